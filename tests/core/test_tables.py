@@ -1,0 +1,530 @@
+"""An uploaded file is read as its owner meant it, or refused with a sentence."""
+
+import codecs
+import gzip
+import io
+import pickle
+import random
+import zipfile
+from pathlib import Path
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from webapp.core import tables
+from webapp.core.tables import Line, UnreadableFile, clean, read
+
+FILES = Path(__file__).parent.parent / "files"
+CANNOT_BE_READ = "The text in this file cannot be read. Save it as “CSV UTF-8” and try again."
+EMPTY = "This file is empty. Add at least one user below the header row."
+NOT_A_SPREADSHEET = (
+    "This is not a spreadsheet. Muster reads CSV files. Save the sheet as “CSV UTF-8” and upload that."
+)
+
+
+def refusal(data: bytes, filename="people.csv") -> str:
+    with pytest.raises(UnreadableFile) as refused:
+        read(data, filename)
+    return str(refused.value)
+
+
+def rows(text: str, encoding="utf-8") -> list[tuple[int, tuple[str, ...]]]:
+    return [(line.number, line.cells) for line in read(text.encode(encoding), "people.csv").lines]
+
+
+@pytest.mark.parametrize(
+    ("name", "delimiter", "encoding", "header", "lines"),
+    [
+        (
+            "comma.csv",
+            ",",
+            "UTF-8",
+            ("Email", "Role", "Groups"),
+            [
+                Line(2, ("ana.silva@northfield.org", "Analyst", "Student Devices, Teacher Laptops")),
+                Line(3, ("bo.lind@northfield.org", "Remote", "Exam Laptops")),
+                Line(4, ("cy.adams@northfield.org", "Broadcaster", "")),
+            ],
+        ),
+        (
+            "excel-utf8.csv",
+            ",",
+            "UTF-8 with BOM",
+            ("Email", "Role", "Groups"),
+            [
+                Line(2, ("zoë.müller@northfield.org", "Analyst", "Student Devices, Bücherei-iPads")),
+                Line(3, ("bo.lind@northfield.org", "Remote", "All groups")),
+            ],
+        ),
+        (
+            "excel-german.csv",
+            ";",
+            "Windows-1252",
+            ("E-Mail-Adresse", "Rolle", "Gerätegruppen", "Telefon"),
+            [
+                Line(2, ("j.groß@northfield.org", "Analyst", "Lehrer-Geräte, Bücherei – oben", "0151 1")),
+                Line(3, ("k.weiß@northfield.org", "Remote", "", "")),
+            ],
+        ),
+        (
+            "excel-unicode-text.csv",
+            "\t",
+            "UTF-16",
+            ("Adresse e-mail", "Rôle", "Groupes"),
+            [
+                Line(2, ("élodie@northfield.org", "Analyst", "Portables, Tablettes")),
+                Line(3, ("œuvre@northfield.org", "Remote", "")),
+            ],
+        ),
+        (
+            "utf16-big-endian-no-bom.csv",
+            ";",
+            "UTF-16",
+            ("Email", "Role"),
+            [Line(2, ("ana@northfield.org", "Analyst"))],
+        ),
+        (
+            "pipe.csv",
+            "|",
+            "UTF-8",
+            ("Correo electrónico", "Rol", "Grupos"),
+            [Line(2, ("ana@northfield.org", "Analyst", "Uno, Dos"))],
+        ),
+        (
+            "old-mac.csv",
+            ",",
+            "UTF-8",
+            ("Email", "Role"),
+            [Line(2, ("ana@northfield.org", "Analyst")), Line(3, ("bo@northfield.org", "Remote"))],
+        ),
+        (
+            "sep-line.csv",
+            ";",
+            "UTF-8",
+            ("Email", "Role", "Groups"),
+            [Line(2, ("ana@northfield.org", "Analyst", "A, B"))],
+        ),
+        (
+            "unquoted-groups.csv",
+            ",",
+            "UTF-8",
+            ("Email", "Role", "Groups"),
+            [
+                Line(
+                    2, ("ana@northfield.org", "Analyst", "Student Devices", "Teacher Laptops", "Exam Laptops")
+                ),
+                Line(3, ("bo@northfield.org", "Remote", "Exam Laptops")),
+                Line(4, ("cy@northfield.org", "Remote", "Exam Laptops", "Loans")),
+            ],
+        ),
+        (
+            "unquoted-groups-saved-by-excel.csv",
+            ",",
+            "UTF-8",
+            ("Email", "Role", "Groups"),
+            [
+                Line(
+                    2, ("ana@northfield.org", "Analyst", "Student Devices", "Teacher Laptops", "Exam Laptops")
+                ),
+                Line(3, ("bo@northfield.org", "Remote", "Exam Laptops")),
+            ],
+        ),
+        (
+            "line-breaks-in-cells.csv",
+            ",",
+            "UTF-8",
+            ("Email", "Role", "Groups\n(one a line)"),
+            [
+                Line(2, ("ana@northfield.org", "Analyst", "Student Devices\nTeacher Laptops")),
+                Line(4, ("bo@northfield.org", "Remote", "Exam Laptops")),
+            ],
+        ),
+        (
+            "typed-by-hand.csv",
+            ",",
+            "UTF-8",
+            ("Email", "Role", "Groups"),
+            [
+                Line(2, ("ana@northfield.org", "Analyst", "Student Devices, Teacher Laptops")),
+                Line(3, ("bo@northfield.org", "Remote", "Exam Laptops")),
+            ],
+        ),
+        (
+            "nameless-columns.csv",
+            ",",
+            "UTF-8",
+            ("Email", "", "Role", "Groups", "Phone"),
+            [
+                Line(2, ("ana@northfield.org", "7", "Analyst", "A", "1", "2")),
+                Line(3, ("bo@northfield.org", "", "Remote", "B", "1")),
+                Line(4, ("cy@northfield.org", "", "", "", "")),
+            ],
+        ),
+    ],
+)
+def test_a_file_is_read_as_its_owner_meant_it(name, delimiter, encoding, header, lines):
+    table = read((FILES / name).read_bytes(), name)
+    assert (table.delimiter, table.encoding, table.header, table.lines) == (
+        delimiter,
+        encoding,
+        header,
+        lines,
+    )
+
+
+def test_an_untidy_file_is_tidied_and_the_tidying_counted():
+    table = read((FILES / "untidy.csv").read_bytes(), "untidy.csv")
+    assert table.header == ("Email", "Role", "Groups", "Phone", "Notes")
+    assert table.raw_header == (" Email ", "Role", "Groups", "Phone", "Notes")
+    assert table.lines == [
+        Line(2, ("ana@northfield.org", "Analyst", "Student Devices", "+44 20 1", "")),
+        Line(5, ("bo@northfield.org", "Remote", "", "", "=later")),
+    ]
+    assert table.trimmed == 6  # one name, three cells of row 2, two of row 5; none of the blank rows
+    assert table.blank == 2  # those between two people, not those at the end
+
+
+@pytest.mark.parametrize(
+    ("cell", "cleaned"),
+    [
+        ("plain", "plain"),
+        (" \t both ends \r\n", "both ends"),
+        ("in  side", "in  side"),
+        ("\u00a0no-break\u202f", "no-break"),
+        ("\u200bzero\u200d\u200c\u2060\ufeff", "zero"),
+        ("\u202aana@x.org\u202c", "ana@x.org"),
+        ("\x1a", ""),
+        ("'=1+1", "=1+1"),
+        ("'+44", "+44"),
+        ("'-", "-"),
+        ("'@here", "@here"),
+        (" '=1", "=1"),
+        ("''=1", "''=1"),
+        ("'quoted'", "'quoted'"),
+        ("O'Hara", "O'Hara"),
+    ],
+)
+def test_a_cell_is_cleaned_at_its_edges(cell, cleaned):
+    assert clean(cell) == cleaned
+
+
+@pytest.mark.parametrize(
+    ("header", "delimiter"),
+    [
+        ("Email,Role,Groups", ","),
+        ("Email;Role;Groups, separated by commas", ";"),
+        ("Groups (one, two, three);Role;Mail", ";"),
+        ("Email\tRole\tA,B,C,D", "\t"),
+        ("Email|Role|Groups", "|"),
+        ('"Email";"Role";"Groups"', ";"),
+        ('"Full name, as in the register";Email;Role', ";"),
+        ("Name;Phone", ";"),
+        ("Foo,Bar,Baz;Bat", ","),
+        ("Email", ","),
+        ("\nEmail;Role", ";"),
+        (";;;\nEmail;Role", ";"),
+    ],
+)
+def test_the_separator_is_the_one_that_makes_sense_of_the_header(header, delimiter):
+    assert read(f"{header}\na,b;c|d\te".encode(), "people.csv").delimiter == delimiter
+
+
+@pytest.mark.parametrize(
+    ("first_line", "delimiter"),
+    [
+        ("sep=;", ";"),
+        ("SEP=|", "|"),
+        ('"sep=;"', ";"),
+        ("sep=\t", "\t"),
+        ("sep=:", ":"),
+        ("sep=;,,", ";"),
+        ("sep=", ","),
+    ],
+)
+def test_a_sep_line_is_obeyed_and_does_not_count_as_a_row(first_line, delimiter):
+    text = f"{first_line}\r\nEmail{delimiter}Role\r\nana@x.org{delimiter}Analyst\r\n"
+    table = read(text.encode(), "people.csv")
+    assert (table.delimiter, table.lines) == (delimiter, [Line(2, ("ana@x.org", "Analyst"))])
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_rows_are_numbered_as_a_spreadsheet_shows_them(end):
+    text = end.join(["", "Email,Groups", "a@x.org,A", "", ",", 'b@x.org,"B', 'C"', "c@x.org,D"])
+    assert rows(text) == [
+        (3, ("a@x.org", "A")),
+        (6, ("b@x.org", f"B{end}C")),
+        (7, ("c@x.org", "D")),
+    ]
+
+
+def test_separators_of_unicode_are_text_and_not_line_ends():
+    assert rows("Email,Groups\na@x.org,A\u2028B\x0cC\x85D") == [(2, ("a@x.org", "A\u2028B\x0cC\x85D"))]
+
+
+def test_a_quote_inside_an_unquoted_cell_is_text():
+    assert rows('Email,Groups\na@x.org,15" screens') == [(2, ("a@x.org", '15" screens'))]
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ((FILES / "unclosed-quote.csv").read_text(), 3),  # found at the next quote
+        ('Email,Role\na@x.org,"Analyst', 2),  # at the end of the file
+        ('"Email,Role\na@x.org,Analyst', 1),
+        ('sep=;\nEmail;Role\n\na@x.org;"Analyst\n', 3),
+        ('Email,Role\na@x.org,"Analyst\n' + "b@x.org,Remote\n" * 20_000, 2),  # at the longest cell
+    ],
+)
+def test_an_unclosed_quote_is_named_by_the_line_where_it_opens(text, line):
+    sentence = f"Line {line} has an opening quote without a closing one. Fix that line and upload again."
+    assert refusal(text.encode()) == sentence
+
+
+def test_a_quote_in_the_middle_of_a_quoted_cell_is_named():
+    assert refusal(b'Email,Role\na@x.org,"An "old" role"\n') == (
+        "Line 2 has a quote in the middle of a quoted cell. Remove it, or write it twice, and upload again."
+    )
+
+
+def test_a_cell_beyond_all_measure_is_named():
+    assert refusal(b"Email,Role\na@x.org," + b"a" * 200_000) == (
+        "Line 2 has a cell that is too long. Shorten that cell and upload again."
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [("Email" + ",x" * 256, 1), ("Email,Groups\na@x.org" + ",x" * 256, 2)],
+)
+def test_a_file_wider_than_any_sheet_of_people_is_refused(text, line):
+    assert refusal(text.encode()) == (
+        f"Line {line} has 257 columns. Muster reads up to 256. "
+        "Remove those that Muster does not need and upload again."
+    )
+
+
+def test_empty_cells_at_the_end_of_a_row_do_not_make_it_wide():
+    assert rows("Email,Role" + "," * 5000 + "\na@x.org,Analyst" + "," * 5000) == [(2, ("a@x.org", "Analyst"))]
+
+
+def test_a_file_longer_than_the_memory_set_aside_is_refused(monkeypatch):
+    monkeypatch.setattr(tables, "MOST_LINES", 3)
+    assert len(rows("Email\n" + "a\n\n" * 3)) == 3
+    assert refusal(b"Email\n" + b"a\n" * 4) == (
+        "This file has more than 3 rows. Split it into smaller files and upload them one by one."
+    )
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        codecs.BOM_UTF8,
+        codecs.BOM_UTF16_LE,
+        b"\r\n\r\n",
+        b",,,\n , \n",
+        b"Email,Role,Groups",
+        b"sep=;",
+        b"sep=;\nEmail;Role\n",
+        (FILES / "header-only.csv").read_bytes(),
+    ],
+)
+def test_a_file_without_people_is_empty(data):
+    assert refusal(data) == EMPTY
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        (FILES / "no-header.csv").read_bytes(),
+        b"ana@x.org,Analyst",
+        b"Analyst;Ana Silva <ana@x.org>;A, B, C\nRemote;Bo <bo@x.org>;\n",
+        b"ana@x.org;Analyst;A, B, C, D\n",
+        b"ana@x.org,Role,Teams\nbo@x.org,Role,Teams\n",
+    ],
+)
+def test_a_first_line_that_is_a_person_is_no_header(data):
+    assert refusal(data) == (
+        "The header row is missing. "
+        "Add a first row with the column names “Email”, “Role” and “Groups”, and upload again."
+    )
+
+
+def test_a_name_with_an_address_in_it_is_still_a_name():
+    assert rows("Email (such as ana@example.com),Role\nana@x.org,Analyst") == [(2, ("ana@x.org", "Analyst"))]
+
+
+def zipped(*names: str) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in names:
+            archive.writestr(name, "x" * 100)
+    return file.getvalue()
+
+
+def open_document() -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("mimetype", "application/vnd.oasis.opendocument.spreadsheet")
+        archive.writestr("content.xml", "<x/>")
+    return file.getvalue()
+
+
+OLE2 = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(500)
+
+
+@pytest.mark.parametrize(
+    ("data", "filename", "title"),
+    [
+        (zipped("[Content_Types].xml", "xl/workbook.xml"), "people.csv", "This is an Excel file."),
+        (OLE2 + "Workbook".encode("utf-16-le"), "people", "This is an Excel file."),
+        (OLE2 + "EncryptedPackage".encode("utf-16-le"), "People.XLSX", "This is an Excel file."),
+        (open_document(), "people.csv", "This is an OpenDocument file."),
+        (zipped("Index/Document.iwa"), "people.numbers", "This is a Numbers file."),
+    ],
+)
+def test_a_workbook_is_refused_with_the_way_to_save_it(data, filename, title):
+    assert refusal(data, filename) == f"{title} Save it as “CSV UTF-8” and upload that."
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\x89PNG\r\n\x1a\n" + bytes(range(256)),
+        b"\xff\xd8\xff\xe0\x00\x10JFIF",
+        b"%PDF-1.7\n% text, and more text\n",
+        gzip.compress(b"Email,Role\n"),
+        zipped("word/document.xml"),
+        OLE2 + "WordDocument".encode("utf-16-le"),
+        random.Random(1).randbytes(5000),
+        bytes(1000),
+        b"<!DOCTYPE html><table><tr><td>Email</td></tr></table>",
+        b'<?xml version="1.0"?><Workbook/>',
+        b"{\\rtf1 Email}",
+        b'[{"email": "ana@x.org"}]',
+    ],
+)
+def test_what_is_no_table_is_refused(data):
+    assert refusal(data, "photo.xyz") == NOT_A_SPREADSHEET
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"Email,Role\nana\x81@x.org,Analyst\n",  # 0x81 is nothing in Windows-1252
+        b"Email,Role\nana@x.org,Ana\0lyst\n",
+        codecs.BOM_UTF8 + b"Email,Role\nan\xe9@x.org,Analyst\n",
+        "Email,Role\nana@x.org,Analyst\n".encode("utf-16")[:-1],
+        codecs.BOM_UTF16_LE + "Email,Role\nana\ud800@x.org,A\n".encode("utf-16-le", "surrogatepass"),
+        "Email,Role\nana@x.org,Analyst\n".encode("utf-32"),
+    ],
+)
+def test_text_that_cannot_be_told_is_not_guessed(data):
+    assert refusal(data) == CANNOT_BE_READ
+
+
+def test_a_refusal_survives_the_way_to_another_process():
+    refused = pickle.loads(pickle.dumps(UnreadableFile("This is so.", "Do that.")))
+    assert (refused.title, refused.advice, str(refused)) == (
+        "This is so.",
+        "Do that.",
+        "This is so. Do that.",
+    )
+
+
+# Every character of Windows-1252 that a text can hold, the awkward ones often.
+WINDOWS_1252 = "".join(
+    character
+    for character in bytes(set(range(0x20, 0x100)) - {0x7F, 0x81, 0x8D, 0x8F, 0x90, 0x9D}).decode("cp1252")
+)
+AWKWARD = "\r\n\t '\"=+-@,;|\u00a0"
+cells = st.text(st.sampled_from(AWKWARD) | st.sampled_from(WINDOWS_1252), max_size=12)
+wide_cells = cells | st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=12)
+ENCODINGS = {
+    "utf-8": "UTF-8",
+    "utf-8-sig": "UTF-8 with BOM",
+    "utf-16": "UTF-16",
+    "utf-16-be": "UTF-16",
+    "cp1252": "Windows-1252",
+}
+
+
+@st.composite
+def written_tables(draw):
+    """Rows of three cells, and the bytes that some program might write for them."""
+    encoding = draw(st.sampled_from(sorted(ENCODINGS)))
+    delimiter = draw(st.sampled_from(",;\t|"))
+    always_quoted = draw(st.booleans())
+    end = draw(st.sampled_from(["\n", "\r\n", "\r"]))
+    cell = cells if encoding == "cp1252" else wide_cells
+    people = draw(st.lists(st.tuples(cell, cell, cell), min_size=1, max_size=8))
+    if encoding == "cp1252":
+        people.append(("é", "", ""))  # otherwise it may be UTF-8 as well
+    if encoding == "utf-16-be":
+        people.append(("plain text " * 40, "", ""))  # without a BOM it must plainly be UTF-16
+
+    def quoted(text: str) -> str:
+        must = always_quoted or any(special in text for special in f'"\r\n{delimiter}')
+        return '"' + text.replace('"', '""') + '"' if must else text
+
+    table = [("Email", "Role", "Groups"), *people]
+    text = "".join(delimiter.join(map(quoted, row)) + end for row in table)
+    return people, delimiter, encoding, text.encode(encoding)
+
+
+@given(written_tables())
+def test_whatever_wrote_it_a_table_is_read_back(written):
+    people, delimiter, encoding, data = written
+    cleaned = [(number, tuple(map(clean, row))) for number, row in enumerate(people, start=2)]
+    expected = [Line(number, row) for number, row in cleaned if any(row)]
+    if not expected:
+        assert refusal(data) == EMPTY
+        return
+    table = read(data, "people.csv")
+    assert table.header == ("Email", "Role", "Groups")
+    assert table.lines == expected
+    assert table.delimiter == delimiter
+    assert table.encoding == ENCODINGS[encoding]
+
+
+csv_like = st.lists(
+    st.sampled_from(
+        [
+            "Email",
+            "Role",
+            "a@x.org",
+            '"',
+            ",",
+            ";",
+            "\t",
+            "|",
+            "\n",
+            "\r",
+            " ",
+            "'",
+            "sep=",
+            "\ufeff",
+            "é",
+            "\0",
+        ]
+    )
+).map("".join)
+
+
+@given(st.binary() | csv_like.map(str.encode) | csv_like.map(lambda text: text.encode("utf-16")))
+@example(b"sep=''\n'")
+@example(b'"')
+def test_whatever_the_bytes_the_answer_is_a_table_or_a_sentence(data):
+    try:
+        table = read(data, "people.csv")
+    except UnreadableFile as refused:
+        sentences = (refused.title, refused.advice)
+    else:
+        sentences = ()
+        assert table.header[-1]
+        assert table.lines
+        assert all(len(line.cells) >= len(table.header) and any(line.cells) for line in table.lines)
+        numbers = [1, *(line.number for line in table.lines)]
+        assert numbers == sorted(set(numbers))
+    assert all(sentence.endswith(".") for sentence in sentences)

@@ -1,0 +1,93 @@
+"""What Muster hands out as CSV opens well in Excel, runs nothing there, and can be uploaded again."""
+
+import csv
+import io
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from webapp.core.columns import extract, match
+from webapp.core.tables import UnreadableFile, clean, read
+from webapp.core.template import EXAMPLES, escape, template, write
+
+ROLES = ("Admin", "Analyst", "Remote")
+GROUPS = ("Student Devices", "Teacher Laptops", "Exam Laptops", "Loans")
+
+
+def test_the_template_shows_this_portals_own_roles_and_groups():
+    assert template(ROLES, GROUPS).decode("utf-8") == (
+        "\ufeffEmail,Role,Groups\r\n"
+        'example.one@example.com,Remote,"Student Devices, Teacher Laptops"\r\n'
+        "example.two@example.com,Analyst,Exam Laptops\r\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("roles", "groups", "rows"),
+    [
+        (("Remote",), ("Loans",), [("Remote", "Loans"), ("Remote", "Loans")]),
+        (("Remote",), (), [("Remote", ""), ("Remote", "")]),
+        ((), ("A", "B"), [("", "A, B"), ("", "A")]),
+        (("=Cmd",), ("Été",), [("=Cmd", "Été"), ("=Cmd", "Été")]),
+    ],
+)
+def test_the_template_of_a_young_portal_is_whole_too(roles, groups, rows):
+    table = read(template(roles, groups), "template.csv")
+    assert [line.cells for line in table.lines] == [
+        (address, *row) for address, row in zip(EXAMPLES, rows, strict=True)
+    ]
+
+
+def test_users_put_below_the_examples_are_all_that_is_read():
+    table = read(template(ROLES, GROUPS) + b"ana@x.org,Analyst,Loans\r\n", "template.csv")
+    found = extract(table, match(table.header))
+    assert [(cells.line, cells.email) for cells in found.cells] == [(4, "ana@x.org")]
+    assert found.examples == (2, 3)
+
+
+def test_the_template_as_it_is_invites_nobody():
+    table = read(template(ROLES, GROUPS), "template.csv")
+    with pytest.raises(UnreadableFile):
+        extract(table, match(table.header))
+
+
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r"])
+def test_a_formula_is_escaped(start):
+    assert escape(start + "cmd|' /C calc'!A0") == "'" + start + "cmd|' /C calc'!A0"
+
+
+@pytest.mark.parametrize("cell", ["", "ana@x.org", "a=b", "'=1", " =1", "O'Hara"])
+def test_other_cells_are_left_as_they_are(cell):
+    assert escape(cell) == cell
+
+
+def test_a_download_is_what_excel_reads():
+    data = write(["Email", "=Reason"], [["ana@x.org", 'Said "no", twice\nand left'], ["-1", ""]])
+    assert data == (b'\xef\xbb\xbfEmail,\'=Reason\r\nana@x.org,"Said ""no"", twice\nand left"\r\n\'-1,\r\n')
+
+
+texts = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=10)
+cells = texts | st.builds(str.__add__, st.sampled_from("=+-@\t\r' "), texts)
+
+
+@given(st.lists(st.tuples(cells, cells)))
+def test_nothing_written_begins_like_a_formula(rows):
+    text = write(["Email", "Role"], rows).decode("utf-8-sig")
+    for row in csv.reader(io.StringIO(text, newline="")):
+        assert not any(cell.startswith(("=", "+", "-", "@", "\t", "\r")) for cell in row)
+
+
+@given(st.lists(st.tuples(cells, cells), min_size=1))
+def test_a_download_can_be_uploaded_again(rows):
+    header = ("Email", "Role")
+    # A reader drops what is invisible at the edges, and one ' before a formula: be it ours or another's.
+    expected = [tuple(clean(escape(cell)) for cell in row) for row in rows]
+    if any(any(row) for row in expected):
+        table = read(write(header, rows), "results.csv")
+        assert [line.cells for line in table.lines] == [row for row in expected if any(row)]
+
+
+@given(cells.map(clean).filter(lambda cell: not cell.startswith(("'=", "'+", "'-", "'@"))))
+def test_a_cell_once_cleaned_comes_back_from_a_download_unchanged(cell):
+    assert clean(escape(cell)) == cell

@@ -1,0 +1,44 @@
+"""Broken promises. `webapp.views.errors` turns each into an answer, in one place."""
+
+from __future__ import annotations
+
+
+class MusterError(Exception):
+    """Base of all of ours; `str()` is a sentence for the person."""
+
+
+class NotAllowed(MusterError):
+    """The person may not do this (403)."""
+
+
+class NotThere(MusterError):
+    """No such thing, or none that this person may see (404)."""
+
+
+class Conflict(MusterError):
+    """Somebody else was first, or the thing is no longer in the state that this needs (409)."""
+
+
+class Refused(MusterError):
+    """What was asked breaks a rule; nothing was changed (422).
+
+    field: the form field that the sentence belongs to, or None.
+    link: a (text, address) pair that helps on, or None.
+    """
+
+    def __init__(self, sentence: str, *, field: str | None = None, link: tuple[str, str] | None = None) -> None:
+        super().__init__(sentence)
+        self.field = field
+        self.link = link
+
+
+class TryLater(MusterError):
+    """A delivery was put off by the server's own words (SMTP 4xx); the message is due again later."""
+
+
+class Undeliverable(MusterError):
+    """A delivery was refused for good (SMTP 5xx, or a message that cannot be built)."""
+
+
+class MailServerAway(MusterError):
+    """The connection or the sign-in failed: no message's fault, so it costs no message a try."""

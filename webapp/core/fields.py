@@ -1,0 +1,114 @@
+"""The three things Muster reads about a person, and the many names that columns give them.
+
+Both the reading of a file (which separator brings out the most known names?) and the matching of columns
+ask here. A name is compared without regard to case, accents, spaces, hyphens, underscores and what stands
+in brackets: "E-Mail-Adresse", "e_mail adresse" and "Email Address [Required]" are all known.
+"""
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Field(StrEnum):
+    """What a column can hold, in the order in which the template shows it."""
+
+    EMAIL = "email"
+    ROLE = "role"
+    GROUPS = "groups"
+
+    @property
+    def heading(self) -> str:
+        """The name of its column in the template: "Email", "Role", "Groups"."""
+        return self.capitalize()
+
+
+REQUIRED = (Field.EMAIL, Field.ROLE)
+DELIMITERS = (",", ";", "\t", "|")
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A name that was recognised. It is `certain` unless it counts only where no plainer name is there:
+    a directory's export has "Mail" beside "User principal name", and then the former is meant."""
+
+    field: Field
+    certain: bool
+
+
+# Written as `_key` leaves them: lower case, letters and digits only, no accents.
+_CERTAIN = {
+    Field.EMAIL: """
+        email emails mail emailaddress emailaddresses mailaddress emailid useremail useremailaddress
+        workemail workemailaddress businessemail schoolemail companyemail corporateemail officialemail
+        primaryemail primaryemailaddress primarysmtpaddress emailwork email1 email1value email1address
+        emailaddresstoinvite inviteeemail inviteduseremailaddress
+        emailadresse mailadresse emailadressen epost epostadresse dienstlicheemail geschaftlicheemail
+        emailadres indirizzoemail
+        adresseemail adressemail adressedemail adressedemessagerie adresseelectronique courriel
+        adressecourriel adressedecourriel courrierelectronique emailprofessionnel adresseemailprofessionnelle
+        correo correos correoelectronico correoe direcciondecorreo direcciondecorreoelectronico
+        direcciondeemail direccionemail direccionelectronica emailcorporativo correocorporativo
+        correio correioeletronico correioelectronico enderecodeemail enderecoemail enderecoeletronico
+        enderecoelectronico enderecodecorreioeletronico enderecodecorreioelectronico
+    """,
+    Field.ROLE: """
+        role roles rolename roletitle userrole userroles accessrole accountrole assignedrole securityrole
+        portalrole accesslevel accesslevels accessright accessrights permission permissions permissionlevel
+        permissionset userlevel
+        rolle rollen benutzerrolle benutzerrollen zugriffsebene zugriffsstufe zugriffslevel zugriffsrecht
+        zugriffsrechte berechtigung berechtigungen berechtigungsstufe
+        roleutilisateur roledelutilisateur roledutilisateur niveaudacces droit droits droitsdacces droitdacces
+        autorisation autorisations
+        rol roldeusuario rolesdeusuario niveldeacceso permiso permisos derechosdeacceso
+        papel papeis papeldousuario papeldoutilizador niveldeacesso permissao permissoes
+    """,
+    Field.GROUPS: """
+        group groups groupname groupnames devicegroup devicegroups usergroup usergroups
+        accessgroup accessgroups assignedgroup assignedgroups groupmembership groupmemberships
+        team teams teamname teamnames
+        gruppe gruppen gruppenname gruppennamen gerategruppe gerategruppen geraetegruppe geraetegruppen
+        benutzergruppe benutzergruppen
+        groupe groupes groupedappareils groupesdappareils groupedappareil equipe equipes
+        grupo grupos grupodedispositivos gruposdedispositivos grupodeusuarios equipo equipos
+        equipa equipas grupodeutilizadores
+    """,
+}
+_FALLBACK = {
+    Field.EMAIL: """
+        userprincipalname upn username userlogin login loginname loginemail loginid signin signinname
+        signinemail logon logonname benutzername anmeldename nomdutilisateur identifiant
+        nombredeusuario nomedeusuario nomedeutilizador
+    """,
+    Field.ROLE: "usertype accounttype access level profile funktion profil fonction funcion perfil funcao",
+    Field.GROUPS: "memberof mitgliedvon devicepool devicepools",
+}
+_KNOWN = {
+    key: Known(field, certain)
+    for certain, names in ((False, _FALLBACK), (True, _CERTAIN))
+    for field, keys in names.items()
+    for key in keys.split()
+}
+
+_BRACKETED = re.compile(r"[\[(][^\[\]()]*[\])]")
+_REMARKS = ("required", "optional", "mandatory")
+_LONGEST_NAME = 200
+
+
+def recognise(name: str) -> Known | None:
+    """Which field a column of this name holds, or None for a name that is not known."""
+    return _KNOWN.get(_key(name))
+
+
+def _key(name: str) -> str:
+    if len(name) > _LONGEST_NAME:  # nobody's column name, and it would cost time
+        return ""
+    name = _BRACKETED.sub(" ", name)
+    if any(delimiter in name for delimiter in DELIMITERS):  # "Mail;Adresse" was read with the wrong separator
+        return ""
+    letters = unicodedata.normalize("NFKD", name.casefold())
+    key = "".join(letter for letter in letters if letter.isalnum())
+    for remark in _REMARKS:
+        key = key.removesuffix(remark)
+    return key

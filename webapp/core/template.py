@@ -1,0 +1,40 @@
+"""The CSV template, and the one way in which every download is written. Rules: docs/rules.md: The file."""
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+
+from webapp.core.fields import Field
+from webapp.core.tables import FORMULA_STARTS
+
+EXAMPLES = ("example.one@example.com", "example.two@example.com")
+"""Whom the template's example rows invite. Left in a file they are skipped (RFC 2606: nobody's domain)."""
+
+
+def template(roles: Sequence[str], groups: Sequence[str]) -> bytes:
+    """The file to fill in, with this portal's own roles (those that may be granted) and groups.
+
+    One example row has two groups and one has one, as far as there are any. The roles named last come
+    first: they are taken to be the lesser ones.
+    """
+    lesser_roles = [*reversed(roles)] or [""]
+    memberships = (groups[:2], groups[2:3] or groups[:1])
+    rows = (
+        (address, lesser_roles[place % len(lesser_roles)], ", ".join(names))
+        for place, (address, names) in enumerate(zip(EXAMPLES, memberships, strict=True))
+    )
+    return write([field.heading for field in Field], rows)
+
+
+def escape(cell: str) -> str:
+    """A cell with a ' in front where a spreadsheet would take it for a formula (OWASP: CSV Injection)."""
+    return "'" + cell if cell.startswith(tuple(FORMULA_STARTS)) else cell
+
+
+def write(header: Sequence[str], rows: Iterable[Sequence[str]]) -> bytes:
+    """A CSV file for download: RFC 4180, every cell escaped, UTF-8 with the BOM by which Excel knows it."""
+    file = io.StringIO(newline="")
+    writer = csv.writer(file, lineterminator="\r\n")
+    writer.writerow([escape(name) for name in header])
+    writer.writerows([escape(cell) for cell in row] for row in rows)
+    return file.getvalue().encode("utf-8-sig")

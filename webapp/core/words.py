@@ -1,0 +1,40 @@
+"""Numbers and times as a person reads them."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, tzinfo
+
+_IRREGULAR = {"person": "people"}
+
+
+def plural(n: int, noun: str, nouns: str | None = None) -> str:
+    """\"1 row", "2 rows", "1,200 people"."""
+    return f"{n:,} {noun if n == 1 else nouns or _IRREGULAR.get(noun, noun + 's')}"
+
+
+def full(value: datetime, zone: tzinfo) -> str:
+    """\"8 September 2026, 09:52", in the zone."""
+    local = value.astimezone(zone)
+    return f"{local.day} {local:%B %Y, %H:%M}"
+
+
+def when(value: datetime, now: datetime, zone: tzinfo) -> str:
+    """\"today at 09:41", "yesterday at 17:05", "3 days ago", then the date."""
+    local, today = value.astimezone(zone), now.astimezone(zone).date()
+    days = (today - local.date()).days
+    names = {0: "today", 1: "yesterday", -1: "tomorrow"}
+    if days in names:
+        return f"{names[days]} at {local:%H:%M}"
+    if 1 < days < 7:
+        return f"{days} days ago"
+    return f"{local.day} {local:%B}" if local.year == today.year else f"{local.day} {local:%B %Y}"
+
+
+def lasting(value: timedelta) -> str:
+    """\"about 40 seconds", "about 3 minutes": rounded for people who wait."""
+    seconds = max(1, round(value.total_seconds()))
+    if seconds < 60:
+        return f"about {plural(max(seconds // 10 * 10, 1) if seconds >= 10 else seconds, 'second')}"
+    if seconds < 5400:
+        return f"about {plural(round(seconds / 60), 'minute')}"
+    return f"about {plural(round(seconds / 3600), 'hour')}"
