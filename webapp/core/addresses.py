@@ -1,0 +1,107 @@
+"""E-mail addresses: how one is judged, and the key by which two are the same person (docs/rules.md, "Rules for a row")."""
+
+from __future__ import annotations
+
+import functools
+import re
+import unicodedata
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from email_validator import EmailNotValidError, validate_email
+
+_PLAIN_LOCAL = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
+_NAMED = re.compile(r"[^<>]*<\s*([^<>]+?)\s*>")
+_LABEL = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)")
+MAX_LENGTH = 254
+"""RFC 5321, 4.5.3.1.3: a path of 256 octets with its angle brackets."""
+
+
+class BadAddress(ValueError):
+    """Not an address; `str()` is the sentence for the cell."""
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """display: as typed. key: one per person. domain: ASCII, lower case."""
+
+    display: str
+    key: str
+    domain: str
+
+    @property
+    def deliverable(self) -> str:
+        """What is handed to the mail server: the local part as typed, the domain in ASCII."""
+        return f"{self.display.rpartition('@')[0]}@{self.domain}"
+
+
+def parse(text: str, allowed_domains: Collection[str] = ()) -> Address:
+    """Judge one address, without DNS. `Name <mail>` is read as mail.
+
+    allowed_domains: ASCII domains that pass without the check of the domain (an intranet's `.local`).
+    Raises BadAddress with a sentence of at most four words.
+    """
+    named = _NAMED.fullmatch(text)
+    address = named.group(1) if named else text
+    if not address:
+        raise BadAddress("Email is missing.")
+    local, at, domain = address.rpartition("@")
+    if not at:
+        raise BadAddress("No @ in email.")
+    if not local or not domain or "@" in local.strip('"') or " " in address:
+        raise BadAddress("Not an email address.")
+    ascii_domain = _ascii(domain) if allowed_domains else ""
+    if ascii_domain not in allowed_domains or not ascii_domain:
+        ascii_domain = _judged(domain.lower())
+    if not (_PLAIN_LOCAL.fullmatch(local) and len(local) <= 64):
+        local = _judged_local(local)
+    if len(local) + 1 + len(ascii_domain) > MAX_LENGTH:
+        raise BadAddress("Email is too long.")
+    return Address(address, f"{unicodedata.normalize('NFC', local).casefold()}@{ascii_domain}", ascii_domain)
+
+
+def key_of(text: str, allowed_domains: Collection[str] = ()) -> str | None:
+    """The key of an address, or None where it is none."""
+    try:
+        return parse(text.strip(), allowed_domains).key
+    except BadAddress:
+        return None
+
+
+def is_domain(text: str) -> bool:
+    """Whether a setting's text can be a domain: labels of letters, digits and hyphens, in ASCII."""
+    return bool(text) and len(text) <= 253 and all(_LABEL.fullmatch(label) for label in text.split("."))
+
+
+@functools.lru_cache(maxsize=4096)
+def _ascii(domain: str) -> str:
+    try:
+        return domain.lower().encode("idna").decode() if not domain.isascii() else domain.lower()
+    except UnicodeError:
+        return ""
+
+
+@functools.lru_cache(maxsize=4096)
+def _verdict(domain: str) -> tuple[str, str]:
+    """The domain in ASCII, or "" and what is wrong with it: each distinct domain is judged once."""
+    try:
+        return validate_email("a@" + domain, check_deliverability=False).ascii_domain.lower(), ""
+    except EmailNotValidError:
+        if "." not in domain.strip("."):
+            return "", "Incomplete domain."
+        return "", "Not an email address."
+
+
+def _judged(domain: str) -> str:
+    ascii_domain, problem = _verdict(domain)
+    if problem:
+        raise BadAddress(problem)
+    return ascii_domain
+
+
+def _judged_local(local: str) -> str:
+    try:
+        judged = validate_email(f"{local}@example.org", check_deliverability=False, strict=True, test_environment=True)
+    except EmailNotValidError as error:
+        raise BadAddress("Not an email address.") from error
+    return judged.local_part

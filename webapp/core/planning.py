@@ -1,0 +1,290 @@
+"""What confirming would do to each row: rows + who exists -> a step per row. Pure.
+
+The rules are those of docs/rules.md, "Rules for a row".
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any, Literal
+
+from webapp.core.directory import Registry, RoleEntry
+
+MANY_GROUPS = 5
+"""So many groups gained at once count as widening somebody's access by much."""
+
+
+class Mode(StrEnum):
+    """What the file's groups do to those of people who exist."""
+
+    REPLACE = "replace"
+    ADD = "add"
+    REMOVE = "remove"
+
+
+class Plan(StrEnum):
+    INVITE = "invite"
+    UPDATE = "update"
+    UNCHANGED = "unchanged"
+    DUPLICATE = "duplicate"
+    ATTENTION = "attention"
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """A role and a set of groups, by id; or everything."""
+
+    role: int
+    groups: frozenset[int] = frozenset()
+    everything: bool = False
+
+    def as_dict(self) -> dict[str, Any]:
+        return {"role": self.role, "groups": sorted(self.groups), "everything": self.everything}
+
+    @classmethod
+    def from_dict(cls, value: Mapping[str, Any]) -> Access:
+        return cls(value["role"], frozenset(value["groups"]), value["everything"])
+
+
+@dataclass(frozen=True, slots=True)
+class Issue:
+    """What is wrong with a cell. suggestion: a whole new value for it; old and new: the part that differs, to show."""
+
+    field: str
+    text: str
+    code: str
+    suggestion: str | None = None
+    old: str = ""
+    new: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        slots = {"field": self.field, "text": self.text, "code": self.code}
+        return slots if self.suggestion is None else slots | {"suggestion": self.suggestion, "old": self.old, "new": self.new}
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A row that still acts. `issues` are the schema's; with any, the row is broken and only its e-mail key counts."""
+
+    line: int
+    email_key: str | None
+    domain: str = ""
+    role: int | None = None
+    groups: frozenset[int] | None = None
+    """None: the cell is blank, which never means everything."""
+    everything: bool = False
+    issues: tuple[Issue, ...] = ()
+
+    @property
+    def wish(self) -> tuple[object, ...]:
+        return self.role, self.groups, self.everything
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Who has the row's e-mail already. `failed`: a pending invitation whose last e-mail failed for good."""
+
+    kind: Literal["user", "invitation"]
+    id: int
+    access: Access
+    state: Literal["active", "deactivated", "pending", "expired", "revoked"]
+    failed: bool = False
+
+    @property
+    def is_gone(self) -> bool:
+        return self.state in ("expired", "revoked")
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """How a batch is applied and by whom. protected: ids of users whose own role it may not change."""
+
+    registry: Registry
+    rank: int
+    protected: frozenset[int] = frozenset()
+    mode: Mode = Mode.REPLACE
+    change_roles: bool = False
+    skip_errors: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """The plan of one row. before is None for somebody new; after is None where nothing can be planned.
+
+    twin: the line of the row with the same e-mail. notes: (code, text) pairs that are no errors.
+    marks: "admin" where it makes somebody an administrator, "wide" where it widens access by much.
+    """
+
+    plan: Plan
+    subject: tuple[str, int] | None = None
+    before: Access | None = None
+    after: Access | None = None
+    issues: tuple[Issue, ...] = ()
+    notes: tuple[tuple[str, str], ...] = ()
+    marks: tuple[str, ...] = ()
+    twin: int | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """As stored with the row; issues are stored apart."""
+        value: dict[str, Any] = {}
+        if self.subject:
+            value["subject"] = list(self.subject)
+        if self.before:
+            value["before"] = self.before.as_dict()
+        if self.after:
+            value["after"] = self.after.as_dict()
+        if self.notes:
+            value["notes"] = [list(note) for note in self.notes]
+        if self.marks:
+            value["marks"] = list(self.marks)
+        if self.twin is not None:
+            value["twin"] = self.twin
+        return value
+
+
+def plan(candidates: Iterable[Candidate], people: Mapping[str, Person], policy: Policy) -> dict[int, Step]:
+    """A step for each candidate, by line. people: by e-mail key. Candidates come in the order of their lines."""
+    steps: dict[int, Step] = {}
+    same_email: defaultdict[str, list[Candidate]] = defaultdict(list)
+    for candidate in candidates:
+        step = _alone(candidate, people.get(candidate.email_key or ""), policy)
+        steps[candidate.line] = step
+        skipped = policy.skip_errors and step.plan is Plan.ATTENTION
+        if candidate.email_key and not skipped:
+            same_email[candidate.email_key].append(candidate)
+    for twins in same_email.values():
+        if len(twins) > 1:
+            steps.update(_among_twins(twins, steps))
+    return steps
+
+
+def _among_twins(twins: list[Candidate], steps: Mapping[int, Step]) -> dict[int, Step]:
+    """The first of several rows with one e-mail leads; a later one that says the same is left out, any other conflicts."""
+    leader, changed = twins[0], {}
+    for later in twins[1:]:
+        step = replace(steps[later.line], twin=leader.line)
+        if later.wish == leader.wish and not later.issues and not leader.issues:
+            changed[later.line] = replace(step, plan=Plan.DUPLICATE, after=None, marks=(), notes=())
+            continue
+        changed[later.line] = _blocked(step, _twin_issue(leader.line))
+        changed[leader.line] = _blocked(replace(changed.get(leader.line, steps[leader.line]), twin=later.line), _twin_issue(later.line))
+    return changed
+
+
+def _twin_issue(line: int) -> Issue:
+    return Issue("email", f"Same email as row {line}, with another role or groups.", "twin")
+
+
+def _blocked(step: Step, issue: Issue) -> Step:
+    known = any(i.code == issue.code for i in step.issues)
+    return replace(step, plan=Plan.ATTENTION, issues=step.issues if known else (*step.issues, issue))
+
+
+def _alone(row: Candidate, person: Person | None, policy: Policy) -> Step:
+    """The step of a row as if no other row had its e-mail."""
+    subject = (person.kind, person.id) if person else None
+    before = person.access if person and not person.is_gone else None
+    if row.issues or row.role is None:
+        return Step(Plan.ATTENTION, subject, before, issues=row.issues)
+    step = _for_nobody(row, policy) if person is None or person.is_gone else _for_somebody(row, person, policy)
+    return replace(step, subject=subject)
+
+
+def _attention(before: Access | None, field: str, code: str, text: str) -> Step:
+    return Step(Plan.ATTENTION, None, before, issues=(Issue(field, text, code),))
+
+
+def _for_nobody(row: Candidate, policy: Policy) -> Step:
+    assert row.role is not None
+    if policy.mode is Mode.REMOVE:
+        return _attention(None, "email", "nobody", "Nobody to remove from.")
+    if refusal := _not_grantable(row.role, policy):
+        return _attention(None, "role", "grant", refusal)
+    allowed = policy.registry.allowed_domains
+    if allowed and row.domain not in allowed:
+        return _attention(None, "email", "domain", "Domain not allowed here.")
+    after = Access(row.role, row.groups or frozenset(), row.everything)
+    return Step(Plan.INVITE, None, None, after, marks=_marks(None, after, policy))
+
+
+def _for_somebody(row: Candidate, person: Person, policy: Policy) -> Step:
+    before = person.access
+    assert row.role is not None
+    if person.state == "deactivated":
+        return _attention(before, "email", "deactivated", "This account is deactivated. Reactivate it, or remove the row.")
+    regrouped = _regroup(before, row, policy.mode)
+    if isinstance(regrouped, str):
+        return _attention(before, "groups", "all_groups", regrouped)
+    groups, everything = regrouped
+    other_role = row.role != before.role
+    follows = person.kind == "invitation" or policy.change_roles
+    after = Access(row.role if follows else before.role, groups, everything)
+    if refusal := _forbidden(person, policy, other_role=other_role, other_groups=after.groups != before.groups or everything != before.everything):
+        return _attention(before, *refusal)
+    if other_role and (refused := _not_grantable(row.role, policy)):
+        return _attention(before, "role", "grant", refused)
+    notes = []
+    if other_role and not follows:
+        notes.append(("role_kept", f"File says {policy.registry.role_by_id[row.role].name}"))
+    marks = _marks(before, after, policy)
+    if person.failed:
+        notes.append(("again", "Its e-mail failed; it is sent again"))
+        return Step(Plan.INVITE, None, before, after, notes=tuple(notes), marks=marks)
+    changed = Plan.UNCHANGED if after == before else Plan.UPDATE
+    return Step(changed, None, before, after, notes=tuple(notes), marks=marks)
+
+
+def _forbidden(person: Person, policy: Policy, *, other_role: bool, other_groups: bool) -> tuple[str, str, str] | None:
+    """(field, code, sentence) where nobody, or not this person, may change what the row would change."""
+    role = policy.registry.role_by_id[person.access.role]
+    where = "role" if other_role else "groups"
+    if role.is_owner and (other_role or other_groups):
+        return where, "owner", "Nobody changes the Owner by upload."
+    if person.kind == "user" and person.id in policy.protected and other_role:
+        return "role", "own_role", "Nobody changes their own role."
+    if role.rank > policy.rank and (other_role or other_groups):
+        return where, "rank", f"You cannot change {_an(role)}: the role ranks above yours."
+    return None
+
+
+def _not_grantable(role_id: int, policy: Policy) -> str | None:
+    role = policy.registry.role_by_id[role_id]
+    if role.is_owner:
+        return "Owner cannot be assigned."
+    if role.rank > policy.rank:
+        return f"{role.name} ranks above your own role."
+    return None
+
+
+def _an(role: RoleEntry) -> str:
+    return f"{'an' if role.name[:1].lower() in 'aeiou' else 'a'} {role.name}"
+
+
+def _regroup(before: Access, row: Candidate, mode: Mode) -> tuple[frozenset[int], bool] | str:
+    """(groups, everything) after the row, or the sentence that says why it cannot be done."""
+    nothing: frozenset[int] = frozenset()
+    if row.everything:
+        return (nothing, False) if mode is Mode.REMOVE else (nothing, True)
+    if row.groups is None:
+        return before.groups, before.everything
+    if mode is Mode.REPLACE:
+        return row.groups, False
+    if mode is Mode.ADD:
+        return (before.groups, True) if before.everything else (before.groups | row.groups, False)
+    if before.everything and row.groups:
+        return "Has All groups: single groups cannot be taken from that."
+    return before.groups - row.groups, before.everything
+
+
+def _marks(before: Access | None, after: Access, policy: Policy) -> tuple[str, ...]:
+    manages = {role.id for role in policy.registry.roles if role.manages_people}
+    marks = []
+    if after.role in manages and not (before and before.role in manages):
+        marks.append("admin")
+    had = before.groups if before else frozenset()
+    if after.everything and not (before and before.everything) or len(after.groups - had) >= MANY_GROUPS:
+        marks.append("wide")
+    return tuple(marks)
