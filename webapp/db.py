@@ -1,0 +1,96 @@
+"""The database: the session, the base of all models, SQLite's tuning, and the one way to begin a write."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from flask_sqlalchemy import SQLAlchemy
+from sqlalchemy import ColumnElement, DateTime, Engine, Enum, MetaData, Text, cast, event, func, select
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import DeclarativeBase, QueryableAttribute
+from sqlalchemy.types import TypeDecorator
+
+MAX_BUSY_MS = 10_000
+
+
+class Base(DeclarativeBase):
+    """Base of every model; the naming convention keeps constraint names the same on each database."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+
+
+db = SQLAlchemy(model_class=Base)
+
+if TYPE_CHECKING:
+    Model = Base
+else:
+    Model = db.Model
+
+
+class UTCDateTime(TypeDecorator[datetime]):
+    """An aware datetime, kept as naive UTC: SQLite drops the zone."""
+
+    impl = DateTime
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Any) -> datetime | None:
+        return value.astimezone(UTC).replace(tzinfo=None) if value else None
+
+    def process_result_value(self, value: datetime | None, dialect: Any) -> datetime | None:
+        return value.replace(tzinfo=UTC) if value else None
+
+
+def utcnow() -> datetime:
+    """The time now, aware, in UTC."""
+    return datetime.now(UTC)
+
+
+def choice(enum: type) -> Enum:
+    """A column type for a StrEnum: its values as text, so that a new member needs no migration."""
+    return Enum(enum, native_enum=False, create_constraint=False, length=32, values_callable=lambda e: [m.value for m in e])
+
+
+def tune_sqlite(engine: Engine) -> None:
+    """WAL, foreign keys, and BEGIN under our own control, for the engine of one app."""
+
+    @event.listens_for(engine, "connect")
+    def _connect(connection: sqlite3.Connection, _: object) -> None:
+        connection.isolation_level = None  # we emit BEGIN ourselves, see _begin
+        for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", f"busy_timeout={MAX_BUSY_MS}"):
+            connection.execute("PRAGMA " + pragma)
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Any) -> None:
+        write = connection.get_execution_options().get("write")
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+
+
+def begin_write() -> None:
+    """Begin the writing part of a command, after all that is slow.
+
+    Ends the reading snapshot (what was loaded is read again on its next touch) and takes SQLite's write lock
+    at once, so that read-modify-write cannot lose an update. Harmless on PostgreSQL.
+    """
+    db.session.rollback()
+    db.session.connection(execution_options={"write": True})
+
+
+def among(column: QueryableAttribute[Any] | ColumnElement[Any], values: Iterable[str]) -> ColumnElement[bool]:
+    """`column IN values` with one bound parameter, however many values there are."""
+    payload = json.dumps(list(values))
+    if db.engine.dialect.name == "sqlite":
+        each = func.json_each(payload).table_valued("value")
+        return column.in_(select(each.c.value))
+    return column.in_(select(func.jsonb_array_elements_text(cast(cast(payload, Text), JSONB))))

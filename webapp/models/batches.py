@@ -1,0 +1,79 @@
+"""Batches: one piece of work over many people, from start to report."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import JSON, ForeignKey, Index, String
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from webapp.core.planning import Mode
+from webapp.db import Model, UTCDateTime, choice, utcnow
+from webapp.models.users import User
+
+
+class BatchKind(StrEnum):
+    UPLOAD = "upload"
+    ACTION = "action"
+    REVERT = "revert"
+
+
+class BatchState(StrEnum):
+    MAPPING = "mapping"
+    REVIEWING = "reviewing"
+    QUEUED = "queued"
+    PROCESSING = "processing"
+    PAUSED = "paused"
+    FINISHED = "finished"
+    CANCELLED = "cancelled"
+    DISCARDED = "discarded"
+    REVERTED = "reverted"
+
+
+class Batch(Model):
+    """What was uploaded, how it is to be applied, and how far it has come."""
+
+    __tablename__ = "batches"
+    __table_args__ = (Index("ix_batches_state", "state"), Index("ix_batches_content_hash", "content_hash"))
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[BatchKind] = mapped_column(choice(BatchKind), default=BatchKind.UPLOAD)
+    state: Mapped[BatchState] = mapped_column(choice(BatchState), default=BatchState.REVIEWING)
+    name: Mapped[str] = mapped_column(String(255))
+    """The file's name as uploaded."""
+    content_hash: Mapped[str] = mapped_column(String(64), default="")
+    """SHA-256 (hex) of the file, so that the same file uploaded again is recognised."""
+    facts: Mapped[list[str]] = mapped_column(JSON, default=list)
+    """What was done while reading the file, in words, for the page's banner."""
+    header: Mapped[list[str]] = mapped_column(JSON, default=list)
+    """The file's header as read."""
+
+    mode: Mapped[Mode] = mapped_column(choice(Mode), default=Mode.REPLACE)
+    change_roles: Mapped[bool] = mapped_column(default=False)
+    skip_errors: Mapped[bool] = mapped_column(default=False)
+    valid_days: Mapped[int]
+
+    version: Mapped[int] = mapped_column(default=1)
+    """Raised by every change to what the review shows; confirming carries it."""
+    directory_version: Mapped[int] = mapped_column(default=0)
+    """`Organisation.directory_version` when the plans were made."""
+    planned_for_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
+    """Who is assumed to confirm: the stored plans obey this person's rank."""
+    counts: Mapped[dict[str, int]] = mapped_column(JSON, default=dict)
+    """How many rows stand, by plan and by mark: kept up with every change, so that no page counts rows."""
+
+    uploaded_by_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
+    confirmed_by_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=utcnow)
+    confirmed_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    finished_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+
+    uploaded_by: Mapped[User] = relationship(foreign_keys=[uploaded_by_id], lazy="joined", innerjoin=True)
+    planned_for: Mapped[User] = relationship(foreign_keys=[planned_for_id], lazy="joined", innerjoin=True)
+    confirmed_by: Mapped[User | None] = relationship(foreign_keys=[confirmed_by_id], lazy="joined")
+
+    def settings(self) -> dict[str, Any]:
+        """How it is applied, as the audit log tells it."""
+        return {"mode": self.mode.value, "change_roles": self.change_roles, "skip_errors": self.skip_errors}

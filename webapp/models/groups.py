@@ -1,0 +1,37 @@
+"""Device groups, and who is in them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import Column, ForeignKey, Index, String, Table
+from sqlalchemy.orm import Mapped, mapped_column
+
+from webapp.db import Base, Model, UTCDateTime, utcnow
+
+
+class Group(Model):
+    """A device group such as "Student Devices"."""
+
+    __tablename__ = "groups"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(String(80))
+    key: Mapped[str] = mapped_column(String(80), unique=True)
+    """The name case-folded with single spaces, as files are matched."""
+    description: Mapped[str] = mapped_column(String(200), default="")
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=utcnow)
+
+
+def _members(owner: str) -> Table:
+    return Table(
+        f"{owner}_groups",
+        Base.metadata,
+        Column(f"{owner}_id", ForeignKey(f"{owner}s.id", ondelete="CASCADE"), primary_key=True),
+        Column("group_id", ForeignKey("groups.id", ondelete="CASCADE"), primary_key=True),
+        Index(f"ix_{owner}_groups_group_id", "group_id"),
+    )
+
+
+user_groups = _members("user")
+invitation_groups = _members("invitation")

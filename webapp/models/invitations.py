@@ -1,0 +1,63 @@
+"""Invitations: a promise of an account."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import ForeignKey, Index, String, text
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from webapp.db import Model, UTCDateTime, choice, utcnow
+from webapp.models.groups import Group, invitation_groups
+from webapp.models.roles import Role
+
+
+class InvitationState(StrEnum):
+    PENDING = "pending"
+    ACCEPTED = "accepted"
+    REVOKED = "revoked"
+
+
+class Invitation(Model):
+    """At most one pending invitation per e-mail key; "expired" is computed from `expires_at`."""
+
+    __tablename__ = "invitations"
+    __table_args__ = (
+        Index(
+            "one_pending_invitation",
+            "email_key",
+            unique=True,
+            sqlite_where=text("state = 'pending'"),
+            postgresql_where=text("state = 'pending'"),
+        ),
+        Index("ix_invitations_email_key", "email_key"),
+        Index("ix_invitations_batch_id", "batch_id"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    email: Mapped[str] = mapped_column(String(320))
+    email_key: Mapped[str] = mapped_column(String(320))
+    role_id: Mapped[int] = mapped_column(ForeignKey("roles.id"))
+    all_groups: Mapped[bool] = mapped_column(default=False)
+    state: Mapped[InvitationState] = mapped_column(choice(InvitationState), default=InvitationState.PENDING)
+    version: Mapped[int] = mapped_column(default=1)
+    """Part of what the token is derived from: raising it makes every link sent before worthless."""
+    token_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    """SHA-256 (hex) of the token; the token itself is stored nowhere."""
+    valid_days: Mapped[int]
+    expires_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    """`valid_days` after the first hand-over; None until the link has been handed to anybody."""
+    invited_by_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
+    batch_id: Mapped[int | None] = mapped_column(ForeignKey("batches.id", ondelete="SET NULL"))
+    user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
+    """Who came of it."""
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=utcnow)
+    closed_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    """When it was accepted or revoked."""
+
+    role: Mapped[Role] = relationship(lazy="joined", innerjoin=True)
+    groups: Mapped[list[Group]] = relationship(secondary=invitation_groups, order_by=Group.key, lazy="selectin")
+
+    def is_expired(self, now: datetime) -> bool:
+        return self.state is InvitationState.PENDING and self.expires_at is not None and self.expires_at <= now

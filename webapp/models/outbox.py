@@ -1,0 +1,78 @@
+"""The outbox: every e-mail that is due, on its way, or done. It is the truth; the queue is only a bell."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import ForeignKey, Index, String, Text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from webapp.db import Model, UTCDateTime, choice, utcnow
+
+
+class MessageKind(StrEnum):
+    INVITATION = "invitation"
+    RESET = "reset"
+    TEST = "test"
+
+
+class MessageState(StrEnum):
+    QUEUED = "queued"
+    SENDING = "sending"
+    SENT = "sent"
+    UNCERTAIN = "uncertain"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class Phase(StrEnum):
+    """How far a message in `sending` has come; after DATA began it may have been taken."""
+
+    CLAIMED = "claimed"
+    DATA = "data"
+
+
+class Message(Model):
+    """One e-mail. It keeps its Message-ID through all its attempts; a resend is a new message."""
+
+    __tablename__ = "messages"
+    __table_args__ = (
+        Index("ix_messages_state_due_at", "state", "priority", "due_at", "id"),
+        Index("ix_messages_handed_at", "handed_at"),
+        Index("ix_messages_invitation_id", "invitation_id"),
+        Index("ix_messages_row_id", "row_id"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[MessageKind] = mapped_column(choice(MessageKind))
+    priority: Mapped[int]
+    """Lower goes first: password resets 0, tests 1, single invites 2, batches 3."""
+    recipient: Mapped[str] = mapped_column(String(320))
+    message_id: Mapped[str] = mapped_column(String(120), unique=True)
+    """RFC 5322 Message-ID, with its angle brackets."""
+    invitation_id: Mapped[int | None] = mapped_column(ForeignKey("invitations.id", ondelete="CASCADE"))
+    row_id: Mapped[int | None] = mapped_column(ForeignKey("rows.id", ondelete="SET NULL"))
+    state: Mapped[MessageState] = mapped_column(choice(MessageState), default=MessageState.QUEUED)
+    phase: Mapped[Phase | None] = mapped_column(choice(Phase))
+    maybe_sent: Mapped[bool] = mapped_column(default=False)
+    """A worker died after DATA began: the next hand-over makes it `uncertain`."""
+    attempts: Mapped[int] = mapped_column(default=0)
+    due_at: Mapped[datetime] = mapped_column(UTCDateTime, default=utcnow)
+    claimed_by: Mapped[str | None] = mapped_column(String(80))
+    lease_until: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    answer: Mapped[str] = mapped_column(Text, default="")
+    """The mail server's last words, or our own reason."""
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=utcnow)
+    handed_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+
+
+class MailGate(Model):
+    """One row: whether sending is held up by the mail server, why, and when it is tried again."""
+
+    __tablename__ = "mail_gate"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    paused_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    reason: Mapped[str] = mapped_column(Text, default="")
+    retry_at: Mapped[datetime | None] = mapped_column(UTCDateTime)

@@ -1,0 +1,28 @@
+"""Roles: data, not an enum."""
+
+from __future__ import annotations
+
+from sqlalchemy import JSON, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from webapp.db import Model
+
+OWNER_ROLE_ID = 1
+"""The Owner's role has this id, so that the database itself can hold "exactly one Owner" (an index on users)."""
+
+
+class Role(Model):
+    """What a person may do. Ranks order roles: nobody grants a role ranked above their own."""
+
+    __tablename__ = "roles"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(String(80))
+    key: Mapped[str] = mapped_column(String(80), unique=True)
+    """The name case-folded, as files are matched."""
+    rank: Mapped[int]
+    permissions: Mapped[list[str]] = mapped_column(JSON)
+
+    @property
+    def is_owner(self) -> bool:
+        return self.id == OWNER_ROLE_ID

@@ -1,0 +1,103 @@
+"""Rows of a batch, and every edit made to them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import JSON, ForeignKey, Index, String, Text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from webapp.core.planning import Plan
+from webapp.db import Model, UTCDateTime, choice, utcnow
+
+
+class Outcome(StrEnum):
+    WAITING = "waiting"
+    INVITED = "invited"
+    UPDATED = "updated"
+    UNCHANGED = "unchanged"
+    SKIPPED = "skipped"
+    FAILED = "failed"
+
+
+class Row(Model):
+    """One person of a batch: cells as read, cells as edited, the schema's issues, its plan, its outcome."""
+
+    __tablename__ = "rows"
+    __table_args__ = (
+        Index("ix_rows_batch_id_line", "batch_id", "line", unique=True),
+        Index("ix_rows_batch_id_plan", "batch_id", "plan", "line"),
+        Index("ix_rows_batch_id_outcome", "batch_id", "outcome", "line"),
+        Index("ix_rows_batch_id_email_key", "batch_id", "email_key"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    batch_id: Mapped[int] = mapped_column(ForeignKey("batches.id", ondelete="CASCADE"))
+    line: Mapped[int]
+    """The row's number as the spreadsheet shows it; the header is row 1."""
+
+    read_email: Mapped[str] = mapped_column(Text)
+    read_role: Mapped[str] = mapped_column(Text)
+    read_groups: Mapped[str] = mapped_column(Text)
+    email: Mapped[str] = mapped_column(Text)
+    role: Mapped[str] = mapped_column(Text)
+    groups: Mapped[str] = mapped_column(Text)
+    removed_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+
+    email_key: Mapped[str | None] = mapped_column(String(320))
+    """None where the e-mail does not pass."""
+    issues: Mapped[list[dict[str, Any]]] = mapped_column(JSON, default=list)
+    """`core.planning.Issue` as dictionaries: what the schema and the planner found, by field."""
+    plan: Mapped[Plan] = mapped_column(choice(Plan), default=Plan.ATTENTION)
+    step: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
+    """`core.planning.Step` as a dictionary: whom it touches, before, after, notes."""
+
+    attempt: Mapped[int] = mapped_column(default=0)
+    outcome: Mapped[Outcome | None] = mapped_column(choice(Outcome))
+    """None: not yet claimed by a worker."""
+    reason: Mapped[str] = mapped_column(Text, default="")
+    done_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    invitation_id: Mapped[int | None] = mapped_column(ForeignKey("invitations.id", ondelete="SET NULL"))
+
+    @property
+    def why(self) -> str:
+        """The reason to show beside the outcome, or beside a row that was left out."""
+        if self.reason or self.outcome is not Outcome.SKIPPED:
+            return self.reason
+        if self.plan is Plan.DUPLICATE:
+            return f"Same email as row {self.step.get('twin')}"
+        return " ".join(issue["text"] for issue in self.issues)
+
+    def issues_of(self, field: str) -> list[dict[str, Any]]:
+        return [issue for issue in self.issues if issue["field"] == field]
+
+    def cell(self, field: str) -> str:
+        """The cell as it stands now: `field` is email, role or groups."""
+        return str(getattr(self, field))
+
+    def was_edited(self, field: str) -> bool:
+        return self.cell(field) != getattr(self, f"read_{field}")
+
+
+class RowEdit(Model):
+    """One change to one cell, or a removal (field "removed"): appended, never changed."""
+
+    __tablename__ = "row_edits"
+    __table_args__ = (
+        Index("ix_row_edits_batch_id_version", "batch_id", "version"),
+        Index("ix_row_edits_row_id", "row_id", "id"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    batch_id: Mapped[int] = mapped_column(ForeignKey("batches.id", ondelete="CASCADE"))
+    row_id: Mapped[int | None] = mapped_column(ForeignKey("rows.id", ondelete="CASCADE"))
+    """None for a change of the batch itself (mode, roles, skip)."""
+    version: Mapped[int]
+    """The batch's version that this edit made; edits of one step share it."""
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
+    at: Mapped[datetime] = mapped_column(UTCDateTime, default=utcnow)
+    field: Mapped[str] = mapped_column(String(32))
+    before: Mapped[str] = mapped_column(Text)
+    after: Mapped[str] = mapped_column(Text)
