@@ -1,0 +1,518 @@
+// What the pages cannot do with HTML and htmx alone. One delegated listener a subject, so that whatever htmx swaps in works
+// without being wired up. No inline handlers, no eval: the Content-Security-Policy forbids both.
+//
+//   1 Storage and theme    2 Toasts    3 Dialogs    4 Questions before something is done    5 Requests that fail
+//   6 Keys    7 Small controls    8 Invite Users and the upload    9 Group picker    10 Review grid
+"use strict";
+(() => {
+  const $ = (selector, root = document) => root.querySelector(selector);
+  const $$ = (selector, root = document) => [...root.querySelectorAll(selector)];
+  const on = (event, selector, handler, options) =>
+    document.addEventListener(event, (e) => {
+      const found = e.target instanceof Element && e.target.closest(selector);
+      if (found) handler(e, found);
+    }, options);
+
+  // ------------------------------------------------------------------------------------------ 1 Storage and theme
+
+  const storage = {
+    get(name) { try { return localStorage.getItem("muster." + name); } catch { return null; } },
+    set(name, value) { try { value == null ? localStorage.removeItem("muster." + name) : localStorage.setItem("muster." + name, value); } catch { /* kept for this page only */ } },
+  };
+
+  const themes = $$("input[name=theme]");
+  for (const radio of themes) radio.checked = radio.value === (storage.get("theme") ?? "system");
+  on("change", "input[name=theme]", (_, radio) => {
+    const chosen = radio.value === "system" ? null : radio.value;
+    storage.set("theme", chosen);
+    if (chosen) document.documentElement.dataset.theme = chosen;
+    else delete document.documentElement.dataset.theme;
+  });
+
+  // ------------------------------------------------------------------------------------------ 2 Toasts
+
+  // Good news is shown one at a time, for 10 s, or for 4 s where others wait and there is nothing to undo.
+  // Bad news is shown at once and stays until it is dismissed.
+  const toasts = $("#toasts");
+  let current = null, timer = 0, held = false;
+
+  const waiting = () => $$(".toast", toasts).filter((t) => t.hidden);
+  const stays = (t) => t.dataset.tone === "bad" || t.dataset.tone === "warn";
+
+  function nextToast() {
+    if (current?.isConnected) return schedule();
+    current = waiting()[0] ?? null;
+    if (current) { current.hidden = false; schedule(); }
+  }
+  function schedule() {
+    clearTimeout(timer);
+    if (current && !held) timer = setTimeout(() => dismiss(current), waiting().length && !$("[hx-post]", current) ? 4000 : 10000);
+  }
+  function dismiss(t) {
+    if (t.contains(document.activeElement)) $("#main")?.focus({ preventScroll: true });
+    if (t === current) held = false;
+    t.remove();
+    nextToast();
+  }
+  function toast(text, tone = "ok") {
+    const t = document.createElement("div");
+    t.className = "toast";
+    t.dataset.tone = tone;
+    const glyph = $("#toast-icons")?.content.querySelector(`[data-tone="${tone}"]`);
+    if (glyph) t.append(glyph.firstElementChild.cloneNode(true));
+    t.append(Object.assign(document.createElement("span"), { textContent: text }));
+    if (stays(t)) {
+      const button = Object.assign(document.createElement("button"), { type: "button", textContent: "Dismiss" });
+      button.dataset.dismiss = "";
+      t.append(button);
+    }
+    toasts.append(t);
+  }
+
+  if (toasts) {
+    const take = (t) => { if (!stays(t) && t !== current) t.hidden = true; };
+    new MutationObserver((changes) => {
+      for (const node of changes.flatMap((c) => [...c.addedNodes])) if (node.matches?.(".toast")) take(node);
+      nextToast();
+    }).observe(toasts, { childList: true });
+    for (const t of $$(".toast", toasts)) take(t);
+    nextToast();
+    const hold = (state) => () => { held = state; state ? clearTimeout(timer) : schedule(); };
+    toasts.addEventListener("pointerenter", hold(true));
+    toasts.addEventListener("pointerleave", hold(false));
+    toasts.addEventListener("focusin", hold(true));
+    toasts.addEventListener("focusout", hold(false));
+    on("click", "[data-dismiss]", (_, button) => dismiss(button.closest(".toast")));
+    // Undo: the toast goes when the server has answered, because an answer to an element that left the page is dropped.
+    document.addEventListener("htmx:finally:request", (e) => {
+      const t = e.target.closest?.(".toast");
+      if (t && e.detail.ctx.response?.status < 400) dismiss(t);
+    });
+  }
+
+  // ------------------------------------------------------------------------------------------ 3 Dialogs
+
+  // A modal dialog makes the rest of the page inert, toasts too: they live in the dialog while it is open.
+  function openDialog(dialog) {
+    if (dialog.open) dialog.close();
+    dialog.showModal();
+    if (toasts) dialog.append(toasts);
+  }
+  document.addEventListener("close", (e) => {
+    if (e.target.matches?.("dialog") && toasts && e.target.contains(toasts))
+      ($$("dialog:modal").pop() ?? document.body).append(toasts);
+  }, true);
+
+  on("click", "[data-open]", (e, opener) => {
+    const dialog = document.getElementById(opener.dataset.open);
+    if (!dialog) return; // a link leads to the page that holds the dialog
+    e.preventDefault();
+    opener.closest("[popover]:popover-open")?.hidePopover();
+    if (dialog.id === "invite" && opener.dataset.tab) showTab(opener.dataset.tab);
+    openDialog(dialog);
+  });
+  on("click", "[data-close]", (e, button) => {
+    e.preventDefault();
+    button.closest("dialog")?.close();
+  });
+
+  // ------------------------------------------------------------------------------------------ 4 Questions
+
+  // "Discard this upload? Its 4 edits are deleted." asks with the question as the title and the rest below it.
+  // Resolves to true when the answer is yes. Esc and Cancel give the focus back to the button.
+  function ask(sentence, button, keep) {
+    const dialog = $("#ask");
+    const [, question, rest] = sentence.match(/^(.*?[?])\s*(.*)$/s) ?? [null, sentence, ""];
+    $("#ask-title").textContent = question;
+    $("#ask-text").textContent = rest;
+    $("#ask-text").hidden = !rest;
+    $("[value=yes]", dialog).textContent = button || "Go on";
+    $("[value='']", dialog).textContent = keep || "Cancel";
+    dialog.returnValue = "";
+    openDialog(dialog);
+    return new Promise((resolve) => dialog.addEventListener("close", () => resolve(dialog.returnValue === "yes"), { once: true }));
+  }
+  const label = (element) => element?.textContent.trim();
+
+  document.addEventListener("htmx:confirm", async (e) => {
+    if (!$("#ask")) return; // htmx then asks by itself
+    e.preventDefault();
+    const source = e.detail.ctx.sourceElement;
+    const named = source.dataset.confirmButton ?? label(source.matches("form") ? e.detail.ctx.sourceEvent?.submitter : source);
+    (await ask(e.detail.ctx.confirm, named, source.dataset.confirmKeep)) ? e.detail.issueRequest() : e.detail.dropRequest();
+  });
+
+  // The same for a plain form, or for one of its buttons.
+  document.addEventListener("submit", async (e) => {
+    const { target: form, submitter } = e;
+    const asks = submitter?.hasAttribute("data-confirm") ? submitter : form.hasAttribute("data-confirm") ? form : null;
+    if (!asks || !$("#ask") || form.dataset.confirmed) { delete form.dataset.confirmed; return; }
+    e.preventDefault();
+    e.stopImmediatePropagation();
+    if (!(await ask(asks.dataset.confirm, asks.dataset.confirmButton ?? label(submitter), asks.dataset.confirmKeep))) return;
+    form.dataset.confirmed = "yes";
+    form.requestSubmit(submitter);
+  }, true);
+
+  // ------------------------------------------------------------------------------------------ 5 Requests that fail
+
+  document.addEventListener("htmx:error", (e) => {
+    if (e.detail.ctx) toast("Not saved. Check your connection and try again.", "bad");
+    else console.error(e.detail.error); // a mistake of ours in an attribute, not a failed request
+  });
+  // Our own errors bring their own toast and say so by X-Muster. The rest comes from a proxy, or from a crash.
+  document.addEventListener("htmx:response:error", (e) => {
+    const { status, headers } = e.detail.ctx.response;
+    if (status >= 500 && !headers.get("X-Muster")) toast(`The server did not answer as it should (${status}). Try again in a minute.`, "bad");
+  });
+
+  // ------------------------------------------------------------------------------------------ 6 Keys
+
+  // Single keys work outside of fields and dialogs only, and can be switched off (WCAG 2.1.4).
+  for (const box of $$("input[name=keys]")) box.checked = storage.get("keys") !== "off";
+  on("change", "input[name=keys]", (_, box) => storage.set("keys", box.checked ? null : "off"));
+
+  document.addEventListener("keydown", (e) => {
+    if (e.ctrlKey || e.metaKey || e.altKey || e.isComposing || e.defaultPrevented || storage.get("keys") === "off") return;
+    if (e.target.closest?.("input, select, textarea, [contenteditable]") || $("dialog:modal, [popover]:popover-open")) return;
+    const target =
+      e.key === "/" ? $("[data-search]") :
+      e.key === "i" || e.key === "I" ? $("[data-open=invite]") :
+      e.key === "?" ? $("#keys") : null;
+    if (!target) return;
+    e.preventDefault();
+    if (target.matches("dialog")) openDialog(target);
+    else if (e.key === "/") { target.focus(); target.select?.(); }
+    else target.click();
+  });
+
+  // ------------------------------------------------------------------------------------------ 7 Small controls
+
+  // A button that cannot be used yet stays reachable, so that its reason can be read: aria-disabled, not disabled.
+  document.addEventListener("click", (e) => {
+    if (!e.target.closest?.("[aria-disabled=true]")) return;
+    e.preventDefault();
+    e.stopImmediatePropagation();
+  }, true);
+
+  // data-copy="text", or data-copy="#id" for what that element holds. navigator.clipboard is missing on plain http,
+  // which is usual on an intranet: then a selection is copied, inside the dialog if there is one, because the rest is inert.
+  async function copy(text, near) {
+    if (navigator.clipboard && window.isSecureContext) {
+      try { await navigator.clipboard.writeText(text); return true; } catch { /* not allowed: try the other way */ }
+    }
+    const area = Object.assign(document.createElement("textarea"), { value: text, readOnly: true, className: "sr" });
+    near.after(area);
+    area.select();
+    const done = document.execCommand("copy");
+    area.remove();
+    near.focus();
+    return done;
+  }
+  on("click", "[data-copy]", async (_, button) => {
+    const from = button.dataset.copy.startsWith("#") && $(button.dataset.copy);
+    const text = from ? from.value ?? from.textContent.trim() : button.dataset.copy;
+    if (await copy(text, button)) toast(button.dataset.copied || "Copied");
+    else toast("Could not copy. Select the text and copy it yourself.", "bad");
+  });
+
+  // Show password: the buttons are hidden until there is a script to make them work.
+  const prepare = (root) => { for (const part of $$("[data-reveal], [data-filter]", root)) part.hidden = false; };
+  prepare(document);
+  document.addEventListener("htmx:after:swap", () => prepare(document));
+  on("click", "[data-reveal]", (_, button) => {
+    const input = document.getElementById(button.getAttribute("aria-controls"));
+    const shown = input.type === "password";
+    input.type = shown ? "text" : "password";
+    button.firstChild.textContent = shown ? "Hide" : "Show";
+  });
+
+  // A find field above a list of labels hides those that do not hold its words. What is ticked stays in sight.
+  const plain = (text) => text.normalize("NFKC").toLowerCase().replace(/\s+/g, " ").trim();
+  function filter(list, words) {
+    let shown = 0;
+    for (const option of $$("label", list)) {
+      option.hidden = !plain(option.textContent).includes(plain(words));
+      shown += !option.hidden;
+    }
+    let none = $(".nothing", list);
+    if (!none) list.append(none = Object.assign(document.createElement("p"), { className: "nothing" }));
+    none.hidden = shown > 0;
+    none.textContent = words ? `No group matches “${words.trim()}”.` : "There are no groups yet.";
+  }
+  on("input", "[data-filter] input", (_, input) => filter($(".list", input.closest(".choices")), input.value));
+  on("keydown", "[data-filter] input", (e) => { if (e.key === "Enter") e.preventDefault(); }); // would send the form
+
+  // "All groups" says everything: it does not stand beside single groups.
+  function keepApart(box) {
+    if (!box.checked) return;
+    const boxes = $$("input[type=checkbox]", box.closest(".list, [data-list]"));
+    const all = boxes.find((b) => "everything" in b.dataset || b.value === "All groups");
+    if (all) for (const other of box === all ? boxes : [all]) if (other !== box) other.checked = false;
+  }
+  on("change", ".choices .list input, #group-picker input[type=checkbox]", (_, box) => keepApart(box));
+
+  // ------------------------------------------------------------------------------------------ 8 Invite Users
+
+  const invite = $("#invite");
+
+  function showTab(name) {
+    for (const tab of $$("[role=tab]", invite)) {
+      const chosen = tab.dataset.tab === name;
+      tab.setAttribute("aria-selected", String(chosen));
+      tab.tabIndex = chosen ? 0 : -1;
+      document.getElementById(tab.getAttribute("aria-controls")).hidden = !chosen;
+    }
+    if (invite.open) rememberTab();
+  }
+  // The address says that the dialog is open, so that a refresh opens it again.
+  function rememberTab() {
+    const url = new URL(location);
+    if (invite.open) url.searchParams.set("invite", $("[aria-selected=true]", invite).dataset.tab);
+    else url.searchParams.delete("invite");
+    history.replaceState(history.state, "", url);
+  }
+
+  if (invite) {
+    new MutationObserver(rememberTab).observe(invite, { attributeFilter: ["open"] });
+    on("click", "#invite [role=tab]", (e, tab) => { e.preventDefault(); showTab(tab.dataset.tab); });
+    on("keydown", "#invite [role=tab]", (e, tab) => {
+      if (!["ArrowLeft", "ArrowRight", " "].includes(e.key)) return;
+      e.preventDefault();
+      const other = e.key === " " ? tab : $$("[role=tab]", invite).find((t) => t !== tab);
+      showTab(other.dataset.tab);
+      other.focus();
+    });
+    invite.addEventListener("close", () => upload?.abort());
+    // An invitation that went out reloads the page: without the dialog.
+    document.addEventListener("htmx:after:request", (e) => {
+      if (invite.open && invite.contains(e.target) && e.detail.ctx.hx?.refresh) { invite.close(); rememberTab(); }
+    });
+    if (invite.open) { // opened by the server for ?invite=…, or to show what was wrong with a plain POST
+      invite.removeAttribute("open");
+      openDialog(invite);
+      focusProblem(invite);
+    }
+  }
+  function focusProblem(root) {
+    $(":scope [role=tabpanel]:not([hidden]) :is([role=alert], input[aria-invalid=true])", root)?.focus();
+  }
+
+  // The upload: XMLHttpRequest, because fetch (and so htmx) tells nothing about progress. It starts as soon as a file is chosen
+  // or dropped; a drop needs no code, for the file input lies over the whole zone.
+  let upload = null;
+  const size = (bytes) => bytes < 1e3 ? `${bytes} bytes` : bytes < 1e6 ? `${(bytes / 1e3).toFixed(1)} kB` : `${(bytes / 1e6).toFixed(1)} MB`;
+
+  function nameFile(panel, file) {
+    for (const part of $$("[data-file-name]", panel)) part.textContent = file.name;
+    for (const part of $$("[data-file-size]", panel)) part.textContent = size(file.size);
+  }
+  // Says in the dialog why nothing was uploaded. The file stays chosen; again: offer to send the same file once more.
+  function refuse(panel, title, text, again) {
+    const banner = $("#upload-refused").content.firstElementChild.cloneNode(true);
+    banner.id = "upload-error";
+    $("b", banner).textContent = title;
+    $("p", banner).textContent = text;
+    const button = $("button", banner);
+    if (again) button.addEventListener("click", () => send(panel));
+    else button.remove();
+    for (const old of $$("[role=alert]", panel)) old.remove();
+    $(".body", panel).prepend(banner);
+    $("[type=file]", panel).setAttribute("aria-describedby", "limits upload-error");
+    state(panel, null);
+    banner.focus();
+  }
+  function state(panel, name) {
+    const zone = $(".dropzone", panel);
+    if (name) zone.dataset.state = name;
+    else delete zone.dataset.state;
+    zone.toggleAttribute("aria-busy", name === "busy");
+    if (name === "busy") zone.setAttribute("aria-busy", "true");
+    $("[type=file]", panel).disabled = name === "busy";
+  }
+
+  function send(panel) {
+    const input = $("[type=file]", panel), file = input.files[0];
+    if (!file || upload) return;
+    nameFile(panel, file);
+    const most = Number(panel.dataset.maxMb);
+    if (file.size > most * 1024 * 1024) // the server would cut the connection in the middle and could not say why
+      return refuse(panel, `This file is ${Math.ceil(file.size / 1024 / 1024)} MB. The limit is ${most} MB.`, "Remove columns that Muster does not need. Nothing was sent.");
+    const body = new FormData(panel); // before the input is disabled: what is disabled is not sent
+    for (const old of $$("[role=alert]", panel)) old.remove();
+    state(panel, "busy");
+    const progress = $("progress", panel), status = $("[data-upload-status]", panel);
+    progress.value = 0;
+    status.textContent = `Uploading ${size(file.size)}`;
+    const request = upload = new XMLHttpRequest();
+    request.open("POST", panel.action);
+    request.setRequestHeader("HX-Request", "true");
+    request.setRequestHeader("X-CSRFToken", body.get("csrf_token"));
+    request.upload.onprogress = (e) => { if (e.lengthComputable) progress.value = (100 * e.loaded) / e.total; };
+    request.upload.onload = () => { progress.removeAttribute("value"); status.textContent = "Checking the rows"; };
+    request.onload = () => { upload = null; answered(panel, request); };
+    request.onerror = () => {
+      upload = null;
+      refuse(panel, "The file did not reach the server.", "Check your connection. The file is still chosen, and nothing was sent.", true);
+    };
+    request.onabort = () => { upload = null; input.value = ""; state(panel, null); };
+    request.send(body);
+  }
+
+  function answered(panel, request) {
+    const to = request.getResponseHeader("HX-Redirect");
+    if (to) return location.assign(to);
+    const answer = new DOMParser().parseFromString(request.responseText, "text/html");
+    const fresh = request.status < 500 && answer.getElementById("bulk-panel");
+    if (!fresh) {
+      const said = $(".toast > span", answer)?.textContent.trim();
+      if (said) return refuse(panel, said, "Nothing was sent.");
+      if (request.status === 413) return refuse(panel, "The server takes no file of this size.", "Remove columns that Muster does not need. Nothing was sent.");
+      if (request.status < 500) return refuse(panel, `The server refused the file (${request.status}).`, "Load the page again, then repeat the upload. Nothing was sent.");
+      return refuse(panel, "Something went wrong on our side.", "Nothing was sent. Try again in a minute.", true);
+    }
+    // Our own markup of the same origin. The new input takes over the file, so that it stays named and chosen.
+    const files = $("[type=file]", panel).files;
+    document.adoptNode(fresh);
+    panel.replaceWith(fresh);
+    $("[type=file]", fresh).files = files;
+    if (files[0]) nameFile(fresh, files[0]);
+    focusProblem(invite ?? document);
+  }
+
+  on("change", "[data-upload] [type=file]", (_, input) => send(input.form));
+  on("submit", "[data-upload]", (e, panel) => { e.preventDefault(); send(panel); });
+  // Choosing the same file again after it was mended must count as a change.
+  on("click", "[data-upload] [type=file]", (_, input) => { input.value = ""; });
+  for (const [event, over] of [["dragenter", true], ["dragover", true], ["dragleave", false], ["drop", false]])
+    on(event, ".dropzone", (e, zone) => {
+      if (zone.dataset.state === "busy") return;
+      if (over && e.dataTransfer?.types.includes("Files")) { zone.dataset.before ??= zone.dataset.state ?? ""; zone.dataset.state = "over"; }
+      else if (!over && zone.dataset.state === "over") {
+        if (zone.dataset.before) zone.dataset.state = zone.dataset.before;
+        else delete zone.dataset.state;
+        delete zone.dataset.before;
+      }
+    });
+  // A file dropped beside the zone must not replace the page.
+  for (const event of ["dragover", "drop"])
+    document.addEventListener(event, (e) => { if (!e.target.closest?.("[type=file]") && e.dataTransfer?.types.includes("Files")) e.preventDefault(); });
+
+  // ------------------------------------------------------------------------------------------ 9 Group picker
+
+  // One popover for all cells. <td><button data-picker>…</button><input type="hidden" name="value" value="A, B"></td>
+  // Done, Enter and a click elsewhere take over what is ticked, Esc does not. The hidden input then holds the names and fires "picked",
+  // on which htmx sends it.
+  const picker = $("#group-picker");
+  if (picker) {
+    const list = $("[data-list], [role=group]", picker), find = $("[type=search]", picker);
+    let button = null, value = null, cancelled = false;
+    const names = () => value.value.split(",").map((name) => name.trim()).filter(Boolean);
+    const boxes = () => $$("input[type=checkbox]", list);
+    const visible = () => boxes().filter((box) => !box.closest("label").hidden);
+
+    function open(cell) {
+      button = cell;
+      value = $("input[name=value]", cell.parentElement);
+      cancelled = false;
+      for (const guest of $$("label[data-unknown]", list)) guest.remove();
+      const wanted = new Map(names().map((name) => [plain(name), name]));
+      for (const box of boxes()) { box.checked = wanted.has(plain(box.value)); wanted.delete(plain(box.value)); }
+      for (const name of [...wanted.values()].reverse()) list.prepend(unknown(name));
+      find.value = "";
+      filter(list, "");
+      $(".title", picker).textContent = cell.getAttribute("aria-label") || "Groups";
+      cell.setAttribute("aria-expanded", "true"); // muster.css anchors the popover to the cell that says so
+      picker.showPopover();
+      list.scrollTop = 0;
+      (matchMedia("(pointer: coarse)").matches ? boxes()[0] : find)?.focus(); // a find field would bring up the keyboard
+    }
+    function unknown(name) {
+      const row = document.createElement("label");
+      row.dataset.unknown = "";
+      row.append(Object.assign(document.createElement("input"), { type: "checkbox", value: name, checked: true }),
+        Object.assign(document.createElement("span"), { textContent: name }),
+        Object.assign(document.createElement("small"), { textContent: "not a group" }));
+      return row;
+    }
+    function apply() {
+      const before = names(), ticked = boxes().filter((box) => box.checked).map((box) => box.value);
+      const keys = new Set(ticked.map(plain));
+      // In the order of the cell, then what is new in the order of the list.
+      const kept = before.filter((name) => keys.has(plain(name))).map((name) => ticked.find((t) => plain(t) === plain(name)));
+      const after = [...new Set([...kept, ...ticked])];
+      if (after.length === before.length && before.every((name) => keys.has(plain(name)))) return;
+      value.value = after.join(", ");
+      value.dispatchEvent(new CustomEvent("picked", { bubbles: true }));
+    }
+
+    on("click", "[data-picker]", (e, cell) => { e.preventDefault(); if (!picker.matches(":popover-open")) open(cell); });
+    on("keydown", "[data-picker]", (e, cell) => { if (e.key === "F2") { e.preventDefault(); open(cell); } });
+    picker.addEventListener("click", (e) => { if (e.target.closest("[data-apply]")) picker.hidePopover(); });
+    find.addEventListener("input", () => filter(list, find.value));
+    picker.addEventListener("keydown", (e) => {
+      if (e.key === "Escape") cancelled = true; // the popover closes by itself
+      else if (e.key === "Enter" && !e.target.closest("[data-apply]")) { e.preventDefault(); picker.hidePopover(); }
+      else if (e.key === "ArrowDown" || e.key === "ArrowUp") {
+        e.preventDefault();
+        const stops = [find, ...visible()];
+        stops[Math.min(Math.max(stops.indexOf(document.activeElement) + (e.key === "ArrowDown" ? 1 : -1), 0), stops.length - 1)].focus();
+      }
+    });
+    // "beforetoggle" and not "toggle": it comes at once, so the next cell may open its own picker right after.
+    picker.addEventListener("beforetoggle", (e) => {
+      if (e.newState !== "closed" || !button) return;
+      const cell = button, inside = picker.contains(document.activeElement);
+      button = null;
+      cell.setAttribute("aria-expanded", "false");
+      if (!cancelled) apply();
+      if (inside) queueMicrotask(() => (cell.isConnected ? cell : cell.id && document.getElementById(cell.id))?.focus());
+    });
+  }
+
+  // ------------------------------------------------------------------------------------------ 10 Review grid
+
+  // Text cells behave like a spreadsheet's: Enter saves and goes down, Esc restores what the cell held when it got the focus.
+  const before = new WeakMap(); // what a cell held when it got the focus
+  let last = null; // the cell that had the focus last: "Next problem" goes on from there
+  on("focusin", ".grid .cell", (_, cell) => { before.set(cell, cell.value); last = cell; });
+  on("keydown", ".grid input.cell", (e, cell) => {
+    if (e.isComposing) return;
+    if (e.key === "Escape" && cell.value !== before.get(cell)) {
+      e.preventDefault();
+      cell.value = before.get(cell);
+      cell.select();
+    } else if (e.key === "Enter") {
+      e.preventDefault(); // leaving the field fires "change", once, if it was edited
+      const below = cellBelow(cell);
+      if (below) { below.focus(); below.select?.(); }
+      else { cell.blur(); cell.focus(); }
+    }
+  });
+  function cellBelow(cell) {
+    const column = cell.closest("td").cellIndex;
+    for (let row = cell.closest("tr").nextElementSibling; row; row = row.nextElementSibling) {
+      const found = !row.hidden && row.cells[column] && $(":is(input, select, button).cell:not(:disabled)", row.cells[column]);
+      if (found) return found;
+    }
+    return null;
+  }
+
+  function goToProblem(step) {
+    const grid = $(".grid");
+    if (!grid) return false;
+    const problems = $$("[aria-invalid=true]", grid).filter((cell) => !cell.closest("tr")?.querySelector("[data-plan=skipped], [data-plan=removed]"));
+    if (!problems.length) { toast("No problem on this page."); return true; }
+    const seen = last?.isConnected ? last : last?.id && document.getElementById(last.id); // an answer may have replaced it
+    const from = grid.contains(document.activeElement) ? document.activeElement : seen || grid;
+    const after = (cell) => from.compareDocumentPosition(cell) & (step > 0 ? Node.DOCUMENT_POSITION_FOLLOWING : Node.DOCUMENT_POSITION_PRECEDING);
+    const target = step > 0 ? problems.find(after) ?? problems[0] : problems.findLast(after) ?? problems.at(-1);
+    target.focus();
+    target.select?.();
+    return true;
+  }
+  document.addEventListener("keydown", (e) => {
+    if (e.key === "F8" && !$("dialog:modal") && goToProblem(e.shiftKey ? -1 : 1)) e.preventDefault();
+  });
+  on("click", "[data-next-problem]", () => goToProblem(1));
+})();
