@@ -1,0 +1,129 @@
+"""People and things for tests, committed: what a request does is then seen by the test, and the other way round."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import datetime, timedelta
+from functools import cache
+from typing import Any, TypeVar
+
+from webapp.core import tokens
+from webapp.core.addresses import parse
+from webapp.core.directory import ALL_GROUPS, fold
+from webapp.db import db, utcnow
+from webapp.models import Batch, Group, Invitation, InvitationState, Role, Row, User, UserState
+from webapp.services import directory, sessions
+
+T = TypeVar("T")
+
+PASSWORD = "correct horse battery"
+PERSONAS = {
+    "Owner": "Maren Okafor",
+    "Admin": "Devika Raman",
+    "Investigator": "Grace Nakamura-Bell",
+    "Analyst": "Amelia Hart",
+    "Broadcaster": "Björn Håkansson",
+    "Remote": "Jun-ho Park",
+}
+
+
+@cache
+def password_hash() -> str:
+    """PASSWORD, hashed once a test session: argon2 is slow on purpose."""
+    return sessions.hashed_password(PASSWORD)
+
+
+def role(name: str) -> Role:
+    """A shipped role, by name."""
+    return db.session.scalars(db.select(Role).where(Role.key == fold(name))).one()
+
+
+def email_of(name: str) -> str:
+    """maren.okafor@northfield.example"""
+    plain = name.replace("ö", "o").replace("å", "a")
+    return ".".join(plain.casefold().split()) + "@northfield.example"
+
+
+def make_group(name: str) -> Group:
+    """The group of this name, made where it is not there yet."""
+    group = db.session.scalar(db.select(Group).where(Group.key == fold(name)))
+    if group is None:
+        group = Group(name=name, key=fold(name))
+        _commit(group)
+    return group
+
+
+def make_user(
+    name: str = "Amelia Hart",
+    role_name: str = "Analyst",
+    groups: tuple[str, ...] = (),
+    *,
+    email: str | None = None,
+    state: UserState = UserState.ACTIVE,
+    seen_at: datetime | None = None,
+) -> User:
+    """A user whose password is PASSWORD. groups: names, or ("All groups",)."""
+    address = parse(email or email_of(name), ("northfield.example",))
+    user = User(
+        email=address.display, email_key=address.key, name=name, password_hash=password_hash(), role=role(role_name),
+        state=state, seen_at=seen_at, **_access(groups),
+    )  # fmt: skip
+    return _commit(user)
+
+
+def make_persona(role_name: str) -> User:
+    """The persona who has this shipped role; made once a test."""
+    found = db.session.scalar(db.select(User).where(User.name == PERSONAS[role_name]))
+    return found or make_user(PERSONAS[role_name], role_name, (ALL_GROUPS,) if role_name == "Owner" else ())
+
+
+def make_invitation(
+    email: str = "ines.carvalho@northfield.example",
+    role_name: str = "Analyst",
+    groups: tuple[str, ...] = (),
+    *,
+    state: InvitationState = InvitationState.PENDING,
+    expires_in: timedelta | None = timedelta(days=7),
+    by: User | None = None,
+) -> Invitation:
+    """An invitation; `token_of` tells its link. expires_in: None while it was never handed over, negative when expired."""
+    address = parse(email, ("northfield.example",))
+    invitation = Invitation(
+        email=address.display, email_key=address.key, role=role(role_name), state=state, token_hash=secrets.token_hex(32),
+        valid_days=7, expires_at=utcnow() + expires_in if expires_in else None, invited_by_id=by.id if by else None,
+        closed_at=None if state is InvitationState.PENDING else utcnow(), **_access(groups),
+    )  # fmt: skip
+    db.session.add(invitation)
+    db.session.flush()
+    invitation.token_hash = tokens.hashed(token_of(invitation))
+    return _commit(invitation)
+
+
+def token_of(invitation: Invitation) -> str:
+    """The token of an invitation's link."""
+    return tokens.derive(directory.settings().secret_key, "invitation", invitation.id, invitation.version)
+
+
+def make_batch(by: User, rows: int = 0, **values: Any) -> Batch:
+    """A batch of `rows` people user1@northfield.example, … (Analyst, no groups), its plans not made."""
+    batch = Batch(
+        **{"name": "autumn-term-staff.csv", "uploaded_by_id": by.id, "planned_for_id": by.id, "valid_days": 7, **values}
+    )
+    db.session.add(batch)
+    db.session.flush()
+    for n in range(1, rows + 1):
+        cells = {"email": f"user{n}@northfield.example", "role": "Analyst", "groups": ""}
+        read = {f"read_{field}": value for field, value in cells.items()}
+        db.session.add(Row(batch_id=batch.id, line=n + 1, **cells, **read))
+    return _commit(batch)
+
+
+def _access(groups: tuple[str, ...]) -> dict[str, Any]:
+    everything = groups == (ALL_GROUPS,)
+    return {"all_groups": everything, "groups": [] if everything else [make_group(name) for name in groups]}
+
+
+def _commit(thing: T) -> T:
+    db.session.add(thing)
+    db.session.commit()
+    return thing

@@ -1,0 +1,521 @@
+"""The outbox: claims, leases, throttle, the gate, and every outcome of a message."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from tests.factories import make_batch, make_persona, token_of
+from tests.mail_fixtures import (
+    die,
+    invitation_of,
+    make_message,
+    make_sending_batch,
+    message_to,
+    pass_time,
+    row_of,
+)
+from webapp.core.errors import Conflict, NotThere
+from webapp.db import db, utcnow
+from webapp.models import AuditEvent, Batch, BatchState, InvitationState, Message, MessageKind, MessageState, Outcome, Phase, Row
+from webapp.services import directory, invitations, outbox
+
+INES, JONAS, LENA = (f"{name}@northfield.example" for name in ("ines", "jonas", "lena"))
+
+pytestmark = pytest.mark.usefixtures("app")
+
+
+def claimed(worker: str = "w1", limit: int = 20) -> list[str]:
+    """Claim; -> the recipients, in order."""
+    return [db.session.get_one(Message, id).recipient for id in outbox.claim(worker, limit)]
+
+
+def events(action: str) -> list[AuditEvent]:
+    db.session.rollback()
+    return list(db.session.scalars(db.select(AuditEvent).where(AuditEvent.action == action).order_by(AuditEvent.id)))
+
+
+# Queued
+
+
+def test_each_message_has_a_message_id_of_its_own(change_settings: Callable[..., Any]) -> None:
+    change_settings(mail_from="Müster <muster@schüle.example>")
+    first, second = make_message(INES), make_message(JONAS)
+    assert first.message_id != second.message_id
+    assert first.message_id.startswith("<")
+    assert first.message_id.endswith("@xn--schle-mva.example>")
+
+
+# Claimed
+
+
+def test_the_most_urgent_is_claimed_first() -> None:
+    make_message(INES, priority=3)
+    make_message(JONAS, priority=2)
+    make_message(LENA, priority=3)
+    assert claimed(limit=2) == [JONAS, INES]
+    assert claimed("w2") == [LENA]
+
+
+def test_what_is_claimed_is_not_claimed_again_and_what_is_not_due_waits() -> None:
+    make_message(INES)
+    make_message(JONAS).due_at = utcnow() + timedelta(minutes=1)
+    db.session.commit()
+    assert outbox.due()
+    assert claimed() == [INES]
+    assert claimed("w2") == []
+    assert not outbox.due()
+
+
+def test_two_workers_never_claim_the_same(app: Flask) -> None:
+    for n in range(40):
+        make_message(f"user{n}@northfield.example")
+    got: list[int] = []
+
+    def work(name: str) -> None:
+        with app.app_context():
+            while ids := outbox.claim(name, 3):
+                got.extend(ids)
+
+    threads = [threading.Thread(target=work, args=(f"w{n}",)) for n in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(got) == len(set(got)) == 40
+
+
+def test_a_worker_that_dies_before_data_leaves_the_message_as_it_was() -> None:
+    make_message(INES)
+    claimed("w1")
+    die("w1")
+    assert outbox.due()
+    assert claimed("w2") == [INES]
+    assert not message_to(INES).maybe_sent
+
+
+def test_a_worker_that_dies_after_data_leaves_it_uncertain() -> None:
+    make_message(INES)
+    (id,) = outbox.claim("w1")
+    outbox.begin_data(id, "w1")
+    die("w1")
+    assert claimed("w2") == [INES]
+    outbox.begin_data(id, "w2")
+    outbox.sent(id, "w2", "250 OK")
+    message = message_to(INES)
+    assert (message.state, message.attempts) == (MessageState.UNCERTAIN, 1)
+
+
+def test_a_worker_whose_lease_ran_out_may_neither_send_nor_tell() -> None:
+    make_message(INES)
+    (id,) = outbox.claim("w1")
+    die("w1")
+    with pytest.raises(Conflict):
+        outbox.begin_data(id, "w1")
+    assert claimed("w2") == [INES]
+    outbox.failed(id, "w1", "Refused")
+    assert message_to(INES).state is MessageState.SENDING
+    with pytest.raises(Conflict):
+        outbox.begin_data(id, "w1")
+
+
+def test_the_lease_begins_anew_with_data() -> None:
+    make_message(INES)
+    (id,) = outbox.claim("w1")
+    pass_time(minutes=2)
+    outbox.begin_data(id, "w1")
+    pass_time(minutes=2)
+    assert claimed("w2") == []
+    assert message_to(INES).phase is Phase.DATA
+
+
+def test_what_is_given_back_is_due_at_once() -> None:
+    make_message(INES)
+    make_message(JONAS)
+    first, _ = outbox.claim("w1")
+    outbox.begin_data(first, "w1")
+    outbox.give_back("w1")
+    assert claimed("w2") == [INES, JONAS]
+    assert (message_to(INES).maybe_sent, message_to(JONAS).maybe_sent) == (True, False)
+
+
+def test_the_throttle_counts_for_the_whole_installation(change_settings: Callable[..., Any]) -> None:
+    change_settings(mail_rate=3)
+    for n in range(5):
+        make_message(f"user{n}@northfield.example")
+    first, _second = outbox.claim("w1", 2)
+    assert len(outbox.claim("w2")) == 1, "two are on their way"
+    assert not outbox.due()
+    outbox.sent(first, "w1", "250 OK")
+    assert outbox.claim("w3") == [], "one was sent within the minute"
+    pass_time(seconds=61)
+    assert outbox.due()
+    assert len(outbox.claim("w3")) == 1, "what is on its way counts until it is done"
+
+
+# Written
+
+
+def test_a_letter_carries_the_link_and_the_message_id() -> None:
+    message = make_message(INES, groups=("Student Devices", "Exam Laptops"))
+    invitation = invitation_of(INES)
+    (letter,) = outbox.letters(outbox.claim("w1"), "w1")
+    assert letter.message_id == message.message_id
+    assert f"/invitations/{token_of(invitation)}\n" in letter.email.text
+    assert letter.email.subject == "Devika Raman invited you to Muster"
+    assert "Exam Laptops, Student Devices" in letter.email.text
+    assert "within 7 days" in letter.email.text
+
+
+def test_letters_come_in_the_order_of_their_claim_and_in_few_queries(queries: list[str]) -> None:
+    def cost(n: int) -> int:
+        for i in range(n):
+            make_message(f"user{n}-{i}@northfield.example", groups=("Student Devices",), priority=3 - i % 2)
+        ids = outbox.claim(f"w{n}")
+        queries.clear()
+        assert [letter.id for letter in outbox.letters(ids, f"w{n}")] == ids
+        return len(queries)
+
+    assert cost(2) == cost(19), queries
+
+
+def test_after_the_servers_key_was_changed_the_letter_carries_a_link_that_works(change_settings: Callable[..., Any]) -> None:
+    make_message(INES)
+    old = invitation_of(INES).token_hash
+    change_settings(secret_key="a new key that is long enough for this")
+    (letter,) = outbox.letters(outbox.claim("w1"), "w1")
+    invitation = invitation_of(INES)
+    assert invitation.token_hash != old
+    assert invitation.version == 2
+    assert invitations.link(invitation) in letter.email.text
+    assert invitations.by_token(token_of(invitation)).id == invitation.id
+
+
+def test_days_left_are_those_of_an_invitation_that_runs_already() -> None:
+    make_message(INES, expires_in=timedelta(days=2, hours=5))
+    (letter,) = outbox.letters(outbox.claim("w1"), "w1")
+    assert "within 3 days" in letter.email.text
+
+
+@pytest.mark.parametrize(
+    ("state", "reason"),
+    [
+        (InvitationState.REVOKED, "The invitation was revoked before its e-mail went"),
+        (InvitationState.ACCEPTED, "The invitation was accepted before its e-mail went"),
+    ],
+)
+def test_the_e_mail_of_a_closed_invitation_is_not_written(state: InvitationState, reason: str) -> None:
+    batch = make_sending_batch(INES, JONAS)
+    ids = outbox.claim("w1")
+    invitation_of(INES).state = state
+    db.session.commit()
+    letters = outbox.letters(ids, "w1")
+    assert [letter.email.to for letter in letters] == [JONAS]
+    assert message_to(INES).state is MessageState.CANCELLED
+    assert (row_of(INES).outcome, row_of(INES).reason) == (Outcome.SKIPPED, reason)
+    assert db.session.get_one(Batch, batch.id).state is BatchState.PROCESSING
+
+
+def test_a_batch_whose_last_invitation_was_revoked_is_finished() -> None:
+    batch = make_sending_batch(INES)
+    ids = outbox.claim("w1")
+    invitation_of(INES).state = InvitationState.REVOKED
+    db.session.commit()
+    assert outbox.letters(ids, "w1") == []
+    assert db.session.get_one(Batch, batch.id).state is BatchState.FINISHED
+
+
+def test_an_invitation_revoked_while_the_server_is_asked_is_not_sent() -> None:
+    make_sending_batch(INES)
+    (id,) = outbox.claim("w1")
+    invitation_of(INES).state = InvitationState.REVOKED
+    db.session.commit()
+    with pytest.raises(Conflict):
+        outbox.begin_data(id, "w1")
+    outbox.let_go(id, "w1")
+    assert message_to(INES).state is MessageState.CANCELLED
+    assert row_of(INES).outcome is Outcome.SKIPPED
+
+
+def test_a_dead_link_is_not_sent() -> None:
+    make_message(INES, expires_in=timedelta(days=-1))
+    assert outbox.letters(outbox.claim("w1"), "w1") == []
+    assert message_to(INES).answer == "The invitation expired before its e-mail went"
+
+
+# Outcomes
+
+
+def test_sent_starts_the_days_and_ends_the_row_and_the_batch() -> None:
+    batch = make_sending_batch(INES)
+    (id,) = outbox.claim("w1")
+    outbox.begin_data(id, "w1")
+    outbox.sent(id, "w1", "250 2.0.0 queued as 4711")
+    message, row, invitation = message_to(INES), row_of(INES), invitation_of(INES)
+    assert (message.state, message.answer, message.attempts) == (MessageState.SENT, "250 2.0.0 queued as 4711", 1)
+    assert message.handed_at
+    assert invitation.expires_at == message.handed_at + timedelta(days=7)
+    assert (row.outcome, row.reason) == (Outcome.INVITED, "")
+    assert row.done_at
+    found = db.session.get_one(Batch, batch.id)
+    assert found.state is BatchState.FINISHED
+    assert found.finished_at
+    (event,) = events("batch.finished")
+    assert event.details == {"outcomes": {"invited": 1}}
+
+
+def test_a_resend_does_not_move_the_end_of_the_days() -> None:
+    make_message(INES, expires_in=timedelta(days=3))
+    until = invitation_of(INES).expires_at
+    (id,) = outbox.claim("w1")
+    outbox.sent(id, "w1", "250 OK")
+    assert invitation_of(INES).expires_at == until
+
+
+def test_a_refusal_fails_the_row_with_the_servers_words_and_is_audited() -> None:
+    batch = make_sending_batch(INES, JONAS)
+    version = directory.version()
+    first, second = outbox.claim("w1")
+    outbox.failed(first, "w1", "Mailbox full (552 5.2.2)")
+    message, row = message_to(INES), row_of(INES)
+    assert (message.state, message.answer) == (MessageState.FAILED, "Mailbox full (552 5.2.2)")
+    assert (row.outcome, row.reason) == (Outcome.FAILED, "Mailbox full (552 5.2.2)")
+    (event,) = events("message.failed")
+    assert (event.subject, event.details["reason"]) == (INES, "Mailbox full (552 5.2.2)")
+    assert invitation_of(INES).expires_at is None
+    assert directory.version() > version, "the next upload plans to send it again"
+    assert db.session.get_one(Batch, batch.id).state is BatchState.PROCESSING
+    outbox.sent(second, "w1", "250 OK")
+    assert db.session.get_one(Batch, batch.id).state is BatchState.FINISHED
+
+
+def test_put_off_is_due_after_1_5_15_60_60_minutes() -> None:
+    batch = make_sending_batch(INES)
+    for minutes in (1, 5, 15, 60, 60):
+        (id,) = outbox.claim("w1")
+        before = utcnow()
+        outbox.put_off(id, "w1", "451 4.7.1 Greylisted")
+        message, row = message_to(INES), row_of(INES)
+        assert message.state is MessageState.QUEUED
+        assert timedelta(0) <= message.due_at - before - timedelta(minutes=minutes) < timedelta(seconds=30)
+        assert row.outcome is Outcome.WAITING
+        assert row.reason == f"Due again at {message.due_at:%H:%M}: 451 4.7.1 Greylisted"
+        assert outbox.claim("w1") == []
+        pass_time(minutes=minutes)
+    assert message_to(INES).attempts == 5
+    assert db.session.get_one(Batch, batch.id).state is BatchState.PROCESSING
+
+
+def test_after_a_day_of_being_put_off_it_fails() -> None:
+    make_sending_batch(INES)
+    pass_time(hours=23, minutes=59, seconds=30)
+    (id,) = outbox.claim("w1")
+    outbox.put_off(id, "w1", "451 4.7.1 Greylisted")
+    assert message_to(INES).state is MessageState.FAILED
+    assert row_of(INES).reason == "Put off by the mail server for a day (451 4.7.1 Greylisted)"
+
+
+def test_an_interruption_repeats_the_message_once_and_marks_it() -> None:
+    make_sending_batch(INES)
+    (id,) = outbox.claim("w1")
+    outbox.begin_data(id, "w1")
+    outbox.interrupted(id, "w1", "broke off")
+    assert outbox.claim("w1") == [id]
+    outbox.sent(id, "w1", "250 OK")
+    assert (message_to(INES).state, message_to(INES).attempts) == (MessageState.UNCERTAIN, 2)
+    assert (row_of(INES).outcome, row_of(INES).reason) == (
+        Outcome.INVITED,
+        "Delivery uncertain: sent again after an interruption",
+    )
+
+
+def test_a_second_interruption_is_left_to_a_person() -> None:
+    make_sending_batch(INES)
+    for _ in range(2):
+        (id,) = outbox.claim("w1")
+        outbox.begin_data(id, "w1")
+        outbox.interrupted(id, "w1", "broke off")
+    assert outbox.claim("w1") == []
+    assert row_of(INES).outcome is Outcome.FAILED
+    assert "may have arrived" in row_of(INES).reason
+
+
+def test_an_outcome_is_told_once() -> None:
+    make_sending_batch(INES)
+    (id,) = outbox.claim("w1")
+    outbox.sent(id, "w1", "250 OK")
+    outbox.failed(id, "w1", "Refused")
+    outbox.put_off(id, "w1", "451")
+    assert message_to(INES).state is MessageState.SENT
+    assert row_of(INES).outcome is Outcome.INVITED
+
+
+# The gate
+
+
+def test_a_server_that_is_away_holds_everything_up_and_costs_no_try() -> None:
+    batch = make_sending_batch(INES, JONAS)
+    ids = outbox.claim("w1")
+    outbox.begin_data(ids[0], "w1")
+    outbox.away("w1", "The mail server mail.northfield.example:587 cannot be reached (connection refused).")
+    alarm = outbox.alarm()
+    assert alarm
+    assert alarm.paused_at
+    assert alarm.retry_at == alarm.paused_at + timedelta(seconds=30)
+    assert "connection refused" in alarm.reason
+    for email in (INES, JONAS):
+        message = message_to(email)
+        assert (message.state, message.attempts, message.maybe_sent) == (MessageState.QUEUED, 0, False)
+        assert row_of(email).outcome is Outcome.WAITING
+    assert not outbox.due()
+    assert outbox.claim("w2") == []
+    assert db.session.get_one(Batch, batch.id).state is BatchState.PROCESSING
+
+
+def test_every_30_seconds_one_message_goes_to_see() -> None:
+    make_sending_batch(INES, JONAS)
+    outbox.claim("w1")
+    outbox.away("w1", "Away.")
+    since = outbox.alarm()
+    assert since
+    paused_at = since.paused_at
+    pass_time(seconds=31)
+    assert outbox.due()
+    assert len(outbox.claim("w1")) == 1
+    assert outbox.claim("w2") == [], "one probe at a time"
+    outbox.away("w1", "Still away.")
+    alarm = outbox.alarm()
+    assert alarm
+    assert alarm.reason == "Still away."
+    assert paused_at
+    assert alarm.paused_at == paused_at - timedelta(seconds=31), "it is one alarm, since the beginning"
+
+
+@pytest.mark.parametrize("answer", ["sent", "failed", "put_off"])
+def test_any_answer_of_the_server_ends_the_alarm(answer: str) -> None:
+    make_sending_batch(INES, JONAS)
+    outbox.claim("w1")
+    outbox.away("w1", "Away.")
+    pass_time(seconds=31)
+    (id,) = outbox.claim("w1")
+    getattr(outbox, answer)(id, "w1", "words")
+    assert outbox.alarm() is None
+    assert claimed("w1") == [JONAS]
+
+
+def test_a_message_that_cannot_be_written_says_nothing_of_the_server() -> None:
+    make_sending_batch(INES)
+    outbox.claim("w1")
+    outbox.away("w1", "Away.")
+    pass_time(seconds=31)
+    (id,) = outbox.claim("w1")
+    outbox.failed(id, "w1", "Cannot be written", by_server=False)
+    assert outbox.alarm()
+
+
+# Batches
+
+
+@pytest.mark.parametrize("open_outcome", [None, Outcome.WAITING])
+def test_a_batch_with_a_row_left_is_not_finished(open_outcome: Outcome | None) -> None:
+    by = make_persona("Admin")
+    batch = make_batch(by, rows=2, planned_for_id=by.id, state=BatchState.PROCESSING)
+    first, second = db.session.scalars(db.select(Row).order_by(Row.line)).all()
+    first.outcome, second.outcome = Outcome.UPDATED, open_outcome
+    db.session.commit()
+    assert not outbox.finish_if_done(batch.id)
+    second.removed_at = utcnow()
+    db.session.commit()
+    assert outbox.finish_if_done(batch.id), "a removed row is nobody's work"
+    assert not outbox.finish_if_done(batch.id)
+    assert len(events("batch.finished")) == 1
+
+
+@pytest.mark.parametrize("state", [BatchState.PAUSED, BatchState.CANCELLED, BatchState.REVIEWING])
+def test_only_a_batch_at_work_is_finished(state: BatchState) -> None:
+    batch = make_sending_batch(state=state)
+    assert not outbox.finish_if_done(batch.id)
+
+
+# Retry failed
+
+
+def test_retry_sends_the_failed_ones_again_and_never_those_sent() -> None:
+    batch = make_sending_batch(INES, JONAS)
+    first, second = outbox.claim("w1")
+    outbox.failed(first, "w1", "Mailbox full (552 5.2.2)")
+    outbox.sent(second, "w1", "250 OK")
+    before = message_to(INES).message_id
+    pass_time(days=3)
+    by = make_persona("Admin")
+    assert outbox.retry_failed(db.session.get_one(Batch, batch.id), by) == 1
+    message, row = message_to(INES), row_of(INES)
+    assert (message.message_id, message.state, message.attempts) == (before, MessageState.QUEUED, 0)
+    assert (row.outcome, row.reason, row.done_at) == (Outcome.WAITING, "", None)
+    assert db.session.get_one(Batch, batch.id).state is BatchState.PROCESSING
+    assert message_to(JONAS).state is MessageState.SENT
+    (event,) = events("messages.retried")
+    assert (event.actor, event.details) == (by.email, {"messages": 1})
+    (id,) = outbox.claim("w1")
+    outbox.put_off(id, "w1", "451 Later")
+    assert message_to(INES).state is MessageState.QUEUED, "its day begins anew"
+    pass_time(minutes=1)
+    outbox.sent(*outbox.claim("w1"), "w1", "250 OK")  # type: ignore[call-arg]
+    assert db.session.get_one(Batch, batch.id).state is BatchState.FINISHED
+    assert outbox.retry_failed(db.session.get_one(Batch, batch.id), by) == 0
+
+
+def test_retry_leaves_out_closed_invitations_and_those_sent_again_by_hand() -> None:
+    batch = make_sending_batch(INES, JONAS)
+    for id in outbox.claim("w1"):
+        outbox.failed(id, "w1", "Mailbox full (552 5.2.2)")
+    invitation_of(INES).state = InvitationState.REVOKED
+    db.session.commit()
+    invitations.send_again(invitation_of(JONAS).id, make_persona("Admin"))
+    assert outbox.retry_failed(db.session.get_one(Batch, batch.id), make_persona("Admin")) == 0
+    assert db.session.get_one(Batch, batch.id).state is BatchState.FINISHED
+
+
+def test_retry_never_gives_what_one_may_not_grant() -> None:
+    batch = make_sending_batch(INES)
+    (id,) = outbox.claim("w1")
+    outbox.failed(id, "w1", "Mailbox full (552 5.2.2)")
+    assert outbox.retry_failed(db.session.get_one(Batch, batch.id), make_persona("Remote")) == 0
+
+
+# Questions
+
+
+def test_the_list_holds_only_what_one_may_see() -> None:
+    make_message(INES, role_name="Remote")
+    make_message(JONAS, role_name="Admin")
+    outbox.queued(MessageKind.RESET, LENA, priority=0)
+    db.session.commit()
+    assert [message.recipient for message, _ in outbox.page(make_persona("Admin"))] == [JONAS, INES]
+    assert [message.recipient for message, _ in outbox.page(make_persona("Investigator"))] == [INES]
+    assert outbox.counts(make_persona("Investigator")) == {MessageState.QUEUED: 1}
+    with pytest.raises(NotThere):
+        outbox.found(message_to(JONAS).id, make_persona("Investigator"))
+    with pytest.raises(NotThere):
+        outbox.found(message_to(LENA).id, make_persona("Owner"))
+
+
+def test_pages_go_on_where_the_last_one_ended() -> None:
+    for n in range(5):
+        make_message(f"user{n}@northfield.example")
+    viewer = make_persona("Admin")
+    first = outbox.page(viewer, limit=3)
+    rest = outbox.page(viewer, before_id=first[-1][0].id, limit=3)
+    assert [message.recipient.partition("@")[0] for message, _ in first + rest] == ["user4", "user3", "user2", "user1", "user0"]
+
+
+def test_a_fresh_database_is_silent() -> None:
+    assert outbox.alarm() is None
+    assert not outbox.due()
+    assert outbox.claim("w1") == []
+    assert outbox.page(make_persona("Admin")) == []

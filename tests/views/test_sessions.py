@@ -1,0 +1,210 @@
+"""Signing in and out."""
+
+from __future__ import annotations
+
+import socket
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from tests.client import Client
+from tests.factories import PASSWORD, make_persona, make_user
+from webapp import create_app, limits
+from webapp.db import db, utcnow
+from webapp.models import AuditEvent, Session, User, UserState
+
+MAREN = "maren.okafor@northfield.example"
+
+
+@pytest.fixture(autouse=True)
+def _owner(app):
+    make_persona("Owner")
+
+
+def sign_in(client, email=MAREN, password=PASSWORD, status=303, **more):
+    return client.post("/sign-in", {"email": email, "password": password, **more}, status=status)
+
+
+def test_a_right_password_leads_home(client):
+    answer = sign_in(client, email=" Maren.OKAFOR@northfield.example ")
+    assert answer.location == "/"
+    assert "Maren Okafor" in client.get("/").page.text
+
+
+def test_the_page_that_was_asked_for_comes_after_signing_in(client):
+    asked = client.get("/users?status=active", status=303)
+    form = client.get(asked.location).page
+    assert form.values("next") == ["/users?status=active"]
+    assert sign_in(client, next=form.values("next")[0]).location == "/users?status=active"
+
+
+def test_under_a_path_prefix_one_stays_below_it(settings):
+    below = Client(create_app(replace(settings, public_url="http://127.0.0.1:8000/muster")))
+    asked = below.get("/muster/users", status=303)
+    assert asked.location.startswith("/muster/sign-in?next=")
+    page = below.get(asked.location).page
+    assert page.all("form", action="/muster/sign-in")
+    answer = below.post("/muster/sign-in", {"email": MAREN, "password": PASSWORD, "next": page.values("next")[0]})
+    assert answer.location == "/muster/users"
+    below.get(answer.location)
+
+
+@pytest.mark.parametrize("elsewhere", ["https://evil.example/", "//evil.example", "/\\evil.example", "javascript:alert(1)"])
+def test_nobody_is_led_elsewhere_after_signing_in(client, elsewhere):
+    assert sign_in(client, next=elsewhere).location == "/"
+
+
+@pytest.mark.parametrize(
+    ("email", "password"),
+    [(MAREN, "wrong horse battery"), ("nobody@northfield.example", PASSWORD), ("gone@northfield.example", PASSWORD),
+     ("not an address", PASSWORD), (MAREN, "x" * 5000)],
+)  # fmt: skip
+def test_every_refusal_says_the_same_and_keeps_the_email(client, email, password):
+    make_user("Hannah Whitcombe", email="gone@northfield.example", state=UserState.DEACTIVATED)
+    page = sign_in(client, email, password, status=422).page
+    assert "Email or password is wrong." in page.text
+    assert page.values("email") == [email]
+    assert page.values("password") == [""]
+    assert client.cookie() is None
+
+
+def test_blanks_are_said_under_their_fields_and_cost_no_try(client):
+    page = sign_in(client, "", "", status=422).page
+    assert "Type your email." in page.text
+    assert "Type your password." in page.text
+    assert limits.spend(MAREN, client.peer).left == 9
+
+
+def test_each_sign_in_has_a_fresh_session_and_ends_the_one_before_it(client):
+    sign_in(client)
+    first = client.cookie()
+    sign_in(client)
+    assert client.cookie() != first
+    assert len(db.session.scalars(db.select(Session)).all()) == 1
+    client.set_cookie(sid=first)
+    client.get("/", status=303)
+
+
+def test_the_cookie_is_http_only_lax_and_no_plain_token_is_stored(client):
+    answer = sign_in(client)
+    cookie = next(value for name, value in answer.headers if name == "Set-Cookie")
+    assert "HttpOnly" in cookie
+    assert "SameSite=Lax" in cookie
+    assert client.cookie() not in db.session.scalars(db.select(Session.token_hash)).all()
+
+
+def test_signing_out_ends_the_session_on_the_server(client):
+    sign_in(client)
+    token = client.cookie()
+    assert client.post("/sign-out").location == "/sign-in"
+    assert "You are signed out." in client.get("/sign-in").page.text
+    client.set_cookie(sid=token)
+    client.get("/", status=303)
+
+
+def test_who_is_signed_in_is_led_on_from_the_sign_in(owner):
+    assert owner.get("/sign-in", status=303).location == "/"
+
+
+@pytest.mark.parametrize("limit", ["seen_at", "created_at"])
+def test_a_session_ends_when_idle_or_old(owner, limit):
+    setattr(db.session.scalars(db.select(Session)).one(), limit, utcnow() - timedelta(days=8))
+    db.session.commit()
+    page = owner.get(owner.get("/", status=303).location).page
+    assert "Sign in again to go on." in page.text
+
+
+def test_deactivating_somebody_signs_them_out(owner):
+    owner.user.state = UserState.DEACTIVATED
+    db.session.commit()
+    owner.get("/", status=303)
+
+
+def test_a_signed_out_fragment_tells_htmx_to_go_to_the_sign_in(client):
+    assert client.get("/users", status=401, htmx=True).location == "/sign-in"
+
+
+def test_last_activity_is_noted_once_a_minute_and_after_the_answer(owner, queries):
+    session = db.session.scalars(db.select(Session)).one()
+    owner.get("/settings")
+    queries.clear()
+    owner.get("/settings")
+    assert not [each for each in queries if not each.startswith("SELECT")], queries
+    session.seen_at = owner.user.seen_at = utcnow() - timedelta(minutes=2)
+    db.session.commit()
+    queries.clear()
+    owner.get("/settings")
+    assert [each.split()[:2] for each in queries if not each.startswith("SELECT")] == [
+        ["UPDATE", "sessions"],
+        ["UPDATE", "users"],
+    ]
+    assert utcnow() - db.session.get_one(User, owner.user.id).seen_at < timedelta(seconds=30)
+
+
+def test_the_11th_try_of_an_account_from_one_peer_has_to_wait(client):
+    for _ in range(9):
+        sign_in(client, "nobody@northfield.example", "wrong", status=422)
+    page = sign_in(client, "Nobody@northfield.example", "wrong", status=422).page
+    assert "That was the last try before a pause of 15 minutes." in page.text
+    answer = sign_in(client, "nobody@northfield.example", "wrong", status=429)
+    assert "Too many tries. Try again in 15 minutes, at " in answer.page.text
+    assert answer.page.values("email") == ["nobody@northfield.example"]
+    assert 0 < int(answer.headers["Retry-After"]) <= 900
+    sign_in(client)  # another account from here is not held up
+    sign_in(Client(client.app, peer="192.0.2.2"), "nobody@northfield.example", "wrong", status=422)
+
+
+def test_tries_that_were_right_do_not_count(app):
+    for _ in range(150):
+        assert limits.spend(MAREN, "192.0.2.9").again_at is None
+        limits.give_back(MAREN, "192.0.2.9")
+
+
+@pytest.mark.parametrize(("accounts", "peers", "limit"), [(1, 60, 50), (200, 1, 100), (1, 1, 10)])
+def test_limits_by_account_by_peer_and_by_both(app, accounts, peers, limit):
+    tries = (limits.spend(f"{n % accounts}@x.org", f"192.0.2.{n % peers}") for n in range(200))
+    assert next(n for n, each in enumerate(tries) if each.again_at) == limit
+
+
+def test_tries_are_counted_on_the_queue_server_for_all_processes(queue, app):
+    for _ in range(10):
+        limits.spend(MAREN, "192.0.2.1")
+    app.extensions.pop("muster_limits")  # another process
+    assert limits.spend(MAREN, "192.0.2.1").again_at
+
+
+def test_tries_are_counted_in_memory_while_the_queue_server_is_away(app):
+    for _ in range(10):
+        limits.spend(MAREN, "192.0.2.1")
+    assert limits.spend(MAREN, "192.0.2.1").again_at
+
+
+def test_a_frozen_queue_server_holds_nobody_up(client, settings):
+    with socket.socket(socket.AF_UNIX) as frozen:  # it takes connections and never answers
+        frozen.bind(str(settings.queue_socket))
+        frozen.listen()
+        sign_in(client, "nobody@northfield.example", "wrong", status=422)
+        sign_in(client)
+    settings.queue_socket.unlink()
+
+
+def test_refused_sign_ins_are_counted_in_the_audit_log_not_appended(client):
+    for _ in range(3):
+        sign_in(client, MAREN.upper(), "wrong", status=422)
+    events = db.session.scalars(db.select(AuditEvent).where(AuditEvent.action == "session.refused")).all()
+    assert [(each.count, each.address, each.actor_id) for each in events] == [(3, client.peer, None)]
+    sign_in(client, "my secret password", "wrong", status=422)
+    assert not db.session.scalar(db.select(AuditEvent).where(AuditEvent.subject.contains("secret")))
+
+
+def test_signing_in_and_out_is_in_the_audit_log(client):
+    sign_in(client)
+    client.post("/sign-out")
+    actions = db.session.scalars(db.select(AuditEvent.action).where(AuditEvent.actor == MAREN).order_by(AuditEvent.id)).all()
+    assert actions == ["session.started", "session.ended"]
+
+
+def test_signing_in_without_the_token_of_the_form_is_refused(client):
+    page = client.post("/sign-in", {"email": MAREN, "password": PASSWORD}, status=400, csrf=False).page
+    assert "This page was open for too long" in page.text

@@ -1,0 +1,90 @@
+"""The one-time set-up link of the first start."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.client import Client
+from tests.factories import PASSWORD
+from webapp.db import db
+from webapp.models import AuditEvent, Organisation, User
+from webapp.services import setup
+
+FILLED = {
+    "organisation": "Northfield Academy",
+    "name": "Maren Okafor",
+    "email": "maren.okafor@northfield.example",
+    "password": PASSWORD,
+}
+
+
+@pytest.fixture
+def link(app):
+    """The set-up link's path, as the last start printed it."""
+    line = setup.prepare()[-1]
+    assert line.startswith("Set up Muster: http://127.0.0.1:8000/setup/")
+    return line.removeprefix("Set up Muster: http://127.0.0.1:8000")
+
+
+def test_the_link_sets_muster_up_and_signs_the_owner_in(client, link):
+    page = client.get(link).page
+    assert page.h1 == "Set up Muster"
+    assert page.all("form", action=link, method="post")
+    assert client.post(link, FILLED).location == "/"
+    home = client.get("/").page
+    assert "Northfield Academy is set up." in home.text
+    owner = db.session.scalars(db.select(User)).one()
+    assert (owner.name, owner.role.name, owner.all_groups) == ("Maren Okafor", "Owner", True)
+    assert db.session.get_one(Organisation, 1).name == "Northfield Academy"
+    assert "setup.done" in db.session.scalars(db.select(AuditEvent.action)).all()
+
+
+def test_while_there_is_no_owner_every_way_in_says_where_the_link_is(client, link):
+    page = client.get(client.get("/", status=303).location).page
+    assert "waiting to be set up" in page.text
+    assert "terminal" in page.text
+    assert link.rpartition("/")[2] not in page.text
+    assert "waiting to be set up" in client.post("/sign-in", {"email": "a@b.org", "password": "x"}, status=200).page.text
+
+
+def test_the_link_works_once(client, link):
+    client.post(link, FILLED)
+    other = Client(client.app)
+    assert "Muster is set up already" in other.get(link, status=410).page.text
+    assert "Muster is set up already" in other.post(link, {**FILLED, "email": "eve@evil.example"}, status=410).page.text
+    assert len(db.session.scalars(db.select(User)).all()) == 1
+
+
+def test_each_start_makes_a_fresh_link_and_ends_the_one_before_it(client, link):
+    setup.prepare()
+    assert "Each start of Muster prints a new one" in client.get(link, status=410).page.text
+    client.post(link, FILLED, status=410)
+
+
+def test_opening_the_link_changes_nothing(client, link):
+    client.get(link)
+    client.get(link)
+    client.post(link, FILLED)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "sentence"),
+    [
+        ("organisation", " ", "Type your organisation’s name."),
+        ("name", "", "Type your name."),
+        ("email", "maren", "No @ in email."),
+        ("password", "short", "Use at least 12 characters."),
+        ("password", "x" * 257, "Use at most 256 characters."),
+        ("password", "maren okafor 1", "Not your name or email"),
+        ("password", "password1234", "This is a common password."),
+    ],
+)
+def test_what_does_not_do_is_said_under_its_field_and_the_rest_is_kept(client, link, field, value, sentence):
+    page = client.post(link, {**FILLED, field: value}, status=422).page
+    assert sentence in page.text
+    assert [page.values(name) for name in ("organisation", "name", "email") if name != field] == [
+        [FILLED[name]] for name in ("organisation", "name", "email") if name != field
+    ]
+    assert page.values("password") == [""]
+    assert page.all("input", name=field)[0]["aria-invalid"] == "true"
+    client.post(link, FILLED)

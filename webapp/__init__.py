@@ -1,0 +1,95 @@
+"""Muster: invite many people at once from a spreadsheet. This file is the wiring, read top to bottom."""
+
+from __future__ import annotations
+
+import os
+
+from flask import Flask
+from flask_migrate import Migrate
+from flask_wtf.csrf import CSRFProtect
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from webapp import web
+from webapp.config import Settings
+from webapp.db import db as database
+from webapp.db import tune_sqlite
+
+csrf = CSRFProtect()
+migrate = Migrate(render_as_batch=True)
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """The WSGI app. settings: from the environment unless given. Raises ConfigError on a wrong one."""
+    settings = settings or Settings.from_environment(os.environ)
+    app = Flask(__name__, template_folder="../templates", static_folder="../static")
+    app.extensions["muster_settings"] = settings
+    app.config.update(_flask_config(settings))
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+
+    database.init_app(app)
+    with app.app_context():
+        if database.engine.dialect.name == "sqlite":
+            tune_sqlite(database.engine)
+    migrate.init_app(app, database, directory=os.path.join(os.path.dirname(app.root_path), "migrations"))
+
+    _register_requests(app)
+    csrf.init_app(app)
+    _register_views(app)
+    web.register_words(app, settings)
+
+    from webapp import cli
+
+    app.cli.add_command(cli.muster)
+    app.wsgi_app = UnderPrefix(app.wsgi_app, settings.prefix)  # type: ignore[method-assign]
+    if settings.trusted_proxies:
+        n = settings.trusted_proxies
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=n, x_proto=n, x_host=n)  # type: ignore[method-assign]
+    return app
+
+
+def _flask_config(settings: Settings) -> dict[str, object]:
+    return {
+        "SECRET_KEY": settings.secret_key,
+        "SECRET_KEY_FALLBACKS": list(settings.secret_key_fallbacks),
+        "SQLALCHEMY_DATABASE_URI": settings.database_url,
+        "MAX_CONTENT_LENGTH": settings.max_upload_mb * 1024 * 1024 + 64 * 1024,
+        "SESSION_COOKIE_NAME": "__Host-muster" if settings.https else "muster",
+        "SESSION_COOKIE_SECURE": settings.https,
+        "SESSION_COOKIE_HTTPONLY": True,
+        "SESSION_COOKIE_SAMESITE": "Lax",
+        "SESSION_COOKIE_PATH": "/",
+        "PERMANENT_SESSION_LIFETIME": settings.session_max,
+        "WTF_CSRF_TIME_LIMIT": None,
+    }
+
+
+def _register_requests(app: Flask) -> None:
+    from webapp.views import sessions
+
+    app.before_request(sessions.recognise)
+    app.before_request(web.check_permission)
+    app.after_request(web.security_headers)
+    app.url_defaults(web.versioned_static)
+
+
+def _register_views(app: Flask) -> None:
+    from webapp.views import BLUEPRINTS, errors
+
+    for blueprint in BLUEPRINTS:
+        app.register_blueprint(blueprint)
+    errors.register(app)
+
+
+class UnderPrefix:
+    """The portal below a path, such as /muster, whether the reverse proxy strips that path or leaves it."""
+
+    def __init__(self, app, prefix: str) -> None:  # type: ignore[no-untyped-def]
+        self.app, self.prefix = app, prefix
+
+    def __call__(self, environ, start_response):  # type: ignore[no-untyped-def]
+        path = environ.get("PATH_INFO", "")
+        if self.prefix:
+            environ["SCRIPT_NAME"] = self.prefix
+            if path == self.prefix or path.startswith(self.prefix + "/"):
+                environ["PATH_INFO"] = path.removeprefix(self.prefix) or "/"
+        return self.app(environ, start_response)

@@ -1,0 +1,40 @@
+"""`flask muster …`: what is done from the terminal."""
+
+from __future__ import annotations
+
+import click
+from flask import current_app
+from flask.cli import AppGroup
+
+from webapp.config import ConfigError
+from webapp.services import setup
+from webapp.web import allowed
+
+muster = AppGroup("muster", help="Muster's own commands.")
+
+
+@muster.command("prepare")
+def prepare() -> None:
+    """Make what a start needs; prints the set-up link while there is no Owner."""
+    try:
+        lines = setup.prepare()
+    except ConfigError as error:
+        raise click.ClickException(str(error)) from error
+    for line in lines:
+        click.echo(line)
+
+
+@muster.command("routes")
+def routes() -> None:
+    """Every route: method, path, endpoint and who may call it, as routes.txt keeps them."""
+    click.echo("\n".join(route_lines()))
+
+
+def route_lines() -> list[str]:
+    """The lines of routes.txt, by path and method; "NOBODY" where a view does not say who may call it."""
+    rows = []
+    for rule in current_app.url_map.iter_rules():
+        who = "public" if rule.endpoint == "static" else allowed(current_app, rule.endpoint) or "NOBODY"
+        rows += [(rule.rule, method, rule.endpoint, who) for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"})]
+    width = max(len(path) for path, *_ in rows)
+    return [f"{method:<6} {path:<{width}} {endpoint:<24} {who}" for path, method, endpoint, who in sorted(rows)]

@@ -1,0 +1,129 @@
+"""WTForms: what a form holds, how it is labelled, and the sentence under a field. Rules about values live in `webapp.schemas`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from flask_wtf import FlaskForm
+from wtforms import (
+    EmailField,
+    Field,
+    FileField,
+    Form,
+    HiddenField,
+    PasswordField,
+    SelectField,
+    SelectMultipleField,
+    StringField,
+    TextAreaField,
+    ValidationError,
+)
+from wtforms.validators import InputRequired, Length, StopValidation
+
+from webapp.core.addresses import Address, BadAddress, parse
+from webapp.schemas import passwords
+from webapp.services import directory
+
+
+def squeezed(text: str | None) -> str:
+    """One line, single spaces, none at the ends, no control characters: for names that people type."""
+    return "".join(c for c in " ".join((text or "").split()) if c.isprintable())
+
+
+def filled(sentence: str) -> Callable[[Form, Field], None]:
+    """A validator: something was typed, spaces alone are nothing. It marks the control as required."""
+
+    def check(form: Form, field: Field) -> None:
+        if not (field.data or "").strip():
+            raise StopValidation(sentence)
+
+    check.field_flags = {"required": True}  # type: ignore[attr-defined]
+    return check
+
+
+def new_password(form: Form, field: Field) -> None:
+    """A validator for a new password; reads the name and the e-mail beside it, where the form has them."""
+    beside = {name: (form[name].data or "") if name in form else "" for name in ("name", "email")}
+    if found := passwords.problems(field.data or "", **beside):
+        raise ValidationError(" ".join(found))
+
+
+def own_name(**attributes: Any) -> StringField:
+    """The field for a person's own name."""
+    limit = Length(max=120, message="Use at most 120 characters.")
+    return StringField("Full name", validators=[filled("Type your name."), limit], filters=[squeezed], render_kw=attributes)
+
+
+class SignInForm(FlaskForm):  # type: ignore[misc]
+    """next: a path of our own to go on to."""
+
+    email = EmailField("Email", validators=[filled("Type your email.")])
+    password = PasswordField("Password", validators=[InputRequired("Type your password.")])
+    next = HiddenField()
+
+
+class SetupForm(FlaskForm):  # type: ignore[misc]
+    """The organisation's name and the Owner."""
+
+    organisation = StringField(
+        "Organisation",
+        validators=[filled("Type your organisation’s name."), Length(max=120, message="Use at most 120 characters.")],
+        filters=[squeezed],
+    )
+    name = own_name()
+    email = EmailField("Email", validators=[filled("Type your email.")])
+    password = PasswordField("Password", validators=[InputRequired("Choose a password."), new_password])
+
+    address: Address
+
+    def validate_email(self, field: Field) -> None:
+        """Leaves the address in `self.address`."""
+        try:
+            self.address = parse((field.data or "").strip(), directory.settings().allowed_domains)
+        except BadAddress as error:
+            raise ValidationError(str(error)) from error
+
+
+class GroupsForm(FlaskForm):  # type: ignore[misc]
+    """New groups. next: a path of our own to go back to."""
+
+    names = TextAreaField("Group names", validators=[filled("Type the name of a group, or several with commas between them.")])
+    next = HiddenField()
+
+    def wanted(self) -> list[str]:
+        """The names, one per line or between commas."""
+        lines = (self.names.data or "").replace(",", "\n").splitlines()
+        return [name.strip() for name in lines if name.strip()]
+
+
+class InviteForm(FlaskForm):  # type: ignore[misc]
+    """One person; the values are judged by the schema of a row, whose sentences `blame` puts under the fields."""
+
+    email = StringField("Email")
+    role = SelectField("Role", validate_choice=False)
+    groups = SelectMultipleField("Device groups", validate_choice=False)
+
+    def cells(self) -> dict[str, str]:
+        """What was typed, as the cells of a row."""
+        return {"email": self.email.data or "", "role": self.role.data or "", "groups": ", ".join(self.groups.data or [])}
+
+    def blame(self, issues: list[dict[str, Any]]) -> None:
+        """Put each issue under its field."""
+        for issue in issues:
+            field = self[issue["field"]]
+            field.errors = [*field.errors, issue["text"]]
+
+
+class UploadForm(FlaskForm):  # type: ignore[misc]
+    """A file of people."""
+
+    file = FileField("Browse Files")
+
+
+class AcceptForm(FlaskForm):  # type: ignore[misc]
+    """An invited person's own part. `email` is theirs already; it stands here for the password's rules."""
+
+    name = own_name(autocomplete="name")
+    email = HiddenField()
+    password = PasswordField("Password", validators=[InputRequired("Choose a password."), new_password])

@@ -1,0 +1,122 @@
+"""The directory as plain values: the registry of roles and groups, and who has which e-mail."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import Any
+
+from flask import current_app
+from sqlalchemy import Table, func, select, update
+
+from webapp.config import Settings
+from webapp.core.directory import GroupEntry, Registry, RoleEntry
+from webapp.core.planning import Access, Person
+from webapp.db import among, db, utcnow
+from webapp.models import (
+    OWNER_ROLE_ID,
+    Group,
+    Invitation,
+    InvitationState,
+    Message,
+    MessageKind,
+    MessageState,
+    Organisation,
+    Role,
+    User,
+    UserState,
+)
+from webapp.models.groups import invitation_groups, user_groups
+
+
+def settings() -> Settings:
+    """The settings of the running app."""
+    found = current_app.extensions["muster_settings"]
+    assert isinstance(found, Settings)
+    return found
+
+
+def registry(by: User | None = None) -> Registry:
+    """All roles (highest first) and groups (by name), in two queries, and one more for the Owner's domain."""
+    roles = db.session.scalars(select(Role).order_by(Role.rank.desc(), Role.id)).all()
+    groups = db.session.execute(select(Group.id, Group.name).order_by(Group.key)).all()
+    owner_key = db.session.scalar(select(User.email_key).where(User.role_id == OWNER_ROLE_ID))
+    allowed = settings().allowed_domains
+    own = [key.rpartition("@")[2] for key in (by.email_key if by else None, owner_key) if key]
+    return Registry(
+        roles=tuple(RoleEntry(r.id, r.name, r.rank, r.is_owner, "users:manage" in r.permissions) for r in roles),
+        groups=tuple(GroupEntry(id, name) for id, name in groups),
+        allowed_domains=frozenset(allowed),
+        known_domains=tuple(dict.fromkeys((*allowed, *own))),
+    )
+
+
+def organisation() -> Organisation:
+    """The one row; made by `flask muster prepare`."""
+    return db.session.get_one(Organisation, 1)
+
+
+def version() -> int:
+    """The directory's version: plans made at an older one are made again before they are trusted."""
+    return db.session.scalars(select(Organisation.directory_version)).one()
+
+
+def moved() -> None:
+    """Part of a command that changed users, invitations, groups or roles. Call it last: it locks one shared row."""
+    db.session.flush()
+    db.session.execute(update(Organisation).values(directory_version=Organisation.directory_version + 1))
+
+
+def people(keys: Iterable[str]) -> dict[str, Person]:
+    """Who has these e-mail keys, users before invitations; five queries, however many keys."""
+    wanted = list(keys)
+    invitations = _invitations(wanted)
+    return invitations | _users(wanted)
+
+
+def _users(keys: list[str]) -> dict[str, Person]:
+    is_wanted = among(User.email_key, keys)
+    groups = _memberships(user_groups, User, is_wanted)
+    found = select(User.email_key, User.id, User.role_id, User.all_groups, User.state).where(is_wanted)
+    return {
+        key: Person(
+            "user", id, Access(role_id, frozenset(groups[id]), everything), "active" if state is UserState.ACTIVE else "deactivated"
+        )
+        for key, id, role_id, everything, state in db.session.execute(found)
+    }
+
+
+def _invitations(keys: list[str]) -> dict[str, Person]:
+    is_wanted = among(Invitation.email_key, keys) & (Invitation.state == InvitationState.PENDING)
+    groups = _memberships(invitation_groups, Invitation, is_wanted)
+    newest = (
+        select(func.max(Message.id))
+        .join(Invitation, Invitation.id == Message.invitation_id)
+        .where(is_wanted, Message.kind == MessageKind.INVITATION)
+        .group_by(Message.invitation_id)
+    )
+    failed = set(
+        db.session.scalars(select(Message.invitation_id).where(Message.id.in_(newest), Message.state == MessageState.FAILED))
+    )
+    found = select(
+        Invitation.email_key, Invitation.id, Invitation.role_id, Invitation.all_groups, Invitation.expires_at
+    ).where(is_wanted)
+    now = utcnow()
+    return {
+        key: Person(
+            "invitation",
+            id,
+            Access(role_id, frozenset(groups[id]), everything),
+            "expired" if expires_at and expires_at <= now else "pending",
+            failed=id in failed,
+        )
+        for key, id, role_id, everything, expires_at in db.session.execute(found)
+    }
+
+
+def _memberships(table: Table, owner: type[User] | type[Invitation], is_wanted: Any) -> defaultdict[int, list[int]]:
+    members: defaultdict[int, list[int]] = defaultdict(list)
+    owner_id = table.c[f"{owner.__name__.lower()}_id"]
+    for id, group_id in db.session.execute(select(owner_id, table.c.group_id).join(owner, owner.id == owner_id).where(is_wanted)):
+        members[id].append(group_id)
+    return members

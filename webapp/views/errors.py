@@ -1,0 +1,113 @@
+"""Errors as answers, in one place: a page for people, a toast for htmx."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any
+
+from flask import Flask, Response, current_app, g, render_template, request
+from flask_wtf.csrf import CSRFError
+from marshmallow import ValidationError
+from sqlalchemy.exc import OperationalError
+from werkzeug.exceptions import HTTPException, InternalServerError, RequestEntityTooLarge
+
+from webapp.core.errors import Conflict, MusterError, NotAllowed, NotThere, Refused
+from webapp.db import db
+from webapp.services import sessions
+from webapp.views.sessions import afterwards
+from webapp.web import is_fragment
+
+STATUS = {NotAllowed: 403, NotThere: 404, Conflict: 409, Refused: 422}
+CRASHED = ("Something went wrong on our side", "Your uploads are saved and nothing was sent twice. Try again in a minute.")
+TITLES = {
+    400: ("This was not understood", "Go back, load the page again and repeat the last step."),
+    404: ("Nothing here", "The address may have a typing mistake, or what was here is gone."),
+    405: ("This address cannot do that", "Go back and use the buttons of the page."),
+    409: ("Somebody else was first", "Load the page again to see how things stand."),
+    413: ("This is too large", "Send a smaller file or less text. Nothing was changed."),
+    422: ("That did not work", "Check what was entered and try again. Nothing was changed."),
+    429: ("Too many tries", "Wait a few minutes, then try again."),
+    503: ("Muster is busy", "Try again in a minute. Nothing was lost."),
+}
+
+
+def register(app: Flask) -> None:
+    """Every error becomes an answer that says what happened and what to do."""
+    app.register_error_handler(MusterError, broken_promise)
+    app.register_error_handler(ValidationError, not_valid)
+    app.register_error_handler(CSRFError, page_too_old)
+    app.register_error_handler(RequestEntityTooLarge, too_large)
+    app.register_error_handler(HTTPException, http_error)
+    app.register_error_handler(InternalServerError, crash)
+    app.register_error_handler(OperationalError, database_away)
+
+
+def broken_promise(error: MusterError) -> Response:
+    """One of our own errors: its sentence, under the title of its kind."""
+    status = next((status for kind, status in STATUS.items() if isinstance(error, kind)), 500)
+    if status == 403:
+        note_refusal()
+    title = "You may not open this" if status == 403 else TITLES.get(status, CRASHED)[0]
+    return answer(status, title, str(error), links=[error.link] if isinstance(error, Refused) and error.link else None)
+
+
+def not_valid(error: ValidationError) -> Response:
+    """A value that no control of ours sends; forms put their sentences under their fields themselves."""
+    sentences = [str(text) for texts in error.messages_dict.values() for text in texts]
+    return answer(422, TITLES[422][0], " ".join(sentences))
+
+
+def note_refusal() -> None:
+    """Have the audit log count this refusal, after the answer."""
+    if g.get("user"):
+        afterwards(sessions.refuse_access, g.user.id, f"{request.method} {request.path}", request.remote_addr or "")
+
+
+def page_too_old(error: CSRFError) -> Response:
+    """The form's token is not that of the session: somebody signed in or out since the page was loaded."""
+    return answer(400, "This page was open for too long", "Load it again and repeat the last step. Nothing was changed.")
+
+
+def too_large(error: RequestEntityTooLarge) -> Response:
+    """More than `MUSTER_MAX_UPLOAD_MB`."""
+    limit = current_app.extensions["muster_settings"].max_upload_mb
+    size = f"This is {-(-request.content_length // (1024 * 1024))} MB. " if request.content_length else ""
+    return answer(413, "This is too large", f"{size}The limit is {limit} MB. Nothing was changed.")
+
+
+def http_error(error: HTTPException) -> Response:
+    """Anything else that Flask itself refuses; its headers (Allow, Retry-After) are kept."""
+    status = error.code or 500
+    title, text = TITLES.get(status, (error.name, "Go back and try again."))
+    response = answer(status, title, text)
+    for name, value in error.get_headers(request.environ):
+        if name.lower() not in ("content-type", "content-length"):
+            response.headers[name] = value
+    return response
+
+
+def crash(error: InternalServerError) -> Response:
+    """A fault of ours. Flask has logged what happened; the reference finds it."""
+    reference = secrets.token_hex(4)
+    current_app.logger.error("the answer was 500, reference %s", reference)
+    return answer(500, *CRASHED, reference=reference)
+
+
+def database_away(error: OperationalError) -> Response:
+    """SQLite was locked for ten seconds, or the database server does not answer."""
+    current_app.logger.error("the database did not answer: %s", error.orig)
+    return answer(503, *TITLES[503])
+
+
+def answer(status: int, title: str, text: str, **more: Any) -> Response:
+    """The error as a page, or as a toast for htmx. Works also while the database does not."""
+    try:
+        db.session.rollback()
+        template = "errors/_partial.html" if is_fragment() else "errors/error.html"
+        html = render_template(template, code=status, title=title, text=text, **more)
+    except Exception:
+        current_app.logger.exception("the page for this error could not be drawn")
+        html = f"<!doctype html><html lang=en><title>{title} · Muster</title><h1>{title}</h1><p>{text}</p></html>"
+    response = Response(html, status)
+    response.headers["X-Muster"] = "1"
+    return response

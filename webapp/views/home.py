@@ -1,0 +1,28 @@
+"""Home: what to do first, what is unfinished, and whether e-mail goes out."""
+
+from __future__ import annotations
+
+from flask import Blueprint, render_template
+
+from webapp.core.permissions import Permission
+from webapp.forms import GroupsForm
+from webapp.services import batches, directory, groups, outbox, users
+from webapp.web import SIGNED_IN, allow, me
+
+bp = Blueprint("home", __name__)
+
+
+@bp.get("/")
+@allow(SIGNED_IN)
+def index() -> str:
+    """Home, by what one may do."""
+    invites, sees = me().may(Permission.INVITATIONS_MAKE), me().may(Permission.BATCHES_SEE)
+    return render_template(
+        "home/index.html",
+        form=GroupsForm(formdata=None),
+        examples=groups.EXAMPLES,
+        has_groups=bool(directory.registry().groups) if invites else True,
+        alone=invites and users.is_only_one(),
+        unfinished=batches.unfinished() if sees else [],
+        alarm=outbox.alarm() if invites else None,
+    )

@@ -1,0 +1,45 @@
+"""The one-time set-up link of the first start."""
+
+from __future__ import annotations
+
+from flask import Blueprint, render_template
+from werkzeug.wrappers import Response as BaseResponse
+
+from webapp.core.errors import Conflict
+from webapp.forms import SetupForm
+from webapp.services import setup
+from webapp.views.sessions import enter
+from webapp.web import PUBLIC, allow, go
+
+bp = Blueprint("setup", __name__, url_prefix="/setup")
+
+
+@bp.get("/<token>")
+@allow(PUBLIC)
+def show(token: str) -> str | tuple[str, int]:
+    """The form, while the link works."""
+    if not setup.is_open(token):
+        return gone()
+    return render_template("setup/show.html", form=SetupForm(formdata=None))
+
+
+@bp.post("/<token>")
+@allow(PUBLIC)
+def create(token: str) -> BaseResponse | tuple[str, int]:
+    """Make the Owner, sign them in, and on to Home."""
+    form = SetupForm()
+    if not setup.is_open(token):
+        return gone()
+    if not form.validate():
+        return render_template("setup/show.html", form=form), 422
+    try:
+        owner = setup.finish(token, form.organisation.data, form.name.data, form.address, form.password.data)
+    except Conflict:
+        return gone()
+    enter(owner)
+    return go("home.index", say=f"{form.organisation.data} is set up.")
+
+
+def gone() -> tuple[str, int]:
+    """410: the link was used, or a later start has printed a newer one."""
+    return render_template("setup/gone.html", waiting=setup.is_waiting()), 410

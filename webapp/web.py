@@ -1,0 +1,157 @@
+"""What every view shares: who asks and what they may, page or fragment, headers of every answer."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+from flask import Flask, Response, current_app, flash, g, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response as BaseResponse
+
+from webapp.config import Settings
+from webapp.core.errors import NotAllowed
+from webapp.core.permissions import Permission
+from webapp.core.words import full, lasting, plural, when
+from webapp.db import utcnow
+from webapp.models import User
+
+PUBLIC = "public"
+"""Anybody may call it, signed in or not."""
+SIGNED_IN = "signed in"
+"""Anybody signed in may call it."""
+
+CSP = "; ".join(
+    (
+        "default-src 'none'", "script-src 'self'", "style-src 'self'", "img-src 'self' data:", "connect-src 'self'",
+        "font-src 'self'", "frame-src 'self'", "form-action 'self'", "base-uri 'none'", "frame-ancestors 'none'",
+    )
+)  # fmt: skip
+
+View = TypeVar("View", bound=Callable[..., Any])
+
+
+def allow(who: Permission | str) -> Callable[[View], View]:
+    """Declare who may call a view: a Permission, SIGNED_IN or PUBLIC. A view without it is refused to everybody."""
+
+    def mark(view: View) -> View:
+        view.allows = who  # type: ignore[attr-defined]
+        return view
+
+    return mark
+
+
+def allowed(app: Flask, endpoint: str) -> str | None:
+    """Who may call an endpoint, or None where nobody said."""
+    who = getattr(app.view_functions[endpoint], "allows", None)
+    return str(who) if who else None
+
+
+def check_permission() -> BaseResponse | None:
+    """Before every request: refuse what the table does not allow. Runs on the server, whatever the page showed."""
+    if request.endpoint is None or request.endpoint == "static":
+        return None
+    who = allowed(current_app, request.endpoint)
+    if who == PUBLIC:
+        return None
+    if g.user is None:
+        return to_sign_in()
+    if who == SIGNED_IN or (who and g.user.may(who)):
+        return None
+    raise NotAllowed("Your role does not include this. Ask an administrator if you need it.")
+
+
+def to_sign_in() -> BaseResponse:
+    """Signed out: a page goes to the sign-in and back again; a fragment tells htmx to go there."""
+    if is_fragment():
+        return Response(status=401, headers={"HX-Redirect": url_for("sessions.new")})
+    here = request.full_path.rstrip("?") if request.method == "GET" else None
+    return redirect(url_for("sessions.new", next=here), 303)
+
+
+def me() -> User:
+    """The person who asks; only behind SIGNED_IN or a permission."""
+    assert isinstance(g.user, User)
+    return g.user
+
+
+def is_fragment() -> bool:
+    """Whether htmx asks for a part of a page. A restore from history wants the whole one."""
+    return request.headers.get("HX-Request") == "true" and request.headers.get("HX-Request-Type") != "full"
+
+
+def page_or_fragment(page: str, fragment: str, status: int = 200, **context: Any) -> tuple[str, int]:
+    """One address, two answers: the fragment for htmx, the page that includes it for everybody else."""
+    return render_template(fragment if is_fragment() else page, **context), status
+
+
+def go(endpoint: str, *, say: str | None = None, **values: Any) -> BaseResponse:
+    """After a command: on to a page, by redirect or, for htmx, by HX-Redirect; `say` becomes its toast."""
+    if say:
+        flash(say)
+    target = url_for(endpoint, **values)
+    if is_fragment():
+        return Response(status=200, headers={"HX-Redirect": target})
+    return redirect(target, 303)
+
+
+def safe_next(target: str | None) -> str | None:
+    """A path of our own to go on to after signing in, or None."""
+    if target and target.startswith("/") and not target.startswith(("//", "/\\")) and target.isprintable():
+        return target
+    return None
+
+
+def security_headers(response: Response) -> Response:
+    """After every request: nothing of ours is framed, sniffed, cached when signed in, or loads from elsewhere."""
+    headers = response.headers
+    headers.setdefault("Content-Security-Policy", CSP)
+    headers.setdefault("X-Content-Type-Options", "nosniff")
+    headers.setdefault("Referrer-Policy", "same-origin")
+    headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
+    headers.setdefault("Permissions-Policy", "camera=(), microphone=(), geolocation=()")
+    if request.endpoint == "static":
+        headers["Cache-Control"] = "public, max-age=31536000, immutable" if request.args.get("v") else "no-cache"
+    else:
+        headers["Cache-Control"] = "no-store"
+        response.vary.add("HX-Request")
+    if current_app.extensions["muster_settings"].https:
+        headers.setdefault("Strict-Transport-Security", "max-age=31536000")
+    return response
+
+
+@cache
+def _fingerprint(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:12]
+
+
+def versioned_static(endpoint: str, values: dict[str, Any]) -> None:
+    """Every static address carries its file's hash, so that it may be cached for ever."""
+    if endpoint == "static" and "filename" in values:
+        path = Path(str(current_app.static_folder)) / values["filename"]
+        if path.is_file():
+            values.setdefault("v", _fingerprint(path))
+
+
+def register_words(app: Flask, settings: Settings) -> None:
+    """Filters and names that every template may use."""
+    app.jinja_env.filters["when"] = lambda value: when(value, utcnow(), settings.time_zone)
+    app.jinja_env.filters["full"] = lambda value: full(value, settings.time_zone)
+    app.jinja_env.filters["clock"] = lambda value: value.astimezone(settings.time_zone).strftime("%H:%M:%S")
+    app.jinja_env.filters["lasting"] = lasting
+    app.jinja_env.globals.update(plural=plural, Permission=Permission)
+
+    @app.context_processor
+    def _shared() -> dict[str, Any]:
+        from webapp.services import directory
+
+        user = g.get("user")
+        return {
+            "me": user,
+            "can": lambda permission: bool(user and user.may(permission)),
+            "organisation": directory.organisation(),
+            "settings": settings,
+        }
+
