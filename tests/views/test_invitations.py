@@ -1,0 +1,176 @@
+"""Single invites, links, and the page behind a link."""
+
+from __future__ import annotations
+
+import threading
+from datetime import timedelta
+
+import pytest
+
+from tests.client import Client
+from tests.factories import PASSWORD, make_group, make_invitation, make_user, token_of
+from webapp.db import db
+from webapp.models import AuditEvent, Invitation, InvitationState, Message, Session, User
+
+NEW = {"name": "Inês Carvalho", "password": "a long walk at dusk"}
+
+
+def users_named(name: str) -> list[User]:
+    return list(db.session.scalars(db.select(User).where(User.name == name)))
+
+
+class TestSingleInvite:
+    def test_sends_one_invitation_and_says_so(self, admin):
+        make_group("Student Devices")
+        to = admin.post("/invitations", {"email": "ines@northfield.example", "role": "Analyst", "groups": ["Student Devices"]}).location
+        assert "Invitation sent to ines@northfield.example" in admin.get(to).page.text
+        invitation = db.session.scalars(db.select(Invitation)).one()
+        assert [group.name for group in invitation.groups] == ["Student Devices"]
+        assert db.session.scalars(db.select(Message)).one().priority < 3
+
+    @pytest.mark.parametrize("htmx", [True, False])
+    def test_keeps_what_was_typed_and_says_what_is_wrong(self, admin, htmx):
+        answer = admin.post("/invitations", {"email": "nonsense", "role": "Analyst"}, 422, htmx=htmx)
+        assert "No @ in email." in answer.page.text
+        assert answer.page.values("email") == ["nonsense"]
+
+    def test_an_existing_user_is_linked_to(self, admin):
+        make_user("Ana Ruiz", email="ana@northfield.example")
+        answer = admin.post("/invitations", {"email": "ANA@northfield.example", "role": "Analyst"}, 422, htmx=True)
+        assert "This person already has an account." in answer.page.text
+        assert [a for a in answer.page.all("a") if "/users?q=" in a["href"]]
+
+    def test_a_pending_invitation_offers_to_resend(self, admin):
+        invitation = make_invitation("ana@northfield.example")
+        answer = admin.post("/invitations", {"email": "ana@northfield.example", "role": "Analyst"}, 422, htmx=True)
+        assert answer.page.all("button", hx_post=f"/invitations/{invitation.id}/messages")
+
+    def test_a_role_that_one_may_not_grant(self, admin):
+        answer = admin.post("/invitations", {"email": "ana@northfield.example", "role": "Owner"}, 422, htmx=True)
+        assert "Owner cannot be assigned." in answer.page.text
+
+    def test_the_dialog_has_an_address_of_its_own(self, admin):
+        assert admin.get("/users?invite=single").page.all("dialog", id="invite")
+        assert admin.get("/invitations/new?invite=bulk").page.all("form", id="bulk-panel")
+
+
+class TestResend:
+    def test_keeps_the_link_and_extends_its_time(self, admin):
+        invitation = make_invitation(expires_in=timedelta(hours=1))
+        before, link = invitation.expires_at, invitation.token_hash
+        admin.post(f"/invitations/{invitation.id}/messages")
+        invitation = db.session.get(Invitation, invitation.id)
+        assert invitation.expires_at > before + timedelta(days=6)
+        assert invitation.token_hash == link
+
+    def test_three_an_hour(self, admin):
+        invitation = make_invitation()
+        for _ in range(4):
+            answer = admin.post(f"/invitations/{invitation.id}/messages", status=None)
+        assert answer.status in (303, 422)
+        assert "Wait a while" in admin.post(f"/invitations/{invitation.id}/messages", status=422).page.text
+
+    def test_a_revoked_one_never(self, admin):
+        invitation = make_invitation(state=InvitationState.REVOKED)
+        admin.post(f"/invitations/{invitation.id}/messages", status=409)
+
+
+class TestCopyLink:
+    def test_shows_the_link_made_from_the_public_url_and_audits_it(self, admin, settings):
+        invitation = make_invitation(expires_in=None)
+        page = admin.post(f"/invitations/{invitation.id}/link", status=200, headers={"X-Forwarded-Host": "evil.example"}).page
+        link = page.all("input", id="link")[0]["value"]
+        assert link == f"{settings.public_url}/invitations/{token_of(invitation)}"
+        assert db.session.get(Invitation, invitation.id).expires_at is not None
+        assert db.session.scalars(db.select(AuditEvent).where(AuditEvent.action == "invitation.link_copied")).one()
+
+    def test_not_for_a_role_above_ones_own(self, admin):
+        invitation = make_invitation(role_name="Owner")
+        admin.post(f"/invitations/{invitation.id}/link", status=404)
+
+    def test_after_the_servers_key_was_changed_the_old_link_is_dead_and_the_new_one_works(self, admin, client, change_settings):
+        invitation = make_invitation()
+        old = token_of(invitation)
+        change_settings(secret_key="another key of more than thirty-two characters")
+        page = admin.post(f"/invitations/{invitation.id}/link", status=200).page
+        client.get(f"/invitations/{old}", 404)
+        client.get("/invitations/" + page.all("input", id="link")[0]["value"].rpartition("/")[2])
+
+
+class TestOpening:
+    def test_shows_who_invites_to_what_and_changes_nothing(self, client, admin, queries):
+        invitation = make_invitation(groups=("Student Devices",), by=admin.user)
+        queries.clear()
+        page = client.get(f"/invitations/{token_of(invitation)}").page
+        assert "Devika Raman invited you" in page.text
+        assert "Student Devices" in page.text
+        assert not [q for q in queries if q.startswith(("UPDATE", "INSERT", "DELETE"))], queries
+
+    @pytest.mark.parametrize(
+        ("state", "expires_in", "said"),
+        [
+            (InvitationState.PENDING, timedelta(days=-1), "This invitation has expired"),
+            (InvitationState.REVOKED, timedelta(days=7), "This invitation was withdrawn"),
+            (InvitationState.ACCEPTED, timedelta(days=7), "This invitation was already used"),
+        ],
+    )
+    @pytest.mark.parametrize("method", ["GET", "POST"])
+    def test_a_closed_one_is_told_kindly(self, client, state, expires_in, said, method):
+        invitation = make_invitation(state=state, expires_in=expires_in)
+        answer = client.send(method, f"/invitations/{token_of(invitation)}", 410, data=NEW if method == "POST" else None)
+        assert said in answer.page.h1
+
+    @pytest.mark.parametrize("method", ["GET", "POST"])
+    def test_an_unknown_one(self, client, method):
+        assert "No invitation has this address" in client.send(method, "/invitations/" + "x" * 43, 404).page.h1
+
+    def test_whose_person_has_an_account_meanwhile(self, client):
+        invitation = make_invitation()
+        make_user("Inês Carvalho", email=invitation.email)
+        assert "You already have an account" in client.get(f"/invitations/{token_of(invitation)}", 410).page.h1
+
+
+class TestAccepting:
+    def test_makes_the_user_with_role_and_groups_signed_in(self, client):
+        invitation = make_invitation(role_name="Analyst", groups=("Student Devices", "Teacher Laptops"))
+        to = client.post(f"/invitations/{token_of(invitation)}", NEW).location
+        assert "Inês Carvalho" in client.get(to).page.text
+        [user] = users_named("Inês Carvalho")
+        assert (user.email, user.role.name) == (invitation.email, "Analyst")
+        assert [group.name for group in user.groups] == ["Student Devices", "Teacher Laptops"]
+
+    def test_works_once(self, client, app):
+        invitation = make_invitation()
+        client.post(f"/invitations/{token_of(invitation)}", NEW)
+        assert "already used" in Client(app).post(f"/invitations/{token_of(invitation)}", NEW, 410).page.h1
+        assert len(users_named("Inês Carvalho")) == 1
+
+    @pytest.mark.parametrize("typed", [{"name": "", "password": PASSWORD}, {"name": "Inês", "password": "short"}])
+    def test_a_poor_name_or_password_is_told_and_the_name_kept(self, client, typed):
+        invitation = make_invitation()
+        page = client.post(f"/invitations/{token_of(invitation)}", typed, 422).page
+        assert page.values("name") == [typed["name"]]
+        assert db.session.get(Invitation, invitation.id).state is InvitationState.PENDING
+
+    def test_without_a_csrf_token_nothing_happens(self, client):
+        invitation = make_invitation()
+        client.post(f"/invitations/{token_of(invitation)}", NEW, 400, csrf=False)
+        assert users_named("Inês Carvalho") == []
+
+    def test_ten_at_once_have_one_winner(self, app):
+        token = token_of(make_invitation())
+        db.session.rollback()
+        statuses: list[int] = []
+
+        def post() -> None:
+            with app.app_context():
+                statuses.append(Client(app).post(f"/invitations/{token}", NEW, status=None).status)
+
+        threads = [threading.Thread(target=post) for _ in range(10)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert sorted(statuses) == [303] + [410] * 9
+        assert len(users_named("Inês Carvalho")) == 1
+        assert db.session.scalar(db.select(db.func.count(Session.id))) == 1

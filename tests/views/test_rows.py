@@ -1,0 +1,166 @@
+"""Inline edit over HTTP: one cell a request, a partial back."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.factories import make_group, make_user
+from tests.views.test_batches import rows_of, staged
+from webapp.core.planning import Plan
+from webapp.db import db
+from webapp.models import Batch, RowEdit
+
+FILE = (
+    "Email,Role,Groups\n"
+    "ana@northfield.example,Analsyt,Student Devices\n"
+    "ben@northfield.example,Remote,Techer Laptops\n"
+    "jonas@northfield,Remote,\n"
+)
+
+
+@pytest.fixture(autouse=True)
+def known_groups(app):
+    make_group("Student Devices")
+    make_group("Teacher Laptops")
+
+
+@pytest.fixture
+def batch(admin) -> Batch:
+    return staged(admin, FILE)
+
+
+def edit(client, batch, line: int, field: str, value: str, seen: str | None = None, status: int = 200):
+    row = next(row for row in rows_of(batch) if row.line == line)
+    data = {"field": field, "value": value, "seen": row.cell(field) if seen is None else seen}
+    return client.patch(f"/batches/{batch.id}/rows/{row.id}", data, status, htmx=True)
+
+
+def test_each_kind_of_mistake_has_its_sentence_and_one_click(admin, batch):
+    page = admin.get(f"/batches/{batch.id}").page
+    for said in ("Not a role.", "No such group.", "Incomplete domain."):
+        assert said in page.text
+    offered = [button["aria-label"] for button in page.all("button", class_="suggest")]
+    assert offered == [
+        "Replace “Analsyt” by “Analyst”, row 2",
+        "Replace “Techer Laptops” by “Teacher Laptops”, row 3",
+        "Use @northfield.example, row 4",
+    ]
+
+
+def test_a_good_edit_answers_with_the_cell_and_what_else_moved(admin, batch):
+    answer = edit(admin, batch, 2, "role", "Analyst")
+    assert answer.page.all("select", id=f"row-{rows_of(batch)[0].id}-role")
+    targets = [a["hx-target"] for a in answer.page.all("hx-partial")]
+    assert f"#batch-{batch.id}-summary" in targets
+    assert f"#batch-{batch.id}-send" in targets
+    assert not any(t == f"#row-{rows_of(batch)[0].id}" for t in targets), "the whole row must never be sent"
+    assert rows_of(batch)[0].plan is Plan.INVITE
+    assert db.session.get(Batch, batch.id).counts == {"invite": 1, "attention": 2}
+
+
+def test_a_cell_that_is_still_wrong_says_so_and_keeps_what_was_typed(admin, batch):
+    answer = edit(admin, batch, 2, "email", "nonsense", status=422)
+    assert answer.page.values("value")[0] == "nonsense"
+    assert "No @ in email." in answer.page.text
+    assert rows_of(batch)[0].email == "nonsense"
+    assert rows_of(batch)[0].read_email == "ana@northfield.example"
+
+
+def test_the_edit_is_kept_as_an_event(admin, batch):
+    edit(admin, batch, 2, "role", "Analyst")
+    event = db.session.scalars(db.select(RowEdit)).one()
+    assert (event.field, event.before, event.after, event.user_id) == ("role", "Analsyt", "Analyst", admin.user.id)
+
+
+def test_somebody_elses_newer_value_is_shown_and_not_overwritten(admin, owner, batch):
+    edit(owner, batch, 2, "role", "Remote", seen="Analsyt")
+    answer = edit(admin, batch, 2, "role", "Analyst", seen="Analsyt", status=409)
+    assert "Maren Okafor changed this cell. Showing the newer value." in answer.page.text
+    assert rows_of(batch)[0].role == "Remote"
+    edit(admin, batch, 2, "role", "Analyst", seen="Remote")
+    assert rows_of(batch)[0].role == "Analyst"
+
+
+def test_a_fast_typist_is_never_in_their_own_way(admin, batch):
+    edit(admin, batch, 2, "email", "a@x.org", seen="ana@northfield.example", status=200)
+    edit(admin, batch, 2, "email", "ab@x.org", seen="ana@northfield.example", status=200)
+    assert rows_of(batch)[0].email == "ab@x.org"
+
+
+def test_an_edit_costs_the_same_in_a_small_and_a_large_batch(admin, queries, change_settings):
+    change_settings(max_rows=5000)
+    counted = []
+    for n in (3, 2000):
+        lines = "".join(f"u{i}@northfield.example,Analyst,\n" for i in range(n))
+        large = staged(admin, "Email,Role,Groups\n" + lines)
+        row = rows_of(large)[0]
+        queries.clear()
+        admin.patch(f"/batches/{large.id}/rows/{row.id}", {"field": "role", "value": "Remote", "seen": "Analyst"}, htmx=True)
+        counted.append(len(queries))
+    assert counted[0] == counted[1], queries
+
+
+class TestTwins:
+    TWICE = "Email,Role,Groups\nana@x.org,Analyst,\nana@x.org,Analyst,\n"
+
+    def test_editing_one_frees_the_other(self, admin):
+        batch = staged(admin, self.TWICE)
+        assert [row.plan for row in rows_of(batch)] == [Plan.INVITE, Plan.DUPLICATE]
+        answer = edit(admin, batch, 2, "email", "ben@x.org")
+        assert [row.plan for row in rows_of(batch)] == [Plan.INVITE, Plan.INVITE]
+        assert f"#row-{rows_of(batch)[1].id}-result" in [a["hx-target"] for a in answer.page.all("hx-partial")]
+
+    def test_becoming_a_twin_with_another_role_blocks_both(self, admin):
+        batch = staged(admin, "Email,Role,Groups\nana@x.org,Analyst,\nben@x.org,Remote,\n")
+        edit(admin, batch, 3, "email", "ANA@x.org", status=422)
+        assert [row.plan for row in rows_of(batch)] == [Plan.ATTENTION, Plan.ATTENTION]
+
+    def test_removing_the_first_puts_the_next_in_its_place(self, admin):
+        batch = staged(admin, self.TWICE)
+        first = rows_of(batch)[0]
+        answer = admin.post(f"/batches/{batch.id}/rows/{first.id}/removal", status=200, htmx=True)
+        assert "Row 2 removed" in answer.page.text
+        assert rows_of(batch)[1].plan is Plan.INVITE
+        assert db.session.get(Batch, batch.id).counts == {"invite": 1}
+
+    def test_putting_it_back_is_as_if_nothing_had_been(self, admin):
+        batch = staged(admin, self.TWICE)
+        before = dict(batch.counts)
+        first = rows_of(batch)[0]
+        admin.post(f"/batches/{batch.id}/rows/{first.id}/removal", status=200, htmx=True)
+        admin.post(f"/batches/{batch.id}/rows/{first.id}/restoration", status=200, htmx=True)
+        assert [row.plan for row in rows_of(batch)] == [Plan.INVITE, Plan.DUPLICATE]
+        assert db.session.get(Batch, batch.id).counts == before
+
+
+def test_a_row_has_an_address_of_its_own(admin, batch):
+    row = rows_of(batch)[0]
+    assert admin.get(f"/batches/{batch.id}/rows/{row.id}").page.h1 == "Row 2 of staff.csv"
+    admin.get(f"/batches/{batch.id + 1}/rows/{row.id}", 404)
+
+
+def test_an_edit_of_a_removed_row_is_a_conflict(admin, batch):
+    row = rows_of(batch)[0]
+    admin.post(f"/batches/{batch.id}/rows/{row.id}/removal", status=200, htmx=True)
+    answer = edit(admin, batch, 2, "role", "Analyst", status=409)
+    assert "Row 2 was removed in the meantime." in answer.page.text
+
+
+def test_an_unknown_column_changes_nothing(admin, batch):
+    row = rows_of(batch)[0]
+    admin.patch(f"/batches/{batch.id}/rows/{row.id}", {"field": "plan", "value": "invite"}, 404, htmx=True)
+
+
+def test_who_may_only_look_gets_no_controls(admin, batch, sign_in):
+    analyst = sign_in("Analyst")
+    page = analyst.get(f"/batches/{batch.id}").page
+    assert not page.all("button", class_="suggest")
+    assert not page.all("button", id="send")
+    row = rows_of(batch)[0]
+    analyst.patch(f"/batches/{batch.id}/rows/{row.id}", {"field": "role", "value": "Analyst"}, 403, htmx=True)
+
+
+def test_the_uploader_cannot_change_their_own_role(admin):
+    make_user("Other Admin", "Admin")
+    batch = staged(admin, f"Email,Role,Groups\n{admin.user.email},Analyst,\n")
+    assert "Nobody changes their own role." in admin.get(f"/batches/{batch.id}").page.text

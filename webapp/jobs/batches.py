@@ -1,0 +1,25 @@
+"""Working off a confirmed batch."""
+
+from __future__ import annotations
+
+import time
+
+from webapp import queue
+from webapp.jobs import stopping
+from webapp.services import batches
+
+CHUNK = 50
+"""Rows a transaction: small, so that other writers get their turn, and enough to make commits cheap."""
+TURN = 20.0
+"""Seconds after which a job gives way to others."""
+
+
+def process(batch_id: int) -> None:
+    """Work off rows until none is left, the turn is over, or the worker stops. May run twice, or never: a sweep rings again."""
+    end_of_turn = time.monotonic() + TURN
+    more = True
+    while more and not stopping.is_set() and time.monotonic() < end_of_turn:
+        more = batches.work_off(batch_id, CHUNK)
+        queue.ring("webapp.jobs.outbox.send", name="outbox")
+    if more and not stopping.is_set():
+        queue.ring("webapp.jobs.batches.process", batch_id, name=f"batch-{batch_id}-on")

@@ -1,0 +1,221 @@
+"""Invitations: made, linked, accepted, closed."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import timedelta
+from enum import StrEnum
+
+from flask import current_app
+from sqlalchemy import insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from webapp import queue
+from webapp.core import tokens
+from webapp.core.addresses import Address
+from webapp.core.errors import Conflict, NotThere, Refused
+from webapp.core.planning import Access
+from webapp.db import begin_write, db, utcnow
+from webapp.models import Group, Invitation, InvitationState, Message, MessageKind, User
+from webapp.models.groups import invitation_groups
+from webapp.services import audit, directory, outbox
+from webapp.services.audit import AuditAction
+from webapp.services.sessions import hashed_password
+
+RESENDS_AN_HOUR = 3
+
+
+class Standing(StrEnum):
+    """What a link is worth now."""
+
+    OPEN = "open"
+    EXPIRED = "expired"
+    REVOKED = "revoked"
+    ACCEPTED = "accepted"
+    HAS_ACCOUNT = "has account"
+
+
+# Links
+
+
+def token(invitation: Invitation) -> str:
+    """The invitation's token, derived: it is stored nowhere."""
+    return tokens.derive(directory.settings().secret_key, "invitation", invitation.id, invitation.version)
+
+
+def link(invitation: Invitation) -> str:
+    """The whole address for the invited person, from MUSTER_PUBLIC_URL and never from a request."""
+    return f"{directory.settings().public_url}/invitations/{token(invitation)}"
+
+
+def ensure_link(invitation: Invitation) -> None:
+    """Part of a command: where the server's key was changed, raise the version and store the hash of the new link."""
+    if tokens.hashed(token(invitation)) != invitation.token_hash:
+        invitation.version += 1
+        invitation.token_hash = tokens.hashed(token(invitation))
+
+
+def by_token(given: str) -> Invitation:
+    """The invitation that a link belongs to. Raises NotThere."""
+    found = db.session.scalar(select(Invitation).where(Invitation.token_hash == tokens.hashed(given)))
+    if found is None:
+        raise NotThere("No invitation has this address. Check that the link was copied whole, or ask for a new one.")
+    return found
+
+
+def found(invitation_id: int) -> Invitation:
+    """The invitation. Raises NotThere."""
+    invitation = db.session.get(Invitation, invitation_id)
+    if invitation is None:
+        raise NotThere("There is no such invitation.")
+    return invitation
+
+
+def inviter(invitation: Invitation) -> str | None:
+    """The name of who invited."""
+    return db.session.scalar(select(User.name).where(User.id == invitation.invited_by_id))
+
+
+def standing(invitation: Invitation) -> Standing:
+    """What opening the invitation's link shows."""
+    if invitation.state is InvitationState.ACCEPTED:
+        return Standing.ACCEPTED
+    if db.session.scalar(select(User.id).where(User.email_key == invitation.email_key)):
+        return Standing.HAS_ACCOUNT
+    if invitation.state is InvitationState.REVOKED:
+        return Standing.REVOKED
+    return Standing.EXPIRED if invitation.is_expired(utcnow()) else Standing.OPEN
+
+
+# Made and closed, as parts of commands
+
+
+def add(address: Address, access: Access, by: User, *, valid_days: int, batch_id: int | None = None) -> Invitation:
+    """Part of a command: a fresh invitation; an expired one for the same e-mail is closed in the same transaction."""
+    close_pending(address.key)
+    invitation = Invitation(
+        email=address.display,
+        email_key=address.key,
+        role_id=access.role,
+        all_groups=access.everything,
+        token_hash=secrets.token_hex(32),  # the real one needs the id
+        valid_days=valid_days,
+        invited_by_id=by.id,
+        batch_id=batch_id,
+    )
+    db.session.add(invitation)
+    db.session.flush()
+    invitation.token_hash = tokens.hashed(token(invitation))
+    if access.groups:
+        rows = [{"invitation_id": invitation.id, "group_id": id} for id in sorted(access.groups)]
+        db.session.execute(insert(invitation_groups), rows)
+    return invitation
+
+
+def close_pending(email_key: str) -> None:
+    """Part of a command: what is still pending for this e-mail is revoked."""
+    db.session.execute(
+        update(Invitation)
+        .where(Invitation.email_key == email_key, Invitation.state == InvitationState.PENDING)
+        .values(state=InvitationState.REVOKED, closed_at=utcnow())
+    )
+
+
+# Commands
+
+
+def send_again(invitation_id: int, by: User) -> Invitation:
+    """Resend: a new message, the link already sent stays good, the expiry is extended; a revoked one never.
+
+    Raises Conflict where it is closed, Refused past three an hour.
+    """
+    begin_write()
+    invitation = _locked(invitation_id, by)
+    hour_ago = utcnow() - timedelta(hours=1)
+    sent = select(Message.id).where(
+        Message.invitation_id == invitation.id, Message.kind == MessageKind.INVITATION, Message.created_at > hour_ago
+    )
+    if len(db.session.scalars(sent.limit(RESENDS_AN_HOUR + 1)).all()) > RESENDS_AN_HOUR:
+        raise Refused(f"This invitation was sent {RESENDS_AN_HOUR} times again within an hour. Wait a while, or copy its link.")
+    ensure_link(invitation)
+    if invitation.expires_at:
+        invitation.expires_at = utcnow() + timedelta(days=invitation.valid_days)
+    outbox.queued(MessageKind.INVITATION, invitation.email, invitation=invitation, priority=2)
+    audit.record(by, AuditAction.INVITATION_SENT_AGAIN, invitation)
+    directory.moved()
+    db.session.commit()
+    queue.ring("webapp.jobs.outbox.send", name="outbox")
+    return invitation
+
+
+def copy_link(invitation_id: int, by: User) -> str:
+    """The link, for handing over by other means: that is a hand-over, so the time to accept starts. Audited."""
+    begin_write()
+    invitation = _locked(invitation_id, by)
+    ensure_link(invitation)
+    if invitation.expires_at is None:
+        invitation.expires_at = utcnow() + timedelta(days=invitation.valid_days)
+    elif invitation.is_expired(utcnow()):
+        raise Conflict("This invitation has expired. Invite this person anew, and a fresh link is made.")
+    address = link(invitation)
+    audit.record(by, AuditAction.INVITATION_LINK_COPIED, invitation)
+    db.session.commit()
+    return address
+
+
+def _locked(invitation_id: int, by: User) -> Invitation:
+    """A pending invitation to a role that one may grant, locked. Raises NotThere or Conflict."""
+    invitation = db.session.get(Invitation, invitation_id, with_for_update={"of": Invitation})
+    if invitation is None or invitation.role.rank > by.role.rank:
+        raise NotThere("There is no such invitation.")
+    if invitation.state is not InvitationState.PENDING:
+        raise Conflict(f"This invitation was {invitation.state.value} in the meantime.")
+    return invitation
+
+
+def accept(given: str, name: str, password: str) -> User:
+    """Turn an invitation into a user with its role and groups, once. Raises NotThere, or Conflict where it is not open.
+
+    The values are judged by `schemas.passwords` before.
+    """
+    db.session.rollback()
+    password_hash = hashed_password(password)  # slow: no transaction is open
+    begin_write()
+    invitation = by_token(given)
+    if (worth := standing(invitation)) is not Standing.OPEN:
+        raise Conflict(worth.value)
+    claimed = db.session.execute(
+        update(Invitation)
+        .where(Invitation.id == invitation.id, Invitation.state == InvitationState.PENDING)
+        .values(state=InvitationState.ACCEPTED, closed_at=utcnow())
+    )
+    if claimed.rowcount != 1:  # type: ignore[attr-defined]
+        raise Conflict(Standing.ACCEPTED.value)
+    user = User(
+        email=invitation.email,
+        email_key=invitation.email_key,
+        name=name,
+        password_hash=password_hash,
+        role_id=invitation.role_id,
+        all_groups=invitation.all_groups,
+    )
+    user.groups = list(
+        db.session.scalars(select(Group).join(invitation_groups).where(invitation_groups.c.invitation_id == invitation.id))
+    )
+    db.session.add(user)
+    db.session.flush()
+    db.session.execute(update(Invitation).where(Invitation.id == invitation.id).values(user_id=user.id))
+    audit.record(user, AuditAction.INVITATION_ACCEPTED, invitation)
+    directory.moved()
+    commit_or_conflict(Standing.HAS_ACCOUNT.value)
+    return user
+
+
+def commit_or_conflict(sentence: str) -> None:
+    """The end of a command that a unique key may stop: Conflict with the sentence where another was first."""
+    try:
+        db.session.commit()
+    except IntegrityError as error:
+        db.session.rollback()
+        current_app.logger.info("lost a race: %s", error.orig)
+        raise Conflict(sentence) from error

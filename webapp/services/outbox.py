@@ -1,0 +1,558 @@
+"""The outbox: what is due is claimed, handed to the mail server, and its outcome written down.
+
+A message is claimed under a lease, so that a worker killed at any moment loses nothing: when the lease has passed,
+it is due again. Before the server is given the message itself, its phase becomes DATA: whoever died after that may
+have sent it, so it goes out once more and is marked uncertain (docs/rules.md, "Sending"). No transaction is open
+while SMTP runs.
+
+Locks, where a command takes several, in this order: invitation, message, row, gate, batch, directory.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from email.utils import parseaddr
+from typing import Any, TypeVarTuple
+from uuid import uuid4
+
+import idna
+from flask import current_app
+from sqlalchemy import ColumnElement, Select, Update, case, func, or_, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from webapp import emails, queue
+from webapp.core.errors import Conflict, NotThere
+from webapp.db import begin_write, db, utcnow
+from webapp.emails import Email
+from webapp.models import (
+    Batch,
+    BatchState,
+    Invitation,
+    InvitationState,
+    MailGate,
+    Message,
+    MessageKind,
+    MessageState,
+    Outcome,
+    Phase,
+    Role,
+    Row,
+    User,
+)
+from webapp.services import audit, directory
+from webapp.services.audit import AuditAction
+
+Columns = TypeVarTuple("Columns")
+
+LEASE = timedelta(minutes=3)
+"""Longer than all that SMTP may take from DATA to the answer, with `mail`'s time-outs."""
+RETRY_MINUTES = (1, 5, 15, 60)
+"""When a message that was put off is due again; the last one repeats."""
+PATIENCE = timedelta(hours=24)
+"""How long a message may be put off before that counts as a refusal."""
+PROBE = timedelta(seconds=30)
+"""How often a mail server that is away is tried again."""
+MINUTE = timedelta(seconds=60)
+PAGE = 50
+UNCERTAIN = "Delivery uncertain: sent again after an interruption"
+TWICE = "The connection broke twice during the hand-over: it may have arrived. Retry to send it once more"
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A claimed message, ready to be sent: a plain value, so that no transaction stays open for it."""
+
+    id: int
+    message_id: str
+    date: datetime
+    email: Email
+
+
+# Queued, as part of a command
+
+
+def queued(
+    kind: MessageKind,
+    recipient: str,
+    *,
+    invitation: Invitation | None = None,
+    row_id: int | None = None,
+    priority: int,
+) -> Message:
+    """Part of a command: a message that is due now, with a Message-ID of its own.
+
+    priority: lower goes first; password resets 0, tests 1, single invites 2, batches 3.
+    """
+    domain = parseaddr(directory.settings().mail_from)[1].rpartition("@")[2]
+    ascii_domain = domain if domain.isascii() else idna.encode(domain, uts46=True).decode()
+    message = Message(
+        kind=kind,
+        recipient=recipient,
+        message_id=f"<{uuid4()}@{ascii_domain}>",
+        invitation_id=invitation.id if invitation else None,
+        row_id=row_id,
+        priority=priority,
+    )
+    db.session.add(message)
+    return message
+
+
+# Claimed
+
+
+def claim(worker: str, limit: int = 20) -> list[int]:
+    """Claim what is due for this worker, most urgent first, as far as gate and throttle let it. -> ids.
+
+    Messages whose worker has died are recovered first. While the mail server is away, one message every 30 s
+    goes to see whether it is back.
+    """
+    begin_write()
+    now = utcnow()
+    gate = _gate()
+    _release(Message.lease_until <= now)
+    room = min(limit, _room(gate, now))
+    due = (
+        select(Message.id)
+        .where(Message.state == MessageState.QUEUED, Message.due_at <= now)
+        .order_by(Message.priority, Message.due_at, Message.id)
+        .limit(room)
+        .with_for_update(skip_locked=True)
+    )
+    # Two statements: as one, PostgreSQL may run the select once a row, and its limit then holds for nothing.
+    ids = list(db.session.scalars(due)) if room else []
+    claim = {"state": MessageState.SENDING, "phase": Phase.CLAIMED, "claimed_by": worker, "lease_until": now + LEASE}
+    _in_database(update(Message).where(Message.id.in_(ids)).values(**claim))
+    if ids and gate.paused_at:
+        gate.retry_at = now + PROBE
+    db.session.commit()
+    return ids
+
+
+def recover() -> None:
+    """Make due again what workers that died had claimed."""
+    begin_write()
+    _release(Message.lease_until <= utcnow())
+    db.session.commit()
+
+
+def give_back(worker: str) -> None:
+    """Make due again what this worker has claimed and not brought to an end."""
+    begin_write()
+    _release(Message.claimed_by == worker)
+    db.session.commit()
+
+
+def due() -> bool:
+    """Whether a claim would find something now."""
+    now = utcnow()
+    gate = db.session.get(MailGate, 1)
+    waits = (Message.state == MessageState.QUEUED) & (Message.due_at <= now)
+    left_behind = (Message.state == MessageState.SENDING) & (Message.lease_until <= now)
+    if not db.session.scalar(select(select(Message.id).where(or_(waits, left_behind)).exists())):
+        return False
+    return _room(gate, now) > 0
+
+
+def _room(gate: MailGate | None, now: datetime) -> int:
+    """How many messages may go out now: MUSTER_MAIL_RATE a minute, or one to see if the server is back."""
+    if gate and gate.paused_at:
+        return int(gate.retry_at is None or gate.retry_at <= now)
+    on_their_way = (Message.state == MessageState.SENDING) & (Message.lease_until > now)
+    used = select(func.count()).select_from(Message).where(or_(Message.handed_at > now - MINUTE, on_their_way))
+    return max(0, directory.settings().mail_rate - (db.session.scalar(used) or 0))
+
+
+def _gate() -> MailGate:
+    """The gate's one row, locked: claims of several workers take turns."""
+    gate = db.session.get(MailGate, 1, with_for_update=True)
+    if gate is None:
+        insert = sqlite.insert if db.engine.dialect.name == "sqlite" else postgresql.insert
+        db.session.execute(insert(MailGate).values(id=1, reason="").on_conflict_do_nothing())
+        gate = db.session.get_one(MailGate, 1, with_for_update=True)
+    return gate
+
+
+def _release(which: ColumnElement[bool], *, surely_unsent: bool = False) -> None:
+    maybe_sent = Message.maybe_sent if surely_unsent else or_(Message.maybe_sent, Message.phase == Phase.DATA)
+    values = {"state": MessageState.QUEUED, "phase": None, "claimed_by": None, "lease_until": None}
+    _in_database(
+        update(Message)
+        .where(Message.state == MessageState.SENDING, which)
+        .values(maybe_sent=case((maybe_sent, True), else_=False), **values)
+    )
+
+
+def _in_database(statement: Update) -> Any:
+    """Without bringing what the session has loaded up to date: commands load after this, or end."""
+    return db.session.execute(statement, execution_options={"synchronize_session": False})
+
+
+# Written
+
+
+def letters(ids: Sequence[int], worker: str) -> list[Letter]:
+    """A command: the claimed messages, written, in the order of the ids; a fixed number of queries.
+
+    A message whose invitation is no longer open is cancelled instead. Where the server's key was changed, the
+    invitation gets the link that is sent.
+    """
+    from webapp.services import invitations
+
+    begin_write()
+    now = utcnow()
+    place = directory.organisation().name
+    wanted = Message.id.in_(ids), Message.state == MessageState.SENDING, Message.claimed_by == worker
+    closed = []
+    written: dict[int, tuple[str, datetime, dict[str, Any]]] = {}
+    for message, invitation, inviter in db.session.execute(_with_invitation().where(*wanted)).unique():
+        if obstacle := _obstacle(invitation, now):
+            closed.append((message, obstacle))
+            continue
+        invitations.ensure_link(invitation)
+        written[message.id] = (
+            message.message_id,
+            message.created_at,
+            _values(message, invitation, inviter, place, now),
+        )
+    batches = [_cancel(message, obstacle) for message, obstacle in closed]
+    db.session.commit()
+    for batch_id in set(filter(None, batches)):
+        finish_if_done(batch_id)
+    return [Letter(id, written[id][0], written[id][1], emails.invitation(**written[id][2])) for id in ids if id in written]
+
+
+def email_of(message: Message) -> Email | None:
+    """The e-mail as it would be written now, to be read in the portal; None where nothing is left to write."""
+    found = db.session.execute(_with_invitation().where(Message.id == message.id)).unique().one()
+    if found.Invitation is None:
+        return None
+    place = directory.organisation().name
+    return emails.invitation(**_values(message, found.Invitation, found.name, place, utcnow()))
+
+
+def _with_invitation() -> Select[Message, Invitation, str]:
+    return (
+        select(Message, Invitation, User.name)
+        .outerjoin(Invitation, Invitation.id == Message.invitation_id)
+        .outerjoin(User, User.id == Invitation.invited_by_id)
+    )
+
+
+def _values(message: Message, invitation: Invitation, inviter: str | None, place: str, now: datetime) -> dict[str, Any]:
+    """The arguments of `emails.invitation`."""
+    from webapp.services import invitations
+
+    left = (invitation.expires_at - now) / timedelta(days=1) if invitation.expires_at else invitation.valid_days
+    return {
+        "to": message.recipient,
+        "organisation": place,
+        "inviter": inviter or "",
+        "role": invitation.role.name,
+        "groups": emails.ALL_GROUPS if invitation.all_groups else [group.name for group in invitation.groups],
+        "link": invitations.link(invitation),
+        "expires_days": max(1, math.ceil(left)),
+    }
+
+
+def _obstacle(invitation: Invitation | None, now: datetime) -> str:
+    """Why an invitation's e-mail is not sent any more, or ""."""
+    if invitation is None:
+        return "The invitation was deleted before its e-mail went"
+    if invitation.state is not InvitationState.PENDING:
+        return f"The invitation was {invitation.state.value} before its e-mail went"
+    return "The invitation expired before its e-mail went" if invitation.is_expired(now) else ""
+
+
+def begin_data(id: int, worker: str) -> None:
+    """Right before the server gets the message itself. Raises Conflict where it is not to be sent after all.
+
+    That is so when another worker has taken it over, and when its invitation was closed a moment ago.
+    """
+    begin_write()
+    now = utcnow()
+    is_pending = select(Invitation.id).where(Invitation.id == Message.invitation_id, Invitation.state == InvitationState.PENDING)
+    begun = _in_database(
+        update(Message)
+        .where(
+            Message.id == id,
+            Message.state == MessageState.SENDING,
+            Message.claimed_by == worker,
+            Message.lease_until > now,
+            or_(Message.invitation_id.is_(None), is_pending.exists()),
+        )
+        .values(phase=Phase.DATA, lease_until=now + LEASE)
+    )
+    db.session.commit()
+    if begun.rowcount != 1:
+        raise Conflict("This message is not to be sent any more, or not by this worker.")
+
+
+# Outcomes: one command each, for the worker that claimed the message; of others' messages nothing is changed
+
+
+def sent(id: int, worker: str, answer: str) -> None:
+    """The server, or the folder, has it. The first hand-over starts the days in which the invitation is good."""
+    message = _claimed(id, worker)
+    if message is None:
+        return
+    now = utcnow()
+    message.state = MessageState.UNCERTAIN if message.maybe_sent else MessageState.SENT
+    message.answer, message.handed_at = answer, now
+    message.attempts += 1
+    invitation = db.session.get(Invitation, message.invitation_id) if message.invitation_id else None
+    if invitation and invitation.expires_at is None:
+        invitation.expires_at = now + timedelta(days=invitation.valid_days)
+    batch_id = _settle_row(message, Outcome.INVITED, UNCERTAIN if message.maybe_sent else "")
+    _end(message, batch_id)
+
+
+def failed(id: int, worker: str, reason: str, *, by_server: bool = True) -> None:
+    """Refused for good. by_server: the mail server said so, which also shows that it is there."""
+    if message := _claimed(id, worker):
+        message.attempts += 1
+        _end(message, _fail(message, reason), by_server=by_server)
+
+
+def put_off(id: int, worker: str, words: str) -> None:
+    """Not now, says the server: due again after 1, 5, 15, then every 60 minutes; failed after a day."""
+    message = _claimed(id, worker)
+    if message is None:
+        return
+    message.attempts += 1
+    due_at = utcnow() + timedelta(minutes=RETRY_MINUTES[min(message.attempts, len(RETRY_MINUTES)) - 1])
+    if due_at > message.created_at + PATIENCE:
+        _end(message, _fail(message, f"Put off by the mail server for a day ({words})"))
+        return
+    message.state, message.due_at, message.answer = MessageState.QUEUED, due_at, words
+    clock = due_at.astimezone(directory.settings().time_zone)
+    _end(message, _settle_row(message, Outcome.WAITING, f"Due again at {clock:%H:%M}: {words}"))
+
+
+def interrupted(id: int, worker: str, reason: str) -> None:
+    """The connection broke during the hand-over: once more at once, marked. The second time, a person decides."""
+    message = _claimed(id, worker)
+    if message is None:
+        return
+    message.attempts += 1
+    if message.maybe_sent:
+        _end(message, _fail(message, TWICE), by_server=False)
+        return
+    message.state, message.due_at, message.answer, message.maybe_sent = (
+        MessageState.QUEUED,
+        utcnow(),
+        reason,
+        True,
+    )
+    _end(message, None, by_server=False)
+
+
+def let_go(id: int, worker: str) -> None:
+    """A message that `begin_data` refused: cancelled where its invitation is closed, else due again."""
+    message = _claimed(id, worker)
+    if message is None:
+        return
+    invitation = db.session.get(Invitation, message.invitation_id) if message.invitation_id else None
+    if obstacle := _obstacle(invitation, utcnow()):
+        _end(message, _cancel(message, obstacle), by_server=False)
+        return
+    message.state = MessageState.QUEUED
+    _end(message, None, by_server=False)
+
+
+def away(worker: str, reason: str) -> None:
+    """The mail server cannot be reached: sending is held up for everybody, with one alarm, until it answers.
+
+    What this worker has claimed is due again, and none of it has lost a try.
+    """
+    begin_write()
+    _release(Message.claimed_by == worker, surely_unsent=True)
+    gate = _gate()
+    now = utcnow()
+    if gate.paused_at is None:
+        gate.paused_at = now
+        current_app.logger.warning("sending is held up: %s", reason)
+    gate.reason, gate.retry_at = reason, now + PROBE
+    db.session.commit()
+
+
+def _claimed(id: int, worker: str) -> Message | None:
+    """Begins the command: the message, locked after its invitation, if it is still this worker's."""
+    begin_write()
+    invitation_id = db.session.scalar(select(Message.invitation_id).where(Message.id == id))
+    if invitation_id:
+        db.session.get(Invitation, invitation_id, with_for_update={"of": Invitation})
+    message = db.session.get(Message, id, with_for_update=True)
+    if message and message.state is MessageState.SENDING and message.claimed_by == worker:
+        return message
+    db.session.rollback()
+    return None
+
+
+def _end(message: Message, batch_id: int | None, *, by_server: bool = True) -> None:
+    """Ends the command: the claim is given up, the commit, and the batch may be done."""
+    message.phase = message.claimed_by = message.lease_until = None
+    has_failed = message.state is MessageState.FAILED and message.invitation_id is not None
+    db.session.flush()
+    if by_server:
+        _in_database(update(MailGate).where(MailGate.paused_at.is_not(None)).values(paused_at=None, reason="", retry_at=None))
+    if has_failed:
+        directory.moved()  # the next upload plans to send it again
+    db.session.commit()
+    if batch_id:
+        finish_if_done(batch_id)
+
+
+def _fail(message: Message, reason: str) -> int | None:
+    message.state, message.answer = MessageState.FAILED, reason
+    audit.record(None, AuditAction.MESSAGE_FAILED, message, reason=reason, attempts=message.attempts)
+    return _settle_row(message, Outcome.FAILED, reason)
+
+
+def _cancel(message: Message, reason: str) -> int | None:
+    message.state, message.answer = MessageState.CANCELLED, reason
+    message.phase = message.claimed_by = message.lease_until = None
+    return _settle_row(message, Outcome.SKIPPED, reason)
+
+
+def _settle_row(message: Message, outcome: Outcome, reason: str) -> int | None:
+    """The outcome of the row that the message was for. -> the batch's id where a row waited."""
+    if message.row_id is None:
+        return None
+    return _in_database(  # type: ignore[no-any-return]
+        update(Row)
+        .where(Row.id == message.row_id, Row.outcome == Outcome.WAITING)
+        .values(outcome=outcome, reason=reason, done_at=utcnow())
+        .returning(Row.batch_id)
+    ).scalar()
+
+
+def finish_if_done(batch_id: int) -> bool:
+    """A command: finish a batch at work of whose rows none is unclaimed or waits. -> whether this call did it.
+
+    In a transaction of its own: two workers that settle the last two rows at once do not see each other's.
+    """
+    is_open = (
+        select(Row.id)
+        .where(
+            Row.batch_id == batch_id,
+            Row.removed_at.is_(None),
+            or_(Row.outcome.is_(None), Row.outcome == Outcome.WAITING),
+        )
+        .exists()
+    )
+    if db.session.scalar(select(is_open)):
+        db.session.rollback()
+        return False
+    begin_write()
+    finished = _in_database(
+        update(Batch)
+        .where(Batch.id == batch_id, Batch.state == BatchState.PROCESSING, ~is_open)
+        .values(state=BatchState.FINISHED, finished_at=utcnow())
+    ).rowcount
+    if finished:
+        audit.record(
+            None,
+            AuditAction.BATCH_FINISHED,
+            db.session.get_one(Batch, batch_id),
+            outcomes=_outcomes(batch_id),
+        )
+    db.session.commit()
+    return bool(finished)
+
+
+def _outcomes(batch_id: int) -> dict[str, int]:
+    tally = select(Row.outcome, func.count()).where(Row.batch_id == batch_id, Row.outcome.is_not(None)).group_by(Row.outcome)
+    return {outcome.value: count for outcome, count in db.session.execute(tally) if outcome}
+
+
+# Asked for by people
+
+
+def retry_failed(batch: Batch, by: User) -> int:
+    """Send the batch's failed e-mails again, never those that went. -> how many.
+
+    They are the same messages; their tries and their day begin anew. Left out are invitations that are closed
+    by now, that were sent again by other means, or whose role `by` may not grant.
+    """
+    batch_id, rank = batch.id, by.role.rank
+    begin_write()
+    newer = select(func.max(Message.id)).where(Message.kind == MessageKind.INVITATION).group_by(Message.invitation_id)
+    found = db.session.execute(
+        select(Message.id, Message.row_id)
+        .join(Row, Row.id == Message.row_id)
+        .join(Invitation, Invitation.id == Message.invitation_id)
+        .join(Role, Role.id == Invitation.role_id)
+        .where(
+            Row.batch_id == batch_id,
+            Row.outcome == Outcome.FAILED,
+            Message.state == MessageState.FAILED,
+            Message.id.in_(newer),
+            Invitation.state == InvitationState.PENDING,
+            Role.rank <= rank,
+        )
+    ).all()
+    if not found:
+        db.session.rollback()
+        return 0
+    now = utcnow()
+    again = {"state": MessageState.QUEUED, "attempts": 0, "created_at": now, "due_at": now, "answer": ""}
+    db.session.execute(update(Message), [{"id": id, **again} for id, _ in found])
+    waiting = {"outcome": Outcome.WAITING, "reason": "", "done_at": None}
+    db.session.execute(update(Row), [{"id": row_id, **waiting} for _, row_id in found])
+    _in_database(
+        update(Batch)
+        .where(Batch.id == batch_id, Batch.state == BatchState.FINISHED)
+        .values(state=BatchState.PROCESSING, finished_at=None)
+    )
+    audit.record(by, AuditAction.MESSAGES_RETRIED, db.session.get_one(Batch, batch_id), messages=len(found))
+    directory.moved()
+    db.session.commit()
+    queue.ring("webapp.jobs.outbox.send", name="outbox")
+    return len(found)
+
+
+# Questions
+
+
+def alarm() -> MailGate | None:
+    """Why sending is held up, since when, and when it is tried again; None while it is not."""
+    return db.session.scalar(select(MailGate).where(MailGate.id == 1, MailGate.paused_at.is_not(None)))
+
+
+def page(viewer: User, before_id: int | None = None, limit: int = PAGE) -> list[tuple[Message, str]]:
+    """Messages that the viewer may see, each with its subject, newest first, older than `before_id`; two queries."""
+    place = directory.organisation().name
+    older = [Message.id < before_id] if before_id else []
+    shown = _seen_by(viewer, select(Message, User.name)).outerjoin(User, User.id == Invitation.invited_by_id)
+    listed = db.session.execute(shown.where(*older).order_by(Message.id.desc()).limit(limit)).unique()
+    return [(message, emails.invitation_subject(place, inviter or "")) for message, inviter in listed]
+
+
+def counts(viewer: User) -> Mapping[MessageState, int]:
+    """How many of the messages that the viewer may see are in which state."""
+    counted = _seen_by(viewer, select(Message.state, func.count())).group_by(Message.state)
+    return dict(db.session.execute(counted).all())
+
+
+def found(id: int, viewer: User) -> Message:
+    """One message. Raises NotThere, also where the viewer may not see it."""
+    message = db.session.scalar(_seen_by(viewer, select(Message)).where(Message.id == id))
+    if message is None:
+        raise NotThere("There is no such message.")
+    return message
+
+
+def _seen_by(viewer: User, query: Select[*Columns]) -> Select[*Columns]:
+    """Only those to roles that the viewer may grant: an e-mail holds its link. Never a link to reset a password."""
+    return (
+        query.select_from(Message)
+        .outerjoin(Invitation, Invitation.id == Message.invitation_id)
+        .outerjoin(Role, Role.id == Invitation.role_id)
+        .where(
+            Message.kind != MessageKind.RESET,
+            or_(Message.invitation_id.is_(None), Role.rank <= viewer.role.rank),
+        )
+    )

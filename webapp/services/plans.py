@@ -1,0 +1,117 @@
+"""Plans of a batch's rows: the schema and the planner put to work on what is stored."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from marshmallow import ValidationError
+from sqlalchemy import select, update
+
+from webapp.core.directory import Registry
+from webapp.core.planning import Candidate, Issue, Policy, Step, plan
+from webapp.db import db
+from webapp.models import Batch, Row, User
+from webapp.schemas.rows import FIELDS, RowSchema
+from webapp.services import directory
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What a row's cells and the directory together say of it. issues: `Issue.as_dict()` each."""
+
+    email_key: str | None
+    issues: list[dict[str, Any]]
+    step: Step
+
+    def values(self) -> dict[str, Any]:
+        """Column values of `Row`."""
+        return {"email_key": self.email_key, "issues": self.issues, "plan": self.step.plan, "step": self.step.as_dict()}
+
+
+def policy_of(batch: Batch, by: User, registry: Registry) -> Policy:
+    """How this batch is applied when `by` confirms it."""
+    return Policy(
+        registry=registry,
+        rank=by.role.rank,
+        protected=frozenset({by.id, batch.uploaded_by_id}),
+        mode=batch.mode,
+        change_roles=batch.change_roles,
+        skip_errors=batch.skip_errors,
+    )
+
+
+def judged(cells: Iterable[tuple[int, Mapping[str, str]]], policy: Policy) -> dict[int, Judgement]:
+    """Judge (line, cells) pairs, given in the order of lines; five queries, however many rows. By line."""
+    schema = RowSchema(policy.registry)
+    candidates = [candidate(schema, line, row) for line, row in cells]
+    people = directory.people({c.email_key for c in candidates if c.email_key})
+    steps = plan(candidates, people, policy)
+    return {c.line: _judgement(c, steps[c.line]) for c in candidates}
+
+
+def _judgement(row: Candidate, step: Step) -> Judgement:
+    issues = dict.fromkeys((*row.issues, *step.issues))
+    return Judgement(row.email_key, [issue.as_dict() for issue in issues], step)
+
+
+def candidate(schema: RowSchema, line: int, cells: Mapping[str, str]) -> Candidate:
+    """One row by the schema alone; a broken one keeps its e-mail key, for its twins."""
+    issues: tuple[Issue, ...] = ()
+    try:
+        good = schema.load(cells)
+    except ValidationError as error:
+        good = error.valid_data
+        messages: Mapping[str, list[Issue]] = error.messages_dict
+        issues = tuple(issue for field in FIELDS for issue in messages.get(field, ()))
+    email, role, wish = good.get("email"), good.get("role"), good.get("groups")
+    return Candidate(
+        line,
+        email.key if email else None,
+        email.domain if email else "",
+        role.id if role else None,
+        wish.groups if wish else None,
+        wish.everything if wish else False,
+        issues,
+    )
+
+
+def standing_rows(batch: Batch) -> list[Row]:
+    """The rows that were not removed, in the file's order."""
+    return list(db.session.scalars(select(Row).where(Row.batch_id == batch.id, Row.removed_at.is_(None)).order_by(Row.line)))
+
+
+def judged_again(batch: Batch, rows: Sequence[Row], by: User | None = None) -> dict[int, Judgement]:
+    """Judge stored rows anew, for who is assumed to confirm. Twins must be among the rows. By line."""
+    by = by or batch.planned_for
+    policy = policy_of(batch, by, directory.registry(by))
+    return judged(((row.line, {field: row.cell(field) for field in FIELDS}) for row in rows), policy)
+
+
+def stale(rows: Sequence[Row], judgements: Mapping[int, Judgement]) -> list[Row]:
+    """Those rows whose stored plan is no longer what the judgement says."""
+    return [row for row in rows if any(getattr(row, k) != v for k, v in judgements[row.line].values().items())]
+
+
+def store(batch: Batch, rows: Sequence[Row], judgements: Mapping[int, Judgement]) -> None:
+    """Part of a command: write the judgements of these rows, and keep the batch's counts true."""
+    changed = stale(rows, judgements)
+    if not changed:
+        return
+    for row in changed:
+        count(batch, row.plan, row.step, -1)
+    db.session.execute(update(Row), [{"id": row.id, **judgements[row.line].values()} for row in changed])
+    for row in changed:
+        judgement = judgements[row.line]
+        count(batch, judgement.step.plan, judgement.step.as_dict(), +1)
+        db.session.expire(row, ["email_key", "issues", "plan", "step"])
+
+
+def count(batch: Batch, plan: str, step: Mapping[str, Any], by: int) -> None:
+    """Part of a command: move the batch's counts by one row."""
+    counts = Counter(batch.counts)
+    for key in (str(plan), *step.get("marks", ())):
+        counts[key] += by
+    batch.counts = {key: n for key, n in counts.items() if n}

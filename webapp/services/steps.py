@@ -1,0 +1,104 @@
+"""Carrying out a step: the one piece of code that gives access, for a worker's row and for a single invite alike."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import delete, insert
+
+from webapp.core.addresses import Address
+from webapp.core.directory import Registry
+from webapp.core.planning import Access, Person, Plan, Step
+from webapp.db import db
+from webapp.models import Invitation, MessageKind, Outcome, User
+from webapp.models.groups import invitation_groups, user_groups
+from webapp.services import audit, invitations, outbox
+from webapp.services.audit import AuditAction
+
+CHANGED = "Changed since the review"
+SINGLE, BATCH = 2, 3
+"""Priorities of messages: a single invite goes before those of a batch."""
+
+
+def obstacle(step: Step, now: Person | None, registry: Registry, by: User) -> tuple[Outcome, str] | None:
+    """Why a frozen step is not carried out, as (outcome, reason), or None where the person still is as the review showed.
+
+    now: who has the e-mail now. Already as the file wants: unchanged; anything else: skipped.
+    """
+    assert step.after is not None
+    present = now if now and not now.is_gone else None
+    if present and present.state != "deactivated" and present.access == step.after and not _sends_again(step, present):
+        return (Outcome.UNCHANGED, "Already as the file wants") if step.before != step.after else (Outcome.UNCHANGED, "")
+    if not by.may("invitations:make"):
+        return Outcome.SKIPPED, f"{by.name} may no longer invite"
+    if _differs(step, present):
+        return Outcome.SKIPPED, CHANGED
+    known_groups = step.after.groups <= registry.group_by_id.keys()
+    role = registry.role_by_id.get(step.after.role)
+    if role is None or not known_groups:
+        return Outcome.SKIPPED, CHANGED
+    new_role = step.before is None or step.before.role != step.after.role
+    held = registry.role_by_id[step.before.role].rank if step.before else 0
+    if held > by.role.rank or (new_role and (role.is_owner or role.rank > by.role.rank)):
+        return Outcome.SKIPPED, f"{by.name} may not grant or change this role"
+    return None
+
+
+def _sends_again(step: Step, present: Person) -> bool:
+    return step.plan is Plan.INVITE and present.failed
+
+
+def _differs(step: Step, present: Person | None) -> bool:
+    if step.before is None or present is None:
+        return not (step.before is None and present is None)
+    return (present.kind, present.id) != step.subject or present.access != step.before or present.state == "deactivated"
+
+
+def carry_out(
+    step: Step, address: Address, by: User, registry: Registry, *, valid_days: int, batch_id: int | None = None, row_id: int | None = None
+) -> tuple[Outcome, Invitation | None]:
+    """Part of a command: the change, its invitation, its message and its audit event. -> the row's outcome for now."""
+    assert step.after is not None
+    if step.before is None:
+        invitation = invitations.add(address, step.after, by, valid_days=valid_days, batch_id=batch_id)
+        audit.record(by, AuditAction.INVITATION_CREATED, invitation, after=described(step.after, registry), batch=batch_id)
+        return _send(invitation, row_id), invitation
+    assert step.subject is not None
+    kind, id = step.subject
+    person = db.session.get_one(User if kind == "user" else Invitation, id)
+    if step.after != step.before:
+        give(person, step.after)
+        action = AuditAction.USER_CHANGED if kind == "user" else AuditAction.INVITATION_CHANGED
+        audit.record(
+            by, action, person, before=described(step.before, registry), after=described(step.after, registry), batch=batch_id
+        )
+    if step.plan is Plan.INVITE and isinstance(person, Invitation):
+        audit.record(by, AuditAction.INVITATION_SENT_AGAIN, person, batch=batch_id)
+        return _send(person, row_id), person
+    return Outcome.UPDATED, person if isinstance(person, Invitation) else None
+
+
+def _send(invitation: Invitation, row_id: int | None) -> Outcome:
+    priority = BATCH if row_id else SINGLE
+    outbox.queued(MessageKind.INVITATION, invitation.email, invitation=invitation, row_id=row_id, priority=priority)
+    return Outcome.WAITING
+
+
+def give(person: User | Invitation, access: Access) -> None:
+    """Part of a command: set a person's role and groups."""
+    person.role_id = access.role
+    person.all_groups = access.everything
+    table, owner = (user_groups, "user_id") if isinstance(person, User) else (invitation_groups, "invitation_id")
+    db.session.execute(delete(table).where(table.c[owner] == person.id))
+    if access.groups:
+        db.session.execute(insert(table), [{owner: person.id, "group_id": id} for id in sorted(access.groups)])
+    db.session.flush()
+    db.session.expire(person, ["role", "groups"])
+
+
+def described(access: Access, registry: Registry) -> dict[str, Any]:
+    """An access in names, as the audit log keeps it."""
+    groups = "All groups" if access.everything else sorted(registry.group_by_id[id].name for id in access.groups)
+    return {"role": registry.role_by_id[access.role].name, "groups": groups}
+
+

@@ -1,0 +1,45 @@
+"""Workers: which are alive, by their heartbeat in the database, and what lies there for them."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from sqlalchemy import delete, func, or_, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from webapp.db import begin_write, db, utcnow
+from webapp.models import Batch, BatchState, Row, Worker
+
+ALIVE = 45
+"""Seconds: three beats of 15 s."""
+FORGOTTEN = timedelta(days=1)
+
+
+def beat(name: str) -> None:
+    """Write down that this worker is alive now, and forget those unseen for a day."""
+    begin_write()
+    now = utcnow()
+    insert = sqlite.insert if db.engine.dialect.name == "sqlite" else postgresql.insert
+    beaten = insert(Worker).values(name=name[:80], started_at=now, seen_at=now)
+    db.session.execute(beaten.on_conflict_do_update(index_elements=["name"], set_={"seen_at": beaten.excluded.seen_at}))
+    db.session.execute(delete(Worker).where(Worker.seen_at < now - FORGOTTEN))
+    db.session.commit()
+
+
+def alive(within: int = ALIVE) -> int:
+    """How many workers were seen within so many seconds."""
+    since = utcnow() - timedelta(seconds=within)
+    return db.session.scalar(select(func.count()).select_from(Worker).where(Worker.seen_at >= since)) or 0
+
+
+def unfinished_batches() -> list[tuple[int, bool]]:
+    """Batches at work, oldest first, each with whether rows of it are left for a worker to claim."""
+    unclaimed = select(Row.id).where(Row.batch_id == Batch.id, Row.outcome.is_(None), Row.removed_at.is_(None)).exists()
+    at_work = (
+        select(Batch.id, or_(Batch.state == BatchState.QUEUED, unclaimed))
+        .where(Batch.state.in_((BatchState.QUEUED, BatchState.PROCESSING)))
+        .order_by(Batch.id)
+    )
+    found = [(id, bool(has_unclaimed)) for id, has_unclaimed in db.session.execute(at_work)]
+    db.session.rollback()
+    return found

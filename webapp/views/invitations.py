@@ -1,0 +1,141 @@
+"""Invitations: one person invited, a link copied or sent again, and the page behind the link."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, render_template, request, url_for
+from werkzeug.wrappers import Response as BaseResponse
+
+from webapp.core.directory import ALL_GROUPS
+from webapp.core.errors import Conflict, NotThere
+from webapp.core.permissions import Permission
+from webapp.forms import AcceptForm, InviteForm, UploadForm
+from webapp.models import Invitation
+from webapp.services import directory, invitations, single_invites
+from webapp.services.invitations import Standing
+from webapp.views.sessions import enter
+from webapp.web import PUBLIC, allow, go, me, page_or_fragment
+
+bp = Blueprint("invitations", __name__, url_prefix="/invitations")
+
+
+def dialog_context(
+    tab: str | None = None, single_form: InviteForm | None = None, upload_error: Any = None, in_the_way: Any = None
+) -> dict[str, Any]:
+    """What templates/invitations/_dialog.html needs; {} for those who may not invite."""
+    if not me().may(Permission.INVITATIONS_MAKE):
+        return {}
+    asked = request.args.get("invite")
+    return {
+        "single_form": single_form or invite_form(filled=False),
+        "upload_form": UploadForm(formdata=None),
+        "limits": directory.settings(),
+        "invite_tab": tab or (asked if asked in ("single", "bulk") else None),
+        "upload_error": upload_error,
+        "in_the_way": in_the_way,
+    }
+
+
+def invite_form(filled: bool = True) -> InviteForm:
+    """The form for one person, with the roles that one may grant and the groups there are."""
+    registry = directory.registry()
+    form = InviteForm() if filled else InviteForm(formdata=None)
+    roles = [role.name for role in registry.grantable(me().role.rank)]
+    form.role.choices = roles
+    form.groups.choices = [ALL_GROUPS, *(group.name for group in registry.groups)]
+    if not filled and roles:
+        form.role.data = roles[-1]  # the least powerful
+    return form
+
+
+@bp.get("/new")
+@allow(Permission.INVITATIONS_MAKE)
+def new() -> str:
+    """The dialog as a page of its own."""
+    asked = request.args.get("invite")
+    return render_template("invitations/new.html", **dialog_context(tab=asked if asked in ("single", "bulk") else "bulk"))
+
+
+@bp.post("")
+@allow(Permission.INVITATIONS_MAKE)
+def create() -> BaseResponse | tuple[str, int]:
+    """Single Invite."""
+    form = invite_form()
+    try:
+        invitation = single_invites.invite(form.cells(), me())
+    except single_invites.NotInvited as refusal:
+        form.email.errors, form.role.errors, form.groups.errors = [], [], []
+        form.blame(refusal.issues)
+        context = dialog_context(tab="single", single_form=form, in_the_way=refusal.person)
+        return page_or_fragment("invitations/new.html", "invitations/_single.html", 422, **context)
+    return go("users.index", say=f"Invitation sent to {invitation.email}")
+
+
+@bp.post("/<int:invitation_id>/messages")
+@allow(Permission.INVITATIONS_MAKE)
+def send_again(invitation_id: int) -> BaseResponse:
+    """Resend: the link already sent stays good, its time is extended."""
+    invitation = invitations.send_again(invitation_id, me())
+    return go("users.index", say=f"Invitation sent again to {invitation.email}")
+
+
+@bp.post("/<int:invitation_id>/link")
+@allow(Permission.MESSAGES_SEE)
+def link(invitation_id: int) -> str:
+    """The link, to hand over by other means."""
+    address = invitations.copy_link(invitation_id, me())
+    return render_template("invitations/link.html", address=address, invitation=invitations.found(invitation_id))
+
+
+@bp.get("/<token>")
+@allow(PUBLIC)
+def show(token: str) -> str | tuple[str, int]:
+    """The page behind the link. Opening it changes nothing: mail scanners open links."""
+    invitation = _known(token)
+    if invitation is None:
+        return gone(None, None)
+    worth = invitations.standing(invitation)
+    if worth is not Standing.OPEN:
+        return gone(worth, invitation)
+    form = AcceptForm(formdata=None, data={"email": invitation.email})
+    return accept_page(token, form, invitation)
+
+
+@bp.post("/<token>")
+@allow(PUBLIC)
+def accept(token: str) -> str | tuple[str, int] | BaseResponse:
+    """Accept: a name and a password, and the person is in."""
+    invitation = _known(token)
+    if invitation is None:
+        return gone(None, None)
+    form = AcceptForm()
+    form.email.data = invitation.email
+    if not form.validate():
+        worth = invitations.standing(invitation)
+        return accept_page(token, form, invitation, 422) if worth is Standing.OPEN else gone(worth, invitation)
+    try:
+        user = invitations.accept(token, form.name.data, form.password.data)
+    except Conflict as conflict:
+        return gone(Standing(str(conflict)), invitations.by_token(token))
+    enter(user)
+    return go("home.index", say=f"Welcome, {user.name}. You are in.")
+
+
+def _known(token: str) -> Invitation | None:
+    try:
+        return invitations.by_token(token)
+    except NotThere:
+        return None
+
+
+def accept_page(token: str, form: AcceptForm, invitation: Invitation, status: int = 200) -> tuple[str, int]:
+    """Name and password, and who invites to what."""
+    address = url_for("invitations.accept", token=token)
+    inviter = invitations.inviter(invitation)
+    return render_template("invitations/accept.html", form=form, invitation=invitation, address=address, inviter=inviter), status
+
+
+def gone(worth: Standing | None, invitation: Invitation | None) -> tuple[str, int]:
+    """A kind page for a link that does not work: 404 for an unknown one, else 410."""
+    return render_template("invitations/gone.html", worth=worth, invitation=invitation), 410 if worth else 404

@@ -1,0 +1,57 @@
+"""Rows under review: every row at its own address, each cell edited in place."""
+
+from __future__ import annotations
+
+from flask import Blueprint, render_template, request
+from werkzeug.wrappers import Response as BaseResponse
+
+from webapp.core.permissions import Permission
+from webapp.models import BatchState
+from webapp.services import batches, rows
+from webapp.views.batches import row_context
+from webapp.web import allow, go, is_fragment, me, page_or_fragment
+
+bp = Blueprint("rows", __name__, url_prefix="/batches/<int:batch_id>/rows/<int:row_id>")
+
+
+@bp.get("")
+@allow(Permission.BATCHES_SEE)
+def show(batch_id: int, row_id: int) -> BaseResponse | tuple[str, int]:
+    """One row: as a part of the grid for htmx, as a page of its own otherwise."""
+    batch, row = batches.found(batch_id), rows.found(batch_id, row_id)
+    if batch.state is not BatchState.REVIEWING:
+        return go("batches.show", batch_id=batch_id)
+    return page_or_fragment("rows/show.html", "rows/_row.html", row=row, **row_context(batch))
+
+
+@bp.patch("")
+@allow(Permission.INVITATIONS_MAKE)
+def update(batch_id: int, row_id: int) -> BaseResponse | tuple[str, int]:
+    """One cell: the field, its new value, and the value that it had."""
+    form = request.form
+    edit = rows.edit(batch_id, row_id, form.get("field", ""), form.get("value", ""), form.get("seen"), me())
+    if not is_fragment():
+        return go("rows.show", batch_id=batch_id, row_id=row_id)
+    by_button = "-fix" in request.headers.get("HX-Source", "")  # the button goes: its cell takes over the focus
+    status = 409 if edit.newer else 422 if edit.row.issues_of(edit.field) else 200
+    return render_template("rows/_cell_saved.html", edit=edit, take_focus=by_button, **row_context(edit.batch)), status
+
+
+@bp.post("/removal")
+@allow(Permission.INVITATIONS_MAKE)
+def remove(batch_id: int, row_id: int) -> str | BaseResponse:
+    """Take the row out of the batch; it can be put back."""
+    edit = rows.remove(batch_id, row_id, me())
+    if not is_fragment():
+        return go("batches.show", batch_id=batch_id, say=f"Row {edit.row.line} removed.")
+    return render_template("rows/_removed.html", edit=edit, **row_context(edit.batch))
+
+
+@bp.post("/restoration")
+@allow(Permission.INVITATIONS_MAKE)
+def restore(batch_id: int, row_id: int) -> str | BaseResponse:
+    """Undo a removal."""
+    edit = rows.restore(batch_id, row_id, me())
+    if not is_fragment():
+        return go("batches.show", batch_id=batch_id)
+    return render_template("rows/_removed.html", edit=edit, **row_context(edit.batch))
