@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from flask import Flask
 from flask_migrate import Migrate
@@ -13,6 +15,9 @@ from webapp import web
 from webapp.config import Settings
 from webapp.db import db as database
 from webapp.db import tune_sqlite
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 csrf = CSRFProtect()
 migrate = Migrate(render_as_batch=True)
@@ -83,10 +88,10 @@ def _register_views(app: Flask) -> None:
 class UnderPrefix:
     """The portal below a path, such as /muster, whether the reverse proxy strips that path or leaves it."""
 
-    def __init__(self, app, prefix: str) -> None:  # type: ignore[no-untyped-def]
+    def __init__(self, app: WSGIApplication, prefix: str) -> None:
         self.app, self.prefix = app, prefix
 
-    def __call__(self, environ, start_response):  # type: ignore[no-untyped-def]
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         path = environ.get("PATH_INFO", "")
         if self.prefix:
             environ["SCRIPT_NAME"] = self.prefix

@@ -154,4 +154,3 @@ def register_words(app: Flask, settings: Settings) -> None:
             "organisation": directory.organisation(),
             "settings": settings,
         }
-

@@ -27,9 +27,15 @@ RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"
 
 @pytest.fixture(scope="session")
 def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[str, Any]:
-    quiet = ["--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
+    quiet = (
+        "--disable-quic",
+        "--no-first-run",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+    )
     path = os.environ.get("CHROMIUM_PATH") or chromium.find()
-    return {**browser_type_launch_args, "executable_path": path, "args": ["--no-sandbox", "--disable-gpu", *quiet]}
+    return {**browser_type_launch_args, "executable_path": path, "args": ["--no-sandbox", *quiet]}
 
 
 @dataclass
@@ -88,7 +94,7 @@ class Watched:
         return self.page
 
     def axe(self, what: str = "") -> None:
-        """Check what is on the screen now, in light and dark. axe itself is injected by the debugger, so that the policy stays."""
+        """Check what is on the screen now, in light and dark. axe comes in by the debugger, so that the policy stays in force."""
         for scheme in ("light", "dark"):
             self.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
             self.page.evaluate(AXE_SCRIPT)

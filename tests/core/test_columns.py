@@ -56,9 +56,7 @@ def facts(name: str) -> list[str]:
     ],
 )
 def test_a_column_is_known_by_many_names(field, names):
-    unknown = [
-        name for name in names.split("/") if (known := recognise(name)) is None or known.field is not field
-    ]
+    unknown = [name for name in names.split("/") if (known := recognise(name)) is None or known.field is not field]
     assert not unknown
 
 
@@ -71,9 +69,7 @@ def test_other_columns_are_not(name):
 def test_case_spaces_hyphens_and_underscores_do_not_matter(name, data):
     spelt = "".join(
         data.draw(st.sampled_from([letter.upper(), letter.lower()])) if letter != " " else gap
-        for letter, gap in zip(
-            name, data.draw(st.lists(st.sampled_from(["", " ", "-", "_", "  "]), min_size=20)), strict=False
-        )
+        for letter, gap in zip(name, data.draw(st.lists(st.sampled_from(["", " ", "-", "_", "  "]), min_size=20)), strict=False)
     )
     assert recognise(spelt) == recognise(name)
 
@@ -130,8 +126,7 @@ def test_columns_are_matched_in_any_order(header, mapping):
         ),
         (
             ("Email", "Role", "role"),
-            "Two columns are called “Role”. "
-            "Call the one that counts “Role”, rename or remove the rest, and upload again.",
+            "Two columns are called “Role”. Call the one that counts “Role”, rename or remove the rest, and upload again.",
         ),
         (
             ("Email", "Mail", "Role"),
@@ -202,8 +197,7 @@ def test_a_file_of_nothing_but_examples_is_refused():
     with pytest.raises(UnreadableFile) as refused:
         extract(table, match(table.header))
     assert str(refused.value) == (
-        "This file holds only the example rows of the template. "
-        "Put your users in their place and upload again."
+        "This file holds only the example rows of the template. Put your users in their place and upload again."
     )
 
 

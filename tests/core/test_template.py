@@ -34,9 +34,7 @@ def test_the_template_shows_this_portals_own_roles_and_groups():
 )
 def test_the_template_of_a_young_portal_is_whole_too(roles, groups, rows):
     table = read(template(roles, groups), "template.csv")
-    assert [line.cells for line in table.lines] == [
-        (address, *row) for address, row in zip(EXAMPLES, rows, strict=True)
-    ]
+    assert [line.cells for line in table.lines] == [(address, *row) for address, row in zip(EXAMPLES, rows, strict=True)]
 
 
 def test_users_put_below_the_examples_are_all_that_is_read():

@@ -85,7 +85,7 @@ class TestUpload:
         assert page.all("a", href=first)
 
     def test_a_cells_markup_stays_text(self, admin):
-        page = admin.get(upload(admin, "Email,Role,Groups\n<b>x</b>@x.org,<script>,\"<img src=x>\"\n").location)
+        page = admin.get(upload(admin, 'Email,Role,Groups\n<b>x</b>@x.org,<script>,"<img src=x>"\n').location)
         assert "<script>alert" not in page.text
         assert "<b>x" not in page.text
 

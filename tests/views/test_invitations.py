@@ -22,7 +22,9 @@ def users_named(name: str) -> list[User]:
 class TestSingleInvite:
     def test_sends_one_invitation_and_says_so(self, admin):
         make_group("Student Devices")
-        to = admin.post("/invitations", {"email": "ines@northfield.example", "role": "Analyst", "groups": ["Student Devices"]}).location
+        to = admin.post(
+            "/invitations", {"email": "ines@northfield.example", "role": "Analyst", "groups": ["Student Devices"]}
+        ).location
         assert "Invitation sent to ines@northfield.example" in admin.get(to).page.text
         invitation = db.session.scalars(db.select(Invitation)).one()
         assert [group.name for group in invitation.groups] == ["Student Devices"]

@@ -120,9 +120,7 @@ def describe(table: Table, mapping: Mapping, extract: Extract) -> list[str]:
     if table.trimmed:
         facts.append(f"{plural(table.trimmed, 'cell')} trimmed")
     if mapping.ignored:
-        facts.append(
-            f"{'column' if len(mapping.ignored) == 1 else 'columns'} {_listed(mapping.ignored)} ignored"
-        )
+        facts.append(f"{'column' if len(mapping.ignored) == 1 else 'columns'} {_listed(mapping.ignored)} ignored")
     if extract.overflowed:
         facts.append(f"extra cells of {plural(extract.overflowed, 'row')} were read as groups")
     if extract.unnamed:

@@ -27,6 +27,8 @@ class RoleEntry:
 
 @dataclass(frozen=True, slots=True)
 class GroupEntry:
+    """A group as rules need it."""
+
     id: int
     name: str
 

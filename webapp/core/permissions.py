@@ -7,6 +7,8 @@ from enum import StrEnum
 
 
 class Permission(StrEnum):
+    """What a role may hold; every route names one."""
+
     USERS_SEE = "users:see"
     """See users, groups and invitations."""
     USERS_MANAGE = "users:manage"
@@ -24,6 +26,8 @@ class Permission(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ShippedRole:
+    """A role that a new installation begins with."""
+
     name: str
     rank: int
     permissions: tuple[Permission, ...]

@@ -26,6 +26,8 @@ class Mode(StrEnum):
 
 
 class Plan(StrEnum):
+    """What confirming would do to a row; docs/rules.md, "Words"."""
+
     INVITE = "invite"
     UPDATE = "update"
     UNCHANGED = "unchanged"
@@ -170,7 +172,8 @@ def _among_twins(twins: list[Candidate], steps: Mapping[int, Step]) -> dict[int,
             changed[later.line] = replace(step, plan=Plan.DUPLICATE, after=None, marks=(), notes=())
             continue
         changed[later.line] = _blocked(step, _twin_issue(leader.line))
-        changed[leader.line] = _blocked(replace(changed.get(leader.line, steps[leader.line]), twin=later.line), _twin_issue(later.line))
+        leading = replace(changed.get(leader.line, steps[leader.line]), twin=later.line)
+        changed[leader.line] = _blocked(leading, _twin_issue(later.line))
     return changed
 
 
@@ -222,7 +225,8 @@ def _for_somebody(row: Candidate, person: Person, policy: Policy) -> Step:
     other_role = row.role != before.role
     follows = person.kind == "invitation" or policy.change_roles
     after = Access(row.role if follows else before.role, groups, everything)
-    if refusal := _forbidden(person, policy, other_role=other_role, other_groups=after.groups != before.groups or everything != before.everything):
+    other_groups = after.groups != before.groups or everything != before.everything
+    if refusal := _forbidden(person, policy, other_role=other_role, other_groups=other_groups):
         return _attention(before, *refusal)
     if other_role and (refused := _not_grantable(row.role, policy)):
         return _attention(before, "role", "grant", refused)
@@ -285,6 +289,7 @@ def _marks(before: Access | None, after: Access, policy: Policy) -> tuple[str, .
     if after.role in manages and not (before and before.role in manages):
         marks.append("admin")
     had = before.groups if before else frozenset()
-    if after.everything and not (before and before.everything) or len(after.groups - had) >= MANY_GROUPS:
+    gains_everything = after.everything and not (before and before.everything)
+    if gains_everything or len(after.groups - had) >= MANY_GROUPS:
         marks.append("wide")
     return tuple(marks)

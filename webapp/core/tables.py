@@ -124,9 +124,7 @@ _OTHER_BINARY = (
     b"\x1f\x8b",
 )
 _CONTROL_BYTES = bytes({*range(0x20), 0x7F} - set(b"\t\n\x0b\x0c\r"))
-_MARKUP = re.compile(
-    r"\s*(?:<(?:!|\?|html|head|body|table|meta|style)|\{\\rtf|\{\s*\"|\[\s*\{)", re.IGNORECASE
-)
+_MARKUP = re.compile(r"\s*(?:<(?:!|\?|html|head|body|table|meta|style)|\{\\rtf|\{\s*\"|\[\s*\{)", re.IGNORECASE)
 
 
 def _refuse_workbook(data: bytes, filename: str) -> None:
@@ -292,13 +290,9 @@ def _bad_quote(error: str, number: int, lines: int) -> UnreadableFile:
     file, whichever comes first: what all three have in common is that the cell runs over its line.
     """
     if lines > 1 or "end of data" in error:
-        return UnreadableFile(
-            f"Line {number} has an opening quote without a closing one.", "Fix that line and upload again."
-        )
+        return UnreadableFile(f"Line {number} has an opening quote without a closing one.", "Fix that line and upload again.")
     if "limit" in error:
-        return UnreadableFile(
-            f"Line {number} has a cell that is too long.", "Shorten that cell and upload again."
-        )
+        return UnreadableFile(f"Line {number} has a cell that is too long.", "Shorten that cell and upload again.")
     return UnreadableFile(
         f"Line {number} has a quote in the middle of a quoted cell.",
         "Remove it, or write it twice, and upload again.",
@@ -337,6 +331,4 @@ def _empty() -> UnreadableFile:
 
 
 def _not_a_spreadsheet() -> UnreadableFile:
-    return UnreadableFile(
-        "This is not a spreadsheet.", "Muster reads CSV files. Save the sheet as “CSV UTF-8” and upload that."
-    )
+    return UnreadableFile("This is not a spreadsheet.", "Muster reads CSV files. Save the sheet as “CSV UTF-8” and upload that.")

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from webapp.models.audit import AuditEvent
-from webapp.models.batches import Batch, BatchKind, BatchState, Mode
+from webapp.models.batches import Batch, BatchKind, BatchState
 from webapp.models.groups import Group
 from webapp.models.invitations import Invitation, InvitationState
-from webapp.models.outbox import MailGate, Message, MessageKind, MessageState, Phase
 from webapp.models.organisation import Organisation
+from webapp.models.outbox import MailGate, Message, MessageKind, MessageState, Phase
 from webapp.models.roles import OWNER_ROLE_ID, Role
 from webapp.models.rows import Outcome, Row, RowEdit
 from webapp.models.sessions import Session
@@ -16,6 +16,6 @@ from webapp.models.workers import Worker
 
 __all__ = [
     "OWNER_ROLE_ID", "AuditEvent", "Batch", "BatchKind", "BatchState", "Group", "Invitation", "InvitationState",
-    "MailGate", "Message", "MessageKind", "MessageState", "Mode", "Organisation", "Outcome", "Phase", "Role", "Row", "RowEdit",
+    "MailGate", "Message", "MessageKind", "MessageState", "Organisation", "Outcome", "Phase", "Role", "Row", "RowEdit",
     "Session", "User", "UserState", "Worker",
 ]  # fmt: skip

@@ -15,12 +15,16 @@ from webapp.models.users import User
 
 
 class BatchKind(StrEnum):
+    """What a batch came from; on screen an upload is an "upload"."""
+
     UPLOAD = "upload"
     ACTION = "action"
     REVERT = "revert"
 
 
 class BatchState(StrEnum):
+    """From start to report; docs/rules.md, "Words"."""
+
     MAPPING = "mapping"
     REVIEWING = "reviewing"
     QUEUED = "queued"

@@ -14,6 +14,8 @@ from webapp.models.roles import Role
 
 
 class InvitationState(StrEnum):
+    """Expired is no state: it is computed from `expires_at`."""
+
     PENDING = "pending"
     ACCEPTED = "accepted"
     REVOKED = "revoked"

@@ -12,12 +12,16 @@ from webapp.db import Model, UTCDateTime, choice, utcnow
 
 
 class MessageKind(StrEnum):
+    """What the e-mail is about."""
+
     INVITATION = "invitation"
     RESET = "reset"
     TEST = "test"
 
 
 class MessageState(StrEnum):
+    """How far a message has come; docs/rules.md, "Sending"."""
+
     QUEUED = "queued"
     SENDING = "sending"
     SENT = "sent"

@@ -14,6 +14,8 @@ from webapp.db import Model, UTCDateTime, choice, utcnow
 
 
 class Outcome(StrEnum):
+    """What was done for a row; `waiting` while its e-mail is due."""
+
     WAITING = "waiting"
     INVITED = "invited"
     UPDATED = "updated"
@@ -78,7 +80,7 @@ class Row(Model):
         return str(getattr(self, field))
 
     def was_edited(self, field: str) -> bool:
-        return self.cell(field) != getattr(self, f"read_{field}")
+        return bool(self.cell(field) != getattr(self, f"read_{field}"))
 
 
 class RowEdit(Model):

@@ -14,6 +14,8 @@ from webapp.models.roles import OWNER_ROLE_ID, Role
 
 
 class UserState(StrEnum):
+    """Somebody deactivated keeps their row and may do nothing."""
+
     ACTIVE = "active"
     DEACTIVATED = "deactivated"
 

@@ -14,6 +14,8 @@ Subject = User | Group | Invitation | Batch | Organisation | Role | Message
 
 
 class AuditAction(StrEnum):
+    """What is told of; the part before the dot is the noun."""
+
     SETUP_DONE = "setup.done"
     SIGNED_IN = "session.started"
     SIGN_IN_FAILED = "session.refused"

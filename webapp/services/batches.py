@@ -261,10 +261,16 @@ def _edits_by_others(batch: Batch, version: int, by: User) -> str:
     return " ".join(told + (["And more."] if len(edits) > 3 else []))
 
 
+_FIELD_NAMES = {
+    "mode": "the mode",
+    "change_roles": "“Also change roles”",
+    "skip_errors": "“Skip them”",
+    "removed": "what is removed",
+}
+
+
 def _field_name(field: str) -> str:
-    return {"mode": "the mode", "change_roles": "“Also change roles”", "skip_errors": "“Skip them”", "removed": "what is removed"}.get(
-        field, field.capitalize()
-    )
+    return _FIELD_NAMES.get(field, field.capitalize())
 
 
 def _what_moved(rows: Sequence[Row]) -> str:
@@ -510,9 +516,7 @@ def same_file(batch: Batch) -> list[Batch]:
     """Other batches of the very same file that are under review or at work."""
     if not batch.content_hash:
         return []
-    query = select(Batch).where(
-        Batch.content_hash == batch.content_hash, Batch.id != batch.id, Batch.state.in_(STANDING_STATES)
-    )
+    query = select(Batch).where(Batch.content_hash == batch.content_hash, Batch.id != batch.id, Batch.state.in_(STANDING_STATES))
     return list(db.session.scalars(query.order_by(Batch.id.desc()).limit(3)))
 
 
@@ -544,7 +548,7 @@ class Tally:
 def tally(batch: Batch) -> Tally:
     """Counts by outcome, in one query, and an estimate of the time left."""
     query = select(Row.outcome, func.count()).where(Row.batch_id == batch.id, Row.removed_at.is_(None)).group_by(Row.outcome)
-    by_outcome = {outcome: n for outcome, n in db.session.execute(query)}
+    by_outcome = {outcome: n for outcome, n in db.session.execute(query)}  # noqa: C416 (a Row is no pair to mypy)
     acting = to_send(batch)
     waiting = by_outcome.get(Outcome.WAITING, 0) + by_outcome.get(None, 0)
     done = acting - waiting

@@ -80,7 +80,10 @@ def _users(keys: list[str]) -> dict[str, Person]:
     found = select(User.email_key, User.id, User.role_id, User.all_groups, User.state).where(is_wanted)
     return {
         key: Person(
-            "user", id, Access(role_id, frozenset(groups[id]), everything), "active" if state is UserState.ACTIVE else "deactivated"
+            "user",
+            id,
+            Access(role_id, frozenset(groups[id]), everything),
+            "active" if state is UserState.ACTIVE else "deactivated",
         )
         for key, id, role_id, everything, state in db.session.execute(found)
     }
@@ -98,9 +101,9 @@ def _invitations(keys: list[str]) -> dict[str, Person]:
     failed = set(
         db.session.scalars(select(Message.invitation_id).where(Message.id.in_(newest), Message.state == MessageState.FAILED))
     )
-    found = select(
-        Invitation.email_key, Invitation.id, Invitation.role_id, Invitation.all_groups, Invitation.expires_at
-    ).where(is_wanted)
+    found = select(Invitation.email_key, Invitation.id, Invitation.role_id, Invitation.all_groups, Invitation.expires_at).where(
+        is_wanted
+    )
     now = utcnow()
     return {
         key: Person(

@@ -12,7 +12,7 @@ from webapp.core.errors import Conflict, NotThere
 from webapp.core.planning import Access, Plan
 from webapp.db import begin_write, db, utcnow
 from webapp.models import Batch, Row, RowEdit, User
-from webapp.schemas.rows import FIELDS, split_groups
+from webapp.schemas.rows import FIELDS, RowSchema, split_groups
 from webapp.services import batches, directory, plans
 
 LONGEST_CELL = 2000
@@ -160,9 +160,7 @@ def _last_editor(row: Row, field: str, by: User) -> str | None:
 def _note(batch: Batch, row: Row, by: User, field: str, before: str, after: str) -> None:
     batch.version += 1
     db.session.add(
-        RowEdit(
-            batch_id=batch.id, row_id=row.id, version=batch.version, user_id=by.id, field=field, before=before, after=after
-        )
+        RowEdit(batch_id=batch.id, row_id=row.id, version=batch.version, user_id=by.id, field=field, before=before, after=after)
     )
 
 
@@ -181,7 +179,7 @@ def _judge_again(batch: Batch, rows: Sequence[Row], touched: Sequence[Row]) -> l
     """
     db.session.flush()
     registry = directory.registry(batch.planned_for)
-    schema = plans.RowSchema(registry)
+    schema = RowSchema(registry)
     new_keys = {plans.candidate(schema, row.line, {f: row.cell(f) for f in FIELDS}).email_key for row in rows}
     affected = {row.id: row for row in (*rows, *touched)}
     for key in new_keys:

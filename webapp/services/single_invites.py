@@ -34,7 +34,8 @@ def invite(cells: Mapping[str, str], by: User) -> Invitation:
     if judgement.issues:
         raise NotInvited(judgement.issues)
     if step.before is not None and step.subject is not None:
-        raise NotInvited([_in_the_way(step.subject[0])], directory.people([str(judgement.email_key)]).get(str(judgement.email_key)))
+        key = str(judgement.email_key)
+        raise NotInvited([_in_the_way(step.subject[0])], directory.people([key]).get(key))
     address = parse(cells["email"].strip(), registry.allowed_domains)
     _, invitation = steps.carry_out(step, address, by, registry, valid_days=settings.invite_days)
     assert invitation is not None

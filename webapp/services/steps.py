@@ -55,7 +55,14 @@ def _differs(step: Step, present: Person | None) -> bool:
 
 
 def carry_out(
-    step: Step, address: Address, by: User, registry: Registry, *, valid_days: int, batch_id: int | None = None, row_id: int | None = None
+    step: Step,
+    address: Address,
+    by: User,
+    registry: Registry,
+    *,
+    valid_days: int,
+    batch_id: int | None = None,
+    row_id: int | None = None,
 ) -> tuple[Outcome, Invitation | None]:
     """Part of a command: the change, its invitation, its message and its audit event. -> the row's outcome for now."""
     assert step.after is not None
@@ -65,7 +72,7 @@ def carry_out(
         return _send(invitation, row_id), invitation
     assert step.subject is not None
     kind, id = step.subject
-    person = db.session.get_one(User if kind == "user" else Invitation, id)
+    person: User | Invitation = db.session.get_one(User, id) if kind == "user" else db.session.get_one(Invitation, id)
     if step.after != step.before:
         give(person, step.after)
         action = AuditAction.USER_CHANGED if kind == "user" else AuditAction.INVITATION_CHANGED
@@ -100,5 +107,3 @@ def described(access: Access, registry: Registry) -> dict[str, Any]:
     """An access in names, as the audit log keeps it."""
     groups = "All groups" if access.everything else sorted(registry.group_by_id[id].name for id in access.groups)
     return {"role": registry.role_by_id[access.role].name, "groups": groups}
-
-

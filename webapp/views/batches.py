@@ -252,7 +252,7 @@ def report(batch_id: int) -> Response:
     """Every row's outcome and reason as a file; `?outcome=skipped` for some of them."""
     batch = batches.found(batch_id)
     found = batches.outcomes(batch, _outcome(request.args.get("outcome")), limit=1_000_000)
-    lines = [(str(r.line), r.email, r.role, r.groups, (r.outcome.value if r.outcome else "waiting").capitalize(), r.why) for r in found]
+    lines = [(str(r.line), r.email, r.role, r.groups, (r.outcome or Outcome.WAITING).value.capitalize(), r.why) for r in found]
     stem = batch.name.rpartition(".")[0] or batch.name
     return download(write_csv(("Row", "Email", "Role", "Groups", "Outcome", "Reason"), lines), f"{stem}-results.csv")
 
@@ -262,5 +262,3 @@ def download(data: bytes, name: str) -> Response:
     response = Response(data, mimetype="text/csv")
     response.headers.set("Content-Disposition", "attachment", filename=name)
     return response
-
-

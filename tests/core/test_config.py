@@ -1,0 +1,228 @@
+"""Settings: what the environment may say, and the one line for what it may not."""
+
+import os
+import re
+import threading
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from webapp.config import NAMES, ConfigError, Settings
+
+
+@pytest.fixture
+def read(tmp_path: Path):
+    def read(**values: str) -> Settings:
+        names = {"MUSTER_DATA_DIR": str(tmp_path / "data")} | {f"MUSTER_{name}": value for name, value in values.items()}
+        return Settings.from_environment(names)
+
+    return read
+
+
+def test_nothing_set_is_enough(read, tmp_path: Path) -> None:
+    settings = read()
+    assert settings.data_dir == tmp_path / "data"
+    assert (settings.host, settings.port, settings.public_url) == ("127.0.0.1", 8000, "http://127.0.0.1:8000")
+    assert settings.database_url == f"sqlite:///{tmp_path}/data/muster.db"
+    assert settings.queue_url == f"unix://{tmp_path}/data/valkey.sock"
+    assert settings.embedded_queue
+    assert settings.mail_url is None
+    assert (settings.mail_rate, settings.max_rows, settings.max_upload_mb, settings.invite_days) == (
+        600,
+        100,
+        10,
+        7,
+    )
+    assert (settings.workers, settings.trusted_proxies, settings.retention_days) == (2, 0, None)
+    assert (settings.session_idle, settings.session_max) == (timedelta(hours=8), timedelta(days=7))
+    assert (settings.prefix, settings.https) == ("", False)
+    assert settings.given == {"DATA_DIR"}
+
+
+def test_blank_is_not_set(read) -> None:
+    assert read(PORT=" ", MAIL_URL="").port == 8000
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("PORT", "80x"), ("PORT", "0"), ("PORT", "65536"), ("PORT", "-1"), ("PORT", "²"),
+        ("HOST", "http://localhost"), ("HOST", "a b"),
+        ("PUBLIC_URL", "muster.example.org"), ("PUBLIC_URL", "ftp://x"), ("PUBLIC_URL", "http://"),
+        ("PUBLIC_URL", "https://x/?a"), ("PUBLIC_URL", "https://me@x/"), ("PUBLIC_URL", "https://x/../y"),
+        ("PUBLIC_URL", "http://[x"), ("MAIL_FROM", "nobody"), ("MAIL_FROM", "a@b\nBcc: c@d"),
+        ("MAIL_RATE", "0"), ("MAX_ROWS", "many"), ("WORKERS", "0"),
+        ("TIME_ZONE", "Mars/Base"), ("TIME_ZONE", "../../etc/passwd"),
+        ("SESSION_IDLE", "8"), ("SESSION_IDLE", "0h"), ("SESSION_MAX", "eternity"),
+        ("ALLOWED_DOMAINS", "example.org, not a domain"), ("GROUPS", "Staff,=1+1"), ("GROUPS", "all  Groups"),
+        ("OWNER_EMAIL", "me"),
+    ],
+)  # fmt: skip
+def test_a_wrong_value_is_one_line_with_name_value_and_what_is_expected(read, tmp_path: Path, name: str, value: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        read(**{name: value})
+    line = str(refused.value)
+    assert re.fullmatch(rf"MUSTER_{name} is “.+”, which cannot be used\. Expected: .+\.", line)
+    assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("SECRET_KEY", "hunter2"), ("SECRET_KEY_FALLBACKS", "hunter2"),
+        ("DATABASE_URL", "mysql://root:hunter2@db/x"), ("DATABASE_URL", "hunter2"),
+        ("REDIS_URL", "valkey://:hunter2@x"), ("REDIS_URL", "unix:///has space/hunter2"), ("REDIS_URL", "redis://:hunter2@x:port"),
+        ("MAIL_URL", "https://u:hunter2@x"), ("MAIL_URL", "smtp://"),
+    ],
+)  # fmt: skip
+def test_a_wrong_secret_is_not_repeated(read, name: str, value: str) -> None:
+    with pytest.raises(ConfigError, match=rf"^MUSTER_{name} has a value that cannot be used\. Expected: .+\.$") as refused:
+        read(**{name: value})
+    assert "hunter2" not in str(refused.value)
+
+
+def test_nothing_secret_is_in_its_repr(read) -> None:
+    settings = read(
+        SECRET_KEY="hunter2" * 8,
+        SECRET_KEY_FALLBACKS="hunter2" * 9,
+        DATABASE_URL="postgresql://u:hunter2@db/x",
+        REDIS_URL="redis://:hunter2@q",
+        MAIL_URL="smtps://u:hunter2@mail",
+        OWNER_EMAIL="owner@example.org",
+        OWNER_PASSWORD="hunter2",
+    )
+    assert "hunter2" not in repr(settings)
+    assert settings.queue_url == "redis://:hunter2@q"
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [("MUSTER_PROT", "PORT"), ("MUSTER_DATABSE_URL", "DATABASE_URL"), ("MUSTER_port", "PORT")],
+)
+def test_an_unknown_name_is_refused_with_the_nearest(typed: str, meant: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        Settings.from_environment({typed: "1"})
+    assert str(refused.value) == f"{typed} is not a setting of Muster. Did you mean MUSTER_{meant}?"
+
+
+def test_every_name_can_be_set(read, tmp_path: Path) -> None:
+    values = dict.fromkeys(NAMES, "5") | {
+        "DATA_DIR": str(tmp_path / "data"),
+        "HOST": "0.0.0.0",
+        "DATABASE_URL": "postgres://u:p@db/muster",
+        "REDIS_URL": "redis://q/2",
+        "MAIL_URL": "smtp+starttls://u:p@mail:587",
+        "MAIL_FROM": "People <people@example.org>",
+        "SECRET_KEY": "k" * 32,
+        "SECRET_KEY_FALLBACKS": f"{'a' * 32}, {'b' * 32}",
+        "PUBLIC_URL": "https://Portal.example.org/muster/",
+        "ALLOWED_DOMAINS": "Example.ORG, exämple.com,@intranet.local",
+        "GROUPS": "Staff,  Student   Devices, STAFF",
+        "TIME_ZONE": "Europe/Berlin",
+        "SESSION_IDLE": "30m",
+        "SESSION_MAX": "1d",
+        "OWNER_EMAIL": "o@example.org",
+    }
+    settings = read(**values)
+    assert settings.given == set(NAMES)
+    assert settings.database_url == "postgresql+psycopg://u:p@db/muster"
+    assert settings.public_url == "https://portal.example.org/muster"
+    assert (settings.prefix, settings.https, settings.embedded_queue) == ("/muster", True, False)
+    assert settings.allowed_domains == ("example.org", "xn--exmple-cua.com", "intranet.local")
+    assert settings.groups == ("Staff", "Student Devices")
+    assert settings.secret_key_fallbacks == ("a" * 32, "b" * 32)
+    assert (settings.session_idle, settings.time_zone.key) == (timedelta(minutes=30), "Europe/Berlin")
+    assert not (tmp_path / "data" / "secret_key").exists()
+
+
+@pytest.mark.parametrize(("host", "url"), [("::1", "http://[::1]:8000"), ("localhost", "http://localhost:8000")])
+def test_the_address_follows_from_a_loopback_host(read, host: str, url: str) -> None:
+    assert read(HOST=host).public_url == url
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "muster.example.org", "192.168.1.5"])
+def test_another_host_needs_the_public_address(read, host: str) -> None:
+    with pytest.raises(ConfigError, match=r"^MUSTER_PUBLIC_URL is not set"):
+        read(HOST=host)
+    assert read(HOST=host, PUBLIC_URL="https://m.example.org").host == host
+
+
+def test_e_mail_comes_from_the_portals_own_host_unless_that_is_a_number(read) -> None:
+    assert read().mail_from == "Muster <muster@localhost>"
+    assert read(PUBLIC_URL="https://m.example.org:8443/x").mail_from == "Muster <muster@m.example.org>"
+
+
+def test_the_owner_is_named_whole_or_not_at_all(read) -> None:
+    with pytest.raises(ConfigError, match=r"^MUSTER_OWNER_PASSWORD is not set"):
+        read(OWNER_EMAIL="o@example.org")
+    with pytest.raises(ConfigError, match=r"^MUSTER_OWNER_EMAIL is not set"):
+        read(OWNER_PASSWORD="a long password")
+
+
+def test_idle_is_not_longer_than_the_whole_session(read) -> None:
+    with pytest.raises(ConfigError, match=r"^MUSTER_SESSION_IDLE is longer"):
+        read(SESSION_IDLE="8d")
+
+
+def test_the_data_folder_and_its_key_are_private_and_stay(read, tmp_path: Path) -> None:
+    first = read()
+    assert (tmp_path / "data").stat().st_mode & 0o777 == 0o700
+    assert (tmp_path / "data" / "secret_key").stat().st_mode & 0o777 == 0o600
+    assert len(first.secret_key) >= 43, "256 bits and more"
+    assert read().secret_key == first.secret_key
+
+
+def test_many_that_start_together_share_one_key(read) -> None:
+    together = threading.Barrier(8)
+    keys: list[str] = []
+
+    def start() -> None:
+        together.wait()
+        keys.append(read().secret_key)
+
+    threads = [threading.Thread(target=start) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(keys) == 8
+    assert len(set(keys)) == 1
+
+
+def test_a_key_file_that_is_cut_short_is_refused_not_replaced(read, tmp_path: Path) -> None:
+    read()
+    key = tmp_path / "data" / "secret_key"
+    key.write_text("")
+    with pytest.raises(ConfigError, match="restore the file, or delete it"):
+        read()
+    assert key.read_text() == ""
+
+
+def test_a_key_file_that_others_could_read_is_closed(read, tmp_path: Path) -> None:
+    read()
+    key = tmp_path / "data" / "secret_key"
+    key.chmod(0o644)
+    read()
+    assert key.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("folder", ["/proc/muster", "/dev/null", "/dev/null/muster"])
+def test_a_data_folder_that_cannot_be_made_is_one_line(folder: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        Settings.from_environment({"MUSTER_DATA_DIR": folder})
+    assert str(refused.value).startswith(f"MUSTER_DATA_DIR is “{folder}”, which cannot be made: ")
+    assert len(str(refused.value).splitlines()) == 1
+
+
+def test_a_relative_data_folder_is_that_of_the_working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert Settings.from_environment({}).data_dir == tmp_path / "data"
+
+
+@pytest.mark.parametrize("folder", ["so long " * 20, "a b", "x" * 120])
+def test_the_socket_is_always_short_and_without_spaces(tmp_path: Path, folder: str) -> None:
+    settings = Settings.from_environment({"MUSTER_DATA_DIR": str(tmp_path / folder.strip()), "XDG_RUNTIME_DIR": str(tmp_path)})
+    assert len(os.fsencode(settings.queue_socket)) <= 100
+    assert " " not in settings.queue_url
+    assert str(tmp_path / folder.strip() / "muster.db") == settings.database_url.removeprefix("sqlite:///")

@@ -1,0 +1,84 @@
+"""Things that are due, for tests about e-mail; and time, and what dies meanwhile."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import update
+
+from tests.factories import make_batch, make_invitation, make_persona
+from webapp.core.planning import Plan
+from webapp.db import db, utcnow
+from webapp.models import Batch, BatchState, Invitation, MailGate, Message, MessageKind, MessageState, Outcome, Row, User
+from webapp.services import outbox
+
+
+def make_message(email: str = "ines.carvalho@northfield.example", *, priority: int = 2, **invitation: Any) -> Message:
+    """A queued invitation e-mail, committed; `invitation`: see make_invitation."""
+    invited = make_invitation(email, **{"expires_in": None, "by": make_persona("Admin"), **invitation})
+    message = outbox.queued(MessageKind.INVITATION, invited.email, invitation=invited, priority=priority)
+    db.session.commit()
+    return message
+
+
+def make_sending_batch(*emails: str, by: User | None = None, state: BatchState = BatchState.PROCESSING) -> Batch:
+    """A confirmed batch whose rows all wait for their e-mail to go."""
+    by = by or make_persona("Admin")
+    batch = make_batch(by, planned_for_id=by.id, confirmed_by_id=by.id, state=state)
+    for line, email in enumerate(emails, start=2):
+        invitation = make_invitation(email, expires_in=None, by=by)
+        cells = {"email": email, "role": "Analyst", "groups": ""}
+        row = Row(batch_id=batch.id, line=line, **cells, **{f"read_{name}": value for name, value in cells.items()})
+        row.plan, row.outcome, row.email_key, row.invitation_id = (
+            Plan.INVITE,
+            Outcome.WAITING,
+            invitation.email_key,
+            invitation.id,
+        )
+        db.session.add(row)
+        db.session.flush()
+        outbox.queued(MessageKind.INVITATION, email, invitation=invitation, row_id=row.id, priority=3)
+    db.session.commit()
+    return batch
+
+
+def message_to(email: str) -> Message:
+    """The newest message to this address, as it is in the database now."""
+    db.session.rollback()
+    return db.session.scalars(db.select(Message).where(Message.recipient == email).order_by(Message.id.desc()).limit(1)).one()
+
+
+def row_of(email: str) -> Row:
+    """The row with this e-mail, as it is in the database now."""
+    db.session.rollback()
+    return db.session.scalars(db.select(Row).where(Row.email == email)).one()
+
+
+def invitation_of(email: str) -> Invitation:
+    """The invitation of this address, as it is in the database now."""
+    db.session.rollback()
+    return db.session.scalars(db.select(Invitation).where(Invitation.email == email)).one()
+
+
+def pass_time(**time: float) -> None:
+    """`pass_time(minutes=5)`: everything in the outbox is that much older now."""
+    db.session.rollback()
+    ago = timedelta(**time)
+    for message in db.session.scalars(db.select(Message)):
+        for name in ("due_at", "lease_until", "created_at", "handed_at"):
+            if moment := getattr(message, name):
+                setattr(message, name, moment - ago)
+    for gate in db.session.scalars(db.select(MailGate).where(MailGate.paused_at.is_not(None))):
+        assert gate.paused_at
+        assert gate.retry_at
+        gate.paused_at, gate.retry_at = gate.paused_at - ago, gate.retry_at - ago
+    db.session.commit()
+
+
+def die(worker: str) -> None:
+    """The worker is gone: nothing of it is cleaned up, and its leases run out."""
+    db.session.rollback()
+    is_its = Message.state == MessageState.SENDING, Message.claimed_by == worker
+    db.session.execute(update(Message).where(*is_its).values(lease_until=utcnow() - timedelta(seconds=1)))
+    db.session.commit()

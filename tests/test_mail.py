@@ -1,0 +1,292 @@
+"""Transports, against a real mail server and a real folder."""
+
+from __future__ import annotations
+
+import email.policy
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from email import message_from_bytes
+from email.message import EmailMessage
+from typing import Any
+
+import pytest
+
+from tests.smtp_sink import CERTIFICATE, CUT, HANG, Sink
+from webapp import emails, mail
+from webapp.config import Settings
+from webapp.core.errors import Conflict, MailServerAway, TryLater, Undeliverable
+from webapp.mail import Uncertain, refusal
+
+SENDER = "muster@northfield.example"
+INES, JONAS, LENA = (f"{name}@northfield.example" for name in ("ines", "jonas", "lena"))
+Way = Callable[..., Settings]
+
+
+def nothing() -> None:
+    """Before DATA there is nothing to note here."""
+
+
+def written(to: str = INES, text: str = "Hello,\n\nchoose a name.\n") -> EmailMessage:
+    value = emails.Email(to, "Maren invited you", text, "<p>Hello</p>")
+    return emails.mime(value, f"Muster <{SENDER}>", f"<{abs(hash(to))}@northfield.example>", datetime(2026, 9, 1, tzinfo=UTC))
+
+
+@pytest.fixture
+def sink() -> Iterator[Sink]:
+    with Sink() as server:
+        yield server
+
+
+@pytest.fixture
+def way(settings: Settings) -> Way:
+    """`way(sink)`: settings by which mail goes there."""
+    return lambda sink: replace(settings, mail_url=sink.url, mail_from=f"Muster <{SENDER}>")
+
+
+def send(settings: Settings, to: str = INES, before: Callable[[], None] = nothing, **more: Any) -> str:
+    with mail.connect(settings) as transport:
+        return transport.send(written(to, **more), to, before)
+
+
+# SMTP
+
+
+def test_a_message_arrives_as_it_was_written(sink: Sink, way: Way) -> None:
+    answer = send(way(sink), text="Hello,\n.\n..two dots\nchoose a name.\n")
+    assert answer == "250 2.0.0 OK"
+    (received,) = sink.messages
+    assert (received.sender, received.recipients) == (SENDER, [INES])
+    assert received.text == "Hello,\n.\n..two dots\nchoose a name.\n"
+    assert received.mime["Subject"] == "Maren invited you"
+
+
+def test_one_connection_carries_many(sink: Sink, way: Way) -> None:
+    with mail.connect(way(sink)) as transport:
+        for to in (INES, JONAS, LENA):
+            transport.send(written(to), to, nothing)
+    assert sink.recipients == [INES, JONAS, LENA]
+    assert sink.connections == 1
+
+
+def test_before_data_is_told_after_the_recipient_was_agreed_to(sink: Sink, way: Way) -> None:
+    told: list[int] = []
+    send(way(sink), before=lambda: told.append(len(sink.messages)))
+    assert told == [0]
+    sink.answer(JONAS, "550 5.1.1 No such user")
+    with pytest.raises(Undeliverable):
+        send(way(sink), JONAS, before=lambda: told.append(99))
+    assert told == [0]
+
+
+def test_what_before_data_raises_stops_this_message_alone(sink: Sink, way: Way) -> None:
+    def revoked() -> None:
+        raise Conflict("revoked")
+
+    with mail.connect(way(sink)) as transport:
+        with pytest.raises(Conflict):
+            transport.send(written(INES), INES, revoked)
+        transport.send(written(JONAS), JONAS, nothing)
+    assert sink.recipients == [JONAS]
+    assert sink.connections == 1
+
+
+@pytest.mark.parametrize("at", ["mail", "rcpt", "data"])
+@pytest.mark.parametrize(
+    ("answer", "raised", "words"),
+    [
+        ("451 4.7.1 Greylisted, try again", TryLater, "451 4.7.1 Greylisted, try again"),
+        ("550 5.1.1 No such user", Undeliverable, "Refused by the mail server (550 5.1.1 No such user)"),
+        ("552 5.2.2 Over quota", Undeliverable, "Mailbox full (552 5.2.2)"),
+    ],
+)
+def test_a_refusal_is_told_and_the_connection_goes_on(
+    sink: Sink, way: Way, at: str, answer: str, raised: type[Exception], words: str
+) -> None:
+    sink.answer(SENDER if at == "mail" else INES, answer, at=at, times=1)
+    with mail.connect(way(sink)) as transport:
+        with pytest.raises(raised) as told:
+            transport.send(written(INES), INES, nothing)
+        assert str(told.value) == words
+        transport.send(written(JONAS), JONAS, nothing)
+    assert sink.recipients == [JONAS]
+    assert sink.connections == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("550 5.1.1 User unknown", "Refused by the mail server (550 5.1.1 User unknown)"),
+        ("550", "Refused by the mail server (550)"),
+        ("552 5.2.2 Over quota", "Mailbox full (552 5.2.2)"),
+        ("552 Quota exceeded", "Mailbox full (552)"),
+        ("552 5.3.4 Message too big", "Refused by the mail server (552 5.3.4 Message too big)"),
+        ("550 5.1.2 Host unknown", "Mail server for northfeild.example not found (550 5.1.2)"),
+    ],
+)
+def test_a_refusal_in_plain_words(words: str, told: str) -> None:
+    assert refusal(words, "ines@northfeild.example") == told
+
+
+def test_nobody_listens(sink: Sink, way: Way) -> None:
+    settings = way(sink)
+    sink.stop()
+    with pytest.raises(MailServerAway, match=f"The mail server localhost:{sink.port} cannot be reached"):
+        send(settings)
+
+
+def test_an_unknown_host(settings: Settings) -> None:
+    with pytest.raises(MailServerAway, match="cannot be reached"):
+        send(replace(settings, mail_url="smtp://mail.invalid"))
+
+
+def test_421_means_away_and_costs_the_message_nothing(sink: Sink, way: Way) -> None:
+    sink.answer(INES, "421 4.3.2 Shutting down")
+    with pytest.raises(MailServerAway, match=r"421 4\.3\.2 Shutting down"):
+        send(way(sink))
+
+
+def test_a_sign_in_that_is_wanted_means_away(sink: Sink, way: Way) -> None:
+    sink.answer(SENDER, "530 5.7.0 Authentication required", at="mail")
+    with pytest.raises(MailServerAway, match=r"530 5\.7\.0 Authentication required"):
+        send(way(sink))
+
+
+def test_a_server_that_hangs_up_before_data_has_nothing(sink: Sink, way: Way) -> None:
+    sink.answer(INES, CUT)
+    with pytest.raises(MailServerAway):
+        send(way(sink))
+    assert sink.messages == []
+
+
+def test_a_server_that_says_nothing_is_away(sink: Sink, way: Way, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mail, "COMMAND_SECONDS", 0.2)
+    sink.answer(INES, HANG)
+    with pytest.raises(MailServerAway, match="no answer in time"):
+        send(way(sink))
+
+
+@pytest.mark.parametrize("end", [CUT, HANG])
+def test_a_connection_that_ends_after_the_message_leaves_it_uncertain(
+    sink: Sink, way: Way, end: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mail, "ANSWER_SECONDS", 0.2)
+    sink.answer(INES, end, at="data")
+    with pytest.raises(Uncertain, match="broke off while the message was handed over"):
+        send(way(sink))
+    assert sink.recipients == [INES], "it was taken, this time"
+
+
+@pytest.mark.parametrize("limit", ["421 4.7.0 Too many messages on this connection", CUT])
+def test_a_server_that_ends_a_used_connection_gets_a_new_one(sink: Sink, way: Way, limit: str) -> None:
+    begun: list[str] = []
+    with mail.connect(way(sink)) as transport:
+        transport.send(written(INES), INES, nothing)
+        sink.answer(JONAS, limit, times=1)
+        transport.send(written(JONAS), JONAS, lambda: begun.append(JONAS))
+    assert sink.recipients == [INES, JONAS]
+    assert sink.connections == 2
+    assert begun == [JONAS]
+
+
+def test_an_international_domain_needs_no_smtputf8(way: Way) -> None:
+    with Sink(smtputf8=False) as sink:
+        to = emails.deliverable("ines@schüle.example")
+        send(way(sink), to)
+        assert sink.recipients == ["ines@xn--schle-mva.example"]
+
+
+def test_an_international_local_part_is_sent_with_smtputf8(sink: Sink, way: Way) -> None:
+    send(way(sink), "zoë@northfield.example")
+    (received,) = sink.messages
+    assert received.recipients == ["zoë@northfield.example"]
+    assert "To: zoë@northfield.example".encode() in received.raw
+
+
+def test_an_international_local_part_fails_without_it_and_the_next_goes_on(way: Way) -> None:
+    with Sink(smtputf8=False) as sink, mail.connect(way(sink)) as transport:
+        with pytest.raises(Undeliverable) as told:
+            transport.send(written("zoë@northfield.example"), "zoë@northfield.example", nothing)
+        assert str(told.value) == (
+            "The mail server does not take addresses with letters outside ASCII before the @ (it lacks SMTPUTF8)."
+        )
+        transport.send(written(INES), INES, nothing)
+        assert sink.recipients == [INES]
+
+
+def test_signing_in_with_a_password_that_needs_escaping(way: Way) -> None:
+    with Sink(user="muster@northfield", password="p@ss:w/ord%") as sink:
+        send(way(sink))
+        assert sink.recipients == [INES]
+
+
+def test_a_refused_sign_in_is_away(way: Way) -> None:
+    with Sink(user="muster", password="right") as sink:
+        wrong = replace(way(sink), mail_url=sink.url.replace("right", "wrong"))
+        with pytest.raises(MailServerAway, match="refused the sign-in") as told:
+            send(wrong)
+        assert "wrong" not in str(told.value)
+
+
+@pytest.mark.parametrize("tls", ["starttls", "smtps"])
+def test_a_certificate_that_passes(way: Way, tls: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(CERTIFICATE))
+    with Sink(tls=tls, user="muster", password="right") as sink:
+        send(way(sink))
+        assert sink.recipients == [INES]
+
+
+@pytest.mark.parametrize("tls", ["starttls", "smtps"])
+def test_a_certificate_that_nobody_vouches_for(way: Way, tls: str) -> None:
+    with Sink(tls=tls, user="muster", password="right") as sink:
+        with pytest.raises(MailServerAway, match="its certificate does not pass"):
+            send(way(sink))
+        assert sink.messages == []
+
+
+def test_starttls_is_never_left_out(way: Way) -> None:
+    with Sink() as sink:
+        downgraded = replace(way(sink), mail_url=sink.url.replace("smtp://", "smtp+starttls://"))
+        with pytest.raises(MailServerAway, match="does not offer STARTTLS"):
+            send(downgraded)
+        assert sink.messages == []
+
+
+# Files
+
+
+def test_a_file_in_the_outbox_is_the_whole_message(settings: Settings, app: Any) -> None:
+    mime = written(INES)
+    answer = send(settings)
+    (file,) = (settings.data_dir / "outbox").iterdir()
+    assert answer == f"Written as {file.name}"
+    assert file.name == mime["Message-ID"].strip("<>").partition("@")[0] + ".eml"
+    assert file.stat().st_mode & 0o077 == 0
+    read = message_from_bytes(file.read_bytes(), policy=email.policy.default)
+    assert read["To"] == INES
+    assert read["Message-ID"] == mime["Message-ID"]
+
+
+def test_a_second_try_overwrites_the_file(settings: Settings, app: Any) -> None:
+    send(settings)
+    send(settings, text="Again.\n")
+    (file,) = (settings.data_dir / "outbox").iterdir()
+    assert b"Again." in file.read_bytes()
+
+
+def test_a_file_that_is_not_to_be_sent_is_not_written(settings: Settings, app: Any) -> None:
+    def revoked() -> None:
+        raise Conflict("revoked")
+
+    with pytest.raises(Conflict):
+        send(settings, before=revoked)
+    assert not list((settings.data_dir / "outbox").glob("*")) if (settings.data_dir / "outbox").exists() else True
+
+
+def test_a_folder_that_cannot_be_written_is_the_servers_fault_not_the_messages(settings: Settings, app: Any) -> None:
+    (settings.data_dir / "outbox").write_text("in the way")
+    try:
+        with pytest.raises(MailServerAway, match="could not be written"):
+            send(settings)
+    finally:
+        (settings.data_dir / "outbox").unlink()

@@ -1,0 +1,137 @@
+"""Child processes that never outlive their parent, and that are started again when they die.
+
+The standard library only: the supervisor and the worker stand on it before there is an app.
+"""
+
+import ctypes
+import logging
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import IO
+
+FIRST_PAUSE, LONGEST_PAUSE = 0.4, 10.0  # seconds before a dead child is started again; doubled each time
+STEADY = 30.0  # seconds of life after which a death counts as the first one again
+
+Child = subprocess.Popen[bytes]
+Output = int | IO[bytes] | None
+
+_PARENT = "_MUSTER_PARENT"  # in a child's environment: the id of the process that spawned it
+_PR_SET_PDEATHSIG = 1  # <sys/prctl.h>
+_libc = ctypes.CDLL(None) if sys.platform == "linux" else None
+
+log = logging.getLogger("muster")
+
+
+def spawn(
+    argv: Sequence[str],
+    *,
+    environ: dict[str, str] | None = None,
+    own_session: bool = True,
+    cwd: Path | None = None,
+    stdout: Output = None,
+    stderr: Output = None,
+) -> Child:
+    """Start a child that gets SIGTERM when its parent dies.
+
+    In a session of its own it does not see the terminal's Ctrl-C, which then reaches only the parent.
+    Call it from the main thread: on Linux the signal comes when the thread that started the child ends.
+    Elsewhere a child of ours looks after its parent itself, with `follow_parent`.
+    """
+    parent = os.getpid()
+
+    def die_with_parent() -> None:
+        if _libc:
+            _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+            if os.getppid() != parent:  # it died before we could ask
+                os._exit(1)
+
+    return subprocess.Popen(
+        argv,
+        env={**(os.environ if environ is None else environ), _PARENT: str(parent)},
+        cwd=cwd,
+        stdin=subprocess.DEVNULL,
+        stdout=stdout,
+        stderr=stderr,
+        start_new_session=own_session,
+        preexec_fn=die_with_parent,
+    )
+
+
+def follow_parent() -> None:
+    """Anywhere but on Linux, where the kernel does it: SIGTERM for this process when its parent is gone."""
+    parent = os.environ.get(_PARENT, "")
+    if _libc or not parent:
+        return
+
+    def watch() -> None:
+        while os.getppid() == int(parent):
+            time.sleep(1)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def end(children: Iterable[Child], patience: float) -> None:
+    """SIGTERM to all at once; after `patience` seconds SIGKILL to what is left of their sessions."""
+    alive = [child for child in children if child.poll() is None]
+    for child in alive:
+        child.terminate()
+    deadline = time.monotonic() + patience
+    for child in alive:
+        with suppress(subprocess.TimeoutExpired):
+            child.wait(max(0.0, deadline - time.monotonic()))
+    for child in alive:
+        if child.poll() is None:
+            log.warning("process %d did not stop and is killed", child.pid)
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(child.pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):
+                child.kill()
+            child.wait()
+
+
+class Kept:
+    """A child that is started again when it dies, after 0.4 s at first and later each time, 10 s at most."""
+
+    def __init__(self, name: str, start: Callable[[], Child]) -> None:
+        self.name = name
+        self._start = start
+        self._pause = FIRST_PAUSE
+        self._due: float | None = None
+        self._begin()
+
+    def _begin(self) -> None:
+        self.child = self._start()
+        self._began = time.monotonic()
+        self._due = None
+
+    def look(self) -> None:
+        """Call often: notices a death, and starts the child again once its pause is over."""
+        if self.child.poll() is None:
+            return
+        if self._due is None:
+            self._pause = FIRST_PAUSE if time.monotonic() - self._began > STEADY else self._pause
+            self._wait(how_it_ended(self.child))
+        elif time.monotonic() >= self._due:
+            try:
+                self._begin()
+            except OSError as error:  # no memory, no descriptors: it may pass
+                self._wait(f"could not be started ({error})")
+
+    def _wait(self, what: str) -> None:
+        self._due = time.monotonic() + self._pause
+        log.warning("%s %s; it is started again in %.1f s", self.name, what, self._pause)
+        self._pause = min(self._pause * 2, LONGEST_PAUSE)
+
+
+def how_it_ended(child: Child) -> str:
+    """ "ended with code 1" or "was ended by signal 9"."""
+    code = child.returncode
+    return f"was ended by signal {-code}" if code is not None and code < 0 else f"ended with code {code}"

@@ -1,0 +1,210 @@
+"""Muster in one command: queue server, database, workers, web; started in this order, stopped in reverse.
+
+`python -m webapp.supervisor`. It keeps them alive until SIGTERM or Ctrl-C and then has all of them stopped
+within ten seconds. What it starts dies with it, even when it is killed.
+"""
+
+import fcntl
+import http.client
+import logging
+import os
+import signal
+import socket
+import sys
+import time
+from functools import partial
+from pathlib import Path
+from types import FrameType
+from typing import IO
+
+from webapp import valkey
+from webapp.config import ConfigError, Settings
+from webapp.processes import Child, Kept, end, how_it_ended, spawn
+from webapp.server import why_not
+
+TOP = Path(__file__).resolve().parent.parent
+WEB_PATIENCE, WORKER_PATIENCE, QUEUE_PATIENCE = 2.0, 6.0, 1.0  # seconds until SIGKILL; less than ten in all
+STEP = 0.1  # seconds between two looks at the children
+START_PATIENCE = 60.0  # seconds for the queue server, and for the web, to answer
+PORT_PATIENCE = 3.0  # seconds for the web of a run that was killed to leave the port
+
+log = logging.getLogger("muster")
+
+
+class NotStarted(Exception):
+    """Muster cannot be started; str() is one line that says why and what to do."""
+
+
+class Stopped(Exception):
+    """SIGTERM, SIGINT or SIGHUP came during the start."""
+
+
+class Supervisor:
+    """Everything that runs on one data folder."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        # The children get the folder's whole path: theirs is another working directory.
+        self.environ = {**os.environ, "MUSTER_DATA_DIR": str(settings.data_dir), "PYTHONUNBUFFERED": "1"}
+        self.stop_asked = False
+        self.queue: Kept | None = None
+        self.workers: list[Kept] = []
+        self.web: Kept | None = None
+
+    def run(self) -> None:
+        """Start everything, keep it alive, stop it. Raises NotStarted, with everything stopped again."""
+        signal.signal(signal.SIGTERM, self._ask_to_stop)
+        signal.signal(signal.SIGINT, self._ask_to_stop)
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as nohup wants it
+            signal.signal(signal.SIGHUP, self._ask_to_stop)
+        with _lock(self.settings.data_dir):
+            try:
+                self._start()
+                while not self.stop_asked:
+                    self._look()
+                    time.sleep(STEP)
+            except Stopped:
+                pass
+            finally:
+                self._stop()
+
+    def _ask_to_stop(self, number: int, frame: FrameType | None) -> None:
+        self.stop_asked = True
+
+    def _look(self) -> None:
+        for kept in filter(None, (self.queue, *self.workers, self.web)):
+            kept.look()
+
+    def _start(self) -> None:
+        _wait_for_port(self.settings)
+        self._start_queue()
+        self._finish("db", "upgrade")
+        self._finish("muster", "prepare")
+        for number in range(1, self.settings.workers + 1):
+            argv = [str(TOP / "worker.py"), f"{socket.gethostname()[:60]}-{number}"]
+            self.workers.append(Kept(f"worker {number}", partial(self._python, *argv)))
+        self.web = Kept("the web server", partial(self._python, "-m", "webapp.server"))
+        self._wait_for_web(self.web.child)
+        print(f"Muster is running at {self.settings.public_url}", flush=True)
+
+    def _start_queue(self) -> None:
+        settings = self.settings
+        if settings.embedded_queue:
+            server = valkey.find_server()
+            self.queue = Kept("the queue server", partial(valkey.start, settings, server))
+            deadline = time.monotonic() + START_PATIENCE
+            while not valkey.answers(settings):
+                if self.queue.child.poll() is not None or time.monotonic() > deadline:
+                    raise NotStarted(f"The queue server did not start. See {settings.data_dir / 'valkey.log'}.")
+                self._pause()
+        elif not valkey.answers(settings, timeout=3):
+            log.warning("the server of MUSTER_REDIS_URL does not answer; work goes on without it, more slowly")
+
+    def _finish(self, *command: str) -> None:
+        """Run one of the app's commands to its end; what it prints is for the person who started Muster."""
+        child = self._python("-m", "flask", "--app", "wsgi", *command, stdout=None)
+        while child.poll() is None:
+            try:
+                self._pause()
+            except Stopped:
+                end([child], WORKER_PATIENCE)
+                raise
+        if child.returncode:
+            said = f"“flask {' '.join(command)}” {how_it_ended(child)}"
+            raise NotStarted(f"The database could not be made ready: {said}; what it said stands above.")
+
+    def _wait_for_web(self, web: Child) -> None:
+        deadline = time.monotonic() + START_PATIENCE
+        while not _web_answers(self.settings):
+            if web.poll() is not None or time.monotonic() > deadline:
+                raise NotStarted("The web server did not start; what it said stands above.")
+            self._pause()
+
+    def _stop(self) -> None:
+        for children, patience in (
+            ([self.web], WEB_PATIENCE),
+            (self.workers, WORKER_PATIENCE),
+            ([self.queue], QUEUE_PATIENCE),
+        ):
+            end([kept.child for kept in children if kept], patience)
+
+    def _pause(self) -> None:
+        if self.stop_asked:
+            raise Stopped
+        time.sleep(STEP / 2)
+
+    def _python(self, *arguments: str, stdout: int | IO[bytes] | None = 2) -> Child:
+        """A child that runs our Python; its stdout goes to stderr (2) unless said otherwise."""
+        return spawn([sys.executable, *arguments], environ=self.environ, cwd=TOP, stdout=stdout)
+
+
+def _lock(data_dir: Path) -> IO[str]:
+    """Hold the data folder while the file is open. Raises NotStarted when another process holds it."""
+    file = (data_dir / "up.lock").open("a+")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        file.seek(0)
+        holder = f", as process {number}" if (number := file.read().strip()) else ""
+        file.close()
+        raise NotStarted(
+            f"Muster runs already on the data folder “{data_dir}”{holder}. "
+            "Stop it first, or set MUSTER_DATA_DIR to another folder."
+        ) from None
+    file.truncate(0)
+    file.write(f"{os.getpid()}\n")
+    file.flush()
+    return file
+
+
+def _wait_for_port(settings: Settings) -> None:
+    """Raises NotStarted when another program keeps the address. A killed one of ours leaves it soon."""
+    deadline = time.monotonic() + PORT_PATIENCE
+    while reason := _why_taken(settings.host, settings.port):
+        if time.monotonic() > deadline:
+            raise NotStarted(reason)
+        time.sleep(STEP)
+
+
+def _why_taken(host: str, port: int) -> str:
+    try:
+        for family, kind, protocol, _, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
+            with socket.socket(family, kind, protocol) as attempt:
+                attempt.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                attempt.bind(address)
+    except OSError as error:
+        return why_not(host, port, error)
+    return ""
+
+
+def _web_answers(settings: Settings) -> bool:
+    """Whether there is an answer at all, be it that something is still amiss."""
+    # Whoever listens on every address also listens on the loopback one.
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104
+    connection = http.client.HTTPConnection(host, settings.port, timeout=2)
+    try:
+        connection.request("GET", f"{settings.prefix}/healthz")
+        connection.getresponse().read()
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+    return True
+
+
+def main() -> int:
+    """The exit code: 0 after a stop, 1 when something else is in the way, 2 when a setting is wrong."""
+    logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s", stream=sys.stderr)
+    try:
+        Supervisor(Settings.from_environment(os.environ)).run()
+    except ConfigError as error:
+        print(error, file=sys.stderr)
+        return 2
+    except (NotStarted, valkey.QueueError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
