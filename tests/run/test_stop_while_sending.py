@@ -8,7 +8,7 @@ from tests.factories import make_invitation, make_persona
 from tests.run.conftest import Muster, wait_until
 from webapp import create_app, queue
 from webapp.config import Settings
-from webapp.db import db
+from webapp.db import begin_write, db
 from webapp.models import Message, MessageKind, MessageState
 from webapp.services import outbox
 
@@ -22,7 +22,11 @@ def test_a_mail_server_that_says_nothing_does_not_hold_up_the_stop(muster: Muste
         settings = {name: value for name, value in muster.environ.items() if name.startswith("MUSTER_")}
         app = create_app(Settings.from_environment(settings))
         with app.app_context():
-            invitation = make_invitation(by=make_persona("Owner"), expires_in=None)
+            begin_write()  # the workers write at the same time
+            owner = make_persona("Owner")
+            begin_write()
+            invitation = make_invitation(by=owner, expires_in=None)
+            begin_write()
             message = outbox.queued(MessageKind.INVITATION, invitation.email, invitation=invitation, priority=2)
             db.session.commit()
             assert queue.ring("webapp.jobs.outbox.send", name="outbox")

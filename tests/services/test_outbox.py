@@ -269,6 +269,16 @@ def test_sent_starts_the_days_and_ends_the_row_and_the_batch() -> None:
     assert event.details == {"outcomes": {"invited": 1}}
 
 
+def test_a_row_that_has_its_outcome_keeps_it() -> None:
+    make_sending_batch(INES)
+    (id,) = outbox.claim("w1")
+    row = row_of(INES)
+    row.outcome, row.reason = Outcome.SKIPPED, "Cancelled before it was done"
+    db.session.commit()
+    outbox.sent(id, "w1", "250 OK")
+    assert (row_of(INES).outcome, row_of(INES).reason) == (Outcome.SKIPPED, "Cancelled before it was done")
+
+
 def test_a_resend_does_not_move_the_end_of_the_days() -> None:
     make_message(INES, expires_in=timedelta(days=3))
     until = invitation_of(INES).expires_at

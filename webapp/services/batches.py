@@ -385,8 +385,9 @@ def _claimed(batch: Batch, limit: int) -> list[Row]:
         .limit(limit)
         .with_for_update(skip_locked=True)
     )
-    claim = update(Row).where(Row.id.in_(unclaimed), Row.outcome.is_(None)).values(attempt=Row.attempt + 1).returning(Row.id)
-    ids = db.session.scalars(claim, execution_options={"synchronize_session": False}).all()
+    ids = db.session.scalars(unclaimed).all()
+    claim = update(Row).where(Row.id.in_(ids), Row.outcome.is_(None)).values(attempt=Row.attempt + 1)
+    db.session.execute(claim, execution_options={"synchronize_session": False})
     return list(db.session.scalars(select(Row).where(Row.id.in_(ids)).order_by(Row.line)))
 
 

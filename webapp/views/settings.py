@@ -67,7 +67,6 @@ def installation(settings: Settings) -> list[Shown]:
         "DATABASE_URL": ("Database", "PostgreSQL" if settings.database_url.startswith("postgresql") else "SQLite"),
         "REDIS_URL": ("Queue server", queue_server(settings)),
         "WORKERS": ("Workers", str(settings.workers)),
-        "RETENTION_DAYS": ("Data is kept", plural(settings.retention_days, "day") if settings.retention_days else "For ever"),
     }  # fmt: skip
     return [Shown(f"MUSTER_{name}", label, value, name in settings.given) for name, (label, value) in rows.items()]
 

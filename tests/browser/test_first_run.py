@@ -1,0 +1,171 @@
+"""A fresh installation without a mail server: set up, look around, invite, hand over the link by hand."""
+
+from __future__ import annotations
+
+import re
+
+from playwright.sync_api import expect
+
+from tests.browser.conftest import PASSWORD, sign_in, upload
+from tests.run.conftest import wait_until
+
+SETTINGS = {"MUSTER_OWNER_EMAIL": "", "MUSTER_OWNER_PASSWORD": "", "MUSTER_GROUPS": "", "MUSTER_MAIL_URL": ""}
+OWNER = "maren.okafor@northfield.example"
+
+
+def test_set_up_then_the_whole_job_without_a_mail_server(open_page, portal):
+    watched = open_page()
+    page = watched.go("/")
+    watched.axe("waiting to be set up")
+    link = re.search(r"http://\S+/setup/\S+", portal.muster.output())
+    assert link, portal.muster.output()
+    page.goto(link.group())
+    watched.axe("set-up")
+    page.get_by_label("Organisation").fill("Northfield Academy")
+    page.get_by_label("Full name").fill("Maren Okafor")
+    page.get_by_label("Email").fill(OWNER)
+    page.get_by_label("Password", exact=True).fill("short")
+    page.get_by_role("button", name="Set up").click()
+    expect(page.get_by_text("At least 12 characters").last).to_be_visible()
+    watched.axe("set-up, refused")
+    page.get_by_label("Password", exact=True).fill(PASSWORD)
+    page.get_by_role("button", name="Set up").click()
+    page.wait_for_url(portal.url + "/")
+    watched.axe("Home, first steps")
+
+    again = open_page()
+    again.page.goto(link.group())
+    expect(again.page.get_by_role("heading", level=1)).to_be_visible()
+    assert again.page.locator("input[name=password]").count() <= 1, "the link is used: at most the sign-in asks for a password"
+
+    page.get_by_role("link", name="Device Groups").first.click()
+    watched.axe("no groups yet")
+    page.get_by_role("button", name="Use an example set").click()
+    expect(page.get_by_text("Teacher Laptops").first).to_be_visible()
+    watched.axe("Device Groups")
+
+    watched.go("/batches")
+    watched.axe("no uploads yet")
+    watched.go("/messages")
+    watched.axe("no messages yet")
+
+    upload(watched, "Email,Role,Groups\nines.carvalho@northfield.example,Analyst,Student Devices\n")
+    page.get_by_role("button", name="Send 1 invitation").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("1 of 1 done", timeout=60_000)
+    watched.go("/batches")
+    watched.axe("Uploads")
+
+    watched.go("/messages")
+    watched.axe("Outgoing mail")
+    page.get_by_role("link", name=re.compile("ines.carvalho|invit", re.I)).first.click()
+    wait_until(lambda: "/messages/" in page.url, "the message opens")
+    watched.axe("a message")
+    assert list((portal.muster.data_dir / "outbox").glob("*.eml"))
+
+    watched.go("/users")
+    row = page.get_by_role("row", name=re.compile("ines.carvalho"))
+    row.get_by_role("button", name=re.compile("Actions")).click()
+    page.get_by_role("button", name="Copy invitation link").click()
+    watched.axe("the invitation link")
+    given = page.get_by_label("Link").input_value()
+    assert given.startswith(portal.url + "/invitations/")
+
+    invited = open_page(viewport={"width": 390, "height": 844})
+    join = invited.page
+    join.goto(given)
+    invited.axe("the invitation on a phone")
+    join.get_by_label("Full name").fill("Inês Carvalho")
+    join.get_by_label("Password", exact=True).fill("a long walk at dusk")
+    join.get_by_role("button", name="Join").click()
+    join.wait_for_url(portal.url + "/")
+
+
+def test_pages_on_a_phone_and_what_is_refused(open_page, portal):
+    watched = open_page(viewport={"width": 390, "height": 844}, has_touch=True)
+    page = watched.go("/sign-in")
+    page.get_by_label("Email").fill(OWNER)
+    page.get_by_label("Password", exact=True).fill("wrong wrong wrong")
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_text("Email or password is wrong.")).to_be_visible()
+    watched.axe("a refused sign-in")
+    sign_in(watched, OWNER)
+    for path in (
+        "/",
+        "/users",
+        "/users?q=nobody-at-all",
+        "/users?invite=single",
+        "/users?invite=bulk",
+        "/groups",
+        "/batches",
+        "/settings",
+        "/messages",
+        "/nowhere",
+    ):
+        watched.go(path)
+        watched.axe(path)
+        width = page.evaluate("document.documentElement.scrollWidth")
+        assert width <= 390, f"{path} is {width} px wide on a phone"
+
+
+def test_a_refused_file_says_why_in_the_dialog_and_the_next_one_works(open_page, portal):
+    watched = open_page()
+    sign_in(watched, OWNER)
+    page = watched.go("/users?invite=bulk")
+    page.set_input_files("#upload-file", {"name": "people.csv", "mimeType": "text/csv", "buffer": b"Name,Role\nAna,Analyst\n"})
+    expect(page.get_by_role("alert")).to_be_visible()
+    expect(page.get_by_role("alert")).to_be_focused()
+    watched.axe("a refused file")
+    page.set_input_files(
+        "#upload-file", {"name": "people.csv", "mimeType": "text/csv", "buffer": b"Email,Role\nana@x.org,Remote\n"}
+    )
+    page.wait_for_url("**/batches/*")
+
+
+def test_a_file_is_dropped(open_page, portal):
+    watched = open_page()
+    sign_in(watched, OWNER)
+    page = watched.go("/users?invite=bulk")
+    handle = page.evaluate_handle(
+        """() => { const d = new DataTransfer();
+        d.items.add(new File(["Email,Role\\ndropped@x.org,Remote\\n"], "dropped.csv", {type: "text/csv"})); return d; }"""
+    )
+    page.dispatch_event("#upload-file", "dragenter", {"dataTransfer": handle})
+    expect(page.get_by_text("Drop to check this file")).to_be_visible()
+    page.dispatch_event("#upload-file", "dragleave", {"dataTransfer": handle})
+    page.evaluate(
+        "d => { const i = document.querySelector('#upload-file'); i.files = d.files; i.dispatchEvent(new Event('change', {bubbles: true})); }",
+        handle,
+    )
+    page.wait_for_url("**/batches/*")
+    expect(page.get_by_text("dropped.csv")).to_be_visible()
+
+
+def test_the_dialog_by_keyboard_alone(open_page, portal):
+    watched = open_page()
+    sign_in(watched, OWNER)
+    page = watched.go("/users")
+    page.keyboard.press("i")
+    expect(page.get_by_role("dialog")).to_be_visible()
+    watched.axe("the dialog")
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog")).to_be_visible()
+    watched.axe("the shortcuts")
+    page.keyboard.press("Escape")
+
+
+def test_a_single_invite_and_then_the_same_again(open_page, portal):
+    watched = open_page()
+    sign_in(watched, OWNER)
+    page = watched.go("/users?invite=single")
+    page.get_by_label("Email", exact=True).fill("single@northfield.example")
+    page.get_by_role("button", name="Send invitation").click()
+    expect(page.get_by_text("Invitation sent to single@northfield.example")).to_be_visible()
+    watched.go("/users?invite=single")
+    page.get_by_label("Email", exact=True).fill("single@northfield.example")
+    page.get_by_role("button", name="Send invitation").click()
+    expect(page.get_by_text("This person is already invited.")).to_be_visible()
+    watched.axe("a single invite that is in the way")
+    page.get_by_role("button", name="Resend invitation").click()
+    expect(page.get_by_text("Invitation sent again to single@northfield.example")).to_be_visible()
