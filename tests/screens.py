@@ -165,10 +165,15 @@ def walk(at: Walk, muster: Muster, sink: Sink) -> None:
     page.get_by_role("heading", name=re.compile("failed")).wait_for(timeout=60_000)
     at.take("report", dark=True, phone=True)
 
-    for path, name in (("/batches", "uploads"), ("/groups", "device-groups"), ("/settings", "settings"), ("/messages", "outgoing-mail")):
+    for path, name in (
+        ("/batches", "uploads"),
+        ("/groups", "device-groups"),
+        ("/settings", "settings"),
+        ("/messages", "outgoing-mail"),
+    ):
         at.go(path)
         at.take(name, dark=path == "/batches", phone=path == "/messages")
-    page.locator("#main a[href*=\"/messages/\"]").first.click()
+    page.locator('#main a[href*="/messages/"]').first.click()
     page.wait_for_url("**/messages/*")
     at.take("message")
     at.go("/users")

@@ -133,7 +133,8 @@ def test_a_file_is_dropped(open_page, portal):
     expect(page.get_by_text("Drop to check this file")).to_be_visible()
     page.dispatch_event("#upload-file", "dragleave", {"dataTransfer": handle})
     page.evaluate(
-        "d => { const i = document.querySelector('#upload-file'); i.files = d.files; i.dispatchEvent(new Event('change', {bubbles: true})); }",
+        """d => { const input = document.querySelector("#upload-file");
+        input.files = d.files; input.dispatchEvent(new Event("change", {bubbles: true})); }""",
         handle,
     )
     page.wait_for_url("**/batches/*")

@@ -126,6 +126,7 @@ def test_the_socket_is_private_and_short_whatever_the_folder(tmp_path: Path) -> 
         assert settings.queue_socket.stat().st_mode & 0o777 == 0o700
     finally:
         server.stop()
+        settings.queue_socket.parent.rmdir()
 
 
 def test_a_server_that_a_killed_run_left_is_ended_first(server: Server, settings: Settings) -> None:

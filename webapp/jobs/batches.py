@@ -22,4 +22,4 @@ def process(batch_id: int) -> None:
         more = batches.work_off(batch_id, CHUNK)
         queue.ring("webapp.jobs.outbox.send", name="outbox")
     if more and not stopping.is_set():
-        queue.ring("webapp.jobs.batches.process", batch_id, name=f"batch-{batch_id}-on")
+        queue.ring("webapp.jobs.batches.process", batch_id, name=f"batch-{batch_id}")

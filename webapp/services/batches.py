@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import func, insert, select, update
@@ -523,23 +524,24 @@ def same_file(batch: Batch) -> list[Batch]:
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """How far a batch has come: rows by outcome; None counts those not yet claimed."""
+    """How far a batch has come: rows by outcome, and how many of those to be invited or updated still wait."""
 
-    by_outcome: dict[Outcome | None, int]
+    by_outcome: Mapping[str, int]
     acting: int
-    """Rows that are to be invited or updated."""
-    seconds_left: timedelta | None
+    unclaimed: int
+    """Rows to be invited or updated that no worker has claimed yet."""
+    time_left: timedelta | None
 
     def __getitem__(self, outcome: str) -> int:
-        return self.by_outcome.get(Outcome(outcome), 0)
-
-    @property
-    def unclaimed(self) -> int:
-        return self.by_outcome.get(None, 0)
+        return self.by_outcome.get(outcome, 0)
 
     @property
     def waiting(self) -> int:
         return self["waiting"] + self.unclaimed
+
+    @property
+    def done(self) -> int:
+        return self.acting - self.waiting
 
     @property
     def total(self) -> int:
@@ -548,15 +550,22 @@ class Tally:
 
 def tally(batch: Batch) -> Tally:
     """Counts by outcome, in one query, and an estimate of the time left."""
-    query = select(Row.outcome, func.count()).where(Row.batch_id == batch.id, Row.removed_at.is_(None)).group_by(Row.outcome)
-    by_outcome = {outcome: n for outcome, n in db.session.execute(query)}  # noqa: C416 (a Row is no pair to mypy)
-    acting = to_send(batch)
-    waiting = by_outcome.get(Outcome.WAITING, 0) + by_outcome.get(None, 0)
-    done = acting - waiting
-    left = None
-    if batch.confirmed_at and done > 0 and waiting:
-        left = (utcnow() - batch.confirmed_at) / done * waiting
-    return Tally(by_outcome, acting, left)
+    query = (
+        select(Row.outcome, Row.plan, func.count())
+        .where(Row.batch_id == batch.id, Row.removed_at.is_(None))
+        .group_by(Row.outcome, Row.plan)
+    )
+    by_outcome: Counter[str] = Counter()
+    unclaimed = 0
+    for outcome, plan, n in db.session.execute(query):
+        if outcome is not None:
+            by_outcome[outcome] += n
+        elif plan in (Plan.INVITE, Plan.UPDATE):
+            unclaimed += n
+    made = Tally(by_outcome, to_send(batch), unclaimed, None)
+    if batch.confirmed_at and made.done > 0 and made.waiting:
+        return replace(made, time_left=(utcnow() - batch.confirmed_at) / made.done * made.waiting)
+    return made
 
 
 def outcomes(batch: Batch, outcome: Outcome | None = None, limit: int = PAGE, newest: bool = False) -> Sequence[Row]:

@@ -1,0 +1,74 @@
+# Muster. `make help` says what there is. PYTHON=... names the Python to use; settings come from the environment.
+
+VENV := .venv
+PY := $(VENV)/bin/python
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help run test quick lint format lock screens clean venv dev
+
+help: ## Say what there is
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-16s%s\n", $$1, $$2}'
+
+run: venv ## Start Muster: queue, database, workers, web
+	@exec $(PY) -m webapp.supervisor
+
+test: dev ## Run every test, those in a real browser included
+	@CHROMIUM_PATH="$$($(PY) -m tests.chromium)" && export CHROMIUM_PATH && $(PY) -m pytest -n 2 --dist loadfile
+
+quick: dev ## Run the tests that take no browser and no processes: under a minute
+	@$(PY) -m pytest -q -n 2 -m "not slow" --ignore=tests/browser
+
+lint: dev ## Check format, rules, types, layers and templates
+	$(PY) -m ruff format --check
+	$(PY) -m ruff check
+	$(PY) -m mypy
+	$(VENV)/bin/lint-imports
+	$(PY) -m djlint --lint --quiet templates
+
+format: dev ## Put the code into shape
+	$(PY) -m ruff format
+	$(PY) -m ruff check --fix
+
+lock: dev ## Pin anew what requirements.in and requirements-dev.in ask for
+	$(VENV)/bin/uv pip compile --universal --generate-hashes --python-version 3.11 --no-emit-index-url --no-header -q requirements.in -o requirements.txt
+	$(VENV)/bin/uv pip compile --universal --generate-hashes --python-version 3.11 --no-emit-index-url --no-header -q requirements-dev.in -o requirements-dev.txt
+
+screens: dev ## Take the pictures of every page
+	@CHROMIUM_PATH="$$($(PY) -m tests.chromium)" && export CHROMIUM_PATH && $(PY) -m tests.screens
+
+clean: ## Remove what can be made again; never the data folder
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The virtual environment holds a copy of the requirements that it was made from: nothing is done while they are the same.
+venv:
+	@cmp -s requirements.txt $(VENV)/requirements.txt && $(PY) -c "" 2>/dev/null || { $(call make_venv) && $(call install,requirements.txt,-r requirements.txt); }
+
+dev: venv
+	@cmp -s requirements-dev.txt $(VENV)/requirements-dev.txt || { $(call install,requirements-dev.txt,-r requirements.txt -r requirements-dev.txt); }
+
+define make_venv
+{ \
+	if $(PY) -c "import sys, pip; sys.exit(sys.version_info < (3, 11))" 2>/dev/null; then true; else \
+		python=""; \
+		for candidate in $(or $(PYTHON),python3 python3.14 python3.13 python3.12 python3.11 python); do \
+			if "$$candidate" -c "import sys; sys.exit(sys.version_info < (3, 11))" 2>/dev/null; then python="$$candidate"; break; fi; \
+		done; \
+		if [ -z "$$python" ]; then \
+			echo "Muster needs Python 3.11 or newer, and $(or $(PYTHON),python3) is not. Install one, or name it: make run PYTHON=/path/to/python3" >&2; exit 1; \
+		fi; \
+		if ! "$$python" -c "import venv, ensurepip" 2>/dev/null; then \
+			echo "This Python cannot make virtual environments. Install its venv module (Debian: apt-get install python3-venv), then try again." >&2; exit 1; \
+		fi; \
+		echo "Making $(VENV) with $$("$$python" --version) ..." >&2; \
+		rm -rf $(VENV) && "$$python" -m venv $(VENV); \
+	fi; \
+}
+endef
+
+define install
+echo "Installing what $(1) lists ..." >&2; \
+if $(PY) -m pip install --quiet --disable-pip-version-check --require-hashes $(2); then cp $(1) $(VENV)/$(1); else \
+	echo "Not everything could be installed; what pip said stands above." >&2; exit 1; \
+fi
+endef

@@ -1,0 +1,180 @@
+"""The RQ worker: two processes, one app each, one app context a job.
+
+The parent keeps time: at once and then every 15 s it ticks (`webapp.jobs.maintenance`), by a clock of its
+own that needs no queue server, and it starts its child again when that dies. The child runs RQ's jobs.
+
+The child is a SimpleWorker: it runs jobs in its own process and forks for none. What a fork would guard
+against is guarded against already: a crash takes only the child with it, which the parent replaces, and no
+job runs long, because it gives way after 20 s. Without a fork a job costs 13 ms instead of 36, gets
+the stop itself, and inherits no database connection. The child is a program of its own, not a fork of the
+parent: SQLite forbids to carry connections over, and macOS to fork once there are threads.
+
+`python worker.py [name]`: the name is that of its heartbeat.
+"""
+
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
+
+import redis
+from flask import Flask
+from rq import Queue, SimpleWorker
+from rq.exceptions import StopRequested
+from rq.executions import Execution
+from rq.job import Job
+
+from webapp import create_app, processes
+from webapp.config import ConfigError, Settings
+from webapp.jobs import maintenance, stopping
+from webapp.queue import QUEUE, connect
+
+TICK = 15.0  # seconds
+# Seconds from the stop to the second signal, on to SIGKILL, on to our own end.
+CUT, KILL, GONE = 2.0, 3.0, 0.5
+SAME_SIGNAL = 1.0  # seconds; what comes again within them was sent once, by a terminal and by a parent
+
+log = logging.getLogger("worker")
+
+
+def main(arguments: list[str]) -> int:
+    """The exit code: 0 after a stop that was asked for, 1 when the queue is away, 2 for a wrong setting."""
+    logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s", stream=sys.stderr)
+    processes.follow_parent()
+    try:
+        settings = Settings.from_environment(os.environ)
+    except ConfigError as error:
+        print(error, file=sys.stderr)
+        return 2
+    app = create_app(settings)
+    if arguments == ["--jobs"]:
+        return run_jobs(app, settings.queue_url)
+    return keep_time(app, arguments[0] if arguments else f"{socket.gethostname()[:60]}-{os.getpid()}")
+
+
+def keep_time(app: Flask, name: str) -> int:
+    """The parent: ticks, and keeps a child that runs jobs, until SIGTERM or SIGINT."""
+    argv = [sys.executable, os.path.abspath(__file__), "--jobs"]
+    jobs = processes.Kept(f"worker {name}", lambda: processes.spawn(argv, own_session=False))
+    ended = threading.Event()
+
+    def hand_on() -> None:
+        """Beside the main thread, so that no tick can hold up the stop."""
+        jobs.child.terminate()
+        if not ended.wait(CUT):
+            jobs.child.terminate()
+            os.kill(os.getpid(), signal.SIGTERM)
+        if not ended.wait(KILL):
+            jobs.child.kill()
+        if not ended.wait(GONE):
+            os._exit(1)
+
+    _obey_signals(lambda: threading.Thread(target=hand_on, daemon=True).start())
+    due = time.monotonic()
+    try:
+        while not stopping.is_set():
+            jobs.look()
+            if time.monotonic() >= due:
+                due = time.monotonic() + TICK
+                _tick(app, name)
+            time.sleep(0.1)
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        jobs.child.wait()
+        ended.set()
+    return 0
+
+
+def _tick(app: Flask, name: str) -> None:
+    try:
+        with app.app_context():
+            maintenance.tick(name)
+    except Exception:
+        log.exception("the sweep failed; the next one is in %d s", TICK)
+
+
+def _obey_signals(stop: Callable[[], None]) -> None:
+    """The first SIGTERM or SIGINT calls `stop` and sets `stopping`; a later one cuts off what is running."""
+    asked_at: list[float] = []
+
+    def handle(signum: int, frame: FrameType | None) -> None:
+        if not asked_at:
+            asked_at.append(time.monotonic())
+            stop()
+            stopping.set()
+        elif time.monotonic() - asked_at[0] > SAME_SIGNAL:
+            raise SystemExit(1)
+
+    signal.signal(signal.SIGTERM, handle)
+    signal.signal(signal.SIGINT, handle)
+
+
+def run_jobs(app: Flask, queue_url: str) -> int:
+    """The child: runs one job after the other until it is asked to stop, or the queue server goes away."""
+
+    def give_up_later() -> None:
+        watchdog = threading.Timer(CUT + KILL + GONE, os._exit, (1,))
+        watchdog.daemon = True
+        watchdog.start()
+
+    _obey_signals(give_up_later)
+    try:
+        JobRunner(app, connect(queue_url, timeout=5)).work(logging_level="WARNING")  # its INFO is four lines a job
+    except redis.RedisError as error:
+        if not stopping.is_set():
+            log.warning("the queue server does not answer (%s)", type(error).__name__)
+    return 0 if stopping.is_set() else 1
+
+
+class JobRunner(SimpleWorker):
+    """Runs jobs of the one queue, each in an app context of its own, until `stopping` is set."""
+
+    max_connection_wait_time = 2.0  # seconds between two tries to reach the queue server; 60 by default
+
+    def __init__(self, app: Flask, connection: redis.Redis) -> None:
+        super().__init__(
+            [Queue(QUEUE, connection=connection, serializer="json")],
+            connection=connection,
+            serializer="json",
+            worker_ttl=16,
+            maintenance_interval=15,  # seconds; jobs of workers that are gone are found this often
+            log_job_description=False,
+        )
+        self._app = app
+
+    def perform_job(self, job: Job, queue: Queue, execution: Execution) -> bool:
+        with self._app.app_context():
+            return super().perform_job(job, queue, execution)
+
+    def dequeue_job_and_maintain_ttl(self, timeout: int | None, max_idle_time: int | None = None) -> tuple[Job, Queue] | None:
+        """The next job; waits for it a second at a time and then looks whether to stop.
+
+        RQ would stop a waiting worker by an exception from the signal handler. That can come just after a job
+        was taken, which would then lie about for a minute.
+        """
+        if timeout is None:  # a burst: what there is, then no more
+            return super().dequeue_job_and_maintain_ttl(timeout, max_idle_time)
+        while not stopping.is_set():
+            if found := super().dequeue_job_and_maintain_ttl(1, 1):
+                return found
+        raise StopRequested
+
+    def handle_exception(self, job: Job, *exc_info: Any) -> None:
+        if stopping.is_set() and exc_info[0] is SystemExit:
+            log.warning("job %s was cut off by the stop", job.id)
+        else:
+            super().handle_exception(job, *exc_info)
+
+    def _install_signal_handlers(self) -> None:
+        """Ours are there already."""
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
