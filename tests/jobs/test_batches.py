@@ -27,7 +27,7 @@ from webapp.models import (
     UserState,
 )
 from webapp.models.groups import user_groups
-from webapp.services import batches, directory, invitations
+from webapp.services import batches, directory, invitations, links
 
 
 @pytest.fixture(autouse=True)
@@ -77,8 +77,8 @@ class TestAnInvitation:
     def test_only_a_hash_of_its_token_is_stored(self, admin):
         job.process(confirmed(admin, "ana@northfield.example,Analyst,\n").id)
         invitation = all_of(Invitation)[0]
-        assert invitation.token_hash == tokens.hashed(invitations.token(invitation))
-        assert len(invitations.token(invitation)) == 43
+        assert invitation.token_hash == tokens.hashed(links.token(invitation))
+        assert len(links.token(invitation)) == 43
 
     def test_name_and_mail_is_read_as_mail(self, admin):
         job.process(confirmed(admin, "Ana Ruiz <Ana@Northfield.example>,Analyst,\n").id)

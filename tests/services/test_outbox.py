@@ -23,7 +23,7 @@ from tests.mail_fixtures import (
 from webapp.core.errors import Conflict, NotThere
 from webapp.db import db, utcnow
 from webapp.models import AuditEvent, Batch, BatchState, InvitationState, Message, MessageKind, MessageState, Outcome, Phase, Row
-from webapp.services import directory, invitations, outbox
+from webapp.services import directory, invitations, links, outbox
 
 INES, JONAS, LENA = (f"{name}@northfield.example" for name in ("ines", "jonas", "lena"))
 
@@ -192,7 +192,7 @@ def test_after_the_servers_key_was_changed_the_letter_carries_a_link_that_works(
     invitation = invitation_of(INES)
     assert invitation.token_hash != old
     assert invitation.version == 2
-    assert invitations.link(invitation) in letter.email.text
+    assert links.link(invitation) in letter.email.text
     assert invitations.by_token(token_of(invitation)).id == invitation.id
 
 

@@ -18,7 +18,7 @@ from webapp.core.planning import Access
 from webapp.db import begin_write, db, utcnow
 from webapp.models import Group, Invitation, InvitationState, Message, MessageKind, User
 from webapp.models.groups import invitation_groups
-from webapp.services import audit, directory, outbox
+from webapp.services import audit, directory, links, outbox
 from webapp.services.audit import AuditAction
 from webapp.services.sessions import hashed_password
 
@@ -35,24 +35,7 @@ class Standing(StrEnum):
     HAS_ACCOUNT = "has account"
 
 
-# Links
-
-
-def token(invitation: Invitation) -> str:
-    """The invitation's token, derived: it is stored nowhere."""
-    return tokens.derive(directory.settings().secret_key, "invitation", invitation.id, invitation.version)
-
-
-def link(invitation: Invitation) -> str:
-    """The whole address for the invited person, from MUSTER_PUBLIC_URL and never from a request."""
-    return f"{directory.settings().public_url}/invitations/{token(invitation)}"
-
-
-def ensure_link(invitation: Invitation) -> None:
-    """Part of a command: where the server's key was changed, raise the version and store the hash of the new link."""
-    if tokens.hashed(token(invitation)) != invitation.token_hash:
-        invitation.version += 1
-        invitation.token_hash = tokens.hashed(token(invitation))
+# Questions
 
 
 def by_token(given: str) -> Invitation:
@@ -105,7 +88,7 @@ def add(address: Address, access: Access, by: User, *, valid_days: int, batch_id
     )
     db.session.add(invitation)
     db.session.flush()
-    invitation.token_hash = tokens.hashed(token(invitation))
+    invitation.token_hash = tokens.hashed(links.token(invitation))
     if access.groups:
         rows = [{"invitation_id": invitation.id, "group_id": id} for id in sorted(access.groups)]
         db.session.execute(insert(invitation_groups), rows)
@@ -137,7 +120,7 @@ def send_again(invitation_id: int, by: User) -> Invitation:
     )
     if len(db.session.scalars(sent.limit(RESENDS_AN_HOUR + 1)).all()) > RESENDS_AN_HOUR:
         raise Refused(f"This invitation was sent {RESENDS_AN_HOUR} times again within an hour. Wait a while, or copy its link.")
-    ensure_link(invitation)
+    links.ensure_link(invitation)
     if invitation.expires_at:
         invitation.expires_at = utcnow() + timedelta(days=invitation.valid_days)
     outbox.queued(MessageKind.INVITATION, invitation.email, invitation=invitation, priority=2)
@@ -152,12 +135,12 @@ def copy_link(invitation_id: int, by: User) -> str:
     """The link, for handing over by other means: that is a hand-over, so the time to accept starts. Audited."""
     begin_write()
     invitation = _locked(invitation_id, by)
-    ensure_link(invitation)
+    links.ensure_link(invitation)
     if invitation.expires_at is None:
         invitation.expires_at = utcnow() + timedelta(days=invitation.valid_days)
     elif invitation.is_expired(utcnow()):
         raise Conflict("This invitation has expired. Invite this person anew, and a fresh link is made.")
-    address = link(invitation)
+    address = links.link(invitation)
     audit.record(by, AuditAction.INVITATION_LINK_COPIED, invitation)
     db.session.commit()
     return address

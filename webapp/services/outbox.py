@@ -42,7 +42,7 @@ from webapp.models import (
     Row,
     User,
 )
-from webapp.services import audit, directory
+from webapp.services import audit, directory, links
 from webapp.services.audit import AuditAction
 
 Columns = TypeVarTuple("Columns")
@@ -199,8 +199,6 @@ def letters(ids: Sequence[int], worker: str) -> list[Letter]:
     A message whose invitation is no longer open is cancelled instead. Where the server's key was changed, the
     invitation gets the link that is sent.
     """
-    from webapp.services import invitations
-
     begin_write()
     now = utcnow()
     place = directory.organisation().name
@@ -211,7 +209,7 @@ def letters(ids: Sequence[int], worker: str) -> list[Letter]:
         if obstacle := _obstacle(invitation, now):
             closed.append((message, obstacle))
             continue
-        invitations.ensure_link(invitation)
+        links.ensure_link(invitation)
         written[message.id] = (
             message.message_id,
             message.created_at,
@@ -243,8 +241,6 @@ def _with_invitation() -> Select[Message, Invitation, str]:
 
 def _values(message: Message, invitation: Invitation, inviter: str | None, place: str, now: datetime) -> dict[str, Any]:
     """The arguments of `emails.invitation`."""
-    from webapp.services import invitations
-
     left = (invitation.expires_at - now) / timedelta(days=1) if invitation.expires_at else invitation.valid_days
     return {
         "to": message.recipient,
@@ -252,7 +248,7 @@ def _values(message: Message, invitation: Invitation, inviter: str | None, place
         "inviter": inviter or "",
         "role": invitation.role.name,
         "groups": emails.ALL_GROUPS if invitation.all_groups else [group.name for group in invitation.groups],
-        "link": invitations.link(invitation),
+        "link": links.link(invitation),
         "expires_days": max(1, math.ceil(left)),
     }
 

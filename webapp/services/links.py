@@ -1,0 +1,24 @@
+"""The links in invitations: derived, never stored (docs/rules.md, "Sending")."""
+
+from __future__ import annotations
+
+from webapp.core import tokens
+from webapp.models import Invitation
+from webapp.services import directory
+
+
+def token(invitation: Invitation) -> str:
+    """The invitation's token, derived: it is stored nowhere."""
+    return tokens.derive(directory.settings().secret_key, "invitation", invitation.id, invitation.version)
+
+
+def link(invitation: Invitation) -> str:
+    """The whole address for the invited person, from MUSTER_PUBLIC_URL and never from a request."""
+    return f"{directory.settings().public_url}/invitations/{token(invitation)}"
+
+
+def ensure_link(invitation: Invitation) -> None:
+    """Part of a command: where the server's key was changed, raise the version and store the hash of the new link."""
+    if tokens.hashed(token(invitation)) != invitation.token_hash:
+        invitation.version += 1
+        invitation.token_hash = tokens.hashed(token(invitation))
