@@ -27,7 +27,7 @@ from webapp.models import (
     UserState,
 )
 from webapp.models.groups import user_groups
-from webapp.services import batches, directory, invitations, links
+from webapp.services import directory, invitations, links, processing
 
 
 @pytest.fixture(autouse=True)
@@ -213,7 +213,7 @@ class TestClaims:
         with monkeypatch.context() as patched:
             patched.setattr(invitations, "add", dies_at_the_second)
             with pytest.raises(KeyboardInterrupt):
-                batches.work_off(batch.id, 50)
+                processing.work_off(batch.id, 50)
         db.session.rollback()
         assert all_of(Invitation) == all_of(Message) == []
         job.process(batch.id)

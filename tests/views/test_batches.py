@@ -10,7 +10,7 @@ from tests.factories import make_batch, make_group, make_invitation, make_user
 from webapp.core.planning import Plan
 from webapp.db import db
 from webapp.models import AuditEvent, Batch, BatchState, Invitation, Outcome, Row
-from webapp.services import batches, groups
+from webapp.services import groups, processing
 
 FILE = "Email,Role,Groups\nana@northfield.example,Analyst,Student Devices\nben@northfield.example,Remote,\n"
 
@@ -253,7 +253,7 @@ class TestConfirm:
         batch = staged(admin, "Email,Role,Groups\nana@northfield.example,Analyst,Student Devices\n")
         assert "Finish without sending" in admin.get(f"/batches/{batch.id}").page.text
         admin.post(f"/batches/{batch.id}/confirmation", {"version": batch.version})
-        while batches.work_off(batch.id, 50):
+        while processing.work_off(batch.id, 50):
             pass
         batch = db.session.get(Batch, batch.id)
         assert batch.state is BatchState.FINISHED
@@ -273,10 +273,10 @@ class TestAfterConfirm:
     def test_pause_resume_cancel(self, admin):
         batch = self.confirmed(admin)
         admin.post(f"/batches/{batch.id}/pause")
-        assert batches.work_off(batch.id, 1) is False
+        assert processing.work_off(batch.id, 1) is False
         assert "Resume" in admin.get(f"/batches/{batch.id}").page.text
         admin.post(f"/batches/{batch.id}/resumption")
-        assert batches.work_off(batch.id, 1) is True
+        assert processing.work_off(batch.id, 1) is True
         admin.post(f"/batches/{batch.id}/cancellation")
         outcomes = [row.outcome for row in rows_of(batch)]
         assert outcomes == [Outcome.WAITING, Outcome.SKIPPED]
@@ -303,7 +303,7 @@ class TestAfterConfirm:
         batch = staged(admin, FILE + "=cmd@x.org,Nope,\n")
         admin.patch(f"/batches/{batch.id}", {"skip_errors": "true"}, htmx=True)
         admin.post(f"/batches/{batch.id}/confirmation", {"version": db.session.get(Batch, batch.id).version})
-        while batches.work_off(batch.id, 50):
+        while processing.work_off(batch.id, 50):
             pass
         answer = admin.get(f"/batches/{batch.id}/report.csv")
         text = answer.data.decode("utf-8-sig")

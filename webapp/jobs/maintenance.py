@@ -8,7 +8,7 @@ from webapp import queue
 from webapp.jobs import batches as batch_jobs
 from webapp.jobs import outbox as outbox_jobs
 from webapp.jobs import stopping
-from webapp.services import batches, outbox, workers
+from webapp.services import outbox, processing, workers
 
 BUDGET = 10.0
 """Seconds that a sweep works itself while the queue is away, so that the next heartbeat is in time."""
@@ -31,4 +31,4 @@ def tick(worker_name: str) -> None:
 def _work_off(batch_id: int, end: float) -> None:
     more = True
     while more and not stopping.is_set() and time.monotonic() < end:
-        more = batches.work_off(batch_id, batch_jobs.CHUNK)
+        more = processing.work_off(batch_id, batch_jobs.CHUNK)

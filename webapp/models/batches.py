@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import JSON, ForeignKey, Index, String
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from webapp.core.planning import Mode
+from webapp.core.planning import Mode, Plan
 from webapp.db import Model, UTCDateTime, choice, utcnow
 from webapp.models.users import User
 
@@ -77,6 +77,16 @@ class Batch(Model):
     uploaded_by: Mapped[User] = relationship(foreign_keys=[uploaded_by_id], lazy="joined", innerjoin=True)
     planned_for: Mapped[User] = relationship(foreign_keys=[planned_for_id], lazy="joined", innerjoin=True)
     confirmed_by: Mapped[User | None] = relationship(foreign_keys=[confirmed_by_id], lazy="joined")
+
+    @property
+    def size(self) -> int:
+        """How many rows stand."""
+        return sum(self.counts.get(plan, 0) for plan in Plan)
+
+    @property
+    def to_send(self) -> int:
+        """The exact number on the send button."""
+        return self.counts.get(Plan.INVITE, 0) + self.counts.get(Plan.UPDATE, 0)
 
     def settings(self) -> dict[str, Any]:
         """How it is applied, as the audit log tells it."""

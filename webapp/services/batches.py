@@ -1,26 +1,22 @@
-"""Batches: staged, changed, confirmed, worked off, paused, ended; and what their pages show."""
+"""Batches under review: staged, changed, confirmed, discarded; and what the review shows."""
 
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import insert, select
 
 from webapp import queue
 from webapp.core import columns, tables
-from webapp.core.addresses import parse
-from webapp.core.directory import Registry
 from webapp.core.errors import Conflict, NotThere
-from webapp.core.planning import Access, Mode, Plan, Step
+from webapp.core.planning import Mode, Plan
 from webapp.core.words import plural
 from webapp.db import begin_write, db, utcnow
-from webapp.models import Batch, BatchKind, BatchState, Invitation, InvitationState, Outcome, Row, RowEdit, User
+from webapp.models import Batch, BatchKind, BatchState, Row, RowEdit, User
 from webapp.schemas.rows import FIELDS
-from webapp.services import audit, directory, outbox, plans, steps
+from webapp.services import audit, directory, plans, reports
 from webapp.services.audit import AuditAction
 
 PAGE = 100
@@ -99,7 +95,7 @@ def stage_again(batch_id: int, by: User) -> Batch:
     """A new batch under review from those rows of a finished one whose people had changed since its review."""
     begin_write()
     old = found(batch_id)
-    rows = changed_since(old)
+    rows = reports.changed_since(old)
     if not rows:
         raise Conflict("No row of this upload was skipped because of a change.")
     batch = Batch(
@@ -206,7 +202,7 @@ def refresh_if_stale(batch_id: int) -> None:
     db.session.commit()
 
 
-# Confirm, pause, resume, cancel, discard
+# Confirm, discard
 
 
 class Changed(Conflict):
@@ -244,7 +240,7 @@ def confirm(batch_id: int, version: int, by: User) -> bool:
     batch.confirmed_at = utcnow()
     audit.record(by, AuditAction.BATCH_CONFIRMED, batch, counts=batch.counts, **batch.settings())
     db.session.commit()
-    _ring(batch_id)
+    queue.ring("webapp.jobs.batches.process", batch_id, name=f"batch-{batch_id}")
     return True
 
 
@@ -279,23 +275,6 @@ def _what_moved(rows: Sequence[Row]) -> str:
     return f"What would happen has changed in {plural(len(rows), 'row')} ({lines}), because people, groups or roles changed."
 
 
-def pause(batch_id: int, by: User) -> Batch:
-    """Stop the claiming of rows; what is on its way to the mail server goes on."""
-    return _switch(batch_id, by, (BatchState.QUEUED, BatchState.PROCESSING), BatchState.PAUSED, AuditAction.BATCH_PAUSED)
-
-
-def resume(batch_id: int, by: User) -> Batch:
-    """Go on where Pause stopped."""
-    batch = _switch(batch_id, by, (BatchState.PAUSED,), BatchState.QUEUED, AuditAction.BATCH_RESUMED)
-    _ring(batch_id)
-    return batch
-
-
-def cancel(batch_id: int, by: User) -> Batch:
-    """Stop for good: rows that no worker has claimed yet are skipped."""
-    return _switch(batch_id, by, AT_WORK, BatchState.CANCELLED, AuditAction.BATCH_CANCELLED)
-
-
 def discard(batch_id: int, by: User) -> Batch:
     """Give up an upload that was not confirmed; its rows go."""
     begin_write()
@@ -306,143 +285,6 @@ def discard(batch_id: int, by: User) -> Batch:
     audit.record(by, AuditAction.BATCH_DISCARDED, batch)
     db.session.commit()
     return batch
-
-
-def _switch(batch_id: int, by: User, old: Sequence[BatchState], new: BatchState, action: AuditAction) -> Batch:
-    begin_write()
-    batch = locked(batch_id)
-    if batch.state not in old:
-        db.session.rollback()
-        raise Conflict(f"This upload is {batch.state.value} already; nothing was changed.")
-    batch.state = new
-    if new is BatchState.CANCELLED:
-        batch.finished_at = utcnow()
-        _settle_idle(batch)
-        for plan in (Plan.INVITE, Plan.UPDATE):
-            _settle(batch, plan, Outcome.SKIPPED, "Cancelled before it was done")
-    audit.record(by, action, batch)
-    db.session.commit()
-    return batch
-
-
-def _ring(batch_id: int) -> None:
-    queue.ring("webapp.jobs.batches.process", batch_id, name=f"batch-{batch_id}")
-
-
-# Working off, called by the worker
-
-
-def _settle(batch: Batch, plan: Plan, outcome: Outcome, reason: str) -> None:
-    db.session.execute(
-        update(Row)
-        .where(Row.batch_id == batch.id, Row.plan == plan, Row.outcome.is_(None), Row.removed_at.is_(None))
-        .values(outcome=outcome, reason=reason, done_at=utcnow())
-    )
-
-
-def work_off(batch_id: int, limit: int) -> bool:
-    """Claim up to `limit` rows, carry them out and commit, all in one transaction. -> whether rows may be left.
-
-    A crash rolls the claim back with the work, so that no row is ever half done and no lease is needed.
-    """
-    begin_write()
-    batch = found(batch_id)
-    if batch.state is BatchState.QUEUED:
-        _begin_work(batch_id)
-        begin_write()
-        batch = found(batch_id)
-    if batch.state is not BatchState.PROCESSING:
-        db.session.rollback()
-        return False
-    rows = _claimed(batch, limit)
-    if rows:
-        _carry_out_all(batch, rows)
-    db.session.commit()
-    outbox.finish_if_done(batch_id)
-    return len(rows) == limit
-
-
-def _begin_work(batch_id: int) -> None:
-    """A command: from queued to processing, once; rows with nothing to do get their outcome in one statement each."""
-    batch = locked(batch_id)
-    if batch.state is BatchState.QUEUED:
-        batch.state = BatchState.PROCESSING
-        _settle_idle(batch)
-    db.session.commit()
-
-
-def _settle_idle(batch: Batch) -> None:
-    _settle(batch, Plan.UNCHANGED, Outcome.UNCHANGED, "")
-    for plan in (Plan.ATTENTION, Plan.DUPLICATE):
-        _settle(batch, plan, Outcome.SKIPPED, "")
-
-
-def _claimed(batch: Batch, limit: int) -> list[Row]:
-    """Rows that nobody else works on: on PostgreSQL other workers skip what is locked here, on SQLite there is one writer."""
-    unclaimed = (
-        select(Row.id)
-        .where(Row.batch_id == batch.id, Row.outcome.is_(None), Row.removed_at.is_(None))
-        .order_by(Row.line)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-    )
-    ids = db.session.scalars(unclaimed).all()
-    claim = update(Row).where(Row.id.in_(ids), Row.outcome.is_(None)).values(attempt=Row.attempt + 1)
-    db.session.execute(claim, execution_options={"synchronize_session": False})
-    return list(db.session.scalars(select(Row).where(Row.id.in_(ids)).order_by(Row.line)))
-
-
-def _carry_out_all(batch: Batch, rows: Sequence[Row]) -> None:
-    by = batch.confirmed_by
-    assert by is not None
-    registry = directory.registry(by)
-    people = directory.people(row.email_key for row in rows if row.email_key)
-    for row in rows:
-        step = step_of(row)
-        if hindrance := steps.obstacle(step, people.get(row.email_key or ""), registry, by):
-            row.outcome, row.reason = hindrance
-        else:
-            with db.session.begin_nested():
-                address = parse(row.email.strip(), registry.allowed_domains)
-                row.outcome, invitation = steps.carry_out(
-                    step, address, by, registry, valid_days=batch.valid_days, batch_id=batch.id, row_id=row.id
-                )
-                row.invitation_id = invitation.id if invitation else None
-                row.reason = changes(step, registry) if row.outcome is Outcome.UPDATED else ""
-        row.done_at = utcnow()
-    directory.moved()
-
-
-def step_of(row: Row) -> Step:
-    """The stored plan of a row as the value that it was."""
-    stored = row.step
-    subject = stored.get("subject")
-    return Step(
-        plan=row.plan,
-        subject=(subject[0], subject[1]) if subject else None,
-        before=Access.from_dict(stored["before"]) if "before" in stored else None,
-        after=Access.from_dict(stored["after"]) if "after" in stored else None,
-        notes=tuple((code, text) for code, text in stored.get("notes", ())),
-        marks=tuple(stored.get("marks", ())),
-        twin=stored.get("twin"),
-    )
-
-
-def changes(step: Step, registry: Registry) -> str:
-    """What changed, in words: "1 group added, 2 groups removed"."""
-    if step.before is None or step.after is None:
-        return ""
-    told = []
-    if step.before.role != step.after.role:
-        names = [registry.role_by_id[id].name for id in (step.before.role, step.after.role)]
-        told.append(f"role {names[0]} to {names[1]}")
-    if step.before.everything != step.after.everything:
-        told.append("all groups given" if step.after.everything else "all groups taken")
-    if added := step.after.groups - step.before.groups:
-        told.append(f"{plural(len(added), 'group')} added")
-    if removed := step.before.groups - step.after.groups:
-        told.append(f"{plural(len(removed), 'group')} removed")
-    return ", ".join(told)
 
 
 # Questions
@@ -489,11 +331,12 @@ def review(batch: Batch, plan: Plan | None = None, number: int = 1) -> tuple[Pag
     if batch.directory_version == directory.version():
         standing = select(Row).where(Row.batch_id == batch.id, Row.removed_at.is_(None))
         query = standing.where(Row.plan == plan) if plan else standing
-        total = batch.counts.get(plan, 0) if plan else size(batch)
+        total = batch.counts.get(plan, 0) if plan else batch.size
         rows: Sequence[Row] = db.session.scalars(query.order_by(Row.line).limit(PAGE).offset((number - 1) * PAGE)).all()
         return Page(rows, number, total), False
     rows = plans.standing_rows(batch)
     judgements = plans.judged_again(batch, rows)
+    db.session.expunge(batch)  # what is changed from here on is for the eye, and must not be flushed
     for row in rows:
         db.session.expunge(row)
         plans.count(batch, row.plan, row.step, -1)
@@ -504,93 +347,12 @@ def review(batch: Batch, plan: Plan | None = None, number: int = 1) -> tuple[Pag
     return Page(chosen[(number - 1) * PAGE : number * PAGE], number, len(chosen)), True
 
 
-def size(batch: Batch) -> int:
-    """How many rows stand."""
-    return sum(batch.counts.get(plan, 0) for plan in Plan)
-
-
-def to_send(batch: Batch) -> int:
-    """The exact number on the send button."""
-    return batch.counts.get(Plan.INVITE, 0) + batch.counts.get(Plan.UPDATE, 0)
-
-
 def same_file(batch: Batch) -> list[Batch]:
     """Other batches of the very same file that are under review or at work."""
     if not batch.content_hash:
         return []
     query = select(Batch).where(Batch.content_hash == batch.content_hash, Batch.id != batch.id, Batch.state.in_(STANDING_STATES))
     return list(db.session.scalars(query.order_by(Batch.id.desc()).limit(3)))
-
-
-@dataclass(frozen=True, slots=True)
-class Tally:
-    """How far a batch has come: rows by outcome, and how many of those to be invited or updated still wait."""
-
-    by_outcome: Mapping[str, int]
-    acting: int
-    unclaimed: int
-    """Rows to be invited or updated that no worker has claimed yet."""
-    time_left: timedelta | None
-
-    def __getitem__(self, outcome: str) -> int:
-        return self.by_outcome.get(outcome, 0)
-
-    @property
-    def waiting(self) -> int:
-        return self["waiting"] + self.unclaimed
-
-    @property
-    def done(self) -> int:
-        return self.acting - self.waiting
-
-    @property
-    def total(self) -> int:
-        return sum(self.by_outcome.values())
-
-
-def tally(batch: Batch) -> Tally:
-    """Counts by outcome, in one query, and an estimate of the time left."""
-    query = (
-        select(Row.outcome, Row.plan, func.count())
-        .where(Row.batch_id == batch.id, Row.removed_at.is_(None))
-        .group_by(Row.outcome, Row.plan)
-    )
-    by_outcome: Counter[str] = Counter()
-    unclaimed = 0
-    for outcome, plan, n in db.session.execute(query):
-        if outcome is not None:
-            by_outcome[outcome] += n
-        elif plan in (Plan.INVITE, Plan.UPDATE):
-            unclaimed += n
-    made = Tally(by_outcome, to_send(batch), unclaimed, None)
-    if batch.confirmed_at and made.done > 0 and made.waiting:
-        return replace(made, time_left=(utcnow() - batch.confirmed_at) / made.done * made.waiting)
-    return made
-
-
-def outcomes(batch: Batch, outcome: Outcome | None = None, limit: int = PAGE, newest: bool = False) -> Sequence[Row]:
-    """Rows of a report: those with this outcome in the file's order, or the newest done."""
-    query = select(Row).where(Row.batch_id == batch.id, Row.removed_at.is_(None))
-    if outcome:
-        query = query.where(Row.outcome == outcome)
-    elif newest:
-        query = query.where(Row.done_at.is_not(None), Row.outcome.not_in([Outcome.SKIPPED, Outcome.UNCHANGED]))
-    order = (Row.done_at.desc(), Row.id.desc()) if newest else (Row.line,)
-    return db.session.scalars(query.order_by(*order).limit(limit)).all()
-
-
-def changed_since(batch: Batch) -> Sequence[Row]:
-    """The rows that were skipped because their person had changed since the review."""
-    query = select(Row).where(Row.batch_id == batch.id, Row.outcome == Outcome.SKIPPED, Row.reason == steps.CHANGED)
-    return db.session.scalars(query.order_by(Row.line)).all()
-
-
-def valid_until(batch: Batch) -> datetime | None:
-    """When the last of the batch's open invitations expires, or None where none is open."""
-    query = select(func.max(Invitation.expires_at)).where(
-        Invitation.batch_id == batch.id, Invitation.state == InvitationState.PENDING
-    )
-    return db.session.scalar(query)
 
 
 def uploads(before: int | None = None, limit: int = 50) -> Sequence[Batch]:

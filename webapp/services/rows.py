@@ -13,7 +13,7 @@ from webapp.core.planning import Access, Plan
 from webapp.db import begin_write, db, utcnow
 from webapp.models import Batch, Row, RowEdit, User
 from webapp.schemas.rows import FIELDS, RowSchema, split_groups
-from webapp.services import batches, directory, plans
+from webapp.services import batches, directory, plans, steps
 
 LONGEST_CELL = 2000
 """Characters; what is longer is cut when typed, as no e-mail or list of groups comes near."""
@@ -42,7 +42,7 @@ class Groups:
 
 def shown_groups(row: Row, registry: Registry) -> Groups:
     """A question of a row's display; no query."""
-    step = batches.step_of(row)
+    step = steps.stored(row)
     if row.plan is Plan.ATTENTION or step.before is None or step.after is None:
         names = [_official(name, registry) for name in split_groups(row.groups)]
         return Groups(names, unknown=[name for name in names if fold(name) not in registry.group_by_key and name != ALL_GROUPS])

@@ -9,8 +9,9 @@ from sqlalchemy import delete, insert
 from webapp.core.addresses import Address
 from webapp.core.directory import Registry
 from webapp.core.planning import Access, Person, Plan, Step
+from webapp.core.words import plural
 from webapp.db import db
-from webapp.models import Invitation, MessageKind, Outcome, User
+from webapp.models import Invitation, MessageKind, Outcome, Row, User
 from webapp.models.groups import invitation_groups, user_groups
 from webapp.services import audit, invitations, outbox
 from webapp.services.audit import AuditAction
@@ -107,3 +108,35 @@ def described(access: Access, registry: Registry) -> dict[str, Any]:
     """An access in names, as the audit log keeps it."""
     groups = "All groups" if access.everything else sorted(registry.group_by_id[id].name for id in access.groups)
     return {"role": registry.role_by_id[access.role].name, "groups": groups}
+
+
+def stored(row: Row) -> Step:
+    """The stored plan of a row as the value that it was."""
+    stored = row.step
+    subject = stored.get("subject")
+    return Step(
+        plan=row.plan,
+        subject=(subject[0], subject[1]) if subject else None,
+        before=Access.from_dict(stored["before"]) if "before" in stored else None,
+        after=Access.from_dict(stored["after"]) if "after" in stored else None,
+        notes=tuple((code, text) for code, text in stored.get("notes", ())),
+        marks=tuple(stored.get("marks", ())),
+        twin=stored.get("twin"),
+    )
+
+
+def changes(step: Step, registry: Registry) -> str:
+    """What changed, in words: "1 group added, 2 groups removed"."""
+    if step.before is None or step.after is None:
+        return ""
+    told = []
+    if step.before.role != step.after.role:
+        names = [registry.role_by_id[id].name for id in (step.before.role, step.after.role)]
+        told.append(f"role {names[0]} to {names[1]}")
+    if step.before.everything != step.after.everything:
+        told.append("all groups given" if step.after.everything else "all groups taken")
+    if added := step.after.groups - step.before.groups:
+        told.append(f"{plural(len(added), 'group')} added")
+    if removed := step.before.groups - step.after.groups:
+        told.append(f"{plural(len(removed), 'group')} removed")
+    return ", ".join(told)

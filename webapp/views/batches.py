@@ -16,7 +16,7 @@ from webapp.core.template import write as write_csv
 from webapp.core.words import plural
 from webapp.models import Batch, BatchState, Outcome
 from webapp.schemas.batches import OptionsSchema
-from webapp.services import batches, directory, groups, outbox, rows, workers
+from webapp.services import batches, directory, groups, outbox, processing, reports, rows, steps, workers
 from webapp.views.invitations import dialog_context
 from webapp.views.sessions import afterwards
 from webapp.web import allow, go, is_fragment, me, page_or_fragment
@@ -106,9 +106,7 @@ def row_context(batch: Batch) -> dict[str, Any]:
         "batch": batch,
         "registry": registry,
         "roles": registry.grantable(batch.planned_for.role.rank),
-        "size": batches.size(batch),
-        "to_send": batches.to_send(batch),
-        "step_of": batches.step_of,
+        "step_of": steps.stored,
         "shown_groups": rows.shown_groups,
         "shown_role": rows.shown_role,
     }
@@ -154,7 +152,7 @@ def confirm(batch_id: int) -> BaseResponse:
 @allow(Permission.INVITATIONS_MAKE)
 def pause(batch_id: int) -> BaseResponse:
     """Stop the claiming of rows."""
-    batches.pause(batch_id, me())
+    processing.pause(batch_id, me())
     return go("batches.show", batch_id=batch_id, say="Paused. E-mails already on their way still go out.")
 
 
@@ -162,7 +160,7 @@ def pause(batch_id: int) -> BaseResponse:
 @allow(Permission.INVITATIONS_MAKE)
 def resume(batch_id: int) -> BaseResponse:
     """Go on where Pause stopped."""
-    batches.resume(batch_id, me())
+    processing.resume(batch_id, me())
     return go("batches.show", batch_id=batch_id, say="Resumed.")
 
 
@@ -170,7 +168,7 @@ def resume(batch_id: int) -> BaseResponse:
 @allow(Permission.INVITATIONS_MAKE)
 def cancel(batch_id: int) -> BaseResponse:
     """Stop for good: unclaimed rows are skipped."""
-    batches.cancel(batch_id, me())
+    processing.cancel(batch_id, me())
     return go("batches.show", batch_id=batch_id, say="Cancelled. Rows that were not done yet were skipped.")
 
 
@@ -213,12 +211,12 @@ def progress(batch_id: int) -> str | BaseResponse:
 
 def progress_context(batch: Batch) -> dict[str, Any]:
     """What the progress page and its live part show."""
-    tally = batches.tally(batch)
+    tally = reports.tally(batch)
     stuck = tally.unclaimed and batch.state is not BatchState.PAUSED and not (queue.ping() and workers.alive())
     return {
         "batch": batch,
         "tally": tally,
-        "newest": batches.outcomes(batch, limit=20, newest=True),
+        "newest": reports.outcomes(batch, limit=20, newest=True),
         "is_waiting_for_queue": stuck,
         "alarm": outbox.alarm(),
     }
@@ -230,14 +228,14 @@ def report_context(batch: Batch) -> dict[str, Any]:
     limits = {outcome: 5000 if outcome is shown else 10 for outcome in Outcome}
     return {
         "batch": batch,
-        "tally": batches.tally(batch),
-        "failed": batches.outcomes(batch, Outcome.FAILED, limits[Outcome.FAILED]),
-        "skipped": batches.outcomes(batch, Outcome.SKIPPED, limits[Outcome.SKIPPED]),
-        "invited": batches.outcomes(batch, Outcome.INVITED, limits[Outcome.INVITED]),
-        "updated": batches.outcomes(batch, Outcome.UPDATED, limits[Outcome.UPDATED]),
-        "waiting": batches.outcomes(batch, Outcome.WAITING, limits[Outcome.WAITING]),
-        "changed": batches.changed_since(batch),
-        "until": batches.valid_until(batch),
+        "tally": reports.tally(batch),
+        "failed": reports.outcomes(batch, Outcome.FAILED, limits[Outcome.FAILED]),
+        "skipped": reports.outcomes(batch, Outcome.SKIPPED, limits[Outcome.SKIPPED]),
+        "invited": reports.outcomes(batch, Outcome.INVITED, limits[Outcome.INVITED]),
+        "updated": reports.outcomes(batch, Outcome.UPDATED, limits[Outcome.UPDATED]),
+        "waiting": reports.outcomes(batch, Outcome.WAITING, limits[Outcome.WAITING]),
+        "changed": reports.changed_since(batch),
+        "until": reports.valid_until(batch),
         "alarm": outbox.alarm(),
     }
 
@@ -251,7 +249,7 @@ def _outcome(name: str | None) -> Outcome | None:
 def report(batch_id: int) -> Response:
     """Every row's outcome and reason as a file; `?outcome=skipped` for some of them."""
     batch = batches.found(batch_id)
-    found = batches.outcomes(batch, _outcome(request.args.get("outcome")), limit=1_000_000)
+    found = reports.outcomes(batch, _outcome(request.args.get("outcome")), limit=1_000_000)
     lines = [(str(r.line), r.email, r.role, r.groups, (r.outcome or Outcome.WAITING).value.capitalize(), r.why) for r in found]
     stem = batch.name.rpartition(".")[0] or batch.name
     return download(write_csv(("Row", "Email", "Role", "Groups", "Outcome", "Reason"), lines), f"{stem}-results.csv")

@@ -1,0 +1,136 @@
+"""A confirmed batch at work: worked off by the worker, paused, resumed, cancelled."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import select, update
+
+from webapp import queue
+from webapp.core.addresses import parse
+from webapp.core.errors import Conflict
+from webapp.core.planning import Plan
+from webapp.db import begin_write, db, utcnow
+from webapp.models import Batch, BatchState, Outcome, Row, User
+from webapp.services import audit, batches, directory, outbox, steps
+from webapp.services.audit import AuditAction
+
+# Asked for by a person
+
+
+def pause(batch_id: int, by: User) -> Batch:
+    """Stop the claiming of rows; what is on its way to the mail server goes on."""
+    return _switch(batch_id, by, (BatchState.QUEUED, BatchState.PROCESSING), BatchState.PAUSED, AuditAction.BATCH_PAUSED)
+
+
+def resume(batch_id: int, by: User) -> Batch:
+    """Go on where Pause stopped."""
+    batch = _switch(batch_id, by, (BatchState.PAUSED,), BatchState.QUEUED, AuditAction.BATCH_RESUMED)
+    queue.ring("webapp.jobs.batches.process", batch_id, name=f"batch-{batch_id}")
+    return batch
+
+
+def cancel(batch_id: int, by: User) -> Batch:
+    """Stop for good: rows that no worker has claimed yet are skipped."""
+    return _switch(batch_id, by, batches.AT_WORK, BatchState.CANCELLED, AuditAction.BATCH_CANCELLED)
+
+
+def _switch(batch_id: int, by: User, old: Sequence[BatchState], new: BatchState, action: AuditAction) -> Batch:
+    begin_write()
+    batch = batches.locked(batch_id)
+    if batch.state not in old:
+        db.session.rollback()
+        raise Conflict(f"This upload is {batch.state.value} already; nothing was changed.")
+    batch.state = new
+    if new is BatchState.CANCELLED:
+        batch.finished_at = utcnow()
+        _settle_idle(batch)
+        for plan in (Plan.INVITE, Plan.UPDATE):
+            _settle(batch, plan, Outcome.SKIPPED, "Cancelled before it was done")
+    audit.record(by, action, batch)
+    db.session.commit()
+    return batch
+
+
+# Called by the worker
+
+
+def _settle(batch: Batch, plan: Plan, outcome: Outcome, reason: str) -> None:
+    db.session.execute(
+        update(Row)
+        .where(Row.batch_id == batch.id, Row.plan == plan, Row.outcome.is_(None), Row.removed_at.is_(None))
+        .values(outcome=outcome, reason=reason, done_at=utcnow())
+    )
+
+
+def work_off(batch_id: int, limit: int) -> bool:
+    """Claim up to `limit` rows, carry them out and commit, all in one transaction. -> whether rows may be left.
+
+    A crash rolls the claim back with the work, so that no row is ever half done and no lease is needed.
+    """
+    begin_write()
+    batch = batches.found(batch_id)
+    if batch.state is BatchState.QUEUED:
+        _begin_work(batch_id)
+        begin_write()
+        batch = batches.found(batch_id)
+    if batch.state is not BatchState.PROCESSING:
+        db.session.rollback()
+        return False
+    rows = _claimed(batch, limit)
+    if rows:
+        _carry_out_all(batch, rows)
+    db.session.commit()
+    outbox.finish_if_done(batch_id)
+    return len(rows) == limit
+
+
+def _begin_work(batch_id: int) -> None:
+    """A command: from queued to processing, once; rows with nothing to do get their outcome in one statement each."""
+    batch = batches.locked(batch_id)
+    if batch.state is BatchState.QUEUED:
+        batch.state = BatchState.PROCESSING
+        _settle_idle(batch)
+    db.session.commit()
+
+
+def _settle_idle(batch: Batch) -> None:
+    _settle(batch, Plan.UNCHANGED, Outcome.UNCHANGED, "")
+    for plan in (Plan.ATTENTION, Plan.DUPLICATE):
+        _settle(batch, plan, Outcome.SKIPPED, "")
+
+
+def _claimed(batch: Batch, limit: int) -> list[Row]:
+    """Rows that nobody else works on: on PostgreSQL other workers skip what is locked here, on SQLite there is one writer."""
+    unclaimed = (
+        select(Row.id)
+        .where(Row.batch_id == batch.id, Row.outcome.is_(None), Row.removed_at.is_(None))
+        .order_by(Row.line)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    ids = db.session.scalars(unclaimed).all()
+    claim = update(Row).where(Row.id.in_(ids), Row.outcome.is_(None)).values(attempt=Row.attempt + 1)
+    db.session.execute(claim, execution_options={"synchronize_session": False})
+    return list(db.session.scalars(select(Row).where(Row.id.in_(ids)).order_by(Row.line)))
+
+
+def _carry_out_all(batch: Batch, rows: Sequence[Row]) -> None:
+    by = batch.confirmed_by
+    assert by is not None
+    registry = directory.registry(by)
+    people = directory.people(row.email_key for row in rows if row.email_key)
+    for row in rows:
+        step = steps.stored(row)
+        if hindrance := steps.obstacle(step, people.get(row.email_key or ""), registry, by):
+            row.outcome, row.reason = hindrance
+        else:
+            with db.session.begin_nested():
+                address = parse(row.email.strip(), registry.allowed_domains)
+                row.outcome, invitation = steps.carry_out(
+                    step, address, by, registry, valid_days=batch.valid_days, batch_id=batch.id, row_id=row.id
+                )
+                row.invitation_id = invitation.id if invitation else None
+                row.reason = steps.changes(step, registry) if row.outcome is Outcome.UPDATED else ""
+        row.done_at = utcnow()
+    directory.moved()
