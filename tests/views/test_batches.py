@@ -115,7 +115,7 @@ class TestReview:
         page = admin.get(f"/batches/{batch.id}?plan=attention").page
         assert [a for a in page.all("a", aria_current="true") if "plan=attention" in a["href"]]
         assert page.values("value") == ["bad", ""]
-        assert batch.counts == {"invite": 1, "unchanged": 1, "attention": 1}
+        assert batch.counts == {"invite": 1, "unchanged": 1, "attention": 1, "problem:email": 1}
 
     def test_a_filter_without_rows_says_so(self, admin):
         batch = staged(admin)

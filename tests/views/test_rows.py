@@ -55,7 +55,7 @@ def test_a_good_edit_answers_with_the_cell_and_what_else_moved(admin, batch):
     assert f"#batch-{batch.id}-send" in targets
     assert not any(t == f"#row-{rows_of(batch)[0].id}" for t in targets), "the whole row must never be sent"
     assert rows_of(batch)[0].plan is Plan.INVITE
-    assert db.session.get(Batch, batch.id).counts == {"invite": 1, "attention": 2}
+    assert db.session.get(Batch, batch.id).counts == {"invite": 1, "attention": 2, "problem:email": 1, "problem:groups": 1}
 
 
 def test_a_cell_that_is_still_wrong_says_so_and_keeps_what_was_typed(admin, batch):

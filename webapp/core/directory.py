@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 ALL_GROUPS = "All groups"
 
@@ -33,6 +34,13 @@ class GroupEntry:
     name: str
 
 
+Entry = TypeVar("Entry", RoleEntry, GroupEntry)
+
+
+def _meant(aliases: Mapping[str, int], by_id: Mapping[int, Entry]) -> dict[str, Entry]:
+    return {key: by_id[id] for key, id in aliases.items() if id in by_id}
+
+
 @dataclass(frozen=True)
 class Registry:
     """All roles and groups, and the domains this organisation lets in or is known to use."""
@@ -41,6 +49,9 @@ class Registry:
     groups: Sequence[GroupEntry]
     allowed_domains: frozenset[str] = frozenset()
     """ASCII, lower case. Always valid; where there are any, new invitations go to these alone."""
+    role_aliases: Mapping[str, int] = field(default_factory=dict)
+    """Folded word -> id of the role that the organisation means by it."""
+    group_aliases: Mapping[str, int] = field(default_factory=dict)
     known_domains: tuple[str, ...] = ()
     """For suggestions, likeliest first."""
     role_by_key: dict[str, RoleEntry] = field(init=False, repr=False)
@@ -49,11 +60,14 @@ class Registry:
     group_by_id: dict[int, GroupEntry] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
+        roles = {role.id: role for role in self.roles}
+        groups = {group.id: group for group in self.groups}
         for name, value in (
-            ("role_by_key", {fold(r.name): r for r in self.roles}),
-            ("group_by_key", {fold(g.name): g for g in self.groups}),
-            ("role_by_id", {r.id: r for r in self.roles}),
-            ("group_by_id", {g.id: g for g in self.groups}),
+            ("role_by_id", roles),
+            ("group_by_id", groups),
+            # A name wins over an alias that is spelt the same.
+            ("role_by_key", _meant(self.role_aliases, roles) | {fold(r.name): r for r in self.roles}),
+            ("group_by_key", _meant(self.group_aliases, groups) | {fold(g.name): g for g in self.groups}),
         ):
             object.__setattr__(self, name, value)
 

@@ -2,20 +2,45 @@
 
 from __future__ import annotations
 
+from webapp.models.aliases import Alias, AliasKind, HeaderMapping
 from webapp.models.audit import AuditEvent
-from webapp.models.batches import Batch, BatchKind, BatchState
+from webapp.models.batches import Batch, BatchFile, BatchKind, BatchState
 from webapp.models.groups import Group
 from webapp.models.invitations import Invitation, InvitationState
 from webapp.models.organisation import Organisation
 from webapp.models.outbox import MailGate, Message, MessageKind, MessageState, Phase
 from webapp.models.roles import OWNER_ROLE_ID, Role
-from webapp.models.rows import Outcome, Row, RowEdit
+from webapp.models.rows import EditState, Outcome, Row, RowEdit
 from webapp.models.sessions import Session
 from webapp.models.users import User, UserState
 from webapp.models.workers import Worker
 
 __all__ = [
-    "OWNER_ROLE_ID", "AuditEvent", "Batch", "BatchKind", "BatchState", "Group", "Invitation", "InvitationState",
-    "MailGate", "Message", "MessageKind", "MessageState", "Organisation", "Outcome", "Phase", "Role", "Row", "RowEdit",
-    "Session", "User", "UserState", "Worker",
-]  # fmt: skip
+    "OWNER_ROLE_ID",
+    "Alias",
+    "AliasKind",
+    "AuditEvent",
+    "Batch",
+    "BatchFile",
+    "BatchKind",
+    "BatchState",
+    "EditState",
+    "Group",
+    "HeaderMapping",
+    "Invitation",
+    "InvitationState",
+    "MailGate",
+    "Message",
+    "MessageKind",
+    "MessageState",
+    "Organisation",
+    "Outcome",
+    "Phase",
+    "Role",
+    "Row",
+    "RowEdit",
+    "Session",
+    "User",
+    "UserState",
+    "Worker",
+]

@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, Index, String
+from sqlalchemy import JSON, ForeignKey, Index, LargeBinary, String, Text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from webapp.core.planning import Mode, Plan
@@ -58,6 +58,13 @@ class Batch(Model):
     change_roles: Mapped[bool] = mapped_column(default=False)
     skip_errors: Mapped[bool] = mapped_column(default=False)
     valid_days: Mapped[int]
+    message: Mapped[str] = mapped_column(Text, default="", server_default="")
+    """Personal words in this batch's invitations."""
+
+    parts_id: Mapped[int | None] = mapped_column(ForeignKey("batches.id", ondelete="SET NULL"))
+    """The first part, where a long file was split into several batches."""
+    part: Mapped[int] = mapped_column(default=1, server_default="1")
+    parts: Mapped[int] = mapped_column(default=1, server_default="1")
 
     version: Mapped[int] = mapped_column(default=1)
     """Raised by every change to what the review shows; confirming carries it."""
@@ -91,3 +98,17 @@ class Batch(Model):
     def settings(self) -> dict[str, Any]:
         """How it is applied, as the audit log tells it."""
         return {"mode": self.mode.value, "change_roles": self.change_roles, "skip_errors": self.skip_errors}
+
+
+class BatchFile(Model):
+    """The uploaded file itself, kept while its batch can still be read anew: until it is confirmed or discarded."""
+
+    __tablename__ = "batch_files"
+
+    batch_id: Mapped[int] = mapped_column(ForeignKey("batches.id", ondelete="CASCADE"), primary_key=True)
+    data: Mapped[bytes] = mapped_column(LargeBinary)
+    sheet: Mapped[str | None] = mapped_column(String(255))
+    header_row: Mapped[int | None]
+    """As chosen by a person; None: found by Muster. 0: the file has no header."""
+    columns: Mapped[dict[str, int]] = mapped_column(JSON, default=dict)
+    """Field -> place of its column, as chosen by a person; {}: by the header's names."""

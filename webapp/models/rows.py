@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, Index, String, Text
+from sqlalchemy import JSON, ForeignKey, Index, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from webapp.core.planning import Plan
@@ -43,6 +43,8 @@ class Row(Model):
     read_email: Mapped[str] = mapped_column(Text)
     read_role: Mapped[str] = mapped_column(Text)
     read_groups: Mapped[str] = mapped_column(Text)
+    read_cells: Mapped[list[str]] = mapped_column(JSON, default=list, server_default=text("'[]'"))
+    """The whole line as read, by the columns of `Batch.header`; empty for a row that was added by hand."""
     email: Mapped[str] = mapped_column(Text)
     role: Mapped[str] = mapped_column(Text)
     groups: Mapped[str] = mapped_column(Text)
@@ -52,6 +54,8 @@ class Row(Model):
     """None where the e-mail does not pass."""
     issues: Mapped[list[dict[str, Any]]] = mapped_column(JSON, default=list)
     """`core.planning.Issue` as dictionaries: what the schema and the planner found, by field."""
+    problems: Mapped[str] = mapped_column(String(32), default="", server_default="")
+    """The fields of `issues`, each between commas (",email,role,"), so that they can be filtered by."""
     plan: Mapped[Plan] = mapped_column(choice(Plan), default=Plan.ATTENTION)
     step: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
     """`core.planning.Step` as a dictionary: whom it touches, before, after, notes."""
@@ -83,8 +87,19 @@ class Row(Model):
         return bool(self.cell(field) != getattr(self, f"read_{field}"))
 
 
+class EditState(StrEnum):
+    """An edit can be undone and redone; one that was undone and then overtaken by a new edit cannot come back."""
+
+    DONE = "done"
+    UNDONE = "undone"
+    DROPPED = "dropped"
+
+
 class RowEdit(Model):
-    """One change to one cell, or a removal (field "removed"): appended, never changed."""
+    """One change to one cell; or a removal (field "removed") or an addition (field "added") of a row.
+
+    Edits of one step share their `version`: they are undone together.
+    """
 
     __tablename__ = "row_edits"
     __table_args__ = (
@@ -103,3 +118,4 @@ class RowEdit(Model):
     field: Mapped[str] = mapped_column(String(32))
     before: Mapped[str] = mapped_column(Text)
     after: Mapped[str] = mapped_column(Text)
+    state: Mapped[EditState] = mapped_column(choice(EditState), default=EditState.DONE, server_default="done")

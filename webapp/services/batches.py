@@ -65,7 +65,8 @@ def stage(data: bytes, name: str, by: User) -> Batch:
     cells = [(row.line, {"email": row.email, "role": row.role, "groups": row.groups}) for row in extract.cells]
     judgements = plans.judged(cells, policy)
     for judgement in judgements.values():
-        plans.count(batch, judgement.step.plan, judgement.step.as_dict(), +1)
+        values = judgement.values()
+        plans.count(batch, values["plan"], values["step"], values["problems"], +1)
 
     begin_write()
     db.session.add(batch)
@@ -118,7 +119,7 @@ def stage_again(batch_id: int, by: User) -> Batch:
     for row in rows:
         cells = {field: row.cell(field) for field in FIELDS}
         db.session.add(Row(batch_id=batch.id, line=row.line, **cells, **{f"read_{f}": v for f, v in cells.items()}))
-        plans.count(batch, Plan.ATTENTION, {}, +1)  # until refresh() below plans it
+        plans.count(batch, Plan.ATTENTION, {}, "", +1)  # until refresh() below plans it
     db.session.flush()
     refresh(batch)
     audit.record(by, AuditAction.BATCH_UPLOADED, batch, rows=len(rows), again=old.id)
@@ -339,10 +340,10 @@ def review(batch: Batch, plan: Plan | None = None, number: int = 1) -> tuple[Pag
     db.session.expunge(batch)  # what is changed from here on is for the eye, and must not be flushed
     for row in rows:
         db.session.expunge(row)
-        plans.count(batch, row.plan, row.step, -1)
+        plans.count(batch, row.plan, row.step, row.problems, -1)
         for name, value in judgements[row.line].values().items():
             setattr(row, name, value)
-        plans.count(batch, row.plan, row.step, +1)
+        plans.count(batch, row.plan, row.step, row.problems, +1)
     chosen = [row for row in rows if plan is None or row.plan is plan]
     return Page(chosen[(number - 1) * PAGE : number * PAGE], number, len(chosen)), True
 

@@ -15,6 +15,7 @@ from webapp.core.planning import Access, Person
 from webapp.db import among, db, utcnow
 from webapp.models import (
     OWNER_ROLE_ID,
+    Alias,
     Group,
     Invitation,
     InvitationState,
@@ -37,15 +38,18 @@ def settings() -> Settings:
 
 
 def registry(by: User | None = None) -> Registry:
-    """All roles (highest first) and groups (by name), in two queries, and one more for the Owner's domain."""
+    """All roles (highest first), groups (by name) and their aliases, in four queries."""
     roles = db.session.scalars(select(Role).order_by(Role.rank.desc(), Role.id)).all()
     groups = db.session.execute(select(Group.id, Group.name).order_by(Group.key)).all()
+    aliases = db.session.execute(select(Alias.key, Alias.role_id, Alias.group_id)).all()
     owner_key = db.session.scalar(select(User.email_key).where(User.role_id == OWNER_ROLE_ID))
     allowed = settings().allowed_domains
     own = [key.rpartition("@")[2] for key in (by.email_key if by else None, owner_key) if key]
     return Registry(
         roles=tuple(RoleEntry(r.id, r.name, r.rank, r.is_owner, "users:manage" in r.permissions) for r in roles),
         groups=tuple(GroupEntry(id, name) for id, name in groups),
+        role_aliases={alias.key: alias.role_id for alias in aliases if alias.role_id},
+        group_aliases={alias.key: alias.group_id for alias in aliases if alias.group_id},
         allowed_domains=frozenset(allowed),
         known_domains=tuple(dict.fromkeys((*allowed, *own))),
     )

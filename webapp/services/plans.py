@@ -28,7 +28,14 @@ class Judgement:
 
     def values(self) -> dict[str, Any]:
         """Column values of `Row`."""
-        return {"email_key": self.email_key, "issues": self.issues, "plan": self.step.plan, "step": self.step.as_dict()}
+        fields = dict.fromkeys(issue["field"] for issue in self.issues)
+        return {
+            "email_key": self.email_key,
+            "issues": self.issues,
+            "problems": f",{','.join(fields)}," if fields else "",
+            "plan": self.step.plan,
+            "step": self.step.as_dict(),
+        }
 
 
 def policy_of(batch: Batch, by: User, registry: Registry) -> Policy:
@@ -101,17 +108,18 @@ def store(batch: Batch, rows: Sequence[Row], judgements: Mapping[int, Judgement]
     if not changed:
         return
     for row in changed:
-        count(batch, row.plan, row.step, -1)
+        count(batch, row.plan, row.step, row.problems, -1)
     db.session.execute(update(Row), [{"id": row.id, **judgements[row.line].values()} for row in changed])
     for row in changed:
-        judgement = judgements[row.line]
-        count(batch, judgement.step.plan, judgement.step.as_dict(), +1)
-        db.session.expire(row, ["email_key", "issues", "plan", "step"])
+        values = judgements[row.line].values()
+        count(batch, values["plan"], values["step"], values["problems"], +1)
+        db.session.expire(row, list(values))
 
 
-def count(batch: Batch, plan: str, step: Mapping[str, Any], by: int) -> None:
-    """Part of a command: move the batch's counts by one row."""
+def count(batch: Batch, plan: str, step: Mapping[str, Any], problems: str, by: int) -> None:
+    """Part of a command: move the batch's counts by one row: its plan, its marks, and "problem:role" and the like."""
     counts = Counter(batch.counts)
-    for key in (str(plan), *step.get("marks", ())):
+    fields = (f"problem:{field}" for field in problems.strip(",").split(",") if field)
+    for key in (str(plan), *step.get("marks", ()), *fields):
         counts[key] += by
     batch.counts = {key: n for key, n in counts.items() if n}

@@ -115,7 +115,7 @@ def remove(batch_id: int, row_id: int, by: User) -> Edit:
     row = _standing(batch_id, row_id)
     touched = [twin for twin in _with_key(batch, row.email_key) if twin.id != row.id]
     row.removed_at = utcnow()
-    plans.count(batch, row.plan, row.step, -1)
+    plans.count(batch, row.plan, row.step, row.problems, -1)
     _note(batch, row, by, "removed", "", "removed")
     twins = _judge_again(batch, [], touched)
     db.session.commit()
@@ -131,7 +131,7 @@ def restore(batch_id: int, row_id: int, by: User) -> Edit:
         db.session.rollback()
         return Edit(batch, row, "removed", [])
     row.removed_at = None
-    plans.count(batch, row.plan, row.step, +1)
+    plans.count(batch, row.plan, row.step, row.problems, +1)
     _note(batch, row, by, "removed", "removed", "")
     twins = _judge_again(batch, [row], [])
     db.session.commit()

@@ -1,0 +1,47 @@
+"""What the organisation calls things: remembered answers of those who map columns and values."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import JSON, ForeignKey, String, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from webapp.db import Model, UTCDateTime, choice, utcnow
+
+
+class AliasKind(StrEnum):
+    """What an alias stands for."""
+
+    ROLE = "role"
+    GROUP = "group"
+
+
+class Alias(Model):
+    """Another word for a role or a group, such as "administrator" for Admin. It goes with what it stands for."""
+
+    __tablename__ = "aliases"
+    __table_args__ = (UniqueConstraint("kind", "key"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[AliasKind] = mapped_column(choice(AliasKind))
+    word: Mapped[str] = mapped_column(String(80))
+    key: Mapped[str] = mapped_column(String(80))
+    """The word folded, as files are matched."""
+    role_id: Mapped[int | None] = mapped_column(ForeignKey("roles.id", ondelete="CASCADE"))
+    group_id: Mapped[int | None] = mapped_column(ForeignKey("groups.id", ondelete="CASCADE"))
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=utcnow)
+
+
+class HeaderMapping(Model):
+    """Which columns hold what in files with this very header, as somebody chose and had remembered."""
+
+    __tablename__ = "header_mappings"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(String(64), unique=True)
+    """SHA-256 (hex) of the folded names of the columns."""
+    columns: Mapped[dict[str, int]] = mapped_column(JSON)
+    """Field -> place of its column."""
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=utcnow)
