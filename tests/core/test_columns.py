@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from webapp.core.columns import Cells, Field, Mapping, UnmatchedColumns, describe, extract, match
+from webapp.core.columns import Cells, Field, Guess, Mapping, UnmatchedColumns, describe, extract, guess, mapping, match
 from webapp.core.fields import recognise
-from webapp.core.tables import Table, UnreadableFile, read
+from webapp.core.tables import Table, UnreadableFile, pasted, read
 
 FILES = Path(__file__).parent.parent / "files"
 
@@ -102,25 +102,25 @@ def test_columns_are_matched_in_any_order(header, mapping):
     [
         (
             ("Email", "Name", "Phone"),
-            "This file has no column called “Role”. Its first row has “Email”, “Name” and “Phone”. "
+            "This file has no column called “Role”. Its columns are “Email”, “Name” and “Phone”. "
             "Rename the column that holds the roles to “Role” and upload again.",
         ),
         (
             ("Role", ""),
-            "This file has no column called “Email”. Its first row has “Role”. "
+            "This file has no column called “Email”. Its only column is “Role”. "
             "Rename the column that holds the email addresses to “Email” and upload again.",
         ),
         (
             ("A", "B", "C", "D", "E", "F", "G", "a very long name\nof a column that goes on and on"),
             "This file has no columns called “Email” and “Role”. "
-            "Its first row has “A”, “B”, “C”, “D”, “E”, “F” and 2 more. "
+            "Its columns are “A”, “B”, “C”, “D”, “E”, “F” and 2 more. "
             "Rename the columns that hold the email addresses and roles to “Email” and “Role” "
             "and upload again.",
         ),
         (
             ("a very long name\nof a column that goes on and on",),
             "This file has no columns called “Email” and “Role”. "
-            "Its first row has “a very long name of a column that goes…”. "
+            "Its only column is “a very long name of a column that goes…”. "
             "Rename the columns that hold the email addresses and roles to “Email” and “Role” "
             "and upload again.",
         ),
@@ -252,6 +252,114 @@ def test_a_file_of_nothing_but_examples_is_refused():
 )
 def test_the_page_is_told_how_the_file_was_read(name, expected):
     assert facts(name) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("plain.xlsx", ["Excel workbook, sheet “People”"]),
+        ("hidden-sheet.ods", ["OpenDocument workbook, sheet “People”"]),
+        ("kinds-of-cells.xls", ["Excel workbook, sheet “People”", "sheet “Notes” not read", "header found in row 2"]),
+        ("instructions-first.xlsx", ["Excel workbook, sheet “People”", "sheets “Read me” and “Lists” not read"]),
+        ("title-and-blank-lines.csv", ["comma-separated", "UTF-8", "header found in row 4"]),
+    ],
+)
+def test_the_page_is_told_which_sheet_and_which_header_were_read(name, expected):
+    assert facts(name)[: len(expected)] == expected
+
+
+def test_the_page_is_told_of_what_was_pasted():
+    table = pasted("a@x.org\tAnalyst\n")
+    chosen = mapping({Field.EMAIL: 0, Field.ROLE: 1}, table.header)
+    assert describe(table, chosen, extract(table, chosen)) == ["pasted", "tab-separated", "no header row"]
+
+
+ROLES, GROUPS = ("Analyst", "Remote"), ("Loans", "Student Devices")
+
+
+@pytest.mark.parametrize(
+    ("header", "samples", "expected"),
+    [
+        (
+            ("Email", "", "Role"),
+            [("a@x.org", "1", "Analyst"), ("b@x.org", "1", ""), ("c@x.org", "2", "Remote"), ("d@x.org", "3", "Remote")],
+            [
+                Guess(0, "Email", ("a@x.org", "b@x.org", "c@x.org"), Field.EMAIL, certain=True),
+                Guess(1, "Column B", ("1", "2", "3"), None, certain=False),
+                Guess(2, "Role", ("Analyst", "Remote"), Field.ROLE, certain=True),
+            ],
+        ),
+        (
+            ("Kontakt", "Zugang", "Wo", "Name"),
+            [("a@x.org", "analyst", "Loans, Attic", "Ana"), ("b", "REMOTE", "all  groups", "Bo"), ("", "", "", "")],
+            [
+                Guess(0, "Kontakt", ("a@x.org", "b"), Field.EMAIL, certain=False),
+                Guess(1, "Zugang", ("analyst", "REMOTE"), Field.ROLE, certain=False),
+                Guess(2, "Wo", ("Loans, Attic", "all  groups"), Field.GROUPS, certain=False),
+                Guess(3, "Name", ("Ana", "Bo"), None, certain=False),
+            ],
+        ),
+        (
+            ("Role", "Role", "Mail"),
+            [("Teacher", "Analyst", "a@x.org")],
+            [
+                Guess(0, "Role", ("Teacher",), None, certain=False),
+                Guess(1, "Role", ("Analyst",), Field.ROLE, certain=False),
+                Guess(2, "Mail", ("a@x.org",), Field.EMAIL, certain=True),
+            ],
+        ),
+        (
+            ("Email", "Private"),
+            [("", "a@x.org")],
+            [
+                Guess(0, "Email", (), Field.EMAIL, certain=True),
+                Guess(1, "Private", ("a@x.org",), None, certain=False),
+            ],
+        ),
+    ],
+)
+def test_columns_are_guessed_by_their_names_and_then_by_their_cells(header, samples, expected):
+    assert guess(header, samples, ROLES, GROUPS) == expected
+
+
+def test_a_pasted_table_without_header_is_told_by_its_cells():
+    table = pasted("Loans\tAnalyst\ta@x.org\n\tRemote\tb@x.org\n")
+    guesses = guess(table.header, [line.cells for line in table.lines], ROLES, GROUPS)
+    chosen = mapping({each.field: each.place for each in guesses if each.field}, table.header)
+    assert extract(table, chosen).cells == [Cells(1, "a@x.org", "Analyst", "Loans"), Cells(2, "b@x.org", "Remote", "")]
+
+
+def test_what_a_person_chose_is_the_mapping():
+    header = ("Wer", "", "Zugang", "Wo")
+    assert mapping({Field.EMAIL: 1, Field.ROLE: 2, Field.GROUPS: 3}, header) == Mapping(
+        {Field.EMAIL: 1, Field.ROLE: 2, Field.GROUPS: 3}, ("Wer",), overflow=True
+    )
+    table = read(b"Wer,,Zugang,Wo\nAna,a@x.org,Analyst,A,B\n", "people.csv")
+    found = extract(table, mapping({Field.EMAIL: 1, Field.ROLE: 2, Field.GROUPS: 3}, table.header))
+    assert (found.cells, found.unnamed) == ([Cells(2, "a@x.org", "Analyst", "A, B")], 0)
+
+
+@pytest.mark.parametrize(
+    ("columns", "sentence"),
+    [
+        ({Field.ROLE: 0}, "No column is chosen for the email addresses. Choose one and go on."),
+        ({Field.EMAIL: 0, Field.GROUPS: 1}, "No column is chosen for the roles. Choose one and go on."),
+        (
+            {Field.EMAIL: 0, Field.ROLE: 0},
+            "“Wer” is chosen for both the email addresses and the roles. Choose a column of its own for each.",
+        ),
+        (
+            {Field.EMAIL: 0, Field.ROLE: 1, Field.GROUPS: 1},
+            "“Column B” is chosen for both the roles and the groups. Choose a column of its own for each.",
+        ),
+        ({Field.EMAIL: 0, Field.ROLE: 2}, "The column chosen for the roles is not in this file. Choose another one."),
+        ({Field.EMAIL: -1, Field.ROLE: 1}, "The column chosen for the email addresses is not in this file. Choose another one."),
+    ],
+)
+def test_a_choice_that_leaves_something_open_is_refused(columns, sentence):
+    with pytest.raises(UnmatchedColumns) as refused:
+        mapping(columns, ("Wer", ""))
+    assert str(refused.value) == sentence
 
 
 def test_a_separator_without_a_name_is_shown_and_one_of_a_kind_is_singular():

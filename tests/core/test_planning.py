@@ -122,7 +122,7 @@ class TestAnActiveUser:
     @pytest.mark.parametrize("ticked", [True, False])
     def test_nobody_changes_their_own_role(self, ticked):
         by = policy(change_roles=ticked, protected=frozenset({7}))
-        assert sentences(step(row(role=REMOTE), user(), by)) == ["Nobody changes their own role."]
+        assert sentences(step(row(role=REMOTE), user(), by)) == ["Who uploads or confirms cannot change their own role."]
         assert step(row(groups=[A]), user(), by).plan is Plan.UPDATE
 
     def test_nobody_changes_the_owner(self):
@@ -159,7 +159,7 @@ class TestAPendingInvitation:
 
     def test_whose_email_failed_is_sent_again(self):
         found = step(row(), invited(failed=True))
-        assert (found.plan, found.notes) == (Plan.INVITE, (("again", "Its e-mail failed; it is sent again"),))
+        assert (found.plan, found.notes) == (Plan.INVITE, (("again", "Its email failed; it is sent again"),))
         assert found.subject == ("invitation", 9)
 
 

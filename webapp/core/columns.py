@@ -1,14 +1,27 @@
 """From column names to fields, from lines to what each says of a person. Rules: docs/rules.md: The file."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
-from webapp.core.fields import REQUIRED, Field, recognise
+from webapp.core.fields import REQUIRED, Field, is_address, letters, recognise
 from webapp.core.tables import Table, UnreadableFile
 from webapp.core.template import EXAMPLES
 from webapp.core.words import plural
 
-__all__ = ["Cells", "Extract", "Field", "Mapping", "UnmatchedColumns", "describe", "extract", "match"]
+__all__ = [
+    "Cells",
+    "Extract",
+    "Field",
+    "Guess",
+    "Mapping",
+    "UnmatchedColumns",
+    "describe",
+    "extract",
+    "guess",
+    "mapping",
+    "match",
+]
 
 
 class UnmatchedColumns(UnreadableFile):
@@ -27,6 +40,23 @@ class Mapping:
     columns: dict[Field, int]
     ignored: tuple[str, ...]
     overflow: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Guess:
+    """One column of a file, for a person to say what it holds.
+
+    `place` is its place in the header, from 0; `name` its name, or "Column C" where it has none; `samples` the
+    first different cells, at most three. `field` is what it seems to hold, if anything, and `certain` whether its
+    name says so, and that of no other column; without that it is a guess by name or content, to be marked as one.
+    No two columns of a file are taken for the same field.
+    """
+
+    place: int
+    name: str
+    samples: tuple[str, ...]
+    field: Field | None
+    certain: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,20 +94,70 @@ _HELD = {
 
 def match(header: Sequence[str]) -> Mapping:
     """Find the columns by their names. Raises UnmatchedColumns for a doubled or a missing one."""
-    known = {place: name for place, cell in enumerate(header) if (name := recognise(cell))}
     columns: dict[Field, int] = {}
-    for field in Field:
-        certain = [place for place, name in known.items() if name.field is field and name.certain]
-        places = certain or [place for place, name in known.items() if name.field is field]
+    for field, places in _named(header).items():
         if len(places) > 1:
             raise _doubled(field, [header[place] for place in places])
-        if places:
-            columns[field] = places[0]
+        columns[field] = places[0]
     if missing := [field for field in REQUIRED if field not in columns]:
         raise _missing(missing, header)
-    used = columns.values()
-    ignored = tuple(cell for place, cell in enumerate(header) if cell and place not in used)
-    return Mapping(columns, ignored, overflow=columns.get(Field.GROUPS) == len(header) - 1)
+    return _mapping(columns, header)
+
+
+def mapping(columns: dict[Field, int], header: Sequence[str]) -> Mapping:
+    """The mapping that a person chose: for each field the place of its column in the header.
+
+    Raises UnmatchedColumns where a required field has no column, or a column is chosen twice or is not there.
+    """
+    for field in REQUIRED:
+        if field not in columns:
+            raise UnmatchedColumns(f"No column is chosen for the {_HELD[field]}.", "Choose one and go on.")
+    chosen: dict[int, Field] = {}
+    for field, place in columns.items():
+        if not 0 <= place < len(header):
+            raise UnmatchedColumns(f"The column chosen for the {_HELD[field]} is not in this file.", "Choose another one.")
+        if other := chosen.get(place):
+            raise UnmatchedColumns(
+                f"{_listed([_name(header, place)])} is chosen for both the {_HELD[other]} and the {_HELD[field]}.",
+                "Choose a column of its own for each.",
+            )
+        chosen[place] = field
+    return _mapping(columns, header)
+
+
+def guess(
+    header: Sequence[str],
+    samples: Sequence[Sequence[str]],
+    roles: Collection[str] = (),
+    groups: Collection[str] = (),
+) -> list[Guess]:
+    """What each column seems to hold: by its name, else by its cells.
+
+    `samples` are the cells of lines below the header, of which the first hundred are looked at; `roles` and
+    `groups` the names there are. A field that several columns are named for goes to the one whose cells look
+    most like it; one that none is named for, to one half of whose cells, at least, look like it.
+    """
+    columns = [
+        [line[place] for line in islice(samples, 100) if place < len(line) and line[place]] for place in range(len(header))
+    ]
+    named = _named(header)
+    fits = _fits(roles, groups)
+    found: dict[int, tuple[Field, bool]] = {places[0]: (field, True) for field, places in named.items() if len(places) == 1}
+    for field in Field:
+        if len(named.get(field, ())) == 1:
+            continue
+        likeness = {
+            place: sum(map(fits[field], columns[place])) / max(len(columns[place]), 1)
+            for place in named.get(field) or range(len(header))
+            if place not in found
+        }
+        best = max(likeness, key=lambda place: likeness[place], default=None)
+        if best is not None and (field in named or likeness[best] >= 0.5):
+            found[best] = field, False
+    return [
+        Guess(place, _name(header, place), tuple(islice(dict.fromkeys(columns[place]), 3)), *found.get(place, (None, False)))
+        for place in range(len(header))
+    ]
 
 
 def extract(table: Table, mapping: Mapping) -> Extract:
@@ -88,7 +168,7 @@ def extract(table: Table, mapping: Mapping) -> Extract:
     width = len(table.header)
     email, role = mapping.columns[Field.EMAIL], mapping.columns[Field.ROLE]
     groups = mapping.columns.get(Field.GROUPS)
-    nameless = [place for place, name in enumerate(table.header) if not name]
+    nameless = [place for place, name in enumerate(table.header) if not name and place not in mapping.columns.values()]
     cells: list[Cells] = []
     examples: list[int] = []
     overflowed = unnamed = 0
@@ -115,8 +195,11 @@ def extract(table: Table, mapping: Mapping) -> Extract:
 
 def describe(table: Table, mapping: Mapping, extract: Extract) -> list[str]:
     """How the file was read, for the page's banner: phrases to be joined by commas."""
-    separated = {",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe"}.get(table.delimiter)
-    facts = [f"{separated}-separated" if separated else f"separated by “{table.delimiter}”", table.encoding]
+    facts = _form(table)
+    if table.header_row == 0:
+        facts.append("no header row")
+    elif table.header_row > 1:
+        facts.append(f"header found in row {table.header_row}")
     if table.trimmed:
         facts.append(f"{plural(table.trimmed, 'cell')} trimmed")
     if mapping.ignored:
@@ -130,6 +213,53 @@ def describe(table: Table, mapping: Mapping, extract: Extract) -> list[str]:
     if extract.examples:
         facts.append(f"{plural(len(extract.examples), 'example row')} from the template left out")
     return facts
+
+
+def _form(table: Table) -> list[str]:
+    if table.sheet is not None:
+        facts = [f"{table.format} workbook, sheet {_listed([table.sheet])}"]
+        if others := table.other_sheets:
+            facts.append(f"{'sheet' if len(others) == 1 else 'sheets'} {_listed(others)} not read")
+        return facts
+    separated = {",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe"}.get(table.delimiter)
+    separation = f"{separated}-separated" if separated else f"separated by “{table.delimiter}”"
+    return [separation, table.encoding] if table.encoding else ["pasted", separation]
+
+
+def _named(header: Sequence[str]) -> dict[Field, list[int]]:
+    """For each field the columns named for it: those named plainly where there are any, else the others."""
+    known = {place: name for place, cell in enumerate(header) if (name := recognise(cell))}
+    named: dict[Field, list[int]] = {}
+    for field in Field:
+        certain = [place for place, name in known.items() if name.field is field and name.certain]
+        if places := certain or [place for place, name in known.items() if name.field is field]:
+            named[field] = places
+    return named
+
+
+def _fits(roles: Collection[str], groups: Collection[str]) -> dict[Field, Callable[[str], bool]]:
+    role_keys = {_key(role) for role in roles}
+    group_keys = {_key(group) for group in (*groups, "All groups")}
+    return {
+        Field.EMAIL: is_address,
+        Field.ROLE: lambda cell: _key(cell) in role_keys,
+        Field.GROUPS: lambda cell: any(_key(name) in group_keys for name in cell.split(",")),
+    }
+
+
+def _key(name: str) -> str:
+    """As names of roles and groups are compared: without regard to case and repeated spaces."""
+    return " ".join(name.split()).casefold()
+
+
+def _mapping(columns: dict[Field, int], header: Sequence[str]) -> Mapping:
+    used = columns.values()
+    ignored = tuple(cell for place, cell in enumerate(header) if cell and place not in used)
+    return Mapping(columns, ignored, overflow=columns.get(Field.GROUPS) == len(header) - 1)
+
+
+def _name(header: Sequence[str], place: int) -> str:
+    return header[place] or f"Column {letters(place)}"
 
 
 def _doubled(field: Field, names: Sequence[str]) -> UnmatchedColumns:
@@ -147,10 +277,11 @@ def _doubled(field: Field, names: Sequence[str]) -> UnmatchedColumns:
 def _missing(fields: Sequence[Field], header: Sequence[str]) -> UnmatchedColumns:
     wanted = _listed([field.heading for field in fields])
     held = " and ".join(_HELD[field] for field in fields)
+    names = [name for name in header if name]
     column, holds = ("column", "column that holds") if len(fields) == 1 else ("columns", "columns that hold")
     return UnmatchedColumns(
         f"This file has no {column} called {wanted}.",
-        f"Its first row has {_listed([name for name in header if name])}. "
+        f"{'Its columns are' if len(names) > 1 else 'Its only column is'} {_listed(names)}. "
         f"Rename the {holds} the {held} to {wanted} and upload again.",
     )
 

@@ -24,6 +24,24 @@ class Field(StrEnum):
         return self.capitalize()
 
 
+_ADDRESS = re.compile(r"""(?:[^<>]*<)?[^\s@<>,;|"]+@[^\s@<>,;|"]+>?""")
+
+
+def is_address(cell: str) -> bool:
+    """Whether the cell looks like one e-mail address, with or without a name before it. It need not be a good one."""
+    return "@" in cell and _ADDRESS.fullmatch(cell) is not None
+
+
+def letters(place: int) -> str:
+    """What a spreadsheet calls a column, counted from 0: A, B, … Z, AA."""
+    name = ""
+    place += 1
+    while place:
+        place, letter = divmod(place - 1, 26)
+        name = chr(ord("A") + letter) + name
+    return name
+
+
 REQUIRED = (Field.EMAIL, Field.ROLE)
 DELIMITERS = (",", ";", "\t", "|")
 

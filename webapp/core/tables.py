@@ -1,4 +1,4 @@
-"""From the bytes of an uploaded file to a header and its lines, or a sentence on why not.
+"""From an uploaded file or a pasted table to a header and its lines, or a sentence on why not.
 
 `read` looks at the content, never at the name, to decide what a file is. Whatever the format, the answer
 is the same `Table`; what its columns mean is decided in `columns`. Rules: docs/rules.md: The file.
@@ -7,12 +7,15 @@ is the same `Table`; what its columns mean is decided in `columns`. Rules: docs/
 import codecs
 import csv
 import io
+import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from webapp.core.fields import DELIMITERS, Field, recognise
+from webapp.core import workbooks
+from webapp.core.fields import DELIMITERS, Field, is_address, letters, recognise
+from webapp.core.workbooks import Reason
 
 if TYPE_CHECKING:
     import _csv
@@ -22,7 +25,11 @@ FORMULA_STARTS = "=+-@\t\r"
 
 MOST_COLUMNS = 256
 MOST_LINES = 100_000
+MOST_CELLS = 2_000_000
 """How much of a file is held in memory. What a batch may hold is a setting, and is checked elsewhere."""
+
+HEADER_WITHIN = 20
+"""The column names are looked for in so many lines; blank ones do not count."""
 
 
 class UnreadableFile(Exception):
@@ -41,8 +48,8 @@ class UnreadableFile(Exception):
 class Line:
     """One row of the file below the header.
 
-    `number` is the row that a spreadsheet shows: blank rows count, a cell with line breaks does not count
-    twice, a `sep=` line does not count. `cells` are cleaned, at least as many as the header has (missing
+    `number` is the row that a spreadsheet shows: blank and hidden rows count, a cell with line breaks does not
+    count twice, a `sep=` line does not count. `cells` are cleaned, at least as many as the header has (missing
     ones are ""), and more where the row is longer than the header; then the last one is not empty.
     """
 
@@ -51,13 +58,25 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
+class Sheet:
+    """A visible sheet of a workbook that holds data, and how many of its rows are not blank."""
+
+    name: str
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
 class Table:
     """A file as it was read.
 
     `header` is cleaned and ends with a named column; `raw_header` is as it stands in the file. `lines` has at
     least one line and no blank one; `blank` counts the blank rows between them. `trimmed` counts the cells,
-    those of the header too, that cleaning changed. `encoding` is "UTF-8", "UTF-8 with BOM", "UTF-16" or
-    "Windows-1252"; `delimiter` is one character.
+    those of the header too, that cleaning changed. `header_row` is the number of the row with the names; 0 where
+    there is none, and then the columns are called "Column A" and so on, and the first line may be number 1.
+
+    `format` is "CSV", "Excel", "OpenDocument" or "pasted". CSV: `encoding` is "UTF-8", "UTF-8 with BOM", "UTF-16"
+    or "Windows-1252", `delimiter` one character (pasted: too, without an encoding). A workbook has neither, but
+    the name of the `sheet` that was read and those of the `other_sheets` that could be.
     """
 
     header: tuple[str, ...]
@@ -67,19 +86,62 @@ class Table:
     encoding: str
     trimmed: int
     blank: int
+    header_row: int = 1
+    format: str = "CSV"
+    sheet: str | None = None
+    other_sheets: tuple[str, ...] = ()
 
 
-def read(data: bytes, filename: str) -> Table:
+def read(
+    data: bytes, filename: str, *, sheet: str | None = None, header_row: int | None = None, delimiter: str | None = None
+) -> Table:
     """Read a file as it was uploaded.
 
-    The name only helps to say what a locked container is; a CSV file may be called anything.
+    The name only helps to say what an unknown container is; a file may be called anything. Without `sheet`
+    the one is read that has the most known column names, else the first with data. Without `header_row` the
+    names are looked for in the first lines; 0 says that there are none. `delimiter` overrides what the text
+    and its `sep=` line say. What a format does not have is not looked at.
+
     Raises UnreadableFile, and nothing else whatever the bytes are.
     """
     if not data:
         raise _empty()
-    _refuse_workbook(data, filename)
-    text, encoding = _decode(data)
-    return _read_csv(text, encoding)
+    if workbooks.is_container(data):
+        return _read_workbook(data, filename, sheet, header_row)
+    text, encoding = _text(data)
+    return _read_text(text, encoding, header_row, delimiter)
+
+
+def sheets(data: bytes, filename: str) -> list[Sheet]:
+    """The sheets of a workbook among which one can choose, in its order; [] for anything that is text.
+
+    Raises UnreadableFile where the workbook cannot be read.
+    """
+    if not workbooks.is_container(data):
+        return []
+    return [Sheet(found.name, found.rows) for found in _workbook(data, filename).sheets]
+
+
+def pasted(text: str) -> Table:
+    """Read what was copied from a spreadsheet: cells with tabs between them; CSV does as well.
+
+    Where no column name is recognised there is no header (`header_row` 0): `columns.guess` then tells the
+    columns by their content. Raises UnreadableFile.
+    """
+    text = text.lstrip("\ufeff")
+    if "\0" in text:
+        raise UnreadableFile("This text cannot be read.", "Copy the cells again and paste them.")
+    first_line = next((line for line in text.splitlines() if line.strip()), "")
+    delimiter = "\t" if "\t" in first_line else _delimiter(text)
+    try:
+        records = list(_records(text, delimiter))
+    except UnreadableFile:
+        if delimiter != "\t":
+            raise
+        # A cell such as `"Best" school` is copied without quotes around it.
+        records = [(number, line.split("\t")) for number, line in enumerate(io.StringIO(text, newline=None), start=1)]
+    header, _ = _header_among(_head(records))
+    return _table(records, header[0] if header else 0, format="pasted", delimiter=delimiter)
 
 
 # What is invisible at the edge of a cell: all white space (with no-break spaces), control characters, the
@@ -107,49 +169,19 @@ def clean(cell: str) -> str:
 # ---- what a file is
 
 
-_WORKBOOKS = {
-    "Excel": ("xlsx", "xlsm", "xlsb", "xls"),
-    "OpenDocument": ("ods", "fods"),
-    "Numbers": ("numbers",),
-}
-_OLE2 = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
-_OTHER_BINARY = (
-    b"PK\x03\x04",
-    b"PK\x05\x06",
-    _OLE2,
-    b"%PDF-",
-    b"\x89PNG",
-    b"\xff\xd8\xff",
-    b"GIF8",
-    b"\x1f\x8b",
-)
+_OTHER_BINARY = (b"%PDF-", b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"\x1f\x8b")
 _CONTROL_BYTES = bytes({*range(0x20), 0x7F} - set(b"\t\n\x0b\x0c\r"))
 _MARKUP = re.compile(r"\s*(?:<(?:!|\?|html|head|body|table|meta|style)|\{\\rtf|\{\s*\"|\[\s*\{)", re.IGNORECASE)
 
 
-def _refuse_workbook(data: bytes, filename: str) -> None:
-    if program := _workbook_program(data, filename):
-        article = "a" if program == "Numbers" else "an"
-        raise UnreadableFile(f"This is {article} {program} file.", "Save it as “CSV UTF-8” and upload that.")
+def _text(data: bytes) -> tuple[str, str]:
+    """A text file's text and the name of its encoding."""
     if data.startswith(_OTHER_BINARY):
         raise _not_a_spreadsheet()
-
-
-def _workbook_program(data: bytes, filename: str) -> str | None:
-    """Which program a workbook is from, by the names of the parts in its container."""
-    if data.startswith(b"PK\x03\x04"):
-        if b"xl/workbook" in data:
-            return "Excel"
-        if b"opendocument.spreadsheet" in data[:200]:
-            return "OpenDocument"
-    elif data.startswith(_OLE2):
-        if any(part.encode("utf-16-le") in data for part in ("Workbook", "Book")):
-            return "Excel"
-    else:
-        return None
-    # A container that hides its parts (a workbook with a password, Numbers): then its name is all there is.
-    ending = filename.rpartition(".")[2].lower()
-    return next((program for program, endings in _WORKBOOKS.items() if ending in endings), None)
+    text, encoding = _decode(data)
+    if _MARKUP.match(text):
+        raise _not_a_spreadsheet()
+    return text, encoding
 
 
 def _decode(data: bytes) -> tuple[str, str]:
@@ -195,52 +227,19 @@ def _is_mostly_binary(data: bytes) -> bool:
 
 
 _SEP_LINE = re.compile(r'"?sep=([^\w\s"]|\t)?"?[,;\t|]*(?:\r\n|\r|\n|\Z)', re.IGNORECASE)
-_ADDRESS = re.compile(r'(?:[^<>]*<)?[^\s@<>,;|"]+@[^\s@<>,;|"]+>?')
 _HEADER_WINDOW = 200_000
 
 
-def _read_csv(text: str, encoding: str) -> Table:
-    if _MARKUP.match(text):
-        raise _not_a_spreadsheet()
-    delimiter = None
+def _read_text(text: str, encoding: str, header_row: int | None, delimiter: str | None) -> Table:
+    stated = None
     if sep_line := _SEP_LINE.match(text):
-        text, delimiter = text[sep_line.end() :], sep_line[1]
-    delimiter = delimiter or _delimiter(text)
-
-    records = _records(text, delimiter)
-    for number, raw_header in records:
-        header, trimmed = _cleaned(number, raw_header)
-        if header:
-            break
-    else:
-        raise _empty()
-    _refuse_missing_header(header)
-
-    lines: list[Line] = []
-    blank = gap = 0
-    padding = [""] * len(header)
-    for number, record in records:
-        cells, changed = _cleaned(number, record)
-        if not cells:
-            gap += 1
-            continue
-        if len(lines) == MOST_LINES:
-            raise UnreadableFile(
-                f"This file has more than {MOST_LINES:,} rows.",
-                "Split it into smaller files and upload them one by one.",
-            )
-        cells += padding[len(cells) :]
-        lines.append(Line(number, tuple(cells)))
-        trimmed += changed
-        blank += gap
-        gap = 0
-    if not lines:
-        raise _empty()
-    return Table(tuple(header), lines, tuple(raw_header), delimiter, encoding, trimmed, blank)
+        text, stated = text[sep_line.end() :], sep_line[1]
+    delimiter = delimiter or stated or _delimiter(text)
+    return _table(_records(text, delimiter), header_row, format="CSV", delimiter=delimiter, encoding=encoding)
 
 
 def _delimiter(text: str) -> str:
-    """The separator that brings the most known names out of the header, then the most columns.
+    """The separator that brings the most known names out of one of the first lines, then the most columns.
 
     Never csv.Sniffer: on unquoted groups it was seen to choose the letter "o".
     """
@@ -252,13 +251,15 @@ def _delimiter(text: str) -> str:
     window = text[start : start + _HEADER_WINDOW]
     first_line = io.StringIO(window, newline="").readline()
 
-    def score(delimiter: str) -> tuple[int, int]:
+    def score(delimiter: str) -> tuple[int, int, int]:
+        lines: list[list[str]] = []
         try:
-            header = next(_reader(window, delimiter))
+            lines.extend(itertools.islice(_reader(window, delimiter), HEADER_WITHIN))
         except csv.Error:  # quotes that make no sense with this separator
-            return -1, first_line.count(delimiter)
-        known = (recognise(clean(name)) for name in header[:MOST_COLUMNS])
-        return len({name.field for name in known if name}), len(header)
+            if not lines:
+                return -1, first_line.count(delimiter), 0
+        known = max((len(_known(map(clean, line[:MOST_COLUMNS]))) for line in lines), default=0)
+        return known, len(lines[0]), sum(map(len, lines))
 
     return max(DELIMITERS, key=score)
 
@@ -299,10 +300,158 @@ def _bad_quote(error: str, number: int, lines: int) -> UnreadableFile:
     )
 
 
+# ---- workbooks
+
+
+_REFUSALS = {
+    Reason.PASSWORD: ("This workbook is protected by a password.", "Save it without one and upload again."),
+    Reason.ODD: ("This workbook holds what no spreadsheet program writes.", "Open it, save it again and upload that."),
+    Reason.LARGE: (
+        "This workbook holds too much to be read.",
+        "Copy the rows with the users into a new workbook and upload that.",
+    ),
+    Reason.DAMAGED: ("This workbook is damaged or was not uploaded whole.", "Open it, save it again and upload that."),
+    Reason.BUSY: ("Muster is reading other workbooks.", "Upload this one again in a minute."),
+    Reason.NO_SHEET: ("The sheet that was chosen is not in this workbook, or holds nothing.", "Choose another one."),
+}
+
+
+def _read_workbook(data: bytes, filename: str, sheet: str | None, header_row: int | None) -> Table:
+    workbook = _workbook(data, filename, sheet)
+    if not workbook.sheets:
+        raise _empty()
+    if workbook.chosen is None:
+        best = max(workbook.sheets, key=lambda each: _header_among(_head(each.head))[1])
+        workbook = _workbook(data, filename, best.name)
+    others = tuple(each.name for each in workbook.sheets if each.name != workbook.chosen)
+    return _table(workbook.rows, header_row, format=workbook.program, sheet=workbook.chosen, other_sheets=others)
+
+
+def _workbook(data: bytes, filename: str, sheet: str | None = None) -> workbooks.Workbook:
+    try:
+        return workbooks.open_workbook(data, sheet)
+    except workbooks.CannotOpen as error:
+        if error.reason is not Reason.OTHER:
+            raise UnreadableFile(*_REFUSALS[error.reason]) from error
+        if filename.lower().endswith(".numbers"):
+            raise UnreadableFile("This is a Numbers file.", "Export it to Excel or CSV and upload that.") from error
+        raise _not_a_spreadsheet() from error
+
+
+# ---- from records to a table
+
+
+_Record = tuple[int, list[str]]
+_Row = tuple[int, list[str], int, list[str]]
+"""A row that is not blank: its number, its cells up to the last that is not empty, how many of them cleaning changed,
+and the row as it was."""
+
+
+def _table(
+    records: Iterable[_Record],
+    header_row: int | None,
+    *,
+    format: str,
+    delimiter: str = "",
+    encoding: str = "",
+    sheet: str | None = None,
+    other_sheets: tuple[str, ...] = (),
+) -> Table:
+    rows = _nonblank(records)
+    header: list[str]
+    raw_header: list[str]
+    if header_row == 0:
+        header, raw_header, trimmed, previous = [], [], 0, 0
+    else:
+        (previous, header, trimmed, raw_header), rows = _below_header(rows, header_row)
+        header_row = previous
+    lines: list[Line] = []
+    blank = filled = 0
+    padding = [""] * len(header)
+    for number, cells, changed, _ in rows:
+        filled += len(cells) - cells.count("")
+        if len(lines) == MOST_LINES:
+            raise _too_long(f"{MOST_LINES:,} rows", "Split it into smaller files and upload them one by one.")
+        if filled > MOST_CELLS:
+            raise _too_long(f"{MOST_CELLS:,} cells", "Remove the columns that Muster does not need and upload again.")
+        cells += padding[len(cells) :]
+        lines.append(Line(number, tuple(cells)))
+        trimmed += changed
+        blank += number - previous - 1
+        previous = number
+    if not lines:
+        raise _empty()
+    if header_row == 0:
+        width = max(len(line.cells) for line in lines)
+        header = raw_header = [f"Column {letters(place)}" for place in range(width)]
+        lines = [Line(line.number, line.cells + ("",) * (width - len(line.cells))) for line in lines]
+        blank -= lines[0].number - 1  # those above the first line
+    return Table(
+        tuple(header),
+        lines,
+        tuple(raw_header),
+        delimiter,
+        encoding,
+        trimmed,
+        blank,
+        header_row,
+        format,
+        sheet,
+        other_sheets,
+    )
+
+
+def _below_header(rows: Iterator[_Row], header_row: int | None) -> tuple[_Row, Iterator[_Row]]:
+    """The row with the column names, and those below it."""
+    if header_row is not None:
+        found = next((row for row in rows if row[0] >= header_row), None)
+        if found is None or found[0] != header_row:
+            raise UnreadableFile(f"Row {header_row} is blank.", "Choose the row that holds the column names.")
+        return found, rows
+    head = list(itertools.islice(rows, HEADER_WITHIN))
+    if not head:
+        raise _empty()
+    header = _header_among(head)[0] or head[0]
+    _refuse_missing_header(header[1])
+    return header, itertools.chain([row for row in head if row[0] > header[0]], rows)
+
+
+def _header_among(head: list[_Row]) -> tuple[_Row | None, tuple[int, bool]]:
+    """The row with the most known column names, and how many those are and whether the e-mail is among them.
+
+    A row that holds an e-mail address is a person. Below a person one known name may be a cell of theirs (there
+    are groups called "Team"), two are not.
+    """
+    best, most, people = None, (0, False), False
+    for row in head:
+        if any(map(is_address, row[1])):
+            people = True
+            continue
+        known = _known(row[1])
+        score = len(known), Field.EMAIL in known
+        if score > most and (len(known) > 1 or not people):
+            best, most = row, score
+    return best, most
+
+
+def _known(names: Iterable[str]) -> set[Field]:
+    return {known.field for known in map(recognise, names) if known}
+
+
+def _nonblank(records: Iterable[_Record]) -> Iterator[_Row]:
+    for number, record in records:
+        if any(record):
+            cells, changed = _cleaned(number, record)
+            if cells:
+                yield number, cells, changed, record
+
+
+def _head(records: Iterable[_Record]) -> list[_Row]:
+    return list(itertools.islice(_nonblank(records), HEADER_WITHIN))
+
+
 def _cleaned(number: int, record: list[str]) -> tuple[list[str], int]:
     """The cells up to the last that is not empty, and how many were changed by cleaning."""
-    if not any(record):
-        return [], 0
     cells = [clean(cell) for cell in record]
     changed = sum(map(str.__ne__, cells, record))
     while cells and not cells[-1]:
@@ -317,8 +466,7 @@ def _cleaned(number: int, record: list[str]) -> tuple[list[str], int]:
 
 def _refuse_missing_header(header: list[str]) -> None:
     """An e-mail address where the names should be: the first line is already a person."""
-    is_address = any(_ADDRESS.fullmatch(cell) for cell in header)
-    if is_address or (any("@" in cell for cell in header) and not any(map(recognise, header))):
+    if any(map(is_address, header)) or (any("@" in cell for cell in header) and not any(map(recognise, header))):
         email, role, groups = (f"“{field.heading}”" for field in Field)
         raise UnreadableFile(
             "The header row is missing.",
@@ -326,9 +474,16 @@ def _refuse_missing_header(header: list[str]) -> None:
         )
 
 
+def _too_long(most: str, advice: str) -> UnreadableFile:
+    return UnreadableFile(f"This file has more than {most}.", advice)
+
+
 def _empty() -> UnreadableFile:
     return UnreadableFile("This file is empty.", "Add at least one user below the header row.")
 
 
 def _not_a_spreadsheet() -> UnreadableFile:
-    return UnreadableFile("This is not a spreadsheet.", "Muster reads CSV files. Save the sheet as “CSV UTF-8” and upload that.")
+    return UnreadableFile(
+        "This is not a spreadsheet.",
+        "Muster reads CSV, Excel and OpenDocument files. Save the sheet as one of these and upload that.",
+    )

@@ -1,0 +1,222 @@
+"""Every file of tests/files is read as its owner meant it, or refused with the sentence that helps."""
+
+# ruff: noqa: E501 - what stands in a file is clearer on one line
+
+import pytest
+
+from tests.files.make_corpus import FILES, all_files
+from webapp.core.tables import UnreadableFile, read
+
+EMPTY = "This file is empty. Add at least one user below the header row."
+NOT_A_SPREADSHEET = (
+    "This is not a spreadsheet. Muster reads CSV, Excel and OpenDocument files. Save the sheet as one of these and upload that."
+)
+PASSWORD = "This workbook is protected by a password. Save it without one and upload again."
+DAMAGED = "This workbook is damaged or was not uploaded whole. Open it, save it again and upload that."
+LARGE = "This workbook holds too much to be read. Copy the rows with the users into a new workbook and upload that."
+ODD = "This workbook holds what no spreadsheet program writes. Open it, save it again and upload that."
+UNTOLD = "The text in this file cannot be read. Save it as “CSV UTF-8” and try again."
+NO_HEADER = "The header row is missing. Add a first row with the column names “Email”, “Role” and “Groups”, and upload again."
+
+TOO_MANY_ROWS = "This file has more than 100,000 rows. Split it into smaller files and upload them one by one."
+
+USUAL = "Email|Role|Groups"
+ANA = "ana@northfield.org|Analyst|Student Devices, Teacher Laptops"
+BO = "bo@northfield.org|Remote|"
+CY = "cy@northfield.org|Remote|"
+
+# Files that are refused.
+REFUSED = {
+    "archive-called-xlsx.xlsx": NOT_A_SPREADSHEET,
+    "billion-laughs.xlsx": ODD,
+    "broken-xml.xlsx": DAMAGED,
+    "claims-four-gigabytes.xlsx": LARGE,
+    "claims-ten-bytes.xlsx": DAMAGED,
+    "cut-off.xls": DAMAGED,
+    "cut-off.xlsx": DAMAGED,
+    "empty-workbook.xlsx": EMPTY,
+    "endless-rows.ods": TOO_MANY_ROWS,
+    "endless-rows.xlsx": TOO_MANY_ROWS,
+    "external-entity.ods": ODD,
+    "external-entity.xlsx": ODD,
+    "far-apart-cells.xlsx": LARGE,
+    "flat.fods": NOT_A_SPREADSHEET,
+    "header-only.csv": EMPTY,
+    "header-only.xlsx": EMPTY,
+    "junk-called-xls.xls": DAMAGED,
+    "junk-called-xlsx.xlsx": DAMAGED,
+    "long-text-in-every-row.xlsx": LARGE,
+    "missing-string.xlsx": DAMAGED,
+    "no-encoding.csv": UNTOLD,
+    "no-header.csv": NO_HEADER,
+    "no-sheets.xlsx": EMPTY,
+    "nothing.csv": EMPTY,
+    "password.ods": PASSWORD,
+    "password.xls": PASSWORD,
+    "password.xlsx": PASSWORD,
+    "picture-called-csv.csv": NOT_A_SPREADSHEET,
+    "spreadsheet-xml-2003.xls": NOT_A_SPREADSHEET,
+    "stray-cell-far-right.xlsx": "Line 9 has 16,384 columns. Muster reads up to 256. "
+    "Remove those that Muster does not need and upload again.",
+    "text-document-called-xls.xls": NOT_A_SPREADSHEET,
+    "text-document-called-xlsx.xlsx": NOT_A_SPREADSHEET,
+    "text-document.odt": NOT_A_SPREADSHEET,
+    "three-hundred-columns.csv": "Line 1 has 300 columns. Muster reads up to 256. "
+    "Remove those that Muster does not need and upload again.",
+    "unclosed-quote.csv": "Line 3 has an opening quote without a closing one. Fix that line and upload again.",
+    "web-page-called-xls.xls": NOT_A_SPREADSHEET,
+    "white-space.csv": EMPTY,
+    "zero-bytes.csv": UNTOLD,
+}
+
+# Files that are read: format, row of the header, header, and the lines by their numbers; | between the cells.
+READ = {
+    "backslashes-in-names.xlsx": ("Excel", 1, USUAL, {2: ANA, 3: BO}),
+    "blank-rows-with-separators.csv": ("CSV", 1, "Email|Role", {4: "ana@northfield.org|Analyst", 6: "bo@northfield.org|Remote"}),
+    "cells-without-references.xlsx": ("Excel", 1, USUAL, {2: ANA, 3: BO, 5: CY}),
+    "csv-called-xlsx.xlsx": ("CSV", 1, "Email|Role", {2: "ana@northfield.org|Analyst"}),
+    "cyrillic-and-emoji.csv": ("CSV", 1, USUAL, {2: "аня@пример.рф|Analyst|📱 Планшеты"}),
+    "dates-since-1904.xlsx": ("Excel", 1, "Email|Role|Since", {2: "cy@northfield.org|Remote|2026-01-02"}),
+    "dimension-too-large.xlsx": ("Excel", 1, USUAL, {2: ANA, 3: BO, 5: CY}),
+    "dimension-too-small.xlsx": ("Excel", 1, USUAL, {2: ANA, 3: BO, 5: CY}),
+    "dimension-without-range.xlsx": ("Excel", 1, USUAL, {2: ANA, 3: BO, 5: CY}),
+    "entra-bulk-invite.csv": (
+        "CSV",
+        2,
+        "Email address to invite [inviteeEmail] Required|Redirection url [inviteRedirectURL] Required|Role|"
+        "Customized invitation message [customizedMessageBody]",
+        {
+            3: "ana@northfield.org|https://myapps.example|Analyst|Hello",
+            4: "bo@northfield.org|https://myapps.example|Remote|",
+        },
+    ),
+    "escaped-by-our-download.xlsx": ("Excel", 1, USUAL, {2: "=ana@northfield.org|-|@Loans"}),
+    "escaped-characters.xlsx": ("Excel", 1, USUAL, {2: "ana@northfield.org|Analyst|A_B\r\nC"}),
+    "everything-quoted.csv": ("CSV", 1, USUAL, {2: 'ana@northfield.org|Analyst|A, "B"'}),
+    "formulas-never-computed.xlsx": ("Excel", 1, USUAL, {2: "||Loans", 3: ANA}),
+    "formulas.csv": ("CSV", 1, USUAL, {2: "=cmd|' /C calc'!A0|Analyst|+1", 3: "@sum(A1)|-1|=2"}),
+    "google-forms.csv": (
+        "CSV",
+        1,
+        "Timestamp|Email Address|Which role do you need?",
+        {2: "2026/05/01 9:00:00 AM GMT+1|ana@northfield.org|Analyst"},
+    ),
+    "group-called-team.csv": (
+        "CSV",
+        1,
+        "Kontakt|Zugang|Wo",
+        {2: "ana@northfield.org|Analyst|Team", 3: "bo@northfield.org|Team|Loans"},
+    ),
+    "hidden-row.xlsx": ("Excel", 1, USUAL, {2: ANA, 3: BO, 5: CY}),
+    "hidden-sheet.ods": ("OpenDocument", 1, USUAL, {2: ANA, 3: BO, 4: CY}),
+    "hidden-sheet.xlsx": ("Excel", 1, USUAL, {2: ANA, 3: BO, 4: CY}),
+    "instructions-first.xlsx": ("Excel", 1, USUAL, {2: ANA, 3: BO}),
+    "kinds-of-cells.ods": (
+        "OpenDocument",
+        1,
+        "Email|Role|Groups|A|B|C|D|E|F|G",
+        {2: "ana@northfield.org|Analyst|A,\nB|7|0.5|TRUE|2026-01-02|2026-01-02T10:30:00|#DIV/0!|#N/A"},
+    ),
+    "kinds-of-cells.xls": (
+        "Excel",
+        2,
+        "|Email|Role|Groups|A|B|C|D|E|F",
+        {3: "|zoë@northfield.org|Analyst|Öl, Gas|7|7.5|TRUE|2026-01-02|8|", 5: f"|{CY}||||||"},
+    ),
+    "kinds-of-cells.xlsx": (
+        "Excel",
+        1,
+        "Email|Role|Groups|A|B|C|D|E|F|G|H|I|J|K|L|M",
+        {
+            2: "ana@northfield.org|Analyst|Student Devices|7|7.5|0.3|447912345670|TRUE|FALSE|#N/A|"
+            "2026-01-02|2026-01-02T10:30:00|10:30:00|30:00:00||007"
+        },
+    ),
+    "latin-1-beside-utf-8.csv": ("CSV", 1, "Email|Role", {2: "ana@northfield.org|CafÃ©", 3: "bo@northfield.org|Café"}),
+    "marks-of-direction.csv": ("CSV", 1, "Email|Role", {2: "ana@northfield.org|Analyst"}),
+    "mixed-line-ends.csv": (
+        "CSV",
+        1,
+        "Email|Role",
+        {2: "ana@northfield.org|Analyst", 3: "bo@northfield.org|Remote", 4: "cy@northfield.org|Remote"},
+    ),
+    "names-with-addresses.csv": (
+        "CSV",
+        1,
+        "Email|Role",
+        {2: "Silva, Ana <ana@northfield.org>|Analyst", 3: "Bo <bo@northfield.org>|Remote"},
+    ),
+    "one-column.csv": ("CSV", 1, "Email", {2: "ana@northfield.org", 3: "bo@northfield.org"}),
+    "plain.ods": ("OpenDocument", 1, USUAL, {2: ANA, 3: BO}),
+    "plain.xls": ("Excel", 1, USUAL, {2: ANA, 3: BO}),
+    "plain.xlsx": ("Excel", 1, USUAL, {2: ANA, 3: BO}),
+    "prefixed-names.xlsx": ("Excel", 1, USUAL, {2: ANA, 3: BO, 5: CY}),
+    "pretty-printed.ods": ("OpenDocument", 1, USUAL, {2: ANA, 3: BO}),
+    "repeated-blanks.ods": ("OpenDocument", 4, USUAL, {8: "ana@northfield.org|Analyst|"}),
+    "saved-by-libreoffice.ods": ("OpenDocument", 3, USUAL, {4: "zoë@northfield.org|Analyst|A, B\nC", 7: "bo@northfield.org|#N/A|7"}),
+    "saved-by-libreoffice.xls": ("Excel", 3, USUAL, {4: "zoë@northfield.org|Analyst|A, B\nC", 7: "bo@northfield.org||7"}),
+    "saved-by-libreoffice.xlsx": ("Excel", 3, USUAL, {4: "zoë@northfield.org|Analyst|A, B\nC", 7: "bo@northfield.org|#N/A|7"}),
+    "semicolons-in-groups.csv": ("CSV", 1, USUAL, {2: "ana@northfield.org|Analyst|A; B; C; D; E"}),
+    "sep-line-and-title.csv": ("CSV", 3, "Email|Role", {4: "ana@northfield.org|Analyst"}),
+    "stray-cell-far-below.xlsx": ("Excel", 1, USUAL, {2: ANA, 3: BO, 5: CY, 1048576: "|1|"}),
+    "table-in-the-middle.xlsx": ("Excel", 5, f"||{USUAL}", {6: f"||{ANA}", 7: f"||{BO}"}),
+    "tabs-called-xls.xls": ("CSV", 1, "Email|Role", {2: "ana@northfield.org|Analyst"}),
+    "tabs.tsv": ("CSV", 1, USUAL, {2: "ana@northfield.org|Analyst|A, B"}),
+    "thousand-empty-columns.csv": ("CSV", 1, "Email|Role", {2: "ana@northfield.org|Analyst"}),
+    "title-and-blank-lines.csv": ("CSV", 4, USUAL, {5: "ana@northfield.org|Analyst|Loans"}),
+    "title-merged.xlsx": ("Excel", 3, USUAL, {4: ANA, 5: BO}),
+    "title-that-is-a-column-name.csv": ("CSV", 2, "Name|E-mail|Access level", {3: "Ana|ana@northfield.org|Analyst"}),
+    "title-with-another-separator.csv": ("CSV", 3, "E-Mail|Rolle|Gruppen", {4: "ana@northfield.org|Analyst|A, B"}),
+    "two-boms.csv": ("CSV", 1, "Email|Role", {2: "ana@northfield.org|Analyst"}),
+    "utf16-little-endian-no-bom.tsv": ("CSV", 1, "Email|Role", {2: "ana@northfield.org|Analyst"}),
+    "windows-1252-typographic.csv": ("CSV", 1, USUAL, {2: "ana@northfield.org|Analyst|“Best” – 5 €"}),
+    "xlsx-called-csv.csv": ("Excel", 1, USUAL, {2: ANA, 3: BO}),
+}  # fmt: skip
+
+# Those that test_tables and test_columns read line by line.
+ELSEWHERE = {
+    "comma.csv",
+    "excel-german.csv",
+    "excel-unicode-text.csv",
+    "excel-utf8.csv",
+    "google-workspace.csv",
+    "line-breaks-in-cells.csv",
+    "microsoft-entra.csv",
+    "nameless-columns.csv",
+    "no-role-column.csv",
+    "old-mac.csv",
+    "pipe.csv",
+    "sep-line.csv",
+    "template-left-in.csv",
+    "two-role-columns.csv",
+    "typed-by-hand.csv",
+    "unquoted-groups-saved-by-excel.csv",
+    "unquoted-groups.csv",
+    "untidy.csv",
+    "utf16-big-endian-no-bom.csv",
+}
+
+
+def test_each_file_has_its_expectation():
+    files = {path.name for path in FILES.iterdir() if path.is_file()} - {"README.md", "make_corpus.py", "__init__.py"}
+    assert files == {*REFUSED, *READ, *ELSEWHERE}
+    assert not {name for name, _ in all_files()} - files
+
+
+@pytest.mark.parametrize("name", sorted(REFUSED))
+def test_a_file_that_cannot_be_taken_is_refused_with_a_sentence(name):
+    with pytest.raises(UnreadableFile) as refused:
+        read((FILES / name).read_bytes(), name)
+    assert str(refused.value) == REFUSED[name]
+
+
+@pytest.mark.parametrize("name", sorted(READ))
+def test_a_file_is_read_with_its_own_row_numbers(name):
+    table = read((FILES / name).read_bytes(), name)
+    read_as = (
+        table.format,
+        table.header_row,
+        "|".join(table.header),
+        {line.number: "|".join(line.cells) for line in table.lines},
+    )
+    assert read_as == READ[name]

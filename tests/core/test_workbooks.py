@@ -1,0 +1,255 @@
+"""Somebody else's workbook costs what it may and no more, and what was written is what is read."""
+
+import io
+import json
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.files.make_corpus import FILES, OLE2, ods, ods_cell, rows_xml, sheet_xml, text_cell, xls, xlsx
+from webapp.core import workbooks
+from webapp.core.tables import Line, UnreadableFile, clean, read
+from webapp.core.workbooks import CannotOpen, Reason, open_workbook
+
+PEOPLE = (FILES / "plain.xlsx").read_bytes()
+
+
+def reason(data: bytes) -> Reason:
+    with pytest.raises(CannotOpen) as refused:
+        list(open_workbook(data).rows)
+    return refused.value.reason
+
+
+def test_a_sheet_is_read_and_the_others_are_named():
+    data = (FILES / "instructions-first.xlsx").read_bytes()
+    workbook = open_workbook(data)
+    assert (workbook.program, workbook.chosen, list(workbook.rows)) == ("Excel", None, [])
+    assert [(sheet.name, sheet.rows, sheet.head[0]) for sheet in workbook.sheets] == [
+        ("Read me", 2, (1, ["How to fill in"])),
+        ("People", 3, (1, ["Email", "Role", "Groups"])),
+        ("Lists", 2, (1, ["Role"])),
+    ]
+    assert list(open_workbook(data, "Lists").rows) == [(1, ["Role"]), (2, ["Analyst"])]
+
+
+def bomb(size: int) -> bytes:
+    """A sheet of `size` bytes of white space, a thousandth of that when zipped."""
+    with (
+        zipfile.ZipFile(file := io.BytesIO(PEOPLE), "a", zipfile.ZIP_DEFLATED) as archive,
+        archive.open("xl/extra.xml", "w") as part,
+    ):
+        for _ in range(size >> 20):
+            part.write(b" " * (1 << 20))
+    return file.getvalue()
+
+
+@pytest.mark.slow
+def test_a_workbook_that_unpacks_to_too_much_is_refused():
+    assert reason(bomb(workbooks.MOST_UNPACKED)) is Reason.LARGE
+    assert open_workbook(bomb(1 << 20)).chosen == "People"
+
+
+def test_a_workbook_that_wants_more_memory_than_it_may_have_is_refused(monkeypatch):
+    far_below = (FILES / "stray-cell-far-below.xlsx").read_bytes()
+    assert open_workbook(far_below).chosen == "People"
+    monkeypatch.setattr(workbooks, "MOST_MEMORY", 100 << 20)
+    assert open_workbook(PEOPLE).chosen == "People"
+    assert reason(far_below) is Reason.LARGE
+
+
+def test_a_workbook_that_takes_more_time_than_it_may_is_stopped(monkeypatch):
+    rows = "<row><c><v>1</v></c></row>" * 2_000_000
+    data = xlsx({"People": sheet_xml(rows)})
+    monkeypatch.setattr(workbooks, "MOST_SECONDS", 1)
+    assert reason(data) is Reason.LARGE
+
+
+def test_a_workbook_that_answers_with_more_than_is_kept_is_refused(monkeypatch):
+    monkeypatch.setattr(workbooks, "MOST_OUTPUT", 10_000)
+    assert open_workbook(PEOPLE).chosen == "People"
+    assert reason(xlsx({"People": [["Email"], *[["a" * 100]] * 200]})) is Reason.LARGE
+
+
+PROBE = """
+import importlib.util, json, os, socket, sys
+found = importlib.util.spec_from_file_location("child", {path!r})
+child = importlib.util.module_from_spec(found)
+found.loader.exec_module(child)
+child._limit(json.loads(sys.argv[1]))
+def tried(action):
+    try:
+        action()
+    except OSError:
+        return "refused"
+    return "done"
+sheets = [{{
+    "name": " ".join([
+        *sorted(set(os.environ) - {{"LC_CTYPE"}}),
+        os.getcwd(),
+        tried(lambda: open("/etc/hostname")),
+        tried(lambda: open("/tmp/muster-probe", "w")),
+        tried(socket.socket),
+        tried(os.pipe),
+    ]),
+    "rows": 1, "head": [],
+}}]
+child._say({{"program": "Excel", "sheets": sheets, "chosen": None}})
+"""
+
+
+def test_the_child_has_no_files_no_network_and_nothing_of_our_environment(monkeypatch, tmp_path):
+    probe = tmp_path / "probe.py"
+    probe.write_text(PROBE.format(path=str(workbooks._CHILD)))
+    monkeypatch.setenv("MUSTER_SECRET_KEY", "secret")
+    monkeypatch.setattr(workbooks, "_CHILD", probe)
+    assert open_workbook(PEOPLE).sheets[0].name == "/ refused refused refused refused"
+
+
+def test_a_child_that_hangs_is_ended_and_one_that_babbles_is_not_believed(monkeypatch, tmp_path):
+    child = tmp_path / "child.py"
+    monkeypatch.setattr(workbooks, "_CHILD", child)
+    monkeypatch.setattr(workbooks, "MOST_SECONDS", -9)  # ten more by the clock
+    child.write_text("import time; time.sleep(60)")
+    assert reason(PEOPLE) is Reason.LARGE
+    monkeypatch.setattr(workbooks, "MOST_SECONDS", 20)
+    child.write_text("")
+    assert reason(PEOPLE) is Reason.DAMAGED
+    child.write_text("raise SystemError")
+    assert reason(PEOPLE) is Reason.DAMAGED
+    child.write_text("import os; os.abort()")
+    assert reason(PEOPLE) is Reason.LARGE
+
+
+def test_only_so_many_are_read_at_once(monkeypatch):
+    monkeypatch.setattr(workbooks, "MOST_SECONDS", -9.9)
+    for _ in range(workbooks.MOST_AT_ONCE):
+        workbooks._turns.acquire()
+    try:
+        with pytest.raises(UnreadableFile) as refused:
+            read(PEOPLE, "people.xlsx")
+    finally:
+        for _ in range(workbooks.MOST_AT_ONCE):
+            workbooks._turns.release()
+    assert str(refused.value) == "Muster is reading other workbooks. Upload this one again in a minute."
+
+
+GROWTH = """
+import pathlib, resource, sys
+from webapp.core.tables import UnreadableFile, read
+data = pathlib.Path(sys.argv[1]).read_bytes()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+try:
+    read(data, sys.argv[1])
+except UnreadableFile:
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+
+
+@pytest.mark.parametrize("name", ["far-apart-cells.xlsx", "long-text-in-every-row.xlsx", "claims-four-gigabytes.xlsx"])
+def test_this_process_does_not_grow_with_a_hostile_workbook(name):
+    ran = subprocess.run(
+        [sys.executable, "-c", GROWTH, str(FILES / name)], capture_output=True, cwd=FILES.parent.parent, check=True, text=True
+    )
+    assert int(ran.stdout) < 10_000  # kilobytes
+
+
+def test_a_part_that_is_locked_by_the_archive_itself_is_protected():
+    data = bytearray(PEOPLE)
+    for signature, flags in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        at = -1
+        while (at := data.find(signature, at + 1)) >= 0:
+            data[at + flags] |= 1
+    assert reason(bytes(data)) is Reason.PASSWORD
+
+
+# White space and quotes often; no control characters but those that XML can hold.
+cells = st.text(
+    st.sampled_from("\t\n '\"=+-@,;|&<>_x\u00a0") | st.characters(exclude_categories=["Cs", "Cc", "Cn"]), max_size=12
+).filter(lambda text: "_x" not in text)  # _x000D_ means something in .xlsx: see escaped-characters.xlsx
+rows = st.lists(st.tuples(cells, cells, cells), min_size=1, max_size=40)
+few = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+HEADER = ("Email", "Role", "Groups")
+
+
+def check(data: bytes, program: str, people, top: int = 1, left: int = 0) -> None:
+    cleaned = [(number, tuple(map(clean, row))) for number, row in enumerate(people, start=top + 1)]
+    if expected := [Line(number, ("",) * left + row) for number, row in cleaned if any(row)]:
+        table = read(data, "people.bin")
+        assert (table.format, table.header_row, table.header) == (program, top, ("",) * left + HEADER)
+        assert table.lines == expected
+    else:
+        with pytest.raises(UnreadableFile):
+            read(data, "people.bin")
+
+
+@pytest.mark.slow
+@few
+@given(rows, st.integers(1, 30), st.integers(0, 30), st.booleans())
+def test_what_was_written_as_xlsx_is_read_back(people, top, left, shared):
+    texts = list(dict.fromkeys(cell for row in (HEADER, *people) for cell in row))
+    strings = ["<si>" + text_cell(text).split("<is>")[1].split("</is>")[0] + "</si>" for text in texts]
+
+    def written(text):
+        return "" if not text else f'<c t="s"><v>{texts.index(text)}</v></c>' if shared else text_cell(text)
+
+    data = rows_xml([[written(cell) for cell in row] for row in (HEADER, *people)], top, left)
+    check(xlsx({"People": sheet_xml(data)}, strings=strings), "Excel", people, top, left)
+
+
+@pytest.mark.slow
+@few
+@given(rows, st.integers(1, 30), st.integers(0, 30))
+def test_what_was_written_as_ods_is_read_back(people, top, left):
+    blank = f'<table:table-row table:number-rows-repeated="{top - 1}"><table:table-cell/></table:table-row>' * (top > 1)
+    margin = [f'<table:table-cell table:number-columns-repeated="{left}"/>'] * (left > 0)
+    lines = [margin + [ods_cell(cell) for cell in row] for row in (HEADER, *people)]
+    check(ods({"People": [blank, *lines]}), "OpenDocument", people, top, left)
+
+
+@pytest.mark.slow
+@few
+@given(rows.map(lambda people: people[:15]))
+def test_what_was_written_as_xls_is_read_back(people):
+    check(xls({"People": [HEADER, *[[cell or None for cell in row] for row in people]]}), "Excel", people)
+
+
+@st.composite
+def broken(draw):
+    """A workbook with a few bytes changed, or what only begins like one."""
+    if draw(st.booleans()):
+        return draw(st.sampled_from([b"PK\x03\x04", b"PK\x05\x06", OLE2])) + draw(st.binary(max_size=2000))
+    name = draw(st.sampled_from(["kinds-of-cells.xlsx", "kinds-of-cells.xls", "kinds-of-cells.ods", "saved-by-libreoffice.xls"]))
+    data = bytearray((FILES / name).read_bytes())
+    for at, byte in draw(st.lists(st.tuples(st.integers(0, len(data) - 1), st.integers(0, 255)), min_size=1, max_size=8)):
+        data[at] = byte
+    return bytes(data[: draw(st.integers(1, len(data)))] if draw(st.booleans()) else data)
+
+
+@pytest.mark.slow
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(broken())
+def test_whatever_a_workbook_holds_the_answer_is_a_table_or_a_sentence(data):
+    try:
+        table = read(data, "people.xlsx")
+    except UnreadableFile as refused:
+        sentences = (refused.title, refused.advice)
+    else:
+        sentences = ()
+        assert table.lines
+        assert all(len(line.cells) >= len(table.header) and any(line.cells) for line in table.lines)
+    assert all(sentence.endswith(".") for sentence in sentences)
+
+
+def test_the_child_answers_in_plain_json(tmp_path):
+    asked = {"sheet": None, "memory": 1 << 30, "seconds": 20, "output": 1 << 20, "unpacked": 1 << 20, "rows": 100}
+    command = [sys.executable, "-I", str(Path(workbooks._CHILD)), json.dumps(asked)]
+    with (FILES / "plain.ods").open("rb") as file:
+        ran = subprocess.run(command, stdin=file, capture_output=True, check=True)
+    first, *rest = map(json.loads, ran.stdout.splitlines())
+    assert first["chosen"] == "People"
+    assert rest[-1] == [3, ["bo@northfield.org", "Remote"]]
