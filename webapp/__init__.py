@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from flask import Flask
+from flask import Flask, request
 from flask_migrate import Migrate
 from flask_wtf.csrf import CSRFProtect
 from werkzeug.middleware.proxy_fix import ProxyFix
+from werkzeug.routing import IntegerConverter, Map
 
 from webapp import web
 from webapp.config import Settings
@@ -26,11 +27,12 @@ migrate = Migrate(render_as_batch=True)
 def create_app(settings: Settings | None = None) -> Flask:
     """The WSGI app. settings: from the environment unless given. Raises ConfigError on a wrong one."""
     settings = settings or Settings.from_environment(os.environ)
-    app = Flask(__name__, template_folder="../templates", static_folder="../static")
+    app = Portal(__name__, template_folder="../templates", static_folder="../static")
     app.extensions["muster_settings"] = settings
     app.config.update(_flask_config(settings))
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
 
+    app.url_map.converters["int"] = SmallInteger
     database.init_app(app)
     with app.app_context():
         if database.engine.dialect.name == "sqlite":
@@ -57,6 +59,7 @@ def _flask_config(settings: Settings) -> dict[str, object]:
         "SECRET_KEY": settings.secret_key,
         "SECRET_KEY_FALLBACKS": list(settings.secret_key_fallbacks),
         "SQLALCHEMY_DATABASE_URI": settings.database_url,
+        "SQLALCHEMY_ENGINE_OPTIONS": {"hide_parameters": True},  # addresses and hashes stay out of the log
         "MAX_CONTENT_LENGTH": settings.max_upload_mb * 1024 * 1024 + 64 * 1024,
         "SESSION_COOKIE_NAME": "__Host-muster" if settings.https else "muster",
         "SESSION_COOKIE_SECURE": settings.https,
@@ -71,6 +74,7 @@ def _flask_config(settings: Settings) -> dict[str, object]:
 def _register_requests(app: Flask) -> None:
     from webapp.views import sessions
 
+    app.before_request(web.refuse_nul)
     app.before_request(sessions.recognise)
     app.before_request(web.check_permission)
     app.after_request(web.security_headers)
@@ -83,6 +87,20 @@ def _register_views(app: Flask) -> None:
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
     errors.register(app)
+
+
+class Portal(Flask):
+    """Flask, but for its log of a crash: an address may hold the token of an invitation."""
+
+    def log_exception(self, exc_info: Any) -> None:
+        self.logger.error("Exception in %s [%s]", request.endpoint, request.method, exc_info=exc_info)
+
+
+class SmallInteger(IntegerConverter):
+    """A number in an address, as large as the database takes one."""
+
+    def __init__(self, map: Map) -> None:
+        super().__init__(map, max=web.LARGEST)
 
 
 class UnderPrefix:

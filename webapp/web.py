@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from flask import Flask, Response, current_app, flash, g, redirect, render_template, request, url_for
+from werkzeug.datastructures import MultiDict
+from werkzeug.exceptions import BadRequest
 from werkzeug.wrappers import Response as BaseResponse
 
 from webapp.config import Settings
 from webapp.core.errors import NotAllowed
 from webapp.core.permissions import Permission
-from webapp.core.words import full, lasting, plural, when
+from webapp.core.words import full, lasting, plural, what_sending_does, when
 from webapp.db import utcnow
 from webapp.models import User
 
@@ -29,6 +31,9 @@ CSP = "; ".join(
         "font-src 'self'", "frame-src 'self'", "form-action 'self'", "base-uri 'none'", "frame-ancestors 'none'",
     )
 )  # fmt: skip
+
+LARGEST = 2**31 - 1
+"""What an integer column of PostgreSQL holds."""
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -47,6 +52,20 @@ def allowed(app: Flask, endpoint: str) -> str | None:
     """Who may call an endpoint, or None where nobody said."""
     who = getattr(app.view_functions[endpoint], "allows", None)
     return str(who) if who else None
+
+
+def refuse_nul() -> None:
+    """Before every request: a NUL is in no text that a person types, and PostgreSQL cannot keep it."""
+    is_form = request.mimetype == "application/x-www-form-urlencoded"
+    sent = [*request.args.values(), *(request.form.values() if is_form else ())]
+    if "\0" in request.path or any("\0" in text for text in sent):
+        raise BadRequest
+
+
+def number(values: MultiDict[str, str], name: str) -> int | None:
+    """A number of a query or a form, from 1 to what the database takes; None where there is none."""
+    found = values.get(name, type=int)
+    return found if found is not None and 0 < found <= LARGEST else None
 
 
 def check_permission() -> BaseResponse | None:
@@ -82,7 +101,7 @@ def is_fragment() -> bool:
     return request.headers.get("HX-Request") == "true" and request.headers.get("HX-Request-Type") != "full"
 
 
-def page_or_fragment(page: str, fragment: str, status: int = 200, **context: Any) -> tuple[str, int]:
+def page_or_fragment(page: str, fragment: str, /, status: int = 200, **context: Any) -> tuple[str, int]:
     """One address, two answers: the fragment for htmx, the page that includes it for everybody else."""
     return render_template(fragment if is_fragment() else page, **context), status
 
@@ -141,7 +160,7 @@ def register_words(app: Flask, settings: Settings) -> None:
     app.jinja_env.filters["full"] = lambda value: full(value, settings.time_zone)
     app.jinja_env.filters["clock"] = lambda value: value.astimezone(settings.time_zone).strftime("%H:%M:%S")
     app.jinja_env.filters["lasting"] = lasting
-    app.jinja_env.globals.update(plural=plural, Permission=Permission)
+    app.jinja_env.globals.update(plural=plural, what_sending_does=what_sending_does, Permission=Permission)
 
     @app.context_processor
     def _shared() -> dict[str, Any]:

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from email_validator import EmailNotValidError, validate_email
 
 _PLAIN_LOCAL = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
-_NAMED = re.compile(r"[^<>]*<\s*([^<>]+?)\s*>")
-_LABEL = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)")
+_NAMED = re.compile(r"[^<>]*<([^<>]*)>")
+LONGEST_TEXT = 1000
+"""Characters that are looked at at all, a name beside the address included."""
 MAX_LENGTH = 254
 """RFC 5321, 4.5.3.1.3: a path of 256 octets with its angle brackets."""
 
@@ -41,8 +42,10 @@ def parse(text: str, allowed_domains: Collection[str] = ()) -> Address:
     allowed_domains: ASCII domains that pass without the check of the domain (an intranet's `.local`).
     Raises BadAddress with a sentence of at most four words.
     """
+    if len(text) > LONGEST_TEXT:
+        raise BadAddress("Email is too long.")
     named = _NAMED.fullmatch(text)
-    address = named.group(1) if named else text
+    address = named.group(1).strip() if named else text
     if not address:
         raise BadAddress("Email is missing.")
     local, at, domain = address.rpartition("@")
@@ -55,9 +58,10 @@ def parse(text: str, allowed_domains: Collection[str] = ()) -> Address:
         ascii_domain = _judged(domain.lower())
     if not (_PLAIN_LOCAL.fullmatch(local) and len(local) <= 64):
         local = _judged_local(local)
-    if len(local) + 1 + len(ascii_domain) > MAX_LENGTH:
+    key = f"{unicodedata.normalize('NFC', local).casefold()}@{ascii_domain}"
+    if max(len(local) + 1 + len(ascii_domain), len(key)) > MAX_LENGTH:
         raise BadAddress("Email is too long.")
-    return Address(address, f"{unicodedata.normalize('NFC', local).casefold()}@{ascii_domain}", ascii_domain)
+    return Address(address, key, ascii_domain)
 
 
 def key_of(text: str, allowed_domains: Collection[str] = ()) -> str | None:
@@ -66,11 +70,6 @@ def key_of(text: str, allowed_domains: Collection[str] = ()) -> str | None:
         return parse(text.strip(), allowed_domains).key
     except BadAddress:
         return None
-
-
-def is_domain(text: str) -> bool:
-    """Whether a setting's text can be a domain: labels of letters, digits and hyphens, in ASCII."""
-    return bool(text) and len(text) <= 253 and all(_LABEL.fullmatch(label) for label in text.split("."))
 
 
 @functools.lru_cache(maxsize=4096)

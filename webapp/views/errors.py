@@ -5,17 +5,19 @@ from __future__ import annotations
 import secrets
 from typing import Any
 
-from flask import Flask, Response, current_app, g, render_template, request
+from flask import Flask, Response, current_app, flash, g, render_template, request
 from flask_wtf.csrf import CSRFError
 from marshmallow import ValidationError
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import IntegrityError, OperationalError
 from werkzeug.exceptions import HTTPException, InternalServerError, RequestEntityTooLarge
+from werkzeug.wrappers import Response as BaseResponse
 
 from webapp.core.errors import Conflict, MusterError, NotAllowed, NotThere, Refused
 from webapp.db import db
 from webapp.services import sessions
+from webapp.services.batches import NotUnderReview
 from webapp.views.sessions import afterwards
-from webapp.web import is_fragment
+from webapp.web import go, is_fragment
 
 STATUS = {NotAllowed: 403, NotThere: 404, Conflict: 409, Refused: 422}
 CRASHED = ("Something went wrong on our side", "Your uploads are saved and nothing was sent twice. Try again in a minute.")
@@ -34,12 +36,14 @@ TITLES = {
 def register(app: Flask) -> None:
     """Every error becomes an answer that says what happened and what to do."""
     app.register_error_handler(MusterError, broken_promise)
+    app.register_error_handler(NotUnderReview, too_late)
     app.register_error_handler(ValidationError, not_valid)
     app.register_error_handler(CSRFError, page_too_old)
     app.register_error_handler(RequestEntityTooLarge, too_large)
     app.register_error_handler(HTTPException, http_error)
     app.register_error_handler(InternalServerError, crash)
     app.register_error_handler(OperationalError, database_away)
+    app.register_error_handler(IntegrityError, beaten)
 
 
 def broken_promise(error: MusterError) -> Response:
@@ -49,6 +53,12 @@ def broken_promise(error: MusterError) -> Response:
         note_refusal()
     title = "You may not open this" if status == 403 else TITLES.get(status, CRASHED)[0]
     return answer(status, title, str(error), links=[error.link] if isinstance(error, Refused) and error.link else None)
+
+
+def too_late(error: NotUnderReview) -> BaseResponse:
+    """An edit of what is confirmed or gone: on to its page, which tells how things stand."""
+    flash(str(error), "warn")
+    return go("batches.show", batch_id=error.batch_id)
 
 
 def not_valid(error: ValidationError) -> Response:
@@ -91,6 +101,13 @@ def crash(error: InternalServerError) -> Response:
     reference = secrets.token_hex(4)
     current_app.logger.error("the answer was 500, reference %s", reference)
     return answer(500, *CRASHED, reference=reference)
+
+
+def beaten(error: IntegrityError) -> Response:
+    """Two did the same at once, and a unique key let one of them."""
+    db.session.rollback()
+    current_app.logger.info("lost a race: %s", type(error.orig).__name__)
+    return answer(409, *TITLES[409])
 
 
 def database_away(error: OperationalError) -> Response:
