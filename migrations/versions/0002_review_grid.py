@@ -42,6 +42,8 @@ def upgrade():
     )
     with op.batch_alter_table('batches', schema=None) as batch_op:
         batch_op.add_column(sa.Column('message', sa.Text(), server_default='', nullable=False))
+        batch_op.add_column(sa.Column('planned_at', sa.DateTime(), server_default=sa.func.now(), nullable=False))
+        batch_op.add_column(sa.Column('moved_version', sa.Integer(), server_default='0', nullable=False))
         batch_op.add_column(sa.Column('parts_id', sa.Integer(), nullable=True))
         batch_op.add_column(sa.Column('part', sa.Integer(), server_default='1', nullable=False))
         batch_op.add_column(sa.Column('parts', sa.Integer(), server_default='1', nullable=False))
@@ -49,6 +51,12 @@ def upgrade():
 
     with op.batch_alter_table('row_edits', schema=None) as batch_op:
         batch_op.add_column(sa.Column('state', sa.String(length=32), server_default='done', nullable=False))
+        batch_op.create_index('ix_row_edits_batch_id_user_id', ['batch_id', 'user_id', 'state', 'field'], unique=False)
+
+    with op.batch_alter_table('messages', schema=None) as batch_op:
+        batch_op.add_column(sa.Column('tried_at', sa.DateTime(), nullable=True))
+        batch_op.drop_index(batch_op.f('ix_messages_handed_at'))
+        batch_op.create_index('ix_messages_tried_at', ['tried_at'], unique=False)
 
     with op.batch_alter_table('rows', schema=None) as batch_op:
         batch_op.add_column(sa.Column('read_cells', sa.JSON(), server_default=sa.text("'[]'"), nullable=False))

@@ -8,7 +8,7 @@ from webapp.models.batches import Batch, BatchFile, BatchKind, BatchState
 from webapp.models.groups import Group
 from webapp.models.invitations import Invitation, InvitationState
 from webapp.models.organisation import Organisation
-from webapp.models.outbox import MailGate, Message, MessageKind, MessageState, Phase
+from webapp.models.outbox import MailGate, Message, MessageKind, MessageState, Phase, Priority
 from webapp.models.roles import OWNER_ROLE_ID, Role
 from webapp.models.rows import EditState, Outcome, Row, RowEdit
 from webapp.models.sessions import Session
@@ -36,6 +36,7 @@ __all__ = [
     "Organisation",
     "Outcome",
     "Phase",
+    "Priority",
     "Role",
     "Row",
     "RowEdit",

@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, Index, LargeBinary, String, Text
+from sqlalchemy import JSON, ForeignKey, Index, LargeBinary, String, Text, func
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from webapp.core.planning import Mode, Plan
@@ -70,6 +70,10 @@ class Batch(Model):
     """Raised by every change to what the review shows; confirming carries it."""
     directory_version: Mapped[int] = mapped_column(default=0)
     """`Organisation.directory_version` when the plans were made."""
+    planned_at: Mapped[datetime] = mapped_column(UTCDateTime, default=utcnow, server_default=func.now())
+    """When they were made: an invitation that expired since makes them old, too."""
+    moved_version: Mapped[int] = mapped_column(default=0, server_default="0")
+    """The version that the directory, not a person, made last: pages older than that show what is no longer so."""
     planned_for_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
     """Who is assumed to confirm: the stored plans obey this person's rank."""
     counts: Mapped[dict[str, int]] = mapped_column(JSON, default=dict)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 
 from sqlalchemy import ForeignKey, Index, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
@@ -17,6 +17,15 @@ class MessageKind(StrEnum):
     INVITATION = "invitation"
     RESET = "reset"
     TEST = "test"
+
+
+class Priority(IntEnum):
+    """What goes first; lower is sooner."""
+
+    RESET = 0
+    TEST = 1
+    SINGLE = 2
+    BATCH = 3
 
 
 class MessageState(StrEnum):
@@ -43,7 +52,7 @@ class Message(Model):
     __tablename__ = "messages"
     __table_args__ = (
         Index("ix_messages_state_due_at", "state", "priority", "due_at", "id"),
-        Index("ix_messages_handed_at", "handed_at"),
+        Index("ix_messages_tried_at", "tried_at"),
         Index("ix_messages_invitation_id", "invitation_id"),
         Index("ix_messages_row_id", "row_id"),
     )
@@ -51,7 +60,7 @@ class Message(Model):
     id: Mapped[int] = mapped_column(primary_key=True)
     kind: Mapped[MessageKind] = mapped_column(choice(MessageKind))
     priority: Mapped[int]
-    """Lower goes first: password resets 0, tests 1, single invites 2, batches 3."""
+    """A `Priority`."""
     recipient: Mapped[str] = mapped_column(String(320))
     message_id: Mapped[str] = mapped_column(String(120), unique=True)
     """RFC 5322 Message-ID, with its angle brackets."""
@@ -68,6 +77,8 @@ class Message(Model):
     answer: Mapped[str] = mapped_column(Text, default="")
     """The mail server's last words, or our own reason."""
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=utcnow)
+    tried_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    """When the mail server was last asked to take it: what the throttle counts, whatever the answer was."""
     handed_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
 
 

@@ -73,7 +73,8 @@ class Row(Model):
         if self.reason or self.outcome is not Outcome.SKIPPED:
             return self.reason
         if self.plan is Plan.DUPLICATE:
-            return f"Same email as row {self.step.get('twin')}"
+            part = self.step.get("twin_part")
+            return f"Same email as row {self.step.get('twin')}{f' of part {part}' if part else ''}"
         return " ".join(issue["text"] for issue in self.issues)
 
     def issues_of(self, field: str) -> list[dict[str, Any]]:
@@ -82,9 +83,6 @@ class Row(Model):
     def cell(self, field: str) -> str:
         """The cell as it stands now: `field` is email, role or groups."""
         return str(getattr(self, field))
-
-    def was_edited(self, field: str) -> bool:
-        return bool(self.cell(field) != getattr(self, f"read_{field}"))
 
 
 class EditState(StrEnum):
@@ -104,6 +102,7 @@ class RowEdit(Model):
     __tablename__ = "row_edits"
     __table_args__ = (
         Index("ix_row_edits_batch_id_version", "batch_id", "version"),
+        Index("ix_row_edits_batch_id_user_id", "batch_id", "user_id", "state", "field"),
         Index("ix_row_edits_row_id", "row_id", "id"),
     )
 

@@ -52,7 +52,8 @@ class User(Model):
 
     @property
     def initials(self) -> str:
-        words = self.name.split() or [self.email]
+        words = ["".join(c for c in word if c.isalnum()) for word in self.name.split()]
+        words = [word for word in words if word] or [self.email]
         return (words[0][0] + (words[-1][0] if len(words) > 1 else "")).upper()
 
     def may(self, permission: str) -> bool:

@@ -1,0 +1,310 @@
+"""Undo and redo: any sequence of changes taken back gives the state before, and done again gives it back."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.factories import make_batch, make_group, make_persona, make_user
+from webapp.core.errors import Conflict, Refused
+from webapp.core.finding import Find
+from webapp.core.planning import Mode, Plan
+from webapp.db import db
+from webapp.models import Batch, Row, RowEdit
+from webapp.services import batches, bulk, history, plans, rows
+
+LINES = [
+    ("ana@northfield.example", "Analsyt", "Student Devices"),
+    ("ben@northfield.example", "Remote", "Techer Laptops"),
+    ("ana@northfield.example", "Analyst", "Teacher Laptops"),
+    ("amelia.hart@northfield.example", "Analyst", "Student Devices"),
+    ("jonas@northfield", "Analsyt", ""),
+    ("ben@northfield.example", "Remote", "Techer Laptops"),
+]
+
+
+def staged(by, lines=LINES) -> Batch:
+    """A batch of these people under review, as an upload leaves it."""
+    batch = make_batch(by)
+    for line, cells in enumerate(lines, 2):
+        values = dict(zip(("email", "role", "groups"), cells, strict=True))
+        read = {f"read_{field}": value for field, value in values.items()}
+        db.session.add(Row(batch_id=batch.id, line=line, plan=Plan.ATTENTION, step={}, issues=[], **values, **read))
+        plans.count(batch, Plan.ATTENTION, {}, "", +1)
+    db.session.flush()
+    batches.refresh(batch)
+    db.session.commit()
+    return batch
+
+
+@pytest.fixture
+def admin(app):
+    for name in ("Student Devices", "Teacher Laptops"):
+        make_group(name)
+    make_persona("Owner")
+    make_persona("Analyst")
+    return make_persona("Admin")
+
+
+@pytest.fixture
+def batch(admin) -> Batch:
+    return staged(admin)
+
+
+def state(batch_id: int) -> tuple:
+    """All that a person sees of a batch: its rows' cells and plans, its counts, its options."""
+    db.session.rollback()
+    batch = db.session.get(Batch, batch_id)
+    standing = db.session.scalars(db.select(Row).where(Row.batch_id == batch_id, Row.removed_at.is_(None)).order_by(Row.line))
+    seen = [(r.line, r.email, r.role, r.groups, r.email_key, r.plan, r.problems, r.issues, r.step) for r in standing]
+    return seen, dict(batch.counts), batch.settings()
+
+
+def lines(batch_id: int) -> list[Row]:
+    db.session.rollback()
+    return list(db.session.scalars(db.select(Row).where(Row.batch_id == batch_id).order_by(Row.line)))
+
+
+def standing(batch_id: int, n: int) -> int | None:
+    found = [row.id for row in lines(batch_id) if row.removed_at is None]
+    return found[n % len(found)] if found else None
+
+
+EMAILS = ["ana@northfield.example", "ben@northfield.example", "new@northfield.example", "jonas@northfield", "nonsense", ""]
+ROLES = ["Analyst", "Remote", "Admin", "Analsyt", "Owner", ""]
+GROUPS = ["Student Devices", "Techer Laptops", "All groups", "Student Devices, Teacher Laptops", ""]
+PLACE = st.integers(0, 9)
+EDIT = st.one_of(
+    st.tuples(st.just("email"), st.sampled_from(EMAILS)),
+    st.tuples(st.just("role"), st.sampled_from(ROLES)),
+    st.tuples(st.just("groups"), st.sampled_from(GROUPS)),
+)
+ACTION = st.one_of(
+    st.tuples(st.just("edit"), PLACE, EDIT),
+    st.tuples(st.just("remove"), PLACE),
+    st.tuples(st.just("restore"), PLACE),
+    st.tuples(st.just("add")),
+    st.tuples(st.just("mode"), st.sampled_from(list(Mode))),
+    st.tuples(st.just("change_roles"), st.booleans()),
+    st.tuples(st.just("skip_errors"), st.booleans()),
+    st.tuples(st.just("fix"), PLACE),
+    st.tuples(st.just("replace"), st.sampled_from(["email", "role", "groups"]), st.sampled_from(["a", "northfield", "Analsyt"])),
+    st.tuples(st.just("set_role"), st.sets(PLACE, min_size=1), st.sampled_from(["Analyst", "Remote"])),
+    st.tuples(st.just("groups"), st.sampled_from(["add", "remove", "set"]), st.sets(PLACE), st.sampled_from(GROUPS[:3])),
+    st.tuples(st.just("remove_all"), st.sets(PLACE, min_size=1)),
+    st.tuples(st.just("merge"), PLACE),
+    st.tuples(st.just("keep"), PLACE),
+)
+
+
+def act(batch_id: int, action: tuple, by) -> None:
+    """Do it, or find that it cannot be done now."""
+    kind, *what = action
+    batch = db.session.get(Batch, batch_id)
+    if kind in ("mode", "change_roles", "skip_errors"):
+        batches.change(batch_id, batches.Options(**{kind: what[0]}), by)
+        return
+    if kind == "add":
+        rows.add(batch_id, by)
+        return
+    if kind == "restore":
+        gone = [row.id for row in lines(batch_id) if row.removed_at is not None]
+        if gone:
+            rows.restore(batch_id, gone[what[0] % len(gone)], by)
+        return
+    if kind == "fix":
+        offered = bulk.offers(batch)
+        if offered:
+            offer = offered[what[0] % len(offered)]
+            bulk.fix(batch_id, offer.field, offer.old, offer.new, by)
+        return
+    if kind == "replace":
+        bulk.replace(batch_id, bulk.Replacement(what[0], what[1], "Remote"), by)
+        return
+    place = standing(batch_id, what[0]) if isinstance(what[0], int) else None
+    places = next((p for p in what if isinstance(p, set)), set())
+    chosen = bulk.Chosen(frozenset(id for p in places if (id := standing(batch_id, p))))
+    if places == set() and kind == "groups":
+        chosen = bulk.Chosen(find=Find(plan=Plan.ATTENTION))
+    try:
+        if kind == "edit" and place:
+            rows.edit(batch_id, place, *what[1], db.session.get(Row, place).cell(what[1][0]), by)
+        elif kind == "remove" and place:
+            rows.remove(batch_id, place, by)
+        elif kind == "set_role":
+            bulk.set_role(batch_id, chosen, what[1], by)
+        elif kind == "groups":
+            change = {"add": bulk.add_groups, "remove": bulk.remove_groups, "set": bulk.set_groups}[what[0]]
+            change(batch_id, chosen, [what[2]], by)
+        elif kind == "remove_all":
+            bulk.remove(batch_id, chosen, by)
+        elif kind == "merge" and place:
+            bulk.merge(batch_id, place, by)
+        elif kind == "keep" and place:
+            bulk.keep(batch_id, place, by)
+    except (Conflict, Refused):
+        db.session.rollback()
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@given(actions=st.lists(ACTION, min_size=1, max_size=8))
+def test_undoing_everything_gives_the_state_before_and_redoing_gives_it_back(admin, actions):
+    batch_id = staged(admin).id
+    states = [state(batch_id)]
+    for action in actions:
+        before = db.session.get(Batch, batch_id).version
+        act(batch_id, action, admin)
+        now = state(batch_id)
+        if db.session.get(Batch, batch_id).version > before:
+            states.append(now)
+        else:
+            assert now == states[-1], "what is no step must change nothing"
+    for expected in reversed(states[:-1]):
+        history.undo(batch_id, admin)
+        assert state(batch_id) == expected
+    with pytest.raises(Conflict, match="nothing left to undo"):
+        history.undo(batch_id, admin)
+    for expected in states[1:]:
+        history.redo(batch_id, admin)
+        assert state(batch_id) == expected
+    with pytest.raises(Conflict, match="nothing left to redo"):
+        history.redo(batch_id, admin)
+    # The counts that are kept up are those that a count of the rows would give.
+    fresh = db.session.get(Batch, batch_id)
+    counted = [row.plan for row in lines(batch_id) if row.removed_at is None]
+    assert {plan: fresh.counts.get(plan, 0) for plan in Plan} == {plan: counted.count(plan) for plan in Plan}
+
+
+def cell(batch, line: int, field: str) -> str:
+    return next(row for row in lines(batch.id) if row.line == line).cell(field)
+
+
+def edit(batch, line: int, field: str, value: str, by) -> None:
+    row = next(row for row in lines(batch.id) if row.line == line)
+    rows.edit(batch.id, row.id, field, value, row.cell(field), by)
+
+
+class TestUndo:
+    def test_says_what_it_took_back(self, batch, admin):
+        edit(batch, 2, "role", "Analyst", admin)
+        assert history.undo(batch.id, admin).name == "Role in row 2"
+        assert cell(batch, 2, "role") == "Analsyt"
+
+    def test_is_of_ones_own_last_edit(self, batch, admin):
+        ana = make_user("Ana Silva", "Admin")
+        edit(batch, 2, "role", "Analyst", admin)
+        edit(batch, 3, "role", "Analyst", ana)
+        history.undo(batch.id, admin)
+        assert (cell(batch, 2, "role"), cell(batch, 3, "role")) == ("Analsyt", "Analyst")
+
+    def test_of_somebody_elses_step_by_its_number(self, batch, admin):
+        ana = make_user("Ana Silva", "Admin")
+        edit(batch, 3, "role", "Analyst", ana)
+        step = history.recent(db.session.get(Batch, batch.id))[0]
+        assert (step.who, step.said) == ("Ana Silva", "changed Role in row 3")
+        history.undo(batch.id, admin, step.version)
+        assert cell(batch, 3, "role") == "Remote"
+        assert history.recent(db.session.get(Batch, batch.id)) == []
+
+    def test_is_refused_where_somebody_changed_the_cell_since(self, batch, admin):
+        ana = make_user("Ana Silva", "Admin")
+        edit(batch, 2, "role", "Analyst", admin)
+        edit(batch, 2, "role", "Remote", ana)
+        before = state(batch.id)
+        with pytest.raises(Conflict, match=r"^Role in row 2 was changed since by Ana Silva\. Nothing was undone\.$"):
+            history.undo(batch.id, admin)
+        assert state(batch.id) == before
+
+    def test_of_a_bulk_step_is_refused_whole(self, batch, admin):
+        ana = make_user("Ana Silva", "Admin")
+        bulk.fix(batch.id, "role", "Analsyt", "Analyst", admin)
+        edit(batch, 6, "role", "Remote", ana)
+        with pytest.raises(Conflict, match="Role in row 6 was changed since by Ana Silva"):
+            history.undo(batch.id, admin)
+        assert cell(batch, 2, "role") == "Analyst"
+
+    def test_is_refused_where_the_row_was_removed_since(self, batch, admin):
+        ana = make_user("Ana Silva", "Admin")
+        edit(batch, 2, "role", "Analyst", admin)
+        rows.remove(batch.id, next(row.id for row in lines(batch.id) if row.line == 2), ana)
+        with pytest.raises(Conflict, match="Row 2 was changed since by Ana Silva"):
+            history.undo(batch.id, admin)
+
+    def test_of_an_added_row_that_somebody_filled_is_refused(self, batch, admin):
+        ana = make_user("Ana Silva", "Admin")
+        rows.add(batch.id, admin)
+        edit(batch, 8, "email", "zoe@northfield.example", ana)
+        with pytest.raises(Conflict, match="Row 8 was changed since by Ana Silva"):
+            history.undo(batch.id, admin)
+
+    def test_twice_is_once(self, batch, admin):
+        edit(batch, 2, "role", "Analyst", admin)
+        version = db.session.get(Batch, batch.id).version
+        history.undo(batch.id, admin, version)
+        with pytest.raises(Conflict, match="nothing left to undo"):
+            history.undo(batch.id, admin, version)
+
+    def test_a_new_edit_ends_what_can_be_redone(self, batch, admin):
+        edit(batch, 2, "role", "Analyst", admin)
+        history.undo(batch.id, admin)
+        assert history.offered(db.session.get(Batch, batch.id), admin) == history.Offered(undo=False, redo=True)
+        edit(batch, 3, "role", "Analyst", admin)
+        assert history.offered(db.session.get(Batch, batch.id), admin) == history.Offered(undo=True, redo=False)
+        with pytest.raises(Conflict):
+            history.redo(batch.id, admin)
+
+    def test_somebody_elses_edit_does_not(self, batch, admin):
+        ana = make_user("Ana Silva", "Admin")
+        edit(batch, 2, "role", "Analyst", admin)
+        history.undo(batch.id, admin)
+        edit(batch, 3, "role", "Analyst", ana)
+        history.redo(batch.id, admin)
+        assert cell(batch, 2, "role") == "Analyst"
+
+    def test_by_another_counts_as_an_edit_by_another_when_confirming(self, batch, admin):
+        ana = make_user("Ana Silva", "Admin")
+        edit(batch, 2, "role", "Analyst", admin)
+        seen = db.session.get(Batch, batch.id).version
+        history.undo(batch.id, ana, seen)
+        with pytest.raises(batches.Changed, match="Ana Silva has undone: Role in row 2"):
+            batches.confirm(batch.id, seen, admin)
+
+    def test_comes_too_late_after_the_confirm(self, batch, admin):
+        edit(batch, 2, "role", "Analyst", admin)
+        batches.change(batch.id, batches.Options(skip_errors=True), admin)
+        batches.confirm(batch.id, db.session.get(Batch, batch.id).version, admin)
+        with pytest.raises(Conflict, match="already confirmed"):
+            history.undo(batch.id, admin)
+
+
+@pytest.mark.parametrize(
+    ("field", "after", "count", "line", "name", "told"),
+    [
+        ("role", "x", 1, 12, "Role in row 12", "changed Role in row 12"),
+        ("groups", "x", 7, 2, "Groups in 7 rows", "changed Groups in 7 rows"),
+        ("removed", "removed", 1, 12, "row 12 removed", "removed row 12"),
+        ("removed", "", 1, 12, "row 12 put back", "put row 12 back"),
+        ("added", "added", 1, 12, "row 12 added", "added row 12"),
+        ("mode", "add", 0, None, "what happens to groups", "changed what happens to groups"),
+        (None, "", 2, 3, "Several cells in 2 rows", "changed Several cells in 2 rows"),
+    ],
+)
+def test_a_step_in_words(field, after, count, line, name, told):
+    assert history.named(field, after, count, line) == name
+    assert history.told(field, after, count, line) == told
+
+
+def test_undo_and_redo_cost_the_same_for_two_rows_and_two_thousand(admin, queries):
+    counted = []
+    for n in (2, 2500):
+        batch = staged(admin, [(f"u{i}@northfield.example", "Analsyt", "") for i in range(n)])
+        bulk.fix(batch.id, "role", "Analsyt", "Analyst", admin)
+        spent = []
+        for step in (history.undo, history.redo):
+            queries.clear()
+            step(batch.id, admin)
+            spent.append(len(queries))
+        counted.append(spent)
+        assert db.session.scalar(db.select(db.func.count(RowEdit.id)).where(RowEdit.batch_id == batch.id)) == n + 2
+    assert all(large <= small for small, large in zip(*counted, strict=True)), (counted, queries)

@@ -1,0 +1,241 @@
+"""Undo and redo of what was changed in a batch under review: kept on the server, one step at a time.
+
+docs/rules.md, "Undo and redo".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Integer, cast, func, select, update
+
+from webapp.core.errors import Conflict
+from webapp.core.words import plural
+from webapp.db import begin_write, db
+from webapp.models import Batch, EditState, Row, RowEdit, User
+from webapp.services import batches, edits
+from webapp.services.edits import MARKERS, REDONE, UNDONE, Change
+
+RECENT = 10
+"""Steps in the list of what was changed last."""
+
+_OPTIONS = {
+    "mode": "what happens to groups",
+    "change_roles": "“Also change roles of existing users”",
+    "skip_errors": "“Skip them”",
+    "message": "the personal message",
+    "valid_days": "how long the links work",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """Whether there is something of one's own to undo, and to redo."""
+
+    undo: bool
+    redo: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What an undo or a redo did. name: the step in words. row and field: where it was one cell, else None."""
+
+    batch: Batch
+    name: str
+    version: int
+    row: Row | None
+    field: str | None
+    twins: Sequence[Row]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step as the list of recent ones tells it."""
+
+    version: int
+    who: str
+    said: str
+    at: datetime
+
+
+def named(field: str | None, after: str, rows: int, line: int | None) -> str:
+    """A step in words: "Role in row 12", "7 rows removed". field: None where it changed several columns."""
+    where = f"row {line}" if rows == 1 else plural(rows, "row")
+    if rows == 0:
+        return _OPTIONS.get(field or "", "several options")
+    if field in ("removed", "added"):
+        return f"{where} {field if after else 'put back'}"
+    return f"{field.capitalize() if field else 'Several cells'} in {where}"
+
+
+def told(field: str | None, after: str, rows: int, line: int | None) -> str:
+    """What somebody did, after their name: "changed Role in row 12", "removed 7 rows"."""
+    where = f"row {line}" if rows == 1 else plural(rows, "row")
+    if rows and field in ("removed", "added"):
+        return f"{field} {where}" if after else f"put {where} back"
+    return f"changed {named(field, after, rows, line)}"
+
+
+def offered(batch: Batch, by: User) -> Offered:
+    """A question of the buttons; one query."""
+    own = (RowEdit.batch_id == batch.id, RowEdit.user_id == by.id, RowEdit.state == EditState.DONE)
+    undo = select(RowEdit.id).where(*own, RowEdit.field.not_in(MARKERS)).exists()
+    redo = select(RowEdit.id).where(*own, RowEdit.field == UNDONE).exists()
+    can_undo, can_redo = db.session.execute(select(undo, redo)).one()
+    return Offered(can_undo, can_redo)
+
+
+def recent(batch: Batch) -> list[Step]:
+    """The last steps that stand, newest first, whoever made them; one query."""
+    query = (
+        select(
+            RowEdit.version,
+            User.name,
+            func.min(RowEdit.field),
+            func.max(RowEdit.field),
+            func.max(RowEdit.after),
+            func.count(RowEdit.row_id.distinct()),
+            func.min(Row.line),
+            func.max(RowEdit.at),
+        )
+        .join(User, User.id == RowEdit.user_id)
+        .outerjoin(Row, Row.id == RowEdit.row_id)
+        .where(RowEdit.batch_id == batch.id, RowEdit.state == EditState.DONE, RowEdit.field.not_in(MARKERS))
+        .group_by(RowEdit.version, User.name)
+        .order_by(RowEdit.version.desc())
+        .limit(RECENT)
+    )
+    return [
+        Step(version, who, told(first if first == last else None, after, rows, line), at)
+        for version, who, first, last, after, rows, line, at in db.session.execute(query)
+    ]
+
+
+def undo(batch_id: int, by: User, version: int | None = None) -> Done:
+    """Take back one's own last step, or the named one, whoever made it.
+
+    Raises Conflict, and changes nothing, where somebody changed one of its cells since.
+    """
+    begin_write()
+    batch = batches.under_review(batch_id)
+    if version is None:
+        last = select(func.max(RowEdit.version)).where(
+            RowEdit.batch_id == batch_id,
+            RowEdit.user_id == by.id,
+            RowEdit.state == EditState.DONE,
+            RowEdit.field.not_in(MARKERS),
+        )
+        version = db.session.scalar(last)
+    changes = _changes(batch, version, EditState.DONE) if version else []
+    if not changes or version is None:
+        raise Conflict("There is nothing left to undo.")
+    backwards = [Change(c.row, c.field, before=c.after, after=c.before) for c in reversed(changes)]
+    return _moved(batch, by, version, backwards, _name(changes), UNDONE)
+
+
+def redo(batch_id: int, by: User) -> Done:
+    """Do again what one undid last. Raises Conflict, and changes nothing, where it no longer fits."""
+    begin_write()
+    batch = batches.under_review(batch_id)
+    last = (
+        select(RowEdit)
+        .where(
+            RowEdit.batch_id == batch_id,
+            RowEdit.user_id == by.id,
+            RowEdit.field == UNDONE,
+            RowEdit.state == EditState.DONE,
+        )
+        .order_by(RowEdit.id.desc())
+        .limit(1)
+    )
+    marker = db.session.scalar(last)
+    changes = _changes(batch, int(marker.before), EditState.UNDONE) if marker else []
+    if not changes or marker is None:
+        raise Conflict("There is nothing left to redo.")
+    return _moved(batch, by, int(marker.before), changes, _name(changes), REDONE)
+
+
+def _changes(batch: Batch, version: int, state: EditState) -> list[Change]:
+    """What a step changed, in its order; two queries. A cell that it changed twice counts once."""
+    of_step = (RowEdit.batch_id == batch.id, RowEdit.version == version, RowEdit.field.not_in(MARKERS))
+    query = select(RowEdit.row_id, RowEdit.field, RowEdit.before, RowEdit.after).where(*of_step, RowEdit.state == state)
+    noted = db.session.execute(query.order_by(RowEdit.id)).all()
+    within = select(RowEdit.row_id).where(*of_step)
+    rows = {row.id: row for row in db.session.scalars(select(Row).where(Row.id.in_(within)).order_by(Row.line))}
+    found: dict[tuple[int | None, str], Change] = {}
+    for row_id, field, before, after in noted:
+        earlier = found.get((row_id, field))
+        row = rows[row_id] if row_id is not None else None
+        found[row_id, field] = Change(row, field, earlier.before if earlier else before, after)
+    return list(found.values())
+
+
+def _moved(batch: Batch, by: User, version: int, changes: Sequence[Change], name: str, marker: str) -> Done:
+    """Carry out a step backwards (UNDONE) or forwards again (REDONE), and note that: one transaction."""
+    _check(batch, changes, marker)
+    state = EditState.UNDONE if marker == UNDONE else EditState.DONE
+    unchecked = {"synchronize_session": False}
+    of_step = (RowEdit.batch_id == batch.id, RowEdit.version == version, RowEdit.field.not_in(MARKERS))
+    db.session.execute(update(RowEdit).where(*of_step).values(state=state), execution_options=unchecked)
+    # Whoever undid the step can redo it; once it is redone, or undone by somebody else, nobody's earlier undo counts.
+    earlier = (
+        RowEdit.batch_id == batch.id,
+        RowEdit.field == UNDONE,
+        RowEdit.state == EditState.DONE,
+        cast(RowEdit.before, Integer) == version,
+    )
+    db.session.execute(update(RowEdit).where(*earlier).values(state=EditState.UNDONE), execution_options=unchecked)
+    batch.version += 1
+    db.session.add(
+        RowEdit(batch_id=batch.id, version=batch.version, user_id=by.id, field=marker, before=str(version), after=name)
+    )
+    twins = edits.carried_out(batch, changes)
+    only = changes[0] if len(changes) == 1 and changes[0].field not in ("removed", "added") else None
+    row = only.row if only else None
+    db.session.commit()
+    return Done(batch, name, version, row, only.field if only and row else None, twins)
+
+
+def _check(batch: Batch, changes: Sequence[Change], marker: str) -> None:
+    """Raises Conflict where a cell is no longer as the step left it, or its row was removed since."""
+    moving = {change.row.id for change in changes if change.row and change.field in ("removed", "added")}
+    for change in changes:
+        row = change.row
+        gone = row is not None and row.removed_at is not None and row.id not in moving
+        filled = change.field == "added" and marker == UNDONE and _was_filled(row, changes)
+        if gone or filled or edits.current(batch, row, change.field) != change.before:
+            raise Conflict(f"{_overtaken(batch, change, gone=gone)} Nothing was {marker}.")
+
+
+def _was_filled(row: Row | None, changes: Sequence[Change]) -> bool:
+    """Whether an added row holds more than the step itself put there: undoing the addition would lose it."""
+    own = {change.field for change in changes if change.row is row}
+    return row is not None and any(row.cell(field) for field in ("email", "role", "groups") if field not in own)
+
+
+def _overtaken(batch: Batch, change: Change, *, gone: bool) -> str:
+    row = change.row
+    field = "removed" if gone else change.field
+    fields = ("email", "role", "groups") if field == "added" else (field,)
+    last = (
+        select(User.name)
+        .join(RowEdit, RowEdit.user_id == User.id)
+        .where(RowEdit.batch_id == batch.id, RowEdit.row_id == row.id if row else RowEdit.row_id.is_(None))
+        .where(RowEdit.field.in_(fields), RowEdit.state == EditState.DONE)
+        .order_by(RowEdit.id.desc())
+        .limit(1)
+    )
+    who = db.session.scalar(last)
+    what = named(field, "" if gone else change.after, 1 if row else 0, row.line if row else None)
+    if row and (gone or field in ("removed", "added")):
+        what = f"Row {row.line}"
+    return f"{what[:1].upper()}{what[1:]} was changed since{f' by {who}' if who else ''}."
+
+
+def _name(changes: Sequence[Change]) -> str:
+    fields = {change.field for change in changes}
+    lines = {change.row.line for change in changes if change.row}
+    field = fields.pop() if len(fields) == 1 else None
+    return named(field, changes[0].after, len(lines), min(lines, default=None))

@@ -1,0 +1,200 @@
+"""Edits of a batch under review beyond one cell: undo and redo, the same fix in many rows, selected rows, twins."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, render_template, request
+from werkzeug.wrappers import Response as BaseResponse
+
+from webapp.core.errors import Refused
+from webapp.core.permissions import Permission
+from webapp.core.words import plural
+from webapp.models import Batch
+from webapp.services import batches, bulk, history, rows
+from webapp.views.batches import asked_for, review_context, row_context
+from webapp.web import allow, go, is_fragment, me
+
+bp = Blueprint("edits", __name__, url_prefix="/batches/<int:batch_id>")
+
+MAKE = Permission.INVITATIONS_MAKE
+
+
+@bp.app_context_processor
+def _offered() -> dict[str, Any]:
+    """What parts of the review ask for where they show it: each costs queries, so none is asked in vain."""
+    return {
+        "undoing": lambda batch: history.offered(batch, me()),
+        "offers_of": bulk.offers,
+        "cheap_offers": bulk.CHEAP,
+    }
+
+
+def redrawn(batch_id: int, said: str, undo: int | None = None) -> str | BaseResponse:
+    """The review anew, with the same filter and page, and a toast; undo: the version of the step that it offers to undo."""
+    if not is_fragment():
+        return go("batches.show", batch_id=batch_id, say=said)
+    context, _ = review_context(batches.found(batch_id))
+    return render_template("edits/_redrawn.html", said=said, undo=undo, **context)
+
+
+def done(batch_id: int, change: bulk.Done, said: str) -> str | BaseResponse:
+    """The answer to a bulk change. said: what it did, "{rows}" being replaced by "3 rows"."""
+    rows_said = said.replace("{rows}", plural(change.count, "row"))
+    return redrawn(batch_id, rows_said if change.count else "Nothing had to change.", change.version)
+
+
+# Undo and redo
+
+
+@bp.post("/undos")
+@allow(MAKE)
+def undo(batch_id: int) -> str | BaseResponse:
+    """Take back one's own last step; or the one whose version the form names."""
+    return moved(history.undo(batch_id, me(), request.values.get("version", type=int)), "Undone")
+
+
+@bp.post("/redos")
+@allow(MAKE)
+def redo(batch_id: int) -> str | BaseResponse:
+    """Do again what one undid last."""
+    return moved(history.redo(batch_id, me()), "Redone")
+
+
+def moved(change: history.Done, verb: str) -> str | BaseResponse:
+    """The answer to an undo or redo: the row's cells where it was one cell, else the review anew."""
+    said = f"{verb}: {change.name}"
+    if change.row is None or not is_fragment():
+        return redrawn(change.batch.id, said)
+    return render_template("edits/_cell_moved.html", change=change, said=said, **row_context(change.batch))
+
+
+@bp.get("/steps")
+@allow(MAKE)
+def steps(batch_id: int) -> str | BaseResponse:
+    """The last steps, whoever made them: the list beside Undo and Redo."""
+    batch = batches.found(batch_id)
+    if not is_fragment():
+        return go("batches.show", batch_id=batch_id)
+    return render_template("edits/_steps.html", batch=batch, steps=history.recent(batch))
+
+
+# The same fix in many rows
+
+
+@bp.get("/fixes")
+@allow(MAKE)
+def fixes(batch_id: int) -> str | BaseResponse:
+    """What a fix would change, row by row."""
+    batch, args = batches.found(batch_id), request.args
+    if not is_fragment():
+        return go("batches.show", batch_id=batch_id)
+    field, old, new = args.get("field", ""), args.get("old", ""), args.get("new", "")
+    preview = bulk.fixed(batch, field, old, new)
+    return render_template("edits/_fix.html", batch=batch, field=field, old=old, new=new, preview=preview)
+
+
+@bp.post("/fixes")
+@allow(MAKE)
+def fix(batch_id: int) -> str | BaseResponse:
+    """Replace a wrong value in every row that has it."""
+    form = request.form
+    change = bulk.fix(batch_id, form.get("field", ""), form.get("old", ""), form.get("new", ""), me())
+    return done(batch_id, change, "Replaced in {rows}")
+
+
+@bp.get("/replacements")
+@allow(MAKE)
+def replaceable(batch_id: int) -> tuple[str, int] | BaseResponse:
+    """What find and replace would do: in how many rows, and the first of them."""
+    batch = batches.found(batch_id)
+    if not is_fragment():
+        return go("batches.show", batch_id=batch_id)
+    try:
+        preview, refusal = bulk.replaceable(batch, replacement()), ""
+    except Refused as refused:
+        preview, refusal = None, str(refused)
+    return render_template("edits/_replaceable.html", batch=batch, preview=preview, refusal=refusal), 200
+
+
+@bp.post("/replacements")
+@allow(MAKE)
+def replace(batch_id: int) -> str | BaseResponse:
+    """Find and replace in a column."""
+    return done(batch_id, bulk.replace(batch_id, replacement(), me()), "Replaced in {rows}")
+
+
+def replacement() -> bulk.Replacement:
+    """What the dialog asks for."""
+    asked = request.values
+    return bulk.Replacement(
+        asked.get("field", ""), asked.get("find", ""), asked.get("by", "").strip(), "whole" in asked, "exactly" in asked
+    )
+
+
+# Selected rows
+
+
+@bp.post("/changes")
+@allow(MAKE)
+def change(batch_id: int) -> str | BaseResponse:
+    """One change to all selected rows."""
+    form, chosen, names = request.form, selection(), request.form.getlist("groups")
+    match form.get("do"):
+        case "role":
+            return done(batch_id, bulk.set_role(batch_id, chosen, form.get("role", ""), me()), "Role changed in {rows}")
+        case "remove":
+            return done(batch_id, bulk.remove(batch_id, chosen, me()), "{rows} removed")
+        case "add_groups" if names:
+            return done(batch_id, bulk.add_groups(batch_id, chosen, names, me()), "Groups added in {rows}")
+        case "remove_groups" if names:
+            return done(batch_id, bulk.remove_groups(batch_id, chosen, names, me()), "Groups removed in {rows}")
+        case "set_groups":
+            return done(batch_id, bulk.set_groups(batch_id, chosen, names, me()), "Groups set in {rows}")
+    raise Refused("Choose at least one group.")
+
+
+def selection() -> bulk.Chosen:
+    """The selected rows: by their ids, or all that the page's filter finds."""
+    if request.form.get("all"):
+        return bulk.Chosen(find=asked_for())
+    ids = request.form.get("rows", "").split(",")
+    return bulk.Chosen(frozenset(int(id) for id in ids if id.isascii() and id.isdigit() and len(id) < 16))
+
+
+# Rows: one more, and those with the same e-mail
+
+
+@bp.post("/rows")
+@allow(MAKE)
+def add(batch_id: int) -> str | BaseResponse:
+    """A new, empty row at the end: within the page where its end is shown, else on the page that shows it."""
+    added = rows.add(batch_id, me())
+    context, _ = review_context(batches.found(batch_id))
+    page = context["page"]
+    if is_fragment() and any(row.id == added.row.id for row in page.rows):
+        return render_template("edits/_redrawn.html", said=None, undo=None, focus=added.row.id, **context)
+    return go("batches.show", batch_id=batch_id, **bulk.address(added.batch, added.row.line))
+
+
+@bp.get("/lines/<int:line>")
+@allow(Permission.BATCHES_SEE)
+def line(batch_id: int, line: int) -> BaseResponse:
+    """To the row of this line, on whatever page it is."""
+    batch: Batch = batches.found(batch_id)
+    return go("batches.show", batch_id=batch_id, **bulk.address(batch, line))
+
+
+@bp.post("/rows/<int:row_id>/merger")
+@allow(MAKE)
+def merge(batch_id: int, row_id: int) -> str | BaseResponse:
+    """Make one row of all that have this row's e-mail, with the groups of all."""
+    change = bulk.merge(batch_id, row_id, me())
+    return done(batch_id, change, "Groups merged: {rows} made one")
+
+
+@bp.post("/rows/<int:row_id>/retention")
+@allow(MAKE)
+def keep(batch_id: int, row_id: int) -> str | BaseResponse:
+    """Keep this row, and remove the others with its e-mail."""
+    return done(batch_id, bulk.keep(batch_id, row_id, me()), "{rows} removed")
