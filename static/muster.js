@@ -2,7 +2,7 @@
 // without being wired up. No inline handlers, no eval: the Content-Security-Policy forbids both.
 //
 //   1 Storage and theme    2 Toasts    3 Dialogs    4 Questions before something is done    5 Requests that fail
-//   6 Keys    7 Small controls    8 Invite Users and the upload    9 Group picker    10 Review grid
+//   6 Keys    7 Small controls    8 Invite Users and the upload    9 Group picker    (the review grid: grid.js)
 "use strict";
 (() => {
   const $ = (selector, root = document) => root.querySelector(selector);
@@ -49,7 +49,7 @@
     if (current && !held) timer = setTimeout(() => dismiss(current), waiting().length && !$("[hx-post]", current) ? 4000 : 10000);
   }
   function dismiss(t) {
-    if (t.contains(document.activeElement)) $("#main")?.focus({ preventScroll: true });
+    if (t.contains(document.activeElement)) ($("#rows [tabindex='0']") ?? $("#main"))?.focus({ preventScroll: true });
     if (t === current) held = false;
     t.remove();
     nextToast();
@@ -68,6 +68,7 @@
     }
     toasts.append(t);
   }
+  document.addEventListener("muster:toast", (e) => toast(e.detail.text, e.detail.tone)); // from grid.js
 
   if (toasts) {
     const take = (t) => { if (!stays(t) && t !== current) t.hidden = true; };
@@ -112,21 +113,25 @@
     openDialog(dialog);
   });
   on("click", "[data-close]", (e, button) => {
+    const dialog = button.closest("dialog");
+    if (!dialog) return; // a link leads back from the page that shows the same as the dialog
     e.preventDefault();
-    button.closest("dialog")?.close();
+    dialog.close();
   });
 
   // ------------------------------------------------------------------------------------------ 4 Questions
 
   // "Discard this upload? Its 4 edits are deleted." asks with the question as the title and the rest below it.
   // Resolves to true when the answer is yes. Esc and Cancel give the focus back to the button.
-  function ask(sentence, button, keep) {
+  function ask(sentence, button, keep, tone) {
     const dialog = $("#ask");
     const [, question, rest] = sentence.match(/^(.*?[?])\s*(.*)$/s) ?? [null, sentence, ""];
     $("#ask-title").textContent = question;
     $("#ask-text").textContent = rest;
     $("#ask-text").hidden = !rest;
-    $("[value=yes]", dialog).textContent = button || "Go on";
+    const yes = $("[value=yes]", dialog);
+    yes.textContent = button || "Go on";
+    yes.className = `btn ${tone || "danger"}`;
     $("[value='']", dialog).textContent = keep || "Cancel";
     dialog.returnValue = "";
     openDialog(dialog);
@@ -139,7 +144,7 @@
     e.preventDefault();
     const source = e.detail.ctx.sourceElement;
     const named = source.dataset.confirmButton ?? label(source.matches("form") ? e.detail.ctx.sourceEvent?.submitter : source);
-    (await ask(e.detail.ctx.confirm, named, source.dataset.confirmKeep)) ? e.detail.issueRequest() : e.detail.dropRequest();
+    (await ask(e.detail.ctx.confirm, named, source.dataset.confirmKeep, source.dataset.confirmTone)) ? e.detail.issueRequest() : e.detail.dropRequest();
   });
 
   // The same for a plain form, or for one of its buttons.
@@ -157,7 +162,9 @@
   // ------------------------------------------------------------------------------------------ 5 Requests that fail
 
   document.addEventListener("htmx:error", (e) => {
-    if (e.detail.ctx) toast("Not saved. Check your connection and try again.", "bad");
+    const poll = e.detail.ctx?.sourceElement?.querySelector("[data-lost]");
+    if (poll) poll.hidden = false; // it asks again by itself, and the answer replaces this line
+    else if (e.detail.ctx) toast("Not saved. Check your connection and try again.", "bad");
     else console.error(e.detail.error); // a mistake of ours in an attribute, not a failed request
   });
   // Our own errors bring their own toast and say so by X-Muster. The rest comes from a proxy, or from a crash.
@@ -288,14 +295,15 @@
     document.addEventListener("htmx:after:request", (e) => {
       if (invite.open && invite.contains(e.target) && e.detail.ctx.hx?.refresh) { invite.close(); rememberTab(); }
     });
-    if (invite.open) { // opened by the server for ?invite=…, or to show what was wrong with a plain POST
-      invite.removeAttribute("open");
-      openDialog(invite);
-      focusProblem(invite);
-    }
+  }
+  // Left open by the server, for ?invite=… or to show what was wrong with a plain POST: opened anew as modal ones.
+  for (const dialog of $$("dialog[open]:not(:modal)")) {
+    dialog.removeAttribute("open");
+    openDialog(dialog);
+    focusProblem(dialog);
   }
   function focusProblem(root) {
-    $(":scope [role=tabpanel]:not([hidden]) :is([role=alert], input[aria-invalid=true])", root)?.focus();
+    $$(":is([role=alert], [aria-invalid=true])", root).find((problem) => !problem.closest("[hidden]"))?.focus();
   }
 
   // The upload: XMLHttpRequest, because fetch (and so htmx) tells nothing about progress. It starts as soon as a file is chosen
@@ -331,14 +339,14 @@
     $("[type=file]", panel).disabled = name === "busy";
   }
 
-  function send(panel) {
+  function send(panel, button) {
     const input = $("[type=file]", panel), file = input.files[0];
     if (!file || upload) return;
     nameFile(panel, file);
     const most = Number(panel.dataset.maxMb);
     if (file.size > most * 1024 * 1024) // the server would cut the connection in the middle and could not say why
       return refuse(panel, `This file is ${Math.ceil(file.size / 1024 / 1024)} MB. The limit is ${most} MB.`, "Remove columns that Muster does not need. Nothing was sent.");
-    const body = new FormData(panel); // before the input is disabled: what is disabled is not sent
+    const body = new FormData(panel, button); // before the input is disabled: what is disabled is not sent
     for (const old of $$("[role=alert]", panel)) old.remove();
     state(panel, "busy");
     const progress = $("progress", panel), status = $("[data-upload-status]", panel);
@@ -363,7 +371,7 @@
     const to = request.getResponseHeader("HX-Redirect");
     if (to) return location.assign(to);
     const answer = new DOMParser().parseFromString(request.responseText, "text/html");
-    const fresh = request.status < 500 && answer.getElementById("bulk-panel");
+    const fresh = request.status < 500 && answer.getElementById(panel.id);
     if (!fresh) {
       const said = $(".toast > span", answer)?.textContent.trim();
       if (said) return refuse(panel, said, "Nothing was sent.");
@@ -377,11 +385,11 @@
     panel.replaceWith(fresh);
     $("[type=file]", fresh).files = files;
     if (files[0]) nameFile(fresh, files[0]);
-    focusProblem(invite ?? document);
+    focusProblem(fresh);
   }
 
   on("change", "[data-upload] [type=file]", (_, input) => send(input.form));
-  on("submit", "[data-upload]", (e, panel) => { e.preventDefault(); send(panel); });
+  on("submit", "[data-upload]", (e, panel) => { e.preventDefault(); send(panel, e.submitter); });
   // Choosing the same file again after it was mended must count as a change.
   on("click", "[data-upload] [type=file]", (_, input) => { input.value = ""; });
   for (const [event, over] of [["dragenter", true], ["dragover", true], ["dragleave", false], ["drop", false]])
@@ -451,7 +459,7 @@
     picker.addEventListener("click", (e) => { if (e.target.closest("[data-apply]")) picker.hidePopover(); });
     find.addEventListener("input", () => filter(list, find.value));
     picker.addEventListener("keydown", (e) => {
-      if (e.key === "Escape") cancelled = true; // the popover closes by itself
+      if (e.key === "Escape") cancelled = !(e.target === find && find.value); // with words in it, it clears the field; else the popover closes
       else if (e.key === "Enter" && !e.target.closest("[data-apply]")) { e.preventDefault(); picker.hidePopover(); }
       else if (e.key === "ArrowDown" || e.key === "ArrowUp") {
         e.preventDefault();
@@ -469,50 +477,4 @@
       if (inside) queueMicrotask(() => (cell.isConnected ? cell : cell.id && document.getElementById(cell.id))?.focus());
     });
   }
-
-  // ------------------------------------------------------------------------------------------ 10 Review grid
-
-  // Text cells behave like a spreadsheet's: Enter saves and goes down, Esc restores what the cell held when it got the focus.
-  const before = new WeakMap(); // what a cell held when it got the focus
-  let last = null; // the cell that had the focus last: "Next problem" goes on from there
-  on("focusin", ".grid .cell", (_, cell) => { before.set(cell, cell.value); last = cell; });
-  on("keydown", ".grid input.cell", (e, cell) => {
-    if (e.isComposing) return;
-    if (e.key === "Escape" && cell.value !== before.get(cell)) {
-      e.preventDefault();
-      cell.value = before.get(cell);
-      cell.select();
-    } else if (e.key === "Enter") {
-      e.preventDefault(); // leaving the field fires "change", once, if it was edited
-      const below = cellBelow(cell);
-      if (below) { below.focus(); below.select?.(); }
-      else { cell.blur(); cell.focus(); }
-    }
-  });
-  function cellBelow(cell) {
-    const column = cell.closest("td").cellIndex;
-    for (let row = cell.closest("tr").nextElementSibling; row; row = row.nextElementSibling) {
-      const found = !row.hidden && row.cells[column] && $(":is(input, select, button).cell:not(:disabled)", row.cells[column]);
-      if (found) return found;
-    }
-    return null;
-  }
-
-  function goToProblem(step) {
-    const grid = $(".grid");
-    if (!grid) return false;
-    const problems = $$("[aria-invalid=true]", grid).filter((cell) => !cell.closest("tr")?.querySelector("[data-plan=skipped], [data-plan=removed]"));
-    if (!problems.length) { toast("No problem on this page."); return true; }
-    const seen = last?.isConnected ? last : last?.id && document.getElementById(last.id); // an answer may have replaced it
-    const from = grid.contains(document.activeElement) ? document.activeElement : seen || grid;
-    const after = (cell) => from.compareDocumentPosition(cell) & (step > 0 ? Node.DOCUMENT_POSITION_FOLLOWING : Node.DOCUMENT_POSITION_PRECEDING);
-    const target = step > 0 ? problems.find(after) ?? problems[0] : problems.findLast(after) ?? problems.at(-1);
-    target.focus();
-    target.select?.();
-    return true;
-  }
-  document.addEventListener("keydown", (e) => {
-    if (e.key === "F8" && !$("dialog:modal") && goToProblem(e.shiftKey ? -1 : 1)) e.preventDefault();
-  });
-  on("click", "[data-next-problem]", () => goToProblem(1));
 })();

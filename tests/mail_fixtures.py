@@ -66,7 +66,7 @@ def pass_time(**time: float) -> None:
     db.session.rollback()
     ago = timedelta(**time)
     for message in db.session.scalars(db.select(Message)):
-        for name in ("due_at", "lease_until", "created_at", "handed_at"):
+        for name in ("due_at", "lease_until", "created_at", "handed_at", "tried_at"):
             if moment := getattr(message, name):
                 setattr(message, name, moment - ago)
     for gate in db.session.scalars(db.select(MailGate).where(MailGate.paused_at.is_not(None))):

@@ -13,7 +13,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests import chromium
-from tests.browser.conftest import GROUPS, OWNER, PASSWORD
+from tests.browser.conftest import GROUPS, OWNER, PASSWORD, send
 from tests.run.conftest import Muster
 from tests.smtp_sink import Sink
 
@@ -121,7 +121,7 @@ def walk(at: Walk, muster: Muster, sink: Sink) -> None:
     at.take("role-management-empty")
 
     at.upload(PEOPLE, "first-people.csv")
-    page.get_by_role("button", name="Send 3 invitations").click()
+    send(page, "Send 3 invitations")
     page.get_by_role("heading", name="3 of 3 done").wait_for(timeout=60_000)
     at.take("report-all-done")
     for name, message in zip(NAMES, sorted(sink.messages, key=lambda m: m.recipients), strict=True):
@@ -159,8 +159,16 @@ def walk(at: Walk, muster: Muster, sink: Sink) -> None:
     page.get_by_label("Skip them").check()
     page.get_by_text("Skip the 1 row that needs attention").wait_for()
     at.take("review-ready")
+    page.get_by_role("button", name=re.compile("^Invitation")).click()
+    page.frame_locator("#letter-html").get_by_role("heading").wait_for()
+    at.take("review-invitation")
+    page.keyboard.press("Escape")
     page.get_by_role("button", name=re.compile("^Send")).click()
-    page.wait_for_load_state()
+    page.get_by_role("dialog").wait_for()
+    at.take("review-send", dark=True, phone=True)
+    page.keyboard.press("Escape")
+    send(page, re.compile("^Send"))
+    page.get_by_role("heading", name="Sending").wait_for()
     at.take("sending")
     page.get_by_role("heading", name=re.compile("failed")).wait_for(timeout=60_000)
     at.take("report", dark=True, phone=True)

@@ -40,8 +40,8 @@ def test_says_who_invites_where_as_what_and_until_when() -> None:
         "Choose a name and a password, and you are in:\n\n"
         f"{LINK}\n\n"
         "This link works once, within 7 days. It is yours alone: do not pass it on.\n"
-        "If you did not expect this, ignore this e-mail, and nothing happens.\n\n"
-        "This e-mail was sent to ines.carvalho@northfield.example.\n"
+        "If you did not expect this, ignore this email, and nothing happens.\n\n"
+        "This email was sent to ines.carvalho@northfield.example.\n"
     )
     for said in (
         "Maren Okafor invited you to Northfield Academy.",

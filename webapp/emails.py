@@ -43,15 +43,15 @@ def invitation(
     inviter: str,
     role: str,
     groups: Sequence[str] | str,
-    link: str,
+    link: str | None,
     expires_days: int,
     message: str | None = None,
 ) -> Email:
     """The invitation to an account.
 
     organisation, inviter: may be blank. groups: names, or "All groups". message: the inviter's own words, on
-    several lines if they like. Line breaks and control characters in names become spaces, so that no name
-    adds a header or a line.
+    several lines if they like. link: None for a test, which says so in its place. Line breaks and control characters
+    in names become spaces, so that no name adds a header or a line.
     """
     subject = invitation_subject(organisation, inviter)
     values = {
@@ -65,7 +65,7 @@ def invitation(
         "message": [_line(line) for line in (message or "").strip().splitlines()],
     }
     text, html = (_templates().get_template(f"invitation.{kind}").render(values) for kind in ("txt", "html"))
-    return Email(to, subject, text, html)
+    return Email(to, subject if link else f"Test: {subject}", text, html)
 
 
 def invitation_subject(organisation: str, inviter: str) -> str:
@@ -83,7 +83,7 @@ def deliverable(address: str) -> str:
         domain = idna.encode(address.rpartition("@")[2].lower(), uts46=True).decode()
         return parse(address, {domain}).deliverable
     except (BadAddress, idna.IDNAError) as error:
-        raise Undeliverable(f"No e-mail can be sent to “{_line(address)}”: it is not an address.") from error
+        raise Undeliverable(f"No email can be sent to “{_line(address)}”: it is not an address.") from error
 
 
 def mime(email: Email, sender: str, message_id: str, date: datetime) -> EmailMessage:
@@ -107,7 +107,7 @@ def mime(email: Email, sender: str, message_id: str, date: datetime) -> EmailMes
         LookupError,
         MessageError,
     ) as error:  # a line break in a header, an odd local part, half a character
-        raise Undeliverable(f"This e-mail cannot be written: {_line(str(error))}") from error
+        raise Undeliverable(f"This email cannot be written: {_line(str(error))}") from error
     return message
 
 

@@ -22,6 +22,7 @@ from wtforms import (
 from wtforms.validators import InputRequired, Length, StopValidation
 
 from webapp.core.addresses import Address, BadAddress, parse
+from webapp.core.tables import clean
 from webapp.schemas import passwords
 from webapp.services import directory
 
@@ -106,7 +107,7 @@ class InviteForm(FlaskForm):  # type: ignore[misc]
 
     def cells(self) -> dict[str, str]:
         """What was typed, as the cells of a row."""
-        return {"email": self.email.data or "", "role": self.role.data or "", "groups": ", ".join(self.groups.data or [])}
+        return {"email": clean(self.email.data or ""), "role": self.role.data or "", "groups": ", ".join(self.groups.data or [])}
 
     def blame(self, issues: list[dict[str, Any]]) -> None:
         """Put each issue under its field."""

@@ -84,7 +84,7 @@ class Files:
             os.replace(temporary, self._folder / name)
             self._sync_folder()
         except OSError as error:
-            raise MailServerAway(f"The e-mail could not be written to {self._folder}: {error.strerror or error}.") from error
+            raise MailServerAway(f"The email could not be written to {self._folder}: {error.strerror or error}.") from error
         return f"Written as {name}"
 
     def _sync_folder(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -163,3 +164,17 @@ def upload(watched: Watched, text: str, name: str = "staff.csv") -> str:
     page.set_input_files("#upload-file", {"name": name, "mimeType": "text/csv", "buffer": text.encode()})
     page.wait_for_url("**/batches/*")
     return urlsplit(page.url).path
+
+
+def send(page: Page, name: str | re.Pattern[str], password: str = PASSWORD, *, twice: bool = False) -> None:
+    """Press the send button of the review and answer its question; with the password where somebody becomes Admin.
+
+    name: the button's words. twice: a double click on the answer.
+    """
+    page.get_by_role("button", name=name).click()
+    dialog = page.get_by_role("dialog")
+    asked = dialog.get_by_label("Your password", exact=True)
+    if asked.count():
+        asked.fill(password)
+    answer = dialog.get_by_role("button", name=name)
+    answer.dblclick() if twice else answer.click()

@@ -6,7 +6,7 @@ import re
 
 from playwright.sync_api import expect
 
-from tests.browser.conftest import PASSWORD, sign_in, upload
+from tests.browser.conftest import PASSWORD, send, sign_in, upload
 from tests.run.conftest import wait_until
 
 SETTINGS = {"MUSTER_OWNER_EMAIL": "", "MUSTER_OWNER_PASSWORD": "", "MUSTER_GROUPS": "", "MUSTER_MAIL_URL": ""}
@@ -50,7 +50,7 @@ def test_set_up_then_the_whole_job_without_a_mail_server(open_page, portal):
     watched.axe("no messages yet")
 
     upload(watched, "Email,Role,Groups\nines.carvalho@northfield.example,Analyst,Student Devices\n")
-    page.get_by_role("button", name="Send 1 invitation").click()
+    send(page, "Send 1 invitation")
     expect(page.get_by_role("heading", level=1)).to_have_text("1 of 1 done", timeout=60_000)
     watched.go("/batches")
     watched.axe("Uploads")

@@ -6,7 +6,7 @@ import re
 
 from playwright.sync_api import expect
 
-from tests.browser.conftest import Watched, sign_in, upload
+from tests.browser.conftest import Watched, send, sign_in, upload
 
 FILE = (
     "Email;Role;Groups\n"
@@ -48,7 +48,7 @@ def test_from_a_file_to_an_accepted_invitation(owner, open_page, portal):
     owner.axe("the review, repaired")
     assert portal.sink.messages == []
 
-    page.get_by_role("button", name="Send 3 invitations").click()
+    send(page, "Send 3 invitations")
     expect(page.get_by_role("heading", level=1)).to_have_text("3 of 3 done", timeout=60_000)
     assert page.url == address
     owner.axe("the report")
@@ -86,8 +86,8 @@ def test_confirming_the_same_batch_in_two_tabs_sends_once(owner, portal):
     path = upload(owner, "Email,Role,Groups\ntwo.tabs@northfield.example,Remote,\n")
     other = owner.page.context.new_page()
     other.goto(portal.url + path)
-    owner.page.get_by_role("button", name="Send 1 invitation").dblclick()
-    other.get_by_role("button", name="Send 1 invitation").click()
+    send(owner.page, "Send 1 invitation", twice=True)
+    send(other, "Send 1 invitation")
     expect(other.get_by_text("confirmed already")).to_be_visible()
     expect(owner.page.get_by_role("heading", level=1)).to_have_text("1 of 1 done", timeout=60_000)
     portal.mail_to("two.tabs@northfield.example")
@@ -98,7 +98,7 @@ def test_pause_resume_and_a_worker_that_is_killed(owner, portal):
     people = "".join(f"crowd{n}@northfield.example,Remote,\n" for n in range(60))
     upload(owner, "Email,Role,Groups\n" + people)
     page = owner.page
-    page.get_by_role("button", name="Send 60 invitations").click()
+    send(page, "Send 60 invitations")
     page.wait_for_load_state()
     import os
     import signal
@@ -115,7 +115,7 @@ def test_a_refused_address_is_reported_with_the_servers_words_and_retried(owner,
     portal.sink.answer("full@northfield.example", "552 5.2.2 Over quota")
     upload(owner, "Email,Role,Groups\nfull@northfield.example,Remote,\nfine@northfield.example,Remote,\n")
     page = owner.page
-    page.get_by_role("button", name="Send 2 invitations").click()
+    send(page, "Send 2 invitations")
     expect(page.get_by_role("heading", level=1)).to_have_text("1 of 2 done, 1 failed", timeout=60_000)
     expect(page.get_by_text("552")).to_be_visible()
     owner.axe("a report with a failure")

@@ -57,7 +57,9 @@ def test_the_mail_server_gets_the_ascii_domain_and_the_local_part_as_typed():
 
 
 local_parts = st.text(st.sampled_from("abcXYZ019.+-_'ß@ \"<>,;ü"), max_size=12)
-domains = st.text(st.sampled_from("abcxyz019.-äß_ "), max_size=14) | st.sampled_from(["x.org", "localhost", "school.test", "a.b.c"])
+domains = st.text(st.sampled_from("abcxyz019.-äß_ "), max_size=14) | st.sampled_from(
+    ["x.org", "localhost", "school.test", "a.b.c"]
+)
 
 
 @given(local_parts, domains)

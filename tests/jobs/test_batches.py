@@ -27,7 +27,7 @@ from webapp.models import (
     UserState,
 )
 from webapp.models.groups import user_groups
-from webapp.services import directory, invitations, links, processing
+from webapp.services import directory, invitations, links, outbox, processing
 
 
 @pytest.fixture(autouse=True)
@@ -238,3 +238,79 @@ class TestClaims:
         job.process(batch.id)
         assert outcomes(batch) == [("waiting", ""), ("skipped", "Same email as row 2"), ("skipped", "No @ in email.")]
         assert db.session.scalar(db.select(db.func.count(Row.id)).where(Row.outcome == Outcome.WAITING)) == 1
+
+
+class TestPauseAndCancel:
+    def test_nothing_of_a_paused_batch_is_sent_until_it_goes_on(self, admin):
+        batch = confirmed(admin, "ana@northfield.example,Analyst,\n")
+        job.process(batch.id)
+        processing.pause(batch.id, admin.user)
+        assert not outbox.due()
+        assert outbox.claim("w1") == []
+        processing.resume(batch.id, admin.user)
+        assert len(outbox.claim("w1")) == 1
+
+    def test_a_paused_batch_whose_last_message_goes_is_finished(self, admin):
+        batch = confirmed(admin, "ana@northfield.example,Analyst,\n")
+        job.process(batch.id)
+        [message] = outbox.claim("w1")
+        processing.pause(batch.id, admin.user)
+        outbox.sent(message, "w1", "250 OK")
+        assert db.session.get(Batch, batch.id).state is BatchState.FINISHED
+
+    def test_cancel_lets_the_message_in_flight_go_and_stops_the_rest(self, admin):
+        batch = confirmed(admin, "ana@northfield.example,Analyst,\nben@northfield.example,Analyst,\n")
+        job.process(batch.id)
+        [first] = outbox.claim("w1", 1)
+        processing.cancel(batch.id, admin.user)
+        outbox.sent(first, "w1", "250 OK")
+        assert outcomes(batch) == [("invited", ""), ("skipped", "Cancelled before its email went")]
+        assert [i.state for i in all_of(Invitation)] == [InvitationState.PENDING, InvitationState.REVOKED]
+
+
+class TestTrouble:
+    def test_a_row_that_cannot_be_carried_out_never_holds_up_the_others(self, admin, monkeypatch):
+        batch = confirmed(admin, "ana@northfield.example,Analyst,\nben@northfield.example,Analyst,\n")
+        real = invitations.add
+
+        def breaks_for_ana(address, *args, **values):
+            if address.key.startswith("ana@"):
+                raise RuntimeError("a fault of ours")
+            return real(address, *args, **values)
+
+        monkeypatch.setattr(invitations, "add", breaks_for_ana)
+        job.process(batch.id)
+        assert [outcome for outcome, _ in outcomes(batch)] == ["failed", "waiting"]
+
+    def test_a_domain_that_was_allowed_at_the_review_is_no_obstacle_later(self, admin, change_settings):
+        change_settings(allowed_domains=("school.local",))
+        batch = confirmed(admin, "ana@school.local,Analyst,\n")
+        change_settings(allowed_domains=())
+        job.process(batch.id)
+        assert outcomes(batch) == [("waiting", "")]
+
+    def test_an_invitation_that_expires_between_review_and_confirm_is_seen_first(self, admin):
+        from datetime import timedelta
+
+        from webapp.db import utcnow
+
+        make_invitation("ana@northfield.example")
+        batch = staged(admin, "Email,Role,Groups\nana@northfield.example,Analyst,\n")
+        assert batch.counts == {"unchanged": 1}
+        db.session.execute(update(Batch).values(planned_at=utcnow() - timedelta(hours=2)))
+        db.session.execute(update(Invitation).values(expires_at=utcnow() - timedelta(hours=1)))
+        db.session.commit()
+        admin.post(f"/batches/{batch.id}/confirmation", {"version": batch.version})
+        batch = db.session.get(Batch, batch.id)
+        assert (batch.state, batch.counts) == (BatchState.REVIEWING, {"invite": 1})
+
+    def test_a_page_older_than_the_plans_does_not_confirm_them(self, admin, owner):
+        batch = staged(admin, "Email,Role,Groups\nana@northfield.example,Analyst,\n")
+        seen = batch.version
+        make_invitation("ana@northfield.example", role_name="Remote")
+        begin_write()
+        directory.moved()
+        db.session.commit()
+        owner.get(f"/batches/{batch.id}")  # a colleague looks, and the new plans are stored
+        admin.post(f"/batches/{batch.id}/confirmation", {"version": seen})
+        assert db.session.get(Batch, batch.id).state is BatchState.REVIEWING

@@ -156,7 +156,7 @@ def test_an_invitation_revoked_during_the_run_is_not_sent(sink: Sink, app: Flask
     sink.on_message = revoke
     jobs.send()
     assert sink.recipients == [INES]
-    assert outcomes(batch) == {"ines": "invited", "jonas": "skipped: The invitation was revoked before its e-mail went"}
+    assert outcomes(batch) == {"ines": "invited", "jonas": "skipped: The invitation was revoked before its email went"}
     assert state_of(batch) is BatchState.FINISHED
 
 

@@ -9,7 +9,7 @@ import pytest
 from tests.factories import make_batch, make_group, make_invitation, make_user
 from webapp.core.planning import Plan
 from webapp.db import db
-from webapp.models import AuditEvent, Batch, BatchState, Invitation, Outcome, Row
+from webapp.models import AuditEvent, Batch, BatchState, Invitation, InvitationState, Outcome, Row
 from webapp.services import groups, processing
 
 FILE = "Email,Role,Groups\nana@northfield.example,Analyst,Student Devices\nben@northfield.example,Remote,\n"
@@ -59,7 +59,6 @@ class TestUpload:
             (b"", "This file is empty"),
             (b"Email,Role\n", "This file is empty"),
             (b"\x89PNG\r\n\x1a\n" + bytes(range(200)), "not a spreadsheet"),
-            (b"Name,Role\nAna,Analyst\n", "email"),
             (b'Email,Role\n"ana@x.org,Analyst\n', "quote"),
         ],
     )
@@ -279,7 +278,9 @@ class TestAfterConfirm:
         assert processing.work_off(batch.id, 1) is True
         admin.post(f"/batches/{batch.id}/cancellation")
         outcomes = [row.outcome for row in rows_of(batch)]
-        assert outcomes == [Outcome.WAITING, Outcome.SKIPPED]
+        assert outcomes == [Outcome.SKIPPED, Outcome.SKIPPED]
+        assert [row.reason for row in rows_of(batch)] == ["Cancelled before its email went", "Cancelled before it was done"]
+        assert db.session.scalars(db.select(Invitation)).one().state is InvitationState.REVOKED
         page = admin.get(f"/batches/{batch.id}").page
         assert page.h1.startswith("Cancelled:")
         assert "Cancelled before it was done" in page.text
@@ -292,12 +293,20 @@ class TestAfterConfirm:
         done = admin.get(f"/batches/{batch.id}/progress", htmx=True)
         assert done.headers["HX-Refresh"] == "true"
 
-    def test_an_edit_or_a_discard_comes_too_late(self, admin):
+    def test_an_edit_or_a_discard_that_comes_too_late_leads_to_the_page_that_tells(self, admin):
         batch = self.confirmed(admin)
         row = rows_of(batch)[0]
-        admin.patch(f"/batches/{batch.id}/rows/{row.id}", {"field": "email", "value": "x@x.org"}, 409, htmx=True)
-        admin.post(f"/batches/{batch.id}/discard", status=409)
+        edit = {"field": "email", "value": "x@x.org", "seen": "ana@northfield.example"}
+        assert admin.patch(f"/batches/{batch.id}/rows/{row.id}", edit, htmx=True).location == f"/batches/{batch.id}"
+        assert admin.post(f"/batches/{batch.id}/discard").location == f"/batches/{batch.id}"
+        assert "already confirmed by Devika Raman" in admin.get(f"/batches/{batch.id}").page.text
         assert rows_of(batch)[0].email == "ana@northfield.example"
+
+    def test_pausing_what_is_over_is_no_error(self, admin):
+        batch = self.confirmed(admin)
+        admin.post(f"/batches/{batch.id}/cancellation")
+        admin.post(f"/batches/{batch.id}/pause")
+        assert "cancelled already" in admin.get(f"/batches/{batch.id}").page.text
 
     def test_the_report_totals_add_up_and_download_escapes_formulas(self, admin):
         batch = staged(admin, FILE + "=cmd@x.org,Nope,\n")

@@ -17,6 +17,10 @@ MANY_GROUPS = 5
 """So many groups gained at once count as widening somebody's access by much."""
 
 
+MERGEABLE = ("merge", "Only the groups differ")
+"""Note of a row whose groups, and nothing else, differ from those of another row with the same e-mail."""
+
+
 class Mode(StrEnum):
     """What the file's groups do to those of people who exist."""
 
@@ -79,6 +83,8 @@ class Candidate:
     """None: the cell is blank, which never means everything."""
     everything: bool = False
     issues: tuple[Issue, ...] = ()
+    part: int = 1
+    """Which of the uploads that a long file was split into holds the row."""
 
     @property
     def wish(self) -> tuple[object, ...]:
@@ -116,7 +122,8 @@ class Policy:
 class Step:
     """The plan of one row. before is None for somebody new; after is None where nothing can be planned.
 
-    twin: the line of the row with the same e-mail. notes: (code, text) pairs that are no errors.
+    twin: the line of the row with the same e-mail, twin_part: its part, where that is another. notes: (code, text)
+    pairs that are no errors.
     marks: "admin" where it makes somebody an administrator, "wide" where it widens access by much.
     """
 
@@ -128,6 +135,7 @@ class Step:
     notes: tuple[tuple[str, str], ...] = ()
     marks: tuple[str, ...] = ()
     twin: int | None = None
+    twin_part: int | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """As stored with the row; issues are stored apart."""
@@ -144,11 +152,18 @@ class Step:
             value["marks"] = list(self.marks)
         if self.twin is not None:
             value["twin"] = self.twin
+        if self.twin_part is not None:
+            value["twin_part"] = self.twin_part
         return value
 
 
-def plan(candidates: Iterable[Candidate], people: Mapping[str, Person], policy: Policy) -> dict[int, Step]:
-    """A step for each candidate, by line. people: by e-mail key. Candidates come in the order of their lines."""
+def plan(
+    candidates: Iterable[Candidate], people: Mapping[str, Person], policy: Policy, elsewhere: Iterable[Candidate] = ()
+) -> dict[int, Step]:
+    """A step for each candidate, by line. people: by e-mail key. Candidates come in the order of their lines.
+
+    elsewhere: rows of other parts that still act; they only count as twins.
+    """
     steps: dict[int, Step] = {}
     same_email: defaultdict[str, list[Candidate]] = defaultdict(list)
     for candidate in candidates:
@@ -157,33 +172,61 @@ def plan(candidates: Iterable[Candidate], people: Mapping[str, Person], policy: 
         skipped = policy.skip_errors and step.plan is Plan.ATTENTION
         if candidate.email_key and not skipped:
             same_email[candidate.email_key].append(candidate)
-    for twins in same_email.values():
-        if len(twins) > 1:
-            steps.update(_among_twins(twins, steps))
+    others: defaultdict[str | None, list[Candidate]] = defaultdict(list)
+    for candidate in elsewhere:
+        if candidate.email_key in same_email:
+            others[candidate.email_key].append(candidate)
+    for key, own in same_email.items():
+        if others[key]:
+            twins = sorted((*own, *others[key]), key=lambda row: (row.part, row.line))
+            steps.update(_among_twins(twins, {row.line: steps[row.line] for row in own}, own[0].part))
+        elif len(own) > 1:
+            steps.update(_among_twins(own, steps))
     return steps
 
 
-def _among_twins(twins: list[Candidate], steps: Mapping[int, Step]) -> dict[int, Step]:
-    """The first of several rows with one e-mail leads; a later one that says the same is left out, any other conflicts."""
-    leader, changed = twins[0], {}
+def _among_twins(twins: list[Candidate], steps: Mapping[int, Step], part: int | None = None) -> dict[int, Step]:
+    """The first of several rows with one e-mail leads; a later one that says the same is left out, any other conflicts.
+
+    part: the one whose rows have steps; None: all have.
+    """
+    leader = twins[0]
+    changed: dict[int, Step] = {}
+
+    def block(row: Candidate, other: Candidate) -> None:
+        if part in (None, row.part):
+            step = _beside(changed.get(row.line, steps[row.line]), row, other)
+            if _can_merge(row, other) and MERGEABLE not in step.notes:
+                step = replace(step, notes=(*step.notes, MERGEABLE))
+            changed[row.line] = _blocked(step, _twin_issue(row, other))
+
     for later in twins[1:]:
-        step = replace(steps[later.line], twin=leader.line)
-        if later.wish == leader.wish and not later.issues and not leader.issues:
+        if later.wish != leader.wish or later.issues or leader.issues:
+            block(later, leader)
+            block(leader, later)
+        elif part in (None, later.part):
+            step = _beside(steps[later.line], later, leader)
             changed[later.line] = replace(step, plan=Plan.DUPLICATE, after=None, marks=(), notes=())
-            continue
-        changed[later.line] = _blocked(step, _twin_issue(leader.line))
-        leading = replace(changed.get(leader.line, steps[leader.line]), twin=later.line)
-        changed[leader.line] = _blocked(leading, _twin_issue(later.line))
     return changed
 
 
-def _twin_issue(line: int) -> Issue:
-    return Issue("email", f"Same email as row {line}, with another role or groups.", "twin")
+def _can_merge(row: Candidate, other: Candidate) -> bool:
+    return row.role == other.role and row.part == other.part and not (row.issues or other.issues)
+
+
+def _beside(step: Step, row: Candidate, other: Candidate) -> Step:
+    return replace(step, twin=other.line, twin_part=other.part if other.part != row.part else None)
+
+
+def _twin_issue(row: Candidate, other: Candidate) -> Issue:
+    where = f"row {other.line}" + (f" of part {other.part}" if other.part != row.part else "")
+    differs = not (row.issues or other.issues)
+    return Issue("email", f"Same email as {where}{', with another role or groups' if differs else ''}.", "twin")
 
 
 def _blocked(step: Step, issue: Issue) -> Step:
     known = any(i.code == issue.code for i in step.issues)
-    return replace(step, plan=Plan.ATTENTION, issues=step.issues if known else (*step.issues, issue))
+    return replace(step, plan=Plan.ATTENTION, marks=(), issues=step.issues if known else (*step.issues, issue))
 
 
 def _alone(row: Candidate, person: Person | None, policy: Policy) -> Step:
@@ -228,14 +271,14 @@ def _for_somebody(row: Candidate, person: Person, policy: Policy) -> Step:
     other_groups = after.groups != before.groups or everything != before.everything
     if refusal := _forbidden(person, policy, other_role=other_role, other_groups=other_groups):
         return _attention(before, *refusal)
-    if other_role and (refused := _not_grantable(row.role, policy)):
+    if other_role and follows and (refused := _not_grantable(row.role, policy)):
         return _attention(before, "role", "grant", refused)
     notes = []
     if other_role and not follows:
         notes.append(("role_kept", f"File says {policy.registry.role_by_id[row.role].name}"))
     marks = _marks(before, after, policy)
-    if person.failed:
-        notes.append(("again", "Its e-mail failed; it is sent again"))
+    if person.failed and after == before and policy.mode is not Mode.REMOVE:
+        notes.append(("again", "Its email failed; it is sent again"))
         return Step(Plan.INVITE, None, before, after, notes=tuple(notes), marks=marks)
     changed = Plan.UNCHANGED if after == before else Plan.UPDATE
     return Step(changed, None, before, after, notes=tuple(notes), marks=marks)
@@ -248,7 +291,7 @@ def _forbidden(person: Person, policy: Policy, *, other_role: bool, other_groups
     if role.is_owner and (other_role or other_groups):
         return where, "owner", "Nobody changes the Owner by upload."
     if person.kind == "user" and person.id in policy.protected and other_role:
-        return "role", "own_role", "Nobody changes their own role."
+        return "role", "own_role", "Who uploads or confirms cannot change their own role."
     if role.rank > policy.rank and (other_role or other_groups):
         return where, "rank", f"You cannot change {_an(role)}: the role ranks above yours."
     return None

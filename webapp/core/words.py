@@ -38,3 +38,16 @@ def lasting(value: timedelta) -> str:
     if seconds < 5400:
         return f"about {plural(round(seconds / 60), 'minute')}"
     return f"about {plural(round(seconds / 3600), 'hour')}"
+
+
+def what_sending_does(invites: int, updates: int, admins: int) -> str:
+    """\"Invite 62 people, change the access of 21. 2 become Admin.\""""
+    if invites and updates:
+        told = f"Invite {plural(invites, 'person')}, change the access of {updates:,}."
+    elif invites:
+        told = f"Invite {plural(invites, 'person')}."
+    elif updates:
+        told = f"Change the access of {plural(updates, 'person')}."
+    else:
+        told = "Nobody is invited, and nobody’s access changes."
+    return f"{told} {admins:,} {'becomes' if admins == 1 else 'become'} Admin." if admins else told

@@ -21,8 +21,12 @@ class AuditAction(StrEnum):
     SIGN_IN_FAILED = "session.refused"
     SIGNED_OUT = "session.ended"
     GROUP_CREATED = "group.created"
+    ALIAS_REMEMBERED = "alias.remembered"
+    COLUMNS_REMEMBERED = "columns.remembered"
+    COLUMNS_FORGOTTEN = "columns.forgotten"
     BATCH_UPLOADED = "batch.uploaded"
-    BATCH_CHANGED = "batch.changed"
+    BATCH_MATCHED = "batch.matched"
+    BATCH_FILE_REPLACED = "batch.file_replaced"
     BATCH_CONFIRMED = "batch.confirmed"
     BATCH_PAUSED = "batch.paused"
     BATCH_RESUMED = "batch.resumed"
@@ -32,12 +36,12 @@ class AuditAction(StrEnum):
     INVITATION_CREATED = "invitation.created"
     INVITATION_CHANGED = "invitation.changed"
     INVITATION_SENT_AGAIN = "invitation.sent_again"
-    INVITATION_REVOKED = "invitation.revoked"
     INVITATION_ACCEPTED = "invitation.accepted"
     INVITATION_LINK_COPIED = "invitation.link_copied"
     USER_CHANGED = "user.changed"
     MESSAGE_FAILED = "message.failed"
     MESSAGES_RETRIED = "messages.retried"
+    TEST_QUEUED = "message.test_queued"
 
 
 def record(actor: User | None, action: AuditAction, subject: Subject | None = None, **details: Any) -> AuditEvent:

@@ -2,94 +2,30 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import insert, select
+from sqlalchemy import delete, select
 
 from webapp import queue
-from webapp.core import columns, tables
-from webapp.core.errors import Conflict, NotThere
+from webapp.core.errors import Conflict, NotThere, Refused
+from webapp.core.finding import EVERYTHING, Find
 from webapp.core.planning import Mode, Plan
 from webapp.core.words import plural
 from webapp.db import begin_write, db, utcnow
-from webapp.models import Batch, BatchKind, BatchState, Row, RowEdit, User
+from webapp.models import Batch, BatchFile, BatchState, Row, RowEdit, User
 from webapp.schemas.rows import FIELDS
-from webapp.services import audit, directory, plans, reports
+from webapp.services import audit, directory, edits, finding, plans, reports
 from webapp.services.audit import AuditAction
 
 PAGE = 100
 """Rows on one page of the review."""
 
 AT_WORK = (BatchState.QUEUED, BatchState.PROCESSING, BatchState.PAUSED)
-STANDING_STATES = (BatchState.REVIEWING, *AT_WORK)
+STANDING_STATES = (BatchState.MAPPING, BatchState.REVIEWING, *AT_WORK)
 
 
 # Staging
-
-
-def stage(data: bytes, name: str, by: User) -> Batch:
-    """Read an uploaded file into a batch under review; good and bad rows are both kept. One commit.
-
-    Raises core.tables.UnreadableFile, with a title and what to do, where nothing can be staged.
-    """
-    settings = directory.settings()
-    table = tables.read(data, name)
-    mapping = columns.match(table.header)
-    extract = columns.extract(table, mapping)
-    if len(extract.cells) > settings.max_rows:
-        raise tables.UnreadableFile(
-            f"This file has {plural(len(extract.cells), 'user')}. The limit is {settings.max_rows:,} per file.",
-            "Nothing was sent. Split the file into parts of that size and upload them one after another.",
-        )
-    if not extract.cells:
-        raise tables.UnreadableFile("This file is empty.", "Add at least one user below the header row.")
-    batch = Batch(
-        kind=BatchKind.UPLOAD,
-        state=BatchState.REVIEWING,
-        name=_file_name(name),
-        content_hash=hashlib.sha256(data).hexdigest(),
-        facts=columns.describe(table, mapping, extract),
-        header=list(table.header),
-        mode=Mode.REPLACE,
-        change_roles=False,
-        skip_errors=False,
-        valid_days=settings.invite_days,
-        directory_version=directory.version(),
-        planned_for_id=by.id,
-        uploaded_by_id=by.id,
-        counts={},
-    )
-    policy = plans.policy_of(batch, by, directory.registry(by))
-    cells = [(row.line, {"email": row.email, "role": row.role, "groups": row.groups}) for row in extract.cells]
-    judgements = plans.judged(cells, policy)
-    for judgement in judgements.values():
-        values = judgement.values()
-        plans.count(batch, values["plan"], values["step"], values["problems"], +1)
-
-    begin_write()
-    db.session.add(batch)
-    db.session.flush()
-    db.session.execute(
-        insert(Row),
-        [
-            {"batch_id": batch.id, "line": line}
-            | {f"read_{field}": row[field] for field in FIELDS}
-            | row
-            | judgements[line].values()
-            for line, row in cells
-        ],
-    )
-    audit.record(by, AuditAction.BATCH_UPLOADED, batch, rows=len(cells))
-    db.session.commit()
-    return batch
-
-
-def _file_name(name: str) -> str:
-    """The last part of the name, printable, at most 255 characters."""
-    printable = "".join(c for c in name.replace("\\", "/").rpartition("/")[2] if c.isprintable())
-    return printable[-255:] or "upload.csv"
 
 
 def stage_again(batch_id: int, by: User) -> Batch:
@@ -109,6 +45,7 @@ def stage_again(batch_id: int, by: User) -> Batch:
         change_roles=old.change_roles,
         skip_errors=False,
         valid_days=old.valid_days,
+        message=old.message,
         directory_version=directory.version(),
         planned_for_id=by.id,
         uploaded_by_id=by.id,
@@ -118,7 +55,8 @@ def stage_again(batch_id: int, by: User) -> Batch:
     db.session.flush()
     for row in rows:
         cells = {field: row.cell(field) for field in FIELDS}
-        db.session.add(Row(batch_id=batch.id, line=row.line, **cells, **{f"read_{f}": v for f, v in cells.items()}))
+        read = {"read_cells": row.read_cells} | {f"read_{field}": cell for field, cell in cells.items()}
+        db.session.add(Row(batch_id=batch.id, line=row.line, **cells, **read))
         plans.count(batch, Plan.ATTENTION, {}, "", +1)  # until refresh() below plans it
     db.session.flush()
     refresh(batch)
@@ -138,19 +76,23 @@ def locked(batch_id: int) -> Batch:
     return batch
 
 
+class NotUnderReview(Conflict):
+    """The batch was confirmed or discarded meanwhile: the person is better served on its page."""
+
+    def __init__(self, batch: Batch) -> None:
+        who = f" by {batch.confirmed_by.name}" if batch.confirmed_by else ""
+        confirmed = f"This upload was already confirmed{who}. Nothing of your last change was kept."
+        discarded = "This upload was discarded in the meantime. Nothing was sent."
+        super().__init__(discarded if batch.state is BatchState.DISCARDED else confirmed)
+        self.batch_id = batch.id
+
+
 def under_review(batch_id: int) -> Batch:
-    """Part of a command: the locked batch, which is still under review. Raises Conflict where it no longer is."""
+    """Part of a command: the locked batch, which is still under review. Raises NotUnderReview where it no longer is."""
     batch = locked(batch_id)
     if batch.state is not BatchState.REVIEWING:
-        raise Conflict(_no_longer(batch))
+        raise NotUnderReview(batch)
     return batch
-
-
-def _no_longer(batch: Batch) -> str:
-    if batch.state is BatchState.DISCARDED:
-        return "This upload was discarded in the meantime. Nothing was sent."
-    who = f" by {batch.confirmed_by.name}" if batch.confirmed_by else ""
-    return f"This upload was already confirmed{who}. What was sent is on its page."
 
 
 # Changing how a batch is applied
@@ -158,39 +100,48 @@ def _no_longer(batch: Batch) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How a batch is applied; None leaves an option as it is."""
+    """How a batch is applied, and what its invitations say; None leaves an option as it is."""
 
     mode: Mode | None = None
     change_roles: bool | None = None
     skip_errors: bool | None = None
+    valid_days: int | None = None
+    message: str | None = None
 
 
 def change(batch_id: int, options: Options, by: User) -> Batch:
-    """Set a batch's options; every plan that they bear on is made again."""
+    """Set a batch's options, as one step; every plan that they bear on is made again."""
     begin_write()
     batch = under_review(batch_id)
-    for name in ("mode", "change_roles", "skip_errors"):
-        wanted = getattr(options, name)
-        if wanted is not None and wanted != getattr(batch, name):
-            _edited(batch, by, name, str(getattr(batch, name)), str(wanted))
-            setattr(batch, name, wanted)
-    refresh(batch)
+    wanted = {name: getattr(options, name) for name in ("mode", "change_roles", "skip_errors", "valid_days", "message")}
+    changed = {name: value for name, value in wanted.items() if value is not None and value != getattr(batch, name)}
+    if changed:
+        edits.noted(batch, by, [edits.Change(None, n, edits.current(batch, None, n), str(value)) for n, value in changed.items()])
+    for name, value in changed.items():
+        setattr(batch, name, value)
+    if not changed or changed.keys() - {"valid_days", "message"}:
+        refresh(batch)
+    if "skip_errors" in changed:
+        plans.unsettle_parts(batch)
     db.session.commit()
     return batch
 
 
-def _edited(batch: Batch, by: User, field: str, before: str, after: str) -> None:
-    batch.version += 1
-    db.session.add(RowEdit(batch_id=batch.id, version=batch.version, user_id=by.id, field=field, before=before, after=after))
-
-
 def refresh(batch: Batch) -> list[Row]:
     """Part of a command: make every plan again and store it. -> the rows whose plan changed."""
+    batch.directory_version, batch.planned_at = directory.version(), utcnow()  # first: what comes later is newer
     rows = plans.standing_rows(batch)
     judgements = plans.judged_again(batch, rows)
     changed = plans.stale(rows, judgements)
     plans.store(batch, changed, judgements)
-    batch.directory_version = directory.version()
+    return changed
+
+
+def _follow_directory(batch: Batch) -> list[Row]:
+    """Part of a command: refresh because the directory has moved; pages that show what was before become too old."""
+    if changed := refresh(batch):
+        batch.version += 1
+        batch.moved_version = batch.version
     return changed
 
 
@@ -198,8 +149,8 @@ def refresh_if_stale(batch_id: int) -> None:
     """After a page was shown from plans made on the fly: store them, so that the next page need not."""
     begin_write()
     batch = locked(batch_id)
-    if batch.state is BatchState.REVIEWING and batch.directory_version != directory.version():
-        refresh(batch)
+    if batch.state is BatchState.REVIEWING and plans.are_stale(batch):
+        _follow_directory(batch)
     db.session.commit()
 
 
@@ -210,11 +161,15 @@ class Changed(Conflict):
     """What would be done is no longer what was seen; nothing was queued."""
 
 
-def confirm(batch_id: int, version: int, by: User) -> bool:
+class Unproven(Refused):
+    """Somebody would become an administrator, and who confirms has not shown that it is them; nothing was queued."""
+
+
+def confirm(batch_id: int, version: int, by: User, *, proven: bool = False) -> bool:
     """Queue what was seen. -> False where the batch is confirmed already (twice is one confirm).
 
-    version: the batch's version that the page showed. Raises Changed where somebody else edited since, or the
-    directory has moved under a row; Conflict where the batch was discarded.
+    version: the batch's version that the page showed. proven: `by` has just given their password. Raises Changed where
+    somebody else edited since, or the directory has moved under a row; Unproven; Conflict where the batch was discarded.
     """
     begin_write()
     batch = locked(batch_id)
@@ -225,20 +180,26 @@ def confirm(batch_id: int, version: int, by: User) -> bool:
     if others := _edits_by_others(batch, version, by):
         db.session.rollback()
         raise Changed(f"Nothing was sent. {others} Look at the rows again, then send.")
-    if batch.directory_version != directory.version() or batch.planned_for_id != by.id:
+    if plans.are_stale(batch) or batch.planned_for_id != by.id:
         batch.planned_for = by
-        if changed := refresh(batch):
-            batch.version += 1
+        if changed := _follow_directory(batch):
             db.session.commit()
-            raise Changed(f"Nothing was sent. {_what_moved(changed)} Look again, then send.")
+            raise Changed(f"Nothing was sent. {_what_moved(batch, changed)} Look again, then send.")
+    if batch.moved_version > version:
+        db.session.rollback()
+        raise Changed("Nothing was sent. What would happen has changed since this page was loaded. Look again, then send.")
     if batch.counts.get(Plan.ATTENTION, 0) and not batch.skip_errors:
         db.session.commit()
         needing = batch.counts[Plan.ATTENTION]
         verb = "needs" if needing == 1 else "need"
         raise Changed(f"Nothing was sent. {plural(needing, 'row')} {verb} attention: fix them, or tick “Skip them”.")
+    if (admins := batch.counts.get("admin", 0)) and not proven:
+        db.session.commit()
+        raise Unproven(f"Type your password: {plural(admins, 'person')} {'becomes' if admins == 1 else 'become'} Admin.")
     batch.state = BatchState.QUEUED
     batch.confirmed_by = by
     batch.confirmed_at = utcnow()
+    _let_go_of_file(batch)
     audit.record(by, AuditAction.BATCH_CONFIRMED, batch, counts=batch.counts, **batch.settings())
     db.session.commit()
     queue.ring("webapp.jobs.batches.process", batch_id, name=f"batch-{batch_id}")
@@ -247,45 +208,60 @@ def confirm(batch_id: int, version: int, by: User) -> bool:
 
 def _edits_by_others(batch: Batch, version: int, by: User) -> str:
     """A sentence on what others changed after `version`, or "". One's own edits were seen by oneself."""
-    edits = db.session.execute(
-        select(User.name, RowEdit.field, Row.line)
+    made = db.session.execute(
+        select(User.name, RowEdit.field, Row.line, RowEdit.after)
         .join(User, User.id == RowEdit.user_id)
         .outerjoin(Row, Row.id == RowEdit.row_id)
         .where(RowEdit.batch_id == batch.id, RowEdit.version > version, RowEdit.user_id != by.id)
         .order_by(RowEdit.id.desc())
         .limit(4)
     ).all()
-    told = [f"{name} changed {_field_name(field)}{f' in row {line}' if line else ''}." for name, field, line in edits[:3]]
-    return " ".join(told + (["And more."] if len(edits) > 3 else []))
+    told = [f"{name} {_did(field, line, after)}." for name, field, line, after in made[:3]]
+    return " ".join(told + (["And more."] if len(made) > 3 else []))
 
 
-_FIELD_NAMES = {
-    "mode": "the mode",
-    "change_roles": "“Also change roles”",
-    "skip_errors": "“Skip them”",
-    "removed": "what is removed",
+_DID = {
+    "mode": "changed what happens to groups",
+    "change_roles": "changed “Also change roles of existing users”",
+    "skip_errors": "changed “Skip them”",
+    "valid_days": "changed how long the links work",
+    "message": "changed the personal message",
 }
 
 
-def _field_name(field: str) -> str:
-    return _FIELD_NAMES.get(field, field.capitalize())
+def _did(field: str, line: int | None, after: str) -> str:
+    if field in edits.MARKERS:
+        return f"has {field}: {after}"
+    if field in ("removed", "added"):
+        return f"{field} row {line}, or put it back"
+    return _DID.get(field, f"changed {field.capitalize()} in row {line}")
 
 
-def _what_moved(rows: Sequence[Row]) -> str:
+def _what_moved(batch: Batch, rows: Sequence[Row]) -> str:
     lines = ", ".join(str(row.line) for row in rows[:5]) + (" …" if len(rows) > 5 else "")
-    return f"What would happen has changed in {plural(len(rows), 'row')} ({lines}), because people, groups or roles changed."
+    what = "another part, people, groups or roles" if batch.parts > 1 else "people, groups or roles"
+    return f"What would happen has changed in {plural(len(rows), 'row')} ({lines}), because {what} changed."
 
 
 def discard(batch_id: int, by: User) -> Batch:
-    """Give up an upload that was not confirmed; its rows go."""
+    """Give up an upload that was not confirmed; its rows and its file go."""
     begin_write()
-    batch = under_review(batch_id)
+    batch = locked(batch_id)
+    if batch.state not in (BatchState.MAPPING, BatchState.REVIEWING):
+        raise NotUnderReview(batch)
     batch.state = BatchState.DISCARDED
     batch.counts = {}
     db.session.execute(Row.__table__.delete().where(Row.batch_id == batch_id))  # type: ignore[attr-defined]
+    _let_go_of_file(batch)
     audit.record(by, AuditAction.BATCH_DISCARDED, batch)
     db.session.commit()
     return batch
+
+
+def _let_go_of_file(batch: Batch) -> None:
+    """Part of a command that ends the review: the file is not read anew any more, and other parts act without this one."""
+    db.session.execute(delete(BatchFile).where(BatchFile.batch_id == batch.id))
+    plans.unsettle_parts(batch)
 
 
 # Questions
@@ -324,19 +300,31 @@ class Page:
         return self.number + 1 if self.number * PAGE < self.total else None
 
 
-def review(batch: Batch, plan: Plan | None = None, number: int = 1) -> tuple[Page, bool]:
+def review(batch: Batch, find: Find = EVERYTHING) -> tuple[Page, bool]:
     """A page of the review, and whether it was made from plans newer than the stored ones.
 
     Where the directory has moved, the plans are made on the fly, for this answer alone: a GET does not write.
     """
-    if batch.directory_version == directory.version():
-        standing = select(Row).where(Row.batch_id == batch.id, Row.removed_at.is_(None))
-        query = standing.where(Row.plan == plan) if plan else standing
-        total = batch.counts.get(plan, 0) if plan else batch.size
-        rows: Sequence[Row] = db.session.scalars(query.order_by(Row.line).limit(PAGE).offset((number - 1) * PAGE)).all()
+    if not plans.are_stale(batch):
+        rows, number, total = finding.page(batch, find, PAGE)
         return Page(rows, number, total), False
+    found = find.sorted(row for row in _planned_anew(batch) if find.has(row))
+    number = find.page_of(len(found), PAGE)
+    return Page(found[(number - 1) * PAGE : number * PAGE], number, len(found)), True
+
+
+def all_of(batch: Batch, find: Find = EVERYTHING) -> Iterable[Row]:
+    """All rows that the review shows on all its pages, for a download; as `review` makes them."""
+    if batch.state is not BatchState.REVIEWING or not plans.are_stale(batch):
+        return finding.each(batch, find)
+    return find.sorted(row for row in _planned_anew(batch) if find.has(row))
+
+
+def _planned_anew(batch: Batch) -> list[Row]:
+    """The standing rows and the batch's counts as they would be, were the plans made now; nothing of it is stored."""
     rows = plans.standing_rows(batch)
     judgements = plans.judged_again(batch, rows)
+    moved = plans.stale(rows, judgements)
     db.session.expunge(batch)  # what is changed from here on is for the eye, and must not be flushed
     for row in rows:
         db.session.expunge(row)
@@ -344,15 +332,18 @@ def review(batch: Batch, plan: Plan | None = None, number: int = 1) -> tuple[Pag
         for name, value in judgements[row.line].values().items():
             setattr(row, name, value)
         plans.count(batch, row.plan, row.step, row.problems, +1)
-    chosen = [row for row in rows if plan is None or row.plan is plan]
-    return Page(chosen[(number - 1) * PAGE : number * PAGE], number, len(chosen)), True
+    if moved:
+        batch.version += 1  # as storing them will make it
+    return rows
 
 
 def same_file(batch: Batch) -> list[Batch]:
-    """Other batches of the very same file that are under review or at work."""
+    """Earlier batches of the very same file that are under review or at work."""
     if not batch.content_hash:
         return []
-    query = select(Batch).where(Batch.content_hash == batch.content_hash, Batch.id != batch.id, Batch.state.in_(STANDING_STATES))
+    query = select(Batch).where(Batch.content_hash == batch.content_hash, Batch.id < batch.id, Batch.state.in_(STANDING_STATES))
+    if batch.parts > 1:
+        query = query.where(Batch.parts_id.is_distinct_from(batch.parts_id))
     return list(db.session.scalars(query.order_by(Batch.id.desc()).limit(3)))
 
 

@@ -11,6 +11,7 @@ from sqlalchemy import Table, func, select, update
 
 from webapp.config import Settings
 from webapp.core.directory import GroupEntry, Registry, RoleEntry
+from webapp.core.permissions import Permission
 from webapp.core.planning import Access, Person
 from webapp.db import among, db, utcnow
 from webapp.models import (
@@ -46,7 +47,7 @@ def registry(by: User | None = None) -> Registry:
     allowed = settings().allowed_domains
     own = [key.rpartition("@")[2] for key in (by.email_key if by else None, owner_key) if key]
     return Registry(
-        roles=tuple(RoleEntry(r.id, r.name, r.rank, r.is_owner, "users:manage" in r.permissions) for r in roles),
+        roles=tuple(RoleEntry(r.id, r.name, r.rank, r.is_owner, Permission.USERS_MANAGE in r.permissions) for r in roles),
         groups=tuple(GroupEntry(id, name) for id, name in groups),
         role_aliases={alias.key: alias.role_id for alias in aliases if alias.role_id},
         group_aliases={alias.key: alias.group_id for alias in aliases if alias.group_id},
@@ -76,6 +77,15 @@ def people(keys: Iterable[str]) -> dict[str, Person]:
     wanted = list(keys)
     invitations = _invitations(wanted)
     return invitations | _users(wanted)
+
+
+def people_held(keys: Iterable[str]) -> dict[str, Person]:
+    """Part of a command: the same, each held until the commit, so that they stay as they are judged."""
+    wanted = sorted(keys)
+    for table in (User, Invitation):  # in one order everywhere, so that two commands never wait for each other
+        held = select(table.id).where(among(table.email_key, wanted)).order_by(table.id).with_for_update()
+        db.session.execute(held).all()
+    return people(wanted)
 
 
 def _users(keys: list[str]) -> dict[str, Person]:

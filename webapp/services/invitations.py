@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from enum import StrEnum
 
 from flask import current_app
-from sqlalchemy import insert, select, update
+from sqlalchemy import func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from webapp import queue
@@ -16,7 +18,7 @@ from webapp.core.addresses import Address
 from webapp.core.errors import Conflict, NotThere, Refused
 from webapp.core.planning import Access
 from webapp.db import begin_write, db, utcnow
-from webapp.models import Group, Invitation, InvitationState, Message, MessageKind, User
+from webapp.models import Group, Invitation, InvitationState, Message, MessageKind, Priority, User
 from webapp.models.groups import invitation_groups
 from webapp.services import audit, directory, links, outbox
 from webapp.services.audit import AuditAction
@@ -75,7 +77,7 @@ def standing(invitation: Invitation) -> Standing:
 
 def add(address: Address, access: Access, by: User, *, valid_days: int, batch_id: int | None = None) -> Invitation:
     """Part of a command: a fresh invitation; an expired one for the same e-mail is closed in the same transaction."""
-    close_pending(address.key)
+    _close_expired(address.key)
     invitation = Invitation(
         email=address.display,
         email_key=address.key,
@@ -95,13 +97,11 @@ def add(address: Address, access: Access, by: User, *, valid_days: int, batch_id
     return invitation
 
 
-def close_pending(email_key: str) -> None:
-    """Part of a command: what is still pending for this e-mail is revoked."""
-    db.session.execute(
-        update(Invitation)
-        .where(Invitation.email_key == email_key, Invitation.state == InvitationState.PENDING)
-        .values(state=InvitationState.REVOKED, closed_at=utcnow())
-    )
+def _close_expired(email_key: str) -> None:
+    now = utcnow()
+    pending = Invitation.email_key == email_key, Invitation.state == InvitationState.PENDING
+    closed = {"state": InvitationState.REVOKED, "closed_at": now}
+    db.session.execute(update(Invitation).where(*pending, Invitation.expires_at <= now).values(**closed))
 
 
 # Commands
@@ -115,15 +115,15 @@ def send_again(invitation_id: int, by: User) -> Invitation:
     begin_write()
     invitation = _locked(invitation_id, by)
     hour_ago = utcnow() - timedelta(hours=1)
-    sent = select(Message.id).where(
-        Message.invitation_id == invitation.id, Message.kind == MessageKind.INVITATION, Message.created_at > hour_ago
-    )
-    if len(db.session.scalars(sent.limit(RESENDS_AN_HOUR + 1)).all()) > RESENDS_AN_HOUR:
+    of_it = Message.invitation_id == invitation.id, Message.kind == MessageKind.INVITATION
+    first = select(func.min(Message.id)).where(*of_it).scalar_subquery()
+    again = select(func.count(Message.id)).where(*of_it, Message.id != first, Message.created_at > hour_ago)
+    if (db.session.scalar(again) or 0) >= RESENDS_AN_HOUR:
         raise Refused(f"This invitation was sent {RESENDS_AN_HOUR} times again within an hour. Wait a while, or copy its link.")
     links.ensure_link(invitation)
     if invitation.expires_at:
         invitation.expires_at = utcnow() + timedelta(days=invitation.valid_days)
-    outbox.queued(MessageKind.INVITATION, invitation.email, invitation=invitation, priority=2)
+    outbox.queued(MessageKind.INVITATION, invitation.email, invitation=invitation, priority=Priority.SINGLE)
     audit.record(by, AuditAction.INVITATION_SENT_AGAIN, invitation)
     directory.moved()
     db.session.commit()
@@ -164,6 +164,7 @@ def accept(given: str, name: str, password: str) -> User:
     db.session.rollback()
     password_hash = hashed_password(password)  # slow: no transaction is open
     begin_write()
+    db.session.execute(select(Invitation.id).where(Invitation.token_hash == tokens.hashed(given)).with_for_update())
     invitation = by_token(given)
     if (worth := standing(invitation)) is not Standing.OPEN:
         raise Conflict(worth.value)
@@ -185,20 +186,22 @@ def accept(given: str, name: str, password: str) -> User:
     user.groups = list(
         db.session.scalars(select(Group).join(invitation_groups).where(invitation_groups.c.invitation_id == invitation.id))
     )
-    db.session.add(user)
-    db.session.flush()
-    db.session.execute(update(Invitation).where(Invitation.id == invitation.id).values(user_id=user.id))
-    audit.record(user, AuditAction.INVITATION_ACCEPTED, invitation)
-    directory.moved()
-    commit_or_conflict(Standing.HAS_ACCOUNT.value)
+    with unless_beaten(Standing.HAS_ACCOUNT.value):
+        db.session.add(user)
+        db.session.flush()
+        db.session.execute(update(Invitation).where(Invitation.id == invitation.id).values(user_id=user.id))
+        audit.record(user, AuditAction.INVITATION_ACCEPTED, invitation)
+        directory.moved()
+        db.session.commit()
     return user
 
 
-def commit_or_conflict(sentence: str) -> None:
+@contextmanager
+def unless_beaten(sentence: str) -> Iterator[None]:
     """The end of a command that a unique key may stop: Conflict with the sentence where another was first."""
     try:
-        db.session.commit()
+        yield
     except IntegrityError as error:
         db.session.rollback()
-        current_app.logger.info("lost a race: %s", error.orig)
+        current_app.logger.info("lost a race: %s", type(error.orig).__name__)
         raise Conflict(sentence) from error

@@ -20,8 +20,9 @@ from uuid import uuid4
 
 import idna
 from flask import current_app
-from sqlalchemy import ColumnElement, Select, Update, case, func, or_, select, update
+from sqlalchemy import ColumnElement, Select, Update, case, exists, func, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import joinedload
 
 from webapp import emails, queue
 from webapp.core.errors import Conflict, NotThere
@@ -42,7 +43,7 @@ from webapp.models import (
     Row,
     User,
 )
-from webapp.services import audit, directory, links
+from webapp.services import audit, directory, examples, links
 from webapp.services.audit import AuditAction
 
 Columns = TypeVarTuple("Columns")
@@ -116,7 +117,7 @@ def claim(worker: str, limit: int = 20) -> list[int]:
     room = min(limit, _room(gate, now))
     due = (
         select(Message.id)
-        .where(Message.state == MessageState.QUEUED, Message.due_at <= now)
+        .where(Message.state == MessageState.QUEUED, Message.due_at <= now, ~_is_paused())
         .order_by(Message.priority, Message.due_at, Message.id)
         .limit(room)
         .with_for_update(skip_locked=True)
@@ -149,7 +150,7 @@ def due() -> bool:
     """Whether a claim would find something now."""
     now = utcnow()
     gate = db.session.get(MailGate, 1)
-    waits = (Message.state == MessageState.QUEUED) & (Message.due_at <= now)
+    waits = (Message.state == MessageState.QUEUED) & (Message.due_at <= now) & ~_is_paused()
     left_behind = (Message.state == MessageState.SENDING) & (Message.lease_until <= now)
     if not db.session.scalar(select(select(Message.id).where(or_(waits, left_behind)).exists())):
         return False
@@ -161,8 +162,13 @@ def _room(gate: MailGate | None, now: datetime) -> int:
     if gate and gate.paused_at:
         return int(gate.retry_at is None or gate.retry_at <= now)
     on_their_way = (Message.state == MessageState.SENDING) & (Message.lease_until > now)
-    used = select(func.count()).select_from(Message).where(or_(Message.handed_at > now - MINUTE, on_their_way))
+    used = select(func.count()).select_from(Message).where(or_(Message.tried_at > now - MINUTE, on_their_way))
     return max(0, directory.settings().mail_rate - (db.session.scalar(used) or 0))
+
+
+def _is_paused() -> ColumnElement[bool]:
+    """Whether a message belongs to a batch that somebody has paused."""
+    return exists().where(Row.id == Message.row_id, Batch.id == Row.batch_id, Batch.state == BatchState.PAUSED)
 
 
 def _gate() -> MailGate:
@@ -205,16 +211,17 @@ def letters(ids: Sequence[int], worker: str) -> list[Letter]:
     wanted = Message.id.in_(ids), Message.state == MessageState.SENDING, Message.claimed_by == worker
     closed = []
     written: dict[int, tuple[str, datetime, dict[str, Any]]] = {}
-    for message, invitation, inviter in db.session.execute(_with_invitation().where(*wanted)).unique():
-        if obstacle := _obstacle(invitation, now):
+    found = db.session.execute(_with_invitation().where(*wanted)).unique().all()
+    tests = examples.of_tests([message for message, *_ in found if message.kind is MessageKind.TEST])
+    for message, invitation, inviter, words in found:
+        if values := tests.get(message.id):
+            written[message.id] = message.message_id, message.created_at, values
+        elif obstacle := _obstacle(message, invitation, now):
             closed.append((message, obstacle))
-            continue
-        links.ensure_link(invitation)
-        written[message.id] = (
-            message.message_id,
-            message.created_at,
-            _values(message, invitation, inviter, place, now),
-        )
+        else:
+            links.ensure_link(invitation)
+            values = _values(message, invitation, inviter, words, place, now)
+            written[message.id] = message.message_id, message.created_at, values
     batches = [_cancel(message, obstacle) for message, obstacle in closed]
     db.session.commit()
     for batch_id in set(filter(None, batches)):
@@ -225,21 +232,31 @@ def letters(ids: Sequence[int], worker: str) -> list[Letter]:
 def email_of(message: Message) -> Email | None:
     """The e-mail as it would be written now, to be read in the portal; None where nothing is left to write."""
     found = db.session.execute(_with_invitation().where(Message.id == message.id)).unique().one()
+    if test := examples.of_tests([message] if message.kind is MessageKind.TEST else []):
+        return emails.invitation(**test[message.id])
     if found.Invitation is None:
         return None
-    place = directory.organisation().name
-    return emails.invitation(**_values(message, found.Invitation, found.name, place, utcnow()))
+    values = _values(message, found.Invitation, found.name, found.message, directory.organisation().name, utcnow())
+    if not links.is_good(found.Invitation):  # the server's key was changed: this page only reads, and makes no new link
+        values["link"] = "(no longer good, as the server’s key was changed: resend the invitation)"
+    return emails.invitation(**values)
 
 
-def _with_invitation() -> Select[Message, Invitation, str]:
+def _with_invitation() -> Select[Message, Invitation, str, str]:
+    """Each with its invitation, who invited, and the personal words of its batch."""
     return (
-        select(Message, Invitation, User.name)
+        select(Message, Invitation, User.name, Batch.message)
         .outerjoin(Invitation, Invitation.id == Message.invitation_id)
         .outerjoin(User, User.id == Invitation.invited_by_id)
+        .outerjoin(Row, Row.id == Message.row_id)
+        .outerjoin(Batch, Batch.id == func.coalesce(Row.batch_id, Invitation.batch_id))
+        .options(joinedload(Invitation.role, innerjoin=False))  # a test has no invitation
     )
 
 
-def _values(message: Message, invitation: Invitation, inviter: str | None, place: str, now: datetime) -> dict[str, Any]:
+def _values(
+    message: Message, invitation: Invitation, inviter: str | None, words: str | None, place: str, now: datetime
+) -> dict[str, Any]:
     """The arguments of `emails.invitation`."""
     left = (invitation.expires_at - now) / timedelta(days=1) if invitation.expires_at else invitation.valid_days
     return {
@@ -250,16 +267,19 @@ def _values(message: Message, invitation: Invitation, inviter: str | None, place
         "groups": emails.ALL_GROUPS if invitation.all_groups else [group.name for group in invitation.groups],
         "link": links.link(invitation),
         "expires_days": max(1, math.ceil(left)),
+        "message": words,
     }
 
 
-def _obstacle(invitation: Invitation | None, now: datetime) -> str:
-    """Why an invitation's e-mail is not sent any more, or ""."""
+def _obstacle(message: Message, invitation: Invitation | None, now: datetime) -> str:
+    """Why a message is not sent any more, or ""."""
+    if message.kind is MessageKind.TEST:
+        return "" if message.row_id else "The upload was discarded before its test went"
     if invitation is None:
-        return "The invitation was deleted before its e-mail went"
+        return "The invitation was deleted before its email went"
     if invitation.state is not InvitationState.PENDING:
-        return f"The invitation was {invitation.state.value} before its e-mail went"
-    return "The invitation expired before its e-mail went" if invitation.is_expired(now) else ""
+        return f"The invitation was {invitation.state.value} before its email went"
+    return "The invitation expired before its email went" if invitation.is_expired(now) else ""
 
 
 def begin_data(id: int, worker: str) -> None:
@@ -279,7 +299,7 @@ def begin_data(id: int, worker: str) -> None:
             Message.lease_until > now,
             or_(Message.invitation_id.is_(None), is_pending.exists()),
         )
-        .values(phase=Phase.DATA, lease_until=now + LEASE)
+        .values(phase=Phase.DATA, lease_until=now + LEASE, tried_at=now)
     )
     db.session.commit()
     if begun.rowcount != 1:
@@ -298,6 +318,7 @@ def sent(id: int, worker: str, answer: str) -> None:
     message.state = MessageState.UNCERTAIN if message.maybe_sent else MessageState.SENT
     message.answer, message.handed_at = answer, now
     message.attempts += 1
+    message.tried_at = utcnow()
     invitation = db.session.get(Invitation, message.invitation_id) if message.invitation_id else None
     if invitation and invitation.expires_at is None:
         invitation.expires_at = now + timedelta(days=invitation.valid_days)
@@ -309,6 +330,7 @@ def failed(id: int, worker: str, reason: str, *, by_server: bool = True) -> None
     """Refused for good. by_server: the mail server said so, which also shows that it is there."""
     if message := _claimed(id, worker):
         message.attempts += 1
+        message.tried_at = utcnow()
         _end(message, _fail(message, reason), by_server=by_server)
 
 
@@ -318,6 +340,7 @@ def put_off(id: int, worker: str, words: str) -> None:
     if message is None:
         return
     message.attempts += 1
+    message.tried_at = utcnow()
     due_at = utcnow() + timedelta(minutes=RETRY_MINUTES[min(message.attempts, len(RETRY_MINUTES)) - 1])
     if due_at > message.created_at + PATIENCE:
         _end(message, _fail(message, f"Put off by the mail server for a day ({words})"))
@@ -333,6 +356,7 @@ def interrupted(id: int, worker: str, reason: str) -> None:
     if message is None:
         return
     message.attempts += 1
+    message.tried_at = utcnow()
     if message.maybe_sent:
         _end(message, _fail(message, TWICE), by_server=False)
         return
@@ -351,7 +375,7 @@ def let_go(id: int, worker: str) -> None:
     if message is None:
         return
     invitation = db.session.get(Invitation, message.invitation_id) if message.invitation_id else None
-    if obstacle := _obstacle(invitation, utcnow()):
+    if obstacle := _obstacle(message, invitation, utcnow()):
         _end(message, _cancel(message, obstacle), by_server=False)
         return
     message.state = MessageState.QUEUED
@@ -415,7 +439,7 @@ def _cancel(message: Message, reason: str) -> int | None:
 
 def _settle_row(message: Message, outcome: Outcome, reason: str) -> int | None:
     """The outcome of the row that the message was for. -> the batch's id where a row waited."""
-    if message.row_id is None:
+    if message.row_id is None or message.kind is MessageKind.TEST:  # a test's row is only its example
         return None
     return _in_database(  # type: ignore[no-any-return]
         update(Row)
@@ -445,7 +469,7 @@ def finish_if_done(batch_id: int) -> bool:
     begin_write()
     finished = _in_database(
         update(Batch)
-        .where(Batch.id == batch_id, Batch.state == BatchState.PROCESSING, ~is_open)
+        .where(Batch.id == batch_id, Batch.state.in_([BatchState.PROCESSING, BatchState.PAUSED]), ~is_open)
         .values(state=BatchState.FINISHED, finished_at=utcnow())
     ).rowcount
     if finished:
@@ -513,18 +537,43 @@ def retry_failed(batch: Batch, by: User) -> int:
 # Questions
 
 
+def cancel_queued(batch: Batch) -> None:
+    """Part of a command: what of this batch has not gone yet never goes, and the invitations that it made are withdrawn.
+
+    A message that is with the mail server at this moment, or may have been taken, goes on.
+    """
+    of_batch = Message.row_id.in_(select(Row.id).where(Row.batch_id == batch.id))
+    is_unsent = Message.state == MessageState.QUEUED, Message.maybe_sent.is_(False)
+    unsent = of_batch, Message.kind == MessageKind.INVITATION, *is_unsent
+    reason, now = "Cancelled before its email went", utcnow()
+    made_here = Invitation.batch_id == batch.id, Invitation.state == InvitationState.PENDING
+    withdrawn = {"state": InvitationState.REVOKED, "closed_at": now}
+    settled = {"outcome": Outcome.SKIPPED, "reason": reason, "done_at": now}
+    _in_database(
+        update(Invitation).where(*made_here, Invitation.id.in_(select(Message.invitation_id).where(*unsent))).values(**withdrawn)
+    )
+    _in_database(update(Row).where(Row.id.in_(select(Message.row_id).where(*unsent))).values(**settled))
+    _in_database(update(Message).where(*unsent).values(state=MessageState.CANCELLED, answer=reason))
+    directory.moved()
+
+
 def alarm() -> MailGate | None:
     """Why sending is held up, since when, and when it is tried again; None while it is not."""
     return db.session.scalar(select(MailGate).where(MailGate.id == 1, MailGate.paused_at.is_not(None)))
 
 
 def page(viewer: User, before_id: int | None = None, limit: int = PAGE) -> list[tuple[Message, str]]:
-    """Messages that the viewer may see, each with its subject, newest first, older than `before_id`; two queries."""
+    """Messages that the viewer may see, each with its subject, newest first, older than `before_id`; a few queries."""
     place = directory.organisation().name
     older = [Message.id < before_id] if before_id else []
     shown = _seen_by(viewer, select(Message, User.name)).outerjoin(User, User.id == Invitation.invited_by_id)
-    listed = db.session.execute(shown.where(*older).order_by(Message.id.desc()).limit(limit)).unique()
-    return [(message, emails.invitation_subject(place, inviter or "")) for message, inviter in listed]
+    listed = db.session.execute(shown.where(*older).order_by(Message.id.desc()).limit(limit)).unique().all()
+    tests = examples.askers([message for message, _ in listed if message.kind is MessageKind.TEST])
+    return [(message, _subject(message, inviter or tests.get(message.recipient, ""), place)) for message, inviter in listed]
+
+
+def _subject(message: Message, inviter: str, place: str) -> str:
+    return ("Test: " if message.kind is MessageKind.TEST else "") + emails.invitation_subject(place, inviter)
 
 
 def counts(viewer: User) -> Mapping[MessageState, int]:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from marshmallow import ValidationError
-from sqlalchemy import select, update
+from sqlalchemy import ColumnElement, and_, exists, select, update
 
 from webapp.core.directory import Registry
-from webapp.core.planning import Candidate, Issue, Policy, Step, plan
-from webapp.db import db
-from webapp.models import Batch, Row, User
+from webapp.core.planning import Candidate, Issue, Plan, Policy, Step, plan
+from webapp.db import among, db, utcnow
+from webapp.models import Batch, BatchState, Invitation, InvitationState, Row, User
 from webapp.schemas.rows import FIELDS, RowSchema
 from webapp.services import directory
 
@@ -50,13 +50,61 @@ def policy_of(batch: Batch, by: User, registry: Registry) -> Policy:
     )
 
 
-def judged(cells: Iterable[tuple[int, Mapping[str, str]]], policy: Policy) -> dict[int, Judgement]:
-    """Judge (line, cells) pairs, given in the order of lines; five queries, however many rows. By line."""
+def judged(
+    cells: Iterable[tuple[int, Mapping[str, str]]],
+    policy: Policy,
+    *,
+    part_of: Mapping[int, int] | None = None,
+    batch: Batch | None = None,
+) -> dict[int, Judgement]:
+    """Judge (line, cells) pairs, given in the order of lines; six queries, however many rows. By line.
+
+    part_of: the part that each line goes to, where a long file is split. batch: whose rows they are, for its other parts.
+    """
     schema = RowSchema(policy.registry)
-    candidates = [candidate(schema, line, row) for line, row in cells]
-    people = directory.people({c.email_key for c in candidates if c.email_key})
-    steps = plan(candidates, people, policy)
+    own = batch.part if batch else 1
+    candidates = [candidate(schema, line, row, part_of[line] if part_of else own) for line, row in cells]
+    keys = {c.email_key for c in candidates if c.email_key}
+    elsewhere = _in_other_parts(batch, keys, schema) if batch and batch.parts > 1 else []
+    steps = plan(candidates, directory.people(keys), policy, elsewhere)
     return {c.line: _judgement(c, steps[c.line]) for c in candidates}
+
+
+def _in_other_parts(batch: Batch, keys: Collection[str], schema: RowSchema) -> list[Candidate]:
+    """The rows with these e-mails in other parts of the same file, as far as they still act; one query."""
+    query = (
+        select(Row.line, Row.email, Row.role, Row.groups, Row.plan, Row.issues, Batch.part, Batch.state, Batch.skip_errors)
+        .join(Batch, Batch.id == Row.batch_id)
+        .where(_other_parts(batch), Row.removed_at.is_(None), among(Row.email_key, sorted(keys)))
+        .where(Batch.state.in_([BatchState.REVIEWING, BatchState.QUEUED, BatchState.PROCESSING, BatchState.PAUSED]))
+    )
+    found = []
+    for line, email, role, groups, planned, issues, part, state, skip_errors in db.session.execute(query):
+        if state is BatchState.REVIEWING:
+            acts = not (skip_errors and any(issue["code"] != "twin" for issue in issues))
+        else:
+            acts = planned in (Plan.INVITE, Plan.UPDATE, Plan.UNCHANGED)
+        if acts:
+            found.append(candidate(schema, line, {"email": email, "role": role, "groups": groups}, part))
+    return found
+
+
+def _other_parts(batch: Batch) -> ColumnElement[bool]:
+    return and_(Batch.parts_id == batch.parts_id, Batch.id != batch.id)
+
+
+def unsettle_parts(batch: Batch, keys: Collection[str] | None = None) -> None:
+    """Part of a command that changed rows with these e-mail keys, or (None) any: other parts that hold them under review
+    are planned anew when they are next looked at or confirmed."""
+    if batch.parts == 1:
+        return
+    affected = update(Batch).where(_other_parts(batch), Batch.state == BatchState.REVIEWING)
+    if keys is not None:
+        siblings = select(Batch.id).where(_other_parts(batch))
+        affected = affected.where(
+            Batch.id.in_(select(Row.batch_id).where(Row.batch_id.in_(siblings), among(Row.email_key, sorted(keys))))
+        )
+    db.session.execute(affected.values(directory_version=-1), execution_options={"synchronize_session": False})
 
 
 def _judgement(row: Candidate, step: Step) -> Judgement:
@@ -64,7 +112,7 @@ def _judgement(row: Candidate, step: Step) -> Judgement:
     return Judgement(row.email_key, [issue.as_dict() for issue in issues], step)
 
 
-def candidate(schema: RowSchema, line: int, cells: Mapping[str, str]) -> Candidate:
+def candidate(schema: RowSchema, line: int, cells: Mapping[str, str], part: int = 1) -> Candidate:
     """One row by the schema alone; a broken one keeps its e-mail key, for its twins."""
     issues: tuple[Issue, ...] = ()
     try:
@@ -82,7 +130,16 @@ def candidate(schema: RowSchema, line: int, cells: Mapping[str, str]) -> Candida
         wish.groups if wish else None,
         wish.everything if wish else False,
         issues,
+        part,
     )
+
+
+def are_stale(batch: Batch) -> bool:
+    """Whether the stored plans are older than the directory: it has moved, or an invitation has expired since."""
+    if batch.directory_version != directory.version():
+        return True
+    expired = Invitation.expires_at.between(batch.planned_at, utcnow()) & (Invitation.state == InvitationState.PENDING)
+    return bool(db.session.scalar(select(exists().where(expired))))
 
 
 def standing_rows(batch: Batch) -> list[Row]:
@@ -94,7 +151,7 @@ def judged_again(batch: Batch, rows: Sequence[Row], by: User | None = None) -> d
     """Judge stored rows anew, for who is assumed to confirm. Twins must be among the rows. By line."""
     by = by or batch.planned_for
     policy = policy_of(batch, by, directory.registry(by))
-    return judged(((row.line, {field: row.cell(field) for field in FIELDS}) for row in rows), policy)
+    return judged(((row.line, {field: row.cell(field) for field in FIELDS}) for row in rows), policy, batch=batch)
 
 
 def stale(rows: Sequence[Row], judgements: Mapping[int, Judgement]) -> list[Row]:

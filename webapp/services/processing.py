@@ -4,22 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from flask import current_app
 from sqlalchemy import select, update
+from sqlalchemy.exc import IntegrityError, OperationalError
 
 from webapp import queue
 from webapp.core.addresses import parse
+from webapp.core.directory import Registry
 from webapp.core.errors import Conflict
-from webapp.core.planning import Plan
+from webapp.core.planning import Person, Plan
 from webapp.db import begin_write, db, utcnow
 from webapp.models import Batch, BatchState, Outcome, Row, User
 from webapp.services import audit, batches, directory, outbox, steps
 from webapp.services.audit import AuditAction
 
+
+class NotAtWork(Conflict):
+    """The batch is not, or no longer, in a state that can be paused, resumed or cancelled."""
+
+
 # Asked for by a person
 
 
 def pause(batch_id: int, by: User) -> Batch:
-    """Stop the claiming of rows; what is on its way to the mail server goes on."""
+    """Stop the claiming of rows and the sending of their messages; the one that is with the mail server now goes on."""
     return _switch(batch_id, by, (BatchState.QUEUED, BatchState.PROCESSING), BatchState.PAUSED, AuditAction.BATCH_PAUSED)
 
 
@@ -31,7 +39,7 @@ def resume(batch_id: int, by: User) -> Batch:
 
 
 def cancel(batch_id: int, by: User) -> Batch:
-    """Stop for good: rows that no worker has claimed yet are skipped."""
+    """Stop for good: what no worker has claimed is skipped, and so is what was claimed while its email has not gone."""
     return _switch(batch_id, by, batches.AT_WORK, BatchState.CANCELLED, AuditAction.BATCH_CANCELLED)
 
 
@@ -40,13 +48,14 @@ def _switch(batch_id: int, by: User, old: Sequence[BatchState], new: BatchState,
     batch = batches.locked(batch_id)
     if batch.state not in old:
         db.session.rollback()
-        raise Conflict(f"This upload is {batch.state.value} already; nothing was changed.")
+        raise NotAtWork(f"This upload is {batch.state.value} already; nothing was changed.")
     batch.state = new
     if new is BatchState.CANCELLED:
         batch.finished_at = utcnow()
         _settle_idle(batch)
         for plan in (Plan.INVITE, Plan.UPDATE):
             _settle(batch, plan, Outcome.SKIPPED, "Cancelled before it was done")
+        outbox.cancel_queued(batch)
     audit.record(by, action, batch)
     db.session.commit()
     return batch
@@ -69,11 +78,11 @@ def work_off(batch_id: int, limit: int) -> bool:
     A crash rolls the claim back with the work, so that no row is ever half done and no lease is needed.
     """
     begin_write()
-    batch = batches.found(batch_id)
+    batch = _shared(batch_id)
     if batch.state is BatchState.QUEUED:
         _begin_work(batch_id)
         begin_write()
-        batch = batches.found(batch_id)
+        batch = _shared(batch_id)
     if batch.state is not BatchState.PROCESSING:
         db.session.rollback()
         return False
@@ -83,6 +92,14 @@ def work_off(batch_id: int, limit: int) -> bool:
     db.session.commit()
     outbox.finish_if_done(batch_id)
     return len(rows) == limit
+
+
+def _shared(batch_id: int) -> Batch:
+    """The batch, held so that it can be neither paused nor cancelled before this transaction ends; workers share the hold."""
+    hold = {"read": True, "key_share": True, "of": Batch}
+    batch = db.session.get(Batch, batch_id, with_for_update=hold, populate_existing=True)
+    assert batch is not None
+    return batch
 
 
 def _begin_work(batch_id: int) -> None:
@@ -116,21 +133,40 @@ def _claimed(batch: Batch, limit: int) -> list[Row]:
 
 
 def _carry_out_all(batch: Batch, rows: Sequence[Row]) -> None:
-    by = batch.confirmed_by
-    assert by is not None
-    registry = directory.registry(by)
-    people = directory.people(row.email_key for row in rows if row.email_key)
+    """Each row whole or not at all; one that cannot be done never holds up the others."""
+    assert batch.confirmed_by is not None
+    registry = directory.registry(batch.confirmed_by)
+    people = directory.people_held([row.email_key for row in rows if row.email_key])
     for row in rows:
-        step = steps.stored(row)
-        if hindrance := steps.obstacle(step, people.get(row.email_key or ""), registry, by):
-            row.outcome, row.reason = hindrance
-        else:
+        try:
             with db.session.begin_nested():
-                address = parse(row.email.strip(), registry.allowed_domains)
-                row.outcome, invitation = steps.carry_out(
-                    step, address, by, registry, valid_days=batch.valid_days, batch_id=batch.id, row_id=row.id
-                )
-                row.invitation_id = invitation.id if invitation else None
-                row.reason = steps.changes(step, registry) if row.outcome is Outcome.UPDATED else ""
+                _carry_out(batch, row, people.get(row.email_key or ""), registry)
+        except IntegrityError:  # somebody else made this person a moment ago
+            now = directory.people([row.email_key or ""]).get(row.email_key or "")
+            row.outcome, row.reason = steps.obstacle(steps.stored(row), now, registry, batch.confirmed_by) or _CHANGED
+        except OperationalError:
+            raise  # the database's trouble, not the row's: the whole chunk is tried again
+        except Exception:
+            current_app.logger.exception("row %s of batch %s could not be carried out", row.id, batch.id)
+            row.outcome, row.reason = Outcome.FAILED, "Something went wrong on our side. Nothing was done for this row"
         row.done_at = utcnow()
-    directory.moved()
+    if any(row.outcome in (Outcome.WAITING, Outcome.UPDATED) for row in rows):
+        directory.moved()
+
+
+_CHANGED = (Outcome.SKIPPED, steps.CHANGED)
+
+
+def _carry_out(batch: Batch, row: Row, now: Person | None, registry: Registry) -> None:
+    """Part of a command: one row, as its frozen plan says, unless its person is no longer as the review showed."""
+    assert batch.confirmed_by is not None
+    step = steps.stored(row)
+    if hindrance := steps.obstacle(step, now, registry, batch.confirmed_by):
+        row.outcome, row.reason = hindrance
+        return
+    address = parse(row.email.strip(), {(row.email_key or "").rpartition("@")[2]})  # its domain was judged at the review
+    row.outcome, invitation = steps.carry_out(
+        step, address, batch.confirmed_by, registry, valid_days=batch.valid_days, batch_id=batch.id, row_id=row.id
+    )
+    row.invitation_id = invitation.id if invitation else None
+    row.reason = steps.changes(step, registry) if row.outcome is Outcome.UPDATED else ""

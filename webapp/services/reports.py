@@ -10,9 +10,10 @@ from datetime import datetime, timedelta
 from sqlalchemy import func, select
 
 from webapp.core.planning import Plan
+from webapp.core.words import plural
 from webapp.db import db, utcnow
-from webapp.models import Batch, Invitation, InvitationState, Outcome, Row
-from webapp.services import steps
+from webapp.models import Batch, Invitation, InvitationState, Message, MessageState, Outcome, Row
+from webapp.services import directory, steps
 
 SHOWN = 100
 """Rows of one outcome on a report, unless more are asked for."""
@@ -27,6 +28,8 @@ class Tally:
     unclaimed: int
     """Rows to be invited or updated that no worker has claimed yet."""
     time_left: timedelta | None
+    skipped: Mapping[str, int]
+    """Skipped rows by their plan."""
 
     def __getitem__(self, outcome: str) -> int:
         return self.by_outcome.get(outcome, 0)
@@ -37,7 +40,25 @@ class Tally:
 
     @property
     def done(self) -> int:
+        """Never counts the failed."""
+        return self["invited"] + self["updated"]
+
+    @property
+    def settled(self) -> int:
+        """Of those to be invited or updated: what needs no more work, whatever came of it."""
         return self.acting - self.waiting
+
+    @property
+    def why_skipped(self) -> str:
+        """Such as "5 rows that needed attention, 3 duplicates"."""
+        attention, twins = self.skipped.get(Plan.ATTENTION, 0), self.skipped.get(Plan.DUPLICATE, 0)
+        others = self["skipped"] - attention - twins
+        told = [
+            f"{plural(attention, 'row')} that needed attention" if attention else "",
+            plural(twins, "duplicate") if twins else "",
+            f"{plural(others, 'row')} for another reason" if others and (attention or twins) else "",
+        ]
+        return ", ".join(filter(None, told)) or "Nothing was done for these rows."
 
     @property
     def total(self) -> int:
@@ -52,16 +73,28 @@ def tally(batch: Batch) -> Tally:
         .group_by(Row.outcome, Row.plan)
     )
     by_outcome: Counter[str] = Counter()
+    skipped: Counter[str] = Counter()
     unclaimed = 0
     for outcome, plan, n in db.session.execute(query):
         if outcome is not None:
             by_outcome[outcome] += n
+            skipped[plan] += n if outcome is Outcome.SKIPPED else 0
         elif plan in (Plan.INVITE, Plan.UPDATE):
             unclaimed += n
-    made = Tally(by_outcome, batch.to_send, unclaimed, None)
-    if batch.confirmed_at and made.done > 0 and made.waiting:
-        return replace(made, time_left=(utcnow() - batch.confirmed_at) / made.done * made.waiting)
-    return made
+    made = Tally(by_outcome, batch.to_send, unclaimed, None, skipped)
+    return replace(made, time_left=_time_left(batch, made)) if made.waiting and made.settled else made
+
+
+def _time_left(batch: Batch, tally: Tally) -> timedelta | None:
+    """At the pace so far, no faster than the throttle lets it, and not before the last message is due."""
+    if batch.confirmed_at is None:
+        return None
+    now = utcnow()
+    paced = (now - batch.confirmed_at) / tally.settled * tally.waiting
+    throttled = timedelta(minutes=tally.waiting / directory.settings().mail_rate)
+    last_due = select(func.max(Message.due_at)).join(Row, Row.id == Message.row_id)
+    due_at = db.session.scalar(last_due.where(Row.batch_id == batch.id, Message.state == MessageState.QUEUED))
+    return max(paced, throttled, due_at - now if due_at else timedelta())
 
 
 def outcomes(batch: Batch, outcome: Outcome | None = None, limit: int = SHOWN, newest: bool = False) -> Sequence[Row]:

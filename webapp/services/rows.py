@@ -5,18 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from webapp.core.directory import ALL_GROUPS, Registry, fold
-from webapp.core.errors import Conflict, NotThere
+from webapp.core.errors import Conflict, NotThere, Refused
 from webapp.core.planning import Access, Plan
+from webapp.core.tables import clean
+from webapp.core.words import plural
 from webapp.db import begin_write, db, utcnow
 from webapp.models import Batch, Row, RowEdit, User
-from webapp.schemas.rows import FIELDS, RowSchema, split_groups
-from webapp.services import batches, directory, plans, steps
+from webapp.schemas.groups import GroupSchema
+from webapp.schemas.rows import FIELDS, split_groups
+from webapp.services import batches, directory, edits, steps
+from webapp.services.edits import Change
 
 LONGEST_CELL = 2000
-"""Characters; what is longer is cut when typed, as no e-mail or list of groups comes near."""
+"""Characters in a cell that is typed; no e-mail or list of groups comes near."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +42,11 @@ class Groups:
     added: Sequence[str] = ()
     removed: Sequence[str] = ()
     unknown: Sequence[str] = ()
+
+    @property
+    def creatable(self) -> list[str]:
+        """Those of the unknown names that a group may have."""
+        return [name for name in self.unknown if not GroupSchema().validate({"name": name})]
 
 
 def shown_groups(row: Row, registry: Registry) -> Groups:
@@ -89,21 +98,22 @@ def edit(batch_id: int, row_id: int, field: str, value: str, seen: str | None, b
     """
     if field not in FIELDS:
         raise NotThere("There is no such column.")
-    value = value.strip()[:LONGEST_CELL]
+    value = clean(value)
     begin_write()
     batch = batches.under_review(batch_id)
     row = _standing(batch_id, row_id)
     current = row.cell(field)
+    if seen is None:
+        raise Refused("The request does not say what the cell held. Load the page again and repeat the edit.")
+    if len(value) > LONGEST_CELL:
+        raise Refused(f"A cell holds at most {LONGEST_CELL:,} characters. Shorten it; nothing was changed.")
     if value == current:
         db.session.rollback()
         return Edit(batch, row, field, [])
-    if seen is not None and seen != current and (other := _last_editor(row, field, by)):
+    if seen != current and (other := _last_editor(row, field, by)):
         db.session.rollback()
         return Edit(batch, row, field, [], newer=other)
-    touched = _with_key(batch, row.email_key)
-    setattr(row, field, value)
-    _note(batch, row, by, field, current, value)
-    twins = _judge_again(batch, [row], touched)
+    twins = edits.make(batch, by, [Change(row, field, current, value)])
     db.session.commit()
     return Edit(batch, row, field, twins)
 
@@ -113,29 +123,41 @@ def remove(batch_id: int, row_id: int, by: User) -> Edit:
     begin_write()
     batch = batches.under_review(batch_id)
     row = _standing(batch_id, row_id)
-    touched = [twin for twin in _with_key(batch, row.email_key) if twin.id != row.id]
-    row.removed_at = utcnow()
-    plans.count(batch, row.plan, row.step, row.problems, -1)
-    _note(batch, row, by, "removed", "", "removed")
-    twins = _judge_again(batch, [], touched)
+    twins = edits.make(batch, by, [Change(row, "removed", "", "removed")])
     db.session.commit()
     return Edit(batch, row, "removed", twins)
 
 
 def restore(batch_id: int, row_id: int, by: User) -> Edit:
-    """Undo a removal."""
+    """Put a removed row back."""
     begin_write()
     batch = batches.under_review(batch_id)
     row = found(batch_id, row_id)
     if row.removed_at is None:
         db.session.rollback()
         return Edit(batch, row, "removed", [])
-    row.removed_at = None
-    plans.count(batch, row.plan, row.step, row.problems, +1)
-    _note(batch, row, by, "removed", "removed", "")
-    twins = _judge_again(batch, [row], [])
+    twins = edits.make(batch, by, [Change(row, "removed", "removed", "")])
     db.session.commit()
     return Edit(batch, row, "removed", twins)
+
+
+def add(batch_id: int, by: User) -> Edit:
+    """A new, empty row below the last one, to be filled in by hand. Raises Conflict where the batch is full."""
+    begin_write()
+    batch = batches.under_review(batch_id)
+    limit = directory.settings().max_rows
+    if batch.size >= limit:
+        raise Conflict(f"The limit is {plural(limit, 'row')} in one upload. Nothing was added.")
+    last = db.session.scalar(select(func.max(Row.line)).where(Row.batch_id == batch_id)) or 1
+    empty = dict.fromkeys(FIELDS, "")
+    row = Row(batch_id=batch_id, line=last + 1, **empty, **{f"read_{field}": "" for field in FIELDS})
+    row.plan, row.step, row.issues, row.problems = Plan.ATTENTION, {}, [], ""
+    row.removed_at = utcnow()  # until the step below puts it there
+    db.session.add(row)
+    db.session.flush()
+    twins = edits.make(batch, by, [Change(row, "added", "", "added")])
+    db.session.commit()
+    return Edit(batch, row, "added", twins)
 
 
 def _standing(batch_id: int, row_id: int) -> Row:
@@ -155,38 +177,3 @@ def _last_editor(row: Row, field: str, by: User) -> str | None:
         .limit(1)
     ).first()
     return last.name if last and last.id != by.id else None
-
-
-def _note(batch: Batch, row: Row, by: User, field: str, before: str, after: str) -> None:
-    batch.version += 1
-    db.session.add(
-        RowEdit(batch_id=batch.id, row_id=row.id, version=batch.version, user_id=by.id, field=field, before=before, after=after)
-    )
-
-
-def _with_key(batch: Batch, email_key: str | None) -> list[Row]:
-    """The standing rows of this e-mail, in the file's order."""
-    if email_key is None:
-        return []
-    query = select(Row).where(Row.batch_id == batch.id, Row.email_key == email_key, Row.removed_at.is_(None))
-    return list(db.session.scalars(query.order_by(Row.line)))
-
-
-def _judge_again(batch: Batch, rows: Sequence[Row], touched: Sequence[Row]) -> list[Row]:
-    """Judge these rows and all that share, or shared, an e-mail with them; the cost does not grow with the batch.
-
-    -> the other rows whose plan changed.
-    """
-    db.session.flush()
-    registry = directory.registry(batch.planned_for)
-    schema = RowSchema(registry)
-    new_keys = {plans.candidate(schema, row.line, {f: row.cell(f) for f in FIELDS}).email_key for row in rows}
-    affected = {row.id: row for row in (*rows, *touched)}
-    for key in new_keys:
-        affected |= {row.id: row for row in _with_key(batch, key)}
-    in_order = sorted(affected.values(), key=lambda row: row.line)
-    judgements = plans.judged_again(batch, in_order)
-    changed = plans.stale(in_order, judgements)
-    plans.store(batch, in_order, judgements)
-    own = {row.id for row in rows}
-    return [row for row in changed if row.id not in own]

@@ -34,6 +34,7 @@ class Refusal(StrEnum):
     """What the audit log counts besides failed sign-ins."""
 
     ACCESS = "access.refused"
+    PASSWORD = "password.refused"  # noqa: S105 -- a kind of event
 
 
 # Questions
@@ -86,6 +87,15 @@ def sign_in(email: str, password: str, address: str = "") -> User:
     user.password_hash = renewed
     db.session.commit()
     return user
+
+
+def prove(user: User, password: str, address: str = "") -> None:
+    """Raises Refused where this is not the password of who is signed in: before something that another may not do for them."""
+    stored, user_id = user.password_hash, user.id
+    db.session.rollback()  # nothing is open while the password is checked
+    if not _matches(stored, password):
+        count_refusal(Refusal.PASSWORD, db.session.get(User, user_id), "(own password)", address)
+        raise Refused("This is not your password. Nothing was sent.")
 
 
 def start(user: User, address: str, user_agent: str, replaces: str | None = None) -> str:

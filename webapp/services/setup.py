@@ -73,7 +73,8 @@ def finish(token: str, organisation: str, name: str, address: Address, password:
 
     The password has passed `schemas.passwords`. Raises Conflict where the link does not work (any more).
     """
-    password_hash = hashed_password(password)
+    db.session.rollback()
+    password_hash = hashed_password(password)  # slow: no transaction is open
     begin_write()
     spent = (
         update(Organisation)

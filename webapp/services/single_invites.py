@@ -9,7 +9,7 @@ from webapp import queue
 from webapp.core.addresses import parse
 from webapp.core.errors import Refused
 from webapp.core.planning import Person, Plan, Policy
-from webapp.db import begin_write
+from webapp.db import begin_write, db
 from webapp.models import Invitation, User
 from webapp.services import directory, invitations, plans, steps
 
@@ -30,18 +30,18 @@ def invite(cells: Mapping[str, str], by: User) -> Invitation:
     registry = directory.registry(by)
     policy = Policy(registry, by.role.rank, protected=frozenset({by.id}))
     judgement = plans.judged([(1, cells)], policy)[1]
-    step = judgement.step
+    step, key = judgement.step, str(judgement.email_key)
+    if (person := directory.people([key]).get(key)) and not person.is_gone:
+        raise NotInvited([_in_the_way(person.kind)], person)
     if judgement.issues:
         raise NotInvited(judgement.issues)
-    if step.before is not None and step.subject is not None:
-        key = str(judgement.email_key)
-        raise NotInvited([_in_the_way(step.subject[0])], directory.people([key]).get(key))
     address = parse(cells["email"].strip(), registry.allowed_domains)
-    _, invitation = steps.carry_out(step, address, by, registry, valid_days=settings.invite_days)
-    assert invitation is not None
-    assert step.plan is Plan.INVITE
-    directory.moved()
-    invitations.commit_or_conflict("Somebody invited this person a moment ago.")
+    with invitations.unless_beaten("Somebody invited this person a moment ago."):
+        _, invitation = steps.carry_out(step, address, by, registry, valid_days=settings.invite_days)
+        assert invitation is not None
+        assert step.plan is Plan.INVITE
+        directory.moved()
+        db.session.commit()
     queue.ring("webapp.jobs.outbox.send", name="outbox")
     return invitation
 

@@ -8,17 +8,16 @@ from sqlalchemy import delete, insert
 
 from webapp.core.addresses import Address
 from webapp.core.directory import Registry
+from webapp.core.permissions import Permission
 from webapp.core.planning import Access, Person, Plan, Step
 from webapp.core.words import plural
 from webapp.db import db
-from webapp.models import Invitation, MessageKind, Outcome, Row, User
+from webapp.models import Invitation, MessageKind, Outcome, Priority, Row, User
 from webapp.models.groups import invitation_groups, user_groups
 from webapp.services import audit, invitations, outbox
 from webapp.services.audit import AuditAction
 
 CHANGED = "Changed since the review"
-SINGLE, BATCH = 2, 3
-"""Priorities of messages: a single invite goes before those of a batch."""
 
 
 def obstacle(step: Step, now: Person | None, registry: Registry, by: User) -> tuple[Outcome, str] | None:
@@ -30,7 +29,7 @@ def obstacle(step: Step, now: Person | None, registry: Registry, by: User) -> tu
     present = now if now and not now.is_gone else None
     if present and present.state != "deactivated" and present.access == step.after and not _sends_again(step, present):
         return (Outcome.UNCHANGED, "Already as the file wants") if step.before != step.after else (Outcome.UNCHANGED, "")
-    if not by.may("invitations:make"):
+    if not by.may(Permission.INVITATIONS_MAKE):
         return Outcome.SKIPPED, f"{by.name} may no longer invite"
     if _differs(step, present):
         return Outcome.SKIPPED, CHANGED
@@ -87,7 +86,7 @@ def carry_out(
 
 
 def _send(invitation: Invitation, row_id: int | None) -> Outcome:
-    priority = BATCH if row_id else SINGLE
+    priority = Priority.BATCH if row_id else Priority.SINGLE
     outbox.queued(MessageKind.INVITATION, invitation.email, invitation=invitation, row_id=row_id, priority=priority)
     return Outcome.WAITING
 
@@ -122,6 +121,7 @@ def stored(row: Row) -> Step:
         notes=tuple((code, text) for code, text in stored.get("notes", ())),
         marks=tuple(stored.get("marks", ())),
         twin=stored.get("twin"),
+        twin_part=stored.get("twin_part"),
     )
 
 

@@ -2,8 +2,43 @@
 
 from __future__ import annotations
 
-from webapp.views import batches, groups, health, home, invitations, messages, rows, sessions, settings, setup, users
+from webapp.views import (
+    batches,
+    blocks,
+    downloads,
+    edits,
+    groups,
+    health,
+    home,
+    invitations,
+    letters,
+    mapping,
+    messages,
+    rows,
+    sessions,
+    settings,
+    setup,
+    users,
+)
 
 BLUEPRINTS = [
-    module.bp for module in (sessions, setup, home, users, groups, batches, rows, invitations, messages, settings, health)
+    module.bp
+    for module in (
+        sessions,
+        setup,
+        home,
+        users,
+        groups,
+        batches,
+        rows,
+        blocks,
+        downloads,
+        edits,
+        letters,
+        mapping,
+        invitations,
+        messages,
+        settings,
+        health,
+    )
 ]

@@ -2,35 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
-from flask import Blueprint, Response, flash, render_template, request
+from flask import Blueprint, Response, flash, render_template, request, url_for
+from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response as BaseResponse
 
 from webapp import queue
+from webapp.core.errors import Refused
+from webapp.core.finding import Find
 from webapp.core.permissions import Permission
-from webapp.core.planning import Mode, Plan
+from webapp.core.planning import Mode
 from webapp.core.tables import UnreadableFile
 from webapp.core.template import template as csv_template
 from webapp.core.template import write as write_csv
 from webapp.core.words import plural
-from webapp.models import Batch, BatchState, Outcome
+from webapp.models import Batch, BatchState, Outcome, User
 from webapp.schemas.batches import OptionsSchema
-from webapp.services import batches, directory, groups, outbox, processing, reports, rows, steps, workers
+from webapp.services import batches, directory, groups, mapping, outbox, processing, reports, rows, steps, uploads, workers
 from webapp.views.invitations import dialog_context
-from webapp.views.sessions import afterwards
-from webapp.web import allow, go, is_fragment, me, page_or_fragment
+from webapp.views.mapping import mapping_page
+from webapp.views.sessions import TooManyTries, afterwards, prove
+from webapp.web import allow, go, is_fragment, me, number, page_or_fragment
 
 bp = Blueprint("batches", __name__, url_prefix="/batches")
 
 AT_WORK = batches.AT_WORK
+FEW, MANY = 10, 5000
+"""Rows of one outcome on a report: at first, and where all are asked for."""
 
 
 @bp.get("")
 @allow(Permission.BATCHES_SEE)
 def index() -> str:
     """All uploads, newest first."""
-    before = request.args.get("before", type=int)
+    before = number(request.args, "before")
     found = batches.uploads(before)
     return render_template("batches/index.html", batches=found, before=before, more=len(found) == 50, **dialog_context())
 
@@ -47,16 +55,20 @@ def template() -> Response:
 @bp.post("")
 @allow(Permission.INVITATIONS_MAKE)
 def create() -> BaseResponse | tuple[str, int]:
-    """Upload a file: on to its review, or the dialog again with what to do."""
-    file = request.files.get("file")
+    """Upload a file, or paste a table: on to its review or its columns, or the dialog again with what to do."""
+    file, pasted = request.files.get("file"), request.form.get("pasted")
+    split = "split" in request.form
     try:
-        if file is None or not file.filename:
-            raise UnreadableFile("No file was chosen.", "Choose a CSV file and upload it.")
-        batch = batches.stage(file.read(), file.filename, me())
+        if pasted is not None:
+            batch = uploads.stage_pasted(pasted, me(), split=split)
+        elif file is None or not file.filename:
+            raise UnreadableFile("No file was chosen.", "Choose a CSV, Excel or OpenDocument file and upload it.")
+        else:
+            batch = uploads.stage(file.read(), file.filename, me(), split=split)
     except UnreadableFile as refusal:
-        name = file.filename if file else ""
-        error = {"title": refusal.title, "advice": refusal.advice, "links": (), "file_name": name}
-        context = dialog_context(tab="bulk", upload_error=error)
+        parts = refusal.parts if isinstance(refusal, uploads.TooLong) else 0
+        error = {"title": refusal.title, "advice": refusal.advice, "parts": parts, "pasted": pasted}
+        context = dialog_context(tab="bulk", upload_error=error | {"file_name": file.filename if file else ""})
         return page_or_fragment("invitations/new.html", "invitations/_bulk.html", 422, **context)
     answer = go("batches.show", batch_id=batch.id)
     if is_fragment():
@@ -66,11 +78,15 @@ def create() -> BaseResponse | tuple[str, int]:
 
 @bp.get("/<int:batch_id>")
 @allow(Permission.BATCHES_SEE)
-def show(batch_id: int) -> str:
-    """The batch as it stands: its review, its progress, its report, or that it is gone."""
+def show(batch_id: int) -> str | BaseResponse:
+    """The batch as it stands: its review (of which a search wants only a part), its progress, its report, or that it is gone."""
     batch = batches.found(batch_id)
     if batch.state is BatchState.REVIEWING:
         return review(batch)
+    if batch.state is BatchState.MAPPING and not is_fragment():
+        return mapping_page(batch, request.args)[0]
+    if is_fragment():
+        return Response(status=200, headers={"HX-Refresh": "true"})
     if batch.state in AT_WORK:
         return render_template("batches/progress.html", **progress_context(batch))
     if batch.state is BatchState.DISCARDED:
@@ -83,25 +99,25 @@ def review(batch: Batch) -> str:
     context, is_newer = review_context(batch)
     if is_newer:
         afterwards(batches.refresh_if_stale, batch.id)
-    return render_template("batches/review.html", **context)
+    return page_or_fragment("batches/review.html", "batches/_found.html", **context)[0]
 
 
 def review_context(batch: Batch) -> tuple[dict[str, Any], bool]:
     """What review.html and its parts show, and whether its plans are newer than the stored ones."""
-    plan = _plan(request.args.get("plan"))
-    page, is_newer = batches.review(batch, plan, max(request.args.get("page", 1, type=int), 1))
+    page, is_newer = batches.review(batch, asked_for())
     return {
         **row_context(batch),
         "page": page,
-        "plan": plan,
         "same_file": batches.same_file(batch),
+        "is_file_kept": uploads.is_kept(batch),
+        "words": mapping.unknown_words(batch),
         "Mode": Mode,
     }, is_newer
 
 
 def row_context(batch: Batch) -> dict[str, Any]:
-    """What every part of a batch under review needs."""
-    registry = directory.registry()
+    """What every part of a batch under review needs. at(plan=…): the review's address, with some of what is found changed."""
+    registry, find = directory.registry(), asked_for()
     return {
         "batch": batch,
         "registry": registry,
@@ -109,11 +125,17 @@ def row_context(batch: Batch) -> dict[str, Any]:
         "step_of": steps.stored,
         "shown_groups": rows.shown_groups,
         "shown_role": rows.shown_role,
+        "find": find,
+        "plan": find.plan,
+        "parts": {part.part: part for part in uploads.parts_of(batch)},
+        "at": lambda **changed: url_for("batches.show", batch_id=batch.id, **find.args(**changed)),
     }
 
 
-def _plan(name: str | None) -> Plan | None:
-    return Plan(name) if name in list(Plan) else None
+def asked_for() -> Find:
+    """What the page shows of the rows, by its address; of a command from a page, by the address of that page."""
+    here = request.headers.get("HX-Current-URL") if request.method != "GET" else None
+    return Find.parse(MultiDict(parse_qsl(urlsplit(here).query)) if here else request.args)
 
 
 @bp.patch("/<int:batch_id>")
@@ -132,18 +154,38 @@ def update(batch_id: int) -> str | BaseResponse:
 def add_group(batch_id: int) -> BaseResponse:
     """Create a group that the file names; every row that waits for it is judged anew."""
     groups.add([request.form.get("name", "")], me())
-    return go("batches.show", batch_id=batch_id, say="Group created.", plan=request.args.get("plan"))
+    return go("batches.show", batch_id=batch_id, say="Group created.", **asked_for().args())
+
+
+@bp.get("/<int:batch_id>/confirmation")
+@allow(Permission.INVITATIONS_MAKE)
+def confirmation(batch_id: int) -> BaseResponse | tuple[str, int]:
+    """What the dialog before sending asks, as a page."""
+    batch = batches.found(batch_id)
+    if batch.state is not BatchState.REVIEWING:
+        return go("batches.show", batch_id=batch_id)
+    context, is_newer = review_context(batch)
+    if is_newer:
+        afterwards(batches.refresh_if_stale, batch_id)
+    return page_or_fragment("batches/confirmation.html", "batches/_confirm.html", **context)
 
 
 @bp.post("/<int:batch_id>/confirmation")
 @allow(Permission.INVITATIONS_MAKE)
-def confirm(batch_id: int) -> BaseResponse:
+def confirm(batch_id: int) -> BaseResponse | tuple[str, int]:
     """Queue what was seen; confirming twice lands on the progress page with a note."""
+    password = request.form.get("password", "")
     try:
-        first = batches.confirm(batch_id, request.form.get("version", 0, type=int), me())
+        if password:
+            prove(password)
+        first = batches.confirm(batch_id, number(request.form, "version") or 0, me(), proven=bool(password))
     except batches.Changed as change:
         flash(str(change), "warn")
         return go("batches.show", batch_id=batch_id)
+    except Refused as refusal:
+        status = 429 if isinstance(refusal, TooManyTries) else 422
+        context = {**row_context(batches.found(batch_id)), "problem": str(refusal)}
+        return page_or_fragment("batches/confirmation.html", "batches/_confirm.html", status, **context)
     note = None if first else "This upload was confirmed already; it is sent once."
     return go("batches.show", batch_id=batch_id, say=note)
 
@@ -152,24 +194,30 @@ def confirm(batch_id: int) -> BaseResponse:
 @allow(Permission.INVITATIONS_MAKE)
 def pause(batch_id: int) -> BaseResponse:
     """Stop the claiming of rows."""
-    processing.pause(batch_id, me())
-    return go("batches.show", batch_id=batch_id, say="Paused. E-mails already on their way still go out.")
+    return switched(processing.pause, batch_id, "Paused. What is with the mail server now still goes out.")
 
 
 @bp.post("/<int:batch_id>/resumption")
 @allow(Permission.INVITATIONS_MAKE)
 def resume(batch_id: int) -> BaseResponse:
     """Go on where Pause stopped."""
-    processing.resume(batch_id, me())
-    return go("batches.show", batch_id=batch_id, say="Resumed.")
+    return switched(processing.resume, batch_id, "Resumed.")
 
 
 @bp.post("/<int:batch_id>/cancellation")
 @allow(Permission.INVITATIONS_MAKE)
 def cancel(batch_id: int) -> BaseResponse:
     """Stop for good: unclaimed rows are skipped."""
-    processing.cancel(batch_id, me())
-    return go("batches.show", batch_id=batch_id, say="Cancelled. Rows that were not done yet were skipped.")
+    return switched(processing.cancel, batch_id, "Cancelled. What had not gone yet was skipped.")
+
+
+def switched(command: Callable[[int, User], object], batch_id: int, said: str) -> BaseResponse:
+    """Pause, resume or cancel, and back to the batch's page; so too where it was over already, which is no error."""
+    try:
+        command(batch_id, me())
+    except processing.NotAtWork as over:
+        said = str(over)
+    return go("batches.show", batch_id=batch_id, say=said)
 
 
 @bp.post("/<int:batch_id>/discard")
@@ -185,7 +233,7 @@ def discard(batch_id: int) -> BaseResponse:
 def retry(batch_id: int) -> BaseResponse:
     """Queue the failed e-mails again; those sent are never touched."""
     retried = outbox.retry_failed(batches.found(batch_id), me())
-    said = f"{plural(retried, 'e-mail')} queued again." if retried else "Nothing can be retried: those invitations were closed."
+    said = f"{plural(retried, 'email')} queued again." if retried else "Nothing can be retried: those invitations were closed."
     return go("batches.show", batch_id=batch_id, say=said)
 
 
@@ -225,18 +273,14 @@ def progress_context(batch: Batch) -> dict[str, Any]:
 def report_context(batch: Batch) -> dict[str, Any]:
     """What the report shows."""
     shown = _outcome(request.args.get("show"))
-    limits = {outcome: 5000 if outcome is shown else 10 for outcome in Outcome}
+    tally = reports.tally(batch)
     return {
         "batch": batch,
-        "tally": reports.tally(batch),
-        "failed": reports.outcomes(batch, Outcome.FAILED, limits[Outcome.FAILED]),
-        "skipped": reports.outcomes(batch, Outcome.SKIPPED, limits[Outcome.SKIPPED]),
-        "invited": reports.outcomes(batch, Outcome.INVITED, limits[Outcome.INVITED]),
-        "updated": reports.outcomes(batch, Outcome.UPDATED, limits[Outcome.UPDATED]),
-        "waiting": reports.outcomes(batch, Outcome.WAITING, limits[Outcome.WAITING]),
+        "tally": tally,
+        "rows_by": {each: reports.outcomes(batch, each, MANY if each is shown else FEW) for each in Outcome if tally[each]},
         "changed": reports.changed_since(batch),
         "until": reports.valid_until(batch),
-        "alarm": outbox.alarm(),
+        "alarm": outbox.alarm() if tally["waiting"] else None,
     }
 
 

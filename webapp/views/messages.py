@@ -7,7 +7,7 @@ from flask import Blueprint, Response, render_template, request
 from webapp.core.errors import NotThere
 from webapp.core.permissions import Permission
 from webapp.services import directory, outbox
-from webapp.web import allow, me
+from webapp.web import allow, me, number
 
 bp = Blueprint("messages", __name__, url_prefix="/messages")
 
@@ -19,7 +19,7 @@ FRAME_CSP = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame
 @allow(Permission.MESSAGES_SEE)
 def index() -> str:
     """All messages that one may see, newest first, and whether sending is held up."""
-    listed = outbox.page(me(), request.args.get("before", type=int))
+    listed = outbox.page(me(), number(request.args, "before"))
     return render_template(
         "messages/index.html",
         listed=listed,

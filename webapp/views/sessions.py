@@ -17,7 +17,7 @@ from webapp.db import utcnow
 from webapp.forms import SignInForm
 from webapp.models import User
 from webapp.services import sessions, setup
-from webapp.web import PUBLIC, SIGNED_IN, allow, go, safe_next
+from webapp.web import PUBLIC, SIGNED_IN, allow, go, me, safe_next
 
 bp = Blueprint("sessions", __name__)
 
@@ -94,6 +94,24 @@ def create() -> str | BaseResponse | tuple[str, int] | tuple[str, int, dict[str,
     limits.give_back(account, peer)
     enter(user)
     return onward(form.next.data)
+
+
+class TooManyTries(Refused):
+    """Too many wrong passwords within a while (429)."""
+
+
+def prove(password: str) -> None:
+    """Have who is signed in show that it is them; counted like a try to sign in. Raises Refused or TooManyTries."""
+    account, peer = me().email_key, request.remote_addr or ""
+    tries = limits.spend(account, peer)
+    if tries.again_at:
+        minutes = plural(max(1, round((tries.again_at - utcnow()).total_seconds() / 60)), "minute")
+        raise TooManyTries(f"Too many tries. Try again in {minutes}. Nothing was sent.")
+    try:
+        sessions.prove(me(), password, peer)
+    except Refused as refusal:
+        raise Refused(f"{refusal} {tries_left(tries.left)}".strip()) from refusal
+    limits.give_back(account, peer)
 
 
 @bp.post("/sign-out")

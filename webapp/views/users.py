@@ -11,7 +11,7 @@ from webapp.core.permissions import Permission
 from webapp.services import directory, users
 from webapp.services.users import Filter, Listing, Status
 from webapp.views.invitations import dialog_context
-from webapp.web import allow
+from webapp.web import allow, number
 
 bp = Blueprint("users", __name__, url_prefix="/users")
 
@@ -21,7 +21,7 @@ bp = Blueprint("users", __name__, url_prefix="/users")
 def index() -> str:
     """The list; `?invite=bulk` or `?invite=single` opens the dialog."""
     wanted = asked_for()
-    listing = users.listing(wanted, request.args.get("page", 1, type=int))
+    listing = users.listing(wanted, number(request.args, "page") or 1)
     registry = directory.registry()
     return render_template(
         "users/index.html",
@@ -43,8 +43,8 @@ def asked_for() -> Filter:
     return Filter(
         Status(status) if status in set(Status) else None,
         request.args.get("q", "").strip()[:100],
-        request.args.get("role", type=int),
-        request.args.get("group", type=int),
+        number(request.args, "role"),
+        number(request.args, "group"),
     )
 
 

@@ -1,0 +1,121 @@
+"""Reading again what was kept, words nobody knows, and rows with one e-mail in several parts: below HTTP."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.factories import make_group, make_persona
+from webapp.core import tables
+from webapp.core.directory import Registry, RoleEntry
+from webapp.core.fields import Field
+from webapp.core.planning import Candidate, Mode, Plan, Policy, plan
+from webapp.core.tables import UnreadableFile
+from webapp.db import db
+from webapp.models import BatchFile, Row
+from webapp.services import aliases, mapping, uploads
+from webapp.services.mapping import Choice
+
+CELL = st.text(st.characters(blacklist_categories=("Cs", "Cc"), blacklist_characters="\u2028\u2029"), max_size=12)
+
+
+@pytest.fixture
+def by(app):
+    return make_persona("Admin")
+
+
+def test_headers_are_the_same_without_regard_to_case_and_spaces(app):
+    assert aliases.header_key(["E-Mail ", "Role"]) == aliases.header_key(["e-mail", " ROLE"])
+    assert aliases.header_key(["A", "B"]) != aliases.header_key(["B", "A"])
+    assert aliases.header_key(["A B"]) != aliases.header_key(["A", "B"])
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.tuples(CELL, CELL, CELL), min_size=1, max_size=6))
+def test_what_was_pasted_is_read_again_as_it_was(app, rows):
+    """Whatever quotes it holds: as cells are copied, with tabs between them."""
+    text = "\n".join("\t".join(("ana@x.org", *row)) for row in rows)
+    try:
+        table = tables.pasted(text)
+    except UnreadableFile:
+        return
+    again = tables.read(uploads._as_file(text, table), uploads.PASTED, header_row=table.header_row)
+    assert [(line.number, line.cells) for line in again.lines] == [(line.number, line.cells) for line in table.lines]
+
+
+def test_a_batchs_file_is_read_again_as_it_was_chosen(by):
+    batch = uploads.stage(b"Kennung,Amt\nana@x.org,Analyst\n", "staff.csv", by)
+    mapping.choose(batch.id, Choice(None, 1, {0: Field.EMAIL, 1: Field.ROLE}), by)
+    source = uploads.kept(batch)
+    assert (source.header_row, source.columns) == (1, {Field.EMAIL: 0, Field.ROLE: 1})
+    assert [person.role for person in uploads.read(source).people] == ["Analyst"]
+
+
+def test_a_split_file_is_kept_by_none_of_its_parts(by, change_settings):
+    change_settings(max_rows=1)
+    batch = uploads.stage(b"Email,Role\na@x.org,Analyst\nb@x.org,Analyst\n", "staff.csv", by, split=True)
+    assert db.session.scalars(db.select(BatchFile)).all() == []
+    assert [part.part for part in uploads.parts_of(batch)] == [1, 2]
+
+
+def test_words_are_counted_without_regard_to_case_and_within_cells(by):
+    make_group("Student Devices")
+    text = "Email,Role,Groups\n" + "".join(
+        f'u{n}@x.org,{role},"{groups}"\n'
+        for n, (role, groups) in enumerate(
+            [("Lehrer", "Kollegium"), ("LEHRER", "kollegium, Student Devices"), ("Analyst", "Mensa")]
+        )
+    )
+    batch = uploads.stage(text.encode(), "staff.csv", by)
+    found = [(word.field, word.text, word.rows) for word in mapping.unknown_words(batch)]
+    assert found == [("groups", "Kollegium", 2), ("role", "Lehrer", 2), ("groups", "Mensa", 1)]
+
+
+def test_a_batch_without_such_a_problem_costs_no_query(by, queries):
+    batch = uploads.stage(b"Email,Role\nana@x.org,Analyst\n", "staff.csv", by)
+    assert batch.counts == {"invite": 1}
+    queries.clear()
+    assert mapping.unknown_words(batch) == []
+    assert len(queries) == 0, queries
+
+
+def test_a_word_too_long_to_be_remembered_changes_nothing(by):
+    word = "Lehrer " * 20
+    batch = uploads.stage(f"Email,Role\nana@x.org,{word}\n".encode(), "staff.csv", by)
+    with pytest.raises(mapping.Refused, match="up to 80 characters"):
+        mapping.translate(batch.id, "role", word, "Analyst", by, remember=True)
+    db.session.rollback()
+    assert db.session.scalars(db.select(Row.role)).one() == word.strip()
+
+
+ROLE = RoleEntry(1, "Analyst", 50)
+POLICY = Policy(Registry([ROLE, RoleEntry(2, "Remote", 10)], []), rank=80, mode=Mode.REPLACE)
+
+
+def row(line: int, part: int, role: int = 1, key: str = "ana@x.org") -> Candidate:
+    return Candidate(line, key, "x.org", role, part=part)
+
+
+class TestOneEmailInSeveralParts:
+    def test_the_earlier_part_leads_whichever_is_asked(self):
+        later = plan([row(9, 2)], {}, POLICY, [row(2, 1)])[9]
+        assert (later.plan, later.twin, later.twin_part) == (Plan.DUPLICATE, 2, 1)
+        earlier = plan([row(2, 1)], {}, POLICY, [row(9, 2)])[2]
+        assert (earlier.plan, earlier.twin) == (Plan.INVITE, None)
+
+    def test_a_line_may_be_there_once_in_each_part(self):
+        """Rows added by hand count on from their own part's last one."""
+        assert plan([row(5, 2)], {}, POLICY, [row(5, 1)])[5].plan is Plan.DUPLICATE
+
+    def test_both_are_held_back_where_they_differ(self):
+        steps = plan([row(2, 1)], {}, POLICY, [row(9, 2, role=2)])
+        assert steps[2].plan is Plan.ATTENTION
+        assert [issue.text for issue in steps[2].issues] == ["Same email as row 9 of part 2, with another role or groups."]
+
+    def test_a_leader_in_another_part_holds_for_all_rows_here(self):
+        steps = plan([row(9, 2), row(10, 2)], {}, POLICY, [row(2, 1)])
+        assert [steps[line].plan for line in (9, 10)] == [Plan.DUPLICATE, Plan.DUPLICATE]
+
+    def test_others_elsewhere_are_nobodys_business(self):
+        assert plan([row(9, 2)], {}, POLICY, [row(2, 1, key="ben@x.org")])[9].plan is Plan.INVITE

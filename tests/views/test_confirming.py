@@ -1,0 +1,204 @@
+"""The question before sending: what it says, and that only who gives their password makes somebody an Admin."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.factories import PASSWORD, make_group, make_user
+from tests.views.test_batches import rows_of, staged
+from webapp.core.errors import Refused
+from webapp.core.words import what_sending_does
+from webapp.db import db
+from webapp.models import AuditEvent, Batch, BatchState
+from webapp.services import batches
+
+PEOPLE = "Email,Role,Groups\nana@northfield.example,Analyst,Student Devices\nben@northfield.example,Remote,\n"
+ADMINS = PEOPLE + "dev@northfield.example,Admin,\n"
+
+
+@pytest.fixture(autouse=True)
+def student_devices(app):
+    make_group("Student Devices")
+
+
+def state_of(batch) -> BatchState:
+    return db.session.get(Batch, batch.id).state
+
+
+def confirm(client, batch, status=303, **form):
+    return client.post(f"/batches/{batch.id}/confirmation", {"version": batch.version, **form}, status)
+
+
+@pytest.mark.parametrize(
+    ("counts", "said"),
+    [
+        ((62, 21, 2), "Invite 62 people, change the access of 21. 2 become Admin."),
+        ((1, 0, 1), "Invite 1 person. 1 becomes Admin."),
+        ((1200, 0, 0), "Invite 1,200 people."),
+        ((0, 1, 0), "Change the access of 1 person."),
+        ((0, 0, 0), "Nobody is invited, and nobody’s access changes."),
+    ],
+)
+def test_the_sentence(counts, said):
+    assert what_sending_does(*counts) == said
+
+
+class TestQuestion:
+    def test_stands_in_the_page_with_all_that_matters(self, admin):
+        make_user("Ben Vogel", email="ben@northfield.example", role_name="Remote", groups=("Student Devices",))
+        text = (
+            ADMINS + "ana@northfield.example,Analyst,Student Devices\nbad,Analyst,\nben2@northfield.example,Remote,All groups\n"
+        )
+        batch = staged(admin, text.replace("ben@northfield.example,Remote,", "ben@northfield.example,Remote,All groups"))
+        admin.patch(f"/batches/{batch.id}", {"skip_errors": "true", "mode": "add", "change_roles": "true"}, htmx=True)
+        admin.patch(f"/batches/{batch.id}/letter", {"valid_days": "3", "message": "See you on Monday."}, htmx=True)
+        page = admin.get(f"/batches/{batch.id}").page
+        assert page.all("dialog", id="confirm")
+        for said in (
+            "Invite 3 people, change the access of 1. 1 becomes Admin.",
+            "Groups of people who exist The file’s are added",
+            "Roles of existing users Follow the file",
+            "Access widened by much 2 rows",
+            "Left out 1 duplicate, 1 row that needs attention",
+            "Links in the emails work for 3 days",
+            "Personal message Yes",
+        ):
+            assert said in page.text
+
+    def test_is_a_page_without_the_script(self, admin):
+        batch = staged(admin)
+        (form,) = admin.get(f"/batches/{batch.id}").page.all("form", id="confirmation")
+        assert (form["method"], form["action"]) == ("get", f"/batches/{batch.id}/confirmation")
+        page = admin.get(form["action"]).page
+        assert page.h1 == "Before it is sent"
+        assert "Invite 2 people." in page.text
+        assert page.values("version") == [str(batch.version)]
+        assert not page.values("password")
+
+    def test_of_a_batch_that_is_confirmed_leads_to_its_page(self, admin):
+        batch = staged(admin)
+        confirm(admin, batch)
+        assert admin.get(f"/batches/{batch.id}/confirmation", 303).location == f"/batches/{batch.id}"
+
+    def test_is_kept_true_by_every_edit(self, admin):
+        batch = staged(admin)
+        row = rows_of(batch)[0]
+        edit = {"field": "role", "value": "Admin", "seen": "Analyst"}
+        answer = admin.patch(f"/batches/{batch.id}/rows/{row.id}", edit, htmx=True)
+        assert "Invite 2 people. 1 becomes Admin." in answer.page.text
+        assert answer.page.all("input", id="confirm-password")
+        version = str(db.session.get(Batch, batch.id).version)
+        assert answer.page.values("version") == [version]
+        answer = admin.post(f"/batches/{batch.id}/rows/{row.id}/removal", status=200, htmx=True)
+        assert "Invite 1 person." in answer.page.text
+        assert not answer.page.all("input", id="confirm-password")
+
+    def test_says_while_rows_need_attention_that_nothing_can_be_sent(self, admin):
+        batch = staged(admin, PEOPLE + "bad,Analyst,\n")
+        assert "1 row needs attention" in admin.get(f"/batches/{batch.id}/confirmation").page.text
+
+    def test_is_not_for_who_may_only_look(self, admin, sign_in):
+        batch = staged(admin)
+        looking = sign_in("Analyst")
+        assert not looking.get(f"/batches/{batch.id}").page.all("dialog", id="confirm")
+        looking.get(f"/batches/{batch.id}/confirmation", 403)
+
+
+class TestPassword:
+    def test_is_asked_only_where_somebody_becomes_admin(self, admin):
+        batch = staged(admin)
+        assert not admin.get(f"/batches/{batch.id}").page.all("input", name="password")
+        confirm(admin, batch)
+        assert state_of(batch) is BatchState.QUEUED
+
+    def test_of_who_confirms_lets_it_go(self, admin):
+        batch = staged(admin, ADMINS)
+        assert admin.get(f"/batches/{batch.id}").page.all("input", name="password")
+        confirm(admin, batch, password=PASSWORD)
+        assert state_of(batch) is BatchState.QUEUED
+
+    @pytest.mark.parametrize("form", [{}, {"password": ""}, {"proven": "1"}])
+    def test_missing_queues_nothing_whatever_the_page_did(self, admin, form):
+        batch = staged(admin, ADMINS)
+        page = confirm(admin, batch, 422, **form).page
+        assert "Type your password: 1 person becomes Admin." in page.text
+        assert state_of(batch) is BatchState.REVIEWING
+
+    @pytest.mark.parametrize("htmx", [True, False])
+    def test_wrong_is_told_in_the_question_and_queues_nothing(self, admin, htmx):
+        batch = staged(admin, ADMINS)
+        form = {"version": batch.version, "password": "not my password"}
+        answer = admin.post(f"/batches/{batch.id}/confirmation", form, 422, htmx=htmx)
+        (field,) = answer.page.all("input", name="password")
+        assert "This is not your password. Nothing was sent." in answer.page.text
+        assert (field["aria-invalid"], field.get("value")) == ("true", None)
+        assert answer.page.whole is not htmx
+        assert state_of(batch) is BatchState.REVIEWING
+
+    def test_wrong_is_counted_in_the_audit_log_without_the_password(self, admin):
+        batch = staged(admin, ADMINS)
+        confirm(admin, batch, 422, password="not my password")
+        event = db.session.scalars(db.select(AuditEvent).where(AuditEvent.action == "password.refused")).one()
+        assert (event.actor_id, event.address) == (admin.user.id, admin.peer)
+        assert "not my password" not in f"{event.subject}{event.details}"
+
+    def test_of_somebody_else_does_not_count(self, admin, owner):
+        from webapp.services import sessions
+
+        maren = owner.user
+        maren.password_hash = sessions.hashed_password("another one altogether")
+        db.session.commit()
+        batch = staged(admin, ADMINS)
+        confirm(admin, batch, 422, password="another one altogether")
+        confirm(admin, batch, password=PASSWORD)
+
+    def test_tries_are_limited_as_at_the_sign_in(self, admin):
+        batch = staged(admin, ADMINS)
+        said = [confirm(admin, batch, 422, password=f"wrong {n}").page.text for n in range(10)]
+        assert "That was the last try before a pause of 15 minutes." in said[-1]
+        page = confirm(admin, batch, 429, password=PASSWORD).page
+        assert "Too many tries. Try again in 15 minutes. Nothing was sent." in page.text
+        assert state_of(batch) is BatchState.REVIEWING
+
+    def test_right_ones_do_not_count_as_tries(self, admin):
+        for _ in range(11):
+            batch = staged(admin, ADMINS)
+            admin.post(f"/batches/{batch.id}/confirmation", {"version": batch.version, "password": PASSWORD})
+            assert state_of(batch) is BatchState.QUEUED
+
+    def test_of_an_admin_who_is_there_already_nobody_asks(self, admin):
+        make_user("Dev Raman", "Admin", email="dev@northfield.example")
+        batch = staged(admin, ADMINS)
+        assert "admin" not in batch.counts
+        confirm(admin, batch)
+        assert state_of(batch) is BatchState.QUEUED
+
+    def test_is_asked_by_the_command_itself(self, admin):
+        batch = staged(admin, ADMINS)
+        with pytest.raises(Refused):
+            batches.confirm(batch.id, batch.version, admin.user)
+        assert batches.confirm(batch.id, batch.version, admin.user, proven=True)
+
+    def test_an_edit_in_another_tab_that_makes_an_admin_is_asked_about(self, admin):
+        batch = staged(admin)
+        seen = batch.version
+        edit = {"field": "role", "value": "Admin", "seen": "Analyst"}
+        admin.patch(f"/batches/{batch.id}/rows/{rows_of(batch)[0].id}", edit, htmx=True)
+        answer = admin.post(f"/batches/{batch.id}/confirmation", {"version": seen}, 422, htmx=True)
+        assert "1 becomes Admin." in answer.page.text
+        assert answer.page.all("input", name="password")
+
+    def test_what_somebody_else_changed_is_told_even_so(self, admin, owner):
+        batch = staged(admin, ADMINS)
+        seen = batch.version
+        owner.patch(f"/batches/{batch.id}/letter", {"valid_days": "3", "message": ""}, htmx=True)
+        confirm(admin, batch, version=seen, password=PASSWORD)
+        assert "Maren Okafor changed how long the links work." in admin.get(f"/batches/{batch.id}").page.text
+        assert state_of(batch) is BatchState.REVIEWING
+
+
+def test_confirming_twice_is_one_confirm_also_with_a_password(admin):
+    batch = staged(admin, ADMINS)
+    confirm(admin, batch, password=PASSWORD)
+    second = confirm(admin, batch, password=PASSWORD)
+    assert "confirmed already" in admin.get(second.location).page.text

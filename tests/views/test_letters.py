@@ -1,0 +1,312 @@
+"""What a batch's invitations say: days, personal message, preview, and a test to oneself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from tests.factories import PASSWORD, make_group
+from tests.mail_fixtures import message_to, pass_time
+from tests.smtp_sink import Sink
+from tests.views.test_batches import rows_of, staged
+from webapp.db import db
+from webapp.jobs import outbox as jobs
+from webapp.models import AuditEvent, Batch, BatchState, Message, MessageKind, MessageState, Outcome, RowEdit
+from webapp.services import batches, outbox, processing
+
+FILE = "Email,Role,Groups\nbroken,Analyst,\nines@northfield.example,Analyst,Student Devices\n"
+WORDS = "Dear all,\n\nthe <b>portal</b> opens on Monday.\n  Devika"
+
+
+@pytest.fixture(autouse=True)
+def student_devices(app):
+    make_group("Student Devices")
+
+
+@pytest.fixture
+def sink(change_settings: Callable[..., Any]) -> Iterator[Sink]:
+    with Sink() as server:
+        change_settings(mail_url=server.url, mail_from="Muster <muster@northfield.example>")
+        yield server
+
+
+@pytest.fixture
+def batch(admin) -> Batch:
+    return staged(admin, FILE)
+
+
+def fresh(batch) -> Batch:
+    db.session.rollback()
+    return db.session.get_one(Batch, batch.id)
+
+
+def save(client, batch, status=200, **form):
+    return client.patch(f"/batches/{batch.id}/letter", {"valid_days": "7", "message": "", **form}, status, htmx=True)
+
+
+class TestForm:
+    def test_is_opened_from_the_review_and_says_how_things_stand(self, admin, batch):
+        page = admin.get(f"/batches/{batch.id}").page
+        (link,) = page.all("a", id="letter-open")
+        assert "Invitation: works 7 days" in page.text
+        part = admin.get(link["href"], htmx=True).page
+        assert not part.whole
+        assert part.values("valid_days") == ["7"]
+        assert admin.get(link["href"]).page.h1 == "Invitation"
+
+    def test_stores_days_and_words_as_one_step(self, admin, batch):
+        version = batch.version
+        answer = save(admin, batch, valid_days="30", message="\r\n " + WORDS.replace("\n", "\r\n") + " \r\n")
+        assert "Invitation: works 30 days, with a message" in answer.page.text
+        now = fresh(batch)
+        assert (now.valid_days, now.message, now.version) == (30, WORDS, version + 1)
+        edits = db.session.scalars(db.select(RowEdit).where(RowEdit.batch_id == batch.id).order_by(RowEdit.id)).all()
+        assert [(e.field, e.before, e.after, e.row_id, e.version) for e in edits] == [
+            ("valid_days", "7", "30", None, now.version),
+            ("message", "", WORDS, None, now.version),
+        ]
+
+    def test_the_answer_carries_the_version_to_the_question_before_sending(self, admin, batch):
+        answer = save(admin, batch, valid_days="30")
+        assert answer.page.values("version") == [str(fresh(batch).version)]
+        assert "Links in the emails work for 30 days" in answer.page.text
+
+    def test_saving_what_is_there_already_is_no_step(self, admin, batch):
+        version = batch.version
+        save(admin, batch)
+        assert fresh(batch).version == version
+
+    def test_works_without_the_script(self, admin, batch):
+        admin.post(f"/batches/{batch.id}/letter", {"valid_days": "1", "message": "Hi"})
+        assert fresh(batch).valid_days == 1
+
+    @pytest.mark.parametrize("days", ["0", "366", "-1", "", "seven", "1.5", "99999999999999999999"])
+    def test_days_are_from_1_to_365(self, admin, batch, days):
+        answer = save(admin, batch, 422, valid_days=days, message="kept as typed")
+        assert "Type a number of days from 1 to 365." in answer.page.text
+        assert "kept as typed" in answer.page.text
+        assert answer.page.values("valid_days") == [days]
+        assert answer.page.all("input", id="letter-days", aria_invalid="true")
+        assert (fresh(batch).valid_days, fresh(batch).message) == (7, "")
+
+    def test_a_message_has_at_most_1000_characters(self, admin, batch):
+        save(admin, batch, message="x" * 1000)
+        answer = save(admin, batch, 422, message="y" * 1001)
+        assert "Use at most 1,000 characters; this has 1,001." in answer.page.text
+        assert fresh(batch).message == "x" * 1000
+
+    def test_costs_no_new_plans(self, admin, queries, change_settings):
+        change_settings(max_rows=1000)
+        counted = []
+        for n in (2, 300):
+            large = staged(admin, "Email,Role,Groups\n" + "".join(f"u{i}@northfield.example,Analyst,\n" for i in range(n)))
+            queries.clear()
+            save(admin, large, valid_days="9")
+            assert not [query for query in queries if "UPDATE rows" in query]
+            counted.append(len(queries))
+        assert counted[0] == counted[1], queries
+
+    def test_others_are_told_before_they_send(self, admin, owner, batch):
+        seen = batch.version
+        save(owner, batch, message="Mine")
+        admin.patch(f"/batches/{batch.id}", {"skip_errors": "true"}, htmx=True)
+        admin.post(f"/batches/{batch.id}/confirmation", {"version": seen})
+        assert "Maren Okafor changed the personal message." in admin.get(f"/batches/{batch.id}").page.text
+
+    def test_comes_too_late_for_a_batch_that_is_confirmed(self, admin, batch):
+        admin.patch(f"/batches/{batch.id}", {"skip_errors": "true"}, htmx=True)
+        admin.post(f"/batches/{batch.id}/confirmation", {"version": fresh(batch).version})
+        admin.patch(f"/batches/{batch.id}/letter", {"valid_days": "9"}, None, htmx=True)
+        assert fresh(batch).valid_days == 7
+        assert admin.get(f"/batches/{batch.id}/letter", 303).location == f"/batches/{batch.id}"
+
+    def test_is_not_for_who_may_only_look(self, sign_in, batch):
+        looking = sign_in("Analyst")
+        assert not looking.get(f"/batches/{batch.id}").page.all("a", id="letter-open")
+        for path in ("letter", "letter/html"):
+            looking.get(f"/batches/{batch.id}/{path}", 403)
+        looking.post(f"/batches/{batch.id}/letter/tests", {}, 403)
+
+
+class TestPreview:
+    def test_shows_the_email_to_the_first_who_is_invited(self, admin, batch):
+        save(admin, batch, valid_days="3", message=WORDS)
+        page = admin.get(f"/batches/{batch.id}/letter").page
+        assert "As ines@northfield.example will see it" in page.text
+        assert "Devika Raman invited you to Muster" in page.text
+        (frame,) = page.all("iframe")
+        assert frame["sandbox"] == ""
+        html = admin.get(frame["src"])
+        assert html.headers["Content-Security-Policy"].endswith("sandbox")
+        for said in (
+            "Analyst",
+            "Student Devices",
+            "within 3 days",
+            "the &lt;b&gt;portal&lt;/b&gt; opens on Monday.",
+            "<br>",
+            "Accept invitation",
+        ):
+            assert said in html.text
+        assert "> the <b>portal</b> opens on Monday." in page.text.replace("  ", " ")
+
+    def test_holds_no_link_that_works(self, admin, batch):
+        assert "/invitations/…" in admin.get(f"/batches/{batch.id}/letter/html").text
+
+    def test_of_a_batch_where_nobody_is_invited_takes_whom_there_is(self, admin):
+        batch = staged(admin, "Email,Role,Groups\nbroken,Analsyt,Chess Club\n")
+        html = admin.get(f"/batches/{batch.id}/letter/html").text
+        assert "Analsyt" in html
+        assert "Chess Club" in html
+
+    def test_of_a_batch_without_rows_says_nothing(self, admin):
+        batch = staged(admin, "Email,Role,Groups\nines@northfield.example,Analyst,\n")
+        admin.post(f"/batches/{batch.id}/rows/{rows_of(batch)[0].id}/removal", status=200, htmx=True)
+        assert not admin.get(f"/batches/{batch.id}/letter").page.all("iframe")
+        admin.get(f"/batches/{batch.id}/letter/html", 404)
+        answer = admin.post(f"/batches/{batch.id}/letter/tests", {}, 422, htmx=True)
+        assert "There is no row left to write an example for." in answer.page.text
+
+
+class TestSending:
+    def test_the_batchs_invitations_carry_its_words_and_days(self, admin, batch, sink):
+        save(admin, batch, valid_days="2", message=WORDS)
+        admin.patch(f"/batches/{batch.id}", {"skip_errors": "true"}, htmx=True)
+        admin.post(f"/batches/{batch.id}/confirmation", {"version": fresh(batch).version})
+        while processing.work_off(batch.id, 50):
+            pass
+        jobs.send()
+        (mail,) = sink.messages
+        assert "> Dear all,\n>\n> the <b>portal</b> opens on Monday.\n> Devika\n" in mail.text
+        assert "within 2 days" in mail.text
+        shown = admin.get(f"/messages/{message_to('ines@northfield.example').id}").page.text
+        assert "opens on Monday." in shown
+
+    def test_an_invitation_of_a_batch_without_words_has_none(self, admin, batch, sink):
+        admin.patch(f"/batches/{batch.id}", {"skip_errors": "true"}, htmx=True)
+        admin.post(f"/batches/{batch.id}/confirmation", {"version": fresh(batch).version})
+        while processing.work_off(batch.id, 50):
+            pass
+        jobs.send()
+        assert "\n>" not in sink.messages[0].text
+
+
+class TestTest:
+    def send(self, client, batch, status=200, **form):
+        form = {"valid_days": "7", "message": "", **form}
+        return client.post(f"/batches/{batch.id}/letter/tests", form, status, htmx=True)
+
+    def test_goes_to_who_asks_with_what_is_typed_and_no_link(self, admin, batch, sink):
+        answer = self.send(admin, batch, valid_days="5", message="Typed but not saved before")
+        assert f"Test on its way to {admin.user.email}" in answer.page.text
+        jobs.send()
+        (mail,) = sink.messages
+        assert mail.recipients == [admin.user.email]
+        assert mail.mime["Subject"] == "Test: Devika Raman invited you to Muster"
+        assert "> Typed but not saved before\n" in mail.text
+        assert "Role: Analyst\nDevice groups: Student Devices" in mail.text
+        assert "within 5 days" in mail.text
+        html = mail.mime.get_body(("html",)).get_content()
+        for part in (mail.text, html):
+            assert "/invitations/" not in part
+            assert "This is a test." in part
+        assert fresh(batch).message == "Typed but not saved before"
+
+    def test_invites_nobody_and_touches_no_row(self, admin, batch, sink):
+        self.send(admin, batch)
+        jobs.send()
+        message = message_to(admin.user.email)
+        assert (message.kind, message.priority, message.state) == (MessageKind.TEST, 1, MessageState.SENT)
+        assert [row.outcome for row in rows_of(batch)] == [None, None]
+        assert fresh(batch).state is BatchState.REVIEWING
+
+    def test_goes_before_the_batches(self, admin, batch, sink):
+        other = staged(admin, "Email,Role,Groups\njonas@northfield.example,Analyst,\n")
+        admin.post(f"/batches/{other.id}/confirmation", {"version": other.version})
+        while processing.work_off(other.id, 50):
+            pass
+        self.send(admin, batch)
+        jobs.send()
+        assert sink.recipients == [admin.user.email, "jonas@northfield.example"]
+
+    def test_whose_batch_is_confirmed_meanwhile_settles_no_row(self, admin, sink):
+        batch = staged(admin, "Email,Role,Groups\nines@northfield.example,Analyst,\n")
+        self.send(admin, batch)
+        admin.post(f"/batches/{batch.id}/confirmation", {"version": fresh(batch).version})
+        while processing.work_off(batch.id, 50):
+            pass
+        (id, _) = outbox.claim("w1")
+        assert db.session.get_one(Message, id).kind is MessageKind.TEST
+        outbox.begin_data(id, "w1")
+        outbox.failed(id, "w1", "Mailbox full (552 5.2.2)")
+        assert rows_of(batch)[0].outcome is Outcome.WAITING
+
+    def test_still_goes_when_the_batch_is_cancelled_and_its_row_keeps_its_outcome(self, admin, sink):
+        batch = staged(admin, "Email,Role,Groups\nines@northfield.example,Analyst,\njonas@northfield.example,Analyst,\n")
+        self.send(admin, batch)
+        admin.post(f"/batches/{batch.id}/confirmation", {"version": fresh(batch).version})
+        while processing.work_off(batch.id, 50):
+            pass
+        _, ines, _ = outbox.claim("w1")
+        outbox.sent(ines, "w1", "250 OK")
+        outbox.give_back("w1")
+        processing.cancel(batch.id, admin.user)
+        assert [row.outcome for row in rows_of(batch)] == [Outcome.INVITED, Outcome.SKIPPED]
+        jobs.send()
+        assert sink.recipients == [admin.user.email]
+
+    def test_that_was_let_go_is_due_again(self, admin, batch, sink):
+        self.send(admin, batch)
+        (id,) = outbox.claim("w1")
+        outbox.let_go(id, "w1")
+        jobs.send()
+        assert sink.recipients == [admin.user.email]
+
+    def test_of_a_batch_that_was_discarded_is_not_sent(self, admin, batch, sink):
+        self.send(admin, batch)
+        batches.discard(batch.id, admin.user)
+        jobs.send()
+        assert sink.messages == []
+        message = message_to(admin.user.email)
+        assert (message.state, message.answer) == (MessageState.CANCELLED, "The upload was discarded before its test went")
+        assert "Nothing to read" in admin.get(f"/messages/{message.id}").page.text
+
+    def test_is_shown_under_outgoing_mail(self, admin, batch, sink):
+        self.send(admin, batch)
+        jobs.send()
+        assert "Test: Devika Raman invited you to Muster" in admin.get("/messages").page.text
+        message = message_to(admin.user.email)
+        page = admin.get(f"/messages/{message.id}").page
+        assert page.h1 == "Test: Devika Raman invited you to Muster"
+        assert "This is a test." in admin.get(f"/messages/{message.id}/html").text
+
+    def test_is_audited(self, admin, batch):
+        self.send(admin, batch)
+        event = db.session.scalars(db.select(AuditEvent).where(AuditEvent.action == "message.test_queued")).one()
+        assert (event.actor_id, event.subject, event.details) == (admin.user.id, admin.user.email, {"batch": batch.id})
+
+    def test_comes_at_most_five_times_an_hour_for_each_person(self, admin, owner, batch):
+        for _ in range(5):
+            self.send(admin, batch)
+        answer = self.send(admin, batch, 422, message="kept")
+        assert "You had 5 tests within the hour. Wait a while; the preview shows the same." in answer.page.text
+        assert "kept" in answer.page.text
+        self.send(owner, batch)
+        pass_time(minutes=61)
+        self.send(admin, batch)
+
+    def test_is_not_sent_with_values_that_cannot_be(self, admin, batch):
+        self.send(admin, batch, 422, valid_days="0")
+        assert db.session.scalar(db.select(db.func.count(Message.id))) == 0
+
+    def test_works_without_the_script(self, admin, batch):
+        answer = admin.post(f"/batches/{batch.id}/letter/tests", {"valid_days": "7", "message": ""})
+        assert f"Test on its way to {admin.user.email}" in admin.get(answer.location).page.text
+
+
+def test_an_admin_in_the_file_still_needs_the_password_after_the_letter_changed(admin):
+    batch = staged(admin, "Email,Role,Groups\ndev@northfield.example,Admin,\n")
+    assert save(admin, batch, valid_days="9").page.all("input", id="confirm-password")
+    admin.post(f"/batches/{batch.id}/confirmation", {"version": fresh(batch).version, "password": PASSWORD})
+    assert fresh(batch).state is BatchState.QUEUED

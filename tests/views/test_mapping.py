@@ -1,0 +1,654 @@
+"""Matching columns and words, splitting a long file, pasting a table, replacing the file: over HTTP."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+
+from tests.factories import make_group, make_invitation
+from tests.files.make_corpus import xlsx
+from tests.views.test_batches import rows_of, staged, upload
+from webapp.core.planning import Plan
+from webapp.db import db
+from webapp.models import Alias, AuditEvent, Batch, BatchFile, BatchState, HeaderMapping, RowEdit
+from webapp.services import processing
+
+UNKNOWN = (
+    "Person,Kennung,Device pools,Staff no.\n"
+    "Ana,ana@northfield.example,Student Devices,1\n"
+    "Ben,ben@northfield.example,Teacher Laptops,2\n"
+)
+"""No column is named for the role, and none looks like one."""
+HR = "Login name;Job;Pools\nana@northfield.example;Analyst;Student Devices\nben@northfield.example;Remote;\n"
+"""The e-mail by a name that only may mean it, the role by its cells."""
+
+
+@pytest.fixture(autouse=True)
+def known_groups(app):
+    make_group("Student Devices")
+    make_group("Teacher Laptops")
+
+
+def newest() -> Batch:
+    return db.session.scalars(db.select(Batch).order_by(Batch.id.desc())).first()
+
+
+def chosen(page, place: int) -> str:
+    """What a column is used as on the page."""
+    options = [(a, within) for tag, a, within in page.tags if tag == "option"]
+    return next(a["value"] for a, within in options if "selected" in a and within[-1][1].get("name") == f"column-{place}")
+
+
+def columns(*uses: str, **more):
+    return {f"column-{place}": use for place, use in enumerate(uses)} | {"header_row": "1", **more}
+
+
+def match(client, batch, *uses: str, status: int = 303, **more):
+    return client.post(f"/batches/{batch.id}/mapping", columns(*uses, **more), status)
+
+
+def events(action: str) -> list[AuditEvent]:
+    return list(db.session.scalars(db.select(AuditEvent).where(AuditEvent.action == action).order_by(AuditEvent.id)))
+
+
+class TestAFileWhoseColumnsAreNotRecognised:
+    def test_is_no_refusal_but_a_page_at_the_batchs_address(self, admin):
+        batch = staged(admin, UNKNOWN)
+        assert (batch.state, rows_of(batch)) == (BatchState.MAPPING, [])
+        page = admin.get(f"/batches/{batch.id}").page
+        assert page.h1 == "Match your columns"
+        assert "Tell us which column is which." in page.text
+        assert "ana@northfield.example, ben@northfield.example" in page.text
+
+    def test_names_what_is_missing_and_does_not_let_one_go_on(self, admin):
+        batch = staged(admin, UNKNOWN)
+        page = admin.get(f"/batches/{batch.id}").page
+        assert "No column holds the role yet." in page.text
+        assert "No column holds the email yet." not in page.text
+        assert page.all("button", id="continue", aria_disabled="true")
+
+    def test_guesses_by_the_cells_and_says_that_it_is_a_guess(self, admin):
+        batch = staged(admin, HR)
+        page = admin.get(f"/batches/{batch.id}").page
+        assert [chosen(page, place) for place in range(3)] == ["email", "role", "groups"]
+        assert "Guess" in page.text
+        assert not page.all("button", id="continue", aria_disabled="true")
+
+    def test_once_matched_is_under_review_with_whole_lines_kept(self, admin):
+        batch = staged(admin, HR)
+        to = match(admin, batch, "email", "role", "groups").location
+        page = admin.get(to).page
+        assert page.h1 == "Review 2 users"
+        assert "columns as you chose" in page.text
+        assert [row.plan for row in rows_of(batch)] == [Plan.INVITE, Plan.INVITE]
+        assert rows_of(batch)[0].read_cells == ["ana@northfield.example", "Analyst", "Student Devices"]
+
+    def test_a_refused_choice_is_kept_and_says_why(self, admin):
+        batch = staged(admin, HR)
+        page = match(admin, batch, "ignore", "role", "ignore", status=422).page
+        assert [chosen(page, place) for place in range(3)] == ["ignore", "role", "ignore"]
+        assert "No column is chosen for the email addresses." in page.text
+        assert "No column holds the email yet." in page.text
+        assert not [a for a in page.all("input", id="remember") if "checked" in a]
+        assert db.session.get(Batch, batch.id).state is BatchState.MAPPING
+
+    def test_two_columns_for_one_field_ask_which_counts(self, admin):
+        batch = staged(admin, HR)
+        page = match(admin, batch, "email", "role", "role", status=422).page
+        assert "Two columns are used as Role." in page.text
+        assert page.text.count("Which one counts?") == 2
+
+    def test_another_choice_is_drawn_anew_and_stands_in_the_address(self, admin):
+        batch = staged(admin, HR)
+        part = admin.get(f"/batches/{batch.id}/mapping?header_row=1&column-0=email&column-1=ignore&column-2=role", htmx=True)
+        assert chosen(part.page, 2) == "role"
+        assert "No column holds" not in part.page.text
+        assert "#mapping-bar" in [a["hx-target"] for a in part.page.all("hx-partial")]
+        whole = admin.get(f"/batches/{batch.id}/mapping?header_row=1&column-0=email&column-1=ignore&column-2=role")
+        assert chosen(whole.page, 2) == "role"
+
+    def test_doubled_names_lead_there_too(self, admin):
+        batch = staged(admin, "Email,Role,Role\nana@northfield.example,x,Analyst\n")
+        assert batch.state is BatchState.MAPPING
+        assert [chosen(admin.get(f"/batches/{batch.id}").page, place) for place in (1, 2)] == ["ignore", "role"]
+
+    def test_a_file_without_a_header_has_columns_by_letters(self, admin):
+        batch = staged(admin, "ana@northfield.example,Analyst\nben@northfield.example,Remote\n")
+        page = admin.get(f"/batches/{batch.id}").page
+        assert "Column A" in page.text
+        assert not page.all("input", id="remember")
+        match(admin, batch, "email", "role", header_row="0")
+        assert [(row.line, row.email) for row in rows_of(batch)] == [(1, "ana@northfield.example"), (2, "ben@northfield.example")]
+
+    def test_the_header_may_stand_in_another_row(self, admin):
+        batch = staged(admin, "Kollegium 2026\nKennung,Amt\nana@northfield.example,Analyst\n")
+        page = admin.get(f"/batches/{batch.id}/mapping?header_row=2").page
+        assert "Row 2: Kennung, Amt" in page.text
+        match(admin, batch, "email", "role", header_row="2")
+        assert [(row.line, row.role) for row in rows_of(batch)] == [(3, "Analyst")]
+
+    def test_a_row_that_cannot_be_the_header_is_no_dead_end(self, admin):
+        batch = staged(admin, HR)
+        page = admin.get(f"/batches/{batch.id}/mapping?header_row=99").page
+        assert "Row 99 is blank." in page.text
+        assert page.all("select", id="header-row")
+
+    def test_can_be_discarded_from_there(self, admin):
+        batch = staged(admin, UNKNOWN)
+        assert admin.get(f"/batches/{batch.id}").page.all("form", action=f"/batches/{batch.id}/discard")
+        admin.post(f"/batches/{batch.id}/discard")
+        assert db.session.get(Batch, batch.id).state is BatchState.DISCARDED
+        assert db.session.get(BatchFile, batch.id) is None
+
+    def test_is_listed_among_what_is_unfinished(self, admin):
+        staged(admin, UNKNOWN)
+        assert "Columns to match" in admin.get("/").page.text
+        assert "Columns to match" in admin.get("/batches").page.text
+
+    def test_who_may_only_look_is_told_and_gets_no_controls(self, admin, sign_in):
+        batch = staged(admin, UNKNOWN)
+        page = sign_in("Analyst").get(f"/batches/{batch.id}").page
+        assert "not matched yet" in page.text
+        assert not page.all("select")
+
+    def test_a_cells_markup_stays_text(self, admin):
+        batch = staged(admin, "<script>x</script>,b\n<b>x</b>,ana@northfield.example\n")
+        assert "<script>x" not in admin.get(f"/batches/{batch.id}").text
+
+    def test_is_audited(self, admin):
+        batch = staged(admin, HR)
+        match(admin, batch, "email", "role", "groups")
+        (event,) = events("batch.matched")
+        assert (event.subject_id, event.details["columns"]) == (
+            batch.id,
+            {"Email": "Login name", "Role": "Job", "Groups": "Pools"},
+        )
+
+
+class TestRemembering:
+    def test_the_next_file_with_these_headers_is_read_the_same_and_says_so(self, admin):
+        match(admin, staged(admin, HR), "email", "role", "ignore", remember="yes")
+        batch = staged(admin, HR.replace("ana@", "zoe@"))
+        assert batch.state is BatchState.REVIEWING
+        page = admin.get(f"/batches/{batch.id}").page
+        assert "columns as remembered for files with these headers" in page.text
+        assert page.all("a", id="change-columns")
+        assert rows_of(batch)[0].groups == ""
+
+    def test_a_remembered_header_is_found_below_other_lines(self, admin):
+        match(admin, staged(admin, HR), "email", "role", "groups", remember="yes")
+        batch = staged(admin, "Kollegium;;\n\n" + HR)
+        assert [(row.line, row.role) for row in rows_of(batch)] == [(4, "Analyst"), (5, "Remote")]
+
+    def test_unticked_it_is_asked_again(self, admin):
+        match(admin, staged(admin, HR), "email", "role", "groups")
+        assert staged(admin, HR).state is BatchState.MAPPING
+
+    def test_unticked_later_it_is_forgotten(self, admin):
+        match(admin, staged(admin, HR), "email", "role", "groups", remember="yes")
+        match(admin, staged(admin, HR), "email", "role", "groups")
+        assert db.session.scalars(db.select(HeaderMapping)).all() == []
+        assert len(events("columns.remembered")) == len(events("columns.forgotten")) == 1
+
+    def test_chosen_otherwise_the_newer_choice_counts(self, admin):
+        match(admin, staged(admin, HR), "email", "role", "groups", remember="yes")
+        batch = staged(admin, HR)
+        match(admin, batch, "email", "role", "ignore", remember="yes", version=str(batch.version))
+        (kept,) = db.session.scalars(db.select(HeaderMapping))
+        assert kept.columns == {"email": 0, "role": 1}
+
+
+class TestChangingTheColumnsOfWhatIsUnderReview:
+    def test_warns_of_the_edits_that_are_lost(self, admin):
+        batch = staged(admin)
+        assert "loses" not in admin.get(f"/batches/{batch.id}/mapping").page.text
+        row = rows_of(batch)[0]
+        admin.patch(f"/batches/{batch.id}/rows/{row.id}", {"field": "role", "value": "Remote", "seen": "Analyst"}, htmx=True)
+        assert "Reading the file anew loses 1 edit" in admin.get(f"/batches/{batch.id}/mapping").page.text
+
+    def test_reads_the_file_anew(self, admin):
+        batch = staged(admin, "Email,Role,Groups,Team\nana@northfield.example,Analyst,Student Devices,Teacher Laptops\n")
+        assert batch.state is BatchState.MAPPING  # two columns for groups
+        match(admin, batch, "email", "role", "groups", "ignore")
+        before = db.session.get(Batch, batch.id).version
+        match(admin, batch, "email", "role", "ignore", "groups", version=str(before))
+        assert [row.groups for row in rows_of(batch)] == ["Teacher Laptops"]
+        assert db.session.get(Batch, batch.id).counts == {"invite": 1}
+
+    def test_what_somebody_edited_meanwhile_is_not_thrown_away_unseen(self, admin, owner):
+        batch = staged(admin)
+        seen = batch.version
+        row = rows_of(batch)[0]
+        owner.patch(f"/batches/{batch.id}/rows/{row.id}", {"field": "role", "value": "Remote", "seen": "Analyst"}, htmx=True)
+        answer = match(admin, batch, "email", "role", "groups", status=409, version=str(seen))
+        assert "Somebody changed this upload in the meantime." in answer.page.text
+        assert rows_of(batch)[0].role == "Remote"
+
+    def test_a_page_from_before_cannot_be_confirmed(self, admin):
+        batch = staged(admin)
+        seen = batch.version
+        match(admin, batch, "email", "role", "ignore")
+        admin.post(f"/batches/{batch.id}/confirmation", {"version": seen})
+        assert db.session.get(Batch, batch.id).state is BatchState.REVIEWING
+        assert "Nothing was sent." in admin.get(f"/batches/{batch.id}").page.text
+
+    def test_is_too_late_after_the_confirm_which_lets_the_file_go(self, admin):
+        batch = staged(admin)
+        admin.post(f"/batches/{batch.id}/confirmation", {"version": batch.version})
+        assert db.session.get(BatchFile, batch.id) is None
+        assert admin.get(f"/batches/{batch.id}/mapping", 303).location == f"/batches/{batch.id}"
+
+
+class TestWorkbooks:
+    STAFF = (("Email", "Role"), ("ana@northfield.example", "Analyst"))
+    GUESTS = (("Email", "Role"), ("ben@northfield.example", "Remote"), ("eva@northfield.example", "Remote"))
+    NOTES = (("To do",), ("Ask Ben",))
+
+    def test_the_only_sheet_with_known_columns_is_read_at_once(self, admin):
+        batch = staged(admin, workbook(Notes=self.NOTES, Staff=self.STAFF), name="staff.xlsx")
+        assert [row.email for row in rows_of(batch)] == ["ana@northfield.example"]
+        assert "sheet “Staff”" in admin.get(f"/batches/{batch.id}").page.text
+
+    def test_where_several_could_be_meant_one_is_asked(self, admin):
+        batch = staged(admin, workbook(Staff=self.STAFF, Guests=self.GUESTS), name="staff.xlsx")
+        assert batch.state is BatchState.MAPPING
+        page = admin.get(f"/batches/{batch.id}").page
+        assert "Several sheets could hold your users" in page.text
+        assert [a["value"] for tag, a, w in page.tags if tag == "option" and w[-1][1].get("id") == "sheet"] == ["Staff", "Guests"]
+        match(admin, batch, "email", "role", sheet="Guests")
+        assert [row.email for row in rows_of(batch)] == ["ben@northfield.example", "eva@northfield.example"]
+
+    def test_another_sheet_is_shown_when_it_is_chosen(self, admin):
+        batch = staged(admin, workbook(Staff=self.STAFF, Notes=self.NOTES), name="staff.xlsx")
+        page = admin.get(f"/batches/{batch.id}/mapping?sheet=Notes").page
+        assert "To do" in page.text
+        assert "No column holds the email yet." in page.text
+
+    def test_a_sheet_that_is_not_there_is_no_crash(self, admin):
+        batch = staged(admin, workbook(Staff=self.STAFF), name="staff.xlsx")
+        assert "Choose another one." in admin.get(f"/batches/{batch.id}/mapping?sheet=Nope").page.text
+        match(admin, batch, "email", "role", status=422, sheet="Nope")
+
+
+def workbook(**sheets: tuple[tuple[str, ...], ...]) -> bytes:
+    return xlsx(sheets)
+
+
+class TestWords:
+    FILE = (
+        "Email,Role,Groups\n"
+        "ana@x.org,Verwalterin,Student Devices\n"
+        "ben@x.org,verwalterin,Kollegium\n"
+        'eva@x.org,Analyst,"Kollegium, Student Devices"\n'
+    )
+
+    def translate(self, client, batch, status: int = 303, **form):
+        return client.post(f"/batches/{batch.id}/words", form, status)
+
+    def test_those_nothing_is_like_are_listed_once_with_their_rows(self, admin):
+        page = admin.get(upload(admin, self.FILE).location).page
+        assert "2 words of your file are not known here" in page.text
+        assert "Verwalterin role, 2 rows" in page.text
+        assert "Kollegium group, 2 rows" in page.text
+
+    def test_a_word_with_a_suggestion_is_not_among_them(self, admin):
+        page = admin.get(upload(admin, "Email,Role,Groups\nana@x.org,Analsyt,\n").location).page
+        assert "not known here" not in page.text
+
+    def test_said_once_it_changes_all_rows_in_one_step(self, admin):
+        batch = staged(admin, self.FILE)
+        self.translate(admin, batch, field="role", word="Verwalterin", meant="Remote")
+        assert [row.role for row in rows_of(batch)] == ["Remote", "Remote", "Analyst"]
+        edits = db.session.scalars(db.select(RowEdit)).all()
+        assert len(edits) == 2
+        assert len({edit.version for edit in edits}) == 1
+        assert "“Verwalterin” is now Remote in 2 rows." in admin.get(f"/batches/{batch.id}").page.text
+
+    def test_a_group_among_others_is_changed_alone(self, admin):
+        batch = staged(admin, self.FILE)
+        self.translate(admin, batch, field="groups", word="Kollegium", meant="Teacher Laptops")
+        assert [row.groups for row in rows_of(batch)][1:] == ["Teacher Laptops", "Teacher Laptops, Student Devices"]
+
+    def test_remembered_it_passes_in_later_files_as_it_was_typed(self, admin):
+        batch = staged(admin, self.FILE)
+        self.translate(admin, batch, field="role", word="Verwalterin", meant="Remote", remember="yes")
+        later = staged(admin, "Email,Role,Groups\nzoe@x.org,VERWALTERIN,\n")
+        assert [(row.role, row.plan) for row in rows_of(later)] == [("VERWALTERIN", Plan.INVITE)]
+        page = admin.get(f"/batches/{later.id}").page
+        assert [a for tag, a, within in page.tags if tag == "option" and "selected" in a and a["value"] == "Remote"]
+        (event,) = events("alias.remembered")
+        assert (event.subject, event.details["word"]) == ("Remote", "Verwalterin")
+
+    def test_a_group_remembered_shows_its_official_name(self, admin):
+        batch = staged(admin, self.FILE)
+        self.translate(admin, batch, field="groups", word="Kollegium", meant="Teacher Laptops", remember="yes")
+        later = staged(admin, "Email,Role,Groups\nzoe@x.org,Analyst,kollegium\n")
+        assert rows_of(later)[0].groups == "kollegium"
+        assert "Teacher Laptops" in admin.get(f"/batches/{later.id}/rows/{rows_of(later)[0].id}").page.text
+
+    def test_unticked_nothing_is_remembered(self, admin):
+        batch = staged(admin, self.FILE)
+        self.translate(admin, batch, field="role", word="Verwalterin", meant="Remote")
+        assert db.session.scalars(db.select(Alias)).all() == []
+
+    @pytest.mark.parametrize("meant", ["Owner", "Nobody", ""])
+    def test_only_what_one_may_grant_can_be_meant(self, admin, meant):
+        batch = staged(admin, self.FILE)
+        answer = self.translate(admin, batch, 422, field="role", word="Verwalterin", meant=meant, remember="yes")
+        assert "Choose a role that you may grant." in answer.page.text
+        assert db.session.scalars(db.select(Alias)).all() == []
+
+    def test_a_word_that_no_row_says_any_more_is_a_conflict(self, admin):
+        batch = staged(admin, self.FILE)
+        self.translate(admin, batch, 409, field="role", word="Hausmeister", meant="Remote", remember="yes")
+        assert db.session.scalars(db.select(Alias)).all() == []
+
+    def test_listing_them_costs_the_same_in_a_small_and_a_large_batch(self, admin, queries, change_settings):
+        change_settings(max_rows=5000)
+        counted = []
+        for n in (3, 1500):
+            lines = "".join(f"u{i}@x.org,Verwalterin,Kollegium\n" for i in range(n))
+            to = upload(admin, "Email,Role,Groups\n" + lines).location
+            queries.clear()
+            admin.get(to)
+            counted.append(len(queries))
+        assert counted[0] == counted[1], queries
+
+
+class TestTooLong:
+    FILE = "Email,Role,Groups\n" + "".join(f"u{i}@x.org,Analyst,\n" for i in range(5))
+
+    @pytest.fixture(autouse=True)
+    def limit(self, change_settings):
+        change_settings(max_rows=2)
+
+    def split(self, client, text: str | None = None) -> list[Batch]:
+        data = {"file": (io.BytesIO((text or self.FILE).encode()), "staff.csv"), "split": "yes"}
+        client.post("/batches", data, 303, content_type="multipart/form-data")
+        return list(db.session.scalars(db.select(Batch).order_by(Batch.id)))
+
+    def test_is_offered_as_several_uploads_and_nothing_is_stored(self, admin):
+        page = upload(admin, self.FILE, status=422).page
+        assert "This file has 5 users. The limit is 2 per file. Nothing was sent." in page.text
+        assert "Review it as 3 uploads" in page.text
+        assert newest() is None
+
+    def test_accepted_becomes_parts_of_the_limit_in_order(self, admin):
+        parts = self.split(admin)
+        assert [part.name for part in parts] == [f"staff.csv, part {n} of 3" for n in (1, 2, 3)]
+        assert [[row.line for row in rows_of(part)] for part in parts] == [[2, 3], [4, 5], [6]]
+        assert len({part.parts_id for part in parts}) == 1
+        assert [event.details["rows"] for event in events("batch.uploaded")] == [2, 2, 1]
+
+    def test_each_links_to_the_others_and_is_not_taken_for_the_same_file(self, admin):
+        first, second, third = self.split(admin)
+        page = admin.get(f"/batches/{second.id}").page
+        assert page.all("a", href=f"/batches/{first.id}")
+        assert page.all("a", href=f"/batches/{third.id}")
+        assert "in another upload already" not in page.text
+
+    def test_splitting_costs_the_same_for_many_parts(self, admin, queries):
+        counted = []
+        for n in (3, 60):
+            text = "Email,Role,Groups\n" + "".join(f"v{n}u{i}@x.org,Analyst,\n" for i in range(n))
+            queries.clear()
+            self.split(admin, text)
+            counted.append(len([query for query in queries if not query.startswith("INSERT")]))  # a batch and its event each
+        assert counted[0] == counted[1], queries
+
+    def test_far_too_long_is_not_offered_as_a_thousand_uploads(self, admin):
+        text = "Email,Role,Groups\n" + "".join(f"u{i}@x.org,Analyst,\n" for i in range(300))
+        page = upload(admin, text, status=422).page
+        assert "150 uploads" in page.text
+        assert not page.all("button", id="split")
+
+    def test_columns_that_are_to_be_matched_are_asked_first(self, admin):
+        long = HR + "eva@northfield.example;Remote;\n"
+        batch = staged(admin, long)
+        page = match(admin, batch, "email", "role", "groups", status=422).page
+        assert "Review it as 2 uploads" in page.text
+        match(admin, batch, "email", "role", "groups", split="yes")
+        parts = list(db.session.scalars(db.select(Batch).order_by(Batch.id)))
+        assert [(part.state, part.size) for part in parts] == [(BatchState.REVIEWING, 2), (BatchState.REVIEWING, 1)]
+
+
+class TestTwinsAcrossParts:
+    @pytest.fixture(autouse=True)
+    def limit(self, change_settings):
+        change_settings(max_rows=2)
+
+    def parts(self, client, *lines: str) -> list[Batch]:
+        data = {"file": (io.BytesIO(("Email,Role,Groups\n" + "\n".join(lines) + "\n").encode()), "staff.csv"), "split": "yes"}
+        client.post("/batches", data, 303, content_type="multipart/form-data")
+        return list(db.session.scalars(db.select(Batch).order_by(Batch.id)))
+
+    def plans(self, client, *parts: Batch) -> list[list[str]]:
+        """As the pages have them: plans made anew by a look at a page are stored after it."""
+        for part in parts:
+            client.get(f"/batches/{part.id}")
+        return [[row.plan.value for row in rows_of(part)] for part in parts]
+
+    def edit(self, client, part: Batch, line: int, field: str, value: str):
+        row = next(row for row in rows_of(part) if row.line == line)
+        data = {"field": field, "value": value, "seen": row.cell(field)}
+        return client.send("PATCH", f"/batches/{part.id}/rows/{row.id}", None, data=data, htmx=True)
+
+    SAME = ("ana@x.org,Analyst,", "ben@x.org,Analyst,", "ana@x.org,Analyst,")
+    OTHER = ("ana@x.org,Analyst,", "ben@x.org,Analyst,", "ana@x.org,Remote,")
+
+    def test_the_earlier_part_leads(self, admin):
+        first, second = self.parts(admin, *self.SAME)
+        assert self.plans(admin, first, second) == [["invite", "invite"], ["duplicate"]]
+        page = admin.get(f"/batches/{second.id}").page
+        assert "Same email as row 2 of part 1" in page.text
+        assert "Finish without sending" in page.text
+
+    def test_one_that_says_something_else_holds_both_back_and_names_part_and_row(self, admin):
+        first, second = self.parts(admin, *self.OTHER)
+        assert self.plans(admin, first, second) == [["attention", "invite"], ["attention"]]
+        said = "Same email as row {} of part {}, with another role or groups."
+        assert said.format(4, 2) in admin.get(f"/batches/{first.id}").page.text
+        assert said.format(2, 1) in admin.get(f"/batches/{second.id}").page.text
+
+    def test_an_edit_in_one_part_frees_the_row_in_the_other(self, admin):
+        first, second = self.parts(admin, *self.OTHER)
+        answer = self.edit(admin, second, 4, "role", "Analyst")
+        assert "Same email as row 2 of part 1" in answer.page.text
+        assert self.plans(admin, first, second) == [["invite", "invite"], ["duplicate"]]
+
+    def test_becoming_a_twin_of_a_row_in_another_part_shows_at_once(self, admin):
+        first, second = self.parts(admin, "ana@x.org,Analyst,", "ben@x.org,Analyst,", "eva@x.org,Remote,")
+        answer = self.edit(admin, second, 4, "email", "ANA@x.org")
+        assert answer.status == 422
+        assert "Same email as row 2 of part 1, with another role or groups." in answer.page.text
+        assert self.plans(admin, first, second) == [["attention", "invite"], ["attention"]]
+
+    def test_removing_the_leader_puts_the_other_in_its_place(self, admin):
+        first, second = self.parts(admin, *self.SAME)
+        row = rows_of(first)[0]
+        admin.post(f"/batches/{first.id}/rows/{row.id}/removal", status=200, htmx=True)
+        assert self.plans(admin, second) == [["invite"]]
+        admin.post(f"/batches/{first.id}/rows/{row.id}/restoration", status=200, htmx=True)
+        assert self.plans(admin, second) == [["duplicate"]]
+
+    def test_discarding_the_part_with_the_leader_does_so_too(self, admin):
+        first, second = self.parts(admin, *self.SAME)
+        admin.post(f"/batches/{first.id}/discard")
+        assert self.plans(admin, second) == [["invite"]]
+
+    def test_a_row_that_its_part_skips_leads_no_more(self, admin):
+        first, second = self.parts(admin, "ana@x.org,Nope,", "ben@x.org,Analyst,", "ana@x.org,Analyst,")
+        assert self.plans(admin, second) == [["attention"]]
+        admin.patch(f"/batches/{first.id}", {"skip_errors": "true"}, htmx=True)
+        assert self.plans(admin, second) == [["invite"]]
+
+    def test_a_page_that_another_part_made_old_is_not_confirmed(self, admin):
+        first, second = self.parts(admin, *self.SAME)
+        seen = second.version
+        row = rows_of(first)[0]
+        admin.post(f"/batches/{first.id}/rows/{row.id}/removal", status=200, htmx=True)
+        admin.post(f"/batches/{second.id}/confirmation", {"version": seen})
+        assert db.session.get(Batch, second.id).state is BatchState.REVIEWING
+        assert "because another part, people, groups or roles changed" in admin.get(f"/batches/{second.id}").page.text
+
+    def test_nobody_is_invited_twice_whichever_part_goes_first(self, admin):
+        first, second = self.parts(admin, *self.SAME)
+        for part in (first, second):
+            admin.get(f"/batches/{part.id}")
+            version = db.session.get(Batch, part.id).version
+            admin.post(f"/batches/{part.id}/confirmation", {"version": version})
+            while processing.work_off(part.id, 50):
+                pass
+        outcomes = [row.outcome.value for part in (first, second) for row in rows_of(part)]
+        assert outcomes == ["waiting", "waiting", "skipped"]
+
+    def test_an_edit_costs_the_same_however_many_parts_there_are(self, admin, queries):
+        counted = []
+        for n in (3, 40):
+            lines = [f"p{n}u{i}@x.org,Analyst," for i in range(n)]
+            part = self.parts(admin, *lines)[-1]
+            line = rows_of(part)[0].line
+            queries.clear()
+            self.edit(admin, part, line, "role", "Remote")
+            counted.append(len(queries))
+        assert counted[0] == counted[1], queries
+
+
+class TestPasting:
+    def paste(self, client, text: str, status: int = 303, **more):
+        return client.post("/batches", {"pasted": text, **more}, status)
+
+    def test_a_table_with_its_header_goes_to_the_review(self, admin):
+        to = self.paste(admin, "Email\tRole\tGroups\r\nana@x.org\tAnalyst\tStudent Devices, Teacher Laptops\r\n").location
+        page = admin.get(to).page
+        assert page.h1 == "Review 1 user"
+        assert "Pasted table" in page.text
+        assert rows_of(newest())[0].groups == "Student Devices, Teacher Laptops"
+
+    def test_without_a_header_its_columns_are_guessed_and_asked(self, admin):
+        to = self.paste(admin, "ana@x.org\tAnalyst\tStudent Devices\nben@x.org\tRemote\t\n").location
+        page = admin.get(to).page
+        assert [chosen(page, place) for place in range(3)] == ["email", "role", "groups"]
+        match(admin, newest(), "email", "role", "groups", header_row="0")
+        assert [row.email for row in rows_of(newest())] == ["ana@x.org", "ben@x.org"]
+
+    def test_quotes_in_cells_that_no_file_could_have_can_still_be_matched(self, admin):
+        self.paste(admin, 'ana@x.org\t"Best" school\tAnalyst\nben@x.org\t5" pipe\tRemote\n')
+        match(admin, newest(), "email", "ignore", "role", header_row="0")
+        assert [(row.line, row.role) for row in rows_of(newest())] == [(1, "Analyst"), (2, "Remote")]
+
+    def test_refused_it_keeps_what_was_pasted(self, admin):
+        page = self.paste(admin, "Email\tRole\n", 422).page
+        assert "This file is empty." in page.text
+        assert "Email Role" in page.text
+        assert [a for a in page.all("details", id="paste") if "open" in a]
+
+    def test_nothing_pasted_says_so(self, admin):
+        assert "Nothing was pasted." in self.paste(admin, " ", 422).page.text
+
+    def test_too_long_can_be_split(self, admin, change_settings):
+        change_settings(max_rows=2)
+        text = "Email\tRole\n" + "".join(f"u{i}@x.org\tAnalyst\n" for i in range(3))
+        page = self.paste(admin, text, 422).page
+        assert page.all("button", id="split", form="paste-form")
+        self.paste(admin, text, split="yes")
+        assert newest().name == "Pasted table, part 2 of 2"
+
+
+class TestReplacingTheFile:
+    OLD = "Email,Role,Groups\nana@x.org,Analsyt,\nben@x.org,Remote,\neva@x.org,Remote,\n"
+
+    def replace(self, client, batch, text: str, status: int = 303, **more):
+        data = {"file": (io.BytesIO(text.encode()), "second.csv"), **more}
+        return client.post(f"/batches/{batch.id}/file", data, status, content_type="multipart/form-data")
+
+    def edit(self, client, batch, line: int, field: str, value: str):
+        row = next(row for row in rows_of(batch) if row.line == line)
+        data = {"field": field, "value": value, "seen": row.cell(field)}
+        client.send("PATCH", f"/batches/{batch.id}/rows/{row.id}", 200, data=data, htmx=True)
+
+    def test_keeps_the_edits_of_rows_that_are_the_same(self, admin):
+        batch = staged(admin, self.OLD)
+        self.edit(admin, batch, 2, "role", "Analyst")
+        self.replace(admin, batch, "Email,Role,Groups\nzoe@x.org,Remote,\nben@x.org,Remote,\nana@x.org,Analsyt,\n")
+        assert [(row.line, row.email, row.role) for row in rows_of(batch)] == [
+            (2, "zoe@x.org", "Remote"),
+            (3, "ben@x.org", "Remote"),
+            (4, "ana@x.org", "Analyst"),
+        ]
+        batch = db.session.get(Batch, batch.id)
+        assert (batch.name, batch.counts) == ("second.csv", {"invite": 3})
+
+    def test_a_removed_row_stays_removed(self, admin):
+        batch = staged(admin, self.OLD)
+        row = rows_of(batch)[1]
+        admin.post(f"/batches/{batch.id}/rows/{row.id}/removal", status=200, htmx=True)
+        self.replace(admin, batch, self.OLD)
+        assert [row.line for row in rows_of(batch) if row.removed_at] == [3]
+        assert db.session.get(Batch, batch.id).counts == {"invite": 1, "attention": 1, "problem:role": 1}
+
+    def test_says_first_what_would_be_lost(self, admin):
+        batch = staged(admin, self.OLD)
+        self.edit(admin, batch, 2, "role", "Analyst")
+        self.edit(admin, batch, 3, "role", "Analyst")
+        self.edit(admin, batch, 4, "role", "Analyst")
+        new = "Email,Role,Groups\nana@x.org,Analsyt,\n"
+        page = self.replace(admin, batch, new, 422).page
+        assert "2 of your 3 edits are on rows that are not in the new file." in page.text
+        assert len(rows_of(batch)) == 3
+        self.replace(admin, batch, new, lose="yes")
+        assert [(row.email, row.role) for row in rows_of(batch)] == [("ana@x.org", "Analyst")]
+
+    def test_a_row_added_by_hand_stays_below_the_others(self, admin):
+        batch = staged(admin, self.OLD)
+        admin.post(f"/batches/{batch.id}/rows", status=200, htmx=True)
+        self.edit_any(admin, batch, 5, "email", "hand@x.org")
+        self.replace(admin, batch, self.OLD + "last@x.org,Remote,\n")
+        assert [(row.line, row.email) for row in rows_of(batch)][-2:] == [(5, "last@x.org"), (6, "hand@x.org")]
+
+    def edit_any(self, client, batch, line: int, field: str, value: str):
+        row = next(row for row in rows_of(batch) if row.line == line)
+        data = {"field": field, "value": value, "seen": row.cell(field)}
+        client.send("PATCH", f"/batches/{batch.id}/rows/{row.id}", None, data=data, htmx=True)
+
+    def test_what_was_kept_can_still_be_undone(self, admin):
+        batch = staged(admin, self.OLD)
+        self.edit(admin, batch, 2, "role", "Analyst")
+        self.replace(admin, batch, "Email,Role,Groups\nben@x.org,Remote,\nana@x.org,Analsyt,\n")
+        admin.post(f"/batches/{batch.id}/undos", status=200, htmx=True)
+        assert [(row.line, row.role) for row in rows_of(batch)] == [(2, "Remote"), (3, "Analsyt")]
+
+    def test_columns_that_were_matched_are_matched_the_same(self, admin):
+        batch = staged(admin, HR)
+        match(admin, batch, "email", "role", "ignore")
+        self.replace(admin, batch, HR + "eva@northfield.example;Remote;Teacher Laptops\n")
+        assert [row.groups for row in rows_of(batch)] == ["", "", ""]
+
+    def test_unknown_columns_change_nothing(self, admin):
+        batch = staged(admin, self.OLD)
+        assert "not recognised" in self.replace(admin, batch, UNKNOWN, 422).page.text
+        assert len(rows_of(batch)) == 3
+
+    def test_a_page_from_before_cannot_be_confirmed(self, admin):
+        batch = staged(admin, FILE)
+        seen = batch.version
+        self.replace(admin, batch, FILE.replace("ben@", "zoe@"))
+        admin.post(f"/batches/{batch.id}/confirmation", {"version": seen})
+        assert db.session.get(Batch, batch.id).state is BatchState.REVIEWING
+
+    def test_is_audited(self, admin):
+        batch = staged(admin, self.OLD)
+        self.replace(admin, batch, self.OLD)
+        (event,) = events("batch.file_replaced")
+        assert (event.subject, event.details["before"], event.details["lost_edits"]) == ("second.csv", "staff.csv", 0)
+
+
+FILE = "Email,Role,Groups\nana@x.org,Analyst,\nben@x.org,Remote,\n"
+
+
+def test_an_invitation_made_meanwhile_is_seen_after_matching(admin):
+    batch = staged(admin, HR)
+    make_invitation("ana@northfield.example", groups=("Student Devices",))
+    match(admin, batch, "email", "role", "groups")
+    assert [row.plan for row in rows_of(batch)] == [Plan.UNCHANGED, Plan.INVITE]

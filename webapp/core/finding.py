@@ -1,0 +1,154 @@
+"""What the review shows of a batch's rows: a filter, a search and an order, as the page's address carries them. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any, Protocol, TypeVar
+
+from webapp.core.planning import Plan
+
+LONGEST_SEARCH = 100
+"""Characters."""
+
+PLANS_IN_ORDER = (Plan.ATTENTION, Plan.DUPLICATE, Plan.INVITE, Plan.UPDATE, Plan.UNCHANGED)
+"""As "What happens" is sorted: first what waits for a person."""
+
+
+class Problem(StrEnum):
+    """A column with something wrong in it."""
+
+    EMAIL = "email"
+    ROLE = "role"
+    GROUPS = "groups"
+
+
+class Mark(StrEnum):
+    """What deserves a second look though it is no error; `core.planning.Step.marks`."""
+
+    ADMIN = "admin"
+    WIDE = "wide"
+
+
+class Sort(StrEnum):
+    """By which column, and which way; a hyphen in front means backwards."""
+
+    LINE = "line"
+    LINE_DOWN = "-line"
+    EMAIL = "email"
+    EMAIL_DOWN = "-email"
+    ROLE = "role"
+    ROLE_DOWN = "-role"
+    PLAN = "plan"
+    PLAN_DOWN = "-plan"
+
+    @property
+    def column(self) -> str:
+        return self.value.removeprefix("-")
+
+    @property
+    def is_down(self) -> bool:
+        return self.value.startswith("-")
+
+
+class Findable(Protocol):
+    """What is looked at in a row."""
+
+    line: Any
+    email: Any
+    role: Any
+    groups: Any
+    plan: Any
+    problems: Any
+    step: Any
+
+
+RowT = TypeVar("RowT", bound=Findable)
+
+
+@dataclass(frozen=True, slots=True)
+class Find:
+    """What the review shows. plan, problem, mark: None for any. text: part of a cell, on one line. page: from 1."""
+
+    plan: Plan | None = None
+    problem: Problem | None = None
+    mark: Mark | None = None
+    text: str = ""
+    sort: Sort = Sort.LINE
+    page: int = 1
+
+    @classmethod
+    def parse(cls, args: Mapping[str, str]) -> Find:
+        """From the address's query; what it does not know is left out."""
+        page = args.get("page", "")
+        return cls(
+            _member(Plan, args.get("plan")),
+            _member(Problem, args.get("problem")),
+            _member(Mark, args.get("mark")),
+            " ".join(args.get("q", "").split())[:LONGEST_SEARCH],
+            _member(Sort, args.get("sort")) or Sort.LINE,
+            max(1, int(page)) if page.isascii() and page.isdigit() and len(page) < 9 else 1,
+        )
+
+    def args(self, **changed: Any) -> dict[str, Any]:
+        """The address's query for this, with some of it changed; the page begins anew unless it is named."""
+        wanted = replace(self, **{"page": 1, **changed})
+        values = {
+            "plan": wanted.plan,
+            "problem": wanted.problem,
+            "mark": wanted.mark,
+            "q": wanted.text or None,
+            "sort": wanted.sort if wanted.sort != Sort.LINE else None,
+            "page": wanted.page if wanted.page > 1 else None,
+        }
+        return {name: str(value) for name, value in values.items() if value is not None}
+
+    @property
+    def is_on(self) -> bool:
+        """Whether it may leave rows out."""
+        return bool(self.plan or self.problem or self.mark or self.text)
+
+    def turned(self, column: str) -> Sort:
+        """The order that a click on a column's name asks for: that column, and the other way at the second click."""
+        return Sort(f"-{column}") if self.sort == Sort(column) else Sort(column)
+
+    def page_of(self, total: int, size: int) -> int:
+        """The number of the page that is shown: the one asked for, or the last one there is."""
+        return max(1, min(self.page, -(-total // size)))
+
+    def has(self, row: Findable) -> bool:
+        """Whether the row is among what is looked for."""
+        return (
+            (self.plan is None or row.plan == self.plan)
+            and (self.problem is None or f",{self.problem}," in row.problems)
+            and (self.mark is None or self.mark in row.step.get("marks", ()))
+            and self.says(row.email, row.role, row.groups)
+        )
+
+    def says(self, *cells: str) -> bool:
+        """Whether the text stands in one of the cells, whatever their case and their spaces."""
+        wanted = self.text.casefold()
+        return not wanted or any(wanted in " ".join(cell.casefold().split()) for cell in cells)
+
+    def sorted(self, rows: Iterable[RowT]) -> list[RowT]:
+        """The rows in the order asked for; rows that are equal in it stay in the file's."""
+        keys = {
+            "line": lambda row: 0,
+            "email": lambda row: row.email.lower(),
+            "role": lambda row: row.role.lower(),
+            "plan": lambda row: PLANS_IN_ORDER.index(row.plan),
+        }
+        if self.sort == Sort.LINE_DOWN:
+            return sorted(rows, key=lambda row: -row.line)
+        in_file = sorted(rows, key=lambda row: row.line)
+        return sorted(in_file, key=keys[self.sort.column], reverse=self.sort.is_down)
+
+
+EVERYTHING = Find()
+
+Member = TypeVar("Member", bound=StrEnum)
+
+
+def _member(enum: type[Member], name: str | None) -> Member | None:
+    return enum(name) if name in list(enum) else None

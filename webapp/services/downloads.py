@@ -1,0 +1,107 @@
+"""A batch's rows as a table in the shape of the uploaded file. Questions only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from sqlalchemy import select
+
+from webapp.core import columns
+from webapp.core.fields import REQUIRED, Field
+from webapp.core.finding import Find
+from webapp.core.planning import Plan
+from webapp.db import db
+from webapp.models import Batch, BatchFile, Row
+from webapp.services import aliases, batches
+
+SAID = ("Status", "Reason", "Suggestion")
+"""The columns that Muster adds; a file that ends with them already, as one of ours, gets them no second time."""
+
+SAMPLE = 50
+"""Rows that are asked which column holds what."""
+
+_PLANS = {
+    Plan.INVITE: "New invite",
+    Plan.UPDATE: "Access update",
+    Plan.UNCHANGED: "Unchanged",
+    Plan.DUPLICATE: "Duplicate",
+    Plan.ATTENTION: "Needs attention",
+}
+
+
+def stem(batch: Batch) -> str:
+    """The file's name without its ending."""
+    return batch.name.rpartition(".")[0] or batch.name
+
+
+def rows(batch: Batch, find: Find) -> tuple[Sequence[str], Iterator[Sequence[str]]]:
+    """The header and the lines of what the review shows on all its pages: the columns as uploaded, then SAID.
+
+    What was edited stands in place of what was read. A row that was added by hand has only its e-mail, role and groups.
+    """
+    header = list(batch.header)
+    if tuple(header[-len(SAID) :]) == SAID:
+        del header[-len(SAID) :]
+    places = _places(batch, header)
+    for field in Field:
+        if field not in places and (field in REQUIRED or _has_groups(batch)):  # so that nothing typed here is lost
+            places[field] = len(header)
+            header.append(field.heading)
+    return (*header, *SAID), (_line(batch, row, places, len(header)) for row in batches.all_of(batch, find))
+
+
+def _places(batch: Batch, header: Sequence[str]) -> dict[Field, int]:
+    """Which column holds which field: as a person chose, as remembered, or by the names; whichever the rows agree with.
+
+    What people chose may be forgotten by now: then the columns are those that hold what was read from them.
+    """
+    known = select(Row).where(Row.batch_id == batch.id, Row.read_email != "").order_by(Row.line).limit(SAMPLE)
+    sample = [row for row in db.session.scalars(known) if row.read_cells]
+    file = db.session.get(BatchFile, batch.id)
+    remembered = aliases.columns_of({1: batch.header})
+    for places in (file.columns if file else {}, remembered[1] if remembered else {}, _named(header)):
+        found = {Field(name): place for name, place in places.items() if place < len(header)}
+        if found and all(_held(row, field, place) for row in sample for field, place in found.items() if field in REQUIRED):
+            return found
+    found = {}
+    for field in Field:
+        filled = [row for row in sample if getattr(row, f"read_{field}")]
+        fits = (place for place in range(len(header)) if filled and all(_held(row, field, place) for row in filled))
+        if (place := next((place for place in fits if place not in found.values()), None)) is not None:
+            found[field] = place
+    return found
+
+
+def _named(header: Sequence[str]) -> dict[Field, int]:
+    try:
+        return columns.match(header).columns
+    except columns.UnmatchedColumns:
+        return {}
+
+
+def _held(row: Row, field: Field, place: int) -> bool:
+    """Whether the line as read holds in this place what was read of the field."""
+    return place < len(row.read_cells) and bool(row.read_cells[place] == getattr(row, f"read_{field}"))
+
+
+def _has_groups(batch: Batch) -> bool:
+    return db.session.scalar(select(Row.id).where(Row.batch_id == batch.id, Row.groups != "").limit(1)) is not None
+
+
+def _line(batch: Batch, row: Row, places: dict[Field, int], width: int) -> list[str]:
+    line = [*row.read_cells[:width], *[""] * (width - len(row.read_cells))]
+    for field, place in places.items():
+        line[place] = row.cell(field.value)
+    return [*line, *_said(batch, row)]
+
+
+def _said(batch: Batch, row: Row) -> tuple[str, str, str]:
+    if row.outcome:
+        return row.outcome.value.capitalize(), row.why, ""
+    is_skipped = row.plan is Plan.ATTENTION and batch.skip_errors
+    reasons = [issue["text"] for issue in row.issues]
+    if row.plan is Plan.DUPLICATE:
+        reasons.append(f"Same email as row {row.step.get('twin')}.")
+    reasons += [text for _, text in row.step.get("notes", ())]
+    suggestions = [f"{Field(issue['field']).heading}: {issue['suggestion']}" for issue in row.issues if issue.get("suggestion")]
+    return "Skipped" if is_skipped else _PLANS[row.plan], " ".join(reasons), "; ".join(suggestions)

@@ -1,0 +1,75 @@
+"""A batch's e-mail before anybody gets it, written for one of its people: for the preview and for tests. Questions only."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import select
+
+from webapp import emails
+from webapp.core.directory import ALL_GROUPS, Registry, fold
+from webapp.core.planning import Access, Plan
+from webapp.db import db
+from webapp.emails import Email
+from webapp.models import Batch, Message, Row, User
+from webapp.schemas.rows import split_groups
+from webapp.services import directory
+
+
+def row_of(batch: Batch) -> Row | None:
+    """Whose e-mail is shown: the first who is invited, else the first who is there at all."""
+    standing = select(Row).where(Row.batch_id == batch.id, Row.removed_at.is_(None)).order_by(Row.line).limit(1)
+    return db.session.scalar(standing.where(Row.plan == Plan.INVITE)) or db.session.scalar(standing)
+
+
+def email(batch: Batch, row: Row, by: User) -> Email:
+    """What this row's person would get if `by` confirmed, but for the link, which leads nowhere."""
+    values = _values(batch, row, by.name, directory.registry())
+    return emails.invitation(**values, to=row.email, link=f"{directory.settings().public_url}/invitations/…")
+
+
+def of_tests(messages: Sequence[Message]) -> dict[int, dict[str, Any]]:
+    """For test messages the arguments of `emails.invitation`, by their ids; without those whose row is gone.
+
+    A test is from its own recipient, who asked for it.
+    """
+    if not messages:
+        return {}
+    wanted = {message.row_id for message in messages}
+    found = {row.id: (row, batch) for row, batch in db.session.execute(select(Row, Batch).join(Batch).where(Row.id.in_(wanted)))}
+    names, registry = askers(messages), directory.registry()
+    return {
+        message.id: {**_values(batch, row, names.get(message.recipient, ""), registry), "to": message.recipient, "link": None}
+        for message in messages
+        for row, batch in filter(None, [found.get(message.row_id or 0)])
+    }
+
+
+def askers(messages: Sequence[Message]) -> dict[str, str]:
+    """The names of those who get these tests, by e-mail."""
+    addresses = {message.recipient for message in messages}
+    named = select(User.email, User.name).where(User.email.in_(addresses))
+    return dict(db.session.execute(named).tuples().all()) if addresses else {}
+
+
+def _values(batch: Batch, row: Row, inviter: str, registry: Registry) -> dict[str, Any]:
+    role, groups = _access(row, registry)
+    return {
+        "organisation": directory.organisation().name,
+        "inviter": inviter,
+        "role": role,
+        "groups": groups,
+        "expires_days": batch.valid_days,
+        "message": batch.message,
+    }
+
+
+def _access(row: Row, registry: Registry) -> tuple[str, list[str] | str]:
+    """The role and the groups in names: as planned, or as the cells say where nothing can be planned yet."""
+    if "after" in row.step:
+        access = Access.from_dict(row.step["after"])
+        names = sorted(registry.group_by_id[id].name for id in access.groups if id in registry.group_by_id)
+        return registry.role_by_id[access.role].name, ALL_GROUPS if access.everything else names
+    role = registry.role_by_key.get(fold(row.role))
+    return role.name if role else row.role, split_groups(row.groups)

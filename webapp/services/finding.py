@@ -1,0 +1,84 @@
+"""Rows of a batch under review, found by their stored plans. Questions only.
+
+The database filters and sorts; free text is looked for here, because SQLite knows upper and lower case of ASCII only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, TypeVarTuple
+
+from sqlalchemy import Select, case, func, select
+
+from webapp.core.finding import PLANS_IN_ORDER, Find, Sort
+from webapp.core.planning import Plan
+from webapp.db import db
+from webapp.models import Batch, Row
+
+Columns = TypeVarTuple("Columns")
+
+CHUNK = 500
+"""Rows held in memory at once while all of a batch are gone through."""
+
+
+def page(batch: Batch, find: Find, size: int) -> tuple[Sequence[Row], int, int]:
+    """The rows of the page that is asked for, its number, and how many rows all pages hold; at most two queries.
+
+    A page past the last one is the last one: rows may have gone since the address was made.
+    """
+    query = _ordered(select(Row), batch, find)
+    if not find.text:
+        total = _counted(batch, find)
+        number = find.page_of(total, size)
+        rows = db.session.scalars(query.limit(size).offset((number - 1) * size)).all()
+        return rows, number, total
+    cells = _ordered(select(Row.id, Row.email, Row.role, Row.groups), batch, find)
+    ids = [id for id, *texts in db.session.execute(cells) if find.says(*texts)]
+    number = find.page_of(len(ids), size)
+    shown = ids[(number - 1) * size : number * size]
+    found = {row.id: row for row in db.session.scalars(select(Row).where(Row.id.in_(shown)))}
+    return [found[id] for id in shown if id in found], number, len(ids)
+
+
+def each(batch: Batch, find: Find) -> Iterator[Row]:
+    """All rows that are asked for, on whatever page, in order; a chunk at a time."""
+    for row in db.session.scalars(_ordered(select(Row), batch, find).execution_options(yield_per=CHUNK)):
+        if find.says(row.email, row.role, row.groups):
+            yield row
+
+
+def _counted(batch: Batch, find: Find) -> int:
+    """How many rows there are without regard to text: from the batch's own counts wherever these tell."""
+    asked = {name for name in ("plan", "problem", "mark") if getattr(find, name)}
+    if not asked:
+        return batch.size
+    if asked == {"plan"}:
+        return batch.counts.get(str(find.plan), 0)
+    if asked == {"mark"}:
+        return batch.counts.get(str(find.mark), 0)
+    if asked == {"problem"} or (asked == {"plan", "problem"} and find.plan is Plan.ATTENTION):
+        return batch.counts.get(f"problem:{find.problem}", 0)
+    return db.session.scalar(_narrowed(select(func.count(Row.id)), batch, find)) or 0
+
+
+def _narrowed(query: Select[*Columns], batch: Batch, find: Find) -> Select[*Columns]:
+    query = query.where(Row.batch_id == batch.id, Row.removed_at.is_(None))
+    if find.plan:
+        query = query.where(Row.plan == find.plan)
+    if find.problem:  # what has a problem needs attention: said, so that the index of plans is used
+        query = query.where(Row.plan == Plan.ATTENTION, Row.problems.contains(f",{find.problem},"))
+    if find.mark:
+        query = query.where(Row.plan.in_([Plan.INVITE, Plan.UPDATE]), Row.step["marks"].as_string().contains(f'"{find.mark}"'))
+    return query
+
+
+def _ordered(query: Select[*Columns], batch: Batch, find: Find) -> Select[*Columns]:
+    query = _narrowed(query, batch, find)
+    if find.sort == Sort.LINE_DOWN:
+        return query.order_by(Row.line.desc())
+    plans = case({plan: place for place, plan in enumerate(PLANS_IN_ORDER)}, value=Row.plan, else_=len(PLANS_IN_ORDER))
+    keys: dict[str, Any] = {"email": func.lower(Row.email), "role": func.lower(Row.role), "plan": plans}
+    key = keys.get(find.sort.column)
+    if key is None:
+        return query.order_by(Row.line)
+    return query.order_by(key.desc() if find.sort.is_down else key, Row.line)

@@ -1,0 +1,264 @@
+"""Which column of a file holds what, and which of a file's words means which role or group."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from sqlalchemy import delete, func, or_, select
+
+from webapp.core import columns, tables
+from webapp.core.directory import ALL_GROUPS, Registry, fold
+from webapp.core.errors import Conflict, Refused
+from webapp.core.fields import REQUIRED, Field
+from webapp.core.planning import Plan
+from webapp.core.suggestions import nearest
+from webapp.core.tables import Line, Sheet, Table, UnreadableFile
+from webapp.db import begin_write, db
+from webapp.models import AliasKind, Batch, BatchFile, BatchState, Row, RowEdit, User
+from webapp.schemas.rows import split_groups
+from webapp.services import aliases, audit, batches, bulk, directory, edits, uploads
+from webapp.services.audit import AuditAction
+
+PREVIEWED = 3
+"""Rows in the preview of the mapping page."""
+WORDS = 20
+"""Unknown words on one review page; the commonest first."""
+CELLS = 2000
+"""Different wrong cells of one column that are looked at; the commonest first."""
+
+# Columns
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What a person says of a file. columns: place -> field of those that are used; None: not asked yet."""
+
+    sheet: str | None = None
+    header_row: int | None = None
+    columns: Mapping[int, Field] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of the file as the page shows it. state: "recognised" by its name, a "guess", or "" for a person's choice."""
+
+    place: int
+    name: str
+    samples: Sequence[str]
+    field: Field | None
+    state: str
+    is_doubled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Matching:
+    """The mapping page. `refusal` says why this sheet or header row cannot be read; then there are no columns."""
+
+    sheets: Sequence[Sheet]
+    sheet: str | None
+    head: Sequence[Line]
+    header_row: int
+    columns: Sequence[Column] = ()
+    rows: int = 0
+    preview: Sequence[Mapping[Field, str]] = ()
+    missing: Sequence[Field] = ()
+    doubled: Sequence[Field] = ()
+    refusal: UnreadableFile | None = None
+
+    @property
+    def is_complete(self) -> bool:
+        return not (self.refusal or self.missing or self.doubled)
+
+
+def matching(batch: Batch, choice: Choice) -> Matching:
+    """What the mapping page shows for a choice that need not be a good one. Raises Conflict: the file is not kept."""
+    source = uploads.kept(batch)
+    if choice.sheet is None and choice.header_row is None:
+        choice = replace(choice, sheet=source.sheet, header_row=source.header_row)
+    asked = replace(source, sheet=choice.sheet, header_row=choice.header_row)
+    try:
+        sheets = tables.sheets(source.data, source.name)
+        bare = tables.read(source.data, source.name, sheet=choice.sheet, header_row=0)
+        shown = Matching(sheets, bare.sheet, bare.lines[: tables.HEADER_WITHIN], choice.header_row or 0)
+    except UnreadableFile as refusal:
+        return Matching([], choice.sheet, [], 0, refusal=refusal)
+    try:
+        table = uploads.read_table(asked)
+    except UnreadableFile as refusal:
+        return replace(shown, refusal=refusal)
+    chosen = choice.columns
+    if chosen is None and source.columns and (source.sheet, source.header_row) == (choice.sheet, choice.header_row):
+        chosen = {place: name for name, place in source.columns.items()}
+    found = _columns(table, chosen)
+    held = Counter(column.field for column in found if column.field)
+    doubled = [each for each in Field if held[each] > 1]
+    return replace(
+        shown,
+        header_row=table.header_row,
+        columns=[replace(column, is_doubled=column.field in doubled) for column in found],
+        rows=len(table.lines),
+        preview=_preview(table, found),
+        missing=[each for each in REQUIRED if each not in held],
+        doubled=doubled,
+    )
+
+
+def _columns(table: Table, chosen: Mapping[int, Field] | None) -> list[Column]:
+    registry = directory.registry()
+    lines = [line.cells for line in table.lines[:100]]
+    guesses = columns.guess(
+        table.header, lines, [role.name for role in registry.roles], [group.name for group in registry.groups]
+    )
+    if chosen is None and table.header_row and (known := aliases.columns_of({table.header_row: table.header})):
+        chosen = {place: name for name, place in known[1].items()}
+    found = []
+    for guess in guesses:
+        held = guess.field if chosen is None else chosen.get(guess.place)
+        by_muster = held is not None and held is guess.field
+        state = ("recognised" if guess.certain else "guess") if by_muster else ""
+        found.append(Column(guess.place, guess.name, guess.samples, held, state))
+    return found
+
+
+def _preview(table: Table, found: Sequence[Column]) -> list[dict[Field, str]]:
+    place = {column.field: column.place for column in reversed(found) if column.field}
+    return [{each: line.cells[place[each]] for each in Field if each in place} for line in table.lines[:PREVIEWED]]
+
+
+def choose(
+    batch_id: int, choice: Choice, by: User, *, remember: bool = False, split: bool = False, version: int | None = None
+) -> Batch:
+    """Read the batch's file as a person says, and stage its rows in place of those there were. One commit.
+
+    remember: from now on for every file with this header; else what was remembered for it is forgotten.
+    version: the batch's version that the page showed; edits made since are not thrown away unseen.
+    Raises UnmatchedColumns where fields are missing, UnreadableFile, TooLong unless split, and Conflict.
+    """
+    batch = batches.found(batch_id)
+    held = _by_field(choice.columns or {})
+    source = replace(uploads.kept(batch), sheet=choice.sheet, header_row=choice.header_row, columns=held)
+    reading = uploads.read(source)
+    plan = uploads.planned(batch, reading, by, split)
+    begin_write()
+    batch = _open(batch_id, version)
+    batch.planned_for_id = by.id
+    uploads.describe(batch, source, reading)
+    of_rows = RowEdit.batch_id == batch_id, or_(RowEdit.row_id.is_not(None), RowEdit.field.in_(edits.MARKERS))
+    db.session.execute(delete(RowEdit).where(*of_rows))
+    db.session.execute(delete(Row).where(Row.batch_id == batch_id))
+    batch.version += 1
+    batch.moved_version = batch.version  # pages that show the rows as they were are too old to be confirmed
+    uploads.fill(batch, plan, source)
+    if batch.parts > 1:
+        db.session.execute(delete(BatchFile).where(BatchFile.batch_id == batch_id))
+    else:
+        uploads.keep(batch, source)
+    header = reading.table.header
+    if reading.table.header_row:
+        (aliases.remember_columns(header, held, batch, by) if remember else aliases.forget_columns(header, batch, by))
+    named = {name.heading: header[place] for name, place in held.items()}
+    audit.record(by, AuditAction.BATCH_MATCHED, batch, columns=named, rows=sum(map(len, plan.parts)))
+    db.session.commit()
+    return batch
+
+
+def _by_field(chosen: Mapping[int, Field]) -> dict[Field, int]:
+    held: dict[Field, int] = {}
+    for place, name in chosen.items():
+        if name in held:
+            raise columns.UnmatchedColumns(
+                f"Two columns are used as {name.heading}.", "Choose “Ignore” for the one that does not count."
+            )
+        held[name] = place
+    return held
+
+
+def _open(batch_id: int, version: int | None) -> Batch:
+    """The locked batch, whose columns can still be matched."""
+    batch = batches.locked(batch_id)
+    if batch.state not in (BatchState.MAPPING, BatchState.REVIEWING):
+        raise batches.NotUnderReview(batch)
+    if not uploads.is_kept(batch):
+        raise Conflict("This upload was split into parts in the meantime. The list of uploads shows them.")
+    if version is not None and version != batch.version:
+        raise Conflict(
+            "Somebody changed this upload in the meantime. Look at it again, then match its columns. Nothing was lost."
+        )
+    return batch
+
+
+# Words
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A word of a file that is no role or group, and in how many rows it stands. field: "role" or "groups"."""
+
+    field: str
+    text: str
+    rows: int
+    can_be_remembered: bool = True
+
+
+def unknown_words(batch: Batch) -> list[Word]:
+    """Words that are nowhere near a role or a group, so that Muster has nothing to suggest; the commonest first.
+
+    A batch whose counts tell of no such problem costs no query, any other one a column; only rows in attention are read.
+    """
+    wrong = [name for name in ("role", "groups") if batch.counts.get(f"problem:{name}", 0)]
+    if not wrong:
+        return []
+    registry = directory.registry(batch.planned_for)
+    found = [word for name in wrong for word in _words_of(batch, name, registry)]
+    return sorted(found, key=lambda word: (-word.rows, word.field, fold(word.text)))[:WORDS]
+
+
+def _words_of(batch: Batch, name: str, registry: Registry) -> list[Word]:
+    cell = getattr(Row, name)
+    wrong = (Row.batch_id == batch.id, Row.plan == Plan.ATTENTION, Row.removed_at.is_(None), Row.problems.contains(f",{name},"))
+    query = select(cell, func.count()).where(*wrong).group_by(cell).order_by(func.count().desc(), func.min(Row.line)).limit(CELLS)
+    rows: Counter[str] = Counter()
+    spelt: dict[str, str] = {}
+    for text, n in db.session.execute(query):
+        for word in split_groups(text) if name == "groups" else [" ".join(text.split())]:
+            rows[fold(word)] += n
+            spelt.setdefault(fold(word), word)
+    known, names = (registry.role_by_key, [role.name for role in registry.roles if not role.is_owner])
+    if name == "groups":
+        known, names = {fold(ALL_GROUPS): None, **registry.group_by_key}, [group.name for group in registry.groups]  # type: ignore[dict-item]
+    found: list[Word] = []
+    for key, n in rows.most_common():
+        if key and key not in known and not nearest(spelt[key], names):
+            found.append(Word(name, spelt[key], n, len(spelt[key]) <= aliases.LONGEST_WORD))
+        if len(found) == WORDS:
+            break
+    return found
+
+
+def translate(batch_id: int, name: str, word: str, meant: str, by: User, *, remember: bool = False) -> bulk.Done:
+    """Write the role or the group that is meant into every row that says `word`, as one step that can be undone.
+
+    remember: later files may say the word, too. Raises Refused for what cannot be meant, Conflict where no row says so.
+    """
+    registry = directory.registry()
+    official = _official(name, meant, registry, by)
+    if remember:
+        aliases.check(word)
+    done = bulk.fix(batch_id, name, word, official, by)
+    if remember:
+        aliases.remember(AliasKind.ROLE if name == "role" else AliasKind.GROUP, word, official, by, batch_id)
+    return done
+
+
+def _official(name: str, meant: str, registry: Registry, by: User) -> str:
+    if name == "role":
+        role = registry.role_by_key.get(fold(meant))
+        if role is None or role not in registry.grantable(by.role.rank):
+            raise Refused("Choose a role that you may grant.")
+        return role.name
+    group = registry.group_by_key.get(fold(meant)) if name == "groups" else None
+    if group is None:
+        raise Refused("Choose a group.")
+    return group.name

@@ -1,0 +1,99 @@
+"""A batch's e-mail: how long its links work, what it says, how it looks, and a test of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, Response, render_template, request
+from marshmallow import ValidationError
+from werkzeug.wrappers import Response as BaseResponse
+
+from webapp.core.errors import NotThere, Refused
+from webapp.core.permissions import Permission
+from webapp.models import Batch, BatchState
+from webapp.schemas.batches import LONGEST_MESSAGE, OptionsSchema
+from webapp.services import batches, examples, letters
+from webapp.views.batches import row_context
+from webapp.views.messages import FRAME_CSP
+from webapp.web import allow, go, is_fragment, me, page_or_fragment
+
+bp = Blueprint("letters", __name__, url_prefix="/batches/<int:batch_id>/letter")
+
+ASKED = ("valid_days", "message")
+
+
+@bp.get("")
+@allow(Permission.INVITATIONS_MAKE)
+def show(batch_id: int) -> BaseResponse | tuple[str, int]:
+    """What the invitations of a batch under review say, to be changed and looked at."""
+    batch = batches.found(batch_id)
+    if batch.state is not BatchState.REVIEWING:
+        return go("batches.show", batch_id=batch_id)
+    return page_or_fragment("batches/letter.html", "batches/_letter.html", **context(batch))
+
+
+@bp.get("/html")
+@allow(Permission.INVITATIONS_MAKE)
+def html(batch_id: int) -> Response:
+    """The e-mail's HTML for an example person, as a document of its own for the frame."""
+    batch = batches.found(batch_id)
+    row = examples.row_of(batch)
+    if row is None:
+        raise NotThere("There is no row to show an example for.")
+    return Response(examples.email(batch, row, me()).html, headers={"Content-Security-Policy": FRAME_CSP})
+
+
+@bp.route("", methods=["PATCH", "POST"])
+@allow(Permission.INVITATIONS_MAKE)
+def update(batch_id: int) -> str | BaseResponse | tuple[str, int]:
+    """Change it; wrong values are told under their fields, and nothing is stored."""
+    try:
+        batch = save(batch_id)
+    except ValidationError as error:
+        return refused(batch_id, error.messages_dict)
+    if not is_fragment():
+        return go("letters.show", batch_id=batch_id, say="Saved.")
+    return render_template("batches/_letter_saved.html", said="Invitation saved", **context(batch))
+
+
+@bp.post("/tests")
+@allow(Permission.INVITATIONS_MAKE)
+def test(batch_id: int) -> str | BaseResponse | tuple[str, int]:
+    """Save what is typed and send it to who asks; no invitation comes of it."""
+    try:
+        batch = save(batch_id)
+        message = letters.send_test(batch_id, me())
+    except ValidationError as error:
+        return refused(batch_id, error.messages_dict)
+    except Refused as refusal:
+        return refused(batch_id, {"test": [str(refusal)]})
+    said = f"Test on its way to {message.recipient}"
+    if not is_fragment():
+        return go("letters.show", batch_id=batch_id, say=said)
+    return render_template("batches/_letter_saved.html", said=said, **context(batch))
+
+
+def save(batch_id: int) -> Batch:
+    """Store the two options that the form carries."""
+    given = {name: request.form[name] for name in ASKED if name in request.form}
+    return batches.change(batch_id, batches.Options(**OptionsSchema().load(given)), me())
+
+
+def refused(batch_id: int, problems: dict[str, Any]) -> tuple[str, int]:
+    """The form again, with what was typed."""
+    shown = context(batches.found(batch_id)) | {"problems": problems}
+    shown["typed"] = {name: request.form.get(name, shown["typed"][name]) for name in ASKED}
+    return page_or_fragment("batches/letter.html", "batches/_letter.html", 422, **shown)
+
+
+def context(batch: Batch) -> dict[str, Any]:
+    """What the form and the preview show."""
+    row = examples.row_of(batch)
+    return {
+        **row_context(batch),
+        "typed": {"valid_days": batch.valid_days, "message": batch.message},
+        "problems": {},
+        "longest": LONGEST_MESSAGE,
+        "example": row,
+        "email": examples.email(batch, row, me()) if row else None,
+    }
