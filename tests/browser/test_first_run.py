@@ -111,7 +111,7 @@ def test_a_refused_file_says_why_in_the_dialog_and_the_next_one_works(open_page,
     watched = open_page()
     sign_in(watched, OWNER)
     page = watched.go("/users?invite=bulk")
-    page.set_input_files("#upload-file", {"name": "people.csv", "mimeType": "text/csv", "buffer": b"Name,Role\nAna,Analyst\n"})
+    page.set_input_files("#upload-file", {"name": "people.csv", "mimeType": "text/csv", "buffer": b"Email,Role\n"})
     expect(page.get_by_role("alert")).to_be_visible()
     expect(page.get_by_role("alert")).to_be_focused()
     watched.axe("a refused file")
