@@ -53,6 +53,7 @@ def main(arguments: list[str]) -> int:
         print(error, file=sys.stderr)
         return 2
     app = create_app(settings)
+    processes.settle()
     if arguments == ["--jobs"]:
         return run_jobs(app, settings.queue_url)
     return keep_time(app, arguments[0] if arguments else f"{socket.gethostname()[:60]}-{os.getpid()}")

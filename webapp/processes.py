@@ -4,6 +4,7 @@ The standard library only: the supervisor and the worker stand on it before ther
 """
 
 import ctypes
+import gc
 import logging
 import os
 import signal
@@ -135,3 +136,13 @@ def how_it_ended(child: Child) -> str:
     """ "ended with code 1" or "was ended by signal 9"."""
     code = child.returncode
     return f"was ended by signal {-code}" if code is not None and code < 0 else f"ended with code {code}"
+
+
+def settle() -> None:
+    """Once the app is there: look for garbage less often, and never among what stays for good.
+
+    By its default Python looks through everything whenever 700 objects are new; a step over fifty thousand rows then
+    spends a third of its time on that.
+    """
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)

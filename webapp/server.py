@@ -101,7 +101,9 @@ def main() -> int:
     signal.signal(signal.SIGINT, stop)
     try:
         settings = Settings.from_environment(os.environ)
-        serve(create_app(settings), settings)
+        app = create_app(settings)
+        processes.settle()
+        serve(app, settings)
     except ConfigError as error:
         print(error, file=sys.stderr)
         return 2

@@ -31,7 +31,7 @@ def staged(by, lines=LINES) -> Batch:
         values = dict(zip(("email", "role", "groups"), cells, strict=True))
         read = {f"read_{field}": value for field, value in values.items()}
         db.session.add(Row(batch_id=batch.id, line=line, plan=Plan.ATTENTION, step={}, issues=[], **values, **read))
-        plans.count(batch, Plan.ATTENTION, {}, "", +1)
+        plans.count(batch, [(Plan.ATTENTION, {}, "")], +1)
     db.session.flush()
     batches.refresh(batch)
     db.session.commit()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ from webapp.core.suggestions import nearest, nearest_domain
 T = TypeVar("T")
 
 FIELDS = ("email", "role", "groups")
+DISTINCT = 4096
+"""Cells that a schema remembers: e-mails pass through, roles and groups stay."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,3 +124,14 @@ class RowSchema(Schema):
     def __init__(self, registry: Registry) -> None:
         self.registry = registry
         super().__init__()
+        self.cell = functools.lru_cache(maxsize=DISTINCT)(self._cell)
+
+    def _cell(self, field: str, text: str) -> tuple[Any, tuple[Issue, ...]]:
+        """`cell(field, text)`: what `load` says of one cell, as (value, ()) or (None, issues).
+
+        Each distinct cell is judged once: in a long file roles and groups repeat.
+        """
+        try:
+            return self.fields[field].deserialize(text), ()
+        except ValidationError as error:
+            return None, tuple(error.messages)  # type: ignore[arg-type]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from sqlalchemy import delete, select
 
@@ -17,6 +18,8 @@ from webapp.models import Batch, BatchFile, BatchState, Row, RowEdit, User
 from webapp.schemas.rows import FIELDS
 from webapp.services import audit, directory, edits, finding, plans, reports
 from webapp.services.audit import AuditAction
+
+T = TypeVar("T")
 
 PAGE = 100
 """Rows on one page of the review."""
@@ -57,8 +60,8 @@ def stage_again(batch_id: int, by: User) -> Batch:
         cells = {field: row.cell(field) for field in FIELDS}
         read = {"read_cells": row.read_cells} | {f"read_{field}": cell for field, cell in cells.items()}
         db.session.add(Row(batch_id=batch.id, line=row.line, **cells, **read))
-        plans.count(batch, Plan.ATTENTION, {}, "", +1)  # until refresh() below plans it
     db.session.flush()
+    plans.count(batch, [(Plan.ATTENTION, {}, "")] * len(rows), +1)  # until refresh() below plans them
     refresh(batch)
     audit.record(by, AuditAction.BATCH_UPLOADED, batch, rows=len(rows), again=old.id)
     db.session.commit()
@@ -95,6 +98,23 @@ def under_review(batch_id: int) -> Batch:
     return batch
 
 
+def begun(batch_id: int, prepare: Callable[[Batch], T]) -> tuple[Batch, T]:
+    """Part of a command, its beginning: the batch under review, locked, and what `prepare` reads and judges for it.
+
+    Others need not wait while fifty thousand rows are judged: that is done before the lock is taken, and once more under
+    it only where somebody was faster, or where the stored plans are old.
+    """
+    batch = found(batch_id)
+    version, early = batch.version, None
+    if batch.state is BatchState.REVIEWING and not plans.are_stale(batch):
+        early = prepare(batch)
+    begin_write()
+    batch = under_review(batch_id)
+    if early is not None and batch.version == version and not plans.are_stale(batch):
+        return batch, early
+    return batch, prepare(batch)
+
+
 # Changing how a batch is applied
 
 
@@ -116,7 +136,7 @@ def change(batch_id: int, options: Options, by: User) -> Batch:
     wanted = {name: getattr(options, name) for name in ("mode", "change_roles", "skip_errors", "valid_days", "message")}
     changed = {name: value for name, value in wanted.items() if value is not None and value != getattr(batch, name)}
     if changed:
-        edits.noted(batch, by, [edits.Change(None, n, edits.current(batch, None, n), str(value)) for n, value in changed.items()])
+        edits.noted(batch, by, [(None, name, edits.current(batch, None, name), str(value)) for name, value in changed.items()])
     for name, value in changed.items():
         setattr(batch, name, value)
     if not changed or changed.keys() - {"valid_days", "message"}:
@@ -322,16 +342,16 @@ def all_of(batch: Batch, find: Find = EVERYTHING) -> Iterable[Row]:
 
 def _planned_anew(batch: Batch) -> list[Row]:
     """The standing rows and the batch's counts as they would be, were the plans made now; nothing of it is stored."""
-    rows = plans.standing_rows(batch)
+    rows = plans.standing_rows(batch, as_read=True)
     judgements = plans.judged_again(batch, rows)
     moved = plans.stale(rows, judgements)
     db.session.expunge(batch)  # what is changed from here on is for the eye, and must not be flushed
+    plans.count(batch, map(plans.counted, rows), -1)
     for row in rows:
         db.session.expunge(row)
-        plans.count(batch, row.plan, row.step, row.problems, -1)
-        for name, value in judgements[row.line].values().items():
+        for name, value in judgements[row.line].values.items():
             setattr(row, name, value)
-        plans.count(batch, row.plan, row.step, row.problems, +1)
+    plans.count(batch, map(plans.counted, rows), +1)
     if moved:
         batch.version += 1  # as storing them will make it
     return rows

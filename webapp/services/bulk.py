@@ -9,18 +9,17 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from marshmallow import ValidationError
 from sqlalchemy import Select, func, select
 
 from webapp.core.directory import ALL_GROUPS, Registry, fold
 from webapp.core.errors import Conflict, NotThere, Refused
 from webapp.core.finding import Find
-from webapp.core.planning import Issue, Plan
-from webapp.db import among, begin_write, db
+from webapp.core.planning import Plan
+from webapp.db import among, db
 from webapp.models import Batch, Row, User
 from webapp.schemas.rows import FIELDS, RowSchema, split_groups
 from webapp.services import batches, directory, edits, finding, plans
-from webapp.services.edits import Change
+from webapp.services.edits import Change, Prepared
 from webapp.services.rows import LONGEST_CELL
 
 OFFERS = 20
@@ -181,20 +180,14 @@ def _wrong_words(field: str, cell: str, registry: Registry) -> list[str]:
 
 def _suggested(field: str, word: str, registry: Registry) -> str | None:
     """What the schema suggests instead of a wrong word, so that a bulk fix and a cell's own suggestion never differ."""
-    cells = {"email": "", "role": "", "groups": ""} | {field: f"a@{word}" if field == "email" else word}
-    try:
-        RowSchema(registry).load(cells)
-    except ValidationError as error:
-        issues: Sequence[Issue] = error.messages_dict.get(field, [])
-        return next((issue.new for issue in issues if issue.new), None)
-    return None
+    _, issues = RowSchema(registry).cell(field, f"a@{word}" if field == "email" else word)
+    return next((issue.new for issue in issues if issue.new), None)
 
 
 def fix(batch_id: int, field: str, old: str, new: str, by: User) -> Done:
     """Replace a wrong value in every row that has it. Raises Refused where no row has it any more."""
-    begin_write()
-    batch = batches.under_review(batch_id)
-    done = _replace(batch, by, field, _fixed_rows(batch, field, old), _fixing(field, old, new))
+    fixing = _fixing(field, old, new)
+    done = _replace(batch_id, by, field, lambda batch: (_fixed_rows(batch, field, old), fixing))
     if not done.count:
         raise Conflict("No row has that value any more. Nothing was replaced.")
     return done
@@ -222,16 +215,12 @@ def _fixed_rows(batch: Batch, field: str, old: str) -> list[Row]:
         raise NotThere("There is no such fix.")
     value = _value(field)
     if field == "email":
-        return _loaded(_wrong(batch, field, select(Row)).where(value == old.lstrip("@").lower()))
+        return plans.loaded(_wrong(batch, field, select(Row)).where(value == old.lstrip("@").lower()))
     wanted = fold(old)
     words = split_groups if field == "groups" else lambda cell: [cell]
     cells = [cell for (cell,) in db.session.execute(_wrong(batch, field, select(value)).group_by(value))]
     having = [cell for cell in cells if wanted in map(fold, words(cell))]
-    return _loaded(_wrong(batch, field, select(Row)).where(among(value, having)))
-
-
-def _loaded(query: Select[Any]) -> list[Row]:
-    return list(db.session.scalars(query.order_by(Row.line)))
+    return plans.loaded(_wrong(batch, field, select(Row)).where(among(value, having)))
 
 
 # Find and replace
@@ -249,13 +238,13 @@ def replaceable(batch: Batch, replacement: Replacement) -> Preview:
 def replace(batch_id: int, replacement: Replacement, by: User) -> Done:
     """Find and replace in a column, in all rows of the batch."""
     replacement.check()
-    begin_write()
-    batch = batches.under_review(batch_id)
-    column = getattr(Row, replacement.field)
-    standing = select(Row.id, column).where(Row.batch_id == batch_id, Row.removed_at.is_(None))
-    ids = [str(id) for id, cell in db.session.execute(standing) if replacement(cell) != cell]
-    rows = _by_id(batch, map(int, ids))
-    return _replace(batch, by, replacement.field, rows, replacement)
+
+    def found(batch: Batch) -> tuple[list[Row], Replacement]:
+        column = getattr(Row, replacement.field)
+        standing = select(Row.id, column).where(Row.batch_id == batch.id, Row.removed_at.is_(None))
+        return _by_id(batch, [id for id, cell in db.session.execute(standing) if replacement(cell) != cell]), replacement
+
+    return _replace(batch_id, by, replacement.field, found)
 
 
 def _by_id(batch: Batch, ids: Iterable[int]) -> list[Row]:
@@ -263,24 +252,35 @@ def _by_id(batch: Batch, ids: Iterable[int]) -> list[Row]:
     query = select(Row).where(Row.batch_id == batch.id, Row.removed_at.is_(None))
     if len(wanted) > CHOSEN:  # more than a statement should carry: read them all
         known = set(wanted)
-        return [row for row in _loaded(query) if row.id in known]
-    return _loaded(query.where(Row.id.in_(wanted)))
+        return [row for row in plans.loaded(query) if row.id in known]
+    return plans.loaded(query.where(Row.id.in_(wanted)))
 
 
-def _replace(batch: Batch, by: User, field: str, rows: Iterable[Row], after: Callable[[str], str]) -> Done:
-    return _step(batch, by, [Change(row, field, row.cell(field), after(row.cell(field))) for row in rows])
+def _replace(batch_id: int, by: User, field: str, find: Callable[[Batch], tuple[Iterable[Row], Callable[[str], str]]]) -> Done:
+    """One step: what `find` finds, and what is made of the cells of this field."""
+
+    def changes(batch: Batch) -> list[Change]:
+        rows, after = find(batch)
+        return [Change(row, field, row.cell(field), after(row.cell(field))) for row in rows]
+
+    return _step(batch_id, by, changes)
 
 
-def _step(batch: Batch, by: User, changes: Iterable[Change]) -> Done:
+def _step(batch_id: int, by: User, find: Callable[[Batch], Iterable[Change]]) -> Done:
     """One step of those changes that change something, and the commit."""
-    real = [change for change in changes if change.before != change.after]
-    if not real:
+
+    def prepare(batch: Batch) -> Prepared | None:
+        real = [change for change in find(batch) if change.before != change.after]
+        return edits.prepared(batch, real) if real else None
+
+    batch, step = batches.begun(batch_id, prepare)
+    if step is None:
         db.session.rollback()
         return Done(batch, 0, None)
-    edits.make(batch, by, real)
-    version, count = batch.version, len({change.row.id for change in real if change.row})
+    edits.written(batch, by, step)
+    version = batch.version
     db.session.commit()
-    return Done(batch, count, version)
+    return Done(batch, len({row_id for row_id, *_ in step.changes}), version)
 
 
 # Selected rows
@@ -329,9 +329,7 @@ def remove_groups(batch_id: int, chosen: Chosen, names: Sequence[str], by: User)
 
 def remove(batch_id: int, chosen: Chosen, by: User) -> Done:
     """Take the selected rows out of the batch."""
-    begin_write()
-    batch = batches.under_review(batch_id)
-    return _step(batch, by, [Change(row, "removed", "", "removed") for row in _rows(batch, chosen)])
+    return _step(batch_id, by, lambda batch: [Change(row, "removed", "", "removed") for row in _rows(batch, chosen)])
 
 
 def _role(registry: Registry, name: str, by: User) -> Callable[[str], str]:
@@ -353,10 +351,7 @@ def _meant(name: str, registry: Registry) -> int | str:
 
 
 def _change_chosen(batch_id: int, chosen: Chosen, by: User, field: str, make: Callable[[Registry], Callable[[str], str]]) -> Done:
-    begin_write()
-    batch = batches.under_review(batch_id)
-    after = make(directory.registry())
-    return _replace(batch, by, field, _rows(batch, chosen), after)
+    return _replace(batch_id, by, field, lambda batch: (_rows(batch, chosen), make(directory.registry())))
 
 
 def _rows(batch: Batch, chosen: Chosen) -> list[Row]:
@@ -380,8 +375,10 @@ def merge(batch_id: int, row_id: int, by: User) -> Done:
 
     Raises Refused where their roles differ.
     """
-    begin_write()
-    batch = batches.under_review(batch_id)
+    return _step(batch_id, by, lambda batch: _merger(batch, row_id))
+
+
+def _merger(batch: Batch, row_id: int) -> list[Change]:
     twins, _ = _twins(batch, row_id)
     registry = directory.registry()
     roles = {registry.role_by_key.get(fold(row.role)) for row in twins}
@@ -392,15 +389,17 @@ def merge(batch_id: int, row_id: int, by: User) -> Done:
     for name in (name for row in twins for name in split_groups(row.groups)):
         names.setdefault(_meant(name, registry), name)
     union = Change(leader, "groups", leader.groups, _joined(list(names.values())))
-    return _step(batch, by, [union, *(Change(row, "removed", "", "removed") for row in later)])
+    return [union, *(Change(row, "removed", "", "removed") for row in later)]
 
 
 def keep(batch_id: int, row_id: int, by: User) -> Done:
     """Of all rows that have this row's e-mail keep this one; the others are removed."""
-    begin_write()
-    batch = batches.under_review(batch_id)
-    twins, kept = _twins(batch, row_id)
-    return _step(batch, by, [Change(row, "removed", "", "removed") for row in twins if row.id != kept.id])
+
+    def others(batch: Batch) -> list[Change]:
+        twins, kept = _twins(batch, row_id)
+        return [Change(row, "removed", "", "removed") for row in twins if row.id != kept.id]
+
+    return _step(batch_id, by, others)
 
 
 def _twins(batch: Batch, row_id: int) -> tuple[list[Row], Row]:
@@ -409,7 +408,7 @@ def _twins(batch: Batch, row_id: int) -> tuple[list[Row], Row]:
     if row is None or row.batch_id != batch.id or row.removed_at is not None or row.email_key is None:
         raise Conflict("That row was removed or changed in the meantime. Nothing was changed.")
     query = select(Row).where(Row.batch_id == batch.id, Row.email_key == row.email_key, Row.removed_at.is_(None))
-    twins = _loaded(query)
+    twins = plans.loaded(query)
     if len(twins) < 2:
         raise Conflict("No other row has this email any more. Nothing was changed.")
     return twins, row

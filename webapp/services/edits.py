@@ -1,20 +1,23 @@
 """What people change in a batch under review: one step at a time, noted so that it can be undone.
 
-A step is every `RowEdit` of one version of the batch. Whatever changes rows or options makes its changes by `make`,
-or notes them by `noted` and calls `settled` itself; nothing else writes a `RowEdit`.
+A step is every `RowEdit` of one version of the batch. Whatever changes rows makes its changes by `make`, or prepares them
+before it takes the lock and writes them by `written`; nothing else writes a `RowEdit`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from typing import Any
 
 from sqlalchemy import Integer, cast, insert, select, update
 
+from webapp.core.planning import Plan
 from webapp.db import among, db, utcnow
 from webapp.models import Batch, EditState, Row, RowEdit, User
-from webapp.schemas.rows import FIELDS, RowSchema
+from webapp.schemas.rows import RowSchema
 from webapp.services import directory, plans
 
 UNDONE, REDONE = "undone", "redone"
@@ -35,6 +38,10 @@ class Change:
     after: str
 
 
+Noted = tuple[int | None, str, str, str]
+"""A change as it is kept: (row_id, field, before, after)."""
+
+
 def current(batch: Batch, row: Row | None, field: str) -> str:
     """What a change of this field would find as its `before` now."""
     if row is None:
@@ -47,20 +54,40 @@ def current(batch: Batch, row: Row | None, field: str) -> str:
     return row.cell(field)
 
 
-def make(batch: Batch, by: User, changes: Sequence[Change]) -> list[Row]:
-    """Part of a command: carry out the changes as one step that `by` can undo. -> see `carried_out`."""
-    noted(batch, by, changes)
-    return carried_out(batch, changes)
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A step that is judged and only has to be written: plain values, that outlive the transaction in which they were read.
+
+    rows: as `plans.write` takes them. keys: e-mail keys that the step bears on, None for all. others: further rows whose plan
+    changes.
+    """
+
+    changes: Sequence[Noted]
+    rows: Sequence[dict[str, Any]]
+    counts: dict[str, int]
+    keys: set[str] | None
+    others: Sequence[Row]
 
 
-def noted(batch: Batch, by: User, changes: Sequence[Change]) -> None:
+def make(batch: Batch, by: User, changes: Sequence[Change]) -> Sequence[Row]:
+    """Part of a command: carry out the changes as one step that `by` can undo. -> other rows whose plan changed."""
+    return written(batch, by, prepared(batch, changes))
+
+
+def written(batch: Batch, by: User, step: Prepared) -> Sequence[Row]:
+    """Part of a command: write a step that `by` can undo. -> other rows whose plan changed."""
+    noted(batch, by, step.changes)
+    return carried_out(batch, step)
+
+
+def noted(batch: Batch, by: User, changes: Sequence[Noted]) -> None:
     """Part of a command: keep what is changed as one new step of the batch. What `by` had undone cannot come back now."""
     dropped(batch, by)
     batch.version += 1
-    same = {"batch_id": batch.id, "version": batch.version, "user_id": by.id, "at": utcnow()}
+    same = {"batch_id": batch.id, "version": batch.version, "user_id": by.id, "at": utcnow(), "state": EditState.DONE}
     db.session.execute(
-        insert(RowEdit),
-        [same | {"row_id": c.row.id if c.row else None, "field": c.field, "before": c.before, "after": c.after} for c in changes],
+        insert(RowEdit.__table__),  # type: ignore[arg-type]
+        [same | dict(zip(("row_id", "field", "before", "after"), change, strict=True)) for change in changes],
     )
 
 
@@ -81,63 +108,69 @@ def dropped(batch: Batch, by: User) -> None:
     db.session.execute(update(RowEdit).where(*own).values(state=EditState.DROPPED), execution_options=unchecked)
 
 
-def carried_out(batch: Batch, changes: Iterable[Change]) -> list[Row]:
-    """Part of a command: set every `after`, and judge anew what that bears on. -> other rows whose plan changed."""
+def prepared(batch: Batch, changes: Sequence[Change], *, whole: bool = False) -> Prepared:
+    """Set every `after` in the rows as loaded, and judge anew what that bears on; nothing is written.
+
+    whole: everything is judged anew, as after a change of an option. The number of statements does not depend on the number
+    of rows.
+    """
     touched: dict[int, Row] = {}
     keys: set[str] = set()
-    whole = False
+    came: list[Row] = []
+    went: list[Row] = []
+    now = utcnow()
     for change in changes:
         row = change.row
-        if row is None:
-            _set_option(batch, change.field, change.after)
-            whole = True
-            continue
+        assert row is not None
         touched[row.id] = row
         if row.email_key:
             keys.add(row.email_key)
-        if change.field in ("removed", "added"):
-            _set_standing(batch, row, stands=(change.field == "added") == bool(change.after))
-        else:
-            setattr(row, change.field, change.after)
-    return settled(batch, list(touched.values()), keys, whole=whole)
+        if change.field not in ("removed", "added"):
+            plans.set_value(row, change.field, change.after)
+        elif (stands := (change.field == "added") == bool(change.after)) != (row.removed_at is None):
+            plans.set_value(row, "removed_at", None if stands else now)
+            (came if stands else went).append(row)
+    counts = Counter(batch.counts)
+    plans.tally(counts, map(plans.counted, came), +1)
+    plans.tally(counts, map(plans.counted, went), -1)
+    wanted, in_order = _affected(batch, touched, keys, sum(counts[plan] for plan in Plan), whole=whole)
+    judgements = plans.judged_again(batch, in_order)
+    moved = plans.stale(in_order, judgements)
+    plans.plan_anew(counts, moved, judgements)
+    others = [row for row in moved if row.id not in touched]
+    kept: list[Noted] = [(change.row.id if change.row else None, change.field, change.before, change.after) for change in changes]
+    rows = [plans.written(row) for row in (*touched.values(), *others)]
+    return Prepared(kept, rows, {key: n for key, n in counts.items() if n}, wanted, others)
 
 
-def _set_option(batch: Batch, field: str, text: str) -> None:
-    kind = type(getattr(batch, field))
-    setattr(batch, field, text == "True" if kind is bool else kind(text))
-
-
-def _set_standing(batch: Batch, row: Row, *, stands: bool) -> None:
-    if stands == (row.removed_at is None):
-        return
-    row.removed_at = None if stands else utcnow()
-    plans.count(batch, row.plan, row.step, row.problems, +1 if stands else -1)
-
-
-def settled(batch: Batch, rows: Sequence[Row], keys: set[str], *, whole: bool = False) -> list[Row]:
-    """Part of a command that changed these rows: judge them anew, and all that share, or shared, an e-mail with them.
-
-    keys: the e-mail keys that the rows had. whole: everything is judged anew, as after a change of an option. The number
-    of statements does not depend on the number of rows. -> other rows whose plan changed.
-    """
-    db.session.flush()
-    standing = [row for row in rows if row.removed_at is None]
+def _affected(
+    batch: Batch, touched: Mapping[int, Row], keys: set[str], size: int, *, whole: bool
+) -> tuple[set[str] | None, list[Row]]:
+    """The rows that are to be judged anew: those that were touched, and all that share, or shared, an e-mail with them."""
+    standing = [row for row in touched.values() if row.removed_at is None]
     wanted: set[str] | None = None
     if whole or len(standing) > MANY:
-        is_all = len(standing) == batch.size  # reading fifty thousand rows a second time takes a second
-        affected = sorted(standing, key=lambda row: row.line) if is_all else plans.standing_rows(batch)
+        is_all = len(standing) == size  # reading fifty thousand rows a second time takes a second
+        others = [] if is_all else plans.standing_rows(batch)
     else:
         schema = RowSchema(directory.registry(batch.planned_for))
-        cells = ((row.line, {field: row.cell(field) for field in FIELDS}) for row in standing)
-        wanted = keys | {key for line, row in cells if (key := plans.candidate(schema, line, row).email_key)}
-        found = {row.id: row for row in standing}
-        if wanted:
-            query = select(Row).where(Row.batch_id == batch.id, Row.removed_at.is_(None), among(Row.email_key, sorted(wanted)))
-            found |= {row.id: row for row in db.session.scalars(query)}
-        affected = sorted(found.values(), key=lambda row: row.line)
-    judgements = plans.judged_again(batch, affected)
-    changed = plans.stale(affected, judgements)
-    plans.store(batch, changed, judgements)
-    plans.unsettle_parts(batch, wanted)
-    own = {row.id for row in rows}
-    return [row for row in changed if row.id not in own]
+        new_keys = (schema.cell("email", row.email)[0] for row in standing)
+        wanted = keys | {address.key for address in new_keys if address}
+        query = select(Row).where(Row.batch_id == batch.id, Row.removed_at.is_(None), among(Row.email_key, sorted(wanted)))
+        others = list(db.session.scalars(query)) if wanted else []
+    affected = {row.id: row for row in (*others, *standing) if row.removed_at is None}
+    return wanted, sorted(affected.values(), key=lambda row: row.line)
+
+
+def carried_out(batch: Batch, step: Prepared) -> Sequence[Row]:
+    """Part of a command: write a step's rows, without noting it. -> other rows whose plan changed."""
+    plans.write(step.rows)
+    batch.counts = step.counts
+    plans.unsettle_parts(batch, step.keys)
+    return step.others
+
+
+def set_option(batch: Batch, field: str, text: str) -> None:
+    """Part of a command: an option of the batch, from its text."""
+    kind = type(getattr(batch, field))
+    setattr(batch, field, text == "True" if kind is bool else kind(text))

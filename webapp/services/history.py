@@ -5,7 +5,7 @@ docs/rules.md, "Undo and redo".
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -13,10 +13,10 @@ from sqlalchemy import Integer, cast, func, select, update
 
 from webapp.core.errors import Conflict
 from webapp.core.words import plural
-from webapp.db import begin_write, db
+from webapp.db import db
 from webapp.models import Batch, EditState, Row, RowEdit, User
-from webapp.services import batches, edits
-from webapp.services.edits import MARKERS, REDONE, UNDONE, Change
+from webapp.services import batches, edits, plans
+from webapp.services.edits import MARKERS, REDONE, UNDONE, Change, Prepared
 
 RECENT = 10
 """Steps in the list of what was changed last."""
@@ -118,43 +118,69 @@ def undo(batch_id: int, by: User, version: int | None = None) -> Done:
 
     Raises Conflict, and changes nothing, where somebody changed one of its cells since.
     """
-    begin_write()
-    batch = batches.under_review(batch_id)
-    if version is None:
-        last = select(func.max(RowEdit.version)).where(
-            RowEdit.batch_id == batch_id,
-            RowEdit.user_id == by.id,
-            RowEdit.state == EditState.DONE,
-            RowEdit.field.not_in(MARKERS),
-        )
-        version = db.session.scalar(last)
-    changes = _changes(batch, version, EditState.DONE) if version else []
-    if not changes or version is None:
-        raise Conflict("There is nothing left to undo.")
-    backwards = [Change(c.row, c.field, before=c.after, after=c.before) for c in reversed(changes)]
-    return _moved(batch, by, version, backwards, _name(changes), UNDONE)
+
+    def prepare(batch: Batch) -> _Move:
+        wanted = version or _last_of(batch, by)
+        changes = _changes(batch, wanted, EditState.DONE) if wanted else []
+        if not changes or wanted is None:
+            raise Conflict("There is nothing left to undo.")
+        backwards = [Change(c.row, c.field, before=c.after, after=c.before) for c in reversed(changes)]
+        return _prepared(batch, wanted, backwards, _name(changes), UNDONE)
+
+    batch, move = batches.begun(batch_id, prepare)
+    return _moved(batch, by, move)
 
 
 def redo(batch_id: int, by: User) -> Done:
     """Do again what one undid last. Raises Conflict, and changes nothing, where it no longer fits."""
-    begin_write()
-    batch = batches.under_review(batch_id)
-    last = (
-        select(RowEdit)
-        .where(
-            RowEdit.batch_id == batch_id,
-            RowEdit.user_id == by.id,
-            RowEdit.field == UNDONE,
-            RowEdit.state == EditState.DONE,
-        )
-        .order_by(RowEdit.id.desc())
-        .limit(1)
-    )
-    marker = db.session.scalar(last)
-    changes = _changes(batch, int(marker.before), EditState.UNDONE) if marker else []
-    if not changes or marker is None:
-        raise Conflict("There is nothing left to redo.")
-    return _moved(batch, by, int(marker.before), changes, _name(changes), REDONE)
+
+    def prepare(batch: Batch) -> _Move:
+        wanted = _undone_by(batch, by)
+        changes = _changes(batch, wanted, EditState.UNDONE) if wanted else []
+        if not changes or wanted is None:
+            raise Conflict("There is nothing left to redo.")
+        return _prepared(batch, wanted, changes, _name(changes), REDONE)
+
+    batch, move = batches.begun(batch_id, prepare)
+    return _moved(batch, by, move)
+
+
+def _last_of(batch: Batch, by: User) -> int | None:
+    """The version of this person's last step that stands."""
+    own = (RowEdit.batch_id == batch.id, RowEdit.user_id == by.id, RowEdit.state == EditState.DONE)
+    return db.session.scalar(select(func.max(RowEdit.version)).where(*own, RowEdit.field.not_in(MARKERS)))
+
+
+def _undone_by(batch: Batch, by: User) -> int | None:
+    """The version of the step that this person undid last and may redo."""
+    own = (RowEdit.batch_id == batch.id, RowEdit.user_id == by.id, RowEdit.state == EditState.DONE)
+    undone = select(RowEdit.before).where(*own, RowEdit.field == UNDONE).order_by(RowEdit.id.desc()).limit(1)
+    before = db.session.scalar(undone)
+    return int(before) if before else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Move:
+    """A step to be carried out backwards (UNDONE) or forwards again (REDONE), judged already.
+
+    options: of the batch, by field, as text. only: the row and the field, where it moves a single cell.
+    """
+
+    version: int
+    marker: str
+    name: str
+    options: Mapping[str, str]
+    step: Prepared | None
+    only: tuple[int, str] | None
+
+
+def _prepared(batch: Batch, version: int, changes: Sequence[Change], name: str, marker: str) -> _Move:
+    _check(batch, changes, marker)
+    cells = [change for change in changes if change.row]
+    options = {change.field: change.after for change in changes if change.row is None}
+    only = changes[0] if len(changes) == 1 and changes[0].field not in ("removed", "added") else None
+    where = (only.row.id, only.field) if only and only.row else None
+    return _Move(version, marker, name, options, None if options else edits.prepared(batch, cells), where)
 
 
 def _changes(batch: Batch, version: int, state: EditState) -> list[Change]:
@@ -163,7 +189,7 @@ def _changes(batch: Batch, version: int, state: EditState) -> list[Change]:
     query = select(RowEdit.row_id, RowEdit.field, RowEdit.before, RowEdit.after).where(*of_step, RowEdit.state == state)
     noted = db.session.execute(query.order_by(RowEdit.id)).all()
     within = select(RowEdit.row_id).where(*of_step)
-    rows = {row.id: row for row in db.session.scalars(select(Row).where(Row.id.in_(within)).order_by(Row.line))}
+    rows = {row.id: row for row in plans.loaded(select(Row).where(Row.id.in_(within)))}
     found: dict[tuple[int | None, str], Change] = {}
     for row_id, field, before, after in noted:
         earlier = found.get((row_id, field))
@@ -172,30 +198,29 @@ def _changes(batch: Batch, version: int, state: EditState) -> list[Change]:
     return list(found.values())
 
 
-def _moved(batch: Batch, by: User, version: int, changes: Sequence[Change], name: str, marker: str) -> Done:
-    """Carry out a step backwards (UNDONE) or forwards again (REDONE), and note that: one transaction."""
-    _check(batch, changes, marker)
-    state = EditState.UNDONE if marker == UNDONE else EditState.DONE
+def _moved(batch: Batch, by: User, move: _Move) -> Done:
+    """Carry it out, and note that: one transaction."""
+    state = EditState.UNDONE if move.marker == UNDONE else EditState.DONE
     unchecked = {"synchronize_session": False}
-    of_step = (RowEdit.batch_id == batch.id, RowEdit.version == version, RowEdit.field.not_in(MARKERS))
+    of_step = (RowEdit.batch_id == batch.id, RowEdit.version == move.version, RowEdit.field.not_in(MARKERS))
     db.session.execute(update(RowEdit).where(*of_step).values(state=state), execution_options=unchecked)
     # Whoever undid the step can redo it; once it is redone, or undone by somebody else, nobody's earlier undo counts.
     earlier = (
         RowEdit.batch_id == batch.id,
         RowEdit.field == UNDONE,
         RowEdit.state == EditState.DONE,
-        cast(RowEdit.before, Integer) == version,
+        cast(RowEdit.before, Integer) == move.version,
     )
     db.session.execute(update(RowEdit).where(*earlier).values(state=EditState.UNDONE), execution_options=unchecked)
     batch.version += 1
-    db.session.add(
-        RowEdit(batch_id=batch.id, version=batch.version, user_id=by.id, field=marker, before=str(version), after=name)
-    )
-    twins = edits.carried_out(batch, changes)
-    only = changes[0] if len(changes) == 1 and changes[0].field not in ("removed", "added") else None
-    row = only.row if only else None
+    told = {"field": move.marker, "before": str(move.version), "after": move.name}
+    db.session.add(RowEdit(batch_id=batch.id, version=batch.version, user_id=by.id, **told))
+    for field, text in move.options.items():
+        edits.set_option(batch, field, text)
+    twins = edits.carried_out(batch, move.step or edits.prepared(batch, [], whole=True))
     db.session.commit()
-    return Done(batch, name, version, row, only.field if only and row else None, twins)
+    row = db.session.get(Row, move.only[0]) if move.only else None
+    return Done(batch, move.name, move.version, row, move.only[1] if move.only else None, twins)
 
 
 def _check(batch: Batch, changes: Sequence[Change], marker: str) -> None:

@@ -5,20 +5,25 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
-from marshmallow import ValidationError
-from sqlalchemy import ColumnElement, and_, exists, select, update
+from sqlalchemy import ColumnElement, Select, Table, and_, bindparam, exists, select, update
+from sqlalchemy.orm import load_only
+from sqlalchemy.orm.attributes import set_committed_value
 
 from webapp.core.directory import Registry
-from webapp.core.planning import Candidate, Issue, Plan, Policy, Step, plan
+from webapp.core.planning import Candidate, Plan, Policy, Step, plan
 from webapp.db import among, db, utcnow
 from webapp.models import Batch, BatchState, Invitation, InvitationState, Row, User
 from webapp.schemas.rows import FIELDS, RowSchema
 from webapp.services import directory
 
+_WRITTEN = ("email", "role", "groups", "removed_at", "email_key", "issues", "problems", "plan", "step")
+"""The columns of `Row` that a step may change."""
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True)
 class Judgement:
     """What a row's cells and the directory together say of it. issues: `Issue.as_dict()` each."""
 
@@ -26,6 +31,7 @@ class Judgement:
     issues: list[dict[str, Any]]
     step: Step
 
+    @cached_property
     def values(self) -> dict[str, Any]:
         """Column values of `Row`."""
         fields = dict.fromkeys(issue["field"] for issue in self.issues)
@@ -114,14 +120,9 @@ def _judgement(row: Candidate, step: Step) -> Judgement:
 
 def candidate(schema: RowSchema, line: int, cells: Mapping[str, str], part: int = 1) -> Candidate:
     """One row by the schema alone; a broken one keeps its e-mail key, for its twins."""
-    issues: tuple[Issue, ...] = ()
-    try:
-        good = schema.load(cells)
-    except ValidationError as error:
-        good = error.valid_data
-        messages: Mapping[str, list[Issue]] = error.messages_dict
-        issues = tuple(issue for field in FIELDS for issue in messages.get(field, ()))
-    email, role, wish = good.get("email"), good.get("role"), good.get("groups")
+    email, wrong_email = schema.cell("email", cells["email"])
+    role, wrong_role = schema.cell("role", cells["role"])
+    wish, wrong_groups = schema.cell("groups", cells["groups"])
     return Candidate(
         line,
         email.key if email else None,
@@ -129,7 +130,7 @@ def candidate(schema: RowSchema, line: int, cells: Mapping[str, str], part: int 
         role.id if role else None,
         wish.groups if wish else None,
         wish.everything if wish else False,
-        issues,
+        (*wrong_email, *wrong_role, *wrong_groups),
         part,
     )
 
@@ -142,9 +143,18 @@ def are_stale(batch: Batch) -> bool:
     return bool(db.session.scalar(select(exists().where(expired))))
 
 
-def standing_rows(batch: Batch) -> list[Row]:
-    """The rows that were not removed, in the file's order."""
-    return list(db.session.scalars(select(Row).where(Row.batch_id == batch.id, Row.removed_at.is_(None)).order_by(Row.line)))
+def standing_rows(batch: Batch, *, as_read: bool = False) -> list[Row]:
+    """The rows that were not removed, in the file's order; as_read: with their cells as read, too."""
+    standing = select(Row).where(Row.batch_id == batch.id, Row.removed_at.is_(None))
+    return list(db.session.scalars(standing.order_by(Row.line))) if as_read else loaded(standing)
+
+
+def loaded(query: Select[Row]) -> list[Row]:
+    """Rows in the file's order, with what planning needs of them; the cells as read stay in the database."""
+    return list(db.session.scalars(query.options(_PLANNED).order_by(Row.line)))
+
+
+_PLANNED = load_only(*(getattr(Row, name) for name in ("batch_id", "line", *_WRITTEN)))
 
 
 def judged_again(batch: Batch, rows: Sequence[Row], by: User | None = None) -> dict[int, Judgement]:
@@ -156,27 +166,67 @@ def judged_again(batch: Batch, rows: Sequence[Row], by: User | None = None) -> d
 
 def stale(rows: Sequence[Row], judgements: Mapping[int, Judgement]) -> list[Row]:
     """Those rows whose stored plan is no longer what the judgement says."""
-    return [row for row in rows if any(getattr(row, k) != v for k, v in judgements[row.line].values().items())]
+    return [row for row in rows if any(getattr(row, k) != v for k, v in judgements[row.line].values.items())]
 
 
 def store(batch: Batch, rows: Sequence[Row], judgements: Mapping[int, Judgement]) -> None:
-    """Part of a command: write the judgements of these rows, and keep the batch's counts true."""
-    changed = stale(rows, judgements)
-    if not changed:
-        return
-    for row in changed:
-        count(batch, row.plan, row.step, row.problems, -1)
-    db.session.execute(update(Row), [{"id": row.id, **judgements[row.line].values()} for row in changed])
-    for row in changed:
-        values = judgements[row.line].values()
-        count(batch, values["plan"], values["step"], values["problems"], +1)
-        db.session.expire(row, list(values))
-
-
-def count(batch: Batch, plan: str, step: Mapping[str, Any], problems: str, by: int) -> None:
-    """Part of a command: move the batch's counts by one row: its plan, its marks, and "problem:role" and the like."""
+    """Part of a command: write the judgements of these rows, and keep the batch's counts true; one statement."""
     counts = Counter(batch.counts)
-    fields = (f"problem:{field}" for field in problems.strip(",").split(",") if field)
-    for key in (str(plan), *step.get("marks", ()), *fields):
-        counts[key] += by
+    plan_anew(counts, rows, judgements)
+    batch.counts = {key: n for key, n in counts.items() if n}
+    write([written(row) for row in rows])
+
+
+def plan_anew(counts: Counter[str], rows: Sequence[Row], judgements: Mapping[int, Judgement]) -> None:
+    """Put the judgements into these rows and into the counts; nothing is written."""
+    tally(counts, map(counted, rows), -1)
+    for row in rows:
+        for name, value in judgements[row.line].values.items():
+            set_value(row, name, value)
+    tally(counts, map(counted, rows), +1)
+
+
+_ROWS: Table = Row.__table__  # type: ignore[assignment]
+_WRITE = update(_ROWS).where(_ROWS.c.id == bindparam("row_id")).values({name: bindparam(f"new_{name}") for name in _WRITTEN})
+
+
+def written(row: Row) -> dict[str, Any]:
+    """A row as `write` takes it."""
+    return {"row_id": row.id} | {f"new_{name}": getattr(row, name) for name in _WRITTEN}
+
+
+def write(rows: Sequence[Mapping[str, Any]]) -> None:
+    """Part of a command: what steps and plans may change of these rows, in one statement."""
+    if rows:
+        db.session.execute(_WRITE, rows)
+
+
+def set_value(row: Row, name: str, value: Any) -> None:
+    """Set a row's value, for `write` to write: the session's own bookkeeping would take longer than all the rest."""
+    set_committed_value(row, name, value)
+
+
+Counted = tuple[str, Mapping[str, Any], str]
+"""What the counts see of a row: its plan, its step as a dictionary, its problems."""
+
+
+def counted(row: Row) -> Counted:
+    """A row as `tally` takes it."""
+    return row.plan, row.step, row.problems
+
+
+def tally(counts: Counter[str], rows: Iterable[Counted], by: int) -> None:
+    """Move a batch's counts by these rows: their plans, their marks, and "problem:role" and the like."""
+    for planned, step, problems in rows:
+        counts[str(planned)] += by
+        for mark in step.get("marks", ()):
+            counts[mark] += by
+        for field in problems.strip(",").split(",") if problems else ():
+            counts[f"problem:{field}"] += by
+
+
+def count(batch: Batch, rows: Iterable[Counted], by: int) -> None:
+    """Part of a command: move the batch's counts by these rows."""
+    counts = Counter(batch.counts)
+    tally(counts, rows, by)
     batch.counts = {key: n for key, n in counts.items() if n}

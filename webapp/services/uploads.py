@@ -267,7 +267,7 @@ def planned(batch: Batch, reading: Reading, by: User, split: bool) -> Planned:
     made_at = directory.version(), utcnow()  # first: what comes later is newer
     policy = plans.policy_of(batch, by, directory.registry(by))
     judgements = plans.judged(cells, policy, part_of=part_of)
-    rows = [row | judgements[row["line"]].values() for row in _as_read(reading)]
+    rows = [row | judgements[row["line"]].values for row in _as_read(reading)]
     return Planned([rows[start : start + limit] for start in range(0, len(rows), limit)], *made_at)
 
 
@@ -292,8 +292,7 @@ def fill(first: Batch, plan: Planned, source: Source) -> list[Batch]:
         if len(parts) > 1:
             batch.name = f"{source.name[:200]}, part {number} of {len(parts)}"
             batch.part, batch.parts, batch.parts_id = number, len(parts), first.id
-        for row in rows:
-            plans.count(batch, row["plan"], row["step"], row["problems"], +1)
+        plans.count(batch, ((row["plan"], row["step"], row["problems"]) for row in rows), +1)
     db.session.add_all(found)
     db.session.flush()
     stored = [{"batch_id": batch.id, **row} for batch, rows in zip(found, parts, strict=True) for row in rows]
@@ -466,7 +465,7 @@ def _put(batch: Batch, stay: Sequence[tuple[Row, int]], rows: dict[int, dict[str
     )
     moved = [
         {"id": id, "line": -line, "read_cells": rows[line]["read_cells"] if line in rows else []}
-        | (judgements[line].values() if stands else {})
+        | (judgements[line].values if stands else {})
         for line, (id, stands, _) in kept.items()
     ]
     for stands in (True, False):  # rows of one statement have the same columns
@@ -475,11 +474,10 @@ def _put(batch: Batch, stay: Sequence[tuple[Row, int]], rows: dict[int, dict[str
     unchecked = {"synchronize_session": False}
     db.session.execute(delete(Row).where(Row.batch_id == batch.id, Row.line > 0), execution_options=unchecked)
     db.session.execute(update(Row).where(Row.batch_id == batch.id).values(line=-Row.line), execution_options=unchecked)
-    if new := [{"batch_id": batch.id} | row | judgements[line].values() for line, row in rows.items() if line not in kept]:
+    if new := [{"batch_id": batch.id} | row | judgements[line].values for line, row in rows.items() if line not in kept]:
         db.session.execute(insert(Row), new)
     db.session.expire_all()
     batch.counts = {}
-    for judgement in judgements.values():
-        values = judgement.values()
-        plans.count(batch, values["plan"], values["step"], values["problems"], +1)
+    made = (judgement.values for judgement in judgements.values())
+    plans.count(batch, ((values["plan"], values["step"], values["problems"]) for values in made), +1)
     batch.directory_version, batch.planned_at = made_at
