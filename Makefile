@@ -4,7 +4,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test quick lint format lock screens clean venv dev
+.PHONY: help run test quick lint format lock screens bench clean venv dev
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-16s%s\n", $$1, $$2}'
@@ -35,6 +35,9 @@ lock: dev ## Pin anew what requirements.in and requirements-dev.in ask for
 
 screens: dev ## Take the pictures of every page
 	@CHROMIUM_PATH="$$($(PY) -m tests.chromium)" && export CHROMIUM_PATH && $(PY) -m tests.screens
+
+bench: dev ## Measure: each figure beside a floor in the same run
+	@$(PY) -m bench
 
 clean: ## Remove what can be made again; never the data folder
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 
 from tests.factories import make_group, make_persona
@@ -10,8 +12,8 @@ from webapp.core.errors import Conflict, NotThere, Refused
 from webapp.core.finding import Find
 from webapp.core.planning import Plan
 from webapp.db import db
-from webapp.models import Batch, RowEdit
-from webapp.services import bulk, history, rows
+from webapp.models import Batch, Row, RowEdit, User
+from webapp.services import batches, bulk, history, rows
 from webapp.services.bulk import Chosen, Replacement
 
 DOMAIN = "northfield.example"
@@ -311,3 +313,27 @@ def test_a_step_notes_every_cell_that_it_changed(admin):
     assert [(edit.version, edit.field, edit.before, edit.after) for edit in noted] == [
         (done.version, "role", "Analsyt", "Analyst")
     ] * 3
+
+
+def test_what_somebody_else_changes_while_a_bulk_step_is_judged_is_judged_too(app, admin):
+    batch = staged(admin, [(f"a@{DOMAIN}", "Analsyt", ""), (f"b@{DOMAIN}", "Analsyt", "")])
+    first = next(row.id for row in lines(batch.id))
+    seen: list[list[str]] = []
+
+    def change_elsewhere() -> None:
+        with app.app_context():
+            other = db.session.get(User, admin.id)
+            rows.edit(batch.id, first, "role", "Remote", "Analsyt", other)
+
+    def prepare(batch: Batch) -> list[str]:
+        seen.append([row.role for row in db.session.scalars(db.select(Row).where(Row.batch_id == batch.id).order_by(Row.line))])
+        if len(seen) == 1:
+            thread = threading.Thread(target=change_elsewhere)
+            thread.start()
+            thread.join()
+        return seen[-1]
+
+    _, judged = batches.begun(batch.id, prepare)
+    db.session.rollback()
+    assert seen == [["Analsyt", "Analsyt"], ["Remote", "Analsyt"]]
+    assert judged == seen[-1]

@@ -1,0 +1,55 @@
+"""Bulk steps over 50,000 rows: one fix, its undo, and how long others cannot write meanwhile."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from sqlalchemy import event
+
+from bench.portal import LARGEST, people, portal
+from bench.timing import Figure
+from webapp.db import db
+from webapp.models import User
+from webapp.services import bulk, history
+
+
+def figures() -> list[Figure]:
+    """Seconds for the whole, and for the part in which the write lock is held."""
+    with portal() as muster:
+        batch_id = muster.upload(people(LARGEST, wrong_role_every=2))
+        with muster.app.app_context():
+            held = _Held()
+
+            def measured(what: str, step: Callable[[User], object]) -> list[Figure]:
+                by = db.session.scalars(db.select(User).limit(1)).one()
+                start, held.seconds = time.perf_counter(), 0.0
+                step(by)
+                taken = time.perf_counter() - start
+                return [Figure(what, taken, "s"), Figure(f"{what}: write lock held", held.seconds, "s")]
+
+            return [
+                *measured(
+                    "replace a role in 25,000 of 50,000 rows", lambda by: bulk.fix(batch_id, "role", "Analsyt", "Analyst", by)
+                ),
+                *measured("undo that", lambda by: history.undo(batch_id, by)),
+            ]
+
+
+class _Held:
+    """How long transactions that write were open, summed up."""
+
+    def __init__(self) -> None:
+        self.seconds, self._since = 0.0, 0.0
+        event.listen(db.engine, "begin", self._begin)
+        event.listen(db.engine, "commit", self._end)
+        event.listen(db.engine, "rollback", self._end)
+
+    def _begin(self, connection: object) -> None:
+        options = connection.get_execution_options()  # type: ignore[attr-defined]
+        self._since = time.perf_counter() if options.get("write") else 0.0
+
+    def _end(self, connection: object) -> None:
+        if self._since:
+            self.seconds += time.perf_counter() - self._since
+        self._since = 0.0

@@ -1,0 +1,135 @@
+"""The floor: the same work done by the shortest honest script on the same libraries, with nothing that makes it a product."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from flask import Flask, render_template_string, request, session
+from flask_sqlalchemy import SQLAlchemy
+from flask_wtf import CSRFProtect
+from marshmallow import EXCLUDE, Schema, ValidationError, fields, validate
+from sqlalchemy import String, insert, select, update
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from bench.portal import ROLES, csrf_token
+from webapp.db import tune_sqlite
+
+CELL = '<input id="r{{ id }}-role" name="value" value="{{ value }}" hx-patch="/rows/{{ id }}"><p>{{ error }}</p>'
+
+
+class Base(DeclarativeBase):
+    """Tables of the floor."""
+
+
+class FloorRow(Base):
+    """A staged row."""
+
+    __tablename__ = "rows"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    line: Mapped[int]
+    email: Mapped[str] = mapped_column(String(320), index=True)
+    role: Mapped[str] = mapped_column(String(80))
+    groups: Mapped[str] = mapped_column(String(400))
+    plan: Mapped[str] = mapped_column(String(20))
+    error: Mapped[str] = mapped_column(String(400))
+
+
+class FloorUser(Base):
+    """Somebody who exists."""
+
+    __tablename__ = "users"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    email: Mapped[str] = mapped_column(String(320), unique=True)
+    role: Mapped[str] = mapped_column(String(80))
+
+
+class RowSchema(Schema):
+    """A line of the file, by marshmallow's own fields."""
+
+    class Meta(Schema.Meta):
+        unknown = EXCLUDE
+
+    email = fields.Email(required=True)
+    role = fields.String(required=True, validate=validate.OneOf(ROLES))
+    groups = fields.String()
+
+
+class Floor:
+    """A minimal Flask app: session, CSRF, one SELECT, one UPDATE, one fragment."""
+
+    def __init__(self, folder: Path, users: int) -> None:
+        self.app = Flask("floor")
+        self.app.config.update(SECRET_KEY=os.urandom(16).hex(), SQLALCHEMY_DATABASE_URI=f"sqlite:///{folder}/floor.sqlite")
+        self.db = SQLAlchemy(model_class=Base)
+        self.db.init_app(self.app)
+        CSRFProtect(self.app)
+        with self.app.app_context():
+            tune_sqlite(self.db.engine)
+            Base.metadata.create_all(self.db.engine)
+            people = [{"email": f"person{n}@northfield.example", "role": ROLES[n % 3]} for n in range(users)]
+            if people:
+                self.db.session.execute(insert(FloorUser), people)
+            self.db.session.commit()
+        self.app.add_url_rule("/rows/<int:id>", view_func=self._patch, methods=["PATCH"])
+        self.app.add_url_rule("/batch", view_func=self._upload, methods=["POST"])
+        self.browser = self.app.test_client()
+
+    def headers(self) -> dict[str, str]:
+        """A CSRF token of the session."""
+        with self.browser.session_transaction() as kept:
+            kept["user"] = 1
+        return {"X-CSRFToken": csrf_token(self.app, self.browser)}
+
+    def _patch(self, id: int) -> str:
+        assert session["user"]
+        rows = self.db.session
+        row = rows.execute(select(FloorRow).where(FloorRow.id == id)).scalar_one()
+        value = request.form["value"]
+        error = "" if value in ROLES else "Not a role."
+        rows.execute(update(FloorRow).where(FloorRow.id == row.id).values(role=value, error=error))
+        rows.commit()
+        return render_template_string(CELL, id=id, value=value, error=error)
+
+    def _upload(self) -> str:
+        file = request.files["file"]
+        self.stage(file.read())
+        shown = self.db.session.execute(select(FloorRow).order_by(FloorRow.line).limit(100)).scalars()
+        return render_template_string("".join(CELL for _ in shown), id=1, value="", error="")
+
+    def stage(self, data: bytes) -> None:
+        """Decode, csv.reader, marshmallow per row, e-mail check, classify against who exists, insert."""
+        lines = csv.reader(io.StringIO(data.decode("utf-8-sig"), newline=""))
+        header = [name.lower() for name in next(lines)]
+        schema = RowSchema()
+        staged: list[dict[str, Any]] = []
+        for number, line in enumerate(lines, 2):
+            row: dict[str, Any] = dict(zip(header, line, strict=False))
+            try:
+                schema.load(row)
+                error = ""
+            except ValidationError as problem:
+                error = str(problem.messages)
+            staged.append({"line": number, **row, "error": error})
+        known = dict(self.db.session.execute(select(FloorUser.email, FloorUser.role)).all())
+        for row in staged:
+            role = known.get(row["email"].lower())
+            row["plan"] = "attention" if row["error"] else "invite" if role is None else "update"
+        self.db.session.execute(insert(FloorRow), staged)
+        self.db.session.commit()
+
+
+@contextmanager
+def floor(users: int = 0) -> Iterator[Floor]:
+    """A floor of its own."""
+    with TemporaryDirectory(prefix="muster-floor-") as folder:
+        made = Floor(Path(folder), users)
+        yield made
+        with made.app.app_context():
+            made.db.engine.dispose()
