@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from flask import current_app
-from sqlalchemy import Table, func, select, update
+from sqlalchemy import Table, event, func, select, update
+from sqlalchemy.orm import Session, SessionTransaction
 
 from webapp.config import Settings
 from webapp.core.directory import GroupEntry, Registry, RoleEntry
@@ -39,21 +40,41 @@ def settings() -> Settings:
 
 
 def registry(by: User | None = None) -> Registry:
-    """All roles (highest first), groups (by name) and their aliases, in four queries."""
-    roles = db.session.scalars(select(Role).order_by(Role.rank.desc(), Role.id)).all()
-    groups = db.session.execute(select(Group.id, Group.name).order_by(Group.key)).all()
-    aliases = db.session.execute(select(Alias.key, Alias.role_id, Alias.group_id)).all()
-    owner_key = db.session.scalar(select(User.email_key).where(User.role_id == OWNER_ROLE_ID))
+    """All roles (highest first), groups (by name) and their aliases; read once a transaction, in four queries."""
+    roles, groups, aliases, owner_key = db.session.info.get(_KEPT) or db.session.info.setdefault(_KEPT, _read_registry())
     allowed = settings().allowed_domains
     own = [key.rpartition("@")[2] for key in (by.email_key if by else None, owner_key) if key]
     return Registry(
-        roles=tuple(RoleEntry(r.id, r.name, r.rank, r.is_owner, Permission.USERS_MANAGE in r.permissions) for r in roles),
-        groups=tuple(GroupEntry(id, name) for id, name in groups),
+        roles=roles,
+        groups=groups,
         role_aliases={alias.key: alias.role_id for alias in aliases if alias.role_id},
         group_aliases={alias.key: alias.group_id for alias in aliases if alias.group_id},
         allowed_domains=frozenset(allowed),
         known_domains=tuple(dict.fromkeys((*allowed, *own))),
     )
+
+
+_KEPT = "registry"
+
+
+def _read_registry() -> tuple[tuple[RoleEntry, ...], tuple[GroupEntry, ...], Sequence[Any], str | None]:
+    roles = db.session.scalars(select(Role).order_by(Role.rank.desc(), Role.id)).all()
+    groups = db.session.execute(select(Group.id, Group.name).order_by(Group.key)).all()
+    aliases = db.session.execute(select(Alias.key, Alias.role_id, Alias.group_id)).all()
+    owner_key = db.session.scalar(select(User.email_key).where(User.role_id == OWNER_ROLE_ID))
+    return (
+        tuple(RoleEntry(r.id, r.name, r.rank, r.is_owner, Permission.USERS_MANAGE in r.permissions) for r in roles),
+        tuple(GroupEntry(id, name) for id, name in groups),
+        aliases,
+        owner_key,
+    )
+
+
+@event.listens_for(Session, "after_transaction_end")
+def _forget(session: Session, transaction: SessionTransaction) -> None:
+    """The next transaction may find other roles and groups."""
+    if transaction.parent is None:
+        session.info.pop(_KEPT, None)
 
 
 def organisation() -> Organisation:
@@ -68,6 +89,7 @@ def version() -> int:
 
 def moved() -> None:
     """Part of a command that changed users, invitations, groups or roles. Call it last: it locks one shared row."""
+    db.session.info.pop(_KEPT, None)
     db.session.flush()
     db.session.execute(update(Organisation).values(directory_version=Organisation.directory_version + 1))
 
