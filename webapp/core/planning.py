@@ -21,6 +21,10 @@ MERGEABLE = ("merge", "Only the groups differ")
 """Note of a row whose groups, and nothing else, differ from those of another row with the same e-mail."""
 
 
+Ref = tuple[str, int]
+"""A person by kind ("user" or "invitation") and id."""
+
+
 class Mode(StrEnum):
     """What the file's groups do to those of people who exist."""
 
@@ -37,6 +41,15 @@ class Plan(StrEnum):
     UNCHANGED = "unchanged"
     DUPLICATE = "duplicate"
     ATTENTION = "attention"
+
+
+class Act(StrEnum):
+    """What a step does to somebody who is there, besides giving access."""
+
+    DEACTIVATE = "deactivate"
+    REACTIVATE = "reactivate"
+    RESEND = "resend"
+    REVOKE = "revoke"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,17 +106,28 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Who has the row's e-mail already. `failed`: a pending invitation whose last e-mail failed for good."""
+    """Who has the row's e-mail already. `failed`: a pending invitation whose last e-mail failed for good.
+
+    sent: how often an invitation was sent; again: how often of that within the last hour and not for the first time.
+    Both are known only of people who are looked up by their id.
+    """
 
     kind: Literal["user", "invitation"]
     id: int
     access: Access
-    state: Literal["active", "deactivated", "pending", "expired", "revoked"]
+    state: Literal["active", "deactivated", "pending", "expired", "revoked", "accepted"]
     failed: bool = False
+    sent: int = 0
+    again: int = 0
 
     @property
     def is_gone(self) -> bool:
-        return self.state in ("expired", "revoked")
+        return self.state in ("expired", "revoked", "accepted")
+
+    @property
+    def standing(self) -> str:
+        """The state as far as people made it: that an invitation has expired meanwhile is nobody's doing."""
+        return "pending" if self.state == "expired" else self.state
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,10 +149,11 @@ class Step:
     twin: the line of the row with the same e-mail, twin_part: its part, where that is another. notes: (code, text)
     pairs that are no errors.
     marks: "admin" where it makes somebody an administrator, "wide" where it widens access by much.
+    act, was: for a step of an action or a revert: what it does besides giving access, and `Person.standing` before.
     """
 
     plan: Plan
-    subject: tuple[str, int] | None = None
+    subject: Ref | None = None
     before: Access | None = None
     after: Access | None = None
     issues: tuple[Issue, ...] = ()
@@ -136,6 +161,8 @@ class Step:
     marks: tuple[str, ...] = ()
     twin: int | None = None
     twin_part: int | None = None
+    act: Act | None = None
+    was: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """As stored with the row; issues are stored apart."""
@@ -154,6 +181,10 @@ class Step:
             value["twin"] = self.twin
         if self.twin_part is not None:
             value["twin_part"] = self.twin_part
+        if self.act:
+            value["act"] = self.act.value
+        if self.was:
+            value["was"] = self.was
         return value
 
 
@@ -247,13 +278,13 @@ def _for_nobody(row: Candidate, policy: Policy) -> Step:
     assert row.role is not None
     if policy.mode is Mode.REMOVE:
         return _attention(None, "email", "nobody", "Nobody to remove from.")
-    if refusal := _not_grantable(row.role, policy):
+    if refusal := not_grantable(row.role, policy):
         return _attention(None, "role", "grant", refusal)
     allowed = policy.registry.allowed_domains
     if allowed and row.domain not in allowed:
         return _attention(None, "email", "domain", "Domain not allowed here.")
     after = Access(row.role, row.groups or frozenset(), row.everything)
-    return Step(Plan.INVITE, None, None, after, marks=_marks(None, after, policy))
+    return Step(Plan.INVITE, None, None, after, marks=marks_of(None, after, policy))
 
 
 def _for_somebody(row: Candidate, person: Person, policy: Policy) -> Step:
@@ -261,22 +292,24 @@ def _for_somebody(row: Candidate, person: Person, policy: Policy) -> Step:
     assert row.role is not None
     if person.state == "deactivated":
         return _attention(before, "email", "deactivated", "This account is deactivated. Reactivate it, or remove the row.")
-    regrouped = _regroup(before, row, policy.mode)
-    if isinstance(regrouped, str):
-        return _attention(before, "groups", "all_groups", regrouped)
-    groups, everything = regrouped
+    is_blank = row.groups is None and not row.everything
+    wish = row.groups or frozenset(), row.everything
+    found = (before.groups, before.everything) if is_blank else regrouped(before, *wish, policy.mode)
+    if isinstance(found, str):
+        return _attention(before, "groups", "all_groups", found)
+    groups, everything = found
     other_role = row.role != before.role
     follows = person.kind == "invitation" or policy.change_roles
     after = Access(row.role if follows else before.role, groups, everything)
     other_groups = after.groups != before.groups or everything != before.everything
-    if refusal := _forbidden(person, policy, other_role=other_role, other_groups=other_groups):
+    if refusal := forbidden(person, policy, other_role=other_role, other_groups=other_groups):
         return _attention(before, *refusal)
-    if other_role and follows and (refused := _not_grantable(row.role, policy)):
+    if other_role and follows and (refused := not_grantable(row.role, policy)):
         return _attention(before, "role", "grant", refused)
     notes = []
     if other_role and not follows:
         notes.append(("role_kept", f"File says {policy.registry.role_by_id[row.role].name}"))
-    marks = _marks(before, after, policy)
+    marks = marks_of(before, after, policy)
     if person.failed and after == before and policy.mode is not Mode.REMOVE:
         notes.append(("again", "Its email failed; it is sent again"))
         return Step(Plan.INVITE, None, before, after, notes=tuple(notes), marks=marks)
@@ -284,7 +317,7 @@ def _for_somebody(row: Candidate, person: Person, policy: Policy) -> Step:
     return Step(changed, None, before, after, notes=tuple(notes), marks=marks)
 
 
-def _forbidden(person: Person, policy: Policy, *, other_role: bool, other_groups: bool) -> tuple[str, str, str] | None:
+def forbidden(person: Person, policy: Policy, *, other_role: bool, other_groups: bool) -> tuple[str, str, str] | None:
     """(field, code, sentence) where nobody, or not this person, may change what the row would change."""
     role = policy.registry.role_by_id[person.access.role]
     where = "role" if other_role else "groups"
@@ -297,7 +330,8 @@ def _forbidden(person: Person, policy: Policy, *, other_role: bool, other_groups
     return None
 
 
-def _not_grantable(role_id: int, policy: Policy) -> str | None:
+def not_grantable(role_id: int, policy: Policy) -> str | None:
+    """The sentence that says why this role may not be given, or None."""
     role = policy.registry.role_by_id[role_id]
     if role.is_owner:
         return "Owner cannot be assigned."
@@ -310,23 +344,22 @@ def _an(role: RoleEntry) -> str:
     return f"{'an' if role.name[:1].lower() in 'aeiou' else 'a'} {role.name}"
 
 
-def _regroup(before: Access, row: Candidate, mode: Mode) -> tuple[frozenset[int], bool] | str:
-    """(groups, everything) after the row, or the sentence that says why it cannot be done."""
+def regrouped(before: Access, groups: frozenset[int], everything: bool, mode: Mode) -> tuple[frozenset[int], bool] | str:
+    """(groups, everything) after these are set, added or removed, or the sentence that says why it cannot be done."""
     nothing: frozenset[int] = frozenset()
-    if row.everything:
+    if everything:
         return (nothing, False) if mode is Mode.REMOVE else (nothing, True)
-    if row.groups is None:
-        return before.groups, before.everything
     if mode is Mode.REPLACE:
-        return row.groups, False
+        return groups, False
     if mode is Mode.ADD:
-        return (before.groups, True) if before.everything else (before.groups | row.groups, False)
-    if before.everything and row.groups:
+        return (before.groups, True) if before.everything else (before.groups | groups, False)
+    if before.everything and groups:
         return "Has All groups: single groups cannot be taken from that."
-    return before.groups - row.groups, before.everything
+    return before.groups - groups, before.everything
 
 
-def _marks(before: Access | None, after: Access, policy: Policy) -> tuple[str, ...]:
+def marks_of(before: Access | None, after: Access, policy: Policy) -> tuple[str, ...]:
+    """What deserves a second look: `Step.marks`."""
     manages = {role.id for role in policy.registry.roles if role.manages_people}
     marks = []
     if after.role in manages and not (before and before.role in manages):

@@ -10,6 +10,7 @@ from sqlalchemy import CompoundSelect, Select, String, and_, case, func, literal
 from sqlalchemy.orm import QueryableAttribute
 
 from webapp.core.addresses import key_of
+from webapp.core.planning import Ref
 from webapp.db import db, utcnow
 from webapp.models import Invitation, InvitationState, User, UserState
 from webapp.models.groups import invitation_groups, user_groups
@@ -98,6 +99,15 @@ def listing(wanted: Filter, page: int = 1) -> Listing:
         people["invitation", invitation.id] = invitation
     entries = [Entry(Status(status), people[kind, id]) for status, kind, id in rows if (kind, id) in people]
     return Listing(entries, counts, total, page)
+
+
+def everybody(wanted: Filter) -> frozenset[Ref]:
+    """All that the list's filter finds, on whatever page; one query."""
+    people = _people(wanted).subquery()
+    found = select(people.c.kind, people.c.id)
+    if wanted.status:
+        found = found.where(people.c.status == wanted.status.value)
+    return frozenset((kind, id) for kind, id in db.session.execute(found))
 
 
 def is_only_one() -> bool:

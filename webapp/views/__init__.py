@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from webapp.views import (
+    actions,
     batches,
     blocks,
     downloads,
@@ -30,6 +31,7 @@ BLUEPRINTS = [
         users,
         groups,
         batches,
+        actions,
         rows,
         blocks,
         downloads,
