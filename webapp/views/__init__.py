@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from webapp.views import (
+    account,
     batches,
     blocks,
     downloads,
     edits,
+    erasures,
     groups,
     health,
     home,
@@ -14,7 +16,10 @@ from webapp.views import (
     letters,
     mapping,
     messages,
+    owner_links,
+    resets,
     rows,
+    second_factors,
     sessions,
     settings,
     setup,
@@ -26,8 +31,13 @@ BLUEPRINTS = [
     for module in (
         sessions,
         setup,
+        resets,
+        owner_links,
+        account,
+        second_factors,
         home,
         users,
+        erasures,
         groups,
         batches,
         rows,
