@@ -72,7 +72,7 @@ def test_the_second_step_is_asked_for_all_the_same(client, owner_user, printed, 
 def test_without_second_factor_turns_it_off(client, owner_user, printed):
     make_factor(owner_user)
     token = printed("--without-second-factor")
-    assert "Two-step sign-in is turned off" in client.get(f"/owner-links/{token}").page.text
+    assert "This turns two-step sign-in off" in client.get(f"/owner-links/{token}").page.text
     assert db.session.get_one(User, owner_user.id).has_second_factor, "opening the link changes nothing"
     assert client.post(f"/owner-links/{token}").location == "/"
     assert not db.session.get_one(User, owner_user.id).has_second_factor

@@ -65,7 +65,7 @@ def ask_for_email() -> Page | BaseResponse:
     except Refused as refusal:
         form.email.errors = [str(refusal)]
         return page(422, email_form=form)
-    return go("account.show", say=f"A link was sent to {form.address.display}. Open it to confirm.")
+    return go("account.show", say=f"Now open the link in the email to {form.address.display}.")
 
 
 @bp.post("/account/email/withdrawal")
