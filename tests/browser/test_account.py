@@ -216,7 +216,7 @@ def test_a_link_is_handed_over_and_a_person_is_erased(owner, portal):
     in_database(portal, "UPDATE users SET state = 'deactivated' WHERE email LIKE '%hart@%'")
     owner.go("/users?status=deactivated")
     page.get_by_role("button", name=re.compile("Actions for Amelia")).click()
-    page.get_by_role("link", name="Erase").click()
+    page.get_by_role("link", name="Erase person").click()
     owner.axe("before somebody is erased")
     page.get_by_label("Your password", exact=True).fill("wrong")
     page.keyboard.press("Enter")
