@@ -9,6 +9,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +21,9 @@ from tests.client import Client
 from tests.factories import make_persona
 from webapp import create_app, valkey
 from webapp.config import Settings
-from webapp.db import Base, db
+from webapp.db import Base, db, utcnow
 from webapp.models import User
-from webapp.services import sessions, setup
+from webapp.services import second_factors, sessions, setup
 
 
 @pytest.fixture(scope="session")
@@ -81,6 +82,24 @@ def change_settings(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Callable[...
         return changed
 
     return change
+
+
+class Clock:
+    """What time it is for codes of the second step."""
+
+    def __init__(self) -> None:
+        self.at = utcnow()
+
+    def pass_(self, seconds: int) -> None:
+        self.at += timedelta(seconds=seconds)
+
+
+@pytest.fixture
+def now(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """`now.at`, and `now.pass_(30)`: no test waits for the next code."""
+    clock = Clock()
+    monkeypatch.setattr(second_factors, "utcnow", lambda: clock.at)
+    return clock
 
 
 @pytest.fixture

@@ -7,12 +7,12 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import Any, TypeVar
 
-from webapp.core import tokens
+from webapp.core import tokens, totp
 from webapp.core.addresses import parse
 from webapp.core.directory import ALL_GROUPS, fold
 from webapp.db import db, utcnow
-from webapp.models import Batch, Group, Invitation, InvitationState, Role, Row, User, UserState
-from webapp.services import directory, sessions
+from webapp.models import Batch, Group, Invitation, InvitationState, RecoveryCode, Role, Row, User, UserState
+from webapp.services import directory, second_factors, sessions
 
 T = TypeVar("T")
 
@@ -42,6 +42,20 @@ def email_of(name: str) -> str:
     """maren.okafor@northfield.example"""
     plain = name.replace("ö", "o").replace("å", "a")
     return ".".join(plain.casefold().split()) + "@northfield.example"
+
+
+def make_factor(user: User) -> list[str]:
+    """Two-step sign-in is on for this user. -> recovery codes; `code_of` tells what their app shows."""
+    codes = [totp.new_recovery_code() for _ in range(totp.RECOVERY_CODES)]
+    user.totp_salt, user.totp_since = secrets.token_hex(16), utcnow()
+    db.session.add_all(RecoveryCode(user_id=user.id, code_hash=tokens.hashed(totp.plain(code))) for code in codes)
+    db.session.commit()
+    return codes
+
+
+def code_of(user: User, at: datetime) -> str:
+    """What the user's app shows at that time."""
+    return totp.code_at(second_factors.secret(user, user.totp_salt or ""), at)
 
 
 def make_group(name: str) -> Group:

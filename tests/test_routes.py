@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.factories import make_user
 from webapp.cli import route_lines
 from webapp.core.permissions import SHIPPED_ROLES
 
 LISTED = Path(__file__).parent.parent / "routes.txt"
 PERMISSIONS = {role.name: {str(permission) for permission in role.permissions} for role in SHIPPED_ROLES}
-PERSONAL = {"sessions.delete"}
-"""It ends the session of who calls it."""
+PERSONAL = {"sessions.delete", "sessions.second", "sessions.pass_second"}
+"""They end the session of who calls them, or are for who is half-way in."""
 
 
 def routes(app):
@@ -23,7 +24,8 @@ def routes(app):
     return [(method, path, endpoint, who) for method, path, endpoint, who in rows if endpoint != "static"]
 
 
-def call(browser, method, path, **more):
+def call(browser, method, path, user_id=1, **more):
+    path = path.replace("<int:user_id>", str(user_id))
     return browser.send(method, re.sub(r"<(int:)?[^>]+>", "1", path), None, **more)
 
 
@@ -41,10 +43,10 @@ def test_routes_txt_lists_every_route(app):
 
 @pytest.mark.parametrize("role", PERMISSIONS)
 def test_a_role_gets_what_its_permissions_include_and_nothing_else(app, sign_in, role):
-    wrong = []
+    wrong, somebody_below = [], make_user("Olga Durand", "Remote").id
     for method, path, endpoint, who in routes(app):
         browser = sign_in(role)
-        answer = call(browser, method, path)
+        answer = call(browser, method, path, somebody_below)
         is_allowed = who in ("public", "signed in") or who in PERMISSIONS[role]
         fits = answer.status not in (401, 403) and answer.status < 500 if is_allowed else answer.status == 403
         is_asked_to_sign_in = "/sign-in" in answer.location and endpoint not in PERSONAL

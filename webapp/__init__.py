@@ -72,10 +72,11 @@ def _flask_config(settings: Settings) -> dict[str, object]:
 
 
 def _register_requests(app: Flask) -> None:
-    from webapp.views import sessions
+    from webapp.views import second_factors, sessions
 
     app.before_request(web.refuse_nul)
     app.before_request(sessions.recognise)
+    app.before_request(second_factors.demand)
     app.before_request(web.check_permission)
     app.after_request(web.security_headers)
     app.url_defaults(web.versioned_static)

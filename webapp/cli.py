@@ -7,7 +7,8 @@ from flask import current_app
 from flask.cli import AppGroup
 
 from webapp.config import ConfigError
-from webapp.services import setup
+from webapp.core.errors import Conflict
+from webapp.services import account_links, owner_links, setup
 from webapp.web import allowed
 
 muster = AppGroup("muster", help="Muster's own commands.")
@@ -22,6 +23,18 @@ def prepare() -> None:
         raise click.ClickException(str(error)) from error
     for line in lines:
         click.echo(line)
+
+
+@muster.command("owner-link")
+@click.option("--without-second-factor", is_flag=True, help="Using the link turns the Owner's two-step sign-in off, too.")
+def owner_link(without_second_factor: bool) -> None:
+    """Print a one-time link that signs the Owner in, who is locked out."""
+    try:
+        link = owner_links.make(without_second_factor=without_second_factor)
+    except Conflict as conflict:
+        raise click.ClickException(str(conflict)) from conflict
+    minutes = account_links.validity(link.purpose)
+    click.echo(f"Signs in {link.user.email}, once, within {minutes}: {account_links.address(link)}")
 
 
 @muster.command("routes")

@@ -33,7 +33,7 @@ NAMES = (
     "DATA_DIR", "HOST", "PORT", "DATABASE_URL", "REDIS_URL", "MAIL_URL", "MAIL_FROM", "MAIL_RATE",
     "SECRET_KEY", "SECRET_KEY_FALLBACKS", "PUBLIC_URL", "TRUSTED_PROXIES", "MAX_ROWS", "MAX_UPLOAD_MB",
     "INVITE_DAYS", "ALLOWED_DOMAINS", "GROUPS", "WORKERS", "TIME_ZONE", "SESSION_IDLE", "SESSION_MAX",
-    "RETENTION_DAYS", "OWNER_EMAIL", "OWNER_PASSWORD",
+    "REQUIRE_TOTP", "RETENTION_DAYS", "OWNER_EMAIL", "OWNER_PASSWORD",
 )  # fmt: skip
 SECRETS = {"SECRET_KEY", "SECRET_KEY_FALLBACKS", "OWNER_PASSWORD", "DATABASE_URL", "REDIS_URL", "MAIL_URL"}
 
@@ -75,6 +75,7 @@ class Settings:
     time_zone: ZoneInfo
     session_idle: timedelta
     session_max: timedelta
+    require_totp: str  # who must have two-step sign-in: off, managers (who manage users) or everyone
     retention_days: int | None  # None = everything is kept
     owner_email: str | None
     owner_password: str | None = field(repr=False)
@@ -119,6 +120,7 @@ class Settings:
             time_zone=env.zone("TIME_ZONE"),
             session_idle=env.duration("SESSION_IDLE", "8h"),
             session_max=env.duration("SESSION_MAX", "7d"),
+            require_totp=env.one("REQUIRE_TOTP", "off", _who, "off, managers or everyone"),
             retention_days=env.number("RETENTION_DAYS", 0, 0, 36_500) or None,
             owner_email=env.one("OWNER_EMAIL", "", _address, "one address, such as owner@example.org") or None,
             owner_password=env.text("OWNER_PASSWORD") or None,
@@ -317,6 +319,11 @@ def _sender(value: str) -> str:
 def _secret(value: str) -> str:
     _refuse_unless(len(value) >= SHORTEST_SECRET_KEY)
     return value
+
+
+def _who(value: str) -> str:
+    _refuse_unless(value.lower() in ("off", "managers", "everyone"))
+    return value.lower()
 
 
 def _domain(value: str) -> str:

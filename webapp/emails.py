@@ -12,6 +12,7 @@ from email.policy import SMTP
 from email.utils import parseaddr
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import idna
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
@@ -55,7 +56,6 @@ def invitation(
     """
     subject = invitation_subject(organisation, inviter)
     values = {
-        "to": to,
         "place": _line(organisation) or NAMELESS,
         "subject": subject,
         "role": _line(role),
@@ -64,8 +64,87 @@ def invitation(
         "validity": plural(expires_days, "day"),
         "message": [_line(line) for line in (message or "").strip().splitlines()],
     }
-    text, html = (_templates().get_template(f"invitation.{kind}").render(values) for kind in ("txt", "html"))
-    return Email(to, subject if link else f"Test: {subject}", text, html)
+    return _rendered("invitation", to, subject if link else f"Test: {subject}", values)
+
+
+def reset(*, to: str, organisation: str, link: str, validity: str) -> Email:
+    """The link to choose a new password. validity: how long it works, "60 minutes"."""
+    return _account(
+        to,
+        organisation,
+        "Choose a new password",
+        "Somebody asked for a new password for your account, most likely you.",
+        button="Choose a new password",
+        link=link,
+        fine=f"This link works once, within {validity}. It is yours alone: do not pass it on.",
+        unexpected="If you did not ask for it, ignore this email: your password stays as it is.",
+    )
+
+
+def email_change(*, to: str, organisation: str, link: str, validity: str) -> Email:
+    """To the new address: the link that confirms it."""
+    return _account(
+        to,
+        organisation,
+        "Confirm your new email",
+        "You asked to sign in with this address from now on. Confirm that it is yours.",
+        button="Confirm this email",
+        link=link,
+        fine=f"This link works once, within {validity}. Until then you sign in with the old address.",
+        unexpected="If you did not ask for it, ignore this email, and nothing changes.",
+    )
+
+
+def email_changing(*, to: str, organisation: str, at: str) -> Email:
+    """To the old address: another is about to take its place."""
+    said = f"On {at} somebody who was signed in as you asked to change the email of your account."
+    return _account(
+        to, organisation, "The email of your account is to change", f"{said} It changes when the new one is confirmed."
+    )
+
+
+def password_changed(*, to: str, organisation: str, at: str) -> Email:
+    """Tells that the password is another now."""
+    said = f"The password of your account was changed on {at}, and other devices were signed out."
+    return _account(to, organisation, "Your password was changed", said)
+
+
+def second_factor_on(*, to: str, organisation: str, at: str) -> Email:
+    """Tells that signing in asks for a code from now on."""
+    said = f"On {at} two-step sign-in was turned on: from now on a code from your app is asked for, too."
+    return _account(to, organisation, "Two-step sign-in is on", said)
+
+
+def second_factor_off(*, to: str, organisation: str, at: str) -> Email:
+    """Tells that the password is enough again."""
+    return _account(
+        to, organisation, "Two-step sign-in is off", f"On {at} two-step sign-in was turned off: your password alone signs you in."
+    )
+
+
+NOT_YOU = "If this was not you, choose a new password at once and tell whoever manages users where you are."
+
+
+def _account(
+    to: str,
+    organisation: str,
+    subject: str,
+    said: str,
+    *,
+    button: str = "",
+    link: str = "",
+    fine: str = "",
+    unexpected: str = NOT_YOU,
+) -> Email:
+    """An e-mail about the recipient's own account. button: what opening the link is for."""
+    place = _line(organisation) or NAMELESS
+    values = {"place": place, "subject": subject, "said": said, "button": button, "link": link, "fine": fine}
+    return _rendered("account", to, f"{subject}: {place}", {**values, "unexpected": unexpected})
+
+
+def _rendered(template: str, to: str, subject: str, values: dict[str, Any]) -> Email:
+    text, html = (_templates().get_template(f"{template}.{kind}").render(values, to=to) for kind in ("txt", "html"))
+    return Email(to, subject, text, html)
 
 
 def invitation_subject(organisation: str, inviter: str) -> str:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Self
 
+from flask import g
 from flask_wtf import FlaskForm
 from wtforms import (
     EmailField,
@@ -19,7 +20,7 @@ from wtforms import (
     TextAreaField,
     ValidationError,
 )
-from wtforms.validators import InputRequired, Length, StopValidation
+from wtforms.validators import InputRequired, Length, Optional, StopValidation
 
 from webapp.core.addresses import Address, BadAddress, parse
 from webapp.core.tables import clean
@@ -62,6 +63,78 @@ class SignInForm(FlaskForm):  # type: ignore[misc]
     email = EmailField("Email", validators=[filled("Type your email.")])
     password = PasswordField("Password", validators=[InputRequired("Type your password.")])
     next = HiddenField()
+
+
+class CodeForm(FlaskForm):  # type: ignore[misc]
+    """The second step of signing in."""
+
+    code = StringField("Code", validators=[filled("Type the code.")])
+
+
+class ForgottenForm(FlaskForm):  # type: ignore[misc]
+    """Who has forgotten a password."""
+
+    email = EmailField("Email", validators=[filled("Type your email.")])
+
+
+class NewPasswordForm(FlaskForm):  # type: ignore[misc]
+    """A new password for somebody; `of` gives the name and the e-mail that it must not be made of."""
+
+    email = HiddenField()
+    name = HiddenField()
+    password = PasswordField("New password", validators=[InputRequired("Choose a password."), new_password])
+
+    def of(self, name: str, email: str) -> Self:
+        """Whose password it becomes, whatever the form says."""
+        self.name.data, self.email.data = name, email
+        return self
+
+
+class OwnPasswordForm(NewPasswordForm):
+    """One's own password, by who knows the one before it."""
+
+    current = PasswordField("Current password", validators=[InputRequired("Type your current password.")])
+
+
+class OwnerLinkForm(NewPasswordForm):
+    """The Owner who was locked out: a new password, if they want one."""
+
+    password = PasswordField("New password", validators=[Optional(strip_whitespace=False), new_password])
+
+
+class OwnNameForm(FlaskForm):  # type: ignore[misc]
+    """One's own name."""
+
+    name = own_name(autocomplete="name")
+
+
+class OwnEmailForm(FlaskForm):  # type: ignore[misc]
+    """Another address for oneself, and the password. `address` is what was typed, parsed."""
+
+    email = EmailField("New email", validators=[filled("Type your new email.")])
+    current = PasswordField("Current password", validators=[InputRequired("Type your current password.")])
+
+    address: Address
+
+    def validate_email(self, field: Field) -> None:
+        """Any domain that is in use here passes, or one that mail can be sent to."""
+        settings, own = directory.settings(), g.user.email_key.rpartition("@")[2]
+        try:
+            self.address = parse((field.data or "").strip(), (*settings.allowed_domains, own))
+        except BadAddress as error:
+            raise ValidationError(str(error)) from error
+
+
+class SecondFactorForm(CodeForm):
+    """A code and the password: for what changes how one signs in."""
+
+    current = PasswordField("Current password", validators=[InputRequired("Type your current password.")])
+
+
+class ProofForm(FlaskForm):  # type: ignore[misc]
+    """The password of who does something that cannot be undone."""
+
+    current = PasswordField("Your password", validators=[InputRequired("Type your password.")])
 
 
 class SetupForm(FlaskForm):  # type: ignore[misc]

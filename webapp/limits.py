@@ -1,4 +1,4 @@
-"""How often somebody may try to sign in.
+"""How often somebody may try to sign in, to give a code, or to ask for a new password.
 
 Counted on the queue server, for all processes together; in memory, for this process, while that server is away.
 A frozen server costs a quarter of a second once, then nobody asks it again for a while.
@@ -11,6 +11,7 @@ import logging
 import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from enum import StrEnum
 
 import redis
 from flask import current_app
@@ -22,9 +23,20 @@ from redis.retry import Retry
 from webapp.config import Settings
 
 MINUTES = 15
-BY_PEER = RateLimitItemPerMinute(100, MINUTES, namespace="sign-in-peer")
-BY_BOTH = RateLimitItemPerMinute(10, MINUTES, namespace="sign-in-both")
-BY_ACCOUNT = RateLimitItemPerMinute(50, MINUTES, namespace="sign-in-account")
+BY_PEER = 100
+
+
+class Door(StrEnum):
+    """What is tried; each is counted by itself."""
+
+    SIGN_IN = "sign-in"
+    RESET = "reset"
+    CODE = "code"
+    """The second step. A code has six figures: nobody guesses at an account from many peers."""
+
+
+BY_BOTH_AND_ACCOUNT = {Door.SIGN_IN: (10, 50), Door.RESET: (10, 50), Door.CODE: (10, 10)}
+"""Tries of an account from one peer, and from all together."""
 
 TIMEOUT = 0.2  # seconds
 SILENCE = 10.0  # seconds in which the queue server is not asked again after a failure
@@ -34,7 +46,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Tries:
-    """What is left after a try. left: of this account from this peer. again_at: set when it was one too many."""
+    """What is left after a try. left: of this account. again_at: set when it was one too many."""
 
     left: int
     again_at: datetime | None = None
@@ -50,31 +62,35 @@ class _Counters:
     away_until: float = 0.0
 
 
-def spend(account: str, peer: str) -> Tries:
-    """Count one try to sign in. account: what stands for the account, whether there is one or not.
+def spend(account: str, peer: str, door: Door = Door.SIGN_IN) -> Tries:
+    """Count one try. account: what stands for the account, whether there is one or not.
 
     The peer comes first, and what is refused counts no further: one peer alone cannot lock an account for all others.
     """
-    left = 0
-    for item, names in _limits(account, peer):
+    left = BY_PEER
+    for item, names in _limits(account, peer, door):
         key = item.key_for(*names)
         count = _counted(key, item, 1)
         if count > item.amount:
             return Tries(0, datetime.fromtimestamp(_ends(key), UTC))
-        if item is BY_BOTH:
-            left = item.amount - count
+        left = min(left, item.amount - count) if names != (peer,) else left
     return Tries(left)
 
 
-def give_back(account: str, peer: str) -> None:
+def give_back(account: str, peer: str, door: Door = Door.SIGN_IN) -> None:
     """The try was right: it does not count, so that many people behind one address can sign in."""
-    for item, names in _limits(account, peer):
+    for item, names in _limits(account, peer, door):
         _counted(item.key_for(*names), item, -1)
 
 
-def _limits(account: str, peer: str) -> list[tuple[RateLimitItem, tuple[str, ...]]]:
+def _limits(account: str, peer: str, door: Door) -> list[tuple[RateLimitItem, tuple[str, ...]]]:
     who = hashlib.sha256(account.encode()).hexdigest()[:32]
-    return [(BY_PEER, (peer,)), (BY_BOTH, (who, peer)), (BY_ACCOUNT, (who,))]
+    by_both, by_account = BY_BOTH_AND_ACCOUNT[door]
+    return [
+        (RateLimitItemPerMinute(BY_PEER, MINUTES, namespace=f"{door}-peer"), (peer,)),
+        (RateLimitItemPerMinute(by_both, MINUTES, namespace=f"{door}-both"), (who, peer)),
+        (RateLimitItemPerMinute(by_account, MINUTES, namespace=f"{door}-account"), (who,)),
+    ]
 
 
 def _counted(key: str, item: RateLimitItem, amount: int) -> int:

@@ -7,7 +7,7 @@ import re
 import smtplib
 import socket
 import ssl
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -72,7 +72,7 @@ class Files:
 
     def send(self, mime: EmailMessage, recipient: str, before_data: Callable[[], None]) -> str:
         """Whole or not at all, under a name made of the Message-ID: a second try overwrites the first."""
-        name = re.sub(r"[^A-Za-z0-9.-]", "", str(mime["Message-ID"]).partition("@")[0]) + ".eml"
+        name = _file_name(str(mime["Message-ID"]))
         before_data()
         temporary = self._folder / f".{name}.part"
         try:
@@ -93,6 +93,16 @@ class Files:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def discard(folder: Path, message_ids: Iterable[str]) -> None:
+    """Delete the files of these messages; of those that were never written nothing is there."""
+    for message_id in message_ids:
+        (folder / _file_name(message_id)).unlink(missing_ok=True)
+
+
+def _file_name(message_id: str) -> str:
+    return re.sub(r"[^A-Za-z0-9.-]", "", message_id.partition("@")[0]) + ".eml"
 
 
 class Smtp:

@@ -171,5 +171,5 @@ def register_words(app: Flask, settings: Settings) -> None:
             "me": user,
             "can": lambda permission: bool(user and user.may(permission)),
             "organisation": directory.organisation(),
-            "settings": settings,
+            "settings": directory.settings(),
         }

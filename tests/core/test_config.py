@@ -55,6 +55,7 @@ def test_blank_is_not_set(read) -> None:
         ("MAIL_RATE", "0"), ("MAX_ROWS", "many"), ("WORKERS", "0"),
         ("TIME_ZONE", "Mars/Base"), ("TIME_ZONE", "../../etc/passwd"),
         ("SESSION_IDLE", "8"), ("SESSION_IDLE", "0h"), ("SESSION_MAX", "eternity"),
+        ("REQUIRE_TOTP", "yes"),
         ("ALLOWED_DOMAINS", "example.org, not a domain"), ("GROUPS", "Staff,=1+1"), ("GROUPS", "all  Groups"),
         ("OWNER_EMAIL", "me"),
     ],
@@ -122,6 +123,7 @@ def test_every_name_can_be_set(read, tmp_path: Path) -> None:
         "TIME_ZONE": "Europe/Berlin",
         "SESSION_IDLE": "30m",
         "SESSION_MAX": "1d",
+        "REQUIRE_TOTP": "Managers",
         "OWNER_EMAIL": "o@example.org",
     }
     settings = read(**values)
@@ -132,6 +134,7 @@ def test_every_name_can_be_set(read, tmp_path: Path) -> None:
     assert settings.allowed_domains == ("example.org", "xn--exmple-cua.com", "intranet.local")
     assert settings.groups == ("Staff", "Student Devices")
     assert settings.secret_key_fallbacks == ("a" * 32, "b" * 32)
+    assert settings.require_totp == "managers"
     assert (settings.session_idle, settings.time_zone.key) == (timedelta(minutes=30), "Europe/Berlin")
     assert not (tmp_path / "data" / "secret_key").exists()
 

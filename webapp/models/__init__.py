@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from webapp.models.account_links import AccountLink, LinkPurpose
 from webapp.models.aliases import Alias, AliasKind, HeaderMapping
 from webapp.models.audit import AuditEvent
 from webapp.models.batches import Batch, BatchFile, BatchKind, BatchState
 from webapp.models.groups import Group
 from webapp.models.invitations import Invitation, InvitationState
 from webapp.models.organisation import Organisation
-from webapp.models.outbox import MailGate, Message, MessageKind, MessageState, Phase, Priority
+from webapp.models.outbox import SECRET_KINDS, MailGate, Message, MessageKind, MessageState, Phase, Priority
 from webapp.models.roles import OWNER_ROLE_ID, Role
 from webapp.models.rows import EditState, Outcome, Row, RowEdit
+from webapp.models.second_factors import RecoveryCode
 from webapp.models.sessions import Session
 from webapp.models.users import User, UserState
 from webapp.models.workers import Worker
 
 __all__ = [
     "OWNER_ROLE_ID",
+    "SECRET_KINDS",
+    "AccountLink",
     "Alias",
     "AliasKind",
     "AuditEvent",
@@ -29,6 +33,7 @@ __all__ = [
     "HeaderMapping",
     "Invitation",
     "InvitationState",
+    "LinkPurpose",
     "MailGate",
     "Message",
     "MessageKind",
@@ -37,6 +42,7 @@ __all__ = [
     "Outcome",
     "Phase",
     "Priority",
+    "RecoveryCode",
     "Role",
     "Row",
     "RowEdit",

@@ -15,8 +15,20 @@ class MessageKind(StrEnum):
     """What the e-mail is about."""
 
     INVITATION = "invitation"
-    RESET = "reset"
     TEST = "test"
+    RESET = "reset"
+    """The link to choose a new password."""
+    EMAIL_CHANGE = "email_change"
+    """The link to confirm a new address, sent to that address."""
+    EMAIL_CHANGING = "email_changing"
+    """Tells the old address of that."""
+    PASSWORD_CHANGED = "password_changed"  # noqa: S105 -- a kind of e-mail
+    SECOND_FACTOR_ON = "second_factor_on"
+    SECOND_FACTOR_OFF = "second_factor_off"
+
+
+SECRET_KINDS = (MessageKind.RESET, MessageKind.EMAIL_CHANGE)
+"""E-mails with a link that only their recipient may ever see: the portal shows none of them."""
 
 
 class Priority(IntEnum):
@@ -55,6 +67,8 @@ class Message(Model):
         Index("ix_messages_tried_at", "tried_at"),
         Index("ix_messages_invitation_id", "invitation_id"),
         Index("ix_messages_row_id", "row_id"),
+        Index("ix_messages_user_id", "user_id"),
+        Index("ix_messages_link_id", "link_id"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -66,6 +80,9 @@ class Message(Model):
     """RFC 5322 Message-ID, with its angle brackets."""
     invitation_id: Mapped[int | None] = mapped_column(ForeignKey("invitations.id", ondelete="CASCADE"))
     row_id: Mapped[int | None] = mapped_column(ForeignKey("rows.id", ondelete="SET NULL"))
+    user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    """Whose account it is about, unless it is about an invitation or a batch."""
+    link_id: Mapped[int | None] = mapped_column(ForeignKey("account_links.id", ondelete="CASCADE"))
     state: Mapped[MessageState] = mapped_column(choice(MessageState), default=MessageState.QUEUED)
     phase: Mapped[Phase | None] = mapped_column(choice(Phase))
     maybe_sent: Mapped[bool] = mapped_column(default=False)

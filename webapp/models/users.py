@@ -14,10 +14,11 @@ from webapp.models.roles import OWNER_ROLE_ID, Role
 
 
 class UserState(StrEnum):
-    """Somebody deactivated keeps their row and may do nothing."""
+    """Somebody deactivated keeps their row and may do nothing; of somebody erased only a pseudonym is left."""
 
     ACTIVE = "active"
     DEACTIVATED = "deactivated"
+    ERASED = "erased"
 
 
 class User(Model):
@@ -47,6 +48,12 @@ class User(Model):
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=utcnow)
     seen_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
 
+    totp_salt: Mapped[str | None] = mapped_column(String(32))
+    """What the second factor's secret is derived from, with the server's key; None: there is no second factor."""
+    totp_since: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    totp_step: Mapped[int | None]
+    """The time step of the newest code that was taken: no code is taken twice."""
+
     role: Mapped[Role] = relationship(lazy="joined", innerjoin=True)
     groups: Mapped[list[Group]] = relationship(secondary=user_groups, order_by=Group.key, lazy="selectin")
 
@@ -55,6 +62,10 @@ class User(Model):
         words = ["".join(c for c in word if c.isalnum()) for word in self.name.split()]
         words = [word for word in words if word] or [self.email]
         return (words[0][0] + (words[-1][0] if len(words) > 1 else "")).upper()
+
+    @property
+    def has_second_factor(self) -> bool:
+        return self.totp_salt is not None
 
     def may(self, permission: str) -> bool:
         """Whether this person's role holds the permission; nobody deactivated may do anything."""

@@ -10,7 +10,6 @@ Locks, where a command takes several, in this order: invitation, message, row, g
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -22,13 +21,13 @@ import idna
 from flask import current_app
 from sqlalchemy import ColumnElement, Select, Update, case, exists, func, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.orm import joinedload
 
-from webapp import emails, queue
+from webapp import queue
 from webapp.core.errors import Conflict, NotThere
 from webapp.db import begin_write, db, utcnow
 from webapp.emails import Email
 from webapp.models import (
+    SECRET_KINDS,
     Batch,
     BatchState,
     Invitation,
@@ -43,8 +42,9 @@ from webapp.models import (
     Row,
     User,
 )
-from webapp.services import audit, directory, examples, links
+from webapp.services import account_links, audit, directory
 from webapp.services.audit import AuditAction
+from webapp.services.drafts import drafts
 
 Columns = TypeVarTuple("Columns")
 
@@ -59,6 +59,7 @@ PROBE = timedelta(seconds=30)
 MINUTE = timedelta(seconds=60)
 PAGE = 50
 UNCERTAIN = "Delivery uncertain: sent again after an interruption"
+GONE = "Test of an upload that was discarded"
 TWICE = "The connection broke twice during the hand-over: it may have arrived. Retry to send it once more"
 
 
@@ -81,11 +82,13 @@ def queued(
     *,
     invitation: Invitation | None = None,
     row_id: int | None = None,
+    user_id: int | None = None,
+    link_id: int | None = None,
     priority: int,
 ) -> Message:
     """Part of a command: a message that is due now, with a Message-ID of its own.
 
-    priority: lower goes first; password resets 0, tests 1, single invites 2, batches 3.
+    user_id: whose account it is about. priority: lower goes first; password resets 0, tests 1, single invites 2, batches 3.
     """
     domain = parseaddr(directory.settings().mail_from)[1].rpartition("@")[2]
     ascii_domain = domain if domain.isascii() else idna.encode(domain, uts46=True).decode()
@@ -95,6 +98,8 @@ def queued(
         message_id=f"<{uuid4()}@{ascii_domain}>",
         invitation_id=invitation.id if invitation else None,
         row_id=row_id,
+        user_id=user_id,
+        link_id=link_id,
         priority=priority,
     )
     db.session.add(message)
@@ -202,84 +207,26 @@ def _in_database(statement: Update) -> Any:
 def letters(ids: Sequence[int], worker: str) -> list[Letter]:
     """A command: the claimed messages, written, in the order of the ids; a fixed number of queries.
 
-    A message whose invitation is no longer open is cancelled instead. Where the server's key was changed, the
-    invitation gets the link that is sent.
+    A message whose invitation or link is no longer open is cancelled instead. Where the server's key was changed,
+    the invitation gets the link that is sent.
     """
     begin_write()
-    now = utcnow()
-    place = directory.organisation().name
-    wanted = Message.id.in_(ids), Message.state == MessageState.SENDING, Message.claimed_by == worker
-    closed = []
-    written: dict[int, tuple[str, datetime, dict[str, Any]]] = {}
-    found = db.session.execute(_with_invitation().where(*wanted)).unique().all()
-    tests = examples.of_tests([message for message, *_ in found if message.kind is MessageKind.TEST])
-    for message, invitation, inviter, words in found:
-        if values := tests.get(message.id):
-            written[message.id] = message.message_id, message.created_at, values
-        elif obstacle := _obstacle(message, invitation, now):
-            closed.append((message, obstacle))
-        else:
-            links.ensure_link(invitation)
-            values = _values(message, invitation, inviter, words, place, now)
-            written[message.id] = message.message_id, message.created_at, values
-    batches = [_cancel(message, obstacle) for message, obstacle in closed]
+    is_claimed = Message.id.in_(ids), Message.state == MessageState.SENDING, Message.claimed_by == worker
+    claimed = db.session.scalars(select(Message).where(*is_claimed)).all()
+    found = drafts(claimed, sending=True)
+    heads = {message.id: (message.message_id, message.created_at) for message in claimed}
+    closed = {message.id: _cancel(message, obstacle) for message in claimed if (obstacle := found[message.id].obstacle)}
     db.session.commit()
-    for batch_id in set(filter(None, batches)):
+    for batch_id in set(filter(None, closed.values())):
         finish_if_done(batch_id)
-    return [Letter(id, written[id][0], written[id][1], emails.invitation(**written[id][2])) for id in ids if id in written]
+    ready = [(id, found[id].write) for id in ids if id in heads and id not in closed]
+    return [Letter(id, *heads[id], write()) for id, write in ready if write]
 
 
 def email_of(message: Message) -> Email | None:
     """The e-mail as it would be written now, to be read in the portal; None where nothing is left to write."""
-    found = db.session.execute(_with_invitation().where(Message.id == message.id)).unique().one()
-    if test := examples.of_tests([message] if message.kind is MessageKind.TEST else []):
-        return emails.invitation(**test[message.id])
-    if found.Invitation is None:
-        return None
-    values = _values(message, found.Invitation, found.name, found.message, directory.organisation().name, utcnow())
-    if not links.is_good(found.Invitation):  # the server's key was changed: this page only reads, and makes no new link
-        values["link"] = "(no longer good, as the server’s key was changed: resend the invitation)"
-    return emails.invitation(**values)
-
-
-def _with_invitation() -> Select[Message, Invitation, str, str]:
-    """Each with its invitation, who invited, and the personal words of its batch."""
-    return (
-        select(Message, Invitation, User.name, Batch.message)
-        .outerjoin(Invitation, Invitation.id == Message.invitation_id)
-        .outerjoin(User, User.id == Invitation.invited_by_id)
-        .outerjoin(Row, Row.id == Message.row_id)
-        .outerjoin(Batch, Batch.id == func.coalesce(Row.batch_id, Invitation.batch_id))
-        .options(joinedload(Invitation.role, innerjoin=False))  # a test has no invitation
-    )
-
-
-def _values(
-    message: Message, invitation: Invitation, inviter: str | None, words: str | None, place: str, now: datetime
-) -> dict[str, Any]:
-    """The arguments of `emails.invitation`."""
-    left = (invitation.expires_at - now) / timedelta(days=1) if invitation.expires_at else invitation.valid_days
-    return {
-        "to": message.recipient,
-        "organisation": place,
-        "inviter": inviter or "",
-        "role": invitation.role.name,
-        "groups": emails.ALL_GROUPS if invitation.all_groups else [group.name for group in invitation.groups],
-        "link": links.link(invitation),
-        "expires_days": max(1, math.ceil(left)),
-        "message": words,
-    }
-
-
-def _obstacle(message: Message, invitation: Invitation | None, now: datetime) -> str:
-    """Why a message is not sent any more, or ""."""
-    if message.kind is MessageKind.TEST:
-        return "" if message.row_id else "The upload was discarded before its test went"
-    if invitation is None:
-        return "The invitation was deleted before its email went"
-    if invitation.state is not InvitationState.PENDING:
-        return f"The invitation was {invitation.state.value} before its email went"
-    return "The invitation expired before its email went" if invitation.is_expired(now) else ""
+    write = drafts([message])[message.id].write
+    return write() if write else None
 
 
 def begin_data(id: int, worker: str) -> None:
@@ -298,6 +245,7 @@ def begin_data(id: int, worker: str) -> None:
             Message.claimed_by == worker,
             Message.lease_until > now,
             or_(Message.invitation_id.is_(None), is_pending.exists()),
+            account_links.is_sendable(),
         )
         .values(phase=Phase.DATA, lease_until=now + LEASE, tried_at=now)
     )
@@ -374,8 +322,7 @@ def let_go(id: int, worker: str) -> None:
     message = _claimed(id, worker)
     if message is None:
         return
-    invitation = db.session.get(Invitation, message.invitation_id) if message.invitation_id else None
-    if obstacle := _obstacle(message, invitation, utcnow()):
+    if obstacle := drafts([message])[message.id].obstacle:
         _end(message, _cancel(message, obstacle), by_server=False)
         return
     message.state = MessageState.QUEUED
@@ -580,16 +527,11 @@ def alarm() -> MailGate | None:
 
 def page(viewer: User, before_id: int | None = None, limit: int = PAGE) -> list[tuple[Message, str]]:
     """Messages that the viewer may see, each with its subject, newest first, older than `before_id`; a few queries."""
-    place = directory.organisation().name
     older = [Message.id < before_id] if before_id else []
-    shown = _seen_by(viewer, select(Message, User.name)).outerjoin(User, User.id == Invitation.invited_by_id)
-    listed = db.session.execute(shown.where(*older).order_by(Message.id.desc()).limit(limit)).unique().all()
-    tests = examples.askers([message for message, _ in listed if message.kind is MessageKind.TEST])
-    return [(message, _subject(message, inviter or tests.get(message.recipient, ""), place)) for message, inviter in listed]
-
-
-def _subject(message: Message, inviter: str, place: str) -> str:
-    return ("Test: " if message.kind is MessageKind.TEST else "") + emails.invitation_subject(place, inviter)
+    query = _seen_by(viewer, select(Message)).where(*older).order_by(Message.id.desc()).limit(limit)
+    listed = db.session.scalars(query).all()
+    found = drafts(listed)
+    return [(message, write().subject if (write := found[message.id].write) else GONE) for message in listed]
 
 
 def counts(viewer: User) -> Mapping[MessageState, int]:
@@ -607,13 +549,13 @@ def found(id: int, viewer: User) -> Message:
 
 
 def _seen_by(viewer: User, query: Select[*Columns]) -> Select[*Columns]:
-    """Only those to roles that the viewer may grant: an e-mail holds its link. Never a link to reset a password."""
+    """Only those to roles that the viewer may grant: an e-mail holds its link. Never a link to somebody's own account."""
     return (
         query.select_from(Message)
         .outerjoin(Invitation, Invitation.id == Message.invitation_id)
         .outerjoin(Role, Role.id == Invitation.role_id)
         .where(
-            Message.kind != MessageKind.RESET,
+            Message.kind.not_in(SECRET_KINDS),
             or_(Message.invitation_id.is_(None), Role.rank <= viewer.role.rank),
         )
     )

@@ -12,7 +12,7 @@ from typing import Any
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
-from sqlalchemy import delete, or_, select, update
+from sqlalchemy import delete, or_, select, true, update
 
 from webapp.core.addresses import key_of
 from webapp.core.errors import Refused
@@ -35,6 +35,8 @@ class Refusal(StrEnum):
 
     ACCESS = "access.refused"
     PASSWORD = "password.refused"  # noqa: S105 -- a kind of event
+    RESET = "password.reset_refused"
+    CODE = "second_factor.refused"
 
 
 # Questions
@@ -57,6 +59,12 @@ def current(token: str) -> Session | None:
     """The session that a cookie's token stands for, its user loaded, while neither limit is over and the user is active."""
     session = db.session.scalar(select(Session).where(Session.token_hash == hashed(token), ~_is_over(utcnow())))
     return session if session and session.user.state is UserState.ACTIVE else None
+
+
+def listed(user: User) -> list[Session]:
+    """Where this person is signed in, the latest activity first."""
+    own = select(Session).where(Session.user_id == user.id, ~_is_over(utcnow()))
+    return list(db.session.scalars(own.order_by(Session.seen_at.desc(), Session.id.desc())))
 
 
 # Commands
@@ -89,13 +97,16 @@ def sign_in(email: str, password: str, address: str = "") -> User:
     return user
 
 
-def prove(user: User, password: str, address: str = "") -> None:
-    """Raises Refused where this is not the password of who is signed in: before something that another may not do for them."""
+def prove(user: User, password: str, address: str = "", kept: str = "Nothing was sent.") -> None:
+    """Raises Refused where this is not the password of who is signed in: before something that another may not do for them.
+
+    kept: what the sentence says of the state of things.
+    """
     stored, user_id = user.password_hash, user.id
     db.session.rollback()  # nothing is open while the password is checked
     if not _matches(stored, password):
         count_refusal(Refusal.PASSWORD, db.session.get(User, user_id), "(own password)", address)
-        raise Refused("This is not your password. Nothing was sent.")
+        raise Refused(f"This is not your password. {kept}")
 
 
 def start(user: User, address: str, user_agent: str, replaces: str | None = None) -> str:
@@ -134,6 +145,24 @@ def end(token: str) -> None:
         audit.record(session.user, AuditAction.SIGNED_OUT, session.user)
         db.session.delete(session)
     db.session.commit()
+
+
+def end_others(user: User, keep: int, only: int | None = None) -> int:
+    """Sign this person out on all devices but one, or on one of the others. keep: the session that stays. -> how many."""
+    begin_write()
+    ended = end_all(user, keep, only)
+    if ended:
+        audit.record(user, AuditAction.SIGNED_OUT, user, sessions=ended)
+    db.session.commit()
+    return ended
+
+
+def end_all(user: User, keep: int | None = None, only: int | None = None) -> int:
+    """Part of a command: this person's sessions end, but for one that is kept. only: the one that is meant. -> how many."""
+    kept = Session.id != keep if keep is not None else true()
+    meant = Session.id == only if only is not None else true()
+    gone = db.session.scalars(delete(Session).where(Session.user_id == user.id, kept, meant).returning(Session.id))
+    return len(gone.all())
 
 
 def refuse_access(user_id: int, path: str, address: str) -> None:

@@ -113,7 +113,8 @@ def everybody(wanted: Filter) -> frozenset[Ref]:
 def is_only_one() -> bool:
     """Whether nobody else is here or expected."""
     expected = select(Invitation.id).where(Invitation.state == InvitationState.PENDING)
-    return len(db.session.scalars(select(User.id).limit(2)).all()) < 2 and db.session.scalar(expected.limit(1)) is None
+    here = select(User.id).where(User.state != UserState.ERASED)
+    return len(db.session.scalars(here.limit(2)).all()) < 2 and db.session.scalar(expected.limit(1)) is None
 
 
 def counts() -> dict[Status, int]:
@@ -128,7 +129,7 @@ def _people(wanted: Filter) -> CompoundSelect[Any]:
         User.id.label("id"),
         user_status.label("status"),
         func.lower(case((User.name != "", User.name), else_=User.email)).label("sorted_by"),
-    )
+    ).where(User.state != UserState.ERASED)
     is_over = and_(Invitation.expires_at.is_not(None), Invitation.expires_at <= utcnow())
     invitations = select(
         literal("invitation", String),

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from webapp.views import (
+    account,
     actions,
     batches,
     blocks,
     downloads,
     edits,
+    erasures,
     groups,
     health,
     home,
@@ -15,7 +17,10 @@ from webapp.views import (
     letters,
     mapping,
     messages,
+    owner_links,
+    resets,
     rows,
+    second_factors,
     sessions,
     settings,
     setup,
@@ -27,8 +32,13 @@ BLUEPRINTS = [
     for module in (
         sessions,
         setup,
+        resets,
+        owner_links,
+        account,
+        second_factors,
         home,
         users,
+        erasures,
         groups,
         batches,
         actions,

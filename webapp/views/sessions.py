@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from flask import Blueprint, Response, after_this_request, current_app, g, redirect, render_template, request, session, url_for
+from flask_wtf import FlaskForm
 from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.wrappers import Response as BaseResponse
 
@@ -14,12 +15,16 @@ from webapp import limits
 from webapp.core.errors import Refused
 from webapp.core.words import full, plural
 from webapp.db import utcnow
-from webapp.forms import SignInForm
+from webapp.forms import CodeForm, SignInForm
+from webapp.limits import Door
 from webapp.models import User
-from webapp.services import sessions, setup
+from webapp.services import second_factors, sessions, setup
 from webapp.web import PUBLIC, SIGNED_IN, allow, go, me, safe_next
 
 bp = Blueprint("sessions", __name__)
+
+Page = str | tuple[str, int] | tuple[str, int, dict[str, str]]
+"""A page, with its status where that is not 200, and headers."""
 
 NOBODY_ASKS = {"static", "health.show"}
 FEW = 3
@@ -92,26 +97,76 @@ def create() -> str | BaseResponse | tuple[str, int] | tuple[str, int, dict[str,
     except Refused as refusal:
         return render_template("sessions/new.html", form=form, problem=str(refusal), advice=tries_left(tries.left)), 422
     limits.give_back(account, peer)
+    return admit(user, form.next.data)
+
+
+def admit(user: User, target: str | None = None) -> BaseResponse:
+    """The first step is done: in, or on to the second one where this person has it. target: the page that was asked for."""
+    if user.has_second_factor:
+        session["half_way"] = [*second_factors.ticket(user), safe_next(target)]
+        return redirect(url_for("sessions.second"), 303)
     enter(user)
-    return onward(form.next.data)
+    return onward(target)
+
+
+@bp.get("/sign-in/code")
+@allow(PUBLIC)
+def second() -> str | BaseResponse:
+    """The second step; who has not passed the first, or took too long, begins again."""
+    user, _ = half_way()
+    return render_template("sessions/second.html", form=CodeForm(formdata=None)) if user else go("sessions.new")
+
+
+@bp.post("/sign-in/code")
+@allow(PUBLIC)
+def pass_second() -> Page | BaseResponse:
+    """Sign in by a code from the app, or a recovery code."""
+    user, target = half_way()
+    if user is None:
+        return go("sessions.new", say="That took too long. Sign in again.")
+    form = CodeForm()
+    if not form.validate():
+        return render_template("sessions/second.html", form=form), 422
+    try:
+        with_limit(str(user.id), Door.CODE, lambda: second_factors.pass_(user, form.code.data, request.remote_addr or ""))
+    except Refused as refusal:
+        form.code.errors = [str(refusal)]
+        return render_template("sessions/second.html", form=form), 429 if isinstance(refusal, TooManyTries) else 422
+    enter(user)
+    return onward(target)
+
+
+def half_way() -> tuple[User | None, str | None]:
+    """Who has passed the first step in this browser, and where they want to go."""
+    *ticket, target = session.get("half_way") or (0, 0.0, "", None)
+    return second_factors.half_way(*ticket), target
 
 
 class TooManyTries(Refused):
     """Too many wrong passwords within a while (429)."""
 
 
-def prove(password: str) -> None:
-    """Have who is signed in show that it is them; counted like a try to sign in. Raises Refused or TooManyTries."""
-    account, peer = me().email_key, request.remote_addr or ""
-    tries = limits.spend(account, peer)
+def prove(password: str, kept: str = "Nothing was sent.") -> None:
+    """Have who is signed in show that it is them; counted like a try to sign in. Raises Refused or TooManyTries.
+
+    kept: what the sentence says of the state of things.
+    """
+    peer = request.remote_addr or ""
+    with_limit(me().email_key, Door.SIGN_IN, lambda: sessions.prove(me(), password, peer, kept), kept)
+
+
+def with_limit(account: str, door: Door, check: Callable[[], None], kept: str = "") -> None:
+    """Check something that could be guessed. What is right gives its try back. Raises Refused or TooManyTries."""
+    peer = request.remote_addr or ""
+    tries = limits.spend(account, peer, door)
     if tries.again_at:
         minutes = plural(max(1, round((tries.again_at - utcnow()).total_seconds() / 60)), "minute")
-        raise TooManyTries(f"Too many tries. Try again in {minutes}. Nothing was sent.")
+        raise TooManyTries(f"Too many tries. Try again in {minutes}. {kept}".strip())
     try:
-        sessions.prove(me(), password, peer)
+        check()
     except Refused as refusal:
-        raise Refused(f"{refusal} {tries_left(tries.left)}".strip()) from refusal
-    limits.give_back(account, peer)
+        raise Refused(f"{refusal} {tries_left(tries.left)}".strip(), field=refusal.field) from refusal
+    limits.give_back(account, peer, door)
 
 
 @bp.post("/sign-out")
@@ -137,12 +192,10 @@ def tries_left(left: int) -> str:
     return f"{plural(left, 'try', 'tries')} left before {pause}." if left else f"That was the last try before {pause}."
 
 
-def too_many(form: SignInForm, again_at: datetime) -> tuple[str, int, dict[str, str]]:
+def too_many(form: FlaskForm, again_at: datetime, template: str = "sessions/new.html") -> tuple[str, int, dict[str, str]]:
     """429, with what was typed and when to try again."""
     seconds = max(1, round((again_at - utcnow()).total_seconds()))
     until = full(again_at, current_app.extensions["muster_settings"].time_zone).rpartition(", ")[2]
     minutes = plural(max(1, -(-seconds // 60)), "minute")
-    page = render_template(
-        "sessions/new.html", form=form, problem="Too many tries.", advice=f"Try again in {minutes}, at {until}."
-    )
+    page = render_template(template, form=form, problem="Too many tries.", advice=f"Try again in {minutes}, at {until}.")
     return page, 429, {"Retry-After": str(seconds)}

@@ -17,6 +17,9 @@ from webapp.web import SIGNED_IN, allow, me
 bp = Blueprint("settings", __name__, url_prefix="/settings")
 
 
+REQUIRED_OF = {"off": "Nobody", "managers": "People who manage users", "everyone": "Everyone"}
+
+
 @dataclass(frozen=True, slots=True)
 class Shown:
     """A setting as the page shows it. given: set by the environment, else the default."""
@@ -63,6 +66,7 @@ def installation(settings: Settings) -> list[Shown]:
         "MAX_UPLOAD_MB": ("Size of a file", f"At most {settings.max_upload_mb} MB"),
         "SESSION_IDLE": ("Signed out after", f"{hours:g} hours without a click" if hours != 1 else "1 hour without a click"),
         "SESSION_MAX": ("Signed out at the latest after", f"{days:g} days" if days != 1 else "1 day"),
+        "REQUIRE_TOTP": ("Two-step sign-in required of", REQUIRED_OF[settings.require_totp]),
         "TIME_ZONE": ("Time zone", settings.time_zone.key),
         "DATABASE_URL": ("Database", "PostgreSQL" if settings.database_url.startswith("postgresql") else "SQLite"),
         "REDIS_URL": ("Queue server", queue_server(settings)),

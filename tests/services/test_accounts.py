@@ -1,0 +1,96 @@
+"""Two at once, about one account: one wins, and nobody crashes."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from tests.factories import PASSWORD, make_persona, make_user
+from webapp.core.addresses import parse
+from webapp.core.errors import Conflict, MusterError
+from webapp.db import db
+from webapp.models import AccountLink, LinkPurpose, Message, MessageKind, Session, User
+from webapp.services import account_links, accounts, owner_links, resets, sessions
+
+NEW = "a long walk at dusk"
+
+
+def at_once(app: Flask, *calls: Callable[[], Any]) -> list[Any]:
+    """What each call gave, or the error that it raised."""
+    results, ready = [], threading.Barrier(len(calls))
+
+    def run(call: Callable[[], Any]) -> None:
+        with app.app_context():
+            ready.wait()
+            try:
+                results.append(call() and "done")
+            except MusterError as error:
+                results.append(type(error))
+
+    threads = [threading.Thread(target=run, args=(call,)) for call in calls]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    db.session.rollback()
+    return results
+
+
+def token_for(user: User, purpose: LinkPurpose, **values: str) -> str:
+    link = account_links.make(user, purpose, **values)
+    db.session.commit()
+    return account_links.address(link).rpartition("/")[2]
+
+
+def test_a_reset_link_used_at_once_by_several_has_one_winner(app: Flask) -> None:
+    user = make_user()
+    token = token_for(user, LinkPurpose.RESET)
+    results = at_once(app, *(lambda n=n: resets.use(token, f"{NEW} {n}") for n in range(4)))
+    assert sorted(map(str, results)) == sorted(["done", *[str(Conflict)] * 3])
+    told = db.session.scalars(db.select(Message.kind)).all()
+    assert told == [MessageKind.PASSWORD_CHANGED]
+
+
+def test_the_owners_link_signs_in_once(app: Flask) -> None:
+    owner = make_persona("Owner")
+    token = token_for(owner, LinkPurpose.SIGN_IN)
+    results = at_once(app, *(lambda: owner_links.use(token) for _ in range(4)))
+    assert results.count("done") == 1
+    assert results.count(Conflict) == 3
+
+
+def test_one_address_confirmed_by_two_people_at_once_belongs_to_one(app: Flask) -> None:
+    address = parse("a.hart@northfield.example", ("northfield.example",))
+    tokens = [
+        token_for(make_user(name), LinkPurpose.EMAIL, email=address.display, email_key=address.key)
+        for name in ("Amelia Hart", "Albert Hart")
+    ]
+    results = at_once(app, *(lambda token=token: accounts.confirm_email(token) for token in tokens))
+    assert sorted(map(str, results)) == sorted(["done", str(Conflict)])
+    assert db.session.scalars(db.select(User.email_key).where(User.email_key == address.key)).all() == [address.key]
+
+
+def test_no_transaction_is_open_while_a_password_is_hashed(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    owner = make_persona("Owner")
+    token, back = token_for(owner, LinkPurpose.RESET), token_for(owner, LinkPurpose.SIGN_IN)
+    sessions.start(owner, "", "")
+    open_ones, hash_ = [], sessions.PasswordHasher.hash
+
+    def watched(self: Any, password: str) -> str:
+        open_ones.append(db.session().in_transaction())
+        return hash_(self, password)
+
+    monkeypatch.setattr(sessions.PasswordHasher, "hash", watched)
+    owner_links.use(back, NEW)
+    accounts.change_password(owner, NEW, keep=0)
+    assert db.session.scalar(db.select(AccountLink.closed_at).where(AccountLink.purpose == LinkPurpose.RESET)), "links ended"
+    with pytest.raises(Conflict):
+        resets.use(token, NEW)
+    assert open_ones == [False] * 3
+    assert sessions.sign_in(owner.email, NEW)
+    assert PASSWORD != NEW
+    assert db.session.scalars(db.select(Session)).all() == []

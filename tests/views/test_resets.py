@@ -1,0 +1,232 @@
+"""Forgotten passwords."""
+
+from __future__ import annotations
+
+import contextvars
+import re
+from datetime import timedelta
+
+import pytest
+
+from tests.client import Client
+from tests.factories import PASSWORD, make_persona, make_user
+from tests.mail_fixtures import message_to
+from webapp.db import db, utcnow
+from webapp.jobs import outbox as jobs
+from webapp.models import AccountLink, AuditEvent, LinkPurpose, Message, MessageKind, Session, User, UserState
+from webapp.services import account_links, outbox, resets, sessions
+
+AMELIA = "amelia.hart@northfield.example"
+NEW = "a long walk at dusk"
+
+
+@pytest.fixture
+def amelia(app):
+    make_persona("Owner")
+    return make_user()
+
+
+def link_to(email):
+    """The token of the newest link that was mailed to somebody."""
+    letters = outbox.letters(outbox.claim("w1"), "w1")
+    outbox.give_back("w1")
+    (text,) = [letter.email.text for letter in letters if letter.email.to == email and "/password-resets/" in letter.email.text]
+    return re.search(r"/password-resets/(\S+)", text)[1]
+
+
+def ask(client, email=AMELIA, status=200):
+    return client.post("/password-resets", {"email": email}, status=status)
+
+
+def plain(text):
+    """An answer without its CSRF tokens, which differ each time."""
+    return re.sub(r'"[\w.-]{80,}"', "", text)
+
+
+def actions():
+    return db.session.scalars(db.select(AuditEvent.action).order_by(AuditEvent.id)).all()
+
+
+def test_from_the_sign_in_to_a_new_password(client, amelia):
+    assert client.get("/sign-in").page.all("a", href="/password-resets/new")
+    client.get("/password-resets/new")
+    assert "Check your inbox" in ask(client, " Amelia.HART@northfield.example ").page.text
+    token = link_to(AMELIA)
+    page = client.get(f"/password-resets/{token}").page
+    assert f"For {AMELIA}." in page.text
+    answer = client.post(f"/password-resets/{token}", {"password": NEW})
+    assert answer.location == "/sign-in"
+    assert "Your password is changed. Sign in with it." in client.get("/sign-in").page.text
+    client.post("/sign-in", {"email": AMELIA, "password": PASSWORD}, status=422)
+    client.post("/sign-in", {"email": AMELIA, "password": NEW})
+    assert "password.changed" in actions()
+
+
+@pytest.mark.parametrize("email", ["nobody@northfield.example", "gone@northfield.example", "no address at all"])
+def test_unknown_and_known_addresses_get_the_same_answer_by_the_same_work(client, amelia, queries, email):
+    make_user("Hannah Whitcombe", email="gone@northfield.example", state=UserState.DEACTIVATED)
+
+    def answered(address):
+        """The answer, and what was asked of the database before it was given."""
+        queries.clear()
+        sent = {"data": {"email": address}, "headers": {"X-CSRFToken": client.token()}}
+        response = contextvars.Context().run(client.flask.open, "/password-resets", method="POST", **sent)
+        before = list(queries)
+        text = response.get_data(as_text=True)
+        response.close()  # what comes after the answer runs now
+        assert len(queries) > len(before)
+        return response.status_code, plain(text.replace(address, "…")), before
+
+    assert answered(AMELIA) == answered(email)
+    assert db.session.scalars(db.select(Message.recipient)).all() == [AMELIA]
+
+
+def test_asking_for_an_unknown_address_is_counted_in_the_log(client, amelia):
+    ask(client, "nobody@northfield.example")
+    ask(client, "nobody@northfield.example")
+    (event,) = db.session.scalars(db.select(AuditEvent).where(AuditEvent.action == "password.reset_refused"))
+    assert (event.subject, event.count, event.address) == ("nobody@northfield.example", 2, client.peer)
+
+
+def test_asking_is_limited_by_account_and_peer_and_says_so(client, amelia):
+    for _ in range(10):
+        ask(client)
+    answer = ask(client, status=429)
+    assert "Too many tries. Try again in 15 minutes, at " in answer.page.text
+    assert answer.headers["Retry-After"]
+    client.post("/sign-in", {"email": AMELIA, "password": PASSWORD})  # signing in is counted by itself
+
+
+def test_nobody_gets_more_than_three_links_an_hour_and_those_stay_good(client, amelia):
+    for _ in range(5):
+        ask(client)
+    links = db.session.scalars(db.select(AccountLink)).all()
+    assert len(links) == 3
+    for link in links:
+        token = account_links.address(link).rpartition("/")[2]
+        client.get(f"/password-resets/{token}")
+
+
+def test_opening_the_link_changes_nothing(client, amelia, queries):
+    ask(client)
+    token = link_to(AMELIA)
+    queries.clear()
+    client.get(f"/password-resets/{token}")
+    assert not [each for each in queries if not each.startswith("SELECT")], queries
+    client.post(f"/password-resets/{token}", {"password": NEW})
+
+
+def test_the_link_works_once_and_its_sisters_end(client, amelia):
+    ask(client)
+    first = link_to(AMELIA)
+    link = account_links.make(amelia, LinkPurpose.RESET)
+    db.session.commit()
+    second = account_links.address(link).rpartition("/")[2]
+    client.post(f"/password-resets/{first}", {"password": NEW})
+    for token in (first, second, "x" * 43):
+        assert "This link does not work any more" in client.get(f"/password-resets/{token}", status=410).page.text
+        client.post(f"/password-resets/{token}", {"password": NEW}, status=410)
+
+
+def test_the_link_works_for_60_minutes(client, amelia):
+    ask(client)
+    token = link_to(AMELIA)
+    link = db.session.scalars(db.select(AccountLink)).one()
+    assert timedelta(minutes=59) < link.expires_at - utcnow() <= timedelta(minutes=60)
+    link.expires_at = utcnow()
+    db.session.commit()
+    client.get(f"/password-resets/{token}", status=410)
+    client.post(f"/password-resets/{token}", {"password": NEW}, status=410)
+
+
+def test_a_password_that_does_not_do_is_told_and_costs_nothing(client, amelia):
+    ask(client)
+    token = link_to(AMELIA)
+    page = client.post(
+        f"/password-resets/{token}", {"password": "amelia.hart1", "name": "x", "email": "x@x.org"}, status=422
+    ).page
+    assert "Not your name or email" in page.text
+    client.post(f"/password-resets/{token}", {"password": NEW})
+
+
+def test_everybody_signed_in_with_the_old_password_is_signed_out_and_the_person_is_told(client, sign_in, amelia):
+    elsewhere = sign_in(amelia)
+    ask(client)
+    client.post(f"/password-resets/{link_to(AMELIA)}", {"password": NEW})
+    elsewhere.get("/", status=303)
+    assert db.session.scalars(db.select(Session).where(Session.user_id == amelia.id)).all() == []
+    assert message_to(AMELIA).kind is MessageKind.PASSWORD_CHANGED
+    jobs.send()
+    assert message_to(AMELIA).answer.startswith("Written as ")
+
+
+def test_who_is_deactivated_meanwhile_does_not_come_back(client, amelia):
+    ask(client)
+    token = link_to(AMELIA)
+    amelia.state = UserState.DEACTIVATED
+    db.session.commit()
+    client.get(f"/password-resets/{token}", status=410)
+    client.post(f"/password-resets/{token}", {"password": NEW}, status=410)
+
+
+def test_the_link_is_never_in_outgoing_mail(client, owner, amelia):
+    ask(client)
+    message = message_to(AMELIA)
+    assert AMELIA not in owner.get("/messages").page.text
+    owner.get(f"/messages/{message.id}", status=404)
+    owner.get(f"/messages/{message.id}/html", status=404)
+
+
+# A link from somebody who manages users
+
+
+def test_without_a_mail_server_one_who_manages_users_hands_a_link_over(admin, client, amelia):
+    assert "Ask whoever manages users for a link" in client.get("/password-resets/new").page.text
+    assert f"/users/{amelia.id}/reset-link" in admin.get("/users").text
+    page = admin.post(f"/users/{amelia.id}/reset-link", status=200).page
+    (address,) = [field["value"] for field in page.all("input", id="link")]
+    token = address.rpartition("/")[2]
+    assert address == f"http://127.0.0.1:8000/password-resets/{token}"
+    assert token not in admin.get("/users").text
+    event = db.session.scalars(db.select(AuditEvent).where(AuditEvent.action == "password.link_made")).one()
+    assert (event.actor, event.subject) == (admin.user.email, AMELIA)
+    assert token not in str(event.details)
+    client.post(f"/password-resets/{token}", {"password": NEW})
+
+
+def test_with_a_mail_server_nobody_makes_links(admin, amelia, change_settings):
+    change_settings(mail_url="smtp://mail.northfield.example")
+    assert "Forgot password?" in admin.post(f"/users/{amelia.id}/reset-link", status=422).page.text
+    assert "reset-link" not in admin.get("/users").text
+
+
+@pytest.mark.parametrize("role", ["Owner", "Admin"])
+def test_nobody_makes_a_link_for_somebody_not_ranked_below(admin, role):
+    other = make_persona("Owner") if role == "Owner" else make_user("Second Admin", "Admin")
+    for user in (other, admin.user):
+        admin.post(f"/users/{user.id}/reset-link", status=403)
+    assert db.session.scalars(db.select(AccountLink)).all() == []
+
+
+def test_no_link_for_somebody_deactivated_or_unknown(admin):
+    gone = make_user("Hannah Whitcombe", state=UserState.DEACTIVATED)
+    assert "This account is deactivated." in admin.post(f"/users/{gone.id}/reset-link", status=409).page.text
+    admin.post("/users/4711/reset-link", status=404)
+
+
+def test_both_ways_hash_the_same_passwords_at_sign_in(client, amelia, monkeypatch):
+    """A known and an unknown address cost the same work, seen through the page."""
+    checked = []
+    verify = sessions.PasswordHasher.verify
+    monkeypatch.setattr(sessions.PasswordHasher, "verify", lambda *args: checked.append(1) or verify(*args))
+    answers = [
+        Client(client.app).post("/sign-in", {"email": email, "password": "wrong"}, status=422).text.replace(email, "…")
+        for email in (AMELIA, "nobody@northfield.example")
+    ]
+    assert len(checked) == 2
+    assert plain(answers[0]) == plain(answers[1])
+
+
+def test_a_reset_of_nobody_is_no_error(app):
+    resets.ask("", "192.0.2.1")
+    assert db.session.scalars(db.select(User)).all() == []

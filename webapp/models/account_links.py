@@ -1,0 +1,46 @@
+"""One-time links to something of one's own account."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import ForeignKey, Index, String
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from webapp.db import Model, UTCDateTime, choice, utcnow
+from webapp.models.users import User
+
+
+class LinkPurpose(StrEnum):
+    """What a link lets its holder do, once."""
+
+    RESET = "reset"
+    """Choose a new password."""
+    EMAIL = "email"
+    """Confirm that a new address is theirs."""
+    SIGN_IN = "sign_in"
+    """Sign in as the Owner, who is locked out."""
+
+
+class AccountLink(Model):
+    """A link that was handed out; its token is derived (`services.account_links`), only a hash is here."""
+
+    __tablename__ = "account_links"
+    __table_args__ = (Index("ix_account_links_user_id", "user_id", "purpose"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    purpose: Mapped[LinkPurpose] = mapped_column(choice(LinkPurpose))
+    token_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    email: Mapped[str] = mapped_column(String(320), default="")
+    """The new address, where one is to be confirmed."""
+    email_key: Mapped[str] = mapped_column(String(320), default="")
+    without_second_factor: Mapped[bool] = mapped_column(default=False)
+    """Whether using it turns the second factor off, too."""
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=utcnow)
+    expires_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    closed_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    """When it was used, or another way was taken."""
+
+    user: Mapped[User] = relationship(lazy="joined", innerjoin=True)

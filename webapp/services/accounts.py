@@ -1,0 +1,136 @@
+"""One's own account: name, password and e-mail. And who may act on somebody else's."""
+
+from __future__ import annotations
+
+from sqlalchemy import select, update
+
+from webapp import queue
+from webapp.core.addresses import Address
+from webapp.core.errors import Conflict, NotAllowed, NotThere, Refused
+from webapp.db import begin_write, db, utcnow
+from webapp.models import (
+    AccountLink,
+    Invitation,
+    InvitationState,
+    LinkPurpose,
+    MessageKind,
+    Priority,
+    User,
+    UserState,
+)
+from webapp.services import account_links, audit, directory, outbox, sessions
+from webapp.services.audit import AuditAction
+from webapp.services.invitations import unless_beaten
+
+TAKEN = "Somebody else has this email."
+
+
+# Questions
+
+
+def pending_email(user: User) -> AccountLink | None:
+    """The new address that waits to be confirmed."""
+    return account_links.open_of(user, LinkPurpose.EMAIL)
+
+
+def below(user_id: int, by: User) -> User:
+    """Somebody whose account `by` may act on: ranked below, so nobody acts on themselves or on the Owner.
+
+    Raises NotThere or NotAllowed.
+    """
+    user = db.session.get(User, user_id)
+    if user is None or user.state is UserState.ERASED:
+        raise NotThere("There is no such person.")
+    if user.role.rank >= by.role.rank:
+        raise NotAllowed("You can do this only for people whose role ranks below your own.")
+    return user
+
+
+# Commands
+
+
+def rename(user: User, name: str) -> None:
+    """Change one's own name, as `forms.own_name` has judged it."""
+    begin_write()
+    before = user.name
+    if name != before:
+        user.name = name
+        audit.record(user, AuditAction.USER_CHANGED, user, before={"name": before}, after={"name": name})
+    db.session.commit()
+
+
+def change_password(user: User, password: str, keep: int) -> None:
+    """Change one's own password, which has passed `schemas.passwords`; other devices are signed out. keep: this session."""
+    db.session.rollback()
+    password_hash = sessions.hashed_password(password)  # slow: no transaction is open
+    begin_write()
+    set_password(user, password_hash, how="by themselves", keep=keep)
+    db.session.commit()
+    ring()
+
+
+def set_password(user: User, password_hash: str, *, how: str, keep: int | None = None) -> None:
+    """Part of a command: the new password counts, sessions but `keep` and links to reset it end, and the person is told."""
+    user.password_hash = password_hash
+    ended = sessions.end_all(user, keep)
+    account_links.close(user, LinkPurpose.RESET)
+    tell(user, MessageKind.PASSWORD_CHANGED)
+    audit.record(user, AuditAction.PASSWORD_CHANGED, user, how=how, sessions_ended=ended)
+
+
+def ask_for_email(user: User, address: Address) -> None:
+    """Send a link to the new address; the e-mail changes when it is confirmed. Raises Refused where somebody has it."""
+    begin_write()
+    if address.key == user.email_key:
+        raise Refused("This is your email already.", field="email")
+    if db.session.scalar(select(User.id).where(User.email_key == address.key)):
+        raise Refused(TAKEN, field="email")
+    account_links.close(user, LinkPurpose.EMAIL)
+    link = account_links.make(user, LinkPurpose.EMAIL, email=address.display, email_key=address.key)
+    outbox.queued(MessageKind.EMAIL_CHANGE, link.email, user_id=user.id, link_id=link.id, priority=Priority.RESET)
+    tell(user, MessageKind.EMAIL_CHANGING)
+    audit.record(user, AuditAction.EMAIL_CHANGE_ASKED, user, after={"email": link.email})
+    db.session.commit()
+    ring()
+
+
+def withdraw_email(user: User) -> None:
+    """Keep the e-mail as it is: the link to the new address ends."""
+    begin_write()
+    if link := pending_email(user):
+        account_links.close(user, LinkPurpose.EMAIL)
+        audit.record(user, AuditAction.EMAIL_CHANGE_WITHDRAWN, user, after={"email": link.email})
+    db.session.commit()
+
+
+def confirm_email(token: str) -> User:
+    """The new address is the person's own: from now on they sign in with it. A pending invitation for it is revoked.
+
+    Raises Conflict where the link does not work, or somebody else has the address by now.
+    """
+    begin_write()
+    link = account_links.spend(token, LinkPurpose.EMAIL)
+    user = db.session.get_one(User, link.user_id, with_for_update={"of": User})
+    if user.state is not UserState.ACTIVE:
+        raise Conflict(account_links.DEAD)
+    before, now = user.email, utcnow()
+    with unless_beaten(TAKEN):
+        user.email, user.email_key = link.email, link.email_key
+        db.session.flush()
+        promised = Invitation.email_key == user.email_key, Invitation.state == InvitationState.PENDING
+        db.session.execute(update(Invitation).where(*promised).values(state=InvitationState.REVOKED, closed_at=now))
+        account_links.close(user, LinkPurpose.RESET)  # those went to the old address
+        audit.record(user, AuditAction.USER_CHANGED, user, before={"email": before}, after={"email": user.email})
+        directory.moved()
+        db.session.commit()
+    return user
+
+
+def tell(user: User, kind: MessageKind) -> None:
+    """Part of a command: an e-mail that tells what happened to the account."""
+    outbox.queued(kind, user.email, user_id=user.id, priority=Priority.SINGLE)
+
+
+def ring() -> None:
+    """The bell for what was queued."""
+    queue.ring("webapp.jobs.outbox.send", name="outbox")

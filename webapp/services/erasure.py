@@ -1,0 +1,129 @@
+"""Erasing a person: what is personal goes, and the audit log keeps a pseudonym."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import delete, func, or_, select, update
+
+from webapp import mail
+from webapp.core.errors import Conflict
+from webapp.core.forgetting import replaced
+from webapp.db import begin_write, db, utcnow
+from webapp.models import (
+    AccountLink,
+    Batch,
+    BatchState,
+    Invitation,
+    Message,
+    Outcome,
+    RecoveryCode,
+    Role,
+    Row,
+    RowEdit,
+    Session,
+    User,
+    UserState,
+)
+from webapp.services import accounts, audit, directory, sessions
+from webapp.services.audit import AuditAction
+
+OPEN = (BatchState.MAPPING, BatchState.REVIEWING)
+
+
+@dataclass(frozen=True, slots=True)
+class Traces:
+    """What there is of a person. names: what they are called in the log, without addresses that are somebody else's by now."""
+
+    names: set[str]
+    invitations: list[int]
+    messages: list[str]
+    """Message-IDs."""
+    rows: list[int]
+
+
+# Questions
+
+
+def traces(user: User) -> Traces:
+    """What erasing this person takes away, beside the account itself; six queries."""
+    known = audit.known_as(user)
+    keyed = {name: key for name in known if (key := sessions.account_key(name))}
+    others = set(db.session.scalars(select(User.email_key).where(User.email_key.in_(keyed.values()), User.id != user.id)))
+    own = {name: key for name, key in keyed.items() if key not in others}
+    addresses, keys = {name.lower() for name in own}, set(own.values())
+    invited = or_(Invitation.user_id == user.id, Invitation.email_key.in_(keys))
+    invitations = list(db.session.scalars(select(Invitation.id).where(invited)))
+    mailed = func.lower(Message.recipient).in_(addresses)
+    written = or_(Message.user_id == user.id, mailed, Message.invitation_id.in_(invitations))
+    rows = or_(Row.email_key.in_(keys), func.lower(Row.email).in_(addresses), func.lower(Row.read_email).in_(addresses))
+    return Traces(
+        known - (keyed.keys() - own.keys()),
+        invitations,
+        list(db.session.scalars(select(Message.message_id).where(written))),
+        list(db.session.scalars(select(Row.id).where(rows))),
+    )
+
+
+def pseudonym(user: User) -> str:
+    """What stands in the place of the person's name and e-mail."""
+    return f"Erased person {user.id}"
+
+
+def erasable(user_id: int, by: User) -> User:
+    """Somebody who may be erased. Raises NotThere, NotAllowed for somebody not ranked below, Conflict while they are active."""
+    user = accounts.below(user_id, by)
+    if user.state is not UserState.DEACTIVATED:
+        raise Conflict("Only somebody deactivated can be erased. Deactivate this person first.")
+    return user
+
+
+# Commands
+
+
+def erase(user_id: int, by: User) -> str:
+    """Erase a person, for good. -> the pseudonym. Raises as `erasable` does."""
+    begin_write()
+    user = erasable(user_id, by)
+    found, name = traces(user), pseudonym(user)
+    _forget_rows(found, name)
+    db.session.execute(delete(Message).where(Message.message_id.in_(found.messages)))
+    db.session.execute(delete(Invitation).where(Invitation.id.in_(found.invitations)))
+    for model in (Session, RecoveryCode, AccountLink):
+        db.session.execute(delete(model).where(model.user_id == user.id))
+    audit.forget(user.id, user.email, name, also=found.names)
+    _anonymise(user, name)
+    audit.record(by, AuditAction.USER_ERASED, user)
+    directory.moved()
+    db.session.commit()
+    mail.discard(directory.settings().data_dir / "outbox", found.messages)
+    return name
+
+
+def _anonymise(user: User, name: str) -> None:
+    """The row stays, so that what this person did in other people's interest still says that somebody did it."""
+    user.email = user.name = name
+    user.email_key, user.password_hash = f"erased-{user.id}", ""
+    user.role_id = db.session.scalars(select(Role.id).order_by(Role.rank, Role.id).limit(1)).one()
+    user.groups, user.all_groups = [], False
+    user.seen_at = user.totp_salt = user.totp_since = user.totp_step = None
+    user.state = UserState.ERASED
+    db.session.flush()
+
+
+def _forget_rows(found: Traces, name: str) -> None:
+    """Rows under review go; those of uploads that were confirmed keep their outcome, without the person."""
+    is_theirs = Row.id.in_(found.rows)
+    under_review = Row.batch_id.in_(select(Batch.id).where(Batch.state.in_(OPEN)))
+    touched = select(Row.batch_id).where(is_theirs, under_review)
+    db.session.execute(update(Batch).where(Batch.id.in_(touched)).values(version=Batch.version + 1))
+    db.session.execute(delete(Row).where(is_theirs, under_review).execution_options(synchronize_session=False))
+    for row in db.session.scalars(select(Row).where(is_theirs)):
+        row.email = row.read_email = name
+        row.email_key, row.read_cells = None, []
+        row.issues, row.step, row.reason = (replaced(value, found.names, name) for value in (row.issues, row.step, row.reason))
+        if row.outcome in (None, Outcome.WAITING):
+            row.outcome, row.reason, row.done_at = Outcome.SKIPPED, "This person was erased", utcnow()
+    db.session.flush()
+    typed = RowEdit.row_id.in_(found.rows), RowEdit.field == "email"
+    db.session.execute(update(RowEdit).where(*typed).values(before=name, after=name))

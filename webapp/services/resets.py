@@ -1,0 +1,88 @@
+"""Passwords that were forgotten: a link by e-mail or, where there is no mail server, from somebody who manages users."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from sqlalchemy import func, select
+
+from webapp.core.errors import Conflict, Refused
+from webapp.db import begin_write, db, utcnow
+from webapp.models import AccountLink, LinkPurpose, MessageKind, Priority, User, UserState
+from webapp.services import account_links, accounts, audit, directory, outbox, sessions
+from webapp.services.audit import AuditAction
+from webapp.services.sessions import Refusal
+
+AN_HOUR = 3
+"""So many e-mails an hour: the links sent before stay good, so nobody can keep a person from theirs."""
+
+
+# Questions
+
+
+def user_of(token: str) -> User | None:
+    """Whose password the link lets one choose; None where it does not work."""
+    link = account_links.by_token(token, LinkPurpose.RESET)
+    return link.user if link and link.user.state is UserState.ACTIVE else None
+
+
+# Commands
+
+
+def ask(email: str, peer: str) -> None:
+    """Send a link to whoever has this address, if anybody. Runs after the answer, which is the same for everybody."""
+    key = sessions.account_key(email)
+    begin_write()
+    is_here = User.email_key == key, User.state == UserState.ACTIVE
+    user = db.session.scalar(select(User).where(*is_here).with_for_update(of=User)) if key else None
+    if user is None or _had_enough(user):
+        db.session.rollback()
+        sessions.count_refusal(Refusal.RESET, None, email.strip() if key else "(not an email address)", peer)
+        return
+    link = account_links.make(user, LinkPurpose.RESET)
+    outbox.queued(MessageKind.RESET, user.email, user_id=user.id, link_id=link.id, priority=Priority.RESET)
+    audit.record(None, AuditAction.PASSWORD_RESET_ASKED, user).address = peer
+    db.session.commit()
+    accounts.ring()
+
+
+def make_link(user_id: int, by: User) -> AccountLink:
+    """A link to hand over, where there is no mail server. Audited; `account_links.address` tells it.
+
+    Raises NotThere, NotAllowed for somebody not ranked below, Refused where e-mail works, Conflict for a deactivated account.
+    """
+    if directory.settings().mail_url:
+        raise Refused("Muster sends email here: have this person use “Forgot password?” on the sign-in page.")
+    begin_write()
+    user = accounts.below(user_id, by)
+    if user.state is not UserState.ACTIVE:
+        raise Conflict("This account is deactivated. Reactivate it first.")
+    account_links.close(user, LinkPurpose.RESET)
+    link = account_links.make(user, LinkPurpose.RESET)
+    audit.record(by, AuditAction.PASSWORD_LINK_MADE, user)
+    db.session.commit()
+    return link
+
+
+def use(token: str, password: str) -> User:
+    """Choose a new password, which has passed `schemas.passwords`; everybody signed in with the old one is signed out.
+
+    Raises Conflict where the link does not work; of two who use it at once one wins.
+    """
+    db.session.rollback()
+    password_hash = sessions.hashed_password(password)  # slow: no transaction is open
+    begin_write()
+    link = account_links.spend(token, LinkPurpose.RESET)
+    user = db.session.get_one(User, link.user_id, with_for_update={"of": User})
+    if user.state is not UserState.ACTIVE:
+        raise Conflict(account_links.DEAD)
+    accounts.set_password(user, password_hash, how="by a link")
+    db.session.commit()
+    accounts.ring()
+    return user
+
+
+def _had_enough(user: User) -> bool:
+    of_late = AccountLink.user_id == user.id, AccountLink.created_at > utcnow() - timedelta(hours=1)
+    asked = select(func.count(AccountLink.id)).where(*of_late, AccountLink.purpose == LinkPurpose.RESET)
+    return (db.session.scalar(asked) or 0) >= AN_HOUR

@@ -1,0 +1,42 @@
+"""The way back in for a locked-out Owner: the page behind the link of `flask muster owner-link`."""
+
+from __future__ import annotations
+
+from flask import Blueprint, render_template
+from werkzeug.wrappers import Response as BaseResponse
+
+from webapp.core.errors import Conflict
+from webapp.forms import OwnerLinkForm
+from webapp.services import owner_links
+from webapp.views.sessions import Page, admit
+from webapp.web import PUBLIC, allow
+
+bp = Blueprint("owner_links", __name__, url_prefix="/owner-links")
+
+
+@bp.get("/<token>")
+@allow(PUBLIC)
+def show(token: str) -> Page:
+    """A button, and a new password if one is wanted. Opening the link changes nothing."""
+    link = owner_links.link_of(token)
+    if link is None:
+        return render_template("owner_links/gone.html"), 410
+    form = OwnerLinkForm(formdata=None).of(link.user.name, link.user.email)
+    return render_template("owner_links/show.html", form=form, link=link, token=token)
+
+
+@bp.post("/<token>")
+@allow(PUBLIC)
+def use(token: str) -> Page | BaseResponse:
+    """Sign the Owner in; where they have a second factor, that step comes next."""
+    link = owner_links.link_of(token)
+    if link is None:
+        return render_template("owner_links/gone.html"), 410
+    form = OwnerLinkForm().of(link.user.name, link.user.email)
+    if not form.validate():
+        return render_template("owner_links/show.html", form=form, link=link, token=token), 422
+    try:
+        owner = owner_links.use(token, form.password.data or "")
+    except Conflict:
+        return render_template("owner_links/gone.html"), 410
+    return admit(owner)

@@ -1,0 +1,77 @@
+"""Forgotten passwords: asking for a link, and the page behind it."""
+
+from __future__ import annotations
+
+from flask import Blueprint, render_template, request
+from werkzeug.wrappers import Response as BaseResponse
+
+from webapp import limits
+from webapp.core.errors import Conflict
+from webapp.core.permissions import Permission
+from webapp.forms import ForgottenForm, NewPasswordForm
+from webapp.limits import Door
+from webapp.models import LinkPurpose
+from webapp.services import account_links, resets, sessions
+from webapp.views.sessions import Page, afterwards, too_many
+from webapp.web import PUBLIC, allow, go, me
+
+bp = Blueprint("resets", __name__)
+
+
+@bp.get("/password-resets/new")
+@allow(PUBLIC)
+def new() -> str:
+    """Who has forgotten a password says who they are."""
+    return render_template("resets/new.html", form=ForgottenForm(formdata=None))
+
+
+@bp.post("/password-resets")
+@allow(PUBLIC)
+def create() -> Page:
+    """The same answer for every address; what is done for those that exist is done after it."""
+    form = ForgottenForm()
+    if not form.validate():
+        return render_template("resets/new.html", form=form), 422
+    account, peer = sessions.account_key(form.email.data) or form.email.data.strip().casefold(), request.remote_addr or ""
+    tries = limits.spend(account, peer, Door.RESET)
+    if tries.again_at:
+        return too_many(form, tries.again_at, "resets/new.html")
+    afterwards(resets.ask, form.email.data, peer)
+    validity = account_links.validity(LinkPurpose.RESET)
+    return render_template("resets/asked.html", email=form.email.data.strip(), validity=validity)
+
+
+@bp.get("/password-resets/<token>")
+@allow(PUBLIC)
+def show(token: str) -> Page:
+    """The page behind the link. Opening it changes nothing: mail scanners open links."""
+    user = resets.user_of(token)
+    if user is None:
+        return render_template("resets/gone.html"), 410
+    return render_template("resets/show.html", form=NewPasswordForm(formdata=None).of(user.name, user.email), token=token)
+
+
+@bp.post("/password-resets/<token>")
+@allow(PUBLIC)
+def use(token: str) -> Page | BaseResponse:
+    """Choose the new password; then one signs in with it."""
+    user = resets.user_of(token)
+    if user is None:
+        return render_template("resets/gone.html"), 410
+    form = NewPasswordForm().of(user.name, user.email)
+    if not form.validate():
+        return render_template("resets/show.html", form=form, token=token), 422
+    try:
+        resets.use(token, form.password.data)
+    except Conflict:
+        return render_template("resets/gone.html"), 410
+    return go("sessions.new", say="Your password is changed. Sign in with it.")
+
+
+@bp.post("/users/<int:user_id>/reset-link")
+@allow(Permission.USERS_MANAGE)
+def hand_over(user_id: int) -> str:
+    """A link for somebody ranked below, where no mail server could send it: shown this once."""
+    link = resets.make_link(user_id, me())
+    validity = account_links.validity(link.purpose)
+    return render_template("resets/link.html", address=account_links.address(link), user=link.user, validity=validity)
