@@ -7,7 +7,7 @@ from flask import current_app
 from flask.cli import AppGroup
 
 from webapp.config import ConfigError
-from webapp.services import setup
+from webapp.services import audit_chain, setup
 from webapp.web import allowed
 
 muster = AppGroup("muster", help="Muster's own commands.")
@@ -22,6 +22,22 @@ def prepare() -> None:
         raise click.ClickException(str(error)) from error
     for line in lines:
         click.echo(line)
+
+
+@muster.group("audit")
+def audit() -> None:
+    """The audit log."""
+
+
+@audit.command("verify")
+@click.pass_context
+def verify(context: click.Context) -> None:
+    """Check that nothing in the audit log was changed, deleted, inserted or reordered; exits with 1 where it was."""
+    verdict = audit_chain.verify()
+    for line in verdict.lines:
+        click.echo(line)
+    if verdict.wrong:
+        context.exit(1)
 
 
 @muster.command("routes")

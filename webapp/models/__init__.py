@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from webapp.models.aliases import Alias, AliasKind, HeaderMapping
-from webapp.models.audit import AuditEvent
+from webapp.models.audit import AuditChain, AuditEvent
 from webapp.models.batches import Batch, BatchFile, BatchKind, BatchState
 from webapp.models.groups import Group
 from webapp.models.invitations import Invitation, InvitationState
@@ -19,6 +19,7 @@ __all__ = [
     "OWNER_ROLE_ID",
     "Alias",
     "AliasKind",
+    "AuditChain",
     "AuditEvent",
     "Batch",
     "BatchFile",

@@ -7,7 +7,6 @@ import secrets
 import unicodedata
 from base64 import b64encode
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import Any
 
 from argon2 import PasswordHasher
@@ -18,23 +17,15 @@ from webapp.core.addresses import key_of
 from webapp.core.errors import Refused
 from webapp.core.tokens import hashed
 from webapp.db import begin_write, db, utcnow
-from webapp.models import AuditEvent, Session, User, UserState
+from webapp.models import Session, User, UserState
 from webapp.schemas import passwords
 from webapp.services import audit, directory
-from webapp.services.audit import AuditAction
+from webapp.services.audit import AuditAction, Refusal, count_refusal
 
 MINUTE = timedelta(minutes=1)
-HOUR = timedelta(hours=1)
 WRONG = "Email or password is wrong."
 
 _hasher = PasswordHasher()
-
-
-class Refusal(StrEnum):
-    """What the audit log counts besides failed sign-ins."""
-
-    ACCESS = "access.refused"
-    PASSWORD = "password.refused"  # noqa: S105 -- a kind of event
 
 
 # Questions
@@ -136,31 +127,18 @@ def end(token: str) -> None:
     db.session.commit()
 
 
+def delete_over() -> int:
+    """Sessions that are over, up to 500 at a time. -> how many."""
+    ids = db.session.scalars(select(Session.id).where(_is_over(utcnow())).limit(500)).all()
+    begin_write()
+    db.session.execute(delete(Session).where(Session.id.in_(ids)), execution_options={"synchronize_session": False})
+    db.session.commit()
+    return len(ids)
+
+
 def refuse_access(user_id: int, path: str, address: str) -> None:
     """Write to the audit log that somebody asked for what their role does not include. path: with its method."""
     count_refusal(Refusal.ACCESS, db.session.get(User, user_id), path, address)
-
-
-def count_refusal(action: StrEnum, actor: User | None, label: str, address: str, **details: Any) -> None:
-    """Write a refusal to the audit log; the same one again within the hour is counted, not appended."""
-    now = utcnow()
-    actor_id, email = (actor.id, actor.email) if actor else (None, "")
-    begin_write()
-    same = select(AuditEvent).where(
-        AuditEvent.at > now - HOUR,
-        AuditEvent.action == action.value,
-        AuditEvent.actor_id.is_(None) if actor_id is None else AuditEvent.actor_id == actor_id,
-        AuditEvent.subject == label[:320],
-        AuditEvent.address == address,
-    )
-    if event := db.session.scalar(same.order_by(AuditEvent.id.desc()).limit(1)):
-        event.count += 1
-        event.details = {**event.details, "last_at": now.isoformat()}
-    else:
-        db.session.add(
-            AuditEvent(actor_id=actor_id, actor=email, action=action.value, subject=label[:320], address=address, details=details)
-        )
-    db.session.commit()
 
 
 def _is_over(now: datetime) -> Any:
