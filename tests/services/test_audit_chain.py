@@ -14,7 +14,8 @@ from tests.factories import make_group, make_invitation, make_persona, make_user
 from webapp.db import begin_write, db, utcnow
 from webapp.models import AuditChain, AuditEvent
 from webapp.services import audit, audit_chain
-from webapp.services.audit import AuditAction, Refusal
+from webapp.services.audit import AuditAction
+from webapp.services.sessions import Refusal
 
 HANNAH = "hannah.whitcombe@northfield.example"
 
@@ -60,7 +61,7 @@ def age(days):
     with audit.unlocked():
         for event in events():
             event.at -= timedelta(days=days)
-            audit.stamp_anew(event)
+            audit.stamp(event)
     db.session.commit()
 
 

@@ -6,18 +6,19 @@ Whatever writes events stands here, since each is stamped as it is written (`cor
 from __future__ import annotations
 
 import json
-import re
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, timedelta
 from enum import StrEnum
 from typing import Any
 
 from flask import has_request_context, request
-from sqlalchemy import Text, cast, insert, or_, select, update
+from sqlalchemy import ColumnElement, Text, and_, cast, event, insert, or_, select, update
+from sqlalchemy.orm import Mapper
 
 from webapp.core import sealing
+from webapp.core.pseudonyms import Words
 from webapp.db import begin_write, db, utcnow
 from webapp.models import AuditChain, AuditEvent, Batch, Group, Invitation, Message, Organisation, Role, User
 from webapp.services import directory
@@ -65,15 +66,6 @@ class AuditAction(StrEnum):
     AUDIT_PRUNED = "audit.pruned"
 
 
-class Refusal(StrEnum):
-    """What the audit log counts besides failed sign-ins."""
-
-    ACCESS = "access.refused"
-    PASSWORD = "password.refused"  # noqa: S105 -- a kind of event
-    LIMIT = "limit.refused"
-    RANK = "rank.refused"
-
-
 # Written, as part of a command
 
 
@@ -85,9 +77,9 @@ def record(actor: User | None, action: AuditAction, subject: Subject | None = No
     """
     words = _label(subject) if subject else str(details.pop("label", ""))
     kind, id = (subject.__tablename__, subject.id) if subject else ("", None)
-    event = AuditEvent(**_stamped(_values(actor, action, kind, id, words, _peer(), details)))
-    db.session.add(event)
-    return event
+    made = AuditEvent(**_values(actor, action, kind, id, words, _peer(), details))
+    db.session.add(made)
+    return made
 
 
 def record_many(
@@ -154,16 +146,22 @@ def _stamped(values: dict[str, Any]) -> dict[str, Any]:
     return {**values, "personal": personal, "stamp": sealing.stamp(key(), facts(values), personal)}
 
 
-def stamp_anew(event: AuditEvent) -> None:
+def stamp(one: AuditEvent) -> None:
     """Part of a command, on an event that is not sealed yet: its stamp stands for what it says now."""
-    for name, value in _stamped(vars_of(event)).items():
-        setattr(event, name, value)
+    for name, value in _stamped(told_by(one)).items():
+        setattr(one, name, value)
 
 
-def vars_of(event: AuditEvent) -> dict[str, Any]:
+def told_by(one: AuditEvent) -> dict[str, Any]:
     """What an event tells, by column."""
     told = ("at", "actor_id", "actor", "action", "subject_type", "subject_id", "subject", "address", "details", "count")
-    return {name: getattr(event, name) for name in told}
+    return {name: getattr(one, name) for name in told}
+
+
+@event.listens_for(AuditEvent, "before_insert")
+def _stamp_new(_: Mapper[AuditEvent], __: Any, one: AuditEvent) -> None:
+    """At the last moment, so that a command may still add to an event that it has recorded."""
+    stamp(one)
 
 
 # Commands
@@ -182,12 +180,12 @@ def count_refusal(action: StrEnum, actor: User | None, label: str, address: str,
         AuditEvent.address == values["address"],
         AuditEvent.seq.is_(None),
     )
-    if event := db.session.scalar(same.order_by(AuditEvent.id.desc()).limit(1).with_for_update()):
-        event.count += 1
-        event.details = {**event.details, "last_at": values["at"].isoformat()}
-        stamp_anew(event)
+    if first := db.session.scalar(same.order_by(AuditEvent.id.desc()).limit(1).with_for_update()):
+        first.count += 1
+        first.details = {**first.details, "last_at": values["at"].isoformat()}
+        stamp(first)
     else:
-        db.session.add(AuditEvent(**_stamped(values)))
+        db.session.add(AuditEvent(**values))
     db.session.commit()
 
 
@@ -204,72 +202,57 @@ def unlocked() -> Iterator[None]:
     db.session.execute(update(AuditChain).values(unlocked=False))
 
 
-def forget(user: User, pseudonym: str) -> int:
+def addresses_of(user: User) -> set[str]:
+    """The e-mails under which this person is in the log: the one they have, and those that they had before."""
+    acted = select(AuditEvent.actor).where(AuditEvent.actor_id == user.id).distinct()
+    named = select(AuditEvent.subject).where(*_is_about(user.id)).distinct()
+    return {text for text in (user.email, *db.session.scalars(acted), *db.session.scalars(named)) if "@" in text}
+
+
+def forget(user: User, pseudonym: str, also: Collection[str] = ()) -> int:
     """Part of a command that erases somebody: the pseudonym stands in the log for their e-mails and names. -> events changed.
 
-    Call it while the user still has them, and record the erasure itself after they are gone. The chain stays whole: a
-    stamp holds digests of these words, and what takes their place is marked. Nobody can tell any more what it was.
+    Call it while the user still has them, and record the erasure itself once they are gone. also: further e-mails and
+    names. The chain stays whole: stamps hold digests of these words, and what takes their place is marked as ours.
     """
     db.session.flush()
-    own = AuditEvent.subject_type == "users", AuditEvent.subject_id == user.id
-    addresses, names = {user.email}, {user.name}
-    addresses |= set(db.session.scalars(select(AuditEvent.actor).where(AuditEvent.actor_id == user.id).distinct()))
-    addresses |= set(db.session.scalars(select(AuditEvent.subject).where(*own).distinct()))
     invited = or_(Invitation.user_id == user.id, Invitation.email_key == user.email_key)
-    addresses |= set(db.session.scalars(select(Invitation.email).where(invited)))
-    for details in db.session.scalars(select(AuditEvent.details).where(*own)):
-        sides = [side for side in (details.get("before"), details.get("after"), details) if isinstance(side, dict)]
-        names |= {side["name"] for side in sides if isinstance(side.get("name"), str)}
+    addresses = addresses_of(user) | set(db.session.scalars(select(Invitation.email).where(invited)))
+    names = {user.name}
+    for details in db.session.scalars(select(AuditEvent.details).where(*_is_about(user.id))):
+        sides = [side for side in (details.get("before"), details.get("after")) if isinstance(side, dict)]
         addresses |= {side["email"] for side in sides if isinstance(side.get("email"), str)}
-    words = _Erased({word for word in addresses if "@" in word}, {word for word in names if word}, pseudonym)
+        names |= {side["name"] for side in sides if isinstance(side.get("name"), str)}
+    words = Words(addresses | set(also), names | {text for text in also if "@" not in text}, pseudonym)
     texts = (AuditEvent.actor, AuditEvent.subject, cast(AuditEvent.details, Text))
     named = [text.icontains(part, autoescape=True) for text in texts for word in words.all for part in {word, _in_json(word)}]
-    touched = select(AuditEvent).where(or_(AuditEvent.actor_id == user.id, *named, own[0] & own[1])).with_for_update()
+    touched = or_(AuditEvent.actor_id == user.id, and_(*_is_about(user.id)), *named)
     n = 0
     with unlocked():
-        for event in db.session.scalars(touched):
+        for event in db.session.scalars(select(AuditEvent).where(touched).with_for_update()):
             n += _forget_in(event, user.id, words)
     return n
 
 
-class _Erased:
-    """The words of somebody who is erased. Called with a text, or with a JSON value, it answers with the pseudonym in place."""
-
-    def __init__(self, addresses: set[str], names: set[str], pseudonym: str) -> None:
-        self.all = sorted(addresses | names, key=len, reverse=True)
-        self.names, self.pseudonym = {name.casefold() for name in names}, pseudonym
-        # A name of one word may be a word like any other: it is only taken for a name where nothing stands beside it.
-        parts = [rf"(?<![\w.+-]){re.escape(word)}(?![\w-]|\.\w)" for word in self.all if "@" in word]
-        parts += [rf"(?<!\w){re.escape(word)}(?!\w)" for word in self.all if "@" not in word and " " in word]
-        self._pattern = re.compile("|".join(parts) or "(?!)", re.IGNORECASE)
-
-    def __call__(self, value: Any, within: str = "") -> Any:
-        if isinstance(value, dict):
-            return {self(name): self(each, name) for name, each in value.items()}
-        if isinstance(value, list):
-            return [self(each, within) for each in value]
-        if not isinstance(value, str):
-            return value
-        if within not in ("role", "groups") and value.casefold() in self.names:
-            return self.pseudonym
-        return self._pattern.sub(lambda _: self.pseudonym, value)
+def _is_about(user_id: int) -> tuple[ColumnElement[bool], ...]:
+    return AuditEvent.subject_type == User.__tablename__, AuditEvent.subject_id == user_id
 
 
-def _forget_in(event: AuditEvent, user_id: int, words: _Erased) -> bool:
-    is_own = event.subject_type == "users" and event.subject_id == user_id
+def _forget_in(one: AuditEvent, user_id: int, words: Words) -> bool:
+    is_own = one.subject_type == User.__tablename__ and one.subject_id == user_id
     after = {
-        "actor": words.pseudonym if event.actor_id == user_id else words(event.actor),
-        "subject": words.pseudonym if is_own else words(event.subject)[:320],
-        "details": words(event.details),
+        "actor": words.pseudonym if one.actor_id == user_id else words(one.actor),
+        "subject": words.pseudonym if is_own else words(one.subject)[:320],
+        "details": words(one.details),
     }
-    changed = {name: value for name, value in after.items() if value != getattr(event, name)}
-    personal = dict(event.personal)
+    changed = {name: value for name, value in after.items() if value != getattr(one, name)}
+    personal = dict(one.personal)
     for name, value in changed.items():
         # What somebody else changed before is erased, too, but gets no mark that would hide it.
-        if name in personal and any(sealing.is_kept(each, name, getattr(event, name), personal[name]) for each in all_keys()):
+        if name in personal and any(sealing.is_kept(each, name, getattr(one, name), personal[name]) for each in all_keys()):
             personal[name] = sealing.erased(key(), name, value, personal[name])
-        setattr(event, name, value)
-    event.personal = personal
+        setattr(one, name, value)
+    one.personal = personal
     return bool(changed)
 
 

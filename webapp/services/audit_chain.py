@@ -76,7 +76,7 @@ def _adopted() -> int:
     query = select(AuditEvent).where(AuditEvent.stamp.is_(None)).order_by(AuditEvent.id).limit(CHUNK).with_for_update()
     old = db.session.scalars(query).all()
     for event in old:
-        audit.stamp_anew(event)
+        audit.stamp(event)
     return len(old)
 
 
@@ -243,7 +243,7 @@ def _walk(chain: AuditChain, verdict: Verdict, keys: list[bytes]) -> tuple[int, 
 
 def _check(event: AuditEvent, verdict: Verdict, keys: list[bytes]) -> None:
     """Whether an event says what was recorded."""
-    values, personal = audit.vars_of(event), event.personal
+    values, personal = audit.told_by(event), event.personal
     if event.stamp is None:
         if verdict.sealed_at:  # until the first sealing there may be events from before there were stamps
             verdict.blame(f"Event {event.id} ({event.action}) was not written by Muster, or its stamp was removed.")

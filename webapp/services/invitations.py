@@ -15,7 +15,7 @@ from sqlalchemy.exc import IntegrityError
 from webapp import queue
 from webapp.core import tokens
 from webapp.core.addresses import Address
-from webapp.core.errors import Conflict, NotThere, Refused
+from webapp.core.errors import Conflict, NotThere, OutOfRank, TooOften
 from webapp.core.planning import Access
 from webapp.db import begin_write, db, utcnow
 from webapp.models import Group, Invitation, InvitationState, Message, MessageKind, Priority, User
@@ -77,7 +77,7 @@ def standing(invitation: Invitation) -> Standing:
 
 def add(address: Address, access: Access, by: User, *, valid_days: int, batch_id: int | None = None) -> Invitation:
     """Part of a command: a fresh invitation; an expired one for the same e-mail is closed in the same transaction."""
-    _close_expired(address.key)
+    _close_expired(address.key, by)
     invitation = Invitation(
         email=address.display,
         email_key=address.key,
@@ -97,11 +97,12 @@ def add(address: Address, access: Access, by: User, *, valid_days: int, batch_id
     return invitation
 
 
-def _close_expired(email_key: str) -> None:
+def _close_expired(email_key: str, by: User) -> None:
     now = utcnow()
-    pending = Invitation.email_key == email_key, Invitation.state == InvitationState.PENDING
-    closed = {"state": InvitationState.REVOKED, "closed_at": now}
-    db.session.execute(update(Invitation).where(*pending, Invitation.expires_at <= now).values(**closed))
+    expired = Invitation.email_key == email_key, Invitation.state == InvitationState.PENDING, Invitation.expires_at <= now
+    closed = update(Invitation).where(*expired).values(state=InvitationState.REVOKED, closed_at=now)
+    gone = db.session.execute(closed.returning(Invitation.id, Invitation.email)).all()
+    audit.record_many(by, AuditAction.INVITATION_CLOSED, Invitation, gone, reason="it had expired, a fresh one takes its place")
 
 
 # Commands
@@ -119,12 +120,13 @@ def send_again(invitation_id: int, by: User) -> Invitation:
     first = select(func.min(Message.id)).where(*of_it).scalar_subquery()
     again = select(func.count(Message.id)).where(*of_it, Message.id != first, Message.created_at > hour_ago)
     if (db.session.scalar(again) or 0) >= RESENDS_AN_HOUR:
-        raise Refused(f"This invitation was sent {RESENDS_AN_HOUR} times again within an hour. Wait a while, or copy its link.")
+        raise TooOften(f"This invitation was sent {RESENDS_AN_HOUR} times again within an hour. Wait a while, or copy its link.")
     links.ensure_link(invitation)
+    before = _expiry(invitation)
     if invitation.expires_at:
         invitation.expires_at = utcnow() + timedelta(days=invitation.valid_days)
     outbox.queued(MessageKind.INVITATION, invitation.email, invitation=invitation, priority=Priority.SINGLE)
-    audit.record(by, AuditAction.INVITATION_SENT_AGAIN, invitation)
+    audit.record(by, AuditAction.INVITATION_SENT_AGAIN, invitation, before=before, after=_expiry(invitation))
     directory.moved()
     db.session.commit()
     queue.ring("webapp.jobs.outbox.send", name="outbox")
@@ -136,21 +138,27 @@ def copy_link(invitation_id: int, by: User) -> str:
     begin_write()
     invitation = _locked(invitation_id, by)
     links.ensure_link(invitation)
+    before = _expiry(invitation)
     if invitation.expires_at is None:
         invitation.expires_at = utcnow() + timedelta(days=invitation.valid_days)
     elif invitation.is_expired(utcnow()):
         raise Conflict("This invitation has expired. Invite this person anew, and a fresh link is made.")
     address = links.link(invitation)
-    audit.record(by, AuditAction.INVITATION_LINK_COPIED, invitation)
+    audit.record(by, AuditAction.INVITATION_LINK_COPIED, invitation, before=before, after=_expiry(invitation))
     db.session.commit()
     return address
+
+
+def _expiry(invitation: Invitation) -> dict[str, str | None]:
+    """Until when the link works, as the audit log keeps it."""
+    return {"expires": invitation.expires_at.isoformat(timespec="seconds") if invitation.expires_at else None}
 
 
 def _locked(invitation_id: int, by: User) -> Invitation:
     """A pending invitation to a role that one may grant, locked. Raises NotThere or Conflict."""
     invitation = db.session.get(Invitation, invitation_id, with_for_update={"of": Invitation})
     if invitation is None or invitation.role.rank > by.role.rank:
-        raise NotThere("There is no such invitation.")
+        raise (OutOfRank if invitation else NotThere)("There is no such invitation.")
     if invitation.state is not InvitationState.PENDING:
         raise Conflict(f"This invitation was {invitation.state.value} in the meantime.")
     return invitation
@@ -190,7 +198,11 @@ def accept(given: str, name: str, password: str) -> User:
         db.session.add(user)
         db.session.flush()
         db.session.execute(update(Invitation).where(Invitation.id == invitation.id).values(user_id=user.id))
-        audit.record(user, AuditAction.INVITATION_ACCEPTED, invitation)
+        given_access = {
+            "role": user.role.name,
+            "groups": "All groups" if user.all_groups else sorted(g.name for g in user.groups),
+        }
+        audit.record(user, AuditAction.INVITATION_ACCEPTED, invitation, after=given_access, user=user.id)
         directory.moved()
         db.session.commit()
     return user

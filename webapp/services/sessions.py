@@ -7,6 +7,7 @@ import secrets
 import unicodedata
 from base64 import b64encode
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Any
 
 from argon2 import PasswordHasher
@@ -20,12 +21,21 @@ from webapp.db import begin_write, db, utcnow
 from webapp.models import Session, User, UserState
 from webapp.schemas import passwords
 from webapp.services import audit, directory
-from webapp.services.audit import AuditAction, Refusal, count_refusal
+from webapp.services.audit import AuditAction, count_refusal
 
 MINUTE = timedelta(minutes=1)
 WRONG = "Email or password is wrong."
 
 _hasher = PasswordHasher()
+
+
+class Refusal(StrEnum):
+    """What the audit log counts besides failed sign-ins."""
+
+    ACCESS = "access.refused"
+    PASSWORD = "password.refused"  # noqa: S105 -- a kind of event
+    LIMIT = "limit.refused"
+    RANK = "rank.refused"
 
 
 # Questions
@@ -73,7 +83,8 @@ def sign_in(email: str, password: str, address: str = "") -> User:
     begin_write()
     user = db.session.get_one(User, user_id)
     if user.state is not UserState.ACTIVE or user.password_hash != stored:
-        db.session.rollback()
+        email = user.email
+        count_refusal(AuditAction.SIGN_IN_FAILED, None, email, address)
         raise Refused(WRONG)
     user.password_hash = renewed
     db.session.commit()
@@ -136,9 +147,9 @@ def delete_over() -> int:
     return len(ids)
 
 
-def refuse_access(user_id: int, path: str, address: str) -> None:
-    """Write to the audit log that somebody asked for what their role does not include. path: with its method."""
-    count_refusal(Refusal.ACCESS, db.session.get(User, user_id), path, address)
+def refuse(kind: Refusal, user_id: int | None, what: str, address: str) -> None:
+    """Write to the audit log that somebody was refused what they asked for, such as a path with its method."""
+    count_refusal(kind, db.session.get(User, user_id) if user_id else None, what, address)
 
 
 def _is_over(now: datetime) -> Any:

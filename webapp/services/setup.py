@@ -102,11 +102,10 @@ def _crown(owner: User) -> None:
     owner.role_id, owner.all_groups = OWNER_ROLE_ID, True
     db.session.add(owner)
     db.session.flush()
-    db.session.execute(
-        update(Invitation)
-        .where(Invitation.email_key == owner.email_key, Invitation.state == InvitationState.PENDING)
-        .values(state=InvitationState.REVOKED, closed_at=utcnow())
-    )
+    pending = Invitation.email_key == owner.email_key, Invitation.state == InvitationState.PENDING
+    closed = update(Invitation).where(*pending).values(state=InvitationState.REVOKED, closed_at=utcnow())
+    gone = db.session.execute(closed.returning(Invitation.id, Invitation.email)).all()
+    audit.record_many(owner, AuditAction.INVITATION_CLOSED, Invitation, gone, reason="this person has an account")
     db.session.execute(update(Organisation).values(setup_token_hash=None))
 
 

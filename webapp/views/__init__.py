@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from webapp.views import (
+    audit,
     batches,
     blocks,
     downloads,
@@ -39,6 +40,7 @@ BLUEPRINTS = [
         invitations,
         messages,
         settings,
+        audit,
         health,
     )
 ]

@@ -17,6 +17,7 @@ from webapp.db import utcnow
 from webapp.forms import SignInForm
 from webapp.models import User
 from webapp.services import sessions, setup
+from webapp.services.sessions import Refusal
 from webapp.web import PUBLIC, SIGNED_IN, allow, go, me, safe_next
 
 bp = Blueprint("sessions", __name__)
@@ -86,6 +87,8 @@ def create() -> str | BaseResponse | tuple[str, int] | tuple[str, int, dict[str,
     account, peer = sessions.account_key(form.email.data) or form.email.data.strip().casefold(), request.remote_addr or ""
     tries = limits.spend(account, peer)
     if tries.again_at:
+        typed = account if "@" in account else "(not an email address)"
+        afterwards(sessions.refuse, Refusal.LIMIT, None, f"sign-in as {typed}", peer)
         return too_many(form, tries.again_at)
     try:
         user = sessions.sign_in(form.email.data, form.password.data, peer)
@@ -105,6 +108,7 @@ def prove(password: str) -> None:
     account, peer = me().email_key, request.remote_addr or ""
     tries = limits.spend(account, peer)
     if tries.again_at:
+        afterwards(sessions.refuse, Refusal.LIMIT, me().id, "own password", peer)
         minutes = plural(max(1, round((tries.again_at - utcnow()).total_seconds() / 60)), "minute")
         raise TooManyTries(f"Too many tries. Try again in {minutes}. Nothing was sent.")
     try:
