@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -92,7 +93,7 @@ class Entry:
                 {"": side} if side is not None and not isinstance(side, dict) else side or {} for side in (before, after)
             )
         names = dict.fromkeys((*before, *after))
-        return [(stories.words(name).capitalize(), before.get(name), after.get(name)) for name in names]
+        return [(stories.words(name).capitalize(), _read(before.get(name)), _read(after.get(name))) for name in names]
 
     @property
     def facts(self) -> list[tuple[str, str]]:
@@ -100,9 +101,7 @@ class Entry:
         told = {name: of for name, of in self.event.details.items() if name not in ("before", "after") and of is not None}
         if self.batch:
             told.pop("batch", None)
-        if "last_at" in told:
-            told["last_at"] = _local(datetime.fromisoformat(told["last_at"]))
-        return [(stories.words(name).capitalize(), stories.value(of)) for name, of in told.items()]
+        return [(stories.words(name).capitalize(), stories.value(_read(of))) for name, of in told.items()]
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,6 +283,14 @@ def lines(found: Iterable[Entry]) -> Iterator[bytes]:
 
 def _json(told: Any) -> str:
     return json.dumps(told, ensure_ascii=False, separators=(", ", ": "))
+
+
+def _read(of: Any) -> Any:
+    """A value of details; a moment in the portal's time zone."""
+    return _local(datetime.fromisoformat(of)) if isinstance(of, str) and _MOMENT.fullmatch(of) else of
+
+
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?\+00:00")
 
 
 def _local(at: datetime, exactly: bool = False) -> str:

@@ -11,7 +11,6 @@ from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
-from flask import current_app
 from sqlalchemy import ColumnElement, and_, delete, func, or_, select
 from sqlalchemy.orm import aliased
 
@@ -150,7 +149,6 @@ def done() -> None:
     if chain := held():
         chain.swept_on = _today()
         db.session.commit()
-        current_app.logger.info("what is older than the settings keep it is deleted")
 
 
 def _today() -> str:

@@ -48,6 +48,7 @@ def index() -> str:
         is_first=not request.args.get("before"),
         actors=actors,
         areas=audit_log.AREAS,
+        kept_days=directory.settings().audit_days,
         periods=DAYS,
         today=utcnow().astimezone(directory.settings().time_zone).date(),
         address=lambda **changed: address(wanted, **changed),
