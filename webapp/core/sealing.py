@@ -7,7 +7,6 @@ mark says that it was Muster who did so. A **link** of the chain stands for an e
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import json
 from collections.abc import Mapping
@@ -16,19 +15,20 @@ from typing import Any
 PERSONAL = ("actor", "subject", "details")
 """Fields of an event whose words may name a person."""
 
+_encoded = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
+
 Digests = dict[str, dict[str, str]]
 """By personal field: `digest`, and either its `salt` or, once the words were erased, the `mark` of what stands there now."""
 
 
 def key_of(secret_key: str) -> bytes:
     """The key of the log, derived from the server's own."""
-    return hmac.new(secret_key.encode(), b"audit", hashlib.sha256).digest()
+    return hmac.digest(secret_key.encode(), b"audit", "sha256")
 
 
 def keyed(key: bytes, purpose: str, *parts: Any) -> str:
     """HMAC-SHA256, hex, of JSON values; two lists of parts are never taken for each other."""
-    text = json.dumps([purpose, *parts], sort_keys=True, separators=(",", ":"))
-    return hmac.new(key, text.encode(), hashlib.sha256).hexdigest()
+    return hmac.digest(key, _encoded([purpose, *parts]).encode(), "sha256").hex()
 
 
 def digests(key: bytes, words: Mapping[str, Any], salts: Mapping[str, str]) -> Digests:

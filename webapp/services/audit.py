@@ -86,8 +86,8 @@ def record_many(
     actor: User | None, action: AuditAction, kind: type[Subject], subjects: Iterable[tuple[int, str]], **details: Any
 ) -> None:
     """The same for many subjects, each an id and what it is called, in one statement."""
-    peer = _peer()
-    rows = [_stamped(_values(actor, action, kind.__tablename__, id, words, peer, details)) for id, words in subjects]
+    same, by = _values(actor, action, kind.__tablename__, None, "", _peer(), details), key()
+    rows = [_stamped({**same, "subject_id": id, "subject": words[:320]}, by) for id, words in subjects]
     if rows:
         db.session.execute(insert(AuditEvent), rows)
 
@@ -140,15 +140,15 @@ def facts(values: dict[str, Any]) -> dict[str, Any]:
     return {"at": values["at"].astimezone(UTC).isoformat(), **{name: values[name] for name in named}}
 
 
-def _stamped(values: dict[str, Any]) -> dict[str, Any]:
+def _stamped(values: dict[str, Any], by: bytes) -> dict[str, Any]:
     salts = {name: secrets.token_hex(8) for name in sealing.PERSONAL}
-    personal = sealing.digests(key(), values, salts)
-    return {**values, "personal": personal, "stamp": sealing.stamp(key(), facts(values), personal)}
+    personal = sealing.digests(by, values, salts)
+    return {**values, "personal": personal, "stamp": sealing.stamp(by, facts(values), personal)}
 
 
 def stamp(one: AuditEvent) -> None:
     """Part of a command, on an event that is not sealed yet: its stamp stands for what it says now."""
-    for name, value in _stamped(told_by(one)).items():
+    for name, value in _stamped(told_by(one), key()).items():
         setattr(one, name, value)
 
 
