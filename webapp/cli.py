@@ -40,6 +40,18 @@ def verify(context: click.Context) -> None:
         context.exit(1)
 
 
+@audit.command("begin-anew")
+@click.confirmation_option(
+    prompt="Everything in the log is taken as it stands, and sealed anew. What was changed cannot be found any more. Go on?"
+)
+def begin_anew() -> None:
+    """Begin the chain anew, where the former key is lost or what was changed is accepted; that it was done is recorded."""
+    verdict = audit_chain.begin_anew()
+    for line in verdict.lines:
+        click.echo(line)
+    click.echo("The chain begins anew. The workers seal what is there within a minute.")
+
+
 @muster.command("routes")
 def routes() -> None:
     """Every route: method, path, endpoint and who may call it, as routes.txt keeps them."""

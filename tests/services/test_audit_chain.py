@@ -319,6 +319,23 @@ class TestVerify:
         assert not audit_chain.verify().wrong
 
 
+def test_after_the_key_is_lost_the_chain_can_be_begun_anew(app, change_settings):
+    record(3)
+    seal_all()
+    change_settings(secret_key="n" * 48)
+    record(1)
+    assert audit_chain.verify().wrong
+    answer = app.test_cli_runner().invoke(args=["muster", "audit", "begin-anew"], input="y\n")
+    assert answer.exit_code == 0, answer.output
+    seal_all()
+    assert not audit_chain.verify().wrong
+    assert [event.seq for event in events()] == [1, 2, 3, 4, 5]
+    last = events()[-1]
+    assert (last.action, last.details["problems"]) == ("audit.begun_anew", 7)
+    assert app.test_cli_runner().invoke(args=["muster", "audit", "begin-anew"], input="n\n").exit_code == 1
+    assert len(events()) == 5
+
+
 class TestForgetting:
     def test_leaves_no_word_of_the_person_and_the_chain_whole(self):
         hannah, owner = make_user("Hannah Whitcombe", email=HANNAH), make_persona("Owner")

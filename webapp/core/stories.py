@@ -210,6 +210,7 @@ _TOLD: dict[str, tuple[str, Callable[[Details], str] | None]] = {
     "messages.retried": ("Sent failed emails of {} again", _n("messages", "email")),
     "messages.deleted": ("Deleted", _too_old("messages", "email", " {}")),
     "audit.exported": ("Exported the audit log", _n("events", "entry", ": {}")),
+    "audit.begun_anew": ("Began the audit log’s chain anew", _n("problems", "problem", ", with {} found before")),
     "audit.pruned": ("Deleted", _too_old("events", "audit entry", " {}")),
 }
 """By action: the sentence, {} for its subject, and what of the details follows."""

@@ -64,6 +64,7 @@ class AuditAction(StrEnum):
     MESSAGES_DELETED = "messages.deleted"
     AUDIT_EXPORTED = "audit.exported"
     AUDIT_PRUNED = "audit.pruned"
+    AUDIT_BEGUN_ANEW = "audit.begun_anew"
 
 
 # Written, as part of a command

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from flask import current_app
-from sqlalchemy import delete, exists, or_, select
+from sqlalchemy import delete, exists, or_, select, update
 
 from webapp.core import sealing
 from webapp.core.words import full, plural
@@ -263,6 +263,28 @@ def _each(query: Any) -> Iterator[AuditEvent]:
     for event in db.session.scalars(query.execution_options(yield_per=CHUNK)):
         yield event
         db.session.expunge(event)
+
+
+def begin_anew() -> Verdict:
+    """A command for who runs the server: what stands in the log now is taken as it is, and sealed into a new chain.
+
+    For when the former key is lost, or what was changed is known and accepted. That it was done, and what checking had
+    found, is the first thing that is recorded in the new chain. -> what checking found.
+    """
+    verdict = verify()
+    begin_write()
+    chain = db.session.get_one(AuditChain, 1, with_for_update=True)
+    with audit.unlocked():
+        bare: dict[str, Any] = {"stamp": None, "personal": {}, "seq": None, "link": None}
+        db.session.execute(update(AuditEvent).values(**bare), execution_options={"synchronize_session": False})
+    chain.seq = chain.first_seq = 0
+    chain.link = chain.first_link = chain.signature = ""
+    chain.sealed_at = chain.pruned_until = None
+    chain.pruned = 0
+    _anchor().unlink(missing_ok=True)
+    audit.record(None, AuditAction.AUDIT_BEGUN_ANEW, problems=verdict.wrong, found=verdict.problems)
+    db.session.commit()
+    return verdict
 
 
 # Pruned
