@@ -13,7 +13,7 @@ from sqlalchemy import delete, exc, text, update
 from tests.factories import make_group, make_invitation, make_persona, make_user
 from webapp.db import begin_write, db, utcnow
 from webapp.models import AuditChain, AuditEvent
-from webapp.services import audit, audit_chain
+from webapp.services import audit, audit_chain, directory
 from webapp.services.audit import AuditAction
 from webapp.services.sessions import Refusal
 
@@ -308,7 +308,7 @@ class TestVerify:
     def test_a_former_key_counts_while_it_is_named(self, change_settings):
         record(3)
         seal_all()
-        old = audit.directory.settings().secret_key
+        old = directory.settings().secret_key
         change_settings(secret_key="n" * 48)
         assert audit_chain.verify().wrong
         record(2)

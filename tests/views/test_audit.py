@@ -295,6 +295,7 @@ class TestRefusalsAreRecorded:
         form = {"email": "ines@northfield.example", "role": "Investigator"}
         page = admin.post("/invitations", form, status=422).page
         assert "Investigator" in page.text
+        assert self.refusals("rank.refused") == [(admin.user.email, "POST /invitations", admin.peer, 1)]
         assert events("invitation.created") == []
 
     def test_a_password_that_is_somebody_elses(self, sign_in, client):

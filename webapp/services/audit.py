@@ -13,15 +13,15 @@ from datetime import UTC, timedelta
 from enum import StrEnum
 from typing import Any
 
-from flask import has_request_context, request
+from flask import current_app, has_request_context, request
 from sqlalchemy import ColumnElement, Text, and_, cast, event, insert, or_, select, update
 from sqlalchemy.orm import Mapper
 
+from webapp.config import Settings
 from webapp.core import sealing
 from webapp.core.pseudonyms import Words
 from webapp.db import begin_write, db, utcnow
 from webapp.models import AuditChain, AuditEvent, Batch, Group, Invitation, Message, Organisation, Role, User
-from webapp.services import directory
 
 Subject = User | Group | Invitation | Batch | Organisation | Role | Message
 
@@ -125,13 +125,13 @@ def _values(
 
 
 def key() -> bytes:
-    """The key that stamps, seals and signs."""
-    return sealing.key_of(directory.settings().secret_key)
+    """The key that stamps, seals and signs. Needs no query: it is asked for within a flush."""
+    return all_keys()[0]
 
 
 def all_keys() -> list[bytes]:
     """The keys that count when the log is checked: ours, then those of before the server's key was changed."""
-    settings = directory.settings()
+    settings: Settings = current_app.extensions["muster_settings"]
     return [sealing.key_of(secret) for secret in (settings.secret_key, *settings.secret_key_fallbacks)]
 
 
