@@ -195,6 +195,13 @@
 
   // ------------------------------------------------------------------------------------------ 7 Small controls
 
+  // A row's details, in the row below it. Without the script they are all shown (muster.css).
+  on("click", "[data-unfold]", (_, button) => {
+    const open = button.getAttribute("aria-expanded") !== "true";
+    button.setAttribute("aria-expanded", String(open));
+    button.closest("tr").classList.toggle("open", open);
+  });
+
   // A button that cannot be used yet stays reachable, so that its reason can be read: aria-disabled, not disabled.
   document.addEventListener("click", (e) => {
     if (!e.target.closest?.("[aria-disabled=true]")) return;

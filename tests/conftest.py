@@ -23,7 +23,7 @@ from webapp import create_app, valkey
 from webapp.config import Settings
 from webapp.db import Base, db, utcnow
 from webapp.models import User
-from webapp.services import second_factors, sessions, setup
+from webapp.services import audit, second_factors, sessions, setup
 
 
 @pytest.fixture(scope="session")
@@ -64,10 +64,13 @@ def app(muster: Flask) -> Iterator[Flask]:
         setup.prepare()
         yield muster
         db.session.rollback()
+        with audit.unlocked():
+            db.session.execute(Base.metadata.tables["audit_events"].delete())
         for table in reversed(Base.metadata.sorted_tables):
             db.session.execute(table.delete())
         db.session.commit()
     _forget_queue(muster)
+    (muster.extensions["muster_settings"].data_dir / "audit_head").unlink(missing_ok=True)
     for name in ("outbox", "uploads"):
         shutil.rmtree(muster.extensions["muster_settings"].data_dir / name, ignore_errors=True)
 

@@ -8,7 +8,7 @@ from flask.cli import AppGroup
 
 from webapp.config import ConfigError
 from webapp.core.errors import Conflict
-from webapp.services import account_links, owner_links, setup
+from webapp.services import account_links, audit_chain, owner_links, setup
 from webapp.web import allowed
 
 muster = AppGroup("muster", help="Muster's own commands.")
@@ -35,6 +35,34 @@ def owner_link(without_second_factor: bool) -> None:
         raise click.ClickException(str(conflict)) from conflict
     minutes = account_links.validity(link.purpose)
     click.echo(f"Signs in {link.user.email}, once, within {minutes}: {account_links.address(link)}")
+
+
+@muster.group("audit")
+def audit() -> None:
+    """The audit log."""
+
+
+@audit.command("verify")
+@click.pass_context
+def verify(context: click.Context) -> None:
+    """Check that nothing in the audit log was changed, deleted, inserted or reordered; exits with 1 where it was."""
+    verdict = audit_chain.verify()
+    for line in verdict.lines:
+        click.echo(line)
+    if verdict.wrong:
+        context.exit(1)
+
+
+@audit.command("begin-anew")
+@click.confirmation_option(
+    prompt="Everything in the log is taken as it stands, and sealed anew. What was changed cannot be found any more. Go on?"
+)
+def begin_anew() -> None:
+    """Begin the chain anew, where the former key is lost or what was changed is accepted; that it was done is recorded."""
+    verdict = audit_chain.begin_anew()
+    for line in verdict.lines:
+        click.echo(line)
+    click.echo("The chain begins anew. The workers seal what is there within a minute.")
 
 
 @muster.command("routes")

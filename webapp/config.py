@@ -33,7 +33,7 @@ NAMES = (
     "DATA_DIR", "HOST", "PORT", "DATABASE_URL", "REDIS_URL", "MAIL_URL", "MAIL_FROM", "MAIL_RATE",
     "SECRET_KEY", "SECRET_KEY_FALLBACKS", "PUBLIC_URL", "TRUSTED_PROXIES", "MAX_ROWS", "MAX_UPLOAD_MB",
     "INVITE_DAYS", "ALLOWED_DOMAINS", "GROUPS", "WORKERS", "TIME_ZONE", "SESSION_IDLE", "SESSION_MAX",
-    "REQUIRE_TOTP", "RETENTION_DAYS", "OWNER_EMAIL", "OWNER_PASSWORD",
+    "REQUIRE_TOTP", "RETENTION_DAYS", "AUDIT_DAYS", "OWNER_EMAIL", "OWNER_PASSWORD",
 )  # fmt: skip
 SECRETS = {"SECRET_KEY", "SECRET_KEY_FALLBACKS", "OWNER_PASSWORD", "DATABASE_URL", "REDIS_URL", "MAIL_URL"}
 
@@ -76,7 +76,8 @@ class Settings:
     session_idle: timedelta
     session_max: timedelta
     require_totp: str  # who must have two-step sign-in: off, managers (who manage users) or everyone
-    retention_days: int | None  # None = everything is kept
+    retention_days: int | None  # of rows, files and messages with people in them; None = everything is kept
+    audit_days: int | None  # of the audit log; None = everything is kept
     owner_email: str | None
     owner_password: str | None = field(repr=False)
     given: frozenset[str] = field(repr=False)  # names (without prefix) that the environment set
@@ -122,6 +123,7 @@ class Settings:
             session_max=env.duration("SESSION_MAX", "7d"),
             require_totp=env.one("REQUIRE_TOTP", "off", _who, "off, managers or everyone"),
             retention_days=env.number("RETENTION_DAYS", 0, 0, 36_500) or None,
+            audit_days=env.number("AUDIT_DAYS", 730, 0, 36_500) or None,
             owner_email=env.one("OWNER_EMAIL", "", _address, "one address, such as owner@example.org") or None,
             owner_password=env.text("OWNER_PASSWORD") or None,
             given=frozenset(name for name in NAMES if env.text(name)),

@@ -9,7 +9,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from flask_migrate import upgrade
-from sqlalchemy import create_engine, inspect
+from sqlalchemy import create_engine, inspect, text
 
 from tests.factories import PASSWORD, make_group, make_invitation, make_persona
 from webapp import create_app
@@ -19,7 +19,7 @@ from webapp.core.errors import Conflict
 from webapp.core.permissions import SHIPPED_ROLES
 from webapp.db import Base, db
 from webapp.models import OWNER_ROLE_ID, AuditEvent, Group, Invitation, InvitationState, MailGate, Organisation, Role, User
-from webapp.services import setup
+from webapp.services import audit_chain, setup
 
 MAREN = "maren.okafor@northfield.example"
 
@@ -133,7 +133,26 @@ def test_the_migrations_make_the_tables_of_the_models(tmp_path):
         wanted = inspect(fresh)
         for table in Base.metadata.tables:
             assert _shape(made, table) == _shape(wanted, table)
+        with db.engine.connect() as connection, fresh.connect() as another:
+            triggers = text("SELECT name, sql FROM sqlite_master WHERE type = 'trigger' ORDER BY name")
+            assert connection.execute(triggers).all() == another.execute(triggers).all() != []
         assert setup.prepare()
+        db.engine.dispose()
+
+
+def test_what_was_recorded_before_there_was_a_chain_is_sealed_into_it(tmp_path):
+    app = create_app(Settings.from_environment({"MUSTER_DATA_DIR": str(tmp_path / "data")}))
+    with app.app_context():
+        upgrade(revision="0002")
+        with db.engine.begin() as connection:
+            old = "INSERT INTO audit_events (at, actor, action, subject_type, subject, address, details, count) VALUES "
+            connection.execute(text(f"{old} ('2026-01-01 10:00:00.000000', '', 'setup.done', '', '', '', '{{}}', 1)"))
+        upgrade()
+        setup.prepare()
+        while audit_chain.seal():
+            pass
+        verdict = audit_chain.verify()
+        assert (verdict.events, verdict.waiting, verdict.wrong) == (1, 0, 0)
         db.engine.dispose()
 
 

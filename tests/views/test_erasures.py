@@ -66,7 +66,7 @@ def make_traces(hannah, admin, settings):
     audit.record(admin.user, AuditAction.USER_CHANGED, hannah, before={"name": "Hannah Whitcombe"}, after={"name": "Hannah W."})
     audit.record(admin.user, AuditAction.BATCH_CONFIRMED, None, rows=[{"email": HANNAH}])
     audit.record(None, AuditAction.SIGN_IN_FAILED, None, label=HANNAH.title())
-    db.session.add(AuditEvent(actor_id=hannah.id, actor="hannah.old@northfield.example", action="session.started"))
+    audit.record(hannah, AuditAction.SIGNED_IN).actor = "hannah.old@northfield.example"
     account_links.make(hannah, LinkPurpose.EMAIL, email="h@private.example", email_key="h@private.example")
     db.session.commit()
 

@@ -32,6 +32,14 @@ class Refused(MusterError):
         self.link = link
 
 
+class TooOften(Refused):
+    """Asked for more often than is allowed within a while (422)."""
+
+
+class OutOfRank(NotThere):
+    """It is about somebody, or a role, ranked above who asks: answered as if it was not there (404)."""
+
+
 class TryLater(MusterError):
     """A delivery was put off by the server's own words (SMTP 4xx); the message is due again later."""
 

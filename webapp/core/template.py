@@ -1,8 +1,10 @@
 """The CSV template, and the one way in which every download is written. Rules: docs/rules.md: The file."""
 
+import codecs
 import csv
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 
 from webapp.core.fields import Field
 from webapp.core.tables import FORMULA_STARTS
@@ -33,8 +35,16 @@ def escape(cell: str) -> str:
 
 def write(header: Sequence[str], rows: Iterable[Sequence[str]]) -> bytes:
     """A CSV file for download: RFC 4180, every cell escaped, UTF-8 with the BOM by which Excel knows it."""
+    return b"".join(written(header, rows))
+
+
+def written(header: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[bytes]:
+    """The same line by line, for what is too long to be held at once."""
     file = io.StringIO(newline="")
     writer = csv.writer(file, lineterminator="\r\n")
-    writer.writerow([escape(name) for name in header])
-    writer.writerows([escape(cell) for cell in row] for row in rows)
-    return file.getvalue().encode("utf-8-sig")
+    yield codecs.BOM_UTF8
+    for row in chain([header], rows):
+        writer.writerow([escape(cell) for cell in row])
+        yield file.getvalue().encode()
+        file.seek(0)
+        file.truncate()

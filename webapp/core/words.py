@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta, tzinfo
 
-_IRREGULAR = {"person": "people"}
+_IRREGULAR = {"person": "people", "entry": "entries", "audit entry": "audit entries"}
 
 
 def plural(n: int, noun: str, nouns: str | None = None) -> str:

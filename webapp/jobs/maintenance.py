@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 from webapp import queue
 from webapp.jobs import batches as batch_jobs
 from webapp.jobs import outbox as outbox_jobs
 from webapp.jobs import stopping
-from webapp.services import outbox, processing, workers
+from webapp.services import audit_chain, outbox, processing, retention, workers
 
 BUDGET = 10.0
 """Seconds that a sweep works itself while the queue is away, so that the next heartbeat is in time."""
+CARE = 2.0
+"""Seconds that a sweep spends on the audit log's chain, and as many on deleting what is too old."""
 
 
 def tick(worker_name: str) -> None:
@@ -26,9 +29,27 @@ def tick(worker_name: str) -> None:
             _work_off(batch_id, end)
     if outbox.due() and not queue.ring("webapp.jobs.outbox.send", name="outbox"):
         outbox_jobs.send(turn=end - time.monotonic())
+    _work_until(time.monotonic() + CARE, audit_chain.seal)
+    if retention.is_due():
+        _delete_what_is_old(time.monotonic() + CARE)
 
 
 def _work_off(batch_id: int, end: float) -> None:
-    more = True
+    _work_until(end, lambda: processing.work_off(batch_id, batch_jobs.CHUNK))
+
+
+def _work_until(end: float, step: Callable[[], int | bool | None]) -> int | bool | None:
+    """Repeat a step until it has nothing more to do, the time is up, or the worker stops. -> its last answer."""
+    more: int | bool | None = True
     while more and not stopping.is_set() and time.monotonic() < end:
-        more = processing.work_off(batch_id, batch_jobs.CHUNK)
+        more = step()
+    return more
+
+
+def _delete_what_is_old(end: float) -> None:
+    """As far as the time goes; the next sweep, of whichever worker, goes on."""
+    for step in retention.STEPS:
+        left = _work_until(end, step)
+        if left or left is None:
+            return
+    retention.done()

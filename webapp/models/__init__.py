@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from webapp.models.account_links import AccountLink, LinkPurpose
 from webapp.models.aliases import Alias, AliasKind, HeaderMapping
-from webapp.models.audit import AuditEvent
+from webapp.models.audit import AuditChain, AuditEvent
 from webapp.models.batches import Batch, BatchFile, BatchKind, BatchState
 from webapp.models.groups import Group
 from webapp.models.invitations import Invitation, InvitationState
@@ -23,6 +23,7 @@ __all__ = [
     "AccountLink",
     "Alias",
     "AliasKind",
+    "AuditChain",
     "AuditEvent",
     "Batch",
     "BatchFile",

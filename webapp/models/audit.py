@@ -1,23 +1,30 @@
-"""Audit events: only ever appended."""
+"""Audit events: only ever appended. The database itself refuses to change or delete them; docs/decisions/0014."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, Index, String
+from sqlalchemy import DDL, JSON, ForeignKey, Index, String, event, false, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from webapp.db import Model, UTCDateTime, utcnow
 
 
 class AuditEvent(Model):
-    """Who did what to whom, when, from where, before and after."""
+    """Who did what to whom, when, from where, before and after. Written by `services.audit` alone, which stamps it."""
 
     __tablename__ = "audit_events"
     __table_args__ = (
-        Index("ix_audit_events_at", "at"),
+        Index("ix_audit_events_at", "at", "id"),
         Index("ix_audit_events_subject", "subject_type", "subject_id"),
+        Index("ix_audit_events_actor_id", "actor_id", "at"),
+        Index(
+            "ix_audit_events_unsealed",
+            "id",
+            sqlite_where=text("seq IS NULL"),
+            postgresql_where=text("seq IS NULL"),
+        ),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -35,4 +42,67 @@ class AuditEvent(Model):
     details: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
     """`before` and `after`, or what else tells the story."""
     count: Mapped[int] = mapped_column(default=1)
-    """Repeated refusals are counted, not appended."""
+    """Repeated refusals are counted, not appended, until the event is sealed."""
+
+    personal: Mapped[dict[str, dict[str, str]]] = mapped_column(JSON, default=dict, server_default=text("'{}'"))
+    """`core.sealing.Digests` of actor, subject and details."""
+    stamp: Mapped[str | None] = mapped_column(String(64), unique=True)
+    """`core.sealing.stamp`. None only in events from before there were any, until the first sealing."""
+    seq: Mapped[int | None] = mapped_column(unique=True)
+    """Its place in the chain, which is in the order of sealing. None: not sealed yet."""
+    link: Mapped[str | None] = mapped_column(String(64))
+    """`core.sealing.link`."""
+
+
+class AuditChain(Model):
+    """One row: where the chain begins and ends, signed. Locked by whoever seals or prunes: one at a time."""
+
+    __tablename__ = "audit_chain"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    seq: Mapped[int] = mapped_column(default=0, server_default=text("0"))
+    """The place of the event that was sealed last; 0: none was."""
+    link: Mapped[str] = mapped_column(String(64), default="", server_default="")
+    sealed_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+
+    first_seq: Mapped[int] = mapped_column(default=0, server_default=text("0"))
+    """The checkpoint: the place of the event that was pruned last, from which the chain is checked. 0: none was."""
+    first_link: Mapped[str] = mapped_column(String(64), default="", server_default="")
+    pruned: Mapped[int] = mapped_column(default=0, server_default=text("0"))
+    """How many events were pruned so far."""
+    pruned_until: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    """When the newest of them happened."""
+
+    signature: Mapped[str] = mapped_column(String(64), default="", server_default="")
+    """Keyed digest of all of the above."""
+    swept_on: Mapped[str] = mapped_column(String(10), default="", server_default="")
+    """The day (UTC) whose pruning is done."""
+    unlocked: Mapped[bool] = mapped_column(default=False, server_default=false())
+    """Within a transaction that prunes or erases: its triggers let it. Never committed as true."""
+
+
+_LOCKED = "coalesce((SELECT unlocked FROM audit_chain WHERE id = 1), {no}) = {no}"
+_REFUSAL = "audit events are only appended"
+
+TRIGGERS = {
+    "sqlite": [
+        f"CREATE TRIGGER audit_events_{name} BEFORE {what} ON audit_events WHEN {when}{_LOCKED.format(no=0)} "
+        f"BEGIN SELECT RAISE(ABORT, '{_REFUSAL}'); END"
+        for name, what, when in (("not_changed", "UPDATE", "OLD.seq IS NOT NULL AND "), ("not_deleted", "DELETE", ""))
+    ],
+    "postgresql": [
+        "CREATE OR REPLACE FUNCTION audit_events_refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+        f"IF {_LOCKED.format(no='false')} THEN RAISE EXCEPTION '{_REFUSAL}'; END IF; "
+        "IF TG_OP = 'DELETE' THEN RETURN OLD; END IF; RETURN NEW; END $$",
+        "CREATE TRIGGER audit_events_not_changed BEFORE UPDATE ON audit_events FOR EACH ROW WHEN (OLD.seq IS NOT NULL) "
+        "EXECUTE FUNCTION audit_events_refuse()",
+        "CREATE TRIGGER audit_events_not_deleted BEFORE DELETE ON audit_events FOR EACH ROW "
+        "EXECUTE FUNCTION audit_events_refuse()",
+    ],
+}
+"""By dialect; the migration has the same. A sealed event is never changed, and none is deleted, but by `services.audit`."""
+
+for _dialect, _statements in TRIGGERS.items():
+    for _statement in _statements:
+        _trigger = DDL(_statement).execute_if(dialect=_dialect)  # type: ignore[no-untyped-call]
+        event.listen(AuditEvent.__table__, "after_create", _trigger)

@@ -94,6 +94,10 @@ class Batch(Model):
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=utcnow)
     confirmed_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     finished_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    tally: Mapped[dict[str, dict[str, int]] | None] = mapped_column(JSON(none_as_null=True))
+    """How many rows came to which outcome (and the skipped, by plan): kept when the rows themselves are deleted."""
+    rows_deleted_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    """When the last of them was, because `MUSTER_RETENTION_DAYS` had passed."""
 
     uploaded_by: Mapped[User] = relationship(foreign_keys=[uploaded_by_id], lazy="joined", innerjoin=True)
     planned_for: Mapped[User] = relationship(foreign_keys=[planned_for_id], lazy="joined", innerjoin=True)

@@ -8,7 +8,7 @@ from webapp import queue
 from webapp.core import action_words, actions
 from webapp.core.actions import Action, Do
 from webapp.core.directory import Registry
-from webapp.core.errors import Conflict, NotAllowed, NotThere, Refused
+from webapp.core.errors import Conflict, NotAllowed, NotThere, Refused, TooOften
 from webapp.core.planning import Plan, Policy, Ref, Step
 from webapp.db import begin_write, db
 from webapp.models import Batch, BatchKind, Invitation, User
@@ -82,6 +82,9 @@ def _checked(action: Action, by: User) -> Registry:
     return registry
 
 
+_REFUSALS = {"closed": Conflict, "limit": TooOften}
+
+
 def _refuse(step: Step) -> None:
     for issue in step.issues:
-        raise Conflict(issue.text) if issue.code == "closed" else Refused(issue.text)
+        raise _REFUSALS.get(issue.code, Refused)(issue.text)

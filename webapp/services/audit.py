@@ -1,20 +1,32 @@
-"""The audit log: events are added by the command that they tell of and share its commit."""
+"""The audit log: events are added by the command that they tell of and share its commit.
+
+Whatever writes events stands here, since each is stamped as it is written (`core.sealing`).
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+import secrets
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, timedelta
 from enum import StrEnum
 from typing import Any
 
-from flask import has_request_context, request
-from sqlalchemy import ColumnElement, Text, cast, func, or_, select, update
+from flask import current_app, has_request_context, request
+from sqlalchemy import ColumnElement, Text, and_, cast, event, insert, or_, select, update
+from sqlalchemy.orm import Mapper
 
-from webapp.core.forgetting import replaced
-from webapp.db import db
-from webapp.models import AuditEvent, Batch, Group, Invitation, Message, Organisation, Role, User
+from webapp.config import Settings
+from webapp.core import sealing
+from webapp.core.pseudonyms import Words
+from webapp.db import begin_write, db, utcnow
+from webapp.models import AuditChain, AuditEvent, Batch, Group, Invitation, Message, Organisation, Role, User
 
 Subject = User | Group | Invitation | Batch | Organisation | Role | Message
+
+HOUR = timedelta(hours=1)
+"""Within it a refusal that repeats is counted; only afterwards it is sealed."""
 
 
 class AuditAction(StrEnum):
@@ -30,6 +42,8 @@ class AuditAction(StrEnum):
     COLUMNS_FORGOTTEN = "columns.forgotten"
     BATCH_STAGED = "batch.staged"
     BATCH_UPLOADED = "batch.uploaded"
+    BATCH_CHANGED = "batch.changed"
+    BATCH_ROWS_DELETED = "batch.rows_deleted"
     BATCH_MATCHED = "batch.matched"
     BATCH_FILE_REPLACED = "batch.file_replaced"
     BATCH_CONFIRMED = "batch.confirmed"
@@ -44,6 +58,7 @@ class AuditAction(StrEnum):
     INVITATION_SENT_AGAIN = "invitation.sent_again"
     INVITATION_REVOKED = "invitation.revoked"
     INVITATION_ACCEPTED = "invitation.accepted"
+    INVITATION_CLOSED = "invitation.closed"
     INVITATION_LINK_COPIED = "invitation.link_copied"
     USER_CHANGED = "user.changed"
     USER_DEACTIVATED = "user.deactivated"
@@ -63,22 +78,40 @@ class AuditAction(StrEnum):
     MESSAGE_FAILED = "message.failed"
     MESSAGES_RETRIED = "messages.retried"
     TEST_QUEUED = "message.test_queued"
+    MESSAGES_DELETED = "messages.deleted"
+    AUDIT_EXPORTED = "audit.exported"
+    AUDIT_PRUNED = "audit.pruned"
+    AUDIT_BEGUN_ANEW = "audit.begun_anew"
+
+
+# Written, as part of a command
 
 
 def record(actor: User | None, action: AuditAction, subject: Subject | None = None, **details: Any) -> AuditEvent:
-    """Add one event to the running transaction; the caller commits. details: JSON values, such as before and after."""
-    event = AuditEvent(
-        actor_id=actor.id if actor else None,
-        actor=actor.email if actor else "",
-        action=action.value,
-        subject_type=subject.__tablename__ if subject else "",
-        subject_id=subject.id if subject else None,
-        subject=_label(subject) if subject else str(details.pop("label", "")),
-        address=(request.remote_addr or "") if has_request_context() else "",
-        details=details,
-    )
-    db.session.add(event)
-    return event
+    """Add one event to the running transaction; the caller commits.
+
+    details: JSON values, such as before and after; never a token, a link or a password. label: the subject in words where
+    there is no such row.
+    """
+    words = _label(subject) if subject else str(details.pop("label", ""))
+    kind, id = (subject.__tablename__, subject.id) if subject else ("", None)
+    made = AuditEvent(**_values(actor, action, kind, id, words, _peer(), details))
+    db.session.add(made)
+    return made
+
+
+def record_many(
+    actor: User | None, action: AuditAction, kind: type[Subject], subjects: Iterable[tuple[int, str]], **details: Any
+) -> None:
+    """The same for many subjects, each an id and what it is called, in one statement."""
+    same, by = _values(actor, action, kind.__tablename__, None, "", _peer(), details), key()
+    rows = [_stamped({**same, "subject_id": id, "subject": words[:320]}, by) for id, words in subjects]
+    if rows:
+        db.session.execute(insert(AuditEvent), rows)
+
+
+def _peer() -> str:
+    return (request.remote_addr or "") if has_request_context() else ""
 
 
 def _label(subject: Subject) -> str:
@@ -88,31 +121,160 @@ def _label(subject: Subject) -> str:
     return ""
 
 
+def _values(
+    actor: User | None, action: StrEnum, kind: str, id: int | None, words: str, address: str, details: dict[str, Any]
+) -> dict[str, Any]:
+    return {
+        "at": utcnow(),
+        "actor_id": actor.id if actor else None,
+        "actor": actor.email if actor else "",
+        "action": action.value,
+        "subject_type": kind,
+        "subject_id": id,
+        "subject": words[:320],
+        "address": address[:64],
+        "details": json.loads(json.dumps(details)),  # as the database gives it back
+        "count": 1,
+    }
+
+
+# Stamped
+
+
+def key() -> bytes:
+    """The key that stamps, seals and signs. Needs no query: it is asked for within a flush."""
+    return all_keys()[0]
+
+
+def all_keys() -> list[bytes]:
+    """The keys that count when the log is checked: ours, then those of before the server's key was changed."""
+    settings: Settings = current_app.extensions["muster_settings"]
+    return [sealing.key_of(secret) for secret in (settings.secret_key, *settings.secret_key_fallbacks)]
+
+
+def facts(values: dict[str, Any]) -> dict[str, Any]:
+    """What of an event is in its stamp as it stands."""
+    named = ("actor_id", "action", "subject_type", "subject_id", "address", "count")
+    return {"at": values["at"].astimezone(UTC).isoformat(), **{name: values[name] for name in named}}
+
+
+def _stamped(values: dict[str, Any], by: bytes) -> dict[str, Any]:
+    salts = {name: secrets.token_hex(8) for name in sealing.PERSONAL}
+    personal = sealing.digests(by, values, salts)
+    return {**values, "personal": personal, "stamp": sealing.stamp(by, facts(values), personal)}
+
+
+def stamp(one: AuditEvent) -> None:
+    """Part of a command, on an event that is not sealed yet: its stamp stands for what it says now."""
+    for name, value in _stamped(told_by(one), key()).items():
+        setattr(one, name, value)
+
+
+def told_by(one: AuditEvent) -> dict[str, Any]:
+    """What an event tells, by column."""
+    told = ("at", "actor_id", "actor", "action", "subject_type", "subject_id", "subject", "address", "details", "count")
+    return {name: getattr(one, name) for name in told}
+
+
+@event.listens_for(AuditEvent, "before_insert")
+def _stamp_new(_: Mapper[AuditEvent], __: Any, one: AuditEvent) -> None:
+    """At the last moment, so that a command may still add to an event that it has recorded."""
+    stamp(one)
+
+
+# Commands
+
+
+def count_refusal(action: StrEnum, actor: User | None, label: str, address: str, **details: Any) -> None:
+    """Write a refusal to the audit log; the same one again within the hour is counted, not appended."""
+    actor_id = actor.id if actor else None
+    values = _values(actor, action, "", None, label, address, details)
+    begin_write()
+    same = select(AuditEvent).where(
+        AuditEvent.at > values["at"] - HOUR,
+        AuditEvent.action == action.value,
+        AuditEvent.actor_id.is_(None) if actor_id is None else AuditEvent.actor_id == actor_id,
+        AuditEvent.subject == values["subject"],
+        AuditEvent.address == values["address"],
+        AuditEvent.seq.is_(None),
+    )
+    if first := db.session.scalar(same.order_by(AuditEvent.id.desc()).limit(1).with_for_update()):
+        first.count += 1
+        first.details = {**first.details, "last_at": values["at"].isoformat()}
+        stamp(first)
+    else:
+        db.session.add(AuditEvent(**values))
+    db.session.commit()
+
+
+# Erasing a person
+
+
+@contextmanager
+def unlocked() -> Iterator[None]:
+    """Part of a command: what is done within may change and delete sealed events. Only for erasing and pruning."""
+    db.session.flush()
+    db.session.execute(update(AuditChain).values(unlocked=True))
+    yield
+    db.session.flush()
+    db.session.execute(update(AuditChain).values(unlocked=False))
+
+
 def known_as(user: User) -> set[str]:
-    """The names and addresses of this person in the log: those they have, acted under, or had before a change."""
+    """The e-mails and names under which this person is in the log: those they have, and those that they had before."""
     acted = select(AuditEvent.actor).where(AuditEvent.actor_id == user.id).distinct()
-    told = select(AuditEvent.details).where(_is_about(user.id))
-    changes = [details.get(side, {}) for details in db.session.scalars(told) for side in ("before", "after")]
-    former = {str(change[name]) for change in changes for name in ("name", "email") if name in change}
-    return ({user.name, user.email, *db.session.scalars(acted)} | former) - {""}
+    named = select(AuditEvent.subject).where(*_is_about(user.id)).distinct()
+    invited = select(Invitation.email).where(or_(Invitation.user_id == user.id, Invitation.email_key == user.email_key))
+    found = {text for query in (acted, named, invited) for text in db.session.scalars(query) if "@" in text}
+    for details in db.session.scalars(select(AuditEvent.details).where(*_is_about(user.id))):
+        for side in (details.get("before"), details.get("after")):
+            if isinstance(side, dict):
+                found |= {side[key] for key in ("email", "name") if isinstance(side.get(key), str)}
+    return (found | {user.email, user.name}) - {""}
 
 
-def forget(user_id: int, email: str, pseudonym: str, also: Collection[str] = ()) -> None:
-    """Part of a command: the log speaks of this person by a pseudonym only, as actor, as subject, and in what it tells.
+def forget(user: User, pseudonym: str, known: Collection[str] | None = None) -> int:
+    """Part of a command that erases somebody: the pseudonym stands in the log for their e-mails and names. -> events changed.
 
-    also: names, and further addresses (`known_as`). A name is replaced only in events that the person made or that are about
-    them: others may have the same one.
+    Call it while the user still has them, and record the erasure itself once they are gone. known: their e-mails and names,
+    `known_as` unless given. The chain stays whole: stamps hold digests of these words, and what takes their place is marked
+    as ours.
     """
-    texts = {email, *also}
-    addresses = {text.lower() for text in texts if "@" in text}
-    acted = AuditEvent.actor_id == user_id
-    is_about = or_(_is_about(user_id), func.lower(AuditEvent.subject).in_(addresses))
-    told = [cast(AuditEvent.details, Text).icontains(json.dumps(text)[1:-1], autoescape=True) for text in addresses]
-    for event in db.session.scalars(select(AuditEvent).where(or_(acted, is_about, *told))):
-        event.details = replaced(event.details, texts, pseudonym)
-    db.session.execute(update(AuditEvent).where(is_about).values(subject=pseudonym))
-    db.session.execute(update(AuditEvent).where(acted).values(actor=pseudonym))
+    db.session.flush()
+    texts = known_as(user) if known is None else set(known)
+    words = Words({text for text in texts if "@" in text}, {text for text in texts if "@" not in text}, pseudonym)
+    columns = (AuditEvent.actor, AuditEvent.subject, cast(AuditEvent.details, Text))
+    named = [text.icontains(part, autoescape=True) for text in columns for word in words.all for part in {word, _in_json(word)}]
+    touched = or_(AuditEvent.actor_id == user.id, and_(*_is_about(user.id)), *named)
+    n = 0
+    with unlocked():
+        for event in db.session.scalars(select(AuditEvent).where(touched).with_for_update()):
+            n += _forget_in(event, user.id, words)
+    return n
 
 
-def _is_about(user_id: int) -> ColumnElement[bool]:
-    return (AuditEvent.subject_type == User.__tablename__) & (AuditEvent.subject_id == user_id)
+def _is_about(user_id: int) -> tuple[ColumnElement[bool], ...]:
+    return AuditEvent.subject_type == User.__tablename__, AuditEvent.subject_id == user_id
+
+
+def _forget_in(one: AuditEvent, user_id: int, words: Words) -> bool:
+    is_own = one.subject_type == User.__tablename__ and one.subject_id == user_id
+    after = {
+        "actor": words.pseudonym if one.actor_id == user_id else words(one.actor),
+        "subject": words.pseudonym if is_own else words(one.subject)[:320],
+        "details": words(one.details),
+    }
+    changed = {name: value for name, value in after.items() if value != getattr(one, name)}
+    personal = dict(one.personal)
+    for name, value in changed.items():
+        # What somebody else changed before is erased, too, but gets no mark that would hide it.
+        if name in personal and any(sealing.is_kept(each, name, getattr(one, name), personal[name]) for each in all_keys()):
+            personal[name] = sealing.erased(key(), name, value, personal[name])
+        setattr(one, name, value)
+    one.personal = personal
+    return bool(changed)
+
+
+def _in_json(word: str) -> str:
+    """The word as it stands in stored JSON."""
+    return json.dumps(word)[1:-1]

@@ -165,14 +165,22 @@ def change(batch_id: int, options: Options, by: User) -> Batch:
     changed = {name: value for name, value in wanted.items() if value is not None and value != getattr(batch, name)}
     if changed:
         edits.noted(batch, by, [(None, name, edits.current(batch, None, name), str(value)) for name, value in changed.items()])
+    before = _told(batch, changed)
     for name, value in changed.items():
         setattr(batch, name, value)
+    if changed:
+        audit.record(by, AuditAction.BATCH_CHANGED, batch, before=before, after=_told(batch, changed))
     if not changed or changed.keys() - {"valid_days", "message"}:
         refresh(batch)
     if "skip_errors" in changed:
         plans.unsettle_parts(batch)
     db.session.commit()
     return batch
+
+
+def _told(batch: Batch, options: Iterable[str]) -> dict[str, Any]:
+    """Options as the audit log keeps them."""
+    return {name: getattr(batch, name) for name in options}
 
 
 def refresh(batch: Batch) -> list[Row]:

@@ -8,7 +8,7 @@ from sqlalchemy import delete, func, or_, select, update
 
 from webapp import mail
 from webapp.core.errors import Conflict
-from webapp.core.forgetting import replaced
+from webapp.core.pseudonyms import Words
 from webapp.db import begin_write, db, utcnow
 from webapp.models import (
     AccountLink,
@@ -91,7 +91,7 @@ def erase(user_id: int, by: User) -> str:
     db.session.execute(delete(Invitation).where(Invitation.id.in_(found.invitations)))
     for model in (Session, RecoveryCode, AccountLink):
         db.session.execute(delete(model).where(model.user_id == user.id))
-    audit.forget(user.id, user.email, name, also=found.names)
+    audit.forget(user, name, found.names)
     _anonymise(user, name)
     audit.record(by, AuditAction.USER_ERASED, user)
     directory.moved()
@@ -118,10 +118,11 @@ def _forget_rows(found: Traces, name: str) -> None:
     touched = select(Row.batch_id).where(is_theirs, under_review)
     db.session.execute(update(Batch).where(Batch.id.in_(touched)).values(version=Batch.version + 1))
     db.session.execute(delete(Row).where(is_theirs, under_review).execution_options(synchronize_session=False))
+    words = Words((text for text in found.names if "@" in text), (text for text in found.names if "@" not in text), name)
     for row in db.session.scalars(select(Row).where(is_theirs)):
         row.email = row.read_email = name
         row.email_key, row.read_cells = None, []
-        row.issues, row.step, row.reason = (replaced(value, found.names, name) for value in (row.issues, row.step, row.reason))
+        row.issues, row.step, row.reason = map(words, (row.issues, row.step, row.reason))
         if row.outcome in (None, Outcome.WAITING):
             row.outcome, row.reason, row.done_at = Outcome.SKIPPED, "This person was erased", utcnow()
     db.session.flush()

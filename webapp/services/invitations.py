@@ -14,7 +14,7 @@ from sqlalchemy.exc import IntegrityError
 
 from webapp.core import tokens
 from webapp.core.addresses import Address
-from webapp.core.errors import Conflict, NotThere
+from webapp.core.errors import Conflict, NotThere, OutOfRank
 from webapp.core.planning import Access
 from webapp.db import begin_write, db, utcnow
 from webapp.models import Group, Invitation, InvitationState, User
@@ -74,7 +74,7 @@ def standing(invitation: Invitation) -> Standing:
 
 def add(address: Address, access: Access, by: User, *, valid_days: int, batch_id: int | None = None) -> Invitation:
     """Part of a command: a fresh invitation; an expired one for the same e-mail is closed in the same transaction."""
-    _close_expired(address.key)
+    _close_expired(address.key, by)
     invitation = Invitation(
         email=address.display,
         email_key=address.key,
@@ -94,18 +94,24 @@ def add(address: Address, access: Access, by: User, *, valid_days: int, batch_id
     return invitation
 
 
-def _close_expired(email_key: str) -> None:
+def _close_expired(email_key: str, by: User) -> None:
     now = utcnow()
-    pending = Invitation.email_key == email_key, Invitation.state == InvitationState.PENDING
-    closed = {"state": InvitationState.REVOKED, "closed_at": now}
-    db.session.execute(update(Invitation).where(*pending, Invitation.expires_at <= now).values(**closed))
+    expired = Invitation.email_key == email_key, Invitation.state == InvitationState.PENDING, Invitation.expires_at <= now
+    closed = update(Invitation).where(*expired).values(state=InvitationState.REVOKED, closed_at=now)
+    gone = db.session.execute(closed.returning(Invitation.id, Invitation.email)).all()
+    audit.record_many(by, AuditAction.INVITATION_CLOSED, Invitation, gone, reason="it had expired, a fresh one takes its place")
 
 
-def renew(invitation: Invitation) -> None:
-    """Part of a command that sends it again: the link already sent stays good, and its time begins anew, expired or not."""
+def renew(invitation: Invitation) -> dict[str, dict[str, str | None]]:
+    """Part of a command that sends it again: the link already sent stays good, and its time begins anew, expired or not.
+
+    -> the expiry before and after, as the audit log keeps it.
+    """
     links.ensure_link(invitation)
+    before = _expiry(invitation)
     if invitation.expires_at:
         invitation.expires_at = utcnow() + timedelta(days=invitation.valid_days)
+    return {"before": before, "after": _expiry(invitation)}
 
 
 def revoke(invitation: Invitation, by: User, batch_id: int | None = None) -> None:
@@ -123,21 +129,27 @@ def copy_link(invitation_id: int, by: User) -> str:
     begin_write()
     invitation = _locked(invitation_id, by)
     links.ensure_link(invitation)
+    before = _expiry(invitation)
     if invitation.expires_at is None:
         invitation.expires_at = utcnow() + timedelta(days=invitation.valid_days)
     elif invitation.is_expired(utcnow()):
         raise Conflict("This invitation has expired. Invite this person anew, and a fresh link is made.")
     address = links.link(invitation)
-    audit.record(by, AuditAction.INVITATION_LINK_COPIED, invitation)
+    audit.record(by, AuditAction.INVITATION_LINK_COPIED, invitation, before=before, after=_expiry(invitation))
     db.session.commit()
     return address
+
+
+def _expiry(invitation: Invitation) -> dict[str, str | None]:
+    """Until when the link works, as the audit log keeps it."""
+    return {"expires": invitation.expires_at.isoformat(timespec="seconds") if invitation.expires_at else None}
 
 
 def _locked(invitation_id: int, by: User) -> Invitation:
     """A pending invitation to a role that one may grant, locked. Raises NotThere or Conflict."""
     invitation = db.session.get(Invitation, invitation_id, with_for_update={"of": Invitation})
     if invitation is None or invitation.role.rank > by.role.rank:
-        raise NotThere("There is no such invitation.")
+        raise (OutOfRank if invitation else NotThere)("There is no such invitation.")
     if invitation.state is not InvitationState.PENDING:
         raise Conflict(f"This invitation was {invitation.state.value} in the meantime.")
     return invitation
@@ -177,7 +189,11 @@ def accept(given: str, name: str, password: str) -> User:
         db.session.add(user)
         db.session.flush()
         db.session.execute(update(Invitation).where(Invitation.id == invitation.id).values(user_id=user.id))
-        audit.record(user, AuditAction.INVITATION_ACCEPTED, invitation)
+        given_access = {
+            "role": user.role.name,
+            "groups": "All groups" if user.all_groups else sorted(g.name for g in user.groups),
+        }
+        audit.record(user, AuditAction.INVITATION_ACCEPTED, invitation, after=given_access, user=user.id)
         directory.moved()
         db.session.commit()
     return user

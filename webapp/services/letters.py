@@ -7,7 +7,7 @@ from datetime import timedelta
 from sqlalchemy import func, select
 
 from webapp import queue
-from webapp.core.errors import Refused
+from webapp.core.errors import Refused, TooOften
 from webapp.db import begin_write, db, utcnow
 from webapp.models import Message, MessageKind, Priority, User
 from webapp.services import audit, batches, examples, outbox
@@ -26,7 +26,7 @@ def send_test(batch_id: int, by: User) -> Message:
     since = utcnow() - timedelta(hours=1)
     own = Message.kind == MessageKind.TEST, Message.recipient == by.email, Message.created_at > since
     if (db.session.scalar(select(func.count(Message.id)).where(*own)) or 0) >= TESTS_AN_HOUR:
-        raise Refused(f"You had {TESTS_AN_HOUR} tests within the hour. Wait a while; the preview shows the same.")
+        raise TooOften(f"You had {TESTS_AN_HOUR} tests within the hour. Wait a while; the preview shows the same.")
     row = examples.row_of(batch)
     if row is None:
         raise Refused("There is no row left to write an example for. Put one back, then send the test.")

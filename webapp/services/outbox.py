@@ -490,10 +490,10 @@ def retry_failed(batch: Batch, by: User) -> int:
 # Questions
 
 
-def cancel_queued(batch: Batch) -> None:
+def cancel_queued(batch: Batch, by: User) -> int:
     """Part of a command: what of this batch has not gone yet never goes, and the invitations that it made are withdrawn.
 
-    A message that is with the mail server at this moment, or may have been taken, goes on.
+    A message that is with the mail server at this moment, or may have been taken, goes on. -> how many are withdrawn.
     """
     of_batch = Message.row_id.in_(select(Row.id).where(Row.batch_id == batch.id))
     is_unsent = Message.state == MessageState.QUEUED, Message.maybe_sent.is_(False)
@@ -502,12 +502,13 @@ def cancel_queued(batch: Batch) -> None:
     made_here = Invitation.batch_id == batch.id, Invitation.state == InvitationState.PENDING
     withdrawn = {"state": InvitationState.REVOKED, "closed_at": now}
     settled = {"outcome": Outcome.SKIPPED, "reason": reason, "done_at": now}
-    _in_database(
-        update(Invitation).where(*made_here, Invitation.id.in_(select(Message.invitation_id).where(*unsent))).values(**withdrawn)
-    )
+    closed = update(Invitation).where(*made_here, Invitation.id.in_(select(Message.invitation_id).where(*unsent)))
+    gone = _in_database(closed.values(**withdrawn).returning(Invitation.id, Invitation.email)).all()
+    audit.record_many(by, AuditAction.INVITATION_CLOSED, Invitation, gone, reason="its upload was cancelled", batch=batch.id)
     _in_database(update(Row).where(Row.id.in_(select(Message.row_id).where(*unsent))).values(**settled))
     _in_database(update(Message).where(*unsent).values(state=MessageState.CANCELLED, answer=reason))
     directory.moved()
+    return len(gone)
 
 
 def withdraw(invitation_id: int) -> None:

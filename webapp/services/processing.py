@@ -49,14 +49,14 @@ def _switch(batch_id: int, by: User, old: Sequence[BatchState], new: BatchState,
     if batch.state not in old:
         db.session.rollback()
         raise NotAtWork(f"This {batch.kind.value} is {batch.state.value} already; nothing was changed.")
-    batch.state = new
+    batch.state, withdrawn = new, 0
     if new is BatchState.CANCELLED:
         batch.finished_at = utcnow()
         _settle_idle(batch)
         for plan in (Plan.INVITE, Plan.UPDATE):
             _settle(batch, plan, Outcome.SKIPPED, "Cancelled before it was done")
-        outbox.cancel_queued(batch)
-    audit.record(by, action, batch)
+        withdrawn = outbox.cancel_queued(batch, by)
+    audit.record(by, action, batch, **({"withdrawn": withdrawn} if withdrawn else {}))
     db.session.commit()
     return batch
 

@@ -37,7 +37,7 @@ def ask(email: str, peer: str) -> None:
     user = db.session.scalar(select(User).where(*is_here).with_for_update(of=User)) if key else None
     if user is None or _had_enough(user):
         db.session.rollback()
-        sessions.count_refusal(Refusal.RESET, None, email.strip() if key else "(not an email address)", peer)
+        audit.count_refusal(Refusal.RESET, None, email.strip() if key else "(not an email address)", peer)
         return
     link = account_links.make(user, LinkPurpose.RESET)
     outbox.queued(MessageKind.RESET, user.email, user_id=user.id, link_id=link.id, priority=Priority.RESET)

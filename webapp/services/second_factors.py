@@ -15,7 +15,7 @@ from webapp.core.tokens import digest, hashed
 from webapp.db import begin_write, db, utcnow
 from webapp.emails import NAMELESS
 from webapp.models import MessageKind, RecoveryCode, User, UserState
-from webapp.services import accounts, audit, directory, sessions
+from webapp.services import accounts, audit, directory
 from webapp.services.audit import AuditAction
 from webapp.services.sessions import Refusal
 
@@ -150,7 +150,7 @@ def _with_code(user: User, code: str, peer: str, change: Callable[[], None]) -> 
 
 def _refuse(user: User, peer: str) -> None:
     db.session.rollback()
-    sessions.count_refusal(Refusal.CODE, user, "(second step)", peer)
+    audit.count_refusal(Refusal.CODE, user, "(second step)", peer)
     raise Refused(WRONG, field="code")
 
 

@@ -18,13 +18,12 @@ from webapp.core.addresses import key_of
 from webapp.core.errors import Refused
 from webapp.core.tokens import hashed
 from webapp.db import begin_write, db, utcnow
-from webapp.models import AuditEvent, Session, User, UserState
+from webapp.models import Session, User, UserState
 from webapp.schemas import passwords
 from webapp.services import audit, directory
-from webapp.services.audit import AuditAction
+from webapp.services.audit import AuditAction, count_refusal
 
 MINUTE = timedelta(minutes=1)
-HOUR = timedelta(hours=1)
 WRONG = "Email or password is wrong."
 
 _hasher = PasswordHasher()
@@ -37,6 +36,8 @@ class Refusal(StrEnum):
     PASSWORD = "password.refused"  # noqa: S105 -- a kind of event
     RESET = "password.reset_refused"
     CODE = "second_factor.refused"
+    LIMIT = "limit.refused"
+    RANK = "rank.refused"
 
 
 # Questions
@@ -90,7 +91,8 @@ def sign_in(email: str, password: str, address: str = "") -> User:
     begin_write()
     user = db.session.get_one(User, user_id)
     if user.state is not UserState.ACTIVE or user.password_hash != stored:
-        db.session.rollback()
+        email = user.email
+        count_refusal(AuditAction.SIGN_IN_FAILED, None, email, address)
         raise Refused(WRONG)
     user.password_hash = renewed
     db.session.commit()
@@ -165,31 +167,18 @@ def end_all(user: User, keep: int | None = None, only: int | None = None) -> int
     return len(gone.all())
 
 
-def refuse_access(user_id: int, path: str, address: str) -> None:
-    """Write to the audit log that somebody asked for what their role does not include. path: with its method."""
-    count_refusal(Refusal.ACCESS, db.session.get(User, user_id), path, address)
-
-
-def count_refusal(action: StrEnum, actor: User | None, label: str, address: str, **details: Any) -> None:
-    """Write a refusal to the audit log; the same one again within the hour is counted, not appended."""
-    now = utcnow()
-    actor_id, email = (actor.id, actor.email) if actor else (None, "")
+def delete_over() -> int:
+    """Sessions that are over, up to 500 at a time. -> how many."""
+    ids = db.session.scalars(select(Session.id).where(_is_over(utcnow())).limit(500)).all()
     begin_write()
-    same = select(AuditEvent).where(
-        AuditEvent.at > now - HOUR,
-        AuditEvent.action == action.value,
-        AuditEvent.actor_id.is_(None) if actor_id is None else AuditEvent.actor_id == actor_id,
-        AuditEvent.subject == label[:320],
-        AuditEvent.address == address,
-    )
-    if event := db.session.scalar(same.order_by(AuditEvent.id.desc()).limit(1)):
-        event.count += 1
-        event.details = {**event.details, "last_at": now.isoformat()}
-    else:
-        db.session.add(
-            AuditEvent(actor_id=actor_id, actor=email, action=action.value, subject=label[:320], address=address, details=details)
-        )
+    db.session.execute(delete(Session).where(Session.id.in_(ids)), execution_options={"synchronize_session": False})
     db.session.commit()
+    return len(ids)
+
+
+def refuse(kind: Refusal, user_id: int | None, what: str, address: str) -> None:
+    """Write to the audit log that somebody was refused what they asked for, such as a path with its method."""
+    count_refusal(kind, db.session.get(User, user_id) if user_id else None, what, address)
 
 
 def _is_over(now: datetime) -> Any:

@@ -15,7 +15,7 @@ from webapp.core.permissions import SHIPPED_ROLES
 from webapp.core.tokens import hashed
 from webapp.core.words import plural
 from webapp.db import begin_write, db, utcnow
-from webapp.models import OWNER_ROLE_ID, Group, Invitation, InvitationState, MailGate, Organisation, Role, User
+from webapp.models import OWNER_ROLE_ID, AuditChain, Group, Invitation, InvitationState, MailGate, Organisation, Role, User
 from webapp.schemas import passwords
 from webapp.services import audit, directory, groups
 from webapp.services.audit import AuditAction
@@ -102,11 +102,10 @@ def _crown(owner: User) -> None:
     owner.role_id, owner.all_groups = OWNER_ROLE_ID, True
     db.session.add(owner)
     db.session.flush()
-    db.session.execute(
-        update(Invitation)
-        .where(Invitation.email_key == owner.email_key, Invitation.state == InvitationState.PENDING)
-        .values(state=InvitationState.REVOKED, closed_at=utcnow())
-    )
+    pending = Invitation.email_key == owner.email_key, Invitation.state == InvitationState.PENDING
+    closed = update(Invitation).where(*pending).values(state=InvitationState.REVOKED, closed_at=utcnow())
+    gone = db.session.execute(closed.returning(Invitation.id, Invitation.email)).all()
+    audit.record_many(owner, AuditAction.INVITATION_CLOSED, Invitation, gone, reason="this person has an account")
     db.session.execute(update(Organisation).values(setup_token_hash=None))
 
 
@@ -115,6 +114,8 @@ def _make_rows() -> None:
         db.session.add(Organisation(id=1))
     if db.session.get(MailGate, 1) is None:
         db.session.add(MailGate(id=1))
+    if db.session.get(AuditChain, 1) is None:
+        db.session.add(AuditChain(id=1))
     if not db.session.scalar(select(func.count(Role.id))):
         for id, shipped in enumerate(SHIPPED_ROLES, OWNER_ROLE_ID):
             permissions = [permission.value for permission in shipped.permissions]

@@ -91,9 +91,8 @@ def carry_out(
         invitations.revoke(person, by, batch_id)
     if step.plan is not Plan.INVITE:
         return Outcome.UPDATED, person
-    if step.act is Act.RESEND:
-        invitations.renew(person)
-    audit.record(by, AuditAction.INVITATION_SENT_AGAIN, person, batch=batch_id)
+    expiry = invitations.renew(person) if step.act is Act.RESEND else {}
+    audit.record(by, AuditAction.INVITATION_SENT_AGAIN, person, batch=batch_id, **expiry)
     return _send(person, row_id), person
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from webapp.views import (
     account,
     actions,
+    audit,
     batches,
     blocks,
     downloads,
@@ -51,6 +52,7 @@ BLUEPRINTS = [
         invitations,
         messages,
         settings,
+        audit,
         health,
     )
 ]

@@ -334,6 +334,7 @@ def report_context(batch: Batch) -> dict[str, Any]:
         "rows_by": {each: reports.outcomes(batch, each, MANY if each is shown else FEW) for each in Outcome if tally[each]},
         "changed": reports.changed_since(batch),
         "until": reports.valid_until(batch),
+        "retention_days": directory.settings().retention_days,
         "alarm": outbox.alarm() if tally["waiting"] else None,
     }
 

@@ -12,13 +12,16 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 from werkzeug.exceptions import HTTPException, InternalServerError, RequestEntityTooLarge
 from werkzeug.wrappers import Response as BaseResponse
 
-from webapp.core.errors import Conflict, MusterError, NotAllowed, NotThere, Refused
+from webapp.core.errors import Conflict, MusterError, NotAllowed, NotThere, OutOfRank, Refused, TooOften
 from webapp.db import db
 from webapp.services import sessions
 from webapp.services.batches import NotUnderReview
+from webapp.services.sessions import Refusal
 from webapp.views.sessions import afterwards
 from webapp.web import go, is_fragment
 
+NOTED = {NotAllowed: Refusal.ACCESS, TooOften: Refusal.LIMIT, OutOfRank: Refusal.RANK}
+"""Which of our errors are refusals that the audit log counts."""
 STATUS = {NotAllowed: 403, NotThere: 404, Conflict: 409, Refused: 422}
 CRASHED = ("Something went wrong on our side", "Your uploads are saved and nothing was sent twice. Try again in a minute.")
 TITLES = {
@@ -49,8 +52,8 @@ def register(app: Flask) -> None:
 def broken_promise(error: MusterError) -> Response:
     """One of our own errors: its sentence, under the title of its kind."""
     status = next((status for kind, status in STATUS.items() if isinstance(error, kind)), 500)
-    if status == 403:
-        note_refusal()
+    if kind := next((kind for refusal, kind in NOTED.items() if isinstance(error, refusal)), None):
+        note_refusal(kind)
     title = "You may not open this" if status == 403 else TITLES.get(status, CRASHED)[0]
     return answer(status, title, str(error), links=[error.link] if isinstance(error, Refused) and error.link else None)
 
@@ -67,10 +70,10 @@ def not_valid(error: ValidationError) -> Response:
     return answer(422, TITLES[422][0], " ".join(sentences))
 
 
-def note_refusal() -> None:
+def note_refusal(kind: Refusal) -> None:
     """Have the audit log count this refusal, after the answer."""
     if g.get("user"):
-        afterwards(sessions.refuse_access, g.user.id, f"{request.method} {request.path}", request.remote_addr or "")
+        afterwards(sessions.refuse, kind, g.user.id, f"{request.method} {request.path}", request.remote_addr or "")
 
 
 def page_too_old(error: CSRFError) -> Response:

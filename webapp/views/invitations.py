@@ -15,6 +15,8 @@ from webapp.forms import AcceptForm, InviteForm, UploadForm
 from webapp.models import Invitation
 from webapp.services import actions, directory, invitations, single_invites
 from webapp.services.invitations import Standing
+from webapp.services.sessions import Refusal
+from webapp.views.errors import note_refusal
 from webapp.views.sessions import enter
 from webapp.web import PUBLIC, allow, go, me, page_or_fragment
 
@@ -66,6 +68,8 @@ def create() -> BaseResponse | tuple[str, int]:
     try:
         invitation = single_invites.invite(form.cells(), me())
     except single_invites.NotInvited as refusal:
+        if any(issue["code"] in ("grant", "rank") for issue in refusal.issues):
+            note_refusal(Refusal.RANK)
         form.email.errors, form.role.errors, form.groups.errors = [], [], []
         form.blame(refusal.issues)
         context = dialog_context(tab="single", single_form=form, in_the_way=refusal.person)

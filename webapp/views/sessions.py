@@ -19,6 +19,7 @@ from webapp.forms import CodeForm, SignInForm
 from webapp.limits import Door
 from webapp.models import User
 from webapp.services import second_factors, sessions, setup
+from webapp.services.sessions import Refusal
 from webapp.web import PUBLIC, SIGNED_IN, allow, go, me, safe_next
 
 bp = Blueprint("sessions", __name__)
@@ -91,6 +92,8 @@ def create() -> str | BaseResponse | tuple[str, int] | tuple[str, int, dict[str,
     account, peer = sessions.account_key(form.email.data) or form.email.data.strip().casefold(), request.remote_addr or ""
     tries = limits.spend(account, peer)
     if tries.again_at:
+        typed = account if "@" in account else "(not an email address)"
+        afterwards(sessions.refuse, Refusal.LIMIT, None, f"sign-in as {typed}", peer)
         return too_many(form, tries.again_at)
     try:
         user = sessions.sign_in(form.email.data, form.password.data, peer)
@@ -160,6 +163,7 @@ def with_limit(account: str, door: Door, check: Callable[[], None], kept: str = 
     peer = request.remote_addr or ""
     tries = limits.spend(account, peer, door)
     if tries.again_at:
+        afterwards(sessions.refuse, Refusal.LIMIT, me().id, "own password", peer)
         minutes = plural(max(1, round((tries.again_at - utcnow()).total_seconds() / 60)), "minute")
         raise TooManyTries(f"Too many tries. Try again in {minutes}. {kept}".strip())
     try:

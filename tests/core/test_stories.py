@@ -1,0 +1,51 @@
+"""An audit event as a sentence."""
+
+import pytest
+
+from webapp.core.stories import story
+
+BEFORE = {"role": "Analyst", "groups": ["Exam Laptops", "Student Devices"]}
+AFTER = {"role": "Admin", "groups": ["Student Devices", "Teacher Laptops", "Admin Office"]}
+
+
+@pytest.mark.parametrize(
+    ("action", "details", "subject", "said"),
+    [
+        ("session.started", {}, "maren@x.org", "Signed in"),
+        ("session.refused", {}, "maren@x.org", "Sign-in as maren@x.org refused: email or password is wrong"),
+        ("user.changed", {"before": BEFORE, "after": AFTER}, "Hannah Whitcombe",
+         "Changed Hannah Whitcombe: role Analyst to Admin, 2 groups added, 1 group removed"),
+        ("user.changed", {"before": {"groups": []}, "after": {"groups": "All groups"}}, "Hannah",
+         "Changed Hannah: all groups given"),
+        ("user.changed", {"before": {"groups": "All groups"}, "after": {"groups": []}}, "Hannah",
+         "Changed Hannah: all groups taken"),
+        ("user.changed", {"before": {"name": ""}, "after": {"name": "Hannah"}}, "h@x.org", "Changed h@x.org: name Hannah"),
+        ("invitation.created", {"after": AFTER}, "ines@x.org", "Invited ines@x.org as Admin, with 3 groups"),
+        ("invitation.created", {"after": {"role": "Remote", "groups": []}}, "ines@x.org", "Invited ines@x.org as Remote"),
+        ("invitation.accepted", {"after": {"role": "Remote", "groups": "All groups"}}, "i@x.org",
+         "Accepted the invitation as Remote, with all groups"),
+        ("batch.uploaded", {"rows": 1}, "staff.csv", "Uploaded staff.csv with 1 row"),
+        ("batch.uploaded", {"rows": 3, "again": 7}, "a.csv",
+         "Uploaded a.csv with 3 rows, taken from upload 7 for another review"),
+        ("batch.file_replaced", {"before": "old.csv", "rows": 2, "lost_edits": 1}, "new.csv",
+         "Uploaded new.csv in place of “old.csv”: 2 rows, 1 edit lost"),
+        ("batch.confirmed", {"counts": {"invite": 60, "update": 1, "attention": 3}}, "a.csv",
+         "Confirmed a.csv: 60 new invites, 1 update"),
+        ("batch.finished", {"outcomes": {"invited": 1200, "failed": 2}}, "a.csv", "Finished a.csv: 1,200 invited, 2 failed"),
+        ("batch.rows_deleted", {"rows": 5, "days": 90}, "a.csv", "Deleted the rows of a.csv: 5 rows older than 90 days"),
+        ("audit.pruned", {"events": 2, "days": 730}, "", "Deleted 2 audit entries older than 730 days"),
+        ("alias.remembered", {"word": "{} teachers"}, "Teacher Laptops", None),
+        ("message.failed", {"reason": "550 no such user"}, "i@x.org", "Email to i@x.org failed: 550 no such user"),
+        ("wizard.turned_around", {}, "X", "Turned around wizard X"),
+        ("wizard", {}, "", "Wizard"),
+        ("user.changed", {}, "", "Changed"),
+    ],
+)  # fmt: skip
+def test_each_action_has_its_words(action, details, subject, said):
+    told = story(action, details, subject=subject).text(subject)
+    assert said is None or told == said
+    assert subject in told or not story(action, details, subject=subject).names
+
+
+def test_repeated_refusals_are_counted():
+    assert story("access.refused", {}, 3, "GET /users").text("GET /users").endswith("GET /users (3 times within the hour)")

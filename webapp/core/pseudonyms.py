@@ -1,0 +1,38 @@
+"""Taking somebody's e-mails and names out of what was written down."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+NAMES_OF_OTHERS = ("role", "groups")
+"""Under these keys stand names of roles and groups: a person may be called like one."""
+
+
+class Words:
+    """The words of one person. Called with a text, or with any JSON value, it answers with the pseudonym in their place.
+
+    An e-mail is found within a longer text, but not within a longer e-mail. A name of one word may be a word like any
+    other: it is only taken for a name where nothing stands beside it.
+    """
+
+    def __init__(self, addresses: Iterable[str], names: Iterable[str], pseudonym: str) -> None:
+        addresses, names = {text for text in addresses if "@" in text}, {text for text in names if text}
+        self.all = sorted(addresses | names, key=lambda text: (-len(text), text))
+        self.pseudonym = pseudonym
+        self._names = {name.casefold() for name in names}
+        parts = [rf"(?<![\w.+-]){re.escape(text)}(?![\w-]|\.\w)" for text in self.all if text in addresses]
+        parts += [rf"(?<!\w){re.escape(text)}(?!\w)" for text in self.all if text not in addresses and " " in text]
+        self._pattern = re.compile("|".join(parts) or "(?!)", re.IGNORECASE)
+
+    def __call__(self, value: Any, within: str = "") -> Any:
+        if isinstance(value, dict):
+            return {self(name): self(each, name) for name, each in value.items()}
+        if isinstance(value, list):
+            return [self(each, within) for each in value]
+        if not isinstance(value, str):
+            return value
+        if within not in NAMES_OF_OTHERS and value.casefold() in self._names:
+            return self.pseudonym
+        return self._pattern.sub(lambda _: self.pseudonym, value)
