@@ -59,7 +59,7 @@ def test_a_group_added_on_home_leads_back_there(owner):
     ("typed", "sentence"),
     [
         ("  ,\n ", "Type the name of a group"),
-        ("Library, exam  LAPTOPS", "“Exam Laptops” exists already. Nothing was added."),
+        ("Library, exam  LAPTOPS", "“Exam Laptops” exists already. Nothing was changed."),
         ("=Library", "does not begin with"),
         ("All Groups", "“All groups” is taken"),
         ("x" * 81, "at most 80 characters"),

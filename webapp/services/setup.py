@@ -107,7 +107,7 @@ def _crown(owner: User) -> None:
         .where(Invitation.email_key == owner.email_key, Invitation.state == InvitationState.PENDING)
         .values(state=InvitationState.REVOKED, closed_at=utcnow())
     )
-    db.session.execute(update(Organisation).values(setup_token_hash=None))
+    db.session.execute(update(Organisation).values(setup_token_hash=None, owner_id=owner.id))
 
 
 def _make_rows() -> None:
