@@ -105,18 +105,19 @@ def add(kind: AliasKind, meant_id: int, word: str, by: User) -> Alias:
     return alias
 
 
-def forget(alias_id: int, by: User) -> Alias:
-    """From now on the word means nothing. -> what it was. Raises NotThere."""
+def forget(alias_id: int, by: User) -> tuple[int | None, str]:
+    """From now on the word means nothing. -> the group that it meant, None for a role; and the word. Raises NotThere."""
     begin_write()
     alias = db.session.get(Alias, alias_id, with_for_update=True)
     if alias is None:
         raise NotThere("There is no such name any more.")
     meant: Any = db.session.get_one(MODELS[alias.kind], alias.role_id or alias.group_id)
-    audit.record(by, AuditAction.ALIAS_FORGOTTEN, meant, word=alias.word)
+    group_id, word = alias.group_id, alias.word
+    audit.record(by, AuditAction.ALIAS_FORGOTTEN, meant, word=word)
     db.session.delete(alias)
     directory.moved()
     db.session.commit()
-    return alias
+    return group_id, word
 
 
 def rename(kind: AliasKind, meant: Named, name: str) -> None:

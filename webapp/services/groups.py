@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from marshmallow import ValidationError
@@ -12,7 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from webapp.core.directory import ALL_GROUPS, fold
 from webapp.core.errors import Conflict, NotThere, Refused
 from webapp.db import begin_write, db
-from webapp.models import AliasKind, Group, Invitation, InvitationState, Role, User
+from webapp.models import Alias, AliasKind, Group, Invitation, InvitationState, Role, User
 from webapp.models.groups import invitation_groups, user_groups
 from webapp.schemas.groups import GroupSchema
 from webapp.services import aliases, audit, directory, users
@@ -39,7 +39,7 @@ class Counted:
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """Whom merging or deleting touches: users and pending invitations that gain or lose a group, and rows under review that name it.
+    """Whom merging or deleting touches: users and pending invitations that gain or lose a group, and rows under review naming it.
 
     above: how many of the users rank above who asks.
     """
@@ -83,6 +83,16 @@ def counted(group_id: int | None = None) -> list[Counted]:
     if group_id is not None:
         found = found.where(Group.id == group_id)
     return [Counted(*row) for row in db.session.execute(found)]
+
+
+def matching(groups: Sequence[Counted], other_names: Mapping[int, Sequence[Alias]], search: str) -> list[Counted]:
+    """Those whose name, description or other name holds the words; no query."""
+    wanted = fold(search)
+
+    def texts(group: Counted) -> Iterable[str]:
+        return (group.name, group.description, *(alias.word for alias in other_names.get(group.id, ())))
+
+    return [group for group in groups if any(wanted in fold(text) for text in texts(group))]
 
 
 def everything() -> Counted:

@@ -1,4 +1,4 @@
-"""Who owns the installation, and handing that over. docs/decisions/0015: the database itself holds "exactly one Owner, always"."""
+"""Who owns the installation, and handing that over. The database itself holds "exactly one Owner" (docs/decisions/0015)."""
 
 from __future__ import annotations
 

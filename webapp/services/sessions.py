@@ -89,13 +89,16 @@ def sign_in(email: str, password: str, address: str = "") -> User:
     return user
 
 
-def prove(user: User, password: str, address: str = "") -> None:
-    """Raises Refused where this is not the password of who is signed in: before something that another may not do for them."""
+def prove(user: User, password: str, address: str = "", so: str = "Nothing was sent.") -> None:
+    """Raises Refused where this is not the password of who is signed in: before something that another may not do for them.
+
+    so: what follows from that, in words.
+    """
     stored, user_id = user.password_hash, user.id
     db.session.rollback()  # nothing is open while the password is checked
     if not _matches(stored, password):
         count_refusal(Refusal.PASSWORD, db.session.get(User, user_id), "(own password)", address)
-        raise Refused("This is not your password. Nothing was sent.")
+        raise Refused(f"This is not your password. {so}")
 
 
 def start(user: User, address: str, user_agent: str, replaces: str | None = None) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from webapp.views import (
+    aliases,
     batches,
     blocks,
     downloads,
@@ -14,6 +15,8 @@ from webapp.views import (
     letters,
     mapping,
     messages,
+    ownership,
+    roles,
     rows,
     sessions,
     settings,
@@ -29,6 +32,9 @@ BLUEPRINTS = [
         home,
         users,
         groups,
+        aliases,
+        roles,
+        ownership,
         batches,
         rows,
         blocks,

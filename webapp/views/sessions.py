@@ -100,15 +100,18 @@ class TooManyTries(Refused):
     """Too many wrong passwords within a while (429)."""
 
 
-def prove(password: str) -> None:
-    """Have who is signed in show that it is them; counted like a try to sign in. Raises Refused or TooManyTries."""
+def prove(password: str, so: str = "Nothing was sent.") -> None:
+    """Have who is signed in show that it is them; counted like a try to sign in. Raises Refused or TooManyTries.
+
+    so: what follows where it is not them, in words.
+    """
     account, peer = me().email_key, request.remote_addr or ""
     tries = limits.spend(account, peer)
     if tries.again_at:
         minutes = plural(max(1, round((tries.again_at - utcnow()).total_seconds() / 60)), "minute")
-        raise TooManyTries(f"Too many tries. Try again in {minutes}. Nothing was sent.")
+        raise TooManyTries(f"Too many tries. Try again in {minutes}. {so}")
     try:
-        sessions.prove(me(), password, peer)
+        sessions.prove(me(), password, peer, so)
     except Refused as refusal:
         raise Refused(f"{refusal} {tries_left(tries.left)}".strip()) from refusal
     limits.give_back(account, peer)
