@@ -24,7 +24,7 @@ from wtforms.validators import InputRequired, Length, StopValidation
 
 from webapp.core.addresses import Address, BadAddress, parse
 from webapp.core.errors import Refused
-from webapp.core.permissions import GIVABLE, MEANINGS
+from webapp.core.permissions import GIVABLE
 from webapp.core.tables import clean
 from webapp.schemas import passwords
 from webapp.services import directory
@@ -124,9 +124,7 @@ class RoleForm(FlaskForm):  # type: ignore[misc]
 
     name = StringField("Name")
     rank = StringField("Rank")
-    permissions = SelectMultipleField(
-        "Permissions", validate_choice=False, choices=[(each.value, MEANINGS[each].title) for each in GIVABLE]
-    )
+    permissions = SelectMultipleField("Permissions", validate_choice=False, choices=[each.value for each in GIVABLE])
 
     def values(self) -> dict[str, Any]:
         """What was typed and ticked."""

@@ -24,6 +24,8 @@ from webapp.services.audit import AuditAction
 LONGEST_WORD = 80
 """Characters of a word that can be remembered."""
 
+TAKEN = "Somebody else took this name just now. Load the page again."
+
 Named = Role | Group
 MODELS: dict[AliasKind, type[Role] | type[Group]] = {AliasKind.ROLE: Role, AliasKind.GROUP: Group}
 

@@ -16,6 +16,7 @@ from webapp.models import Alias, AliasKind, Group, Invitation, InvitationState, 
 from webapp.models.groups import invitation_groups, user_groups
 from webapp.schemas.groups import GroupSchema
 from webapp.services import aliases, audit, directory, users
+from webapp.services.aliases import TAKEN
 from webapp.services.audit import AuditAction
 from webapp.services.invitations import unless_beaten
 from webapp.services.users import Filter, Listing
@@ -101,7 +102,7 @@ def everything() -> Counted:
     pending = Invitation.all_groups.is_(true()), Invitation.state == InvitationState.PENDING
     invited = select(func.count(Invitation.id)).where(*pending).scalar_subquery()
     n, m = db.session.execute(select(users, invited)).one()
-    return Counted(EVERYTHING, ALL_GROUPS, "Every device group, also those that are added later", n, m)
+    return Counted(EVERYTHING, ALL_GROUPS, "Every group, also later ones", n, m)
 
 
 def found(group_id: int) -> Counted:
@@ -174,10 +175,10 @@ def change(group_id: int, name: str, description: str, by: User) -> Group:
     if values == before:
         db.session.rollback()
         return group
-    aliases.rename(AliasKind.GROUP, group, values["name"])
-    group.description = values["description"]
-    audit.record(by, AuditAction.GROUP_CHANGED, group, before=before, after=values)
-    with unless_beaten("Somebody else took this name just now. Load the page again."):
+    with unless_beaten(TAKEN):
+        aliases.rename(AliasKind.GROUP, group, values["name"])
+        group.description = values["description"]
+        audit.record(by, AuditAction.GROUP_CHANGED, group, before=before, after=values)
         directory.moved()
         db.session.commit()
     return group

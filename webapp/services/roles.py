@@ -14,6 +14,7 @@ from webapp.db import begin_write, db
 from webapp.models import OWNER_ROLE_ID, Alias, AliasKind, Invitation, InvitationState, Role, User
 from webapp.schemas.roles import RoleSchema
 from webapp.services import aliases, audit, directory
+from webapp.services.aliases import TAKEN
 from webapp.services.audit import AuditAction
 from webapp.services.invitations import unless_beaten
 
@@ -82,7 +83,7 @@ def add(values: Mapping[str, Any], by: User) -> Role:
     begin_write()
     aliases.refuse_taken(AliasKind.ROLE, [good["name"]])
     role = Role(key=fold(good["name"]), **good)
-    with unless_beaten("Somebody else took this name just now. Load the page again."):
+    with unless_beaten(TAKEN):
         db.session.add(role)
         db.session.flush()
         audit.record(by, AuditAction.ROLE_CREATED, role, after=_told(role))
@@ -100,13 +101,13 @@ def change(role_id: int, values: Mapping[str, Any], by: User) -> Role:
     begin_write()
     role = _locked(role_id)
     before = _told(role)
-    aliases.rename(AliasKind.ROLE, role, good["name"])
-    role.rank, role.permissions = good["rank"], good["permissions"]
-    if (after := _told(role)) == before:
-        db.session.rollback()
-        return role
-    audit.record(by, AuditAction.ROLE_CHANGED, role, before=before, after=after)
-    with unless_beaten("Somebody else took this name just now. Load the page again."):
+    with unless_beaten(TAKEN):
+        aliases.rename(AliasKind.ROLE, role, good["name"])
+        role.rank, role.permissions = good["rank"], good["permissions"]
+        if (after := _told(role)) == before:
+            db.session.rollback()
+            return role
+        audit.record(by, AuditAction.ROLE_CHANGED, role, before=before, after=after)
         directory.moved()
         db.session.commit()
     return role

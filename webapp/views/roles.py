@@ -7,7 +7,7 @@ from marshmallow import ValidationError
 from werkzeug.wrappers import Response as BaseResponse
 
 from webapp.core.errors import Conflict, Refused
-from webapp.core.permissions import GIVABLE, MEANINGS, Permission
+from webapp.core.permissions import MEANINGS, Permission
 from webapp.forms import RoleForm, tell
 from webapp.services import roles
 from webapp.services.roles import Counted
@@ -70,8 +70,7 @@ def update(role_id: int) -> BaseResponse | tuple[str, int]:
 
 def form_page(form: RoleForm, held: Counted | None = None) -> str:
     """The form. held: the role that is changed, or None for a new one."""
-    about = {MEANINGS[each].title: MEANINGS[each].text for each in GIVABLE}
-    return render_template("roles/form.html", form=form, held=held, about=about, roles=roles.counted())
+    return render_template("roles/form.html", form=form, held=held, meanings=MEANINGS, roles=roles.counted())
 
 
 @bp.get("/<int:role_id>/deletion")
