@@ -82,6 +82,10 @@ def make_user(
         email=address.display, email_key=address.key, name=name, password_hash=password_hash(), role=role(role_name),
         state=state, seen_at=seen_at, **_access(groups),
     )  # fmt: skip
+    db.session.add(user)
+    db.session.flush()
+    if user.role.is_owner:
+        directory.organisation().owner_id = user.id
     return _commit(user)
 
 

@@ -181,6 +181,8 @@ def walk(at: Walk, muster: Muster, sink: Sink) -> None:
         ("/batches", "uploads"),
         ("/groups", "device-groups"),
         ("/settings", "settings"),
+        ("/roles", "roles"),
+        ("/ownership", "ownership"),
         ("/messages", "outgoing-mail"),
     ):
         at.go(path)

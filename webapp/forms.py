@@ -7,6 +7,7 @@ from typing import Any, Self
 
 from flask import g
 from flask_wtf import FlaskForm
+from marshmallow import ValidationError as BadValues
 from wtforms import (
     EmailField,
     Field,
@@ -23,6 +24,8 @@ from wtforms import (
 from wtforms.validators import InputRequired, Length, Optional, StopValidation
 
 from webapp.core.addresses import Address, BadAddress, parse
+from webapp.core.errors import Refused
+from webapp.core.permissions import GIVABLE
 from webapp.core.tables import clean
 from webapp.schemas import passwords
 from webapp.services import directory
@@ -55,6 +58,16 @@ def own_name(**attributes: Any) -> StringField:
     """The field for a person's own name."""
     limit = Length(max=120, message="Use at most 120 characters.")
     return StringField("Full name", validators=[filled("Type your name."), limit], filters=[squeezed], render_kw=attributes)
+
+
+def tell(form: Form, error: BadValues | Refused) -> None:
+    """Put the sentences of a schema or a command under the fields that they belong to."""
+    found = error.messages_dict if isinstance(error, BadValues) else {error.field: [str(error)]}
+    for field in form:
+        sentences = found.get(field.name, [])
+        if isinstance(sentences, dict):  # of a list: by place
+            sentences = [sentence for those in sentences.values() for sentence in those]
+        field.errors = list(dict.fromkeys(sentences))
 
 
 class SignInForm(FlaskForm):  # type: ignore[misc]
@@ -163,12 +176,32 @@ class GroupsForm(FlaskForm):  # type: ignore[misc]
     """New groups. next: a path of our own to go back to."""
 
     names = TextAreaField("Group names", validators=[filled("Type the name of a group, or several with commas between them.")])
+    description = StringField("Description")
     next = HiddenField()
 
     def wanted(self) -> list[str]:
         """The names, one per line or between commas."""
         lines = (self.names.data or "").replace(",", "\n").splitlines()
         return [name.strip() for name in lines if name.strip()]
+
+
+class GroupForm(FlaskForm):  # type: ignore[misc]
+    """A group's name and description; judged by `schemas.groups`."""
+
+    name = StringField("Group name")
+    description = StringField("Description")
+
+
+class RoleForm(FlaskForm):  # type: ignore[misc]
+    """A role; judged by `schemas.roles`."""
+
+    name = StringField("Name")
+    rank = StringField("Rank")
+    permissions = SelectMultipleField("Permissions", validate_choice=False, choices=[each.value for each in GIVABLE])
+
+    def values(self) -> dict[str, Any]:
+        """What was typed and ticked."""
+        return {"name": self.name.data, "rank": (self.rank.data or "").strip(), "permissions": self.permissions.data or []}
 
 
 class InviteForm(FlaskForm):  # type: ignore[misc]

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import contextvars
-import threading
-
 import pytest
 
-from tests.factories import make_group, make_persona
-from webapp.core.errors import Refused
+from tests.at_once import at_once
+from tests.factories import make_group, make_persona, make_user
+from webapp.core.errors import MusterError, Refused
 from webapp.db import db
 from webapp.models import Group, User
 from webapp.services import groups
@@ -25,22 +23,47 @@ def test_all_or_none_are_added(app):
 
 
 def test_of_two_who_add_the_same_group_at_once_one_is_told_that_it_exists(app):
-    owner_id, told, together = make_persona("Owner").id, [], threading.Barrier(2)
-
-    def add():
-        with app.app_context():
-            by = db.session.get_one(User, owner_id)
-            together.wait()
-            try:
-                groups.add(["Library"], by)
-            except Refused as refusal:
-                told.append(str(refusal))
-
-    threads = [threading.Thread(target=contextvars.Context().run, args=(add,)) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    db.session.rollback()
+    by = make_persona("Owner").id
+    raised = at_once(app, *[lambda: groups.add(["Library"], db.session.get_one(User, by))] * 2)
+    assert [type(error) for error in raised] == [Refused]
     assert db.session.scalars(db.select(Group.name)).all() == ["Library"]
-    assert len(told) == 1
+
+
+def test_of_a_merger_and_a_deletion_at_once_one_wins(app):
+    owner, into, other = make_persona("Owner"), make_group("Student Devices"), make_group("Pupils")
+    make_user(groups=("Pupils",))
+    into_id, other_id, by = into.id, other.id, owner.id
+    gain = groups.effect_of_merging(into_id, [other_id], owner).seen
+    loss = groups.effect_of_deleting(into_id, owner).seen
+    raised = at_once(
+        app,
+        lambda: groups.merge(into_id, [other_id], db.session.get_one(User, by), gain),
+        lambda: groups.remove(into_id, db.session.get_one(User, by), loss),
+    )
+    assert len(raised) == 1
+    assert isinstance(raised[0], MusterError)
+    assert len(db.session.scalars(db.select(Group)).all()) == 1
+
+
+def test_two_groups_merged_into_each_other_at_once_leave_one(app):
+    owner, one, two = make_persona("Owner"), make_group("Student Devices").id, make_group("Pupils").id
+    make_user(groups=("Pupils",))
+    by, there, back = (
+        owner.id, groups.effect_of_merging(one, [two], owner).seen, groups.effect_of_merging(two, [one], owner).seen
+    )  # fmt: skip
+    raised = at_once(
+        app,
+        lambda: groups.merge(one, [two], db.session.get_one(User, by), there),
+        lambda: groups.merge(two, [one], db.session.get_one(User, by), back),
+    )
+    assert len(raised) == 1
+    assert isinstance(raised[0], MusterError)
+    assert [each.users for each in groups.counted()] == [1]
+
+
+def test_of_two_groups_renamed_alike_at_once_one_gets_the_name(app):
+    ids, by = [make_group("A").id, make_group("B").id], make_persona("Owner").id
+    raised = at_once(app, *(lambda id=id: groups.change(id, "C", "", db.session.get_one(User, by)) for id in ids))
+    assert len(raised) == 1
+    assert isinstance(raised[0], MusterError)
+    assert "C" in db.session.scalars(db.select(Group.name)).all()

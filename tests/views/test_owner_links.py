@@ -9,6 +9,7 @@ import pytest
 from tests.factories import PASSWORD, code_of, make_factor, make_persona
 from webapp.db import db, utcnow
 from webapp.models import AccountLink, AuditEvent, Session, User
+from webapp.services import ownership
 
 MAREN = "maren.okafor@northfield.example"
 NEW = "a long walk at dusk"
@@ -92,8 +93,8 @@ def test_it_works_for_30_minutes_and_a_newer_one_ends_it(client, owner_user, pri
 
 def test_it_is_for_the_owner_alone(client, owner_user, printed):
     token = printed()
-    owner_user.role = make_persona("Analyst").role
-    db.session.commit()
+    heir = make_persona("Admin")
+    ownership.hand_over(heir.id, owner_user, heir.role_id)
     client.get(f"/owner-links/{token}", status=410)
     client.post(f"/owner-links/{token}", status=410)
 

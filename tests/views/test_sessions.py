@@ -115,10 +115,10 @@ def test_a_session_ends_when_idle_or_old(owner, limit):
     assert "Sign in again to go on." in page.text
 
 
-def test_deactivating_somebody_signs_them_out(owner):
-    owner.user.state = UserState.DEACTIVATED
+def test_deactivating_somebody_signs_them_out(admin):
+    admin.user.state = UserState.DEACTIVATED
     db.session.commit()
-    owner.get("/", status=303)
+    admin.get("/", status=303)
 
 
 def test_a_signed_out_fragment_tells_htmx_to_go_to_the_sign_in(client):

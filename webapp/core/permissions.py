@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -25,6 +26,42 @@ class Permission(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Meaning:
+    """A permission in words: the heading of its column, what it lets people do, and what it is no use without."""
+
+    title: str
+    text: str
+    needs: tuple[Permission, ...] = ()
+
+
+MEANINGS = {
+    Permission.USERS_SEE: Meaning("See people", "See users, roles, groups and invitations"),
+    Permission.BATCHES_SEE: Meaning("See uploads", "See uploads and their reports"),
+    Permission.AUDIT_READ: Meaning("Audit log", "Read who changed what"),
+    Permission.INVITATIONS_MAKE: Meaning(
+        "Invite", "Invite, upload, confirm and resend", (Permission.USERS_SEE, Permission.BATCHES_SEE)
+    ),
+    Permission.MESSAGES_SEE: Meaning(
+        "Outgoing mail", "Read outgoing mail and copy links, for roles that one may grant", (Permission.USERS_SEE,)
+    ),
+    Permission.USERS_MANAGE: Meaning("Manage people", "Change users and groups", (Permission.USERS_SEE,)),
+    Permission.ORGANISATION_MANAGE: Meaning("Organisation", "Settings, roles, and handing over ownership"),
+}
+"""In the order in which they are shown."""
+
+GIVABLE = tuple(permission for permission in MEANINGS if permission is not Permission.ORGANISATION_MANAGE)
+"""What a role may be given; the organisation is the Owner's alone, so that no role can raise itself."""
+
+
+def with_needs(permissions: Iterable[Permission]) -> list[Permission]:
+    """The permissions and what they are no use without, in the order in which they are shown."""
+    wanted = set(permissions)
+    for permission in tuple(wanted):
+        wanted.update(MEANINGS[permission].needs)
+    return [permission for permission in MEANINGS if permission in wanted]
+
+
+@dataclass(frozen=True, slots=True)
 class ShippedRole:
     """A role that a new installation begins with."""
 
@@ -33,11 +70,14 @@ class ShippedRole:
     permissions: tuple[Permission, ...]
 
 
+OWNER_RANK = 100
+"""Every other role ranks below."""
+
 _SEES = (Permission.USERS_SEE, Permission.BATCHES_SEE)
 _ADMIN = (*_SEES, Permission.AUDIT_READ, Permission.INVITATIONS_MAKE, Permission.MESSAGES_SEE, Permission.USERS_MANAGE)
 
 SHIPPED_ROLES = (
-    ShippedRole("Owner", 100, (*_ADMIN, Permission.ORGANISATION_MANAGE)),
+    ShippedRole("Owner", OWNER_RANK, (*_ADMIN, Permission.ORGANISATION_MANAGE)),
     ShippedRole("Admin", 80, _ADMIN),
     ShippedRole("Investigator", 60, (*_SEES, Permission.AUDIT_READ)),
     ShippedRole("Analyst", 50, _SEES),

@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
-from sqlalchemy import String
+from sqlalchemy import ForeignKeyConstraint, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from webapp.db import Model
+from webapp.models.roles import OWNER_ROLE_ID
 
 
 class Organisation(Model):
     """What belongs to the whole installation."""
 
     __tablename__ = "organisation"
+    __table_args__ = (
+        # At the end of every transaction, the Owner is an active user with the Owner's role: nobody, by whatever command,
+        # can leave the installation without one.
+        ForeignKeyConstraint(
+            ["owner_id", "owner_role_id", "owner_state"],
+            ["users.id", "users.role_id", "users.state"],
+            name="fk_organisation_owner",
+            deferrable=True,
+            initially="DEFERRED",
+        ),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(String(120), default="")
@@ -19,3 +31,9 @@ class Organisation(Model):
     """Raised by every change to users, invitations, groups and roles: stored plans that are older are made again."""
     setup_token_hash: Mapped[str | None] = mapped_column(String(64))
     """SHA-256 (hex) of the one-time set-up link's token, while there is no Owner."""
+    owner_id: Mapped[int | None]
+    """None until Muster is set up."""
+    owner_role_id: Mapped[int] = mapped_column(default=OWNER_ROLE_ID, server_default=text(str(OWNER_ROLE_ID)))
+    """Never anything else: it stands here for the foreign key."""
+    owner_state: Mapped[str] = mapped_column(String(32), default="active", server_default="active")
+    """As above."""

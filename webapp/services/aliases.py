@@ -3,20 +3,31 @@
 from __future__ import annotations
 
 import hashlib
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
-from sqlalchemy import delete, select
+from marshmallow import Schema
+from sqlalchemy import delete, func, select, update
+from sqlalchemy.orm import InstrumentedAttribute
 
 from webapp.core.directory import fold
-from webapp.core.errors import Refused
+from webapp.core.errors import NotThere, Refused
 from webapp.core.fields import Field
 from webapp.db import begin_write, db
-from webapp.models import Alias, AliasKind, Batch, Group, HeaderMapping, Role, User
+from webapp.models import Alias, AliasKind, Batch, BatchState, Group, HeaderMapping, Role, Row, User
+from webapp.schemas.names import Name
+from webapp.schemas.rows import split_groups
 from webapp.services import audit, directory
 from webapp.services.audit import AuditAction
 
 LONGEST_WORD = 80
 """Characters of a word that can be remembered."""
+
+TAKEN = "Somebody else took this name just now. Load the page again."
+
+Named = Role | Group
+MODELS: dict[AliasKind, type[Role] | type[Group]] = {AliasKind.ROLE: Role, AliasKind.GROUP: Group}
 
 # Columns
 
@@ -69,13 +80,7 @@ def remember(kind: AliasKind, word: str, name: str, by: User, batch_id: int) -> 
     word = check(word)
     begin_write()
     meant = _meant(kind, name)
-    alias = db.session.scalar(select(Alias).where(Alias.kind == kind, Alias.key == fold(word)).with_for_update())
-    if alias is None:
-        alias = Alias(kind=kind, key=fold(word))
-        db.session.add(alias)
-    alias.word = word
-    alias.role_id = meant.id if kind is AliasKind.ROLE else None
-    alias.group_id = meant.id if kind is AliasKind.GROUP else None
+    alias = _mean(kind, word, meant)
     audit.record(by, AuditAction.ALIAS_REMEMBERED, meant, word=word)
     batch = db.session.get_one(Batch, batch_id, with_for_update={"of": Batch})
     is_fresh = batch.directory_version == directory.version()
@@ -86,6 +91,110 @@ def remember(kind: AliasKind, word: str, name: str, by: User, batch_id: int) -> 
     return alias
 
 
+def add(kind: AliasKind, meant_id: int, word: str, by: User) -> Alias:
+    """Another name for a role or a group, typed on its page. Raises ValidationError, Refused (field "word"), or NotThere."""
+    word = Schema.from_dict({"word": Name(kind.value, required=True)})().load({"word": word})["word"]
+    begin_write()
+    meant = locked(kind, meant_id)
+    if fold(word) in _words_of(kind, meant):
+        db.session.rollback()
+        raise Refused(f"“{word}” means “{meant.name}” already.", field="word")
+    refuse_taken(kind, [word], field="word")
+    alias = _mean(kind, word, meant)
+    audit.record(by, AuditAction.ALIAS_REMEMBERED, meant, word=word)
+    directory.moved()
+    db.session.commit()
+    return alias
+
+
+def forget(alias_id: int, by: User) -> tuple[int | None, str]:
+    """From now on the word means nothing. -> the group that it meant, None for a role; and the word. Raises NotThere."""
+    begin_write()
+    alias = db.session.get(Alias, alias_id, with_for_update=True)
+    if alias is None:
+        raise NotThere("There is no such name any more.")
+    meant: Any = db.session.get_one(MODELS[alias.kind], alias.role_id or alias.group_id)
+    group_id, word = alias.group_id, alias.word
+    audit.record(by, AuditAction.ALIAS_FORGOTTEN, meant, word=word)
+    db.session.delete(alias)
+    directory.moved()
+    db.session.commit()
+    return group_id, word
+
+
+def rename(kind: AliasKind, meant: Named, name: str) -> None:
+    """Part of a command: give a role or a group this name; what says the old one goes on meaning it.
+
+    Raises Refused (field "name") where the name means another one.
+    """
+    old, key = meant.name, fold(name)
+    if key != meant.key:
+        refuse_taken(kind, [name], but=meant)
+        db.session.execute(delete(Alias).where(Alias.kind == kind, Alias.key == key))
+        meant.name, meant.key = name, key
+        _mean(kind, old, meant)
+    meant.name = name
+
+
+def hand_on(kind: AliasKind, old: Named, meant: Named) -> None:
+    """Part of a command that takes `old` away: its name and its other names mean `meant` from now on."""
+    column = _column(kind)
+    db.session.execute(update(Alias).where(Alias.kind == kind, column == old.id).values({column.key: meant.id}))
+    _mean(kind, old.name, meant)
+
+
+def refuse_taken(kind: AliasKind, names: Iterable[str], but: Named | None = None, field: str = "name") -> None:
+    """Part of a command: raises Refused where a role or group (but this one) has one of the names, or is meant by it."""
+    model, keys = MODELS[kind], [fold(name) for name in names]
+    but_id = but.id if but else 0
+    if taken := db.session.scalars(select(model.name).where(model.key.in_(keys), model.id != but_id).order_by(model.key)).all():
+        db.session.rollback()
+        quoted = ", ".join(f"“{name}”" for name in taken)
+        raise Refused(f"{quoted} {'exists' if len(taken) == 1 else 'exist'} already. Nothing was changed.", field=field)
+    meanings = (
+        select(Alias.word, model.name)
+        .join(model, model.id == _column(kind))
+        .where(Alias.kind == kind, Alias.key.in_(keys), model.id != but_id)
+        .order_by(Alias.key)
+    )
+    if other := db.session.execute(meanings.limit(1)).first():
+        db.session.rollback()
+        raise Refused(f"“{other[0]}” is another name of “{other[1]}”. Remove it there first.", field=field)
+
+
+def locked(kind: AliasKind, id: int) -> Any:
+    """Part of a command: the role or the group, held until the commit. Raises NotThere."""
+    found = db.session.get(MODELS[kind], id, with_for_update=True, populate_existing=True)
+    if found is None:
+        db.session.rollback()
+        raise NotThere(f"There is no such {kind.value} any more. It may have been merged or deleted.")
+    return found
+
+
+def words(kind: AliasKind) -> dict[int, list[Alias]]:
+    """The other names of all roles or groups, by id, in one query."""
+    found: defaultdict[int, list[Alias]] = defaultdict(list)
+    for alias in db.session.scalars(select(Alias).where(Alias.kind == kind).order_by(Alias.key)):
+        found[alias.role_id or alias.group_id or 0].append(alias)
+    return found
+
+
+def rows_saying(kind: AliasKind, ids: Iterable[int]) -> int:
+    """How many rows under review name one of these roles or groups, by whatever name; three queries, however many rows."""
+    model, wanted = MODELS[kind], list(ids)
+    keys = set(db.session.scalars(select(model.key).where(model.id.in_(wanted))))
+    keys.update(db.session.scalars(select(Alias.key).where(Alias.kind == kind, _column(kind).in_(wanted))))
+    cell = Row.role if kind is AliasKind.ROLE else Row.groups
+    said = (
+        select(cell, func.count())
+        .join(Batch, Batch.id == Row.batch_id)
+        .where(Batch.state == BatchState.REVIEWING, Row.removed_at.is_(None), cell != "")
+        .group_by(cell)
+    )
+    split = split_groups if kind is AliasKind.GROUP else lambda text: [text]
+    return sum(n for text, n in db.session.execute(said) if not keys.isdisjoint(map(fold, split(text))))
+
+
 def check(word: str) -> str:
     """The word as it is kept. Raises Refused for one that cannot be remembered."""
     word = " ".join(word.split())
@@ -94,11 +203,32 @@ def check(word: str) -> str:
     return word
 
 
-def _meant(kind: AliasKind, name: str) -> Role | Group:
-    query = select(Role) if kind is AliasKind.ROLE else select(Group)
-    column = Role.key if kind is AliasKind.ROLE else Group.key
-    meant: Role | Group | None = db.session.scalar(query.where(column == fold(name)))
+def _mean(kind: AliasKind, word: str, meant: Named) -> Alias:
+    """Part of a command: the word means this one, whatever it meant before."""
+    alias = db.session.scalar(select(Alias).where(Alias.kind == kind, Alias.key == fold(word)).with_for_update())
+    if alias is None:
+        alias = Alias(kind=kind, key=fold(word))
+        db.session.add(alias)
+    alias.word = word
+    alias.role_id = meant.id if kind is AliasKind.ROLE else None
+    alias.group_id = meant.id if kind is AliasKind.GROUP else None
+    return alias
+
+
+def _words_of(kind: AliasKind, meant: Named) -> set[str]:
+    aliases = select(Alias.key).where(Alias.kind == kind, _column(kind) == meant.id)
+    return {meant.key, *db.session.scalars(aliases)}
+
+
+def _column(kind: AliasKind) -> InstrumentedAttribute[int | None]:
+    return Alias.role_id if kind is AliasKind.ROLE else Alias.group_id
+
+
+def _meant(kind: AliasKind, name: str) -> Named:
+    model = MODELS[kind]
+    meant: Any = db.session.scalar(select(model).where(model.key == fold(name)))
     if meant is None:
         db.session.rollback()
         raise Refused(f"There is no {kind.value} called “{name}” any more. Load the page again.")
-    return meant
+    found: Named = meant
+    return found

@@ -106,7 +106,7 @@ def _crown(owner: User) -> None:
     closed = update(Invitation).where(*pending).values(state=InvitationState.REVOKED, closed_at=utcnow())
     gone = db.session.execute(closed.returning(Invitation.id, Invitation.email)).all()
     audit.record_many(owner, AuditAction.INVITATION_CLOSED, Invitation, gone, reason="this person has an account")
-    db.session.execute(update(Organisation).values(setup_token_hash=None))
+    db.session.execute(update(Organisation).values(setup_token_hash=None, owner_id=owner.id))
 
 
 def _make_rows() -> None:

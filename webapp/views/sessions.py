@@ -163,7 +163,13 @@ def with_limit(account: str, door: Door, check: Callable[[], None], kept: str = 
     peer = request.remote_addr or ""
     tries = limits.spend(account, peer, door)
     if tries.again_at:
-        afterwards(sessions.refuse, Refusal.LIMIT, me().id, "own password", peer)
+        afterwards(
+            sessions.refuse,
+            Refusal.LIMIT,
+            g.user.id if g.user else None,
+            "second step" if door is Door.CODE else "own password",
+            peer,
+        )
         minutes = plural(max(1, round((tries.again_at - utcnow()).total_seconds() / 60)), "minute")
         raise TooManyTries(f"Too many tries. Try again in {minutes}. {kept}".strip())
     try:

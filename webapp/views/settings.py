@@ -10,7 +10,7 @@ from flask import Blueprint, render_template
 from webapp.config import Settings
 from webapp.core.permissions import Permission
 from webapp.core.words import plural
-from webapp.services import directory, groups, users
+from webapp.services import directory, groups, roles, users
 from webapp.services.users import Status
 from webapp.web import SIGNED_IN, allow, me
 
@@ -39,6 +39,7 @@ def index() -> str:
         "settings/index.html",
         people=people() if sees else "",
         groups=plural(len(groups.counted()), "group") if sees else "",
+        roles=plural(len(roles.counted()), "role") if sees else "",
         installation=installation(directory.settings()) if me().may(Permission.ORGANISATION_MANAGE) else [],
     )
 
