@@ -36,7 +36,7 @@ def test_users_and_invitations_stand_in_one_table_by_name(people):
     assert listed(page) == [
         "Amelia Hart", "b.adeyemi@", "Björn Håkansson", "cover.teacher07@", "Hannah Whitcombe", "Maren Okafor",
     ]  # fmt: skip
-    assert "All 6 Active 3 Invited 1 Expired 1 Deactivated 1" in page.text
+    assert "All 6 Active 3 Invited 1 Expired 1 Not joined yet 2 Deactivated 1" in page.text
     assert "Exam Laptops Library Chromebooks +1 more: Student Devices" in page.text
     assert "Not joined yet" in page.text
     assert "1–6 of 6" in page.text
@@ -66,7 +66,7 @@ def test_the_list_is_narrowed_by_its_address(people, query, found):
 def test_the_list_is_narrowed_by_role_and_by_group(people):
     page = people.get(f"/users?role={role('Remote').id}").page
     assert listed(page) == ["cover.teacher07@", "Hannah Whitcombe"]
-    assert "All 2 Active 0 Invited 0 Expired 1 Deactivated 1" in page.text
+    assert "All 2 Active 0 Invited 0 Expired 1 Not joined yet 1 Deactivated 1" in page.text
     exam = next(each.id for each in make_user("X Y", groups=(EXAM,)).groups)
     names = listed(people.get(f"/users?group={exam}&status=active").page)
     assert names == ["Amelia Hart", "Björn Håkansson", "Maren Okafor"]  # All groups includes it

@@ -6,7 +6,7 @@ from typing import Literal
 
 from webapp.core.actions import Action
 from webapp.models import Batch, User
-from webapp.services.users import Filter
+from webapp.core.people import Filter
 
 Chosen = frozenset[tuple[Literal["user", "invitation"], int]] | Filter
 """Whom an action is for: these people, or everybody that the list's filter finds."""

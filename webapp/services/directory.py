@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from flask import current_app
-from sqlalchemy import Table, func, select, update
+from sqlalchemy import ColumnElement, Select, Table, func, select, update
 
 from webapp.config import Settings
 from webapp.core.directory import GroupEntry, Registry, RoleEntry
@@ -106,15 +106,7 @@ def _users(keys: list[str]) -> dict[str, Person]:
 def _invitations(keys: list[str]) -> dict[str, Person]:
     is_wanted = among(Invitation.email_key, keys) & (Invitation.state == InvitationState.PENDING)
     groups = _memberships(invitation_groups, Invitation, is_wanted)
-    newest = (
-        select(func.max(Message.id))
-        .join(Invitation, Invitation.id == Message.invitation_id)
-        .where(is_wanted, Message.kind == MessageKind.INVITATION)
-        .group_by(Message.invitation_id)
-    )
-    failed = set(
-        db.session.scalars(select(Message.invitation_id).where(Message.id.in_(newest), Message.state == MessageState.FAILED))
-    )
+    failed = set(db.session.scalars(failed_invitations(is_wanted)))
     found = select(Invitation.email_key, Invitation.id, Invitation.role_id, Invitation.all_groups, Invitation.expires_at).where(
         is_wanted
     )
@@ -129,6 +121,17 @@ def _invitations(keys: list[str]) -> dict[str, Person]:
         )
         for key, id, role_id, everything, expires_at in db.session.execute(found)
     }
+
+
+def failed_invitations(*which: ColumnElement[bool]) -> Select[int | None]:
+    """The ids of invitations whose last e-mail failed for good. which: conditions on Invitation."""
+    newest = (
+        select(func.max(Message.id))
+        .join(Invitation, Invitation.id == Message.invitation_id)
+        .where(*which, Message.kind == MessageKind.INVITATION)
+        .group_by(Message.invitation_id)
+    )
+    return select(Message.invitation_id).where(Message.id.in_(newest), Message.state == MessageState.FAILED)
 
 
 def _memberships(table: Table, owner: type[User] | type[Invitation], is_wanted: Any) -> defaultdict[int, list[int]]:

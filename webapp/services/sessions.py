@@ -6,6 +6,7 @@ import os
 import secrets
 import unicodedata
 from base64 import b64encode
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -57,6 +58,12 @@ def current(token: str) -> Session | None:
     """The session that a cookie's token stands for, its user loaded, while neither limit is over and the user is active."""
     session = db.session.scalar(select(Session).where(Session.token_hash == hashed(token), ~_is_over(utcnow())))
     return session if session and session.user.state is UserState.ACTIVE else None
+
+
+def open_of(user: User) -> Sequence[Session]:
+    """A user's sessions that are not over, the last used first."""
+    wanted = select(Session).where(Session.user_id == user.id, ~_is_over(utcnow()))
+    return db.session.scalars(wanted.order_by(Session.seen_at.desc(), Session.id.desc())).all()
 
 
 # Commands

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, redirect, render_template, request
+from flask import Blueprint, render_template, request
 from werkzeug.wrappers import Response as BaseResponse
 
 from webapp.core.errors import Refused
@@ -10,7 +10,7 @@ from webapp.core.permissions import Permission
 from webapp.core.words import plural
 from webapp.forms import GroupsForm
 from webapp.services import groups
-from webapp.web import allow, go, me, safe_next
+from webapp.web import allow, go, me
 
 bp = Blueprint("groups", __name__, url_prefix="/groups")
 
@@ -34,10 +34,8 @@ def create() -> BaseResponse | tuple[str, int]:
     except Refused as refusal:
         form.names.errors = [str(refusal)]
         return page(form, is_open=True), 422
-    back = safe_next(form.next.data)
     said = f"{plural(len(added), 'group')} added." if len(added) > 1 else f"“{added[0].name}” added."
-    answer = go("groups.index", say=said)
-    return redirect(request.script_root + back, 303) if back else answer
+    return go("groups.index", say=said, back=form.next.data)
 
 
 def page(form: GroupsForm, is_open: bool) -> str:

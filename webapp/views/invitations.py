@@ -77,7 +77,7 @@ def create() -> BaseResponse | tuple[str, int]:
 def send_again(invitation_id: int) -> BaseResponse:
     """Resend: the link already sent stays good, its time is extended."""
     invitation = invitations.send_again(invitation_id, me())
-    return go("users.index", say=f"Invitation sent again to {invitation.email}")
+    return go("users.index", say=f"Invitation sent again to {invitation.email}", back=request.form.get("next"))
 
 
 @bp.post("/<int:invitation_id>/link")
