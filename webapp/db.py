@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import ColumnElement, DateTime, Engine, Enum, MetaData, Text, cast, event, func, select
+from sqlalchemy import ColumnElement, DateTime, Engine, Enum, Integer, MetaData, Text, cast, event, func, select
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, QueryableAttribute
 from sqlalchemy.types import TypeDecorator
@@ -87,10 +87,11 @@ def begin_write() -> None:
     db.session.connection(execution_options={"write": True})
 
 
-def among(column: QueryableAttribute[Any] | ColumnElement[Any], values: Iterable[str]) -> ColumnElement[bool]:
+def among(column: QueryableAttribute[Any] | ColumnElement[Any], values: Iterable[str] | Iterable[int]) -> ColumnElement[bool]:
     """`column IN values` with one bound parameter, however many values there are."""
     payload = json.dumps(list(values))
     if db.engine.dialect.name == "sqlite":
         each = func.json_each(payload).table_valued("value")
         return column.in_(select(each.c.value))
-    return column.in_(select(func.jsonb_array_elements_text(cast(cast(payload, Text), JSONB))))
+    texts = func.jsonb_array_elements_text(cast(cast(payload, Text), JSONB))
+    return column.in_(select(cast(texts, Integer) if isinstance(column.type, Integer) else texts))

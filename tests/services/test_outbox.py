@@ -20,10 +20,11 @@ from tests.mail_fixtures import (
     pass_time,
     row_of,
 )
+from webapp.core.actions import Action, Do
 from webapp.core.errors import Conflict, NotThere
 from webapp.db import db, utcnow
 from webapp.models import AuditEvent, Batch, BatchState, InvitationState, Message, MessageKind, MessageState, Outcome, Phase, Row
-from webapp.services import directory, invitations, links, outbox
+from webapp.services import actions, directory, invitations, links, outbox
 
 INES, JONAS, LENA = (f"{name}@northfield.example" for name in ("ines", "jonas", "lena"))
 
@@ -486,7 +487,7 @@ def test_retry_leaves_out_closed_invitations_and_those_sent_again_by_hand() -> N
         outbox.failed(id, "w1", "Mailbox full (552 5.2.2)")
     invitation_of(INES).state = InvitationState.REVOKED
     db.session.commit()
-    invitations.send_again(invitation_of(JONAS).id, make_persona("Admin"))
+    actions.do_now("invitation", invitation_of(JONAS).id, Action(Do.RESEND), make_persona("Admin"))
     assert outbox.retry_failed(db.session.get_one(Batch, batch.id), make_persona("Admin")) == 0
     assert db.session.get_one(Batch, batch.id).state is BatchState.FINISHED
 

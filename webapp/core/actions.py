@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
+from webapp.core.directory import ALL_GROUPS, Registry
 from webapp.core.permissions import Permission
 from webapp.core.planning import (
     Access,
@@ -25,6 +26,7 @@ from webapp.core.planning import (
     not_grantable,
     regrouped,
 )
+from webapp.core.words import plural
 
 RESENDS_AN_HOUR = 3
 """How often one invitation is sent again within an hour."""
@@ -122,7 +124,7 @@ def to_access(person: Person, after: Access, policy: Policy) -> Step:
     if after == before:
         return Step(Plan.UNCHANGED, after=after)
     other_role = after.role != before.role
-    if step := _forbidden(person, policy, other_role=other_role):
+    if step := forbidden_step(person, policy, other_role=other_role):
         return step
     if other_role and (text := not_grantable(after.role, policy)):
         return refused("grant", text)
@@ -132,7 +134,7 @@ def to_access(person: Person, after: Access, policy: Policy) -> Step:
 _WORDS = {"owner": "Nobody changes the Owner.", "own_role": "Nobody changes their own role."}
 
 
-def _forbidden(person: Person, policy: Policy, *, other_role: bool = False) -> Step | None:
+def forbidden_step(person: Person, policy: Policy, *, other_role: bool = False) -> Step | None:
     """The refusal where nobody, or not this person, may do anything to somebody."""
     if refusal := forbidden(person, policy, other_role=other_role, other_groups=True):
         _, code, text = refusal
@@ -155,7 +157,7 @@ def to_state(person: Person, act: Act, policy: Policy) -> Step:
         return Step(Plan.UNCHANGED, after=person.access)
     if person.id in policy.protected and act is Act.DEACTIVATE:
         return refused("own", "Nobody deactivates themselves.")
-    if step := _forbidden(person, policy):
+    if step := forbidden_step(person, policy):
         return step
     marks = [mark for mark in marks_of(None, person.access, policy) if mark == "admin" and act is Act.REACTIVATE]
     return Step(Plan.UPDATE, after=person.access, act=act, marks=tuple(marks))
@@ -164,7 +166,7 @@ def to_state(person: Person, act: Act, policy: Policy) -> Step:
 def _of_invitations(person: Person, policy: Policy) -> Step | None:
     if person.kind != "invitation":
         return refused("kind", "Not an invitation.")
-    return _forbidden(person, policy)
+    return forbidden_step(person, policy)
 
 
 def _resend(person: Person, policy: Policy) -> Step:
@@ -174,3 +176,46 @@ def _resend(person: Person, policy: Policy) -> Step:
         text = f"This invitation was sent {RESENDS_AN_HOUR} times again within an hour. Wait a while, or copy its link."
         return refused("limit", text)
     return Step(Plan.INVITE, after=person.access, act=Act.RESEND)
+
+
+# In words
+
+
+def named(action: Action, n: int, registry: Registry) -> str:
+    """What it does to so many: "Deactivate 12 people"."""
+    people, groups = plural(n, "person"), _groups(action)
+    match action.do:
+        case Do.SET_ROLE:
+            role = registry.role_by_id.get(action.role or 0)
+            return f"Change the role of {people} to {role.name if role else 'a role that is gone'}"
+        case Do.SET_GROUPS:
+            return f"Set the groups of {people}"
+        case Do.ADD_GROUPS:
+            return f"Add {groups} to {people}"
+        case Do.REMOVE_GROUPS:
+            return f"Remove {groups} from {people}"
+        case Do.RESEND:
+            return f"Resend the {'invitation' if n == 1 else 'invitations'} of {people}"
+        case Do.REVOKE:
+            return f"Revoke the {'invitation' if n == 1 else 'invitations'} of {people}"
+    return f"{action.do.value.capitalize()} {people}"
+
+
+def _groups(action: Action) -> str:
+    return ALL_GROUPS if action.everything else plural(len(action.groups), "group")
+
+
+def said(action: Action, who: str, registry: Registry) -> str:
+    """What was done to one person, as a sentence."""
+    match action.do:
+        case Do.SET_ROLE:
+            return f"{who} is {registry.role_by_id[action.role or 0].name} now."
+        case Do.DEACTIVATE:
+            return f"{who} was deactivated, and is signed out everywhere."
+        case Do.REACTIVATE:
+            return f"{who} can sign in again."
+        case Do.RESEND:
+            return f"Invitation sent again to {who}"
+        case Do.REVOKE:
+            return f"The invitation of {who} was revoked. Its link no longer works."
+    return f"The groups of {who} were changed."

@@ -21,6 +21,10 @@ MERGEABLE = ("merge", "Only the groups differ")
 """Note of a row whose groups, and nothing else, differ from those of another row with the same e-mail."""
 
 
+Ref = tuple[str, int]
+"""A person by kind ("user" or "invitation") and id."""
+
+
 class Mode(StrEnum):
     """What the file's groups do to those of people who exist."""
 
@@ -149,7 +153,7 @@ class Step:
     """
 
     plan: Plan
-    subject: tuple[str, int] | None = None
+    subject: Ref | None = None
     before: Access | None = None
     after: Access | None = None
     issues: tuple[Issue, ...] = ()

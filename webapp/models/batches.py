@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import JSON, ForeignKey, Index, LargeBinary, String, Text, func
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
+from webapp.core.actions import Action
 from webapp.core.planning import Mode, Plan
 from webapp.db import Model, UTCDateTime, choice, utcnow
 from webapp.models.users import User
@@ -40,13 +41,17 @@ class Batch(Model):
     """What was uploaded, how it is to be applied, and how far it has come."""
 
     __tablename__ = "batches"
-    __table_args__ = (Index("ix_batches_state", "state"), Index("ix_batches_content_hash", "content_hash"))
+    __table_args__ = (
+        Index("ix_batches_state", "state"),
+        Index("ix_batches_content_hash", "content_hash"),
+        Index("ix_batches_reverts_id", "reverts_id"),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     kind: Mapped[BatchKind] = mapped_column(choice(BatchKind), default=BatchKind.UPLOAD)
     state: Mapped[BatchState] = mapped_column(choice(BatchState), default=BatchState.REVIEWING)
     name: Mapped[str] = mapped_column(String(255))
-    """The file's name as uploaded."""
+    """The file's name as uploaded; of an action or a revert, what it does in words."""
     content_hash: Mapped[str] = mapped_column(String(64), default="")
     """SHA-256 (hex) of the file, so that the same file uploaded again is recognised."""
     facts: Mapped[list[str]] = mapped_column(JSON, default=list)
@@ -65,6 +70,11 @@ class Batch(Model):
     """The first part, where a long file was split into several batches."""
     part: Mapped[int] = mapped_column(default=1, server_default="1")
     parts: Mapped[int] = mapped_column(default=1, server_default="1")
+
+    action: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+    """`core.actions.Action` as a dictionary: what an action does, or what a revert takes back."""
+    reverts_id: Mapped[int | None] = mapped_column(ForeignKey("batches.id", ondelete="SET NULL"))
+    """The batch that a revert takes back."""
 
     version: Mapped[int] = mapped_column(default=1)
     """Raised by every change to what the review shows; confirming carries it."""
@@ -99,8 +109,15 @@ class Batch(Model):
         """The exact number on the send button."""
         return self.counts.get(Plan.INVITE, 0) + self.counts.get(Plan.UPDATE, 0)
 
+    @property
+    def doing(self) -> Action | None:
+        """What an action does, or what a revert takes back of one; None where a file stands behind it."""
+        return Action.from_dict(self.action) if self.action else None
+
     def settings(self) -> dict[str, Any]:
         """How it is applied, as the audit log tells it."""
+        if self.kind is not BatchKind.UPLOAD:
+            return {"does": self.action, "reverts": self.reverts_id}
         return {"mode": self.mode.value, "change_roles": self.change_roles, "skip_errors": self.skip_errors}
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, post_load
 
 from webapp.core.actions import Action, Do
+from webapp.core.planning import Ref
 
 ALL = "all"
 """Among the groups: the explicit All groups."""
@@ -24,12 +25,12 @@ def _id(text: Any, sentence: str) -> int:
     return int(text)
 
 
-class _Role(fields.Field[int]):
+class _Role(fields.Field[int | None]):
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> int | None:
         return _id(value, "Choose a role.") if value else None
 
 
-class _Groups(fields.Field[list[int]]):
+class _Groups(fields.Field[tuple[set[int], bool]]):
     """Ids, or the word "all" among them."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> tuple[set[int], bool]:
@@ -59,12 +60,10 @@ class ActionSchema(Schema):
         return Action(do, values["role"] if do is Do.SET_ROLE else None, frozenset(groups), everything)
 
 
-class _People(fields.Field[frozenset[tuple[str, int]]]):
+class _People(fields.Field[frozenset[Ref]]):
     """ "user-12,invitation-5" -> {("user", 12), ("invitation", 5)}."""
 
-    def _deserialize(
-        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
-    ) -> frozenset[tuple[str, int]]:
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> frozenset[Ref]:
         found = [_PERSON.fullmatch(word.strip()) for word in str(value).split(",") if word.strip()]
         if not found or not all(found):
             raise ValidationError(NOBODY)

@@ -4,11 +4,20 @@ from __future__ import annotations
 
 from typing import Literal
 
-from webapp.core.actions import Action
-from webapp.models import Batch, User
+from webapp import queue
+from webapp.core import actions
+from webapp.core.actions import Action, Do
+from webapp.core.directory import Registry
+from webapp.core.errors import Conflict, NotAllowed, NotThere, Refused
 from webapp.core.people import Filter
+from webapp.core.planning import Plan, Policy, Ref, Step
+from webapp.db import begin_write, db
+from webapp.models import Batch, BatchKind, Invitation, User
+from webapp.services import audit, batches, directory, steps, targets, users
+from webapp.services.audit import AuditAction
 
-Chosen = frozenset[tuple[Literal["user", "invitation"], int]] | Filter
+Kind = Literal["user", "invitation"]
+Chosen = frozenset[Ref] | Filter
 """Whom an action is for: these people, or everybody that the list's filter finds."""
 
 
@@ -17,12 +26,60 @@ def stage(people: Chosen, action: Action, by: User) -> Batch:
 
     Raises NotAllowed where `by` lacks `action.do.permission`, Refused where nobody was chosen.
     """
-    raise NotImplementedError
+    begin_write()
+    registry = _checked(action, by)
+    refs = users.everybody(people) if isinstance(people, Filter) else people
+    batch = Batch(kind=BatchKind.ACTION, name="", action=action.as_dict(), **batches.aimed_at_people(by))
+    db.session.add(batch)
+    db.session.flush()
+    chosen = targets.add(batch, ((None, ref) for ref in refs))
+    if not chosen:
+        raise Refused("Nobody was chosen. Tick the people in the list, and choose what to do.")
+    batch.name = actions.named(action, chosen, registry)
+    batches.refresh(batch)
+    audit.record(by, AuditAction.BATCH_STAGED, batch, does=action.as_dict(), rows=chosen)
+    db.session.commit()
+    return batch
 
 
-def do_now(kind: Literal["user", "invitation"], id: int, action: Action, by: User) -> str:
+def do_now(kind: Kind, id: int, action: Action, by: User) -> str:
     """Do it to one person, in one transaction, as a worker does a batch's row. -> the sentence for the toast.
 
-    Raises NotAllowed, NotThere; Conflict where the person's state is in its way; Refused where a rule is.
+    Raises NotAllowed, NotThere; Conflict where the person's state is in its way; Refused where a rule is. That somebody
+    becomes an administrator is not asked about here: the view has whoever does it prove that it is them, if it wants to.
     """
-    raise NotImplementedError
+    begin_write()
+    registry = _checked(action, by)
+    person = directory.people_by_id([(kind, id)], held=True).get((kind, id))
+    if person is None:
+        raise NotThere("This person is not here any more.")
+    step = actions.plan(person, action, Policy(registry, by.role.rank, protected=frozenset({by.id})))
+    _refuse(step)
+    subject: User | Invitation = db.session.get_one(User, id) if kind == "user" else db.session.get_one(Invitation, id)
+    who = subject.name if isinstance(subject, User) else subject.email
+    if step.plan is Plan.UNCHANGED:
+        db.session.rollback()
+        return f"Nothing to change for {who}."
+    steps.carry_out(step, None, by, registry, valid_days=directory.settings().invite_days)
+    directory.moved()
+    db.session.commit()
+    if step.plan is Plan.INVITE:
+        queue.ring("webapp.jobs.outbox.send", name="outbox")
+    return actions.said(action, who, registry)
+
+
+def _checked(action: Action, by: User) -> Registry:
+    """Part of a command: the registry, where `by` may do this with what there is. Raises NotAllowed or Refused."""
+    if not by.may(action.do.permission):
+        raise NotAllowed("Your role does not include this. Ask an administrator if you need it.")
+    registry = directory.registry(by)
+    if action.do is Do.SET_ROLE and action.role not in registry.role_by_id:
+        raise Refused("This role is not there any more. Choose another.", field="role")
+    if not action.groups <= registry.group_by_id.keys():
+        raise Refused("One of these groups is not there any more. Choose again.", field="groups")
+    return registry
+
+
+def _refuse(step: Step) -> None:
+    for issue in step.issues:
+        raise Conflict(issue.text) if issue.code == "closed" else Refused(issue.text)

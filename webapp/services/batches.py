@@ -4,23 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import delete, select
 
 from webapp import queue
-from webapp.core.errors import Conflict, NotThere, Refused
+from webapp.core.errors import Conflict, NotAllowed, NotThere, Refused
 from webapp.core.finding import EVERYTHING, Find
 from webapp.core.planning import Mode, Plan
 from webapp.core.words import plural
 from webapp.db import begin_write, db, utcnow
-from webapp.models import Batch, BatchFile, BatchState, Row, RowEdit, User
+from webapp.models import Batch, BatchFile, BatchKind, BatchState, Row, RowEdit, User
 from webapp.schemas.rows import FIELDS
-from webapp.services import audit, directory, edits, finding, plans, reports
+from webapp.services import audit, directory, edits, finding, plans, reports, targets
 from webapp.services.audit import AuditAction
 
 PAGE = 100
 """Rows on one page of the review."""
 
+NONE = "There is no such upload."
 AT_WORK = (BatchState.QUEUED, BatchState.PROCESSING, BatchState.PAUSED)
 STANDING_STATES = (BatchState.MAPPING, BatchState.REVIEWING, *AT_WORK)
 
@@ -34,18 +36,20 @@ def stage_again(batch_id: int, by: User) -> Batch:
     old = found(batch_id)
     rows = reports.changed_since(old)
     if not rows:
-        raise Conflict("No row of this upload was skipped because of a change.")
+        raise Conflict(f"No row of this {old.kind.value} was skipped because of a change.")
     batch = Batch(
         kind=old.kind,
         state=BatchState.REVIEWING,
         name=old.name,
-        facts=[f"{plural(len(rows), 'row')} of upload {old.id} that had changed since its review"],
+        facts=[f"{plural(len(rows), 'row')} of {old.kind.value} {old.id} that had changed since its review"],
         header=old.header,
         mode=old.mode,
         change_roles=old.change_roles,
-        skip_errors=False,
+        skip_errors=old.kind is not BatchKind.UPLOAD,
         valid_days=old.valid_days,
         message=old.message,
+        action=old.action,
+        reverts_id=old.reverts_id,
         directory_version=directory.version(),
         planned_for_id=by.id,
         uploaded_by_id=by.id,
@@ -56,13 +60,27 @@ def stage_again(batch_id: int, by: User) -> Batch:
     for row in rows:
         cells = {field: row.cell(field) for field in FIELDS}
         read = {"read_cells": row.read_cells} | {f"read_{field}": cell for field, cell in cells.items()}
-        db.session.add(Row(batch_id=batch.id, line=row.line, **cells, **read))
+        aim = {"subject": row.step["subject"]} if "subject" in row.step else {}
+        db.session.add(Row(batch_id=batch.id, line=row.line, email_key=row.email_key, step=aim, **cells, **read))
         plans.count(batch, Plan.ATTENTION, {}, "", +1)  # until refresh() below plans it
     db.session.flush()
     refresh(batch)
     audit.record(by, AuditAction.BATCH_UPLOADED, batch, rows=len(rows), again=old.id)
     db.session.commit()
     return batch
+
+
+def aimed_at_people(by: User) -> dict[str, Any]:
+    """Columns of a new batch whose rows aim at people who are there: what stands in the way of one holds up no other."""
+    return {
+        "state": BatchState.REVIEWING,
+        "skip_errors": True,
+        "valid_days": directory.settings().invite_days,
+        "directory_version": directory.version(),
+        "planned_for_id": by.id,
+        "uploaded_by_id": by.id,
+        "counts": {},
+    }
 
 
 # What a command begins with
@@ -72,7 +90,7 @@ def locked(batch_id: int) -> Batch:
     """Part of a command, after begin_write(): the batch as it is now, held until the commit. Raises NotThere."""
     batch = db.session.get(Batch, batch_id, with_for_update={"of": Batch}, populate_existing=True)
     if batch is None:
-        raise NotThere("There is no such upload.")
+        raise NotThere(NONE)
     return batch
 
 
@@ -81,18 +99,28 @@ class NotUnderReview(Conflict):
 
     def __init__(self, batch: Batch) -> None:
         who = f" by {batch.confirmed_by.name}" if batch.confirmed_by else ""
-        confirmed = f"This upload was already confirmed{who}. Nothing of your last change was kept."
-        discarded = "This upload was discarded in the meantime. Nothing was sent."
+        confirmed = f"This {batch.kind.value} was already confirmed{who}. Nothing of your last change was kept."
+        discarded = f"This {batch.kind.value} was discarded in the meantime. {nothing_done(batch)}"
         super().__init__(discarded if batch.state is BatchState.DISCARDED else confirmed)
         self.batch_id = batch.id
 
 
-def under_review(batch_id: int) -> Batch:
-    """Part of a command: the locked batch, which is still under review. Raises NotUnderReview where it no longer is."""
+def under_review(batch_id: int, *, any_kind: bool = False) -> Batch:
+    """Part of a command: the locked upload, which is still under review. Raises NotUnderReview where it no longer is.
+
+    any_kind: an action or a revert, too, whose rows can be removed and confirmed, but not edited.
+    """
     batch = locked(batch_id)
     if batch.state is not BatchState.REVIEWING:
         raise NotUnderReview(batch)
+    if not any_kind and batch.kind is not BatchKind.UPLOAD:
+        raise Conflict(f"The rows of this {batch.kind.value} cannot be edited; they can only be removed.")
     return batch
+
+
+def nothing_done(batch: Batch) -> str:
+    """What did not happen, as a sentence."""
+    return "Nothing was sent." if batch.kind is BatchKind.UPLOAD else "Nothing was done."
 
 
 # Changing how a batch is applied
@@ -176,18 +204,24 @@ def confirm(batch_id: int, version: int, by: User, *, proven: bool = False) -> b
     if batch.confirmed_by_id is not None:
         db.session.rollback()
         return False
-    batch = under_review(batch_id)
+    batch = under_review(batch_id, any_kind=True)
+    nothing, then = nothing_done(batch), "send" if batch.kind is BatchKind.UPLOAD else "confirm"
+    if not by.may(needed := targets.permission(batch)):
+        raise NotAllowed(f"{nothing} Your role does not include this ({needed}). Ask an administrator.")
     if others := _edits_by_others(batch, version, by):
         db.session.rollback()
-        raise Changed(f"Nothing was sent. {others} Look at the rows again, then send.")
+        raise Changed(f"{nothing} {others} Look at the rows again, then {then}.")
     if plans.are_stale(batch) or batch.planned_for_id != by.id:
         batch.planned_for = by
         if changed := _follow_directory(batch):
             db.session.commit()
-            raise Changed(f"Nothing was sent. {_what_moved(batch, changed)} Look again, then send.")
+            raise Changed(f"{nothing} {_what_moved(batch, changed)} Look again, then {then}.")
     if batch.moved_version > version:
         db.session.rollback()
-        raise Changed("Nothing was sent. What would happen has changed since this page was loaded. Look again, then send.")
+        raise Changed(f"{nothing} What would happen has changed since this page was loaded. Look again, then {then}.")
+    if batch.kind is not BatchKind.UPLOAD and not batch.to_send:
+        db.session.rollback()
+        raise Changed(f"{nothing} There is nobody left to do it to: discard this {batch.kind.value}.")
     if batch.counts.get(Plan.ATTENTION, 0) and not batch.skip_errors:
         db.session.commit()
         needing = batch.counts[Plan.ATTENTION]
@@ -244,7 +278,7 @@ def _what_moved(batch: Batch, rows: Sequence[Row]) -> str:
 
 
 def discard(batch_id: int, by: User) -> Batch:
-    """Give up an upload that was not confirmed; its rows and its file go."""
+    """Give up what was not confirmed; its rows and its file go."""
     begin_write()
     batch = locked(batch_id)
     if batch.state not in (BatchState.MAPPING, BatchState.REVIEWING):
@@ -271,7 +305,7 @@ def found(batch_id: int) -> Batch:
     """The batch. Raises NotThere."""
     batch = db.session.get(Batch, batch_id)
     if batch is None:
-        raise NotThere("There is no such upload. It may have been removed; the list of uploads shows those there are.")
+        raise NotThere(f"{NONE} It may have been removed; the list of uploads shows those there are.")
     return batch
 
 
@@ -347,9 +381,10 @@ def same_file(batch: Batch) -> list[Batch]:
     return list(db.session.scalars(query.order_by(Batch.id.desc()).limit(3)))
 
 
-def uploads(before: int | None = None, limit: int = 50) -> Sequence[Batch]:
-    """All batches, newest first; `before`: an id to go on from."""
+def uploads(before: int | None = None, limit: int = 50, kind: BatchKind | None = None) -> Sequence[Batch]:
+    """All batches, or those of a kind, newest first; `before`: an id to go on from."""
     query = select(Batch).order_by(Batch.id.desc()).limit(limit)
+    query = query.where(Batch.kind == kind) if kind else query
     return db.session.scalars(query.where(Batch.id < before) if before else query).all()
 
 

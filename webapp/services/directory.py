@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import timedelta
+from types import MappingProxyType
 from typing import Any
 
 from flask import current_app
-from sqlalchemy import ColumnElement, Select, Table, func, select, update
+from sqlalchemy import ColumnElement, Select, Table, case, func, select, update
 
 from webapp.config import Settings
 from webapp.core.directory import GroupEntry, Registry, RoleEntry
 from webapp.core.permissions import Permission
-from webapp.core.planning import Access, Person
+from webapp.core.planning import Access, Person, Ref
 from webapp.db import among, db, utcnow
 from webapp.models import (
     OWNER_ROLE_ID,
@@ -75,8 +77,8 @@ def moved() -> None:
 def people(keys: Iterable[str]) -> dict[str, Person]:
     """Who has these e-mail keys, users before invitations; five queries, however many keys."""
     wanted = list(keys)
-    invitations = _invitations(wanted)
-    return invitations | _users(wanted)
+    pending = among(Invitation.email_key, wanted) & (Invitation.state == InvitationState.PENDING)
+    return dict(_invitations(pending)) | dict(_users(among(User.email_key, wanted)))
 
 
 def people_held(keys: Iterable[str]) -> dict[str, Person]:
@@ -88,39 +90,67 @@ def people_held(keys: Iterable[str]) -> dict[str, Person]:
     return people(wanted)
 
 
-def _users(keys: list[str]) -> dict[str, Person]:
-    is_wanted = among(User.email_key, keys)
+def people_by_id(refs: Iterable[Ref], *, held: bool = False) -> dict[Ref, Person]:
+    """These users and invitations, closed ones too; six queries, however many.
+
+    held: part of a command; each is held until the commit, in the order of `people_held`.
+    """
+    wanted = list(refs)
+    ids: dict[str, list[int]] = {"user": sorted(id for kind, id in wanted if kind == "user")}
+    ids["invitation"] = sorted(id for kind, id in wanted if kind == "invitation")
+    if held:
+        for table, kind in ((User, "user"), (Invitation, "invitation")):
+            db.session.execute(select(table.id).where(among(table.id, ids[kind])).order_by(table.id).with_for_update()).all()
+    is_wanted = among(Invitation.id, ids["invitation"])
+    found = (*_users(among(User.id, ids["user"])), *_invitations(is_wanted, _sendings(is_wanted)))
+    return {(person.kind, person.id): person for _, person in found}
+
+
+def _users(is_wanted: ColumnElement[bool]) -> Iterator[tuple[str, Person]]:
+    """With the e-mail's key."""
     groups = _memberships(user_groups, User, is_wanted)
     found = select(User.email_key, User.id, User.role_id, User.all_groups, User.state).where(is_wanted)
-    return {
-        key: Person(
-            "user",
-            id,
-            Access(role_id, frozenset(groups[id]), everything),
-            "active" if state is UserState.ACTIVE else "deactivated",
-        )
-        for key, id, role_id, everything, state in db.session.execute(found)
-    }
+    for key, id, role_id, everything, state in db.session.execute(found):
+        access = Access(role_id, frozenset(groups[id]), everything)
+        yield key, Person("user", id, access, "active" if state is UserState.ACTIVE else "deactivated")
 
 
-def _invitations(keys: list[str]) -> dict[str, Person]:
-    is_wanted = among(Invitation.email_key, keys) & (Invitation.state == InvitationState.PENDING)
+def _invitations(
+    is_wanted: ColumnElement[bool], sendings: Mapping[int, tuple[int, int]] = MappingProxyType({})
+) -> Iterator[tuple[str, Person]]:
+    """With the e-mail's key."""
     groups = _memberships(invitation_groups, Invitation, is_wanted)
     failed = set(db.session.scalars(failed_invitations(is_wanted)))
-    found = select(Invitation.email_key, Invitation.id, Invitation.role_id, Invitation.all_groups, Invitation.expires_at).where(
-        is_wanted
+    columns = (
+        Invitation.email_key,
+        Invitation.id,
+        Invitation.role_id,
+        Invitation.all_groups,
+        Invitation.state,
+        Invitation.expires_at,
     )
     now = utcnow()
-    return {
-        key: Person(
-            "invitation",
-            id,
-            Access(role_id, frozenset(groups[id]), everything),
-            "expired" if expires_at and expires_at <= now else "pending",
-            failed=id in failed,
+    for key, id, role_id, everything, state, expires_at in db.session.execute(select(*columns).where(is_wanted)):
+        is_over = state is InvitationState.PENDING and expires_at and expires_at <= now
+        access = Access(role_id, frozenset(groups[id]), everything)
+        yield (
+            key,
+            Person("invitation", id, access, "expired" if is_over else state.value, id in failed, *sendings.get(id, (0, 0))),
         )
-        for key, id, role_id, everything, expires_at in db.session.execute(found)
-    }
+
+
+def _sendings(is_wanted: ColumnElement[bool]) -> dict[int, tuple[int, int]]:
+    """How often these invitations were sent: `Person.sent` and `again`, by id."""
+    hour_ago = utcnow() - timedelta(hours=1)
+    lately = func.sum(case((Message.created_at > hour_ago, 1), else_=0))
+    counted = (
+        select(Message.invitation_id, func.count(), lately, func.min(Message.created_at))
+        .join(Invitation, Invitation.id == Message.invitation_id)
+        .where(is_wanted, Message.kind == MessageKind.INVITATION)
+        .group_by(Message.invitation_id)
+    )
+    rows = db.session.execute(counted)
+    return {id: (sent, recent - (1 if first > hour_ago else 0)) for id, sent, recent, first in rows}
 
 
 def failed_invitations(*which: ColumnElement[bool]) -> Select[int | None]:

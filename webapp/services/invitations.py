@@ -9,22 +9,19 @@ from datetime import timedelta
 from enum import StrEnum
 
 from flask import current_app
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from webapp import queue
 from webapp.core import tokens
 from webapp.core.addresses import Address
-from webapp.core.errors import Conflict, NotThere, Refused
+from webapp.core.errors import Conflict, NotThere
 from webapp.core.planning import Access
 from webapp.db import begin_write, db, utcnow
-from webapp.models import Group, Invitation, InvitationState, Message, MessageKind, Priority, User
+from webapp.models import Group, Invitation, InvitationState, User
 from webapp.models.groups import invitation_groups
 from webapp.services import audit, directory, links, outbox
 from webapp.services.audit import AuditAction
 from webapp.services.sessions import hashed_password
-
-RESENDS_AN_HOUR = 3
 
 
 class Standing(StrEnum):
@@ -104,31 +101,21 @@ def _close_expired(email_key: str) -> None:
     db.session.execute(update(Invitation).where(*pending, Invitation.expires_at <= now).values(**closed))
 
 
-# Commands
-
-
-def send_again(invitation_id: int, by: User) -> Invitation:
-    """Resend: a new message, the link already sent stays good, the expiry is extended; a revoked one never.
-
-    Raises Conflict where it is closed, Refused past three an hour.
-    """
-    begin_write()
-    invitation = _locked(invitation_id, by)
-    hour_ago = utcnow() - timedelta(hours=1)
-    of_it = Message.invitation_id == invitation.id, Message.kind == MessageKind.INVITATION
-    first = select(func.min(Message.id)).where(*of_it).scalar_subquery()
-    again = select(func.count(Message.id)).where(*of_it, Message.id != first, Message.created_at > hour_ago)
-    if (db.session.scalar(again) or 0) >= RESENDS_AN_HOUR:
-        raise Refused(f"This invitation was sent {RESENDS_AN_HOUR} times again within an hour. Wait a while, or copy its link.")
+def renew(invitation: Invitation) -> None:
+    """Part of a command that sends it again: the link already sent stays good, and its time begins anew, expired or not."""
     links.ensure_link(invitation)
     if invitation.expires_at:
         invitation.expires_at = utcnow() + timedelta(days=invitation.valid_days)
-    outbox.queued(MessageKind.INVITATION, invitation.email, invitation=invitation, priority=Priority.SINGLE)
-    audit.record(by, AuditAction.INVITATION_SENT_AGAIN, invitation)
-    directory.moved()
-    db.session.commit()
-    queue.ring("webapp.jobs.outbox.send", name="outbox")
-    return invitation
+
+
+def revoke(invitation: Invitation, by: User, batch_id: int | None = None) -> None:
+    """Part of a command: its link no longer works, and what of its e-mails has not gone yet never goes."""
+    invitation.state, invitation.closed_at = InvitationState.REVOKED, utcnow()
+    outbox.withdraw(invitation.id)
+    audit.record(by, AuditAction.INVITATION_REVOKED, invitation, batch=batch_id)
+
+
+# Commands
 
 
 def copy_link(invitation_id: int, by: User) -> str:

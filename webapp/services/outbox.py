@@ -473,14 +473,20 @@ def finish_if_done(batch_id: int) -> bool:
         .values(state=BatchState.FINISHED, finished_at=utcnow())
     ).rowcount
     if finished:
-        audit.record(
-            None,
-            AuditAction.BATCH_FINISHED,
-            db.session.get_one(Batch, batch_id),
-            outcomes=_outcomes(batch_id),
-        )
+        batch, outcomes = db.session.get_one(Batch, batch_id), _outcomes(batch_id)
+        audit.record(None, AuditAction.BATCH_FINISHED, batch, outcomes=outcomes)
+        if batch.reverts_id and outcomes.get(Outcome.UPDATED):
+            _reverted(batch)
     db.session.commit()
     return bool(finished)
+
+
+def _reverted(revert: Batch) -> None:
+    """Part of the command that finishes a revert: the batch that it took back says so."""
+    undone = Batch.id == revert.reverts_id, Batch.state.in_([BatchState.FINISHED, BatchState.CANCELLED])
+    _in_database(update(Batch).where(*undone).values(state=BatchState.REVERTED))
+    original = db.session.get(Batch, revert.reverts_id, populate_existing=True)
+    audit.record(revert.confirmed_by, AuditAction.BATCH_REVERTED, original, revert=revert.id)
 
 
 def _outcomes(batch_id: int) -> dict[str, int]:
@@ -555,6 +561,16 @@ def cancel_queued(batch: Batch) -> None:
     _in_database(update(Row).where(Row.id.in_(select(Message.row_id).where(*unsent))).values(**settled))
     _in_database(update(Message).where(*unsent).values(state=MessageState.CANCELLED, answer=reason))
     directory.moved()
+
+
+def withdraw(invitation_id: int) -> None:
+    """Part of a command that revokes an invitation, held: what of its e-mails has not gone yet never goes."""
+    unsent = Message.invitation_id == invitation_id, Message.state == MessageState.QUEUED, Message.maybe_sent.is_(False)
+    reason = "The invitation was revoked before its email went"
+    settled = {"outcome": Outcome.SKIPPED, "reason": reason, "done_at": utcnow()}
+    waiting = Row.id.in_(select(Message.row_id).where(*unsent)), Row.outcome == Outcome.WAITING
+    _in_database(update(Row).where(*waiting).values(**settled))
+    _in_database(update(Message).where(*unsent).values(state=MessageState.CANCELLED, answer=reason))
 
 
 def alarm() -> MailGate | None:

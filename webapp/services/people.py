@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal
 
 from sqlalchemy import and_, delete, or_, select
 
-from webapp.core.actions import Action
+from webapp.core.actions import Action, Do
 from webapp.core.directory import ALL_GROUPS
 from webapp.core.errors import Conflict, NotThere, Refused
 from webapp.core.telling import told
 from webapp.db import begin_write, db
 from webapp.models import AuditEvent, Batch, Invitation, Message, Session, User
+from webapp.schemas.actions import ALL
 from webapp.services import actions, audit, directory
+from webapp.services.actions import Kind
 from webapp.services.audit import AuditAction
 
-Kind = Literal["user", "invitation"]
 HISTORY = 20
 """Events on one page of somebody's history."""
 MESSAGES = 20
@@ -122,26 +122,37 @@ def _groups(access: object) -> list[str] | None:
     return [ALL_GROUPS] if groups == ALL_GROUPS else groups if isinstance(groups, list) else None
 
 
+def held(person: User | Invitation, part: str) -> list[str]:
+    """What of somebody's access a form shows as chosen: the id of the role, or those of the groups ("all" for everything)."""
+    if part == "role":
+        return [str(person.role_id)]
+    return [ALL] if person.all_groups else [str(group.id) for group in person.groups]
+
+
 def seen(person: User | Invitation) -> str:
-    """Somebody's access in a word that a form carries, so that a change in between is noticed."""
-    return f"{person.role_id}:{'all' if person.all_groups else ','.join(str(group.id) for group in person.groups)}"
+    """Somebody's access in one word, which a form carries so that a change in between is noticed."""
+    return ":".join([*held(person, "role"), *held(person, "groups")])
 
 
 # Commands
 
 
-def change(kind: Kind, id: int, action: Action, by: User, *, as_seen: str, proven: bool) -> str:
-    """Change one person's access as a form asked that showed it `as_seen`. -> the sentence for the toast.
+def change(kind: Kind, id: int, action: Action, by: User, *, as_seen: str | None, proven: bool) -> str:
+    """Do it to one person, as a form asked that showed their access `as_seen`. -> the sentence for the toast.
 
     proven: `by` has just given their password. Raises Unproven, Conflict where somebody else changed it in between, and
     what `actions.do_now` raises.
     """
     person, registry = found(kind, id), directory.registry()
-    if as_seen != seen(person):
+    if as_seen is not None and as_seen != seen(person):
         raise Conflict("Somebody else changed this person’s access in the meantime. Load the page again, then choose.")
-    role, now = registry.role_by_id.get(action.role or 0), registry.role_by_id[person.role_id]
-    if role and role.manages_people and not now.manages_people and not proven:
-        raise Unproven(f"Type your password: this person becomes {role.name}.")
+    held_now, wanted = registry.role_by_id[person.role_id], registry.role_by_id.get(action.role or 0)
+    if action.do is Do.REACTIVATE:
+        becomes = held_now if held_now.manages_people and not held_now.is_owner else None
+    else:
+        becomes = wanted if wanted and wanted.manages_people and not held_now.manages_people else None
+    if becomes and not proven:
+        raise Unproven(f"Type your password: this person becomes {becomes.name}.")
     return actions.do_now(kind, id, action, by)
 
 

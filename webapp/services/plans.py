@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from marshmallow import ValidationError
@@ -13,18 +13,22 @@ from sqlalchemy import ColumnElement, and_, exists, select, update
 from webapp.core.directory import Registry
 from webapp.core.planning import Candidate, Issue, Plan, Policy, Step, plan
 from webapp.db import among, db, utcnow
-from webapp.models import Batch, BatchState, Invitation, InvitationState, Row, User
+from webapp.models import Batch, BatchKind, BatchState, Invitation, InvitationState, Row, User
 from webapp.schemas.rows import FIELDS, RowSchema
-from webapp.services import directory
+from webapp.services import directory, targets
 
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What a row's cells and the directory together say of it. issues: `Issue.as_dict()` each."""
+    """What a row's cells and the directory together say of it. issues: `Issue.as_dict()` each.
+
+    cells: of a row that aims at somebody who is there, its new cells.
+    """
 
     email_key: str | None
     issues: list[dict[str, Any]]
     step: Step
+    cells: Mapping[str, str] = field(default_factory=dict)
 
     def values(self) -> dict[str, Any]:
         """Column values of `Row`."""
@@ -35,6 +39,7 @@ class Judgement:
             "problems": f",{','.join(fields)}," if fields else "",
             "plan": self.step.plan,
             "step": self.step.as_dict(),
+            **self.cells,
         }
 
 
@@ -151,7 +156,17 @@ def judged_again(batch: Batch, rows: Sequence[Row], by: User | None = None) -> d
     """Judge stored rows anew, for who is assumed to confirm. Twins must be among the rows. By line."""
     by = by or batch.planned_for
     policy = policy_of(batch, by, directory.registry(by))
+    if batch.kind is not BatchKind.UPLOAD:
+        return _judged_by_aim(batch, rows, policy)
     return judged(((row.line, {field: row.cell(field) for field in FIELDS}) for row in rows), policy, batch=batch)
+
+
+def _judged_by_aim(batch: Batch, rows: Sequence[Row], policy: Policy) -> dict[int, Judgement]:
+    keys, planned = {row.line: row.email_key for row in rows}, targets.steps_of(batch, rows, policy)
+    return {
+        line: Judgement(keys[line], [i.as_dict() for i in step.issues], step, targets.cells(step, policy.registry))
+        for line, step in planned.items()
+    }
 
 
 def stale(rows: Sequence[Row], judgements: Mapping[int, Judgement]) -> list[Row]:

@@ -12,10 +12,10 @@ from webapp import queue
 from webapp.core.addresses import parse
 from webapp.core.directory import Registry
 from webapp.core.errors import Conflict
-from webapp.core.planning import Person, Plan
+from webapp.core.planning import Plan
 from webapp.db import begin_write, db, utcnow
-from webapp.models import Batch, BatchState, Outcome, Row, User
-from webapp.services import audit, batches, directory, outbox, steps
+from webapp.models import Batch, BatchKind, BatchState, Outcome, Row, User
+from webapp.services import audit, batches, directory, outbox, plans, steps, targets
 from webapp.services.audit import AuditAction
 
 
@@ -48,7 +48,7 @@ def _switch(batch_id: int, by: User, old: Sequence[BatchState], new: BatchState,
     batch = batches.locked(batch_id)
     if batch.state not in old:
         db.session.rollback()
-        raise NotAtWork(f"This upload is {batch.state.value} already; nothing was changed.")
+        raise NotAtWork(f"This {batch.kind.value} is {batch.state.value} already; nothing was changed.")
     batch.state = new
     if new is BatchState.CANCELLED:
         batch.finished_at = utcnow()
@@ -136,11 +136,11 @@ def _carry_out_all(batch: Batch, rows: Sequence[Row]) -> None:
     """Each row whole or not at all; one that cannot be done never holds up the others."""
     assert batch.confirmed_by is not None
     registry = directory.registry(batch.confirmed_by)
-    people = directory.people_held([row.email_key for row in rows if row.email_key])
+    obstacles = _obstacles(batch, rows, batch.confirmed_by, registry)
     for row in rows:
         try:
             with db.session.begin_nested():
-                _carry_out(batch, row, people.get(row.email_key or ""), registry)
+                _carry_out(batch, row, obstacles.get(row.line), registry)
         except IntegrityError:  # somebody else made this person a moment ago
             now = directory.people([row.email_key or ""]).get(row.email_key or "")
             row.outcome, row.reason = steps.obstacle(steps.stored(row), now, registry, batch.confirmed_by) or _CHANGED
@@ -157,14 +157,27 @@ def _carry_out_all(batch: Batch, rows: Sequence[Row]) -> None:
 _CHANGED = (Outcome.SKIPPED, steps.CHANGED)
 
 
-def _carry_out(batch: Batch, row: Row, now: Person | None, registry: Registry) -> None:
+def _obstacles(batch: Batch, rows: Sequence[Row], by: User, registry: Registry) -> dict[int, tuple[Outcome, str]]:
+    """Part of a command: why rows are not carried out, by line; their people are held until the commit."""
+    if batch.kind is BatchKind.UPLOAD:
+        people = directory.people_held([row.email_key for row in rows if row.email_key])
+        found = ((row, steps.obstacle(steps.stored(row), people.get(row.email_key or ""), registry, by)) for row in rows)
+    else:
+        anew = targets.steps_of(batch, rows, plans.policy_of(batch, by, registry), held=True)
+        needed = targets.permission(batch)
+        found = ((row, targets.obstacle(steps.stored(row), anew[row.line], by, needed)) for row in rows)
+    return {row.line: obstacle for row, obstacle in found if obstacle}
+
+
+def _carry_out(batch: Batch, row: Row, obstacle: tuple[Outcome, str] | None, registry: Registry) -> None:
     """Part of a command: one row, as its frozen plan says, unless its person is no longer as the review showed."""
     assert batch.confirmed_by is not None
-    step = steps.stored(row)
-    if hindrance := steps.obstacle(step, now, registry, batch.confirmed_by):
-        row.outcome, row.reason = hindrance
+    if obstacle:
+        row.outcome, row.reason = obstacle
         return
-    address = parse(row.email.strip(), {(row.email_key or "").rpartition("@")[2]})  # its domain was judged at the review
+    step = steps.stored(row)
+    known = {(row.email_key or "").rpartition("@")[2]}  # its domain was judged at the review
+    address = parse(row.email.strip(), known) if step.before is None else None
     row.outcome, invitation = steps.carry_out(
         step, address, batch.confirmed_by, registry, valid_days=batch.valid_days, batch_id=batch.id, row_id=row.id
     )

@@ -121,7 +121,7 @@ def edit(batch_id: int, row_id: int, field: str, value: str, seen: str | None, b
 def remove(batch_id: int, row_id: int, by: User) -> Edit:
     """Take a row out of the batch; the next with its e-mail takes its place at once."""
     begin_write()
-    batch = batches.under_review(batch_id)
+    batch = batches.under_review(batch_id, any_kind=True)
     row = _standing(batch_id, row_id)
     twins = edits.make(batch, by, [Change(row, "removed", "", "removed")])
     db.session.commit()
@@ -131,7 +131,7 @@ def remove(batch_id: int, row_id: int, by: User) -> Edit:
 def restore(batch_id: int, row_id: int, by: User) -> Edit:
     """Put a removed row back."""
     begin_write()
-    batch = batches.under_review(batch_id)
+    batch = batches.under_review(batch_id, any_kind=True)
     row = found(batch_id, row_id)
     if row.removed_at is None:
         db.session.rollback()

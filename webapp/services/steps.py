@@ -9,10 +9,10 @@ from sqlalchemy import delete, insert
 from webapp.core.addresses import Address
 from webapp.core.directory import Registry
 from webapp.core.permissions import Permission
-from webapp.core.planning import Access, Person, Plan, Step
+from webapp.core.planning import Access, Act, Person, Plan, Step
 from webapp.core.words import plural
 from webapp.db import db
-from webapp.models import Invitation, MessageKind, Outcome, Priority, Row, User
+from webapp.models import Invitation, MessageKind, Outcome, Priority, Row, Session, User, UserState
 from webapp.models.groups import invitation_groups, user_groups
 from webapp.services import audit, invitations, outbox
 from webapp.services.audit import AuditAction
@@ -56,7 +56,7 @@ def _differs(step: Step, present: Person | None) -> bool:
 
 def carry_out(
     step: Step,
-    address: Address,
+    address: Address | None,
     by: User,
     registry: Registry,
     *,
@@ -64,9 +64,13 @@ def carry_out(
     batch_id: int | None = None,
     row_id: int | None = None,
 ) -> tuple[Outcome, Invitation | None]:
-    """Part of a command: the change, its invitation, its message and its audit event. -> the row's outcome for now."""
+    """Part of a command: the change, its invitation, its message and its audit event. -> the row's outcome for now.
+
+    address: for somebody new.
+    """
     assert step.after is not None
     if step.before is None:
+        assert address is not None
         invitation = invitations.add(address, step.after, by, valid_days=valid_days, batch_id=batch_id)
         audit.record(by, AuditAction.INVITATION_CREATED, invitation, after=described(step.after, registry), batch=batch_id)
         return _send(invitation, row_id), invitation
@@ -79,10 +83,31 @@ def carry_out(
         audit.record(
             by, action, person, before=described(step.before, registry), after=described(step.after, registry), batch=batch_id
         )
-    if step.plan is Plan.INVITE and isinstance(person, Invitation):
-        audit.record(by, AuditAction.INVITATION_SENT_AGAIN, person, batch=batch_id)
-        return _send(person, row_id), person
-    return Outcome.UPDATED, person if isinstance(person, Invitation) else None
+    if isinstance(person, User):
+        if step.act:
+            _switch(person, step.act, by, batch_id)
+        return Outcome.UPDATED, None
+    if step.act is Act.REVOKE:
+        invitations.revoke(person, by, batch_id)
+    if step.plan is not Plan.INVITE:
+        return Outcome.UPDATED, person
+    if step.act is Act.RESEND:
+        invitations.renew(person)
+    audit.record(by, AuditAction.INVITATION_SENT_AGAIN, person, batch=batch_id)
+    return _send(person, row_id), person
+
+
+def _switch(user: User, act: Act, by: User, batch_id: int | None) -> None:
+    """Deactivate, which ends all sessions at once, or reactivate."""
+    was, ended = user.state, 0
+    if act is Act.DEACTIVATE:
+        user.state = UserState.DEACTIVATED
+        ended = db.session.execute(delete(Session).where(Session.user_id == user.id)).rowcount  # type: ignore[attr-defined]
+    else:
+        user.state = UserState.ACTIVE
+    action = AuditAction.USER_DEACTIVATED if act is Act.DEACTIVATE else AuditAction.USER_REACTIVATED
+    told = {"before": {"state": was.value}, "after": {"state": user.state.value}, "batch": batch_id}
+    audit.record(by, action, user, **told, **({"sessions_ended": ended} if act is Act.DEACTIVATE else {}))
 
 
 def _send(invitation: Invitation, row_id: int | None) -> Outcome:
@@ -122,14 +147,19 @@ def stored(row: Row) -> Step:
         marks=tuple(stored.get("marks", ())),
         twin=stored.get("twin"),
         twin_part=stored.get("twin_part"),
+        act=Act(stored["act"]) if "act" in stored else None,
+        was=stored.get("was"),
     )
+
+
+_ACTS = {Act.DEACTIVATE: "deactivated", Act.REACTIVATE: "reactivated", Act.REVOKE: "invitation revoked"}
 
 
 def changes(step: Step, registry: Registry) -> str:
     """What changed, in words: "1 group added, 2 groups removed"."""
     if step.before is None or step.after is None:
         return ""
-    told = []
+    told = [_ACTS[step.act]] if step.act in _ACTS else []
     if step.before.role != step.after.role:
         names = [registry.role_by_id[id].name for id in (step.before.role, step.after.role)]
         told.append(f"role {names[0]} to {names[1]}")

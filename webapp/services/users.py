@@ -31,7 +31,7 @@ from webapp.core.directory import ALL_GROUPS, Registry
 from webapp.core.fields import Field
 from webapp.core.paging import Page, page_of
 from webapp.core.people import OWN, Filter, Sort, Status, applicable
-from webapp.core.planning import Access, Person, Policy
+from webapp.core.planning import Access, Person, Policy, Ref
 from webapp.db import db, utcnow
 from webapp.models import Group, Invitation, InvitationState, Role, User, UserState
 from webapp.models.groups import invitation_groups, user_groups
@@ -133,6 +133,13 @@ _STATES: dict[Status, State] = {
 def _doable(person: Person, by: User, registry: Registry) -> frozenset[Do]:
     policy = Policy(registry, by.role.rank, protected=frozenset({by.id}))
     return frozenset(do for do in applicable(person, policy) if by.may(do.permission))
+
+
+def everybody(wanted: Filter) -> frozenset[Ref]:
+    """All that the list's filter finds, on whatever page; one query."""
+    people = _people(wanted).subquery()
+    found = _of_status(select(people.c.kind, people.c.id), people, wanted.status)
+    return frozenset((kind, id) for kind, id in db.session.execute(found))
 
 
 def is_only_one() -> bool:

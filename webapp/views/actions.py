@@ -17,7 +17,7 @@ bp = Blueprint("actions", __name__, url_prefix="/actions")
 @bp.post("")
 @allow(Permission.INVITATIONS_MAKE)
 def create() -> BaseResponse:
-    """Stage an action: `do`, `role`, `groups`; `people` ("user-12,invitation-5"), or `all` with the list's filter in the query."""
+    """Stage an action: `do`, `role`, `groups`; `people` ("user-12,invitation-5"), or `all` and the list's filter in the query."""
     action = ActionSchema().load({**request.form, "groups": request.form.getlist("groups")})
     people = asked_for() if request.form.get("all") else ChosenSchema().load(request.form)["people"]
     batch = actions.stage(people, action, me())

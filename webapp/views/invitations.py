@@ -7,12 +7,13 @@ from typing import Any
 from flask import Blueprint, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
+from webapp.core.actions import Action, Do
 from webapp.core.directory import ALL_GROUPS
 from webapp.core.errors import Conflict, NotThere
 from webapp.core.permissions import Permission
 from webapp.forms import AcceptForm, InviteForm, UploadForm
 from webapp.models import Invitation
-from webapp.services import directory, invitations, single_invites
+from webapp.services import actions, directory, invitations, single_invites
 from webapp.services.invitations import Standing
 from webapp.views.sessions import enter
 from webapp.web import PUBLIC, allow, go, me, page_or_fragment
@@ -76,8 +77,9 @@ def create() -> BaseResponse | tuple[str, int]:
 @allow(Permission.INVITATIONS_MAKE)
 def send_again(invitation_id: int) -> BaseResponse:
     """Resend: the link already sent stays good, its time is extended."""
-    invitation = invitations.send_again(invitation_id, me())
-    return go("users.index", say=f"Invitation sent again to {invitation.email}", back=request.form.get("next"))
+    return go(
+        "users.index", say=actions.do_now("invitation", invitation_id, Action(Do.RESEND), me()), back=request.form.get("next")
+    )
 
 
 @bp.post("/<int:invitation_id>/link")

@@ -5,9 +5,11 @@ from __future__ import annotations
 from functools import partial
 from types import SimpleNamespace
 from typing import Any
+from urllib.parse import urlencode
 
 from flask import Blueprint, Response, request, url_for
 
+from webapp.core.actions import Do
 from webapp.core.people import Filter, Sort, Status
 from webapp.core.permissions import Permission
 from webapp.core.template import write
@@ -15,6 +17,7 @@ from webapp.db import utcnow
 from webapp.services import directory, users
 from webapp.views.batches import download
 from webapp.views.invitations import dialog_context
+from webapp.views.people import context as person_context
 from webapp.web import allow, me, number, page_or_fragment
 
 bp = Blueprint("users", __name__, url_prefix="/users")
@@ -35,12 +38,15 @@ def index() -> tuple[str, int]:
     wanted = asked_for()
     listing = users.listing(wanted, number(request.args, "page") or 1, me())
     registry = directory.registry()
+    counts = users.doable_to_all(listing, wanted, me(), registry)
     return page_or_fragment(
         "users/index.html",
         "users/_found.html",
         listing=listing,
         wanted=wanted,
-        registry=registry,
+        counts=counts,
+        acting=any(me().may(do.permission) for do in Do),
+        filter=urlencode(wanted.args(sort=Sort.NAME)),
         statuses=[(NAMES[status], listing.counts[status], status) for status in Status],
         at=partial(address, wanted),
         columns=columns(wanted),
@@ -48,6 +54,7 @@ def index() -> tuple[str, int]:
         export=url_for("users.export", **wanted.args()),
         left_out=said_of_export(users.left_out(wanted, listing)),
         alone=not wanted.is_on and listing.everybody < 2,
+        **person_context(registry),
         **dialog_context(),
     )
 
