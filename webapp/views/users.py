@@ -100,10 +100,10 @@ def said_of_nobody(wanted: Filter, registry: Any) -> str:
 
 
 def said_of_export(left_out: dict[str, int]) -> str:
-    """Whom the file leaves out: "Export CSV leaves out 3 deactivated and 1 expired. …"."""
+    """Whom the file leaves out: "Export CSV leaves out 3 deactivated and 1 expired. Choose a status to export them, too."."""
     words = {"deactivated": "deactivated", "expired": "expired", "undelivered": "whose email failed"}
     parts = [f"{n:,} {words[which]}" for which, n in left_out.items()]
     if not parts:
         return ""
     listed = " and ".join(filter(None, (", ".join(parts[:-1]), parts[-1])))
-    return f"Export CSV leaves out {listed}. To export {'them' if sum(left_out.values()) > 1 else 'that person'}, choose a status first."
+    return f"Export CSV leaves out {listed}. Choose a status to export them, too."
