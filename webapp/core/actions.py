@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
-from webapp.core.directory import ALL_GROUPS, Registry
 from webapp.core.permissions import Permission
 from webapp.core.planning import (
     Access,
@@ -26,7 +25,6 @@ from webapp.core.planning import (
     not_grantable,
     regrouped,
 )
-from webapp.core.words import plural
 
 RESENDS_AN_HOUR = 3
 """How often one invitation is sent again within an hour."""
@@ -176,46 +174,3 @@ def _resend(person: Person, policy: Policy) -> Step:
         text = f"This invitation was sent {RESENDS_AN_HOUR} times again within an hour. Wait a while, or copy its link."
         return refused("limit", text)
     return Step(Plan.INVITE, after=person.access, act=Act.RESEND)
-
-
-# In words
-
-
-def named(action: Action, n: int, registry: Registry) -> str:
-    """What it does to so many: "Deactivate 12 people"."""
-    people, groups = plural(n, "person"), _groups(action)
-    match action.do:
-        case Do.SET_ROLE:
-            role = registry.role_by_id.get(action.role or 0)
-            return f"Change the role of {people} to {role.name if role else 'a role that is gone'}"
-        case Do.SET_GROUPS:
-            return f"Set the groups of {people}"
-        case Do.ADD_GROUPS:
-            return f"Add {groups} to {people}"
-        case Do.REMOVE_GROUPS:
-            return f"Remove {groups} from {people}"
-        case Do.RESEND:
-            return f"Resend the {'invitation' if n == 1 else 'invitations'} of {people}"
-        case Do.REVOKE:
-            return f"Revoke the {'invitation' if n == 1 else 'invitations'} of {people}"
-    return f"{action.do.value.capitalize()} {people}"
-
-
-def _groups(action: Action) -> str:
-    return ALL_GROUPS if action.everything else plural(len(action.groups), "group")
-
-
-def said(action: Action, who: str, registry: Registry) -> str:
-    """What was done to one person, as a sentence."""
-    match action.do:
-        case Do.SET_ROLE:
-            return f"{who} is {registry.role_by_id[action.role or 0].name} now."
-        case Do.DEACTIVATE:
-            return f"{who} was deactivated, and is signed out everywhere."
-        case Do.REACTIVATE:
-            return f"{who} can sign in again."
-        case Do.RESEND:
-            return f"Invitation sent again to {who}"
-        case Do.REVOKE:
-            return f"The invitation of {who} was revoked. Its link no longer works."
-    return f"The groups of {who} were changed."

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from webapp import queue
-from webapp.core import actions
+from webapp.core import action_words, actions
 from webapp.core.actions import Action, Do
 from webapp.core.directory import Registry
 from webapp.core.errors import Conflict, NotAllowed, NotThere, Refused
@@ -35,7 +35,7 @@ def stage(people: Chosen, action: Action, by: User) -> Batch:
     chosen = targets.add(batch, ((None, ref) for ref in refs))
     if not chosen:
         raise Refused("Nobody was chosen. Tick the people in the list, and choose what to do.")
-    batch.name = actions.named(action, chosen, registry)
+    batch.name = action_words.named(action, chosen, registry)
     batches.refresh(batch)
     audit.record(by, AuditAction.BATCH_STAGED, batch, does=action.as_dict(), rows=chosen)
     db.session.commit()
@@ -65,7 +65,7 @@ def do_now(kind: Kind, id: int, action: Action, by: User) -> str:
     db.session.commit()
     if step.plan is Plan.INVITE:
         queue.ring("webapp.jobs.outbox.send", name="outbox")
-    return actions.said(action, who, registry)
+    return action_words.said(action, who, registry)
 
 
 def _checked(action: Action, by: User) -> Registry:

@@ -81,6 +81,11 @@ def is_offered(batch: Batch) -> bool:
     return _may_have_any(batch) and bool(db.session.scalar(select(select(Row.id).where(_acted(batch)).exists())))
 
 
+def original(revert: Batch) -> Batch | None:
+    """What a revert takes back, where it still is there."""
+    return db.session.get(Batch, revert.reverts_id) if revert.reverts_id else None
+
+
 def under_way(batch: Batch) -> Batch | None:
     """The revert of this batch that is under review or at work."""
     return _newest(batch, (BatchState.REVIEWING, *batches.AT_WORK))

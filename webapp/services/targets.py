@@ -132,6 +132,14 @@ def _groups(access: Access, registry: Registry) -> str:
     return ", ".join(sorted(registry.group_by_id[id].name for id in access.groups if id in registry.group_by_id))
 
 
+def names(rows: Iterable[Row]) -> dict[int, str]:
+    """The names of the users that these rows aim at, by row id; one query."""
+    aims = {row.id: _aim(row) for row in rows}
+    ids = [id for kind, id in aims.values() if kind == "user"]
+    found = dict(db.session.execute(select(User.id, User.name).where(among(User.id, ids))).all())
+    return {row_id: found[id] for row_id, (kind, id) in aims.items() if kind == "user" and id in found}
+
+
 def permission(batch: Batch) -> Permission:
     """What who confirms such a batch must be allowed to do."""
     return batch.doing.do.permission if batch.doing else Permission.INVITATIONS_MAKE

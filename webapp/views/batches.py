@@ -11,6 +11,8 @@ from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response as BaseResponse
 
 from webapp import queue
+from webapp.core import action_words
+from webapp.core.directory import Registry
 from webapp.core.errors import Refused
 from webapp.core.finding import Find
 from webapp.core.permissions import Permission
@@ -19,9 +21,23 @@ from webapp.core.tables import UnreadableFile
 from webapp.core.template import template as csv_template
 from webapp.core.template import write as write_csv
 from webapp.core.words import plural
-from webapp.models import Batch, BatchState, Outcome, User
+from webapp.models import Batch, BatchKind, BatchState, Outcome, User
 from webapp.schemas.batches import OptionsSchema
-from webapp.services import batches, directory, groups, mapping, outbox, processing, reports, rows, steps, uploads, workers
+from webapp.services import (
+    batches,
+    directory,
+    groups,
+    mapping,
+    outbox,
+    processing,
+    reports,
+    reverts,
+    rows,
+    steps,
+    targets,
+    uploads,
+    workers,
+)
 from webapp.views.invitations import dialog_context
 from webapp.views.mapping import mapping_page
 from webapp.views.sessions import TooManyTries, afterwards, prove
@@ -37,10 +53,13 @@ FEW, MANY = 10, 5000
 @bp.get("")
 @allow(Permission.BATCHES_SEE)
 def index() -> str:
-    """All uploads, newest first."""
-    before = number(request.args, "before")
-    found = batches.uploads(before)
-    return render_template("batches/index.html", batches=found, before=before, more=len(found) == 50, **dialog_context())
+    """All uploads, actions and reverts, or those of a kind, newest first."""
+    before, asked = number(request.args, "before"), request.args.get("kind")
+    kind = BatchKind(asked) if asked in list(BatchKind) else None
+    found = batches.uploads(before, kind=kind)
+    return render_template(
+        "batches/index.html", batches=found, before=before, kind=kind, more=len(found) == 50, **dialog_context()
+    )
 
 
 @bp.get("/template.csv")
@@ -99,15 +118,17 @@ def review(batch: Batch) -> str:
     context, is_newer = review_context(batch)
     if is_newer:
         afterwards(batches.refresh_if_stale, batch.id)
-    return page_or_fragment("batches/review.html", "batches/_found.html", **context)[0]
+    return page_or_fragment(f"{folder(batch)}/review.html", f"{folder(batch)}/_found.html", **context)[0]
 
 
 def review_context(batch: Batch) -> tuple[dict[str, Any], bool]:
     """What review.html and its parts show, and whether its plans are newer than the stored ones."""
     page, is_newer = batches.review(batch, asked_for())
+    context = {**row_context(batch), "page": page}
+    if batch.kind is not BatchKind.UPLOAD:
+        return context | {"names": targets.names(page.rows), "original": reverts.original(batch)}, is_newer
     return {
-        **row_context(batch),
-        "page": page,
+        **context,
         "same_file": batches.same_file(batch),
         "is_file_kept": uploads.is_kept(batch),
         "words": mapping.unknown_words(batch),
@@ -115,10 +136,16 @@ def review_context(batch: Batch) -> tuple[dict[str, Any], bool]:
     }, is_newer
 
 
+def folder(batch: Batch) -> str:
+    """Where the templates of its review are: a file is edited, an action and a revert are only looked through."""
+    return "batches" if batch.kind is BatchKind.UPLOAD else "actions"
+
+
 def row_context(batch: Batch) -> dict[str, Any]:
     """What every part of a batch under review needs. at(plan=…): the review's address, with some of what is found changed."""
     registry, find = directory.registry(), asked_for()
     return {
+        **kind_context(batch, registry),
         "batch": batch,
         "registry": registry,
         "roles": registry.grantable(batch.planned_for.role.rank),
@@ -130,6 +157,18 @@ def row_context(batch: Batch) -> dict[str, Any]:
         "parts": {part.part: part for part in uploads.parts_of(batch)},
         "at": lambda **changed: url_for("batches.show", batch_id=batch.id, **find.args(**changed)),
     }
+
+
+def kind_context(batch: Batch, registry: Registry) -> dict[str, Any]:
+    """What an action or a revert is called: `kind_words`, and in `does` what is done to how many; None for an upload."""
+    if batch.kind is BatchKind.UPLOAD:
+        return {"kind_words": None}
+    action = batch.doing
+    if batch.kind is BatchKind.REVERT or action is None:
+        words, does = action_words.REVERT, action_words.reverted(batch.counts)
+    else:
+        words, does = action_words.words_of(action), action_words.named(action, batch.to_send, registry)
+    return {"kind_words": words, "does": does, "rest": action_words.rest(batch.counts, words)}
 
 
 def asked_for() -> Find:
@@ -167,7 +206,7 @@ def confirmation(batch_id: int) -> BaseResponse | tuple[str, int]:
     context, is_newer = review_context(batch)
     if is_newer:
         afterwards(batches.refresh_if_stale, batch_id)
-    return page_or_fragment("batches/confirmation.html", "batches/_confirm.html", **context)
+    return page_or_fragment("batches/confirmation.html", f"{folder(batch)}/_confirm.html", **context)
 
 
 @bp.post("/<int:batch_id>/confirmation")
@@ -184,9 +223,10 @@ def confirm(batch_id: int) -> BaseResponse | tuple[str, int]:
         return go("batches.show", batch_id=batch_id)
     except Refused as refusal:
         status = 429 if isinstance(refusal, TooManyTries) else 422
-        context = {**row_context(batches.found(batch_id)), "problem": str(refusal)}
-        return page_or_fragment("batches/confirmation.html", "batches/_confirm.html", status, **context)
-    note = None if first else "This upload was confirmed already; it is sent once."
+        batch = batches.found(batch_id)
+        context = {**row_context(batch), "problem": str(refusal)}
+        return page_or_fragment("batches/confirmation.html", f"{folder(batch)}/_confirm.html", status, **context)
+    note = None if first else f"This {batches.found(batch_id).kind.value} was confirmed already; it is done once."
     return go("batches.show", batch_id=batch_id, say=note)
 
 
@@ -223,9 +263,9 @@ def switched(command: Callable[[int, User], object], batch_id: int, said: str) -
 @bp.post("/<int:batch_id>/discard")
 @allow(Permission.INVITATIONS_MAKE)
 def discard(batch_id: int) -> BaseResponse:
-    """Give up an upload that was not confirmed."""
+    """Give up what was not confirmed."""
     batch = batches.discard(batch_id, me())
-    return go("batches.index", say=f"“{batch.name}” was discarded. Nothing was sent.")
+    return go("batches.index", say=f"“{batch.name}” was discarded. {batches.nothing_done(batch)}")
 
 
 @bp.post("/<int:batch_id>/retries")
@@ -240,9 +280,17 @@ def retry(batch_id: int) -> BaseResponse:
 @bp.post("/<int:batch_id>/changed-rows")
 @allow(Permission.INVITATIONS_MAKE)
 def review_again(batch_id: int) -> BaseResponse:
-    """A new upload under review from the rows that had changed since the last one."""
+    """A new batch under review from the rows that had changed since the last one's."""
     batch = batches.stage_again(batch_id, me())
     return go("batches.show", batch_id=batch.id)
+
+
+@bp.post("/<int:batch_id>/reversal")
+@allow(Permission.INVITATIONS_MAKE)
+def revert(batch_id: int) -> BaseResponse:
+    """On to the review of a revert: a new one, or the one that is under way."""
+    batch, is_new = reverts.stage(batch_id, me())
+    return go("batches.show", batch_id=batch.id, say=None if is_new else "This is being reverted already.")
 
 
 @bp.get("/<int:batch_id>/progress")
@@ -262,6 +310,7 @@ def progress_context(batch: Batch) -> dict[str, Any]:
     tally = reports.tally(batch)
     stuck = tally.unclaimed and batch.state is not BatchState.PAUSED and not (queue.ping() and workers.alive())
     return {
+        **kind_context(batch, directory.registry()),
         "batch": batch,
         "tally": tally,
         "newest": reports.outcomes(batch, limit=20, newest=True),
@@ -274,7 +323,12 @@ def report_context(batch: Batch) -> dict[str, Any]:
     """What the report shows."""
     shown = _outcome(request.args.get("show"))
     tally = reports.tally(batch)
+    is_offered = me().may(Permission.INVITATIONS_MAKE) and reverts.is_offered(batch)
     return {
+        **kind_context(batch, directory.registry()),
+        "is_revertible": is_offered,
+        "revert": reverts.under_way(batch) if is_offered else reverts.finished(batch),
+        "original": reverts.original(batch),
         "batch": batch,
         "tally": tally,
         "rows_by": {each: reports.outcomes(batch, each, MANY if each is shown else FEW) for each in Outcome if tally[each]},

@@ -6,7 +6,7 @@ from flask import Blueprint, render_template, request
 from werkzeug.wrappers import Response as BaseResponse
 
 from webapp.core.permissions import Permission
-from webapp.models import BatchState
+from webapp.models import BatchKind, BatchState
 from webapp.services import batches, rows
 from webapp.views.batches import row_context
 from webapp.web import allow, go, is_fragment, me, page_or_fragment
@@ -44,7 +44,13 @@ def remove(batch_id: int, row_id: int) -> str | BaseResponse:
     edit = rows.remove(batch_id, row_id, me())
     if not is_fragment():
         return go("batches.show", batch_id=batch_id, say=f"Row {edit.row.line} removed.")
-    return render_template("rows/_removed.html", edit=edit, **row_context(edit.batch))
+    return moved(edit)
+
+
+def moved(edit: rows.Edit) -> str:
+    """The answer to a row removed or put back."""
+    template = "rows/_removed.html" if edit.batch.kind is BatchKind.UPLOAD else "actions/_removed.html"
+    return render_template(template, edit=edit, **row_context(edit.batch))
 
 
 @bp.post("/restoration")
@@ -54,4 +60,4 @@ def restore(batch_id: int, row_id: int) -> str | BaseResponse:
     edit = rows.restore(batch_id, row_id, me())
     if not is_fragment():
         return go("batches.show", batch_id=batch_id)
-    return render_template("rows/_removed.html", edit=edit, **row_context(edit.batch))
+    return moved(edit)
