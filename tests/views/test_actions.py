@@ -157,12 +157,13 @@ class TestTheReview:
     def test_as_many_queries_for_fifty_as_for_two(self, admin, ana, ben, queries):
         few = begin(admin, "deactivate", ana, ben)
         many = begin(admin, "deactivate", *(make_user(f"U {n}", "Remote", ("A", "B"), email=f"u{n}@x.org") for n in range(50)))
+        two, fifty = few.id, many.id
         for path in ("", "?plan=update", "?q=@"):
             queries.clear()
-            admin.get(f"/batches/{few.id}{path}")
+            admin.get(f"/batches/{two}{path}")
             wanted = len(queries)
             queries.clear()
-            admin.get(f"/batches/{many.id}{path}")
+            admin.get(f"/batches/{fifty}{path}")
             assert len(queries) == wanted, queries
 
 

@@ -48,9 +48,11 @@ def do_now(kind: Kind, id: int, action: Action, by: User) -> str:
     Raises NotAllowed, NotThere; Conflict where the person's state is in its way; Refused where a rule is. That somebody
     becomes an administrator is not asked about here: the view has whoever does it prove that it is them, if it wants to.
     """
+    me: Ref = ("user", by.id)
     begin_write()
+    person = directory.people_by_id([(kind, id), me], held=True).get((kind, id))
+    db.session.refresh(by)  # held, too: two who demote each other at once are not both still allowed to
     registry = _checked(action, by)
-    person = directory.people_by_id([(kind, id)], held=True).get((kind, id))
     if person is None:
         raise NotThere("This person is not here any more.")
     step = actions.plan(person, action, Policy(registry, by.role.rank, protected=frozenset({by.id})))

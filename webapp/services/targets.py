@@ -88,7 +88,7 @@ _SINCE = {
 
 
 def _explained(batch: Batch, planned: Mapping[int, Step], refs: Mapping[int, Ref]) -> dict[int, Step]:
-    """The same, with who touched whom since and when, as far as the audit log knows it; one query."""
+    """The same, with who touched whom since and when, as far as the audit log knows it; two queries."""
     touched = {refs[line]: line for line, step in planned.items() if any(i.code == reverting.TOUCHED for i in step.issues)}
     explained = dict(planned)
     if not touched:
