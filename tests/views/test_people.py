@@ -95,9 +95,10 @@ class TestThePage:
         db.session.commit()
         text = owner.get(f"/users/{amelia.id}").page.text
         told = [
-            "Role changed from Remote to Analyst and device groups changed Added: Exam Laptops Removed: Library Chromebooks Maren Okafor",
-            "Invitation accepted Amelia Hart",
-            "Invited as Remote Maren Okafor",
+            "Changed amelia.hart@northfield.example: role Remote to Analyst, 1 group added, 1 group removed",
+            "Added: Exam Laptops Removed: Library Chromebooks Maren Okafor",
+            "Accepted the invitation Amelia Hart",
+            "Invited amelia.hart@northfield.example as Remote, with 1 group Maren Okafor",
         ]
         assert [each for each in told if each in text] == told
         assert sorted(told, key=text.index) == told
@@ -264,7 +265,7 @@ class TestSessions:
         admin.post(f"/users/{amelia.id}/sessions/removal")
         first.get("/", status=303)
         assert "Not signed in anywhere." in admin.get(f"/users/{amelia.id}").page.text
-        events = db.session.scalars(db.select(AuditEvent).where(AuditEvent.action == "session.ended")).all()
+        events = db.session.scalars(db.select(AuditEvent).where(AuditEvent.action == "sessions.ended")).all()
         assert [(event.actor, event.subject, event.details) for event in events] == [
             (admin.user.email, amelia.email, {"sessions": 1}),
             (admin.user.email, amelia.email, {"sessions": 2}),

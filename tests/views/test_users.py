@@ -185,7 +185,16 @@ def test_each_line_and_the_whole_list_tell_what_can_be_done(people):
     assert can["Select b.adeyemi@northfield.example"] == "add_groups remove_groups resend revoke set_groups set_role"
     assert can["Select cover.teacher07@northfield.example"] == "resend revoke"
     assert can["Select Hannah Whitcombe"] == "reactivate"
-    counts = {"set_role": 3, "set_groups": 3, "add_groups": 3, "remove_groups": 3, "deactivate": 2, "reactivate": 1, "resend": 2, "revoke": 2}
+    counts = {
+        "set_role": 3,
+        "set_groups": 3,
+        "add_groups": 3,
+        "remove_groups": 3,
+        "deactivate": 2,
+        "reactivate": 1,
+        "resend": 2,
+        "revoke": 2,
+    }
     head = page.all("input", id="pick-page")[0]
     assert (json.loads(head["data-counts"]), head["data-total"]) == (counts, "6")
     found = people.get("/users?status=unjoined&q=teacher&sort=role").page.all("input", id="pick-page")[0]

@@ -20,6 +20,7 @@ class AuditAction(StrEnum):
     SIGNED_IN = "session.started"
     SIGN_IN_FAILED = "session.refused"
     SIGNED_OUT = "session.ended"
+    SESSIONS_ENDED = "sessions.ended"
     GROUP_CREATED = "group.created"
     ALIAS_REMEMBERED = "alias.remembered"
     COLUMNS_REMEMBERED = "columns.remembered"

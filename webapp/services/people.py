@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from sqlalchemy import and_, delete, or_, select
+from sqlalchemy import and_, or_, select
 
 from webapp.core.actions import Action, Do
 from webapp.core.directory import ALL_GROUPS
 from webapp.core.errors import Conflict, NotThere, Refused
-from webapp.core.telling import told
+from webapp.core.stories import story
 from webapp.db import begin_write, db
-from webapp.models import AuditEvent, Batch, Invitation, Message, Session, User
+from webapp.models import AuditEvent, Batch, Invitation, Message, User
 from webapp.schemas.actions import ALL
-from webapp.services import actions, audit, directory
+from webapp.services import actions, audit, directory, sessions
 from webapp.services.actions import Kind
 from webapp.services.audit import AuditAction
 
@@ -109,7 +109,7 @@ def _happening(event: AuditEvent, name: str | None, batches: dict[int, Batch]) -
     return Happening(
         event,
         name or event.actor or "Muster",
-        told(event.action, event.details),
+        story(event.action, event.details, event.count, event.subject).text(event.subject),
         [group for group in was or () if group in (now or ())] if changed else [],
         [group for group in now or () if group not in (was or ())] if changed else [],
         [group for group in was or () if group not in (now or ())] if changed else [],
@@ -164,9 +164,8 @@ def end_sessions(user_id: int, by: User, session_id: int | None = None) -> int:
         raise NotThere("This user is not here any more.")
     if user.role.rank > by.role.rank:
         raise Refused("You cannot sign out somebody whose role ranks above yours.")
-    which = [Session.user_id == user_id, *([Session.id == session_id] if session_id else [])]
-    ended = db.session.scalars(delete(Session).where(*which).returning(Session.id)).all()
+    ended = sessions.end_all(user, only=session_id)
     if ended:
-        audit.record(by, AuditAction.SIGNED_OUT, user, sessions=len(ended))
+        audit.record(by, AuditAction.SESSIONS_ENDED, user, sessions=ended)
     db.session.commit()
-    return len(ended)
+    return ended

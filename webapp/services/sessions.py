@@ -6,14 +6,13 @@ import os
 import secrets
 import unicodedata
 from base64 import b64encode
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
-from sqlalchemy import delete, or_, select, update
+from sqlalchemy import delete, or_, select, true, update
 
 from webapp.core.addresses import key_of
 from webapp.core.errors import Refused
@@ -60,10 +59,10 @@ def current(token: str) -> Session | None:
     return session if session and session.user.state is UserState.ACTIVE else None
 
 
-def open_of(user: User) -> Sequence[Session]:
-    """A user's sessions that are not over, the last used first."""
-    wanted = select(Session).where(Session.user_id == user.id, ~_is_over(utcnow()))
-    return db.session.scalars(wanted.order_by(Session.seen_at.desc(), Session.id.desc())).all()
+def listed(user: User) -> list[Session]:
+    """Where this person is signed in, the latest activity first."""
+    own = select(Session).where(Session.user_id == user.id, ~_is_over(utcnow()))
+    return list(db.session.scalars(own.order_by(Session.seen_at.desc(), Session.id.desc())))
 
 
 # Commands
@@ -141,6 +140,14 @@ def end(token: str) -> None:
         audit.record(session.user, AuditAction.SIGNED_OUT, session.user)
         db.session.delete(session)
     db.session.commit()
+
+
+def end_all(user: User, keep: int | None = None, only: int | None = None) -> int:
+    """Part of a command: this person's sessions end, but for one that is kept. only: the one that is meant. -> how many."""
+    kept = Session.id != keep if keep is not None else true()
+    meant = Session.id == only if only is not None else true()
+    gone = db.session.scalars(delete(Session).where(Session.user_id == user.id, kept, meant).returning(Session.id))
+    return len(gone.all())
 
 
 def refuse_access(user_id: int, path: str, address: str) -> None:

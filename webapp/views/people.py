@@ -9,6 +9,7 @@ from flask import Blueprint, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
 from webapp.core.actions import Action, Do
+from webapp.core.devices import device
 from webapp.core.directory import Registry
 from webapp.core.errors import NotThere, Refused
 from webapp.core.permissions import Permission
@@ -79,7 +80,8 @@ def page(kind: Kind, id: int) -> str:
         messages=people.messages(invitations),
         events=events if me().may(Permission.AUDIT_READ) else None,
         has_more=has_more,
-        sessions=sessions.open_of(person) if isinstance(person, User) and may_sign_out else None,
+        sessions=sessions.listed(person) if isinstance(person, User) and may_sign_out else None,
+        device=device,
         **context(directory.registry()),
     )
 
