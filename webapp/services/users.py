@@ -62,7 +62,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """One page of the list. tally: how many there are by status, role and whether they are oneself, whatever the filter's status."""
+    """One page of the list. tally: how many there are by status, role and whether it is oneself, of any status."""
 
     page: Page[Entry]
     tally: dict[tuple[Status, int, bool], int]
