@@ -85,7 +85,7 @@ class TestTheReview:
         group = make_group("Teacher Laptops")
         batch = begin(admin, "add_groups", ana, groups=[str(group.id)])
         page = admin.get(f"/batches/{batch.id}").page
-        assert "Add 1 group to 1 person." in page.text
+        assert "Add “Teacher Laptops” to 1 person." in page.text
         assert "Student Devices Added: Teacher Laptops" in page.text
         other = begin(admin, "set_role", ana, role=role("Remote").id)
         assert "Remote was Analyst" in admin.get(f"/batches/{other.id}").page.text

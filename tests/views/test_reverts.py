@@ -237,7 +237,8 @@ class TestReverted:
         confirm(admin, batch)
         processing.work_off(batch.id, 1)
         admin.post(f"/batches/{batch.id}/cancellation")
-        assert plans(undo := revert(admin, batch)) == {"ana": ("update", "")}
+        undo = revert(admin, batch)
+        assert plans(undo) == {"ana": ("update", "")}
         carry_out(admin, undo)
         assert now(ana) == ("Analyst", {"Student Devices"})
         assert db.session.get(Batch, batch.id).state is BatchState.REVERTED

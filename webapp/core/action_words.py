@@ -44,7 +44,7 @@ def words_of(action: Action) -> Words:
 
 def named(action: Action, n: int, registry: Registry) -> str:
     """What it does to so many: "Deactivate 12 people"."""
-    people, groups = plural(n, "person"), ALL_GROUPS if action.everything else plural(len(action.groups), "group")
+    people, groups = plural(n, "person"), _groups(action, registry)
     invitations = "invitation" if n == 1 else "invitations"
     match action.do:
         case Do.SET_ROLE:
@@ -61,6 +61,13 @@ def named(action: Action, n: int, registry: Registry) -> str:
         case Do.REVOKE:
             return f"Revoke the {invitations} of {people}"
     return f"{action.do.value.capitalize()} {people}"
+
+
+def _groups(action: Action, registry: Registry) -> str:
+    if action.everything:
+        return ALL_GROUPS
+    one = registry.group_by_id.get(next(iter(action.groups))) if len(action.groups) == 1 else None
+    return f"“{one.name}”" if one else plural(len(action.groups), "group")
 
 
 def reverted(counts: Mapping[str, int]) -> str:

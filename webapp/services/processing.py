@@ -104,6 +104,7 @@ def _shared(batch_id: int) -> Batch:
 
 def _begin_work(batch_id: int) -> None:
     """A command: from queued to processing, once; rows with nothing to do get their outcome in one statement each."""
+    begin_write()  # lets go of the shared hold: two workers would wait for each other's
     batch = batches.locked(batch_id)
     if batch.state is BatchState.QUEUED:
         batch.state = BatchState.PROCESSING

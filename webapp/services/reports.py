@@ -74,24 +74,26 @@ def tally(batch: Batch) -> Tally:
     )
     by_outcome: Counter[str] = Counter()
     skipped: Counter[str] = Counter()
-    unclaimed = 0
+    unclaimed = emails = 0
     for outcome, plan, n in db.session.execute(query):
         if outcome is not None:
             by_outcome[outcome] += n
+            emails += n if outcome is Outcome.WAITING else 0
             skipped[plan] += n if outcome is Outcome.SKIPPED else 0
         elif plan in (Plan.INVITE, Plan.UPDATE):
             unclaimed += n
+            emails += n if plan is Plan.INVITE else 0
     made = Tally(by_outcome, batch.to_send, unclaimed, None, skipped)
-    return replace(made, time_left=_time_left(batch, made)) if made.waiting and made.settled else made
+    return replace(made, time_left=_time_left(batch, made, emails)) if made.waiting and made.settled else made
 
 
-def _time_left(batch: Batch, tally: Tally) -> timedelta | None:
-    """At the pace so far, no faster than the throttle lets it, and not before the last message is due."""
+def _time_left(batch: Batch, tally: Tally, emails: int) -> timedelta | None:
+    """At the pace so far, no faster than the throttle lets the e-mails go, and not before the last message is due."""
     if batch.confirmed_at is None:
         return None
     now = utcnow()
     paced = (now - batch.confirmed_at) / tally.settled * tally.waiting
-    throttled = timedelta(minutes=tally.waiting / directory.settings().mail_rate)
+    throttled = timedelta(minutes=emails / directory.settings().mail_rate)
     last_due = select(func.max(Message.due_at)).join(Row, Row.id == Message.row_id)
     due_at = db.session.scalar(last_due.where(Row.batch_id == batch.id, Message.state == MessageState.QUEUED))
     return max(paced, throttled, due_at - now if due_at else timedelta())
