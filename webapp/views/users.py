@@ -9,7 +9,6 @@ from urllib.parse import urlencode
 
 from flask import Blueprint, Response, request, url_for
 
-from webapp.core.actions import Do
 from webapp.core.people import Filter, Sort, Status
 from webapp.core.permissions import Permission
 from webapp.core.template import write
@@ -45,7 +44,7 @@ def index() -> tuple[str, int]:
         listing=listing,
         wanted=wanted,
         counts=counts,
-        acting=any(me().may(do.permission) for do in Do),
+        picking=me().may(Permission.INVITATIONS_MAKE),
         filter=urlencode(wanted.args(sort=Sort.NAME)),
         statuses=[(NAMES[status], listing.counts[status], status) for status in Status],
         at=partial(address, wanted),
