@@ -265,7 +265,9 @@ class TestSessions:
         admin.post(f"/users/{amelia.id}/sessions/removal")
         first.get("/", status=303)
         assert "Not signed in anywhere." in admin.get(f"/users/{amelia.id}").page.text
-        events = db.session.scalars(db.select(AuditEvent).where(AuditEvent.action == "sessions.ended")).all()
+        events = db.session.scalars(
+            db.select(AuditEvent).where(AuditEvent.action == "sessions.ended").order_by(AuditEvent.id)
+        ).all()
         assert [(event.actor, event.subject, event.details) for event in events] == [
             (admin.user.email, amelia.email, {"sessions": 1}),
             (admin.user.email, amelia.email, {"sessions": 2}),

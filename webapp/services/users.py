@@ -84,9 +84,9 @@ class Listing:
 def listing(wanted: Filter, page: int = 1, by: User | None = None) -> Listing:
     """Users and pending invitations in the order asked for, a page at a time; six queries, however many there are."""
     everybody = _people(replace(wanted, status=None)).subquery()
-    is_own = and_(everybody.c.kind == "user", everybody.c.id == (by.id if by else 0))
-    kinds = everybody.c.status, everybody.c.role_id, case((is_own, 1), else_=0)
-    counted = select(*kinds, func.count()).group_by(*kinds)
+    is_own = case((and_(everybody.c.kind == "user", everybody.c.id == (by.id if by else 0)), 1), else_=0).label("own")
+    # Grouped by the label: PostgreSQL takes two expressions with parameters for different ones.
+    counted = select(everybody.c.status, everybody.c.role_id, is_own, func.count()).group_by("status", "role_id", "own")
     tally = {(Status(status), role_id, bool(own)): n for status, role_id, own, n in db.session.execute(counted)}
     total = sum(n for (status, *_), n in tally.items() if not wanted.status or status in wanted.status.parts)
     number = page_of(page, total, PAGE)
