@@ -65,7 +65,8 @@ def stage_again(batch_id: int, by: User) -> Batch:
         plans.count(batch, Plan.ATTENTION, {}, "", +1)  # until refresh() below plans it
     db.session.flush()
     refresh(batch)
-    audit.record(by, AuditAction.BATCH_UPLOADED, batch, rows=len(rows), again=old.id)
+    begun = AuditAction.BATCH_UPLOADED if batch.kind is BatchKind.UPLOAD else AuditAction.BATCH_STAGED
+    audit.record(by, begun, batch, rows=len(rows), again=old.id)
     db.session.commit()
     return batch
 

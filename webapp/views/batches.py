@@ -159,11 +159,11 @@ def row_context(batch: Batch) -> dict[str, Any]:
     }
 
 
-def kind_context(batch: Batch, registry: Registry) -> dict[str, Any]:
+def kind_context(batch: Batch, known: Registry | None = None) -> dict[str, Any]:
     """What an action or a revert is called: `kind_words`, and in `does` what is done to how many; None for an upload."""
     if batch.kind is BatchKind.UPLOAD:
         return {"kind_words": None}
-    action = batch.doing
+    action, registry = batch.doing, known or directory.registry()
     if batch.kind is BatchKind.REVERT or action is None:
         words, does = action_words.REVERT, action_words.reverted(batch.counts)
     else:
@@ -310,7 +310,7 @@ def progress_context(batch: Batch) -> dict[str, Any]:
     tally = reports.tally(batch)
     stuck = tally.unclaimed and batch.state is not BatchState.PAUSED and not (queue.ping() and workers.alive())
     return {
-        **kind_context(batch, directory.registry()),
+        **kind_context(batch),
         "batch": batch,
         "tally": tally,
         "newest": reports.outcomes(batch, limit=20, newest=True),
@@ -325,7 +325,7 @@ def report_context(batch: Batch) -> dict[str, Any]:
     tally = reports.tally(batch)
     is_offered = me().may(Permission.INVITATIONS_MAKE) and reverts.is_offered(batch)
     return {
-        **kind_context(batch, directory.registry()),
+        **kind_context(batch),
         "is_revertible": is_offered,
         "revert": reverts.under_way(batch) if is_offered else reverts.finished(batch),
         "original": reverts.original(batch),
