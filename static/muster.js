@@ -154,7 +154,7 @@
     if (!asks || !$("#ask") || form.dataset.confirmed) { delete form.dataset.confirmed; return; }
     e.preventDefault();
     e.stopImmediatePropagation();
-    if (!(await ask(asks.dataset.confirm, asks.dataset.confirmButton ?? label(submitter), asks.dataset.confirmKeep))) return;
+    if (!(await ask(asks.dataset.confirm, asks.dataset.confirmButton ?? label(submitter), asks.dataset.confirmKeep, asks.dataset.confirmTone))) return;
     form.dataset.confirmed = "yes";
     form.requestSubmit(submitter);
   }, true);

@@ -1,5 +1,4 @@
-// Rows selected in the review, and what belongs to changes of many rows: which fix was dismissed, where the focus goes.
-// The selection is kept by the ids of rows, because answers replace the rows; nothing of it is stored.
+// What belongs to changes of many rows in the review: which fix was dismissed, where the focus goes. Which rows are picked: picks.js.
 "use strict";
 (() => {
   const $ = (selector, root = document) => root.querySelector(selector);
@@ -9,80 +8,6 @@
       const found = e.target instanceof Element && e.target.closest(selector);
       if (found) handler(e, found);
     });
-  const rowsOf = (n) => `${n.toLocaleString("en")} ${n === 1 ? "row" : "rows"}`;
-
-  // ------------------------------------------------------------------------------------------ Selected rows
-
-  const bar = $("#selection");
-  const chosen = new Set(); // ids of rows
-  let everything = false; // all that the filter finds, also what is on other pages
-  let last = null; // the id that a Shift-click counts from
-
-  const boxes = () => $$("#rows [data-pick]");
-  const total = () => Number($("#pick-page")?.dataset.total ?? 0);
-
-  function show() {
-    if (!bar) return;
-    const shown = boxes(), page = $("#pick-page");
-    for (const box of shown) {
-      box.checked = everything || chosen.has(box.value);
-      box.closest("tr").setAttribute("aria-selected", String(box.checked));
-    }
-    const ticked = shown.filter((box) => box.checked).length, count = everything ? total() : chosen.size;
-    if (page) { page.checked = ticked > 0 && ticked === shown.length; page.indeterminate = ticked > 0 && !page.checked; }
-    $("#selected-rows").value = [...chosen].join(",");
-    $("#selected-all").value = everything ? "1" : "";
-    $("#selected-count").textContent = `${rowsOf(count)} selected`;
-    for (const part of $$("[data-count]", bar)) part.textContent = count.toLocaleString("en");
-    for (const part of $$("[data-selected]")) part.textContent = rowsOf(count);
-    const more = $("#select-everything");
-    more.hidden = everything || !page?.checked || total() <= shown.length;
-    more.textContent = `Select all ${rowsOf(total())}${page && "found" in page.dataset ? " of this filter" : ""}`;
-    bar.hidden = count === 0;
-  }
-  function clear() {
-    const inside = bar.contains(document.activeElement);
-    chosen.clear();
-    everything = false;
-    last = null;
-    show();
-    if (inside) $("#pick-page")?.focus();
-  }
-  function pick(box, wanted) {
-    if (wanted) chosen.add(box.value);
-    else chosen.delete(box.value);
-  }
-
-  if (bar) {
-    on("click", "#rows [data-pick]", (e, box) => {
-      if (everything) { everything = false; for (const other of boxes()) chosen.add(other.value); }
-      const all = boxes(), from = all.findIndex((other) => other.value === last), to = all.indexOf(box);
-      const range = e.shiftKey && from >= 0 ? all.slice(Math.min(from, to), Math.max(from, to) + 1) : [box];
-      for (const other of range) pick(other, box.checked);
-      last = box.value;
-      show();
-    });
-    on("change", "#pick-page", (_, page) => {
-      everything = false;
-      for (const box of boxes()) pick(box, page.checked);
-      if (!page.checked) chosen.clear();
-      show();
-    });
-    on("click", "#select-everything", () => { everything = true; show(); $("#selected-count").focus(); });
-    on("click", "#selection-clear", clear);
-    document.addEventListener("keydown", (e) => {
-      if (e.key !== "Escape" || e.defaultPrevented || bar.hidden || $("dialog:modal, [popover]:popover-open")) return;
-      if (e.target.closest?.("input:not([type=checkbox]), select, textarea")) return; // there it cancels what is typed
-      e.preventDefault();
-      clear();
-    });
-    document.addEventListener("htmx:after:swap", () => {
-      // Rows that an answer took from the page are selected no more: what cannot be seen must not be changed.
-      if ($("#rows")) for (const id of chosen) if (!document.getElementById(`row-${id}-pick`)) chosen.delete(id);
-      show();
-    });
-    show();
-  }
 
   // ------------------------------------------------------------------------------------------ Answers
 
@@ -91,7 +16,7 @@
     const source = e.target, { status } = e.detail.ctx.response ?? {};
     if (!(source instanceof Element) || !status || status >= 400) return;
     if (source.matches("[data-closes]")) { source.closest("dialog")?.close(); source.reset(); }
-    if (source.closest("#selection, #selection-roles, #regroup")) clear();
+    if (source.closest("#selection, #selection-roles, #regroup")) document.dispatchEvent(new Event("muster:unpick"));
   });
 
   // A toast that offers to undo goes when the next step is told: it may be that very step which was undone by other means.

@@ -106,11 +106,15 @@ def page_or_fragment(page: str, fragment: str, /, status: int = 200, **context: 
     return render_template(fragment if is_fragment() else page, **context), status
 
 
-def go(endpoint: str, *, say: str | None = None, **values: Any) -> BaseResponse:
-    """After a command: on to a page, by redirect or, for htmx, by HX-Redirect; `say` becomes its toast."""
+def go(endpoint: str, *, say: str | None = None, back: str | None = None, **values: Any) -> BaseResponse:
+    """After a command: on to a page, by redirect or, for htmx, by HX-Redirect; `say` becomes its toast.
+
+    back: the path that a form came from, which goes before the endpoint where it is one of ours.
+    """
     if say:
         flash(say)
-    target = url_for(endpoint, **values)
+    path = safe_next(back)
+    target = request.script_root + path if path else url_for(endpoint, **values)
     if is_fragment():
         return Response(status=200, headers={"HX-Redirect": target})
     return redirect(target, 303)

@@ -196,7 +196,7 @@ def test_an_untidy_file_is_tidied_and_the_tidying_counted():
         ("'-", "-"),
         ("'@here", "@here"),
         (" '=1", "=1"),
-        ("''=1", "''=1"),
+        ("''=1", "'=1"),
         ("'quoted'", "'quoted'"),
         ("O'Hara", "O'Hara"),
     ],

@@ -55,9 +55,13 @@ def test_a_formula_is_escaped(start):
     assert escape(start + "cmd|' /C calc'!A0") == "'" + start + "cmd|' /C calc'!A0"
 
 
-@pytest.mark.parametrize("cell", ["", "ana@x.org", "a=b", "'=1", " =1", "O'Hara"])
+@pytest.mark.parametrize("cell", ["", "ana@x.org", "a=b", " =1", "O'Hara"])
 def test_other_cells_are_left_as_they_are(cell):
     assert escape(cell) == cell
+
+
+def test_what_has_a_quote_before_a_formula_already_gets_another():
+    assert escape("'=1") == "''=1"
 
 
 def test_a_download_is_what_excel_reads():
@@ -86,6 +90,6 @@ def test_a_download_can_be_uploaded_again(rows):
         assert [line.cells for line in table.lines] == [row for row in expected if any(row)]
 
 
-@given(cells.map(clean).filter(lambda cell: not cell.startswith(("'=", "'+", "'-", "'@"))))
+@given(cells.map(clean))
 def test_a_cell_once_cleaned_comes_back_from_a_download_unchanged(cell):
     assert clean(escape(cell)) == cell

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from collections import Counter
 from datetime import timedelta
 
 import pytest
 
 from tests.factories import make_invitation, make_user, role
+from webapp.db import utcnow
 from webapp.models import InvitationState, UserState
 
 EXAM, LIBRARY = "Exam Laptops", "Library Chromebooks"
@@ -36,7 +39,7 @@ def test_users_and_invitations_stand_in_one_table_by_name(people):
     assert listed(page) == [
         "Amelia Hart", "b.adeyemi@", "Björn Håkansson", "cover.teacher07@", "Hannah Whitcombe", "Maren Okafor",
     ]  # fmt: skip
-    assert "All 6 Active 3 Invited 1 Expired 1 Deactivated 1" in page.text
+    assert "All 6 Active 3 Invited 1 Expired 1 Not joined yet 2 Deactivated 1" in page.text
     assert "Exam Laptops Library Chromebooks +1 more: Student Devices" in page.text
     assert "Not joined yet" in page.text
     assert "1–6 of 6" in page.text
@@ -55,6 +58,13 @@ def test_users_and_invitations_stand_in_one_table_by_name(people):
         ("q=H%C3%85KANSSON", ["Björn Håkansson"]),
         ("q=%25", []),
         ("q=amelia&status=invited", []),
+        ("q=HART+amelia", ["Amelia Hart"]),
+        ("status=unjoined", ["b.adeyemi@", "cover.teacher07@"]),
+        ("group=none", ["cover.teacher07@", "Hannah Whitcombe"]),
+        ("sort=-name&status=active", ["Maren Okafor", "Björn Håkansson", "Amelia Hart"]),
+        ("sort=role", ["Maren Okafor", "b.adeyemi@", "Amelia Hart", "Björn Håkansson", "cover.teacher07@", "Hannah Whitcombe"]),
+        ("sort=-role&status=active", ["Björn Håkansson", "Amelia Hart", "Maren Okafor"]),
+        ("sort=status", ["Amelia Hart", "Björn Håkansson", "Maren Okafor", "b.adeyemi@", "cover.teacher07@", "Hannah Whitcombe"]),
         ("status=nonsense&role=x&page=y", None),
     ],
 )
@@ -66,7 +76,7 @@ def test_the_list_is_narrowed_by_its_address(people, query, found):
 def test_the_list_is_narrowed_by_role_and_by_group(people):
     page = people.get(f"/users?role={role('Remote').id}").page
     assert listed(page) == ["cover.teacher07@", "Hannah Whitcombe"]
-    assert "All 2 Active 0 Invited 0 Expired 1 Deactivated 1" in page.text
+    assert "All 2 Active 0 Invited 0 Expired 1 Not joined yet 1 Deactivated 1" in page.text
     exam = next(each.id for each in make_user("X Y", groups=(EXAM,)).groups)
     names = listed(people.get(f"/users?group={exam}&status=active").page)
     assert names == ["Amelia Hart", "Björn Håkansson", "Maren Okafor"]  # All groups includes it
@@ -135,3 +145,76 @@ def test_who_may_only_look_gets_no_dialog(people, sign_in):
     assert "Invite Users" not in page.text
     assert not page.all("dialog", id="invite")
     sign_in("Broadcaster").get("/users", status=403)
+
+
+def test_by_activity_the_newest_comes_first_and_who_was_never_here_last(owner):
+    now = utcnow()
+    make_user("Amelia Hart", seen_at=now - timedelta(days=2))
+    make_user("Björn Håkansson")
+    make_user("Hannah Whitcombe", seen_at=now - timedelta(days=9))
+    make_invitation("b.adeyemi@northfield.example", expires_in=timedelta(days=-5))
+    newest = ["Maren Okafor", "Amelia Hart", "b.adeyemi@", "Hannah Whitcombe", "Björn Håkansson"]
+    assert listed(owner.get("/users?sort=-activity").page) == newest
+    assert listed(owner.get("/users?sort=activity").page) == [*reversed(newest[:-1]), "Björn Håkansson"]
+
+
+def test_a_heading_says_how_it_sorts_and_turns_it(people):
+    page = people.get("/users?status=active").page
+    assert [a.get("aria-sort") for a in page.all("th") if "aria-sort" in a] == ["ascending"]
+    assert page.all("a", id="sort-name")[0]["href"] == "/users?status=active&sort=-name"
+    assert page.all("a", id="sort-activity")[0]["href"] == "/users?status=active&sort=-activity"
+    page = people.get("/users?sort=-role&page=1").page
+    assert [a.get("aria-sort") for a in page.all("th") if "aria-sort" in a] == ["descending"]
+    assert page.all("a", id="sort-role")[0]["href"] == "/users?sort=role"
+
+
+def test_a_search_answers_the_list_alone_and_says_how_many(people):
+    answer = people.get("/users?q=amelia&sort=-role", htmx=True)
+    assert not answer.page.whole
+    assert "1 person found" in answer.page.text
+    assert answer.page.values("sort") == ["-role"]
+    restored = {"HX-History-Restore-Request": "true", "HX-Request-Type": "full"}
+    assert people.get("/users?q=amelia", headers=restored).page.whole
+
+
+def test_each_line_and_the_whole_list_tell_what_can_be_done(people):
+    page = people.get("/users").page
+    can = {a["aria-label"]: a["data-can"] for a in page.all("input") if "data-pick" in a}
+    assert not can["Select Maren Okafor"]
+    assert can["Select Amelia Hart"] == "add_groups deactivate remove_groups set_groups set_role"
+    assert can["Select b.adeyemi@northfield.example"] == "add_groups remove_groups resend revoke set_groups set_role"
+    assert can["Select cover.teacher07@northfield.example"] == "resend revoke"
+    assert can["Select Hannah Whitcombe"] == "reactivate"
+    counts = {
+        "set_role": 3,
+        "set_groups": 3,
+        "add_groups": 3,
+        "remove_groups": 3,
+        "deactivate": 2,
+        "reactivate": 1,
+        "resend": 2,
+        "revoke": 2,
+    }
+    head = page.all("input", id="pick-page")[0]
+    assert (json.loads(head["data-counts"]), head["data-total"]) == (counts, "6")
+    found = people.get("/users?status=unjoined&q=teacher&sort=role").page.all("input", id="pick-page")[0]
+    assert (json.loads(found["data-counts"])["resend"], found["data-filter"]) == (1, "status=unjoined&q=teacher")
+
+
+def test_the_counts_of_the_whole_list_are_those_of_its_lines(people, sign_in):
+    for n in range(4):
+        make_user(f"Admin {n}", "Admin")
+        make_invitation(f"z{n}@northfield.example", "Admin")
+    for who in ("Owner", "Admin"):
+        page = sign_in(who).get("/users").page
+        lines = Counter(do for a in page.all("input") if "data-pick" in a for do in a["data-can"].split())
+        counts = json.loads(page.all("input", id="pick-page")[0]["data-counts"])
+        assert {do: n for do, n in counts.items() if n} == lines
+
+
+def test_who_may_only_look_gets_no_boxes_and_no_menus(people, sign_in):
+    page = sign_in("Investigator").get("/users").page
+    assert not [a for a in page.all("input") if "data-pick" in a]
+    assert not page.all("div", id="selection")
+    assert "Actions for" not in str(page.tags)
+    assert page.all("a", id="export")

@@ -155,13 +155,13 @@ _EDGES = "".join(
     or "\u202a" <= character <= "\u202e"
     or "\u2066" <= character <= "\u2069"
 ) + "\ufeff"  # fmt: skip
-_ESCAPED = tuple("'" + start for start in FORMULA_STARTS)
+_FORMULA_STARTS = tuple(FORMULA_STARTS)
 
 
 def clean(cell: str) -> str:
     """A cell without what is invisible at its edges, and without one ' before what looks like a formula."""
     cell = cell.strip(_EDGES)
-    if cell.startswith(_ESCAPED):
+    if cell.startswith("'") and cell.lstrip("'").startswith(_FORMULA_STARTS):
         cell = cell[1:].strip(_EDGES)
     return cell
 

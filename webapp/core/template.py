@@ -29,8 +29,11 @@ def template(roles: Sequence[str], groups: Sequence[str]) -> bytes:
 
 
 def escape(cell: str) -> str:
-    """A cell with a ' in front where a spreadsheet would take it for a formula (OWASP: CSV Injection)."""
-    return "'" + cell if cell.startswith(tuple(FORMULA_STARTS)) else cell
+    """A cell with a ' in front where a spreadsheet would take it for a formula (OWASP: CSV Injection).
+
+    One that has a ' there already gets another, because reading drops one.
+    """
+    return "'" + cell if cell.lstrip("'").startswith(tuple(FORMULA_STARTS)) else cell
 
 
 def write(header: Sequence[str], rows: Iterable[Sequence[str]]) -> bytes:

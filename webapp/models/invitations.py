@@ -35,6 +35,7 @@ class Invitation(Model):
         ),
         Index("ix_invitations_email_key", "email_key"),
         Index("ix_invitations_batch_id", "batch_id"),
+        Index("ix_invitations_user_id", "user_id"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)

@@ -9,12 +9,12 @@ from webapp.core import action_words, actions
 from webapp.core.actions import Action, Do
 from webapp.core.directory import Registry
 from webapp.core.errors import Conflict, NotAllowed, NotThere, Refused, TooOften
+from webapp.core.people import Filter
 from webapp.core.planning import Plan, Policy, Ref, Step
 from webapp.db import begin_write, db
 from webapp.models import Batch, BatchKind, Invitation, User
 from webapp.services import audit, batches, directory, steps, targets, users
 from webapp.services.audit import AuditAction
-from webapp.services.users import Filter
 
 Kind = Literal["user", "invitation"]
 Chosen = frozenset[Ref] | Filter

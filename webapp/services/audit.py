@@ -40,6 +40,7 @@ class AuditAction(StrEnum):
     ROLE_CREATED = "role.created"
     ROLE_CHANGED = "role.changed"
     ROLE_DELETED = "role.deleted"
+    SESSIONS_ENDED = "sessions.ended"
     GROUP_CREATED = "group.created"
     GROUP_CHANGED = "group.changed"
     GROUP_MERGED = "group.merged"

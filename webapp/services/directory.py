@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from flask import current_app
-from sqlalchemy import ColumnElement, Table, case, event, func, select, update
+from sqlalchemy import ColumnElement, Select, Table, case, event, func, select, update
 from sqlalchemy.orm import Session, SessionTransaction
 
 from webapp.config import Settings
@@ -142,15 +142,7 @@ def _invitations(
 ) -> Iterator[tuple[str, Person]]:
     """With the e-mail's key."""
     groups = _memberships(invitation_groups, Invitation, is_wanted)
-    newest = (
-        select(func.max(Message.id))
-        .join(Invitation, Invitation.id == Message.invitation_id)
-        .where(is_wanted, Message.kind == MessageKind.INVITATION)
-        .group_by(Message.invitation_id)
-    )
-    failed = set(
-        db.session.scalars(select(Message.invitation_id).where(Message.id.in_(newest), Message.state == MessageState.FAILED))
-    )
+    failed = set(db.session.scalars(failed_invitations(is_wanted)))
     columns = (
         Invitation.email_key,
         Invitation.id,
@@ -181,6 +173,17 @@ def _sendings(is_wanted: ColumnElement[bool]) -> dict[int, tuple[int, int]]:
     )
     rows = db.session.execute(counted)
     return {id: (sent, recent - (1 if first > hour_ago else 0)) for id, sent, recent, first in rows}
+
+
+def failed_invitations(*which: ColumnElement[bool]) -> Select[int | None]:
+    """The ids of invitations whose last e-mail failed for good. which: conditions on Invitation."""
+    newest = (
+        select(func.max(Message.id))
+        .join(Invitation, Invitation.id == Message.invitation_id)
+        .where(*which, Message.kind == MessageKind.INVITATION)
+        .group_by(Message.invitation_id)
+    )
+    return select(Message.invitation_id).where(Message.id.in_(newest), Message.state == MessageState.FAILED)
 
 
 def _memberships(table: Table, owner: type[User] | type[Invitation], is_wanted: Any) -> defaultdict[int, list[int]]:

@@ -11,6 +11,7 @@ from sqlalchemy.exc import IntegrityError
 
 from webapp.core.directory import ALL_GROUPS, fold
 from webapp.core.errors import Conflict, NotThere, Refused
+from webapp.core.people import Filter
 from webapp.db import begin_write, db
 from webapp.models import Alias, AliasKind, Group, Invitation, InvitationState, Role, User
 from webapp.models.groups import invitation_groups, user_groups
@@ -19,7 +20,7 @@ from webapp.services import aliases, audit, directory, users
 from webapp.services.aliases import TAKEN
 from webapp.services.audit import AuditAction
 from webapp.services.invitations import unless_beaten
-from webapp.services.users import Filter, Listing
+from webapp.services.users import Listing
 
 EXAMPLES = ("Student Devices", "Teacher Laptops", "Library Chromebooks", "Science Lab iPads", "Exam Laptops", "Admin Office")
 

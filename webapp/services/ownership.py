@@ -5,12 +5,13 @@ from __future__ import annotations
 from sqlalchemy import delete, select, update
 
 from webapp.core.errors import Conflict, NotThere, Refused
+from webapp.core.people import Filter, Status
 from webapp.db import begin_write, db
 from webapp.models import OWNER_ROLE_ID, Organisation, User, UserState
 from webapp.models.groups import user_groups
 from webapp.services import audit, directory, users
 from webapp.services.audit import AuditAction
-from webapp.services.users import Filter, Listing, Status
+from webapp.services.users import Listing
 
 # Questions
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
+from functools import partial
 from typing import Any
 
-from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask import Blueprint, flash, render_template, request, url_for
 from marshmallow import ValidationError
 from werkzeug.wrappers import Response as BaseResponse
 
@@ -16,8 +16,7 @@ from webapp.forms import GroupForm, GroupsForm, tell
 from webapp.models import AliasKind
 from webapp.services import aliases, groups
 from webapp.services.groups import EVERYTHING, Counted
-from webapp.services.users import Listing
-from webapp.web import LARGEST, allow, go, me, number, safe_next
+from webapp.web import LARGEST, allow, go, me, number
 
 bp = Blueprint("groups", __name__, url_prefix="/groups")
 
@@ -41,10 +40,8 @@ def create() -> BaseResponse | tuple[str, int]:
     except (ValidationError, Refused) as refusal:
         tell(form, refusal)
         return page(form, is_open=True), 422
-    back = safe_next(form.next.data)
     said = f"{plural(len(added), 'group')} added." if len(added) > 1 else f"“{added[0].name}” added."
-    answer = go("groups.index", say=said)
-    return redirect(request.script_root + back, 303) if back else answer
+    return go("groups.index", say=said, back=form.next.data)
 
 
 @bp.post("/<int:group_id>")
@@ -108,7 +105,7 @@ def members_page(group: Counted, problem: str = "") -> str:
         search=search,
         listing=listing,
         through_all=groups.everything() if group.id != EVERYTHING else None,
-        pager=pager(group, search, listing),
+        at=partial(address_of, group, q=search or None),
         other_names=aliases.words(AliasKind.GROUP)[group.id],
         word=request.form.get("word", ""),
         problem=problem,
@@ -120,17 +117,6 @@ def address_of(group: Counted, **found: Any) -> str:
     if group.id == EVERYTHING:
         return url_for("groups.everything", **found)
     return url_for("groups.show", group_id=group.id, **found)
-
-
-def pager(group: Counted, search: str, listing: Listing) -> SimpleNamespace:
-    """What the pager shows and links to."""
-    return SimpleNamespace(
-        start=listing.start,
-        end=listing.end,
-        total=listing.total,
-        prev_url=address_of(group, q=search or None, page=listing.page - 1) if listing.page > 1 else None,
-        next_url=address_of(group, q=search or None, page=listing.page + 1) if listing.has_next else None,
-    )
 
 
 @bp.post("/<int:group_id>/names")

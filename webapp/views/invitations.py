@@ -81,7 +81,9 @@ def create() -> BaseResponse | tuple[str, int]:
 @allow(Permission.INVITATIONS_MAKE)
 def send_again(invitation_id: int) -> BaseResponse:
     """Resend: the link already sent stays good, its time is extended."""
-    return go("users.index", say=actions.do_now("invitation", invitation_id, Action(Do.RESEND), me()))
+    return go(
+        "users.index", say=actions.do_now("invitation", invitation_id, Action(Do.RESEND), me()), back=request.form.get("next")
+    )
 
 
 @bp.post("/<int:invitation_id>/link")

@@ -8,10 +8,10 @@ from urllib.parse import urlsplit
 from flask import Blueprint, render_template
 
 from webapp.config import Settings
+from webapp.core.people import Status
 from webapp.core.permissions import Permission
 from webapp.core.words import plural
 from webapp.services import directory, groups, roles, users
-from webapp.services.users import Status
 from webapp.web import SIGNED_IN, allow, me
 
 bp = Blueprint("settings", __name__, url_prefix="/settings")

@@ -1,77 +1,108 @@
-"""Role Management: users and invitations in one table."""
+"""Role Management: users and invitations in one table, and the same as a file."""
 
 from __future__ import annotations
 
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
+from urllib.parse import urlencode
 
-from flask import Blueprint, render_template, request, url_for
+from flask import Blueprint, Response, request, url_for
 
+from webapp.core.people import Filter, Sort, Status
 from webapp.core.permissions import Permission
+from webapp.core.template import write
+from webapp.db import utcnow
 from webapp.services import directory, users
-from webapp.services.users import Filter, Listing, Status
+from webapp.views.batches import download
 from webapp.views.invitations import dialog_context
-from webapp.web import allow, number
+from webapp.views.people import context as person_context
+from webapp.web import allow, me, number, page_or_fragment
 
 bp = Blueprint("users", __name__, url_prefix="/users")
+
+NAMES = {
+    Status.ACTIVE: "Active",
+    Status.INVITED: "Invited",
+    Status.EXPIRED: "Expired",
+    Status.UNJOINED: "Not joined yet",
+    Status.DEACTIVATED: "Deactivated",
+}
 
 
 @bp.get("")
 @allow(Permission.USERS_SEE)
-def index() -> str:
+def index() -> tuple[str, int]:
     """The list; `?invite=bulk` or `?invite=single` opens the dialog."""
     wanted = asked_for()
-    listing = users.listing(wanted, number(request.args, "page") or 1)
+    listing = users.listing(wanted, number(request.args, "page") or 1, me())
     registry = directory.registry()
-    return render_template(
+    counts = users.doable_to_all(listing, wanted, me(), registry)
+    return page_or_fragment(
         "users/index.html",
+        "users/_found.html",
         listing=listing,
         wanted=wanted,
-        registry=registry,
-        statuses=[(status, listing.counts[status], address(wanted, status=status)) for status in Status],
-        all_address=address(wanted, status=None),
-        pager=pager(wanted, listing),
+        counts=counts,
+        picking=me().may(Permission.INVITATIONS_MAKE),
+        filter=urlencode(wanted.args(sort=Sort.NAME)),
+        statuses=[(NAMES[status], listing.counts[status], status) for status in Status],
+        at=partial(address, wanted),
+        columns=columns(wanted),
         nobody=said_of_nobody(wanted, registry),
+        export=url_for("users.export", **wanted.args()),
+        left_out=said_of_export(users.left_out(wanted, listing)),
         alone=not wanted.is_on and listing.everybody < 2,
+        **person_context(registry),
         **dialog_context(),
     )
 
 
+@bp.get("/export.csv")
+@allow(Permission.USERS_SEE)
+def export() -> Response:
+    """What the filter finds, as a file that can be edited and uploaded."""
+    today = utcnow().astimezone(directory.settings().time_zone).date()
+    return download(write(users.HEADER, users.exported(asked_for())), f"people-{today}.csv")
+
+
 def asked_for() -> Filter:
-    """The filter that the address carries; what it does not know is left out."""
-    status = request.args.get("status", "")
-    return Filter(
-        Status(status) if status in set(Status) else None,
-        request.args.get("q", "").strip()[:100],
-        number(request.args, "role"),
-        number(request.args, "group"),
-    )
+    """The filter that the address carries."""
+    return Filter.parse(request.args)
 
 
-def address(wanted: Filter, **changed: Any) -> str:
+def address(wanted: Filter, page: int = 1, **changed: Any) -> str:
     """The address of the list with this filter and what is changed of it."""
-    values: dict[str, Any] = {
-        "status": wanted.status, "q": wanted.search or None, "role": wanted.role_id, "group": wanted.group_id, **changed
-    }  # fmt: skip
-    return url_for("users.index", **{name: value for name, value in values.items() if value is not None})
+    values = wanted.args(**changed) | ({"page": str(page)} if page > 1 else {})
+    return url_for("users.index", **values)
 
 
-def pager(wanted: Filter, listing: Listing) -> SimpleNamespace:
-    """What the pager shows and links to."""
-    return SimpleNamespace(
-        start=listing.start,
-        end=listing.end,
-        total=listing.total,
-        prev_url=address(wanted, page=listing.page - 1) if listing.page > 1 else None,
-        next_url=address(wanted, page=listing.page + 1) if listing.has_next else None,
-    )
+def columns(wanted: Filter) -> dict[str, SimpleNamespace]:
+    """By column that the list can be sorted by: where its heading leads, and how it is sorted now (None: by another)."""
+    return {
+        column: SimpleNamespace(
+            address=address(wanted, sort=wanted.turned(column)),
+            direction=("descending" if wanted.sort.is_down else "ascending") if wanted.sort.column == column else None,
+        )
+        for column in (Sort.NAME, Sort.ROLE, Sort.STATUS, Sort.ACTIVITY)
+    }
 
 
 def said_of_nobody(wanted: Filter, registry: Any) -> str:
     """Why the list is empty: "Nobody with status Expired in Exam Laptops matches “wood”."."""
     role, group = registry.role_by_id.get(wanted.role_id), registry.group_by_id.get(wanted.group_id)
-    parts = [f"with status {wanted.status.value.title()}"] if wanted.status else []
+    parts = [f"with status {NAMES[wanted.status]}"] if wanted.status else []
     parts += [f"with the role {role.name}"] if role else []
-    parts += [f"in {group.name}"] if group else []
+    parts += ["without groups"] if wanted.ungrouped else [f"in {group.name}"] if group else []
     parts += [f"matches “{wanted.search}”" if wanted.search else "is here"]
     return f"Nobody {' '.join(parts)}."
+
+
+def said_of_export(left_out: dict[str, int]) -> str:
+    """Whom the file leaves out: "Export CSV leaves out 3 deactivated and 1 expired. Choose a status to export them, too."."""
+    words = {"deactivated": "deactivated", "expired": "expired", "undelivered": "whose email failed"}
+    parts = [f"{n:,} {words[which]}" for which, n in left_out.items()]
+    if not parts:
+        return ""
+    listed = " and ".join(filter(None, (", ".join(parts[:-1]), parts[-1])))
+    return f"Export CSV leaves out {listed}. Choose a status to export them, too."

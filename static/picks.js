@@ -1,0 +1,143 @@
+// Lines picked by their checkboxes, in the review and in Role Management: click, Shift-click, all on the page, all that the filter finds.
+// The bar #selection tells the noun ("row", "rows") and shows the counts. What is picked is known by the checkboxes' values, because
+// answers replace the lines. Where the bar says data-kept, it is kept from page to page of the list; else only what is seen stays picked.
+"use strict";
+(() => {
+  const $ = (selector, root = document) => root.querySelector(selector);
+  const $$ = (selector, root = document) => [...root.querySelectorAll(selector)];
+  const on = (event, selector, handler) =>
+    document.addEventListener(event, (e) => {
+      const found = e.target instanceof Element && e.target.closest(selector);
+      if (found) handler(e, found);
+    });
+
+  const bar = () => $("#selection");
+  const boxes = () => $$("[data-pick]");
+  const page = () => $("#pick-page"); // the box of all on the page: data-total, data-counts and data-filter tell of the whole list
+  const total = () => Number(page()?.dataset.total ?? 0);
+  const filter = () => page()?.dataset.filter ?? "";
+  const things = (n) => `${n.toLocaleString("en")} ${n === 1 ? bar().dataset.noun : bar().dataset.nouns}`;
+
+  const chosen = new Map(); // value of the box -> what can be done to it (data-can)
+  let everything = null; // the filter of which everything is picked, also what is on other pages
+  let last = null; // the value that a Shift-click counts from
+
+  // ------------------------------------------------------------------------------------------ Kept from page to page
+
+  const PLACE = "muster.picked";
+  function keep() {
+    if (bar()?.dataset.kept) sessionStorage.setItem(PLACE, JSON.stringify({ chosen: [...chosen], everything }));
+  }
+  function recall() {
+    const near = bar()?.dataset.kept.split(" ") ?? [], from = document.referrer && new URL(document.referrer);
+    const came = from && from.origin === location.origin && near.some((path) => from.pathname.startsWith(path));
+    const anew = performance.getEntriesByType("navigation")[0]?.type === "navigate" && !came;
+    if (anew) return sessionStorage.removeItem(PLACE); // from elsewhere one begins with nothing
+    try {
+      const kept = JSON.parse(sessionStorage.getItem(PLACE)) ?? {};
+      for (const [value, can] of kept.chosen ?? []) chosen.set(value, can);
+      everything = kept.everything ?? null;
+    } catch { /* nothing is picked */ }
+  }
+
+  // ------------------------------------------------------------------------------------------ What is shown
+
+  function show() {
+    if (!bar()) return;
+    if (everything !== null && everything !== filter()) everything = null; // another filter finds others
+    const all = everything !== null, shown = boxes(), head = page();
+    for (const box of shown) {
+      box.checked = all || chosen.has(box.value);
+      if (chosen.has(box.value)) chosen.set(box.value, box.dataset.can ?? "");
+      box.closest("tr[role=row]")?.setAttribute("aria-selected", String(box.checked));
+    }
+    const ticked = shown.filter((box) => box.checked).length, count = all ? total() : chosen.size;
+    if (head) { head.checked = ticked > 0 && ticked === shown.length; head.indeterminate = ticked > 0 && !head.checked; }
+    for (const input of $$("[data-picked=these]")) input.value = all ? "" : [...chosen.keys()].join(",");
+    for (const input of $$("[data-picked=all]")) input.value = all ? "1" : "";
+    for (const part of $$("[data-selected]")) part.textContent = things(count);
+    const counts = all && JSON.parse(head.dataset.counts ?? "{}");
+    const able = (what) => all ? counts[what] : [...chosen.values()].filter((can) => can.split(" ").includes(what)).length;
+    for (const part of $$("[data-count]")) {
+      const n = part.dataset.count ? able(part.dataset.count) : count;
+      part.textContent = n.toLocaleString("en");
+      if (part.dataset.count) part.closest("button").hidden = n === 0;
+    }
+    const more = $("#select-everything");
+    more.hidden = all || !head?.checked || total() <= shown.length;
+    more.textContent = `Select all ${things(total())}${head && "found" in head.dataset ? " of this filter" : ""}`;
+    bar().hidden = count === 0;
+    keep();
+  }
+  function clear() {
+    const inside = bar()?.contains(document.activeElement);
+    chosen.clear();
+    everything = last = null;
+    show();
+    if (inside) page()?.focus();
+  }
+
+  // ------------------------------------------------------------------------------------------ Picking
+
+  function pick(box, wanted) {
+    if (wanted) chosen.set(box.value, box.dataset.can ?? "");
+    else chosen.delete(box.value);
+  }
+  function pickTo(box, wanted, range) {
+    if (everything !== null) { everything = null; for (const other of boxes()) pick(other, true); }
+    const all = boxes(), from = all.findIndex((other) => other.value === last), to = all.indexOf(box);
+    const these = range && from >= 0 ? all.slice(Math.min(from, to), Math.max(from, to) + 1) : [box];
+    for (const other of these) pick(other, wanted);
+    last = box.value;
+    show();
+  }
+  function pickPage(wanted) {
+    everything = null;
+    for (const box of boxes()) pick(box, wanted);
+    if (!wanted) chosen.clear();
+    show();
+  }
+  function pickEverything() {
+    everything = filter();
+    show();
+    $("#selected-count").focus();
+  }
+
+  on("click", "[data-pick]", (e, box) => pickTo(box, box.checked, e.shiftKey));
+  on("change", "#pick-page", (_, head) => pickPage(head.checked));
+  on("click", "#select-everything", pickEverything);
+  on("click", "#selection-clear", clear);
+  document.addEventListener("muster:unpick", clear); // from selection.js: what was picked is changed now
+  document.addEventListener("htmx:after:swap", () => {
+    // What an answer took from the page is picked no more: what cannot be seen must not be changed, unless it is kept on purpose.
+    if (bar() && !bar().dataset.kept && page()) for (const value of chosen.keys()) if (!boxes().some((box) => box.value === value)) chosen.delete(value);
+    show();
+  });
+
+  document.addEventListener("keydown", (e) => {
+    if (!bar() || e.defaultPrevented || $("dialog:modal, [popover]:popover-open")) return;
+    if (e.key === "Escape" && !bar().hidden) {
+      if (e.target.closest?.("input:not([type=checkbox]), select, textarea")) return; // there it cancels what is typed
+      e.preventDefault();
+      return clear();
+    }
+    // Arrows go from box to box, Shift takes along what is between, Ctrl+A takes the page and then everything. The grid has keys of its own.
+    const box = e.target.closest?.("[data-pick], #pick-page");
+    if (!box || box.closest("[role=grid]")) return;
+    const stops = [page(), ...boxes()].filter(Boolean), at = stops.indexOf(box);
+    if ((e.ctrlKey || e.metaKey) && e.key.toLowerCase() === "a") {
+      e.preventDefault();
+      if (page().checked && everything === null && total() > boxes().length) pickEverything();
+      else if (everything === null) pickPage(true);
+    } else if (e.key === "ArrowDown" || e.key === "ArrowUp") {
+      e.preventDefault();
+      const next = stops[at + (e.key === "ArrowDown" ? 1 : -1)];
+      if (!next) return;
+      if (e.shiftKey && box !== page() && next !== page()) { pickTo(box, true, false); pickTo(next, true, false); }
+      next.focus();
+    }
+  });
+
+  if (bar()?.dataset.kept) recall();
+  show();
+})();

@@ -1,0 +1,266 @@
+"""Role Management: searching, picking people across pages, one person's menu and page; each state with axe."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import PASSWORD, Watched, send, sign_in, upload
+
+SETTINGS = {"MUSTER_MAIL_RATE": "6000"}
+PEOPLE = [(f"person{n:02}@northfield.example", "Remote" if n % 3 else "Analyst", "Exam Laptops") for n in range(30)]
+FILE = "Email,Role,Groups\n" + "".join(f"{email},{role},{groups}\n" for email, role, groups in PEOPLE)
+AMELIA = "amelia.hart@northfield.example"
+
+
+@pytest.fixture(scope="module")
+def school(browser, portal) -> None:
+    """Thirty invited people, and Amelia Hart, who has joined."""
+    page = browser.new_page()
+    watched = Watched(page, portal, [])
+    sign_in(watched, "maren.okafor@northfield.example")
+    upload(watched, FILE + f"{AMELIA},Analyst,Student Devices\n")
+    send(page, "Send 31 invitations")
+    link = re.search(r"/invitations/\S+", portal.mail_to(AMELIA))
+    assert link
+    guest = browser.new_page()
+    guest.goto(portal.url + link[0])
+    guest.get_by_label("Full name").fill("Amelia Hart")
+    guest.get_by_label("Password", exact=True).fill(PASSWORD)
+    guest.get_by_role("button", name=re.compile("Join|Accept|Create")).click()
+    guest.wait_for_url(portal.url + "/")
+    guest.context.close()
+    page.context.close()
+
+
+@pytest.fixture
+def people(school, owner) -> Page:
+    owner.go("/users")
+    return owner.page
+
+
+def bar(page: Page):
+    return page.get_by_role("toolbar", name="Actions for selected users")
+
+
+def pick(page: Page, name: str):
+    return page.get_by_label(f"Select {name}", exact=True)
+
+
+def toast(page: Page, text: str) -> None:
+    expect(page.locator(".toast:not([hidden])").get_by_text(text)).to_be_visible(timeout=15_000)
+
+
+class TestSearch:
+    def test_as_one_types_in_the_address_and_back_again(self, owner, people):
+        owner.axe("the list")
+        people.keyboard.press("/")
+        people.keyboard.type("person07")
+        expect(people.locator("#users tbody tr")).to_have_count(1)
+        expect(people).to_have_url(re.compile(r"q=person07"))
+        expect(people.locator("#people-found")).to_have_text("1 person found")
+        expect(people.get_by_label("Search by name or email")).to_be_focused()
+        expect(people.get_by_role("link", name="Export CSV")).to_have_attribute("href", re.compile("q=person07"))
+        people.get_by_role("link", name="person07@northfield.example").click()
+        expect(people.get_by_role("heading", level=1)).to_have_text("person07@northfield.example")
+        people.go_back()
+        expect(people.locator("#users tbody tr")).to_have_count(1)
+        expect(people.get_by_label("Search by name or email")).to_have_value("person07")
+
+    def test_a_choice_is_taken_back_by_back(self, people):
+        people.get_by_label("Role", exact=True).first.select_option("Analyst")
+        expect(people).to_have_url(re.compile(r"role=\d"))
+        expect(people.get_by_text("1–11 of 11")).to_be_visible()
+        people.get_by_label("Device group", exact=True).select_option("No groups")
+        expect(people.get_by_text("No users match these filters")).to_be_visible()
+        people.go_back()
+        expect(people.get_by_text("1–11 of 11")).to_be_visible()
+        people.go_back()
+        expect(people.get_by_text("1–25 of 32")).to_be_visible()
+
+    def test_nobody_found_and_the_way_out(self, owner, people):
+        people.get_by_label("Search by name or email").fill("nobody at all")
+        expect(people.get_by_text("matches “nobody at all”")).to_be_visible()
+        owner.axe("nobody found")
+        people.get_by_role("link", name="Clear filters").click()
+        expect(people.get_by_text("1–25 of 32")).to_be_visible()
+
+    def test_rows_are_stood_in_for_while_an_answer_lets_one_wait(self, people):
+        people.route("**/users?q=*", lambda route: (people.wait_for_timeout(900), route.continue_()))
+        people.get_by_label("Search by name or email").fill("person1")
+        expect(people.locator(".skeletons")).to_be_visible()
+        expect(people.locator(".skeletons")).to_be_hidden()
+
+    def test_by_a_heading(self, people):
+        people.get_by_role("link", name="Last activity").press("Enter")
+        expect(people).to_have_url(re.compile("sort=-activity"))
+        expect(people.get_by_role("columnheader", name="Last activity")).to_have_attribute("aria-sort", "descending")
+
+
+class TestPicking:
+    def test_across_pages_and_on_to_the_review(self, owner, people):
+        pick(people, "person01@northfield.example").check()
+        pick(people, "person04@northfield.example").click(modifiers=["Shift"])
+        pick(people, "Amelia Hart").check()
+        expect(bar(people).get_by_text("5 selected")).to_be_visible()
+        expect(bar(people).get_by_role("button", name="Resend 4")).to_be_visible()
+        expect(bar(people).get_by_role("button", name="Deactivate 1")).to_be_visible()
+        expect(bar(people).get_by_role("button", name="Change role 5")).to_be_visible()
+        expect(bar(people).get_by_role("button", name="Reactivate")).to_be_hidden()
+        owner.axe("people picked")
+        people.get_by_role("link", name="Next").click()
+        expect(people.get_by_text("26–32 of 32")).to_be_visible()
+        expect(bar(people).get_by_text("5 selected")).to_be_visible()
+        pick(people, "person29@northfield.example").check()
+        expect(bar(people).get_by_role("button", name="Revoke 5")).to_be_visible()
+        people.get_by_label("Search by name or email").fill("person02")
+        expect(people.locator("#users tbody tr")).to_have_count(1)
+        expect(pick(people, "person02@northfield.example")).to_be_checked()
+        bar(people).get_by_role("button", name="Revoke 5").click()
+        people.wait_for_url("**/batches/*")
+        for name in ("person01", "person29", "amelia.hart"):
+            expect(people.get_by_text(f"{name}@northfield.example").first).to_be_visible()
+        people.goto(owner.portal.url + "/users")
+        expect(bar(people)).to_be_hidden()
+
+    def test_all_that_the_filter_finds_by_keyboard_alone(self, owner, people):
+        people.get_by_label("Search by name or email").fill("person")
+        expect(people.get_by_text("1–25 of 30")).to_be_visible()
+        people.get_by_label("Select all on this page").press("Control+a")
+        expect(bar(people).get_by_text("25 selected")).to_be_visible()
+        people.keyboard.press("Control+a")
+        expect(bar(people).get_by_text("30 selected")).to_be_visible()
+        expect(bar(people).get_by_role("button", name="Resend 30")).to_be_visible()
+        expect(people.locator("#selected-count")).to_be_focused()
+        bar(people).get_by_role("button", name="Edit groups 30").press("Enter")
+        dialog = people.get_by_role("dialog", name="Groups of 30 people")
+        owner.axe("the groups of everybody found")
+        dialog.get_by_label("Admin Office").press("Space")
+        dialog.get_by_role("button", name="Review the change").press("Enter")
+        people.wait_for_url("**/batches/*")
+        expect(people.get_by_role("heading", level=1)).to_contain_text("30")
+
+    def test_with_arrows_and_escape(self, people):
+        pick(people, "person00@northfield.example").focus()
+        people.keyboard.press("Shift+ArrowDown")
+        people.keyboard.press("Shift+ArrowDown")
+        expect(bar(people).get_by_text("3 selected")).to_be_visible()
+        people.keyboard.press("ArrowUp")
+        expect(pick(people, "person01@northfield.example")).to_be_focused()
+        people.keyboard.press("Escape")
+        expect(bar(people)).to_be_hidden()
+
+    def test_another_filter_ends_all_that_was_found(self, people):
+        people.get_by_label("Select all on this page").check()
+        people.get_by_role("button", name="Select all 32 people").click()
+        expect(bar(people).get_by_text("32 selected")).to_be_visible()
+        people.get_by_label("Search by name or email").fill("amelia")
+        expect(people.locator("#users tbody tr")).to_have_count(1)
+        expect(bar(people).get_by_text("32 selected")).to_be_hidden()
+
+    def test_a_role_for_two(self, owner, people):
+        pick(people, "person10@northfield.example").check()
+        pick(people, "person11@northfield.example").check()
+        bar(people).get_by_role("button", name="Change role 2").press("Enter")
+        owner.axe("the roles for those picked")
+        people.get_by_role("group", name="Roles").get_by_role("button", name="Broadcaster").press("Enter")
+        people.wait_for_url("**/batches/*")
+        expect(people.get_by_text("Broadcaster").first).to_be_visible()
+
+
+class TestOnePerson:
+    def test_role_by_the_menu_with_a_password_for_an_admin(self, owner, people):
+        people.get_by_role("button", name="Actions for Amelia Hart").click()
+        owner.axe("the menu of a user")
+        people.get_by_role("link", name="Change role").press("Enter")
+        dialog = people.get_by_role("dialog", name="Role of Amelia Hart")
+        expect(dialog.get_by_label("Your password")).to_be_hidden()
+        dialog.get_by_label("Admin").check()
+        owner.axe("somebody becomes Admin")
+        dialog.get_by_role("button", name="Change role").click()
+        expect(dialog.get_by_text("Type your password: this person becomes Admin.")).to_be_visible()
+        owner.axe("a password is missing")
+        dialog.get_by_label("Your password").fill(PASSWORD)
+        dialog.get_by_role("button", name="Change role").click()
+        toast(people, "Amelia Hart")
+        expect(people.locator("tr", has_text="Amelia Hart").get_by_role("cell", name="Admin")).to_be_visible()
+
+    def test_deactivated_after_a_question_and_back_with_a_password(self, owner, people):
+        people.get_by_role("button", name="Actions for Amelia Hart").press("Enter")
+        people.get_by_role("button", name="Deactivate", exact=True).press("Enter")
+        asked = people.get_by_role("alertdialog")
+        expect(asked).to_contain_text("They are signed out at once and keep no access.")
+        owner.axe("the question")
+        people.keyboard.press("Escape")
+        expect(asked).to_be_hidden()
+        people.get_by_role("button", name="Actions for Amelia Hart").click()
+        people.get_by_role("button", name="Deactivate", exact=True).click()
+        asked.get_by_role("button", name="Deactivate").click()
+        toast(people, "Amelia Hart was deactivated")
+        expect(people.locator("tr", has_text="Amelia Hart").get_by_role("cell", name="Deactivated")).to_be_visible()
+        people.get_by_role("link", name="Amelia Hart").click()
+        people.get_by_role("button", name="Actions").click()
+        people.get_by_role("link", name="Reactivate").click()
+        dialog = people.get_by_role("dialog", name="Reactivate Amelia Hart?")
+        dialog.get_by_label("Your password").fill(PASSWORD)
+        dialog.get_by_role("button", name="Reactivate").click()
+        toast(people, "Amelia Hart")
+
+    def test_groups_and_revocation_on_an_invitation_s_page(self, owner, people):
+        people.get_by_role("link", name="person12@northfield.example").click()
+        owner.axe("the page of an invitation")
+        expect(people.get_by_text("Invited by")).to_be_visible()
+        people.get_by_role("button", name="Actions").click()
+        people.get_by_role("link", name="Edit device groups").click()
+        dialog = people.get_by_role("dialog", name="Device groups of person12@northfield.example")
+        dialog.get_by_label("All groups").check()
+        expect(dialog.get_by_label("Exam Laptops")).not_to_be_checked()
+        dialog.get_by_role("button", name="Change groups").click()
+        toast(people, "person12@northfield.example")
+        expect(people.get_by_text("all groups given")).to_be_visible()
+        people.get_by_role("button", name="Actions").click()
+        people.get_by_role("button", name="Revoke invitation").click()
+        people.get_by_role("alertdialog").get_by_role("button", name="Revoke invitation").click()
+        expect(people.get_by_text("Revoked").first).to_be_visible()
+        expect(people.get_by_role("button", name="Actions")).to_have_count(0)
+        owner.axe("the page of a revoked invitation")
+
+    def test_a_session_of_somebody_else_is_ended(self, owner, people, open_page):
+        people.get_by_role("link", name="Amelia Hart").click()
+        other = open_page()
+        sign_in(other, AMELIA)
+        people.reload()
+        owner.axe("the page of a user")
+        people.get_by_role("button", name="End the session of").first.click()
+        people.get_by_role("alertdialog").get_by_role("button", name="End").click()
+        toast(people, "1 session ended.")
+        other.go("/users")
+        expect(other.page).to_have_url(re.compile("/sign-in"))
+
+
+def test_on_a_phone(school, owner):
+    owner.page.set_viewport_size({"width": 390, "height": 844})
+    page = owner.go("/users?status=unjoined")
+    owner.axe("the list on a phone")
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    page.get_by_role("link", name="person01@northfield.example").click()
+    owner.axe("a person on a phone")
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_without_a_script(school, open_page):
+    plain = open_page(java_script_enabled=False)
+    sign_in(plain, "maren.okafor@northfield.example")
+    page = plain.go("/users")
+    page.get_by_label("Search by name or email").fill("person03")
+    page.get_by_role("button", name="Filter").click()
+    expect(page.locator("#users tbody tr")).to_have_count(1)
+    expect(pick(page, "person03@northfield.example")).to_be_hidden()
+    page.get_by_role("button", name="Actions for person03@northfield.example").click()
+    page.get_by_role("link", name="Edit device groups").click()
+    page.get_by_label("Admin Office").check()
+    page.get_by_role("button", name="Change groups").click()
+    expect(page).to_have_url(re.compile(r"/users\?q=person03"))
+    expect(page.locator("#users").get_by_text("Admin Office")).to_be_visible()

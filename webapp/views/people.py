@@ -1,0 +1,193 @@
+"""One person, a user or an invitation: their page, and what is done to one alone."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from flask import Blueprint, render_template, request, url_for
+from werkzeug.wrappers import Response as BaseResponse
+
+from webapp.core.actions import Action, Do
+from webapp.core.devices import device
+from webapp.core.directory import Registry
+from webapp.core.errors import NotThere, Refused
+from webapp.core.permissions import Permission
+from webapp.core.words import plural
+from webapp.models import User
+from webapp.schemas.actions import ActionSchema
+from webapp.services import actions, directory, people, sessions, users
+from webapp.services.actions import Kind
+from webapp.services.users import Entry
+from webapp.views.sessions import TooManyTries, prove
+from webapp.web import allow, go, me, number, page_or_fragment
+
+bp = Blueprint("people", __name__)
+
+PARTS = {"role": Do.SET_ROLE, "groups": Do.SET_GROUPS, "reactivation": Do.REACTIVATE}
+"""What the form for somebody's access can be about."""
+ENDPOINTS = {
+    ("user", ""): "people.user",
+    ("user", "access"): "people.user_access",
+    ("user", "deactivation"): "people.deactivate",
+    ("user", "reactivation"): "people.reactivate",
+    ("user", "sessions"): "people.end_sessions",
+    ("invitation", ""): "people.invitation",
+    ("invitation", "access"): "people.invitation_access",
+    ("invitation", "revocation"): "people.revoke",
+    ("invitation", "messages"): "invitations.send_again",
+    ("invitation", "link"): "invitations.link",
+}
+
+
+def address(entry: Entry, noun: str = "", **values: Any) -> str:
+    """The address of somebody's page, or of one of its nouns."""
+    kind = "user" if entry.is_user else "invitation"
+    values[f"{kind}_id"] = entry.person.id
+    return url_for(ENDPOINTS[kind, noun], **values)
+
+
+def context(registry: Registry) -> dict[str, Any]:
+    """What templates/people/_menu.html needs besides the entry."""
+    back = request.args.get("next") or request.full_path.rstrip("?")
+    return {"address": address, "does": partial(users.doable, by=me(), registry=registry), "back": back, "registry": registry}
+
+
+@bp.get("/users/<int:user_id>")
+@allow(Permission.USERS_SEE)
+def user(user_id: int) -> str:
+    """A user's page."""
+    return page("user", user_id)
+
+
+@bp.get("/invitations/<int:invitation_id>/details")
+@allow(Permission.USERS_SEE)
+def invitation(invitation_id: int) -> str:
+    """An invitation's page; /invitations/<token> is the invited person's own."""
+    return page("invitation", invitation_id)
+
+
+def page(kind: Kind, id: int) -> str:
+    """Access, where it came from, messages, and what else the person who asks may see."""
+    person = people.found(kind, id)
+    invitations = people.invitations(person)
+    events, has_more = people.history(person, invitations, number(request.args, "before"))
+    may_sign_out = me().may(Permission.USERS_MANAGE) and person.role.rank <= me().role.rank
+    return render_template(
+        "people/show.html",
+        entry=users.entry_of(person),
+        origin=people.origin(person, invitations),
+        messages=people.messages(invitations),
+        events=events if me().may(Permission.AUDIT_READ) else None,
+        has_more=has_more,
+        sessions=sessions.listed(person) if isinstance(person, User) and may_sign_out else None,
+        device=device,
+        **context(directory.registry()),
+    )
+
+
+@bp.get("/users/<int:user_id>/access")
+@allow(Permission.USERS_MANAGE)
+def user_access(user_id: int) -> tuple[str, int]:
+    """The form for a user's role, groups, or coming back."""
+    return form("user", user_id, asked_part())
+
+
+@bp.get("/invitations/<int:invitation_id>/access")
+@allow(Permission.USERS_MANAGE)
+def invitation_access(invitation_id: int) -> tuple[str, int]:
+    """The form for an invitation's role, or groups."""
+    return form("invitation", invitation_id, asked_part())
+
+
+@bp.post("/users/<int:user_id>/access")
+@allow(Permission.USERS_MANAGE)
+def change_user(user_id: int) -> BaseResponse | tuple[str, int]:
+    """Set a user's role, or groups."""
+    return change("user", user_id, asked_for())
+
+
+@bp.post("/invitations/<int:invitation_id>/access")
+@allow(Permission.USERS_MANAGE)
+def change_invitation(invitation_id: int) -> BaseResponse | tuple[str, int]:
+    """Set an invitation's role, or groups."""
+    return change("invitation", invitation_id, asked_for())
+
+
+@bp.post("/users/<int:user_id>/deactivation")
+@allow(Permission.USERS_MANAGE)
+def deactivate(user_id: int) -> BaseResponse:
+    """Sign a user out everywhere and let them in no more."""
+    return done(actions.do_now("user", user_id, Action(Do.DEACTIVATE), me()))
+
+
+@bp.post("/users/<int:user_id>/reactivation")
+@allow(Permission.USERS_MANAGE)
+def reactivate(user_id: int) -> BaseResponse | tuple[str, int]:
+    """Let a deactivated user in again; with one's password where that is somebody who manages users."""
+    return change("user", user_id, Action(Do.REACTIVATE))
+
+
+@bp.post("/invitations/<int:invitation_id>/revocation")
+@allow(Permission.INVITATIONS_MAKE)
+def revoke(invitation_id: int) -> BaseResponse:
+    """Make an invitation's link worthless."""
+    return done(actions.do_now("invitation", invitation_id, Action(Do.REVOKE), me()))
+
+
+@bp.post("/users/<int:user_id>/sessions/removal")
+@allow(Permission.USERS_MANAGE)
+def end_sessions(user_id: int) -> BaseResponse:
+    """Sign a user out: from the session that the form names, or from all."""
+    ended = people.end_sessions(user_id, me(), number(request.form, "session"))
+    said = f"{plural(ended, 'session')} ended." if ended else "That session was over already."
+    return go("people.user", user_id=user_id, say=said)
+
+
+def asked_part() -> str:
+    """What the form is to be about; the role where the address does not say."""
+    part = request.args.get("part", "")
+    return part if part in PARTS else "role"
+
+
+def asked_for() -> Action:
+    """What a form asks for."""
+    action = ActionSchema().load({**request.form, "groups": request.form.getlist("groups")})
+    assert isinstance(action, Action)
+    return action
+
+
+def form(kind: Kind, id: int, part: str, problem: str = "", status: int = 200) -> tuple[str, int]:
+    """The form for one person's access, as a page or for the dialog. Raises NotThere where one may not do it to them."""
+    entry, values, sent = users.entry_of(people.found(kind, id)), context(directory.registry()), request.form
+    if PARTS[part] not in values["does"](entry):
+        raise NotThere("This cannot be changed, or not by you. Load the page again to see how things stand.")
+    values |= {
+        "entry": entry,
+        "part": part,
+        "back": sent.get("next") or request.args.get("next", ""),
+        "seen": people.seen(entry.person),
+        "chosen": [*sent.getlist("role"), *sent.getlist("groups")] or people.held(entry.person, part),
+        "problem": problem,
+    }
+    return page_or_fragment("people/access.html", "people/_access.html", status, **values)
+
+
+def change(kind: Kind, id: int, action: Action) -> BaseResponse | tuple[str, int]:
+    """Do it; where that is refused, the form again, which asks for a password where one is needed."""
+    password, seen = request.form.get("password", ""), request.form.get("seen")
+    try:
+        if password:
+            prove(password)
+        return done(people.change(kind, id, action, me(), as_seen=seen, proven=bool(password)))
+    except Refused as refusal:
+        part = next((name for name, do in PARTS.items() if do is action.do), "role")
+        try:
+            return form(kind, id, part, str(refusal), 429 if isinstance(refusal, TooManyTries) else 422)
+        except NotThere:
+            raise refusal from None
+
+
+def done(said: str) -> BaseResponse:
+    """Back to where the form was, with what was done."""
+    return go("users.index", say=said, back=request.form.get("next"))
