@@ -66,7 +66,7 @@ domains = st.text(st.sampled_from("abcxyz019.-äß_ "), max_size=14) | st.sample
 def test_the_answers_are_those_of_email_validator(local, domain):
     """Judging each distinct domain once must change no answer."""
     typed = f"{local}@{domain}".strip()
-    if "<" in typed or '"' in typed:
+    if "<" in typed or '"' in typed or typed.startswith("'"):
         return
     try:
         expected = validate_email(typed, check_deliverability=False, strict=True)

@@ -132,7 +132,7 @@ READ = {
             "2026-01-02|2026-01-02T10:30:00|10:30:00|30:00:00||007"
         },
     ),
-    "latin-1-beside-utf-8.csv": ("CSV", 1, "Email|Role", {2: "ana@northfield.org|CafÃ©", 3: "bo@northfield.org|Café"}),
+    "latin-1-beside-utf-8.csv": ("CSV", 1, "Email|Role", {2: "ana@northfield.org|Café", 3: "bo@northfield.org|Café"}),
     "marks-of-direction.csv": ("CSV", 1, "Email|Role", {2: "ana@northfield.org|Analyst"}),
     "mixed-line-ends.csv": (
         "CSV",

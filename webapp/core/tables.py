@@ -49,12 +49,16 @@ class Line:
     """One row of the file below the header.
 
     `number` is the row that a spreadsheet shows: blank and hidden rows count, a cell with line breaks does not
-    count twice, a `sep=` line does not count. `cells` are cleaned, at least as many as the header has (missing
-    ones are ""), and more where the row is longer than the header; then the last one is not empty.
+    count twice, a `sep=` line does not count. `cells` are cleaned, at least as many as the columns that have names
+    (missing ones are ""), and more where the row is longer; then the last one is not empty.
     """
 
     number: int
     cells: tuple[str, ...]
+
+    def cell(self, place: int) -> str:
+        """The cell of a column, "" where the row ends before it."""
+        return self.cells[place] if place < len(self.cells) else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,14 +73,16 @@ class Sheet:
 class Table:
     """A file as it was read.
 
-    `header` is cleaned and ends with a named column; `raw_header` is as it stands in the file. `lines` has at
-    least one line and no blank one; `blank` counts the blank rows between them. `trimmed` counts the cells,
-    those of the header too, that cleaning changed. `header_row` is the number of the row with the names; 0 where
-    there is none, and then the columns are called "Column A" and so on, and the first line may be number 1.
+    `header` is cleaned, with "" for a column without a name; it is as wide as the widest line, but where it ends with
+    groups: there, what a row has more are groups. `raw_header` is as it stands in the file. `lines` has at least one
+    line and no blank one; `blank` counts the blank rows between them. `trimmed` counts the cells, those of the header
+    too, that cleaning changed. `header_row` is the number of the row with the names; 0 where there is none, and then
+    the columns are called "Column A" and so on, and the first line may be number 1.
 
-    `format` is "CSV", "Excel", "OpenDocument" or "pasted". CSV: `encoding` is "UTF-8", "UTF-8 with BOM", "UTF-16"
-    or "Windows-1252", `delimiter` one character (pasted: too, without an encoding). A workbook has neither, but
-    the name of the `sheet` that was read and those of the `other_sheets` that could be.
+    `format` is "CSV", "Excel", "OpenDocument" or "pasted". CSV: `encoding` is "UTF-8", "UTF-8 with BOM", "UTF-16",
+    "Windows-1252" or "UTF-8 and Windows-1252", `delimiter` one character (pasted: too, without an encoding). A workbook
+    has no encoding, and a delimiter only where one column held whole lines of CSV, but the name of the `sheet` that was
+    read and those of the `other_sheets` that could be.
     """
 
     header: tuple[str, ...]
@@ -171,7 +177,10 @@ def clean(cell: str) -> str:
 
 _OTHER_BINARY = (b"%PDF-", b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"\x1f\x8b")
 _CONTROL_BYTES = bytes({*range(0x20), 0x7F} - set(b"\t\n\x0b\x0c\r"))
-_MARKUP = re.compile(r"\s*(?:<(?:!|\?|html|head|body|table|meta|style)|\{\\rtf|\{\s*\"|\[\s*\{)", re.IGNORECASE)
+_MARKUP = re.compile(
+    r"""\s*(?:<(?:!|\?|(?:html|head|body|table|meta|style|svg|div)\b|[\w:]+>\s*<)|\{\\rtf|\{\s*"|\[\s*[{\["]|MIME-Version:|BEGIN:V)""",
+    re.IGNORECASE,
+)
 
 
 def _text(data: bytes) -> tuple[str, str]:
@@ -194,26 +203,52 @@ def _decode(data: bytes) -> tuple[str, str]:
     elif _is_mostly_binary(data):
         raise _not_a_spreadsheet()
     else:
-        codecs_to_try = [("utf-8", "UTF-8"), ("cp1252", "Windows-1252")]
+        codecs_to_try = [("utf-8", "UTF-8"), _single_bytes(data)]
     for codec, encoding in codecs_to_try:
         try:
-            text = data.decode(codec)
+            text = _decoded(data, codec)
         except UnicodeDecodeError:
             continue
         if "\0" in text:  # damaged, and no database stores it
             break
-        return text.lstrip("\ufeff"), encoding
+        return _INNER_BOM.sub("", text).lstrip("\ufeff").removeprefix("ï»¿"), encoding
     raise UnreadableFile("The text in this file cannot be read.", "Save it as “CSV UTF-8” and try again.")
 
 
+_INNER_BOM = re.compile(r"(?<=[\r\n])\ufeff+(?=\")")
+"""Where one file was put behind another; before a quote it would hide that a quoted cell begins."""
+_TWO_BYTES_OR_MORE = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
+_MIXED = "utf-8 or cp1252"
+
+
+def _decoded(data: bytes, codec: str) -> str:
+    if codec != _MIXED:
+        return data.decode(codec)
+    pieces, end = [], 0
+    for letter in _TWO_BYTES_OR_MORE.finditer(data):
+        pieces += [data[end : letter.start()].decode("cp1252"), letter[0].decode("utf-8")]
+        end = letter.end()
+    return "".join([*pieces, data[end:].decode("cp1252")])
+
+
+def _single_bytes(data: bytes) -> tuple[str, str]:
+    """Windows-1252; or, where UTF-8 and it were put together, each letter as what it is.
+
+    What is UTF-8 by chance is rare in Windows-1252 (“É” before a typographic quote): most of what is not ASCII must be.
+    """
+    letters = _TWO_BYTES_OR_MORE.findall(data)
+    others = len(data) - len(data.translate(None, bytes(range(0x80, 0x100)))) - sum(map(len, letters))
+    return (_MIXED, "UTF-8 and Windows-1252") if len(letters) >= others else ("cp1252", "Windows-1252")
+
+
 def _utf16_without_bom(data: bytes) -> str | None:
-    """The codec where every other byte is plainly zero, as in the UTF-16 of mostly Latin text."""
+    """The codec where one of two bytes is often zero and the other never: UTF-16 with some Latin text, separators at least."""
     sample = data[:4096]
     pairs = len(sample) // 2
     first, second = sample[0::2].count(0), sample[1::2].count(0)
-    if second > pairs / 2 and first < pairs / 10:
+    if second > pairs / 8 and first <= second / 50:
         return "utf-16-le"
-    if first > pairs / 2 and second < pairs / 10:
+    if first > pairs / 8 and second <= first / 50:
         return "utf-16-be"
     return None
 
@@ -235,11 +270,17 @@ def _read_text(text: str, encoding: str, header_row: int | None, delimiter: str 
     if sep_line := _SEP_LINE.match(text):
         text, stated = text[sep_line.end() :], sep_line[1]
     delimiter = delimiter or stated or _delimiter(text)
-    return _table(_records(text, delimiter), header_row, format="CSV", delimiter=delimiter, encoding=encoding)
+    return _table(
+        _unwrapped(_records(_tidied(text, delimiter), delimiter), delimiter),
+        header_row,
+        format="CSV",
+        delimiter=delimiter,
+        encoding=encoding,
+    )
 
 
 def _delimiter(text: str) -> str:
-    """The separator that brings the most known names out of one of the first lines, then the most columns.
+    """The separator that brings the most known names out of one of the first lines, then the most people, then columns.
 
     Never csv.Sniffer: on unquoted groups it was seen to choose the letter "o".
     """
@@ -251,17 +292,47 @@ def _delimiter(text: str) -> str:
     window = text[start : start + _HEADER_WINDOW]
     first_line = io.StringIO(window, newline="").readline()
 
-    def score(delimiter: str) -> tuple[int, int, int]:
+    def score(delimiter: str) -> tuple[int, int, int, int]:
         lines: list[list[str]] = []
         try:
-            lines.extend(itertools.islice(_reader(window, delimiter), HEADER_WITHIN))
+            found = (line for line in _reader(window, delimiter) if any(line))
+            lines.extend(
+                list(map(clean, _inner(line, delimiter)[:MOST_COLUMNS])) for line in itertools.islice(found, HEADER_WITHIN)
+            )
         except csv.Error:  # quotes that make no sense with this separator
             if not lines:
-                return -1, first_line.count(delimiter), 0
-        known = max((len(_known(map(clean, line[:MOST_COLUMNS]))) for line in lines), default=0)
-        return known, len(lines[0]), sum(map(len, lines))
+                return -1, 0, first_line.count(delimiter), 0
+        known = max((len(_known(line)) for line in lines), default=0)
+        people = sum(any(map(is_address, line)) for line in lines)
+        return known, people, len(lines[0]) if lines else 0, sum(map(len, lines))
 
     return max(DELIMITERS, key=score)
+
+
+def _inner(record: list[str], delimiter: str) -> list[str]:
+    """The cells of a row that some program took for one, and put in quotes as a whole."""
+    if len(record) != 1 or delimiter not in record[0]:
+        return record
+    try:
+        inner = next(_reader(record[0], delimiter), record)
+    except csv.Error:
+        return record
+    return inner
+
+
+def _unwrapped(records: Iterable["_Record"], delimiter: str) -> Iterator["_Record"]:
+    """The rows, and in place of one that was quoted as a whole its cells.
+
+    That is so where column names come out, and below them; also where the rows above have three cells or more, and no
+    more come out. A name with a comma that is the only cell of its row stays what it is.
+    """
+    widest, wrapped = 2, False
+    for number, record in records:
+        inner = _inner(record, delimiter)
+        if inner is not record and len(inner) >= widest and (wrapped or widest > 2 or _known(map(clean, inner))):
+            record, wrapped = inner, True
+        widest = max(widest, len(record))
+        yield number, record
 
 
 def _reader(text: str, delimiter: str) -> "_csv.Reader":
@@ -271,15 +342,29 @@ def _reader(text: str, delimiter: str) -> "_csv.Reader":
     return csv.reader(lines, delimiter=delimiter, skipinitialspace=spaced_quotes, strict=True)
 
 
+def _tidied(text: str, delimiter: str) -> str:
+    """Without spaces between a closing quote and the separator (`"a" , "b"`, as people type it), which csv refuses."""
+    spaced = re.compile(rf'" +(?={re.escape(delimiter)}|[\r\n]|\Z)')
+    if not spaced.search(text):
+        return text
+    try:
+        for _ in _reader(text, delimiter):
+            pass
+    except csv.Error:
+        return spaced.sub('"', text)
+    return text  # they stand within cells
+
+
 def _records(text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
-    """Each record with the row number that a spreadsheet shows; blank lines are empty records."""
+    """Each record with the row number that a spreadsheet shows, but for blank lines, which only count."""
     reader = _reader(text, delimiter)
     number = lines_before = 0
     try:
         for record in reader:
             number += 1
             lines_before = reader.line_num
-            yield number, record
+            if record:
+                yield number, record
     except csv.Error as error:
         raise _bad_quote(str(error), number + 1, reader.line_num - lines_before) from error
 
@@ -324,7 +409,20 @@ def _read_workbook(data: bytes, filename: str, sheet: str | None, header_row: in
         best = max(workbook.sheets, key=lambda each: _header_among(_head(each.head))[1])
         workbook = _workbook(data, filename, best.name)
     others = tuple(each.name for each in workbook.sheets if each.name != workbook.chosen)
-    return _table(workbook.rows, header_row, format=workbook.program, sheet=workbook.chosen, other_sheets=others)
+    rows, delimiter = _pasted_lines(workbook.rows)
+    return _table(rows, header_row, format=workbook.program, delimiter=delimiter, sheet=workbook.chosen, other_sheets=others)
+
+
+def _pasted_lines(rows: Iterator["_Record"]) -> tuple[Iterator["_Record"], str]:
+    """The rows, and the separator by which they were split where the sheet has whole lines of CSV in its first column."""
+    head = list(itertools.islice(rows, HEADER_WITHIN))
+    rows = itertools.chain(head, rows)
+    if not head or any(len(cells) > 1 for _, cells in head):
+        return rows, ""
+    delimiter = _delimiter("\n".join(cells[0] for _, cells in head))
+    if max(len(_known(map(clean, _inner(cells, delimiter)))) for _, cells in head) < 2:
+        return rows, ""
+    return _unwrapped(rows, delimiter), delimiter
 
 
 def _workbook(data: bytes, filename: str, sheet: str | None = None) -> workbooks.Workbook:
@@ -381,11 +479,13 @@ def _table(
         previous = number
     if not lines:
         raise _empty()
+    width = max(len(line.cells) for line in lines)
     if header_row == 0:
-        width = max(len(line.cells) for line in lines)
         header = raw_header = [f"Column {letters(place)}" for place in range(width)]
         lines = [Line(line.number, line.cells + ("",) * (width - len(line.cells))) for line in lines]
         blank -= lines[0].number - 1  # those above the first line
+    elif not (header and (last := recognise(header[-1])) and last.field is Field.GROUPS):
+        header += [""] * (width - len(header))
     return Table(
         tuple(header),
         lines,
@@ -411,27 +511,36 @@ def _below_header(rows: Iterator[_Row], header_row: int | None) -> tuple[_Row, I
     head = list(itertools.islice(rows, HEADER_WITHIN))
     if not head:
         raise _empty()
-    header = _header_among(head)[0] or head[0]
+    header = _header_among(head)[0] or _unknown_header(head)
     _refuse_missing_header(header[1])
     return header, itertools.chain([row for row in head if row[0] > header[0]], rows)
 
 
-def _header_among(head: list[_Row]) -> tuple[_Row | None, tuple[int, bool]]:
-    """The row with the most known column names, and how many those are and whether the e-mail is among them.
+def _header_among(head: list[_Row]) -> tuple[_Row | None, tuple[int, bool, int]]:
+    """The row with the most known column names, and how many those are, whether the e-mail is among them, and (below
+    zero) how many names are not known.
 
     A row that holds an e-mail address is a person. Below a person one known name may be a cell of theirs (there
-    are groups called "Team"), two are not.
+    are groups called "Team"), two are not; but no header is looked for below the people of another one.
     """
-    best, most, people = None, (0, False), False
+    best, most, people = None, (0, False, 0), False
     for row in head:
         if any(map(is_address, row[1])):
+            if most[1]:
+                break
             people = True
             continue
         known = _known(row[1])
-        score = len(known), Field.EMAIL in known
-        if score > most and (len(known) > 1 or not people):
+        score = len(known), Field.EMAIL in known, len(known) - sum(map(bool, row[1]))
+        if known and score > most and (len(known) > 1 or not people):
             best, most = row, score
     return best, most
+
+
+def _unknown_header(head: list[_Row]) -> _Row:
+    """Of rows without a known name the first that is no title, a single cell above a person of several."""
+    above = list(itertools.takewhile(lambda row: not any(map(is_address, row[1])), head))
+    return next((row for row in above if len(row[1]) > 1), head[0]) if len(above) < len(head) else head[0]
 
 
 def _known(names: Iterable[str]) -> set[Field]:
@@ -452,6 +561,8 @@ def _head(records: Iterable[_Record]) -> list[_Row]:
 
 def _cleaned(number: int, record: list[str]) -> tuple[list[str], int]:
     """The cells up to the last that is not empty, and how many were changed by cleaning."""
+    if max(map(len, record)) > csv.field_size_limit():
+        raise UnreadableFile(f"Line {number} has a cell that is too long.", "Shorten that cell and upload again.")
     cells = [clean(cell) for cell in record]
     changed = sum(map(str.__ne__, cells, record))
     while cells and not cells[-1]:

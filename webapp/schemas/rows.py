@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from marshmallow import EXCLUDE, Schema, ValidationError, fields
 
-from webapp.core.addresses import Address, BadAddress, parse
+from webapp.core.addresses import Address, BadAddress, parse, tidied
 from webapp.core.directory import ALL_GROUPS, Registry, RoleEntry, fold
 from webapp.core.planning import Issue
 from webapp.core.suggestions import nearest, nearest_domain
@@ -48,6 +48,8 @@ class EmailCell(_Cell[Address]):
             raise ValidationError([self._issue(text, str(error))]) from error  # type: ignore[list-item]
 
     def _issue(self, text: str, sentence: str) -> Issue:
+        if tidy := tidied(text, self.registry.allowed_domains):
+            return Issue("email", sentence, "email", tidy, text, tidy)
         local, at, domain = text.rpartition("@")
         if not text or " " in text or "@" in local or (at and not local):
             return Issue("email", sentence, "email")
@@ -90,7 +92,7 @@ class GroupsCell(_Cell[GroupWish]):
 
     def _issue(self, names: list[str], unknown: list[str]) -> Issue:
         known = [group.name for group in self.registry.groups]
-        nearby = {name: nearest(name, known) for name in unknown}
+        nearby = {name: self._apart(name) or nearest(name, known) for name in unknown}
         sentence = "No such group." if len(unknown) == 1 else f"{len(unknown)} groups do not exist."
         fixes = {name: fix for name, fix in nearby.items() if fix}
         if not fixes:
@@ -98,10 +100,15 @@ class GroupsCell(_Cell[GroupWish]):
         fixed = list(dict.fromkeys(fixes.get(name, name) for name in names))
         return Issue("groups", sentence, "group", ", ".join(fixed), ", ".join(fixes), ", ".join(dict.fromkeys(fixes.values())))
 
+    def _apart(self, name: str) -> str | None:
+        """The groups in a name that has something else than commas between them: all of them must be there."""
+        parts = [self.registry.group_by_key.get(fold(part)) for part in re.split(r"[;|/]", name) if part.strip()]
+        return ", ".join(group.name for group in parts if group) if len(parts) > 1 and all(parts) else None
+
 
 def split_groups(text: str) -> list[str]:
     """The names in a Groups cell, trimmed, repeats collapsed, in order."""
-    names = (" ".join(name.split()) for name in re.split(r"[,\n]", text))
+    names = (" ".join(name.split()) for name in re.split(r"[,\n\r\v\f\x85\u2028\u2029]", text))
     return list({fold(name): name for name in reversed([n for n in names if n])}.values())[::-1]
 
 
