@@ -258,6 +258,47 @@ def test_separators_of_unicode_are_text_and_not_line_ends():
     assert rows("Email,Groups\na@x.org,A\u2028B\x0cC\x85D") == [(2, ("a@x.org", "A\u2028B\x0cC\x85D"))]
 
 
+def test_utf8_and_windows_1252_in_one_file_are_told_letter_by_letter():
+    data = "Email,Groups\nzoë@x.org,“Büro”, Á\n".encode() + "bo@x.org,Café\n".encode("cp1252")
+    table = read(data, "people.csv")
+    assert table.encoding == "UTF-8 and Windows-1252"
+    assert [line.cells for line in table.lines] == [("zoë@x.org", "“Büro”", "Á"), ("bo@x.org", "Café")]
+    by_chance = read("Email,Groups\na@x.org,“CAFÉ” für Élodie\n".encode("cp1252"), "people.csv")
+    assert (by_chance.encoding, by_chance.lines[0].cells[1]) == ("Windows-1252", "“CAFÉ” für Élodie")
+
+
+def test_utf16_without_a_mark_is_known_whatever_the_script():
+    text = "Email\tРоль\tГруппы\nana@x.org\tАналитик\tПланшеты учеников младших классов\n"
+    for encoding in ("utf-16-le", "utf-16-be"):
+        table = read(text.encode(encoding), "people.csv")
+        assert (table.encoding, table.lines[0].cells[1]) == ("UTF-16", "Аналитик")
+
+
+def test_a_file_put_behind_another_brings_no_mark_into_the_cells():
+    text = '\ufeffName,Email\r\n"Silva, Ana",a@x.org\r\n\ufeff"Lind, Bo",b@x.org\r\n'
+    assert rows(text) == [(2, ("Silva, Ana", "a@x.org")), (3, ("Lind, Bo", "b@x.org"))]
+    assert rows("ï»¿Email,Role\na@x.org,Analyst") == [(2, ("a@x.org", "Analyst"))]
+
+
+def test_spaces_behind_a_quoted_cell_are_dropped_as_those_before_it():
+    assert rows('"Email" , "Groups"\n"a@x.org" , "A, B" \n') == [(2, ("a@x.org", "A, B"))]
+    within = 'Email,Groups\na@x.org,"5"" , then 7"" "\n'
+    assert rows(within) == [(2, ("a@x.org", '5" , then 7"'))]
+
+
+def test_a_line_that_was_quoted_as_a_whole_is_still_a_line():
+    wrapped = '"Email,Role,Groups"\n"a@x.org,Analyst,""A, B"""\n"b@x.org,Remote,"\n'
+    assert rows(wrapped) == [(2, ("a@x.org", "Analyst", "A, B")), (3, ("b@x.org", "Remote", ""))]
+    only_where_needed = 'Email,Role,Groups\nb@x.org,Remote,C\n"a@x.org,Analyst,""A, B"""\n'
+    assert rows(only_where_needed) == [(2, ("b@x.org", "Remote", "C")), (3, ("a@x.org", "Analyst", "A, B"))]
+
+
+def test_a_name_with_a_comma_is_no_line_of_its_own():
+    assert rows('Email\n"Silva, Ana <a@x.org>"\n') == [(2, ("Silva, Ana <a@x.org>",))]
+    assert rows('Email,Role,Groups\n"Silva, Ana <a@x.org>"\n') == [(2, ("Silva, Ana <a@x.org>", "", ""))]
+    assert rows('Email,Role,Groups\n"a@x.org, Analyst, A\nb@x.org"\n')[0][1] == ("a@x.org, Analyst, A\nb@x.org", "", "")
+
+
 def test_a_quote_inside_an_unquoted_cell_is_text():
     assert rows('Email,Groups\na@x.org,15" screens') == [(2, ("a@x.org", '15" screens'))]
 
@@ -396,6 +437,39 @@ def test_a_header_deep_below_the_first_lines_is_not_looked_for():
 
 def test_the_first_of_two_headers_counts():
     assert read(b"Email,Role\na@x.org,Analyst\nEmail,Role\nb@x.org,Remote\n", "people.csv").header_row == 1
+
+
+def test_no_header_is_looked_for_below_the_people_of_another():
+    text = "Email,Role\na@x.org,Analyst\n\nEmail,Role,Groups\nb@x.org,Remote,A\n"
+    table = read(text.encode(), "people.csv")
+    assert (table.header_row, [line.number for line in table.lines]) == (1, [2, 4, 5])
+
+
+def test_a_remark_with_column_names_in_it_is_not_the_header():
+    assert read(b"# Email, Role, and whatever you like\nEmail,Role\na@x.org,Analyst\n", "people.csv").header_row == 2
+
+
+def test_an_unknown_header_is_found_below_titles():
+    table = read(b"Staff\n\nWer;Was;Wo\na@x.org;A;B, C, D, E\n", "people.csv")
+    assert (table.header_row, table.header) == (3, ("Wer", "Was", "Wo"))
+    assert read(b"Staff\na@x.org,Analyst\n", "people.csv").header_row == 1
+    assert read(b"Who\na@x.org\n", "people.csv").header_row == 1
+
+
+def test_people_tell_the_separator_where_no_name_is_known():
+    assert read(b"Staff, as of May, by IT\nWer;Was;Wo\na@x.org;A;B, C, D, E\n", "people.csv").delimiter == ";"
+    blank = "\n" * 30
+    assert read(f"Staff, all\n{blank}Email;Role\na@x.org;A\n".encode(), "people.csv").delimiter == ";"
+
+
+def test_columns_without_a_name_are_there_to_be_chosen():
+    table = read(b"Email,,\na@x.org,Analyst\nb@x.org,Remote,A,B\n", "people.csv")
+    assert table.header == ("Email", "", "", "")
+    assert [[line.cell(place) for place in range(4)] for line in table.lines] == [
+        ["a@x.org", "Analyst", "", ""],
+        ["b@x.org", "Remote", "A", "B"],
+    ]
+    assert read(b"Email,Groups\na@x.org,A,B\n", "people.csv").header == ("Email", "Groups")
 
 
 def test_a_header_with_two_known_names_is_found_below_a_note_with_an_address():

@@ -195,19 +195,19 @@ def _text(data: bytes) -> tuple[str, str]:
 
 def _decode(data: bytes) -> tuple[str, str]:
     if data.startswith(codecs.BOM_UTF8):
-        codecs_to_try = [("utf-8-sig", "UTF-8 with BOM")]
+        ways = [("utf-8-sig", "UTF-8 with BOM")]
     elif data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        codecs_to_try = [("utf-16", "UTF-16")]
+        ways = [("utf-16", "UTF-16")]
     elif codec := _utf16_without_bom(data):
-        codecs_to_try = [(codec, "UTF-16")]
+        ways = [(codec, "UTF-16")]
     elif _is_mostly_binary(data):
         raise _not_a_spreadsheet()
     else:
-        codecs_to_try = [("utf-8", "UTF-8"), _single_bytes(data)]
-    for codec, encoding in codecs_to_try:
+        ways = [("utf-8", "UTF-8"), (_MIXED, "UTF-8 and Windows-1252"), ("cp1252", "Windows-1252")]
+    for codec, encoding in ways:
         try:
-            text = _decoded(data, codec)
-        except UnicodeDecodeError:
+            text = _mixed(data) if codec == _MIXED else data.decode(codec)
+        except UnicodeError:
             continue
         if "\0" in text:  # damaged, and no database stores it
             break
@@ -218,27 +218,28 @@ def _decode(data: bytes) -> tuple[str, str]:
 _INNER_BOM = re.compile(r"(?<=[\r\n])\ufeff+(?=\")")
 """Where one file was put behind another; before a quote it would hide that a quoted cell begins."""
 _TWO_BYTES_OR_MORE = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
-_MIXED = "utf-8 or cp1252"
+_MIXED = "both"
 
 
-def _decoded(data: bytes, codec: str) -> str:
-    if codec != _MIXED:
-        return data.decode(codec)
-    pieces, end = [], 0
-    for letter in _TWO_BYTES_OR_MORE.finditer(data):
-        pieces += [data[end : letter.start()].decode("cp1252"), letter[0].decode("utf-8")]
-        end = letter.end()
-    return "".join([*pieces, data[end:].decode("cp1252")])
+def _mixed(data: bytes) -> str:
+    """The text where UTF-8 and Windows-1252 were put together: each letter as what it is. Raises UnicodeError.
 
-
-def _single_bytes(data: bytes) -> tuple[str, str]:
-    """Windows-1252; or, where UTF-8 and it were put together, each letter as what it is.
-
-    What is UTF-8 by chance is rare in Windows-1252 (“É” before a typographic quote): most of what is not ASCII must be.
+    What looks like UTF-8 by chance is rare in Windows-1252 (“É” before a typographic quote), so half of what is not
+    ASCII, at least, must look so.
     """
-    letters = _TWO_BYTES_OR_MORE.findall(data)
-    others = len(data) - len(data.translate(None, bytes(range(0x80, 0x100)))) - sum(map(len, letters))
-    return (_MIXED, "UTF-8 and Windows-1252") if len(letters) >= others else ("cp1252", "Windows-1252")
+    pieces, end, letters, others = [], 0, 0, 0
+    for letter in _TWO_BYTES_OR_MORE.finditer(data):
+        between = data[end : letter.start()].decode("cp1252")
+        pieces += [between, letter[0].decode("utf-8")]
+        end, letters, others = letter.end(), letters + 1, others + _beyond_ascii(between)
+    rest = data[end:].decode("cp1252")
+    if others + _beyond_ascii(rest) > letters:
+        raise UnicodeError
+    return "".join([*pieces, rest])
+
+
+def _beyond_ascii(text: str) -> int:
+    return 0 if text.isascii() else sum(not letter.isascii() for letter in text)
 
 
 def _utf16_without_bom(data: bytes) -> str | None:
@@ -314,10 +315,10 @@ def _inner(record: list[str], delimiter: str) -> list[str]:
     if len(record) != 1 or delimiter not in record[0]:
         return record
     try:
-        inner = next(_reader(record[0], delimiter), record)
+        lines = list(_reader(record[0], delimiter))
     except csv.Error:
         return record
-    return inner
+    return lines[0] if len(lines) == 1 else record
 
 
 def _unwrapped(records: Iterable["_Record"], delimiter: str) -> Iterator["_Record"]:

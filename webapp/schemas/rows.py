@@ -48,9 +48,10 @@ class EmailCell(_Cell[Address]):
             raise ValidationError([self._issue(text, str(error))]) from error  # type: ignore[list-item]
 
     def _issue(self, text: str, sentence: str) -> Issue:
-        if tidy := tidied(text, self.registry.allowed_domains):
-            return Issue("email", sentence, "email", tidy, text, tidy)
         local, at, domain = text.rpartition("@")
+        if tidy := tidied(text, self.registry.allowed_domains):
+            end = tidy.removeprefix(local)  # only the domain is wrong: so it can be in other rows
+            return Issue("email", sentence, "email", tidy, *(("", end) if end.startswith("@") else (text, tidy)))
         if not text or " " in text or "@" in local or (at and not local):
             return Issue("email", sentence, "email")
         known = self.registry.known_domains
@@ -92,7 +93,7 @@ class GroupsCell(_Cell[GroupWish]):
 
     def _issue(self, names: list[str], unknown: list[str]) -> Issue:
         known = [group.name for group in self.registry.groups]
-        nearby = {name: self._apart(name) or nearest(name, known) for name in unknown}
+        nearby = {name: self._nearby(name, known) for name in unknown}
         sentence = "No such group." if len(unknown) == 1 else f"{len(unknown)} groups do not exist."
         fixes = {name: fix for name, fix in nearby.items() if fix}
         if not fixes:
@@ -100,10 +101,12 @@ class GroupsCell(_Cell[GroupWish]):
         fixed = list(dict.fromkeys(fixes.get(name, name) for name in names))
         return Issue("groups", sentence, "group", ", ".join(fixed), ", ".join(fixes), ", ".join(dict.fromkeys(fixes.values())))
 
-    def _apart(self, name: str) -> str | None:
-        """The groups in a name that has something else than commas between them: all of them must be there."""
+    def _nearby(self, name: str, known: list[str]) -> str | None:
+        """The group that is meant, or all of them where other signs than commas stand between; none where one is not there."""
         parts = [self.registry.group_by_key.get(fold(part)) for part in re.split(r"[;|/]", name) if part.strip()]
-        return ", ".join(group.name for group in parts if group) if len(parts) > 1 and all(parts) else None
+        if any(parts):
+            return ", ".join(group.name for group in parts if group) if all(parts) else None
+        return nearest(name, known)
 
 
 def split_groups(text: str) -> list[str]:
