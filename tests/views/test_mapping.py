@@ -7,7 +7,7 @@ import io
 import pytest
 
 from tests.factories import make_group, make_invitation
-from tests.files.make_corpus import xlsx
+from tests.files.writers import xlsx
 from tests.views.test_batches import rows_of, staged, upload
 from webapp.core.planning import Plan
 from webapp.db import db

@@ -80,9 +80,9 @@ class Table:
     the columns are called "Column A" and so on, and the first line may be number 1.
 
     `format` is "CSV", "Excel", "OpenDocument" or "pasted". CSV: `encoding` is "UTF-8", "UTF-8 with BOM", "UTF-16",
-    "Windows-1252" or "UTF-8 and Windows-1252", `delimiter` one character (pasted: too, without an encoding). A workbook
-    has no encoding, and a delimiter only where one column held whole lines of CSV, but the name of the `sheet` that was
-    read and those of the `other_sheets` that could be.
+    "UTF-8 and Windows-1252" or "Windows-1252" (maybe "with odd letters"), `delimiter` one character (pasted: too,
+    without an encoding). A workbook has no encoding, and a delimiter only where one column held whole lines of CSV,
+    but the name of the `sheet` that was read and those of the `other_sheets` that could be.
     """
 
     header: tuple[str, ...]
@@ -211,12 +211,16 @@ def _decode(data: bytes) -> tuple[str, str]:
             continue
         if "\0" in text:  # damaged, and no database stores it
             break
+        if codec == "cp1252" and _ODD_LETTERS.search(text):
+            encoding += " with odd letters"
         return _INNER_BOM.sub("", text).lstrip("\ufeff").removeprefix("ï»¿"), encoding
     raise UnreadableFile("The text in this file cannot be read.", "Save it as “CSV UTF-8” and try again.")
 
 
 _INNER_BOM = re.compile(r"(?<=[\r\n])\ufeff+(?=\")")
 """Where one file was put behind another; before a quote it would hide that a quoted cell begins."""
+_ODD_LETTERS = re.compile("[À-ÿ]{4}|[a-zà-ÿ][¹³¼¾¿£¥¯][a-zà-ÿ]|(?<!\\w)[¯£¿¥][a-zà-ÿ]{2}")
+"""What no Western language has, but Cyrillic, Greek, Chinese, Turkish or Polish text that is taken for Windows-1252."""
 _TWO_BYTES_OR_MORE = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
 _MIXED = "both"
 
