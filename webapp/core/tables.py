@@ -219,7 +219,7 @@ def _decode(data: bytes) -> tuple[str, str]:
 
 _INNER_BOM = re.compile(r"(?<=[\r\n])\ufeff+(?=\")")
 """Where one file was put behind another; before a quote it would hide that a quoted cell begins."""
-_ODD_LETTERS = re.compile("[À-ÿ]{4}|[a-zà-ÿ][¹³¼¾¿£¥¯][a-zà-ÿ]|(?<!\\w)[¯£¿¥][a-zà-ÿ]{2}")
+_ODD_LETTERS = re.compile("[À-ÿ]{4}|[a-zà-ÿ][¹³¼¾¿£¥¯][a-zà-ÿ]|(?<!\\w)[¯£¥][a-zà-ÿ]{2}")
 """What no Western language has, but Cyrillic, Greek, Chinese, Turkish or Polish text that is taken for Windows-1252."""
 _TWO_BYTES_OR_MORE = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
 _MIXED = "both"

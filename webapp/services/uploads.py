@@ -115,7 +115,7 @@ def read_table(source: Source) -> Table:
 def _matched(source: Source, table: Table) -> tuple[Table, columns.Mapping | None, str]:
     remembered = "columns as remembered for files with these headers"
     known = aliases.columns_of({table.header_row: table.header}) if table.header_row else None
-    if known and max(known[1].values()) < len(table.header):
+    if known and _has_all(table, known[1]):
         return table, columns.mapping(known[1], table.header), remembered
     try:
         mapping = columns.match(table.header)
@@ -135,7 +135,13 @@ def _remembered_elsewhere(source: Source) -> tuple[Table, dict[Field, int]] | No
     if (known := aliases.columns_of(lines)) is None:
         return None
     number, held = known
-    return tables.read(source.data, source.name, sheet=source.sheet, header_row=number), held
+    table = tables.read(source.data, source.name, sheet=source.sheet, header_row=number)
+    return (table, held) if _has_all(table, held) else None
+
+
+def _has_all(table: Table, held: Mapping[Field, int]) -> bool:
+    """Whether the columns that are remembered are there: those without a name are only where something stands in them."""
+    return max(held.values()) < len(table.header)
 
 
 def _several_fit(data: bytes) -> bool:
