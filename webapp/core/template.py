@@ -4,8 +4,8 @@ import csv
 import io
 from collections.abc import Iterable, Sequence
 
+from webapp.core.cells import FORMULA_STARTS
 from webapp.core.fields import Field
-from webapp.core.tables import FORMULA_STARTS
 
 EXAMPLES = ("example.one@example.com", "example.two@example.com")
 """Whom the template's example rows invite. Left in a file they are skipped (RFC 2606: nobody's domain)."""
