@@ -252,6 +252,14 @@ ELSEWHERE = {
 }
 
 
+# Those that are long to read.
+LONG = {"endless-rows.ods", "endless-rows.xlsx", "far-apart-cells.xlsx", "long-text-in-every-row.xlsx", "stray-cell-far-below.xlsx"}
+
+
+def quick_and_slow(names):
+    return [pytest.param(name, marks=[pytest.mark.slow] * (name in LONG)) for name in sorted(names)]
+
+
 def test_each_file_has_its_expectation():
     files = {path.name for path in FILES.iterdir() if path.is_file()} - {
         "README.md",
@@ -263,14 +271,14 @@ def test_each_file_has_its_expectation():
     assert not {name for name, _ in all_files()} - files
 
 
-@pytest.mark.parametrize("name", sorted(REFUSED))
+@pytest.mark.parametrize("name", quick_and_slow(REFUSED))
 def test_a_file_that_cannot_be_taken_is_refused_with_a_sentence(name):
     with pytest.raises(UnreadableFile) as refused:
         read((FILES / name).read_bytes(), name)
     assert str(refused.value) == REFUSED[name]
 
 
-@pytest.mark.parametrize("name", sorted(READ))
+@pytest.mark.parametrize("name", quick_and_slow(READ))
 def test_a_file_is_read_with_its_own_row_numbers(name):
     table = read((FILES / name).read_bytes(), name)
     read_as = (

@@ -3,16 +3,18 @@
 import codecs
 import gzip
 import io
+import itertools
 import pickle
 import random
 import zipfile
 from pathlib import Path
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from webapp.core import tables
+from webapp.core.fields import recognise
 from webapp.core.tables import Line, Sheet, UnreadableFile, clean, pasted, read, sheets
 
 FILES = Path(__file__).parent.parent / "files"
@@ -684,6 +686,7 @@ def test_whatever_wrote_it_a_table_is_read_back(written):
 @settings(deadline=None)
 @given(st.lists(st.tuples(wide_cells, wide_cells, wide_cells), min_size=1, max_size=8), st.booleans())
 def test_what_was_copied_from_a_spreadsheet_is_read_back(people, with_header):
+    assume(with_header or not any(map(recognise, itertools.chain(*people))))  # a row of names would be the header
     table = [("Email", "Role", "Groups")] * with_header + people
     quoted = ("\t".join('"' + cell.replace('"', '""') + '"' for cell in row) for row in table)
     lines = [(number, tuple(map(clean, row))) for number, row in enumerate(table, start=1)][with_header:]
