@@ -253,7 +253,13 @@ ELSEWHERE = {
 
 
 # Those that are long to read.
-LONG = {"endless-rows.ods", "endless-rows.xlsx", "far-apart-cells.xlsx", "long-text-in-every-row.xlsx", "stray-cell-far-below.xlsx"}
+LONG = {
+    "endless-rows.ods",
+    "endless-rows.xlsx",
+    "far-apart-cells.xlsx",
+    "long-text-in-every-row.xlsx",
+    "stray-cell-far-below.xlsx",
+}
 
 
 def quick_and_slow(names):
