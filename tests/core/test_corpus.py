@@ -65,6 +65,7 @@ REFUSED = {
     "spreadsheet-xml-2003.xls": NOT_A_SPREADSHEET,
     "stray-cell-far-right.xlsx": "Line 9 has 16,384 columns. Muster reads up to 256. "
     "Remove those that Muster does not need and upload again.",
+    "table-without-end.ods": DAMAGED,
     "text-document-called-xls.xls": NOT_A_SPREADSHEET,
     "text-document-called-xlsx.xlsx": NOT_A_SPREADSHEET,
     "text-document.odt": NOT_A_SPREADSHEET,

@@ -352,6 +352,8 @@ def open_document_files():
     covered = ods_cell("Analyst", ' table:number-columns-spanned="2"') + "<table:covered-table-cell/>"
     yield "shape-link-and-merged-cell.ods", ods({"People": [PEOPLE[0], f"<table:table-row>{first}{covered}</table:table-row>"]})
     yield "template-of-openoffice.ots", ods({"People": PEOPLE}, kind=ODS_TYPE + "-template")
+    whole = zipfile.ZipFile(io.BytesIO(ods({"People": PEOPLE}))).read("content.xml")
+    yield "table-without-end.ods", ods({}, extra={"content.xml": whole.replace(b"</table:table>", b"")})
     yield "password.ods", ods({"People": PEOPLE}, manifest='<manifest:encryption-data manifest:checksum="x"/>')
     yield (
         "external-entity.ods",

@@ -31,6 +31,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from typing import Any
+from xml.parsers import expat
 
 from python_calamine import CalamineError, CalamineSheet, CalamineWorkbook, PasswordError, SheetTypeEnum, SheetVisibleEnum
 
@@ -61,7 +62,7 @@ def main() -> None:
         os._exit(TOO_MUCH)  # at once, whatever was said already
     except OSError as error:
         os._exit(TOO_MUCH if error.errno == errno.EFBIG else DAMAGED)
-    except (CalamineError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, ValueError):
+    except (CalamineError, zipfile.BadZipFile, zlib.error, expat.ExpatError, EOFError, NotImplementedError, ValueError):
         os._exit(DAMAGED)
 
 
@@ -225,6 +226,7 @@ def _repacked(container: zipfile.ZipFile, parts: dict[str, zipfile.ZipInfo]) -> 
             if name.lower().endswith((".xml", ".rels")) and b"<!DOCTYPE" in part:
                 raise Refused("odd")  # entities, external ones among them: no spreadsheet program writes any
             if name == "content.xml":
+                expat.ParserCreate().Parse(part, True)  # calamine never ends where a table does not
                 part = _open_document_sheets(part)
             elif name.lower().endswith(".xml") and not name.lower().endswith("sharedstrings.xml"):
                 part = _excel_sheet(part)
