@@ -5,7 +5,7 @@ from __future__ import annotations
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import OWNER, Watched, sign_in, upload
-from tests.files.make_corpus import xlsx
+from tests.files.writers import xlsx
 
 SETTINGS = {"MUSTER_MAX_ROWS": "4"}
 HR = (

@@ -60,6 +60,25 @@ def test_a_column_is_known_by_many_names(field, names):
     assert not unknown
 
 
+@pytest.mark.parametrize(
+    "header",
+    [
+        "Indirizzo e-mail/Ruolo/Gruppi",
+        "E-mailadres/Rol/Groepen",
+        "Adres e-mail/Rola użytkownika/Grupy",
+        "E-posta adresi/Kullanıcı rolü/Gruplar",
+        "E-post/Roll/Grupper",
+        "Sähköposti/Rooli/Ryhmät",
+        "Электронная почта/Роль/Группы",
+        "メールアドレス/ロール/グループ",
+        "电子邮件/角色/组",
+        "이메일/역할/그룹",
+    ],
+)
+def test_names_in_other_languages_and_scripts_are_known(header):
+    assert [known and known.field for known in map(recognise, header.split("/"))] == list(Field)
+
+
 @pytest.mark.parametrize("name", ["", "Name", "Phone", "Recovery Email", "Groups;Role", "Ro,le", "x" * 300])
 def test_other_columns_are_not(name):
     assert recognise(name) is None
@@ -175,6 +194,19 @@ def test_cells_without_a_column_name_are_ignored_and_counted():
         Cells(4, "cy@northfield.org", "", ""),
     ]
     assert (found.unnamed, found.overflowed) == (1, 0)
+
+
+def test_a_column_without_a_name_can_be_chosen():
+    table = read(b"Email,,\na@x.org\nb@x.org,Remote,A,B\n", "people.csv")
+    chosen = mapping({Field.EMAIL: 0, Field.ROLE: 1, Field.GROUPS: 2}, table.header)
+    found = extract(table, chosen)
+    assert found.cells == [Cells(2, "a@x.org", "", ""), Cells(3, "b@x.org", "Remote", "A, B")]
+    assert (found.overflowed, found.unnamed) == (1, 0)
+
+
+def test_groups_before_another_column_take_no_extra_cells():
+    assert not mapping({Field.EMAIL: 0, Field.ROLE: 2, Field.GROUPS: 1}, ("Email", "Wo", "Was", "")).overflow
+    assert not mapping({Field.EMAIL: 0, Field.ROLE: 1, Field.GROUPS: 2}, ("Email", "Was", "Wo", "", "Tel")).overflow
 
 
 def test_a_row_without_an_address_is_kept_to_be_mended():

@@ -1,7 +1,6 @@
 """Writes the workbooks of this folder, and the text files that are easier told than kept: python -m tests.files.make_corpus
 
-Every byte is decided here (no clock, no library but zipfile), so that running it again changes nothing. The
-writers know just enough of each format to be read by the programs that define it, and let a test break any part.
+Every byte is decided here and in `writers`, so that running it again changes nothing.
 """
 
 # ruff: noqa: E501 - what stands in a file is clearer on one line
@@ -10,247 +9,26 @@ import io
 import struct
 import zipfile
 from pathlib import Path
-from xml.sax.saxutils import escape, quoteattr
 
-FILES = Path(__file__).parent
-OLE2 = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
-
-
-def zipped(parts, compression=zipfile.ZIP_DEFLATED):
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w") as archive:
-        for name, text in parts.items():
-            info = zipfile.ZipInfo(name, (2026, 1, 1, 0, 0, 0))
-            info.compress_type = zipfile.ZIP_STORED if name == "mimetype" else compression
-            info.create_system = 3
-            archive.writestr(info, text)
-    return file.getvalue()
-
-
-# ---- Excel 2007 and later (ECMA-376)
-
-MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
-RELATIONS = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
-PACKAGE = "http://schemas.openxmlformats.org/package/2006"
-# Cell formats by number: 0 general, 1 a date, 2 a date with time, 3 a time, 4 hours beyond a day, 5 "00000".
-STYLES = (
-    f'<styleSheet xmlns="{MAIN}"><numFmts count="2"><numFmt numFmtId="164" formatCode="00000"/>'
-    '<numFmt numFmtId="165" formatCode="yyyy\\-mm\\-dd\\ hh:mm"/></numFmts><cellXfs count="6">'
-    + "".join(f'<xf numFmtId="{number}"/>' for number in (0, 14, 165, 21, 46, 164))
-    + "</cellXfs></styleSheet>"
+from tests.files.writers import (
+    MAIN,
+    ODS_NAMES,
+    ODS_TYPE,
+    OLE2,
+    RELATIONS,
+    ods,
+    ods_cell,
+    ods_rows,
+    ole,
+    rows_xml,
+    sheet_xml,
+    text_cell,
+    xls,
+    xlsx,
+    zipped,
 )
 
-
-def letters(place):
-    return (chr(64 + place // 26) if place >= 26 else "") + chr(65 + place % 26)
-
-
-def text_cell(text, attributes=""):
-    return f'<c t="inlineStr"{attributes}><is><t xml:space="preserve">{escape(text)}</t></is></c>'
-
-
-def rows_xml(rows, top=1, left=0):
-    """Rows of texts, or of ready-made <c> elements, from the given corner on; blank texts are no cells."""
-    out = []
-    for number, row in enumerate(rows, start=top):
-        cells = "".join(
-            (cell if cell.startswith("<c") else text_cell(cell)).replace("<c", f'<c r="{letters(place)}{number}"', 1)
-            for place, cell in enumerate(row, start=left)
-            if cell
-        )
-        out.append(f'<row r="{number}">{cells}</row>')
-    return "".join(out)
-
-
-def sheet_xml(data, dimension="", prologue=""):
-    return f'<?xml version="1.0" encoding="UTF-8"?>{prologue}<worksheet xmlns="{MAIN}">{dimension}<sheetData>{data}</sheetData></worksheet>'
-
-
-def xlsx(sheets, *, states=None, strings=None, date1904=False, extra=None, compression=zipfile.ZIP_DEFLATED):
-    """`sheets`: name to rows, or to a whole sheet's XML. `states`: name to "hidden". `strings`: the shared strings'
-    <si> elements. `extra`: parts to add or replace."""
-    states = states or {}
-    relations = "".join(
-        f'<Relationship Id="rId{n}" Type="{RELATIONS}/worksheet" Target="worksheets/sheet{n}.xml"/>'
-        for n in range(1, len(sheets) + 1)
-    )
-    listed = "".join(
-        f'<sheet name={quoteattr(name)} sheetId="{n}" state="{states.get(name, "visible")}" r:id="rId{n}"/>'
-        for n, name in enumerate(sheets, start=1)
-    )
-    parts = {
-        "[Content_Types].xml": f'<Types xmlns="{PACKAGE}/content-types"><Default Extension="xml" ContentType="application/xml"/>'
-        '<Default Extension="rels" ContentType="application/vnd.openxmlformats-package.relationships+xml"/><Override '
-        'PartName="/xl/workbook.xml" ContentType="application/vnd.openxmlformats-officedocument.spreadsheetml.sheet.main+xml"/>'
-        + "".join(
-            f'<Override PartName="/xl/worksheets/sheet{n}.xml" '
-            'ContentType="application/vnd.openxmlformats-officedocument.spreadsheetml.worksheet+xml"/>'
-            for n in range(1, len(sheets) + 1)
-        )
-        + '<Override PartName="/xl/styles.xml" '
-        'ContentType="application/vnd.openxmlformats-officedocument.spreadsheetml.styles+xml"/>'
-        '<Override PartName="/xl/sharedStrings.xml" '
-        'ContentType="application/vnd.openxmlformats-officedocument.spreadsheetml.sharedStrings+xml"/></Types>',
-        "_rels/.rels": f'<Relationships xmlns="{PACKAGE}/relationships"><Relationship Id="rId1" '
-        f'Type="{RELATIONS}/officeDocument" Target="xl/workbook.xml"/></Relationships>',
-        "xl/workbook.xml": f'<workbook xmlns="{MAIN}" xmlns:r="{RELATIONS}">'
-        f'<workbookPr date1904="{int(date1904)}"/><sheets>{listed}</sheets></workbook>',
-        "xl/_rels/workbook.xml.rels": f'<Relationships xmlns="{PACKAGE}/relationships">{relations}'
-        f'<Relationship Id="rId90" Type="{RELATIONS}/styles" Target="styles.xml"/>'
-        f'<Relationship Id="rId91" Type="{RELATIONS}/sharedStrings" Target="sharedStrings.xml"/></Relationships>',
-        "xl/styles.xml": STYLES,
-        "xl/sharedStrings.xml": f'<sst xmlns="{MAIN}">{"".join(strings or ())}</sst>',
-    }
-    for n, rows in enumerate(sheets.values(), start=1):
-        parts[f"xl/worksheets/sheet{n}.xml"] = rows if isinstance(rows, str) else sheet_xml(rows_xml(rows))
-    return zipped(parts | (extra or {}), compression)
-
-
-# ---- OpenDocument (OASIS ODF 1.2)
-
-ODS_TYPE = "application/vnd.oasis.opendocument.spreadsheet"
-ODS_NAMES = "".join(
-    f' xmlns:{prefix}="urn:oasis:names:tc:opendocument:xmlns:{name}:1.0"'
-    for prefix, name in (("office", "office"), ("table", "table"), ("text", "text"), ("style", "style"))
-) + ' xmlns:calcext="urn:org:documentfoundation:names:experimental:calc:xmlns:calcext:1.0"'  # fmt: skip
-
-
-def ods_cell(text, attributes=""):
-    """White space as the standard wants it: each line a paragraph, a run of spaces and each tab an element."""
-    if not text:
-        return "<table:table-cell/>"
-    lines = escape(text).replace("\t", "<text:tab/>").replace(" ", "<text:s/>").split("\n")
-    paragraphs = "".join(f"<text:p>{line}</text:p>" for line in lines)
-    return f'<table:table-cell office:value-type="string"{attributes}>{paragraphs}</table:table-cell>'
-
-
-def ods_rows(rows):
-    return "".join(
-        row
-        if isinstance(row, str)
-        else "<table:table-row>"
-        + "".join(cell if cell.startswith("<table:") else ods_cell(cell) for cell in row)
-        + "</table:table-row>"
-        for row in rows
-    )
-
-
-def ods(sheets, *, hidden=(), manifest="", prologue="", extra=None):
-    """`sheets`: name to rows; a row is a list of texts or ready-made cells, or a whole ready-made row."""
-    tables = "".join(
-        f'<table:table table:name={quoteattr(name)} table:style-name="{"ta2" if name in hidden else "ta1"}">'
-        f"{ods_rows(rows)}</table:table>"
-        for name, rows in sheets.items()
-    )
-    content = (
-        f'<?xml version="1.0" encoding="UTF-8"?>{prologue}<office:document-content{ODS_NAMES} office:version="1.2">'
-        '<office:automatic-styles><style:style style:name="ta1" style:family="table"><style:table-properties '
-        'table:display="true"/></style:style><style:style style:name="ta2" style:family="table"><style:table-properties '
-        'table:display="false"/></style:style></office:automatic-styles>'
-        f"<office:body><office:spreadsheet>{tables}</office:spreadsheet></office:body></office:document-content>"
-    )
-    listed = (
-        '<manifest:manifest xmlns:manifest="urn:oasis:names:tc:opendocument:xmlns:manifest:1.0" manifest:version="1.2">'
-        f'<manifest:file-entry manifest:full-path="/" manifest:media-type="{ODS_TYPE}"/>'
-        f'<manifest:file-entry manifest:full-path="content.xml" manifest:media-type="text/xml">{manifest}</manifest:file-entry>'
-        "</manifest:manifest>"
-    )
-    return zipped({"mimetype": ODS_TYPE, "META-INF/manifest.xml": listed, "content.xml": content} | (extra or {}))
-
-
-# ---- Excel 97 (MS-XLS in MS-CFB)
-
-
-def ole(streams):
-    """A compound file: one sector of FAT for up to 127 sectors, no short sectors (streams are padded to 4096)."""
-    chains, fat, body = {}, [0xFFFFFFFD], []
-    for name, data in streams.items():
-        data = data.ljust(4096, b"\0")
-        sectors = -(-len(data) // 512)
-        chains[name] = (len(fat), len(data))
-        fat += [*range(len(fat) + 1, len(fat) + sectors), 0xFFFFFFFE]
-        body.append(data.ljust(sectors * 512, b"\0"))
-    directory = len(fat)
-
-    def entry(name, kind, start, size, child=0xFFFFFFFF, right=0xFFFFFFFF):
-        encoded = (name + "\0").encode("utf-16-le")
-        return struct.pack(
-            "<64sHBBIII16sI8s8sIII", encoded, len(encoded), kind, 1, 0xFFFFFFFF, right, child, b"", 0, b"", b"", start, size, 0
-        )  # fmt: skip
-
-    entries = [entry("Root Entry", 5, 0xFFFFFFFE, 0, child=1)]
-    for place, (name, (start, size)) in enumerate(chains.items(), start=1):
-        entries.append(entry(name, 2, start, size, right=place + 1 if place < len(chains) else 0xFFFFFFFF))
-    sectors = -(-len(entries) // 4)
-    fat += [*range(directory + 1, directory + sectors), 0xFFFFFFFE]
-    assert len(fat) <= 128
-    header = struct.pack(
-        "<8s16sHHHHH6sIIIIIIIII", OLE2, b"", 0x3E, 3, 0xFFFE, 9, 6, b"", 0, 1, directory, 0, 4096, 0xFFFFFFFE, 0, 0xFFFFFFFE, 0
-    )  # fmt: skip
-    header += struct.pack("<109I", 0, *[0xFFFFFFFF] * 108)
-    table = struct.pack("<128I", *fat, *[0xFFFFFFFF] * (128 - len(fat)))
-    return header + table + b"".join(body) + b"".join(entries).ljust(sectors * 512, b"\0")
-
-
-def record(kind, data=b""):
-    return struct.pack("<HH", kind, len(data)) + data
-
-
-def unicode_string(text, length="<H"):
-    encoded = text.encode("utf-16-le")
-    return struct.pack(length + "B", len(encoded) // 2, 1) + encoded
-
-
-def xls(sheets, *, hidden=(), protected=False):
-    """`sheets`: name to rows, from A1 on, of texts, numbers, booleans, None, ("date", number), ("error", code) or
-    ("formula", its value)."""
-    texts = list(dict.fromkeys(cell for rows in sheets.values() for row in rows for cell in row if isinstance(cell, str)))
-    formats = [struct.pack("<HHHBBBBIIH", 0, number, 1, 0, 0, 0, 0, 0, 0, 0) for number in (0, 14)]
-
-    def beginning(kind):
-        return record(0x0809, struct.pack("<HHHHII", 0x0600, kind, 0x0DBB, 0x07CC, 0, 6))
-
-    def cell(row, column, value):
-        at = struct.pack("<HHH", row, column, 0)
-        match value:
-            case bool():
-                return record(0x0205, at + bytes([value, 0]))
-            case int() if abs(value) < 1 << 29:
-                return record(0x027E, at + struct.pack("<i", value << 2 | 2))  # RK
-            case int() | float():
-                return record(0x0203, at + struct.pack("<d", value))
-            case str():
-                return record(0x00FD, at + struct.pack("<I", texts.index(value)))
-            case ("date", number):
-                return record(0x0203, struct.pack("<HHHd", row, column, 1, number))
-            case ("error", code):
-                return record(0x0205, at + bytes([code, 1]))
-            case ("formula", str(text)):
-                formula = at + struct.pack("<BBIHHIH", 0, 0, 0, 0xFFFF, 0, 0, 3) + b"\x1e\x01\x00"
-                return record(0x0006, formula) + record(0x0207, unicode_string(text))
-            case ("formula", number):
-                return record(0x0006, at + struct.pack("<dHIH", number, 0, 0, 3) + b"\x1e\x01\x00")
-        return b""
-
-    def sheet(rows):
-        cells = b"".join(cell(r, c, value) for r, row in enumerate(rows) for c, value in enumerate(row))
-        return beginning(0x0010) + cells + record(0x000A)
-
-    bodies = [sheet(rows) for rows in sheets.values()]
-    strings = struct.pack("<II", len(texts), len(texts)) + b"".join(map(unicode_string, texts))
-    assert len(strings) < 8224
-    head = beginning(0x0005) + (record(0x002F, struct.pack("<HHH", 1, 1, 1) + bytes(range(48))) if protected else b"")
-    head += record(0x0042, struct.pack("<H", 1200)) + b"".join(record(0x00E0, each) for each in formats)
-    names = [unicode_string(name, "<B") for name in sheets]
-    tail = record(0x00FC, strings) + record(0x000A)
-    at = len(head) + sum(len(name) + 10 for name in names) + len(tail)
-    for name, (title, body) in zip(names, zip(sheets, bodies, strict=True), strict=True):
-        head += record(0x0085, struct.pack("<IH", at, int(title in hidden)) + name)
-        at += len(body)
-    return ole({"Workbook": head + tail + b"".join(bodies)})
-
-
-# ---- the files
+FILES = Path(__file__).parent
 
 PEOPLE = [
     ["Email", "Role", "Groups"],
@@ -258,6 +36,10 @@ PEOPLE = [
     ["bo@northfield.org", "Remote", ""],
 ]
 PERSON = ["cy@northfield.org", "Remote", ""]
+
+
+STRICT_MAIN = b"http://purl.oclc.org/ooxml/spreadsheetml/main"
+STRICT_RELATIONS = b"http://purl.oclc.org/ooxml/officeDocument/relationships"
 
 
 def cell(value, attributes=""):
@@ -307,8 +89,60 @@ def text_files():
     yield "nothing.csv", ""
     yield "white-space.csv", " \r\n\t\r\n\u00a0\r\n"
     yield "zero-bytes.csv", b"Email,Role\nana@northfield.org,Ana\0lyst\n"
+    yield from more_text_files()
     yield "no-encoding.csv", b"Email,Role\nana\x81@northfield.org,Analyst\n"
     yield "latin-1-beside-utf-8.csv", "Email,Role\nana@northfield.org,Café\n".encode() + b"bo@northfield.org,Caf\xe9\n"
+
+
+def more_text_files():
+    ana, bo = "ana@northfield.org", "bo@northfield.org"
+    yield "file-behind-another.csv", f'\ufeffName,Email,Role\r\n"Silva, Ana",{ana},Analyst\r\n\ufeff"Lind, Bo",{bo},Remote\r\n'
+    yield "mark-told-as-text.csv", f"ï»¿Email,Role\n{ana},Analyst\n"
+    yield "whole-lines-in-quotes.csv", f'"Email,Role,Groups"\n"{ana},Analyst,""A, B"""\n"{bo},Remote,"\n'
+    yield "some-lines-in-quotes.csv", f'Email,Role,Groups\n"{ana},Analyst,""A, B"""\n{bo},Remote,\n'
+    yield "spaces-behind-quotes.csv", f'"Email" , "Role" , "Groups"\n"{ana}" , "Analyst" , "A, B" \n'
+    yield "typographic-quotes.csv", f"Email,Role,Groups\n“{ana}”,Analyst,“A”\n"
+    yield "quote-within.csv", f'Email,Role,Groups\n{ana},Analyst,15" screens\n{bo},Remote,"5"" and 7"""\n'
+    yield "quotes-not-doubled.csv", f'Email,Role,Groups\n{ana},Analyst,"The "best" ones"\n'
+    yield "comments-above.csv", f"# Email, Role, Groups are needed\n#\nEmail,Role\n{ana},Analyst\n"
+    yield "powershell.csv", f'#TYPE Microsoft.ActiveDirectory.Management.ADUser\r\n"Mail","Role"\r\n"{ana}","Analyst"\r\n'
+    yield "remarks-and-total.csv", f"Email,Role\n{ana},Analyst\n# new ones\n{bo},Remote\n\nTotal: 2,\n"
+    yield "header-repeated.csv", f"Email,Role\n{ana},Analyst\nEmail,Role\n{bo},Remote\n"
+    yield "two-tables.csv", f"Email,Role\n{ana},Analyst\n\nEmail,Role,Groups\n{bo},Remote,A\n"
+    yield "title-above-unknown-names.csv", f"Staff, as of May, by IT\n\nWer;Was;Wo\n{ana};Analyst;A, B, C, D\n"
+    yield "no-names-of-columns.csv", f"Email,,\n{ana},Analyst,A\n{bo},Remote\n"
+    yield "deep-below-blank-lines.csv", "Staff\n" + "\n" * 30 + f"Email;Role\n{ana};Analyst\n"
+    yield "separators-only.csv", ",,,\n;;;\n"
+    yield "utf16-cyrillic-no-bom.tsv", f"Email\tРоль\tГруппы\n{ana}\tАналитик\tПланшеты учеников\n".encode("utf-16-le")
+    yield "utf16-japanese.csv", f"メールアドレス,ロール,グループ\n{ana},Analyst,生徒用端末\n".encode("utf-16")
+    yield "utf16-sep-line.csv", f"sep=;\r\nEmail;Role\r\n{ana};Analyst\r\n".encode("utf-16")
+    yield "utf32.csv", f"Email,Role\n{ana},Analyst\n".encode("utf-32")
+    yield "shift-jis.csv", f"名前,Email,Role\n太郎,{ana},Analyst\n".encode("cp932")
+    yield "windows-1250.csv", f"Imię;Adres e-mail;Rola\r\nŁucja;{ana};Analyst\r\n".encode("cp1250")
+    yield "line-separators-of-unicode.csv", f"Email,Role,Groups\n{ana}\x0b,Analyst\x0c,A\u2028B\x85C\n"
+    yield "end-of-file-mark.csv", f"Email,Role\r\n{ana},Analyst\r\n\x1a"
+    yield "wrapped-by-a-mailer.csv", f"Email,Role\r\r\n{ana},Analyst\r\r\n"
+    yield "soft-and-hidden.csv", f"Em\ufeffail,Ro\u00adle,\u200eGroups\n\u2066{ana}\u2069,\u200bAnalyst,\u00a0A\u00a0B\u00a0\n"
+    yield "turkish.csv", f"EMAİL;KULLANICI ROLÜ;GRUPLAR\n{ana};Analyst;Öğrenci ışığı\n"
+    yield "units-in-names.csv", f'"E-mail\n(work)",Role*,"Groups, if any"\n{ana},Analyst,A\n'
+    yield "markdown.csv", f"| Email | Role |\n|---|---|\n| {ana} | Analyst |\n"
+    yield "okta.csv", (
+        '"User ID","Username","First name","Primary email","Status","Groups"\n'
+        f'"00u1","{ana}","Ana","{ana}","ACTIVE","Everyone;Loans"\n'
+    )  # fmt: skip
+    yield "moodle.csv", f"username,firstname,lastname,email,course1,role1,cohort1\nana,Ana,Silva,{ana},M1,student,C1\n"
+    yield "slack.csv", f"username,email,status,billing-active,userid,fullname\nana,{ana},Member,1,U1,Ana Silva\n"
+    yield "canvas.csv", f"user_id,login_id,full_name,email,status\nu1,ana,Ana Silva,{ana},active\n"
+    yield "microsoft-365.csv", (
+        '\ufeff"Block credential","Display name","Licenses","Proxy addresses","User principal name"\r\n'
+        f'"False","Ana","A3","SMTP:{ana}+smtp:{bo}","{ana}"\r\n'
+    )  # fmt: skip
+    yield "zoom.csv", f"Email,First Name,Department,User Groups,Licenses,Role\n{ana},Ana,Math,A,Basic,Analyst\n"
+    yield "mail-called-xls.xls", "MIME-Version: 1.0\nX-Document-Type: Workbook\nContent-Type: text/html\n\n<html></html>\n"
+    yield "list.json", f'[\n  "{ana}",\n  "{bo}"\n]\n'
+    yield "users.xml", f'<users>\n<user email="{ana}"/>\n</users>\n'
+    yield "cards.vcf", f"BEGIN:VCARD\nVERSION:3.0\nEMAIL:{ana}\nEND:VCARD\n"
+    yield "database.csv", b"SQLite format 3\0" + bytes(range(256)) * 2
 
 
 def excel_files():
@@ -396,6 +230,34 @@ def excel_files():
     )
     yield "escaped-by-our-download.xlsx", xlsx({"People": [PEOPLE[0], ["'=ana@northfield.org", "'-", "'@Loans"]]})
     yield "stray-cell-far-below.xlsx", xlsx({"People": sheet_xml(people + '<row r="1048576"><c r="B1048576"><v>1</v></c></row>')})
+    rows = people.split("</row>")
+    yield "rows-out-of-order.xlsx", xlsx({"People": sheet_xml("</row>".join([rows[1], rows[0], *rows[2:]]))})
+    yield "row-in-two-pieces.xlsx", xlsx({"People": sheet_xml(people.replace('<c r="B2"', '</row><row r="2"><c r="B2"'))})
+    yield (
+        "text-as-cdata.xlsx",
+        xlsx({"People": sheet_xml(people.replace("ana@northfield.org", "<![CDATA[ana@northfield.org]]>"))}),
+    )
+    yield (
+        "lines-of-csv.xlsx",
+        xlsx({"People": [["Email;Role;Groups"], ["ana@northfield.org;Analyst;A, B"], [], ["bo@northfield.org;Remote;"]]}),
+    )
+    yield "two-tables.xlsx", xlsx({"People": [["Email", "Role"], PEOPLE[1][:2], [], *PEOPLE[::2]]})
+    yield "long-cell.xlsx", xlsx({"People": [*PEOPLE, ["cy@northfield.org", "Remote", "x" * 200_000]]})
+    yield "no-names-of-columns.xlsx", xlsx({"People": [["Email"], *PEOPLE[1:]]})
+    strict = {
+        name: unix.read(name).replace(MAIN.encode(), STRICT_MAIN).replace(RELATIONS.encode(), STRICT_RELATIONS)
+        for name in unix.namelist()
+    }
+    yield "strict.xlsx", zipped(strict)
+    wide = {
+        name: unix.read(name).decode().replace("UTF-8", "UTF-16").encode("utf-16") for name in unix.namelist() if "sheet1" in name
+    }
+    yield "parts-in-utf16.xlsx", xlsx({"People": PEOPLE}, extra=wide)
+    locked = sheet_xml(rows_xml(PEOPLE)).replace(
+        "</sheetData>",
+        '</sheetData><sheetProtection password="CC1A" sheet="1" objects="1"/><mergeCells count="1"><mergeCell ref="C2:C3"/></mergeCells>',
+    )
+    yield "protected-sheet-with-merged-cells.xlsx", xlsx({"People": locked})
     yield "empty-workbook.xlsx", xlsx({"Sheet1": [], "Sheet2": [["", " "]]})
     yield "header-only.xlsx", xlsx({"People": PEOPLE[:1]})
     yield "stray-cell-far-right.xlsx", xlsx({"People": sheet_xml(people + '<row r="9"><c r="XFD9"><v>1</v></c></row>')})
@@ -477,6 +339,21 @@ def open_document_files():
             {"People": [PEOPLE[0], person.replace("<table:table-row>", '<table:table-row table:number-rows-repeated="1000000">')]}
         ),
     )
+    header, *people = (ods_rows([row]) for row in PEOPLE)
+    grouped = f"<table:table-header-rows>{header}</table:table-header-rows><table:table-row-group>{''.join(people)}</table:table-row-group>"
+    yield "header-to-repeat-and-groups.ods", ods({"People": [grouped]})
+    yield (
+        "person-repeated.ods",
+        ods({"People": [PEOPLE[0], people[0].replace("<table:table-row>", '<table:table-row table:number-rows-repeated="3">')]}),
+    )
+    note = "<draw:frame><draw:text-box><text:p>Ask her<draw:a/></text:p></draw:text-box></draw:frame>"
+    linked = '<text:a xlink:href="mailto:ana@northfield.org">ana@northfield.org</text:a>'
+    first = f'<table:table-cell office:value-type="string">{note}<text:p>{linked}</text:p></table:table-cell>'
+    covered = ods_cell("Analyst", ' table:number-columns-spanned="2"') + "<table:covered-table-cell/>"
+    yield "shape-link-and-merged-cell.ods", ods({"People": [PEOPLE[0], f"<table:table-row>{first}{covered}</table:table-row>"]})
+    yield "template-of-openoffice.ots", ods({"People": PEOPLE}, kind=ODS_TYPE + "-template")
+    whole = zipfile.ZipFile(io.BytesIO(ods({"People": PEOPLE}))).read("content.xml")
+    yield "table-without-end.ods", ods({}, extra={"content.xml": whole.replace(b"</table:table>", b"")})
     yield "password.ods", ods({"People": PEOPLE}, manifest='<manifest:encryption-data manifest:checksum="x"/>')
     yield (
         "external-entity.ods",

@@ -9,6 +9,8 @@ import pytest
 
 from tests.run.conftest import TOP, Muster
 
+pytestmark = pytest.mark.slow
+
 PROGRAMS = ["webapp.supervisor", "webapp.server", "worker"]
 
 

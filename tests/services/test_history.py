@@ -147,6 +147,7 @@ def act(batch_id: int, action: tuple, by) -> None:
         db.session.rollback()
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(actions=st.lists(ACTION, min_size=1, max_size=8))
 def test_undoing_everything_gives_the_state_before_and_redoing_gives_it_back(admin, actions):

@@ -7,7 +7,7 @@ import io
 import pytest
 
 from tests.factories import make_group, make_invitation
-from tests.files.make_corpus import xlsx
+from tests.files.writers import xlsx
 from tests.views.test_batches import rows_of, staged, upload
 from webapp.core.planning import Plan
 from webapp.db import db
@@ -120,6 +120,19 @@ class TestAFileWhoseColumnsAreNotRecognised:
         assert not page.all("input", id="remember")
         match(admin, batch, "email", "role", header_row="0")
         assert [(row.line, row.email) for row in rows_of(batch)] == [(1, "ana@northfield.example"), (2, "ben@northfield.example")]
+
+    def test_columns_without_a_name_can_be_chosen_and_are_remembered(self, admin):
+        file = "Email,,\nana@northfield.example,Analyst,Student Devices,Teacher Laptops\nben@northfield.example,Remote\n"
+        batch = staged(admin, file)
+        page = admin.get(f"/batches/{batch.id}").page
+        assert "Column B" in page.text
+        assert [chosen(page, place) for place in range(4)] == ["email", "role", "groups", "ignore"]
+        match(admin, batch, "email", "role", "groups", "ignore", header_row="1", remember="yes")
+        assert [row.groups for row in rows_of(batch)] == ["Student Devices, Teacher Laptops", ""]
+        assert events("batch.matched")[0].details["columns"]["Role"] == "Column B"
+        again = staged(admin, "Email,,\ncy@northfield.example,Remote,Student Devices\n")
+        assert [(row.role, row.groups) for row in rows_of(again)] == [("Remote", "Student Devices")]
+        assert staged(admin, "Email\ncy@northfield.example\n").state is BatchState.MAPPING, "nothing stands in those columns"
 
     def test_the_header_may_stand_in_another_row(self, admin):
         batch = staged(admin, "Kollegium 2026\nKennung,Amt\nana@northfield.example,Analyst\n")

@@ -47,6 +47,24 @@ def test_each_kind_of_mistake_has_its_sentence_and_one_click(admin, batch):
     ]
 
 
+def test_what_stands_around_an_address_or_between_groups_is_put_right_by_one_click(admin):
+    make_group("Exam Laptops")
+    lines = [
+        "mailto:ana@northfield.example;Analyst;Teacher Laptops",
+        '"ben@northfield.example;";Analyst;"Teacher Laptops; exam laptops"',
+        '"cy@northfield.example;";Analyst;"Exam Laptops|Nowhere"',
+    ]
+    batch = staged(admin, "\n".join(["Email;Role;Groups", *lines]))
+    page = admin.get(f"/batches/{batch.id}").page
+    assert [button["aria-label"] for button in page.all("button", class_="suggest")] == [
+        "Replace “mailto:ana@northfield.example” by “ana@northfield.example”, row 2",
+        "Use @northfield.example, row 3",
+        "Replace “Teacher Laptops; exam laptops” by “Teacher Laptops, Exam Laptops”, row 3",
+        "Use @northfield.example, row 4",
+    ]
+    assert "“@northfield.example;”" in page.text, "in two rows: one fix for both"
+
+
 def test_a_good_edit_answers_with_the_cell_and_what_else_moved(admin, batch):
     answer = edit(admin, batch, 2, "role", "Analyst")
     assert answer.page.all("select", id=f"row-{rows_of(batch)[0].id}-role")

@@ -12,6 +12,7 @@ from email_validator import EmailNotValidError, validate_email
 
 _PLAIN_LOCAL = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
 _NAMED = re.compile(r"[^<>]*<([^<>]*)>")
+_SEVERAL = re.compile(r"[^\s@,;|/<>]+@[^\s@,;|/<>]+")
 LONGEST_TEXT = 1000
 """Characters that are looked at at all, a name beside the address included."""
 MAX_LENGTH = 254
@@ -51,7 +52,9 @@ def parse(text: str, allowed_domains: Collection[str] = ()) -> Address:
     local, at, domain = address.rpartition("@")
     if not at:
         raise BadAddress("No @ in email.")
-    if not local or not domain or "@" in local.strip('"') or " " in address:
+    if "@" in local and len(_SEVERAL.findall(text)) > 1:
+        raise BadAddress("More than one email.")
+    if not local or not domain or "@" in local.strip('"') or " " in address or local.startswith("'"):
         raise BadAddress("Not an email address.")
     ascii_domain = _ascii(domain) if allowed_domains else ""
     if ascii_domain not in allowed_domains or not ascii_domain:
@@ -62,6 +65,20 @@ def parse(text: str, allowed_domains: Collection[str] = ()) -> Address:
     if max(len(local) + 1 + len(ascii_domain), len(key)) > MAX_LENGTH:
         raise BadAddress("Email is too long.")
     return Address(address, key, ascii_domain)
+
+
+_AROUND = " \t'\"“”„‘’‚«»()[]{}.,;:|/\\"
+_MAILTO = re.compile(r"mailto:([^?]*).*", re.IGNORECASE | re.DOTALL)
+_WITHIN = dict.fromkeys(map(ord, "\xad\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"))
+
+
+def tidied(text: str, allowed_domains: Collection[str] = ()) -> str | None:
+    """The address in what is one but for quotes, a full stop, `mailto:` or something invisible; None where that helps not."""
+    if len(text) > LONGEST_TEXT:
+        return None
+    tidy = text.translate(_WITHIN).strip(_AROUND)
+    tidy = (named[1] if (named := _MAILTO.fullmatch(tidy)) else tidy).strip(_AROUND)
+    return tidy if tidy != text and key_of(tidy, allowed_domains) else None
 
 
 def key_of(text: str, allowed_domains: Collection[str] = ()) -> str | None:

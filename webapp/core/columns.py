@@ -21,6 +21,7 @@ __all__ = [
     "guess",
     "mapping",
     "match",
+    "name_of",
 ]
 
 
@@ -118,7 +119,7 @@ def mapping(columns: dict[Field, int], header: Sequence[str]) -> Mapping:
             raise UnmatchedColumns(f"The column chosen for the {_HELD[field]} is not in this file.", "Choose another one.")
         if other := chosen.get(place):
             raise UnmatchedColumns(
-                f"{_listed([_name(header, place)])} is chosen for both the {_HELD[other]} and the {_HELD[field]}.",
+                f"{_listed([name_of(header, place)])} is chosen for both the {_HELD[other]} and the {_HELD[field]}.",
                 "Choose a column of its own for each.",
             )
         chosen[place] = field
@@ -155,7 +156,7 @@ def guess(
         if best is not None and (field in named or likeness[best] >= 0.5):
             found[best] = field, False
     return [
-        Guess(place, _name(header, place), tuple(islice(dict.fromkeys(columns[place]), 3)), *found.get(place, (None, False)))
+        Guess(place, name_of(header, place), tuple(islice(dict.fromkeys(columns[place]), 3)), *found.get(place, (None, False)))
         for place in range(len(header))
     ]
 
@@ -165,26 +166,26 @@ def extract(table: Table, mapping: Mapping) -> Extract:
 
     Raises UnreadableFile where those were the only rows.
     """
-    width = len(table.header)
     email, role = mapping.columns[Field.EMAIL], mapping.columns[Field.ROLE]
     groups = mapping.columns.get(Field.GROUPS)
     nameless = [place for place, name in enumerate(table.header) if not name and place not in mapping.columns.values()]
+    beyond = len(table.header) if groups is None or not mapping.overflow else groups + 1
     cells: list[Cells] = []
     examples: list[int] = []
     overflowed = unnamed = 0
     for line in table.lines:
-        address = line.cells[email]
+        address = line.cell(email)
         if address.casefold() in EXAMPLES:
             examples.append(line.number)
             continue
-        names = "" if groups is None else line.cells[groups]
-        extra = [cell for cell in line.cells[width:] if cell]
+        names = "" if groups is None else line.cell(groups)
+        extra = [cell for cell in line.cells[beyond:] if cell]
         if extra and mapping.overflow:
             names = ", ".join([names, *extra] if names else extra)
             overflowed += 1
-        elif extra or any(line.cells[place] for place in nameless):
+        elif extra or any(map(line.cell, nameless)):
             unnamed += 1
-        cells.append(Cells(line.number, address, line.cells[role], names))
+        cells.append(Cells(line.number, address, line.cell(role), names))
     if not cells:
         raise UnreadableFile(
             "This file holds only the example rows of the template.",
@@ -218,12 +219,18 @@ def describe(table: Table, mapping: Mapping, extract: Extract) -> list[str]:
 def _form(table: Table) -> list[str]:
     if table.sheet is not None:
         facts = [f"{table.format} workbook, sheet {_listed([table.sheet])}"]
+        if table.delimiter:
+            facts.append(f"lines of text split, {_separation(table.delimiter)}")
         if others := table.other_sheets:
             facts.append(f"{'sheet' if len(others) == 1 else 'sheets'} {_listed(others)} not read")
         return facts
-    separated = {",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe"}.get(table.delimiter)
-    separation = f"{separated}-separated" if separated else f"separated by “{table.delimiter}”"
+    separation = _separation(table.delimiter)
     return [separation, table.encoding] if table.encoding else ["pasted", separation]
+
+
+def _separation(delimiter: str) -> str:
+    separated = {",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe"}.get(delimiter)
+    return f"{separated}-separated" if separated else f"separated by “{delimiter}”"
 
 
 def _named(header: Sequence[str]) -> dict[Field, list[int]]:
@@ -255,10 +262,13 @@ def _key(name: str) -> str:
 def _mapping(columns: dict[Field, int], header: Sequence[str]) -> Mapping:
     used = columns.values()
     ignored = tuple(cell for place, cell in enumerate(header) if cell and place not in used)
-    return Mapping(columns, ignored, overflow=columns.get(Field.GROUPS) == len(header) - 1)
+    groups = columns.get(Field.GROUPS)
+    overflow = groups is not None and groups == max(used) and not any(header[groups + 1 :])
+    return Mapping(columns, ignored, overflow)
 
 
-def _name(header: Sequence[str], place: int) -> str:
+def name_of(header: Sequence[str], place: int) -> str:
+    """What a column is called, by a spreadsheet if it has no name."""
     return header[place] or f"Column {letters(place)}"
 
 

@@ -55,7 +55,13 @@ class Known:
     certain: bool
 
 
-# Written as `_key` leaves them: lower case, letters and digits only, no accents.
+def _letters(name: str) -> str:
+    """Letters and digits only, lower case, no accents; of no Turkish dots either."""
+    split = unicodedata.normalize("NFKD", name.casefold()).replace("ı", "i").replace("ł", "l").replace("ø", "o")
+    return "".join(letter for letter in split if letter.isalnum())
+
+
+# Written as `_letters` leaves them, but for scripts in which that cannot be read.
 _CERTAIN = {
     Field.EMAIL: """
         email emails mail emailaddress emailaddresses mailaddress emailid useremail useremailaddress
@@ -70,6 +76,11 @@ _CERTAIN = {
         direcciondeemail direccionemail direccionelectronica emailcorporativo correocorporativo
         correio correioeletronico correioelectronico enderecodeemail enderecoemail enderecoeletronico
         enderecoelectronico enderecodecorreioeletronico enderecodecorreioelectronico
+        mailadres indirizzomail indirizzodiposta postaelettronica indirizzodipostaelettronica
+        adresemail adrespocztyelektronicznej pocztaelektroniczna emailovaadresa
+        eposta epostaadresi epostadress epostadresser mailadress mailadresser sahkoposti sahkopostiosoite
+        электроннаяпочта почта адресэлектроннойпочты эпочта имейл メールアドレス eメール メール
+        电子邮件 电子邮箱 邮箱 電子郵件 이메일
     """,
     Field.ROLE: """
         role roles rolename roletitle userrole userroles accessrole accountrole assignedrole securityrole
@@ -81,6 +92,8 @@ _CERTAIN = {
         autorisation autorisations
         rol roldeusuario rolesdeusuario niveldeacceso permiso permisos derechosdeacceso
         papel papeis papeldousuario papeldoutilizador niveldeacesso permissao permissoes
+        ruolo ruoli ruoloutente livellodiaccesso rola rolauzytkownika roll roller anvandarroll brukerrolle
+        brugerrolle rooli roolit kullanicirolu rolu uprawnienia роль роли ролипользователя ロール 役割 権限 角色 权限 역할
     """,
     Field.GROUPS: """
         group groups groupname groupnames devicegroup devicegroups usergroup usergroups
@@ -91,6 +104,8 @@ _CERTAIN = {
         groupe groupes groupedappareils groupesdappareils groupedappareil equipe equipes
         grupo grupos grupodedispositivos gruposdedispositivos grupodeusuarios equipo equipos
         equipa equipas grupodeutilizadores
+        gruppi gruppo groep groepen apparaatgroepen grupa grupy skupina skupiny grup gruplar cihazgruplari grupp grupper
+        enhetsgrupper ryhma ryhmat группа группы グループ 组 群组 群組 그룹
     """,
 }
 _FALLBACK = {
@@ -103,7 +118,7 @@ _FALLBACK = {
     Field.GROUPS: "memberof mitgliedvon devicepool devicepools",
 }
 _KNOWN = {
-    key: Known(field, certain)
+    _letters(key): Known(field, certain)
     for certain, names in ((False, _FALLBACK), (True, _CERTAIN))
     for field, keys in names.items()
     for key in keys.split()
@@ -125,8 +140,7 @@ def _key(name: str) -> str:
     name = _BRACKETED.sub(" ", name)
     if any(delimiter in name for delimiter in DELIMITERS):  # "Mail;Adresse" was read with the wrong separator
         return ""
-    letters = unicodedata.normalize("NFKD", name.casefold())
-    key = "".join(letter for letter in letters if letter.isalnum())
+    key = _letters(name)
     for remark in _REMARKS:
         key = key.removesuffix(remark)
     return key

@@ -4,44 +4,24 @@
 is the same `Table`; what its columns mean is decided in `columns`. Rules: docs/rules.md: The file.
 """
 
-import codecs
 import csv
 import io
 import itertools
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from webapp.core import workbooks
-from webapp.core.fields import DELIMITERS, Field, is_address, letters, recognise
+from webapp.core import refusals, texts, workbooks
+from webapp.core.cells import clean
+from webapp.core.fields import Field, is_address, letters, recognise
+from webapp.core.refusals import UnreadableFile
+from webapp.core.texts import HEADER_WITHIN, MOST_COLUMNS, Record
 from webapp.core.workbooks import Reason
 
-if TYPE_CHECKING:
-    import _csv
+__all__ = ["HEADER_WITHIN", "MOST_COLUMNS", "Line", "Sheet", "Table", "UnreadableFile", "clean", "pasted", "read", "sheets"]
 
-FORMULA_STARTS = "=+-@\t\r"
-"""A spreadsheet takes a cell that begins so for a formula. Downloads put a ' before it; `clean` drops it."""
-
-MOST_COLUMNS = 256
 MOST_LINES = 100_000
 MOST_CELLS = 2_000_000
 """How much of a file is held in memory. What a batch may hold is a setting, and is checked elsewhere."""
-
-HEADER_WITHIN = 20
-"""The column names are looked for in so many lines; blank ones do not count."""
-
-
-class UnreadableFile(Exception):
-    """A file that Muster cannot take: `title` says what is wrong, `advice` what to do, in whole sentences."""
-
-    def __init__(self, title: str, advice: str) -> None:
-        super().__init__(title, advice)
-        self.title = title
-        self.advice = advice
-
-    def __str__(self) -> str:
-        return f"{self.title} {self.advice}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +29,16 @@ class Line:
     """One row of the file below the header.
 
     `number` is the row that a spreadsheet shows: blank and hidden rows count, a cell with line breaks does not
-    count twice, a `sep=` line does not count. `cells` are cleaned, at least as many as the header has (missing
-    ones are ""), and more where the row is longer than the header; then the last one is not empty.
+    count twice, a `sep=` line does not count. `cells` are cleaned, at least as many as the columns that have names
+    (missing ones are ""), and more where the row is longer; then the last one is not empty.
     """
 
     number: int
     cells: tuple[str, ...]
+
+    def cell(self, place: int) -> str:
+        """The cell of a column, "" where the row ends before it."""
+        return self.cells[place] if place < len(self.cells) else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,14 +53,16 @@ class Sheet:
 class Table:
     """A file as it was read.
 
-    `header` is cleaned and ends with a named column; `raw_header` is as it stands in the file. `lines` has at
-    least one line and no blank one; `blank` counts the blank rows between them. `trimmed` counts the cells,
-    those of the header too, that cleaning changed. `header_row` is the number of the row with the names; 0 where
-    there is none, and then the columns are called "Column A" and so on, and the first line may be number 1.
+    `header` is cleaned, with "" for a column without a name; it is as wide as the widest line, but where it ends with
+    groups: there, what a row has more are groups. `raw_header` is as it stands in the file. `lines` has at least one
+    line and no blank one; `blank` counts the blank rows between them. `trimmed` counts the cells, those of the header
+    too, that cleaning changed. `header_row` is the number of the row with the names; 0 where there is none, and then
+    the columns are called "Column A" and so on, and the first line may be number 1.
 
-    `format` is "CSV", "Excel", "OpenDocument" or "pasted". CSV: `encoding` is "UTF-8", "UTF-8 with BOM", "UTF-16"
-    or "Windows-1252", `delimiter` one character (pasted: too, without an encoding). A workbook has neither, but
-    the name of the `sheet` that was read and those of the `other_sheets` that could be.
+    `format` is "CSV", "Excel", "OpenDocument" or "pasted". CSV: `encoding` is "UTF-8", "UTF-8 with BOM", "UTF-16",
+    "UTF-8 and Windows-1252" or "Windows-1252" (maybe "with odd letters"), `delimiter` one character (pasted: too,
+    without an encoding). A workbook has no encoding, and a delimiter only where one column held whole lines of CSV,
+    but the name of the `sheet` that was read and those of the `other_sheets` that could be.
     """
 
     header: tuple[str, ...]
@@ -105,11 +91,11 @@ def read(
     Raises UnreadableFile, and nothing else whatever the bytes are.
     """
     if not data:
-        raise _empty()
+        raise refusals.empty()
     if workbooks.is_container(data):
         return _read_workbook(data, filename, sheet, header_row)
-    text, encoding = _text(data)
-    return _read_text(text, encoding, header_row, delimiter)
+    rows, delimiter, encoding = texts.rows_of(data, delimiter)
+    return _table(rows, header_row, format="CSV", delimiter=delimiter, encoding=encoding)
 
 
 def sheets(data: bytes, filename: str) -> list[Sheet]:
@@ -122,6 +108,9 @@ def sheets(data: bytes, filename: str) -> list[Sheet]:
     return [Sheet(found.name, found.rows) for found in _workbook(data, filename).sheets]
 
 
+# ---- text
+
+
 def pasted(text: str) -> Table:
     """Read what was copied from a spreadsheet: cells with tabs between them; CSV does as well.
 
@@ -132,9 +121,9 @@ def pasted(text: str) -> Table:
     if "\0" in text:
         raise UnreadableFile("This text cannot be read.", "Copy the cells again and paste them.")
     first_line = next((line for line in text.splitlines() if line.strip()), "")
-    delimiter = "\t" if "\t" in first_line else _delimiter(text)
+    delimiter = "\t" if "\t" in first_line else texts.delimiter_of(text)
     try:
-        records = list(_records(text, delimiter))
+        records = list(texts.records(text, delimiter))
     except UnreadableFile:
         if delimiter != "\t":
             raise
@@ -142,162 +131,6 @@ def pasted(text: str) -> Table:
         records = [(number, line.split("\t")) for number, line in enumerate(io.StringIO(text, newline=None), start=1)]
     header, _ = _header_among(_head(records))
     return _table(records, header[0] if header else 0, format="pasted", delimiter=delimiter)
-
-
-# What is invisible at the edge of a cell: all white space (with no-break spaces), control characters, the
-# zero-width ones, and the marks of direction that come along when an address is copied from a dialog.
-_EDGES = "".join(
-    character
-    for character in map(chr, range(0x3001))
-    if character.isspace()
-    or character < " "
-    or character in "\x7f\xad\u180e\u200b\u200c\u200d\u200e\u200f\u2060\u2061\u2062\u2063\u2064"
-    or "\u202a" <= character <= "\u202e"
-    or "\u2066" <= character <= "\u2069"
-) + "\ufeff"  # fmt: skip
-_FORMULA_STARTS = tuple(FORMULA_STARTS)
-
-
-def clean(cell: str) -> str:
-    """A cell without what is invisible at its edges, and without one ' before what looks like a formula."""
-    cell = cell.strip(_EDGES)
-    if cell.startswith("'") and cell.lstrip("'").startswith(_FORMULA_STARTS):
-        cell = cell[1:].strip(_EDGES)
-    return cell
-
-
-# ---- what a file is
-
-
-_OTHER_BINARY = (b"%PDF-", b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"\x1f\x8b")
-_CONTROL_BYTES = bytes({*range(0x20), 0x7F} - set(b"\t\n\x0b\x0c\r"))
-_MARKUP = re.compile(r"\s*(?:<(?:!|\?|html|head|body|table|meta|style)|\{\\rtf|\{\s*\"|\[\s*\{)", re.IGNORECASE)
-
-
-def _text(data: bytes) -> tuple[str, str]:
-    """A text file's text and the name of its encoding."""
-    if data.startswith(_OTHER_BINARY):
-        raise _not_a_spreadsheet()
-    text, encoding = _decode(data)
-    if _MARKUP.match(text):
-        raise _not_a_spreadsheet()
-    return text, encoding
-
-
-def _decode(data: bytes) -> tuple[str, str]:
-    if data.startswith(codecs.BOM_UTF8):
-        codecs_to_try = [("utf-8-sig", "UTF-8 with BOM")]
-    elif data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        codecs_to_try = [("utf-16", "UTF-16")]
-    elif codec := _utf16_without_bom(data):
-        codecs_to_try = [(codec, "UTF-16")]
-    elif _is_mostly_binary(data):
-        raise _not_a_spreadsheet()
-    else:
-        codecs_to_try = [("utf-8", "UTF-8"), ("cp1252", "Windows-1252")]
-    for codec, encoding in codecs_to_try:
-        try:
-            text = data.decode(codec)
-        except UnicodeDecodeError:
-            continue
-        if "\0" in text:  # damaged, and no database stores it
-            break
-        return text.lstrip("\ufeff"), encoding
-    raise UnreadableFile("The text in this file cannot be read.", "Save it as “CSV UTF-8” and try again.")
-
-
-def _utf16_without_bom(data: bytes) -> str | None:
-    """The codec where every other byte is plainly zero, as in the UTF-16 of mostly Latin text."""
-    sample = data[:4096]
-    pairs = len(sample) // 2
-    first, second = sample[0::2].count(0), sample[1::2].count(0)
-    if second > pairs / 2 and first < pairs / 10:
-        return "utf-16-le"
-    if first > pairs / 2 and second < pairs / 10:
-        return "utf-16-be"
-    return None
-
-
-def _is_mostly_binary(data: bytes) -> bool:
-    """More than one control character in 20: compressed data has about one in 10, text none."""
-    return (len(data) - len(data.translate(None, _CONTROL_BYTES))) * 20 > len(data)
-
-
-# ---- CSV
-
-
-_SEP_LINE = re.compile(r'"?sep=([^\w\s"]|\t)?"?[,;\t|]*(?:\r\n|\r|\n|\Z)', re.IGNORECASE)
-_HEADER_WINDOW = 200_000
-
-
-def _read_text(text: str, encoding: str, header_row: int | None, delimiter: str | None) -> Table:
-    stated = None
-    if sep_line := _SEP_LINE.match(text):
-        text, stated = text[sep_line.end() :], sep_line[1]
-    delimiter = delimiter or stated or _delimiter(text)
-    return _table(_records(text, delimiter), header_row, format="CSV", delimiter=delimiter, encoding=encoding)
-
-
-def _delimiter(text: str) -> str:
-    """The separator that brings the most known names out of one of the first lines, then the most columns.
-
-    Never csv.Sniffer: on unquoted groups it was seen to choose the letter "o".
-    """
-    first_word = re.search(r"\w", text)
-    if first_word is None:
-        raise _empty()
-    before = text[: first_word.start()]
-    start = max(before.rfind("\n"), before.rfind("\r")) + 1
-    window = text[start : start + _HEADER_WINDOW]
-    first_line = io.StringIO(window, newline="").readline()
-
-    def score(delimiter: str) -> tuple[int, int, int]:
-        lines: list[list[str]] = []
-        try:
-            lines.extend(itertools.islice(_reader(window, delimiter), HEADER_WITHIN))
-        except csv.Error:  # quotes that make no sense with this separator
-            if not lines:
-                return -1, first_line.count(delimiter), 0
-        known = max((len(_known(map(clean, line[:MOST_COLUMNS]))) for line in lines), default=0)
-        return known, len(lines[0]), sum(map(len, lines))
-
-    return max(DELIMITERS, key=score)
-
-
-def _reader(text: str, delimiter: str) -> "_csv.Reader":
-    # `a, "b, c"`, as people type it: only then, for the spaces that csv skips cannot be counted any more.
-    spaced_quotes = re.search(rf'(?:^|{re.escape(delimiter)}) +"', text, re.MULTILINE) is not None
-    lines = io.StringIO(text, newline="")  # not splitlines(), which also breaks at U+2028 and form feeds
-    return csv.reader(lines, delimiter=delimiter, skipinitialspace=spaced_quotes, strict=True)
-
-
-def _records(text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
-    """Each record with the row number that a spreadsheet shows; blank lines are empty records."""
-    reader = _reader(text, delimiter)
-    number = lines_before = 0
-    try:
-        for record in reader:
-            number += 1
-            lines_before = reader.line_num
-            yield number, record
-    except csv.Error as error:
-        raise _bad_quote(str(error), number + 1, reader.line_num - lines_before) from error
-
-
-def _bad_quote(error: str, number: int, lines: int) -> UnreadableFile:
-    """What is wrong in the record that began at row `number` and had run over `lines` lines of text.
-
-    A quote that is never closed shows at the next quote, at the longest cell allowed, or at the end of the
-    file, whichever comes first: what all three have in common is that the cell runs over its line.
-    """
-    if lines > 1 or "end of data" in error:
-        return UnreadableFile(f"Line {number} has an opening quote without a closing one.", "Fix that line and upload again.")
-    if "limit" in error:
-        return UnreadableFile(f"Line {number} has a cell that is too long.", "Shorten that cell and upload again.")
-    return UnreadableFile(
-        f"Line {number} has a quote in the middle of a quoted cell.",
-        "Remove it, or write it twice, and upload again.",
-    )
 
 
 # ---- workbooks
@@ -319,12 +152,25 @@ _REFUSALS = {
 def _read_workbook(data: bytes, filename: str, sheet: str | None, header_row: int | None) -> Table:
     workbook = _workbook(data, filename, sheet)
     if not workbook.sheets:
-        raise _empty()
+        raise refusals.empty()
     if workbook.chosen is None:
         best = max(workbook.sheets, key=lambda each: _header_among(_head(each.head))[1])
         workbook = _workbook(data, filename, best.name)
     others = tuple(each.name for each in workbook.sheets if each.name != workbook.chosen)
-    return _table(workbook.rows, header_row, format=workbook.program, sheet=workbook.chosen, other_sheets=others)
+    rows, delimiter = _split_lines(workbook.rows)
+    return _table(rows, header_row, format=workbook.program, delimiter=delimiter, sheet=workbook.chosen, other_sheets=others)
+
+
+def _split_lines(rows: Iterator[Record]) -> tuple[Iterator[Record], str]:
+    """The rows, and the separator by which they were split where the sheet has whole lines of CSV in its first column."""
+    head = list(itertools.islice(rows, HEADER_WITHIN))
+    rows = itertools.chain(head, rows)
+    if not head or any(len(cells) > 1 for _, cells in head):
+        return rows, ""
+    delimiter = texts.delimiter_of("\n".join(cells[0] for _, cells in head))
+    if max(len(texts.known_in(map(clean, texts.cells_within(cells, delimiter)))) for _, cells in head) < 2:
+        return rows, ""
+    return texts.unwrapped(rows, delimiter), delimiter
 
 
 def _workbook(data: bytes, filename: str, sheet: str | None = None) -> workbooks.Workbook:
@@ -335,20 +181,19 @@ def _workbook(data: bytes, filename: str, sheet: str | None = None) -> workbooks
             raise UnreadableFile(*_REFUSALS[error.reason]) from error
         if filename.lower().endswith(".numbers"):
             raise UnreadableFile("This is a Numbers file.", "Export it to Excel or CSV and upload that.") from error
-        raise _not_a_spreadsheet() from error
+        raise refusals.not_a_spreadsheet() from error
 
 
 # ---- from records to a table
 
 
-_Record = tuple[int, list[str]]
 _Row = tuple[int, list[str], int, list[str]]
 """A row that is not blank: its number, its cells up to the last that is not empty, how many of them cleaning changed,
 and the row as it was."""
 
 
 def _table(
-    records: Iterable[_Record],
+    records: Iterable[Record],
     header_row: int | None,
     *,
     format: str,
@@ -380,12 +225,14 @@ def _table(
         blank += number - previous - 1
         previous = number
     if not lines:
-        raise _empty()
+        raise refusals.empty()
+    width = max(len(line.cells) for line in lines)
     if header_row == 0:
-        width = max(len(line.cells) for line in lines)
         header = raw_header = [f"Column {letters(place)}" for place in range(width)]
         lines = [Line(line.number, line.cells + ("",) * (width - len(line.cells))) for line in lines]
         blank -= lines[0].number - 1  # those above the first line
+    elif not (header and (last := recognise(header[-1])) and last.field is Field.GROUPS):
+        header += [""] * (width - len(header))
     return Table(
         tuple(header),
         lines,
@@ -410,35 +257,40 @@ def _below_header(rows: Iterator[_Row], header_row: int | None) -> tuple[_Row, I
         return found, rows
     head = list(itertools.islice(rows, HEADER_WITHIN))
     if not head:
-        raise _empty()
-    header = _header_among(head)[0] or head[0]
+        raise refusals.empty()
+    header = _header_among(head)[0] or _unknown_header(head)
     _refuse_missing_header(header[1])
     return header, itertools.chain([row for row in head if row[0] > header[0]], rows)
 
 
-def _header_among(head: list[_Row]) -> tuple[_Row | None, tuple[int, bool]]:
-    """The row with the most known column names, and how many those are and whether the e-mail is among them.
+def _header_among(head: list[_Row]) -> tuple[_Row | None, tuple[int, bool, int]]:
+    """The row with the most known column names, and how many those are, whether the e-mail is among them, and (below
+    zero) how many names are not known.
 
     A row that holds an e-mail address is a person. Below a person one known name may be a cell of theirs (there
-    are groups called "Team"), two are not.
+    are groups called "Team"), two are not; but no header is looked for below the people of another one.
     """
-    best, most, people = None, (0, False), False
+    best, most, people = None, (0, False, 0), False
     for row in head:
         if any(map(is_address, row[1])):
+            if most[1]:
+                break
             people = True
             continue
-        known = _known(row[1])
-        score = len(known), Field.EMAIL in known
-        if score > most and (len(known) > 1 or not people):
+        known = texts.known_in(row[1])
+        score = len(known), Field.EMAIL in known, len(known) - sum(map(bool, row[1]))
+        if known and score > most and (len(known) > 1 or not people):
             best, most = row, score
     return best, most
 
 
-def _known(names: Iterable[str]) -> set[Field]:
-    return {known.field for known in map(recognise, names) if known}
+def _unknown_header(head: list[_Row]) -> _Row:
+    """Of rows without a known name the first that is no title, a single cell above a person of several."""
+    above = list(itertools.takewhile(lambda row: not any(map(is_address, row[1])), head))
+    return next((row for row in above if len(row[1]) > 1), head[0]) if len(above) < len(head) else head[0]
 
 
-def _nonblank(records: Iterable[_Record]) -> Iterator[_Row]:
+def _nonblank(records: Iterable[Record]) -> Iterator[_Row]:
     for number, record in records:
         if any(record):
             cells, changed = _cleaned(number, record)
@@ -446,12 +298,14 @@ def _nonblank(records: Iterable[_Record]) -> Iterator[_Row]:
                 yield number, cells, changed, record
 
 
-def _head(records: Iterable[_Record]) -> list[_Row]:
+def _head(records: Iterable[Record]) -> list[_Row]:
     return list(itertools.islice(_nonblank(records), HEADER_WITHIN))
 
 
 def _cleaned(number: int, record: list[str]) -> tuple[list[str], int]:
     """The cells up to the last that is not empty, and how many were changed by cleaning."""
+    if max(map(len, record)) > csv.field_size_limit():
+        raise refusals.cell_too_long(number)
     cells = [clean(cell) for cell in record]
     changed = sum(map(str.__ne__, cells, record))
     while cells and not cells[-1]:
@@ -476,14 +330,3 @@ def _refuse_missing_header(header: list[str]) -> None:
 
 def _too_long(most: str, advice: str) -> UnreadableFile:
     return UnreadableFile(f"This file has more than {most}.", advice)
-
-
-def _empty() -> UnreadableFile:
-    return UnreadableFile("This file is empty.", "Add at least one user below the header row.")
-
-
-def _not_a_spreadsheet() -> UnreadableFile:
-    return UnreadableFile(
-        "This is not a spreadsheet.",
-        "Muster reads CSV, Excel and OpenDocument files. Save the sheet as one of these and upload that.",
-    )

@@ -6,8 +6,8 @@ import io
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 
+from webapp.core.cells import FORMULA_STARTS
 from webapp.core.fields import Field
-from webapp.core.tables import FORMULA_STARTS
 
 EXAMPLES = ("example.one@example.com", "example.two@example.com")
 """Whom the template's example rows invite. Left in a file they are skipped (RFC 2606: nobody's domain)."""

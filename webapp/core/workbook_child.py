@@ -15,8 +15,10 @@ The workbook is standard input; the answer is standard output, one JSON value a 
 spreadsheet shows. Chosen is the sheet that was asked for, or the only one with data.
 """
 
+import codecs
 import datetime
-import encodings.cp437  # noqa: F401 - for the names in old archives; later it could not be opened any more
+import encodings.cp437
+import encodings.utf_16  # noqa: F401 - as below
 import errno
 import io
 import itertools
@@ -29,6 +31,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from typing import Any
+from xml.parsers import expat
 
 from python_calamine import CalamineError, CalamineSheet, CalamineWorkbook, PasswordError, SheetTypeEnum, SheetVisibleEnum
 
@@ -59,7 +62,7 @@ def main() -> None:
         os._exit(TOO_MUCH)  # at once, whatever was said already
     except OSError as error:
         os._exit(TOO_MUCH if error.errno == errno.EFBIG else DAMAGED)
-    except (CalamineError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, ValueError):
+    except (CalamineError, zipfile.BadZipFile, zlib.error, expat.ExpatError, EOFError, NotImplementedError, ValueError):
         os._exit(DAMAGED)
 
 
@@ -218,11 +221,14 @@ def _repacked(container: zipfile.ZipFile, parts: dict[str, zipfile.ZipInfo]) -> 
             package.writestr("META-INF/manifest.xml", "<manifest/>")
         for name, entry in parts.items():
             part = container.read(entry)
-            if name.endswith((".xml", ".rels")) and b"<!DOCTYPE" in part:
+            if part.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):  # XML may be so; calamine would find nothing in it
+                part = part.decode("utf-16").encode()
+            if name.lower().endswith((".xml", ".rels")) and b"<!DOCTYPE" in part:
                 raise Refused("odd")  # entities, external ones among them: no spreadsheet program writes any
             if name == "content.xml":
+                expat.ParserCreate().Parse(part, True)  # calamine never ends where a table does not
                 part = _open_document_sheets(part)
-            elif name.endswith(".xml") and not name.endswith("sharedStrings.xml"):
+            elif name.lower().endswith(".xml") and not name.lower().endswith("sharedstrings.xml"):
                 part = _excel_sheet(part)
             package.writestr(name, part)
     file.seek(0)
@@ -244,9 +250,17 @@ _ERROR_CELL = re.compile(rb"""<table:(?:covered-)?table-cell\s[^<]*?\bcalcext:va
 _VALUE = re.compile(rb"""\soffice:(?:string-)?value=(?:"[^"]*"|'[^']*')|\soffice:value-type=(?:"[^"]*"|'[^']*')""")
 
 
+_SHAPE_WITHIN = re.compile(rb"<draw:[^<>]*/>|<draw:([\w-]+)\b[^<>]*>(?:(?!<draw:).)*?</draw:\1>", re.DOTALL)
+"""A drawn shape that holds no other, or no more."""
+
+
 def _open_document_sheets(part: bytes) -> bytes:
     """The sheets with their errors as text, with the tabs and line breaks within paragraphs, and without white space
-    or comments between cells: calamine reads an error as "" or 0, drops the tabs and breaks, and stumbles over those."""
+    or comments between cells: calamine reads an error as "" or 0, drops the tabs and breaks, and stumbles over those.
+    Without drawn shapes too, whose text it takes for that of the cell where they begin."""
+    shapes = part.count(b"<draw:")
+    while shapes:
+        part, shapes = _SHAPE_WITHIN.subn(b"", part)
     part = _BETWEEN.sub(lambda found: b">" if found[0].startswith(b">") else b"", part)
     part = _BREAK.sub(lambda found: b"\t" if found[1] == b"tab" else b"\n", part)
     return _ERROR_CELL.sub(lambda cell: _VALUE.sub(b"", cell[0]) + b' office:value-type="string"', part)

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from marshmallow import EXCLUDE, Schema, ValidationError, fields
 
-from webapp.core.addresses import Address, BadAddress, parse
+from webapp.core.addresses import Address, BadAddress, parse, tidied
 from webapp.core.directory import ALL_GROUPS, Registry, RoleEntry, fold
 from webapp.core.planning import Issue
 from webapp.core.suggestions import nearest, nearest_domain
@@ -52,6 +52,9 @@ class EmailCell(_Cell[Address]):
 
     def _issue(self, text: str, sentence: str) -> Issue:
         local, at, domain = text.rpartition("@")
+        if tidy := tidied(text, self.registry.allowed_domains):
+            end = tidy.removeprefix(local)  # only the domain is wrong: so it can be in other rows
+            return Issue("email", sentence, "email", tidy, *(("", end) if end.startswith("@") else (text, tidy)))
         if not text or " " in text or "@" in local or (at and not local):
             return Issue("email", sentence, "email")
         known = self.registry.known_domains
@@ -93,7 +96,7 @@ class GroupsCell(_Cell[GroupWish]):
 
     def _issue(self, names: list[str], unknown: list[str]) -> Issue:
         known = [group.name for group in self.registry.groups]
-        nearby = {name: nearest(name, known) for name in unknown}
+        nearby = {name: self._nearby(name, known) for name in unknown}
         sentence = "No such group." if len(unknown) == 1 else f"{len(unknown)} groups do not exist."
         fixes = {name: fix for name, fix in nearby.items() if fix}
         if not fixes:
@@ -101,10 +104,17 @@ class GroupsCell(_Cell[GroupWish]):
         fixed = list(dict.fromkeys(fixes.get(name, name) for name in names))
         return Issue("groups", sentence, "group", ", ".join(fixed), ", ".join(fixes), ", ".join(dict.fromkeys(fixes.values())))
 
+    def _nearby(self, name: str, known: list[str]) -> str | None:
+        """The group that is meant, or all of them where other signs than commas stand between; none where one is not there."""
+        parts = [self.registry.group_by_key.get(fold(part)) for part in re.split(r"[;|/]", name) if part.strip()]
+        if any(parts):
+            return ", ".join(group.name for group in parts if group) if all(parts) else None
+        return nearest(name, known)
+
 
 def split_groups(text: str) -> list[str]:
     """The names in a Groups cell, trimmed, repeats collapsed, in order."""
-    names = (" ".join(name.split()) for name in re.split(r"[,\n]", text))
+    names = (" ".join(name.split()) for name in re.split(r"[,\n\r\v\f\x85\u2028\u2029]", text))
     return list({fold(name): name for name in reversed([n for n in names if n])}.values())[::-1]
 
 

@@ -11,6 +11,7 @@ from marshmallow import Schema
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import InstrumentedAttribute
 
+from webapp.core.columns import name_of
 from webapp.core.directory import fold
 from webapp.core.errors import NotThere, Refused
 from webapp.core.fields import Field
@@ -33,8 +34,8 @@ MODELS: dict[AliasKind, type[Role] | type[Group]] = {AliasKind.ROLE: Role, Alias
 
 
 def header_key(header: Iterable[str]) -> str:
-    """What files with the same column names in the same order have in common."""
-    return hashlib.sha256("\x1f".join(map(fold, header)).encode()).hexdigest()
+    """What files with the same column names in the same order have in common; columns without one at the end do not count."""
+    return hashlib.sha256("\x1f".join(map(fold, header)).rstrip("\x1f").encode()).hexdigest()
 
 
 def columns_of(headers: Mapping[int, Sequence[str]]) -> tuple[int, dict[Field, int]] | None:
@@ -58,7 +59,7 @@ def remember_columns(header: Sequence[str], columns: Mapping[Field, int], batch:
         known.columns = held
     else:
         db.session.add(HeaderMapping(key=header_key(header), columns=held))
-    named = {field.heading: header[place] for field, place in columns.items()}
+    named = {field.heading: name_of(header, place) for field, place in columns.items()}
     audit.record(by, AuditAction.COLUMNS_REMEMBERED, batch, columns=named)
 
 

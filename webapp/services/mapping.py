@@ -124,7 +124,7 @@ def _columns(table: Table, chosen: Mapping[int, Field] | None) -> list[Column]:
 
 def _preview(table: Table, found: Sequence[Column]) -> list[dict[Field, str]]:
     place = {column.field: column.place for column in reversed(found) if column.field}
-    return [{each: line.cells[place[each]] for each in Field if each in place} for line in table.lines[:PREVIEWED]]
+    return [{each: line.cell(place[each]) for each in Field if each in place} for line in table.lines[:PREVIEWED]]
 
 
 def choose(
@@ -158,7 +158,7 @@ def choose(
     header = reading.table.header
     if reading.table.header_row:
         (aliases.remember_columns(header, held, batch, by) if remember else aliases.forget_columns(header, batch, by))
-    named = {name.heading: header[place] for name, place in held.items()}
+    named = {name.heading: columns.name_of(header, place) for name, place in held.items()}
     audit.record(by, AuditAction.BATCH_MATCHED, batch, columns=named, rows=sum(map(len, plan.parts)))
     db.session.commit()
     return batch

@@ -17,7 +17,6 @@ from typing import Any
 from sqlalchemy import ColumnElement, case, delete, exists, func, insert, or_, select, update
 
 from webapp.core import columns, tables, workbooks
-from webapp.core.directory import fold
 from webapp.core.errors import Conflict
 from webapp.core.fields import Field
 from webapp.core.planning import Mode
@@ -115,7 +114,8 @@ def read_table(source: Source) -> Table:
 
 def _matched(source: Source, table: Table) -> tuple[Table, columns.Mapping | None, str]:
     remembered = "columns as remembered for files with these headers"
-    if table.header_row and (known := aliases.columns_of({table.header_row: table.header})):
+    known = aliases.columns_of({table.header_row: table.header}) if table.header_row else None
+    if known and _has_all(table, known[1]):
         return table, columns.mapping(known[1], table.header), remembered
     try:
         mapping = columns.match(table.header)
@@ -131,18 +131,17 @@ def _matched(source: Source, table: Table) -> tuple[Table, columns.Mapping | Non
 def _remembered_elsewhere(source: Source) -> tuple[Table, dict[Field, int]] | None:
     """The table below another of the first lines, where that one is a remembered header."""
     bare = tables.read(source.data, source.name, sheet=source.sheet, header_row=0)
-    lines = {line.number: _without_padding(line.cells) for line in bare.lines[: tables.HEADER_WITHIN]}
+    lines = {line.number: line.cells for line in bare.lines[: tables.HEADER_WITHIN]}
     if (known := aliases.columns_of(lines)) is None:
         return None
     number, held = known
-    return tables.read(source.data, source.name, sheet=source.sheet, header_row=number), held
+    table = tables.read(source.data, source.name, sheet=source.sheet, header_row=number)
+    return (table, held) if _has_all(table, held) else None
 
 
-def _without_padding(cells: Sequence[str]) -> list[str]:
-    named = list(cells)
-    while named and not named[-1]:
-        named.pop()
-    return named
+def _has_all(table: Table, held: Mapping[Field, int]) -> bool:
+    """Whether the columns that are remembered are there: those without a name are only where something stands in them."""
+    return max(held.values()) < len(table.header)
 
 
 def _several_fit(data: bytes) -> bool:
@@ -414,7 +413,7 @@ def _as_before(source: Source, old: Source, header: Sequence[str]) -> tuple[Sour
         same = Source(source.data, source.name, old.sheet, old.header_row, old.columns)
         try:
             table = read_table(same)
-            if [fold(cell) for cell in table.header] == [fold(cell) for cell in header]:
+            if aliases.header_key(table.header) == aliases.header_key(header):
                 return same, read(same, table)
         except UnreadableFile:
             pass  # another sheet, or nothing in that row: it is a file of its own

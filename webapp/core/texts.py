@@ -1,0 +1,244 @@
+"""From the bytes of a text file to its rows: which encoding, which separator, where a cell ends."""
+
+import codecs
+import csv
+import io
+import itertools
+import re
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+from webapp.core import refusals
+from webapp.core.cells import clean
+from webapp.core.fields import DELIMITERS, Field, is_address, recognise
+from webapp.core.refusals import UnreadableFile
+
+if TYPE_CHECKING:
+    import _csv
+
+MOST_COLUMNS = 256
+
+HEADER_WITHIN = 20
+"""The column names are looked for in so many lines; blank ones do not count."""
+
+Record = tuple[int, list[str]]
+"""A row as it stands: its number, its cells."""
+
+
+def known_in(names: Iterable[str]) -> set[Field]:
+    """The fields whose columns have such names."""
+    return {name.field for name in map(recognise, names) if name}
+
+
+# ---- what a file is
+
+
+_OTHER_BINARY = (b"%PDF-", b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"\x1f\x8b")
+_CONTROL_BYTES = bytes({*range(0x20), 0x7F} - set(b"\t\n\x0b\x0c\r"))
+_MARKUP = re.compile(
+    r"""\s*(?:<(?:!|\?|(?:html|head|body|table|meta|style|svg|div)\b|[\w:]+>\s*<)|\{\\rtf|\{\s*"|\[\s*[{\["]|MIME-Version:|BEGIN:V)""",
+    re.IGNORECASE,
+)
+
+
+def _text(data: bytes) -> tuple[str, str]:
+    """A text file's text and the name of its encoding."""
+    if data.startswith(_OTHER_BINARY):
+        raise refusals.not_a_spreadsheet()
+    text, encoding = _decode(data)
+    if _MARKUP.match(text):
+        raise refusals.not_a_spreadsheet()
+    return text, encoding
+
+
+def _decode(data: bytes) -> tuple[str, str]:
+    if data.startswith(codecs.BOM_UTF8):
+        ways = [("utf-8-sig", "UTF-8 with BOM")]
+    elif data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        ways = [("utf-16", "UTF-16")]
+    elif codec := _utf16_without_bom(data):
+        ways = [(codec, "UTF-16")]
+    elif _is_mostly_binary(data):
+        raise refusals.not_a_spreadsheet()
+    else:
+        ways = [("utf-8", "UTF-8"), (_MIXED, "UTF-8 and Windows-1252"), ("cp1252", "Windows-1252")]
+    for codec, encoding in ways:
+        try:
+            text = _mixed(data) if codec == _MIXED else data.decode(codec)
+        except UnicodeError:
+            continue
+        if "\0" in text:  # damaged, and no database stores it
+            break
+        if codec == "cp1252" and _ODD_LETTERS.search(text):
+            encoding += " with odd letters"
+        return _INNER_BOM.sub("", text).lstrip("\ufeff").removeprefix("ï»¿"), encoding
+    raise UnreadableFile("The text in this file cannot be read.", "Save it as “CSV UTF-8” and try again.")
+
+
+_INNER_BOM = re.compile(r"(?<=[\r\n])\ufeff+(?=\")")
+"""Where one file was put behind another; before a quote it would hide that a quoted cell begins."""
+_ODD_LETTERS = re.compile("[À-ÿ]{4}|[a-zà-ÿ][¹³¼¾¿£¥¯][a-zà-ÿ]|(?<!\\w)[¯£¥][a-zà-ÿ]{2}")
+"""What no Western language has, but Cyrillic, Greek, Chinese, Turkish or Polish text that is taken for Windows-1252."""
+_TWO_BYTES_OR_MORE = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
+_MIXED = "both"
+
+
+def _mixed(data: bytes) -> str:
+    """The text where UTF-8 and Windows-1252 were put together: each letter as what it is. Raises UnicodeError.
+
+    What looks like UTF-8 by chance is rare in Windows-1252 (“É” before a typographic quote), so half of what is not
+    ASCII, at least, must look so.
+    """
+    pieces, end, letters, others = [], 0, 0, 0
+    for letter in _TWO_BYTES_OR_MORE.finditer(data):
+        between = data[end : letter.start()].decode("cp1252")
+        pieces += [between, letter[0].decode("utf-8")]
+        end, letters, others = letter.end(), letters + 1, others + _beyond_ascii(between)
+    rest = data[end:].decode("cp1252")
+    if others + _beyond_ascii(rest) > letters:
+        raise UnicodeError
+    return "".join([*pieces, rest])
+
+
+def _beyond_ascii(text: str) -> int:
+    return 0 if text.isascii() else sum(not letter.isascii() for letter in text)
+
+
+def _utf16_without_bom(data: bytes) -> str | None:
+    """The codec where one of two bytes is often zero and the other never: UTF-16 with some Latin text, separators at least."""
+    sample = data[:4096]
+    pairs = len(sample) // 2
+    first, second = sample[0::2].count(0), sample[1::2].count(0)
+    if second > pairs / 8 and first <= second / 50:
+        return "utf-16-le"
+    if first > pairs / 8 and second <= first / 50:
+        return "utf-16-be"
+    return None
+
+
+def _is_mostly_binary(data: bytes) -> bool:
+    """More than one control character in 20: compressed data has about one in 10, text none."""
+    return (len(data) - len(data.translate(None, _CONTROL_BYTES))) * 20 > len(data)
+
+
+# ---- CSV
+
+
+_SEP_LINE = re.compile(r'"?sep=([^\w\s"]|\t)?"?[,;\t|]*(?:\r\n|\r|\n|\Z)', re.IGNORECASE)
+_HEADER_WINDOW = 200_000
+
+
+def rows_of(data: bytes, delimiter: str | None = None) -> tuple[Iterator[Record], str, str]:
+    """The rows of a text file, its separator (as its `sep=` line says, unless it is told here) and its encoding."""
+    text, encoding = _text(data)
+    stated = None
+    if sep_line := _SEP_LINE.match(text):
+        text, stated = text[sep_line.end() :], sep_line[1]
+    delimiter = delimiter or stated or delimiter_of(text)
+    return unwrapped(records(_tidied(text, delimiter), delimiter), delimiter), delimiter, encoding
+
+
+def delimiter_of(text: str) -> str:
+    """The separator that brings the most known names out of one of the first lines, then the most people, then columns.
+
+    Never csv.Sniffer: on unquoted groups it was seen to choose the letter "o".
+    """
+    first_word = re.search(r"\w", text)
+    if first_word is None:
+        raise refusals.empty()
+    before = text[: first_word.start()]
+    start = max(before.rfind("\n"), before.rfind("\r")) + 1
+    window = text[start : start + _HEADER_WINDOW]
+    first_line = io.StringIO(window, newline="").readline()
+
+    def score(delimiter: str) -> tuple[int, int, int, int]:
+        lines: list[list[str]] = []
+        try:
+            found = (line for line in _reader(window, delimiter) if any(line))
+            lines.extend(
+                list(map(clean, cells_within(line, delimiter)[:MOST_COLUMNS])) for line in itertools.islice(found, HEADER_WITHIN)
+            )
+        except csv.Error:  # quotes that make no sense with this separator
+            if not lines:
+                return -1, 0, first_line.count(delimiter), 0
+        known = max((len(known_in(line)) for line in lines), default=0)
+        people = sum(any(map(is_address, line)) for line in lines)
+        return known, people, len(lines[0]) if lines else 0, sum(map(len, lines))
+
+    return max(DELIMITERS, key=score)
+
+
+def cells_within(record: list[str], delimiter: str) -> list[str]:
+    """The cells of a row that some program took for one, and put in quotes as a whole."""
+    if len(record) != 1 or delimiter not in record[0]:
+        return record
+    try:
+        lines = list(_reader(record[0], delimiter))
+    except csv.Error:
+        return record
+    return lines[0] if len(lines) == 1 else record
+
+
+def unwrapped(records: Iterable[Record], delimiter: str) -> Iterator[Record]:
+    """The rows, and in place of one that was quoted as a whole its cells.
+
+    That is so where column names come out, and below them; also where the rows above have three cells or more, and no
+    more come out. A name with a comma that is the only cell of its row stays what it is.
+    """
+    widest, wrapped = 2, False
+    for number, record in records:
+        inner = cells_within(record, delimiter)
+        if inner is not record and len(inner) >= widest and (wrapped or widest > 2 or known_in(map(clean, inner))):
+            record, wrapped = inner, True
+        widest = max(widest, len(record))
+        yield number, record
+
+
+def _reader(text: str, delimiter: str) -> "_csv.Reader":
+    # `a, "b, c"`, as people type it: only then, for the spaces that csv skips cannot be counted any more.
+    spaced_quotes = re.search(rf'(?:^|{re.escape(delimiter)}) +"', text, re.MULTILINE) is not None
+    lines = io.StringIO(text, newline="")  # not splitlines(), which also breaks at U+2028 and form feeds
+    return csv.reader(lines, delimiter=delimiter, skipinitialspace=spaced_quotes, strict=True)
+
+
+def _tidied(text: str, delimiter: str) -> str:
+    """Without spaces between a closing quote and the separator (`"a" , "b"`, as people type it), which csv refuses."""
+    spaced = re.compile(rf'" +(?={re.escape(delimiter)}|[\r\n]|\Z)')
+    if not spaced.search(text):
+        return text
+    try:
+        for _ in _reader(text, delimiter):
+            pass
+    except csv.Error:
+        return spaced.sub('"', text)
+    return text  # they stand within cells
+
+
+def records(text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+    """Each record with the row number that a spreadsheet shows, but for blank lines, which only count."""
+    reader = _reader(text, delimiter)
+    number = lines_before = 0
+    try:
+        for record in reader:
+            number += 1
+            lines_before = reader.line_num
+            if record:
+                yield number, record
+    except csv.Error as error:
+        raise _bad_quote(str(error), number + 1, reader.line_num - lines_before) from error
+
+
+def _bad_quote(error: str, number: int, lines: int) -> UnreadableFile:
+    """What is wrong in the record that began at row `number` and had run over `lines` lines of text.
+
+    A quote that is never closed shows at the next quote, at the longest cell allowed, or at the end of the
+    file, whichever comes first: what all three have in common is that the cell runs over its line.
+    """
+    if lines > 1 or "end of data" in error:
+        return UnreadableFile(f"Line {number} has an opening quote without a closing one.", "Fix that line and upload again.")
+    if "limit" in error:
+        return refusals.cell_too_long(number)
+    return UnreadableFile(
+        f"Line {number} has a quote in the middle of a quoted cell.",
+        "Remove it, or write it twice, and upload again.",
+    )
