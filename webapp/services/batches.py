@@ -10,6 +10,7 @@ from sqlalchemy import delete, select
 from webapp import queue
 from webapp.core.errors import Conflict, NotThere, Refused
 from webapp.core.finding import EVERYTHING, Find
+from webapp.core.paging import Page, page_of
 from webapp.core.planning import Mode, Plan
 from webapp.core.words import plural
 from webapp.db import begin_write, db, utcnow
@@ -275,42 +276,16 @@ def found(batch_id: int) -> Batch:
     return batch
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
-    """One page of a list: rows start..end of total, and the neighbours' numbers (None at the ends)."""
-
-    rows: Sequence[Row]
-    number: int
-    total: int
-
-    @property
-    def start(self) -> int:
-        return (self.number - 1) * PAGE + 1 if self.total else 0
-
-    @property
-    def end(self) -> int:
-        return self.start + len(self.rows) - 1 if self.total else 0
-
-    @property
-    def previous(self) -> int | None:
-        return self.number - 1 if self.number > 1 else None
-
-    @property
-    def next(self) -> int | None:
-        return self.number + 1 if self.number * PAGE < self.total else None
-
-
-def review(batch: Batch, find: Find = EVERYTHING) -> tuple[Page, bool]:
+def review(batch: Batch, find: Find = EVERYTHING) -> tuple[Page[Row], bool]:
     """A page of the review, and whether it was made from plans newer than the stored ones.
 
     Where the directory has moved, the plans are made on the fly, for this answer alone: a GET does not write.
     """
     if not plans.are_stale(batch):
-        rows, number, total = finding.page(batch, find, PAGE)
-        return Page(rows, number, total), False
+        return finding.page(batch, find, PAGE), False
     found = find.sorted(row for row in _planned_anew(batch) if find.has(row))
-    number = find.page_of(len(found), PAGE)
-    return Page(found[(number - 1) * PAGE : number * PAGE], number, len(found)), True
+    number = page_of(find.page, len(found), PAGE)
+    return Page(found[(number - 1) * PAGE : number * PAGE], number, len(found), PAGE), True
 
 
 def all_of(batch: Batch, find: Find = EVERYTHING) -> Iterable[Row]:

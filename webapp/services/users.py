@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
@@ -10,6 +11,7 @@ from sqlalchemy import CompoundSelect, Select, String, and_, case, func, literal
 from sqlalchemy.orm import QueryableAttribute
 
 from webapp.core.addresses import key_of
+from webapp.core.paging import Page, page_of
 from webapp.db import db, utcnow
 from webapp.models import Invitation, InvitationState, User, UserState
 from webapp.models.groups import invitation_groups, user_groups
@@ -54,28 +56,18 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """One page of the list. counts: by status, for the filter without its status. page: from 1."""
+    """One page of the list. counts: by status, for the filter without its status."""
 
-    entries: list[Entry]
+    page: Page[Entry]
     counts: dict[Status, int]
-    total: int
-    page: int
+
+    @property
+    def entries(self) -> Sequence[Entry]:
+        return self.page.rows
 
     @property
     def everybody(self) -> int:
         return sum(self.counts.values())
-
-    @property
-    def start(self) -> int:
-        return (self.page - 1) * PAGE + 1
-
-    @property
-    def end(self) -> int:
-        return self.start + len(self.entries) - 1
-
-    @property
-    def has_next(self) -> bool:
-        return self.end < self.total
 
 
 def listing(wanted: Filter, page: int = 1) -> Listing:
@@ -85,11 +77,11 @@ def listing(wanted: Filter, page: int = 1) -> Listing:
     found = {Status(status): n for status, n in db.session.execute(counted)}
     counts = {status: found.get(status, 0) for status in Status}
     total = counts[wanted.status] if wanted.status else sum(counts.values())
-    page = min(max(page, 1), max(1, -(-total // PAGE)))
+    number = page_of(page, total, PAGE)
     lines = select(everybody.c.status, everybody.c.kind, everybody.c.id).order_by(everybody.c.sorted_by, everybody.c.id)
     if wanted.status:
         lines = lines.where(everybody.c.status == wanted.status.value)
-    rows = db.session.execute(lines.limit(PAGE).offset((page - 1) * PAGE)).all()
+    rows = db.session.execute(lines.limit(PAGE).offset((number - 1) * PAGE)).all()
     people: dict[tuple[str, int], User | Invitation] = {}
     for user in db.session.scalars(select(User).where(User.id.in_([id for _, kind, id in rows if kind == "user"]))):
         people["user", user.id] = user
@@ -97,7 +89,7 @@ def listing(wanted: Filter, page: int = 1) -> Listing:
     for invitation in db.session.scalars(select(Invitation).where(Invitation.id.in_(expected))):
         people["invitation", invitation.id] = invitation
     entries = [Entry(Status(status), people[kind, id]) for status, kind, id in rows if (kind, id) in people]
-    return Listing(entries, counts, total, page)
+    return Listing(Page(entries, number, total, PAGE), counts)
 
 
 def is_only_one() -> bool:

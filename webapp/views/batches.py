@@ -21,7 +21,8 @@ from webapp.core.template import write as write_csv
 from webapp.core.words import plural
 from webapp.models import Batch, BatchState, Outcome, User
 from webapp.schemas.batches import OptionsSchema
-from webapp.services import batches, directory, groups, mapping, outbox, processing, reports, rows, steps, uploads, workers
+from webapp.services import batches, directory, groups, mapping, outbox, processing, reports, steps, uploads, workers
+from webapp.views import cells
 from webapp.views.invitations import dialog_context
 from webapp.views.mapping import mapping_page
 from webapp.views.sessions import TooManyTries, afterwards, prove
@@ -123,8 +124,8 @@ def row_context(batch: Batch) -> dict[str, Any]:
         "registry": registry,
         "roles": registry.grantable(batch.planned_for.role.rank),
         "step_of": steps.stored,
-        "shown_groups": rows.shown_groups,
-        "shown_role": rows.shown_role,
+        "shown_groups": cells.shown_groups,
+        "shown_role": cells.shown_role,
         "find": find,
         "plan": find.plan,
         "parts": {part.part: part for part in uploads.parts_of(batch)},

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
+from functools import partial
 from typing import Any
 
 from flask import Blueprint, render_template, request, url_for
 
 from webapp.core.permissions import Permission
 from webapp.services import directory, users
-from webapp.services.users import Filter, Listing, Status
+from webapp.services.users import Filter, Status
 from webapp.views.invitations import dialog_context
 from webapp.web import allow, number
 
@@ -30,7 +30,7 @@ def index() -> str:
         registry=registry,
         statuses=[(status, listing.counts[status], address(wanted, status=status)) for status in Status],
         all_address=address(wanted, status=None),
-        pager=pager(wanted, listing),
+        at=partial(address, wanted),
         nobody=said_of_nobody(wanted, registry),
         alone=not wanted.is_on and listing.everybody < 2,
         **dialog_context(),
@@ -54,17 +54,6 @@ def address(wanted: Filter, **changed: Any) -> str:
         "status": wanted.status, "q": wanted.search or None, "role": wanted.role_id, "group": wanted.group_id, **changed
     }  # fmt: skip
     return url_for("users.index", **{name: value for name, value in values.items() if value is not None})
-
-
-def pager(wanted: Filter, listing: Listing) -> SimpleNamespace:
-    """What the pager shows and links to."""
-    return SimpleNamespace(
-        start=listing.start,
-        end=listing.end,
-        total=listing.total,
-        prev_url=address(wanted, page=listing.page - 1) if listing.page > 1 else None,
-        next_url=address(wanted, page=listing.page + 1) if listing.has_next else None,
-    )
 
 
 def said_of_nobody(wanted: Filter, registry: Any) -> str:
