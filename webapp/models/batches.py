@@ -66,6 +66,9 @@ class Batch(Model):
     part: Mapped[int] = mapped_column(default=1, server_default="1")
     parts: Mapped[int] = mapped_column(default=1, server_default="1")
 
+    again_of_id: Mapped[int | None] = mapped_column(ForeignKey("batches.id", ondelete="SET NULL"))
+    """The finished batch whose changed rows are reviewed again here."""
+
     version: Mapped[int] = mapped_column(default=1)
     """Raised by every change to what the review shows; confirming carries it."""
     directory_version: Mapped[int] = mapped_column(default=0)

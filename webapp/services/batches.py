@@ -30,9 +30,15 @@ STANDING_STATES = (BatchState.MAPPING, BatchState.REVIEWING, *AT_WORK)
 
 
 def stage_again(batch_id: int, by: User) -> Batch:
-    """A new batch under review from those rows of a finished one whose people had changed since its review."""
+    """A new batch under review from those rows of a finished one whose people had changed since its review.
+
+    While there is one that is not done yet, it is that one: pressed twice is one review.
+    """
     begin_write()
-    old = found(batch_id)
+    old = locked(batch_id)
+    if standing := db.session.scalar(select(Batch).where(Batch.again_of_id == old.id, Batch.state.in_(STANDING_STATES))):
+        db.session.rollback()
+        return standing
     rows = reports.changed_since(old)
     if not rows:
         raise Conflict("No row of this upload was skipped because of a change.")
@@ -47,6 +53,7 @@ def stage_again(batch_id: int, by: User) -> Batch:
         skip_errors=False,
         valid_days=old.valid_days,
         message=old.message,
+        again_of_id=old.id,
         directory_version=directory.version(),
         planned_for_id=by.id,
         uploaded_by_id=by.id,

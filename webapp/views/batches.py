@@ -241,7 +241,7 @@ def retry(batch_id: int) -> BaseResponse:
 @bp.post("/<int:batch_id>/changed-rows")
 @allow(Permission.INVITATIONS_MAKE)
 def review_again(batch_id: int) -> BaseResponse:
-    """A new upload under review from the rows that had changed since the last one."""
+    """An upload under review from the rows that had changed since this one's review: a new one, or the one there is."""
     batch = batches.stage_again(batch_id, me())
     return go("batches.show", batch_id=batch.id)
 
