@@ -7,11 +7,12 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVarTuple
 
 from marshmallow import ValidationError
 from sqlalchemy import Select, func, select
 
+from webapp.core.addresses import with_domain
 from webapp.core.directory import ALL_GROUPS, Registry, fold
 from webapp.core.errors import Conflict, NotThere, Refused
 from webapp.core.finding import Find
@@ -23,6 +24,8 @@ from webapp.services import batches, directory, edits, finding, plans
 from webapp.services.edits import Change
 from webapp.services.rows import LONGEST_CELL
 
+Columns = TypeVarTuple("Columns")
+
 OFFERS = 20
 """Fixes on one page; the commonest first."""
 NAMED = 10
@@ -32,8 +35,8 @@ EXAMPLES = 10
 VALUES = 1000
 """Different wrong cells of one column that are looked at; the commonest first."""
 CHEAP = 2000
-"""Rows that need attention. With more, the answer to one edited cell leaves the offers as they are: looking for them
-costs a scan of the rows in attention, and an edit has to cost the same in a batch of any size."""
+"""Rows that need attention, or have a misspelt domain. With more, the answer to one edited cell leaves the offers as they
+are: looking for them costs a scan of those rows, and an edit has to cost the same in a batch of any size."""
 CHOSEN = 10_000
 """Rows that may be named one by one."""
 
@@ -112,13 +115,14 @@ def offers(batch: Batch) -> list[Offer]:
     """What can be fixed in two rows or more at once, the commonest first.
 
     A batch whose counts tell of no such problem costs no query. Otherwise the database groups the wrong cells: one query
-    a column, and one more for the numbers of rows where they are few. Only rows in attention are read, by their index.
+    a column, and one more for the numbers of rows where they are few. Only rows in attention, or with a misspelt domain,
+    are read, by their index.
     """
     wrong = [field for field in FIELDS if batch.counts.get(f"problem:{field}", 0) > 1]
-    if not wrong:
-        return []
-    registry = directory.registry(batch.planned_for)
-    found = [offer for field in wrong for offer in _offers_of(batch, field, registry)]
+    registry = directory.registry(batch.planned_for) if wrong else None
+    found = [offer for field in wrong if registry for offer in _offers_of(batch, field, registry)]
+    if batch.counts.get("misspelt", 0) > 1:
+        found += _offers_of_domains(batch)
     return sorted(found, key=lambda offer: (-offer.count, offer.field, offer.old))[:OFFERS]
 
 
@@ -156,12 +160,38 @@ def _offers_of(batch: Batch, field: str, registry: Registry) -> list[Offer]:
     ]
 
 
+def are_cheap(batch: Batch) -> bool:
+    """Whether the answer to one edited cell looks for the offers anew."""
+    return batch.counts.get(Plan.ATTENTION, 0) + batch.counts.get("misspelt", 0) <= CHEAP
+
+
+def _offers_of_domains(batch: Batch) -> list[Offer]:
+    """The same for domains that are valid, and probably misspelt."""
+    domain, count = _domain(Row.email_key), func.count()
+    grouped = _misspelt(batch, select(domain, Row.likely_domain, count)).group_by(domain, Row.likely_domain)
+    known = db.session.execute(grouped.having(count > 1).order_by(count.desc(), domain).limit(OFFERS)).all()
+    lines: defaultdict[str, list[int]] = defaultdict(list)
+    if few := sorted(old for old, _, n in known if n <= NAMED):
+        for old, line in db.session.execute(
+            _misspelt(batch, select(domain, Row.line)).where(among(domain, few)).order_by(Row.line)
+        ):
+            lines[old].append(line)
+    return [Offer("email", f"@{old}", f"@{new}", n, tuple(lines[old])) for old, new, n in known]
+
+
+def _misspelt(batch: Batch, query: Select[*Columns]) -> Select[*Columns]:
+    """Only rows whose domain is valid, and probably misspelt."""
+    return query.where(Row.batch_id == batch.id, Row.removed_at.is_(None), Row.likely_domain.is_not(None))
+
+
 def _value(field: str) -> Any:
     """What is compared: the whole cell, or an e-mail's domain."""
-    if field != "email":
-        return getattr(Row, field)
+    return getattr(Row, field) if field != "email" else func.lower(_domain(Row.email))
+
+
+def _domain(email: Any) -> Any:
     place = func.instr if db.engine.dialect.name == "sqlite" else func.strpos
-    return func.lower(func.substr(Row.email, place(Row.email, "@") + 1))
+    return func.substr(email, place(email, "@") + 1)
 
 
 def _wrong(batch: Batch, field: str, query: Select[Any]) -> Select[Any]:
@@ -211,7 +241,7 @@ def fixed(batch: Batch, field: str, old: str, new: str, limit: int = 100) -> Pre
 def _fixing(field: str, old: str, new: str) -> Callable[[str], str]:
     new = " ".join(new.split())[:LONGEST_CELL]
     if field == "email":
-        return lambda cell: f"{cell.rpartition('@')[0]}@{new.lstrip('@')}"
+        return lambda cell: with_domain(cell, new.lstrip("@"))
     if field == "role":
         return lambda cell: new
     return lambda cell: ", ".join(split_groups(",".join(new if fold(n) == fold(old) else n for n in split_groups(cell))))
@@ -222,7 +252,9 @@ def _fixed_rows(batch: Batch, field: str, old: str) -> list[Row]:
         raise NotThere("There is no such fix.")
     value = _value(field)
     if field == "email":
-        return _loaded(_wrong(batch, field, select(Row)).where(value == old.lstrip("@").lower()))
+        domain = old.lstrip("@").lower()
+        misspelt = _loaded(_misspelt(batch, select(Row)).where(_domain(Row.email_key) == domain))
+        return misspelt or _loaded(_wrong(batch, field, select(Row)).where(value == domain))
     wanted = fold(old)
     words = split_groups if field == "groups" else lambda cell: [cell]
     cells = [cell for (cell,) in db.session.execute(_wrong(batch, field, select(value)).group_by(value))]

@@ -33,6 +33,7 @@ class Judgement:
             "email_key": self.email_key,
             "issues": self.issues,
             "problems": f",{','.join(fields)}," if fields else "",
+            "likely_domain": self.step.likely_domain,
             "plan": self.step.plan,
             "step": self.step.as_dict(),
         }
@@ -174,9 +175,11 @@ def store(batch: Batch, rows: Sequence[Row], judgements: Mapping[int, Judgement]
 
 
 def count(batch: Batch, plan: str, step: Mapping[str, Any], problems: str, by: int) -> None:
-    """Part of a command: move the batch's counts by one row: its plan, its marks, and "problem:role" and the like."""
+    """Part of a command: move the batch's counts by one row: its plan, its marks, "problem:role" and the like, and
+    "misspelt" where its domain probably is; that is no problem, and only counted for `bulk.offers` to know of it."""
     counts = Counter(batch.counts)
     fields = (f"problem:{field}" for field in problems.strip(",").split(",") if field)
-    for key in (str(plan), *step.get("marks", ()), *fields):
+    misspelt = ("misspelt",) if "likely_domain" in step else ()
+    for key in (str(plan), *step.get("marks", ()), *fields, *misspelt):
         counts[key] += by
     batch.counts = {key: n for key, n in counts.items() if n}

@@ -122,6 +122,7 @@ def stored(row: Row) -> Step:
         marks=tuple(stored.get("marks", ())),
         twin=stored.get("twin"),
         twin_part=stored.get("twin_part"),
+        likely_domain=stored.get("likely_domain"),
     )
 
 

@@ -11,6 +11,7 @@ from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response as BaseResponse
 
 from webapp import queue
+from webapp.core.addresses import with_domain
 from webapp.core.errors import Refused
 from webapp.core.finding import Find
 from webapp.core.permissions import Permission
@@ -126,6 +127,7 @@ def row_context(batch: Batch) -> dict[str, Any]:
         "step_of": steps.stored,
         "shown_groups": cells.shown_groups,
         "shown_role": cells.shown_role,
+        "with_domain": with_domain,
         "find": find,
         "plan": find.plan,
         "parts": {part.part: part for part in uploads.parts_of(batch)},

@@ -26,7 +26,7 @@ def _offered() -> dict[str, Any]:
     return {
         "undoing": lambda batch: history.offered(batch, me()),
         "offers_of": bulk.offers,
-        "cheap_offers": bulk.CHEAP,
+        "offers_are_cheap": bulk.are_cheap,
     }
 
 
