@@ -56,7 +56,7 @@ def _likely_domain(domain: str, known: tuple[str, ...]) -> str | None:
     near = []
     for wanted, most in (*((own, 2 if len(own) >= 8 else 1) for own in known), *((common, 1) for common in _MISSPELT)):
         apart = _letters_apart(domain, wanted, most)
-        if apart == 2 and domain[0] != wanted[0]:  # northfield and southfield: nobody misspells a name from its first letter on
+        if apart == 2 and domain[:1] != wanted[0]:  # as in northfield and southfield
             continue
         if apart <= most and _DIGITS.sub("", domain) != _DIGITS.sub("", wanted):
             near.append((apart, wanted))
