@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Blueprint, render_template, request
+from flask import Blueprint, Response, flash, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
 from webapp.core.errors import Refused
@@ -13,7 +13,7 @@ from webapp.core.words import plural
 from webapp.models import Batch
 from webapp.services import batches, bulk, history, rows
 from webapp.views.batches import asked_for, review_context, row_context
-from webapp.web import allow, go, is_fragment, me
+from webapp.web import allow, go, is_elsewhere, is_fragment, me
 
 bp = Blueprint("edits", __name__, url_prefix="/batches/<int:batch_id>")
 
@@ -34,6 +34,9 @@ def redrawn(batch_id: int, said: str, undo: int | None = None) -> str | BaseResp
     """The review anew, with the same filter and page, and a toast; undo: the version of the step that it offers to undo."""
     if not is_fragment():
         return go("batches.show", batch_id=batch_id, say=said)
+    if is_elsewhere(url_for("batches.show", batch_id=batch_id)):  # on the page of one row: that page anew
+        flash(said)
+        return Response(status=200, headers={"HX-Refresh": "true"})
     context, _ = review_context(batches.found(batch_id))
     return render_template("edits/_redrawn.html", said=said, undo=undo, **context)
 
