@@ -11,7 +11,7 @@ from webapp.core.finding import Find
 from webapp.core.planning import Plan
 from webapp.db import db
 from webapp.models import Batch, RowEdit
-from webapp.services import bulk, history, rows
+from webapp.services import bulk, history, rows, twins
 from webapp.services.bulk import Chosen, Replacement
 
 DOMAIN = "northfield.example"
@@ -271,7 +271,7 @@ class TestTwins:
     def test_merged_the_first_has_the_groups_of_all_and_the_others_go(self, admin):
         batch = staged(admin, self.TWINS)
         before = state(batch.id)
-        bulk.merge(batch.id, lines(batch.id)[2].id, admin)
+        twins.merge(batch.id, lines(batch.id)[2].id, admin)
         assert cell(batch, 2, "groups") == "Student Devices, Exam Laptops"
         assert db.session.get(Batch, batch.id).counts == {"invite": 2}
         history.undo(batch.id, admin)
@@ -279,24 +279,24 @@ class TestTwins:
 
     def test_all_groups_with_anything_are_all_groups(self, admin):
         batch = staged(admin, [(f"a@{DOMAIN}", "Analyst", "Student Devices"), (f"a@{DOMAIN}", "Analyst", "All groups")])
-        bulk.merge(batch.id, lines(batch.id)[0].id, admin)
+        twins.merge(batch.id, lines(batch.id)[0].id, admin)
         assert cell(batch, 2, "groups") == "All groups"
 
     def test_with_other_roles_they_are_not_merged(self, admin):
         batch = staged(admin, [(f"a@{DOMAIN}", "Analyst", ""), (f"a@{DOMAIN}", "Remote", "")])
         with pytest.raises(Refused, match="Their roles differ"):
-            bulk.merge(batch.id, lines(batch.id)[0].id, admin)
+            twins.merge(batch.id, lines(batch.id)[0].id, admin)
 
     def test_kept_one_the_others_go(self, admin):
         batch = staged(admin, self.TWINS)
-        bulk.keep(batch.id, lines(batch.id)[2].id, admin)
+        twins.keep(batch.id, lines(batch.id)[2].id, admin)
         assert [row.line for row in lines(batch.id) if row.removed_at is None] == [3, 4]
         assert db.session.get(Batch, batch.id).counts == {"invite": 2}
 
     def test_without_a_twin_nothing_is_done(self, admin):
         batch = staged(admin, self.TWINS)
         with pytest.raises(Conflict, match="No other row has this email any more"):
-            bulk.keep(batch.id, lines(batch.id)[1].id, admin)
+            twins.keep(batch.id, lines(batch.id)[1].id, admin)
 
 
 def test_a_row_added_is_empty_below_the_last_one_and_can_be_taken_back(admin, change_settings):

@@ -12,7 +12,7 @@ from webapp.core.finding import Find
 from webapp.core.planning import Mode, Plan
 from webapp.db import db
 from webapp.models import Batch, Row, RowEdit
-from webapp.services import batches, bulk, history, plans, rows
+from webapp.services import batches, bulk, history, plans, rows, twins
 
 LINES = [
     ("ana@northfield.example", "Analsyt", "Student Devices"),
@@ -140,9 +140,9 @@ def act(batch_id: int, action: tuple, by) -> None:
         elif kind == "remove_all":
             bulk.remove(batch_id, chosen, by)
         elif kind == "merge" and place:
-            bulk.merge(batch_id, place, by)
+            twins.merge(batch_id, place, by)
         elif kind == "keep" and place:
-            bulk.keep(batch_id, place, by)
+            twins.keep(batch_id, place, by)
     except (Conflict, Refused):
         db.session.rollback()
 

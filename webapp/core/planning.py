@@ -216,7 +216,7 @@ def _among_twins(twins: list[Candidate], steps: Mapping[int, Step], part: int | 
 
 
 def _can_merge(row: Candidate, other: Candidate) -> bool:
-    return row.role == other.role and row.part == other.part and not (row.issues or other.issues)
+    return row.role == other.role and not (row.issues or other.issues)
 
 
 def _beside(step: Step, row: Candidate, other: Candidate) -> Step:

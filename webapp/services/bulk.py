@@ -379,6 +379,14 @@ def _joined(names: Sequence[str]) -> str:
     return ", ".join(dict.fromkeys(names))[:LONGEST_CELL]
 
 
+def united(names: Iterable[str], registry: Registry) -> str:
+    """A Groups cell that holds all of these, each once, however they are spelt."""
+    found: dict[int | str, str] = {}
+    for name in names:
+        found.setdefault(_meant(name, registry), name)
+    return _joined(list(found.values()))
+
+
 def _meant(name: str, registry: Registry) -> int | str:
     group = registry.group_by_key.get(fold(name))
     return group.id if group else fold(name)
@@ -404,47 +412,7 @@ def _rows(batch: Batch, chosen: Chosen) -> list[Row]:
     return rows
 
 
-# Rows with the same e-mail
-
-
-def merge(batch_id: int, row_id: int, by: User) -> Done:
-    """Make one of all rows that have this row's e-mail: the first gets the groups of all, the others are removed.
-
-    Raises Refused where their roles differ.
-    """
-    begin_write()
-    batch = batches.under_review(batch_id)
-    twins, _ = _twins(batch, row_id)
-    registry = directory.registry()
-    roles = {registry.role_by_key.get(fold(row.role)) for row in twins}
-    if len(roles) > 1 or None in roles:
-        raise Refused("Their roles differ, so nothing was merged. Make the roles the same, or choose “Keep this one”.")
-    leader, *later = twins
-    names: dict[int | str, str] = {}
-    for name in (name for row in twins for name in split_groups(row.groups)):
-        names.setdefault(_meant(name, registry), name)
-    union = Change(leader, "groups", leader.groups, _joined(list(names.values())))
-    return _step(batch, by, [union, *(Change(row, "removed", "", "removed") for row in later)])
-
-
-def keep(batch_id: int, row_id: int, by: User) -> Done:
-    """Of all rows that have this row's e-mail keep this one; the others are removed."""
-    begin_write()
-    batch = batches.under_review(batch_id)
-    twins, kept = _twins(batch, row_id)
-    return _step(batch, by, [Change(row, "removed", "", "removed") for row in twins if row.id != kept.id])
-
-
-def _twins(batch: Batch, row_id: int) -> tuple[list[Row], Row]:
-    """The standing rows with this row's e-mail, in the file's order, and the row itself. Raises Conflict: there is only one."""
-    row = db.session.get(Row, row_id)
-    if row is None or row.batch_id != batch.id or row.removed_at is not None or row.email_key is None:
-        raise Conflict("That row was removed or changed in the meantime. Nothing was changed.")
-    query = select(Row).where(Row.batch_id == batch.id, Row.email_key == row.email_key, Row.removed_at.is_(None))
-    twins = _loaded(query)
-    if len(twins) < 2:
-        raise Conflict("No other row has this email any more. Nothing was changed.")
-    return twins, row
+# To a row
 
 
 def address(batch: Batch, line: int) -> dict[str, Any]:
