@@ -68,6 +68,25 @@ class TestAFileWhoseColumnsAreNotRecognised:
         assert "No column holds the email yet." not in page.text
         assert page.all("button", id="continue", aria_disabled="true")
 
+    def test_one_click_uses_the_column_that_most_probably_holds_it(self, admin):
+        batch = staged(admin, "Person,Kennung,Amt\nAna,ana@x.org,Lehrkraft\nBen,ben@x.org,Lehrkraft\n")
+        page = admin.get(f"/batches/{batch.id}").page
+        assert page.text.count("No column holds the role yet.") == 1
+        (button,) = page.all("button", class_="suggest")
+        assert (button["aria-label"], button["hx-vals"]) == ("Use Amt as Role", '{"column-2": "role"}')
+        sent = {"header_row": "1", "column-0": "ignore", "column-1": "email", "column-2": "role"}
+        source = {"HX-Source": f"button#{button['id']}"}
+        part = admin.get(f"/batches/{batch.id}/mapping", htmx=True, query_string=sent, headers=source).page
+        assert chosen(part, 2) == "role"
+        assert not part.all("button", class_="suggest")
+        assert "autofocus" in part.all("select", id="column-2")[0]
+
+    def test_where_no_column_looks_like_it_nothing_is_offered(self, admin):
+        batch = staged(admin, "Person,Kennung\nAna,ana@x.org\nBen,ben@x.org\n")
+        page = admin.get(f"/batches/{batch.id}").page
+        assert "No column holds the role yet." in page.text
+        assert not page.all("button", class_="suggest")
+
     def test_guesses_by_the_cells_and_says_that_it_is_a_guess(self, admin):
         batch = staged(admin, HR)
         page = admin.get(f"/batches/{batch.id}").page

@@ -137,9 +137,7 @@ def guess(
     `groups` the names there are. A field that several columns are named for goes to the one whose cells look
     most like it; one that none is named for, to one half of whose cells, at least, look like it.
     """
-    columns = [
-        [line[place] for line in islice(samples, 100) if place < len(line) and line[place]] for place in range(len(header))
-    ]
+    columns = _filled(samples, len(header))
     named = _named(header)
     fits = _fits(roles, groups)
     found: dict[int, tuple[Field, bool]] = {places[0]: (field, True) for field, places in named.items() if len(places) == 1}
@@ -158,6 +156,30 @@ def guess(
         Guess(place, _name(header, place), tuple(islice(dict.fromkeys(columns[place]), 3)), *found.get(place, (None, False)))
         for place in range(len(header))
     ]
+
+
+def likeliest(
+    field: Field, free: Collection[int], samples: Sequence[Sequence[str]], roles: Collection[str], groups: Collection[str]
+) -> int | None:
+    """Of the columns that are used for nothing, the one that a person most probably wants for a field that no column holds.
+
+    Some cells must look like the field; but a role may have names of its own: then it is what is repeated most.
+    """
+    columns = _filled(samples, max(free, default=-1) + 1)
+    fits = _fits(roles, groups)[field]
+
+    def likeness(place: int) -> tuple[float, float]:
+        cells = columns[place]
+        repeats = 1 - len(set(cells)) / len(cells) if cells and field is Field.ROLE else 0
+        return sum(map(fits, cells)) / max(len(cells), 1), repeats
+
+    best = max(sorted(free), key=likeness, default=None)
+    return best if best is not None and any(likeness(best)) else None
+
+
+def _filled(samples: Sequence[Sequence[str]], width: int) -> list[list[str]]:
+    """The cells of each column that hold something, in the first hundred lines."""
+    return [[line[place] for line in islice(samples, 100) if place < len(line) and line[place]] for place in range(width)]
 
 
 def extract(table: Table, mapping: Mapping) -> Extract:
