@@ -1,5 +1,6 @@
 """From column names to fields, from lines to what each says of a person. Rules: docs/rules.md: The file."""
 
+import re
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -19,6 +20,7 @@ __all__ = [
     "describe",
     "extract",
     "guess",
+    "likeliest",
     "mapping",
     "match",
 ]
@@ -75,7 +77,7 @@ class Extract:
 
     `overflowed`: rows whose extra cells were read as groups. `unnamed`: rows with cells in a column without
     a name, which were ignored. `examples`: numbers of the template's example rows, skipped. `blank`: blank
-    rows between the others, skipped.
+    rows between the others, skipped. `errors`: cells of the columns used that hold an error of the spreadsheet.
     """
 
     cells: list[Cells]
@@ -83,7 +85,11 @@ class Extract:
     unnamed: int
     examples: tuple[int, ...]
     blank: int
+    errors: int
 
+
+_ERROR = re.compile(r"#(?:N/A|N/D|NV|\W?[A-ZÀ-Ü0/]+[!?]|GETTING_DATA)|Err:\d{3}")
+"""What a cell says whose formula fails, in several languages (#REF!, #BEZUG!, #¡VALOR!) and in LibreOffice (Err:508)."""
 
 _HELD = {
     Field.EMAIL: "email addresses",
@@ -212,7 +218,10 @@ def extract(table: Table, mapping: Mapping) -> Extract:
             "This file holds only the example rows of the template.",
             "Put your users in their place and upload again.",
         )
-    return Extract(cells, overflowed, unnamed, tuple(examples), table.blank)
+    errors = sum(
+        any(map(_ERROR.fullmatch, cell.split(", "))) for person in cells for cell in (person.email, person.role, person.groups)
+    )
+    return Extract(cells, overflowed, unnamed, tuple(examples), table.blank, errors)
 
 
 def describe(table: Table, mapping: Mapping, extract: Extract) -> list[str]:
@@ -230,6 +239,8 @@ def describe(table: Table, mapping: Mapping, extract: Extract) -> list[str]:
         facts.append(f"extra cells of {plural(extract.overflowed, 'row')} were read as groups")
     if extract.unnamed:
         facts.append(f"cells without a column name ignored in {plural(extract.unnamed, 'row')}")
+    if extract.errors:
+        facts.append(f"{plural(extract.errors, 'cell')} with an error of the spreadsheet, such as #N/A")
     if extract.blank:
         facts.append(f"{plural(extract.blank, 'blank row')} skipped")
     if extract.examples:
