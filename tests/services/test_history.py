@@ -287,7 +287,7 @@ class TestUndo:
         ("removed", "", 1, 12, "row 12 put back", "put row 12 back"),
         ("added", "added", 1, 12, "row 12 added", "added row 12"),
         ("mode", "add", 0, None, "what happens to groups", "changed what happens to groups"),
-        (None, "", 2, 3, "Several cells in 2 rows", "changed Several cells in 2 rows"),
+        (None, "", 2, 3, "Several cells in 2 rows", "changed several cells in 2 rows"),
     ],
 )
 def test_a_step_in_words(field, after, count, line, name, told):
