@@ -381,5 +381,5 @@ def test_errors_of_a_spreadsheet_are_counted_where_the_format_tells_of_them(endi
 
 @pytest.mark.parametrize("error", ["#N/A", "#REF!", "#NAME?", "#DIV/0!", "#BEZUG!", "#¡VALOR!", "Err:508"])
 def test_an_error_is_known_by_what_it_says(error):
-    table = read(f"Email,Role,Groups\na@x.org,{error},\"Alpha, {error}\"\nb@x.org,#1 team!,#sales\n".encode(), "people.csv")
+    table = read(f'Email,Role,Groups\na@x.org,{error},"Alpha, {error}"\nb@x.org,#1 team!,#sales\n'.encode(), "people.csv")
     assert extract(table, match(table.header)).errors == 2
