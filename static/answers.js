@@ -24,9 +24,4 @@
     const { ctx } = e.detail;
     if (ctx.target?.id && !ctx.target.isConnected) ctx.target = document.getElementById(ctx.target.id) ?? ctx.target;
   });
-  // An answer tells of all that has changed: rows and parts that are on no page but another have no place here.
-  document.addEventListener("htmx:before:swap", (e) => {
-    const { tasks } = e.detail;
-    tasks?.splice(0, tasks.length, ...tasks.filter((task) => task.target));
-  });
 })();
