@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import ColumnElement, DateTime, Engine, Enum, Integer, MetaData, Text, cast, event, func, select
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import DeclarativeBase, QueryableAttribute
 from sqlalchemy.types import TypeDecorator
 
@@ -87,11 +87,16 @@ def begin_write() -> None:
     db.session.connection(execution_options={"write": True})
 
 
+def upsert(table: type[Any]) -> sqlite.Insert | postgresql.Insert:
+    """An INSERT that can say `on_conflict_do_update` or `on_conflict_do_nothing`: of the database in use."""
+    return sqlite.insert(table) if db.engine.dialect.name == "sqlite" else postgresql.insert(table)
+
+
 def among(column: QueryableAttribute[Any] | ColumnElement[Any], values: Iterable[str] | Iterable[int]) -> ColumnElement[bool]:
     """`column IN values` with one bound parameter, however many values there are."""
     payload = json.dumps(list(values))
     if db.engine.dialect.name == "sqlite":
         each = func.json_each(payload).table_valued("value")
         return column.in_(select(each.c.value))
-    texts = func.jsonb_array_elements_text(cast(cast(payload, Text), JSONB))
+    texts = func.jsonb_array_elements_text(cast(cast(payload, Text), postgresql.JSONB))
     return column.in_(select(cast(texts, Integer) if isinstance(column.type, Integer) else texts))

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 from flask import Flask, Response, current_app, flash, g, redirect, render_template, request, url_for
 from werkzeug.datastructures import MultiDict
@@ -99,6 +100,12 @@ def me() -> User:
 def is_fragment() -> bool:
     """Whether htmx asks for a part of a page. A restore from history wants the whole one."""
     return request.headers.get("HX-Request") == "true" and request.headers.get("HX-Request-Type") != "full"
+
+
+def is_elsewhere(address: str) -> bool:
+    """Whether htmx says that it asks from another page than the one at this address."""
+    here = request.headers.get("HX-Current-URL")
+    return here is not None and urlsplit(here).path != address
 
 
 def page_or_fragment(page: str, fragment: str, /, status: int = 200, **context: Any) -> tuple[str, int]:

@@ -253,3 +253,21 @@ class TestRows:
         owner.page.get_by_role("link", name="Go to row 112").click()
         expect(email(owner.page, 112)).to_be_focused()
         assert "page=2" in owner.page.url
+
+
+def test_misspelt_domains_by_mouse_and_by_keyboard(owner):
+    upload(owner, "Email,Role\nana@gmial.com,Analyst\nben@gmial.com,Remote\ncleo@outlok.com,Remote\n")
+    page = owner.page
+    expect(page.get_by_role("button", name="Send 3 invitations")).to_be_enabled()
+    expect(page.get_by_text("Misspelt domain?")).to_have_count(3)
+    owner.axe("misspelt domains")
+    cell = page.get_by_label("Email, row 4")
+    cell.focus()
+    page.keyboard.press("Control+.")
+    expect(cell).to_have_value("cleo@outlook.com")
+    expect(cell).to_be_focused()
+    expect(page.locator("#edit-status")).to_contain_text("Row 4: No problem.")
+    fix = page.get_by_role("region", name="Replace “@gmial.com” by “@gmail.com” in 2 rows?")
+    fix.get_by_role("button", name="Replace in 2 rows").click()
+    expect(page.get_by_label("Email, row 3")).to_have_value("ben@gmail.com")
+    expect(page.get_by_text("Misspelt domain?")).to_have_count(0)

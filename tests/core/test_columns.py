@@ -404,3 +404,14 @@ def test_a_separator_without_a_name_is_shown_and_one_of_a_kind_is_singular():
         "1 blank row skipped",
         "1 example row from the template left out",
     ]
+
+
+@pytest.mark.parametrize("ending", ["xlsx", "ods"])
+def test_errors_of_a_spreadsheet_are_counted_where_the_format_tells_of_them(ending):
+    assert "1 cell with an error of the spreadsheet, such as #N/A" in facts(f"saved-by-libreoffice.{ending}")
+
+
+@pytest.mark.parametrize("error", ["#N/A", "#REF!", "#NAME?", "#DIV/0!", "#BEZUG!", "#¡VALOR!", "Err:508"])
+def test_an_error_is_known_by_what_it_says(error):
+    table = read(f'Email,Role,Groups\na@x.org,{error},"Alpha, {error}"\nb@x.org,#1 team!,#sales\n'.encode(), "people.csv")
+    assert extract(table, match(table.header)).errors == 2

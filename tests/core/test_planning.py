@@ -51,6 +51,27 @@ def sentences(found: Step) -> list[str]:
     return [issue.text for issue in found.issues]
 
 
+class TestMisspeltDomains:
+    def test_is_noted_and_blocks_nothing(self):
+        found = step(row(email="ana@gmial.com"))
+        assert (found.plan, found.issues, found.likely_domain) == (Plan.INVITE, (), "gmail.com")
+
+    def test_is_noted_beside_another_problem(self):
+        assert step(row(email="ana@gmial.com", issues=[BROKEN])).likely_domain == "gmail.com"
+
+    def test_whoever_is_here_or_expected_has_the_right_address(self):
+        assert step(row(email="ana@gmial.com"), user()).likely_domain is None
+        assert step(row(email="ana@gmial.com"), invited()).likely_domain is None
+        assert step(row(email="ana@gmial.com"), invited(state="expired")).likely_domain == "gmail.com"
+
+    def test_a_row_that_is_left_out_keeps_the_note_so_that_one_fix_takes_both(self):
+        found = plan([row(2, "ana@gmial.com"), row(3, "ana@gmial.com")], {}, policy())
+        assert [(s.plan, s.likely_domain) for s in found.values()] == [
+            (Plan.INVITE, "gmail.com"),
+            (Plan.DUPLICATE, "gmail.com"),
+        ]
+
+
 class TestNobodyHasTheEmail:
     def test_is_invited_with_role_and_groups(self):
         found = step(row(groups=[A, B]))

@@ -143,6 +143,16 @@ class TestSinceTheReview:
         to = admin.post(f"/batches/{batch.id}/changed-rows").location
         assert admin.get(to).page.h1 == "Review 1 user"
 
+    def test_asking_twice_makes_one_review_until_that_is_done(self, admin):
+        ana = make_user("Ana Ruiz", email="ana@northfield.example", groups=("Teacher Laptops",))
+        batch = confirmed(admin, "ana@northfield.example,Analyst,Student Devices\n")
+        self.change(delete(user_groups).where(user_groups.c.user_id == ana.id))
+        job.process(batch.id)
+        first = admin.post(f"/batches/{batch.id}/changed-rows").location
+        assert admin.post(f"/batches/{batch.id}/changed-rows").location == first
+        admin.post(f"{first}/discard")
+        assert admin.post(f"/batches/{batch.id}/changed-rows").location != first
+
     def test_somebody_who_is_as_the_file_wants_already_is_unchanged(self, admin):
         ana = make_user("Ana Ruiz", email="ana@northfield.example")
         batch = confirmed(admin, "ana@northfield.example,Analyst,Student Devices\n")

@@ -13,7 +13,7 @@ from webapp.core.finding import Find
 from webapp.core.planning import Plan
 from webapp.db import db
 from webapp.models import Batch, Row, RowEdit, User
-from webapp.services import batches, bulk, history, rows
+from webapp.services import batches, bulk, history, rows, twins
 from webapp.services.bulk import Chosen, Replacement
 
 DOMAIN = "northfield.example"
@@ -55,6 +55,25 @@ class TestOffers:
             ("role", "Analsyt", "Analyst", 2, (2, 3)),
         ]
 
+    def test_a_domain_that_is_valid_and_misspelt_is_offered_and_fixed_in_all_its_rows(self, admin):
+        people = ["a@gmial.com", "Ben <b@GMIAL.com>", "a@gmial.com", "c@gmail.com", "d@hotmial.com"]
+        batch = staged(admin, [(email, "Analyst", "") for email in people])
+        assert offered(batch) == [("email", "@gmial.com", "@gmail.com", 3, (2, 3, 4))]
+        counts = db.session.get(Batch, batch.id).counts
+        assert (counts.get("attention"), counts["invite"], counts["duplicate"]) == (None, 4, 1)
+        before = state(batch.id)
+        done = bulk.fix(batch.id, "email", "@gmial.com", "@gmail.com", admin)
+        assert [row.email for row in lines(batch.id)][:3] == ["a@gmail.com", "Ben <b@gmail.com>", "a@gmail.com"]
+        assert (done.count, offered(batch)) == (3, [])
+        assert db.session.get(Batch, batch.id).counts["misspelt"] == 1
+        history.undo(batch.id, admin)
+        assert state(batch.id) == before
+
+    def test_many_rows_with_a_misspelt_domain_are_counted_and_listed_first(self, admin):
+        batch = staged(admin, [(f"u{n}@gmial.com", "Analyst", "") for n in range(11)])
+        assert offered(batch) == [("email", "@gmial.com", "@gmail.com", 11, ())]
+        assert bulk.fixed(batch, "email", "@gmial.com", "@gmail.com").count == 11
+
     def test_a_word_that_resembles_nothing_is_not_offered(self, admin):
         assert offered(staged(admin, [(f"a@{DOMAIN}", "Zzzz", ""), (f"b@{DOMAIN}", "Zzzz", "")])) == []
 
@@ -69,8 +88,8 @@ class TestOffers:
 
     def test_cost_nothing_without_such_problems_and_the_same_for_many(self, admin, queries):
         clean = staged(admin, [(f"u{n}@{DOMAIN}", "Analyst", "") for n in range(5)])
-        few = staged(admin, [(f"u{n}@{DOMAIN}", "Analsyt", "Techer Laptops") for n in range(3)])
-        many = staged(admin, [(f"u{n}@{DOMAIN}", "Analsyt", "Techer Laptops") for n in range(1500)])
+        few = staged(admin, [(f"u{n}@gmial.com", "Analsyt", "Techer Laptops") for n in range(3)])
+        many = staged(admin, [(f"u{n}@gmial.com", "Analsyt", "Techer Laptops") for n in range(1500)])
         counted = []
         for batch in (clean, few, many):
             found = db.session.get(Batch, batch.id)
@@ -254,7 +273,7 @@ class TestTwins:
     def test_merged_the_first_has_the_groups_of_all_and_the_others_go(self, admin):
         batch = staged(admin, self.TWINS)
         before = state(batch.id)
-        bulk.merge(batch.id, lines(batch.id)[2].id, admin)
+        twins.merge(batch.id, lines(batch.id)[2].id, admin)
         assert cell(batch, 2, "groups") == "Student Devices, Exam Laptops"
         assert db.session.get(Batch, batch.id).counts == {"invite": 2}
         history.undo(batch.id, admin)
@@ -262,24 +281,24 @@ class TestTwins:
 
     def test_all_groups_with_anything_are_all_groups(self, admin):
         batch = staged(admin, [(f"a@{DOMAIN}", "Analyst", "Student Devices"), (f"a@{DOMAIN}", "Analyst", "All groups")])
-        bulk.merge(batch.id, lines(batch.id)[0].id, admin)
+        twins.merge(batch.id, lines(batch.id)[0].id, admin)
         assert cell(batch, 2, "groups") == "All groups"
 
     def test_with_other_roles_they_are_not_merged(self, admin):
         batch = staged(admin, [(f"a@{DOMAIN}", "Analyst", ""), (f"a@{DOMAIN}", "Remote", "")])
         with pytest.raises(Refused, match="Their roles differ"):
-            bulk.merge(batch.id, lines(batch.id)[0].id, admin)
+            twins.merge(batch.id, lines(batch.id)[0].id, admin)
 
     def test_kept_one_the_others_go(self, admin):
         batch = staged(admin, self.TWINS)
-        bulk.keep(batch.id, lines(batch.id)[2].id, admin)
+        twins.keep(batch.id, lines(batch.id)[2].id, admin)
         assert [row.line for row in lines(batch.id) if row.removed_at is None] == [3, 4]
         assert db.session.get(Batch, batch.id).counts == {"invite": 2}
 
     def test_without_a_twin_nothing_is_done(self, admin):
         batch = staged(admin, self.TWINS)
         with pytest.raises(Conflict, match="No other row has this email any more"):
-            bulk.keep(batch.id, lines(batch.id)[1].id, admin)
+            twins.keep(batch.id, lines(batch.id)[1].id, admin)
 
 
 def test_a_row_added_is_empty_below_the_last_one_and_can_be_taken_back(admin, change_settings):

@@ -12,7 +12,7 @@ from webapp.core.finding import Find
 from webapp.core.planning import Mode, Plan
 from webapp.db import db
 from webapp.models import Batch, Row, RowEdit
-from webapp.services import batches, bulk, history, plans, rows
+from webapp.services import batches, bulk, history, plans, rows, twins
 
 LINES = [
     ("ana@northfield.example", "Analsyt", "Student Devices"),
@@ -140,9 +140,9 @@ def act(batch_id: int, action: tuple, by) -> None:
         elif kind == "remove_all":
             bulk.remove(batch_id, chosen, by)
         elif kind == "merge" and place:
-            bulk.merge(batch_id, place, by)
+            twins.merge(batch_id, place, by)
         elif kind == "keep" and place:
-            bulk.keep(batch_id, place, by)
+            twins.keep(batch_id, place, by)
     except (Conflict, Refused):
         db.session.rollback()
 
@@ -288,7 +288,7 @@ class TestUndo:
         ("removed", "", 1, 12, "row 12 put back", "put row 12 back"),
         ("added", "added", 1, 12, "row 12 added", "added row 12"),
         ("mode", "add", 0, None, "what happens to groups", "changed what happens to groups"),
-        (None, "", 2, 3, "Several cells in 2 rows", "changed Several cells in 2 rows"),
+        (None, "", 2, 3, "Several cells in 2 rows", "changed several cells in 2 rows"),
     ],
 )
 def test_a_step_in_words(field, after, count, line, name, told):

@@ -275,3 +275,19 @@ def test_who_may_only_look_sees_no_way_to_change(admin, batch, sign_in):
     for what in ("undos", "redos", "fixes", "replacements", "changes", "rows"):
         analyst.post(f"/batches/{batch.id}/{what}", {}, 403, htmx=True)
     analyst.get(f"/batches/{batch.id}/lines/2", 303)
+
+
+class TestOnThePageOfOneRow:
+    """A change of many rows is answered with the review; that page has none, and is loaded anew."""
+
+    def test_what_has_no_part_of_that_page_loads_it_anew(self, admin, batch):
+        row = row_at(batch, 6)
+        answer = post(admin, batch, f"rows/{row.id}/retention", here=f"/rows/{row.id}")
+        assert answer.headers["HX-Refresh"] == "true"
+        assert "1 row removed" in admin.get(f"/batches/{batch.id}/rows/{row.id}").text
+
+    def test_undo_and_redo_are_there(self, admin, batch):
+        edit(admin, batch, 2, "role", "Analyst")
+        page = admin.get(f"/batches/{batch.id}/rows/{row_at(batch, 2).id}").page
+        assert not disabled(page, "undo")
+        assert disabled(page, "redo")

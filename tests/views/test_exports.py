@@ -162,8 +162,8 @@ PERSON = st.tuples(EMAILS, ROLES, ACCESS, KINDS)
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(directory=st.lists(PERSON, min_size=1, max_size=7, unique_by=lambda person: judged(person[0])))
-@example(directory=[("'=1@northfield.example", "Remote", (), "user"), ("+ana@exämple.com", "Analyst", EVERYTHING, "pending")])
-@example(directory=[("''-a@northfield.example", "Remote", ("'=odd",), "pending"), ("=ß@例え.jp", "Admin", (), "user")])
+@example(directory=[("=1@northfield.example", "Remote", (), "user"), ("+ana@exämple.com", "Analyst", EVERYTHING, "pending")])
+@example(directory=[("-a'@northfield.example", "Remote", ("'=odd",), "pending"), ("=ß@例え.jp", "Admin", (), "user")])
 def test_the_file_of_any_directory_uploaded_again_changes_nobody(sign_in, directory):
     owner = sign_in("Owner")
     try:

@@ -68,6 +68,25 @@ class TestAFileWhoseColumnsAreNotRecognised:
         assert "No column holds the email yet." not in page.text
         assert page.all("button", id="continue", aria_disabled="true")
 
+    def test_one_click_uses_the_column_that_most_probably_holds_it(self, admin):
+        batch = staged(admin, "Person,Kennung,Amt\nAna,ana@x.org,Lehrkraft\nBen,ben@x.org,Lehrkraft\n")
+        page = admin.get(f"/batches/{batch.id}").page
+        assert page.text.count("No column holds the role yet.") == 1
+        (button,) = page.all("button", class_="suggest")
+        assert (button["aria-label"], button["hx-vals"]) == ("Use Amt as Role", '{"column-2": "role"}')
+        sent = {"header_row": "1", "column-0": "ignore", "column-1": "email", "column-2": "role"}
+        source = {"HX-Source": f"button#{button['id']}"}
+        part = admin.get(f"/batches/{batch.id}/mapping", htmx=True, query_string=sent, headers=source).page
+        assert chosen(part, 2) == "role"
+        assert not part.all("button", class_="suggest")
+        assert "autofocus" in part.all("select", id="column-2")[0]
+
+    def test_where_no_column_looks_like_it_nothing_is_offered(self, admin):
+        batch = staged(admin, "Person,Kennung\nAna,ana@x.org\nBen,ben@x.org\n")
+        page = admin.get(f"/batches/{batch.id}").page
+        assert "No column holds the role yet." in page.text
+        assert not page.all("button", class_="suggest")
+
     def test_guesses_by_the_cells_and_says_that_it_is_a_guess(self, admin):
         batch = staged(admin, HR)
         page = admin.get(f"/batches/{batch.id}").page
@@ -515,6 +534,53 @@ class TestTwinsAcrossParts:
                 pass
         outcomes = [row.outcome.value for part in (first, second) for row in rows_of(part)]
         assert outcomes == ["waiting", "waiting", "skipped"]
+
+    GROUPS = ("ana@x.org,Analyst,Student Devices", "ben@x.org,Analyst,", "ana@x.org,Analyst,Exam Laptops")
+
+    def command(self, client, part: Batch, line: int, what: str, status: int = 200):
+        row = next(row for row in rows_of(part) if row.line == line)
+        return client.post(f"/batches/{part.id}/rows/{row.id}/{what}", status=status, htmx=True)
+
+    def test_keeping_one_removes_the_others_in_their_parts_each_with_its_own_undo(self, admin):
+        first, second = self.parts(admin, *self.OTHER)
+        assert self.plans(admin, first, second) == [["attention", "invite"], ["attention"]]
+        page = admin.get(f"/batches/{second.id}").page
+        assert page.all("button", aria_label="Keep this one and remove the others with its email, row 4")
+        assert not [b for b in page.all("button") if b.get("aria-label", "").startswith("Merge")]
+        answer = self.command(admin, second, 4, "retention")
+        assert "1 row removed, 1 in part 1: undo it there" in answer.page.text
+        assert "Send 1 invitation" in answer.page.text
+        assert self.plans(admin, second) == [["invite"]]
+        assert rows_of(first)[0].removed_at
+        admin.post(f"/batches/{first.id}/undos", status=200, htmx=True)
+        assert self.plans(admin, first, second) == [["attention", "invite"], ["attention"]]
+
+    def test_merging_gives_the_first_the_groups_of_all_whatever_its_part(self, admin):
+        for name in ("Student Devices", "Exam Laptops"):
+            make_group(name)
+        first, second = self.parts(admin, *self.GROUPS)
+        self.plans(admin, first, second)
+        page = admin.get(f"/batches/{second.id}").page
+        assert page.all("button", aria_label="Merge groups with row 2 of part 1, row 4")
+        answer = self.command(admin, second, 4, "merger")
+        assert "Groups merged: 2 rows made one, 1 in part 1: undo that there" in answer.page.text
+        assert rows_of(first)[0].groups == "Student Devices, Exam Laptops"
+        assert rows_of(second)[0].removed_at
+        assert self.plans(admin, first) == [["invite", "invite"]]
+        for part in (first, second):
+            admin.post(f"/batches/{part.id}/undos", status=200, htmx=True)
+        assert self.plans(admin, first, second) == [["attention", "invite"], ["attention"]]
+
+    def test_a_row_that_its_part_is_sending_stays(self, admin):
+        first, second = self.parts(admin, *self.SAME)
+        self.plans(admin, first, second)
+        admin.post(f"/batches/{first.id}/confirmation", {"version": db.session.get(Batch, first.id).version})
+        answer = self.edit(admin, second, 4, "role", "Remote")
+        assert "Same email as row 2 of part 1, with another role or groups." in answer.page.text
+        assert not [b for b in answer.page.all("button") if b.get("aria-label", "").startswith("Keep this one")]
+        answer = self.command(admin, second, 4, "retention", 409)
+        assert "Row 2 of part 1 is confirmed already." in answer.page.text
+        assert not rows_of(first)[0].removed_at
 
     def test_an_edit_costs_the_same_however_many_parts_there_are(self, admin, queries):
         counted = []

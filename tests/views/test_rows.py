@@ -65,6 +65,49 @@ def test_what_stands_around_an_address_or_between_groups_is_put_right_by_one_cli
     assert "“@northfield.example;”" in page.text, "in two rows: one fix for both"
 
 
+class TestMisspeltDomains:
+    """Valid, and probably not what was meant: said below the cell, and no problem."""
+
+    @pytest.fixture
+    def batch(self, admin) -> Batch:
+        return staged(admin, "Email,Role\nana@gmial.com,Analyst\nBen <ben@outlok.com>,Remote\ncleo@gmail.com,Remote\n")
+
+    def test_are_noted_with_one_click_and_hold_nothing_back(self, admin, batch):
+        page = admin.get(f"/batches/{batch.id}").page
+        assert page.text.count("Misspelt domain?") == 2
+        assert "Send 3 invitations" in page.text
+        assert not page.all("input", aria_invalid="true")
+        offered = {button["aria-label"]: button["hx-vals"] for button in page.all("button", class_="suggest")}
+        assert '"value": "ana@gmail.com"' in offered["Replace “@gmial.com” by “@gmail.com”, row 2"]
+        assert "ben@outlook.com" in offered["Replace “@outlok.com” by “@outlook.com”, row 3"]
+
+    def test_one_click_answers_without_the_note(self, admin, batch):
+        answer = edit(admin, batch, 2, "email", "ana@gmail.com")
+        assert "Misspelt" not in answer.page.text
+        assert rows_of(batch)[0].likely_domain is None
+
+    def test_a_reader_of_the_screen_hears_it_after_an_edit(self, admin, batch):
+        answer = edit(admin, batch, 4, "email", "cleo@hotmial.com", status=200)
+        assert "Row 4: Misspelt domain? Perhaps it is hotmail.com. 0 rows need attention." in answer.page.text
+
+    def test_a_near_miss_of_an_allowed_domain_is_helped_to_it(self, admin, change_settings):
+        change_settings(allowed_domains=("northfield.example",))
+        batch = staged(admin, "Email,Role\nana@norhtfield.example,Analyst\n")
+        page = admin.get(f"/batches/{batch.id}").page
+        assert "Domain not allowed here." in page.text
+        assert page.all("button", aria_label="Replace “@norhtfield.example” by “@northfield.example”, row 2")
+
+    def test_an_edit_costs_the_same_beside_one_and_many(self, admin, queries, change_settings):
+        change_settings(max_rows=1500)
+        counted = []
+        for n in (3, 1500):
+            many = staged(admin, "Email,Role\n" + "".join(f"u{i}@gmial.com,Analyst\n" for i in range(n)))
+            queries.clear()
+            edit(admin, many, 2, "email", "someone@northfield.example")
+            counted.append(len(queries))
+        assert counted[1] <= counted[0], queries
+
+
 def test_a_good_edit_answers_with_the_cell_and_what_else_moved(admin, batch):
     answer = edit(admin, batch, 2, "role", "Analyst")
     assert answer.page.all("select", id=f"row-{rows_of(batch)[0].id}-role")

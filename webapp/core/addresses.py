@@ -81,6 +81,12 @@ def tidied(text: str, allowed_domains: Collection[str] = ()) -> str | None:
     return tidy if tidy != text and key_of(tidy, allowed_domains) else None
 
 
+def with_domain(text: str, domain: str) -> str:
+    """The same address at another domain; `Name <mail>` keeps its name."""
+    before, _, old = text.rpartition("@")
+    return f"{before}@{domain}{'>' if old.rstrip().endswith('>') else ''}"
+
+
 def key_of(text: str, allowed_domains: Collection[str] = ()) -> str | None:
     """The key of an address, or None where it is none."""
     try:

@@ -1,5 +1,6 @@
 """From column names to fields, from lines to what each says of a person. Rules: docs/rules.md: The file."""
 
+import re
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -19,6 +20,7 @@ __all__ = [
     "describe",
     "extract",
     "guess",
+    "likeliest",
     "mapping",
     "match",
     "name_of",
@@ -76,7 +78,7 @@ class Extract:
 
     `overflowed`: rows whose extra cells were read as groups. `unnamed`: rows with cells in a column without
     a name, which were ignored. `examples`: numbers of the template's example rows, skipped. `blank`: blank
-    rows between the others, skipped.
+    rows between the others, skipped. `errors`: cells of the columns used that hold an error of the spreadsheet.
     """
 
     cells: list[Cells]
@@ -84,7 +86,11 @@ class Extract:
     unnamed: int
     examples: tuple[int, ...]
     blank: int
+    errors: int
 
+
+_ERROR = re.compile(r"#(?:N/A|N/D|NV|\W?[A-ZÀ-Ü0/]+[!?]|GETTING_DATA)|Err:\d{3}")
+"""What a cell says whose formula fails, in several languages (#REF!, #BEZUG!, #¡VALOR!) and in LibreOffice (Err:508)."""
 
 _HELD = {
     Field.EMAIL: "email addresses",
@@ -138,9 +144,7 @@ def guess(
     `groups` the names there are. A field that several columns are named for goes to the one whose cells look
     most like it; one that none is named for, to one half of whose cells, at least, look like it.
     """
-    columns = [
-        [line[place] for line in islice(samples, 100) if place < len(line) and line[place]] for place in range(len(header))
-    ]
+    columns = _filled(samples, len(header))
     named = _named(header)
     fits = _fits(roles, groups)
     found: dict[int, tuple[Field, bool]] = {places[0]: (field, True) for field, places in named.items() if len(places) == 1}
@@ -159,6 +163,30 @@ def guess(
         Guess(place, name_of(header, place), tuple(islice(dict.fromkeys(columns[place]), 3)), *found.get(place, (None, False)))
         for place in range(len(header))
     ]
+
+
+def likeliest(
+    field: Field, free: Collection[int], samples: Sequence[Sequence[str]], roles: Collection[str], groups: Collection[str]
+) -> int | None:
+    """Of the columns that are used for nothing, the one that a person most probably wants for a field that no column holds.
+
+    Some cells must look like the field; but a role may have names of its own: then it is what is repeated most.
+    """
+    columns = _filled(samples, max(free, default=-1) + 1)
+    fits = _fits(roles, groups)[field]
+
+    def likeness(place: int) -> tuple[float, float]:
+        cells = columns[place]
+        repeats = 1 - len(set(cells)) / len(cells) if cells and field is Field.ROLE else 0
+        return sum(map(fits, cells)) / max(len(cells), 1), repeats
+
+    best = max(sorted(free), key=likeness, default=None)
+    return best if best is not None and any(likeness(best)) else None
+
+
+def _filled(samples: Sequence[Sequence[str]], width: int) -> list[list[str]]:
+    """The cells of each column that hold something, in the first hundred lines."""
+    return [[line[place] for line in islice(samples, 100) if place < len(line) and line[place]] for place in range(width)]
 
 
 def extract(table: Table, mapping: Mapping) -> Extract:
@@ -191,7 +219,10 @@ def extract(table: Table, mapping: Mapping) -> Extract:
             "This file holds only the example rows of the template.",
             "Put your users in their place and upload again.",
         )
-    return Extract(cells, overflowed, unnamed, tuple(examples), table.blank)
+    errors = sum(
+        any(map(_ERROR.fullmatch, cell.split(", "))) for person in cells for cell in (person.email, person.role, person.groups)
+    )
+    return Extract(cells, overflowed, unnamed, tuple(examples), table.blank, errors)
 
 
 def describe(table: Table, mapping: Mapping, extract: Extract) -> list[str]:
@@ -209,6 +240,8 @@ def describe(table: Table, mapping: Mapping, extract: Extract) -> list[str]:
         facts.append(f"extra cells of {plural(extract.overflowed, 'row')} were read as groups")
     if extract.unnamed:
         facts.append(f"cells without a column name ignored in {plural(extract.unnamed, 'row')}")
+    if extract.errors:
+        facts.append(f"{plural(extract.errors, 'cell')} with an error of the spreadsheet, such as #N/A")
     if extract.blank:
         facts.append(f"{plural(extract.blank, 'blank row')} skipped")
     if extract.examples:

@@ -113,10 +113,6 @@ class Find:
         """The order that a click on a column's name asks for: that column, and the other way at the second click."""
         return Sort(f"-{column}") if self.sort == Sort(column) else Sort(column)
 
-    def page_of(self, total: int, size: int) -> int:
-        """The number of the page that is shown: the one asked for, or the last one there is."""
-        return max(1, min(self.page, -(-total // size)))
-
     def has(self, row: Findable) -> bool:
         """Whether the row is among what is looked for."""
         return (

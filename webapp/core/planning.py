@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Any, Literal
 
 from webapp.core.directory import Registry, RoleEntry
+from webapp.core.suggestions import likely_domain
 
 MANY_GROUPS = 5
 """So many groups gained at once count as widening somebody's access by much."""
@@ -147,7 +148,8 @@ class Step:
     """The plan of one row. before is None for somebody new; after is None where nothing can be planned.
 
     twin: the line of the row with the same e-mail, twin_part: its part, where that is another. notes: (code, text)
-    pairs that are no errors.
+    pairs that are no errors. likely_domain: where nobody has the e-mail, the domain that its own probably is a
+    misspelling of; no error either.
     marks: "admin" where it makes somebody an administrator, "wide" where it widens access by much.
     act, was: for a step of an action or a revert: what it does besides giving access, and `Person.standing` before.
     """
@@ -163,6 +165,7 @@ class Step:
     twin_part: int | None = None
     act: Act | None = None
     was: str | None = None
+    likely_domain: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """As stored with the row; issues are stored apart."""
@@ -185,6 +188,8 @@ class Step:
             value["act"] = self.act.value
         if self.was:
             value["was"] = self.was
+        if self.likely_domain is not None:
+            value["likely_domain"] = self.likely_domain
         return value
 
 
@@ -242,7 +247,7 @@ def _among_twins(twins: list[Candidate], steps: Mapping[int, Step], part: int | 
 
 
 def _can_merge(row: Candidate, other: Candidate) -> bool:
-    return row.role == other.role and row.part == other.part and not (row.issues or other.issues)
+    return row.role == other.role and not (row.issues or other.issues)
 
 
 def _beside(step: Step, row: Candidate, other: Candidate) -> Step:
@@ -264,10 +269,12 @@ def _alone(row: Candidate, person: Person | None, policy: Policy) -> Step:
     """The step of a row as if no other row had its e-mail."""
     subject = (person.kind, person.id) if person else None
     before = person.access if person and not person.is_gone else None
+    # Who is here, or is expected, has shown that the address is right.
+    likely = likely_domain(row.domain, policy.registry.known_domains) if row.domain and before is None else None
     if row.issues or row.role is None:
-        return Step(Plan.ATTENTION, subject, before, issues=row.issues)
+        return Step(Plan.ATTENTION, subject, before, issues=row.issues, likely_domain=likely)
     step = _for_nobody(row, policy) if person is None or person.is_gone else _for_somebody(row, person, policy)
-    return replace(step, subject=subject)
+    return replace(step, subject=subject, likely_domain=likely)
 
 
 def _attention(before: Access | None, field: str, code: str, text: str) -> Step:

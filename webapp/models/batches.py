@@ -75,6 +75,8 @@ class Batch(Model):
     """`core.actions.Action` as a dictionary: what an action does, or what a revert takes back."""
     reverts_id: Mapped[int | None] = mapped_column(ForeignKey("batches.id", ondelete="SET NULL"))
     """The batch that a revert takes back."""
+    again_of_id: Mapped[int | None] = mapped_column(ForeignKey("batches.id", ondelete="SET NULL"))
+    """The finished batch whose changed rows are reviewed again here."""
 
     version: Mapped[int] = mapped_column(default=1)
     """Raised by every change to what the review shows; confirming carries it."""

@@ -33,6 +33,13 @@ class Row(Model):
         Index("ix_rows_batch_id_plan", "batch_id", "plan", "line"),
         Index("ix_rows_batch_id_outcome", "batch_id", "outcome", "line"),
         Index("ix_rows_batch_id_email_key", "batch_id", "email_key"),
+        Index(
+            "ix_rows_batch_id_likely_domain",
+            "batch_id",
+            "likely_domain",
+            sqlite_where=text("likely_domain IS NOT NULL"),
+            postgresql_where=text("likely_domain IS NOT NULL"),
+        ),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -56,6 +63,8 @@ class Row(Model):
     """`core.planning.Issue` as dictionaries: what the schema and the planner found, by field."""
     problems: Mapped[str] = mapped_column(String(32), default="", server_default="")
     """The fields of `issues`, each between commas (",email,role,"), so that they can be filtered by."""
+    likely_domain: Mapped[str | None] = mapped_column(String(255))
+    """The domain that the e-mail's probably is a misspelling of; also in `step`, here to be found by."""
     plan: Mapped[Plan] = mapped_column(choice(Plan), default=Plan.ATTENTION)
     step: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
     """`core.planning.Step` as a dictionary: whom it touches, before, after, notes."""

@@ -11,6 +11,7 @@ from sqlalchemy import delete, select
 from webapp import queue
 from webapp.core.errors import Conflict, NotAllowed, NotThere, Refused
 from webapp.core.finding import EVERYTHING, Find
+from webapp.core.paging import Page, page_of
 from webapp.core.planning import Mode, Plan
 from webapp.core.words import plural
 from webapp.db import begin_write, db, utcnow
@@ -33,9 +34,15 @@ STANDING_STATES = (BatchState.MAPPING, BatchState.REVIEWING, *AT_WORK)
 
 
 def stage_again(batch_id: int, by: User) -> Batch:
-    """A new batch under review from those rows of a finished one whose people had changed since its review."""
+    """A new batch under review from those rows of a finished one whose people had changed since its review.
+
+    While there is one that is not done yet, it is that one: pressed twice is one review.
+    """
     begin_write()
-    old = found(batch_id)
+    old = locked(batch_id)
+    if standing := db.session.scalar(select(Batch).where(Batch.again_of_id == old.id, Batch.state.in_(STANDING_STATES))):
+        db.session.rollback()
+        return standing
     rows = reports.changed_since(old)
     if not rows:
         raise Conflict(f"No row of this {old.kind.value} was skipped because of a change.")
@@ -52,6 +59,7 @@ def stage_again(batch_id: int, by: User) -> Batch:
         message=old.message,
         action=old.action,
         reverts_id=old.reverts_id,
+        again_of_id=old.id,
         directory_version=directory.version(),
         planned_for_id=by.id,
         uploaded_by_id=by.id,
@@ -337,42 +345,16 @@ def found(batch_id: int) -> Batch:
     return batch
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
-    """One page of a list: rows start..end of total, and the neighbours' numbers (None at the ends)."""
-
-    rows: Sequence[Row]
-    number: int
-    total: int
-
-    @property
-    def start(self) -> int:
-        return (self.number - 1) * PAGE + 1 if self.total else 0
-
-    @property
-    def end(self) -> int:
-        return self.start + len(self.rows) - 1 if self.total else 0
-
-    @property
-    def previous(self) -> int | None:
-        return self.number - 1 if self.number > 1 else None
-
-    @property
-    def next(self) -> int | None:
-        return self.number + 1 if self.number * PAGE < self.total else None
-
-
-def review(batch: Batch, find: Find = EVERYTHING) -> tuple[Page, bool]:
+def review(batch: Batch, find: Find = EVERYTHING) -> tuple[Page[Row], bool]:
     """A page of the review, and whether it was made from plans newer than the stored ones.
 
     Where the directory has moved, the plans are made on the fly, for this answer alone: a GET does not write.
     """
     if not plans.are_stale(batch):
-        rows, number, total = finding.page(batch, find, PAGE)
-        return Page(rows, number, total), False
+        return finding.page(batch, find, PAGE), False
     found = find.sorted(row for row in _planned_anew(batch) if find.has(row))
-    number = find.page_of(len(found), PAGE)
-    return Page(found[(number - 1) * PAGE : number * PAGE], number, len(found)), True
+    number = page_of(find.page, len(found), PAGE)
+    return Page(found[(number - 1) * PAGE : number * PAGE], number, len(found), PAGE), True
 
 
 def all_of(batch: Batch, find: Find = EVERYTHING) -> Iterable[Row]:

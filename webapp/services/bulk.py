@@ -7,10 +7,11 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVarTuple
 
 from sqlalchemy import Select, func, select
 
+from webapp.core.addresses import with_domain
 from webapp.core.directory import ALL_GROUPS, Registry, fold
 from webapp.core.errors import Conflict, NotThere, Refused
 from webapp.core.finding import Find
@@ -22,6 +23,8 @@ from webapp.services import batches, directory, edits, finding, plans
 from webapp.services.edits import Change, Prepared
 from webapp.services.rows import LONGEST_CELL
 
+Columns = TypeVarTuple("Columns")
+
 OFFERS = 20
 """Fixes on one page; the commonest first."""
 NAMED = 10
@@ -31,8 +34,8 @@ EXAMPLES = 10
 VALUES = 1000
 """Different wrong cells of one column that are looked at; the commonest first."""
 CHEAP = 2000
-"""Rows that need attention. With more, the answer to one edited cell leaves the offers as they are: looking for them
-costs a scan of the rows in attention, and an edit has to cost the same in a batch of any size."""
+"""Rows that need attention, or have a misspelt domain. With more, the answer to one edited cell leaves the offers as they
+are: looking for them costs a scan of those rows, and an edit has to cost the same in a batch of any size."""
 CHOSEN = 10_000
 """Rows that may be named one by one."""
 
@@ -111,13 +114,14 @@ def offers(batch: Batch) -> list[Offer]:
     """What can be fixed in two rows or more at once, the commonest first.
 
     A batch whose counts tell of no such problem costs no query. Otherwise the database groups the wrong cells: one query
-    a column, and one more for the numbers of rows where they are few. Only rows in attention are read, by their index.
+    a column, and one more for the numbers of rows where they are few. Only rows in attention, or with a misspelt domain,
+    are read, by their index.
     """
     wrong = [field for field in FIELDS if batch.counts.get(f"problem:{field}", 0) > 1]
-    if not wrong:
-        return []
-    registry = directory.registry(batch.planned_for)
-    found = [offer for field in wrong for offer in _offers_of(batch, field, registry)]
+    registry = directory.registry(batch.planned_for) if wrong else None
+    found = [offer for field in wrong if registry for offer in _offers_of(batch, field, registry)]
+    if batch.counts.get("misspelt", 0) > 1:
+        found += _offers_of_domains(batch)
     return sorted(found, key=lambda offer: (-offer.count, offer.field, offer.old))[:OFFERS]
 
 
@@ -155,12 +159,38 @@ def _offers_of(batch: Batch, field: str, registry: Registry) -> list[Offer]:
     ]
 
 
+def are_cheap(batch: Batch) -> bool:
+    """Whether the answer to one edited cell looks for the offers anew."""
+    return batch.counts.get(Plan.ATTENTION, 0) + batch.counts.get("misspelt", 0) <= CHEAP
+
+
+def _offers_of_domains(batch: Batch) -> list[Offer]:
+    """The same for domains that are valid, and probably misspelt."""
+    domain, count = _domain(Row.email_key), func.count()
+    grouped = _misspelt(batch, select(domain, Row.likely_domain, count)).group_by(domain, Row.likely_domain)
+    known = db.session.execute(grouped.having(count > 1).order_by(count.desc(), domain).limit(OFFERS)).all()
+    lines: defaultdict[str, list[int]] = defaultdict(list)
+    if few := sorted(old for old, _, n in known if n <= NAMED):
+        for old, line in db.session.execute(
+            _misspelt(batch, select(domain, Row.line)).where(among(domain, few)).order_by(Row.line)
+        ):
+            lines[old].append(line)
+    return [Offer("email", f"@{old}", f"@{new}", n, tuple(lines[old])) for old, new, n in known]
+
+
+def _misspelt(batch: Batch, query: Select[*Columns]) -> Select[*Columns]:
+    """Only rows whose domain is valid, and probably misspelt."""
+    return query.where(Row.batch_id == batch.id, Row.removed_at.is_(None), Row.likely_domain.is_not(None))
+
+
 def _value(field: str) -> Any:
     """What is compared: the whole cell, or an e-mail's domain."""
-    if field != "email":
-        return getattr(Row, field)
+    return getattr(Row, field) if field != "email" else func.lower(_domain(Row.email))
+
+
+def _domain(email: Any) -> Any:
     place = func.instr if db.engine.dialect.name == "sqlite" else func.strpos
-    return func.lower(func.substr(Row.email, place(Row.email, "@") + 1))
+    return func.substr(email, place(email, "@") + 1)
 
 
 def _wrong(batch: Batch, field: str, query: Select[Any]) -> Select[Any]:
@@ -204,7 +234,7 @@ def fixed(batch: Batch, field: str, old: str, new: str, limit: int = 100) -> Pre
 def _fixing(field: str, old: str, new: str) -> Callable[[str], str]:
     new = " ".join(new.split())[:LONGEST_CELL]
     if field == "email":
-        return lambda cell: f"{cell.rpartition('@')[0]}@{new.lstrip('@')}"
+        return lambda cell: with_domain(cell, new.lstrip("@"))
     if field == "role":
         return lambda cell: new
     return lambda cell: ", ".join(split_groups(",".join(new if fold(n) == fold(old) else n for n in split_groups(cell))))
@@ -215,7 +245,9 @@ def _fixed_rows(batch: Batch, field: str, old: str) -> list[Row]:
         raise NotThere("There is no such fix.")
     value = _value(field)
     if field == "email":
-        return plans.loaded(_wrong(batch, field, select(Row)).where(value == old.lstrip("@").lower()))
+        domain = old.lstrip("@").lower()
+        misspelt = plans.loaded(_misspelt(batch, select(Row)).where(_domain(Row.email_key) == domain))
+        return misspelt or plans.loaded(_wrong(batch, field, select(Row)).where(value == domain))
     wanted = fold(old)
     words = split_groups if field == "groups" else lambda cell: [cell]
     cells = [cell for (cell,) in db.session.execute(_wrong(batch, field, select(value)).group_by(value))]
@@ -345,6 +377,14 @@ def _joined(names: Sequence[str]) -> str:
     return ", ".join(dict.fromkeys(names))[:LONGEST_CELL]
 
 
+def united(names: Iterable[str], registry: Registry) -> str:
+    """A Groups cell that holds all of these, each once, however they are spelt."""
+    found: dict[int | str, str] = {}
+    for name in names:
+        found.setdefault(_meant(name, registry), name)
+    return _joined(list(found.values()))
+
+
 def _meant(name: str, registry: Registry) -> int | str:
     group = registry.group_by_key.get(fold(name))
     return group.id if group else fold(name)
@@ -367,51 +407,7 @@ def _rows(batch: Batch, chosen: Chosen) -> list[Row]:
     return rows
 
 
-# Rows with the same e-mail
-
-
-def merge(batch_id: int, row_id: int, by: User) -> Done:
-    """Make one of all rows that have this row's e-mail: the first gets the groups of all, the others are removed.
-
-    Raises Refused where their roles differ.
-    """
-    return _step(batch_id, by, lambda batch: _merger(batch, row_id))
-
-
-def _merger(batch: Batch, row_id: int) -> list[Change]:
-    twins, _ = _twins(batch, row_id)
-    registry = directory.registry()
-    roles = {registry.role_by_key.get(fold(row.role)) for row in twins}
-    if len(roles) > 1 or None in roles:
-        raise Refused("Their roles differ, so nothing was merged. Make the roles the same, or choose “Keep this one”.")
-    leader, *later = twins
-    names: dict[int | str, str] = {}
-    for name in (name for row in twins for name in split_groups(row.groups)):
-        names.setdefault(_meant(name, registry), name)
-    union = Change(leader, "groups", leader.groups, _joined(list(names.values())))
-    return [union, *(Change(row, "removed", "", "removed") for row in later)]
-
-
-def keep(batch_id: int, row_id: int, by: User) -> Done:
-    """Of all rows that have this row's e-mail keep this one; the others are removed."""
-
-    def others(batch: Batch) -> list[Change]:
-        twins, kept = _twins(batch, row_id)
-        return [Change(row, "removed", "", "removed") for row in twins if row.id != kept.id]
-
-    return _step(batch_id, by, others)
-
-
-def _twins(batch: Batch, row_id: int) -> tuple[list[Row], Row]:
-    """The standing rows with this row's e-mail, in the file's order, and the row itself. Raises Conflict: there is only one."""
-    row = db.session.get(Row, row_id)
-    if row is None or row.batch_id != batch.id or row.removed_at is not None or row.email_key is None:
-        raise Conflict("That row was removed or changed in the meantime. Nothing was changed.")
-    query = select(Row).where(Row.batch_id == batch.id, Row.email_key == row.email_key, Row.removed_at.is_(None))
-    twins = plans.loaded(query)
-    if len(twins) < 2:
-        raise Conflict("No other row has this email any more. Nothing was changed.")
-    return twins, row
+# To a row
 
 
 def address(batch: Batch, line: int) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from sqlalchemy import select
 
 from webapp.core import columns
+from webapp.core.addresses import with_domain
 from webapp.core.fields import REQUIRED, Field
 from webapp.core.finding import Find
 from webapp.core.planning import Plan
@@ -104,4 +105,7 @@ def _said(batch: Batch, row: Row) -> tuple[str, str, str]:
         reasons.append(f"Same email as row {row.step.get('twin')}.")
     reasons += [text for _, text in row.step.get("notes", ())]
     suggestions = [f"{Field(issue['field']).heading}: {issue['suggestion']}" for issue in row.issues if issue.get("suggestion")]
+    if row.likely_domain:
+        reasons.append("Misspelt domain?")
+        suggestions.append(f"{Field.EMAIL.heading}: {with_domain(row.email, row.likely_domain)}")
     return "Skipped" if is_skipped else _PLANS[row.plan], " ".join(reasons), "; ".join(suggestions)

@@ -50,7 +50,7 @@ def askers(messages: Sequence[Message]) -> dict[str, str]:
     """The names of those who get these tests, by e-mail."""
     addresses = {message.recipient for message in messages}
     named = select(User.email, User.name).where(User.email.in_(addresses))
-    return dict(db.session.execute(named).tuples().all()) if addresses else {}
+    return dict(db.session.execute(named).all()) if addresses else {}
 
 
 def _values(batch: Batch, row: Row, inviter: str, registry: Registry) -> dict[str, Any]:

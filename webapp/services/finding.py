@@ -5,12 +5,13 @@ The database filters and sorts; free text is looked for here, because SQLite kno
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any, TypeVarTuple
 
 from sqlalchemy import Select, case, func, select
 
 from webapp.core.finding import PLANS_IN_ORDER, Find, Sort
+from webapp.core.paging import Page, page_of
 from webapp.core.planning import Plan
 from webapp.db import db
 from webapp.models import Batch, Row
@@ -21,23 +22,22 @@ CHUNK = 500
 """Rows held in memory at once while all of a batch are gone through."""
 
 
-def page(batch: Batch, find: Find, size: int) -> tuple[Sequence[Row], int, int]:
-    """The rows of the page that is asked for, its number, and how many rows all pages hold; at most two queries.
+def page(batch: Batch, find: Find, size: int) -> Page[Row]:
+    """The page that is asked for; at most two queries.
 
     A page past the last one is the last one: rows may have gone since the address was made.
     """
     query = _ordered(select(Row), batch, find)
     if not find.text:
         total = _counted(batch, find)
-        number = find.page_of(total, size)
-        rows = db.session.scalars(query.limit(size).offset((number - 1) * size)).all()
-        return rows, number, total
+        number = page_of(find.page, total, size)
+        return Page(db.session.scalars(query.limit(size).offset((number - 1) * size)).all(), number, total, size)
     cells = _ordered(select(Row.id, Row.email, Row.role, Row.groups), batch, find)
     ids = [id for id, *texts in db.session.execute(cells) if find.says(*texts)]
-    number = find.page_of(len(ids), size)
+    number = page_of(find.page, len(ids), size)
     shown = ids[(number - 1) * size : number * size]
     found = {row.id: row for row in db.session.scalars(select(Row).where(Row.id.in_(shown)))}
-    return [found[id] for id in shown if id in found], number, len(ids)
+    return Page([found[id] for id in shown if id in found], number, len(ids), size)
 
 
 def each(batch: Batch, find: Find) -> Iterator[Row]:

@@ -75,7 +75,8 @@ def told(field: str | None, after: str, rows: int, line: int | None) -> str:
     where = f"row {line}" if rows == 1 else plural(rows, "row")
     if rows and field in ("removed", "added"):
         return f"{field} {where}" if after else f"put {where} back"
-    return f"changed {named(field, after, rows, line)}"
+    name = named(field, after, rows, line)
+    return f"changed {name if field else name[:1].lower() + name[1:]}"
 
 
 def offered(batch: Batch, by: User) -> Offered:

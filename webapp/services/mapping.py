@@ -42,7 +42,10 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column of the file as the page shows it. state: "recognised" by its name, a "guess", or "" for a person's choice."""
+    """A column of the file as the page shows it. state: "recognised" by its name, a "guess", or "" for a person's choice.
+
+    wanted: the required field that no column holds yet, and that this one would be for.
+    """
 
     place: int
     name: str
@@ -50,6 +53,7 @@ class Column:
     field: Field | None
     state: str
     is_doubled: bool = False
+    wanted: Field | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +70,12 @@ class Matching:
     missing: Sequence[Field] = ()
     doubled: Sequence[Field] = ()
     refusal: UnreadableFile | None = None
+
+    @property
+    def unplaced(self) -> list[Field]:
+        """Missing fields that no column looks like."""
+        offered = {column.wanted for column in self.columns}
+        return [field for field in self.missing if field not in offered]
 
     @property
     def is_complete(self) -> bool:
@@ -94,23 +104,38 @@ def matching(batch: Batch, choice: Choice) -> Matching:
     found = _columns(table, chosen)
     held = Counter(column.field for column in found if column.field)
     doubled = [each for each in Field if held[each] > 1]
+    missing = [each for each in REQUIRED if each not in held]
     return replace(
         shown,
         header_row=table.header_row,
-        columns=[replace(column, is_doubled=column.field in doubled) for column in found],
+        columns=[replace(column, is_doubled=column.field in doubled) for column in _with_wanted(table, found, missing)],
         rows=len(table.lines),
         preview=_preview(table, found),
-        missing=[each for each in REQUIRED if each not in held],
+        missing=missing,
         doubled=doubled,
     )
 
 
-def _columns(table: Table, chosen: Mapping[int, Field] | None) -> list[Column]:
+def _with_wanted(table: Table, found: Sequence[Column], missing: Sequence[Field]) -> list[Column]:
+    """The same, each missing field being offered for the column that most probably holds it."""
+    known = _known(table)
+    free = {column.place for column in found if not column.field}
+    wanted: dict[int, Field] = {}
+    for field in missing:
+        if (place := columns.likeliest(field, free - wanted.keys(), *known)) is not None:
+            wanted[place] = field
+    return [replace(column, wanted=wanted.get(column.place)) for column in found]
+
+
+def _known(table: Table) -> tuple[Sequence[Sequence[str]], list[str], list[str]]:
+    """By what a column is known: its first cells, and the names of the roles and groups that there are."""
     registry = directory.registry()
     lines = [line.cells for line in table.lines[:100]]
-    guesses = columns.guess(
-        table.header, lines, [role.name for role in registry.roles], [group.name for group in registry.groups]
-    )
+    return lines, [role.name for role in registry.roles], [group.name for group in registry.groups]
+
+
+def _columns(table: Table, chosen: Mapping[int, Field] | None) -> list[Column]:
+    guesses = columns.guess(table.header, *_known(table))
     if chosen is None and table.header_row and (known := aliases.columns_of({table.header_row: table.header})):
         chosen = {place: name for name, place in known[1].items()}
     found = []

@@ -20,11 +20,10 @@ from uuid import uuid4
 import idna
 from flask import current_app
 from sqlalchemy import ColumnElement, Select, Update, case, exists, func, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from webapp import queue
 from webapp.core.errors import Conflict, NotThere
-from webapp.db import begin_write, db, utcnow
+from webapp.db import begin_write, db, upsert, utcnow
 from webapp.emails import Email
 from webapp.models import (
     SECRET_KINDS,
@@ -180,8 +179,7 @@ def _gate() -> MailGate:
     """The gate's one row, locked: claims of several workers take turns."""
     gate = db.session.get(MailGate, 1, with_for_update=True)
     if gate is None:
-        insert = sqlite.insert if db.engine.dialect.name == "sqlite" else postgresql.insert
-        db.session.execute(insert(MailGate).values(id=1, reason="").on_conflict_do_nothing())
+        db.session.execute(upsert(MailGate).values(id=1, reason="").on_conflict_do_nothing())
         gate = db.session.get_one(MailGate, 1, with_for_update=True)
     return gate
 

@@ -19,7 +19,7 @@ from webapp.models import Batch, BatchKind, BatchState, Invitation, InvitationSt
 from webapp.schemas.rows import FIELDS, RowSchema
 from webapp.services import directory, targets
 
-_WRITTEN = ("email", "role", "groups", "removed_at", "email_key", "issues", "problems", "plan", "step")
+_WRITTEN = ("email", "role", "groups", "removed_at", "email_key", "issues", "problems", "plan", "step", "likely_domain")
 """The columns of `Row` that a step may change."""
 
 
@@ -43,6 +43,7 @@ class Judgement:
             "email_key": self.email_key,
             "issues": self.issues,
             "problems": f",{','.join(fields)}," if fields else "",
+            "likely_domain": self.step.likely_domain,
             "plan": self.step.plan,
             "step": self.step.as_dict(),
             **self.cells,
@@ -231,13 +232,16 @@ def counted(row: Row) -> Counted:
 
 
 def tally(counts: Counter[str], rows: Iterable[Counted], by: int) -> None:
-    """Move a batch's counts by these rows: their plans, their marks, and "problem:role" and the like."""
+    """Move a batch's counts by these rows: their plans, their marks, "problem:role" and the like, and "misspelt" where the
+    domain probably is; that is no problem, and only counted for `bulk.offers` to know of it."""
     for planned, step, problems in rows:
         counts[str(planned)] += by
         for mark in step.get("marks", ()):
             counts[mark] += by
         for column in problems.strip(",").split(",") if problems else ():
             counts[f"problem:{column}"] += by
+        if "likely_domain" in step:
+            counts["misspelt"] += by
 
 
 def count(batch: Batch, rows: Iterable[Counted], by: int) -> None:

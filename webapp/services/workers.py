@@ -5,9 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 
 from sqlalchemy import delete, func, or_, select
-from sqlalchemy.dialects import postgresql, sqlite
 
-from webapp.db import begin_write, db, utcnow
+from webapp.db import begin_write, db, upsert, utcnow
 from webapp.models import Batch, BatchState, Row, Worker
 
 ALIVE = 45
@@ -19,8 +18,7 @@ def beat(name: str) -> None:
     """Write down that this worker is alive now, and forget those unseen for a day."""
     begin_write()
     now = utcnow()
-    insert = sqlite.insert if db.engine.dialect.name == "sqlite" else postgresql.insert
-    beaten = insert(Worker).values(name=name[:80], started_at=now, seen_at=now)
+    beaten = upsert(Worker).values(name=name[:80], started_at=now, seen_at=now)
     db.session.execute(beaten.on_conflict_do_update(index_elements=["name"], set_={"seen_at": beaten.excluded.seen_at}))
     db.session.execute(delete(Worker).where(Worker.seen_at < now - FORGOTTEN))
     db.session.commit()

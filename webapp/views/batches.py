@@ -12,6 +12,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from webapp import queue
 from webapp.core import action_words
+from webapp.core.addresses import with_domain
 from webapp.core.directory import Registry
 from webapp.core.errors import Refused
 from webapp.core.finding import Find
@@ -32,12 +33,12 @@ from webapp.services import (
     processing,
     reports,
     reverts,
-    rows,
     steps,
     targets,
     uploads,
     workers,
 )
+from webapp.views import cells
 from webapp.views.invitations import dialog_context
 from webapp.views.mapping import mapping_page
 from webapp.views.sessions import TooManyTries, afterwards, prove
@@ -150,8 +151,9 @@ def row_context(batch: Batch) -> dict[str, Any]:
         "registry": registry,
         "roles": registry.grantable(batch.planned_for.role.rank),
         "step_of": steps.stored,
-        "shown_groups": rows.shown_groups,
-        "shown_role": rows.shown_role,
+        "shown_groups": cells.shown_groups,
+        "shown_role": cells.shown_role,
+        "with_domain": with_domain,
         "find": find,
         "plan": find.plan,
         "parts": {part.part: part for part in uploads.parts_of(batch)},
@@ -280,7 +282,7 @@ def retry(batch_id: int) -> BaseResponse:
 @bp.post("/<int:batch_id>/changed-rows")
 @allow(Permission.INVITATIONS_MAKE)
 def review_again(batch_id: int) -> BaseResponse:
-    """A new batch under review from the rows that had changed since the last one's."""
+    """A batch under review from the rows that had changed since this one's review: a new one, or the one there is."""
     batch = batches.stage_again(batch_id, me())
     return go("batches.show", batch_id=batch.id)
 

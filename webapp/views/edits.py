@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Blueprint, render_template, request
+from flask import Blueprint, Response, flash, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
 from webapp.core.errors import Refused
 from webapp.core.permissions import Permission
 from webapp.core.words import plural
 from webapp.models import Batch
-from webapp.services import batches, bulk, history, rows
+from webapp.services import batches, bulk, history, rows, twins
 from webapp.views.batches import asked_for, review_context, row_context
-from webapp.web import allow, go, is_fragment, me
+from webapp.web import allow, go, is_elsewhere, is_fragment, me
 
 bp = Blueprint("edits", __name__, url_prefix="/batches/<int:batch_id>")
 
@@ -26,7 +26,7 @@ def _offered() -> dict[str, Any]:
     return {
         "undoing": lambda batch: history.offered(batch, me()),
         "offers_of": bulk.offers,
-        "cheap_offers": bulk.CHEAP,
+        "offers_are_cheap": bulk.are_cheap,
     }
 
 
@@ -34,6 +34,9 @@ def redrawn(batch_id: int, said: str, undo: int | None = None) -> str | BaseResp
     """The review anew, with the same filter and page, and a toast; undo: the version of the step that it offers to undo."""
     if not is_fragment():
         return go("batches.show", batch_id=batch_id, say=said)
+    if is_elsewhere(url_for("batches.show", batch_id=batch_id)):  # on the page of one row: that page anew
+        flash(said)
+        return Response(status=200, headers={"HX-Refresh": "true"})
     context, _ = review_context(batches.found(batch_id))
     return render_template("edits/_redrawn.html", said=said, undo=undo, **context)
 
@@ -189,12 +192,19 @@ def line(batch_id: int, line: int) -> BaseResponse:
 @allow(MAKE)
 def merge(batch_id: int, row_id: int) -> str | BaseResponse:
     """Make one row of all that have this row's e-mail, with the groups of all."""
-    change = bulk.merge(batch_id, row_id, me())
-    return done(batch_id, change, "Groups merged: {rows} made one")
+    merged = twins.merge(batch_id, row_id, me())
+    return redrawn(batch_id, f"Groups merged: {plural(merged.count, 'row')} made one{in_parts(merged)}", merged.version)
 
 
 @bp.post("/rows/<int:row_id>/retention")
 @allow(MAKE)
 def keep(batch_id: int, row_id: int) -> str | BaseResponse:
     """Keep this row, and remove the others with its e-mail."""
-    return done(batch_id, bulk.keep(batch_id, row_id, me()), "{rows} removed")
+    kept = twins.keep(batch_id, row_id, me())
+    return redrawn(batch_id, f"{plural(kept.count, 'row')} removed{in_parts(kept)}", kept.version)
+
+
+def in_parts(change: twins.Done) -> str:
+    """What of a change was in other parts: their steps are their own, and so is their Undo."""
+    told = " and ".join(f"{n} in part {part}" for part, n in sorted(change.elsewhere.items()))
+    return f", {told}: undo {'that' if change.version else 'it'} there" if told else ""

@@ -57,6 +57,7 @@ def mapping_page(
         "refusal": refusal,
         "parts": refusal.parts if isinstance(refusal, TooLong) else 0,
         "Field": Field,
+        "source": request.headers.get("HX-Source", "").rpartition("#")[2],
     }
     return page_or_fragment("mapping/show.html", "mapping/_answer.html", status, **context)
 
