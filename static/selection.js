@@ -95,7 +95,7 @@
   });
 
   // A toast that offers to undo goes when the next step is told: it may be that very step which was undone by other means.
-  const STEP = /\/(undos|redos|fixes|changes|replacements|merger|retention)(\?|$)/;
+  const STEP = /\/(undos|redos|fixes|words|changes|replacements|merger|retention)(\?|$)/;
   const over = new WeakMap();
   document.addEventListener("htmx:before:request", (e) => {
     if (STEP.test(e.target.getAttribute?.("hx-post") ?? "")) over.set(e.target, $$(".toast:has([hx-post*='/undos'])"));

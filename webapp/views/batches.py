@@ -21,7 +21,7 @@ from webapp.core.template import write as write_csv
 from webapp.core.words import plural
 from webapp.models import Batch, BatchState, Outcome, User
 from webapp.schemas.batches import OptionsSchema
-from webapp.services import batches, directory, groups, mapping, outbox, processing, reports, rows, steps, uploads, workers
+from webapp.services import batches, directory, groups, outbox, processing, reports, rows, steps, uploads, workers
 from webapp.views.invitations import dialog_context
 from webapp.views.mapping import mapping_page
 from webapp.views.sessions import TooManyTries, afterwards, prove
@@ -98,21 +98,25 @@ def review(batch: Batch) -> str:
     """The review page; plans made on the fly are stored once it has answered."""
     context, is_newer = review_context(batch)
     if is_newer:
-        afterwards(batches.refresh_if_stale, batch.id)
+        afterwards(batches.refresh_if_stale, batch.id, me().id if who_confirms() else None)
     return page_or_fragment("batches/review.html", "batches/_found.html", **context)[0]
 
 
 def review_context(batch: Batch) -> tuple[dict[str, Any], bool]:
     """What review.html and its parts show, and whether its plans are newer than the stored ones."""
-    page, is_newer = batches.review(batch, asked_for())
+    page, is_newer = batches.review(batch, asked_for(), who_confirms())
     return {
         **row_context(batch),
         "page": page,
         "same_file": batches.same_file(batch),
         "is_file_kept": uploads.is_kept(batch),
-        "words": mapping.unknown_words(batch),
         "Mode": Mode,
     }, is_newer
+
+
+def who_confirms() -> User | None:
+    """Who looks, where they may confirm: what they see is what their confirming would do."""
+    return me() if me().may(Permission.INVITATIONS_MAKE) else None
 
 
 def row_context(batch: Batch) -> dict[str, Any]:
@@ -153,8 +157,9 @@ def update(batch_id: int) -> str | BaseResponse:
 @allow(Permission.USERS_MANAGE)
 def add_group(batch_id: int) -> BaseResponse:
     """Create a group that the file names; every row that waits for it is judged anew."""
-    groups.add([request.form.get("name", "")], me())
-    return go("batches.show", batch_id=batch_id, say="Group created.", **asked_for().args())
+    name = request.form.get("name", "")
+    groups.add([name], me())
+    return go("batches.show", batch_id=batch_id, say=f"Group “{' '.join(name.split())}” created.", **asked_for().args())
 
 
 @bp.get("/<int:batch_id>/confirmation")
@@ -166,7 +171,7 @@ def confirmation(batch_id: int) -> BaseResponse | tuple[str, int]:
         return go("batches.show", batch_id=batch_id)
     context, is_newer = review_context(batch)
     if is_newer:
-        afterwards(batches.refresh_if_stale, batch_id)
+        afterwards(batches.refresh_if_stale, batch_id, me().id)
     return page_or_fragment("batches/confirmation.html", "batches/_confirm.html", **context)
 
 

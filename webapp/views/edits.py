@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace as changed
 from typing import Any
 
 from flask import Blueprint, render_template, request
@@ -11,9 +12,9 @@ from webapp.core.errors import Refused
 from webapp.core.permissions import Permission
 from webapp.core.words import plural
 from webapp.models import Batch
-from webapp.services import batches, bulk, history, rows
+from webapp.services import batches, bulk, finding, history, mapping, rows
 from webapp.views.batches import asked_for, review_context, row_context
-from webapp.web import allow, go, is_fragment, me
+from webapp.web import allow, go, is_fragment, me, number
 
 bp = Blueprint("edits", __name__, url_prefix="/batches/<int:batch_id>")
 
@@ -27,6 +28,7 @@ def _offered() -> dict[str, Any]:
         "undoing": lambda batch: history.offered(batch, me()),
         "offers_of": bulk.offers,
         "cheap_offers": bulk.CHEAP,
+        "words_of": mapping.unknown_words,
     }
 
 
@@ -132,6 +134,18 @@ def replacement() -> bulk.Replacement:
     )
 
 
+@bp.post("/words")
+@allow(MAKE)
+def translate(batch_id: int) -> str | BaseResponse:
+    """Say once what a word of the file means, for all its rows; and for later files, where that is ticked."""
+    form = request.form
+    remember = "remember" in form and me().may(Permission.USERS_MANAGE)
+    field, word, meant = (form.get(name, "") for name in ("field", "word", "meant"))
+    change = mapping.translate(batch_id, field, word, meant, me(), remember=remember)
+    said = f"“{word}” is now {meant} in {plural(change.count, 'row')}{', and remembered for later files' if remember else ''}."
+    return redrawn(batch_id, said, change.version)
+
+
 # Selected rows
 
 
@@ -183,6 +197,21 @@ def line(batch_id: int, line: int) -> BaseResponse:
     """To the row of this line, on whatever page it is."""
     batch: Batch = batches.found(batch_id)
     return go("batches.show", batch_id=batch_id, **bulk.address(batch, line))
+
+
+@bp.get("/problem")
+@allow(Permission.BATCHES_SEE)
+def problem(batch_id: int) -> BaseResponse:
+    """To the next row that needs attention, on whatever page it is; without the filter where that leaves none in."""
+    batch, find = batches.found(batch_id), asked_for()
+    start, back = number(request.args, "from"), "back" in request.args
+    for wanted in (find, changed(find, plan=None, problem=None, mark=None, text="")):
+        if there := finding.problem(batch, wanted, batches.PAGE, start, back=back):
+            page, row = there
+            field = row.issues[0]["field"] if row.issues else "email"
+            anchor = f"row-{row.id}-{field}{'-cell' if field == 'groups' else ''}"
+            return go("batches.show", batch_id=batch_id, **wanted.args(page=page), _anchor=anchor)
+    return go("batches.show", batch_id=batch_id, say="No row needs attention now.", **find.args())
 
 
 @bp.post("/rows/<int:row_id>/merger")
