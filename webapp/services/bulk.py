@@ -25,7 +25,7 @@ from webapp.services.rows import LONGEST_CELL
 
 OFFERS = 20
 """Fixes on one page; the commonest first."""
-NAMED = 10
+NAMED = 5
 """An offer for so many rows, or fewer, names them; for more, what would change is listed before it is done."""
 EXAMPLES = 10
 """Rows shown as what a replacement would do."""

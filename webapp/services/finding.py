@@ -94,7 +94,7 @@ def _ordered(query: Select[*Columns], batch: Batch, find: Find) -> Select[*Colum
     if find.sort == Sort.LINE_DOWN:
         return query.order_by(Row.line.desc())
     plans = case({plan: place for place, plan in enumerate(PLANS_IN_ORDER)}, value=Row.plan, else_=len(PLANS_IN_ORDER))
-    keys: dict[str, Any] = {"email": func.lower(Row.email), "role": func.lower(Row.role), "plan": plans}
+    keys: dict[str, Any] = {name: func.lower(getattr(Row, name)) for name in ("email", "role", "groups")} | {"plan": plans}
     key = keys.get(find.sort.column)
     if key is None:
         return query.order_by(Row.line)
