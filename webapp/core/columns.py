@@ -104,12 +104,12 @@ def match(header: Sequence[str]) -> Mapping:
     return _mapping(columns, header)
 
 
-def mapping(columns: dict[Field, int], header: Sequence[str]) -> Mapping:
+def mapping(columns: dict[Field, int], header: Sequence[str], required: Sequence[Field] = REQUIRED) -> Mapping:
     """The mapping that a person chose: for each field the place of its column in the header.
 
     Raises UnmatchedColumns where a required field has no column, or a column is chosen twice or is not there.
     """
-    for field in REQUIRED:
+    for field in required:
         if field not in columns:
             raise UnmatchedColumns(f"No column is chosen for the {_HELD[field]}.", "Choose one and go on.")
     chosen: dict[int, Field] = {}
@@ -166,8 +166,8 @@ def extract(table: Table, mapping: Mapping) -> Extract:
     Raises UnreadableFile where those were the only rows.
     """
     width = len(table.header)
-    email, role = mapping.columns[Field.EMAIL], mapping.columns[Field.ROLE]
-    groups = mapping.columns.get(Field.GROUPS)
+    email = mapping.columns[Field.EMAIL]
+    role, groups = mapping.columns.get(Field.ROLE), mapping.columns.get(Field.GROUPS)
     nameless = [place for place, name in enumerate(table.header) if not name and place not in mapping.columns.values()]
     cells: list[Cells] = []
     examples: list[int] = []
@@ -184,7 +184,7 @@ def extract(table: Table, mapping: Mapping) -> Extract:
             overflowed += 1
         elif extra or any(line.cells[place] for place in nameless):
             unnamed += 1
-        cells.append(Cells(line.number, address, line.cells[role], names))
+        cells.append(Cells(line.number, address, "" if role is None else line.cells[role], names))
     if not cells:
         raise UnreadableFile(
             "This file holds only the example rows of the template.",

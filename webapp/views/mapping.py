@@ -56,6 +56,7 @@ def mapping_page(
         "refusal": refusal,
         "parts": refusal.parts if isinstance(refusal, TooLong) else 0,
         "Field": Field,
+        "roles": directory.registry().grantable(me().role.rank),
     }
     return page_or_fragment("mapping/show.html", "mapping/_answer.html", status, **context)
 
@@ -65,7 +66,8 @@ def asked_for(values: MultiDict[str, str]) -> Choice:
     row = values.get("header_row", type=int)
     asked = {place: values[f"column-{place}"] for place in range(MOST_COLUMNS) if f"column-{place}" in values}
     held = {place: Field(name) for place, name in asked.items() if name in list(Field)}
-    return Choice(values.get("sheet") or None, row if row is not None and row >= 0 else None, held if asked else None)
+    sheet, header_row = values.get("sheet") or None, row if row is not None and row >= 0 else None
+    return Choice(sheet, header_row, held if asked else None, values.get("role", ""))
 
 
 @bp.get("/file")
