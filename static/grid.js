@@ -499,6 +499,8 @@
     const id = link?.matches("#confirm-send") ? "send" : link?.matches("button") ? control(cellOf(link)).id : link?.id;
     try { if (link) sessionStorage.setItem(LED, JSON.stringify({ id, nav: link.closest("nav")?.ariaLabel, path: location.pathname })); } catch { /* not kept then */ }
   });
+  const filter = $(".stats [aria-current]"); // on a phone the strip is wider than the screen
+  if (filter) filter.parentElement.scrollLeft = filter.offsetLeft - 16;
   try {
     const led = sessionStorage.getItem(LED);
     sessionStorage.removeItem(LED);

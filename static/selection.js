@@ -16,6 +16,8 @@
   const bar = $("#selection");
   const chosen = new Set(); // ids of rows
   let everything = false; // all that the filter finds, also what is on other pages
+  const spared = new Set(); // but for these
+  let busy = false; // the change is under way
   let last = null; // the id that a Shift-click counts from
 
   const boxes = () => $$("#rows [data-pick]");
@@ -25,14 +27,16 @@
     if (!bar) return;
     const shown = boxes(), page = $("#pick-page");
     for (const box of shown) {
-      box.checked = everything || chosen.has(box.value);
+      box.checked = everything ? !spared.has(box.value) : chosen.has(box.value);
       box.closest("tr").setAttribute("aria-selected", String(box.checked));
     }
-    const ticked = shown.filter((box) => box.checked).length, count = everything ? total() : chosen.size;
+    const ticked = shown.filter((box) => box.checked).length, count = everything ? total() - spared.size : chosen.size;
     if (page) { page.checked = ticked > 0 && ticked === shown.length; page.indeterminate = ticked > 0 && !page.checked; }
     $("#selected-rows").value = [...chosen].join(",");
     $("#selected-all").value = everything ? "1" : "";
-    $("#selected-count").textContent = `${rowsOf(count)} selected`;
+    $("#selected-spared").value = everything ? [...spared].join(",") : "";
+    $("#selected-count").textContent = busy ? `Changing ${rowsOf(count)}` : `${rowsOf(count)} selected`;
+    bar.ariaBusy = String(busy);
     for (const part of $$("[data-count]", bar)) part.textContent = count.toLocaleString("en");
     for (const part of $$("[data-selected]")) part.textContent = rowsOf(count);
     const more = $("#select-everything");
@@ -43,19 +47,20 @@
   function clear() {
     const inside = bar.contains(document.activeElement);
     chosen.clear();
+    spared.clear();
     everything = false;
     last = null;
     show();
     if (inside) $("#pick-page")?.focus();
   }
   function pick(box, wanted) {
-    if (wanted) chosen.add(box.value);
-    else chosen.delete(box.value);
+    const set = everything ? spared : chosen;
+    if (wanted === everything) set.delete(box.value);
+    else set.add(box.value);
   }
 
   if (bar) {
     on("click", "#rows [data-pick]", (e, box) => {
-      if (everything) { everything = false; for (const other of boxes()) chosen.add(other.value); }
       const all = boxes(), from = all.findIndex((other) => other.value === last), to = all.indexOf(box);
       const range = e.shiftKey && from >= 0 ? all.slice(Math.min(from, to), Math.max(from, to) + 1) : [box];
       for (const other of range) pick(other, box.checked);
@@ -64,6 +69,7 @@
     });
     on("change", "#pick-page", (_, page) => {
       everything = false;
+      spared.clear();
       for (const box of boxes()) pick(box, page.checked);
       if (!page.checked) chosen.clear();
       show();
@@ -86,12 +92,15 @@
 
   // ------------------------------------------------------------------------------------------ Answers
 
+  const changes = (source) => source instanceof Element && !!source.closest("#selection, #selection-roles, #regroup");
+  document.addEventListener("htmx:before:request", (e) => { if (changes(e.detail.ctx.sourceElement)) { busy = true; show(); } });
+  document.addEventListener("htmx:finally:request", (e) => { if (busy && changes(e.detail.ctx.sourceElement)) { busy = false; show(); } });
   on("click", "[data-hides]", (_, button) => button.closest("[popover]")?.hidePopover());
   document.addEventListener("htmx:after:request", (e) => {
     const source = e.target, { status } = e.detail.ctx.response ?? {};
     if (!(source instanceof Element) || !status || status >= 400) return;
     if (source.matches("[data-closes]")) { source.closest("dialog")?.close(); source.reset(); }
-    if (source.closest("#selection, #selection-roles, #regroup")) clear();
+    if (changes(source)) clear();
   });
 
   // A toast that offers to undo goes when the next step is told: it may be that very step which was undone by other means.

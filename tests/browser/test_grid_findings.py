@@ -1,4 +1,4 @@
-"""What a newcomer stumbled over in the review grid: nothing typed is lost, what is said is what happened last, nothing is out of reach."""
+"""What a newcomer stumbled over in the review: nothing typed is lost, nothing old is said, nothing is out of reach."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import OWNER, PASSWORD, Watched, upload
+from tests.browser.conftest import OWNER, PASSWORD, Watched, sign_in, upload
 
 SETTINGS = {"MUSTER_MAX_ROWS": "400"}
 FILE = (
@@ -217,3 +217,53 @@ class TestNothingIsOutOfReach:
         page.get_by_role("dialog").get_by_role("button", name="Send 1 invitation").click()
         expect(page.get_by_text("Nothing was sent.").first).to_be_visible()
         expect(page.locator("#send")).to_be_focused()
+
+
+class TestManyRows:
+    def test_one_taken_out_of_all_leaves_all_others(self, long):
+        long.get_by_label("Select all rows on this page").check()
+        long.get_by_role("button", name="Select all 300 rows").click()
+        long.get_by_label("Select row 5", exact=True).uncheck()
+        expect(long.locator("#selected-count")).to_have_text("299 rows selected")
+        long.get_by_role("button", name="Remove 299").click()
+        expect(long.get_by_role("heading", level=1)).to_have_text("Review 1 user")
+        expect(long.get_by_label("Email, row 5", exact=True)).to_be_visible()
+
+    def test_the_bar_says_that_a_change_is_under_way(self, long):
+        long.route("**/changes", lambda route: (long.wait_for_timeout(700), route.continue_()))
+        long.get_by_label("Select all rows on this page").check()
+        long.get_by_role("button", name="Set role").click()
+        long.locator("#selection-roles").get_by_role("button", name="Remote").click()
+        expect(long.locator("#selection[aria-busy=true] #selected-count")).to_have_text("Changing 100 rows")
+        expect(long.locator("#selection")).to_be_hidden()
+
+
+def test_only_emails_need_one_role_and_no_column(owner):
+    page = owner.go("/users?invite=bulk")
+    page.locator("#paste summary").click()
+    page.get_by_label("Rows, with or without the header").fill("ana@northfield.example\nben@northfield.example")
+    page.get_by_role("button", name="Review pasted rows").click()
+    owner.axe("one role for all rows")
+    page.get_by_label("Or one role for all rows").select_option("Remote")
+    expect(page.get_by_text("Ready. 2 rows to review.")).to_be_visible()
+    page.get_by_role("button", name="Continue to review").click()
+    expect(page.get_by_label("Role, row 1")).to_have_value("Remote")
+    expect(page.get_by_role("button", name="Send 2 invitations")).to_be_visible()
+
+
+@pytest.mark.parametrize("opener", ["Send", "Edit groups"])
+def test_on_a_phone_dialogs_are_as_wide_as_the_screen(open_page, opener):
+    phone = open_page(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    sign_in(phone, OWNER)
+    upload(phone, "Email,Role,Groups\nana@northfield.example,Remote,\n")
+    page = phone.page
+    if opener == "Edit groups":
+        page.get_by_label("Select row 2", exact=True).check()
+        expect(page.get_by_role("button", name="Remove 1")).to_be_in_viewport(ratio=1)
+    page.get_by_role("button", name=opener).first.click()
+    box = page.locator("dialog[open]").bounding_box()
+    assert box and (round(box["x"]), round(box["width"])) == (0, 390)
+    small = page.evaluate(
+        "[...document.querySelectorAll('#rows :is(.cell, .btn)')].map((c) => c.getBoundingClientRect().height).filter((h) => h < 44)"
+    )
+    assert small == []

@@ -146,9 +146,7 @@ class TestWords:
 
     def test_are_said_without_leaving_the_filtered_page(self, admin, batch):
         form = {"field": "role", "word": "Lehrer", "meant": "Remote"}
-        answer = admin.post(
-            f"/batches/{batch.id}/words", form, 200, htmx=True, headers=at(batch, "?plan=attention&problem=role")
-        )
+        answer = admin.post(f"/batches/{batch.id}/words", form, 200, htmx=True, headers=at(batch, "?plan=attention&problem=role"))
         assert f"#batch-{batch.id}-review" in targets(answer)
         assert "“Lehrer” is now Remote in 2 rows." in answer.page.text
         assert answer.page.all("button", hx_post=f"/batches/{batch.id}/undos?version=2")
@@ -171,9 +169,7 @@ def test_of_three_rows_with_one_email_each_sentence_and_its_link_name_the_same_r
 def test_signed_out_in_between_says_so_and_leads_back(admin, batch, client):
     row = rows_of(batch)[0]
     data = {"field": "role", "value": "Analyst", "seen": "Analsyt"}
-    answer = client.patch(
-        f"/batches/{batch.id}/rows/{row.id}", data, 401, htmx=True, headers=at(batch, "?plan=attention&page=2")
-    )
+    answer = client.patch(f"/batches/{batch.id}/rows/{row.id}", data, 401, htmx=True, headers=at(batch, "?plan=attention&page=2"))
     assert answer.location == f"/sign-in?next=/batches/{batch.id}?plan%3Dattention%26page%3D2"
     assert "You were signed out. Sign in to go on." in client.get(answer.location).page.text
     elsewhere = client.patch(f"/batches/{batch.id}", {}, 401, htmx=True, headers={"HX-Current-URL": "https://evil.example//x"})
@@ -191,3 +187,54 @@ def test_what_is_skipped_is_counted_as_skipped(admin, batch):
     answer = admin.patch(f"/batches/{batch.id}", {"skip_errors": "true"}, htmx=True)
     assert "4 Skipped" in answer.page.text
     assert "Need attention" not in answer.page.text
+
+
+class TestWordsOfTheReview:
+    def test_undo_says_what_was_done(self, admin, batch):
+        row = rows_of(batch)[0]
+        admin.post(f"/batches/{batch.id}/rows/{row.id}/removal", status=200, htmx=True)
+        admin.post(f"/batches/{batch.id}/rows/{row.id}/restoration", status=200, htmx=True)
+        lines = '{"cells": [], "lines": [{"email": "eva@x.org"}, {"email": "gil@x.org"}]}'
+        admin.post(f"/batches/{batch.id}/blocks/rows", {"block": lines}, 200, htmx=True)
+        told = admin.get(f"/batches/{batch.id}/steps", htmx=True).page.text
+        assert "added 2 rows" in told
+        said = [admin.post(f"/batches/{batch.id}/undos", status=200, htmx=True).page.text for _ in range(3)]
+        for sentence, text in zip(("adding 2 rows", "putting row 2 back", "removing row 2"), said, strict=True):
+            assert f"Undone: {sentence}" in text
+
+    def test_undo_goes_on_behind_a_step_that_was_overtaken(self, admin, owner, batch):
+        edit(admin, batch, 3, "role", "Remote")
+        edit(admin, batch, 2, "role", "Remote")
+        edit(owner, batch, 2, "role", "Analyst")
+        answer = admin.post(f"/batches/{batch.id}/undos", status=409, htmx=True)
+        assert "Role in row 2 was changed since by Maren Okafor. Nothing was undone. Undo goes on" in answer.page.text
+        undo = answer.page.all("button", id="undo")[0]
+        assert "aria-disabled" not in undo
+        admin.post(undo["hx-post"], status=200, htmx=True)
+        assert rows_of(batch)[1].role == "Lehrer"
+
+    def test_nothing_left_to_undo_blames_nobody(self, admin, batch):
+        answer = admin.post(f"/batches/{batch.id}/undos", status=422, htmx=True)
+        assert "There is nothing left to undo." in answer.page.text
+        assert "Somebody else" not in answer.page.text
+
+    def test_one_row_is_one_row(self, admin):
+        single = staged(admin, "Email,Role,Groups\nana@northfield.example,Nobody,\n")
+        answer = admin.patch(f"/batches/{single.id}", {"skip_errors": "true"}, htmx=True)
+        assert "Skip the row that needs attention" in answer.page.text
+        admin.patch(f"/batches/{single.id}", {"skip_errors": "false"}, htmx=True)
+        admin.post(f"/batches/{single.id}/confirmation", {"version": db.session.get(Batch, single.id).version})
+        assert "1 row needs attention: fix it, or tick" in admin.get(f"/batches/{single.id}").page.text
+
+
+def test_all_rows_but_some(admin, batch):
+    spared = rows_of(batch)[1].id
+    admin.post(f"/batches/{batch.id}/changes", {"do": "remove", "all": "1", "spared": str(spared)}, 200, htmx=True)
+    assert [row.id for row in rows_of(batch) if row.removed_at is None] == [spared]
+
+
+def test_groups_sort_too(admin, batch):
+    page = admin.get(f"/batches/{batch.id}?sort=groups").page
+    assert [a["aria-sort"] for a in page.all("th") if "aria-sort" in a] == ["ascending"]
+    shown = [a["id"] for a in page.all("th", scope="row")]
+    assert shown == ["line-5", "line-4", "line-2", "line-3"]

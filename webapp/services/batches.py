@@ -208,7 +208,8 @@ def confirm(batch_id: int, version: int, by: User, *, proven: bool = False) -> b
         db.session.commit()
         needing = batch.counts[Plan.ATTENTION]
         verb = "needs" if needing == 1 else "need"
-        raise Changed(f"Nothing was sent. {plural(needing, 'row')} {verb} attention: fix them, or tick “Skip them”.")
+        them = "it" if needing == 1 else "them"
+        raise Changed(f"Nothing was sent. {plural(needing, 'row')} {verb} attention: fix {them}, or tick “Skip them”.")
     if (admins := batch.counts.get("admin", 0)) and not proven:
         db.session.commit()
         raise Unproven(f"Type your password: {plural(admins, 'person')} {'becomes' if admins == 1 else 'become'} Admin.")
@@ -238,8 +239,8 @@ def _edits_by_others(batch: Batch, version: int, by: User) -> str:
 
 _DID = {
     "mode": "changed what happens to groups",
-    "change_roles": "changed “Also change roles of existing users”",
-    "skip_errors": "changed “Skip them”",
+    "change_roles": "changed the tick “Also change roles of existing users”",
+    "skip_errors": "changed the tick “Skip them”",
     "valid_days": "changed how long the links work",
     "message": "changed the personal message",
 }

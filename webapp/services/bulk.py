@@ -73,7 +73,7 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """Rows that were selected: by their ids, or all that `find` finds."""
+    """Rows that were selected: by their ids, or all that `find` finds but for these."""
 
     ids: frozenset[int] = frozenset()
     find: Find | None = None
@@ -364,7 +364,7 @@ def _rows(batch: Batch, chosen: Chosen) -> list[Row]:
     if chosen.find is not None:
         if chosen.find.is_on and plans.are_stale(batch):
             batches.refresh(batch)  # the page filtered by plans made on the fly: so does this
-        rows = list(finding.each(batch, chosen.find))
+        rows = [row for row in finding.each(batch, chosen.find) if row.id not in chosen.ids]
     else:
         rows = _by_id(batch, sorted(chosen.ids)[:CHOSEN])
     if not rows:

@@ -11,6 +11,7 @@ import io
 from collections import Counter, defaultdict, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from dataclasses import replace as with_values
 from datetime import datetime
 from typing import Any
 
@@ -91,6 +92,8 @@ def read(source: Source, table: Table | None = None) -> Reading:
     Raises UnreadableFile where nobody could make sense of it.
     """
     table = table or read_table(source)
+    if source.name == PASTED:
+        table = with_values(table, encoding="")  # as it came, whatever it is kept as
     told = "columns as you chose"
     if source.columns:
         mapping: columns.Mapping | None = columns.mapping(dict(source.columns), table.header, (Field.EMAIL,))

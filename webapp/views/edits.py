@@ -25,7 +25,7 @@ MAKE = Permission.INVITATIONS_MAKE
 def _offered() -> dict[str, Any]:
     """What parts of the review ask for where they show it: each costs queries, so none is asked in vain."""
     return {
-        "undoing": lambda batch: history.offered(batch, me()),
+        "undoing": lambda batch, before=None: history.offered(batch, me(), before),
         "offers_of": bulk.offers,
         "cheap_offers": bulk.CHEAP,
         "words_of": mapping.unknown_words,
@@ -51,9 +51,19 @@ def done(batch_id: int, change: bulk.Done, said: str) -> str | BaseResponse:
 
 @bp.post("/undos")
 @allow(MAKE)
-def undo(batch_id: int) -> str | BaseResponse:
-    """Take back one's own last step; or the one whose version the form names."""
-    return moved(history.undo(batch_id, me(), request.values.get("version", type=int)), "Undone")
+def undo(batch_id: int) -> str | BaseResponse | tuple[str, int, dict[str, str]]:
+    """Take back one's own last step; or the one whose version the form names.
+
+    Where it was overtaken, the next Undo goes on with the step before it.
+    """
+    version, before = number(request.values, "version"), number(request.values, "before")
+    try:
+        return moved(history.undo(batch_id, me(), version, before), "Undone")
+    except history.Overtaken as overtaken:
+        if version or not is_fragment():
+            raise
+        context = {"batch": batches.found(batch_id), "before": overtaken.version, "said": str(overtaken)}
+        return render_template("edits/_overtaken.html", **context), 409, {"X-Muster": "1"}
 
 
 @bp.post("/redos")
@@ -169,11 +179,16 @@ def change(batch_id: int) -> str | BaseResponse:
 
 
 def selection() -> bulk.Chosen:
-    """The selected rows: by their ids, or all that the page's filter finds."""
+    """The selected rows: by their ids, or all that the page's filter finds, but for some."""
     if request.form.get("all"):
-        return bulk.Chosen(find=asked_for())
-    ids = request.form.get("rows", "").split(",")
-    return bulk.Chosen(frozenset(int(id) for id in ids if id.isascii() and id.isdigit() and len(id) < 16))
+        return bulk.Chosen(numbers("spared"), asked_for())
+    return bulk.Chosen(numbers("rows"))
+
+
+def numbers(name: str) -> frozenset[int]:
+    """Ids, between commas."""
+    ids = request.form.get(name, "").split(",")
+    return frozenset(int(id) for id in ids if id.isascii() and id.isdigit() and len(id) < 16)
 
 
 # Rows: one more, and those with the same e-mail
