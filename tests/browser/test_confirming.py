@@ -136,7 +136,7 @@ def test_days_and_message_by_keyboard_alone_and_the_preview_follows(owner, porta
     page.keyboard.type("3")
     page.keyboard.press("Tab")
     page.keyboard.type("Dear all,\nthe portal opens on <Monday>.")
-    dialog.get_by_role("button", name="Save").press("Enter")
+    dialog.get_by_role("button", name="Save", exact=True).press("Enter")
     expect(page.get_by_text("Invitation saved")).to_be_visible()
     frame = page.frame_locator("#letter-html")
     expect(frame.get_by_text("the portal opens on <Monday>.")).to_be_visible()

@@ -238,3 +238,11 @@ def test_groups_sort_too(admin, batch):
     assert [a["aria-sort"] for a in page.all("th") if "aria-sort" in a] == ["ascending"]
     shown = [a["id"] for a in page.all("th", scope="row")]
     assert shown == ["line-5", "line-4", "line-2", "line-3"]
+
+
+def test_where_nothing_is_sent_nothing_is_called_sending(admin, owner):
+    batch = staged(admin, f"Email,Role,Groups\n{admin.user.email},Admin,\n")
+    admin.post(f"/batches/{batch.id}/confirmation", {"version": batch.version})
+    page = admin.get(f"/batches/{batch.id}").page
+    assert page.h1 == "Finishing without sending"
+    assert "0 of 0" not in page.text
