@@ -251,7 +251,7 @@ def test_only_emails_need_one_role_and_no_column(owner):
     expect(page.get_by_role("button", name="Send 2 invitations")).to_be_visible()
 
 
-@pytest.mark.parametrize("opener", ["Send", "Edit groups"])
+@pytest.mark.parametrize("opener", ["Send 1 invitation", "Edit groups"])
 def test_on_a_phone_dialogs_are_as_wide_as_the_screen(open_page, opener):
     phone = open_page(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
     sign_in(phone, OWNER)
@@ -261,9 +261,9 @@ def test_on_a_phone_dialogs_are_as_wide_as_the_screen(open_page, opener):
         page.get_by_label("Select row 2", exact=True).check()
         expect(page.get_by_role("button", name="Remove 1")).to_be_in_viewport(ratio=1)
     page.get_by_role("button", name=opener).first.click()
-    box = page.locator("dialog[open]").bounding_box()
-    assert box and (round(box["x"]), round(box["width"])) == (0, 390)
-    small = page.evaluate(
-        "[...document.querySelectorAll('#rows :is(.cell, .btn)')].map((c) => c.getBoundingClientRect().height).filter((h) => h < 44)"
+    box = page.locator("dialog[open]").bounding_box() or {}
+    assert (round(box["x"]), round(box["width"])) == (0, 390)
+    heights = page.evaluate(
+        "[...document.querySelectorAll('#rows :is(.cell, .btn)')].map((control) => control.getBoundingClientRect().height)"
     )
-    assert small == []
+    assert min(heights) >= 44

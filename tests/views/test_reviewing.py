@@ -246,3 +246,21 @@ def test_where_nothing_is_sent_nothing_is_called_sending(admin, owner):
     page = admin.get(f"/batches/{batch.id}").page
     assert page.h1 == "Finishing without sending"
     assert "0 of 0" not in page.text
+
+
+class TestThePreviewOfTheInvitation:
+    @pytest.fixture
+    def good(self, admin) -> Batch:
+        return staged(admin, "Email,Role,Groups\nana@northfield.example,Remote,\n")
+
+    def test_shows_what_is_typed_and_stores_nothing(self, admin, good):
+        answer = admin.get(f"/batches/{good.id}/letter/preview?valid_days=3&message=Welcome+%3Call%3E", htmx=True)
+        assert "Welcome <all>" in answer.page.text
+        assert "Welcome &lt;all&gt;" in admin.get(answer.page.all("iframe")[0]["src"]).text
+        assert db.session.get(Batch, good.id).message == ""
+
+    def test_keeps_what_is_stored_where_what_is_typed_is_wrong(self, admin, good):
+        text = admin.get(f"/batches/{good.id}/letter/preview?valid_days=0&message=Hello", htmx=True).page.text
+        assert "within 7 days" in text
+        assert "Hello" in text
+        admin.get(f"/batches/{good.id}/letter/preview", 303)
