@@ -58,9 +58,11 @@ def typed(batch: Batch) -> dict[str, Any]:
     stored = {"valid_days": batch.valid_days, "message": batch.message}
     given = {name: request.args[name] for name in ASKED if name in request.args}
     try:
-        return stored | dict(OptionsSchema().load(given))
+        good = OptionsSchema().load(given)
     except ValidationError as error:
-        return stored | dict(error.valid_data)
+        good = error.valid_data
+    assert isinstance(good, dict)
+    return stored | good
 
 
 @bp.route("", methods=["PATCH", "POST"])
