@@ -138,12 +138,47 @@
     if (e.target.matches?.("#rows input.cell") && !editing) setEditing(true);
     clicked = false;
   }, true);
-  function notSaved(e) {
-    const stop = e.detail.ctx?.sourceElement;
-    if (stop?.matches?.("#rows :is(input, select).cell") && stop.isConnected) setSaved(stop, known(cellOf(stop)).seen);
+  // What did not reach the server, or was not taken by it, stays in its cell, which says so until it is sent again or restored.
+  const unsaved = new Map(); // the id of a cell -> why
+  function notSaved(e, why) {
+    const source = e.detail.ctx?.sourceElement, cell = source?.matches?.("#rows [hx-patch]") && cellOf(source), stop = cell && control(cell);
+    if (!stop) return;
+    const { seen } = known(cell);
+    if (source.matches(".cell")) setSaved(source, seen);
+    else if (source === sender(cell)) source.value = seen; // the groups that are shown are those of before
+    unsaved.set(cell.id, why);
+    tell(cell, why);
+    say(why);
   }
-  document.addEventListener("htmx:error", notSaved);
-  document.addEventListener("htmx:response:error", (e) => { if (e.detail.ctx.response.headers.get("X-Muster")) notSaved(e); });
+  function tell(cell, why) {
+    if ($("[data-unsaved]", cell)) return;
+    const line = Object.assign(document.createElement("p"), { className: "error" });
+    line.dataset.unsaved = "";
+    line.append($("#toast-icons").content.querySelector("[data-tone=bad] > *").cloneNode(true), Object.assign(document.createElement("span"), { textContent: why }));
+    $(".fix", cell).prepend(line);
+    control(cell).ariaInvalid = "true";
+  }
+  function forget(cell) {
+    if (!unsaved.delete(cell?.id)) return;
+    $("[data-unsaved]", cell)?.remove();
+    if (!$(".error", cell)) control(cell).ariaInvalid = null;
+  }
+  function tellAgain() { // answers draw cells anew
+    for (const [id, why] of unsaved) {
+      const cell = document.getElementById(id), stop = cell && control(cell);
+      if (stop && isDirty(stop)) tell(cell, why);
+      else unsaved.delete(id);
+    }
+  }
+  document.addEventListener("htmx:error", (e) => notSaved(e, "Not saved. Check your connection and press Enter again."));
+  document.addEventListener("htmx:response:error", (e) => {
+    const { status, headers } = e.detail.ctx.response;
+    if (status >= 500 || headers.get("X-Muster")) notSaved(e, "Not saved. Press Enter to try again.");
+  });
+  document.addEventListener("htmx:before:request", (e) => forget(cellOf(e.detail.ctx.sourceElement)));
+  addEventListener("beforeunload", (e) => { // half typed, or not saved
+    if ($$("#rows tbody :is(input, select).cell").some(isDirty)) e.preventDefault();
+  });
 
   function put(cell, value) { // a value from elsewhere, also one that the list of roles does not have
     const stop = control(cell), holder = sender(cell);
@@ -218,6 +253,7 @@
   function cancel(stop) {
     choosing = null;
     restore(stop);
+    forget(cellOf(stop));
     setEditing(false);
     if (isText(stop)) stop.select();
     return true;
@@ -259,10 +295,19 @@
     const grid = table();
     if (!grid) return false;
     const all = $$("tbody [aria-invalid=true]", grid).filter((c) => !$(":is([data-plan=skipped], [data-plan=removed])", c.closest("tr")));
-    if (!all.length) { toast("No problem on this page."); return true; }
     const from = here() ?? (place && find()) ?? grid;
     const beyond = (c) => from.compareDocumentPosition(c) & (step > 0 ? Node.DOCUMENT_POSITION_FOLLOWING : Node.DOCUMENT_POSITION_PRECEDING);
-    return focus(step > 0 ? all.find(beyond) ?? all[0] : all.findLast(beyond) ?? all.at(-1));
+    const next = step > 0 ? all.find(beyond) : all.findLast(beyond), link = $("#next-problem");
+    if (!next && Number(link?.dataset.rows) > new Set(all.map((c) => c.closest("tr"))).size) return elsewhere(link, step);
+    if (!all.length) { toast("No problem on this page."); return true; }
+    return focus(next ?? all.at(step > 0 ? 0 : -1));
+  }
+  function elsewhere(link, step) { // on another page, or left out by the filter: the server knows where
+    const to = new URL(link.href), row = body().filter((row) => !isRemoved(row)).at(step > 0 ? -1 : 0);
+    if (row) to.searchParams.set("from", row.id.replace("row-", ""));
+    if (step < 0) to.searchParams.set("back", "1");
+    location.assign(to);
+    return true;
   }
 
   // ------------------------------------------------------------------------------------------ 5 Keys
@@ -299,7 +344,11 @@
     if (found) { if (found(stop, e)) e.preventDefault(); }
     else if (stop && editing && stop.matches("select")) choosing = stop;
   });
-  document.addEventListener("click", (e) => { if (e.target.closest?.("[data-next-problem]")) problem(1); });
+  document.addEventListener("click", (e) => {
+    if (e.ctrlKey || e.metaKey || e.shiftKey || !e.target.closest?.("#next-problem")) return;
+    e.preventDefault();
+    problem(1);
+  });
 
   // ------------------------------------------------------------------------------------------ 6 Mouse
 
@@ -408,6 +457,7 @@
     queueMicrotask(() => {
       stop ? backToCell(before) : backToNav(before);
       swapping = false;
+      tellAgain();
       refresh();
     });
   });
@@ -442,17 +492,19 @@
   // ------------------------------------------------------------------------------------------ 9 Other pages
 
   // A filter, an order and the next page are pages of their own: the focus stays on the link that led there. A group that is created
-  // loads the page anew: then it is on the cell that named the group.
+  // loads the page anew: then it is on the cell that named the group; so does a refused sending: then it is on the button.
   const LED = "muster.led";
   document.addEventListener("click", (e) => {
-    const link = e.target.closest?.(".stats a, .filters a, .pager a, #rows thead a, #rows .fix button:not(.suggest)");
-    const id = link?.matches("button") ? control(cellOf(link)).id : link?.id;
-    try { if (link) sessionStorage.setItem(LED, JSON.stringify({ id, nav: link.closest("nav")?.ariaLabel })); } catch { /* not kept then */ }
+    const link = e.target.closest?.(".stats a, .filters a, .pager a, #rows thead a, #rows .fix button:not(.suggest), #confirm-send");
+    const id = link?.matches("#confirm-send") ? "send" : link?.matches("button") ? control(cellOf(link)).id : link?.id;
+    try { if (link) sessionStorage.setItem(LED, JSON.stringify({ id, nav: link.closest("nav")?.ariaLabel, path: location.pathname })); } catch { /* not kept then */ }
   });
+  const filter = $(".stats [aria-current]"); // on a phone the strip is wider than the screen
+  if (filter) filter.parentElement.scrollLeft = filter.offsetLeft - 16;
   try {
     const led = sessionStorage.getItem(LED);
     sessionStorage.removeItem(LED);
     refresh();
-    if (led) backToNav(JSON.parse(led));
+    if (led && JSON.parse(led).path === location.pathname) backToNav(JSON.parse(led));
   } catch { refresh(); }
 })();

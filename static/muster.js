@@ -31,28 +31,21 @@
 
   // ------------------------------------------------------------------------------------------ 2 Toasts
 
-  // Good news is shown one at a time, for 10 s, or for 4 s where others wait and there is nothing to undo.
-  // Bad news is shown at once and stays until it is dismissed.
+  // Good news is shown for 10 s, or until there is newer: what is said is always what happened last.
+  // Bad news stays until it is dismissed.
   const toasts = $("#toasts");
-  let current = null, timer = 0, held = false;
+  let timer = 0, held = false;
 
-  const waiting = () => $$(".toast", toasts).filter((t) => t.hidden);
-  const stays = (t) => t.dataset.tone === "bad" || t.dataset.tone === "warn";
-
-  function nextToast() {
-    if (current?.isConnected) return schedule();
-    current = waiting()[0] ?? null;
-    if (current) { current.hidden = false; schedule(); }
-  }
+  const good = () => $$(".toast", toasts).filter((t) => t.dataset.tone !== "bad" && t.dataset.tone !== "warn");
   function schedule() {
     clearTimeout(timer);
-    if (current && !held) timer = setTimeout(() => dismiss(current), waiting().length && !$("[hx-post]", current) ? 4000 : 10000);
+    if (!held && good().length) timer = setTimeout(() => good().forEach(dismiss), 10000);
   }
   function dismiss(t) {
     if (t.contains(document.activeElement)) ($("#rows [tabindex='0']") ?? $("#main"))?.focus({ preventScroll: true });
-    if (t === current) held = false;
     t.remove();
-    nextToast();
+    held &&= toasts.matches(":hover, :focus-within");
+    schedule();
   }
   function toast(text, tone = "ok") {
     const t = document.createElement("div");
@@ -61,7 +54,7 @@
     const glyph = $("#toast-icons")?.content.querySelector(`[data-tone="${tone}"]`);
     if (glyph) t.append(glyph.firstElementChild.cloneNode(true));
     t.append(Object.assign(document.createElement("span"), { textContent: text }));
-    if (stays(t)) {
+    if (tone === "bad" || tone === "warn") {
       const button = Object.assign(document.createElement("button"), { type: "button", textContent: "Dismiss" });
       button.dataset.dismiss = "";
       t.append(button);
@@ -71,13 +64,13 @@
   document.addEventListener("muster:toast", (e) => toast(e.detail.text, e.detail.tone)); // from grid.js
 
   if (toasts) {
-    const take = (t) => { if (!stays(t) && t !== current) t.hidden = true; };
     new MutationObserver((changes) => {
-      for (const node of changes.flatMap((c) => [...c.addedNodes])) if (node.matches?.(".toast")) take(node);
-      nextToast();
+      const fresh = changes.flatMap((c) => [...c.addedNodes]).filter((node) => node.matches?.(".toast")), said = good();
+      if (!held && said.some((t) => fresh.includes(t))) for (const t of said) if (!fresh.includes(t)) dismiss(t);
+      for (const t of fresh) for (const same of $$(".toast", toasts)) if (same !== t && same.textContent === t.textContent) same.remove();
+      schedule();
     }).observe(toasts, { childList: true });
-    for (const t of $$(".toast", toasts)) take(t);
-    nextToast();
+    schedule();
     const hold = (state) => () => { held = state; state ? clearTimeout(timer) : schedule(); };
     toasts.addEventListener("pointerenter", hold(true));
     toasts.addEventListener("pointerleave", hold(false));
@@ -116,8 +109,23 @@
     const dialog = button.closest("dialog");
     if (!dialog) return; // a link leads back from the page that shows the same as the dialog
     e.preventDefault();
-    dialog.close();
+    leave(dialog);
   });
+  document.addEventListener("cancel", (e) => { // Esc
+    if (!draft(e.target)) return;
+    e.preventDefault();
+    leave(e.target);
+  }, true);
+
+  // form[data-draft]: what is typed there is asked about before the dialog is closed, or the page left.
+  const draft = (root) => $$("form[data-draft] :is(input, textarea)", root).find((field) => field.value !== field.defaultValue);
+  async function leave(dialog) {
+    const typed = draft(dialog);
+    if (typed && !(await ask("Close without saving? What you typed is lost.", "Close", "Keep editing"))) return typed.focus();
+    typed?.form.reset();
+    dialog.close();
+  }
+  addEventListener("beforeunload", (e) => { if (draft(document)) e.preventDefault(); });
 
   // ------------------------------------------------------------------------------------------ 4 Questions
 
@@ -164,6 +172,7 @@
   document.addEventListener("htmx:error", (e) => {
     const poll = e.detail.ctx?.sourceElement?.querySelector("[data-lost]");
     if (poll) poll.hidden = false; // it asks again by itself, and the answer replaces this line
+    else if (e.detail.ctx?.sourceElement?.matches("#rows [hx-patch]")) return; // grid.js says so in the cell
     else if (e.detail.ctx) toast("Not saved. Check your connection and try again.", "bad");
     else console.error(e.detail.error); // a mistake of ours in an attribute, not a failed request
   });

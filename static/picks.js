@@ -20,6 +20,7 @@
 
   const chosen = new Map(); // value of the box -> what can be done to it (data-can)
   let everything = null; // the filter of which everything is picked, also what is on other pages
+  const spared = new Set(); // but for these, where the bar has a place for them
   let last = null; // the value that a Shift-click counts from
 
   // ------------------------------------------------------------------------------------------ Kept from page to page
@@ -44,17 +45,19 @@
 
   function show() {
     if (!bar()) return;
-    if (everything !== null && everything !== filter()) everything = null; // another filter finds others
+    if (everything !== null && everything !== filter()) forgetAll(); // another filter finds others
     const all = everything !== null, shown = boxes(), head = page();
     for (const box of shown) {
-      box.checked = all || chosen.has(box.value);
+      box.checked = all ? !spared.has(box.value) : chosen.has(box.value);
       if (chosen.has(box.value)) chosen.set(box.value, box.dataset.can ?? "");
       box.closest("tr[role=row]")?.setAttribute("aria-selected", String(box.checked));
     }
-    const ticked = shown.filter((box) => box.checked).length, count = all ? total() : chosen.size;
+    const ticked = shown.filter((box) => box.checked).length, count = all ? total() - spared.size : chosen.size;
     if (head) { head.checked = ticked > 0 && ticked === shown.length; head.indeterminate = ticked > 0 && !head.checked; }
     for (const input of $$("[data-picked=these]")) input.value = all ? "" : [...chosen.keys()].join(",");
     for (const input of $$("[data-picked=all]")) input.value = all ? "1" : "";
+    for (const input of $$("[data-picked=spared]")) input.value = [...spared].join(",");
+    $("#selected-count").textContent = bar().ariaBusy === "true" ? `Changing ${things(count)}` : `${things(count)} selected`;
     for (const part of $$("[data-selected]")) part.textContent = things(count);
     const counts = all && JSON.parse(head.dataset.counts ?? "{}");
     const able = (what) => all ? counts[what] : [...chosen.values()].filter((can) => can.split(" ").includes(what)).length;
@@ -69,10 +72,15 @@
     bar().hidden = count === 0;
     keep();
   }
+  function forgetAll() {
+    everything = null;
+    spared.clear();
+  }
   function clear() {
     const inside = bar()?.contains(document.activeElement);
     chosen.clear();
-    everything = last = null;
+    forgetAll();
+    last = null;
     show();
     if (inside) page()?.focus();
   }
@@ -80,11 +88,12 @@
   // ------------------------------------------------------------------------------------------ Picking
 
   function pick(box, wanted) {
-    if (wanted) chosen.set(box.value, box.dataset.can ?? "");
+    if (everything !== null) spared[wanted ? "delete" : "add"](box.value);
+    else if (wanted) chosen.set(box.value, box.dataset.can ?? "");
     else chosen.delete(box.value);
   }
   function pickTo(box, wanted, range) {
-    if (everything !== null) { everything = null; for (const other of boxes()) pick(other, true); }
+    if (everything !== null && !$("[data-picked=spared]")) { forgetAll(); for (const other of boxes()) pick(other, true); }
     const all = boxes(), from = all.findIndex((other) => other.value === last), to = all.indexOf(box);
     const these = range && from >= 0 ? all.slice(Math.min(from, to), Math.max(from, to) + 1) : [box];
     for (const other of these) pick(other, wanted);
@@ -92,7 +101,7 @@
     show();
   }
   function pickPage(wanted) {
-    everything = null;
+    forgetAll();
     for (const box of boxes()) pick(box, wanted);
     if (!wanted) chosen.clear();
     show();
@@ -108,6 +117,7 @@
   on("click", "#select-everything", pickEverything);
   on("click", "#selection-clear", clear);
   document.addEventListener("muster:unpick", clear); // from selection.js: what was picked is changed now
+  document.addEventListener("muster:changing", show); // or is being changed
   document.addEventListener("htmx:after:swap", () => {
     // What an answer took from the page is picked no more: what cannot be seen must not be changed, unless it is kept on purpose.
     if (bar() && !bar().dataset.kept && page()) for (const value of chosen.keys()) if (!boxes().some((box) => box.value === value)) chosen.delete(value);

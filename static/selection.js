@@ -9,6 +9,16 @@
       if (found) handler(e, found);
     });
 
+  // ------------------------------------------------------------------------------------------ Selected rows
+
+  const changes = (source) => source instanceof Element && !!source.closest("#selection, #selection-roles, #regroup");
+  function changing(is) {
+    $("#selection").ariaBusy = String(is);
+    document.dispatchEvent(new Event("muster:changing"));
+  }
+  document.addEventListener("htmx:before:request", (e) => { if (changes(e.detail.ctx.sourceElement)) changing(true); });
+  document.addEventListener("htmx:finally:request", (e) => { if (changes(e.detail.ctx.sourceElement)) changing(false); });
+
   // ------------------------------------------------------------------------------------------ Answers
 
   on("click", "[data-hides]", (_, button) => button.closest("[popover]")?.hidePopover());
@@ -16,11 +26,11 @@
     const source = e.target, { status } = e.detail.ctx.response ?? {};
     if (!(source instanceof Element) || !status || status >= 400) return;
     if (source.matches("[data-closes]")) { source.closest("dialog")?.close(); source.reset(); }
-    if (source.closest("#selection, #selection-roles, #regroup")) document.dispatchEvent(new Event("muster:unpick"));
+    if (changes(source)) document.dispatchEvent(new Event("muster:unpick"));
   });
 
   // A toast that offers to undo goes when the next step is told: it may be that very step which was undone by other means.
-  const STEP = /\/(undos|redos|fixes|changes|replacements|merger|retention)(\?|$)/;
+  const STEP = /\/(undos|redos|fixes|words|changes|replacements|merger|retention)(\?|$)/;
   const over = new WeakMap();
   document.addEventListener("htmx:before:request", (e) => {
     if (STEP.test(e.target.getAttribute?.("hx-post") ?? "")) over.set(e.target, $$(".toast:has([hx-post*='/undos'])"));

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-from flask import Flask, Response, current_app, flash, g, redirect, render_template, request, url_for
+from flask import Flask, Response, current_app, flash, g, redirect, render_template, request, session, url_for
 from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import BadRequest
 from werkzeug.wrappers import Response as BaseResponse
@@ -84,11 +84,20 @@ def check_permission() -> BaseResponse | None:
 
 
 def to_sign_in() -> BaseResponse:
-    """Signed out: a page goes to the sign-in and back again; a fragment tells htmx to go there."""
+    """Signed out: a page goes to the sign-in and back again; a fragment tells htmx to go there, and back to its page."""
     if is_fragment():
-        return Response(status=401, headers={"HX-Redirect": url_for("sessions.new")})
+        if "sid" not in session:  # otherwise the page says so by itself
+            flash("You were signed out. Sign in to go on.", "warn")
+        return Response(status=401, headers={"HX-Redirect": url_for("sessions.new", next=page_of_fragment())})
     here = request.full_path.rstrip("?") if request.method == "GET" else None
     return redirect(url_for("sessions.new", next=here), 303)
+
+
+def page_of_fragment() -> str | None:
+    """The path and query, below our own prefix, of the page that htmx asks from."""
+    here = urlsplit(request.headers.get("HX-Current-URL", ""))
+    path = here.path.removeprefix(request.script_root)
+    return safe_next(f"{path}?{here.query}" if here.query else path)
 
 
 def me() -> User:

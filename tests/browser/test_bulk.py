@@ -195,7 +195,7 @@ class TestSelection:
         toast(page, "130 rows removed")
         expect(page.get_by_text("Every row was removed")).to_be_visible()
         page.locator("#undo").click()
-        toast(page, "Undone: 130 rows removed")
+        toast(page, "Undone: removing 130 rows")
         expect(page.get_by_role("button", name="Send 130 invitations")).to_be_visible()
 
     def test_an_edit_of_one_cell_keeps_it(self, review):

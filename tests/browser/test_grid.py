@@ -364,7 +364,7 @@ class TestEdit:
         start(page)
         page.keyboard.type("later@northfield.example")
         press(page, "Tab")
-        expect(page.get_by_text("Not saved.")).to_be_visible()
+        expect(page.locator("#rows").get_by_text("Not saved.")).to_be_visible()
         page.context.set_offline(False)
         press(page, "ArrowLeft", "Enter", "Enter")
         heard(page, "Row 2: No problem.")

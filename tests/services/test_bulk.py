@@ -259,7 +259,7 @@ class TestSelected:
         bulk.set_role(batch.id, ids(batch, 2, 3), "Remote", admin)
         bulk.add_groups(batch.id, ids(batch, 2, 4), ["Exam Laptops"], admin)
         bulk.remove(batch.id, ids(batch, 2, 5), admin)
-        assert [history.undo(batch.id, admin).name for _ in range(3)] == ["2 rows removed", "Groups in 2 rows", "Role in 2 rows"]
+        assert [history.undo(batch.id, admin).name for _ in range(3)] == ["removing 2 rows", "Groups in 2 rows", "Role in 2 rows"]
         assert state(batch.id) == before
 
 
@@ -306,7 +306,7 @@ def test_a_row_added_is_empty_below_the_last_one_and_can_be_taken_back(admin, ch
     before = state(batch.id)
     added = rows.add(batch.id, admin).row
     assert (added.line, added.email, added.read_email, added.plan) == (3, "", "", Plan.ATTENTION)
-    assert history.undo(batch.id, admin).name == "row 3 added"
+    assert history.undo(batch.id, admin).name == "adding row 3"
     assert state(batch.id) == before
     change_settings(max_rows=1)
     with pytest.raises(Conflict, match="The limit is 1 row"):

@@ -164,12 +164,12 @@ def test_undoing_everything_gives_the_state_before_and_redoing_gives_it_back(adm
     for expected in reversed(states[:-1]):
         history.undo(batch_id, admin)
         assert state(batch_id) == expected
-    with pytest.raises(Conflict, match="nothing left to undo"):
+    with pytest.raises(Refused, match="nothing left to undo"):
         history.undo(batch_id, admin)
     for expected in states[1:]:
         history.redo(batch_id, admin)
         assert state(batch_id) == expected
-    with pytest.raises(Conflict, match="nothing left to redo"):
+    with pytest.raises(Refused, match="nothing left to redo"):
         history.redo(batch_id, admin)
     # The counts that are kept up are those that a count of the rows would give.
     fresh = db.session.get(Batch, batch_id)
@@ -243,7 +243,7 @@ class TestUndo:
         edit(batch, 2, "role", "Analyst", admin)
         version = db.session.get(Batch, batch.id).version
         history.undo(batch.id, admin, version)
-        with pytest.raises(Conflict, match="nothing left to undo"):
+        with pytest.raises(Refused, match="nothing left to undo"):
             history.undo(batch.id, admin, version)
 
     def test_a_new_edit_ends_what_can_be_redone(self, batch, admin):
@@ -252,7 +252,7 @@ class TestUndo:
         assert history.offered(db.session.get(Batch, batch.id), admin) == history.Offered(undo=False, redo=True)
         edit(batch, 3, "role", "Analyst", admin)
         assert history.offered(db.session.get(Batch, batch.id), admin) == history.Offered(undo=True, redo=False)
-        with pytest.raises(Conflict):
+        with pytest.raises(Refused):
             history.redo(batch.id, admin)
 
     def test_somebody_elses_edit_does_not(self, batch, admin):
@@ -284,11 +284,11 @@ class TestUndo:
     [
         ("role", "x", 1, 12, "Role in row 12", "changed Role in row 12"),
         ("groups", "x", 7, 2, "Groups in 7 rows", "changed Groups in 7 rows"),
-        ("removed", "removed", 1, 12, "row 12 removed", "removed row 12"),
-        ("removed", "", 1, 12, "row 12 put back", "put row 12 back"),
-        ("added", "added", 1, 12, "row 12 added", "added row 12"),
+        ("removed", "removed", 1, 12, "removing row 12", "removed row 12"),
+        ("removed", "", 1, 12, "putting row 12 back", "put row 12 back"),
+        ("added", "added", 1, 12, "adding row 12", "added row 12"),
         ("mode", "add", 0, None, "what happens to groups", "changed what happens to groups"),
-        (None, "", 2, 3, "Several cells in 2 rows", "changed several cells in 2 rows"),
+        (None, "", 2, 3, "several cells in 2 rows", "changed several cells in 2 rows"),
     ],
 )
 def test_a_step_in_words(field, after, count, line, name, told):

@@ -192,3 +192,33 @@ def test_columns_that_a_person_chose_hold_what_was_edited(admin, remember):
     db.session.execute(db.delete(BatchFile))
     db.session.commit()
     assert table(admin, batch) == whole, "also where what was chosen is forgotten"
+
+
+class TestUploadedAgain:
+    ODD = "Kennung,Job,Pool\nana@northfield.example,Analyst,Student Devices\nben@northfield.example,Analsyt,\n"
+
+    def test_columns_that_were_matched_once_need_no_matching(self, admin):
+        odd = staged(admin, self.ODD)
+        admin.post(f"/batches/{odd.id}/mapping", {"header_row": "1", "column-0": "email", "column-1": "role"})
+        data = admin.get(f"/batches/{odd.id}/rows.csv").data.decode("utf-8-sig")
+        again = staged(admin, data, name="again.csv")
+        assert again.state.value == "reviewing"
+        assert [(row.email, row.role) for row in rows_of(again)] == [
+            ("ana@northfield.example", "Analyst"),
+            ("ben@northfield.example", "Analsyt"),
+        ]
+        assert "Read as: downloaded from Muster before" in admin.get(f"/batches/{again.id}").page.text
+
+    def test_also_of_a_batch_that_was_sent_long_since(self, admin):
+        odd = staged(admin, self.ODD)
+        admin.post(
+            f"/batches/{odd.id}/mapping", {"header_row": "1", "column-0": "email", "column-1": "role", "column-2": "groups"}
+        )
+        data = admin.get(f"/batches/{odd.id}/rows.csv").data.decode("utf-8-sig")
+        admin.patch(f"/batches/{odd.id}", {"skip_errors": "true"}, htmx=True)
+        admin.post(f"/batches/{odd.id}/confirmation", {"version": db.session.get(Batch, odd.id).version})
+        again = staged(admin, data, name="again.csv")
+        assert [row.groups for row in rows_of(again)] == ["Student Devices", ""]
+
+    def test_a_file_that_only_looks_like_one_is_matched_by_a_person(self, admin):
+        assert staged(admin, "Kennung,Job,Status,Reason,Suggestion\nx@x.org,A,,,\n").state.value == "mapping"

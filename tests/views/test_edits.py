@@ -103,7 +103,7 @@ class TestUndo:
         answer = post(admin, batch, f"rows/{id}/removal")
         undo = next(b["hx-post"] for b in answer.page.all("button") if "/undos?" in b.get("hx-post", ""))
         answer = admin.post(undo, None, 200, htmx=True)
-        assert "Undone: row 2 removed" in answer.page.text
+        assert "Undone: removing row 2" in answer.page.text
         assert row_at(batch, 2).removed_at is None
 
     def test_without_the_script_it_goes_back_to_the_review(self, admin, batch):

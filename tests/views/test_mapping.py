@@ -11,7 +11,7 @@ from tests.files.writers import xlsx
 from tests.views.test_batches import rows_of, staged, upload
 from webapp.core.planning import Plan
 from webapp.db import db
-from webapp.models import Alias, AuditEvent, Batch, BatchFile, BatchState, HeaderMapping, RowEdit
+from webapp.models import Alias, AuditEvent, Batch, BatchFile, BatchState, HeaderMapping, Row, RowEdit
 from webapp.services import processing
 
 UNKNOWN = (
@@ -270,6 +270,55 @@ class TestChangingTheColumnsOfWhatIsUnderReview:
         admin.post(f"/batches/{batch.id}/confirmation", {"version": batch.version})
         assert db.session.get(BatchFile, batch.id) is None
         assert admin.get(f"/batches/{batch.id}/mapping", 303).location == f"/batches/{batch.id}"
+
+
+class TestOneRoleForAllRows:
+    """A file, or a paste, of nothing but e-mails."""
+
+    ONLY = "ana@northfield.example\nben@northfield.example\n"
+
+    @pytest.fixture
+    def batch(self, admin) -> Batch:
+        admin.post("/batches", {"pasted": self.ONLY})
+        return newest()
+
+    def test_is_offered_where_no_column_holds_one(self, admin, batch):
+        page = admin.get(f"/batches/{batch.id}").page
+        assert "Or one role for all rows" in page.text
+        assert page.all("button", id="continue", aria_disabled="true")
+        answer = admin.get(f"/batches/{batch.id}/mapping?header_row=0&column-0=email&role=Remote", htmx=True)
+        assert "Ready. 2 rows to review." in answer.page.text
+        assert not answer.page.all("button", id="continue", aria_disabled="true")
+        assert not answer.page.all("input", id="remember")
+
+    def test_is_written_into_all_as_one_step(self, admin, batch):
+        match(admin, batch, "email", header_row="0", role="Remote")
+        assert [(row.role, row.read_role, row.plan) for row in rows_of(batch)] == [("Remote", "", Plan.INVITE)] * 2
+        admin.post(f"/batches/{batch.id}/undos", status=200, htmx=True)
+        assert [row.role for row in rows_of(batch)] == ["", ""]
+
+    def test_must_be_one_that_one_may_grant(self, admin, batch):
+        for role in ("Owner", "Nobody"):
+            match(admin, batch, "email", header_row="0", role=role, status=422)
+        match(admin, batch, "email", header_row="0", status=422)
+        assert db.session.get(Batch, batch.id).state is BatchState.MAPPING
+
+    def test_is_not_taken_where_a_column_holds_the_roles(self, admin):
+        batch = staged(admin, UNKNOWN)
+        match(admin, batch, "ignore", "email", "groups", "role", role="Remote")
+        assert [row.role for row in rows_of(batch)] == ["1", "2"]
+
+    def test_is_in_every_part_of_a_long_file(self, admin, change_settings):
+        change_settings(max_rows=1)
+        admin.post("/batches", {"pasted": self.ONLY})
+        match(admin, newest(), "email", header_row="0", role="Remote", split="yes")
+        assert list(db.session.scalars(db.select(Row.role))) == ["Remote", "Remote"]
+
+    def test_the_file_can_be_replaced(self, admin, batch):
+        match(admin, batch, "email", header_row="0", role="Remote")
+        more = {"file": (io.BytesIO(f"{self.ONLY}eva@northfield.example\n".encode()), "more.csv")}
+        admin.post(f"/batches/{batch.id}/file", more)
+        assert sorted((row.email[:3], row.role) for row in rows_of(batch)) == [("ana", "Remote"), ("ben", "Remote"), ("eva", "")]
 
 
 class TestWorkbooks:
@@ -731,3 +780,26 @@ def test_an_invitation_made_meanwhile_is_seen_after_matching(admin):
     make_invitation("ana@northfield.example", groups=("Student Devices",))
     match(admin, batch, "email", "role", "groups")
     assert [row.plan for row in rows_of(batch)] == [Plan.UNCHANGED, Plan.INVITE]
+
+
+def test_words_that_were_remembered_are_told_in_the_banner(admin):
+    batch = staged(admin, "Email,Role,Groups\nana@x.org,Lehrer,Kollegium\n")
+    for field, word, meant in (("role", "Lehrer", "Analyst"), ("groups", "Kollegium", "Teacher Laptops")):
+        form = {"field": field, "word": word, "meant": meant, "remember": "yes"}
+        admin.post(f"/batches/{batch.id}/words", form)
+    again = staged(admin, "Email,Role,Groups\neva@x.org,lehrer,Kollegium\nben@x.org,Lehrer,\n", name="next.csv")
+    facts = admin.get(f"/batches/{again.id}").page.text
+    assert "“lehrer” read as Analyst in 2 rows, “Kollegium” read as Teacher Laptops in 1 row" in facts
+
+
+def test_a_paste_is_still_called_one_after_its_columns_were_matched(admin):
+    admin.post("/batches", {"pasted": "Kennung\tJob\nana@x.org\tAnalyst\n"})
+    batch = newest()
+    match(admin, batch, "email", "role")
+    assert "Read as: pasted, tab-separated" in admin.get(f"/batches/{batch.id}").page.text
+
+
+def test_the_number_of_rows_follows_the_header_that_is_chosen(admin):
+    batch = staged(admin, UNKNOWN)
+    answer = admin.get(f"/batches/{batch.id}/mapping?header_row=0", htmx=True)
+    assert "#mapping-rows" in [partial["hx-target"] for partial in answer.page.all("hx-partial")]

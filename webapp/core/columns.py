@@ -111,12 +111,12 @@ def match(header: Sequence[str]) -> Mapping:
     return _mapping(columns, header)
 
 
-def mapping(columns: dict[Field, int], header: Sequence[str]) -> Mapping:
+def mapping(columns: dict[Field, int], header: Sequence[str], required: Sequence[Field] = REQUIRED) -> Mapping:
     """The mapping that a person chose: for each field the place of its column in the header.
 
     Raises UnmatchedColumns where a required field has no column, or a column is chosen twice or is not there.
     """
-    for field in REQUIRED:
+    for field in required:
         if field not in columns:
             raise UnmatchedColumns(f"No column is chosen for the {_HELD[field]}.", "Choose one and go on.")
     chosen: dict[int, Field] = {}
@@ -194,8 +194,8 @@ def extract(table: Table, mapping: Mapping) -> Extract:
 
     Raises UnreadableFile where those were the only rows.
     """
-    email, role = mapping.columns[Field.EMAIL], mapping.columns[Field.ROLE]
-    groups = mapping.columns.get(Field.GROUPS)
+    email = mapping.columns[Field.EMAIL]
+    role, groups = mapping.columns.get(Field.ROLE), mapping.columns.get(Field.GROUPS)
     nameless = [place for place, name in enumerate(table.header) if not name and place not in mapping.columns.values()]
     beyond = len(table.header) if groups is None or not mapping.overflow else groups + 1
     cells: list[Cells] = []
@@ -213,7 +213,7 @@ def extract(table: Table, mapping: Mapping) -> Extract:
             overflowed += 1
         elif extra or any(map(line.cell, nameless)):
             unnamed += 1
-        cells.append(Cells(line.number, address, line.cell(role), names))
+        cells.append(Cells(line.number, address, "" if role is None else line.cell(role), names))
     if not cells:
         raise UnreadableFile(
             "This file holds only the example rows of the template.",

@@ -40,6 +40,8 @@ class Sort(StrEnum):
     EMAIL_DOWN = "-email"
     ROLE = "role"
     ROLE_DOWN = "-role"
+    GROUPS = "groups"
+    GROUPS_DOWN = "-groups"
     PLAN = "plan"
     PLAN_DOWN = "-plan"
 
@@ -133,6 +135,7 @@ class Find:
             "line": lambda row: 0,
             "email": lambda row: row.email.lower(),
             "role": lambda row: row.role.lower(),
+            "groups": lambda row: row.groups.lower(),
             "plan": lambda row: PLANS_IN_ORDER.index(row.plan),
         }
         if self.sort == Sort.LINE_DOWN:

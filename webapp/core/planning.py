@@ -251,6 +251,8 @@ def _can_merge(row: Candidate, other: Candidate) -> bool:
 
 
 def _beside(step: Step, row: Candidate, other: Candidate) -> Step:
+    if step.twin is not None:  # of several, the one that the row's sentence names
+        return step
     return replace(step, twin=other.line, twin_part=other.part if other.part != row.part else None)
 
 

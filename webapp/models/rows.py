@@ -86,6 +86,11 @@ class Row(Model):
             return f"Same email as row {self.step.get('twin')}{f' of part {part}' if part else ''}"
         return " ".join(issue["text"] for issue in self.issues)
 
+    @property
+    def is_edited(self) -> bool:
+        """Whether a cell is no longer what was read; so too a row that was added by hand and filled in."""
+        return (self.email, self.role, self.groups) != (self.read_email, self.read_role, self.read_groups)
+
     def issues_of(self, field: str) -> list[dict[str, Any]]:
         return [issue for issue in self.issues if issue["field"] == field]
 

@@ -58,10 +58,12 @@ class EmailCell(_Cell[Address]):
         if not text or " " in text or "@" in local or (at and not local):
             return Issue("email", sentence, "email")
         known = self.registry.known_domains
-        nearby = nearest_domain(domain, known) if at else (known[0] if known else None)
-        if not nearby:
+        nearby = nearest_domain(domain, known) if at else next(filter(text.lower().endswith, known), known[0] if known else None)
+        if not at:  # dan.northfield.example has the domain already
+            local = text[: -len(nearby)].rstrip(".") if nearby and text.lower().endswith(nearby) else text
+        if not nearby or not local:
             return Issue("email", sentence, "email")
-        return Issue("email", sentence, "email", f"{local if at else text}@{nearby}", "", f"@{nearby}")
+        return Issue("email", sentence, "email", f"{local}@{nearby}", "", f"@{nearby}")
 
 
 class RoleCell(_Cell[RoleEntry]):

@@ -209,13 +209,27 @@ def _follow_directory(batch: Batch) -> list[Row]:
     return changed
 
 
-def refresh_if_stale(batch_id: int) -> None:
-    """After a page was shown from plans made on the fly: store them, so that the next page need not."""
+def refresh_if_stale(batch_id: int, by_id: int | None = None) -> None:
+    """After a page was shown from plans made on the fly: store them, so that the next page need not. by_id: who looked."""
     begin_write()
     batch = locked(batch_id)
-    if batch.state is BatchState.REVIEWING and plans.are_stale(batch):
+    by = db.session.get_one(User, by_id) if by_id else batch.planned_for
+    if batch.state is BatchState.REVIEWING and (plans.are_stale(batch) or not _are_for(batch, by)):
+        batch.planned_for = by
         _follow_directory(batch)
     db.session.commit()
+
+
+def _are_for(batch: Batch, by: User) -> bool:
+    """Whether the stored plans are what this person's confirming would do: made for them, or for somebody who may do
+    the same, where neither is among the rows."""
+    other = batch.planned_for
+    if other.id == by.id:
+        return True
+    if other.role.rank != by.role.rank or other.email_key.rpartition("@")[2] != by.email_key.rpartition("@")[2]:
+        return False
+    own = Row.batch_id == batch.id, Row.email_key.in_([other.email_key, by.email_key])
+    return db.session.scalar(select(Row.id).where(*own).limit(1)) is None
 
 
 # Confirm, discard
@@ -247,11 +261,13 @@ def confirm(batch_id: int, version: int, by: User, *, proven: bool = False) -> b
     if others := _edits_by_others(batch, version, by):
         db.session.rollback()
         raise Changed(f"{nothing} {others} Look at the rows again, then {then}.")
-    if plans.are_stale(batch) or batch.planned_for_id != by.id:
+    is_stale, whose = plans.are_stale(batch), batch.planned_for
+    if is_stale or not _are_for(batch, by):
         batch.planned_for = by
         if changed := _follow_directory(batch):
+            told = _what_moved(batch, changed, None if is_stale else whose)
             db.session.commit()
-            raise Changed(f"{nothing} {_what_moved(batch, changed)} Look again, then {then}.")
+            raise Changed(f"{nothing} {told} Look again, then {then}.")
     if batch.moved_version > version:
         db.session.rollback()
         raise Changed(f"{nothing} What would happen has changed since this page was loaded. Look again, then {then}.")
@@ -262,7 +278,8 @@ def confirm(batch_id: int, version: int, by: User, *, proven: bool = False) -> b
         db.session.commit()
         needing = batch.counts[Plan.ATTENTION]
         verb = "needs" if needing == 1 else "need"
-        raise Changed(f"Nothing was sent. {plural(needing, 'row')} {verb} attention: fix them, or tick “Skip them”.")
+        them = "it" if needing == 1 else "them"
+        raise Changed(f"Nothing was sent. {plural(needing, 'row')} {verb} attention: fix {them}, or tick “Skip them”.")
     if (admins := batch.counts.get("admin", 0)) and not proven:
         db.session.commit()
         raise Unproven(f"Type your password: {plural(admins, 'person')} {'becomes' if admins == 1 else 'become'} Admin.")
@@ -292,8 +309,8 @@ def _edits_by_others(batch: Batch, version: int, by: User) -> str:
 
 _DID = {
     "mode": "changed what happens to groups",
-    "change_roles": "changed “Also change roles of existing users”",
-    "skip_errors": "changed “Skip them”",
+    "change_roles": "changed the tick “Also change roles of existing users”",
+    "skip_errors": "changed the tick “Skip them”",
     "valid_days": "changed how long the links work",
     "message": "changed the personal message",
 }
@@ -307,10 +324,12 @@ def _did(field: str, line: int | None, after: str) -> str:
     return _DID.get(field, f"changed {field.capitalize()} in row {line}")
 
 
-def _what_moved(batch: Batch, rows: Sequence[Row]) -> str:
+def _what_moved(batch: Batch, rows: Sequence[Row], whose: User | None) -> str:
+    """whose: for whom the rows were planned before, where nothing else has moved."""
     lines = ", ".join(str(row.line) for row in rows[:5]) + (" …" if len(rows) > 5 else "")
     what = "another part, people, groups or roles" if batch.parts > 1 else "people, groups or roles"
-    return f"What would happen has changed in {plural(len(rows), 'row')} ({lines}), because {what} changed."
+    why = f"it was planned for {whose.name} and is now for you" if whose else f"{what} changed"
+    return f"What would happen has changed in {plural(len(rows), 'row')} ({lines}), because {why}."
 
 
 def discard(batch_id: int, by: User) -> Batch:
@@ -345,14 +364,16 @@ def found(batch_id: int) -> Batch:
     return batch
 
 
-def review(batch: Batch, find: Find = EVERYTHING) -> tuple[Page[Row], bool]:
+def review(batch: Batch, find: Find = EVERYTHING, by: User | None = None) -> tuple[Page[Row], bool]:
     """A page of the review, and whether it was made from plans newer than the stored ones.
 
-    Where the directory has moved, the plans are made on the fly, for this answer alone: a GET does not write.
+    Where the directory has moved, or `by`, who looks and may confirm, is another than they were made for, the plans are
+    made on the fly, for this answer alone: a GET does not write.
     """
-    if not plans.are_stale(batch):
+    by = by or batch.planned_for
+    if not plans.are_stale(batch) and _are_for(batch, by):
         return finding.page(batch, find, PAGE), False
-    found = find.sorted(row for row in _planned_anew(batch) if find.has(row))
+    found = find.sorted(row for row in _planned_anew(batch, by) if find.has(row))
     number = page_of(find.page, len(found), PAGE)
     return Page(found[(number - 1) * PAGE : number * PAGE], number, len(found), PAGE), True
 
@@ -361,13 +382,13 @@ def all_of(batch: Batch, find: Find = EVERYTHING) -> Iterable[Row]:
     """All rows that the review shows on all its pages, for a download; as `review` makes them."""
     if batch.state is not BatchState.REVIEWING or not plans.are_stale(batch):
         return finding.each(batch, find)
-    return find.sorted(row for row in _planned_anew(batch) if find.has(row))
+    return find.sorted(row for row in _planned_anew(batch, batch.planned_for) if find.has(row))
 
 
-def _planned_anew(batch: Batch) -> list[Row]:
+def _planned_anew(batch: Batch, by: User) -> list[Row]:
     """The standing rows and the batch's counts as they would be, were the plans made now; nothing of it is stored."""
     rows = plans.standing_rows(batch, as_read=True)
-    judgements = plans.judged_again(batch, rows)
+    judgements = plans.judged_again(batch, rows, by)
     moved = plans.stale(rows, judgements)
     db.session.expunge(batch)  # what is changed from here on is for the eye, and must not be flushed
     plans.count(batch, map(plans.counted, rows), -1)
@@ -378,6 +399,7 @@ def _planned_anew(batch: Batch) -> list[Row]:
     plans.count(batch, map(plans.counted, rows), +1)
     if moved:
         batch.version += 1  # as storing them will make it
+    batch.planned_for = by
     return rows
 
 

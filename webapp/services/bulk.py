@@ -27,7 +27,7 @@ Columns = TypeVarTuple("Columns")
 
 OFFERS = 20
 """Fixes on one page; the commonest first."""
-NAMED = 10
+NAMED = 5
 """An offer for so many rows, or fewer, names them; for more, what would change is listed before it is done."""
 EXAMPLES = 10
 """Rows shown as what a replacement would do."""
@@ -75,7 +75,7 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """Rows that were selected: by their ids, or all that `find` finds."""
+    """Rows that were selected: by their ids, or all that `find` finds but for these."""
 
     ids: frozenset[int] = frozenset()
     find: Find | None = None
@@ -399,7 +399,7 @@ def _rows(batch: Batch, chosen: Chosen) -> list[Row]:
     if chosen.find is not None:
         if chosen.find.is_on and plans.are_stale(batch):
             batches.refresh(batch)  # the page filtered by plans made on the fly: so does this
-        rows = list(finding.each(batch, chosen.find))
+        rows = [row for row in finding.each(batch, chosen.find) if row.id not in chosen.ids]
     else:
         rows = _by_id(batch, sorted(chosen.ids)[:CHOSEN])
     if not rows:

@@ -12,11 +12,16 @@ from webapp.core.fields import REQUIRED, Field
 from webapp.core.finding import Find
 from webapp.core.planning import Plan
 from webapp.db import db
-from webapp.models import Batch, BatchFile, Row
+from webapp.models import Batch, BatchFile, BatchState, Row
 from webapp.services import aliases, batches
 
 SAID = ("Status", "Reason", "Suggestion")
 """The columns that Muster adds; a file that ends with them already, as one of ours, gets them no second time."""
+
+RECENT = 50
+"""Uploads that are asked whether a file was downloaded from them."""
+
+_SEEN = (BatchState.REVIEWING, *batches.AT_WORK, BatchState.FINISHED, BatchState.CANCELLED)
 
 SAMPLE = 50
 """Rows that are asked which column holds what."""
@@ -40,15 +45,39 @@ def rows(batch: Batch, find: Find) -> tuple[Sequence[str], Iterator[Sequence[str
 
     What was edited stands in place of what was read. A row that was added by hand has only its e-mail, role and groups.
     """
-    header = list(batch.header)
-    if tuple(header[-len(SAID) :]) == SAID:
-        del header[-len(SAID) :]
+    header, places = _shape(batch)
+    return (*header, *SAID), (_line(batch, row, places, len(header)) for row in batches.all_of(batch, find))
+
+
+def columns_of(header: Sequence[str]) -> dict[Field, int] | None:
+    """Which column holds what in a file with this header that was downloaded here; None: it was not, or too long ago."""
+    if not is_ours(header):
+        return None
+    bare = list(header[: -len(SAID)])
+    for batch in db.session.scalars(select(Batch).where(Batch.state.in_(_SEEN)).order_by(Batch.id.desc()).limit(RECENT)):
+        if batch.header and bare[: len(_bare(batch.header))] == _bare(batch.header) and (found := _shape(batch))[0] == bare:
+            return found[1]
+    return None
+
+
+def is_ours(header: Sequence[str]) -> bool:
+    """Whether a file with this header was downloaded from a review or a report here."""
+    return tuple(header[-len(SAID) :]) == SAID
+
+
+def _bare(header: Sequence[str]) -> list[str]:
+    return list(header[: -len(SAID)] if is_ours(header) else header)
+
+
+def _shape(batch: Batch) -> tuple[list[str], dict[Field, int]]:
+    """The columns of the batch's download but for SAID, and which of them holds what."""
+    header = _bare(batch.header)
     places = _places(batch, header)
     for field in Field:
         if field not in places and (field in REQUIRED or _has_groups(batch)):  # so that nothing typed here is lost
             places[field] = len(header)
             header.append(field.heading)
-    return (*header, *SAID), (_line(batch, row, places, len(header)) for row in batches.all_of(batch, find))
+    return header, places
 
 
 def _places(batch: Batch, header: Sequence[str]) -> dict[Field, int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import select
@@ -23,9 +23,14 @@ def row_of(batch: Batch) -> Row | None:
     return db.session.scalar(standing.where(Row.plan == Plan.INVITE)) or db.session.scalar(standing)
 
 
-def email(batch: Batch, row: Row, by: User) -> Email:
-    """What this row's person would get if `by` confirmed, but for the link, which leads nowhere."""
+def email(batch: Batch, row: Row, by: User, typed: Mapping[str, Any] | None = None) -> Email:
+    """What this row's person would get if `by` confirmed, but for the link, which leads nowhere.
+
+    typed: valid_days and message that are not stored yet.
+    """
     values = _values(batch, row, by.name, directory.registry())
+    if typed:
+        values |= {"expires_days": typed["valid_days"], "message": typed["message"]}
     return emails.invitation(**values, to=row.email, link=f"{directory.settings().public_url}/invitations/…")
 
 

@@ -47,6 +47,23 @@ def each(batch: Batch, find: Find) -> Iterator[Row]:
             yield row
 
 
+def problem(batch: Batch, find: Find, size: int, start: int | None, *, back: bool = False) -> tuple[int, Row] | None:
+    """The next row that needs attention, after (back: before) the row whose id is `start`, and the number of its page.
+
+    From the end it goes on at the other end; `start` None, or not there, begins at one. One query of ids, one of the row.
+    """
+    cells = (Row.email, Row.role, Row.groups) if find.text else ()
+    asked = db.session.execute(_ordered(select(Row.id, Row.plan, *cells), batch, find))
+    found = [(id, plan) for id, plan, *texts in asked if find.says(*texts)]
+    places = [place for place, (_, plan) in enumerate(found) if plan is Plan.ATTENTION]
+    if not places:
+        return None
+    here = next((place for place, (id, _) in enumerate(found) if id == start), len(found) if back else -1)
+    beyond = [place for place in places if (place < here if back else place > here)] or places
+    place = beyond[-1 if back else 0]
+    return place // size + 1, db.session.get_one(Row, found[place][0])
+
+
 def _counted(batch: Batch, find: Find) -> int:
     """How many rows there are without regard to text: from the batch's own counts wherever these tell."""
     asked = {name for name in ("plan", "problem", "mark") if getattr(find, name)}
@@ -77,7 +94,7 @@ def _ordered(query: Select[*Columns], batch: Batch, find: Find) -> Select[*Colum
     if find.sort == Sort.LINE_DOWN:
         return query.order_by(Row.line.desc())
     plans = case({plan: place for place, plan in enumerate(PLANS_IN_ORDER)}, value=Row.plan, else_=len(PLANS_IN_ORDER))
-    keys: dict[str, Any] = {"email": func.lower(Row.email), "role": func.lower(Row.role), "plan": plans}
+    keys: dict[str, Any] = {name: func.lower(getattr(Row, name)) for name in ("email", "role", "groups")} | {"plan": plans}
     key = keys.get(find.sort.column)
     if key is None:
         return query.order_by(Row.line)

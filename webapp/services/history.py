@@ -11,7 +11,7 @@ from datetime import datetime
 
 from sqlalchemy import Integer, cast, func, select, update
 
-from webapp.core.errors import Conflict
+from webapp.core.errors import Conflict, Refused
 from webapp.core.words import plural
 from webapp.db import db
 from webapp.models import Batch, EditState, Row, RowEdit, User
@@ -23,8 +23,8 @@ RECENT = 10
 
 _OPTIONS = {
     "mode": "what happens to groups",
-    "change_roles": "“Also change roles of existing users”",
-    "skip_errors": "“Skip them”",
+    "change_roles": "the tick “Also change roles of existing users”",
+    "skip_errors": "the tick “Skip them”",
     "message": "the personal message",
     "valid_days": "how long the links work",
 }
@@ -61,13 +61,13 @@ class Step:
 
 
 def named(field: str | None, after: str, rows: int, line: int | None) -> str:
-    """A step in words: "Role in row 12", "7 rows removed". field: None where it changed several columns."""
+    """A step in words: "Role in row 12", "removing 7 rows". field: None where it changed several columns."""
     where = f"row {line}" if rows == 1 else plural(rows, "row")
     if rows == 0:
         return _OPTIONS.get(field or "", "several options")
     if field in ("removed", "added"):
-        return f"{where} {field if after else 'put back'}"
-    return f"{field.capitalize() if field else 'Several cells'} in {where}"
+        return f"{'removing' if field == 'removed' else 'adding'} {where}" if after else f"putting {where} back"
+    return f"{field.capitalize() if field else 'several cells'} in {where}"
 
 
 def told(field: str | None, after: str, rows: int, line: int | None) -> str:
@@ -79,10 +79,19 @@ def told(field: str | None, after: str, rows: int, line: int | None) -> str:
     return f"changed {name if field else name[:1].lower() + name[1:]}"
 
 
-def offered(batch: Batch, by: User) -> Offered:
-    """A question of the buttons; one query."""
+class Overtaken(Conflict):
+    """A cell of the step was changed since; nothing was undone. version: the step's, so that the one before it can be."""
+
+    def __init__(self, sentence: str, version: int) -> None:
+        super().__init__(sentence)
+        self.version = version
+
+
+def offered(batch: Batch, by: User, before: int | None = None) -> Offered:
+    """A question of the buttons; one query. before: only steps before this version are left to undo."""
     own = (RowEdit.batch_id == batch.id, RowEdit.user_id == by.id, RowEdit.state == EditState.DONE)
-    undo = select(RowEdit.id).where(*own, RowEdit.field.not_in(MARKERS)).exists()
+    left = () if before is None else (RowEdit.version < before,)
+    undo = select(RowEdit.id).where(*own, RowEdit.field.not_in(MARKERS), *left).exists()
     redo = select(RowEdit.id).where(*own, RowEdit.field == UNDONE).exists()
     can_undo, can_redo = db.session.execute(select(undo, redo)).one()
     return Offered(can_undo, can_redo)
@@ -109,24 +118,27 @@ def recent(batch: Batch) -> list[Step]:
         .limit(RECENT)
     )
     return [
-        Step(version, who, told(first if first == last else None, after, rows, line), at)
+        Step(version, who, told(first if first in (last, "added") else None, after, rows, line), at)
         for version, who, first, last, after, rows, line, at in db.session.execute(query)
     ]
 
 
-def undo(batch_id: int, by: User, version: int | None = None) -> Done:
-    """Take back one's own last step, or the named one, whoever made it.
+def undo(batch_id: int, by: User, version: int | None = None, before: int | None = None) -> Done:
+    """Take back one's own last step, of those before a version where one is given; or the named one, whoever made it.
 
-    Raises Conflict, and changes nothing, where somebody changed one of its cells since.
+    Raises Overtaken, and changes nothing, where somebody changed one of its cells since.
     """
 
     def prepare(batch: Batch) -> _Move:
-        wanted = version or _last_of(batch, by)
+        wanted = version or _last_of(batch, by, before)
         changes = _changes(batch, wanted, EditState.DONE) if wanted else []
         if not changes or wanted is None:
-            raise Conflict("There is nothing left to undo.")
+            raise Refused("There is nothing left to undo.")
         backwards = [Change(c.row, c.field, before=c.after, after=c.before) for c in reversed(changes)]
-        return _prepared(batch, wanted, backwards, _name(changes), UNDONE)
+        try:
+            return _prepared(batch, wanted, backwards, _name(changes), UNDONE)
+        except Conflict as conflict:
+            raise Overtaken(str(conflict), wanted) from conflict
 
     batch, move = batches.begun(batch_id, prepare)
     return _moved(batch, by, move)
@@ -139,16 +151,18 @@ def redo(batch_id: int, by: User) -> Done:
         wanted = _undone_by(batch, by)
         changes = _changes(batch, wanted, EditState.UNDONE) if wanted else []
         if not changes or wanted is None:
-            raise Conflict("There is nothing left to redo.")
+            raise Refused("There is nothing left to redo.")
         return _prepared(batch, wanted, changes, _name(changes), REDONE)
 
     batch, move = batches.begun(batch_id, prepare)
     return _moved(batch, by, move)
 
 
-def _last_of(batch: Batch, by: User) -> int | None:
-    """The version of this person's last step that stands."""
-    own = (RowEdit.batch_id == batch.id, RowEdit.user_id == by.id, RowEdit.state == EditState.DONE)
+def _last_of(batch: Batch, by: User, before: int | None) -> int | None:
+    """The version of this person's last step that stands, or of the last one before that version."""
+    own = [RowEdit.batch_id == batch.id, RowEdit.user_id == by.id, RowEdit.state == EditState.DONE]
+    if before is not None:
+        own.append(RowEdit.version < before)
     return db.session.scalar(select(func.max(RowEdit.version)).where(*own, RowEdit.field.not_in(MARKERS)))
 
 
@@ -263,5 +277,5 @@ def _overtaken(batch: Batch, change: Change, *, gone: bool) -> str:
 def _name(changes: Sequence[Change]) -> str:
     fields = {change.field for change in changes}
     lines = {change.row.line for change in changes if change.row}
-    field = fields.pop() if len(fields) == 1 else None
+    field = "added" if "added" in fields else fields.pop() if len(fields) == 1 else None
     return named(field, changes[0].after, len(lines), min(lines, default=None))

@@ -12,6 +12,7 @@ from webapp.core import columns, tables
 from webapp.core.directory import ALL_GROUPS, Registry, fold
 from webapp.core.errors import Conflict, Refused
 from webapp.core.fields import REQUIRED, Field
+from webapp.core.finding import EVERYTHING
 from webapp.core.planning import Plan
 from webapp.core.suggestions import nearest
 from webapp.core.tables import Line, Sheet, Table, UnreadableFile
@@ -33,11 +34,15 @@ CELLS = 2000
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What a person says of a file. columns: place -> field of those that are used; None: not asked yet."""
+    """What a person says of a file. columns: place -> field of those that are used; None: not asked yet.
+
+    role: the one of all rows, where no column holds it.
+    """
 
     sheet: str | None = None
     header_row: int | None = None
     columns: Mapping[int, Field] | None = None
+    role: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +73,7 @@ class Matching:
     rows: int = 0
     preview: Sequence[Mapping[Field, str]] = ()
     missing: Sequence[Field] = ()
+    role: str = ""
     doubled: Sequence[Field] = ()
     refusal: UnreadableFile | None = None
 
@@ -75,11 +81,16 @@ class Matching:
     def unplaced(self) -> list[Field]:
         """Missing fields that no column looks like."""
         offered = {column.wanted for column in self.columns}
-        return [field for field in self.missing if field not in offered]
+        return [field for field in self.to_choose if field not in offered]
 
     @property
     def is_complete(self) -> bool:
-        return not (self.refusal or self.missing or self.doubled)
+        return not (self.refusal or self.to_choose or self.doubled)
+
+    @property
+    def to_choose(self) -> Sequence[Field]:
+        """Those that are missing and that nothing else was said of."""
+        return [field for field in self.missing if not (field is Field.ROLE and self.role)]
 
 
 def matching(batch: Batch, choice: Choice) -> Matching:
@@ -105,13 +116,16 @@ def matching(batch: Batch, choice: Choice) -> Matching:
     held = Counter(column.field for column in found if column.field)
     doubled = [each for each in Field if held[each] > 1]
     missing = [each for each in REQUIRED if each not in held]
+    role = choice.role if Field.ROLE not in held else ""
+    wanted = [each for each in missing if not (each is Field.ROLE and role)]
     return replace(
         shown,
         header_row=table.header_row,
-        columns=[replace(column, is_doubled=column.field in doubled) for column in _with_wanted(table, found, missing)],
+        columns=[replace(column, is_doubled=column.field in doubled) for column in _with_wanted(table, found, wanted)],
         rows=len(table.lines),
         preview=_preview(table, found),
         missing=missing,
+        role=role,
         doubled=doubled,
     )
 
@@ -159,10 +173,16 @@ def choose(
 
     remember: from now on for every file with this header; else what was remembered for it is forgotten.
     version: the batch's version that the page showed; edits made since are not thrown away unseen.
+    A role for all rows is written into them as a step of its own, which can be undone.
     Raises UnmatchedColumns where fields are missing, UnreadableFile, TooLong unless split, and Conflict.
     """
     batch = batches.found(batch_id)
     held = _by_field(choice.columns or {})
+    role = choice.role if Field.ROLE not in held else ""
+    if role:
+        _official("role", role, directory.registry(), by)
+    elif Field.ROLE not in held:
+        raise columns.UnmatchedColumns("No column is chosen for the roles.", "Choose one, or one role for all rows, and go on.")
     source = replace(uploads.kept(batch), sheet=choice.sheet, header_row=choice.header_row, columns=held)
     reading = uploads.read(source)
     plan = uploads.planned(batch, reading, by, split)
@@ -181,11 +201,13 @@ def choose(
     else:
         uploads.keep(batch, source)
     header = reading.table.header
-    if reading.table.header_row:
+    if reading.table.header_row and not role:
         (aliases.remember_columns(header, held, batch, by) if remember else aliases.forget_columns(header, batch, by))
     named = {name.heading: columns.name_of(header, place) for name, place in held.items()}
     audit.record(by, AuditAction.BATCH_MATCHED, batch, columns=named, rows=sum(map(len, plan.parts)))
     db.session.commit()
+    for each in (uploads.parts_of(batch) or [batch]) if role else ():
+        bulk.set_role(each.id, bulk.Chosen(find=EVERYTHING), role, by)
     return batch
 
 

@@ -41,7 +41,7 @@ def found(batch_id: int, row_id: int) -> Row:
 
 
 def edit(batch_id: int, row_id: int, field: str, value: str, seen: str | None, by: User) -> Edit:
-    """Set one cell, judge its row and its twins anew, all in one commit.
+    """Set one cell, judge its row and its twins anew, all in one commit. Raises Gone where the row was removed.
 
     seen: the value that the cell had when the person began; where somebody else changed it since, theirs is kept
     and told, nothing is stored. One's own earlier edit is never in one's own way.
@@ -69,7 +69,7 @@ def edit(batch_id: int, row_id: int, field: str, value: str, seen: str | None, b
 
 
 def remove(batch_id: int, row_id: int, by: User) -> Edit:
-    """Take a row out of the batch; the next with its e-mail takes its place at once."""
+    """Take a row out of the batch; the next with its e-mail takes its place at once. Raises Gone where somebody did."""
     begin_write()
     batch = batches.under_review(batch_id, any_kind=True)
     row = _standing(batch_id, row_id)
@@ -110,10 +110,19 @@ def add(batch_id: int, by: User) -> Edit:
     return Edit(batch, row, "added", twins)
 
 
+class Gone(Conflict):
+    """The row was removed meanwhile; nothing was changed."""
+
+    def __init__(self, row: Row) -> None:
+        super().__init__(f"Row {row.line} was removed in the meantime. Put it back, then repeat your edit.")
+        self.batch_id, self.row_id = row.batch_id, row.id
+
+
 def _standing(batch_id: int, row_id: int) -> Row:
     row = found(batch_id, row_id)
     if row.removed_at is not None:
-        raise Conflict(f"Row {row.line} was removed in the meantime.")
+        db.session.rollback()
+        raise Gone(row)
     return row
 
 

@@ -8,15 +8,17 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
-from collections import defaultdict, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from dataclasses import replace as with_values
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, case, delete, exists, func, insert, or_, select, update
 
 from webapp.core import columns, tables, workbooks
+from webapp.core.directory import fold
 from webapp.core.errors import Conflict
 from webapp.core.fields import Field
 from webapp.core.planning import Mode
@@ -24,12 +26,14 @@ from webapp.core.tables import Table, UnreadableFile
 from webapp.core.words import plural
 from webapp.db import begin_write, db, utcnow
 from webapp.models import Batch, BatchFile, BatchKind, BatchState, Row, RowEdit, User
-from webapp.schemas.rows import FIELDS
-from webapp.services import aliases, audit, batches, directory, plans
+from webapp.schemas.rows import FIELDS, split_groups
+from webapp.services import aliases, audit, batches, directory, downloads, plans
 from webapp.services.audit import AuditAction
 
 PASTED = "Pasted table"
 """The name of a batch whose rows were pasted."""
+TOLD = 3
+"""Remembered words that are named; of others, how many."""
 MOST_PARTS = 100
 """Uploads that one file is split into at most: nobody reviews more one after another."""
 
@@ -59,7 +63,8 @@ class WouldLose(UnreadableFile):
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A file and what a person said of it. header_row: None to have it found, 0 for none. columns: {} to go by the names."""
+    """A file and what a person said of it. header_row: None to have it found, 0 for none. columns: {} to go by the names;
+    without the role, where a person said one for all rows."""
 
     data: bytes
     name: str
@@ -87,16 +92,45 @@ def read(source: Source, table: Table | None = None) -> Reading:
     Raises UnreadableFile where nobody could make sense of it.
     """
     table = table or read_table(source)
+    if source.name == PASTED:
+        table = with_values(table, encoding="")  # as it came, whatever it is kept as
     told = "columns as you chose"
     if source.columns:
-        mapping: columns.Mapping | None = columns.mapping(dict(source.columns), table.header)
+        mapping: columns.Mapping | None = columns.mapping(dict(source.columns), table.header, (Field.EMAIL,))
     else:
         table, mapping, told = _matched(source, table)
     if mapping is None:
         return Reading(table, None)
     extract = columns.extract(table, mapping)
-    facts = columns.describe(table, mapping, extract)
+    facts = [*columns.describe(table, mapping, extract), *_translated(extract.cells)]
+    if downloads.is_ours(table.header):
+        facts.insert(0, "downloaded from Muster before")
     return Reading(table, mapping, [*facts, told] if told else facts, extract.cells)
+
+
+def _translated(people: Sequence[columns.Cells]) -> list[str]:
+    """Which remembered words were understood, and as what."""
+    registry = directory.registry()
+    kinds = {
+        "role": (registry.role_aliases, {role.id: role.name for role in registry.roles}),
+        "groups": (registry.group_aliases, {group.id: group.name for group in registry.groups}),
+    }
+    if not any(known for known, _ in kinds.values()):
+        return []
+    said: dict[tuple[str, str], str] = {}
+    rows: Counter[tuple[str, str]] = Counter()
+    for person in people:
+        for kind, words in (("role", [person.role]), ("groups", split_groups(person.groups))):
+            for word in words:
+                if fold(word) in kinds[kind][0]:
+                    said.setdefault((kind, fold(word)), word)
+                    rows[kind, fold(word)] += 1
+    facts = []
+    for (kind, key), n in rows.most_common(TOLD):
+        known, names = kinds[kind]
+        facts.append(f"“{said[kind, key]}” read as {names[known[key]]} in {plural(n, 'row')}")
+    more = len(rows) - TOLD
+    return [*facts, f"{plural(more, 'more remembered word')} understood"] if more > 0 else facts
 
 
 def read_table(source: Source) -> Table:
@@ -120,6 +154,8 @@ def _matched(source: Source, table: Table) -> tuple[Table, columns.Mapping | Non
     try:
         mapping = columns.match(table.header)
     except columns.UnmatchedColumns:
+        if places := downloads.columns_of(table.header):
+            return table, columns.mapping(places, table.header), "columns as in that upload"
         if source.header_row is None and (again := _remembered_elsewhere(source)):
             return again[0], columns.mapping(again[1], again[0].header), remembered
         return table, None, ""

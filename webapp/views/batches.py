@@ -28,7 +28,6 @@ from webapp.services import (
     batches,
     directory,
     groups,
-    mapping,
     outbox,
     processing,
     reports,
@@ -118,13 +117,13 @@ def review(batch: Batch) -> str:
     """The review page; plans made on the fly are stored once it has answered."""
     context, is_newer = review_context(batch)
     if is_newer:
-        afterwards(batches.refresh_if_stale, batch.id)
+        afterwards(batches.refresh_if_stale, batch.id, me().id if who_confirms() else None)
     return page_or_fragment(f"{folder(batch)}/review.html", f"{folder(batch)}/_found.html", **context)[0]
 
 
 def review_context(batch: Batch) -> tuple[dict[str, Any], bool]:
     """What review.html and its parts show, and whether its plans are newer than the stored ones."""
-    page, is_newer = batches.review(batch, asked_for())
+    page, is_newer = batches.review(batch, asked_for(), who_confirms())
     context = {**row_context(batch), "page": page}
     if batch.kind is not BatchKind.UPLOAD:
         return context | {"names": targets.names(page.rows), "original": reverts.original(batch)}, is_newer
@@ -132,7 +131,6 @@ def review_context(batch: Batch) -> tuple[dict[str, Any], bool]:
         **context,
         "same_file": batches.same_file(batch),
         "is_file_kept": uploads.is_kept(batch),
-        "words": mapping.unknown_words(batch),
         "Mode": Mode,
     }, is_newer
 
@@ -140,6 +138,11 @@ def review_context(batch: Batch) -> tuple[dict[str, Any], bool]:
 def folder(batch: Batch) -> str:
     """Where the templates of its review are: a file is edited, an action and a revert are only looked through."""
     return "batches" if batch.kind is BatchKind.UPLOAD else "actions"
+
+
+def who_confirms() -> User | None:
+    """Who looks, where they may confirm: what they see is what their confirming would do."""
+    return me() if me().may(Permission.INVITATIONS_MAKE) else None
 
 
 def row_context(batch: Batch) -> dict[str, Any]:
@@ -194,8 +197,9 @@ def update(batch_id: int) -> str | BaseResponse:
 @allow(Permission.USERS_MANAGE)
 def add_group(batch_id: int) -> BaseResponse:
     """Create a group that the file names; every row that waits for it is judged anew."""
-    groups.add([request.form.get("name", "")], me())
-    return go("batches.show", batch_id=batch_id, say="Group created.", **asked_for().args())
+    name = request.form.get("name", "")
+    groups.add([name], me())
+    return go("batches.show", batch_id=batch_id, say=f"Group “{' '.join(name.split())}” created.", **asked_for().args())
 
 
 @bp.get("/<int:batch_id>/confirmation")
@@ -207,7 +211,7 @@ def confirmation(batch_id: int) -> BaseResponse | tuple[str, int]:
         return go("batches.show", batch_id=batch_id)
     context, is_newer = review_context(batch)
     if is_newer:
-        afterwards(batches.refresh_if_stale, batch_id)
+        afterwards(batches.refresh_if_stale, batch_id, me().id)
     return page_or_fragment("batches/confirmation.html", f"{folder(batch)}/_confirm.html", **context)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace as changed
 from typing import Any
 
 from flask import Blueprint, Response, flash, render_template, request, url_for
@@ -11,9 +12,9 @@ from webapp.core.errors import Refused
 from webapp.core.permissions import Permission
 from webapp.core.words import plural
 from webapp.models import Batch
-from webapp.services import batches, bulk, history, rows, twins
+from webapp.services import batches, bulk, finding, history, mapping, rows, twins
 from webapp.views.batches import asked_for, review_context, row_context
-from webapp.web import allow, go, is_elsewhere, is_fragment, me
+from webapp.web import allow, go, is_elsewhere, is_fragment, me, number
 
 bp = Blueprint("edits", __name__, url_prefix="/batches/<int:batch_id>")
 
@@ -24,9 +25,10 @@ MAKE = Permission.INVITATIONS_MAKE
 def _offered() -> dict[str, Any]:
     """What parts of the review ask for where they show it: each costs queries, so none is asked in vain."""
     return {
-        "undoing": lambda batch: history.offered(batch, me()),
+        "undoing": lambda batch, before=None: history.offered(batch, me(), before),
         "offers_of": bulk.offers,
         "offers_are_cheap": bulk.are_cheap,
+        "words_of": mapping.unknown_words,
     }
 
 
@@ -52,9 +54,19 @@ def done(batch_id: int, change: bulk.Done, said: str) -> str | BaseResponse:
 
 @bp.post("/undos")
 @allow(MAKE)
-def undo(batch_id: int) -> str | BaseResponse:
-    """Take back one's own last step; or the one whose version the form names."""
-    return moved(history.undo(batch_id, me(), request.values.get("version", type=int)), "Undone")
+def undo(batch_id: int) -> str | BaseResponse | tuple[str, int, dict[str, str]]:
+    """Take back one's own last step; or the one whose version the form names.
+
+    Where it was overtaken, the next Undo goes on with the step before it.
+    """
+    version, before = number(request.values, "version"), number(request.values, "before")
+    try:
+        return moved(history.undo(batch_id, me(), version, before), "Undone")
+    except history.Overtaken as overtaken:
+        if version or not is_fragment():
+            raise
+        context = {"batch": batches.found(batch_id), "before": overtaken.version, "said": str(overtaken)}
+        return render_template("edits/_overtaken.html", **context), 409, {"X-Muster": "1"}
 
 
 @bp.post("/redos")
@@ -135,6 +147,18 @@ def replacement() -> bulk.Replacement:
     )
 
 
+@bp.post("/words")
+@allow(MAKE)
+def translate(batch_id: int) -> str | BaseResponse:
+    """Say once what a word of the file means, for all its rows; and for later files, where that is ticked."""
+    form = request.form
+    remember = "remember" in form and me().may(Permission.USERS_MANAGE)
+    field, word, meant = (form.get(name, "") for name in ("field", "word", "meant"))
+    change = mapping.translate(batch_id, field, word, meant, me(), remember=remember)
+    said = f"“{word}” is now {meant} in {plural(change.count, 'row')}{', and remembered for later files' if remember else ''}."
+    return redrawn(batch_id, said, change.version)
+
+
 # Selected rows
 
 
@@ -158,11 +182,16 @@ def change(batch_id: int) -> str | BaseResponse:
 
 
 def selection() -> bulk.Chosen:
-    """The selected rows: by their ids, or all that the page's filter finds."""
+    """The selected rows: by their ids, or all that the page's filter finds, but for some."""
     if request.form.get("all"):
-        return bulk.Chosen(find=asked_for())
-    ids = request.form.get("rows", "").split(",")
-    return bulk.Chosen(frozenset(int(id) for id in ids if id.isascii() and id.isdigit() and len(id) < 16))
+        return bulk.Chosen(numbers("spared"), asked_for())
+    return bulk.Chosen(numbers("rows"))
+
+
+def numbers(name: str) -> frozenset[int]:
+    """Ids, between commas."""
+    ids = request.form.get(name, "").split(",")
+    return frozenset(int(id) for id in ids if id.isascii() and id.isdigit() and len(id) < 16)
 
 
 # Rows: one more, and those with the same e-mail
@@ -186,6 +215,21 @@ def line(batch_id: int, line: int) -> BaseResponse:
     """To the row of this line, on whatever page it is."""
     batch: Batch = batches.found(batch_id)
     return go("batches.show", batch_id=batch_id, **bulk.address(batch, line))
+
+
+@bp.get("/problem")
+@allow(Permission.BATCHES_SEE)
+def problem(batch_id: int) -> BaseResponse:
+    """To the next row that needs attention, on whatever page it is; without the filter where that leaves none in."""
+    batch, find = batches.found(batch_id), asked_for()
+    start, back = number(request.args, "from"), "back" in request.args
+    for wanted in (find, changed(find, plan=None, problem=None, mark=None, text="")):
+        if there := finding.problem(batch, wanted, batches.PAGE, start, back=back):
+            page, row = there
+            field = row.issues[0]["field"] if row.issues else "email"
+            anchor = f"row-{row.id}-{field}{'-cell' if field == 'groups' else ''}"
+            return go("batches.show", batch_id=batch_id, **wanted.args(page=page), _anchor=anchor)
+    return go("batches.show", batch_id=batch_id, say="No row needs attention now.", **find.args())
 
 
 @bp.post("/rows/<int:row_id>/merger")

@@ -35,12 +35,34 @@ def show(batch_id: int) -> BaseResponse | tuple[str, int]:
 @bp.get("/html")
 @allow(Permission.INVITATIONS_MAKE)
 def html(batch_id: int) -> Response:
-    """The e-mail's HTML for an example person, as a document of its own for the frame."""
+    """The e-mail's HTML for an example person, as a document of its own for the frame; with what is typed, or stored."""
     batch = batches.found(batch_id)
     row = examples.row_of(batch)
     if row is None:
         raise NotThere("There is no row to show an example for.")
-    return Response(examples.email(batch, row, me()).html, headers={"Content-Security-Policy": FRAME_CSP})
+    return Response(examples.email(batch, row, me(), typed(batch)).html, headers={"Content-Security-Policy": FRAME_CSP})
+
+
+@bp.get("/preview")
+@allow(Permission.INVITATIONS_MAKE)
+def preview(batch_id: int) -> str | BaseResponse:
+    """The e-mail with what is typed, before it is stored."""
+    batch = batches.found(batch_id)
+    if batch.state is not BatchState.REVIEWING or not is_fragment():
+        return go("letters.show", batch_id=batch_id)
+    return render_template("batches/_letter_preview.html", **context(batch))
+
+
+def typed(batch: Batch) -> dict[str, Any]:
+    """What the address carries of the form, as far as it could be stored; else what is stored."""
+    stored = {"valid_days": batch.valid_days, "message": batch.message}
+    given = {name: request.args[name] for name in ASKED if name in request.args}
+    try:
+        good = OptionsSchema().load(given)
+    except ValidationError as error:
+        good = error.valid_data
+    assert isinstance(good, dict)
+    return stored | good
 
 
 @bp.route("", methods=["PATCH", "POST"])
@@ -91,9 +113,9 @@ def context(batch: Batch) -> dict[str, Any]:
     row = examples.row_of(batch)
     return {
         **row_context(batch),
-        "typed": {"valid_days": batch.valid_days, "message": batch.message},
+        "typed": typed(batch),
         "problems": {},
         "longest": LONGEST_MESSAGE,
         "example": row,
-        "email": examples.email(batch, row, me()) if row else None,
+        "email": examples.email(batch, row, me(), typed(batch)) if row else None,
     }

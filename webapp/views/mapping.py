@@ -11,7 +11,6 @@ from werkzeug.wrappers import Response as BaseResponse
 from webapp.core.fields import Field
 from webapp.core.permissions import Permission
 from webapp.core.tables import MOST_COLUMNS, UnreadableFile
-from webapp.core.words import plural
 from webapp.models import Batch, BatchState
 from webapp.services import batches, directory, mapping, uploads
 from webapp.services.mapping import Choice
@@ -58,6 +57,7 @@ def mapping_page(
         "parts": refusal.parts if isinstance(refusal, TooLong) else 0,
         "Field": Field,
         "source": request.headers.get("HX-Source", "").rpartition("#")[2],
+        "roles": directory.registry().grantable(me().role.rank),
     }
     return page_or_fragment("mapping/show.html", "mapping/_answer.html", status, **context)
 
@@ -67,19 +67,8 @@ def asked_for(values: MultiDict[str, str]) -> Choice:
     row = values.get("header_row", type=int)
     asked = {place: values[f"column-{place}"] for place in range(MOST_COLUMNS) if f"column-{place}" in values}
     held = {place: Field(name) for place, name in asked.items() if name in list(Field)}
-    return Choice(values.get("sheet") or None, row if row is not None and row >= 0 else None, held if asked else None)
-
-
-@bp.post("/words")
-@allow(Permission.INVITATIONS_MAKE)
-def translate(batch_id: int) -> BaseResponse:
-    """Say once what a word of the file means, for all its rows; and for later files, where that is ticked."""
-    form = request.form
-    remember = "remember" in form and me().may(Permission.USERS_MANAGE)
-    field, word, meant = (form.get(name, "") for name in ("field", "word", "meant"))
-    done = mapping.translate(batch_id, field, word, meant, me(), remember=remember)
-    said = f"“{word}” is now {meant} in {plural(done.count, 'row')}{', and remembered for later files' if remember else ''}."
-    return go("batches.show", batch_id=batch_id, say=said)
+    sheet, header_row = values.get("sheet") or None, row if row is not None and row >= 0 else None
+    return Choice(sheet, header_row, held if asked else None, values.get("role", ""))
 
 
 @bp.get("/file")

@@ -8,6 +8,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from webapp.core.permissions import Permission
 from webapp.models import BatchKind, BatchState
 from webapp.services import batches, rows
+from webapp.views import errors
 from webapp.views.batches import row_context
 from webapp.web import allow, go, is_fragment, me, page_or_fragment
 
@@ -35,6 +36,16 @@ def update(batch_id: int, row_id: int) -> BaseResponse | tuple[str, int]:
     by_button = "-fix" in request.headers.get("HX-Source", "")  # the button goes: its cell takes over the focus
     status = 409 if edit.newer else 422 if edit.row.issues_of(edit.field) else 200
     return render_template("rows/_cell_saved.html", edit=edit, take_focus=by_button, **row_context(edit.batch)), status
+
+
+@bp.errorhandler(rows.Gone)
+def gone(error: rows.Gone) -> BaseResponse | tuple[str, int, dict[str, str]]:
+    """The row as it is, so that it is not edited once more; and why nothing was stored."""
+    if not is_fragment():
+        return errors.broken_promise(error)
+    row = rows.found(error.batch_id, error.row_id)
+    context = row_context(batches.found(error.batch_id))
+    return render_template("rows/_gone.html", row=row, said=str(error), **context), 409, {"X-Muster": "1"}
 
 
 @bp.post("/removal")

@@ -1,0 +1,266 @@
+"""What two people, or one person in a hurry, need of a review: whose plan it is, where the next problem is, what is gone."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.factories import make_group, make_user
+from tests.views.test_batches import rows_of, staged
+from tests.views.test_rows import edit
+from webapp.core.planning import Plan
+from webapp.db import db
+from webapp.models import Batch
+
+FILE = (
+    "Email,Role,Groups\n"
+    "ana@northfield.example,Analsyt,Student Devices\n"
+    "ben@northfield.example,Lehrer,Student Devices\n"
+    "cleo@northfield.example,Lehrer,Chess\n"
+    "dan.northfield.example,Remote,\n"
+)
+
+
+@pytest.fixture(autouse=True)
+def known_groups(app):
+    make_group("Student Devices")
+
+
+@pytest.fixture
+def batch(admin) -> Batch:
+    return staged(admin, FILE)
+
+
+def at(batch: Batch, query: str = "") -> dict[str, str]:
+    return {"HX-Current-URL": f"http://localhost/batches/{batch.id}{query}"}
+
+
+def targets(answer) -> list[str]:
+    return [partial["hx-target"] for partial in answer.page.all("hx-partial")]
+
+
+class TestWhoseReviewItIs:
+    """An Admin's own row with another role: that Admin may not change it, the other one may."""
+
+    @pytest.fixture
+    def other(self, sign_in):
+        return sign_in(make_user("Ana Lima", "Admin"))
+
+    @pytest.fixture
+    def shared(self, admin, other) -> Batch:
+        batch = staged(admin, f"Email,Role,Groups\n{other.user.email},Analyst,\n")
+        admin.patch(f"/batches/{batch.id}", {"change_roles": "true"}, htmx=True)
+        return batch
+
+    def test_who_looks_sees_what_their_own_confirming_would_do(self, admin, other, shared):
+        assert "Who uploads or confirms" not in admin.get(f"/batches/{shared.id}").text
+        assert "Who uploads or confirms" in other.get(f"/batches/{shared.id}").text
+        assert rows_of(shared)[0].plan is Plan.ATTENTION
+        page = admin.get(f"/batches/{shared.id}")
+        assert "Who uploads or confirms" not in page.text
+        assert rows_of(shared)[0].plan is Plan.UPDATE
+
+    def test_a_refused_confirm_says_why_and_leaves_the_uploader_a_way_on(self, admin, other, shared):
+        version = {"version": db.session.get(Batch, shared.id).version}
+        other.post(f"/batches/{shared.id}/confirmation", version, htmx=True, status=200)
+        told = other.get(f"/batches/{shared.id}").page.text
+        assert "because it was planned for Devika Raman and is now for you" in told
+        version = {"version": admin.get(f"/batches/{shared.id}").page.values("version")[-1]}
+        admin.post(f"/batches/{shared.id}/confirmation", version)
+        assert db.session.get(Batch, shared.id).state == "queued"
+
+    def test_who_may_only_look_changes_nothing(self, admin, shared, sign_in):
+        sign_in("Analyst").get(f"/batches/{shared.id}")
+        assert db.session.get(Batch, shared.id).planned_for_id == admin.user.id
+
+    def test_nothing_is_planned_anew_where_it_makes_no_difference(self, admin, other, batch):
+        other.get(f"/batches/{batch.id}")
+        assert db.session.get(Batch, batch.id).planned_for_id == admin.user.id
+
+
+class TestTheNextProblem:
+    @pytest.fixture
+    def long(self, admin, change_settings) -> Batch:
+        change_settings(max_rows=400)
+        roles = {120: "Nobody", 240: "Nobody"}
+        lines = "".join(f"u{n:03}@northfield.example,{roles.get(n, 'Analyst')},\n" for n in range(2, 302))
+        return staged(admin, "Email,Role,Groups\n" + lines)
+
+    def row(self, batch: Batch, line: int) -> int:
+        return next(row.id for row in rows_of(batch) if row.line == line)
+
+    def test_is_on_the_next_page_that_has_one(self, admin, long):
+        wanted = f"/batches/{long.id}?page=2#row-{self.row(long, 120)}-role"
+        assert admin.get(f"/batches/{long.id}/problem?from={self.row(long, 101)}", 303).location == wanted
+        assert admin.get(f"/batches/{long.id}/problem", 303).location == wanted
+
+    def test_goes_backwards_and_round(self, admin, long):
+        last = f"/batches/{long.id}?page=3#row-{self.row(long, 240)}-role"
+        assert admin.get(f"/batches/{long.id}/problem?back=1&from={self.row(long, 2)}", 303).location == last
+        first = f"/batches/{long.id}?page=2#row-{self.row(long, 120)}-role"
+        assert admin.get(f"/batches/{long.id}/problem?from={self.row(long, 300)}", 303).location == first
+
+    def test_keeps_the_order_and_the_filter_that_leave_it_in(self, admin, long):
+        address = admin.get(f"/batches/{long.id}/problem?sort=-email&from={self.row(long, 301)}", 303).location
+        assert address == f"/batches/{long.id}?sort=-email#row-{self.row(long, 240)}-role"
+        address = admin.get(f"/batches/{long.id}/problem?q=u120", 303).location
+        assert address == f"/batches/{long.id}?q=u120#row-{self.row(long, 120)}-role"
+        address = admin.get(f"/batches/{long.id}/problem?plan=invite", 303).location
+        assert address == f"/batches/{long.id}?page=2#row-{self.row(long, 120)}-role"
+
+    def test_says_where_there_is_none(self, admin):
+        batch = staged(admin, "Email,Role,Groups\nana@northfield.example,Analyst,\n")
+        admin.get(f"/batches/{batch.id}/problem", 303)
+        assert "No row needs attention now." in admin.get(f"/batches/{batch.id}").text
+
+
+class TestRowsThatAreGone:
+    def test_an_edit_draws_a_removed_row_as_removed(self, admin, owner, batch):
+        row = rows_of(batch)[0]
+        owner.post(f"/batches/{batch.id}/rows/{row.id}/removal", status=200, htmx=True)
+        answer = edit(admin, batch, 2, "role", "Analyst", status=409)
+        assert targets(answer)[0] == f"#row-{row.id}"
+        assert answer.page.all("button", aria_label="Put row 2 back")
+        assert f"#batch-{batch.id}-summary" in targets(answer)
+        assert rows_of(batch)[0].role == "Analsyt"
+
+    def test_so_does_a_paste(self, admin, owner, batch):
+        row = rows_of(batch)[0]
+        owner.post(f"/batches/{batch.id}/rows/{row.id}/removal", status=200, htmx=True)
+        block = f'{{"cells": [{{"row_id": {row.id}, "field": "role", "value": "Remote", "seen": "Analsyt"}}], "lines": []}}'
+        answer = admin.post(f"/batches/{batch.id}/blocks", {"block": block}, 200, htmx=True)
+        assert f"#row-{row.id}" in targets(answer)
+        assert answer.page.all("button", aria_label="Put row 2 back")
+
+
+class TestWords:
+    def words(self, answer) -> list[str]:
+        return [form["aria-label"] for form in answer.page.all("form", class_="toolbar")]
+
+    def test_follow_every_edit(self, admin, batch):
+        assert "What “Lehrer” means" in self.words(admin.get(f"/batches/{batch.id}"))
+        answer = edit(admin, batch, 4, "groups", "")
+        assert f"#batch-{batch.id}-words" in targets(answer)
+        assert self.words(answer) == ["What “Lehrer” means"]
+        assert "Change 2 rows" in answer.page.text
+        assert self.words(admin.post(f"/batches/{batch.id}/undos", status=200, htmx=True)) != self.words(answer)
+
+    def test_are_said_without_leaving_the_filtered_page(self, admin, batch):
+        form = {"field": "role", "word": "Lehrer", "meant": "Remote"}
+        answer = admin.post(f"/batches/{batch.id}/words", form, 200, htmx=True, headers=at(batch, "?plan=attention&problem=role"))
+        assert f"#batch-{batch.id}-review" in targets(answer)
+        assert "“Lehrer” is now Remote in 2 rows." in answer.page.text
+        assert answer.page.all("button", hx_post=f"/batches/{batch.id}/undos?version=2")
+        assert {row["id"] for row in answer.page.all("tr") if row.get("id")} == {f"row-{rows_of(batch)[0].id}"}
+
+
+def test_a_dot_where_the_at_sign_belongs(admin, batch):
+    page = admin.get(f"/batches/{batch.id}").page
+    offered = [button for button in page.all("button", class_="suggest") if "Use" in button["aria-label"]]
+    assert offered[0]["hx-vals"] == '{"field": "email", "seen": "dan.northfield.example", "value": "dan@northfield.example"}'
+
+
+def test_of_three_rows_with_one_email_each_sentence_and_its_link_name_the_same_row(admin):
+    roles = ("Analyst", "Remote", "Broadcaster")
+    batch = staged(admin, "Email,Role,Groups\n" + "".join(f"ana@northfield.example,{role},\n" for role in roles))
+    for row in rows_of(batch):
+        assert f"row {row.step['twin']}" in row.issues[0]["text"]
+
+
+def test_signed_out_in_between_says_so_and_leads_back(admin, batch, client):
+    row = rows_of(batch)[0]
+    data = {"field": "role", "value": "Analyst", "seen": "Analsyt"}
+    answer = client.patch(f"/batches/{batch.id}/rows/{row.id}", data, 401, htmx=True, headers=at(batch, "?plan=attention&page=2"))
+    assert answer.location == f"/sign-in?next=/batches/{batch.id}?plan%3Dattention%26page%3D2"
+    assert "You were signed out. Sign in to go on." in client.get(answer.location).page.text
+    elsewhere = client.patch(f"/batches/{batch.id}", {}, 401, htmx=True, headers={"HX-Current-URL": "https://evil.example//x"})
+    assert elsewhere.location == "/sign-in"
+
+
+def test_edited_rows_are_marked(admin, batch):
+    assert not admin.get(f"/batches/{batch.id}").page.all("span", class_="edited")
+    assert edit(admin, batch, 2, "role", "Analyst").page.all("span", class_="edited")
+    assert not admin.post(f"/batches/{batch.id}/undos", status=200, htmx=True).page.all("span", class_="edited")
+
+
+def test_what_is_skipped_is_counted_as_skipped(admin, batch):
+    assert "4 Need attention" in admin.get(f"/batches/{batch.id}").page.text
+    answer = admin.patch(f"/batches/{batch.id}", {"skip_errors": "true"}, htmx=True)
+    assert "4 Skipped" in answer.page.text
+    assert "Need attention" not in answer.page.text
+
+
+class TestWordsOfTheReview:
+    def test_undo_says_what_was_done(self, admin, batch):
+        row = rows_of(batch)[0]
+        admin.post(f"/batches/{batch.id}/rows/{row.id}/removal", status=200, htmx=True)
+        admin.post(f"/batches/{batch.id}/rows/{row.id}/restoration", status=200, htmx=True)
+        lines = '{"cells": [], "lines": [{"email": "eva@x.org"}, {"email": "gil@x.org"}]}'
+        admin.post(f"/batches/{batch.id}/blocks/rows", {"block": lines}, 200, htmx=True)
+        told = admin.get(f"/batches/{batch.id}/steps", htmx=True).page.text
+        assert "added 2 rows" in told
+        said = [admin.post(f"/batches/{batch.id}/undos", status=200, htmx=True).page.text for _ in range(3)]
+        for sentence, text in zip(("adding 2 rows", "putting row 2 back", "removing row 2"), said, strict=True):
+            assert f"Undone: {sentence}" in text
+
+    def test_undo_goes_on_behind_a_step_that_was_overtaken(self, admin, owner, batch):
+        edit(admin, batch, 3, "role", "Remote")
+        edit(admin, batch, 2, "role", "Remote")
+        edit(owner, batch, 2, "role", "Analyst")
+        answer = admin.post(f"/batches/{batch.id}/undos", status=409, htmx=True)
+        assert "Role in row 2 was changed since by Maren Okafor. Nothing was undone. Undo goes on" in answer.page.text
+        undo = answer.page.all("button", id="undo")[0]
+        assert "aria-disabled" not in undo
+        admin.post(undo["hx-post"], status=200, htmx=True)
+        assert rows_of(batch)[1].role == "Lehrer"
+
+    def test_nothing_left_to_undo_blames_nobody(self, admin, batch):
+        answer = admin.post(f"/batches/{batch.id}/undos", status=422, htmx=True)
+        assert "There is nothing left to undo." in answer.page.text
+        assert "Somebody else" not in answer.page.text
+
+    def test_one_row_is_one_row(self, admin):
+        single = staged(admin, "Email,Role,Groups\nana@northfield.example,Nobody,\n")
+        answer = admin.patch(f"/batches/{single.id}", {"skip_errors": "true"}, htmx=True)
+        assert "Skip the row that needs attention" in answer.page.text
+        admin.patch(f"/batches/{single.id}", {"skip_errors": "false"}, htmx=True)
+        admin.post(f"/batches/{single.id}/confirmation", {"version": db.session.get(Batch, single.id).version})
+        assert "1 row needs attention: fix it, or tick" in admin.get(f"/batches/{single.id}").page.text
+
+
+def test_all_rows_but_some(admin, batch):
+    spared = rows_of(batch)[1].id
+    admin.post(f"/batches/{batch.id}/changes", {"do": "remove", "all": "1", "spared": str(spared)}, 200, htmx=True)
+    assert [row.id for row in rows_of(batch) if row.removed_at is None] == [spared]
+
+
+def test_groups_sort_too(admin, batch):
+    page = admin.get(f"/batches/{batch.id}?sort=groups").page
+    assert [a["aria-sort"] for a in page.all("th") if "aria-sort" in a] == ["ascending"]
+    shown = [a["id"] for a in page.all("th", scope="row")]
+    assert shown == ["line-5", "line-4", "line-2", "line-3"]
+
+
+def test_where_nothing_is_sent_nothing_is_called_sending(admin, owner):
+    batch = staged(admin, f"Email,Role,Groups\n{admin.user.email},Admin,\n")
+    admin.post(f"/batches/{batch.id}/confirmation", {"version": batch.version})
+    page = admin.get(f"/batches/{batch.id}").page
+    assert page.h1 == "Finishing without sending"
+    assert "0 of 0" not in page.text
+
+
+class TestThePreviewOfTheInvitation:
+    @pytest.fixture
+    def good(self, admin) -> Batch:
+        return staged(admin, "Email,Role,Groups\nana@northfield.example,Remote,\n")
+
+    def test_shows_what_is_typed_and_stores_nothing(self, admin, good):
+        answer = admin.get(f"/batches/{good.id}/letter/preview?valid_days=3&message=Welcome+%3Call%3E", htmx=True)
+        assert "Welcome <all>" in answer.page.text
+        assert "Welcome &lt;all&gt;" in admin.get(answer.page.all("iframe")[0]["src"]).text
+        assert db.session.get(Batch, good.id).message == ""
+
+    def test_keeps_what_is_stored_where_what_is_typed_is_wrong(self, admin, good):
+        text = admin.get(f"/batches/{good.id}/letter/preview?valid_days=0&message=Hello", htmx=True).page.text
+        assert "within 7 days" in text
+        assert "Hello" in text
+        admin.get(f"/batches/{good.id}/letter/preview", 303)
