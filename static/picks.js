@@ -57,7 +57,8 @@
     for (const input of $$("[data-picked=these]")) input.value = all ? "" : [...chosen.keys()].join(",");
     for (const input of $$("[data-picked=all]")) input.value = all ? "1" : "";
     for (const input of $$("[data-picked=spared]")) input.value = [...spared].join(",");
-    $("#selected-count").textContent = bar().ariaBusy === "true" ? `Changing ${things(count)}` : `${things(count)} selected`;
+    const busy = bar().ariaBusy === "true";
+    for (const part of $$("[data-idle], [data-busy]", bar())) part.hidden = busy !== ("busy" in part.dataset);
     for (const part of $$("[data-selected]")) part.textContent = things(count);
     const counts = all && JSON.parse(head.dataset.counts ?? "{}");
     const able = (what) => all ? counts[what] : [...chosen.values()].filter((can) => can.split(" ").includes(what)).length;
