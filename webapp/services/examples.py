@@ -26,7 +26,7 @@ def row_of(batch: Batch) -> Row | None:
 def email(batch: Batch, row: Row, by: User) -> Email:
     """What this row's person would get if `by` confirmed, but for the link, which leads nowhere."""
     values = _values(batch, row, by.name, directory.registry())
-    return emails.invitation(**values, to=row.email, link=f"{directory.settings().public_url}/invitations/…")
+    return emails.invitation(**values, to=row.email, link=f"{directory.environment().public_url}/invitations/…")
 
 
 def of_tests(messages: Sequence[Message]) -> dict[int, dict[str, Any]]:
@@ -56,7 +56,7 @@ def askers(messages: Sequence[Message]) -> dict[str, str]:
 def _values(batch: Batch, row: Row, inviter: str, registry: Registry) -> dict[str, Any]:
     role, groups = _access(row, registry)
     return {
-        "organisation": directory.organisation().name,
+        **directory.letterhead(),
         "inviter": inviter,
         "role": role,
         "groups": groups,

@@ -1,0 +1,18 @@
+"""What was set on a page."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = '0021'
+down_revision = '0016'
+branch_labels = None
+depends_on = None
+
+
+def upgrade():
+    with op.batch_alter_table('organisation') as batch_op:
+        batch_op.add_column(sa.Column('settings', sa.JSON(), server_default='{}', nullable=False))
+
+
+def downgrade():
+    raise NotImplementedError("Migrations go forward only: restore the backup from before the update instead.")
