@@ -164,6 +164,15 @@ class Settings:
             passed_over = {error.name} & set(texts) or {"SESSION_IDLE", "SESSION_MAX"}
             return self.overlaid_as_far_as_they_go({name: text for name, text in texts.items() if name not in passed_over})
 
+    def text(self, name: str) -> str:
+        """A setting of `ON_PAGES` as one would type it: "8h", "example.org, school.local", "0" for days without end."""
+        value = getattr(self, name.lower())
+        if isinstance(value, timedelta):
+            return _lasting(value)
+        if isinstance(value, tuple):
+            return ", ".join(value)
+        return "0" if value is None else str(getattr(value, "key", value))
+
     def _refuse_contradictions(self) -> None:
         if self.session_idle > self.session_max:
             line = "MUSTER_SESSION_IDLE is longer than MUSTER_SESSION_MAX; make it as long, or shorter."
@@ -397,6 +406,14 @@ def _duration(value: str) -> timedelta:
     _refuse_unless(match and int(match[1]) > 0)
     assert match is not None
     return timedelta(**{_UNITS[match[2]]: int(match[1])})
+
+
+def _lasting(value: timedelta) -> str:
+    seconds = int(value.total_seconds())
+    n, unit = next(
+        (seconds // each, unit) for unit, each in (("d", 86400), ("h", 3600), ("m", 60), ("s", 1)) if not seconds % each
+    )
+    return f"{n}{unit}"
 
 
 def _server_zone(tz: str) -> ZoneInfo:

@@ -1,4 +1,4 @@
-"""What was set on a page."""
+"""What was set on a page, and the names of remembered columns."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -12,6 +12,8 @@ depends_on = None
 def upgrade():
     with op.batch_alter_table('organisation') as batch_op:
         batch_op.add_column(sa.Column('settings', sa.JSON(), server_default='{}', nullable=False))
+    with op.batch_alter_table('header_mappings') as batch_op:
+        batch_op.add_column(sa.Column('names', sa.JSON(), server_default='{}', nullable=False))
 
 
 def downgrade():
