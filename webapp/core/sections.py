@@ -44,7 +44,7 @@ SECTIONS = {
     "sign-in": Section(
         "Sign-in",
         "Sessions and two-step sign-in",
-        "key-round",
+        "user",
         (
             Asked(
                 "REQUIRE_TOTP",
@@ -84,7 +84,7 @@ SECTIONS = {
         "Limits, email domains and what happens to groups",
         "file-spreadsheet",
         (
-            Asked("MAX_ROWS", "At most", "In one file.", "number", "users"),
+            Asked("MAX_ROWS", "Users in a file, at most", "From 1 to 50,000.", "number", "users"),
             Asked(
                 "ALLOWED_DOMAINS",
                 "Email domains",

@@ -31,7 +31,7 @@ def save(typed: Mapping[str, str], seen: Mapping[str, str], by: User) -> bool:
     given = directory.environment()
     wanted = {name: text.strip() for name, text in typed.items() if name in ON_PAGES and name not in given.given}
     after, problems = _checked(given, {**place.settings, **wanted})
-    before = texts([*wanted, *({NAME} & set(typed))])
+    before = texts(name for name in typed if name in wanted or name == NAME)
     new = {name: typed[name] if name == NAME or name in problems else after.text(name) for name in before}
     for name in before:
         if before[name] not in (new[name], seen.get(name)):
