@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from flask import Flask, request
@@ -42,7 +43,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     _register_requests(app)
     csrf.init_app(app)
     _register_views(app)
-    web.register_words(app, settings)
+    web.register_words(app)
 
     from webapp import cli
 
@@ -66,7 +67,7 @@ def _flask_config(settings: Settings) -> dict[str, object]:
         "SESSION_COOKIE_HTTPONLY": True,
         "SESSION_COOKIE_SAMESITE": "Lax",
         "SESSION_COOKIE_PATH": "/",
-        "PERMANENT_SESSION_LIFETIME": settings.session_max,
+        "PERMANENT_SESSION_LIFETIME": timedelta(days=400),  # what browsers keep at most: the session's own limits decide
         "WTF_CSRF_TIME_LIMIT": None,
     }
 

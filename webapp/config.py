@@ -18,13 +18,16 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from email.utils import parseaddr
 from pathlib import Path
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
 from urllib.parse import quote, urlsplit
 from zoneinfo import ZoneInfo
 
 import idna
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
+
+from webapp.core.planning import Mode
+from webapp.core.words import LONGEST_MESSAGE, as_typed
 
 T = TypeVar("T")
 
@@ -33,12 +36,14 @@ NAMES = (
     "DATA_DIR", "HOST", "PORT", "DATABASE_URL", "REDIS_URL", "MAIL_URL", "MAIL_FROM", "MAIL_RATE",
     "SECRET_KEY", "SECRET_KEY_FALLBACKS", "PUBLIC_URL", "TRUSTED_PROXIES", "MAX_ROWS", "MAX_UPLOAD_MB",
     "INVITE_DAYS", "ALLOWED_DOMAINS", "GROUPS", "WORKERS", "TIME_ZONE", "SESSION_IDLE", "SESSION_MAX",
-    "REQUIRE_TOTP", "RETENTION_DAYS", "AUDIT_DAYS", "OWNER_EMAIL", "OWNER_PASSWORD",
+    "REQUIRE_TOTP", "RETENTION_DAYS", "AUDIT_DAYS", "UPLOAD_MODE", "INVITE_SUBJECT", "INVITE_MESSAGE", "OWNER_EMAIL",
+    "OWNER_PASSWORD",
 )  # fmt: skip
 SECRETS = {"SECRET_KEY", "SECRET_KEY_FALLBACKS", "OWNER_PASSWORD", "DATABASE_URL", "REDIS_URL", "MAIL_URL"}
 
 LONGEST_SOCKET_PATH = 100  # bytes; a socket address holds 104 on macOS, 108 on Linux
 SHORTEST_SECRET_KEY = 32  # characters
+LONGEST_SUBJECT = 150  # characters
 
 _HOST_NAME = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*")
 _ADDRESS = re.compile(r"[^\s@<>,;]+@[^\s@<>,;]+")
@@ -47,7 +52,14 @@ _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
 class ConfigError(Exception):
-    """A setting that stops the start; str() is the one line to show to the person who started it."""
+    """A setting that stops the start; str() is the one line to show to the person who started it.
+
+    name, sentence: which setting it is, and what to say under its field on a page; "" where no page sets it.
+    """
+
+    def __init__(self, line: str, name: str = "", sentence: str = "") -> None:
+        super().__init__(line)
+        self.name, self.sentence = name, sentence
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +90,9 @@ class Settings:
     require_totp: str  # who must have two-step sign-in: off, managers (who manage users) or everyone
     retention_days: int | None  # of rows, files and messages with people in them; None = everything is kept
     audit_days: int | None  # of the audit log; None = everything is kept
+    upload_mode: Mode  # what a new upload does with groups, until somebody chooses
+    invite_subject: str  # of invitations; "" = "Maren Okafor invited you to Northfield Academy"
+    invite_message: str  # the organisation's words in every invitation
     owner_email: str | None
     owner_password: str | None = field(repr=False)
     given: frozenset[str] = field(repr=False)  # names (without prefix) that the environment set
@@ -97,40 +112,31 @@ class Settings:
         public_url = public_url or _loopback_url(host, port)
         data_dir = Path(os.path.abspath(Path(env.text("DATA_DIR") or "data").expanduser()))
         sqlite_url = URL.create("sqlite", database=str(data_dir / "muster.db")).render_as_string()
-        sender = f"Muster <muster@{_mail_domain(public_url)}>"
         long_enough = f"at least {SHORTEST_SECRET_KEY} characters"
+        on_pages = {name.lower(): check(env) for name, check in ON_PAGES.items()}
+        on_pages["mail_from"] = on_pages["mail_from"] or f"Muster <muster@{_mail_domain(public_url)}>"
         settings = cls(
+            **on_pages,
             data_dir=data_dir,
             host=host,
             port=port,
             database_url=env.one("DATABASE_URL", sqlite_url, _database_url, "sqlite:/// or postgresql+psycopg://"),
             redis_url=env.one("REDIS_URL", "", _redis_url, "redis://, rediss://, or unix:// and a path without spaces"),
             mail_url=env.one("MAIL_URL", "", _mail_url, "smtp://, smtp+starttls:// or smtps:// and a host") or None,
-            mail_from=env.one("MAIL_FROM", sender, _sender, "an address, such as Muster <muster@example.org>"),
             mail_rate=env.number("MAIL_RATE", 600, 1, 100_000),
             secret_key=env.one("SECRET_KEY", "", _secret, long_enough),
             secret_key_fallbacks=env.many("SECRET_KEY_FALLBACKS", _secret, long_enough + " each, with commas between"),
             public_url=public_url,
             trusted_proxies=env.number("TRUSTED_PROXIES", 0, 0, 10),
-            max_rows=env.number("MAX_ROWS", 100, 1, 50_000),
             max_upload_mb=env.number("MAX_UPLOAD_MB", 10, 1, 1000),
-            invite_days=env.number("INVITE_DAYS", 7, 1, 365),
-            allowed_domains=env.many("ALLOWED_DOMAINS", _domain, "domains, such as example.org, intranet.local"),
             groups=_unrepeated(env.many("GROUPS", _group, "names that begin with none of = + - @ and are not All groups")),
             workers=env.number("WORKERS", 2, 1, 32),
-            time_zone=env.zone("TIME_ZONE"),
-            session_idle=env.duration("SESSION_IDLE", "8h"),
-            session_max=env.duration("SESSION_MAX", "7d"),
-            require_totp=env.one("REQUIRE_TOTP", "off", _who, "off, managers or everyone"),
-            retention_days=env.number("RETENTION_DAYS", 0, 0, 36_500) or None,
-            audit_days=env.number("AUDIT_DAYS", 730, 0, 36_500) or None,
             owner_email=env.one("OWNER_EMAIL", "", _address, "one address, such as owner@example.org") or None,
             owner_password=env.text("OWNER_PASSWORD") or None,
             given=frozenset(name for name in NAMES if env.text(name)),
             runtime_dir=_runtime_dir(environ),
         )
-        if settings.session_idle > settings.session_max:
-            raise ConfigError("MUSTER_SESSION_IDLE is longer than MUSTER_SESSION_MAX; make it as long, or shorter.")
+        settings._refuse_contradictions()
         if bool(settings.owner_email) != bool(settings.owner_password):
             absent = "PASSWORD" if settings.owner_email else "EMAIL"
             raise ConfigError(f"MUSTER_OWNER_{absent} is not set; set MUSTER_OWNER_EMAIL and MUSTER_OWNER_PASSWORD both.")
@@ -138,6 +144,40 @@ class Settings:
         if settings.secret_key:
             return settings
         return replace(settings, secret_key=_kept_secret(data_dir / "secret_key"))
+
+    def overlaid(self, texts: Mapping[str, str]) -> Self:
+        """These settings, but for what was set on a page: texts by name. What the environment gave wins.
+
+        Raises ConfigError, whose sentence is for the field, by the same rules as the environment's.
+        """
+        wanted = {name: text for name, text in texts.items() if name in ON_PAGES and name not in self.given and text}
+        env = _Environment({PREFIX + name: text for name, text in wanted.items()})
+        changed = replace(self, **{name.lower(): ON_PAGES[name](env) for name in wanted})
+        changed._refuse_contradictions()
+        return changed
+
+    def overlaid_as_far_as_they_go(self, texts: Mapping[str, str]) -> Self:
+        """The same without raising: a text that no longer does, as rules or the environment changed, is passed over."""
+        try:
+            return self.overlaid(texts)
+        except ConfigError as error:
+            passed_over = {error.name} & set(texts) or {"SESSION_IDLE", "SESSION_MAX"}
+            return self.overlaid_as_far_as_they_go({name: text for name, text in texts.items() if name not in passed_over})
+
+    def text(self, name: str) -> str:
+        """A setting of `ON_PAGES` as one would type it: "8h", "example.org, school.local", "0" for days without end."""
+        value = getattr(self, name.lower())
+        if isinstance(value, timedelta):
+            return _lasting(value)
+        if isinstance(value, tuple):
+            return ", ".join(value)
+        return "0" if value is None else str(getattr(value, "key", value))
+
+    def _refuse_contradictions(self) -> None:
+        if self.session_idle > self.session_max:
+            line = "MUSTER_SESSION_IDLE is longer than MUSTER_SESSION_MAX; make it as long, or shorter."
+            which = "SESSION_MAX" if "SESSION_IDLE" in self.given else "SESSION_IDLE"
+            raise ConfigError(line, which, "Nobody can be idle for longer than they can be signed in. Make this fit the other.")
 
     @property
     def prefix(self) -> str:
@@ -208,6 +248,10 @@ class _Environment:
     def duration(self, name: str, default: str) -> timedelta:
         return self._check(name, self.text(name) or default, _duration, "a length of time, such as 30m, 8h or 7d")
 
+    def choice(self, name: str, default: str, check: Callable[[str], T], expected: str) -> T:
+        """One of a few values."""
+        return self._check(name, self.text(name) or default, check, expected)
+
     def zone(self, name: str) -> ZoneInfo:
         value = self.text(name)
         expected = "the name of a time zone, such as Europe/Berlin or UTC"
@@ -219,7 +263,8 @@ class _Environment:
         except (ValueError, KeyError, OSError, ArgumentError):
             given = "has a value" if name in SECRETS else f"is “{_shown(value)}”,"
             which = "that" if name in SECRETS else "which"
-            raise ConfigError(f"{PREFIX}{name} {given} {which} cannot be used. Expected: {expected}.") from None
+            line = f"{PREFIX}{name} {given} {which} cannot be used. Expected: {expected}."
+            raise ConfigError(line, name, f"Type {expected}.") from None
 
 
 def _shown(value: str) -> str:
@@ -323,6 +368,21 @@ def _secret(value: str) -> str:
     return value
 
 
+def _subject(value: str) -> str:
+    _refuse_unless(value.isprintable() and len(value) <= LONGEST_SUBJECT)
+    return value
+
+
+def _words(value: str) -> str:
+    text = as_typed(value)
+    _refuse_unless(len(text) <= LONGEST_MESSAGE)
+    return text
+
+
+def _mode(value: str) -> Mode:
+    return Mode(value.lower())
+
+
 def _who(value: str) -> str:
     _refuse_unless(value.lower() in ("off", "managers", "everyone"))
     return value.lower()
@@ -346,6 +406,14 @@ def _duration(value: str) -> timedelta:
     _refuse_unless(match and int(match[1]) > 0)
     assert match is not None
     return timedelta(**{_UNITS[match[2]]: int(match[1])})
+
+
+def _lasting(value: timedelta) -> str:
+    seconds = int(value.total_seconds())
+    n, unit = next(
+        (seconds // each, unit) for unit, each in (("d", 86400), ("h", 3600), ("m", 60), ("s", 1)) if not seconds % each
+    )
+    return f"{n}{unit}"
 
 
 def _server_zone(tz: str) -> ZoneInfo:
@@ -420,3 +488,21 @@ def _kept_secret(file: Path) -> str:
             "restore the file, or delete it (everybody signs in anew, and links sent so far end)."
         )
     return key
+
+
+ON_PAGES: dict[str, Callable[[_Environment], Any]] = {
+    "MAIL_FROM": lambda env: env.one("MAIL_FROM", "", _sender, "an address, such as Muster <muster@example.org>"),
+    "MAX_ROWS": lambda env: env.number("MAX_ROWS", 100, 1, 50_000),
+    "INVITE_DAYS": lambda env: env.number("INVITE_DAYS", 7, 1, 365),
+    "INVITE_SUBJECT": lambda env: env.one("INVITE_SUBJECT", "", _subject, f"one line of up to {LONGEST_SUBJECT} characters"),
+    "INVITE_MESSAGE": lambda env: env.one("INVITE_MESSAGE", "", _words, f"up to {LONGEST_MESSAGE:,} characters"),
+    "ALLOWED_DOMAINS": lambda env: env.many("ALLOWED_DOMAINS", _domain, "domains, such as example.org, intranet.local"),
+    "UPLOAD_MODE": lambda env: env.choice("UPLOAD_MODE", "replace", _mode, "replace, add or remove"),
+    "TIME_ZONE": lambda env: env.zone("TIME_ZONE"),
+    "SESSION_IDLE": lambda env: env.duration("SESSION_IDLE", "8h"),
+    "SESSION_MAX": lambda env: env.duration("SESSION_MAX", "7d"),
+    "REQUIRE_TOTP": lambda env: env.one("REQUIRE_TOTP", "off", _who, "off, managers or everyone"),
+    "RETENTION_DAYS": lambda env: env.number("RETENTION_DAYS", 0, 0, 36_500) or None,
+    "AUDIT_DAYS": lambda env: env.number("AUDIT_DAYS", 730, 0, 36_500) or None,
+}
+"""What can be set on a page too, and how each is read; the environment wins."""

@@ -47,8 +47,12 @@ def invitation(
     link: str | None,
     expires_days: int,
     message: str | None = None,
+    own_subject: str = "",
+    words: str = "",
 ) -> Email:
     """The invitation to an account.
+
+    own_subject, words: the organisation's own, in every invitation; the first sentence stays what it is.
 
     organisation, inviter: may be blank. groups: names, or "All groups". message: the inviter's own words, on
     several lines if they like. link: None for a test, which says so in its place. Line breaks and control characters
@@ -62,9 +66,11 @@ def invitation(
         "groups": groups if isinstance(groups, str) else ", ".join(_line(name) for name in groups),
         "link": link,
         "validity": plural(expires_days, "day"),
-        "message": [_line(line) for line in (message or "").strip().splitlines()],
+        "words": _lines(words),
+        "message": _lines(message or ""),
     }
-    return _rendered("invitation", to, subject if link else f"Test: {subject}", values)
+    heading = _line(own_subject) or subject
+    return _rendered("invitation", to, heading if link else f"Test: {heading}", values)
 
 
 def reset(*, to: str, organisation: str, link: str, validity: str) -> Email:
@@ -199,6 +205,10 @@ def _encoding(text: str) -> str:
     """Plain where every server takes it (RFC 5322: 998 characters a line), so that a file shows the link whole."""
     plain = text.isascii() and all(len(line) <= 998 for line in text.splitlines())
     return "7bit" if plain else "quoted-printable"
+
+
+def _lines(text: str) -> list[str]:
+    return [_line(line) for line in text.strip().splitlines()]
 
 
 def _line(text: str) -> str:

@@ -54,6 +54,12 @@ def new_password(form: Form, field: Field) -> None:
         raise ValidationError(" ".join(found))
 
 
+def organisation_name() -> StringField:
+    """The field for the organisation's name."""
+    rules = [filled("Type your organisation’s name."), Length(max=120, message="Use at most 120 characters.")]
+    return StringField("Organisation", validators=rules, filters=[squeezed])
+
+
 def own_name(**attributes: Any) -> StringField:
     """The field for a person's own name."""
     limit = Length(max=120, message="Use at most 120 characters.")
@@ -153,11 +159,7 @@ class ProofForm(FlaskForm):  # type: ignore[misc]
 class SetupForm(FlaskForm):  # type: ignore[misc]
     """The organisation's name and the Owner."""
 
-    organisation = StringField(
-        "Organisation",
-        validators=[filled("Type your organisation’s name."), Length(max=120, message="Use at most 120 characters.")],
-        filters=[squeezed],
-    )
+    organisation = organisation_name()
     name = own_name()
     email = EmailField("Email", validators=[filled("Type your email.")])
     password = PasswordField("Password", validators=[InputRequired("Choose a password."), new_password])
@@ -170,6 +172,12 @@ class SetupForm(FlaskForm):  # type: ignore[misc]
             self.address = parse((field.data or "").strip(), directory.settings().allowed_domains)
         except BadAddress as error:
             raise ValidationError(str(error)) from error
+
+
+class OrganisationForm(FlaskForm):  # type: ignore[misc]
+    """The organisation's name, among its settings."""
+
+    NAME = organisation_name()
 
 
 class GroupsForm(FlaskForm):  # type: ignore[misc]

@@ -14,7 +14,6 @@ from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import BadRequest
 from werkzeug.wrappers import Response as BaseResponse
 
-from webapp.config import Settings
 from webapp.core.errors import NotAllowed
 from webapp.core.permissions import Permission
 from webapp.core.words import full, lasting, plural, what_sending_does, when
@@ -174,18 +173,18 @@ def versioned_static(endpoint: str, values: dict[str, Any]) -> None:
             values.setdefault("v", _fingerprint(path))
 
 
-def register_words(app: Flask, settings: Settings) -> None:
+def register_words(app: Flask) -> None:
     """Filters and names that every template may use."""
-    app.jinja_env.filters["when"] = lambda value: when(value, utcnow(), settings.time_zone)
-    app.jinja_env.filters["full"] = lambda value: full(value, settings.time_zone)
-    app.jinja_env.filters["clock"] = lambda value: value.astimezone(settings.time_zone).strftime("%H:%M:%S")
+    from webapp.services import directory
+
+    app.jinja_env.filters["when"] = lambda value: when(value, utcnow(), directory.settings().time_zone)
+    app.jinja_env.filters["full"] = lambda value: full(value, directory.settings().time_zone)
+    app.jinja_env.filters["clock"] = lambda value: value.astimezone(directory.settings().time_zone).strftime("%H:%M:%S")
     app.jinja_env.filters["lasting"] = lasting
     app.jinja_env.globals.update(plural=plural, what_sending_does=what_sending_does, Permission=Permission)
 
     @app.context_processor
     def _shared() -> dict[str, Any]:
-        from webapp.services import directory
-
         user = g.get("user")
         return {
             "me": user,

@@ -128,6 +128,7 @@ def test_every_name_can_be_set(read, tmp_path: Path) -> None:
         "SESSION_IDLE": "30m",
         "SESSION_MAX": "1d",
         "REQUIRE_TOTP": "Managers",
+        "UPLOAD_MODE": "Add",
         "OWNER_EMAIL": "o@example.org",
     }
     settings = read(**values)
@@ -233,3 +234,38 @@ def test_the_socket_is_always_short_and_without_spaces(tmp_path: Path, folder: s
     assert len(os.fsencode(settings.queue_socket)) <= 100
     assert " " not in settings.queue_url
     assert str(tmp_path / folder.strip() / "muster.db") == settings.database_url.removeprefix("sqlite:///")
+
+
+class TestOverlay:
+    def test_the_environment_wins(self, read) -> None:
+        settings = read(MAX_ROWS="5").overlaid({"MAX_ROWS": "9", "INVITE_DAYS": "30"})
+        assert (settings.max_rows, settings.invite_days) == (5, 30)
+
+    def test_what_is_blank_or_no_setting_of_a_page_changes_nothing(self, read) -> None:
+        settings = read()
+        assert settings.overlaid({"MAX_ROWS": "", "SECRET_KEY": "x" * 40, "PORT": "1"}) == settings
+
+    @pytest.mark.parametrize(
+        ("name", "text", "sentence"),
+        [
+            ("MAX_ROWS", "many", "Type a whole number from 1 to 50000."),
+            ("MAIL_FROM", "nobody", "Type an address, such as Muster <muster@example.org>."),
+            ("UPLOAD_MODE", "maybe", "Type replace, add or remove."),
+            ("TIME_ZONE", "Mars/Base", "Type the name of a time zone, such as Europe/Berlin or UTC."),
+            ("INVITE_SUBJECT", "a\nBcc: b", "Type one line of up to 150 characters."),
+            ("INVITE_MESSAGE", "x" * 1001, "Type up to 1,000 characters."),
+        ],
+    )
+    def test_wrong_values_are_told_by_the_environments_rules(self, read, name: str, text: str, sentence: str) -> None:
+        with pytest.raises(ConfigError) as raised:
+            read().overlaid({name: text})
+        assert (raised.value.name, raised.value.sentence) == (name, sentence)
+        with pytest.raises(ConfigError, match=f"MUSTER_{name} is"):
+            read(**{name: text})
+
+    def test_what_no_longer_goes_is_passed_over_when_it_is_read(self, read) -> None:
+        settings = read(SESSION_MAX="1h", SESSION_IDLE="1h")
+        assert settings.overlaid_as_far_as_they_go({"MAX_ROWS": "many", "INVITE_DAYS": "3"}).invite_days == 3
+        kept = read(SESSION_MAX="9h").overlaid_as_far_as_they_go({"SESSION_IDLE": "2d"})
+        assert (kept.session_idle, kept.session_max) == (timedelta(hours=8), timedelta(hours=9))
+        assert read().overlaid_as_far_as_they_go({"SESSION_MAX": "1h"}) == read()

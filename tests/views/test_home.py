@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-from tests.factories import make_batch, make_group, make_invitation, make_persona
+import time
+from datetime import timedelta
+
+import pytest
+
+from tests.factories import make_batch, make_group, make_invitation, make_persona, role
+from webapp.core.charts import chart
 from webapp.db import db, utcnow
-from webapp.models import BatchState, MailGate
+from webapp.models import BatchState, Invitation, InvitationState, MailGate, Message, MessageKind, MessageState
+from webapp.services import overview, workers
 
 
 def test_the_first_steps_are_groups_and_invitations(owner):
@@ -59,3 +66,120 @@ def test_an_analyst_sees_uploads_but_no_invitation(sign_in):
     page = sign_in("Analyst").get("/").page
     assert "Unfinished uploads" in page.text
     assert not page.all("a", href="/users?invite=bulk")
+
+
+def lose(invitation) -> None:
+    """Its e-mail failed for good."""
+    db.session.add(
+        Message(
+            kind=MessageKind.INVITATION, priority=3, recipient=invitation.email, message_id=f"<{invitation.id}@x>",
+            invitation_id=invitation.id, state=MessageState.FAILED,
+        )
+    )  # fmt: skip
+    db.session.commit()
+
+
+class TestAttention:
+    def test_failed_deliveries_are_counted_and_lead_to_outgoing_mail(self, admin, sign_in):
+        for n in range(2):
+            lose(make_invitation(f"u{n}@northfield.example"))
+        lose(make_invitation("gone@northfield.example", state=InvitationState.REVOKED))
+        page = admin.get("/").page
+        assert "2 invitations could not be delivered" in page.text
+        assert page.all("a", href="/messages", class_="cover")
+        other = sign_in("Analyst").get("/").page
+        assert "2 invitations could not be delivered" in other.text
+        assert not other.all("a", href="/messages")
+
+    def test_invitations_that_expire_within_a_week(self, admin):
+        for n, days in enumerate((-1, 1, 6.9, 7.1, 30)):
+            make_invitation(f"u{n}@northfield.example", expires_in=timedelta(days=days))
+        make_invitation("x@northfield.example", expires_in=timedelta(days=1), state=InvitationState.ACCEPTED)
+        page = admin.get("/").page
+        assert "2 invitations expire within 7 days" in page.text
+        assert page.all("a", href="/users?status=invited")
+
+    def test_no_worker_and_no_queue_are_told_to_those_who_send(self, owner, sign_in):
+        page = owner.get("/").page
+        assert "No worker was seen in the last minute." in page.text
+        assert page.all("a", href="/settings", class_="btn")
+        workers.beat("one")
+        assert "The queue server does not answer." in owner.get("/").page.text
+        admin = sign_in("Admin").get("/").page
+        assert "The queue server does not answer." in admin.text
+        assert not admin.all("a", href="/settings", class_="btn")
+        assert "queue server" not in sign_in("Analyst").get("/").page.text
+
+    def test_all_is_well(self, owner, queue):
+        workers.beat("one")
+        make_invitation(expires_in=timedelta(days=30))
+        assert "Nothing: email goes out, and no invitation is about to expire." in owner.get("/").page.text
+
+    def test_does_not_wait_for_a_queue_that_is_away(self, owner):
+        owner.get("/")
+        began = time.monotonic()
+        owner.get("/")
+        assert time.monotonic() - began < 0.5
+
+    @pytest.mark.parametrize("name", ["Broadcaster", "Remote"])
+    def test_who_may_see_nobody_sees_their_own_access_alone(self, sign_in, name):
+        lose(make_invitation(expires_in=timedelta(days=1)))
+        page = sign_in(name).get("/").page
+        for text in ("Needs attention", "Invitations by week", "could not be delivered", "expires", "worker"):
+            assert text not in page.text
+
+
+class TestChart:
+    def test_is_empty_in_the_first_days(self, owner):
+        page = owner.get("/").page
+        assert "Nobody was invited in the last 12 weeks." in page.text
+        assert not page.all("svg", role="img")
+
+    def test_tells_its_numbers_in_a_table_too(self, owner):
+        now = utcnow()
+        for n, (age, state) in enumerate(((0, "pending"), (15, "accepted"), (15, "revoked"), (200, "accepted"))):
+            invitation = make_invitation(f"u{n}@northfield.example", state=InvitationState(state))
+            invitation.created_at = now - timedelta(days=age)
+            invitation.closed_at = now - timedelta(days=age) if state != "pending" else None
+        db.session.commit()
+        weeks = overview.weeks()
+        assert (len(weeks), sum(week.invited for week in weeks), sum(week.accepted for week in weeks)) == (12, 3, 1)
+        assert all(week.begins.weekday() == 0 for week in weeks)
+        assert weeks[-1].invited == 1
+        page = owner.get("/").page
+        assert page.all("svg", role="img")
+        assert "3 people invited and 1 invitation accepted in the last 12 weeks." in page.text
+        assert "Week from Invited Accepted" in page.text
+
+    def test_bars_fill_the_drawing_and_none_is_lost(self):
+        drawn = chart([("a", (0, 1)), ("b", (170, 40))], width=100, height=50)
+        assert drawn.top == 200
+        assert [[bar.height for bar in group.bars] for group in drawn.groups] == [[0, 2.0], [42.5, 10.0]]
+        assert all(bar.x >= 0 and bar.x + bar.width <= 100 and bar.y + bar.height == 50 for g in drawn.groups for bar in g.bars)
+        assert chart([]).groups == ()
+
+
+def test_home_costs_the_same_at_10_000_invitations(owner, queries):
+    counted = []
+    analyst = role("Analyst").id
+    for n in (1, 10_000):
+        now = utcnow()
+        db.session.execute(
+            db.insert(Invitation),
+            [
+                {
+                    "email": f"n{n}u{i}@northfield.example", "email_key": f"n{n}u{i}@northfield.example", "role_id": analyst,
+                    "token_hash": f"{n}-{i}", "valid_days": 7, "expires_at": now + timedelta(days=i % 20),
+                }
+                for i in range(n)
+            ],
+        )  # fmt: skip
+        db.session.commit()
+        make_batch(owner.user)
+        owner.get("/")
+        queries.clear()
+        began = time.monotonic()
+        owner.get("/")
+        counted.append(len(queries))
+    assert counted[0] == counted[1], queries
+    assert time.monotonic() - began < 1.5

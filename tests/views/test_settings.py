@@ -1,44 +1,320 @@
-"""Account Settings."""
+"""Account Settings: the way to everything, and what is set on pages."""
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable, Iterator
 from datetime import timedelta
+from typing import Any
 
-from tests.factories import make_group, make_invitation
+import pytest
 
-
-def test_it_leads_to_role_management_and_device_groups(owner):
-    make_group("Exam Laptops")
-    make_invitation()
-    make_invitation("late@northfield.example", expires_in=timedelta(days=-1))
-    page = owner.get("/settings").page
-    assert page.h1 == "Account Settings"
-    assert page.all("a", href="/users", class_="cover")
-    assert page.all("a", href="/groups", class_="cover")
-    assert "1 user, 1 invited, 1 expired" in page.text
-    assert "1 group " in page.text
-
-
-def test_the_owner_sees_what_the_environment_sets_and_no_secret(owner, change_settings):
-    change_settings(
-        mail_url="smtp://postman:open-sesame@mail.northfield.example:587", database_url="postgresql+psycopg://u:hush@db/muster",
-        redis_url="redis://:quiet@queue.northfield.example", given=frozenset({"MAIL_URL"}), max_rows=250,
-    )  # fmt: skip
-    answer = owner.get("/settings")
-    text = answer.page.text
-    assert "Email server mail.northfield.example MUSTER_MAIL_URL" in text
-    assert "Users in a file At most 250 Default of MUSTER_MAX_ROWS" in text
-    assert "PostgreSQL" in text
-    assert "queue.northfield.example" in text
-    for secret in ("open-sesame", "hush", "quiet", "postman", owner.app.secret_key):
-        assert secret not in answer.text
+from tests.client import Client
+from tests.factories import make_group, make_invitation, token_of
+from tests.smtp_sink import Sink
+from tests.views.test_batches import rows_of, staged, upload
+from webapp.core.planning import Mode
+from webapp.core.sections import SECTIONS
+from webapp.db import db, utcnow
+from webapp.jobs import outbox as jobs
+from webapp.models import AuditEvent, Invitation, MailGate, Message, MessageKind, MessageState, Organisation
+from webapp.services import directory, organisation, workers
 
 
-def test_others_see_their_own_part_only(sign_in):
-    remote = sign_in("Remote").get("/settings").page
-    assert "Jun-ho Park" in remote.text
-    assert "Role Management" not in remote.text
-    assert "MUSTER_" not in remote.text
-    admin = sign_in("Admin").get("/settings").page
-    assert "Role Management" in admin.text
-    assert "MUSTER_" not in admin.text
+def save(client: Client, section: str, status: int = 303, **typed: str) -> Any:
+    """As the page sends it: what it showed, but for what is typed."""
+    page = client.get(f"/settings/{section}").page
+    form = {name: page.values(name)[0] for name in SECTIONS[section].names if page.values(name)}
+    seen = {f"seen-{name}": page.values(f"seen-{name}")[0] for name in SECTIONS[section].names if page.values(f"seen-{name}")}
+    return client.post(f"/settings/{section}", {**form, **seen, **typed}, status)
+
+
+def events() -> list[AuditEvent]:
+    db.session.rollback()
+    return list(
+        db.session.scalars(db.select(AuditEvent).where(AuditEvent.action == "organisation.changed").order_by(AuditEvent.id))
+    )
+
+
+class TestIndex:
+    def test_it_leads_to_role_management_and_device_groups(self, owner):
+        make_group("Exam Laptops")
+        make_invitation()
+        make_invitation("late@northfield.example", expires_in=timedelta(days=-1))
+        page = owner.get("/settings").page
+        assert page.h1 == "Account Settings"
+        for address in ("/users", "/groups", "/roles", "/aliases", "/audit", *(f"/settings/{name}" for name in SECTIONS)):
+            assert page.all("a", href=address, class_="cover"), address
+        assert "1 user, 1 invited, 1 expired" in page.text
+        assert "1 group " in page.text
+
+    def test_the_owner_sees_how_the_installation_is_doing_and_no_secret(self, owner, change_settings):
+        change_settings(
+            mail_url="smtp://postman:open-sesame@mail.northfield.example:587", redis_url="redis://:quiet@queue.northfield.example"
+        )
+        workers.beat("one")
+        answer = owner.get("/settings")
+        text = answer.page.text
+        for told in ("Version 0.1.0", "Send queue Empty", "Workers 1", "Mail server mail.northfield.example", "Database size"):
+            assert told in text
+        assert "Queue server queue.northfield.example" in text
+        for secret in ("open-sesame", "quiet", "postman", owner.app.secret_key):
+            assert secret not in answer.text
+
+    def test_it_is_healthy_or_not(self, owner, queue):
+        assert "Needs attention" in owner.get("/settings").page.text
+        workers.beat("one")
+        assert "Healthy" in owner.get("/settings").page.text
+        db.session.get_one(MailGate, 1).paused_at = utcnow()
+        db.session.commit()
+        assert "Held up since" in owner.get("/settings").page.text
+
+    def test_others_see_their_own_part_only(self, sign_in):
+        remote = sign_in("Remote").get("/settings").page
+        assert "Jun-ho Park" in remote.text
+        admin = sign_in("Admin").get("/settings").page
+        assert "Role Management" in admin.text
+        assert admin.all("a", href="/aliases", class_="cover")
+        for page in (remote, admin):
+            assert "This installation" not in page.text
+            assert not page.all("a", href="/settings/general")
+        assert "Role Management" not in remote.text
+        sign_in("Admin").get("/settings/general", 403)
+        sign_in("Admin").post("/settings/general", {"NAME": "Mine"}, 403)
+
+
+class TestSaving:
+    def test_is_audited_with_before_and_after(self, owner, change_settings):
+        change_settings(given=frozenset())
+        answer = save(owner, "general", NAME="  Northfield   Academy ", TIME_ZONE="Europe/Berlin")
+        assert answer.location == "/settings/general"
+        page = owner.get("/settings/general").page
+        assert page.values("NAME") == ["Northfield Academy"]
+        assert "Saved." in page.text
+        (event,) = events()
+        assert event.details == {
+            "before": {"name": "", "time_zone": "UTC"},
+            "after": {"name": "Northfield Academy", "time_zone": "Europe/Berlin"},
+        }
+        assert event.actor_id == owner.user.id
+        assert ": name Northfield Academy, time zone UTC to Europe/Berlin" in owner.get("/audit").page.text
+
+    def test_what_is_there_already_is_no_change(self, owner):
+        save(owner, "uploads")
+        assert "Nothing was changed." in owner.get("/settings/uploads").page.text
+        assert not events()
+
+    def test_blank_is_the_default_again(self, owner):
+        save(owner, "uploads", MAX_ROWS="7", ALLOWED_DOMAINS="Northfield.example, exämple.org")
+        assert db.session.get_one(Organisation, 1).settings == {
+            "MAX_ROWS": "7",
+            "ALLOWED_DOMAINS": "northfield.example, xn--exmple-cua.org",
+        }
+        save(owner, "uploads", MAX_ROWS="", ALLOWED_DOMAINS=" ")
+        assert db.session.get_one(Organisation, 1).settings == {}
+        assert directory.settings().max_rows == 100
+
+    def test_every_wrong_value_is_told_under_its_field_and_nothing_is_lost(self, owner):
+        answer = save(owner, "uploads", 422, MAX_ROWS="many", ALLOWED_DOMAINS="not a domain", UPLOAD_MODE="add")
+        assert "Type a whole number from 1 to 50000." in answer.page.text
+        assert "Type domains, such as example.org, intranet.local." in answer.page.text
+        assert answer.page.values("MAX_ROWS") == ["many"]
+        assert answer.page.all("input", id="MAX_ROWS", aria_invalid="true", autofocus="")
+        assert not answer.page.all("select", id="UPLOAD_MODE", aria_invalid="true")
+        assert directory.settings().upload_mode is Mode.REPLACE
+        assert not events()
+
+    def test_the_name_is_not_left_out_nor_long(self, owner):
+        assert "Type your organisation’s name." in save(owner, "general", 422, NAME=" ").page.text
+        assert "Use at most 120 characters." in save(owner, "general", 422, NAME="x" * 121).page.text
+
+    def test_both_limits_of_sessions_have_to_fit(self, owner):
+        answer = save(owner, "sign-in", 422, SESSION_IDLE="2d", SESSION_MAX="1d")
+        assert "Nobody can be idle for longer than they can be signed in." in answer.page.text
+        save(owner, "sign-in", SESSION_IDLE="90m", SESSION_MAX="48h")
+        assert owner.get("/settings/sign-in").page.values("SESSION_MAX") == ["2d"]
+
+    def test_the_environment_wins_and_the_page_shows_it_read_only(self, owner, change_settings):
+        save(owner, "uploads", MAX_ROWS="7")
+        change_settings(max_rows=30, given=frozenset({"MAX_ROWS"}))
+        page = owner.get("/settings/uploads").page
+        assert page.all("input", id="MAX_ROWS", value="30", readonly="")
+        assert not page.values("MAX_ROWS")
+        assert "Set by MUSTER_MAX_ROWS in the environment" in page.text
+        owner.post("/settings/uploads", {"MAX_ROWS": "9", "seen-MAX_ROWS": "30"})
+        assert directory.settings().max_rows == 30
+        assert not events()[1:]
+
+    def test_there_are_no_other_pages(self, owner):
+        owner.get("/settings/secrets", 404)
+        owner.post("/settings/secrets", {"SECRET_KEY": "x" * 40}, 404)
+        owner.post("/settings/general", {"MAX_ROWS": "9", "SECRET_KEY": "x" * 40})
+        assert db.session.get_one(Organisation, 1).settings == {}
+
+
+class TestTwoAtOnce:
+    def test_the_later_one_is_told_and_saves_again_to_have_it(self, owner):
+        opened = {"MAX_ROWS": "200", "seen-MAX_ROWS": "100", "ALLOWED_DOMAINS": "", "seen-ALLOWED_DOMAINS": ""}
+        save(owner, "uploads", MAX_ROWS="300", ALLOWED_DOMAINS="a.example")
+        page = owner.post("/settings/uploads", opened, 422).page
+        assert "Somebody set this to “300” since you opened the page." in page.text
+        assert "Somebody set this to “a.example” since you opened the page." in page.text
+        assert (page.values("MAX_ROWS"), page.values("seen-MAX_ROWS")) == (["200"], ["300"])
+        owner.post("/settings/uploads", {**opened, "seen-MAX_ROWS": "300", "seen-ALLOWED_DOMAINS": "a.example"})
+        assert (directory.settings().max_rows, directory.settings().allowed_domains) == (200, ())
+
+    def test_different_fields_do_not_get_in_each_others_way(self, owner):
+        save(owner, "uploads", MAX_ROWS="300")
+        owner.post("/settings/uploads", {"UPLOAD_MODE": "add", "seen-UPLOAD_MODE": "replace"})
+        assert (directory.settings().max_rows, directory.settings().upload_mode) == (300, Mode.ADD)
+
+    def test_of_many_saves_at_once_one_wins_and_none_is_lost(self, app, owner):
+        results: list[str] = []
+        start = threading.Barrier(6)
+
+        def one(n: int) -> None:
+            with app.app_context():
+                start.wait()
+                try:
+                    organisation.save({"MAX_ROWS": str(n)}, {"MAX_ROWS": "100"}, by=db.session.merge(owner.user, load=False))
+                    results.append(str(n))
+                except organisation.ValidationError:
+                    pass
+
+        threads = [threading.Thread(target=one, args=(n,)) for n in range(201, 207)]
+        [each.start() for each in threads]
+        [each.join() for each in threads]
+        (event,) = events()
+        assert [event.details["after"]["max_rows"]] == results == [str(directory.settings().max_rows)]
+
+
+class TestTakesEffect:
+    """Each setting, by what people notice of it."""
+
+    def test_row_limit(self, owner):
+        save(owner, "uploads", MAX_ROWS="1")
+        file = "Email,Role,Groups\na@northfield.example,Analyst,\nb@northfield.example,Analyst,\n"
+        assert "The limit is 1 per file." in upload(owner, file, status=422).page.text
+
+    def test_allowed_domains(self, owner):
+        batch = staged(owner, "Email,Role,Groups\nines@elsewhere.example,Analyst,\n")
+        save(owner, "uploads", ALLOWED_DOMAINS="northfield.example")
+        owner.get(f"/batches/{batch.id}")  # opened again, its rows are judged anew
+        assert "Domain not allowed here." in str(rows_of(batch)[0].issues)
+        answer = owner.post("/invitations", {"email": "x@elsewhere.example", "role": "Analyst"}, None)
+        assert db.session.scalar(db.select(db.func.count(Invitation.id))) == 0, answer.page.text
+
+    def test_default_mode_and_days_of_an_upload(self, owner):
+        save(owner, "uploads", UPLOAD_MODE="add")
+        save(owner, "email", INVITE_DAYS="30")
+        batch = staged(owner, "Email,Role,Groups\nines@northfield.example,Analyst,\n")
+        assert (batch.mode, batch.valid_days) == (Mode.ADD, 30)
+
+    def test_time_zone(self, owner, change_settings):
+        change_settings(given=frozenset())
+        save(owner, "general", NAME="N", TIME_ZONE="Asia/Kathmandu")
+        make_invitation()
+        local = utcnow().astimezone(directory.settings().time_zone)
+        assert str(local.utcoffset()) == "5:45:00"
+        assert f"{local:%Y}, {local:%H}:" in owner.get("/audit").text
+
+    def test_words_and_subject_of_invitations_and_the_sender(self, owner, change_settings):
+        save(
+            owner, "email", MAIL_FROM="Front office <office@northfield.example>", INVITE_SUBJECT="Your account at Northfield",
+            INVITE_MESSAGE="Read the <b>handbook</b>.\nIt is short.",
+        )  # fmt: skip
+        with Sink() as sink:
+            change_settings(mail_url=sink.url)
+            owner.post("/invitations", {"email": "ines@northfield.example", "role": "Analyst"})
+            jobs.send()
+            (received,) = sink.messages
+        mail, text = received.mime, received.text
+        assert received.sender == "office@northfield.example"
+        assert mail["From"] == "Front office <office@northfield.example>"
+        assert mail["Subject"] == "Your account at Northfield"
+        assert "Read the <b>handbook</b>.\nIt is short." in text
+        assert token_of(db.session.scalars(db.select(Invitation)).one()) in text
+        assert "Read the &lt;b&gt;handbook&lt;/b&gt;.<br>" in mail.get_body(("html",)).get_content()
+
+    def test_two_step_sign_in(self, owner, sign_in):
+        admin = sign_in("Admin")
+        save(owner, "sign-in", REQUIRE_TOTP="everyone")
+        assert admin.get("/", 303).location != "/"
+
+    def test_limits_of_sessions(self, owner, sign_in):
+        admin = sign_in("Admin")
+        save(owner, "sign-in", SESSION_IDLE="1s", SESSION_MAX="1d")
+        threading.Event().wait(1.1)
+        assert admin.get("/", 303).location.startswith("/sign-in")
+
+    def test_retention(self, owner):
+        save(owner, "data", RETENTION_DAYS="30", AUDIT_DAYS="0")
+        assert (directory.settings().retention_days, directory.settings().audit_days) == (30, None)
+        assert "Everything is kept" in owner.get("/settings").page.text
+
+
+@pytest.fixture
+def sink(change_settings: Callable[..., Any]) -> Iterator[Sink]:
+    with Sink() as server:
+        change_settings(mail_url=server.url, mail_from="Muster <muster@northfield.example>")
+        yield server
+
+
+class TestTestMessage:
+    def test_saves_what_is_typed_and_tells_what_the_server_answered(self, owner, sink):
+        form = {"INVITE_SUBJECT": "Come in", "seen-INVITE_SUBJECT": ""}
+        assert owner.post("/settings/email/tests", form).location == "/settings/email"
+        page = owner.get("/settings/email").page
+        assert "Test on its way to maren.okafor@northfield.example." in page.text
+        assert "Queued" in page.text
+        assert "Subject: Come in" in page.text
+        jobs.send()
+        (mail,) = sink.messages
+        assert (mail.mime["To"], mail.mime["Subject"]) == ("maren.okafor@northfield.example", "Test: Come in")
+        page = owner.get("/settings/email").page
+        message = db.session.scalars(db.select(Message)).one()
+        assert (message.kind, message.state) == (MessageKind.TEST, MessageState.SENT)
+        assert f"The mail server said: {message.answer}" in page.text
+        assert page.all("a", href=f"/messages/{message.id}")
+        assert "Come in" in owner.get(f"/messages/{message.id}").page.text
+
+    def test_at_most_five_an_hour(self, owner):
+        for _ in range(5):
+            owner.post("/settings/email/tests", {})
+        page = owner.post("/settings/email/tests", {}, 422).page
+        assert "You had 5 tests within the hour." in page.text
+        assert db.session.scalar(db.select(db.func.count(Message.id))) == 5
+
+    def test_a_wrong_value_sends_nothing(self, owner):
+        page = owner.post("/settings/email/tests", {"MAIL_FROM": "nobody", "seen-MAIL_FROM": "x"}, 422).page
+        assert "Type an address" in page.text or "Somebody set this" in page.text
+        assert not db.session.scalar(db.select(Message.id))
+
+    def test_the_preview_is_a_document_of_its_own(self, owner):
+        assert "Accept invitation" in owner.get("/settings/email/letter").text
+
+
+class TestRememberedWords:
+    def test_are_seen_and_forgotten(self, admin, queries):
+        group = make_group("Student Devices")
+        admin.post(f"/groups/{group.id}/names", {"word": "Pupils"}, None)
+        page = admin.get("/aliases").page
+        assert "Pupils means Student Devices" in page.text
+        (form,) = [each for each in page.all("form") if "/removal" in each.get("action", "")]
+        assert admin.post(form["action"], {"next": "/aliases"}).location == "/aliases"
+        assert "“Pupils” means nothing to files any more." in admin.get("/aliases").page.text
+
+    def test_columns_too(self, admin, sign_in):
+        from webapp.models import HeaderMapping
+
+        db.session.add(HeaderMapping(key="k" * 64, columns={"email": 0, "role": 1}, names={"Email": "Mail", "Role": "Job"}))
+        db.session.commit()
+        page = admin.get("/aliases").page
+        assert "“Mail” holds Email, “Job” holds Role" in page.text
+        (form,) = [each for each in page.all("form") if "/columns/" in each.get("action", "")]
+        admin.post(form["action"], {})
+        assert "Forgotten." in admin.get("/aliases").page.text
+        admin.post(form["action"], {}, 404)
+        event = db.session.scalars(db.select(AuditEvent).where(AuditEvent.action == "columns.forgotten")).one()
+        assert event.details["columns"] == {"Email": "Mail", "Role": "Job"}
+        sign_in("Analyst").get("/aliases", 403)

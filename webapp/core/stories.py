@@ -149,6 +149,7 @@ def _too_old(name: str, noun: str, form: str) -> Callable[[Details], str]:
 
 _TOLD: dict[str, tuple[str, Callable[[Details], str] | None]] = {
     "setup.done": ("Set Muster up", None),
+    "organisation.changed": ("Changed the settings of {}", changes),
     "session.started": ("Signed in", None),
     "session.ended": ("Signed out", None),
     "session.refused": ("Sign-in as {} refused: email or password is wrong", None),

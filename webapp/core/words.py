@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta, tzinfo
 
+LONGEST_MESSAGE = 1000
+"""Characters of words of one's own in an e-mail."""
+
 _IRREGULAR = {"person": "people", "entry": "entries", "audit entry": "audit entries"}
 
 
@@ -51,3 +54,9 @@ def what_sending_does(invites: int, updates: int, admins: int) -> str:
     else:
         told = "Nobody is invited, and nobody’s access changes."
     return f"{told} {admins:,} {'becomes' if admins == 1 else 'become'} Admin." if admins else told
+
+
+def as_typed(text: str) -> str:
+    """Plain text on several lines, as it was typed but for what cannot be seen: control characters, and space around it."""
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    return "\n".join("".join(c for c in line if c.isprintable() or c == "\t").rstrip() for line in lines).strip()

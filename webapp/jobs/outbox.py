@@ -12,7 +12,7 @@ from webapp import emails, mail, queue
 from webapp.core.errors import Conflict, MailServerAway, TryLater, Undeliverable
 from webapp.jobs import stopping
 from webapp.mail import Transport, Uncertain
-from webapp.services import directory, outbox
+from webapp.services import outbox
 from webapp.services.outbox import Letter
 
 TURN = 20.0
@@ -28,7 +28,7 @@ def send(turn: float = TURN) -> None:
     worker = f"{socket.gethostname()[:40]}-{os.getpid()}-{secrets.token_hex(4)}"
     while _has_time(end_of_turn) and (claimed := outbox.claim(worker)):
         try:
-            with mail.connect(directory.settings()) as transport:
+            with mail.connect(outbox.settings()) as transport:
                 _send_on(transport, claimed, worker, end_of_turn)
         except MailServerAway as error:
             outbox.away(worker, str(error))
@@ -76,5 +76,4 @@ def _send(transport: Transport, letter: Letter, worker: str) -> None:
 
 
 def _written(letter: Letter) -> tuple[str, EmailMessage]:
-    sender = directory.settings().mail_from
-    return emails.deliverable(letter.email.to), emails.mime(letter.email, sender, letter.message_id, letter.date)
+    return emails.deliverable(letter.email.to), emails.mime(letter.email, letter.sender, letter.message_id, letter.date)

@@ -44,4 +44,6 @@ class HeaderMapping(Model):
     """SHA-256 (hex) of the folded names of the columns."""
     columns: Mapped[dict[str, int]] = mapped_column(JSON)
     """Field -> place of its column."""
+    names: Mapped[dict[str, str]] = mapped_column(JSON, default=dict, server_default="{}")
+    """What the template calls a column -> what such files call it; empty for those remembered before this was kept."""
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=utcnow)

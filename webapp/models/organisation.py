@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import ForeignKeyConstraint, String, text
+from sqlalchemy import JSON, ForeignKeyConstraint, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from webapp.db import Model
@@ -27,6 +27,8 @@ class Organisation(Model):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(String(120), default="")
+    settings: Mapped[dict[str, str]] = mapped_column(JSON, default=dict, server_default="{}")
+    """What was set on a page: the setting's name -> its value as text, as the environment would say it."""
     directory_version: Mapped[int] = mapped_column(default=1)
     """Raised by every change to users, invitations, groups and roles: stored plans that are older are made again."""
     setup_token_hash: Mapped[str | None] = mapped_column(String(64))

@@ -9,18 +9,16 @@ from marshmallow import EXCLUDE, Schema, ValidationError, fields
 from marshmallow.validate import Range
 
 from webapp.core.planning import Mode
+from webapp.core.words import LONGEST_MESSAGE, as_typed
 
-LONGEST_MESSAGE = 1000
-"""Characters."""
 DAYS = "Type a number of days from 1 to 365."
 
 
 class Words(fields.String):
-    """Plain text on several lines, as it was typed but for what cannot be seen: control characters, and space around it."""
+    """Words of one's own, on several lines."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
-        lines = str(value or "").replace("\r\n", "\n").replace("\r", "\n").split("\n")
-        text = "\n".join("".join(c for c in line if c.isprintable() or c == "\t").rstrip() for line in lines).strip()
+        text = as_typed(str(value or ""))
         if len(text) > LONGEST_MESSAGE:
             raise ValidationError(f"Use at most {LONGEST_MESSAGE:,} characters; this has {len(text):,}.")
         return text

@@ -26,7 +26,7 @@ DEAD = "This link does not work any more."
 
 def address(link: AccountLink) -> str:
     """The whole address, from MUSTER_PUBLIC_URL and never from a request."""
-    return f"{directory.settings().public_url}/{PATHS[link.purpose]}/{_token(link)}"
+    return f"{directory.environment().public_url}/{PATHS[link.purpose]}/{_token(link)}"
 
 
 def validity(purpose: LinkPurpose) -> str:
@@ -108,4 +108,4 @@ def _is_open() -> ColumnElement[bool]:
 
 
 def _token(link: AccountLink) -> str:
-    return tokens.derive(directory.settings().secret_key, link.purpose.value, link.id, 1)
+    return tokens.derive(directory.environment().secret_key, link.purpose.value, link.id, 1)

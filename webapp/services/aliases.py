@@ -53,13 +53,13 @@ def remember_columns(header: Sequence[str], columns: Mapping[Field, int], batch:
     """Part of a command: from now on files with this header are read so."""
     held = {field.value: place for field, place in columns.items()}
     known = db.session.scalar(select(HeaderMapping).where(HeaderMapping.key == header_key(header)).with_for_update())
+    named = {field.heading: name_of(header, place) for field, place in columns.items()}
     if known and known.columns == held:
         return
     if known:
-        known.columns = held
+        known.columns, known.names = held, named
     else:
-        db.session.add(HeaderMapping(key=header_key(header), columns=held))
-    named = {field.heading: name_of(header, place) for field, place in columns.items()}
+        db.session.add(HeaderMapping(key=header_key(header), columns=held, names=named))
     audit.record(by, AuditAction.COLUMNS_REMEMBERED, batch, columns=named)
 
 
@@ -68,6 +68,24 @@ def forget_columns(header: Sequence[str], batch: Batch, by: User) -> None:
     gone = db.session.execute(delete(HeaderMapping).where(HeaderMapping.key == header_key(header)).returning(HeaderMapping.id))
     if gone.first():
         audit.record(by, AuditAction.COLUMNS_FORGOTTEN, batch, columns=list(header))
+
+
+def remembered_columns() -> list[HeaderMapping]:
+    """All that is remembered of columns, the newest first."""
+    return list(db.session.scalars(select(HeaderMapping).order_by(HeaderMapping.created_at.desc(), HeaderMapping.id.desc())))
+
+
+def forget_columns_of(id: int, by: User) -> None:
+    """From now on files with that header are read by their column names again. Raises NotThere."""
+    begin_write()
+    known = db.session.get(HeaderMapping, id, with_for_update=True)
+    if known is None:
+        db.session.rollback()
+        raise NotThere("These columns are forgotten already.")
+    label = ", ".join(known.names.values()) or "files of before"
+    audit.record(by, AuditAction.COLUMNS_FORGOTTEN, label=label, columns=known.names)
+    db.session.delete(known)
+    db.session.commit()
 
 
 # Words

@@ -33,6 +33,7 @@ class AuditAction(StrEnum):
     """What is told of; the part before the dot is the noun."""
 
     SETUP_DONE = "setup.done"
+    ORGANISATION_CHANGED = "organisation.changed"
     SIGNED_IN = "session.started"
     SIGN_IN_FAILED = "session.refused"
     SIGNED_OUT = "session.ended"

@@ -123,7 +123,7 @@ def _iso(at: datetime | None) -> str:
 
 
 def _anchor() -> Path:
-    return directory.settings().data_dir / "audit_head"
+    return directory.environment().data_dir / "audit_head"
 
 
 def _kept() -> tuple[int, str] | None:

@@ -34,11 +34,29 @@ from webapp.models import (
 from webapp.models.groups import invitation_groups, user_groups
 
 
-def settings() -> Settings:
-    """The settings of the running app."""
+def environment() -> Settings:
+    """The settings as the environment gave them: for what no page sets. No query."""
     found = current_app.extensions["muster_settings"]
     assert isinstance(found, Settings)
     return found
+
+
+def settings() -> Settings:
+    """The settings in force: the environment's and, where it says nothing, those set on a page; read once a transaction."""
+    given = environment()
+    kept = db.session.info.get(_SETTINGS)
+    if kept is None or kept[0] is not given:
+        place = db.session.get(Organisation, 1)  # none before the first start
+        found = given.overlaid_as_far_as_they_go(place.settings) if place else given
+        kept = db.session.info[_SETTINGS] = (given, found, place)  # the row is held, so that `organisation` asks no more
+    in_force: Settings = kept[1]
+    return in_force
+
+
+def letterhead() -> dict[str, str]:
+    """What every invitation says of its sender: arguments of `emails.invitation`."""
+    now = settings()
+    return {"organisation": organisation().name, "own_subject": now.invite_subject, "words": now.invite_message}
 
 
 def registry(by: User | None = None) -> Registry:
@@ -57,6 +75,7 @@ def registry(by: User | None = None) -> Registry:
 
 
 _KEPT = "registry"
+_SETTINGS = "settings"
 
 
 def _read_registry() -> tuple[tuple[RoleEntry, ...], tuple[GroupEntry, ...], Sequence[Any], str | None]:
@@ -74,9 +93,10 @@ def _read_registry() -> tuple[tuple[RoleEntry, ...], tuple[GroupEntry, ...], Seq
 
 @event.listens_for(Session, "after_transaction_end")
 def _forget(session: Session, transaction: SessionTransaction) -> None:
-    """The next transaction may find other roles and groups."""
+    """The next transaction may find other roles, groups and settings."""
     if transaction.parent is None:
         session.info.pop(_KEPT, None)
+        session.info.pop(_SETTINGS, None)
 
 
 def organisation() -> Organisation:

@@ -48,7 +48,7 @@ def drafts(messages: Sequence[Message], *, sending: bool = False) -> dict[int, D
 
 def _invitations(messages: Sequence[Message], sending: bool) -> dict[int, Draft]:
     """Each with its invitation, who invited, and the personal words of its batch."""
-    now, place = utcnow(), directory.organisation().name
+    now, letterhead = utcnow(), directory.letterhead()
     found = db.session.execute(
         select(Message, Invitation, User.name, Batch.message)
         .join(Invitation, Invitation.id == Message.invitation_id)
@@ -64,8 +64,8 @@ def _invitations(messages: Sequence[Message], sending: bool) -> dict[int, Draft]
         if sending and not obstacle:
             links.ensure_link(invitation)
         values: dict[str, Any] = {
+            **letterhead,
             "to": message.recipient,
-            "organisation": place,
             "inviter": inviter or "",
             "role": invitation.role.name,
             "groups": emails.ALL_GROUPS if invitation.all_groups else [group.name for group in invitation.groups],

@@ -96,7 +96,7 @@ def erase(user_id: int, by: User) -> str:
     audit.record(by, AuditAction.USER_ERASED, user)
     directory.moved()
     db.session.commit()
-    mail.discard(directory.settings().data_dir / "outbox", found.messages)
+    mail.discard(directory.environment().data_dir / "outbox", found.messages)
     return name
 
 

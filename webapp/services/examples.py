@@ -31,7 +31,13 @@ def email(batch: Batch, row: Row, by: User, typed: Mapping[str, Any] | None = No
     values = _values(batch, row, by.name, directory.registry())
     if typed:
         values |= {"expires_days": typed["valid_days"], "message": typed["message"]}
-    return emails.invitation(**values, to=row.email, link=f"{directory.settings().public_url}/invitations/…")
+    return emails.invitation(**values, to=row.email, link=f"{directory.environment().public_url}/invitations/…")
+
+
+def general_email(by: User) -> Email:
+    """What every invitation says, for somebody who does not exist, as if `by` invited them."""
+    values = _general_values(by.name, directory.registry())
+    return emails.invitation(**values, to="ines.carvalho@example.org", link=f"{directory.environment().public_url}/invitations/…")
 
 
 def of_tests(messages: Sequence[Message]) -> dict[int, dict[str, Any]]:
@@ -42,13 +48,15 @@ def of_tests(messages: Sequence[Message]) -> dict[int, dict[str, Any]]:
     if not messages:
         return {}
     wanted = {message.row_id for message in messages}
-    found = {row.id: (row, batch) for row, batch in db.session.execute(select(Row, Batch).join(Batch).where(Row.id.in_(wanted)))}
+    found = {row.id: (batch, row) for row, batch in db.session.execute(select(Row, Batch).join(Batch).where(Row.id.in_(wanted)))}
     names, registry = askers(messages), directory.registry()
-    return {
-        message.id: {**_values(batch, row, names.get(message.recipient, ""), registry), "to": message.recipient, "link": None}
-        for message in messages
-        for row, batch in filter(None, [found.get(message.row_id or 0)])
-    }
+    told = {}
+    for message in messages:
+        inviter, of_row = names.get(message.recipient, ""), found.get(message.row_id or 0)
+        if of_row or message.user_id:
+            values = _values(*of_row, inviter, registry) if of_row else _general_values(inviter, registry)
+            told[message.id] = {**values, "to": message.recipient, "link": None}
+    return told
 
 
 def askers(messages: Sequence[Message]) -> dict[str, str]:
@@ -61,12 +69,22 @@ def askers(messages: Sequence[Message]) -> dict[str, str]:
 def _values(batch: Batch, row: Row, inviter: str, registry: Registry) -> dict[str, Any]:
     role, groups = _access(row, registry)
     return {
-        "organisation": directory.organisation().name,
+        **directory.letterhead(),
         "inviter": inviter,
         "role": role,
         "groups": groups,
         "expires_days": batch.valid_days,
         "message": batch.message,
+    }
+
+
+def _general_values(inviter: str, registry: Registry) -> dict[str, Any]:
+    return {
+        **directory.letterhead(),
+        "inviter": inviter,
+        "role": next((role.name for role in registry.roles if not role.manages_people and not role.is_owner), ""),
+        "groups": [group.name for group in registry.groups[:2]],
+        "expires_days": directory.settings().invite_days,
     }
 
 

@@ -1,4 +1,4 @@
-"""Trying out a batch's e-mail on oneself."""
+"""Trying out an e-mail on oneself: a batch's, or what every invitation says."""
 
 from __future__ import annotations
 
@@ -23,16 +23,38 @@ def send_test(batch_id: int, by: User) -> Message:
     """
     begin_write()
     batch = batches.under_review(batch_id)
-    since = utcnow() - timedelta(hours=1)
-    own = Message.kind == MessageKind.TEST, Message.recipient == by.email, Message.created_at > since
-    if (db.session.scalar(select(func.count(Message.id)).where(*own)) or 0) >= TESTS_AN_HOUR:
-        raise TooOften(f"You had {TESTS_AN_HOUR} tests within the hour. Wait a while; the preview shows the same.")
+    _refuse_too_many(by)
     row = examples.row_of(batch)
     if row is None:
         raise Refused("There is no row left to write an example for. Put one back, then send the test.")
     message = outbox.queued(MessageKind.TEST, by.email, row_id=row.id, priority=Priority.TEST)
+    return _committed(message, by, batch=batch.id)
+
+
+def send_general_test(by: User) -> Message:
+    """The same for what every invitation says, with nobody's upload."""
+    begin_write()
+    _refuse_too_many(by)
+    return _committed(outbox.queued(MessageKind.TEST, by.email, user_id=by.id, priority=Priority.TEST), by)
+
+
+def last_general_test(by: User) -> Message | None:
+    """The last such test that one sent to oneself."""
+    own = Message.kind == MessageKind.TEST, Message.user_id == by.id
+    return db.session.scalar(select(Message).where(*own).order_by(Message.id.desc()).limit(1))
+
+
+def _refuse_too_many(by: User) -> None:
+    """Part of a command; all tests of an hour are counted together."""
+    since = utcnow() - timedelta(hours=1)
+    own = Message.kind == MessageKind.TEST, Message.recipient == by.email, Message.created_at > since
+    if (db.session.scalar(select(func.count(Message.id)).where(*own)) or 0) >= TESTS_AN_HOUR:
+        raise TooOften(f"You had {TESTS_AN_HOUR} tests within the hour. Wait a while; the preview shows the same.")
+
+
+def _committed(message: Message, by: User, **details: int) -> Message:
     db.session.flush()
-    audit.record(by, AuditAction.TEST_QUEUED, message, batch=batch.id)
+    audit.record(by, AuditAction.TEST_QUEUED, message, **details)
     db.session.commit()
     queue.ring("webapp.jobs.outbox.send", name="outbox")
     return message

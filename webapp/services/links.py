@@ -9,12 +9,12 @@ from webapp.services import directory
 
 def token(invitation: Invitation) -> str:
     """The invitation's token, derived: it is stored nowhere."""
-    return tokens.derive(directory.settings().secret_key, "invitation", invitation.id, invitation.version)
+    return tokens.derive(directory.environment().secret_key, "invitation", invitation.id, invitation.version)
 
 
 def link(invitation: Invitation) -> str:
     """The whole address for the invited person, from MUSTER_PUBLIC_URL and never from a request."""
-    return f"{directory.settings().public_url}/invitations/{token(invitation)}"
+    return f"{directory.environment().public_url}/invitations/{token(invitation)}"
 
 
 def is_good(invitation: Invitation) -> bool:

@@ -22,6 +22,7 @@ from flask import current_app
 from sqlalchemy import ColumnElement, Select, Update, case, exists, func, or_, select, update
 
 from webapp import queue
+from webapp.config import Settings
 from webapp.core.errors import Conflict, NotThere
 from webapp.db import begin_write, db, upsert, utcnow
 from webapp.emails import Email
@@ -69,6 +70,7 @@ class Letter:
     id: int
     message_id: str
     date: datetime
+    sender: str
     email: Email
 
 
@@ -136,6 +138,13 @@ def claim(worker: str, limit: int = 20) -> list[int]:
     return ids
 
 
+def settings() -> Settings:
+    """The settings by which the mail server is talked to; no transaction stays open for it."""
+    found = directory.settings()
+    db.session.rollback()
+    return found
+
+
 def recover() -> None:
     """Make due again what workers that died had claimed."""
     begin_write()
@@ -167,7 +176,7 @@ def _room(gate: MailGate | None, now: datetime) -> int:
         return int(gate.retry_at is None or gate.retry_at <= now)
     on_their_way = (Message.state == MessageState.SENDING) & (Message.lease_until > now)
     used = select(func.count()).select_from(Message).where(or_(Message.tried_at > now - MINUTE, on_their_way))
-    return max(0, directory.settings().mail_rate - (db.session.scalar(used) or 0))
+    return max(0, directory.environment().mail_rate - (db.session.scalar(used) or 0))
 
 
 def _is_paused() -> ColumnElement[bool]:
@@ -212,7 +221,8 @@ def letters(ids: Sequence[int], worker: str) -> list[Letter]:
     is_claimed = Message.id.in_(ids), Message.state == MessageState.SENDING, Message.claimed_by == worker
     claimed = db.session.scalars(select(Message).where(*is_claimed)).all()
     found = drafts(claimed, sending=True)
-    heads = {message.id: (message.message_id, message.created_at) for message in claimed}
+    sender = directory.settings().mail_from
+    heads = {message.id: (message.message_id, message.created_at, sender) for message in claimed}
     closed = {message.id: _cancel(message, obstacle) for message in claimed if (obstacle := found[message.id].obstacle)}
     db.session.commit()
     for batch_id in set(filter(None, closed.values())):

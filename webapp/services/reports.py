@@ -95,7 +95,7 @@ def _time_left(batch: Batch, tally: Tally, emails: int) -> timedelta | None:
         return None
     now = utcnow()
     paced = (now - batch.confirmed_at) / tally.settled * tally.waiting
-    throttled = timedelta(minutes=emails / directory.settings().mail_rate)
+    throttled = timedelta(minutes=emails / directory.environment().mail_rate)
     last_due = select(func.max(Message.due_at)).join(Row, Row.id == Message.row_id)
     due_at = db.session.scalar(last_due.where(Row.batch_id == batch.id, Message.state == MessageState.QUEUED))
     return max(paced, throttled, due_at - now if due_at else timedelta())

@@ -51,7 +51,7 @@ def make_link(user_id: int, by: User) -> AccountLink:
 
     Raises NotThere, NotAllowed for somebody not ranked below, Refused where e-mail works, Conflict for a deactivated account.
     """
-    if directory.settings().mail_url:
+    if directory.environment().mail_url:
         raise Refused("Muster sends email here: have this person use “Forgot password?” on the sign-in page.")
     begin_write()
     user = accounts.below(user_id, by)

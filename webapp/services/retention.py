@@ -110,7 +110,7 @@ def _is_old(before: datetime) -> ColumnElement[bool]:
 
 def delete_files() -> int:
     """Messages that were written as files, up to CHUNK of them; no transaction is open."""
-    before, folder, n = _cutoff(), directory.settings().data_dir / "outbox", 0
+    before, folder, n = _cutoff(), directory.environment().data_dir / "outbox", 0
     db.session.rollback()
     if before is None or not folder.is_dir():
         return 0

@@ -36,7 +36,7 @@ def is_owed(user: User) -> bool:
 
 def secret(user: User, salt: str) -> str:
     """The secret for the app. salt: kept in the cookie until the first code shows that the app has it."""
-    return totp.secret(directory.settings().secret_key, user.id, salt)
+    return totp.secret(directory.environment().secret_key, user.id, salt)
 
 
 def address(user: User, salt: str) -> str:
@@ -66,7 +66,7 @@ def half_way(user_id: int, since: float, proof: str) -> User | None:
 
 def _proof(user: User, since: float) -> str:
     text = f"half-way|{user.id}|{user.password_hash}|{user.totp_salt}|{since}"
-    return digest(directory.settings().secret_key, text).hex()
+    return digest(directory.environment().secret_key, text).hex()
 
 
 # Commands
@@ -158,7 +158,7 @@ def _is_current(user: User, code: str) -> bool:
     """Whether it is the app's code of now, and newer than the last that was taken. The database decides between two at once."""
     if user.totp_salt is None:
         return False
-    settings = directory.settings()
+    settings = directory.environment()
     keys = (settings.secret_key, *settings.secret_key_fallbacks)
     step = totp.step_of([totp.secret(key, user.id, user.totp_salt) for key in keys], totp.plain(code), utcnow())
     if step is None:

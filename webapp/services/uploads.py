@@ -21,7 +21,6 @@ from webapp.core import columns, tables, workbooks
 from webapp.core.directory import fold
 from webapp.core.errors import Conflict
 from webapp.core.fields import Field
-from webapp.core.planning import Mode
 from webapp.core.tables import Table, UnreadableFile
 from webapp.core.words import plural
 from webapp.db import begin_write, db, utcnow
@@ -244,7 +243,7 @@ def _staged(source: Source, reading: Reading, by: User, split: bool) -> Batch:
         kind=BatchKind.UPLOAD,
         state=BatchState.REVIEWING if reading.mapping else BatchState.MAPPING,
         name=source.name,
-        mode=Mode.REPLACE,
+        mode=directory.settings().upload_mode,
         change_roles=False,
         skip_errors=False,
         valid_days=directory.settings().invite_days,

@@ -1,15 +1,31 @@
-"""Other names of roles and groups, as files may say them."""
+"""What files may say: other names of roles and groups, and columns that are remembered."""
 
 from __future__ import annotations
 
-from flask import Blueprint
+from flask import Blueprint, render_template, request
 from werkzeug.wrappers import Response as BaseResponse
 
 from webapp.core.permissions import Permission
-from webapp.services import aliases
+from webapp.models import AliasKind
+from webapp.services import aliases, directory
 from webapp.web import allow, go, me
 
 bp = Blueprint("aliases", __name__, url_prefix="/aliases")
+
+
+@bp.get("")
+@allow(Permission.USERS_MANAGE)
+def index() -> str:
+    """All that is remembered, to be forgotten."""
+    registry = directory.registry()
+    return render_template(
+        "aliases/index.html",
+        words=[
+            ("Groups", registry.groups, aliases.words(AliasKind.GROUP)),
+            ("Roles", registry.roles, aliases.words(AliasKind.ROLE)),
+        ],
+        columns=aliases.remembered_columns(),
+    )
 
 
 @bp.post("/<int:alias_id>/removal")
@@ -17,5 +33,13 @@ bp = Blueprint("aliases", __name__, url_prefix="/aliases")
 def remove(alias_id: int) -> BaseResponse:
     """From now on the word means nothing."""
     group_id, word = aliases.forget(alias_id, me())
-    said = f"“{word}” means nothing to files any more."
-    return go("groups.show", group_id=group_id, say=said) if group_id else go("roles.index", say=said)
+    said, back = f"“{word}” means nothing to files any more.", request.form.get("next")
+    return go("groups.show", group_id=group_id, say=said, back=back) if group_id else go("roles.index", say=said, back=back)
+
+
+@bp.post("/columns/<int:mapping_id>/removal")
+@allow(Permission.USERS_MANAGE)
+def remove_columns(mapping_id: int) -> BaseResponse:
+    """From now on files with this header are read by their column names again."""
+    aliases.forget_columns_of(mapping_id, me())
+    return go("aliases.index", say="Forgotten. Such files are matched anew.")

@@ -1,12 +1,13 @@
-"""Home: what to do first, what is unfinished, and whether e-mail goes out."""
+"""Home: what to do first, what needs attention, what is unfinished, and how invitations went."""
 
 from __future__ import annotations
 
 from flask import Blueprint, render_template
 
+from webapp.core.charts import chart
 from webapp.core.permissions import Permission
 from webapp.forms import GroupsForm
-from webapp.services import batches, directory, groups, outbox, users
+from webapp.services import batches, directory, groups, overview, users
 from webapp.web import SIGNED_IN, allow, me
 
 bp = Blueprint("home", __name__)
@@ -17,6 +18,7 @@ bp = Blueprint("home", __name__)
 def index() -> str:
     """Home, by what one may do."""
     invites, sees = me().may(Permission.INVITATIONS_MAKE), me().may(Permission.BATCHES_SEE)
+    weeks = overview.weeks() if me().may(Permission.USERS_SEE) else []
     return render_template(
         "home/index.html",
         form=GroupsForm(formdata=None),
@@ -24,5 +26,7 @@ def index() -> str:
         has_groups=bool(directory.registry().groups) if invites else True,
         alone=invites and users.is_only_one(),
         unfinished=batches.unfinished() if sees else [],
-        alarm=outbox.alarm() if invites else None,
+        attention=overview.attention(me()),
+        weeks=weeks,
+        chart=chart([(f"{week.begins.day} {week.begins:%b}", (week.invited, week.accepted)) for week in weeks]),
     )

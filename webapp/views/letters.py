@@ -10,8 +10,9 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from webapp.core.errors import NotThere, Refused
 from webapp.core.permissions import Permission
+from webapp.core.words import LONGEST_MESSAGE
 from webapp.models import Batch, BatchState
-from webapp.schemas.batches import LONGEST_MESSAGE, OptionsSchema
+from webapp.schemas.batches import OptionsSchema
 from webapp.services import batches, examples, letters
 from webapp.views.batches import row_context
 from webapp.views.messages import FRAME_CSP

@@ -26,7 +26,7 @@ def index() -> str:
         more=len(listed) == outbox.PAGE,
         counts=outbox.counts(me()),
         alarm=outbox.alarm(),
-        mail_server=directory.settings().mail_url,
+        mail_server=directory.environment().mail_url,
     )
 
 

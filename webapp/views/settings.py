@@ -1,46 +1,120 @@
-"""Account Settings."""
+"""Account Settings: where everything is, and what is set on pages."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urlsplit
 
-from flask import Blueprint, render_template
+from flask import Blueprint, Response, render_template, request
+from marshmallow import ValidationError
+from werkzeug.wrappers import Response as BaseResponse
 
 from webapp.config import Settings
+from webapp.core.errors import NotThere, TooOften
 from webapp.core.people import Status
 from webapp.core.permissions import Permission
+from webapp.core.sections import NAME, SECTIONS, Section
 from webapp.core.words import plural
-from webapp.services import directory, groups, roles, users
-from webapp.web import SIGNED_IN, allow, me
+from webapp.forms import OrganisationForm
+from webapp.services import directory, examples, groups, installation, letters, organisation, roles, users
+from webapp.views.messages import FRAME_CSP
+from webapp.web import SIGNED_IN, allow, go, me
 
 bp = Blueprint("settings", __name__, url_prefix="/settings")
-
-
-REQUIRED_OF = {"off": "Nobody", "managers": "People who manage users", "everyone": "Everyone"}
-
-
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """A setting as the page shows it. given: set by the environment, else the default."""
-
-    name: str
-    label: str
-    value: str
-    given: bool
 
 
 @bp.get("")
 @allow(SIGNED_IN)
 def index() -> str:
-    """Where settings are, one's own part, and for the Owner what the environment sets."""
-    sees = me().may(Permission.USERS_SEE)
+    """Where settings are, one's own part, and for the Owner how the installation is doing."""
+    sees, sets = me().may(Permission.USERS_SEE), me().may(Permission.ORGANISATION_MANAGE)
     return render_template(
         "settings/index.html",
         people=people() if sees else "",
         groups=plural(len(groups.counted()), "group") if sees else "",
         roles=plural(len(roles.counted()), "role") if sees else "",
-        installation=installation(directory.settings()) if me().may(Permission.ORGANISATION_MANAGE) else [],
+        sections=SECTIONS,
+        now=in_words(directory.settings()) if sets else {},
+        server=server(directory.environment()) if sets else {},
+        health=installation.health() if sets else None,
+        facts=installation.facts() if sets else None,
+    )
+
+
+@bp.get("/<section>")
+@allow(Permission.ORGANISATION_MANAGE)
+def show(section: str) -> str:
+    """One page of settings."""
+    return page(section)
+
+
+@bp.post("/<section>")
+@allow(Permission.ORGANISATION_MANAGE)
+def update(section: str) -> BaseResponse | tuple[str, int]:
+    """Set what was typed; wrong values are told under their fields, and nothing is stored."""
+    try:
+        changed = store(found(section))
+    except ValidationError as error:
+        return page(section, error.messages_dict), 422
+    return go("settings.show", section=section, say="Saved." if changed else "Nothing was changed.")
+
+
+@bp.post("/email/tests")
+@allow(Permission.ORGANISATION_MANAGE)
+def test() -> BaseResponse | tuple[str, int]:
+    """Save what is typed and send it to who asks."""
+    try:
+        store(found("email"))
+        message = letters.send_general_test(me())
+    except ValidationError as error:
+        return page("email", error.messages_dict), 422
+    except TooOften as refusal:
+        return page("email", {"test": [str(refusal)]}), 422
+    return go("settings.show", section="email", say=f"Test on its way to {message.recipient}.")
+
+
+@bp.get("/email/letter")
+@allow(Permission.ORGANISATION_MANAGE)
+def letter() -> Response:
+    """The invitation's HTML as a document of its own, for the frame."""
+    return Response(examples.general_email(me()).html, headers={"Content-Security-Policy": FRAME_CSP})
+
+
+def found(section: str) -> Section:
+    """The section of this address. Raises NotThere."""
+    if section not in SECTIONS:
+        raise NotThere("There are no such settings.")
+    return SECTIONS[section]
+
+
+def store(section: Section) -> bool:
+    """What the form carries, and what it showed when it was opened."""
+    typed = {name: request.form[name] for name in section.names if name in request.form}
+    if NAME in typed:
+        form = OrganisationForm()
+        if not form.validate():
+            raise ValidationError(form.errors)
+        typed[NAME] = form.NAME.data
+    seen = {name: request.form.get(f"seen-{name}", "") for name in typed}
+    return organisation.save(typed, seen, me())
+
+
+def page(section: str, problems: dict[str, Any] | None = None) -> str:
+    """The page, after a mistake with what was typed. What somebody else set in between counts as seen once it was told."""
+    asked, problems = found(section), problems or {}
+    now = organisation.texts(asked.names)
+    kept = {name: request.form.get(f"seen-{name}", now[name]) for name in now if name not in problems}
+    is_email = section == "email"
+    return render_template(
+        "settings/section.html",
+        address=section,
+        section_shown=asked,
+        given=directory.environment().given,
+        typed={name: request.form.get(name, now[name]) for name in now},
+        seen=now | kept,
+        problems=problems,
+        email=examples.general_email(me()) if is_email else None,
+        last=letters.last_general_test(me()) if is_email else None,
     )
 
 
@@ -52,34 +126,36 @@ def people() -> str:
     return ", ".join(parts)
 
 
-def installation(settings: Settings) -> list[Shown]:
-    """What the environment sets, without anything secret."""
-    days = settings.session_max.total_seconds() / 86400
-    hours = settings.session_idle.total_seconds() / 3600
-    rows = {
-        "PUBLIC_URL": ("Address", settings.public_url),
-        "MAIL_URL": ("Email server", mail_server(settings)),
-        "MAIL_FROM": ("Sender", settings.mail_from),
-        "MAIL_RATE": ("Sending speed", f"{plural(settings.mail_rate, 'message')} a minute"),
-        "INVITE_DAYS": ("Invitations work for", plural(settings.invite_days, "day")),
-        "ALLOWED_DOMAINS": ("Email domains", ", ".join(settings.allowed_domains) or "Any"),
-        "MAX_ROWS": ("Users in a file", f"At most {settings.max_rows:,}"),
-        "MAX_UPLOAD_MB": ("Size of a file", f"At most {settings.max_upload_mb} MB"),
-        "SESSION_IDLE": ("Signed out after", f"{hours:g} hours without a click" if hours != 1 else "1 hour without a click"),
-        "SESSION_MAX": ("Signed out at the latest after", f"{days:g} days" if days != 1 else "1 day"),
-        "REQUIRE_TOTP": ("Two-step sign-in required of", REQUIRED_OF[settings.require_totp]),
-        "TIME_ZONE": ("Time zone", settings.time_zone.key),
-        "DATABASE_URL": ("Database", "PostgreSQL" if settings.database_url.startswith("postgresql") else "SQLite"),
-        "REDIS_URL": ("Queue server", queue_server(settings)),
-        "WORKERS": ("Workers", str(settings.workers)),
-    }  # fmt: skip
-    return [Shown(f"MUSTER_{name}", label, value, name in settings.given) for name, (label, value) in rows.items()]
+def in_words(settings: Settings) -> dict[str, str]:
+    """The one thing of each section that its line in the index tells."""
+    kept = f"Audit log kept {plural(settings.audit_days, 'day')}" if settings.audit_days else "Everything is kept"
+    return {
+        "sign-in": {"off": "Two-step off", "managers": "Two-step for managers", "everyone": "Two-step for everyone"}[
+            settings.require_totp
+        ],
+        "email": settings.mail_from,
+        "uploads": f"{plural(settings.max_rows, 'user')} per file",
+        "general": settings.time_zone.key,
+        "data": kept,
+    }
+
+
+def server(settings: Settings) -> dict[str, str]:
+    """What only the environment sets, without anything secret."""
+    return {
+        "Address": settings.public_url,
+        "Mail server": mail_server(settings),
+        "Sending speed": f"{plural(settings.mail_rate, 'message')} a minute",
+        "File size": f"At most {settings.max_upload_mb} MB",
+        "Database": "PostgreSQL" if settings.database_url.startswith("postgresql") else "SQLite",
+        "Queue server": queue_server(settings),
+    }
 
 
 def mail_server(settings: Settings) -> str:
     """The mail server's host, or where the messages are kept."""
     if not settings.mail_url:
-        return "None: messages are kept as .eml files, under Outgoing mail"
+        return "None: kept as .eml files"
     return urlsplit(settings.mail_url).hostname or ""
 
 

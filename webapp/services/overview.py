@@ -1,0 +1,84 @@
+"""What Home tells: what needs somebody, and how invitations went over the last weeks. Questions only."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from itertools import pairwise
+
+from sqlalchemy import case, func, select
+from sqlalchemy.orm import QueryableAttribute
+
+from webapp.core.permissions import Permission
+from webapp.db import db, utcnow
+from webapp.models import Invitation, InvitationState, User
+from webapp.services import directory, installation
+from webapp.services.installation import Health
+
+SOON = timedelta(days=7)
+WEEKS = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Attention:
+    """What needs somebody. failed: invitations that could not be delivered; expiring: those that end within a week.
+
+    health: for those who can do something about it.
+    """
+
+    failed: int
+    expiring: int
+    health: Health | None
+
+    def __bool__(self) -> bool:
+        return bool(self.failed or self.expiring or (self.health and not self.health.is_well))
+
+
+@dataclass(frozen=True, slots=True)
+class Week:
+    """One week of the chart, from its Monday."""
+
+    begins: date
+    invited: int
+    accepted: int
+
+
+def attention(by: User) -> Attention:
+    """What this person may know of, and do something about; four queries, however many people."""
+    failed = expiring = 0
+    if by.may(Permission.USERS_SEE):
+        now, is_pending = utcnow(), Invitation.state == InvitationState.PENDING
+        lost = select(func.count()).select_from(directory.failed_invitations(is_pending).subquery())
+        ending = is_pending, Invitation.expires_at > now, Invitation.expires_at <= now + SOON
+        soon = select(func.count(Invitation.id)).where(*ending)
+        failed, expiring = db.session.execute(select(lost.scalar_subquery(), soon.scalar_subquery())).one()
+    cares = by.may(Permission.INVITATIONS_MAKE) or by.may(Permission.ORGANISATION_MANAGE)
+    return Attention(failed, expiring, installation.health() if cares else None)
+
+
+def weeks() -> list[Week]:
+    """The last weeks, this one too, in the organisation's time zone; none while nobody was invited. Two queries."""
+    zone = directory.settings().time_zone
+    today = utcnow().astimezone(zone).date()
+    monday = today - timedelta(days=today.weekday())
+    mondays = [monday - timedelta(weeks=n) for n in range(WEEKS - 1, -2, -1)]
+    edges = [datetime.combine(day, time(), zone) for day in mondays]
+    invited = _counted(Invitation.created_at, edges)
+    accepted = _counted(Invitation.closed_at, edges, InvitationState.ACCEPTED)
+    if not any((*invited, *accepted)):
+        return []
+    return [Week(*each) for each in zip(mondays, invited, accepted, strict=False)]
+
+
+def _counted(
+    at: QueryableAttribute[datetime] | QueryableAttribute[datetime | None],
+    edges: Sequence[datetime],
+    state: InvitationState | None = None,
+) -> list[int]:
+    """How many invitations fall between each edge and the next."""
+    sums = [func.sum(case(((at >= begin) & (at < end), 1), else_=0)) for begin, end in pairwise(edges)]
+    counted = select(*sums).where(at >= edges[0])
+    if state:
+        counted = counted.where(Invitation.state == state)
+    return [n or 0 for n in db.session.execute(counted).one()]
