@@ -23,6 +23,7 @@ from webapp.models import (
     Message,
     MessageKind,
     MessageState,
+    Role,
     Row,
 )
 
@@ -68,6 +69,13 @@ class Delivery:
     valid_days: int = 0
     is_open: bool = False
     """Pending, and not expired."""
+    rank: int = 0
+    """Of its role."""
+
+    @property
+    def is_pending(self) -> bool:
+        """Expired ones, too."""
+        return self.stage not in (Stage.ACCEPTED, Stage.REVOKED)
 
 
 def of(ids: Iterable[int]) -> dict[int, Delivery]:
@@ -79,7 +87,8 @@ def of(ids: Iterable[int]) -> dict[int, Delivery]:
         .scalar_subquery()
     )
     query = (
-        select(Invitation, Message, Batch.state, MailGate)
+        select(Invitation, Role.rank, Message, Batch.state, MailGate)
+        .join(Role, Role.id == Invitation.role_id)
         .outerjoin(Message, Message.id == newest)
         .outerjoin(Row, Row.id == Message.row_id)
         .outerjoin(Batch, Batch.id == Row.batch_id)
@@ -88,15 +97,14 @@ def of(ids: Iterable[int]) -> dict[int, Delivery]:
         .options(lazyload(Invitation.role), lazyload(Invitation.groups))
     )
     return {
-        invitation.id: _delivery(invitation, message, state is BatchState.PAUSED, gate)
-        for invitation, message, state, gate in db.session.execute(query)
+        invitation.id: _delivery(invitation, rank, *_way(invitation, message, state is BatchState.PAUSED, gate))
+        for invitation, rank, message, state, gate in db.session.execute(query)
     }
 
 
-def _delivery(invitation: Invitation, message: Message | None, is_paused: bool, gate: MailGate | None) -> Delivery:
-    stage, at, answer, next_try = _way(invitation, message, is_paused, gate)
+def _delivery(invitation: Invitation, rank: int, stage: Stage, at: datetime, answer: str, next_try: datetime | None) -> Delivery:
     is_open = invitation.state is InvitationState.PENDING and not invitation.is_expired(utcnow())
-    return Delivery(stage, at, answer, next_try, invitation.expires_at, invitation.valid_days, is_open)
+    return Delivery(stage, at, answer, next_try, invitation.expires_at, invitation.valid_days, is_open, rank)
 
 
 _Way = tuple[Stage, datetime, str, datetime | None]

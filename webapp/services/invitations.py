@@ -53,6 +53,19 @@ def found(invitation_id: int) -> Invitation:
     return invitation
 
 
+def pending(invitation_id: int, by: User, *, held: bool = False) -> Invitation:
+    """A pending invitation, expired ones too, to a role that one may grant. Raises NotThere or Conflict.
+
+    held: part of a command; it is locked until the commit.
+    """
+    invitation = db.session.get(Invitation, invitation_id, with_for_update={"of": Invitation} if held else None)
+    if invitation is None or invitation.role.rank > by.role.rank:
+        raise (OutOfRank if invitation else NotThere)("There is no such invitation.")
+    if invitation.state is not InvitationState.PENDING:
+        raise Conflict(f"This invitation was {invitation.state.value} in the meantime.")
+    return invitation
+
+
 def inviter(invitation: Invitation) -> str | None:
     """The name of who invited."""
     return db.session.scalar(select(User.name).where(User.id == invitation.invited_by_id))
@@ -127,7 +140,7 @@ def revoke(invitation: Invitation, by: User, batch_id: int | None = None) -> Non
 def copy_link(invitation_id: int, by: User) -> str:
     """The link, for handing over by other means: that is a hand-over, so the time to accept starts. Audited."""
     begin_write()
-    invitation = _locked(invitation_id, by)
+    invitation = pending(invitation_id, by, held=True)
     links.ensure_link(invitation)
     before = _expiry(invitation)
     if invitation.expires_at is None:
@@ -143,16 +156,6 @@ def copy_link(invitation_id: int, by: User) -> str:
 def _expiry(invitation: Invitation) -> dict[str, str | None]:
     """Until when the link works, as the audit log keeps it."""
     return {"expires": invitation.expires_at.isoformat(timespec="seconds") if invitation.expires_at else None}
-
-
-def _locked(invitation_id: int, by: User) -> Invitation:
-    """A pending invitation to a role that one may grant, locked. Raises NotThere or Conflict."""
-    invitation = db.session.get(Invitation, invitation_id, with_for_update={"of": Invitation})
-    if invitation is None or invitation.role.rank > by.role.rank:
-        raise (OutOfRank if invitation else NotThere)("There is no such invitation.")
-    if invitation.state is not InvitationState.PENDING:
-        raise Conflict(f"This invitation was {invitation.state.value} in the meantime.")
-    return invitation
 
 
 def accept(given: str, name: str, password: str) -> User:

@@ -23,6 +23,7 @@ from sqlalchemy import ColumnElement, Select, Update, case, exists, func, or_, s
 from sqlalchemy.dialects import postgresql, sqlite
 
 from webapp import queue
+from webapp.core.addresses import Address
 from webapp.core.errors import Conflict, NotThere
 from webapp.db import begin_write, db, utcnow
 from webapp.emails import Email
@@ -475,16 +476,37 @@ def retry_failed(batch: Batch, by: User) -> int:
     db.session.execute(update(Message), [{"id": id, **again} for id, _ in found])
     waiting = {"outcome": Outcome.WAITING, "reason": "", "done_at": None}
     db.session.execute(update(Row), [{"id": row_id, **waiting} for _, row_id in found])
-    _in_database(
-        update(Batch)
-        .where(Batch.id == batch_id, Batch.state == BatchState.FINISHED)
-        .values(state=BatchState.PROCESSING, finished_at=None)
-    )
+    _reopen(batch_id)
     audit.record(by, AuditAction.MESSAGES_RETRIED, db.session.get_one(Batch, batch_id), messages=len(found))
     directory.moved()
     db.session.commit()
     queue.ring("webapp.jobs.outbox.send", name="outbox")
     return len(found)
+
+
+def _reopen(batch_id: int) -> None:
+    """Part of a command after which rows of a batch wait again."""
+    finished = Batch.id == batch_id, Batch.state == BatchState.FINISHED
+    _in_database(update(Batch).where(*finished).values(state=BatchState.PROCESSING, finished_at=None))
+
+
+def unfinished_row(invitation_id: int) -> Row | None:
+    """The row that waits for an e-mail of this invitation, or for which it failed."""
+    wanted = Row.invitation_id == invitation_id, Row.outcome.in_([Outcome.WAITING, Outcome.FAILED])
+    return db.session.scalar(select(Row).where(*wanted).order_by(Row.id.desc()).limit(1))
+
+
+def hand_row_on(row: Row, invitation_id: int, address: Address) -> None:
+    """Part of a command that invites another address in place of an invitation: its row waits for the new e-mail.
+
+    What comes of the old e-mails is the row's no longer.
+    """
+    was_for = Message.invitation_id == invitation_id, Message.row_id == row.id
+    _in_database(update(Message).where(*was_for).values(row_id=None))
+    goes_on = {"email": address.display, "email_key": address.key, "outcome": Outcome.WAITING, "reason": "", "done_at": None}
+    _in_database(update(Row).where(Row.id == row.id).values(**goes_on))
+    db.session.expire(row)
+    _reopen(row.batch_id)
 
 
 # Questions

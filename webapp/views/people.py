@@ -37,6 +37,7 @@ ENDPOINTS = {
     ("invitation", "revocation"): "people.revoke",
     ("invitation", "messages"): "invitations.send_again",
     ("invitation", "link"): "invitations.link",
+    ("invitation", "email"): "invitations.email",
 }
 
 
