@@ -206,6 +206,7 @@ _TOLD: dict[str, tuple[str, Callable[[Details], str] | None]] = {
     "invitation.readdressed": ("Invited another address in place of {}", changes),
     "invitation.revoked": ("Revoked the invitation of {}", None),
     "invitation.link_copied": ("Copied the invitation link of {}", None),
+    "invitation.link_on_sheet": ("Put the invitation link of {} on a sheet", None),
     "message.failed": ("Email to {} failed", _quoted("reason", ": {}")),
     "message.test_queued": ("Sent a test to {}", None),
     "messages.retried": ("Sent failed emails of {} again", _n("messages", "email")),

@@ -37,13 +37,15 @@ def index() -> tuple[str, int]:
     wanted = asked_for()
     listing = users.listing(wanted, number(request.args, "page") or 1, me())
     registry = directory.registry()
-    counts = users.doable_to_all(listing, wanted, me(), registry)
+    linkable = users.linkable(listing, wanted, me(), registry)
+    counts: dict[str, int] = {**users.doable_to_all(listing, wanted, me(), registry), "link": linkable}
     return page_or_fragment(
         "users/index.html",
         "users/_found.html",
         listing=listing,
         wanted=wanted,
         counts=counts,
+        linkable=linkable,
         deliveries=deliveries.of(entry.person.id for entry in listing.entries if not entry.is_user),
         picking=me().may(Permission.INVITATIONS_MAKE),
         filter=urlencode(wanted.args(sort=Sort.NAME)),
