@@ -69,6 +69,7 @@ class Settings:
     max_rows: int  # rows a file
     max_upload_mb: int
     invite_days: int
+    reminder_days: int | None  # how long before an invitation expires its person is reminded; None = never
     allowed_domains: tuple[str, ...]  # lower-case, ASCII form; empty = any domain
     groups: tuple[str, ...]  # made on the first start
     workers: int
@@ -115,6 +116,7 @@ class Settings:
             max_rows=env.number("MAX_ROWS", 100, 1, 50_000),
             max_upload_mb=env.number("MAX_UPLOAD_MB", 10, 1, 1000),
             invite_days=env.number("INVITE_DAYS", 7, 1, 365),
+            reminder_days=env.number("REMINDER_DAYS", 0, 0, 364) or None,
             allowed_domains=env.many("ALLOWED_DOMAINS", _domain, "domains, such as example.org, intranet.local"),
             groups=_unrepeated(env.many("GROUPS", _group, "names that begin with none of = + - @ and are not All groups")),
             workers=env.number("WORKERS", 2, 1, 32),

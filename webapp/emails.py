@@ -54,17 +54,49 @@ def invitation(
     several lines if they like. link: None for a test, which says so in its place. Line breaks and control characters
     in names become spaces, so that no name adds a header or a line.
     """
-    subject = invitation_subject(organisation, inviter)
+    said = invitation_subject(organisation, inviter)
+    return _to_invited(to, organisation, said if link else f"Test: {said}", said, role, groups, link, expires_days, message)
+
+
+def reminder(
+    *,
+    to: str,
+    organisation: str,
+    inviter: str,
+    role: str,
+    groups: Sequence[str] | str,
+    link: str | None,
+    expires_days: int,
+    message: str | None = None,
+) -> Email:
+    """The same once more, before the link expires. See `invitation`."""
+    said = f"{invitation_subject(organisation, inviter)}, and you have not joined yet"
+    subject = f"Reminder: {invitation_subject(organisation, inviter)}"
+    return _to_invited(to, organisation, subject, said, role, groups, link, expires_days, message)
+
+
+def _to_invited(
+    to: str,
+    organisation: str,
+    subject: str,
+    said: str,
+    role: str,
+    groups: Sequence[str] | str,
+    link: str | None,
+    expires_days: int,
+    message: str | None,
+) -> Email:
+    """said: the first sentence, without its full stop."""
     values = {
         "place": _line(organisation) or NAMELESS,
-        "subject": subject,
+        "subject": said,
         "role": _line(role),
         "groups": groups if isinstance(groups, str) else ", ".join(_line(name) for name in groups),
         "link": link,
         "validity": plural(expires_days, "day"),
         "message": [_line(line) for line in (message or "").strip().splitlines()],
     }
-    return _rendered("invitation", to, subject if link else f"Test: {subject}", values)
+    return _rendered("invitation", to, subject, values)
 
 
 def reset(*, to: str, organisation: str, link: str, validity: str) -> Email:

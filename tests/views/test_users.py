@@ -194,6 +194,7 @@ def test_each_line_and_the_whole_list_tell_what_can_be_done(people):
         "reactivate": 1,
         "resend": 2,
         "revoke": 2,
+        "link": 1,
     }
     head = page.all("input", id="pick-page")[0]
     assert (json.loads(head["data-counts"]), head["data-total"]) == (counts, "6")

@@ -203,6 +203,7 @@ _TOLD: dict[str, tuple[str, Callable[[Details], str] | None]] = {
     "invitation.sent_again": ("Sent the invitation of {} again", None),
     "invitation.accepted": ("Accepted the invitation", _access),
     "invitation.closed": ("Closed the invitation of {}", _quoted("reason", ": {}")),
+    "invitation.reminded": ("Reminded {} of the invitation", None),
     "invitation.readdressed": ("Invited another address in place of {}", changes),
     "invitation.revoked": ("Revoked the invitation of {}", None),
     "invitation.link_copied": ("Copied the invitation link of {}", None),

@@ -65,6 +65,7 @@ class AuditAction(StrEnum):
     INVITATION_CREATED = "invitation.created"
     INVITATION_CHANGED = "invitation.changed"
     INVITATION_SENT_AGAIN = "invitation.sent_again"
+    INVITATION_REMINDED = "invitation.reminded"
     INVITATION_READDRESSED = "invitation.readdressed"
     INVITATION_REVOKED = "invitation.revoked"
     INVITATION_ACCEPTED = "invitation.accepted"

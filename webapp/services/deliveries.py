@@ -27,7 +27,7 @@ from webapp.models import (
     Row,
 )
 
-KINDS = (MessageKind.INVITATION,)
+KINDS = (MessageKind.INVITATION, MessageKind.REMINDER)
 """The e-mails that carry an invitation's link."""
 
 
@@ -71,6 +71,9 @@ class Delivery:
     """Pending, and not expired."""
     rank: int = 0
     """Of its role."""
+    is_reminder: bool = False
+    """The newest e-mail is the reminder."""
+    reminded_at: datetime | None = None
 
     @property
     def is_pending(self) -> bool:
@@ -97,14 +100,21 @@ def of(ids: Iterable[int]) -> dict[int, Delivery]:
         .options(lazyload(Invitation.role), lazyload(Invitation.groups))
     )
     return {
-        invitation.id: _delivery(invitation, rank, *_way(invitation, message, state is BatchState.PAUSED, gate))
+        invitation.id: _delivery(invitation, rank, message, _way(invitation, message, state is BatchState.PAUSED, gate))
         for invitation, rank, message, state, gate in db.session.execute(query)
     }
 
 
-def _delivery(invitation: Invitation, rank: int, stage: Stage, at: datetime, answer: str, next_try: datetime | None) -> Delivery:
-    is_open = invitation.state is InvitationState.PENDING and not invitation.is_expired(utcnow())
-    return Delivery(stage, at, answer, next_try, invitation.expires_at, invitation.valid_days, is_open, rank)
+def _delivery(invitation: Invitation, rank: int, message: Message | None, way: _Way) -> Delivery:
+    return Delivery(
+        *way,
+        expires_at=invitation.expires_at,
+        valid_days=invitation.valid_days,
+        is_open=invitation.state is InvitationState.PENDING and not invitation.is_expired(utcnow()),
+        rank=rank,
+        is_reminder=message is not None and message.kind is MessageKind.REMINDER,
+        reminded_at=invitation.reminded_at,
+    )
 
 
 _Way = tuple[Stage, datetime, str, datetime | None]

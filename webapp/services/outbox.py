@@ -10,7 +10,7 @@ Locks, where a command takes several, in this order: invitation, message, row, g
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from email.utils import parseaddr
@@ -19,7 +19,7 @@ from uuid import uuid4
 
 import idna
 from flask import current_app
-from sqlalchemy import ColumnElement, Select, Update, case, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, Select, Update, case, exists, func, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from webapp import queue
@@ -91,12 +91,10 @@ def queued(
 
     user_id: whose account it is about. priority: lower goes first; password resets 0, tests 1, single invites 2, batches 3.
     """
-    domain = parseaddr(directory.settings().mail_from)[1].rpartition("@")[2]
-    ascii_domain = domain if domain.isascii() else idna.encode(domain, uts46=True).decode()
     message = Message(
         kind=kind,
         recipient=recipient,
-        message_id=f"<{uuid4()}@{ascii_domain}>",
+        message_id=_message_id(),
         invitation_id=invitation.id if invitation else None,
         row_id=row_id,
         user_id=user_id,
@@ -105,6 +103,21 @@ def queued(
     )
     db.session.add(message)
     return message
+
+
+def queue_to_many(kind: MessageKind, to: Iterable[tuple[int, str]], *, priority: int) -> None:
+    """Part of a command: the same for many invitations, each an id and its address, in one statement."""
+    rows = [
+        {"kind": kind, "recipient": email, "message_id": _message_id(), "invitation_id": id, "priority": priority}
+        for id, email in to
+    ]
+    if rows:
+        db.session.execute(insert(Message), rows)
+
+
+def _message_id() -> str:
+    domain = parseaddr(directory.settings().mail_from)[1].rpartition("@")[2]
+    return f"<{uuid4()}@{domain if domain.isascii() else idna.encode(domain, uts46=True).decode()}>"
 
 
 # Claimed
@@ -181,8 +194,8 @@ def _gate() -> MailGate:
     """The gate's one row, locked: claims of several workers take turns."""
     gate = db.session.get(MailGate, 1, with_for_update=True)
     if gate is None:
-        insert = sqlite.insert if db.engine.dialect.name == "sqlite" else postgresql.insert
-        db.session.execute(insert(MailGate).values(id=1, reason="").on_conflict_do_nothing())
+        upsert = sqlite.insert if db.engine.dialect.name == "sqlite" else postgresql.insert
+        db.session.execute(upsert(MailGate).values(id=1, reason="").on_conflict_do_nothing())
         gate = db.session.get_one(MailGate, 1, with_for_update=True)
     return gate
 

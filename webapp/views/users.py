@@ -38,7 +38,7 @@ def index() -> tuple[str, int]:
     listing = users.listing(wanted, number(request.args, "page") or 1, me())
     registry = directory.registry()
     linkable = users.linkable(listing, wanted, me(), registry)
-    counts: dict[str, int] = {**users.doable_to_all(listing, wanted, me(), registry), "link": linkable}
+    counts = {do.value: n for do, n in users.doable_to_all(listing, wanted, me(), registry).items()} | {"link": linkable}
     return page_or_fragment(
         "users/index.html",
         "users/_found.html",
