@@ -13,7 +13,7 @@ import pytest
 from tests.factories import make_group, make_invitation, make_persona, make_user, token_of
 from tests.mail_fixtures import make_sending_batch
 from webapp.db import db, utcnow
-from webapp.models import AuditEvent, Invitation, InvitationState
+from webapp.models import AuditEvent, BatchState, Invitation, InvitationState
 from webapp.services import link_sheets
 
 INES, JONAS = "ines@northfield.example", "jonas@northfield.example"
@@ -68,6 +68,8 @@ class TestBeforeTheHandOver:
 
     def test_is_offered_in_the_list_and_on_a_report(self, admin, invited):
         assert admin.get("/users?status=invited").page.all("a", href="/link-sheets/new?status=invited")
+        batch = make_sending_batch("a@northfield.example", by=admin.user, state=BatchState.FINISHED)
+        assert admin.get(f"/batches/{batch.id}").page.all("a", href=f"/link-sheets/new?batch={batch.id}")
         assert not admin.get("/users?status=active").page.all("a", href="/link-sheets/new?status=active")
 
 
