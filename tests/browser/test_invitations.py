@@ -84,8 +84,7 @@ def test_a_sheet_of_links_as_slips_and_as_a_file(owner, report, tmp_path):
     expect(page.locator("#sidebar")).to_be_hidden()
     expect(page.get_by_role("button", name="Print")).to_be_hidden()
     expect(images.first).to_be_visible()
-    if SHOTS:
-        page.pdf(path=f"{SHOTS}/slips.pdf", format="A4")
+    shot(page, "print")
     page.emulate_media(media="screen")
 
 
