@@ -232,6 +232,7 @@
     near.focus();
     return done;
   }
+  on("click", "[data-print]", () => window.print());
   on("click", "[data-copy]", async (_, button) => {
     const from = button.dataset.copy.startsWith("#") && $(button.dataset.copy);
     const text = from ? from.value ?? from.textContent.trim() : button.dataset.copy;

@@ -81,6 +81,7 @@ class Settings:
     max_rows: int  # rows a file
     max_upload_mb: int
     invite_days: int
+    reminder_days: int | None  # how long before an invitation expires its person is reminded; None = never
     allowed_domains: tuple[str, ...]  # lower-case, ASCII form; empty = any domain
     groups: tuple[str, ...]  # made on the first start
     workers: int
@@ -494,6 +495,7 @@ ON_PAGES: dict[str, Callable[[_Environment], Any]] = {
     "MAIL_FROM": lambda env: env.one("MAIL_FROM", "", _sender, "an address, such as Muster <muster@example.org>"),
     "MAX_ROWS": lambda env: env.number("MAX_ROWS", 100, 1, 50_000),
     "INVITE_DAYS": lambda env: env.number("INVITE_DAYS", 7, 1, 365),
+    "REMINDER_DAYS": lambda env: env.number("REMINDER_DAYS", 0, 0, 364) or None,
     "INVITE_SUBJECT": lambda env: env.one("INVITE_SUBJECT", "", _subject, f"one line of up to {LONGEST_SUBJECT} characters"),
     "INVITE_MESSAGE": lambda env: env.one("INVITE_MESSAGE", "", _words, f"up to {LONGEST_MESSAGE:,} characters"),
     "ALLOWED_DOMAINS": lambda env: env.many("ALLOWED_DOMAINS", _domain, "domains, such as example.org, intranet.local"),

@@ -212,6 +212,13 @@ class RoleForm(FlaskForm):  # type: ignore[misc]
         return {"name": self.name.data, "rank": (self.rank.data or "").strip(), "permissions": self.permissions.data or []}
 
 
+class ReaddressForm(FlaskForm):  # type: ignore[misc]
+    """Another address in place of an invitation's. next: a path of our own to go on to."""
+
+    email = EmailField("Email", validators=[filled("Type the email.")])
+    next = HiddenField()
+
+
 class InviteForm(FlaskForm):  # type: ignore[misc]
     """One person; the values are judged by the schema of a row, whose sentences `blame` puts under the fields."""
 

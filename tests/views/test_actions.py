@@ -24,7 +24,7 @@ from webapp.models import (
     User,
     UserState,
 )
-from webapp.services import actions
+from webapp.services import actions, outbox
 
 
 def refs(*people) -> str:
@@ -380,3 +380,25 @@ class TestOnePerson:
             actions.do_now("user", ana.id, Action(Do.DEACTIVATE), make_persona("Investigator"))
         with pytest.raises(NotThere):
             actions.do_now("user", 99999, Action(Do.DEACTIVATE), admin.user)
+
+
+class TestRetryingAResend:
+    def test_touches_only_those_that_failed(self, admin):
+        gone, refused = make_invitation("gone@northfield.example"), make_invitation("refused@northfield.example")
+        batch = carry_out(admin, begin(admin, "resend", gone, refused))
+        for id in outbox.claim("worker"):
+            message = db.session.get(Message, id)
+            if message.invitation_id == refused.id:
+                outbox.failed(id, "worker", "550 No such user")
+            else:
+                outbox.sent(id, "worker", "250 OK")
+        assert outcomes(batch) == {"gone": ("invited", ""), "refused": ("failed", "550 No such user")}
+        to = admin.post(f"/batches/{batch.id}/retries").location
+        assert "1 email queued again." in admin.get(to).page.text
+        assert outcomes(batch) == {"gone": ("invited", ""), "refused": ("waiting", "")}
+        (again,) = outbox.claim("worker")
+        assert db.session.get(Message, again).invitation_id == refused.id
+        outbox.sent(again, "worker", "250 OK")
+        assert outcomes(batch)["refused"] == ("invited", "")
+        assert db.session.get(Batch, batch.id).state is BatchState.FINISHED
+        assert len(db.session.scalars(db.select(Message)).all()) == 2

@@ -182,7 +182,7 @@ def test_each_line_and_the_whole_list_tell_what_can_be_done(people):
     can = {a["aria-label"]: a["data-can"] for a in page.all("input") if "data-pick" in a}
     assert not can["Select Maren Okafor"]
     assert can["Select Amelia Hart"] == "add_groups deactivate remove_groups set_groups set_role"
-    assert can["Select b.adeyemi@northfield.example"] == "add_groups remove_groups resend revoke set_groups set_role"
+    assert can["Select b.adeyemi@northfield.example"] == "add_groups remove_groups resend revoke set_groups set_role link"
     assert can["Select cover.teacher07@northfield.example"] == "resend revoke"
     assert can["Select Hannah Whitcombe"] == "reactivate"
     counts = {
@@ -194,6 +194,7 @@ def test_each_line_and_the_whole_list_tell_what_can_be_done(people):
         "reactivate": 1,
         "resend": 2,
         "revoke": 2,
+        "link": 1,
     }
     head = page.all("input", id="pick-page")[0]
     assert (json.loads(head["data-counts"]), head["data-total"]) == (counts, "6")

@@ -77,6 +77,13 @@ SECTIONS = {
                 "number",
                 "days",
             ),
+            Asked(
+                "REMINDER_DAYS",
+                "A reminder goes out before the link expires",
+                "So many days before, once. 0 sends none.",
+                "number",
+                "days before",
+            ),
         ),
     ),
     "uploads": Section(

@@ -9,7 +9,7 @@ from webapp import queue
 from webapp.jobs import batches as batch_jobs
 from webapp.jobs import outbox as outbox_jobs
 from webapp.jobs import stopping
-from webapp.services import audit_chain, outbox, processing, retention, workers
+from webapp.services import audit_chain, outbox, processing, reminders, retention, workers
 
 BUDGET = 10.0
 """Seconds that a sweep works itself while the queue is away, so that the next heartbeat is in time."""
@@ -27,6 +27,7 @@ def tick(worker_name: str) -> None:
             outbox.finish_if_done(batch_id)
         elif not queue.ring("webapp.jobs.batches.process", batch_id, name=f"batch-{batch_id}"):
             _work_off(batch_id, end)
+    _work_until(end, reminders.remind)
     if outbox.due() and not queue.ring("webapp.jobs.outbox.send", name="outbox"):
         outbox_jobs.send(turn=end - time.monotonic())
     _work_until(time.monotonic() + CARE, audit_chain.seal)

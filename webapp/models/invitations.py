@@ -36,6 +36,7 @@ class Invitation(Model):
         Index("ix_invitations_email_key", "email_key"),
         Index("ix_invitations_batch_id", "batch_id"),
         Index("ix_invitations_user_id", "user_id"),
+        Index("ix_invitations_state_expires_at", "state", "expires_at"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -58,6 +59,9 @@ class Invitation(Model):
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=utcnow)
     closed_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     """When it was accepted or revoked."""
+
+    reminded_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    """When the one reminder of it was queued."""
 
     role: Mapped[Role] = relationship(lazy="joined", innerjoin=True)
     groups: Mapped[list[Group]] = relationship(secondary=invitation_groups, order_by=Group.key, lazy="selectin")

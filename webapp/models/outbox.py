@@ -15,6 +15,8 @@ class MessageKind(StrEnum):
     """What the e-mail is about."""
 
     INVITATION = "invitation"
+    REMINDER = "reminder"
+    """The same link once more, before it expires."""
     TEST = "test"
     RESET = "reset"
     """The link to choose a new password."""

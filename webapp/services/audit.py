@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, timedelta
 from enum import StrEnum
@@ -66,10 +66,13 @@ class AuditAction(StrEnum):
     INVITATION_CREATED = "invitation.created"
     INVITATION_CHANGED = "invitation.changed"
     INVITATION_SENT_AGAIN = "invitation.sent_again"
+    INVITATION_REMINDED = "invitation.reminded"
+    INVITATION_READDRESSED = "invitation.readdressed"
     INVITATION_REVOKED = "invitation.revoked"
     INVITATION_ACCEPTED = "invitation.accepted"
     INVITATION_CLOSED = "invitation.closed"
     INVITATION_LINK_COPIED = "invitation.link_copied"
+    INVITATION_LINK_ON_SHEET = "invitation.link_on_sheet"
     USER_CHANGED = "user.changed"
     USER_DEACTIVATED = "user.deactivated"
     USER_REACTIVATED = "user.reactivated"
@@ -111,11 +114,20 @@ def record(actor: User | None, action: AuditAction, subject: Subject | None = No
 
 
 def record_many(
-    actor: User | None, action: AuditAction, kind: type[Subject], subjects: Iterable[tuple[int, str]], **details: Any
+    actor: User | None,
+    action: AuditAction,
+    kind: type[Subject],
+    subjects: Iterable[tuple[int, str]],
+    own: Mapping[int, dict[str, Any]] | None = None,
+    **details: Any,
 ) -> None:
-    """The same for many subjects, each an id and what it is called, in one statement."""
+    """The same for many subjects, each an id and what it is called, in one statement. own: details of single ones, by id."""
     same, by = _values(actor, action, kind.__tablename__, None, "", _peer(), details), key()
-    rows = [_stamped({**same, "subject_id": id, "subject": words[:320]}, by) for id, words in subjects]
+
+    def told(id: int) -> dict[str, Any]:
+        return {**same["details"], **(own or {}).get(id, {})}
+
+    rows = [_stamped({**same, "subject_id": id, "subject": words[:320], "details": told(id)}, by) for id, words in subjects]
     if rows:
         db.session.execute(insert(AuditEvent), rows)
 

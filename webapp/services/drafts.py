@@ -46,35 +46,39 @@ def drafts(messages: Sequence[Message], *, sending: bool = False) -> dict[int, D
     return {id: draft for kind, of_kind in by_kind.items() for id, draft in WRITERS[kind](of_kind, sending).items()}
 
 
-def _invitations(messages: Sequence[Message], sending: bool) -> dict[int, Draft]:
-    """Each with its invitation, who invited, and the personal words of its batch."""
-    now, letterhead = utcnow(), directory.letterhead()
-    found = db.session.execute(
-        select(Message, Invitation, User.name, Batch.message)
-        .join(Invitation, Invitation.id == Message.invitation_id)
-        .outerjoin(User, User.id == Invitation.invited_by_id)
-        .outerjoin(Row, Row.id == Message.row_id)
-        .outerjoin(Batch, Batch.id == func.coalesce(Row.batch_id, Invitation.batch_id))
-        .where(Message.id.in_([message.id for message in messages]))
-        .options(joinedload(Invitation.role))
-    ).unique()
-    written = {}
-    for message, invitation, inviter, words in found:
-        obstacle = _closed(invitation, now)
-        if sending and not obstacle:
-            links.ensure_link(invitation)
-        values: dict[str, Any] = {
-            **letterhead,
-            "to": message.recipient,
-            "inviter": inviter or "",
-            "role": invitation.role.name,
-            "groups": emails.ALL_GROUPS if invitation.all_groups else [group.name for group in invitation.groups],
-            "link": links.link(invitation) if links.is_good(invitation) else DEAD_LINK,
-            "expires_days": _days_left(invitation, now),
-            "message": words,
-        }
-        written[message.id] = Draft(partial(emails.invitation, **values), obstacle)
-    return written
+def _to_invited(email: Callable[..., Email]) -> Writer:
+    """An e-mail with an invitation's link: each with its invitation, who invited, and the personal words of its batch."""
+
+    def write(messages: Sequence[Message], sending: bool) -> dict[int, Draft]:
+        now, letterhead = utcnow(), directory.letterhead()
+        found = db.session.execute(
+            select(Message, Invitation, User.name, Batch.message)
+            .join(Invitation, Invitation.id == Message.invitation_id)
+            .outerjoin(User, User.id == Invitation.invited_by_id)
+            .outerjoin(Row, Row.id == Message.row_id)
+            .outerjoin(Batch, Batch.id == func.coalesce(Row.batch_id, Invitation.batch_id))
+            .where(Message.id.in_([message.id for message in messages]))
+            .options(joinedload(Invitation.role))
+        ).unique()
+        written = {}
+        for message, invitation, inviter, words in found:
+            obstacle = _closed(invitation, now)
+            if sending and not obstacle:
+                links.ensure_link(invitation)
+            values: dict[str, Any] = {
+                **letterhead,
+                "to": message.recipient,
+                "inviter": inviter or "",
+                "role": invitation.role.name,
+                "groups": emails.ALL_GROUPS if invitation.all_groups else [group.name for group in invitation.groups],
+                "link": links.link(invitation) if links.is_good(invitation) else DEAD_LINK,
+                "expires_days": _days_left(invitation, now),
+                "message": words,
+            }
+            written[message.id] = Draft(partial(email, **values), obstacle)
+        return written
+
+    return write
 
 
 def _closed(invitation: Invitation, now: datetime) -> str:
@@ -124,7 +128,8 @@ def _notice(email: Callable[..., Email]) -> Writer:
 
 
 WRITERS: dict[MessageKind, Writer] = {
-    MessageKind.INVITATION: _invitations,
+    MessageKind.INVITATION: _to_invited(emails.invitation),
+    MessageKind.REMINDER: _to_invited(emails.reminder),
     MessageKind.TEST: _tests,
     MessageKind.RESET: _with_link(emails.reset),
     MessageKind.EMAIL_CHANGE: _with_link(emails.email_change),

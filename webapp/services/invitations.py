@@ -53,6 +53,19 @@ def found(invitation_id: int) -> Invitation:
     return invitation
 
 
+def pending(invitation_id: int, by: User, *, held: bool = False) -> Invitation:
+    """A pending invitation, expired ones too, to a role that one may grant. Raises NotThere or Conflict.
+
+    held: part of a command; it is locked until the commit.
+    """
+    invitation = db.session.get(Invitation, invitation_id, with_for_update={"of": Invitation} if held else None)
+    if invitation is None or invitation.role.rank > by.role.rank:
+        raise (OutOfRank if invitation else NotThere)("There is no such invitation.")
+    if invitation.state is not InvitationState.PENDING:
+        raise Conflict(f"This invitation was {invitation.state.value} in the meantime.")
+    return invitation
+
+
 def inviter(invitation: Invitation) -> str | None:
     """The name of who invited."""
     return db.session.scalar(select(User.name).where(User.id == invitation.invited_by_id))
@@ -114,6 +127,23 @@ def renew(invitation: Invitation) -> dict[str, dict[str, str | None]]:
     return {"before": before, "after": _expiry(invitation)}
 
 
+def hand_over(invitation: Invitation) -> tuple[str, dict[str, dict[str, str | None]]]:
+    """Part of a command that shows the link of an open invitation: its time begins, if that has not yet.
+
+    -> the link, and the expiry before and after, as the audit log keeps it.
+    """
+    links.ensure_link(invitation)
+    before = _expiry(invitation)
+    if invitation.expires_at is None:
+        invitation.expires_at = utcnow() + timedelta(days=invitation.valid_days)
+    return links.link(invitation), {"before": before, "after": _expiry(invitation)}
+
+
+def _expiry(invitation: Invitation) -> dict[str, str | None]:
+    """Until when the link works, as the audit log keeps it."""
+    return {"expires": invitation.expires_at.isoformat(timespec="seconds") if invitation.expires_at else None}
+
+
 def revoke(invitation: Invitation, by: User, batch_id: int | None = None) -> None:
     """Part of a command: its link no longer works, and what of its e-mails has not gone yet never goes."""
     invitation.state, invitation.closed_at = InvitationState.REVOKED, utcnow()
@@ -127,32 +157,13 @@ def revoke(invitation: Invitation, by: User, batch_id: int | None = None) -> Non
 def copy_link(invitation_id: int, by: User) -> str:
     """The link, for handing over by other means: that is a hand-over, so the time to accept starts. Audited."""
     begin_write()
-    invitation = _locked(invitation_id, by)
-    links.ensure_link(invitation)
-    before = _expiry(invitation)
-    if invitation.expires_at is None:
-        invitation.expires_at = utcnow() + timedelta(days=invitation.valid_days)
-    elif invitation.is_expired(utcnow()):
+    invitation = pending(invitation_id, by, held=True)
+    if invitation.is_expired(utcnow()):
         raise Conflict("This invitation has expired. Invite this person anew, and a fresh link is made.")
-    address = links.link(invitation)
-    audit.record(by, AuditAction.INVITATION_LINK_COPIED, invitation, before=before, after=_expiry(invitation))
+    address, expiries = hand_over(invitation)
+    audit.record(by, AuditAction.INVITATION_LINK_COPIED, invitation, **expiries)
     db.session.commit()
     return address
-
-
-def _expiry(invitation: Invitation) -> dict[str, str | None]:
-    """Until when the link works, as the audit log keeps it."""
-    return {"expires": invitation.expires_at.isoformat(timespec="seconds") if invitation.expires_at else None}
-
-
-def _locked(invitation_id: int, by: User) -> Invitation:
-    """A pending invitation to a role that one may grant, locked. Raises NotThere or Conflict."""
-    invitation = db.session.get(Invitation, invitation_id, with_for_update={"of": Invitation})
-    if invitation is None or invitation.role.rank > by.role.rank:
-        raise (OutOfRank if invitation else NotThere)("There is no such invitation.")
-    if invitation.state is not InvitationState.PENDING:
-        raise Conflict(f"This invitation was {invitation.state.value} in the meantime.")
-    return invitation
 
 
 def accept(given: str, name: str, password: str) -> User:

@@ -10,7 +10,7 @@ Locks, where a command takes several, in this order: invitation, message, row, g
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from email.utils import parseaddr
@@ -19,10 +19,11 @@ from uuid import uuid4
 
 import idna
 from flask import current_app
-from sqlalchemy import ColumnElement, Select, Update, case, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, Select, Update, case, exists, func, insert, or_, select, update
 
 from webapp import queue
 from webapp.config import Settings
+from webapp.core.addresses import Address
 from webapp.core.errors import Conflict, NotThere
 from webapp.db import begin_write, db, upsert, utcnow
 from webapp.emails import Email
@@ -91,12 +92,10 @@ def queued(
 
     user_id: whose account it is about. priority: lower goes first; password resets 0, tests 1, single invites 2, batches 3.
     """
-    domain = parseaddr(directory.settings().mail_from)[1].rpartition("@")[2]
-    ascii_domain = domain if domain.isascii() else idna.encode(domain, uts46=True).decode()
     message = Message(
         kind=kind,
         recipient=recipient,
-        message_id=f"<{uuid4()}@{ascii_domain}>",
+        message_id=_message_id(),
         invitation_id=invitation.id if invitation else None,
         row_id=row_id,
         user_id=user_id,
@@ -105,6 +104,21 @@ def queued(
     )
     db.session.add(message)
     return message
+
+
+def queue_to_many(kind: MessageKind, to: Iterable[tuple[int, str]], *, priority: int) -> None:
+    """Part of a command: the same for many invitations, each an id and its address, in one statement."""
+    rows = [
+        {"kind": kind, "recipient": email, "message_id": _message_id(), "invitation_id": id, "priority": priority}
+        for id, email in to
+    ]
+    if rows:
+        db.session.execute(insert(Message), rows)
+
+
+def _message_id() -> str:
+    domain = parseaddr(directory.settings().mail_from)[1].rpartition("@")[2]
+    return f"<{uuid4()}@{domain if domain.isascii() else idna.encode(domain, uts46=True).decode()}>"
 
 
 # Claimed
@@ -483,16 +497,37 @@ def retry_failed(batch: Batch, by: User) -> int:
     db.session.execute(update(Message), [{"id": id, **again} for id, _ in found])
     waiting = {"outcome": Outcome.WAITING, "reason": "", "done_at": None}
     db.session.execute(update(Row), [{"id": row_id, **waiting} for _, row_id in found])
-    _in_database(
-        update(Batch)
-        .where(Batch.id == batch_id, Batch.state == BatchState.FINISHED)
-        .values(state=BatchState.PROCESSING, finished_at=None)
-    )
+    _reopen(batch_id)
     audit.record(by, AuditAction.MESSAGES_RETRIED, db.session.get_one(Batch, batch_id), messages=len(found))
     directory.moved()
     db.session.commit()
     queue.ring("webapp.jobs.outbox.send", name="outbox")
     return len(found)
+
+
+def _reopen(batch_id: int) -> None:
+    """Part of a command after which rows of a batch wait again."""
+    finished = Batch.id == batch_id, Batch.state == BatchState.FINISHED
+    _in_database(update(Batch).where(*finished).values(state=BatchState.PROCESSING, finished_at=None))
+
+
+def unfinished_row(invitation_id: int) -> Row | None:
+    """The row that waits for an e-mail of this invitation, or for which it failed."""
+    wanted = Row.invitation_id == invitation_id, Row.outcome.in_([Outcome.WAITING, Outcome.FAILED])
+    return db.session.scalar(select(Row).where(*wanted).order_by(Row.id.desc()).limit(1))
+
+
+def hand_row_on(row: Row, invitation_id: int, address: Address) -> None:
+    """Part of a command that invites another address in place of an invitation: its row waits for the new e-mail.
+
+    What comes of the old e-mails is the row's no longer.
+    """
+    was_for = Message.invitation_id == invitation_id, Message.row_id == row.id
+    _in_database(update(Message).where(*was_for).values(row_id=None))
+    goes_on = {"email": address.display, "email_key": address.key, "outcome": Outcome.WAITING, "reason": "", "done_at": None}
+    _in_database(update(Row).where(Row.id == row.id).values(**goes_on))
+    db.session.expire(row)
+    _reopen(row.batch_id)
 
 
 # Questions

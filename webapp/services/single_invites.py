@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from webapp import queue
-from webapp.core.addresses import parse
+from webapp.core.addresses import Address, key_of, parse
+from webapp.core.directory import ALL_GROUPS, Registry
 from webapp.core.errors import Refused
-from webapp.core.planning import Person, Plan, Policy
+from webapp.core.planning import Person, Plan, Policy, Step
 from webapp.db import begin_write, db
-from webapp.models import Invitation, User
-from webapp.services import directory, invitations, plans, steps
+from webapp.models import Invitation, Row, User
+from webapp.services import audit, directory, invitations, outbox, plans, steps
+from webapp.services.audit import AuditAction
 
 
 class NotInvited(Refused):
@@ -25,27 +27,59 @@ class NotInvited(Refused):
 
 def invite(cells: Mapping[str, str], by: User) -> Invitation:
     """Invite one person: the very steps of a row, in one transaction, then the bell. Raises NotInvited."""
-    settings = directory.settings()
+    days = directory.settings().invite_days
     begin_write()
+    return _made(*_judged(cells, by), by, days)
+
+
+def invite_anew(invitation_id: int, email: str, by: User) -> Invitation:
+    """Revoke a pending invitation and invite another address in its place, with the same role and groups, in one transaction.
+
+    The row of an upload that waits for its e-mail, or whose e-mail failed, goes on with the new one.
+    Raises NotInvited, and what `invitations.pending` raises.
+    """
+    begin_write()
+    old = invitations.pending(invitation_id, by, held=True)
+    if key_of(email) == old.email_key:
+        raise NotInvited([_issue("This invitation has that address already. Type another, or resend it.")])
+    groups = ALL_GROUPS if old.all_groups else ", ".join(group.name for group in old.groups)
+    step, address, registry = _judged({"email": email, "role": old.role.name, "groups": groups}, by)
+    row = outbox.unfinished_row(old.id)
+    invitations.revoke(old, by)
+    audit.record(by, AuditAction.INVITATION_READDRESSED, old, before={"email": old.email}, after={"email": address.display})
+    if row:
+        outbox.hand_row_on(row, old.id, address)
+    made = {"batch_id": old.batch_id, "row_id": row.id if row else None}
+    return _made(step, address, registry, by, old.valid_days, **made)
+
+
+def _judged(cells: Mapping[str, str], by: User) -> tuple[Step, Address, Registry]:
+    """Part of a command: what inviting this person would do. Raises NotInvited."""
     registry = directory.registry(by)
     policy = Policy(registry, by.role.rank, protected=frozenset({by.id}))
     judgement = plans.judged([(1, cells)], policy)[1]
-    step, key = judgement.step, str(judgement.email_key)
+    key = str(judgement.email_key)
     if (person := directory.people([key]).get(key)) and not person.is_gone:
-        raise NotInvited([_in_the_way(person.kind)], person)
+        has = "already has an account" if person.kind == "user" else "is already invited"
+        raise NotInvited([_issue(f"This person {has}.", "exists")], person)
     if judgement.issues:
         raise NotInvited(judgement.issues)
-    address = parse(cells["email"].strip(), registry.allowed_domains)
+    assert judgement.step.plan is Plan.INVITE
+    return judgement.step, parse(cells["email"].strip(), registry.allowed_domains), registry
+
+
+def _made(step: Step, address: Address, registry: Registry, by: User, days: int, **row: int | None) -> Invitation:
+    """The end of a command: the invitation and its message, the commit, the bell."""
     with invitations.unless_beaten("Somebody invited this person a moment ago."):
-        _, invitation = steps.carry_out(step, address, by, registry, valid_days=settings.invite_days)
+        _, invitation = steps.carry_out(step, address, by, registry, valid_days=days, **row)
         assert invitation is not None
-        assert step.plan is Plan.INVITE
+        if row.get("row_id"):
+            db.session.get_one(Row, row["row_id"]).invitation_id = invitation.id
         directory.moved()
         db.session.commit()
     queue.ring("webapp.jobs.outbox.send", name="outbox")
     return invitation
 
 
-def _in_the_way(kind: str) -> dict[str, str]:
-    sentence = "This person already has an account." if kind == "user" else "This person is already invited."
-    return {"field": "email", "text": sentence, "code": "exists"}
+def _issue(sentence: str, code: str = "email") -> dict[str, str]:
+    return {"field": "email", "text": sentence, "code": code}

@@ -122,6 +122,14 @@ def doable_to_all(found: Listing, wanted: Filter, by: User, registry: Registry) 
     return counts
 
 
+def linkable(found: Listing, wanted: Filter, by: User, registry: Registry) -> int:
+    """How many of all that the filter finds are invited to a role that one may grant: their link can be handed over. No query."""
+    if wanted.status and Status.INVITED not in wanted.status.parts:
+        return 0
+    mine = {role.id for role in registry.roles if role.rank <= by.role.rank}
+    return sum(n for (status, role_id, _), n in found.tally.items() if status is Status.INVITED and role_id in mine)
+
+
 _STATES: dict[Status, State] = {
     Status.ACTIVE: "active",
     Status.INVITED: "pending",

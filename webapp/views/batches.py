@@ -26,8 +26,10 @@ from webapp.models import Batch, BatchKind, BatchState, Outcome, User
 from webapp.schemas.batches import OptionsSchema
 from webapp.services import (
     batches,
+    deliveries,
     directory,
     groups,
+    link_sheets,
     outbox,
     processing,
     reports,
@@ -330,6 +332,7 @@ def report_context(batch: Batch) -> dict[str, Any]:
     shown = _outcome(request.args.get("show"))
     tally = reports.tally(batch)
     is_offered = me().may(Permission.INVITATIONS_MAKE) and reverts.is_offered(batch)
+    rows_by = {each: reports.outcomes(batch, each, MANY if each is shown else FEW) for each in Outcome if tally[each]}
     return {
         **kind_context(batch),
         "is_revertible": is_offered,
@@ -337,7 +340,9 @@ def report_context(batch: Batch) -> dict[str, Any]:
         "original": reverts.original(batch),
         "batch": batch,
         "tally": tally,
-        "rows_by": {each: reports.outcomes(batch, each, MANY if each is shown else FEW) for each in Outcome if tally[each]},
+        "rows_by": rows_by,
+        "linkable": link_sheets.outlook(batch.id, me()).ready if me().may(Permission.MESSAGES_SEE) else 0,
+        "deliveries": deliveries.of({row.invitation_id for found in rows_by.values() for row in found if row.invitation_id}),
         "changed": reports.changed_since(batch),
         "until": reports.valid_until(batch),
         "retention_days": directory.settings().retention_days,

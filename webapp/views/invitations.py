@@ -11,7 +11,8 @@ from webapp.core.actions import Action, Do
 from webapp.core.directory import ALL_GROUPS
 from webapp.core.errors import Conflict, NotThere
 from webapp.core.permissions import Permission
-from webapp.forms import AcceptForm, InviteForm, UploadForm
+from webapp.core.tables import clean
+from webapp.forms import AcceptForm, InviteForm, ReaddressForm, UploadForm
 from webapp.models import Invitation
 from webapp.services import actions, directory, invitations, single_invites
 from webapp.services.invitations import Standing
@@ -84,6 +85,38 @@ def send_again(invitation_id: int) -> BaseResponse:
     return go(
         "users.index", say=actions.do_now("invitation", invitation_id, Action(Do.RESEND), me()), back=request.form.get("next")
     )
+
+
+@bp.get("/<int:invitation_id>/email")
+@allow(Permission.INVITATIONS_MAKE)
+def email(invitation_id: int) -> tuple[str, int]:
+    """The form for another address."""
+    invitation = invitations.pending(invitation_id, me())
+    given = {"email": invitation.email, "next": request.args.get("next", "")}
+    return email_form(invitation, ReaddressForm(formdata=None, data=given))
+
+
+@bp.post("/<int:invitation_id>/email")
+@allow(Permission.INVITATIONS_MAKE)
+def change_email(invitation_id: int) -> BaseResponse | tuple[str, int]:
+    """Edit email: the invitation is revoked, and another address is invited in its place."""
+    old, form = invitations.pending(invitation_id, me()), ReaddressForm()
+    before = old.email
+    if not form.validate():
+        return email_form(old, form, 422)
+    try:
+        made = single_invites.invite_anew(invitation_id, clean(form.email.data), me())
+    except single_invites.NotInvited as refusal:
+        form.email.errors = [issue["text"] for issue in refusal.issues]
+        return email_form(invitations.pending(invitation_id, me()), form, 422)
+    back = None if form.next.data == url_for("people.invitation", invitation_id=invitation_id) else form.next.data
+    said = f"{made.email} is invited. The link sent to {before} no longer works."
+    return go("people.invitation", invitation_id=made.id, say=said, back=back)
+
+
+def email_form(invitation: Invitation, form: ReaddressForm, status: int = 200) -> tuple[str, int]:
+    """The form, as a page or for the dialog."""
+    return page_or_fragment("invitations/email.html", "invitations/_email.html", status, invitation=invitation, form=form)
 
 
 @bp.post("/<int:invitation_id>/link")

@@ -14,9 +14,9 @@ from webapp.core.directory import Registry
 from webapp.core.errors import NotThere, Refused
 from webapp.core.permissions import Permission
 from webapp.core.words import plural
-from webapp.models import User
+from webapp.models import Invitation, User
 from webapp.schemas.actions import ActionSchema
-from webapp.services import actions, directory, people, sessions, users
+from webapp.services import actions, deliveries, directory, people, sessions, users
 from webapp.services.actions import Kind
 from webapp.services.users import Entry
 from webapp.views.sessions import TooManyTries, prove
@@ -37,6 +37,7 @@ ENDPOINTS = {
     ("invitation", "revocation"): "people.revoke",
     ("invitation", "messages"): "invitations.send_again",
     ("invitation", "link"): "invitations.link",
+    ("invitation", "email"): "invitations.email",
 }
 
 
@@ -77,6 +78,7 @@ def page(kind: Kind, id: int) -> str:
         "people/show.html",
         entry=users.entry_of(person),
         origin=people.origin(person, invitations),
+        delivery=deliveries.of([id])[id] if isinstance(person, Invitation) else None,
         messages=people.messages(invitations),
         events=events if me().may(Permission.AUDIT_READ) else None,
         has_more=has_more,

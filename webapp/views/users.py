@@ -13,7 +13,7 @@ from webapp.core.people import Filter, Sort, Status
 from webapp.core.permissions import Permission
 from webapp.core.template import write
 from webapp.db import utcnow
-from webapp.services import directory, users
+from webapp.services import deliveries, directory, users
 from webapp.views.batches import download
 from webapp.views.invitations import dialog_context
 from webapp.views.people import context as person_context
@@ -37,13 +37,16 @@ def index() -> tuple[str, int]:
     wanted = asked_for()
     listing = users.listing(wanted, number(request.args, "page") or 1, me())
     registry = directory.registry()
-    counts = users.doable_to_all(listing, wanted, me(), registry)
+    linkable = users.linkable(listing, wanted, me(), registry)
+    counts = {do.value: n for do, n in users.doable_to_all(listing, wanted, me(), registry).items()} | {"link": linkable}
     return page_or_fragment(
         "users/index.html",
         "users/_found.html",
         listing=listing,
         wanted=wanted,
         counts=counts,
+        linkable=linkable,
+        deliveries=deliveries.of(entry.person.id for entry in listing.entries if not entry.is_user),
         picking=me().may(Permission.INVITATIONS_MAKE),
         filter=urlencode(wanted.args(sort=Sort.NAME)),
         statuses=[(NAMES[status], listing.counts[status], status) for status in Status],

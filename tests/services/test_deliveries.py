@@ -1,0 +1,168 @@
+"""What became of an invitation's e-mail, and where it is told: the list, the invitation's page, the report."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from tests.factories import make_invitation
+from tests.mail_fixtures import make_message, make_sending_batch, message_to, pass_time
+from webapp.db import db, utcnow
+from webapp.models import BatchState, InvitationState, Message, MessageState, Outcome, Row
+from webapp.services import deliveries, outbox
+from webapp.services.deliveries import Delivery, Stage
+
+INES = "ines.carvalho@northfield.example"
+W = "worker"
+
+
+def delivery_of(message: Message) -> Delivery:
+    db.session.rollback()
+    assert message.invitation_id
+    return deliveries.of([message.invitation_id])[message.invitation_id]
+
+
+@pytest.fixture
+def message(app) -> Message:
+    return make_message(INES)
+
+
+@pytest.fixture
+def claimed(message) -> Message:
+    assert outbox.claim(W) == [message.id]
+    return message
+
+
+class TestTheTruth:
+    def test_nothing_was_sent(self, app):
+        never, copied = make_invitation(expires_in=None), make_invitation("jonas@northfield.example")
+        found = deliveries.of([never.id, copied.id])
+        assert found[never.id].stage is Stage.NOT_SENT
+        assert found[copied.id].stage is Stage.LINK
+
+    def test_queued(self, message):
+        found = delivery_of(message)
+        assert found.stage is Stage.QUEUED
+        assert found.expires_at is None
+        assert found.valid_days == 7
+
+    def test_sending(self, claimed):
+        assert delivery_of(claimed).stage is Stage.SENDING
+
+    def test_handed_to_the_mail_server_and_when(self, claimed):
+        outbox.sent(claimed.id, W, "250 OK")
+        found = delivery_of(claimed)
+        assert found.stage is Stage.HANDED
+        assert found.at == message_to(INES).handed_at
+        assert found.expires_at
+        assert found.is_open
+
+    def test_written_as_a_file_where_there_is_no_mail_server(self, claimed):
+        outbox.sent(claimed.id, W, "Written as 12.eml")
+        assert delivery_of(claimed).stage is Stage.WRITTEN
+
+    def test_failed_with_the_servers_words(self, claimed):
+        outbox.failed(claimed.id, W, "550 5.1.1 No such user here")
+        found = delivery_of(claimed)
+        assert (found.stage, found.answer) == (Stage.FAILED, "550 5.1.1 No such user here")
+
+    def test_put_off_and_the_next_try(self, claimed):
+        outbox.put_off(claimed.id, W, "451 Greylisted")
+        found = delivery_of(claimed)
+        assert (found.stage, found.answer) == (Stage.PUT_OFF, "451 Greylisted")
+        assert found.next_try
+        assert timedelta() < found.next_try - utcnow() <= timedelta(minutes=1)
+
+    def test_uncertain(self, claimed):
+        outbox.begin_data(claimed.id, W)
+        outbox.interrupted(claimed.id, W, "The connection broke")
+        assert outbox.claim("another") == [claimed.id]
+        outbox.sent(claimed.id, "another", "250 OK")
+        assert delivery_of(claimed).stage is Stage.UNCERTAIN
+
+    def test_held_up_while_the_mail_server_is_away(self, claimed):
+        outbox.away(W, "No answer from the mail server.")
+        found = delivery_of(claimed)
+        assert (found.stage, found.answer) == (Stage.HELD_UP, "No answer from the mail server.")
+        assert found.next_try
+
+    def test_paused_with_its_upload(self, app):
+        make_sending_batch(INES, state=BatchState.PAUSED)
+        assert delivery_of(message_to(INES)).stage is Stage.PAUSED
+
+    @pytest.mark.parametrize("state", [InvitationState.ACCEPTED, InvitationState.REVOKED])
+    def test_closed_since_when(self, app, state):
+        invitation = make_invitation(state=state)
+        found = deliveries.of([invitation.id])[invitation.id]
+        assert found.stage.value == state.value
+        assert found.at == invitation.closed_at
+        assert not found.is_open
+
+    def test_the_newest_email_counts(self, claimed):
+        outbox.failed(claimed.id, W, "550 No")
+        invitation = db.session.get(deliveries.Invitation, claimed.invitation_id)
+        outbox.queued(claimed.kind, INES, invitation=invitation, priority=2)
+        db.session.commit()
+        assert delivery_of(claimed).stage is Stage.QUEUED
+
+    def test_one_query_however_many(self, app, queries):
+        ids = [make_message(f"p{n}@northfield.example").invitation_id for n in range(30)]
+        db.session.rollback()
+        queries.clear()
+        found = deliveries.of(ids)
+        assert len(queries) == 1, queries
+        assert {each.stage for each in found.values()} == {Stage.QUEUED}
+
+
+class TestWhereItIsTold:
+    def test_the_list_and_the_invitations_page(self, admin, claimed):
+        outbox.failed(claimed.id, W, "550 5.1.1 No such user here")
+        for path in ("/users", f"/invitations/{claimed.invitation_id}/details"):
+            page = admin.get(path).page
+            assert "Email failed today at" in page.text or "Email failed yesterday at" in page.text
+            assert "550 5.1.1 No such user here" in page.text
+
+    def test_expiry_in_the_list(self, admin):
+        make_invitation("a@northfield.example", expires_in=None)
+        make_invitation("b@northfield.example", expires_in=timedelta(days=9))
+        make_invitation("c@northfield.example", expires_in=timedelta(days=-9))
+        page = admin.get("/users").page
+        for words in ("Works 7 days once sent", "Works until", "Expired"):
+            assert words in page.text
+
+    def test_the_report_tells_each_row_in_a_fixed_number_of_queries(self, admin, queries):
+        def report(n: int, start: int) -> int:
+            batch = make_sending_batch(*(f"p{i}@northfield.example" for i in range(start, start + n)))
+            for id in outbox.claim(W, 50):
+                outbox.sent(id, W, "250 OK")
+            outbox.finish_if_done(batch.id)
+            path = f"/batches/{batch.id}?show=invited"
+            admin.get(path)
+            queries.clear()
+            page = admin.get(path).page
+            assert page.text.count("Handed to the mail server") == n
+            assert page.text.count("Works until") == n
+            return len(queries)
+
+        few = report(2, 0)
+        pass_time(minutes=2)
+        assert report(20, 100) == few, queries
+
+    def test_a_failed_row_tells_what_happened_since(self, admin):
+        batch = make_sending_batch(INES)
+        outbox.claim(W)
+        outbox.failed(message_to(INES).id, W, "550 No such user")
+        assert db.session.scalars(db.select(Row)).one().outcome is Outcome.FAILED
+        admin.post(f"/invitations/{message_to(INES).invitation_id}/messages")
+        page = admin.get(f"/batches/{batch.id}").page
+        assert "550 No such user" in page.text
+        assert "Since then: Queued" in page.text
+
+
+def test_a_cancelled_email_says_why(admin, message):
+    message.state, message.answer = MessageState.CANCELLED, "The invitation expired before its email went"
+    db.session.commit()
+    found = delivery_of(message)
+    assert found.stage is Stage.CANCELLED
+    assert "Email not sent" in admin.get("/users").page.text
