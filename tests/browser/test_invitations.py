@@ -92,6 +92,8 @@ def test_a_sheet_for_picked_people(owner, report):
     page = owner.go("/users?status=invited")
     page.get_by_label("Select jonas.weber@northfield.example").check()
     bar = page.get_by_role("toolbar", name="Actions for selected users")
+    owner.axe("the bar of what was picked")
+    shot(page, "picked")
     bar.get_by_role("button", name="Link sheet 1").click()
     expect(page.get_by_role("heading", name="1 open invitation")).to_be_visible()
 
