@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import csv
-import os
 import re
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
 from tests.browser.conftest import Watched, send, sign_in, upload
 
 SETTINGS = {"MUSTER_MAIL_RATE": "6000"}
 WRONG, RIGHT = "ines.carvalo@northfield.example", "ines.carvalho@northfield.example"
 FILE = f"Email,Role,Groups\njonas.weber@northfield.example,Remote,Exam Laptops\n{WRONG},Analyst,Student Devices\n"
-SHOTS = os.environ.get("MUSTER_SHOTS", "")
 
 
 @pytest.fixture(scope="module")
@@ -32,33 +30,19 @@ def report(browser, portal) -> str:
     return path
 
 
-def shot(page: Page, name: str) -> None:
-    if SHOTS:
-        for width in (1440, 390):
-            page.set_viewport_size({"width": width, "height": 900})
-            for scheme in ("light", "dark"):
-                page.emulate_media(color_scheme=scheme)
-                page.screenshot(path=f"{SHOTS}/{name}-{width}-{scheme}.png", full_page=True)
-        page.set_viewport_size({"width": 1440, "height": 900})
-        page.emulate_media(color_scheme="light")
-
-
 def test_what_became_of_each_is_told_in_the_list_on_its_page_and_in_the_report(owner, report):
     page = owner.go(report)
     expect(page.get_by_text("Refused by the mail server (550 5.1.1 No such user here)").first).to_be_visible()
     expect(page.get_by_text("Handed to the mail server")).to_be_visible()
     owner.axe("the report")
-    shot(page, "report")
     owner.go("/users")
     line = page.get_by_role("row").filter(has_text=WRONG)
     expect(line.locator("td .delivery")).to_contain_text("Email failed")
     expect(page.get_by_role("row").filter(has_text="jonas.weber")).to_contain_text("Works until")
     owner.axe("the list")
-    shot(page, "list")
     page.get_by_role("link", name=WRONG).click()
     expect(page.locator("dl .delivery")).to_contain_text("Email failed")
     owner.axe("the invitation's page")
-    shot(page, "invitation")
 
 
 def test_a_sheet_of_links_as_slips_and_as_a_file(owner, report, tmp_path):
@@ -66,7 +50,6 @@ def test_a_sheet_of_links_as_slips_and_as_a_file(owner, report, tmp_path):
     page.get_by_role("link", name="Link sheet").click()
     expect(page.get_by_role("heading", name="2 open invitations")).to_be_visible()
     owner.axe("before the hand-over")
-    shot(page, "sheet")
     with page.expect_download() as download:
         page.get_by_role("button", name="Download CSV for mail merge").click()
     download.value.save_as(tmp_path / "sheet.csv")
@@ -79,12 +62,10 @@ def test_a_sheet_of_links_as_slips_and_as_a_file(owner, report, tmp_path):
     expect(images).to_have_count(2)
     assert images.first.evaluate("image => image.complete && image.naturalWidth > 0")
     owner.axe("the slips")
-    shot(page, "slips")
     page.emulate_media(media="print")
     expect(page.locator("#sidebar")).to_be_hidden()
     expect(page.get_by_role("button", name="Print")).to_be_hidden()
     expect(images.first).to_be_visible()
-    shot(page, "print")
     page.emulate_media(media="screen")
 
 
@@ -92,6 +73,7 @@ def test_a_sheet_for_picked_people(owner, report):
     page = owner.go("/users?status=invited")
     page.get_by_label("Select jonas.weber@northfield.example").check()
     bar = page.get_by_role("toolbar", name="Actions for selected users")
+    owner.axe("the bar of what was picked")
     bar.get_by_role("button", name="Link sheet 1").click()
     expect(page.get_by_role("heading", name="1 open invitation")).to_be_visible()
 
@@ -103,7 +85,6 @@ def test_edit_email_by_keyboard_from_the_report(owner, report, portal):
     field = page.get_by_role("dialog").get_by_label("Email", exact=True)
     expect(field).to_be_focused()
     owner.axe("the form")
-    shot(page, "email")
     field.fill("jonas.weber@northfield.example")
     page.keyboard.press("Enter")
     expect(page.get_by_text("This person is already invited.")).to_be_visible()

@@ -161,8 +161,8 @@ class TestPicking:
         expect(bar(people).get_by_text("32 selected")).to_be_hidden()
 
     def test_a_role_for_two(self, owner, people):
-        pick(people, "person10@northfield.example").check()
-        pick(people, "person11@northfield.example").check()
+        pick(people, "person00@northfield.example").check()
+        pick(people, "person01@northfield.example").check()
         bar(people).get_by_role("button", name="Change role 2").press("Enter")
         owner.axe("the roles for those picked")
         people.get_by_role("group", name="Roles").get_by_role("button", name="Broadcaster").press("Enter")
