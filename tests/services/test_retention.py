@@ -16,6 +16,7 @@ from webapp.models import (
     AuditEvent,
     Batch,
     BatchFile,
+    BatchKind,
     BatchState,
     InvitationState,
     Message,
@@ -111,6 +112,15 @@ class TestRows:
         db.session.commit()
         assert retention.delete_rows() == 0
         other.state = BatchState.DISCARDED
+        db.session.commit()
+        sweep()
+        assert count(Row) == 0
+
+    def test_stay_while_a_revert_needs_to_know_what_they_did(self, app):
+        batch = ended()
+        revert = make_batch(make_persona("Owner"), kind=BatchKind.REVERT, reverts_id=batch.id)
+        assert retention.delete_rows() == 0
+        revert.state = BatchState.DISCARDED
         db.session.commit()
         sweep()
         assert count(Row) == 0

@@ -13,7 +13,7 @@ from tests.smtp_sink import Sink
 from tests.views.test_batches import rows_of, staged
 from webapp.db import db
 from webapp.jobs import outbox as jobs
-from webapp.models import AuditEvent, Batch, BatchState, Message, MessageKind, MessageState, Outcome, RowEdit
+from webapp.models import AuditEvent, Batch, BatchState, Message, MessageKind, MessageState, Outcome, Role, RowEdit
 from webapp.services import batches, outbox, processing
 
 FILE = "Email,Role,Groups\nbroken,Analyst,\nines@northfield.example,Analyst,Student Devices\n"
@@ -310,3 +310,18 @@ def test_an_admin_in_the_file_still_needs_the_password_after_the_letter_changed(
     assert save(admin, batch, valid_days="9").page.all("input", id="confirm-password")
     admin.post(f"/batches/{batch.id}/confirmation", {"version": fresh(batch).version, "password": PASSWORD})
     assert fresh(batch).state is BatchState.QUEUED
+
+
+def test_a_letter_for_a_role_that_was_deleted_is_still_shown_and_sent(owner, sink):
+    extra = Role(name="Visitor", key="visitor", rank=5, permissions=[])
+    db.session.add(extra)
+    db.session.commit()
+    batch = staged(owner, "Email,Role\nines@northfield.example,Visitor\n")
+    owner.post(f"/batches/{batch.id}/letter/tests", {"valid_days": "7", "message": ""}, None)
+    db.session.delete(db.session.get(Role, extra.id))
+    db.session.commit()
+    assert "Visitor" in owner.get(f"/batches/{batch.id}/letter/html").text
+    owner.get("/messages")
+    jobs.send()
+    (test,) = db.session.scalars(db.select(Message))
+    assert test.state is MessageState.SENT

@@ -163,6 +163,12 @@ class TestAccess:
         assert (found.role.name, [group.name for group in found.groups]) == ("Remote", [EXAM, LIBRARY])
         assert happenings(of=amelia.email) == ["user.changed", "user.changed"]
 
+    @pytest.mark.parametrize("elsewhere", ["https://evil.example/", "//evil.example", "javascript:alert(1)"])
+    def test_cancel_never_leads_out_of_the_portal(self, admin, amelia, elsewhere):
+        page = admin.get(f"/users/{amelia.id}/access?next={elsewhere}").page
+        (cancel,) = page.all("a", data_close="")
+        assert cancel["href"] == f"/users/{amelia.id}"
+
     def test_of_an_invitation_all_groups(self, admin, ines):
         admin.post(f"/invitations/{ines.id}/access", form_of(admin, ines, "groups") | {"groups": "all"})
         assert fresh(ines).all_groups

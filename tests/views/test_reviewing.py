@@ -59,6 +59,19 @@ class TestWhoseReviewItIs:
         assert "Who uploads or confirms" not in page.text
         assert rows_of(shared)[0].plan is Plan.UPDATE
 
+    def test_all_of_a_filter_are_those_that_one_sees_whoever_looked_last(self, admin, other, shared):
+        path = f"/batches/{shared.id}?plan=attention"
+        assert other.user.email in other.get(path).text
+        admin.get(f"/batches/{shared.id}")  # stores the plans for somebody else
+        other.post(
+            f"/batches/{shared.id}/changes",
+            {"do": "remove", "all": "1"},
+            status=200,
+            htmx=True,
+            headers=at(shared, "?plan=attention"),
+        )
+        assert [row.removed_at is None for row in rows_of(shared)] == [False]
+
     def test_a_refused_confirm_says_why_and_leaves_the_uploader_a_way_on(self, admin, other, shared):
         version = {"version": db.session.get(Batch, shared.id).version}
         other.post(f"/batches/{shared.id}/confirmation", version, htmx=True, status=200)

@@ -129,21 +129,33 @@ def under_review(batch_id: int, *, any_kind: bool = False) -> Batch:
     return batch
 
 
-def begun(batch_id: int, prepare: Callable[[Batch], T], *, any_kind: bool = False) -> tuple[Batch, T]:
+def begun(batch_id: int, prepare: Callable[[Batch], T], by: User | None = None) -> tuple[Batch, T]:
     """Part of a command, its beginning: the batch under review, locked, and what `prepare` reads and judges for it.
 
     Others need not wait while fifty thousand rows are judged: that is done before the lock is taken, and once more under
-    it only where somebody was faster, or where the stored plans are old.
+    it only where somebody was faster, where the stored plans are old, or where they are not what `by` sees.
     """
     batch = found(batch_id)
     version, early = batch.version, None
-    if batch.state is BatchState.REVIEWING and not plans.are_stale(batch):
+    if batch.state is BatchState.REVIEWING and _are_seen(batch, by):
         early = prepare(batch)
     begin_write()
-    batch = under_review(batch_id, any_kind=any_kind)
-    if early is not None and batch.version == version and not plans.are_stale(batch):
+    batch = under_review(batch_id)
+    if early is not None and batch.version == version and _are_seen(batch, by):
         return batch, early
     return batch, prepare(batch)
+
+
+def _are_seen(batch: Batch, by: User | None) -> bool:
+    """Whether the stored plans are what this person, or whoever looks, is shown."""
+    return not plans.are_stale(batch) and (by is None or are_for(batch, by))
+
+
+def planned_as_seen(batch: Batch, by: User) -> None:
+    """Part of a command that goes by what the page showed this person: its plans are stored where they were made on the fly."""
+    if not _are_seen(batch, by):
+        batch.planned_for = by
+        refresh(batch)
 
 
 def nothing_done(batch: Batch) -> str:
@@ -214,13 +226,13 @@ def refresh_if_stale(batch_id: int, by_id: int | None = None) -> None:
     begin_write()
     batch = locked(batch_id)
     by = db.session.get_one(User, by_id) if by_id else batch.planned_for
-    if batch.state is BatchState.REVIEWING and (plans.are_stale(batch) or not _are_for(batch, by)):
+    if batch.state is BatchState.REVIEWING and (plans.are_stale(batch) or not are_for(batch, by)):
         batch.planned_for = by
         _follow_directory(batch)
     db.session.commit()
 
 
-def _are_for(batch: Batch, by: User) -> bool:
+def are_for(batch: Batch, by: User) -> bool:
     """Whether the stored plans are what this person's confirming would do: made for them, or for somebody who may do
     the same, where neither is among the rows."""
     other = batch.planned_for
@@ -262,7 +274,7 @@ def confirm(batch_id: int, version: int, by: User, *, proven: bool = False) -> b
         db.session.rollback()
         raise Changed(f"{nothing} {others} Look at the rows again, then {then}.")
     is_stale, whose = plans.are_stale(batch), batch.planned_for
-    if is_stale or not _are_for(batch, by):
+    if is_stale or not are_for(batch, by):
         batch.planned_for = by
         if changed := _follow_directory(batch):
             told = _what_moved(batch, changed, None if is_stale else whose)
@@ -371,7 +383,7 @@ def review(batch: Batch, find: Find = EVERYTHING, by: User | None = None) -> tup
     made on the fly, for this answer alone: a GET does not write.
     """
     by = by or batch.planned_for
-    if not plans.are_stale(batch) and _are_for(batch, by):
+    if not plans.are_stale(batch) and are_for(batch, by):
         return finding.page(batch, find, PAGE), False
     found = find.sorted(row for row in _planned_anew(batch, by) if find.has(row))
     number = page_of(find.page, len(found), PAGE)

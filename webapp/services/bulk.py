@@ -305,7 +305,7 @@ def _step(batch_id: int, by: User, find: Callable[[Batch], Iterable[Change]]) ->
         real = [change for change in find(batch) if change.before != change.after]
         return edits.prepared(batch, real) if real else None
 
-    batch, step = batches.begun(batch_id, prepare)
+    batch, step = batches.begun(batch_id, prepare, by)
     if step is None:
         db.session.rollback()
         return Done(batch, 0, None)
@@ -361,7 +361,7 @@ def remove_groups(batch_id: int, chosen: Chosen, names: Sequence[str], by: User)
 
 def remove(batch_id: int, chosen: Chosen, by: User) -> Done:
     """Take the selected rows out of the batch."""
-    return _step(batch_id, by, lambda batch: [Change(row, "removed", "", "removed") for row in _rows(batch, chosen)])
+    return _step(batch_id, by, lambda batch: [Change(row, "removed", "", "removed") for row in _rows(batch, chosen, by)])
 
 
 def _role(registry: Registry, name: str, by: User) -> Callable[[str], str]:
@@ -391,14 +391,14 @@ def _meant(name: str, registry: Registry) -> int | str:
 
 
 def _change_chosen(batch_id: int, chosen: Chosen, by: User, field: str, make: Callable[[Registry], Callable[[str], str]]) -> Done:
-    return _replace(batch_id, by, field, lambda batch: (_rows(batch, chosen), make(directory.registry())))
+    return _replace(batch_id, by, field, lambda batch: (_rows(batch, chosen, by), make(directory.registry())))
 
 
-def _rows(batch: Batch, chosen: Chosen) -> list[Row]:
+def _rows(batch: Batch, chosen: Chosen, by: User) -> list[Row]:
     """The selected rows that still stand. Raises Refused where there is none."""
     if chosen.find is not None:
-        if chosen.find.is_on and plans.are_stale(batch):
-            batches.refresh(batch)  # the page filtered by plans made on the fly: so does this
+        if chosen.find.is_on:
+            batches.planned_as_seen(batch, by)  # the page may have filtered by plans made on the fly: so does this
         rows = [row for row in finding.each(batch, chosen.find) if row.id not in chosen.ids]
     else:
         rows = _by_id(batch, sorted(chosen.ids)[:CHOSEN])

@@ -93,6 +93,7 @@ def _access(row: Row, registry: Registry) -> tuple[str, list[str] | str]:
     if "after" in row.step:
         access = Access.from_dict(row.step["after"])
         names = sorted(registry.group_by_id[id].name for id in access.groups if id in registry.group_by_id)
-        return registry.role_by_id[access.role].name, ALL_GROUPS if access.everything else names
-    role = registry.role_by_key.get(fold(row.role))
-    return role.name if role else row.role, split_groups(row.groups)
+        if role := registry.role_by_id.get(access.role):  # a role may be deleted after its rows were planned
+            return role.name, ALL_GROUPS if access.everything else names
+    named = registry.role_by_key.get(fold(row.role))
+    return named.name if named else row.role, split_groups(row.groups)

@@ -14,7 +14,7 @@ from sqlalchemy import Integer, cast, func, select, update
 from webapp.core.errors import Conflict, Refused
 from webapp.core.words import plural
 from webapp.db import db
-from webapp.models import Batch, EditState, Row, RowEdit, User
+from webapp.models import Batch, BatchKind, EditState, Row, RowEdit, User
 from webapp.services import batches, edits, plans
 from webapp.services.edits import MARKERS, REDONE, UNDONE, Change, Prepared
 
@@ -89,6 +89,8 @@ class Overtaken(Conflict):
 
 def offered(batch: Batch, by: User, before: int | None = None) -> Offered:
     """A question of the buttons; one query. before: only steps before this version are left to undo."""
+    if batch.kind is not BatchKind.UPLOAD:
+        return Offered(False, False)
     own = (RowEdit.batch_id == batch.id, RowEdit.user_id == by.id, RowEdit.state == EditState.DONE)
     left = () if before is None else (RowEdit.version < before,)
     undo = select(RowEdit.id).where(*own, RowEdit.field.not_in(MARKERS), *left).exists()

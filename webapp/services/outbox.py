@@ -10,7 +10,7 @@ Locks, where a command takes several, in this order: invitation, message, row, g
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from email.utils import parseaddr
@@ -242,7 +242,17 @@ def letters(ids: Sequence[int], worker: str) -> list[Letter]:
     for batch_id in set(filter(None, closed.values())):
         finish_if_done(batch_id)
     ready = [(id, found[id].write) for id in ids if id in heads and id not in closed]
-    return [Letter(id, *heads[id], write()) for id, write in ready if write]
+    return [Letter(id, *heads[id], email) for id, write in ready if write and (email := _written(id, worker, write))]
+
+
+def _written(id: int, worker: str, write: Callable[[], Email]) -> Email | None:
+    """The e-mail; one that cannot be written fails by itself and never holds up the others."""
+    try:
+        return write()
+    except Exception:
+        current_app.logger.exception("message %s could not be written", id)
+        failed(id, worker, "Something went wrong on our side while it was written", by_server=False)
+        return None
 
 
 def email_of(message: Message) -> Email | None:
@@ -453,7 +463,8 @@ def finish_if_done(batch_id: int) -> bool:
 def _reverted(revert: Batch) -> None:
     """Part of the command that finishes a revert: the batch that it took back says so."""
     undone = Batch.id == revert.reverts_id, Batch.state.in_([BatchState.FINISHED, BatchState.CANCELLED])
-    _in_database(update(Batch).where(*undone).values(state=BatchState.REVERTED))
+    if _in_database(update(Batch).where(*undone).values(state=BatchState.REVERTED)).rowcount != 1:
+        return  # it is at work again, or an earlier revert has said so
     original = db.session.get(Batch, revert.reverts_id, populate_existing=True)
     audit.record(revert.confirmed_by, AuditAction.BATCH_REVERTED, original, revert=revert.id)
 

@@ -78,11 +78,14 @@ def delete_rows() -> int | None:
 
 
 def _due_batch(before: datetime) -> Any:
-    """The batch that ended first, long enough ago; not while another part of the same file is judged beside it."""
+    """The batch that ended first, long enough ago; not while another part of the same file is judged beside it,
+    or a revert needs to know what it did."""
     part = aliased(Batch)
     is_beside = select(part.id).where(part.parts_id == Batch.parts_id, part.state.in_(batches.STANDING_STATES)).exists()
     ended_at = func.coalesce(Batch.finished_at, Batch.confirmed_at, Batch.created_at)
-    due = Batch.state.in_(ENDED), Batch.rows_deleted_at.is_(None), ended_at < before, ~is_beside
+    revert = aliased(Batch)
+    is_reverted = select(revert.id).where(revert.reverts_id == Batch.id, revert.state.in_(batches.STANDING_STATES)).exists()
+    due = Batch.state.in_(ENDED), Batch.rows_deleted_at.is_(None), ended_at < before, ~is_beside, ~is_reverted
     return select(Batch.id).where(*due).order_by(ended_at, Batch.id).limit(1)
 
 

@@ -27,7 +27,7 @@ PAGES = {
     "invitations": (Permission.USERS_SEE, "people.invitation", "invitation_id"),
     "batches": (Permission.BATCHES_SEE, "batches.show", "batch_id"),
     "groups": (Permission.USERS_SEE, "groups.show", "group_id"),
-    "roles": (Permission.USERS_SEE, "roles.show", "role_id"),
+    "roles": (Permission.ORGANISATION_MANAGE, "roles.show", "role_id"),
 }
 """By the table of a subject: who may see its page, and which that is."""
 

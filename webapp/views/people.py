@@ -20,7 +20,7 @@ from webapp.services import actions, deliveries, directory, people, sessions, us
 from webapp.services.actions import Kind
 from webapp.services.users import Entry
 from webapp.views.sessions import TooManyTries, prove
-from webapp.web import allow, go, me, number, page_or_fragment
+from webapp.web import allow, go, me, number, page_or_fragment, safe_next
 
 bp = Blueprint("people", __name__)
 
@@ -50,7 +50,7 @@ def address(entry: Entry, noun: str = "", **values: Any) -> str:
 
 def context(registry: Registry) -> dict[str, Any]:
     """What templates/people/_menu.html needs besides the entry."""
-    back = request.args.get("next") or request.full_path.rstrip("?")
+    back = safe_next(request.args.get("next")) or request.full_path.rstrip("?")
     return {"address": address, "does": partial(users.doable, by=me(), registry=registry), "back": back, "registry": registry}
 
 
@@ -167,7 +167,7 @@ def form(kind: Kind, id: int, part: str, problem: str = "", status: int = 200) -
     values |= {
         "entry": entry,
         "part": part,
-        "back": sent.get("next") or request.args.get("next", ""),
+        "back": safe_next(sent.get("next") or request.args.get("next")) or "",
         "seen": people.seen(entry.person),
         "chosen": [*sent.getlist("role"), *sent.getlist("groups")] or people.held(entry.person, part),
         "problem": problem,
