@@ -70,10 +70,12 @@ def change_password(user: User, password: str, keep: int) -> None:
 
 
 def set_password(user: User, password_hash: str, *, how: str, keep: int | None = None) -> None:
-    """Part of a command: the new password counts, sessions but `keep` and links to reset it end, and the person is told."""
+    """Part of a command: the new password counts, sessions but `keep`, links to reset it and a change of email end, and the person
+    is told."""
     user.password_hash = password_hash
     ended = sessions.end_all(user, keep)
     account_links.close(user, LinkPurpose.RESET)
+    _keep_email(user)
     tell(user, MessageKind.PASSWORD_CHANGED)
     audit.record(user, AuditAction.PASSWORD_CHANGED, user, how=how, sessions_ended=ended)
 
@@ -97,10 +99,15 @@ def ask_for_email(user: User, address: Address) -> None:
 def withdraw_email(user: User) -> None:
     """Keep the e-mail as it is: the link to the new address ends."""
     begin_write()
+    _keep_email(user)
+    db.session.commit()
+
+
+def _keep_email(user: User) -> None:
+    """Part of a command: a change of e-mail that waits to be confirmed ends."""
     if link := pending_email(user):
         account_links.close(user, LinkPurpose.EMAIL)
         audit.record(user, AuditAction.EMAIL_CHANGE_WITHDRAWN, user, after={"email": link.email})
-    db.session.commit()
 
 
 def confirm_email(token: str) -> User:
