@@ -70,8 +70,7 @@ def change_password(user: User, password: str, keep: int) -> None:
 
 
 def set_password(user: User, password_hash: str, *, how: str, keep: int | None = None) -> None:
-    """Part of a command: the new password counts, sessions but `keep`, links to reset it and a change of email end, and the person
-    is told."""
+    """Part of a command: the new password counts; sessions but `keep`, reset links and a change of e-mail end. Told by e-mail."""
     user.password_hash = password_hash
     ended = sessions.end_all(user, keep)
     account_links.close(user, LinkPurpose.RESET)
