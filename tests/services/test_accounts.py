@@ -13,7 +13,7 @@ from tests.factories import PASSWORD, make_persona, make_user
 from webapp.core.addresses import parse
 from webapp.core.errors import Conflict, MusterError
 from webapp.db import db
-from webapp.models import AccountLink, LinkPurpose, Message, MessageKind, Session, User
+from webapp.models import AccountLink, AuditEvent, LinkPurpose, Message, MessageKind, Session, User
 from webapp.services import account_links, accounts, owner_links, resets, sessions
 
 NEW = "a long walk at dusk"
@@ -94,3 +94,18 @@ def test_no_transaction_is_open_while_a_password_is_hashed(app: Flask, monkeypat
     assert sessions.sign_in(owner.email, NEW)
     assert PASSWORD != NEW
     assert db.session.scalars(db.select(Session)).all() == []
+
+
+def test_a_change_of_email_that_waits_ends_with_a_new_password(app: Flask) -> None:
+    owner = make_persona("Owner")
+    for renew in (
+        lambda: accounts.change_password(owner, NEW, keep=0),
+        lambda: resets.use(token_for(owner, LinkPurpose.RESET), NEW),
+        lambda: owner_links.use(token_for(owner, LinkPurpose.SIGN_IN), NEW),
+    ):
+        token = token_for(owner, LinkPurpose.EMAIL, email="x@away.example", email_key="x@away.example")
+        renew()
+        with pytest.raises(Conflict):
+            accounts.confirm_email(token)
+    told = db.session.scalars(db.select(AuditEvent).where(AuditEvent.action == "email.change_withdrawn")).all()
+    assert [event.details for event in told] == [{"after": {"email": "x@away.example"}}] * 3

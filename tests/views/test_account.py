@@ -8,10 +8,10 @@ from datetime import timedelta
 import pytest
 
 from tests.client import Client
-from tests.factories import PASSWORD, make_invitation, make_persona, make_user
-from tests.mail_fixtures import message_to
+from tests.factories import PASSWORD, make_persona, make_user
+from tests.mail_fixtures import make_message, message_to
 from webapp.db import db, utcnow
-from webapp.models import AuditEvent, InvitationState, MessageKind, MessageState, Session, User, UserState
+from webapp.models import AuditEvent, Invitation, InvitationState, Message, MessageKind, MessageState, Session, User, UserState
 from webapp.services import outbox
 
 AMELIA = "amelia.hart@northfield.example"
@@ -112,11 +112,15 @@ def test_the_email_changes_when_the_new_address_is_confirmed(amelia, client):
 
 
 def test_users_win_a_pending_invitation_for_the_new_address_is_revoked(amelia, client):
-    invitation = make_invitation(HART)
+    invitation = db.session.get_one(Invitation, make_message(HART).invitation_id)
     ask(amelia)
     assert invitation.state is InvitationState.PENDING
     client.post(f"/email-changes/{token_to(HART)}")
     assert db.session.get_one(type(invitation), invitation.id).state is InvitationState.REVOKED
+    (event,) = events("invitation.revoked")
+    assert (event.actor_id, event.subject_id) == (amelia.user.id, invitation.id)
+    waiting = db.session.scalars(db.select(Message).where(Message.invitation_id == invitation.id)).one()
+    assert waiting.state is MessageState.CANCELLED
 
 
 @pytest.mark.parametrize(

@@ -10,10 +10,12 @@ from datetime import timedelta
 import pytest
 
 from tests.factories import PASSWORD, make_batch, make_group, make_invitation, make_persona, make_user, token_of
+from webapp.core import stories
 from webapp.db import begin_write, db, utcnow
 from webapp.models import AuditEvent
-from webapp.services import audit, audit_chain
+from webapp.services import audit, audit_chain, sessions
 from webapp.services.audit import AuditAction
+from webapp.services.sessions import Refusal
 
 
 def record(*args, days=0, **details):
@@ -354,3 +356,15 @@ def test_no_token_link_or_password_is_ever_in_the_log(client, owner):
         assert secret not in text
         assert secret not in page
     assert "horse" not in text
+
+
+@pytest.mark.parametrize("kind", [*Refusal, AuditAction.SIGN_IN_FAILED])
+def test_every_refusal_is_known_as_one_and_told_in_words(kind):
+    assert kind.endswith(".refused")
+    assert kind in stories._TOLD
+
+
+def test_a_refused_reset_is_found_among_refusals_and_people(owner):
+    sessions.refuse(Refusal.RESET, None, "nobody@x.org", "192.0.2.7")
+    for action in ("refusals", "people"):
+        assert "Password reset for nobody@x.org refused" in owner.get(f"/audit?action={action}").page.text

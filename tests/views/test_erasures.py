@@ -7,12 +7,16 @@ from sqlalchemy import Text, cast
 
 from tests.factories import PASSWORD, make_batch, make_group, make_invitation, make_persona, make_user
 from tests.mail_fixtures import make_message
+from webapp.core.actions import Action, Do
+from webapp.core.errors import MusterError
 from webapp.core.planning import Plan
 from webapp.db import Base, db
 from webapp.jobs import outbox as jobs
 from webapp.models import (
     AuditEvent,
     Batch,
+    BatchFile,
+    BatchKind,
     BatchState,
     Invitation,
     InvitationState,
@@ -24,7 +28,7 @@ from webapp.models import (
     User,
     UserState,
 )
-from webapp.services import account_links, audit
+from webapp.services import account_links, actions, audit, directory, targets
 from webapp.services.audit import AuditAction
 
 HANNAH = "hannah.whitcombe@northfield.example"
@@ -54,7 +58,7 @@ def make_traces(hannah, admin, settings):
     jobs.send()
     db.session.add(Message(kind="test", priority=1, recipient=HANNAH, message_id="<t@x>", state="sent"))
     for name, state in (("sent.csv", BatchState.FINISHED), ("open.csv", BatchState.REVIEWING)):
-        batch = make_batch(admin.user, rows=1, name=name, state=state)
+        batch = make_batch(admin.user, rows=1, name=name, state=state, counts={"attention": 2})
         row = Row(batch_id=batch.id, line=9, email=HANNAH, role="Analyst", groups="", read_email=HANNAH.upper(), read_role="",
                   read_groups="", read_cells=[HANNAH, "Hannah Whitcombe"], email_key=HANNAH, plan=Plan.UPDATE,
                   outcome=Outcome.UPDATED if state is BatchState.FINISHED else None, reason=f"Refused for {HANNAH}")  # fmt: skip
@@ -155,3 +159,53 @@ def test_an_erased_person_is_gone_for_good(admin, owner, hannah, client):
     client.post("/sign-in", {"email": f"erased-{hannah.id}", "password": ""}, status=422)
     assert "Role Management" in owner.get("/users").page.h1
     assert db.session.scalar(db.select(db.func.count()).where(cast(AuditEvent.details, Text).contains(HANNAH))) == 0
+
+
+def test_nobody_erased_is_brought_back(admin, hannah):
+    erase(admin, hannah)
+    admin.get(f"/users/{hannah.id}", status=404)
+    with pytest.raises(MusterError):
+        actions.do_now("user", hannah.id, Action(Do.REACTIVATE), admin.user)
+    batch = make_batch(admin.user, kind=BatchKind.ACTION)
+    assert targets.add(batch, [(None, ("user", hannah.id)), (None, ("user", admin.user.id))]) == 1
+    assert set(directory.people_by_id([("user", hannah.id), ("user", admin.user.id)])) == {("user", admin.user.id)}
+    assert db.session.get_one(User, hannah.id).state is UserState.ERASED
+
+
+def test_what_is_under_review_counts_without_the_person_and_is_looked_at_again(admin, hannah):
+    file = f"Email,Role\n{HANNAH},Analyst\nines@northfield.example,Analyst\n"
+    path = admin.post("/batches", {"pasted": file}).location
+    batch = db.session.scalars(db.select(Batch)).one()
+    seen, size = batch.version, batch.size
+    assert (size, db.session.scalar(db.select(BatchFile.batch_id))) == (2, batch.id)
+    page = admin.get(f"/users/{hannah.id}/erasure").page
+    assert "those uploads go on without their file" in page.text
+    erase(admin, hannah)
+    db.session.expire_all()
+    assert (batch.size, batch.counts) == (1, {"invite": 1})
+    assert batch.version == batch.moved_version > seen
+    assert db.session.scalars(db.select(BatchFile)).all() == []
+    admin.get(path)
+
+
+def test_an_upload_that_is_only_a_file_yet_is_discarded_where_the_person_is_in_it(admin, hannah):
+    for email in (HANNAH, "jo." + HANNAH):
+        admin.post("/batches", {"pasted": f"Who,What\n{email},teaches\n"})
+    erase(admin, hannah)
+    db.session.expire_all()
+    theirs, others = db.session.scalars(db.select(Batch).order_by(Batch.id))
+    assert (theirs.state, others.state) == (BatchState.DISCARDED, BatchState.MAPPING)
+    assert db.session.scalars(db.select(BatchFile.batch_id)).all() == [others.id]
+    assert db.session.scalars(db.select(AuditEvent.subject_id).where(AuditEvent.action == "batch.discarded")).all() == [theirs.id]
+
+
+def test_other_parts_are_planned_anew(admin, hannah):
+    holding = make_batch(admin.user, rows=1, parts=2, part=1)
+    holding.parts_id, holding.counts = holding.id, {"attention": 1}
+    other = make_batch(admin.user, rows=1, parts=2, part=2, parts_id=holding.id, directory_version=directory.version())
+    row = db.session.scalars(db.select(Row).where(Row.batch_id == holding.id)).one()
+    row.email = row.email_key = HANNAH
+    db.session.commit()
+    erase(admin, hannah)
+    db.session.expire_all()
+    assert (holding.counts, other.directory_version) == ({}, -1)

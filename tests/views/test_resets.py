@@ -84,7 +84,7 @@ def test_unknown_and_known_addresses_get_the_same_answer_by_the_same_work(client
 def test_asking_for_an_unknown_address_is_counted_in_the_log(client, amelia):
     ask(client, "nobody@northfield.example")
     ask(client, "nobody@northfield.example")
-    (event,) = db.session.scalars(db.select(AuditEvent).where(AuditEvent.action == "password.reset_refused"))
+    (event,) = db.session.scalars(db.select(AuditEvent).where(AuditEvent.action == "password_reset.refused"))
     assert (event.subject, event.count, event.address) == ("nobody@northfield.example", 2, client.peer)
 
 
@@ -94,6 +94,8 @@ def test_asking_is_limited_by_account_and_peer_and_says_so(client, amelia):
     answer = ask(client, status=429)
     assert "Too many tries. Try again in 15 minutes, at " in answer.page.text
     assert answer.headers["Retry-After"]
+    (event,) = db.session.scalars(db.select(AuditEvent).where(AuditEvent.action == "limit.refused"))
+    assert (event.subject, event.address) == (f"password reset for {AMELIA}", client.peer)
     client.post("/sign-in", {"email": AMELIA, "password": PASSWORD})  # signing in is counted by itself
 
 

@@ -7,7 +7,7 @@ import pytest
 from tests.factories import make_batch, make_group, make_invitation, make_persona, make_user, role
 from webapp.core.permissions import MEANINGS, SHIPPED_ROLES
 from webapp.db import db
-from webapp.models import Alias, AuditEvent, InvitationState, Role
+from webapp.models import Alias, AuditEvent, InvitationState, Role, UserState
 from webapp.services import directory
 
 HEAD = {"name": "Head of Year", "rank": "70", "permissions": ["invitations:make", "users:manage"]}
@@ -214,6 +214,18 @@ def test_who_has_a_role_that_goes_gets_another_which_is_shown_first(owner, sign_
     assert (analyst.user.role.name, invitation.role.name) == ("Remote", "Remote")
     assert told("role.deleted").details["users"] == 2
     analyst.get("/users", status=403)
+
+
+def test_nobody_erased_counts_but_they_get_another_role_too(owner):
+    gone = make_user("Hannah Whitcombe", "Remote", state=UserState.ERASED)
+    assert "Remote 10 0 0" in owner.get("/roles").page.text
+    path = f"/roles/{role('Remote').id}/deletion"
+    page = owner.get(path).page
+    assert "Nobody has this role" in page.text
+    owner.post(path, {"seen": page.values("seen")[0]})
+    db.session.expire_all()
+    assert "Remote" not in names()
+    assert gone.role.name in names()
 
 
 def test_the_last_role_besides_the_owners_stays(owner):

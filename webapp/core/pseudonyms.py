@@ -36,3 +36,7 @@ class Words:
         if within not in NAMES_OF_OTHERS and value.casefold() in self._names:
             return self.pseudonym
         return self._pattern.sub(lambda _: self.pseudonym, value)
+
+    def are_in(self, text: str) -> bool:
+        """Whether one of them stands in a text."""
+        return self._pattern.search(text) is not None

@@ -157,8 +157,11 @@ _TOLD: dict[str, tuple[str, Callable[[Details], str] | None]] = {
     "access.refused": ("Refused: the role does not include {}", None),
     "limit.refused": ("Refused, too often: {}", None),
     "rank.refused": ("Refused, ranked above: {}", None),
-    "reset.refused": ("Password reset for {} refused", None),
-    "code.refused": ("Second step refused: the code is wrong", None),
+    "password_reset.refused": (
+        "Password reset for {} refused: nobody active has this email, or it was asked too often",
+        None,
+    ),
+    "second_factor.refused": ("Second step refused: the code is wrong", None),
     "user.changed": ("Changed {}", changes),
     "user.deactivated": ("Deactivated {}", None),
     "user.reactivated": ("Reactivated {}", None),

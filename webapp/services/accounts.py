@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from sqlalchemy import select, update
+from sqlalchemy import select
 
 from webapp import queue
 from webapp.core.addresses import Address
 from webapp.core.errors import Conflict, NotAllowed, NotThere, Refused
-from webapp.db import begin_write, db, utcnow
+from webapp.db import begin_write, db
 from webapp.models import (
     AccountLink,
     Invitation,
@@ -18,7 +18,7 @@ from webapp.models import (
     User,
     UserState,
 )
-from webapp.services import account_links, audit, directory, outbox, sessions
+from webapp.services import account_links, audit, directory, invitations, outbox, sessions
 from webapp.services.audit import AuditAction
 from webapp.services.invitations import unless_beaten
 
@@ -70,10 +70,11 @@ def change_password(user: User, password: str, keep: int) -> None:
 
 
 def set_password(user: User, password_hash: str, *, how: str, keep: int | None = None) -> None:
-    """Part of a command: the new password counts, sessions but `keep` and links to reset it end, and the person is told."""
+    """Part of a command: the new password counts; sessions but `keep`, reset links and a change of e-mail end. Told by e-mail."""
     user.password_hash = password_hash
     ended = sessions.end_all(user, keep)
     account_links.close(user, LinkPurpose.RESET)
+    _keep_email(user)
     tell(user, MessageKind.PASSWORD_CHANGED)
     audit.record(user, AuditAction.PASSWORD_CHANGED, user, how=how, sessions_ended=ended)
 
@@ -97,10 +98,15 @@ def ask_for_email(user: User, address: Address) -> None:
 def withdraw_email(user: User) -> None:
     """Keep the e-mail as it is: the link to the new address ends."""
     begin_write()
+    _keep_email(user)
+    db.session.commit()
+
+
+def _keep_email(user: User) -> None:
+    """Part of a command: a change of e-mail that waits to be confirmed ends."""
     if link := pending_email(user):
         account_links.close(user, LinkPurpose.EMAIL)
         audit.record(user, AuditAction.EMAIL_CHANGE_WITHDRAWN, user, after={"email": link.email})
-    db.session.commit()
 
 
 def confirm_email(token: str) -> User:
@@ -113,12 +119,13 @@ def confirm_email(token: str) -> User:
     user = db.session.get_one(User, link.user_id, with_for_update={"of": User})
     if user.state is not UserState.ACTIVE:
         raise Conflict(account_links.DEAD)
-    before, now = user.email, utcnow()
+    before = user.email
     with unless_beaten(TAKEN):
         user.email, user.email_key = link.email, link.email_key
         db.session.flush()
         promised = Invitation.email_key == user.email_key, Invitation.state == InvitationState.PENDING
-        db.session.execute(update(Invitation).where(*promised).values(state=InvitationState.REVOKED, closed_at=now))
+        for invitation in db.session.scalars(select(Invitation).where(*promised).with_for_update(of=Invitation)).all():
+            invitations.revoke(invitation, user)
         account_links.close(user, LinkPurpose.RESET)  # those went to the old address
         audit.record(user, AuditAction.USER_CHANGED, user, before={"email": before}, after={"email": user.email})
         directory.moved()

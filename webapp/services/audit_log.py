@@ -28,7 +28,7 @@ ITSELF = "muster"
 """Who did it, where nobody did."""
 
 AREAS: Mapping[str, tuple[str, tuple[str, ...]]] = {
-    "people": ("People", ("user", "email", "password", "second_factor")),
+    "people": ("People", ("user", "email", "password", "password_reset", "second_factor")),
     "invitations": ("Invitations", ("invitation", "message", "messages")),
     "uploads": ("Uploads", ("batch", "columns", "alias")),
     "groups": ("Device groups", ("group",)),

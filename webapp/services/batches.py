@@ -298,7 +298,7 @@ def confirm(batch_id: int, version: int, by: User, *, proven: bool = False) -> b
     batch.state = BatchState.QUEUED
     batch.confirmed_by = by
     batch.confirmed_at = utcnow()
-    _let_go_of_file(batch)
+    let_go_of_file(batch)
     audit.record(by, AuditAction.BATCH_CONFIRMED, batch, counts=batch.counts, **batch.settings())
     db.session.commit()
     queue.ring("webapp.jobs.batches.process", batch_id, name=f"batch-{batch_id}")
@@ -350,17 +350,22 @@ def discard(batch_id: int, by: User) -> Batch:
     batch = locked(batch_id)
     if batch.state not in (BatchState.MAPPING, BatchState.REVIEWING):
         raise NotUnderReview(batch)
-    batch.state = BatchState.DISCARDED
-    batch.counts = {}
-    db.session.execute(Row.__table__.delete().where(Row.batch_id == batch_id))  # type: ignore[attr-defined]
-    _let_go_of_file(batch)
-    audit.record(by, AuditAction.BATCH_DISCARDED, batch)
+    drop(batch, by)
     db.session.commit()
     return batch
 
 
-def _let_go_of_file(batch: Batch) -> None:
-    """Part of a command that ends the review: the file is not read anew any more, and other parts act without this one."""
+def drop(batch: Batch, by: User) -> None:
+    """Part of a command: what was not confirmed is given up."""
+    batch.state = BatchState.DISCARDED
+    batch.counts = {}
+    db.session.execute(Row.__table__.delete().where(Row.batch_id == batch.id))  # type: ignore[attr-defined]
+    let_go_of_file(batch)
+    audit.record(by, AuditAction.BATCH_DISCARDED, batch)
+
+
+def let_go_of_file(batch: Batch) -> None:
+    """Part of a command: the file is not read anew any more, and other parts are planned anew, as without this one."""
     db.session.execute(delete(BatchFile).where(BatchFile.batch_id == batch.id))
     plans.unsettle_parts(batch)
 

@@ -133,7 +133,7 @@ def people_held(keys: Iterable[str]) -> dict[str, Person]:
 
 
 def people_by_id(refs: Iterable[Ref], *, held: bool = False) -> dict[Ref, Person]:
-    """These users and invitations, closed ones too; six queries, however many.
+    """These users and invitations, closed ones too, but nobody erased; six queries, however many.
 
     held: part of a command; each is held until the commit, in the order of `people_held`.
     """
@@ -151,7 +151,8 @@ def people_by_id(refs: Iterable[Ref], *, held: bool = False) -> dict[Ref, Person
 def _users(is_wanted: ColumnElement[bool]) -> Iterator[tuple[str, Person]]:
     """With the e-mail's key."""
     groups = _memberships(user_groups, User, is_wanted)
-    found = select(User.email_key, User.id, User.role_id, User.all_groups, User.state).where(is_wanted)
+    here = is_wanted & (User.state != UserState.ERASED)
+    found = select(User.email_key, User.id, User.role_id, User.all_groups, User.state).where(here)
     for key, id, role_id, everything, state in db.session.execute(found):
         access = Access(role_id, frozenset(groups[id]), everything)
         yield key, Person("user", id, access, "active" if state is UserState.ACTIVE else "deactivated")

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from sqlalchemy import delete, func, or_, select, update
 
 from webapp import mail
+from webapp.core import traces as in_files
 from webapp.core.errors import Conflict
 from webapp.core.pseudonyms import Words
 from webapp.db import begin_write, db, utcnow
 from webapp.models import (
     AccountLink,
     Batch,
+    BatchFile,
     BatchState,
     Invitation,
     Message,
@@ -25,10 +28,10 @@ from webapp.models import (
     User,
     UserState,
 )
-from webapp.services import accounts, audit, directory, sessions
+from webapp.services import accounts, audit, batches, directory, plans, sessions
 from webapp.services.audit import AuditAction
 
-OPEN = (BatchState.MAPPING, BatchState.REVIEWING)
+_IS_OPEN = Batch.state.in_([BatchState.MAPPING, BatchState.REVIEWING])
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +86,13 @@ def erasable(user_id: int, by: User) -> User:
 
 def erase(user_id: int, by: User) -> str:
     """Erase a person, for good. -> the pseudonym. Raises as `erasable` does."""
+    naming = _files_naming(traces(erasable(user_id, by)))  # slow: nothing is written yet
     begin_write()
     user = erasable(user_id, by)
     found, name = traces(user), pseudonym(user)
-    _forget_rows(found, name)
+    words = Words((text for text in found.names if "@" in text), (text for text in found.names if "@" not in text), name)
+    _forget_under_review(found, naming, words, by)
+    _forget_rows(found, words)
     db.session.execute(delete(Message).where(Message.message_id.in_(found.messages)))
     db.session.execute(delete(Invitation).where(Invitation.id.in_(found.invitations)))
     for model in (Session, RecoveryCode, AccountLink):
@@ -111,15 +117,37 @@ def _anonymise(user: User, name: str) -> None:
     db.session.flush()
 
 
-def _forget_rows(found: Traces, name: str) -> None:
-    """Rows under review go; those of uploads that were confirmed keep their outcome, without the person."""
-    is_theirs = Row.id.in_(found.rows)
-    under_review = Row.batch_id.in_(select(Batch.id).where(Batch.state.in_(OPEN)))
-    touched = select(Row.batch_id).where(is_theirs, under_review)
-    db.session.execute(update(Batch).where(Batch.id.in_(touched)).values(version=Batch.version + 1))
-    db.session.execute(delete(Row).where(is_theirs, under_review).execution_options(synchronize_session=False))
-    words = Words((text for text in found.names if "@" in text), (text for text in found.names if "@" not in text), name)
-    for row in db.session.scalars(select(Row).where(is_theirs)):
+def _files_naming(found: Traces) -> list[int]:
+    """The batches under review, or whose columns are not matched yet, in whose kept file the person stands."""
+    addresses = [text for text in found.names if "@" in text]
+    kept = db.session.scalars(select(BatchFile.batch_id).join(Batch, Batch.id == BatchFile.batch_id).where(_IS_OPEN)).all()
+    files = ((id, db.session.scalar(select(BatchFile.data).where(BatchFile.batch_id == id))) for id in kept)
+    return [id for id, data in files if data and in_files.names(data, addresses)]
+
+
+def _forget_under_review(found: Traces, naming: Collection[int], words: Words, by: User) -> None:
+    """Rows go, and files with the person's line; an upload that is nothing but such a file is discarded."""
+    holding = select(Row.batch_id).where(Row.id.in_(found.rows))
+    touched = select(Batch.id).where(_IS_OPEN, or_(Batch.id.in_(naming), Batch.id.in_(holding))).order_by(Batch.id)
+    for id in db.session.scalars(touched).all():
+        batch = batches.locked(id)
+        batch.header, batch.facts = words(batch.header), words(batch.facts)
+        if batch.state is BatchState.MAPPING:
+            batches.drop(batch, by)
+            continue
+        rows = db.session.scalars(select(Row).where(Row.batch_id == id, Row.id.in_(found.rows))).all()
+        plans.count(batch, [plans.counted(row) for row in rows if row.removed_at is None], -1)
+        gone = delete(Row).where(Row.id.in_([row.id for row in rows]))
+        db.session.execute(gone.execution_options(synchronize_session=False))
+        batches.let_go_of_file(batch)
+        batch.version += 1
+        batch.moved_version = batch.version  # pages that show the rows as they were are too old to be confirmed
+
+
+def _forget_rows(found: Traces, words: Words) -> None:
+    """Rows of uploads that were confirmed keep their outcome, without the person."""
+    name = words.pseudonym
+    for row in db.session.scalars(select(Row).where(Row.id.in_(found.rows)).execution_options(populate_existing=True)):
         row.email = row.read_email = name
         row.email_key, row.read_cells = None, []
         row.issues, row.step, row.reason = map(words, (row.issues, row.step, row.reason))

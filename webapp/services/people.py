@@ -12,7 +12,7 @@ from webapp.core.directory import ALL_GROUPS
 from webapp.core.errors import Conflict, NotThere, Refused
 from webapp.core.stories import story
 from webapp.db import begin_write, db
-from webapp.models import AuditEvent, Batch, Invitation, Message, User
+from webapp.models import AuditEvent, Batch, Invitation, Message, User, UserState
 from webapp.schemas.actions import ALL
 from webapp.services import actions, audit, directory, sessions
 from webapp.services.actions import Kind
@@ -53,9 +53,9 @@ class Happening:
 
 
 def found(kind: Kind, id: int) -> User | Invitation:
-    """The user or the invitation. Raises NotThere."""
+    """The user or the invitation. Raises NotThere, for somebody erased, too."""
     person = db.session.get(User, id) if kind == "user" else db.session.get(Invitation, id)
-    if person is None:
+    if person is None or person.state is UserState.ERASED:
         raise NotThere("This user is not here any more." if kind == "user" else "There is no such invitation.")
     return person
 

@@ -11,7 +11,7 @@ from sqlalchemy import delete, func, select, update
 from webapp.core.directory import fold
 from webapp.core.errors import Conflict, NotThere, Refused
 from webapp.db import begin_write, db
-from webapp.models import OWNER_ROLE_ID, Alias, AliasKind, Invitation, InvitationState, Role, User
+from webapp.models import OWNER_ROLE_ID, Alias, AliasKind, Invitation, InvitationState, Role, User, UserState
 from webapp.schemas.roles import RoleSchema
 from webapp.services import aliases, audit, directory
 from webapp.services.aliases import TAKEN
@@ -21,7 +21,7 @@ from webapp.services.invitations import unless_beaten
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """A role, how many users hold it, how many pending invitations promise it, and its other names."""
+    """A role, how many users hold it (nobody erased), how many pending invitations promise it, and its other names."""
 
     role: Role
     users: int
@@ -43,7 +43,8 @@ class Counted:
 
 def counted() -> list[Counted]:
     """All roles, the highest first, in two queries."""
-    users = select(User.role_id, func.count().label("n")).group_by(User.role_id).subquery()
+    here = User.state != UserState.ERASED
+    users = select(User.role_id, func.count().label("n")).where(here).group_by(User.role_id).subquery()
     invited = (
         select(Invitation.role_id, func.count().label("n"))
         .where(Invitation.state == InvitationState.PENDING)

@@ -30,11 +30,11 @@ _hasher = PasswordHasher()
 
 
 class Refusal(StrEnum):
-    """What the audit log counts besides failed sign-ins."""
+    """What the audit log counts besides failed sign-ins; all end in ".refused", by which it knows them."""
 
     ACCESS = "access.refused"
     PASSWORD = "password.refused"  # noqa: S105 -- a kind of event
-    RESET = "password.reset_refused"
+    RESET = "password_reset.refused"
     CODE = "second_factor.refused"
     LIMIT = "limit.refused"
     RANK = "rank.refused"

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, true
 
 from webapp.core import actions, reverting
 from webapp.core.directory import ALL_GROUPS, Registry
@@ -17,7 +17,7 @@ from webapp.core.permissions import Permission
 from webapp.core.planning import Access, Issue, Plan, Policy, Ref, Step
 from webapp.core.words import full
 from webapp.db import among, db
-from webapp.models import AuditEvent, Batch, BatchKind, Invitation, Outcome, Row, User
+from webapp.models import AuditEvent, Batch, BatchKind, Invitation, Outcome, Row, User, UserState
 from webapp.services import directory, steps
 from webapp.services.audit import AuditAction
 
@@ -33,11 +33,12 @@ def add(batch: Batch, refs: Iterable[tuple[int | None, Ref]]) -> int:
     emails: dict[Ref, tuple[str, str]] = {}
     for kind, model in (("user", User), ("invitation", Invitation)):
         ids = [id for _, (of_kind, id) in wanted if of_kind == kind]
-        found = db.session.execute(select(model.id, model.email_key, model.email).where(among(model.id, ids)))
+        there = among(model.id, ids) & (model.state != UserState.ERASED if model is User else true())
+        found = db.session.execute(select(model.id, model.email_key, model.email).where(there))
         emails |= {(kind, id): (key, email) for id, key, email in found}
-    there = sorted((line or 0, emails[ref], ref) for line, ref in wanted if ref in emails)
+    aimed_at = sorted((line or 0, emails[ref], ref) for line, ref in wanted if ref in emails)
     rows = []
-    for number, (line, (key, email), ref) in enumerate(there, start=1):
+    for number, (line, (key, email), ref) in enumerate(aimed_at, start=1):
         cells = {"email": email, "role": "", "groups": ""}
         read = {f"read_{field}": cell for field, cell in cells.items()}
         same = {"batch_id": batch.id, "email_key": key, "plan": Plan.ATTENTION, "step": {"subject": list(ref)}, "issues": []}

@@ -12,6 +12,7 @@ from webapp.forms import ForgottenForm, NewPasswordForm
 from webapp.limits import Door
 from webapp.models import LinkPurpose
 from webapp.services import account_links, resets, sessions
+from webapp.services.sessions import Refusal
 from webapp.views.sessions import Page, afterwards, too_many
 from webapp.web import PUBLIC, allow, go, me
 
@@ -35,6 +36,8 @@ def create() -> Page:
     account, peer = sessions.account_key(form.email.data) or form.email.data.strip().casefold(), request.remote_addr or ""
     tries = limits.spend(account, peer, Door.RESET)
     if tries.again_at:
+        typed = account if "@" in account else "(not an email address)"
+        afterwards(sessions.refuse, Refusal.LIMIT, None, f"password reset for {typed}", peer)
         return too_many(form, tries.again_at, "resets/new.html")
     afterwards(resets.ask, form.email.data, peer)
     validity = account_links.validity(LinkPurpose.RESET)
