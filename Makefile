@@ -16,7 +16,7 @@ test: dev ## Run every test, those in a real browser included
 	@CHROMIUM_PATH="$$($(PY) -m tests.chromium)" && export CHROMIUM_PATH && $(PY) -m pytest -n 2 --dist loadfile
 
 quick: dev ## Run the tests that take no browser and no processes: under a minute
-	@$(PY) -m pytest -q -n 2 -m "not slow" --ignore=tests/browser
+	@$(PY) -m pytest -q -n 2 -m "not slow" --ignore=tests/browser --ignore=tests/run
 
 lint: dev ## Check format, rules, types, layers and templates
 	$(PY) -m ruff format --check

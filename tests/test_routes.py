@@ -41,6 +41,7 @@ def test_routes_txt_lists_every_route(app):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("role", PERMISSIONS)
 def test_a_role_gets_what_its_permissions_include_and_nothing_else(app, sign_in, role):
     wrong, somebody_below = [], make_user("Olga Durand", "Remote").id

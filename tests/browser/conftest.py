@@ -96,6 +96,7 @@ class Watched:
 
     def axe(self, what: str = "") -> None:
         """Check what is on the screen now, in light and dark. axe comes in by the debugger, so that the policy stays in force."""
+        self.page.wait_for_load_state()
         for scheme in ("light", "dark"):
             self.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
             self.page.evaluate(AXE_SCRIPT)

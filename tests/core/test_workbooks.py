@@ -114,6 +114,7 @@ def test_the_child_has_no_files_no_network_and_nothing_of_our_environment(monkey
     assert open_workbook(PEOPLE).sheets[0].name == "/ refused refused refused refused"
 
 
+@pytest.mark.slow
 def test_a_child_that_hangs_is_ended_and_one_that_babbles_is_not_believed(monkeypatch, tmp_path):
     child = tmp_path / "child.py"
     monkeypatch.setattr(workbooks, "_CHILD", child)

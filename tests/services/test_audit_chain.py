@@ -463,6 +463,7 @@ changes = strategies.sampled_from(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     steps=strategies.lists(strategies.sampled_from(["record", "seal", "forget", "prune"]), max_size=6),

@@ -147,6 +147,7 @@ class TestFix:
         assert preview == bulk.Preview(4, [(2, "Analsyt", "Analyst"), (3, "Analsyt", "Analyst")])
         assert cell(batch, 2, "role") == "Analsyt"
 
+    @pytest.mark.slow
     def test_costs_the_same_for_three_rows_and_two_thousand(self, admin, queries):
         counted = []
         for n in (3, 2500):

@@ -296,6 +296,7 @@ def test_a_step_in_words(field, after, count, line, name, told):
     assert history.told(field, after, count, line) == told
 
 
+@pytest.mark.slow
 def test_undo_and_redo_cost_the_same_for_two_rows_and_two_thousand(admin, queries):
     counted = []
     for n in (2, 2500):

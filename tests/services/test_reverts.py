@@ -122,6 +122,7 @@ def expect(before: dict, left: dict, touched: dict, after: dict, sent_again: set
 LOAD = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 
 
+@pytest.mark.slow
 @LOAD
 @given(
     directory=st.lists(THERE, min_size=len(PEOPLE), max_size=len(PEOPLE)),
@@ -147,6 +148,7 @@ def test_a_reverted_upload_leaves_what_was_before_and_what_was_touched(admin, di
     expect(before, left, touched, state(example), sent_again, {n for n in PEOPLE if n not in before})
 
 
+@pytest.mark.slow
 @LOAD
 @given(
     directory=st.lists(SOMEBODY, min_size=len(PEOPLE), max_size=len(PEOPLE)),

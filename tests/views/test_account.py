@@ -79,6 +79,7 @@ def test_a_password_that_does_not_do_changes_nothing(amelia, client, current, pa
     client.post("/sign-in", {"email": AMELIA, "password": PASSWORD})
 
 
+@pytest.mark.slow
 def test_the_own_password_cannot_be_guessed_at(amelia):
     for _ in range(10):
         amelia.post("/account/password", {"current": "wrong", "password": NEW}, status=422)

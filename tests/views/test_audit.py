@@ -272,6 +272,7 @@ class TestRefusalsAreRecorded:
     def refusals(self, action):
         return [(e.actor, e.subject, e.address, e.count) for e in events(action)]
 
+    @pytest.mark.slow
     def test_a_limit_at_the_sign_in(self, client, owner):
         for _ in range(12):
             client.post("/sign-in", {"email": "Ines@x.org", "password": "wrong"}, status=None)

@@ -152,6 +152,7 @@ class TestPassword:
         confirm(admin, batch, 422, password="another one altogether")
         confirm(admin, batch, password=PASSWORD)
 
+    @pytest.mark.slow
     def test_tries_are_limited_as_at_the_sign_in(self, admin):
         batch = staged(admin, ADMINS)
         said = [confirm(admin, batch, 422, password=f"wrong {n}").page.text for n in range(10)]
@@ -160,6 +161,7 @@ class TestPassword:
         assert "Too many tries. Try again in 15 minutes. Nothing was sent." in page.text
         assert state_of(batch) is BatchState.REVIEWING
 
+    @pytest.mark.slow
     def test_right_ones_do_not_count_as_tries(self, admin):
         for _ in range(11):
             batch = staged(admin, ADMINS)

@@ -160,6 +160,7 @@ EMAILS = st.builds("{}@{}".format, LOCALS, DOMAINS).filter(judged)
 PERSON = st.tuples(EMAILS, ROLES, ACCESS, KINDS)
 
 
+@pytest.mark.slow
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(directory=st.lists(PERSON, min_size=1, max_size=7, unique_by=lambda person: judged(person[0])))
 @example(directory=[("=1@northfield.example", "Remote", (), "user"), ("+ana@exämple.com", "Analyst", EVERYTHING, "pending")])

@@ -159,6 +159,7 @@ class TestAccepting:
         client.post(f"/invitations/{token_of(invitation)}", NEW, 400, csrf=False)
         assert users_named("Inês Carvalho") == []
 
+    @pytest.mark.slow
     def test_ten_at_once_have_one_winner(self, app):
         token = token_of(make_invitation())
         db.session.rollback()

@@ -39,6 +39,7 @@ def test_the_page_says_what_happens_and_it_holds_at_the_next_request(owner, sign
     assert event.details["after"]["owner"] == heir.user.email
 
 
+@pytest.mark.slow
 def test_without_the_right_password_nothing_changes(owner):
     heir = make_persona("Admin")
     answer = owner.post("/ownership", answer_to(owner, heir) | {"password": "wrong"}, status=422)

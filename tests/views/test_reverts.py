@@ -126,6 +126,7 @@ class TestTheDryRun:
             "revoked": "unchanged", "other": "attention", "open": "update",
         }  # fmt: skip
 
+    @pytest.mark.slow
     def test_as_many_queries_for_fifty_as_for_two(self, admin, queries):
         few = uploaded(admin, f"{NEW},Analyst,\nli@northfield.example,Analyst,\n")
         many = uploaded(admin, "".join(f"u{n}@northfield.example,Analyst,\n" for n in range(50)))

@@ -142,6 +142,7 @@ def test_last_activity_is_noted_once_a_minute_and_after_the_answer(owner, querie
     assert utcnow() - db.session.get_one(User, owner.user.id).seen_at < timedelta(seconds=30)
 
 
+@pytest.mark.slow
 def test_the_11th_try_of_an_account_from_one_peer_has_to_wait(client):
     for _ in range(9):
         sign_in(client, "nobody@northfield.example", "wrong", status=422)
