@@ -170,6 +170,7 @@ def test_a_stop_ends_after_the_message_in_flight_and_gives_the_rest_back(sink: S
     assert outbox.claim("w2") != [], "at once, not when a lease has run out"
 
 
+@pytest.mark.slow
 def test_a_worker_cut_off_in_the_middle_leaves_that_one_uncertain(sink: Sink, monkeypatch: pytest.MonkeyPatch) -> None:
     """The second stop comes as SystemExit while the server has the message and has not answered."""
     make_message(INES)
@@ -186,6 +187,7 @@ def _exit(*_: Any) -> None:
     raise SystemExit(1)
 
 
+@pytest.mark.slow
 def test_two_workers_together_send_each_message_once(sink: Sink, app: Flask) -> None:
     emails = [f"user{n}@northfield.example" for n in range(60)]
     batch = make_sending_batch(*emails)

@@ -20,6 +20,8 @@ from webapp.services import directory
 
 AMELIA = "amelia.hart@northfield.example"
 
+pytestmark = pytest.mark.slow  # passwords are hashed slowly on purpose
+
 
 @pytest.fixture
 def amelia(app):
@@ -166,7 +168,6 @@ def test_recovery_codes_of_somebody_else_do_not_work(client, amelia):
     assert db.session.scalars(db.select(db.func.count(RecoveryCode.id))).one() == 20
 
 
-@pytest.mark.slow
 def test_codes_cannot_be_guessed_at_not_even_from_many_peers(client, amelia, now):
     make_factor(amelia)
     for n in range(10):

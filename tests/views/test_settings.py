@@ -241,6 +241,7 @@ class TestTakesEffect:
         save(owner, "sign-in", REQUIRE_TOTP="everyone")
         assert admin.get("/", 303).location != "/"
 
+    @pytest.mark.slow
     def test_limits_of_sessions(self, owner, sign_in):
         admin = sign_in("Admin")
         save(owner, "sign-in", SESSION_IDLE="1s", SESSION_MAX="1d")
