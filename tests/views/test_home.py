@@ -91,12 +91,15 @@ class TestAttention:
         assert "2 invitations could not be delivered" in other.text
         assert not other.all("a", href="/messages")
 
-    def test_invitations_that_expire_within_a_week(self, admin):
-        for n, days in enumerate((-1, 1, 6.9, 7.1, 30)):
-            make_invitation(f"u{n}@northfield.example", expires_in=timedelta(days=days))
-        make_invitation("x@northfield.example", expires_in=timedelta(days=1), state=InvitationState.ACCEPTED)
+    def test_invitations_that_expire_this_week(self, admin):
+        today = utcnow().replace(hour=0, minute=0, second=0, microsecond=0)
+        left = today + timedelta(days=7 - today.weekday()) - utcnow()  # until Monday
+        minute = timedelta(minutes=1)
+        for n, ends in enumerate((-minute, left / 2, left - minute, left + minute, left + timedelta(days=20))):
+            make_invitation(f"u{n}@northfield.example", expires_in=ends)
+        make_invitation("x@northfield.example", expires_in=left / 2, state=InvitationState.ACCEPTED)
         page = admin.get("/").page
-        assert "2 invitations expire within 7 days" in page.text
+        assert "2 invitations expire this week" in page.text
         assert page.all("a", href="/users?status=invited")
 
     def test_no_worker_and_no_queue_are_told_to_those_who_send(self, owner, sign_in):

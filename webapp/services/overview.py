@@ -16,13 +16,12 @@ from webapp.models import Invitation, InvitationState, User
 from webapp.services import directory, installation
 from webapp.services.installation import Health
 
-SOON = timedelta(days=7)
 WEEKS = 12
 
 
 @dataclass(frozen=True, slots=True)
 class Attention:
-    """What needs somebody. failed: invitations that could not be delivered; expiring: those that end within a week.
+    """What needs somebody. failed: invitations that could not be delivered; expiring: those that end before this week does.
 
     health: for those who can do something about it.
     """
@@ -50,7 +49,7 @@ def attention(by: User) -> Attention:
     if by.may(Permission.USERS_SEE):
         now, is_pending = utcnow(), Invitation.state == InvitationState.PENDING
         lost = select(func.count()).select_from(directory.failed_invitations(is_pending).subquery())
-        ending = is_pending, Invitation.expires_at > now, Invitation.expires_at <= now + SOON
+        ending = is_pending, Invitation.expires_at > now, Invitation.expires_at < _mondays()[-1]
         soon = select(func.count(Invitation.id)).where(*ending)
         failed, expiring = db.session.execute(select(lost.scalar_subquery(), soon.scalar_subquery())).one()
     cares = by.may(Permission.INVITATIONS_MAKE) or by.may(Permission.ORGANISATION_MANAGE)
@@ -59,16 +58,20 @@ def attention(by: User) -> Attention:
 
 def weeks() -> list[Week]:
     """The last weeks, this one too, in the organisation's time zone; none while nobody was invited. Two queries."""
-    zone = directory.settings().time_zone
-    today = utcnow().astimezone(zone).date()
-    monday = today - timedelta(days=today.weekday())
-    mondays = [monday - timedelta(weeks=n) for n in range(WEEKS - 1, -2, -1)]
-    edges = [datetime.combine(day, time(), zone) for day in mondays]
+    edges = _mondays()
     invited = _counted(Invitation.created_at, edges)
     accepted = _counted(Invitation.closed_at, edges, InvitationState.ACCEPTED)
     if not any((*invited, *accepted)):
         return []
-    return [Week(*each) for each in zip(mondays, invited, accepted, strict=False)]
+    return [Week(begins.date(), *each) for begins, *each in zip(edges, invited, accepted, strict=False)]
+
+
+def _mondays() -> list[datetime]:
+    """When each of the last weeks began, this one too, and when this one ends; in the organisation's time zone."""
+    zone = directory.settings().time_zone
+    today = utcnow().astimezone(zone).date()
+    monday = today - timedelta(days=today.weekday())
+    return [datetime.combine(monday - timedelta(weeks=n), time(), zone) for n in range(WEEKS - 1, -2, -1)]
 
 
 def _counted(
