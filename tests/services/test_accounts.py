@@ -16,6 +16,8 @@ from webapp.db import db
 from webapp.models import AccountLink, AuditEvent, LinkPurpose, Message, MessageKind, Session, User
 from webapp.services import account_links, accounts, owner_links, resets, sessions
 
+pytestmark = pytest.mark.slow  # passwords are hashed slowly on purpose
+
 NEW = "a long walk at dusk"
 
 

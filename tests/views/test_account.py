@@ -14,6 +14,8 @@ from webapp.db import db, utcnow
 from webapp.models import AuditEvent, Invitation, InvitationState, Message, MessageKind, MessageState, Session, User, UserState
 from webapp.services import outbox
 
+pytestmark = pytest.mark.slow  # passwords are hashed slowly on purpose
+
 AMELIA = "amelia.hart@northfield.example"
 HART = "a.hart@northfield.example"
 NEW = "a long walk at dusk"
@@ -79,7 +81,6 @@ def test_a_password_that_does_not_do_changes_nothing(amelia, client, current, pa
     client.post("/sign-in", {"email": AMELIA, "password": PASSWORD})
 
 
-@pytest.mark.slow
 def test_the_own_password_cannot_be_guessed_at(amelia):
     for _ in range(10):
         amelia.post("/account/password", {"current": "wrong", "password": NEW}, status=422)

@@ -31,6 +31,8 @@ from webapp.models import (
 from webapp.services import account_links, actions, audit, directory, targets
 from webapp.services.audit import AuditAction
 
+pytestmark = pytest.mark.slow  # passwords are hashed slowly on purpose
+
 HANNAH = "hannah.whitcombe@northfield.example"
 
 

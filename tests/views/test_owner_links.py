@@ -11,6 +11,8 @@ from webapp.db import db, utcnow
 from webapp.models import AccountLink, AuditEvent, Session, User
 from webapp.services import ownership
 
+pytestmark = pytest.mark.slow  # passwords are hashed slowly on purpose
+
 MAREN = "maren.okafor@northfield.example"
 NEW = "a long walk at dusk"
 

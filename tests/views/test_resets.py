@@ -16,6 +16,8 @@ from webapp.jobs import outbox as jobs
 from webapp.models import AccountLink, AuditEvent, LinkPurpose, Message, MessageKind, Session, User, UserState
 from webapp.services import account_links, outbox, resets, sessions
 
+pytestmark = pytest.mark.slow  # passwords are hashed slowly on purpose
+
 AMELIA = "amelia.hart@northfield.example"
 NEW = "a long walk at dusk"
 
