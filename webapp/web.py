@@ -16,7 +16,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from webapp.core.errors import NotAllowed
 from webapp.core.permissions import Permission
-from webapp.core.words import full, lasting, plural, what_sending_does, when
+from webapp.core.words import become_administrators, full, lasting, plural, what_sending_does, when
 from webapp.db import utcnow
 from webapp.models import User
 
@@ -181,7 +181,9 @@ def register_words(app: Flask) -> None:
     app.jinja_env.filters["full"] = lambda value: full(value, directory.settings().time_zone)
     app.jinja_env.filters["clock"] = lambda value: value.astimezone(directory.settings().time_zone).strftime("%H:%M:%S")
     app.jinja_env.filters["lasting"] = lasting
-    app.jinja_env.globals.update(plural=plural, what_sending_does=what_sending_does, Permission=Permission)
+    app.jinja_env.globals.update(
+        plural=plural, what_sending_does=what_sending_does, become_administrators=become_administrators, Permission=Permission
+    )
 
     @app.context_processor
     def _shared() -> dict[str, Any]:

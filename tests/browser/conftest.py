@@ -168,7 +168,7 @@ def upload(watched: Watched, text: str, name: str = "staff.csv") -> str:
 
 
 def send(page: Page, name: str | re.Pattern[str], password: str = PASSWORD, *, twice: bool = False) -> None:
-    """Press the send button of the review and answer its question; with the password where somebody becomes Admin.
+    """Press the send button of the review and answer its question; with the password where somebody becomes an administrator.
 
     name: the button's words. twice: a double click on the answer.
     """

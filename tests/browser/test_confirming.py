@@ -1,4 +1,4 @@
-"""The question before sending, the password where somebody becomes Admin, and the e-mail of the batch."""
+"""The question before sending, the password where somebody becomes an administrator, and the e-mail of the batch."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_an_edit_whose_answer_comes_while_it_is_open_is_told_in_it(owner):
     page.get_by_label("Role, row 2").select_option("Admin")
     page.get_by_role("button", name="Send 2 invitations").click()
     dialog = page.get_by_role("dialog")
-    expect(dialog.get_by_role("heading")).to_have_text("Invite 2 people. 1 becomes Admin.")
+    expect(dialog.get_by_role("heading")).to_have_text("Invite 2 people. 1 becomes an administrator.")
     expect(dialog).to_be_visible()
     expect(dialog.get_by_label("Your password", exact=True)).to_be_visible()
 
@@ -59,7 +59,7 @@ def test_who_makes_an_admin_gives_the_password_by_keyboard_alone(owner, portal):
     page = owner.page
     page.get_by_role("button", name="Send 3 invitations").press("Enter")
     dialog = page.get_by_role("dialog")
-    expect(dialog.get_by_role("heading")).to_have_text("Invite 3 people. 1 becomes Admin.")
+    expect(dialog.get_by_role("heading")).to_have_text("Invite 3 people. 1 becomes an administrator.")
     owner.axe("the question with the password")
     page.keyboard.press("Tab")
     expect(dialog.get_by_label("Your password", exact=True)).to_be_focused()
@@ -81,7 +81,7 @@ def test_without_a_password_nothing_goes(owner):
     page.get_by_role("button", name="Send 1 invitation").click()
     dialog = page.get_by_role("dialog")
     dialog.get_by_role("button", name="Send 1 invitation").click()
-    expect(dialog.get_by_text("Type your password: 1 person becomes Admin.")).to_be_visible()
+    expect(dialog.get_by_text("Type your password: 1 person becomes an administrator.")).to_be_visible()
 
 
 def test_without_the_script_a_page_asks_the_same(open_page, portal):
@@ -97,7 +97,7 @@ def test_without_the_script_a_page_asks_the_same(open_page, portal):
     page.get_by_role("button", name="Upload and review").click()
     page.get_by_role("button", name="Send 1 invitation").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Before it is sent")
-    expect(page.get_by_role("heading", name="Invite 1 person. 1 becomes Admin.")).to_be_visible()
+    expect(page.get_by_role("heading", name="Invite 1 person. 1 becomes an administrator.")).to_be_visible()
     page.get_by_label("Your password", exact=True).fill("wrong")
     page.get_by_role("button", name="Send 1 invitation").click()
     expect(page.get_by_text("This is not your password.")).to_be_visible()

@@ -46,7 +46,7 @@ def test_counts_by_column_are_filters_with_an_address(owner, review):
     owner.axe("filtered by column")
     review.reload()
     shows(review, ["3"])
-    review.get_by_role("link", name="Becomes Admin (1)").click()
+    review.get_by_role("link", name="Becomes administrator (1)").click()
     shows(review, ["4"])
     review.go_back()
     shows(review, ["3"])

@@ -178,7 +178,7 @@ class TestOnePerson:
         dialog = people.get_by_role("dialog", name="Role of Amelia Hart")
         expect(dialog.get_by_label("Your password")).to_be_hidden()
         dialog.get_by_label("Admin").check()
-        owner.axe("somebody becomes Admin")
+        owner.axe("somebody becomes an administrator")
         dialog.get_by_role("button", name="Change role").click()
         expect(dialog.get_by_text("Type your password: this person becomes Admin.")).to_be_visible()
         owner.axe("a password is missing")

@@ -17,6 +17,7 @@ GROUPS = {Do.SET_GROUPS, Do.ADD_GROUPS, Do.REMOVE_GROUPS}
         {},
         {"status": "unjoined", "q": "ana north", "role": "3", "group": "12", "sort": "-activity"},
         {"group": "none"},
+        {"concern": "failed"},
     ],
 )
 def test_an_address_comes_back_as_it_was(query):
@@ -24,7 +25,12 @@ def test_an_address_comes_back_as_it_was(query):
 
 
 @pytest.mark.parametrize(
-    "query", [{"status": "gone", "role": "x", "group": "0", "sort": "age"}, {"role": "-1", "group": "٣"}, {"role": str(2**31)}]
+    "query",
+    [
+        {"status": "gone", "role": "x", "group": "0", "sort": "age", "concern": "lost"},
+        {"role": "-1", "group": "٣"},
+        {"role": str(2**31)},
+    ],
 )
 def test_what_an_address_does_not_know_is_left_out(query):
     assert Filter.parse(query) == Filter()

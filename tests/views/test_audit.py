@@ -9,7 +9,7 @@ from datetime import timedelta
 
 import pytest
 
-from tests.factories import PASSWORD, make_batch, make_group, make_invitation, make_persona, make_user, token_of
+from tests.factories import PASSWORD, make_batch, make_group, make_invitation, make_persona, make_user, role, token_of
 from webapp.core import stories
 from webapp.db import begin_write, db, utcnow
 from webapp.models import AuditEvent
@@ -82,6 +82,13 @@ class TestThePage:
         page = owner.get("/audit").page
         assert len(page.all("a", href=f"/batches/{batch.id}")) == 2
         assert not page.all("a", href="/users?q=gone@northfield.example")
+
+    def test_a_role_leads_to_its_page_for_who_may_change_it(self, owner, sign_in):
+        record(owner.user, AuditAction.ROLE_CHANGED, role("Analyst"), before={"rank": 40}, after={"rank": 50})
+        path = f"/roles/{role('Analyst').id}"
+        assert owner.get("/audit").page.all("a", href=path)
+        owner.get(path)
+        assert not sign_in("Investigator").get("/audit").page.all("a", href=path)
 
     def test_a_day_begins_at_local_midnight(self, owner, change_settings):
         from zoneinfo import ZoneInfo

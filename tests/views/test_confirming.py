@@ -32,8 +32,8 @@ def confirm(client, batch, status=303, **form):
 @pytest.mark.parametrize(
     ("counts", "said"),
     [
-        ((62, 21, 2), "Invite 62 people, change the access of 21. 2 become Admin."),
-        ((1, 0, 1), "Invite 1 person. 1 becomes Admin."),
+        ((62, 21, 2), "Invite 62 people, change the access of 21. 2 become administrators."),
+        ((1, 0, 1), "Invite 1 person. 1 becomes an administrator."),
         ((1200, 0, 0), "Invite 1,200 people."),
         ((0, 1, 0), "Change the access of 1 person."),
         ((0, 0, 0), "Nobody is invited, and nobody’s access changes."),
@@ -55,7 +55,7 @@ class TestQuestion:
         page = admin.get(f"/batches/{batch.id}").page
         assert page.all("dialog", id="confirm")
         for said in (
-            "Invite 3 people, change the access of 1. 1 becomes Admin.",
+            "Invite 3 people, change the access of 1. 1 becomes an administrator.",
             "Groups of people who exist The file’s are added",
             "Roles of existing users Follow the file",
             "Access widened by much 2 rows",
@@ -85,7 +85,7 @@ class TestQuestion:
         row = rows_of(batch)[0]
         edit = {"field": "role", "value": "Admin", "seen": "Analyst"}
         answer = admin.patch(f"/batches/{batch.id}/rows/{row.id}", edit, htmx=True)
-        assert "Invite 2 people. 1 becomes Admin." in answer.page.text
+        assert "Invite 2 people. 1 becomes an administrator." in answer.page.text
         assert answer.page.all("input", id="confirm-password")
         version = str(db.session.get(Batch, batch.id).version)
         assert answer.page.values("version") == [version]
@@ -121,7 +121,7 @@ class TestPassword:
     def test_missing_queues_nothing_whatever_the_page_did(self, admin, form):
         batch = staged(admin, ADMINS)
         page = confirm(admin, batch, 422, **form).page
-        assert "Type your password: 1 person becomes Admin." in page.text
+        assert "Type your password: 1 person becomes an administrator." in page.text
         assert state_of(batch) is BatchState.REVIEWING
 
     @pytest.mark.parametrize("htmx", [True, False])
@@ -187,7 +187,7 @@ class TestPassword:
         edit = {"field": "role", "value": "Admin", "seen": "Analyst"}
         admin.patch(f"/batches/{batch.id}/rows/{rows_of(batch)[0].id}", edit, htmx=True)
         answer = admin.post(f"/batches/{batch.id}/confirmation", {"version": seen}, 422, htmx=True)
-        assert "1 becomes Admin." in answer.page.text
+        assert "1 becomes an administrator." in answer.page.text
         assert answer.page.all("input", name="password")
 
     def test_what_somebody_else_changed_is_told_even_so(self, admin, owner):

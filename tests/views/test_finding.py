@@ -16,7 +16,7 @@ FILE = (
     "zoe@northfield.example,Remote,Student Devices\n"  # 2, invite
     "Ana@northfield.example,Analsyt,Techer Laptops\n"  # 3, role and groups
     "mona@northfield,Analyst,\n"  # 4, email
-    "bea@northfield.example,Admin,Teacher Laptops\n"  # 5, invite, becomes Admin
+    "bea@northfield.example,Admin,Teacher Laptops\n"  # 5, invite, becomes an administrator
     "ÖZIL@northfield.example,Analyst,All groups\n"  # 6, widens
     "zoe@northfield.example,Remote,Student Devices\n"  # 7, duplicate
     "kim@northfield.example,Analyst,Student Devices\n"  # 8, exists already
@@ -87,7 +87,7 @@ def test_counts_by_column_are_links_that_carry_the_rest(admin, batch):
     (admins,) = page.all("a", id="mark-admin")
     assert admins["href"] == f"/batches/{batch.id}?mark=admin&q=ana&sort=-email"
     assert "Role (1)" in page.text
-    assert "Becomes Admin (1)" in page.text
+    assert "Becomes administrator (1)" in page.text
     assert "Widens access by much (1)" in page.text
     (chosen,) = admin.get(role["href"]).page.all("a", id="problem-role")
     assert chosen["aria-current"] == "true"

@@ -80,16 +80,18 @@ def lose(invitation) -> None:
 
 
 class TestAttention:
-    def test_failed_deliveries_are_counted_and_lead_to_outgoing_mail(self, admin, sign_in):
+    def test_failed_deliveries_are_counted_and_lead_to_those_people(self, admin):
         for n in range(2):
             lose(make_invitation(f"u{n}@northfield.example"))
         lose(make_invitation("gone@northfield.example", state=InvitationState.REVOKED))
         page = admin.get("/").page
         assert "2 invitations could not be delivered" in page.text
-        assert page.all("a", href="/messages", class_="cover")
-        other = sign_in("Analyst").get("/").page
-        assert "2 invitations could not be delivered" in other.text
-        assert not other.all("a", href="/messages")
+        assert page.all("a", href="/users?concern=failed", class_="cover")
+        make_invitation("fine@northfield.example")
+        found = admin.get("/users?concern=failed").page.text
+        assert "2 people found" in found
+        assert "u0@northfield.example" in found
+        assert "fine@northfield.example" not in found
 
     def test_invitations_that_expire_this_week(self, admin):
         today = utcnow().replace(hour=0, minute=0, second=0, microsecond=0)
@@ -100,7 +102,11 @@ class TestAttention:
         make_invitation("x@northfield.example", expires_in=left / 2, state=InvitationState.ACCEPTED)
         page = admin.get("/").page
         assert "2 invitations expire this week" in page.text
-        assert page.all("a", href="/users?status=invited")
+        assert page.all("a", href="/users?concern=expiring")
+        found = admin.get("/users?concern=expiring").page.text
+        assert "2 people found" in found
+        assert "u1@northfield.example" in found
+        assert "u2@northfield.example" in found
 
     def test_no_worker_and_no_queue_are_told_to_those_who_send(self, owner, sign_in):
         page = owner.get("/").page

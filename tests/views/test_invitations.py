@@ -52,7 +52,9 @@ class TestSingleInvite:
         assert "Owner cannot be assigned." in answer.page.text
 
     def test_the_dialog_has_an_address_of_its_own(self, admin):
-        assert admin.get("/users?invite=single").page.all("dialog", id="invite")
+        page = admin.get("/users?invite=single").page
+        assert page.all("dialog", id="invite")
+        assert "Investigator Sees people, sees uploads, reads the audit log" in page.text
         assert admin.get("/invitations/new?invite=bulk").page.all("form", id="bulk-panel")
 
 

@@ -122,6 +122,20 @@ class TestThePage:
         assert not page.all("div", id="person-menu")
         sign_in("Remote").get(f"/users/{amelia.id}", status=403)
 
+    def test_the_upload_is_a_link_for_those_who_may_see_uploads(self, owner, sign_in):
+        role("Remote").permissions = ["users:see", "audit:read"]
+        batch = make_batch(owner.user)
+        invitation = make_invitation("lena@northfield.example")
+        invitation.batch_id = batch.id
+        access = {"role": "Remote", "groups": []}
+        audit.record(owner.user, AuditAction.INVITATION_CREATED, invitation, after=access, batch=batch.id)
+        db.session.commit()
+        path = f"/invitations/{invitation.id}/details"
+        assert len(owner.get(path).page.all("a", href=f"/batches/{batch.id}")) == 2
+        page = sign_in("Remote").get(path).page
+        assert page.text.count(batch.name) == 2
+        assert not page.all("a", href=f"/batches/{batch.id}")
+
     def test_nobody_there_is_said_kindly(self, owner):
         assert "not here any more" in owner.get("/users/99999", status=404).page.text
         assert "no such invitation" in owner.get("/invitations/99999/details", status=404).page.text

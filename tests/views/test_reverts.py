@@ -141,6 +141,12 @@ class TestTheDryRun:
                 found.append(len(queries))
         assert found[:2] == found[2:]
 
+    def test_offers_no_undo_for_there_are_no_edits(self, admin, ana):
+        batch = uploaded(admin, "ana@northfield.example,Analyst,Teacher Laptops\n")
+        undo = revert(admin, batch)
+        assert not admin.get(f"/batches/{undo.id}").page.all("button", id="undo")
+        admin.post(f"/batches/{undo.id}/undos", {"version": undo.version}, status=422)
+
 
 class TestReverted:
     def test_invitations_are_revoked_and_access_is_restored(self, admin, ana):

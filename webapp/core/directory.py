@@ -24,6 +24,8 @@ class RoleEntry:
     rank: int
     is_owner: bool = False
     manages_people: bool = False
+    does: str = ""
+    """What its people may do, in words; `core.permissions.what_it_does`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,13 @@ class Status(StrEnum):
         return (Status.INVITED, Status.EXPIRED) if self is Status.UNJOINED else (self,)
 
 
+class Concern(StrEnum):
+    """Why an invitation needs somebody: its e-mail failed for good, or it expires before this week ends."""
+
+    FAILED = "failed"
+    EXPIRING = "expiring"
+
+
 OWN = tuple(status for status in Status if status is not Status.UNJOINED)
 """The statuses that people have, in the order in which they are sorted."""
 
@@ -69,6 +76,8 @@ class Filter:
     group_id: int | None = None
     ungrouped: bool = False
     """Only those without any group."""
+    concern: Concern | None = None
+    """Only invitations that need somebody for this."""
     sort: Sort = Sort.NAME
 
     @classmethod
@@ -80,6 +89,7 @@ class Filter:
             _number(args.get("role")),
             _number(args.get("group")),
             args.get("group") == NO_GROUPS,
+            _member(Concern, args.get("concern")),
             _member(Sort, args.get("sort")) or Sort.NAME,
         )
 
@@ -91,6 +101,7 @@ class Filter:
             "q": wanted.search or None,
             "role": wanted.role_id,
             "group": NO_GROUPS if wanted.ungrouped else wanted.group_id,
+            "concern": wanted.concern,
             "sort": wanted.sort if wanted.sort is not Sort.NAME else None,
         }
         return {name: str(value) for name, value in values.items() if value is not None}

@@ -61,6 +61,29 @@ def with_needs(permissions: Iterable[Permission]) -> list[Permission]:
     return [permission for permission in MEANINGS if permission in wanted]
 
 
+_DOES = (
+    (Permission.USERS_MANAGE, "manages users and groups"),
+    (Permission.INVITATIONS_MAKE, "invites people"),
+    (Permission.USERS_SEE, "sees people"),
+    (Permission.BATCHES_SEE, "sees uploads"),
+    (Permission.MESSAGES_SEE, "reads outgoing mail"),
+    (Permission.AUDIT_READ, "reads the audit log"),
+)
+"""The most powerful first."""
+
+
+def what_it_does(permissions: Iterable[str]) -> str:
+    """What a role of these permissions lets somebody do: "Manages users and groups, invites people, reads the audit log".
+
+    What goes without saying is left out: what a permission named is no use without.
+    """
+    held = {Permission(permission) for permission in permissions}
+    implied = {need for permission in held for need in MEANINGS[permission].needs}
+    told = [words for permission, words in _DOES if permission in held - implied]
+    text = ", ".join(told) or "sees their own role and groups"
+    return text[0].upper() + text[1:]
+
+
 @dataclass(frozen=True, slots=True)
 class ShippedRole:
     """A role that a new installation begins with."""

@@ -44,7 +44,7 @@ def lasting(value: timedelta) -> str:
 
 
 def what_sending_does(invites: int, updates: int, admins: int) -> str:
-    """\"Invite 62 people, change the access of 21. 2 become Admin.\""""
+    """\"Invite 62 people, change the access of 21. 2 become administrators.\""""
     if invites and updates:
         told = f"Invite {plural(invites, 'person')}, change the access of {updates:,}."
     elif invites:
@@ -53,7 +53,12 @@ def what_sending_does(invites: int, updates: int, admins: int) -> str:
         told = f"Change the access of {plural(updates, 'person')}."
     else:
         told = "Nobody is invited, and nobody’s access changes."
-    return f"{told} {admins:,} {'becomes' if admins == 1 else 'become'} Admin." if admins else told
+    return f"{told} {become_administrators(f'{admins:,}', admins)}." if admins else told
+
+
+def become_administrators(who: str, n: int) -> str:
+    """\"1 person becomes an administrator", "2 become administrators". who: the n of them, in words."""
+    return f"{who} becomes an administrator" if n == 1 else f"{who} become administrators"
 
 
 def as_typed(text: str) -> str:

@@ -13,7 +13,7 @@ from webapp.core.errors import Conflict, NotAllowed, NotThere, Refused
 from webapp.core.finding import EVERYTHING, Find
 from webapp.core.paging import Page, page_of
 from webapp.core.planning import Mode, Plan
-from webapp.core.words import plural
+from webapp.core.words import become_administrators, plural
 from webapp.db import begin_write, db, utcnow
 from webapp.models import Batch, BatchFile, BatchKind, BatchState, Row, RowEdit, User
 from webapp.schemas.rows import FIELDS
@@ -294,7 +294,7 @@ def confirm(batch_id: int, version: int, by: User, *, proven: bool = False) -> b
         raise Changed(f"Nothing was sent. {plural(needing, 'row')} {verb} attention: fix {them}, or tick “Skip them”.")
     if (admins := batch.counts.get("admin", 0)) and not proven:
         db.session.commit()
-        raise Unproven(f"Type your password: {plural(admins, 'person')} {'becomes' if admins == 1 else 'become'} Admin.")
+        raise Unproven(f"Type your password: {become_administrators(plural(admins, 'person'), admins)}.")
     batch.state = BatchState.QUEUED
     batch.confirmed_by = by
     batch.confirmed_at = utcnow()

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session, SessionTransaction
 
 from webapp.config import Settings
 from webapp.core.directory import GroupEntry, Registry, RoleEntry
-from webapp.core.permissions import Permission
+from webapp.core.permissions import Permission, what_it_does
 from webapp.core.planning import Access, Person, Ref
 from webapp.db import among, db, utcnow
 from webapp.models import (
@@ -84,11 +84,16 @@ def _read_registry() -> tuple[tuple[RoleEntry, ...], tuple[GroupEntry, ...], Seq
     aliases = db.session.execute(select(Alias.key, Alias.role_id, Alias.group_id)).all()
     owner_key = db.session.scalar(select(User.email_key).where(User.role_id == OWNER_ROLE_ID))
     return (
-        tuple(RoleEntry(r.id, r.name, r.rank, r.is_owner, Permission.USERS_MANAGE in r.permissions) for r in roles),
+        tuple(_role_entry(role) for role in roles),
         tuple(GroupEntry(id, name) for id, name in groups),
         aliases,
         owner_key,
     )
+
+
+def _role_entry(role: Role) -> RoleEntry:
+    manages = Permission.USERS_MANAGE in role.permissions
+    return RoleEntry(role.id, role.name, role.rank, role.is_owner, manages, what_it_does(role.permissions))
 
 
 @event.listens_for(Session, "after_transaction_end")

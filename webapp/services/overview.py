@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime
 from itertools import pairwise
 
 from sqlalchemy import case, func, select
 from sqlalchemy.orm import QueryableAttribute
 
+from webapp.core.people import Concern
 from webapp.core.permissions import Permission
+from webapp.core.weeks import monday
 from webapp.db import db, utcnow
 from webapp.models import Invitation, InvitationState, User
-from webapp.services import directory, installation
+from webapp.services import directory, installation, users
 from webapp.services.installation import Health
 
 WEEKS = 12
@@ -47,11 +49,9 @@ def attention(by: User) -> Attention:
     """What this person may know of, and do something about; four queries, however many people."""
     failed = expiring = 0
     if by.may(Permission.USERS_SEE):
-        now, is_pending = utcnow(), Invitation.state == InvitationState.PENDING
-        lost = select(func.count()).select_from(directory.failed_invitations(is_pending).subquery())
-        ending = is_pending, Invitation.expires_at > now, Invitation.expires_at < _mondays()[-1]
-        soon = select(func.count(Invitation.id)).where(*ending)
-        failed, expiring = db.session.execute(select(lost.scalar_subquery(), soon.scalar_subquery())).one()
+        pending = select(func.count(Invitation.id)).where(Invitation.state == InvitationState.PENDING)
+        each = [pending.where(users.is_concern(concern)).scalar_subquery() for concern in (Concern.FAILED, Concern.EXPIRING)]
+        failed, expiring = db.session.execute(select(*each)).one()
     cares = by.may(Permission.INVITATIONS_MAKE) or by.may(Permission.ORGANISATION_MANAGE)
     return Attention(failed, expiring, installation.health() if cares else None)
 
@@ -68,10 +68,8 @@ def weeks() -> list[Week]:
 
 def _mondays() -> list[datetime]:
     """When each of the last weeks began, this one too, and when this one ends; in the organisation's time zone."""
-    zone = directory.settings().time_zone
-    today = utcnow().astimezone(zone).date()
-    monday = today - timedelta(days=today.weekday())
-    return [datetime.combine(monday - timedelta(weeks=n), time(), zone) for n in range(WEEKS - 1, -2, -1)]
+    now, zone = utcnow(), directory.settings().time_zone
+    return [monday(now, zone, n) for n in range(1 - WEEKS, 2)]
 
 
 def _counted(

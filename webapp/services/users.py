@@ -30,8 +30,9 @@ from webapp.core.addresses import key_of
 from webapp.core.directory import ALL_GROUPS, Registry
 from webapp.core.fields import Field
 from webapp.core.paging import Page, page_of
-from webapp.core.people import OWN, Filter, Sort, Status, applicable
+from webapp.core.people import OWN, Concern, Filter, Sort, Status, applicable
 from webapp.core.planning import Access, Person, Policy, Ref
+from webapp.core.weeks import monday
 from webapp.db import db, utcnow
 from webapp.models import Group, Invitation, InvitationState, Role, User, UserState
 from webapp.models.groups import invitation_groups, user_groups
@@ -180,10 +181,10 @@ HEADER = [field.heading for field in Field]
 def exported(wanted: Filter) -> list[Sequence[str]]:
     """What the filter finds as lines of an upload's file, in the list's order; three queries, however many people.
 
-    Uploaded again they change nothing. Hence, unless a status is asked for, those are left out whom an upload could not
+    Uploaded again they change nothing. Hence, unless a status or a concern is asked for, those are left out whom an upload could not
     leave as they are (see `left_out`).
     """
-    everybody = _people(wanted, leave_out=wanted.status is None).subquery()
+    everybody = _people(wanted, leave_out=not (wanted.status or wanted.concern)).subquery()
     groups: defaultdict[tuple[str, int], list[str]] = defaultdict(list)
     for kind, table, owner_id in _MEMBERS:
         found = select(everybody.c.id).where(everybody.c.kind == kind)
@@ -203,7 +204,7 @@ def left_out(wanted: Filter, found: Listing) -> dict[str, int]:
 
     An upload would refuse the first and write to the others once more.
     """
-    if wanted.status:
+    if wanted.status or wanted.concern:
         return {}
     failed = _people(wanted, only_failed=True).subquery()
     undelivered = db.session.scalar(select(func.count()).select_from(failed).where(failed.c.status == Status.INVITED.value))
@@ -259,7 +260,9 @@ def _people(wanted: Filter, *, leave_out: bool = False, only_failed: bool = Fals
         .join_from(Invitation, Role)
         .where(Invitation.state == InvitationState.PENDING)
     )
-    failed = Invitation.id.in_(directory.failed_invitations())
+    failed = is_concern(Concern.FAILED)
+    if wanted.concern:
+        users, invitations = users.where(false()), invitations.where(is_concern(wanted.concern))
     if leave_out:
         users = users.where(User.state == UserState.ACTIVE)
         invitations = invitations.where(~is_over, ~failed)
@@ -269,6 +272,14 @@ def _people(wanted: Filter, *, leave_out: bool = False, only_failed: bool = Fals
         _narrowed(users, User, wanted, User.name, User.email, User.email_key),
         _narrowed(invitations, Invitation, wanted, Invitation.email, Invitation.email_key),
     )
+
+
+def is_concern(concern: Concern) -> ColumnElement[bool]:
+    """Whether a pending invitation needs somebody for this."""
+    if concern is Concern.FAILED:
+        return Invitation.id.in_(directory.failed_invitations())
+    now = utcnow()
+    return and_(Invitation.expires_at > now, Invitation.expires_at < monday(now, directory.settings().time_zone, ahead=1))
 
 
 def _narrowed(

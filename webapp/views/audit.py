@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import date, datetime
 from typing import Any
 
-from flask import Blueprint, Response, current_app, render_template, request, stream_with_context, url_for
+from flask import Blueprint, Response, render_template, request, stream_with_context, url_for
 
 from webapp.core.permissions import Permission
 from webapp.core.template import written
@@ -135,12 +135,10 @@ def address(wanted: Filter, endpoint: str = "audit.index", **changed: Any) -> st
     return url_for(endpoint, **{name: value for name, value in values.items() if value is not None})
 
 
-def page_of(kind: str, id: int | None, words: str = "") -> str | None:
-    """The page of a subject, where it has one that whoever reads may see; somebody is else found in the list of people."""
+def page_of(kind: str, id: int | None) -> str | None:
+    """The page of a subject, where it has one that whoever reads may see."""
     may_see, endpoint, argument = PAGES.get(kind, (None, "", ""))
     if may_see is None or not me().may(may_see):
         return None
-    if endpoint in current_app.view_functions:
-        found: dict[str, Any] = {argument: id}
-        return url_for(endpoint, **found)
-    return url_for("users.index", q=words) if "@" in words else None
+    found: dict[str, Any] = {argument: id}
+    return url_for(endpoint, **found)

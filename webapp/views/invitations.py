@@ -33,6 +33,7 @@ def dialog_context(
     asked = request.args.get("invite")
     return {
         "single_form": single_form or invite_form(filled=False),
+        "about": {role.name: role.does for role in directory.registry().roles},
         "upload_form": UploadForm(formdata=None),
         "limits": directory.settings(),
         "invite_tab": tab or (asked if asked in ("single", "bulk") else None),
