@@ -13,7 +13,7 @@ from webapp.core.finding import Find
 from webapp.core.planning import Plan
 from webapp.db import db
 from webapp.models import Batch, Row, RowEdit, User
-from webapp.services import batches, bulk, history, rows, twins
+from webapp.services import batches, bulk, bulk_fixes, history, rows, twins
 from webapp.services.bulk import Chosen, Replacement
 
 DOMAIN = "northfield.example"
@@ -28,7 +28,7 @@ def admin(app):
 
 
 def offered(batch) -> list[tuple]:
-    found = bulk.offers(db.session.get(Batch, batch.id))
+    found = bulk_fixes.offers(db.session.get(Batch, batch.id))
     return [(offer.field, offer.old, offer.new, offer.count, offer.lines) for offer in found]
 
 
@@ -62,7 +62,7 @@ class TestOffers:
         counts = db.session.get(Batch, batch.id).counts
         assert (counts.get("attention"), counts["invite"], counts["duplicate"]) == (None, 4, 1)
         before = state(batch.id)
-        done = bulk.fix(batch.id, "email", "@gmial.com", "@gmail.com", admin)
+        done = bulk_fixes.fix(batch.id, "email", "@gmial.com", "@gmail.com", admin)
         assert [row.email for row in lines(batch.id)][:3] == ["a@gmail.com", "Ben <b@gmail.com>", "a@gmail.com"]
         assert (done.count, offered(batch)) == (3, [])
         assert db.session.get(Batch, batch.id).counts["misspelt"] == 1
@@ -72,7 +72,7 @@ class TestOffers:
     def test_many_rows_with_a_misspelt_domain_are_counted_and_listed_first(self, admin):
         batch = staged(admin, [(f"u{n}@gmial.com", "Analyst", "") for n in range(11)])
         assert offered(batch) == [("email", "@gmial.com", "@gmail.com", 11, ())]
-        assert bulk.fixed(batch, "email", "@gmial.com", "@gmail.com").count == 11
+        assert bulk_fixes.fixed(batch, "email", "@gmial.com", "@gmail.com").count == 11
 
     def test_a_word_that_resembles_nothing_is_not_offered(self, admin):
         assert offered(staged(admin, [(f"a@{DOMAIN}", "Zzzz", ""), (f"b@{DOMAIN}", "Zzzz", "")])) == []
@@ -95,7 +95,7 @@ class TestOffers:
             found = db.session.get(Batch, batch.id)
             assert found.counts is not None
             queries.clear()
-            bulk.offers(found)
+            bulk_fixes.offers(found)
             counted.append(len(queries))
         assert counted[0] == 0, queries
         assert counted[2] <= counted[1], (counted, queries)
@@ -111,7 +111,7 @@ class TestFix:
                 (f"c@{DOMAIN}", "Analyst", "Student Devices"),
             ],
         )
-        done = bulk.fix(batch.id, "groups", "Techer Laptops", "Teacher Laptops", admin)
+        done = bulk_fixes.fix(batch.id, "groups", "Techer Laptops", "Teacher Laptops", admin)
         assert done.count == 2
         assert [row.groups for row in lines(batch.id)] == [
             "Student Devices, Teacher Laptops",
@@ -124,26 +124,26 @@ class TestFix:
         batch = staged(
             admin, [("ana.b@northfield", "Analyst", ""), ("Carl@NORTHFIELD", "Analyst", ""), ("d@else", "Analyst", "")]
         )
-        bulk.fix(batch.id, "email", "@northfield", f"@{DOMAIN}", admin)
+        bulk_fixes.fix(batch.id, "email", "@northfield", f"@{DOMAIN}", admin)
         assert [row.email for row in lines(batch.id)] == [f"ana.b@{DOMAIN}", f"Carl@{DOMAIN}", "d@else"]
 
     def test_is_one_step(self, admin):
         batch = staged(admin, [(f"u{n}@{DOMAIN}", "Analsyt", "") for n in range(4)])
         before = state(batch.id)
-        bulk.fix(batch.id, "role", "Analsyt", "Analyst", admin)
+        bulk_fixes.fix(batch.id, "role", "Analsyt", "Analyst", admin)
         assert history.undo(batch.id, admin).name == "Role in 4 rows"
         assert state(batch.id) == before
 
     def test_says_so_where_nobody_has_it_any_more(self, admin):
         batch = staged(admin, [(f"a@{DOMAIN}", "Analyst", "")])
         with pytest.raises(Conflict, match="No row has that value any more"):
-            bulk.fix(batch.id, "role", "Analsyt", "Analyst", admin)
+            bulk_fixes.fix(batch.id, "role", "Analsyt", "Analyst", admin)
         with pytest.raises(NotThere):
-            bulk.fix(batch.id, "plan", "x", "y", admin)
+            bulk_fixes.fix(batch.id, "plan", "x", "y", admin)
 
     def test_is_shown_first_row_by_row(self, admin):
         batch = staged(admin, [(f"u{n}@{DOMAIN}", "Analsyt", "") for n in range(4)])
-        preview = bulk.fixed(db.session.get(Batch, batch.id), "role", "Analsyt", "Analyst", limit=2)
+        preview = bulk_fixes.fixed(db.session.get(Batch, batch.id), "role", "Analsyt", "Analyst", limit=2)
         assert preview == bulk.Preview(4, [(2, "Analsyt", "Analyst"), (3, "Analsyt", "Analyst")])
         assert cell(batch, 2, "role") == "Analsyt"
 
@@ -153,7 +153,7 @@ class TestFix:
         for n in (3, 2500):
             batch = staged(admin, [(f"u{i}@{DOMAIN}", "Analsyt", "") for i in range(n)])
             queries.clear()
-            bulk.fix(batch.id, "role", "Analsyt", "Analyst", admin)
+            bulk_fixes.fix(batch.id, "role", "Analsyt", "Analyst", admin)
             counted.append(len(queries))
         assert counted[1] <= counted[0], (counted, queries)
 
@@ -328,7 +328,7 @@ def test_where_a_row_is_shown(admin):
 
 def test_a_step_notes_every_cell_that_it_changed(admin):
     batch = staged(admin, [(f"u{n}@{DOMAIN}", "Analsyt", "") for n in range(3)])
-    done = bulk.fix(batch.id, "role", "Analsyt", "Analyst", admin)
+    done = bulk_fixes.fix(batch.id, "role", "Analsyt", "Analyst", admin)
     noted = db.session.scalars(db.select(RowEdit).where(RowEdit.batch_id == batch.id)).all()
     assert [(edit.version, edit.field, edit.before, edit.after) for edit in noted] == [
         (done.version, "role", "Analsyt", "Analyst")

@@ -12,7 +12,7 @@ from webapp.core.finding import Find
 from webapp.core.planning import Mode, Plan
 from webapp.db import db
 from webapp.models import Batch, Row, RowEdit
-from webapp.services import batches, bulk, history, plans, rows, twins
+from webapp.services import batches, bulk, bulk_fixes, history, plans, rows, twins
 
 LINES = [
     ("ana@northfield.example", "Analsyt", "Student Devices"),
@@ -114,10 +114,10 @@ def act(batch_id: int, action: tuple, by) -> None:
             rows.restore(batch_id, gone[what[0] % len(gone)], by)
         return
     if kind == "fix":
-        offered = bulk.offers(batch)
+        offered = bulk_fixes.offers(batch)
         if offered:
             offer = offered[what[0] % len(offered)]
-            bulk.fix(batch_id, offer.field, offer.old, offer.new, by)
+            bulk_fixes.fix(batch_id, offer.field, offer.old, offer.new, by)
         return
     if kind == "replace":
         bulk.replace(batch_id, bulk.Replacement(what[0], what[1], "Remote"), by)
@@ -219,7 +219,7 @@ class TestUndo:
 
     def test_of_a_bulk_step_is_refused_whole(self, batch, admin):
         ana = make_user("Ana Silva", "Admin")
-        bulk.fix(batch.id, "role", "Analsyt", "Analyst", admin)
+        bulk_fixes.fix(batch.id, "role", "Analsyt", "Analyst", admin)
         edit(batch, 6, "role", "Remote", ana)
         with pytest.raises(Conflict, match="Role in row 6 was changed since by Ana Silva"):
             history.undo(batch.id, admin)
@@ -301,7 +301,7 @@ def test_undo_and_redo_cost_the_same_for_two_rows_and_two_thousand(admin, querie
     counted = []
     for n in (2, 2500):
         batch = staged(admin, [(f"u{i}@northfield.example", "Analsyt", "") for i in range(n)])
-        bulk.fix(batch.id, "role", "Analsyt", "Analyst", admin)
+        bulk_fixes.fix(batch.id, "role", "Analsyt", "Analyst", admin)
         spent = []
         for step in (history.undo, history.redo):
             queries.clear()

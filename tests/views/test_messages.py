@@ -92,6 +92,7 @@ def test_one_message_can_be_read_as_text_and_as_it_looks(admin: Client) -> None:
         "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self'; sandbox"
     )
     assert "Accept invitation" in html.text
+    assert answer.page.all("a", href=f"/invitations/{invitation_of(INES).id}/details")
 
 
 def test_an_e_mail_to_a_role_above_ones_own_is_not_there(sign_in: Callable[..., Client]) -> None:

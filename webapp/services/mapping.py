@@ -19,7 +19,7 @@ from webapp.core.tables import Line, Sheet, Table, UnreadableFile
 from webapp.db import begin_write, db
 from webapp.models import AliasKind, Batch, BatchFile, BatchState, Row, RowEdit, User
 from webapp.schemas.rows import split_groups
-from webapp.services import aliases, audit, batches, bulk, directory, edits, uploads
+from webapp.services import aliases, audit, batches, bulk, bulk_fixes, directory, edits, uploads
 from webapp.services.audit import AuditAction
 
 PREVIEWED = 3
@@ -293,7 +293,7 @@ def translate(batch_id: int, name: str, word: str, meant: str, by: User, *, reme
     official = _official(name, meant, registry, by)
     if remember:
         aliases.check(word)
-    done = bulk.fix(batch_id, name, word, official, by)
+    done = bulk_fixes.fix(batch_id, name, word, official, by)
     if remember:
         aliases.remember(AliasKind.ROLE if name == "role" else AliasKind.GROUP, word, official, by, batch_id)
     return done

@@ -233,7 +233,7 @@ def counted(row: Row) -> Counted:
 
 def tally(counts: Counter[str], rows: Iterable[Counted], by: int) -> None:
     """Move a batch's counts by these rows: their plans, their marks, "problem:role" and the like, and "misspelt" where the
-    domain probably is; that is no problem, and only counted for `bulk.offers` to know of it."""
+    domain probably is; that is no problem, and only counted for `bulk_fixes.offers` to know of it."""
     for planned, step, problems in rows:
         counts[str(planned)] += by
         for mark in step.get("marks", ()):

@@ -181,8 +181,8 @@ HEADER = [field.heading for field in Field]
 def exported(wanted: Filter) -> list[Sequence[str]]:
     """What the filter finds as lines of an upload's file, in the list's order; three queries, however many people.
 
-    Uploaded again they change nothing. Hence, unless a status or a concern is asked for, those are left out whom an upload could not
-    leave as they are (see `left_out`).
+    Uploaded again they change nothing. Hence, unless a status or a concern is asked for, those are left out whom an
+    upload could not leave as they are (see `left_out`).
     """
     everybody = _people(wanted, leave_out=not (wanted.status or wanted.concern)).subquery()
     groups: defaultdict[tuple[str, int], list[str]] = defaultdict(list)

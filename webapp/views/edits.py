@@ -12,7 +12,7 @@ from webapp.core.errors import Refused
 from webapp.core.permissions import Permission
 from webapp.core.words import plural
 from webapp.models import Batch
-from webapp.services import batches, bulk, finding, history, mapping, rows, twins
+from webapp.services import batches, bulk, bulk_fixes, finding, history, mapping, rows, twins
 from webapp.views.batches import asked_for, review_context, row_context
 from webapp.web import allow, go, is_elsewhere, is_fragment, me, number
 
@@ -26,8 +26,8 @@ def _offered() -> dict[str, Any]:
     """What parts of the review ask for where they show it: each costs queries, so none is asked in vain."""
     return {
         "undoing": lambda batch, before=None: history.offered(batch, me(), before),
-        "offers_of": bulk.offers,
-        "offers_are_cheap": bulk.are_cheap,
+        "offers_of": bulk_fixes.offers,
+        "offers_are_cheap": bulk_fixes.are_cheap,
         "words_of": mapping.unknown_words,
     }
 
@@ -105,7 +105,7 @@ def fixes(batch_id: int) -> str | BaseResponse:
     if not is_fragment():
         return go("batches.show", batch_id=batch_id)
     field, old, new = args.get("field", ""), args.get("old", ""), args.get("new", "")
-    preview = bulk.fixed(batch, field, old, new)
+    preview = bulk_fixes.fixed(batch, field, old, new)
     return render_template("edits/_fix.html", batch=batch, field=field, old=old, new=new, preview=preview)
 
 
@@ -114,7 +114,7 @@ def fixes(batch_id: int) -> str | BaseResponse:
 def fix(batch_id: int) -> str | BaseResponse:
     """Replace a wrong value in every row that has it."""
     form = request.form
-    change = bulk.fix(batch_id, form.get("field", ""), form.get("old", ""), form.get("new", ""), me())
+    change = bulk_fixes.fix(batch_id, form.get("field", ""), form.get("old", ""), form.get("new", ""), me())
     return done(batch_id, change, "Replaced in {rows}")
 
 
