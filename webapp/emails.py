@@ -49,57 +49,20 @@ def invitation(
     message: str | None = None,
     own_subject: str = "",
     words: str = "",
+    is_reminder: bool = False,
 ) -> Email:
-    """The invitation to an account.
-
-    own_subject, words: the organisation's own, in every invitation; the first sentence stays what it is.
+    """The invitation to an account, or the reminder of it before the link expires.
 
     organisation, inviter: may be blank. groups: names, or "All groups". message: the inviter's own words, on
-    several lines if they like. link: None for a test, which says so in its place. Line breaks and control characters
-    in names become spaces, so that no name adds a header or a line.
+    several lines if they like. own_subject, words: the organisation's own, in every invitation; the first sentence
+    stays what it is. link: None for a test, which says so in its place. Line breaks and control characters in names
+    become spaces, so that no name adds a header or a line.
     """
     said = invitation_subject(organisation, inviter)
     heading = _line(own_subject) or said
-    subject = heading if link else f"Test: {heading}"
-    return _to_invited(to, organisation, subject, said, role, groups, link, expires_days, message, words)
-
-
-def reminder(
-    *,
-    to: str,
-    organisation: str,
-    inviter: str,
-    role: str,
-    groups: Sequence[str] | str,
-    link: str | None,
-    expires_days: int,
-    message: str | None = None,
-    own_subject: str = "",
-    words: str = "",
-) -> Email:
-    """The same once more, before the link expires. See `invitation`."""
-    said = invitation_subject(organisation, inviter)
-    subject = f"Reminder: {_line(own_subject) or said}"
-    waits = f"{said}, and you have not joined yet"
-    return _to_invited(to, organisation, subject, waits, role, groups, link, expires_days, message, words)
-
-
-def _to_invited(
-    to: str,
-    organisation: str,
-    subject: str,
-    said: str,
-    role: str,
-    groups: Sequence[str] | str,
-    link: str | None,
-    expires_days: int,
-    message: str | None,
-    words: str,
-) -> Email:
-    """said: the first sentence, without its full stop."""
     values = {
         "place": _line(organisation) or NAMELESS,
-        "subject": said,
+        "subject": f"{said}, and you have not joined yet" if is_reminder else said,
         "role": _line(role),
         "groups": groups if isinstance(groups, str) else ", ".join(_line(name) for name in groups),
         "link": link,
@@ -107,7 +70,7 @@ def _to_invited(
         "words": _lines(words),
         "message": _lines(message or ""),
     }
-    return _rendered("invitation", to, subject, values)
+    return _rendered("invitation", to, f"{'' if link else 'Test: '}{'Reminder: ' if is_reminder else ''}{heading}", values)
 
 
 def reset(*, to: str, organisation: str, link: str, validity: str) -> Email:

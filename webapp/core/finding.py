@@ -7,10 +7,8 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Protocol, TypeVar
 
+from webapp.core.paging import Order, member, searched
 from webapp.core.planning import Plan
-
-LONGEST_SEARCH = 100
-"""Characters."""
 
 PLANS_IN_ORDER = (Plan.ATTENTION, Plan.DUPLICATE, Plan.INVITE, Plan.UPDATE, Plan.UNCHANGED)
 """As "What happens" is sorted: first what waits for a person."""
@@ -31,8 +29,8 @@ class Mark(StrEnum):
     WIDE = "wide"
 
 
-class Sort(StrEnum):
-    """By which column, and which way; a hyphen in front means backwards."""
+class Sort(Order):
+    """Line is the place in the file."""
 
     LINE = "line"
     LINE_DOWN = "-line"
@@ -44,14 +42,6 @@ class Sort(StrEnum):
     GROUPS_DOWN = "-groups"
     PLAN = "plan"
     PLAN_DOWN = "-plan"
-
-    @property
-    def column(self) -> str:
-        return self.value.removeprefix("-")
-
-    @property
-    def is_down(self) -> bool:
-        return self.value.startswith("-")
 
 
 class Findable(Protocol):
@@ -85,11 +75,11 @@ class Find:
         """From the address's query; what it does not know is left out."""
         page = args.get("page", "")
         return cls(
-            _member(Plan, args.get("plan")),
-            _member(Problem, args.get("problem")),
-            _member(Mark, args.get("mark")),
-            " ".join(args.get("q", "").split())[:LONGEST_SEARCH],
-            _member(Sort, args.get("sort")) or Sort.LINE,
+            member(Plan, args.get("plan")),
+            member(Problem, args.get("problem")),
+            member(Mark, args.get("mark")),
+            searched(args.get("q", "")),
+            member(Sort, args.get("sort")) or Sort.LINE,
             max(1, int(page)) if page.isascii() and page.isdigit() and len(page) < 9 else 1,
         )
 
@@ -145,9 +135,3 @@ class Find:
 
 
 EVERYTHING = Find()
-
-Member = TypeVar("Member", bound=StrEnum)
-
-
-def _member(enum: type[Member], name: str | None) -> Member | None:
-    return enum(name) if name in list(enum) else None

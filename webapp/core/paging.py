@@ -1,12 +1,39 @@
-"""Pages of a list."""
+"""Lists as their address carries them: search, order, page."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
+Member = TypeVar("Member", bound=StrEnum)
+
+LONGEST_SEARCH = 100
+"""Characters."""
+
+
+class Order(StrEnum):
+    """By which column a list is sorted, and which way; a hyphen in front means backwards. Each list adds its columns."""
+
+    @property
+    def column(self) -> str:
+        return self.value.removeprefix("-")
+
+    @property
+    def is_down(self) -> bool:
+        return self.value.startswith("-")
+
+
+def member(enum: type[Member], name: str | None) -> Member | None:
+    """The member that the address names, or None."""
+    return enum(name) if name in list(enum) else None
+
+
+def searched(text: str) -> str:
+    """What is searched for, on one line, as long as a search may be."""
+    return " ".join(text.split())[:LONGEST_SEARCH].strip()
 
 
 def page_of(wanted: int, total: int, size: int) -> int:

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Any, TypeVar
+from typing import Any
 
 from webapp.core import actions
 from webapp.core.actions import Action, Do
+from webapp.core.paging import Order, member, searched
 from webapp.core.planning import Person, Plan, Policy
 
-LONGEST_SEARCH = 100
-"""Characters."""
 LARGEST = 2**31 - 1
 """What an integer column of PostgreSQL holds."""
 NO_GROUPS = "none"
@@ -45,8 +44,8 @@ OWN = tuple(status for status in Status if status is not Status.UNJOINED)
 """The statuses that people have, in the order in which they are sorted."""
 
 
-class Sort(StrEnum):
-    """By which column, and which way; a hyphen in front means backwards. By role begins with the most powerful."""
+class Sort(Order):
+    """By role begins with the most powerful."""
 
     NAME = "name"
     NAME_DOWN = "-name"
@@ -56,14 +55,6 @@ class Sort(StrEnum):
     STATUS_DOWN = "-status"
     ACTIVITY = "activity"
     ACTIVITY_DOWN = "-activity"
-
-    @property
-    def column(self) -> str:
-        return self.value.removeprefix("-")
-
-    @property
-    def is_down(self) -> bool:
-        return self.value.startswith("-")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,13 +75,13 @@ class Filter:
     def parse(cls, args: Mapping[str, str]) -> Filter:
         """From the address's query; what it does not know is left out."""
         return cls(
-            _member(Status, args.get("status")),
-            " ".join(args.get("q", "").split())[:LONGEST_SEARCH].strip(),
+            member(Status, args.get("status")),
+            searched(args.get("q", "")),
             _number(args.get("role")),
             _number(args.get("group")),
             args.get("group") == NO_GROUPS,
-            _member(Concern, args.get("concern")),
-            _member(Sort, args.get("sort")) or Sort.NAME,
+            member(Concern, args.get("concern")),
+            member(Sort, args.get("sort")) or Sort.NAME,
         )
 
     def args(self, **changed: Any) -> dict[str, Any]:
@@ -132,13 +123,6 @@ def applicable(person: Person, policy: Policy) -> frozenset[Do]:
         if actions.plan(person, probe, policy).plan in (Plan.UPDATE, Plan.INVITE):
             found.add(do)
     return frozenset(found)
-
-
-Member = TypeVar("Member", bound=StrEnum)
-
-
-def _member(enum: type[Member], name: str | None) -> Member | None:
-    return enum(name) if name in list(enum) else None
 
 
 def _number(text: str | None) -> int | None:

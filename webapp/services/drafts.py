@@ -129,7 +129,7 @@ def _notice(email: Callable[..., Email]) -> Writer:
 
 WRITERS: dict[MessageKind, Writer] = {
     MessageKind.INVITATION: _to_invited(emails.invitation),
-    MessageKind.REMINDER: _to_invited(emails.reminder),
+    MessageKind.REMINDER: _to_invited(partial(emails.invitation, is_reminder=True)),
     MessageKind.TEST: _tests,
     MessageKind.RESET: _with_link(emails.reset),
     MessageKind.EMAIL_CHANGE: _with_link(emails.email_change),
