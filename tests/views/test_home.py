@@ -90,6 +90,7 @@ class TestAttention:
         make_invitation("fine@northfield.example")
         found = admin.get("/users?concern=failed").page.text
         assert "2 people found" in found
+        assert "Only those whose email failed. Show everybody" in found
         assert "u0@northfield.example" in found
         assert "fine@northfield.example" not in found
 

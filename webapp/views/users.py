@@ -28,7 +28,7 @@ NAMES = {
     Status.UNJOINED: "Not joined yet",
     Status.DEACTIVATED: "Deactivated",
 }
-CONCERNS = {Concern.FAILED: "Email failed", Concern.EXPIRING: "Expires this week"}
+CONCERNED = {Concern.FAILED: "whose email failed", Concern.EXPIRING: "whose invitation expires this week"}
 
 
 @bp.get("")
@@ -51,7 +51,7 @@ def index() -> tuple[str, int]:
         picking=me().may(Permission.INVITATIONS_MAKE),
         filter=urlencode(wanted.args(sort=Sort.NAME)),
         statuses=[(NAMES[status], listing.counts[status], status) for status in Status],
-        concerns=CONCERNS,
+        concerned=CONCERNED,
         at=partial(address, wanted),
         columns=columns(wanted),
         nobody=said_of_nobody(wanted, registry),
@@ -99,12 +99,9 @@ def said_of_nobody(wanted: Filter, registry: Any) -> str:
     parts = [f"with status {NAMES[wanted.status]}"] if wanted.status else []
     parts += [f"with the role {role.name}"] if role else []
     parts += ["without groups"] if wanted.ungrouped else [f"in {group.name}"] if group else []
-    parts += [_CONCERNED[wanted.concern]] if wanted.concern else []
+    parts += [CONCERNED[wanted.concern]] if wanted.concern else []
     parts += [f"matches “{wanted.search}”" if wanted.search else "is here"]
     return f"Nobody {' '.join(parts)}."
-
-
-_CONCERNED = {Concern.FAILED: "whose email failed", Concern.EXPIRING: "whose invitation expires this week"}
 
 
 def said_of_export(left_out: dict[str, int]) -> str:
