@@ -48,4 +48,28 @@ def test_each_action_has_its_words(action, details, subject, said):
 
 
 def test_repeated_refusals_are_counted():
-    assert story("access.refused", {}, 3, "GET /users").text("GET /users").endswith("GET /users (3 times within the hour)")
+    assert story("access.refused", {}, 3, "GET /users").text("GET /users").endswith("opening /users (3 times within the hour)")
+
+
+def test_settings_are_told_by_their_labels_and_long_ones_are_cut():
+    changed = {
+        "before": {"require_totp": "off", "invite_message": ""},
+        "after": {"require_totp": "managers", "invite_message": "a\nb " * 50},
+    }
+    told = story("organisation.changed", changed, subject="Northfield").text("Northfield")
+    assert told.startswith(
+        "Changed settings: “Two-step sign-in is required of” Nobody to People who manage users, “Words in every"
+    )
+    assert told.endswith("…")
+    assert "\n" not in told
+
+
+@pytest.mark.parametrize(
+    ("request_", "told"),
+    [
+        ("GET /settings/general", "Refused: the role does not include opening /settings/general"),
+        ("POST /groups", "Refused: the role does not include what is done at /groups"),
+    ],
+)
+def test_a_refusal_tells_what_was_tried(request_, told):
+    assert story("access.refused", {}, subject=request_).text(request_) == told

@@ -76,7 +76,7 @@ class TestTheReview:
         batch = begin(admin, "deactivate", ana, ben, gone, make_invitation(), admin.user)
         assert (batch.kind, batch.state, batch.name) == (BatchKind.ACTION, BatchState.REVIEWING, "Deactivate 5 people")
         page = admin.get(f"/batches/{batch.id}").page
-        assert "Deactivate 2 people. 1 is so already. 2 cannot be." in page.text
+        assert "Deactivate 2 people. 1 is so already. 2 cannot be changed." in page.text
         assert "Nobody deactivates themselves." in page.text
         assert "Not a user yet: an invitation is revoked instead." in page.text
         assert db.session.get(User, ana.id).state is UserState.ACTIVE
@@ -364,7 +364,7 @@ class TestOnePerson:
     def test_an_invitation(self, admin):
         invitation = make_invitation()
         said = actions.do_now("invitation", invitation.id, Action(Do.REVOKE), admin.user)
-        assert said == "The invitation of ines.carvalho@northfield.example was revoked. Its link no longer works."
+        assert said == "The invitation to ines.carvalho@northfield.example was revoked. Its link no longer works."
         with pytest.raises(Conflict, match="This invitation was revoked"):
             actions.do_now("invitation", invitation.id, Action(Do.RESEND), admin.user)
 

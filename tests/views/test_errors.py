@@ -31,7 +31,7 @@ def broken(monkeypatch):
     ("error", "status", "title"),
     [
         (NotThere("No such upload."), 404, "Nothing here"),
-        (Conflict("Devika Raman was first."), 409, "Somebody else was first"),
+        (Conflict("Devika Raman was first."), 409, "This cannot be done now"),
         (Refused("That is too much.", link=("Help", "/settings")), 422, "That did not work"),
     ],
 )
@@ -105,3 +105,24 @@ def test_even_without_a_database_there_is_a_page(owner, monkeypatch):
 
     monkeypatch.setattr(db.engine.dialect, "do_execute", away)
     assert owner.get("/", status=503).page.h1 == "Muster is busy"
+
+
+class TestBackToWhereTheFormWas:
+    """A page that a form names as its own is not lost to a refusal."""
+
+    def test_with_the_sentence(self, owner):
+        where = "/users?q=hart&sort=-role"
+        answer = owner.post("/actions", {"do": "add_groups", "people": "user-1", "next": where}, status=303)
+        assert answer.location == where
+        assert "Choose at least one group." in owner.get(answer.location).page.text
+
+    def test_never_to_another_site(self, owner):
+        answer = owner.post("/actions", {"do": "add_groups", "people": "user-1", "next": "//evil.example"}, status=422)
+        assert answer.page.all("a", href="/users")
+
+    def test_never_after_what_one_may_not_do(self, sign_in):
+        sign_in("Remote").post("/actions", {"do": "deactivate", "people": "user-1", "next": "/users"}, status=403)
+
+
+def test_the_page_of_an_error_leads_to_its_section(owner):
+    assert owner.get("/groups/999", status=404).page.all("a", href="/groups", class_="btn")

@@ -47,7 +47,7 @@ def test_an_alarm_says_that_no_mail_goes_out_and_why(owner):
     gate.paused_at, gate.reason = utcnow(), "The mail server refused the sign-in (535)."
     db.session.commit()
     text = owner.get("/").page.text
-    assert "No email is going out since today at" in text
+    assert "No email has gone out since today at" in text
     assert "The mail server refused the sign-in (535)." in text
 
 

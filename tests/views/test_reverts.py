@@ -67,7 +67,7 @@ class TestTheDryRun:
         assert "Revert" in admin.get(f"/batches/{batch.id}").page.text
         undo = revert(admin, batch)
         assert (undo.kind, undo.state, undo.name, undo.reverts_id) == (
-            BatchKind.REVERT, BatchState.REVIEWING, "Revert of staff.csv", batch.id,
+            BatchKind.REVERT, BatchState.REVIEWING, "Revert of “staff.csv”", batch.id,
         )  # fmt: skip
         page = admin.get(f"/batches/{undo.id}").page
         assert "Revoke 1 invitation, restore 1 person." in page.text
@@ -258,5 +258,5 @@ class TestReverted:
         undo = revert(admin, batch)
         assert plans(undo) == {"ana": ("attention", "Changed since.")}
         assert confirm(admin, undo).state is BatchState.REVIEWING
-        assert "There is nobody to do this to" in admin.get(f"/batches/{undo.id}").page.text
+        assert "Nobody is left to do this to" in admin.get(f"/batches/{undo.id}").page.text
         assert db.session.get(Batch, batch.id).state is BatchState.FINISHED

@@ -87,7 +87,7 @@ def rest(counts: Mapping[str, int], words: Words) -> str:
     is_revert = words is REVERT
     told = [
         f"{same:,} {'is' if same == 1 else 'are'} {'as before' if is_revert else 'so'} already." if same else "",
-        f"{cannot:,} {('is kept' if cannot == 1 else 'are kept') if is_revert else 'cannot be'}." if cannot else "",
+        f"{cannot:,} {('is kept' if cannot == 1 else 'are kept') if is_revert else 'cannot be changed'}." if cannot else "",
     ]
     return " ".join(filter(None, told))
 
@@ -104,5 +104,5 @@ def said(action: Action, who: str, registry: Registry) -> str:
         case Do.RESEND:
             return f"Invitation sent again to {who}"
         case Do.REVOKE:
-            return f"The invitation of {who} was revoked. Its link no longer works."
+            return f"The invitation to {who} was revoked. Its link no longer works."
     return f"The groups of {who} were changed."

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from webapp.core.sections import SECTIONS
 from webapp.core.words import plural
 
 Details = Mapping[str, Any]
@@ -28,12 +29,22 @@ def story(action: str, details: Details, count: int = 1, subject: str = "") -> S
     """What happened, whichever action it was: one that is not known here is told by its own name."""
     template, after = _TOLD.get(action) or (_by_name(action), changes)
     template = template.replace("{word}", str(details.get("word", "")))
+    if action == "access.refused":
+        subject = _attempted(subject)
     before, slot, rest = template.partition("{}")
     times = f" ({count:,} times within the hour)" if count > 1 else ""
     ending = rest + (after(details) if after else "") + times
+    if action == "access.refused":
+        return Story(f"{before}{subject}{ending}", names=False)
     if slot and subject:
         return Story(before, ending)
     return Story(before.rstrip() + ending, names=False)
+
+
+def _attempted(request: str) -> str:
+    """What a refused request was for: "GET /audit" -> "opening /audit"."""
+    method, _, path = request.partition(" ")
+    return f"{'opening' if method in ('GET', 'HEAD') else 'what is done at'} {path}" if path else request
 
 
 def changes(details: Details) -> str:
@@ -59,13 +70,29 @@ def _change(name: str, before: Any, after: Any) -> str:
     return f"{label} {value(before)} to {value(after)}"
 
 
+def _settings(details: Details) -> str:
+    """ ": “Invitations work for” 7 to 14", by the labels of the settings' pages."""
+    before, after = details.get("before") or {}, details.get("after") or {}
+    asked = {each.name.lower(): each for section in SECTIONS.values() for each in section.asked}
+    told = []
+    for name in after:
+        label = f"“{asked[name].label}”" if name in asked else words(name)
+        was, now = (asked[name].choices.get(of, of) if name in asked else of for of in (before.get(name), after[name]))
+        told.append(f"{label} {value(was)} to {value(now)}")
+    return f": {', '.join(told)}" if told else ""
+
+
 def words(name: str) -> str:
     """A key of details as a person reads it."""
     return name.replace("_", " ")
 
 
+LONGEST_VALUE = 60
+"""Characters of a value within a sentence; all of it stands among the details."""
+
+
 def value(of: Any) -> str:
-    """A value of details as a person reads it."""
+    """A value of details as a person reads it, on one line and not too long."""
     if of is None or of == "" or of == []:
         return "nothing"
     if isinstance(of, bool):
@@ -74,7 +101,10 @@ def value(of: Any) -> str:
         return ", ".join(value(each) for each in of)
     if isinstance(of, dict):
         return ", ".join(f"{words(name)}: {value(each)}" for name, each in of.items())
-    return f"{of:,}" if isinstance(of, int) else str(of)
+    if isinstance(of, int):
+        return f"{of:,}"
+    text = " ".join(str(of).split())
+    return text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE].rstrip()}…"
 
 
 def _by_name(action: str) -> str:
@@ -149,7 +179,7 @@ def _too_old(name: str, noun: str, form: str) -> Callable[[Details], str]:
 
 _TOLD: dict[str, tuple[str, Callable[[Details], str] | None]] = {
     "setup.done": ("Set Muster up", None),
-    "organisation.changed": ("Changed the settings of {}", changes),
+    "organisation.changed": ("Changed settings", _settings),
     "session.started": ("Signed in", None),
     "session.ended": ("Signed out", None),
     "session.refused": ("Sign-in as {} refused: email or password is wrong", None),

@@ -27,7 +27,8 @@ class Name(fields.String):
         if len(name) > LONGEST or len(fold(name)) > LONGEST:
             raise ValidationError(f"A {self.noun}’s name has at most {LONGEST} characters.")
         if "," in name or any(ord(c) < 32 for c in str(value).strip()):
-            raise ValidationError(f"A {self.noun}’s name holds no comma and no line break: files separate groups by commas.")
+            why = ": files separate groups by commas" if self.noun == "group" else ""
+            raise ValidationError(f"A {self.noun}’s name holds no comma and no line break{why}.")
         if name[0] in "=+-@":
             raise ValidationError(
                 f"A {self.noun}’s name does not begin with =, +, - or @: spreadsheets would read it as a formula."

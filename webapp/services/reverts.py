@@ -37,7 +37,7 @@ def stage(batch_id: int, by: User) -> tuple[Batch, bool]:
         raise Conflict(f"This {original.kind.value} left nothing that could be reverted.")
     batch = Batch(
         kind=BatchKind.REVERT,
-        name=f"Revert of {original.name}"[:255],
+        name=f"Revert of “{original.name[:200]}”",
         action=original.action,
         reverts_id=original.id,
         **batches.aimed_at_people(by),

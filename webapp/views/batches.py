@@ -281,7 +281,8 @@ def discard(batch_id: int) -> BaseResponse:
 def retry(batch_id: int) -> BaseResponse:
     """Queue the failed e-mails again; those sent are never touched."""
     retried = outbox.retry_failed(batches.found(batch_id), me())
-    said = f"{plural(retried, 'email')} queued again." if retried else "Nothing can be retried: those invitations were closed."
+    nothing = "Nothing can be retried: those invitations are closed, were sent again, or are to roles ranked above yours."
+    said = f"{plural(retried, 'email')} queued again." if retried else nothing
     return go("batches.show", batch_id=batch_id, say=said)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from typing import Any
 
-from flask import Flask, Response, current_app, flash, g, render_template, request
+from flask import Flask, Response, current_app, flash, g, redirect, render_template, request, url_for
 from flask_wtf.csrf import CSRFError
 from marshmallow import ValidationError
 from sqlalchemy.exc import IntegrityError, OperationalError
@@ -18,7 +18,7 @@ from webapp.services import sessions
 from webapp.services.batches import NotUnderReview
 from webapp.services.sessions import Refusal
 from webapp.views.sessions import afterwards
-from webapp.web import go, is_fragment
+from webapp.web import go, is_fragment, safe_next
 
 NOTED = {NotAllowed: Refusal.ACCESS, TooOften: Refusal.LIMIT, OutOfRank: Refusal.RANK}
 """Which of our errors are refusals that the audit log counts."""
@@ -28,7 +28,7 @@ TITLES = {
     400: ("This was not understood", "Go back, load the page again and repeat the last step."),
     404: ("Nothing here", "The address may have a typing mistake, or what was here is gone."),
     405: ("This address cannot do that", "Go back and use the buttons of the page."),
-    409: ("Somebody else was first", "Load the page again to see how things stand."),
+    409: ("This cannot be done now", "Load the page again to see how things stand."),
     413: ("This is too large", "Send a smaller file or less text. Nothing was changed."),
     422: ("That did not work", "Check what was entered and try again. Nothing was changed."),
     429: ("Too many tries", "Wait a few minutes, then try again."),
@@ -49,13 +49,47 @@ def register(app: Flask) -> None:
     app.register_error_handler(IntegrityError, beaten)
 
 
-def broken_promise(error: MusterError) -> Response:
-    """One of our own errors: its sentence, under the title of its kind."""
+SECTIONS = {
+    "actions": ("Role Management", "users.index"),
+    "batches": ("Uploads", "batches.index"),
+    "groups": ("Device Groups", "groups.index"),
+    "invitations": ("Role Management", "users.index"),
+    "messages": ("Outgoing mail", "messages.index"),
+    "people": ("Role Management", "users.index"),
+    "roles": ("Roles", "roles.index"),
+}
+"""By blueprint: what there is to go back to."""
+
+
+def broken_promise(error: MusterError) -> BaseResponse:
+    """One of our own errors: its sentence, under the title of its kind.
+
+    Where a form came from a page that it names, one is back there with the sentence: what was searched for or picked on
+    that page is not lost.
+    """
     status = next((status for kind, status in STATUS.items() if isinstance(error, kind)), 500)
     if kind := next((kind for refusal, kind in NOTED.items() if isinstance(error, refusal)), None):
         note_refusal(kind)
     title = "You may not open this" if status == 403 else TITLES.get(status, CRASHED)[0]
-    return answer(status, title, str(error), links=[error.link] if isinstance(error, Refused) and error.link else None)
+    if status != 403 and (back := came_from()):
+        flash(str(error), "bad")
+        return redirect(back, 303)
+    link = error.link if isinstance(error, Refused) else None
+    return answer(status, title, str(error), links=[link] if link else ways_on())
+
+
+def came_from() -> str | None:
+    """The page that the form was on, where it says so; None for htmx, whose page stays as it is."""
+    if request.method != "POST" or is_fragment() or not g.get("user"):
+        return None
+    path = safe_next(request.form.get("next"))
+    return request.script_root + path if path else None
+
+
+def ways_on() -> list[tuple[str, str]] | None:
+    """Where to go from an error's page: the section that it was in."""
+    section = SECTIONS.get(request.blueprint or "")
+    return [(f"Go to {section[0]}", url_for(section[1]))] if section and g.get("user") else None
 
 
 def too_late(error: NotUnderReview) -> BaseResponse:
@@ -64,10 +98,13 @@ def too_late(error: NotUnderReview) -> BaseResponse:
     return go("batches.show", batch_id=error.batch_id)
 
 
-def not_valid(error: ValidationError) -> Response:
+def not_valid(error: ValidationError) -> BaseResponse:
     """A value that no control of ours sends; forms put their sentences under their fields themselves."""
-    sentences = [str(text) for texts in error.messages_dict.values() for text in texts]
-    return answer(422, TITLES[422][0], " ".join(sentences))
+    sentences = " ".join(str(text) for texts in error.messages_dict.values() for text in texts)
+    if back := came_from():
+        flash(sentences, "bad")
+        return redirect(back, 303)
+    return answer(422, TITLES[422][0], sentences, links=ways_on())
 
 
 def note_refusal(kind: Refusal) -> None:
@@ -110,7 +147,7 @@ def beaten(error: IntegrityError) -> Response:
     """Two did the same at once, and a unique key let one of them."""
     db.session.rollback()
     current_app.logger.info("lost a race: %s", type(error.orig).__name__)
-    return answer(409, *TITLES[409])
+    return answer(409, "Somebody else was first", TITLES[409][1])
 
 
 def database_away(error: OperationalError) -> Response:

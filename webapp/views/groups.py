@@ -136,7 +136,8 @@ def add_name(group_id: int) -> BaseResponse | tuple[str, int]:
 @allow(Permission.USERS_MANAGE)
 def merger(group_id: int) -> str:
     """Which groups to make one with this one, and then who gains what."""
-    return merger_page(group_id)
+    chose_none = "chosen" in request.args and not chosen()
+    return merger_page(group_id, "Tick at least one group." if chose_none else "")
 
 
 @bp.post("/<int:group_id>/merger")

@@ -180,7 +180,7 @@ def change(kind: Kind, id: int, action: Action) -> BaseResponse | tuple[str, int
     password, seen = request.form.get("password", ""), request.form.get("seen")
     try:
         if password:
-            prove(password)
+            prove(password, "Nothing was changed.")
         return done(people.change(kind, id, action, me(), as_seen=seen, proven=bool(password)))
     except Refused as refusal:
         part = next((name for name, do in PARTS.items() if do is action.do), "role")
