@@ -125,4 +125,4 @@ class TestBackToWhereTheFormWas:
 
 
 def test_the_page_of_an_error_leads_to_its_section(owner):
-    assert owner.get("/groups/999", status=404).page.all("a", href="/groups", class_="btn")
+    assert owner.get("/groups/999", status=404).page.all("a", href="/groups", class_="btn primary")
