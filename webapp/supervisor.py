@@ -16,7 +16,7 @@ from pathlib import Path
 from types import FrameType
 from typing import IO
 
-from webapp import data_folder, valkey
+from webapp import data_folder, logs, valkey
 from webapp.config import ConfigError, Settings
 from webapp.processes import Child, Kept, end, how_it_ended, spawn
 from webapp.server import why_not
@@ -174,9 +174,10 @@ def _web_answers(settings: Settings) -> bool:
 
 def main() -> int:
     """The exit code: 0 after a stop, 1 when something else is in the way, 2 when a setting is wrong."""
-    logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s", stream=sys.stderr)
     try:
-        Supervisor(Settings.from_environment(os.environ)).run()
+        settings = Settings.from_environment(os.environ)
+        logs.set_up("muster", settings.log_format)
+        Supervisor(settings).run()
     except ConfigError as error:
         print(error, file=sys.stderr)
         return 2
