@@ -5,7 +5,6 @@ line: it names the variable, quotes the value (never that of a secret) and says 
 """
 
 import hashlib
-import ipaddress
 import os
 import re
 import tempfile
@@ -218,15 +217,8 @@ ON_PAGES: dict[str, Callable[[Environment], Any]] = {
 """What can be set on a page too, and how each is read; the environment wins."""
 
 
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"
-
-
 def _loopback_url(host: str, port: int) -> str:
-    if not _is_loopback(host):
+    if not values.is_loopback(host):
         raise ConfigError(
             f"MUSTER_PUBLIC_URL is not set; with MUSTER_HOST “{host}” it must be the address people open, "
             "such as https://muster.example.org."

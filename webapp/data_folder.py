@@ -66,6 +66,18 @@ def kept_secret(file: Path) -> str:
     return key
 
 
+def is_held(folder: Path) -> bool:
+    """Whether a Muster runs on it."""
+    try:
+        with (folder / "up.lock").open() as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    return False
+
+
 def lock(folder: Path) -> IO[str]:
     """Hold the data folder while the file is open. Raises Held when another process holds it."""
     file = (folder / "up.lock").open("a+")

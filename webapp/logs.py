@@ -32,6 +32,7 @@ def set_up(program: str, log_format: str) -> None:
     handler.setFormatter(_Json(program) if log_format == "json" else _Text(program))
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     logging.captureWarnings(True)
+    logging.getLogger("alembic").setLevel(logging.WARNING)
     sys.excepthook = _crashed
     threading.excepthook = lambda thread: _crashed(thread.exc_type, thread.exc_value, thread.exc_traceback)
 

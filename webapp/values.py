@@ -27,6 +27,14 @@ _DURATION = re.compile(r"([0-9]{1,6})\s*([smhd])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
+def is_loopback(host: str) -> bool:
+    """Whether it names this machine itself, for nobody else."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
+
+
 def _refuse_unless(condition: object) -> None:
     if not condition:
         raise ValueError
