@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
 
 import click
 from flask import current_app
@@ -11,7 +13,7 @@ from flask.cli import AppGroup
 from webapp.config import ConfigError
 from webapp.core.errors import Conflict
 from webapp.core.words import plural
-from webapp.services import account_links, audit_chain, doctor, owner_links, setup
+from webapp.services import account_links, audit_chain, backups, doctor, owner_links, setup
 from webapp.services.doctor import Level
 from webapp.web import allowed
 
@@ -53,6 +55,30 @@ def examine(context: click.Context) -> None:
     click.echo(f"{plural(wrong, 'thing')} wrong, {plural(warnings, 'warning')}.")
     if wrong:
         context.exit(1)
+
+
+@muster.command("backup")
+@click.argument("file", type=click.Path(dir_okay=False, resolve_path=True, path_type=Path))
+@click.option("--force", is_flag=True, help="Replace the file if it is there.")
+def backup(file: Path, force: bool) -> None:
+    """Write everything that must be kept to one file, while Muster runs; a PostgreSQL database is backed up by pg_dump."""
+    _tell(lambda: backups.make(file, force=force))
+
+
+@muster.command("restore")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, resolve_path=True, path_type=Path))
+@click.option("--force", is_flag=True, help="Set aside what is in the data folder.")
+def restore(file: Path, force: bool) -> None:
+    """Put a backup into an empty data folder, while Muster does not run."""
+    _tell(lambda: backups.restore(file, force=force))
+
+
+def _tell(command: Callable[[], list[str]]) -> None:
+    try:
+        lines = command()
+    except Conflict as conflict:
+        raise click.ClickException(str(conflict)) from conflict
+    click.echo("\n".join(lines))
 
 
 @muster.group("audit")

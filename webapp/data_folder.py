@@ -66,6 +66,20 @@ def kept_secret(file: Path) -> str:
     return key
 
 
+def private(path: str, flags: int) -> int:
+    """An opener for `open`: what it makes is for this user alone."""
+    return os.open(path, flags, 0o600)
+
+
+def sync(folder: Path) -> None:
+    """Have the disk know by which names the files in it are found."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def is_held(folder: Path) -> bool:
     """Whether a Muster runs on it."""
     try:

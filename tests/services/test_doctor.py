@@ -4,55 +4,18 @@ from __future__ import annotations
 
 import contextvars
 import os
-import shutil
 import socket
 import sqlite3
 import time
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
-from flask_migrate import upgrade
 
+from tests.services.conftest import within
 from tests.smtp_sink import Sink
-from webapp import create_app, data_folder, valkey
-from webapp.config import Settings
+from webapp import data_folder, valkey
 from webapp.db import db, utcnow
 from webapp.models import AuditEvent, MailGate, Organisation, Worker
-from webapp.services import setup
-
-MIGRATIONS = Path(__file__).parents[2] / "migrations"
-
-
-@pytest.fixture(scope="module")
-def migrated_database(tmp_path_factory):
-    """The file of a database that is migrated and prepared, to be copied."""
-    folder = tmp_path_factory.mktemp("migrated")
-    contextvars.Context().run(_prepare, create_app(Settings.from_environment({"MUSTER_DATA_DIR": str(folder)})))
-    return folder / "muster.db"
-
-
-@pytest.fixture
-def install(tmp_path, migrated_database):
-    """`install(MAIL_URL=…)`: an app with its own data folder, migrated and prepared."""
-
-    def make(*, migrated=True, **settings):
-        given = {"MUSTER_DATA_DIR": str(tmp_path / "data"), "XDG_RUNTIME_DIR": str(tmp_path)}
-        if migrated:
-            (tmp_path / "data").mkdir(0o700, exist_ok=True)
-            shutil.copy(migrated_database, tmp_path / "data")
-        return create_app(Settings.from_environment(given | {f"MUSTER_{name}": value for name, value in settings.items()}))
-
-    return make
-
-
-def _prepare(app):
-    with app.app_context():
-        upgrade(MIGRATIONS)
-        setup.prepare()
-        db.session.execute(db.text("PRAGMA wal_checkpoint(TRUNCATE)"))
-        db.session.remove()
-        db.engine.dispose()
 
 
 def examine(app):
@@ -70,22 +33,11 @@ def examine(app):
     return result.exit_code, told
 
 
-def change(app, command):
-    """Runs `command` on the app's database and commits."""
-
-    def run():
-        with app.app_context():
-            command()
-            db.session.commit()
-
-    contextvars.Context().run(run)
-
-
 def test_an_installation_that_runs_is_well(install):
     with Sink(user="user", password="hunter2", tls=None) as sink:
         app = install(MAIL_URL=sink.url, PUBLIC_URL="https://muster.example.org", TRUSTED_PROXIES="1")
         settings = app.extensions["muster_settings"]
-        change(app, lambda: db.session.add(Worker(name="one")))
+        within(app, lambda: db.session.add(Worker(name="one")))
         server = valkey.start(settings, valkey.find_server())
         try:
             with data_folder.lock(settings.data_dir):
@@ -129,7 +81,7 @@ def test_a_database_that_is_not_migrated(install):
 
 def test_a_database_of_a_newer_version(install):
     app = install()
-    change(app, lambda: db.session.execute(db.text("UPDATE alembic_version SET version_num = '9999'")))
+    within(app, lambda: db.session.execute(db.text("UPDATE alembic_version SET version_num = '9999'")))
     assert "A newer version of Muster has migrated it" in examine(app)[1]["database"]
 
 
@@ -211,7 +163,7 @@ def told_wrong(app, about):
 def test_sending_that_is_held_up(install):
     app = install()
     held = {"paused_at": utcnow(), "retry_at": utcnow(), "reason": "The mail server x cannot be reached (no such host)."}
-    change(app, lambda: db.session.execute(db.update(MailGate).values(**held)))
+    within(app, lambda: db.session.execute(db.update(MailGate).values(**held)))
     assert "Sending is held up: The mail server x cannot be reached" in examine(app)[1]["mail"]
 
 
@@ -250,7 +202,7 @@ def test_a_clock_that_was_set_back(install):
         event = AuditEvent(action="session.started", at=utcnow() + timedelta(days=1))
         db.session.add(event)
 
-    change(app, tomorrow)
+    within(app, tomorrow)
     assert "seconds ahead of this clock" in told_wrong(app, "clock")
 
 
@@ -260,5 +212,5 @@ def test_a_setting_of_a_page_that_no_longer_does(install):
     def set_it():
         db.session.get_one(Organisation, 1).settings = {"MAX_ROWS": "many"}
 
-    change(app, set_it)
+    within(app, set_it)
     assert "MUSTER_MAX_ROWS is “many”" in examine(app)[1]["settings"]
