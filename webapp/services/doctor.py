@@ -154,10 +154,8 @@ def _database(_: bool) -> Found:
         if url.get_backend_name() == "sqlite":
             yield WRONG, f"{url.database} cannot be read ({silent}): restore a backup, or correct MUSTER_DATABASE_URL."
         else:
-            yield (
-                WRONG,
-                f"The server at {url.host or url.query.get('host')} does not answer ({silent}): start it, or correct MUSTER_DATABASE_URL.",
-            )
+            where = url.host or url.query.get("host")
+            yield WRONG, f"The server at {where} does not answer ({silent}): start it, or correct MUSTER_DATABASE_URL."
         return
     yield from _sqlite(Path(url.database or "")) if url.get_backend_name() == "sqlite" else _postgresql()
     scripts = ScriptDirectory(current_app.extensions["migrate"].directory)
