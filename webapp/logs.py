@@ -20,7 +20,7 @@ from pythonjsonlogger.json import JsonFormatter
 FIELDS = ("method", "path", "status", "ms", "user")
 """What a line may carry beside its words, by `extra`; what libraries add is not taken over."""
 
-_TOKEN = re.compile(r"(?=[\w-]*[0-9])(?=[\w-]*[A-Z])(?=[\w-]*[a-z])[\w-]{40,}")
+_TOKEN = re.compile(r"(?<![\w-])(?=[\w-]*[0-9])(?=[\w-]*[A-Z])(?=[\w-]*[a-z])[\w-]{40,}")
 _about: ContextVar[Mapping[str, str]] = ContextVar("about", default=MappingProxyType({}))
 
 log = logging.getLogger("muster")

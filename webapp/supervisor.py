@@ -163,7 +163,7 @@ def _web_answers(settings: Settings) -> bool:
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104
     connection = http.client.HTTPConnection(host, settings.port, timeout=2)
     try:
-        connection.request("GET", f"{settings.prefix}/healthz")
+        connection.request("GET", f"{settings.prefix}/healthz/live")
         connection.getresponse().read()
     except (OSError, http.client.HTTPException):
         return False

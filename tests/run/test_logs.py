@@ -2,7 +2,9 @@
 
 import http.client
 import json
+import os
 import re
+import signal
 
 import pytest
 
@@ -35,11 +37,12 @@ def test_every_line_is_json_and_a_job_names_the_request_that_it_is_for(muster: M
     wait_until(lambda: muster.health().get("status") == "ok", "all is well")
     ask_for_a_reset(muster)
     wait_until(lambda: f'"job": "outbox", "request": "{REQUEST}"' in muster.output(), "the job is done")
-    muster.one("worker.py --jobs")
+    os.kill(muster.one("-m webapp.server"), signal.SIGKILL)
+    wait_until(lambda: '"program": "muster"' in muster.output(), "the supervisor says so")
     assert muster.stop() == 0
     for_people = ("Made the Owner", "Muster is running at")
     lines = [json.loads(line) for line in muster.output().splitlines() if not line.startswith(for_people)]
-    assert {line["program"] for line in lines} >= {"web", "worker"}
+    assert {line["program"] for line in lines} == {"web", "worker", "muster"}
     assert {line["program"] for line in lines if line.get("request") == REQUEST} == {"web", "worker"}
     (reset,) = [line for line in lines if line.get("request") == REQUEST and line["program"] == "web"]
     assert (reset["method"], reset["path"], reset["status"]) == ("POST", "/password-resets", 200)

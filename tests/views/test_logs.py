@@ -171,3 +171,4 @@ def test_whatever_looks_like_a_token_is_left_out():
     assert logs.without_tokens(f"GET /setup/{token} failed") == "GET /setup/… failed"
     kept = "a test_that_has_a_rather_long_name_in_the_traceback, 5f0c9b1d2a3e and " + "f0" * 32
     assert logs.without_tokens(kept) == kept
+    assert logs.without_tokens("a" * 1_000_000) == "a" * 1_000_000, "and in no time"
