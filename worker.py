@@ -30,7 +30,7 @@ from rq.exceptions import StopRequested
 from rq.executions import Execution
 from rq.job import Job
 
-from webapp import create_app, processes
+from webapp import create_app, logs, processes
 from webapp.config import ConfigError, Settings
 from webapp.jobs import maintenance, stopping
 from webapp.queue import QUEUE, connect
@@ -45,13 +45,13 @@ log = logging.getLogger("worker")
 
 def main(arguments: list[str]) -> int:
     """The exit code: 0 after a stop that was asked for, 1 when the queue is away, 2 for a wrong setting."""
-    logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s", stream=sys.stderr)
     processes.follow_parent()
     try:
         settings = Settings.from_environment(os.environ)
     except ConfigError as error:
         print(error, file=sys.stderr)
         return 2
+    logs.set_up("worker", settings.log_format)
     app = create_app(settings)
     processes.settle()
     if arguments == ["--jobs"]:
@@ -151,8 +151,12 @@ class JobRunner(SimpleWorker):
         self._app = app
 
     def perform_job(self, job: Job, queue: Queue, execution: Execution) -> bool:
-        with self._app.app_context():
-            return super().perform_job(job, queue, execution)
+        began = time.perf_counter()
+        with self._app.app_context(), logs.about(job=job.id, request=job.meta.get("request")):
+            is_done = super().perform_job(job, queue, execution)
+            ms = round((time.perf_counter() - began) * 1000, 1)
+            log.info("job %s %s in %.0f ms", job.id, "done" if is_done else "failed", ms, extra={"ms": ms})
+        return is_done
 
     def dequeue_job_and_maintain_ttl(self, timeout: int | None, max_idle_time: int | None = None) -> tuple[Job, Queue] | None:
         """The next job; waits for it a second at a time and then looks whether to stop.

@@ -1,5 +1,14 @@
 """The WSGI app, for a server (`webapp.server`, or another) and for `flask --app wsgi`."""
 
-from webapp import create_app
+import os
+import sys
 
-app = create_app()
+from webapp import create_app, logs
+from webapp.config import ConfigError, Settings
+
+try:
+    settings = Settings.from_environment(os.environ)
+except ConfigError as error:
+    sys.exit(str(error))
+logs.set_up("muster", settings.log_format)
+app = create_app(settings)

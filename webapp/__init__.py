@@ -13,7 +13,7 @@ from flask_wtf.csrf import CSRFProtect
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.routing import IntegerConverter, Map
 
-from webapp import web
+from webapp import access, metrics, web
 from webapp.config import Settings
 from webapp.db import db as database
 from webapp.db import tune_sqlite
@@ -48,10 +48,12 @@ def create_app(settings: Settings | None = None) -> Flask:
     from webapp import cli
 
     app.cli.add_command(cli.muster)
+    latency = app.extensions["muster_latency"] = metrics.Latency()
     app.wsgi_app = UnderPrefix(app.wsgi_app, settings.prefix)  # type: ignore[method-assign]
     if settings.trusted_proxies:
         n = settings.trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=n, x_proto=n, x_host=n)  # type: ignore[method-assign]
+    app.wsgi_app = access.AccessLog(app.wsgi_app, latency, believes=settings.trusted_proxies > 0)  # type: ignore[method-assign]
     return app
 
 
@@ -75,6 +77,7 @@ def _flask_config(settings: Settings) -> dict[str, object]:
 def _register_requests(app: Flask) -> None:
     from webapp.views import second_factors, sessions
 
+    app.after_request(access.note)
     app.before_request(web.refuse_nul)
     app.before_request(sessions.recognise)
     app.before_request(second_factors.demand)

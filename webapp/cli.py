@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
 import click
 from flask import current_app
 from flask.cli import AppGroup
 
 from webapp.config import ConfigError
 from webapp.core.errors import Conflict
-from webapp.services import account_links, audit_chain, owner_links, setup
+from webapp.core.words import plural
+from webapp.services import account_links, audit_chain, backups, doctor, owner_links, setup
+from webapp.services.doctor import Level
 from webapp.web import allowed
 
 muster = AppGroup("muster", help="Muster's own commands.")
@@ -35,6 +41,44 @@ def owner_link(without_second_factor: bool) -> None:
         raise click.ClickException(str(conflict)) from conflict
     minutes = account_links.validity(link.purpose)
     click.echo(f"Signs in {link.user.email}, once, within {minutes}: {account_links.address(link)}")
+
+
+@muster.command("doctor")
+@click.pass_context
+def examine(context: click.Context) -> None:
+    """Look at everything that Muster needs, and say what to do; exits with 1 where something is wrong."""
+    found = Counter[Level]()
+    for finding in doctor.examine():
+        click.echo(f"{finding.level:<8} {finding.about:<12} {finding.words}")
+        found[finding.level] += 1
+    wrong, warnings = found[Level.WRONG], found[Level.WARNING]
+    click.echo(f"{plural(wrong, 'thing')} wrong, {plural(warnings, 'warning')}.")
+    if wrong:
+        context.exit(1)
+
+
+@muster.command("backup")
+@click.argument("file", type=click.Path(dir_okay=False, resolve_path=True, path_type=Path))
+@click.option("--force", is_flag=True, help="Replace the file if it is there.")
+def backup(file: Path, force: bool) -> None:
+    """Write everything that must be kept to one file, while Muster runs; a PostgreSQL database is backed up by pg_dump."""
+    _tell(lambda: backups.make(file, force=force))
+
+
+@muster.command("restore")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, resolve_path=True, path_type=Path))
+@click.option("--force", is_flag=True, help="Set aside what is in the data folder.")
+def restore(file: Path, force: bool) -> None:
+    """Put a backup into an empty data folder, while Muster does not run."""
+    _tell(lambda: backups.restore(file, force=force))
+
+
+def _tell(command: Callable[[], list[str]]) -> None:
+    try:
+        lines = command()
+    except Conflict as conflict:
+        raise click.ClickException(str(conflict)) from conflict
+    click.echo("\n".join(lines))
 
 
 @muster.group("audit")

@@ -4,62 +4,30 @@ A wrong value, an unknown name and a data folder that cannot be used raise Confi
 line: it names the variable, quotes the value (never that of a secret) and says what is expected.
 """
 
-import difflib
 import hashlib
-import ipaddress
 import os
 import re
-import secrets
-import stat
 import tempfile
 from collections.abc import Callable, Mapping
-from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import timedelta
-from email.utils import parseaddr
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 from urllib.parse import quote, urlsplit
 from zoneinfo import ZoneInfo
 
-import idna
-from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.engine import URL
 
+from webapp import data_folder, values
 from webapp.core.planning import Mode
-from webapp.core.words import LONGEST_MESSAGE, as_typed
+from webapp.core.words import LONGEST_MESSAGE
+from webapp.environment import PREFIX, ConfigError, Environment
+from webapp.values import LONGEST_SUBJECT, SHORTEST_SECRET_KEY, SHORTEST_TOKEN
 
-T = TypeVar("T")
-
-PREFIX = "MUSTER_"
-NAMES = (
-    "DATA_DIR", "HOST", "PORT", "DATABASE_URL", "REDIS_URL", "MAIL_URL", "MAIL_FROM", "MAIL_RATE",
-    "SECRET_KEY", "SECRET_KEY_FALLBACKS", "PUBLIC_URL", "TRUSTED_PROXIES", "MAX_ROWS", "MAX_UPLOAD_MB",
-    "INVITE_DAYS", "ALLOWED_DOMAINS", "GROUPS", "WORKERS", "TIME_ZONE", "SESSION_IDLE", "SESSION_MAX",
-    "REQUIRE_TOTP", "RETENTION_DAYS", "AUDIT_DAYS", "UPLOAD_MODE", "INVITE_SUBJECT", "INVITE_MESSAGE", "OWNER_EMAIL",
-    "OWNER_PASSWORD",
-)  # fmt: skip
-SECRETS = {"SECRET_KEY", "SECRET_KEY_FALLBACKS", "OWNER_PASSWORD", "DATABASE_URL", "REDIS_URL", "MAIL_URL"}
+__all__ = ["NAMES", "ON_PAGES", "SECRETS", "ConfigError", "Settings"]
 
 LONGEST_SOCKET_PATH = 100  # bytes; a socket address holds 104 on macOS, 108 on Linux
-SHORTEST_SECRET_KEY = 32  # characters
-LONGEST_SUBJECT = 150  # characters
-
-_HOST_NAME = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*")
-_ADDRESS = re.compile(r"[^\s@<>,;]+@[^\s@<>,;]+")
-_DURATION = re.compile(r"([0-9]{1,6})\s*([smhd])")
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
-
-
-class ConfigError(Exception):
-    """A setting that stops the start; str() is the one line to show to the person who started it.
-
-    name, sentence: which setting it is, and what to say under its field on a page; "" where no page sets it.
-    """
-
-    def __init__(self, line: str, name: str = "", sentence: str = "") -> None:
-        super().__init__(line)
-        self.name, self.sentence = name, sentence
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +62,9 @@ class Settings:
     upload_mode: Mode  # what a new upload does with groups, until somebody chooses
     invite_subject: str  # of invitations; "" = "Maren Okafor invited you to Northfield Academy"
     invite_message: str  # the organisation's words in every invitation
+    metrics_token: str | None = field(repr=False)  # who shows it may read /metrics
+    metrics_allow: tuple[IPv4Network | IPv6Network, ...]  # who comes from there may, too; with neither nobody may
+    log_format: str  # text or json
     owner_email: str | None
     owner_password: str | None = field(repr=False)
     given: frozenset[str] = field(repr=False)  # names (without prefix) that the environment set
@@ -105,11 +76,11 @@ class Settings:
 
         Raises ConfigError, before anything is made if it is a value that is wrong.
         """
-        env = _Environment(environ)
-        env.refuse_unknown_names()
-        host = env.one("HOST", "127.0.0.1", _host, "an IP address or a host name, such as 127.0.0.1")
+        env = Environment(environ, SECRETS)
+        env.refuse_unknown_names(NAMES)
+        host = env.one("HOST", "127.0.0.1", values.host, "an IP address or a host name, such as 127.0.0.1")
         port = env.number("PORT", 8000, 1, 65535)
-        public_url = env.one("PUBLIC_URL", "", _public_url, "a whole address, such as https://muster.example.org")
+        public_url = env.one("PUBLIC_URL", "", values.public_url, "a whole address, such as https://muster.example.org")
         public_url = public_url or _loopback_url(host, port)
         data_dir = Path(os.path.abspath(Path(env.text("DATA_DIR") or "data").expanduser()))
         sqlite_url = URL.create("sqlite", database=str(data_dir / "muster.db")).render_as_string()
@@ -121,18 +92,24 @@ class Settings:
             data_dir=data_dir,
             host=host,
             port=port,
-            database_url=env.one("DATABASE_URL", sqlite_url, _database_url, "sqlite:/// or postgresql+psycopg://"),
-            redis_url=env.one("REDIS_URL", "", _redis_url, "redis://, rediss://, or unix:// and a path without spaces"),
-            mail_url=env.one("MAIL_URL", "", _mail_url, "smtp://, smtp+starttls:// or smtps:// and a host") or None,
+            database_url=env.one("DATABASE_URL", sqlite_url, values.database_url, "sqlite:/// or postgresql+psycopg://"),
+            redis_url=env.one("REDIS_URL", "", values.redis_url, "redis://, rediss://, or unix:// and a path without spaces"),
+            mail_url=env.one("MAIL_URL", "", values.mail_url, "smtp://, smtp+starttls:// or smtps:// and a host") or None,
             mail_rate=env.number("MAIL_RATE", 600, 1, 100_000),
-            secret_key=env.one("SECRET_KEY", "", _secret, long_enough),
-            secret_key_fallbacks=env.many("SECRET_KEY_FALLBACKS", _secret, long_enough + " each, with commas between"),
+            secret_key=env.one("SECRET_KEY", "", values.secret, long_enough),
+            secret_key_fallbacks=env.many("SECRET_KEY_FALLBACKS", values.secret, long_enough + " each, with commas between"),
             public_url=public_url,
             trusted_proxies=env.number("TRUSTED_PROXIES", 0, 0, 10),
             max_upload_mb=env.number("MAX_UPLOAD_MB", 10, 1, 1000),
-            groups=_unrepeated(env.many("GROUPS", _group, "names that begin with none of = + - @ and are not All groups")),
+            groups=values.unrepeated(
+                env.many("GROUPS", values.group, "names that begin with none of = + - @ and are not All groups")
+            ),
             workers=env.number("WORKERS", 2, 1, 32),
-            owner_email=env.one("OWNER_EMAIL", "", _address, "one address, such as owner@example.org") or None,
+            metrics_token=env.one("METRICS_TOKEN", "", values.token, f"at least {SHORTEST_TOKEN} characters without spaces")
+            or None,
+            metrics_allow=env.many("METRICS_ALLOW", values.network, "networks, such as 10.0.0.0/8, 192.0.2.7"),
+            log_format=env.one("LOG_FORMAT", "text", values.log_format, "text or json"),
+            owner_email=env.one("OWNER_EMAIL", "", values.address, "one address, such as owner@example.org") or None,
             owner_password=env.text("OWNER_PASSWORD") or None,
             given=frozenset(name for name in NAMES if env.text(name)),
             runtime_dir=_runtime_dir(environ),
@@ -141,10 +118,10 @@ class Settings:
         if bool(settings.owner_email) != bool(settings.owner_password):
             absent = "PASSWORD" if settings.owner_email else "EMAIL"
             raise ConfigError(f"MUSTER_OWNER_{absent} is not set; set MUSTER_OWNER_EMAIL and MUSTER_OWNER_PASSWORD both.")
-        _make_data_folder(data_dir)
+        data_folder.make(data_dir)
         if settings.secret_key:
             return settings
-        return replace(settings, secret_key=_kept_secret(data_dir / "secret_key"))
+        return replace(settings, secret_key=data_folder.kept_secret(data_dir / "secret_key"))
 
     def overlaid(self, texts: Mapping[str, str]) -> Self:
         """These settings, but for what was set on a page: texts by name. What the environment gave wins.
@@ -152,7 +129,7 @@ class Settings:
         Raises ConfigError, whose sentence is for the field, by the same rules as the environment's.
         """
         wanted = {name: text for name, text in texts.items() if name in ON_PAGES and name not in self.given and text}
-        env = _Environment({PREFIX + name: text for name, text in wanted.items()})
+        env = Environment({PREFIX + name: text for name, text in wanted.items()}, SECRETS)
         changed = replace(self, **{name.lower(): ON_PAGES[name](env) for name in wanted})
         changed._refuse_contradictions()
         return changed
@@ -169,7 +146,7 @@ class Settings:
         """A setting of `ON_PAGES` as one would type it: "8h", "example.org, school.local", "0" for days without end."""
         value = getattr(self, name.lower())
         if isinstance(value, timedelta):
-            return _lasting(value)
+            return values.lasting(value)
         if isinstance(value, tuple):
             return ", ".join(value)
         return "0" if value is None else str(getattr(value, "key", value))
@@ -213,98 +190,35 @@ class Settings:
         return self.redis_url or f"unix://{quote(str(self.queue_socket))}"
 
 
-class _Environment:
-    """Reads single variables. Blanks alone count as not set, as `NAME=` in an env file is meant."""
+_NOT_SET = {"given", "runtime_dir"}
+NAMES = tuple(each.name.upper() for each in fields(Settings) if each.name not in _NOT_SET)
+"""What can be set, without the prefix."""
+SECRETS = frozenset(each.name.upper() for each in fields(Settings) if not each.repr) & set(NAMES)
+"""What is never shown."""
 
-    def __init__(self, environ: Mapping[str, str]) -> None:
-        self._environ = environ
-
-    def refuse_unknown_names(self) -> None:
-        for name in sorted(self._environ):
-            if name.startswith(PREFIX) and (short := name.removeprefix(PREFIX)) not in NAMES:
-                near = difflib.get_close_matches(short.upper(), NAMES, n=1, cutoff=0)[0]
-                raise ConfigError(f"{_shown(name)} is not a setting of Muster. Did you mean {PREFIX}{near}?")
-
-    def text(self, name: str) -> str:
-        return self._environ.get(PREFIX + name, "").strip()
-
-    def one(self, name: str, default: str, check: Callable[[str], str], expected: str) -> str:
-        """What `check` makes of the value, or of the default; "" stays as it is."""
-        value = self.text(name) or default
-        return self._check(name, value, check, expected) if value else ""
-
-    def many(self, name: str, check: Callable[[str], str], expected: str) -> tuple[str, ...]:
-        """The values between commas, each checked; blanks left out."""
-        parts = [part.strip() for part in self.text(name).split(",") if part.strip()]
-        return tuple(self._check(name, part, check, expected) for part in parts)
-
-    def number(self, name: str, default: int, lowest: int, highest: int) -> int:
-        def whole(value: str) -> int:
-            if not re.fullmatch(r"[0-9]{1,9}", value) or not lowest <= int(value) <= highest:
-                raise ValueError
-            return int(value)
-
-        return self._check(name, self.text(name) or str(default), whole, f"a whole number from {lowest} to {highest}")
-
-    def duration(self, name: str, default: str) -> timedelta:
-        return self._check(name, self.text(name) or default, _duration, "a length of time, such as 30m, 8h or 7d")
-
-    def choice(self, name: str, default: str, check: Callable[[str], T], expected: str) -> T:
-        """One of a few values."""
-        return self._check(name, self.text(name) or default, check, expected)
-
-    def zone(self, name: str) -> ZoneInfo:
-        value = self.text(name)
-        expected = "the name of a time zone, such as Europe/Berlin or UTC"
-        return self._check(name, value, ZoneInfo, expected) if value else _server_zone(self._environ.get("TZ", ""))
-
-    def _check(self, name: str, value: str, check: Callable[[str], T], expected: str) -> T:
-        try:
-            return check(value)
-        except (ValueError, KeyError, OSError, ArgumentError):
-            given = "has a value" if name in SECRETS else f"is “{_shown(value)}”,"
-            which = "that" if name in SECRETS else "which"
-            line = f"{PREFIX}{name} {given} {which} cannot be used. Expected: {expected}."
-            raise ConfigError(line, name, f"Type {expected}.") from None
-
-
-def _shown(value: str) -> str:
-    """The value on one line and not too long."""
-    line = "".join(c if c.isprintable() else "?" for c in value)
-    return line if len(line) <= 80 else line[:79] + "…"
-
-
-def _refuse_unless(condition: object) -> None:
-    if not condition:
-        raise ValueError
-
-
-def _unrepeated(names: tuple[str, ...]) -> tuple[str, ...]:
-    """The names but those that repeat an earlier one in whatever case: they would be one group."""
-    first: dict[str, str] = {}
-    for name in names:
-        first.setdefault(name.casefold(), name)
-    return tuple(first.values())
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"
-
-
-def _host(value: str) -> str:
-    value = value.removeprefix("[").removesuffix("]")
-    try:
-        return str(ipaddress.ip_address(value))
-    except ValueError:
-        _refuse_unless(_HOST_NAME.fullmatch(value))
-        return value
+ON_PAGES: dict[str, Callable[[Environment], Any]] = {
+    "MAIL_FROM": lambda env: env.one("MAIL_FROM", "", values.sender, "an address, such as Muster <muster@example.org>"),
+    "MAX_ROWS": lambda env: env.number("MAX_ROWS", 100, 1, 50_000),
+    "INVITE_DAYS": lambda env: env.number("INVITE_DAYS", 7, 1, 365),
+    "REMINDER_DAYS": lambda env: env.number("REMINDER_DAYS", 0, 0, 364) or None,
+    "INVITE_SUBJECT": lambda env: env.one(
+        "INVITE_SUBJECT", "", values.subject, f"one line of up to {LONGEST_SUBJECT} characters"
+    ),
+    "INVITE_MESSAGE": lambda env: env.one("INVITE_MESSAGE", "", values.words, f"up to {LONGEST_MESSAGE:,} characters"),
+    "ALLOWED_DOMAINS": lambda env: env.many("ALLOWED_DOMAINS", values.domain, "domains, such as example.org, intranet.local"),
+    "UPLOAD_MODE": lambda env: env.choice("UPLOAD_MODE", "replace", values.mode, "replace, add or remove"),
+    "TIME_ZONE": lambda env: env.zone("TIME_ZONE"),
+    "SESSION_IDLE": lambda env: env.duration("SESSION_IDLE", "8h"),
+    "SESSION_MAX": lambda env: env.duration("SESSION_MAX", "7d"),
+    "REQUIRE_TOTP": lambda env: env.one("REQUIRE_TOTP", "off", values.who, "off, managers or everyone"),
+    "RETENTION_DAYS": lambda env: env.number("RETENTION_DAYS", 0, 0, 36_500) or None,
+    "AUDIT_DAYS": lambda env: env.number("AUDIT_DAYS", 730, 0, 36_500) or None,
+}
+"""What can be set on a page too, and how each is read; the environment wins."""
 
 
 def _loopback_url(host: str, port: int) -> str:
-    if not _is_loopback(host):
+    if not values.is_loopback(host):
         raise ConfigError(
             f"MUSTER_PUBLIC_URL is not set; with MUSTER_HOST “{host}” it must be the address people open, "
             "such as https://muster.example.org."
@@ -312,122 +226,10 @@ def _loopback_url(host: str, port: int) -> str:
     return f"http://{f'[{host}]' if ':' in host else host}{'' if port == 80 else f':{port}'}"
 
 
-def _public_url(value: str) -> str:
-    url = urlsplit(value)
-    _refuse_unless(url.scheme in ("http", "https") and url.hostname and url.port != 0)
-    _refuse_unless(not (url.query or url.fragment or "@" in url.netloc))
-    _refuse_unless(re.fullmatch(r"(/[A-Za-z0-9._~-]+)*/*", url.path) and not {".", ".."} & set(url.path.split("/")))
-    _host(url.hostname or "")
-    return f"{url.scheme}://{url.netloc.lower()}{url.path.rstrip('/')}"
-
-
 def _mail_domain(public_url: str) -> str:
     """The host of the portal's own address, unless that is a bare IP address."""
     host = urlsplit(public_url).hostname or ""
     return "localhost" if re.fullmatch(r"[0-9.]*|.*:.*", host) else host
-
-
-def _database_url(value: str) -> str:
-    """SQLAlchemy 2.1 takes postgresql:// to mean psycopg 3; postgres:// is what hosting services hand out."""
-    value = re.sub(r"^postgres(ql)?://", "postgresql+psycopg://", value)
-    url = make_url(value)
-    _refuse_unless(url.drivername == "postgresql+psycopg" or (url.drivername == "sqlite" and url.database))
-    return value
-
-
-def _redis_url(value: str) -> str:
-    url = urlsplit(value)
-    _refuse_unless(url.port is None or url.port > 0)
-    if url.scheme == "unix":
-        _refuse_unless(url.path.startswith("/") and not re.search(r"\s|%20", url.path))
-    else:
-        _refuse_unless(url.scheme in ("redis", "rediss") and url.hostname)
-        _refuse_unless(re.fullmatch(r"(/[0-9]*)?", url.path))
-    return value
-
-
-def _mail_url(value: str) -> str:
-    url = urlsplit(value)
-    _refuse_unless(url.scheme in ("smtp", "smtp+starttls", "smtps") and url.hostname and url.port != 0)
-    _refuse_unless(url.path in ("", "/") and not url.fragment)
-    return value
-
-
-def _address(value: str) -> str:
-    _refuse_unless(_ADDRESS.fullmatch(value) and value.isprintable())
-    return value
-
-
-def _sender(value: str) -> str:
-    _refuse_unless(value.isprintable())
-    _address(parseaddr(value)[1])
-    return value
-
-
-def _secret(value: str) -> str:
-    _refuse_unless(len(value) >= SHORTEST_SECRET_KEY)
-    return value
-
-
-def _subject(value: str) -> str:
-    _refuse_unless(value.isprintable() and len(value) <= LONGEST_SUBJECT)
-    return value
-
-
-def _words(value: str) -> str:
-    text = as_typed(value)
-    _refuse_unless(len(text) <= LONGEST_MESSAGE)
-    return text
-
-
-def _mode(value: str) -> Mode:
-    return Mode(value.lower())
-
-
-def _who(value: str) -> str:
-    _refuse_unless(value.lower() in ("off", "managers", "everyone"))
-    return value.lower()
-
-
-def _domain(value: str) -> str:
-    value = value.removeprefix("@").rstrip(".").lower()
-    ascii_form = value if value.isascii() else idna.encode(value, uts46=True).decode()
-    _refuse_unless(_HOST_NAME.fullmatch(ascii_form))
-    return ascii_form
-
-
-def _group(value: str) -> str:
-    name = " ".join(value.split())
-    _refuse_unless(name[0] not in "=+-@" and name.casefold() != "all groups" and name.isprintable())
-    return name
-
-
-def _duration(value: str) -> timedelta:
-    match = _DURATION.fullmatch(value.lower())
-    _refuse_unless(match and int(match[1]) > 0)
-    assert match is not None
-    return timedelta(**{_UNITS[match[2]]: int(match[1])})
-
-
-def _lasting(value: timedelta) -> str:
-    seconds = int(value.total_seconds())
-    n, unit = next(
-        (seconds // each, unit) for unit, each in (("d", 86400), ("h", 3600), ("m", 60), ("s", 1)) if not seconds % each
-    )
-    return f"{n}{unit}"
-
-
-def _server_zone(tz: str) -> ZoneInfo:
-    """The server's own zone: TZ, then /etc/timezone, then where /etc/localtime points; else UTC."""
-    names = [tz.removeprefix(":")]
-    with suppress(OSError, UnicodeDecodeError):
-        names.append(Path("/etc/timezone").read_text(encoding="utf-8").strip())
-    with suppress(OSError):
-        names.append(os.path.realpath("/etc/localtime").partition("/zoneinfo/")[2])
-    for name in filter(None, names):
-        with suppress(ValueError, KeyError, OSError):
-            return ZoneInfo(name)
-    return ZoneInfo("UTC")
 
 
 def _fits_a_socket(path: Path) -> bool:
@@ -441,70 +243,3 @@ def _runtime_dir(environ: Mapping[str, str]) -> Path:
         if folder.startswith("/") and os.path.isdir(folder) and _fits_a_socket(Path(folder) / longest_name):
             return Path(folder)
     return Path("/tmp")  # noqa: S108 (for a private folder in it: see valkey.py)
-
-
-def _make_data_folder(folder: Path) -> None:
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        folder.mkdir(mode=0o700, exist_ok=True)
-        usable = os.access(folder, os.R_OK | os.W_OK | os.X_OK)
-    except OSError as error:
-        reason = error.strerror or "it cannot be made"
-        raise ConfigError(
-            f"MUSTER_DATA_DIR is “{_shown(str(folder))}”, which cannot be made: {reason}. Name another one."
-        ) from None
-    if not usable:
-        raise ConfigError(
-            f"MUSTER_DATA_DIR is “{_shown(str(folder))}”, which this user cannot read and write; "
-            "change its owner, or name another folder."
-        )
-
-
-def _kept_secret(file: Path) -> str:
-    """The key kept in `file`, made on the first start.
-
-    Of processes that start together one makes it for all: written beside, whole, then linked into place.
-    """
-    try:
-        if not file.exists():
-            descriptor, written = tempfile.mkstemp(dir=file.parent, prefix=".secret_key-")  # mode 0600
-            try:
-                with open(descriptor, "w", encoding="ascii") as new:
-                    new.write(secrets.token_urlsafe(48) + "\n")
-                    new.flush()
-                    os.fsync(new.fileno())
-                with suppress(FileExistsError):
-                    os.link(written, file)
-            finally:
-                os.unlink(written)
-        if stat.S_IMODE(file.stat().st_mode) & 0o077:
-            file.chmod(0o600)
-        key = file.read_text(encoding="ascii").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is not text"
-        raise ConfigError(f"The secret key in “{_shown(str(file))}” cannot be used ({reason}); check the file.") from None
-    if len(key) < SHORTEST_SECRET_KEY:
-        raise ConfigError(
-            f"The secret key in “{_shown(str(file))}” is shorter than {SHORTEST_SECRET_KEY} characters; "
-            "restore the file, or delete it (everybody signs in anew, and links sent so far end)."
-        )
-    return key
-
-
-ON_PAGES: dict[str, Callable[[_Environment], Any]] = {
-    "MAIL_FROM": lambda env: env.one("MAIL_FROM", "", _sender, "an address, such as Muster <muster@example.org>"),
-    "MAX_ROWS": lambda env: env.number("MAX_ROWS", 100, 1, 50_000),
-    "INVITE_DAYS": lambda env: env.number("INVITE_DAYS", 7, 1, 365),
-    "REMINDER_DAYS": lambda env: env.number("REMINDER_DAYS", 0, 0, 364) or None,
-    "INVITE_SUBJECT": lambda env: env.one("INVITE_SUBJECT", "", _subject, f"one line of up to {LONGEST_SUBJECT} characters"),
-    "INVITE_MESSAGE": lambda env: env.one("INVITE_MESSAGE", "", _words, f"up to {LONGEST_MESSAGE:,} characters"),
-    "ALLOWED_DOMAINS": lambda env: env.many("ALLOWED_DOMAINS", _domain, "domains, such as example.org, intranet.local"),
-    "UPLOAD_MODE": lambda env: env.choice("UPLOAD_MODE", "replace", _mode, "replace, add or remove"),
-    "TIME_ZONE": lambda env: env.zone("TIME_ZONE"),
-    "SESSION_IDLE": lambda env: env.duration("SESSION_IDLE", "8h"),
-    "SESSION_MAX": lambda env: env.duration("SESSION_MAX", "7d"),
-    "REQUIRE_TOTP": lambda env: env.one("REQUIRE_TOTP", "off", _who, "off, managers or everyone"),
-    "RETENTION_DAYS": lambda env: env.number("RETENTION_DAYS", 0, 0, 36_500) or None,
-    "AUDIT_DAYS": lambda env: env.number("AUDIT_DAYS", 730, 0, 36_500) or None,
-}
-"""What can be set on a page too, and how each is read; the environment wins."""

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import ColumnElement, DateTime, Engine, Enum, Integer, MetaData, Text, cast, event, func, select
+from sqlalchemy import ColumnElement, DateTime, Engine, Enum, Float, Integer, MetaData, Text, cast, event, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import DeclarativeBase, QueryableAttribute
 from sqlalchemy.types import TypeDecorator
@@ -100,3 +100,10 @@ def among(column: QueryableAttribute[Any] | ColumnElement[Any], values: Iterable
         return column.in_(select(each.c.value))
     texts = func.jsonb_array_elements_text(cast(cast(payload, Text), postgresql.JSONB))
     return column.in_(select(cast(texts, Integer) if isinstance(column.type, Integer) else texts))
+
+
+def seconds_between(earlier: QueryableAttribute[Any], later: QueryableAttribute[Any]) -> ColumnElement[float]:
+    """How long from one moment to the other; NULL where one of them is missing."""
+    if db.engine.dialect.name == "sqlite":
+        return (func.julianday(later) - func.julianday(earlier)) * 86_400
+    return cast(func.extract("epoch", later - earlier), Float)

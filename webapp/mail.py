@@ -50,6 +50,9 @@ class Transport(Protocol):
         Raises TryLater, Undeliverable and MailServerAway (not taken), Uncertain (perhaps taken).
         """
 
+    def try_out(self) -> None:
+        """See that messages would be taken, and hand nothing over. Raises MailServerAway, or what the server answers."""
+
 
 @contextmanager
 def connect(settings: Settings) -> Iterator[Transport]:
@@ -86,6 +89,16 @@ class Files:
         except OSError as error:
             raise MailServerAway(f"The email could not be written to {self._folder}: {error.strerror or error}.") from error
         return f"Written as {name}"
+
+    def try_out(self) -> None:
+        """See Transport."""
+        probe = self._folder / ".try-out.part"
+        try:
+            self._folder.mkdir(mode=0o700, exist_ok=True)
+            probe.write_bytes(b"?")
+            probe.unlink()
+        except OSError as error:
+            raise MailServerAway(f"Emails cannot be written to {self._folder}: {error.strerror or error}.") from error
 
     def _sync_folder(self) -> None:
         descriptor = os.open(self._folder, os.O_RDONLY)
@@ -125,6 +138,10 @@ class Smtp:
                 raise
             self._open()
             return self._hand_over(mime, recipient, before_data)
+
+    def try_out(self) -> None:
+        """See Transport; the sign-in, where there is one, has been made."""
+        self._agree(self._command(self._smtp.noop), "")
 
     def close(self) -> None:
         """Say goodbye, without waiting for a server that does not."""

@@ -17,6 +17,7 @@ from rq import Queue, Retry
 from rq.exceptions import DuplicateJobError
 from rq.job import Job, JobStatus
 
+from webapp import logs
 from webapp.config import Settings
 
 QUEUE = "muster"  # the only one: a worker that listens to several can lose a job in a crash
@@ -68,6 +69,14 @@ def ping() -> bool:
         return False
 
 
+def depth() -> int | None:
+    """How many jobs wait; None while the queue server does not answer within 0.3 s."""
+    try:
+        return int(_bell().client.llen(Queue.redis_queue_namespace_prefix + QUEUE))
+    except (redis.RedisError, OSError):
+        return None
+
+
 def connect(url: str, timeout: float) -> redis.Redis:
     """A client that gives up after `timeout` seconds and does not try again by itself."""
     return redis.Redis.from_url(url, socket_timeout=timeout, socket_connect_timeout=timeout, retry=NoRetry(NoBackoff(), 0))
@@ -96,6 +105,7 @@ def _enqueue(queue: Queue, job: str, args: tuple[int, ...], job_id: str) -> bool
             failure_ttl=FAILURE_TTL,
             retry=Retry(max=TRIES_AGAIN),
             description=job_id,
+            meta={"request": logs.request_id()},  # what the worker logs is then found by it
         )
     except DuplicateJobError:
         return False

@@ -15,7 +15,7 @@ from flask import Flask
 from waitress.channel import HTTPChannel
 from waitress.server import BaseWSGIServer, create_server
 
-from webapp import create_app, processes
+from webapp import create_app, logs, processes
 from webapp.config import ConfigError, Settings
 
 THREADS = 8
@@ -90,7 +90,6 @@ def _connection_limit() -> int:
 
 def main() -> int:
     """The exit code: 0 after a stop, 1 when the port is taken, 2 when a setting is wrong."""
-    logging.basicConfig(level=logging.INFO, format="web: %(message)s", stream=sys.stderr)
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # a line for each request that waits for a thread
     processes.follow_parent()
 
@@ -101,6 +100,7 @@ def main() -> int:
     signal.signal(signal.SIGINT, stop)
     try:
         settings = Settings.from_environment(os.environ)
+        logs.set_up("web", settings.log_format)
         app = create_app(settings)
         processes.settle()
         serve(app, settings)

@@ -4,7 +4,6 @@
 within ten seconds. What it starts dies with it, even when it is killed.
 """
 
-import fcntl
 import http.client
 import logging
 import os
@@ -17,7 +16,7 @@ from pathlib import Path
 from types import FrameType
 from typing import IO
 
-from webapp import valkey
+from webapp import data_folder, logs, valkey
 from webapp.config import ConfigError, Settings
 from webapp.processes import Child, Kept, end, how_it_ended, spawn
 from webapp.server import why_not
@@ -52,12 +51,12 @@ class Supervisor:
         self.web: Kept | None = None
 
     def run(self) -> None:
-        """Start everything, keep it alive, stop it. Raises NotStarted, with everything stopped again."""
+        """Start everything, keep it alive, stop it. Raises NotStarted or Held, with everything stopped again."""
         signal.signal(signal.SIGTERM, self._ask_to_stop)
         signal.signal(signal.SIGINT, self._ask_to_stop)
         if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as nohup wants it
             signal.signal(signal.SIGHUP, self._ask_to_stop)
-        with _lock(self.settings.data_dir):
+        with data_folder.lock(self.settings.data_dir):
             try:
                 self._start()
                 while not self.stop_asked:
@@ -138,25 +137,6 @@ class Supervisor:
         return spawn([sys.executable, *arguments], environ=self.environ, cwd=TOP, stdout=stdout)
 
 
-def _lock(data_dir: Path) -> IO[str]:
-    """Hold the data folder while the file is open. Raises NotStarted when another process holds it."""
-    file = (data_dir / "up.lock").open("a+")
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        file.seek(0)
-        holder = f", as process {number}" if (number := file.read().strip()) else ""
-        file.close()
-        raise NotStarted(
-            f"Muster runs already on the data folder “{data_dir}”{holder}. "
-            "Stop it first, or set MUSTER_DATA_DIR to another folder."
-        ) from None
-    file.truncate(0)
-    file.write(f"{os.getpid()}\n")
-    file.flush()
-    return file
-
-
 def _wait_for_port(settings: Settings) -> None:
     """Raises NotStarted when another program keeps the address. A killed one of ours leaves it soon."""
     deadline = time.monotonic() + PORT_PATIENCE
@@ -183,7 +163,7 @@ def _web_answers(settings: Settings) -> bool:
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104
     connection = http.client.HTTPConnection(host, settings.port, timeout=2)
     try:
-        connection.request("GET", f"{settings.prefix}/healthz")
+        connection.request("GET", f"{settings.prefix}/healthz/live")
         connection.getresponse().read()
     except (OSError, http.client.HTTPException):
         return False
@@ -194,13 +174,14 @@ def _web_answers(settings: Settings) -> bool:
 
 def main() -> int:
     """The exit code: 0 after a stop, 1 when something else is in the way, 2 when a setting is wrong."""
-    logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s", stream=sys.stderr)
     try:
-        Supervisor(Settings.from_environment(os.environ)).run()
+        settings = Settings.from_environment(os.environ)
+        logs.set_up("muster", settings.log_format)
+        Supervisor(settings).run()
     except ConfigError as error:
         print(error, file=sys.stderr)
         return 2
-    except (NotStarted, valkey.QueueError) as error:
+    except (NotStarted, data_folder.Held, valkey.QueueError) as error:
         print(error, file=sys.stderr)
         return 1
     return 0

@@ -61,7 +61,7 @@ def test_blank_is_not_set(read) -> None:
         ("SESSION_IDLE", "8"), ("SESSION_IDLE", "0h"), ("SESSION_MAX", "eternity"),
         ("REQUIRE_TOTP", "yes"),
         ("ALLOWED_DOMAINS", "example.org, not a domain"), ("GROUPS", "Staff,=1+1"), ("GROUPS", "all  Groups"),
-        ("OWNER_EMAIL", "me"),
+        ("OWNER_EMAIL", "me"), ("METRICS_ALLOW", "10.0.0.1/8"), ("METRICS_ALLOW", "everybody"), ("LOG_FORMAT", "xml"),
     ],
 )  # fmt: skip
 def test_a_wrong_value_is_one_line_with_name_value_and_what_is_expected(read, tmp_path: Path, name: str, value: str) -> None:
@@ -78,7 +78,7 @@ def test_a_wrong_value_is_one_line_with_name_value_and_what_is_expected(read, tm
         ("SECRET_KEY", "hunter2"), ("SECRET_KEY_FALLBACKS", "hunter2"),
         ("DATABASE_URL", "mysql://root:hunter2@db/x"), ("DATABASE_URL", "hunter2"),
         ("REDIS_URL", "valkey://:hunter2@x"), ("REDIS_URL", "unix:///has space/hunter2"), ("REDIS_URL", "redis://:hunter2@x:port"),
-        ("MAIL_URL", "https://u:hunter2@x"), ("MAIL_URL", "smtp://"),
+        ("MAIL_URL", "https://u:hunter2@x"), ("MAIL_URL", "smtp://"), ("METRICS_TOKEN", "hunter2"),
     ],
 )  # fmt: skip
 def test_a_wrong_secret_is_not_repeated(read, name: str, value: str) -> None:
@@ -130,6 +130,9 @@ def test_every_name_can_be_set(read, tmp_path: Path) -> None:
         "REQUIRE_TOTP": "Managers",
         "UPLOAD_MODE": "Add",
         "OWNER_EMAIL": "o@example.org",
+        "METRICS_TOKEN": "a-token-for-the-monitor",
+        "METRICS_ALLOW": "10.0.0.0/8, 2001:db8::1",
+        "LOG_FORMAT": "JSON",
     }
     settings = read(**values)
     assert settings.given == set(NAMES)
@@ -140,6 +143,9 @@ def test_every_name_can_be_set(read, tmp_path: Path) -> None:
     assert settings.groups == ("Staff", "Student Devices")
     assert settings.secret_key_fallbacks == ("a" * 32, "b" * 32)
     assert settings.require_totp == "managers"
+    assert settings.reminder_days == 5
+    assert [str(each) for each in settings.metrics_allow] == ["10.0.0.0/8", "2001:db8::1/128"]
+    assert settings.log_format == "json"
     assert (settings.session_idle, settings.time_zone.key) == (timedelta(minutes=30), "Europe/Berlin")
     assert not (tmp_path / "data" / "secret_key").exists()
 

@@ -6,14 +6,15 @@ import tomllib
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
+from math import inf
 from pathlib import Path
 
-from sqlalchemy import func, select, text
+from sqlalchemy import case, func, select, text
 from sqlalchemy.engine import make_url
 
 from webapp import queue
-from webapp.db import db
-from webapp.models import MailGate, Message, MessageState
+from webapp.db import db, seconds_between, utcnow
+from webapp.models import Batch, BatchState, MailGate, Message, MessageState
 from webapp.services import directory, outbox, workers
 
 
@@ -40,9 +41,84 @@ class Facts:
     size: int
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What the database tells a monitor. held_up: why no e-mail goes out, as one word without names; "" while it does."""
+
+    workers: int
+    held_up: str
+    oldest_due_seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What the database tells of everything that is counted. batch_seconds: how many ended within so many seconds, or fewer."""
+
+    workers: int
+    is_mail_held_up: bool
+    oldest_due_seconds: int
+    messages: dict[str, int]
+    batches: dict[str, int]
+    batch_seconds: dict[float, int]
+    batch_seconds_in_all: float
+
+
+BATCH_SECONDS = (1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 14_400.0, 86_400.0, inf)
+
+_CAUSES = {
+    "its certificate does not pass": "certificate",
+    "does not offer STARTTLS": "tls",
+    "refused the sign-in": "sign-in",
+    "cannot be reached": "unreachable",
+    "does not accept connections": "refused",
+    "does not go on": "refused",
+    "broke off": "broke-off",
+    "could not be written": "folder",
+}
+"""Parts of the sentences of `webapp.mail`, and what a monitor is told."""
+
+
 def health() -> Health:
     """Two queries, and at most a third of a second for the queue."""
     return Health(queue.ping(), workers.alive(), outbox.alarm())
+
+
+def standing() -> Standing:
+    """Three queries."""
+    gate = outbox.alarm()
+    held_up = next((cause for part, cause in _CAUSES.items() if part in gate.reason), "other") if gate else ""
+    return Standing(workers.alive(workers.SEEN), held_up, _oldest_due_seconds())
+
+
+def figures() -> Figures:
+    """Five queries, however much there is."""
+    by_state = select(Message.state, func.count()).group_by(Message.state)
+    messages = {state.value: 0 for state in MessageState}
+    messages |= {state.value: n for state, n in db.session.execute(by_state)}
+
+    seconds = seconds_between(Batch.confirmed_at, Batch.finished_at)
+    within = [func.count(case((seconds <= limit, 1))) for limit in BATCH_SECONDS[:-1]]
+    ended = select(Batch.state, func.count(), func.sum(seconds), *within, func.count(seconds)).group_by(Batch.state)
+    batches, sums = {state.value: 0 for state in BatchState}, [0] * len(BATCH_SECONDS)
+    in_all = 0.0
+    for state, n, lasted, *counted in db.session.execute(ended):
+        batches[state.value] = n
+        in_all += float(lasted or 0)
+        sums = [so_far + more for so_far, more in zip(sums, counted, strict=True)]
+    return Figures(
+        workers=workers.alive(workers.SEEN),
+        is_mail_held_up=outbox.alarm() is not None,
+        oldest_due_seconds=_oldest_due_seconds(),
+        messages=messages,
+        batches=batches,
+        batch_seconds=dict(zip(BATCH_SECONDS, sums, strict=True)),
+        batch_seconds_in_all=in_all,
+    )
+
+
+def _oldest_due_seconds() -> int:
+    since = outbox.oldest_due()
+    return max(0, int((utcnow() - since).total_seconds())) if since else 0
 
 
 def facts() -> Facts:

@@ -575,6 +575,14 @@ def withdraw(invitation_id: int) -> None:
     _in_database(update(Message).where(*unsent).values(state=MessageState.CANCELLED, answer=reason))
 
 
+def oldest_due() -> datetime | None:
+    """Since when the oldest message has been due that nobody has sent; None while none waits. What is paused does not count."""
+    now = utcnow()
+    waits = (Message.state == MessageState.QUEUED) & (Message.due_at <= now) & ~_is_paused()
+    left_behind = (Message.state == MessageState.SENDING) & (Message.lease_until <= now)
+    return db.session.scalar(select(func.min(Message.due_at)).where(or_(waits, left_behind)))
+
+
 def alarm() -> MailGate | None:
     """Why sending is held up, since when, and when it is tried again; None while it is not."""
     return db.session.scalar(select(MailGate).where(MailGate.id == 1, MailGate.paused_at.is_not(None)))

@@ -11,6 +11,8 @@ from webapp.models import Batch, BatchState, Row, Worker
 
 ALIVE = 45
 """Seconds: three beats of 15 s."""
+SEEN = 30
+"""Seconds: two beats, by which a monitor judges."""
 FORGOTTEN = timedelta(days=1)
 
 

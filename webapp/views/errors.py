@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from typing import Any
 
 from flask import Flask, Response, current_app, flash, g, redirect, render_template, request, url_for
@@ -12,6 +11,7 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 from werkzeug.exceptions import HTTPException, InternalServerError, RequestEntityTooLarge
 from werkzeug.wrappers import Response as BaseResponse
 
+from webapp import logs
 from webapp.core.errors import Conflict, MusterError, NotAllowed, NotThere, OutOfRank, Refused, TooOften
 from webapp.db import db
 from webapp.services import sessions
@@ -137,8 +137,8 @@ def http_error(error: HTTPException) -> Response:
 
 
 def crash(error: InternalServerError) -> Response:
-    """A fault of ours. Flask has logged what happened; the reference finds it."""
-    reference = secrets.token_hex(4)
+    """A fault of ours. Flask has logged what happened; the request's id finds it."""
+    reference = logs.request_id()
     current_app.logger.error("the answer was 500, reference %s", reference)
     return answer(500, *CRASHED, reference=reference)
 

@@ -27,7 +27,7 @@ bp = Blueprint("sessions", __name__)
 Page = str | tuple[str, int] | tuple[str, int, dict[str, str]]
 """A page, with its status where that is not 200, and headers."""
 
-NOBODY_ASKS = {"static", "health.show"}
+NOBODY_ASKS = {"static", "health.show", "health.live", "health.figures"}
 FEW = 3
 """So many tries left are said."""
 

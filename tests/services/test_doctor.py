@@ -1,0 +1,216 @@
+"""`flask muster doctor` on installations that are well, and on broken ones."""
+
+from __future__ import annotations
+
+import contextvars
+import os
+import socket
+import sqlite3
+import time
+from datetime import timedelta
+
+import pytest
+
+from tests.services.conftest import within
+from tests.smtp_sink import Sink
+from webapp import data_folder, valkey
+from webapp.db import db, utcnow
+from webapp.models import AuditEvent, MailGate, Organisation, Worker
+
+
+def examine(app):
+    """What the doctor says: its exit code and, by what it is about, the lines."""
+    result = contextvars.Context().run(app.test_cli_runner().invoke, args=["muster", "doctor"])
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.output
+    *lines, summary = result.output.splitlines()
+    assert all(line[:8].strip() in ("ok", "warning", "wrong") for line in lines), result.output
+    assert " wrong, " in summary
+    assert "hunter2" not in result.output
+    told: dict[str, str] = {}
+    for line in lines:
+        about = line[9:21].strip()
+        told[about] = f"{told.get(about, '')}{line[:8].strip()}: {line[22:]}\n"
+    return result.exit_code, told
+
+
+def test_an_installation_that_runs_is_well(install):
+    with Sink(user="user", password="hunter2", tls=None) as sink:
+        app = install(MAIL_URL=sink.url, PUBLIC_URL="https://muster.example.org", TRUSTED_PROXIES="1")
+        settings = app.extensions["muster_settings"]
+        within(app, lambda: db.session.add(Worker(name="one")))
+        server = valkey.start(settings, valkey.find_server())
+        try:
+            with data_folder.lock(settings.data_dir):
+                while not valkey.answers(settings):
+                    time.sleep(0.02)
+                code, told = examine(app)
+        finally:
+            server.terminate()
+            server.wait(5)
+        assert not sink.messages
+    assert code == 0, told
+    assert {line.partition(":")[0] for lines in told.values() for line in lines.splitlines()} == {"ok"}
+    assert "1 worker seen" in told["workers"]
+    assert "localhost answers and signs us in" in told["mail"]
+    assert "Whole (quick_check" in told["database"]
+
+
+def test_one_that_does_not_run_is_only_warned_of(install):
+    code, told = examine(install())
+    assert code == 0, told
+    assert told["queue"].startswith("warning: Not looked at")
+    assert told["workers"].startswith("warning: None, as Muster does not run")
+    assert told["mail"].startswith("warning: No mail server is set")
+
+
+def test_without_the_queue_server_and_workers_it_should_have(install):
+    app = install()
+    with data_folder.lock(app.extensions["muster_settings"].data_dir):
+        code, told = examine(app)
+    assert code == 1
+    assert told["queue"].startswith("wrong: the embedded server does not answer")
+    assert told["workers"].startswith("wrong: None was seen within 30 seconds")
+
+
+def test_a_database_that_is_not_migrated(install):
+    code, told = examine(install(migrated=False))
+    assert code == 1
+    assert "wrong: Not migrated to this version: run “flask --app wsgi db upgrade”" in told["database"]
+    assert "wrong" not in told["settings"] + told["mail"] + told["clock"]
+
+
+def test_a_database_of_a_newer_version(install):
+    app = install()
+    within(app, lambda: db.session.execute(db.text("UPDATE alembic_version SET version_num = '9999'")))
+    assert "A newer version of Muster has migrated it" in examine(app)[1]["database"]
+
+
+def test_a_database_that_is_damaged(install, tmp_path):
+    app = install()
+    with app.app_context():
+        db.session.execute(db.text("PRAGMA wal_checkpoint(TRUNCATE)"))
+        db.engine.dispose()
+    file = tmp_path / "data" / "muster.db"
+    with file.open("r+b") as database:
+        database.seek(4096 * 5)
+        database.write(os.urandom(4096 * 10))
+    code, told = examine(app)
+    assert code == 1
+    assert "wrong: It is damaged (" in told["database"] or "cannot be read" in told["database"]
+    file.write_bytes(b"this is no database" * 1000)
+    assert "cannot be read (file is not a database)" in examine(install(migrated=False))[1]["database"]
+
+
+def test_a_row_that_lost_what_it_refers_to(install, tmp_path):
+    app = install()
+    with sqlite3.connect(tmp_path / "data" / "muster.db") as database:
+        database.execute("INSERT INTO user_groups (user_id, group_id) VALUES (77, 78)")
+    assert "A row of user_groups refers to one that is gone" in examine(app)[1]["database"]
+
+
+def test_a_database_server_that_is_away_or_frozen(install, monkeypatch):
+    monkeypatch.setattr("webapp.services.doctor.PATIENCE", 1.0)
+    with socket.create_server(("127.0.0.1", 0)) as frozen:
+        url = f"postgresql://muster:hunter2@127.0.0.1:{frozen.getsockname()[1]}/muster"
+        code, told = examine(install(migrated=False, DATABASE_URL=url))
+        assert code == 1
+        assert "wrong: The server at 127.0.0.1 does not answer (no answer in time)" in told["database"]
+    code, told = examine(install(migrated=False, DATABASE_URL=url))
+    assert "Connection refused" in told["database"]
+    assert told["workers"] == "wrong: They cannot be counted as the database is now.\n"
+
+
+def test_a_queue_server_that_throws_keys_away(install, queue):
+    app = install(REDIS_URL=queue)
+    with valkey.connect(queue, 1) as server:
+        try:
+            server.config_set("maxmemory-policy", "allkeys-lru")
+            told = examine(app)[1]["queue"]
+        finally:
+            server.config_set("maxmemory-policy", "noeviction")
+    assert "warning: Its maxmemory-policy is allkeys-lru" in told
+    assert "warning" not in examine(app)[1]["queue"]
+
+
+@pytest.mark.parametrize(
+    ("url", "tls", "words"),
+    [
+        ("smtp://user:hunter2@localhost:{port}", None, "refused the sign-in"),
+        ("smtp+starttls://localhost:{port}", None, "does not offer STARTTLS"),
+        ("smtps://localhost:{port}", "smtps", "its certificate does not pass"),
+        ("smtp://user:hunter2@nobody.invalid", None, "travels unencrypted"),
+    ],
+)
+def test_a_mail_server_that_does_not_do(install, url, tls, words):
+    with Sink(user="user", password="another", tls=tls) as sink:
+        code, told = examine(install(MAIL_URL=url.format(port=sink.port)))
+    assert code == 1
+    assert words in told["mail"]
+
+
+def test_a_folder_for_emails_that_is_none(install, tmp_path):
+    app = install()
+    (tmp_path / "data" / "outbox").write_text("in the way")
+    assert told_wrong(app, "mail").startswith("wrong: Emails cannot be written to")
+
+
+def told_wrong(app, about):
+    code, told = examine(app)
+    assert code == 1, told
+    return told[about]
+
+
+def test_sending_that_is_held_up(install):
+    app = install()
+    held = {"paused_at": utcnow(), "retry_at": utcnow(), "reason": "The mail server x cannot be reached (no such host)."}
+    within(app, lambda: db.session.execute(db.update(MailGate).values(**held)))
+    assert "Sending is held up: The mail server x cannot be reached" in examine(app)[1]["mail"]
+
+
+def test_what_others_could_read(install, tmp_path):
+    app = install()
+    (tmp_path / "data").chmod(0o755)
+    (tmp_path / "data" / "secret_key").chmod(0o644)
+    code, told = examine(app)
+    assert code == 1
+    assert "chmod 700" in told["data folder"]
+    assert "chmod 600" in told["secret key"]
+
+
+def test_a_key_that_can_be_guessed(install):
+    assert "can be guessed" in told_wrong(install(SECRET_KEY="hunter2hunter2hunter2hunter2hunter2"), "secret key")
+
+
+def test_a_disk_that_is_nearly_full(install, monkeypatch):
+    monkeypatch.setattr("webapp.services.doctor.ALMOST_NONE", 2**60)
+    monkeypatch.setattr("webapp.services.doctor.LITTLE", 2**61)
+    assert "make room" in told_wrong(install(), "data folder")
+
+
+def test_addresses_worth_a_warning(install):
+    assert "is not https" in examine(install(PUBLIC_URL="http://muster.example.org"))[1]["address"]
+    told = examine(install(PUBLIC_URL="https://muster.example.org"))[1]["address"]
+    assert "set MUSTER_TRUSTED_PROXIES=1" in told
+    told = examine(install(PUBLIC_URL="https://m.example.org", HOST="0.0.0.0", TRUSTED_PROXIES="1"))[1]["address"]
+    assert "past the proxy" in told
+
+
+def test_a_clock_that_was_set_back(install):
+    app = install()
+
+    def tomorrow():
+        event = AuditEvent(action="session.started", at=utcnow() + timedelta(days=1))
+        db.session.add(event)
+
+    within(app, tomorrow)
+    assert "seconds ahead of this clock" in told_wrong(app, "clock")
+
+
+def test_a_setting_of_a_page_that_no_longer_does(install):
+    app = install()
+
+    def set_it():
+        db.session.get_one(Organisation, 1).settings = {"MAX_ROWS": "many"}
+
+    within(app, set_it)
+    assert "MUSTER_MAX_ROWS is “many”" in examine(app)[1]["settings"]

@@ -1,0 +1,100 @@
+"""Lines of the log, alike for web, workers, supervisor and commands: text for people, or one JSON object a line.
+
+What a line is about (which request, which job) is told once, around what happens, and stands in every line meanwhile.
+Whatever looks like the token of a link or a session is left out, wherever it comes from.
+"""
+
+import logging
+import re
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from types import MappingProxyType, TracebackType
+from typing import Any
+
+from pythonjsonlogger.json import JsonFormatter
+
+FIELDS = ("method", "path", "status", "ms", "user")
+"""What a line may carry beside its words, by `extra`; what libraries add is not taken over."""
+
+_TOKEN = re.compile(r"(?<![\w-])(?=[\w-]*[0-9])(?=[\w-]*[A-Z])(?=[\w-]*[a-z])[\w-]{40,}")
+_about: ContextVar[Mapping[str, str]] = ContextVar("about", default=MappingProxyType({}))
+
+log = logging.getLogger("muster")
+
+
+def set_up(program: str, log_format: str) -> None:
+    """Once, at the start of a process: from here on everything goes to standard error in this format."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Json(program) if log_format == "json" else _Text(program))
+    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    logging.captureWarnings(True)
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    sys.excepthook = _crashed
+    threading.excepthook = lambda thread: _crashed(thread.exc_type, thread.exc_value, thread.exc_traceback)
+
+
+@contextmanager
+def about(**facts: str | None) -> Iterator[None]:
+    """Meanwhile every line says so, as in `about(request=…, job=…)`."""
+    before = _about.get()
+    _about.set({**before, **{name: fact for name, fact in facts.items() if fact}})
+    try:
+        yield
+    finally:
+        _about.set(before)
+
+
+def request_id() -> str | None:
+    """The id of the request that this is done for, in the web or in a job."""
+    return _about.get().get("request")
+
+
+def without_tokens(text: str) -> str:
+    """The same, with … for whatever looks like a token."""
+    return _TOKEN.sub("…", text)
+
+
+class _Text(logging.Formatter):
+    """`web: GET /users 200 in 12 ms [5f0c9b1d2a3e]`; a crash is told on the lines after that."""
+
+    def __init__(self, program: str) -> None:
+        super().__init__()
+        self._program = program
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        id = request_id()
+        return f"{self._program}: {record.message}{f' [{id}]' if id else ''}"
+
+    def format(self, record: logging.LogRecord) -> str:
+        return without_tokens(super().format(record))
+
+
+class _Json(JsonFormatter):
+    def __init__(self, program: str) -> None:
+        super().__init__(json_ensure_ascii=False)
+        self._program = program
+
+    def add_fields(self, log_data: dict[str, Any], record: logging.LogRecord, message_dict: dict[str, Any]) -> None:
+        """In the same order in every line, what is not known left out."""
+        log_data |= {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "program": self._program,
+            "process": record.process,
+            "logger": record.name,
+            "message": without_tokens(record.message),
+            **_about.get(),
+            **{name: value for name in FIELDS if (value := getattr(record, name, None)) is not None},
+        }
+        if crash := message_dict.get("exc_info"):
+            log_data["exception"] = without_tokens(str(crash))
+
+
+def _crashed(kind: type[BaseException], error: BaseException | None, trace: TracebackType | None) -> None:
+    if error is None or issubclass(kind, (KeyboardInterrupt, SystemExit)):
+        return
+    log.critical("ended by an error", exc_info=(kind, error, trace))
