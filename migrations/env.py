@@ -54,11 +54,19 @@ def reachable() -> Connection:
         raise CommandError(f"The database cannot be reached: {reason}. Check MUSTER_DATABASE_URL, and that it runs.") from error
 
 
+def check_what_was_put_off(*, ctx: MigrationContext, **_: Any) -> None:
+    """After each migration, deferred constraints are checked: PostgreSQL changes no table that still waits for that."""
+    if ctx.connection and ctx.dialect.name == "postgresql":
+        for when in ("IMMEDIATE", "DEFERRED"):
+            ctx.connection.exec_driver_sql(f"SET CONSTRAINTS ALL {when}")
+
+
 arguments = {"process_revision_directives": write_no_empty_file, **current_app.extensions["migrate"].configure_args}
 with reachable() as connection:
     switch_foreign_keys(connection, on=False)
     try:
-        alembic.configure(connection=connection, target_metadata=db.metadata, render_item=render_item, **arguments)
+        hooks = {"render_item": render_item, "on_version_apply": check_what_was_put_off}
+        alembic.configure(connection=connection, target_metadata=db.metadata, **hooks, **arguments)
         with alembic.begin_transaction():
             if connection.dialect.name == "postgresql":  # of processes that start together, one migrates
                 take_turns(connection, "migrate")
