@@ -93,6 +93,13 @@ def drop_database(server: str, name: str) -> None:
         connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 
 
+def hang_up(url: str) -> None:
+    """Whoever is connected to this database is so no more."""
+    everybody = "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    with psycopg.connect(_plain(url), autocommit=True) as connection:
+        connection.execute(f"SELECT pg_terminate_backend(pid) {everybody}")
+
+
 def start_valkey(settings: Settings) -> processes.Child:
     """A queue server that answers where these settings say: the embedded one, or one on a TCP port of this machine."""
     if settings.embedded_queue:

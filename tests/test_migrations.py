@@ -20,8 +20,8 @@ from sqlalchemy.exc import DBAPIError
 from webapp import create_app
 from webapp.config import Settings
 from webapp.db import Base, begin_write, db
-from webapp.models import AuditEvent, Batch, Group, Organisation, Role, Row, User
-from webapp.services import audit, audit_chain, setup
+from webapp.models import AuditEvent, Batch, Organisation, Role, Row, User
+from webapp.services import audit_chain, setup
 
 pytestmark = pytest.mark.slow
 
@@ -55,7 +55,8 @@ ROWS: list[tuple[str, dict[str, Any]]] = [
     ("invitation_groups", {"invitation_id": 1, "group_id": 1}),
     ("rows", {"id": 1, "batch_id": 1, "line": 2, **CELLS, **{f"read_{name}": value for name, value in CELLS.items()},
               "email_key": CELLS["email"], "issues": [{"field": "role", "text": "“Analsyt”?"}], "plan": "invite",
-              "step": {"marks": ["admin"]}, "attempt": 1, "outcome": "invited", "reason": "", "done_at": THEN, "invitation_id": 1}),
+              "step": {"marks": ["admin"]}, "attempt": 1, "outcome": "invited", "reason": "", "done_at": THEN,
+              "invitation_id": 1}),
     ("row_edits", {"id": 1, "batch_id": 1, "row_id": 1, "version": 2, "user_id": 1, "at": THEN, "field": "role",
                    "before": "Analsyt", "after": "Analyst"}),
     ("account_links", {"id": 1, "user_id": 1, "purpose": "reset", "token_hash": "d" * 64, "email": "", "email_key": "",

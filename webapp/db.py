@@ -9,9 +9,27 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import ColumnElement, Connection, DateTime, Engine, Enum, Integer, MetaData, Text, cast, event, func, select, text
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    DateTime,
+    Engine,
+    Enum,
+    Integer,
+    MetaData,
+    String,
+    Text,
+    cast,
+    event,
+    func,
+    select,
+    text,
+)
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import DeclarativeBase, QueryableAttribute
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator
 
 MAX_BUSY_MS = 10_000  # that a writer waits for another
@@ -142,6 +160,23 @@ def begin_write() -> None:
 def upsert(table: type[Any]) -> sqlite.Insert | postgresql.Insert:
     """An INSERT that can say `on_conflict_do_update` or `on_conflict_do_nothing`: of the database in use."""
     return sqlite.insert(table) if db.engine.dialect.name == "sqlite" else postgresql.insert(table)
+
+
+class by_letter(FunctionElement[str]):
+    """For ORDER BY of a text: by code points, as SQLite does. So lists stand alike, whatever language PostgreSQL sorts by."""
+
+    inherit_cache = True
+    type = String()
+
+
+@compiles(by_letter)
+def _as_it_is(element: by_letter, compiler: SQLCompiler, **more: Any) -> str:
+    return compiler.process(element.clauses, **more)
+
+
+@compiles(by_letter, "postgresql")
+def _without_language(element: by_letter, compiler: SQLCompiler, **more: Any) -> str:
+    return f'{compiler.process(element.clauses, **more)} COLLATE "C"'
 
 
 def among(column: QueryableAttribute[Any] | ColumnElement[Any], values: Iterable[str] | Iterable[int]) -> ColumnElement[bool]:
