@@ -166,8 +166,8 @@ def refuse_taken(kind: AliasKind, names: Iterable[str], but: Named | None = None
     """Part of a command: raises Refused where a role or group (but this one) has one of the names, or is meant by it."""
     model, keys = MODELS[kind], [fold(name) for name in names]
     but_id = but.id if but else 0
-    names = select(model.name).where(model.key.in_(keys), model.id != but_id).order_by(by_letter(model.key))
-    if taken := db.session.scalars(names).all():
+    called = select(model.name).where(model.key.in_(keys), model.id != but_id).order_by(by_letter(model.key))
+    if taken := db.session.scalars(called).all():
         db.session.rollback()
         quoted = ", ".join(f"“{name}”" for name in taken)
         raise Refused(f"{quoted} {'exists' if len(taken) == 1 else 'exist'} already. Nothing was changed.", field=field)
