@@ -4,16 +4,19 @@ VENV := .venv
 PY := $(VENV)/bin/python
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test quick lint format lock screens bench clean venv dev
+.PHONY: help run test test-postgres quick lint format lock screens bench clean venv dev
 
 help: ## Say what there is
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-16s%s\n", $$1, $$2}'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-22s%s\n", $$1, $$2}'
 
 run: venv ## Start Muster: queue, database, workers, web
 	@exec $(PY) -m webapp.supervisor
 
 test: dev ## Run every test, those in a real browser included
 	@CHROMIUM_PATH="$$($(PY) -m tests.chromium)" && export CHROMIUM_PATH && $(PY) -m pytest -n 2 --dist loadfile
+
+test-postgres: dev ## Run the tests of what touches database or queue, on PostgreSQL and a queue server over TCP
+	@$(PY) -m pytest -n 2 --dist loadfile --postgres --ignore=tests/browser
 
 quick: dev ## Run the tests that take no browser and no processes: under a minute
 	@$(PY) -m pytest -q -n 2 -m "not slow" --ignore=tests/browser --ignore=tests/run

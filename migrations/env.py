@@ -2,13 +2,15 @@
 
 from typing import Any
 
-from alembic import context
+from alembic import context as alembic
 from alembic.runtime.migration import MigrationContext
+from alembic.util import CommandError
 from flask import current_app
 from sqlalchemy import Connection, Enum
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.types import TypeDecorator
 
-from webapp.db import db
+from webapp.db import db, take_turns
 
 
 def render_item(kind: str, item: object, _: object) -> str | bool:
@@ -32,13 +34,44 @@ def write_no_empty_file(context: MigrationContext, revision: object, directives:
         directives[:] = []
 
 
+def refuse_newer(context: MigrationContext) -> None:
+    """A database that a newer version has migrated: this one would not know what is in it."""
+    known = alembic.script
+    for revision in context.get_current_heads():
+        if revision not in {each.revision for each in known.walk_revisions()}:
+            raise CommandError(
+                f"The database was made ready by a newer version of Muster (its revision is {revision}, the newest known here is "
+                f"{known.get_current_head()}). Start that version, or restore the backup from before the update."
+            )
+
+
+def reachable() -> Connection:
+    """A connection to the database. SQLAlchemy's own words say which driver failed where; what matters is the first line."""
+    try:
+        return db.engine.connect().execution_options(write=True)
+    except OperationalError as error:
+        reason = str(error.orig).strip().splitlines()[0]
+        raise CommandError(f"The database cannot be reached: {reason}. Check MUSTER_DATABASE_URL, and that it runs.") from error
+
+
+def check_what_was_put_off(*, ctx: MigrationContext, **_: Any) -> None:
+    """After each migration, deferred constraints are checked: PostgreSQL changes no table that still waits for that."""
+    if ctx.connection and ctx.dialect.name == "postgresql":
+        for when in ("IMMEDIATE", "DEFERRED"):
+            ctx.connection.exec_driver_sql(f"SET CONSTRAINTS ALL {when}")
+
+
 arguments = {"process_revision_directives": write_no_empty_file, **current_app.extensions["migrate"].configure_args}
-with db.engine.connect().execution_options(write=True) as connection:
+with reachable() as connection:
     switch_foreign_keys(connection, on=False)
     try:
-        context.configure(connection=connection, target_metadata=db.metadata, render_item=render_item, **arguments)
-        with context.begin_transaction():
-            context.run_migrations()
+        hooks = {"render_item": render_item, "on_version_apply": check_what_was_put_off}
+        alembic.configure(connection=connection, target_metadata=db.metadata, **hooks, **arguments)
+        with alembic.begin_transaction():
+            if connection.dialect.name == "postgresql":  # of processes that start together, one migrates
+                take_turns(connection, "migrate")
+            refuse_newer(alembic.get_context())
+            alembic.run_migrations()
     finally:
         connection.rollback()
         switch_foreign_keys(connection, on=True)

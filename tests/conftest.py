@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextvars
 import os
 import shutil
+import socket
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -14,30 +14,75 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from argon2 import PasswordHasher
 from flask import Flask
 from sqlalchemy import event
 
+from tests import servers
 from tests.client import Client
 from tests.factories import make_persona
 from webapp import create_app, valkey
 from webapp.config import Settings
 from webapp.db import Base, db, utcnow
 from webapp.models import User
-from webapp.services import audit, second_factors, sessions, setup
+from webapp.processes import end, settle
+from webapp.services import second_factors, sessions, setup
+
+ON_POSTGRES = "MUSTER_TEST_DATABASE_URL"
+"""Names a PostgreSQL server, on which each test process makes databases of its own. Unset: SQLite."""
+
+
+def _server() -> str:
+    return os.environ.get(ON_POSTGRES, "")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    said = "run what touches the database or the queue, on PostgreSQL (started by the tests) and a queue server over TCP"
+    parser.addoption("--postgres", action="store_true", help=said)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """`--postgres`: one server for all test processes, which find it where one of your own would be named."""
+    if config.getoption("--postgres") and not _server():
+        server = servers.PostgreSQL()
+        config.add_cleanup(server.stop)
+        config.add_cleanup(lambda: os.environ.pop(ON_POSTGRES))
+        os.environ[ON_POSTGRES] = server.url
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """On PostgreSQL, what touches neither database nor queue is left out: it was run on SQLite."""
+    if _server():
+        touching = [item for item in items if {"whole_app", "elsewhere", "new_database"} & set(getattr(item, "fixturenames", ()))]
+        config.hook.pytest_deselected(items=[item for item in items if item not in touching])
+        items[:] = touching
 
 
 @pytest.fixture(scope="session")
-def settings() -> Iterator[Settings]:
-    """Settings with a data folder of their own: SQLite, .eml files, and a queue that is away (see `queue`).
+def new_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], str]]:
+    """`new_database()`: the address of an empty one, on SQLite or PostgreSQL. It goes with the test process."""
+    names: list[str] = []
+    folder = tmp_path_factory.mktemp("databases")
 
-    MUSTER_TEST_DATABASE_URL runs everything on another, empty database.
-    """
+    def make() -> str:
+        names.append(f"muster_test_{os.getpid()}_{len(names)}")
+        return servers.create_database(_server(), names[-1]) if _server() else f"sqlite:///{folder / names[-1]}.db"
+
+    yield make
+    for name in names if _server() else ():
+        servers.drop_database(_server(), name)
+
+
+@pytest.fixture(scope="session")
+def settings(new_database: Callable[[], str]) -> Iterator[Settings]:
+    """Settings with a data folder of their own: an empty database, .eml files, and a queue that is away (see `queue`)."""
     folder = Path(tempfile.mkdtemp(prefix="muster-"))
     given = {
         "MUSTER_DATA_DIR": str(folder / "data"),
         "MUSTER_TIME_ZONE": "UTC",
         "MUSTER_ALLOWED_DOMAINS": "",
-        "MUSTER_DATABASE_URL": os.environ.get("MUSTER_TEST_DATABASE_URL", ""),
+        "MUSTER_DATABASE_URL": new_database(),
+        "MUSTER_REDIS_URL": "redis://127.0.0.1:1/0" if _server() else "",
         "XDG_RUNTIME_DIR": str(folder),
     }
     yield Settings.from_environment(given)
@@ -45,34 +90,49 @@ def settings() -> Iterator[Settings]:
 
 
 @pytest.fixture(scope="session")
-def muster(settings: Settings) -> Iterator[Flask]:
-    """The app of this test process, with its tables. Tests take `app`."""
+def whole_app(settings: Settings) -> Iterator[Flask]:
+    """The app of this test process, prepared as by a first start. Tests take `app`."""
     app = create_app(settings)
     app.testing = True
+    sessions._hasher = PasswordHasher(time_cost=1, memory_cost=1024)  # argon2 is slow on purpose
     with app.app_context():
-        db.drop_all()
         db.create_all()
+        setup.prepare()
+        app.extensions["prepared_rows"] = {
+            table: rows
+            for table in Base.metadata.sorted_tables
+            if (rows := [dict(row) for row in db.session.execute(table.select()).mappings()])
+        }
+        db.session.rollback()
+    settle()
     yield app
     with app.app_context():
+        db.session.rollback()
         db.engine.dispose()
 
 
 @pytest.fixture
-def app(muster: Flask) -> Iterator[Flask]:
-    """The app, prepared as by a first start, with an app context for the test. Afterwards everything is emptied."""
-    with muster.app_context():
-        setup.prepare()
-        yield muster
+def app(whole_app: Flask) -> Iterator[Flask]:
+    """The app, prepared, with an app context for the test. Afterwards everything is again as it was."""
+    with whole_app.app_context():
+        yield whole_app
         db.session.rollback()
-        with audit.unlocked():
-            db.session.execute(Base.metadata.tables["audit_events"].delete())
-        for table in reversed(Base.metadata.sorted_tables):
-            db.session.execute(table.delete())
-        db.session.commit()
-    _forget_queue(muster)
-    (muster.extensions["muster_settings"].data_dir / "audit_head").unlink(missing_ok=True)
-    for name in ("outbox", "uploads"):
-        shutil.rmtree(muster.extensions["muster_settings"].data_dir / name, ignore_errors=True)
+        _reset_database(whole_app)
+    _forget_queue(whole_app)
+    data_dir = whole_app.extensions["muster_settings"].data_dir
+    (data_dir / "audit_head").unlink(missing_ok=True)
+    shutil.rmtree(data_dir / "outbox", ignore_errors=True)
+
+
+def _reset_database(app: Flask) -> None:
+    """Every table empty but for what `setup.prepare` made."""
+    tables = [table.name for table in reversed(Base.metadata.sorted_tables) if table.name != "audit_events"]
+    statements = ["UPDATE audit_chain SET unlocked = true", *(f"DELETE FROM {name}" for name in ("audit_events", *tables))]
+    with db.engine.connect().execution_options(write=True) as connection, connection.begin():
+        for statement in ["; ".join(statements)] if _server() else statements:
+            connection.exec_driver_sql(statement)
+        for table, rows in app.extensions["prepared_rows"].items():
+            connection.execute(table.insert(), rows)
 
 
 @pytest.fixture
@@ -171,31 +231,43 @@ def queries(app: Flask) -> Iterator[Queries]:
 
 
 @pytest.fixture(scope="session")
-def valkey_server(settings: Settings) -> Iterator[Path]:
-    """A queue server for this test process, on a socket that the app does not look at; see `queue`."""
-    apart = replace(settings, data_dir=Path(tempfile.mkdtemp(prefix="muster-queue-")))
-    child = valkey.start(apart, valkey.find_server())
-    deadline = time.monotonic() + 10
-    while not valkey.answers(apart):
-        if child.poll() is not None or time.monotonic() > deadline:
-            pytest.fail((apart.data_dir / "valkey.log").read_text())
-        time.sleep(0.02)
-    yield apart.queue_socket
-    child.terminate()
-    child.wait(5)
-    shutil.rmtree(apart.data_dir, ignore_errors=True)
+def valkey_server() -> Iterator[str]:
+    """The address of a queue server for this test process, embedded or over TCP; the app looks there with `queue` only."""
+    with tempfile.TemporaryDirectory(prefix="muster-queue-") as folder:
+        url = f"redis://127.0.0.1:{servers.free_port()}/0" if _server() else ""
+        settings = Settings.from_environment({"MUSTER_DATA_DIR": folder, "MUSTER_REDIS_URL": url})
+        child = servers.start_valkey(settings)
+        yield settings.queue_url
+        end([child], 5)
 
 
 @pytest.fixture
-def queue(app: Flask, settings: Settings, valkey_server: Path) -> Iterator[str]:
+def queue(app: Flask, valkey_server: str, change_settings: Callable[..., Settings]) -> str:
     """An empty queue server that this test's app finds; its address."""
-    settings.queue_socket.symlink_to(valkey_server)
-    with valkey.connect(settings.queue_url, 1) as server:
+    with valkey.connect(valkey_server, 1) as server:
         server.flushall()
+    change_settings(redis_url=valkey_server)
     _forget_queue(app)
-    yield settings.queue_url
-    settings.queue_socket.unlink(missing_ok=True)
-    _forget_queue(app)
+    return valkey_server
+
+
+@pytest.fixture
+def frozen_queue(app: Flask, change_settings: Callable[..., Settings]) -> Iterator[None]:
+    """A queue server that takes connections and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as frozen:
+        change_settings(redis_url=f"redis://127.0.0.1:{frozen.getsockname()[1]}/0")
+        _forget_queue(app)
+        yield
+
+
+@pytest.fixture
+def elsewhere(new_database: Callable[[], str], valkey_server: str) -> dict[str, str]:
+    """What real processes need in their environment to run on PostgreSQL and a queue over TCP; nothing otherwise."""
+    if not _server():
+        return {}
+    with valkey.connect(valkey_server, 1) as server:
+        server.flushall()
+    return {"MUSTER_DATABASE_URL": new_database(), "MUSTER_REDIS_URL": valkey_server}
 
 
 def _forget_queue(app: Flask) -> None:

@@ -9,12 +9,33 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import ColumnElement, DateTime, Engine, Enum, Float, Integer, MetaData, Text, cast, event, func, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    DateTime,
+    Engine,
+    Enum,
+    Float,
+    Integer,
+    MetaData,
+    String,
+    Text,
+    cast,
+    event,
+    func,
+    select,
+    text,
+)
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import DeclarativeBase, QueryableAttribute
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator
 
-MAX_BUSY_MS = 10_000
+MAX_BUSY_MS = 10_000  # that a writer waits for another
+MAX_IDLE_MS = 60_000  # on PostgreSQL, between two statements of a transaction
+POOL = 8  # connections to PostgreSQL that a process keeps: as many as the web server has threads; twice as many in need
 
 
 class Base(DeclarativeBase):
@@ -34,6 +55,8 @@ class Base(DeclarativeBase):
 db = SQLAlchemy(model_class=Base)
 
 if TYPE_CHECKING:
+    import psycopg
+
     Model = Base
 else:
     Model = db.Model
@@ -62,6 +85,14 @@ def choice(enum: type) -> Enum:
     return Enum(enum, native_enum=False, create_constraint=False, length=32, values_callable=lambda e: [m.value for m in e])
 
 
+def tune(engine: Engine) -> None:
+    """What every connection of this app's engine begins with."""
+    if engine.dialect.name == "sqlite":
+        tune_sqlite(engine)
+    else:
+        tune_postgresql(engine)
+
+
 def tune_sqlite(engine: Engine) -> None:
     """WAL, foreign keys, and BEGIN under our own control, for the engine of one app."""
 
@@ -77,6 +108,46 @@ def tune_sqlite(engine: Engine) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
 
 
+def tune_postgresql(engine: Engine) -> None:
+    """No page waits for ever, and a process that hangs in the midst of a transaction holds up nobody for long."""
+
+    @event.listens_for(engine, "connect")
+    def _connect(connection: psycopg.Connection, _: object) -> None:
+        connection.autocommit = True
+        for name, value in (("lock_timeout", MAX_BUSY_MS), ("idle_in_transaction_session_timeout", MAX_IDLE_MS)):
+            connection.execute("SELECT set_config(%s, %s, false)", (name, str(value)))
+        connection.autocommit = False
+
+
+def engine_options(url: str) -> dict[str, Any]:
+    """How connections are made and kept. Addresses and hashes stay out of the log."""
+    options: dict[str, Any] = {"hide_parameters": True}
+    if url.startswith("postgresql"):
+        options |= {
+            "pool_pre_ping": True,  # a server that was restarted in between costs nobody an error
+            "pool_size": POOL,
+            "max_overflow": POOL,
+            "connect_args": {"connect_timeout": 5, "keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3},
+        }
+    return options
+
+
+def alone(what: str) -> None:
+    """Part of a transaction: on PostgreSQL, one process at a time does `what`; it waits for the other, however long.
+
+    On SQLite `begin_write` has seen to that.
+    """
+    if db.engine.dialect.name == "postgresql":
+        take_turns(db.session.connection(), what)
+
+
+def take_turns(connection: Connection, what: str) -> None:
+    """`alone`, for a transaction of this connection on PostgreSQL."""
+    connection.execute(text("SELECT set_config('lock_timeout', '0', true)"))
+    connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:what, 0))"), {"what": f"muster {what}"})
+    connection.execute(text("SELECT set_config('lock_timeout', :busy, true)"), {"busy": str(MAX_BUSY_MS)})
+
+
 def begin_write() -> None:
     """Begin the writing part of a command, after all that is slow.
 
@@ -90,6 +161,23 @@ def begin_write() -> None:
 def upsert(table: type[Any]) -> sqlite.Insert | postgresql.Insert:
     """An INSERT that can say `on_conflict_do_update` or `on_conflict_do_nothing`: of the database in use."""
     return sqlite.insert(table) if db.engine.dialect.name == "sqlite" else postgresql.insert(table)
+
+
+class by_letter(FunctionElement[str]):
+    """For ORDER BY of a text: by code points, as SQLite does. So lists stand alike, whatever language PostgreSQL sorts by."""
+
+    inherit_cache = True
+    type = String()
+
+
+@compiles(by_letter)
+def _as_it_is(element: by_letter, compiler: SQLCompiler, **more: Any) -> str:
+    return compiler.process(element.clauses, **more)
+
+
+@compiles(by_letter, "postgresql")
+def _without_language(element: by_letter, compiler: SQLCompiler, **more: Any) -> str:
+    return f'{compiler.process(element.clauses, **more)} COLLATE "C"'
 
 
 def among(column: QueryableAttribute[Any] | ColumnElement[Any], values: Iterable[str] | Iterable[int]) -> ColumnElement[bool]:

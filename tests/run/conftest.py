@@ -4,7 +4,6 @@ import http.client
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -14,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.servers import free_port
 
 TOP = Path(__file__).parents[2]
 STOP_LIMIT = 10  # seconds that a stop may take: a promise of the product
@@ -26,12 +27,6 @@ def wait_until(happened: Callable[[], Any], what: str, patience: float = PATIENC
         assert time.monotonic() < deadline, f"within {patience} s: {what}"
         time.sleep(0.1)
     return found
-
-
-def free_port() -> int:
-    with socket.socket() as attempt:
-        attempt.bind(("127.0.0.1", 0))
-        return int(attempt.getsockname()[1])
 
 
 class Muster:

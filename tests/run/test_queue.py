@@ -11,6 +11,7 @@ import rq
 from flask import Flask
 
 from tests.run.conftest import wait_until
+from tests.servers import free_port, start_valkey
 from webapp import create_app, processes, queue, valkey
 from webapp.config import Settings
 
@@ -24,16 +25,16 @@ class Server:
         self.start()
 
     def start(self) -> None:
-        self.child = valkey.start(self.settings, valkey.find_server())
-        wait_until(lambda: valkey.answers(self.settings), "the queue server answers")
+        self.child = start_valkey(self.settings)
 
     def stop(self) -> None:
         processes.end([self.child], 0.5)
 
 
-@pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    return Settings.from_environment({"MUSTER_DATA_DIR": str(tmp_path)})
+@pytest.fixture(params=["embedded", "over TCP"])
+def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
+    url = "" if request.param == "embedded" else f"redis://127.0.0.1:{free_port()}/0"
+    return Settings.from_environment({"MUSTER_DATA_DIR": str(tmp_path), "MUSTER_REDIS_URL": url})
 
 
 @pytest.fixture
@@ -129,10 +130,11 @@ def test_the_socket_is_private_and_short_whatever_the_folder(tmp_path: Path) -> 
         settings.queue_socket.parent.rmdir()
 
 
-def test_a_server_that_a_killed_run_left_is_ended_first(server: Server, settings: Settings) -> None:
-    second = valkey.start(settings, valkey.find_server())
+def test_a_server_that_a_killed_run_left_is_ended_first(tmp_path: Path) -> None:
+    server = Server(Settings.from_environment({"MUSTER_DATA_DIR": str(tmp_path)}))
+    second = valkey.start(server.settings, valkey.find_server())
     try:
         assert server.child.wait(10) == 0
-        wait_until(lambda: valkey.answers(settings), "the new one answers")
+        wait_until(lambda: valkey.answers(server.settings), "the new one answers")
     finally:
-        processes.end([second], 1)
+        processes.end([server.child, second], 1)

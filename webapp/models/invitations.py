@@ -8,7 +8,7 @@ from enum import StrEnum
 from sqlalchemy import ForeignKey, Index, String, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from webapp.db import Model, UTCDateTime, choice, utcnow
+from webapp.db import Model, UTCDateTime, by_letter, choice, utcnow
 from webapp.models.groups import Group, invitation_groups
 from webapp.models.roles import Role
 
@@ -64,7 +64,7 @@ class Invitation(Model):
     """When the one reminder of it was queued."""
 
     role: Mapped[Role] = relationship(lazy="joined", innerjoin=True)
-    groups: Mapped[list[Group]] = relationship(secondary=invitation_groups, order_by=Group.key, lazy="selectin")
+    groups: Mapped[list[Group]] = relationship(secondary=invitation_groups, order_by=by_letter(Group.key), lazy="selectin")
 
     def is_expired(self, now: datetime) -> bool:
         return self.state is InvitationState.PENDING and self.expires_at is not None and self.expires_at <= now

@@ -8,7 +8,7 @@ from enum import StrEnum
 from sqlalchemy import ForeignKey, Index, String, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from webapp.db import Model, UTCDateTime, choice, utcnow
+from webapp.db import Model, UTCDateTime, by_letter, choice, utcnow
 from webapp.models.groups import Group, user_groups
 from webapp.models.roles import OWNER_ROLE_ID, Role
 
@@ -56,7 +56,7 @@ class User(Model):
     """The time step of the newest code that was taken: no code is taken twice."""
 
     role: Mapped[Role] = relationship(lazy="joined", innerjoin=True)
-    groups: Mapped[list[Group]] = relationship(secondary=user_groups, order_by=Group.key, lazy="selectin")
+    groups: Mapped[list[Group]] = relationship(secondary=user_groups, order_by=by_letter(Group.key), lazy="selectin")
 
     @property
     def initials(self) -> str:

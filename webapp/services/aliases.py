@@ -15,7 +15,7 @@ from webapp.core.columns import name_of
 from webapp.core.directory import fold
 from webapp.core.errors import NotThere, Refused
 from webapp.core.fields import Field
-from webapp.db import begin_write, db
+from webapp.db import begin_write, by_letter, db
 from webapp.models import Alias, AliasKind, Batch, BatchState, Group, HeaderMapping, Role, Row, User
 from webapp.schemas.names import Name
 from webapp.schemas.rows import split_groups
@@ -166,7 +166,8 @@ def refuse_taken(kind: AliasKind, names: Iterable[str], but: Named | None = None
     """Part of a command: raises Refused where a role or group (but this one) has one of the names, or is meant by it."""
     model, keys = MODELS[kind], [fold(name) for name in names]
     but_id = but.id if but else 0
-    if taken := db.session.scalars(select(model.name).where(model.key.in_(keys), model.id != but_id).order_by(model.key)).all():
+    called = select(model.name).where(model.key.in_(keys), model.id != but_id).order_by(by_letter(model.key))
+    if taken := db.session.scalars(called).all():
         db.session.rollback()
         quoted = ", ".join(f"“{name}”" for name in taken)
         raise Refused(f"{quoted} {'exists' if len(taken) == 1 else 'exist'} already. Nothing was changed.", field=field)
@@ -174,7 +175,7 @@ def refuse_taken(kind: AliasKind, names: Iterable[str], but: Named | None = None
         select(Alias.word, model.name)
         .join(model, model.id == _column(kind))
         .where(Alias.kind == kind, Alias.key.in_(keys), model.id != but_id)
-        .order_by(Alias.key)
+        .order_by(by_letter(Alias.key))
     )
     if other := db.session.execute(meanings.limit(1)).first():
         db.session.rollback()
@@ -193,7 +194,7 @@ def locked(kind: AliasKind, id: int) -> Any:
 def words(kind: AliasKind) -> dict[int, list[Alias]]:
     """The other names of all roles or groups, by id, in one query."""
     found: defaultdict[int, list[Alias]] = defaultdict(list)
-    for alias in db.session.scalars(select(Alias).where(Alias.kind == kind).order_by(Alias.key)):
+    for alias in db.session.scalars(select(Alias).where(Alias.kind == kind).order_by(by_letter(Alias.key))):
         found[alias.role_id or alias.group_id or 0].append(alias)
     return found
 

@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, Text, cast, literal, or_, select, tuple_
 
 from webapp.core import stories
 from webapp.core.stories import Story
-from webapp.db import begin_write, db, utcnow
+from webapp.db import begin_write, by_letter, db, utcnow
 from webapp.models import AuditEvent, Batch, Group, Invitation, Role, User
 from webapp.services import audit, directory
 from webapp.services.audit import AuditAction
@@ -163,7 +163,7 @@ def _entry(
 def actors() -> list[tuple[int, str]]:
     """Who did something, by name; one query."""
     did = select(AuditEvent.id).where(AuditEvent.actor_id == User.id).exists()
-    query = select(User.id, User.name).where(did).order_by(User.name, User.id).limit(ACTORS)
+    query = select(User.id, User.name).where(did).order_by(by_letter(User.name), User.id).limit(ACTORS)
     return list(db.session.execute(query))
 
 

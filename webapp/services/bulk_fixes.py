@@ -14,7 +14,7 @@ from webapp.core.addresses import with_domain
 from webapp.core.directory import ALL_GROUPS, Registry, fold
 from webapp.core.errors import Conflict, NotThere
 from webapp.core.planning import Plan
-from webapp.db import among, db
+from webapp.db import among, by_letter, db
 from webapp.models import Batch, Row, User
 from webapp.schemas.rows import FIELDS, RowSchema, split_groups
 from webapp.services import directory, plans
@@ -111,7 +111,7 @@ def _offers_of_domains(batch: Batch) -> list[Offer]:
     """The same for domains that are valid, and probably misspelt."""
     domain, count = _domain(Row.email_key), func.count()
     grouped = _misspelt(batch, select(domain, Row.likely_domain, count)).group_by(domain, Row.likely_domain)
-    known = db.session.execute(grouped.having(count > 1).order_by(count.desc(), domain).limit(OFFERS)).all()
+    known = db.session.execute(grouped.having(count > 1).order_by(count.desc(), by_letter(domain)).limit(OFFERS)).all()
     lines: defaultdict[str, list[int]] = defaultdict(list)
     if few := sorted(old for old, _, n in known if n <= NAMED):
         for old, line in db.session.execute(

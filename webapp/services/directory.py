@@ -16,7 +16,7 @@ from webapp.config import Settings
 from webapp.core.directory import GroupEntry, Registry, RoleEntry
 from webapp.core.permissions import Permission, what_it_does
 from webapp.core.planning import Access, Person, Ref
-from webapp.db import among, db, utcnow
+from webapp.db import among, by_letter, db, utcnow
 from webapp.models import (
     OWNER_ROLE_ID,
     Alias,
@@ -80,7 +80,7 @@ _SETTINGS = "settings"
 
 def _read_registry() -> tuple[tuple[RoleEntry, ...], tuple[GroupEntry, ...], Sequence[Any], str | None]:
     roles = db.session.scalars(select(Role).order_by(Role.rank.desc(), Role.id)).all()
-    groups = db.session.execute(select(Group.id, Group.name).order_by(Group.key)).all()
+    groups = db.session.execute(select(Group.id, Group.name).order_by(by_letter(Group.key))).all()
     aliases = db.session.execute(select(Alias.key, Alias.role_id, Alias.group_id)).all()
     owner_key = db.session.scalar(select(User.email_key).where(User.role_id == OWNER_ROLE_ID))
     return (

@@ -13,7 +13,7 @@ from sqlalchemy import Select, case, func, select
 from webapp.core.finding import PLANS_IN_ORDER, Find, Sort
 from webapp.core.paging import Page, page_of
 from webapp.core.planning import Plan
-from webapp.db import db
+from webapp.db import by_letter, db
 from webapp.models import Batch, Row
 
 Columns = TypeVarTuple("Columns")
@@ -94,7 +94,8 @@ def _ordered(query: Select[*Columns], batch: Batch, find: Find) -> Select[*Colum
     if find.sort == Sort.LINE_DOWN:
         return query.order_by(Row.line.desc())
     plans = case({plan: place for place, plan in enumerate(PLANS_IN_ORDER)}, value=Row.plan, else_=len(PLANS_IN_ORDER))
-    keys: dict[str, Any] = {name: func.lower(getattr(Row, name)) for name in ("email", "role", "groups")} | {"plan": plans}
+    cells = {name: by_letter(func.lower(getattr(Row, name))) for name in ("email", "role", "groups")}
+    keys: dict[str, Any] = {**cells, "plan": plans}
     key = keys.get(find.sort.column)
     if key is None:
         return query.order_by(Row.line)

@@ -12,7 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from webapp.core.directory import ALL_GROUPS, fold
 from webapp.core.errors import Conflict, NotThere, Refused
 from webapp.core.people import Filter
-from webapp.db import begin_write, db
+from webapp.db import begin_write, by_letter, db
 from webapp.models import Alias, AliasKind, Group, Invitation, InvitationState, Role, User
 from webapp.models.groups import invitation_groups, user_groups
 from webapp.schemas.groups import GroupSchema
@@ -80,7 +80,7 @@ def counted(group_id: int | None = None) -> list[Counted]:
         select(Group.id, Group.name, Group.description, func.coalesce(users.c.n, 0), func.coalesce(invited.c.n, 0))
         .outerjoin(users, users.c.group_id == Group.id)
         .outerjoin(invited, invited.c.group_id == Group.id)
-        .order_by(Group.key)
+        .order_by(by_letter(Group.key))
     )
     if group_id is not None:
         found = found.where(Group.id == group_id)

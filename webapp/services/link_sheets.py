@@ -14,7 +14,7 @@ from webapp.core.directory import ALL_GROUPS
 from webapp.core.errors import Conflict, Refused
 from webapp.core.people import Filter
 from webapp.core.planning import Ref
-from webapp.db import among, begin_write, db, utcnow
+from webapp.db import among, begin_write, by_letter, db, utcnow
 from webapp.models import Group, Invitation, InvitationState, Role, Row, User
 from webapp.models.groups import invitation_groups
 from webapp.services import audit, invitations, users
@@ -107,6 +107,7 @@ def _is_open() -> ColumnElement[bool]:
 def _groups(ids: Sequence[int]) -> defaultdict[int, list[str]]:
     names: defaultdict[int, list[str]] = defaultdict(list)
     members = select(invitation_groups.c.invitation_id, Group.name).join(Group, Group.id == invitation_groups.c.group_id)
-    for id, name in db.session.execute(members.where(among(invitation_groups.c.invitation_id, ids)).order_by(Group.key)):
+    theirs = members.where(among(invitation_groups.c.invitation_id, ids)).order_by(by_letter(Group.key))
+    for id, name in db.session.execute(theirs):
         names[id].append(name)
     return names

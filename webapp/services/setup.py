@@ -14,7 +14,7 @@ from webapp.core.errors import Conflict, Refused
 from webapp.core.permissions import SHIPPED_ROLES
 from webapp.core.tokens import hashed
 from webapp.core.words import plural
-from webapp.db import begin_write, db, utcnow
+from webapp.db import alone, begin_write, db, utcnow
 from webapp.models import OWNER_ROLE_ID, AuditChain, Group, Invitation, InvitationState, MailGate, Organisation, Role, User
 from webapp.schemas import passwords
 from webapp.services import audit, directory, groups
@@ -51,6 +51,7 @@ def prepare() -> list[str]:
     token = secrets.token_urlsafe(32)
     lines = []
     begin_write()
+    alone("prepare")
     _make_rows()
     if names and not db.session.scalar(select(func.count(Group.id))):
         for group in groups.create(names):

@@ -33,7 +33,7 @@ from webapp.core.paging import Page, page_of
 from webapp.core.people import OWN, Concern, Filter, Sort, Status, applicable
 from webapp.core.planning import Access, Person, Policy, Ref
 from webapp.core.weeks import monday
-from webapp.db import db, utcnow
+from webapp.db import by_letter, db, utcnow
 from webapp.models import Group, Invitation, InvitationState, Role, User, UserState
 from webapp.models.groups import invitation_groups, user_groups
 from webapp.services import directory
@@ -189,7 +189,7 @@ def exported(wanted: Filter) -> list[Sequence[str]]:
     for kind, table, owner_id in _MEMBERS:
         found = select(everybody.c.id).where(everybody.c.kind == kind)
         members = select(owner_id, Group.name).join(Group, Group.id == table.c.group_id).where(owner_id.in_(found))
-        for id, name in db.session.execute(members.order_by(Group.key)):
+        for id, name in db.session.execute(members.order_by(by_letter(Group.key))):
             groups[kind, id].append(name)
     columns = everybody.c.kind, everybody.c.id, everybody.c.email, everybody.c.role, everybody.c.all_groups
     lines = _of_status(select(*columns), everybody, wanted.status).order_by(*_order(everybody, wanted.sort))
@@ -307,7 +307,8 @@ def _of_status(query: Select[Any], everybody: Subquery, status: Status | None) -
 def _order(everybody: Subquery, sort: Sort) -> list[ColumnElement[Any]]:
     """The order asked for; who is equal in it stands by name. Who was never here comes last either way."""
     statuses = case({status.value: place for place, status in enumerate(OWN)}, value=everybody.c.status)
-    keys = {"name": everybody.c.name, "role": -everybody.c.rank, "status": statuses, "activity": everybody.c.activity}
+    name = by_letter(everybody.c.name)
+    keys = {"name": name, "role": -everybody.c.rank, "status": statuses, "activity": everybody.c.activity}
     key = keys[sort.column]
     first = [everybody.c.activity.is_(None)] if sort.column == Sort.ACTIVITY else []
-    return [*first, key.desc() if sort.is_down else key, everybody.c.name, everybody.c.kind, everybody.c.id]
+    return [*first, key.desc() if sort.is_down else key, name, everybody.c.kind, everybody.c.id]

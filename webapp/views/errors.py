@@ -7,7 +7,8 @@ from typing import Any
 from flask import Flask, Response, current_app, flash, g, redirect, render_template, request, url_for
 from flask_wtf.csrf import CSRFError
 from marshmallow import ValidationError
-from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException, InternalServerError, RequestEntityTooLarge
 from werkzeug.wrappers import Response as BaseResponse
 
@@ -45,7 +46,8 @@ def register(app: Flask) -> None:
     app.register_error_handler(RequestEntityTooLarge, too_large)
     app.register_error_handler(HTTPException, http_error)
     app.register_error_handler(InternalServerError, crash)
-    app.register_error_handler(OperationalError, database_away)
+    for away in (OperationalError, InterfaceError, PoolTimeout):
+        app.register_error_handler(away, database_away)
     app.register_error_handler(IntegrityError, beaten)
 
 
@@ -150,9 +152,9 @@ def beaten(error: IntegrityError) -> Response:
     return answer(409, "Somebody else was first", TITLES[409][1])
 
 
-def database_away(error: OperationalError) -> Response:
-    """SQLite was locked for ten seconds, or the database server does not answer."""
-    current_app.logger.error("the database did not answer: %s", error.orig)
+def database_away(error: OperationalError | InterfaceError | PoolTimeout) -> Response:
+    """Somebody else held a lock for ten seconds, or the database server does not answer or went away."""
+    current_app.logger.error("the database did not answer: %s", getattr(error, "orig", error))
     return answer(503, *TITLES[503])
 
 

@@ -1,0 +1,174 @@
+"""Migrations, on the database in use: from nothing and from each earlier version, with what that version had in its tables."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import flask_migrate
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from flask import Flask
+from sqlalchemy import MetaData, func, inspect, select, text
+from sqlalchemy.exc import DBAPIError
+
+from webapp import create_app
+from webapp.config import Settings
+from webapp.db import Base, begin_write, db
+from webapp.models import AuditEvent, Batch, Organisation, Role, Row, User
+from webapp.services import audit_chain, setup
+
+pytestmark = pytest.mark.slow
+
+VERSIONS = [each.revision for each in ScriptDirectory("migrations").walk_revisions()][::-1]
+THEN = datetime(2026, 9, 8, 9, 52)
+CELLS = {"email": "jonas@northfield.example", "role": "Analyst", "groups": "Labs"}
+
+ROWS: list[tuple[str, dict[str, Any]]] = [
+    ("organisation", {"id": 1, "name": "Northfield Academy", "directory_version": 7, "settings": {"INVITE_DAYS": "9"}}),
+    ("mail_gate", {"id": 1, "reason": "no answer in time", "paused_at": THEN}),
+    ("audit_chain", {"id": 1}),
+    ("roles", {"id": 1, "name": "Owner", "key": "owner", "rank": 100, "permissions": ["users:manage", "batches:see"]}),
+    ("roles", {"id": 2, "name": "Analyst", "key": "analyst", "rank": 40, "permissions": []}),
+    ("groups", {"id": 1, "name": "Labs", "key": "labs", "description": "Büro %", "created_at": THEN}),
+    ("workers", {"name": "one", "started_at": THEN, "seen_at": THEN}),
+    ("users", {"id": 1, "email": "Maren@northfield.example", "email_key": "maren@northfield.example", "name": "Maren Okafor",
+               "password_hash": "x", "role_id": 1, "all_groups": True, "state": "active", "created_at": THEN}),
+    ("users", {"id": 2, "email": "ines@northfield.example", "email_key": "ines@northfield.example", "name": "Inês",
+               "password_hash": "x", "role_id": 2, "all_groups": False, "state": "deactivated", "created_at": THEN}),
+    ("user_groups", {"user_id": 2, "group_id": 1}),
+    ("sessions", {"id": 1, "token_hash": "a" * 64, "user_id": 1, "created_at": THEN, "seen_at": THEN, "address": "192.0.2.1",
+                  "user_agent": "Firefox"}),
+    ("batches", {"id": 1, "kind": "upload", "state": "finished", "name": "staff.csv", "content_hash": "b" * 64, "facts": ["one"],
+                 "header": ["Email", "Role"], "mode": "add", "change_roles": True, "skip_errors": False, "valid_days": 7,
+                 "version": 3, "directory_version": 5, "planned_for_id": 1, "counts": {"invite": 1}, "uploaded_by_id": 1,
+                 "confirmed_by_id": 1, "created_at": THEN, "confirmed_at": THEN, "finished_at": THEN}),
+    ("batch_files", {"batch_id": 1, "data": b"Email\n\xff\0", "sheet": "Staff", "columns": {"email": 0}}),
+    ("invitations", {"id": 1, "email": CELLS["email"], "email_key": CELLS["email"], "role_id": 2,
+                     "all_groups": False, "state": "pending", "version": 2, "token_hash": "c" * 64, "valid_days": 7,
+                     "expires_at": THEN, "invited_by_id": 1, "batch_id": 1, "created_at": THEN}),
+    ("invitation_groups", {"invitation_id": 1, "group_id": 1}),
+    ("rows", {"id": 1, "batch_id": 1, "line": 2, **CELLS, **{f"read_{name}": value for name, value in CELLS.items()},
+              "email_key": CELLS["email"], "issues": [{"field": "role", "text": "“Analsyt”?"}], "plan": "invite",
+              "step": {"marks": ["admin"]}, "attempt": 1, "outcome": "invited", "reason": "", "done_at": THEN,
+              "invitation_id": 1}),
+    ("row_edits", {"id": 1, "batch_id": 1, "row_id": 1, "version": 2, "user_id": 1, "at": THEN, "field": "role",
+                   "before": "Analsyt", "after": "Analyst"}),
+    ("account_links", {"id": 1, "user_id": 1, "purpose": "reset", "token_hash": "d" * 64, "email": "", "email_key": "",
+                       "without_second_factor": False, "created_at": THEN, "expires_at": THEN}),
+    ("recovery_codes", {"id": 1, "user_id": 1, "code_hash": "e" * 64}),
+    ("messages", {"id": 1, "kind": "invitation", "priority": 3, "recipient": CELLS["email"], "message_id": "<1@muster>",
+                  "invitation_id": 1, "row_id": 1, "state": "sent", "phase": "data", "maybe_sent": False, "attempts": 1,
+                  "due_at": THEN, "answer": "250 OK", "created_at": THEN, "handed_at": THEN}),
+    ("header_mappings", {"id": 1, "key": "f" * 64, "columns": {"email": 0}, "created_at": THEN}),
+    ("aliases", {"id": 1, "kind": "role", "word": "Analytiker", "key": "analytiker", "role_id": 2, "created_at": THEN}),
+    ("audit_events", {"id": 1, "at": THEN, "actor_id": 1, "actor": "Maren@northfield.example", "action": "batch.confirmed",
+                      "subject_type": "batches", "subject_id": 1, "subject": "staff.csv", "address": "192.0.2.1",
+                      "details": {"mode": "add"}, "count": 1}),
+]  # fmt: skip
+"""A little of everything. A version takes of it the tables and columns that it has."""
+CHANGED = {("organisation", "directory_version"), ("organisation", "owner_id")}
+"""What migrations change on purpose."""
+
+
+@pytest.fixture
+def upgraded(tmp_path: Path, new_database: Callable[[], str]) -> Iterator[Callable[[str], None]]:
+    """`upgraded("0013")`: an empty database of its own, then at that version; within its app's context."""
+    settings = {"MUSTER_DATA_DIR": str(tmp_path), "MUSTER_DATABASE_URL": new_database(), "MUSTER_TIME_ZONE": "UTC"}
+    app: Flask = create_app(Settings.from_environment(settings))
+
+    def to(version: str) -> None:
+        db.session.rollback()
+        flask_migrate.upgrade(revision=version)
+
+    with app.app_context():
+        yield to
+        db.session.rollback()
+        db.engine.dispose()
+
+
+def tables_now() -> MetaData:
+    found = MetaData()
+    found.reflect(db.engine)
+    return found
+
+
+def assert_as_the_models_say() -> None:
+    with db.engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
+    for mapper in Base.registry.mappers:
+        db.session.scalars(select(mapper)).all()  # every enum and every JSON is understood
+
+
+def test_from_nothing(upgraded: Callable[[str], None]) -> None:
+    upgraded("head")
+    assert_as_the_models_say()
+    setup.prepare()
+    assert db.session.scalar(select(func.count(Role.id))) == 6
+
+
+@pytest.mark.parametrize("version", VERSIONS[:-1])
+def test_from_an_earlier_version_with_what_it_had(upgraded: Callable[[str], None], version: str) -> None:
+    upgraded(version)
+    tables = tables_now().tables
+    kept = [(name, {k: v for k, v in row.items() if k in tables[name].c}) for name, row in ROWS if name in tables]
+    begin_write()
+    for name, row in kept:
+        db.session.execute(tables[name].insert(), [row])
+    if "owner_id" in tables["organisation"].c:
+        db.session.execute(text("UPDATE organisation SET owner_id = 1"))
+    db.session.commit()
+
+    upgraded("head")
+    tables = tables_now().tables
+    for name, row in kept:
+        where = [tables[name].c[key.name] == row[key.name] for key in inspect(tables[name]).primary_key]
+        now = db.session.execute(tables[name].select().where(*where)).mappings().one()
+        assert {k: now[k] for k in row if (name, k) not in CHANGED} == {k: row[k] for k in row if (name, k) not in CHANGED}
+    assert_as_the_models_say()
+    assert_it_is_in_order()
+
+
+def assert_it_is_in_order() -> None:
+    """What the migrations made of it, and that one can go on with it."""
+    assert db.session.get_one(Organisation, 1).owner_id == 1
+    batch, row = db.session.get_one(Batch, 1), db.session.get_one(Row, 1)
+    assert (batch.message, batch.part, batch.parts, batch.tally) == ("", 1, 1, None)
+    assert (row.read_cells, row.problems, batch.created_at) == ([], "", THEN.replace(tzinfo=UTC))
+    assert [group.name for group in db.session.get_one(User, 2).groups] == ["Labs"]
+    db.session.rollback()
+    setup.prepare()
+    for _ in range(2):
+        audit_chain.seal()
+    verdict = audit_chain.verify()
+    assert (verdict.wrong, verdict.problems) == (0, [])
+    with pytest.raises(DBAPIError, match="only appended"):
+        db.session.execute(AuditEvent.__table__.delete())
+    db.session.rollback()
+
+
+def test_a_database_of_a_newer_version_is_left_alone(upgraded: Callable[[str], None], caplog: pytest.LogCaptureFixture) -> None:
+    upgraded("head")
+    db.session.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    db.session.commit()
+    with caplog.at_level(logging.ERROR), pytest.raises(SystemExit):
+        upgraded("head")
+    assert caplog.messages == [
+        "Error: The database was made ready by a newer version of Muster (its revision is 9999, the newest known here is "
+        f"{VERSIONS[-1]}). Start that version, or restore the backup from before the update."
+    ]
+
+
+def test_a_database_that_is_not_there_is_one_line(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    url = "postgresql://muster:hunter2@127.0.0.1:1/muster"
+    settings = Settings.from_environment({"MUSTER_DATA_DIR": str(tmp_path), "MUSTER_DATABASE_URL": url})
+    with create_app(settings).app_context(), caplog.at_level(logging.ERROR), pytest.raises(SystemExit):
+        flask_migrate.upgrade()
+    (said,) = caplog.messages
+    assert said.startswith("Error: The database cannot be reached: ")
+    assert "hunter2" not in said
