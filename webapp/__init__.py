@@ -16,7 +16,7 @@ from werkzeug.routing import IntegerConverter, Map
 from webapp import web
 from webapp.config import Settings
 from webapp.db import db as database
-from webapp.db import tune_sqlite
+from webapp.db import engine_options, tune_postgresql, tune_sqlite
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -36,8 +36,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.url_map.converters["int"] = SmallInteger
     database.init_app(app)
     with app.app_context():
-        if database.engine.dialect.name == "sqlite":
-            tune_sqlite(database.engine)
+        tune = tune_sqlite if database.engine.dialect.name == "sqlite" else tune_postgresql
+        tune(database.engine)
     migrate.init_app(app, database, directory=os.path.join(os.path.dirname(app.root_path), "migrations"))
 
     _register_requests(app)
@@ -60,7 +60,7 @@ def _flask_config(settings: Settings) -> dict[str, object]:
         "SECRET_KEY": settings.secret_key,
         "SECRET_KEY_FALLBACKS": list(settings.secret_key_fallbacks),
         "SQLALCHEMY_DATABASE_URI": settings.database_url,
-        "SQLALCHEMY_ENGINE_OPTIONS": {"hide_parameters": True},  # addresses and hashes stay out of the log
+        "SQLALCHEMY_ENGINE_OPTIONS": engine_options(settings.database_url),
         "MAX_CONTENT_LENGTH": settings.max_upload_mb * 1024 * 1024 + 64 * 1024,
         "SESSION_COOKIE_NAME": "__Host-muster" if settings.https else "muster",
         "SESSION_COOKIE_SECURE": settings.https,

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import ColumnElement, DateTime, Engine, Enum, Integer, MetaData, Text, cast, event, func, select
+from sqlalchemy import ColumnElement, DateTime, Engine, Enum, Integer, MetaData, Text, Update, cast, event, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import DeclarativeBase, QueryableAttribute
 from sqlalchemy.types import TypeDecorator
@@ -77,6 +77,34 @@ def tune_sqlite(engine: Engine) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
 
 
+FROZEN_SECONDS = 40
+"""After so long a transaction whose process is frozen or out of reach is rolled back, and others go on with its rows."""
+
+
+def engine_options(url: str) -> dict[str, Any]:
+    """For create_engine. On PostgreSQL neither side waits for ever for one that is gone, and a restart of it is got over."""
+    options: dict[str, Any] = {"hide_parameters": True}  # addresses and hashes stay out of the log
+    if url.startswith("postgresql"):
+        reach = {"connect_timeout": 10, "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}
+        options |= {"pool_pre_ping": True, "connect_args": {**reach, "tcp_user_timeout": 30_000}}
+    return options
+
+
+def tune_postgresql(engine: Engine) -> None:
+    """Limits of each session, for the engine of one app."""
+
+    @event.listens_for(engine, "connect")
+    def _connect(connection: Any, _: object) -> None:
+        for limit in (
+            f"idle_in_transaction_session_timeout = '{FROZEN_SECONDS}s'",
+            "tcp_keepalives_idle = 10",
+            "tcp_keepalives_interval = 5",
+            "tcp_keepalives_count = 3",
+        ):
+            connection.execute("SET " + limit)
+        connection.commit()
+
+
 def begin_write() -> None:
     """Begin the writing part of a command, after all that is slow.
 
@@ -85,6 +113,11 @@ def begin_write() -> None:
     """
     db.session.rollback()
     db.session.connection(execution_options={"write": True})
+
+
+def in_database(statement: Update) -> Any:
+    """Part of a command: an UPDATE of many, without bringing what the session has loaded up to date."""
+    return db.session.execute(statement, execution_options={"synchronize_session": False})
 
 
 def upsert(table: type[Any]) -> sqlite.Insert | postgresql.Insert:

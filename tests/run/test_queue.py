@@ -77,7 +77,7 @@ def test_a_job_that_has_begun_is_rung_for_once_more(app: Flask, server: Server, 
     begin(settings, "batch-7")
     assert queue.ring(JOB, 7, name="batch-7")
     assert queue.ring(JOB, 7, name="batch-7")
-    assert jobs(settings) == ["batch-7-again"]
+    assert jobs(settings) == ["batch-7-2"]
 
 
 def test_frozen_is_away_within_half_a_second(app: Flask, server: Server) -> None:

@@ -14,7 +14,7 @@ from sqlalchemy.engine import make_url
 from webapp import queue
 from webapp.db import db
 from webapp.models import MailGate, Message, MessageState
-from webapp.services import directory, outbox, workers
+from webapp.services import directory, gate, workers
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Facts:
 
 def health() -> Health:
     """Two queries, and at most a third of a second for the queue."""
-    return Health(queue.ping(), workers.alive(), outbox.alarm())
+    return Health(queue.ping(), workers.alive(), gate.alarm())
 
 
 def facts() -> Facts:

@@ -15,7 +15,7 @@ from webapp.core.errors import Conflict
 from webapp.core.planning import Plan
 from webapp.db import begin_write, db, utcnow
 from webapp.models import Batch, BatchKind, BatchState, Outcome, Row, User
-from webapp.services import audit, batches, directory, outbox, plans, steps, targets
+from webapp.services import audit, batches, directory, finishing, outbox, plans, steps, targets
 from webapp.services.audit import AuditAction
 
 
@@ -90,7 +90,7 @@ def work_off(batch_id: int, limit: int) -> bool:
     if rows:
         _carry_out_all(batch, rows)
     db.session.commit()
-    outbox.finish_if_done(batch_id)
+    finishing.finish_if_done(batch_id)
     return len(rows) == limit
 
 
