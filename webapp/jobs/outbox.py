@@ -9,11 +9,10 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from email.message import EmailMessage
 
 from flask import Flask, current_app
 
-from webapp import emails, mail, queue
+from webapp import mail, mime, queue
 from webapp.core.errors import Conflict, MailServerAway, TryLater, Undeliverable
 from webapp.jobs import stopping
 from webapp.mail import Transport, Uncertain
@@ -104,11 +103,11 @@ def _send_on(transport: Transport, claimed: list[int], worker: str, end_of_turn:
 def _send(transport: Transport, letter: Letter, worker: str) -> int | None:
     """One message to its outcome. -> the batch whose row has got one. Raises MailServerAway and Uncertain."""
     try:
-        recipient, mime = _written(letter)
+        parcel = mime.packed(letter.email, letter.sender, letter.message_id, letter.date)
     except Undeliverable as error:
         return outcomes.failed(letter.id, worker, str(error), by_server=False)
     try:
-        answer = transport.send(mime, recipient, lambda: claims.begin_data(letter.id, worker))
+        answer = transport.send(parcel, lambda: claims.begin_data(letter.id, worker))
     except TryLater as error:
         return outcomes.put_off(letter.id, worker, str(error))
     except Undeliverable as error:
@@ -116,7 +115,3 @@ def _send(transport: Transport, letter: Letter, worker: str) -> int | None:
     except Conflict:
         return outcomes.let_go(letter.id, worker)
     return outcomes.sent(letter.id, worker, answer)
-
-
-def _written(letter: Letter) -> tuple[str, EmailMessage]:
-    return emails.deliverable(letter.email.to), emails.mime(letter.email, letter.sender, letter.message_id, letter.date)

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, case, select, update
 
-from webapp.db import begin_write, db, in_database, utcnow
-from webapp.models import Invitation, Message, MessageKind, MessageState, Outcome, Row
+from webapp.db import Base, begin_write, db, utcnow
+from webapp.models import Invitation, MailGate, Message, MessageKind, MessageState, Outcome, Row
 from webapp.services import audit, directory, gate
 from webapp.services.audit import AuditAction
 from webapp.services.drafts import drafts
@@ -25,18 +25,64 @@ TWICE = "The connection broke twice during the hand-over: it may have arrived. R
 
 
 def sent(id: int, worker: str, answer: str) -> int | None:
-    """The server, or the folder, has it. The first hand-over starts the days in which the invitation is good."""
-    message = _claimed(id, worker)
+    """The server, or the folder, has it. The first hand-over starts the days in which the invitation is good.
+
+    Every e-mail comes by here: a few statements that were built once.
+    """
+    begin_write()
+    now, told = utcnow(), {"b_id": id, "b_worker": worker, "b_answer": answer}
+    invitation_id, valid_days, expires_at, is_shut = db.session.execute(_READ, told).one()
+    told |= {"b_now": now, "b_invitation": invitation_id}
+    if invitation_id and expires_at is None:
+        db.session.execute(_HAND_OVER, {**told, "b_until": now + timedelta(days=valid_days)})
+    message = db.session.execute(_SEND, told).one_or_none()
     if message is None:
+        db.session.rollback()
         return None
-    now = utcnow()
-    message.state = MessageState.UNCERTAIN if message.maybe_sent else MessageState.SENT
-    message.answer, message.handed_at = answer, now
-    _tried(message)
-    invitation = db.session.get(Invitation, message.invitation_id) if message.invitation_id else None
-    if invitation and invitation.expires_at is None:
-        invitation.expires_at = now + timedelta(days=invitation.valid_days)
-    return _end(message, settle_row(message, Outcome.INVITED, UNCERTAIN if message.maybe_sent else ""))
+    batch_id = _settle(message.row_id, message.kind, Outcome.INVITED, UNCERTAIN if message.maybe_sent else "")
+    if is_shut:
+        gate.open_again()
+    db.session.commit()
+    return batch_id
+
+
+_messages, _invitations, _rows = (Base.metadata.tables[name] for name in ("messages", "invitations", "rows"))
+_READ = (
+    select(_messages.c.invitation_id, _invitations.c.valid_days, _invitations.c.expires_at, MailGate.paused_at)
+    .outerjoin_from(_messages, _invitations, _invitations.c.id == _messages.c.invitation_id)
+    .outerjoin(MailGate, MailGate.id == 1)
+    .where(_messages.c.id == bindparam("b_id"))
+)
+_HAND_OVER = (
+    update(_invitations)
+    .where(_invitations.c.id == bindparam("b_invitation"), _invitations.c.expires_at.is_(None))
+    .values(expires_at=bindparam("b_until"))
+)
+_SEND = (
+    update(_messages)
+    .where(
+        _messages.c.id == bindparam("b_id"),
+        _messages.c.state == MessageState.SENDING,
+        _messages.c.claimed_by == bindparam("b_worker"),
+    )
+    .values(
+        state=case((_messages.c.maybe_sent, MessageState.UNCERTAIN.value), else_=MessageState.SENT.value),
+        answer=bindparam("b_answer"),
+        handed_at=bindparam("b_now"),
+        tried_at=bindparam("b_now"),
+        attempts=_messages.c.attempts + 1,
+        phase=None,
+        claimed_by=None,
+        lease_until=None,
+    )
+    .returning(_messages.c.maybe_sent, _messages.c.row_id, _messages.c.kind)
+)
+_SETTLE = (
+    update(_rows)
+    .where(_rows.c.id == bindparam("b_row"), _rows.c.outcome == Outcome.WAITING)
+    .values(outcome=bindparam("b_outcome"), reason=bindparam("b_reason"), done_at=bindparam("b_now"))
+    .returning(_rows.c.batch_id)
+)
 
 
 def failed(id: int, worker: str, reason: str, *, by_server: bool = True) -> int | None:
@@ -98,14 +144,15 @@ def cancel(message: Message, reason: str) -> int | None:
 
 def settle_row(message: Message, outcome: Outcome, reason: str) -> int | None:
     """The outcome of the row that the message was for. -> the batch's id where a row waited."""
-    if message.row_id is None or message.kind is MessageKind.TEST:  # a test's row is only its example
+    return _settle(message.row_id, message.kind, outcome, reason)
+
+
+def _settle(row_id: int | None, kind: MessageKind, outcome: Outcome, reason: str) -> int | None:
+    if row_id is None or kind is MessageKind.TEST:  # a test's row is only its example
         return None
-    return in_database(  # type: ignore[no-any-return]
-        update(Row)
-        .where(Row.id == message.row_id, Row.outcome == Outcome.WAITING)
-        .values(outcome=outcome, reason=reason, done_at=utcnow())
-        .returning(Row.batch_id)
-    ).scalar()
+    told = {"b_row": row_id, "b_outcome": outcome, "b_reason": reason, "b_now": utcnow()}
+    batch_id: int | None = db.session.scalar(_SETTLE, told)
+    return batch_id
 
 
 def _claimed(id: int, worker: str) -> Message | None:
