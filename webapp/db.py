@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -115,9 +115,9 @@ def begin_write() -> None:
     db.session.connection(execution_options={"write": True})
 
 
-def in_database(statement: Update) -> Any:
+def in_database(statement: Update, values: Mapping[str, Any] | None = None) -> Any:
     """Part of a command: an UPDATE of many, without bringing what the session has loaded up to date."""
-    return db.session.execute(statement, execution_options={"synchronize_session": False})
+    return db.session.execute(statement, values, execution_options={"synchronize_session": False})
 
 
 def upsert(table: type[Any]) -> sqlite.Insert | postgresql.Insert:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from flask import current_app
-from sqlalchemy import ColumnElement, case, exists, or_, select, update
+from sqlalchemy import ColumnElement, bindparam, case, exists, or_, select, update
 
 from webapp.config import Settings
 from webapp.core.errors import Conflict
@@ -178,19 +178,23 @@ def begin_data(id: int, worker: str) -> None:
     """
     begin_write()
     now = utcnow()
-    is_pending = select(Invitation.id).where(Invitation.id == Message.invitation_id, Invitation.state == InvitationState.PENDING)
-    begun = in_database(
-        update(Message)
-        .where(
-            Message.id == id,
-            Message.state == MessageState.SENDING,
-            Message.claimed_by == worker,
-            Message.lease_until > now,
-            or_(Message.invitation_id.is_(None), is_pending.exists()),
-            account_links.is_sendable(),
-        )
-        .values(phase=Phase.DATA, lease_until=now + LEASE, tried_at=now)
-    )
+    begun = in_database(_BEGIN, {"b_id": id, "b_worker": worker, "b_now": now, "b_until": now + LEASE})
     db.session.commit()
     if begun.rowcount != 1:
         raise Conflict("This message is not to be sent any more, or not by this worker.")
+
+
+_is_pending = select(Invitation.id).where(Invitation.id == Message.invitation_id, Invitation.state == InvitationState.PENDING)
+_BEGIN = (
+    update(Message)
+    .where(
+        Message.id == bindparam("b_id"),
+        Message.state == MessageState.SENDING,
+        Message.claimed_by == bindparam("b_worker"),
+        Message.lease_until > bindparam("b_now"),
+        or_(Message.invitation_id.is_(None), _is_pending.exists()),
+        account_links.is_sendable(bindparam("b_now")),
+    )
+    .values(phase=Phase.DATA, lease_until=bindparam("b_until"), tried_at=bindparam("b_now"))
+)
+"""Built once: every e-mail comes by here."""

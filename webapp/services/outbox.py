@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from email.utils import parseaddr
+from functools import cache
 from typing import TypeVarTuple
 from uuid import uuid4
 
@@ -73,19 +74,25 @@ def queued(
     return message
 
 
-def queue_to_many(kind: MessageKind, to: Iterable[tuple[int, str]], *, priority: int) -> None:
-    """Part of a command: the same for many invitations, each an id and its address, in one statement."""
-    rows = [
-        {"kind": kind, "recipient": email, "message_id": _message_id(), "invitation_id": id, "priority": priority}
-        for id, email in to
+def queue_to_many(kind: MessageKind, to: Iterable[tuple[int, str, int | None]], *, priority: int) -> None:
+    """Part of a command: the same for many invitations, each an id, its address, and its row if any; in one statement."""
+    same = {"kind": kind, "priority": priority}
+    messages = [
+        {**same, "recipient": email, "message_id": _message_id(), "invitation_id": id, "row_id": row_id}
+        for id, email, row_id in to
     ]
-    if rows:
-        db.session.execute(insert(Message), rows)
+    if messages:
+        db.session.execute(insert(Message), messages)
 
 
 def _message_id() -> str:
-    domain = parseaddr(directory.settings().mail_from)[1].rpartition("@")[2]
-    return f"<{uuid4()}@{domain if domain.isascii() else idna.encode(domain, uts46=True).decode()}>"
+    return f"<{uuid4()}@{_domain(directory.settings().mail_from)}>"
+
+
+@cache
+def _domain(sender: str) -> str:
+    domain = parseaddr(sender)[1].rpartition("@")[2]
+    return domain if domain.isascii() else idna.encode(domain, uts46=True).decode()
 
 
 # Asked for by people

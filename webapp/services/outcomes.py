@@ -11,7 +11,7 @@ from datetime import timedelta
 from sqlalchemy import bindparam, case, select, update
 
 from webapp.db import Base, begin_write, db, utcnow
-from webapp.models import Invitation, MailGate, Message, MessageKind, MessageState, Outcome, Row
+from webapp.models import Invitation, MailGate, Message, MessageKind, MessageState, Outcome
 from webapp.services import audit, directory, gate
 from webapp.services.audit import AuditAction
 from webapp.services.drafts import drafts
