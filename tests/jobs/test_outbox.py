@@ -21,6 +21,7 @@ from tests.smtp_sink import CUT, HANG, Received, Sink
 from webapp.config import Settings
 from webapp.core.planning import Plan
 from webapp.db import db
+from webapp.jobs import batches as batch_jobs
 from webapp.jobs import maintenance, stopping
 from webapp.jobs import outbox as jobs
 from webapp.models import Batch, BatchState, InvitationState, MessageState, Outcome, Row, Worker
@@ -292,6 +293,22 @@ def test_the_sweep_rings_for_what_is_due(sink: Sink, queue: str) -> None:
     assert names(queue) == sorted(["outbox", f"batch-{begun.id}", f"batch-{confirmed.id}"])
     assert state_of(waiting) is BatchState.PROCESSING
     assert sink.messages == [], "the queue does it"
+
+
+def test_where_much_is_due_other_workers_are_rung_for(sink: Sink, queue: str) -> None:
+    rung: list[list[str]] = []
+    sink.on_message = lambda _: rung.append(names(queue))
+    make_sending_batch(*(f"user{n}@northfield.example" for n in range(jobs.CLAIM + 1)))
+    jobs.send()
+    assert rung[0] == ["outbox"], "while the first of them goes"
+
+
+def test_where_many_rows_are_left_other_workers_are_rung_for(app: Flask, queue: str) -> None:
+    by = make_persona("Admin")
+    rows = batch_jobs.CHUNK + 1
+    batch = make_batch(by, rows=rows, planned_for_id=by.id, confirmed_by_id=by.id, state=BatchState.PROCESSING)
+    batch_jobs.process(batch.id)
+    assert f"batch-{batch.id}" in names(queue)
 
 
 def test_the_sweep_rings_for_nothing_when_nothing_is_due(app: Flask, queue: str) -> None:
