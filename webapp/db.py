@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import time
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -11,10 +12,14 @@ from typing import TYPE_CHECKING, Any
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import ColumnElement, DateTime, Engine, Enum, Integer, MetaData, Text, Update, cast, event, func, select
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import DeclarativeBase, QueryableAttribute
 from sqlalchemy.types import TypeDecorator
 
 MAX_BUSY_MS = 10_000
+TURN_MS = 8
+"""At most so long between two looks of who waits for SQLite's write lock. SQLite itself looks ever less often, up to 100 ms,
+and a worker lets go of the lock for a few milliseconds only: a person would wait for seconds."""
 
 
 class Base(DeclarativeBase):
@@ -73,8 +78,22 @@ def tune_sqlite(engine: Engine) -> None:
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Any) -> None:
-        write = connection.get_execution_options().get("write")
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+        if not connection.get_execution_options().get("write"):
+            connection.exec_driver_sql("BEGIN")
+            return
+        patience = time.monotonic() + MAX_BUSY_MS / 1000
+        driver = connection.connection.dbapi_connection
+        driver.execute(f"PRAGMA busy_timeout={TURN_MS}")
+        try:
+            while True:
+                try:
+                    connection.exec_driver_sql("BEGIN IMMEDIATE")
+                    break
+                except OperationalError:
+                    if time.monotonic() > patience:
+                        raise
+        finally:
+            driver.execute(f"PRAGMA busy_timeout={MAX_BUSY_MS}")
 
 
 FROZEN_SECONDS = 40

@@ -80,9 +80,7 @@ def test_a_job_that_has_begun_is_rung_for_once_more(app: Flask, server: Server, 
     assert jobs(settings) == ["batch-7-2"]
 
 
-def test_any_number_of_workers_share_a_batch_and_one_bell_waits(
-    app: Flask, server: Server, settings: Settings
-) -> None:
+def test_any_number_of_workers_share_a_batch_and_one_bell_waits(app: Flask, server: Server, settings: Settings) -> None:
     for name in ("batch-7", "batch-7-2", "batch-7-3", "batch-7-4"):
         assert queue.ring(JOB, 7, name="batch-7")
         assert queue.ring(JOB, 7, name="batch-7")
