@@ -8,7 +8,7 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from bench import bulk, review
+from bench import bulk, review, worker
 from bench.timing import table
 from webapp import processes
 
@@ -17,6 +17,7 @@ TABLES = {
     "page": review.page_figures,
     "stage": review.stage_figures,
     "bulk": bulk.figures,
+    "worker": worker.figures,
 }
 
 

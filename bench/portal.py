@@ -20,7 +20,7 @@ from webapp import create_app
 from webapp.config import Settings
 from webapp.core.directory import fold
 from webapp.db import Base, db
-from webapp.models import Group, Role, Row, User
+from webapp.models import Batch, Group, Role, Row, User
 from webapp.services import sessions, setup
 
 GROUPS = ("Student Devices", "Teacher Laptops", "Library Chromebooks", "Science Lab iPads", "Exam Laptops")
@@ -39,8 +39,8 @@ def csrf_token(app: Flask, browser: FlaskClient) -> str:
 class Portal:
     """An app and a browser without its costs: no rendering, no sockets; the floor is asked in the same way."""
 
-    def __init__(self, app: Flask) -> None:
-        self.app = app
+    def __init__(self, app: Flask, environ: dict[str, str]) -> None:
+        self.app, self.environ = app, environ
         self.browser: FlaskClient = app.test_client()
         self.browser.post("/sign-in", data={"email": "owner@northfield.example", "password": PASSWORD}, headers=self.headers())
 
@@ -56,6 +56,13 @@ class Portal:
         assert found, answer.get_data(as_text=True)[:2000]
         return int(found[1])
 
+    def confirm(self, batch_id: int) -> None:
+        """Send what the review shows."""
+        with self.app.app_context():
+            version = db.session.get_one(Batch, batch_id).version
+        answer = self.browser.post(f"/batches/{batch_id}/confirmation", data={"version": version}, headers=self.headers())
+        assert answer.status_code in (200, 302, 303), answer.get_data(as_text=True)[:2000]
+
     def get(self, path: str) -> bytes:
         """A page."""
         answer = self.browser.get(path)
@@ -70,27 +77,26 @@ class Portal:
 
 
 @contextmanager
-def portal(users: int = 0) -> Iterator[Portal]:
-    """A portal whose directory holds so many users beside the Owner."""
+def portal(users: int = 0, **more: str) -> Iterator[Portal]:
+    """A portal whose directory holds so many users beside the Owner. more: settings, by their names."""
     folder = Path(tempfile.mkdtemp(prefix="muster-bench-"))
-    settings = Settings.from_environment(
-        {
-            "MUSTER_DATA_DIR": str(folder / "data"),
-            "MUSTER_MAX_ROWS": str(LARGEST),
-            "MUSTER_TIME_ZONE": "UTC",
-            "MUSTER_OWNER_EMAIL": "owner@northfield.example",
-            "MUSTER_OWNER_PASSWORD": PASSWORD,
-            "MUSTER_GROUPS": ",".join(GROUPS),
-            "XDG_RUNTIME_DIR": str(folder),
-        }
-    )
-    app = create_app(settings)
+    environ = {
+        "MUSTER_DATA_DIR": str(folder / "data"),
+        "MUSTER_MAX_ROWS": str(LARGEST),
+        "MUSTER_TIME_ZONE": "UTC",
+        "MUSTER_OWNER_EMAIL": "owner@northfield.example",
+        "MUSTER_OWNER_PASSWORD": PASSWORD,
+        "MUSTER_GROUPS": ",".join(GROUPS),
+        "XDG_RUNTIME_DIR": str(folder),
+        **more,
+    }
+    app = create_app(Settings.from_environment(environ))
     try:
         with app.app_context():
             Base.metadata.create_all(db.engine)
             setup.prepare()
             _fill(users)
-        yield Portal(app)
+        yield Portal(app, environ)
         with app.app_context():
             db.engine.dispose()
     finally:

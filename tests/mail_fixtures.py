@@ -11,7 +11,7 @@ from tests.factories import make_batch, make_invitation, make_persona
 from webapp.core.planning import Plan
 from webapp.db import db, utcnow
 from webapp.models import Batch, BatchState, Invitation, MailGate, Message, MessageKind, MessageState, Outcome, Row, User
-from webapp.services import outbox
+from webapp.services import finishing, outbox
 
 
 def make_message(email: str = "ines.carvalho@northfield.example", *, priority: int = 2, **invitation: Any) -> Message:
@@ -59,6 +59,12 @@ def invitation_of(email: str) -> Invitation:
     """The invitation of this address, as it is in the database now."""
     db.session.rollback()
     return db.session.scalars(db.select(Invitation).where(Invitation.email == email)).one()
+
+
+def finish(batch_id: int | None) -> None:
+    """After the outcome of a message: its batch may be done, as the job sees a little later."""
+    if batch_id:
+        finishing.finish_if_done(batch_id)
 
 
 def pass_time(**time: float) -> None:

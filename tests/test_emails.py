@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
+from email import message_from_bytes
+from email.message import EmailMessage
+from email.policy import default
+from typing import Any, cast
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
-from webapp import emails
+from webapp import emails, mime
 from webapp.core.errors import Undeliverable
 from webapp.emails import Email
+from webapp.mime import Parcel
 
 LINK = "https://muster.northfield.example/invitations/" + "k" * 43
 NOON = datetime(2026, 9, 1, 12, 0, tzinfo=UTC)
@@ -97,28 +103,70 @@ def test_a_name_cannot_add_a_header_or_a_line(name: str) -> None:
     email = invitation(inviter=name, organisation=name, role=name, groups=[name])
     assert email.subject.isprintable()
     assert not [line for line in email.text.splitlines() if line.startswith(("Bcc", "X:"))]
-    mime = emails.mime(email, "Muster <muster@northfield.example>", "<1@northfield.example>", NOON)
-    assert mime.keys() == ["From", "To", "Subject", "Date", "Message-ID", "Auto-Submitted", "MIME-Version", "Content-Type"]
+    read = read_back(mime.packed(email, "Muster <muster@northfield.example>", "<1@northfield.example>", NOON))
+    assert read.keys() == ["From", "To", "Subject", "Date", "Message-ID", "Auto-Submitted", "MIME-Version", "Content-Type"]
+
+
+def read_back(parcel: Parcel) -> EmailMessage:
+    """As a mail program reads it."""
+    return cast(EmailMessage, message_from_bytes(parcel.data, policy=default))
 
 
 def test_mime_has_both_forms_and_its_own_headers() -> None:
-    mime = emails.mime(invitation(), "Müster <muster@northfield.example>", "<1@northfield.example>", NOON)
-    assert mime["From"].addresses[0].display_name == "Müster"
-    assert mime["To"] == "ines.carvalho@northfield.example"
-    assert mime["Date"].datetime == NOON
-    assert mime["Message-ID"] == "<1@northfield.example>"
-    assert [part.get_content_type() for part in mime.iter_parts()] == ["text/plain", "text/html"]
-    assert LINK.encode() in mime.as_bytes(), "the link stands whole in the file"
+    parcel = mime.packed(invitation(), "Müster <muster@northfield.example>", "<1@northfield.example>", NOON)
+    read = read_back(parcel)
+    assert read["From"].addresses[0].display_name == "Müster"
+    assert read["To"] == "ines.carvalho@northfield.example"
+    assert read["Date"].datetime == NOON
+    assert read["Message-ID"] == "<1@northfield.example>"
+    assert [part.get_content_type() for part in read.iter_parts()] == ["text/plain", "text/html"]
+    assert LINK.encode() in parcel.data, "the link stands whole in the file"
+
+
+def test_it_is_the_same_bytes_at_every_try() -> None:
+    first, second = (mime.packed(invitation(), "muster@northfield.example", "<1@northfield.example>", NOON) for _ in range(2))
+    assert first == second
 
 
 def test_letters_outside_ascii_arrive_and_travel_as_ascii() -> None:
     email = invitation(organisation="Gymnasium Köln")
-    mime = emails.mime(email, "muster@northfield.example", "<1@northfield.example>", NOON)
-    assert mime.as_bytes().isascii()
-    body = mime.get_body(("plain",))
+    parcel = mime.packed(email, "muster@northfield.example", "<1@northfield.example>", NOON)
+    assert parcel.data.isascii()
+    read = read_back(parcel)
+    body = read.get_body(("plain",))
     assert body
     assert "Gymnasium Köln" in body.get_content()
-    assert mime["Subject"] == "Maren Okafor invited you to Gymnasium Köln"
+    assert read["Subject"] == "Maren Okafor invited you to Gymnasium Köln"
+
+
+@pytest.mark.parametrize("to", ["o'neil@northfield.example", "a=b/c!@northfield.example", "x" * 64 + "@northfield.example"])
+def test_an_odd_local_part_arrives_as_it_is(to: str) -> None:
+    read = read_back(mime.packed(invitation(to=to), "muster@northfield.example", "<1@northfield.example>", NOON))
+    assert [address.addr_spec for address in read["To"].addresses] == [to]
+
+
+def test_a_local_part_outside_ascii_travels_as_it_is() -> None:
+    parcel = mime.packed(invitation(to="zoë@schüle.example"), "muster@northfield.example", "<1@northfield.example>", NOON)
+    assert parcel.recipient == "zoë@xn--schle-mva.example"
+    assert "To: zoë@xn--schle-mva.example\r\n".encode() in parcel.data
+
+
+LINES = st.lists(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r\n"), max_size=90), min_size=1)
+
+
+@given(LINES)
+@example(["."])
+@example(["From here", ".hidden", " blank at the end ", "=3D", "--=_1", ""])
+@example(["x" * 2000])
+@example(["ü" * 2000])
+def test_what_was_written_is_what_is_read(lines: list[str]) -> None:
+    text = "\n".join(lines) + "\n"
+    email = Email("ines@northfield.example", "Any", text, f"<p>{text}</p>\n")
+    parcel = mime.packed(email, "muster@northfield.example", "<1a@northfield.example>", NOON)
+    assert max(map(len, parcel.data.split(b"\r\n"))) <= 998
+    assert b"\n" not in parcel.data.replace(b"\r\n", b"")
+    parts = [part.get_payload(decode=True).decode() for part in read_back(parcel).iter_parts()]
+    assert [part.replace("\r\n", "\n") for part in parts] == [text, f"<p>{text}</p>\n"]
 
 
 @pytest.mark.parametrize(
@@ -133,7 +181,7 @@ def test_letters_outside_ascii_arrive_and_travel_as_ascii() -> None:
     ],
 )
 def test_the_domain_goes_to_the_server_in_ascii(typed: str, sent: str) -> None:
-    assert emails.deliverable(typed) == sent
+    assert mime.deliverable(typed) == sent
 
 
 @pytest.mark.parametrize(
@@ -141,4 +189,4 @@ def test_the_domain_goes_to_the_server_in_ascii(typed: str, sent: str) -> None:
 )
 def test_what_is_no_address_cannot_be_delivered(typed: str) -> None:
     with pytest.raises(Undeliverable, match="not an address"):
-        emails.deliverable(typed)
+        mime.deliverable(typed)

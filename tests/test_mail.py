@@ -7,16 +7,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from email import message_from_bytes
-from email.message import EmailMessage
 from typing import Any
 
 import pytest
 
 from tests.smtp_sink import CERTIFICATE, CUT, HANG, Sink
-from webapp import emails, mail
+from webapp import emails, mail, mime
 from webapp.config import Settings
 from webapp.core.errors import Conflict, MailServerAway, TryLater, Undeliverable
 from webapp.mail import Uncertain, refusal
+from webapp.mime import Parcel
 
 SENDER = "muster@northfield.example"
 INES, JONAS, LENA = (f"{name}@northfield.example" for name in ("ines", "jonas", "lena"))
@@ -27,9 +27,9 @@ def nothing() -> None:
     """Before DATA there is nothing to note here."""
 
 
-def written(to: str = INES, text: str = "Hello,\n\nchoose a name.\n") -> EmailMessage:
+def written(to: str = INES, text: str = "Hello,\n\nchoose a name.\n") -> Parcel:
     value = emails.Email(to, "Maren invited you", text, "<p>Hello</p>")
-    return emails.mime(value, f"Muster <{SENDER}>", f"<{abs(hash(to))}@northfield.example>", datetime(2026, 9, 1, tzinfo=UTC))
+    return mime.packed(value, f"Muster <{SENDER}>", f"<{abs(hash(to))}@northfield.example>", datetime(2026, 9, 1, tzinfo=UTC))
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def way(settings: Settings) -> Way:
 
 def send(settings: Settings, to: str = INES, before: Callable[[], None] = nothing, **more: Any) -> str:
     with mail.connect(settings) as transport:
-        return transport.send(written(to, **more), to, before)
+        return transport.send(written(to, **more), before)
 
 
 # SMTP
@@ -64,7 +64,7 @@ def test_a_message_arrives_as_it_was_written(sink: Sink, way: Way) -> None:
 def test_one_connection_carries_many(sink: Sink, way: Way) -> None:
     with mail.connect(way(sink)) as transport:
         for to in (INES, JONAS, LENA):
-            transport.send(written(to), to, nothing)
+            transport.send(written(to), nothing)
     assert sink.recipients == [INES, JONAS, LENA]
     assert sink.connections == 1
 
@@ -85,8 +85,8 @@ def test_what_before_data_raises_stops_this_message_alone(sink: Sink, way: Way) 
 
     with mail.connect(way(sink)) as transport:
         with pytest.raises(Conflict):
-            transport.send(written(INES), INES, revoked)
-        transport.send(written(JONAS), JONAS, nothing)
+            transport.send(written(INES), revoked)
+        transport.send(written(JONAS), nothing)
     assert sink.recipients == [JONAS]
     assert sink.connections == 1
 
@@ -106,9 +106,9 @@ def test_a_refusal_is_told_and_the_connection_goes_on(
     sink.answer(SENDER if at == "mail" else INES, answer, at=at, times=1)
     with mail.connect(way(sink)) as transport:
         with pytest.raises(raised) as told:
-            transport.send(written(INES), INES, nothing)
+            transport.send(written(INES), nothing)
         assert str(told.value) == words
-        transport.send(written(JONAS), JONAS, nothing)
+        transport.send(written(JONAS), nothing)
     assert sink.recipients == [JONAS]
     assert sink.connections == 1
 
@@ -181,9 +181,9 @@ def test_a_connection_that_ends_after_the_message_leaves_it_uncertain(
 def test_a_server_that_ends_a_used_connection_gets_a_new_one(sink: Sink, way: Way, limit: str) -> None:
     begun: list[str] = []
     with mail.connect(way(sink)) as transport:
-        transport.send(written(INES), INES, nothing)
+        transport.send(written(INES), nothing)
         sink.answer(JONAS, limit, times=1)
-        transport.send(written(JONAS), JONAS, lambda: begun.append(JONAS))
+        transport.send(written(JONAS), lambda: begun.append(JONAS))
     assert sink.recipients == [INES, JONAS]
     assert sink.connections == 2
     assert begun == [JONAS]
@@ -191,7 +191,7 @@ def test_a_server_that_ends_a_used_connection_gets_a_new_one(sink: Sink, way: Wa
 
 def test_an_international_domain_needs_no_smtputf8(way: Way) -> None:
     with Sink(smtputf8=False) as sink:
-        to = emails.deliverable("ines@schüle.example")
+        to = mime.deliverable("ines@schüle.example")
         send(way(sink), to)
         assert sink.recipients == ["ines@xn--schle-mva.example"]
 
@@ -206,11 +206,11 @@ def test_an_international_local_part_is_sent_with_smtputf8(sink: Sink, way: Way)
 def test_an_international_local_part_fails_without_it_and_the_next_goes_on(way: Way) -> None:
     with Sink(smtputf8=False) as sink, mail.connect(way(sink)) as transport:
         with pytest.raises(Undeliverable) as told:
-            transport.send(written("zoë@northfield.example"), "zoë@northfield.example", nothing)
+            transport.send(written("zoë@northfield.example"), nothing)
         assert str(told.value) == (
             "The mail server does not take addresses with letters outside ASCII before the @ (it lacks SMTPUTF8)."
         )
-        transport.send(written(INES), INES, nothing)
+        transport.send(written(INES), nothing)
         assert sink.recipients == [INES]
 
 
@@ -256,15 +256,15 @@ def test_starttls_is_never_left_out(way: Way) -> None:
 
 
 def test_a_file_in_the_outbox_is_the_whole_message(settings: Settings, app: Any) -> None:
-    mime = written(INES)
+    parcel = written(INES)
     answer = send(settings)
     (file,) = (settings.data_dir / "outbox").iterdir()
     assert answer == f"Written as {file.name}"
-    assert file.name == mime["Message-ID"].strip("<>").partition("@")[0] + ".eml"
+    assert file.name == parcel.message_id.strip("<>").partition("@")[0] + ".eml"
     assert file.stat().st_mode & 0o077 == 0
     read = message_from_bytes(file.read_bytes(), policy=email.policy.default)
     assert read["To"] == INES
-    assert read["Message-ID"] == mime["Message-ID"]
+    assert read["Message-ID"] == parcel.message_id
 
 
 def test_a_second_try_overwrites_the_file(settings: Settings, app: Any) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable
+import time
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ from sqlalchemy import (
     MetaData,
     String,
     Text,
+    Update,
     cast,
     event,
     func,
@@ -27,6 +29,7 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import DeclarativeBase, QueryableAttribute
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -34,7 +37,12 @@ from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator
 
 MAX_BUSY_MS = 10_000  # that a writer waits for another
-MAX_IDLE_MS = 60_000  # on PostgreSQL, between two statements of a transaction
+MAX_IDLE_MS = 40_000
+"""On PostgreSQL, between two statements of a transaction: after so long, one whose process is frozen or out of reach is rolled
+back, and others go on with its rows."""
+TURN_MS = 8
+"""At most so long between two looks of who waits for SQLite's write lock. SQLite itself looks ever less often, up to 100 ms,
+and a worker lets go of the lock for a few milliseconds only: a person would wait for seconds."""
 POOL = 8  # connections to PostgreSQL that a process keeps: as many as the web server has threads; twice as many in need
 
 
@@ -104,8 +112,31 @@ def tune_sqlite(engine: Engine) -> None:
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Any) -> None:
-        write = connection.get_execution_options().get("write")
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+        if not connection.get_execution_options().get("write"):
+            connection.exec_driver_sql("BEGIN")
+            return
+        patience = time.monotonic() + MAX_BUSY_MS / 1000
+        driver = connection.connection.dbapi_connection
+        driver.execute(f"PRAGMA busy_timeout={TURN_MS}")
+        try:
+            while True:
+                try:
+                    connection.exec_driver_sql("BEGIN IMMEDIATE")
+                    break
+                except OperationalError:
+                    if time.monotonic() > patience:
+                        raise
+        finally:
+            driver.execute(f"PRAGMA busy_timeout={MAX_BUSY_MS}")
+
+
+_LIMITS = {
+    "lock_timeout": MAX_BUSY_MS,
+    "idle_in_transaction_session_timeout": MAX_IDLE_MS,
+    "tcp_keepalives_idle": 10,
+    "tcp_keepalives_interval": 5,
+    "tcp_keepalives_count": 3,
+}
 
 
 def tune_postgresql(engine: Engine) -> None:
@@ -114,7 +145,7 @@ def tune_postgresql(engine: Engine) -> None:
     @event.listens_for(engine, "connect")
     def _connect(connection: psycopg.Connection, _: object) -> None:
         connection.autocommit = True
-        for name, value in (("lock_timeout", MAX_BUSY_MS), ("idle_in_transaction_session_timeout", MAX_IDLE_MS)):
+        for name, value in _LIMITS.items():
             connection.execute("SELECT set_config(%s, %s, false)", (name, str(value)))
         connection.autocommit = False
 
@@ -127,7 +158,13 @@ def engine_options(url: str) -> dict[str, Any]:
             "pool_pre_ping": True,  # a server that was restarted in between costs nobody an error
             "pool_size": POOL,
             "max_overflow": POOL,
-            "connect_args": {"connect_timeout": 5, "keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3},
+            "connect_args": {
+                "connect_timeout": 5,
+                "keepalives_idle": 10,
+                "keepalives_interval": 5,
+                "keepalives_count": 3,
+                "tcp_user_timeout": 30_000,
+            },
         }
     return options
 
@@ -156,6 +193,11 @@ def begin_write() -> None:
     """
     db.session.rollback()
     db.session.connection(execution_options={"write": True})
+
+
+def in_database(statement: Update, values: Mapping[str, Any] | None = None) -> Any:
+    """Part of a command: an UPDATE of many, without bringing what the session has loaded up to date."""
+    return db.session.execute(statement, values, execution_options={"synchronize_session": False})
 
 
 def upsert(table: type[Any]) -> sqlite.Insert | postgresql.Insert:

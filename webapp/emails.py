@@ -1,24 +1,15 @@
-"""One function per e-mail: plain values in, an `Email` out; and how one becomes MIME. No models, no app."""
+"""One function per e-mail: plain values in, an `Email` out. No models, no app. `mime` makes bytes of it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from email.errors import MessageError
-from email.headerregistry import Address
-from email.message import EmailMessage
-from email.policy import SMTP
-from email.utils import parseaddr
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-import idna
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
-from webapp.core.addresses import BadAddress, parse
-from webapp.core.errors import Undeliverable
 from webapp.core.words import plural
 
 TEMPLATES = Path(__file__).parent.parent / "templates" / "emails"
@@ -59,12 +50,12 @@ def invitation(
     become spaces, so that no name adds a header or a line.
     """
     said = invitation_subject(organisation, inviter)
-    heading = _line(own_subject) or said
+    heading = on_one_line(own_subject) or said
     values = {
-        "place": _line(organisation) or NAMELESS,
+        "place": on_one_line(organisation) or NAMELESS,
         "subject": f"{said}, and you have not joined yet" if is_reminder else said,
-        "role": _line(role),
-        "groups": groups if isinstance(groups, str) else ", ".join(_line(name) for name in groups),
+        "role": on_one_line(role),
+        "groups": groups if isinstance(groups, str) else ", ".join(on_one_line(name) for name in groups),
         "link": link,
         "validity": plural(expires_days, "day"),
         "words": _lines(words),
@@ -143,7 +134,7 @@ def _account(
     unexpected: str = NOT_YOU,
 ) -> Email:
     """An e-mail about the recipient's own account. button: what opening the link is for."""
-    place = _line(organisation) or NAMELESS
+    place = on_one_line(organisation) or NAMELESS
     values = {"place": place, "subject": subject, "said": said, "button": button, "link": link, "fine": fine}
     return _rendered("account", to, f"{subject}: {place}", {**values, "unexpected": unexpected})
 
@@ -155,63 +146,15 @@ def _rendered(template: str, to: str, subject: str, values: dict[str, Any]) -> E
 
 def invitation_subject(organisation: str, inviter: str) -> str:
     """\"Maren Okafor invited you to Northfield Academy": the Subject, and the first sentence."""
-    who = f"{_line(inviter)} invited you" if _line(inviter) else "You are invited"
-    return f"{who} to {_line(organisation) or NAMELESS}"
-
-
-def deliverable(address: str) -> str:
-    """The address as a mail server takes it: the local part as typed, the domain in ASCII.
-
-    Raises Undeliverable. Only the form is judged: which domains are allowed was decided when the address was taken.
-    """
-    try:
-        domain = idna.encode(address.rpartition("@")[2].lower(), uts46=True).decode()
-        return parse(address, {domain}).deliverable
-    except (BadAddress, idna.IDNAError) as error:
-        raise Undeliverable(f"No email can be sent to “{_line(address)}”: it is not an address.") from error
-
-
-def mime(email: Email, sender: str, message_id: str, date: datetime) -> EmailMessage:
-    """The e-mail as MIME, its contents the same at every try.
-
-    sender: `Name <address>`. message_id: with its angle brackets. date: aware.
-    Raises Undeliverable where it cannot be built.
-    """
-    message = EmailMessage(policy=SMTP)
-    try:
-        message["From"] = _address(*parseaddr(sender))
-        message["To"] = _address("", deliverable(email.to))
-        message["Subject"] = email.subject
-        message["Date"] = date
-        message["Message-ID"] = message_id
-        message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no out-of-office answers
-        message.set_content(email.text, cte=_encoding(email.text))
-        message.add_alternative(email.html, subtype="html", cte=_encoding(email.html))
-    except (
-        ValueError,
-        LookupError,
-        MessageError,
-    ) as error:  # a line break in a header, an odd local part, half a character
-        raise Undeliverable(f"This email cannot be written: {_line(str(error))}") from error
-    return message
-
-
-def _address(name: str, address: str) -> Address:
-    local, _, domain = address.rpartition("@")
-    return Address(name, local, domain if domain.isascii() else idna.encode(domain, uts46=True).decode())
-
-
-def _encoding(text: str) -> str:
-    """Plain where every server takes it (RFC 5322: 998 characters a line), so that a file shows the link whole."""
-    plain = text.isascii() and all(len(line) <= 998 for line in text.splitlines())
-    return "7bit" if plain else "quoted-printable"
+    who = f"{on_one_line(inviter)} invited you" if on_one_line(inviter) else "You are invited"
+    return f"{who} to {on_one_line(organisation) or NAMELESS}"
 
 
 def _lines(text: str) -> list[str]:
-    return [_line(line) for line in text.strip().splitlines()]
+    return [on_one_line(line) for line in text.strip().splitlines()]
 
 
-def _line(text: str) -> str:
+def on_one_line(text: str) -> str:
     """On one line, without control characters and those that turn the reading direction."""
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
@@ -225,4 +168,5 @@ def _templates() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
+        auto_reload=False,
     )

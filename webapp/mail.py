@@ -9,8 +9,6 @@ import socket
 import ssl
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from email.message import EmailMessage
-from email.policy import SMTP
 from email.utils import parseaddr
 from pathlib import Path
 from typing import Protocol
@@ -20,6 +18,7 @@ import idna
 
 from webapp.config import Settings
 from webapp.core.errors import MailServerAway, MusterError, TryLater, Undeliverable
+from webapp.mime import Parcel
 
 CONNECT_SECONDS = 20.0
 COMMAND_SECONDS = 30.0
@@ -41,10 +40,10 @@ class Uncertain(MusterError):
 class Transport(Protocol):
     """A way out that is open; it carries any number of messages."""
 
-    def send(self, mime: EmailMessage, recipient: str, before_data: Callable[[], None]) -> str:
+    def send(self, parcel: Parcel, before_data: Callable[[], None]) -> str:
         """Hand one message over; -> the answer in words.
 
-        recipient: the envelope's, its domain in ASCII. before_data is called when the server has agreed to
+        before_data is called when the server has agreed to
         the recipient and the message itself comes next; what it raises stops this message alone. After a
         reconnection it may be called a second time.
         Raises TryLater, Undeliverable and MailServerAway (not taken), Uncertain (perhaps taken).
@@ -73,15 +72,15 @@ class Files:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def send(self, mime: EmailMessage, recipient: str, before_data: Callable[[], None]) -> str:
+    def send(self, parcel: Parcel, before_data: Callable[[], None]) -> str:
         """Whole or not at all, under a name made of the Message-ID: a second try overwrites the first."""
-        name = _file_name(str(mime["Message-ID"]))
+        name = _file_name(parcel.message_id)
         before_data()
         temporary = self._folder / f".{name}.part"
         try:
             self._folder.mkdir(mode=0o700, exist_ok=True)
             with open(temporary, "wb", opener=_private) as file:
-                file.write(_bytes(mime, not recipient.isascii()))
+                file.write(parcel.data)
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(temporary, self._folder / name)
@@ -129,15 +128,15 @@ class Smtp:
         self._server = f"The mail server {url.hostname}:{url.port or PORTS[url.scheme]}"
         self._open()
 
-    def send(self, mime: EmailMessage, recipient: str, before_data: Callable[[], None]) -> str:
+    def send(self, parcel: Parcel, before_data: Callable[[], None]) -> str:
         """See Transport."""
         try:
-            return self._hand_over(mime, recipient, before_data)
+            return self._hand_over(parcel, before_data)
         except MailServerAway:
             if not self._has_carried:
                 raise
             self._open()
-            return self._hand_over(mime, recipient, before_data)
+            return self._hand_over(parcel, before_data)
 
     def try_out(self) -> None:
         """See Transport; the sign-in, where there is one, has been made."""
@@ -191,9 +190,8 @@ class Smtp:
         except (OSError, UnicodeError) as error:
             raise MailServerAway(f"{self._server} broke off ({_cause(error)}).") from error
 
-    def _hand_over(self, mime: EmailMessage, recipient: str, before_data: Callable[[], None]) -> str:
-        data = _bytes(mime, _is_international(self._sender, recipient))
-        options = self._options(data, recipient)
+    def _hand_over(self, parcel: Parcel, before_data: Callable[[], None]) -> str:
+        recipient, options = parcel.recipient, self._options(parcel)
         try:
             self._agree(self._command(lambda: self._smtp.mail(self._sender, options)), recipient)
             self._agree(self._command(lambda: self._smtp.rcpt(recipient)), recipient)
@@ -205,17 +203,17 @@ class Smtp:
         except Exception:
             self._forget_transaction()
             raise
-        answer = self._transmit(data)
+        answer = self._transmit(parcel.data)
         self._agree(answer, recipient)
         self._has_carried = True
         return _words(*answer)
 
-    def _options(self, data: bytes, recipient: str) -> list[str]:
-        if _is_international(self._sender, recipient):
+    def _options(self, parcel: Parcel) -> list[str]:
+        if not (self._sender + parcel.recipient).isascii():
             if not self._smtp.has_extn("smtputf8"):
                 raise Undeliverable(NO_SMTPUTF8)
             return ["SMTPUTF8", "BODY=8BITMIME"]
-        return [f"SIZE={len(data)}"] if self._smtp.has_extn("size") else []
+        return [f"SIZE={len(parcel.data)}"] if self._smtp.has_extn("size") else []
 
     def _command(self, command: Callable[[], tuple[int, bytes]]) -> tuple[int, bytes]:
         try:
@@ -304,12 +302,3 @@ def _cause(error: Exception) -> str:
 
 def _private(path: str, flags: int) -> int:
     return os.open(path, flags, 0o600)
-
-
-def _is_international(*addresses: str) -> bool:
-    return not "".join(addresses).isascii()
-
-
-def _bytes(mime: EmailMessage, international: bool) -> bytes:
-    data = mime.as_bytes(policy=SMTP.clone(utf8=international))
-    return data if data.endswith(b"\r\n") else data + b"\r\n"

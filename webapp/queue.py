@@ -7,6 +7,8 @@ second no time at all.
 
 import logging
 import time
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import redis
@@ -27,6 +29,7 @@ SILENCE = 1.0  # seconds in which nobody tries again after a failure
 JOB_TIMEOUT = 120  # seconds; a job gives way after 20
 FAILURE_TTL = 60  # seconds that a failed job is kept to be looked at
 TRIES_AGAIN = 2
+MOST = 32  # jobs of one name at a time: as many workers share a batch, and send
 
 log = logging.getLogger(__name__)
 
@@ -42,18 +45,18 @@ class _Bell:
 def ring(job: str, *args: int, name: str) -> bool:
     """Ask for `job` (a dotted name) to run soon. False when the queue is away; never raises.
 
-    `name` (letters, digits, - and _) makes it one job however often it is rung. But a job that is running may
-    have looked past what is new, and one whose worker was killed only seems to run: then a second job, named
-    "-again", is made. So a job that gives way can ring for itself.
+    `name` (letters, digits, - and _) makes it one job that waits, however often it is rung. Those that have begun do
+    not count: they may have looked past what is new, or their worker was killed and they only seem to run. So a job
+    that gives way can ring for itself, and one that finds much can ring for another worker to help.
     """
     bell = _bell()
     if time.monotonic() < bell.away_until:
         return False
     try:
-        queue = Queue(QUEUE, connection=bell.client, serializer="json")
-        for job_id in (name, f"{name}-again"):
-            if _enqueue(queue, job, args, job_id) or _waits(bell.client, job_id):
-                break
+        names = [name, *(f"{name}-{number}" for number in range(2, MOST + 1))]
+        states = _states(bell.client, names)
+        if JobStatus.QUEUED.value.encode() not in states and None in states:
+            _enqueue(Queue(QUEUE, connection=bell.client, serializer="json"), job, args, names[states.index(None)])
         return True
     except Exception as error:
         bell.away_until = time.monotonic() + SILENCE
@@ -91,9 +94,16 @@ def _bell() -> _Bell:
     return bell
 
 
-def _enqueue(queue: Queue, job: str, args: tuple[int, ...], job_id: str) -> bool:
-    """False when there is a job of this id already."""
-    try:
+def _states(client: redis.Redis, names: Sequence[str]) -> list[bytes | None]:
+    """Of each of these jobs; None where there is none."""
+    with client.pipeline(transaction=False) as asked:
+        for name in names:
+            asked.hget(Job.key_for(name), "status")
+        return list(asked.execute())
+
+
+def _enqueue(queue: Queue, job: str, args: tuple[int, ...], job_id: str) -> None:
+    with suppress(DuplicateJobError):  # somebody else has rung a moment ago
         queue.enqueue(
             job,
             args=args,
@@ -107,11 +117,3 @@ def _enqueue(queue: Queue, job: str, args: tuple[int, ...], job_id: str) -> bool
             description=job_id,
             meta={"request": logs.request_id()},  # what the worker logs is then found by it
         )
-    except DuplicateJobError:
-        return False
-    return True
-
-
-def _waits(client: redis.Redis, job_id: str) -> bool:
-    """Whether the job of this id has not begun yet."""
-    return client.hget(Job.key_for(job_id), "status") == JobStatus.QUEUED.value.encode()

@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import delete, update
 
 from tests.factories import make_group, make_invitation, make_user, role
+from tests.mail_fixtures import finish
 from tests.views.test_batches import rows_of, staged
 from webapp.core import tokens
 from webapp.db import begin_write, db
@@ -27,7 +28,7 @@ from webapp.models import (
     UserState,
 )
 from webapp.models.groups import user_groups
-from webapp.services import directory, invitations, links, outbox, processing
+from webapp.services import claims, directory, invitations, links, outbox, outcomes, processing
 
 
 @pytest.fixture(autouse=True)
@@ -46,7 +47,7 @@ def confirmed(client, people: str, **options) -> Batch:
     return batch
 
 
-def outcomes(batch) -> list[tuple[str, str]]:
+def outcomes_of(batch) -> list[tuple[str, str]]:
     return [(row.outcome.value, row.why) for row in rows_of(batch)]
 
 
@@ -66,7 +67,7 @@ class TestAnInvitation:
             invitation.id,
             rows_of(batch)[0].id,
         )
-        assert outcomes(batch) == [("waiting", "")]
+        assert outcomes_of(batch) == [("waiting", "")]
         events = [event.action for event in all_of(AuditEvent)]
         assert events.count("invitation.created") == 1
 
@@ -101,7 +102,7 @@ class TestAnInvitation:
         assert (invitation.role.name, invitation.token_hash) == ("Remote", old_hash)
         assert [g.name for g in invitation.groups] == ["Teacher Laptops"]
         assert all_of(Message) == []
-        assert outcomes(batch) == [("updated", "role Analyst to Remote, 1 group added")]
+        assert outcomes_of(batch) == [("updated", "role Analyst to Remote, 1 group added")]
 
 
 class TestAUser:
@@ -110,7 +111,7 @@ class TestAUser:
         batch = confirmed(admin, "ana@northfield.example,Analyst,Student Devices\n")
         job.process(batch.id)
         assert [g.name for g in db.session.get(User, ana.id).groups] == ["Student Devices"]
-        assert outcomes(batch) == [("updated", "1 group added, 1 group removed")]
+        assert outcomes_of(batch) == [("updated", "1 group added, 1 group removed")]
         assert all_of(Message) == []
         event = next(e for e in all_of(AuditEvent) if e.action == "user.changed")
         assert event.details["before"] == {"role": "Analyst", "groups": ["Teacher Laptops"]}
@@ -138,7 +139,7 @@ class TestSinceTheReview:
         batch = confirmed(admin, "ana@northfield.example,Analyst,Student Devices\n")
         self.change(delete(user_groups).where(user_groups.c.user_id == ana.id))
         job.process(batch.id)
-        assert outcomes(batch) == [("skipped", "Changed since the review")]
+        assert outcomes_of(batch) == [("skipped", "Changed since the review")]
         assert db.session.get(User, ana.id).groups == []
         to = admin.post(f"/batches/{batch.id}/changed-rows").location
         assert admin.get(to).page.h1 == "Review 1 user"
@@ -159,14 +160,14 @@ class TestSinceTheReview:
         group = db.session.scalars(db.select(Group).where(Group.name == "Student Devices")).one()
         self.change(user_groups.insert().values(user_id=ana.id, group_id=group.id))
         job.process(batch.id)
-        assert outcomes(batch) == [("unchanged", "Already as the file wants")]
+        assert outcomes_of(batch) == [("unchanged", "Already as the file wants")]
 
     def test_somebody_invited_in_between_is_not_invited_twice(self, admin):
         batch = confirmed(admin, "ana@northfield.example,Analyst,\nben@northfield.example,Analyst,\n")
         make_invitation("ana@northfield.example")
         make_invitation("ben@northfield.example", role_name="Remote")
         job.process(batch.id)
-        assert outcomes(batch) == [("unchanged", "Already as the file wants"), ("skipped", "Changed since the review")]
+        assert outcomes_of(batch) == [("unchanged", "Already as the file wants"), ("skipped", "Changed since the review")]
         assert all_of(Message) == []
 
     def test_a_deactivated_user_is_not_touched(self, admin):
@@ -174,20 +175,20 @@ class TestSinceTheReview:
         batch = confirmed(admin, "ana@northfield.example,Analyst,Student Devices\n")
         self.change(update(User).where(User.id == ana.id).values(state=UserState.DEACTIVATED))
         job.process(batch.id)
-        assert outcomes(batch) == [("skipped", "Changed since the review")]
+        assert outcomes_of(batch) == [("skipped", "Changed since the review")]
 
     def test_who_confirmed_and_was_demoted_grants_nothing_any_more(self, admin):
         batch = confirmed(admin, "ana@northfield.example,Analyst,\n")
         self.change(update(User).where(User.id == admin.user.id).values(role_id=role("Analyst").id))
         job.process(batch.id)
-        assert outcomes(batch) == [("skipped", "Devika Raman may no longer invite")]
+        assert outcomes_of(batch) == [("skipped", "Devika Raman may no longer invite")]
         assert all_of(Invitation) == []
 
     def test_a_group_deleted_in_between_skips_the_row(self, admin):
         batch = confirmed(admin, "ana@northfield.example,Analyst,Student Devices\n")
         self.change(delete(Group).where(Group.name == "Student Devices"))
         job.process(batch.id)
-        assert outcomes(batch) == [("skipped", "Changed since the review")]
+        assert outcomes_of(batch) == [("skipped", "Changed since the review")]
 
 
 class TestClaims:
@@ -212,16 +213,12 @@ class TestClaims:
 
     def test_a_crash_midway_gives_the_whole_chunk_back(self, admin, monkeypatch):
         batch = confirmed(admin, "ana@northfield.example,Analyst,\nben@northfield.example,Analyst,\n")
-        real, calls = invitations.add, []
 
-        def dies_at_the_second(*args, **values):
-            calls.append(args)
-            if len(calls) == 2:
-                raise KeyboardInterrupt  # as a killed worker: nothing is caught, nothing is committed
-            return real(*args, **values)
+        def dies(*args, **values):
+            raise KeyboardInterrupt  # as a killed worker: nothing is caught, nothing is committed
 
         with monkeypatch.context() as patched:
-            patched.setattr(invitations, "add", dies_at_the_second)
+            patched.setattr(outbox, "queue_to_many", dies)
             with pytest.raises(KeyboardInterrupt):
                 processing.work_off(batch.id, 50)
         db.session.rollback()
@@ -246,7 +243,7 @@ class TestClaims:
         people = "ana@northfield.example,Analyst,\nANA@northfield.example,Analyst,\nbad,Analyst,\n"
         batch = confirmed(admin, people, skip_errors="true")
         job.process(batch.id)
-        assert outcomes(batch) == [("waiting", ""), ("skipped", "Same email as row 2"), ("skipped", "No @ in email.")]
+        assert outcomes_of(batch) == [("waiting", ""), ("skipped", "Same email as row 2"), ("skipped", "No @ in email.")]
         assert db.session.scalar(db.select(db.func.count(Row.id)).where(Row.outcome == Outcome.WAITING)) == 1
 
 
@@ -255,26 +252,26 @@ class TestPauseAndCancel:
         batch = confirmed(admin, "ana@northfield.example,Analyst,\n")
         job.process(batch.id)
         processing.pause(batch.id, admin.user)
-        assert not outbox.due()
-        assert outbox.claim("w1") == []
+        assert not claims.due()
+        assert claims.claim("w1") == []
         processing.resume(batch.id, admin.user)
-        assert len(outbox.claim("w1")) == 1
+        assert len(claims.claim("w1")) == 1
 
     def test_a_paused_batch_whose_last_message_goes_is_finished(self, admin):
         batch = confirmed(admin, "ana@northfield.example,Analyst,\n")
         job.process(batch.id)
-        [message] = outbox.claim("w1")
+        [message] = claims.claim("w1")
         processing.pause(batch.id, admin.user)
-        outbox.sent(message, "w1", "250 OK")
+        finish(outcomes.sent(message, "w1", "250 OK"))
         assert db.session.get(Batch, batch.id).state is BatchState.FINISHED
 
     def test_cancel_lets_the_message_in_flight_go_and_stops_the_rest(self, admin):
         batch = confirmed(admin, "ana@northfield.example,Analyst,\nben@northfield.example,Analyst,\n")
         job.process(batch.id)
-        [first] = outbox.claim("w1", 1)
+        [first] = claims.claim("w1", 1)
         processing.cancel(batch.id, admin.user)
-        outbox.sent(first, "w1", "250 OK")
-        assert outcomes(batch) == [("invited", ""), ("skipped", "Cancelled before its email went")]
+        finish(outcomes.sent(first, "w1", "250 OK"))
+        assert outcomes_of(batch) == [("invited", ""), ("skipped", "Cancelled before its email went")]
         assert [i.state for i in all_of(Invitation)] == [InvitationState.PENDING, InvitationState.REVOKED]
 
 
@@ -283,21 +280,21 @@ class TestTrouble:
         batch = confirmed(admin, "ana@northfield.example,Analyst,\nben@northfield.example,Analyst,\n")
         real = invitations.add
 
-        def breaks_for_ana(address, *args, **values):
-            if address.key.startswith("ana@"):
+        def breaks_for_ana(people, *args, **values):
+            if any(address.key.startswith("ana@") for address, _ in people):
                 raise RuntimeError("a fault of ours")
-            return real(address, *args, **values)
+            return real(people, *args, **values)
 
         monkeypatch.setattr(invitations, "add", breaks_for_ana)
         job.process(batch.id)
-        assert [outcome for outcome, _ in outcomes(batch)] == ["failed", "waiting"]
+        assert [outcome for outcome, _ in outcomes_of(batch)] == ["failed", "waiting"]
 
     def test_a_domain_that_was_allowed_at_the_review_is_no_obstacle_later(self, admin, change_settings):
         change_settings(allowed_domains=("school.local",))
         batch = confirmed(admin, "ana@school.local,Analyst,\n")
         change_settings(allowed_domains=())
         job.process(batch.id)
-        assert outcomes(batch) == [("waiting", "")]
+        assert outcomes_of(batch) == [("waiting", "")]
 
     def test_an_invitation_that_expires_between_review_and_confirm_is_seen_first(self, admin):
         from datetime import timedelta

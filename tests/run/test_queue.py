@@ -78,7 +78,15 @@ def test_a_job_that_has_begun_is_rung_for_once_more(app: Flask, server: Server, 
     begin(settings, "batch-7")
     assert queue.ring(JOB, 7, name="batch-7")
     assert queue.ring(JOB, 7, name="batch-7")
-    assert jobs(settings) == ["batch-7-again"]
+    assert jobs(settings) == ["batch-7-2"]
+
+
+def test_any_number_of_workers_share_a_batch_and_one_bell_waits(app: Flask, server: Server, settings: Settings) -> None:
+    for name in ("batch-7", "batch-7-2", "batch-7-3", "batch-7-4"):
+        assert queue.ring(JOB, 7, name="batch-7")
+        assert queue.ring(JOB, 7, name="batch-7")
+        assert jobs(settings) == [name]
+        begin(settings, name)
 
 
 def test_frozen_is_away_within_half_a_second(app: Flask, server: Server) -> None:

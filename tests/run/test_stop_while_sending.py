@@ -1,15 +1,17 @@
-"""A stop in the midst of sending: over within ten seconds, and what was claimed is given back."""
+"""A stop in the midst of work: over within ten seconds, what was begun is done whole, and what was claimed is given back."""
 
 import socket
 
 import pytest
+from sqlalchemy import func, insert, select
 
-from tests.factories import make_invitation, make_persona
+from tests.factories import make_batch, make_invitation, make_persona, role
 from tests.run.conftest import Muster, wait_until
 from webapp import create_app, queue
 from webapp.config import Settings
+from webapp.core.planning import Plan
 from webapp.db import begin_write, db
-from webapp.models import Message, MessageKind, MessageState
+from webapp.models import Batch, BatchState, Invitation, Message, MessageKind, MessageState, Row
 from webapp.services import outbox
 
 pytestmark = pytest.mark.slow
@@ -43,3 +45,41 @@ def test_a_mail_server_that_says_nothing_does_not_hold_up_the_stop(muster: Muste
             connection.close()
             assert state() is MessageState.QUEUED
             assert db.session.get_one(Message, message.id).attempts == 0
+
+
+def test_a_batch_that_is_being_worked_off_stops_between_two_chunks(muster: Muster) -> None:
+    rows = 20_000
+    muster.started()
+    settings = {name: value for name, value in muster.environ.items() if name.startswith("MUSTER_")}
+    app = create_app(Settings.from_environment(settings))
+    with app.app_context():
+        begin_write()
+        owner = make_persona("Owner")
+        begin_write()
+        batch_id = make_batch(owner, confirmed_by_id=owner.id, state=BatchState.PAUSED).id
+        step = {"after": {"role": role("Analyst").id, "groups": [], "everything": False}}
+        begin_write()
+        db.session.execute(insert(Row), [_row(batch_id, n, step) for n in range(rows)])
+        db.session.get_one(Batch, batch_id).state = BatchState.QUEUED
+        db.session.commit()
+        assert queue.ring("webapp.jobs.batches.process", batch_id, name=f"batch-{batch_id}")
+
+        def count(*which) -> int:
+            found = db.session.scalar(select(func.count(Row.id)).where(Row.batch_id == batch_id, *which))
+            db.session.rollback()
+            return found
+
+        wait_until(lambda: count(Row.outcome.is_not(None)), "the batch is at work")
+        assert muster.stop() == 0
+        done = count(Row.outcome.is_not(None))
+        assert 0 < done < rows
+        assert done == count(Row.invitation_id.is_not(None)) == db.session.scalar(select(func.count(Invitation.id)))
+        assert done == db.session.scalar(select(func.count(Message.id)))
+        assert db.session.scalar(select(Message.id).where(Message.state == MessageState.SENDING)) is None
+
+
+def _row(batch_id: int, n: int, step: dict) -> dict:
+    email = f"user{n}@northfield.example"
+    cells = {"email": email, "role": "Analyst", "groups": ""}
+    read = {f"read_{name}": value for name, value in cells.items()}
+    return {"batch_id": batch_id, "line": n + 2, "plan": Plan.INVITE, "email_key": email, "step": step, **cells, **read}

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from flask import Flask
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from tests.factories import make_group, make_user
 from tests.servers import hang_up
@@ -69,3 +69,12 @@ def test_texts_stand_by_code_point_whatever_the_language_of_the_database(app) ->
     user = make_user("Jun-ho Park", groups=("éclair", "Zebra", "_x", "apple"))
     db.session.expire_all()
     assert [group.name for group in db.session.get_one(User, user.id).groups] == ["_x", "apple", "Zebra", "éclair"]
+
+
+def test_what_a_frozen_process_holds_is_let_go(app) -> None:
+    limits = {
+        "sqlite": ("PRAGMA busy_timeout", database.MAX_BUSY_MS),
+        "postgresql": ("SHOW idle_in_transaction_session_timeout", f"{database.MAX_IDLE_MS // 1000}s"),
+    }
+    question, answer = limits[db.engine.dialect.name]
+    assert db.session.scalar(text(question)) == answer

@@ -7,10 +7,10 @@ from datetime import timedelta
 import pytest
 
 from tests.factories import make_invitation
-from tests.mail_fixtures import make_message, make_sending_batch, message_to, pass_time
+from tests.mail_fixtures import finish, make_message, make_sending_batch, message_to, pass_time
 from webapp.db import db, utcnow
 from webapp.models import BatchState, InvitationState, Message, MessageState, Outcome, Row
-from webapp.services import deliveries, outbox
+from webapp.services import claims, deliveries, finishing, outbox, outcomes
 from webapp.services.deliveries import Delivery, Stage
 
 INES = "ines.carvalho@northfield.example"
@@ -30,7 +30,7 @@ def message(app) -> Message:
 
 @pytest.fixture
 def claimed(message) -> Message:
-    assert outbox.claim(W) == [message.id]
+    assert claims.claim(W) == [message.id]
     return message
 
 
@@ -51,7 +51,7 @@ class TestTheTruth:
         assert delivery_of(claimed).stage is Stage.SENDING
 
     def test_handed_to_the_mail_server_and_when(self, claimed):
-        outbox.sent(claimed.id, W, "250 OK")
+        outcomes.sent(claimed.id, W, "250 OK")
         found = delivery_of(claimed)
         assert found.stage is Stage.HANDED
         assert found.at == message_to(INES).handed_at
@@ -59,30 +59,30 @@ class TestTheTruth:
         assert found.is_open
 
     def test_written_as_a_file_where_there_is_no_mail_server(self, claimed):
-        outbox.sent(claimed.id, W, "Written as 12.eml")
+        outcomes.sent(claimed.id, W, "Written as 12.eml")
         assert delivery_of(claimed).stage is Stage.WRITTEN
 
     def test_failed_with_the_servers_words(self, claimed):
-        outbox.failed(claimed.id, W, "550 5.1.1 No such user here")
+        outcomes.failed(claimed.id, W, "550 5.1.1 No such user here")
         found = delivery_of(claimed)
         assert (found.stage, found.answer) == (Stage.FAILED, "550 5.1.1 No such user here")
 
     def test_put_off_and_the_next_try(self, claimed):
-        outbox.put_off(claimed.id, W, "451 Greylisted")
+        outcomes.put_off(claimed.id, W, "451 Greylisted")
         found = delivery_of(claimed)
         assert (found.stage, found.answer) == (Stage.PUT_OFF, "451 Greylisted")
         assert found.next_try
         assert timedelta() < found.next_try - utcnow() <= timedelta(minutes=1)
 
     def test_uncertain(self, claimed):
-        outbox.begin_data(claimed.id, W)
-        outbox.interrupted(claimed.id, W, "The connection broke")
-        assert outbox.claim("another") == [claimed.id]
-        outbox.sent(claimed.id, "another", "250 OK")
+        claims.begin_data(claimed.id, W)
+        outcomes.interrupted(claimed.id, W, "The connection broke")
+        assert claims.claim("another") == [claimed.id]
+        outcomes.sent(claimed.id, "another", "250 OK")
         assert delivery_of(claimed).stage is Stage.UNCERTAIN
 
     def test_held_up_while_the_mail_server_is_away(self, claimed):
-        outbox.away(W, "No answer from the mail server.")
+        claims.away(W, "No answer from the mail server.")
         found = delivery_of(claimed)
         assert (found.stage, found.answer) == (Stage.HELD_UP, "No answer from the mail server.")
         assert found.next_try
@@ -100,7 +100,7 @@ class TestTheTruth:
         assert not found.is_open
 
     def test_the_newest_email_counts(self, claimed):
-        outbox.failed(claimed.id, W, "550 No")
+        outcomes.failed(claimed.id, W, "550 No")
         invitation = db.session.get(deliveries.Invitation, claimed.invitation_id)
         outbox.queued(claimed.kind, INES, invitation=invitation, priority=2)
         db.session.commit()
@@ -117,7 +117,7 @@ class TestTheTruth:
 
 class TestWhereItIsTold:
     def test_the_list_and_the_invitations_page(self, admin, claimed):
-        outbox.failed(claimed.id, W, "550 5.1.1 No such user here")
+        outcomes.failed(claimed.id, W, "550 5.1.1 No such user here")
         for path in ("/users", f"/invitations/{claimed.invitation_id}/details"):
             page = admin.get(path).page
             when = " today at" if path != "/users" else ""  # the list is told it briefly
@@ -135,9 +135,9 @@ class TestWhereItIsTold:
     def test_the_report_tells_each_row_in_a_fixed_number_of_queries(self, admin, queries):
         def report(n: int, start: int) -> int:
             batch = make_sending_batch(*(f"p{i}@northfield.example" for i in range(start, start + n)))
-            for id in outbox.claim(W, 50):
-                outbox.sent(id, W, "250 OK")
-            outbox.finish_if_done(batch.id)
+            for id in claims.claim(W, 50):
+                outcomes.sent(id, W, "250 OK")
+            finishing.finish_if_done(batch.id)
             path = f"/batches/{batch.id}?show=invited"
             admin.get(path)
             queries.clear()
@@ -152,8 +152,8 @@ class TestWhereItIsTold:
 
     def test_a_failed_row_tells_what_happened_since(self, admin):
         batch = make_sending_batch(INES)
-        outbox.claim(W)
-        outbox.failed(message_to(INES).id, W, "550 No such user")
+        claims.claim(W)
+        finish(outcomes.failed(message_to(INES).id, W, "550 No such user"))
         assert db.session.scalars(db.select(Row)).one().outcome is Outcome.FAILED
         admin.post(f"/invitations/{message_to(INES).invitation_id}/messages")
         page = admin.get(f"/batches/{batch.id}").page

@@ -8,9 +8,10 @@ import pytest
 
 from tests.factories import make_persona, make_user
 from tests.mail_fixtures import make_message, message_to
+from webapp.core.errors import Conflict, NotThere
 from webapp.db import db, utcnow
 from webapp.models import SECRET_KINDS, LinkPurpose, Message, MessageKind, MessageState, Priority, User
-from webapp.services import account_links, outbox
+from webapp.services import account_links, claims, outbox, outcomes
 from webapp.services.drafts import WRITERS
 
 AMELIA = "amelia.hart@northfield.example"
@@ -37,7 +38,7 @@ def test_kinds_are_written_side_by_side_each_in_its_own_words() -> None:
     for kind in MessageKind:
         if kind not in (MessageKind.INVITATION, MessageKind.REMINDER, MessageKind.TEST, *SECRET_KINDS):
             queued(kind, user)
-    letters = {letter.email.subject: letter.email for letter in outbox.letters(outbox.claim("w1"), "w1")}
+    letters = {letter.email.subject: letter.email for letter in claims.letters(claims.claim("w1"), "w1")}
     assert set(letters) == {
         "Choose a new password: Muster",
         "Confirm your new email: Muster",
@@ -59,9 +60,9 @@ def test_letters_with_links_cost_the_same_however_many(queries: list[str]) -> No
     def cost(n: int) -> int:
         for i in range(n):
             queued(MessageKind.RESET, make_user(f"User {n} {i}"), LinkPurpose.RESET)
-        ids = outbox.claim(f"w{n}")
+        ids = claims.claim(f"w{n}")
         queries.clear()
-        assert len(outbox.letters(ids, f"w{n}")) == n
+        assert len(claims.letters(ids, f"w{n}")) == n
         return len(queries)
 
     assert cost(2) == cost(12), queries
@@ -72,28 +73,28 @@ def test_a_link_that_is_used_or_over_is_not_sent() -> None:
     queued(MessageKind.RESET, user, LinkPurpose.RESET)
     account_links.close(user, LinkPurpose.RESET)
     db.session.commit()
-    assert outbox.letters(outbox.claim("w1"), "w1") == []
+    assert claims.letters(claims.claim("w1"), "w1") == []
     message = message_to(AMELIA)
     assert (message.state, message.answer) == (MessageState.CANCELLED, "The link was used or withdrawn before its email went")
     queued(MessageKind.RESET, user, LinkPurpose.RESET)
-    ids = outbox.claim("w1")
+    ids = claims.claim("w1")
     link = account_links.open_of(user, LinkPurpose.RESET)
     assert link
     link.expires_at = utcnow() - timedelta(seconds=1)
     db.session.commit()
-    assert outbox.letters(ids, "w1") == []
+    assert claims.letters(ids, "w1") == []
     assert message_to(AMELIA).answer == "The link expired before its email went"
 
 
 def test_a_link_used_while_the_server_is_asked_is_not_sent() -> None:
     user = make_user()
     queued(MessageKind.RESET, user, LinkPurpose.RESET)
-    (id,) = outbox.claim("w1")
+    (id,) = claims.claim("w1")
     account_links.close(user, LinkPurpose.RESET)
     db.session.commit()
-    with pytest.raises(outbox.Conflict):
-        outbox.begin_data(id, "w1")
-    outbox.let_go(id, "w1")
+    with pytest.raises(Conflict):
+        claims.begin_data(id, "w1")
+    outcomes.let_go(id, "w1")
     assert message_to(AMELIA).state is MessageState.CANCELLED
 
 
@@ -101,7 +102,7 @@ def test_after_the_servers_key_was_changed_the_link_that_is_sent_works(change_se
     user = make_user()
     queued(MessageKind.RESET, user, LinkPurpose.RESET)
     change_settings(secret_key="a new key that is long enough for this")
-    (letter,) = outbox.letters(outbox.claim("w1"), "w1")
+    (letter,) = claims.letters(claims.claim("w1"), "w1")
     token = letter.email.text.partition("/password-resets/")[2].split()[0]
     found = account_links.by_token(token, LinkPurpose.RESET)
     assert found
@@ -112,7 +113,7 @@ def test_links_to_an_account_are_shown_to_nobody_not_even_the_owner() -> None:
     owner, user = make_persona("Owner"), make_user()
     for kind, purpose in ((MessageKind.RESET, LinkPurpose.RESET), (MessageKind.EMAIL_CHANGE, LinkPurpose.EMAIL)):
         message = queued(kind, user, purpose)
-        with pytest.raises(outbox.NotThere):
+        with pytest.raises(NotThere):
             outbox.found(message.id, owner)
     notice = queued(MessageKind.PASSWORD_CHANGED, user)
     assert outbox.page(owner) == [(notice, "Your password was changed: Muster")]

@@ -8,7 +8,7 @@ from marshmallow import ValidationError
 from tests.factories import make_persona
 from webapp.db import db
 from webapp.models import Organisation
-from webapp.services import directory, organisation, outbox
+from webapp.services import claims, directory, organisation
 
 
 def keep(**texts: str) -> None:
@@ -48,7 +48,7 @@ def test_what_is_stored_and_no_longer_goes_stops_nothing(app):
 
 def test_the_mail_server_is_talked_to_with_no_transaction_open(app):
     keep(MAIL_FROM="office@northfield.example")
-    assert outbox.settings().mail_from == "office@northfield.example"
+    assert claims.settings().mail_from == "office@northfield.example"
     assert not db.session().in_transaction()
 
 

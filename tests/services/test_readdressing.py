@@ -6,11 +6,11 @@ import pytest
 
 from tests.at_once import at_once
 from tests.factories import PASSWORD, make_group, make_invitation, make_persona, make_user, token_of
-from tests.mail_fixtures import invitation_of, make_sending_batch, message_to, row_of
+from tests.mail_fixtures import finish, invitation_of, make_sending_batch, message_to, row_of
 from webapp.core.errors import Conflict
 from webapp.db import db
 from webapp.models import AuditEvent, Batch, BatchState, Invitation, InvitationState, Message, MessageState, Outcome, User
-from webapp.services import invitations, outbox, single_invites
+from webapp.services import claims, finishing, invitations, outcomes, single_invites
 
 WRONG, RIGHT = "ines.carvalo@northfield.example", "ines.carvalho@northfield.example"
 W = "worker"
@@ -20,10 +20,10 @@ W = "worker"
 def failed(admin) -> Batch:
     """An upload of which one row's e-mail failed."""
     batch = make_sending_batch(WRONG, "jonas@northfield.example", by=admin.user)
-    outbox.claim(W)
-    outbox.failed(message_to(WRONG).id, W, "550 5.1.1 No such user here")
-    outbox.sent(message_to("jonas@northfield.example").id, W, "250 OK")
-    outbox.finish_if_done(batch.id)
+    claims.claim(W)
+    finish(outcomes.failed(message_to(WRONG).id, W, "550 5.1.1 No such user here"))
+    finish(outcomes.sent(message_to("jonas@northfield.example").id, W, "250 OK"))
+    finishing.finish_if_done(batch.id)
     return batch
 
 
@@ -44,8 +44,8 @@ class TestEditEmail:
         row = row_of(RIGHT)
         assert (row.outcome, row.invitation_id, row.read_email) == (Outcome.WAITING, new.id, WRONG)
         assert db.session.get(Batch, failed.id).state is BatchState.PROCESSING
-        assert outbox.claim(W) == [message_to(RIGHT).id]
-        outbox.sent(message_to(RIGHT).id, W, "250 OK")
+        assert claims.claim(W) == [message_to(RIGHT).id]
+        finish(outcomes.sent(message_to(RIGHT).id, W, "250 OK"))
         assert row_of(RIGHT).outcome is Outcome.INVITED
         assert db.session.get(Batch, failed.id).state is BatchState.FINISHED
 

@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from tests.factories import PASSWORD, make_group, make_invitation, make_persona, make_user, role
+from tests.mail_fixtures import finish
 from webapp.core.actions import Action, Do
 from webapp.core.errors import Conflict, NotAllowed, NotThere, Refused
 from webapp.db import db, utcnow
@@ -24,7 +25,7 @@ from webapp.models import (
     User,
     UserState,
 )
-from webapp.services import actions, outbox
+from webapp.services import actions, claims, outcomes
 
 
 def refs(*people) -> str:
@@ -52,7 +53,7 @@ def rows_of(batch: Batch) -> list[Row]:
     return list(db.session.scalars(db.select(Row).where(Row.batch_id == batch.id).order_by(Row.line)))
 
 
-def outcomes(batch: Batch) -> dict[str, tuple[str, str]]:
+def outcomes_of(batch: Batch) -> dict[str, tuple[str, str]]:
     return {row.email.partition("@")[0]: (row.outcome.value, row.why) for row in rows_of(batch)}
 
 
@@ -232,7 +233,7 @@ class TestCarriedOut:
         browser.get("/")
         batch = carry_out(admin, begin(admin, "deactivate", ana, ben))
         assert batch.state is BatchState.FINISHED
-        assert outcomes(batch) == {"ana": ("updated", "deactivated"), "ben": ("updated", "deactivated")}
+        assert outcomes_of(batch) == {"ana": ("updated", "deactivated"), "ben": ("updated", "deactivated")}
         assert db.session.scalars(db.select(Session).where(Session.user_id == ana.id)).all() == []
         browser.get("/", status=303)
         event = db.session.scalars(
@@ -276,7 +277,7 @@ class TestCarriedOut:
         invitation = make_invitation()
         carry_out(admin, begin(admin, "resend", invitation))
         batch = carry_out(admin, begin(admin, "revoke", invitation))
-        assert outcomes(batch) == {"ines.carvalho": ("updated", "invitation revoked")}
+        assert outcomes_of(batch) == {"ines.carvalho": ("updated", "invitation revoked")}
         assert db.session.get(Invitation, invitation.id).state is InvitationState.REVOKED
         assert [m.state.value for m in db.session.scalars(db.select(Message))] == ["cancelled"]
         assert [row.why for row in db.session.scalars(db.select(Row).where(Row.batch_id != batch.id))] == [
@@ -289,7 +290,7 @@ class TestCarriedOut:
         actions.do_now("user", ana.id, Action(Do.SET_ROLE, role=role("Investigator").id), owner.user)
         actions.do_now("user", ben.id, Action(Do.SET_ROLE, role=role("Broadcaster").id), owner.user)
         job.process(batch.id)
-        assert outcomes(batch) == {"ana": ("skipped", "Changed since the review"), "ben": ("unchanged", "Already so")}
+        assert outcomes_of(batch) == {"ana": ("skipped", "Changed since the review"), "ben": ("unchanged", "Already so")}
         to = admin.post(f"/batches/{batch.id}/changed-rows").location
         again = db.session.get(Batch, int(to.rpartition("/")[2]))
         assert (again.kind, again.counts) == (BatchKind.ACTION, {"update": 1})
@@ -314,7 +315,7 @@ class TestCarriedOut:
         confirm(admin, batch)
         actions.do_now("user", admin.user.id, Action(Do.SET_ROLE, role=role("Analyst").id), owner.user)
         job.process(batch.id)
-        assert outcomes(batch) == {"ana": ("skipped", "Devika Raman may no longer do this")}
+        assert outcomes_of(batch) == {"ana": ("skipped", "Devika Raman may no longer do this")}
 
     def test_confirming_twice_is_one(self, admin, ana):
         batch = begin(admin, "deactivate", ana)
@@ -386,19 +387,19 @@ class TestRetryingAResend:
     def test_touches_only_those_that_failed(self, admin):
         gone, refused = make_invitation("gone@northfield.example"), make_invitation("refused@northfield.example")
         batch = carry_out(admin, begin(admin, "resend", gone, refused))
-        for id in outbox.claim("worker"):
+        for id in claims.claim("worker"):
             message = db.session.get(Message, id)
             if message.invitation_id == refused.id:
-                outbox.failed(id, "worker", "550 No such user")
+                finish(outcomes.failed(id, "worker", "550 No such user"))
             else:
-                outbox.sent(id, "worker", "250 OK")
-        assert outcomes(batch) == {"gone": ("invited", ""), "refused": ("failed", "550 No such user")}
+                finish(outcomes.sent(id, "worker", "250 OK"))
+        assert outcomes_of(batch) == {"gone": ("invited", ""), "refused": ("failed", "550 No such user")}
         to = admin.post(f"/batches/{batch.id}/retries").location
         assert "1 email queued again." in admin.get(to).page.text
-        assert outcomes(batch) == {"gone": ("invited", ""), "refused": ("waiting", "")}
-        (again,) = outbox.claim("worker")
+        assert outcomes_of(batch) == {"gone": ("invited", ""), "refused": ("waiting", "")}
+        (again,) = claims.claim("worker")
         assert db.session.get(Message, again).invitation_id == refused.id
-        outbox.sent(again, "worker", "250 OK")
-        assert outcomes(batch)["refused"] == ("invited", "")
+        finish(outcomes.sent(again, "worker", "250 OK"))
+        assert outcomes_of(batch)["refused"] == ("invited", "")
         assert db.session.get(Batch, batch.id).state is BatchState.FINISHED
         assert len(db.session.scalars(db.select(Message)).all()) == 2

@@ -14,7 +14,7 @@ from tests.views.test_batches import rows_of, staged
 from webapp.db import db
 from webapp.jobs import outbox as jobs
 from webapp.models import AuditEvent, Batch, BatchState, Message, MessageKind, MessageState, Outcome, Role, RowEdit
-from webapp.services import batches, outbox, processing
+from webapp.services import batches, claims, outcomes, processing
 
 FILE = "Email,Role,Groups\nbroken,Analyst,\nines@northfield.example,Analyst,Student Devices\n"
 WORDS = "Dear all,\n\nthe <b>portal</b> opens on Monday.\n  Devika"
@@ -236,10 +236,10 @@ class TestTest:
         admin.post(f"/batches/{batch.id}/confirmation", {"version": fresh(batch).version})
         while processing.work_off(batch.id, 50):
             pass
-        (id, _) = outbox.claim("w1")
+        (id, _) = claims.claim("w1")
         assert db.session.get_one(Message, id).kind is MessageKind.TEST
-        outbox.begin_data(id, "w1")
-        outbox.failed(id, "w1", "Mailbox full (552 5.2.2)")
+        claims.begin_data(id, "w1")
+        outcomes.failed(id, "w1", "Mailbox full (552 5.2.2)")
         assert rows_of(batch)[0].outcome is Outcome.WAITING
 
     def test_still_goes_when_the_batch_is_cancelled_and_its_row_keeps_its_outcome(self, admin, sink):
@@ -248,9 +248,9 @@ class TestTest:
         admin.post(f"/batches/{batch.id}/confirmation", {"version": fresh(batch).version})
         while processing.work_off(batch.id, 50):
             pass
-        _, ines, _ = outbox.claim("w1")
-        outbox.sent(ines, "w1", "250 OK")
-        outbox.give_back("w1")
+        _, ines, _ = claims.claim("w1")
+        outcomes.sent(ines, "w1", "250 OK")
+        claims.give_back("w1")
         processing.cancel(batch.id, admin.user)
         assert [row.outcome for row in rows_of(batch)] == [Outcome.INVITED, Outcome.SKIPPED]
         jobs.send()
@@ -258,8 +258,8 @@ class TestTest:
 
     def test_that_was_let_go_is_due_again(self, admin, batch, sink):
         self.send(admin, batch)
-        (id,) = outbox.claim("w1")
-        outbox.let_go(id, "w1")
+        (id,) = claims.claim("w1")
+        outcomes.let_go(id, "w1")
         jobs.send()
         assert sink.recipients == [admin.user.email]
 

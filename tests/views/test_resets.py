@@ -14,7 +14,7 @@ from tests.mail_fixtures import message_to
 from webapp.db import db, utcnow
 from webapp.jobs import outbox as jobs
 from webapp.models import AccountLink, AuditEvent, LinkPurpose, Message, MessageKind, Session, User, UserState
-from webapp.services import account_links, outbox, resets, sessions
+from webapp.services import account_links, claims, resets, sessions
 
 pytestmark = pytest.mark.slow  # passwords are hashed slowly on purpose
 
@@ -30,8 +30,8 @@ def amelia(app):
 
 def link_to(email):
     """The token of the newest link that was mailed to somebody."""
-    letters = outbox.letters(outbox.claim("w1"), "w1")
-    outbox.give_back("w1")
+    letters = claims.letters(claims.claim("w1"), "w1")
+    claims.give_back("w1")
     (text,) = [letter.email.text for letter in letters if letter.email.to == email and "/password-resets/" in letter.email.text]
     return re.search(r"/password-resets/(\S+)", text)[1]
 

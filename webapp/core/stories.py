@@ -77,7 +77,7 @@ def _settings(details: Details) -> str:
     told = []
     for name in after:
         label = f"“{asked[name].label}”" if name in asked else words(name)
-        was, now = (asked[name].choices.get(of, of) if name in asked else of for of in (before.get(name), after[name]))
+        was, now = (asked[name].choices.get(str(of), of) if name in asked else of for of in (before.get(name), after[name]))
         told.append(f"{label} {value(was)} to {value(now)}")
     return f": {', '.join(told)}" if told else ""
 

@@ -10,16 +10,19 @@ from webapp.services import processing
 
 CHUNK = 50
 """Rows a transaction: small, so that other writers get their turn, and enough to make commits cheap."""
-TURN = 20.0
-"""Seconds after which a job gives way to others."""
+TURN = 5.0
+"""Seconds after which a job gives way to others: e-mails that people wait for are sent by the same workers."""
 
 
 def process(batch_id: int) -> None:
-    """Work off rows until none is left, the turn is over, or the worker stops. May run twice, or never: a sweep rings again."""
+    """Work off rows until none is left, the turn is over, or the worker stops. May run twice, or never: a sweep rings again.
+
+    After each chunk it rings for the e-mails that it made and, while rows may be left, for another worker to help.
+    """
     end_of_turn = time.monotonic() + TURN
     more = True
     while more and not stopping.is_set() and time.monotonic() < end_of_turn:
         more = processing.work_off(batch_id, CHUNK)
         queue.ring("webapp.jobs.outbox.send", name="outbox")
-    if more and not stopping.is_set():
-        queue.ring("webapp.jobs.batches.process", batch_id, name=f"batch-{batch_id}")
+        if more:
+            queue.ring("webapp.jobs.batches.process", batch_id, name=f"batch-{batch_id}")

@@ -9,7 +9,7 @@ from webapp import queue
 from webapp.jobs import batches as batch_jobs
 from webapp.jobs import outbox as outbox_jobs
 from webapp.jobs import stopping
-from webapp.services import audit_chain, outbox, processing, reminders, retention, workers
+from webapp.services import audit_chain, claims, finishing, processing, reminders, retention, workers
 
 BUDGET = 10.0
 """Seconds that a sweep works itself while the queue is away, so that the next heartbeat is in time."""
@@ -21,14 +21,14 @@ def tick(worker_name: str) -> None:
     """One sweep: the heartbeat; then what is due is rung for, or done right here while the queue is away."""
     end = time.monotonic() + BUDGET
     workers.beat(worker_name)
-    outbox.recover()
+    claims.recover()
     for batch_id, has_unclaimed in workers.unfinished_batches():
         if not has_unclaimed:
-            outbox.finish_if_done(batch_id)
+            finishing.finish_if_done(batch_id)
         elif not queue.ring("webapp.jobs.batches.process", batch_id, name=f"batch-{batch_id}"):
             _work_off(batch_id, end)
     _work_until(end, reminders.remind)
-    if outbox.due() and not queue.ring("webapp.jobs.outbox.send", name="outbox"):
+    if claims.due() and not queue.ring("webapp.jobs.outbox.send", name="outbox"):
         outbox_jobs.send(turn=end - time.monotonic())
     _work_until(time.monotonic() + CARE, audit_chain.seal)
     if retention.is_due():

@@ -5,75 +5,113 @@ from __future__ import annotations
 import os
 import secrets
 import socket
+import threading
 import time
-from email.message import EmailMessage
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-from webapp import emails, mail, queue
+from flask import Flask, current_app
+
+from webapp import mail, mime, queue
 from webapp.core.errors import Conflict, MailServerAway, TryLater, Undeliverable
 from webapp.jobs import stopping
 from webapp.mail import Transport, Uncertain
-from webapp.services import outbox
-from webapp.services.outbox import Letter
+from webapp.services import claims, finishing, outcomes
+from webapp.services.claims import Letter
 
 TURN = 20.0
 """Seconds after which the job gives way to others."""
+CLAIM = 20
+"""Messages claimed at a time."""
 
 
 def send(turn: float = TURN) -> None:
     """Send what is due until nothing is, the turn is over, or the worker stops. May run twice, or never.
 
-    turn: seconds. All of it goes over one connection, unless that breaks.
+    turn: seconds. All of it goes over one connection, unless that breaks. Where there is much, other workers help.
     """
     end_of_turn = time.monotonic() + turn
     worker = f"{socket.gethostname()[:40]}-{os.getpid()}-{secrets.token_hex(4)}"
-    while _has_time(end_of_turn) and (claimed := outbox.claim(worker)):
+    while claimed := _claimed(worker, end_of_turn):
         try:
-            with mail.connect(outbox.settings()) as transport:
+            with _leases_renewed(worker), mail.connect(claims.settings()) as transport:
                 _send_on(transport, claimed, worker, end_of_turn)
         except MailServerAway as error:
-            outbox.away(worker, str(error))
+            claims.away(worker, str(error))
         finally:
-            outbox.give_back(worker)
-    if not stopping.is_set() and outbox.due():
-        queue.ring("webapp.jobs.outbox.send", name="outbox")
+            claims.give_back(worker)
+    if not stopping.is_set() and claims.due():
+        _ring()
+
+
+def _ring() -> None:
+    queue.ring("webapp.jobs.outbox.send", name="outbox")
+
+
+def _claimed(worker: str, end_of_turn: float) -> list[int]:
+    """The next messages, while there is time; where more may be due, a bell for another worker."""
+    ids = claims.claim(worker, CLAIM) if _has_time(end_of_turn) else []
+    if len(ids) == CLAIM:
+        _ring()
+    return ids
 
 
 def _has_time(end_of_turn: float) -> bool:
     return not stopping.is_set() and time.monotonic() < end_of_turn
 
 
+@contextmanager
+def _leases_renewed(worker: str) -> Iterator[None]:
+    """What the worker has claimed stays its own until the block ends, by a thread that dies and freezes with it."""
+    ended = threading.Event()
+    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
+
+    def renew() -> None:
+        while not ended.wait(claims.RENEWAL):
+            with app.app_context():
+                try:
+                    claims.renew(worker)
+                except Exception as error:
+                    app.logger.warning("leases were not renewed (%s)", type(error).__name__)
+
+    threading.Thread(target=renew, daemon=True).start()
+    try:
+        yield
+    finally:
+        ended.set()
+
+
 def _send_on(transport: Transport, claimed: list[int], worker: str, end_of_turn: float) -> None:
     """Send what was claimed, then claim more. Returns early when the connection broke. Raises MailServerAway."""
     while claimed:
-        for letter in outbox.letters(claimed, worker):
-            if not _has_time(end_of_turn):
-                return
-            try:
-                _send(transport, letter, worker)
-            except Uncertain as error:
-                outbox.interrupted(letter.id, worker, str(error))
-                return
-        claimed = outbox.claim(worker) if _has_time(end_of_turn) else []
+        settled: set[int | None] = set()
+        try:
+            for letter in claims.letters(claimed, worker):
+                if not _has_time(end_of_turn):
+                    return
+                try:
+                    settled.add(_send(transport, letter, worker))
+                except Uncertain as error:
+                    settled.add(outcomes.interrupted(letter.id, worker, str(error)))
+                    return
+        finally:
+            for batch_id in filter(None, settled):
+                finishing.finish_if_done(batch_id)
+        claimed = _claimed(worker, end_of_turn)
 
 
-def _send(transport: Transport, letter: Letter, worker: str) -> None:
-    """One message to its outcome. Raises MailServerAway and Uncertain, which end the connection."""
+def _send(transport: Transport, letter: Letter, worker: str) -> int | None:
+    """One message to its outcome. -> the batch whose row has got one. Raises MailServerAway and Uncertain."""
     try:
-        recipient, mime = _written(letter)
+        parcel = mime.packed(letter.email, letter.sender, letter.message_id, letter.date)
     except Undeliverable as error:
-        outbox.failed(letter.id, worker, str(error), by_server=False)
-        return
+        return outcomes.failed(letter.id, worker, str(error), by_server=False)
     try:
-        answer = transport.send(mime, recipient, lambda: outbox.begin_data(letter.id, worker))
+        answer = transport.send(parcel, lambda: claims.begin_data(letter.id, worker))
     except TryLater as error:
-        outbox.put_off(letter.id, worker, str(error))
+        return outcomes.put_off(letter.id, worker, str(error))
     except Undeliverable as error:
-        outbox.failed(letter.id, worker, str(error))
+        return outcomes.failed(letter.id, worker, str(error))
     except Conflict:
-        outbox.let_go(letter.id, worker)
-    else:
-        outbox.sent(letter.id, worker, answer)
-
-
-def _written(letter: Letter) -> tuple[str, EmailMessage]:
-    return emails.deliverable(letter.email.to), emails.mime(letter.email, letter.sender, letter.message_id, letter.date)
+        return outcomes.let_go(letter.id, worker)
+    return outcomes.sent(letter.id, worker, answer)

@@ -53,9 +53,9 @@ def obstacle(link: AccountLink) -> str:
     return "The link expired before its email went" if link.expires_at <= utcnow() else ""
 
 
-def is_sendable() -> ColumnElement[bool]:
+def is_sendable(now: ColumnElement[Any]) -> ColumnElement[bool]:
     """Part of a query for messages: they carry no such link, or one that works."""
-    return Message.link_id.is_(None) | select(AccountLink.id).where(AccountLink.id == Message.link_id, _is_open()).exists()
+    return Message.link_id.is_(None) | select(AccountLink.id).where(AccountLink.id == Message.link_id, _is_open(now)).exists()
 
 
 # Parts of commands
@@ -103,8 +103,8 @@ def _is(given: str, purpose: LinkPurpose) -> ColumnElement[bool]:
     return (AccountLink.token_hash == tokens.hashed(given)) & (AccountLink.purpose == purpose)
 
 
-def _is_open() -> ColumnElement[bool]:
-    return AccountLink.closed_at.is_(None) & (AccountLink.expires_at > utcnow())
+def _is_open(now: ColumnElement[Any] | None = None) -> ColumnElement[bool]:
+    return AccountLink.closed_at.is_(None) & (AccountLink.expires_at > (utcnow() if now is None else now))
 
 
 def _token(link: AccountLink) -> str:

@@ -32,7 +32,7 @@ from webapp.db import db, utcnow
 from webapp.environment import PREFIX, ConfigError
 from webapp.models import AuditEvent, Organisation
 from webapp.patience import NoAnswer, ask
-from webapp.services import directory, outbox, workers
+from webapp.services import claims, directory, gate, workers
 from webapp.values import is_loopback
 
 PATIENCE = 10.0
@@ -240,7 +240,7 @@ def _workers(blind: bool) -> Found:
 
 
 def _mail(blind: bool) -> Found:
-    settings = directory.environment() if blind else outbox.settings()
+    settings = directory.environment() if blind else claims.settings()
     url = urlsplit(settings.mail_url or "")
     try:
         with mail.connect(settings) as transport:
@@ -256,8 +256,8 @@ def _mail(blind: bool) -> Found:
             yield OK, f"{url.hostname} answers{', over TLS,' if url.scheme != 'smtp' else ''}{done}; {settings.mail_from} sends."
     if url.scheme == "smtp" and url.password and not is_loopback(url.hostname or ""):
         yield WRONG, "The mail server’s password travels unencrypted: use smtp+starttls:// or smtps://."
-    if not blind and (gate := outbox.alarm()):
-        yield WARNING, f"Sending is held up: {gate.reason} It is tried again every 30 seconds."
+    if not blind and (alarm := gate.alarm()):
+        yield WARNING, f"Sending is held up: {alarm.reason} It is tried again every 30 seconds."
 
 
 def _address(_: bool) -> Found:

@@ -15,7 +15,7 @@ from sqlalchemy.engine import make_url
 from webapp import queue
 from webapp.db import db, seconds_between, utcnow
 from webapp.models import Batch, BatchState, MailGate, Message, MessageState
-from webapp.services import directory, outbox, workers
+from webapp.services import claims, directory, gate, workers
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,13 +80,13 @@ _CAUSES = {
 
 def health() -> Health:
     """Two queries, and at most a third of a second for the queue."""
-    return Health(queue.ping(), workers.alive(), outbox.alarm())
+    return Health(queue.ping(), workers.alive(), gate.alarm())
 
 
 def standing() -> Standing:
     """Three queries."""
-    gate = outbox.alarm()
-    held_up = next((cause for part, cause in _CAUSES.items() if part in gate.reason), "other") if gate else ""
+    alarm = gate.alarm()
+    held_up = next((cause for part, cause in _CAUSES.items() if part in alarm.reason), "other") if alarm else ""
     return Standing(workers.alive(workers.SEEN), held_up, _oldest_due_seconds())
 
 
@@ -107,7 +107,7 @@ def figures() -> Figures:
         sums = [so_far + more for so_far, more in zip(sums, counted, strict=True)]
     return Figures(
         workers=workers.alive(workers.SEEN),
-        is_mail_held_up=outbox.alarm() is not None,
+        is_mail_held_up=gate.alarm() is not None,
         oldest_due_seconds=_oldest_due_seconds(),
         messages=messages,
         batches=batches,
@@ -117,7 +117,7 @@ def figures() -> Figures:
 
 
 def _oldest_due_seconds() -> int:
-    since = outbox.oldest_due()
+    since = claims.oldest_due()
     return max(0, int((utcnow() - since).total_seconds())) if since else 0
 
 

@@ -9,7 +9,12 @@ from webapp.services import directory
 
 def token(invitation: Invitation) -> str:
     """The invitation's token, derived: it is stored nowhere."""
-    return tokens.derive(directory.environment().secret_key, "invitation", invitation.id, invitation.version)
+    return derived(invitation.id, invitation.version)
+
+
+def derived(id: int, version: int = 1) -> str:
+    """The token of the invitation with this id."""
+    return tokens.derive(directory.environment().secret_key, "invitation", id, version)
 
 
 def link(invitation: Invitation) -> str:

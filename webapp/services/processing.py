@@ -9,13 +9,13 @@ from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError, OperationalError
 
 from webapp import queue
-from webapp.core.addresses import parse
+from webapp.core.addresses import Address, parse
 from webapp.core.directory import Registry
 from webapp.core.errors import Conflict
 from webapp.core.planning import Plan
 from webapp.db import begin_write, db, utcnow
 from webapp.models import Batch, BatchKind, BatchState, Outcome, Row, User
-from webapp.services import audit, batches, directory, outbox, plans, steps, targets
+from webapp.services import audit, batches, directory, finishing, outbox, plans, steps, targets
 from webapp.services.audit import AuditAction
 
 
@@ -90,7 +90,7 @@ def work_off(batch_id: int, limit: int) -> bool:
     if rows:
         _carry_out_all(batch, rows)
     db.session.commit()
-    outbox.finish_if_done(batch_id)
+    finishing.finish_if_done(batch_id)
     return len(rows) == limit
 
 
@@ -138,21 +138,54 @@ def _carry_out_all(batch: Batch, rows: Sequence[Row]) -> None:
     assert batch.confirmed_by is not None
     registry = directory.registry(batch.confirmed_by)
     obstacles = _obstacles(batch, rows, batch.confirmed_by, registry)
+    new = [row for row in rows if row.line not in obstacles and steps.stored(row).before is None]
+    invited = _invite_together(batch, new, registry)
     for row in rows:
-        try:
-            with db.session.begin_nested():
-                _carry_out(batch, row, obstacles.get(row.line), registry)
-        except IntegrityError:  # somebody else made this person a moment ago
-            now = directory.people([row.email_key or ""]).get(row.email_key or "")
-            row.outcome, row.reason = steps.obstacle(steps.stored(row), now, registry, batch.confirmed_by) or _CHANGED
-        except OperationalError:
-            raise  # the database's trouble, not the row's: the whole chunk is tried again
-        except Exception:
-            current_app.logger.exception("row %s of batch %s could not be carried out", row.id, batch.id)
-            row.outcome, row.reason = Outcome.FAILED, "Something went wrong on our side. Nothing was done for this row"
+        if row.id in invited:
+            row.outcome, row.invitation_id = Outcome.WAITING, invited[row.id]
+        else:
+            _carry_out_alone(batch, row, obstacles.get(row.line), registry)
         row.done_at = utcnow()
     if any(row.outcome in (Outcome.WAITING, Outcome.UPDATED) for row in rows):
         directory.moved()
+
+
+def _invite_together(batch: Batch, rows: Sequence[Row], registry: Registry) -> dict[int, int]:
+    """Part of a command: those who are new, all at once. -> their invitations by row; none where that did not go."""
+    assert batch.confirmed_by is not None
+    if not rows:
+        return {}
+    try:
+        people = [(_address(row), access, row.id) for row in rows if (access := steps.stored(row).after)]
+        with db.session.begin_nested():
+            ids = steps.invite(people, batch.confirmed_by, registry, valid_days=batch.valid_days, batch_id=batch.id)
+    except OperationalError:
+        raise  # the database's trouble, not the rows': the whole chunk is tried again
+    except Exception as error:
+        current_app.logger.info("rows of batch %s go one by one (%s)", batch.id, type(error).__name__)
+        return {}
+    return dict(zip((row_id for *_, row_id in people), ids, strict=True))
+
+
+def _address(row: Row) -> Address:
+    """Its domain was judged at the review."""
+    return parse(row.email.strip(), {(row.email_key or "").rpartition("@")[2]})
+
+
+def _carry_out_alone(batch: Batch, row: Row, obstacle: tuple[Outcome, str] | None, registry: Registry) -> None:
+    """Part of a command: one row, whatever stands in its way."""
+    assert batch.confirmed_by is not None
+    try:
+        with db.session.begin_nested():
+            _carry_out(batch, row, obstacle, registry)
+    except IntegrityError:  # somebody else made this person a moment ago
+        now = directory.people([row.email_key or ""]).get(row.email_key or "")
+        row.outcome, row.reason = steps.obstacle(steps.stored(row), now, registry, batch.confirmed_by) or _CHANGED
+    except OperationalError:
+        raise
+    except Exception:
+        current_app.logger.exception("row %s of batch %s could not be carried out", row.id, batch.id)
+        row.outcome, row.reason = Outcome.FAILED, "Something went wrong on our side. Nothing was done for this row"
 
 
 _CHANGED = (Outcome.SKIPPED, steps.CHANGED)
@@ -177,8 +210,7 @@ def _carry_out(batch: Batch, row: Row, obstacle: tuple[Outcome, str] | None, reg
         row.outcome, row.reason = obstacle
         return
     step = steps.stored(row)
-    known = {(row.email_key or "").rpartition("@")[2]}  # its domain was judged at the review
-    address = parse(row.email.strip(), known) if step.before is None else None
+    address = _address(row) if step.before is None else None
     row.outcome, invitation = steps.carry_out(
         step, address, batch.confirmed_by, registry, valid_days=batch.valid_days, batch_id=batch.id, row_id=row.id
     )

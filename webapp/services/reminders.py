@@ -52,7 +52,7 @@ def remind() -> int:
     claimed = update(Invitation).where(*unreminded).values(reminded_at=now).returning(Invitation.id)
     ids = set(db.session.scalars(claimed, execution_options={"synchronize_session": False}))
     reminded = [(each.id, each.email) for each in found if each.id in ids]
-    outbox.queue_to_many(MessageKind.REMINDER, reminded, priority=Priority.BATCH)
+    outbox.queue_to_many(MessageKind.REMINDER, [(*each, None) for each in reminded], priority=Priority.BATCH)
     audit.record_many(None, AuditAction.INVITATION_REMINDED, Invitation, reminded)
     db.session.commit()
     if reminded:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import delete, insert
@@ -71,9 +72,8 @@ def carry_out(
     assert step.after is not None
     if step.before is None:
         assert address is not None
-        invitation = invitations.add(address, step.after, by, valid_days=valid_days, batch_id=batch_id)
-        audit.record(by, AuditAction.INVITATION_CREATED, invitation, after=described(step.after, registry), batch=batch_id)
-        return _send(invitation, row_id), invitation
+        [id] = invite([(address, step.after, row_id)], by, registry, valid_days=valid_days, batch_id=batch_id)
+        return Outcome.WAITING, db.session.get_one(Invitation, id)
     assert step.subject is not None
     kind, id = step.subject
     person: User | Invitation = db.session.get_one(User, id) if kind == "user" else db.session.get_one(Invitation, id)
@@ -94,6 +94,34 @@ def carry_out(
     expiry = invitations.renew(person) if step.act is Act.RESEND else {}
     audit.record(by, AuditAction.INVITATION_SENT_AGAIN, person, batch=batch_id, **expiry)
     return _send(person, row_id), person
+
+
+def invite(
+    people: Sequence[tuple[Address, Access, int | None]],
+    by: User,
+    registry: Registry,
+    *,
+    valid_days: int,
+    batch_id: int | None = None,
+) -> list[int]:
+    """Part of a command: people who are not here yet, each with the id of their row, if any. -> their invitations' ids.
+
+    Invitations, messages and audit events, all or none, in a fixed number of statements.
+    """
+    ids = invitations.add([(address, access) for address, access, _ in people], by, valid_days=valid_days, batch_id=batch_id)
+    made = list(zip(ids, people, strict=True))
+    audit.record_many(
+        by,
+        AuditAction.INVITATION_CREATED,
+        Invitation,
+        [(id, address.display) for id, (address, _, _) in made],
+        own={id: {"after": described(access, registry)} for id, (_, access, _) in made},
+        batch=batch_id,
+    )
+    for priority, of_rows in ((Priority.BATCH, True), (Priority.SINGLE, False)):
+        to = [(id, address.display, row_id) for id, (address, _, row_id) in made if bool(row_id) is of_rows]
+        outbox.queue_to_many(MessageKind.INVITATION, to, priority=priority)
+    return ids
 
 
 def _switch(user: User, act: Act, by: User, batch_id: int | None) -> None:

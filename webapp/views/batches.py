@@ -28,6 +28,7 @@ from webapp.services import (
     batches,
     deliveries,
     directory,
+    gate,
     groups,
     link_sheets,
     outbox,
@@ -324,7 +325,7 @@ def progress_context(batch: Batch) -> dict[str, Any]:
         "tally": tally,
         "newest": reports.outcomes(batch, limit=20, newest=True),
         "is_waiting_for_queue": stuck,
-        "alarm": outbox.alarm(),
+        "alarm": gate.alarm(),
     }
 
 
@@ -347,7 +348,7 @@ def report_context(batch: Batch) -> dict[str, Any]:
         "changed": reports.changed_since(batch),
         "until": reports.valid_until(batch),
         "retention_days": directory.settings().retention_days,
-        "alarm": outbox.alarm() if tally["waiting"] else None,
+        "alarm": gate.alarm() if tally["waiting"] else None,
     }
 
 

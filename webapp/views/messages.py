@@ -6,7 +6,7 @@ from flask import Blueprint, Response, render_template, request
 
 from webapp.core.errors import NotThere
 from webapp.core.permissions import Permission
-from webapp.services import directory, outbox
+from webapp.services import directory, gate, outbox
 from webapp.web import allow, me, number
 
 bp = Blueprint("messages", __name__, url_prefix="/messages")
@@ -25,7 +25,7 @@ def index() -> str:
         listed=listed,
         more=len(listed) == outbox.PAGE,
         counts=outbox.counts(me()),
-        alarm=outbox.alarm(),
+        alarm=gate.alarm(),
         mail_server=directory.environment().mail_url,
     )
 
@@ -35,7 +35,7 @@ def index() -> str:
 def show(message_id: int) -> str:
     """One message: its text, its looks, its way so far."""
     message = outbox.found(message_id, me())
-    return render_template("messages/show.html", message=message, email=outbox.email_of(message), alarm=outbox.alarm())
+    return render_template("messages/show.html", message=message, email=outbox.email_of(message), alarm=gate.alarm())
 
 
 @bp.get("/<int:message_id>/html")

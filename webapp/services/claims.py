@@ -1,0 +1,209 @@
+"""Messages that a worker has claimed: claimed, written, begun, given back. What became of them: `outcomes`.
+
+A message is claimed under a lease, which its worker renews as long as it lives. A worker that is killed or frozen at any
+moment loses nothing: soon its lease has run out, and the message is due again. Before the server is given the message
+itself, its phase becomes DATA: whoever died after that may have sent it, so it goes out once more and is marked uncertain
+(docs/rules.md, "Sending"). No transaction is open while SMTP runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from flask import current_app
+from sqlalchemy import ColumnElement, bindparam, case, exists, func, or_, select, update
+
+from webapp.config import Settings
+from webapp.core.errors import Conflict
+from webapp.db import begin_write, db, in_database, utcnow
+from webapp.emails import Email
+from webapp.models import Batch, BatchState, Invitation, InvitationState, MailGate, Message, MessageState, Phase, Row
+from webapp.services import account_links, directory, finishing, gate, outcomes
+from webapp.services.drafts import drafts
+
+LEASE = timedelta(seconds=40)
+"""With the 15 s between two sweeps: what a dead worker had claimed is due again within a minute."""
+RENEWAL = 10.0
+"""Seconds between two renewals: a lease outlives all time-outs of SMTP, unless its worker is dead or frozen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A claimed message, ready to be sent: a plain value, so that no transaction stays open for it."""
+
+    id: int
+    message_id: str
+    date: datetime
+    sender: str
+    email: Email
+
+
+# Claimed and given back
+
+
+def claim(worker: str, limit: int = 20) -> list[int]:
+    """Claim what is due for this worker, most urgent first, as far as gate and throttle let it. -> ids.
+
+    Messages whose worker has died are recovered first. While the mail server is away, one message every 30 s
+    goes to see whether it is back.
+    """
+    begin_write()
+    now = utcnow()
+    held = gate.held()
+    _release(Message.lease_until <= now)
+    room = min(limit, gate.room(held, now))
+    found = (
+        select(Message.id)
+        .where(Message.state == MessageState.QUEUED, Message.due_at <= now, ~_is_paused())
+        .order_by(Message.priority, Message.due_at, Message.id)
+        .limit(room)
+        .with_for_update(skip_locked=True)
+    )
+    # Two statements: as one, PostgreSQL may run the select once a row, and its limit then holds for nothing.
+    ids = list(db.session.scalars(found)) if room else []
+    claim = {"state": MessageState.SENDING, "phase": Phase.CLAIMED, "claimed_by": worker, "lease_until": now + LEASE}
+    in_database(update(Message).where(Message.id.in_(ids)).values(**claim))
+    if ids and held.paused_at:
+        held.retry_at = now + gate.PROBE
+    db.session.commit()
+    return ids
+
+
+def renew(worker: str) -> None:
+    """The worker lives: its leases begin anew. Nothing that another has taken over meanwhile is touched."""
+    begin_write()
+    own = Message.state == MessageState.SENDING, Message.claimed_by == worker
+    in_database(update(Message).where(*own).values(lease_until=utcnow() + LEASE))
+    db.session.commit()
+
+
+def recover() -> None:
+    """Make due again what workers that died had claimed."""
+    begin_write()
+    _release(Message.lease_until <= utcnow())
+    db.session.commit()
+
+
+def give_back(worker: str) -> None:
+    """Make due again what this worker has claimed and not brought to an end."""
+    begin_write()
+    _release(Message.claimed_by == worker)
+    db.session.commit()
+
+
+def away(worker: str, reason: str) -> None:
+    """The mail server cannot be reached: sending is held up for everybody, with one alarm, until it answers.
+
+    What this worker has claimed is due again, and none of it has lost a try.
+    """
+    begin_write()
+    _release(Message.claimed_by == worker, surely_unsent=True)
+    gate.shut(reason)
+    db.session.commit()
+
+
+def due() -> bool:
+    """Whether a claim would find something now."""
+    now = utcnow()
+    if not db.session.scalar(select(select(Message.id).where(_waits(now)).exists())):
+        return False
+    return gate.room(db.session.get(MailGate, 1), now) > 0
+
+
+def oldest_due() -> datetime | None:
+    """Since when the oldest message has been due that nobody has sent; None while none waits. What is paused does not count."""
+    return db.session.scalar(select(func.min(Message.due_at)).where(_waits(utcnow())))
+
+
+def _waits(now: datetime) -> ColumnElement[bool]:
+    """Whether a message is due, or was left behind by a worker that is gone."""
+    is_due = (Message.state == MessageState.QUEUED) & (Message.due_at <= now) & ~_is_paused()
+    return or_(is_due, (Message.state == MessageState.SENDING) & (Message.lease_until <= now))
+
+
+def _is_paused() -> ColumnElement[bool]:
+    """Whether a message belongs to a batch that somebody has paused."""
+    return exists().where(Row.id == Message.row_id, Batch.id == Row.batch_id, Batch.state == BatchState.PAUSED)
+
+
+def _release(which: ColumnElement[bool], *, surely_unsent: bool = False) -> None:
+    maybe_sent = Message.maybe_sent if surely_unsent else or_(Message.maybe_sent, Message.phase == Phase.DATA)
+    values = {"state": MessageState.QUEUED, "phase": None, "claimed_by": None, "lease_until": None}
+    in_database(
+        update(Message)
+        .where(Message.state == MessageState.SENDING, which)
+        .values(maybe_sent=case((maybe_sent, True), else_=False), **values)
+    )
+
+
+# Written and begun
+
+
+def settings() -> Settings:
+    """The settings by which the mail server is talked to; no transaction stays open for it."""
+    found = directory.settings()
+    db.session.rollback()
+    return found
+
+
+def letters(ids: Sequence[int], worker: str) -> list[Letter]:
+    """A command: the claimed messages, written, in the order of the ids; a fixed number of queries.
+
+    A message whose invitation or link is no longer open is cancelled instead. Where the server's key was changed,
+    the invitation gets the link that is sent.
+    """
+    begin_write()
+    is_claimed = Message.id.in_(ids), Message.state == MessageState.SENDING, Message.claimed_by == worker
+    claimed = db.session.scalars(select(Message).where(*is_claimed)).all()
+    found = drafts(claimed, sending=True)
+    sender = directory.settings().mail_from
+    heads = {message.id: (message.message_id, message.created_at, sender) for message in claimed}
+    obstacles = ((message, found[message.id].obstacle) for message in claimed)
+    closed = {message.id: outcomes.cancel(message, obstacle) for message, obstacle in obstacles if obstacle}
+    db.session.commit()
+    for batch_id in set(filter(None, closed.values())):
+        finishing.finish_if_done(batch_id)
+    ready = [(id, found[id].write) for id in ids if id in heads and id not in closed]
+    return [Letter(id, *heads[id], email) for id, write in ready if write and (email := _written(id, worker, write))]
+
+
+def _written(id: int, worker: str, write: Callable[[], Email]) -> Email | None:
+    """The e-mail; one that cannot be written fails by itself and never holds up the others."""
+    try:
+        return write()
+    except Exception:
+        current_app.logger.exception("message %s could not be written", id)
+        if batch_id := outcomes.failed(id, worker, "Something went wrong on our side while it was written", by_server=False):
+            finishing.finish_if_done(batch_id)
+        return None
+
+
+def begin_data(id: int, worker: str) -> None:
+    """Right before the server gets the message itself. Raises Conflict where it is not to be sent after all.
+
+    That is so when another worker has taken it over, and when its invitation was closed a moment ago.
+    """
+    begin_write()
+    now = utcnow()
+    begun = in_database(_BEGIN, {"b_id": id, "b_worker": worker, "b_now": now, "b_until": now + LEASE})
+    db.session.commit()
+    if begun.rowcount != 1:
+        raise Conflict("This message is not to be sent any more, or not by this worker.")
+
+
+_is_pending = select(Invitation.id).where(Invitation.id == Message.invitation_id, Invitation.state == InvitationState.PENDING)
+_BEGIN = (
+    update(Message)
+    .where(
+        Message.id == bindparam("b_id"),
+        Message.state == MessageState.SENDING,
+        Message.claimed_by == bindparam("b_worker"),
+        Message.lease_until > bindparam("b_now"),
+        or_(Message.invitation_id.is_(None), _is_pending.exists()),
+        account_links.is_sendable(bindparam("b_now")),
+    )
+    .values(phase=Phase.DATA, lease_until=bindparam("b_until"), tried_at=bindparam("b_now"))
+)
+"""Built once: every e-mail comes by here."""
