@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import ColumnElement, DateTime, Engine, Enum, Integer, MetaData, Text, cast, event, func, select
+from sqlalchemy import ColumnElement, DateTime, Engine, Enum, Integer, MetaData, Table, Text, cast, event, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import DeclarativeBase, QueryableAttribute
 from sqlalchemy.types import TypeDecorator
@@ -90,6 +90,24 @@ def begin_write() -> None:
 def upsert(table: type[Any]) -> sqlite.Insert | postgresql.Insert:
     """An INSERT that can say `on_conflict_do_update` or `on_conflict_do_nothing`: of the database in use."""
     return sqlite.insert(table) if db.engine.dialect.name == "sqlite" else postgresql.insert(table)
+
+
+def insert_as_is(table: Table, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
+    """Part of a command: new rows, whose values are as the database itself takes them (JSON as text).
+
+    SQLAlchemy's own way, value by value through the types of the columns, takes three times as long.
+    """
+    connection = db.session.connection()
+    quote = connection.dialect.identifier_preparer.quote
+    into = f"{quote(table.name)} ({', '.join(map(quote, columns))})"
+    if connection.dialect.name == "sqlite":
+        marks = ", ".join("?" * len(columns))
+        connection.exec_driver_sql(f"INSERT INTO {into} VALUES ({marks})", rows)  # noqa: S608 - names of our own
+        return
+    driver: Any = connection.connection.driver_connection
+    with driver.cursor() as cursor, cursor.copy(f"COPY {into} FROM STDIN") as copy:
+        for row in rows:
+            copy.write_row(row)
 
 
 def among(column: QueryableAttribute[Any] | ColumnElement[Any], values: Iterable[str] | Iterable[int]) -> ColumnElement[bool]:
