@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 
 from email_validator import EmailNotValidError, validate_email
 from marshmallow import ValidationError, fields
@@ -26,10 +27,8 @@ def figures() -> list[Figure]:
     def each(judge: Callable[[str], object], refusal: type[Exception]) -> Callable[[], None]:
         def judged() -> None:
             for address in addresses:
-                try:
+                with suppress(refusal):
                     judge(address)
-                except refusal:
-                    pass
 
         return judged
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from bench.portal import LARGEST, Portal, people, portal
 from bench.timing import Figure
 
-BOUNDARY = "floor-of-the-bench"
+BOUNDARY = "edge-of-the-file"
 MB = 1e6
 
 
@@ -30,7 +30,7 @@ def main(rows: int) -> None:
         body.write(f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="file"; filename="people.csv"\r\n\r\n'.encode())
         body.write(people(rows))
         body.write(f"\r\n--{BOUNDARY}--\r\n".encode())
-        print(_rise(muster, body))  # noqa: T201
+        print(_rise(muster, body))
 
 
 def _rise(muster: Portal, body: tempfile._TemporaryFileWrapper[bytes]) -> int:
