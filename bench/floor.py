@@ -21,7 +21,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from bench.portal import GROUPS, ROLES, csrf_token
 from webapp.db import tune_sqlite
 
-PAGE = """<table>{% for row in rows %}<tr>{% for name, value in row %}
+GRID = """<table>{% for row in rows %}<tr>{% for name, value in row %}
 <td><input id="r{{ loop.index }}-{{ name }}" name="{{ name }}" value="{{ value }}"></td>{% endfor %}</tr>{% endfor %}</table>"""
 CELL = '<input id="r{{ id }}-role" name="value" value="{{ value }}" hx-patch="/rows/{{ id }}"><p>{{ error }}</p>'
 
@@ -84,7 +84,7 @@ class Floor:
             self.db.session.commit()
         self.app.add_url_rule("/rows/<int:id>", view_func=self._patch, methods=["PATCH"])
         self.app.add_url_rule("/batch", view_func=self._upload, methods=["POST"])
-        self.page = self.app.jinja_env.from_string(PAGE)
+        self.grid = self.app.jinja_env.from_string(GRID)
         self.browser = self.app.test_client()
 
     def headers(self) -> dict[str, str]:
@@ -107,7 +107,7 @@ class Floor:
         file = request.files["file"]
         self.stage(file.read())
         shown = self.db.session.execute(select(FloorRow).order_by(FloorRow.line).limit(100)).scalars()
-        return self.page.render(rows=[[("email", row.email), ("role", row.role), ("groups", row.groups)] for row in shown])
+        return self.grid.render(rows=[[("email", row.email), ("role", row.role), ("groups", row.groups)] for row in shown])
 
     def stage(self, data: bytes) -> None:
         """Decode, csv.reader, marshmallow per row, e-mail check, classify against who exists, insert."""
