@@ -4,7 +4,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test test-postgres quick lint format lock screens bench clean venv dev
+.PHONY: help run test test-postgres quick lint format lock screens bench bench-peers clean venv dev
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-22s%s\n", $$1, $$2}'
@@ -35,6 +35,7 @@ format: dev ## Put the code into shape
 lock: dev ## Pin anew what requirements.in and requirements-dev.in ask for
 	$(VENV)/bin/uv pip compile --universal --generate-hashes --python-version 3.11 --no-emit-index-url --no-header -q requirements.in -o requirements.txt
 	$(VENV)/bin/uv pip compile --universal --generate-hashes --python-version 3.11 --no-emit-index-url --no-header -q requirements-dev.in -o requirements-dev.txt
+	$(VENV)/bin/uv pip compile --universal --generate-hashes --python-version 3.11 --no-emit-index-url --no-header -q bench/peers/requirements.in -o bench/peers/requirements.txt
 
 screens: dev ## Take the pictures of every page
 	@CHROMIUM_PATH="$$($(PY) -m tests.chromium)" && export CHROMIUM_PATH && $(PY) -m tests.screens
@@ -42,8 +43,17 @@ screens: dev ## Take the pictures of every page
 bench: dev ## Measure: each figure beside a floor in the same run
 	@$(PY) -m bench
 
+# Those have an environment of their own, made once: Muster itself needs nothing of them.
+PEERS := .venv-peers
+bench-peers: dev ## Measure Muster beside django-import-export, in an environment of its own
+	@cmp -s bench/peers/requirements.txt $(PEERS)/requirements.txt || { \
+		rm -rf $(PEERS) && $(PY) -m venv $(PEERS) && \
+		$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r bench/peers/requirements.txt && \
+		cp bench/peers/requirements.txt $(PEERS)/requirements.txt; }
+	@$(PY) -m bench.peers $(PEERS)/bin/python
+
 clean: ## Remove what can be made again; never the data folder
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(PEERS) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The virtual environment holds a copy of the requirements that it was made from: nothing is done while they are the same.

@@ -8,7 +8,7 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from bench import bulk, review, worker
+from bench import bulk, emails, memory, review, worker
 from bench.timing import table
 from webapp import processes
 
@@ -16,6 +16,8 @@ TABLES = {
     "edit": review.edit_figures,
     "page": review.page_figures,
     "stage": review.stage_figures,
+    "emails": emails.figures,
+    "memory": memory.figures,
     "bulk": bulk.figures,
     "worker": worker.figures,
 }

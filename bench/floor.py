@@ -18,9 +18,11 @@ from marshmallow import EXCLUDE, Schema, ValidationError, fields, validate
 from sqlalchemy import String, insert, select, update
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from bench.portal import ROLES, csrf_token
+from bench.portal import GROUPS, ROLES, csrf_token
 from webapp.db import tune_sqlite
 
+GRID = """<table>{% for row in rows %}<tr>{% for name, value in row %}
+<td><input id="r{{ loop.index }}-{{ name }}" name="{{ name }}" value="{{ value }}"></td>{% endfor %}</tr>{% endfor %}</table>"""
 CELL = '<input id="r{{ id }}-role" name="value" value="{{ value }}" hx-patch="/rows/{{ id }}"><p>{{ error }}</p>'
 
 
@@ -48,6 +50,7 @@ class FloorUser(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     email: Mapped[str] = mapped_column(String(320), unique=True)
     role: Mapped[str] = mapped_column(String(80))
+    groups: Mapped[str] = mapped_column(String(400))
 
 
 class RowSchema(Schema):
@@ -73,12 +76,15 @@ class Floor:
         with self.app.app_context():
             tune_sqlite(self.db.engine)
             Base.metadata.create_all(self.db.engine)
-            people = [{"email": f"person{n}@northfield.example", "role": ROLES[n % 3]} for n in range(users)]
+            people = [
+                {"email": f"person{n}@northfield.example", "role": ROLES[n % 3], "groups": GROUPS[n % 5]} for n in range(users)
+            ]
             if people:
                 self.db.session.execute(insert(FloorUser), people)
             self.db.session.commit()
         self.app.add_url_rule("/rows/<int:id>", view_func=self._patch, methods=["PATCH"])
         self.app.add_url_rule("/batch", view_func=self._upload, methods=["POST"])
+        self.grid = self.app.jinja_env.from_string(GRID)
         self.browser = self.app.test_client()
 
     def headers(self) -> dict[str, str]:
@@ -101,7 +107,7 @@ class Floor:
         file = request.files["file"]
         self.stage(file.read())
         shown = self.db.session.execute(select(FloorRow).order_by(FloorRow.line).limit(100)).scalars()
-        return render_template_string("".join(CELL for _ in shown), id=1, value="", error="")
+        return self.grid.render(rows=[[("email", row.email), ("role", row.role), ("groups", row.groups)] for row in shown])
 
     def stage(self, data: bytes) -> None:
         """Decode, csv.reader, marshmallow per row, e-mail check, classify against who exists, insert."""
@@ -117,10 +123,21 @@ class Floor:
             except ValidationError as problem:
                 error = str(problem.messages)
             staged.append({"line": number, **row, "error": error})
-        known = dict(self.db.session.execute(select(FloorUser.email, FloorUser.role)).all())
+        users = self.db.session.execute(select(FloorUser.email, FloorUser.role, FloorUser.groups))
+        known = {email: (role, groups) for email, role, groups in users}
+        seen: set[str] = set()
         for row in staged:
-            role = known.get(row["email"].lower())
-            row["plan"] = "attention" if row["error"] else "invite" if role is None else "update"
+            key = row["email"].lower()
+            there = known.get(key)
+            if row["error"]:
+                row["plan"] = "attention"
+            elif key in seen:
+                row["plan"] = "duplicate"
+            elif there is None:
+                row["plan"] = "invite"
+            else:
+                row["plan"] = "unchanged" if there == (row["role"], row["groups"]) else "update"
+            seen.add(key)
         self.db.session.execute(insert(FloorRow), staged)
         self.db.session.commit()
 

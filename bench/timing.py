@@ -12,13 +12,15 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One line of the table. value, floor: in `unit`. goal: what value / floor is to stay under; None: only told."""
+    """One line of the table. value, floor: in `unit`. goal: what value / floor is to stay under, or with `is_least` to reach;
+    None: only told."""
 
     what: str
     value: float
     unit: str
     floor: float | None = None
     goal: float | None = None
+    is_least: bool = False
 
     @property
     def ratio(self) -> float | None:
@@ -28,7 +30,7 @@ class Figure:
     def verdict(self) -> str:
         if self.goal is None or self.ratio is None:
             return ""
-        return "ok" if self.ratio <= self.goal else "MISSED"
+        return "ok" if (self.ratio >= self.goal if self.is_least else self.ratio <= self.goal) else "MISSED"
 
 
 def in_turns(*tasks: Callable[[], object], rounds: int) -> list[float]:
@@ -49,9 +51,9 @@ def zipped(body: bytes) -> int:
     return len(gzip.compress(body, 6))
 
 
-def table(figures: Sequence[Figure]) -> str:
-    """The figures as text, a line each."""
-    lines = [f"{'':58} {'Muster':>10} {'floor':>10} {'ratio':>7} {'goal':>6}"]
+def table(figures: Sequence[Figure], what: tuple[str, str] = ("Muster", "floor")) -> str:
+    """The figures as text, a line each. what: is compared."""
+    lines = [f"{'':58} {what[0]:>10} {what[1]:>10} {'ratio':>7} {'goal':>6}"]
     for figure in figures:
         floor = f"{figure.floor:,.2f}" if figure.floor else ""
         ratio = f"{figure.ratio:.2f}" if figure.ratio else ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from email_validator import EmailNotValidError, validate_email
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from webapp.core.addresses import BadAddress, key_of, parse, tidied
@@ -84,24 +84,36 @@ def test_several_addresses_are_called_so(typed):
         parse(typed)
 
 
-local_parts = st.text(st.sampled_from("abcXYZ019.+-_'ß@ \"<>,;ü"), max_size=12)
-domains = st.text(st.sampled_from("abcxyz019.-äß_ "), max_size=14) | st.sampled_from(
-    ["x.org", "localhost", "school.test", "a.b.c"]
+odd_local_parts = st.text(st.sampled_from("abcXYZ019.+-_'ß@ \"<>,;ü"), max_size=12)
+plain_local_parts = st.lists(st.text(st.sampled_from("abcXYZ019!#$%&*+/=?^_`{|}~-'"), max_size=30), min_size=1, max_size=3).map(
+    ".".join
 )
+labels = st.text(st.sampled_from("abcXYZ019-äß_"), max_size=8) | st.sampled_from(
+    ["a" * 63, "b" * 64, "xn--exmple-cua", "xn--a", "ＡＢ"]
+)
+odd_domains = st.text(st.sampled_from("abcxyz019.-äß_ "), max_size=14)
+plain_domains = st.lists(labels, min_size=1, max_size=5).map(".".join)
+known_domains = st.sampled_from(
+    ["x.org", "X.ORG", "localhost", "school.test", "a.b.c", "x.org.", ".x.org", "-x.org", "x-.org", "1.2.3.4", "[1.2.3.4]"]
+)
+addresses = st.tuples(odd_local_parts | plain_local_parts, odd_domains | plain_domains | known_domains).map("@".join)
 
 
-@given(local_parts, domains)
-def test_the_answers_are_those_of_email_validator(local, domain):
-    """Judging each distinct domain once must change no answer."""
-    typed = f"{local}@{domain}".strip()
-    if "<" in typed or '"' in typed or typed.startswith("'"):
-        return
+def by_email_validator(typed: str) -> str | None:
+    """The key that email-validator itself would give."""
     try:
-        expected = validate_email(typed, check_deliverability=False, strict=True)
+        found = validate_email(typed, check_deliverability=False, strict=True)
     except EmailNotValidError:
-        assert key_of(typed) is None
-    else:
-        assert key_of(typed) == f"{expected.local_part.casefold()}@{expected.ascii_domain.lower()}"
+        return None
+    return f"{found.local_part.casefold()}@{found.ascii_domain.lower()}"
+
+
+@settings(max_examples=300)
+@given(st.lists(addresses, max_size=8))
+def test_the_answers_are_those_of_email_validator(file):
+    """Judging each distinct domain once, and what is plain in a shorter way, must change no answer in any row."""
+    rows = [row for typed in file if not set('<"') & set(row := typed.strip()) and not row.startswith("'")]
+    assert [key_of(row) for row in rows] == [by_email_validator(row) for row in rows]
 
 
 @given(st.text(max_size=60))

@@ -24,3 +24,16 @@ def clean(cell: str) -> str:
     if cell.startswith("'") and cell.lstrip("'").startswith(_FORMULA_STARTS):
         cell = cell[1:].strip(_EDGES)
     return cell
+
+
+class Cleaned(dict[str, str]):
+    """`cleaned[cell]` is `clean(cell)`. The first different cells are remembered: roles and groups repeat, and are kept once."""
+
+    def __missing__(self, cell: str) -> str:
+        found = clean(cell)
+        if len(self) < _REMEMBERED:
+            self[cell] = found
+        return found
+
+
+_REMEMBERED = 4096

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from typing import NamedTuple
 
 from webapp.core.fields import REQUIRED, Field, is_address, letters, recognise
 from webapp.core.tables import Table, UnreadableFile
@@ -62,8 +63,7 @@ class Guess:
     certain: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Cells:
+class Cells(NamedTuple):
     """What one row says of a person, cleaned and not yet judged. `line` is the row a spreadsheet shows."""
 
     line: int
@@ -197,32 +197,34 @@ def extract(table: Table, mapping: Mapping) -> Extract:
     email = mapping.columns[Field.EMAIL]
     role, groups = mapping.columns.get(Field.ROLE), mapping.columns.get(Field.GROUPS)
     nameless = [place for place, name in enumerate(table.header) if not name and place not in mapping.columns.values()]
-    beyond = len(table.header) if groups is None or not mapping.overflow else groups + 1
-    cells: list[Cells] = []
+    width = len(table.header)
+    beyond = width if groups is None or not mapping.overflow else groups + 1
+    people: list[Cells] = []
     examples: list[int] = []
     overflowed = unnamed = 0
-    for line in table.lines:
-        address = line.cell(email)
+    for number, cells in table.lines:
+        if len(cells) < width:
+            cells += ("",) * (width - len(cells))
+        address = cells[email]
         if address.casefold() in EXAMPLES:
-            examples.append(line.number)
+            examples.append(number)
             continue
-        names = "" if groups is None else line.cell(groups)
-        extra = [cell for cell in line.cells[beyond:] if cell]
+        names = "" if groups is None else cells[groups]
+        extra = [cell for cell in cells[beyond:] if cell] if len(cells) > beyond else []
         if extra and mapping.overflow:
             names = ", ".join([names, *extra] if names else extra)
             overflowed += 1
-        elif extra or any(map(line.cell, nameless)):
+        elif extra or (nameless and any(cells[place] for place in nameless)):
             unnamed += 1
-        cells.append(Cells(line.number, address, "" if role is None else line.cell(role), names))
-    if not cells:
+        people.append(Cells(number, address, "" if role is None else cells[role], names))
+    if not people:
         raise UnreadableFile(
             "This file holds only the example rows of the template.",
             "Put your users in their place and upload again.",
         )
-    errors = sum(
-        any(map(_ERROR.fullmatch, cell.split(", "))) for person in cells for cell in (person.email, person.role, person.groups)
-    )
-    return Extract(cells, overflowed, unnamed, tuple(examples), table.blank, errors)
+    maybe = (cell for _, *cells in people for cell in cells if "#" in cell or "Err:" in cell)
+    errors = sum(any(map(_ERROR.fullmatch, cell.split(", "))) for cell in maybe)
+    return Extract(people, overflowed, unnamed, tuple(examples), table.blank, errors)
 
 
 def describe(table: Table, mapping: Mapping, extract: Extract) -> list[str]:

@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from webapp.core.directory import Registry, RoleEntry
 from webapp.core.suggestions import likely_domain
@@ -85,8 +85,7 @@ class Issue:
         return slots if self.suggestion is None else slots | {"suggestion": self.suggestion, "old": self.old, "new": self.new}
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(NamedTuple):
     """A row that still acts. `issues` are the schema's; with any, the row is broken and only its e-mail key counts."""
 
     line: int
@@ -201,23 +200,30 @@ def plan(
     elsewhere: rows of other parts that still act; they only count as twins.
     """
     steps: dict[int, Step] = {}
-    same_email: defaultdict[str, list[Candidate]] = defaultdict(list)
+    newcomers: dict[tuple[object, ...], Step] = {}
+    first: dict[str, Candidate] = {}
+    same_email: dict[str, list[Candidate]] = {}
     for candidate in candidates:
-        step = _alone(candidate, people.get(candidate.email_key or ""), policy)
+        key = candidate.email_key or ""
+        if (person := people.get(key)) or candidate.issues:
+            step = _alone(candidate, person, policy)
+        else:  # one step for all whom nobody knows and whose rows say the same
+            said = candidate.domain, *candidate.wish
+            step = newcomers.get(said) or newcomers.setdefault(said, _alone(candidate, None, policy))
         steps[candidate.line] = step
         skipped = policy.skip_errors and step.plan is Plan.ATTENTION
-        if candidate.email_key and not skipped:
-            same_email[candidate.email_key].append(candidate)
-    others: defaultdict[str | None, list[Candidate]] = defaultdict(list)
+        if key and not skipped and (leader := first.setdefault(key, candidate)) is not candidate:
+            same_email.setdefault(key, [leader]).append(candidate)
+    others: defaultdict[str, list[Candidate]] = defaultdict(list)
     for candidate in elsewhere:
-        if candidate.email_key in same_email:
-            others[candidate.email_key].append(candidate)
-    for key, own in same_email.items():
-        if others[key]:
-            twins = sorted((*own, *others[key]), key=lambda row: (row.part, row.line))
-            steps.update(_among_twins(twins, {row.line: steps[row.line] for row in own}, own[0].part))
-        elif len(own) > 1:
-            steps.update(_among_twins(own, steps))
+        if (key := candidate.email_key or "") in first:
+            others[key].append(candidate)
+    for key, theirs in others.items():
+        own = same_email.pop(key, [first[key]])
+        twins = sorted((*own, *theirs), key=lambda row: (row.part, row.line))
+        steps.update(_among_twins(twins, {row.line: steps[row.line] for row in own}, own[0].part))
+    for own in same_email.values():
+        steps.update(_among_twins(own, steps))
     return steps
 
 

@@ -9,9 +9,10 @@ import io
 import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from webapp.core import refusals, texts, workbooks
-from webapp.core.cells import clean
+from webapp.core.cells import Cleaned, clean
 from webapp.core.fields import Field, is_address, letters, recognise
 from webapp.core.refusals import UnreadableFile
 from webapp.core.texts import HEADER_WITHIN, MOST_COLUMNS, Record
@@ -24,8 +25,7 @@ MOST_CELLS = 2_000_000
 """How much of a file is held in memory. What a batch may hold is a setting, and is checked elsewhere."""
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     """One row of the file below the header.
 
     `number` is the row that a spreadsheet shows: blank and hidden rows count, a cell with line breaks does not
@@ -128,7 +128,8 @@ def pasted(text: str) -> Table:
         if delimiter != "\t":
             raise
         # A cell such as `"Best" school` is copied without quotes around it.
-        records = [(number, line.split("\t")) for number, line in enumerate(io.StringIO(text, newline=None), start=1)]
+        lines = enumerate(io.StringIO(text, newline=None), start=1)
+        records = list(_not_too_long((number, line.split("\t")) for number, line in lines))
     header, _ = _header_among(_head(records))
     return _table(records, header[0] if header else 0, format="pasted", delimiter=delimiter)
 
@@ -157,7 +158,7 @@ def _read_workbook(data: bytes, filename: str, sheet: str | None, header_row: in
         best = max(workbook.sheets, key=lambda each: _header_among(_head(each.head))[1])
         workbook = _workbook(data, filename, best.name)
     others = tuple(each.name for each in workbook.sheets if each.name != workbook.chosen)
-    rows, delimiter = _split_lines(workbook.rows)
+    rows, delimiter = _split_lines(_not_too_long(workbook.rows))
     return _table(rows, header_row, format=workbook.program, delimiter=delimiter, sheet=workbook.chosen, other_sheets=others)
 
 
@@ -291,31 +292,29 @@ def _unknown_header(head: list[_Row]) -> _Row:
 
 
 def _nonblank(records: Iterable[Record]) -> Iterator[_Row]:
+    cleaned = Cleaned()
     for number, record in records:
         if any(record):
-            cells, changed = _cleaned(number, record)
+            cells = [cleaned[cell] for cell in record]
+            changed = 0 if cells == record else sum(map(str.__ne__, cells, record))
+            while cells and not cells[-1]:
+                cells.pop()
+            if len(cells) > MOST_COLUMNS:
+                raise _too_wide(number, len(cells))
             if cells:
                 yield number, cells, changed, record
 
 
+def _not_too_long(records: Iterable[Record]) -> Iterator[Record]:
+    """The same, with cells no longer than csv takes them."""
+    for number, record in records:
+        if max(map(len, record)) > csv.field_size_limit():
+            raise refusals.cell_too_long(number)
+        yield number, record
+
+
 def _head(records: Iterable[Record]) -> list[_Row]:
     return list(itertools.islice(_nonblank(records), HEADER_WITHIN))
-
-
-def _cleaned(number: int, record: list[str]) -> tuple[list[str], int]:
-    """The cells up to the last that is not empty, and how many were changed by cleaning."""
-    if max(map(len, record)) > csv.field_size_limit():
-        raise refusals.cell_too_long(number)
-    cells = [clean(cell) for cell in record]
-    changed = sum(map(str.__ne__, cells, record))
-    while cells and not cells[-1]:
-        cells.pop()
-    if len(cells) > MOST_COLUMNS:
-        raise UnreadableFile(
-            f"Line {number} has {len(cells):,} columns.",
-            f"Muster reads up to {MOST_COLUMNS}. Remove those that Muster does not need and upload again.",
-        )
-    return cells, changed
 
 
 def _refuse_missing_header(header: list[str]) -> None:
@@ -326,6 +325,13 @@ def _refuse_missing_header(header: list[str]) -> None:
             "The header row is missing.",
             f"Add a first row with the column names {email}, {role} and {groups}, and upload again.",
         )
+
+
+def _too_wide(number: int, columns: int) -> UnreadableFile:
+    return UnreadableFile(
+        f"Line {number} has {columns:,} columns.",
+        f"Muster reads up to {MOST_COLUMNS}. Remove those that Muster does not need and upload again.",
+    )
 
 
 def _too_long(most: str, advice: str) -> UnreadableFile:

@@ -71,7 +71,9 @@ def _decode(data: bytes) -> tuple[str, str]:
             break
         if codec == "cp1252" and _ODD_LETTERS.search(text):
             encoding += " with odd letters"
-        return _INNER_BOM.sub("", text).lstrip("\ufeff").removeprefix("ï»¿"), encoding
+        if "\ufeff" in text:
+            text = _INNER_BOM.sub("", text).lstrip("\ufeff")
+        return text.removeprefix("ï»¿"), encoding
     raise UnreadableFile("The text in this file cannot be read.", "Save it as “CSV UTF-8” and try again.")
 
 
@@ -126,6 +128,8 @@ def _is_mostly_binary(data: bytes) -> bool:
 
 _SEP_LINE = re.compile(r'"?sep=([^\w\s"]|\t)?"?[,;\t|]*(?:\r\n|\r|\n|\Z)', re.IGNORECASE)
 _HEADER_WINDOW = 200_000
+_PIECE = 100_000
+"""Letters that are read at once."""
 
 
 def rows_of(data: bytes, delimiter: str | None = None) -> tuple[Iterator[Record], str, str]:
@@ -187,24 +191,35 @@ def unwrapped(records: Iterable[Record], delimiter: str) -> Iterator[Record]:
     """
     widest, wrapped = 2, False
     for number, record in records:
-        inner = cells_within(record, delimiter)
-        if inner is not record and len(inner) >= widest and (wrapped or widest > 2 or known_in(map(clean, inner))):
-            record, wrapped = inner, True
-        widest = max(widest, len(record))
+        if len(record) == 1:
+            inner = cells_within(record, delimiter)
+            if inner is not record and len(inner) >= widest and (wrapped or widest > 2 or known_in(map(clean, inner))):
+                record, wrapped = inner, True
+        if len(record) > widest:
+            widest = len(record)
         yield number, record
 
 
 def _reader(text: str, delimiter: str) -> "_csv.Reader":
     # `a, "b, c"`, as people type it: only then, for the spaces that csv skips cannot be counted any more.
-    spaced_quotes = re.search(rf'(?:^|{re.escape(delimiter)}) +"', text, re.MULTILINE) is not None
-    lines = io.StringIO(text, newline="")  # not splitlines(), which also breaks at U+2028 and form feeds
-    return csv.reader(lines, delimiter=delimiter, skipinitialspace=spaced_quotes, strict=True)
+    spaced_quotes = ' "' in text and re.search(rf'(?:^|{re.escape(delimiter)}) +"', text, re.MULTILINE) is not None
+    return csv.reader(_lines(text), delimiter=delimiter, skipinitialspace=spaced_quotes, strict=True)
+
+
+def _lines(text: str) -> Iterator[str]:
+    """The lines, piece by piece, because StringIO takes four bytes for each letter. Not splitlines(), which also breaks at
+    U+2028 and form feeds."""
+    start = 0
+    while start < len(text):
+        end = text.find("\n", start + _PIECE) + 1 or len(text)
+        yield from io.StringIO(text[start:end], newline="")
+        start = end
 
 
 def _tidied(text: str, delimiter: str) -> str:
     """Without spaces between a closing quote and the separator (`"a" , "b"`, as people type it), which csv refuses."""
     spaced = re.compile(rf'" +(?={re.escape(delimiter)}|[\r\n]|\Z)')
-    if not spaced.search(text):
+    if '" ' not in text or not spaced.search(text):
         return text
     try:
         for _ in _reader(text, delimiter):
@@ -219,8 +234,7 @@ def records(text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
     reader = _reader(text, delimiter)
     number = lines_before = 0
     try:
-        for record in reader:
-            number += 1
+        for number, record in enumerate(reader, start=1):
             lines_before = reader.line_num
             if record:
                 yield number, record

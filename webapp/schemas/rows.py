@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 FIELDS = ("email", "role", "groups")
 DISTINCT = 4096
-"""Cells that a schema remembers: e-mails pass through, roles and groups stay."""
+"""Cells that a schema remembers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,13 +136,16 @@ class RowSchema(Schema):
     def __init__(self, registry: Registry) -> None:
         self.registry = registry
         super().__init__()
-        self.cell = functools.lru_cache(maxsize=DISTINCT)(self._cell)
+        self._repeated = functools.lru_cache(maxsize=DISTINCT)(self._cell)
+
+    def cell(self, field: str, text: str) -> tuple[Any, tuple[Issue, ...]]:
+        """What `load` says of one cell, as (value, ()) or (None, issues).
+
+        Each distinct cell is judged once, for in a long file roles and groups repeat; but e-mails hardly ever do.
+        """
+        return self._cell(field, text) if field == "email" else self._repeated(field, text)
 
     def _cell(self, field: str, text: str) -> tuple[Any, tuple[Issue, ...]]:
-        """`cell(field, text)`: what `load` says of one cell, as (value, ()) or (None, issues).
-
-        Each distinct cell is judged once: in a long file roles and groups repeat.
-        """
         try:
             return self.fields[field].deserialize(text), ()
         except ValidationError as error:

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from flask import current_app
-from sqlalchemy import ColumnElement, Select, Table, case, event, func, select, update
+from sqlalchemy import Column, ColumnElement, Select, case, event, func, select, update
 from sqlalchemy.orm import Session, SessionTransaction
 
 from webapp.config import Settings
@@ -122,7 +122,7 @@ def moved() -> None:
 
 
 def people(keys: Iterable[str]) -> dict[str, Person]:
-    """Who has these e-mail keys, users before invitations; five queries, however many keys."""
+    """Who has these e-mail keys, users before invitations; five queries at most, however many keys."""
     wanted = list(keys)
     pending = among(Invitation.email_key, wanted) & (Invitation.state == InvitationState.PENDING)
     return dict(_invitations(pending)) | dict(_users(among(User.email_key, wanted)))
@@ -155,10 +155,12 @@ def people_by_id(refs: Iterable[Ref], *, held: bool = False) -> dict[Ref, Person
 
 def _users(is_wanted: ColumnElement[bool]) -> Iterator[tuple[str, Person]]:
     """With the e-mail's key."""
-    groups = _memberships(user_groups, User, is_wanted)
     here = is_wanted & (User.state != UserState.ERASED)
-    found = select(User.email_key, User.id, User.role_id, User.all_groups, User.state).where(here)
-    for key, id, role_id, everything, state in db.session.execute(found):
+    query = select(User.email_key, User.id, User.role_id, User.all_groups, User.state).where(here)
+    if not (found := db.session.execute(query).all()):
+        return
+    groups = _memberships(user_groups.c.user_id, [id for _, id, *_ in found])
+    for key, id, role_id, everything, state in found:
         access = Access(role_id, frozenset(groups[id]), everything)
         yield key, Person("user", id, access, "active" if state is UserState.ACTIVE else "deactivated")
 
@@ -167,8 +169,6 @@ def _invitations(
     is_wanted: ColumnElement[bool], sendings: Mapping[int, tuple[int, int]] = MappingProxyType({})
 ) -> Iterator[tuple[str, Person]]:
     """With the e-mail's key."""
-    groups = _memberships(invitation_groups, Invitation, is_wanted)
-    failed = set(db.session.scalars(failed_invitations(is_wanted)))
     columns = (
         Invitation.email_key,
         Invitation.id,
@@ -177,8 +177,13 @@ def _invitations(
         Invitation.state,
         Invitation.expires_at,
     )
+    if not (found := db.session.execute(select(*columns).where(is_wanted)).all()):
+        return
+    ids = [id for _, id, *_ in found]
+    groups = _memberships(invitation_groups.c.invitation_id, ids)
+    failed = set(db.session.scalars(failed_invitations(among(Invitation.id, ids))))
     now = utcnow()
-    for key, id, role_id, everything, state, expires_at in db.session.execute(select(*columns).where(is_wanted)):
+    for key, id, role_id, everything, state, expires_at in found:
         is_over = state is InvitationState.PENDING and expires_at and expires_at <= now
         access = Access(role_id, frozenset(groups[id]), everything)
         yield (
@@ -212,9 +217,8 @@ def failed_invitations(*which: ColumnElement[bool]) -> Select[int | None]:
     return select(Message.invitation_id).where(Message.id.in_(newest), Message.state == MessageState.FAILED)
 
 
-def _memberships(table: Table, owner: type[User] | type[Invitation], is_wanted: Any) -> defaultdict[int, list[int]]:
+def _memberships(owner: Column[int], ids: Iterable[int]) -> defaultdict[int, list[int]]:
     members: defaultdict[int, list[int]] = defaultdict(list)
-    owner_id = table.c[f"{owner.__name__.lower()}_id"]
-    for id, group_id in db.session.execute(select(owner_id, table.c.group_id).join(owner, owner.id == owner_id).where(is_wanted)):
+    for id, group_id in db.session.execute(select(owner, owner.table.c.group_id).where(among(owner, ids))):
         members[id].append(group_id)
     return members

@@ -19,7 +19,7 @@ from webapp.core.tables import Line, Sheet, Table, UnreadableFile
 from webapp.db import begin_write, db
 from webapp.models import AliasKind, Batch, BatchFile, BatchState, Row, RowEdit, User
 from webapp.schemas.rows import split_groups
-from webapp.services import aliases, audit, batches, bulk, bulk_fixes, directory, edits, uploads
+from webapp.services import aliases, audit, batches, bulk, bulk_fixes, directory, edits, staging, uploads
 from webapp.services.audit import AuditAction
 
 PREVIEWED = 3
@@ -185,7 +185,7 @@ def choose(
         raise columns.UnmatchedColumns("No column is chosen for the roles.", "Choose one, or one role for all rows, and go on.")
     source = replace(uploads.kept(batch), sheet=choice.sheet, header_row=choice.header_row, columns=held)
     reading = uploads.read(source)
-    plan = uploads.planned(batch, reading, by, split)
+    plan = staging.planned(batch, reading.table, reading.people, by, split)
     begin_write()
     batch = _open(batch_id, version)
     batch.planned_for_id = by.id
@@ -195,7 +195,7 @@ def choose(
     db.session.execute(delete(Row).where(Row.batch_id == batch_id))
     batch.version += 1
     batch.moved_version = batch.version  # pages that show the rows as they were are too old to be confirmed
-    uploads.fill(batch, plan, source)
+    staging.fill(batch, plan, source.name)
     if batch.parts > 1:
         db.session.execute(delete(BatchFile).where(BatchFile.batch_id == batch_id))
     else:

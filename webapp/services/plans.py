@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
-from typing import Any
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple, TypeVar
 
 from sqlalchemy import ColumnElement, Select, Table, and_, bindparam, exists, select, update
 from sqlalchemy.orm import load_only
@@ -16,38 +14,38 @@ from webapp.core.directory import Registry
 from webapp.core.planning import Candidate, Plan, Policy, Step, plan
 from webapp.db import among, db, utcnow
 from webapp.models import Batch, BatchKind, BatchState, Invitation, InvitationState, Row, User
-from webapp.schemas.rows import FIELDS, RowSchema
+from webapp.schemas.rows import RowSchema
 from webapp.services import directory, targets
+
+T = TypeVar("T")
 
 _WRITTEN = ("email", "role", "groups", "removed_at", "email_key", "issues", "problems", "plan", "step", "likely_domain")
 """The columns of `Row` that a step may change."""
 
 
-@dataclass(frozen=True)
-class Judgement:
-    """What a row's cells and the directory together say of it. issues: `Issue.as_dict()` each.
-
-    cells: of a row that aims at somebody who is there, its new cells.
-    """
+class Judgement(NamedTuple):
+    """What a row's cells and the directory together say of it. values: columns of `Row`."""
 
     email_key: str | None
-    issues: list[dict[str, Any]]
     step: Step
-    cells: Mapping[str, str] = field(default_factory=dict)
+    values: Mapping[str, Any]
 
-    @cached_property
-    def values(self) -> dict[str, Any]:
-        """Column values of `Row`."""
-        fields = dict.fromkeys(issue["field"] for issue in self.issues)
-        return {
-            "email_key": self.email_key,
-            "issues": self.issues,
-            "problems": f",{','.join(fields)}," if fields else "",
-            "likely_domain": self.step.likely_domain,
-            "plan": self.step.plan,
-            "step": self.step.as_dict(),
-            **self.cells,
-        }
+
+def values_of(step: Step) -> dict[str, Any]:
+    """A step as columns of `Row`."""
+    fields = dict.fromkeys(issue.field for issue in step.issues)
+    return {
+        "issues": [issue.as_dict() for issue in step.issues],
+        "problems": f",{','.join(fields)}," if fields else "",
+        "likely_domain": step.likely_domain,
+        "plan": step.plan,
+        "step": step.as_dict(),
+    }
+
+
+def of_each(steps: Iterable[Step], make: Callable[[Step], T]) -> dict[int, T]:
+    """What is made of a step, by the step's id: once for all rows that share it, and in a long file most do."""
+    return {key: make(step) for key, step in {id(step): step for step in steps}.items()}
 
 
 def policy_of(batch: Batch, by: User, registry: Registry) -> Policy:
@@ -62,32 +60,39 @@ def policy_of(batch: Batch, by: User, registry: Registry) -> Policy:
     )
 
 
-def judged(
-    cells: Iterable[tuple[int, Mapping[str, str]]],
-    policy: Policy,
-    *,
-    part_of: Mapping[int, int] | None = None,
-    batch: Batch | None = None,
-) -> dict[int, Judgement]:
-    """Judge (line, cells) pairs, given in the order of lines; six queries, however many rows. By line.
+def judged(rows: Iterable[tuple[int, str, str, str]], policy: Policy, *, batch: Batch | None = None) -> dict[int, Judgement]:
+    """Judge rows (line, email, role, groups), given in the order of lines; six queries, however many rows. By line.
 
-    part_of: the part that each line goes to, where a long file is split. batch: whose rows they are, for its other parts.
+    batch: whose rows they are, for its other parts.
     """
     schema = RowSchema(policy.registry)
-    own = batch.part if batch else 1
-    candidates = [candidate(schema, line, row, part_of[line] if part_of else own) for line, row in cells]
-    keys = {c.email_key for c in candidates if c.email_key}
-    elsewhere = _in_other_parts(batch, keys, schema) if batch and batch.parts > 1 else []
-    steps = plan(candidates, directory.people(keys), policy, elsewhere)
-    return {c.line: _judgement(c, steps[c.line]) for c in candidates}
+    part = batch.part if batch else 1
+    candidates = [candidate(schema, *row, part) for row in rows]
+    elsewhere = _in_other_parts(batch, candidates, schema) if batch and batch.parts > 1 else ()
+    steps = planned(candidates, policy, elsewhere)
+    values = of_each(steps.values(), values_of)
+    return {row.line: _judgement(row.email_key, step := steps[row.line], values[id(step)]) for row in candidates}
 
 
-def _in_other_parts(batch: Batch, keys: Collection[str], schema: RowSchema) -> list[Candidate]:
-    """The rows with these e-mails in other parts of the same file, as far as they still act; one query."""
+def planned(candidates: Sequence[Candidate], policy: Policy, elsewhere: Iterable[Candidate] = ()) -> dict[int, Step]:
+    """What each row would do, by line: `core.planning.plan` with who is there; five queries, however many rows."""
+    return plan(candidates, directory.people(_keys(candidates)), policy, elsewhere)
+
+
+def _keys(candidates: Iterable[Candidate]) -> set[str]:
+    return {row.email_key for row in candidates if row.email_key}
+
+
+def _judgement(email_key: str | None, step: Step, values: Mapping[str, Any]) -> Judgement:
+    return Judgement(email_key, step, {"email_key": email_key, **values})
+
+
+def _in_other_parts(batch: Batch, candidates: Iterable[Candidate], schema: RowSchema) -> list[Candidate]:
+    """The rows with the e-mails of these in other parts of the same file, as far as they still act; one query."""
     query = (
         select(Row.line, Row.email, Row.role, Row.groups, Row.plan, Row.issues, Batch.part, Batch.state, Batch.skip_errors)
         .join(Batch, Batch.id == Row.batch_id)
-        .where(_other_parts(batch), Row.removed_at.is_(None), among(Row.email_key, sorted(keys)))
+        .where(_other_parts(batch), Row.removed_at.is_(None), among(Row.email_key, sorted(_keys(candidates))))
         .where(Batch.state.in_([BatchState.REVIEWING, BatchState.QUEUED, BatchState.PROCESSING, BatchState.PAUSED]))
     )
     found = []
@@ -97,7 +102,7 @@ def _in_other_parts(batch: Batch, keys: Collection[str], schema: RowSchema) -> l
         else:
             acts = planned in (Plan.INVITE, Plan.UPDATE, Plan.UNCHANGED)
         if acts:
-            found.append(candidate(schema, line, {"email": email, "role": role, "groups": groups}, part))
+            found.append(candidate(schema, line, email, role, groups, part))
     return found
 
 
@@ -119,21 +124,16 @@ def unsettle_parts(batch: Batch, keys: Collection[str] | None = None) -> None:
     db.session.execute(affected.values(directory_version=-1), execution_options={"synchronize_session": False})
 
 
-def _judgement(row: Candidate, step: Step) -> Judgement:
-    issues = dict.fromkeys((*row.issues, *step.issues))
-    return Judgement(row.email_key, [issue.as_dict() for issue in issues], step)
-
-
-def candidate(schema: RowSchema, line: int, cells: Mapping[str, str], part: int = 1) -> Candidate:
+def candidate(schema: RowSchema, line: int, email: str, role: str, groups: str, part: int = 1) -> Candidate:
     """One row by the schema alone; a broken one keeps its e-mail key, for its twins."""
-    email, wrong_email = schema.cell("email", cells["email"])
-    role, wrong_role = schema.cell("role", cells["role"])
-    wish, wrong_groups = schema.cell("groups", cells["groups"])
+    address, wrong_email = schema.cell("email", email)
+    entry, wrong_role = schema.cell("role", role)
+    wish, wrong_groups = schema.cell("groups", groups)
     return Candidate(
         line,
-        email.key if email else None,
-        email.domain if email else "",
-        role.id if role else None,
+        address.key if address else None,
+        address.domain if address else "",
+        entry.id if entry else None,
         wish.groups if wish else None,
         wish.everything if wish else False,
         (*wrong_email, *wrong_role, *wrong_groups),
@@ -169,13 +169,13 @@ def judged_again(batch: Batch, rows: Sequence[Row], by: User | None = None) -> d
     policy = policy_of(batch, by, directory.registry(by))
     if batch.kind is not BatchKind.UPLOAD:
         return _judged_by_aim(batch, rows, policy)
-    return judged(((row.line, {field: row.cell(field) for field in FIELDS}) for row in rows), policy, batch=batch)
+    return judged(((row.line, row.email, row.role, row.groups) for row in rows), policy, batch=batch)
 
 
 def _judged_by_aim(batch: Batch, rows: Sequence[Row], policy: Policy) -> dict[int, Judgement]:
     keys, planned = {row.line: row.email_key for row in rows}, targets.steps_of(batch, rows, policy)
     return {
-        line: Judgement(keys[line], [i.as_dict() for i in step.issues], step, targets.cells(step, policy.registry))
+        line: _judgement(keys[line], step, {**values_of(step), **targets.cells(step, policy.registry)})
         for line, step in planned.items()
     }
 

@@ -57,13 +57,13 @@ def _judged(cells: Mapping[str, str], by: User) -> tuple[Step, Address, Registry
     """Part of a command: what inviting this person would do. Raises NotInvited."""
     registry = directory.registry(by)
     policy = Policy(registry, by.role.rank, protected=frozenset({by.id}))
-    judgement = plans.judged([(1, cells)], policy)[1]
+    judgement = plans.judged([(1, cells["email"], cells["role"], cells["groups"])], policy)[1]
     key = str(judgement.email_key)
     if (person := directory.people([key]).get(key)) and not person.is_gone:
         has = "already has an account" if person.kind == "user" else "is already invited"
         raise NotInvited([_issue(f"This person {has}.", "exists")], person)
-    if judgement.issues:
-        raise NotInvited(judgement.issues)
+    if issues := judgement.values["issues"]:
+        raise NotInvited(issues)
     assert judgement.step.plan is Plan.INVITE
     return judgement.step, parse(cells["email"].strip(), registry.allowed_domains), registry
 

@@ -8,14 +8,12 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
-from collections import Counter, defaultdict, deque
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from dataclasses import replace as with_values
-from datetime import datetime
-from typing import Any
 
-from sqlalchemy import ColumnElement, case, delete, exists, func, insert, or_, select, update
+from sqlalchemy import exists, select, update
 
 from webapp.core import columns, tables, workbooks
 from webapp.core.directory import fold
@@ -23,41 +21,16 @@ from webapp.core.errors import Conflict
 from webapp.core.fields import Field
 from webapp.core.tables import Table, UnreadableFile
 from webapp.core.words import plural
-from webapp.db import begin_write, db, utcnow
-from webapp.models import Batch, BatchFile, BatchKind, BatchState, Row, RowEdit, User
-from webapp.schemas.rows import FIELDS, split_groups
-from webapp.services import aliases, audit, batches, directory, downloads, plans
+from webapp.db import begin_write, db
+from webapp.models import Batch, BatchFile, BatchKind, BatchState, User
+from webapp.schemas.rows import split_groups
+from webapp.services import aliases, audit, batches, directory, downloads, staging
 from webapp.services.audit import AuditAction
 
 PASTED = "Pasted table"
 """The name of a batch whose rows were pasted."""
 TOLD = 3
 """Remembered words that are named; of others, how many."""
-MOST_PARTS = 100
-"""Uploads that one file is split into at most: nobody reviews more one after another."""
-
-
-class TooLong(UnreadableFile):
-    """More users than one upload may have. parts: into how many uploads it can be split, 0 where that is too many."""
-
-    def __init__(self, users: int, limit: int) -> None:
-        parts = -(-users // limit)
-        self.parts = parts if parts <= MOST_PARTS else 0
-        advice = "Nothing was sent."
-        if not self.parts:
-            advice += f" It would make {parts:,} uploads. Split the file, or have the limit raised (MUSTER_MAX_ROWS)."
-        super().__init__(f"This file has {plural(users, 'user')}. The limit is {limit:,} per file.", advice)
-
-
-class WouldLose(UnreadableFile):
-    """Replacing the file loses edits: so many of so many."""
-
-    def __init__(self, lost: int, edits: int) -> None:
-        self.lost = lost
-        of = f"{lost:,} of your {plural(edits, 'edit')}" if edits > 1 else "Your edit"
-        verb = "is" if lost == 1 else "are"
-        rows = "on a row that is" if lost == 1 else "on rows that are"
-        super().__init__(f"{of} {verb} {rows} not in the new file.", "Replacing the file loses them. Nothing was changed yet.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +165,7 @@ def _several_fit(data: bytes) -> bool:
     return sum(any(fits(cells) for _, cells in sheet.head) for sheet in sheets) > 1
 
 
-# Staging
+# Staged
 
 
 def stage(data: bytes, name: str, by: User, *, split: bool = False) -> Batch:
@@ -256,11 +229,11 @@ def _staged(source: Source, reading: Reading, by: User, split: bool) -> Batch:
         counts={},
     )
     describe(batch, source, reading)
-    plan = planned(batch, reading, by, split) if reading.mapping else None
+    plan = staging.planned(batch, reading.table, reading.people, by, split) if reading.mapping else None
     begin_write()
     db.session.add(batch)
     db.session.flush()
-    found = fill(batch, plan, source) if plan else [batch]
+    found = staging.fill(batch, plan, source.name) if plan else [batch]
     if batch.parts == 1:
         db.session.add(BatchFile(batch_id=batch.id, data=source.data, columns={}))
     sizes = map(len, plan.parts) if plan else [len(reading.table.lines)]
@@ -275,73 +248,6 @@ def describe(batch: Batch, source: Source, reading: Reading) -> None:
     batch.content_hash = hashlib.sha256(source.data).hexdigest()
     batch.facts = list(reading.facts)
     batch.header = list(reading.table.header)
-
-
-@dataclass(frozen=True, slots=True)
-class Planned:
-    """Rows to be stored, without their batch: a list for each batch that the file makes. When their plans were made."""
-
-    parts: Sequence[Sequence[Mapping[str, Any]]]
-    directory_version: int
-    at: datetime
-
-
-def planned(batch: Batch, reading: Reading, by: User, split: bool) -> Planned:
-    """A file's rows with their plans, as the batch is applied and `by` confirms it; the batch is not touched.
-
-    Duplicates are judged across all parts. Raises TooLong unless split. Not for a transaction that writes: it takes a while.
-    """
-    limit = directory.settings().max_rows
-    cells = [(row.line, {"email": row.email, "role": row.role, "groups": row.groups}) for row in reading.people]
-    part_of = {line: place // limit + 1 for place, (line, _) in enumerate(cells)} if len(cells) > limit else None
-    if part_of:
-        refusal = TooLong(len(cells), limit)
-        if not (split and refusal.parts):
-            raise refusal
-    made_at = directory.version(), utcnow()  # first: what comes later is newer
-    policy = plans.policy_of(batch, by, directory.registry(by))
-    judgements = plans.judged(cells, policy, part_of=part_of)
-    rows = [row | judgements[row["line"]].values for row in _as_read(reading)]
-    return Planned([rows[start : start + limit] for start in range(0, len(rows), limit)], *made_at)
-
-
-def _as_read(reading: Reading) -> list[dict[str, Any]]:
-    """Each person of a file as the columns of `Row`, not planned yet."""
-    whole = {line.number: list(line.cells) for line in reading.table.lines}
-    rows = []
-    for person in reading.people:
-        cells = {"email": person.email, "role": person.role, "groups": person.groups}
-        read_as = {f"read_{name}": cell for name, cell in cells.items()}
-        rows.append({"line": person.line, "read_cells": whole[person.line], **cells, **read_as})
-    return rows
-
-
-def fill(first: Batch, plan: Planned, source: Source) -> list[Batch]:
-    """Part of a command: the rows go into a batch, and into a new one for each further part. -> all of them."""
-    parts = plan.parts
-    first.directory_version, first.planned_at = plan.directory_version, plan.at
-    found = [first, *(_another(first) for _ in parts[1:])]
-    for number, (batch, rows) in enumerate(zip(found, parts, strict=True), start=1):
-        batch.state, batch.counts = BatchState.REVIEWING, {}
-        if len(parts) > 1:
-            batch.name = f"{source.name[:200]}, part {number} of {len(parts)}"
-            batch.part, batch.parts, batch.parts_id = number, len(parts), first.id
-        plans.count(batch, ((row["plan"], row["step"], row["problems"]) for row in rows), +1)
-    db.session.add_all(found)
-    db.session.flush()
-    stored = [{"batch_id": batch.id, **row} for batch, rows in zip(found, parts, strict=True) for row in rows]
-    db.session.execute(insert(Row), stored)
-    return found
-
-
-_SHARED = (
-    "kind", "content_hash", "facts", "header", "mode", "change_roles", "skip_errors", "valid_days", "message",
-    "directory_version", "planned_at", "planned_for_id", "uploaded_by_id",
-)  # fmt: skip
-
-
-def _another(first: Batch) -> Batch:
-    return Batch(**{name: getattr(first, name) for name in _SHARED})
 
 
 # The file that is kept
@@ -384,33 +290,6 @@ def parts_of(batch: Batch) -> Sequence[Batch]:
 # Another file in its place
 
 
-def edited(batch: Batch) -> int:
-    """How many edits would be lost if the rows were read anew: changed cells, and rows removed or added; one query."""
-    cells = [case((getattr(Row, name) != getattr(Row, f"read_{name}"), 1), else_=0) for name in FIELDS]
-    removed = case((Row.removed_at.is_not(None), 1), else_=0)
-    of_row = case((_is_added(), 1 - removed), else_=cells[0] + cells[1] + cells[2] + removed)
-    return db.session.scalar(select(func.coalesce(func.sum(of_row), 0)).where(Row.batch_id == batch.id)) or 0
-
-
-def _is_added() -> ColumnElement[bool]:
-    return exists().where(RowEdit.row_id == Row.id, RowEdit.field == "added")
-
-
-def _touched(batch: Batch) -> list[tuple[Row, bool]]:
-    """The rows that people changed, in the file's order, and whether one was added by hand."""
-    added = _is_added()
-    changed = or_(*(getattr(Row, name) != getattr(Row, f"read_{name}") for name in FIELDS), Row.removed_at.is_not(None), added)
-    query = select(Row, added).where(Row.batch_id == batch.id, changed).order_by(Row.line)
-    return [(row, is_added) for row, is_added in db.session.execute(query)]
-
-
-def _edits_of(row: Row, is_added: bool) -> int:
-    if is_added:
-        return 0 if row.removed_at else 1
-    cells = [name for name in FIELDS if row.cell(name) != getattr(row, f"read_{name}")]
-    return len(cells) + (row.removed_at is not None)
-
-
 def replace(batch_id: int, data: bytes, name: str, by: User, *, lose: bool = False) -> Batch:
     """Put another file in the place of a batch's; edits of rows that are read the same stay. One commit.
 
@@ -424,14 +303,14 @@ def replace(batch_id: int, data: bytes, name: str, by: User, *, lose: bool = Fal
             "Upload it as a file of its own, so that its columns can be matched. Nothing was changed.",
         )
     if len(reading.people) > (limit := directory.settings().max_rows):
-        refusal = TooLong(len(reading.people), limit)
+        refusal = staging.TooLong(len(reading.people), limit)
         refusal.parts = 0
         raise refusal
     begin_write()
     batch = batches.under_review(batch_id)
     if not is_kept(batch):
         raise Conflict(_why_not_kept(batch))
-    old_name, lost = batch.name, _exchange(batch, reading, lose)
+    old_name, lost = batch.name, staging.exchange(batch, reading.table, reading.people, lose=lose)
     batch.name = source.name
     describe(batch, source, reading)
     keep(batch, source)
@@ -453,65 +332,3 @@ def _as_before(source: Source, old: Source, header: Sequence[str]) -> tuple[Sour
         except UnreadableFile:
             pass  # another sheet, or nothing in that row: it is a file of its own
     return source, read(source)
-
-
-def _exchange(batch: Batch, reading: Reading, lose: bool) -> int:
-    """Part of a command: the old rows go, but for those that somebody edited and that the new file has too.
-
-    They keep their id, and so what can be undone of them. -> how many edits were lost. Raises WouldLose.
-    """
-    new: defaultdict[tuple[str, ...], deque[columns.Cells]] = defaultdict(deque)
-    for row in reading.people:
-        new[row.email, row.role, row.groups].append(row)
-    stay: list[tuple[Row, int]] = []
-    by_hand: list[Row] = []
-    lost = total = 0
-    for old, is_added in _touched(batch):
-        edits = _edits_of(old, is_added)
-        total += edits
-        if is_added:
-            by_hand.append(old)
-        elif same := new[old.read_email, old.read_role, old.read_groups]:
-            stay.append((old, same.popleft().line))
-        else:
-            lost += edits
-    if lost and not lose:
-        db.session.rollback()
-        raise WouldLose(lost, total)
-    last = max(row.line for row in reading.people)
-    stay += [(row, last + place) for place, row in enumerate(by_hand, start=1)]
-    _put(batch, stay, {row["line"]: row for row in _as_read(reading)})
-    return lost
-
-
-def _put(batch: Batch, stay: Sequence[tuple[Row, int]], rows: dict[int, dict[str, Any]]) -> None:
-    """Part of a command: the batch holds those of its rows that stay, each at its new line, and for the other lines `rows`.
-
-    Rows move by way of lines below zero, because a line is there once.
-    """
-    kept = {line: (row.id, row.removed_at is None, {name: row.cell(name) for name in FIELDS}) for row, line in stay}
-    cells = {line: {name: row[name] for name in FIELDS} for line, row in rows.items()}
-    cells |= {line: values for line, (_, _, values) in kept.items()}
-    standing = [(line, values) for line, values in sorted(cells.items()) if line not in kept or kept[line][1]]
-    made_at = directory.version(), utcnow()
-    judgements = plans.judged(
-        standing, plans.policy_of(batch, batch.planned_for, directory.registry(batch.planned_for)), batch=batch
-    )
-    moved = [
-        {"id": id, "line": -line, "read_cells": rows[line]["read_cells"] if line in rows else []}
-        | (judgements[line].values if stands else {})
-        for line, (id, stands, _) in kept.items()
-    ]
-    for stands in (True, False):  # rows of one statement have the same columns
-        if same := [row for row in moved if ("plan" in row) is stands]:
-            db.session.execute(update(Row), same)
-    unchecked = {"synchronize_session": False}
-    db.session.execute(delete(Row).where(Row.batch_id == batch.id, Row.line > 0), execution_options=unchecked)
-    db.session.execute(update(Row).where(Row.batch_id == batch.id).values(line=-Row.line), execution_options=unchecked)
-    if new := [{"batch_id": batch.id} | row | judgements[line].values for line, row in rows.items() if line not in kept]:
-        db.session.execute(insert(Row), new)
-    db.session.expire_all()
-    batch.counts = {}
-    made = (judgement.values for judgement in judgements.values())
-    plans.count(batch, ((values["plan"], values["step"], values["problems"]) for values in made), +1)
-    batch.directory_version, batch.planned_at = made_at

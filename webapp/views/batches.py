@@ -35,6 +35,7 @@ from webapp.services import (
     processing,
     reports,
     reverts,
+    staging,
     steps,
     targets,
     uploads,
@@ -88,7 +89,7 @@ def create() -> BaseResponse | tuple[str, int]:
         else:
             batch = uploads.stage(file.read(), file.filename, me(), split=split)
     except UnreadableFile as refusal:
-        parts = refusal.parts if isinstance(refusal, uploads.TooLong) else 0
+        parts = refusal.parts if isinstance(refusal, staging.TooLong) else 0
         error = {"title": refusal.title, "advice": refusal.advice, "parts": parts, "pasted": pasted}
         context = dialog_context(tab="bulk", upload_error=error | {"file_name": file.filename if file else ""})
         return page_or_fragment("invitations/new.html", "invitations/_bulk.html", 422, **context)

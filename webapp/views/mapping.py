@@ -12,9 +12,9 @@ from webapp.core.fields import Field
 from webapp.core.permissions import Permission
 from webapp.core.tables import MOST_COLUMNS, UnreadableFile
 from webapp.models import Batch, BatchState
-from webapp.services import batches, directory, mapping, uploads
+from webapp.services import batches, directory, mapping, staging, uploads
 from webapp.services.mapping import Choice
-from webapp.services.uploads import TooLong, WouldLose
+from webapp.services.staging import TooLong, WouldLose
 from webapp.web import allow, go, is_fragment, me, number, page_or_fragment
 
 bp = Blueprint("mapping", __name__, url_prefix="/batches/<int:batch_id>")
@@ -51,7 +51,7 @@ def mapping_page(
     context = {
         "batch": batch,
         "matching": mapping.matching(batch, choice),
-        "lost_edits": uploads.edited(batch) if batch.state is BatchState.REVIEWING else 0,
+        "lost_edits": staging.edited(batch) if batch.state is BatchState.REVIEWING else 0,
         "remembers": "remember" in asked or choice.columns is None,
         "refusal": refusal,
         "parts": refusal.parts if isinstance(refusal, TooLong) else 0,

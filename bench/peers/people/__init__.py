@@ -1,0 +1,1 @@
+"""Invited people, as an app of Django."""

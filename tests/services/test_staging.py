@@ -1,0 +1,64 @@
+"""What a long file leaves in the database: every row as it was read, and counts that are true."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+from sqlalchemy import select
+
+from tests.factories import make_group, make_persona
+from webapp.db import db
+from webapp.models import Row
+from webapp.services import plans, staging, uploads
+
+ODD = ('=1+1 "quoted"', "two\nlines\tand a tab", "Zoë 😀 \\ \x1f end", "{}", "%s", "\\N")
+
+
+@pytest.fixture
+def by(app):
+    return make_persona("Admin")
+
+
+def test_a_line_is_kept_as_it_was_read_whatever_is_in_it(by):
+    cells = ",".join('"' + cell.replace('"', '""') + '"' for cell in ODD)
+    batch = uploads.stage(f"Email,Role,A,B,C,D,E,F\nana@x.org,Analyst,{cells}\n".encode(), "staff.csv", by)
+    row = db.session.scalars(select(Row).where(Row.batch_id == batch.id)).one()
+    assert row.read_cells == ["ana@x.org", "Analyst", *ODD]
+    assert (row.removed_at, row.outcome, row.attempt, row.reason) == (None, None, 0, "")
+
+
+def test_rows_of_every_plan_are_counted_across_pieces(by, change_settings, monkeypatch):
+    """Each count is what the rows themselves say, and each plan what judging the stored row again says."""
+    monkeypatch.setattr(staging, "PIECE", 7)
+    change_settings(max_rows=100)
+    make_group("Loans")
+    make_persona("Analyst")
+    known = make_persona("Remote").email
+    lines = ["Email,Role,Groups", f"{known},Remote,Loans"]
+    for n in range(40):
+        email = f"p{n % 20}@{'gmial.com' if n % 6 == 0 else 'x.org'}" if n % 9 else f"p{n}"
+        lines.append(
+            f"{email},{('Analyst', 'Analsyt', 'Admin', 'Remote')[n % 4]},{('Loans', 'Lones', '', 'All groups')[n % 5 % 4]}"
+        )
+    batch = uploads.stage("\n".join(lines).encode(), "staff.csv", by)
+    rows = plans.standing_rows(batch)
+    assert len(rows) == 41
+    counts: Counter[str] = Counter()
+    plans.tally(counts, map(plans.counted, rows), +1)
+    assert batch.counts == {key: n for key, n in counts.items() if n}
+    assert {"invite", "attention", "duplicate", "update", "admin", "problem:role", "misspelt"} <= batch.counts.keys()
+    assert plans.stale(rows, plans.judged_again(batch, rows)) == []
+
+
+def test_the_number_of_queries_is_that_of_a_short_file(by, queries, change_settings):
+    change_settings(max_rows=5000)
+
+    def asked(rows: int) -> int:
+        lines = "".join(f"p{n}@x.org,Analyst\n" for n in range(rows))
+        queries.clear()
+        uploads.stage(f"Email,Role\n{lines}".encode(), "staff.csv", by)
+        return len(queries)
+
+    asked(1)
+    assert asked(3000) <= asked(10) + 3  # a statement for each piece
