@@ -15,6 +15,8 @@ from webapp import processes
 TABLES = {
     "edit": review.edit_figures,
     "page": review.page_figures,
+    "visit": review.visit_figures,
+    "confirm": review.confirm_figures,
     "stage": review.stage_figures,
     "emails": emails.figures,
     "memory": memory.figures,

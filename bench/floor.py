@@ -5,8 +5,10 @@ from __future__ import annotations
 import csv
 import io
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -15,14 +17,15 @@ from flask import Flask, render_template_string, request, session
 from flask_sqlalchemy import SQLAlchemy
 from flask_wtf import CSRFProtect
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, validate
-from sqlalchemy import String, insert, select, update
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy import ForeignKey, String, insert, select, update
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 from bench.portal import GROUPS, ROLES, csrf_token
 from webapp.db import tune_sqlite
 
 GRID = """<table>{% for row in rows %}<tr>{% for name, value in row %}
 <td><input id="r{{ loop.index }}-{{ name }}" name="{{ name }}" value="{{ value }}"></td>{% endfor %}</tr>{% endfor %}</table>"""
+TOKEN = "the-token-of-the-only-session"
 CELL = '<input id="r{{ id }}-role" name="value" value="{{ value }}" hx-patch="/rows/{{ id }}"><p>{{ error }}</p>'
 
 
@@ -53,6 +56,15 @@ class FloorUser(Base):
     groups: Mapped[str] = mapped_column(String(400))
 
 
+class FloorSession(Base):
+    """A sign-in, looked up by the hash of the cookie's token, as Muster does."""
+
+    __tablename__ = "sessions"
+    token_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
+    user: Mapped[FloorUser] = relationship(lazy="joined", innerjoin=True)
+
+
 class RowSchema(Schema):
     """A line of the file, by marshmallow's own fields."""
 
@@ -65,7 +77,7 @@ class RowSchema(Schema):
 
 
 class Floor:
-    """A minimal Flask app: session, CSRF, one SELECT, one UPDATE, one fragment."""
+    """A minimal Flask app: session, CSRF, one SELECT, one UPDATE, one fragment; or one SELECT and `page`, a template of rows."""
 
     def __init__(self, folder: Path, users: int) -> None:
         self.app = Flask("floor")
@@ -79,10 +91,14 @@ class Floor:
             people = [
                 {"email": f"person{n}@northfield.example", "role": ROLES[n % 3], "groups": GROUPS[n % 5]} for n in range(users)
             ]
-            if people:
-                self.db.session.execute(insert(FloorUser), people)
+            people.append({"email": "owner@northfield.example", "role": "Owner", "groups": ""})
+            self.db.session.execute(insert(FloorUser), people)
+            owner = self.db.session.scalars(select(FloorUser).where(FloorUser.role == "Owner")).one()
+            self.db.session.add(FloorSession(token_hash=sha256(TOKEN.encode()).hexdigest(), user_id=owner.id))
             self.db.session.commit()
+        self.page = ""
         self.app.add_url_rule("/rows/<int:id>", view_func=self._patch, methods=["PATCH"])
+        self.app.add_url_rule("/rows", view_func=self._page)
         self.app.add_url_rule("/batch", view_func=self._upload, methods=["POST"])
         self.grid = self.app.jinja_env.from_string(GRID)
         self.browser = self.app.test_client()
@@ -90,11 +106,20 @@ class Floor:
     def headers(self) -> dict[str, str]:
         """A CSRF token of the session."""
         with self.browser.session_transaction() as kept:
-            kept["user"] = 1
+            kept["sid"] = TOKEN
         return {"X-CSRFToken": csrf_token(self.app, self.browser)}
 
+    def _who(self) -> FloorUser:
+        token_hash = sha256(session["sid"].encode()).hexdigest()
+        return self.db.session.execute(select(FloorSession).where(FloorSession.token_hash == token_hash)).scalar_one().user
+
+    def _page(self) -> str:
+        assert self._who().role == "Owner"
+        rows = self.db.session.execute(select(FloorRow).order_by(FloorRow.line).limit(100)).scalars()
+        return render_template_string(self.page, rows=rows)
+
     def _patch(self, id: int) -> str:
-        assert session["user"]
+        assert self._who().role == "Owner"
         rows = self.db.session
         row = rows.execute(select(FloorRow).where(FloorRow.id == id)).scalar_one()
         value = request.form["value"]
@@ -140,6 +165,37 @@ class Floor:
             seen.add(key)
         self.db.session.execute(insert(FloorRow), staged)
         self.db.session.commit()
+
+
+def same_page(html: str) -> str:
+    """The shortest template that makes a page of the grid anew: its frame as it is, its second row for every row.
+
+    The page is of rows that `bench.portal.people` makes, none of which has a problem or exists already but the first.
+    """
+    rows = re.findall(r'<tr role="row" id="row-.*?</tr>', html, re.DOTALL)
+    frame = re.sub(r'<tr role="row" id="row-.*</tr>', "ROWS", html, count=1, flags=re.DOTALL)
+    row = rows[1]
+    found = re.search(r'id="row-(\d+)".*?id="line-(\d+)"', row, re.DOTALL)
+    assert found
+    id, line = found.groups()
+    for pattern, expression in (
+        (rf"(?<=row-){id}(?=\b)|(?<=/rows/){id}(?=\b)|(?<=value=\"){id}(?=\")", "{{ row.id }}"),
+        (rf"(?<=row ){line}(?=\")|(?<=line-){line}(?=\")|(?<=>){line}(?=<)", "{{ row.line }}"),
+        (r"new\.person\d+@northfield\.example", "{{ row.email }}"),
+        (rf'(?<="seen": ")(?:{"|".join(ROLES)})(?=")', "{{ row.role }}"),
+        (r"<option .*</option>", OPTIONS),
+        (r'<span class="token">.*?</span>(?=</span></button>)', TOKENS),
+        (r'(?<=value=")[^"@{]*, [^"]*(?=")|(?<="seen": ")[^"@{]*, [^"]*(?=")', "{{ row.groups }}"),
+    ):
+        row = re.sub(pattern, expression, row, flags=re.DOTALL)
+    return frame.replace("ROWS", "{% for row in rows %}" + row + "{% endfor %}")
+
+
+GRANTED = ("Admin", "Investigator", "Analyst", "Broadcaster", "Remote")
+OPTIONS = "".join(
+    f'<option value="{role}"{{% if row.role == "{role}" %}} selected{{% endif %}}>{role}</option>' for role in GRANTED
+)
+TOKENS = '{% for name in row.groups.split(", ") %}<span class="token">{{ name }}</span>{% endfor %}'
 
 
 @contextmanager

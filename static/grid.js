@@ -155,7 +155,10 @@
     const line = Object.assign(document.createElement("p"), { className: "error" });
     line.dataset.unsaved = "";
     line.append($("#toast-icons").content.querySelector("[data-tone=bad] > *").cloneNode(true), Object.assign(document.createElement("span"), { textContent: why }));
-    $(".fix", cell).prepend(line);
+    const fix = $(".fix", cell);
+    fix.prepend(line);
+    fix.id ||= `${cell.id}-message`;
+    control(cell).setAttribute("aria-describedby", fix.id);
     control(cell).ariaInvalid = "true";
   }
   function forget(cell) {

@@ -13,7 +13,7 @@ from flask_wtf.csrf import CSRFProtect
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.routing import IntegerConverter, Map
 
-from webapp import access, metrics, web
+from webapp import access, compression, metrics, web
 from webapp.config import Settings
 from webapp.db import db as database
 from webapp.db import engine_options, tune
@@ -81,6 +81,7 @@ def _register_requests(app: Flask) -> None:
     app.before_request(sessions.recognise)
     app.before_request(second_factors.demand)
     app.before_request(web.check_permission)
+    app.after_request(compression.compress)  # the last: these run from below
     app.after_request(web.security_headers)
     app.url_defaults(web.versioned_static)
 

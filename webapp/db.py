@@ -201,6 +201,22 @@ def in_database(statement: Update, values: Mapping[str, Any] | None = None) -> A
     return db.session.execute(statement, values, execution_options={"synchronize_session": False})
 
 
+def commit_and_keep() -> None:
+    """Commit a command whose answer shows what it read and wrote itself: nothing of that is read again for the answer."""
+    session = db.session()
+    session.expire_on_commit = False
+    session.info[KEEPING] = True
+    try:
+        session.commit()
+    finally:
+        session.expire_on_commit = True
+        del session.info[KEEPING]
+
+
+KEEPING = "keeping"
+"""In `Session.info` while `commit_and_keep` commits: what is kept a transaction outlives this one."""
+
+
 def upsert(table: type[Any]) -> sqlite.Insert | postgresql.Insert:
     """An INSERT that can say `on_conflict_do_update` or `on_conflict_do_nothing`: of the database in use."""
     return sqlite.insert(table) if db.engine.dialect.name == "sqlite" else postgresql.insert(table)
@@ -243,7 +259,10 @@ def insert_as_is(table: Table, columns: Sequence[str], rows: Sequence[tuple[Any,
 
 def among(column: QueryableAttribute[Any] | ColumnElement[Any], values: Iterable[str] | Iterable[int]) -> ColumnElement[bool]:
     """`column IN values` with one bound parameter, however many values there are."""
-    payload = json.dumps(list(values))
+    wanted = list(values)
+    if len(wanted) == 1:
+        return column == wanted[0]
+    payload = json.dumps(wanted)
     if db.engine.dialect.name == "sqlite":
         each = func.json_each(payload).table_valued("value")
         return column.in_(select(each.c.value))

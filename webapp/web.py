@@ -173,6 +173,16 @@ def versioned_static(endpoint: str, values: dict[str, Any]) -> None:
             values.setdefault("v", _fingerprint(path))
 
 
+def asset(name: str) -> str:
+    """The address of a static file, with its hash. A page names some a hundred times: each is put together once."""
+    return _asset(name, request.script_root)
+
+
+@cache
+def _asset(name: str, root: str) -> str:
+    return url_for("static", filename=name)
+
+
 def register_words(app: Flask) -> None:
     """Filters and names that every template may use."""
     from webapp.services import directory
@@ -182,7 +192,11 @@ def register_words(app: Flask) -> None:
     app.jinja_env.filters["clock"] = lambda value: value.astimezone(directory.settings().time_zone).strftime("%H:%M:%S")
     app.jinja_env.filters["lasting"] = lasting
     app.jinja_env.globals.update(
-        plural=plural, what_sending_does=what_sending_does, become_administrators=become_administrators, Permission=Permission
+        asset=asset,
+        plural=plural,
+        what_sending_does=what_sending_does,
+        become_administrators=become_administrators,
+        Permission=Permission,
     )
 
     @app.context_processor

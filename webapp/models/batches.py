@@ -101,9 +101,9 @@ class Batch(Model):
     rows_deleted_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     """When the last of them was, because `MUSTER_RETENTION_DAYS` had passed."""
 
-    uploaded_by: Mapped[User] = relationship(foreign_keys=[uploaded_by_id], lazy="joined", innerjoin=True)
+    uploaded_by: Mapped[User] = relationship(foreign_keys=[uploaded_by_id])
     planned_for: Mapped[User] = relationship(foreign_keys=[planned_for_id], lazy="joined", innerjoin=True)
-    confirmed_by: Mapped[User | None] = relationship(foreign_keys=[confirmed_by_id], lazy="joined")
+    confirmed_by: Mapped[User | None] = relationship(foreign_keys=[confirmed_by_id])
 
     @property
     def size(self) -> int:

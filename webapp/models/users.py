@@ -56,7 +56,7 @@ class User(Model):
     """The time step of the newest code that was taken: no code is taken twice."""
 
     role: Mapped[Role] = relationship(lazy="joined", innerjoin=True)
-    groups: Mapped[list[Group]] = relationship(secondary=user_groups, order_by=by_letter(Group.key), lazy="selectin")
+    groups: Mapped[list[Group]] = relationship(secondary=user_groups, order_by=by_letter(Group.key))
 
     @property
     def initials(self) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from sqlalchemy import delete, select
+from sqlalchemy.orm import joinedload
 
 from webapp import queue
 from webapp.core.errors import Conflict, NotAllowed, NotThere, Refused
@@ -375,7 +376,7 @@ def let_go_of_file(batch: Batch) -> None:
 
 def found(batch_id: int) -> Batch:
     """The batch. Raises NotThere."""
-    batch = db.session.get(Batch, batch_id)
+    batch = db.session.get(Batch, batch_id, options=_WHO)
     if batch is None:
         raise NotThere(f"{NONE} It may have been removed; the list of uploads shows those there are.")
     return batch
@@ -432,11 +433,16 @@ def same_file(batch: Batch) -> list[Batch]:
 
 def uploads(before: int | None = None, limit: int = 50, kind: BatchKind | None = None) -> Sequence[Batch]:
     """All batches, or those of a kind, newest first; `before`: an id to go on from."""
-    query = select(Batch).order_by(Batch.id.desc()).limit(limit)
+    query = select(Batch).options(*_WHO).order_by(Batch.id.desc()).limit(limit)
     query = query.where(Batch.kind == kind) if kind else query
     return db.session.scalars(query.where(Batch.id < before) if before else query).all()
 
 
 def unfinished() -> Sequence[Batch]:
     """What is under review or at work, newest first."""
-    return db.session.scalars(select(Batch).where(Batch.state.in_(STANDING_STATES)).order_by(Batch.id.desc()).limit(10)).all()
+    standing = select(Batch).options(*_WHO).where(Batch.state.in_(STANDING_STATES))
+    return db.session.scalars(standing.order_by(Batch.id.desc()).limit(10)).all()
+
+
+_WHO = joinedload(Batch.uploaded_by), joinedload(Batch.confirmed_by)
+"""Pages name them; commands seldom ask."""

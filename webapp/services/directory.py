@@ -16,7 +16,7 @@ from webapp.config import Settings
 from webapp.core.directory import GroupEntry, Registry, RoleEntry
 from webapp.core.permissions import Permission, what_it_does
 from webapp.core.planning import Access, Person, Ref
-from webapp.db import among, by_letter, db, utcnow
+from webapp.db import KEEPING, among, by_letter, db, utcnow
 from webapp.models import (
     OWNER_ROLE_ID,
     Alias,
@@ -43,14 +43,27 @@ def environment() -> Settings:
 
 def settings() -> Settings:
     """The settings in force: the environment's and, where it says nothing, those set on a page; read once a transaction."""
+    return _installation()[1]
+
+
+def _installation() -> tuple[Settings, Settings, Organisation | None, str | None]:
+    """The environment's settings, those in force, the organisation (held, so that `organisation` asks no more), and the
+    e-mail key of the Owner; one query."""
     given = environment()
-    kept = db.session.info.get(_SETTINGS)
+    kept: tuple[Settings, Settings, Organisation | None, str | None] | None = db.session.info.get(_SETTINGS)
     if kept is None or kept[0] is not given:
-        place = db.session.get(Organisation, 1)  # none before the first start
-        found = given.overlaid_as_far_as_they_go(place.settings) if place else given
-        kept = db.session.info[_SETTINGS] = (given, found, place)  # the row is held, so that `organisation` asks no more
-    in_force: Settings = kept[1]
-    return in_force
+        place, owner_key = db.session.execute(_INSTALLATION).one_or_none() or (None, None)  # neither before the first start
+        in_force = given.overlaid_as_far_as_they_go(place.settings) if place else given
+        db.session.info.pop(_KEPT, None)
+        kept = db.session.info[_SETTINGS] = (given, in_force, place, owner_key)
+    return kept
+
+
+# Made once, because every request asks them: to put a statement together takes as long as to have it answered.
+_INSTALLATION = select(Organisation, User.email_key).outerjoin(User, User.role_id == OWNER_ROLE_ID).where(Organisation.id == 1)
+_ROLES = select(Role.id, Role.name, Role.rank, Role.permissions).order_by(Role.rank.desc(), Role.id)
+_GROUPS = select(Group.id, Group.name).order_by(by_letter(Group.key))
+_ALIASES = select(Alias.key, Alias.role_id, Alias.group_id)
 
 
 def letterhead() -> dict[str, str]:
@@ -60,46 +73,45 @@ def letterhead() -> dict[str, str]:
 
 
 def registry(by: User | None = None) -> Registry:
-    """All roles (highest first), groups (by name) and their aliases; read once a transaction, in four queries."""
-    roles, groups, aliases, owner_key = db.session.info.get(_KEPT) or db.session.info.setdefault(_KEPT, _read_registry())
-    allowed = settings().allowed_domains
-    own = [key.rpartition("@")[2] for key in (by.email_key if by else None, owner_key) if key]
-    return Registry(
-        roles=roles,
-        groups=groups,
-        role_aliases={alias.key: alias.role_id for alias in aliases if alias.role_id},
-        group_aliases={alias.key: alias.group_id for alias in aliases if alias.group_id},
-        allowed_domains=frozenset(allowed),
-        known_domains=tuple(dict.fromkeys((*allowed, *own))),
-    )
+    """All roles (highest first), groups (by name) and their aliases; read once a transaction, in three queries."""
+    _, in_force, _, owner_key = _installation()
+    read, made = db.session.info.get(_KEPT) or db.session.info.setdefault(_KEPT, (_read_registry(), {}))
+    own = tuple(key.rpartition("@")[2] for key in (by.email_key if by else None, owner_key) if key)
+    known_domains = tuple(dict.fromkeys((*in_force.allowed_domains, *own)))
+    if known_domains not in made:
+        roles, groups, aliases = read
+        made[known_domains] = Registry(
+            roles=roles,
+            groups=groups,
+            role_aliases={alias.key: alias.role_id for alias in aliases if alias.role_id},
+            group_aliases={alias.key: alias.group_id for alias in aliases if alias.group_id},
+            allowed_domains=frozenset(in_force.allowed_domains),
+            known_domains=known_domains,
+        )
+    found: Registry = made[known_domains]
+    return found
 
 
 _KEPT = "registry"
 _SETTINGS = "settings"
 
 
-def _read_registry() -> tuple[tuple[RoleEntry, ...], tuple[GroupEntry, ...], Sequence[Any], str | None]:
-    roles = db.session.scalars(select(Role).order_by(Role.rank.desc(), Role.id)).all()
-    groups = db.session.execute(select(Group.id, Group.name).order_by(by_letter(Group.key))).all()
-    aliases = db.session.execute(select(Alias.key, Alias.role_id, Alias.group_id)).all()
-    owner_key = db.session.scalar(select(User.email_key).where(User.role_id == OWNER_ROLE_ID))
+def _read_registry() -> tuple[tuple[RoleEntry, ...], tuple[GroupEntry, ...], Sequence[Any]]:
     return (
-        tuple(_role_entry(role) for role in roles),
-        tuple(GroupEntry(id, name) for id, name in groups),
-        aliases,
-        owner_key,
+        tuple(_role_entry(*role) for role in db.session.execute(_ROLES)),
+        tuple(GroupEntry(id, name) for id, name in db.session.execute(_GROUPS)),
+        db.session.execute(_ALIASES).all(),
     )
 
 
-def _role_entry(role: Role) -> RoleEntry:
-    manages = Permission.USERS_MANAGE in role.permissions
-    return RoleEntry(role.id, role.name, role.rank, role.is_owner, manages, what_it_does(role.permissions))
+def _role_entry(id: int, name: str, rank: int, may: list[str]) -> RoleEntry:
+    return RoleEntry(id, name, rank, id == OWNER_ROLE_ID, Permission.USERS_MANAGE in may, what_it_does(may))
 
 
 @event.listens_for(Session, "after_transaction_end")
 def _forget(session: Session, transaction: SessionTransaction) -> None:
     """The next transaction may find other roles, groups and settings."""
-    if transaction.parent is None:
+    if transaction.parent is None and KEEPING not in session.info:
         session.info.pop(_KEPT, None)
         session.info.pop(_SETTINGS, None)
 
@@ -117,6 +129,7 @@ def version() -> int:
 def moved() -> None:
     """Part of a command that changed users, invitations, groups or roles. Call it last: it locks one shared row."""
     db.session.info.pop(_KEPT, None)
+    db.session.info.pop(_SETTINGS, None)
     db.session.flush()
     db.session.execute(update(Organisation).values(directory_version=Organisation.directory_version + 1))
 
@@ -185,7 +198,7 @@ def _invitations(
     now = utcnow()
     for key, id, role_id, everything, state, expires_at in found:
         is_over = state is InvitationState.PENDING and expires_at and expires_at <= now
-        access = Access(role_id, frozenset(groups[id]), everything)
+        access = Access(role_id, frozenset(groups.get(id, ())), everything)
         yield (
             key,
             Person("invitation", id, access, "expired" if is_over else state.value, id in failed, *sendings.get(id, (0, 0))),

@@ -76,8 +76,9 @@ def make(batch: Batch, by: User, changes: Sequence[Change]) -> Sequence[Row]:
 
 def written(batch: Batch, by: User, step: Prepared) -> Sequence[Row]:
     """Part of a command: write a step that `by` can undo. -> other rows whose plan changed."""
-    noted(batch, by, step.changes)
-    return carried_out(batch, step)
+    with db.session.no_autoflush:  # the batch is written once, with the commit
+        noted(batch, by, step.changes)
+        return carried_out(batch, step)
 
 
 def noted(batch: Batch, by: User, changes: Sequence[Noted]) -> None:
@@ -157,7 +158,7 @@ def _affected(
         new_keys = (schema.cell("email", row.email)[0] for row in standing)
         wanted = keys | {address.key for address in new_keys if address}
         query = select(Row).where(Row.batch_id == batch.id, Row.removed_at.is_(None), among(Row.email_key, sorted(wanted)))
-        others = list(db.session.scalars(query)) if wanted else []
+        others = list(db.session.scalars(query.where(~among(Row.id, touched)))) if wanted else []
     affected = {row.id: row for row in (*others, *standing) if row.removed_at is None}
     return wanted, sorted(affected.values(), key=lambda row: row.line)
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import func, select
 
@@ -11,7 +12,7 @@ from webapp.core.errors import Conflict, NotThere, Refused
 from webapp.core.planning import Plan
 from webapp.core.tables import clean
 from webapp.core.words import plural
-from webapp.db import begin_write, db, utcnow
+from webapp.db import begin_write, commit_and_keep, db, utcnow
 from webapp.models import Batch, Row, RowEdit, User
 from webapp.schemas.rows import FIELDS
 from webapp.services import batches, directory, edits
@@ -22,14 +23,47 @@ LONGEST_CELL = 2000
 
 
 @dataclass(frozen=True, slots=True)
+class Stood:
+    """How a row and its batch stood at one moment, as far as more than the edited cell shows it."""
+
+    version: int
+    counts: Mapping[str, int]
+    issues: Sequence[Mapping[str, Any]]
+    step: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, batch: Batch, row: Row) -> Stood:
+        return cls(batch.version, batch.counts, row.issues, row.step)
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the row invites somebody new and there is nothing to say of it: each of its cells shows itself alone."""
+        return not self.issues and not self.step.get("before") and "likely_domain" not in self.step
+
+
+@dataclass(frozen=True, slots=True)
 class Edit:
-    """What an edit did. newer: the other person's name where theirs came first and nothing was stored."""
+    """What an edit did. newer: the other person's name where theirs came first and nothing was stored.
+
+    before: how it all stood; None where nothing was stored.
+    """
 
     batch: Batch
     row: Row
     field: str
     twins: Sequence[Row]
     newer: str | None = None
+    before: Stood | None = None
+
+    def moved(self, seen: int | None) -> set[str]:
+        """What else of a page shows something new, where it showed the batch's version `seen`: "row" (its other cells), "counts",
+        "offers", and "all" where others may have changed anything meanwhile."""
+        before, after = self.before, Stood.of(self.batch, self.row)
+        if before is None or before.version != seen:
+            return {"row", "counts", "offers", "all"}
+        is_plain = before.is_plain and after.is_plain
+        found = {"counts"} if before.counts != after.counts else set()
+        return found | (set() if is_plain else {"row"}) | (set() if is_plain and not self.twins else {"offers"})
 
 
 def found(batch_id: int, row_id: int) -> Row:
@@ -63,9 +97,10 @@ def edit(batch_id: int, row_id: int, field: str, value: str, seen: str | None, b
     if seen != current and (other := _last_editor(row, field, by)):
         db.session.rollback()
         return Edit(batch, row, field, [], newer=other)
+    before = Stood.of(batch, row)
     twins = edits.make(batch, by, [Change(row, field, current, value)])
-    db.session.commit()
-    return Edit(batch, row, field, twins)
+    commit_and_keep()
+    return Edit(batch, row, field, twins, before=before)
 
 
 def remove(batch_id: int, row_id: int, by: User) -> Edit:

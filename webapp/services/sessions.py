@@ -12,7 +12,7 @@ from typing import Any
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
-from sqlalchemy import delete, or_, select, true, update
+from sqlalchemy import bindparam, delete, or_, select, true, update
 
 from webapp.core.addresses import key_of
 from webapp.core.errors import Refused
@@ -58,8 +58,15 @@ def account_key(email: str) -> str | None:
 
 def current(token: str) -> Session | None:
     """The session that a cookie's token stands for, its user loaded, while neither limit is over and the user is active."""
-    session = db.session.scalar(select(Session).where(Session.token_hash == hashed(token), ~_is_over(utcnow())))
-    return session if session and session.user.state is UserState.ACTIVE else None
+    session = db.session.scalar(_BY_TOKEN, {"token": hashed(token)})
+    if session is None or session.user.state is not UserState.ACTIVE:
+        return None
+    settings, now = directory.settings(), utcnow()
+    is_over = session.seen_at <= now - settings.session_idle or session.created_at <= now - settings.session_max
+    return None if is_over else session
+
+
+_BY_TOKEN = select(Session).where(Session.token_hash == bindparam("token"))  # made once: every request asks it
 
 
 def listed(user: User) -> list[Session]:

@@ -23,7 +23,7 @@ from sqlalchemy import (
     true,
     union_all,
 )
-from sqlalchemy.orm import QueryableAttribute
+from sqlalchemy.orm import QueryableAttribute, selectinload
 
 from webapp.core.actions import Do
 from webapp.core.addresses import key_of
@@ -94,7 +94,8 @@ def listing(wanted: Filter, page: int = 1, by: User | None = None) -> Listing:
     lines = _of_status(select(everybody.c.status, everybody.c.kind, everybody.c.id), everybody, wanted.status)
     rows = db.session.execute(lines.order_by(*_order(everybody, wanted.sort)).limit(PAGE).offset((number - 1) * PAGE)).all()
     people: dict[tuple[str, int], User | Invitation] = {}
-    for user in db.session.scalars(select(User).where(User.id.in_([id for _, kind, id in rows if kind == "user"]))):
+    present = select(User).where(User.id.in_([id for _, kind, id in rows if kind == "user"]))
+    for user in db.session.scalars(present.options(selectinload(User.groups))):
         people["user", user.id] = user
     expected = [id for _, kind, id in rows if kind == "invitation"]
     for invitation in db.session.scalars(select(Invitation).where(Invitation.id.in_(expected))):

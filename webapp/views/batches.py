@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -152,14 +153,18 @@ def who_confirms() -> User | None:
 def row_context(batch: Batch) -> dict[str, Any]:
     """What every part of a batch under review needs. at(plan=…): the review's address, with some of what is found changed."""
     registry, find = directory.registry(), asked_for()
+    roles = registry.grantable(batch.planned_for.role.rank)
     return {
         **kind_context(batch, registry),
         "batch": batch,
         "registry": registry,
-        "roles": registry.grantable(batch.planned_for.role.rank),
-        "step_of": steps.stored,
+        "roles": roles,
+        "rows_at": f"{url_for('batches.show', batch_id=batch.id)}/rows",
+        "step_of": cache(steps.stored),
+        "sends": cells.sends,
+        **cells.drawn_once(),
         "shown_groups": cells.shown_groups,
-        "shown_role": cells.shown_role,
+        "role_options": cells.role_options(roles, registry),
         "with_domain": with_domain,
         "find": find,
         "plan": find.plan,

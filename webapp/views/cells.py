@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 
-from webapp.core.directory import ALL_GROUPS, Registry, fold
+from flask import get_template_attribute
+from jinja2.utils import htmlsafe_json_dumps
+from markupsafe import Markup
+
+from webapp.core.directory import ALL_GROUPS, Registry, RoleEntry, fold
 from webapp.core.planning import Access, Plan
 from webapp.models import Row
 from webapp.schemas.groups import GroupSchema
@@ -17,10 +23,10 @@ from webapp.services import steps
 class Groups:
     """A row's groups as shown, in names: after the change where a change is planned, else the cell as it stands."""
 
-    kept: Sequence[str]
-    added: Sequence[str] = ()
-    removed: Sequence[str] = ()
-    unknown: Sequence[str] = ()
+    kept: tuple[str, ...]
+    added: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()
 
     @property
     def creatable(self) -> list[str]:
@@ -32,13 +38,14 @@ def shown_groups(row: Row, registry: Registry) -> Groups:
     """The groups that the row gives or takes where a change is planned, else those of its cell."""
     step = steps.stored(row)
     if row.plan is Plan.ATTENTION or step.before is None or step.after is None:
-        names = [_official(name, registry) for name in split_groups(row.groups)]
-        return Groups(names, unknown=[name for name in names if fold(name) not in registry.group_by_key and name != ALL_GROUPS])
+        names = tuple(_official(name, registry) for name in split_groups(row.groups))
+        unknown = (name for name in names if fold(name) not in registry.group_by_key and name != ALL_GROUPS)
+        return Groups(names, unknown=tuple(unknown))
     before, after = _names(step.before, registry), _names(step.after, registry)
     return Groups(
-        [name for name in after if name in before],
-        [name for name in after if name not in before],
-        [name for name in before if name not in after],
+        tuple(name for name in after if name in before),
+        tuple(name for name in after if name not in before),
+        tuple(name for name in before if name not in after),
     )
 
 
@@ -55,7 +62,36 @@ def _names(access: Access, registry: Registry) -> list[str]:
     return sorted(registry.group_by_id[id].name for id in access.groups if id in registry.group_by_id)
 
 
-def shown_role(row: Row, registry: Registry) -> str:
-    """The role's own spelling where the cell names one, else the cell."""
-    role = registry.role_by_key.get(fold(row.role))
-    return role.name if role else row.role
+def drawn_once() -> dict[str, Callable[..., Markup]]:
+    """What many rows of a page show alike, each of it drawn once: the chip of a plan, the tokens of a cell's groups."""
+    plan_chip, tokens = (get_template_attribute("macros/ui.html", name) for name in ("plan_chip", "diff_tokens"))
+    return {
+        "plan_chip": cache(plan_chip),
+        "group_tokens": cache(lambda groups: tokens(groups.kept, groups.added, groups.removed, groups.unknown)),
+    }
+
+
+def sends(field: str, seen: str) -> Markup:
+    """What a cell's control sends beside its value: `hx-vals`."""
+    return htmlsafe_json_dumps({"field": field, "seen": seen}, dumps=json.dumps)
+
+
+def role_options(roles: Sequence[RoleEntry], registry: Registry) -> Callable[[str], Markup]:
+    """The options of a role's list by the cell as it stands: first the cell itself, where none of these roles is meant.
+
+    A page has a hundred such lists and few different cells: each is drawn once.
+    """
+    names = [role.name for role in roles]
+
+    @cache
+    def drawn(cell: str) -> Markup:
+        role = registry.role_by_key.get(fold(cell))
+        chosen = role.name if role else cell
+        shown = [(name, name) for name in names]
+        if chosen not in names:
+            shown.insert(0, (cell, chosen or "Choose a role"))
+        selected = chosen if chosen in names else cell
+        plain, taken = Markup('<option value="{}">{}</option>'), Markup('<option value="{}" selected>{}</option>')
+        return Markup().join((taken if value == selected else plain).format(value, words) for value, words in shown)
+
+    return drawn

@@ -1,0 +1,56 @@
+"""Text goes over the wire gzipped, where the browser takes that: no proxy is needed in front. docs/decisions/0017."""
+
+from __future__ import annotations
+
+import io
+import secrets
+from functools import lru_cache
+from gzip import GzipFile
+
+from flask import Response, request
+
+TYPES = {
+    "text/html", "text/css", "text/javascript", "text/csv", "text/plain", "application/javascript", "application/json",
+    "image/svg+xml",
+}  # fmt: skip
+SHORTEST = 500
+"""Bytes; shorter answers fit one packet as they are."""
+PADDING = 100
+"""A page that another site can have opened gets up to so many bytes more, drawn anew each time."""
+
+
+def compress(response: Response) -> Response:
+    """After every request: gzip what is text. Downloads that are written while they are read stay as they are."""
+    if response.mimetype not in TYPES or response.status_code in (204, 206, 304):
+        return response
+    is_file = request.endpoint == "static"
+    response.vary.add("Accept-Encoding")
+    if "Content-Encoding" in response.headers or (response.is_streamed and not is_file):
+        return response
+    if not request.accept_encodings.quality("gzip"):
+        return response
+    response.direct_passthrough = False
+    data = response.get_data()
+    if len(data) < SHORTEST:
+        return response
+    response.set_data(
+        _packed_file(data) if is_file else packed(data, secrets.randbelow(PADDING) if request.method == "GET" else 0)
+    )
+    response.headers["Content-Encoding"] = "gzip"
+    tag, _ = response.get_etag()
+    if tag:
+        response.set_etag(tag, weak=True)  # the same file, in other bytes
+    return response
+
+
+@lru_cache(maxsize=64)
+def _packed_file(data: bytes) -> bytes:
+    return packed(data, level=9)
+
+
+def packed(data: bytes, padding: int = 0, level: int = 6) -> bytes:
+    """Gzipped; padding: so many bytes more, as a file name that nobody reads."""
+    out = io.BytesIO()
+    with GzipFile("-" * padding, "wb", level, out, mtime=0) as file:
+        file.write(data)
+    return out.getvalue()
