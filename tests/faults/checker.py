@@ -53,6 +53,7 @@ class Mail:
     """Whether the page says that its delivery is uncertain, or that it may have arrived."""
     may_go_on: bool = False
     token_hash: str = ""
+    attempts: int = 0
 
 
 @dataclass(frozen=True)

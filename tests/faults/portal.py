@@ -22,12 +22,11 @@ from tests.faults import checker
 from tests.faults.checker import Findings, HandOver, Interruption, Mail, Promise
 from tests.faults.mail_server import MailServer
 from tests.run.conftest import TOP, Muster, wait_until
-from webapp import create_app, queue
+from webapp import create_app, queue, valkey
 from webapp.config import Settings
 from webapp.core import tokens
 from webapp.db import begin_write, db, utcnow
 from webapp.models import Batch, BatchState, Invitation, MailGate, Message, MessageState, Outcome, Row
-from webapp.services import outbox
 
 OWNER, PASSWORD = "maren.okafor@northfield.example", "correct horse battery"
 DOMAIN = "northfield.example"
@@ -156,7 +155,8 @@ class Portal:
         self.mail.start()
         self.muster.started()
         given = {name: value for name, value in self.muster.environ.items() if name.startswith("MUSTER_")}
-        self.app: Flask = create_app(Settings.from_environment(given))
+        self.settings = Settings.from_environment(given)
+        self.app: Flask = create_app(self.settings)
         self.owner = Browser(self.muster.port).sign_in()
         return self
 
@@ -170,14 +170,26 @@ class Portal:
 
     # What people do
 
-    def people(self, count: int = 8) -> list[str]:
-        """So many addresses that nobody has had yet."""
+    def fresh(self, word: str) -> str:
+        """A name that nothing has had yet."""
         self._made += 1
-        return [f"person{n}.of{self._made}@{DOMAIN}" for n in range(count)]
+        return f"{word}-{self._made}"
+
+    def people(self, count: int = 8) -> list[str]:
+        """So many addresses that nobody has had yet. What they have in common tells the checker which are which."""
+        group = self.fresh("of")
+        return [f"person{n}.{group}@{DOMAIN}" for n in range(count)]
 
     def invite(self, count: int = 8) -> int:
         """Upload and confirm so many people. -> the batch's id."""
-        batch_id = self.owner.upload(self.people(count), f"faults-{self._made}")
+        return self.confirm(self.uploaded(count))
+
+    def uploaded(self, count: int = 8) -> int:
+        """Upload so many people. -> the batch's id."""
+        return self.owner.upload(self.people(count), self.fresh("faults"))
+
+    def confirm(self, batch_id: int) -> int:
+        """Confirm what was uploaded. -> the batch's id."""
         assert self.owner.confirm(batch_id) == 303
         self.batches.append(batch_id)
         return batch_id
@@ -235,6 +247,15 @@ class Portal:
                 if self.state(batch_id) in (BatchState.QUEUED, BatchState.PROCESSING):
                     queue.ring("webapp.jobs.batches.process", batch_id, name=f"batch-{batch_id}")
 
+    def restart_queue(self) -> None:
+        """Killed, and started again empty by whoever keeps it."""
+        gone = self.queue_servers()
+        self.kill(*gone)
+        wait_until(lambda: valkey.answers(self.settings), "the queue server is back")
+
+    def queue_servers(self) -> list[int]:
+        return self.muster.processes(str(self.settings.queue_socket))
+
     # What is seen
 
     def state(self, batch_id: int) -> BatchState:
@@ -252,6 +273,20 @@ class Portal:
         while not self._is_settled(batch_ids) and time.monotonic() - began < after + self._named_wait(batch_ids):
             time.sleep(0.2)
         return time.monotonic() - began
+
+    def mails(self, *batch_ids: int) -> list[Mail]:
+        """The messages of these batches, as the page tells of them."""
+        with self.app.app_context():
+            found = [mail for mail, _ in self._mails(batch_ids)]
+            db.session.rollback()
+            return found
+
+    def alarm(self) -> str:
+        """Why sending is held up, "" while it is not."""
+        with self.app.app_context():
+            reason = db.session.scalar(select(MailGate.reason).where(MailGate.paused_at.is_not(None)))
+            db.session.rollback()
+            return reason or ""
 
     def _is_settled(self, batch_ids: tuple[int, ...]) -> bool:
         with self.app.app_context():
@@ -278,11 +313,11 @@ class Portal:
                 Promise(row.email, row.outcome.value if row.outcome else None, state not in OVER)
                 for row, state in db.session.execute(query)
             ]
-            mails = [mail for mail, _ in self._mails(batch_ids)]
             db.session.rollback()
+        mails = self.mails(*batch_ids)
         events = self.mail.events()
-        domains = {promise.recipient.partition(".of")[2] for promise in promises}
-        theirs = [each for each in self.handed_over() if each.recipient.partition(".of")[2] in domains]
+        domains = {promise.recipient.partition(".of-")[2] for promise in promises}
+        theirs = [each for each in self.handed_over() if each.recipient.partition(".of-")[2] in domains]
         return checker.judge(promises, mails, theirs, self.interruptions, checker.refusals(events), tokens.hashed)
 
     def handed_over(self) -> list[HandOver]:
@@ -300,7 +335,7 @@ class Portal:
         found = []
         for message, row, invitation in db.session.execute(query):
             named = row.outcome is Outcome.WAITING and row.reason.startswith("Due again at") and message.due_at > utcnow()
-            may_have_arrived = message.state is MessageState.FAILED and message.answer == outbox.TWICE
+            may_have_arrived = message.state is MessageState.FAILED and "may have arrived" in message.answer
             mail = Mail(
                 message_id=message.message_id,
                 recipient=message.recipient,
@@ -309,6 +344,7 @@ class Portal:
                 marked=message.state is MessageState.UNCERTAIN or may_have_arrived,
                 may_go_on=message.state is MessageState.QUEUED and named,
                 token_hash=invitation.token_hash,
+                attempts=message.attempts,
             )
             found.append((mail, message.due_at if named else None))
         return found

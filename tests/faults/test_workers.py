@@ -66,16 +66,13 @@ def talks_to(pid: int, port: int) -> bool:
     [pytest.param(*one, id=f"{one[0].name}-{one[1]}", marks=[] if one in QUICK else [pytest.mark.faults]) for one in EVERY],
 )
 def test_a_worker_is_ended_or_frozen_at_a_point(portal: Portal, verdict: Verdict, number: signal.Signals, point: str) -> None:
+    batch_id = portal.uploaded()
     with brought_to(portal, point) as reached:
-        batch_id = portal.invite()
+        portal.confirm(batch_id)
         pid = reached()
         PLAY[number](portal, pid, point)
     if number is signal.SIGSTOP:
-        portal.pass_time()
-        portal.settle(batch_id, after=5)  # as far as the others come while it is frozen
-        with portal.interruption():
-            os.kill(pid, signal.SIGCONT)
-        time.sleep(0.5)  # in which it would do what is not its to do any more
+        thaw(portal, pid, batch_id, is_within_transaction=point.endswith(".commit"))
     portal.pass_time()
     verdict(portal, batch_id)
 
@@ -86,6 +83,18 @@ def kill(portal: Portal, pid: int, point: str) -> None:
 
 def freeze(portal: Portal, pid: int, point: str) -> None:
     portal.kill(pid, number=signal.SIGSTOP)
+
+
+def thaw(portal: Portal, pid: int, batch_id: int, *, is_within_transaction: bool) -> None:
+    """It goes on, long after others have taken over what it had; within a transaction it holds others up until then."""
+    if is_within_transaction:
+        time.sleep(3)
+    else:
+        portal.pass_time()
+        portal.settle(batch_id, after=5)  # as far as the others come
+    with portal.interruption():
+        os.kill(pid, signal.SIGCONT)
+    time.sleep(0.5)  # in which it would do what is not its to do any more
 
 
 def stop(portal: Portal, pid: int, point: str) -> None:
