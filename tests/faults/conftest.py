@@ -10,15 +10,21 @@ import pytest
 from tests.faults.checker import Findings
 from tests.faults.portal import Portal
 from tests.faults.seed import PROPERTY, SEED
+from tests.faults.servers import PostgreSQL, Valkey
 
 Verdict = Callable[..., Findings]
+ON_POSTGRESQL = pytest.mark.parametrize("portal", ["postgresql"], indirect=True)
 
 
-@pytest.fixture(scope="session")
-def portal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Portal]:
-    """SQLite, the embedded queue server, two workers: as `make run` starts them."""
-    made = Portal(tmp_path_factory.mktemp("faults"), SEED)
+@pytest.fixture(scope="session", params=["sqlite", pytest.param("postgresql", marks=pytest.mark.faults)])
+def portal(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Portal]:
+    """sqlite: with the embedded queue server, as `make run` starts it. postgresql: with a Valkey on TCP, and more workers."""
+    made = Portal(tmp_path_factory.mktemp("faults"))
     try:
+        if request.param == "postgresql":
+            made.postgresql, made.valkey = PostgreSQL(), Valkey()
+            given = {"MUSTER_DATABASE_URL": made.postgresql.start().url, "MUSTER_REDIS_URL": made.valkey.start().url}
+            made.muster.environ |= {**given, "MUSTER_WORKERS": "3"}
         yield made.start()
         assert made.muster.stop() == 0, made.muster.output()
     finally:

@@ -21,6 +21,7 @@ from sqlalchemy import select, update
 from tests.faults import checker
 from tests.faults.checker import Findings, HandOver, Interruption, Mail, Promise
 from tests.faults.mail_server import MailServer
+from tests.faults.servers import PostgreSQL, Valkey
 from tests.run.conftest import TOP, Muster, wait_until
 from webapp import create_app, queue, valkey
 from webapp.config import Settings
@@ -128,12 +129,13 @@ class Points:
 class Portal:
     """One installation, driven from outside. Everything that is sent goes to `mail`, unless `mail_url` says otherwise."""
 
-    def __init__(self, folder: Path, seed: int, **settings: str) -> None:
-        self.seed, self.folder = seed, folder
+    def __init__(self, folder: Path, **settings: str) -> None:
         self.mail = MailServer(folder)
         self.points = Points(folder / "points")
         self.interruptions: list[Interruption] = []
         self.batches: list[int] = []
+        self.postgresql: PostgreSQL | None = None
+        self.valkey: Valkey | None = None
         environ = {
             "MUSTER_OWNER_EMAIL": OWNER,
             "MUSTER_OWNER_PASSWORD": PASSWORD,
@@ -167,6 +169,10 @@ class Portal:
                 os.kill(pid, signal.SIGCONT)
         self.muster.clean_up()
         self.mail.kill()
+        if self.valkey:
+            self.valkey.kill()
+        if self.postgresql:
+            self.postgresql.clean_up()
 
     # What people do
 
@@ -249,12 +255,17 @@ class Portal:
 
     def restart_queue(self) -> None:
         """Killed, and started again empty by whoever keeps it."""
-        gone = self.queue_servers()
-        self.kill(*gone)
+        if self.valkey:
+            self.valkey.kill()
+            self.valkey.start()
+        else:
+            for pid in self.queue_servers():
+                os.kill(pid, signal.SIGKILL)
+                wait_until(lambda pid=pid: is_gone(pid), "the queue server is gone")
         wait_until(lambda: valkey.answers(self.settings), "the queue server is back")
 
     def queue_servers(self) -> list[int]:
-        return self.muster.processes(str(self.settings.queue_socket))
+        return [self.valkey.pid] if self.valkey else self.muster.processes("valkey.sock")
 
     # What is seen
 
