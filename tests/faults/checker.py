@@ -218,7 +218,12 @@ def handed_over(events: Iterable[dict[str, Any]]) -> list[HandOver]:
             case "begun":
                 found[number] = {"recipient": event["recipient"], "began": at}
             case "whole":
-                found[number] |= {"whole": at, "taken": event["taken"], "message_id": event["message_id"], "token": event["token"]}
+                found[number] |= {
+                    "whole": at,
+                    "taken": event["taken"],
+                    "message_id": event["message_id"],
+                    "token": event["token"],
+                }
             case "answered":
                 found[number] |= {"answered": at}
             case "read":

@@ -16,7 +16,7 @@ from urllib.parse import urlencode
 
 import psutil
 from flask import Flask
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 
 from tests.faults import checker
 from tests.faults.checker import Findings, HandOver, Interruption, Mail, Promise
@@ -284,6 +284,14 @@ class Portal:
         while not self._is_settled(batch_ids) and time.monotonic() - began < after + self._named_wait(batch_ids):
             time.sleep(0.2)
         return time.monotonic() - began
+
+    def waiting(self) -> int:
+        """How many messages have not come to their end."""
+        with self.app.app_context():
+            is_open = Message.state.in_([MessageState.QUEUED, MessageState.SENDING])
+            found = db.session.scalar(select(func.count()).select_from(Message).where(is_open)) or 0
+            db.session.rollback()
+            return found
 
     def mails(self, *batch_ids: int) -> list[Mail]:
         """The messages of these batches, as the page tells of them."""

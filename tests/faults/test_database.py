@@ -14,7 +14,15 @@ from tests.run.conftest import wait_until
 pytestmark = [pytest.mark.slow, pytest.mark.faults, ON_POSTGRESQL]
 
 HOW = {"in order": signal.SIGINT, "by a crash": signal.SIGQUIT}
-POINTS = ["work_off.commit", "work_off.committed", "claim.commit", "claim.after", "begin_data.commit", "sent.before", "sent.commit"]
+POINTS = [
+    "work_off.commit",
+    "work_off.committed",
+    "claim.commit",
+    "claim.after",
+    "begin_data.commit",
+    "sent.before",
+    "sent.commit",
+]
 
 
 @pytest.mark.parametrize("how", HOW)

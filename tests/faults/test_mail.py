@@ -27,7 +27,8 @@ QUICK = random.Random(SEED).sample(EVERY, 5)
 
 
 @pytest.mark.parametrize(
-    ("answer", "point"), [pytest.param(*one, id="-".join(one), marks=[] if one in QUICK else [pytest.mark.faults]) for one in EVERY]
+    ("answer", "point"),
+    [pytest.param(*one, id="-".join(one), marks=[] if one in QUICK else [pytest.mark.faults]) for one in EVERY],
 )
 def test_an_answer_at_a_command(portal: Portal, verdict: Verdict, answer: str, point: str) -> None:
     portal.mail.plan(point, WORDS[answer])

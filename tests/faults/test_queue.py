@@ -37,7 +37,9 @@ def freeze(portal: Portal) -> None:
         os.kill(pid, signal.SIGCONT)
 
 
-@pytest.mark.parametrize("fault", [flush, pytest.param(kill, marks=pytest.mark.faults), pytest.param(freeze, marks=pytest.mark.faults)])
+@pytest.mark.parametrize(
+    "fault", [flush, pytest.param(kill, marks=pytest.mark.faults), pytest.param(freeze, marks=pytest.mark.faults)]
+)
 @pytest.mark.parametrize("when", ["before it is confirmed", "while rows are worked on", "while messages go"])
 @pytest.mark.faults
 def test_the_queue_forgets(portal: Portal, verdict: Verdict, fault: Callable[[Portal], None], when: str) -> None:

@@ -21,6 +21,8 @@ from webapp.models import BatchState
 
 pytestmark = pytest.mark.slow
 
+MOST_WAITING = 100
+
 
 class Nemesis:
     """Plays faults that a seed chooses, and at the end makes everything well again."""
@@ -118,7 +120,8 @@ def played(portal: Portal, rng: random.Random, seconds: float, people: int) -> t
     """Faults for so long, while file after file is uploaded and confirmed."""
     nemesis, batch_ids, end = Nemesis(portal, rng), [], time.monotonic() + seconds
     while time.monotonic() < end:
-        batch_id = invite(portal, people)
+        # No more than a starved machine gets done afterwards: what waits for its turn is not stuck.
+        batch_id = invite(portal, people) if portal.waiting() < MOST_WAITING else None
         if batch_id and confirm(portal, batch_id):
             batch_ids.append(batch_id)
         elif batch_id:  # whether it was confirmed is not known: what was sent of it is judged all the same
@@ -140,6 +143,6 @@ def test_for_some_seconds(portal: Portal, verdict: Verdict, rng: random.Random) 
 @pytest.mark.faults
 @pytest.mark.parametrize("round_", range(3))
 def test_for_minutes_and_in_real_time(portal: Portal, verdict: Verdict, rng: random.Random, round_: int) -> None:
-    batch_ids, nemesis = played(portal, rng, 120, 40)
+    batch_ids, nemesis = played(portal, rng, 120, 20)
     found = verdict(portal, *batch_ids, faults=len(nemesis.played))
     assert found.invitations, nemesis.played

@@ -101,7 +101,36 @@ def stop(portal: Portal, pid: int, point: str) -> None:
     """The whole worker is asked to stop, and its sender still waits at the point: it is cut off there."""
     portal.kill(psutil.Process(pid).ppid(), number=signal.SIGTERM)
     with portal.interruption():
-        wait_until(lambda: is_gone(pid), "the worker has stopped", 10)
+        # Its keeper may just be waiting for the very lock that this one holds, as long as SQLite lets it.
+        wait_until(lambda: is_gone(pid), "the worker has stopped", 20)
 
 
 PLAY = {signal.SIGKILL: kill, signal.SIGSTOP: freeze, signal.SIGTERM: stop}
+
+
+@pytest.mark.faults
+def test_ended_at_one_point_after_another_in_real_time(portal: Portal, verdict: Verdict) -> None:
+    """Nobody sets a lease back: what a dead worker had is taken over by itself, in time."""
+    batch_ids = []
+    for point in IN_THE_WORKER + AT_THE_MAIL_SERVER:
+        batch_ids.append(batch_id := portal.uploaded())
+        with brought_to(portal, point) as reached:
+            portal.confirm(batch_id)
+            portal.kill(reached())
+    verdict(portal, *batch_ids, faults=len(batch_ids))
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("point", ["claim.after", "begin_data.committed", "mail.dot", "sent.before"])
+def test_frozen_for_longer_than_a_lease_in_real_time(portal: Portal, verdict: Verdict, point: str) -> None:
+    """Others take over what it had; when it goes on, nothing of that is its own any more."""
+    batch_id = portal.uploaded()
+    with brought_to(portal, point) as reached:
+        portal.confirm(batch_id)
+        pid = reached()
+        portal.kill(pid, number=signal.SIGSTOP)
+    verdict(portal, batch_id)
+    with portal.interruption():
+        os.kill(pid, signal.SIGCONT)
+    time.sleep(5)
+    verdict(portal, batch_id)
