@@ -1,4 +1,4 @@
-"""An installation to be played against: real web, workers, queue server, database and mail server, and what a nemesis does to them."""
+"""An installation to be played against: its real processes, what people do with it, and what a nemesis does to it."""
 
 from __future__ import annotations
 

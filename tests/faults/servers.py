@@ -1,4 +1,4 @@
-"""A PostgreSQL and a Valkey on TCP, as an installation on several machines has them: durable, and restarted in the midst of work."""
+"""A PostgreSQL and a Valkey on TCP, as an installation on several machines has them; durable, and restarted at will."""
 
 from __future__ import annotations
 

@@ -19,8 +19,10 @@ from tests.faults.seed import SEED
 from tests.run.conftest import wait_until
 
 IN_THE_WORKER = [
-    "work_off.before", "work_off.commit", "work_off.committed", "claim.before", "claim.commit", "claim.after", "letters.after",
-    "begin_data.before", "begin_data.commit", "begin_data.committed", "sent.before", "sent.commit", "sent.committed", "sent.after",
+    "work_off.before", "work_off.commit", "work_off.committed",
+    "claim.before", "claim.commit", "claim.after", "letters.after",
+    "begin_data.before", "begin_data.commit", "begin_data.committed",
+    "sent.before", "sent.commit", "sent.committed", "sent.after",
 ]  # fmt: skip
 AT_THE_MAIL_SERVER = [f"mail.{point}" for point in POINTS]
 SIGNALS = [signal.SIGKILL, signal.SIGSTOP, signal.SIGTERM]
