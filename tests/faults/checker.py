@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from email import message_from_bytes
 from email.policy import default
@@ -104,10 +104,10 @@ def judge(
     mails: Sequence[Mail],
     handed_over: Sequence[HandOver],
     interruptions: Iterable[Interruption] = (),
-    refusals: Iterable[str] = (),
+    refusals: Collection[str] = (),
     hashed: Callable[[str], str] = str,
 ) -> Findings:
-    """refusals: recipients to whom the server has said a final no. hashed: how the database keeps the token of a link.
+    """refusals: recipients to whom the server has said a final no, and its words where it did not know yet to whom. hashed: how the database keeps the token of a link.
 
     Call it when `stuck` is fair: long enough after the fault, or when nothing is open any more.
     """
@@ -122,7 +122,8 @@ def judge(
     _promises(found, promises, by_recipient)
     for recipient, those in by_recipient.items():
         for mail in those:
-            _message(found, mail, taken[recipient], recipient in set(refusals), handed_over)
+            refused = any(one == recipient or one in mail.answer for one in refusals)
+            _message(found, mail, taken[recipient], refused, handed_over)
     _phantoms(found, taken, {mail.message_id: mail for mail in mails}, hashed)
     _doubles(found, taken, {mail.message_id: mail for mail in mails}, list(interruptions))
     return found
@@ -232,9 +233,10 @@ def handed_over(events: Iterable[dict[str, Any]]) -> list[HandOver]:
 
 
 def refusals(events: Iterable[dict[str, Any]]) -> set[str]:
-    """To whom the server has said a final no."""
+    """To whom the server has said a final no; where that was to the sender, what it said."""
+    events = list(events)
     said = (event for event in events if event["event"] == "refused" and event["answer"].startswith("5"))
-    no = {event["recipient"] for event in said if event["recipient"]}
+    no = {event["recipient"] or event["answer"] for event in said}
     after = {event["number"] for event in events if event["event"] == "answered" and event["answer"].startswith("5")}
     return no | {event["recipient"] for event in events if event["event"] == "whole" and event["number"] in after}
 

@@ -228,7 +228,8 @@ class Connection:
         if planned in (HOLD, CUT):
             await self._obey(at, planned)
         elif planned:
-            self._server.note("refused", at=at, recipient=self._recipient, answer=planned)
+            known = self._recipient if at in ("rcpt", "data") else ""
+            self._server.note("refused", at=at, recipient=known, answer=planned)
             await self._write(planned)
             if planned.startswith("421"):
                 raise Cut

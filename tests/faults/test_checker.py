@@ -152,6 +152,14 @@ def test_a_log_is_read() -> None:
     assert refusals(log) == {"full@northfield.example"}
 
 
+def test_a_refused_sender_is_known_by_the_words() -> None:
+    """At MAIL FROM the server does not know yet for whom it is."""
+    words = "550 5.7.1 Not from you"
+    no = refusals([{"time": 1.0, "event": "refused", "at": "mail", "recipient": "", "answer": words}])
+    failed = replace(SENT, state="failed", answer=f"Refused by the mail server ({words})")
+    assert judge([replace(INVITED, outcome="failed")], [failed], [], [], no).are_none
+
+
 def test_the_last_line_adds_up() -> None:
     class Report:
         user_properties = (("other", 1), ("faults", {"faults": 1, "invitations": 8, "lost": 0, "inside": 1}))
