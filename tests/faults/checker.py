@@ -107,7 +107,7 @@ def judge(
     refusals: Collection[str] = (),
     hashed: Callable[[str], str] = str,
 ) -> Findings:
-    """refusals: recipients to whom the server has said a final no, and its words where it did not know yet to whom. hashed: how the database keeps the token of a link.
+    """refusals: to whom the server has said a final no, or its words. hashed: how the database keeps the token of a link.
 
     Call it when `stuck` is fair: long enough after the fault, or when nothing is open any more.
     """
@@ -187,25 +187,30 @@ def _doubles(
             found.doubled.append(f"{recipient} got {len(those)} messages with different Message-IDs or links")
         elif mail is None or not mail.marked:
             found.doubled.append(f"{recipient} got it {len(those)} times, and the page says nothing of that")
-        elif not all(_is_excused(each, interruptions, left) for each in those[:-1]):
+        elif not _are_excused(those, interruptions, left):
             found.doubled.append(f"{recipient} got it {len(those)} times, though nobody was interrupted between DATA and commit")
         else:
             found.inside.append(f"{recipient} got it {len(those)} times")
 
 
-def _is_excused(each: HandOver, interruptions: list[Interruption], left: Counter[int]) -> bool:
-    """Whether the sender of this hand-over can have been interrupted before it had written down the answer.
+def _are_excused(those: list[HandOver], interruptions: list[Interruption], left: Counter[int]) -> bool:
+    """Whether all but one of these hand-overs are each excused by what befell its sender.
 
-    An interruption excuses as many hand-overs as there were senders.
+    Where the server itself cut or hung, or its client was gone by then, nobody can have heard the answer. Else an interruption
+    within the gap excuses as many hand-overs as there were senders.
     """
-    if each.answered is None:  # the server itself cut, or hung, or its client was gone by then
-        return True
-    written_down = each.read or float("inf")
-    for place, one in enumerate(interruptions):
-        if left[place] and one.began - MARGIN <= written_down and each.began - MARGIN <= one.ended:
-            left[place] -= 1
-            return True
-    return False
+    heard = [each for each in those if each.answered is not None]
+    needed = len(heard) - 1
+    for each in heard:
+        if needed <= 0:
+            break
+        written_down = each.read or float("inf")
+        for place, one in enumerate(interruptions):
+            if left[place] and one.began - MARGIN <= written_down and each.began - MARGIN <= one.ended:
+                left[place] -= 1
+                needed -= 1
+                break
+    return needed <= 0
 
 
 def handed_over(events: Iterable[dict[str, Any]]) -> list[HandOver]:

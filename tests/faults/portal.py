@@ -230,6 +230,12 @@ class Portal:
             for pid in pids if number == signal.SIGKILL else ():
                 wait_until(lambda pid=pid: is_gone(pid), f"process {pid} is gone")
 
+    def thaw(self, pid: int) -> None:
+        """Who was frozen goes on, and has time to do what is not its to do any more."""
+        with self.interruption():
+            os.kill(pid, signal.SIGCONT)
+            time.sleep(1)
+
     def pass_time(self) -> None:
         """For tests that have no minutes: back-offs end now, in the database, and so do the leases of those whom `kill`
         has ended or frozen (the living renew theirs). Then the bell rings.

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import warnings
 from contextlib import suppress
@@ -15,6 +17,12 @@ import psycopg
 
 from tests.run.conftest import free_port, wait_until
 from webapp import processes, valkey
+
+
+def _die_with_parent() -> None:
+    """On Linux; after the change of user, which would undo it."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGINT)
 
 
 class PostgreSQL:
@@ -36,7 +44,7 @@ class PostgreSQL:
         identity = {"user": self._user, "group": self._user, "extra_groups": []} if self._user else {}
         argv = [str(self._program), "-D", str(self._folder), "-k", str(self._folder), "-c", "listen_addresses="]
         quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        self._process = subprocess.Popen(argv, start_new_session=True, **quiet, **identity)  # type: ignore[call-overload]
+        self._process = subprocess.Popen(argv, start_new_session=True, preexec_fn=_die_with_parent, **quiet, **identity)  # type: ignore[call-overload]
         wait_until(self._answers, "PostgreSQL answers")
         return self
 

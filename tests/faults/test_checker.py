@@ -117,6 +117,12 @@ def test_doubled(mail: Mail, came: list[HandOver], interruptions: list[Interrupt
     assert why in found.doubled[0]
 
 
+def test_frozen_between_the_lease_check_and_data_is_inside_the_gap() -> None:
+    """Others have sent it meanwhile; the one that was frozen sends it as soon as it goes on."""
+    thawed = Interruption(began=299.9, ended=300.9)
+    assert judged(UNCERTAIN, CAME, AGAIN, interruptions=(thawed,)).are_none
+
+
 def test_two_messages_for_one_row_are_doubled() -> None:
     found = judge([INVITED], [SENT, replace(SENT, message_id="<2@x>")], [CAME, replace(AGAIN, message_id="<2@x>")])
     assert any("2 messages for one row" in each for each in found.doubled)

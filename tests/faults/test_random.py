@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.client
-import os
 import random
 import signal
 import time
@@ -66,8 +65,8 @@ class Nemesis:
 
     def thaw(self) -> None:
         while self._frozen:
-            with self._portal.interruption(), suppress(ProcessLookupError):
-                os.kill(self._frozen.pop(), signal.SIGCONT)
+            with suppress(ProcessLookupError):
+                self._portal.thaw(self._frozen.pop())
 
     def kill_the_web(self) -> None:
         self._signal(self._portal.muster.processes("webapp.server"), signal.SIGKILL)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 import signal
 import time
@@ -27,7 +26,7 @@ IN_THE_WORKER = [
 AT_THE_MAIL_SERVER = [f"mail.{point}" for point in POINTS]
 SIGNALS = [signal.SIGKILL, signal.SIGSTOP, signal.SIGTERM]
 EVERY = [(number, point) for number in SIGNALS for point in IN_THE_WORKER + AT_THE_MAIL_SERVER]
-QUICK = random.Random(SEED).sample(EVERY, 7)
+QUICK = random.Random(SEED).sample(EVERY, 5)
 """Those that are played every time; `make faults` plays all."""
 
 pytestmark = pytest.mark.slow
@@ -94,9 +93,7 @@ def thaw(portal: Portal, pid: int, batch_id: int, *, is_within_transaction: bool
     else:
         portal.pass_time()
         portal.settle(batch_id, after=5)  # as far as the others come
-    with portal.interruption():
-        os.kill(pid, signal.SIGCONT)
-    time.sleep(0.5)  # in which it would do what is not its to do any more
+    portal.thaw(pid)
 
 
 def stop(portal: Portal, pid: int, point: str) -> None:
@@ -115,6 +112,8 @@ def test_ended_at_one_point_after_another_in_real_time(portal: Portal, verdict: 
     """Nobody sets a lease back: what a dead worker had is taken over by itself, in time."""
     batch_ids = []
     for point in IN_THE_WORKER + AT_THE_MAIL_SERVER:
+        if point.endswith(".commit"):  # whoever waits within a transaction holds up the confirming of the next
+            continue
         batch_ids.append(batch_id := portal.uploaded())
         with brought_to(portal, point) as reached:
             portal.confirm(batch_id)
@@ -132,7 +131,6 @@ def test_frozen_for_longer_than_a_lease_in_real_time(portal: Portal, verdict: Ve
         pid = reached()
         portal.kill(pid, number=signal.SIGSTOP)
     verdict(portal, batch_id)
-    with portal.interruption():
-        os.kill(pid, signal.SIGCONT)
+    portal.thaw(pid)
     time.sleep(5)
     verdict(portal, batch_id)
