@@ -4,7 +4,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test test-postgres quick lint format lock screens bench bench-peers clean venv dev
+.PHONY: help run test test-postgres quick faults lint format lock screens bench bench-peers clean venv dev
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-22s%s\n", $$1, $$2}'
@@ -20,6 +20,10 @@ test-postgres: dev ## Run the tests of what touches database or queue, on Postgr
 
 quick: dev ## Run the tests that take no browser and no processes: under a minute
 	@$(PY) -m pytest -q -n 2 -m "not slow" --ignore=tests/browser --ignore=tests/run
+
+faults: dev ## Play every fault against the real processes: about an hour; MUSTER_FAULTS_SEED repeats a run
+	@MUSTER_FAULTS_SEED="$${MUSTER_FAULTS_SEED:-$$($(PY) -c 'import random; print(random.randrange(1, 100_000))')}" && export MUSTER_FAULTS_SEED && \
+		echo "MUSTER_FAULTS_SEED=$$MUSTER_FAULTS_SEED" && $(PY) -m pytest -m "" tests/faults
 
 lint: dev ## Check format, rules, types, layers and templates
 	$(PY) -m ruff format --check

@@ -21,6 +21,7 @@ from sqlalchemy import event
 from tests import servers
 from tests.client import Client
 from tests.factories import make_persona
+from tests.faults.seed import pytest_terminal_summary as pytest_terminal_summary
 from webapp import create_app, valkey
 from webapp.config import Settings
 from webapp.db import Base, db, utcnow

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from tests.servers import free_port
+from webapp import processes
 
 TOP = Path(__file__).parents[2]
 STOP_LIMIT = 10  # seconds that a stop may take: a promise of the product
@@ -42,14 +43,8 @@ class Muster:
 
     def start(self, module: str = "webapp.supervisor") -> "Muster":
         with self.said.open("ab") as out:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", module],
-                cwd=TOP,
-                env=self.environ,
-                stdout=out,
-                stderr=out,
-                start_new_session=True,
-            )
+            # Not by Popen: whatever kills the tests ends what they have started.
+            self.process = processes.spawn([sys.executable, "-m", module], cwd=TOP, environ=self.environ, stdout=out, stderr=out)
         return self
 
     def started(self) -> "Muster":

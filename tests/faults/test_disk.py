@@ -1,0 +1,74 @@
+"""A full disk, without a mail server: messages are files then.
+
+A limit on the size of files, set on the running processes from outside, stands for the full disk: what would be written beyond
+it is refused by the kernel in the midst of the file, as on a disk with nothing left.
+"""
+
+from __future__ import annotations
+
+import resource
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.faults.conftest import Verdict
+from tests.faults.portal import Portal
+from tests.faults.servers import PostgreSQL
+from tests.run.conftest import wait_until
+
+pytestmark = [pytest.mark.slow, pytest.mark.faults]
+
+FULL = 1000
+"""Bytes: less than any message has."""
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Portal]:
+    """Without a mail server. The database is elsewhere, so that the disk is full for messages alone."""
+    made = Portal(tmp_path_factory.mktemp("files"), MUSTER_MAIL_URL="")
+    try:
+        made.postgresql = PostgreSQL()
+        made.muster.environ["MUSTER_DATABASE_URL"] = made.postgresql.start().url
+        yield made.start()
+        assert made.muster.stop() == 0, made.muster.output()
+    finally:
+        made.clean_up()
+
+
+def limit(portal: Portal, size: int) -> None:
+    """For those that send, and for their keepers, whose children inherit it; a keeper also sends while the queue is away."""
+    for pid in portal.senders() + portal.workers():
+        psutil.Process(pid).rlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+
+
+def test_full_and_emptied_again(files: Portal, verdict: Verdict) -> None:
+    limit(files, FULL)
+    try:
+        batch_id = files.invite(20)
+        wait_until(files.alarm, "the alarm is on")
+        outbox = files.muster.data_dir / "outbox"
+        assert not list(outbox.glob("*.eml")), "no half message looks like a whole one"
+    finally:
+        limit(files, resource.RLIM_INFINITY)
+    verdict(files, batch_id)
+    assert not files.alarm()
+    assert_no_remains(outbox)
+    assert {mail.attempts for mail in files.mails(batch_id)} == {1}
+
+
+def test_full_in_the_midst_of_it(files: Portal, verdict: Verdict) -> None:
+    with files.points.armed("sent.committed") as reached:
+        batch_id = files.invite(40)
+        reached()
+        limit(files, FULL)
+    try:
+        wait_until(files.alarm, "the alarm is on")
+    finally:
+        limit(files, resource.RLIM_INFINITY)
+    verdict(files, batch_id)
+
+
+def assert_no_remains(outbox: Path) -> None:
+    assert not list(outbox.glob(".*.part")), "what was begun was overwritten, and became a message"
