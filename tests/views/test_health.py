@@ -21,7 +21,7 @@ from webapp.config import Settings
 from webapp.core.errors import MailServerAway
 from webapp.db import db, utcnow
 from webapp.models import BatchState, Message, MessageState, Worker
-from webapp.services import outbox
+from webapp.services import claims
 
 TOKEN = "a-token-for-the-monitor"
 
@@ -144,7 +144,7 @@ def test_it_says_why_email_is_held_up_without_names(client, workers, queue, chan
             pass
     finally:
         sink.stop()
-    outbox.away("a worker", str(refused.value))
+    claims.away("a worker", str(refused.value))
     answer = client.get("/healthz", status=503)
     assert (answer.json["wrong"], answer.json["mail"], answer.json["mail_reason"]) == (["mail"], "held up", reason)
     assert "localhost" not in answer.text
