@@ -112,12 +112,12 @@ class TestSealing:
         assert [each.count for each in events()] == [3, 1]
         assert not audit_chain.verify().wrong
 
-    def test_two_at_once_make_one_chain(self, muster):
+    def test_two_at_once_make_one_chain(self, app):
         record(40)
         seal, started = audit_chain.seal, threading.Barrier(2)
 
         def work():
-            with muster.app_context():
+            with app.app_context():
                 started.wait()
                 while seal() or db.session.scalar(db.select(AuditEvent.id).where(AuditEvent.seq.is_(None)).limit(1)):
                     db.session.rollback()
