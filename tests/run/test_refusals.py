@@ -3,6 +3,7 @@
 import shutil
 import socket
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,14 @@ def test_a_wrong_setting_is_one_line(muster: Muster, program: str) -> None:
     assert refused.stderr.splitlines() == ["MUSTER_PROT is not a setting of Muster. Did you mean MUSTER_PORT?"]
     assert refused.stdout == ""
     assert not muster.data_dir.exists()
+
+
+def test_a_wrong_setting_stops_a_command_with_the_same_line(muster: Muster) -> None:
+    argv = [sys.executable, "-m", "flask", "--app", "wsgi", "muster", "doctor"]
+    environ = muster.environ | {"MUSTER_PROT": "8000"}
+    refused = subprocess.run(argv, cwd=TOP, env=environ, capture_output=True, text=True)
+    assert refused.returncode == 1
+    assert refused.stderr.splitlines() == ["MUSTER_PROT is not a setting of Muster. Did you mean MUSTER_PORT?"]
 
 
 def test_the_web_server_alone_says_that_its_port_is_taken(muster: Muster) -> None:
