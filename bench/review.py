@@ -53,8 +53,8 @@ def _edit(muster: Portal, batch_id: int, size: int, sizes: dict[int, int]) -> Ca
     def edit() -> None:
         nonlocal seen, version
         value = next(roles)
-        data = {"field": "role", "value": value, "seen": seen, "version": str(version)}
-        headers = muster.headers(htmx=True)
+        data = {"field": "role", "value": value, "seen": seen}
+        headers = muster.headers(htmx=True) | {"Muster-Shown": str(version)}
         answer = muster.browser.patch(f"/batches/{batch_id}/rows/{row_id}", data=data, headers=headers)
         assert answer.status_code == 200, answer.get_data(as_text=True)[:500]
         seen, version = value, version + 1

@@ -12,7 +12,11 @@
     pressed.add(source);
     if (isOurs(ctx)) waiting.add(ctx);
   });
-  document.addEventListener("htmx:before:request", (e) => waiting.delete(e.detail.ctx));
+  document.addEventListener("htmx:before:request", (e) => {
+    const { ctx } = e.detail, version = document.getElementById("shown")?.dataset.version;
+    waiting.delete(ctx);
+    if (isOurs(ctx) && version) ctx.request.headers["Muster-Shown"] = version; // as it is when the request leaves, not when it was asked for
+  });
   document.addEventListener("htmx:finally:request", (e) => {
     waiting.delete(e.detail.ctx);
     pressed.delete(e.detail.ctx.sourceElement);

@@ -56,8 +56,8 @@ class Edit:
     before: Stood | None = None
 
     def moved(self, seen: int | None) -> set[str]:
-        """What else of a page shows something new, where it showed the batch's version `seen`: "row" (its other cells), "counts",
-        "offers", and "all" where others may have changed anything meanwhile."""
+        """What else of a page shows something new, where it showed the batch's version `seen` throughout: "row" (its other
+        cells), "counts", "offers", and "all" where anything may have changed meanwhile, by others or in another tab."""
         before, after = self.before, Stood.of(self.batch, self.row)
         if before is None or before.version != seen:
             return {"row", "counts", "offers", "all"}

@@ -10,7 +10,7 @@ from webapp.models import BatchKind, BatchState
 from webapp.services import batches, rows
 from webapp.views import errors
 from webapp.views.batches import row_context
-from webapp.web import allow, go, is_fragment, me, number, page_or_fragment
+from webapp.web import allow, go, is_fragment, me, page_or_fragment
 
 bp = Blueprint("rows", __name__, url_prefix="/batches/<int:batch_id>/rows/<int:row_id>")
 
@@ -35,7 +35,7 @@ def update(batch_id: int, row_id: int) -> BaseResponse | tuple[str, int]:
         return go("rows.show", batch_id=batch_id, row_id=row_id)
     by_button = "-fix" in request.headers.get("HX-Source", "")  # the button goes: its cell takes over the focus
     status = 409 if edit.newer else 422 if edit.row.issues_of(edit.field) else 200
-    context = {"edit": edit, "moved": edit.moved(number(form, "version")), "take_focus": by_button}
+    context = {"edit": edit, "moved": edit.moved(request.headers.get("Muster-Shown", type=int)), "take_focus": by_button}
     return render_template("rows/_cell_saved.html", **context, **row_context(edit.batch)), status
 
 
