@@ -9,9 +9,10 @@ from sqlalchemy import event
 
 from bench.portal import LARGEST, people, portal
 from bench.timing import Figure
+from webapp.core.planning import Mode
 from webapp.db import db
 from webapp.models import User
-from webapp.services import bulk_fixes, history
+from webapp.services import batches, bulk_fixes, history
 
 
 def figures() -> list[Figure]:
@@ -34,6 +35,7 @@ def figures() -> list[Figure]:
                     lambda by: bulk_fixes.fix(batch_id, "role", "Analsyt", "Analyst", by),
                 ),
                 *measured("undo that", lambda by: history.undo(batch_id, by)),
+                *measured("switch the mode", lambda by: batches.change(batch_id, batches.Options(mode=Mode.REMOVE), by)),
             ]
 
 
