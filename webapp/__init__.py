@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from flask import Flask, request
+from flask import typing as ft
 from flask_migrate import Migrate
 from flask_wtf.csrf import CSRFProtect
 from werkzeug.middleware.proxy_fix import ProxyFix
@@ -15,8 +16,8 @@ from werkzeug.routing import IntegerConverter, Map
 
 from webapp import web
 from webapp.config import Settings
+from webapp.db import begun_again, tune_postgresql, tune_sqlite
 from webapp.db import db as database
-from webapp.db import tune_sqlite
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -36,8 +37,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.url_map.converters["int"] = SmallInteger
     database.init_app(app)
     with app.app_context():
-        if database.engine.dialect.name == "sqlite":
-            tune_sqlite(database.engine)
+        (tune_sqlite if database.engine.dialect.name == "sqlite" else tune_postgresql)(database.engine)
     migrate.init_app(app, database, directory=os.path.join(os.path.dirname(app.root_path), "migrations"))
 
     _register_requests(app)
@@ -92,7 +92,14 @@ def _register_views(app: Flask) -> None:
 
 
 class Portal(Flask):
-    """Flask, but for its log of a crash: an address may hold the token of an invitation."""
+    """Flask, but for its log of a crash: an address may hold the token of an invitation. And for a request whose transaction
+    the database gave up for another's sake: it is begun once more."""
+
+    @begun_again
+    def dispatch_request(self) -> ft.ResponseReturnValue:
+        for file in request.files.values():
+            file.seek(0)
+        return super().dispatch_request()
 
     def log_exception(self, exc_info: Any) -> None:
         self.logger.error("Exception in %s [%s]", request.endpoint, request.method, exc_info=exc_info)

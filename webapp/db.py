@@ -1,20 +1,44 @@
-"""The database: the session, the base of all models, SQLite's tuning, and the one way to begin a write."""
+"""The database: the session, the base of all models, tuning, and the one way to begin a write.
+
+The one order in which commands hold rows; docs/decisions/0024 says why, and what runs alone instead:
+
+| | What | How |
+|---|---|---|
+| 1 | The audit chain | only by the workers' sweep, who pass on where another has it |
+| 2 | Batches | `batches.locked`: of a split file first its first part, which stands for all; workers share theirs |
+| 3 | Rows that no worker has claimed | passing by those that another has |
+| 4 | Users, then what is theirs: sessions, links, recovery codes | by id; `do_now` also who acts |
+| 5 | Invitations | by id |
+| 6 | Messages, then the rows that wait for them | by id |
+| 7 | The mail gate | |
+| 8 | The organisation's row | `directory.moved`, last |
+"""
 
 from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from functools import wraps
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import ColumnElement, DateTime, Engine, Enum, Integer, MetaData, Text, cast, event, func, select
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import DeclarativeBase, QueryableAttribute
 from sqlalchemy.types import TypeDecorator
 
+P = ParamSpec("P")
+T = TypeVar("T")
+
 MAX_BUSY_MS = 10_000
+"""How long a command waits for another, on either database."""
+WRITING = 0x4D757374
+"""The lock that commands share on PostgreSQL, so that one can run alone."""
+LOST_ITS_TURN = ("40P01", "40001")
+"""SQLSTATE of a transaction that PostgreSQL gave up for another's sake: a deadlock, or one that cannot be put in a row."""
 
 
 class Base(DeclarativeBase):
@@ -77,14 +101,54 @@ def tune_sqlite(engine: Engine) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
 
 
-def begin_write() -> None:
+def tune_postgresql(engine: Engine) -> None:
+    """Nobody waits for another command longer than on SQLite."""
+
+    @event.listens_for(engine, "connect")
+    def _connect(connection: Any, _: object) -> None:
+        connection.execute(f"SET lock_timeout = {MAX_BUSY_MS}")
+        connection.commit()
+
+
+def begin_write(*, alone: bool = False) -> None:
     """Begin the writing part of a command, after all that is slow.
 
     Ends the reading snapshot (what was loaded is read again on its next touch) and takes SQLite's write lock
-    at once, so that read-modify-write cannot lose an update. Harmless on PostgreSQL.
+    at once, so that read-modify-write cannot lose an update. On PostgreSQL commands run side by side, and hold rows in the
+    order above.
+
+    alone: no other command runs until the commit, as ever on SQLite. For rare ones that touch whoever there is, such as
+    everybody in a group, and so could not keep to any order.
     """
     db.session.rollback()
-    db.session.connection(execution_options={"write": True})
+    connection = db.session.connection(execution_options={"write": True})
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock{'' if alone else '_shared'}({WRITING})")
+
+
+def hold(model: type[Any] | None = None, **more: Any) -> dict[str, Any]:
+    """How a command holds rows, as arguments of `with_for_update`: nobody else changes them until the commit.
+
+    Others may go on referring to them. That is weaker than FOR UPDATE, under which an audit event of somebody would wait
+    for whoever holds that person. model: whose rows are meant, where the query joins others.
+    """
+    return {"key_share": True, **({"of": model} if model else {}), **more}
+
+
+def begun_again(command: Callable[P, T]) -> Callable[P, T]:
+    """A command, or a request, that is begun once more where the database gave up its transaction for another's sake."""
+
+    @wraps(command)
+    def call(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return command(*args, **kwargs)
+        except OperationalError as error:
+            if getattr(error.orig, "sqlstate", None) not in LOST_ITS_TURN:
+                raise
+            db.session.rollback()
+            return command(*args, **kwargs)
+
+    return call
 
 
 def upsert(table: type[Any]) -> sqlite.Insert | postgresql.Insert:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, or_, select
 
 from webapp import queue
 from webapp.core.errors import Conflict, NotAllowed, NotThere, Refused
@@ -14,7 +14,7 @@ from webapp.core.finding import EVERYTHING, Find
 from webapp.core.paging import Page, page_of
 from webapp.core.planning import Mode, Plan
 from webapp.core.words import plural
-from webapp.db import begin_write, db, utcnow
+from webapp.db import begin_write, db, hold, utcnow
 from webapp.models import Batch, BatchFile, BatchKind, BatchState, Row, RowEdit, User
 from webapp.schemas.rows import FIELDS
 from webapp.services import audit, directory, edits, finding, plans, reports, targets
@@ -98,11 +98,16 @@ def aimed_at_people(by: User) -> dict[str, Any]:
 
 
 def locked(batch_id: int) -> Batch:
-    """Part of a command, after begin_write(): the batch as it is now, held until the commit. Raises NotThere."""
-    batch = db.session.get(Batch, batch_id, with_for_update={"of": Batch}, populate_existing=True)
-    if batch is None:
-        raise NotThere(NONE)
-    return batch
+    """Part of a command, after begin_write(): the batch as it is now, held until the commit. Raises NotThere.
+
+    Of a split file the first part is held before it: whoever works in one part may then touch the others in any order.
+    """
+    first = select(Batch.parts_id).where(Batch.id == batch_id).scalar_subquery()
+    both = select(Batch).where(or_(Batch.id == batch_id, Batch.id == first)).order_by(Batch.id).with_for_update(**hold(Batch))
+    for batch in db.session.scalars(both.execution_options(populate_existing=True)).all():
+        if batch.id == batch_id:
+            return batch
+    raise NotThere(NONE)
 
 
 class NotUnderReview(Conflict):

@@ -5,7 +5,7 @@ it is due again. Before the server is given the message itself, its phase become
 have sent it, so it goes out once more and is marked uncertain (docs/rules.md, "Sending"). No transaction is open
 while SMTP runs.
 
-Locks, where a command takes several, in this order: invitation, message, row, gate, batch, directory.
+Rows are held in the order that `webapp.db` tells.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from webapp import queue
 from webapp.config import Settings
 from webapp.core.addresses import Address
 from webapp.core.errors import Conflict, NotThere
-from webapp.db import begin_write, db, upsert, utcnow
+from webapp.db import among, begin_write, begun_again, db, hold, upsert, utcnow
 from webapp.emails import Email
 from webapp.models import (
     SECRET_KINDS,
@@ -124,6 +124,7 @@ def _message_id() -> str:
 # Claimed
 
 
+@begun_again
 def claim(worker: str, limit: int = 20) -> list[int]:
     """Claim what is due for this worker, most urgent first, as far as gate and throttle let it. -> ids.
 
@@ -132,8 +133,8 @@ def claim(worker: str, limit: int = 20) -> list[int]:
     """
     begin_write()
     now = utcnow()
-    gate = _gate()
     _release(Message.lease_until <= now)
+    gate = _gate()
     room = min(limit, _room(gate, now))
     due = (
         select(Message.id)
@@ -210,9 +211,10 @@ def _gate() -> MailGate:
 def _release(which: ColumnElement[bool], *, surely_unsent: bool = False) -> None:
     maybe_sent = Message.maybe_sent if surely_unsent else or_(Message.maybe_sent, Message.phase == Phase.DATA)
     values = {"state": MessageState.QUEUED, "phase": None, "claimed_by": None, "lease_until": None}
+    left = select(Message.id).where(Message.state == MessageState.SENDING, which).order_by(Message.id)
     _in_database(
         update(Message)
-        .where(Message.state == MessageState.SENDING, which)
+        .where(Message.id.in_(left.with_for_update(**hold(skip_locked=True))))
         .values(maybe_sent=case((maybe_sent, True), else_=False), **values)
     )
 
@@ -225,6 +227,7 @@ def _in_database(statement: Update) -> Any:
 # Written
 
 
+@begun_again
 def letters(ids: Sequence[int], worker: str) -> list[Letter]:
     """A command: the claimed messages, written, in the order of the ids; a fixed number of queries.
 
@@ -261,6 +264,7 @@ def email_of(message: Message) -> Email | None:
     return write() if write else None
 
 
+@begun_again
 def begin_data(id: int, worker: str) -> None:
     """Right before the server gets the message itself. Raises Conflict where it is not to be sent after all.
 
@@ -289,6 +293,7 @@ def begin_data(id: int, worker: str) -> None:
 # Outcomes: one command each, for the worker that claimed the message; of others' messages nothing is changed
 
 
+@begun_again
 def sent(id: int, worker: str, answer: str) -> None:
     """The server, or the folder, has it. The first hand-over starts the days in which the invitation is good."""
     message = _claimed(id, worker)
@@ -306,6 +311,7 @@ def sent(id: int, worker: str, answer: str) -> None:
     _end(message, batch_id)
 
 
+@begun_again
 def failed(id: int, worker: str, reason: str, *, by_server: bool = True) -> None:
     """Refused for good. by_server: the mail server said so, which also shows that it is there."""
     if message := _claimed(id, worker):
@@ -314,6 +320,7 @@ def failed(id: int, worker: str, reason: str, *, by_server: bool = True) -> None
         _end(message, _fail(message, reason), by_server=by_server)
 
 
+@begun_again
 def put_off(id: int, worker: str, words: str) -> None:
     """Not now, says the server: due again after 1, 5, 15, then every 60 minutes; failed after a day."""
     message = _claimed(id, worker)
@@ -330,6 +337,7 @@ def put_off(id: int, worker: str, words: str) -> None:
     _end(message, _settle_row(message, Outcome.WAITING, f"Due again at {clock:%H:%M}: {words}"))
 
 
+@begun_again
 def interrupted(id: int, worker: str, reason: str) -> None:
     """The connection broke during the hand-over: once more at once, marked. The second time, a person decides."""
     message = _claimed(id, worker)
@@ -349,6 +357,7 @@ def interrupted(id: int, worker: str, reason: str) -> None:
     _end(message, None, by_server=False)
 
 
+@begun_again
 def let_go(id: int, worker: str) -> None:
     """A message that `begin_data` refused: cancelled where its invitation is closed, else due again."""
     message = _claimed(id, worker)
@@ -361,6 +370,7 @@ def let_go(id: int, worker: str) -> None:
     _end(message, None, by_server=False)
 
 
+@begun_again
 def away(worker: str, reason: str) -> None:
     """The mail server cannot be reached: sending is held up for everybody, with one alarm, until it answers.
 
@@ -382,8 +392,8 @@ def _claimed(id: int, worker: str) -> Message | None:
     begin_write()
     invitation_id = db.session.scalar(select(Message.invitation_id).where(Message.id == id))
     if invitation_id:
-        db.session.get(Invitation, invitation_id, with_for_update={"of": Invitation})
-    message = db.session.get(Message, id, with_for_update=True)
+        db.session.get(Invitation, invitation_id, with_for_update=hold(Invitation))
+    message = db.session.get(Message, id, with_for_update=hold())
     if message and message.state is MessageState.SENDING and message.claimed_by == worker:
         return message
     db.session.rollback()
@@ -428,6 +438,7 @@ def _settle_row(message: Message, outcome: Outcome, reason: str) -> int | None:
     ).scalar()
 
 
+@begun_again
 def finish_if_done(batch_id: int) -> bool:
     """A command: finish a batch at work of whose rows none is unclaimed or waits. -> whether this call did it.
 
@@ -446,6 +457,7 @@ def finish_if_done(batch_id: int) -> bool:
         db.session.rollback()
         return False
     begin_write()
+    _hold_batch(batch_id)
     finished = _in_database(
         update(Batch)
         .where(Batch.id == batch_id, Batch.state.in_([BatchState.PROCESSING, BatchState.PAUSED]), ~is_open)
@@ -458,6 +470,11 @@ def finish_if_done(batch_id: int) -> bool:
             _reverted(batch)
     db.session.commit()
     return bool(finished)
+
+
+def _hold_batch(batch_id: int) -> None:
+    """Part of a command: what is decided of the batch holds until the commit."""
+    db.session.execute(select(Batch.id).where(Batch.id == batch_id).with_for_update(**hold())).all()
 
 
 def _reverted(revert: Batch) -> None:
@@ -485,6 +502,7 @@ def retry_failed(batch: Batch, by: User) -> int:
     """
     batch_id, rank = batch.id, by.role.rank
     begin_write()
+    _hold_batch(batch_id)
     newer = select(func.max(Message.id)).where(Message.kind == MessageKind.INVITATION).group_by(Message.invitation_id)
     found = db.session.execute(
         select(Message.id, Message.row_id)
@@ -499,6 +517,7 @@ def retry_failed(batch: Batch, by: User) -> int:
             Invitation.state == InvitationState.PENDING,
             Role.rank <= rank,
         )
+        .order_by(Message.id)
     ).all()
     if not found:
         db.session.rollback()
@@ -523,9 +542,12 @@ def _reopen(batch_id: int) -> None:
 
 
 def unfinished_row(invitation_id: int) -> Row | None:
-    """The row that waits for an e-mail of this invitation, or for which it failed."""
+    """Part of a command: the row that waits for an e-mail of this invitation, or for which it failed; its batch is held."""
     wanted = Row.invitation_id == invitation_id, Row.outcome.in_([Outcome.WAITING, Outcome.FAILED])
-    return db.session.scalar(select(Row).where(*wanted).order_by(Row.id.desc()).limit(1))
+    row = db.session.scalar(select(Row).where(*wanted).order_by(Row.id.desc()).limit(1))
+    if row:
+        _hold_batch(row.batch_id)
+    return row
 
 
 def hand_row_on(row: Row, invitation_id: int, address: Address) -> None:
@@ -556,11 +578,14 @@ def cancel_queued(batch: Batch, by: User) -> int:
     made_here = Invitation.batch_id == batch.id, Invitation.state == InvitationState.PENDING
     withdrawn = {"state": InvitationState.REVOKED, "closed_at": now}
     settled = {"outcome": Outcome.SKIPPED, "reason": reason, "done_at": now}
-    closed = update(Invitation).where(*made_here, Invitation.id.in_(select(Message.invitation_id).where(*unsent)))
+    theirs = select(Invitation.id).where(*made_here, Invitation.id.in_(select(Message.invitation_id).where(*unsent)))
+    held = db.session.scalars(theirs.order_by(Invitation.id).with_for_update(**hold())).all()
+    closed = update(Invitation).where(among(Invitation.id, held))
     gone = _in_database(closed.values(**withdrawn).returning(Invitation.id, Invitation.email)).all()
     audit.record_many(by, AuditAction.INVITATION_CLOSED, Invitation, gone, reason="its upload was cancelled", batch=batch.id)
-    _in_database(update(Row).where(Row.id.in_(select(Message.row_id).where(*unsent))).values(**settled))
-    _in_database(update(Message).where(*unsent).values(state=MessageState.CANCELLED, answer=reason))
+    cancelled = update(Message).where(*unsent).values(state=MessageState.CANCELLED, answer=reason)
+    rows = _in_database(cancelled.returning(Message.row_id)).scalars().all()
+    _in_database(update(Row).where(among(Row.id, rows)).values(**settled))
     directory.moved()
     return len(gone)
 
@@ -570,9 +595,9 @@ def withdraw(invitation_id: int) -> None:
     unsent = Message.invitation_id == invitation_id, Message.state == MessageState.QUEUED, Message.maybe_sent.is_(False)
     reason = "The invitation was revoked before its email went"
     settled = {"outcome": Outcome.SKIPPED, "reason": reason, "done_at": utcnow()}
-    waiting = Row.id.in_(select(Message.row_id).where(*unsent)), Row.outcome == Outcome.WAITING
-    _in_database(update(Row).where(*waiting).values(**settled))
-    _in_database(update(Message).where(*unsent).values(state=MessageState.CANCELLED, answer=reason))
+    cancelled = update(Message).where(*unsent).values(state=MessageState.CANCELLED, answer=reason)
+    rows = [id for id in _in_database(cancelled.returning(Message.row_id)).scalars() if id]
+    _in_database(update(Row).where(Row.id.in_(rows), Row.outcome == Outcome.WAITING).values(**settled))
 
 
 def alarm() -> MailGate | None:
