@@ -18,7 +18,7 @@ from tests.mail_fixtures import make_message
 from tests.services.test_history import staged
 from webapp.core.actions import Action, Do
 from webapp.core.errors import Conflict, MusterError
-from webapp.db import begin_write, begun_again, db, hold
+from webapp.db import begin_write, begun_again, db, hold, utcnow
 from webapp.jobs import batches as job
 from webapp.jobs import outbox as sending
 from webapp.models import (
@@ -228,7 +228,7 @@ def test_somebody_erased_while_their_mail_is_sent_and_old_things_are_deleted(rou
 def test_somebody_deactivated_while_they_come_and_go(round, admin, race):
     ana = make_user("Ana Ruiz", email=f"ana{round}@northfield.example").id
     tokens = [sessions.start(user(ana), "192.0.2.7", "one") for _ in range(3)]
-    db.session.execute(db.update(Session).values(seen_at=Session.created_at - sessions.MINUTE * 2))
+    db.session.execute(db.update(Session).values(seen_at=utcnow() - sessions.MINUTE * 2))
     db.session.commit()
     touched = db.session.scalars(db.select(Session.id).where(Session.user_id == ana)).all()
     race(

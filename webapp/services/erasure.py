@@ -161,8 +161,8 @@ def _anonymise(user: User, name: str) -> None:
 def _mark() -> Mark:
     """How far everything has come, at a moment when no other command is half done."""
     begin_write(alone=True)
-    newest = (db.session.scalar(select(func.max(model.id))) or 0 for model in (Message, AuditEvent))
-    mark = Mark(*newest, versions=dict(db.session.execute(_VERSIONS).all()))
+    message, event = (db.session.scalar(select(func.max(model.id))) or 0 for model in (Message, AuditEvent))
+    mark = Mark(message, event, {id: version for id, version in db.session.execute(_VERSIONS)})
     db.session.rollback()
     return mark
 
