@@ -162,7 +162,7 @@ def _mark() -> Mark:
     """How far everything has come, at a moment when no other command is half done."""
     begin_write(alone=True)
     message, event = (db.session.scalar(select(func.max(model.id))) or 0 for model in (Message, AuditEvent))
-    mark = Mark(message, event, {id: version for id, version in db.session.execute(_VERSIONS)})
+    mark = Mark(message, event, dict(db.session.execute(_VERSIONS).all()))
     db.session.rollback()
     return mark
 

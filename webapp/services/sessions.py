@@ -147,7 +147,7 @@ def end(token: str) -> None:
     if session:
         directory.held(session.user_id)
         audit.record(session.user, AuditAction.SIGNED_OUT, session.user)
-        db.session.delete(session)
+        db.session.execute(delete(Session).where(Session.id == session.id))
     db.session.commit()
 
 
