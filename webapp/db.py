@@ -1,6 +1,6 @@
 """The database: the session, the base of all models, tuning, and the one way to begin a write.
 
-The one order in which commands hold rows; docs/decisions/0024 says why, and what runs alone instead:
+The one order in which commands hold rows; docs/decisions/0016 says why, and what runs alone instead:
 
 | | What | How |
 |---|---|---|
