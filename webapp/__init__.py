@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from flask import Flask, request
+from flask import typing as ft
 from flask_migrate import Migrate
 from flask_wtf.csrf import CSRFProtect
 from werkzeug.middleware.proxy_fix import ProxyFix
@@ -15,8 +16,8 @@ from werkzeug.routing import IntegerConverter, Map
 
 from webapp import access, compression, metrics, web
 from webapp.config import Settings
+from webapp.db import begun_again, engine_options, tune
 from webapp.db import db as database
-from webapp.db import engine_options, tune
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -95,7 +96,14 @@ def _register_views(app: Flask) -> None:
 
 
 class Portal(Flask):
-    """Flask, but for its log of a crash: an address may hold the token of an invitation."""
+    """Flask, but for its log of a crash: an address may hold the token of an invitation. And for a request whose transaction
+    the database gave up for another's sake: it is begun once more."""
+
+    @begun_again
+    def dispatch_request(self) -> ft.ResponseReturnValue:
+        for file in request.files.values():
+            file.seek(0)
+        return super().dispatch_request()
 
     def log_exception(self, exc_info: Any) -> None:
         self.logger.error("Exception in %s [%s]", request.endpoint, request.method, exc_info=exc_info)

@@ -1,13 +1,28 @@
-"""The database: the session, the base of all models, SQLite's tuning, and the one way to begin a write."""
+"""The database: the session, the base of all models, tuning, and the one way to begin a write.
+
+The one order in which commands hold rows; docs/decisions/0016 says why, and what runs alone instead:
+
+| | What | How |
+|---|---|---|
+| 1 | The audit chain | only by the workers' sweep, who pass on where another has it |
+| 2 | Batches | `batches.locked`: of a split file first its first part, which stands for all; workers share theirs |
+| 3 | Rows that no worker has claimed | passing by those that another has |
+| 4 | Users, then what is theirs: sessions, links, recovery codes | by id; `do_now` also who acts |
+| 5 | Invitations | by id |
+| 6 | Messages, then the rows that wait for them | by id |
+| 7 | The mail gate | |
+| 8 | The organisation's row | `directory.moved`, last |
+"""
 
 from __future__ import annotations
 
 import json
 import sqlite3
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from functools import wraps
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import (
@@ -37,14 +52,23 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator
 
-MAX_BUSY_MS = 10_000  # that a writer waits for another
+P = ParamSpec("P")
+T = TypeVar("T")
+
+MAX_BUSY_MS = 10_000
+"""How long a command waits for another, on either database."""
 MAX_IDLE_MS = 40_000
 """On PostgreSQL, between two statements of a transaction: after so long, one whose process is frozen or out of reach is rolled
 back, and others go on with its rows."""
 TURN_MS = 8
 """At most so long between two looks of who waits for SQLite's write lock. SQLite itself looks ever less often, up to 100 ms,
 and a worker lets go of the lock for a few milliseconds only: a person would wait for seconds."""
-POOL = 8  # connections to PostgreSQL that a process keeps: as many as the web server has threads; twice as many in need
+POOL = 8
+"""Connections to PostgreSQL that a process keeps: as many as the web server has threads; twice as many in need."""
+WRITING = 0x4D757374
+"""The lock that commands share on PostgreSQL, so that one can run alone."""
+LOST_ITS_TURN = ("40P01", "40001")
+"""SQLSTATE of a transaction that PostgreSQL gave up for another's sake: a deadlock, or one that cannot be put in a row."""
 
 
 class Base(DeclarativeBase):
@@ -170,30 +194,52 @@ def engine_options(url: str) -> dict[str, Any]:
     return options
 
 
-def alone(what: str) -> None:
-    """Part of a transaction: on PostgreSQL, one process at a time does `what`; it waits for the other, however long.
-
-    On SQLite `begin_write` has seen to that.
-    """
-    if db.engine.dialect.name == "postgresql":
-        take_turns(db.session.connection(), what)
-
-
 def take_turns(connection: Connection, what: str) -> None:
-    """`alone`, for a transaction of this connection on PostgreSQL."""
+    """On PostgreSQL, one process at a time does `what` until this transaction ends; it waits for the other, however long."""
     connection.execute(text("SELECT set_config('lock_timeout', '0', true)"))
     connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:what, 0))"), {"what": f"muster {what}"})
     connection.execute(text("SELECT set_config('lock_timeout', :busy, true)"), {"busy": str(MAX_BUSY_MS)})
 
 
-def begin_write() -> None:
+def begin_write(*, alone: bool = False) -> None:
     """Begin the writing part of a command, after all that is slow.
 
     Ends the reading snapshot (what was loaded is read again on its next touch) and takes SQLite's write lock
-    at once, so that read-modify-write cannot lose an update. Harmless on PostgreSQL.
+    at once, so that read-modify-write cannot lose an update. On PostgreSQL commands run side by side, and hold rows in the
+    order above.
+
+    alone: no other command runs until the commit, as ever on SQLite. For rare ones that touch whoever there is, such as
+    everybody in a group, and so could not keep to any order.
     """
     db.session.rollback()
-    db.session.connection(execution_options={"write": True})
+    connection = db.session.connection(execution_options={"write": True})
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock{'' if alone else '_shared'}({WRITING})")
+
+
+def hold(model: type[Any] | None = None, **more: Any) -> dict[str, Any]:
+    """How a command holds rows, as arguments of `with_for_update`: nobody else changes them until the commit.
+
+    Others may go on referring to them. That is weaker than FOR UPDATE, under which an audit event of somebody would wait
+    for whoever holds that person. model: whose rows are meant, where the query joins others.
+    """
+    return {"key_share": True, **({"of": model} if model else {}), **more}
+
+
+def begun_again(command: Callable[P, T]) -> Callable[P, T]:
+    """A command, or a request, that is begun once more where the database gave up its transaction for another's sake."""
+
+    @wraps(command)
+    def call(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return command(*args, **kwargs)
+        except OperationalError as error:
+            if getattr(error.orig, "sqlstate", None) not in LOST_ITS_TURN:
+                raise
+            db.session.rollback()
+            return command(*args, **kwargs)
+
+    return call
 
 
 def in_database(statement: Update, values: Mapping[str, Any] | None = None) -> Any:

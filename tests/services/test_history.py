@@ -12,7 +12,7 @@ from webapp.core.finding import Find
 from webapp.core.planning import Mode, Plan
 from webapp.db import db
 from webapp.models import Batch, Row, RowEdit
-from webapp.services import batches, bulk, bulk_fixes, history, plans, rows, twins
+from webapp.services import batches, bulk, bulk_fixes, history, plans, reviewing, rows, twins
 
 LINES = [
     ("ana@northfield.example", "Analsyt", "Student Devices"),
@@ -33,7 +33,7 @@ def staged(by, lines=LINES) -> Batch:
         db.session.add(Row(batch_id=batch.id, line=line, plan=Plan.ATTENTION, step={}, issues=[], **values, **read))
         plans.count(batch, [(Plan.ATTENTION, {}, "")], +1)
     db.session.flush()
-    batches.refresh(batch)
+    reviewing.refresh(batch)
     db.session.commit()
     return batch
 

@@ -10,6 +10,7 @@ from tests.views.test_rows import edit
 from webapp.core.planning import Plan
 from webapp.db import db
 from webapp.models import Batch
+from webapp.services import roles
 
 FILE = (
     "Email,Role,Groups\n"
@@ -80,6 +81,31 @@ class TestWhoseReviewItIs:
         version = {"version": admin.get(f"/batches/{shared.id}").page.values("version")[-1]}
         admin.post(f"/batches/{shared.id}/confirmation", version)
         assert db.session.get(Batch, shared.id).state == "queued"
+
+    def test_who_looks_in_between_does_not_spoil_anybodys_confirm(self, admin, other, shared):
+        seen = {}
+        for _ in range(2):
+            for who in (admin, other):
+                page = who.get(f"/batches/{shared.id}").page
+                seen[who] = {name: page.values(name)[-1] for name in ("version", "drift")}
+        assert seen[admin]["drift"] != seen[other]["drift"]
+        admin.post(f"/batches/{shared.id}/confirmation", seen[admin])
+        assert db.session.get(Batch, shared.id).state == "queued"
+
+    def test_what_was_seen_by_somebody_else_is_not_confirmed(self, admin, other, shared):
+        page = other.get(f"/batches/{shared.id}").page
+        admin.post(f"/batches/{shared.id}/confirmation", {name: page.values(name)[-1] for name in ("version", "drift")})
+        assert "because it was planned for Ana Lima and is now for you" in admin.get(f"/batches/{shared.id}").page.text
+        assert db.session.get(Batch, shared.id).state == "reviewing"
+
+    def test_the_owner_and_an_admin_share_their_plans(self, owner, admin, batch):
+        owner.get(f"/batches/{batch.id}")
+        assert db.session.get(Batch, batch.id).planned_for_id == admin.user.id
+        roles.add({"name": "Head of Office", "rank": 95, "permissions": []}, owner.user)
+        admin.get(f"/batches/{batch.id}")
+        assert db.session.get(Batch, batch.id).planned_for_id == admin.user.id
+        owner.get(f"/batches/{batch.id}")
+        assert db.session.get(Batch, batch.id).planned_for_id == owner.user.id
 
     def test_who_may_only_look_changes_nothing(self, admin, shared, sign_in):
         sign_in("Analyst").get(f"/batches/{shared.id}")

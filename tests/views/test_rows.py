@@ -173,20 +173,20 @@ class TestWhatAnAnswerHolds:
     def change(self, who, batch, line, field, value, shown):
         row = next(row for row in rows_of(batch) if row.line == line)
         cell = {"field": field, "value": value, "seen": row.cell(field)}
-        answer = who.patch(f"/batches/{batch.id}/rows/{row.id}", cell, htmx=True, headers={"Muster-Shown": str(shown)})
+        answer = who.patch(f"/batches/{batch.id}/rows/{row.id}", cell, htmx=True, headers={"Muster-Shown": shown})
         return {part["hx-target"].partition("-")[2] or part["hx-target"] for part in answer.page.all("hx-partial")}
 
     def test_a_change_that_moves_nothing_else_is_answered_by_little(self, admin, plain):
-        parts = self.change(admin, plain, 2, "role", "Remote", plain.version)
+        parts = self.change(admin, plain, 2, "role", "Remote", plain.shown)
         assert {f"{plain.id}-version", "#shown", f"{plain.id}-history"} <= parts
         assert not {f"{plain.id}-{part}" for part in ("summary", "send", "confirm", "fixes")} & parts
 
     def test_a_row_that_is_mended_moves_the_counts_and_the_offers(self, admin, plain):
-        parts = self.change(admin, plain, 4, "role", "Analyst", plain.version)
+        parts = self.change(admin, plain, 4, "role", "Analyst", plain.shown)
         assert {f"{plain.id}-{part}" for part in ("summary", "send", "confirm", "problems", "fixes")} <= parts
 
     def test_after_somebody_elses_edit_everything_is_told_until_the_review_is_drawn_anew(self, admin, owner, plain):
-        shown = plain.version
+        shown = plain.shown
         self.change(owner, plain, 3, "email", "bea@x.org", shown)
         everything = self.change(admin, plain, 2, "role", "Remote", shown)
         assert {f"{plain.id}-summary", f"{plain.id}-send"} <= everything

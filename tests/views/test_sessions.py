@@ -135,8 +135,8 @@ def test_last_activity_is_noted_once_a_minute_and_after_the_answer(owner, querie
     queries.clear()
     owner.get("/settings")
     assert [each.split()[:2] for each in queries if not each.startswith("SELECT")] == [
-        ["UPDATE", "sessions"],
         ["UPDATE", "users"],
+        ["UPDATE", "sessions"],
     ]
     assert utcnow() - db.session.get_one(User, owner.user.id).seen_at < timedelta(seconds=30)
 

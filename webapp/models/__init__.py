@@ -5,7 +5,7 @@ from __future__ import annotations
 from webapp.models.account_links import AccountLink, LinkPurpose
 from webapp.models.aliases import Alias, AliasKind, HeaderMapping
 from webapp.models.audit import AuditChain, AuditEvent
-from webapp.models.batches import Batch, BatchFile, BatchKind, BatchState
+from webapp.models.batches import UNMOVED, Batch, BatchFile, BatchKind, BatchState
 from webapp.models.groups import Group
 from webapp.models.invitations import Invitation, InvitationState
 from webapp.models.organisation import Organisation
@@ -20,6 +20,7 @@ from webapp.models.workers import Worker
 __all__ = [
     "OWNER_ROLE_ID",
     "SECRET_KINDS",
+    "UNMOVED",
     "AccountLink",
     "Alias",
     "AliasKind",

@@ -14,6 +14,9 @@ from webapp.core.planning import Mode, Plan
 from webapp.db import Model, UTCDateTime, choice, utcnow
 from webapp.models.users import User
 
+UNMOVED = "0"
+"""`Batch.drift` of a batch whose plans were made once."""
+
 
 class BatchKind(StrEnum):
     """What a batch came from; on screen an upload is an "upload"."""
@@ -85,7 +88,9 @@ class Batch(Model):
     planned_at: Mapped[datetime] = mapped_column(UTCDateTime, default=utcnow, server_default=func.now())
     """When they were made: an invitation that expired since makes them old, too."""
     moved_version: Mapped[int] = mapped_column(default=0, server_default="0")
-    """The version that the directory, not a person, made last: pages older than that show what is no longer so."""
+    """The version at which the rows were last exchanged: pages older than that show others."""
+    drift: Mapped[str] = mapped_column(String(16), default=UNMOVED, server_default=UNMOVED)
+    """What making plans again, not an edit, has changed in them so far (`services.reviewing`): confirming carries it, too."""
     planned_for_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
     """Who is assumed to confirm: the stored plans obey this person's rank."""
     counts: Mapped[dict[str, int]] = mapped_column(JSON, default=dict)
@@ -109,6 +114,11 @@ class Batch(Model):
     def size(self) -> int:
         """How many rows stand."""
         return sum(self.counts.get(plan, 0) for plan in Plan)
+
+    @property
+    def shown(self) -> str:
+        """What a page shows that was drawn now: the edits up to a version, and the plans as they are."""
+        return f"{self.version}/{self.drift}"
 
     @property
     def to_send(self) -> int:

@@ -40,6 +40,12 @@ class Row(Model):
             sqlite_where=text("likely_domain IS NOT NULL"),
             postgresql_where=text("likely_domain IS NOT NULL"),
         ),
+        Index(
+            "ix_rows_invitation_id",
+            "invitation_id",
+            sqlite_where=text("invitation_id IS NOT NULL"),
+            postgresql_where=text("invitation_id IS NOT NULL"),
+        ),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)

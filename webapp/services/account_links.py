@@ -84,7 +84,10 @@ def ensure(link: AccountLink) -> None:
 
 
 def spend(given: str, purpose: LinkPurpose) -> AccountLink:
-    """Part of a command: use a link. Of two at once one wins; the other gets Conflict, as for a link that does not work."""
+    """Part of a command: use a link; its user is held. Of two at once one wins; the other gets Conflict, as for a link that
+    does not work."""
+    if link := by_token(given, purpose):
+        directory.held(link.user_id)
     spent = update(AccountLink).where(_is(given, purpose), _is_open()).values(closed_at=utcnow()).returning(AccountLink.id)
     id = db.session.scalar(spent)
     if id is None:

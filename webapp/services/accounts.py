@@ -7,7 +7,7 @@ from sqlalchemy import select
 from webapp import queue
 from webapp.core.addresses import Address
 from webapp.core.errors import Conflict, NotAllowed, NotThere, Refused
-from webapp.db import begin_write, db
+from webapp.db import begin_write, db, hold
 from webapp.models import (
     AccountLink,
     Invitation,
@@ -64,6 +64,7 @@ def change_password(user: User, password: str, keep: int) -> None:
     db.session.rollback()
     password_hash = sessions.hashed_password(password)  # slow: no transaction is open
     begin_write()
+    directory.held(user.id)
     set_password(user, password_hash, how="by themselves", keep=keep)
     db.session.commit()
     ring()
@@ -82,6 +83,7 @@ def set_password(user: User, password_hash: str, *, how: str, keep: int | None =
 def ask_for_email(user: User, address: Address) -> None:
     """Send a link to the new address; the e-mail changes when it is confirmed. Raises Refused where somebody has it."""
     begin_write()
+    directory.held(user.id)
     if address.key == user.email_key:
         raise Refused("This is your email already.", field="email")
     if db.session.scalar(select(User.id).where(User.email_key == address.key)):
@@ -98,6 +100,7 @@ def ask_for_email(user: User, address: Address) -> None:
 def withdraw_email(user: User) -> None:
     """Keep the e-mail as it is: the link to the new address ends."""
     begin_write()
+    directory.held(user.id)
     _keep_email(user)
     db.session.commit()
 
@@ -116,15 +119,17 @@ def confirm_email(token: str) -> User:
     """
     begin_write()
     link = account_links.spend(token, LinkPurpose.EMAIL)
-    user = db.session.get_one(User, link.user_id, with_for_update={"of": User})
+    user = link.user
     if user.state is not UserState.ACTIVE:
         raise Conflict(account_links.DEAD)
     before = user.email
     with unless_beaten(TAKEN):
+        # Held before the address is taken: who accepts one of them holds it, and then waits for the address.
+        promised = Invitation.email_key == link.email_key, Invitation.state == InvitationState.PENDING
+        held = db.session.scalars(select(Invitation).where(*promised).with_for_update(**hold(Invitation))).all()
         user.email, user.email_key = link.email, link.email_key
         db.session.flush()
-        promised = Invitation.email_key == user.email_key, Invitation.state == InvitationState.PENDING
-        for invitation in db.session.scalars(select(Invitation).where(*promised).with_for_update(of=Invitation)).all():
+        for invitation in held:
             invitations.revoke(invitation, user)
         account_links.close(user, LinkPurpose.RESET)  # those went to the old address
         audit.record(user, AuditAction.USER_CHANGED, user, before={"email": before}, after={"email": user.email})

@@ -13,7 +13,7 @@ from webapp.core.people import Filter
 from webapp.core.planning import Plan, Policy, Ref, Step
 from webapp.db import begin_write, db
 from webapp.models import Batch, BatchKind, Invitation, User
-from webapp.services import audit, batches, directory, steps, targets, users
+from webapp.services import audit, batches, directory, reviewing, steps, targets, users
 from webapp.services.audit import AuditAction
 
 Kind = Literal["user", "invitation"]
@@ -36,7 +36,7 @@ def stage(people: Chosen, action: Action, by: User) -> Batch:
     if not chosen:
         raise Refused("Nobody was chosen. Tick the people in the list, and choose what to do.")
     batch.name = action_words.named(action, chosen, registry)
-    batches.refresh(batch)
+    reviewing.refresh(batch)
     audit.record(by, AuditAction.BATCH_STAGED, batch, does=action.as_dict(), rows=chosen)
     db.session.commit()
     return batch

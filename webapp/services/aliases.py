@@ -97,11 +97,11 @@ def remember(kind: AliasKind, word: str, name: str, by: User, batch_id: int) -> 
     batch_id: the batch in which no row says so any more, so that its plans stay as good as they are.
     """
     word = check(word)
-    begin_write()
+    begin_write(alone=True)
     meant = _meant(kind, name)
     alias = _mean(kind, word, meant)
     audit.record(by, AuditAction.ALIAS_REMEMBERED, meant, word=word)
-    batch = db.session.get_one(Batch, batch_id, with_for_update={"of": Batch})
+    batch = db.session.get_one(Batch, batch_id)
     is_fresh = batch.directory_version == directory.version()
     directory.moved()
     if is_fresh:
@@ -113,8 +113,8 @@ def remember(kind: AliasKind, word: str, name: str, by: User, batch_id: int) -> 
 def add(kind: AliasKind, meant_id: int, word: str, by: User) -> Alias:
     """Another name for a role or a group, typed on its page. Raises ValidationError, Refused (field "word"), or NotThere."""
     word = Schema.from_dict({"word": Name(kind.value, required=True)})().load({"word": word})["word"]
-    begin_write()
-    meant = locked(kind, meant_id)
+    begin_write(alone=True)
+    meant = named(kind, meant_id)
     if fold(word) in _words_of(kind, meant):
         db.session.rollback()
         raise Refused(f"“{word}” means “{meant.name}” already.", field="word")
@@ -128,8 +128,8 @@ def add(kind: AliasKind, meant_id: int, word: str, by: User) -> Alias:
 
 def forget(alias_id: int, by: User) -> tuple[int | None, str]:
     """From now on the word means nothing. -> the group that it meant, None for a role; and the word. Raises NotThere."""
-    begin_write()
-    alias = db.session.get(Alias, alias_id, with_for_update=True)
+    begin_write(alone=True)
+    alias = db.session.get(Alias, alias_id)
     if alias is None:
         raise NotThere("There is no such name any more.")
     meant: Any = db.session.get_one(MODELS[alias.kind], alias.role_id or alias.group_id)
@@ -182,9 +182,9 @@ def refuse_taken(kind: AliasKind, names: Iterable[str], but: Named | None = None
         raise Refused(f"“{other[0]}” is another name of “{other[1]}”. Remove it there first.", field=field)
 
 
-def locked(kind: AliasKind, id: int) -> Any:
-    """Part of a command: the role or the group, held until the commit. Raises NotThere."""
-    found = db.session.get(MODELS[kind], id, with_for_update=True, populate_existing=True)
+def named(kind: AliasKind, id: int) -> Any:
+    """Part of a command that runs alone: the role or the group. Raises NotThere."""
+    found = db.session.get(MODELS[kind], id)
     if found is None:
         db.session.rollback()
         raise NotThere(f"There is no such {kind.value} any more. It may have been merged or deleted.")
@@ -225,7 +225,7 @@ def check(word: str) -> str:
 
 def _mean(kind: AliasKind, word: str, meant: Named) -> Alias:
     """Part of a command: the word means this one, whatever it meant before."""
-    alias = db.session.scalar(select(Alias).where(Alias.kind == kind, Alias.key == fold(word)).with_for_update())
+    alias = db.session.scalar(select(Alias).where(Alias.kind == kind, Alias.key == fold(word)))
     if alias is None:
         alias = Alias(kind=kind, key=fold(word))
         db.session.add(alias)

@@ -20,7 +20,7 @@ from sqlalchemy.orm import Mapper
 from webapp.config import Settings
 from webapp.core import sealing
 from webapp.core.pseudonyms import Words
-from webapp.db import begin_write, db, utcnow
+from webapp.db import among, begin_write, db, utcnow
 from webapp.models import AuditChain, AuditEvent, Batch, Group, Invitation, Message, Organisation, Role, User
 
 Subject = User | Group | Invitation | Batch | Organisation | Role | Message
@@ -255,22 +255,28 @@ def known_as(user: User) -> set[str]:
     return (found | {user.email, user.name}) - {""}
 
 
-def forget(user: User, pseudonym: str, known: Collection[str] | None = None) -> int:
+def events_naming(user: User, known: Collection[str], since: int = 0) -> list[int]:
+    """The events by or about this user, or that may hold one of these words; the whole log is read. since: newer than this."""
+    columns = (AuditEvent.actor, AuditEvent.subject, cast(AuditEvent.details, Text))
+    named = [text.icontains(part, autoescape=True) for text in columns for word in known for part in {word, _in_json(word)}]
+    touched = or_(AuditEvent.actor_id == user.id, and_(*_is_about(user.id)), *named)
+    return list(db.session.scalars(select(AuditEvent.id).where(touched, AuditEvent.id > since)))
+
+
+def forget(user: User, pseudonym: str, known: Collection[str] | None = None, events: Collection[int] | None = None) -> int:
     """Part of a command that erases somebody: the pseudonym stands in the log for their e-mails and names. -> events changed.
 
     Call it while the user still has them, and record the erasure itself once they are gone. known: their e-mails and names,
-    `known_as` unless given. The chain stays whole: stamps hold digests of these words, and what takes their place is marked
-    as ours.
+    `known_as` unless given. events: `events_naming` unless given. The chain stays whole: stamps hold digests of these words,
+    and what takes their place is marked as ours.
     """
     db.session.flush()
     texts = known_as(user) if known is None else set(known)
     words = Words({text for text in texts if "@" in text}, {text for text in texts if "@" not in text}, pseudonym)
-    columns = (AuditEvent.actor, AuditEvent.subject, cast(AuditEvent.details, Text))
-    named = [text.icontains(part, autoescape=True) for text in columns for word in words.all for part in {word, _in_json(word)}]
-    touched = or_(AuditEvent.actor_id == user.id, and_(*_is_about(user.id)), *named)
+    ids = events_naming(user, texts) if events is None else events
     n = 0
     with unlocked():
-        for event in db.session.scalars(select(AuditEvent).where(touched).with_for_update()):
+        for event in db.session.scalars(select(AuditEvent).where(among(AuditEvent.id, ids))).all():
             n += _forget_in(event, user.id, words)
     return n
 

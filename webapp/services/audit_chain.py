@@ -80,9 +80,9 @@ def _adopted() -> int:
     return len(old)
 
 
-def held() -> AuditChain | None:
-    """Begins a command: the chain's row, held by this worker alone; None where another has it."""
-    begin_write()
+def held(*, alone: bool = False) -> AuditChain | None:
+    """Begins a command: the chain's row, held by this worker alone; None where another has it. alone: as `begin_write`."""
+    begin_write(alone=alone)
     chain = db.session.scalar(select(AuditChain).where(AuditChain.id == 1).with_for_update(skip_locked=True))
     if chain is None:
         db.session.rollback()

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, or_, select
 from sqlalchemy.orm import joinedload
 
 from webapp import queue
@@ -15,10 +15,10 @@ from webapp.core.finding import EVERYTHING, Find
 from webapp.core.paging import Page, page_of
 from webapp.core.planning import Mode, Plan
 from webapp.core.words import become_administrators, plural
-from webapp.db import begin_write, db, utcnow
-from webapp.models import Batch, BatchFile, BatchKind, BatchState, Row, RowEdit, User
+from webapp.db import begin_write, db, hold, utcnow
+from webapp.models import UNMOVED, Batch, BatchFile, BatchKind, BatchState, Row, RowEdit, User
 from webapp.schemas.rows import FIELDS
-from webapp.services import audit, directory, edits, finding, plans, reports, targets
+from webapp.services import audit, directory, edits, finding, plans, reports, reviewing, targets
 from webapp.services.audit import AuditAction
 
 T = TypeVar("T")
@@ -27,6 +27,7 @@ PAGE = 100
 """Rows on one page of the review."""
 
 NONE = "There is no such upload."
+MOVED = "What would happen has changed since this page was loaded."
 AT_WORK = (BatchState.QUEUED, BatchState.PROCESSING, BatchState.PAUSED)
 STANDING_STATES = (BatchState.MAPPING, BatchState.REVIEWING, *AT_WORK)
 
@@ -74,8 +75,8 @@ def stage_again(batch_id: int, by: User) -> Batch:
         aim = {"subject": row.step["subject"]} if "subject" in row.step else {}
         db.session.add(Row(batch_id=batch.id, line=row.line, email_key=row.email_key, step=aim, **cells, **read))
     db.session.flush()
-    plans.count(batch, [(Plan.ATTENTION, {}, "")] * len(rows), +1)  # until refresh() below plans them
-    refresh(batch)
+    plans.count(batch, [(Plan.ATTENTION, {}, "")] * len(rows), +1)  # until they are planned below
+    reviewing.refresh(batch)
     told = AuditAction.BATCH_UPLOADED if batch.kind is BatchKind.UPLOAD else AuditAction.BATCH_STAGED
     audit.record(by, told, batch, rows=len(rows), again=old.id)
     db.session.commit()
@@ -99,11 +100,16 @@ def aimed_at_people(by: User) -> dict[str, Any]:
 
 
 def locked(batch_id: int) -> Batch:
-    """Part of a command, after begin_write(): the batch as it is now, held until the commit. Raises NotThere."""
-    batch = db.session.get(Batch, batch_id, with_for_update={"of": Batch}, populate_existing=True)
-    if batch is None:
-        raise NotThere(NONE)
-    return batch
+    """Part of a command, after begin_write(): the batch as it is now, held until the commit. Raises NotThere.
+
+    Of a split file the first part is held before it: whoever works in one part may then touch the others in any order.
+    """
+    first = select(Batch.parts_id).where(Batch.id == batch_id).scalar_subquery()
+    both = select(Batch).where(or_(Batch.id == batch_id, Batch.id == first)).order_by(Batch.id).with_for_update(**hold(Batch))
+    for batch in db.session.scalars(both.execution_options(populate_existing=True)).all():
+        if batch.id == batch_id:
+            return batch
+    raise NotThere(NONE)
 
 
 class NotUnderReview(Conflict):
@@ -137,26 +143,14 @@ def begun(batch_id: int, prepare: Callable[[Batch], T], by: User | None = None) 
     it only where somebody was faster, where the stored plans are old, or where they are not what `by` sees.
     """
     batch = found(batch_id)
-    version, early = batch.version, None
-    if batch.state is BatchState.REVIEWING and _are_seen(batch, by):
+    seen, early = (batch.version, batch.drift), None
+    if batch.state is BatchState.REVIEWING and reviewing.are_current(batch, by):
         early = prepare(batch)
     begin_write()
     batch = under_review(batch_id)
-    if early is not None and batch.version == version and _are_seen(batch, by):
+    if early is not None and (batch.version, batch.drift) == seen and reviewing.are_current(batch, by):
         return batch, early
     return batch, prepare(batch)
-
-
-def _are_seen(batch: Batch, by: User | None) -> bool:
-    """Whether the stored plans are what this person, or whoever looks, is shown."""
-    return not plans.are_stale(batch) and (by is None or are_for(batch, by))
-
-
-def planned_as_seen(batch: Batch, by: User) -> None:
-    """Part of a command that goes by what the page showed this person: its plans are stored where they were made on the fly."""
-    if not _are_seen(batch, by):
-        batch.planned_for = by
-        refresh(batch)
 
 
 def nothing_done(batch: Batch) -> str:
@@ -186,13 +180,13 @@ def change(batch_id: int, options: Options, by: User) -> Batch:
     changed = {name: value for name, value in wanted.items() if value is not None and value != getattr(batch, name)}
     if changed:
         edits.noted(batch, by, [(None, name, edits.current(batch, None, name), str(value)) for name, value in changed.items()])
-    before = _told(batch, changed)
+    before, is_current = _told(batch, changed), reviewing.are_current(batch, by)
     for name, value in changed.items():
         setattr(batch, name, value)
     if changed:
         audit.record(by, AuditAction.BATCH_CHANGED, batch, before=before, after=_told(batch, changed))
     if not changed or changed.keys() - {"valid_days", "message"}:
-        refresh(batch)
+        reviewing.refresh(batch) if is_current else reviewing.follow(batch, by)
     if "skip_errors" in changed:
         plans.unsettle_parts(batch)
     db.session.commit()
@@ -204,45 +198,14 @@ def _told(batch: Batch, options: Iterable[str]) -> dict[str, Any]:
     return {name: getattr(batch, name) for name in options}
 
 
-def refresh(batch: Batch) -> list[Row]:
-    """Part of a command: make every plan again and store it. -> the rows whose plan changed."""
-    batch.directory_version, batch.planned_at = directory.version(), utcnow()  # first: what comes later is newer
-    rows = plans.standing_rows(batch)
-    judgements = plans.judged_again(batch, rows)
-    changed = plans.stale(rows, judgements)
-    plans.store(batch, changed, judgements)
-    return changed
-
-
-def _follow_directory(batch: Batch) -> list[Row]:
-    """Part of a command: refresh because the directory has moved; pages that show what was before become too old."""
-    if changed := refresh(batch):
-        batch.version += 1
-        batch.moved_version = batch.version
-    return changed
-
-
 def refresh_if_stale(batch_id: int, by_id: int | None = None) -> None:
     """After a page was shown from plans made on the fly: store them, so that the next page need not. by_id: who looked."""
     begin_write()
     batch = locked(batch_id)
     by = db.session.get_one(User, by_id) if by_id else batch.planned_for
-    if batch.state is BatchState.REVIEWING and (plans.are_stale(batch) or not are_for(batch, by)):
-        batch.planned_for = by
-        _follow_directory(batch)
+    if batch.state is BatchState.REVIEWING and not reviewing.are_current(batch, by):
+        reviewing.follow(batch, by)
     db.session.commit()
-
-
-def are_for(batch: Batch, by: User) -> bool:
-    """Whether the stored plans are what this person's confirming would do: made for them, or for somebody who may do
-    the same, where neither is among the rows."""
-    other = batch.planned_for
-    if other.id == by.id:
-        return True
-    if other.role.rank != by.role.rank or other.email_key.rpartition("@")[2] != by.email_key.rpartition("@")[2]:
-        return False
-    own = Row.batch_id == batch.id, Row.email_key.in_([other.email_key, by.email_key])
-    return db.session.scalar(select(Row.id).where(*own).limit(1)) is None
 
 
 # Confirm, discard
@@ -256,11 +219,11 @@ class Unproven(Refused):
     """Somebody would become an administrator, and who confirms has not shown that it is them; nothing was queued."""
 
 
-def confirm(batch_id: int, version: int, by: User, *, proven: bool = False) -> bool:
+def confirm(batch_id: int, version: int, by: User, *, drift: str = UNMOVED, proven: bool = False) -> bool:
     """Queue what was seen. -> False where the batch is confirmed already (twice is one confirm).
 
-    version: the batch's version that the page showed. proven: `by` has just given their password. Raises Changed where
-    somebody else edited since, or the directory has moved under a row; Unproven; Conflict where the batch was discarded.
+    version, drift: the batch's, as the page showed them. proven: `by` has just given their password. Raises Changed where
+    somebody else edited since, or what would happen is not what `by` saw; Unproven; Conflict where the batch was discarded.
     """
     begin_write()
     batch = locked(batch_id)
@@ -274,16 +237,15 @@ def confirm(batch_id: int, version: int, by: User, *, proven: bool = False) -> b
     if others := _edits_by_others(batch, version, by):
         db.session.rollback()
         raise Changed(f"{nothing} {others} Look at the rows again, then {then}.")
-    is_stale, whose = plans.are_stale(batch), batch.planned_for
-    if is_stale or not are_for(batch, by):
-        batch.planned_for = by
-        if changed := _follow_directory(batch):
-            told = _what_moved(batch, changed, None if is_stale else whose)
-            db.session.commit()
-            raise Changed(f"{nothing} {told} Look again, then {then}.")
     if batch.moved_version > version:
         db.session.rollback()
-        raise Changed(f"{nothing} What would happen has changed since this page was loaded. Look again, then {then}.")
+        raise Changed(f"{nothing} {MOVED} Look again, then {then}.")
+    is_stale, whose = plans.are_stale(batch), batch.planned_for
+    changed = [] if reviewing.are_current(batch, by) else reviewing.follow(batch, by)
+    if batch.drift != drift:
+        told = _what_moved(batch, changed, None if is_stale else whose) if changed else MOVED
+        db.session.commit()
+        raise Changed(f"{nothing} {told} Look again, then {then}.")
     if batch.kind is not BatchKind.UPLOAD and not batch.to_send:
         db.session.rollback()
         raise Changed(f"{nothing} There is nobody left to do it to: discard this {batch.kind.value}.")
@@ -389,9 +351,9 @@ def review(batch: Batch, find: Find = EVERYTHING, by: User | None = None) -> tup
     made on the fly, for this answer alone: a GET does not write.
     """
     by = by or batch.planned_for
-    if not plans.are_stale(batch) and are_for(batch, by):
+    if reviewing.are_current(batch, by):
         return finding.page(batch, find, PAGE), False
-    found = find.sorted(row for row in _planned_anew(batch, by) if find.has(row))
+    found = find.sorted(row for row in reviewing.planned_anew(batch, by) if find.has(row))
     number = page_of(find.page, len(found), PAGE)
     return Page(found[(number - 1) * PAGE : number * PAGE], number, len(found), PAGE), True
 
@@ -400,25 +362,7 @@ def all_of(batch: Batch, find: Find = EVERYTHING) -> Iterable[Row]:
     """All rows that the review shows on all its pages, for a download; as `review` makes them."""
     if batch.state is not BatchState.REVIEWING or not plans.are_stale(batch):
         return finding.each(batch, find)
-    return find.sorted(row for row in _planned_anew(batch, batch.planned_for) if find.has(row))
-
-
-def _planned_anew(batch: Batch, by: User) -> list[Row]:
-    """The standing rows and the batch's counts as they would be, were the plans made now; nothing of it is stored."""
-    rows = plans.standing_rows(batch, as_read=True)
-    judgements = plans.judged_again(batch, rows, by)
-    moved = plans.stale(rows, judgements)
-    db.session.expunge(batch)  # what is changed from here on is for the eye, and must not be flushed
-    plans.count(batch, map(plans.counted, rows), -1)
-    for row in rows:
-        db.session.expunge(row)
-        for name, value in judgements[row.line].values.items():
-            setattr(row, name, value)
-    plans.count(batch, map(plans.counted, rows), +1)
-    if moved:
-        batch.version += 1  # as storing them will make it
-    batch.planned_for = by
-    return rows
+    return find.sorted(row for row in reviewing.planned_anew(batch, batch.planned_for) if find.has(row))
 
 
 def same_file(batch: Batch) -> list[Batch]:

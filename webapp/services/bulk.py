@@ -15,7 +15,7 @@ from webapp.core.finding import Find
 from webapp.db import db
 from webapp.models import Batch, Row, User
 from webapp.schemas.rows import FIELDS, split_groups
-from webapp.services import batches, directory, edits, finding, plans
+from webapp.services import batches, directory, edits, finding, plans, reviewing
 from webapp.services.edits import Change, Prepared
 from webapp.services.rows import LONGEST_CELL
 
@@ -223,7 +223,7 @@ def _rows(batch: Batch, chosen: Chosen, by: User) -> list[Row]:
     """The selected rows that still stand. Raises Refused where there is none."""
     if chosen.find is not None:
         if chosen.find.is_on:
-            batches.planned_as_seen(batch, by)  # the page may have filtered by plans made on the fly: so does this
+            reviewing.planned_as_seen(batch, by)  # the page may have filtered by plans made on the fly: so does this
         rows = [row for row in finding.each(batch, chosen.find) if row.id not in chosen.ids]
     else:
         rows = _by_id(batch, sorted(chosen.ids)[:CHOSEN])

@@ -17,7 +17,7 @@ from sqlalchemy import ColumnElement, bindparam, case, exists, func, or_, select
 
 from webapp.config import Settings
 from webapp.core.errors import Conflict
-from webapp.db import begin_write, db, in_database, utcnow
+from webapp.db import begin_write, begun_again, db, hold, in_database, utcnow
 from webapp.emails import Email
 from webapp.models import Batch, BatchState, Invitation, InvitationState, MailGate, Message, MessageState, Phase, Row
 from webapp.services import account_links, directory, finishing, gate, outcomes
@@ -43,6 +43,7 @@ class Letter:
 # Claimed and given back
 
 
+@begun_again
 def claim(worker: str, limit: int = 20) -> list[int]:
     """Claim what is due for this worker, most urgent first, as far as gate and throttle let it. -> ids.
 
@@ -51,8 +52,8 @@ def claim(worker: str, limit: int = 20) -> list[int]:
     """
     begin_write()
     now = utcnow()
-    held = gate.held()
     _release(Message.lease_until <= now)
+    held = gate.held()
     room = min(limit, gate.room(held, now))
     found = (
         select(Message.id)
@@ -93,6 +94,7 @@ def give_back(worker: str) -> None:
     db.session.commit()
 
 
+@begun_again
 def away(worker: str, reason: str) -> None:
     """The mail server cannot be reached: sending is held up for everybody, with one alarm, until it answers.
 
@@ -131,9 +133,10 @@ def _is_paused() -> ColumnElement[bool]:
 def _release(which: ColumnElement[bool], *, surely_unsent: bool = False) -> None:
     maybe_sent = Message.maybe_sent if surely_unsent else or_(Message.maybe_sent, Message.phase == Phase.DATA)
     values = {"state": MessageState.QUEUED, "phase": None, "claimed_by": None, "lease_until": None}
+    left = select(Message.id).where(Message.state == MessageState.SENDING, which).order_by(Message.id)
     in_database(
         update(Message)
-        .where(Message.state == MessageState.SENDING, which)
+        .where(Message.id.in_(left.with_for_update(**hold(skip_locked=True))))
         .values(maybe_sent=case((maybe_sent, True), else_=False), **values)
     )
 
@@ -148,6 +151,7 @@ def settings() -> Settings:
     return found
 
 
+@begun_again
 def letters(ids: Sequence[int], worker: str) -> list[Letter]:
     """A command: the claimed messages, written, in the order of the ids; a fixed number of queries.
 
@@ -180,6 +184,7 @@ def _written(id: int, worker: str, write: Callable[[], Email]) -> Email | None:
         return None
 
 
+@begun_again
 def begin_data(id: int, worker: str) -> None:
     """Right before the server gets the message itself. Raises Conflict where it is not to be sent after all.
 

@@ -16,7 +16,7 @@ from webapp.config import Settings
 from webapp.core.directory import GroupEntry, Registry, RoleEntry
 from webapp.core.permissions import Permission, what_it_does
 from webapp.core.planning import Access, Person, Ref
-from webapp.db import KEEPING, among, by_letter, db, utcnow
+from webapp.db import KEEPING, among, by_letter, db, hold, utcnow
 from webapp.models import (
     OWNER_ROLE_ID,
     Alias,
@@ -145,9 +145,14 @@ def people_held(keys: Iterable[str]) -> dict[str, Person]:
     """Part of a command: the same, each held until the commit, so that they stay as they are judged."""
     wanted = sorted(keys)
     for table in (User, Invitation):  # in one order everywhere, so that two commands never wait for each other
-        held = select(table.id).where(among(table.email_key, wanted)).order_by(table.id).with_for_update()
+        held = select(table.id).where(among(table.email_key, wanted)).order_by(table.id).with_for_update(**hold())
         db.session.execute(held).all()
     return people(wanted)
+
+
+def held(user_id: int) -> User:
+    """Part of a command, before it touches what is this user's: them as they are now, held until the commit."""
+    return db.session.get_one(User, user_id, with_for_update=hold(User), populate_existing=True)
 
 
 def people_by_id(refs: Iterable[Ref], *, held: bool = False) -> dict[Ref, Person]:
@@ -160,7 +165,8 @@ def people_by_id(refs: Iterable[Ref], *, held: bool = False) -> dict[Ref, Person
     ids["invitation"] = sorted(id for kind, id in wanted if kind == "invitation")
     if held:
         for table, kind in ((User, "user"), (Invitation, "invitation")):
-            db.session.execute(select(table.id).where(among(table.id, ids[kind])).order_by(table.id).with_for_update()).all()
+            of_kind = select(table.id).where(among(table.id, ids[kind])).order_by(table.id)
+            db.session.execute(of_kind.with_for_update(**hold())).all()
     is_wanted = among(Invitation.id, ids["invitation"])
     found = (*_users(among(User.id, ids["user"])), *_invitations(is_wanted, _sendings(is_wanted)))
     return {(person.kind, person.id): person for _, person in found}

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import delete, func, or_, select, update
+from sqlalchemy import and_, delete, func, or_, select, update
 
 from webapp import mail
 from webapp.core import traces as in_files
 from webapp.core.errors import Conflict
 from webapp.core.pseudonyms import Words
-from webapp.db import begin_write, db, utcnow
+from webapp.db import among, begin_write, db, utcnow
 from webapp.models import (
     AccountLink,
+    AuditEvent,
     Batch,
     BatchFile,
     BatchState,
@@ -44,12 +46,37 @@ class Traces:
     """Message-IDs."""
     rows: list[int]
 
+    def __or__(self, other: Traces) -> Traces:
+        def both(name: str) -> list[Any]:
+            return sorted({*getattr(self, name), *getattr(other, name)})
+
+        return Traces(self.names | other.names, both("invitations"), both("messages"), both("rows"))
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """How far everything had come at one moment: what is beyond it came later. versions: of all batches, by id."""
+
+    message: int
+    event: int
+    versions: dict[int, int]
+
+    def moved(self) -> list[int]:
+        """The batches whose rows are others since, or that are new."""
+        return [id for id, version in db.session.execute(_VERSIONS) if self.versions.get(id) != version]
+
+
+_VERSIONS = select(Batch.id, Batch.version)
+
 
 # Questions
 
 
-def traces(user: User) -> Traces:
-    """What erasing this person takes away, beside the account itself; six queries."""
+def traces(user: User, since: Mark | None = None) -> Traces:
+    """What erasing this person takes away, beside the account itself; six queries.
+
+    since: only what came later, as far as looking for the rest means to read whole tables.
+    """
     known = audit.known_as(user)
     keyed = {name: key for name in known if (key := sessions.account_key(name))}
     others = set(db.session.scalars(select(User.email_key).where(User.email_key.in_(keyed.values()), User.id != user.id)))
@@ -57,9 +84,11 @@ def traces(user: User) -> Traces:
     addresses, keys = {name.lower() for name in own}, set(own.values())
     invited = or_(Invitation.user_id == user.id, Invitation.email_key.in_(keys))
     invitations = list(db.session.scalars(select(Invitation.id).where(invited)))
-    mailed = func.lower(Message.recipient).in_(addresses)
+    mailed = func.lower(Message.recipient).in_(addresses) & (Message.id > (since.message if since else 0))
     written = or_(Message.user_id == user.id, mailed, Message.invitation_id.in_(invitations))
     rows = or_(Row.email_key.in_(keys), func.lower(Row.email).in_(addresses), func.lower(Row.read_email).in_(addresses))
+    if since:
+        rows = or_(and_(among(Row.batch_id, since.moved()), rows), Row.invitation_id.in_(invitations))
     return Traces(
         known - (keyed.keys() - own.keys()),
         invitations,
@@ -85,11 +114,23 @@ def erasable(user_id: int, by: User) -> User:
 
 
 def erase(user_id: int, by: User) -> str:
-    """Erase a person, for good. -> the pseudonym. Raises as `erasable` does."""
-    naming = _files_naming(traces(erasable(user_id, by)))  # slow: nothing is written yet
-    begin_write()
-    user = erasable(user_id, by)
-    found, name = traces(user), pseudonym(user)
+    """Erase a person, for good. -> the pseudonym. Raises as `erasable` does.
+
+    Whole tables are looked through before others have to wait, and then only what came in the meantime.
+    """
+    while True:
+        mark = _mark()
+        user = erasable(user_id, by)
+        early, name = traces(user), pseudonym(user)
+        naming, events = _files_naming(early.names, mark.versions), audit.events_naming(user, early.names)
+        begin_write(alone=True)
+        user = erasable(user_id, by)
+        found = traces(user, mark)
+        if found.names <= early.names:
+            break
+    found |= early
+    naming += _files_naming(found.names, mark.moved())
+    events += audit.events_naming(user, found.names, since=mark.event)
     words = Words((text for text in found.names if "@" in text), (text for text in found.names if "@" not in text), name)
     _forget_under_review(found, naming, words, by)
     _forget_rows(found, words)
@@ -97,7 +138,7 @@ def erase(user_id: int, by: User) -> str:
     db.session.execute(delete(Invitation).where(Invitation.id.in_(found.invitations)))
     for model in (Session, RecoveryCode, AccountLink):
         db.session.execute(delete(model).where(model.user_id == user.id))
-    audit.forget(user, name, found.names)
+    audit.forget(user, name, found.names, events)
     _anonymise(user, name)
     audit.record(by, AuditAction.USER_ERASED, user)
     directory.moved()
@@ -117,10 +158,20 @@ def _anonymise(user: User, name: str) -> None:
     db.session.flush()
 
 
-def _files_naming(found: Traces) -> list[int]:
-    """The batches under review, or whose columns are not matched yet, in whose kept file the person stands."""
-    addresses = [text for text in found.names if "@" in text]
-    kept = db.session.scalars(select(BatchFile.batch_id).join(Batch, Batch.id == BatchFile.batch_id).where(_IS_OPEN)).all()
+def _mark() -> Mark:
+    """How far everything has come, at a moment when no other command is half done."""
+    begin_write(alone=True)
+    message, event = (db.session.scalar(select(func.max(model.id))) or 0 for model in (Message, AuditEvent))
+    mark = Mark(message, event, dict(db.session.execute(_VERSIONS).all()))
+    db.session.rollback()
+    return mark
+
+
+def _files_naming(names: Collection[str], of: Collection[int]) -> list[int]:
+    """Those of these batches under review, or whose columns are not matched yet, in whose kept file the person stands."""
+    addresses = [text for text in names if "@" in text]
+    files_of = select(BatchFile.batch_id).join(Batch, Batch.id == BatchFile.batch_id).where(_IS_OPEN)
+    kept = db.session.scalars(files_of.where(among(Batch.id, of))).all()
     files = ((id, db.session.scalar(select(BatchFile.data).where(BatchFile.batch_id == id))) for id in kept)
     return [id for id, data in files if data and in_files.names(data, addresses)]
 

@@ -154,7 +154,7 @@ def add(names: Iterable[str], by: User, description: str = "") -> list[Group]:
     """
     wanted = clean(names)
     described = GroupSchema(only=("description",)).load({"description": description})["description"]
-    begin_write()
+    begin_write(alone=True)
     try:
         groups = create(wanted, described)
     except IntegrityError as error:
@@ -170,8 +170,8 @@ def add(names: Iterable[str], by: User, description: str = "") -> list[Group]:
 def change(group_id: int, name: str, description: str, by: User) -> Group:
     """Rename and describe; the old name becomes another name of the group. Raises ValidationError, Refused or NotThere."""
     values = GroupSchema().load({"name": name, "description": description})
-    begin_write()
-    group: Group = aliases.locked(AliasKind.GROUP, group_id)
+    begin_write(alone=True)
+    group: Group = aliases.named(AliasKind.GROUP, group_id)
     before = {"name": group.name, "description": group.description}
     if values == before:
         db.session.rollback()
@@ -190,14 +190,14 @@ def merge(group_id: int, others: Sequence[int], by: User, seen: str) -> Group:
 
     Raises Refused where there is nothing to merge, NotThere, or Conflict where it would do more or less than the page said.
     """
-    begin_write()
-    held: dict[int, Group] = {id: aliases.locked(AliasKind.GROUP, id) for id in sorted({group_id, *others})}
-    group = held.pop(group_id)
-    if not held:
+    begin_write(alone=True)
+    gone: dict[int, Group] = {id: aliases.named(AliasKind.GROUP, id) for id in sorted({group_id, *others})}
+    group = gone.pop(group_id)
+    if not gone:
         db.session.rollback()
         raise Refused("Choose at least one group to merge.")
-    _must_be(effect_of_merging(group_id, list(held), by), seen)
-    for other in held.values():
+    _must_be(effect_of_merging(group_id, list(gone), by), seen)
+    for other in gone.values():
         gained = effect_of_merging(group_id, [other.id], by)
         for table, owner in _MEMBERS:
             _give_to_members(table, owner, other.id, group_id)
@@ -215,8 +215,8 @@ def remove(group_id: int, by: User, seen: str) -> str:
 
     Raises NotThere, or Conflict where others would lose it than the page said.
     """
-    begin_write()
-    group: Group = aliases.locked(AliasKind.GROUP, group_id)
+    begin_write(alone=True)
+    group: Group = aliases.named(AliasKind.GROUP, group_id)
     effect, name = effect_of_deleting(group_id, by), group.name
     _must_be(effect, seen)
     names = [alias.word for alias in aliases.words(AliasKind.GROUP)[group_id]]

@@ -16,7 +16,7 @@ from webapp.core import tokens
 from webapp.core.addresses import Address
 from webapp.core.errors import Conflict, NotThere, OutOfRank
 from webapp.core.planning import Access
-from webapp.db import among, begin_write, db, in_database, utcnow
+from webapp.db import among, begin_write, db, hold, in_database, utcnow
 from webapp.models import Group, Invitation, InvitationState, User
 from webapp.models.groups import invitation_groups
 from webapp.services import audit, directory, links, outbox
@@ -58,7 +58,7 @@ def pending(invitation_id: int, by: User, *, held: bool = False) -> Invitation:
 
     held: part of a command; it is locked until the commit.
     """
-    invitation = db.session.get(Invitation, invitation_id, with_for_update={"of": Invitation} if held else None)
+    invitation = db.session.get(Invitation, invitation_id, with_for_update=hold(Invitation) if held else None)
     if invitation is None or invitation.role.rank > by.role.rank:
         raise (OutOfRank if invitation else NotThere)("There is no such invitation.")
     if invitation.state is not InvitationState.PENDING:
@@ -181,7 +181,7 @@ def accept(given: str, name: str, password: str) -> User:
     db.session.rollback()
     password_hash = hashed_password(password)  # slow: no transaction is open
     begin_write()
-    db.session.execute(select(Invitation.id).where(Invitation.token_hash == tokens.hashed(given)).with_for_update())
+    db.session.execute(select(Invitation.id).where(Invitation.token_hash == tokens.hashed(given)).with_for_update(**hold()))
     invitation = by_token(given)
     if (worth := standing(invitation)) is not Standing.OPEN:
         raise Conflict(worth.value)

@@ -14,7 +14,7 @@ from webapp.core.directory import ALL_GROUPS
 from webapp.core.errors import Conflict, Refused
 from webapp.core.people import Filter
 from webapp.core.planning import Ref
-from webapp.db import among, begin_write, by_letter, db, utcnow
+from webapp.db import among, begin_write, by_letter, db, hold, utcnow
 from webapp.models import Group, Invitation, InvitationState, Role, Row, User
 from webapp.models.groups import invitation_groups
 from webapp.services import audit, invitations, users
@@ -73,7 +73,7 @@ def make(chosen: Chosen, by: User) -> list[Slip]:
     begin_write()
     wanted = _are(chosen), Invitation.state == InvitationState.PENDING, _is_open(), Role.rank <= by.role.rank
     query = select(Invitation).join(Role, Role.id == Invitation.role_id).where(*wanted).order_by(Invitation.id)
-    query = query.limit(MOST + 1).options(lazyload(Invitation.groups)).with_for_update(of=Invitation)
+    query = query.limit(MOST + 1).options(lazyload(Invitation.groups)).with_for_update(**hold(Invitation))
     found = db.session.scalars(query).all()
     if not found:
         raise Conflict("No invitation is open here any more. Load the page again to see how things stand.")

@@ -26,8 +26,8 @@ def save(typed: Mapping[str, str], seen: Mapping[str, str], by: User) -> bool:
     typed: by name; blank is the default again. seen: what the page showed when it was opened. Raises ValidationError with a
     sentence for each name that is wrong, or that somebody else set in between; nothing is changed then.
     """
-    begin_write()
-    place = db.session.get_one(Organisation, 1, with_for_update=True, populate_existing=True)
+    begin_write(alone=True)
+    place = db.session.get_one(Organisation, 1)
     given = directory.environment()
     wanted = {name: text.strip() for name, text in typed.items() if name in ON_PAGES and name not in given.given}
     after, problems = _checked(given, {**place.settings, **wanted})

@@ -1,7 +1,7 @@
 """The outbox: e-mails that commands queue, retry and withdraw, and what of them may be seen.
 
 The worker's half: `claims` (claimed and written), `outcomes` (what became of a message), `gate` (throttle and alarm).
-Locks, where a command takes several, in this order: invitation, message, row, gate, batch, directory.
+Rows are held in the order that `webapp.db` tells.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from sqlalchemy import Select, func, insert, or_, select, update
 from webapp import queue
 from webapp.core.addresses import Address
 from webapp.core.errors import NotThere
-from webapp.db import begin_write, db, in_database, utcnow
+from webapp.db import among, begin_write, db, hold, in_database, utcnow
 from webapp.emails import Email
 from webapp.models import (
     SECRET_KINDS,
@@ -106,6 +106,7 @@ def retry_failed(batch: Batch, by: User) -> int:
     """
     batch_id, rank = batch.id, by.role.rank
     begin_write()
+    finishing.hold_batch(batch_id)
     newer = select(func.max(Message.id)).where(Message.kind == MessageKind.INVITATION).group_by(Message.invitation_id)
     found = db.session.execute(
         select(Message.id, Message.row_id)
@@ -120,6 +121,7 @@ def retry_failed(batch: Batch, by: User) -> int:
             Invitation.state == InvitationState.PENDING,
             Role.rank <= rank,
         )
+        .order_by(Message.id)
     ).all()
     if not found:
         db.session.rollback()
@@ -138,9 +140,12 @@ def retry_failed(batch: Batch, by: User) -> int:
 
 
 def unfinished_row(invitation_id: int) -> Row | None:
-    """The row that waits for an e-mail of this invitation, or for which it failed."""
+    """Part of a command: the row that waits for an e-mail of this invitation, or for which it failed; its batch is held."""
     wanted = Row.invitation_id == invitation_id, Row.outcome.in_([Outcome.WAITING, Outcome.FAILED])
-    return db.session.scalar(select(Row).where(*wanted).order_by(Row.id.desc()).limit(1))
+    row = db.session.scalar(select(Row).where(*wanted).order_by(Row.id.desc()).limit(1))
+    if row:
+        finishing.hold_batch(row.batch_id)
+    return row
 
 
 def hand_row_on(row: Row, invitation_id: int, address: Address) -> None:
@@ -168,11 +173,14 @@ def cancel_queued(batch: Batch, by: User) -> int:
     made_here = Invitation.batch_id == batch.id, Invitation.state == InvitationState.PENDING
     withdrawn = {"state": InvitationState.REVOKED, "closed_at": now}
     settled = {"outcome": Outcome.SKIPPED, "reason": reason, "done_at": now}
-    closed = update(Invitation).where(*made_here, Invitation.id.in_(select(Message.invitation_id).where(*unsent)))
+    theirs = select(Invitation.id).where(*made_here, Invitation.id.in_(select(Message.invitation_id).where(*unsent)))
+    held = db.session.scalars(theirs.order_by(Invitation.id).with_for_update(**hold())).all()
+    closed = update(Invitation).where(among(Invitation.id, held))
     gone = in_database(closed.values(**withdrawn).returning(Invitation.id, Invitation.email)).all()
     audit.record_many(by, AuditAction.INVITATION_CLOSED, Invitation, gone, reason="its upload was cancelled", batch=batch.id)
-    in_database(update(Row).where(Row.id.in_(select(Message.row_id).where(*unsent))).values(**settled))
-    in_database(update(Message).where(*unsent).values(state=MessageState.CANCELLED, answer=reason))
+    cancelled = update(Message).where(*unsent).values(state=MessageState.CANCELLED, answer=reason)
+    rows = in_database(cancelled.returning(Message.row_id)).scalars().all()
+    in_database(update(Row).where(among(Row.id, rows)).values(**settled))
     directory.moved()
     return len(gone)
 
@@ -182,9 +190,9 @@ def withdraw(invitation_id: int) -> None:
     unsent = Message.invitation_id == invitation_id, Message.state == MessageState.QUEUED, Message.maybe_sent.is_(False)
     reason = "The invitation was revoked before its email went"
     settled = {"outcome": Outcome.SKIPPED, "reason": reason, "done_at": utcnow()}
-    waiting = Row.id.in_(select(Message.row_id).where(*unsent)), Row.outcome == Outcome.WAITING
-    in_database(update(Row).where(*waiting).values(**settled))
-    in_database(update(Message).where(*unsent).values(state=MessageState.CANCELLED, answer=reason))
+    cancelled = update(Message).where(*unsent).values(state=MessageState.CANCELLED, answer=reason)
+    rows = [id for id in in_database(cancelled.returning(Message.row_id)).scalars() if id]
+    in_database(update(Row).where(Row.id.in_(rows), Row.outcome == Outcome.WAITING).values(**settled))
 
 
 # Questions

@@ -1,7 +1,7 @@
 """What became of a message: one command each, for the worker that claimed it; of others' messages nothing is changed.
 
 Each returns the batch whose row has got its outcome by it: call `finishing.finish_if_done` for that, by and by.
-Locks, where a command takes several, in this order: invitation, message, row, gate, batch, directory.
+Rows are held in the order that `webapp.db` tells.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from datetime import timedelta
 
 from sqlalchemy import bindparam, case, select, update
 
-from webapp.db import Base, begin_write, db, utcnow
+from webapp.db import Base, begin_write, begun_again, db, hold, utcnow
 from webapp.models import Invitation, MailGate, Message, MessageKind, MessageState, Outcome
 from webapp.services import audit, directory, gate
 from webapp.services.audit import AuditAction
@@ -21,9 +21,11 @@ RETRY_MINUTES = (1, 5, 15, 60)
 PATIENCE = timedelta(hours=24)
 """How long a message may be put off before that counts as a refusal."""
 UNCERTAIN = "Delivery uncertain: sent again after an interruption"
+MAYBE = "An earlier try broke off during the hand-over: it may have arrived"
 TWICE = "The connection broke twice during the hand-over: it may have arrived. Retry to send it once more"
 
 
+@begun_again
 def sent(id: int, worker: str, answer: str) -> int | None:
     """The server, or the folder, has it. The first hand-over starts the days in which the invitation is good.
 
@@ -85,6 +87,7 @@ _SETTLE = (
 )
 
 
+@begun_again
 def failed(id: int, worker: str, reason: str, *, by_server: bool = True) -> int | None:
     """Refused for good. by_server: the mail server said so, which also shows that it is there."""
     message = _claimed(id, worker)
@@ -94,6 +97,7 @@ def failed(id: int, worker: str, reason: str, *, by_server: bool = True) -> int 
     return _end(message, _fail(message, reason), by_server=by_server)
 
 
+@begun_again
 def put_off(id: int, worker: str, words: str) -> int | None:
     """Not now, says the server: due again after 1, 5, 15, then every 60 minutes; failed after a day."""
     message = _claimed(id, worker)
@@ -108,6 +112,7 @@ def put_off(id: int, worker: str, words: str) -> int | None:
     return _end(message, settle_row(message, Outcome.WAITING, f"Due again at {clock:%H:%M}: {words}"))
 
 
+@begun_again
 def interrupted(id: int, worker: str, reason: str) -> int | None:
     """The connection broke during the hand-over: once more at once, marked. The second time, a person decides."""
     message = _claimed(id, worker)
@@ -121,6 +126,7 @@ def interrupted(id: int, worker: str, reason: str) -> int | None:
     return _end(message, None, by_server=False)
 
 
+@begun_again
 def let_go(id: int, worker: str) -> int | None:
     """A message that `claims.begin_data` refused: cancelled where its invitation is closed, else due again."""
     message = _claimed(id, worker)
@@ -137,6 +143,8 @@ def let_go(id: int, worker: str) -> int | None:
 
 def cancel(message: Message, reason: str) -> int | None:
     """It is not sent any more. -> the batch's id where a row waited."""
+    if message.maybe_sent:
+        reason = f"{reason}. {MAYBE}"
     message.state, message.answer = MessageState.CANCELLED, reason
     _let_loose(message)
     return settle_row(message, Outcome.SKIPPED, reason)
@@ -160,8 +168,8 @@ def _claimed(id: int, worker: str) -> Message | None:
     begin_write()
     invitation_id = db.session.scalar(select(Message.invitation_id).where(Message.id == id))
     if invitation_id:
-        db.session.get(Invitation, invitation_id, with_for_update={"of": Invitation})
-    message = db.session.get(Message, id, with_for_update=True)
+        db.session.get(Invitation, invitation_id, with_for_update=hold(Invitation))
+    message = db.session.get(Message, id, with_for_update=hold())
     if message and message.state is MessageState.SENDING and message.claimed_by == worker:
         return message
     db.session.rollback()
@@ -174,6 +182,8 @@ def _tried(message: Message) -> None:
 
 
 def _fail(message: Message, reason: str) -> int | None:
+    if message.maybe_sent and reason != TWICE:
+        reason = f"{reason} {MAYBE}"
     message.state, message.answer = MessageState.FAILED, reason
     audit.record(None, AuditAction.MESSAGE_FAILED, message, reason=reason, attempts=message.attempts)
     return settle_row(message, Outcome.FAILED, reason)

@@ -36,7 +36,7 @@ def use(token: str, password: str = "") -> User:
     password_hash = sessions.hashed_password(password) if password else ""  # slow: no transaction is open
     begin_write()
     link = account_links.spend(token, LinkPurpose.SIGN_IN)
-    owner = db.session.get_one(User, link.user_id, with_for_update={"of": User})
+    owner = link.user
     if not _is_owner(owner):
         raise Conflict(account_links.DEAD)
     audit.record(owner, AuditAction.OWNER_LINK_USED, owner)

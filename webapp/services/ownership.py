@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, update
 
 from webapp.core.errors import Conflict, NotThere, Refused
 from webapp.core.people import Filter, Status
@@ -42,9 +42,7 @@ def hand_over(heir_id: int, by: User, seen_role_id: int) -> User:
     seen_role_id: the heir's role as the page said it. `by` has just given their password. Raises NotThere, Refused, or
     Conflict where the heir has changed since, or `by` is not the Owner any more.
     """
-    begin_write()
-    both = select(User.id).where(User.id.in_((by.id, heir_id))).order_by(User.id)
-    db.session.execute(both.with_for_update()).all()  # in the order in which every command holds users: before the organisation
+    begin_write(alone=True)
     new = heir(heir_id, by)
     if new.role_id != seen_role_id:
         db.session.rollback()

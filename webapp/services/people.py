@@ -159,9 +159,9 @@ def change(kind: Kind, id: int, action: Action, by: User, *, as_seen: str | None
 def end_sessions(user_id: int, by: User, session_id: int | None = None) -> int:
     """Sign somebody out: from one session, or from all. -> how many were ended. Raises NotThere, Refused."""
     begin_write()
-    user = db.session.get(User, user_id)
-    if user is None:
+    if db.session.get(User, user_id) is None:
         raise NotThere("This user is not here any more.")
+    user = directory.held(user_id)
     if user.role.rank > by.role.rank:
         raise Refused("You cannot sign out somebody whose role ranks above yours.")
     ended = sessions.end_all(user, only=session_id)

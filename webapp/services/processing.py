@@ -13,7 +13,7 @@ from webapp.core.addresses import Address, parse
 from webapp.core.directory import Registry
 from webapp.core.errors import Conflict
 from webapp.core.planning import Plan
-from webapp.db import begin_write, db, utcnow
+from webapp.db import begin_write, begun_again, db, hold, utcnow
 from webapp.models import Batch, BatchKind, BatchState, Outcome, Row, User
 from webapp.services import audit, batches, directory, finishing, outbox, plans, steps, targets
 from webapp.services.audit import AuditAction
@@ -72,6 +72,7 @@ def _settle(batch: Batch, plan: Plan, outcome: Outcome, reason: str) -> None:
     )
 
 
+@begun_again
 def work_off(batch_id: int, limit: int) -> bool:
     """Claim up to `limit` rows, carry them out and commit, all in one transaction. -> whether rows may be left.
 
@@ -96,8 +97,7 @@ def work_off(batch_id: int, limit: int) -> bool:
 
 def _shared(batch_id: int) -> Batch:
     """The batch, held so that it can be neither paused nor cancelled before this transaction ends; workers share the hold."""
-    hold = {"read": True, "key_share": True, "of": Batch}
-    batch = db.session.get(Batch, batch_id, with_for_update=hold, populate_existing=True)
+    batch = db.session.get(Batch, batch_id, with_for_update={"read": True, "of": Batch}, populate_existing=True)
     assert batch is not None
     return batch
 
@@ -125,7 +125,7 @@ def _claimed(batch: Batch, limit: int) -> list[Row]:
         .where(Row.batch_id == batch.id, Row.outcome.is_(None), Row.removed_at.is_(None))
         .order_by(Row.line)
         .limit(limit)
-        .with_for_update(skip_locked=True)
+        .with_for_update(**hold(skip_locked=True))
     )
     ids = db.session.scalars(unclaimed).all()
     claim = update(Row).where(Row.id.in_(ids), Row.outcome.is_(None)).values(attempt=Row.attempt + 1)
@@ -138,9 +138,10 @@ def _carry_out_all(batch: Batch, rows: Sequence[Row]) -> None:
     assert batch.confirmed_by is not None
     registry = directory.registry(batch.confirmed_by)
     obstacles = _obstacles(batch, rows, batch.confirmed_by, registry)
-    new = [row for row in rows if row.line not in obstacles and steps.stored(row).before is None]
+    in_order = sorted(rows, key=lambda row: row.email_key or "")  # two batches that invite the same people do not cross
+    new = [row for row in in_order if row.line not in obstacles and steps.stored(row).before is None]
     invited = _invite_together(batch, new, registry)
-    for row in rows:
+    for row in in_order:
         if row.id in invited:
             row.outcome, row.invitation_id = Outcome.WAITING, invited[row.id]
         else:

@@ -8,7 +8,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import lazyload
 
 from webapp import queue
-from webapp.db import begin_write, db, utcnow
+from webapp.db import begin_write, db, hold, utcnow
 from webapp.models import Invitation, InvitationState, Message, MessageKind, MessageState, Priority
 from webapp.services import audit, directory, outbox
 from webapp.services.audit import AuditAction
@@ -47,7 +47,7 @@ def remind() -> int:
         return 0
     begin_write()
     held = query.order_by(Invitation.id).limit(CHUNK).options(lazyload(Invitation.role), lazyload(Invitation.groups))
-    found = db.session.scalars(held.with_for_update(of=Invitation, skip_locked=True)).all()
+    found = db.session.scalars(held.with_for_update(**hold(Invitation, skip_locked=True))).all()
     unreminded = Invitation.id.in_([each.id for each in found]), Invitation.reminded_at.is_(None)
     claimed = update(Invitation).where(*unreminded).values(reminded_at=now).returning(Invitation.id)
     ids = set(db.session.scalars(claimed, execution_options={"synchronize_session": False}))

@@ -7,7 +7,7 @@ from datetime import timedelta
 from sqlalchemy import func, select
 
 from webapp.core.errors import Conflict, Refused
-from webapp.db import begin_write, db, utcnow
+from webapp.db import begin_write, db, hold, utcnow
 from webapp.models import AccountLink, LinkPurpose, MessageKind, Priority, User, UserState
 from webapp.services import account_links, accounts, audit, directory, outbox, sessions
 from webapp.services.audit import AuditAction
@@ -34,7 +34,7 @@ def ask(email: str, peer: str) -> None:
     key = sessions.account_key(email)
     begin_write()
     is_here = User.email_key == key, User.state == UserState.ACTIVE
-    user = db.session.scalar(select(User).where(*is_here).with_for_update(of=User)) if key else None
+    user = db.session.scalar(select(User).where(*is_here).with_for_update(**hold(User))) if key else None
     if user is None or _had_enough(user):
         db.session.rollback()
         audit.count_refusal(Refusal.RESET, None, email.strip() if key else "(not an email address)", peer)
@@ -72,8 +72,7 @@ def use(token: str, password: str) -> User:
     db.session.rollback()
     password_hash = sessions.hashed_password(password)  # slow: no transaction is open
     begin_write()
-    link = account_links.spend(token, LinkPurpose.RESET)
-    user = db.session.get_one(User, link.user_id, with_for_update={"of": User})
+    user = account_links.spend(token, LinkPurpose.RESET).user
     if user.state is not UserState.ACTIVE:
         raise Conflict(account_links.DEAD)
     accounts.set_password(user, password_hash, how="by a link")

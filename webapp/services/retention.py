@@ -53,7 +53,7 @@ def delete_rows() -> int | None:
     if before is None or not (batch_id := db.session.scalar(_due_batch(before))):
         db.session.rollback()
         return 0
-    if held() is None:
+    if held(alone=True) is None:
         return None
     batch = batches.locked(batch_id)
     if batch.rows_deleted_at:
@@ -96,7 +96,7 @@ def delete_messages() -> int | None:
     if before is None or not (ids := db.session.scalars(query.where(_is_old(before)).order_by(Message.id).limit(CHUNK)).all()):
         db.session.rollback()
         return 0
-    if held() is None:
+    if held(alone=True) is None:
         return None
     still = Message.id.in_(ids), Message.state.in_(OVER)
     gone = db.session.execute(delete(Message).where(*still), execution_options={"synchronize_session": False})

@@ -12,7 +12,7 @@ from webapp.core.errors import Conflict, NotAllowed
 from webapp.core.planning import Ref
 from webapp.db import begin_write, db
 from webapp.models import Batch, BatchKind, BatchState, Outcome, Row, User
-from webapp.services import audit, batches, steps, targets
+from webapp.services import audit, batches, reviewing, steps, targets
 from webapp.services.audit import AuditAction
 
 _REVERTIBLE = (BatchState.FINISHED, BatchState.CANCELLED)
@@ -45,7 +45,7 @@ def stage(batch_id: int, by: User) -> tuple[Batch, bool]:
     db.session.add(batch)
     db.session.flush()
     targets.add(batch, refs)
-    batches.refresh(batch)
+    reviewing.refresh(batch)
     audit.record(by, AuditAction.BATCH_STAGED, batch, reverts=original.id, rows=len(refs))
     db.session.commit()
     return batch, True

@@ -81,7 +81,7 @@ def rows_naming(role_id: int) -> int:
 def add(values: Mapping[str, Any], by: User) -> Role:
     """A role of the organisation's own. Raises ValidationError, or Refused (field "name")."""
     good = RoleSchema().load(values)
-    begin_write()
+    begin_write(alone=True)
     aliases.refuse_taken(AliasKind.ROLE, [good["name"]])
     role = Role(key=fold(good["name"]), **good)
     with unless_beaten(TAKEN):
@@ -99,8 +99,8 @@ def change(role_id: int, values: Mapping[str, Any], by: User) -> Role:
     The old name becomes another name of the role. Raises ValidationError, Refused (field "name") or NotThere.
     """
     good = RoleSchema().load(values)
-    begin_write()
-    role = _locked(role_id)
+    begin_write(alone=True)
+    role = _changeable(role_id)
     before = _told(role)
     with unless_beaten(TAKEN):
         aliases.rename(AliasKind.ROLE, role, good["name"])
@@ -120,8 +120,8 @@ def remove(role_id: int, replacement_id: int | None, by: User, seen: str) -> str
     seen: `Counted.seen` of the page. Invitations that were closed long ago name the replacement, too, or the lowest role.
     Raises NotThere, Refused (field "replacement"), or Conflict where others hold it than the page said.
     """
-    begin_write()
-    role = _locked(role_id)
+    begin_write(alone=True)
+    role = _changeable(role_id)
     held = found(role_id)
     if held.seen != seen:
         db.session.rollback()
@@ -144,12 +144,12 @@ def remove(role_id: int, replacement_id: int | None, by: User, seen: str) -> str
 
 def _replacement(role_id: int, wanted: int | None) -> Role | None:
     """Part of a command: the wanted role, or the lowest where none is; never the one that goes, and never Owner."""
-    others = select(Role).where(Role.id.not_in((role_id, OWNER_ROLE_ID))).order_by(Role.rank, Role.id).limit(1).with_for_update()
+    others = select(Role).where(Role.id.not_in((role_id, OWNER_ROLE_ID))).order_by(Role.rank, Role.id).limit(1)
     return db.session.scalar(others if wanted is None else others.where(Role.id == wanted))
 
 
-def _locked(role_id: int) -> Role:
-    role: Role = aliases.locked(AliasKind.ROLE, role_id)
+def _changeable(role_id: int) -> Role:
+    role: Role = aliases.named(AliasKind.ROLE, role_id)
     if role.is_owner:
         db.session.rollback()
     _refuse_owner(role)

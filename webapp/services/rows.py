@@ -26,14 +26,14 @@ LONGEST_CELL = 2000
 class Stood:
     """How a row and its batch stood at one moment, as far as more than the edited cell shows it."""
 
-    version: int
+    shown: str
     counts: Mapping[str, int]
     issues: Sequence[Mapping[str, Any]]
     step: Mapping[str, Any]
 
     @classmethod
     def of(cls, batch: Batch, row: Row) -> Stood:
-        return cls(batch.version, batch.counts, row.issues, row.step)
+        return cls(batch.shown, batch.counts, row.issues, row.step)
 
     @property
     def is_plain(self) -> bool:
@@ -55,11 +55,12 @@ class Edit:
     newer: str | None = None
     before: Stood | None = None
 
-    def moved(self, seen: int | None) -> set[str]:
-        """What else of a page shows something new, where it showed the batch's version `seen` throughout: "row" (its other
-        cells), "counts", "offers", and "all" where anything may have changed meanwhile, by others or in another tab."""
+    def moved(self, seen: str | None) -> set[str]:
+        """What else of a page shows something new, where it showed the batch as it was `seen` (`Batch.shown`) throughout:
+        "row" (its other cells), "counts", "offers", and "all" where anything may have changed meanwhile, by others or in
+        another tab."""
         before, after = self.before, Stood.of(self.batch, self.row)
-        if before is None or before.version != seen:
+        if before is None or before.shown != seen:
             return {"row", "counts", "offers", "all"}
         is_plain = before.is_plain and after.is_plain
         found = {"counts"} if before.counts != after.counts else set()

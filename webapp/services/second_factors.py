@@ -123,6 +123,7 @@ def reset(user_id: int, by: User) -> User:
     """Turn somebody's second factor off, who has lost it. Raises NotThere, or NotAllowed for somebody not ranked below."""
     begin_write()
     user = accounts.below(user_id, by)
+    directory.held(user.id)
     if not user.has_second_factor:
         raise Conflict("This person has no two-step sign-in.")
     clear(user, by=by, how="by somebody who manages users")
@@ -142,6 +143,7 @@ def clear(user: User, *, by: User, how: str) -> None:
 def _with_code(user: User, code: str, peer: str, change: Callable[[], None]) -> None:
     """A command behind a code: the code is used up and the change made in one commit, or neither."""
     begin_write()
+    directory.held(user.id)
     if not (_is_current(user, code) or _is_recovery(user, code)):
         _refuse(user, peer)
     change()

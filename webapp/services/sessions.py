@@ -125,6 +125,7 @@ def start(user: User, address: str, user_agent: str, replaces: str | None = None
     """
     token, now = secrets.token_urlsafe(32), utcnow()
     begin_write()
+    directory.held(user.id)
     gone = or_(_is_over(now), Session.token_hash == hashed(replaces or ""))
     db.session.execute(delete(Session).where(Session.user_id == user.id, gone))
     session = Session(token_hash=hashed(token), user_id=user.id, address=address[:64], user_agent=user_agent[:200])
@@ -139,10 +140,10 @@ def touch(session_id: int) -> None:
     """Note that somebody is still there, at most once a minute. For after the answer: a GET writes nothing before it."""
     now = utcnow()
     begin_write()
-    stale = update(Session).where(Session.id == session_id, Session.seen_at <= now - MINUTE)
-    user_id = db.session.scalar(stale.values(seen_at=now).returning(Session.user_id))
-    if user_id is not None:
-        db.session.execute(update(User).where(User.id == user_id).values(seen_at=now))
+    stale = Session.id == session_id, Session.seen_at <= now - MINUTE
+    owner = User.id.in_(select(Session.user_id).where(*stale))
+    if db.session.scalar(update(User).where(owner).values(seen_at=now).returning(User.id)) is not None:
+        db.session.execute(update(Session).where(*stale).values(seen_at=now))
     db.session.commit()
 
 
@@ -151,14 +152,16 @@ def end(token: str) -> None:
     begin_write()
     session = db.session.scalar(select(Session).where(Session.token_hash == hashed(token)))
     if session:
+        directory.held(session.user_id)
         audit.record(session.user, AuditAction.SIGNED_OUT, session.user)
-        db.session.delete(session)
+        db.session.execute(delete(Session).where(Session.id == session.id))
     db.session.commit()
 
 
 def end_others(user: User, keep: int, only: int | None = None) -> int:
     """Sign this person out on all devices but one, or on one of the others. keep: the session that stays. -> how many."""
     begin_write()
+    directory.held(user.id)
     ended = end_all(user, keep, only)
     if ended:
         audit.record(user, AuditAction.SIGNED_OUT, user, sessions=ended)
@@ -176,8 +179,9 @@ def end_all(user: User, keep: int | None = None, only: int | None = None) -> int
 
 def delete_over() -> int:
     """Sessions that are over, up to 500 at a time. -> how many."""
-    ids = db.session.scalars(select(Session.id).where(_is_over(utcnow())).limit(500)).all()
     begin_write()
+    over = select(Session.id).where(_is_over(utcnow())).limit(500)
+    ids = db.session.scalars(over.with_for_update(skip_locked=True)).all()
     db.session.execute(delete(Session).where(Session.id.in_(ids)), execution_options={"synchronize_session": False})
     db.session.commit()
     return len(ids)

@@ -14,7 +14,7 @@ from webapp.core.errors import Conflict, Refused
 from webapp.core.permissions import SHIPPED_ROLES
 from webapp.core.tokens import hashed
 from webapp.core.words import plural
-from webapp.db import alone, begin_write, db, utcnow
+from webapp.db import begin_write, db, utcnow
 from webapp.models import OWNER_ROLE_ID, AuditChain, Group, Invitation, InvitationState, MailGate, Organisation, Role, User
 from webapp.schemas import passwords
 from webapp.services import audit, directory, groups
@@ -50,8 +50,7 @@ def prepare() -> list[str]:
     names = _groups_from_settings()
     token = secrets.token_urlsafe(32)
     lines = []
-    begin_write()
-    alone("prepare")
+    begin_write(alone=True)
     _make_rows()
     if names and not db.session.scalar(select(func.count(Group.id))):
         for group in groups.create(names):
@@ -76,7 +75,7 @@ def finish(token: str, organisation: str, name: str, address: Address, password:
     """
     db.session.rollback()
     password_hash = hashed_password(password)  # slow: no transaction is open
-    begin_write()
+    begin_write(alone=True)
     spent = (
         update(Organisation)
         .where(Organisation.id == 1, Organisation.setup_token_hash == hashed(token))

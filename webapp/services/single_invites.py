@@ -39,6 +39,7 @@ def invite_anew(invitation_id: int, email: str, by: User) -> Invitation:
     Raises NotInvited, and what `invitations.pending` raises.
     """
     begin_write()
+    outbox.unfinished_row(invitation_id)  # for its batch, which is held before the invitation
     old = invitations.pending(invitation_id, by, held=True)
     if key_of(email) == old.email_key:
         raise NotInvited([_issue("This invitation has that address already. Type another, or resend it.")])

@@ -58,16 +58,14 @@ def keep(batch_id: int, row_id: int, by: User) -> Done:
 
 
 def _held(batch_id: int, row_id: int) -> tuple[Batch, list[Row], Row]:
-    """The batch, the standing rows with this row's e-mail in the order of parts and lines, and the row itself; their
-    batches locked.
+    """The batch, the standing rows with this row's e-mail in the order of parts and lines, and the row itself; all
+    of the file is held.
 
     Raises Conflict where there is only one, or where another part is being sent with one of them.
     """
     begin_write()
-    parts = {part.id: part for part in uploads.parts_of(batches.found(batch_id))}
-    for id in sorted({*(id for id, part in parts.items() if part.state is BatchState.REVIEWING), batch_id}):
-        batches.locked(id)  # in one order everywhere, so that two commands never wait for each other
     batch = batches.under_review(batch_id)
+    parts = [part.id for part in uploads.parts_of(batch)]
     row = db.session.get(Row, row_id)
     if row is None or row.batch_id != batch.id or row.removed_at is not None or row.email_key is None:
         raise Conflict("That row was removed or changed in the meantime. Nothing was changed.")

@@ -23,7 +23,7 @@ from webapp.core.tables import UnreadableFile
 from webapp.core.template import template as csv_template
 from webapp.core.template import write as write_csv
 from webapp.core.words import plural
-from webapp.models import Batch, BatchKind, BatchState, Outcome, User
+from webapp.models import UNMOVED, Batch, BatchKind, BatchState, Outcome, User
 from webapp.schemas.batches import OptionsSchema
 from webapp.services import (
     batches,
@@ -232,7 +232,8 @@ def confirm(batch_id: int) -> BaseResponse | tuple[str, int]:
     try:
         if password:
             prove(password)
-        first = batches.confirm(batch_id, number(request.form, "version") or 0, me(), proven=bool(password))
+        version, drift = number(request.form, "version") or 0, request.form.get("drift", UNMOVED)
+        first = batches.confirm(batch_id, version, me(), drift=drift, proven=bool(password))
     except batches.Changed as change:
         flash(str(change), "warn")
         return go("batches.show", batch_id=batch_id)

@@ -35,7 +35,7 @@ def update(batch_id: int, row_id: int) -> BaseResponse | tuple[str, int]:
         return go("rows.show", batch_id=batch_id, row_id=row_id)
     by_button = "-fix" in request.headers.get("HX-Source", "")  # the button goes: its cell takes over the focus
     status = 409 if edit.newer else 422 if edit.row.issues_of(edit.field) else 200
-    context = {"edit": edit, "moved": edit.moved(request.headers.get("Muster-Shown", type=int)), "take_focus": by_button}
+    context = {"edit": edit, "moved": edit.moved(request.headers.get("Muster-Shown")), "take_focus": by_button}
     return render_template("rows/_cell_saved.html", **context, **row_context(edit.batch)), status
 
 

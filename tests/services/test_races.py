@@ -1,0 +1,284 @@
+"""Commands at the same moment, on either database: one winner each, nobody waits for ever, and nothing is lost.
+
+MUSTER_RACES is how often each is run; `MUSTER_RACES=200` on PostgreSQL before the order of locks is changed.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from threading import Barrier, BrokenBarrierError
+
+import pytest
+
+from tests.at_once import at_once
+from tests.factories import make_batch, make_group, make_invitation, make_persona, make_user, role
+from tests.mail_fixtures import make_message
+from tests.services.test_history import staged
+from webapp.core.actions import Action, Do
+from webapp.core.errors import Conflict, MusterError
+from webapp.db import begin_write, begun_again, db, hold, utcnow
+from webapp.jobs import batches as job
+from webapp.jobs import outbox as sending
+from webapp.models import (
+    AliasKind,
+    Batch,
+    BatchState,
+    Group,
+    Invitation,
+    InvitationState,
+    Message,
+    Outcome,
+    Role,
+    Row,
+    Session,
+    User,
+    UserState,
+)
+from webapp.services import (
+    actions,
+    aliases,
+    batches,
+    erasure,
+    groups,
+    outbox,
+    processing,
+    retention,
+    roles,
+    rows,
+    sessions,
+    single_invites,
+    twins,
+    uploads,
+)
+
+ROUNDS = range(int(os.environ.get("MUSTER_RACES", "2")))
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def admin(app) -> int:
+    make_persona("Owner")
+    make_group("Student Devices")
+    return make_persona("Admin").id
+
+
+@pytest.fixture
+def race(app) -> Callable[..., list[Exception]]:
+    """Run commands at once. -> what they raised, which is never anything but an error of ours."""
+
+    def run(*commands: Callable[[], object]) -> list[Exception]:
+        db.session.rollback()
+        raised = at_once(app, *commands)
+        assert all(isinstance(error, MusterError) for error in raised), raised
+        return raised
+
+    return run
+
+
+def user(id: int) -> User:
+    return db.session.get_one(User, id)
+
+
+def people(round: int, n: int = 6) -> list[int]:
+    return [make_user(f"Person {i}", email=f"p{round}-{i}@northfield.example").id for i in range(n)]
+
+
+def at_work(ids: list[int], action: Action, by: int) -> int:
+    """A confirmed action on these users, which a worker may take up."""
+    batch = actions.stage(frozenset(("user", id) for id in ids), action, user(by))
+    id, version = batch.id, batch.version
+    assert batches.confirm(id, version, user(by), proven=True)
+    return id
+
+
+@pytest.fixture
+def parts(admin, change_settings) -> Callable[[int], list[int]]:
+    """A file in three parts, in each of which the same two people stand, with other groups each time."""
+    change_settings(max_rows=3)
+
+    def make(round: int) -> list[int]:
+        lines = [f"t{round}-{i}@northfield.example,Analyst,{group}" for group in ("", "Student Devices", "") for i in range(3)]
+        first = uploads.stage("\n".join(["Email,Role,Groups", *lines]).encode(), "long.csv", user(admin), split=True)
+        return [part.id for part in uploads.parts_of(first)]
+
+    return make
+
+
+def row_of(batch_id: int, place: int = 0) -> int:
+    return db.session.scalars(db.select(Row.id).where(Row.batch_id == batch_id).order_by(Row.line)).all()[place]
+
+
+@pytest.mark.parametrize("round", ROUNDS)
+def test_twins_kept_and_merged_and_rows_edited_in_all_parts(round, parts, admin, race):
+    ids = parts(round)
+    places = {id: [row_of(id, place) for place in range(3)] for id in ids}
+    race(
+        lambda: twins.keep(ids[0], places[ids[0]][0], user(admin)),
+        lambda: twins.merge(ids[2], places[ids[2]][1], user(admin)),
+        lambda: rows.edit(ids[1], places[ids[1]][2], "role", "Remote", "Analyst", user(admin)),
+        lambda: rows.edit(ids[2], places[ids[2]][2], "role", "Remote", "Analyst", user(admin)),
+        lambda: rows.remove(ids[0], places[ids[0]][2], user(admin)),
+    )
+
+
+@pytest.mark.parametrize("round", ROUNDS)
+def test_parts_edited_at_once_lose_no_edit(round, parts, admin, race):
+    ids = parts(round)
+    places = [row_of(id) for id in ids]
+    raised = race(*[
+        lambda id=id, row=row: rows.edit(id, row, "role", "Remote", "Analyst", user(admin))
+        for id, row in zip(ids, places, strict=True)
+    ])  # fmt: skip
+    assert raised == []
+    assert {db.session.get_one(Row, row).role for row in places} == {"Remote"}
+
+
+@pytest.mark.parametrize("round", ROUNDS)
+def test_a_part_discarded_while_another_is_edited_and_confirmed(round, parts, admin, race):
+    first, second, third = parts(round)
+    row = row_of(second)
+    race(
+        lambda: batches.discard(first, user(admin)),
+        lambda: rows.edit(second, row, "role", "Remote", "Analyst", user(admin)),
+        lambda: batches.discard(third, user(admin)),
+        lambda: batches.refresh_if_stale(second, admin),
+    )
+    assert db.session.get_one(Row, row).role == "Remote"
+
+
+@pytest.mark.parametrize("round", ROUNDS)
+def test_a_group_merged_while_an_action_gives_it(round, admin, race):
+    into, other = make_group(f"Into {round}").id, make_group(f"Other {round}").id
+    ids = people(round)
+    batch_id = at_work(ids, Action(Do.ADD_GROUPS, groups=frozenset({into, other})), admin)
+    seen = groups.effect_of_merging(into, [other], user(admin)).seen
+    raised = race(
+        lambda: job.process(batch_id),
+        lambda: groups.merge(into, [other], user(admin), seen),
+        lambda: groups.change(into, f"Renamed {round}", "", user(admin)),
+        lambda: actions.do_now("user", ids[0], Action(Do.SET_GROUPS, groups=frozenset({into})), user(admin)),
+    )
+    job.process(batch_id)
+    assert all(isinstance(error, MusterError) for error in raised)
+    assert db.session.get_one(Batch, batch_id).state is BatchState.FINISHED
+    assert (db.session.get(Group, other) is None) or any(isinstance(error, Conflict) for error in raised)
+
+
+@pytest.mark.parametrize("round", ROUNDS)
+def test_a_role_deleted_while_people_get_it_and_lose_it(round, admin, race):
+    made = roles.add({"name": f"Helper {round}", "rank": 5, "permissions": []}, make_persona("Owner"))
+    made_id, remote = made.id, role("Remote").id
+    ids = people(round)
+    owner = make_persona("Owner").id
+    batch_id = at_work(ids, Action(Do.SET_ROLE, role=made_id), admin)
+    race(
+        lambda: job.process(batch_id),
+        lambda: roles.remove(made_id, remote, user(owner), "0-0"),
+        lambda: actions.do_now("user", ids[-1], Action(Do.SET_ROLE, role=made_id), user(admin)),
+        lambda: aliases.add(AliasKind.ROLE, made_id, f"helping {round}", user(admin)),
+    )
+    job.process(batch_id)
+    held = {user(id).role.name for id in ids}
+    assert held <= ({"Analyst", "Remote"} if db.session.get(Role, made_id) is None else {f"Helper {round}", "Analyst"})
+
+
+@pytest.mark.parametrize("round", ROUNDS)
+def test_two_uploads_of_the_same_people_at_work_at_once(round, admin, race):
+    lines = [(f"n{round}-{i}@northfield.example", "Analyst", "Student Devices") for i in range(8)]
+    ids = []
+    for order in (lines, lines[::-1]):
+        batch = staged(user(admin), order)
+        ids.append(batch.id)
+        assert batches.confirm(batch.id, batch.version, user(admin))
+    assert race(*[lambda id=id: processing.work_off(id, 50) for id in ids]) == []
+    invited = db.select(db.func.count(Invitation.id)).where(Invitation.email.startswith(f"n{round}-"))
+    assert db.session.scalar(invited) == 8
+    assert db.session.scalar(db.select(db.func.count(Row.id)).where(Row.batch_id.in_(ids), Row.outcome == Outcome.WAITING)) == 8
+
+
+@pytest.mark.parametrize("round", ROUNDS)
+def test_somebody_erased_while_their_mail_is_sent_and_old_things_are_deleted(round, admin, race, change_settings):
+    change_settings(retention_days=1)
+    email = f"gone{round}@northfield.example"
+    gone = make_user("Hannah Whitcombe", email=email, state=UserState.DEACTIVATED).id
+    invitation = make_invitation(email, state=InvitationState.PENDING, expires_in=None)
+    message = make_message(f"other{round}@northfield.example")
+    message.recipient = email
+    outbox.queued(outbox.MessageKind.INVITATION, email, invitation=invitation, priority=3)
+    batch = make_batch(user(admin), rows=2)
+    row = db.session.get_one(Row, row_of(batch.id))
+    row.email = row.email_key = email
+    db.session.commit()
+    batch_id, other = batch.id, row_of(batch.id, 1)
+    race(
+        lambda: erasure.erase(gone, user(admin)),
+        sending.send,
+        retention.delete_messages,
+        lambda: rows.edit(batch_id, other, "role", "Remote", "Analyst", user(admin)),
+        lambda: batches.refresh_if_stale(batch_id, admin),
+    )
+    assert user(gone).state is UserState.ERASED
+    assert db.session.scalars(db.select(Message).where(Message.recipient == email)).all() == []
+    assert db.session.scalars(db.select(Row.id).where(Row.email == email)).all() == []
+
+
+@pytest.mark.parametrize("round", ROUNDS)
+def test_somebody_deactivated_while_they_come_and_go(round, admin, race):
+    ana = make_user("Ana Ruiz", email=f"ana{round}@northfield.example").id
+    tokens = [sessions.start(user(ana), "192.0.2.7", "one") for _ in range(3)]
+    db.session.execute(db.update(Session).values(seen_at=utcnow() - sessions.MINUTE * 2))
+    db.session.commit()
+    touched = db.session.scalars(db.select(Session.id).where(Session.user_id == ana)).all()
+    race(
+        lambda: actions.do_now("user", ana, Action(Do.DEACTIVATE), user(admin)),
+        lambda: sessions.touch(touched[0]),
+        lambda: sessions.end(tokens[1]),
+        lambda: sessions.end_others(user(ana), touched[2]),
+        lambda: sessions.start(user(ana), "192.0.2.7", "two", replaces=tokens[2]),
+    )
+    assert user(ana).state is UserState.DEACTIVATED
+
+
+@pytest.mark.parametrize("round", ROUNDS)
+def test_an_upload_cancelled_while_its_mail_goes_and_an_address_is_corrected(round, admin, race):
+    lines = [(f"c{round}-{i}@northfield.example", "Analyst", "") for i in range(4)]
+    batch = staged(user(admin), lines)
+    batch_id = batch.id
+    assert batches.confirm(batch_id, batch.version, user(admin))
+    processing.work_off(batch_id, 3)
+    invited = db.session.scalars(db.select(Invitation.id).where(Invitation.batch_id == batch_id).order_by(Invitation.id)).all()
+    race(
+        lambda: processing.cancel(batch_id, user(admin)),
+        sending.send,
+        lambda: single_invites.invite_anew(invited[1], f"d{round}@northfield.example", user(admin)),
+        lambda: actions.do_now("invitation", invited[2], Action(Do.REVOKE), user(admin)),
+        lambda: processing.work_off(batch_id, 50),
+        lambda: actions.do_now("invitation", invited[0], Action(Do.RESEND), user(admin)),
+    )
+    left = db.session.scalars(db.select(Row.outcome).where(Row.batch_id == batch_id)).all()
+    assert db.session.get_one(Batch, batch_id).state in (BatchState.CANCELLED, BatchState.FINISHED)
+    assert None not in left
+
+
+def test_who_was_given_up_for_another_begins_again(app, admin):
+    """Two who hold what the other wants: PostgreSQL gives one up. On SQLite writers take turns, and it does not come to that."""
+    one, two = people(0, 2)
+    met, tries = Barrier(2), []
+
+    @begun_again
+    def rename(first: int, second: int) -> None:
+        tries.append(first)
+        begin_write()
+        for id in (first, second):
+            db.session.get_one(User, id, with_for_update=hold(User)).name = f"Renamed by {first}"
+            db.session.flush()
+            with suppress(BrokenBarrierError):
+                met.wait(0.5)
+        db.session.commit()
+
+    db.session.rollback()
+    assert at_once(app, lambda: rename(one, two), lambda: rename(two, one)) == []
+    assert user(one).name == user(two).name
+    assert len(tries) == (2 if db.engine.dialect.name == "sqlite" else 3)
