@@ -86,7 +86,9 @@ def test_a_report_on_a_phone_says_all_of_it(school, owner):
     page = owner.page
     page.set_viewport_size({"width": 390, "height": 844})
     owner.go(school)
-    cut = page.locator(".feed > li > *").evaluate_all("all => all.filter(e => e.scrollWidth > e.clientWidth && e.clientWidth).length")
+    cut = page.locator(".feed > li > *").evaluate_all(
+        "all => all.filter(e => e.scrollWidth > e.clientWidth && e.clientWidth).length"
+    )
     assert page.locator(".feed > li").count() > 2
     assert cut == 0
 
