@@ -132,7 +132,7 @@ class TestTheEmail:
         id = invitation_of(INES).id
         assert deliveries.of([id])[id].is_reminder
         assert "Reminder queued" in admin.get("/users").page.text
-        assert "Reminded today at" in admin.get(f"/invitations/{id}/details").page.text.replace("yesterday", "today")
+        assert "Reminded Today at" in admin.get(f"/invitations/{id}/details").page.text.replace("Yesterday", "Today")
 
 
 class TestTheSweep:
