@@ -46,7 +46,7 @@ def ask(question: Callable[[], T], patience: float) -> T:
         asked = here.asked.get(name)
         if asked is None:
             asked = here.asked[name] = _Asked()
-            threading.Thread(target=_answer, args=(app, here, name, question), daemon=True).start()
+            threading.Thread(target=_answer, args=(app, here, name, question), name=name, daemon=True).start()
     try:
         found: T = asked.answer.result(max(0.0, asked.since + patience - time.monotonic()))
     except NotYet:

@@ -88,10 +88,9 @@ def test_without_a_database_it_says_so_to_a_monitor_that_carries_a_cookie(owner,
 def test_while_the_database_is_frozen_it_answers_all_the_same_and_asks_only_once(frozen_database):
     asker, began = frozen_database.test_client(), time.monotonic()
     assert asker.get("/healthz").json["database"] == "away"
-    assert time.monotonic() - began < 10
-    before = threading.active_count()
+    assert time.monotonic() - began < 30
     assert [asker.get("/healthz").status_code for _ in range(5)] == [503] * 5
-    assert threading.active_count() == before
+    assert len([thread for thread in threading.enumerate() if thread.name.endswith("installation.standing")]) == 1
     assert asker.get("/healthz/live").json == {"status": "ok"}
 
 

@@ -9,7 +9,7 @@ from datetime import timedelta
 from enum import StrEnum
 
 from flask import current_app
-from sqlalchemy import insert, select, update
+from sqlalchemy import insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from webapp.core import tokens
@@ -181,17 +181,16 @@ def accept(given: str, name: str, password: str) -> User:
     db.session.rollback()
     password_hash = hashed_password(password)  # slow: no transaction is open
     begin_write()
-    db.session.execute(select(Invitation.id).where(Invitation.token_hash == tokens.hashed(given)).with_for_update(**hold()))
+    # One conditional update decides between many at once: those who lose wait for the winner, and not for each other.
+    is_good = or_(Invitation.expires_at.is_(None), Invitation.expires_at > utcnow())
+    is_open = Invitation.token_hash == tokens.hashed(given), Invitation.state == InvitationState.PENDING, is_good
+    claim = update(Invitation).where(*is_open).values(state=InvitationState.ACCEPTED, closed_at=utcnow())
+    claimed = db.session.scalar(claim.returning(Invitation.id))
     invitation = by_token(given)
-    if (worth := standing(invitation)) is not Standing.OPEN:
+    if claimed is None:
+        worth = standing(invitation)
+        db.session.rollback()
         raise Conflict(worth.value)
-    claimed = db.session.execute(
-        update(Invitation)
-        .where(Invitation.id == invitation.id, Invitation.state == InvitationState.PENDING)
-        .values(state=InvitationState.ACCEPTED, closed_at=utcnow())
-    )
-    if claimed.rowcount != 1:  # type: ignore[attr-defined]
-        raise Conflict(Standing.ACCEPTED.value)
     user = User(
         email=invitation.email,
         email_key=invitation.email_key,
