@@ -7,7 +7,7 @@ import re
 import pytest
 
 from tests.factories import make_group, make_invitation, make_user, role, token_of
-from tests.views.test_actions import begin, carry_out, confirm, outcomes, rows_of
+from tests.views.test_actions import begin, carry_out, confirm, outcomes_of, rows_of
 from tests.views.test_batches import staged
 from webapp.core.actions import Action, Do
 from webapp.db import db
@@ -153,7 +153,7 @@ class TestReverted:
         batch = uploaded(admin, f"{NEW},Analyst,\nana@northfield.example,Remote,Teacher Laptops\n", change_roles="true")
         assert now(ana) == ("Remote", {"Teacher Laptops"})
         undo = carry_out(admin, revert(admin, batch))
-        assert outcomes(undo) == {
+        assert outcomes_of(undo) == {
             "ines": ("updated", "invitation revoked"),
             "ana": ("updated", "role Remote to Analyst, 1 group added, 1 group removed"),
         }
@@ -207,7 +207,7 @@ class TestReverted:
         confirm(admin, undo)
         actions.do_now("user", ana.id, Action(Do.SET_GROUPS), owner.user)
         job.process(undo.id)
-        assert outcomes(undo)["ana"] == ("skipped", "Changed since the review")
+        assert outcomes_of(undo)["ana"] == ("skipped", "Changed since the review")
         assert now(ana) == ("Analyst", set())
         to = admin.post(f"/batches/{undo.id}/changed-rows").location
         assert "Changed since by Maren Okafor" in admin.get(to).page.text
