@@ -104,6 +104,17 @@ def test_a_worker_that_dies_after_data_leaves_it_uncertain() -> None:
     assert (message.state, message.attempts) == (MessageState.UNCERTAIN, 1)
 
 
+def test_what_is_refused_after_an_interruption_may_have_arrived_before() -> None:
+    make_sending_batch(INES)
+    (id,) = claims.claim("w1")
+    claims.begin_data(id, "w1")
+    die("w1")
+    assert claims.claim("w2") == [id]
+    finish(outcomes.failed(id, "w2", "550 5.1.1 No such user."))
+    said = "550 5.1.1 No such user. An earlier try broke off during the hand-over: it may have arrived"
+    assert (row_of(INES).outcome, row_of(INES).reason) == (Outcome.FAILED, said)
+
+
 def test_a_worker_whose_lease_ran_out_may_neither_send_nor_tell() -> None:
     make_message(INES)
     (id,) = claims.claim("w1")

@@ -144,7 +144,7 @@ def let_go(id: int, worker: str) -> int | None:
 def cancel(message: Message, reason: str) -> int | None:
     """It is not sent any more. -> the batch's id where a row waited."""
     if message.maybe_sent:
-        reason = f"{reason}. {MAYBE}"
+        reason = f"{reason.rstrip('.')}. {MAYBE}"
     message.state, message.answer = MessageState.CANCELLED, reason
     _let_loose(message)
     return settle_row(message, Outcome.SKIPPED, reason)
@@ -183,7 +183,7 @@ def _tried(message: Message) -> None:
 
 def _fail(message: Message, reason: str) -> int | None:
     if message.maybe_sent and reason != TWICE:
-        reason = f"{reason} {MAYBE}"
+        reason = f"{reason.rstrip('.')}. {MAYBE}"
     message.state, message.answer = MessageState.FAILED, reason
     audit.record(None, AuditAction.MESSAGE_FAILED, message, reason=reason, attempts=message.attempts)
     return settle_row(message, Outcome.FAILED, reason)
