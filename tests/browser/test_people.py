@@ -97,6 +97,10 @@ class TestSearch:
         people.get_by_role("link", name="Last activity").press("Enter")
         expect(people).to_have_url(re.compile("sort=-activity"))
         expect(people.get_by_role("columnheader", name="Last activity")).to_have_attribute("aria-sort", "descending")
+        expect(people.get_by_role("link", name="Last activity")).to_be_focused()
+        people.keyboard.press("Enter")
+        expect(people.get_by_role("columnheader", name="Last activity")).to_have_attribute("aria-sort", "ascending")
+        expect(people.get_by_role("link", name="Last activity")).to_be_focused()
 
 
 class TestPicking:
@@ -199,6 +203,7 @@ class TestOnePerson:
         people.get_by_role("link", name="Deactivate", exact=True).click()
         asked.get_by_role("button", name="Deactivate").click()
         toast(people, "Amelia Hart was deactivated")
+        expect(people.get_by_role("button", name="Actions for Amelia Hart")).to_be_focused()
         expect(people.locator("tr", has_text="Amelia Hart").get_by_role("cell", name="Deactivated")).to_be_visible()
         people.get_by_role("link", name="Amelia Hart").click()
         people.get_by_role("button", name="Actions").click()
@@ -225,6 +230,7 @@ class TestOnePerson:
         people.get_by_role("dialog", name="Revoke the invitation").get_by_role("button", name="Revoke invitation").click()
         expect(people.get_by_text("Revoked").first).to_be_visible()
         expect(people.get_by_role("button", name="Actions")).to_have_count(0)
+        expect(people.get_by_role("heading", level=1)).to_be_focused()
         owner.axe("the page of a revoked invitation")
 
     def test_a_session_of_somebody_else_is_ended(self, owner, people, open_page):

@@ -250,10 +250,10 @@ class TestOneAlone:
         owner.post(f"/users/{other.id}/reactivation", {"password": PASSWORD})
         assert fresh(other).state is UserState.ACTIVE
 
-    @pytest.mark.parametrize("noun, said", [("messages", "Resend the invitation to"), ("revocation", "Revoke the invitation to")])
+    @pytest.mark.parametrize(("noun", "said"), [("messages", "Resend"), ("revocation", "Revoke")])
     def test_what_is_done_to_an_invitation_is_asked_first(self, admin, ines, noun, said):
         page = admin.get(f"/invitations/{ines.id}/{noun}?next=/users?q=a").page
-        assert f"{said} {ines.email}?" in page.text
+        assert f"{said} the invitation to {ines.email}?" in page.text
         assert page.values("next") == ["/users?q=a"]
         assert (fresh(ines).state, db.session.scalars(db.select(Message)).all()) == (InvitationState.PENDING, [])
 
@@ -275,6 +275,9 @@ class TestOneAlone:
     def test_an_invitation_is_sent_again_and_back_where_one_was(self, admin, ines):
         answer = admin.post(f"/invitations/{ines.id}/messages", {"next": "/users?status=invited"})
         assert answer.location == "/users?status=invited"
+        (focused,) = admin.get(answer.location).page.all("button", autofocus="", popovertarget=f"invitation-{ines.id}-menu")
+        assert focused["aria-label"] == f"Actions for {ines.email}"
+        assert not admin.get(answer.location).page.all("button", autofocus="", popovertarget=f"invitation-{ines.id}-menu")
         assert db.session.scalars(db.select(Message)).one().recipient == ines.email
 
     def test_not_by_those_who_may_only_look(self, amelia, ines, sign_in):
@@ -284,7 +287,7 @@ class TestOneAlone:
             f"/users/{amelia.id}/sessions/removal", f"/invitations/{ines.id}/revocation", f"/invitations/{ines.id}/access",
         ):  # fmt: skip
             browser.post(path, status=403)
-        for path in (f"/users/{amelia.id}/deactivation", f"/invitations/{ines.id}/revocation", f"/invitations/{ines.id}/messages"):
+        for path in (f"/users/{amelia.id}/deactivation", f"/invitations/{ines.id}/revocation"):
             browser.get(path, status=403)
 
     @pytest.mark.parametrize("name", ["deactivation", "access"])

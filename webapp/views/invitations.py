@@ -83,9 +83,8 @@ def create() -> BaseResponse | tuple[str, int]:
 @allow(Permission.INVITATIONS_MAKE)
 def send_again(invitation_id: int) -> BaseResponse:
     """Resend: the link already sent stays good, its time is extended."""
-    return go(
-        "users.index", say=actions.do_now("invitation", invitation_id, Action(Do.RESEND), me()), back=request.form.get("next")
-    )
+    said = actions.do_now("invitation", invitation_id, Action(Do.RESEND), me())
+    return go("users.index", say=said, back=request.form.get("next"), acted=f"invitation-{invitation_id}")
 
 
 @bp.get("/<int:invitation_id>/email")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from flask import Blueprint, render_template, request, url_for
+from flask import Blueprint, render_template, request, session, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
 from webapp.core.actions import Action, Do
@@ -53,7 +53,13 @@ def address(entry: Entry, noun: str = "", **values: Any) -> str:
 def context(registry: Registry) -> dict[str, Any]:
     """What templates/people/_menu.html needs besides the entry."""
     back = safe_next(request.args.get("next")) or request.full_path.rstrip("?")
-    return {"address": address, "does": partial(users.doable, by=me(), registry=registry), "back": back, "registry": registry}
+    return {
+        "address": address,
+        "does": partial(users.doable, by=me(), registry=registry),
+        "back": back,
+        "acted": session.pop("acted", ""),
+        "registry": registry,
+    }
 
 
 @bp.get("/users/<int:user_id>")
@@ -150,7 +156,7 @@ def another_message(invitation_id: int) -> tuple[str, int]:
 @allow(Permission.USERS_MANAGE)
 def deactivate(user_id: int) -> BaseResponse:
     """Sign a user out everywhere and let them in no more."""
-    return done(actions.do_now("user", user_id, Action(Do.DEACTIVATE), me()))
+    return done("user", user_id, actions.do_now("user", user_id, Action(Do.DEACTIVATE), me()))
 
 
 @bp.post("/users/<int:user_id>/reactivation")
@@ -164,7 +170,7 @@ def reactivate(user_id: int) -> BaseResponse | tuple[str, int]:
 @allow(Permission.INVITATIONS_MAKE)
 def revoke(invitation_id: int) -> BaseResponse:
     """Make an invitation's link worthless."""
-    return done(actions.do_now("invitation", invitation_id, Action(Do.REVOKE), me()))
+    return done("invitation", invitation_id, actions.do_now("invitation", invitation_id, Action(Do.REVOKE), me()))
 
 
 @bp.post("/users/<int:user_id>/sessions/removal")
@@ -224,7 +230,7 @@ def change(kind: Kind, id: int, action: Action) -> BaseResponse | tuple[str, int
     try:
         if password:
             prove(password, "Nothing was changed.")
-        return done(people.change(kind, id, action, me(), as_seen=seen, proven=bool(password)))
+        return done(kind, id, people.change(kind, id, action, me(), as_seen=seen, proven=bool(password)))
     except Refused as refusal:
         said, status = str(refusal), 429 if isinstance(refusal, TooManyTries) else 422
         try:
@@ -235,6 +241,6 @@ def change(kind: Kind, id: int, action: Action) -> BaseResponse | tuple[str, int
             raise refusal from None
 
 
-def done(said: str) -> BaseResponse:
-    """Back to where the form was, with what was done."""
-    return go("users.index", say=said, back=request.form.get("next"))
+def done(kind: Kind, id: int, said: str) -> BaseResponse:
+    """Back to where the form was, with what was done, and to the menu of whom it was done to."""
+    return go("users.index", say=said, back=request.form.get("next"), acted=f"{kind}-{id}")
