@@ -7,7 +7,7 @@ import re
 import pytest
 
 from tests.factories import make_group, make_invitation, make_user, role, token_of
-from tests.views.test_actions import begin, carry_out, confirm, outcomes, rows_of
+from tests.views.test_actions import begin, carry_out, confirm, outcomes_of, rows_of
 from tests.views.test_batches import staged
 from webapp.core.actions import Action, Do
 from webapp.db import db
@@ -111,11 +111,14 @@ class TestTheDryRun:
         made = {i.email.partition("@")[0]: i for i in db.session.scalars(db.select(Invitation))}
         actions.do_now("user", ana.id, Action(Do.SET_GROUPS), owner.user)
         actions.do_now("user", ben.id, Action(Do.DEACTIVATE), owner.user)
-        invitations.accept(token_of(made["accepted"]), "Li Wei", "correct horse battery")
+        joined = invitations.accept(token_of(made["accepted"]), "Li Wei", "correct horse battery")
+        actions.do_now("user", joined.id, Action(Do.SET_ROLE, role=role("Remote").id), owner.user)
         actions.do_now("invitation", made["again"].id, Action(Do.RESEND), owner.user)
         actions.do_now("invitation", made["revoked"].id, Action(Do.REVOKE), owner.user)
         actions.do_now("invitation", made["other"].id, Action(Do.SET_ROLE, role=role("Remote").id), owner.user)
-        found = plans(revert(admin, batch))
+        undo = revert(admin, batch)
+        found = plans(undo)
+        assert {row.email: row.role for row in rows_of(undo)}["accepted@northfield.example"] == "Remote"  # as it is today
         assert re.fullmatch(f"Changed since by Maren Okafor on {DATE}.", found["ana"][1])
         assert re.fullmatch(f"Deactivated by Maren Okafor on {DATE}.", found["ben"][1])
         assert re.fullmatch(f"Accepted on {DATE}.", found["accepted"][1])
@@ -153,7 +156,7 @@ class TestReverted:
         batch = uploaded(admin, f"{NEW},Analyst,\nana@northfield.example,Remote,Teacher Laptops\n", change_roles="true")
         assert now(ana) == ("Remote", {"Teacher Laptops"})
         undo = carry_out(admin, revert(admin, batch))
-        assert outcomes(undo) == {
+        assert outcomes_of(undo) == {
             "ines": ("updated", "invitation revoked"),
             "ana": ("updated", "role Remote to Analyst, 1 group added, 1 group removed"),
         }
@@ -207,7 +210,7 @@ class TestReverted:
         confirm(admin, undo)
         actions.do_now("user", ana.id, Action(Do.SET_GROUPS), owner.user)
         job.process(undo.id)
-        assert outcomes(undo)["ana"] == ("skipped", "Changed since the review")
+        assert outcomes_of(undo)["ana"] == ("skipped", "Changed since the review")
         assert now(ana) == ("Analyst", set())
         to = admin.post(f"/batches/{undo.id}/changed-rows").location
         assert "Changed since by Maren Okafor" in admin.get(to).page.text
