@@ -213,6 +213,20 @@ class TestOnePerson:
         dialog.get_by_role("button", name="Reactivate").click()
         toast(people, "Amelia Hart")
 
+    def test_a_link_is_copied_without_leaving_the_list(self, owner, people):
+        owner.go("/users?q=person05")
+        people.get_by_role("button", name="Actions for person05@northfield.example").press("Enter")
+        people.get_by_role("button", name="Copy invitation link").press("Enter")
+        dialog = people.get_by_role("dialog", name="Link for person05@northfield.example")
+        expect(dialog.get_by_label("Link", exact=True)).to_have_value(re.compile("/invitations/"))
+        expect(dialog.get_by_role("button", name="Copy invitation link")).to_be_focused()
+        owner.axe("the link of an invitation")
+        people.keyboard.press("Enter")
+        toast(people, "Link copied")
+        people.keyboard.press("Escape")
+        expect(people.get_by_role("button", name="Actions for person05@northfield.example")).to_be_focused()
+        expect(people).to_have_url(re.compile(r"/users\?q=person05$"))
+
     def test_groups_and_revocation_on_an_invitation_s_page(self, owner, people):
         people.get_by_role("link", name="person12@northfield.example").click()
         owner.axe("the page of an invitation")
