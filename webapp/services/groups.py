@@ -12,6 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from webapp.core.directory import ALL_GROUPS, fold
 from webapp.core.errors import Conflict, NotThere, Refused
 from webapp.core.people import Filter
+from webapp.core.words import clipped
 from webapp.db import begin_write, by_letter, db
 from webapp.models import Alias, AliasKind, Group, Invitation, InvitationState, Role, User
 from webapp.models.groups import invitation_groups, user_groups
@@ -258,8 +259,7 @@ def clean(names: Iterable[str]) -> list[str]:
         try:
             good.setdefault(fold(name), schema.load({"name": name})["name"])
         except ValidationError as error:
-            said = name if len(name) <= LONGEST else f"{name[:LONGEST].strip()}…"
-            sentences += [f"“{said}”: {sentence}" for sentence in error.messages_dict["name"]]
+            sentences += [f"“{clipped(name, LONGEST)}”: {sentence}" for sentence in error.messages_dict["name"]]
     if sentences:
         raise Refused("\n".join(dict.fromkeys(sentences)), field="names")
     if not good:
