@@ -84,9 +84,14 @@ def _became(people: Iterable[Person]) -> dict[Ref, Access]:
     accepted = [person.id for person in people if person.kind == "invitation" and person.state == "accepted"]
     if not accepted:
         return {}
-    user_of = dict(db.session.execute(select(Invitation.id, Invitation.user_id).where(among(Invitation.id, accepted))).all())
-    users = directory.people_by_id(("user", id) for id in user_of.values() if id)
-    return {("invitation", id): users["user", of].access for id, of in user_of.items() if ("user", of) in users}
+    joined = among(Invitation.id, accepted)
+    refs: dict[Ref, Ref] = {
+        ("invitation", id): ("user", user_id)
+        for id, user_id in db.session.execute(select(Invitation.id, Invitation.user_id).where(joined))
+        if user_id
+    }
+    users = directory.people_by_id(refs.values())
+    return {invited: users[user].access for invited, user in refs.items() if user in users}
 
 
 _SINCE = {

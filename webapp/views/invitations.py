@@ -123,8 +123,12 @@ def email_form(invitation: Invitation, form: ReaddressForm, status: int = 200) -
 @allow(Permission.MESSAGES_SEE)
 def link(invitation_id: int) -> tuple[str, int]:
     """The link, to hand over by other means: as a page, or for the dialog."""
-    shown = {"address": invitations.copy_link(invitation_id, me()), "invitation": invitations.found(invitation_id)}
-    return page_or_fragment("invitations/link.html", "invitations/_link.html", back=safe_next(request.form.get("next")), **shown)
+    values = {
+        "address": invitations.copy_link(invitation_id, me()),
+        "invitation": invitations.found(invitation_id),
+        "back": safe_next(request.form.get("next")),
+    }
+    return page_or_fragment("invitations/link.html", "invitations/_link.html", 200, **values)
 
 
 @bp.get("/<token>")
