@@ -68,7 +68,7 @@ def own_name(**attributes: Any) -> StringField:
 
 def tell(form: Form, error: BadValues | Refused) -> None:
     """Put the sentences of a schema or a command under the fields that they belong to."""
-    found = error.messages_dict if isinstance(error, BadValues) else {error.field: [str(error)]}
+    found = error.messages_dict if isinstance(error, BadValues) else {error.field: str(error).splitlines()}
     for field in form:
         sentences = found.get(field.name, [])
         if isinstance(sentences, dict):  # of a list: by place

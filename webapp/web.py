@@ -121,13 +121,16 @@ def page_or_fragment(page: str, fragment: str, /, status: int = 200, **context: 
     return render_template(fragment if is_fragment() else page, **context), status
 
 
-def go(endpoint: str, *, say: str | None = None, back: str | None = None, **values: Any) -> BaseResponse:
+def go(endpoint: str, *, say: str | None = None, back: str | None = None, acted: str = "", **values: Any) -> BaseResponse:
     """After a command: on to a page, by redirect or, for htmx, by HX-Redirect; `say` becomes its toast.
 
-    back: the path that a form came from, which goes before the endpoint where it is one of ours.
+    back: the path that a form came from, which goes before the endpoint where it is one of ours. acted: the key of whom
+    something was done to, whose menu the next page gives the focus back to.
     """
     if say:
         flash(say)
+    if acted:
+        session["acted"] = acted
     path = safe_next(back)
     target = request.script_root + path if path else url_for(endpoint, **values)
     if is_fragment():

@@ -97,6 +97,10 @@ class TestSearch:
         people.get_by_role("link", name="Last activity").press("Enter")
         expect(people).to_have_url(re.compile("sort=-activity"))
         expect(people.get_by_role("columnheader", name="Last activity")).to_have_attribute("aria-sort", "descending")
+        expect(people.get_by_role("link", name="Last activity")).to_be_focused()
+        people.keyboard.press("Enter")
+        expect(people.get_by_role("columnheader", name="Last activity")).to_have_attribute("aria-sort", "ascending")
+        expect(people.get_by_role("link", name="Last activity")).to_be_focused()
 
 
 class TestPicking:
@@ -189,16 +193,17 @@ class TestOnePerson:
 
     def test_deactivated_after_a_question_and_back_with_a_password(self, owner, people):
         people.get_by_role("button", name="Actions for Amelia Hart").press("Enter")
-        people.get_by_role("button", name="Deactivate", exact=True).press("Enter")
-        asked = people.get_by_role("alertdialog")
+        people.get_by_role("link", name="Deactivate", exact=True).press("Enter")
+        asked = people.get_by_role("dialog", name="Deactivate Amelia Hart?")
         expect(asked).to_contain_text("They are signed out at once and keep no access.")
         owner.axe("the question")
         people.keyboard.press("Escape")
         expect(asked).to_be_hidden()
         people.get_by_role("button", name="Actions for Amelia Hart").click()
-        people.get_by_role("button", name="Deactivate", exact=True).click()
+        people.get_by_role("link", name="Deactivate", exact=True).click()
         asked.get_by_role("button", name="Deactivate").click()
         toast(people, "Amelia Hart was deactivated")
+        expect(people.get_by_role("button", name="Actions for Amelia Hart")).to_be_focused()
         expect(people.locator("tr", has_text="Amelia Hart").get_by_role("cell", name="Deactivated")).to_be_visible()
         people.get_by_role("link", name="Amelia Hart").click()
         people.get_by_role("button", name="Actions").click()
@@ -207,6 +212,20 @@ class TestOnePerson:
         dialog.get_by_label("Your password").fill(PASSWORD)
         dialog.get_by_role("button", name="Reactivate").click()
         toast(people, "Amelia Hart")
+
+    def test_a_link_is_copied_without_leaving_the_list(self, owner, people):
+        owner.go("/users?q=person05")
+        people.get_by_role("button", name="Actions for person05@northfield.example").press("Enter")
+        people.get_by_role("button", name="Copy invitation link").press("Enter")
+        dialog = people.get_by_role("dialog", name="Link for person05@northfield.example")
+        expect(dialog.get_by_label("Link", exact=True)).to_have_value(re.compile("/invitations/"))
+        expect(dialog.get_by_role("button", name="Copy invitation link")).to_be_focused()
+        owner.axe("the link of an invitation")
+        people.keyboard.press("Enter")
+        toast(people, "Link copied")
+        people.keyboard.press("Escape")
+        expect(people.get_by_role("button", name="Actions for person05@northfield.example")).to_be_focused()
+        expect(people).to_have_url(re.compile(r"/users\?q=person05$"))
 
     def test_groups_and_revocation_on_an_invitation_s_page(self, owner, people):
         people.get_by_role("link", name="person12@northfield.example").click()
@@ -221,10 +240,11 @@ class TestOnePerson:
         toast(people, "person12@northfield.example")
         expect(people.get_by_text("all groups given")).to_be_visible()
         people.get_by_role("button", name="Actions").click()
-        people.get_by_role("button", name="Revoke invitation").click()
-        people.get_by_role("alertdialog").get_by_role("button", name="Revoke invitation").click()
+        people.get_by_role("link", name="Revoke invitation").click()
+        people.get_by_role("dialog", name="Revoke the invitation").get_by_role("button", name="Revoke invitation").click()
         expect(people.get_by_text("Revoked").first).to_be_visible()
         expect(people.get_by_role("button", name="Actions")).to_have_count(0)
+        expect(people.get_by_role("heading", level=1)).to_be_focused()
         owner.axe("the page of a revoked invitation")
 
     def test_a_session_of_somebody_else_is_ended(self, owner, people, open_page):
@@ -264,3 +284,9 @@ def test_without_a_script(school, open_page):
     page.get_by_role("button", name="Change groups").click()
     expect(page).to_have_url(re.compile(r"/users\?q=person03"))
     expect(page.locator("#users").get_by_text("Admin Office")).to_be_visible()
+    page.get_by_role("button", name="Actions for person03@northfield.example").click()
+    page.get_by_role("link", name="Revoke invitation").click()
+    expect(page.get_by_text("The link in that email stops working.")).to_be_visible()
+    page.get_by_role("link", name="Keep").click()
+    expect(page).to_have_url(re.compile(r"/users\?q=person03"))
+    expect(page.locator("#users").get_by_role("cell", name=re.compile("^Invited Handed"))).to_be_visible()

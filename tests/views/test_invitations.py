@@ -88,6 +88,11 @@ class TestCopyLink:
         assert db.session.get(Invitation, invitation.id).expires_at is not None
         assert db.session.scalars(db.select(AuditEvent).where(AuditEvent.action == "invitation.link_copied")).one()
 
+    def test_leads_back_to_where_it_was_asked_for(self, admin):
+        invitation = make_invitation()
+        page = admin.post(f"/invitations/{invitation.id}/link", {"next": "/users?q=a"}, 200).page
+        assert page.all("a", href="/users?q=a", data_close="")
+
     def test_not_for_a_role_above_ones_own(self, admin):
         invitation = make_invitation(role_name="Owner")
         admin.post(f"/invitations/{invitation.id}/link", status=404)

@@ -212,8 +212,8 @@ class TestAccess:
         form = form_of(admin, amelia, "groups")
         amelia.groups = []
         db.session.commit()
-        back = admin.post(f"/users/{amelia.id}/access", form | {"groups": "all"}, 303).location
-        assert "Somebody else changed" in admin.get(back).page.text
+        answer = admin.post(f"/users/{amelia.id}/access", form | {"groups": "all"}, 303)
+        assert "Somebody else changed" in admin.get(answer.location).page.text
         assert not fresh(amelia).all_groups
 
     def test_nobody_reaches_above_themselves(self, admin, amelia):
@@ -245,10 +245,27 @@ class TestOneAlone:
 
     def test_an_admin_comes_back_for_ones_password(self, owner):
         other = make_user("Devika Two", "Admin", state=UserState.DEACTIVATED)
-        assert "Reactivate Devika Two?" in owner.get(f"/users/{other.id}/access?part=reactivation").page.text
+        assert "Reactivate Devika Two?" in owner.get(f"/users/{other.id}/reactivation").page.text
         assert "Type your password" in owner.post(f"/users/{other.id}/reactivation", status=422).page.text
         owner.post(f"/users/{other.id}/reactivation", {"password": PASSWORD})
         assert fresh(other).state is UserState.ACTIVE
+
+    @pytest.mark.parametrize(("noun", "said"), [("messages", "Resend"), ("revocation", "Revoke")])
+    def test_what_is_done_to_an_invitation_is_asked_first(self, admin, ines, noun, said):
+        page = admin.get(f"/invitations/{ines.id}/{noun}?next=/users?q=a").page
+        assert f"{said} the invitation to {ines.email}?" in page.text
+        assert page.values("next") == ["/users?q=a"]
+        assert (fresh(ines).state, db.session.scalars(db.select(Message)).all()) == (InvitationState.PENDING, [])
+
+    def test_what_is_done_to_a_user_is_asked_first(self, admin, amelia):
+        assert "Deactivate Amelia Hart?" in admin.get(f"/users/{amelia.id}/deactivation", htmx=True).page.text
+        admin.get(f"/users/{amelia.id}/reactivation", status=404)
+        assert fresh(amelia).state is UserState.ACTIVE
+        admin.post(f"/users/{amelia.id}/deactivation")
+        page = admin.get(f"/users/{amelia.id}/reactivation").page
+        assert "with the role and the groups that they had" in page.text
+        assert not page.all("input", id="access-password")
+        admin.get(f"/users/{amelia.id}/deactivation", status=404)
 
     def test_an_invitation_is_revoked_once(self, admin, ines):
         admin.post(f"/invitations/{ines.id}/revocation", {"next": "https://evil.example/"})
@@ -258,6 +275,9 @@ class TestOneAlone:
     def test_an_invitation_is_sent_again_and_back_where_one_was(self, admin, ines):
         answer = admin.post(f"/invitations/{ines.id}/messages", {"next": "/users?status=invited"})
         assert answer.location == "/users?status=invited"
+        (focused,) = admin.get(answer.location).page.all("button", autofocus="", popovertarget=f"invitation-{ines.id}-menu")
+        assert focused["aria-label"] == f"Actions for {ines.email}"
+        assert not admin.get(answer.location).page.all("button", autofocus="", popovertarget=f"invitation-{ines.id}-menu")
         assert db.session.scalars(db.select(Message)).one().recipient == ines.email
 
     def test_not_by_those_who_may_only_look(self, amelia, ines, sign_in):
@@ -267,6 +287,8 @@ class TestOneAlone:
             f"/users/{amelia.id}/sessions/removal", f"/invitations/{ines.id}/revocation", f"/invitations/{ines.id}/access",
         ):  # fmt: skip
             browser.post(path, status=403)
+        for path in (f"/users/{amelia.id}/deactivation", f"/invitations/{ines.id}/revocation"):
+            browser.get(path, status=403)
 
     @pytest.mark.parametrize("name", ["deactivation", "access"])
     def test_not_to_oneself(self, admin, name):

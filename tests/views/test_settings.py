@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -153,6 +154,11 @@ class TestSaving:
 
 
 class TestTwoAtOnce:
+    def test_of_long_words_only_the_beginning_is_quoted(self, owner):
+        save(owner, "email", INVITE_MESSAGE="Welcome to the school.\n" * 40)
+        page = owner.post("/settings/email", {"INVITE_MESSAGE": "Hello.", "seen-INVITE_MESSAGE": ""}, 422).page
+        assert re.search("Somebody set this to “Welcome to the school. Welcome[^”]{,60}…” since you opened the page", page.text)
+
     def test_the_later_one_is_told_and_saves_again_to_have_it(self, owner):
         opened = {"MAX_ROWS": "200", "seen-MAX_ROWS": "100", "ALLOWED_DOMAINS": "", "seen-ALLOWED_DOMAINS": ""}
         save(owner, "uploads", MAX_ROWS="300", ALLOWED_DOMAINS="a.example")

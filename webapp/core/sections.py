@@ -49,7 +49,7 @@ SECTIONS = {
             Asked(
                 "REQUIRE_TOTP",
                 "Two-step sign-in is required of",
-                "Who has none yet sets it up right after signing in.",
+                "It counts at once, for you too: who has none yet sets it up before their next page.",
                 "choice",
                 choices=REQUIRED_OF,
             ),

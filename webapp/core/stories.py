@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from webapp.core.sections import SECTIONS
-from webapp.core.words import plural
+from webapp.core.words import clipped, plural
 
 Details = Mapping[str, Any]
 
@@ -103,8 +103,7 @@ def value(of: Any) -> str:
         return ", ".join(f"{words(name)}: {value(each)}" for name, each in of.items())
     if isinstance(of, int):
         return f"{of:,}"
-    text = " ".join(str(of).split())
-    return text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE].rstrip()}…"
+    return clipped(str(of), LONGEST_VALUE)
 
 
 def _by_name(action: str) -> str:

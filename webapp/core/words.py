@@ -15,6 +15,12 @@ def plural(n: int, noun: str, nouns: str | None = None) -> str:
     return f"{n:,} {noun if n == 1 else nouns or _IRREGULAR.get(noun, noun + 's')}"
 
 
+def clipped(text: str, longest: int) -> str:
+    """On one line, and with "…" in place of what is beyond the longest that it may be."""
+    line = " ".join(text.split())
+    return line if len(line) <= longest else f"{line[:longest].rstrip()}…"
+
+
 def full(value: datetime, zone: tzinfo) -> str:
     """\"8 September 2026, 09:52", in the zone."""
     local = value.astimezone(zone)

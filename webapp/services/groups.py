@@ -12,10 +12,12 @@ from sqlalchemy.exc import IntegrityError
 from webapp.core.directory import ALL_GROUPS, fold
 from webapp.core.errors import Conflict, NotThere, Refused
 from webapp.core.people import Filter
+from webapp.core.words import clipped
 from webapp.db import begin_write, by_letter, db
 from webapp.models import Alias, AliasKind, Group, Invitation, InvitationState, Role, User
 from webapp.models.groups import invitation_groups, user_groups
 from webapp.schemas.groups import GroupSchema
+from webapp.schemas.names import LONGEST
 from webapp.services import aliases, audit, directory, users
 from webapp.services.aliases import TAKEN
 from webapp.services.audit import AuditAction
@@ -249,7 +251,7 @@ def _told(effect: Effect) -> dict[str, int]:
 
 
 def clean(names: Iterable[str]) -> list[str]:
-    """The names as they are stored. Raises Refused (field "names") where there are none or one does not do."""
+    """The names as they are stored. Raises Refused (field "names"; a line a sentence) where there are none or one does not do."""
     schema = GroupSchema()
     good: dict[str, str] = {}
     sentences: list[str] = []
@@ -257,9 +259,9 @@ def clean(names: Iterable[str]) -> list[str]:
         try:
             good.setdefault(fold(name), schema.load({"name": name})["name"])
         except ValidationError as error:
-            sentences += [f"“{name[:80]}”: {sentence}" for sentence in error.messages_dict["name"]]
+            sentences += [f"“{clipped(name, LONGEST)}”: {sentence}" for sentence in error.messages_dict["name"]]
     if sentences:
-        raise Refused(" ".join(dict.fromkeys(sentences)), field="names")
+        raise Refused("\n".join(dict.fromkeys(sentences)), field="names")
     if not good:
         raise Refused("Type the name of a group, or several with commas between them.", field="names")
     return list(good.values())

@@ -8,10 +8,13 @@ from marshmallow import ValidationError
 
 from webapp.config import ON_PAGES, ConfigError, Settings
 from webapp.core.sections import NAME
+from webapp.core.words import clipped
 from webapp.db import begin_write, db
 from webapp.models import Organisation, User
 from webapp.services import audit, directory
 from webapp.services.audit import AuditAction
+
+LONGEST_QUOTE = 80
 
 
 def texts(names: Iterable[str]) -> dict[str, str]:
@@ -35,7 +38,7 @@ def save(typed: Mapping[str, str], seen: Mapping[str, str], by: User) -> bool:
     new = {name: typed[name] if name == NAME or name in problems else after.text(name) for name in before}
     for name in before:
         if before[name] not in (new[name], seen.get(name)):
-            now = f"set this to “{before[name]}”" if before[name] else "emptied this"
+            now = f"set this to “{clipped(before[name], LONGEST_QUOTE)}”" if before[name] else "emptied this"
             problems[name] = f"Somebody {now} since you opened the page. Save again to have it as you typed it."
     if problems:
         db.session.rollback()

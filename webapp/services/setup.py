@@ -146,4 +146,4 @@ def _groups_from_settings() -> list[str]:
     try:
         return groups.clean(names) if names else []
     except Refused as refusal:
-        raise ConfigError(f"MUSTER_GROUPS cannot be used: {refusal}") from refusal
+        raise ConfigError(f"MUSTER_GROUPS cannot be used: {' '.join(str(refusal).splitlines())}") from refusal

@@ -14,7 +14,7 @@ from sqlalchemy import insert, select, true
 from webapp.core import actions, reverting
 from webapp.core.directory import ALL_GROUPS, Registry
 from webapp.core.permissions import Permission
-from webapp.core.planning import Access, Issue, Plan, Policy, Ref, Step
+from webapp.core.planning import Access, Issue, Person, Plan, Policy, Ref, Step
 from webapp.core.words import full
 from webapp.db import among, db
 from webapp.models import AuditEvent, Batch, BatchKind, Invitation, Outcome, Row, User, UserState
@@ -62,6 +62,8 @@ def steps_of(batch: Batch, rows: Sequence[Row], policy: Policy, *, held: bool = 
         planned = {line: reverting.plan(done[line], people.get(ref), policy) for line, ref in refs.items() if line in done}
         gone = actions.refused(reverting.TOUCHED, "What was done to this person is not known any more.")
         planned = _explained(batch, {line: planned.get(line, gone) for line in refs}, refs)
+        became = _became(people.values())
+        planned = {line: replace(step, before=became.get(refs[line], step.before)) for line, step in planned.items()}
     return {line: replace(step, subject=refs[line]) for line, step in planned.items()}
 
 
@@ -75,6 +77,21 @@ def _done(batch: Batch, lines: Iterable[int]) -> dict[int, Step]:
     wanted = among(Row.line, sorted(lines))
     rows = db.session.scalars(select(Row).where(Row.batch_id == batch.reverts_id, wanted))
     return {row.line: steps.stored(row) for row in rows}
+
+
+def _became(people: Iterable[Person]) -> dict[Ref, Access]:
+    """By accepted invitation, the access of the user who accepted it: what they keep. A fixed number of queries."""
+    accepted = [person.id for person in people if person.kind == "invitation" and person.state == "accepted"]
+    if not accepted:
+        return {}
+    joined = among(Invitation.id, accepted)
+    refs: dict[Ref, Ref] = {
+        ("invitation", id): ("user", user_id)
+        for id, user_id in db.session.execute(select(Invitation.id, Invitation.user_id).where(joined))
+        if user_id
+    }
+    users = directory.people_by_id(refs.values())
+    return {invited: users[user].access for invited, user in refs.items() if user in users}
 
 
 _SINCE = {

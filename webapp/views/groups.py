@@ -16,6 +16,7 @@ from webapp.forms import GroupForm, GroupsForm, tell
 from webapp.models import AliasKind
 from webapp.services import aliases, groups
 from webapp.services.groups import EVERYTHING, Counted
+from webapp.views import home
 from webapp.web import LARGEST, allow, go, me, number
 
 bp = Blueprint("groups", __name__, url_prefix="/groups")
@@ -34,14 +35,19 @@ def create() -> BaseResponse | tuple[str, int]:
     """Add one or several."""
     form = GroupsForm()
     if not form.validate():
-        return page(form, is_open=True), 422
+        return again(form), 422
     try:
         added = groups.add(form.wanted(), me(), form.description.data or "")
     except (ValidationError, Refused) as refusal:
         tell(form, refusal)
-        return page(form, is_open=True), 422
+        return again(form), 422
     said = f"{plural(len(added), 'group')} added." if len(added) > 1 else f"“{added[0].name}” added."
     return go("groups.index", say=said, back=form.next.data)
+
+
+def again(form: GroupsForm) -> str:
+    """The page that the form was on: Home, as long as there are no groups, or the list with its dialog."""
+    return home.page(form) if form.next.data == "/" and not groups.counted() else page(form, is_open=True)
 
 
 @bp.post("/<int:group_id>")

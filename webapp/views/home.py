@@ -17,11 +17,16 @@ bp = Blueprint("home", __name__)
 @allow(SIGNED_IN)
 def index() -> str:
     """Home, by what one may do."""
+    return page(GroupsForm(formdata=None))
+
+
+def page(form: GroupsForm) -> str:
+    """Home. form: the groups to begin with, as they were typed."""
     invites, sees = me().may(Permission.INVITATIONS_MAKE), me().may(Permission.BATCHES_SEE)
     weeks = overview.weeks() if me().may(Permission.USERS_SEE) else []
     return render_template(
         "home/index.html",
-        form=GroupsForm(formdata=None),
+        form=form,
         examples=groups.EXAMPLES,
         has_groups=bool(directory.registry().groups) if invites else True,
         alone=invites and users.is_only_one(),

@@ -19,7 +19,7 @@ from webapp.services.invitations import Standing
 from webapp.services.sessions import Refusal
 from webapp.views.errors import note_refusal
 from webapp.views.sessions import enter
-from webapp.web import PUBLIC, allow, go, me, page_or_fragment
+from webapp.web import PUBLIC, allow, go, me, page_or_fragment, safe_next
 
 bp = Blueprint("invitations", __name__, url_prefix="/invitations")
 
@@ -83,9 +83,8 @@ def create() -> BaseResponse | tuple[str, int]:
 @allow(Permission.INVITATIONS_MAKE)
 def send_again(invitation_id: int) -> BaseResponse:
     """Resend: the link already sent stays good, its time is extended."""
-    return go(
-        "users.index", say=actions.do_now("invitation", invitation_id, Action(Do.RESEND), me()), back=request.form.get("next")
-    )
+    said = actions.do_now("invitation", invitation_id, Action(Do.RESEND), me())
+    return go("users.index", say=said, back=request.form.get("next"), acted=f"invitation-{invitation_id}")
 
 
 @bp.get("/<int:invitation_id>/email")
@@ -122,10 +121,14 @@ def email_form(invitation: Invitation, form: ReaddressForm, status: int = 200) -
 
 @bp.post("/<int:invitation_id>/link")
 @allow(Permission.MESSAGES_SEE)
-def link(invitation_id: int) -> str:
-    """The link, to hand over by other means."""
-    address = invitations.copy_link(invitation_id, me())
-    return render_template("invitations/link.html", address=address, invitation=invitations.found(invitation_id))
+def link(invitation_id: int) -> tuple[str, int]:
+    """The link, to hand over by other means: as a page, or for the dialog."""
+    values = {
+        "address": invitations.copy_link(invitation_id, me()),
+        "invitation": invitations.found(invitation_id),
+        "back": safe_next(request.form.get("next")),
+    }
+    return page_or_fragment("invitations/link.html", "invitations/_link.html", 200, **values)
 
 
 @bp.get("/<token>")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from flask import Blueprint, render_template, request, url_for
+from flask import Blueprint, render_template, request, session, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
 from webapp.core.actions import Action, Do
@@ -24,8 +24,10 @@ from webapp.web import allow, go, me, number, page_or_fragment, safe_next
 
 bp = Blueprint("people", __name__)
 
-PARTS = {"role": Do.SET_ROLE, "groups": Do.SET_GROUPS, "reactivation": Do.REACTIVATE}
+PARTS = {"role": Do.SET_ROLE, "groups": Do.SET_GROUPS}
 """What the form for somebody's access can be about."""
+NOUNS = {Do.RESEND: "messages", Do.REVOKE: "revocation", Do.DEACTIVATE: "deactivation", Do.REACTIVATE: "reactivation"}
+"""What is asked about first, by a page that does it at its own address."""
 ENDPOINTS = {
     ("user", ""): "people.user",
     ("user", "access"): "people.user_access",
@@ -51,7 +53,13 @@ def address(entry: Entry, noun: str = "", **values: Any) -> str:
 def context(registry: Registry) -> dict[str, Any]:
     """What templates/people/_menu.html needs besides the entry."""
     back = safe_next(request.args.get("next")) or request.full_path.rstrip("?")
-    return {"address": address, "does": partial(users.doable, by=me(), registry=registry), "back": back, "registry": registry}
+    return {
+        "address": address,
+        "does": partial(users.doable, by=me(), registry=registry),
+        "back": back,
+        "acted": session.pop("acted", ""),
+        "registry": registry,
+    }
 
 
 @bp.get("/users/<int:user_id>")
@@ -91,7 +99,7 @@ def page(kind: Kind, id: int) -> str:
 @bp.get("/users/<int:user_id>/access")
 @allow(Permission.USERS_MANAGE)
 def user_access(user_id: int) -> tuple[str, int]:
-    """The form for a user's role, groups, or coming back."""
+    """The form for a user's role, or groups."""
     return form("user", user_id, asked_part())
 
 
@@ -116,11 +124,39 @@ def change_invitation(invitation_id: int) -> BaseResponse | tuple[str, int]:
     return change("invitation", invitation_id, asked_for())
 
 
+@bp.get("/users/<int:user_id>/deactivation")
+@allow(Permission.USERS_MANAGE)
+def deactivation(user_id: int) -> tuple[str, int]:
+    """The question before a user is deactivated."""
+    return question("user", user_id, Do.DEACTIVATE)
+
+
+@bp.get("/users/<int:user_id>/reactivation")
+@allow(Permission.USERS_MANAGE)
+def reactivation(user_id: int) -> tuple[str, int]:
+    """The question before a user comes back."""
+    return question("user", user_id, Do.REACTIVATE)
+
+
+@bp.get("/invitations/<int:invitation_id>/revocation")
+@allow(Permission.INVITATIONS_MAKE)
+def revocation(invitation_id: int) -> tuple[str, int]:
+    """The question before an invitation is revoked."""
+    return question("invitation", invitation_id, Do.REVOKE)
+
+
+@bp.get("/invitations/<int:invitation_id>/messages")
+@allow(Permission.INVITATIONS_MAKE)
+def another_message(invitation_id: int) -> tuple[str, int]:
+    """The question before an invitation is sent again."""
+    return question("invitation", invitation_id, Do.RESEND)
+
+
 @bp.post("/users/<int:user_id>/deactivation")
 @allow(Permission.USERS_MANAGE)
 def deactivate(user_id: int) -> BaseResponse:
     """Sign a user out everywhere and let them in no more."""
-    return done(actions.do_now("user", user_id, Action(Do.DEACTIVATE), me()))
+    return done("user", user_id, actions.do_now("user", user_id, Action(Do.DEACTIVATE), me()))
 
 
 @bp.post("/users/<int:user_id>/reactivation")
@@ -134,7 +170,7 @@ def reactivate(user_id: int) -> BaseResponse | tuple[str, int]:
 @allow(Permission.INVITATIONS_MAKE)
 def revoke(invitation_id: int) -> BaseResponse:
     """Make an invitation's link worthless."""
-    return done(actions.do_now("invitation", invitation_id, Action(Do.REVOKE), me()))
+    return done("invitation", invitation_id, actions.do_now("invitation", invitation_id, Action(Do.REVOKE), me()))
 
 
 @bp.post("/users/<int:user_id>/sessions/removal")
@@ -161,18 +197,31 @@ def asked_for() -> Action:
 
 def form(kind: Kind, id: int, part: str, problem: str = "", status: int = 200) -> tuple[str, int]:
     """The form for one person's access, as a page or for the dialog. Raises NotThere where one may not do it to them."""
-    entry, values, sent = users.entry_of(people.found(kind, id)), context(directory.registry()), request.form
-    if PARTS[part] not in values["does"](entry):
-        raise NotThere("This cannot be changed, or not by you. Load the page again to see how things stand.")
+    values, sent = about(kind, id, PARTS[part]), request.form
+    person = values["entry"].person
     values |= {
-        "entry": entry,
         "part": part,
-        "back": safe_next(sent.get("next") or request.args.get("next")) or "",
-        "seen": people.seen(entry.person),
-        "chosen": [*sent.getlist("role"), *sent.getlist("groups")] or people.held(entry.person, part),
+        "seen": people.seen(person),
+        "chosen": [*sent.getlist("role"), *sent.getlist("groups")] or people.held(person, part),
         "problem": problem,
     }
     return page_or_fragment("people/access.html", "people/_access.html", status, **values)
+
+
+def question(kind: Kind, id: int, do: Do, problem: str = "", status: int = 200) -> tuple[str, int]:
+    """What it does and a button, as a page or for the dialog. Raises NotThere where one may not do it to them."""
+    values = about(kind, id, do)
+    manages = values["registry"].role_by_id[values["entry"].person.role_id].manages_people
+    values |= {"do": do, "noun": NOUNS[do], "proof": do is Do.REACTIVATE and manages, "problem": problem}
+    return page_or_fragment("people/question.html", "people/_question.html", status, **values)
+
+
+def about(kind: Kind, id: int, do: Do) -> dict[str, Any]:
+    """What both need: who it is, and where to go back to."""
+    entry, values = users.entry_of(people.found(kind, id)), context(directory.registry())
+    if do not in values["does"](entry):
+        raise NotThere("This cannot be changed, or not by you. Load the page again to see how things stand.")
+    return values | {"entry": entry, "back": safe_next(request.form.get("next") or request.args.get("next")) or ""}
 
 
 def change(kind: Kind, id: int, action: Action) -> BaseResponse | tuple[str, int]:
@@ -181,15 +230,17 @@ def change(kind: Kind, id: int, action: Action) -> BaseResponse | tuple[str, int
     try:
         if password:
             prove(password, "Nothing was changed.")
-        return done(people.change(kind, id, action, me(), as_seen=seen, proven=bool(password)))
+        return done(kind, id, people.change(kind, id, action, me(), as_seen=seen, proven=bool(password)))
     except Refused as refusal:
-        part = next((name for name, do in PARTS.items() if do is action.do), "role")
+        said, status = str(refusal), 429 if isinstance(refusal, TooManyTries) else 422
         try:
-            return form(kind, id, part, str(refusal), 429 if isinstance(refusal, TooManyTries) else 422)
+            if action.do in NOUNS:
+                return question(kind, id, action.do, said, status)
+            return form(kind, id, "role" if action.do is Do.SET_ROLE else "groups", said, status)
         except NotThere:
             raise refusal from None
 
 
-def done(said: str) -> BaseResponse:
-    """Back to where the form was, with what was done."""
-    return go("users.index", say=said, back=request.form.get("next"))
+def done(kind: Kind, id: int, said: str) -> BaseResponse:
+    """Back to where the form was, with what was done, and to the menu of whom it was done to."""
+    return go("users.index", say=said, back=request.form.get("next"), acted=f"{kind}-{id}")
