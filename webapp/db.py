@@ -37,8 +37,9 @@ MAX_BUSY_MS = 10_000
 """How long a command waits for another, on either database."""
 WRITING = 0x4D757374
 """The lock that commands share on PostgreSQL, so that one can run alone."""
-LOST_ITS_TURN = ("40P01", "40001")
-"""SQLSTATE of a transaction that PostgreSQL gave up for another's sake: a deadlock, or one that cannot be put in a row."""
+LOST_ITS_TURN = ("40P01", "40001", "55P03")
+"""SQLSTATE of a transaction that PostgreSQL gave up for another's sake: a deadlock, one that cannot be put in a row, or one
+that waited too long."""
 
 
 class Base(DeclarativeBase):
