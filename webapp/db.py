@@ -67,8 +67,9 @@ POOL = 8
 """Connections to PostgreSQL that a process keeps: as many as the web server has threads; twice as many in need."""
 WRITING = 0x4D757374
 """The lock that commands share on PostgreSQL, so that one can run alone."""
-LOST_ITS_TURN = ("40P01", "40001")
-"""SQLSTATE of a transaction that PostgreSQL gave up for another's sake: a deadlock, or one that cannot be put in a row."""
+LOST_ITS_TURN = ("40P01", "40001", "55P03")
+"""SQLSTATE of a transaction that PostgreSQL gave up for another's sake: a deadlock, one that cannot be put in a row, or one
+that waited too long."""
 
 
 class Base(DeclarativeBase):
