@@ -108,7 +108,7 @@ def by_email_validator(typed: str) -> str | None:
     return f"{found.local_part.casefold()}@{found.ascii_domain.lower()}"
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(st.lists(addresses, max_size=8))
 def test_the_answers_are_those_of_email_validator(file):
     """Judging each distinct domain once, and what is plain in a shorter way, must change no answer in any row."""

@@ -33,7 +33,11 @@ def sent(id: int, worker: str, answer: str) -> int | None:
     """
     begin_write()
     now, told = utcnow(), {"b_id": id, "b_worker": worker, "b_answer": answer}
-    invitation_id, valid_days, expires_at, is_shut = db.session.execute(_READ, told).one()
+    there = db.session.execute(_READ, told).one_or_none()
+    if there is None:  # erased with its person, or too old
+        db.session.rollback()
+        return None
+    invitation_id, valid_days, expires_at, is_shut = there
     told |= {"b_now": now, "b_invitation": invitation_id}
     if invitation_id and expires_at is None:
         db.session.execute(_HAND_OVER, {**told, "b_until": now + timedelta(days=valid_days)})

@@ -126,9 +126,9 @@ def unsettle_parts(batch: Batch, keys: Collection[str] | None = None) -> None:
 
 def candidate(schema: RowSchema, line: int, email: str, role: str, groups: str, part: int = 1) -> Candidate:
     """One row by the schema alone; a broken one keeps its e-mail key, for its twins."""
-    address, wrong_email = schema.cell("email", email)
-    entry, wrong_role = schema.cell("role", role)
-    wish, wrong_groups = schema.cell("groups", groups)
+    address, wrong_email = schema.email_cell(email)
+    entry, wrong_role = schema.role_cell(role)
+    wish, wrong_groups = schema.groups_cell(groups)
     return Candidate(
         line,
         address.key if address else None,
