@@ -156,7 +156,7 @@ def walk(at: Walk, muster: Muster, sink: Sink) -> None:
     page.get_by_text("Row 10 removed").wait_for()
     at.take("review-removed")
     page.locator(".toast").get_by_role("button", name="Undo").click()
-    page.get_by_text("Undone: row 10 removed").wait_for()
+    page.get_by_text("Undone: removing row 10").wait_for()
     for name in ("Replace “Analsyt” by “Analyst”, row 6", "Use @northfield.example, row 4"):
         page.get_by_role("button", name=name).click()
         page.locator("#edit-status", has_text=f"Row {name[-1]}").wait_for(state="attached")
@@ -184,14 +184,26 @@ def walk(at: Walk, muster: Muster, sink: Sink) -> None:
         ("/roles", "roles"),
         ("/ownership", "ownership"),
         ("/messages", "outgoing-mail"),
+        ("/audit", "audit-log"),
+        ("/account", "account"),
+        ("/", "home-at-work"),
     ):
         at.go(path)
-        at.take(name, dark=path == "/batches", phone=path == "/messages")
+        at.take(name, dark=path in ("/batches", "/audit", "/"), phone=path in ("/messages", "/audit", "/roles", "/"))
+    at.go("/messages")
     page.locator('#main a[href*="/messages/"]').first.click()
     page.wait_for_url("**/messages/*")
     at.take("message")
     at.go("/users")
     at.take("role-management", dark=True, phone=True)
+    page.get_by_role("link", name="Amelia Hart").click()
+    page.wait_for_url("**/users/*")
+    at.take("person", phone=True)
+    at.go("/users?q=oyelaran")
+    page.get_by_role("button", name="Actions for t.oyelaran").click()
+    page.get_by_role("link", name="Revoke invitation").click()
+    page.get_by_role("heading", name="Revoke the invitation").wait_for()
+    at.take("revoke-invitation", phone=True)
     at.go("/users?q=nobody")
     at.take("role-management-no-match")
     page.keyboard.press("?")
