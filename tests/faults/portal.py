@@ -74,15 +74,16 @@ class Browser:
         assert status == 303, f"{status}: {said[:2000]}"
         return int(where.rpartition("/")[2])
 
-    def version(self, batch_id: int) -> str:
-        """The version that the question before sending shows."""
-        found = re.search(r'name="version" value="(\d+)"', self.get(f"/batches/{batch_id}/confirmation"))
-        assert found
-        return found[1]
+    def seen(self, batch_id: int) -> dict[str, str]:
+        """What the question before sending carries: the version, and what its plans are."""
+        page = self.get(f"/batches/{batch_id}/confirmation")
+        found = dict(re.findall(r'name="(version|drift)"[^>]* value="([^"]+)"', page))
+        assert set(found) == {"version", "drift"}
+        return found
 
     def confirm(self, batch_id: int) -> int:
         """-> the status of the answer."""
-        return self.post(f"/batches/{batch_id}/confirmation", version=self.version(batch_id))[0]
+        return self.post(f"/batches/{batch_id}/confirmation", **self.seen(batch_id))[0]
 
     def ask(self, method: str, path: str, body: str = "", headers: Any = ()) -> tuple[int, str, str]:
         """-> status, where it leads, what it says."""

@@ -76,12 +76,12 @@ def test_two_admins_confirm_at_once(portal: Portal, verdict: Verdict, admin: Bro
     """One wins, the other is told; each row is invited once."""
     batch_id = portal.owner.upload(portal.people(40), portal.fresh("at-once"))
     portal.owner.get(f"/batches/{batch_id}/confirmation")
-    version = admin.version(batch_id)
+    seen = admin.seen(batch_id)
     together = threading.Barrier(8)
 
     def confirm(browser: Browser) -> int:
         together.wait()
-        return browser.post(f"/batches/{batch_id}/confirmation", version=version)[0]
+        return browser.post(f"/batches/{batch_id}/confirmation", **seen)[0]
 
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(confirm, [portal.owner, admin] * 4))
