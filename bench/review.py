@@ -14,6 +14,7 @@ from sqlalchemy import select
 from bench.floor import FloorRow, floor, same_page
 from bench.portal import LARGEST, Portal, people, portal
 from bench.timing import Figure, in_turns, zipped
+from webapp.models import UNMOVED
 
 SIZES = (100, 5_000, LARGEST)
 ROUNDS = 120
@@ -54,7 +55,7 @@ def _edit(muster: Portal, batch_id: int, size: int, sizes: dict[int, int]) -> Ca
         nonlocal seen, version
         value = next(roles)
         data = {"field": "role", "value": value, "seen": seen}
-        headers = muster.headers(htmx=True) | {"Muster-Shown": str(version)}
+        headers = muster.headers(htmx=True) | {"Muster-Shown": f"{version}/{UNMOVED}"}
         answer = muster.browser.patch(f"/batches/{batch_id}/rows/{row_id}", data=data, headers=headers)
         assert answer.status_code == 200, answer.get_data(as_text=True)[:500]
         seen, version = value, version + 1
