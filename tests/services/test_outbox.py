@@ -374,6 +374,17 @@ def test_an_interruption_repeats_the_message_once_and_marks_it() -> None:
     )
 
 
+def test_what_is_revoked_after_an_interruption_may_have_arrived_before() -> None:
+    make_sending_batch(INES)
+    (id,) = claims.claim("w1")
+    claims.begin_data(id, "w1")
+    die("w1")
+    actions.do_now("invitation", invitation_of(INES).id, Action(Do.REVOKE), make_persona("Owner"))
+    assert claims.letters(claims.claim("w2"), "w2") == []
+    assert message_to(INES).state is MessageState.CANCELLED
+    assert row_of(INES).reason.endswith("An earlier try broke off during the hand-over: it may have arrived")
+
+
 def test_a_second_interruption_is_left_to_a_person() -> None:
     make_sending_batch(INES)
     for _ in range(2):

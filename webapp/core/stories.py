@@ -29,13 +29,11 @@ def story(action: str, details: Details, count: int = 1, subject: str = "") -> S
     """What happened, whichever action it was: one that is not known here is told by its own name."""
     template, after = _TOLD.get(action) or (_by_name(action), changes)
     template = template.replace("{word}", str(details.get("word", "")))
-    if action == "access.refused":
-        subject = _attempted(subject)
     before, slot, rest = template.partition("{}")
     times = f" ({count:,} times within the hour)" if count > 1 else ""
     ending = rest + (after(details) if after else "") + times
     if action == "access.refused":
-        return Story(f"{before}{subject}{ending}", names=False)
+        return Story(f"{before}{_attempted(subject)}{ending}", names=False)
     if slot and subject:
         return Story(before, ending)
     return Story(before.rstrip() + ending, names=False)

@@ -147,8 +147,7 @@ def let_go(id: int, worker: str) -> int | None:
 
 def cancel(message: Message, reason: str) -> int | None:
     """It is not sent any more. -> the batch's id where a row waited."""
-    if message.maybe_sent:
-        reason = f"{reason.rstrip('.')}. {MAYBE}"
+    reason = _with_doubt(message, reason)
     message.state, message.answer = MessageState.CANCELLED, reason
     _let_loose(message)
     return settle_row(message, Outcome.SKIPPED, reason)
@@ -186,11 +185,15 @@ def _tried(message: Message) -> None:
 
 
 def _fail(message: Message, reason: str) -> int | None:
-    if message.maybe_sent and reason != TWICE:
-        reason = f"{reason.rstrip('.')}. {MAYBE}"
+    reason = _with_doubt(message, reason)
     message.state, message.answer = MessageState.FAILED, reason
     audit.record(None, AuditAction.MESSAGE_FAILED, message, reason=reason, attempts=message.attempts)
     return settle_row(message, Outcome.FAILED, reason)
+
+
+def _with_doubt(message: Message, reason: str) -> str:
+    """The reason, which never says plainly that nothing was sent where an earlier try may have arrived."""
+    return f"{reason.rstrip('.')}. {MAYBE}" if message.maybe_sent and reason != TWICE else reason
 
 
 def _let_loose(message: Message) -> None:

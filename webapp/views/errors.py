@@ -51,7 +51,7 @@ def register(app: Flask) -> None:
     app.register_error_handler(IntegrityError, beaten)
 
 
-SECTIONS = {
+WAYS_ON = {
     "actions": ("Role Management", "users.index"),
     "batches": ("Uploads", "batches.index"),
     "groups": ("Device Groups", "groups.index"),
@@ -90,7 +90,7 @@ def came_from() -> str | None:
 
 def ways_on() -> list[tuple[str, str]] | None:
     """Where to go from an error's page: the section that it was in."""
-    section = SECTIONS.get(request.blueprint or "")
+    section = WAYS_ON.get(request.blueprint or "")
     return [(f"Go to {section[0]}", url_for(section[1]))] if section and g.get("user") else None
 
 
