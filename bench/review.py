@@ -90,7 +90,7 @@ def page_figures() -> list[Figure]:
         small, large = (muster.upload(people(size)) for size in (100, LARGEST))
         body = muster.get(f"/batches/{small}")
         minimal.headers()
-        minimal.page = same_page(body.decode())
+        minimal.page = minimal.app.jinja_env.from_string(same_page(body.decode()))
         with minimal.app.app_context():
             minimal.stage(people(100))
 
