@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from sqlalchemy import delete, or_, select
+from sqlalchemy import bindparam, delete, or_, select
 from sqlalchemy.orm import joinedload
 
 from webapp import queue
@@ -104,12 +104,20 @@ def locked(batch_id: int) -> Batch:
 
     Of a split file the first part is held before it: whoever works in one part may then touch the others in any order.
     """
-    first = select(Batch.parts_id).where(Batch.id == batch_id).scalar_subquery()
-    both = select(Batch).where(or_(Batch.id == batch_id, Batch.id == first)).order_by(Batch.id).with_for_update(**hold(Batch))
-    for batch in db.session.scalars(both.execution_options(populate_existing=True)).all():
+    for batch in db.session.scalars(_AND_ITS_FIRST_PART, {"id": batch_id}).all():
         if batch.id == batch_id:
             return batch
     raise NotThere(NONE)
+
+
+_FIRST_PART = select(Batch.parts_id).where(Batch.id == bindparam("id")).scalar_subquery()
+_AND_ITS_FIRST_PART = (  # made once: every edit asks it
+    select(Batch)
+    .where(or_(Batch.id == bindparam("id"), Batch.id == _FIRST_PART))
+    .order_by(Batch.id)
+    .with_for_update(**hold(Batch))
+    .execution_options(populate_existing=True)
+)
 
 
 class NotUnderReview(Conflict):

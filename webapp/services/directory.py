@@ -5,18 +5,36 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
+from functools import lru_cache
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 from flask import current_app
-from sqlalchemy import Column, ColumnElement, Select, case, event, func, select, update
+from sqlalchemy import (
+    JSON,
+    Column,
+    ColumnElement,
+    Integer,
+    Select,
+    bindparam,
+    case,
+    cast,
+    event,
+    exists,
+    func,
+    literal,
+    null,
+    select,
+    union_all,
+    update,
+)
 from sqlalchemy.orm import Session, SessionTransaction
 
 from webapp.config import Settings
 from webapp.core.directory import GroupEntry, Registry, RoleEntry
 from webapp.core.permissions import Permission, what_it_does
 from webapp.core.planning import Access, Person, Ref
-from webapp.db import KEEPING, among, by_letter, db, hold, utcnow
+from webapp.db import KEEPING, among, db, hold, utcnow
 from webapp.models import (
     OWNER_ROLE_ID,
     Alias,
@@ -43,48 +61,64 @@ def environment() -> Settings:
 
 def settings() -> Settings:
     """The settings in force: the environment's and, where it says nothing, those set on a page; read once a transaction."""
-    return _installation()[1]
+    return _installation().in_force
 
 
-def _installation() -> tuple[Settings, Settings, Organisation | None, str | None]:
-    """The environment's settings, those in force, the organisation (held, so that `organisation` asks no more), and the
-    e-mail key of the Owner; one query."""
+def organisation_name() -> str:
+    """What the organisation is called; "" before the first start, and where it has no name."""
+    return _installation().name
+
+
+class _Installation(NamedTuple):
+    given: Settings
+    """The environment's settings."""
+    in_force: Settings
+    name: str
+    owner_key: str | None
+
+
+def _installation() -> _Installation:
+    """What every request asks; one query a transaction."""
     given = environment()
-    kept: tuple[Settings, Settings, Organisation | None, str | None] | None = db.session.info.get(_SETTINGS)
-    if kept is None or kept[0] is not given:
-        place, owner_key = db.session.execute(_INSTALLATION).one_or_none() or (None, None)  # neither before the first start
-        in_force = given.overlaid_as_far_as_they_go(place.settings) if place else given
+    kept: _Installation | None = db.session.info.get(_SETTINGS)
+    if kept is None or kept.given is not given:
+        name, texts, owner_key = db.session.execute(_INSTALLATION).one_or_none() or ("", {}, None)  # before the first start
         db.session.info.pop(_KEPT, None)
-        kept = db.session.info[_SETTINGS] = (given, in_force, place, owner_key)
+        kept = _Installation(given, given.overlaid_as_far_as_they_go(texts), name, owner_key)
+        db.session.info[_SETTINGS] = kept
     return kept
 
 
 # Made once, because every request asks them: to put a statement together takes as long as to have it answered.
-_INSTALLATION = select(Organisation, User.email_key).outerjoin(User, User.role_id == OWNER_ROLE_ID).where(Organisation.id == 1)
-_ROLES = select(Role.id, Role.name, Role.rank, Role.permissions).order_by(Role.rank.desc(), Role.id)
-_GROUPS = select(Group.id, Group.name).order_by(by_letter(Group.key))
-_ALIASES = select(Alias.key, Alias.role_id, Alias.group_id)
+_INSTALLATION = (
+    select(Organisation.name, Organisation.settings, User.email_key)
+    .outerjoin(User, User.role_id == OWNER_ROLE_ID)
+    .where(Organisation.id == 1)
+)
+_NO_NUMBER, _NO_LIST = cast(null(), Integer), cast(null(), JSON)
+_REGISTRY = union_all(  # kind, id, name, key, rank, permissions, what an alias stands for
+    select(literal("role"), Role.id, Role.name, Role.key, Role.rank, Role.permissions, _NO_NUMBER, _NO_NUMBER),
+    select(literal("group"), Group.id, Group.name, Group.key, _NO_NUMBER, _NO_LIST, _NO_NUMBER, _NO_NUMBER),
+    select(literal("alias"), _NO_NUMBER, Alias.key, Alias.key, _NO_NUMBER, _NO_LIST, Alias.role_id, Alias.group_id),
+)
 
 
 def letterhead() -> dict[str, str]:
     """What every invitation says of its sender: arguments of `emails.invitation`."""
     now = settings()
-    return {"organisation": organisation().name, "own_subject": now.invite_subject, "words": now.invite_message}
+    return {"organisation": organisation_name(), "own_subject": now.invite_subject, "words": now.invite_message}
 
 
 def registry(by: User | None = None) -> Registry:
-    """All roles (highest first), groups (by name) and their aliases; read once a transaction, in three queries."""
-    _, in_force, _, owner_key = _installation()
+    """All roles (highest first), groups (by name) and their aliases; read once a transaction, in one query."""
+    installation = _installation()
+    in_force, owner_key = installation.in_force, installation.owner_key
     read, made = db.session.info.get(_KEPT) or db.session.info.setdefault(_KEPT, (_read_registry(), {}))
     own = tuple(key.rpartition("@")[2] for key in (by.email_key if by else None, owner_key) if key)
     known_domains = tuple(dict.fromkeys((*in_force.allowed_domains, *own)))
     if known_domains not in made:
-        roles, groups, aliases = read
         made[known_domains] = Registry(
-            roles=roles,
-            groups=groups,
-            role_aliases={alias.key: alias.role_id for alias in aliases if alias.role_id},
-            group_aliases={alias.key: alias.group_id for alias in aliases if alias.group_id},
+            **read,
             allowed_domains=frozenset(in_force.allowed_domains),
             known_domains=known_domains,
         )
@@ -96,15 +130,23 @@ _KEPT = "registry"
 _SETTINGS = "settings"
 
 
-def _read_registry() -> tuple[tuple[RoleEntry, ...], tuple[GroupEntry, ...], Sequence[Any]]:
-    return (
-        tuple(_role_entry(*role) for role in db.session.execute(_ROLES)),
-        tuple(GroupEntry(id, name) for id, name in db.session.execute(_GROUPS)),
-        db.session.execute(_ALIASES).all(),
-    )
+def _read_registry() -> dict[str, Any]:
+    """What `Registry` is made of, but for the domains."""
+    found: dict[str, list[Sequence[Any]]] = {"role": [], "group": [], "alias": []}
+    for kind, *values in db.session.execute(_REGISTRY):
+        found[kind].append(values)
+    roles = sorted(found["role"], key=lambda role: (-role[3], role[0]))
+    groups = sorted(found["group"], key=lambda group: str(group[2]))
+    return {
+        "roles": tuple(_role_entry(id, name, rank, tuple(may)) for id, name, _, rank, may, *_ in roles),
+        "groups": tuple(GroupEntry(id, name) for id, name, *_ in groups),
+        "role_aliases": {key: role_id for _, key, *_, role_id, _ in found["alias"] if role_id},
+        "group_aliases": {key: group_id for _, key, *_, group_id in found["alias"] if group_id},
+    }
 
 
-def _role_entry(id: int, name: str, rank: int, may: list[str]) -> RoleEntry:
+@lru_cache(256)
+def _role_entry(id: int, name: str, rank: int, may: tuple[str, ...]) -> RoleEntry:
     return RoleEntry(id, name, rank, id == OWNER_ROLE_ID, Permission.USERS_MANAGE in may, what_it_does(may))
 
 
@@ -137,8 +179,13 @@ def moved() -> None:
 def people(keys: Iterable[str]) -> dict[str, Person]:
     """Who has these e-mail keys, users before invitations; five queries at most, however many keys."""
     wanted = list(keys)
+    if len(wanted) == 1 and not db.session.scalar(_IS_KNOWN, {"key": wanted[0]}):
+        return {}  # so it is with most rows that are edited
     pending = among(Invitation.email_key, wanted) & (Invitation.state == InvitationState.PENDING)
     return dict(_invitations(pending)) | dict(_users(among(User.email_key, wanted)))
+
+
+_IS_KNOWN = select(exists().where(User.email_key == bindparam("key")) | exists().where(Invitation.email_key == bindparam("key")))
 
 
 def people_held(keys: Iterable[str]) -> dict[str, Person]:

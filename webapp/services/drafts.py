@@ -102,7 +102,7 @@ def _with_link(email: Callable[..., Email]) -> Writer:
     """An e-mail that carries a one-time link of its recipient's account."""
 
     def write(messages: Sequence[Message], sending: bool) -> dict[int, Draft]:
-        place = directory.organisation().name
+        place = directory.organisation_name()
         wanted = AccountLink.id.in_([message.link_id for message in messages])
         found = {link.id: link for link in db.session.scalars(select(AccountLink).where(wanted))}
         written = {}
@@ -121,7 +121,7 @@ def _notice(email: Callable[..., Email]) -> Writer:
     """An e-mail that tells of something that happened to its recipient's account, and when."""
 
     def write(messages: Sequence[Message], sending: bool) -> dict[int, Draft]:
-        place, zone = directory.organisation().name, directory.settings().time_zone
+        place, zone = directory.organisation_name(), directory.settings().time_zone
         return {m.id: Draft(partial(email, to=m.recipient, organisation=place, at=full(m.created_at, zone))) for m in messages}
 
     return write

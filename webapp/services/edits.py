@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from sqlalchemy import Integer, cast, insert, select, update
+from sqlalchemy import Integer, bindparam, cast, insert, select, update
 
 from webapp.core.planning import Plan
 from webapp.db import among, db, utcnow
@@ -94,19 +94,23 @@ def noted(batch: Batch, by: User, changes: Sequence[Noted]) -> None:
 
 def dropped(batch: Batch, by: User) -> None:
     """Part of a command: a new edit ends what this person could still redo."""
-    own = (
-        RowEdit.batch_id == batch.id,
-        RowEdit.user_id == by.id,
-        RowEdit.field == UNDONE,
-        RowEdit.state == EditState.DONE,
-    )
-    versions = list(db.session.scalars(select(cast(RowEdit.before, Integer)).where(*own)))
+    whose = {"batch": batch.id, "user": by.id}
+    versions = list(db.session.scalars(_UNDONE, whose))
     if not versions:
         return
     unchecked = {"synchronize_session": False}
     undone = (RowEdit.batch_id == batch.id, RowEdit.version.in_(versions), RowEdit.state == EditState.UNDONE)
     db.session.execute(update(RowEdit).where(*undone).values(state=EditState.DROPPED), execution_options=unchecked)
-    db.session.execute(update(RowEdit).where(*own).values(state=EditState.DROPPED), execution_options=unchecked)
+    db.session.execute(update(RowEdit).where(*_OWN).values(state=EditState.DROPPED), whose, execution_options=unchecked)
+
+
+_OWN = (
+    RowEdit.batch_id == bindparam("batch"),
+    RowEdit.user_id == bindparam("user"),
+    RowEdit.field == UNDONE,
+    RowEdit.state == EditState.DONE,
+)
+_UNDONE = select(cast(RowEdit.before, Integer)).where(*_OWN)
 
 
 def prepared(batch: Batch, changes: Sequence[Change], *, whole: bool = False) -> Prepared:
@@ -157,10 +161,27 @@ def _affected(
         schema = RowSchema(directory.registry(batch.planned_for))
         new_keys = (schema.cell("email", row.email)[0] for row in standing)
         wanted = keys | {address.key for address in new_keys if address}
-        query = select(Row).where(Row.batch_id == batch.id, Row.removed_at.is_(None), among(Row.email_key, sorted(wanted)))
-        others = list(db.session.scalars(query.where(~among(Row.id, touched)))) if wanted else []
+        others = _sharing(batch, wanted, touched)
     affected = {row.id: row for row in (*others, *standing) if row.removed_at is None}
     return wanted, sorted(affected.values(), key=lambda row: row.line)
+
+
+def _sharing(batch: Batch, keys: set[str], touched: Mapping[int, Row]) -> list[Row]:
+    """The standing rows with these e-mails beside those that were touched."""
+    if not keys:
+        return []
+    if len(keys) == len(touched) == 1:
+        return list(db.session.scalars(_SHARING_ONE, {"batch": batch.id, "key": next(iter(keys)), "row": next(iter(touched))}))
+    query = select(Row).where(Row.batch_id == batch.id, Row.removed_at.is_(None), among(Row.email_key, sorted(keys)))
+    return list(db.session.scalars(query.where(~among(Row.id, touched))))
+
+
+_SHARING_ONE = select(Row).where(  # made once: most edits ask it
+    Row.batch_id == bindparam("batch"),
+    Row.removed_at.is_(None),
+    Row.email_key == bindparam("key"),
+    Row.id != bindparam("row"),
+)
 
 
 def carried_out(batch: Batch, step: Prepared) -> Sequence[Row]:

@@ -20,7 +20,7 @@ LONGEST_QUOTE = 80
 def texts(names: Iterable[str]) -> dict[str, str]:
     """These settings as they are in force, as one would type them."""
     now = directory.settings()
-    return {name: directory.organisation().name if name == NAME else now.text(name) for name in names}
+    return {name: directory.organisation_name() if name == NAME else now.text(name) for name in names}
 
 
 def save(typed: Mapping[str, str], seen: Mapping[str, str], by: User) -> bool:

@@ -41,7 +41,7 @@ def secret(user: User, salt: str) -> str:
 
 def address(user: User, salt: str) -> str:
     """The same as the otpauth:// address of a QR code."""
-    return totp.address(secret(user, salt), user.email, directory.organisation().name or NAMELESS)
+    return totp.address(secret(user, salt), user.email, directory.organisation_name() or NAMELESS)
 
 
 def codes_left(user: User) -> int:
