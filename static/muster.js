@@ -103,6 +103,7 @@
     e.preventDefault();
     opener.closest("[popover]:popover-open")?.hidePopover();
     if (dialog.id === "invite" && opener.dataset.tab) showTab(opener.dataset.tab);
+    for (const part of $$("[data-anew]", dialog)) part.innerHTML = '<p class="pad soft">Loading</p>'; // htmx fetches it each time
     openDialog(dialog);
   });
   on("click", "[data-close]", (e, button) => {
@@ -194,11 +195,10 @@
     const target =
       e.key === "/" ? $("[data-search]") :
       e.key === "i" || e.key === "I" ? $("[data-open=invite]") :
-      e.key === "?" ? $("#keys") : null;
+      e.key === "?" ? $("[data-open=keys]") : null;
     if (!target) return;
     e.preventDefault();
-    if (target.matches("dialog")) openDialog(target);
-    else if (e.key === "/") { target.focus(); target.select?.(); }
+    if (e.key === "/") { target.focus(); target.select?.(); }
     else target.click();
   });
 

@@ -11,7 +11,7 @@
 
   // ------------------------------------------------------------------------------------------ Selected rows
 
-  const changes = (source) => source instanceof Element && !!source.closest("#selection, #selection-roles, #regroup");
+  const changes = (source) => source instanceof Element && source.matches("[hx-post]") && !!source.closest("#selection, #selection-roles, #regroup");
   function changing(is) {
     $("#selection").ariaBusy = String(is);
     document.dispatchEvent(new Event("muster:changing"));

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from flask import Flask, Response, current_app, flash, g, redirect, render_template, request, session, url_for
+from jinja2.ext import Extension
 from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import BadRequest
 from werkzeug.wrappers import Response as BaseResponse
@@ -165,7 +167,7 @@ def security_headers(response: Response) -> Response:
 
 @cache
 def _fingerprint(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()[:12]
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:8]
 
 
 def versioned_static(endpoint: str, values: dict[str, Any]) -> None:
@@ -184,6 +186,13 @@ def asset(name: str) -> str:
 @cache
 def _asset(name: str, root: str) -> str:
     return url_for("static", filename=name)
+
+
+class Unindented(Extension):
+    """Templates are indented for who reads them; pages are sent without."""
+
+    def preprocess(self, source: str, name: str | None, filename: str | None = None) -> str:
+        return re.sub(r"^[ \t]+", "", source, flags=re.MULTILINE) if name and name.endswith(".html") else source
 
 
 def register_words(app: Flask) -> None:
@@ -208,6 +217,6 @@ def register_words(app: Flask) -> None:
         return {
             "me": user,
             "can": lambda permission: bool(user and user.may(permission)),
-            "organisation": directory.organisation(),
+            "organisation_name": directory.organisation_name(),
             "settings": directory.settings(),
         }

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from axe_playwright_python.base import AXE_SCRIPT
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, expect
 
 from tests import chromium
 from tests.run.conftest import Muster, wait_until
@@ -174,6 +174,7 @@ def send(page: Page, name: str | re.Pattern[str], password: str = PASSWORD, *, t
     """
     page.get_by_role("button", name=name).click()
     dialog = page.get_by_role("dialog")
+    expect(dialog.locator("#confirm-send")).to_be_visible()
     asked = dialog.get_by_label("Your password", exact=True)
     if asked.count():
         asked.fill(password)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlencode
+
 import pytest
 
+from tests.client import Page
 from tests.factories import PASSWORD, make_group, make_user
 from tests.views.test_batches import rows_of, staged
 from webapp.core.errors import Refused
@@ -43,6 +46,12 @@ def test_the_sentence(counts, said):
     assert what_sending_does(*counts) == said
 
 
+def question(client, batch, shown: str | None = None) -> Page:
+    """What the dialog asks. shown: what the page says that it shows; as it is now unless told."""
+    headers = {"Muster-Shown": shown or db.session.get(Batch, batch.id).shown}
+    return client.get(f"/batches/{batch.id}/confirmation", htmx=True, headers=headers).page
+
+
 class TestQuestion:
     def test_stands_in_the_page_with_all_that_matters(self, admin):
         make_user("Ben Vogel", email="ben@northfield.example", role_name="Remote", groups=("Student Devices",))
@@ -52,8 +61,8 @@ class TestQuestion:
         batch = staged(admin, text.replace("ben@northfield.example,Remote,", "ben@northfield.example,Remote,All groups"))
         admin.patch(f"/batches/{batch.id}", {"skip_errors": "true", "mode": "add", "change_roles": "true"}, htmx=True)
         admin.patch(f"/batches/{batch.id}/letter", {"valid_days": "3", "message": "See you on Monday."}, htmx=True)
-        page = admin.get(f"/batches/{batch.id}").page
-        assert page.all("dialog", id="confirm")
+        assert admin.get(f"/batches/{batch.id}").page.all("dialog", id="confirm")
+        page = question(admin, batch)
         for said in (
             "Invite 3 people, change the access of 1. 1 becomes an administrator.",
             "Groups of people who exist The file’s are added",
@@ -84,14 +93,34 @@ class TestQuestion:
         batch = staged(admin)
         row = rows_of(batch)[0]
         edit = {"field": "role", "value": "Admin", "seen": "Analyst"}
-        answer = admin.patch(f"/batches/{batch.id}/rows/{row.id}", edit, htmx=True)
-        assert "Invite 2 people. 1 becomes an administrator." in answer.page.text
-        assert answer.page.all("input", id="confirm-password")
-        version = str(db.session.get(Batch, batch.id).version)
-        assert answer.page.values("version") == [version]
-        answer = admin.post(f"/batches/{batch.id}/rows/{row.id}/removal", status=200, htmx=True)
-        assert "Invite 1 person." in answer.page.text
-        assert not answer.page.all("input", id="confirm-password")
+        admin.patch(f"/batches/{batch.id}/rows/{row.id}", edit, htmx=True)
+        page = question(admin, batch)
+        assert "Invite 2 people. 1 becomes an administrator." in page.text
+        assert page.all("input", id="confirm-password")
+        assert page.values("version") == [str(db.session.get(Batch, batch.id).version)]
+        admin.post(f"/batches/{batch.id}/rows/{row.id}/removal", status=200, htmx=True)
+        page = question(admin, batch)
+        assert "Invite 1 person." in page.text
+        assert not page.all("input", id="confirm-password")
+
+    def test_is_about_what_the_page_showed_and_not_what_came_since(self, admin, owner):
+        batch = staged(admin)
+        row, shown = rows_of(batch)[0], batch.shown
+        owner.patch(f"/batches/{batch.id}/rows/{row.id}", {"field": "role", "value": "Remote", "seen": "Analyst"}, htmx=True)
+        page = question(admin, batch, shown)
+        assert page.values("version") == [shown.partition("/")[0]]
+        confirm(admin, batch, **{name: page.values(name)[0] for name in ("version", "drift")})
+        assert "changed Role in row 2." in admin.get(f"/batches/{batch.id}").page.text
+        assert state_of(batch) is BatchState.REVIEWING
+
+    def test_without_the_script_too(self, admin, owner):
+        batch = staged(admin)
+        page = admin.get(f"/batches/{batch.id}").page
+        seen = {name: page.values(name)[0] for name in ("version", "drift")}
+        row = rows_of(batch)[0]
+        owner.patch(f"/batches/{batch.id}/rows/{row.id}", {"field": "role", "value": "Remote", "seen": "Analyst"}, htmx=True)
+        asked = admin.get(f"/batches/{batch.id}/confirmation?{urlencode(seen)}").page
+        assert {name: asked.values(name)[0] for name in seen} == seen
 
     def test_says_while_rows_need_attention_that_nothing_can_be_sent(self, admin):
         batch = staged(admin, PEOPLE + "bad,Analyst,\n")
@@ -107,13 +136,13 @@ class TestQuestion:
 class TestPassword:
     def test_is_asked_only_where_somebody_becomes_admin(self, admin):
         batch = staged(admin)
-        assert not admin.get(f"/batches/{batch.id}").page.all("input", name="password")
+        assert not question(admin, batch).all("input", name="password")
         confirm(admin, batch)
         assert state_of(batch) is BatchState.QUEUED
 
     def test_of_who_confirms_lets_it_go(self, admin):
         batch = staged(admin, ADMINS)
-        assert admin.get(f"/batches/{batch.id}").page.all("input", name="password")
+        assert question(admin, batch).all("input", name="password")
         confirm(admin, batch, password=PASSWORD)
         assert state_of(batch) is BatchState.QUEUED
 

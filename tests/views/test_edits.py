@@ -222,7 +222,7 @@ class TestRows:
         answer = post(admin, batch, "rows")
         new = rows_of(batch)[-1]
         assert (new.line, new.email) == (7, "")
-        assert "autofocus" in answer.page.all("input", id=f"row-{new.id}-email")[0]
+        assert "autofocus" in answer.page.all("input", aria_label="Email")[-1]
         assert len([i for i in answer.page.all("input") if "autofocus" in i]) == 1
 
     def test_one_more_on_another_page_leads_there(self, admin, change_settings):
@@ -291,3 +291,29 @@ class TestOnThePageOfOneRow:
         page = admin.get(f"/batches/{batch.id}/rows/{row_at(batch, 2).id}").page
         assert not disabled(page, "undo")
         assert disabled(page, "redo")
+
+
+class TestFetchedDialogs:
+    """What a dialog holds is fetched when it is opened, and is a page without the script."""
+
+    def test_find_and_replace_is_a_page_too(self, admin, batch):
+        (link,) = admin.get(f"/batches/{batch.id}").page.all("a", id="replace-open")
+        page = admin.get(link["href"]).page
+        assert page.h1 == "Find and replace"
+        admin.post(f"/batches/{batch.id}/replacements", {"field": "role", "find": "Analyst", "by": "Remote", "whole": "on"})
+        assert "Analyst" not in [row.role for row in rows_of(batch)]
+        part = admin.get(link["href"], htmx=True).page
+        assert not part.whole
+        assert part.all("input", id="replace-find")
+
+    def test_groups_of_selected_rows_need_the_selection_and_so_the_script(self, admin, batch):
+        path = f"/batches/{batch.id}/changes/new"
+        assert admin.get(path, htmx=True).page.all("form", id="regroup-form")
+        assert admin.get(path, 303).location == f"/batches/{batch.id}"
+
+    def test_are_not_for_who_may_only_look_nor_of_what_was_confirmed(self, admin, batch, sign_in):
+        looking = sign_in("Analyst")
+        admin.post(f"/batches/{batch.id}/discard")
+        for path in ("replacements/new", "changes/new"):
+            looking.get(f"/batches/{batch.id}/{path}", 403, htmx=True)
+            assert admin.get(f"/batches/{batch.id}/{path}", htmx=True).location == f"/batches/{batch.id}"

@@ -37,7 +37,8 @@ def batch(admin) -> Batch:
 
 def lines(client, batch, query: str) -> list[int]:
     page = client.get(f"/batches/{batch.id}?{query}").page
-    return [int(th["id"].removeprefix("line-")) for th in page.all("th", role="rowheader")]
+    of = {f"row-{row.id}": row.line for row in rows_of(batch)}
+    return [of[tr["id"]] for tr in page.all("tr") if "id" in tr]
 
 
 QUERIES = [

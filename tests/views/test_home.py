@@ -193,3 +193,13 @@ def test_home_costs_the_same_at_10_000_invitations(owner, queries):
         counted.append(len(queries))
     assert counted[0] == counted[1], queries
     assert time.monotonic() - began < 1.5
+
+
+def test_the_keys_are_a_page_too(admin, sign_in):
+    (link,) = admin.get("/").page.all("a", data_open="keys")
+    page = admin.get(link["href"]).page
+    assert page.h1 == "Keyboard shortcuts"
+    assert "Next or previous problem F8 Shift F8" in page.text
+    part = sign_in("Remote").get(link["href"], htmx=True).page
+    assert not part.whole
+    assert "F8" not in part.text

@@ -71,7 +71,8 @@ class TestForm:
     def test_the_answer_carries_the_version_to_the_question_before_sending(self, admin, batch):
         answer = save(admin, batch, valid_days="30")
         assert answer.page.values("version") == [str(fresh(batch).version)]
-        assert "Links in the emails work for 30 days" in answer.page.text
+        asked = admin.get(f"/batches/{batch.id}/confirmation", htmx=True, headers={"Muster-Shown": batch.shown}).page
+        assert "Links in the emails work for 30 days" in asked.text
 
     def test_saving_what_is_there_already_is_no_step(self, admin, batch):
         version = batch.version
@@ -307,7 +308,8 @@ class TestTest:
 
 def test_an_admin_in_the_file_still_needs_the_password_after_the_letter_changed(admin):
     batch = staged(admin, "Email,Role,Groups\ndev@northfield.example,Admin,\n")
-    assert save(admin, batch, valid_days="9").page.all("input", id="confirm-password")
+    save(admin, batch, valid_days="9")
+    assert admin.get(f"/batches/{batch.id}/confirmation", htmx=True).page.all("input", id="confirm-password")
     admin.post(f"/batches/{batch.id}/confirmation", {"version": fresh(batch).version, "password": PASSWORD})
     assert fresh(batch).state is BatchState.QUEUED
 

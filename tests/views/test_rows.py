@@ -41,9 +41,9 @@ def test_each_kind_of_mistake_has_its_sentence_and_one_click(admin, batch):
         assert said in page.text
     offered = [button["aria-label"] for button in page.all("button", class_="suggest")]
     assert offered == [
-        "Replace “Analsyt” by “Analyst”, row 2",
-        "Replace “Techer Laptops” by “Teacher Laptops”, row 3",
-        "Use @northfield.example, row 4",
+        "Replace “Analsyt” by “Analyst”",
+        "Replace “Techer Laptops” by “Teacher Laptops”",
+        "Use @northfield.example",
     ]
 
 
@@ -57,10 +57,10 @@ def test_what_stands_around_an_address_or_between_groups_is_put_right_by_one_cli
     batch = staged(admin, "\n".join(["Email;Role;Groups", *lines]))
     page = admin.get(f"/batches/{batch.id}").page
     assert [button["aria-label"] for button in page.all("button", class_="suggest")] == [
-        "Replace “mailto:ana@northfield.example” by “ana@northfield.example”, row 2",
-        "Use @northfield.example, row 3",
-        "Replace “Teacher Laptops; exam laptops” by “Teacher Laptops, Exam Laptops”, row 3",
-        "Use @northfield.example, row 4",
+        "Replace “mailto:ana@northfield.example” by “ana@northfield.example”",
+        "Use @northfield.example",
+        "Replace “Teacher Laptops; exam laptops” by “Teacher Laptops, Exam Laptops”",
+        "Use @northfield.example",
     ]
     assert "“@northfield.example;”" in page.text, "in two rows: one fix for both"
 
@@ -77,9 +77,9 @@ class TestMisspeltDomains:
         assert page.text.count("Misspelt domain?") == 2
         assert "Send 3 invitations" in page.text
         assert not page.all("input", aria_invalid="true")
-        offered = {button["aria-label"]: button["hx-vals"] for button in page.all("button", class_="suggest")}
-        assert '"value": "ana@gmail.com"' in offered["Replace “@gmial.com” by “@gmail.com”, row 2"]
-        assert "ben@outlook.com" in offered["Replace “@outlok.com” by “@outlook.com”, row 3"]
+        offered = {button["aria-label"]: button["value"] for button in page.all("button", class_="suggest")}
+        assert offered["Replace “@gmial.com” by “@gmail.com”"] == "ana@gmail.com"
+        assert "ben@outlook.com" in offered["Replace “@outlok.com” by “@outlook.com”"]
 
     def test_one_click_answers_without_the_note(self, admin, batch):
         answer = edit(admin, batch, 2, "email", "ana@gmail.com")
@@ -95,7 +95,7 @@ class TestMisspeltDomains:
         batch = staged(admin, "Email,Role\nana@norhtfield.example,Analyst\n")
         page = admin.get(f"/batches/{batch.id}").page
         assert "Domain not allowed here." in page.text
-        assert page.all("button", aria_label="Replace “@norhtfield.example” by “@northfield.example”, row 2")
+        assert page.all("button", aria_label="Replace “@norhtfield.example” by “@northfield.example”")
 
     def test_an_edit_costs_the_same_beside_one_and_many(self, admin, queries, change_settings):
         change_settings(max_rows=1500)
@@ -110,7 +110,7 @@ class TestMisspeltDomains:
 
 def test_a_good_edit_answers_with_the_cell_and_what_else_moved(admin, batch):
     answer = edit(admin, batch, 2, "role", "Analyst")
-    assert answer.page.all("select", id=f"row-{rows_of(batch)[0].id}-role")
+    assert answer.page.all("select", aria_label="Role")
     targets = [a["hx-target"] for a in answer.page.all("hx-partial")]
     assert f"#batch-{batch.id}-summary" in targets
     assert f"#batch-{batch.id}-send" in targets
@@ -178,12 +178,12 @@ class TestWhatAnAnswerHolds:
 
     def test_a_change_that_moves_nothing_else_is_answered_by_little(self, admin, plain):
         parts = self.change(admin, plain, 2, "role", "Remote", plain.shown)
-        assert {f"{plain.id}-version", "#shown", f"{plain.id}-history"} <= parts
-        assert not {f"{plain.id}-{part}" for part in ("summary", "send", "confirm", "fixes")} & parts
+        assert {"#shown", f"{plain.id}-history"} <= parts
+        assert not {f"{plain.id}-{part}" for part in ("summary", "send", "fixes")} & parts
 
     def test_a_row_that_is_mended_moves_the_counts_and_the_offers(self, admin, plain):
         parts = self.change(admin, plain, 4, "role", "Analyst", plain.shown)
-        assert {f"{plain.id}-{part}" for part in ("summary", "send", "confirm", "problems", "fixes")} <= parts
+        assert {f"{plain.id}-{part}" for part in ("summary", "send", "problems", "fixes")} <= parts
 
     def test_after_somebody_elses_edit_everything_is_told_until_the_review_is_drawn_anew(self, admin, owner, plain):
         shown = plain.shown

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any, TypeVarTuple
 
 from sqlalchemy import Select, case, func, select
+from sqlalchemy.orm import defer
 
 from webapp.core.finding import PLANS_IN_ORDER, Find, Sort
 from webapp.core.paging import Page, page_of
@@ -21,13 +22,16 @@ Columns = TypeVarTuple("Columns")
 CHUNK = 500
 """Rows held in memory at once while all of a batch are gone through."""
 
+_SHOWN = defer(Row.read_cells, raiseload=True)
+"""A page does not show the whole line as read."""
+
 
 def page(batch: Batch, find: Find, size: int) -> Page[Row]:
     """The page that is asked for; at most two queries.
 
     A page past the last one is the last one: rows may have gone since the address was made.
     """
-    query = _ordered(select(Row), batch, find)
+    query = _ordered(select(Row).options(_SHOWN), batch, find)
     if not find.text:
         total = _counted(batch, find)
         number = page_of(find.page, total, size)
@@ -36,7 +40,7 @@ def page(batch: Batch, find: Find, size: int) -> Page[Row]:
     ids = [id for id, *texts in db.session.execute(cells) if find.says(*texts)]
     number = page_of(find.page, len(ids), size)
     shown = ids[(number - 1) * size : number * size]
-    found = {row.id: row for row in db.session.scalars(select(Row).where(Row.id.in_(shown)))}
+    found = {row.id: row for row in db.session.scalars(select(Row).options(_SHOWN).where(Row.id.in_(shown)))}
     return Page([found[id] for id in shown if id in found], number, len(ids), size)
 
 

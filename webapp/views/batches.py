@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, urlsplit
 
 from flask import Blueprint, Response, flash, render_template, request, url_for
@@ -161,10 +161,8 @@ def row_context(batch: Batch) -> dict[str, Any]:
         "roles": roles,
         "rows_at": f"{url_for('batches.show', batch_id=batch.id)}/rows",
         "step_of": cache(steps.stored),
-        "sends": cells.sends,
-        **cells.drawn_once(),
+        **cells.drawn_once(roles, registry),
         "shown_groups": cells.shown_groups,
-        "role_options": cells.role_options(roles, registry),
         "with_domain": with_domain,
         "find": find,
         "plan": find.plan,
@@ -217,11 +215,26 @@ def confirmation(batch_id: int) -> BaseResponse | tuple[str, int]:
     """What the dialog before sending asks, as a page."""
     batch = batches.found(batch_id)
     if batch.state is not BatchState.REVIEWING:
-        return go("batches.show", batch_id=batch_id)
+        return go("batches.show", batch_id=batch_id, say=confirmed_already(batch) if batch.confirmed_by_id else None)
     context, is_newer = review_context(batch)
     if is_newer:
         afterwards(batches.refresh_if_stale, batch_id, me().id)
-    return page_or_fragment("batches/confirmation.html", f"{folder(batch)}/_confirm.html", **context)
+    seen = Seen.by_page() or Seen(str(batch.version), batch.drift)
+    return page_or_fragment("batches/confirmation.html", f"{folder(batch)}/_confirm.html", seen=seen, **context)
+
+
+class Seen(NamedTuple):
+    """What a page showed throughout (`Batch.shown`): what is confirmed is that, and not what came since."""
+
+    version: str
+    drift: str
+
+    @classmethod
+    def by_page(cls) -> Seen | None:
+        """What the page that asks says of itself: by static/answers.js, or without the script by its form."""
+        version, _, drift = request.headers.get("Muster-Shown", "").partition("/")
+        found = cls(version or request.args.get("version", ""), drift or request.args.get("drift", ""))
+        return found if all(found) else None
 
 
 @bp.post("/<int:batch_id>/confirmation")
@@ -229,21 +242,25 @@ def confirmation(batch_id: int) -> BaseResponse | tuple[str, int]:
 def confirm(batch_id: int) -> BaseResponse | tuple[str, int]:
     """Queue what was seen; confirming twice lands on the progress page with a note."""
     password = request.form.get("password", "")
+    seen = Seen(request.form.get("version", ""), request.form.get("drift", UNMOVED))
     try:
         if password:
             prove(password)
-        version, drift = number(request.form, "version") or 0, request.form.get("drift", UNMOVED)
-        first = batches.confirm(batch_id, version, me(), drift=drift, proven=bool(password))
+        first = batches.confirm(batch_id, number(request.form, "version") or 0, me(), drift=seen.drift, proven=bool(password))
     except batches.Changed as change:
         flash(str(change), "warn")
         return go("batches.show", batch_id=batch_id)
     except Refused as refusal:
         status = 429 if isinstance(refusal, TooManyTries) else 422
         batch = batches.found(batch_id)
-        context = {**row_context(batch), "problem": str(refusal)}
+        context = {**row_context(batch), "seen": seen, "problem": str(refusal)}
         return page_or_fragment("batches/confirmation.html", f"{folder(batch)}/_confirm.html", status, **context)
-    note = None if first else f"This {batches.found(batch_id).kind.value} was confirmed already; it is done once."
-    return go("batches.show", batch_id=batch_id, say=note)
+    return go("batches.show", batch_id=batch_id, say=None if first else confirmed_already(batches.found(batch_id)))
+
+
+def confirmed_already(batch: Batch) -> str:
+    """What is said in another tab, or after a second press."""
+    return f"This {batch.kind.value} was confirmed already; it is done once."
 
 
 @bp.post("/<int:batch_id>/pause")

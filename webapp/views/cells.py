@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import Any, NamedTuple
 
 from flask import get_template_attribute
-from jinja2.utils import htmlsafe_json_dumps
 from markupsafe import Markup
 
 from webapp.core.directory import ALL_GROUPS, Registry, RoleEntry, fold
@@ -38,15 +37,19 @@ def shown_groups(row: Row, registry: Registry) -> Groups:
     """The groups that the row gives or takes where a change is planned, else those of its cell."""
     step = steps.stored(row)
     if row.plan is Plan.ATTENTION or step.before is None or step.after is None:
-        names = tuple(_official(name, registry) for name in split_groups(row.groups))
-        unknown = (name for name in names if fold(name) not in registry.group_by_key and name != ALL_GROUPS)
-        return Groups(names, unknown=tuple(unknown))
+        return _as_it_stands(row.groups, registry)
     before, after = _names(step.before, registry), _names(step.after, registry)
     return Groups(
         tuple(name for name in after if name in before),
         tuple(name for name in after if name not in before),
         tuple(name for name in before if name not in after),
     )
+
+
+def _as_it_stands(cell: str, registry: Registry) -> Groups:
+    names = tuple(_official(name, registry) for name in split_groups(cell))
+    unknown = (name for name in names if fold(name) not in registry.group_by_key and name != ALL_GROUPS)
+    return Groups(names, unknown=tuple(unknown))
 
 
 def _official(name: str, registry: Registry) -> str:
@@ -62,29 +65,56 @@ def _names(access: Access, registry: Registry) -> list[str]:
     return sorted(registry.group_by_id[id].name for id in access.groups if id in registry.group_by_id)
 
 
-def drawn_once() -> dict[str, Callable[..., Markup]]:
-    """What many rows of a page show alike, each of it drawn once: the chip of a plan, the tokens of a cell's groups."""
+def drawn_once(roles: Sequence[RoleEntry], registry: Registry) -> dict[str, Callable[..., Any]]:
+    """What many rows of a page show alike, each of it drawn once: the chip of a plan, the tokens of a row's groups, and by
+    the cell as it stands the list of these roles."""
     plan_chip, tokens = (get_template_attribute("macros/ui.html", name) for name in ("plan_chip", "diff_tokens"))
-    return {
-        "plan_chip": cache(plan_chip),
-        "group_tokens": cache(lambda groups: tokens(groups.kept, groups.added, groups.removed, groups.unknown)),
-    }
+
+    @cache
+    def drawn(groups: Groups, cell: str) -> GroupCell:
+        value = Markup() if groups == Groups(tuple(cell.split(", "))) else Markup(' value="{}"').format(cell)
+        return GroupCell(tokens(groups.kept, groups.added, groups.removed, groups.unknown), value)
+
+    @cache
+    def as_it_stands(cell: str) -> GroupCell:
+        return drawn(_as_it_stands(cell, registry), cell)
+
+    def group_cell(row: Row) -> GroupCell:
+        return drawn(shown_groups(row, registry), row.groups) if "before" in row.step else as_it_stands(row.groups)
+
+    alike: dict[tuple[str, ...], Markup] = {}
+
+    def once(draw: Callable[[Row], Markup], row: Row) -> Markup:
+        if row.issues or row.is_edited or row.step.keys() - {"after"}:
+            return draw(row)
+        key = row.role, row.groups, row.plan
+        if key not in alike:
+            alike[key] = draw(row)
+        return alike[key]
+
+    return {"plan_chip": cache(plan_chip), "group_cell": group_cell, "role_list": _role_list(roles, registry), "drawn": once}
 
 
-def sends(field: str, seen: str) -> Markup:
-    """What a cell's control sends beside its value: `hx-vals`."""
-    return htmlsafe_json_dumps({"field": field, "seen": seen}, dumps=json.dumps)
+class GroupCell(NamedTuple):
+    """A row's groups. value: an attribute with the cell as it stands, where that is not the names as they are shown."""
+
+    tokens: Markup
+    value: Markup
 
 
-def role_options(roles: Sequence[RoleEntry], registry: Registry) -> Callable[[str], Markup]:
-    """The options of a role's list by the cell as it stands: first the cell itself, where none of these roles is meant.
+class RoleList(NamedTuple):
+    """What a list of roles holds. seen: an attribute with the cell as it stands, where the chosen option has another spelling."""
 
-    A page has a hundred such lists and few different cells: each is drawn once.
-    """
+    options: Markup
+    seen: Markup
+
+
+def _role_list(roles: Sequence[RoleEntry], registry: Registry) -> Callable[[str], RoleList]:
+    """By the cell as it stands; first the cell itself, where none of these roles is meant."""
     names = [role.name for role in roles]
 
     @cache
-    def drawn(cell: str) -> Markup:
+    def drawn(cell: str) -> RoleList:
         role = registry.role_by_key.get(fold(cell))
         chosen = role.name if role else cell
         shown = [(name, name) for name in names]
@@ -92,6 +122,7 @@ def role_options(roles: Sequence[RoleEntry], registry: Registry) -> Callable[[st
             shown.insert(0, (cell, chosen or "Choose a role"))
         selected = chosen if chosen in names else cell
         plain, taken = Markup('<option value="{}">{}</option>'), Markup('<option value="{}" selected>{}</option>')
-        return Markup().join((taken if value == selected else plain).format(value, words) for value, words in shown)
+        options = Markup().join((taken if value == selected else plain).format(value, words) for value, words in shown)
+        return RoleList(options, Markup() if selected == cell else Markup(' data-seen="{}"').format(cell))
 
     return drawn

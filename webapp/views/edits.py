@@ -11,10 +11,10 @@ from werkzeug.wrappers import Response as BaseResponse
 from webapp.core.errors import Refused
 from webapp.core.permissions import Permission
 from webapp.core.words import plural
-from webapp.models import Batch
-from webapp.services import batches, bulk, bulk_fixes, finding, history, mapping, rows, twins
+from webapp.models import Batch, BatchState
+from webapp.services import batches, bulk, bulk_fixes, directory, finding, history, mapping, rows, twins
 from webapp.views.batches import asked_for, review_context, row_context
-from webapp.web import allow, go, is_elsewhere, is_fragment, me, number
+from webapp.web import allow, go, is_elsewhere, is_fragment, me, number, page_or_fragment
 
 bp = Blueprint("edits", __name__, url_prefix="/batches/<int:batch_id>")
 
@@ -30,6 +30,14 @@ def _offered() -> dict[str, Any]:
         "offers_are_cheap": bulk_fixes.are_cheap,
         "words_of": mapping.unknown_words,
     }
+
+
+def under_review(batch_id: int) -> Batch:
+    """The batch whose dialog is asked for. Raises NotUnderReview."""
+    batch = batches.found(batch_id)
+    if batch.state is not BatchState.REVIEWING:
+        raise batches.NotUnderReview(batch)
+    return batch
 
 
 def redrawn(batch_id: int, said: str, undo: int | None = None) -> str | BaseResponse:
@@ -132,6 +140,13 @@ def replaceable(batch_id: int) -> tuple[str, int] | BaseResponse:
     return render_template("edits/_replaceable.html", batch=batch, preview=preview, refusal=refusal), 200
 
 
+@bp.get("/replacements/new")
+@allow(MAKE)
+def replacing(batch_id: int) -> tuple[str, int]:
+    """Find and replace: the inside of its dialog, or a page."""
+    return page_or_fragment("edits/replace.html", "edits/_replace.html", batch=under_review(batch_id))
+
+
 @bp.post("/replacements")
 @allow(MAKE)
 def replace(batch_id: int) -> str | BaseResponse:
@@ -160,6 +175,15 @@ def translate(batch_id: int) -> str | BaseResponse:
 
 
 # Selected rows
+
+
+@bp.get("/changes/new")
+@allow(MAKE)
+def regrouping(batch_id: int) -> str | BaseResponse:
+    """Groups of the selected rows: the inside of the dialog."""
+    if not is_fragment():
+        return go("batches.show", batch_id=batch_id)
+    return render_template("edits/_regroup.html", batch=under_review(batch_id), registry=directory.registry())
 
 
 @bp.post("/changes")

@@ -8,7 +8,7 @@ from webapp.core.charts import chart
 from webapp.core.permissions import Permission
 from webapp.forms import GroupsForm
 from webapp.services import batches, directory, groups, overview, users
-from webapp.web import SIGNED_IN, allow, me
+from webapp.web import SIGNED_IN, allow, me, page_or_fragment
 
 bp = Blueprint("home", __name__)
 
@@ -18,6 +18,13 @@ bp = Blueprint("home", __name__)
 def index() -> str:
     """Home, by what one may do."""
     return page(GroupsForm(formdata=None))
+
+
+@bp.get("/shortcuts")
+@allow(SIGNED_IN)
+def shortcuts() -> tuple[str, int]:
+    """The keys there are: what the dialog shows, or a page."""
+    return page_or_fragment("shortcuts/show.html", "shortcuts/_list.html")
 
 
 def page(form: GroupsForm) -> str:
