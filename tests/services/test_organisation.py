@@ -20,7 +20,7 @@ def test_is_read_once_a_transaction(app, queries):
     keep(MAX_ROWS="7")
     queries.clear()
     assert [directory.settings().max_rows for _ in range(3)] == [7, 7, 7]
-    assert directory.organisation().name == ""
+    assert directory.organisation_name() == ""
     assert len(queries) == 1, queries
     db.session.rollback()
     keep(MAX_ROWS="8")

@@ -87,9 +87,12 @@ def noted(batch: Batch, by: User, changes: Sequence[Noted]) -> None:
     batch.version += 1
     same = {"batch_id": batch.id, "version": batch.version, "user_id": by.id, "at": utcnow(), "state": EditState.DONE}
     db.session.execute(
-        insert(RowEdit.__table__),  # type: ignore[arg-type]
+        _NOTE,
         [same | dict(zip(("row_id", "field", "before", "after"), change, strict=True)) for change in changes],
     )
+
+
+_NOTE = insert(RowEdit.__table__)  # type: ignore[arg-type]
 
 
 def dropped(batch: Batch, by: User) -> None:
@@ -138,7 +141,8 @@ def prepared(batch: Batch, changes: Sequence[Change], *, whole: bool = False) ->
     counts = Counter(batch.counts)
     plans.tally(counts, map(plans.counted, came), +1)
     plans.tally(counts, map(plans.counted, went), -1)
-    wanted, in_order = _affected(batch, touched, keys, sum(counts[plan] for plan in Plan), whole=whole)
+    named = {change.row.id for change in changes if change.row and change.field in ("email", "added")}
+    wanted, in_order = _affected(batch, touched, keys, named, sum(counts[plan] for plan in Plan), whole=whole)
     judgements = plans.judged_again(batch, in_order)
     moved = plans.stale(in_order, judgements)
     plans.plan_anew(counts, moved, judgements)
@@ -148,8 +152,17 @@ def prepared(batch: Batch, changes: Sequence[Change], *, whole: bool = False) ->
     return Prepared(kept, rows, {key: n for key, n in counts.items() if n}, wanted, others)
 
 
+def _new_keys(batch: Batch, rows: Sequence[Row]) -> set[str]:
+    """The e-mail keys that rows get whose e-mail was set."""
+    if not rows:
+        return set()
+    schema = RowSchema(directory.registry(batch.planned_for))
+    addresses = (schema.cell("email", row.email)[0] for row in rows)
+    return {address.key for address in addresses if address}
+
+
 def _affected(
-    batch: Batch, touched: Mapping[int, Row], keys: set[str], size: int, *, whole: bool
+    batch: Batch, touched: Mapping[int, Row], keys: set[str], named: set[int], size: int, *, whole: bool
 ) -> tuple[set[str] | None, list[Row]]:
     """The rows that are to be judged anew: those that were touched, and all that share, or shared, an e-mail with them."""
     standing = [row for row in touched.values() if row.removed_at is None]
@@ -158,9 +171,7 @@ def _affected(
         is_all = len(standing) == size  # reading fifty thousand rows a second time takes a second
         others = [] if is_all else plans.standing_rows(batch)
     else:
-        schema = RowSchema(directory.registry(batch.planned_for))
-        new_keys = (schema.cell("email", row.email)[0] for row in standing)
-        wanted = keys | {address.key for address in new_keys if address}
+        wanted = keys | _new_keys(batch, [row for row in standing if row.id in named])
         others = _sharing(batch, wanted, touched)
     affected = {row.id: row for row in (*others, *standing) if row.removed_at is None}
     return wanted, sorted(affected.values(), key=lambda row: row.line)
