@@ -113,7 +113,7 @@ def test_a_good_edit_answers_with_the_cell_and_what_else_moved(admin, batch):
     assert answer.page.all("select", aria_label="Role")
     targets = [a["hx-target"] for a in answer.page.all("hx-partial")]
     assert f"#batch-{batch.id}-summary" in targets
-    assert f"#batch-{batch.id}-send" in targets
+    assert f"#batch-{batch.id}-why" in targets
     assert not any(t == f"#row-{rows_of(batch)[0].id}" for t in targets), "the whole row must never be sent"
     assert rows_of(batch)[0].plan is Plan.INVITE
     assert db.session.get(Batch, batch.id).counts == {"invite": 1, "attention": 2, "problem:email": 1, "problem:groups": 1}
@@ -179,17 +179,17 @@ class TestWhatAnAnswerHolds:
     def test_a_change_that_moves_nothing_else_is_answered_by_little(self, admin, plain):
         parts = self.change(admin, plain, 2, "role", "Remote", plain.shown)
         assert {"#shown", f"{plain.id}-history"} <= parts
-        assert not {f"{plain.id}-{part}" for part in ("summary", "send", "fixes")} & parts
+        assert not {f"{plain.id}-{part}" for part in ("summary", "why", "fixes")} & parts
 
     def test_a_row_that_is_mended_moves_the_counts_and_the_offers(self, admin, plain):
         parts = self.change(admin, plain, 4, "role", "Analyst", plain.shown)
-        assert {f"{plain.id}-{part}" for part in ("summary", "send", "problems", "fixes")} <= parts
+        assert {f"{plain.id}-{part}" for part in ("summary", "why", "problems", "fixes")} <= parts
 
     def test_after_somebody_elses_edit_everything_is_told_until_the_review_is_drawn_anew(self, admin, owner, plain):
         shown = plain.shown
         self.change(owner, plain, 3, "email", "bea@x.org", shown)
         everything = self.change(admin, plain, 2, "role", "Remote", shown)
-        assert {f"{plain.id}-summary", f"{plain.id}-send"} <= everything
+        assert {f"{plain.id}-summary", f"{plain.id}-why"} <= everything
         assert "#shown" not in everything
         other_row = self.change(admin, plain, 3, "role", "Remote", shown)
         assert f"{rows_of(plain)[1].id}-email-td" in other_row, "the email that the owner has changed"
