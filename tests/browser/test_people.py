@@ -102,6 +102,23 @@ class TestSearch:
         expect(people.get_by_role("columnheader", name="Last activity")).to_have_attribute("aria-sort", "ascending")
         expect(people.get_by_role("link", name="Last activity")).to_be_focused()
 
+    def test_by_status_and_page_by_page_the_focus_stays(self, owner, people):
+        people.evaluate("window.same = true")
+        people.get_by_role("link", name="Invited").press("Enter")
+        expect(people).to_have_url(re.compile(r"/users\?status=invited$"))
+        expect(people.get_by_role("link", name="Invited")).to_have_attribute("aria-current", "true")
+        expect(people.get_by_role("link", name="Invited")).to_be_focused()
+        people.get_by_role("link", name="Next").press("Enter")
+        expect(people.get_by_text("26–30 of 30")).to_be_visible()
+        expect(people.locator("#people-found")).to_have_text("30 people found, page 2")
+        expect(people.get_by_role("link", name="Next", disabled=True)).to_be_focused()
+        owner.axe("the last page")
+        people.get_by_role("link", name="Previous").press("Enter")
+        expect(people.get_by_role("link", name="Previous", disabled=True)).to_be_focused()
+        people.go_back()
+        expect(people.get_by_text("26–30 of 30")).to_be_visible()
+        assert people.evaluate("window.same"), "the page was loaded anew"
+
 
 class TestPicking:
     def test_across_pages_and_on_to_the_review(self, owner, people):
@@ -275,6 +292,24 @@ def test_on_a_phone(school, owner):
     page.get_by_role("link", name="person01@northfield.example").click()
     owner.axe("a person on a phone")
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_what_is_said_of_a_change_covers_no_control(school, owner):
+    page = owner.go("/account")
+    for width, height in ((1440, 900), (390, 844)):
+        page.set_viewport_size({"width": width, "height": height})
+        page.get_by_label("Full name").or_(page.get_by_label("Name", exact=True)).first.press("Enter")
+        said = page.locator(".toast", has_text="Your name is changed.")
+        expect(said).to_be_visible()
+        for place in (0, 100_000):
+            page.evaluate("place => scrollTo(0, place)", place)
+            assert page.evaluate(UNDER_TOASTS) == [], f"{width} px, scrolled to {place}"
+
+
+UNDER_TOASTS = """() => [...document.querySelectorAll("main :is(a, button, input:not([type=hidden]))")].filter((control) => {
+  const a = document.querySelector(".toast").getBoundingClientRect(), b = control.getBoundingClientRect();
+  return b.width && a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom;
+}).map((control) => control.textContent || control.name)"""
 
 
 def test_without_a_script(school, open_page):
