@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, delete, func, or_, select
 from sqlalchemy.orm import aliased
 
+from webapp import mail
 from webapp.db import db, utcnow
 from webapp.models import (
     AuditChain,
@@ -112,15 +113,18 @@ def _is_old(before: datetime) -> ColumnElement[bool]:
 
 
 def delete_files() -> int:
-    """Messages that were written as files, up to CHUNK of them; no transaction is open."""
+    """Messages that were written as files, up to CHUNK of them, but for those that stay; no transaction is open meanwhile."""
     before, folder, n = _cutoff(), directory.environment().data_dir / "outbox", 0
-    db.session.rollback()
     if before is None or not folder.is_dir():
+        db.session.rollback()
         return 0
+    old = func.coalesce(Message.handed_at, Message.created_at) < before
+    staying = {mail.file_name(id) for id in db.session.scalars(select(Message.message_id).where(old))}
+    db.session.rollback()
     with os.scandir(folder) as entries:
         for entry in entries:
             with suppress(OSError):  # another worker was at it
-                if entry.name.endswith(".eml") and entry.stat().st_mtime < before.timestamp():
+                if entry.name.endswith(".eml") and entry.name not in staying and entry.stat().st_mtime < before.timestamp():
                     os.unlink(entry)
                     n += 1
             if n == CHUNK:
