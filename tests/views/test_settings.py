@@ -264,7 +264,7 @@ class TestTakesEffect:
             make_batch(owner.user, 1, state=BatchState.FINISHED, finished_at=utcnow() - timedelta(days=days))
         make_batch(owner.user, 1, state=BatchState.REVIEWING, created_at=utcnow() - timedelta(days=400))
         page = save(owner, "data", 422, RETENTION_DAYS="30", AUDIT_DAYS="365").page
-        assert "This deletes the rows of 2 uploads, actions and reverts included" in page.text
+        assert "This deletes the rows of 2 uploads, actions and reverts" in page.text
         assert page.values("RETENTION_DAYS") == ["30"]
         assert directory.settings().retention_days is None
         save(owner, "data", RETENTION_DAYS="30", AUDIT_DAYS="365", lose="yes")
