@@ -1,4 +1,4 @@
-"""Bulk steps over 50,000 rows: one fix, its undo, and how long others cannot write meanwhile."""
+"""Bulk steps over 50,000 rows: one fix, its undo, the mode; and how long others cannot write meanwhile."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from webapp.services import batches, bulk_fixes, history
 
 
 def figures() -> list[Figure]:
-    """Seconds for the whole, and for the part in which the write lock is held."""
+    """Seconds of the processor for the whole, and for the part in which the write lock is held."""
     with portal() as muster:
         batch_id = muster.upload(people(LARGEST, wrong_role_every=2))
         with muster.app.app_context():
@@ -24,9 +24,9 @@ def figures() -> list[Figure]:
 
             def measured(what: str, step: Callable[[User], object]) -> list[Figure]:
                 by = db.session.scalars(db.select(User).limit(1)).one()
-                start, held.seconds = time.perf_counter(), 0.0
+                start, held.seconds = time.process_time(), 0.0
                 step(by)
-                taken = time.perf_counter() - start
+                taken = time.process_time() - start
                 return [Figure(what, taken, "s"), Figure(f"{what}: write lock held", held.seconds, "s")]
 
             return [
@@ -36,6 +36,7 @@ def figures() -> list[Figure]:
                 ),
                 *measured("undo that", lambda by: history.undo(batch_id, by)),
                 *measured("switch the mode", lambda by: batches.change(batch_id, batches.Options(mode=Mode.REMOVE), by)),
+                *measured("skip wrong rows", lambda by: batches.change(batch_id, batches.Options(skip_errors=True), by)),
             ]
 
 
@@ -50,9 +51,9 @@ class _Held:
 
     def _begin(self, connection: object) -> None:
         options = connection.get_execution_options()  # type: ignore[attr-defined]
-        self._since = time.perf_counter() if options.get("write") else 0.0
+        self._since = time.process_time() if options.get("write") else 0.0
 
     def _end(self, connection: object) -> None:
         if self._since:
-            self.seconds += time.perf_counter() - self._since
+            self.seconds += time.process_time() - self._since
         self._since = 0.0

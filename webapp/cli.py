@@ -40,7 +40,8 @@ def owner_link(without_second_factor: bool) -> None:
     except Conflict as conflict:
         raise click.ClickException(str(conflict)) from conflict
     minutes = account_links.validity(link.purpose)
-    click.echo(f"Signs in {link.user.email}, once, within {minutes}: {account_links.address(link)}")
+    off = " and turns their two-step sign-in off" if link.without_second_factor and link.user.has_second_factor else ""
+    click.echo(f"Signs in {link.user.email}{off}, once, within {minutes}: {account_links.address(link)}")
 
 
 @muster.command("doctor")

@@ -74,7 +74,7 @@ class Files:
 
     def send(self, parcel: Parcel, before_data: Callable[[], None]) -> str:
         """Whole or not at all, under a name made of the Message-ID: a second try overwrites the first."""
-        name = _file_name(parcel.message_id)
+        name = file_name(parcel.message_id)
         before_data()
         temporary = self._folder / f".{name}.part"
         try:
@@ -110,10 +110,11 @@ class Files:
 def discard(folder: Path, message_ids: Iterable[str]) -> None:
     """Delete the files of these messages; of those that were never written nothing is there."""
     for message_id in message_ids:
-        (folder / _file_name(message_id)).unlink(missing_ok=True)
+        (folder / file_name(message_id)).unlink(missing_ok=True)
 
 
-def _file_name(message_id: str) -> str:
+def file_name(message_id: str) -> str:
+    """What a message's file is called."""
     return re.sub(r"[^A-Za-z0-9.-]", "", message_id.partition("@")[0]) + ".eml"
 
 

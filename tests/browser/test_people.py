@@ -102,6 +102,23 @@ class TestSearch:
         expect(people.get_by_role("columnheader", name="Last activity")).to_have_attribute("aria-sort", "ascending")
         expect(people.get_by_role("link", name="Last activity")).to_be_focused()
 
+    def test_by_status_and_page_by_page_the_focus_stays(self, owner, people):
+        people.evaluate("window.same = true")
+        people.get_by_role("link", name="Invited").press("Enter")
+        expect(people).to_have_url(re.compile(r"/users\?status=invited$"))
+        expect(people.get_by_role("link", name="Invited")).to_have_attribute("aria-current", "true")
+        expect(people.get_by_role("link", name="Invited")).to_be_focused()
+        people.get_by_role("link", name="Next").press("Enter")
+        expect(people.get_by_text("26–30 of 30")).to_be_visible()
+        expect(people.locator("#people-found")).to_have_text("30 people found, page 2")
+        expect(people.get_by_role("link", name="Next", disabled=True)).to_be_focused()
+        owner.axe("the last page")
+        people.get_by_role("link", name="Previous").press("Enter")
+        expect(people.get_by_role("link", name="Previous", disabled=True)).to_be_focused()
+        people.go_back()
+        expect(people.get_by_text("26–30 of 30")).to_be_visible()
+        assert people.evaluate("window.same"), "the page was loaded anew"
+
 
 class TestPicking:
     def test_across_pages_and_on_to_the_review(self, owner, people):
@@ -253,8 +270,15 @@ class TestOnePerson:
         sign_in(other, AMELIA)
         people.reload()
         owner.axe("the page of a user")
-        people.get_by_role("button", name="End the session of").first.click()
-        people.get_by_role("alertdialog").get_by_role("button", name="End").click()
+        ending = people.get_by_role("link", name="End the session of").first
+        ending.press("Enter")
+        asked = people.get_by_role("dialog", name="End this session of Amelia Hart?")
+        expect(asked.get_by_role("link", name="Keep")).to_be_focused()
+        owner.axe("before a session is ended")
+        asked.get_by_role("link", name="Keep").press("Enter")
+        expect(ending).to_be_focused()
+        ending.press("Enter")
+        asked.get_by_role("button", name="End session").press("Enter")
         toast(people, "1 session ended.")
         other.go("/users")
         expect(other.page).to_have_url(re.compile("/sign-in"))
@@ -268,6 +292,26 @@ def test_on_a_phone(school, owner):
     page.get_by_role("link", name="person01@northfield.example").click()
     owner.axe("a person on a phone")
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_what_is_said_of_a_change_covers_no_control(school, owner):
+    page = owner.go("/account")
+    for width, height in ((1440, 900), (390, 844)):
+        page.set_viewport_size({"width": width, "height": height})
+        page.get_by_role("button", name="Save name").click()
+        expect(page.locator(".toast", has_text="Your name is changed.")).to_be_visible()
+        page.evaluate("scrollTo(0, 0)")
+        controls = page.locator("main :is(a, button, input):visible")
+        assert [each.text_content() for each in controls.all() if each.evaluate(UNDER_TOAST)] == [], width
+        for each in controls.all():
+            each.focus()
+            assert not each.evaluate(UNDER_TOAST), f"with the focus, at {width} px: {each.get_attribute('name')}"
+
+
+UNDER_TOAST = """control => {
+  const a = document.querySelector(".toast").getBoundingClientRect(), b = control.getBoundingClientRect();
+  return a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom;
+}"""
 
 
 def test_without_a_script(school, open_page):

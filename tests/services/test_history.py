@@ -157,6 +157,9 @@ def test_undoing_everything_gives_the_state_before_and_redoing_gives_it_back(adm
         before = db.session.get(Batch, batch_id).version
         act(batch_id, action, admin)
         now = state(batch_id)
+        standing_rows = plans.standing_rows(db.session.get(Batch, batch_id))
+        judged = plans.judged_again(db.session.get(Batch, batch_id), standing_rows)
+        assert plans.stale(standing_rows, judged) == [], "what a step leaves alone must be what judging everything would say"
         if db.session.get(Batch, batch_id).version > before:
             states.append(now)
         else:

@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 
 from tests.factories import make_batch, make_invitation, make_persona, make_user
+from webapp import mail
 from webapp.core.planning import Plan
 from webapp.db import db, utcnow
 from webapp.jobs import maintenance, stopping
@@ -170,6 +171,19 @@ class TestMessages:
             os.utime(folder / name, (at, at))
         sweep()
         assert sorted(path.name for path in folder.iterdir()) == ["new.eml", "other.txt"]
+
+    def test_that_stay_keep_their_files(self, app, settings):
+        folder = settings.data_dir / "outbox"
+        folder.mkdir()
+        self.message(MessageState.SENT, invitation=make_invitation())
+        self.message(MessageState.SENT)
+        pending, over = (mail.file_name(id) for id in db.session.scalars(db.select(Message.message_id).order_by(Message.id)))
+        for name in (pending, over):
+            (folder / name).write_text("x")
+            at = (utcnow() - timedelta(days=91)).timestamp()
+            os.utime(folder / name, (at, at))
+        sweep()
+        assert [path.name for path in folder.iterdir()] == [pending]
 
 
 def test_sessions_that_are_over_go(owner):

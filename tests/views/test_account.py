@@ -180,6 +180,7 @@ def test_sessions_are_listed_with_device_address_and_time_and_ended_one_by_one(s
     assert not page.all("form", action=f"/account/sessions/{here.id}/end")
     amelia.post(f"/account/sessions/{there.id}/end")
     elsewhere.get("/", status=303)
+    assert "1 other device has to sign in again." in amelia.get("/account/sessions/end").page.text
     third.get("/")
     amelia.post("/account/sessions/end")
     assert "1 other device is signed out." in amelia.get("/account").page.text

@@ -30,7 +30,8 @@ def printed(app):
         result = app.test_cli_runner().invoke(args=["muster", "owner-link", *arguments])
         assert result.exit_code == 0, result.output
         db.session.rollback()
-        told = rf"Signs in {re.escape(MAREN)}, once, within 30 minutes: http://127.0.0.1:8000/owner-links/(\S+)\n"
+        off = r"(?: and turns their two-step sign-in off)?" if arguments else ""
+        told = rf"Signs in {re.escape(MAREN)}{off}, once, within 30 minutes: http://127.0.0.1:8000/owner-links/(\S+)\n"
         return re.fullmatch(told, result.output)[1]
 
     return run

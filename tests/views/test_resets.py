@@ -187,6 +187,9 @@ def test_the_link_is_never_in_outgoing_mail(client, owner, amelia):
 def test_without_a_mail_server_one_who_manages_users_hands_a_link_over(admin, client, amelia):
     assert "Ask whoever manages users for a link" in client.get("/password-resets/new").page.text
     assert f"/users/{amelia.id}/reset-link" in admin.get("/users").text
+    asked = admin.get(f"/users/{amelia.id}/reset-link").page
+    assert "Make a reset link for Amelia Hart?" in asked.text
+    assert db.session.scalars(db.select(AccountLink)).all() == []
     page = admin.post(f"/users/{amelia.id}/reset-link", status=200).page
     (address,) = [field["value"] for field in page.all("input", id="link")]
     token = address.rpartition("/")[2]
@@ -200,7 +203,8 @@ def test_without_a_mail_server_one_who_manages_users_hands_a_link_over(admin, cl
 
 def test_with_a_mail_server_nobody_makes_links(admin, amelia, change_settings):
     change_settings(mail_url="smtp://mail.northfield.example")
-    assert "Forgot password?" in admin.post(f"/users/{amelia.id}/reset-link", status=422).page.text
+    for ask in (admin.get, admin.post):
+        assert "Forgot password?" in ask(f"/users/{amelia.id}/reset-link", status=422).page.text
     assert "reset-link" not in admin.get("/users").text
 
 
@@ -208,6 +212,7 @@ def test_with_a_mail_server_nobody_makes_links(admin, amelia, change_settings):
 def test_nobody_makes_a_link_for_somebody_not_ranked_below(admin, role):
     other = make_persona("Owner") if role == "Owner" else make_user("Second Admin", "Admin")
     for user in (other, admin.user):
+        admin.get(f"/users/{user.id}/reset-link", status=403)
         admin.post(f"/users/{user.id}/reset-link", status=403)
     assert db.session.scalars(db.select(AccountLink)).all() == []
 

@@ -264,7 +264,11 @@ def test_turning_it_off_needs_password_and_code(sign_in, amelia, now, client):
 def test_who_manages_users_turns_it_off_for_somebody_ranked_below(admin, amelia, client):
     make_factor(amelia)
     assert f"/users/{amelia.id}/second-factor/removal" in admin.get("/users").text
-    admin.post(f"/users/{amelia.id}/second-factor/removal")
+    asked = admin.get(f"/users/{amelia.id}/second-factor/removal?next=/users?q=hart").page
+    assert "Turn off two-step sign-in of Amelia Hart?" in asked.text
+    assert db.session.get_one(User, amelia.id).has_second_factor
+    back = asked.values("next")[0]
+    assert admin.post(f"/users/{amelia.id}/second-factor/removal", {"next": back}).location == "/users?q=hart"
     assert first_step(client).location == "/"
     (event,) = events("second_factor.off")
     assert (event.actor, event.subject) == (admin.user.email, AMELIA)
@@ -276,6 +280,7 @@ def test_nobody_turns_it_off_for_somebody_not_ranked_below(admin, role):
     other = make_persona("Owner") if role == "Owner" else make_user("Second Admin", "Admin")
     for user in (other, admin.user):
         make_factor(user)
+        admin.get(f"/users/{user.id}/second-factor/removal", status=403)
         admin.post(f"/users/{user.id}/second-factor/removal", status=403)
         assert db.session.get_one(User, user.id).has_second_factor
 

@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 
 from tests.client import Client
-from tests.factories import make_group, make_invitation, token_of
+from tests.factories import make_batch, make_group, make_invitation, token_of
 from tests.smtp_sink import Sink
 from tests.views.test_batches import rows_of, staged, upload
 from webapp.core.planning import Mode
 from webapp.core.sections import SECTIONS
 from webapp.db import db, utcnow
 from webapp.jobs import outbox as jobs
-from webapp.models import AuditEvent, Invitation, MailGate, Message, MessageKind, MessageState, Organisation
+from webapp.models import AuditEvent, BatchState, Invitation, MailGate, Message, MessageKind, MessageState, Organisation
 from webapp.services import directory, organisation, workers
 
 
@@ -257,7 +257,22 @@ class TestTakesEffect:
     def test_retention(self, owner):
         save(owner, "data", RETENTION_DAYS="30", AUDIT_DAYS="0")
         assert (directory.settings().retention_days, directory.settings().audit_days) == (30, None)
-        assert "Everything is kept" in owner.get("/settings").page.text
+        assert "Uploads kept 30 days, audit log for good" in owner.get("/settings").page.text
+
+    def test_what_keeping_for_fewer_days_deletes_is_asked_about_first(self, owner):
+        for days in (40, 20, 400):
+            make_batch(owner.user, 1, state=BatchState.FINISHED, finished_at=utcnow() - timedelta(days=days))
+        make_batch(owner.user, 1, state=BatchState.REVIEWING, created_at=utcnow() - timedelta(days=400))
+        page = save(owner, "data", 422, RETENTION_DAYS="30", AUDIT_DAYS="365").page
+        assert "This deletes the rows of 2 uploads, actions and reverts" in page.text
+        assert page.values("RETENTION_DAYS") == ["30"]
+        assert directory.settings().retention_days is None
+        save(owner, "data", RETENTION_DAYS="30", AUDIT_DAYS="365", lose="yes")
+        assert directory.settings().retention_days == 30
+        save(owner, "data", RETENTION_DAYS="90")
+        save(owner, "data", RETENTION_DAYS="0")
+        save(owner, "data", 422, RETENTION_DAYS="30", AUDIT_DAYS="365")
+        assert "Type a whole number from 0 to 36500." in save(owner, "data", 422, RETENTION_DAYS="9" * 30).page.text
 
 
 @pytest.fixture
@@ -307,8 +322,12 @@ class TestRememberedWords:
         admin.post(f"/groups/{group.id}/names", {"word": "Pupils"}, None)
         page = admin.get("/aliases").page
         assert "Pupils means Student Devices" in page.text
-        (form,) = [each for each in page.all("form") if "/removal" in each.get("action", "")]
-        assert admin.post(form["action"], {"next": "/aliases"}).location == "/aliases"
+        (asking,) = [each for each in page.all("a") if "/removal" in each["href"]]
+        asked = admin.get(asking["href"]).page
+        assert "Forget “Pupils”? Files that say it no longer mean Student Devices." in asked.text
+        assert "Pupils means Student Devices" in admin.get("/aliases").page.text
+        (form,) = asked.all("form", id="question")
+        assert admin.post(form["action"], {"next": asked.values("next")[0]}).location == "/aliases"
         assert "“Pupils” means nothing to files any more." in admin.get("/aliases").page.text
 
     def test_columns_too(self, admin, sign_in):
@@ -318,10 +337,14 @@ class TestRememberedWords:
         db.session.commit()
         page = admin.get("/aliases").page
         assert "“Mail” holds Email, “Job” holds Role" in page.text
-        (form,) = [each for each in page.all("form") if "/columns/" in each.get("action", "")]
+        (asking,) = [each for each in page.all("a") if "/columns/" in each["href"]]
+        asked = admin.get(asking["href"]).page
+        assert "Forget “Mail” and “Job”? The next such file is matched anew." in asked.text
+        (form,) = asked.all("form", id="question")
         admin.post(form["action"], {})
         assert "Forgotten." in admin.get("/aliases").page.text
         admin.post(form["action"], {}, 404)
+        admin.get(form["action"], 404)
         event = db.session.scalars(db.select(AuditEvent).where(AuditEvent.action == "columns.forgotten")).one()
         assert event.details["columns"] == {"Email": "Mail", "Role": "Job"}
         sign_in("Analyst").get("/aliases", 403)

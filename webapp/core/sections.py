@@ -80,9 +80,9 @@ SECTIONS = {
             Asked(
                 "REMINDER_DAYS",
                 "A reminder goes out before the link expires",
-                "So many days before, once. 0 sends none.",
+                "So many days before, once; none where the link works for no longer than that. 0 sends none.",
                 "number",
-                "days before",
+                "days",
             ),
         ),
     ),
@@ -123,11 +123,17 @@ SECTIONS = {
             Asked(
                 "RETENTION_DAYS",
                 "Rows, files and sent email are kept for",
-                "After an upload ended. 0 keeps everything.",
+                "After an upload ended, or an email went. What is older is deleted once a day, for good. 0 keeps everything.",
                 "number",
                 "days",
             ),
-            Asked("AUDIT_DAYS", "The audit log is kept for", "0 keeps everything.", "number", "days"),
+            Asked(
+                "AUDIT_DAYS",
+                "The audit log is kept for",
+                "What is older is deleted once a day, for good. 0 keeps everything.",
+                "number",
+                "days",
+            ),
         ),
     ),
 }

@@ -75,13 +75,18 @@ def remembered_columns() -> list[HeaderMapping]:
     return list(db.session.scalars(select(HeaderMapping).order_by(HeaderMapping.created_at.desc(), HeaderMapping.id.desc())))
 
 
+def header_mapping(id: int, *, hold: bool = False) -> HeaderMapping:
+    """What is remembered of one header. hold: for a command, which forgets it. Raises NotThere."""
+    known = db.session.get(HeaderMapping, id, with_for_update=hold or None)
+    if known is None:
+        raise NotThere("These columns are forgotten already.")
+    return known
+
+
 def forget_columns_of(id: int, by: User) -> None:
     """From now on files with that header are read by their column names again. Raises NotThere."""
     begin_write()
-    known = db.session.get(HeaderMapping, id, with_for_update=True)
-    if known is None:
-        db.session.rollback()
-        raise NotThere("These columns are forgotten already.")
+    known = header_mapping(id, hold=True)
     label = ", ".join(known.names.values()) or "files of before"
     audit.record(by, AuditAction.COLUMNS_FORGOTTEN, label=label, columns=known.names)
     db.session.delete(known)
@@ -126,13 +131,18 @@ def add(kind: AliasKind, meant_id: int, word: str, by: User) -> Alias:
     return alias
 
 
-def forget(alias_id: int, by: User) -> tuple[int | None, str]:
-    """From now on the word means nothing. -> the group that it meant, None for a role; and the word. Raises NotThere."""
-    begin_write(alone=True)
+def found(alias_id: int) -> tuple[Alias, Any]:
+    """The word, and the role or group that it means. Raises NotThere."""
     alias = db.session.get(Alias, alias_id)
     if alias is None:
         raise NotThere("There is no such name any more.")
-    meant: Any = db.session.get_one(MODELS[alias.kind], alias.role_id or alias.group_id)
+    return alias, db.session.get_one(MODELS[alias.kind], alias.role_id or alias.group_id)
+
+
+def forget(alias_id: int, by: User) -> tuple[int | None, str]:
+    """From now on the word means nothing. -> the group that it meant, None for a role; and the word. Raises NotThere."""
+    begin_write(alone=True)
+    alias, meant = found(alias_id)
     group_id, word = alias.group_id, alias.word
     audit.record(by, AuditAction.ALIAS_FORGOTTEN, meant, word=word)
     db.session.delete(alias)

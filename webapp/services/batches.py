@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, TypeVar
 
 from sqlalchemy import bindparam, delete, or_, select
@@ -20,6 +20,7 @@ from webapp.models import UNMOVED, Batch, BatchFile, BatchKind, BatchState, Row,
 from webapp.schemas.rows import FIELDS
 from webapp.services import audit, directory, edits, finding, plans, reports, reviewing, targets
 from webapp.services.audit import AuditAction
+from webapp.services.edits import Change, Prepared
 
 T = TypeVar("T")
 
@@ -182,21 +183,20 @@ class Options:
 
 def change(batch_id: int, options: Options, by: User) -> Batch:
     """Set a batch's options, as one step; every plan that they bear on is made again."""
-    begin_write()
-    batch = under_review(batch_id)
-    wanted = {name: getattr(options, name) for name in ("mode", "change_roles", "skip_errors", "valid_days", "message")}
-    changed = {name: value for name, value in wanted.items() if value is not None and value != getattr(batch, name)}
-    if changed:
-        edits.noted(batch, by, [(None, name, edits.current(batch, None, name), str(value)) for name, value in changed.items()])
-    before, is_current = _told(batch, changed), reviewing.are_current(batch, by)
-    for name, value in changed.items():
-        setattr(batch, name, value)
-    if changed:
-        audit.record(by, AuditAction.BATCH_CHANGED, batch, before=before, after=_told(batch, changed))
-    if not changed or changed.keys() - {"valid_days", "message"}:
-        reviewing.refresh(batch) if is_current else reviewing.follow(batch, by)
-    if "skip_errors" in changed:
-        plans.unsettle_parts(batch)
+    wanted = {name: value for name, value in asdict(options).items() if value is not None}
+
+    def prepare(batch: Batch) -> Prepared:
+        stand = [(name, edits.current(batch, None, name), str(value)) for name, value in wanted.items()]
+        changes = [Change(None, *said) for said in stand if said[1] != said[2]]
+        return edits.prepared(batch, changes, judge=reviewing.are_current(batch, by))
+
+    batch, step = begun(batch_id, prepare, by)
+    if step.options:
+        before = _told(batch, step.options)
+        edits.written(batch, by, step)
+        audit.record(by, AuditAction.BATCH_CHANGED, batch, before=before, after=_told(batch, step.options))
+    if not step.options or step.options.keys() & set(edits.OF_PLANS):
+        reviewing.planned_as_seen(batch, by)
     db.session.commit()
     return batch
 

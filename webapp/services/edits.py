@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from sqlalchemy import Integer, bindparam, cast, insert, select, update
+from sqlalchemy import Integer, bindparam, case, cast, func, insert, select, update
 
 from webapp.core.planning import Plan
 from webapp.db import among, db, utcnow
@@ -25,6 +25,8 @@ UNDONE, REDONE = "undone", "redone"
 MARKERS = (UNDONE, REDONE)
 MANY = 2000
 """From so many changed rows on, the whole batch is read at once instead of the rows that share an e-mail with them."""
+OF_PLANS = ("mode", "change_roles", "skip_errors")
+"""Options that plans go by. The others only say what is written to people."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +60,12 @@ def current(batch: Batch, row: Row | None, field: str) -> str:
 class Prepared:
     """A step that is judged and only has to be written: plain values, that outlive the transaction in which they were read.
 
-    rows: as `plans.write` takes them. keys: e-mail keys that the step bears on, None for all. others: further rows whose plan
-    changes.
+    options: of the batch, by field. rows: as `plans.write` takes them. keys: e-mail keys that the step bears on, None for all.
+    others: further rows whose plan changes.
     """
 
     changes: Sequence[Noted]
+    options: Mapping[str, Any]
     rows: Sequence[dict[str, Any]]
     counts: dict[str, int]
     keys: set[str] | None
@@ -116,20 +119,23 @@ _OWN = (
 _UNDONE = select(cast(RowEdit.before, Integer)).where(*_OWN)
 
 
-def prepared(batch: Batch, changes: Sequence[Change], *, whole: bool = False) -> Prepared:
+def prepared(batch: Batch, changes: Sequence[Change], *, judge: bool = True) -> Prepared:
     """Set every `after` in the rows as loaded, and judge anew what that bears on; nothing is written.
 
-    whole: everything is judged anew, as after a change of an option. The number of statements does not depend on the number
+    judge: False where every plan is made anew once the step is written. The number of statements does not depend on the number
     of rows.
     """
+    options = {change.field: _option(batch, change.field, change.after) for change in changes if change.row is None}
     touched: dict[int, Row] = {}
-    keys: set[str] = set()
+    keys = _twins_of_wrong(batch) if judge and "skip_errors" in options else set()
+    whole = judge and ("mode" in options or "change_roles" in options or len(keys) > MANY)
     came: list[Row] = []
     went: list[Row] = []
     now = utcnow()
     for change in changes:
         row = change.row
-        assert row is not None
+        if row is None:
+            continue
         touched[row.id] = row
         if row.email_key:
             keys.add(row.email_key)
@@ -143,13 +149,25 @@ def prepared(batch: Batch, changes: Sequence[Change], *, whole: bool = False) ->
     plans.tally(counts, map(plans.counted, went), -1)
     named = {change.row.id for change in changes if change.row and change.field in ("email", "added")}
     wanted, in_order = _affected(batch, touched, keys, named, sum(counts[plan] for plan in Plan), whole=whole)
-    judgements = plans.judged_again(batch, in_order)
+    judgements = plans.judged_again(batch, in_order, **{name: options[name] for name in OF_PLANS if name in options})
     moved = plans.stale(in_order, judgements)
     plans.plan_anew(counts, moved, judgements)
     others = [row for row in moved if row.id not in touched]
     kept: list[Noted] = [(change.row.id if change.row else None, change.field, change.before, change.after) for change in changes]
     rows = [plans.written(row) for row in (*touched.values(), *others)]
-    return Prepared(kept, rows, {key: n for key, n in counts.items() if n}, wanted, others)
+    return Prepared(kept, options, rows, {key: n for key, n in counts.items() if n}, wanted, others)
+
+
+def _twins_of_wrong(batch: Batch) -> set[str]:
+    """E-mail keys of rows in attention that other rows have, too, also in other parts: whether wrong rows are skipped bears on
+    these alone, since a row that is skipped is nobody's twin. One query, and none where nothing is wrong."""
+    if not batch.counts.get(Plan.ATTENTION, 0):
+        return set()
+    parts = select(Batch.id).where(Batch.parts_id == batch.parts_id) if batch.parts > 1 else [batch.id]
+    is_wrong = (Row.batch_id == batch.id) & (Row.plan == Plan.ATTENTION)
+    standing = select(Row.email_key).where(Row.batch_id.in_(parts), Row.removed_at.is_(None))
+    shared = standing.group_by(Row.email_key).having(func.count() > 1, func.sum(case((is_wrong, 1), else_=0)) > 0)
+    return {key for key in db.session.scalars(shared) if key}
 
 
 def _new_keys(batch: Batch, rows: Sequence[Row]) -> set[str]:
@@ -196,14 +214,16 @@ _SHARING_ONE = select(Row).where(  # made once: most edits ask it
 
 
 def carried_out(batch: Batch, step: Prepared) -> Sequence[Row]:
-    """Part of a command: write a step's rows, without noting it. -> other rows whose plan changed."""
+    """Part of a command: write a step's rows and options, without noting it. -> other rows whose plan changed."""
+    for field, value in step.options.items():
+        setattr(batch, field, value)
     plans.write(step.rows)
     batch.counts = step.counts
     plans.unsettle_parts(batch, step.keys)
     return step.others
 
 
-def set_option(batch: Batch, field: str, text: str) -> None:
-    """Part of a command: an option of the batch, from its text."""
+def _option(batch: Batch, field: str, text: str) -> Any:
+    """An option of the batch, from its text."""
     kind = type(getattr(batch, field))
-    setattr(batch, field, text == "True" if kind is bool else kind(text))
+    return text == "True" if kind is bool else kind(text)

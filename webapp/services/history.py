@@ -5,7 +5,7 @@ docs/rules.md, "Undo and redo".
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -180,24 +180,21 @@ def _undone_by(batch: Batch, by: User) -> int | None:
 class _Move:
     """A step to be carried out backwards (UNDONE) or forwards again (REDONE), judged already.
 
-    options: of the batch, by field, as text. only: the row and the field, where it moves a single cell.
+    only: the row and the field, where it moves a single cell.
     """
 
     version: int
     marker: str
     name: str
-    options: Mapping[str, str]
-    step: Prepared | None
+    step: Prepared
     only: tuple[int, str] | None
 
 
 def _prepared(batch: Batch, version: int, changes: Sequence[Change], name: str, marker: str) -> _Move:
     _check(batch, changes, marker)
-    cells = [change for change in changes if change.row]
-    options = {change.field: change.after for change in changes if change.row is None}
     only = changes[0] if len(changes) == 1 and changes[0].field not in ("removed", "added") else None
     where = (only.row.id, only.field) if only and only.row else None
-    return _Move(version, marker, name, options, None if options else edits.prepared(batch, cells), where)
+    return _Move(version, marker, name, edits.prepared(batch, changes), where)
 
 
 def _changes(batch: Batch, version: int, state: EditState) -> list[Change]:
@@ -232,9 +229,7 @@ def _moved(batch: Batch, by: User, move: _Move) -> Done:
     batch.version += 1
     told = {"field": move.marker, "before": str(move.version), "after": move.name}
     db.session.add(RowEdit(batch_id=batch.id, version=batch.version, user_id=by.id, **told))
-    for field, text in move.options.items():
-        edits.set_option(batch, field, text)
-    twins = edits.carried_out(batch, move.step or edits.prepared(batch, [], whole=True))
+    twins = edits.carried_out(batch, move.step)
     db.session.commit()
     row = db.session.get(Row, move.only[0]) if move.only else None
     return Done(batch, move.name, move.version, row, move.only[1] if move.only else None, twins)

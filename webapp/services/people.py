@@ -156,14 +156,20 @@ def change(kind: Kind, id: int, action: Action, by: User, *, as_seen: str | None
     return actions.do_now(kind, id, action, by)
 
 
+def to_sign_out(user_id: int, by: User) -> User:
+    """Whose sessions `by` may end. Raises NotThere, Refused."""
+    user = db.session.get(User, user_id)
+    if user is None:
+        raise NotThere("This user is not here any more.")
+    if user.role.rank > by.role.rank:
+        raise Refused("You cannot sign out somebody whose role ranks above yours.")
+    return user
+
+
 def end_sessions(user_id: int, by: User, session_id: int | None = None) -> int:
     """Sign somebody out: from one session, or from all. -> how many were ended. Raises NotThere, Refused."""
     begin_write()
-    if db.session.get(User, user_id) is None:
-        raise NotThere("This user is not here any more.")
-    user = directory.held(user_id)
-    if user.role.rank > by.role.rank:
-        raise Refused("You cannot sign out somebody whose role ranks above yours.")
+    user = directory.held(to_sign_out(user_id, by).id)
     ended = sessions.end_all(user, only=session_id)
     if ended:
         audit.record(by, AuditAction.SESSIONS_ENDED, user, sessions=ended)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple, TypeVar
 
 from sqlalchemy import ColumnElement, Select, Table, and_, bindparam, exists, select, update
@@ -163,10 +164,13 @@ def loaded(query: Select[Row]) -> list[Row]:
 _PLANNED = load_only(*(getattr(Row, name) for name in ("batch_id", "line", *_WRITTEN)))
 
 
-def judged_again(batch: Batch, rows: Sequence[Row], by: User | None = None) -> dict[int, Judgement]:
-    """Judge stored rows anew, for who is assumed to confirm. Twins must be among the rows. By line."""
+def judged_again(batch: Batch, rows: Sequence[Row], by: User | None = None, **options: Any) -> dict[int, Judgement]:
+    """Judge stored rows anew, for who is assumed to confirm. Twins must be among the rows. By line.
+
+    options: of the batch, as they will be.
+    """
     by = by or batch.planned_for
-    policy = policy_of(batch, by, directory.registry(by))
+    policy = replace(policy_of(batch, by, directory.registry(by)), **options)
     if batch.kind is not BatchKind.UPLOAD:
         return _judged_by_aim(batch, rows, policy)
     return judged(((row.line, row.email, row.role, row.groups) for row in rows), policy, batch=batch)

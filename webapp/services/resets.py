@@ -26,6 +26,19 @@ def user_of(token: str) -> User | None:
     return link.user if link and link.user.state is UserState.ACTIVE else None
 
 
+def in_need(user_id: int, by: User) -> User:
+    """Who may get a link from `by`, where there is no mail server.
+
+    Raises NotThere, NotAllowed for somebody not ranked below, Refused where e-mail works, Conflict for a deactivated account.
+    """
+    if directory.environment().mail_url:
+        raise Refused("Muster sends email here: have this person use “Forgot password?” on the sign-in page.")
+    user = accounts.below(user_id, by)
+    if user.state is not UserState.ACTIVE:
+        raise Conflict("This account is deactivated. Reactivate it first.")
+    return user
+
+
 # Commands
 
 
@@ -47,16 +60,9 @@ def ask(email: str, peer: str) -> None:
 
 
 def make_link(user_id: int, by: User) -> AccountLink:
-    """A link to hand over, where there is no mail server. Audited; `account_links.address` tells it.
-
-    Raises NotThere, NotAllowed for somebody not ranked below, Refused where e-mail works, Conflict for a deactivated account.
-    """
-    if directory.environment().mail_url:
-        raise Refused("Muster sends email here: have this person use “Forgot password?” on the sign-in page.")
+    """A link to hand over. Audited; `account_links.address` tells it. Raises what `in_need` raises."""
     begin_write()
-    user = accounts.below(user_id, by)
-    if user.state is not UserState.ACTIVE:
-        raise Conflict("This account is deactivated. Reactivate it first.")
+    user = in_need(user_id, by)
     account_links.close(user, LinkPurpose.RESET)
     link = account_links.make(user, LinkPurpose.RESET)
     audit.record(by, AuditAction.PASSWORD_LINK_MADE, user)

@@ -11,9 +11,10 @@ from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, delete, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, delete, func, or_, select
 from sqlalchemy.orm import aliased
 
+from webapp import mail
 from webapp.db import db, utcnow
 from webapp.models import (
     AuditChain,
@@ -33,6 +34,7 @@ from webapp.services.audit_chain import day_before, held
 
 CHUNK = 500
 """Rows or messages deleted in one transaction."""
+MOST_DAYS = 36_500
 
 ENDED = (BatchState.FINISHED, BatchState.CANCELLED, BatchState.DISCARDED, BatchState.REVERTED)
 OVER = (MessageState.SENT, MessageState.UNCERTAIN, MessageState.FAILED, MessageState.CANCELLED)
@@ -77,16 +79,30 @@ def delete_rows() -> int | None:
     return max(len(ids), 1)
 
 
+def lost_by(typed: str) -> int:
+    """Of how many batches the rows would go at the next deleting, were they kept for as many days as was typed, and not if they
+    are kept as now. A question."""
+    now = directory.settings().retention_days
+    if not typed.strip().isdecimal() or not (days := int(typed)) or days > MOST_DAYS or (now and days >= now):
+        return 0
+    return db.session.scalar(select(func.count()).select_from(_due_batches(day_before(days)).subquery())) or 0
+
+
 def _due_batch(before: datetime) -> Any:
-    """The batch that ended first, long enough ago; not while another part of the same file is judged beside it,
-    or a revert needs to know what it did."""
+    """The batch that ended first of those."""
+    return _due_batches(before).limit(1)
+
+
+def _due_batches(before: datetime) -> Select[int]:
+    """Batches that ended long enough ago; not while another part of the same file is judged beside them,
+    or a revert needs to know what they did."""
     part = aliased(Batch)
     is_beside = select(part.id).where(part.parts_id == Batch.parts_id, part.state.in_(batches.STANDING_STATES)).exists()
     ended_at = func.coalesce(Batch.finished_at, Batch.confirmed_at, Batch.created_at)
     revert = aliased(Batch)
     is_reverted = select(revert.id).where(revert.reverts_id == Batch.id, revert.state.in_(batches.STANDING_STATES)).exists()
     due = Batch.state.in_(ENDED), Batch.rows_deleted_at.is_(None), ended_at < before, ~is_beside, ~is_reverted
-    return select(Batch.id).where(*due).order_by(ended_at, Batch.id).limit(1)
+    return select(Batch.id).where(*due).order_by(ended_at, Batch.id)
 
 
 def delete_messages() -> int | None:
@@ -112,15 +128,18 @@ def _is_old(before: datetime) -> ColumnElement[bool]:
 
 
 def delete_files() -> int:
-    """Messages that were written as files, up to CHUNK of them; no transaction is open."""
+    """Messages that were written as files, up to CHUNK of them, but for those that stay; no transaction is open meanwhile."""
     before, folder, n = _cutoff(), directory.environment().data_dir / "outbox", 0
-    db.session.rollback()
     if before is None or not folder.is_dir():
+        db.session.rollback()
         return 0
+    old = func.coalesce(Message.handed_at, Message.created_at) < before
+    staying = {mail.file_name(id) for id in db.session.scalars(select(Message.message_id).where(old))}
+    db.session.rollback()
     with os.scandir(folder) as entries:
         for entry in entries:
             with suppress(OSError):  # another worker was at it
-                if entry.name.endswith(".eml") and entry.stat().st_mtime < before.timestamp():
+                if entry.name.endswith(".eml") and entry.name not in staying and entry.stat().st_mtime < before.timestamp():
                     os.unlink(entry)
                     n += 1
             if n == CHUNK:

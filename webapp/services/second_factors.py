@@ -119,13 +119,22 @@ def turn_off(user: User, code: str, peer: str) -> None:
     accounts.ring()
 
 
-def reset(user_id: int, by: User) -> User:
-    """Turn somebody's second factor off, who has lost it. Raises NotThere, or NotAllowed for somebody not ranked below."""
-    begin_write()
+def protected(user_id: int, by: User) -> User:
+    """Somebody with a second factor, which `by` may turn off.
+
+    Raises NotThere, NotAllowed for somebody not ranked below, Conflict where there is none.
+    """
     user = accounts.below(user_id, by)
-    directory.held(user.id)
     if not user.has_second_factor:
         raise Conflict("This person has no two-step sign-in.")
+    return user
+
+
+def reset(user_id: int, by: User) -> User:
+    """Turn somebody's second factor off, who has lost it. Raises what `protected` raises."""
+    begin_write()
+    directory.held(accounts.below(user_id, by).id)
+    user = protected(user_id, by)
     clear(user, by=by, how="by somebody who manages users")
     db.session.commit()
     accounts.ring()

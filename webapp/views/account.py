@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, g, render_template
+from flask import Blueprint, g, render_template, url_for
 from werkzeug.wrappers import Response as BaseResponse
 from wtforms import Field
 
@@ -12,6 +12,7 @@ from webapp.core.words import plural
 from webapp.forms import OwnEmailForm, OwnNameForm, OwnPasswordForm
 from webapp.models import LinkPurpose
 from webapp.services import account_links, accounts, second_factors, sessions
+from webapp.views.questions import Question, ask
 from webapp.views.sessions import Page, TooManyTries, prove
 from webapp.web import PUBLIC, SIGNED_IN, allow, go, me
 
@@ -104,6 +105,26 @@ def end_session(session_id: int) -> BaseResponse:
     """Sign out on one other device."""
     ended = sessions.end_others(me(), g.session.id, only=session_id)
     return go("account.show", say="That device is signed out." if ended else "That device was signed out already.")
+
+
+@bp.get("/account/sessions/end")
+@allow(SIGNED_IN)
+def ending_sessions() -> BaseResponse | tuple[str, int]:
+    """The question before one is signed out everywhere else."""
+    others = len(sessions.listed(me())) - 1
+    if others < 1:
+        return go("account.show", say="You are signed in nowhere else.")
+    return ask(
+        Question(
+            asks="Sign out everywhere else?",
+            tells=f"{plural(others, 'other device')} {'has' if others == 1 else 'have'} to sign in again.",
+            does="Sign out everywhere else",
+            keeps="Cancel",
+            home=url_for("account.show"),
+            section="account",
+            trail=[("Your account", "account.show")],
+        )
+    )
 
 
 @bp.post("/account/sessions/end")

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, render_template, request
+from flask import Blueprint, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
 from webapp.core.permissions import Permission
 from webapp.models import AliasKind
 from webapp.services import aliases, directory
+from webapp.views.questions import SETTINGS, Question, ask
 from webapp.web import allow, go, me
 
 bp = Blueprint("aliases", __name__, url_prefix="/aliases")
+
+REMEMBERED = (*SETTINGS, ("Remembered words", "aliases.index"))
 
 
 @bp.get("")
@@ -28,6 +31,22 @@ def index() -> str:
     )
 
 
+@bp.get("/<int:alias_id>/removal")
+@allow(Permission.USERS_MANAGE)
+def removal(alias_id: int) -> tuple[str, int]:
+    """The question before a word is forgotten."""
+    alias, meant = aliases.found(alias_id)
+    return ask(
+        Question(
+            asks=f"Forget “{alias.word}”?",
+            tells=f"Files that say it no longer mean {meant.name}.",
+            does="Forget",
+            home=url_for("aliases.index"),
+            trail=REMEMBERED,
+        )
+    )
+
+
 @bp.post("/<int:alias_id>/removal")
 @allow(Permission.USERS_MANAGE)
 def remove(alias_id: int) -> BaseResponse:
@@ -35,6 +54,22 @@ def remove(alias_id: int) -> BaseResponse:
     group_id, word = aliases.forget(alias_id, me())
     said, back = f"“{word}” means nothing to files any more.", request.form.get("next")
     return go("groups.show", group_id=group_id, say=said, back=back) if group_id else go("roles.index", say=said, back=back)
+
+
+@bp.get("/columns/<int:mapping_id>/removal")
+@allow(Permission.USERS_MANAGE)
+def removal_of_columns(mapping_id: int) -> tuple[str, int]:
+    """The question before columns are forgotten."""
+    names = aliases.header_mapping(mapping_id).names
+    return ask(
+        Question(
+            asks=f"Forget {' and '.join(f'“{name}”' for name in names.values()) or 'these columns'}?",
+            tells="The next such file is matched anew.",
+            does="Forget",
+            home=url_for("aliases.index"),
+            trail=REMEMBERED,
+        )
+    )
 
 
 @bp.post("/columns/<int:mapping_id>/removal")

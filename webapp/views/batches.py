@@ -45,6 +45,7 @@ from webapp.services import (
 from webapp.views import cells
 from webapp.views.invitations import dialog_context
 from webapp.views.mapping import mapping_page
+from webapp.views.questions import Question, ask
 from webapp.views.sessions import TooManyTries, afterwards, prove
 from webapp.web import allow, go, is_fragment, me, number, page_or_fragment
 
@@ -275,6 +276,27 @@ def pause(batch_id: int) -> BaseResponse:
 def resume(batch_id: int) -> BaseResponse:
     """Go on where Pause stopped."""
     return switched(processing.resume, batch_id, "Resumed.")
+
+
+@bp.get("/<int:batch_id>/cancellation")
+@allow(Permission.INVITATIONS_MAKE)
+def cancellation(batch_id: int) -> BaseResponse | tuple[str, int]:
+    """The question before the rest is cancelled."""
+    batch = batches.found(batch_id)
+    if batch.state not in batches.AT_WORK:
+        return go("batches.show", batch_id=batch_id)
+    is_upload = batch.kind is BatchKind.UPLOAD
+    return ask(
+        Question(
+            asks=f"Cancel the rest of this {batch.kind.value}?",
+            tells=f"Rows that are not done yet are skipped. What was {'sent stays sent' if is_upload else 'done stays done'}.",
+            does="Cancel the rest",
+            keeps="Go on sending" if is_upload else "Go on",
+            home=url_for("batches.show", batch_id=batch_id),
+            section="uploads",
+            trail=[("Uploads", "batches.index")],
+        )
+    )
 
 
 @bp.post("/<int:batch_id>/cancellation")

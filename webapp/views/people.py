@@ -19,6 +19,7 @@ from webapp.schemas.actions import ActionSchema
 from webapp.services import actions, deliveries, directory, people, sessions, users
 from webapp.services.actions import Kind
 from webapp.services.users import Entry
+from webapp.views.questions import Question, ask
 from webapp.views.sessions import TooManyTries, prove
 from webapp.web import allow, go, me, number, page_or_fragment, safe_next
 
@@ -28,12 +29,16 @@ PARTS = {"role": Do.SET_ROLE, "groups": Do.SET_GROUPS}
 """What the form for somebody's access can be about."""
 NOUNS = {Do.RESEND: "messages", Do.REVOKE: "revocation", Do.DEACTIVATE: "deactivation", Do.REACTIVATE: "reactivation"}
 """What is asked about first, by a page that does it at its own address."""
+OVER = "That session was over already."
 ENDPOINTS = {
     ("user", ""): "people.user",
     ("user", "access"): "people.user_access",
     ("user", "deactivation"): "people.deactivate",
     ("user", "reactivation"): "people.reactivate",
     ("user", "sessions"): "people.end_sessions",
+    ("user", "reset_link"): "resets.hand_over",
+    ("user", "second_factor"): "second_factors.reset",
+    ("user", "erasure"): "erasures.show",
     ("invitation", ""): "people.invitation",
     ("invitation", "access"): "people.invitation_access",
     ("invitation", "revocation"): "people.revoke",
@@ -173,12 +178,33 @@ def revoke(invitation_id: int) -> BaseResponse:
     return done("invitation", invitation_id, actions.do_now("invitation", invitation_id, Action(Do.REVOKE), me()))
 
 
+@bp.get("/users/<int:user_id>/sessions/removal")
+@allow(Permission.USERS_MANAGE)
+def ending_sessions(user_id: int) -> BaseResponse | tuple[str, int]:
+    """The question before a user is signed out: from the session that the address names, or from all."""
+    user, only = people.to_sign_out(user_id, me()), number(request.args, "session")
+    standing = [each for each in sessions.listed(user) if only in (None, each.id)]
+    if not standing:
+        return go("people.user", user_id=user_id, say=OVER)
+    one = f"{device(standing[0].user_agent)}, {standing[0].address or 'address unknown'}"
+    many = f"{plural(len(standing), 'session')} {'ends' if len(standing) == 1 else 'end'} at once."
+    return ask(
+        Question(
+            asks=f"End this session of {user.name}?" if only else f"Sign {user.name} out everywhere?",
+            tells=f"{one} is signed out at once, and can sign in again." if only else f"{many} They can sign in again.",
+            does="End session" if only else "Sign out everywhere",
+            home=url_for("people.user", user_id=user_id),
+            values={"session": str(only)} if only else {},
+        )
+    )
+
+
 @bp.post("/users/<int:user_id>/sessions/removal")
 @allow(Permission.USERS_MANAGE)
 def end_sessions(user_id: int) -> BaseResponse:
     """Sign a user out: from the session that the form names, or from all."""
     ended = people.end_sessions(user_id, me(), number(request.form, "session"))
-    said = f"{plural(ended, 'session')} ended." if ended else "That session was over already."
+    said = f"{plural(ended, 'session')} ended." if ended else OVER
     return go("people.user", user_id=user_id, say=said)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, render_template, request
+from flask import Blueprint, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
 from webapp import limits
@@ -13,6 +13,7 @@ from webapp.limits import Door
 from webapp.models import LinkPurpose
 from webapp.services import account_links, resets, sessions
 from webapp.services.sessions import Refusal
+from webapp.views.questions import Question, ask
 from webapp.views.sessions import Page, afterwards, too_many
 from webapp.web import PUBLIC, allow, go, me
 
@@ -69,6 +70,23 @@ def use(token: str) -> Page | BaseResponse:
     except Conflict:
         return render_template("resets/gone.html"), 410
     return go("sessions.new", say="Your password is changed. Sign in with it.")
+
+
+@bp.get("/users/<int:user_id>/reset-link")
+@allow(Permission.USERS_MANAGE)
+def handing_over(user_id: int) -> tuple[str, int]:
+    """The question before a link is made."""
+    user, validity = resets.in_need(user_id, me()), account_links.validity(LinkPurpose.RESET)
+    return ask(
+        Question(
+            asks=f"Make a reset link for {user.name}?",
+            tells=f"Whoever has it can choose their password. It is shown once and works for {validity}. One made earlier ends.",
+            does="Make reset link",
+            keeps="Cancel",
+            home=url_for("people.user", user_id=user_id),
+            is_bad=False,
+        )
+    )
 
 
 @bp.post("/users/<int:user_id>/reset-link")

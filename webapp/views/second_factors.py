@@ -15,6 +15,7 @@ from webapp.forms import SecondFactorForm
 from webapp.limits import Door
 from webapp.services import second_factors
 from webapp.views.account import unproven
+from webapp.views.questions import Question, ask
 from webapp.views.sessions import Page, TooManyTries, with_limit
 from webapp.web import SIGNED_IN, allow, go, is_fragment, me
 
@@ -70,12 +71,28 @@ def turn_off() -> Page | BaseResponse:
     return go("account.show", say="Two-step sign-in is off.")
 
 
+@bp.get("/users/<int:user_id>/second-factor/removal")
+@allow(Permission.USERS_MANAGE)
+def resetting(user_id: int) -> tuple[str, int]:
+    """The question before it is turned off for somebody else."""
+    user = second_factors.protected(user_id, me())
+    return ask(
+        Question(
+            asks=f"Turn off two-step sign-in of {user.name}?",
+            tells="Their password alone signs them in until they set it up again.",
+            does="Turn off two-step sign-in",
+            home=url_for("people.user", user_id=user_id),
+        )
+    )
+
+
 @bp.post("/users/<int:user_id>/second-factor/removal")
 @allow(Permission.USERS_MANAGE)
 def reset(user_id: int) -> BaseResponse:
     """Turn it off for somebody ranked below, who has lost it."""
     user = second_factors.reset(user_id, me())
-    return go("users.index", say=f"Two-step sign-in of {user.name} is off. Their password alone signs them in.")
+    said, back = f"Two-step sign-in of {user.name} is off. Their password alone signs them in.", request.form.get("next")
+    return go("users.index", say=said, back=back, acted=f"user-{user_id}")
 
 
 def refused(form: SecondFactorForm, command: Callable[[], None]) -> int:

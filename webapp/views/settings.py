@@ -16,7 +16,7 @@ from webapp.core.permissions import Permission
 from webapp.core.sections import NAME, SECTIONS, Section
 from webapp.core.words import plural
 from webapp.forms import OrganisationForm
-from webapp.services import directory, examples, groups, installation, letters, organisation, roles, users
+from webapp.services import directory, examples, groups, installation, letters, organisation, retention, roles, users
 from webapp.views.messages import FRAME_CSP
 from webapp.web import SIGNED_IN, allow, go, me
 
@@ -51,7 +51,9 @@ def show(section: str) -> str:
 @bp.post("/<section>")
 @allow(Permission.ORGANISATION_MANAGE)
 def update(section: str) -> BaseResponse | tuple[str, int]:
-    """Set what was typed; wrong values are told under their fields, and nothing is stored."""
+    """Set what was typed; wrong values are told under their fields, and nothing is stored. Asks where much would be deleted."""
+    if (lost := retention.lost_by(request.form.get("RETENTION_DAYS", ""))) and "lose" not in request.form:
+        return page(section, lost=lost), 422
     try:
         changed = store(found(section))
     except ValidationError as error:
@@ -99,8 +101,11 @@ def store(section: Section) -> bool:
     return organisation.save(typed, seen, me())
 
 
-def page(section: str, problems: dict[str, Any] | None = None) -> str:
-    """The page, after a mistake with what was typed. What somebody else set in between counts as seen once it was told."""
+def page(section: str, problems: dict[str, Any] | None = None, lost: int = 0) -> str:
+    """The page, after a mistake with what was typed. What somebody else set in between counts as seen once it was told.
+
+    lost: of how many batches the rows would be deleted, which is asked about first.
+    """
     asked, problems = found(section), problems or {}
     now = organisation.texts(asked.names)
     kept = {name: request.form.get(f"seen-{name}", now[name]) for name in now if name not in problems}
@@ -113,6 +118,7 @@ def page(section: str, problems: dict[str, Any] | None = None) -> str:
         typed={name: request.form.get(name, now[name]) for name in now},
         seen=now | kept,
         problems=problems,
+        lost=lost,
         email=examples.general_email(me()) if is_email else None,
         last=letters.last_general_test(me()) if is_email else None,
     )
@@ -128,7 +134,7 @@ def people() -> str:
 
 def in_words(settings: Settings) -> dict[str, str]:
     """The one thing of each section that its line in the index tells."""
-    kept = f"Audit log kept {plural(settings.audit_days, 'day')}" if settings.audit_days else "Everything is kept"
+    rows, log = (plural(days, "day") if days else "for good" for days in (settings.retention_days, settings.audit_days))
     return {
         "sign-in": {"off": "Two-step off", "managers": "Two-step for managers", "everyone": "Two-step for everyone"}[
             settings.require_totp
@@ -136,7 +142,7 @@ def in_words(settings: Settings) -> dict[str, str]:
         "email": settings.mail_from,
         "uploads": f"{plural(settings.max_rows, 'user')} per file",
         "general": settings.time_zone.key,
-        "data": kept,
+        "data": f"Uploads kept {rows}, audit log {log}",
     }
 
 
