@@ -225,7 +225,9 @@ def queries(app: Flask) -> Iterator[Queries]:
 
     def note(connection: Any, cursor: Any, statement: str, *_: Any) -> None:
         if not statement.startswith(("BEGIN", "SAVEPOINT", "RELEASE", "SELECT pg_advisory")):
-            assert not re.search(r"OUTER JOIN \((?!SELECT)", statement), f"SQLite makes a table of all that is within the brackets first: {statement}"
+            assert not re.search(r"OUTER JOIN \((?!SELECT)", statement), (
+                f"SQLite makes a table of all that is within the brackets first: {statement}"
+            )
             seen.append(statement)
 
     event.listen(db.engine, "before_cursor_execute", note)

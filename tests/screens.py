@@ -149,7 +149,7 @@ def walk(at: Walk, muster: Muster, sink: Sink) -> None:
     page.get_by_role("link", name="Need attention").click()
     at.take("review-attention")
     at.go(review)
-    page.get_by_role("button", name="Discard upload").click()
+    page.get_by_role("link", name="Discard upload").click()
     at.take("review-discard")
     page.get_by_role("button", name="Keep editing").click()
     page.get_by_role("button", name="Remove row 10").click()

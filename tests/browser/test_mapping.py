@@ -137,8 +137,8 @@ def test_sheet_and_header_row_of_a_workbook(owner):
 def test_discarding_instead_of_matching(owner):
     upload(owner, hr("Weg"))
     page = owner.page
-    page.get_by_role("button", name="Discard upload").click()
-    page.get_by_role("alertdialog").get_by_role("button", name="Discard upload").click()
+    page.get_by_role("link", name="Discard upload").click()
+    page.get_by_role("dialog").get_by_role("button", name="Discard upload").click()
     expect(page.get_by_text("was discarded. Nothing was sent.")).to_be_visible()
 
 

@@ -168,7 +168,7 @@ class TestAFileWhoseColumnsAreNotRecognised:
 
     def test_can_be_discarded_from_there(self, admin):
         batch = staged(admin, UNKNOWN)
-        assert admin.get(f"/batches/{batch.id}").page.all("form", action=f"/batches/{batch.id}/discard")
+        assert admin.get(f"/batches/{batch.id}").page.all("a", href=f"/batches/{batch.id}/discard")
         admin.post(f"/batches/{batch.id}/discard")
         assert db.session.get(Batch, batch.id).state is BatchState.DISCARDED
         assert db.session.get(BatchFile, batch.id) is None

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.factories import make_batch, make_group, make_user
+from tests.views.test_batches import staged
 from webapp.db import db
 from webapp.models import Alias, AliasKind, AuditEvent, Batch, BatchState, HeaderMapping
 from webapp.services import aliases
@@ -76,3 +77,19 @@ def test_an_upload_goes_on_until_the_question_is_answered(admin):
     assert db.session.scalars(db.select(Batch.state)).all() == [BatchState.PROCESSING]
     admin.post(path)
     assert db.session.scalars(db.select(Batch.state)).all() == [BatchState.CANCELLED]
+
+
+@pytest.mark.parametrize(
+    ("file", "said"), [("Email,Role\nana@x.org,Remote\n", "every edit made to it are deleted"), ("A,B\n1,2\n", "is deleted")]
+)
+def test_an_upload_is_discarded_after_a_question(admin, file, said):
+    batch = staged(admin, file)
+    (link,) = admin.get(f"/batches/{batch.id}").page.all("a", id="discard")
+    page = admin.get(link["href"]).page
+    assert "Discard this upload?" in page.text
+    assert said in page.text
+    assert "Nothing has been sent." in page.text
+    (form,) = page.all("form", id="question")
+    admin.post(form["action"])
+    assert "was discarded" in admin.get("/batches").page.text
+    admin.get(link["href"], 303)

@@ -315,6 +315,29 @@ def switched(command: Callable[[int, User], object], batch_id: int, said: str) -
     return go("batches.show", batch_id=batch_id, say=said)
 
 
+@bp.get("/<int:batch_id>/discard")
+@allow(Permission.INVITATIONS_MAKE)
+def discarding(batch_id: int) -> BaseResponse | tuple[str, int]:
+    """The question before what was not confirmed is given up."""
+    batch = batches.found(batch_id)
+    if batch.state not in (BatchState.MAPPING, BatchState.REVIEWING):
+        return go("batches.show", batch_id=batch_id)
+    kind, is_edited = batch.kind.value, batch.state is BatchState.REVIEWING
+    lost = f"{batch.name} and every edit made to it are deleted." if is_edited else f"{batch.name} is deleted."
+    is_upload = batch.kind is BatchKind.UPLOAD
+    return ask(
+        Question(
+            asks=f"Discard this {kind}?",
+            tells=f"{lost} Nothing has been sent." if is_upload else "Nothing has been done.",
+            does=f"Discard {kind}",
+            keeps="Keep editing" if is_upload and is_edited else "Keep it",
+            home=url_for("batches.show", batch_id=batch_id),
+            section="uploads",
+            trail=[("Uploads", "batches.index")],
+        )
+    )
+
+
 @bp.post("/<int:batch_id>/discard")
 @allow(Permission.INVITATIONS_MAKE)
 def discard(batch_id: int) -> BaseResponse:
