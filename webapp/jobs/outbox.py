@@ -15,7 +15,7 @@ from flask import Flask, current_app
 from webapp import mail, mime, queue
 from webapp.core.errors import Conflict, MailServerAway, TryLater, Undeliverable
 from webapp.jobs import stopping
-from webapp.mail import Transport, Uncertain
+from webapp.mail import BrokeOff, Transport, Uncertain
 from webapp.services import claims, finishing, outcomes
 from webapp.services.claims import Letter
 
@@ -91,6 +91,9 @@ def _send_on(transport: Transport, claimed: list[int], worker: str, end_of_turn:
                     return
                 try:
                     settled.add(_send(transport, letter, worker))
+                except BrokeOff as error:
+                    settled.add(outcomes.put_off(letter.id, worker, str(error), broke_off=True))
+                    return
                 except Uncertain as error:
                     settled.add(outcomes.interrupted(letter.id, worker, str(error)))
                     return
@@ -101,7 +104,7 @@ def _send_on(transport: Transport, claimed: list[int], worker: str, end_of_turn:
 
 
 def _send(transport: Transport, letter: Letter, worker: str) -> int | None:
-    """One message to its outcome. -> the batch whose row has got one. Raises MailServerAway and Uncertain."""
+    """One message to its outcome. -> the batch whose row has got one. Raises MailServerAway, BrokeOff and Uncertain."""
     try:
         parcel = mime.packed(letter.email, letter.sender, letter.message_id, letter.date)
     except Undeliverable as error:
