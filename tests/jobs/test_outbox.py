@@ -279,7 +279,7 @@ def names(queue: str) -> list[str]:
         return sorted(Queue(QUEUE, connection=server, serializer="json").job_ids)
 
 
-def test_the_sweep_beats_and_forgets_workers_unseen_for_a_day(app: Flask) -> None:
+def test_the_sweep_beats_and_forgets_workers_unseen_for_an_hour(app: Flask) -> None:
     maintenance.tick("worker 1")
     maintenance.tick("worker 1")
     maintenance.tick("worker 2")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import secrets
 import socket
 import threading
 import time
@@ -12,7 +10,7 @@ from contextlib import contextmanager
 
 from flask import Flask, current_app
 
-from webapp import mail, mime, queue
+from webapp import mail, mime, processes, queue
 from webapp.core.errors import Conflict, MailServerAway, TryLater, Undeliverable
 from webapp.jobs import stopping
 from webapp.mail import BrokeOff, Transport, Uncertain
@@ -31,7 +29,7 @@ def send(turn: float = TURN) -> None:
     turn: seconds. All of it goes over one connection, unless that breaks. Where there is much, other workers help.
     """
     end_of_turn = time.monotonic() + turn
-    worker = f"{socket.gethostname()[:40]}-{os.getpid()}-{secrets.token_hex(4)}"
+    worker = processes.unique_name(socket.gethostname())
     while claimed := _claimed(worker, end_of_turn):
         try:
             with _leases_renewed(worker), mail.connect(claims.settings()) as transport:
