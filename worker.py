@@ -9,7 +9,7 @@ job runs long, because it gives way after 20 s. Without a fork a job costs 13 ms
 the stop itself, and inherits no database connection. The child is a program of its own, not a fork of the
 parent: SQLite forbids to carry connections over, and macOS to fork once there are threads.
 
-`python worker.py [name]`: the name is that of its heartbeat.
+`python worker.py [name]`: what people call it. The name of its heartbeat begins with it and is of this process alone.
 """
 
 import logging
@@ -34,6 +34,7 @@ from webapp import create_app, logs, processes
 from webapp.config import ConfigError, Settings
 from webapp.jobs import maintenance, stopping
 from webapp.queue import QUEUE, connect
+from webapp.services import workers
 
 TICK = 15.0  # seconds
 # Seconds from the stop to the second signal, on to SIGKILL, on to our own end.
@@ -56,7 +57,7 @@ def main(arguments: list[str]) -> int:
     processes.settle()
     if arguments == ["--jobs"]:
         return run_jobs(app, settings.queue_url)
-    return keep_time(app, arguments[0] if arguments else f"{socket.gethostname()[:60]}-{os.getpid()}")
+    return keep_time(app, processes.unique_name(arguments[0] if arguments else socket.gethostname()))
 
 
 def keep_time(app: Flask, name: str) -> int:
@@ -89,6 +90,7 @@ def keep_time(app: Flask, name: str) -> int:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         jobs.child.wait()
+        _leave(app, name)
         ended.set()
     return 0
 
@@ -99,6 +101,14 @@ def _tick(app: Flask, name: str) -> None:
             maintenance.tick(name)
     except Exception:
         log.exception("the sweep failed; the next one is in %d s", TICK)
+
+
+def _leave(app: Flask, name: str) -> None:
+    try:
+        with app.app_context():
+            workers.leave(name)
+    except Exception as error:
+        log.warning("the last heartbeat stays for a while (%s)", type(error).__name__)
 
 
 def _obey_signals(stop: Callable[[], None]) -> None:

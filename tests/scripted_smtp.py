@@ -1,12 +1,15 @@
-"""A mail server that misbehaves at one command, for tests: it hangs, cuts, or says what it is told to say."""
+"""A mail server that misbehaves at one command, for tests: it hangs, cuts, drips, or says what it is told to say."""
 
 from __future__ import annotations
 
 import socket
 import threading
+import time
 from typing import Self
 
 HANG, CUT = b"hang", b"cut"
+DRIP, FLOOD = b"drip", b"flood"
+"""An answer of ever more lines: a byte each twentieth of a second, or as fast as it goes."""
 USUAL = {
     b"": b"220 scripted ESMTP\r\n",
     b"EHLO": b"250-scripted\r\n250-SIZE\r\n250-STARTTLS\r\n250 AUTH PLAIN\r\n",
@@ -17,11 +20,15 @@ USUAL = {
 
 
 class Scripted:
-    """`Scripted(RCPT=CUT)`; `GREETING` is what it says first, `DOT` what it says after the message; times: how often."""
+    """`Scripted(RCPT=CUT)`; `GREETING` is what it says first, `DOT` what it says after the message.
 
-    def __init__(self, times: int | None = None, **answers: bytes) -> None:
+    times: how often. to: only while a message to this recipient is handed over.
+    """
+
+    def __init__(self, times: int | None = None, to: str = "", **answers: bytes) -> None:
         self._answers = {name.replace("GREETING", "").encode(): answer for name, answer in answers.items()}
         self._left = times
+        self._to = to.encode()
         self.taken: list[bytes] = []
         """The messages that came whole, whatever was said to them."""
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -46,28 +53,35 @@ class Scripted:
             threading.Thread(target=self._talk, args=(connection,), daemon=True).start()
 
     def _talk(self, connection: socket.socket) -> None:
-        lines = connection.makefile("rb")
+        lines, recipient = connection.makefile("rb"), b""
         try:
-            goes_on = self._say(connection, b"")
+            goes_on = self._say(connection, b"", recipient)
             while goes_on and (line := lines.readline()):
                 command = line[:4].upper().strip()
-                goes_on = self._say(connection, command)
+                recipient = line if command == b"RCPT" else b"" if command == b"MAIL" else recipient
+                goes_on = self._say(connection, command, recipient)
                 if goes_on == b"354 Go on\r\n":
                     message = b"".join(iter(lines.readline, b".\r\n"))
                     self.taken.append(message)
-                    goes_on = self._say(connection, b"DOT")
+                    goes_on = self._say(connection, b"DOT", recipient)
         except (OSError, ValueError):
             pass  # the client, or the test, has hung up
 
-    def _say(self, connection: socket.socket, command: bytes) -> bytes:
+    def _say(self, connection: socket.socket, command: bytes, recipient: bytes) -> bytes:
         """What was said; nothing where the talk is over."""
         answer = USUAL.get(command, b"250 2.0.0 OK\r\n")
-        if command in self._answers and self._left != 0:
+        if command in self._answers and self._left != 0 and self._to in recipient:
             self._left = self._left and self._left - 1
             answer = self._answers[command]
         if answer == CUT:
             connection.shutdown(socket.SHUT_RDWR)
         if answer in (CUT, HANG):
             return b""
+        while answer == FLOOD:
+            connection.sendall(b"250-and more\r\n" * 100)
+        while answer == DRIP:
+            for byte in b"250-and more\r\n":
+                connection.sendall(bytes([byte]))
+                time.sleep(0.05)
         connection.sendall(answer)
         return answer

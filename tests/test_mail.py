@@ -15,7 +15,7 @@ from tests.smtp_sink import CERTIFICATE, CUT, HANG, Sink
 from webapp import emails, mail, mime
 from webapp.config import Settings
 from webapp.core.errors import Conflict, MailServerAway, TryLater, Undeliverable
-from webapp.mail import Uncertain, refusal
+from webapp.mail import BrokeOff, Uncertain, refusal
 from webapp.mime import Parcel
 
 SENDER = "muster@northfield.example"
@@ -140,9 +140,9 @@ def test_an_unknown_host(settings: Settings) -> None:
         send(replace(settings, mail_url="smtp://mail.invalid"))
 
 
-def test_421_means_away_and_costs_the_message_nothing(sink: Sink, way: Way) -> None:
+def test_421_in_the_midst_of_a_message_is_told(sink: Sink, way: Way) -> None:
     sink.answer(INES, "421 4.3.2 Shutting down")
-    with pytest.raises(MailServerAway, match=r"421 4\.3\.2 Shutting down"):
+    with pytest.raises(BrokeOff, match=r"421 4\.3\.2 Shutting down"):
         send(way(sink))
 
 
@@ -154,15 +154,15 @@ def test_a_sign_in_that_is_wanted_means_away(sink: Sink, way: Way) -> None:
 
 def test_a_server_that_hangs_up_before_data_has_nothing(sink: Sink, way: Way) -> None:
     sink.answer(INES, CUT)
-    with pytest.raises(MailServerAway):
+    with pytest.raises(BrokeOff):
         send(way(sink))
     assert sink.messages == []
 
 
-def test_a_server_that_says_nothing_is_away(sink: Sink, way: Way, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_says_nothing_breaks_off(sink: Sink, way: Way, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mail, "COMMAND_SECONDS", 0.2)
     sink.answer(INES, HANG)
-    with pytest.raises(MailServerAway, match="no answer in time"):
+    with pytest.raises(BrokeOff, match="no answer in time"):
         send(way(sink))
 
 

@@ -19,11 +19,15 @@ import idna
 from webapp.config import Settings
 from webapp.core.errors import MailServerAway, MusterError, TryLater, Undeliverable
 from webapp.mime import Parcel
+from webapp.smtp import Client, ClientOverTls
 
-CONNECT_SECONDS = 20.0
+OPENING_SECONDS = 30.0
+"""To be connected, greeted, encrypted and signed in, all together. Each of these times ends by the clock, however fast or
+slowly a server drips its answers (`webapp.smtp`); together they are shorter than a job may last."""
 COMMAND_SECONDS = 30.0
+"""For each command and its answer."""
 ANSWER_SECONDS = 60.0
-"""For the answer to the message itself: servers scan it first, and who gives up early sends it twice
+"""For the message itself and the answer to it: servers scan it first, and who gives up early sends it twice
 (RFC 5321, 4.5.3.2.6)."""
 
 NO_SMTPUTF8 = "The mail server does not take addresses with letters outside ASCII before the @ (it lacks SMTPUTF8)."
@@ -31,6 +35,10 @@ PORTS = {"smtp": 25, "smtp+starttls": 587, "smtps": 465}
 SIGN_IN_WANTED = {530, 534, 535, 538}
 """Codes that tell of the sign-in and not of the message (RFC 4954, 6), whatever command they answer."""
 LONGEST_WORDS = 300
+
+
+class BrokeOff(MusterError):
+    """The connection failed in the midst of a message, though it had just been opened: not taken, perhaps for its own sake."""
 
 
 class Uncertain(MusterError):
@@ -46,7 +54,7 @@ class Transport(Protocol):
         before_data is called when the server has agreed to
         the recipient and the message itself comes next; what it raises stops this message alone. After a
         reconnection it may be called a second time.
-        Raises TryLater, Undeliverable and MailServerAway (not taken), Uncertain (perhaps taken).
+        Raises TryLater, Undeliverable, BrokeOff and MailServerAway (not taken), Uncertain (perhaps taken).
         """
 
     def try_out(self) -> None:
@@ -133,21 +141,24 @@ class Smtp:
         """See Transport."""
         try:
             return self._hand_over(parcel, before_data)
-        except MailServerAway:
+        except BrokeOff:
             if not self._has_carried:
                 raise
+            self._smtp.close()
             self._open()
             return self._hand_over(parcel, before_data)
 
     def try_out(self) -> None:
         """See Transport; the sign-in, where there is one, has been made."""
-        self._agree(self._command(self._smtp.noop), "")
+        try:
+            self._agree(self._command(self._smtp.noop), "")
+        except BrokeOff as error:
+            raise MailServerAway(str(error)) from error
 
     def close(self) -> None:
         """Say goodbye, without waiting for a server that does not."""
         with suppress(OSError):
-            if self._smtp.sock:
-                self._smtp.sock.settimeout(1)
+            self._smtp.within(1)
             self._smtp.quit()
         self._smtp.close()
 
@@ -160,18 +171,16 @@ class Smtp:
         except OSError as error:
             raise MailServerAway(f"{self._server} cannot be reached ({_cause(error)}).") from error
         try:
-            self._wait_at_most(COMMAND_SECONDS)
             self._begin()
         except BaseException:
             self._smtp.close()
             raise
 
-    def _connected(self) -> smtplib.SMTP:
-        host, port = self._url.hostname or "", self._url.port or PORTS[self._url.scheme]
+    def _connected(self) -> Client:
+        where = self._url.hostname or "", self._url.port or PORTS[self._url.scheme], self._local_name
         if self._url.scheme == "smtps":
-            context = ssl.create_default_context()
-            return smtplib.SMTP_SSL(host, port, self._local_name, timeout=CONNECT_SECONDS, context=context)
-        return smtplib.SMTP(host, port, self._local_name, timeout=CONNECT_SECONDS)
+            return ClientOverTls(*where, OPENING_SECONDS, context=ssl.create_default_context())
+        return Client(*where, OPENING_SECONDS)
 
     def _begin(self) -> None:
         """Greet, encrypt, sign in, as the address says."""
@@ -194,12 +203,14 @@ class Smtp:
     def _hand_over(self, parcel: Parcel, before_data: Callable[[], None]) -> str:
         recipient, options = parcel.recipient, self._options(parcel)
         try:
-            self._agree(self._command(lambda: self._smtp.mail(self._sender, options)), recipient)
+            answer = self._command(lambda: self._smtp.mail(self._sender, options))
+            if answer[0] in SIGN_IN_WANTED:  # before there is a recipient it is said to everybody
+                raise MailServerAway(self._does_not_go_on(answer))
+            self._agree(answer, recipient)
             self._agree(self._command(lambda: self._smtp.rcpt(recipient)), recipient)
             before_data()
             self._agree(self._command(lambda: self._smtp.docmd("DATA")), recipient, expected=354)
-        except MailServerAway:
-            self._smtp.close()
+        except BrokeOff:
             raise
         except Exception:
             self._forget_transaction()
@@ -217,18 +228,18 @@ class Smtp:
         return [f"SIZE={len(parcel.data)}"] if self._smtp.has_extn("size") else []
 
     def _command(self, command: Callable[[], tuple[int, bytes]]) -> tuple[int, bytes]:
+        self._smtp.within(COMMAND_SECONDS)
         try:
             return command()
         except OSError as error:
-            raise MailServerAway(f"{self._server} broke off ({_cause(error)}).") from error
+            raise BrokeOff(f"{self._server} broke off ({_cause(error)}).") from error
 
     def _transmit(self, data: bytes) -> tuple[int, bytes]:
         """The message itself, dots stuffed (RFC 5321, 4.5.2); from here on the server may have it."""
         try:
-            self._wait_at_most(ANSWER_SECONDS)
+            self._smtp.within(ANSWER_SECONDS)
             self._smtp.send(re.sub(rb"(?m)^\.", b"..", data) + b".\r\n")
             answer = self._smtp.getreply()
-            self._wait_at_most(COMMAND_SECONDS)
         except OSError as error:
             self._smtp.close()
             raise Uncertain(f"{self._server} broke off while the message was handed over ({_cause(error)}).") from error
@@ -243,17 +254,16 @@ class Smtp:
         if code == expected or (expected == 250 and code == 251):
             return
         if code == 421 or code in SIGN_IN_WANTED or code < 0:
-            raise MailServerAway(f"{self._server} does not go on ({words}).")
+            raise BrokeOff(self._does_not_go_on(answer))
         self._has_carried = True  # it talks to us: should it hang up now, that is no reason for an alarm
         raise Undeliverable(refusal(words, recipient)) if code >= 500 else TryLater(words)
 
-    def _forget_transaction(self) -> None:
-        with suppress(OSError):  # a server that is gone is noticed by the next message
-            self._smtp.rset()
+    def _does_not_go_on(self, answer: tuple[int, bytes]) -> str:
+        return f"{self._server} does not go on ({_words(*answer)})."
 
-    def _wait_at_most(self, seconds: float) -> None:
-        if self._smtp.sock:
-            self._smtp.sock.settimeout(seconds)
+    def _forget_transaction(self) -> None:
+        with suppress(BrokeOff):  # a server that is gone is noticed by the next message
+            self._command(self._smtp.rset)
 
 
 def refusal(words: str, recipient: str) -> str:

@@ -7,6 +7,7 @@ import ctypes
 import gc
 import logging
 import os
+import secrets
 import signal
 import subprocess
 import sys
@@ -136,6 +137,11 @@ def how_it_ended(child: Child) -> str:
     """ "ended with code 1" or "was ended by signal 9"."""
     code = child.returncode
     return f"was ended by signal {-code}" if code is not None and code < 0 else f"ended with code {code}"
+
+
+def unique_name(label: str) -> str:
+    """A name of this process alone, whatever the machine is called and however often it begins: "mail-1-4711-9f3c2a1b"."""
+    return f"{label[:50]}-{os.getpid()}-{secrets.token_hex(4)}"
 
 
 def settle() -> None:

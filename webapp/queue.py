@@ -26,7 +26,7 @@ QUEUE = "muster"  # the only one: a worker that listens to several can lose a jo
 TIMEOUT = 0.3  # seconds
 SILENCE = 1.0  # seconds in which nobody tries again after a failure
 
-JOB_TIMEOUT = 120  # seconds; a job gives way after 20
+JOB_TIMEOUT = 300  # seconds; a job gives way after 20, but a message in hand may wait for a server at each command
 FAILURE_TTL = 60  # seconds that a failed job is kept to be looked at
 TRIES_AGAIN = 2
 MOST = 32  # jobs of one name at a time: as many workers share a batch, and send

@@ -80,7 +80,7 @@ class Supervisor:
         self._finish("db", "upgrade")
         self._finish("muster", "prepare")
         for number in range(1, self.settings.workers + 1):
-            argv = [str(TOP / "worker.py"), f"{socket.gethostname()[:60]}-{number}"]
+            argv = [str(TOP / "worker.py"), f"{socket.gethostname()[:40]}-{number}"]
             self.workers.append(Kept(f"worker {number}", partial(self._python, *argv)))
         self.web = Kept("the web server", partial(self._python, "-m", "webapp.server"))
         self._wait_for_web(self.web.child)

@@ -9,17 +9,19 @@ from typing import Any
 import pytest
 
 from tests.mail_fixtures import make_message, make_sending_batch, message_to, pass_time, row_of
-from tests.scripted_smtp import CUT, HANG, Scripted
+from tests.scripted_smtp import CUT, DRIP, FLOOD, HANG, Scripted
 from tests.smtp_sink import Sink
-from webapp import mail
+from webapp import mail, queue
 from webapp.db import db
 from webapp.jobs import outbox as jobs
 from webapp.models import Message, MessageState, Outcome
 from webapp.services import gate
 
-INES, JONAS = "ines@northfield.example", "jonas@northfield.example"
+INES, JONAS, LENA = (f"{name}@northfield.example" for name in ("ines", "jonas", "lena"))
 AWAY = b"421 4.3.2 Not now\r\n"
-BEFORE_THE_DOT = ("GREETING", "EHLO", "STARTTLS", "AUTH", "MAIL", "RCPT", "DATA")
+BEFORE_A_MESSAGE = ("GREETING", "EHLO", "STARTTLS", "AUTH")
+IN_ITS_MIDST = ("MAIL", "RCPT", "DATA")
+SPOILT = (HANG, CUT, DRIP, FLOOD)
 
 pytestmark = pytest.mark.usefixtures("app")
 
@@ -27,7 +29,7 @@ pytestmark = pytest.mark.usefixtures("app")
 @pytest.fixture
 def sent_by(change_settings: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """`sent_by(server)`: what is due is sent by this server, with little patience."""
-    for name in ("CONNECT_SECONDS", "COMMAND_SECONDS", "ANSWER_SECONDS"):
+    for name in ("OPENING_SECONDS", "COMMAND_SECONDS", "ANSWER_SECONDS"):
         monkeypatch.setattr(mail, name, 0.3)
 
     def send(server: Scripted, scheme: str = "smtp", who: str = "") -> None:
@@ -43,12 +45,12 @@ def way_of(command: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize(
-    ("at", "does"), [*itertools.product(BEFORE_THE_DOT, (HANG, CUT)), *((at, AWAY) for at in BEFORE_THE_DOT if at != "EHLO")]
+    ("at", "does"), [*itertools.product(BEFORE_A_MESSAGE, SPOILT), *((at, AWAY) for at in BEFORE_A_MESSAGE if at != "EHLO")]
 )
-def test_trouble_before_the_message_was_given_costs_no_try_and_raises_one_alarm(
+def test_a_connection_that_fails_before_a_message_costs_no_try_and_raises_one_alarm(
     sent_by: Callable[..., None], at: str, does: bytes
 ) -> None:
-    batch = make_sending_batch(INES, JONAS)
+    make_sending_batch(INES, JONAS)
     with Scripted(**{at: does}) as server:
         sent_by(server, **way_of(at))
         assert server.taken == []
@@ -59,10 +61,90 @@ def test_trouble_before_the_message_was_given_costs_no_try_and_raises_one_alarm(
         message = message_to(email)
         assert (message.state, message.attempts, message.maybe_sent) == (MessageState.QUEUED, 0, False)
         assert row_of(email).outcome is Outcome.WAITING
-    assert batch
 
 
-@pytest.mark.parametrize("does", [HANG, CUT])
+# In the midst of a message
+
+
+@pytest.mark.parametrize(("at", "does"), [*itertools.product(("RCPT", "DATA"), (*SPOILT, AWAY)), ("DOT", AWAY)])
+def test_one_message_that_breaks_each_connection_holds_up_no_other(sent_by: Callable[..., None], at: str, does: bytes) -> None:
+    """At the dot only a clear no: what may have been taken is another matter, below."""
+    make_sending_batch(INES, JONAS, LENA)
+    with Scripted(to=INES, **{at: does}) as server:
+        for tries, minutes in enumerate((1, 5, 15, 60), start=1):
+            sent_by(server)
+            assert gate.alarm() is None
+            message = message_to(INES)
+            assert (message.state, message.attempts, message.maybe_sent) == (MessageState.QUEUED, tries, False)
+            assert row_of(INES).reason.startswith(f"Due again at {message.due_at:%H:%M}: The mail server {server.address} ")
+            assert {message_to(email).state for email in (JONAS, LENA)} == {MessageState.SENT}
+            assert message_to(JONAS).attempts == message_to(LENA).attempts == 1
+            pass_time(seconds=minutes * 60 - 5)
+            sent_by(server)
+            assert message_to(INES).attempts == tries
+            pass_time(seconds=5)
+
+
+def test_the_words_of_the_server_are_told_when_it_breaks_off(sent_by: Callable[..., None]) -> None:
+    make_sending_batch(INES)
+    with Scripted(RCPT=AWAY) as server:
+        sent_by(server)
+    assert "does not go on (421 4.3.2 Not now)" in message_to(INES).answer
+    assert message_to(INES).answer in row_of(INES).reason
+
+
+@pytest.mark.parametrize(("at", "does"), itertools.product(IN_ITS_MIDST, (*SPOILT, AWAY)))
+def test_a_second_message_in_a_row_is_the_servers_fault(sent_by: Callable[..., None], at: str, does: bytes) -> None:
+    make_sending_batch(INES, JONAS, LENA)
+    with Scripted(**{at: does}) as server:
+        sent_by(server)
+        alarm = gate.alarm()
+        assert alarm
+        assert alarm.reason.startswith(f"The mail server {server.address} ")
+        assert [message_to(email).attempts for email in (INES, JONAS, LENA)] == [1, 1, 0]
+        sent_by(server)
+        assert message_to(LENA).attempts == 0
+        pass_time(seconds=31)
+        sent_by(server)
+        assert gate.alarm()
+        assert [message_to(email).attempts for email in (INES, JONAS, LENA)] == [1, 1, 1], "the probe is another one each time"
+        assert server.taken == []
+    with Scripted() as server:
+        pass_time(minutes=1)
+        sent_by(server)
+        assert gate.alarm() is None
+        assert len(server.taken) == 3
+        assert not any(message_to(email).maybe_sent for email in (INES, JONAS, LENA))
+
+
+def test_a_used_connection_that_ends_is_opened_again_and_costs_no_try(sent_by: Callable[..., None]) -> None:
+    make_sending_batch(INES, JONAS)
+    with Scripted(times=1, to=JONAS, RCPT=CUT) as server:
+        sent_by(server)
+    assert [message_to(email).attempts for email in (INES, JONAS)] == [1, 1]
+    assert {message_to(email).state for email in (INES, JONAS)} == {MessageState.SENT}
+
+
+def test_a_message_that_breaks_off_for_a_day_fails(sent_by: Callable[..., None]) -> None:
+    make_sending_batch(INES)
+    pass_time(hours=24)
+    with Scripted(RCPT=CUT) as server:
+        sent_by(server)
+    assert row_of(INES).outcome is Outcome.FAILED
+    assert row_of(INES).reason.startswith("Put off by the mail server for a day (The mail server ")
+    assert "broke off (it closed the connection))" in row_of(INES).reason
+
+
+def test_a_job_lasts_longer_than_any_server_may_take() -> None:
+    """Of a message that begins at the end of a turn: a used connection, another one, and the answer."""
+    commands = 3 * mail.COMMAND_SECONDS
+    assert jobs.TURN + commands + mail.OPENING_SECONDS + commands + mail.ANSWER_SECONDS < queue.JOB_TIMEOUT
+
+
+# After it
+
+
+@pytest.mark.parametrize("does", SPOILT)
 def test_trouble_after_the_final_dot_repeats_that_message_alone_and_marks_it(sent_by: Callable[..., None], does: bytes) -> None:
     make_sending_batch(INES, JONAS)
     with Scripted(times=1, DOT=does) as server:
@@ -79,10 +161,12 @@ def test_421_after_the_final_dot_is_no_yes(sent_by: Callable[..., None]) -> None
     make_sending_batch(INES)
     with Scripted(times=1, DOT=b"421 4.3.2 Shutting down\r\n") as server:
         sent_by(server)
-    assert (message_to(INES).state, message_to(INES).attempts) == (MessageState.QUEUED, 0)
-    alarm = gate.alarm()
-    assert alarm
-    assert "421 4.3.2 Shutting down" in alarm.reason
+    message = message_to(INES)
+    assert (message.state, message.attempts, message.maybe_sent) == (MessageState.QUEUED, 1, False)
+    assert "421 4.3.2 Shutting down" in message.answer
+
+
+# The sign-in, and what else a server says
 
 
 def test_a_refused_sign_in_is_told_once_and_tried_every_30_seconds(sent_by: Callable[..., None]) -> None:
@@ -140,14 +224,24 @@ def test_the_servers_words_are_told_whatever_bytes_they_are(sent_by: Callable[..
     assert message_to(JONAS).state is MessageState.SENT, "a refusal of one stops no other"
 
 
-@pytest.mark.parametrize("at", ["MAIL", "RCPT", "DATA"])
-def test_an_answer_that_is_none_is_a_server_that_is_away(sent_by: Callable[..., None], at: str) -> None:
-    make_message(INES)
+@pytest.mark.parametrize("at", IN_ITS_MIDST)
+def test_an_answer_that_is_none_ends_the_connection(sent_by: Callable[..., None], at: str) -> None:
+    make_sending_batch(INES, JONAS)
     with Scripted(**{at: b"\xff\xfe nothing that can be read\r\n"}) as server:
         sent_by(server)
         assert server.taken == []
     assert gate.alarm()
-    assert (message_to(INES).state, message_to(INES).attempts) == (MessageState.QUEUED, 0)
+    assert (message_to(INES).state, message_to(INES).attempts) == (MessageState.QUEUED, 1)
+
+
+def test_a_sign_in_that_is_wanted_holds_everything_up_at_once(sent_by: Callable[..., None]) -> None:
+    make_sending_batch(INES, JONAS)
+    with Scripted(MAIL=b"530 5.7.0 Authentication required\r\n") as server:
+        sent_by(server)
+    alarm = gate.alarm()
+    assert alarm
+    assert "530 5.7.0 Authentication required" in alarm.reason
+    assert message_to(INES).attempts == message_to(JONAS).attempts == 0
 
 
 def test_an_answer_to_the_message_that_cannot_be_read_leaves_it_uncertain(sent_by: Callable[..., None]) -> None:

@@ -4,12 +4,14 @@ import os
 import signal
 import socket
 import sqlite3
+import sys
 import time
 from pathlib import Path
 
 import pytest
 
-from tests.run.conftest import STOP_LIMIT, Muster, wait_until
+from tests.run.conftest import STOP_LIMIT, TOP, Muster, wait_until
+from webapp import processes
 
 pytestmark = pytest.mark.slow
 
@@ -43,7 +45,7 @@ def test_a_killed_supervisor_leaves_nothing_and_the_next_start_works(muster: Mus
 def test_whatever_is_killed_is_started_again(muster: Muster) -> None:
     muster.started()
     wait_until(lambda: len(muster.processes("worker.py --jobs")) == 2, "both workers have their child")
-    for words in (("worker.py --jobs",), (f"worker.py {socket.gethostname()[:60]}-1",), ("-m webapp.server",), ("valkey.sock",)):
+    for words in (("worker.py --jobs",), (f"worker.py {socket.gethostname()[:40]}-1",), ("-m webapp.server",), ("valkey.sock",)):
         before = set(muster.processes(*words))
         os.kill(min(before), signal.SIGKILL)
 
@@ -54,14 +56,36 @@ def test_whatever_is_killed_is_started_again(muster: Muster) -> None:
     assert muster.stop() == 0
 
 
+def heartbeats(muster: Muster) -> dict[str, str]:
+    with sqlite3.connect(f"file:{muster.data_dir / 'muster.db'}?mode=ro", uri=True) as database:
+        return dict(database.execute("SELECT name, seen_at FROM workers").fetchall())
+
+
+def test_workers_of_machines_with_one_name_are_told_apart_and_one_that_stops_is_gone_at_once(muster: Muster) -> None:
+    muster.environ["MUSTER_WORKERS"] = "1"
+    muster.started()
+    name = f"{socket.gethostname()[:40]}-1"
+    wait_until(lambda: len(heartbeats(muster)) == 1, "our worker is seen")
+    twin = processes.spawn([sys.executable, str(TOP / "worker.py"), name], environ=muster.environ, cwd=TOP)
+    try:
+        wait_until(lambda: len(heartbeats(muster)) == 2, "another of the same name, as from a machine called the same")
+        assert all(each.startswith(f"{name}-") for each in heartbeats(muster)), "and people read which they are"
+        assert muster.health()["workers"] == 2
+    finally:
+        processes.end([twin], STOP_LIMIT)
+    assert twin.returncode == 0
+    assert muster.health()["workers"] == 1
+    assert muster.stop() == 0
+    assert heartbeats(muster) == {}
+
+
 def test_a_worker_keeps_time_while_the_queue_server_is_frozen(muster: Muster) -> None:
     muster.started()
 
     def last_seen() -> str:
-        with sqlite3.connect(f"file:{muster.data_dir / 'muster.db'}?mode=ro", uri=True) as database:
-            return str(database.execute("SELECT max(seen_at) FROM workers").fetchone()[0])
+        return max(heartbeats(muster).values(), default="")
 
-    wait_until(lambda: last_seen() != "None", "a first heartbeat")
+    wait_until(lambda: last_seen(), "a first heartbeat")
     os.kill(muster.one("valkey.sock"), signal.SIGSTOP)
     frozen_at = last_seen()
     wait_until(lambda: last_seen() > frozen_at, "a heartbeat while the queue server is frozen")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import secrets
 import socket
 import threading
 import time
@@ -12,10 +10,10 @@ from contextlib import contextmanager
 
 from flask import Flask, current_app
 
-from webapp import mail, mime, queue
+from webapp import mail, mime, processes, queue
 from webapp.core.errors import Conflict, MailServerAway, TryLater, Undeliverable
 from webapp.jobs import stopping
-from webapp.mail import Transport, Uncertain
+from webapp.mail import BrokeOff, Transport, Uncertain
 from webapp.services import claims, finishing, outcomes
 from webapp.services.claims import Letter
 
@@ -31,7 +29,7 @@ def send(turn: float = TURN) -> None:
     turn: seconds. All of it goes over one connection, unless that breaks. Where there is much, other workers help.
     """
     end_of_turn = time.monotonic() + turn
-    worker = f"{socket.gethostname()[:40]}-{os.getpid()}-{secrets.token_hex(4)}"
+    worker = processes.unique_name(socket.gethostname())
     while claimed := _claimed(worker, end_of_turn):
         try:
             with _leases_renewed(worker), mail.connect(claims.settings()) as transport:
@@ -91,6 +89,9 @@ def _send_on(transport: Transport, claimed: list[int], worker: str, end_of_turn:
                     return
                 try:
                     settled.add(_send(transport, letter, worker))
+                except BrokeOff as error:
+                    settled.add(outcomes.put_off(letter.id, worker, str(error), broke_off=True))
+                    return
                 except Uncertain as error:
                     settled.add(outcomes.interrupted(letter.id, worker, str(error)))
                     return
@@ -101,7 +102,7 @@ def _send_on(transport: Transport, claimed: list[int], worker: str, end_of_turn:
 
 
 def _send(transport: Transport, letter: Letter, worker: str) -> int | None:
-    """One message to its outcome. -> the batch whose row has got one. Raises MailServerAway and Uncertain."""
+    """One message to its outcome. -> the batch whose row has got one. Raises MailServerAway, BrokeOff and Uncertain."""
     try:
         parcel = mime.packed(letter.email, letter.sender, letter.message_id, letter.date)
     except Undeliverable as error:

@@ -110,3 +110,5 @@ class MailGate(Model):
     paused_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     reason: Mapped[str] = mapped_column(Text, default="")
     retry_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    suspect_id: Mapped[int | None]
+    """The last message in whose midst the connection broke, as long as the server has answered none since."""

@@ -54,7 +54,19 @@ def shut(reason: str) -> None:
     gate.reason, gate.retry_at = reason, now + PROBE
 
 
+def doubt(reason: str, message_id: int) -> None:
+    """The connection broke in the midst of this message: its own affair, or the server's if the last one was another."""
+    gate = held()
+    if gate.paused_at is None and gate.suspect_id in (None, message_id):
+        gate.suspect_id = message_id
+    else:
+        shut(reason)
+
+
 def open_again() -> None:
     """The server has answered, whatever it said: it is there."""
-    anew = update(MailGate).where(MailGate.paused_at.is_not(None)).values(paused_at=None, reason="", retry_at=None)
-    in_database(anew)
+    in_database(update(MailGate).where(IN_DOUBT).values(paused_at=None, reason="", retry_at=None, suspect_id=None))
+
+
+IN_DOUBT = or_(MailGate.paused_at.is_not(None), MailGate.suspect_id.is_not(None))
+"""Whether an answer of the server would tell something new."""

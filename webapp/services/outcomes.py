@@ -37,7 +37,7 @@ def sent(id: int, worker: str, answer: str) -> int | None:
     if there is None:  # erased with its person, or too old
         db.session.rollback()
         return None
-    invitation_id, valid_days, expires_at, is_shut = there
+    invitation_id, valid_days, expires_at, was_in_doubt = there
     told |= {"b_now": now, "b_invitation": invitation_id}
     if invitation_id and expires_at is None:
         db.session.execute(_HAND_OVER, {**told, "b_until": now + timedelta(days=valid_days)})
@@ -46,7 +46,7 @@ def sent(id: int, worker: str, answer: str) -> int | None:
         db.session.rollback()
         return None
     batch_id = _settle(message.row_id, message.kind, Outcome.INVITED, UNCERTAIN if message.maybe_sent else "")
-    if is_shut:
+    if was_in_doubt:
         gate.open_again()
     db.session.commit()
     return batch_id
@@ -54,7 +54,7 @@ def sent(id: int, worker: str, answer: str) -> int | None:
 
 _messages, _invitations, _rows = (Base.metadata.tables[name] for name in ("messages", "invitations", "rows"))
 _READ = (
-    select(_messages.c.invitation_id, _invitations.c.valid_days, _invitations.c.expires_at, MailGate.paused_at)
+    select(_messages.c.invitation_id, _invitations.c.valid_days, _invitations.c.expires_at, gate.IN_DOUBT)
     .outerjoin_from(_messages, _invitations, _invitations.c.id == _messages.c.invitation_id)
     .outerjoin(MailGate, MailGate.id == 1)
     .where(_messages.c.id == bindparam("b_id"))
@@ -102,18 +102,25 @@ def failed(id: int, worker: str, reason: str, *, by_server: bool = True) -> int 
 
 
 @begun_again
-def put_off(id: int, worker: str, words: str) -> int | None:
-    """Not now, says the server: due again after 1, 5, 15, then every 60 minutes; failed after a day."""
+def put_off(id: int, worker: str, words: str, *, broke_off: bool = False) -> int | None:
+    """Not now, says the server: due again after 1, 5, 15, then every 60 minutes; failed after a day.
+
+    broke_off: it did not say so but ended the connection, which may be the message's own affair or not (`gate.doubt`).
+    """
     message = _claimed(id, worker)
     if message is None:
         return None
     _tried(message)
     due_at = utcnow() + timedelta(minutes=RETRY_MINUTES[min(message.attempts, len(RETRY_MINUTES)) - 1])
     if due_at > message.created_at + PATIENCE:
-        return _end(message, _fail(message, f"Put off by the mail server for a day ({words})"))
-    message.state, message.due_at, message.answer = MessageState.QUEUED, due_at, words
-    clock = due_at.astimezone(directory.settings().time_zone)
-    return _end(message, settle_row(message, Outcome.WAITING, f"Due again at {clock:%H:%M}: {words}"))
+        batch_id = _fail(message, f"Put off by the mail server for a day ({words.rstrip('.')})")
+    else:
+        message.state, message.due_at, message.answer = MessageState.QUEUED, due_at, words
+        clock = due_at.astimezone(directory.settings().time_zone)
+        batch_id = settle_row(message, Outcome.WAITING, f"Due again at {clock:%H:%M}: {words}")
+    if broke_off:
+        gate.doubt(words, message.id)
+    return _end(message, batch_id, by_server=not broke_off)
 
 
 @begun_again

@@ -13,16 +13,24 @@ ALIVE = 45
 """Seconds: three beats of 15 s."""
 SEEN = 30
 """Seconds: two beats, by which a monitor judges."""
-FORGOTTEN = timedelta(days=1)
+FORGOTTEN = timedelta(hours=1)
+"""After which a worker that was killed is no longer known; one that was stopped says so itself."""
 
 
 def beat(name: str) -> None:
-    """Write down that this worker is alive now, and forget those unseen for a day."""
+    """Write down that this worker is alive now, and forget those unseen for an hour. name: of this one process alone."""
     begin_write()
     now = utcnow()
-    beaten = upsert(Worker).values(name=name[:80], started_at=now, seen_at=now)
+    beaten = upsert(Worker).values(name=name, started_at=now, seen_at=now)
     db.session.execute(beaten.on_conflict_do_update(index_elements=["name"], set_={"seen_at": beaten.excluded.seen_at}))
     db.session.execute(delete(Worker).where(Worker.seen_at < now - FORGOTTEN))
+    db.session.commit()
+
+
+def leave(name: str) -> None:
+    """This worker stops: it does not count any more, from now on."""
+    begin_write()
+    db.session.execute(delete(Worker).where(Worker.name == name))
     db.session.commit()
 
 
