@@ -23,7 +23,7 @@ quick: dev ## Run the tests that take no browser and no processes: under a minut
 
 faults: dev ## Play every fault against the real processes: about an hour; MUSTER_FAULTS_SEED repeats a run
 	@MUSTER_FAULTS_SEED="$${MUSTER_FAULTS_SEED:-$$($(PY) -c 'import random; print(random.randrange(1, 100_000))')}" && export MUSTER_FAULTS_SEED && \
-		echo "MUSTER_FAULTS_SEED=$$MUSTER_FAULTS_SEED" && $(PY) -m pytest -m "" tests/faults
+		echo "MUSTER_FAULTS_SEED=$$MUSTER_FAULTS_SEED" && $(PY) -m pytest -n 2 --dist loadfile -m "" tests/faults
 
 lint: dev ## Check format, rules, types, layers and templates
 	$(PY) -m ruff format --check

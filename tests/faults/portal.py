@@ -231,6 +231,15 @@ class Portal:
             for pid in pids if number == signal.SIGKILL else ():
                 wait_until(lambda pid=pid: is_gone(pid), f"process {pid} is gone")
 
+    def hit_the_web(self, pid: int, number: int) -> None:
+        """Send it a signal: frozen, it goes on after a while; else see it gone. It excuses no message that came twice."""
+        os.kill(pid, number)
+        if number == signal.SIGSTOP:
+            time.sleep(3)
+            os.kill(pid, signal.SIGCONT)
+        else:
+            wait_until(lambda: is_gone(pid), "the web server is gone")
+
     def thaw(self, pid: int) -> None:
         """Who was frozen goes on, and has time to do what is not its to do any more."""
         with self.interruption():

@@ -7,6 +7,7 @@ it is refused by the kernel in the midst of the file, as on a disk with nothing 
 from __future__ import annotations
 
 import resource
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,13 +25,14 @@ FULL = 1000
 """Bytes: less than any message has."""
 
 
-@pytest.fixture(scope="module")
-def files(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Portal]:
-    """Without a mail server. The database is elsewhere, so that the disk is full for messages alone."""
+@pytest.fixture(scope="module", params=["postgresql"])
+def files(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Portal]:
+    """Without a mail server. postgresql: elsewhere, so that the disk is full for messages alone. sqlite: for the database too."""
     made = Portal(tmp_path_factory.mktemp("files"), MUSTER_MAIL_URL="")
     try:
-        made.postgresql = PostgreSQL()
-        made.muster.environ["MUSTER_DATABASE_URL"] = made.postgresql.start().url
+        if request.param == "postgresql":
+            made.postgresql = PostgreSQL()
+            made.muster.environ["MUSTER_DATABASE_URL"] = made.postgresql.start().url
         yield made.start()
         assert made.muster.stop() == 0, made.muster.output()
     finally:
@@ -68,6 +70,23 @@ def test_full_in_the_midst_of_it(files: Portal, verdict: Verdict) -> None:
     finally:
         limit(files, resource.RLIM_INFINITY)
     verdict(files, batch_id)
+
+
+@pytest.mark.parametrize("files", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("point", ["work_off.before", "claim.after", "begin_data.committed", "sent.before"])
+def test_full_for_the_database_too(files: Portal, verdict: Verdict, point: str) -> None:
+    """Nothing can be written down, not even that nothing can: whoever was in the gap then sends once more, to the same file."""
+    with files.points.armed(point) as reached:
+        batch_id = files.invite(20)
+        reached()
+        limit(files, FULL)
+    try:
+        time.sleep(20)
+        assert files.waiting() or point == "work_off.before", "nobody could write that it was sent"
+    finally:
+        limit(files, resource.RLIM_INFINITY)
+    verdict(files, batch_id)
+    assert_no_remains(files.muster.data_dir / "outbox")
 
 
 def assert_no_remains(outbox: Path) -> None:

@@ -33,7 +33,7 @@ class Nemesis:
 
     def play(self) -> None:
         faults: list[Callable[[], None]] = [
-            self.kill_a_sender, self.kill_a_worker, self.stop_a_worker, self.freeze_a_sender, self.thaw, self.kill_the_web,
+            self.kill_a_sender, self.kill_a_worker, self.stop_a_worker, self.freeze_a_sender, self.thaw, self.hit_the_web,
             self.flush_the_queue, self.kill_the_queue, self.misbehave, self.misbehave, self.restart_the_mail_server,
             *([self.restart_the_database] if self._portal.postgresql else []),
         ]  # fmt: skip
@@ -68,8 +68,11 @@ class Nemesis:
             with suppress(ProcessLookupError):
                 self._portal.thaw(self._frozen.pop())
 
-    def kill_the_web(self) -> None:
-        self._signal(self._portal.muster.processes("webapp.server"), signal.SIGKILL)
+    def hit_the_web(self) -> None:
+        number = self._rng.choice([signal.SIGKILL, signal.SIGSTOP, signal.SIGTERM])
+        with suppress(ProcessLookupError):  # it may just end by itself
+            for pid in self._portal.muster.processes("webapp.server"):
+                self._portal.hit_the_web(pid, number)
 
     def flush_the_queue(self) -> None:
         with suppress(Exception):  # it may be away

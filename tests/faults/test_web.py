@@ -1,8 +1,9 @@
-"""The web server killed, and people who do the same thing at the same time."""
+"""The web server killed, frozen and stopped, and people who do the same thing at the same time."""
 
 from __future__ import annotations
 
 import random
+import signal
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -23,7 +24,8 @@ from webapp.services.audit import AuditAction
 pytestmark = pytest.mark.slow
 
 WEB = ["stage.commit", "stage.committed", "confirm.before", "confirm.commit", "confirm.committed", "confirm.after"]
-QUICK = random.Random(SEED).choice(WEB)
+EVERY = [(number, point) for number in (signal.SIGKILL, signal.SIGSTOP, signal.SIGTERM) for point in WEB]
+QUICK = random.Random(SEED).choice(EVERY)
 
 
 @pytest.fixture
@@ -49,23 +51,29 @@ def quietly(command: Callable[..., object], *args: object) -> threading.Thread:
     return thread
 
 
-@pytest.mark.parametrize("point", [pytest.param(p, marks=[] if p == QUICK else [pytest.mark.faults]) for p in WEB])
-def test_the_web_server_is_killed_at_a_point(portal: Portal, verdict: Verdict, point: str) -> None:
-    """Whoever comes back afterwards finds either all of it done or nothing, and can go on."""
+@pytest.mark.parametrize(
+    ("number", "point"),
+    [pytest.param(*one, id=f"{one[0].name}-{one[1]}", marks=[] if one == QUICK else [pytest.mark.faults]) for one in EVERY],
+)
+def test_the_web_server_is_ended_or_frozen_at_a_point(
+    portal: Portal, verdict: Verdict, number: signal.Signals, point: str
+) -> None:
+    """Whoever comes back afterwards finds either all of it done or nothing, and can go on; once it is thawed, all of it."""
     people, name = portal.people(), portal.fresh("killed")
     batch_id = None if point.startswith("stage") else portal.owner.upload(people, name)
     with portal.points.armed(point) as reached:
         request = quietly(portal.owner.confirm, batch_id) if batch_id else quietly(portal.owner.upload, people, name)
-        portal.kill(reached())
-        request.join()
+        portal.hit_the_web(reached(), number)
+    request.join()
     wait_until(lambda: portal.muster.health(), "the web server is back")
     with portal.app.app_context():
         staged = db.session.scalars(select(Batch.id).where(Batch.name == f"{name}.csv")).all()
         db.session.rollback()
-    assert len(staged) == (0 if point == "stage.commit" else 1)
+    is_thawed = number is signal.SIGSTOP
+    assert len(staged) == (0 if point == "stage.commit" and not is_thawed else 1)
     batch_id = staged[0] if staged else portal.owner.upload(people, name)
-    is_queued = portal.state(batch_id) is not BatchState.REVIEWING
-    assert is_queued == (point in ("confirm.committed", "confirm.after"))
+    is_confirmed = portal.state(batch_id) is not BatchState.REVIEWING
+    assert is_confirmed == (point in ("confirm.committed", "confirm.after") or (is_thawed and point.startswith("confirm")))
     assert portal.owner.post(f"/batches/{batch_id}/confirmation", version="1")[0] == 303
     portal.batches.append(batch_id)
     portal.ring()
@@ -135,6 +143,6 @@ def test_two_hundred_slow_clients_hold_up_neither_people_nor_sending(portal: Por
     """That the portal answers meanwhile is tested in tests/run; here an upload goes all its way, and the web server is killed."""
     with dripping(portal.muster.port):
         verdict(portal, portal.invite(40))
-        portal.kill(portal.muster.one("webapp.server"))
+        portal.hit_the_web(portal.muster.one("webapp.server"), signal.SIGKILL)
         wait_until(lambda: portal.muster.health(), "the web server is back")
         verdict(portal, portal.invite(40))
