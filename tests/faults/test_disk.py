@@ -16,8 +16,8 @@ import pytest
 
 from tests.faults.conftest import Verdict
 from tests.faults.portal import Portal
-from tests.faults.servers import PostgreSQL
 from tests.run.conftest import wait_until
+from tests.servers import PostgreSQL
 
 pytestmark = [pytest.mark.slow, pytest.mark.faults]
 
@@ -31,8 +31,8 @@ def files(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     made = Portal(tmp_path_factory.mktemp("files"), MUSTER_MAIL_URL="")
     try:
         if request.param == "postgresql":
-            made.postgresql = PostgreSQL()
-            made.muster.environ["MUSTER_DATABASE_URL"] = made.postgresql.start().url
+            made.postgresql = PostgreSQL(durable=True)
+            made.muster.environ["MUSTER_DATABASE_URL"] = made.postgresql.url
         yield made.start()
         assert made.muster.stop() == 0, made.muster.output()
     finally:
