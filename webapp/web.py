@@ -189,10 +189,13 @@ def _asset(name: str, root: str) -> str:
 
 
 class Unindented(Extension):
-    """Templates are indented for who reads them; pages are sent without."""
+    """Templates are indented for who reads them; pages are sent without. Words stay apart: after a tag, whose line break goes
+    (`trim_blocks`), one space stays."""
 
     def preprocess(self, source: str, name: str | None, filename: str | None = None) -> str:
-        return re.sub(r"^[ \t]+", "", source, flags=re.MULTILINE) if name and name.endswith(".html") else source
+        if not name or not name.endswith(".html"):
+            return source
+        return re.sub(r"([%#]\})?\n[ \t]+", lambda found: f"{found[1]}\n " if found[1] else "\n", source)
 
 
 def register_words(app: Flask) -> None:
