@@ -97,13 +97,19 @@
       ($$("dialog:modal").pop() ?? document.body).append(toasts);
   }, true);
 
+  // Until what a dialog holds is there: nothing of what it held before, and a way to close it.
+  function wait(part, dialog) {
+    const head = Object.assign(document.createElement("div"), { className: "head" });
+    head.append(Object.assign(document.createElement("h2"), { id: dialog.getAttribute("aria-labelledby"), textContent: "Loading", tabIndex: -1 }), $("#keys [data-close]").cloneNode(true));
+    part.replaceChildren(head);
+  }
   on("click", "[data-open]", (e, opener) => {
     const dialog = document.getElementById(opener.dataset.open);
     if (!dialog) return; // a link leads to the page that holds the dialog
     e.preventDefault();
     opener.closest("[popover]:popover-open")?.hidePopover();
     if (dialog.id === "invite" && opener.dataset.tab) showTab(opener.dataset.tab);
-    for (const part of $$("[data-anew]", dialog)) part.innerHTML = '<p class="pad soft">Loading</p>'; // htmx fetches it each time
+    for (const part of $$("[data-anew]", dialog)) wait(part, dialog); // htmx fetches what it holds each time
     openDialog(dialog);
   });
   on("click", "[data-close]", (e, button) => {
@@ -174,7 +180,7 @@
     const poll = e.detail.ctx?.sourceElement?.querySelector("[data-lost]");
     if (poll) poll.hidden = false; // it asks again by itself, and the answer replaces this line
     else if (e.detail.ctx?.sourceElement?.matches("#rows [hx-patch]")) return; // grid.js says so in the cell
-    else if (e.detail.ctx) toast("Not saved. Check your connection and try again.", "bad");
+    else if (e.detail.ctx) toast(`Not ${e.detail.ctx.request?.method === "GET" ? "loaded" : "saved"}. Check your connection and try again.`, "bad");
     else console.error(e.detail.error); // a mistake of ours in an attribute, not a failed request
   });
   // Our own errors bring their own toast and say so by X-Muster. The rest comes from a proxy, or from a crash.

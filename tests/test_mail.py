@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import email.policy
+import socket
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
 from email import message_from_bytes
@@ -11,12 +13,14 @@ from typing import Any
 
 import pytest
 
+from tests.scripted_smtp import Scripted
 from tests.smtp_sink import CERTIFICATE, CUT, HANG, Sink
 from webapp import emails, mail, mime
 from webapp.config import Settings
 from webapp.core.errors import Conflict, MailServerAway, TryLater, Undeliverable
 from webapp.mail import BrokeOff, Uncertain, refusal
 from webapp.mime import Parcel
+from webapp.smtp import Client
 
 SENDER = "muster@northfield.example"
 INES, JONAS, LENA = (f"{name}@northfield.example" for name in ("ines", "jonas", "lena"))
@@ -133,6 +137,22 @@ def test_nobody_listens(sink: Sink, way: Way) -> None:
     sink.stop()
     with pytest.raises(MailServerAway, match=f"The mail server localhost:{sink.port} cannot be reached"):
         send(settings)
+
+
+def test_of_two_addresses_one_that_is_silent_leaves_time_for_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    with Scripted() as server, socket.socket() as silent, ExitStack() as stack:
+        silent.bind(("127.0.0.2", 0))
+        silent.listen(0)  # once this is full, whoever knocks waits
+        for _ in range(6):
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(silent.getsockname())
+        places = [silent.getsockname(), ("127.0.0.1", int(server.address.partition(":")[2]))]
+        found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", place) for place in places]
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+        client = Client("two.addresses.example", 25, "here.example", 2)
+        assert client.ehlo()[0] == 250
+        client.close()
 
 
 def test_an_unknown_host(settings: Settings) -> None:

@@ -25,12 +25,28 @@ class Client(smtplib.SMTP):
         """The deadline of everything from here on, until the next one is set."""
         self._ends_at = time.monotonic() + seconds
 
-    def limit(self, sock: socket.socket) -> None:
-        """Let the next step on it wait no longer than is left. Raises TimeoutError."""
+    def limit(self, sock: socket.socket, share: float = 1) -> None:
+        """Let the next step on it wait no longer than is left, or than a share of that. Raises TimeoutError."""
         left = self._ends_at - time.monotonic()
         if left <= 0:
             raise TimeoutError
-        sock.settimeout(left)
+        sock.settimeout(left * share)
+
+    def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
+        """As smtplib's; each address of the host waits for its share of what is left, so that one that is silent leaves time
+        for the next."""
+        addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        failed: OSError = TimeoutError()
+        for n, (family, kind, protocol, _, address) in enumerate(addresses):
+            sock = socket.socket(family, kind, protocol)
+            try:
+                self.limit(sock, share=1 / (len(addresses) - n))
+                sock.connect(address)
+                return sock
+            except OSError as error:
+                sock.close()
+                failed = error
+        raise failed
 
     def send(self, s: Any) -> None:
         """As smtplib's."""
@@ -49,6 +65,11 @@ class Client(smtplib.SMTP):
 
 class ClientOverTls(Client, smtplib.SMTP_SSL):
     """The same, encrypted from the first byte (give it a `context`)."""
+
+    def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
+        sock = super()._get_socket(host, port, timeout)
+        self.limit(sock)
+        return self.context.wrap_socket(sock, server_hostname=host)
 
 
 class _Lines:

@@ -122,6 +122,17 @@ class TestQuestion:
         asked = admin.get(f"/batches/{batch.id}/confirmation?{urlencode(seen)}").page
         assert {name: asked.values(name)[0] for name in seen} == seen
 
+    def test_what_is_still_to_come_is_not_seen_whatever_an_address_says(self, admin, owner):
+        batch = staged(admin)
+        page = admin.get(f"/batches/{batch.id}/confirmation?version=999&drift=0").page
+        assert page.values("version") == [str(batch.version)]
+        row = rows_of(batch)[0]
+        owner.patch(
+            f"/batches/{batch.id}/rows/{row.id}", {"field": "email", "value": "x@y.example", "seen": row.email}, htmx=True
+        )
+        confirm(admin, batch, version="999")
+        assert state_of(batch) is BatchState.REVIEWING
+
     def test_says_while_rows_need_attention_that_nothing_can_be_sent(self, admin):
         batch = staged(admin, PEOPLE + "bad,Analyst,\n")
         assert "1 row needs attention" in admin.get(f"/batches/{batch.id}/confirmation").page.text

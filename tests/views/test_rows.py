@@ -133,6 +133,14 @@ def test_the_edit_is_kept_as_an_event(admin, batch):
     assert (event.field, event.before, event.after, event.user_id) == ("role", "Analsyt", "Analyst", admin.user.id)
 
 
+def test_a_line_break_of_the_file_is_seen_as_the_page_shows_it(admin, owner):
+    batch = staged(admin, 'Email,Role,Groups\nana@x.org,Analyst,"Student Devices\r\nNowhere"\n')
+    row = rows_of(batch)[0]
+    edit(owner, batch, 2, "groups", "Student Devices\r\nElsewhere", status=None)
+    edit(admin, batch, 2, "groups", "Student Devices", seen=rows_of(batch)[0].groups.replace("\r\n", "\n"))
+    assert rows_of(batch)[0].groups == "Student Devices", row.groups
+
+
 def test_somebody_elses_newer_value_is_shown_and_not_overwritten(admin, owner, batch):
     edit(owner, batch, 2, "role", "Remote", seen="Analsyt")
     answer = edit(admin, batch, 2, "role", "Analyst", seen="Analsyt", status=409)

@@ -267,12 +267,14 @@ class TestTakesEffect:
         assert "This deletes the rows of 2 uploads, actions and reverts" in page.text
         assert page.values("RETENTION_DAYS") == ["30"]
         assert directory.settings().retention_days is None
-        save(owner, "data", RETENTION_DAYS="30", AUDIT_DAYS="365", lose="yes")
+        assert page.all("button", name="lose", value="30")
+        assert "3 uploads" in save(owner, "data", 422, RETENTION_DAYS="1", AUDIT_DAYS="365", lose="30").page.text, "asked anew"
+        save(owner, "data", RETENTION_DAYS="30", AUDIT_DAYS="365", lose="30")
         assert directory.settings().retention_days == 30
         save(owner, "data", RETENTION_DAYS="90")
         save(owner, "data", RETENTION_DAYS="0")
         save(owner, "data", 422, RETENTION_DAYS="30", AUDIT_DAYS="365")
-        assert "Type a whole number from 0 to 36500." in save(owner, "data", 422, RETENTION_DAYS="9" * 30).page.text
+        assert "Type a whole number from 0 to 36500." in save(owner, "data", 422, RETENTION_DAYS="9" * 5000).page.text
 
 
 @pytest.fixture

@@ -245,7 +245,7 @@ def confirm(batch_id: int, version: int, by: User, *, drift: str = UNMOVED, prov
     if others := _edits_by_others(batch, version, by):
         db.session.rollback()
         raise Changed(f"{nothing} {others} Look at the rows again, then {then}.")
-    if batch.moved_version > version:
+    if not batch.moved_version <= version <= batch.version:  # nobody has seen what is still to come
         db.session.rollback()
         raise Changed(f"{nothing} {MOVED} Look again, then {then}.")
     is_stale, whose = plans.are_stale(batch), batch.planned_for

@@ -59,7 +59,7 @@ def fill(batch_id: int, cells: Sequence[Cell], by: User) -> Block:
     batch = batches.under_review(batch_id)
     rows = _rows(batch_id, {cell.row_id for cell in cells})
     changed = [cell for cell in cells if rows[cell.row_id].removed_at is None and _differs(rows[cell.row_id], cell)]
-    unseen = [cell for cell in changed if cell.seen != rows[cell.row_id].cell(cell.field)]
+    unseen = [cell for cell in changed if not edits.is_shown_as(rows[cell.row_id].cell(cell.field), cell.seen)]
     newer = _changed_by_others(unseen, by)
     changes = {
         cell.place: Change(rows[cell.row_id], cell.field, rows[cell.row_id].cell(cell.field), _stored(cell.value))

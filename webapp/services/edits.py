@@ -6,6 +6,7 @@ before it takes the lock and writes them by `written`; nothing else writes a `Ro
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -54,6 +55,14 @@ def current(batch: Batch, row: Row | None, field: str) -> str:
     if field == "added":
         return "" if row.removed_at else "added"
     return row.cell(field)
+
+
+def is_shown_as(value: str, seen: str) -> bool:
+    """Whether a page that shows this value says that it has `seen` that: HTML knows one kind of line break."""
+    return value == seen or _BREAK.sub("\n", value) == _BREAK.sub("\n", seen)
+
+
+_BREAK = re.compile("\r\n?")
 
 
 @dataclass(frozen=True, slots=True)

@@ -169,7 +169,8 @@ def to_sign_out(user_id: int, by: User) -> User:
 def end_sessions(user_id: int, by: User, session_id: int | None = None) -> int:
     """Sign somebody out: from one session, or from all. -> how many were ended. Raises NotThere, Refused."""
     begin_write()
-    user = directory.held(to_sign_out(user_id, by).id)
+    directory.held(to_sign_out(user_id, by).id)
+    user = to_sign_out(user_id, by)  # once more: they may have been given another role until they were held
     ended = sessions.end_all(user, only=session_id)
     if ended:
         audit.record(by, AuditAction.SESSIONS_ENDED, user, sessions=ended)

@@ -83,7 +83,8 @@ def lost_by(typed: str) -> int:
     """Of how many batches the rows would go at the next deleting, were they kept for as many days as was typed, and not if they
     are kept as now. A question."""
     now = directory.settings().retention_days
-    if not typed.strip().isdecimal() or not (days := int(typed)) or days > MOST_DAYS or (now and days >= now):
+    digits = typed.strip().lstrip("0")
+    if not digits.isdecimal() or len(digits) > 9 or (days := int(digits)) > MOST_DAYS or (now and days >= now):
         return 0
     return db.session.scalar(select(func.count()).select_from(_due_batches(day_before(days)).subquery())) or 0
 

@@ -95,7 +95,7 @@ def edit(batch_id: int, row_id: int, field: str, value: str, seen: str | None, b
     if value == current:
         db.session.rollback()
         return Edit(batch, row, field, [])
-    if seen != current and (other := _last_editor(row, field, by)):
+    if not edits.is_shown_as(current, seen) and (other := _last_editor(row, field, by)):
         db.session.rollback()
         return Edit(batch, row, field, [], newer=other)
     before = Stood.of(batch, row)

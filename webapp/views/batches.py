@@ -220,7 +220,7 @@ def confirmation(batch_id: int) -> BaseResponse | tuple[str, int]:
     context, is_newer = review_context(batch)
     if is_newer:
         afterwards(batches.refresh_if_stale, batch_id, me().id)
-    seen = Seen.by_page() or Seen(str(batch.version), batch.drift)
+    seen = Seen.by_page(batch) or Seen(str(batch.version), batch.drift)
     return page_or_fragment("batches/confirmation.html", f"{folder(batch)}/_confirm.html", seen=seen, **context)
 
 
@@ -231,11 +231,13 @@ class Seen(NamedTuple):
     drift: str
 
     @classmethod
-    def by_page(cls) -> Seen | None:
-        """What the page that asks says of itself: by static/answers.js, or without the script by its form."""
+    def by_page(cls, batch: Batch) -> Seen | None:
+        """What the page that asks says of itself: by static/answers.js, or without the script by its form. None where it does
+        not, or where no page can have shown that."""
         version, _, drift = request.headers.get("Muster-Shown", "").partition("/")
         found = cls(version or request.args.get("version", ""), drift or request.args.get("drift", ""))
-        return found if all(found) else None
+        is_possible = found.version.isdecimal() and len(found.version) < 10 and int(found.version) <= batch.version
+        return found if is_possible and found.drift else None
 
 
 @bp.post("/<int:batch_id>/confirmation")

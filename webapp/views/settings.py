@@ -52,7 +52,8 @@ def show(section: str) -> str:
 @allow(Permission.ORGANISATION_MANAGE)
 def update(section: str) -> BaseResponse | tuple[str, int]:
     """Set what was typed; wrong values are told under their fields, and nothing is stored. Asks where much would be deleted."""
-    if (lost := retention.lost_by(request.form.get("RETENTION_DAYS", ""))) and "lose" not in request.form:
+    days = request.form.get("RETENTION_DAYS", "")
+    if request.form.get("lose") != days and (lost := retention.lost_by(days)):
         return page(section, lost=lost), 422
     try:
         changed = store(found(section))
