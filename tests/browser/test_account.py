@@ -207,7 +207,7 @@ def test_a_link_is_handed_over_and_a_person_is_erased(owner, portal):
     page.get_by_role("button", name=re.compile("Actions for Amelia")).click()
     owner.axe("what may be done to an account")
     page.get_by_role("link", name="Make reset link").click()
-    dialog = page.get_by_role("dialog", name="Make a reset link for Amelia Hart?")
+    dialog = page.get_by_role("dialog", name=re.compile("Make a reset link for Amelia"))
     expect(dialog.get_by_role("heading")).to_be_focused()
     owner.axe("before a link is made")
     dialog.get_by_role("button", name="Make reset link").click()
