@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from flask import Blueprint, Response, flash, render_template, request, url_for
+from flask import Blueprint, Response, render_template, request, url_for
 from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response as BaseResponse
 
@@ -15,7 +15,6 @@ from webapp import queue
 from webapp.core import action_words
 from webapp.core.addresses import with_domain
 from webapp.core.directory import Registry
-from webapp.core.errors import Refused
 from webapp.core.finding import Find
 from webapp.core.permissions import Permission
 from webapp.core.planning import Mode
@@ -23,7 +22,7 @@ from webapp.core.tables import UnreadableFile
 from webapp.core.template import template as csv_template
 from webapp.core.template import write as write_csv
 from webapp.core.words import plural
-from webapp.models import UNMOVED, Batch, BatchKind, BatchState, Outcome, User
+from webapp.models import Batch, BatchKind, BatchState, Outcome, User
 from webapp.schemas.batches import OptionsSchema
 from webapp.services import (
     batches,
@@ -46,7 +45,7 @@ from webapp.views import cells
 from webapp.views.invitations import dialog_context
 from webapp.views.mapping import mapping_page
 from webapp.views.questions import Question, ask
-from webapp.views.sessions import TooManyTries, afterwards, prove
+from webapp.views.sessions import afterwards
 from webapp.web import allow, go, is_fragment, me, number, page_or_fragment
 
 bp = Blueprint("batches", __name__, url_prefix="/batches")
@@ -208,62 +207,6 @@ def add_group(batch_id: int) -> BaseResponse:
     name = request.form.get("name", "")
     groups.add([name], me())
     return go("batches.show", batch_id=batch_id, say=f"Group “{' '.join(name.split())}” created.", **asked_for().args())
-
-
-@bp.get("/<int:batch_id>/confirmation")
-@allow(Permission.INVITATIONS_MAKE)
-def confirmation(batch_id: int) -> BaseResponse | tuple[str, int]:
-    """What the dialog before sending asks, as a page."""
-    batch = batches.found(batch_id)
-    if batch.state is not BatchState.REVIEWING:
-        return go("batches.show", batch_id=batch_id, say=confirmed_already(batch) if batch.confirmed_by_id else None)
-    context, is_newer = review_context(batch)
-    if is_newer:
-        afterwards(batches.refresh_if_stale, batch_id, me().id)
-    seen = Seen.by_page(batch) or Seen(str(batch.version), batch.drift)
-    return page_or_fragment("batches/confirmation.html", f"{folder(batch)}/_confirm.html", seen=seen, **context)
-
-
-class Seen(NamedTuple):
-    """What a page showed throughout (`Batch.shown`): what is confirmed is that, and not what came since."""
-
-    version: str
-    drift: str
-
-    @classmethod
-    def by_page(cls, batch: Batch) -> Seen | None:
-        """What the page that asks says of itself: by static/answers.js, or without the script by its form. None where it does
-        not, or where no page can have shown that."""
-        version, _, drift = request.headers.get("Muster-Shown", "").partition("/")
-        found = cls(version or request.args.get("version", ""), drift or request.args.get("drift", ""))
-        is_possible = found.version.isdecimal() and len(found.version) < 10 and int(found.version) <= batch.version
-        return found if is_possible and found.drift else None
-
-
-@bp.post("/<int:batch_id>/confirmation")
-@allow(Permission.INVITATIONS_MAKE)
-def confirm(batch_id: int) -> BaseResponse | tuple[str, int]:
-    """Queue what was seen; confirming twice lands on the progress page with a note."""
-    password = request.form.get("password", "")
-    seen = Seen(request.form.get("version", ""), request.form.get("drift", UNMOVED))
-    try:
-        if password:
-            prove(password)
-        first = batches.confirm(batch_id, number(request.form, "version") or 0, me(), drift=seen.drift, proven=bool(password))
-    except batches.Changed as change:
-        flash(str(change), "warn")
-        return go("batches.show", batch_id=batch_id)
-    except Refused as refusal:
-        status = 429 if isinstance(refusal, TooManyTries) else 422
-        batch = batches.found(batch_id)
-        context = {**row_context(batch), "seen": seen, "problem": str(refusal)}
-        return page_or_fragment("batches/confirmation.html", f"{folder(batch)}/_confirm.html", status, **context)
-    return go("batches.show", batch_id=batch_id, say=None if first else confirmed_already(batches.found(batch_id)))
-
-
-def confirmed_already(batch: Batch) -> str:
-    """What is said in another tab, or after a second press."""
-    return f"This {batch.kind.value} was confirmed already; it is done once."
 
 
 @bp.post("/<int:batch_id>/pause")
