@@ -85,7 +85,6 @@ def _register_requests(app: Flask) -> None:
     app.before_request(web.check_permission)
     app.after_request(compression.compress)  # the last: these run from below
     app.after_request(web.security_headers)
-    app.url_defaults(web.versioned_static)
 
 
 def _register_views(app: Flask) -> None:

@@ -165,27 +165,15 @@ def security_headers(response: Response) -> Response:
     return response
 
 
-@cache
-def _fingerprint(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()[:8]
-
-
-def versioned_static(endpoint: str, values: dict[str, Any]) -> None:
-    """Every static address carries its file's hash, so that it may be cached for ever."""
-    if endpoint == "static" and "filename" in values:
-        path = Path(str(current_app.static_folder)) / values["filename"]
-        if path.is_file():
-            values.setdefault("v", _fingerprint(path))
-
-
 def asset(name: str) -> str:
-    """The address of a static file, with its hash. A page names some a hundred times: each is put together once."""
+    """The address of a static file with its hash, so that it may be cached for ever; each is put together once."""
     return _asset(name, request.script_root)
 
 
 @cache
 def _asset(name: str, root: str) -> str:
-    return url_for("static", filename=name)
+    content = (Path(str(current_app.static_folder)) / name).read_bytes()
+    return url_for("static", filename=name, v=hashlib.sha256(content).hexdigest()[:8])
 
 
 class Unindented(Extension):

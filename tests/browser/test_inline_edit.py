@@ -129,7 +129,7 @@ def test_skipping_enables_sending_with_the_exact_count(owner):
     upload(owner, FILE + "broken,Analyst,\n")
     page = owner.page
     expect(page.get_by_role("region", name="Send").get_by_text("1 row needs attention")).to_be_visible()
-    page.get_by_label("Skip them").click()  # not check(): the answer brings another box with another label, where check() would look for this one
+    page.get_by_label("Skip them").click()  # check() would look at it once more, but the answer brings another one
     expect(page.get_by_role("button", name="Send 8 invitations")).to_be_visible()
     owner.axe("the review with skipped rows")
     page.reload()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -68,9 +67,10 @@ def _names(access: Access, registry: Registry) -> list[str]:
 
 
 def drawn_once(roles: Sequence[RoleEntry], registry: Registry) -> dict[str, Callable[..., Any]]:
-    """What many rows of a page show alike, each of it drawn once: the chip of a plan, the tokens of a row's groups, and by
-    the cell as it stands the list of these roles."""
+    """What many rows of a page show alike, each of it drawn once: the chip of a plan, the tokens of a row's groups, by the
+    cell as it stands the list of these roles, and a row of which nothing is to be said."""
     plan_chip, tokens = (get_template_attribute("macros/ui.html", name) for name in ("plan_chip", "diff_tokens"))
+    role_list = _role_list(roles, registry)
 
     @cache
     def drawn(groups: Groups, cell: str) -> GroupCell:
@@ -86,48 +86,28 @@ def drawn_once(roles: Sequence[RoleEntry], registry: Registry) -> dict[str, Call
 
     return {
         "plan_chip": cache(plan_chip),
-        "group_cell": group_cell,
-        "role_list": _role_list(roles, registry),
-        "drawn": _row_drawer(),
+        "group_cell": lambda row: row.group_cell if isinstance(row, _Pattern) else group_cell(row),
+        "role_list": lambda row: row.role_list if isinstance(row, _Pattern) else role_list(row.role),
+        "drawn": _row_drawer(role_list, group_cell),
     }
 
 
-def _row_drawer() -> Callable[..., Markup]:
-    """How a page draws a row by a macro: rows of which nothing is to be said, and that differ by id, line and e-mail alone,
-    are drawn once, and the three put in."""
-    patterns: dict[tuple[str, ...], list[str]] = {}
+def _row_drawer(
+    role_list: Callable[[str], RoleList], group_cell: Callable[[Row], GroupCell]
+) -> Callable[[Callable[..., Markup], Row, int | None, bool], Markup]:
+    """How a page draws a row by a macro: one of which nothing is to be said but its cells, by the pattern of its plan."""
+    patterns: dict[Plan, str] = {}
 
     def drawn(draw: Callable[..., Markup], row: Row, index: int | None, take_focus: bool) -> Markup:
         says = index or take_focus or row.issues or row.removed_at or row.is_edited or row.step.keys() - {"after"}
         if says:
             return draw(row, index, take_focus)
-        alike = row.role, row.groups, row.plan
-        if alike not in patterns:
-            patterns[alike] = _PLACES.split(draw(_Sample(row)))
-        head, before_line, before_email, tail = patterns[alike]
-        return Markup(f"{head}{row.id}{before_line}{row.line}{before_email}{escape(row.email)}{tail}")  # noqa: S704 - escaped
+        if row.plan not in patterns:
+            patterns[row.plan] = _formatted(draw(_Pattern(row)))
+        own = row.id, row.line, escape(row.email), *role_list(row.role), *group_cell(row)
+        return Markup(patterns[row.plan].format(*own))  # noqa: S704 - escaped
 
     return drawn
-
-
-_ID, _LINE, _EMAIL = (secrets.token_hex(8) for _ in range(3))
-_PLACES = re.compile(f"{_ID}|{_LINE}|{_EMAIL}")
-"""Where id, line and e-mail of a row go in its pattern: words that no text has."""
-
-
-class _Sample:
-    """A row that is drawn with places instead of what is its own."""
-
-    id, line, email = _ID, _LINE, _EMAIL
-
-    def __init__(self, row: Row) -> None:
-        self._row = row
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._row, name)
-
-    def cell(self, field: str) -> str:
-        return self.email if field == "email" else self._row.cell(field)
 
 
 class GroupCell(NamedTuple):
@@ -142,6 +122,35 @@ class RoleList(NamedTuple):
 
     options: Markup
     seen: Markup
+
+
+_PLACES = tuple(secrets.token_hex(8) for _ in range(7))
+"""What stands in a row's pattern where its id, line, e-mail, list of roles and groups go: words that no text has."""
+
+
+class _Pattern:
+    """A row that is drawn with places instead of what is its own."""
+
+    id, line, email = _PLACES[:3]
+    role_list = RoleList(*map(Markup, _PLACES[3:5]))
+    group_cell = GroupCell(*map(Markup, _PLACES[5:]))
+
+    def __init__(self, row: Row) -> None:
+        self._row = row
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._row, name)
+
+    def cell(self, field: str) -> str:
+        return self.email if field == "email" else self._row.cell(field)
+
+
+def _formatted(pattern: str) -> str:
+    """A pattern as str.format takes it, its places numbered."""
+    text = str(pattern).replace("{", "{{").replace("}", "}}")
+    for number, place in enumerate(_PLACES):
+        text = text.replace(place, f"{{{number}}}")
+    return text
 
 
 def _role_list(roles: Sequence[RoleEntry], registry: Registry) -> Callable[[str], RoleList]:
