@@ -6,9 +6,9 @@ The database filters and sorts; free text is looked for here, because SQLite kno
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, TypeVarTuple
+from typing import TypeVarTuple
 
-from sqlalchemy import Select, case, func, select
+from sqlalchemy import Case, Select, case, func, select
 from sqlalchemy.orm import defer
 
 from webapp.core.finding import PLANS_IN_ORDER, Find, Sort
@@ -97,10 +97,10 @@ def _ordered(query: Select[*Columns], batch: Batch, find: Find) -> Select[*Colum
     query = _narrowed(query, batch, find)
     if find.sort == Sort.LINE_DOWN:
         return query.order_by(Row.line.desc())
-    plans = case({plan: place for place, plan in enumerate(PLANS_IN_ORDER)}, value=Row.plan, else_=len(PLANS_IN_ORDER))
-    cells = {name: by_letter(func.lower(getattr(Row, name))) for name in ("email", "role", "groups")}
-    keys: dict[str, Any] = {**cells, "plan": plans}
-    key = keys.get(find.sort.column)
-    if key is None:
+    if find.sort.column == "line":
         return query.order_by(Row.line)
+    key = _IN_ORDER if find.sort.column == "plan" else by_letter(func.lower(getattr(Row, find.sort.column)))
     return query.order_by(key.desc() if find.sort.is_down else key, Row.line)
+
+
+_IN_ORDER: Case[int] = case({plan: place for place, plan in enumerate(PLANS_IN_ORDER)}, value=Row.plan, else_=len(PLANS_IN_ORDER))
