@@ -26,6 +26,7 @@ class Page(HTMLParser):
 
     def __init__(self, html: str) -> None:
         super().__init__()
+        html = html.replace("<wbr>", "")  # a word that may break is read as one
         self.whole = html.lstrip().lower().startswith("<!doctype")
         self.tags: list[tuple[str, Attributes, tuple[tuple[str, Attributes], ...]]] = []
         """Every start tag, its attributes, and the tags that it stands in, outermost first."""
