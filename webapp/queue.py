@@ -6,9 +6,8 @@ second no time at all.
 """
 
 import logging
+import secrets
 import time
-from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 
 import redis
@@ -16,20 +15,18 @@ from flask import current_app
 from redis.backoff import NoBackoff
 from redis.retry import Retry as NoRetry
 from rq import Queue, Retry
-from rq.exceptions import DuplicateJobError
-from rq.job import Job, JobStatus
 
 from webapp import logs
 from webapp.config import Settings
 
 QUEUE = "muster"  # the only one: a worker that listens to several can lose a job in a crash
+_WAITING = Queue.redis_queue_namespace_prefix + QUEUE  # the list of what waits, by job
 TIMEOUT = 0.3  # seconds
 SILENCE = 1.0  # seconds in which nobody tries again after a failure
 
 JOB_TIMEOUT = 300  # seconds; a job gives way after 20, but a message in hand may wait for a server at each command
 FAILURE_TTL = 60  # seconds that a failed job is kept to be looked at
 TRIES_AGAIN = 2
-MOST = 32  # jobs of one name at a time: as many workers share a batch, and send
 
 log = logging.getLogger(__name__)
 
@@ -45,18 +42,17 @@ class _Bell:
 def ring(job: str, *args: int, name: str) -> bool:
     """Ask for `job` (a dotted name) to run soon. False when the queue is away; never raises.
 
-    `name` (letters, digits, - and _) makes it one job that waits, however often it is rung. Those that have begun do
-    not count: they may have looked past what is new, or their worker was killed and they only seem to run. So a job
-    that gives way can ring for itself, and one that finds much can ring for another worker to help.
+    `name` (letters, digits, - and _) makes it one job that waits, however often it is rung. What counts is the queue
+    itself: jobs that were taken out of it may have looked past what is new, or their worker was killed and they only
+    seem to wait or to run, for minutes. So a job that gives way can ring for itself, one that finds much can ring for
+    another worker to help, and no number of deaths silences the bell.
     """
     bell = _bell()
     if time.monotonic() < bell.away_until:
         return False
     try:
-        names = [name, *(f"{name}-{number}" for number in range(2, MOST + 1))]
-        states = _states(bell.client, names)
-        if JobStatus.QUEUED.value.encode() not in states and None in states:
-            _enqueue(Queue(QUEUE, connection=bell.client, serializer="json"), job, args, names[states.index(None)])
+        if not _waits(bell.client, name):
+            _enqueue(Queue(QUEUE, connection=bell.client, serializer="json"), job, args, f"{name}-{secrets.token_hex(4)}")
         return True
     except Exception as error:
         bell.away_until = time.monotonic() + SILENCE
@@ -75,7 +71,7 @@ def ping() -> bool:
 def depth() -> int | None:
     """How many jobs wait; None while the queue server does not answer within 0.3 s."""
     try:
-        return int(_bell().client.llen(Queue.redis_queue_namespace_prefix + QUEUE))
+        return int(_bell().client.llen(_WAITING))
     except (redis.RedisError, OSError):
         return None
 
@@ -94,26 +90,22 @@ def _bell() -> _Bell:
     return bell
 
 
-def _states(client: redis.Redis, names: Sequence[str]) -> list[bytes | None]:
-    """Of each of these jobs; None where there is none."""
-    with client.pipeline(transaction=False) as asked:
-        for name in names:
-            asked.hget(Job.key_for(name), "status")
-        return list(asked.execute())
+def _waits(client: redis.Redis, name: str) -> bool:
+    """Whether a job of this name is in the queue."""
+    ids = [id for id in client.lrange(_WAITING, 0, -1) if isinstance(id, bytes)]
+    return any(id.rpartition(b"-")[0] == name.encode() for id in ids)
 
 
 def _enqueue(queue: Queue, job: str, args: tuple[int, ...], job_id: str) -> None:
-    with suppress(DuplicateJobError):  # somebody else has rung a moment ago
-        queue.enqueue(
-            job,
-            args=args,
-            kwargs={},
-            job_id=job_id,
-            unique=True,
-            job_timeout=JOB_TIMEOUT,
-            result_ttl=0,
-            failure_ttl=FAILURE_TTL,
-            retry=Retry(max=TRIES_AGAIN),
-            description=job_id,
-            meta={"request": logs.request_id()},  # what the worker logs is then found by it
-        )
+    queue.enqueue(
+        job,
+        args=args,
+        kwargs={},
+        job_id=job_id,
+        job_timeout=JOB_TIMEOUT,
+        result_ttl=0,
+        failure_ttl=FAILURE_TTL,
+        retry=Retry(max=TRIES_AGAIN),
+        description=job_id,
+        meta={"request": logs.request_id()},  # what the worker logs is then found by it
+    )
