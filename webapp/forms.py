@@ -216,6 +216,7 @@ class ReaddressForm(FlaskForm):  # type: ignore[misc]
     """Another address in place of an invitation's. next: a path of our own to go on to."""
 
     email = EmailField("Email", validators=[filled("Type the email.")])
+    password = PasswordField("Your password")
     next = HiddenField()
 
 
@@ -225,16 +226,16 @@ class InviteForm(FlaskForm):  # type: ignore[misc]
     email = StringField("Email")
     role = SelectField("Role", validate_choice=False)
     groups = SelectMultipleField("Device groups", validate_choice=False)
+    password = PasswordField("Your password")
 
     def cells(self) -> dict[str, str]:
         """What was typed, as the cells of a row."""
         return {"email": clean(self.email.data or ""), "role": self.role.data or "", "groups": ", ".join(self.groups.data or [])}
 
     def blame(self, issues: list[dict[str, Any]]) -> None:
-        """Put each issue under its field."""
-        for issue in issues:
-            field = self[issue["field"]]
-            field.errors = [*field.errors, issue["text"]]
+        """Put each issue under its field, and nothing else there."""
+        for field in (self.email, self.role, self.groups, self.password):
+            field.errors = [issue["text"] for issue in issues if issue["field"] == field.name]
 
 
 class UploadForm(FlaskForm):  # type: ignore[misc]

@@ -143,6 +143,8 @@ def test_the_ownership_is_handed_over_and_back(owner, open_page, page_size):
     page = owner.go("/users?invite=single")
     page.get_by_label("Email").fill("ines.carvalho@northfield.example")
     page.get_by_role("dialog").get_by_role("radio", name="Admin").check()
+    checked(owner, "a single invite of an administrator")
+    page.get_by_label("Your password").fill(PASSWORD)
     page.get_by_role("button", name="Send invitation").click()
     page.wait_for_url("**/users")
     link = re.search(r"http://\S+/invitations/\S+", owner.portal.mail_to("ines.carvalho@northfield.example"))

@@ -51,6 +51,23 @@ class TestSingleInvite:
         answer = admin.post("/invitations", {"email": "ana@northfield.example", "role": "Owner"}, 422, htmx=True)
         assert "Owner cannot be assigned." in answer.page.text
 
+    def test_somebody_who_will_manage_people_costs_the_password(self, owner):
+        wanted = {"email": "ines@northfield.example", "role": "Admin"}
+        answer = owner.post("/invitations", wanted, 422, htmx=True)
+        assert "Type your password: this person becomes Admin." in answer.page.text
+        assert answer.page.values("email") == ["ines@northfield.example"]
+        answer = owner.post("/invitations", wanted | {"password": "not mine at all"}, 422, htmx=True)
+        assert "This is not your password. Nothing was sent." in answer.page.text
+        assert db.session.scalars(db.select(Invitation)).all() == []
+        owner.post("/invitations", wanted | {"password": PASSWORD})
+        invitation = db.session.scalars(db.select(Invitation)).one()
+        to = f"/invitations/{invitation.id}/email"
+        assert owner.get(to).page.all("input", type="password")
+        answer = owner.post(to, {"email": "inez@northfield.example"}, 422)
+        assert "Type your password: this person becomes Admin." in answer.page.text
+        owner.post(to, {"email": "inez@northfield.example", "password": PASSWORD})
+        assert db.session.scalars(db.select(Invitation.email).order_by(Invitation.id.desc())).first() == "inez@northfield.example"
+
     def test_the_dialog_has_an_address_of_its_own(self, admin):
         page = admin.get("/users?invite=single").page
         assert page.all("dialog", id="invite")

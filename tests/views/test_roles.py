@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.factories import make_batch, make_group, make_invitation, make_persona, make_user, role
+from tests.factories import PASSWORD, make_batch, make_group, make_invitation, make_persona, make_user, role
 from webapp.core.permissions import MEANINGS, SHIPPED_ROLES
 from webapp.db import db
 from webapp.models import Alias, AuditEvent, InvitationState, Role, UserState
@@ -75,7 +75,7 @@ def test_a_new_role_is_at_once_in_template_pickers_and_checks(owner):
     review = owner.get(paste(owner, "head of YEAR")).page
     assert "Not a role" not in review.text
     assert "Head of Year" in review.text
-    owner.post("/invitations", {"email": "ines@northfield.example", "role": "Head of Year"})
+    owner.post("/invitations", {"email": "ines@northfield.example", "role": "Head of Year", "password": PASSWORD})
     assert "Head of Year" in owner.get("/users").page.text
 
 

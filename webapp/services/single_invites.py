@@ -25,14 +25,17 @@ class NotInvited(Refused):
         self.person = person
 
 
-def invite(cells: Mapping[str, str], by: User) -> Invitation:
-    """Invite one person: the very steps of a row, in one transaction, then the bell. Raises NotInvited."""
+def invite(cells: Mapping[str, str], by: User, *, proven: bool = False) -> Invitation:
+    """Invite one person: the very steps of a row, in one transaction, then the bell. Raises NotInvited.
+
+    proven: `by` has just given their password, as it takes where the role manages people.
+    """
     days = directory.settings().invite_days
     begin_write()
-    return _made(*_judged(cells, by), by, days)
+    return _made(*_judged(cells, by, proven), by, days)
 
 
-def invite_anew(invitation_id: int, email: str, by: User) -> Invitation:
+def invite_anew(invitation_id: int, email: str, by: User, *, proven: bool = False) -> Invitation:
     """Revoke a pending invitation and invite another address in its place, with the same role and groups, in one transaction.
 
     The row of an upload that waits for its e-mail, or whose e-mail failed, goes on with the new one.
@@ -44,7 +47,7 @@ def invite_anew(invitation_id: int, email: str, by: User) -> Invitation:
     if key_of(email) == old.email_key:
         raise NotInvited([_issue("This invitation has that address already. Type another, or resend it.")])
     groups = ALL_GROUPS if old.all_groups else ", ".join(group.name for group in old.groups)
-    step, address, registry = _judged({"email": email, "role": old.role.name, "groups": groups}, by)
+    step, address, registry = _judged({"email": email, "role": old.role.name, "groups": groups}, by, proven)
     row = outbox.unfinished_row(old.id)
     invitations.revoke(old, by)
     audit.record(by, AuditAction.INVITATION_READDRESSED, old, before={"email": old.email}, after={"email": address.display})
@@ -54,7 +57,7 @@ def invite_anew(invitation_id: int, email: str, by: User) -> Invitation:
     return _made(step, address, registry, by, old.valid_days, **made)
 
 
-def _judged(cells: Mapping[str, str], by: User) -> tuple[Step, Address, Registry]:
+def _judged(cells: Mapping[str, str], by: User, proven: bool) -> tuple[Step, Address, Registry]:
     """Part of a command: what inviting this person would do. Raises NotInvited."""
     registry = directory.registry(by)
     policy = Policy(registry, by.role.rank, protected=frozenset({by.id}))
@@ -66,6 +69,10 @@ def _judged(cells: Mapping[str, str], by: User) -> tuple[Step, Address, Registry
     if issues := judgement.values["issues"]:
         raise NotInvited(issues)
     assert judgement.step.plan is Plan.INVITE
+    assert judgement.step.after is not None
+    role = registry.role_by_id[judgement.step.after.role]
+    if role.manages_people and not proven:
+        raise NotInvited([_issue(f"Type your password: this person becomes {role.name}.", "proof", "password")])
     return judgement.step, parse(cells["email"].strip(), registry.allowed_domains), registry
 
 
@@ -82,5 +89,5 @@ def _made(step: Step, address: Address, registry: Registry, by: User, days: int,
     return invitation
 
 
-def _issue(sentence: str, code: str = "email") -> dict[str, str]:
-    return {"field": "email", "text": sentence, "code": code}
+def _issue(sentence: str, code: str = "email", field: str = "email") -> dict[str, str]:
+    return {"field": field, "text": sentence, "code": code}

@@ -9,7 +9,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from webapp.core.actions import Action, Do
 from webapp.core.directory import ALL_GROUPS
-from webapp.core.errors import Conflict, NotThere
+from webapp.core.errors import Conflict, NotThere, Refused
 from webapp.core.permissions import Permission
 from webapp.core.tables import clean
 from webapp.forms import AcceptForm, InviteForm, ReaddressForm, UploadForm
@@ -18,7 +18,7 @@ from webapp.services import actions, directory, invitations, single_invites
 from webapp.services.invitations import Standing
 from webapp.services.sessions import Refusal
 from webapp.views.errors import note_refusal
-from webapp.views.sessions import enter
+from webapp.views.sessions import TooManyTries, enter, prove
 from webapp.web import PUBLIC, allow, go, me, page_or_fragment, safe_next
 
 bp = Blueprint("invitations", __name__, url_prefix="/invitations")
@@ -34,6 +34,7 @@ def dialog_context(
     return {
         "single_form": single_form or invite_form(filled=False),
         "about": {role.name: role.does for role in directory.registry().roles},
+        "administrators": [role.name for role in directory.registry().roles if role.manages_people],
         "upload_form": UploadForm(formdata=None),
         "limits": directory.settings(),
         "invite_tab": tab or (asked if asked in ("single", "bulk") else None),
@@ -68,15 +69,29 @@ def create() -> BaseResponse | tuple[str, int]:
     """Single Invite."""
     form = invite_form()
     try:
-        invitation = single_invites.invite(form.cells(), me())
-    except single_invites.NotInvited as refusal:
-        if any(issue["code"] in ("grant", "rank") for issue in refusal.issues):
+        invitation = single_invites.invite(form.cells(), me(), proven=is_proven(form.password.data))
+    except Refused as refusal:
+        issues, status = told(refusal)
+        if any(issue["code"] in ("grant", "rank") for issue in issues):
             note_refusal(Refusal.RANK)
-        form.email.errors, form.role.errors, form.groups.errors = [], [], []
-        form.blame(refusal.issues)
-        context = dialog_context(tab="single", single_form=form, in_the_way=refusal.person)
-        return page_or_fragment("invitations/new.html", "invitations/_single.html", 422, **context)
+        form.blame(issues)
+        context = dialog_context(tab="single", single_form=form, in_the_way=getattr(refusal, "person", None))
+        return page_or_fragment("invitations/new.html", "invitations/_single.html", status, **context)
     return go("users.index", say=f"Invitation sent to {invitation.email}")
+
+
+def is_proven(password: str | None) -> bool:
+    """Whether who asks has given their password with it. Raises Refused or TooManyTries where it is not theirs."""
+    if password:
+        prove(password)
+    return bool(password)
+
+
+def told(refusal: Refused) -> tuple[list[dict[str, Any]], int]:
+    """What is said under which field, and the status: of what is not invited, or of a password that is not one's own."""
+    if isinstance(refusal, single_invites.NotInvited):
+        return refusal.issues, 422
+    return [{"field": "password", "text": str(refusal), "code": "proof"}], 429 if isinstance(refusal, TooManyTries) else 422
 
 
 @bp.post("/<int:invitation_id>/messages")
@@ -105,10 +120,13 @@ def change_email(invitation_id: int) -> BaseResponse | tuple[str, int]:
     if not form.validate():
         return email_form(old, form, 422)
     try:
-        made = single_invites.invite_anew(invitation_id, clean(form.email.data), me())
-    except single_invites.NotInvited as refusal:
-        form.email.errors = [issue["text"] for issue in refusal.issues]
-        return email_form(invitations.pending(invitation_id, me()), form, 422)
+        proven = is_proven(form.password.data)
+        made = single_invites.invite_anew(invitation_id, clean(form.email.data), me(), proven=proven)
+    except Refused as refusal:
+        issues, status = told(refusal)
+        form.password.errors = [issue["text"] for issue in issues if issue["field"] == "password"]
+        form.email.errors = [issue["text"] for issue in issues if issue["field"] != "password"]
+        return email_form(invitations.pending(invitation_id, me()), form, status)
     back = None if form.next.data == url_for("people.invitation", invitation_id=invitation_id) else form.next.data
     said = f"{made.email} is invited. The link sent to {before} no longer works."
     return go("people.invitation", invitation_id=made.id, say=said, back=back)
@@ -116,7 +134,9 @@ def change_email(invitation_id: int) -> BaseResponse | tuple[str, int]:
 
 def email_form(invitation: Invitation, form: ReaddressForm, status: int = 200) -> tuple[str, int]:
     """The form, as a page or for the dialog."""
-    return page_or_fragment("invitations/email.html", "invitations/_email.html", status, invitation=invitation, form=form)
+    role = directory.registry().role_by_id[invitation.role_id]
+    context = {"invitation": invitation, "form": form, "is_administrator": role.manages_people}
+    return page_or_fragment("invitations/email.html", "invitations/_email.html", status, **context)
 
 
 @bp.post("/<int:invitation_id>/link")
