@@ -144,6 +144,8 @@ def store(batch: Batch, made: Anew) -> Sequence[Row]:
     """Part of a command: keep plans that were made while the batch stood as it does. -> as above."""
     _put(batch, made, db.session.get_one(User, made.by_id))
     plans.write(made.rows)
+    if made.rows:  # a row that is in error now may be skipped, and is then nobody's twin in another part
+        plans.unsettle_parts(batch, {key for row in made.rows if (key := row["new_email_key"])})
     return made.moved
 
 
