@@ -92,7 +92,7 @@ def audit() -> None:
 def verify(context: click.Context) -> None:
     """Check that nothing in the audit log was changed, deleted, inserted or reordered; exits with 1 where it was."""
     verdict = audit_chain.verify()
-    for line in verdict.lines:
+    for line in (*verdict.lines, *verdict.advice):
         click.echo(line)
     if verdict.wrong:
         context.exit(1)

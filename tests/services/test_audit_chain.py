@@ -301,9 +301,52 @@ class TestVerify:
         tamper("UPDATE audit_events SET address = 'x'")
         lines = told()
         assert "25 problems:" in lines[0]
-        assert len(lines) == 23
-        assert lines[-2] == "And 5 problems more."
-        assert "MUSTER_SECRET_KEY_FALLBACKS" in lines[-1]
+        assert len(lines) == 22
+        assert lines[-1] == "And 5 problems more."
+
+    def test_says_what_the_first_of_them_means_and_what_to_do(self, app):
+        record(4)
+        seal_all()
+        assert audit_chain.verify().advice == []
+        second = events()[1]
+        tamper("UPDATE audit_events SET actor = 'other' WHERE seq > 1")
+        result = contextvars.Context().run(app.test_cli_runner().invoke, args=["muster", "audit", "verify"])
+        assert result.exit_code == 1
+        meaning, *_ = advice = result.output.partition("\nWhat stands")[2].splitlines()
+        assert meaning.startswith(f" before event {second.id} of ")
+        assert "is whole. What is named above is not what Muster left there" in meaning
+        assert [line[:2] for line in advice[2:]] == ["1.", "2.", "3.", "4.", "5."]
+        for said in ("MUSTER_SECRET_KEY_FALLBACKS", "muster backup", "muster audit begin-anew"):
+            assert said in result.output
+
+    @pytest.mark.parametrize("statement", [
+        "UPDATE audit_events SET actor = 'other' WHERE seq = 8",
+        "DELETE FROM audit_events WHERE seq = 8",
+        "DELETE FROM audit_events WHERE seq > 8",
+        "DELETE FROM audit_events WHERE seq = 7",  # right before those that are looked at
+    ])  # fmt: skip
+    def test_of_the_newest_events_alone_finds_the_same(self, statement, queries):
+        record(10)
+        seal_all()
+        record(2)
+        queries.clear()
+        verdict = audit_chain.verify(3)
+        asked = len(queries)
+        assert (verdict.wrong, verdict.events) == (0, 5)
+        record(20)
+        seal_all()
+        queries.clear()
+        assert audit_chain.verify(3).events == 3
+        assert len(queries) == asked
+        tamper(statement.replace("8", "31").replace("7", "29"))
+        assert audit_chain.verify(3).wrong
+
+    def test_of_the_newest_events_alone_leaves_the_older_ones(self):
+        record(10)
+        seal_all()
+        tamper("UPDATE audit_events SET actor = 'other' WHERE seq = 2")
+        assert audit_chain.verify(3).wrong == 0
+        assert audit_chain.verify(9).wrong == 1
 
     def test_a_former_key_counts_while_it_is_named(self, change_settings):
         record(3)

@@ -16,6 +16,8 @@ from tests.smtp_sink import Sink
 from webapp import data_folder, valkey
 from webapp.db import db, utcnow
 from webapp.models import AuditEvent, MailGate, Organisation, Worker
+from webapp.services import audit, audit_chain
+from webapp.services.audit import AuditAction
 
 
 def examine(app):
@@ -204,6 +206,26 @@ def test_a_clock_that_was_set_back(install):
 
     within(app, tomorrow)
     assert "seconds ahead of this clock" in told_wrong(app, "clock")
+
+
+def test_an_audit_log_that_somebody_changed(install):
+    app = install()
+
+    def record():
+        audit.record(None, AuditAction.AUDIT_PRUNED, events=1)
+
+    within(app, record)
+    within(app, audit_chain.seal)
+    assert "hang together" in examine(app)[1]["audit log"]
+
+    def tamper():
+        with audit.unlocked():
+            db.session.execute(db.text("UPDATE audit_events SET actor = 'somebody'"))
+
+    within(app, tamper)
+    told = told_wrong(app, "audit log")
+    assert "its actor was changed." in told
+    assert "muster audit verify" in told
 
 
 def test_a_setting_of_a_page_that_no_longer_does(install):

@@ -16,8 +16,10 @@ from tests.at_once import at_once
 from tests.factories import make_batch, make_group, make_invitation, make_persona, make_user, role
 from tests.mail_fixtures import make_message
 from tests.services.test_history import staged
+from tests.services.test_options import planned
 from webapp.core.actions import Action, Do
 from webapp.core.errors import Conflict, MusterError
+from webapp.core.planning import Mode
 from webapp.db import begin_write, begun_again, db, hold, utcnow
 from webapp.jobs import batches as job
 from webapp.jobs import outbox as sending
@@ -146,6 +148,30 @@ def test_a_part_discarded_while_another_is_edited_and_confirmed(round, parts, ad
         lambda: batches.refresh_if_stale(second, admin),
     )
     assert db.session.get_one(Row, row).role == "Remote"
+
+
+@pytest.mark.parametrize("round", ROUNDS)
+def test_two_of_different_rank_look_while_rows_are_edited_and_people_come(round, parts, admin, race):
+    roles.add({"name": f"Helper {round}", "rank": 55, "permissions": ["invitations:make"]}, make_persona("Owner"))
+    helper = make_user("Hal Pern", f"Helper {round}", email=f"hal{round}@northfield.example").id
+    ids = parts(round)
+    for id in ids:
+        rows.edit(id, row_of(id, 1), "role", "Admin", "Analyst", user(admin))
+    batches.change(ids[1], batches.Options(skip_errors=True), user(helper))
+    raised = race(
+        lambda: batches.refresh_if_stale(ids[1], helper),
+        lambda: batches.refresh_if_stale(ids[1], admin),
+        lambda: batches.change(ids[1], batches.Options(mode=Mode.ADD), user(helper)),
+        lambda: rows.edit(ids[0], row_of(ids[0]), "role", "Remote", "Analyst", user(admin)),
+        lambda: single_invites.invite({"email": f"t{round}-0@northfield.example", "role": "Remote", "groups": ""}, user(admin)),
+        lambda: batches.refresh_if_stale(ids[0], helper),
+    )
+    assert raised == []
+    for who in (admin, helper, admin, admin):  # what somebody sees anew in one part makes the plans of others old
+        for id in ids:
+            batches.refresh_if_stale(id, who)
+    for id in ids:
+        planned(id)
 
 
 @pytest.mark.parametrize("round", ROUNDS)

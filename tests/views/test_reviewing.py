@@ -10,7 +10,7 @@ from tests.views.test_rows import edit
 from webapp.core.planning import Plan
 from webapp.db import db
 from webapp.models import Batch
-from webapp.services import roles
+from webapp.services import plans, roles
 
 FILE = (
     "Email,Role,Groups\n"
@@ -106,6 +106,26 @@ class TestWhoseReviewItIs:
         assert db.session.get(Batch, batch.id).planned_for_id == admin.user.id
         owner.get(f"/batches/{batch.id}")
         assert db.session.get(Batch, batch.id).planned_for_id == owner.user.id
+
+    def test_looks_in_turn_plan_what_they_differ_in_however_long_the_file(
+        self, owner, admin, sign_in, queries, change_settings, monkeypatch
+    ):
+        change_settings(max_rows=1000)
+        roles.add({"name": "Helper", "rank": 55, "permissions": ["invitations:make"]}, owner.user)
+        helper, planned, plan = sign_in(make_user("Hal Pern", "Helper")), [], plans.plan
+        monkeypatch.setattr(plans, "plan", lambda rows, *more: planned.append(len(rows)) or plan(rows, *more))
+        counted = []
+        for n in (5, 300):
+            people = "".join(f"u{i}@northfield.example,Analyst,\n" for i in range(n))
+            batch = staged(admin, f"Email,Role,Groups\nboss@northfield.example,Admin,\n{people}")
+            helper.get(f"/batches/{batch.id}")
+            for who, says in ((admin, False), (helper, True)) * 2:
+                planned.clear()
+                queries.clear()
+                assert ("Admin ranks above your own role." in who.get(f"/batches/{batch.id}").text) is says
+                assert planned == [1]
+            counted.append(len(queries))
+        assert counted[0] == counted[1], queries
 
     def test_who_may_only_look_changes_nothing(self, admin, shared, sign_in):
         sign_in("Analyst").get(f"/batches/{shared.id}")

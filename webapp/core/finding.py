@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 from webapp.core.paging import Order, member, searched
 from webapp.core.planning import Plan
@@ -47,16 +47,12 @@ class Sort(Order):
 class Findable(Protocol):
     """What is looked at in a row."""
 
-    line: Any
     email: Any
     role: Any
     groups: Any
     plan: Any
     problems: Any
     step: Any
-
-
-RowT = TypeVar("RowT", bound=Findable)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,20 +114,6 @@ class Find:
         """Whether the text stands in one of the cells, whatever their case and their spaces."""
         wanted = self.text.casefold()
         return not wanted or any(wanted in " ".join(cell.casefold().split()) for cell in cells)
-
-    def sorted(self, rows: Iterable[RowT]) -> list[RowT]:
-        """The rows in the order asked for; rows that are equal in it stay in the file's."""
-        keys = {
-            "line": lambda row: 0,
-            "email": lambda row: row.email.lower(),
-            "role": lambda row: row.role.lower(),
-            "groups": lambda row: row.groups.lower(),
-            "plan": lambda row: PLANS_IN_ORDER.index(row.plan),
-        }
-        if self.sort == Sort.LINE_DOWN:
-            return sorted(rows, key=lambda row: -row.line)
-        in_file = sorted(rows, key=lambda row: row.line)
-        return sorted(in_file, key=keys[self.sort.column], reverse=self.sort.is_down)
 
 
 EVERYTHING = Find()

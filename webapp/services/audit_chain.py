@@ -29,6 +29,8 @@ CHUNK = 500
 """Events sealed or pruned in one transaction."""
 SHOWN = 20
 """Problems that are told one by one."""
+NEWEST = 2000
+"""Events that are checked where not all of them are."""
 
 
 # Sealed
@@ -159,17 +161,22 @@ def _missing(kept: tuple[int, str]) -> bool:
 
 @dataclass
 class Verdict:
-    """What checking found. events: all; waiting: those not sealed yet. problems: sentences, the first SHOWN of `wrong`."""
+    """What checking found. events: all that were looked at; waiting: those not sealed yet. problems: sentences, the first
+    SHOWN of `wrong`. first: the event that the first of them is about, in words.
+    """
 
     events: int = 0
     waiting: int = 0
     wrong: int = 0
     problems: list[str] = field(default_factory=list)
+    first: str = ""
     sealed_at: datetime | None = None
     pruned: int = 0
 
-    def blame(self, sentence: str) -> None:
+    def blame(self, sentence: str, event: AuditEvent | None = None) -> None:
         self.wrong += 1
+        if event and self.wrong == 1:
+            self.first = f"event {event.id} of {full(event.at, directory.settings().time_zone)}"
         if self.wrong <= SHOWN:
             self.problems.append(sentence)
 
@@ -184,14 +191,34 @@ class Verdict:
             notes += [f"{plural(self.pruned, 'older event')} pruned"] if self.pruned else []
             return [f"{counted}, nothing was changed.", *(f"{note}." for note in notes)]
         more = [f"And {plural(self.wrong - SHOWN, 'problem')} more."] if self.wrong > SHOWN else []
-        return [f"{counted}, {plural(self.wrong, 'problem')}:", *self.problems, *more, _HINT]
+        return [f"{counted}, {plural(self.wrong, 'problem')}:", *self.problems, *more]
+
+    @property
+    def advice(self) -> list[str]:
+        """What it prints below that, where something was found: what it means, and what to do."""
+        if not self.wrong:
+            return []
+        whole = f"What stands before {self.first} is whole. " if self.first else ""
+        meaning = f"{whole}What is named above is not what Muster left there: somebody who can write to the database changed it."
+        return [meaning, "What to do:", *(f"{number}. {each}" for number, each in enumerate(_ADVICE, start=1))]
 
 
-_HINT = "If MUSTER_SECRET_KEY was changed, name the former key in MUSTER_SECRET_KEY_FALLBACKS and check again."
+_ADVICE = (
+    "If MUSTER_SECRET_KEY was changed, name the former key in MUSTER_SECRET_KEY_FALLBACKS and check again.",
+    "Keep a copy of everything as it is now, before anything else: flask --app wsgi muster backup FILE.",
+    "Restore your last backups into other data folders and check them there. The newest one that is whole shows what the entries "
+    "said; so does an export of the log that is kept elsewhere.",
+    "Find out who could write to the database or the data folder, and change its passwords. Whoever could read the secret key "
+    "could write entries that pass: change that, too.",
+    "Only when you know what was changed: flask --app wsgi muster audit begin-anew seals the log as it stands, and records that.",
+)
 
 
-def verify() -> Verdict:
-    """Check every event, its place in the chain, and both ends of the chain. One snapshot; reads all events once."""
+def verify(newest: int | None = None) -> Verdict:
+    """Check every event, its place in the chain, and both ends of the chain. One snapshot; reads all events once.
+
+    newest: no more than so many sealed events and so many others, which are taken to follow on what stands before them.
+    """
     db.session.rollback()
     if db.engine.dialect.name == "postgresql":
         db.session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
@@ -199,42 +226,51 @@ def verify() -> Verdict:
     verdict.sealed_at, verdict.pruned = chain.sealed_at, chain.pruned
     if not is_genuine(chain):
         verdict.blame("The chain’s own record of its ends was changed, so its end or its beginning may be missing.")
-    seq, link = _walk(chain, verdict, keys)
+    seq, link = _walk(chain, verdict, keys, newest)
     if (seq, link) != (chain.seq, chain.link):
         gone = chain.seq - seq
         told = f"{plural(gone, 'sealed event')} at the end {'is' if gone == 1 else 'are'} missing" if gone > 0 else "it goes on"
         verdict.blame(f"The chain was sealed up to {chain.seq:,}, and {told}.")
-    for event in _each(select(AuditEvent).where(AuditEvent.seq.is_(None)).order_by(AuditEvent.id)):
+    for event in _each(select(AuditEvent).where(AuditEvent.seq.is_(None)).order_by(AuditEvent.id).limit(newest)):
         verdict.waiting += 1
         _check(event, verdict, keys)
     verdict.events += verdict.waiting
     if (kept := _kept()) and _missing(kept):
         verdict.blame(
             f"Link {kept[0]:,}, which is noted in {_anchor().name} of the data folder, is no part of the chain: "
-            "the log was cut off or replaced, or a backup from before was restored."
+            "the log was cut off or replaced, or a backup from before was restored. If that was you, remove that file."
         )
     db.session.rollback()
     return verdict
 
 
-def _walk(chain: AuditChain, verdict: Verdict, keys: list[bytes]) -> tuple[int, str]:
-    """Along the chain from its checkpoint. -> the place and the link at which it ends."""
+def _walk(chain: AuditChain, verdict: Verdict, keys: list[bytes], newest: int | None) -> tuple[int, str]:
+    """Along the chain from its checkpoint, or from before its newest events. -> the place and the link at which it ends."""
     seq, link, stamps = chain.first_seq, chain.first_link, set[str]()
-    for event in _each(select(AuditEvent).where(AuditEvent.seq.is_not(None)).order_by(AuditEvent.seq)):
+    query = select(AuditEvent).where(AuditEvent.seq.is_not(None)).order_by(AuditEvent.seq)
+    if newest and chain.seq - newest > seq:
+        seq = chain.seq - newest
+        link = db.session.scalar(select(AuditEvent.link).where(AuditEvent.seq == seq)) or ""
+        query = query.where(AuditEvent.seq > seq)
+    for event in _each(query):
         verdict.events += 1
         assert event.seq is not None
         if event.seq <= chain.first_seq:
-            verdict.blame(f"Event {event.id} stands before the checkpoint, where all events were pruned: it was put there.")
+            verdict.blame(
+                f"Event {event.id} stands before the checkpoint, where all events were pruned: it was put there.", event
+            )
             continue
         if missing := event.seq - seq - 1:
             verdict.blame(
-                f"Before event {event.id}: {plural(missing, 'sealed event')} {'is' if missing == 1 else 'are'} missing."
+                f"Before event {event.id}: {plural(missing, 'sealed event')} {'is' if missing == 1 else 'are'} missing.", event
             )
         wanted = [sealing.link(key, link, event.seq, event.id, event.stamp or "") for key in keys]
         if not missing and event.link not in wanted:
-            verdict.blame(f"Event {event.id} is not the one that was sealed in its place ({event.seq:,}), or not in that order.")
+            verdict.blame(
+                f"Event {event.id} is not the one that was sealed in its place ({event.seq:,}), or not in that order.", event
+            )
         if event.stamp in stamps:
-            verdict.blame(f"Event {event.id} is a copy of another one.")
+            verdict.blame(f"Event {event.id} is a copy of another one.", event)
         stamps.add(event.stamp or "")
         _check(event, verdict, keys)
         seq, link = event.seq, event.link or ""
@@ -246,17 +282,19 @@ def _check(event: AuditEvent, verdict: Verdict, keys: list[bytes]) -> None:
     values, personal = audit.told_by(event), event.personal
     if event.stamp is None:
         if verdict.sealed_at:  # until the first sealing there may be events from before there were stamps
-            verdict.blame(f"Event {event.id} ({event.action}) was not written by Muster, or its stamp was removed.")
+            verdict.blame(f"Event {event.id} ({event.action}) was not written by Muster, or its stamp was removed.", event)
         return
     try:
         if not any(sealing.stamp(key, audit.facts(values), personal) == event.stamp for key in keys):
-            verdict.blame(f"Event {event.id} ({event.action}) was changed, or not written by Muster.")
+            verdict.blame(f"Event {event.id} ({event.action}) was changed, or not written by Muster.", event)
             return
         for name in sealing.PERSONAL:
             if not any(sealing.is_kept(key, name, values[name], personal[name]) for key in keys):
-                verdict.blame(f"Event {event.id} ({event.action}): its {name} {'were' if name == 'details' else 'was'} changed.")
+                verdict.blame(
+                    f"Event {event.id} ({event.action}): its {name} {'were' if name == 'details' else 'was'} changed.", event
+                )
     except (KeyError, TypeError, AttributeError):
-        verdict.blame(f"Event {event.id} ({event.action}) was changed, or not written by Muster.")
+        verdict.blame(f"Event {event.id} ({event.action}) was changed, or not written by Muster.", event)
 
 
 def _each(query: Any) -> Iterator[AuditEvent]:

@@ -12,7 +12,7 @@ from sqlalchemy.orm import joinedload
 from webapp import queue
 from webapp.core.errors import Conflict, NotAllowed, NotThere, Refused
 from webapp.core.finding import EVERYTHING, Find
-from webapp.core.paging import Page, page_of
+from webapp.core.paging import Page
 from webapp.core.planning import Mode, Plan
 from webapp.core.words import become_administrators, plural
 from webapp.db import begin_write, db, hold, utcnow
@@ -21,6 +21,7 @@ from webapp.schemas.rows import FIELDS
 from webapp.services import audit, directory, edits, finding, plans, reports, reviewing, targets
 from webapp.services.audit import AuditAction
 from webapp.services.edits import Change, Prepared
+from webapp.services.reviewing import Anew
 
 T = TypeVar("T")
 
@@ -149,15 +150,20 @@ def begun(batch_id: int, prepare: Callable[[Batch], T], by: User | None = None) 
     """Part of a command, its beginning: the batch under review, locked, and what `prepare` reads and judges for it.
 
     Others need not wait while fifty thousand rows are judged: that is done before the lock is taken, and once more under
-    it only where somebody was faster, where the stored plans are old, or where they are not what `by` sees.
+    it only where somebody was faster. Where the stored plans are old, or not what `by` sees, they are made anew before.
     """
     batch = found(batch_id)
-    seen, early = (batch.version, batch.drift), None
-    if batch.state is BatchState.REVIEWING and reviewing.are_current(batch, by):
+    is_current = reviewing.are_current(batch, by)
+    if batch.state is BatchState.REVIEWING and not is_current:
+        refresh_if_stale(batch_id, by.id if by else None)
+        batch = found(batch_id)
+        is_current = reviewing.are_current(batch, by)
+    seen, early = reviewing.stand(batch), None
+    if batch.state is BatchState.REVIEWING and is_current:
         early = prepare(batch)
     begin_write()
     batch = under_review(batch_id)
-    if early is not None and (batch.version, batch.drift) == seen and reviewing.are_current(batch, by):
+    if early is not None and reviewing.stand(batch) == seen and reviewing.are_current(batch, by):
         return batch, early
     return batch, prepare(batch)
 
@@ -188,7 +194,9 @@ def change(batch_id: int, options: Options, by: User) -> Batch:
     def prepare(batch: Batch) -> Prepared:
         stand = [(name, edits.current(batch, None, name), str(value)) for name, value in wanted.items()]
         changes = [Change(None, *said) for said in stand if said[1] != said[2]]
-        return edits.prepared(batch, changes, judge=reviewing.are_current(batch, by))
+        if is_new := not plans.are_stale(batch):
+            reviewing.follow(batch, by)
+        return edits.prepared(batch, changes, judge=is_new)
 
     batch, step = begun(batch_id, prepare, by)
     if step.options:
@@ -196,7 +204,7 @@ def change(batch_id: int, options: Options, by: User) -> Batch:
         edits.written(batch, by, step)
         audit.record(by, AuditAction.BATCH_CHANGED, batch, before=before, after=_told(batch, step.options))
     if not step.options or step.options.keys() & set(edits.OF_PLANS):
-        reviewing.planned_as_seen(batch, by)
+        reviewing.follow(batch, by)
     db.session.commit()
     return batch
 
@@ -206,14 +214,30 @@ def _told(batch: Batch, options: Iterable[str]) -> dict[str, Any]:
     return {name: getattr(batch, name) for name in options}
 
 
-def refresh_if_stale(batch_id: int, by_id: int | None = None) -> None:
-    """After a page was shown from plans made on the fly: store them, so that the next page need not. by_id: who looked."""
-    begin_write()
-    batch = locked(batch_id)
-    by = db.session.get_one(User, by_id) if by_id else batch.planned_for
-    if batch.state is BatchState.REVIEWING and not reviewing.are_current(batch, by):
-        reviewing.follow(batch, by)
+def refresh_if_stale(batch_id: int, by_id: int | None = None, made: Anew | None = None) -> None:
+    """After a page was shown from plans made on the fly: store them, so that the next page need not.
+
+    by_id: who looked. made: the plans as the page has made them. Others need not wait while plans are made: those made before
+    the lock is taken are stored where the batch still stands as it did. Else they are made once more, at last under the lock.
+    """
+    for early in (made, None):
+        db.session.rollback()
+        early = early or _anew(found(batch_id), by_id)
+        begin_write()
+        batch = locked(batch_id)
+        if early is None or early.stand == reviewing.stand(batch):
+            break
+    else:
+        early = _anew(batch, by_id)
+    if early:
+        reviewing.store(batch, early)
     db.session.commit()
+
+
+def _anew(batch: Batch, by_id: int | None) -> Anew | None:
+    if batch.state is not BatchState.REVIEWING:
+        return None
+    return reviewing.anew(batch, db.session.get_one(User, by_id) if by_id else batch.planned_for)
 
 
 # Confirm, discard
@@ -249,7 +273,7 @@ def confirm(batch_id: int, version: int, by: User, *, drift: str = UNMOVED, prov
         db.session.rollback()
         raise Changed(f"{nothing} {MOVED} Look again, then {then}.")
     is_stale, whose = plans.are_stale(batch), batch.planned_for
-    changed = [] if reviewing.are_current(batch, by) else reviewing.follow(batch, by)
+    changed = reviewing.follow(batch, by)
     if batch.drift != drift:
         told = _what_moved(batch, changed, None if is_stale else whose) if changed else MOVED
         db.session.commit()
@@ -352,25 +376,20 @@ def found(batch_id: int) -> Batch:
     return batch
 
 
-def review(batch: Batch, find: Find = EVERYTHING, by: User | None = None) -> tuple[Page[Row], bool]:
-    """A page of the review, and whether it was made from plans newer than the stored ones.
+def review(batch: Batch, find: Find = EVERYTHING, by: User | None = None) -> tuple[Page[Row], Anew | None]:
+    """A page of the review, and the plans that it was made from where they are newer than the stored ones.
 
     Where the directory has moved, or `by`, who looks and may confirm, is another than they were made for, the plans are
     made on the fly, for this answer alone: a GET does not write.
     """
-    by = by or batch.planned_for
-    if reviewing.are_current(batch, by):
-        return finding.page(batch, find, PAGE), False
-    found = find.sorted(row for row in reviewing.planned_anew(batch, by) if find.has(row))
-    number = page_of(find.page, len(found), PAGE)
-    return Page(found[(number - 1) * PAGE : number * PAGE], number, len(found), PAGE), True
+    made = reviewing.shown(batch, by or batch.planned_for)
+    return finding.page(batch, find, PAGE, made.moved if made else ()), made
 
 
 def all_of(batch: Batch, find: Find = EVERYTHING) -> Iterable[Row]:
     """All rows that the review shows on all its pages, for a download; as `review` makes them."""
-    if batch.state is not BatchState.REVIEWING or not plans.are_stale(batch):
-        return finding.each(batch, find)
-    return find.sorted(row for row in reviewing.planned_anew(batch, batch.planned_for) if find.has(row))
+    made = reviewing.shown(batch, batch.planned_for) if batch.state is BatchState.REVIEWING else None
+    return finding.each(batch, find, made.moved if made else ())
 
 
 def same_file(batch: Batch) -> list[Batch]:

@@ -223,7 +223,7 @@ def _rows(batch: Batch, chosen: Chosen, by: User) -> list[Row]:
     """The selected rows that still stand. Raises Refused where there is none."""
     if chosen.find is not None:
         if chosen.find.is_on:
-            reviewing.planned_as_seen(batch, by)  # the page may have filtered by plans made on the fly: so does this
+            reviewing.follow(batch, by)  # the page may have filtered by plans made on the fly: so does this
         rows = [row for row in finding.each(batch, chosen.find) if row.id not in chosen.ids]
     else:
         rows = _by_id(batch, sorted(chosen.ids)[:CHOSEN])

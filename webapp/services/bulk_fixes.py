@@ -61,7 +61,7 @@ def offers(batch: Batch) -> list[Offer]:
     are read, by their index.
     """
     wrong = [field for field in FIELDS if batch.counts.get(f"problem:{field}", 0) > 1]
-    registry = directory.registry(batch.planned_for) if wrong else None
+    registry = directory.registry(batch.uploaded_by) if wrong else None
     found = [offer for field in wrong if registry for offer in _offers_of(batch, field, registry)]
     if batch.counts.get("misspelt", 0) > 1:
         found += _offers_of_domains(batch)

@@ -32,7 +32,7 @@ from webapp.db import db, utcnow
 from webapp.environment import PREFIX, ConfigError
 from webapp.models import AuditEvent, Organisation
 from webapp.patience import NoAnswer, ask
-from webapp.services import claims, directory, gate, workers
+from webapp.services import audit_chain, claims, directory, gate, workers
 from webapp.values import is_loopback
 
 PATIENCE = 10.0
@@ -199,6 +199,20 @@ def _postgresql() -> Found:
         yield WRONG, f"{' and '.join(off)} is off, so a crash of its machine loses what was done: set it to on."
 
 
+def _audit_log(blind: bool) -> Found:
+    if blind:
+        return
+    verdict = audit_chain.verify(audit_chain.NEWEST)
+    if verdict.wrong:
+        told = f"{verdict.problems[0]} Run “flask --app wsgi muster audit verify”, which looks at all of it and says what to do."
+        yield WRONG, told
+    else:
+        yield (
+            OK,
+            f"Its newest {plural(verdict.events, 'event')} hang together; “flask --app wsgi muster audit verify” checks all.",
+        )
+
+
 def _queue(_: bool) -> Found:
     settings = directory.environment()
     where = "the embedded server" if settings.embedded_queue else _bare(settings.redis_url)
@@ -330,6 +344,7 @@ CHECKS: dict[str, Callable[[bool], Found]] = {
     "data folder": _data_folder,
     "secret key": _secret_key,
     "database": _database,
+    "audit log": _audit_log,
     "queue": _queue,
     "workers": _workers,
     "mail": _mail,

@@ -172,10 +172,9 @@ def _twins_of_wrong(batch: Batch) -> set[str]:
     these alone, since a row that is skipped is nobody's twin. One query, and none where nothing is wrong."""
     if not batch.counts.get(Plan.ATTENTION, 0):
         return set()
-    parts = select(Batch.id).where(Batch.parts_id == batch.parts_id) if batch.parts > 1 else [batch.id]
     is_wrong = (Row.batch_id == batch.id) & (Row.plan == Plan.ATTENTION)
-    standing = select(Row.email_key).where(Row.batch_id.in_(parts), Row.removed_at.is_(None))
-    shared = standing.group_by(Row.email_key).having(func.count() > 1, func.sum(case((is_wrong, 1), else_=0)) > 0)
+    of_file = select(Row.email_key).where(plans.of_file(batch))
+    shared = of_file.group_by(Row.email_key).having(func.count() > 1, func.sum(case((is_wrong, 1), else_=0)) > 0)
     return {key for key in db.session.scalars(shared) if key}
 
 
@@ -183,7 +182,7 @@ def _new_keys(batch: Batch, rows: Sequence[Row]) -> set[str]:
     """The e-mail keys that rows get whose e-mail was set."""
     if not rows:
         return set()
-    schema = RowSchema(directory.registry(batch.planned_for))
+    schema = RowSchema(directory.registry(batch.uploaded_by))
     addresses = (schema.cell("email", row.email)[0] for row in rows)
     return {address.key for address in addresses if address}
 

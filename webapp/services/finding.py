@@ -5,16 +5,16 @@ The database filters and sorts; free text is looked for here, because SQLite kno
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TypeVarTuple
 
-from sqlalchemy import Case, Select, case, func, select
+from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select
 from sqlalchemy.orm import defer
 
 from webapp.core.finding import PLANS_IN_ORDER, Find, Sort
 from webapp.core.paging import Page, page_of
 from webapp.core.planning import Plan
-from webapp.db import by_letter, db
+from webapp.db import among, by_letter, db
 from webapp.models import Batch, Row
 
 Columns = TypeVarTuple("Columns")
@@ -26,17 +26,17 @@ _SHOWN = defer(Row.read_cells, raiseload=True)
 """A page does not show the whole line as read."""
 
 
-def page(batch: Batch, find: Find, size: int) -> Page[Row]:
-    """The page that is asked for; at most two queries.
+def page(batch: Batch, find: Find, size: int, moved: Sequence[Row] = ()) -> Page[Row]:
+    """The page that is asked for; at most two queries. moved: rows that hold newer plans than the stored ones, and go by them.
 
     A page past the last one is the last one: rows may have gone since the address was made.
     """
-    query = _ordered(select(Row).options(_SHOWN), batch, find)
+    query = _ordered(select(Row).options(_SHOWN), batch, find, moved)
     if not find.text:
-        total = _counted(batch, find)
+        total = _counted(batch, find, moved)
         number = page_of(find.page, total, size)
         return Page(db.session.scalars(query.limit(size).offset((number - 1) * size)).all(), number, total, size)
-    cells = _ordered(select(Row.id, Row.email, Row.role, Row.groups), batch, find)
+    cells = _ordered(select(Row.id, Row.email, Row.role, Row.groups), batch, find, moved)
     ids = [id for id, *texts in db.session.execute(cells) if find.says(*texts)]
     number = page_of(find.page, len(ids), size)
     shown = ids[(number - 1) * size : number * size]
@@ -44,9 +44,9 @@ def page(batch: Batch, find: Find, size: int) -> Page[Row]:
     return Page([found[id] for id in shown if id in found], number, len(ids), size)
 
 
-def each(batch: Batch, find: Find) -> Iterator[Row]:
-    """All rows that are asked for, on whatever page, in order; a chunk at a time."""
-    for row in db.session.scalars(_ordered(select(Row), batch, find).execution_options(yield_per=CHUNK)):
+def each(batch: Batch, find: Find, moved: Sequence[Row] = ()) -> Iterator[Row]:
+    """All rows that are asked for, on whatever page, in order; a chunk at a time. moved: as of a page."""
+    for row in db.session.scalars(_ordered(select(Row), batch, find, moved).execution_options(yield_per=CHUNK)):
         if find.says(row.email, row.role, row.groups):
             yield row
 
@@ -68,7 +68,7 @@ def problem(batch: Batch, find: Find, size: int, start: int | None, *, back: boo
     return place // size + 1, db.session.get_one(Row, found[place][0])
 
 
-def _counted(batch: Batch, find: Find) -> int:
+def _counted(batch: Batch, find: Find, moved: Sequence[Row]) -> int:
     """How many rows there are without regard to text: from the batch's own counts wherever these tell."""
     asked = {name for name in ("plan", "problem", "mark") if getattr(find, name)}
     if not asked:
@@ -79,28 +79,37 @@ def _counted(batch: Batch, find: Find) -> int:
         return batch.counts.get(str(find.mark), 0)
     if asked == {"problem"} or (asked == {"plan", "problem"} and find.plan is Plan.ATTENTION):
         return batch.counts.get(f"problem:{find.problem}", 0)
-    return db.session.scalar(_narrowed(select(func.count(Row.id)), batch, find)) or 0
+    return db.session.scalar(_narrowed(select(func.count(Row.id)), batch, find, moved)) or 0
 
 
-def _narrowed(query: Select[*Columns], batch: Batch, find: Find) -> Select[*Columns]:
+def _narrowed(query: Select[*Columns], batch: Batch, find: Find, moved: Sequence[Row]) -> Select[*Columns]:
     query = query.where(Row.batch_id == batch.id, Row.removed_at.is_(None))
+    wanted: list[ColumnElement[bool]] = []
     if find.plan:
-        query = query.where(Row.plan == find.plan)
+        wanted.append(Row.plan == find.plan)
     if find.problem:  # what has a problem needs attention: said, so that the index of plans is used
-        query = query.where(Row.plan == Plan.ATTENTION, Row.problems.contains(f",{find.problem},"))
+        wanted += [Row.plan == Plan.ATTENTION, Row.problems.contains(f",{find.problem},")]
     if find.mark:
-        query = query.where(Row.plan.in_([Plan.INVITE, Plan.UPDATE]), Row.step["marks"].as_string().contains(f'"{find.mark}"'))
-    return query
+        wanted += [Row.plan.in_([Plan.INVITE, Plan.UPDATE]), Row.step["marks"].as_string().contains(f'"{find.mark}"')]
+    if not (wanted and moved):
+        return query.where(*wanted)
+    others = ~among(Row.id, [row.id for row in moved])
+    return query.where(or_(and_(*wanted, others), among(Row.id, [row.id for row in moved if find.has(row)])))
 
 
-def _ordered(query: Select[*Columns], batch: Batch, find: Find) -> Select[*Columns]:
-    query = _narrowed(query, batch, find)
+def _ordered(query: Select[*Columns], batch: Batch, find: Find, moved: Sequence[Row] = ()) -> Select[*Columns]:
+    query = _narrowed(query, batch, find, moved)
     if find.sort == Sort.LINE_DOWN:
         return query.order_by(Row.line.desc())
     if find.sort.column == "line":
         return query.order_by(Row.line)
-    key = _IN_ORDER if find.sort.column == "plan" else by_letter(func.lower(getattr(Row, find.sort.column)))
+    key = _place(moved) if find.sort.column == "plan" else by_letter(func.lower(getattr(Row, find.sort.column)))
     return query.order_by(key.desc() if find.sort.is_down else key, Row.line)
 
 
-_IN_ORDER: Case[int] = case({plan: place for place, plan in enumerate(PLANS_IN_ORDER)}, value=Row.plan, else_=len(PLANS_IN_ORDER))
+def _place(moved: Sequence[Row]) -> ColumnElement[int]:
+    """The place of a row's plan among PLANS_IN_ORDER."""
+    places = {plan: place for place, plan in enumerate(PLANS_IN_ORDER)}
+    stored = case(places, value=Row.plan, else_=len(places))
+    newer = [(among(Row.id, ids), places[plan]) for plan in places if (ids := [row.id for row in moved if row.plan == plan])]
+    return case(*newer, else_=stored) if newer else stored

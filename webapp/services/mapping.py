@@ -257,7 +257,7 @@ def unknown_words(batch: Batch) -> list[Word]:
     wrong = [name for name in ("role", "groups") if batch.counts.get(f"problem:{name}", 0)]
     if not wrong:
         return []
-    registry = directory.registry(batch.planned_for)
+    registry = directory.registry(batch.uploaded_by)
     found = [word for name in wrong for word in _words_of(batch, name, registry)]
     return sorted(found, key=lambda word: (-word.rows, word.field, fold(word.text)))[:WORDS]
 

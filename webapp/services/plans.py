@@ -7,14 +7,14 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple, TypeVar
 
-from sqlalchemy import ColumnElement, Select, Table, and_, bindparam, exists, select, update
+from sqlalchemy import ColumnElement, Select, Table, and_, bindparam, exists, func, or_, select, update
 from sqlalchemy.orm import load_only
 from sqlalchemy.orm.attributes import set_committed_value
 
 from webapp.core.directory import Registry
 from webapp.core.planning import Candidate, Plan, Policy, Step, plan
 from webapp.db import among, db, utcnow
-from webapp.models import Batch, BatchKind, BatchState, Invitation, InvitationState, Row, User
+from webapp.models import Batch, BatchKind, BatchState, Invitation, InvitationState, Organisation, Row, User
 from webapp.schemas.rows import RowSchema
 from webapp.services import directory, targets
 
@@ -111,6 +111,12 @@ def _other_parts(batch: Batch) -> ColumnElement[bool]:
     return and_(Batch.parts_id == batch.parts_id, Batch.id != batch.id)
 
 
+def of_file(batch: Batch) -> ColumnElement[bool]:
+    """Whether a row stands in this batch, or in another part of the same file."""
+    parts = select(Batch.id).where(Batch.parts_id == batch.parts_id) if batch.parts > 1 else [batch.id]
+    return Row.batch_id.in_(parts) & Row.removed_at.is_(None)
+
+
 def unsettle_parts(batch: Batch, keys: Collection[str] | None = None) -> None:
     """Part of a command that changed rows with these e-mail keys, or (None) any: other parts that hold them under review
     are planned anew when they are next looked at or confirmed."""
@@ -122,7 +128,8 @@ def unsettle_parts(batch: Batch, keys: Collection[str] | None = None) -> None:
         affected = affected.where(
             Batch.id.in_(select(Row.batch_id).where(Row.batch_id.in_(siblings), among(Row.email_key, sorted(keys))))
         )
-    db.session.execute(affected.values(directory_version=-1), execution_options={"synchronize_session": False})
+    never_twice_the_same = -1 - func.abs(Batch.directory_version)  # so that plans that are being made now are not stored
+    db.session.execute(affected.values(directory_version=never_twice_the_same), execution_options={"synchronize_session": False})
 
 
 def candidate(schema: RowSchema, line: int, email: str, role: str, groups: str, part: int = 1) -> Candidate:
@@ -144,16 +151,19 @@ def candidate(schema: RowSchema, line: int, email: str, role: str, groups: str, 
 
 def are_stale(batch: Batch) -> bool:
     """Whether the stored plans are older than the directory: it has moved, or an invitation has expired since."""
-    if batch.directory_version != directory.version():
-        return True
+    has_moved = Organisation.directory_version != batch.directory_version
     expired = Invitation.expires_at.between(batch.planned_at, utcnow()) & (Invitation.state == InvitationState.PENDING)
-    return bool(db.session.scalar(select(exists().where(expired))))
+    return bool(db.session.scalar(select(or_(has_moved, exists().where(expired)))))
 
 
-def standing_rows(batch: Batch, *, as_read: bool = False) -> list[Row]:
-    """The rows that were not removed, in the file's order; as_read: with their cells as read, too."""
-    standing = select(Row).where(Row.batch_id == batch.id, Row.removed_at.is_(None))
-    return list(db.session.scalars(standing.order_by(Row.line))) if as_read else loaded(standing)
+def standing(batch: Batch) -> Select[Row]:
+    """The rows that were not removed."""
+    return select(Row).where(Row.batch_id == batch.id, Row.removed_at.is_(None))
+
+
+def standing_rows(batch: Batch) -> list[Row]:
+    """The same, as `loaded`."""
+    return loaded(standing(batch))
 
 
 def loaded(query: Select[Row]) -> list[Row]:
@@ -170,7 +180,7 @@ def judged_again(batch: Batch, rows: Sequence[Row], by: User | None = None, **op
     options: of the batch, as they will be.
     """
     by = by or batch.planned_for
-    policy = replace(policy_of(batch, by, directory.registry(by)), **options)
+    policy = replace(policy_of(batch, by, directory.registry(batch.uploaded_by)), **options)
     if batch.kind is not BatchKind.UPLOAD:
         return _judged_by_aim(batch, rows, policy)
     return judged(((row.line, row.email, row.role, row.groups) for row in rows), policy, batch=batch)

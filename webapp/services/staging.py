@@ -82,7 +82,7 @@ def planned(batch: Batch, table: Table, people: Sequence[Cells], by: User, split
         if not (split and refusal.parts):
             raise refusal
     made_at = directory.version(), utcnow()  # first: what comes later is newer
-    policy = plans.policy_of(batch, by, directory.registry(by))
+    policy = plans.policy_of(batch, by, directory.registry(batch.uploaded_by or by))
     schema = RowSchema(policy.registry)
     candidates = [plans.candidate(schema, *person, place // limit + 1) for place, person in enumerate(people)]
     steps = plans.planned(candidates, policy)
@@ -228,7 +228,7 @@ def _put(batch: Batch, stay: Sequence[tuple[Row, int]], people: Sequence[Cells],
     by_hand = {line: Cells(line, row.email, row.role, row.groups) for row, line in stay}
     standing = {person.line: person for person in people} | by_hand
     made_at = directory.version(), utcnow()
-    policy = plans.policy_of(batch, batch.planned_for, directory.registry(batch.planned_for))
+    policy = plans.policy_of(batch, batch.planned_for, directory.registry(batch.uploaded_by))
     in_order = [standing[line] for line in sorted(standing) if line not in kept or kept[line][1]]
     judgements = plans.judged(in_order, policy, batch=batch)
     moved = [

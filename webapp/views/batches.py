@@ -41,6 +41,7 @@ from webapp.services import (
     uploads,
     workers,
 )
+from webapp.services.reviewing import Anew
 from webapp.views import cells
 from webapp.views.invitations import dialog_context
 from webapp.views.mapping import mapping_page
@@ -120,24 +121,24 @@ def show(batch_id: int) -> str | BaseResponse:
 
 def review(batch: Batch) -> str:
     """The review page; plans made on the fly are stored once it has answered."""
-    context, is_newer = review_context(batch)
-    if is_newer:
-        afterwards(batches.refresh_if_stale, batch.id, me().id if who_confirms() else None)
+    context, made = review_context(batch)
+    if made:
+        afterwards(batches.refresh_if_stale, batch.id, me().id if who_confirms() else None, made)
     return page_or_fragment(f"{folder(batch)}/review.html", f"{folder(batch)}/_found.html", **context)[0]
 
 
-def review_context(batch: Batch) -> tuple[dict[str, Any], bool]:
-    """What review.html and its parts show, and whether its plans are newer than the stored ones."""
-    page, is_newer = batches.review(batch, asked_for(), who_confirms())
+def review_context(batch: Batch) -> tuple[dict[str, Any], Anew | None]:
+    """What review.html and its parts show, and its plans where they are newer than the stored ones."""
+    page, made = batches.review(batch, asked_for(), who_confirms())
     context = {**row_context(batch), "page": page}
     if batch.kind is not BatchKind.UPLOAD:
-        return context | {"names": targets.names(page.rows), "original": reverts.original(batch)}, is_newer
+        return context | {"names": targets.names(page.rows), "original": reverts.original(batch)}, made
     return {
         **context,
         "same_file": batches.same_file(batch),
         "is_file_kept": uploads.is_kept(batch),
         "Mode": Mode,
-    }, is_newer
+    }, made
 
 
 def folder(batch: Batch) -> str:

@@ -25,9 +25,9 @@ def show(batch_id: int) -> BaseResponse | tuple[str, int]:
     batch = batches.found(batch_id)
     if batch.state is not BatchState.REVIEWING:
         return go("batches.show", batch_id=batch_id, say=confirmed_already(batch) if batch.confirmed_by_id else None)
-    context, is_newer = review_context(batch)
-    if is_newer:
-        afterwards(batches.refresh_if_stale, batch_id, me().id)
+    context, made = review_context(batch)
+    if made:
+        afterwards(batches.refresh_if_stale, batch_id, me().id, made)
     seen = Seen.by_page(batch) or Seen(str(batch.version), batch.drift)
     return page_or_fragment("batches/confirmation.html", f"{folder(batch)}/_confirm.html", seen=seen, **context)
 

@@ -1,0 +1,268 @@
+"""Whose plans a review shows: somebody else's look plans no more than it bears on, and shows what planning everything would."""
+
+from __future__ import annotations
+
+import contextvars
+import random
+import threading
+from collections.abc import Callable
+
+import pytest
+
+from tests.factories import make_group, make_invitation, make_persona, make_user
+from tests.services.test_history import staged
+from tests.services.test_options import planned
+from webapp.core.finding import PLANS_IN_ORDER, Find, Sort
+from webapp.core.planning import Mode, Plan
+from webapp.db import begin_write, db
+from webapp.models import AliasKind, Batch, Row, User
+from webapp.services import aliases, batches, bulk, directory, plans, roles, rows, uploads
+from webapp.services.batches import Options
+
+DOMAIN = "northfield.example"
+
+
+@pytest.fixture
+def owner(app) -> User:
+    make_group("Loans")
+    return make_persona("Owner")
+
+
+@pytest.fixture
+def admin(owner) -> User:
+    return make_persona("Admin")
+
+
+@pytest.fixture
+def helper(owner) -> User:
+    """Somebody who may confirm and ranks below the Admins and above the Analysts."""
+    roles.add({"name": "Helper", "rank": 55, "permissions": ["invitations:make"]}, owner)
+    return make_user("Hal Pern", "Helper")
+
+
+class Planning(list[int]):
+    """How many rows were planned, each time; `meanwhile`: what somebody else does during one and the next."""
+
+    def __init__(self) -> None:
+        self.meanwhile: list[Callable[[], object]] = []
+
+
+@pytest.fixture
+def planning(app, monkeypatch) -> Planning:
+    seen, plan = Planning(), plans.plan
+
+    def elsewhere(command: Callable[[], object]) -> None:
+        with app.app_context():
+            command()
+
+    def noted(candidates, *more):
+        seen.append(len(candidates))
+        if seen.meanwhile and threading.current_thread() is threading.main_thread():
+            command = seen.meanwhile.pop(0)
+            thread = threading.Thread(target=contextvars.Context().run, args=(elsewhere, command), daemon=True)
+            thread.start()
+            thread.join(8)
+            assert not thread.is_alive(), "nobody else could write while plans were made"
+        return plan(candidates, *more)
+
+    monkeypatch.setattr(plans, "plan", noted)
+    return seen
+
+
+def look(batch_id: int, who: User, find: Find | None = None) -> list[tuple[int, Plan]]:
+    """What somebody is shown, and what is stored once the page has answered."""
+    db.session.rollback()
+    page, made = batches.review(batches.found(batch_id), find or Find(), who)
+    shown = [(row.line, row.plan) for row in page.rows]
+    if made:
+        batches.refresh_if_stale(batch_id, who.id, made)
+    return shown
+
+
+def move_directory() -> None:
+    begin_write()
+    directory.moved()
+    db.session.commit()
+
+
+def people(n: int, role: str = "Analyst") -> list[tuple[str, str, str]]:
+    return [(f"u{i}@{DOMAIN}", role, "Loans") for i in range(n)]
+
+
+class TestSomebodyElseLooks:
+    def test_plans_the_rows_that_it_bears_on_once_however_many_others_there_are(self, admin, helper, planning, queries):
+        bosses = [(f"boss{i}@{DOMAIN}", "Admin", "") for i in range(3)]
+        counted = []
+        for n in (5, 60):
+            batch_id = staged(admin, [*people(n), *bosses, (f"boss0@{DOMAIN}", "Analyst", ""), (helper.email, "Analyst", "")]).id
+            for who in (helper, admin, helper):
+                planning.clear()
+                queries.clear()
+                look(batch_id, who)
+                assert planning == [5]  # three bosses, the twin of one, the helper
+                assert planned(batch_id)[n + 2] is Plan.ATTENTION
+            counted.append(len(queries))
+        assert counted[0] == counted[1], queries
+
+    def test_plans_nothing_where_no_row_gives_what_only_one_of_them_may_give(self, admin, helper, planning):
+        batch_id = staged(admin, people(5)).id
+        for who in (helper, admin):
+            planning.clear()
+            look(batch_id, who)
+            assert sum(planning) == 0
+            assert db.session.get(Batch, batch_id).planned_for_id == who.id
+
+    def test_of_another_mail_domain_leaves_the_uploaders_suggestions(self, admin, planning):
+        other = make_user("Ana Lima", "Admin", email="ana@southfield.example")
+        batch_id = staged(admin, people(2)).id
+        planning.clear()
+        look(batch_id, other)
+        assert planning == []
+
+    @pytest.mark.slow
+    def test_shows_and_stores_what_planning_everything_would(self, owner, admin, helper):
+        """Whoever looks in whatever order, at files of people of all ranks."""
+        aliases.add(AliasKind.ROLE, admin.role_id, "chief", owner)
+        second = make_user("Ana Lima", "Admin")
+        viewers = [owner, admin, helper, second]
+        for name in ("Investigator", "Admin", "Analyst"):
+            make_user(f"A {name}", name, email=f"user.{name.lower()}@{DOMAIN}")
+            make_invitation(f"invited.{name.lower()}@{DOMAIN}", name)
+        there = [f"{kind}.{name}@{DOMAIN}" for kind in ("user", "invited") for name in ("investigator", "admin", "analyst")]
+        chance = random.Random(7)
+        for _ in range(3):
+            emails = [*there, *(who.email for who in viewers), *(f"n{i}@{DOMAIN}" for i in range(8)), "broken"]
+            cells = ["Admin", " admin", "CHIEF", "Investigator", "Analyst", "Analyst", "Helper", "Owner", "Nobody"]
+            named = [*emails, *chance.choices(emails, k=4)]  # four or so of them twice
+            lines = [(email, chance.choice(cells), chance.choice(["", "Loans", "Loans"])) for email in named]
+            batch_id = staged(admin, lines).id
+            chosen = Options(
+                chance.choice([Mode.REPLACE, Mode.ADD, Mode.REMOVE]),
+                change_roles=chance.random() < 0.8,
+                skip_errors=chance.random() < 0.5,
+            )
+            batches.change(batch_id, chosen, admin)
+            drifts: dict[int, str] = {}
+            for who in chance.choices(viewers, k=10):
+                find = Find(
+                    chance.choice([None, *Plan]),
+                    text=chance.choice(["", "", "n1"]),
+                    sort=chance.choice([Sort.PLAN, Sort.PLAN_DOWN, Sort.LINE, Sort.LINE_DOWN]),
+                )
+                batch = db.session.get(Batch, batch_id)
+                judged = plans.judged_again(batch, found := plans.standing_rows(batch), who)
+                wanted = [row for row in found if find.says(row.email, row.role, row.groups)]
+                expected = [(row.line, judged[row.line].values["plan"]) for row in wanted]
+                if find.sort.column == "plan":
+                    expected.sort(key=lambda each: PLANS_IN_ORDER.index(each[1]), reverse=find.sort.is_down)
+                elif find.sort.is_down:
+                    expected.reverse()
+                for _ in ("on the fly", "as stored"):
+                    assert look(batch_id, who, find) == [each for each in expected if find.plan in (None, each[1])]
+                planned(batch_id)
+                batch = db.session.get(Batch, batch_id)
+                assert drifts.setdefault(batch.planned_for_id, batch.drift) == batch.drift
+
+    def test_changes_the_mode_for_all_rows(self, admin, helper):
+        make_user("Ben Ode", "Analyst", ("Loans",), email=f"u0@{DOMAIN}")
+        batch_id = staged(admin, [*people(2), (f"boss@{DOMAIN}", "Admin", "")]).id
+        batches.change(batch_id, Options(mode=Mode.REMOVE), helper)
+        assert planned(batch_id) == {2: Plan.UPDATE, 3: Plan.ATTENTION, 4: Plan.ATTENTION}
+        assert db.session.get(Batch, batch_id).planned_for_id == helper.id
+
+    def test_counts_in_the_other_parts_of_a_file(self, admin, helper, change_settings):
+        change_settings(max_rows=2)
+        lines = [f"a@{DOMAIN},Admin", f"b@{DOMAIN},Analyst", f"a@{DOMAIN},Analyst", f"c@{DOMAIN},Analyst"]
+        first = uploads.stage("\n".join(["Email,Role", *lines]).encode(), "long.csv", admin, split=True)
+        one, two = (part.id for part in uploads.parts_of(first))
+        for part in (one, two):
+            batches.change(part, Options(skip_errors=True), admin)
+        look(one, helper)
+        assert look(two, helper) == [(4, Plan.INVITE), (5, Plan.INVITE)]
+        planned(two)
+
+
+class TestOthersWorkMeanwhile:
+    """Plans that are old are made anew while others may write, and stored only where they are still right."""
+
+    def test_others_write_while_plans_are_made(self, admin, planning):
+        other, batch_id, by = staged(admin, people(1)).id, staged(admin, people(3)).id, admin.id
+        row_id = db.session.scalar(db.select(Row.id).where(Row.batch_id == other))
+        move_directory()
+        planning.clear()
+        planning.meanwhile = [lambda: rows.edit(other, row_id, "role", "Remote", "Analyst", db.session.get(User, by))]
+        batches.refresh_if_stale(batch_id, by)
+        assert planning.count(3) == 1
+        assert not plans.are_stale(db.session.get(Batch, batch_id))
+        assert db.session.get(Row, row_id).role == "Remote"
+
+    def test_what_is_edited_while_plans_are_made_stays_and_they_are_made_once_more(self, admin, planning):
+        batch_id, by = staged(admin, people(3)).id, admin.id
+        row_id = db.session.scalar(db.select(Row.id).where(Row.batch_id == batch_id, Row.line == 2))
+        move_directory()
+        planning.clear()
+        planning.meanwhile = [
+            lambda: rows.edit(batch_id, row_id, "email", f"u1@{DOMAIN}", f"u0@{DOMAIN}", db.session.get(User, by))
+        ]
+        batches.refresh_if_stale(batch_id, by)
+        assert planning.count(3) == 2
+        assert planned(batch_id) == {2: Plan.INVITE, 3: Plan.DUPLICATE, 4: Plan.INVITE}
+        assert not plans.are_stale(db.session.get(Batch, batch_id))
+
+    def test_what_a_page_has_planned_is_not_planned_again_to_be_stored(self, admin, planning):
+        batch_id = staged(admin, people(3)).id
+        move_directory()
+        planning.clear()
+        look(batch_id, admin)
+        look(batch_id, admin)
+        assert planning == [3]
+
+    def test_where_somebody_is_always_faster_they_are_made_under_the_lock_at_last(self, admin, planning):
+        batch_id, by = staged(admin, people(3)).id, admin.id
+        row_id = db.session.scalar(db.select(Row.id).where(Row.batch_id == batch_id, Row.line == 2))
+
+        def edit(value: str, seen: str) -> Callable[[], object]:
+            return lambda: rows.edit(batch_id, row_id, "role", value, seen, db.session.get(User, by))
+
+        move_directory()
+        planning.clear()
+        planning.meanwhile = [edit("Remote", "Analyst"), edit("Analsyt", "Remote")]
+        batches.refresh_if_stale(batch_id, by)
+        assert planning.count(3) == 3
+        assert planned(batch_id) == {2: Plan.ATTENTION, 3: Plan.INVITE, 4: Plan.INVITE}
+        assert not plans.are_stale(db.session.get(Batch, batch_id))
+
+    def test_an_edit_in_another_part_is_not_lost_on_plans_that_were_being_made(self, admin, planning, change_settings):
+        change_settings(max_rows=2)
+        lines = [f"a@{DOMAIN},Analyst", f"b@{DOMAIN},Analyst", f"c@{DOMAIN},Analyst", f"d@{DOMAIN},Analyst"]
+        first = uploads.stage("\n".join(["Email,Role", *lines]).encode(), "long.csv", admin, split=True)
+        one, two = (part.id for part in uploads.parts_of(first))
+        first_row, by = db.session.scalar(db.select(Row.id).where(Row.batch_id == one).order_by(Row.line)), admin.id
+
+        def edit(email: str, seen: str) -> None:
+            rows.edit(one, first_row, "email", f"{email}@{DOMAIN}", f"{seen}@{DOMAIN}", db.session.get(User, by))
+
+        edit("c", "a")  # the second part's plans are old now
+        planning.meanwhile = [lambda: edit("d", "c")]
+        batches.refresh_if_stale(two, by)
+        batches.refresh_if_stale(two, by)
+        assert planned(two) == {4: Plan.INVITE, 5: Plan.DUPLICATE}
+
+    def test_a_batch_that_is_confirmed_meanwhile_stays_as_it_was_confirmed(self, admin, planning):
+        batch_id, by = staged(admin, people(2)).id, admin.id
+        version = db.session.get(Batch, batch_id).version
+        move_directory()
+        planning.meanwhile = [lambda: batches.confirm(batch_id, version, db.session.get(User, by))]
+        batches.refresh_if_stale(batch_id, by)
+        assert db.session.get(Batch, batch_id).state == "queued"
+
+    def test_a_bulk_change_of_old_plans_is_judged_while_others_may_write(self, admin, planning):
+        other, batch_id, by = staged(admin, people(1)).id, staged(admin, people(3)).id, admin.id
+        row_id = db.session.scalar(db.select(Row.id).where(Row.batch_id == other))
+        move_directory()
+        planning.clear()
+        planning.meanwhile = [lambda: rows.edit(other, row_id, "role", "Remote", "Analyst", db.session.get(User, by))]
+        done = bulk.set_role(batch_id, bulk.Chosen(find=Find()), "Remote", admin)
+        assert done.count == 3
+        planned(batch_id)
+        assert db.session.get(Row, row_id).role == "Remote"
