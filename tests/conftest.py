@@ -23,6 +23,7 @@ from tests import servers
 from tests.client import Client
 from tests.factories import make_persona
 from tests.faults.seed import pytest_terminal_summary as pytest_terminal_summary
+from tests.ports import free_port
 from webapp import create_app, valkey
 from webapp.config import Settings
 from webapp.db import Base, db, utcnow
@@ -239,7 +240,7 @@ def queries(app: Flask) -> Iterator[Queries]:
 def valkey_server() -> Iterator[str]:
     """The address of a queue server for this test process, embedded or over TCP; the app looks there with `queue` only."""
     with tempfile.TemporaryDirectory(prefix="muster-queue-") as folder:
-        url = f"redis://127.0.0.1:{servers.free_port()}/0" if _server() else ""
+        url = f"redis://127.0.0.1:{free_port()}/0" if _server() else ""
         settings = Settings.from_environment({"MUSTER_DATA_DIR": folder, "MUSTER_REDIS_URL": url})
         child = servers.start_valkey(settings)
         yield settings.queue_url

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import func, insert, select
 
 from tests.factories import make_batch, make_invitation, make_persona, role
-from tests.run.conftest import Muster, wait_until
+from tests.run.conftest import STOP_LIMIT, Muster, wait_until
 from webapp import create_app, queue
 from webapp.config import Settings
 from webapp.core.planning import Plan
@@ -41,7 +41,7 @@ def test_a_mail_server_that_says_nothing_does_not_hold_up_the_stop(muster: Muste
 
             wait_until(lambda: state() is MessageState.SENDING, "a worker waits for the mail server")
             connection, _ = silent.accept()
-            assert muster.stop() == 0
+            assert muster.stop(limit=STOP_LIMIT) == 0
             connection.close()
             assert state() is MessageState.QUEUED
             assert db.session.get_one(Message, message.id).attempts == 0
@@ -70,7 +70,7 @@ def test_a_batch_that_is_being_worked_off_stops_between_two_chunks(muster: Muste
             return found
 
         wait_until(lambda: count(Row.outcome.is_not(None)), "the batch is at work")
-        assert muster.stop() == 0
+        assert muster.stop(limit=STOP_LIMIT) == 0
         done = count(Row.outcome.is_not(None))
         assert 0 < done < rows
         assert done == count(Row.invitation_id.is_not(None)) == db.session.scalar(select(func.count(Invitation.id)))
