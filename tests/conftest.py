@@ -248,9 +248,10 @@ def valkey_server() -> Iterator[str]:
 
 
 @pytest.fixture
-def queue(app: Flask, valkey_server: str, change_settings: Callable[..., Settings]) -> str:
-    """An empty queue server that this test's app finds; its address."""
-    with valkey.connect(valkey_server, 1) as server:
+def queue(app: Flask, valkey_server: str, change_settings: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch) -> str:
+    """An empty queue server that this test's app finds, and gives time; its address."""
+    monkeypatch.setattr("webapp.queue.TIMEOUT", 10)
+    with valkey.connect(valkey_server, 60) as server:
         server.flushall()
     change_settings(redis_url=valkey_server)
     _forget_queue(app)
@@ -271,7 +272,7 @@ def elsewhere(new_database: Callable[[], str], valkey_server: str) -> dict[str, 
     """What real processes need in their environment to run on PostgreSQL and a queue over TCP; nothing otherwise."""
     if not _server():
         return {}
-    with valkey.connect(valkey_server, 1) as server:
+    with valkey.connect(valkey_server, 60) as server:
         server.flushall()
     return {"MUSTER_DATABASE_URL": new_database(), "MUSTER_REDIS_URL": valkey_server}
 
