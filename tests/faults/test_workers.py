@@ -101,7 +101,7 @@ def stop(portal: Portal, pid: int, point: str) -> None:
     portal.kill(psutil.Process(pid).ppid(), number=signal.SIGTERM)
     with portal.interruption():
         # Its keeper may just be waiting for the very lock that this one holds, as long as SQLite lets it.
-        wait_until(lambda: is_gone(pid), "the worker has stopped", 20)
+        wait_until(lambda: is_gone(pid), "the worker has stopped")
 
 
 PLAY = {signal.SIGKILL: kill, signal.SIGSTOP: freeze, signal.SIGTERM: stop}
