@@ -23,6 +23,7 @@ from tests import servers
 from tests.client import Client
 from tests.factories import make_persona
 from tests.faults.seed import pytest_terminal_summary as pytest_terminal_summary
+from tests.ports import free_port
 from webapp import create_app, valkey
 from webapp.config import Settings
 from webapp.db import Base, db, utcnow
@@ -239,7 +240,7 @@ def queries(app: Flask) -> Iterator[Queries]:
 def valkey_server() -> Iterator[str]:
     """The address of a queue server for this test process, embedded or over TCP; the app looks there with `queue` only."""
     with tempfile.TemporaryDirectory(prefix="muster-queue-") as folder:
-        url = f"redis://127.0.0.1:{servers.free_port()}/0" if _server() else ""
+        url = f"redis://127.0.0.1:{free_port()}/0" if _server() else ""
         settings = Settings.from_environment({"MUSTER_DATA_DIR": folder, "MUSTER_REDIS_URL": url})
         child = servers.start_valkey(settings)
         yield settings.queue_url
@@ -247,9 +248,10 @@ def valkey_server() -> Iterator[str]:
 
 
 @pytest.fixture
-def queue(app: Flask, valkey_server: str, change_settings: Callable[..., Settings]) -> str:
-    """An empty queue server that this test's app finds; its address."""
-    with valkey.connect(valkey_server, 1) as server:
+def queue(app: Flask, valkey_server: str, change_settings: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch) -> str:
+    """An empty queue server that this test's app finds, and gives time; its address."""
+    monkeypatch.setattr("webapp.queue.TIMEOUT", 10)
+    with valkey.connect(valkey_server, 60) as server:
         server.flushall()
     change_settings(redis_url=valkey_server)
     _forget_queue(app)
@@ -270,7 +272,7 @@ def elsewhere(new_database: Callable[[], str], valkey_server: str) -> dict[str, 
     """What real processes need in their environment to run on PostgreSQL and a queue over TCP; nothing otherwise."""
     if not _server():
         return {}
-    with valkey.connect(valkey_server, 1) as server:
+    with valkey.connect(valkey_server, 60) as server:
         server.flushall()
     return {"MUSTER_DATABASE_URL": new_database(), "MUSTER_REDIS_URL": valkey_server}
 

@@ -6,7 +6,6 @@ import ctypes
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -20,6 +19,7 @@ from urllib.parse import urlsplit
 import psycopg
 from sqlalchemy import make_url
 
+from tests.ports import free_port
 from webapp import processes, valkey
 from webapp.config import Settings
 
@@ -159,13 +159,6 @@ def _valkey_on(port: int) -> processes.Child:
     options = {"--bind": "127.0.0.1", "--port": str(port), "--save": "", "--appendonly": "no"}
     argv = [valkey.find_server(), *(part for pair in options.items() for part in pair)]
     return processes.spawn(argv, environ={**os.environ, "LC_ALL": "C"}, stdout=subprocess.DEVNULL)
-
-
-def free_port() -> int:
-    """A port of this machine that nobody listens on."""
-    with socket.socket() as attempt:
-        attempt.bind(("127.0.0.1", 0))
-        return int(attempt.getsockname()[1])
 
 
 def _wait_for(process: subprocess.Popen[bytes], answers: Callable[[], bool], what: str) -> None:

@@ -12,7 +12,6 @@ leave out SMTPUTF8.
 from __future__ import annotations
 
 import asyncio
-import socket
 import ssl
 import warnings
 from collections.abc import Callable
@@ -26,6 +25,8 @@ from urllib.parse import quote
 
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
+
+from tests.ports import free_port
 
 CERTIFICATE = Path(__file__).parent / "smtp_sink.pem"
 HANG, CUT = "hang", "cut"
@@ -73,7 +74,7 @@ class Sink:
     """Called in the server's thread, before the message is answered."""
     _rules: dict[tuple[str, str], Rule] = field(default_factory=dict)
     _controller: Controller | None = None
-    port: int = field(default_factory=lambda: _free_port())
+    port: int = field(default_factory=free_port)
 
     @property
     def url(self) -> str:
@@ -145,7 +146,7 @@ class _Server(Controller):
     def __init__(self, sink: Sink, *args: Any, **kwargs: Any) -> None:
         self._sink = sink
         super().__init__(*args, **kwargs)
-        self.ready_timeout = 10.0
+        self.ready_timeout = 60.0
 
     def factory(self) -> SMTP:
         self._sink.connections += 1
@@ -192,9 +193,3 @@ class _Handler:
         if answer == CUT:
             server.transport.abort()
         return answer
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

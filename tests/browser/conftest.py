@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import os
 import re
+import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 from axe_playwright_python.base import AXE_SCRIPT
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, expect
+from playwright.sync_api import APIResponse, Browser, BrowserContext, ConsoleMessage, Error, Page, Request, Route, expect
 
 from tests import chromium
 from tests.run.conftest import Muster, wait_until
@@ -23,7 +25,23 @@ PASSWORD = "correct horse battery"
 GROUPS = "Student Devices,Teacher Laptops,Library Chromebooks,Science Lab iPads,Exam Laptops,Admin Office"
 EXPECTED = "Failed to load resource: the server responded with a status of 4"
 """Chromium's own line on an answer of 4xx, which some tests provoke."""
+PATIENCE = 30_000  # milliseconds until what should be on the screen is not
+IN_ORDER = "#main:queue all"
+ASKED = f"""
+const asked = window.asked = new Set();
+const isOne = (ctx) => ctx.sourceElement.getAttribute("hx-sync") === "{IN_ORDER}";
+addEventListener("htmx:config:request", (e) => {{ if (!e.defaultPrevented && isOne(e.detail.ctx)) asked.add(e.detail.ctx); }});
+addEventListener("htmx:finally:request", (e) => asked.delete(e.detail.ctx));
+"""
+"""What a review was asked to do, from the key or the click until its answer is on the page: also while it waits for its turn."""
+UNHURRIED = (
+    "const later = setTimeout; window.setTimeout = (call, ms, ...more) => later(call, ms === 10000 ? 90000 : ms, ...more);"
+)
+"""A toast goes after ten seconds: on a machine that is busy, before anybody has looked."""
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+
+
+expect.set_options(timeout=PATIENCE)
 
 
 @pytest.fixture(scope="session")
@@ -114,7 +132,7 @@ def open_page(browser: Browser, portal: Portal) -> Iterator[Callable[..., Watche
 
     def make(**options: Any) -> Watched:
         context = browser.new_context(**{"viewport": {"width": 1440, "height": 900}, **options})
-        context.set_default_timeout(15_000)
+        context.set_default_timeout(PATIENCE)
         watched = Watched(context.new_page(), portal, [])
         _watch(watched)
         opened.append((context, watched))
@@ -138,6 +156,8 @@ def _watch(watched: Watched) -> None:
         if urlsplit(request.url).netloc not in (host, ""):
             watched.problems.append(f"{page.url} asked {request.url}")
 
+    page.add_init_script(ASKED)
+    page.add_init_script(UNHURRIED)
     page.on("console", said)
     page.on("pageerror", lambda error: watched.problems.append(f"{page.url}: {error}"))
     page.on("request", asked)
@@ -149,6 +169,56 @@ def owner(open_page: Callable[..., Watched]) -> Watched:
     watched = open_page()
     sign_in(watched, OWNER)
     return watched
+
+
+def until(page: Page, condition: str, argument: object = None) -> None:
+    """This is so on the page, now or soon. Playwright's own wait_for_function asks again by eval(), which the policy forbids."""
+    deadline = time.monotonic() + PATIENCE / 1000
+    while True:
+        with suppress(Error):  # another page comes just now
+            if page.evaluate(condition, argument):
+                return
+        assert time.monotonic() < deadline, f"{page.url}: {condition} ({argument})"
+        page.wait_for_timeout(20)
+
+
+def answered(page: Page) -> None:
+    """Whatever this review was asked to do is done, and the answers are on the page."""
+    until(page, "!window.asked.size")
+
+
+class Held:
+    """Requests of a page that are held up: `on_the_way` before the server has them, `answers` after it has answered."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self.routes: list[tuple[Route, APIResponse | None]] = []
+
+    def on_the_way(self, pattern: str) -> None:
+        self.page.route(pattern, lambda route: self.routes.append((route, None)), times=1)
+
+    def answers(self, pattern: str) -> None:
+        self.page.route(pattern, lambda route: self.routes.append((route, route.fetch())), times=1)
+
+    def wait(self) -> None:
+        deadline = time.monotonic() + PATIENCE / 1000
+        while not self.routes:
+            assert time.monotonic() < deadline, "nothing was asked"
+            self.page.wait_for_timeout(50)
+
+    def let_go(self) -> None:
+        self.wait()
+        for route, answer in self.routes:
+            route.fulfill(response=answer) if answer else route.continue_()
+        self.routes.clear()
+
+
+def fits(page: Page, width: int, height: int = 900) -> None:
+    """Nothing stands out of the page at this width."""
+    page.set_viewport_size({"width": width, "height": height})
+    until(page, "width => innerWidth === width", width)
+    wide = page.evaluate("document.documentElement.scrollWidth")
+    assert wide <= width, f"{page.url} is {wide} px wide at {width}"
 
 
 def sign_in(watched: Watched, email: str, password: str = PASSWORD) -> None:

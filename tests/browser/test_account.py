@@ -38,7 +38,7 @@ def link_to(portal, address, path):
 
 
 def in_database(portal, statement, *values):
-    with closing(sqlite3.connect(portal.muster.data_dir / "muster.db", timeout=10)) as database, database:
+    with closing(sqlite3.connect(portal.muster.data_dir / "muster.db", timeout=60)) as database, database:
         database.execute(statement, values)
 
 
@@ -75,6 +75,7 @@ def test_a_forgotten_password_is_chosen_anew_on_a_phone(open_page, portal):
     page = watched.go("/sign-in")
     watched.axe("sign-in")
     page.get_by_role("link", name="Forgot password?").click()
+    expect(page.get_by_role("button", name="Send link")).to_be_visible()
     watched.axe("forgot password")
     page.get_by_role("button", name="Send link").click()
     expect(page.get_by_text("Type your email.")).to_be_visible()
@@ -165,6 +166,7 @@ def test_two_steps_and_the_way_back_in_without_the_phone(open_page, portal):
     recovery = page.locator("#codes").inner_text().split()
     assert len(recovery) == 10
     page.get_by_role("link", name="I have kept them").click()
+    page.wait_for_url("**/account")
     watched.axe("the account with two steps")
     watched.go("/account/second-factor")
     watched.axe("two-step sign-in")
@@ -219,6 +221,7 @@ def test_a_link_is_handed_over_and_a_person_is_erased(owner, portal):
     owner.go("/users?status=deactivated")
     page.get_by_role("button", name=re.compile("Actions for Amelia")).click()
     page.get_by_role("link", name="Erase person").click()
+    expect(page.get_by_role("button", name="Erase for good")).to_be_visible()
     owner.axe("before somebody is erased")
     page.get_by_label("Your password", exact=True).fill("wrong")
     page.keyboard.press("Enter")

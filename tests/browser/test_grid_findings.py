@@ -7,7 +7,7 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import OWNER, PASSWORD, Watched, sign_in, upload
+from tests.browser.conftest import OWNER, PASSWORD, Held, Watched, answered, sign_in, upload
 
 SETTINGS = {"MUSTER_MAX_ROWS": "400"}
 FILE = (
@@ -34,17 +34,9 @@ def long(owner: Watched) -> Page:
     return owner.page
 
 
-def focused(page: Page) -> str:
-    return str(page.evaluate("document.activeElement.getAttribute('aria-label') ?? document.activeElement.id"))
-
-
 def expect_offline(review: Watched) -> None:
     """What the console says of requests that this test has cut off."""
     review.problems[:] = [problem for problem in review.problems if not any(words in problem for words in OFFLINE)]
-
-
-def toasts(page: Page) -> list[str]:
-    return page.locator("#toasts .toast > span").all_inner_texts()
 
 
 class TestNothingTypedIsLost:
@@ -87,10 +79,11 @@ class TestNothingTypedIsLost:
     def test_groups_that_were_not_saved_can_be_chosen_again(self, review):
         page = review.page
         page.route("**/rows/*", lambda route: route.abort(), times=1)
-        for _ in range(2):
+        for told in (1, 0):
             page.get_by_role("button", name="Groups, row 5").click()
             page.locator("#group-picker").get_by_label("Admin Office").check()
             page.keyboard.press("Enter")
+            expect(page.locator("[data-unsaved]")).to_have_count(told)
         expect(page.get_by_role("button", name="Groups, row 5")).to_contain_text("Admin Office")
         expect(page.locator("[data-unsaved]")).to_have_count(0)
         expect_offline(review)
@@ -100,8 +93,8 @@ class TestNothingTypedIsLost:
         page.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.dismiss()))
         page.get_by_label("Email, row 5", exact=True).click()
         page.keyboard.type("half")
-        page.evaluate("location.reload()")
-        page.wait_for_timeout(300)
+        with page.expect_event("dialog"):
+            page.evaluate("location.reload()")
         assert asked == ["beforeunload"]
         page.keyboard.press("Escape")
         page.reload()
@@ -142,7 +135,7 @@ class TestWhatIsSaid:
         for line in (2, 3, 4):
             page.get_by_role("button", name=f"Remove row {line}").click()
             expect(page.locator("#toasts")).to_contain_text(f"Row {line} removed")
-        assert toasts(page) == ["Row 4 removed"]
+        expect(page.locator("#toasts .toast > span")).to_have_text(["Row 4 removed"])
         page.get_by_role("button", name="Undo", exact=True).first.click()
         expect(page.locator("#toasts")).to_contain_text("Undone")
         expect(page.locator("#toasts .toast")).to_have_count(1)
@@ -153,13 +146,16 @@ class TestWhatIsSaid:
             page.evaluate("document.getElementById('undo').removeAttribute('aria-disabled')")
             with page.expect_response("**/undos"):
                 page.locator("#undo").click()
-        expect(page.locator("#toasts .toast")).to_have_count(1)
+            answered(page)
+            expect(page.locator("#toasts .toast")).to_have_count(1)
 
 
 class TestNothingIsOutOfReach:
     def test_two_clicks_on_add_a_row_are_two_rows_on_the_page_too(self, review):
-        page = review.page
+        page, held = review.page, Held(review.page)
+        held.on_the_way("**/rows")
         page.get_by_role("button", name="Add a row").dblclick()
+        held.let_go()
         expect(page.get_by_label("Email, row 7", exact=True)).to_be_visible()
         expect(page.get_by_role("heading", level=1)).to_have_text("Review 6 users")
         page.reload()
@@ -173,7 +169,7 @@ class TestNothingIsOutOfReach:
     def test_f8_goes_on_to_the_next_page_that_has_a_problem(self, long):
         long.get_by_label("Email, row 2", exact=True).focus()
         long.keyboard.press("F8")
-        assert focused(long) == "Role, row 3"
+        expect(long.get_by_label("Role, row 3", exact=True)).to_be_focused()
         long.keyboard.press("F8")
         long.wait_for_url(re.compile(r"page=3"))
         expect(long.get_by_label("Role, row 240")).to_be_focused()
@@ -191,7 +187,7 @@ class TestNothingIsOutOfReach:
         form.get_by_role("button", name="Change 1 row").press("Enter")
         expect(page.get_by_label("Role, row 4")).to_have_count(0)
         expect(page).to_have_url(re.compile(r"plan=attention"))
-        assert focused(page) == "word-1-apply"
+        expect(page.locator("#word-1-apply")).to_be_focused()
         page.get_by_label("Role, row 3").select_option("Remote")
         expect(page.locator("details.words")).to_have_count(0)
 
@@ -205,6 +201,7 @@ class TestNothingIsOutOfReach:
     def test_after_a_refused_sending_the_focus_is_on_send(self, owner, open_page):
         page, path = owner.page, upload(owner, "Email,Role,Groups\nana@northfield.example,Remote,\n")
         page.get_by_role("button", name="Send 1 invitation").click()
+        expect(page.locator("#confirm-send")).to_be_visible()
         page.evaluate("document.querySelector('[name=version]').value = 0")
         other = page.context.new_page()
         other.goto(owner.portal.url + path)
@@ -230,11 +227,13 @@ class TestManyRows:
         expect(long.get_by_label("Email, row 5", exact=True)).to_be_visible()
 
     def test_the_bar_says_that_a_change_is_under_way(self, long):
-        long.route("**/changes", lambda route: (long.wait_for_timeout(700), route.continue_()))
+        held = Held(long)
+        held.on_the_way("**/changes")
         long.get_by_label("Select all rows on this page").check()
         long.get_by_role("button", name="Set role").click()
         long.locator("#selection-roles").get_by_role("button", name="Remote").click()
         expect(long.locator("#selection[aria-busy=true]").get_by_text("Changing 100 rows")).to_be_visible()
+        held.let_go()
         expect(long.locator("#selection")).to_be_hidden()
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import Watched, send, sign_in, upload
+from tests.browser.conftest import Watched, send, sign_in, until, upload
 
 SETTINGS = {"MUSTER_MAIL_RATE": "6000"}
 WRONG, RIGHT = "ines.carvalo@northfield.example", "ines.carvalho@northfield.example"
@@ -25,7 +25,7 @@ def report(browser, portal) -> str:
     sign_in(watched, "maren.okafor@northfield.example")
     path = upload(watched, FILE)
     send(page, "Send 2 invitations")
-    expect(page.get_by_role("heading", level=1)).to_contain_text("1 of 2 done, 1 failed", timeout=20_000)
+    expect(page.get_by_role("heading", level=1)).to_contain_text("1 of 2 done, 1 failed", timeout=180_000)
     page.context.close()
     return path
 
@@ -60,7 +60,7 @@ def test_a_sheet_of_links_as_slips_and_as_a_file(owner, report, tmp_path):
     expect(page.get_by_role("heading", level=1)).to_have_text("2 slips")
     images = page.get_by_role("img", name=re.compile("QR code of the link for"))
     expect(images).to_have_count(2)
-    assert images.first.evaluate("image => image.complete && image.naturalWidth > 0")
+    until(page, "[...document.images].every((image) => image.complete && image.naturalWidth > 0)")
     owner.axe("the slips")
     page.emulate_media(media="print")
     expect(page.locator("#sidebar")).to_be_hidden()
@@ -92,7 +92,7 @@ def test_edit_email_by_keyboard_from_the_report(owner, report, portal):
     owner.axe("the form refused")
     field.fill(RIGHT)
     page.keyboard.press("Enter")
-    expect(page.get_by_role("heading", level=1)).to_contain_text("2 of 2 done", timeout=20_000)
+    expect(page.get_by_role("heading", level=1)).to_contain_text("2 of 2 done", timeout=180_000)
     assert "/invitations/" in portal.mail_to(RIGHT)
     owner.go("/users?q=ines")
     expect(page.get_by_role("row").filter(has_text=RIGHT)).to_contain_text("Handed to the mail server")

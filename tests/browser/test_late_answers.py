@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import upload
+from tests.browser.conftest import Held, answered, upload
 
 FILE = (
     "Email,Role,Groups\n"
@@ -19,30 +19,6 @@ SHOWN = """() => ({
   values: [...document.querySelectorAll("main :is(input:not([type=hidden]), select)")].map((c) => [c.id, c.value, c.checked]),
   asked: [...document.querySelectorAll("main [hx-vals]")].map((c) => [c.id, c.getAttribute("hx-vals")]),
 })"""
-
-
-class Held:
-    """Requests of a page that are held up: `on_the_way` before the server has them, `answers` after it has answered."""
-
-    def __init__(self, page: Page) -> None:
-        self.page = page
-        self.routes: list[tuple[Route, object]] = []
-
-    def on_the_way(self, pattern: str) -> None:
-        self.page.route(pattern, lambda route: self.routes.append((route, None)), times=1)
-
-    def answers(self, pattern: str) -> None:
-        self.page.route(pattern, lambda route: self.routes.append((route, route.fetch())), times=1)
-
-    def wait(self) -> None:
-        deadline = 100
-        while not self.routes and (deadline := deadline - 1):
-            self.page.wait_for_timeout(50)
-        assert self.routes, "nothing was asked"
-
-    def let_go(self) -> None:
-        for route, answer in self.routes:
-            route.fulfill(response=answer) if answer else route.continue_()
 
 
 @pytest.fixture
@@ -66,8 +42,7 @@ def skip(page: Page) -> None:
 
 
 def is_what_a_reload_shows(page: Page) -> None:
-    page.wait_for_load_state("networkidle")
-    page.wait_for_timeout(300)
+    answered(page)
     shown = page.evaluate(SHOWN)
     page.reload()
     assert shown == page.evaluate(SHOWN)
@@ -78,7 +53,6 @@ def test_a_cell_is_answered_late_and_skip_was_ticked_meanwhile(page, held):
     edit(page, "Email, row 2", "anna@northfield.example")
     held.wait()
     skip(page)
-    page.wait_for_timeout(300)
     held.let_go()
     expect(page.get_by_label("Skip the 3 rows that need attention")).to_be_checked()
     expect(page.get_by_label("Email, row 2")).to_have_value("anna@northfield.example")
@@ -90,7 +64,6 @@ def test_an_option_is_answered_late_and_a_cell_was_edited_meanwhile(page, held):
     skip(page)
     held.wait()
     edit(page, "Email, row 4", "cleo@northfield.example")
-    page.wait_for_timeout(300)
     held.let_go()
     expect(page.get_by_label("Skip the 2 rows that need attention")).to_be_checked()
     expect(page.get_by_label("Email, row 4")).to_have_value("cleo@northfield.example")
@@ -103,7 +76,6 @@ def test_a_cell_comes_late_to_the_server_and_the_mode_was_changed_meanwhile(page
     held.wait()
     page.get_by_label("Groups of people who exist").select_option("add")
     page.get_by_label("Also change roles of existing users").click()
-    page.wait_for_timeout(300)
     held.let_go()
     expect(page.get_by_label("Also change roles of existing users")).to_be_checked()
     expect(page.get_by_label("Groups of people who exist")).to_have_value("add")
@@ -116,7 +88,6 @@ def test_two_rows_are_answered_in_the_other_order(page, held):
     edit(page, "Email, row 4", "cleo@northfield.example")
     held.wait()
     page.get_by_label("Role, row 2").select_option("Analyst")
-    page.wait_for_timeout(300)
     held.let_go()
     expect(page.get_by_role("region", name="Send").get_by_text("1 row needs attention")).to_be_visible()
     is_what_a_reload_shows(page)
@@ -128,7 +99,6 @@ def test_many_rows_are_changed_while_a_cell_is_on_its_way(page, held):
     held.wait()
     page.get_by_label("Select row 3").check()
     page.get_by_role("button", name="Remove 1").dblclick()
-    page.wait_for_timeout(300)
     held.let_go()
     expect(page.get_by_label("Email, row 3")).to_have_count(0)
     expect(page.get_by_label("Email, row 4")).to_have_value("cleo@northfield.example")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
-from tests.browser.conftest import GROUPS, OWNER, PASSWORD, Watched, send, sign_in, upload
+from tests.browser.conftest import GROUPS, OWNER, PASSWORD, Watched, fits, send, sign_in, upload
 
 NAME = ("Wolfeschlegelsteinhausenbergerdorff" * 3)[:100]
 ADDRESS = "long." * 11 + "name@a-very-long-domain-name-of-a-school.that-goes-on-and-on-and-on.school.example"
@@ -47,15 +47,9 @@ def school(browser, portal) -> str:
     guest.get_by_role("button", name="Join").click()
     guest.wait_for_url(portal.url + "/")
     guest.context.close()
-    expect(page.get_by_role("heading", level=1)).to_have_text("24 of 24 done", timeout=30_000)
+    expect(page.get_by_role("heading", level=1)).to_have_text("24 of 24 done", timeout=180_000)
     page.context.close()
     return report
-
-
-def fits(page: Page, width: int) -> None:
-    page.set_viewport_size({"width": width, "height": 900})
-    wide = page.evaluate("document.documentElement.scrollWidth")
-    assert wide <= width, f"{page.url} is {wide} wide at {width}"
 
 
 @pytest.mark.parametrize("path", [*LISTS, REPORT])

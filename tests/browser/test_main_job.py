@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
+from contextlib import suppress
 
 from playwright.sync_api import expect
 
@@ -21,6 +24,7 @@ def test_from_a_file_to_an_accepted_invitation(owner, open_page, portal):
     page = owner.page
     owner.axe("Home")
     page.get_by_role("link", name="Account Settings").click()
+    page.wait_for_url("**/settings")
     owner.axe("Account Settings")
     page.get_by_role("link", name="Role Management").first.click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Role Management")
@@ -38,9 +42,11 @@ def test_from_a_file_to_an_accepted_invitation(owner, open_page, portal):
     address = page.url
 
     page.get_by_role("button", name="Replace “Analsyt” by “Analyst”, row 2").click()
+    expect(page.get_by_label("Role, row 2")).to_have_value("Analyst")
     page.get_by_role("button", name="Use @northfield.example, row 3").click()
     expect(page.get_by_label("Email, row 3")).to_have_value("jonas.weber@northfield.example")
     page.get_by_role("button", name="Replace “Techer Laptops” by “Teacher Laptops”, row 4").click()
+    expect(page.get_by_label("Groups, row 4")).to_have_text("Teacher Laptops")
     page.get_by_role("button", name="Replace “Analsyt” by “Analyst”, row 5").click()
     expect(page.get_by_text("Same email as row 2")).to_be_visible()
     expect(page.get_by_role("button", name="Send 3 invitations")).to_be_enabled()
@@ -49,7 +55,7 @@ def test_from_a_file_to_an_accepted_invitation(owner, open_page, portal):
     assert portal.sink.messages == []
 
     send(page, "Send 3 invitations")
-    expect(page.get_by_role("heading", level=1)).to_have_text("3 of 3 done", timeout=60_000)
+    expect(page.get_by_role("heading", level=1)).to_have_text("3 of 3 done", timeout=180_000)
     assert page.url == address
     owner.axe("the report")
     expect(page.get_by_text("Same email as row 2")).to_be_visible()
@@ -97,7 +103,7 @@ def test_confirming_the_same_batch_in_two_tabs_sends_once(owner, portal):
     expect(other.get_by_text("confirmed already")).to_be_visible()
     third.get_by_role("button", name="Send 1 invitation").click()
     expect(third.get_by_text("confirmed already")).to_be_visible()
-    expect(owner.page.get_by_role("heading", level=1)).to_have_text("1 of 1 done", timeout=60_000)
+    expect(owner.page.get_by_role("heading", level=1)).to_have_text("1 of 1 done", timeout=180_000)
     portal.mail_to("two.tabs@northfield.example")
     assert len(portal.sink.messages) == before + 1
 
@@ -107,16 +113,14 @@ def test_pause_resume_and_a_worker_that_is_killed(owner, portal):
     upload(owner, "Email,Role,Groups\n" + people)
     page = owner.page
     send(page, "Send 60 invitations")
-    page.wait_for_load_state()
-    import os
-    import signal
-
+    expect(page.get_by_role("link", name="Discard upload")).to_have_count(0)
     for pid in portal.muster.processes("worker.py"):
-        os.kill(pid, signal.SIGKILL)
-    expect(page.get_by_role("heading", level=1)).to_have_text("60 of 60 done", timeout=90_000)
+        with suppress(ProcessLookupError):  # a worker takes its child with it
+            os.kill(pid, signal.SIGKILL)
+    expect(page.get_by_role("heading", level=1)).to_have_text("60 of 60 done", timeout=240_000)
     sent = [r for m in portal.sink.messages for r in m.recipients if r.startswith("crowd")]
     assert len(set(sent)) == 60
-    assert len(sent) <= 61, "only the message in flight may come twice"
+    assert len(sent) <= 62, "only the message in flight may come twice, of each of the two workers"
 
 
 def test_a_refused_address_is_reported_with_the_servers_words_and_retried(owner, portal):
@@ -124,12 +128,12 @@ def test_a_refused_address_is_reported_with_the_servers_words_and_retried(owner,
     upload(owner, "Email,Role,Groups\nfull@northfield.example,Remote,\nfine@northfield.example,Remote,\n")
     page = owner.page
     send(page, "Send 2 invitations")
-    expect(page.get_by_role("heading", level=1)).to_have_text("1 of 2 done, 1 failed", timeout=60_000)
+    expect(page.get_by_role("heading", level=1)).to_have_text("1 of 2 done, 1 failed", timeout=180_000)
     expect(page.get_by_text("552")).to_be_visible()
     owner.axe("a report with a failure")
     portal.sink.answer("full@northfield.example", "250 OK")
     page.get_by_role("button", name="Retry failed").click()
-    expect(page.get_by_role("heading", level=1)).to_have_text("2 of 2 done", timeout=60_000)
+    expect(page.get_by_role("heading", level=1)).to_have_text("2 of 2 done", timeout=180_000)
     assert [m.recipients for m in portal.sink.messages].count(["fine@northfield.example"]) == 1
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import OWNER, Watched, sign_in, upload
+from tests.browser.conftest import OWNER, Held, Watched, sign_in, upload
 from tests.files.writers import xlsx
 
 SETTINGS = {"MUSTER_MAX_ROWS": "4"}
@@ -40,6 +42,7 @@ def test_columns_by_mouse(owner):
     page.get_by_label("Use column Amt as").select_option("Role")
     expect(page.get_by_text("No column holds the role yet.")).to_have_count(0)
     expect(page.locator("section", has_text="Preview").get_by_text("Lehrkraft").first).to_be_visible()
+    expect(page).to_have_url(re.compile("=role"))
     assert "csrf" not in page.url
     page.reload()
     expect(page.get_by_label("Use column Amt as")).to_have_value("role")
@@ -105,9 +108,12 @@ def test_one_field_for_two_columns_asks_which_counts(owner):
 def test_a_choice_made_while_another_is_on_its_way_is_kept(owner):
     upload(owner, hr("Langsam"))
     page = owner.page
-    page.route("**/mapping?*", lambda route: (page.wait_for_timeout(400), route.continue_()))
+    held = Held(page)
+    held.on_the_way("**/mapping?*")
     page.get_by_label("Use column Amt as").select_option("Role")
+    held.wait()
     page.get_by_label("Use column Pools as").select_option("Ignore")
+    held.let_go()
     expect(page.get_by_text("No column holds the role yet.")).to_have_count(0)
     expect(page.get_by_label("Use column Pools as")).to_have_value("ignore")
     expect(page.get_by_label("Use column Amt as")).to_have_value("role")
@@ -227,6 +233,7 @@ def test_another_file_in_its_place(owner):
         page.get_by_label(f"Role, row {row}").select_option("Remote")
         expect(page.locator("#edit-status")).to_contain_text(f"Row {row}")
     page.get_by_role("link", name="Replace file").click()
+    expect(page.get_by_role("heading", name=re.compile("Replace"))).to_be_visible()
     owner.axe("replace file")
     choose_file(page, "Email,Role,Groups\nnew@northfield.example,Analyst,\nold1@northfield.example,Analyst,\n", "second.csv")
     alert = page.get_by_role("alert")

@@ -7,7 +7,7 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import PASSWORD, Watched, send, sign_in, upload
+from tests.browser.conftest import PASSWORD, Held, Watched, fits, send, sign_in, upload
 
 SETTINGS = {"MUSTER_MAIL_RATE": "6000"}
 PEOPLE = [(f"person{n:02}@northfield.example", "Remote" if n % 3 else "Analyst", "Exam Laptops") for n in range(30)]
@@ -50,7 +50,7 @@ def pick(page: Page, name: str):
 
 
 def toast(page: Page, text: str) -> None:
-    expect(page.locator(".toast:not([hidden])").get_by_text(text)).to_be_visible(timeout=15_000)
+    expect(page.locator(".toast:not([hidden])").get_by_text(text)).to_be_visible()
 
 
 class TestSearch:
@@ -75,6 +75,7 @@ class TestSearch:
         expect(people.get_by_text("1–11 of 11")).to_be_visible()
         people.get_by_label("Device group", exact=True).select_option("No groups")
         expect(people.get_by_text("No users match these filters")).to_be_visible()
+        expect(people).to_have_url(re.compile(r"group=\w"))
         people.go_back()
         expect(people.get_by_text("1–11 of 11")).to_be_visible()
         people.go_back()
@@ -88,9 +89,11 @@ class TestSearch:
         expect(people.get_by_text("1–25 of 32")).to_be_visible()
 
     def test_rows_are_stood_in_for_while_an_answer_lets_one_wait(self, people):
-        people.route("**/users?q=*", lambda route: (people.wait_for_timeout(900), route.continue_()))
+        held = Held(people)
+        held.on_the_way("**/users?q=*")
         people.get_by_label("Search by name or email").fill("person1")
         expect(people.locator(".skeletons")).to_be_visible()
+        held.let_go()
         expect(people.locator(".skeletons")).to_be_hidden()
 
     def test_by_a_heading(self, people):
@@ -223,6 +226,7 @@ class TestOnePerson:
         expect(people.get_by_role("button", name="Actions for Amelia Hart")).to_be_focused()
         expect(people.locator("tr", has_text="Amelia Hart").get_by_role("cell", name="Deactivated")).to_be_visible()
         people.get_by_role("link", name="Amelia Hart").click()
+        expect(people.get_by_role("heading", level=1)).to_have_text("Amelia Hart")
         people.get_by_role("button", name="Actions").click()
         people.get_by_role("link", name="Reactivate").click()
         dialog = people.get_by_role("dialog", name="Reactivate Amelia Hart?")
@@ -246,8 +250,8 @@ class TestOnePerson:
 
     def test_groups_and_revocation_on_an_invitation_s_page(self, owner, people):
         people.get_by_role("link", name="person12@northfield.example").click()
-        owner.axe("the page of an invitation")
         expect(people.get_by_text("Invited by")).to_be_visible()
+        owner.axe("the page of an invitation")
         people.get_by_role("button", name="Actions").click()
         people.get_by_role("link", name="Edit device groups").click()
         dialog = people.get_by_role("dialog", name="Device groups of person12@northfield.example")
@@ -266,6 +270,7 @@ class TestOnePerson:
 
     def test_a_session_of_somebody_else_is_ended(self, owner, people, open_page):
         people.get_by_role("link", name="Amelia Hart").click()
+        expect(people.get_by_role("heading", level=1)).to_have_text("Amelia Hart")
         other = open_page()
         sign_in(other, AMELIA)
         people.reload()
@@ -285,13 +290,13 @@ class TestOnePerson:
 
 
 def test_on_a_phone(school, owner):
-    owner.page.set_viewport_size({"width": 390, "height": 844})
     page = owner.go("/users?status=unjoined")
+    fits(page, 390, 844)
     owner.axe("the list on a phone")
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     page.get_by_role("link", name="person01@northfield.example").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("person01@northfield.example")
     owner.axe("a person on a phone")
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    fits(page, 390, 844)
 
 
 def test_what_is_said_of_a_change_covers_no_control(school, owner):
@@ -300,17 +305,24 @@ def test_what_is_said_of_a_change_covers_no_control(school, owner):
         page.set_viewport_size({"width": width, "height": height})
         page.get_by_role("button", name="Save name").click()
         expect(page.locator(".toast", has_text="Your name is changed.")).to_be_visible()
-        page.evaluate("scrollTo(0, 0)")
-        controls = page.locator("main :is(a, button, input):visible")
-        assert [each.text_content() for each in controls.all() if each.evaluate(UNDER_TOAST)] == [], width
-        for each in controls.all():
-            each.focus()
-            assert not each.evaluate(UNDER_TOAST), f"with the focus, at {width} px: {each.get_attribute('name')}"
+        assert page.evaluate(UNDER_TOAST) == [], width
 
 
-UNDER_TOAST = """control => {
-  const a = document.querySelector(".toast").getBoundingClientRect(), b = control.getBoundingClientRect();
-  return a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom;
+UNDER_TOAST = """() => { // in one go: the toast stays for ten seconds
+  const a = document.querySelector(".toast").getBoundingClientRect();
+  const isUnder = (control) => {
+    const b = control.getBoundingClientRect();
+    return a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom;
+  };
+  const all = document.querySelectorAll("main :is(a, button, input:not([type=hidden]))");
+  const controls = [...all].filter((control) => control.checkVisibility());
+  scrollTo(0, 0);
+  const under = controls.filter((control) => isUnder(control));
+  for (const control of controls) {
+    control.focus();
+    if (isUnder(control)) under.push(control);
+  }
+  return under.map((control) => control.outerHTML);
 }"""
 
 

@@ -62,7 +62,7 @@ def test_never_suggests_what_is_there_already(domain):
 
 
 def test_fifty_thousand_different_domains_take_a_moment():
-    began = time.perf_counter()
+    began = time.process_time()
     for n in range(50_000):
         likely_domain(f"{n:05}feld.example", OWN)
-    assert time.perf_counter() - began < 10
+    assert time.process_time() - began < 10

@@ -28,6 +28,8 @@ from itertools import count
 from pathlib import Path
 from typing import Any, Self
 
+from tests.ports import free_port
+
 TOP = Path(__file__).parents[2]
 HOLD, CUT = "hold", "cut"
 """What a plan says beside an SMTP answer: nothing is said until `go`; the connection is reset."""
@@ -44,7 +46,7 @@ class MailServer:
         folder.mkdir(parents=True, exist_ok=True)
         self.log = folder / "mail.log"
         self.log.touch()
-        self.port, self._steer = _free_port(), _free_port()
+        self.port, self._steer = free_port(), free_port()
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -109,12 +111,6 @@ class MailServer:
 def read_log(log: Path) -> list[dict[str, Any]]:
     """Its whole lines: a killed server may leave half of one."""
     return [json.loads(line) for line in log.read_text().splitlines(keepends=True) if line.endswith("\n")]
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 # The server's end

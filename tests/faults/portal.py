@@ -117,7 +117,7 @@ class Points:
         armed.touch()
 
         def wait() -> int:
-            wait_until(reached.exists, f"a process comes to {point}")
+            wait_until(reached.exists, f"a process comes to {point}", AFTER)
             return int(reached.read_text())
 
         try:

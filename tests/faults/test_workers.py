@@ -13,7 +13,7 @@ import pytest
 
 from tests.faults.conftest import Verdict
 from tests.faults.mail_server import HOLD, POINTS
-from tests.faults.portal import Portal, is_gone
+from tests.faults.portal import AFTER, Portal, is_gone
 from tests.faults.seed import SEED
 from tests.run.conftest import wait_until
 
@@ -44,7 +44,7 @@ def brought_to(portal: Portal, point: str) -> Iterator[Callable[[], int]]:
     before = len(portal.mail.events())
 
     def client() -> int:
-        wait_until(lambda: any(e["event"] == "held" for e in portal.mail.events()[before:]), f"a client is held at {name}")
+        wait_until(lambda: any(e["event"] == "held" for e in portal.mail.events()[before:]), f"a client is held at {name}", AFTER)
         talking = [pid for pid in portal.senders() if talks_to(pid, portal.mail.port)]
         assert talking, portal.senders()
         return talking[0]
@@ -101,7 +101,7 @@ def stop(portal: Portal, pid: int, point: str) -> None:
     portal.kill(psutil.Process(pid).ppid(), number=signal.SIGTERM)
     with portal.interruption():
         # Its keeper may just be waiting for the very lock that this one holds, as long as SQLite lets it.
-        wait_until(lambda: is_gone(pid), "the worker has stopped", 20)
+        wait_until(lambda: is_gone(pid), "the worker has stopped")
 
 
 PLAY = {signal.SIGKILL: kill, signal.SIGSTOP: freeze, signal.SIGTERM: stop}

@@ -28,9 +28,9 @@ pytestmark = pytest.mark.usefixtures("app")
 
 @pytest.fixture
 def sent_by(change_settings: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """`sent_by(server)`: what is due is sent by this server, with little patience."""
+    """`sent_by(server)`: what is due is sent by this server, with little patience: enough for a machine that is busy."""
     for name in ("OPENING_SECONDS", "COMMAND_SECONDS", "ANSWER_SECONDS"):
-        monkeypatch.setattr(mail, name, 0.3)
+        monkeypatch.setattr(mail, name, 1.0)
 
     def send(server: Scripted, scheme: str = "smtp", who: str = "") -> None:
         change_settings(mail_url=f"{scheme}://{who}{server.address}", mail_from="Muster <muster@northfield.example>")

@@ -37,7 +37,7 @@ def postgresql() -> Iterator[tuple[str, Path]]:
 def flask(muster: Muster, *command: str) -> str:
     """What one of Muster's commands prints; it ends well."""
     argv = [sys.executable, "-m", "flask", "--app", "wsgi", "muster", *command]
-    done = subprocess.run(argv, cwd=TOP, env=muster.environ, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(argv, cwd=TOP, env=muster.environ, capture_output=True, text=True, timeout=180)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -46,7 +46,7 @@ def beside(muster: Muster, said: str, bin_path: Path, folder: Path) -> None:
     """Run the command that Muster said."""
     command = next(line for line in said.splitlines() if "database" in line).partition(": ")[2]
     argv = shlex.split(command)
-    done = subprocess.run([bin_path / argv[0], *argv[1:]], cwd=folder, capture_output=True, text=True, timeout=60)
+    done = subprocess.run([bin_path / argv[0], *argv[1:]], cwd=folder, capture_output=True, text=True, timeout=180)
     assert done.returncode == 0, done.stderr
 
 

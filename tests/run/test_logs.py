@@ -17,7 +17,7 @@ OWNER = {"MUSTER_OWNER_EMAIL": "maren@northfield.example", "MUSTER_OWNER_PASSWOR
 
 
 def ask_for_a_reset(muster: Muster) -> None:
-    connection = http.client.HTTPConnection("127.0.0.1", muster.port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", muster.port, timeout=60)
     connection.request("GET", "/password-resets/new")
     page = connection.getresponse()
     cookie, html = (page.getheader("Set-Cookie") or "").partition(";")[0], page.read().decode()

@@ -31,7 +31,7 @@ class Person:
         self._opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(CookieJar()))
 
     def get(self, machine: Muster, path: str) -> Page:
-        with self._opener.open(f"http://127.0.0.1:{machine.port}{path}", timeout=30) as answer:
+        with self._opener.open(f"http://127.0.0.1:{machine.port}{path}", timeout=120) as answer:
             self.path = urllib.parse.urlsplit(answer.url).path
             return Page(answer.read().decode())
 
@@ -39,7 +39,7 @@ class Person:
         """Send a form that stands on the page `form_on`."""
         token = self.get(machine, form_on).values("csrf_token")[0]
         data = urllib.parse.urlencode({"csrf_token": token, **form}).encode()
-        with self._opener.open(f"http://127.0.0.1:{machine.port}{path}", data, timeout=30) as answer:
+        with self._opener.open(f"http://127.0.0.1:{machine.port}{path}", data, timeout=120) as answer:
             self.path = urllib.parse.urlsplit(answer.url).path
             return Page(answer.read().decode())
 

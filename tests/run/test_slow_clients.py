@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.run.conftest import TOP, Muster, wait_until
+from tests.run.conftest import STOP_LIMIT, TOP, Muster, wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -20,7 +20,7 @@ DRIPPING = 200
 @contextlib.contextmanager
 def dripping(port: int) -> Iterator[list[socket.socket]]:
     """Half of them drip a header, half a body, a byte every half second each."""
-    clients = [socket.create_connection(("127.0.0.1", port), timeout=10) for _ in range(DRIPPING)]
+    clients = [socket.create_connection(("127.0.0.1", port), timeout=60) for _ in range(DRIPPING)]
     done = threading.Event()
     for client in clients[::2]:
         client.sendall(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Slow: ")
@@ -48,13 +48,13 @@ def test_the_portal_answers_while_two_hundred_clients_drip(muster: Muster) -> No
     muster.started()
     with dripping(muster.port) as clients:
         for _ in range(20):
-            status, _ = muster.get("/healthz", timeout=10)
+            status, _ = muster.get("/healthz", timeout=30)
             assert status in (200, 503)
         with selectors.DefaultSelector() as answered:
             for client in clients:
                 answered.register(client, selectors.EVENT_READ)
             assert answered.select(timeout=0) == [], "all of them are still connected and unanswered"
-        assert muster.stop() == 0
+        assert muster.stop(limit=STOP_LIMIT) == 0
 
 
 def test_a_request_that_never_ends_is_ended(muster: Muster) -> None:
@@ -75,4 +75,4 @@ def test_a_request_that_never_ends_is_ended(muster: Muster) -> None:
                     assert client.recv(1) == b""
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(60)

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import func, insert, select
 
 from tests.factories import make_batch, make_invitation, make_persona, role
-from tests.run.conftest import Muster, wait_until
+from tests.run.conftest import STOP_LIMIT, Muster, wait_until
 from webapp import create_app, queue
 from webapp.config import Settings
 from webapp.core.planning import Plan
@@ -31,7 +31,7 @@ def test_a_mail_server_that_says_nothing_does_not_hold_up_the_stop(muster: Muste
             begin_write()
             message = outbox.queued(MessageKind.INVITATION, invitation.email, invitation=invitation, priority=2)
             db.session.commit()
-            assert queue.ring("webapp.jobs.outbox.send", name="outbox")
+            queue.ring("webapp.jobs.outbox.send", name="outbox")
 
             def state() -> MessageState:
                 db.session.expire_all()
@@ -41,7 +41,7 @@ def test_a_mail_server_that_says_nothing_does_not_hold_up_the_stop(muster: Muste
 
             wait_until(lambda: state() is MessageState.SENDING, "a worker waits for the mail server")
             connection, _ = silent.accept()
-            assert muster.stop() == 0
+            assert muster.stop(limit=STOP_LIMIT) == 0
             connection.close()
             assert state() is MessageState.QUEUED
             assert db.session.get_one(Message, message.id).attempts == 0
@@ -62,7 +62,7 @@ def test_a_batch_that_is_being_worked_off_stops_between_two_chunks(muster: Muste
         db.session.execute(insert(Row), [_row(batch_id, n, step) for n in range(rows)])
         db.session.get_one(Batch, batch_id).state = BatchState.QUEUED
         db.session.commit()
-        assert queue.ring("webapp.jobs.batches.process", batch_id, name=f"batch-{batch_id}")
+        queue.ring("webapp.jobs.batches.process", batch_id, name=f"batch-{batch_id}")
 
         def count(*which) -> int:
             found = db.session.scalar(select(func.count(Row.id)).where(Row.batch_id == batch_id, *which))
@@ -70,7 +70,7 @@ def test_a_batch_that_is_being_worked_off_stops_between_two_chunks(muster: Muste
             return found
 
         wait_until(lambda: count(Row.outcome.is_not(None)), "the batch is at work")
-        assert muster.stop() == 0
+        assert muster.stop(limit=STOP_LIMIT) == 0
         done = count(Row.outcome.is_not(None))
         assert 0 < done < rows
         assert done == count(Row.invitation_id.is_not(None)) == db.session.scalar(select(func.count(Invitation.id)))

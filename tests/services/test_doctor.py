@@ -48,7 +48,7 @@ def test_an_installation_that_runs_is_well(install):
                 code, told = examine(app)
         finally:
             server.terminate()
-            server.wait(5)
+            server.wait(60)
         assert not sink.messages
     assert code == 0, told
     assert {line.partition(":")[0] for lines in told.values() for line in lines.splitlines()} == {"ok"}

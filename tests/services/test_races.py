@@ -300,8 +300,9 @@ def test_who_was_given_up_for_another_begins_again(app, admin):
         for id in (first, second):
             db.session.get_one(User, id, with_for_update=hold(User)).name = f"Renamed by {first}"
             db.session.flush()
-            with suppress(BrokenBarrierError):
-                met.wait(0.5)
+            if id == first and len(tries) <= 2:  # each holds one, before either wants the other
+                with suppress(BrokenBarrierError):
+                    met.wait(0.5 if db.engine.dialect.name == "sqlite" else 60)
         db.session.commit()
 
     db.session.rollback()
