@@ -483,7 +483,12 @@
     find.addEventListener("input", () => filter(list, find.value));
     picker.addEventListener("keydown", (e) => {
       if (e.key === "Escape") cancelled = !(e.target === find && find.value); // with words in it, it clears the field; else the popover closes
-      else if (e.key === "Enter" && !e.target.closest("[data-apply]")) { e.preventDefault(); picker.hidePopover(); }
+      else if (e.key === "Enter" && !e.target.closest("[data-apply]")) {
+        e.preventDefault();
+        const found = find.value && e.target === find ? visible() : null; // what was looked for is what is meant
+        if (found?.length === 1 && !found[0].checked) found[0].click();
+        if (found?.length !== 0) picker.hidePopover();
+      }
       else if (e.key === "ArrowDown" || e.key === "ArrowUp") {
         e.preventDefault();
         const stops = [find, ...visible()];

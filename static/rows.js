@@ -43,6 +43,7 @@
 
   document.addEventListener("htmx:before:swap", (e) => {
     for (const { fragment, target } of e.detail.tasks ?? []) {
+      for (const fold of $$("details[id]", fragment)) fold.open = document.getElementById(fold.id)?.open ?? fold.open; // as it was left
       const place = typeof target === "string" ? document.querySelector(target) : target, cell = place?.closest("#rows td[data-label]");
       if (cell) completeCell(fragment, cell.dataset.label.toLowerCase(), cell.parentElement, cell.closest("table").dataset.at);
       else complete(fragment);

@@ -674,6 +674,11 @@ class TestPasting:
     def test_nothing_pasted_says_so(self, admin):
         assert "Nothing was pasted." in self.paste(admin, " ", 422).page.text
 
+    def test_words_without_an_email_are_refused(self, admin):
+        page = self.paste(admin, "hello world", 422).page
+        assert "There is no email in what was pasted." in page.text
+        assert "hello world" in page.text
+
     def test_too_long_can_be_split(self, admin, change_settings):
         change_settings(max_rows=2)
         text = "Email\tRole\n" + "".join(f"u{i}@x.org\tAnalyst\n" for i in range(3))

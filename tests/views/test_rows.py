@@ -8,7 +8,8 @@ from tests.factories import make_group, make_user
 from tests.views.test_batches import rows_of, staged
 from webapp.core.planning import Plan
 from webapp.db import db
-from webapp.models import Batch, RowEdit
+from webapp.models import AliasKind, Batch, RowEdit
+from webapp.services import aliases
 
 FILE = (
     "Email,Role,Groups\n"
@@ -45,6 +46,17 @@ def test_each_kind_of_mistake_has_its_sentence_and_one_click(admin, batch):
         "Replace “Techer Laptops” by “Teacher Laptops”",
         "Use @northfield.example",
     ]
+
+
+def test_a_group_by_another_name_is_found_and_picked_by_its_own(admin):
+    first = staged(admin, "Email,Role,Groups\nana@northfield.example,Analyst,\n")
+    aliases.remember(AliasKind.GROUP, "Kiosk pads", "Student Devices", admin.user, first.id)
+    batch = staged(admin, "Email,Role,Groups\nana@northfield.example,Analyst,Kiosk pads\nben@northfield.example,Analyst,\n")
+    page = admin.get(f"/batches/{batch.id}").page
+    [cell] = [field for field in page.all("input", name="value") if "data-seen" in field]
+    assert (cell["value"], cell["data-seen"]) == ("Student Devices", "Kiosk pads")
+    for words in ("student dev", "kiosk"):
+        assert "1–1 of 1" in admin.get(f"/batches/{batch.id}?q={words}").page.text
 
 
 def test_what_stands_around_an_address_or_between_groups_is_put_right_by_one_click(admin):

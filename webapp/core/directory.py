@@ -73,6 +73,18 @@ class Registry:
         ):
             object.__setattr__(self, name, value)
 
+    def role_name(self, word: str) -> str:
+        """The name of the role that is meant by a word; the word itself where none is."""
+        role = self.role_by_key.get(fold(word))
+        return role.name if role else word
+
+    def group_name(self, word: str) -> str:
+        """The name of the group, or of all groups, that is meant by a word; the word itself where none is."""
+        if fold(word) == fold(ALL_GROUPS):
+            return ALL_GROUPS
+        group = self.group_by_key.get(fold(word))
+        return group.name if group else word
+
     def grantable(self, rank: int) -> list[RoleEntry]:
         """The roles that somebody of this rank may give to others: never Owner, none above their own."""
         return [role for role in self.roles if not role.is_owner and role.rank <= rank]

@@ -5,7 +5,8 @@ The database filters and sorts; free text is looked for here, because SQLite kno
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 from typing import TypeVarTuple
 
 from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select
@@ -16,6 +17,8 @@ from webapp.core.paging import Page, page_of
 from webapp.core.planning import Plan
 from webapp.db import among, by_letter, db
 from webapp.models import Batch, Row
+from webapp.schemas.rows import split_groups
+from webapp.services import directory
 
 Columns = TypeVarTuple("Columns")
 
@@ -37,7 +40,8 @@ def page(batch: Batch, find: Find, size: int, moved: Sequence[Row] = ()) -> Page
         number = page_of(find.page, total, size)
         return Page(db.session.scalars(query.limit(size).offset((number - 1) * size)).all(), number, total, size)
     cells = _ordered(select(Row.id, Row.email, Row.role, Row.groups), batch, find, moved)
-    ids = [id for id, *texts in db.session.execute(cells) if find.says(*texts)]
+    says = _says(find)
+    ids = [id for id, *texts in db.session.execute(cells) if says(*texts)]
     number = page_of(find.page, len(ids), size)
     shown = ids[(number - 1) * size : number * size]
     found = {row.id: row for row in db.session.scalars(select(Row).options(_SHOWN).where(Row.id.in_(shown)))}
@@ -46,8 +50,9 @@ def page(batch: Batch, find: Find, size: int, moved: Sequence[Row] = ()) -> Page
 
 def each(batch: Batch, find: Find, moved: Sequence[Row] = ()) -> Iterator[Row]:
     """All rows that are asked for, on whatever page, in order; a chunk at a time. moved: as of a page."""
+    says = _says(find)
     for row in db.session.scalars(_ordered(select(Row), batch, find, moved).execution_options(yield_per=CHUNK)):
-        if find.says(row.email, row.role, row.groups):
+        if says(row.email, row.role, row.groups):
             yield row
 
 
@@ -58,7 +63,8 @@ def problem(batch: Batch, find: Find, size: int, start: int | None, *, back: boo
     """
     cells = (Row.email, Row.role, Row.groups) if find.text else ()
     asked = db.session.execute(_ordered(select(Row.id, Row.plan, *cells), batch, find))
-    found = [(id, plan) for id, plan, *texts in asked if find.says(*texts)]
+    says = _says(find)
+    found = [(id, plan) for id, plan, *texts in asked if says(*texts)]
     places = [place for place, (_, plan) in enumerate(found) if plan is Plan.ATTENTION]
     if not places:
         return None
@@ -66,6 +72,16 @@ def problem(batch: Batch, find: Find, size: int, start: int | None, *, back: boo
     beyond = [place for place in places if (place < here if back else place > here)] or places
     place = beyond[-1 if back else 0]
     return place // size + 1, db.session.get_one(Row, found[place][0])
+
+
+def _says(find: Find) -> Callable[..., bool]:
+    """Whether cells (e-mail, role, groups) say what is looked for, as they stand or in the names that the grid shows."""
+    if not find.text:
+        return lambda *cells: True
+    registry = directory.registry()
+    role_name = cache(registry.role_name)
+    names = cache(lambda groups: ", ".join(map(registry.group_name, split_groups(groups))))
+    return lambda email, role, groups: find.says(email, role, groups, role_name(role), names(groups))
 
 
 def _counted(batch: Batch, find: Find, moved: Sequence[Row]) -> int:

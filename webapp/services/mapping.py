@@ -18,6 +18,7 @@ from webapp.core.suggestions import nearest
 from webapp.core.tables import Line, Sheet, Table, UnreadableFile
 from webapp.db import begin_write, db
 from webapp.models import AliasKind, Batch, BatchFile, BatchState, Row, RowEdit, User
+from webapp.schemas.groups import GroupSchema
 from webapp.schemas.rows import split_groups
 from webapp.services import aliases, audit, batches, bulk, bulk_fixes, directory, edits, staging, uploads
 from webapp.services.audit import AuditAction
@@ -247,19 +248,23 @@ class Word:
     text: str
     rows: int
     can_be_remembered: bool = True
+    can_be_made: bool = False
+    """Whether a group may have this name."""
 
 
-def unknown_words(batch: Batch) -> list[Word]:
-    """Words that are nowhere near a role or a group, so that Muster has nothing to suggest; the commonest first.
+def unknown_words(batch: Batch) -> tuple[list[Word], bool]:
+    """Words that are nowhere near a role or a group, so that Muster has nothing to suggest; the commonest first. -> them,
+    and whether there are more.
 
     A batch whose counts tell of no such problem costs no query, any other one a column; only rows in attention are read.
     """
     wrong = [name for name in ("role", "groups") if batch.counts.get(f"problem:{name}", 0)]
     if not wrong:
-        return []
+        return [], False
     registry = directory.registry(batch.uploaded_by)
     found = [word for name in wrong for word in _words_of(batch, name, registry)]
-    return sorted(found, key=lambda word: (-word.rows, word.field, fold(word.text)))[:WORDS]
+    found.sort(key=lambda word: (-word.rows, word.field, fold(word.text)))
+    return found[:WORDS], len(found) > WORDS
 
 
 def _words_of(batch: Batch, name: str, registry: Registry) -> list[Word]:
@@ -278,8 +283,9 @@ def _words_of(batch: Batch, name: str, registry: Registry) -> list[Word]:
     found: list[Word] = []
     for key, n in rows.most_common():
         if key and key not in known and not nearest(spelt[key], names):
-            found.append(Word(name, spelt[key], n, len(spelt[key]) <= aliases.LONGEST_WORD))
-        if len(found) == WORDS:
+            can_be_made = name == "groups" and not GroupSchema().validate({"name": spelt[key]})
+            found.append(Word(name, spelt[key], n, len(spelt[key]) <= aliases.LONGEST_WORD, can_be_made))
+        if len(found) > WORDS:
             break
     return found
 

@@ -185,6 +185,8 @@ def stage_pasted(text: str, by: User, *, split: bool = False) -> Batch:
             "Nothing was pasted.", "Copy the rows in your spreadsheet, with or without the header, and paste them here."
         )
     table = tables.pasted(text)
+    if table.header_row == 0 and "@" not in text:
+        raise UnreadableFile("There is no email in what was pasted.", "Copy the rows in your spreadsheet, the emails with them.")
     source = Source(_as_file(text, table), PASTED)
     return _staged(source, read(source, table), by, split)
 

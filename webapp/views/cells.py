@@ -48,16 +48,9 @@ def shown_groups(row: Row, registry: Registry) -> Groups:
 
 
 def _as_it_stands(cell: str, registry: Registry) -> Groups:
-    names = tuple(_official(name, registry) for name in split_groups(cell))
+    names = tuple(registry.group_name(name) for name in split_groups(cell))
     unknown = (name for name in names if fold(name) not in registry.group_by_key and name != ALL_GROUPS)
     return Groups(names, unknown=tuple(unknown))
-
-
-def _official(name: str, registry: Registry) -> str:
-    if fold(name) == fold(ALL_GROUPS):
-        return ALL_GROUPS
-    group = registry.group_by_key.get(fold(name))
-    return group.name if group else name
 
 
 def _names(access: Access, registry: Registry) -> list[str]:
@@ -74,7 +67,10 @@ def drawn_once(roles: Sequence[RoleEntry], registry: Registry) -> dict[str, Call
 
     @cache
     def drawn(groups: Groups, cell: str) -> GroupCell:
-        value = Markup() if groups == Groups(tuple(cell.split(", "))) else Markup(' value="{}"').format(cell)
+        value = Markup()
+        if groups != Groups(tuple(cell.split(", "))):
+            names = ", ".join(_as_it_stands(cell, registry).kept)
+            value = Markup(' value="{}"').format(names) + (Markup(' data-seen="{}"').format(cell) if names != cell else "")
         return GroupCell(tokens(groups.kept, groups.added, groups.removed, groups.unknown), value)
 
     @cache
@@ -111,7 +107,8 @@ def _row_drawer(
 
 
 class GroupCell(NamedTuple):
-    """A row's groups. value: an attribute with the cell as it stands, where that is not the names as they are shown."""
+    """A row's groups. value: an attribute with the cell's names, where they are not those that are shown, and one with the
+    cell as it stands, where it has other words for them."""
 
     tokens: Markup
     value: Markup
