@@ -131,7 +131,8 @@
   document.addEventListener("change", (e) => {
     const stop = e.target;
     if (!stop.matches?.("#rows :is(input, select).cell")) return;
-    if (choosing === stop || !isDirty(stop)) return e.stopImmediatePropagation();
+    const isLeft = isText(stop) && !document.hasFocus(); // Firefox fires it when the window is left, too: the edit goes on when it comes back
+    if (choosing === stop || !isDirty(stop) || isLeft) return e.stopImmediatePropagation();
     setSaved(stop, stop.value);
     if (stop.matches("select")) setEditing(false);
   }, true);
