@@ -405,7 +405,7 @@
 
   document.addEventListener("copy", (e) => {
     const stop = here();
-    if (!stop || editing || (stop.matches("td") && String(getSelection()))) return;
+    if (!stop || editing || (stop.matches("td") && !getSelection().isCollapsed)) return; // text that the mouse selected; what was selected in a field is still its string
     const cells = block(stop);
     e.clipboardData.setData("text/plain", tsv(cells));
     e.preventDefault();
