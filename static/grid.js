@@ -6,6 +6,7 @@
 (() => {
   const $ = (selector, root = document) => root.querySelector(selector);
   const $$ = (selector, root = document) => [...root.querySelectorAll(selector)];
+  const byId = (id) => (id ? document.getElementById(id) : null); // Firefox warns of each look for ""
   const clamp = (n, most) => Math.min(Math.max(n, 0), most);
   const say = (text) => { const status = $("#edit-status"); if (status) status.textContent = text; };
   const toast = (text, tone) => document.dispatchEvent(new CustomEvent("muster:toast", { detail: { text, tone } }));
@@ -68,8 +69,8 @@
     place = { id: stop.id, row: row.id, index: rows().indexOf(row), column: column(stop) };
   }
   function find() { // the stop of `place`, wherever an answer has put it
-    const row = document.getElementById(place?.row) ?? rows()[clamp(place?.index ?? 0, rows().length - 1)];
-    return stopOf(place?.id && document.getElementById(place.id)) ?? (row && inColumn(row, place?.column ?? 0));
+    const row = byId(place?.row) ?? rows()[clamp(place?.index ?? 0, rows().length - 1)];
+    return stopOf(byId(place?.id)) ?? (row && inColumn(row, place?.column ?? 0));
   }
   function focus(stop) {
     pressed = null;
@@ -130,7 +131,8 @@
   document.addEventListener("change", (e) => {
     const stop = e.target;
     if (!stop.matches?.("#rows :is(input, select).cell")) return;
-    if (choosing === stop || !isDirty(stop)) return e.stopImmediatePropagation();
+    const isLeft = isText(stop) && !document.hasFocus(); // Firefox fires it when the window is left, too: the edit goes on when it comes back
+    if (choosing === stop || !isDirty(stop) || isLeft) return e.stopImmediatePropagation();
     setSaved(stop, stop.value);
     if (stop.matches("select")) setEditing(false);
   }, true);
@@ -403,7 +405,7 @@
 
   document.addEventListener("copy", (e) => {
     const stop = here();
-    if (!stop || editing || (stop.matches("td") && String(getSelection()))) return;
+    if (!stop || editing || (stop.matches("td") && !getSelection().isCollapsed)) return; // text that the mouse selected; what was selected in a field is still its string
     const cells = block(stop);
     e.clipboardData.setData("text/plain", tsv(cells));
     e.preventDefault();
@@ -467,7 +469,7 @@
   document.addEventListener("htmx:after:swap", refresh);
 
   function backToCell(before) {
-    const row = document.getElementById(place.row), at = document.activeElement;
+    const row = byId(place.row), at = document.activeElement;
     if (at !== document.body && !cellOf(at)) return setEditing(false); // the answer took the focus elsewhere
     let stop = find();
     if (row && isRemoved(row) && !before.wasRemoved) stop = inColumn(neighbour(row), place.column);
@@ -489,7 +491,7 @@
   function backToNav({ id, nav }) {
     if (document.activeElement !== document.body) return;
     const within = nav ? `nav[aria-label="${nav}"]` : "nav.none";
-    (document.getElementById(id) ?? $(`${within} [aria-current]`) ?? $(`${within} a`))?.focus();
+    (byId(id) ?? $(`${within} [aria-current]`) ?? $(`${within} a`))?.focus();
   }
 
   // ------------------------------------------------------------------------------------------ 9 Other pages

@@ -197,7 +197,7 @@
 
   document.addEventListener("keydown", (e) => {
     if (e.ctrlKey || e.metaKey || e.altKey || e.isComposing || e.defaultPrevented || storage.get("keys") === "off") return;
-    if (e.target.closest?.("input, select, textarea, [contenteditable]") || $("dialog:modal, [popover]:popover-open")) return;
+    if (e.target.closest?.("input:not([type=checkbox]), select, textarea, [contenteditable]") || $("dialog:modal, [popover]:popover-open")) return;
     const target =
       e.key === "/" ? $("[data-search]") :
       e.key === "i" || e.key === "I" ? $("[data-open=invite]") :

@@ -114,6 +114,7 @@
   }
 
   on("click", "[data-pick]", (e, box) => pickTo(box, box.checked, e.shiftKey));
+  on("input", "[data-pick]", show); // without a click: Firefox restores what was ticked in a tab that was closed, in whatever row stands there now
   on("change", "#pick-page", (_, head) => pickPage(head.checked));
   on("click", "#select-everything", pickEverything);
   on("click", "#selection-clear", clear);
