@@ -14,7 +14,7 @@ from webapp.core.permissions import Permission
 from webapp.core.tables import clean
 from webapp.forms import AcceptForm, InviteForm, ReaddressForm, UploadForm
 from webapp.models import Invitation
-from webapp.services import actions, directory, invitations, single_invites
+from webapp.services import actions, directory, invitations, outbox, single_invites
 from webapp.services.invitations import Standing
 from webapp.services.sessions import Refusal
 from webapp.views.errors import note_refusal
@@ -36,6 +36,7 @@ def dialog_context(
         "about": {role.name: role.does for role in directory.registry().roles},
         "upload_form": UploadForm(formdata=None),
         "limits": directory.settings(),
+        "example_groups": [group.name for group in directory.registry().groups[:2]],
         "invite_tab": tab or (asked if asked in ("single", "bulk") else None),
         "upload_error": upload_error,
         "in_the_way": in_the_way,
@@ -76,7 +77,9 @@ def create() -> BaseResponse | tuple[str, int]:
         form.blame(refusal.issues)
         context = dialog_context(tab="single", single_form=form, in_the_way=refusal.person)
         return page_or_fragment("invitations/new.html", "invitations/_single.html", 422, **context)
-    return go("users.index", say=f"Invitation sent to {invitation.email}")
+    waits = outbox.outlook()
+    said = f"{invitation.email} is invited. {waits}" if waits else f"Invitation sent to {invitation.email}"
+    return go("users.index", say=said)
 
 
 @bp.post("/<int:invitation_id>/messages")
@@ -110,8 +113,8 @@ def change_email(invitation_id: int) -> BaseResponse | tuple[str, int]:
         form.email.errors = [issue["text"] for issue in refusal.issues]
         return email_form(invitations.pending(invitation_id, me()), form, 422)
     back = None if form.next.data == url_for("people.invitation", invitation_id=invitation_id) else form.next.data
-    said = f"{made.email} is invited. The link sent to {before} no longer works."
-    return go("people.invitation", invitation_id=made.id, say=said, back=back)
+    said = [f"{made.email} is invited.", outbox.outlook(), f"The link sent to {before} no longer works."]
+    return go("people.invitation", invitation_id=made.id, say=" ".join(filter(None, said)), back=back)
 
 
 def email_form(invitation: Invitation, form: ReaddressForm, status: int = 200) -> tuple[str, int]:
