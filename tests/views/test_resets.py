@@ -197,7 +197,9 @@ def test_the_answer_tells_of_an_email_only_where_one_is_sent(client, amelia, cha
 
 def test_without_a_mail_server_one_who_manages_users_hands_a_link_over(admin, client, amelia):
     assert "Ask whoever manages users for a link" in client.get("/password-resets/new").page.text
-    assert f"/users/{amelia.id}/reset-link" in admin.get("/users").text
+    listed = admin.get("/users").text
+    assert f"/users/{amelia.id}/reset-link" in listed
+    assert listed.index("Make reset link") < listed.index(f"/users/{amelia.id}/deactivation"), "what destroys stands last"
     asked = admin.get(f"/users/{amelia.id}/reset-link").page
     assert "Make a reset link for Amelia Hart?" in asked.text
     assert db.session.scalars(db.select(AccountLink)).all() == []
