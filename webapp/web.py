@@ -56,6 +56,12 @@ def allowed(app: Flask, endpoint: str) -> str | None:
     return str(who) if who else None
 
 
+def may_call(endpoint: str) -> bool:
+    """Whether who asks, signed in or not, may call an endpoint."""
+    who = allowed(current_app, endpoint)
+    return who == PUBLIC or bool(who and g.user and (who == SIGNED_IN or g.user.may(who)))
+
+
 def refuse_nul() -> None:
     """Before every request: a NUL is in no text that a person types, and PostgreSQL cannot keep it."""
     is_form = request.mimetype == "application/x-www-form-urlencoded"
@@ -72,20 +78,20 @@ def number(values: MultiDict[str, str], name: str) -> int | None:
 
 def check_permission() -> BaseResponse | None:
     """Before every request: refuse what the table does not allow. Runs on the server, whatever the page showed."""
-    if request.endpoint is None or request.endpoint == "static":
-        return None
-    who = allowed(current_app, request.endpoint)
-    if who == PUBLIC:
+    if request.endpoint is None or request.endpoint == "static" or may_call(request.endpoint):
         return None
     if g.user is None:
         return to_sign_in()
-    if who == SIGNED_IN or (who and g.user.may(who)):
-        return None
     raise NotAllowed("Your role does not include this. Ask an administrator if you need it.")
 
 
 def to_sign_in() -> BaseResponse:
-    """Signed out: a page goes to the sign-in and back again; a fragment tells htmx to go there, and back to its page."""
+    """Signed out: a page goes to the sign-in and back again; a fragment tells htmx to go there, and back to its page.
+
+    That a command was lost is said there.
+    """
+    if request.method != "GET" and request.endpoint != "sessions.delete":
+        flash("Your last change was not saved.", "warn")
     if is_fragment():
         if "sid" not in session:  # otherwise the page says so by itself
             flash("You were signed out. Sign in to go on.", "warn")

@@ -56,7 +56,7 @@ def test_an_action_by_keyboard_and_its_revert(owner):
     owner.axe("the review, filtered")
     page.get_by_role("link", name="Everybody").press("Enter")
 
-    page.get_by_role("button", name="Remove cleo@northfield.example").press("Enter")
+    page.get_by_role("button", name="Leave out cleo@northfield.example").press("Enter")
     back = page.get_by_role("button", name="Put cleo@northfield.example back")
     expect(back).to_be_focused()
     owner.axe("somebody left out")
@@ -112,7 +112,7 @@ def test_on_a_phone_and_without_the_script(open_page: Callable[..., Watched], ow
     sign_in(plain, OWNER)
     page = plain.page
     page.goto(review)
-    page.get_by_role("button", name="Remove eli@northfield.example").click()
+    page.get_by_role("button", name="Leave out eli@northfield.example").click()
     page.get_by_role("button", name="Revoke the invitation of 1 person").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Before it is done")
     page.get_by_role("button", name="Revoke the invitation of 1 person").click()

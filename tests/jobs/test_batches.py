@@ -102,7 +102,7 @@ class TestAnInvitation:
         assert (invitation.role.name, invitation.token_hash) == ("Remote", old_hash)
         assert [g.name for g in invitation.groups] == ["Teacher Laptops"]
         assert all_of(Message) == []
-        assert outcomes_of(batch) == [("updated", "role Analyst to Remote, 1 group added")]
+        assert outcomes_of(batch) == [("updated", "Role Analyst to Remote, 1 group added")]
 
 
 class TestAUser:

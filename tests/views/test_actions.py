@@ -112,6 +112,14 @@ class TestTheReview:
         row = rows_of(batch)[0]
         answer = admin.post(f"/batches/{batch.id}/rows/{row.id}/removal", status=200, htmx=True)
         assert "Deactivate 1 person" in answer.page.text
+        assert "1 Left out" in answer.page.text
+        assert "Removed" not in answer.page.text
+        assert answer.page.all("hx-partial", hx_target="h1")
+        assert db.session.get(Batch, batch.id).name == "Deactivate 1 person"
+        page = admin.get(f"/batches/{batch.id}?plan=attention").page
+        assert page.h1 == "Deactivate 1 person"
+        assert page.all("button", aria_label="Put ana@northfield.example back")
+        assert admin.get(f"/batches/{batch.id}").page.all("button", aria_label="Leave out ben@northfield.example")
         admin.post(f"/batches/{batch.id}/rows/{row.id}/removal", status=409, htmx=True)
         answer = admin.post(f"/batches/{batch.id}/rows/{row.id}/restoration", status=200, htmx=True)
         assert "Deactivate 2 people" in answer.page.text
@@ -233,7 +241,7 @@ class TestCarriedOut:
         browser.get("/")
         batch = carry_out(admin, begin(admin, "deactivate", ana, ben))
         assert batch.state is BatchState.FINISHED
-        assert outcomes_of(batch) == {"ana": ("updated", "deactivated"), "ben": ("updated", "deactivated")}
+        assert outcomes_of(batch) == {"ana": ("updated", "Deactivated"), "ben": ("updated", "Deactivated")}
         assert db.session.scalars(db.select(Session).where(Session.user_id == ana.id)).all() == []
         browser.get("/", status=303)
         event = db.session.scalars(
@@ -277,7 +285,7 @@ class TestCarriedOut:
         invitation = make_invitation()
         carry_out(admin, begin(admin, "resend", invitation))
         batch = carry_out(admin, begin(admin, "revoke", invitation))
-        assert outcomes_of(batch) == {"ines.carvalho": ("updated", "invitation revoked")}
+        assert outcomes_of(batch) == {"ines.carvalho": ("updated", "Invitation revoked")}
         assert db.session.get(Invitation, invitation.id).state is InvitationState.REVOKED
         assert [m.state.value for m in db.session.scalars(db.select(Message))] == ["cancelled"]
         assert [row.why for row in db.session.scalars(db.select(Row).where(Row.batch_id != batch.id))] == [

@@ -273,7 +273,10 @@ class TestAfterConfirm:
         batch = self.confirmed(admin)
         admin.post(f"/batches/{batch.id}/pause")
         assert processing.work_off(batch.id, 1) is False
-        assert "Resume" in admin.get(f"/batches/{batch.id}").page.text
+        for page in (admin.get(f"/batches/{batch.id}").page, admin.get(f"/batches/{batch.id}/progress", htmx=True).page):
+            assert page.h1 == "Sending is paused"
+            assert "Nothing more goes out until somebody chooses Resume." in page.text
+            assert "goes on" not in page.text
         admin.post(f"/batches/{batch.id}/resumption")
         assert processing.work_off(batch.id, 1) is True
         admin.post(f"/batches/{batch.id}/cancellation")
@@ -318,7 +321,9 @@ class TestAfterConfirm:
         text = answer.data.decode("utf-8-sig")
         assert "'=cmd@x.org" in text
         assert text.count("\n") == 4
-        assert "attachment" in answer.headers["Content-Disposition"]
+        assert "attachment; filename=staff-results.csv" in answer.headers["Content-Disposition"]
+        skipped = admin.get(f"/batches/{batch.id}/report.csv?outcome=skipped")
+        assert "filename=staff-skipped.csv" in skipped.headers["Content-Disposition"]
 
 
 class TestDiscard:

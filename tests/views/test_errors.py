@@ -47,6 +47,13 @@ def test_a_broken_promise_is_told_as_a_page_or_as_a_toast(owner, broken, error, 
     assert toast.page.all("hx-partial", hx_target="#toasts")
 
 
+@pytest.mark.parametrize("path", ["/groups", "/batches", "/messages", "/roles", "/users/1"])
+def test_who_is_refused_is_led_to_no_other_page_that_refuses_them(sign_in, path):
+    page = sign_in("Remote").get(path, status=403).page
+    assert page.all("a", href="/", class_="btn primary")
+    assert "Go to Home" in page.text
+
+
 def test_what_a_role_does_not_include_is_refused_and_counted_once_an_hour(sign_in):
     remote = sign_in("Remote")
     for _ in range(3):

@@ -40,6 +40,12 @@ def test_unfinished_uploads_of_everybody_are_listed(owner):
     assert "Under review" in page.text
     assert "by Devika Raman" in page.text
     assert "done.csv" not in page.text
+    assert not page.all("a", id="all-uploads")
+    for _ in range(10):
+        make_batch(other)
+    page = owner.get("/").page
+    assert page.all("a", id="all-uploads", href="/batches")
+    assert not page.all("a", href=f"/batches/{begun.id}")
 
 
 def test_an_alarm_says_that_no_mail_goes_out_and_why(owner):
@@ -120,9 +126,11 @@ class TestAttention:
         assert not admin.all("a", href="/settings", class_="btn")
         assert "queue server" not in sign_in("Analyst").get("/").page.text
 
-    def test_all_is_well(self, owner, queue):
+    def test_all_is_well(self, owner, queue, change_settings):
         workers.beat("one")
         make_invitation(expires_in=timedelta(days=30))
+        assert "Nothing: emails are written as files, and no invitation is about to expire." in owner.get("/").page.text
+        change_settings(mail_url="smtp://mail.northfield.example")
         assert "Nothing: email goes out, and no invitation is about to expire." in owner.get("/").page.text
 
     def test_does_not_wait_for_a_queue_that_is_away(self, owner):
@@ -201,6 +209,8 @@ def test_the_keys_are_a_page_too(admin, sign_in):
     (link,) = admin.get("/").page.all("a", data_open="keys")
     page = admin.get(link["href"]).page
     assert page.h1 == "Keyboard shortcuts"
+    assert page.all("h2", class_="keys-title")
+    assert not page.all("h3")
     assert "Next or previous problem F8 Shift F8" in page.text
     part = sign_in("Remote").get(link["href"], htmx=True).page
     assert not part.whole

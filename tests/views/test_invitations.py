@@ -9,8 +9,8 @@ import pytest
 
 from tests.client import Client
 from tests.factories import PASSWORD, make_group, make_invitation, make_user, token_of
-from webapp.db import db
-from webapp.models import AuditEvent, Invitation, InvitationState, Message, Session, User
+from webapp.db import db, utcnow
+from webapp.models import AuditEvent, Invitation, InvitationState, MailGate, Message, Session, User
 
 NEW = {"name": "Inês Carvalho", "password": "a long walk at dusk"}
 
@@ -25,10 +25,29 @@ class TestSingleInvite:
         to = admin.post(
             "/invitations", {"email": "ines@northfield.example", "role": "Analyst", "groups": ["Student Devices"]}
         ).location
-        assert "Invitation sent to ines@northfield.example" in admin.get(to).page.text
+        assert "ines@northfield.example is invited. The email is written as a file." in admin.get(to).page.text
         invitation = db.session.scalars(db.select(Invitation)).one()
         assert [group.name for group in invitation.groups] == ["Student Devices"]
         assert db.session.scalars(db.select(Message)).one().priority < 3
+
+    def test_says_whether_its_email_goes_out_now(self, admin, change_settings):
+        change_settings(mail_url="smtp://mail.northfield.example")
+        to = admin.post("/invitations", {"email": "ines@northfield.example", "role": "Analyst"}).location
+        assert "Invitation sent to ines@northfield.example" in admin.get(to).page.text
+        db.session.get_one(MailGate, 1).paused_at = utcnow()
+        db.session.commit()
+        to = admin.post("/invitations", {"email": "jonas@northfield.example", "role": "Analyst"}).location
+        said = "Email is held up: it goes out when the mail server answers."
+        assert f"jonas@northfield.example is invited. {said}" in admin.get(to).page.text
+        jonas = db.session.scalars(db.select(Invitation).where(Invitation.email == "jonas@northfield.example")).one()
+        to = admin.post(f"/invitations/{jonas.id}/messages").location
+        assert f"jonas@northfield.example is invited again. {said}" in admin.get(to).page.text
+
+    def test_the_help_for_files_names_groups_that_are_there(self, admin):
+        assert "Student Devices" not in admin.get("/invitations/new").page.text
+        make_group("Exam Laptops")
+        make_group("Library Chromebooks")
+        assert "separated by commas: Exam Laptops, Library Chromebooks" in admin.get("/invitations/new").page.text
 
     @pytest.mark.parametrize("htmx", [True, False])
     def test_keeps_what_was_typed_and_says_what_is_wrong(self, admin, htmx):

@@ -176,7 +176,10 @@ class TestAFileWhoseColumnsAreNotRecognised:
     def test_is_listed_among_what_is_unfinished(self, admin):
         staged(admin, UNKNOWN)
         assert "Columns to match" in admin.get("/").page.text
-        assert "Columns to match" in admin.get("/batches").page.text
+        listed = admin.get("/batches").page.text
+        assert "Columns to match" in listed
+        assert "Known once the columns are matched" in listed
+        assert "None" not in listed
 
     def test_who_may_only_look_is_told_and_gets_no_controls(self, admin, sign_in):
         batch = staged(admin, UNKNOWN)

@@ -157,8 +157,8 @@ class TestReverted:
         assert now(ana) == ("Remote", {"Teacher Laptops"})
         undo = carry_out(admin, revert(admin, batch))
         assert outcomes_of(undo) == {
-            "ines": ("updated", "invitation revoked"),
-            "ana": ("updated", "role Remote to Analyst, 1 group added, 1 group removed"),
+            "ines": ("updated", "Invitation revoked"),
+            "ana": ("updated", "Role Remote to Analyst, 1 group added, 1 group removed"),
         }
         assert now(ana) == ("Analyst", {"Student Devices"})
         assert [i.state for i in db.session.scalars(db.select(Invitation))] == [InvitationState.REVOKED]

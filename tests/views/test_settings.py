@@ -302,6 +302,14 @@ class TestTestMessage:
         assert page.all("a", href=f"/messages/{message.id}")
         assert "Come in" in owner.get(f"/messages/{message.id}").page.text
 
+    def test_without_a_mail_server_no_server_is_said_to_have_spoken(self, owner):
+        owner.post("/settings/email/tests", {})
+        jobs.send()
+        text = owner.get("/settings/email").page.text
+        assert "Written as a file" in text
+        assert ".eml, as no mail server is set." in text
+        assert "The mail server said" not in text
+
     def test_at_most_five_an_hour(self, owner):
         for _ in range(5):
             owner.post("/settings/email/tests", {})

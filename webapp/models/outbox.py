@@ -60,6 +60,10 @@ class Phase(StrEnum):
     DATA = "data"
 
 
+WRITTEN = "Written as "
+"""How the answer begins where there is no mail server."""
+
+
 class Message(Model):
     """One e-mail. It keeps its Message-ID through all its attempts; a resend is a new message."""
 
@@ -99,6 +103,11 @@ class Message(Model):
     tried_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     """When the mail server was last asked to take it: what the throttle counts, whatever the answer was."""
     handed_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+
+    @property
+    def is_file(self) -> bool:
+        """Whether it was written as a file, where there is no mail server, instead of being sent."""
+        return self.state is MessageState.SENT and self.answer.startswith(WRITTEN)
 
 
 class MailGate(Model):

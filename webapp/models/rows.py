@@ -86,7 +86,7 @@ class Row(Model):
     def why(self) -> str:
         """The reason to show beside the outcome, or beside a row that was left out."""
         if self.reason or self.outcome is not Outcome.SKIPPED:
-            return self.reason
+            return self.reason[:1].upper() + self.reason[1:]
         if self.plan is Plan.DUPLICATE:
             part = self.step.get("twin_part")
             return f"Same email as row {self.step.get('twin')}{f' of part {part}' if part else ''}"

@@ -13,7 +13,7 @@ from webapp.core.people import Filter
 from webapp.core.planning import Plan, Policy, Ref, Step
 from webapp.db import begin_write, db
 from webapp.models import Batch, BatchKind, Invitation, User
-from webapp.services import audit, batches, directory, reviewing, steps, targets, users
+from webapp.services import audit, batches, directory, outbox, reviewing, steps, targets, users
 from webapp.services.audit import AuditAction
 
 Kind = Literal["user", "invitation"]
@@ -67,6 +67,8 @@ def do_now(kind: Kind, id: int, action: Action, by: User) -> str:
     db.session.commit()
     if step.plan is Plan.INVITE:
         queue.ring("webapp.jobs.outbox.send", name="outbox")
+        if waits := outbox.outlook():
+            return f"{who} is invited again. {waits}"
     return action_words.said(action, who, registry)
 
 

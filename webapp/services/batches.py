@@ -136,13 +136,13 @@ class NotUnderReview(Conflict):
 def under_review(batch_id: int, *, any_kind: bool = False) -> Batch:
     """Part of a command: the locked upload, which is still under review. Raises NotUnderReview where it no longer is.
 
-    any_kind: an action or a revert, too, whose rows can be removed and confirmed, but not edited.
+    any_kind: an action or a revert, too, whose rows can be left out and confirmed, but not edited.
     """
     batch = locked(batch_id)
     if batch.state is not BatchState.REVIEWING:
         raise NotUnderReview(batch)
     if not any_kind and batch.kind is not BatchKind.UPLOAD:
-        raise Conflict(f"The rows of this {batch.kind.value} cannot be edited; they can only be removed.")
+        raise Conflict(f"The rows of this {batch.kind.value} cannot be edited; they can only be left out.")
     return batch
 
 
@@ -409,10 +409,10 @@ def uploads(before: int | None = None, limit: int = 50, kind: BatchKind | None =
     return db.session.scalars(query.where(Batch.id < before) if before else query).all()
 
 
-def unfinished() -> Sequence[Batch]:
+def unfinished(limit: int) -> Sequence[Batch]:
     """What is under review or at work, newest first."""
     standing = select(Batch).options(*_WHO).where(Batch.state.in_(STANDING_STATES))
-    return db.session.scalars(standing.order_by(Batch.id.desc()).limit(10)).all()
+    return db.session.scalars(standing.order_by(Batch.id.desc()).limit(limit)).all()
 
 
 _WHO = tuple(joinedload(who).lazyload(User.role) for who in (Batch.uploaded_by, Batch.confirmed_by))

@@ -118,8 +118,6 @@ def _delivery(invitation: Invitation, rank: int, message: Message | None, way: _
 
 
 _Way = tuple[Stage, datetime, str, datetime | None]
-WRITTEN = "Written as "
-"""How the answer begins where there is no mail server."""
 
 
 def _way(invitation: Invitation, message: Message | None, is_paused: bool, gate: MailGate | None) -> _Way:
@@ -135,7 +133,7 @@ def _way(invitation: Invitation, message: Message | None, is_paused: bool, gate:
         stage = Stage.PUT_OFF if message.attempts else Stage.QUEUED
         return stage, message.tried_at or message.created_at, message.answer, message.due_at
     if message.state is MessageState.SENT:
-        stage = Stage.WRITTEN if message.answer.startswith(WRITTEN) else Stage.HANDED
+        stage = Stage.WRITTEN if message.is_file else Stage.HANDED
     else:
         stage = Stage(message.state.value)
     return stage, message.handed_at or message.tried_at or message.created_at, message.answer, None

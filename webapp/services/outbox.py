@@ -33,7 +33,7 @@ from webapp.models import (
     Row,
     User,
 )
-from webapp.services import audit, directory, finishing
+from webapp.services import audit, directory, finishing, gate
 from webapp.services.audit import AuditAction
 from webapp.services.drafts import drafts
 
@@ -196,6 +196,13 @@ def withdraw(invitation_id: int) -> None:
 
 
 # Questions
+
+
+def outlook() -> str:
+    """What becomes of an e-mail that is queued now, as a sentence; "" where it is sent at once."""
+    if not directory.environment().mail_url:
+        return "The email is written as a file."
+    return "Email is held up: it goes out when the mail server answers." if gate.alarm() else ""
 
 
 def page(viewer: User, before_id: int | None = None, limit: int = PAGE) -> list[tuple[Message, str]]:

@@ -8,12 +8,13 @@ from typing import Any
 
 from sqlalchemy import func, select
 
+from webapp.core import action_words
 from webapp.core.errors import Conflict, NotThere, Refused
 from webapp.core.planning import Plan
 from webapp.core.tables import clean
 from webapp.core.words import plural
 from webapp.db import begin_write, commit_and_keep, db, utcnow
-from webapp.models import Batch, Row, RowEdit, User
+from webapp.models import Batch, BatchKind, Row, RowEdit, User
 from webapp.schemas.rows import FIELDS
 from webapp.services import batches, directory, edits
 from webapp.services.edits import Change
@@ -110,6 +111,7 @@ def remove(batch_id: int, row_id: int, by: User) -> Edit:
     batch = batches.under_review(batch_id, any_kind=True)
     row = _standing(batch_id, row_id)
     twins = edits.make(batch, by, [Change(row, "removed", "", "removed")])
+    _renamed(batch)
     db.session.commit()
     return Edit(batch, row, "removed", twins)
 
@@ -123,8 +125,15 @@ def restore(batch_id: int, row_id: int, by: User) -> Edit:
         db.session.rollback()
         return Edit(batch, row, "removed", [])
     twins = edits.make(batch, by, [Change(row, "removed", "removed", "")])
+    _renamed(batch)
     db.session.commit()
     return Edit(batch, row, "removed", twins)
+
+
+def _renamed(batch: Batch) -> None:
+    """Part of a command: an action is called by how many it is for."""
+    if batch.kind is BatchKind.ACTION and batch.doing:
+        batch.name = action_words.named(batch.doing, batch.size, directory.registry())
 
 
 def add(batch_id: int, by: User) -> Edit:

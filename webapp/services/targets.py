@@ -150,6 +150,12 @@ def _groups(access: Access, registry: Registry) -> str:
     return ", ".join(sorted(registry.group_by_id[id].name for id in access.groups if id in registry.group_by_id))
 
 
+def left_out(batch: Batch) -> Sequence[Row]:
+    """Whom somebody took out of it, one by one; nothing is done to them. One query."""
+    query = select(Row).where(Row.batch_id == batch.id, Row.removed_at.is_not(None))
+    return db.session.scalars(query.order_by(Row.line)).all()
+
+
 def names(rows: Iterable[Row]) -> dict[int, str]:
     """The names of the users that these rows aim at, by row id; one query."""
     aims = {row.id: _aim(row) for row in rows}

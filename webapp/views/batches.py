@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cache
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -16,13 +17,14 @@ from webapp.core import action_words
 from webapp.core.addresses import with_domain
 from webapp.core.directory import Registry
 from webapp.core.finding import Find
+from webapp.core.paging import Page
 from webapp.core.permissions import Permission
-from webapp.core.planning import Mode
+from webapp.core.planning import Mode, Plan
 from webapp.core.tables import UnreadableFile
 from webapp.core.template import template as csv_template
 from webapp.core.template import write as write_csv
 from webapp.core.words import plural
-from webapp.models import Batch, BatchKind, BatchState, Outcome, User
+from webapp.models import Batch, BatchKind, BatchState, Outcome, Row, User
 from webapp.schemas.batches import OptionsSchema
 from webapp.services import (
     batches,
@@ -132,6 +134,7 @@ def review_context(batch: Batch) -> tuple[dict[str, Any], Anew | None]:
     page, made = batches.review(batch, asked_for(), who_confirms())
     context = {**row_context(batch), "page": page}
     if batch.kind is not BatchKind.UPLOAD:
+        context["page"] = page = with_left_out(page, asked_for(), context["left_out"])
         return context | {"names": targets.names(page.rows), "original": reverts.original(batch)}, made
     return {
         **context,
@@ -139,6 +142,13 @@ def review_context(batch: Batch) -> tuple[dict[str, Any], Anew | None]:
         "is_file_kept": uploads.is_kept(batch),
         "Mode": Mode,
     }, made
+
+
+def with_left_out(page: Page[Row], find: Find, left_out: Sequence[Row]) -> Page[Row]:
+    """Whom somebody left out is listed with the others to whom nothing will be done, below those."""
+    if find.plan is not Plan.ATTENTION or find.text or page.next:
+        return page
+    return replace(page, rows=[*page.rows, *left_out], total=page.total + len(left_out))
 
 
 def folder(batch: Batch) -> str:
@@ -158,6 +168,7 @@ def row_context(batch: Batch) -> dict[str, Any]:
     return {
         **kind_context(batch, registry),
         "batch": batch,
+        "left_out": [] if batch.kind is BatchKind.UPLOAD else targets.left_out(batch),
         "registry": registry,
         "roles": roles,
         "rows_at": f"{url_for('batches.show', batch_id=batch.id)}/rows",
@@ -374,12 +385,12 @@ def _outcome(name: str | None) -> Outcome | None:
 @bp.get("/<int:batch_id>/report.csv")
 @allow(Permission.BATCHES_SEE)
 def report(batch_id: int) -> Response:
-    """Every row's outcome and reason as a file; `?outcome=skipped` for some of them."""
-    batch = batches.found(batch_id)
-    found = reports.outcomes(batch, _outcome(request.args.get("outcome")), limit=1_000_000)
+    """Every row's outcome and reason as a file; `?outcome=skipped` for some of them, under a name of their own."""
+    batch, outcome = batches.found(batch_id), _outcome(request.args.get("outcome"))
+    found = reports.outcomes(batch, outcome, limit=1_000_000)
     lines = [(str(r.line), r.email, r.role, r.groups, (r.outcome or Outcome.WAITING).value.capitalize(), r.why) for r in found]
-    stem = batch.name.rpartition(".")[0] or batch.name
-    return download(write_csv(("Row", "Email", "Role", "Groups", "Outcome", "Reason"), lines), f"{stem}-results.csv")
+    name = f"{batch.name.rpartition('.')[0] or batch.name}-{outcome or 'results'}.csv"
+    return download(write_csv(("Row", "Email", "Role", "Groups", "Outcome", "Reason"), lines), name)
 
 
 def download(data: bytes, name: str) -> Response:

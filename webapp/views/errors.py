@@ -19,7 +19,7 @@ from webapp.services import sessions
 from webapp.services.batches import NotUnderReview
 from webapp.services.sessions import Refusal
 from webapp.views.sessions import afterwards
-from webapp.web import go, is_fragment, safe_next
+from webapp.web import go, is_fragment, may_call, safe_next
 
 NOTED = {NotAllowed: Refusal.ACCESS, TooOften: Refusal.LIMIT, OutOfRank: Refusal.RANK}
 """Which of our errors are refusals that the audit log counts."""
@@ -89,9 +89,9 @@ def came_from() -> str | None:
 
 
 def ways_on() -> list[tuple[str, str]] | None:
-    """Where to go from an error's page: the section that it was in."""
+    """Where to go from an error's page: the section that it was in, for who may open that."""
     section = WAYS_ON.get(request.blueprint or "")
-    return [(f"Go to {section[0]}", url_for(section[1]))] if section and g.get("user") else None
+    return [(f"Go to {section[0]}", url_for(section[1]))] if section and g.get("user") and may_call(section[1]) else None
 
 
 def too_late(error: NotUnderReview) -> BaseResponse:

@@ -12,6 +12,9 @@ from webapp.web import SIGNED_IN, allow, me, page_or_fragment
 
 bp = Blueprint("home", __name__)
 
+FEW = 10
+"""Unfinished uploads that Home lists; of more it leads to all."""
+
 
 @bp.get("/")
 @allow(SIGNED_IN)
@@ -30,6 +33,7 @@ def shortcuts() -> tuple[str, int]:
 def page(form: GroupsForm) -> str:
     """Home. form: the groups to begin with, as they were typed."""
     invites, sees = me().may(Permission.INVITATIONS_MAKE), me().may(Permission.BATCHES_SEE)
+    unfinished = batches.unfinished(FEW + 1) if sees else []
     weeks = overview.weeks() if me().may(Permission.USERS_SEE) else []
     return render_template(
         "home/index.html",
@@ -37,7 +41,8 @@ def page(form: GroupsForm) -> str:
         examples=groups.EXAMPLES,
         has_groups=bool(directory.registry().groups) if invites else True,
         alone=invites and users.is_only_one(),
-        unfinished=batches.unfinished() if sees else [],
+        unfinished=unfinished[:FEW],
+        more=len(unfinished) > FEW,
         attention=overview.attention(me()),
         weeks=weeks,
         chart=chart([(f"{week.begins.day} {week.begins:%b}", (week.invited, week.accepted)) for week in weeks]),

@@ -14,7 +14,7 @@ from webapp.core.permissions import Permission
 from webapp.core.tables import clean
 from webapp.forms import AcceptForm, InviteForm, ReaddressForm, UploadForm
 from webapp.models import Invitation
-from webapp.services import actions, directory, invitations, single_invites
+from webapp.services import actions, directory, invitations, outbox, single_invites
 from webapp.services.invitations import Standing
 from webapp.services.sessions import Refusal
 from webapp.views.errors import note_refusal
@@ -37,6 +37,7 @@ def dialog_context(
         "administrators": [role.name for role in directory.registry().roles if role.manages_people],
         "upload_form": UploadForm(formdata=None),
         "limits": directory.settings(),
+        "example_groups": [group.name for group in directory.registry().groups[:2]],
         "invite_tab": tab or (asked if asked in ("single", "bulk") else None),
         "upload_error": upload_error,
         "in_the_way": in_the_way,
@@ -77,7 +78,9 @@ def create() -> BaseResponse | tuple[str, int]:
         form.blame(issues)
         context = dialog_context(tab="single", single_form=form, in_the_way=getattr(refusal, "person", None))
         return page_or_fragment("invitations/new.html", "invitations/_single.html", status, **context)
-    return go("users.index", say=f"Invitation sent to {invitation.email}")
+    waits = outbox.outlook()
+    said = f"{invitation.email} is invited. {waits}" if waits else f"Invitation sent to {invitation.email}"
+    return go("users.index", say=said)
 
 
 def is_proven(password: str | None) -> bool:
@@ -128,8 +131,8 @@ def change_email(invitation_id: int) -> BaseResponse | tuple[str, int]:
         form.email.errors = [issue["text"] for issue in issues if issue["field"] != "password"]
         return email_form(invitations.pending(invitation_id, me()), form, status)
     back = None if form.next.data == url_for("people.invitation", invitation_id=invitation_id) else form.next.data
-    said = f"{made.email} is invited. The link sent to {before} no longer works."
-    return go("people.invitation", invitation_id=made.id, say=said, back=back)
+    said = [f"{made.email} is invited.", outbox.outlook(), f"The link sent to {before} no longer works."]
+    return go("people.invitation", invitation_id=made.id, say=" ".join(filter(None, said)), back=back)
 
 
 def email_form(invitation: Invitation, form: ReaddressForm, status: int = 200) -> tuple[str, int]:

@@ -6,7 +6,7 @@ from flask import Blueprint, Response, render_template, request
 
 from webapp.core.errors import NotThere
 from webapp.core.permissions import Permission
-from webapp.services import directory, gate, outbox
+from webapp.services import gate, outbox
 from webapp.web import allow, me, number
 
 bp = Blueprint("messages", __name__, url_prefix="/messages")
@@ -26,7 +26,6 @@ def index() -> str:
         more=len(listed) == outbox.PAGE,
         counts=outbox.counts(me()),
         alarm=gate.alarm(),
-        mail_server=directory.environment().mail_url,
     )
 
 

@@ -55,7 +55,9 @@ def remove(batch_id: int, row_id: int) -> str | BaseResponse:
     """Take the row out of the batch; it can be put back."""
     edit = rows.remove(batch_id, row_id, me())
     if not is_fragment():
-        return go("batches.show", batch_id=batch_id, say=f"Row {edit.row.line} removed.")
+        is_upload = edit.batch.kind is BatchKind.UPLOAD
+        said = f"Row {edit.row.line} removed." if is_upload else f"{edit.row.email} is left out."
+        return go("batches.show", batch_id=batch_id, say=said)
     return moved(edit)
 
 
