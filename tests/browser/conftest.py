@@ -109,7 +109,12 @@ class Watched:
     problems: list[str]
 
     def go(self, path: str) -> Page:
-        self.page.goto(self.portal.url + path)
+        try:
+            self.page.goto(self.portal.url + path)
+        except Error as error:
+            if "ERR_ABORTED" not in str(error):  # what was pressed last leads to its own page just now
+                raise
+            self.page.goto(self.portal.url + path)
         return self.page
 
     def axe(self, what: str = "") -> None:

@@ -74,7 +74,7 @@ def test_an_action_by_keyboard_and_its_revert(owner):
     owner.axe("the report of an action")
 
     page.get_by_role("button", name="Revert").press("Enter")
-    expect(page.get_by_role("heading", level=1)).to_have_text("Revert of “Change the role of 4 people to Remote”")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Revert of “Change the role of 3 people to Remote”")
     owner.axe("the dry run of a revert")
     page.get_by_role("button", name="Restore 2 people").press("Enter")
     expect(dialog.get_by_role("heading")).to_be_focused()

@@ -71,6 +71,7 @@ def test_home_tells_what_waits_and_draws_the_weeks(owner: Watched) -> None:
     page = owner.go("/users?invite=single")
     page.get_by_label("Email").fill("tom.ashworth@northfield.example")
     page.get_by_role("button", name=re.compile("Send invit")).click()
+    expect(page.get_by_text("Invitation sent to tom.ashworth@northfield.example")).to_be_visible()
     owner.portal.mail_to("tom.ashworth@northfield.example")
     page = owner.go("/")
     expect(page.get_by_role("img", name="Invitations by week")).to_be_visible()
