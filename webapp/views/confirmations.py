@@ -12,7 +12,7 @@ from webapp.core.permissions import Permission
 from webapp.models import UNMOVED, Batch, BatchState
 from webapp.services import batches
 from webapp.views.batches import folder, review_context, row_context
-from webapp.views.sessions import TooManyTries, afterwards, prove
+from webapp.views.sessions import TooManyTries, afterwards, is_proven
 from webapp.web import allow, go, me, number, page_or_fragment
 
 bp = Blueprint("confirmations", __name__, url_prefix="/batches/<int:batch_id>/confirmation")
@@ -52,12 +52,10 @@ class Seen(NamedTuple):
 @allow(Permission.INVITATIONS_MAKE)
 def create(batch_id: int) -> BaseResponse | tuple[str, int]:
     """Queue what was seen; confirming twice lands on the progress page with a note."""
-    password = request.form.get("password", "")
     seen = Seen(request.form.get("version", ""), request.form.get("drift", UNMOVED))
     try:
-        if password:
-            prove(password)
-        first = batches.confirm(batch_id, number(request.form, "version") or 0, me(), drift=seen.drift, proven=bool(password))
+        proven = is_proven()
+        first = batches.confirm(batch_id, number(request.form, "version") or 0, me(), drift=seen.drift, proven=proven)
     except batches.Changed as change:
         flash(str(change), "warn")
         return go("batches.show", batch_id=batch_id)

@@ -18,7 +18,7 @@ from webapp.services import actions, directory, invitations, outbox, single_invi
 from webapp.services.invitations import Standing
 from webapp.services.sessions import Refusal
 from webapp.views.errors import note_refusal
-from webapp.views.sessions import TooManyTries, enter, prove
+from webapp.views.sessions import TooManyTries, enter, is_proven
 from webapp.web import PUBLIC, allow, go, me, page_or_fragment, safe_next
 
 bp = Blueprint("invitations", __name__, url_prefix="/invitations")
@@ -70,7 +70,7 @@ def create() -> BaseResponse | tuple[str, int]:
     """Single Invite."""
     form = invite_form()
     try:
-        invitation = single_invites.invite(form.cells(), me(), proven=is_proven(form.password.data))
+        invitation = single_invites.invite(form.cells(), me(), proven=is_proven())
     except Refused as refusal:
         issues, status = told(refusal)
         if any(issue["code"] in ("grant", "rank") for issue in issues):
@@ -81,13 +81,6 @@ def create() -> BaseResponse | tuple[str, int]:
     waits = outbox.outlook()
     said = f"{invitation.email} is invited. {waits}" if waits else f"Invitation sent to {invitation.email}"
     return go("users.index", say=said)
-
-
-def is_proven(password: str | None) -> bool:
-    """Whether who asks has given their password with it. Raises Refused or TooManyTries where it is not theirs."""
-    if password:
-        prove(password)
-    return bool(password)
 
 
 def told(refusal: Refused) -> tuple[list[dict[str, Any]], int]:
@@ -123,7 +116,7 @@ def change_email(invitation_id: int) -> BaseResponse | tuple[str, int]:
     if not form.validate():
         return email_form(old, form, 422)
     try:
-        proven = is_proven(form.password.data)
+        proven = is_proven()
         made = single_invites.invite_anew(invitation_id, clean(form.email.data), me(), proven=proven)
     except Refused as refusal:
         issues, status = told(refusal)

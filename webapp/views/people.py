@@ -20,7 +20,7 @@ from webapp.services import actions, deliveries, directory, people, sessions, us
 from webapp.services.actions import Kind
 from webapp.services.users import Entry
 from webapp.views.questions import Question, ask
-from webapp.views.sessions import TooManyTries, prove
+from webapp.views.sessions import TooManyTries, is_proven
 from webapp.web import allow, go, me, number, page_or_fragment, safe_next
 
 bp = Blueprint("people", __name__)
@@ -252,11 +252,9 @@ def about(kind: Kind, id: int, do: Do) -> dict[str, Any]:
 
 def change(kind: Kind, id: int, action: Action) -> BaseResponse | tuple[str, int]:
     """Do it; where that is refused, the form again, which asks for a password where one is needed."""
-    password, seen = request.form.get("password", ""), request.form.get("seen")
     try:
-        if password:
-            prove(password, "Nothing was changed.")
-        return done(kind, id, people.change(kind, id, action, me(), as_seen=seen, proven=bool(password)))
+        proven = is_proven("Nothing was changed.")
+        return done(kind, id, people.change(kind, id, action, me(), as_seen=request.form.get("seen"), proven=proven))
     except Refused as refusal:
         said, status = str(refusal), 429 if isinstance(refusal, TooManyTries) else 422
         try:

@@ -158,6 +158,14 @@ def prove(password: str, kept: str = "Nothing was sent.") -> None:
     with_limit(me().email_key, Door.SIGN_IN, lambda: sessions.prove(me(), password, peer, kept), kept)
 
 
+def is_proven(kept: str = "Nothing was sent.") -> bool:
+    """Whether the form brings one's own password. Raises as `prove` does where it brings another."""
+    password = request.form.get("password", "")
+    if password:
+        prove(password, kept)
+    return bool(password)
+
+
 def with_limit(account: str, door: Door, check: Callable[[], None], kept: str = "") -> None:
     """Check something that could be guessed. What is right gives its try back. Raises Refused or TooManyTries."""
     peer = request.remote_addr or ""
