@@ -122,6 +122,20 @@ def test_removing_a_row_and_undoing_it(review):
     expect(review.get_by_label("Email, row 2")).to_have_value("person0@northfield.example")
 
 
+def test_enter_in_the_pickers_search_takes_the_one_that_was_found(owner):
+    upload(owner, FILE)
+    page = owner.page
+    page.get_by_label("Groups, row 2").press("F2")
+    find = page.get_by_label("Find a group")
+    find.fill("drones")
+    find.press("Enter")
+    expect(find).to_be_visible()
+    find.fill("admin off")
+    find.press("Enter")
+    expect(find).to_be_hidden()
+    expect(page.get_by_role("button", name="Groups, row 2")).to_contain_text("Admin Office")
+
+
 def test_skipping_enables_sending_with_the_exact_count(owner):
     upload(owner, FILE + "broken,Analyst,\n")
     page = owner.page

@@ -6,7 +6,7 @@ import re
 
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import OWNER, Held, Watched, sign_in, upload
+from tests.browser.conftest import OWNER, Held, Watched, answered, sign_in, upload
 from tests.files.writers import xlsx
 
 SETTINGS = {"MUSTER_MAX_ROWS": "4"}
@@ -159,6 +159,21 @@ def test_words_once_for_all_rows(owner):
     expect(page.get_by_text("“Lehrkraft” is now Analyst in 2 rows.")).to_be_visible()
     expect(page.get_by_label("Role, row 2")).to_have_value("Analyst")
     expect(words).to_contain_text("1 word of your file is not known here")
+
+
+def test_what_is_folded_stays_folded(owner):
+    rooms = ", ".join(f"Zimmer {n}" for n in range(9))
+    upload(owner, f'Email,Role,Groups\nu@northfield.example,Analyst,"{rooms}"\n', "rooms.csv")
+    page = owner.page
+    words = page.locator("details.words")
+    expect(words.get_by_role("form")).to_have_count(5)
+    page.get_by_text("4 words more").press("Enter")
+    expect(words.get_by_role("form")).to_have_count(9)
+    owner.axe("many unknown words")
+    words.locator("summary").first.press("Enter")
+    page.get_by_label("Groups of people who exist").select_option("add")  # its answer draws the whole review anew
+    answered(page)
+    expect(words).not_to_have_attribute("open", "")
 
 
 def test_words_by_keyboard_alone_and_remembered(owner):
