@@ -20,7 +20,7 @@ from sqlalchemy.exc import DBAPIError
 from webapp import create_app
 from webapp.config import Settings
 from webapp.db import Base, begin_write, db
-from webapp.models import AuditEvent, Batch, Organisation, Role, Row, User
+from webapp.models import AuditEvent, Batch, Message, MessageState, Organisation, Role, Row, User
 from webapp.services import audit_chain, setup
 
 pytestmark = pytest.mark.slow
@@ -65,6 +65,9 @@ ROWS: list[tuple[str, dict[str, Any]]] = [
     ("messages", {"id": 1, "kind": "invitation", "priority": 3, "recipient": CELLS["email"], "message_id": "<1@muster>",
                   "invitation_id": 1, "row_id": 1, "state": "sent", "phase": "data", "maybe_sent": False, "attempts": 1,
                   "due_at": THEN, "answer": "250 OK", "created_at": THEN, "handed_at": THEN}),
+    ("messages", {"id": 2, "kind": "invitation", "priority": 3, "recipient": CELLS["email"], "message_id": "<2@muster>",
+                  "invitation_id": 1, "row_id": 1, "state": "sent", "phase": "data", "maybe_sent": False, "attempts": 1,
+                  "due_at": THEN, "answer": "Written as 2.eml", "created_at": THEN, "handed_at": THEN}),
     ("header_mappings", {"id": 1, "key": "f" * 64, "columns": {"email": 0}, "created_at": THEN}),
     ("aliases", {"id": 1, "kind": "role", "word": "Analytiker", "key": "analytiker", "role_id": 2, "created_at": THEN}),
     ("audit_events", {"id": 1, "at": THEN, "actor_id": 1, "actor": "Maren@northfield.example", "action": "batch.confirmed",
@@ -72,7 +75,7 @@ ROWS: list[tuple[str, dict[str, Any]]] = [
                       "details": {"mode": "add"}, "count": 1}),
 ]  # fmt: skip
 """A little of everything. A version takes of it the tables and columns that it has."""
-CHANGED = {("organisation", "directory_version"), ("organisation", "owner_id")}
+CHANGED = {("organisation", "directory_version"), ("organisation", "owner_id"), ("messages", "state")}
 """What migrations change on purpose."""
 
 
@@ -141,6 +144,8 @@ def assert_it_is_in_order() -> None:
     assert (batch.message, batch.part, batch.parts, batch.tally) == ("", 1, 1, None)
     assert (row.read_cells, row.problems, batch.created_at) == ([], "", THEN.replace(tzinfo=UTC))
     assert [group.name for group in db.session.get_one(User, 2).groups] == ["Labs"]
+    sent, on_file = db.session.get_one(Message, 1), db.session.get_one(Message, 2)
+    assert (sent.state, on_file.state) == (MessageState.SENT, MessageState.WRITTEN)
     db.session.rollback()
     setup.prepare()
     for _ in range(2):

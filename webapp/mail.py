@@ -48,6 +48,9 @@ class Uncertain(MusterError):
 class Transport(Protocol):
     """A way out that is open; it carries any number of messages."""
 
+    is_file: bool
+    """Whether messages become files instead of going to a mail server."""
+
     def send(self, parcel: Parcel, before_data: Callable[[], None]) -> str:
         """Hand one message over; -> the answer in words.
 
@@ -76,6 +79,8 @@ def connect(settings: Settings) -> Iterator[Transport]:
 
 class Files:
     """Messages as .eml files, for installations without a mail server."""
+
+    is_file = True
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -128,6 +133,8 @@ def file_name(message_id: str) -> str:
 
 class Smtp:
     """One connection to the mail server; where the server closes it between two messages, a new one."""
+
+    is_file = False
 
     def __init__(self, url: SplitResult, sender: str, local_name: str | None) -> None:
         self._url = url

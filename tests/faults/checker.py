@@ -149,7 +149,7 @@ def _message(found: Findings, mail: Mail, taken: list[HandOver], refused: bool, 
     if mail.state in OPEN:
         if not mail.may_go_on:
             found.stuck.append(f"{mail.recipient}: “{mail.state}” ({mail.answer})")
-    elif mail.state in ("sent", "uncertain"):
+    elif mail.state in ("sent", "written", "uncertain"):
         if not came:
             found.lost.append(f"{mail.recipient}: “{mail.state}” and the mail server never took it")
     elif mail.state == "failed":

@@ -59,7 +59,7 @@ class TestTheTruth:
         assert found.is_open
 
     def test_written_as_a_file_where_there_is_no_mail_server(self, claimed):
-        outcomes.sent(claimed.id, W, "Written as 12.eml")
+        outcomes.sent(claimed.id, W, "Written as 12.eml", is_file=True)
         assert delivery_of(claimed).stage is Stage.WRITTEN
 
     def test_failed_with_the_servers_words(self, claimed):

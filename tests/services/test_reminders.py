@@ -140,7 +140,7 @@ class TestTheSweep:
         went()
         maintenance.tick("worker-1")
         assert message_to(INES).kind is MessageKind.REMINDER
-        assert message_to(INES).state is MessageState.SENT
+        assert message_to(INES).state is MessageState.WRITTEN
 
     def test_many_in_a_fixed_number_of_statements(self, app, two_days, queries):
         counts = []

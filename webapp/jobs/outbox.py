@@ -115,4 +115,4 @@ def _send(transport: Transport, letter: Letter, worker: str) -> int | None:
         return outcomes.failed(letter.id, worker, str(error))
     except Conflict:
         return outcomes.let_go(letter.id, worker)
-    return outcomes.sent(letter.id, worker, answer)
+    return outcomes.sent(letter.id, worker, answer, is_file=transport.is_file)

@@ -48,6 +48,9 @@ class MessageState(StrEnum):
     QUEUED = "queued"
     SENDING = "sending"
     SENT = "sent"
+    """The mail server took it."""
+    WRITTEN = "written"
+    """As a file, where there is no mail server: nobody was e-mailed."""
     UNCERTAIN = "uncertain"
     FAILED = "failed"
     CANCELLED = "cancelled"
@@ -58,10 +61,6 @@ class Phase(StrEnum):
 
     CLAIMED = "claimed"
     DATA = "data"
-
-
-WRITTEN = "Written as "
-"""How the answer begins where there is no mail server."""
 
 
 class Message(Model):
@@ -107,7 +106,7 @@ class Message(Model):
     @property
     def is_file(self) -> bool:
         """Whether it was written as a file, where there is no mail server, instead of being sent."""
-        return self.state is MessageState.SENT and self.answer.startswith(WRITTEN)
+        return self.state is MessageState.WRITTEN
 
 
 class MailGate(Model):

@@ -132,8 +132,5 @@ def _way(invitation: Invitation, message: Message | None, is_paused: bool, gate:
             return Stage.HELD_UP, message.created_at, gate.reason, gate.retry_at
         stage = Stage.PUT_OFF if message.attempts else Stage.QUEUED
         return stage, message.tried_at or message.created_at, message.answer, message.due_at
-    if message.state is MessageState.SENT:
-        stage = Stage.WRITTEN if message.is_file else Stage.HANDED
-    else:
-        stage = Stage(message.state.value)
+    stage = Stage.HANDED if message.state is MessageState.SENT else Stage(message.state.value)
     return stage, message.handed_at or message.tried_at or message.created_at, message.answer, None

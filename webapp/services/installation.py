@@ -124,8 +124,9 @@ def _oldest_due_seconds() -> int:
 def facts() -> Facts:
     """Two queries or three."""
     waiting = select(func.count()).select_from(Message).where(Message.state == MessageState.QUEUED)
+    went = Message.state.in_([MessageState.SENT, MessageState.UNCERTAIN])
     due, handed_at = db.session.execute(
-        select(waiting.scalar_subquery(), select(func.max(Message.handed_at)).scalar_subquery())
+        select(waiting.scalar_subquery(), select(func.max(Message.handed_at)).where(went).scalar_subquery())
     ).one()
     return Facts(version(), due, handed_at, _size())
 

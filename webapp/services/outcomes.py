@@ -26,13 +26,14 @@ TWICE = "The connection broke twice during the hand-over: it may have arrived. R
 
 
 @begun_again
-def sent(id: int, worker: str, answer: str) -> int | None:
-    """The server, or the folder, has it. The first hand-over starts the days in which the invitation is good.
+def sent(id: int, worker: str, answer: str, *, is_file: bool = False) -> int | None:
+    """The server has it, or (is_file) the folder. The first hand-over starts the days in which the invitation is good.
 
     Every e-mail comes by here: a few statements that were built once.
     """
     begin_write()
-    now, told = utcnow(), {"b_id": id, "b_worker": worker, "b_answer": answer}
+    state = MessageState.WRITTEN if is_file else MessageState.SENT
+    now, told = utcnow(), {"b_id": id, "b_worker": worker, "b_answer": answer, "b_state": state.value}
     there = db.session.execute(_READ, told).one_or_none()
     if there is None:  # erased with its person, or too old
         db.session.rollback()
@@ -72,7 +73,7 @@ _SEND = (
         _messages.c.claimed_by == bindparam("b_worker"),
     )
     .values(
-        state=case((_messages.c.maybe_sent, MessageState.UNCERTAIN.value), else_=MessageState.SENT.value),
+        state=case((_messages.c.maybe_sent, MessageState.UNCERTAIN.value), else_=bindparam("b_state")),
         answer=bindparam("b_answer"),
         handed_at=bindparam("b_now"),
         tried_at=bindparam("b_now"),

@@ -37,7 +37,7 @@ CHUNK = 500
 MOST_DAYS = 36_500
 
 ENDED = (BatchState.FINISHED, BatchState.CANCELLED, BatchState.DISCARDED, BatchState.REVERTED)
-OVER = (MessageState.SENT, MessageState.UNCERTAIN, MessageState.FAILED, MessageState.CANCELLED)
+OVER = (MessageState.SENT, MessageState.WRITTEN, MessageState.UNCERTAIN, MessageState.FAILED, MessageState.CANCELLED)
 
 
 def _cutoff() -> datetime | None:
