@@ -24,7 +24,7 @@ from tests.client import Client
 from tests.factories import make_persona
 from tests.faults.seed import pytest_terminal_summary as pytest_terminal_summary
 from tests.ports import free_port
-from webapp import create_app, valkey
+from webapp import create_app, logs, valkey
 from webapp.config import Settings
 from webapp.db import Base, db, utcnow
 from webapp.models import User
@@ -281,3 +281,4 @@ def _forget_queue(app: Flask) -> None:
     """The app's connections to the queue, and what it counted in memory."""
     app.extensions.pop("muster_bell", None)
     app.extensions.pop("muster_limits", None)
+    logs._refusals.clear()

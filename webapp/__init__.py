@@ -14,7 +14,7 @@ from flask_wtf.csrf import CSRFProtect
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.routing import IntegerConverter, Map
 
-from webapp import access, compression, metrics, web
+from webapp import access, compression, metrics, origins, web
 from webapp.config import Settings
 from webapp.db import begun_again, engine_options, tune
 from webapp.db import db as database
@@ -43,6 +43,7 @@ def create_app(settings: Settings | None = None) -> Flask:
 
     _register_requests(app)
     csrf.init_app(app)
+    app.before_request(origins.check_origin)
     _register_views(app)
     web.register_words(app)
 
@@ -72,6 +73,7 @@ def _flask_config(settings: Settings) -> dict[str, object]:
         "SESSION_COOKIE_PATH": "/",
         "PERMANENT_SESSION_LIFETIME": timedelta(days=400),  # what browsers keep at most: the session's own limits decide
         "WTF_CSRF_TIME_LIMIT": None,
+        "WTF_CSRF_SSL_STRICT": False,  # it wants a Referer, which browsers and proxies may leave out: see `origins`
     }
 
 
@@ -79,6 +81,7 @@ def _register_requests(app: Flask) -> None:
     from webapp.views import second_factors, sessions
 
     app.after_request(access.note)
+    app.before_request(origins.check_host)
     app.before_request(web.refuse_nul)
     app.before_request(sessions.recognise)
     app.before_request(second_factors.demand)

@@ -184,6 +184,8 @@ _TOLD: dict[str, tuple[str, Callable[[Details], str] | None]] = {
     "access.refused": ("Refused: the role does not include {}", None),
     "limit.refused": ("Refused, too often: {}", None),
     "rank.refused": ("Refused, ranked above: {}", None),
+    "origin.refused": ("Refused: a form came from another site, {}", None),
+    "link.refused": ("Refused: {} does not work", None),
     "password_reset.refused": (
         "Password reset for {} refused: nobody active has this email, or it was asked too often",
         None,

@@ -11,7 +11,7 @@ import stat
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -20,7 +20,7 @@ import redis
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from flask import current_app
-from sqlalchemy import inspect, select, text
+from sqlalchemy import func, inspect, select, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 from zxcvbn import zxcvbn
@@ -33,6 +33,7 @@ from webapp.environment import PREFIX, ConfigError
 from webapp.models import AuditEvent, Organisation
 from webapp.patience import NoAnswer, ask
 from webapp.services import audit_chain, claims, directory, gate, workers
+from webapp.services.sessions import Refusal
 from webapp.values import is_loopback
 
 PATIENCE = 10.0
@@ -274,7 +275,7 @@ def _mail(blind: bool) -> Found:
         yield WARNING, f"Sending is held up: {alarm.reason} It is tried again every 30 seconds."
 
 
-def _address(_: bool) -> Found:
+def _address(blind: bool) -> Found:
     settings = directory.environment()
     here = settings.public_url
     if settings.https:
@@ -290,6 +291,23 @@ def _address(_: bool) -> Found:
             WARNING,
             f"Who reaches {settings.host}:{settings.port} past the proxy can claim any address: close the port to others.",
         )
+    if not blind:
+        yield from _origins(here)
+
+
+def _origins(here: str) -> Found:
+    """Forms that were refused within a day because they seemed to come from another site."""
+    of_late = AuditEvent.action == Refusal.ORIGIN, AuditEvent.at > utcnow() - timedelta(days=1)
+    refused = db.session.scalar(select(func.sum(AuditEvent.count)).where(*of_late))
+    if not refused:
+        return
+    newest = db.session.scalar(select(AuditEvent.subject).where(*of_late).order_by(AuditEvent.id.desc()).limit(1))
+    told = f"{plural(refused, 'form')} {'was' if refused == 1 else 'were'} refused within a day as from another site"
+    yield (
+        WARNING,
+        f"{told}, the last one by “{newest}”. If that is this portal, set MUSTER_PUBLIC_URL to it (it is {here}), "
+        "or have the proxy pass Host on.",
+    )
 
 
 def _clock(blind: bool) -> Found:

@@ -38,6 +38,8 @@ class Refusal(StrEnum):
     CODE = "second_factor.refused"
     LIMIT = "limit.refused"
     RANK = "rank.refused"
+    ORIGIN = "origin.refused"
+    LINK = "link.refused"
 
 
 # Questions

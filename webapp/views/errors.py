@@ -15,6 +15,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from webapp import logs
 from webapp.core.errors import Conflict, MusterError, NotAllowed, NotThere, OutOfRank, Refused, TooOften
 from webapp.db import db
+from webapp.origins import WrongHost, WrongOrigin
 from webapp.services import sessions
 from webapp.services.batches import NotUnderReview
 from webapp.services.sessions import Refusal
@@ -43,6 +44,8 @@ def register(app: Flask) -> None:
     app.register_error_handler(NotUnderReview, too_late)
     app.register_error_handler(ValidationError, not_valid)
     app.register_error_handler(CSRFError, page_too_old)
+    app.register_error_handler(WrongOrigin, wrong_origin)
+    app.register_error_handler(WrongHost, wrong_host)
     app.register_error_handler(RequestEntityTooLarge, too_large)
     app.register_error_handler(HTTPException, http_error)
     app.register_error_handler(InternalServerError, crash)
@@ -117,12 +120,37 @@ def note_refusal(kind: Refusal) -> None:
 
 def page_too_old(error: CSRFError) -> Response:
     """The form's token is not that of the session: somebody signed in or out since the page was loaded."""
+    logs.refuse("token", f"the form’s token is not that of the session ({request.method} {request.endpoint})")
     return answer(400, "This page was open for too long", "Load it again and repeat the last step. Nothing was changed.")
+
+
+def wrong_origin(error: WrongOrigin) -> Response:
+    """The form came from another site, or a proxy makes it look so."""
+    user_id = g.user.id if g.get("user") else None
+    afterwards(sessions.refuse, Refusal.ORIGIN, user_id, error.said, request.remote_addr or "")
+    here = current_app.extensions["muster_settings"].public_url
+    text = (
+        f"Your browser says that this form came from another site ({error.said}), so nothing was changed. "
+        f"Open {here} and repeat the last step. If that is where you are, a proxy changes the address on its way: "
+        "whoever runs Muster should check MUSTER_PUBLIC_URL, and that the proxy passes Host on."
+    )
+    return answer(400, "This form came from another site", text)
+
+
+def wrong_host(error: WrongHost) -> Response:
+    """The request is for a host that is not ours."""
+    here = current_app.extensions["muster_settings"].public_url
+    text = (
+        f"Open {here} instead. If this address should work, whoever runs Muster has to set MUSTER_PUBLIC_URL to it, "
+        "or have the proxy pass Host on."
+    )
+    return answer(400, "Muster is not known by this address", text)
 
 
 def too_large(error: RequestEntityTooLarge) -> Response:
     """More than `MUSTER_MAX_UPLOAD_MB`."""
     limit = current_app.extensions["muster_settings"].max_upload_mb
+    logs.refuse("size", f"more than {limit} MB ({request.method} {request.endpoint})")
     size = f"This is {-(-request.content_length // (1024 * 1024))} MB. " if request.content_length else ""
     return answer(413, "This is too large", f"{size}The limit is {limit} MB. Nothing was changed.")
 
