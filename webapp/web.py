@@ -16,6 +16,7 @@ from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import BadRequest
 from werkzeug.wrappers import Response as BaseResponse
 
+from webapp.core.cells import clip
 from webapp.core.errors import NotAllowed
 from webapp.core.permissions import Permission
 from webapp.core.words import become_administrators, full, lasting, plural, what_sending_does, when
@@ -200,6 +201,7 @@ def register_words(app: Flask) -> None:
     app.jinja_env.filters["full"] = lambda value: full(value, directory.settings().time_zone)
     app.jinja_env.filters["clock"] = lambda value: value.astimezone(directory.settings().time_zone).strftime("%H:%M:%S")
     app.jinja_env.filters["lasting"] = lasting
+    app.jinja_env.filters["clip"] = clip
     app.jinja_env.globals.update(
         asset=asset,
         plural=plural,

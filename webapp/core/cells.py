@@ -1,5 +1,10 @@
 """A cell of somebody's file, as everything else of Muster sees it: without what is invisible, and what is an escape."""
 
+LONGEST_CELL = 2000
+"""Characters in a cell; no e-mail or list of groups comes near. A file may hold more: then the cell is in error."""
+CLIPPED = 200
+"""Characters that a page shows of a cell that is too long."""
+
 FORMULA_STARTS = "=+-@\t\r"
 """A spreadsheet takes a cell that begins so for a formula. Downloads put a ' before it; `clean` drops it."""
 
@@ -24,6 +29,11 @@ def clean(cell: str) -> str:
     if cell.startswith("'") and cell.lstrip("'").startswith(_FORMULA_STARTS):
         cell = cell[1:].strip(_EDGES)
     return cell
+
+
+def clip(cell: str, longest: int = LONGEST_CELL) -> str:
+    """A cell as a page shows it: of one that is too long only the beginning."""
+    return cell if len(cell) <= longest else f"{cell[:CLIPPED]}…"
 
 
 class Cleaned(dict[str, str]):

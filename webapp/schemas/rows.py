@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from marshmallow import EXCLUDE, Schema, ValidationError, fields
 
 from webapp.core.addresses import Address, BadAddress, parse, tidied
+from webapp.core.cells import LONGEST_CELL
 from webapp.core.directory import ALL_GROUPS, Registry, RoleEntry, fold
 from webapp.core.planning import Issue
 from webapp.core.suggestions import nearest, nearest_domain
@@ -19,6 +20,8 @@ T = TypeVar("T")
 
 FIELDS = ("email", "role", "groups")
 Judged = tuple[Any, tuple[Issue, ...]]
+MOST_NAMES = 100
+"""Names in one Groups cell."""
 DISTINCT = 4096
 """Cells that a schema remembers."""
 
@@ -87,6 +90,9 @@ class GroupsCell(_Cell[GroupWish]):
         names = split_groups(str(value or ""))
         if not names:
             return GroupWish(None)
+        if len(names) > MOST_NAMES:
+            sentence = f"Too long: a cell holds at most {MOST_NAMES} groups."
+            raise ValidationError([Issue("groups", sentence, "long")])  # type: ignore[list-item]
         if fold(ALL_GROUPS) in map(fold, names):
             if len(names) > 1:
                 sentence = f"“{ALL_GROUPS}” stands alone, or not at all."
@@ -113,6 +119,11 @@ class GroupsCell(_Cell[GroupWish]):
         if any(parts):
             return ", ".join(group.name for group in parts if group) if all(parts) else None
         return nearest(name, known)
+
+
+def is_too_long(field: str, text: str) -> bool:
+    """Whether a cell is in error because of its length, whatever it says."""
+    return len(text) > LONGEST_CELL or (field == "groups" and len(split_groups(text)) > MOST_NAMES)
 
 
 def split_groups(text: str) -> list[str]:
@@ -157,6 +168,8 @@ class RowSchema(Schema):
             return self._cell("email", text)
 
     def _cell(self, field: str, text: str) -> Judged:
+        if len(text) > LONGEST_CELL:
+            return None, (Issue(field, f"Too long: a cell holds at most {LONGEST_CELL:,} characters.", "long"),)
         try:
             return self.fields[field].deserialize(text), ()
         except ValidationError as error:

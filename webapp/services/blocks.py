@@ -16,7 +16,6 @@ from webapp.models import Batch, Row, RowEdit, User
 from webapp.schemas.rows import FIELDS
 from webapp.services import batches, directory, edits
 from webapp.services.edits import Change
-from webapp.services.rows import LONGEST_CELL
 
 Place = tuple[int, str]
 """A cell: the row's id and the field."""
@@ -62,7 +61,7 @@ def fill(batch_id: int, cells: Sequence[Cell], by: User) -> Block:
     unseen = [cell for cell in changed if not edits.is_shown_as(rows[cell.row_id].cell(cell.field), cell.seen)]
     newer = _changed_by_others(unseen, by)
     changes = {
-        cell.place: Change(rows[cell.row_id], cell.field, rows[cell.row_id].cell(cell.field), _stored(cell.value))
+        cell.place: edits.change_cell(rows[cell.row_id], cell.field, _stored(cell.value))
         for cell in changed
         if cell.place not in newer
     }
@@ -88,7 +87,7 @@ def append(batch_id: int, lines: Sequence[Mapping[str, str]], by: User) -> Block
     changes = []
     for row, cells in zip(rows, lines, strict=True):
         changes.append(Change(row, "added", "", "added"))
-        changes += [Change(row, field, "", value) for field in FIELDS if (value := _stored(cells.get(field, "")))]
+        changes += [edits.change_cell(row, field, value) for field in FIELDS if (value := _stored(cells.get(field, "")))]
     twins = edits.make(batch, by, changes) if changes else []
     _committed([*rows, *twins])
     return Block(batch, rows, twins, frozenset((row.id, field) for row in rows for field in FIELDS), {})
@@ -111,7 +110,7 @@ def _committed(rows: Sequence[Row]) -> None:
 
 def _stored(value: str) -> str:
     """As it would be read from a file, and without what no database stores: NUL and halves of characters."""
-    return clean(value.replace("\0", "").encode(errors="ignore").decode())[:LONGEST_CELL]
+    return clean(value.replace("\0", "").encode(errors="ignore").decode())
 
 
 def _differs(row: Row, cell: Cell) -> bool:

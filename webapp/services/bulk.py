@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVarTuple
 
 from sqlalchemy import func, select
 
+from webapp.core.cells import LONGEST_CELL, clean, clip
 from webapp.core.directory import ALL_GROUPS, Registry, fold
 from webapp.core.errors import NotThere, Refused
 from webapp.core.finding import Find
@@ -17,7 +17,6 @@ from webapp.models import Batch, Row, User
 from webapp.schemas.rows import FIELDS, split_groups
 from webapp.services import batches, directory, edits, finding, plans, reviewing
 from webapp.services.edits import Change, Prepared
-from webapp.services.rows import LONGEST_CELL
 
 Columns = TypeVarTuple("Columns")
 
@@ -67,15 +66,32 @@ class Replacement:
         if self.whole:
             same = cell == self.find if self.exactly else fold(cell) == fold(self.find)
             return self.by if same else cell
-        flags = re.NOFLAG if self.exactly else re.IGNORECASE
-        return re.sub(re.escape(self.find), lambda _: self.by, cell, flags=flags)[:LONGEST_CELL].strip()
+        text, find = (cell, self.find) if self.exactly else (_small(cell), _small(self.find))
+        found = text.count(find)
+        if not found:
+            return cell
+        if len(cell) + found * (len(self.by) - len(find)) > LONGEST_CELL:  # before anything so long is built
+            raise edits.CellTooLongError
+        pieces, start = [], 0
+        for piece in text.split(find):
+            pieces.append(cell[start : start + len(piece)])
+            start += len(piece) + len(find)
+        return clean(self.by.join(pieces))
 
     def check(self) -> None:
-        """Raises Refused where there is nothing to look for."""
+        """Raises Refused where there is nothing to look for, or a text is longer than a cell may be."""
         if self.field not in FIELDS:
             raise Refused("There is no such column.", field="field")
         if not self.find and not self.whole:
             raise Refused("Enter what to find, or choose “Whole cell” to fill empty cells.", field="find")
+        edits.check_length(self.find)
+        edits.check_length(self.by)
+
+
+def _small(text: str) -> str:
+    """In small letters, and as long as it was."""
+    small = text.lower()
+    return small if len(small) == len(text) else "".join(c.lower() if len(c.lower()) == 1 else c for c in text)
 
 
 # Find and replace
@@ -86,8 +102,16 @@ def replaceable(batch: Batch, replacement: Replacement) -> Preview:
     replacement.check()
     column = getattr(Row, replacement.field)
     query = select(Row.line, column).where(Row.batch_id == batch.id, Row.removed_at.is_(None)).order_by(Row.line)
-    changed = [(line, cell, after) for line, cell in db.session.execute(query) if (after := replacement(cell)) != cell]
-    return Preview(len(changed), changed[:EXAMPLES])
+    count = 0
+    examples: list[tuple[int, str, str]] = []
+    for line, cell in db.session.execute(query):
+        after = replacement(cell)
+        if after == cell:
+            continue
+        count += 1
+        if count <= EXAMPLES:
+            examples.append((line, clip(cell), clip(after)))
+    return Preview(count, examples)
 
 
 def replace(batch_id: int, replacement: Replacement, by: User) -> Done:
@@ -118,7 +142,7 @@ def change_cells(
 
     def changes(batch: Batch) -> list[Change]:
         rows, after = find(batch)
-        return [Change(row, field, row.cell(field), after(row.cell(field))) for row in rows]
+        return [edits.change_cell(row, field, new) for row in rows if (new := after(row.cell(field))) != row.cell(field)]
 
     return _step(batch_id, by, changes)
 
@@ -150,11 +174,13 @@ def set_role(batch_id: int, chosen: Chosen, role: str, by: User) -> Done:
 
 def set_groups(batch_id: int, chosen: Chosen, names: Sequence[str], by: User) -> Done:
     """Write these groups, and no others, into the selected rows."""
+    edits.check_length(_joined(names))
     return _change_chosen(batch_id, chosen, by, "groups", lambda registry: lambda cell: _joined(names))
 
 
 def add_groups(batch_id: int, chosen: Chosen, names: Sequence[str], by: User) -> Done:
     """Add groups to those in the selected rows. All groups hold every other already."""
+    edits.check_length(_joined(names))
 
     def adding(registry: Registry) -> Callable[[str], str]:
         def after(cell: str) -> str:
@@ -199,7 +225,7 @@ def _role(registry: Registry, name: str, by: User) -> Callable[[str], str]:
 def _joined(names: Sequence[str]) -> str:
     if fold(ALL_GROUPS) in map(fold, names):
         return ALL_GROUPS
-    return ", ".join(dict.fromkeys(names))[:LONGEST_CELL]
+    return ", ".join(dict.fromkeys(names))
 
 
 def united(names: Iterable[str], registry: Registry) -> str:

@@ -11,15 +11,15 @@ from typing import Any, TypeVarTuple
 from sqlalchemy import Select, func, select
 
 from webapp.core.addresses import with_domain
+from webapp.core.cells import LONGEST_CELL, clip
 from webapp.core.directory import ALL_GROUPS, Registry, fold
 from webapp.core.errors import Conflict, NotThere
 from webapp.core.planning import Plan
 from webapp.db import among, by_letter, db
 from webapp.models import Batch, Row, User
-from webapp.schemas.rows import FIELDS, RowSchema, split_groups
-from webapp.services import directory, plans
+from webapp.schemas.rows import FIELDS, RowSchema, is_too_long, split_groups
+from webapp.services import directory, edits, plans
 from webapp.services.bulk import Done, Preview, change_cells
-from webapp.services.rows import LONGEST_CELL
 
 Columns = TypeVarTuple("Columns")
 
@@ -139,7 +139,7 @@ def _domain(email: Any) -> Any:
 def _wrong(batch: Batch, field: str, query: Select[Any]) -> Select[Any]:
     """Only rows whose cell of this field does not pass the schema."""
     query = query.where(Row.batch_id == batch.id, Row.plan == Plan.ATTENTION, Row.removed_at.is_(None))
-    query = query.where(Row.problems.contains(f",{field},"))
+    query = query.where(Row.problems.contains(f",{field},"), func.length(getattr(Row, field)) <= LONGEST_CELL)
     return query.where(Row.email_key.is_(None), Row.email.contains("@")) if field == "email" else query
 
 
@@ -148,6 +148,8 @@ def _wrong_words(field: str, cell: str, registry: Registry) -> list[str]:
         return [cell] if cell else []
     if field == "role":
         return [cell] if cell and fold(cell) not in registry.role_by_key else []
+    if is_too_long(field, cell):
+        return []
     return [name for name in split_groups(cell) if fold(name) not in registry.group_by_key and fold(name) != fold(ALL_GROUPS)]
 
 
@@ -174,11 +176,12 @@ def fixed(batch: Batch, field: str, old: str, new: str, limit: int = 100) -> Pre
     fixing = _fixing(field, old, new)
     rows = _fixed_rows(batch, field, old)
     changed = [(row.line, row.cell(field), after) for row in rows if (after := fixing(row.cell(field))) != row.cell(field)]
-    return Preview(len(changed), changed[:limit])
+    return Preview(len(changed), [(line, clip(before), clip(after)) for line, before, after in changed[:limit]])
 
 
 def _fixing(field: str, old: str, new: str) -> Callable[[str], str]:
-    new = " ".join(new.split())[:LONGEST_CELL]
+    new = " ".join(new.split())
+    edits.check_length(new)
     if field == "email":
         return lambda cell: with_domain(cell, new.lstrip("@"))
     if field == "role":

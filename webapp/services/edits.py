@@ -15,6 +15,8 @@ from typing import Any
 
 from sqlalchemy import Integer, bindparam, case, cast, func, insert, select, update
 
+from webapp.core.cells import LONGEST_CELL, clip
+from webapp.core.errors import Refused
 from webapp.core.planning import Plan
 from webapp.db import among, db, utcnow
 from webapp.models import Batch, EditState, Row, RowEdit, User
@@ -41,6 +43,25 @@ class Change:
     after: str
 
 
+class CellTooLongError(Refused):
+    """A cell would hold more than it may. Nothing is cut, nothing is stored."""
+
+    def __init__(self) -> None:
+        super().__init__(f"A cell holds at most {LONGEST_CELL:,} characters. Shorten it; nothing was changed.")
+
+
+def check_length(text: str) -> None:
+    """Raises CellTooLongError: the one rule for whatever is typed, pasted, replaced or put together."""
+    if len(text) > LONGEST_CELL:
+        raise CellTooLongError
+
+
+def change_cell(row: Row, field: str, value: str) -> Change:
+    """The change that puts this value into a cell. Raises CellTooLongError."""
+    check_length(value)
+    return Change(row, field, row.cell(field), value)
+
+
 Noted = tuple[int | None, str, str, str]
 """A change as it is kept: (row_id, field, before, after)."""
 
@@ -59,7 +80,7 @@ def current(batch: Batch, row: Row | None, field: str) -> str:
 
 def is_shown_as(value: str, seen: str) -> bool:
     """Whether a page that shows this value says that it has `seen` that: HTML knows one kind of line break."""
-    return value == seen or _BREAK.sub("\n", value) == _BREAK.sub("\n", seen)
+    return seen in (value, clip(value)) or _BREAK.sub("\n", value) == _BREAK.sub("\n", seen)
 
 
 _BREAK = re.compile("\r\n?")

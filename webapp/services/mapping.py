@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from sqlalchemy import delete, func, or_, select
 
 from webapp.core import columns, tables
+from webapp.core.cells import LONGEST_CELL
 from webapp.core.directory import ALL_GROUPS, Registry, fold
 from webapp.core.errors import Conflict, Refused
 from webapp.core.fields import REQUIRED, Field
@@ -19,7 +20,7 @@ from webapp.core.tables import Line, Sheet, Table, UnreadableFile
 from webapp.db import begin_write, db
 from webapp.models import AliasKind, Batch, BatchFile, BatchState, Row, RowEdit, User
 from webapp.schemas.groups import GroupSchema
-from webapp.schemas.rows import split_groups
+from webapp.schemas.rows import is_too_long, split_groups
 from webapp.services import aliases, audit, batches, bulk, bulk_fixes, directory, edits, staging, uploads
 from webapp.services.audit import AuditAction
 
@@ -269,11 +270,19 @@ def unknown_words(batch: Batch) -> tuple[list[Word], bool]:
 
 def _words_of(batch: Batch, name: str, registry: Registry) -> list[Word]:
     cell = getattr(Row, name)
-    wrong = (Row.batch_id == batch.id, Row.plan == Plan.ATTENTION, Row.removed_at.is_(None), Row.problems.contains(f",{name},"))
+    wrong = (
+        Row.batch_id == batch.id,
+        Row.plan == Plan.ATTENTION,
+        Row.removed_at.is_(None),
+        Row.problems.contains(f",{name},"),
+        func.length(cell) <= LONGEST_CELL,
+    )
     query = select(cell, func.count()).where(*wrong).group_by(cell).order_by(func.count().desc(), func.min(Row.line)).limit(CELLS)
     rows: Counter[str] = Counter()
     spelt: dict[str, str] = {}
     for text, n in db.session.execute(query):
+        if is_too_long(name, text):
+            continue
         for word in split_groups(text) if name == "groups" else [" ".join(text.split())]:
             rows[fold(word)] += n
             spelt.setdefault(fold(word), word)

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import func, select
 
 from webapp.core import action_words
+from webapp.core.cells import clip
 from webapp.core.errors import Conflict, NotThere, Refused
 from webapp.core.planning import Plan
 from webapp.core.tables import clean
@@ -18,9 +19,6 @@ from webapp.models import Batch, BatchKind, Row, RowEdit, User
 from webapp.schemas.rows import FIELDS
 from webapp.services import batches, directory, edits
 from webapp.services.edits import Change
-
-LONGEST_CELL = 2000
-"""Characters in a cell that is typed; no e-mail or list of groups comes near."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,16 +89,14 @@ def edit(batch_id: int, row_id: int, field: str, value: str, seen: str | None, b
     current = row.cell(field)
     if seen is None:
         raise Refused("The request does not say what the cell held. Load the page again and repeat the edit.")
-    if len(value) > LONGEST_CELL:
-        raise Refused(f"A cell holds at most {LONGEST_CELL:,} characters. Shorten it; nothing was changed.")
-    if value == current:
+    if value == current or value == clip(current):  # a page shows the beginning of a long cell
         db.session.rollback()
         return Edit(batch, row, field, [])
     if not edits.is_shown_as(current, seen) and (other := _last_editor(row, field, by)):
         db.session.rollback()
         return Edit(batch, row, field, [], newer=other)
     before = Stood.of(batch, row)
-    twins = edits.make(batch, by, [Change(row, field, current, value)])
+    twins = edits.make(batch, by, [edits.change_cell(row, field, value)])
     commit_and_keep()
     return Edit(batch, row, field, twins, before=before)
 

@@ -46,7 +46,7 @@ def merge(batch_id: int, row_id: int, by: User) -> Done:
         raise Refused("Their roles differ, so nothing was merged. Make the roles the same, or choose “Keep this one”.")
     leader, *later = twins
     union = bulk.united((name for row in twins for name in split_groups(row.groups)), registry)
-    changes = [Change(leader, "groups", leader.groups, union), *(Change(row, "removed", "", "removed") for row in later)]
+    changes = [edits.change_cell(leader, "groups", union), *(Change(row, "removed", "", "removed") for row in later)]
     return _done(batch, by, changes, len(twins))
 
 

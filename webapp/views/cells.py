@@ -11,11 +11,12 @@ from typing import Any, NamedTuple
 from flask import get_template_attribute
 from markupsafe import Markup, escape
 
+from webapp.core.cells import CLIPPED, clip
 from webapp.core.directory import ALL_GROUPS, Registry, RoleEntry, fold
 from webapp.core.planning import Access, Plan
 from webapp.models import Row
 from webapp.schemas.groups import GroupSchema
-from webapp.schemas.rows import split_groups
+from webapp.schemas.rows import is_too_long, split_groups
 from webapp.services import steps
 
 
@@ -48,6 +49,9 @@ def shown_groups(row: Row, registry: Registry) -> Groups:
 
 
 def _as_it_stands(cell: str, registry: Registry) -> Groups:
+    if is_too_long("groups", cell):
+        beginning = clip(cell, CLIPPED)
+        return Groups((beginning,), unknown=(beginning,))
     names = tuple(registry.group_name(name) for name in split_groups(cell))
     unknown = (name for name in names if fold(name) not in registry.group_by_key and name != ALL_GROUPS)
     return Groups(names, unknown=tuple(unknown))
@@ -68,7 +72,9 @@ def drawn_once(roles: Sequence[RoleEntry], registry: Registry) -> dict[str, Call
     @cache
     def drawn(groups: Groups, cell: str) -> GroupCell:
         value = Markup()
-        if groups != Groups(tuple(cell.split(", "))):
+        if is_too_long("groups", cell):
+            value = Markup(' value="" data-seen="{}"').format(clip(cell))
+        elif groups != Groups(tuple(cell.split(", "))):
             names = ", ".join(_as_it_stands(cell, registry).kept)
             value = Markup(' value="{}"').format(names) + (Markup(' data-seen="{}"').format(cell) if names != cell else "")
         return GroupCell(tokens(groups.kept, groups.added, groups.removed, groups.unknown), value)
@@ -156,6 +162,7 @@ def _role_list(roles: Sequence[RoleEntry], registry: Registry) -> Callable[[str]
 
     @cache
     def drawn(cell: str) -> RoleList:
+        cell = clip(cell)
         role = registry.role_by_key.get(fold(cell))
         chosen = role.name if role else cell
         shown = [(name, name) for name in names]

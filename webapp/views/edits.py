@@ -8,6 +8,7 @@ from typing import Any
 from flask import Blueprint, Response, flash, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
+from webapp.core.cells import clean
 from webapp.core.errors import Refused
 from webapp.core.permissions import Permission
 from webapp.core.words import plural
@@ -158,7 +159,7 @@ def replacement() -> bulk.Replacement:
     """What the dialog asks for."""
     asked = request.values
     return bulk.Replacement(
-        asked.get("field", ""), asked.get("find", ""), asked.get("by", "").strip(), "whole" in asked, "exactly" in asked
+        asked.get("field", ""), asked.get("find", ""), clean(asked.get("by", "")), "whole" in asked, "exactly" in asked
     )
 
 
