@@ -108,8 +108,8 @@ def make_invitation(
     address = parse(email, ("northfield.example",))
     invitation = Invitation(
         email=address.display, email_key=address.key, role=role(role_name), state=state, token_hash=secrets.token_hex(32),
-        valid_days=7, expires_at=utcnow() + expires_in if expires_in else None, invited_by_id=by.id if by else None,
-        closed_at=None if state is InvitationState.PENDING else utcnow(), **_access(groups),
+        nonce=tokens.new_nonce(), valid_days=7, expires_at=utcnow() + expires_in if expires_in else None,
+        invited_by_id=by.id if by else None, closed_at=None if state is InvitationState.PENDING else utcnow(), **_access(groups),
     )  # fmt: skip
     db.session.add(invitation)
     db.session.flush()
@@ -119,7 +119,7 @@ def make_invitation(
 
 def token_of(invitation: Invitation) -> str:
     """The token of an invitation's link."""
-    return tokens.derive(directory.settings().secret_key, "invitation", invitation.id, invitation.version)
+    return tokens.derive(directory.settings().secret_key, "invitation", invitation.id, invitation.version, invitation.nonce)
 
 
 def make_batch(by: User, rows: int = 0, **values: Any) -> Batch:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from sqlalchemy.exc import DBAPIError
 from webapp import create_app
 from webapp.config import Settings
 from webapp.db import Base, begin_write, db
-from webapp.models import AuditEvent, Batch, Message, MessageState, Organisation, Role, Row, User
+from webapp.models import AccountLink, AuditEvent, Batch, Invitation, Message, MessageState, Organisation, Role, Row, User
 from webapp.services import audit_chain, setup
 
 pytestmark = pytest.mark.slow
@@ -75,6 +75,8 @@ ROWS: list[tuple[str, dict[str, Any]]] = [
                       "details": {"mode": "add"}, "count": 1}),
 ]  # fmt: skip
 """A little of everything. A version takes of it the tables and columns that it has."""
+ONE_ROW = {"audit_chain", "mail_gate", "organisation"}
+"""Tables of one row, whose id is 1."""
 CHANGED = {("organisation", "directory_version"), ("organisation", "owner_id"), ("messages", "state")}
 """What migrations change on purpose."""
 
@@ -134,6 +136,9 @@ def test_from_an_earlier_version_with_what_it_had(upgraded: Callable[[str], None
         now = db.session.execute(tables[name].select().where(*where)).mappings().one()
         assert {k: now[k] for k in row if (name, k) not in CHANGED} == {k: row[k] for k in row if (name, k) not in CHANGED}
     assert_as_the_models_say()
+    if VERSIONS.index(version) < VERSIONS.index("0032"):
+        sent, on_file = db.session.get_one(Message, 1), db.session.get_one(Message, 2)
+        assert (sent.state, on_file.state) == (MessageState.SENT, MessageState.WRITTEN)
     assert_it_is_in_order()
 
 
@@ -144,8 +149,6 @@ def assert_it_is_in_order() -> None:
     assert (batch.message, batch.part, batch.parts, batch.tally) == ("", 1, 1, None)
     assert (row.read_cells, row.problems, batch.created_at) == ([], "", THEN.replace(tzinfo=UTC))
     assert [group.name for group in db.session.get_one(User, 2).groups] == ["Labs"]
-    sent, on_file = db.session.get_one(Message, 1), db.session.get_one(Message, 2)
-    assert (sent.state, on_file.state) == (MessageState.SENT, MessageState.WRITTEN)
     db.session.rollback()
     setup.prepare()
     for _ in range(2):
@@ -155,6 +158,56 @@ def assert_it_is_in_order() -> None:
     with pytest.raises(DBAPIError, match="only appended"):
         db.session.execute(AuditEvent.__table__.delete())
     db.session.rollback()
+
+
+def insert(*wanted: str, **more: Any) -> None:
+    """Of `ROWS`, those of these tables, as far as the version has their columns; committed. more: other values."""
+    tables = tables_now().tables
+    begin_write()
+    for name, row in ROWS:
+        if name in wanted:
+            values = {k: v for k, v in (row | more).items() if k in tables[name].c}
+            db.session.execute(tables[name].insert(), [values])
+    db.session.commit()
+
+
+def test_on_sqlite_no_table_gives_an_id_out_twice(upgraded: Callable[[str], None]) -> None:
+    upgraded("0021")
+    insert("roles", "users", "groups", "batches", "audit_events", "audit_chain", subject_type="groups", subject_id=40)
+    upgraded("head")
+    if db.engine.dialect.name == "postgresql":
+        return
+    made = dict(db.session.execute(text("SELECT name, sql FROM sqlite_master WHERE type = 'table'")).all())
+    with_ids = {table.name for table in Base.metadata.sorted_tables if "id" in table.c} - ONE_ROW
+    assert [name for name in sorted(with_ids) if "AUTOINCREMENT" not in made[name]] == []
+    last = dict(db.session.execute(text("SELECT name, seq FROM sqlite_sequence")).all())
+    assert (last["groups"], last["users"], last["messages"]) == (40, 2, 0), "also not those that only the log knows of"
+
+
+def test_links_that_an_erased_person_has_too_are_renewed_and_the_others_stay(
+    upgraded: Callable[[str], None], caplog: pytest.LogCaptureFixture
+) -> None:
+    """SQLite gave the id of an erased person's invitation, and so its link, to the next one."""
+    upgraded("0021")
+    soon = datetime.now() + timedelta(days=1)
+    insert("roles", "users", "groups", "batches", "audit_chain", "account_links", expires_at=soon)
+    insert("invitations", id=7, email_key="reused@northfield.example", created_at=THEN)
+    insert("invitations", id=8, email_key="fresh@northfield.example", created_at=THEN, token_hash="9" * 64)
+    for id, at in ((1, THEN - timedelta(days=9)), (2, THEN)):
+        insert("audit_events", id=id, at=at, subject_type="invitations", subject_id=7)
+    insert("audit_events", id=3, at=THEN, subject_type="invitations", subject_id=8)
+    with caplog.at_level(logging.WARNING):
+        upgraded("head")
+    invited = dict(db.session.execute(select(Invitation.id, Invitation.token_hash)).all())
+    reset = db.session.execute(select(AccountLink.token_hash)).scalar_one()
+    assert invited[8] == "9" * 64
+    if db.engine.dialect.name == "sqlite":
+        assert invited[7] != "c" * 64
+        assert reset != "d" * 64
+        assert "Resend them: /invitations/7/details" in caplog.text
+        assert db.session.scalars(select(Invitation.nonce).order_by(Invitation.id)).all()[1] == ""
+    else:
+        assert (invited[7], reset) == ("c" * 64, "d" * 64)
 
 
 def test_a_database_of_a_newer_version_is_left_alone(upgraded: Callable[[str], None], caplog: pytest.LogCaptureFixture) -> None:

@@ -1,5 +1,6 @@
 """A backup of an installation that runs, put back beside it, and started there; on SQLite and on PostgreSQL."""
 
+import re
 import shlex
 import shutil
 import subprocess
@@ -13,7 +14,8 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 
-from tests.run.conftest import TOP, Muster
+from tests.faults.portal import Browser
+from tests.run.conftest import TOP, Muster, wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -57,6 +59,20 @@ def database(server: str, name: str) -> str:
     return server.replace("/postgres?", f"/{name}?")
 
 
+def invited(muster: Muster, email: str, role: str) -> str:
+    """Invite one person. -> the link that was mailed to them."""
+    owner = Browser(muster.port).sign_in(OWNER["MUSTER_OWNER_EMAIL"], OWNER["MUSTER_OWNER_PASSWORD"])
+    status, _, said = owner.post("/invitations", email=email, role=role, password=OWNER["MUSTER_OWNER_PASSWORD"])
+    assert status == 303, said
+
+    def mailed() -> list[str]:
+        mails = [path.read_text() for path in (muster.data_dir / "outbox").glob("*.eml")]
+        return [re.search(r"/invitations/[\w-]{43}", mail)[0] for mail in mails if f"To: {email}" in mail]  # type: ignore[index]
+
+    link: str = wait_until(mailed, "the invitation is written")[0]
+    return link
+
+
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
 def test_a_backup_of_what_runs_is_put_back_and_started(kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     here, there = Muster(tmp_path / "here", **OWNER, MUSTER_GROUPS="Exam Laptops"), Muster(tmp_path / "there")
@@ -67,9 +83,11 @@ def test_a_backup_of_what_runs_is_put_back_and_started(kind: str, tmp_path: Path
     try:
         here.started()
         link = flask(here, "owner-link").strip().rpartition(": ")[2]
+        kept = invited(here, "first@northfield.example", "Analyst")
         said = flask(here, "backup", str(tmp_path / "backup.tar.gz"))
         if server:
             beside(here, said, bin_path, tmp_path)
+        lost = invited(here, "lost@northfield.example", "Analyst")
         assert here.stop() == 0
 
         said = flask(there, "restore", str(tmp_path / "backup.tar.gz"))
@@ -79,6 +97,10 @@ def test_a_backup_of_what_runs_is_put_back_and_started(kind: str, tmp_path: Path
         assert "Set up Muster" not in there.output()
         status, page = there.get(urlsplit(link).path)
         assert (status, b"maren@northfield.example" in page) == (200, True)
+        admin = invited(there, "carol@northfield.example", "Admin")  # with the id that the lost one had
+        assert b"carol@northfield.example" in there.get(admin)[1]
+        assert b"first@northfield.example" in there.get(kept)[1]
+        assert there.get(lost)[0] == 404
         assert "nothing was changed" in flask(there, "audit", "verify")
         assert oct((there.data_dir / "secret_key").stat().st_mode & 0o777) == oct(0o600)
         assert there.stop() == 0

@@ -4,16 +4,28 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import secrets
 from base64 import urlsafe_b64encode
 
 
-def derive(secret_key: str, purpose: str, subject_id: int, version: int) -> str:
-    """A token of 43 URL-safe characters: HMAC-SHA256 of what it is for, under the server's key.
+def new_nonce() -> str:
+    """The random value of a row that a link is derived from: 128 bits, hex."""
+    return secrets.token_hex(16)
+
+
+def derive(secret_key: str, purpose: str, subject_id: int, version: int, nonce: str) -> str:
+    """Derive a token of 43 URL-safe characters: HMAC-SHA256 of what it is for, under the server's key.
 
     The same again at every try, so that a message rebuilt after a crash carries the same link, "Copy link" needs no
     stored secret, and a stolen database opens nothing.
+
+    nonce: the row's random value. No other row has it, even one that gets the same id after an erasure or a restore.
+    Empty only for rows from before there was one, whose links were sent.
     """
-    return urlsafe_b64encode(digest(secret_key, f"{purpose}|{subject_id}|{version}")).rstrip(b"=").decode()
+    parts = [purpose, str(subject_id), str(version)]
+    if nonce:
+        parts.append(nonce)
+    return urlsafe_b64encode(digest(secret_key, "|".join(parts))).rstrip(b"=").decode()
 
 
 def digest(secret_key: str, text: str) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from webapp.db import Base
 from webapp.models.account_links import AccountLink, LinkPurpose
 from webapp.models.aliases import Alias, AliasKind, HeaderMapping
 from webapp.models.audit import AuditChain, AuditEvent
@@ -53,3 +54,11 @@ __all__ = [
     "UserState",
     "Worker",
 ]
+
+_ONE_ROW = {"audit_chain", "mail_gate", "organisation"}
+
+# No id is given out twice. The log, pages that are open, and links name things by their id, also after these are deleted.
+# PostgreSQL's sequences see to it; on SQLite a table has to say so.
+for _table in Base.metadata.tables.values():
+    if "id" in _table.c and _table.name not in _ONE_ROW:
+        _table.dialect_options["sqlite"]["autoincrement"] = True

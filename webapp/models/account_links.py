@@ -32,6 +32,8 @@ class AccountLink(Model):
     id: Mapped[int] = mapped_column(primary_key=True)
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
     purpose: Mapped[LinkPurpose] = mapped_column(choice(LinkPurpose))
+    nonce: Mapped[str] = mapped_column(String(32), server_default="")
+    """Random, and part of what the token is derived from. Empty only for links from before there was one."""
     token_hash: Mapped[str] = mapped_column(String(64), unique=True)
     email: Mapped[str] = mapped_column(String(320), default="")
     """The new address, where one is to be confirmed."""

@@ -47,6 +47,9 @@ class Invitation(Model):
     state: Mapped[InvitationState] = mapped_column(choice(InvitationState), default=InvitationState.PENDING)
     version: Mapped[int] = mapped_column(default=1)
     """Part of what the token is derived from: raising it makes every link sent before worthless."""
+    nonce: Mapped[str] = mapped_column(String(32), server_default="")
+    """Random, and part of what the token is derived from, so that a row with the same id gets another link. Empty only for
+    invitations from before there was one."""
     token_hash: Mapped[str] = mapped_column(String(64), unique=True)
     """SHA-256 (hex) of the token; the token itself is stored nowhere."""
     valid_days: Mapped[int]

@@ -67,6 +67,7 @@ def make(user: User, purpose: LinkPurpose, **values: Any) -> AccountLink:
     link = AccountLink(
         user_id=user.id,
         purpose=purpose,
+        nonce=tokens.new_nonce(),
         token_hash=secrets.token_hex(32),  # the real one needs the id
         created_at=now,
         expires_at=now + timedelta(minutes=MINUTES[purpose]),
@@ -111,4 +112,4 @@ def _is_open(now: ColumnElement[Any] | None = None) -> ColumnElement[bool]:
 
 
 def _token(link: AccountLink) -> str:
-    return tokens.derive(directory.environment().secret_key, link.purpose.value, link.id, 1)
+    return tokens.derive(directory.environment().secret_key, link.purpose.value, link.id, 1, link.nonce)

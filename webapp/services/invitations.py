@@ -91,21 +91,24 @@ def add(people: Sequence[tuple[Address, Access]], by: User, *, valid_days: int, 
     -> their ids, in the order of the people. A fixed number of statements, however many.
     """
     _close_expired([address.key for address, _ in people], by)
+    nonces = [tokens.new_nonce() for _ in people]
     made = [
         {
             "email": address.display,
             "email_key": address.key,
             "role_id": access.role,
             "all_groups": access.everything,
+            "nonce": nonce,
             "token_hash": secrets.token_hex(32),  # the real one needs the id
             "valid_days": valid_days,
             "invited_by_id": by.id,
             "batch_id": batch_id,
         }
-        for address, access in people
+        for (address, access), nonce in zip(people, nonces, strict=True)
     ]
     ids = list(db.session.scalars(insert(Invitation).returning(Invitation.id, sort_by_parameter_order=True), made))
-    hashes = [{"id": id, "token_hash": tokens.hashed(links.derived(id))} for id in ids]
+    made_links = zip(ids, nonces, strict=True)
+    hashes = [{"id": id, "token_hash": tokens.hashed(links.derive(id, nonce))} for id, nonce in made_links]
     db.session.execute(update(Invitation), hashes)
     groups = ((id, sorted(access.groups)) for id, (_, access) in zip(ids, people, strict=True))
     members = [{"invitation_id": id, "group_id": group_id} for id, group_ids in groups for group_id in group_ids]

@@ -9,12 +9,12 @@ from webapp.services import directory
 
 def token(invitation: Invitation) -> str:
     """The invitation's token, derived: it is stored nowhere."""
-    return derived(invitation.id, invitation.version)
+    return derive(invitation.id, invitation.nonce, invitation.version)
 
 
-def derived(id: int, version: int = 1) -> str:
-    """The token of the invitation with this id."""
-    return tokens.derive(directory.environment().secret_key, "invitation", id, version)
+def derive(id: int, nonce: str, version: int = 1) -> str:
+    """Derive the token of the invitation with this id and random value."""
+    return tokens.derive(directory.environment().secret_key, "invitation", id, version, nonce)
 
 
 def link(invitation: Invitation) -> str:
