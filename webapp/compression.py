@@ -6,12 +6,13 @@ import io
 import secrets
 from functools import lru_cache
 from gzip import GzipFile
+from typing import IO
 
 from flask import Response, request
 
 TYPES = {
     "text/html", "text/css", "text/javascript", "text/csv", "text/plain", "application/javascript", "application/json",
-    "image/svg+xml",
+    "application/jsonl", "image/svg+xml",
 }  # fmt: skip
 SHORTEST = 500
 """Bytes; shorter answers fit one packet as they are."""
@@ -19,15 +20,20 @@ PADDING = 100
 """A page that another site can have opened gets up to so many bytes more, drawn anew each time."""
 
 
+def is_wanted(mimetype: str) -> bool:
+    """Whether an answer of this type to the request under way is gzipped."""
+    return mimetype in TYPES and bool(request.accept_encodings.quality("gzip"))
+
+
 def compress(response: Response) -> Response:
-    """After every request: gzip what is text. Downloads that are written while they are read stay as they are."""
+    """After every request: gzip what is text. Files to be saved are packed already, or stay as they are: see attachments."""
     if response.mimetype not in TYPES or response.status_code in (204, 206, 304):
         return response
     is_file = request.endpoint == "static"
     response.vary.add("Accept-Encoding")
     if "Content-Encoding" in response.headers or (response.is_streamed and not is_file):
         return response
-    if not request.accept_encodings.quality("gzip"):
+    if not is_wanted(response.mimetype):
         return response
     response.direct_passthrough = False
     data = response.get_data()
@@ -46,6 +52,11 @@ def compress(response: Response) -> Response:
 @lru_cache(maxsize=64)
 def _packed_file(data: bytes) -> bytes:
     return packed(data, level=9)
+
+
+def packer(file: IO[bytes]) -> GzipFile:
+    """What gzips into a file all that is written to it; closing it leaves that file open."""
+    return GzipFile("-" * secrets.randbelow(PADDING), "wb", 6, file, mtime=0)
 
 
 def packed(data: bytes, padding: int = 0, level: int = 6) -> bytes:

@@ -53,6 +53,7 @@ class Settings:
     allowed_domains: tuple[str, ...]  # lower-case, ASCII form; empty = any domain
     groups: tuple[str, ...]  # made on the first start
     workers: int
+    threads: int  # of the web server
     time_zone: ZoneInfo
     session_idle: timedelta
     session_max: timedelta
@@ -105,6 +106,7 @@ class Settings:
                 env.many("GROUPS", values.group, "names that begin with none of = + - @ and are not All groups")
             ),
             workers=env.number("WORKERS", 2, 1, 32),
+            threads=env.number("THREADS", 8, 4, 64),
             metrics_token=env.one("METRICS_TOKEN", "", values.token, f"at least {SHORTEST_TOKEN} characters without spaces")
             or None,
             metrics_allow=env.many("METRICS_ALLOW", values.network, "networks, such as 10.0.0.0/8, 192.0.2.7"),

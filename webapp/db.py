@@ -63,8 +63,6 @@ back, and others go on with its rows."""
 TURN_MS = 8
 """At most so long between two looks of who waits for SQLite's write lock. SQLite itself looks ever less often, up to 100 ms,
 and a worker lets go of the lock for a few milliseconds only: a person would wait for seconds."""
-POOL = 8
-"""Connections to PostgreSQL that a process keeps: as many as the web server has threads; twice as many in need."""
 WRITING = 0x4D757374
 """The lock that commands share on PostgreSQL, so that one can run alone."""
 LOST_ITS_TURN = ("40P01", "40001", "55P03")
@@ -176,14 +174,17 @@ def tune_postgresql(engine: Engine) -> None:
         connection.autocommit = False
 
 
-def engine_options(url: str) -> dict[str, Any]:
-    """How connections are made and kept. Addresses and hashes stay out of the log."""
+def engine_options(url: str, threads: int) -> dict[str, Any]:
+    """How connections are made and kept. Addresses and hashes stay out of the log.
+
+    A process keeps as many to PostgreSQL as the web server has threads; twice as many in need.
+    """
     options: dict[str, Any] = {"hide_parameters": True}
     if url.startswith("postgresql"):
         options |= {
             "pool_pre_ping": True,  # a server that was restarted in between costs nobody an error
-            "pool_size": POOL,
-            "max_overflow": POOL,
+            "pool_size": threads,
+            "max_overflow": threads,
             "connect_args": {
                 "connect_timeout": 5,
                 "keepalives_idle": 10,

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from math import inf
 from typing import TYPE_CHECKING
 
-from prometheus_client import CollectorRegistry, Histogram, disable_created_metrics, generate_latest
+from prometheus_client import CollectorRegistry, Gauge, Histogram, disable_created_metrics, generate_latest
 from prometheus_client.core import GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.registry import Collector
@@ -28,6 +28,12 @@ class Latency:
         labels = ("endpoint", "method", "status")
         words = "How long this web process took to answer, by view and class of status."
         self._seconds = Histogram("muster_request_seconds", words, labels, buckets=REQUEST_SECONDS, registry=self.registry)
+        words = "Requests to this web process that wait for a thread."
+        self._waiting = Gauge("muster_requests_waiting", words, registry=self.registry)
+
+    def watch(self, waiting: Callable[[], int]) -> None:
+        """From now on tell how many requests wait for a thread."""
+        self._waiting.set_function(waiting)
 
     def observe(self, endpoint: str, method: str, status: int, seconds: float) -> None:
         self._seconds.labels(endpoint, method, f"{status // 100}xx").observe(seconds)

@@ -1,7 +1,12 @@
-"""The web server: waitress. A thread gets a request only once it is whole, so slow clients hold none.
+"""The web server: waitress. A thread gets a request only once it is whole, and is free once its answer is made.
+
+So no client holds a thread, neither by writing slowly nor by not reading: waitress keeps what is not read yet in temporary
+files. What clients can hold is connections, and those are bounded here. Monitors have threads of their own.
 
 `python -m webapp.server`
 """
+
+from __future__ import annotations
 
 import errno
 import logging
@@ -9,29 +14,68 @@ import os
 import resource
 import signal
 import sys
+import time
+from collections import Counter
+from ipaddress import ip_address
+from math import inf
 from types import FrameType
+from typing import TYPE_CHECKING, Any
 
 from flask import Flask
 from waitress.channel import HTTPChannel
 from waitress.server import BaseWSGIServer, create_server
+from waitress.task import ErrorTask, ThreadedTaskDispatcher
 
 from webapp import create_app, logs, processes
 from webapp.config import ConfigError, Settings
 
-THREADS = 8
+if TYPE_CHECKING:
+    from webapp.metrics import Latency
+
 CONNECTIONS = 1000  # at once; the next ones wait in the kernel's queue
+SPARE = 10  # of those: what is over them takes the place of another
 OTHER_FILES = 200  # descriptors for everything that is not a connection: database, queue, templates
-WHOLE_REQUEST = 180  # seconds for a request to arrive, and for an idle connection to stay
+WHOLE_REQUEST = 180  # seconds for a request to arrive, and for a connection of a trusted proxy to stay idle
+IDLE = 20  # seconds that a connection of anybody else stays without a request
+STALLED = 60  # seconds that an answer waits for a reader who takes none of it
+UNREAD = 1 << 30  # bytes of answers that are not read yet, of all connections together
+PIPELINED = 10  # requests of one connection that wait for each other
+MONITORING = {"/healthz/live": 1, "/healthz": 4, "/metrics": 2}  # threads for these alone
 
 
 class PortTaken(Exception):
     """The address cannot be listened on; str() is one line that says why and what to do."""
 
 
+class Complaint(ErrorTask):  # type: ignore[misc]
+    """What the server itself says of a request that no view gets: with the headers that an answer of ours has."""
+
+    response_headers: list[tuple[str, str]]
+
+    def execute(self) -> None:
+        self.response_headers += [
+            ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"),
+            ("X-Content-Type-Options", "nosniff"),
+            ("Cache-Control", "no-store"),
+        ]
+        super().execute()
+
+
 class Channel(HTTPChannel):  # type: ignore[misc]
-    """A connection on which dripping bytes are no activity: a request has WHOLE_REQUEST seconds in all."""
+    """A connection, and how long it may wait for what. Dripping bytes are no activity: a request has WHOLE_REQUEST in all."""
+
+    error_task_class = Complaint
+    is_behind_proxy = False
+    """Whether all connections are those of a proxy, which bounds its own clients."""
 
     last_activity: float
+    total_outbufs_len: int
+    requests: list[Any]
+
+    def __init__(self, server: BaseWSGIServer, sock: Any, addr: Any, adj: Any, map: Any = None) -> None:
+        self.peer = peer_of(addr[0])
+        super().__init__(server, sock, addr, adj, map=map)
+        self._make_room()
 
     def handle_read(self) -> None:
         began, is_within = self.last_activity, self.request is not None
@@ -39,28 +83,116 @@ class Channel(HTTPChannel):  # type: ignore[misc]
         if is_within and self.request is not None:
             self.last_activity = began
 
+    def received(self, data: bytes) -> bool:
+        is_taken = bool(super().received(data))
+        if len(self.requests) > PIPELINED:
+            self.handle_close()
+        return is_taken
 
-def serve(app: Flask, settings: Settings) -> None:
-    """Serve until SystemExit is raised in this thread. Raises PortTaken."""
+    def readable(self) -> bool:
+        """Asked at least once a second: the moment to close what waited too long."""
+        if time.time() - self.last_activity > self._patience():
+            self.handle_close()  # at once: will_close waits until one can write
+            return False
+        return bool(super().readable())
+
+    def _patience(self) -> float:
+        if self.total_outbufs_len:
+            return STALLED
+        if self.requests:
+            return inf
+        return WHOLE_REQUEST if self.request is not None or self.is_behind_proxy else IDLE
+
+    def _make_room(self) -> None:
+        """Close another connection where there are too many: of this peer, or of whoever has most where there are too many
+        in all. The one that waited longest for its request goes, else the new one."""
+        channels = list(self.server.active_channels.values())
+        unread = [channel for channel in channels if channel.total_outbufs_len]
+        if sum(channel.total_outbufs_len for channel in unread) > UNREAD:
+            min(unread, key=lambda channel: float(channel.last_activity)).handle_close()
+        if self.is_behind_proxy:
+            return
+        most = self.server.adj.connection_limit
+        by_peer = Counter(channel.peer for channel in channels)
+        peer = self.peer
+        if len(channels) > most - SPARE:
+            peer = by_peer.most_common(1)[0][0]
+        elif by_peer[peer] <= max(SPARE, most // 4):
+            return
+        waiting = [each for each in channels if each.peer == peer and each is not self and each.is_waiting()]
+        min(waiting, key=lambda each: (each.request is not None, each.last_activity), default=self).handle_close()
+
+    def is_waiting(self) -> bool:
+        """Whether the client has to say something, or something more."""
+        return not self.requests and not self.total_outbufs_len
+
+
+class Threads(ThreadedTaskDispatcher):  # type: ignore[misc]
+    """The threads that answer, and beside them some for monitors alone, who wait for nobody else."""
+
+    def __init__(self, threads: int, prefix: str) -> None:
+        super().__init__()
+        self.prefix = prefix
+        self.set_thread_count(threads)
+        self.beside = {path: ThreadedTaskDispatcher() for path in MONITORING}
+        for path, dispatcher in self.beside.items():
+            dispatcher.set_thread_count(MONITORING[path])
+
+    def add_task(self, task: Channel) -> None:
+        path = getattr(task.requests[0], "path", "").removeprefix(self.prefix)  # none where it could not be read
+        dispatcher = self.beside.get(path)
+        if dispatcher:
+            dispatcher.add_task(task)
+        else:
+            super().add_task(task)
+
+    def waiting(self) -> int:
+        """Requests that no thread has yet."""
+        return len(self.queue)
+
+    def shutdown(self, cancel_pending: bool = True, timeout: float = 5) -> bool:
+        for dispatcher in self.beside.values():
+            dispatcher.shutdown(timeout=0.1)
+        return bool(super().shutdown(cancel_pending, timeout))
+
+
+def peer_of(address: str) -> str:
+    """Who has this address; of IPv6 a whole network of 64 bits is one."""
+    found = ip_address(address.partition("%")[0])
+    return address if found.version == 4 else found.exploded[:19]
+
+
+def make_server(app: Flask, settings: Settings) -> BaseWSGIServer:
+    """The server of this process, listening; `run()` serves. Raises PortTaken."""
     BaseWSGIServer.channel_class = Channel
+    Channel.is_behind_proxy = settings.trusted_proxies > 0
+    threads = Threads(settings.threads, settings.prefix)
+    latency: Latency = app.extensions["muster_latency"]
+    latency.watch(threads.waiting)
     try:
-        server = create_server(
+        return create_server(
             app,
             host=settings.host,
             port=settings.port,
-            threads=THREADS,
+            _dispatcher=threads,
             backlog=1024,
             connection_limit=_connection_limit(),
             asyncore_use_poll=True,  # select() ends at descriptor 1023
             channel_timeout=WHOLE_REQUEST,
+            outbuf_high_watermark=sys.maxsize,  # a thread never waits for a reader
             # Twice the limit of a file, so that mostly the app refuses, which has a sentence for it.
             max_request_body_size=(2 * settings.max_upload_mb + 1) * 1024 * 1024,
             ident="",
             clear_untrusted_proxy_headers=False,  # create_app believes as many proxies as the settings say
         )
     except (OSError, ValueError) as error:  # ValueError: waitress could not look up the host
+        threads.shutdown(timeout=0)
         raise PortTaken(why_not(settings.host, settings.port, error)) from None
-    server.run()
+
+
+def serve(app: Flask, settings: Settings) -> None:
+    """Serve until SystemExit is raised in this thread. Raises PortTaken."""
+    make_server(app, settings).run()
 
 
 def why_not(host: str, port: int, error: Exception) -> str:

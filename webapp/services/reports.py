@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -17,6 +17,8 @@ from webapp.services import directory, steps
 
 SHOWN = 100
 """Rows of one outcome on a report, unless more are asked for."""
+CHUNK = 500
+"""Rows of a download that are held at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +112,13 @@ def outcomes(batch: Batch, outcome: Outcome | None = None, limit: int = SHOWN, n
         query = query.where(Row.done_at.is_not(None), Row.outcome.not_in([Outcome.SKIPPED, Outcome.UNCHANGED]))
     order = (Row.done_at.desc(), Row.id.desc()) if newest else (Row.line,)
     return db.session.scalars(query.order_by(*order).limit(limit)).all()
+
+
+def each(batch: Batch, outcome: Outcome | None = None) -> Iterator[Row]:
+    """The same rows, all of them, in the file's order; a chunk at a time."""
+    query = select(Row).where(Row.batch_id == batch.id, Row.removed_at.is_(None)).order_by(Row.line)
+    query = query.where(Row.outcome == outcome) if outcome else query
+    yield from db.session.scalars(query.execution_options(yield_per=CHUNK))
 
 
 def changed_since(batch: Batch) -> Sequence[Row]:

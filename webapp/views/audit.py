@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import date, datetime
 from typing import Any
 
-from flask import Blueprint, Response, render_template, request, stream_with_context, url_for
+from flask import Blueprint, Response, render_template, request, url_for
 
+from webapp.attachments import attach
 from webapp.core.permissions import Permission
 from webapp.core.template import written
 from webapp.db import utcnow
@@ -73,7 +74,7 @@ def lines() -> Response:
 
 
 def exported(form: str, told: Callable[[Iterable[Entry]], Iterator[bytes]], mimetype: str) -> Response:
-    """A streamed download; that it was taken is noted once it is through, with how many entries it had."""
+    """A file of what the filter finds; that it was taken is noted once it is on its way, with how many entries it has."""
     wanted, counted, who, peer = asked_for(), [0], me().id, request.remote_addr or ""
     given = {name: of for name, of in request.args.items() if of}
 
@@ -86,9 +87,7 @@ def exported(form: str, told: Callable[[Iterable[Entry]], Iterator[bytes]], mime
         audit_log.exported(who, peer, form, given, counted[0])
 
     afterwards(note)
-    response = Response(stream_with_context(told(entries())), mimetype=mimetype)
-    response.headers.set("Content-Disposition", "attachment", filename=f"audit-log-{utcnow():%Y-%m-%d}.{form}")
-    return response
+    return attach(told(entries()), f"audit-log-{utcnow():%Y-%m-%d}.{form}", mimetype)
 
 
 def asked_for() -> Filter:

@@ -13,6 +13,7 @@ from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response as BaseResponse
 
 from webapp import queue
+from webapp.attachments import attach
 from webapp.core import action_words
 from webapp.core.addresses import with_domain
 from webapp.core.directory import Registry
@@ -22,7 +23,7 @@ from webapp.core.permissions import Permission
 from webapp.core.planning import Mode, Plan
 from webapp.core.tables import UnreadableFile
 from webapp.core.template import template as csv_template
-from webapp.core.template import write as write_csv
+from webapp.core.template import written
 from webapp.core.words import plural
 from webapp.models import Batch, BatchKind, BatchState, Outcome, Row, User
 from webapp.schemas.batches import OptionsSchema
@@ -76,7 +77,7 @@ def template() -> Response:
     """The CSV template, from this portal's own roles and groups."""
     registry = directory.registry()
     names = [role.name for role in registry.grantable(me().role.rank)]
-    return download(csv_template(names, [group.name for group in registry.groups]), "muster-template.csv")
+    return attach([csv_template(names, [group.name for group in registry.groups])], "muster-template.csv")
 
 
 @bp.post("")
@@ -387,14 +388,9 @@ def _outcome(name: str | None) -> Outcome | None:
 def report(batch_id: int) -> Response:
     """Every row's outcome and reason as a file; `?outcome=skipped` for some of them, under a name of their own."""
     batch, outcome = batches.found(batch_id), _outcome(request.args.get("outcome"))
-    found = reports.outcomes(batch, outcome, limit=1_000_000)
-    lines = [(str(r.line), r.email, r.role, r.groups, (r.outcome or Outcome.WAITING).value.capitalize(), r.why) for r in found]
+    lines = (
+        (str(row.line), row.email, row.role, row.groups, (row.outcome or Outcome.WAITING).value.capitalize(), row.why)
+        for row in reports.each(batch, outcome)
+    )
     name = f"{batch.name.rpartition('.')[0] or batch.name}-{outcome or 'results'}.csv"
-    return download(write_csv(("Row", "Email", "Role", "Groups", "Outcome", "Reason"), lines), name)
-
-
-def download(data: bytes, name: str) -> Response:
-    """A CSV file to be saved under a name."""
-    response = Response(data, mimetype="text/csv")
-    response.headers.set("Content-Disposition", "attachment", filename=name)
-    return response
+    return attach(written(("Row", "Email", "Role", "Groups", "Outcome", "Reason"), lines), name)

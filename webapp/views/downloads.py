@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, request
 
+from webapp.attachments import attach
 from webapp.core.finding import Find
 from webapp.core.permissions import Permission
-from webapp.core.template import write
+from webapp.core.template import written
 from webapp.services import batches, downloads
-from webapp.views.batches import download
 from webapp.web import allow
 
 bp = Blueprint("downloads", __name__, url_prefix="/batches/<int:batch_id>")
@@ -20,4 +20,4 @@ def rows(batch_id: int) -> Response:
     """The rows of the review as it is filtered and sorted; all of them where it is not."""
     batch, find = batches.found(batch_id), Find.parse(request.args)
     header, lines = downloads.rows(batch, find)
-    return download(write(header, lines), f"{downloads.stem(batch)}-{'blocked-' if find.plan == 'attention' else ''}rows.csv")
+    return attach(written(header, lines), f"{downloads.stem(batch)}-{'blocked-' if find.plan == 'attention' else ''}rows.csv")

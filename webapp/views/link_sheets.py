@@ -7,15 +7,15 @@ from typing import Any
 import segno
 from flask import Blueprint, Response, render_template, request, url_for
 
+from webapp.attachments import attach
 from webapp.core.errors import Refused
 from webapp.core.permissions import Permission
-from webapp.core.template import write
+from webapp.core.template import written
 from webapp.core.words import full
 from webapp.db import utcnow
 from webapp.schemas.actions import ChosenSchema
 from webapp.services import batches, directory, link_sheets
 from webapp.services.link_sheets import Chosen, Slip
-from webapp.views.batches import download
 from webapp.views.users import asked_for
 from webapp.web import allow, me, number
 
@@ -52,7 +52,7 @@ def create() -> Response | str:
     slips = link_sheets.make(_chosen(), me())
     if form == "csv":
         today = utcnow().astimezone(directory.settings().time_zone).date()
-        return download(write(HEADER, [_line(slip) for slip in slips]), f"link-sheet-{today}.csv")
+        return attach(written(HEADER, [_line(slip) for slip in slips]), f"link-sheet-{today}.csv")
     return render_template("link_sheets/show.html", slips=[(slip, code(slip.link)) for slip in slips])
 
 

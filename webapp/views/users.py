@@ -9,12 +9,12 @@ from urllib.parse import urlencode
 
 from flask import Blueprint, Response, request, url_for
 
+from webapp.attachments import attach
 from webapp.core.people import Concern, Filter, Sort, Status
 from webapp.core.permissions import Permission
-from webapp.core.template import write
+from webapp.core.template import written
 from webapp.db import utcnow
 from webapp.services import deliveries, directory, users
-from webapp.views.batches import download
 from webapp.views.invitations import dialog_context
 from webapp.views.people import context as person_context
 from webapp.web import allow, me, number, page_or_fragment
@@ -68,7 +68,7 @@ def index() -> tuple[str, int]:
 def export() -> Response:
     """What the filter finds, as a file that can be edited and uploaded."""
     today = utcnow().astimezone(directory.settings().time_zone).date()
-    return download(write(users.HEADER, users.exported(asked_for())), f"people-{today}.csv")
+    return attach(written(users.HEADER, users.exported(asked_for())), f"people-{today}.csv")
 
 
 def asked_for() -> Filter:

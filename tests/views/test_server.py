@@ -1,0 +1,210 @@
+"""The web server itself: what one client does holds up nobody else."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import socket
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.served import Served, cookie, served
+from webapp import server as web
+from webapp.db import begin_write, db
+from webapp.models import Group
+from webapp.services import audit
+from webapp.services.audit import AuditAction
+
+
+def wait_for(happened, what: str) -> None:
+    deadline = time.monotonic() + 60
+    while not happened():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.05)
+
+
+def said(connection: socket.socket) -> bytes:
+    """All that comes until the server closes."""
+    found = b""
+    with contextlib.suppress(ConnectionResetError):
+        while part := connection.recv(65536):
+            found += part
+    return found
+
+
+def ask(connection: socket.socket, path: str, headers: dict[str, str]) -> None:
+    lines = [f"GET {path} HTTP/1.1", "Host: 127.0.0.1", *(f"{name}: {value}" for name, value in headers.items())]
+    connection.sendall("\r\n".join([*lines, "", ""]).encode())
+
+
+@pytest.fixture
+def server(app) -> Iterator[Served]:
+    """With four threads."""
+    with served(app, threads=4) as started:
+        yield started
+
+
+@pytest.fixture
+def busy(server, owner) -> Iterator[list[int]]:
+    """All threads, and more requests than there are threads, wait for a command that does not end. -> their answers later."""
+    answers: list[int] = []
+
+    def add(number: int) -> None:
+        answers.append(server.ask("/groups", owner, "POST", f"names=Group+{number}")[0])
+
+    token = owner.token()  # one cookie for all
+    owner.token = lambda: token
+    askers = [threading.Thread(target=add, args=(number,)) for number in range(7)]
+    begin_write()
+    for asker in askers:
+        asker.start()
+    try:
+        wait_for(lambda: server.server.task_dispatcher.waiting() == 3, "all threads are busy")
+        yield answers
+    finally:
+        db.session.rollback()
+        for asker in askers:
+            asker.join()
+
+
+def test_monitors_are_answered_while_all_threads_are_busy(server, busy, queue):
+    assert server.ask("/healthz/live", timeout=5)[0] == 200
+    status, _, body = server.ask("/healthz", timeout=5)
+    assert (status, json.loads(body)["wrong"]) == (503, ["workers"])
+    assert server.ask("/metrics", timeout=5)[0] == 404
+    assert busy == []
+    db.session.rollback()
+    wait_for(lambda: len(busy) == 7, "the others are answered, too")
+    assert set(busy) == {303}
+    assert db.session.scalar(db.select(db.func.count()).select_from(Group).where(Group.name.like("Group %"))) == 7
+
+
+def test_how_many_wait_is_among_the_figures(app, owner, change_settings):
+    change_settings(metrics_token="a" * 20)
+    with served(app, threads=4) as server:
+        figures = server.ask("/metrics", Authorization=f"Bearer {'a' * 20}")[2].decode()
+    assert "\nmuster_requests_waiting 0.0\n" in figures
+
+
+def test_readers_that_do_not_read_hold_no_thread(server, owner, admin):
+    """More of them than there are threads ask for an export that no buffer of the network holds."""
+    begin_write()
+    for _ in range(60):
+        audit.record(owner.user, AuditAction.SETUP_DONE, note="x" * 500_000)
+    db.session.commit()
+    stalled = [server.connect() for _ in range(8)]
+    for connection in stalled:
+        ask(connection, "/audit/events.jsonl", cookie(owner))
+    for _ in range(3):
+        assert server.ask("/groups", admin)[0] == 200
+    wait_for(lambda: not any(each.requests for each in list(server.server.active_channels.values())), "no thread is held")
+    first = stalled.pop()
+    for connection in stalled:
+        connection.close()
+    ask(first, "/healthz/live", {"Connection": "close"})
+    assert len(said(first)) > 30_000_000, "whoever reads after all gets all of it"
+    first.close()
+
+
+def test_a_reader_that_takes_nothing_is_closed(server, owner, monkeypatch):
+    monkeypatch.setattr(web, "STALLED", 1)
+    begin_write()
+    for _ in range(20):
+        audit.record(owner.user, AuditAction.SETUP_DONE, note="x" * 500_000)
+    db.session.commit()
+    with server.connect() as stalled:
+        ask(stalled, "/audit/events.jsonl", cookie(owner))
+        wait_for(lambda: server.connections == 1, "it is connected")
+        wait_for(lambda: server.connections == 0, "it is closed")
+
+
+def test_a_connection_without_a_request_is_closed(app, monkeypatch):
+    monkeypatch.setattr(web, "IDLE", 1)
+    with served(app) as server, server.connect() as fresh, server.connect() as kept:
+        ask(kept, "/healthz/live", {})
+        assert said(fresh) == b""
+        assert said(kept).startswith(b"HTTP/1.1 200")
+
+
+def test_a_connection_of_a_proxy_stays(app, monkeypatch):
+    monkeypatch.setattr(web, "IDLE", 1)
+    with served(app, trusted_proxies=1) as server, server.connect() as kept:
+        ask(kept, "/healthz/live", {})
+        time.sleep(3)
+        ask(kept, "/healthz/live", {"Connection": "close"})
+        assert said(kept).count(b"HTTP/1.1 200") == 2
+
+
+@pytest.fixture
+def few(monkeypatch) -> None:
+    """A server that takes a hundred connections in all, and 25 of one address."""
+    monkeypatch.setattr(web, "_connection_limit", lambda: 100)
+
+
+def test_one_address_has_a_bounded_part_of_the_connections(app, few):
+    """A new one takes the place of the one that waited longest; nobody else loses theirs."""
+    with served(app, threads=4) as server:
+        others = server.connect("127.0.0.2")
+        idle = [server.connect() for _ in range(200)]
+        wait_for(lambda: server.connections == 26, "25 of them are left")
+        assert server.ask("/sign-in")[0] == 200, "and that address itself is answered"
+        ask(others, "/healthz/live", {"Connection": "close"})
+        assert said(others).startswith(b"HTTP/1.1 200")
+        assert said(idle[0]) == b""
+        for connection in [others, *idle]:
+            connection.close()
+
+
+def test_where_all_are_taken_the_address_that_has_most_gives_way(app, few):
+    with served(app, threads=4) as server:
+        held = [server.connect(f"127.0.0.{number}") for number in (*[2] * 24, *[3] * 23, *[4] * 22, *[5] * 19, 6, 7)]
+        lonely = held[-2:]
+        wait_for(lambda: server.connections == 90, "all are taken")
+        for number in range(10, 40):
+            with server.connect(f"127.0.0.{number}") as newcomer:
+                ask(newcomer, "/healthz/live", {"Connection": "close"})
+                assert said(newcomer).startswith(b"HTTP/1.1 200")
+            if number < 30:
+                held.append(server.connect(f"127.0.0.{number}"))
+        for connection in lonely:
+            ask(connection, "/healthz/live", {"Connection": "close"})
+            assert said(connection).startswith(b"HTTP/1.1 200")
+        for connection in held:
+            connection.close()
+
+
+def test_a_whole_network_of_ipv6_is_one_address():
+    assert web.peer_of("2001:db8:1:2::1") == web.peer_of("2001:db8:1:2:ffff::9")
+    assert web.peer_of("2001:db8:1:3::1") != web.peer_of("2001:db8:1:2::1")
+    assert web.peer_of("fe80::1%eth0") == web.peer_of("fe80::2%eth0")
+    assert web.peer_of("192.0.2.1") != web.peer_of("192.0.2.2")
+
+
+def test_who_asks_much_at_once_and_reads_nothing_is_closed(server):
+    with server.connect() as greedy:
+        greedy.sendall(b"GET /static/muster.css HTTP/1.1\r\n\r\n" * 100)
+        wait_for(lambda: server.connections == 0, "it is closed")
+    with server.connect() as fair:
+        fair.sendall(b"GET /healthz/live HTTP/1.1\r\n\r\n" * 4 + b"GET /healthz/live HTTP/1.1\r\nConnection: close\r\n\r\n")
+        assert said(fair).count(b"HTTP/1.1 200") == 5
+
+
+@pytest.mark.parametrize(
+    ("status", "request_"),
+    [
+        (400, b"GET / HTTP/1.1\r\nbad header\r\n\r\n"),
+        (413, b"POST / HTTP/1.1\r\nContent-Length: 99999999999\r\n\r\n"),
+        (431, b"GET / HTTP/1.1\r\nX: " + b"x" * 300_000 + b"\r\n\r\n"),
+        (501, b"POST / HTTP/1.1\r\nTransfer-Encoding: gzip\r\n\r\n"),
+    ],
+)
+def test_what_the_server_itself_answers_is_neither_sniffed_nor_framed(server, status, request_):
+    with server.connect() as odd:
+        odd.sendall(request_)
+        answer = said(odd).decode()
+    assert answer.startswith(f"HTTP/1.{answer[7]} {status}")
+    for header in ("Content-Security-Policy: default-src 'none'; frame-ancestors 'none'", "X-Content-Type-Options: nosniff"):
+        assert header.lower() in answer.lower()
