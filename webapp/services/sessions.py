@@ -123,17 +123,33 @@ def prove(user: User, password: str, address: str = "", kept: str = "Nothing was
 def start(user: User, address: str, user_agent: str, replaces: str | None = None) -> str:
     """Begin a session; the token (256 bits) goes into the cookie, only its hash is stored.
 
-    replaces: the token of the session that this one takes the place of. The user's sessions that are over are removed.
+    replaces: the token of the session that this one takes the place of: it ends, also where it is somebody else's.
+    The user's sessions that are over are removed.
     """
     token, now = secrets.token_urlsafe(32), utcnow()
     begin_write()
-    directory.held(user.id)
-    gone = or_(_is_over(now), Session.token_hash == hashed(replaces or ""))
-    db.session.execute(delete(Session).where(Session.user_id == user.id, gone))
+    replaced = Session.token_hash == hashed(replaces or "")
+    before_id = db.session.scalar(select(Session.user_id).where(replaced)) or user.id
+    for user_id in sorted({user.id, before_id}):
+        directory.held(user_id)
+    is_own_and_over = (Session.user_id == user.id) & _is_over(now)
+    ended = set(db.session.scalars(delete(Session).where(or_(is_own_and_over, replaced)).returning(Session.user_id)))
+    if before_id != user.id and before_id in ended:
+        before = db.session.get_one(User, before_id)
+        audit.record(before, AuditAction.SIGNED_OUT, before)
     session = Session(token_hash=hashed(token), user_id=user.id, address=address[:64], user_agent=user_agent[:200])
     db.session.add(session)
     user.seen_at = now
     audit.record(user, AuditAction.SIGNED_IN, user)
+    db.session.commit()
+    return token
+
+
+def renew(session_id: int) -> str:
+    """Give a session another token, as its user's password or the like has changed: copies of its cookie end. -> the token."""
+    token = secrets.token_urlsafe(32)
+    begin_write()
+    db.session.execute(update(Session).where(Session.id == session_id).values(token_hash=hashed(token)))
     db.session.commit()
     return token
 

@@ -13,7 +13,7 @@ from webapp.forms import OwnEmailForm, OwnNameForm, OwnPasswordForm
 from webapp.models import LinkPurpose
 from webapp.services import account_links, accounts, second_factors, sessions
 from webapp.views.questions import Question, ask
-from webapp.views.sessions import Page, TooManyTries, prove
+from webapp.views.sessions import Page, TooManyTries, prove, renew
 from webapp.web import PUBLIC, SIGNED_IN, allow, go, me
 
 bp = Blueprint("account", __name__)
@@ -49,6 +49,7 @@ def change_password() -> Page | BaseResponse:
     if status := unproven(form.current):
         return page(status, password_form=form)
     accounts.change_password(me(), form.password.data, g.session.id)
+    renew()
     return go("account.show", say="Your password is changed. Other devices are signed out.")
 
 
@@ -66,6 +67,7 @@ def ask_for_email() -> Page | BaseResponse:
     except Refused as refusal:
         form.email.errors = [str(refusal)]
         return page(422, email_form=form)
+    renew()
     return go("account.show", say=f"Now open the link in the email to {form.address.display}.")
 
 
@@ -96,6 +98,8 @@ def confirm_email(token: str) -> Page | BaseResponse:
     except Conflict as conflict:
         taken = str(conflict) == accounts.TAKEN
         return render_template("account/email_gone.html", taken=taken), 410
+    if g.user and g.user.id == user.id:
+        renew()
     return go("account.show" if g.user else "sessions.new", say=f"Your email is {user.email} now. Sign in with it.")
 
 

@@ -8,7 +8,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from webapp.core.errors import Conflict, Refused
 from webapp.core.permissions import Permission
 from webapp.services import ownership
-from webapp.views.sessions import TooManyTries, prove
+from webapp.views.sessions import TooManyTries, prove, renew
 from webapp.web import allow, go, me, number
 
 bp = Blueprint("ownership", __name__, url_prefix="/ownership")
@@ -37,6 +37,7 @@ def hand_over() -> BaseResponse | tuple[str, int]:
         return page(heir_id), 409
     except Refused as refusal:
         return page(heir_id, str(refusal)), 429 if isinstance(refusal, TooManyTries) else 422
+    renew()
     return go("home.index", say=f"{heir.name} is the Owner now. You are {me().role.name}.")
 
 

@@ -16,7 +16,7 @@ from webapp.limits import Door
 from webapp.services import second_factors
 from webapp.views.account import unproven
 from webapp.views.questions import Question, ask
-from webapp.views.sessions import Page, TooManyTries, with_limit
+from webapp.views.sessions import Page, TooManyTries, renew, with_limit
 from webapp.web import SIGNED_IN, allow, go, is_fragment, me
 
 bp = Blueprint("second_factors", __name__)
@@ -48,6 +48,7 @@ def create() -> Page:
     if status := refused(form, lambda: codes.extend(second_factors.turn_on(me(), salt(), form.code.data, peer()))):
         return page(form, status)
     session.pop("totp_salt", None)
+    renew()
     return render_template("second_factors/codes.html", codes=codes, first=True)
 
 
@@ -58,6 +59,7 @@ def renew_codes() -> Page:
     form, codes = SecondFactorForm(), list[str]()
     if status := refused(form, lambda: codes.extend(second_factors.renew_codes(me(), form.code.data, peer()))):
         return page(form, status)
+    renew()
     return render_template("second_factors/codes.html", codes=codes, first=False)
 
 
@@ -68,6 +70,7 @@ def turn_off() -> Page | BaseResponse:
     form = SecondFactorForm()
     if status := refused(form, lambda: second_factors.turn_off(me(), form.code.data, peer())):
         return page(form, status)
+    renew()
     return go("account.show", say="Two-step sign-in is off.")
 
 

@@ -68,6 +68,11 @@ def enter(user: User) -> None:
     session["sid"] = sessions.start(user, request.remote_addr or "", request.user_agent.string, replaces=old)
 
 
+def renew() -> None:
+    """Go on under another token, once the password or the like has changed: a copy of this browser's cookie ends."""
+    session["sid"] = sessions.renew(g.session.id)
+
+
 @bp.get("/sign-in")
 @allow(PUBLIC)
 def new() -> str | BaseResponse:
