@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import smtplib
+from dataclasses import replace
 from datetime import UTC, datetime
 from email import message_from_bytes
+from email.header import decode_header, make_header
 from email.message import EmailMessage
-from email.policy import default
+from email.policy import compat32, default
+from email.utils import getaddresses, parseaddr, quote
 from typing import Any, cast
 
 import pytest
-from hypothesis import example, given
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from webapp import emails, mime
+from webapp import emails, mime, values
 from webapp.core.errors import Undeliverable
 from webapp.emails import Email
 from webapp.mime import Parcel
@@ -103,7 +107,7 @@ def test_a_name_cannot_add_a_header_or_a_line(name: str) -> None:
     email = invitation(inviter=name, organisation=name, role=name, groups=[name])
     assert email.subject.isprintable()
     assert not [line for line in email.text.splitlines() if line.startswith(("Bcc", "X:"))]
-    read = read_back(mime.packed(email, "Muster <muster@northfield.example>", "<1@northfield.example>", NOON))
+    read = read_back(mime.pack(email, "Muster <muster@northfield.example>", "<1@northfield.example>", NOON))
     assert read.keys() == ["From", "To", "Subject", "Date", "Message-ID", "Auto-Submitted", "MIME-Version", "Content-Type"]
 
 
@@ -113,7 +117,7 @@ def read_back(parcel: Parcel) -> EmailMessage:
 
 
 def test_mime_has_both_forms_and_its_own_headers() -> None:
-    parcel = mime.packed(invitation(), "Müster <muster@northfield.example>", "<1@northfield.example>", NOON)
+    parcel = mime.pack(invitation(), "Müster <muster@northfield.example>", "<1@northfield.example>", NOON)
     read = read_back(parcel)
     assert read["From"].addresses[0].display_name == "Müster"
     assert read["To"] == "ines.carvalho@northfield.example"
@@ -124,13 +128,13 @@ def test_mime_has_both_forms_and_its_own_headers() -> None:
 
 
 def test_it_is_the_same_bytes_at_every_try() -> None:
-    first, second = (mime.packed(invitation(), "muster@northfield.example", "<1@northfield.example>", NOON) for _ in range(2))
+    first, second = (mime.pack(invitation(), "muster@northfield.example", "<1@northfield.example>", NOON) for _ in range(2))
     assert first == second
 
 
 def test_letters_outside_ascii_arrive_and_travel_as_ascii() -> None:
     email = invitation(organisation="Gymnasium Köln")
-    parcel = mime.packed(email, "muster@northfield.example", "<1@northfield.example>", NOON)
+    parcel = mime.pack(email, "muster@northfield.example", "<1@northfield.example>", NOON)
     assert parcel.data.isascii()
     read = read_back(parcel)
     body = read.get_body(("plain",))
@@ -141,14 +145,117 @@ def test_letters_outside_ascii_arrive_and_travel_as_ascii() -> None:
 
 @pytest.mark.parametrize("to", ["o'neil@northfield.example", "a=b/c!@northfield.example", "x" * 64 + "@northfield.example"])
 def test_an_odd_local_part_arrives_as_it_is(to: str) -> None:
-    read = read_back(mime.packed(invitation(to=to), "muster@northfield.example", "<1@northfield.example>", NOON))
+    read = read_back(mime.pack(invitation(to=to), "muster@northfield.example", "<1@northfield.example>", NOON))
     assert [address.addr_spec for address in read["To"].addresses] == [to]
 
 
 def test_a_local_part_outside_ascii_travels_as_it_is() -> None:
-    parcel = mime.packed(invitation(to="zoë@schüle.example"), "muster@northfield.example", "<1@northfield.example>", NOON)
+    parcel = mime.pack(invitation(to="zoë@schüle.example"), "muster@northfield.example", "<1@northfield.example>", NOON)
     assert parcel.recipient == "zoë@xn--schle-mva.example"
     assert "To: zoë@xn--schle-mva.example\r\n".encode() in parcel.data
+
+
+# What people type reaches a header as those very letters
+
+BREAKING = (
+    "=?utf-8?q?A=0D=0AReply-To=3A_x=40evil.test=0D=0AX=3A?= b",
+    "=?utf-8?q?A=0D=0AContent-Type=3Atext/html=0D=0A=0D=0A=3Cb=3EPay=20now?=",
+    "=?utf-8?b?QQ0KQmNjOiB4QGV2aWwudGVzdA==?=",
+    "=?iso-8859-1?q?A=0ABcc:x@evil.test?=",
+    "=?utf-8?q?a=2Cb=40evil.test?=",
+    "=?utf-8?q?J=C3=BCrgen?= =?utf-8?q?_M=C3=BCller?=",
+    "=?utf-8*en?q?a?=",
+    "=?",
+    "?=",
+    'IT "desk" <x@evil.test>, other',
+    "back\\slash (comment)",
+    "Zażółć gęślą jaźń, 学校の情報システム部からのお知らせ" * 4,
+    "A" * 150,
+    "word " * 60,
+)
+PIECES = st.sampled_from(
+    ["=?", "?=", "?q?", "?b?", "utf-8", "=0D=0A", "Bcc: x@evil.test", ",", '"', "<", ">", "\\", "ü", " ", "a"]
+)
+TYPED = st.sampled_from(BREAKING) | st.text(max_size=60) | st.lists(PIECES, max_size=12).map("".join)
+USUAL = ["From", "To", "Subject", "Date", "Message-ID", "Auto-Submitted", "MIME-Version", "Content-Type"]
+
+
+@settings(max_examples=100, deadline=None)
+@given(inviter=TYPED, organisation=TYPED, own_subject=TYPED, role=TYPED, group=TYPED, is_reminder=st.booleans())
+def test_names_arrive_as_they_were_typed_and_as_nothing_else(
+    inviter: str, organisation: str, own_subject: str, role: str, group: str, is_reminder: bool
+) -> None:
+    assume(not any("\ud800" <= letter <= "\udfff" for letter in inviter + organisation + own_subject + role + group))
+    written = (
+        invitation(
+            inviter=inviter,
+            organisation=organisation,
+            own_subject=own_subject,
+            role=role,
+            groups=[group],
+            message=inviter,
+            words=organisation,
+            is_reminder=is_reminder,
+        ),
+        emails.reset(to="ines@northfield.example", organisation=organisation, link=LINK, validity="60 minutes"),
+        emails.password_changed(to="ines@northfield.example", organisation=organisation, at="noon"),
+    )
+    for email in written:
+        read = read_back(mime.pack(email, "Muster <muster@northfield.example>", "<1@northfield.example>", NOON))
+        assert read.keys() == USUAL
+        assert read["Subject"] == email.subject
+        assert [address.addr_spec for address in read["To"].addresses] == [email.to]
+        assert [address.addr_spec for address in read["From"].addresses] == ["muster@northfield.example"]
+        assert read.get_content_type() == "multipart/alternative"
+        bodies = [part.get_payload(decode=True).decode().replace("\r\n", "\n") for part in read.iter_parts()]
+        assert bodies == [email.text, email.html]
+
+
+@settings(max_examples=100, deadline=None)
+@given(name=TYPED)
+def test_the_senders_name_arrives_as_it_was_typed(name: str) -> None:
+    typed = f'"{quote(name)}" <muster@northfield.example>'
+    try:
+        sender = values.sender(typed)
+    except ValueError:
+        return  # no setting, then
+    said = parseaddr(sender)[0]
+    try:
+        parcel = mime.pack(invitation(), sender, "<1@northfield.example>", NOON)
+    except Undeliverable:
+        return
+    read = read_back(parcel)
+    assert read.keys() == USUAL
+    assert [address.addr_spec for address in read["From"].addresses] == ["muster@northfield.example"]
+    raw = parseaddr(message_from_bytes(parcel.data, policy=compat32)["From"])[0]
+    assert str(make_header(decode_header(raw))).split() == said.split()
+
+
+LOCAL_PARTS = st.text(st.sampled_from("abc.XYZ019!#$%&'*+/=?^_`{|}~-äß学\"(),:;<>@[]\\ \r\n\t"), min_size=1, max_size=40)
+
+
+@settings(max_examples=100, deadline=None)
+@given(local=LOCAL_PARTS | st.sampled_from(BREAKING))
+def test_an_address_is_one_recipient_and_the_same_in_envelope_and_header(local: str) -> None:
+    typed = f"{local}@northfield.example"
+    try:
+        parcel = mime.pack(invitation(to=typed), "muster@northfield.example", "<1@northfield.example>", NOON)
+    except Undeliverable:
+        return
+    to = parcel.data.split(b"\r\nTo: ")[1].split(b"\r\n")[0].decode()
+    assert to == parcel.recipient
+    assert smtplib.quoteaddr(parcel.recipient) == f"<{parcel.recipient}>"
+    assert [address for _, address in getaddresses([to])] == [parcel.recipient]
+    if parcel.recipient.isascii():
+        assert [address.addr_spec for address in read_back(parcel)["To"].addresses] == [parcel.recipient]
+
+
+@pytest.mark.parametrize("broken", ["A\r\nBcc: x@evil.test", "A\nX: y", "A\rB", "A\x00B", "A\x85B", "A\u2028B"])
+def test_a_header_with_a_line_break_is_never_sent(broken: str) -> None:
+    with pytest.raises(Undeliverable, match="cannot be written"):
+        mime.pack(replace(invitation(), subject=broken), "muster@northfield.example", "<1@northfield.example>", NOON)
+    with pytest.raises(Undeliverable, match="cannot be written"):
+        mime.pack(invitation(), "muster@northfield.example", f"<{broken}@northfield.example>", NOON)
 
 
 LINES = st.lists(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r\n"), max_size=90), min_size=1)
@@ -162,7 +269,7 @@ LINES = st.lists(st.text(st.characters(exclude_categories=["Cs"], exclude_charac
 def test_what_was_written_is_what_is_read(lines: list[str]) -> None:
     text = "\n".join(lines) + "\n"
     email = Email("ines@northfield.example", "Any", text, f"<p>{text}</p>\n")
-    parcel = mime.packed(email, "muster@northfield.example", "<1a@northfield.example>", NOON)
+    parcel = mime.pack(email, "muster@northfield.example", "<1a@northfield.example>", NOON)
     assert max(map(len, parcel.data.split(b"\r\n"))) <= 998
     assert b"\n" not in parcel.data.replace(b"\r\n", b"")
     parts = [part.get_payload(decode=True).decode() for part in read_back(parcel).iter_parts()]

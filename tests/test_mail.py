@@ -33,7 +33,7 @@ def nothing() -> None:
 
 def written(to: str = INES, text: str = "Hello,\n\nchoose a name.\n") -> Parcel:
     value = emails.Email(to, "Maren invited you", text, "<p>Hello</p>")
-    return mime.packed(value, f"Muster <{SENDER}>", f"<{abs(hash(to))}@northfield.example>", datetime(2026, 9, 1, tzinfo=UTC))
+    return mime.pack(value, f"Muster <{SENDER}>", f"<{abs(hash(to))}@northfield.example>", datetime(2026, 9, 1, tzinfo=UTC))
 
 
 @pytest.fixture

@@ -1,18 +1,15 @@
-"""An e-mail as it travels: its bytes by the rules of MIME.
-
-Python's `EmailMessage` costs a millisecond a message, most of it for headers that are the same in all of them: those are
-folded once, and the rest is put together here.
-"""
+"""An e-mail as the bytes that are sent, built by the standard library."""
 
 from __future__ import annotations
 
-import binascii
 import re
 from dataclasses import dataclass
 from datetime import datetime
 from email.errors import MessageError
+from email.header import Header
 from email.headerregistry import Address
-from email.policy import SMTP
+from email.message import EmailMessage
+from email.policy import EmailPolicy
 from email.utils import format_datetime, parseaddr
 from functools import lru_cache
 
@@ -22,10 +19,10 @@ from webapp.core.addresses import BadAddress, parse
 from webapp.core.errors import Undeliverable
 from webapp.emails import Email, on_one_line
 
-PLAIN = re.compile(r"[\w.+-]{1,64}@[\w.-]{1,200}", re.ASCII)
-"""An address that stands in a header as it is."""
 LONGEST_LINE = 998
 """What every server takes (RFC 5322, 2.1.1)."""
+LONGEST_WORD = 60
+"""A longer one in a header would be folded where it begins, which some programs read as a space."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,33 +34,27 @@ class Parcel:
     data: bytes
 
 
-def packed(email: Email, sender: str, message_id: str, date: datetime) -> Parcel:
-    """The e-mail as MIME, the same bytes at every try.
+def pack(email: Email, sender: str, message_id: str, date: datetime) -> Parcel:
+    """Build the MIME message; the same bytes at every try.
 
     sender: `Name <address>`. message_id: with its angle brackets. date: aware.
     Raises Undeliverable where it cannot be built.
     """
     recipient = deliverable(email.to)
-    boundary = "=_" + re.sub(r"[^0-9A-Za-z]", "", message_id.partition("@")[0])[:60]
     try:
-        name, address = parseaddr(sender)
-        utf8 = not (recipient + address).isascii()
-        head = (
-            _header("From", _address(name, address), utf8),
-            f"To: {recipient}\r\n".encode() if PLAIN.fullmatch(recipient) else _header("To", _address("", recipient), utf8),
-            _header("Subject", email.subject, utf8),
-            f"Date: {format_datetime(date)}\r\n".encode(),
-            f"Message-ID: {message_id}\r\n".encode(),
-            b"Auto-Submitted: auto-generated\r\n",  # RFC 3834: no out-of-office answers
-            b"MIME-Version: 1.0\r\n",
-            f'Content-Type: multipart/alternative; boundary="{boundary}"\r\n'.encode(),
-        )
-        mark = f"\r\n--{boundary}".encode()
-        parts = (_part("plain", email.text), mark, b"\r\n", _part("html", email.html))
+        message = EmailMessage(_POLICY)
+        message["From"] = _mailbox(*parseaddr(sender))
+        message["To"] = _mailbox("", recipient)
+        message["Subject"] = _encode("Subject", email.subject)
+        message["Date"] = format_datetime(date)
+        message["Message-ID"] = message_id
+        message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no out-of-office answers
+        message.set_content(email.text, cte=_transfer_encoding(email.text))
+        message.add_alternative(email.html, subtype="html", cte=_transfer_encoding(email.html))
+        message.set_boundary("=_" + re.sub(r"[^0-9A-Za-z]", "", message_id.partition("@")[0])[:60])
+        return Parcel(message_id, recipient, message.as_bytes())
     except (ValueError, LookupError, MessageError) as error:
-        # a line break in a header, an odd local part, half a character
         raise Undeliverable(f"This email cannot be written: {on_one_line(str(error))}") from error
-    return Parcel(message_id, recipient, b"".join((*head, mark, b"\r\n", *parts, mark, b"--\r\n")))
 
 
 def deliverable(address: str) -> str:
@@ -72,32 +63,55 @@ def deliverable(address: str) -> str:
     Raises Undeliverable. Only the form is judged: which domains are allowed was decided when the address was taken.
     """
     try:
-        domain = _judged(address.rpartition("@")[2].lower())
+        domain = _ascii_domain(address.rpartition("@")[2].lower())
         return parse(address, {domain}).deliverable
     except (BadAddress, idna.IDNAError) as error:
         raise Undeliverable(f"No email can be sent to “{on_one_line(address)}”: it is not an address.") from error
 
 
-@lru_cache(1000)
-def _header(name: str, value: str, utf8: bool) -> bytes:
-    policy = SMTP.clone(utf8=utf8)
-    return policy.fold_binary(*policy.header_store_parse(name, value))
+class _HeadersAsGiven(EmailPolicy):
+    """Keeps the value of a header as it is.
+
+    The usual policy parses a value first and so decodes an encoded word in it, line breaks included: a person called
+    `=?utf-8?q?A=0D=0ABcc=3A...?=` would add a header (CVE-2024-6923).
+    """
+
+    def header_store_parse(self, name: str, value: str) -> tuple[str, str]:
+        folded = value.splitlines()[1:]
+        if "\0" in value or not all(line.startswith((" ", "\t")) for line in folded):
+            raise ValueError(f"a line break in {name}")
+        return name, value
 
 
-def _part(subtype: str, text: str) -> bytes:
-    """Plain where every server takes it, so that a file shows the link whole."""
-    data = b"\n".join(text.encode().splitlines()) + b"\n"
-    is_plain = data.isascii() and max(map(len, data.split(b"\n"))) <= LONGEST_LINE
-    encoding = "7bit" if is_plain else "quoted-printable"
-    head = f'Content-Type: text/{subtype}; charset="utf-8"\r\nContent-Transfer-Encoding: {encoding}\r\n\r\n'.encode()
-    return head + (data if is_plain else binascii.b2a_qp(data, istext=True)).replace(b"\n", b"\r\n")
+_POLICY = _HeadersAsGiven(linesep="\r\n", refold_source="none", utf8=True)
+"""utf8: an address with letters outside ASCII before the @ travels as it is (SMTPUTF8); all else is ASCII."""
 
 
-def _address(name: str, address: str) -> str:
+def _mailbox(name: str, address: str) -> str:
     local, _, domain = address.rpartition("@")
-    return str(Address(name, local, domain if domain.isascii() else _judged(domain)))
+    mailbox = Address(name if _is_plain(name) else "", local, _ascii_domain(domain))
+    return str(mailbox) if _is_plain(name) else f"{_encode('From', name)} <{mailbox}>"
+
+
+def _encode(header: str, text: str) -> str:
+    """A header's text, so that mail programs read what was typed: an encoded word in it stays those letters."""
+    if not text.isprintable():
+        raise ValueError(f"a control character in {header}")
+    return Header(text, "us-ascii" if _is_plain(text) else "utf-8", header_name=header).encode()
+
+
+def _is_plain(text: str) -> bool:
+    """Whether a header can carry the text as it is, folded between words."""
+    return text.isascii() and "=?" not in text and all(len(word) <= LONGEST_WORD for word in text.split())
+
+
+def _transfer_encoding(text: str) -> str:
+    """Plain where every server takes it, so that a file shows the link whole."""
+    lines = text.encode().splitlines()
+    is_plain = text.isascii() and all(len(line) <= LONGEST_LINE for line in lines)
+    return "7bit" if is_plain else "quoted-printable"
 
 
 @lru_cache(1000)
-def _judged(domain: str) -> str:
-    return idna.encode(domain, uts46=True).decode()
+def _ascii_domain(domain: str) -> str:
+    return domain if domain.isascii() else idna.encode(domain, uts46=True).decode()

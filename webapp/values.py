@@ -98,7 +98,7 @@ def mail_url(value: str) -> str:
 
 def address(value: str) -> str:
     """An e-mail address, roughly."""
-    _refuse_unless(_ADDRESS.fullmatch(value) and value.isprintable())
+    _refuse_unless(_ADDRESS.fullmatch(value) and value.isprintable() and "=?" not in value)
     return value
 
 

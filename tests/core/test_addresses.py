@@ -17,6 +17,7 @@ from webapp.core.addresses import BadAddress, key_of, parse, tidied
         ("ana+news@x.org", "ana+news@x.org"),
         ("Ana Ruiz <Ana@x.org>", "ana@x.org"),
         ("< ana@x.org >", "ana@x.org"),
+        ("=?utf-8?q?Ana?= <ana@x.org>", "ana@x.org"),
         ("Zoë@exämple.com", "zoë@xn--exmple-cua.com"),
         ("zoe\u0308@x.org", "zoë@x.org"),
         ("a@school.museum", "a@school.museum"),
@@ -37,6 +38,10 @@ def test_one_key_a_person(typed, key):
         ("@x.org", "Not an email address."),
         ("ana@@x.org", "Not an email address."),
         ("a" * 65 + "@x.org", "Not an email address."),
+        ("=?utf-8?q?a=2Cb=40evil.test?=@x.org", "Not an email address."),
+        ("=?utf-8?q?a?=@x.org", "Not an email address."),
+        ("=?utf-8?q?ä?=@x.org", "Not an email address."),
+        ("Ana <=?utf-8?b?YQ==?=@x.org>", "Not an email address."),
         ("ß" * 64 + "@" + "a" * 60 + "." + "b" * 60 + "." + "c" * 60 + ".org", "Email is too long."),
         ("a<" + " " * 50_000 + "b", "Email is too long."),
     ],
@@ -111,8 +116,12 @@ def by_email_validator(typed: str) -> str | None:
 @settings(max_examples=300, deadline=None)
 @given(st.lists(addresses, max_size=8))
 def test_the_answers_are_those_of_email_validator(file):
-    """Judging each distinct domain once, and what is plain in a shorter way, must change no answer in any row."""
-    rows = [row for typed in file if not set('<"') & set(row := typed.strip()) and not row.startswith("'")]
+    """Judging each distinct domain once, and what is plain in a shorter way, must change no answer in any row.
+
+    Left out is what we refuse on purpose.
+    """
+    stripped = [typed.strip() for typed in file]
+    rows = [row for row in stripped if not set('<"') & set(row) and not row.startswith("'") and "=?" not in row]
     assert [key_of(row) for row in rows] == [by_email_validator(row) for row in rows]
 
 

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from tests.factories import PASSWORD, make_group
+from tests.factories import PASSWORD, make_group, make_invitation
 from tests.mail_fixtures import message_to, pass_time
 from tests.smtp_sink import Sink
 from tests.views.test_batches import rows_of, staged
+from webapp.core.planning import Plan
 from webapp.db import db
 from webapp.jobs import outbox as jobs
 from webapp.models import AuditEvent, Batch, BatchState, Message, MessageKind, MessageState, Outcome, Role, RowEdit
@@ -327,3 +328,36 @@ def test_a_letter_for_a_role_that_was_deleted_is_still_shown_and_sent(owner, sin
     jobs.send()
     (test,) = db.session.scalars(db.select(Message))
     assert test.state is MessageState.SENT
+
+
+class TestWhatPeopleType:
+    """An encoded word in a name or an address is what its letters say, for Muster and for every mail program."""
+
+    BREAKS_OUT = "=?utf-8?q?A=0D=0AReply-To=3A_x=40evil.test=0D=0AContent-Type=3Atext/html=0D=0A=0D=0A=3Cb=3EPay=21?= b"
+
+    def test_a_name_adds_no_header_and_no_body(self, owner, client, sink):
+        owner.post("/account/name", {"name": self.BREAKS_OUT})
+        seen = owner.get("/settings/general").page.values("seen-NAME")[0]
+        owner.post("/settings/general", {"NAME": self.BREAKS_OUT, "seen-NAME": seen})
+        owner.post("/invitations", {"email": "ines@northfield.example", "role": "Remote"})
+        client.post("/password-resets", {"email": owner.user.email}, 200)
+        jobs.send()
+        assert sorted(sink.recipients) == sorted(["ines@northfield.example", owner.user.email])
+        for mail in sink.messages:
+            assert mail.mime["Reply-To"] is None
+            assert mail.mime.get_content_type() == "multipart/alternative"
+            assert self.BREAKS_OUT in mail.mime["Subject"]
+            assert self.BREAKS_OUT in mail.text
+            assert [address.addr_spec for address in mail.mime["To"].addresses] == mail.recipients
+
+    @pytest.mark.parametrize("email", ["=?utf-8?q?a=2Cb=40evil.test?=@x.org", "=?utf-8?q?a?=@x.org", "=?utf-8?b?YQ==?=@x.org"])
+    def test_an_address_is_never_an_encoded_word(self, owner, email):
+        batch = staged(owner, f"Email,Role,Groups\n{email},Analyst,\n")
+        assert [row.plan for row in rows_of(batch)] == [Plan.ATTENTION]
+        single = owner.post("/invitations", {"email": email, "role": "Remote"}, 422)
+        assert "Not an email address." in single.page.text
+        invited = make_invitation("ines@northfield.example")
+        again = owner.post(f"/invitations/{invited.id}/email", {"email": email, "password": PASSWORD}, 422)
+        assert "Not an email address." in again.page.text
+        changed = owner.post("/account/email", {"email": email, "password": PASSWORD}, 422)
+        assert "Not an email address." in changed.page.text

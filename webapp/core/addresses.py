@@ -16,6 +16,8 @@ _PLAIN = re.compile(rf"((?!'){_ATOM}(?:\.{_ATOM})*)@([A-Za-z0-9.-]+)")
 """What nearly every address is: nothing has to be told from it, and nothing quoted or written in another way."""
 _NAMED = re.compile(r"[^<>]*<([^<>]*)>")
 _SEVERAL = re.compile(r"[^\s@,;|/<>]+@[^\s@,;|/<>]+")
+_ENCODED = "=?"
+"""How an encoded word begins (RFC 2047). Mail programs decode it, and would read another address, or two."""
 LONGEST_TEXT = 1000
 """Characters that are looked at at all, a name beside the address included."""
 MAX_LENGTH = 254
@@ -49,7 +51,7 @@ def parse(text: str, allowed_domains: Collection[str] = ()) -> Address:
         local, domain = plain.groups()
         lower = text.lower()
         known = _lower(domain)
-        if len(local) <= 64 and (known in allowed_domains or _verdict(known)[0] == known):
+        if len(local) <= 64 and _ENCODED not in local and (known in allowed_domains or _verdict(known)[0] == known):
             return Address(text, text if lower == text else lower, known)  # one string where one is enough
     if len(text) > LONGEST_TEXT:
         raise BadAddress("Email is too long.")
@@ -62,7 +64,7 @@ def parse(text: str, allowed_domains: Collection[str] = ()) -> Address:
         raise BadAddress("No @ in email.")
     if "@" in local and len(_SEVERAL.findall(text)) > 1:
         raise BadAddress("More than one email.")
-    if not local or not domain or "@" in local.strip('"') or " " in address or local.startswith("'"):
+    if not local or not domain or "@" in local.strip('"') or " " in address or local.startswith("'") or _ENCODED in local:
         raise BadAddress("Not an email address.")
     ascii_domain = _ascii(domain) if allowed_domains else ""
     if ascii_domain not in allowed_domains or not ascii_domain:

@@ -104,7 +104,7 @@ def _send_on(transport: Transport, claimed: list[int], worker: str, end_of_turn:
 def _send(transport: Transport, letter: Letter, worker: str) -> int | None:
     """One message to its outcome. -> the batch whose row has got one. Raises MailServerAway, BrokeOff and Uncertain."""
     try:
-        parcel = mime.packed(letter.email, letter.sender, letter.message_id, letter.date)
+        parcel = mime.pack(letter.email, letter.sender, letter.message_id, letter.date)
     except Undeliverable as error:
         return outcomes.failed(letter.id, worker, str(error), by_server=False)
     try:
