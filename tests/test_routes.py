@@ -7,14 +7,34 @@ from pathlib import Path
 
 import pytest
 
-from tests.factories import make_user
+from tests.factories import make_group, make_invitation, make_persona, make_user, token_of
+from tests.views.test_batches import staged
 from webapp.cli import route_lines
 from webapp.core.permissions import SHIPPED_ROLES
+from webapp.db import db
+from webapp.jobs import batches
+from webapp.models import (
+    Alias,
+    AliasKind,
+    Batch,
+    BatchKind,
+    BatchState,
+    HeaderMapping,
+    LinkPurpose,
+    Message,
+    MessageKind,
+    Role,
+    Row,
+)
+from webapp.services import account_links
 
 LISTED = Path(__file__).parent.parent / "routes.txt"
 PERMISSIONS = {role.name: {str(permission) for permission in role.permissions} for role in SHIPPED_ROLES}
 PERSONAL = {"sessions.delete", "sessions.second", "sessions.pass_second"}
 """They end the session of who calls them, or are for who is half-way in."""
+LEADS_TO_SIGN_IN = {"resets.use"}
+"""A new password is chosen: one signs in with it."""
+LINKS = {LinkPurpose.RESET: {}, LinkPurpose.EMAIL: {"email": "ada@x.example", "email_key": "ada@x.example"}}
 
 
 def routes(app):
@@ -41,19 +61,107 @@ def test_routes_txt_lists_every_route(app):
     )
 
 
+class World:
+    """One of everything that an address can name. `addresses(path)`: the path, with every batch and link there is."""
+
+    def __init__(self, owner):
+        group, ines, ada = make_group("Student Devices"), make_invitation(), make_user("Ada Hill", "Remote")
+        custom = Role(name="Guest", key="guest", rank=5, permissions=[])
+        alias = Alias(kind=AliasKind.GROUP, word="Kids", key="kids", group_id=group.id)
+        columns = HeaderMapping(key="0" * 64, columns={"email": 0}, names={"Email": "Mail"})
+        message = Message(
+            kind=MessageKind.INVITATION, priority=1, recipient=ines.email, message_id="<1@x>", invitation_id=ines.id
+        )
+        db.session.add_all([custom, alias, columns, message])
+        db.session.commit()
+        links = {purpose: account_links.make(ada, purpose, **more) for purpose, more in LINKS.items()}
+        maren = make_persona("Owner")
+        links[LinkPurpose.SIGN_IN] = account_links.make(maren, LinkPurpose.SIGN_IN)
+        tokens = {account_links.PATHS[purpose]: account_links.address(link).rpartition("/")[2] for purpose, link in links.items()}
+        db.session.commit()
+        self.tokens = {**tokens, "invitations": token_of(ines), "setup": "unknown"}
+        self.ids = {
+            "group_id": group.id, "invitation_id": ines.id, "user_id": ada.id, "role_id": custom.id, "alias_id": alias.id,
+            "mapping_id": columns.id, "message_id": message.id, "session_id": 1, "line": 2,
+        }  # fmt: skip
+        self.texts = {"section": "email"}
+        self.batches = self._batches(owner, ada)
+
+    def _batches(self, owner, ada):
+        reviewing = staged(owner)
+        mapping = staged(owner, "a,b,c\nana@northfield.example,Analyst,x\n")
+        finished = staged(owner, "Email,Role\nleo@northfield.example,Analyst\n")
+        assert (reviewing.state, mapping.state) == (BatchState.REVIEWING, BatchState.MAPPING)
+        owner.post(f"/batches/{finished.id}/confirmation", {"version": finished.version})
+        batches.process(finished.id)
+        eve = make_user("Eve Roth", "Remote")
+        owner.post("/actions", {"do": "deactivate", "people": f"user-{ada.id},user-{eve.id}"})
+        action = db.session.scalars(db.select(Batch).where(Batch.kind == BatchKind.ACTION)).one()
+        return [reviewing, mapping, finished, action]
+
+    def addresses(self, path):
+        """Every address that the pattern of a route stands for here."""
+        path = re.sub(r"<int:(\w+)>", lambda name: str(self.ids.get(name[1], name[0])), path)
+        path = re.sub(r"<(section)>", lambda name: self.texts[name[1]], path)
+        path = path.replace("<token>", self.tokens.get(path.split("/")[1], ""))
+        for batch in self.batches if "batch_id" in path else ():
+            row = db.session.scalar(db.select(Row.id).where(Row.batch_id == batch.id).order_by(Row.line)) or 0
+            yield path.replace("<int:batch_id>", str(batch.id)).replace("<int:row_id>", str(row))
+        if "<" not in path:
+            yield path
+
+
+@pytest.fixture
+def world(app, owner):
+    return World(owner)
+
+
+@pytest.mark.parametrize("role", PERMISSIONS)
+def test_a_role_opens_what_its_permissions_include_and_nothing_else(app, sign_in, world, role):
+    """Every page, and as htmx asks for it, for every kind of batch."""
+    browser, wrong, asked = sign_in(role), [], 0
+    for method, path, endpoint, who in routes(app):
+        if method != "GET" or endpoint in PERSONAL:
+            continue
+        for address in list(world.addresses(path))[: None if may(role, who) else 1]:
+            for htmx in (False, True):
+                answer, asked = browser.get(address, None, htmx=htmx), asked + 1
+                if fault := misfit(answer, endpoint, who, role):
+                    wrong.append(f"GET {address}{' for htmx' if htmx else ''} ({who}): {fault}")
+    assert wrong == []
+    assert asked > 100
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("role", PERMISSIONS)
-def test_a_role_gets_what_its_permissions_include_and_nothing_else(app, sign_in, role):
-    wrong, somebody_below = [], make_user("Olga Durand", "Remote").id
+def test_a_role_does_what_its_permissions_include_and_nothing_else(app, sign_in, world, role):
+    browser, wrong = None, []
     for method, path, endpoint, who in routes(app):
-        browser = sign_in(role)
-        answer = call(browser, method, path, somebody_below)
-        is_allowed = who in ("public", "signed in") or who in PERMISSIONS[role]
-        fits = answer.status not in (401, 403) and answer.status < 500 if is_allowed else answer.status == 403
-        is_asked_to_sign_in = "/sign-in" in answer.location and endpoint not in PERSONAL
-        if endpoint != "health.show" and (not fits or is_asked_to_sign_in):
-            wrong.append(f"{method} {path} ({who}): {answer.status} {answer.location}")
+        if method == "GET" and endpoint not in PERSONAL:
+            continue
+        for htmx in (False, True):
+            for address in list(world.addresses(path))[:1]:
+                browser = browser or sign_in(role)
+                answer = browser.send(method, address, None, htmx=htmx)
+                browser = None if may(role, who) else browser  # what was done may have ended the session
+                if fault := misfit(answer, endpoint, who, role):
+                    wrong.append(f"{method} {address}{' for htmx' if htmx else ''} ({who}): {fault}")
     assert wrong == []
+
+
+def may(role, who) -> bool:
+    """Whether a route that says who may call it is for this role."""
+    return who in ("public", "signed in") or who in PERMISSIONS[role]
+
+
+def misfit(answer, endpoint, who, role) -> str:
+    """What is wrong with an answer to this role; "" where nothing is."""
+    is_allowed = may(role, who)
+    fits = answer.status not in (401, 403) and answer.status < 500 if is_allowed else answer.status == 403
+    is_asked_to_sign_in = "/sign-in" in answer.location and endpoint not in PERSONAL | LEADS_TO_SIGN_IN
+    if endpoint == "health.show" or (fits and not is_asked_to_sign_in):
+        return ""
+    return f"{answer.status} {answer.location}"
 
 
 def test_who_is_signed_out_is_led_to_the_sign_in(app, client, sign_in):
