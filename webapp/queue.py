@@ -21,6 +21,8 @@ from webapp.config import Settings
 
 QUEUE = "muster"  # the only one: a worker that listens to several can lose a job in a crash
 _WAITING = Queue.redis_queue_namespace_prefix + QUEUE  # the list of what waits, by job
+JOBS = {"webapp.jobs.batches.process": 1, "webapp.jobs.outbox.send": 0}
+"""Every job there is, and how many numbers it takes. Workers run nothing else."""
 TIMEOUT = 0.3  # seconds
 SILENCE = 1.0  # seconds in which nobody tries again after a failure
 
