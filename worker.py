@@ -30,7 +30,7 @@ from rq.exceptions import StopRequested
 from rq.executions import Execution
 from rq.job import Job
 
-from webapp import create_app, logs, processes
+from webapp import create_app, data_folder, logs, processes
 from webapp.config import ConfigError, Settings
 from webapp.jobs import maintenance, stopping
 from webapp.queue import JOBS, QUEUE, connect
@@ -49,6 +49,7 @@ def main(arguments: list[str]) -> int:
     processes.follow_parent()
     try:
         settings = Settings.from_environment(os.environ)
+        data_folder.guard(settings.data_dir)
     except ConfigError as error:
         print(error, file=sys.stderr)
         return 2

@@ -6,6 +6,7 @@ import sys
 from webapp import create_app, logs
 from webapp.config import ConfigError, Settings
 
+os.umask(0o077)  # what is made in the data folder is for this user alone
 try:
     settings = Settings.from_environment(os.environ)
 except ConfigError as error:

@@ -10,6 +10,7 @@ import click
 from flask import current_app
 from flask.cli import AppGroup
 
+from webapp import data_folder
 from webapp.config import ConfigError
 from webapp.core.errors import Conflict
 from webapp.core.words import plural
@@ -24,6 +25,7 @@ muster = AppGroup("muster", help="Muster's own commands.")
 def prepare() -> None:
     """Make what a start needs; prints the set-up link while there is no Owner."""
     try:
+        data_folder.tighten(current_app.extensions["muster_settings"].data_dir)
         lines = setup.prepare()
     except ConfigError as error:
         raise click.ClickException(str(error)) from error

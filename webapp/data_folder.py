@@ -12,6 +12,9 @@ from typing import IO
 from webapp.environment import ConfigError, shown
 from webapp.values import SHORTEST_SECRET_KEY
 
+KEPT = ("muster.db*", "secret_key", "audit_head", "outbox", "valkey.*", "up.lock", "before-restore-*")
+"""What Muster keeps in the folder. Whatever else lies there is not ours to change."""
+
 
 class Held(Exception):
     """Another Muster runs on the data folder; str() is one line that says so and what to do."""
@@ -33,6 +36,42 @@ def make(folder: Path) -> None:
             f"MUSTER_DATA_DIR is “{shown(str(folder))}”, which this user cannot read and write; "
             "change its owner, or name another folder."
         )
+
+
+def guard(folder: Path) -> None:
+    """At the start of a program: what it makes is for this user alone, and so is what was there before.
+
+    Raises ConfigError where something belongs to another user and is open to everybody.
+    """
+    os.umask(0o077)
+    tighten(folder)
+
+
+def tighten(folder: Path) -> None:
+    """Take the folder, and what Muster keeps in it, from everybody but its owner. Raises ConfigError as `guard` does."""
+    _tighten(folder)
+    for pattern in KEPT:
+        for path in folder.glob(pattern):
+            _tighten(path)
+            for inside in path.rglob("*") if path.is_dir() and not path.is_symlink() else ():
+                _tighten(inside)
+
+
+def _tighten(path: Path) -> None:
+    try:
+        found = path.lstat()
+        mode = stat.S_IMODE(found.st_mode)
+        if stat.S_ISLNK(found.st_mode) or not mode & 0o077:
+            return
+        path.chmod(mode & 0o700)
+    except FileNotFoundError:
+        return
+    except OSError:
+        if mode & 0o007:
+            raise ConfigError(
+                f"“{shown(str(path))}” belongs to another user and is open to everybody on this machine; "
+                "give it to the user that Muster runs as, or chmod 700 it."
+            ) from None
 
 
 def kept_secret(file: Path) -> str:

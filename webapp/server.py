@@ -26,7 +26,7 @@ from waitress.channel import HTTPChannel
 from waitress.server import BaseWSGIServer, create_server
 from waitress.task import ErrorTask, ThreadedTaskDispatcher
 
-from webapp import create_app, logs, processes
+from webapp import create_app, data_folder, logs, processes
 from webapp.config import ConfigError, Settings
 
 if TYPE_CHECKING:
@@ -232,6 +232,7 @@ def main() -> int:
     signal.signal(signal.SIGINT, stop)
     try:
         settings = Settings.from_environment(os.environ)
+        data_folder.guard(settings.data_dir)
         logs.set_up("web", settings.log_format)
         app = create_app(settings)
         processes.settle()

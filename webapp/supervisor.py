@@ -176,6 +176,7 @@ def main() -> int:
     """The exit code: 0 after a stop, 1 when something else is in the way, 2 when a setting is wrong."""
     try:
         settings = Settings.from_environment(os.environ)
+        data_folder.guard(settings.data_dir)
         logs.set_up("muster", settings.log_format)
         Supervisor(settings).run()
     except ConfigError as error:

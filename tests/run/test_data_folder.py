@@ -1,0 +1,97 @@
+"""A data folder that was there before, with modes that let others look into it."""
+
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.run.conftest import TOP, Muster
+from webapp import data_folder
+from webapp.environment import ConfigError
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(autouse=True)
+def usual_umask() -> Iterator[None]:
+    before = os.umask(0o022)
+    yield
+    os.umask(before)
+
+
+def flask(muster: Muster, *command: str) -> subprocess.CompletedProcess[str]:
+    argv = [sys.executable, "-m", "flask", "--app", "wsgi", *command]
+    return subprocess.run(argv, cwd=TOP, env=muster.environ, capture_output=True, text=True)
+
+
+def open_to_others(folder: Path) -> list[str]:
+    paths = [folder, *folder.rglob("*")]
+    return [str(path) for path in paths if not path.is_symlink() and stat.S_IMODE(path.lstat().st_mode) & 0o077]
+
+
+def old_folder(folder: Path) -> Path:
+    folder.mkdir(mode=0o755)
+    (folder / "outbox").mkdir(mode=0o755)
+    (folder / "outbox" / "1.eml").write_text("To: ana@northfield.example\n")
+    (folder / "audit_head").write_text("")
+    assert len(open_to_others(folder)) == 4
+    return folder
+
+
+def test_everything_is_the_owners_alone_once_muster_runs(muster: Muster) -> None:
+    old_folder(muster.data_dir)
+    muster.started()
+    assert (muster.data_dir / "muster.db").exists()
+    assert open_to_others(muster.data_dir) == []
+    assert muster.stop() == 0
+
+
+def test_commands_make_and_leave_nothing_that_others_can_read(muster: Muster) -> None:
+    old_folder(muster.data_dir)
+    assert flask(muster, "db", "upgrade").returncode == 0
+    assert not stat.S_IMODE((muster.data_dir / "muster.db").stat().st_mode) & 0o077
+    (muster.data_dir / "muster.db").chmod(0o644)
+    assert flask(muster, "muster", "prepare").returncode == 0
+    assert open_to_others(muster.data_dir) == []
+
+
+def test_what_muster_does_not_keep_there_stays_as_it_is(tmp_path: Path) -> None:
+    other, link = tmp_path / "notes.txt", tmp_path / "outbox"
+    other.write_text("")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    link.symlink_to(elsewhere)
+    data_folder.tighten(tmp_path)
+    assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o700
+    assert [stat.S_IMODE(path.stat().st_mode) for path in (other, elsewhere)] == [0o644, 0o755]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder to another user")
+def test_a_folder_of_somebody_else_that_is_open_to_all_stops_the_start() -> None:
+    folder = Path(tempfile.mkdtemp(prefix="muster-"))  # pytest's own folders are closed to others
+    folder.chmod(0o777)
+
+    def as_nobody() -> str:
+        os.setegid(65534)
+        os.seteuid(65534)
+        try:
+            data_folder.tighten(folder)
+        except ConfigError as error:
+            return str(error)
+        finally:
+            os.seteuid(0)
+            os.setegid(0)
+        return ""
+
+    assert "belongs to another user and is open to everybody" in as_nobody()
+    folder.chmod(0o770)
+    os.chown(folder, 0, 65534)
+    assert as_nobody() == ""
+    folder.rmdir()
