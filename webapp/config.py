@@ -71,6 +71,11 @@ class Settings:
     given: frozenset[str] = field(repr=False)  # names (without prefix) that the environment set
     runtime_dir: Path = field(repr=False)  # where the socket goes when data_dir's path is too long for one
 
+    @property
+    def opens_here_only(self) -> bool:
+        """Whether links open on this computer only: the public address is a loopback address."""
+        return values.is_loopback(urlsplit(self.public_url).hostname or "")
+
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> Self:
         """Reads and checks all settings, then makes the data folder and, once, the secret key in it.

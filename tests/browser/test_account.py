@@ -58,7 +58,7 @@ def joined(portal, browser):
     page.wait_for_url(portal.url + "/")
     page.goto(portal.url + "/users?invite=single")
     page.get_by_label("Email", exact=True).fill(AMELIA)
-    page.get_by_role("button", name="Send invitation").click()
+    page.get_by_role("button", name="Create invitation").click()
     expect(page.get_by_text(f"{AMELIA} is invited.")).to_be_visible()
     context.clear_cookies()
     page.goto(link_to(portal, AMELIA, "invitations"))

@@ -18,6 +18,7 @@ GROUPS = {Do.SET_GROUPS, Do.ADD_GROUPS, Do.REMOVE_GROUPS}
         {"status": "unjoined", "q": "ana north", "role": "3", "group": "12", "sort": "-activity"},
         {"group": "none"},
         {"concern": "failed"},
+        {"concern": "unsent", "upload": "7"},
     ],
 )
 def test_an_address_comes_back_as_it_was(query):

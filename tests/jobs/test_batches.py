@@ -102,7 +102,7 @@ class TestAnInvitation:
         assert (invitation.role.name, invitation.token_hash) == ("Remote", old_hash)
         assert [g.name for g in invitation.groups] == ["Teacher Laptops"]
         assert all_of(Message) == []
-        assert outcomes_of(batch) == [("updated", "Role Analyst to Remote, 1 group added")]
+        assert outcomes_of(batch) == [("updated", "Role Analyst to Remote; added Teacher Laptops")]
 
 
 class TestAUser:
@@ -111,7 +111,7 @@ class TestAUser:
         batch = confirmed(admin, "ana@northfield.example,Analyst,Student Devices\n")
         job.process(batch.id)
         assert [g.name for g in db.session.get(User, ana.id).groups] == ["Student Devices"]
-        assert outcomes_of(batch) == [("updated", "1 group added, 1 group removed")]
+        assert outcomes_of(batch) == [("updated", "Added Student Devices; removed Teacher Laptops")]
         assert all_of(Message) == []
         event = next(e for e in all_of(AuditEvent) if e.action == "user.changed")
         assert event.details["before"] == {"role": "Analyst", "groups": ["Teacher Laptops"]}

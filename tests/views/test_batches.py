@@ -41,7 +41,7 @@ class TestUpload:
         page = admin.get(to).page
         assert page.h1 == "Review 2 users"
         assert "Nothing has been sent" in page.text
-        assert "Send 2 invitations" in page.text
+        assert "Create 2 invitations" in page.text
 
     def test_says_how_the_file_was_read(self, admin):
         text = "Email;Role;Phone\nana@x.org;Analyst;1\n"
@@ -160,7 +160,7 @@ class TestReview:
         groups.add(["Exam Laptops"], admin.user)  # any change moves the directory
         assert db.session.get(Batch, batch.id).counts == {"invite": 2}
         page = admin.get(f"/batches/{batch.id}").page
-        assert "Send 1 invitation" in page.text
+        assert "Create 1 invitation" in page.text
         assert db.session.get(Batch, batch.id).counts == {"invite": 1, "unchanged": 1}
 
     def test_a_get_of_fresh_plans_writes_nothing(self, admin, queries):
@@ -188,7 +188,7 @@ class TestOptions:
 
     def test_skipping_lets_the_rest_be_sent(self, admin):
         batch = staged(admin, FILE + "bad,Analyst,\n")
-        assert "Send 2 invitations" in admin.patch(f"/batches/{batch.id}", {"skip_errors": "true"}, htmx=True).page.text
+        assert "Create 2 invitations" in admin.patch(f"/batches/{batch.id}", {"skip_errors": "true"}, htmx=True).page.text
         admin.post(f"/batches/{batch.id}/confirmation", {"version": db.session.get(Batch, batch.id).version})
         assert db.session.get(Batch, batch.id).state is BatchState.QUEUED
 
@@ -365,5 +365,5 @@ def test_create_group_makes_the_rows_that_wait_for_it_good(admin):
     batch = staged(admin, "Email,Role,Groups\nana@northfield.example,Analyst,Chess Club\n")
     assert "Create group" in admin.get(f"/batches/{batch.id}").page.text
     admin.post(f"/batches/{batch.id}/groups", {"name": "Chess Club"})
-    assert "Send 1 invitation" in admin.get(f"/batches/{batch.id}").page.text
+    assert "Create 1 invitation" in admin.get(f"/batches/{batch.id}").page.text
     assert db.session.scalar(db.select(db.func.count(Invitation.id))) == 0

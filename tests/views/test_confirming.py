@@ -69,7 +69,7 @@ class TestQuestion:
             "Roles of existing users Follow the file",
             "Access widened by much 2 rows",
             "Left out 1 duplicate, 1 row that needs attention",
-            "Links in the emails work for 3 days",
+            "The links work for 3 days",
             "Personal message Yes",
         ):
             assert said in page.text
@@ -79,7 +79,7 @@ class TestQuestion:
         (form,) = admin.get(f"/batches/{batch.id}").page.all("form", id="confirmation")
         assert (form["method"], form["action"]) == ("get", f"/batches/{batch.id}/confirmation")
         page = admin.get(form["action"]).page
-        assert page.h1 == "Before it is sent"
+        assert page.h1 == "Before it is done"
         assert "Invite 2 people." in page.text
         assert page.values("version") == [str(batch.version)]
         assert not page.values("password")

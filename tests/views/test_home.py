@@ -129,7 +129,7 @@ class TestAttention:
     def test_all_is_well(self, owner, queue, change_settings):
         workers.beat("one")
         make_invitation(expires_in=timedelta(days=30))
-        assert "Nothing: emails are written as files, and no invitation is about to expire." in owner.get("/").page.text
+        assert "No mail server is set" in owner.get("/").page.text
         change_settings(mail_url="smtp://mail.northfield.example")
         assert "Nothing: email goes out, and no invitation is about to expire." in owner.get("/").page.text
 

@@ -73,7 +73,7 @@ class TestForm:
         answer = save(admin, batch, valid_days="30")
         assert answer.page.values("version") == [str(fresh(batch).version)]
         asked = admin.get(f"/batches/{batch.id}/confirmation", htmx=True, headers={"Muster-Shown": batch.shown}).page
-        assert "Links in the emails work for 30 days" in asked.text
+        assert "The links work for 30 days" in asked.text
 
     def test_saving_what_is_there_already_is_no_step(self, admin, batch):
         version = batch.version

@@ -600,7 +600,7 @@ class TestTwinsAcrossParts:
         assert not [b for b in page.all("button") if b.get("aria-label", "").startswith("Merge")]
         answer = self.command(admin, second, 4, "retention")
         assert "1 row removed, 1 in part 1: undo it there" in answer.page.text
-        assert "Send 1 invitation" in answer.page.text
+        assert "Create 1 invitation" in answer.page.text
         assert self.plans(admin, second) == [["invite"]]
         assert rows_of(first)[0].removed_at
         admin.post(f"/batches/{first.id}/undos", status=200, htmx=True)

@@ -32,7 +32,7 @@ def test_the_list_tells_state_recipient_subject_and_the_servers_words(admin: Cli
     assert text.index(JONAS) < text.index(INES), "newest first"
     assert "Devika Raman invited you to Muster" in text
     assert "Written as " in text
-    assert "1 written as files, 1 waiting, 0 failed." in text
+    assert "1 written as a file, 1 waiting, 0 failed." in text
     assert "Written as a file" in text
     assert "Sent" not in text
 

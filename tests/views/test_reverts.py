@@ -158,7 +158,7 @@ class TestReverted:
         undo = carry_out(admin, revert(admin, batch))
         assert outcomes_of(undo) == {
             "ines": ("updated", "Invitation revoked"),
-            "ana": ("updated", "Role Remote to Analyst, 1 group added, 1 group removed"),
+            "ana": ("updated", "Role Remote to Analyst; added Student Devices; removed Teacher Laptops"),
         }
         assert now(ana) == ("Analyst", {"Student Devices"})
         assert [i.state for i in db.session.scalars(db.select(Invitation))] == [InvitationState.REVOKED]

@@ -87,7 +87,7 @@ class TestMisspeltDomains:
     def test_are_noted_with_one_click_and_hold_nothing_back(self, admin, batch):
         page = admin.get(f"/batches/{batch.id}").page
         assert page.text.count("Misspelt domain?") == 2
-        assert "Send 3 invitations" in page.text
+        assert "Create 3 invitations" in page.text
         assert not page.all("input", aria_invalid="true")
         offered = {button["aria-label"]: button["value"] for button in page.all("button", class_="suggest")}
         assert offered["Replace “@gmial.com” by “@gmail.com”"] == "ana@gmail.com"

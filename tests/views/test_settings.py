@@ -62,9 +62,11 @@ class TestIndex:
         for secret in ("open-sesame", "quiet", "postman", owner.app.secret_key):
             assert secret not in answer.text
 
-    def test_it_is_healthy_or_not(self, owner, queue):
+    def test_it_is_healthy_or_not(self, owner, queue, change_settings):
         assert "Needs attention" in owner.get("/settings").page.text
         workers.beat("one")
+        assert "Without email" in owner.get("/settings").page.text
+        change_settings(mail_url="smtp://mail.northfield.example")
         assert "Healthy" in owner.get("/settings").page.text
         db.session.get_one(MailGate, 1).paused_at = utcnow()
         db.session.commit()
@@ -307,7 +309,7 @@ class TestTestMessage:
         jobs.send()
         text = owner.get("/settings/email").page.text
         assert "Written as a file" in text
-        assert ".eml, as no mail server is set." in text
+        assert "Nothing was sent: no mail server is set." in text
         assert "The mail server said" not in text
 
     def test_at_most_five_an_hour(self, owner):

@@ -34,9 +34,11 @@ class Status(StrEnum):
 
 
 class Concern(StrEnum):
-    """Why an invitation needs somebody: its e-mail failed for good, or it expires before this week ends."""
+    """Why an invitation needs somebody: its e-mail failed for good, there was none, or it expires before this week ends."""
 
     FAILED = "failed"
+    UNSENT = "unsent"
+    """Never e-mailed: its message became a file."""
     EXPIRING = "expiring"
 
 
@@ -69,6 +71,8 @@ class Filter:
     """Only those without any group."""
     concern: Concern | None = None
     """Only invitations that need somebody for this."""
+    batch_id: int | None = None
+    """Only invitations of this upload."""
     sort: Sort = Sort.NAME
 
     @classmethod
@@ -81,6 +85,7 @@ class Filter:
             _number(args.get("group")),
             args.get("group") == NO_GROUPS,
             member(Concern, args.get("concern")),
+            _number(args.get("upload")),
             member(Sort, args.get("sort")) or Sort.NAME,
         )
 
@@ -93,6 +98,7 @@ class Filter:
             "role": wanted.role_id,
             "group": NO_GROUPS if wanted.ungrouped else wanted.group_id,
             "concern": wanted.concern,
+            "upload": wanted.batch_id,
             "sort": wanted.sort if wanted.sort is not Sort.NAME else None,
         }
         return {name: str(value) for name, value in values.items() if value is not None}

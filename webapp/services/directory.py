@@ -28,7 +28,7 @@ from sqlalchemy import (
     union_all,
     update,
 )
-from sqlalchemy.orm import Session, SessionTransaction
+from sqlalchemy.orm import Session, SessionTransaction, aliased
 
 from webapp.config import Settings
 from webapp.core.directory import GroupEntry, Registry, RoleEntry
@@ -281,6 +281,25 @@ def failed_invitations(*which: ColumnElement[bool]) -> Select[int | None]:
         .group_by(Message.invitation_id)
     )
     return select(Message.invitation_id).where(Message.id.in_(newest), Message.state == MessageState.FAILED)
+
+
+def never_emailed(*which: ColumnElement[bool]) -> Select[int | None]:
+    """The ids of pending invitations whose e-mail became a file and never went to a mail server. which: conditions on Invitation.
+
+    One that waits in the outbox does not count: it is about to go.
+    """
+    went = [MessageState.SENT, MessageState.UNCERTAIN, MessageState.QUEUED, MessageState.SENDING]
+    gone = aliased(Message)
+    return (
+        select(Message.invitation_id)
+        .join(Invitation, Invitation.id == Message.invitation_id)
+        .where(
+            *which,
+            Invitation.state == InvitationState.PENDING,
+            Message.state == MessageState.WRITTEN,
+            ~exists().where(gone.invitation_id == Message.invitation_id, gone.state.in_(went)),
+        )
+    )
 
 
 def _memberships(owner: Column[int], ids: Iterable[int]) -> defaultdict[int, list[int]]:

@@ -15,7 +15,7 @@ from webapp.core.errors import Conflict, Refused
 from webapp.core.people import Filter
 from webapp.core.planning import Ref
 from webapp.db import among, begin_write, by_letter, db, hold, utcnow
-from webapp.models import Group, Invitation, InvitationState, Role, Row, User
+from webapp.models import Group, Invitation, InvitationState, Role, User
 from webapp.models.groups import invitation_groups
 from webapp.services import audit, invitations, users
 from webapp.services.audit import AuditAction
@@ -94,8 +94,7 @@ def make(chosen: Chosen, by: User) -> list[Slip]:
 
 def _are(chosen: Chosen) -> ColumnElement[bool]:
     if isinstance(chosen, int):
-        of_rows = select(Row.invitation_id).where(Row.batch_id == chosen, Row.invitation_id.is_not(None))
-        return or_(Invitation.batch_id == chosen, Invitation.id.in_(of_rows))
+        return users.is_of_batch(chosen)
     people = users.everybody(chosen) if isinstance(chosen, Filter) else chosen
     return among(Invitation.id, sorted(id for kind, id in people if kind == "invitation"))
 

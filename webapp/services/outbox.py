@@ -201,7 +201,7 @@ def withdraw(invitation_id: int) -> None:
 def outlook() -> str:
     """What becomes of an e-mail that is queued now, as a sentence; "" where it is sent at once."""
     if not directory.environment().mail_url:
-        return "The email is written as a file."
+        return "No email was sent, as no mail server is set: hand the link over yourself."
     return "Email is held up: it goes out when the mail server answers." if gate.alarm() else ""
 
 

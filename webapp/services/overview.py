@@ -23,17 +23,19 @@ WEEKS = 12
 
 @dataclass(frozen=True, slots=True)
 class Attention:
-    """What needs somebody. failed: invitations that could not be delivered; expiring: those that end before this week does.
+    """What needs somebody. unsent: invitations that were never e-mailed; failed: those that could not be delivered; expiring:
+    those that end before this week does.
 
     health: for those who can do something about it.
     """
 
+    unsent: int
     failed: int
     expiring: int
     health: Health | None
 
     def __bool__(self) -> bool:
-        return bool(self.failed or self.expiring or (self.health and not self.health.is_well))
+        return bool(self.unsent or self.failed or self.expiring or (self.health and not self.health.is_well))
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +49,14 @@ class Week:
 
 def attention(by: User) -> Attention:
     """What this person may know of, and do something about; four queries, however many people."""
-    failed = expiring = 0
+    unsent = failed = expiring = 0
     if by.may(Permission.USERS_SEE):
         pending = select(func.count(Invitation.id)).where(Invitation.state == InvitationState.PENDING)
-        each = [pending.where(users.is_concern(concern)).scalar_subquery() for concern in (Concern.FAILED, Concern.EXPIRING)]
-        failed, expiring = db.session.execute(select(*each)).one()
+        concerns = Concern.UNSENT, Concern.FAILED, Concern.EXPIRING
+        counts = [pending.where(users.is_concern(concern)).scalar_subquery() for concern in concerns]
+        unsent, failed, expiring = db.session.execute(select(*counts)).one()
     cares = by.may(Permission.INVITATIONS_MAKE) or by.may(Permission.ORGANISATION_MANAGE)
-    return Attention(failed, expiring, installation.health() if cares else None)
+    return Attention(unsent, failed, expiring, installation.health() if cares else None)
 
 
 def weeks() -> list[Week]:

@@ -13,7 +13,7 @@ from webapp.core.planning import Plan
 from webapp.core.words import plural
 from webapp.db import db, utcnow
 from webapp.models import Batch, Invitation, InvitationState, Message, MessageState, Outcome, Row
-from webapp.services import directory, steps
+from webapp.services import directory, steps, users
 
 SHOWN = 100
 """Rows of one outcome on a report, unless more are asked for."""
@@ -125,6 +125,11 @@ def changed_since(batch: Batch) -> Sequence[Row]:
     """The rows that were skipped because their person had changed since the review."""
     query = select(Row).where(Row.batch_id == batch.id, Row.outcome == Outcome.SKIPPED, Row.reason == steps.CHANGED)
     return db.session.scalars(query.order_by(Row.line)).all()
+
+
+def unsent(batch: Batch) -> set[int]:
+    """The ids of the batch's pending invitations that were never e-mailed: their messages became files. One query."""
+    return {id for id in db.session.scalars(directory.never_emailed(users.is_of_batch(batch.id))) if id}
 
 
 def valid_until(batch: Batch) -> datetime | None:

@@ -8,10 +8,9 @@ from typing import Any
 from sqlalchemy import delete, insert
 
 from webapp.core.addresses import Address
-from webapp.core.directory import Registry
+from webapp.core.directory import ALL_GROUPS, Registry
 from webapp.core.permissions import Permission
 from webapp.core.planning import Access, Act, Person, Plan, Step
-from webapp.core.words import plural
 from webapp.db import db
 from webapp.models import Invitation, MessageKind, Outcome, Priority, Row, Session, User, UserState
 from webapp.models.groups import invitation_groups, user_groups
@@ -184,17 +183,23 @@ _ACTS = {Act.DEACTIVATE: "deactivated", Act.REACTIVATE: "reactivated", Act.REVOK
 
 
 def changes(step: Step, registry: Registry) -> str:
-    """What changed, in words: "1 group added, 2 groups removed"."""
+    """What changed, in names: "Role Analyst to Remote; added Library, Labs; removed Year 4 iPads"."""
     if step.before is None or step.after is None:
         return ""
-    told = [_ACTS[step.act]] if step.act in _ACTS else []
+    parts = [_ACTS[step.act]] if step.act in _ACTS else []
     if step.before.role != step.after.role:
-        names = [registry.role_by_id[id].name for id in (step.before.role, step.after.role)]
-        told.append(f"role {names[0]} to {names[1]}")
-    if step.before.everything != step.after.everything:
-        told.append("all groups given" if step.after.everything else "all groups taken")
-    if added := step.after.groups - step.before.groups:
-        told.append(f"{plural(len(added), 'group')} added")
-    if removed := step.before.groups - step.after.groups:
-        told.append(f"{plural(len(removed), 'group')} removed")
-    return ", ".join(told)
+        old, new = (registry.role_by_id[id].name for id in (step.before.role, step.after.role))
+        parts.append(f"role {old} to {new}")
+    before, after = group_names(step.before, registry), group_names(step.after, registry)
+    if added := [name for name in after if name not in before]:
+        parts.append(f"added {', '.join(added)}")
+    if removed := [name for name in before if name not in after]:
+        parts.append(f"removed {', '.join(removed)}")
+    return "; ".join(parts)
+
+
+def group_names(access: Access, registry: Registry) -> list[str]:
+    """The groups of an access by name, "All groups" as one of them; groups that are gone are left out."""
+    if access.everything:
+        return [ALL_GROUPS]
+    return sorted(registry.group_by_id[id].name for id in access.groups if id in registry.group_by_id)

@@ -34,7 +34,7 @@ from webapp.core.people import OWN, Concern, Filter, Sort, Status, applicable
 from webapp.core.planning import Access, Person, Policy, Ref
 from webapp.core.weeks import monday
 from webapp.db import by_letter, db, utcnow
-from webapp.models import Group, Invitation, InvitationState, Role, User, UserState
+from webapp.models import Group, Invitation, InvitationState, Role, Row, User, UserState
 from webapp.models.groups import invitation_groups, user_groups
 from webapp.services import directory
 
@@ -185,7 +185,7 @@ def exported(wanted: Filter) -> list[Sequence[str]]:
     Uploaded again they change nothing. Hence, unless a status or a concern is asked for, those are left out whom an
     upload could not leave as they are (see `left_out`).
     """
-    everybody = _people(wanted, leave_out=not (wanted.status or wanted.concern)).subquery()
+    everybody = _people(wanted, leave_out=not (wanted.status or wanted.concern or wanted.batch_id)).subquery()
     groups: defaultdict[tuple[str, int], list[str]] = defaultdict(list)
     for kind, table, owner_id in _MEMBERS:
         found = select(everybody.c.id).where(everybody.c.kind == kind)
@@ -205,7 +205,7 @@ def left_out(wanted: Filter, found: Listing) -> dict[str, int]:
 
     An upload would refuse the first and write to the others once more.
     """
-    if wanted.status or wanted.concern:
+    if wanted.status or wanted.concern or wanted.batch_id:
         return {}
     failed = _people(wanted, only_failed=True).subquery()
     undelivered = db.session.scalar(select(func.count()).select_from(failed).where(failed.c.status == Status.INVITED.value))
@@ -264,6 +264,8 @@ def _people(wanted: Filter, *, leave_out: bool = False, only_failed: bool = Fals
     failed = is_concern(Concern.FAILED)
     if wanted.concern:
         users, invitations = users.where(false()), invitations.where(is_concern(wanted.concern))
+    if wanted.batch_id is not None:
+        users, invitations = users.where(false()), invitations.where(is_of_batch(wanted.batch_id))
     if leave_out:
         users = users.where(User.state == UserState.ACTIVE)
         invitations = invitations.where(~is_over, ~failed)
@@ -275,10 +277,18 @@ def _people(wanted: Filter, *, leave_out: bool = False, only_failed: bool = Fals
     )
 
 
+def is_of_batch(batch_id: int) -> ColumnElement[bool]:
+    """Whether an invitation was made, sent again or changed by this upload."""
+    of_rows = select(Row.invitation_id).where(Row.batch_id == batch_id, Row.invitation_id.is_not(None))
+    return or_(Invitation.batch_id == batch_id, Invitation.id.in_(of_rows))
+
+
 def is_concern(concern: Concern) -> ColumnElement[bool]:
     """Whether a pending invitation needs somebody for this."""
     if concern is Concern.FAILED:
         return Invitation.id.in_(directory.failed_invitations())
+    if concern is Concern.UNSENT:
+        return Invitation.id.in_(directory.never_emailed())
     now = utcnow()
     return and_(Invitation.expires_at > now, Invitation.expires_at < monday(now, directory.settings().time_zone, ahead=1))
 

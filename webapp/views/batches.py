@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -373,6 +373,8 @@ def report_context(batch: Batch) -> dict[str, Any]:
         "linkable": link_sheets.outlook(batch.id, me()).ready if me().may(Permission.MESSAGES_SEE) else 0,
         "deliveries": deliveries.of({row.invitation_id for found in rows_by.values() for row in found if row.invitation_id}),
         "changed": reports.changed_since(batch),
+        "changed_access": partial(cells.changed_access, registry=directory.registry()),
+        "unsent": len(reports.unsent(batch)),
         "until": reports.valid_until(batch),
         "retention_days": directory.settings().retention_days,
         "alarm": gate.alarm() if tally["waiting"] else None,
@@ -388,9 +390,11 @@ def _outcome(name: str | None) -> Outcome | None:
 def report(batch_id: int) -> Response:
     """Every row's outcome and reason as a file; `?outcome=skipped` for some of them, under a name of their own."""
     batch, outcome = batches.found(batch_id), _outcome(request.args.get("outcome"))
-    lines = (
-        (str(row.line), row.email, row.role, row.groups, (row.outcome or Outcome.WAITING).value.capitalize(), row.why)
-        for row in reports.each(batch, outcome)
-    )
+    unsent = reports.unsent(batch)
+
+    def line(row: Row) -> tuple[str, ...]:
+        reason = row.why or ("Not emailed: no mail server was set" if row.invitation_id in unsent else "")
+        return str(row.line), row.email, row.role, row.groups, (row.outcome or Outcome.WAITING).value.capitalize(), reason
+
     name = f"{batch.name.rpartition('.')[0] or batch.name}-{outcome or 'results'}.csv"
-    return attach(written(("Row", "Email", "Role", "Groups", "Outcome", "Reason"), lines), name)
+    return attach(written(("Row", "Email", "Role", "Groups", "Outcome", "Reason"), map(line, reports.each(batch, outcome))), name)

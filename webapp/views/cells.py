@@ -13,7 +13,7 @@ from markupsafe import Markup, escape
 
 from webapp.core.cells import CLIPPED, clip
 from webapp.core.directory import ALL_GROUPS, Registry, RoleEntry, fold
-from webapp.core.planning import Access, Plan
+from webapp.core.planning import Plan
 from webapp.models import Row
 from webapp.schemas.groups import GroupSchema
 from webapp.schemas.rows import is_too_long, split_groups
@@ -40,12 +40,28 @@ def shown_groups(row: Row, registry: Registry) -> Groups:
     step = steps.stored(row)
     if row.plan is Plan.ATTENTION or step.before is None or step.after is None:
         return _as_it_stands(row.groups, registry)
-    before, after = _names(step.before, registry), _names(step.after, registry)
+    before, after = steps.group_names(step.before, registry), steps.group_names(step.after, registry)
     return Groups(
         tuple(name for name in after if name in before),
         tuple(name for name in after if name not in before),
         tuple(name for name in before if name not in after),
     )
+
+
+def changed_access(row: Row, registry: Registry) -> Groups | None:
+    """What an update gave and took: groups and the role. None where nothing did, or where a role or group is gone by now: the
+    row's reason names those."""
+    step = steps.stored(row)
+    if step.before is None or step.after is None:
+        return None
+    ids = step.before.groups | step.after.groups
+    if not (ids <= registry.group_by_id.keys() and {step.before.role, step.after.role} <= registry.role_by_id.keys()):
+        return None
+    before, after = (
+        [registry.role_by_id[access.role].name, *steps.group_names(access, registry)] for access in (step.before, step.after)
+    )
+    added, removed = (tuple(name for name in one if name not in other) for one, other in ((after, before), (before, after)))
+    return Groups((), added, removed) if added or removed else None
 
 
 def _as_it_stands(cell: str, registry: Registry) -> Groups:
@@ -55,12 +71,6 @@ def _as_it_stands(cell: str, registry: Registry) -> Groups:
     names = tuple(registry.group_name(name) for name in split_groups(cell))
     unknown = (name for name in names if fold(name) not in registry.group_by_key and name != ALL_GROUPS)
     return Groups(names, unknown=tuple(unknown))
-
-
-def _names(access: Access, registry: Registry) -> list[str]:
-    if access.everything:
-        return [ALL_GROUPS]
-    return sorted(registry.group_by_id[id].name for id in access.groups if id in registry.group_by_id)
 
 
 def drawn_once(roles: Sequence[RoleEntry], registry: Registry) -> dict[str, Callable[..., Any]]:

@@ -28,7 +28,11 @@ NAMES = {
     Status.UNJOINED: "Not joined yet",
     Status.DEACTIVATED: "Deactivated",
 }
-CONCERNED = {Concern.FAILED: "whose email failed", Concern.EXPIRING: "whose invitation expires this week"}
+CONCERNED = {
+    Concern.FAILED: "whose email failed",
+    Concern.UNSENT: "never emailed",
+    Concern.EXPIRING: "whose invitation expires this week",
+}
 
 
 @bp.get("")
@@ -99,7 +103,8 @@ def said_of_nobody(wanted: Filter, registry: Any) -> str:
     parts = [f"with status {NAMES[wanted.status]}"] if wanted.status else []
     parts += [f"with the role {role.name}"] if role else []
     parts += ["without groups"] if wanted.ungrouped else [f"in {group.name}"] if group else []
-    parts += [CONCERNED[wanted.concern]] if wanted.concern else []
+    parts += [f"among those {CONCERNED[wanted.concern]}"] if wanted.concern else []
+    parts += ["invited by this upload"] if wanted.batch_id else []
     parts += [f"matches “{wanted.search}”" if wanted.search else "is here"]
     return f"Nobody {' '.join(parts)}."
 

@@ -1,0 +1,222 @@
+"""Without a mail server nothing says sent; once there is one, what was never emailed is offered to be sent."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from tests.factories import make_group, make_invitation, make_user
+from tests.smtp_sink import Sink
+from tests.views.test_actions import confirm
+from tests.views.test_batches import staged
+from webapp.db import db
+from webapp.jobs import batches as batch_job
+from webapp.jobs import outbox as outbox_job
+from webapp.models import Batch, Group, Invitation, Message, MessageState
+from webapp.services import reminders
+
+INES, JONAS = "ines@northfield.example", "jonas@northfield.example"
+FILE = f"Email,Role,Groups\n{INES},Analyst,Labs\n{JONAS},Remote,\n"
+
+
+@pytest.fixture(autouse=True)
+def known_groups(app):
+    make_group("Labs")
+    make_group("Office")
+
+
+@pytest.fixture
+def owner(sign_in):
+    return sign_in("Owner")
+
+
+def finished(client, text: str = FILE, **options) -> Batch:
+    """An upload, confirmed and carried out as far as it goes now."""
+    batch = staged(client, text)
+    if options:
+        client.patch(f"/batches/{batch.id}", options, htmx=True)
+    confirm(client, batch)
+    batch_job.process(batch.id)
+    outbox_job.send()
+    return db.session.get_one(Batch, batch.id)
+
+
+def question(client, batch) -> str:
+    headers = {"Muster-Shown": batch.shown}
+    return client.get(f"/batches/{batch.id}/confirmation", htmx=True, headers=headers).page.text
+
+
+class TestNothingSaysSent:
+    def test_the_button_and_the_question_before_it(self, owner):
+        batch = staged(owner, FILE)
+        review = owner.get(f"/batches/{batch.id}").page
+        assert "Create 2 invitations" in review.text
+        assert "Send 2 invitations" not in review.text
+        asked = question(owner, batch)
+        assert "Nobody gets an email: no mail server is set" in asked
+        assert "you hand over the links yourself" in asked
+        assert "Create 2 invitations" in asked
+
+    def test_updates_alone_need_no_warning(self, owner):
+        make_user("Ines", email=INES)
+        batch = staged(owner, f"Email,Role,Groups\n{INES},Analyst,Labs\n")
+        assert "Nobody gets an email" not in question(owner, batch)
+
+    def test_the_report_says_so_and_leads_on(self, owner):
+        batch = finished(owner)
+        page = owner.get(f"/batches/{batch.id}").page
+        assert page.h1 == "2 of 2 done, nobody emailed"
+        assert "2 invitations were not emailed" in page.text
+        assert "2 Created" in page.text
+        for href in (f"/link-sheets/new?batch={batch.id}", "/messages", "/settings/email"):
+            assert page.all("a", href=href), href
+        assert "Not emailed, written as a file" in page.text
+        assert "Handed to the mail server" not in page.text
+
+    def test_the_results_file_says_so(self, owner):
+        lines = owner.get(f"/batches/{finished(owner).id}/report.csv").data.decode("utf-8-sig")
+        assert lines.count("Not emailed: no mail server was set") == 2
+
+    def test_home_counts_them_and_outgoing_mail_keeps_them_apart(self, owner):
+        finished(owner)
+        home = owner.get("/").page
+        assert "2 invitations were never emailed" in home.text
+        assert "Nothing: email goes out" not in home.text
+        assert not home.all("button", id="send-unsent")
+        mail = owner.get("/messages").page.text
+        assert "2 written as files, 0 waiting, 0 failed." in mail
+        assert " sent," not in mail
+
+    def test_home_and_settings_say_that_no_mail_server_is_set_and_how_to_set_one(self, owner):
+        make_invitation()
+        home = owner.get("/").page
+        assert "No mail server is set" in home.text
+        assert home.all("a", href="/settings/email")
+        assert "MUSTER_MAIL_URL=smtp+starttls://" in owner.get("/settings/email").page.text
+
+    def test_a_single_invitation(self, owner):
+        assert "Create invitation" in owner.get("/users?invite=single").page.text
+        to = owner.post("/invitations", {"email": INES, "role": "Analyst"}).location
+        assert "No email was sent, as no mail server is set" in owner.get(to).page.text
+
+    def test_a_link_on_paper_does_not_count_as_an_email(self, owner):
+        batch = finished(owner)
+        owner.post(f"/link-sheets?batch={batch.id}", {"form": "csv"}, status=200)
+        assert "2 invitations were never emailed" in owner.get("/").page.text
+
+    def test_nobody_is_reminded_of_what_they_never_got(self, owner, change_settings):
+        finished(owner)
+        for invitation in db.session.scalars(db.select(Invitation)):
+            invitation.expires_at = invitation.created_at + timedelta(days=1)
+        db.session.commit()
+        change_settings(reminder_days=3)
+        reminders.remind()
+        assert db.session.scalar(db.select(db.func.count(Message.id))) == 2
+
+
+class TestOnceThereIsAServer:
+    @pytest.fixture
+    def batch(self, owner) -> Batch:
+        return finished(owner)
+
+    @pytest.fixture
+    def sink(self, batch, change_settings):
+        with Sink() as server:
+            change_settings(mail_url=server.url, mail_from="Muster <muster@northfield.example>")
+            yield server
+
+    def test_home_offers_to_send_them_and_the_review_shows_whom(self, owner, batch, sink):
+        home = owner.get("/").page
+        assert "2 invitations were never emailed" in home.text
+        assert home.all("button", id="send-unsent")
+        to = owner.post("/actions?concern=unsent", {"do": "resend", "all": "1", "next": "/"}).location
+        action = db.session.get_one(Batch, int(to.rpartition("/")[2]))
+        assert sink.messages == []
+        review = owner.get(to).page.text
+        assert INES in review
+        assert JONAS in review
+        confirm(owner, action)
+        batch_job.process(action.id)
+        outbox_job.send()
+        assert sorted(r for m in sink.messages for r in m.recipients) == [INES, JONAS]
+        assert "never emailed" not in owner.get("/").page.text
+        report = owner.get(f"/batches/{batch.id}").page.text
+        assert "never emailed" not in report
+        assert "Handed to the mail server" in report
+
+    def test_the_report_offers_those_of_its_own_upload(self, owner, batch, sink, change_settings):
+        change_settings(mail_url=None)
+        other = finished(owner, "Email,Role\nlena@northfield.example,Analyst\n")
+        change_settings(mail_url=sink.url)
+        page = owner.get(f"/batches/{other.id}").page
+        assert "1 invitation was never emailed" in page.text
+        (form,) = page.all("form", action=f"/actions?concern=unsent&upload={other.id}")
+        to = owner.post(form["action"], {"do": "resend", "all": "1"}).location
+        review = owner.get(to).page.text
+        assert "lena@northfield.example" in review
+        assert INES not in review
+
+    def test_the_list_finds_them(self, owner, batch, sink):
+        make_invitation("fine@northfield.example")
+        found = owner.get("/users?concern=unsent").page.text
+        assert "2 people found" in found
+        assert "Only those never emailed." in found
+        assert "fine@northfield.example" not in found
+
+    def test_the_counts_keep_files_apart_from_what_was_sent(self, owner, batch, sink):
+        owner.post("/invitations", {"email": "lena@northfield.example", "role": "Analyst"})
+        outbox_job.send()
+        assert "1 sent, 2 written as files, 0 waiting, 0 failed." in owner.get("/messages").page.text
+        states = db.session.scalars(db.select(Message.state).order_by(Message.id)).all()
+        assert states == [MessageState.WRITTEN, MessageState.WRITTEN, MessageState.SENT]
+
+    def test_those_who_may_not_invite_are_not_offered_it(self, batch, sink, sign_in):
+        assert not sign_in("Analyst").get("/").page.all("button", id="send-unsent")
+
+
+class TestLinksThatOpenHereOnly:
+    PLACES = "/batches/{batch}/confirmation", "/batches/{batch}/letter", "/link-sheets/new", "/settings/email"
+
+    @pytest.mark.parametrize("place", PLACES)
+    @pytest.mark.parametrize(
+        ("address", "warned"), [("http://127.0.0.1:8000", True), ("https://muster.northfield.example", False)]
+    )
+    def test_are_warned_of(self, owner, change_settings, place, address, warned):
+        change_settings(public_url=address)
+        make_invitation("lena@northfield.example")
+        batch = staged(owner, FILE)
+        page = owner.get(place.format(batch=batch.id)).page
+        assert ("The links open on this computer only" in page.text) is warned
+
+    def test_with_a_copied_link_and_on_paper(self, owner):
+        invitation = make_invitation("lena@northfield.example")
+        for path, form in ((f"/invitations/{invitation.id}/link", {}), ("/link-sheets", {"form": "slips"})):
+            assert "The links open on this computer only" in owner.post(path, form, status=200).page.text
+
+
+class TestWhatChanged:
+    @pytest.fixture
+    def batch(self, owner) -> Batch:
+        make_user("Ines", email=INES, groups=("Office",))
+        make_invitation(JONAS, groups=("Office",))
+        text = f"Email,Role,Groups\n{INES},Remote,Labs\n{JONAS},Analyst,All groups\n"
+        return finished(owner, text, change_roles="true")
+
+    def test_the_report_names_roles_and_groups(self, owner, batch):
+        text = owner.get(f"/batches/{batch.id}").page.text
+        for said in ("Added: Remote", "Removed: Analyst", "Added: Labs", "Removed: Office", "Added: All groups"):
+            assert said in text
+
+    def test_the_results_file_names_them(self, owner, batch):
+        lines = owner.get(f"/batches/{batch.id}/report.csv").data.decode("utf-8-sig")
+        assert "Role Analyst to Remote; added Labs; removed Office" in lines
+        assert "Added All groups; removed Office" in lines
+
+    def test_also_after_a_group_was_renamed_or_deleted(self, owner, batch):
+        group = db.session.scalars(db.select(Group).where(Group.name == "Office")).one()
+        question = owner.get(f"/groups/{group.id}/deletion").page
+        (seen,) = question.values("seen")
+        owner.post(f"/groups/{group.id}/deletion", {"seen": seen})
+        text = owner.get(f"/batches/{batch.id}").page.text
+        assert "Office" in text
