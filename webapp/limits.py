@@ -21,6 +21,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from webapp.config import Settings
+from webapp.core.peers import place_of
 
 MINUTES = 15
 BY_PEER = 100
@@ -46,10 +47,11 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Tries:
-    """What is left after a try. left: of this account. again_at: set when it was one too many."""
+    """What is left after a try. left: of this account. again_at: set when it was one too many; of_place: of this peer."""
 
     left: int
     again_at: datetime | None = None
+    of_place: bool = False
 
 
 @dataclass
@@ -62,33 +64,47 @@ class _Counters:
     away_until: float = 0.0
 
 
-def spend(account: str, peer: str, door: Door = Door.SIGN_IN) -> Tries:
+def spend(account: str, peer: str, door: Door = Door.SIGN_IN, device: str = "") -> Tries:
     """Count one try. account: what stands for the account, whether there is one or not.
 
-    The peer comes first, and what is refused counts no further: one peer alone cannot lock an account for all others.
+    device: names a browser in which this account has signed in before; "" for any other. It is counted by itself, so that
+    nobody else can lock the account there. For all others the peer comes first, and what is refused counts no further: one
+    peer alone cannot lock an account.
     """
     left = BY_PEER
-    for item, names in _limits(account, peer, door):
-        key = item.key_for(*names)
+    for item, names in _limits(account, peer, door, device):
+        key, of_place = item.key_for(*names), item.namespace == f"{door}-peer"
         count = _counted(key, item, 1)
         if count > item.amount:
-            return Tries(0, datetime.fromtimestamp(_ends(key), UTC))
-        left = min(left, item.amount - count) if names != (peer,) else left
+            return Tries(0, datetime.fromtimestamp(_ends(key), UTC), of_place)
+        left = left if of_place else min(left, item.amount - count)
     return Tries(left)
 
 
-def give_back(account: str, peer: str, door: Door = Door.SIGN_IN) -> None:
+def give_back(account: str, peer: str, door: Door = Door.SIGN_IN, device: str = "") -> None:
     """The try was right: it does not count, so that many people behind one address can sign in."""
-    for item, names in _limits(account, peer, door):
+    for item, names in _limits(account, peer, door, device):
         _counted(item.key_for(*names), item, -1)
 
 
-def _limits(account: str, peer: str, door: Door) -> list[tuple[RateLimitItem, tuple[str, ...]]]:
-    who = hashlib.sha256(account.encode()).hexdigest()[:32]
+def miss(peer: str) -> Tries:
+    """Count a link that does not exist. It is the peer's alone: links that do exist open all the same."""
+    item = RateLimitItemPerMinute(BY_PEER, MINUTES, namespace="link-peer")
+    key = item.key_for(place_of(peer))
+    count = _counted(key, item, 1)
+    if count > item.amount:
+        return Tries(0, datetime.fromtimestamp(_ends(key), UTC), of_place=True)
+    return Tries(item.amount - count)
+
+
+def _limits(account: str, peer: str, door: Door, device: str) -> list[tuple[RateLimitItem, tuple[str, ...]]]:
+    who, place = hashlib.sha256(account.encode()).hexdigest()[:32], place_of(peer)
     by_both, by_account = BY_BOTH_AND_ACCOUNT[door]
+    if device:
+        return [(RateLimitItemPerMinute(by_both, MINUTES, namespace=f"{door}-device"), (who, device))]
     return [
-        (RateLimitItemPerMinute(BY_PEER, MINUTES, namespace=f"{door}-peer"), (peer,)),
-        (RateLimitItemPerMinute(by_both, MINUTES, namespace=f"{door}-both"), (who, peer)),
+        (RateLimitItemPerMinute(BY_PEER, MINUTES, namespace=f"{door}-peer"), (place,)),
+        (RateLimitItemPerMinute(by_both, MINUTES, namespace=f"{door}-both"), (who, place)),
         (RateLimitItemPerMinute(by_account, MINUTES, namespace=f"{door}-account"), (who,)),
     ]
 

@@ -12,6 +12,7 @@ from tests.factories import PASSWORD, make_persona, make_user
 from webapp import create_app, limits
 from webapp.db import db, utcnow
 from webapp.models import AuditEvent, Session, User, UserState
+from webapp.services import audit_chain, sessions
 
 MAREN = "maren.okafor@northfield.example"
 
@@ -204,3 +205,114 @@ def test_signing_in_and_out_is_in_the_audit_log(client):
 def test_signing_in_without_the_token_of_the_form_is_refused(client):
     page = client.post("/sign-in", {"email": MAREN, "password": PASSWORD}, status=400, csrf=False).page
     assert "This page was open for too long" in page.text
+
+
+class TestLockedByOthers:
+    """An account that others lock from many peers stays open where its person has signed in before."""
+
+    def lock(self, app):
+        for n in range(60):
+            limits.spend(MAREN, f"198.51.100.{n}")
+
+    def test_a_browser_that_signed_in_before_still_signs_in(self, client):
+        sign_in(client)
+        client.post("/sign-out")
+        self.lock(client.app)
+        sign_in(Client(client.app, peer="192.0.2.2"), status=429)
+        client.peer = "203.0.113.5"
+        assert sign_in(client).location == "/"
+
+    def test_it_has_ten_tries_of_its_own_from_wherever(self, client):
+        sign_in(client)
+        client.post("/sign-out")
+        for n in range(10):
+            client.peer = f"203.0.113.{n}"
+            sign_in(client, password="wrong", status=422)
+        sign_in(client, status=429)
+        sign_in(Client(client.app, peer="192.0.2.2"))
+
+    def test_it_is_known_for_that_account_alone(self, client):
+        sign_in(client)
+        client.post("/sign-out")
+        devika = make_persona("Admin").email
+        for n in range(60):
+            limits.spend(devika, f"198.51.100.{n}")
+        sign_in(client, devika, status=429)
+
+    def test_who_is_signed_in_can_still_show_that_it_is_them(self, client):
+        sign_in(client)
+        self.lock(client.app)
+        sent = {"current": PASSWORD, "email": "maren@northfield.example"}
+        assert client.post("/account/email", sent).location == "/account"
+
+    def test_a_cookie_that_somebody_made_up_is_not_believed(self, client):
+        self.lock(client.app)
+        client.flask.set_cookie(client.app.config["SESSION_COOKIE_NAME"], "eyJkZXZpY2UiOiIxIn0.aaaa.bbbb")
+        sign_in(client, status=429)
+
+
+def test_an_ipv6_network_is_one_peer(app):
+    for n in range(10):
+        limits.spend(MAREN, f"2001:db8:1:2::{n}")
+    assert limits.spend(MAREN, "2001:db8:1:2:ffff::1").again_at
+    assert not limits.spend(MAREN, "2001:db8:1:3::1").again_at
+    for _ in range(9):
+        limits.spend(MAREN, "::ffff:192.0.2.1")
+    assert limits.spend(MAREN, "192.0.2.1").left == 0
+
+
+class TestNobodyFillsTheLog:
+    def events(self, app):
+        query = db.select(AuditEvent).where(AuditEvent.action.like("%.refused")).order_by(AuditEvent.id)
+        return db.session.scalars(query).all()
+
+    def refused(self, peer, n):
+        for i in range(n):
+            sessions.refuse(sessions.Refusal.LIMIT, None, f"sign-in as {i}@x.org", peer)
+
+    def test_beyond_the_peers_limit_tries_are_counted_by_peer(self, client):
+        for _ in range(100):
+            limits.spend("x@x.org", client.peer)
+        for i in range(5):
+            sign_in(client, f"a{i}@x.org", status=429)
+        told = [(each.action, each.subject, each.count) for each in self.events(client.app)]
+        assert told == [("limit.refused", "sign-in", 5)]
+
+    def test_so_are_resets(self, client):
+        for _ in range(100):
+            limits.spend("x@x.org", client.peer, limits.Door.RESET)
+        for i in range(3):
+            client.post("/password-resets", {"email": f"a{i}@x.org"}, 429)
+        assert [(each.subject, each.count) for each in self.events(client.app)] == [("password reset", 3)]
+
+    def test_one_place_gets_twenty_lines_an_hour_and_the_rest_are_counted(self, app):
+        self.refused("192.0.2.7", 50)
+        events = self.events(app)
+        assert len(events) == 21
+        assert (events[-1].subject, events[-1].address, events[-1].count) == ("(others)", "192.0.2.7", 30)
+        assert sum(each.count for each in events) == 50
+
+    def test_a_whole_ipv6_network_is_one_place(self, app):
+        for n in range(30):
+            self.refused(f"2001:db8::{n:x}", 1)  # the same address typed
+        assert [(each.address, each.count) for each in self.events(app)] == [("2001:db8::/64", 30)]
+
+    def test_many_places_together_get_two_hundred(self, app):
+        for n in range(12):
+            self.refused(f"192.0.2.{n}", 20)
+        events = self.events(app)
+        assert len(events) == 201
+        assert (events[-1].subject, events[-1].address, events[-1].count) == ("(others)", "", 40)
+
+    def test_one_person_gets_a_hundred(self, app, sign_in):
+        remote = sign_in("Remote").user
+        for n in range(130):
+            sessions.refuse(sessions.Refusal.ACCESS, remote.id, f"GET /users/{n}", f"192.0.2.{n}")
+        events = self.events(app)
+        assert len(events) == 101
+        assert (events[-1].subject, events[-1].count) == ("(others)", 30)
+
+    def test_the_chain_stays_whole(self, app):
+        self.refused("192.0.2.7", 25)
+        db.session.rollback()
+        assert not audit_chain.verify().wrong

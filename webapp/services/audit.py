@@ -14,11 +14,12 @@ from enum import StrEnum
 from typing import Any
 
 from flask import current_app, has_request_context, request
-from sqlalchemy import ColumnElement, Text, and_, cast, event, insert, or_, select, update
+from sqlalchemy import ColumnElement, Select, Text, and_, cast, event, func, insert, or_, select, update
 from sqlalchemy.orm import Mapper
 
 from webapp.config import Settings
 from webapp.core import sealing
+from webapp.core.peers import place_of
 from webapp.core.pseudonyms import Words
 from webapp.db import among, begin_write, db, utcnow
 from webapp.models import AuditChain, AuditEvent, Batch, Group, Invitation, Message, Organisation, Role, User
@@ -27,6 +28,9 @@ Subject = User | Group | Invitation | Batch | Organisation | Role | Message
 
 HOUR = timedelta(hours=1)
 """Within it a refusal that repeats is counted; only afterwards it is sealed."""
+OF_ONE_PLACE, OF_STRANGERS, OF_ONE_PERSON = 20, 200, 100
+"""Refusals within the hour that get a line of their own: from one place, of all who are not signed in, of one person."""
+OTHERS = "(others)"
 
 
 class AuditAction(StrEnum):
@@ -208,25 +212,50 @@ def _stamp_new(_: Mapper[AuditEvent], __: Any, one: AuditEvent) -> None:
 
 
 def count_refusal(action: StrEnum, actor: User | None, label: str, address: str, **details: Any) -> None:
-    """Write a refusal to the audit log; the same one again within the hour is counted, not appended."""
-    actor_id = actor.id if actor else None
-    values = _values(actor, action, "", None, label, address, details)
+    """Write a refusal to the audit log; the same one again within the hour is counted, not appended.
+
+    Nobody can fill the log with them: beyond the limits above, others are counted together as OTHERS.
+    """
+    address = place_of(address) if actor is None else address
     begin_write()
-    same = select(AuditEvent).where(
-        AuditEvent.at > values["at"] - HOUR,
-        AuditEvent.action == action.value,
-        AuditEvent.actor_id.is_(None) if actor_id is None else AuditEvent.actor_id == actor_id,
-        AuditEvent.subject == values["subject"],
-        AuditEvent.address == values["address"],
-        AuditEvent.seq.is_(None),
-    )
-    if first := db.session.scalar(same.order_by(AuditEvent.id.desc()).limit(1).with_for_update()):
-        first.count += 1
-        first.details = {**first.details, "last_at": values["at"].isoformat()}
-        stamp(first)
-    else:
-        db.session.add(AuditEvent(**values))
+    if not _count_again(action, actor, label[:320], address[:64]):
+        if (instead := _instead(actor, address[:64])) is not None:
+            label, address, details = OTHERS, instead, {}
+        if label != OTHERS or not _count_again(action, actor, label, address):
+            db.session.add(AuditEvent(**_values(actor, action, "", None, label, address, details)))
     db.session.commit()
+
+
+def _count_again(action: StrEnum, actor: User | None, label: str, address: str) -> bool:
+    """Count the same refusal within the hour once more. False where there is none."""
+    same = _refused_of_late(actor).where(
+        AuditEvent.action == action.value, AuditEvent.subject == label, AuditEvent.address == address
+    )
+    first = db.session.scalar(same.order_by(AuditEvent.id.desc()).limit(1).with_for_update())
+    if first is None:
+        return False
+    first.count += 1
+    first.details = {**first.details, "last_at": utcnow().isoformat()}
+    stamp(first)
+    return True
+
+
+def _instead(actor: User | None, address: str) -> str | None:
+    """The address under which one more refusal is counted with others; None while it may stand by itself."""
+    rows = _refused_of_late(actor).with_only_columns(func.count()).order_by(None)
+    here = rows.where(AuditEvent.address == address)
+    if actor is not None:
+        return "" if (db.session.scalar(rows) or 0) >= OF_ONE_PERSON else None
+    if (db.session.scalar(rows) or 0) >= OF_STRANGERS:
+        return ""
+    return address if (db.session.scalar(here) or 0) >= OF_ONE_PLACE else None
+
+
+def _refused_of_late(actor: User | None) -> Select[AuditEvent]:
+    """The refusals within the hour that are not sealed yet, of this person or of all who are not signed in."""
+    whose = AuditEvent.actor_id.is_(None) if actor is None else AuditEvent.actor_id == actor.id
+    of_late = AuditEvent.seq.is_(None), AuditEvent.at > utcnow() - HOUR, AuditEvent.action.like("%.refused")
+    return select(AuditEvent).where(whose, *of_late)
 
 
 # Erasing a person

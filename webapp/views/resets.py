@@ -14,7 +14,7 @@ from webapp.models import LinkPurpose
 from webapp.services import account_links, resets, sessions
 from webapp.services.sessions import Refusal
 from webapp.views.questions import Question, ask
-from webapp.views.sessions import Page, afterwards, too_many
+from webapp.views.sessions import Page, afterwards, device_of, refused, too_many
 from webapp.web import PUBLIC, allow, go, me
 
 bp = Blueprint("resets", __name__)
@@ -35,10 +35,9 @@ def create() -> Page:
     if not form.validate():
         return render_template("resets/new.html", form=form), 422
     account, peer = sessions.account_key(form.email.data) or form.email.data.strip().casefold(), request.remote_addr or ""
-    tries = limits.spend(account, peer, Door.RESET)
+    tries = limits.spend(account, peer, Door.RESET, device_of(account))
     if tries.again_at:
-        typed = account if "@" in account else "(not an email address)"
-        afterwards(sessions.refuse, Refusal.LIMIT, None, f"password reset for {typed}", peer)
+        afterwards(sessions.refuse, Refusal.LIMIT, None, refused("password reset", "for", account, tries), peer)
         return too_many(form, tries.again_at, "resets/new.html")
     afterwards(resets.ask, form.email.data, peer)
     validity = account_links.validity(LinkPurpose.RESET)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import secrets
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
@@ -16,7 +18,7 @@ from webapp.core.errors import Refused
 from webapp.core.words import full, plural
 from webapp.db import utcnow
 from webapp.forms import CodeForm, SignInForm
-from webapp.limits import Door
+from webapp.limits import Door, Tries
 from webapp.models import User
 from webapp.services import second_factors, sessions, setup
 from webapp.services.sessions import Refusal
@@ -28,6 +30,8 @@ Page = str | tuple[str, int] | tuple[str, int, dict[str, str]]
 """A page, with its status where that is not 200, and headers."""
 
 NOBODY_ASKS = {"static", "health.show", "health.live", "health.figures"}
+KNOWN = 5
+"""So many accounts a browser is known by: people share one."""
 FEW = 3
 """So many tries left are said."""
 
@@ -63,14 +67,33 @@ def afterwards(command: Callable[..., None], *args: Any, **details: Any) -> None
 def enter(user: User) -> None:
     """Sign this person in on this device; the answer should load a whole page, as tokens of open pages end here."""
     old = session.get("sid")
-    session.clear()
-    session.permanent = True
+    leave()
+    session["device"] = session.get("device") or secrets.token_hex(8)
+    known = [_digest(user.email_key), *session.get("known", [])]
+    session["known"] = list(dict.fromkeys(known))[:KNOWN]
     session["sid"] = sessions.start(user, request.remote_addr or "", request.user_agent.string, replaces=old)
 
 
 def renew() -> None:
     """Go on under another token, once the password or the like has changed: a copy of this browser's cookie ends."""
     session["sid"] = sessions.renew(g.session.id)
+
+
+def leave() -> None:
+    """Empty the cookie, but for what tells this browser from another, and who has signed in with it."""
+    kept = {name: session[name] for name in ("device", "known") if name in session}
+    session.clear()
+    session.permanent = True
+    session.update(kept)
+
+
+def device_of(account: str) -> str:
+    """This browser, where this account has signed in with it before; "" otherwise."""
+    return str(session.get("device", "")) if _digest(account) in session.get("known", ()) else ""
+
+
+def _digest(account: str) -> str:
+    return hashlib.sha256(account.encode()).hexdigest()[:16]
 
 
 @bp.get("/sign-in")
@@ -95,17 +118,24 @@ def create() -> str | BaseResponse | tuple[str, int] | tuple[str, int, dict[str,
     if not form.validate():
         return render_template("sessions/new.html", form=form), 422
     account, peer = sessions.account_key(form.email.data) or form.email.data.strip().casefold(), request.remote_addr or ""
-    tries = limits.spend(account, peer)
+    device = device_of(account)
+    tries = limits.spend(account, peer, device=device)
     if tries.again_at:
-        typed = account if "@" in account else "(not an email address)"
-        afterwards(sessions.refuse, Refusal.LIMIT, None, f"sign-in as {typed}", peer)
+        afterwards(sessions.refuse, Refusal.LIMIT, None, refused("sign-in", "as", account, tries), peer)
         return too_many(form, tries.again_at)
     try:
         user = sessions.sign_in(form.email.data, form.password.data, peer)
     except Refused as refusal:
         return render_template("sessions/new.html", form=form, problem=str(refusal), advice=tries_left(tries.left)), 422
-    limits.give_back(account, peer)
+    limits.give_back(account, peer, device=device)
     return admit(user, form.next.data)
+
+
+def refused(what: str, word: str, account: str, tries: Tries) -> str:
+    """What the audit log calls a try too many: beyond the peer's own limit it does not matter what was typed."""
+    if tries.of_place:
+        return what
+    return f"{what} {word} {account if '@' in account else '(not an email address)'}"
 
 
 def admit(user: User, target: str | None = None) -> BaseResponse:
@@ -173,8 +203,8 @@ def is_proven(kept: str = "Nothing was sent.") -> bool:
 
 def with_limit(account: str, door: Door, check: Callable[[], None], kept: str = "") -> None:
     """Check something that could be guessed. What is right gives its try back. Raises Refused or TooManyTries."""
-    peer = request.remote_addr or ""
-    tries = limits.spend(account, peer, door)
+    peer, device = request.remote_addr or "", device_of(account)
+    tries = limits.spend(account, peer, door, device)
     if tries.again_at:
         afterwards(
             sessions.refuse,
@@ -189,7 +219,7 @@ def with_limit(account: str, door: Door, check: Callable[[], None], kept: str = 
         check()
     except Refused as refusal:
         raise Refused(f"{refusal} {tries_left(tries.left)}".strip(), field=refusal.field) from refusal
-    limits.give_back(account, peer, door)
+    limits.give_back(account, peer, door, device)
 
 
 @bp.post("/sign-out")
@@ -197,7 +227,7 @@ def with_limit(account: str, door: Door, check: Callable[[], None], kept: str = 
 def delete() -> BaseResponse:
     """Sign out."""
     sessions.end(session["sid"])
-    session.clear()
+    leave()
     return go("sessions.new", say="You are signed out.")
 
 
