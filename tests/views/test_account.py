@@ -129,12 +129,54 @@ def test_users_win_a_pending_invitation_for_the_new_address_is_revoked(amelia, c
     ("email", "current", "said"),
     [("nowhere", PASSWORD, "No @ in email."), (" ", PASSWORD, "Type your new email."),
      (HART, "wrong", "This is not your password."),
-     ("Amelia.Hart@northfield.example", PASSWORD, "This is your email already."),
-     ("maren.okafor@northfield.example", PASSWORD, "Somebody else has this email.")],
+     ("Amelia.Hart@northfield.example", PASSWORD, "This is your email already.")],
 )  # fmt: skip
 def test_an_email_that_does_not_do_changes_nothing(amelia, email, current, said):
     assert said in ask(amelia, email, current, status=422).page.text
     assert events("email.change_asked") == []
+
+
+def test_whether_somebody_has_an_account_is_not_said_to_who_asks_for_their_address(amelia, client):
+    maren = "maren.okafor@northfield.example"
+    taken, free = ask(amelia, maren), ask(amelia, "nobody@northfield.example")
+    assert (taken.status, taken.location) == (free.status, free.location)
+    ask(amelia, maren)
+    assert "Somebody else has this email" in client.post(f"/email-changes/{token_to(maren)}", status=410).page.text
+    assert db.session.get_one(User, amelia.user.id).email == AMELIA
+
+
+class TestMailsAnHour:
+    """Whoever is signed in can have only so many e-mails sent."""
+
+    def test_to_addresses_of_their_choice(self, sign_in):
+        remote = sign_in("Remote")
+        for n in range(5):
+            ask(remote, f"stranger{n}@x.example")
+        page = ask(remote, "stranger5@x.example", status=429).page
+        assert "You did this 5 times within the hour." in page.text
+        ask(remote, "not an address", status=422)
+        sent = db.session.scalars(db.select(Message.recipient).where(Message.kind == MessageKind.EMAIL_CHANGE)).all()
+        assert len(sent) == 5
+        assert [event.actor_id for event in events("limit.refused")] == [remote.user.id]
+        db.session.execute(db.update(Message).values(created_at=utcnow() - timedelta(hours=2)))
+        db.session.commit()
+        ask(remote, "stranger5@x.example")
+
+    def test_withdrawing_does_not_give_one_back(self, sign_in):
+        remote = sign_in("Remote")
+        for n in range(5):
+            ask(remote, f"stranger{n}@x.example")
+            remote.post("/account/email/withdrawal")
+        ask(remote, "stranger5@x.example", status=429)
+
+    def test_about_their_own_password(self, sign_in):
+        remote, passwords = sign_in("Remote"), [PASSWORD, *(f"plum kettle orbit {n}" for n in range(6))]
+        for n in range(6):
+            sent = {"current": passwords[n], "password": passwords[n + 1]}
+            answer = remote.post("/account/password", sent, 303 if n < 5 else 422)
+        assert "You did this 5 times within the hour." in answer.page.text
+        told = db.session.scalars(db.select(Message).where(Message.kind == MessageKind.PASSWORD_CHANGED)).all()
+        assert len(told) == 5
 
 
 def test_somebody_who_takes_the_address_meanwhile_keeps_it(amelia, client):

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from sqlalchemy import select
+from datetime import timedelta
+
+from sqlalchemy import func, select
 
 from webapp import queue
 from webapp.core.addresses import Address
-from webapp.core.errors import Conflict, NotAllowed, NotThere, Refused
-from webapp.db import begin_write, db, hold
+from webapp.core.errors import Conflict, NotAllowed, NotThere, Refused, TooOften
+from webapp.db import begin_write, db, hold, utcnow
 from webapp.models import (
     AccountLink,
     Invitation,
     InvitationState,
     LinkPurpose,
+    Message,
     MessageKind,
     Priority,
     User,
@@ -23,6 +26,8 @@ from webapp.services.audit import AuditAction
 from webapp.services.invitations import unless_beaten
 
 TAKEN = "Somebody else has this email."
+AN_HOUR = 5
+"""E-mails of one kind that somebody may have sent about their own account, within the hour."""
 
 
 # Questions
@@ -65,6 +70,7 @@ def change_password(user: User, password: str, keep: int) -> None:
     password_hash = sessions.hashed_password(password)  # slow: no transaction is open
     begin_write()
     directory.held(user.id)
+    refuse_flood(user, MessageKind.PASSWORD_CHANGED)
     set_password(user, password_hash, how="by themselves", keep=keep)
     db.session.commit()
     ring()
@@ -81,13 +87,15 @@ def set_password(user: User, password_hash: str, *, how: str, keep: int | None =
 
 
 def ask_for_email(user: User, address: Address) -> None:
-    """Send a link to the new address; the e-mail changes when it is confirmed. Raises Refused where somebody has it."""
+    """Send a link to the new address; the e-mail changes when it is confirmed. Raises Refused.
+
+    That somebody else has the address is said only to who can read its mail, when the link is opened and confirmed.
+    """
     begin_write()
     directory.held(user.id)
     if address.key == user.email_key:
         raise Refused("This is your email already.", field="email")
-    if db.session.scalar(select(User.id).where(User.email_key == address.key)):
-        raise Refused(TAKEN, field="email")
+    refuse_flood(user, MessageKind.EMAIL_CHANGE)
     account_links.close(user, LinkPurpose.EMAIL)
     link = account_links.make(user, LinkPurpose.EMAIL, email=address.display, email_key=address.key)
     outbox.queued(MessageKind.EMAIL_CHANGE, link.email, user_id=user.id, link_id=link.id, priority=Priority.RESET)
@@ -136,6 +144,13 @@ def confirm_email(token: str) -> User:
         directory.moved()
         db.session.commit()
     return user
+
+
+def refuse_flood(user: User, kind: MessageKind) -> None:
+    """Part of a command by which somebody has an e-mail sent about their own account: AN_HOUR of a kind. Raises TooOften."""
+    of_late = Message.user_id == user.id, Message.kind == kind, Message.created_at > utcnow() - timedelta(hours=1)
+    if (db.session.scalar(select(func.count(Message.id)).where(*of_late)) or 0) >= AN_HOUR:
+        raise TooOften(f"You did this {AN_HOUR} times within the hour. Wait a while, then try again.", field="email")
 
 
 def tell(user: User, kind: MessageKind) -> None:

@@ -82,6 +82,7 @@ def turn_on(user: User, salt: str, code: str, peer: str) -> list[str]:
     step = totp.step_of([secret(user, salt)], totp.plain(code), now)
     if step is None:
         _refuse(user, peer)
+    accounts.refuse_flood(user, MessageKind.SECOND_FACTOR_ON)
     values = {"totp_salt": salt, "totp_since": now, "totp_step": step}
     turned = db.session.scalar(
         update(User).where(User.id == user.id, User.totp_salt.is_(None)).values(**values).returning(User.id)

@@ -7,11 +7,13 @@ from werkzeug.wrappers import Response as BaseResponse
 from wtforms import Field
 
 from webapp.core.devices import device
-from webapp.core.errors import Conflict, Refused
+from webapp.core.errors import Conflict, Refused, TooOften
 from webapp.core.words import plural
 from webapp.forms import OwnEmailForm, OwnNameForm, OwnPasswordForm
 from webapp.models import LinkPurpose
 from webapp.services import account_links, accounts, second_factors, sessions
+from webapp.services.sessions import Refusal
+from webapp.views.errors import note_refusal
 from webapp.views.questions import Question, ask
 from webapp.views.sessions import Page, TooManyTries, prove, renew
 from webapp.web import PUBLIC, SIGNED_IN, allow, go, me
@@ -66,7 +68,9 @@ def ask_for_email() -> Page | BaseResponse:
         accounts.ask_for_email(me(), form.address)
     except Refused as refusal:
         form.email.errors = [str(refusal)]
-        return page(422, email_form=form)
+        if isinstance(refusal, TooOften):
+            note_refusal(Refusal.LIMIT)
+        return page(429 if isinstance(refusal, TooOften) else 422, email_form=form)
     renew()
     return go("account.show", say=f"Now open the link in the email to {form.address.display}.")
 
