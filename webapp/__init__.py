@@ -82,6 +82,7 @@ def _register_requests(app: Flask) -> None:
 
     app.after_request(access.note)
     app.before_request(origins.check_host)
+    app.before_request(web.refuse_long_form)
     app.before_request(web.refuse_nul)
     app.before_request(sessions.recognise)
     app.before_request(second_factors.demand)

@@ -177,7 +177,7 @@ def tune_postgresql(engine: Engine) -> None:
 def engine_options(url: str, threads: int) -> dict[str, Any]:
     """How connections are made and kept. Addresses and hashes stay out of the log.
 
-    A process keeps as many to PostgreSQL as the web server has threads; twice as many in need.
+    A process keeps as many to PostgreSQL as the web server has threads for pages; twice as many in need.
     """
     options: dict[str, Any] = {"hide_parameters": True}
     if url.startswith("postgresql"):

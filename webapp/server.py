@@ -11,6 +11,7 @@ from __future__ import annotations
 import errno
 import logging
 import os
+import re
 import resource
 import signal
 import sys
@@ -40,6 +41,7 @@ IDLE = 20  # seconds that a connection of anybody else stays without a request
 STALLED = 60  # seconds that an answer waits for a reader who takes none of it
 UNREAD = 1 << 30  # bytes of answers that are not read yet, of all connections together
 PIPELINED = 10  # requests of one connection that wait for each other
+READING = re.compile(r"/batches|/batches/\d+/(file|mapping)")  # of files: these wait for each other, in threads of their own
 MONITORING = {"/healthz/live": 1, "/healthz": 4, "/metrics": 2}  # threads for these alone
 
 
@@ -128,32 +130,38 @@ class Channel(HTTPChannel):  # type: ignore[misc]
 
 
 class Threads(ThreadedTaskDispatcher):  # type: ignore[misc]
-    """The threads that answer, and beside them some for monitors alone, who wait for nobody else."""
+    """The threads that answer; beside them half as many for files to be read, and some for monitors, who wait for nobody."""
 
     def __init__(self, threads: int, prefix: str) -> None:
         super().__init__()
         self.prefix = prefix
         self.set_thread_count(threads)
-        self.beside = {path: ThreadedTaskDispatcher() for path in MONITORING}
-        for path, dispatcher in self.beside.items():
-            dispatcher.set_thread_count(MONITORING[path])
+        self.readers = _threads(threads // 2)
+        self.monitors = {path: _threads(count) for path, count in MONITORING.items()}
 
     def add_task(self, task: Channel) -> None:
         path = getattr(task.requests[0], "path", "").removeprefix(self.prefix)  # none where it could not be read
-        dispatcher = self.beside.get(path)
-        if dispatcher:
-            dispatcher.add_task(task)
+        if path in self.monitors:
+            self.monitors[path].add_task(task)
+        elif READING.fullmatch(path) and (path != "/batches" or task.requests[0].command == "POST"):
+            self.readers.add_task(task)
         else:
             super().add_task(task)
 
     def waiting(self) -> int:
         """Requests that no thread has yet."""
-        return len(self.queue)
+        return len(self.queue) + len(self.readers.queue)
 
     def shutdown(self, cancel_pending: bool = True, timeout: float = 5) -> bool:
-        for dispatcher in self.beside.values():
+        for dispatcher in (self.readers, *self.monitors.values()):
             dispatcher.shutdown(timeout=0.1)
         return bool(super().shutdown(cancel_pending, timeout))
+
+
+def _threads(count: int) -> ThreadedTaskDispatcher:
+    dispatcher = ThreadedTaskDispatcher()
+    dispatcher.set_thread_count(count)
+    return dispatcher
 
 
 def peer_of(address: str) -> str:

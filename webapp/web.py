@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from flask import Flask, Response, current_app, flash, g, redirect, render_template, request, session, url_for
 from jinja2.ext import Extension
 from werkzeug.datastructures import MultiDict
-from werkzeug.exceptions import BadRequest
+from werkzeug.exceptions import BadRequest, RequestEntityTooLarge
 from werkzeug.wrappers import Response as BaseResponse
 
 from webapp.core.cells import clip
@@ -35,6 +35,9 @@ CSP = "; ".join(
     )
 )  # fmt: skip
 
+FORM = "application/x-www-form-urlencoded"
+LONGEST_FORM = 500_000
+"""Bytes; as many as werkzeug takes in the fields of a form with files."""
 LARGEST = 2**31 - 1
 """What an integer column of PostgreSQL holds."""
 
@@ -63,9 +66,21 @@ def may_call(endpoint: str) -> bool:
     return who == PUBLIC or bool(who and g.user and (who == SIGNED_IN or g.user.may(who)))
 
 
+class LongForm(RequestEntityTooLarge):
+    """More than LONGEST_FORM in a form that takes no table."""
+
+
+def refuse_long_form() -> None:
+    """Before every request: only a table is long. A form is held in memory as a whole, and a file is not."""
+    is_form = request.mimetype == FORM
+    takes_table = request.path == "/batches" or request.path.startswith("/batches/")
+    if is_form and not takes_table and (request.content_length or 0) > LONGEST_FORM:
+        raise LongForm
+
+
 def refuse_nul() -> None:
     """Before every request: a NUL is in no text that a person types, and PostgreSQL cannot keep it."""
-    is_form = request.mimetype == "application/x-www-form-urlencoded"
+    is_form = request.mimetype == FORM
     sent = [*request.args.values(), *(request.form.values() if is_form else ())]
     if "\0" in request.path or any("\0" in text for text in sent):
         raise BadRequest

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sqlite3
 
 import pytest
@@ -86,8 +87,21 @@ def test_a_page_that_was_open_for_too_long(owner):
 
 
 def test_too_large_names_the_limit(owner):
-    page = owner.post("/groups", {"names": "x" * (11 * 1024 * 1024)}, status=413, csrf=False).page
+    page = owner.post("/batches", {"pasted": "x" * (11 * 1024 * 1024)}, status=413, csrf=False).page
     assert "This is 12 MB. The limit is 10 MB." in page.text
+
+
+@pytest.mark.parametrize("path", ["/sign-in", "/groups", "/account/name", "/settings", "/nowhere", "/batchesx"])
+def test_a_form_that_takes_no_table_is_short(owner, path):
+    """A form with a file is held to it, too: by werkzeug."""
+    page = owner.post(path, {"names": "x" * 600_000}, status=413).page
+    assert "This is 1 MB. The limit is 500 kB. Nothing was changed." in page.text
+    with_file = {"names": "x" * 600_000, "file": (io.BytesIO(b"a"), "a.txt")}
+    assert owner.post("/groups", with_file, status=413, content_type="multipart/form-data").page
+
+
+def test_a_pasted_table_may_be_longer(owner):
+    owner.post("/batches", {"pasted": "Email\tRole\n" + "ana@northfield.example\tAnalyst\n" * 20_000}, status=422)
 
 
 def test_a_locked_database_is_told_as_busy(owner, broken):

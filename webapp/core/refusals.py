@@ -13,6 +13,10 @@ class UnreadableFile(Exception):
         return f"{self.title} {self.advice}"
 
 
+class UnreadableWorkbook(UnreadableFile):
+    """A workbook that cannot be opened: however else its rows were read, the answer would be the same."""
+
+
 def empty() -> UnreadableFile:
     """Nobody is in it."""
     return UnreadableFile("This file is empty.", "Add at least one user below the header row.")

@@ -14,11 +14,14 @@ from typing import NamedTuple
 from webapp.core import refusals, texts, workbooks
 from webapp.core.cells import Cleaned, clean
 from webapp.core.fields import Field, is_address, letters, recognise
-from webapp.core.refusals import UnreadableFile
+from webapp.core.refusals import UnreadableFile, UnreadableWorkbook
 from webapp.core.texts import HEADER_WITHIN, MOST_COLUMNS, Record
 from webapp.core.workbooks import Reason
 
-__all__ = ["HEADER_WITHIN", "MOST_COLUMNS", "Line", "Sheet", "Table", "UnreadableFile", "clean", "pasted", "read", "sheets"]
+__all__ = [
+    "HEADER_WITHIN", "MOST_COLUMNS", "Line", "Sheet", "Table", "UnreadableFile", "UnreadableWorkbook",
+    "clean", "heads", "pasted", "read", "sheets",
+]  # fmt: skip
 
 MOST_LINES = 100_000
 MOST_CELLS = 2_000_000
@@ -108,6 +111,11 @@ def sheets(data: bytes, filename: str) -> list[Sheet]:
     return [Sheet(found.name, found.rows) for found in _workbook(data, filename).sheets]
 
 
+def heads(data: bytes, filename: str) -> list[list[list[str]]]:
+    """The first rows of each sheet of a workbook. Raises UnreadableFile."""
+    return [[cells for _, cells in found.head] for found in _workbook(data, filename).sheets]
+
+
 # ---- text
 
 
@@ -178,8 +186,10 @@ def _workbook(data: bytes, filename: str, sheet: str | None = None) -> workbooks
     try:
         return workbooks.open_workbook(data, sheet)
     except workbooks.CannotOpen as error:
-        if error.reason is not Reason.OTHER:
+        if error.reason is Reason.NO_SHEET:
             raise UnreadableFile(*_REFUSALS[error.reason]) from error
+        if error.reason is not Reason.OTHER:
+            raise UnreadableWorkbook(*_REFUSALS[error.reason]) from error
         if filename.lower().endswith(".numbers"):
             raise UnreadableFile("This is a Numbers file.", "Export it to Excel or CSV and upload that.") from error
         raise refusals.not_a_spreadsheet() from error

@@ -4,7 +4,8 @@ A workbook of a few kilobytes can ask for gigabytes, and can abort the interpret
 allocates the whole rectangle between two far-apart cells). So this process sets limits to itself before it
 looks at the first byte: memory, processor time, the length of its answer, no core file, and no file or socket
 opened from then on. The only argument is JSON: {"sheet": name | null, "memory": bytes of address space, "seconds": of
-processor time, "output": bytes of the answer, "rows": of the answer, "unpacked": bytes of all XML in the container}.
+processor time, "output": bytes of the answer, "rows": of the answer, "unpacked": bytes of all XML in the container,
+"entries": of the container}.
 The workbook is standard input; the answer is standard output, one JSON value a line:
 
     {"refused": "password" | "other" | "odd" | "large"}, or
@@ -53,7 +54,7 @@ def main() -> None:
     asked = json.loads(sys.argv[1])
     _limit(asked)
     try:
-        _answer(*_opened(sys.stdin.buffer.read(), asked["unpacked"]), asked["sheet"], asked["rows"])
+        _answer(*_opened(sys.stdin.buffer.read(), asked["unpacked"], asked["entries"]), asked["sheet"], asked["rows"])
     except Refused as refused:
         _say({"refused": str(refused)})
     except PasswordError:
@@ -163,12 +164,14 @@ _PARTS = re.compile(r".*\.(?:xml|rels|bin)", re.IGNORECASE)
 _PICTURES = re.compile(r"xl/(?:media|drawings|charts|theme|printersettings|externallinks|pivot[^/]*)/|xl/vba", re.IGNORECASE)
 
 
-def _opened(data: bytes, unpacked: int) -> tuple[str, CalamineWorkbook]:
+def _opened(data: bytes, unpacked: int, entries: int) -> tuple[str, CalamineWorkbook]:
     if not data.startswith(b"PK"):
         if _is_protected(data):
             raise Refused("password")
         return "Excel", CalamineWorkbook.from_filelike(io.BytesIO(data))
     with zipfile.ZipFile(io.BytesIO(data)) as container:
+        if len(container.infolist()) > entries:
+            raise Refused("large")
         # Some programs write \ between folders.
         parts = {part.filename.replace("\\", "/"): part for part in container.infolist() if not part.is_dir()}
         if "[Content_Types].xml" in parts and any(map(_WORKBOOK.fullmatch, parts)):
@@ -250,17 +253,34 @@ _ERROR_CELL = re.compile(rb"""<table:(?:covered-)?table-cell\s[^<]*?\bcalcext:va
 _VALUE = re.compile(rb"""\soffice:(?:string-)?value=(?:"[^"]*"|'[^']*')|\soffice:value-type=(?:"[^"]*"|'[^']*')""")
 
 
-_SHAPE_WITHIN = re.compile(rb"<draw:[^<>]*/>|<draw:([\w-]+)\b[^<>]*>(?:(?!<draw:).)*?</draw:\1>", re.DOTALL)
-"""A drawn shape that holds no other, or no more."""
+_SHAPE_TAG = re.compile(
+    rb"""<!--.*?-->|<!\[CDATA\[.*?\]\]>|<\?.*?\?>|<(?P<ends>/?)draw:(?:[^<>"']|"[^"]*"|'[^']*')*>""", re.DOTALL
+)
+"""The beginning or the end of a drawn shape; or what may hold the letters of one and is none."""
+
+
+def _without_shapes(part: bytes) -> bytes:
+    """The same without drawn shapes and all that is within them; one look at each tag, however deep they are."""
+    kept, depth, here = [], 0, 0
+    for tag in _SHAPE_TAG.finditer(part):
+        if tag["ends"] is None:  # a comment
+            continue
+        if depth == 0:
+            kept.append(part[here : tag.start()])
+        if tag["ends"]:
+            depth -= 1
+        elif not tag[0].endswith(b"/>"):
+            depth += 1
+        if depth == 0:
+            here = tag.end()
+    return b"".join(kept) + part[here:]
 
 
 def _open_document_sheets(part: bytes) -> bytes:
     """The sheets with their errors as text, with the tabs and line breaks within paragraphs, and without white space
     or comments between cells: calamine reads an error as "" or 0, drops the tabs and breaks, and stumbles over those.
     Without drawn shapes too, whose text it takes for that of the cell where they begin."""
-    shapes = part.count(b"<draw:")
-    while shapes:
-        part, shapes = _SHAPE_WITHIN.subn(b"", part)
+    part = _without_shapes(part)
     part = _BETWEEN.sub(lambda found: b">" if found[0].startswith(b">") else b"", part)
     part = _BREAK.sub(lambda found: b"\t" if found[1] == b"tab" else b"\n", part)
     return _ERROR_CELL.sub(lambda cell: _VALUE.sub(b"", cell[0]) + b' office:value-type="string"', part)

@@ -21,7 +21,7 @@ from webapp.db import begin_write, db
 from webapp.models import AliasKind, Batch, BatchFile, BatchState, Row, RowEdit, User
 from webapp.schemas.groups import GroupSchema
 from webapp.schemas.rows import is_too_long, split_groups
-from webapp.services import aliases, audit, batches, bulk, bulk_fixes, directory, edits, staging, uploads
+from webapp.services import aliases, audit, batches, bulk, bulk_fixes, directory, edits, staging, turns, uploads
 from webapp.services.audit import AuditAction
 
 PREVIEWED = 3
@@ -102,11 +102,16 @@ def matching(batch: Batch, choice: Choice) -> Matching:
         choice = replace(choice, sheet=source.sheet, header_row=source.header_row)
     asked = replace(source, sheet=choice.sheet, header_row=choice.header_row)
     try:
-        sheets = tables.sheets(source.data, source.name)
-        bare = tables.read(source.data, source.name, sheet=choice.sheet, header_row=0)
-        shown = Matching(sheets, bare.sheet, bare.lines[: tables.HEADER_WITHIN], choice.header_row or 0)
+        with turns.preview():
+            return _matching(source, asked, choice)
     except UnreadableFile as refusal:
         return Matching([], choice.sheet, [], 0, refusal=refusal)
+
+
+def _matching(source: uploads.Source, asked: uploads.Source, choice: Choice) -> Matching:
+    sheets = tables.sheets(source.data, source.name)
+    bare = tables.read(source.data, source.name, sheet=choice.sheet, header_row=0)
+    shown = Matching(sheets, bare.sheet, bare.lines[: tables.HEADER_WITHIN], choice.header_row or 0)
     try:
         table = uploads.read_table(asked)
     except UnreadableFile as refusal:

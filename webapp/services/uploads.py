@@ -15,11 +15,11 @@ from dataclasses import replace as with_values
 
 from sqlalchemy import exists, select, update
 
-from webapp.core import columns, tables, workbooks
+from webapp.core import columns, tables
 from webapp.core.directory import fold
 from webapp.core.errors import Conflict
 from webapp.core.fields import Field
-from webapp.core.tables import Table, UnreadableFile
+from webapp.core.tables import Table, UnreadableFile, UnreadableWorkbook
 from webapp.core.words import plural
 from webapp.db import begin_write, db
 from webapp.models import Batch, BatchFile, BatchKind, BatchState, User
@@ -109,6 +109,8 @@ def read_table(source: Source) -> Table:
     """The file's lines; one whose first line is a person already has no header. Raises UnreadableFile."""
     try:
         return tables.read(source.data, source.name, sheet=source.sheet, header_row=source.header_row)
+    except UnreadableWorkbook:
+        raise
     except UnreadableFile:
         if source.header_row is not None:
             raise
@@ -131,7 +133,7 @@ def _matched(source: Source, table: Table) -> tuple[Table, columns.Mapping | Non
         if source.header_row is None and (again := _remembered_elsewhere(source)):
             return again[0], columns.mapping(again[1], again[0].header), remembered
         return table, None, ""
-    if source.sheet is None and table.other_sheets and _several_fit(source.data):
+    if source.sheet is None and table.other_sheets and _several_fit(source):
         return table, None, ""
     return table, mapping, ""
 
@@ -152,7 +154,7 @@ def _has_all(table: Table, held: Mapping[Field, int]) -> bool:
     return max(held.values()) < len(table.header)
 
 
-def _several_fit(data: bytes) -> bool:
+def _several_fit(source: Source) -> bool:
     """Whether several sheets of a workbook have a header that is recognised."""
 
     def fits(cells: Sequence[str]) -> bool:
@@ -161,8 +163,7 @@ def _several_fit(data: bytes) -> bool:
         except columns.UnmatchedColumns:
             return False
 
-    sheets = workbooks.open_workbook(data).sheets
-    return sum(any(fits(cells) for _, cells in sheet.head) for sheet in sheets) > 1
+    return sum(any(map(fits, head)) for head in tables.heads(source.data, source.name)) > 1
 
 
 # Staged
@@ -331,6 +332,8 @@ def _as_before(source: Source, old: Source, header: Sequence[str]) -> tuple[Sour
             table = read_table(same)
             if aliases.header_key(table.header) == aliases.header_key(header):
                 return same, read(same, table)
+        except UnreadableWorkbook:
+            raise
         except UnreadableFile:
             pass  # another sheet, or nothing in that row: it is a file of its own
     return source, read(source)

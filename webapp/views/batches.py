@@ -41,6 +41,7 @@ from webapp.services import (
     staging,
     steps,
     targets,
+    turns,
     uploads,
     workers,
 )
@@ -87,12 +88,13 @@ def create() -> BaseResponse | tuple[str, int]:
     file, pasted = request.files.get("file"), request.form.get("pasted")
     split = "split" in request.form
     try:
-        if pasted is not None:
-            batch = uploads.stage_pasted(pasted, me(), split=split)
-        elif file is None or not file.filename:
-            raise UnreadableFile("No file was chosen.", "Choose a CSV, Excel or OpenDocument file and upload it.")
-        else:
-            batch = uploads.stage(file.read(), file.filename, me(), split=split)
+        with turns.upload(me()):
+            if pasted is not None:
+                batch = uploads.stage_pasted(pasted, me(), split=split)
+            elif file is None or not file.filename:
+                raise UnreadableFile("No file was chosen.", "Choose a CSV, Excel or OpenDocument file and upload it.")
+            else:
+                batch = uploads.stage(file.read(), file.filename, me(), split=split)
     except UnreadableFile as refusal:
         parts = refusal.parts if isinstance(refusal, staging.TooLong) else 0
         error = {"title": refusal.title, "advice": refusal.advice, "parts": parts, "pasted": pasted}

@@ -20,7 +20,7 @@ from webapp.services import sessions
 from webapp.services.batches import NotUnderReview
 from webapp.services.sessions import Refusal
 from webapp.views.sessions import afterwards
-from webapp.web import go, is_fragment, may_call, safe_next
+from webapp.web import LONGEST_FORM, LongForm, go, is_fragment, may_call, safe_next
 
 NOTED = {NotAllowed: Refusal.ACCESS, TooOften: Refusal.LIMIT, OutOfRank: Refusal.RANK}
 """Which of our errors are refusals that the audit log counts."""
@@ -148,11 +148,13 @@ def wrong_host(error: WrongHost) -> Response:
 
 
 def too_large(error: RequestEntityTooLarge) -> Response:
-    """More than `MUSTER_MAX_UPLOAD_MB`."""
-    limit = current_app.extensions["muster_settings"].max_upload_mb
-    logs.refuse("size", f"more than {limit} MB ({request.method} {request.endpoint})")
+    """More than `MUSTER_MAX_UPLOAD_MB`, or than a form holds."""
+    limit = f"{current_app.extensions['muster_settings'].max_upload_mb} MB"
+    if isinstance(error, LongForm):
+        limit = f"{LONGEST_FORM // 1000} kB"
+    logs.refuse("size", f"more than {limit} ({request.method} {request.endpoint})")
     size = f"This is {-(-request.content_length // (1024 * 1024))} MB. " if request.content_length else ""
-    return answer(413, "This is too large", f"{size}The limit is {limit} MB. Nothing was changed.")
+    return answer(413, "This is too large", f"{size}The limit is {limit}. Nothing was changed.")
 
 
 def http_error(error: HTTPException) -> Response:

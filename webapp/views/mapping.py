@@ -12,7 +12,7 @@ from webapp.core.fields import Field
 from webapp.core.permissions import Permission
 from webapp.core.tables import MOST_COLUMNS, UnreadableFile
 from webapp.models import Batch, BatchState
-from webapp.services import batches, directory, mapping, staging, uploads
+from webapp.services import batches, directory, mapping, staging, turns, uploads
 from webapp.services.mapping import Choice
 from webapp.services.staging import TooLong, WouldLose
 from webapp.web import allow, go, is_fragment, me, number, page_or_fragment
@@ -37,7 +37,8 @@ def choose(batch_id: int) -> BaseResponse | tuple[str, int]:
     form = request.form
     remember, split = "remember" in form, "split" in form
     try:
-        mapping.choose(batch_id, asked_for(form), me(), remember=remember, split=split, version=number(form, "version"))
+        with turns.upload(me()):
+            mapping.choose(batch_id, asked_for(form), me(), remember=remember, split=split, version=number(form, "version"))
     except UnreadableFile as refusal:
         return mapping_page(batches.found(batch_id), form, refusal, 422)
     return go("batches.show", batch_id=batch_id)
@@ -89,7 +90,8 @@ def replace(batch_id: int) -> BaseResponse | tuple[str, int]:
     try:
         if sent is None or not sent.filename:
             raise UnreadableFile("No file was chosen.", "Choose a file and upload it.")
-        uploads.replace(batch_id, sent.read(), sent.filename, me(), lose="lose" in request.form)
+        with turns.upload(me()):
+            uploads.replace(batch_id, sent.read(), sent.filename, me(), lose="lose" in request.form)
     except UnreadableFile as refusal:
         context = replace_context(batches.found(batch_id), refusal, sent.filename if sent else None)
         return page_or_fragment("mapping/replace.html", "mapping/_replace.html", 422, **context)
