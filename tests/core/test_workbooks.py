@@ -306,3 +306,29 @@ def test_the_child_answers_in_plain_json(tmp_path):
     first, *rest = map(json.loads, ran.stdout.splitlines())
     assert first["chosen"] == "People"
     assert rest[-1] == [3, ["bo@northfield.org", "Remote"]]
+
+
+REFUSES_ONE_LIMIT = """
+import resource, runpy, sys
+
+setrlimit = resource.setrlimit
+
+def refuse(kind, limits):
+    if kind == resource.RLIMIT_AS:
+        raise ValueError("current limit exceeds maximum limit")
+    print(kind, file=sys.stderr)
+    setrlimit(kind, limits)
+
+resource.setrlimit = refuse
+sys.argv = sys.argv[1:]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
+def test_where_the_system_refuses_a_limit_of_memory_workbooks_are_read_under_the_others():
+    """As on macOS."""
+    asked = {"sheet": None, "memory": 1 << 30, "seconds": 20, "output": 1 << 20, "unpacked": 1 << 25, "rows": 100}
+    command = [sys.executable, "-I", "-c", REFUSES_ONE_LIMIT, str(workbooks._CHILD), json.dumps(asked)]
+    done = subprocess.run(command, input=PEOPLE, capture_output=True, check=True)
+    assert json.loads(done.stdout.splitlines()[0])["chosen"] == "People"
+    assert len(done.stderr.split()) == 4

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from tests.factories import make_group, make_persona
 from webapp.core import tables
+from webapp.core.columns import Places
 from webapp.core.directory import Registry, RoleEntry
 from webapp.core.fields import Field
 from webapp.core.planning import Candidate, Mode, Plan, Policy, plan
@@ -48,7 +49,7 @@ def test_a_batchs_file_is_read_again_as_it_was_chosen(by):
     batch = uploads.stage(b"Kennung,Amt\nana@x.org,Analyst\n", "staff.csv", by)
     mapping.choose(batch.id, Choice(None, 1, {0: Field.EMAIL, 1: Field.ROLE}), by)
     source = uploads.kept(batch)
-    assert (source.header_row, source.columns) == (1, {Field.EMAIL: 0, Field.ROLE: 1})
+    assert (source.header_row, source.columns) == (1, Places({Field.EMAIL: 0, Field.ROLE: 1}))
     assert [person.role for person in uploads.read(source).people] == ["Analyst"]
 
 

@@ -1,12 +1,13 @@
 """From column names to fields, from lines to what each says of a person. Rules: docs/rules.md: The file."""
 
 import re
+from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from itertools import islice
-from typing import NamedTuple
+from itertools import islice, takewhile
+from typing import Any, NamedTuple
 
-from webapp.core.fields import REQUIRED, Field, is_address, letters, recognise
+from webapp.core.fields import REQUIRED, Field, is_address, is_ticked, letters, recognise
 from webapp.core.tables import Table, UnreadableFile
 from webapp.core.template import EXAMPLES
 from webapp.core.words import plural
@@ -17,15 +18,24 @@ __all__ = [
     "Field",
     "Guess",
     "Mapping",
+    "Places",
     "UnmatchedColumns",
     "describe",
     "extract",
+    "groups_of",
     "guess",
     "likeliest",
     "mapping",
     "match",
     "name_of",
+    "named_like_groups",
+    "names_of",
+    "prefilled",
 ]
+
+
+MEMBER = "member"
+"""How a column is used that says by ticks who is in the group that it is named for."""
 
 
 class UnmatchedColumns(UnreadableFile):
@@ -33,17 +43,62 @@ class UnmatchedColumns(UnreadableFile):
 
 
 @dataclass(frozen=True, slots=True)
+class Places:
+    """Which columns of a file are used, by their places in its header, from 0.
+
+    `fields` maps a field to its column; Groups may be absent. `more` are further columns of groups. `members` are columns
+    that are named like a group and whose cells say who is in it (x, ✓, 1, TRUE).
+    """
+
+    fields: dict[Field, int]
+    more: tuple[int, ...] = ()
+    members: tuple[int, ...] = ()
+
+    @property
+    def used(self) -> set[int]:
+        return {*self.fields.values(), *self.more, *self.members}
+
+    @property
+    def groups(self) -> tuple[int, ...]:
+        """All columns of groups, in the file's order."""
+        first = self.fields.get(Field.GROUPS)
+        return () if first is None else tuple(sorted((first, *self.more)))
+
+    def within(self, width: int) -> "Places | None":
+        """The same in a header of so many columns; None where that has not all fields."""
+        if max(self.fields.values()) >= width:
+            return None
+        more, members = ([place for place in held if place < width] for held in (self.more, self.members))
+        return Places(self.fields, tuple(more), tuple(members))
+
+    def as_dict(self) -> dict[str, Any]:
+        """As it is kept: {"email": 0, "groups": 2, "more": [3]}."""
+        further = {"more": list(self.more), "members": list(self.members)}
+        return {field.value: place for field, place in self.fields.items()} | {
+            name: held for name, held in further.items() if held
+        }
+
+    @classmethod
+    def from_dict(cls, kept: dict[str, Any]) -> "Places":
+        fields = {Field(name): place for name, place in kept.items() if name in list(Field)}
+        return cls(fields, tuple(kept.get("more", ())), tuple(kept.get("members", ())))
+
+
+@dataclass(frozen=True, slots=True)
 class Mapping:
     """Which column holds which field.
 
-    `columns` maps a field to its place in the header, from 0; Groups may be absent. `ignored` are the names
-    of the other columns, in the file's order. `overflow`: Groups is the last column, so that a row's extra
-    cells are groups (a file of unquoted groups).
+    `places` are the columns that are used, `columns` their fields. `ignored` are the names of the other columns, in the
+    file's order. `overflow`: Groups is the last column, so that a row's extra cells are groups (a file of unquoted groups).
     """
 
-    columns: dict[Field, int]
+    places: Places
     ignored: tuple[str, ...]
     overflow: bool
+
+    @property
+    def columns(self) -> dict[Field, int]:
+        return self.places.fields
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +108,8 @@ class Guess:
     `place` is its place in the header, from 0; `name` its name, or "Column C" where it has none; `samples` the
     first different cells, at most three. `field` is what it seems to hold, if anything, and `certain` whether its
     name says so, and that of no other column; without that it is a guess by name or content, to be marked as one.
-    No two columns of a file are taken for the same field.
+    No two columns of a file are taken for the same field, but for Groups. `is_member`: it is named like a group, and its
+    cells seem to say who is in it.
     """
 
     place: int
@@ -61,6 +117,7 @@ class Guess:
     samples: tuple[str, ...]
     field: Field | None
     certain: bool
+    is_member: bool = False
 
 
 class Cells(NamedTuple):
@@ -79,6 +136,8 @@ class Extract:
     `overflowed`: rows whose extra cells were read as groups. `unnamed`: rows with cells in a column without
     a name, which were ignored. `examples`: numbers of the template's example rows, skipped. `blank`: blank
     rows between the others, skipped. `errors`: cells of the columns used that hold an error of the spreadsheet.
+    `prefilled`: numbers of the rows below the last person that have no e-mail, skipped. `controls`: cells of the columns
+    used with a control character. `addresses`: how many rows have an e-mail address in a column that is ignored, by its name.
     """
 
     cells: list[Cells]
@@ -87,6 +146,9 @@ class Extract:
     examples: tuple[int, ...]
     blank: int
     errors: int
+    prefilled: tuple[int, ...]
+    controls: int
+    addresses: dict[str, int]
 
 
 _ERROR = re.compile(r"#(?:N/A|N/D|NV|\W?[A-ZÀ-Ü0/]+[!?]|GETTING_DATA)|Err:\d{3}")
@@ -100,36 +162,52 @@ _HELD = {
 
 
 def match(header: Sequence[str]) -> Mapping:
-    """Find the columns by their names. Raises UnmatchedColumns for a doubled or a missing one."""
+    """Find the columns by their names. Raises UnmatchedColumns for a doubled or a missing one; of Groups there may be several."""
     columns: dict[Field, int] = {}
+    more: tuple[int, ...] = ()
     for field, places in _named(header).items():
-        if len(places) > 1:
+        if field is Field.GROUPS:
+            more = tuple(places[1:])
+        elif len(places) > 1:
             raise _doubled(field, [header[place] for place in places])
         columns[field] = places[0]
     if missing := [field for field in REQUIRED if field not in columns]:
         raise _missing(missing, header)
-    return _mapping(columns, header)
+    return _mapping(Places(columns, more), header)
 
 
-def mapping(columns: dict[Field, int], header: Sequence[str], required: Sequence[Field] = REQUIRED) -> Mapping:
-    """The mapping that a person chose: for each field the place of its column in the header.
+def mapping(chosen: Places, header: Sequence[str], required: Sequence[Field] = REQUIRED) -> Mapping:
+    """The mapping that a person chose.
 
     Raises UnmatchedColumns where a required field has no column, or a column is chosen twice or is not there.
     """
     for field in required:
-        if field not in columns:
+        if field not in chosen.fields:
             raise UnmatchedColumns(f"No column is chosen for the {_HELD[field]}.", "Choose one and go on.")
-    chosen: dict[int, Field] = {}
-    for field, place in columns.items():
+    held: dict[int, Field] = {}
+    further = [(Field.GROUPS, place) for place in (*chosen.more, *chosen.members)]
+    for field, place in (*chosen.fields.items(), *further):
         if not 0 <= place < len(header):
             raise UnmatchedColumns(f"The column chosen for the {_HELD[field]} is not in this file.", "Choose another one.")
-        if other := chosen.get(place):
+        if other := held.get(place):
             raise UnmatchedColumns(
                 f"{_listed([name_of(header, place)])} is chosen for both the {_HELD[other]} and the {_HELD[field]}.",
                 "Choose a column of its own for each.",
             )
-        chosen[place] = field
-    return _mapping(columns, header)
+        held[place] = field
+    return _mapping(chosen, header)
+
+
+def named_like_groups(header: Sequence[str], samples: Sequence[Sequence[str]], groups: Collection[str]) -> dict[int, bool]:
+    """The columns that are named like a group and say something of people; whether one of their cells is a plain yes."""
+    keys = {_key(group) for group in groups}
+    found = {}
+    for place, name in enumerate(header):
+        if _key(name) in keys and not recognise(name):
+            said = {is_ticked(line[place]) for line in samples if place < len(line)} - {False}
+            if said:
+                found[place] = True in said
+    return found
 
 
 def guess(
@@ -147,22 +225,31 @@ def guess(
     columns = _filled(samples, len(header))
     named = _named(header)
     fits = _fits(roles, groups)
-    found: dict[int, tuple[Field, bool]] = {places[0]: (field, True) for field, places in named.items() if len(places) == 1}
+    members = {place for place, is_plain in named_like_groups(header, samples, groups).items() if is_plain}
+    found: dict[int, tuple[Field, bool]] = {}
+    for field, places in named.items():
+        if len(places) == 1 or field is Field.GROUPS:
+            found |= dict.fromkeys(places, (field, True))
     for field in Field:
-        if len(named.get(field, ())) == 1:
+        if field in named and (field is Field.GROUPS or len(named[field]) == 1):
             continue
         likeness = {
             place: sum(map(fits[field], columns[place])) / max(len(columns[place]), 1)
             for place in named.get(field) or range(len(header))
-            if place not in found
+            if place not in found and place not in members
         }
+        if field is Field.GROUPS:
+            found |= {place: (field, False) for place, likely in likeness.items() if likely >= 0.5}
+            continue
         best = max(likeness, key=lambda place: likeness[place], default=None)
         if best is not None and (field in named or likeness[best] >= 0.5):
             found[best] = field, False
-    return [
-        Guess(place, name_of(header, place), tuple(islice(dict.fromkeys(columns[place]), 3)), *found.get(place, (None, False)))
-        for place in range(len(header))
-    ]
+    guesses = []
+    for place in range(len(header)):
+        shown = tuple(islice(dict.fromkeys(columns[place]), 3))
+        likely, is_certain = found.get(place, (None, False))
+        guesses.append(Guess(place, name_of(header, place), shown, likely, is_certain, place in members and likely is None))
+    return guesses
 
 
 def likeliest(
@@ -194,14 +281,17 @@ def extract(table: Table, mapping: Mapping) -> Extract:
 
     Raises UnreadableFile where those were the only rows.
     """
-    email = mapping.columns[Field.EMAIL]
-    role, groups = mapping.columns.get(Field.ROLE), mapping.columns.get(Field.GROUPS)
-    nameless = [place for place, name in enumerate(table.header) if not name and place not in mapping.columns.values()]
+    email, role = mapping.columns[Field.EMAIL], mapping.columns.get(Field.ROLE)
+    groups = mapping.places.groups
+    nameless = [place for place, name in enumerate(table.header) if not name and place not in mapping.places.used]
     width = len(table.header)
-    beyond = width if groups is None or not mapping.overflow else groups + 1
+    beyond = groups[-1] + 1 if groups and mapping.overflow else width
+    ignored = [place for place in range(width) if place not in mapping.places.used]
+    addresses: Counter[int] = Counter()
     people: list[Cells] = []
     examples: list[int] = []
     overflowed = unnamed = 0
+    skipped = prefilled(table, mapping.places)
     for number, cells in table.lines:
         if len(cells) < width:
             cells += ("",) * (width - len(cells))
@@ -209,14 +299,19 @@ def extract(table: Table, mapping: Mapping) -> Extract:
         if address.casefold() in EXAMPLES:
             examples.append(number)
             continue
-        names = "" if groups is None else cells[groups]
+        if number in skipped:
+            continue
+        names = groups_of(table.header, cells, mapping.places)
         extra = [cell for cell in cells[beyond:] if cell] if len(cells) > beyond else []
         if extra and mapping.overflow:
-            names = ", ".join([names, *extra] if names else extra)
+            names += extra
             overflowed += 1
         elif extra or (nameless and any(cells[place] for place in nameless)):
             unnamed += 1
-        people.append(Cells(number, address, "" if role is None else cells[role], names))
+        for place in ignored:
+            if "@" in cells[place] and is_address(cells[place]):
+                addresses[place] += 1
+        people.append(Cells(number, address, "" if role is None else cells[role], ", ".join(names)))
     if not people:
         raise UnreadableFile(
             "This file holds only the example rows of the template.",
@@ -224,7 +319,57 @@ def extract(table: Table, mapping: Mapping) -> Extract:
         )
     maybe = (cell for _, *cells in people for cell in cells if "#" in cell or "Err:" in cell)
     errors = sum(any(map(_ERROR.fullmatch, cell.split(", "))) for cell in maybe)
-    return Extract(people, overflowed, unnamed, tuple(examples), table.blank, errors)
+    controls = sum(not cell.isprintable() and _CONTROL.search(cell) is not None for _, *cells in people for cell in cells)
+    held = {name_of(table.header, place): n for place, n in sorted(addresses.items())}
+    return Extract(people, overflowed, unnamed, tuple(examples), table.blank, errors, tuple(sorted(skipped)), controls, held)
+
+
+_CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f]")
+
+
+def groups_of(header: Sequence[str], cells: Sequence[str], places: Places) -> list[str]:
+    """What the columns of groups say in one line, and the names of those columns that are ticked there.
+
+    A tick that says neither yes nor no stays beside the name, for the row to be looked at.
+    """
+    names = [cells[place] for place in places.groups if place < len(cells) and cells[place]]
+    for place in places.members:
+        cell = cells[place] if place < len(cells) else ""
+        said = is_ticked(cell)
+        if said is None:
+            names.append(f"{header[place]} ({cell})")
+        elif said:
+            names.append(header[place])
+    return names
+
+
+def prefilled(table: Table, places: Places) -> set[int]:
+    """The rows below the last person in which somebody dragged a role or a default down, and that name nobody.
+
+    Rows of groups alone may go on with the person above, and a row with a word of its own in some other column may be a
+    person whose e-mail was forgotten: those stay, to be looked at.
+    """
+    email = places.fields[Field.EMAIL]
+    below = list(takewhile(lambda line: not line.cell(email), reversed(table.lines)))
+    if len(below) == len(table.lines):
+        return set()
+    own = {*places.fields.values(), *places.more}
+    counts = Counter((place, cell) for line in below for place, cell in enumerate(line.cells) if cell and place not in own)
+    groups = {tuple(line.cell(place) for place in places.groups) for line in below}
+    found = set()
+    for line in below:
+        filled = {place for place, cell in enumerate(line.cells) if cell and is_ticked(cell) is not False}
+        names_somebody = any(
+            counts[place, line.cell(place)] == 1 and is_ticked(line.cell(place)) is None and _WORD.search(line.cell(place))
+            for place in filled - own
+        )
+        goes_on = bool(filled) and filled <= set(places.groups) and (len(groups) > 1 or len(below) == 1)
+        if not names_somebody and not goes_on:
+            found.add(line.number)
+    return found
+
+
+_WORD = re.compile(r"[^\W\d_]{2}")
 
 
 def describe(table: Table, mapping: Mapping, extract: Extract) -> list[str]:
@@ -236,6 +381,11 @@ def describe(table: Table, mapping: Mapping, extract: Extract) -> list[str]:
         facts.append(f"header found in row {table.header_row}")
     if table.trimmed:
         facts.append(f"{plural(table.trimmed, 'cell')} trimmed")
+    if len(groups := mapping.places.groups) > 1:
+        facts.append(f"columns {_listed([name_of(table.header, place) for place in groups])} joined as groups")
+    if members := mapping.places.members:
+        names = _listed([name_of(table.header, place) for place in members])
+        facts.append(f"{'column' if len(members) == 1 else 'columns'} {names} read as ticks for groups")
     if mapping.ignored:
         facts.append(f"{'column' if len(mapping.ignored) == 1 else 'columns'} {_listed(mapping.ignored)} ignored")
     if extract.overflowed:
@@ -244,6 +394,11 @@ def describe(table: Table, mapping: Mapping, extract: Extract) -> list[str]:
         facts.append(f"cells without a column name ignored in {plural(extract.unnamed, 'row')}")
     if extract.errors:
         facts.append(f"{plural(extract.errors, 'cell')} with an error of the spreadsheet, such as #N/A")
+    if extract.controls:
+        facts.append(f"{plural(extract.controls, 'cell')} with control characters")
+    if extract.prefilled:
+        where = f"{'row' if len(extract.prefilled) == 1 else 'rows'} {_numbers(extract.prefilled)}"
+        facts.append(f"{plural(len(extract.prefilled), 'row')} without an email below the last person skipped ({where})")
     if extract.blank:
         facts.append(f"{plural(extract.blank, 'blank row')} skipped")
     if extract.examples:
@@ -256,10 +411,17 @@ def _form(table: Table) -> list[str]:
         facts = [f"{table.format} workbook, sheet {_listed([table.sheet])}"]
         if table.delimiter:
             facts.append(f"lines of text split, {_separation(table.delimiter)}")
+        if table.header_delimiter:
+            facts.append(f"column names split, {_separation(table.header_delimiter)}")
         if others := table.other_sheets:
             facts.append(f"{'sheet' if len(others) == 1 else 'sheets'} {_listed(others)} not read")
         return facts
+    if table.is_list:
+        people = f"a list of {plural(len(table.lines), 'address', 'addresses')}, each one person"
+        return [table.encoding or "pasted", people]
     separation = _separation(table.delimiter)
+    if table.header_delimiter:
+        separation = f"{separation} rows below {_separation(table.header_delimiter)} column names"
     return [separation, table.encoding] if table.encoding else ["pasted", separation]
 
 
@@ -294,17 +456,38 @@ def _key(name: str) -> str:
     return " ".join(name.split()).casefold()
 
 
-def _mapping(columns: dict[Field, int], header: Sequence[str]) -> Mapping:
-    used = columns.values()
+def _mapping(places: Places, header: Sequence[str]) -> Mapping:
+    used = places.used
     ignored = tuple(cell for place, cell in enumerate(header) if cell and place not in used)
-    groups = columns.get(Field.GROUPS)
-    overflow = groups is not None and groups == max(used) and not any(header[groups + 1 :])
-    return Mapping(columns, ignored, overflow)
+    groups = places.groups
+    overflow = bool(groups) and groups[-1] == max(used) and not any(header[groups[-1] + 1 :])
+    return Mapping(places, ignored, overflow)
+
+
+def _numbers(numbers: Sequence[int]) -> str:
+    """2 to 4, 7 and 9; of many ranges only the first."""
+    ranges: list[list[int]] = []
+    for number in numbers:
+        if ranges and number == ranges[-1][-1] + 1:
+            ranges[-1][1:] = [number]
+        else:
+            ranges.append([number])
+    named = [" to ".join(map(str, each)) for each in ranges[:6]]
+    if len(ranges) > 6:
+        named.append("others")
+    return " and ".join([", ".join(named[:-1]), named[-1]] if len(named) > 1 else named)
 
 
 def name_of(header: Sequence[str], place: int) -> str:
     """What a column is called, by a spreadsheet if it has no name."""
     return header[place] or f"Column {letters(place)}"
+
+
+def names_of(places: Places, header: Sequence[str]) -> dict[str, str]:
+    """What the template calls a column -> what the file calls it: for the audit log, and the page of what is remembered."""
+    named = {field.heading: name_of(header, place) for field, place in places.fields.items()}
+    further = {"More groups": places.more, "Members": places.members}
+    return named | {title: ", ".join(name_of(header, place) for place in held) for title, held in further.items() if held}
 
 
 def _doubled(field: Field, names: Sequence[str]) -> UnmatchedColumns:

@@ -127,11 +127,22 @@ _KNOWN = {
 _BRACKETED = re.compile(r"[\[(][^\[\]()]*[\])]")
 _REMARKS = ("required", "optional", "mandatory")
 _LONGEST_NAME = 200
+_FURTHER = re.compile(
+    r"\d+|primary|secondary|tertiary|additional|other|others|further|extra|main|first|second|third|more"
+    r"|weitere|zusatzliche|zusaetzliche|andere|erste|zweite|dritte|autres?|supplementaires?|principale?s?|secondaires?"
+    r"|otros?|adicionales|adicionais|outros?|altri|altre|aggiuntivi|overige|extra|dodatkowe|dalsi"
+)
+"""What a name has more where several columns hold groups: "Group 2", "Additional groups"."""
 
 
 def recognise(name: str) -> Known | None:
     """Which field a column of this name holds, or None for a name that is not known."""
-    return _KNOWN.get(_key(name))
+    key = _key(name)
+    known = _KNOWN.get(key)
+    if known is None and key:
+        further = _KNOWN.get(_FURTHER.sub("", key))
+        known = further if further and further.field is Field.GROUPS else None
+    return known
 
 
 def _key(name: str) -> str:
@@ -144,3 +155,27 @@ def _key(name: str) -> str:
     for remark in _REMARKS:
         key = key.removesuffix(remark)
     return key
+
+
+_YES = frozenset(
+    """
+    x 1 yes y true t on ok checked member ja j wahr si s vero sim verdadeiro verdadero oui o vrai tak t prawda ano kylla
+    igen da evet 是 はい 예
+    """.split()  # noqa: SIM905 - words read better than a list of strings
+)
+_YES_SIGNS = frozenset("✓✔☑✅☒×●•")
+_NO = frozenset(
+    "0 no n false f off none na nein falsch non faux falso nao nie nej ne nem hayir ei nee 否 いいえ 아니요".split()  # noqa: SIM905
+)
+_NO_SIGNS = frozenset("-–—☐")
+
+
+def is_ticked(cell: str) -> bool | None:
+    """Whether a cell says yes (x, ✓, 1, TRUE), or no (0, FALSE, or nothing at all); None where it says something else."""
+    sign = cell.strip("\ufe0f ")
+    if not sign or sign in _NO_SIGNS:
+        return False
+    if sign in _YES_SIGNS:
+        return True
+    word = _letters(sign)
+    return True if word in _YES else False if word in _NO else None

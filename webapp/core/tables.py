@@ -7,11 +7,13 @@ is the same `Table`; what its columns mean is decided in `columns`. Rules: docs/
 import csv
 import io
 import itertools
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from webapp.core import refusals, texts, workbooks
+from webapp.core.address_lists import people_in
 from webapp.core.cells import Cleaned, clean
 from webapp.core.fields import Field, is_address, letters, recognise
 from webapp.core.refusals import UnreadableFile, UnreadableWorkbook
@@ -65,7 +67,8 @@ class Table:
     `format` is "CSV", "Excel", "OpenDocument" or "pasted". CSV: `encoding` is "UTF-8", "UTF-8 with BOM", "UTF-16",
     "UTF-8 and Windows-1252" or "Windows-1252" (maybe "with odd letters"), `delimiter` one character (pasted: too,
     without an encoding). A workbook has no encoding, and a delimiter only where one column held whole lines of CSV,
-    but the name of the `sheet` that was read and those of the `other_sheets` that could be.
+    but the name of the `sheet` that was read and those of the `other_sheets` that could be. `header_delimiter` is the
+    separator of the column names, where the rows have another. `is_list`: it was a list of addresses, without columns.
     """
 
     header: tuple[str, ...]
@@ -79,6 +82,8 @@ class Table:
     format: str = "CSV"
     sheet: str | None = None
     other_sheets: tuple[str, ...] = ()
+    header_delimiter: str = ""
+    is_list: bool = False
 
 
 def read(
@@ -97,8 +102,12 @@ def read(
         raise refusals.empty()
     if workbooks.is_container(data):
         return _read_workbook(data, filename, sheet, header_row)
-    rows, delimiter, encoding = texts.rows_of(data, delimiter)
-    return _table(rows, header_row, format="CSV", delimiter=delimiter, encoding=encoding)
+    text, encoding = texts.decoded(data)
+    text, stated = texts.without_sep_line(text)
+    if found := people_in(text):
+        return _list(*found, header_row, format="CSV", encoding=encoding)
+    rows, delimiter, header_delimiter = texts.rows_of(text, delimiter or stated)
+    return _table(rows, header_row, format="CSV", delimiter=delimiter, header_delimiter=header_delimiter, encoding=encoding)
 
 
 def sheets(data: bytes, filename: str) -> list[Sheet]:
@@ -128,18 +137,30 @@ def pasted(text: str) -> Table:
     text = text.lstrip("\ufeff")
     if "\0" in text:
         raise UnreadableFile("This text cannot be read.", "Copy the cells again and paste them.")
+    if found := people_in(text):
+        return _list(*found, 1 if found[0] else 0, format="pasted")
     first_line = next((line for line in text.splitlines() if line.strip()), "")
-    delimiter = "\t" if "\t" in first_line else texts.delimiter_of(text)
+    delimiter = "\t" if "\t" in first_line else None
     try:
-        records = list(texts.records(text, delimiter))
+        rows, delimiter, header_delimiter = texts.rows_of(text, delimiter)
+        records = list(rows)
     except UnreadableFile:
         if delimiter != "\t":
             raise
         # A cell such as `"Best" school` is copied without quotes around it.
         lines = enumerate(io.StringIO(text, newline=None), start=1)
         records = list(_not_too_long((number, line.split("\t")) for number, line in lines))
+        header_delimiter = ""
     header, _ = _header_among(_head(records))
-    return _table(records, header[0] if header else 0, format="pasted", delimiter=delimiter)
+    number = header[0] if header else 0
+    return _table(records, number, format="pasted", delimiter=delimiter, header_delimiter=header_delimiter)
+
+
+def _list(heading: str | None, people: list[str], header_row: int | None, *, format: str, encoding: str = "") -> Table:
+    """A list of addresses as a table of one column."""
+    cells = [heading, *people] if heading else people
+    rows = ((number, [cell]) for number, cell in enumerate(cells, start=1))
+    return _table(rows, header_row, format=format, encoding=encoding, is_list=True)
 
 
 # ---- workbooks
@@ -166,20 +187,34 @@ def _read_workbook(data: bytes, filename: str, sheet: str | None, header_row: in
         best = max(workbook.sheets, key=lambda each: _header_among(_head(each.head))[1])
         workbook = _workbook(data, filename, best.name)
     others = tuple(each.name for each in workbook.sheets if each.name != workbook.chosen)
-    rows, delimiter = _split_lines(_not_too_long(workbook.rows))
-    return _table(rows, header_row, format=workbook.program, delimiter=delimiter, sheet=workbook.chosen, other_sheets=others)
+    rows, delimiter, header_delimiter = _split_lines(_not_too_long(workbook.rows))
+    return _table(
+        rows,
+        header_row,
+        format=workbook.program,
+        delimiter=delimiter,
+        header_delimiter=header_delimiter,
+        sheet=workbook.chosen,
+        other_sheets=others,
+    )
 
 
-def _split_lines(rows: Iterator[Record]) -> tuple[Iterator[Record], str]:
-    """The rows, and the separator by which they were split where the sheet has whole lines of CSV in its first column."""
+def _split_lines(rows: Iterator[Record]) -> texts.Text:
+    """The rows, split where the sheet has whole lines of CSV in its first column, or only its column names."""
     head = list(itertools.islice(rows, HEADER_WITHIN))
     rows = itertools.chain(head, rows)
-    if not head or any(len(cells) > 1 for _, cells in head):
-        return rows, ""
-    delimiter = texts.delimiter_of("\n".join(cells[0] for _, cells in head))
-    if max(len(texts.known_in(map(clean, texts.cells_within(cells, delimiter)))) for _, cells in head) < 2:
-        return rows, ""
-    return texts.unwrapped(rows, delimiter), delimiter
+    alone = [cells[:1] for _, cells in head if texts.is_first_cell_alone(cells)]
+    first_cells = "\n".join(cells[0] for cells in alone)
+    if not re.search(r"\w", first_cells):
+        return texts.Text(rows, "", "")
+    delimiter = texts.delimiter_of(first_cells)
+    if max(len(texts.known_in(map(clean, texts.cells_within(cells, delimiter)))) for cells in alone) < 2:
+        return texts.Text(rows, "", "")
+    if len(alone) == len(head):
+        return texts.Text(texts.unwrapped(rows, delimiter), delimiter, "")
+    if max(len(texts.known_in(map(clean, cells))) for _, cells in head) < 2:
+        return texts.Text(texts.split_first_cells(rows, delimiter), "", delimiter)
+    return texts.Text(rows, "", "")
 
 
 def _workbook(data: bytes, filename: str, sheet: str | None = None) -> workbooks.Workbook:
@@ -209,9 +244,11 @@ def _table(
     *,
     format: str,
     delimiter: str = "",
+    header_delimiter: str = "",
     encoding: str = "",
     sheet: str | None = None,
     other_sheets: tuple[str, ...] = (),
+    is_list: bool = False,
 ) -> Table:
     rows = _nonblank(records)
     header: list[str]
@@ -256,6 +293,8 @@ def _table(
         format,
         sheet,
         other_sheets,
+        header_delimiter,
+        is_list,
     )
 
 

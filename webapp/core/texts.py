@@ -6,7 +6,7 @@ import io
 import itertools
 import re
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from webapp.core import refusals
 from webapp.core.cells import clean
@@ -41,7 +41,7 @@ _MARKUP = re.compile(
 )
 
 
-def _text(data: bytes) -> tuple[str, str]:
+def decoded(data: bytes) -> tuple[str, str]:
     """A text file's text and the name of its encoding."""
     if data.startswith(_OTHER_BINARY):
         raise refusals.not_a_spreadsheet()
@@ -69,7 +69,7 @@ def _decode(data: bytes) -> tuple[str, str]:
             continue
         if "\0" in text:  # damaged, and no database stores it
             break
-        if codec == "cp1252" and _ODD_LETTERS.search(text):
+        if (codec == "cp1252" and _is_odd(text)) or (codec == _MIXED and _BEYOND_LATIN.search(text)):
             encoding += " with odd letters"
         if "\ufeff" in text:
             text = _INNER_BOM.sub("", text).lstrip("\ufeff")
@@ -79,8 +79,41 @@ def _decode(data: bytes) -> tuple[str, str]:
 
 _INNER_BOM = re.compile(r"(?<=[\r\n])\ufeff+(?=\")")
 """Where one file was put behind another; before a quote it would hide that a quoted cell begins."""
-_ODD_LETTERS = re.compile("[À-ÿ]{4}|[a-zà-ÿ][¹³¼¾¿£¥¯][a-zà-ÿ]|(?<!\\w)[¯£¥][a-zà-ÿ]{2}")
-"""What no Western language has, but Cyrillic, Greek, Chinese, Turkish or Polish text that is taken for Windows-1252."""
+_SIGNS = "€‚ƒ„†‡ˆ‰‹›•˜¢£¤¥¦¨¬¯°±²³´µ¶¸¹¼½¾×÷§"
+_ODD_LETTERS = re.compile(
+    rf"""
+    [À-ÿ]{{4}}
+    | [a-zà-ÿ] [¹³¼¾¿£¥¯{_SIGNS}“”–—™©®] [a-zà-ÿ] | (?<!\w) [¯£¥] [a-zà-ÿ]{{2}}  # Polish, Czech, Mac Roman
+    | [a-z] [ŠŽŸŒ] | [A-Z] Ÿ | [B-DF-HJ-NP-TV-Zb-df-hj-np-qs-tv-z] š [b-df-hj-np-tv-z]  # Mac Roman
+    | [À-ÿŠšŽžŸŒœ“”‘’ªº{_SIGNS}] [{_SIGNS}] | [{_SIGNS}] [À-ÿŠšŽžŸŒœ] | [“”‘’] [ªº]  # Korean, Chinese, Japanese
+    | [bcfghjkprvwxz] ’ [ao] \b  # Mac Roman
+    | ø [áíý]  # Czech
+    | [ƒ˜ˆ] [A-Za-z] | [–—] [À-ÿ] [–—]  # Japanese
+    """,
+    re.VERBOSE,
+)
+"""What no Western language has, but text in another encoding that is taken for Windows-1252."""
+_TURKISH, _ICELANDIC = re.compile("[ðþýÐÞÝ]"), re.compile("[áíóúéæÁÍÓÚÉÆŠšŽž]")
+_BEYOND_LATIN = re.compile("[\u0370-\u1cff]")
+"""Letters of other scripts: beside Windows-1252 they are bytes of another encoding that look like UTF-8 by chance."""
+_NOT_ASCII = re.compile(r"[^\x00-\x7f]+")
+
+
+def _is_odd(text: str) -> bool:
+    """Whether text that was taken for Windows-1252 is probably in another encoding, one that is not read.
+
+    Turkish text then has letters of Icelandic, which seldom come without the other ones of that language. In Western
+    languages letters outside ASCII seldom stand together.
+    """
+    if text.isascii():
+        return False
+    if _ODD_LETTERS.search(text) or (_TURKISH.search(text) and not _ICELANDIC.search(text)):
+        return True
+    runs = [len(run) for run in _NOT_ASCII.findall(text)]
+    together = sum(runs) - len(runs)
+    return together > 2 and together * 2 > sum(runs)
+
+
 _TWO_BYTES_OR_MORE = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
 _MIXED = "both"
 
@@ -118,9 +151,21 @@ def _utf16_without_bom(data: bytes) -> str | None:
     return None
 
 
+_FEW = 10
+
+
 def _is_mostly_binary(data: bytes) -> bool:
-    """More than one control character in 20: compressed data has about one in 10, text none."""
-    return (len(data) - len(data.translate(None, _CONTROL_BYTES))) * 20 > len(data)
+    """More than one control character in 20: compressed data has about one in 10, text none.
+
+    In a short file a few of them are no sign of that.
+    """
+    odd = len(data) - len(data.translate(None, _CONTROL_BYTES))
+    if odd <= _FEW and len(data.translate(None, _ASCII)) * 2 < len(data):
+        return False
+    return odd * 20 > len(data)
+
+
+_ASCII = bytes(range(0x20, 0x7F))
 
 
 # ---- CSV
@@ -132,14 +177,84 @@ _PIECE = 100_000
 """Letters that are read at once."""
 
 
-def rows_of(data: bytes, delimiter: str | None = None) -> tuple[Iterator[Record], str, str]:
-    """The rows of a text file, its separator (as its `sep=` line says, unless it is told here) and its encoding."""
-    text, encoding = _text(data)
-    stated = None
+class Text(NamedTuple):
+    """A text's rows, and their separator. header_delimiter: that of the column names, where theirs is another."""
+
+    rows: Iterator[Record]
+    delimiter: str
+    header_delimiter: str
+
+
+def rows_of(text: str, delimiter: str | None = None) -> Text:
+    """The rows of a text, and the separator, found where it is not given."""
+    delimiter, header_delimiter = separators(text, delimiter)
+    rows = unwrapped(records(_tidied(text, delimiter), delimiter), delimiter)
+    if header_delimiter:
+        rows = split_first_cells(rows, header_delimiter)
+    return Text(rows, delimiter, header_delimiter)
+
+
+def without_sep_line(text: str) -> tuple[str, str | None]:
+    """The text below a first line `sep=;`, and the separator that this states."""
     if sep_line := _SEP_LINE.match(text):
-        text, stated = text[sep_line.end() :], sep_line[1]
-    delimiter = delimiter or stated or delimiter_of(text)
-    return unwrapped(records(_tidied(text, delimiter), delimiter), delimiter), delimiter, encoding
+        return text[sep_line.end() :], sep_line[1]
+    return text, None
+
+
+def separators(text: str, delimiter: str | None = None) -> tuple[str, str]:
+    """The separator of the rows, and that of the column names where theirs is another, else "".
+
+    A comma file that a German Excel shows in one column comes back so: `Email,Role,Groups;;` above `a@x.org;Analyst;Library`.
+    """
+    found = delimiter or delimiter_of(text)
+    for each in DELIMITERS:
+        if _has_its_own(text, each, found):
+            return found, each
+    if not delimiter:
+        for each in DELIMITERS:
+            if _has_its_own(text, found, each):
+                return each, found
+    return found, ""
+
+
+def _has_its_own(text: str, names: str, rows: str) -> bool:
+    """Whether the column names are one cell by the separator of the rows, and people are found by that alone."""
+    if names == rows or names not in text or rows not in text:
+        return False
+    window = text[:_HEADER_WINDOW]
+    above = True
+    by_rows = by_names = 0
+    try:
+        for line in itertools.islice(_reader(window, rows), _LINES_LOOKED_AT):
+            cells = list(map(clean, line[:MOST_COLUMNS]))
+            if above and is_first_cell_alone(cells):
+                above = len(known_in(map(clean, cells_within(cells[:1], names)))) < 2
+            elif not above and not is_first_cell_alone(cells):  # a line that was left as it came tells nothing
+                by_rows += _is_person(cells)
+                by_names += _is_person(list(map(clean, cells_within(cells[:1], names))))
+    except csv.Error:  # the last line was cut, or quotes make no sense with this separator
+        pass
+    return by_rows > by_names
+
+
+_LINES_LOOKED_AT = 100
+
+
+def is_first_cell_alone(cells: list[str]) -> bool:
+    """Whether the first cell of a row is filled, and no other."""
+    return bool(cells and cells[0]) and not any(cells[1:])
+
+
+def _is_person(cells: list[str]) -> bool:
+    return sum(map(bool, cells)) > 1 and any(map(is_address, cells))
+
+
+def split_first_cells(records: Iterable[Record], delimiter: str) -> Iterator[Record]:
+    """The rows, and in place of one with nothing but a first cell the cells that this separator brings out of it."""
+    for number, record in records:
+        if is_first_cell_alone(record):
+            record = cells_within(record[:1], delimiter)
+        yield number, record
 
 
 def delimiter_of(text: str) -> str:

@@ -17,6 +17,7 @@ spreadsheet shows. Chosen is the sheet that was asked for, or the only one with 
 """
 
 import codecs
+import contextlib
 import datetime
 import encodings.cp437
 import encodings.utf_16  # noqa: F401 - as below
@@ -77,7 +78,8 @@ def _limit(asked: dict[str, Any]) -> None:
     ):
         hardest = resource.getrlimit(kind)[1]
         most = most if hardest == resource.RLIM_INFINITY else min(most, hardest)
-        resource.setrlimit(kind, (most, most))
+        with contextlib.suppress(ValueError, OSError):  # macOS refuses the limit of memory; the others still hold
+            resource.setrlimit(kind, (most, most))
 
 
 def _answer(program: str, workbook: CalamineWorkbook, wanted: str | None, most_rows: int) -> None:

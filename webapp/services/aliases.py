@@ -11,10 +11,9 @@ from marshmallow import Schema
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import InstrumentedAttribute
 
-from webapp.core.columns import name_of
+from webapp.core.columns import Places, names_of
 from webapp.core.directory import fold
 from webapp.core.errors import NotThere, Refused
-from webapp.core.fields import Field
 from webapp.db import begin_write, by_letter, db
 from webapp.models import Alias, AliasKind, Batch, BatchState, Group, HeaderMapping, Role, Row, User
 from webapp.schemas.names import Name
@@ -38,22 +37,22 @@ def header_key(header: Iterable[str]) -> str:
     return hashlib.sha256("\x1f".join(map(fold, header)).rstrip("\x1f").encode()).hexdigest()
 
 
-def columns_of(headers: Mapping[int, Sequence[str]]) -> tuple[int, dict[Field, int]] | None:
+def columns_of(headers: Mapping[int, Sequence[str]]) -> tuple[int, Places] | None:
     """Of several lines, by number, the first that is a remembered header, and its columns; one query."""
     keys = {number: header_key(header) for number, header in headers.items()}
     query = select(HeaderMapping.key, HeaderMapping.columns).where(HeaderMapping.key.in_(set(keys.values())))
     known = {found.key: found.columns for found in db.session.execute(query)}
     for number, key in keys.items():
         if key in known:
-            return number, {Field(name): place for name, place in known[key].items()}
+            return number, Places.from_dict(known[key])
     return None
 
 
-def remember_columns(header: Sequence[str], columns: Mapping[Field, int], batch: Batch, by: User) -> None:
+def remember_columns(header: Sequence[str], places: Places, batch: Batch, by: User) -> None:
     """Part of a command: from now on files with this header are read so."""
-    held = {field.value: place for field, place in columns.items()}
+    held = places.as_dict()
     known = db.session.scalar(select(HeaderMapping).where(HeaderMapping.key == header_key(header)).with_for_update())
-    named = {field.heading: name_of(header, place) for field, place in columns.items()}
+    named = names_of(places, header)
     if known and known.columns == held:
         return
     if known:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from sqlalchemy import select
 
 from webapp.core import columns
 from webapp.core.addresses import with_domain
+from webapp.core.columns import Places
 from webapp.core.fields import REQUIRED, Field
 from webapp.core.finding import Find
 from webapp.core.planning import Plan
@@ -49,7 +51,7 @@ def rows(batch: Batch, find: Find) -> tuple[Sequence[str], Iterator[Sequence[str
     return (*header, *SAID), (_line(batch, row, places, len(header)) for row in batches.all_of(batch, find))
 
 
-def columns_of(header: Sequence[str]) -> dict[Field, int] | None:
+def columns_of(header: Sequence[str]) -> Places | None:
     """Which column holds what in a file with this header that was downloaded here; None: it was not, or too long ago."""
     if not is_ours(header):
         return None
@@ -69,18 +71,19 @@ def _bare(header: Sequence[str]) -> list[str]:
     return list(header[: -len(SAID)] if is_ours(header) else header)
 
 
-def _shape(batch: Batch) -> tuple[list[str], dict[Field, int]]:
+def _shape(batch: Batch) -> tuple[list[str], Places]:
     """The columns of the batch's download but for SAID, and which of them holds what."""
     header = _bare(batch.header)
     places = _places(batch, header)
+    fields = dict(places.fields)
     for field in Field:
-        if field not in places and (field in REQUIRED or _has_groups(batch)):  # so that nothing typed here is lost
-            places[field] = len(header)
+        if field not in fields and (field in REQUIRED or _has_groups(batch)):  # so that nothing typed here is lost
+            fields[field] = len(header)
             header.append(field.heading)
-    return header, places
+    return header, replace(places, fields=fields)
 
 
-def _places(batch: Batch, header: Sequence[str]) -> dict[Field, int]:
+def _places(batch: Batch, header: Sequence[str]) -> Places:
     """Which column holds which field: as a person chose, as remembered, or by the names; whichever the rows agree with.
 
     What people chose may be forgotten by now: then the columns are those that hold what was read from them.
@@ -89,24 +92,26 @@ def _places(batch: Batch, header: Sequence[str]) -> dict[Field, int]:
     sample = [row for row in db.session.scalars(known) if row.read_cells]
     file = db.session.get(BatchFile, batch.id)
     remembered = aliases.columns_of({1: batch.header})
-    for places in (file.columns if file else {}, remembered[1] if remembered else {}, _named(header)):
-        found = {Field(name): place for name, place in places.items() if place < len(header)}
-        if found and all(_held(row, field, place) for row in sample for field, place in found.items() if field in REQUIRED):
-            return found
-    found = {}
+    for places in (Places.from_dict(file.columns) if file else None, remembered[1] if remembered else None, _named(header)):
+        if places is None or not places.fields or max(places.used) >= len(header):
+            continue
+        required = [(field, place) for field, place in places.fields.items() if field in REQUIRED]
+        if all(_held(row, field, place) for row in sample for field, place in required):
+            return places
+    found: dict[Field, int] = {}
     for field in Field:
         filled = [row for row in sample if getattr(row, f"read_{field}")]
         fits = (place for place in range(len(header)) if filled and all(_held(row, field, place) for row in filled))
         if (place := next((place for place in fits if place not in found.values()), None)) is not None:
             found[field] = place
-    return found
+    return Places(found)
 
 
-def _named(header: Sequence[str]) -> dict[Field, int]:
+def _named(header: Sequence[str]) -> Places | None:
     try:
-        return columns.match(header).columns
+        return columns.match(header).places
     except columns.UnmatchedColumns:
-        return {}
+        return None
 
 
 def _held(row: Row, field: Field, place: int) -> bool:
@@ -118,9 +123,11 @@ def _has_groups(batch: Batch) -> bool:
     return db.session.scalar(select(Row.id).where(Row.batch_id == batch.id, Row.groups != "").limit(1)) is not None
 
 
-def _line(batch: Batch, row: Row, places: dict[Field, int], width: int) -> list[str]:
+def _line(batch: Batch, row: Row, places: Places, width: int) -> list[str]:
     line = [*row.read_cells[:width], *[""] * (width - len(row.read_cells))]
-    for field, place in places.items():
+    for place in (*places.more, *places.members):  # what they said stands in the first column of groups
+        line[place] = ""
+    for field, place in places.fields.items():
         line[place] = row.cell(field.value)
     return [*line, *_said(batch, row)]
 

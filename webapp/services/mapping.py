@@ -10,6 +10,7 @@ from sqlalchemy import delete, func, or_, select
 
 from webapp.core import columns, tables
 from webapp.core.cells import LONGEST_CELL
+from webapp.core.columns import Places
 from webapp.core.directory import ALL_GROUPS, Registry, fold
 from webapp.core.errors import Conflict, Refused
 from webapp.core.fields import REQUIRED, Field
@@ -36,14 +37,14 @@ CELLS = 2000
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What a person says of a file. columns: place -> field of those that are used; None: not asked yet.
+    """What a person says of a file. columns: place -> field, or MEMBER, of those that are used; None: not asked yet.
 
     role: the one of all rows, where no column holds it.
     """
 
     sheet: str | None = None
     header_row: int | None = None
-    columns: Mapping[int, Field] | None = None
+    columns: Mapping[int, Field | str] | None = None
     role: str = ""
 
 
@@ -51,7 +52,8 @@ class Choice:
 class Column:
     """A column of the file as the page shows it. state: "recognised" by its name, a "guess", or "" for a person's choice.
 
-    wanted: the required field that no column holds yet, and that this one would be for.
+    wanted: the required field that no column holds yet, and that this one would be for. is_member: used for the ticks in it.
+    can_be_member: it is named like a group.
     """
 
     place: int
@@ -61,6 +63,12 @@ class Column:
     state: str
     is_doubled: bool = False
     wanted: Field | None = None
+    is_member: bool = False
+    can_be_member: bool = False
+
+    @property
+    def is_used(self) -> bool:
+        return bool(self.field) or self.is_member
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +86,11 @@ class Matching:
     role: str = ""
     doubled: Sequence[Field] = ()
     refusal: UnreadableFile | None = None
+
+    @property
+    def has_ticks(self) -> bool:
+        """Whether a column is named like a group, so that it may say who is in it."""
+        return any(column.can_be_member for column in self.columns)
 
     @property
     def unplaced(self) -> list[Field]:
@@ -118,10 +131,10 @@ def _matching(source: uploads.Source, asked: uploads.Source, choice: Choice) -> 
         return replace(shown, refusal=refusal)
     chosen = choice.columns
     if chosen is None and source.columns and (source.sheet, source.header_row) == (choice.sheet, choice.header_row):
-        chosen = {place: name for name, place in source.columns.items()}
+        chosen = _uses(source.columns)
     found = _columns(table, chosen)
     held = Counter(column.field for column in found if column.field)
-    doubled = [each for each in Field if held[each] > 1]
+    doubled = [each for each in Field if held[each] > 1 and each is not Field.GROUPS]
     missing = [each for each in REQUIRED if each not in held]
     role = choice.role if Field.ROLE not in held else ""
     wanted = [each for each in missing if not (each is Field.ROLE and role)]
@@ -129,7 +142,7 @@ def _matching(source: uploads.Source, asked: uploads.Source, choice: Choice) -> 
         shown,
         header_row=table.header_row,
         columns=[replace(column, is_doubled=column.field in doubled) for column in _with_wanted(table, found, wanted)],
-        rows=len(table.lines),
+        rows=len(table.lines) - _skipped(table, found),
         preview=_preview(table, found),
         missing=missing,
         role=role,
@@ -140,7 +153,7 @@ def _matching(source: uploads.Source, asked: uploads.Source, choice: Choice) -> 
 def _with_wanted(table: Table, found: Sequence[Column], missing: Sequence[Field]) -> list[Column]:
     """The same, each missing field being offered for the column that most probably holds it."""
     known = _known(table)
-    free = {column.place for column in found if not column.field}
+    free = {column.place for column in found if not column.is_used}
     wanted: dict[int, Field] = {}
     for field in missing:
         if (place := columns.likeliest(field, free - wanted.keys(), *known)) is not None:
@@ -155,22 +168,59 @@ def _known(table: Table) -> tuple[Sequence[Sequence[str]], list[str], list[str]]
     return lines, [role.name for role in registry.roles], [group.name for group in registry.groups]
 
 
-def _columns(table: Table, chosen: Mapping[int, Field] | None) -> list[Column]:
-    guesses = columns.guess(table.header, *_known(table))
+def _columns(table: Table, chosen: Mapping[int, Field | str] | None) -> list[Column]:
+    samples, roles, groups = _known(table)
+    guesses = columns.guess(table.header, samples, roles, groups)
+    like_groups = columns.named_like_groups(table.header, [line.cells for line in table.lines], groups)
     if chosen is None and table.header_row and (known := aliases.columns_of({table.header_row: table.header})):
-        chosen = {place: name for name, place in known[1].items()}
+        chosen = _uses(known[1])
     found = []
     for guess in guesses:
-        held = guess.field if chosen is None else chosen.get(guess.place)
-        by_muster = held is not None and held is guess.field
+        guessed = columns.MEMBER if guess.is_member else guess.field
+        use = guessed if chosen is None else chosen.get(guess.place)
+        by_muster = use is not None and use == guessed
         state = ("recognised" if guess.certain else "guess") if by_muster else ""
-        found.append(Column(guess.place, guess.name, guess.samples, held, state))
+        is_member = use == columns.MEMBER
+        held = None if is_member or use is None else Field(use)
+        can_be_member = is_member or guess.place in like_groups
+        column = Column(guess.place, guess.name, guess.samples, held, state, is_member=is_member, can_be_member=can_be_member)
+        found.append(column)
     return found
 
 
+def _uses(places: Places) -> dict[int, Field | str]:
+    """What each column is used as."""
+    uses: dict[int, Field | str] = {place: field for field, place in places.fields.items()}
+    uses |= dict.fromkeys(places.more, Field.GROUPS)
+    return uses | dict.fromkeys(places.members, columns.MEMBER)
+
+
+def _places_of(found: Sequence[Column]) -> Places:
+    """The columns that are used; of those chosen for the same field, but for Groups, the first."""
+    fields: dict[Field, int] = {}
+    more = []
+    for column in found:
+        if column.field is Field.GROUPS and column.field in fields:
+            more.append(column.place)
+        elif column.field:
+            fields.setdefault(column.field, column.place)
+    return Places(fields, tuple(more), tuple(column.place for column in found if column.is_member))
+
+
+def _skipped(table: Table, found: Sequence[Column]) -> int:
+    places = _places_of(found)
+    return len(columns.prefilled(table, places)) if Field.EMAIL in places.fields else 0
+
+
 def _preview(table: Table, found: Sequence[Column]) -> list[dict[Field, str]]:
-    place = {column.field: column.place for column in reversed(found) if column.field}
-    return [{each: line.cell(place[each]) for each in Field if each in place} for line in table.lines[:PREVIEWED]]
+    places = _places_of(found)
+    lines = []
+    for line in table.lines[:PREVIEWED]:
+        cells = {field: line.cell(place) for field, place in places.fields.items()}
+        if Field.GROUPS in cells or places.members:
+            cells[Field.GROUPS] = ", ".join(columns.groups_of(table.header, line.cells, places))
+        lines.append(cells)
+    return lines
 
 
 def choose(
@@ -185,10 +235,10 @@ def choose(
     """
     batch = batches.found(batch_id)
     held = _by_field(choice.columns or {})
-    role = choice.role if Field.ROLE not in held else ""
+    role = choice.role if Field.ROLE not in held.fields else ""
     if role:
         _official("role", role, directory.registry(), by)
-    elif Field.ROLE not in held:
+    elif Field.ROLE not in held.fields:
         raise columns.UnmatchedColumns("No column is chosen for the roles.", "Choose one, or one role for all rows, and go on.")
     source = replace(uploads.kept(batch), sheet=choice.sheet, header_row=choice.header_row, columns=held)
     reading = uploads.read(source)
@@ -210,7 +260,7 @@ def choose(
     header = reading.table.header
     if reading.table.header_row and not role:
         (aliases.remember_columns(header, held, batch, by) if remember else aliases.forget_columns(header, batch, by))
-    named = {name.heading: columns.name_of(header, place) for name, place in held.items()}
+    named = columns.names_of(held, header)
     audit.record(by, AuditAction.BATCH_MATCHED, batch, columns=named, rows=sum(map(len, plan.parts)))
     db.session.commit()
     for each in (uploads.parts_of(batch) or [batch]) if role else ():
@@ -218,15 +268,22 @@ def choose(
     return batch
 
 
-def _by_field(chosen: Mapping[int, Field]) -> dict[Field, int]:
-    held: dict[Field, int] = {}
-    for place, name in chosen.items():
-        if name in held:
+def _by_field(chosen: Mapping[int, Field | str]) -> Places:
+    """The columns that a person chose. Raises UnmatchedColumns where two are used as a field of which there is one."""
+    fields: dict[Field, int] = {}
+    more, members = [], []
+    for place, use in sorted(chosen.items()):
+        if use == columns.MEMBER:
+            members.append(place)
+        elif (field := Field(use)) not in fields:
+            fields[field] = place
+        elif field is Field.GROUPS:
+            more.append(place)
+        else:
             raise columns.UnmatchedColumns(
-                f"Two columns are used as {name.heading}.", "Choose “Ignore” for the one that does not count."
+                f"Two columns are used as {field.heading}.", "Choose “Ignore” for the one that does not count."
             )
-        held[name] = place
-    return held
+    return Places(fields, tuple(more), tuple(members))
 
 
 def _open(batch_id: int, version: int | None) -> Batch:

@@ -9,13 +9,14 @@ import csv
 import hashlib
 import io
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from dataclasses import replace as with_values
 
 from sqlalchemy import exists, select, update
 
 from webapp.core import columns, tables
+from webapp.core.columns import Places
 from webapp.core.directory import fold
 from webapp.core.errors import Conflict
 from webapp.core.fields import Field
@@ -35,14 +36,14 @@ TOLD = 3
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A file and what a person said of it. header_row: None to have it found, 0 for none. columns: {} to go by the names;
+    """A file and what a person said of it. header_row: None to have it found, 0 for none. columns: None to go by the names;
     without the role, where a person said one for all rows."""
 
     data: bytes
     name: str
     sheet: str | None = None
     header_row: int | None = None
-    columns: Mapping[Field, int] = field(default_factory=dict)
+    columns: Places | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,7 @@ def read(source: Source, table: Table | None = None) -> Reading:
         table = with_values(table, encoding="")  # as it came, whatever it is kept as
     told = "columns as you chose"
     if source.columns:
-        mapping: columns.Mapping | None = columns.mapping(dict(source.columns), table.header, (Field.EMAIL,))
+        mapping: columns.Mapping | None = columns.mapping(source.columns, table.header, (Field.EMAIL,))
     else:
         table, mapping, told = _matched(source, table)
     if mapping is None:
@@ -123,8 +124,8 @@ def read_table(source: Source) -> Table:
 def _matched(source: Source, table: Table) -> tuple[Table, columns.Mapping | None, str]:
     remembered = "columns as remembered for files with these headers"
     known = aliases.columns_of({table.header_row: table.header}) if table.header_row else None
-    if known and _has_all(table, known[1]):
-        return table, columns.mapping(known[1], table.header), remembered
+    if known and (places := known[1].within(len(table.header))):
+        return table, columns.mapping(places, table.header), remembered
     try:
         mapping = columns.match(table.header)
     except columns.UnmatchedColumns:
@@ -135,10 +136,16 @@ def _matched(source: Source, table: Table) -> tuple[Table, columns.Mapping | Non
         return table, None, ""
     if source.sheet is None and table.other_sheets and _several_fit(source):
         return table, None, ""
+    if columns.named_like_groups(table.header, [line.cells for line in table.lines], _group_names()):
+        return table, None, ""
     return table, mapping, ""
 
 
-def _remembered_elsewhere(source: Source) -> tuple[Table, dict[Field, int]] | None:
+def _group_names() -> list[str]:
+    return [group.name for group in directory.registry().groups]
+
+
+def _remembered_elsewhere(source: Source) -> tuple[Table, Places] | None:
     """The table below another of the first lines, where that one is a remembered header."""
     bare = tables.read(source.data, source.name, sheet=source.sheet, header_row=0)
     lines = {line.number: line.cells for line in bare.lines[: tables.HEADER_WITHIN]}
@@ -146,12 +153,8 @@ def _remembered_elsewhere(source: Source) -> tuple[Table, dict[Field, int]] | No
         return None
     number, held = known
     table = tables.read(source.data, source.name, sheet=source.sheet, header_row=number)
-    return (table, held) if _has_all(table, held) else None
-
-
-def _has_all(table: Table, held: Mapping[Field, int]) -> bool:
-    """Whether the columns that are remembered are there: those without a name are only where something stands in them."""
-    return max(held.values()) < len(table.header)
+    places = held.within(len(table.header))  # columns without a name are only where something stands in them
+    return (table, places) if places else None
 
 
 def _several_fit(source: Source) -> bool:
@@ -194,6 +197,8 @@ def stage_pasted(text: str, by: User, *, split: bool = False) -> Batch:
 
 def _as_file(text: str, table: Table) -> bytes:
     """The pasted text as a file that is read in the same way again: with its separator, and with quotes that fit."""
+    if table.is_list:
+        return text.encode("utf-8", "replace")
     data = f"sep={table.delimiter}\n{text}".encode("utf-8", "replace")
     try:
         tables.read(data, PASTED, header_row=table.header_row)
@@ -261,7 +266,7 @@ def kept(batch: Batch) -> Source:
     file = db.session.get(BatchFile, batch.id)
     if file is None:
         raise Conflict(_why_not_kept(batch))
-    held = {Field(name): place for name, place in file.columns.items()}
+    held = Places.from_dict(file.columns) if file.columns else None
     return Source(file.data, batch.name, file.sheet, file.header_row, held)
 
 
@@ -278,7 +283,7 @@ def is_kept(batch: Batch) -> bool:
 
 def keep(batch: Batch, source: Source) -> None:
     """Part of a command: the batch's file is this one now."""
-    held = {name.value: place for name, place in source.columns.items()}
+    held = source.columns.as_dict() if source.columns else {}
     values = {"data": source.data, "sheet": source.sheet, "header_row": source.header_row, "columns": held}
     db.session.execute(update(BatchFile).where(BatchFile.batch_id == batch.id).values(**values))
 

@@ -8,6 +8,7 @@ from flask import Blueprint, render_template, request
 from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response as BaseResponse
 
+from webapp.core.columns import MEMBER
 from webapp.core.fields import Field
 from webapp.core.permissions import Permission
 from webapp.core.tables import MOST_COLUMNS, UnreadableFile
@@ -64,10 +65,10 @@ def mapping_page(
 
 
 def asked_for(values: MultiDict[str, str]) -> Choice:
-    """A person's choice, as the form or the address has it: sheet, header_row, and column-0, column-1, … = email, role …"""
+    """A person's choice, as the form or the address has it: sheet, header_row, and column-0, column-1, … = email, member …"""
     row = values.get("header_row", type=int)
     asked = {place: values[f"column-{place}"] for place in range(MOST_COLUMNS) if f"column-{place}" in values}
-    held = {place: Field(name) for place, name in asked.items() if name in list(Field)}
+    held = {place: name for place, name in asked.items() if name in (*Field, MEMBER)}
     sheet, header_row = values.get("sheet") or None, row if row is not None and row >= 0 else None
     return Choice(sheet, header_row, held if asked else None, values.get("role", ""))
 

@@ -1,0 +1,268 @@
+"""No row of a file, and no person of a list, is lost without a word: over HTTP."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+
+from tests.factories import make_group
+from tests.files.writers import xlsx
+from tests.views.test_batches import rows_of, staged
+from tests.views.test_mapping import chosen, match, newest
+from webapp.models import BatchState
+
+PEOPLE = ["ana@x.org", "ben@x.org", "cy@x.org"]
+
+
+@pytest.fixture(autouse=True)
+def known_groups(app):
+    for name in ("Library", "Café", "Lab iPads", "Front Office"):
+        make_group(name)
+
+
+def pasted(client, text: str):
+    client.post("/batches", {"pasted": text})
+    return newest()
+
+
+def read_as(client, batch) -> str:
+    """What the page says of how the file was read."""
+    page = client.get(f"/batches/{batch.id}").page
+    assert page.h1.startswith("Review"), page.h1
+    return page.text[page.text.index("Read as: ") :]
+
+
+class TestRowsBelowThePeople:
+    """Somebody dragged a role, or a default, down the sheet."""
+
+    @pytest.mark.parametrize("rest", [",Analyst,", ",Analyst,Library", ",,FALSE", ",0,0", ",Analyst,0"])
+    def test_are_skipped_and_named_and_do_not_count(self, admin, change_settings, rest):
+        change_settings(max_rows=3)
+        people = "".join(f"{email},Analyst,Library\n" for email in PEOPLE)
+        batch = staged(admin, f"Email,Role,Groups\n{people}{(rest + chr(10)) * 500}")
+        assert [row.email for row in rows_of(batch)] == PEOPLE
+        assert "500 rows without an email below the last person skipped (rows 5 to 504)" in read_as(admin, batch)
+
+    def test_of_a_sheet_with_check_boxes_in_another_column(self, admin):
+        lines = [["Email", "Role", "Done"], *[[email, "Analyst", "FALSE"] for email in PEOPLE], *[["", "", "FALSE"]] * 50]
+        batch = staged(admin, xlsx({"People": lines}), name="people.xlsx")
+        assert len(rows_of(batch)) == 3
+        assert "rows 5 to 54" in read_as(admin, batch)
+
+    def test_a_blank_email_between_people_is_an_error_as_ever(self, admin):
+        batch = staged(admin, "Email,Role\nana@x.org,Analyst\n,Analyst\nben@x.org,Analyst\n")
+        assert [row.plan for row in rows_of(batch)] == ["invite", "attention", "invite"]
+
+    def test_groups_that_go_on_with_the_person_above_stay(self, admin):
+        batch = staged(admin, "Email,Role,Groups\nana@x.org,Analyst,Library\n,,Café\n,,Lab iPads\n")
+        assert [row.groups for row in rows_of(batch)] == ["Library", "Café", "Lab iPads"]
+
+    def test_somebody_whose_email_was_forgotten_stays(self, admin):
+        batch = staged(admin, "Name,Email,Role\nAna,ana@x.org,Analyst\nErin Bar,,Analyst\n,,Analyst\n,,Analyst\n")
+        assert [(row.line, row.plan) for row in rows_of(batch)] == [(2, "invite"), (3, "attention")]
+
+    def test_a_file_without_any_email_is_shown_whole(self, admin):
+        assert len(rows_of(staged(admin, "Email,Role\n,Analyst\n,Remote\n"))) == 2
+
+    def test_the_columns_page_does_not_count_them_either(self, admin):
+        batch = staged(admin, "Email,Job\nana@x.org,Analyst\n" + ",Analyst\n" * 20)
+        assert "1 row to review" in admin.get(f"/batches/{batch.id}").page.text
+
+
+class TestColumnNamesWithASeparatorOfTheirOwn:
+    """A comma file, opened in a spreadsheet that separates by something else, and typed into."""
+
+    @pytest.mark.parametrize(
+        "file",
+        [
+            "Email,Role,Groups;;\nana@x.org;Analyst;Library\nben@x.org;Remote;Library, Café\n",
+            "Email,Role,Groups\nana@x.org;Analyst;Library\nben@x.org;Remote;Library, Café\n",
+            '"Email,Role,Groups";;\nana@x.org;Analyst;Library\nben@x.org;Remote;"Library, Café"\n',
+            "Email;Role;Groups\nana@x.org,Analyst,Library\nben@x.org,Remote,Library,Café\n",
+            "Email,Role,Groups\t\t\nana@x.org\tAnalyst\tLibrary\nben@x.org\tRemote\tLibrary, Café\n",
+            "Staff of 2026;;\nEmail,Role,Groups;;\nana@x.org;Analyst;Library\nben@x.org;Remote;Library, Café\n",
+        ],
+    )
+    def test_each_is_read_by_its_own(self, admin, file):
+        batch = staged(admin, file)
+        assert [(row.email, row.role, row.groups) for row in rows_of(batch)] == [
+            ("ana@x.org", "Analyst", "Library"),
+            ("ben@x.org", "Remote", "Library, Café"),
+        ]
+        assert "rows below" in read_as(admin, batch)
+        assert "column names" in read_as(admin, batch)
+
+    def test_also_rows_that_were_left_as_they_came(self, admin):
+        template = admin.get("/batches/template.csv").data.decode("utf-8-sig").splitlines()
+        quoted = ['"' + line.replace('"', '""') + '";;' if '"' in line else f"{line};;" for line in template]
+        batch = staged(admin, "\r\n".join([*quoted, "ana@x.org;Analyst;Café", ""]).encode("cp1252"))
+        assert [(row.email, row.groups) for row in rows_of(batch)] == [("ana@x.org", "Café")]
+        assert "2 example rows from the template left out" in read_as(admin, batch)
+
+    def test_in_a_workbook_and_pasted(self, admin):
+        lines = [["Email,Role,Groups"], ["ana@x.org", "Analyst", "Library"]]
+        batch = staged(admin, xlsx({"muster-template": lines}), name="muster-template.xlsx")
+        assert [row.groups for row in rows_of(batch)] == ["Library"]
+        assert "column names split, comma-separated" in read_as(admin, batch)
+        assert len(rows_of(pasted(admin, "Email,Role,Groups\nana@x.org\tAnalyst\tLibrary\n"))) == 1
+
+    def test_a_comma_file_with_semicolons_in_its_cells_is_one(self, admin):
+        batch = staged(admin, "Email,Role,Groups\nana@x.org,Analyst,Library; Café\nben@x.org,Remote,Library;Café\n")
+        assert [row.groups for row in rows_of(batch)] == ["Library; Café", "Library;Café"]
+        assert "rows below" not in read_as(admin, batch)
+
+
+class TestListsOfAddresses:
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "ana@x.org, ben@x.org, cy@x.org",
+            "ana@x.org; ben@x.org; Bar, Cy <cy@x.org>",
+            "Hart, Ana <ana@x.org>; Doe, Ben (Extern) <ben@x.org>; 'cy@x.org' <cy@x.org>",
+            '"Hart, Ana" <ana@x.org>, "Ben" <ben@x.org>,\n Cy <cy@x.org>',
+            "Ana Hart <ana@x.org>\nDoe, Ben <ben@x.org>\nBar, Cy <cy@x.org>\n",
+            "ana@x.org ben@x.org\ncy@x.org",
+            "ana@x.org\tben@x.org\tcy@x.org",
+            "ana@x.org (Ana Hart), ben@x.org (Ben Doe), cy@x.org (Cy)",
+            "To: <ana@x.org>; <mailto:ben@x.org> and cy@x.org.",
+            "'ana@x.org';'ben@x.org';'cy@x.org'",
+            "- ana@x.org\n- ben@x.org\n- cy@x.org",
+            "Email\nana@x.org; ben@x.org\ncy@x.org",
+            '"ana@x.org","ben@x.org","cy@x.org"',
+        ],
+    )
+    @pytest.mark.parametrize("send", [pasted, staged])
+    def test_are_one_person_each(self, admin, text, send):
+        batch = send(admin, text)
+        page = admin.get(f"/batches/{batch.id}").page
+        assert batch.state is BatchState.MAPPING
+        row = page.all("input", type="hidden", name="header_row")[0]["value"]
+        assert chosen(page, 0) == "email"
+        match(admin, batch, "email", header_row=row, role="Analyst")
+        rows = rows_of(batch)
+        assert [row.email_key for row in rows] == PEOPLE
+        assert {row.plan for row in rows} == {"invite"}
+        assert "a list of 3 addresses, each one person" in read_as(admin, batch)
+
+    def test_the_name_beside_an_address_stays_in_its_cell(self, admin):
+        batch = pasted(admin, '"Bar, Erin" <cy@x.org>; ben@x.org (Ben Doe)')
+        match(admin, batch, "email", header_row="0", role="Analyst")
+        assert [row.email for row in rows_of(batch)] == ["Bar, Erin <cy@x.org>", "Ben Doe <ben@x.org>"]
+
+    @pytest.mark.parametrize("text", ["ana@x.org,Analyst\nben@x.org,Remote", "Email,Role,Groups\nana@x.org,Analyst,Library"])
+    def test_a_table_is_none(self, admin, text):
+        assert "list of" not in admin.get(f"/batches/{pasted(admin, text).id}").page.text
+
+
+class TestSeveralColumnsOfGroups:
+    @pytest.mark.parametrize(
+        "header",
+        [
+            "Email,Role,Group 1,Group 2,Group 3",
+            "Email,Role,groups,groups,groups",
+            "Email,Role,Groups,Additional groups,Other group",
+            "Email,Role,Primary group,Secondary Group,Weitere Gruppen",
+            "Email,Role,Group,Team,Member of 2",
+        ],
+    )
+    def test_are_joined(self, admin, header):
+        batch = staged(admin, f"{header}\nana@x.org,Analyst,Library,Café,\nben@x.org,Remote,,,Lab iPads\n")
+        assert batch.state is BatchState.REVIEWING
+        wanted = ["Library, Café", "Lab iPads"] if "Member" not in header else ["Library, Café", ""]
+        assert [row.groups for row in rows_of(batch)] == wanted
+        assert "joined as groups" in read_as(admin, batch)
+
+    def test_also_as_chosen_and_as_remembered(self, admin):
+        file = "Wer,Amt,Wo,Auch\nana@x.org,Analyst,Library,Café\n"
+        batch = staged(admin, file)
+        match(admin, batch, "email", "role", "groups", "groups", remember="yes")
+        assert [row.groups for row in rows_of(batch)] == ["Library, Café"]
+        again = staged(admin, file)
+        assert [row.groups for row in rows_of(again)] == ["Library, Café"]
+        assert [chosen(admin.get(f"/batches/{again.id}/mapping").page, n) for n in (2, 3)] == ["groups", "groups"]
+
+    def test_a_download_says_each_group_once(self, admin):
+        batch = staged(admin, "Email,Role,Group 1,Group 2\nana@x.org,Analyst,Library,Café\n")
+        rows = admin.get(f"/batches/{batch.id}/rows.csv").data.decode("utf-8-sig").splitlines()
+        assert rows[1].startswith('ana@x.org,Analyst,"Library, Café",,')
+        assert [row.groups for row in rows_of(staged(admin, "\n".join(rows)))] == ["Library, Café"]
+
+
+class TestColumnsOfTicks:
+    FILE = "Email,Role,library,Lab iPads,Phone\nana@x.org,Analyst,{0},,1\nben@x.org,Remote,,{0},2\ncy@x.org,Remote,{1},0,3\n"
+
+    @pytest.mark.parametrize(
+        ("yes", "no"), [("x", ""), ("X", "-"), ("✓", ""), ("1", "0"), ("yes", "no"), ("TRUE", "FALSE"), ("ja", "nein")]
+    )
+    def test_are_offered_as_membership(self, admin, yes, no):
+        batch = staged(admin, self.FILE.format(yes, no))
+        assert batch.state is BatchState.MAPPING
+        page = admin.get(f"/batches/{batch.id}").page
+        assert "Columns are named like groups" in page.text
+        uses = [chosen(page, place) for place in range(5)]
+        assert uses == ["email", "role", "member", "member", "ignore"]
+        match(admin, batch, *uses)
+        assert [row.groups for row in rows_of(batch)] == ["library", "Lab iPads", ""]
+        assert "columns “library” and “Lab iPads” read as ticks for groups" in read_as(admin, batch)
+
+    def test_may_be_ignored_and_that_is_remembered(self, admin):
+        batch = staged(admin, self.FILE.format("x", ""))
+        match(admin, batch, "email", "role", "ignore", "ignore", "ignore", remember="yes")
+        assert [row.groups for row in rows_of(batch)] == ["", "", ""]
+        assert staged(admin, self.FILE.format("x", "")).state is BatchState.REVIEWING
+
+    def test_are_remembered_as_chosen(self, admin):
+        match(admin, staged(admin, self.FILE.format("x", "")), "email", "role", "member", "member", "ignore", remember="yes")
+        assert [row.groups for row in rows_of(staged(admin, self.FILE.format("x", "")))] == ["library", "Lab iPads", ""]
+
+    def test_a_tick_that_says_neither_yes_nor_no_waits_for_a_person(self, admin):
+        batch = staged(admin, "Email,Role,Library\nana@x.org,Analyst,leader\nben@x.org,Analyst,x\n")
+        match(admin, batch, "email", "role", "member")
+        assert [(row.groups, row.plan) for row in rows_of(batch)] == [("Library (leader)", "attention"), ("Library", "invite")]
+
+    def test_beside_a_column_of_groups(self, admin):
+        batch = staged(admin, "Email,Role,Groups,Café\nana@x.org,Analyst,Library,x\n")
+        match(admin, batch, "email", "role", "groups", "member")
+        assert [row.groups for row in rows_of(batch)] == ["Library, Café"]
+
+    def test_no_one_is_asked_where_nothing_is_ticked(self, admin):
+        assert staged(admin, "Email,Role,Library\nana@x.org,Analyst,\nben@x.org,Analyst,0\n").state is BatchState.REVIEWING
+
+
+class TestTextInAnEncodingThatIsNotRead:
+    @pytest.mark.parametrize(
+        ("encoding", "words"),
+        [
+            ("shift_jis", ["田中,鈴木", "木村", "スズキ", "図書館"]),
+            ("gb18030", ["张伟", "图书馆", "刘洋"]),
+            ("euc-kr", ["김철수", "도서관"]),
+            ("big5", ["王小明", "圖書館", "老師"]),
+            ("cp1254", ["Ayşe Yılmaz", "Doğan", "Şahin"]),
+            ("mac_roman", ["José", "Jörg Schäfer", "Müller", "Muñoz", "Größe"]),
+        ],
+    )
+    def test_is_called_odd_or_refused(self, admin, encoding, words):
+        for word in words:
+            data = f"Email,Role,Notes\nana@x.org,Analyst,{word}\n".encode(encoding)
+            answer = admin.post("/batches", {"file": (io.BytesIO(data), "a.csv")}, None, content_type="multipart/form-data")
+            if answer.status == 422:
+                assert "The text in this file cannot be read." in answer.page.text
+            else:
+                assert "with odd letters" in admin.get(answer.location).page.text, word
+
+    @pytest.mark.parametrize(
+        "word",
+        ["Büro Zürich", "CAFÉ", "Þór Sigurðsson, Jóhann", "Straße", "Løvås Ångström", "Sœur", "Šárka", "5 €", "Niño – Muñoz"],
+    )
+    def test_western_text_is_not(self, admin, word):
+        page = admin.get(
+            f"/batches/{staged(admin, f'Email,Role,Notes{chr(10)}ana@x.org,Analyst,{word}'.encode('cp1252')).id}"
+        ).page
+        assert "Windows-1252" in page.text
+        assert "odd" not in page.text
+
+    def test_a_small_file_with_a_few_control_characters_is_read_and_flagged(self, admin):
+        batch = staged(admin, "Email,Role\nana\x01@x.org,Analyst\nben@x.org,Ana\x02\x02lyst\n")
+        assert [row.plan for row in rows_of(batch)] == ["attention", "attention"]
+        assert "2 cells with control characters" in read_as(admin, batch)
