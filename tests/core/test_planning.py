@@ -13,10 +13,11 @@ from webapp.core.planning import Access, Candidate, Issue, Mode, Person, Plan, P
 
 OWNER, ADMIN, ANALYST, REMOTE = 1, 2, 3, 4
 A, B, C = 11, 12, 13
+MANAGES = frozenset({"users:manage"})
 REGISTRY = Registry(
     [
         RoleEntry(OWNER, "Owner", 100, is_owner=True, manages_people=True),
-        RoleEntry(ADMIN, "Admin", 80, manages_people=True),
+        RoleEntry(ADMIN, "Admin", 80, manages_people=True, permissions=MANAGES),
         RoleEntry(ANALYST, "Analyst", 50),
         RoleEntry(REMOTE, "Remote", 10),
     ],
@@ -39,7 +40,7 @@ def invited(role=ANALYST, groups=(), state="pending", failed=False, id=9):
 
 
 def policy(mode=Mode.REPLACE, rank=80, **others):
-    return Policy(REGISTRY, rank, mode=mode, **others)
+    return Policy(REGISTRY, rank, mode=mode, **{"permissions": MANAGES, **others})
 
 
 def step(candidate, person=None, by=None) -> Step:
@@ -225,6 +226,7 @@ policies = st.builds(
     Policy,
     st.just(REGISTRY),
     st.sampled_from([10, 50, 80, 100]),
+    st.sampled_from([frozenset(), MANAGES]),
     st.just(frozenset({7})),
     st.sampled_from(Mode),
     st.booleans(),
@@ -243,7 +245,9 @@ def test_nobody_gets_more_than_who_confirms_may_give(wanted, found, by):
         if made.plan in (Plan.INVITE, Plan.UPDATE):
             assert made.after is not None
             new_role = made.before is None or made.before.role != made.after.role
-            assert not new_role or (made.after.role != OWNER and REGISTRY.role_by_id[made.after.role].rank <= by.rank), line
+            role = REGISTRY.role_by_id[made.after.role]
+            is_within = role.rank <= by.rank and role.permissions <= by.permissions
+            assert not new_role or (not role.is_owner and is_within), line
 
 
 @given(st.lists(wishes, max_size=8), policies)

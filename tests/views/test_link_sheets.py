@@ -42,7 +42,7 @@ class TestBeforeTheHandOver:
     def test_says_how_many_and_who_is_left_out_and_hands_nothing_over(self, admin, invited):
         page = admin.get("/link-sheets/new").page
         assert "2 open invitations" in page.text
-        assert "Left out: 1 expired invitation, to be resent first; 1 invitation to a role ranked above yours." in page.text
+        assert "Left out: 1 expired invitation, to be resent first; 1 invitation to a role that you may not give." in page.text
         db.session.expire_all()
         assert invited[0].expires_at is None
         assert not events()

@@ -157,6 +157,8 @@ def to_state(person: Person, act: Act, policy: Policy) -> Step:
         return refused("own", "Nobody deactivates themselves.")
     if step := forbidden_step(person, policy):
         return step
+    if act is Act.REACTIVATE and (text := not_grantable(person.access.role, policy)):
+        return refused("grant", text)
     marks = [mark for mark in marks_of(None, person.access, policy) if mark == "admin" and act is Act.REACTIVATE]
     return Step(Plan.UPDATE, after=person.access, act=act, marks=tuple(marks))
 
@@ -170,6 +172,8 @@ def _of_invitations(person: Person, policy: Policy) -> Step | None:
 def _resend(person: Person, policy: Policy) -> Step:
     if step := _of_invitations(person, policy):
         return step
+    if text := not_grantable(person.access.role, policy):
+        return refused("grant", text)
     if person.again >= RESENDS_AN_HOUR:
         text = f"This invitation was sent {RESENDS_AN_HOUR} times again within an hour. Wait a while, or copy its link."
         return refused("limit", text)

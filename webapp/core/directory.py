@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
+
+from webapp.core.permissions import may_grant
 
 ALL_GROUPS = "All groups"
 
@@ -26,6 +28,7 @@ class RoleEntry:
     manages_people: bool = False
     does: str = ""
     """What its people may do, in words; `core.permissions.what_it_does`."""
+    permissions: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +88,6 @@ class Registry:
         group = self.group_by_key.get(fold(word))
         return group.name if group else word
 
-    def grantable(self, rank: int) -> list[RoleEntry]:
-        """The roles that somebody of this rank may give to others: never Owner, none above their own."""
-        return [role for role in self.roles if not role.is_owner and role.rank <= rank]
+    def grantable(self, rank: int, permissions: Collection[str]) -> list[RoleEntry]:
+        """The roles that somebody of this rank, with these permissions, may give to others."""
+        return [role for role in self.roles if may_grant(rank, permissions, role)]

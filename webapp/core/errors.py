@@ -36,6 +36,10 @@ class TooOften(Refused):
     """Asked for more often than is allowed within a while (422)."""
 
 
+class Unproven(Refused):
+    """It takes one's own password, which was not given (422)."""
+
+
 class OutOfRank(NotThere):
     """It is about somebody, or a role, ranked above who asks: answered as if it was not there (404)."""
 

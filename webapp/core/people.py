@@ -121,7 +121,8 @@ _OF_GROUPS = (Do.SET_GROUPS, Do.ADD_GROUPS, Do.REMOVE_GROUPS)
 
 def applicable(person: Person, policy: Policy) -> frozenset[Do]:
     """What can be done to somebody at all, whatever role or groups would be chosen."""
-    other_role = next((role.id for role in policy.registry.grantable(policy.rank) if role.id != person.access.role), None)
+    grantable = policy.registry.grantable(policy.rank, policy.permissions)
+    other_role = next((role.id for role in grantable if role.id != person.access.role), None)
     found = set()
     for do in Do:
         # Of what is done to groups, only setting them to something else changes everybody.

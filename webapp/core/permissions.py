@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Protocol
 
 
 class Permission(StrEnum):
@@ -82,6 +83,29 @@ def what_it_does(permissions: Iterable[str]) -> str:
     told = [words for permission, words in _DOES if permission in held - implied]
     text = ", ".join(told) or "sees their own role and groups"
     return text[0].upper() + text[1:]
+
+
+class Powers(Protocol):
+    """A role, as far as it says who may give it."""
+
+    @property
+    def rank(self) -> int: ...
+
+    @property
+    def permissions(self) -> Collection[str]: ...
+
+    @property
+    def is_owner(self) -> bool: ...
+
+
+def may_grant(rank: int, permissions: Collection[str], role: Powers) -> bool:
+    """Whether somebody of this rank, with these permissions, may give the role: never Owner, and nothing above their own."""
+    return not role.is_owner and role.rank <= rank and set(role.permissions) <= set(permissions)
+
+
+def beyond(permissions: Collection[str], role: Powers) -> list[str]:
+    """The titles of what a role may do and somebody with these permissions may not."""
+    return [meaning.title for one, meaning in MEANINGS.items() if one in role.permissions and one not in permissions]
 
 
 @dataclass(frozen=True, slots=True)

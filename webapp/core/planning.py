@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Any, Literal, NamedTuple
 
 from webapp.core.directory import Registry, RoleEntry
+from webapp.core.permissions import beyond, may_grant
 from webapp.core.suggestions import likely_domain
 
 MANY_GROUPS = 5
@@ -136,6 +137,8 @@ class Policy:
 
     registry: Registry
     rank: int
+    permissions: frozenset[str] = frozenset()
+    """What whoever applies it may do: nobody gives a role that may do more."""
     protected: frozenset[int] = frozenset()
     mode: Mode = Mode.REPLACE
     change_roles: bool = False
@@ -326,6 +329,8 @@ def _for_somebody(row: Candidate, person: Person, policy: Policy) -> Step:
         notes.append(("role_kept", f"File says {policy.registry.role_by_id[row.role].name}"))
     marks = marks_of(before, after, policy)
     if person.failed and after == before and policy.mode is not Mode.REMOVE:
+        if refused := not_grantable(after.role, policy):
+            return _attention(before, "role", "grant", refused)
         notes.append(("again", "Its email failed; it is sent again"))
         return Step(Plan.INVITE, None, before, after, notes=tuple(notes), marks=marks)
     changed = Plan.UNCHANGED if after == before else Plan.UPDATE
@@ -352,6 +357,8 @@ def not_grantable(role_id: int, policy: Policy) -> str | None:
         return "Owner cannot be assigned."
     if role.rank > policy.rank:
         return f"{role.name} ranks above your own role."
+    if not may_grant(policy.rank, policy.permissions, role):
+        return f"{role.name} may do what your own role may not: {', '.join(beyond(policy.permissions, role))}."
     return None
 
 

@@ -8,6 +8,7 @@ from enum import StrEnum
 from sqlalchemy import ForeignKey, Index, String, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
+from webapp.core.permissions import Powers, may_grant
 from webapp.db import Model, UTCDateTime, by_letter, choice, utcnow
 from webapp.models.groups import Group, user_groups
 from webapp.models.roles import OWNER_ROLE_ID, Role
@@ -71,3 +72,7 @@ class User(Model):
     def may(self, permission: str) -> bool:
         """Whether this person's role holds the permission; nobody deactivated may do anything."""
         return self.state is UserState.ACTIVE and permission in self.role.permissions
+
+    def may_grant(self, role: Powers) -> bool:
+        """Whether this person may give somebody the role."""
+        return may_grant(self.role.rank, self.role.permissions, role)

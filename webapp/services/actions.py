@@ -10,7 +10,7 @@ from webapp.core.actions import Action, Do
 from webapp.core.directory import Registry
 from webapp.core.errors import Conflict, NotAllowed, NotThere, Refused, TooOften
 from webapp.core.people import Filter
-from webapp.core.planning import Plan, Policy, Ref, Step
+from webapp.core.planning import Plan, Ref, Step
 from webapp.db import begin_write, db
 from webapp.models import Batch, BatchKind, Invitation, User
 from webapp.services import audit, batches, directory, outbox, reviewing, steps, targets, users
@@ -55,7 +55,7 @@ def do_now(kind: Kind, id: int, action: Action, by: User) -> str:
     registry = _checked(action, by)
     if person is None:
         raise NotThere("This person is not here any more.")
-    step = actions.plan(person, action, Policy(registry, by.role.rank, protected=frozenset({by.id})))
+    step = actions.plan(person, action, directory.policy(by, registry))
     _refuse(step)
     subject: User | Invitation = db.session.get_one(User, id) if kind == "user" else db.session.get_one(Invitation, id)
     who = subject.name if isinstance(subject, User) else subject.email

@@ -10,7 +10,7 @@ from sqlalchemy import bindparam, delete, or_, select
 from sqlalchemy.orm import joinedload
 
 from webapp import queue
-from webapp.core.errors import Conflict, NotAllowed, NotThere, Refused
+from webapp.core.errors import Conflict, NotAllowed, NotThere, Unproven
 from webapp.core.finding import EVERYTHING, Find
 from webapp.core.paging import Page
 from webapp.core.planning import Mode, Plan
@@ -245,10 +245,6 @@ def _anew(batch: Batch, by_id: int | None) -> Anew | None:
 
 class Changed(Conflict):
     """What would be done is no longer what was seen; nothing was queued."""
-
-
-class Unproven(Refused):
-    """Somebody would become an administrator, and who confirms has not shown that it is them; nothing was queued."""
 
 
 def confirm(batch_id: int, version: int, by: User, *, drift: str = UNMOVED, proven: bool = False) -> bool:

@@ -217,7 +217,7 @@ def remove(batch_id: int, chosen: Chosen, by: User) -> Done:
 
 def _role(registry: Registry, name: str, by: User) -> Callable[[str], str]:
     role = registry.role_by_key.get(fold(name))
-    if role is None or role not in registry.grantable(by.role.rank):
+    if role is None or role not in directory.grantable(by):
         raise Refused("Choose a role that you may grant.", field="role")
     return lambda cell: role.name
 

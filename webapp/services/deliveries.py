@@ -69,8 +69,7 @@ class Delivery:
     valid_days: int = 0
     is_open: bool = False
     """Pending, and not expired."""
-    rank: int = 0
-    """Of its role."""
+    role: Role | None = None
     is_reminder: bool = False
     """The newest e-mail is the reminder."""
     reminded_at: datetime | None = None
@@ -90,7 +89,7 @@ def of(ids: Iterable[int]) -> dict[int, Delivery]:
         .scalar_subquery()
     )
     query = (
-        select(Invitation, Role.rank, Message, Batch.state, MailGate)
+        select(Invitation, Role, Message, Batch.state, MailGate)
         .join(Role, Role.id == Invitation.role_id)
         .outerjoin(Message, Message.id == newest)
         .outerjoin(Row, Row.id == Message.row_id)
@@ -100,18 +99,18 @@ def of(ids: Iterable[int]) -> dict[int, Delivery]:
         .options(lazyload(Invitation.role), lazyload(Invitation.groups))
     )
     return {
-        invitation.id: _delivery(invitation, rank, message, _way(invitation, message, state is BatchState.PAUSED, gate))
-        for invitation, rank, message, state, gate in db.session.execute(query)
+        invitation.id: _delivery(invitation, role, message, _way(invitation, message, state is BatchState.PAUSED, gate))
+        for invitation, role, message, state, gate in db.session.execute(query)
     }
 
 
-def _delivery(invitation: Invitation, rank: int, message: Message | None, way: _Way) -> Delivery:
+def _delivery(invitation: Invitation, role: Role, message: Message | None, way: _Way) -> Delivery:
     return Delivery(
         *way,
         expires_at=invitation.expires_at,
         valid_days=invitation.valid_days,
         is_open=invitation.state is InvitationState.PENDING and not invitation.is_expired(utcnow()),
-        rank=rank,
+        role=role,
         is_reminder=message is not None and message.kind is MessageKind.REMINDER,
         reminded_at=invitation.reminded_at,
     )

@@ -33,7 +33,7 @@ from sqlalchemy.orm import Session, SessionTransaction, aliased
 from webapp.config import Settings
 from webapp.core.directory import GroupEntry, Registry, RoleEntry
 from webapp.core.permissions import Permission, what_it_does
-from webapp.core.planning import Access, Person, Ref
+from webapp.core.planning import Access, Person, Policy, Ref
 from webapp.db import KEEPING, among, db, hold, utcnow
 from webapp.models import (
     OWNER_ROLE_ID,
@@ -145,9 +145,30 @@ def _read_registry() -> dict[str, Any]:
     }
 
 
+def grantable(by: User) -> list[RoleEntry]:
+    """The roles that this person may give to others, the highest first."""
+    return registry().grantable(by.role.rank, by.role.permissions)
+
+
+def administrators() -> frozenset[int]:
+    """The ids of the roles that manage people: to give one, or a link to one, takes one's own password."""
+    return frozenset(role.id for role in registry().roles if role.manages_people)
+
+
+def is_to_grantable(by: User) -> ColumnElement[bool]:
+    """Part of a query for invitations: to roles that this person may give."""
+    return among(Invitation.role_id, [role.id for role in grantable(by)])
+
+
+def policy(by: User, registry: Registry, **more: Any) -> Policy:
+    """The rules by which this person changes others. more: what else a `Policy` has."""
+    values = {"protected": frozenset({by.id}), **more}
+    return Policy(registry, by.role.rank, frozenset(by.role.permissions), **values)
+
+
 @lru_cache(256)
 def _role_entry(id: int, name: str, rank: int, may: tuple[str, ...]) -> RoleEntry:
-    return RoleEntry(id, name, rank, id == OWNER_ROLE_ID, Permission.USERS_MANAGE in may, what_it_does(may))
+    return RoleEntry(id, name, rank, id == OWNER_ROLE_ID, Permission.USERS_MANAGE in may, what_it_does(may), frozenset(may))
 
 
 @event.listens_for(Session, "after_transaction_end")

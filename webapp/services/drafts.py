@@ -17,6 +17,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import joinedload
 
 from webapp import emails
+from webapp.core.permissions import Permission
 from webapp.core.words import full
 from webapp.db import db, utcnow
 from webapp.emails import Email
@@ -24,6 +25,7 @@ from webapp.models import AccountLink, Batch, Invitation, InvitationState, Messa
 from webapp.services import account_links, directory, examples, links
 
 DEAD_LINK = "(no longer good, as the server’s key was changed: resend the invitation)"
+HIDDEN_LINK = "(not shown here: “Copy invitation link” shows it, for your password)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,16 +64,20 @@ def _to_invited(email: Callable[..., Email]) -> Writer:
         ).unique()
         written = {}
         for message, invitation, inviter, words in found:
-            obstacle = _closed(invitation, now)
+            obstacle, link = _closed(invitation, now), DEAD_LINK
             if sending and not obstacle:
                 links.ensure_link(invitation)
+            if not sending and Permission.USERS_MANAGE in invitation.role.permissions:
+                link = HIDDEN_LINK  # to read it in the portal costs what it costs to make such an invitation
+            elif links.is_good(invitation):
+                link = links.link(invitation)
             values: dict[str, Any] = {
                 **letterhead,
                 "to": message.recipient,
                 "inviter": inviter or "",
                 "role": invitation.role.name,
                 "groups": emails.ALL_GROUPS if invitation.all_groups else [group.name for group in invitation.groups],
-                "link": links.link(invitation) if links.is_good(invitation) else DEAD_LINK,
+                "link": link,
                 "expires_days": _days_left(invitation, now),
                 "message": words,
             }

@@ -14,7 +14,8 @@ from sqlalchemy.exc import IntegrityError
 
 from webapp.core import tokens
 from webapp.core.addresses import Address
-from webapp.core.errors import Conflict, NotThere, OutOfRank
+from webapp.core.errors import Conflict, NotThere, OutOfRank, Unproven
+from webapp.core.permissions import Permission
 from webapp.core.planning import Access
 from webapp.db import among, begin_write, db, hold, in_database, utcnow
 from webapp.models import Group, Invitation, InvitationState, User
@@ -59,7 +60,7 @@ def pending(invitation_id: int, by: User, *, held: bool = False) -> Invitation:
     held: part of a command; it is locked until the commit.
     """
     invitation = db.session.get(Invitation, invitation_id, with_for_update=hold(Invitation) if held else None)
-    if invitation is None or invitation.role.rank > by.role.rank:
+    if invitation is None or not by.may_grant(invitation.role):
         raise (OutOfRank if invitation else NotThere)("There is no such invitation.")
     if invitation.state is not InvitationState.PENDING:
         raise Conflict(f"This invitation was {invitation.state.value} in the meantime.")
@@ -164,10 +165,15 @@ def revoke(invitation: Invitation, by: User, batch_id: int | None = None) -> Non
 # Commands
 
 
-def copy_link(invitation_id: int, by: User) -> str:
-    """The link, for handing over by other means: that is a hand-over, so the time to accept starts. Audited."""
+def copy_link(invitation_id: int, by: User, *, proven: bool = False) -> str:
+    """The link, for handing over by other means: that is a hand-over, so the time to accept starts. Audited.
+
+    proven: `by` has just given their password, as it takes where the role manages people. Raises Unproven without it.
+    """
     begin_write()
     invitation = pending(invitation_id, by, held=True)
+    if Permission.USERS_MANAGE in invitation.role.permissions and not proven:
+        raise Unproven(f"Type your password: whoever has this link becomes {invitation.role.name}.")
     if invitation.is_expired(utcnow()):
         raise Conflict("This invitation has expired. Invite this person anew, and a fresh link is made.")
     address, expiries = hand_over(invitation)

@@ -11,13 +11,13 @@ from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy.orm import lazyload
 
 from webapp.core.directory import ALL_GROUPS
-from webapp.core.errors import Conflict, Refused
+from webapp.core.errors import Conflict, Refused, Unproven
 from webapp.core.people import Filter
 from webapp.core.planning import Ref
 from webapp.db import among, begin_write, by_letter, db, hold, utcnow
-from webapp.models import Group, Invitation, InvitationState, Role, User
+from webapp.models import Group, Invitation, InvitationState, User
 from webapp.models.groups import invitation_groups
-from webapp.services import audit, invitations, users
+from webapp.services import audit, directory, invitations, users
 from webapp.services.audit import AuditAction
 
 MOST = 1000
@@ -40,45 +40,56 @@ class Slip:
 
 @dataclass(frozen=True, slots=True)
 class Outlook:
-    """How many pending invitations would be on a sheet; expired ones and those ranked above who asks would not."""
+    """How many pending invitations would be on a sheet. above: those to roles that one may not give."""
 
     ready: int
     expired: int
     above: int
+    administrators: int
+    """Of those ready, to roles that manage people: their links cost one's own password."""
 
 
 def outlook(chosen: Chosen, by: User) -> Outlook:
     """What `make` would come to. A question; at most two queries."""
-    is_open, is_grantable = _is_open().label("is_open"), (Role.rank <= by.role.rank).label("is_grantable")
-    counted = select(is_open, is_grantable, func.count()).join_from(Invitation, Role)
+    is_open, is_grantable = _is_open().label("is_open"), directory.is_to_grantable(by).label("is_grantable")
+    counted = select(is_open, is_grantable, Invitation.role_id, func.count())
     # Grouped by the label: PostgreSQL takes two expressions with parameters for different ones.
-    counted = counted.where(_are(chosen), Invitation.state == InvitationState.PENDING).group_by("is_open", "is_grantable")
-    ready = expired = above = 0
-    for open_now, grantable, n in db.session.execute(counted):
+    counted = counted.where(_are(chosen), Invitation.state == InvitationState.PENDING).group_by(
+        "is_open", "is_grantable", Invitation.role_id
+    )
+    administrators = directory.administrators()
+    ready = expired = above = managing = 0
+    for open_now, grantable, role_id, n in db.session.execute(counted):
         if not grantable:
             above += n
         elif open_now:
             ready += n
+            managing += n if role_id in administrators else 0
         else:
             expired += n
-    return Outlook(ready, expired, above)
+    return Outlook(ready, expired, above, managing)
 
 
-def make(chosen: Chosen, by: User) -> list[Slip]:
+def make(chosen: Chosen, by: User, *, proven: bool = False) -> list[Slip]:
     """The links of those invitations that are open and to roles that one may grant, by e-mail; each hand-over is audited.
 
     It starts the time of those that were never handed over. One transaction, a fixed number of statements. Raises
-    Conflict where there is none, Refused for more than MOST.
+    Conflict where there is none, Refused for more than MOST, Unproven.
+
+    proven: `by` has just given their password, as it takes where a role manages people.
     """
     begin_write()
-    wanted = _are(chosen), Invitation.state == InvitationState.PENDING, _is_open(), Role.rank <= by.role.rank
-    query = select(Invitation).join(Role, Role.id == Invitation.role_id).where(*wanted).order_by(Invitation.id)
+    wanted = _are(chosen), Invitation.state == InvitationState.PENDING, _is_open(), directory.is_to_grantable(by)
+    query = select(Invitation).where(*wanted).order_by(Invitation.id)
     query = query.limit(MOST + 1).options(lazyload(Invitation.groups)).with_for_update(**hold(Invitation))
     found = db.session.scalars(query).all()
     if not found:
         raise Conflict("No invitation is open here any more. Load the page again to see how things stand.")
     if len(found) > MOST:
         raise Refused(f"A sheet holds at most {MOST:,} people. Narrow the filter, then make several sheets.")
+    administrators = directory.administrators()
+    if not proven and any(each.role_id in administrators for each in found):
+        raise Unproven("Type your password: some of these links make people manage users. No sheet was made.")
     groups, handed, slips = _groups([each.id for each in found]), {}, []
     for each in found:
         link, handed[each.id] = invitations.hand_over(each)

@@ -379,7 +379,7 @@ def translate(batch_id: int, name: str, word: str, meant: str, by: User, *, reme
 def _official(name: str, meant: str, registry: Registry, by: User) -> str:
     if name == "role":
         role = registry.role_by_key.get(fold(meant))
-        if role is None or role not in registry.grantable(by.role.rank):
+        if role is None or role not in directory.grantable(by):
             raise Refused("Choose a role that you may grant.")
         return role.name
     group = registry.group_by_key.get(fold(meant)) if name == "groups" else None

@@ -29,7 +29,6 @@ from webapp.models import (
     MessageKind,
     MessageState,
     Outcome,
-    Role,
     Row,
     User,
 )
@@ -104,7 +103,7 @@ def retry_failed(batch: Batch, by: User) -> int:
     They are the same messages; their tries and their day begin anew. Left out are invitations that are closed
     by now, that were sent again by other means, or whose role `by` may not grant.
     """
-    batch_id, rank = batch.id, by.role.rank
+    batch_id = batch.id
     begin_write()
     finishing.hold_batch(batch_id)
     newer = select(func.max(Message.id)).where(Message.kind == MessageKind.INVITATION).group_by(Message.invitation_id)
@@ -112,14 +111,13 @@ def retry_failed(batch: Batch, by: User) -> int:
         select(Message.id, Message.row_id)
         .join(Row, Row.id == Message.row_id)
         .join(Invitation, Invitation.id == Message.invitation_id)
-        .join(Role, Role.id == Invitation.role_id)
         .where(
             Row.batch_id == batch_id,
             Row.outcome == Outcome.FAILED,
             Message.state == MessageState.FAILED,
             Message.id.in_(newer),
             Invitation.state == InvitationState.PENDING,
-            Role.rank <= rank,
+            directory.is_to_grantable(by),
         )
         .order_by(Message.id)
     ).all()
@@ -239,9 +237,8 @@ def _seen_by(viewer: User, query: Select[*Columns]) -> Select[*Columns]:
     return (
         query.select_from(Message)
         .outerjoin(Invitation, Invitation.id == Message.invitation_id)
-        .outerjoin(Role, Role.id == Invitation.role_id)
         .where(
             Message.kind.not_in(SECRET_KINDS),
-            or_(Message.invitation_id.is_(None), Role.rank <= viewer.role.rank),
+            or_(Message.invitation_id.is_(None), directory.is_to_grantable(viewer)),
         )
     )

@@ -9,7 +9,7 @@ from sqlalchemy import and_, or_, select
 
 from webapp.core.actions import Action, Do
 from webapp.core.directory import ALL_GROUPS
-from webapp.core.errors import Conflict, NotThere, Refused
+from webapp.core.errors import Conflict, NotThere, Refused, Unproven
 from webapp.core.stories import story
 from webapp.db import begin_write, db
 from webapp.models import AuditEvent, Batch, Invitation, Message, User, UserState
@@ -21,10 +21,6 @@ from webapp.services.audit import AuditAction
 HISTORY = 20
 """Events on one page of somebody's history."""
 MESSAGES = 20
-
-
-class Unproven(Refused):
-    """Somebody would come to manage users, and whoever wants that has not just given their password."""
 
 
 @dataclass(frozen=True, slots=True)

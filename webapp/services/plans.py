@@ -51,9 +51,9 @@ def of_each(steps: Iterable[Step], make: Callable[[Step], T]) -> dict[int, T]:
 
 def policy_of(batch: Batch, by: User, registry: Registry) -> Policy:
     """How this batch is applied when `by` confirms it."""
-    return Policy(
-        registry=registry,
-        rank=by.role.rank,
+    return directory.policy(
+        by,
+        registry,
         protected=frozenset({by.id, batch.uploaded_by_id}),
         mode=batch.mode,
         change_roles=batch.change_roles,

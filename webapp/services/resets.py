@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from sqlalchemy import func, select
 
-from webapp.core.errors import Conflict, Refused
+from webapp.core.errors import Conflict, NotAllowed, Refused
 from webapp.db import begin_write, db, hold, utcnow
 from webapp.models import AccountLink, LinkPurpose, MessageKind, Priority, User, UserState
 from webapp.services import account_links, accounts, audit, directory, outbox, sessions
@@ -29,11 +29,14 @@ def user_of(token: str) -> User | None:
 def in_need(user_id: int, by: User) -> User:
     """Who may get a link from `by`, where there is no mail server.
 
-    Raises NotThere, NotAllowed for somebody not ranked below, Refused where e-mail works, Conflict for a deactivated account.
+    Raises NotThere, NotAllowed for somebody not ranked below or who may do more, Refused where e-mail works, Conflict for a
+    deactivated account.
     """
     if directory.environment().mail_url:
         raise Refused("Muster sends email here: have this person use “Forgot password?” on the sign-in page.")
     user = accounts.below(user_id, by)
+    if not by.may_grant(user.role):
+        raise NotAllowed("This person’s role may do what yours may not, so you cannot make a link to their account.")
     if user.state is not UserState.ACTIVE:
         raise Conflict("This account is deactivated. Reactivate it first.")
     return user

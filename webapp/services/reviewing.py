@@ -97,6 +97,7 @@ def _apart(batch: Batch, by: User) -> _Apart | None:
         return None
     lower, upper = sorted((other.role.rank, by.role.rank))
     roles = {role.id for role in directory.registry().roles if lower < role.rank <= upper and not role.is_owner}
+    roles |= {role.id for role in directory.grantable(other)} ^ {role.id for role in directory.grantable(by)}
     theirs = Row.email_key.in_([other.email_key, by.email_key])
     own = [key for key in db.session.scalars(select(Row.email_key).where(plans.of_file(batch), theirs).distinct()) if key]
     return _Apart(roles, own) if roles or own else None

@@ -9,7 +9,7 @@ from webapp import queue
 from webapp.core.addresses import Address, key_of, parse
 from webapp.core.directory import ALL_GROUPS, Registry
 from webapp.core.errors import Refused
-from webapp.core.planning import Person, Plan, Policy, Step
+from webapp.core.planning import Person, Plan, Step
 from webapp.db import begin_write, db
 from webapp.models import Invitation, Row, User
 from webapp.services import audit, directory, invitations, outbox, plans, steps
@@ -60,7 +60,7 @@ def invite_anew(invitation_id: int, email: str, by: User, *, proven: bool = Fals
 def _judged(cells: Mapping[str, str], by: User, proven: bool) -> tuple[Step, Address, Registry]:
     """Part of a command: what inviting this person would do. Raises NotInvited."""
     registry = directory.registry(by)
-    policy = Policy(registry, by.role.rank, protected=frozenset({by.id}))
+    policy = directory.policy(by, registry)
     judgement = plans.judged([(1, cells["email"], cells["role"], cells["groups"])], policy)[1]
     key = str(judgement.email_key)
     if (person := directory.people([key]).get(key)) and not person.is_gone:

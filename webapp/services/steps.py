@@ -39,7 +39,7 @@ def obstacle(step: Step, now: Person | None, registry: Registry, by: User) -> tu
         return Outcome.SKIPPED, CHANGED
     new_role = step.before is None or step.before.role != step.after.role
     held = registry.role_by_id[step.before.role].rank if step.before else 0
-    if held > by.role.rank or (new_role and (role.is_owner or role.rank > by.role.rank)):
+    if held > by.role.rank or ((new_role or step.plan is Plan.INVITE) and not by.may_grant(role)):
         return Outcome.SKIPPED, f"{by.name} may not grant or change this role"
     return None
 

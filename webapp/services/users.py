@@ -31,7 +31,7 @@ from webapp.core.directory import ALL_GROUPS, Registry
 from webapp.core.fields import Field
 from webapp.core.paging import Page, page_of
 from webapp.core.people import OWN, Concern, Filter, Sort, Status, applicable
-from webapp.core.planning import Access, Person, Policy, Ref
+from webapp.core.planning import Access, Person, Ref
 from webapp.core.weeks import monday
 from webapp.db import by_letter, db, utcnow
 from webapp.models import Group, Invitation, InvitationState, Role, Row, User, UserState
@@ -128,7 +128,7 @@ def linkable(found: Listing, wanted: Filter, by: User, registry: Registry) -> in
     """How many of all that the filter finds are invited to a role that one may grant: their link can be handed over. No query."""
     if wanted.status and Status.INVITED not in wanted.status.parts:
         return 0
-    mine = {role.id for role in registry.roles if role.rank <= by.role.rank}
+    mine = {role.id for role in directory.grantable(by)}
     return sum(n for (status, role_id, _), n in found.tally.items() if status is Status.INVITED and role_id in mine)
 
 
@@ -141,7 +141,7 @@ _STATES: dict[Status, State] = {
 
 
 def _doable(person: Person, by: User, registry: Registry) -> frozenset[Do]:
-    policy = Policy(registry, by.role.rank, protected=frozenset({by.id}))
+    policy = directory.policy(by, registry)
     return frozenset(do for do in applicable(person, policy) if by.may(do.permission))
 
 

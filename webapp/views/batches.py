@@ -77,7 +77,7 @@ def index() -> str:
 def template() -> Response:
     """The CSV template, from this portal's own roles and groups."""
     registry = directory.registry()
-    names = [role.name for role in registry.grantable(me().role.rank)]
+    names = [role.name for role in directory.grantable(me())]
     return attach([csv_template(names, [group.name for group in registry.groups])], "muster-template.csv")
 
 
@@ -167,7 +167,7 @@ def who_confirms() -> User | None:
 def row_context(batch: Batch) -> dict[str, Any]:
     """What every part of a batch under review needs. at(plan=…): the review's address, with some of what is found changed."""
     registry, find = directory.registry(), asked_for()
-    roles = registry.grantable(batch.planned_for.role.rank)
+    roles = directory.grantable(batch.planned_for)
     return {
         **kind_context(batch, registry),
         "batch": batch,
@@ -311,7 +311,7 @@ def discard(batch_id: int) -> BaseResponse:
 def retry(batch_id: int) -> BaseResponse:
     """Queue the failed e-mails again; those sent are never touched."""
     retried = outbox.retry_failed(batches.found(batch_id), me())
-    nothing = "Nothing can be retried: those invitations are closed, were sent again, or are to roles ranked above yours."
+    nothing = "Nothing can be retried: those invitations are closed, were sent again, or are to roles that you may not give."
     said = f"{plural(retried, 'email')} queued again." if retried else nothing
     return go("batches.show", batch_id=batch_id, say=said)
 

@@ -48,7 +48,7 @@ def invite_form(filled: bool = True) -> InviteForm:
     """The form for one person, with the roles that one may grant and the groups there are."""
     registry = directory.registry()
     form = InviteForm() if filled else InviteForm(formdata=None)
-    roles = [role.name for role in registry.grantable(me().role.rank)]
+    roles = [role.name for role in directory.grantable(me())]
     form.role.choices = roles
     form.groups.choices = [ALL_GROUPS, *(group.name for group in registry.groups)]
     if not filled and roles:
@@ -138,13 +138,16 @@ def email_form(invitation: Invitation, form: ReaddressForm, status: int = 200) -
 @bp.post("/<int:invitation_id>/link")
 @allow(Permission.MESSAGES_SEE)
 def link(invitation_id: int) -> tuple[str, int]:
-    """The link, to hand over by other means: as a page, or for the dialog."""
-    values = {
-        "address": invitations.copy_link(invitation_id, me()),
-        "invitation": invitations.found(invitation_id),
-        "back": safe_next(request.form.get("next")),
-    }
-    return page_or_fragment("invitations/link.html", "invitations/_link.html", 200, **values)
+    """The link, to hand over by other means, as a page or for the dialog. To a role that manages people it costs the password."""
+    values: dict[str, Any] = {"address": "", "problem": "", "back": safe_next(request.form.get("next"))}
+    status = 200
+    try:
+        values["address"] = invitations.copy_link(invitation_id, me(), proven=is_proven("The link was not shown."))
+    except Refused as refusal:
+        status = 429 if isinstance(refusal, TooManyTries) else 422
+        values["problem"] = str(refusal) if "password" in request.form else ""
+    values["invitation"] = invitations.pending(invitation_id, me())
+    return page_or_fragment("invitations/link.html", "invitations/_link.html", status, **values)
 
 
 @bp.get("/<token>")

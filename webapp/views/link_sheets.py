@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import segno
 from flask import Blueprint, Response, render_template, request, url_for
 
@@ -16,6 +14,7 @@ from webapp.db import utcnow
 from webapp.schemas.actions import ChosenSchema
 from webapp.services import batches, directory, link_sheets
 from webapp.services.link_sheets import Chosen, Slip
+from webapp.views.sessions import TooManyTries, is_proven
 from webapp.views.users import asked_for
 from webapp.web import allow, me, number
 
@@ -28,28 +27,27 @@ HEADER = ("Email", "Role", "Groups", "Link", "Works until")
 @allow(Permission.MESSAGES_SEE)
 def new() -> str:
     """Who would be on the sheet: `batch`, or the list's filter. Nothing is handed over yet."""
-    batch_id = number(request.args, "batch")
-    if batch_id:
-        batch = batches.found(batch_id)
-        return outlook(batch.id, {"batch": batch.id}, batch=batch)
-    return outlook(asked_for(), asked_for().args())
+    return outlook()
 
 
 @bp.post("/new")
 @allow(Permission.MESSAGES_SEE)
 def new_for_selected() -> str:
     """The same for people who were picked in the list."""
-    return outlook(_chosen(), asked_for().args(), people="" if request.form.get("all") else request.form["people"])
+    return outlook()
 
 
 @bp.post("")
 @allow(Permission.MESSAGES_SEE)
-def create() -> Response | str:
-    """Hand the links over, as `form` says: "csv" or "slips"."""
+def create() -> Response | str | tuple[str, int]:
+    """Hand the links over, as `form` says: "csv" or "slips"; for one's password where somebody will manage people."""
     form = request.form.get("form")
     if form not in ("csv", "slips"):
         raise Refused("Choose a CSV file or slips to print.")
-    slips = link_sheets.make(_chosen(), me())
+    try:
+        slips = link_sheets.make(_chosen(), me(), proven=is_proven("No sheet was made."))
+    except Refused as refusal:
+        return outlook(problem=str(refusal)), 429 if isinstance(refusal, TooManyTries) else 422
     if form == "csv":
         today = utcnow().astimezone(directory.settings().time_zone).date()
         return attach(written(HEADER, [_line(slip) for slip in slips]), f"link-sheet-{today}.csv")
@@ -59,15 +57,22 @@ def create() -> Response | str:
 def _chosen() -> Chosen:
     if batch_id := number(request.args, "batch"):
         return batches.found(batch_id).id
-    chosen: Chosen = ChosenSchema().load(request.form)["people"] if request.form.get("people") else asked_for()
+    chosen: Chosen = ChosenSchema().load(request.form)["people"] if _picked() else asked_for()
     return chosen
 
 
-def outlook(chosen: Chosen, query: dict[str, Any], **context: Any) -> str:
-    """The page before the hand-over. query: what says again who is meant."""
-    found = link_sheets.outlook(chosen, me())
-    address = url_for("link_sheets.create", **query)
-    return render_template("link_sheets/new.html", found=found, most=link_sheets.MOST, address=address, **context)
+def _picked() -> str:
+    """The people who were picked one by one, as the form has them."""
+    return "" if request.form.get("all") else request.form.get("people", "")
+
+
+def outlook(problem: str = "") -> str:
+    """The page before the hand-over."""
+    chosen = _chosen()
+    batch = batches.found(chosen) if isinstance(chosen, int) else None
+    query = {"batch": batch.id} if batch else asked_for().args()
+    context = {"batch": batch, "people": _picked(), "address": url_for("link_sheets.create", **query), "problem": problem}
+    return render_template("link_sheets/new.html", found=link_sheets.outlook(chosen, me()), most=link_sheets.MOST, **context)
 
 
 def code(link: str) -> str:

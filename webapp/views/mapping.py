@@ -59,7 +59,7 @@ def mapping_page(
         "parts": refusal.parts if isinstance(refusal, TooLong) else 0,
         "Field": Field,
         "source": request.headers.get("HX-Source", "").rpartition("#")[2],
-        "roles": directory.registry().grantable(me().role.rank),
+        "roles": directory.grantable(me()),
     }
     return page_or_fragment("mapping/show.html", "mapping/_answer.html", status, **context)
 
