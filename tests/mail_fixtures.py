@@ -75,10 +75,10 @@ def pass_time(**time: float) -> None:
         for name in ("due_at", "lease_until", "created_at", "handed_at", "tried_at"):
             if moment := getattr(message, name):
                 setattr(message, name, moment - ago)
-    for gate in db.session.scalars(db.select(MailGate).where(MailGate.paused_at.is_not(None))):
-        assert gate.paused_at
-        assert gate.retry_at
-        gate.paused_at, gate.retry_at = gate.paused_at - ago, gate.retry_at - ago
+    for gate in db.session.scalars(db.select(MailGate)):
+        for name in ("paused_at", "retry_at", "paced_at"):
+            if moment := getattr(gate, name):
+                setattr(gate, name, moment - ago)
     db.session.commit()
 
 

@@ -22,12 +22,12 @@ USUAL = {
 class Scripted:
     """`Scripted(RCPT=CUT)`; `GREETING` is what it says first, `DOT` what it says after the message.
 
-    times: how often. to: only while a message to this recipient is handed over.
+    times: how often. after: how often the usual is said first. to: only while a message to this recipient is handed over.
     """
 
-    def __init__(self, times: int | None = None, to: str = "", **answers: bytes) -> None:
+    def __init__(self, times: int | None = None, to: str = "", after: int = 0, **answers: bytes) -> None:
         self._answers = {name.replace("GREETING", "").encode(): answer for name, answer in answers.items()}
-        self._left = times
+        self._left, self._after = times, after
         self._to = to.encode()
         self.taken: list[bytes] = []
         """The messages that came whole, whatever was said to them."""
@@ -71,8 +71,11 @@ class Scripted:
         """What was said; nothing where the talk is over."""
         answer = USUAL.get(command, b"250 2.0.0 OK\r\n")
         if command in self._answers and self._left != 0 and self._to in recipient:
-            self._left = self._left and self._left - 1
-            answer = self._answers[command]
+            if self._after:
+                self._after -= 1
+            else:
+                self._left = self._left and self._left - 1
+                answer = self._answers[command]
         if answer == CUT:
             connection.shutdown(socket.SHUT_RDWR)
         if answer in (CUT, HANG):

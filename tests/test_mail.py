@@ -107,6 +107,12 @@ def test_what_before_data_raises_stops_this_message_alone(sink: Sink, way: Way) 
 def test_a_refusal_is_told_and_the_connection_goes_on(
     sink: Sink, way: Way, at: str, answer: str, raised: type[Exception], words: str
 ) -> None:
+    if at == "mail" and answer.startswith("550"):
+        raised, words = (
+            MailServerAway,
+            f"The mail server localhost:{sink.port} refuses the sender {SENDER} ({answer}). "
+            + ("Set one that it lets pass: Account Settings, Email, or MUSTER_MAIL_FROM."),
+        )
     sink.answer(SENDER if at == "mail" else INES, answer, at=at, times=1)
     with mail.connect(way(sink)) as transport:
         with pytest.raises(raised) as told:
@@ -232,6 +238,25 @@ def test_an_international_local_part_fails_without_it_and_the_next_goes_on(way: 
         )
         transport.send(written(INES), nothing)
         assert sink.recipients == [INES]
+
+
+@pytest.mark.parametrize("most", [100, 600])
+def test_a_message_larger_than_the_server_takes_fails_at_once_and_the_next_goes_on(way: Way, most: int) -> None:
+    with Scripted(EHLO=f"250-scripted\r\n250 SIZE {most}\r\n".encode()) as server:
+        settings = replace(way(Sink()), mail_url=f"smtp://{server.address}")
+        with mail.connect(settings) as transport:
+            with pytest.raises(Undeliverable, match=rf"takes {most} bytes a message, and this one has 1,\d\d\d"):
+                transport.send(written(text="Welcome.\n" * 60), nothing)
+            assert server.taken == []
+            if most == 600:
+                assert transport.send(written(text="Hi"), nothing).startswith("250")
+
+
+@pytest.mark.parametrize("size", ["SIZE", "SIZE 0", "SIZE much"])
+def test_a_server_without_a_limit_of_size_takes_all(way: Way, size: str) -> None:
+    with Scripted(EHLO=f"250-scripted\r\n250 {size}\r\n".encode()) as server:
+        send(replace(way(Sink()), mail_url=f"smtp://{server.address}"))
+        assert len(server.taken) == 1
 
 
 def test_signing_in_with_a_password_that_needs_escaping(way: Way) -> None:

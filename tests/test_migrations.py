@@ -31,7 +31,8 @@ CELLS = {"email": "jonas@northfield.example", "role": "Analyst", "groups": "Labs
 
 ROWS: list[tuple[str, dict[str, Any]]] = [
     ("organisation", {"id": 1, "name": "Northfield Academy", "directory_version": 7, "settings": {"INVITE_DAYS": "9"}}),
-    ("mail_gate", {"id": 1, "reason": "no answer in time", "paused_at": THEN}),
+    ("mail_gate", {"id": 1, "reason": "no answer in time", "paused_at": THEN, "pace": 10, "paced_at": THEN,
+                   "pace_words": "450 Too many"}),
     ("audit_chain", {"id": 1}),
     ("roles", {"id": 1, "name": "Owner", "key": "owner", "rank": 100, "permissions": ["users:manage", "batches:see"]}),
     ("roles", {"id": 2, "name": "Analyst", "key": "analyst", "rank": 40, "permissions": []}),

@@ -17,7 +17,8 @@ from urllib.parse import SplitResult, unquote, urlsplit
 import idna
 
 from webapp.config import Settings
-from webapp.core.errors import MailServerAway, MusterError, TryLater, Undeliverable
+from webapp.core import mail_answers
+from webapp.core.errors import MailServerAway, MusterError, SenderRefused, TryLater, Undeliverable
 from webapp.mime import Parcel
 from webapp.smtp import Client, ClientOverTls
 
@@ -156,9 +157,10 @@ class Smtp:
             return self._hand_over(parcel, before_data)
 
     def try_out(self) -> None:
-        """See Transport; the sign-in, where there is one, has been made."""
+        """See Transport; the sign-in, where there is one, has been made. Whether the sender may send is asked, too."""
         try:
-            self._agree(self._command(self._smtp.noop), "")
+            self._begin_message("", [])
+            self._forget_transaction()
         except BrokeOff as error:
             raise MailServerAway(str(error)) from error
 
@@ -210,10 +212,7 @@ class Smtp:
     def _hand_over(self, parcel: Parcel, before_data: Callable[[], None]) -> str:
         recipient, options = parcel.recipient, self._options(parcel)
         try:
-            answer = self._command(lambda: self._smtp.mail(self._sender, options))
-            if answer[0] in SIGN_IN_WANTED:  # before there is a recipient it is said to everybody
-                raise MailServerAway(self._does_not_go_on(answer))
-            self._agree(answer, recipient)
+            self._begin_message(recipient, options)
             self._agree(self._command(lambda: self._smtp.rcpt(recipient)), recipient)
             before_data()
             self._agree(self._command(lambda: self._smtp.docmd("DATA")), recipient, expected=354)
@@ -227,12 +226,30 @@ class Smtp:
         self._has_carried = True
         return _words(*answer)
 
+    def _begin_message(self, recipient: str, options: list[str]) -> None:
+        """MAIL FROM. What is said before there is a recipient is said to everybody."""
+        answer = self._command(lambda: self._smtp.mail(self._sender, options))
+        if answer[0] in SIGN_IN_WANTED:
+            raise MailServerAway(self._does_not_go_on(answer))
+        words = _words(*answer)
+        is_its_own = mail_answers.is_about_size(words) or ("SMTPUTF8" in options and self._sender.isascii())
+        if answer[0] >= 500 and not is_its_own:
+            raise MailServerAway(self._refuses_sender(words))
+        self._agree(answer, recipient)
+
     def _options(self, parcel: Parcel) -> list[str]:
         if not (self._sender + parcel.recipient).isascii():
             if not self._smtp.has_extn("smtputf8"):
                 raise Undeliverable(NO_SMTPUTF8)
             return ["SMTPUTF8", "BODY=8BITMIME"]
-        return [f"SIZE={len(parcel.data)}"] if self._smtp.has_extn("size") else []
+        if not self._smtp.has_extn("size"):
+            return []
+        size, most = len(parcel.data), self._smtp.esmtp_features["size"]
+        if most.isdecimal() and 0 < int(most) < size:
+            raise Undeliverable(
+                f"The mail server takes {int(most):,} bytes a message, and this one has {size:,}. Shorten its words."
+            )
+        return [f"SIZE={size}"]
 
     def _command(self, command: Callable[[], tuple[int, bytes]]) -> tuple[int, bytes]:
         self._smtp.within(COMMAND_SECONDS)
@@ -263,7 +280,17 @@ class Smtp:
         if code == 421 or code in SIGN_IN_WANTED or code < 0:
             raise BrokeOff(self._does_not_go_on(answer))
         self._has_carried = True  # it talks to us: should it hang up now, that is no reason for an alarm
-        raise Undeliverable(refusal(words, recipient)) if code >= 500 else TryLater(words)
+        if code < 500:
+            raise TryLater(words)
+        if mail_answers.is_about_sender(words, self._sender):
+            raise SenderRefused(self._refuses_sender(words), mail_answers.codes(words))
+        raise Undeliverable(refusal(words, recipient))
+
+    def _refuses_sender(self, words: str) -> str:
+        return (
+            f"{self._server} refuses the sender {self._sender} ({words}). "
+            "Set one that it lets pass: Account Settings, Email, or MUSTER_MAIL_FROM."
+        )
 
     def _does_not_go_on(self, answer: tuple[int, bytes]) -> str:
         return f"{self._server} does not go on ({_words(*answer)})."

@@ -13,9 +13,10 @@ from tests.scripted_smtp import CUT, DRIP, FLOOD, HANG, Scripted
 from tests.smtp_sink import Sink
 from webapp import mail, queue
 from webapp.db import db
+from webapp.jobs import maintenance
 from webapp.jobs import outbox as jobs
 from webapp.models import Message, MessageState, Outcome
-from webapp.services import gate
+from webapp.services import gate, installation, outbox
 
 INES, JONAS, LENA = (f"{name}@northfield.example" for name in ("ines", "jonas", "lena"))
 AWAY = b"421 4.3.2 Not now\r\n"
@@ -242,6 +243,215 @@ def test_a_sign_in_that_is_wanted_holds_everything_up_at_once(sent_by: Callable[
     assert alarm
     assert "530 5.7.0 Authentication required" in alarm.reason
     assert message_to(INES).attempts == message_to(JONAS).attempts == 0
+
+
+# A sender that is refused, and a server that gets too much
+
+NOT_THIS_SENDER = (
+    b"550 5.7.60 SMTP; Client does not have permissions to send as this sender\r\n",
+    b"553 5.7.1 <muster@northfield.example>: Sender address rejected: not owned by user it\r\n",
+    b"554 5.2.252 SendAsDenied; it@northfield.example not allowed to send as muster\r\n",
+    b"501 5.1.8 Domain of muster@northfield.example does not exist\r\n",
+)
+TOO_MANY = (
+    b"450 Too many messages, slow down\r\n",
+    b"451 4.7.1 Try again later\r\n",
+    b"452 4.5.3 Rate limit exceeded for 192.0.2.1\r\n",
+)
+PEOPLE = [f"user{n}@northfield.example" for n in range(30)]
+
+
+def states_of(*emails: str) -> list[tuple[MessageState, int]]:
+    return [(message.state, message.attempts) for message in map(message_to, emails)]
+
+
+@pytest.mark.parametrize(("at", "says"), itertools.product(("MAIL", "RCPT", "DATA", "DOT"), NOT_THIS_SENDER))
+def test_a_refused_sender_holds_the_batch_and_costs_no_try(sent_by: Callable[..., None], at: str, says: bytes) -> None:
+    make_sending_batch(*PEOPLE[:5])
+    with Scripted(**{at: says}) as server:
+        sent_by(server)
+        alarm = gate.alarm()
+        assert alarm
+        assert "refuses the sender muster@northfield.example (5" in alarm.reason
+        assert "MUSTER_MAIL_FROM" in alarm.reason
+        assert installation.standing().held_up == "sender"
+        assert states_of(*PEOPLE[:5]) == [(MessageState.QUEUED, 0)] * 5
+        assert {row_of(email).outcome for email in PEOPLE[:5]} == {Outcome.WAITING}
+        pass_time(seconds=31)
+        sent_by(server)
+        assert gate.alarm()
+        assert states_of(*PEOPLE[:5]) == [(MessageState.QUEUED, 0)] * 5
+    pass_time(seconds=61)
+    with Scripted() as server:
+        sent_by(server)
+        assert len(server.taken) == 5
+    assert gate.alarm() is None
+    assert states_of(*PEOPLE[:5]) == [(MessageState.SENT, 1)] * 5
+
+
+@pytest.mark.parametrize("says", [b"550 5.1.1 No such user\r\n", b"550 5.7.1 Relay access denied\r\n", b"552 Too large\r\n"])
+def test_recipients_that_are_refused_one_after_the_other_fail(sent_by: Callable[..., None], says: bytes) -> None:
+    make_sending_batch(*PEOPLE[:5])
+    with Scripted(RCPT=says) as server:
+        sent_by(server)
+    assert gate.alarm() is None
+    assert states_of(*PEOPLE[:5]) == [(MessageState.FAILED, 1)] * 5
+
+
+def test_a_message_that_is_too_large_at_mail_fails_alone(sent_by: Callable[..., None]) -> None:
+    make_sending_batch(INES, JONAS)
+    with Scripted(times=1, MAIL=b"552 5.3.4 Message size exceeds fixed limit\r\n") as server:
+        sent_by(server)
+    assert gate.alarm() is None
+    assert states_of(INES, JONAS) == [(MessageState.FAILED, 1), (MessageState.SENT, 1)]
+
+
+def test_a_recipient_who_does_not_want_this_sender_fails_where_others_take_it(sent_by: Callable[..., None]) -> None:
+    make_sending_batch(*PEOPLE[:6])
+    with Scripted(times=4, after=1, RCPT=NOT_THIS_SENDER[0]) as server:
+        sent_by(server)
+    assert gate.alarm() is None
+    assert [state for state, _ in states_of(*PEOPLE[:6])] == [MessageState.SENT, *[MessageState.FAILED] * 4, MessageState.SENT]
+    assert "refuses the sender muster@northfield.example" in row_of(PEOPLE[1]).reason
+
+
+def test_messages_that_show_a_refused_sender_let_others_go_first(sent_by: Callable[..., None]) -> None:
+    make_sending_batch(INES, JONAS, LENA, PEOPLE[0])
+    with Scripted(times=3, RCPT=NOT_THIS_SENDER[0]) as server:
+        sent_by(server)
+        assert gate.alarm()
+        pass_time(seconds=31)
+        sent_by(server)
+        assert len(server.taken) == 4
+    assert gate.alarm() is None
+
+
+@pytest.mark.parametrize(("at", "says"), itertools.product(("MAIL", "RCPT", "DATA", "DOT"), TOO_MANY))
+def test_a_rate_limit_stops_the_run_and_goes_on_at_the_pace_that_was_accepted(
+    sent_by: Callable[..., None], at: str, says: bytes
+) -> None:
+    make_sending_batch(*PEOPLE)
+    for minute in (1, 2, 3):
+        with Scripted(after=10, **{at: says}) as server:
+            sent_by(server)
+            sent_by(server)
+            assert len(server.taken) - (3 if at == "DOT" and minute == 1 else 0) == 10, "and no more in this minute"
+            slow = gate.slowdown()
+            assert slow
+            assert (slow.pace, slow.words) == (10, says.decode().strip())
+            assert set(states_of(*PEOPLE)) <= {(MessageState.SENT, 1), (MessageState.QUEUED, 0)}
+            pass_time(seconds=61)
+    assert set(states_of(*PEOPLE)) == {(MessageState.SENT, 1)}
+    assert gate.alarm() is None
+
+
+def test_a_rate_limit_is_told_on_the_pages(sent_by: Callable[..., None], sign_in: Callable[..., Any]) -> None:
+    batch = make_sending_batch(*PEOPLE)
+    with Scripted(after=10, RCPT=TOO_MANY[0]) as server:
+        sent_by(server)
+    admin = sign_in("Admin")
+    for page in (f"/batches/{batch.id}", "/messages", "/"):
+        text = admin.get(page).page.text
+        assert "The mail server takes about 10 messages a minute" in text
+        assert "450 Too many messages, slow down" in text
+        assert "MUSTER_MAIL_RATE=10" in text
+    pass_time(minutes=70)
+    assert "The mail server takes about" not in admin.get("/messages").page.text
+
+
+def test_a_pace_that_holds_is_tried_faster_by_and_by(sent_by: Callable[..., None]) -> None:
+    make_sending_batch(*PEOPLE)
+    with Scripted(after=5, RCPT=TOO_MANY[0]) as server:
+        sent_by(server)
+    pass_time(minutes=11)
+    with Scripted(after=25, RCPT=TOO_MANY[0]) as server:
+        sent_by(server)
+        assert len(server.taken) == 10
+        pass_time(minutes=60)
+        sent_by(server)
+        assert len(server.taken) == 25
+
+
+def test_a_server_that_speaks_of_its_limit_at_once_is_left_alone_for_a_minute(sent_by: Callable[..., None]) -> None:
+    make_sending_batch(*PEOPLE[:5])
+    with Scripted(times=3, RCPT=TOO_MANY[0]) as server:
+        sent_by(server)
+        sent_by(server)
+        assert server.taken == []
+        pass_time(seconds=61)
+        sent_by(server)
+        assert len(server.taken) == 5
+    assert set(states_of(*PEOPLE[:5])) == {(MessageState.SENT, 1)}
+
+
+@pytest.mark.parametrize(
+    "says",
+    [
+        b"450 4.7.1 Greylisted, try again in 300 seconds\r\n",
+        b"452 4.2.2 Over quota\r\n",
+        b"451 4.4.3 Domain not found\r\n",
+        b"451 Temporary failure, try again later\r\n",
+    ],
+)
+def test_a_not_now_for_each_recipient_alone_puts_each_off(sent_by: Callable[..., None], says: bytes) -> None:
+    make_sending_batch(*PEOPLE[:6])
+    with Scripted(times=6, RCPT=says) as server:
+        sent_by(server)
+        assert gate.slowdown() is None
+        assert states_of(*PEOPLE[:6]) == [(MessageState.QUEUED, 1)] * 6
+        pass_time(seconds=61)
+        sent_by(server)
+        assert len(server.taken) == 6
+
+
+# A server that is back while nothing is to be sent
+
+
+def test_the_sweep_tries_a_server_that_is_away_where_nothing_is_due(sink: Sink) -> None:
+    make_message(INES)
+    sink.stop()
+    jobs.send()
+    assert gate.alarm()
+    outbox.withdraw(message_to(INES).invitation_id)
+    db.session.commit()
+    pass_time(seconds=31)
+    maintenance.tick("one")
+    assert gate.alarm(), "it is still away"
+    sink.start()
+    maintenance.tick("one")
+    assert gate.alarm(), "every 30 seconds"
+    pass_time(seconds=31)
+    maintenance.tick("one")
+    assert gate.alarm() is None
+    assert sink.messages == []
+
+
+def test_the_alarm_ends_where_files_take_the_place_of_the_server(sink: Sink, change_settings: Callable[..., Any]) -> None:
+    make_message(INES)
+    sink.stop()
+    jobs.send()
+    outbox.withdraw(message_to(INES).invitation_id)
+    db.session.commit()
+    change_settings(mail_url=None)
+    pass_time(seconds=31)
+    maintenance.tick("one")
+    assert gate.alarm() is None
+
+
+@pytest.mark.parametrize(("at", "says"), [("AUTH", b"535 5.7.8 Wrong password\r\n"), ("MAIL", NOT_THIS_SENDER[0])])
+def test_the_sweep_signs_in_and_asks_whether_the_sender_may_send(sent_by: Callable[..., None], at: str, says: bytes) -> None:
+    make_message(INES)
+    with Scripted(times=2, **{at: says}) as server:
+        sent_by(server, who="muster:secret@")
+        outbox.withdraw(message_to(INES).invitation_id)
+        db.session.commit()
+        pass_time(seconds=31)
+        maintenance.tick("one")
+        assert gate.alarm(), "it answers, and takes nothing"
+        pass_time(seconds=31)
+        maintenance.tick("one")
+        assert gate.alarm() is None
+        assert server.taken == []
 
 
 def test_an_answer_to_the_message_that_cannot_be_read_leaves_it_uncertain(sent_by: Callable[..., None]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 class MusterError(Exception):
     """Base of all of ours; `str()` is a sentence for the person."""
@@ -52,5 +54,27 @@ class Undeliverable(MusterError):
     """A delivery was refused for good (SMTP 5xx, or a message that cannot be built)."""
 
 
+class SenderRefused(Undeliverable):
+    """A delivery was refused for good, and the server's words are about the sender.
+
+    codes: the server's, to tell whether two refusals are the same.
+    """
+
+    def __init__(self, sentence: str, codes: str) -> None:
+        super().__init__(sentence)
+        self.codes = codes
+
+
 class MailServerAway(MusterError):
-    """The connection or the sign-in failed: no message's fault, so it costs no message a try."""
+    """The connection, the sign-in or the sender was refused: no message's fault, so it costs no message a try.
+
+    refused: ids of the messages by which that was seen.
+    """
+
+    def __init__(self, sentence: str, refused: Sequence[int] = ()) -> None:
+        super().__init__(sentence)
+        self.refused = refused
+
+
+class TooFast(MusterError):
+    """The mail server takes no more messages at this pace; it costs no message a try."""

@@ -5,14 +5,15 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from flask import Flask, current_app
 
 from webapp import mail, mime, processes, queue
-from webapp.core.errors import Conflict, MailServerAway, TryLater, Undeliverable
+from webapp.core.errors import Conflict, MailServerAway, SenderRefused, TooFast, TryLater, Undeliverable
 from webapp.jobs import stopping
+from webapp.jobs.refusals import Refusals
 from webapp.mail import BrokeOff, Transport, Uncertain
 from webapp.services import claims, finishing, outcomes
 from webapp.services.claims import Letter
@@ -35,11 +36,26 @@ def send(turn: float = TURN) -> None:
             with _leases_renewed(worker), mail.connect(claims.settings()) as transport:
                 _send_on(transport, claimed, worker, end_of_turn)
         except MailServerAway as error:
-            claims.away(worker, str(error))
+            claims.away(worker, str(error), error.refused)
+        except TooFast as error:
+            claims.too_fast(worker, str(error))
         finally:
             claims.give_back(worker)
+    if not stopping.is_set() and claims.claim_probe():
+        _probe(worker)
     if not stopping.is_set() and claims.due():
         _ring()
+
+
+def _probe(worker: str) -> None:
+    """See whether the mail server is back, where no message is due that would show it."""
+    try:
+        with mail.connect(claims.settings()) as transport:
+            transport.try_out()
+    except (MailServerAway, TryLater, Undeliverable) as error:
+        claims.away(worker, str(error))
+    else:
+        claims.answers()
 
 
 def _ring() -> None:
@@ -80,39 +96,50 @@ def _leases_renewed(worker: str) -> Iterator[None]:
 
 
 def _send_on(transport: Transport, claimed: list[int], worker: str, end_of_turn: float) -> None:
-    """Send what was claimed, then claim more. Returns early when the connection broke. Raises MailServerAway."""
-    while claimed:
-        settled: set[int | None] = set()
-        try:
-            for letter in claims.letters(claimed, worker):
-                if not _has_time(end_of_turn):
-                    return
-                try:
-                    settled.add(_send(transport, letter, worker))
-                except BrokeOff as error:
-                    settled.add(outcomes.put_off(letter.id, worker, str(error), broke_off=True))
-                    return
-                except Uncertain as error:
-                    settled.add(outcomes.interrupted(letter.id, worker, str(error)))
-                    return
-        finally:
-            for batch_id in filter(None, settled):
-                finishing.finish_if_done(batch_id)
-        claimed = _claimed(worker, end_of_turn)
+    """Send what was claimed, then claim more. Returns early when the connection broke. Raises MailServerAway and TooFast."""
+    refusals = Refusals(worker)
+    try:
+        while claimed:
+            settled: set[int | None] = set()
+            try:
+                for letter in claims.letters(claimed, worker):
+                    if not _has_time(end_of_turn):
+                        return
+                    try:
+                        settled |= _send(transport, letter, worker, refusals)
+                    except BrokeOff as error:
+                        settled.add(outcomes.put_off(letter.id, worker, str(error), broke_off=True))
+                        return
+                    except Uncertain as error:
+                        settled.add(outcomes.interrupted(letter.id, worker, str(error)))
+                        return
+            finally:
+                _finish(settled)
+            claimed = _claimed(worker, end_of_turn)
+    finally:
+        _finish(refusals.end())
 
 
-def _send(transport: Transport, letter: Letter, worker: str) -> int | None:
-    """One message to its outcome. -> the batch whose row has got one. Raises MailServerAway, BrokeOff and Uncertain."""
+def _finish(batch_ids: Iterable[int | None]) -> None:
+    for batch_id in filter(None, batch_ids):
+        finishing.finish_if_done(batch_id)
+
+
+def _send(transport: Transport, letter: Letter, worker: str, refusals: Refusals) -> set[int | None]:
+    """One message to its outcome. -> the batches whose rows have got one.
+
+    Raises MailServerAway, TooFast, BrokeOff and Uncertain.
+    """
     try:
         parcel = mime.pack(letter.email, letter.sender, letter.message_id, letter.date)
     except Undeliverable as error:
-        return outcomes.failed(letter.id, worker, str(error), by_server=False)
+        return {outcomes.failed(letter.id, worker, str(error), by_server=False)}
     try:
         answer = transport.send(parcel, lambda: claims.begin_data(letter.id, worker))
-    except TryLater as error:
-        return outcomes.put_off(letter.id, worker, str(error))
+    except (TryLater, SenderRefused) as error:
+        return {*refusals.add(letter.id, error)}
     except Undeliverable as error:
-        return outcomes.failed(letter.id, worker, str(error))
+        return {*refusals.end(), outcomes.failed(letter.id, worker, str(error))}
     except Conflict:
-        return outcomes.let_go(letter.id, worker)
-    return outcomes.sent(letter.id, worker, answer, is_file=transport.is_file)
+        return {outcomes.let_go(letter.id, worker)}
+    return {outcomes.sent(letter.id, worker, answer, is_file=transport.is_file), *refusals.end(has_taken=True)}

@@ -110,7 +110,7 @@ class Message(Model):
 
 
 class MailGate(Model):
-    """One row: whether sending is held up by the mail server, why, and when it is tried again."""
+    """One row: whether sending is held up by the mail server, why, and when it is tried again; and how fast it may go."""
 
     __tablename__ = "mail_gate"
 
@@ -120,3 +120,8 @@ class MailGate(Model):
     retry_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     suspect_id: Mapped[int | None]
     """The last message in whose midst the connection broke, as long as the server has answered none since."""
+    pace: Mapped[int | None]
+    """How many messages a minute the server took when it last said that they are too many."""
+    paced_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    pace_words: Mapped[str] = mapped_column(Text, default="", server_default="")
+    """What it said."""

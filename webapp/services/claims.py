@@ -16,6 +16,7 @@ from flask import current_app
 from sqlalchemy import ColumnElement, bindparam, case, exists, func, or_, select, update
 
 from webapp.config import Settings
+from webapp.core import mail_answers
 from webapp.core.errors import Conflict
 from webapp.db import begin_write, begun_again, db, hold, in_database, utcnow
 from webapp.emails import Email
@@ -95,23 +96,87 @@ def give_back(worker: str) -> None:
 
 
 @begun_again
-def away(worker: str, reason: str) -> None:
-    """The mail server cannot be reached: sending is held up for everybody, with one alarm, until it answers.
+def away(worker: str, reason: str, refused: Sequence[int] = ()) -> None:
+    """The mail server cannot be reached, or does not take our sender: sending is held up for everybody, with one alarm.
 
-    What this worker has claimed is due again, and none of it has lost a try.
+    What this worker has claimed is due again, and none of it has lost a try. refused: messages that were tried; others
+    go first at the next try, so that these alone can hold up nobody.
     """
     begin_write()
     _release(Message.claimed_by == worker, surely_unsent=True)
+    in_database(update(Message).where(Message.id.in_(refused)).values(due_at=utcnow() + gate.PROBE))
     gate.shut(reason)
     db.session.commit()
 
 
-def due() -> bool:
-    """Whether a claim would find something now."""
-    now = utcnow()
-    if not db.session.scalar(select(select(Message.id).where(_waits(now)).exists())):
+@begun_again
+def too_fast(worker: str, words: str) -> None:
+    """The mail server gets too much: what this worker has claimed waits, and none of it has lost a try."""
+    begin_write()
+    _release(Message.claimed_by == worker, surely_unsent=True)
+    gate.slow_down(words)
+    db.session.commit()
+
+
+@begun_again
+def claim_probe() -> bool:
+    """Claim the next try of a mail server that is away, where no message is due that would show whether it is back."""
+    if not _wants_probe(utcnow()):
+        db.session.rollback()
         return False
+    begin_write()
+    now, held = utcnow(), gate.held()
+    is_mine = gate.probe_is_due(held, now)
+    if is_mine:
+        held.retry_at = now + gate.PROBE
+    db.session.commit()
+    return is_mine
+
+
+@begun_again
+def answers() -> None:
+    """The mail server is back."""
+    begin_write()
+    gate.open_again()
+    db.session.commit()
+
+
+def due() -> bool:
+    """Whether a claim would find something now, or the mail server is to be tried again."""
+    now = utcnow()
+    if not _is_waiting(now):
+        return _wants_probe(now)
     return gate.room(db.session.get(MailGate, 1), now) > 0
+
+
+def _wants_probe(now: datetime) -> bool:
+    return gate.probe_is_due(db.session.get(MailGate, 1), now) and not _is_waiting(now)
+
+
+def _is_waiting(now: datetime) -> bool:
+    return bool(db.session.scalar(select(select(Message.id).where(_waits(now)).exists())))
+
+
+def server_is_held_up() -> bool:
+    """Whether a message goes only to see if the mail server takes it."""
+    found = gate.alarm() is not None
+    db.session.rollback()
+    return found
+
+
+def is_known_pace(codes: str) -> bool:
+    """Whether the server slows sending down already, by the same answer."""
+    slow = gate.slowdown()
+    found = slow is not None and mail_answers.codes(slow.words) == codes
+    db.session.rollback()
+    return found
+
+
+def took_lately() -> bool:
+    """Whether the server has taken messages within the last minute."""
+    found = gate.taken() > 0
+    db.session.rollback()
+    return found
 
 
 def oldest_due() -> datetime | None:

@@ -256,13 +256,14 @@ def _workers(blind: bool) -> Found:
 
 def _mail(blind: bool) -> Found:
     settings = directory.environment() if blind else claims.settings()
-    url = urlsplit(settings.mail_url or "")
+    url, answers = urlsplit(settings.mail_url or ""), False
     try:
         with mail.connect(settings) as transport:
             transport.try_out()
     except (MailServerAway, TryLater, Undeliverable) as error:
         yield WRONG, f"{error} Correct MUSTER_MAIL_URL, or ask who runs that server."
     else:
+        answers = True
         if not settings.mail_url:
             folder = settings.data_dir / "outbox"
             yield WARNING, f"No mail server is set: messages become files in {folder}, which works. Set MUSTER_MAIL_URL."
@@ -271,8 +272,15 @@ def _mail(blind: bool) -> Found:
             yield OK, f"{url.hostname} answers{', over TLS,' if url.scheme != 'smtp' else ''}{done}; {settings.mail_from} sends."
     if url.scheme == "smtp" and url.password and not is_loopback(url.hostname or ""):
         yield WRONG, "The mail server’s password travels unencrypted: use smtp+starttls:// or smtps://."
-    if not blind and (alarm := gate.alarm()):
-        yield WARNING, f"Sending is held up: {alarm.reason} It is tried again every 30 seconds."
+    if blind:
+        return
+    alarm, slow = gate.standing()
+    if alarm:
+        now = ", and it answers now" if answers else ""
+        yield WARNING, f"Sending is held up: {alarm.reason} A worker tries it again every 30 seconds{now}."
+    if slow:
+        said = f"The mail server takes about {plural(slow.pace, 'message')} a minute ({slow.words})"
+        yield WARNING, f"{said}: set MUSTER_MAIL_RATE={slow.pace}."
 
 
 def _address(blind: bool) -> Found:

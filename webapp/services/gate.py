@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from flask import current_app
@@ -14,6 +15,16 @@ from webapp.services import directory
 PROBE = timedelta(seconds=30)
 """How often a mail server that is away is tried again."""
 MINUTE = timedelta(seconds=60)
+PACE_DOUBLES = timedelta(minutes=10)
+"""How long a pace holds without another refusal, before twice as much is tried."""
+
+
+@dataclass(frozen=True, slots=True)
+class Slowdown:
+    """The mail server takes no more messages than this. pace: a minute; words: its own."""
+
+    pace: int
+    words: str
 
 
 # Questions
@@ -25,12 +36,54 @@ def alarm() -> MailGate | None:
 
 
 def room(gate: MailGate | None, now: datetime) -> int:
-    """How many messages may go out now: MUSTER_MAIL_RATE a minute, or one to see if the server is back."""
+    """How many messages may go out now: MUSTER_MAIL_RATE a minute, or the server's own pace where that is slower.
+
+    While sending is held up, it is one to see if the server is back.
+    """
+    if gate and gate.retry_at and gate.retry_at > now:
+        return 0
     if gate and gate.paused_at:
-        return int(gate.retry_at is None or gate.retry_at <= now)
+        return 1
     on_their_way = (Message.state == MessageState.SENDING) & (Message.lease_until > now)
     used = select(func.count()).select_from(Message).where(or_(Message.tried_at > now - MINUTE, on_their_way))
-    return max(0, directory.environment().mail_rate - (db.session.scalar(used) or 0))
+    return max(0, _rate(gate, now) - (db.session.scalar(used) or 0))
+
+
+def slowdown() -> Slowdown | None:
+    """How the mail server slows sending down; None where MUSTER_MAIL_RATE is slow enough for it."""
+    return _slowdown(db.session.get(MailGate, 1))
+
+
+def standing() -> tuple[MailGate | None, Slowdown | None]:
+    """`alarm` and `slowdown`, in one query."""
+    gate = db.session.get(MailGate, 1)
+    return (gate if gate and gate.paused_at else None), _slowdown(gate)
+
+
+def _slowdown(gate: MailGate | None) -> Slowdown | None:
+    pace = _rate(gate, utcnow())
+    is_slow = gate is not None and pace < directory.environment().mail_rate
+    return Slowdown(pace, gate.pace_words) if gate and is_slow else None
+
+
+def _rate(gate: MailGate | None, now: datetime) -> int:
+    """Messages a minute. The server's pace doubles as long as it refuses none: its limit may be one of an hour."""
+    rate = directory.environment().mail_rate
+    if gate is None or gate.pace is None or gate.paced_at is None:
+        return rate
+    doublings = max(0, (now - gate.paced_at) // PACE_DOUBLES)
+    return min(rate, gate.pace << min(doublings, 20))
+
+
+def probe_is_due(gate: MailGate | None, now: datetime) -> bool:
+    """Whether sending is held up and it is time to try the server again."""
+    return gate is not None and gate.paused_at is not None and (gate.retry_at is None or gate.retry_at <= now)
+
+
+def taken() -> int:
+    """How many messages the server has taken within the last minute."""
+    is_taken = Message.state.in_([MessageState.SENT, MessageState.UNCERTAIN]), Message.handed_at > utcnow() - MINUTE
+    return db.session.scalar(select(func.count()).select_from(Message).where(*is_taken)) or 0
 
 
 # Parts of commands
@@ -52,6 +105,17 @@ def shut(reason: str) -> None:
         gate.paused_at = now
         current_app.logger.warning("sending is held up: %s", reason)
     gate.reason, gate.retry_at = reason, now + PROBE
+
+
+def slow_down(words: str) -> None:
+    """The server gets too much: nothing goes for a minute, then as many a minute as it took in the last one.
+
+    Where it took none, half of what was tried.
+    """
+    gate, now = held(), utcnow()
+    gate.pace, gate.paced_at, gate.pace_words = taken() or max(1, _rate(gate, now) // 2), now, words
+    gate.retry_at = now + MINUTE
+    current_app.logger.warning("the mail server takes %d messages a minute: %s", gate.pace, words)
 
 
 def doubt(reason: str, message_id: int) -> None:

@@ -16,15 +16,17 @@ from webapp import queue
 from webapp.db import db, seconds_between, utcnow
 from webapp.models import Batch, BatchState, MailGate, Message, MessageState
 from webapp.services import claims, directory, gate, workers
+from webapp.services.gate import Slowdown
 
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """What has to work for anything to go on. gate: while no e-mail goes out."""
+    """What has to work for anything to go on. gate: while no e-mail goes out; slow: while it goes slowly."""
 
     queue: bool
     workers: int
     gate: MailGate | None
+    slow: Slowdown | None
 
     @property
     def is_well(self) -> bool:
@@ -73,14 +75,15 @@ _CAUSES = {
     "does not accept connections": "refused",
     "does not go on": "refused",
     "broke off": "broke-off",
-    "could not be written": "folder",
+    "refuses the sender": "sender",
+    "be written": "folder",
 }
 """Parts of the sentences of `webapp.mail`, and what a monitor is told."""
 
 
 def health() -> Health:
     """Two queries, and at most a third of a second for the queue."""
-    return Health(queue.ping(), workers.alive(), gate.alarm())
+    return Health(queue.ping(), workers.alive(), *gate.standing())
 
 
 def standing() -> Standing:

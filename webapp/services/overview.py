@@ -35,7 +35,8 @@ class Attention:
     health: Health | None
 
     def __bool__(self) -> bool:
-        return bool(self.unsent or self.failed or self.expiring or (self.health and not self.health.is_well))
+        is_unwell = self.health and (self.health.slow or not self.health.is_well)
+        return bool(self.unsent or self.failed or self.expiring or is_unwell)
 
 
 @dataclass(frozen=True, slots=True)

@@ -347,6 +347,7 @@ def progress(batch_id: int) -> str | BaseResponse:
 def progress_context(batch: Batch) -> dict[str, Any]:
     """What the progress page and its live part show."""
     tally = reports.tally(batch)
+    alarm, slow = gate.standing()
     stuck = tally.unclaimed and batch.state is not BatchState.PAUSED and not (queue.ping() and workers.alive())
     return {
         **kind_context(batch),
@@ -354,7 +355,8 @@ def progress_context(batch: Batch) -> dict[str, Any]:
         "tally": tally,
         "newest": reports.outcomes(batch, limit=20, newest=True),
         "is_waiting_for_queue": stuck,
-        "alarm": gate.alarm(),
+        "alarm": alarm,
+        "slow": slow,
     }
 
 
@@ -362,6 +364,7 @@ def report_context(batch: Batch) -> dict[str, Any]:
     """What the report shows."""
     shown = _outcome(request.args.get("show"))
     tally = reports.tally(batch)
+    alarm, slow = gate.standing() if tally["waiting"] else (None, None)
     is_offered = me().may(Permission.INVITATIONS_MAKE) and reverts.is_offered(batch)
     rows_by = {each: reports.outcomes(batch, each, MANY if each is shown else FEW) for each in Outcome if tally[each]}
     return {
@@ -379,7 +382,8 @@ def report_context(batch: Batch) -> dict[str, Any]:
         "unsent": len(reports.unsent(batch)),
         "until": reports.valid_until(batch),
         "retention_days": directory.settings().retention_days,
-        "alarm": gate.alarm() if tally["waiting"] else None,
+        "alarm": alarm,
+        "slow": slow,
     }
 
 

@@ -20,12 +20,14 @@ FRAME_CSP = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame
 def index() -> str:
     """All messages that one may see, newest first, and whether sending is held up."""
     listed = outbox.page(me(), number(request.args, "before"))
+    alarm, slow = gate.standing()
     return render_template(
         "messages/index.html",
         listed=listed,
         more=len(listed) == outbox.PAGE,
         counts=outbox.counts(me()),
-        alarm=gate.alarm(),
+        alarm=alarm,
+        slow=slow,
     )
 
 
@@ -34,7 +36,8 @@ def index() -> str:
 def show(message_id: int) -> str:
     """One message: its text, its looks, its way so far."""
     message = outbox.found(message_id, me())
-    return render_template("messages/show.html", message=message, email=outbox.email_of(message), alarm=gate.alarm())
+    alarm, slow = gate.standing()
+    return render_template("messages/show.html", message=message, email=outbox.email_of(message), alarm=alarm, slow=slow)
 
 
 @bp.get("/<int:message_id>/html")

@@ -1,0 +1,54 @@
+"""What a mail server's refusal is about: its words ("550 5.7.60 Not this sender") in, a judgement out."""
+
+from __future__ import annotations
+
+import re
+
+_CODES = re.compile(r"(\d{3})(?: (\d\.(\d{1,3}\.\d{1,3}))\b)?")
+_SENDER = re.compile(
+    r"\bsender\b|\bsend (?:\w+ )?as\b|sendas|\bmail from\b|\bfrom[: ]+address\b|return[- ]path|envelope[- ]from", re.I
+)
+_SENDER_CODES = {"1.7", "1.8", "2.252", "7.23", "7.26", "7.27", "7.60"}
+"""Enhanced codes (RFC 3463, 7372 and Exchange's own) that tell of the sender."""
+_RECIPIENT_CODES = re.compile(r"1\.[0-6]|2\.\d+|4\.\d+")
+"""Address, mailbox, and the way to its domain."""
+_GREYLIST = re.compile(r"gr[ae]y[- ]?list", re.I)
+_PACE = re.compile(
+    r"too (?:many|fast|quick|much)|\brates?\b|\blimit|\bslow|throttl|quota|exceed|flood|\bper (?:second|minute|hour|day)\b", re.I
+)
+
+
+def codes(words: str) -> str:
+    """The code and, where there is one, the enhanced code: "450 4.7.1". Two answers with the same ones are the same."""
+    found = _CODES.match(words)
+    return found[0] if found else words
+
+
+def is_about_sender(words: str, sender: str) -> bool:
+    """Whether the server refuses who sends, and not the recipient."""
+    detail = _detail(words)
+    if detail in _SENDER_CODES:
+        return True
+    if _RECIPIENT_CODES.fullmatch(detail):
+        return False
+    return sender.casefold() in words.casefold() or _SENDER.search(words) is not None
+
+
+def is_about_size(words: str) -> bool:
+    """Whether the message is too large: the only reason to refuse it at MAIL that is its own."""
+    return words.startswith("552") or _detail(words) in ("3.4", "2.3")
+
+
+def may_be_about_pace(words: str) -> bool:
+    """Whether "not now" may be said to everybody; never where it is about one recipient, or a first try is never taken."""
+    return not _RECIPIENT_CODES.fullmatch(_detail(words)) and not _GREYLIST.search(words)
+
+
+def is_about_pace(words: str) -> bool:
+    """Whether the server says itself that it gets too much."""
+    return may_be_about_pace(words) and _PACE.search(words) is not None
+
+
+def _detail(words: str) -> str:
+    found = _CODES.match(words)
+    return (found[3] or "") if found else ""
