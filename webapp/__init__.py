@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterable
 from datetime import timedelta
@@ -66,7 +67,7 @@ def _flask_config(settings: Settings) -> dict[str, object]:
         "SQLALCHEMY_DATABASE_URI": settings.database_url,
         "SQLALCHEMY_ENGINE_OPTIONS": engine_options(settings.database_url, settings.threads),
         "MAX_CONTENT_LENGTH": settings.max_upload_mb * 1024 * 1024 + 64 * 1024,
-        "SESSION_COOKIE_NAME": "__Host-muster" if settings.https else "muster",
+        "SESSION_COOKIE_NAME": _cookie_name(settings),
         "SESSION_COOKIE_SECURE": settings.https,
         "SESSION_COOKIE_HTTPONLY": True,
         "SESSION_COOKIE_SAMESITE": "Lax",
@@ -75,6 +76,12 @@ def _flask_config(settings: Settings) -> dict[str, object]:
         "WTF_CSRF_TIME_LIMIT": None,
         "WTF_CSRF_SSL_STRICT": False,  # it wants a Referer, which browsers and proxies may leave out: see `origins`
     }
+
+
+def _cookie_name(settings: Settings) -> str:
+    """One for each path: two portals under one host name keep their sessions apart."""
+    name = "__Host-muster" if settings.https else "muster"
+    return f"{name}-{hashlib.sha256(settings.prefix.encode()).hexdigest()[:8]}" if settings.prefix else name
 
 
 def _register_requests(app: Flask) -> None:
@@ -102,6 +109,8 @@ def _register_views(app: Flask) -> None:
 class Portal(Flask):
     """Flask, but for its log of a crash: an address may hold the token of an invitation. And for a request whose transaction
     the database gave up for another's sake: it is begun once more."""
+
+    request_class = web.OwnRequest
 
     @begun_again
     def dispatch_request(self) -> ft.ResponseReturnValue:

@@ -49,7 +49,8 @@ def filled(sentence: str) -> Callable[[Form, Field], None]:
 
 def new_password(form: Form, field: Field) -> None:
     """A validator for a new password; reads the name and the e-mail beside it, where the form has them."""
-    beside = {name: (form[name].data or "") if name in form else "" for name in ("name", "email")}
+    beside = {name: (form[name].data or "") if name in form else "" for name in ("name", "email", "organisation")}
+    beside["organisation"] = beside["organisation"] or directory.organisation_name()
     if found := passwords.problems(field.data or "", **beside):
         raise ValidationError(" ".join(found))
 

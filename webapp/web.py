@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-from flask import Flask, Response, current_app, flash, g, redirect, render_template, request, session, url_for
+from flask import Flask, Request, Response, current_app, flash, g, redirect, render_template, request, session, url_for
 from jinja2.ext import Extension
 from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import BadRequest, RequestEntityTooLarge
@@ -78,11 +78,26 @@ def refuse_long_form() -> None:
         raise LongForm
 
 
+class OwnRequest(Request):
+    """A request whose form is looked at when it is read, urlencoded or multipart: it holds no NUL."""
+
+    def _load_form_data(self) -> None:
+        is_read = "form" in self.__dict__
+        super()._load_form_data()
+        if is_read:
+            return
+        texts = [text for pair in self.form.items(multi=True) for text in pair]
+        texts += [text for file in self.files.values() for text in (file.name or "", file.filename or "")]
+        _refuse_nul(texts)
+
+
 def refuse_nul() -> None:
     """Before every request: a NUL is in no text that a person types, and PostgreSQL cannot keep it."""
-    is_form = request.mimetype == FORM
-    sent = [*request.args.values(), *(request.form.values() if is_form else ())]
-    if "\0" in request.path or any("\0" in text for text in sent):
+    _refuse_nul([request.path, *request.args.keys(), *request.args.values()])
+
+
+def _refuse_nul(texts: Iterable[str]) -> None:
+    if any("\0" in text for text in texts):
         raise BadRequest
 
 
@@ -174,7 +189,8 @@ def security_headers(response: Response) -> Response:
     headers = response.headers
     headers.setdefault("Content-Security-Policy", CSP)
     headers.setdefault("X-Content-Type-Options", "nosniff")
-    headers.setdefault("Referrer-Policy", "same-origin")
+    # An address with a token in it is told to nobody, not even to ourselves.
+    headers.setdefault("Referrer-Policy", "no-referrer" if "token" in (request.view_args or {}) else "same-origin")
     headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
     headers.setdefault("Permissions-Policy", "camera=(), microphone=(), geolocation=()")
     if request.endpoint == "static":

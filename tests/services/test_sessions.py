@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import threading
+import time
+
 import argon2
 import pytest
 
-from tests.factories import PASSWORD, make_persona, make_user
+from tests.factories import PASSWORD, make_persona, make_user, password_hash
 from webapp.core.errors import Refused
 from webapp.db import db
 from webapp.models import Session, User
@@ -40,6 +43,50 @@ def test_passwords_that_do(password):
 )
 def test_passwords_that_do_not(password, begin):
     assert problems(password, **MAREN)[0].startswith(begin)
+
+
+@pytest.mark.parametrize(
+    "password", ["muster2024!!", "Muster123456", "Ashby-2024-2025", "ashbycollege1", "AshbyCollege2024", "!ashby!college!"]
+)
+def test_the_words_of_the_product_and_the_organisation_are_guessed_first(password):
+    assert problems(password, **MAREN, organisation="Ashby College")[0].startswith(
+        "Not the name of your organisation or of Muster"
+    )
+
+
+def test_one_such_word_among_others_does_no_harm():
+    assert problems("muster otter violin nine", **MAREN, organisation="Ashby College") == []
+
+
+def test_the_name_and_the_email_are_guessed_first_too():
+    assert problems("okafor2024maren!!", **MAREN) != []
+    assert problems("okafor2024maren!!", name="Jun-ho Park", email="j@x.example") == []
+
+
+def test_only_so_many_passwords_are_checked_at_once(app, monkeypatch):
+    """Each takes 64 MB for a moment."""
+    running, most, lock = 0, 0, threading.Lock()
+    verify = argon2.PasswordHasher.verify
+
+    def watched(self, stored, password):
+        nonlocal running, most
+        with lock:
+            running += 1
+            most = max(most, running)
+        try:
+            time.sleep(0.02)
+            return verify(self, stored, password)
+        finally:
+            with lock:
+                running -= 1
+
+    monkeypatch.setattr(argon2.PasswordHasher, "verify", watched)
+    threads = [threading.Thread(target=sessions._matches, args=(password_hash(), PASSWORD)) for _ in range(12)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert most == sessions.AT_ONCE
 
 
 def test_a_hash_of_weaker_parameters_is_renewed_at_sign_in(app):

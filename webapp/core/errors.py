@@ -21,6 +21,10 @@ class Conflict(MusterError):
     """Somebody else was first, or the thing is no longer in the state that this needs (409)."""
 
 
+class Busy(MusterError):
+    """Too much of this is done at the moment; nothing was changed (503)."""
+
+
 class Refused(MusterError):
     """What was asked breaks a rule; nothing was changed (422).
 

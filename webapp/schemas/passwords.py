@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+import threading
 
 from zxcvbn import zxcvbn
 
 SHORTEST = 12
 LONGEST = 256
+PRODUCT = "muster"
 RULES = (f"At least {SHORTEST} characters", "Not your name or email", "Not a common password")
 """As a page lists them beside the field."""
 
@@ -15,11 +17,12 @@ _COMMON = 2
 """zxcvbn's score below which a password counts as common: fewer than a million guesses."""
 _JUDGED = 72
 """zxcvbn takes no longer ones; a password that is common so far says enough."""
+_lock = threading.Lock()
 _REST = 6
-"""So many characters a password must have beside the words of the name and the e-mail."""
+"""So many characters a password must have beside the words of names."""
 
 
-def problems(password: str, *, name: str = "", email: str = "") -> list[str]:
+def problems(password: str, *, name: str = "", email: str = "", organisation: str = "") -> list[str]:
     """What is wrong with a new password, each a sentence; empty where it is good.
 
     name, email: of the person whose password it becomes. Offline: the list of common passwords is zxcvbn's own.
@@ -28,21 +31,34 @@ def problems(password: str, *, name: str = "", email: str = "") -> list[str]:
         return [f"Use at least {SHORTEST} characters."]
     if len(password) > LONGEST:
         return [f"Use at most {LONGEST} characters."]
+    own, names = f"{name} {email}", f"{name} {email} {organisation} {PRODUCT}"
     found = []
-    if _is_personal(password, name, email):
+    if _is_made_of(password, own):
         found.append("Not your name or email: choose something that others cannot guess.")
-    if zxcvbn(password[:_JUDGED])["score"] < _COMMON:
+    if _score(password, "") < _COMMON:
         found.append("This is a common password. Three or four words that do not belong together are better.")
+    if not found and (_is_made_of(password, names) or _score(password, names) < _COMMON):
+        found.append("Not the name of your organisation or of Muster: choose something that others cannot guess.")
     return found
 
 
-def _is_personal(password: str, name: str, email: str) -> bool:
-    """Whether little is left of the password without the words of the name and the e-mail."""
+def _score(password: str, names: str) -> int:
+    """zxcvbn's score. names: their words are what somebody who guesses tries first."""
+    with _lock:  # it keeps them in a place that all threads share
+        return int(zxcvbn(password[:_JUDGED], user_inputs=_words(names))["score"])
+
+
+def _is_made_of(password: str, names: str) -> bool:
+    """Whether little is left of the password without the words of these names, and without years."""
     whole = rest = _letters(password)
-    for word in sorted(map(_letters, re.split(r"[\s@._+-]+", f"{name} {email}")), key=len, reverse=True):
-        if len(word) > 2:
-            rest = rest.replace(word, "")
-    return rest != whole and len(rest) < _REST
+    for word in sorted(_words(names), key=len, reverse=True):
+        rest = rest.replace(word, "")
+    return rest != whole and len(re.sub(r"(19|20)\d\d", "", rest)) < _REST
+
+
+def _words(names: str) -> list[str]:
+    """The words of names and e-mails that are long enough to tell."""
+    return [word for word in map(_letters, re.split(r"[\s@._+-]+", names)) if len(word) > 2]
 
 
 def _letters(text: str) -> str:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import secrets
+import threading
 import unicodedata
 from base64 import b64encode
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -15,7 +18,7 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from sqlalchemy import bindparam, delete, or_, select, true, update
 
 from webapp.core.addresses import key_of
-from webapp.core.errors import Refused
+from webapp.core.errors import Busy, Refused
 from webapp.core.tokens import hashed
 from webapp.db import begin_write, db, utcnow
 from webapp.models import Session, User, UserState
@@ -26,7 +29,10 @@ from webapp.services.audit import AuditAction, count_refusal
 MINUTE = timedelta(minutes=1)
 WRONG = "Email or password is wrong."
 
+AT_ONCE, WAIT = 2, 5.0  # seconds
+
 _hasher = PasswordHasher()
+_at_once = threading.BoundedSemaphore(AT_ONCE)
 
 
 class Refusal(StrEnum):
@@ -47,7 +53,8 @@ class Refusal(StrEnum):
 
 def hashed_password(password: str) -> str:
     """argon2id of a password, for `User.password_hash`. Slow (half a second): never inside a transaction."""
-    return _hasher.hash(_normal(password))
+    with _one_of_few():
+        return _hasher.hash(_normal(password))
 
 
 def account_key(email: str) -> str | None:
@@ -216,10 +223,24 @@ def _is_over(now: datetime) -> Any:
 
 
 def _matches(stored: str, password: str) -> bool:
+    if len(password) > passwords.LONGEST:
+        return False
     try:
-        return len(password) <= passwords.LONGEST and _hasher.verify(stored, _normal(password))
+        with _one_of_few():
+            return _hasher.verify(stored, _normal(password))
     except (VerificationError, InvalidHashError):
         return False
+
+
+@contextmanager
+def _one_of_few() -> Iterator[None]:
+    """Each check of a password takes 64 MB for a moment, so only AT_ONCE of them run at a time. Raises Busy after WAIT."""
+    if not _at_once.acquire(timeout=WAIT):
+        raise Busy("Many people sign in just now. Try again in a moment.")
+    try:
+        yield
+    finally:
+        _at_once.release()
 
 
 def _nobodys_hash() -> str:

@@ -15,7 +15,7 @@ from webapp.services import account_links, accounts, second_factors, sessions
 from webapp.services.sessions import Refusal
 from webapp.views.errors import note_refusal
 from webapp.views.questions import Question, ask
-from webapp.views.sessions import Page, TooManyTries, prove, renew
+from webapp.views.sessions import Page, TooManyTries, dead_link, prove, renew
 from webapp.web import PUBLIC, SIGNED_IN, allow, go, me
 
 bp = Blueprint("account", __name__)
@@ -89,7 +89,7 @@ def show_email(token: str) -> Page:
     """The page behind the link. Opening it changes nothing: mail scanners open links."""
     link = account_links.by_token(token, LinkPurpose.EMAIL)
     if link is None:
-        return render_template("account/email_gone.html"), 410
+        return gone()
     return render_template("account/email.html", link=link, token=token)
 
 
@@ -100,11 +100,16 @@ def confirm_email(token: str) -> Page | BaseResponse:
     try:
         user = accounts.confirm_email(token)
     except Conflict as conflict:
-        taken = str(conflict) == accounts.TAKEN
-        return render_template("account/email_gone.html", taken=taken), 410
+        return gone(taken=str(conflict) == accounts.TAKEN)
     if g.user and g.user.id == user.id:
         renew()
     return go("account.show" if g.user else "sessions.new", say=f"Your email is {user.email} now. Sign in with it.")
+
+
+def gone(taken: bool = False) -> Page:
+    """The page for a link that does not work. taken: because somebody else has the address by now."""
+    page = render_template("account/email_gone.html", taken=taken), 410
+    return dead_link("a link to confirm an email", page, is_known=taken)
 
 
 @bp.post("/account/sessions/<int:session_id>/end")

@@ -13,7 +13,7 @@ from werkzeug.exceptions import HTTPException, InternalServerError, RequestEntit
 from werkzeug.wrappers import Response as BaseResponse
 
 from webapp import logs
-from webapp.core.errors import Conflict, MusterError, NotAllowed, NotThere, OutOfRank, Refused, TooOften
+from webapp.core.errors import Busy, Conflict, MusterError, NotAllowed, NotThere, OutOfRank, Refused, TooOften
 from webapp.db import db
 from webapp.origins import WrongHost, WrongOrigin
 from webapp.services import sessions
@@ -24,7 +24,7 @@ from webapp.web import LONGEST_FORM, LongForm, go, is_fragment, may_call, safe_n
 
 NOTED = {NotAllowed: Refusal.ACCESS, TooOften: Refusal.LIMIT, OutOfRank: Refusal.RANK}
 """Which of our errors are refusals that the audit log counts."""
-STATUS = {NotAllowed: 403, NotThere: 404, Conflict: 409, Refused: 422}
+STATUS = {Busy: 503, NotAllowed: 403, NotThere: 404, Conflict: 409, Refused: 422}
 CRASHED = ("Something went wrong on our side", "Your uploads are saved and nothing was sent twice. Try again in a minute.")
 TITLES = {
     400: ("This was not understood", "Go back, load the page again and repeat the last step."),

@@ -18,7 +18,7 @@ from webapp.services import actions, directory, invitations, outbox, single_invi
 from webapp.services.invitations import Standing
 from webapp.services.sessions import Refusal
 from webapp.views.errors import note_refusal
-from webapp.views.sessions import TooManyTries, enter, is_proven
+from webapp.views.sessions import Page, TooManyTries, dead_link, enter, is_proven
 from webapp.web import PUBLIC, allow, go, me, page_or_fragment, safe_next
 
 bp = Blueprint("invitations", __name__, url_prefix="/invitations")
@@ -152,7 +152,7 @@ def link(invitation_id: int) -> tuple[str, int]:
 
 @bp.get("/<token>")
 @allow(PUBLIC)
-def show(token: str) -> str | tuple[str, int]:
+def show(token: str) -> Page:
     """The page behind the link. Opening it changes nothing: mail scanners open links."""
     invitation = _known(token)
     if invitation is None:
@@ -166,7 +166,7 @@ def show(token: str) -> str | tuple[str, int]:
 
 @bp.post("/<token>")
 @allow(PUBLIC)
-def accept(token: str) -> str | tuple[str, int] | BaseResponse:
+def accept(token: str) -> Page | BaseResponse:
     """Accept: a name and a password, and the person is in."""
     invitation = _known(token)
     if invitation is None:
@@ -198,6 +198,8 @@ def accept_page(token: str, form: AcceptForm, invitation: Invitation, status: in
     return render_template("invitations/accept.html", form=form, invitation=invitation, address=address, inviter=inviter), status
 
 
-def gone(worth: Standing | None, invitation: Invitation | None) -> tuple[str, int]:
+def gone(worth: Standing | None, invitation: Invitation | None) -> Page:
     """A kind page for a link that does not work: 404 for an unknown one, else 410."""
-    return render_template("invitations/gone.html", worth=worth, invitation=invitation), 410 if worth else 404
+    what = f"the link of the invitation of {invitation.email}" if invitation else "the link of an invitation"
+    page = render_template("invitations/gone.html", worth=worth, invitation=invitation), 410 if worth else 404
+    return dead_link(what, page, is_known=worth is not None)

@@ -8,10 +8,15 @@ from werkzeug.wrappers import Response as BaseResponse
 from webapp.core.errors import Conflict
 from webapp.forms import OwnerLinkForm
 from webapp.services import owner_links
-from webapp.views.sessions import Page, admit
+from webapp.views.sessions import Page, admit, dead_link
 from webapp.web import PUBLIC, allow
 
 bp = Blueprint("owner_links", __name__, url_prefix="/owner-links")
+
+
+def gone() -> Page:
+    """The page for a link that does not work."""
+    return dead_link("a link for the Owner", (render_template("owner_links/gone.html"), 410))
 
 
 @bp.get("/<token>")
@@ -20,7 +25,7 @@ def show(token: str) -> Page:
     """A button, and a new password if one is wanted. Opening the link changes nothing."""
     link = owner_links.link_of(token)
     if link is None:
-        return render_template("owner_links/gone.html"), 410
+        return gone()
     form = OwnerLinkForm(formdata=None).of(link.user.name, link.user.email)
     return render_template("owner_links/show.html", form=form, link=link, token=token)
 
@@ -31,12 +36,12 @@ def use(token: str) -> Page | BaseResponse:
     """Sign the Owner in; where they have a second factor, that step comes next."""
     link = owner_links.link_of(token)
     if link is None:
-        return render_template("owner_links/gone.html"), 410
+        return gone()
     form = OwnerLinkForm().of(link.user.name, link.user.email)
     if not form.validate():
         return render_template("owner_links/show.html", form=form, link=link, token=token), 422
     try:
         owner = owner_links.use(token, form.password.data or "")
     except Conflict:
-        return render_template("owner_links/gone.html"), 410
+        return gone()
     return admit(owner)

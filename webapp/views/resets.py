@@ -14,7 +14,7 @@ from webapp.models import LinkPurpose
 from webapp.services import account_links, resets, sessions
 from webapp.services.sessions import Refusal
 from webapp.views.questions import Question, ask
-from webapp.views.sessions import Page, afterwards, device_of, refused, too_many
+from webapp.views.sessions import Page, afterwards, dead_link, device_of, refused, too_many
 from webapp.web import PUBLIC, allow, go, me
 
 bp = Blueprint("resets", __name__)
@@ -50,7 +50,7 @@ def show(token: str) -> Page:
     """The page behind the link. Opening it changes nothing: mail scanners open links."""
     user = resets.user_of(token)
     if user is None:
-        return render_template("resets/gone.html"), 410
+        return gone()
     return render_template("resets/show.html", form=NewPasswordForm(formdata=None).of(user.name, user.email), token=token)
 
 
@@ -60,15 +60,20 @@ def use(token: str) -> Page | BaseResponse:
     """Choose the new password; then one signs in with it."""
     user = resets.user_of(token)
     if user is None:
-        return render_template("resets/gone.html"), 410
+        return gone()
     form = NewPasswordForm().of(user.name, user.email)
     if not form.validate():
         return render_template("resets/show.html", form=form, token=token), 422
     try:
         resets.use(token, form.password.data)
     except Conflict:
-        return render_template("resets/gone.html"), 410
+        return gone()
     return go("sessions.new", say="Your password is changed. Sign in with it.")
+
+
+def gone() -> Page:
+    """The page for a link that does not work."""
+    return dead_link("a link to reset a password", (render_template("resets/gone.html"), 410))
 
 
 @bp.get("/users/<int:user_id>/reset-link")

@@ -14,7 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.wrappers import Response as BaseResponse
 
 from webapp import limits
-from webapp.core.errors import Refused
+from webapp.core.errors import Busy, Refused
 from webapp.core.words import full, plural
 from webapp.db import utcnow
 from webapp.forms import CodeForm, SignInForm
@@ -125,6 +125,9 @@ def create() -> str | BaseResponse | tuple[str, int] | tuple[str, int, dict[str,
         return too_many(form, tries.again_at)
     try:
         user = sessions.sign_in(form.email.data, form.password.data, peer)
+    except Busy:
+        limits.give_back(account, peer, device=device)
+        raise
     except Refused as refusal:
         return render_template("sessions/new.html", form=form, problem=str(refusal), advice=tries_left(tries.left)), 422
     limits.give_back(account, peer, device=device)
@@ -217,6 +220,9 @@ def with_limit(account: str, door: Door, check: Callable[[], None], kept: str = 
         raise TooManyTries(f"Too many tries. Try again in {minutes}. {kept}".strip())
     try:
         check()
+    except Busy:
+        limits.give_back(account, peer, door, device)
+        raise
     except Refused as refusal:
         raise Refused(f"{refusal} {tries_left(tries.left)}".strip(), field=refusal.field) from refusal
     limits.give_back(account, peer, door, device)
@@ -228,13 +234,33 @@ def delete() -> BaseResponse:
     """Sign out."""
     sessions.end(session["sid"])
     leave()
-    return go("sessions.new", say="You are signed out.")
+    answer = go("sessions.new", say="You are signed out.")
+    answer.headers["Clear-Site-Data"] = '"cache"'  # pages that a browser still holds; the cookie ended on the server
+    return answer
 
 
 def onward(target: str | None) -> BaseResponse:
     """After signing in: to the page that was asked for, or Home."""
     path = safe_next(target)
     return redirect(request.script_root + path if path else url_for("home.index"), 303)
+
+
+def dead_link(what: str, page: tuple[str, int], is_known: bool = False) -> Page:
+    """The answer to a link that does not work, counted in the audit log. what: the link, in the words of the log.
+
+    is_known: whether it was a link once. Who tries one after the other that never was gets 429; links that work open
+    all the same, so that nobody is kept from theirs.
+    """
+    peer, user_id = request.remote_addr or "", g.user.id if g.user else None
+    afterwards(sessions.refuse, Refusal.LINK, user_id, what, peer)
+    if is_known or not (again_at := limits.miss(peer).again_at):
+        return page
+    seconds = max(1, round((again_at - utcnow()).total_seconds()))
+    text = (
+        f"Many links that do not work were opened from here. Wait {plural(max(1, -(-seconds // 60)), 'minute')}, then try again."
+    )
+    html = render_template("errors/error.html", code=429, title="Too many links that do not work", text=text)
+    return html, 429, {"Retry-After": str(seconds)}
 
 
 def tries_left(left: int) -> str:

@@ -8,7 +8,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from webapp.core.errors import Conflict
 from webapp.forms import SetupForm
 from webapp.services import setup
-from webapp.views.sessions import enter
+from webapp.views.sessions import Page, dead_link, enter
 from webapp.web import PUBLIC, allow, go
 
 bp = Blueprint("setup", __name__, url_prefix="/setup")
@@ -16,7 +16,7 @@ bp = Blueprint("setup", __name__, url_prefix="/setup")
 
 @bp.get("/<token>")
 @allow(PUBLIC)
-def show(token: str) -> str | tuple[str, int]:
+def show(token: str) -> Page:
     """The form, while the link works."""
     if not setup.is_open(token):
         return gone()
@@ -25,7 +25,7 @@ def show(token: str) -> str | tuple[str, int]:
 
 @bp.post("/<token>")
 @allow(PUBLIC)
-def create(token: str) -> BaseResponse | tuple[str, int]:
+def create(token: str) -> Page | BaseResponse:
     """Make the Owner, sign them in, and on to Home."""
     form = SetupForm()
     if not setup.is_open(token):
@@ -40,6 +40,6 @@ def create(token: str) -> BaseResponse | tuple[str, int]:
     return go("home.index", say=f"{form.organisation.data} is set up.")
 
 
-def gone() -> tuple[str, int]:
+def gone() -> Page:
     """410: the link was used, or a later start has printed a newer one."""
-    return render_template("setup/gone.html", waiting=setup.is_waiting()), 410
+    return dead_link("a link to set Muster up", (render_template("setup/gone.html", waiting=setup.is_waiting()), 410))
