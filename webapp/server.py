@@ -22,9 +22,10 @@ from math import inf
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
+import waitress.server
 from flask import Flask
 from waitress.channel import HTTPChannel
-from waitress.server import BaseWSGIServer, create_server
+from waitress.server import BaseWSGIServer, TcpWSGIServer, create_server
 from waitress.task import ErrorTask, ThreadedTaskDispatcher
 
 from webapp import create_app, data_folder, logs, processes
@@ -42,6 +43,8 @@ STALLED = 60  # seconds that an answer waits for a reader who takes none of it
 UNREAD = 1 << 30  # bytes of answers that are not read yet, of all connections together
 PIPELINED = 10  # requests of one connection that wait for each other
 READING = re.compile(r"/batches|/batches/\d+/(file|mapping)")  # of files: these wait for each other, in threads of their own
+EXPORTING = re.compile(r"/.*\.(csv|jsonl)")  # files to be saved: made one after another by EXPORTERS, however many ask
+EXPORTERS = 2
 MONITORING = {"/healthz/live": 1, "/healthz": 4, "/metrics": 2}  # threads for these alone
 
 
@@ -130,13 +133,15 @@ class Channel(HTTPChannel):  # type: ignore[misc]
 
 
 class Threads(ThreadedTaskDispatcher):  # type: ignore[misc]
-    """The threads that answer; beside them half as many for files to be read, and some for monitors, who wait for nobody."""
+    """The threads that answer. Beside them half as many for files to be read, two for files to be saved, and some for
+    monitors, who wait for nobody."""
 
     def __init__(self, threads: int, prefix: str) -> None:
         super().__init__()
         self.prefix = prefix
         self.set_thread_count(threads)
         self.readers = _threads(threads // 2)
+        self.exporters = _threads(EXPORTERS)
         self.monitors = {path: _threads(count) for path, count in MONITORING.items()}
 
     def add_task(self, task: Channel) -> None:
@@ -145,15 +150,17 @@ class Threads(ThreadedTaskDispatcher):  # type: ignore[misc]
             self.monitors[path].add_task(task)
         elif READING.fullmatch(path) and (path != "/batches" or task.requests[0].command == "POST"):
             self.readers.add_task(task)
+        elif EXPORTING.fullmatch(path):
+            self.exporters.add_task(task)
         else:
             super().add_task(task)
 
     def waiting(self) -> int:
         """Requests that no thread has yet."""
-        return len(self.queue) + len(self.readers.queue)
+        return sum(len(each.queue) for each in (self, self.readers, self.exporters))
 
     def shutdown(self, cancel_pending: bool = True, timeout: float = 5) -> bool:
-        for dispatcher in (self.readers, *self.monitors.values()):
+        for dispatcher in (self.readers, self.exporters, *self.monitors.values()):
             dispatcher.shutdown(timeout=0.1)
         return bool(super().shutdown(cancel_pending, timeout))
 
@@ -170,9 +177,19 @@ def peer_of(address: str) -> str:
     return address if found.version == 4 else found.exploded[:19]
 
 
+class Server(TcpWSGIServer):  # type: ignore[misc]
+    """What listens. It takes several connections at a time, so that a flood of them is over soon."""
+
+    channel_class = Channel
+
+    def handle_accept(self) -> None:
+        for _ in range(SPARE):
+            super().handle_accept()  # nothing happens where there are no more
+
+
 def make_server(app: Flask, settings: Settings) -> BaseWSGIServer:
     """The server of this process, listening; `run()` serves. Raises PortTaken."""
-    BaseWSGIServer.channel_class = Channel
+    waitress.server.TcpWSGIServer = Server  # which `create_server` makes
     Channel.is_behind_proxy = settings.trusted_proxies > 0
     threads = Threads(settings.threads, settings.prefix)
     latency: Latency = app.extensions["muster_latency"]

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tests.faults.checker import Findings
-from tests.faults.portal import Portal
+from tests.faults.portal import Browser, Portal
 from tests.faults.seed import PROPERTY, SEED
 from tests.servers import PostgreSQL, Valkey
 
@@ -29,6 +29,12 @@ def portal(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         assert made.muster.stop() == 0, made.muster.output()
     finally:
         made.clean_up()
+
+
+@pytest.fixture
+def admin(portal: Portal) -> Browser:
+    """A second person who may confirm."""
+    return portal.joined("Devika Raman", "Admin")
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ import psutil
 from flask import Flask
 from sqlalchemy import false, func, or_, select, update
 
+from tests.factories import make_user
 from tests.faults import checker
 from tests.faults.checker import Findings, HandOver, Interruption, Mail, Promise
 from tests.faults.mail_server import MailServer
@@ -50,6 +51,11 @@ class Browser:
         assert status == 303, status
         self.get("/")
         return self
+
+    @property
+    def cookie(self) -> dict[str, str]:
+        """The header by which this browser is known."""
+        return {"Cookie": "; ".join(f"{name}={value}" for name, value in self._cookies.items())}
 
     def get(self, path: str) -> str:
         status, _, body = self.ask("GET", path)
@@ -85,12 +91,18 @@ class Browser:
         """-> the status of the answer."""
         return self.post(f"/batches/{batch_id}/confirmation", **self.seen(batch_id))[0]
 
-    def ask(self, method: str, path: str, body: str = "", headers: Any = ()) -> tuple[int, str, str]:
+    def send_file(self, data: bytes, name: str) -> int:
+        """Upload a file. -> the status of the answer."""
+        head = f'--part\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\n\r\n'
+        body = head.encode() + data + b"\r\n--part--\r\n"
+        return self.ask("POST", "/batches", body, {"Content-Type": "multipart/form-data; boundary=part"})[0]
+
+    def ask(self, method: str, path: str, body: str | bytes = "", headers: Any = ()) -> tuple[int, str, str]:
         """-> status, where it leads, what it says."""
         connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=60)
-        sent = {"Cookie": "; ".join(f"{k}={v}" for k, v in self._cookies.items()), "X-CSRFToken": self.token, **dict(headers)}
+        sent = {**self.cookie, "X-CSRFToken": self.token, **dict(headers)}
         try:
-            connection.request(method, path, body.encode(), sent)
+            connection.request(method, path, body.encode() if isinstance(body, str) else body, sent)
             answer = connection.getresponse()
             for name, value in answer.getheaders():
                 if name == "Set-Cookie":
@@ -177,6 +189,13 @@ class Portal:
             self.postgresql.clean_up()
 
     # What people do
+
+    def joined(self, name: str, role: str) -> Browser:
+        """Somebody new, signed in."""
+        with self.app.app_context():
+            begin_write()
+            email = make_user(name, role, email=f"{self.fresh('somebody')}@{DOMAIN}").email
+        return Browser(self.muster.port).sign_in(email, PASSWORD)
 
     def fresh(self, word: str) -> str:
         """A name that nothing has had yet."""

@@ -11,13 +11,12 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from sqlalchemy import select
 
-from tests.factories import make_user
 from tests.faults.conftest import Verdict
-from tests.faults.portal import DOMAIN, PASSWORD, Browser, Portal
+from tests.faults.portal import Browser, Portal
 from tests.faults.seed import SEED
 from tests.run.conftest import wait_until
 from tests.run.test_slow_clients import dripping
-from webapp.db import begin_write, db
+from webapp.db import db
 from webapp.models import AuditEvent, Batch, BatchState, Row, RowEdit
 from webapp.services.audit import AuditAction
 
@@ -26,15 +25,6 @@ pytestmark = pytest.mark.slow
 WEB = ["stage.commit", "stage.committed", "confirm.before", "confirm.commit", "confirm.committed", "confirm.after"]
 EVERY = [(number, point) for number in (signal.SIGKILL, signal.SIGSTOP, signal.SIGTERM) for point in WEB]
 QUICK = random.Random(SEED).choice(EVERY)
-
-
-@pytest.fixture
-def admin(portal: Portal) -> Browser:
-    """A second person who may confirm."""
-    with portal.app.app_context():
-        begin_write()
-        email = make_user("Devika Raman", "Admin", email=f"{portal.fresh('devika')}@{DOMAIN}").email
-    return Browser(portal.muster.port).sign_in(email, PASSWORD)
 
 
 def quietly(command: Callable[..., object], *args: object) -> threading.Thread:
