@@ -48,6 +48,15 @@ class Do(StrEnum):
         return Permission.INVITATIONS_MAKE if self in (Do.RESEND, Do.REVOKE) else Permission.USERS_MANAGE
 
 
+class Theirs(StrEnum):
+    """What becomes of the pending invitations of somebody who is deactivated."""
+
+    REVOKE_MANAGING = "managing"
+    """Those to roles that manage people are revoked, so that nobody leaves themselves a way back in."""
+    REVOKE_ALL = "all"
+    KEEP = "none"
+
+
 _MODES = {Do.SET_GROUPS: Mode.REPLACE, Do.ADD_GROUPS: Mode.ADD, Do.REMOVE_GROUPS: Mode.REMOVE}
 
 

@@ -6,7 +6,7 @@ from typing import Literal
 
 from webapp import queue
 from webapp.core import action_words, actions
-from webapp.core.actions import Action, Do
+from webapp.core.actions import Action, Do, Theirs
 from webapp.core.directory import Registry
 from webapp.core.errors import Conflict, NotAllowed, NotThere, Refused, TooOften
 from webapp.core.people import Filter
@@ -42,11 +42,12 @@ def stage(people: Chosen, action: Action, by: User) -> Batch:
     return batch
 
 
-def do_now(kind: Kind, id: int, action: Action, by: User) -> str:
+def do_now(kind: Kind, id: int, action: Action, by: User, theirs: Theirs = Theirs.REVOKE_MANAGING) -> str:
     """Do it to one person, in one transaction, as a worker does a batch's row. -> the sentence for the toast.
 
-    Raises NotAllowed, NotThere; Conflict where the person's state is in its way; Refused where a rule is. That somebody
-    becomes an administrator is not asked about here: the view has whoever does it prove that it is them, if it wants to.
+    theirs: what becomes of the invitations of somebody who is deactivated. Raises NotAllowed, NotThere; Conflict where the
+    person's state is in its way; Refused where a rule is. That somebody becomes an administrator is not asked about here: the
+    view has whoever does it prove that it is them, if it wants to.
     """
     me: Ref = ("user", by.id)
     begin_write()
@@ -62,7 +63,7 @@ def do_now(kind: Kind, id: int, action: Action, by: User) -> str:
     if step.plan is Plan.UNCHANGED:
         db.session.rollback()
         return f"Nothing to change for {who}."
-    steps.carry_out(step, None, by, registry, valid_days=directory.settings().invite_days)
+    steps.carry_out(step, None, by, registry, valid_days=directory.settings().invite_days, theirs=theirs)
     directory.moved()
     db.session.commit()
     if step.plan is Plan.INVITE:

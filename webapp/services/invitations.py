@@ -7,18 +7,20 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from enum import StrEnum
+from typing import Any, NamedTuple
 
 from flask import current_app
-from sqlalchemy import insert, or_, select, update
+from sqlalchemy import ColumnElement, Select, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from webapp.core import tokens
+from webapp.core.actions import Theirs
 from webapp.core.addresses import Address
 from webapp.core.errors import Conflict, NotThere, OutOfRank, Unproven
 from webapp.core.permissions import Permission
-from webapp.core.planning import Access
+from webapp.core.planning import Access, Plan
 from webapp.db import among, begin_write, db, hold, in_database, utcnow
-from webapp.models import Group, Invitation, InvitationState, User
+from webapp.models import Batch, Group, Invitation, InvitationState, Row, User
 from webapp.models.groups import invitation_groups
 from webapp.services import audit, directory, links, outbox
 from webapp.services.audit import AuditAction
@@ -81,6 +83,33 @@ def standing(invitation: Invitation) -> Standing:
     if invitation.state is InvitationState.REVOKED:
         return Standing.REVOKED
     return Standing.EXPIRED if invitation.is_expired(utcnow()) else Standing.OPEN
+
+
+class Made(NamedTuple):
+    """How many pending invitations some people have made: to roles that manage people, and to others."""
+
+    managing: int
+    others: int
+
+
+def made_by(by: User, who: ColumnElement[bool]) -> Made:
+    """Those that some users made and that `by` may revoke, expired ones too. who: a condition on Invitation."""
+    counted = _made_by(by, who).with_only_columns(Invitation.role_id, func.count()).group_by(Invitation.role_id)
+    by_role = dict(db.session.execute(counted).all())
+    managing = sum(by_role.get(role_id, 0) for role_id in directory.administrators())
+    return Made(managing, sum(by_role.values()) - managing)
+
+
+def made_by_people_of(batch: Batch, by: User) -> Made:
+    """Those of the people whom a batch deactivates."""
+    acting = Row.batch_id == batch.id, Row.removed_at.is_(None), Row.plan == Plan.UPDATE
+    people = select(User.id).join(Row, Row.email_key == User.email_key).where(*acting)
+    return made_by(by, Invitation.invited_by_id.in_(people))
+
+
+def _made_by(by: User, who: ColumnElement[bool]) -> Select[Any]:
+    changeable = [role.id for role in directory.registry().roles if not role.is_owner and role.rank <= by.role.rank]
+    return select(Invitation).where(who, Invitation.state == InvitationState.PENDING, among(Invitation.role_id, changeable))
 
 
 # Made and closed, as parts of commands
@@ -158,8 +187,24 @@ def _expiry(invitation: Invitation) -> dict[str, str | None]:
 def revoke(invitation: Invitation, by: User, batch_id: int | None = None) -> None:
     """Part of a command: its link no longer works, and what of its e-mails has not gone yet never goes."""
     invitation.state, invitation.closed_at = InvitationState.REVOKED, utcnow()
-    outbox.withdraw(invitation.id)
+    outbox.withdraw([invitation.id])
     audit.record(by, AuditAction.INVITATION_REVOKED, invitation, batch=batch_id)
+
+
+def revoke_made_by(user: User, theirs: Theirs, by: User, batch_id: int | None = None) -> int:
+    """Part of a command that deactivates somebody, held: pending invitations that they made are revoked. -> how many."""
+    if theirs is Theirs.KEEP:
+        return 0
+    wanted = _made_by(by, Invitation.invited_by_id == user.id)
+    if theirs is Theirs.REVOKE_MANAGING:
+        wanted = wanted.where(among(Invitation.role_id, directory.administrators()))
+    wanted = wanted.order_by(Invitation.id).with_for_update(**hold(Invitation))
+    ids = db.session.scalars(wanted.with_only_columns(Invitation.id)).all()
+    closed = update(Invitation).where(among(Invitation.id, ids)).values(state=InvitationState.REVOKED, closed_at=utcnow())
+    revoked = in_database(closed.returning(Invitation.id, Invitation.email)).all()
+    outbox.withdraw(ids)
+    audit.record_many(by, AuditAction.INVITATION_REVOKED, Invitation, revoked, batch=batch_id)
+    return len(ids)
 
 
 # Commands

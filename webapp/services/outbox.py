@@ -6,7 +6,7 @@ Rows are held in the order that `webapp.db` tells.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from email.utils import parseaddr
 from functools import cache
 from typing import TypeVarTuple
@@ -183,14 +183,14 @@ def cancel_queued(batch: Batch, by: User) -> int:
     return len(gone)
 
 
-def withdraw(invitation_id: int) -> None:
-    """Part of a command that revokes an invitation, held: what of its e-mails has not gone yet never goes."""
-    unsent = Message.invitation_id == invitation_id, Message.state == MessageState.QUEUED, Message.maybe_sent.is_(False)
+def withdraw(invitation_ids: Sequence[int]) -> None:
+    """Part of a command that revokes invitations, held: what of their e-mails has not gone yet never goes."""
+    unsent = among(Message.invitation_id, invitation_ids), Message.state == MessageState.QUEUED, Message.maybe_sent.is_(False)
     reason = "The invitation was revoked before its email went"
     settled = {"outcome": Outcome.SKIPPED, "reason": reason, "done_at": utcnow()}
     cancelled = update(Message).where(*unsent).values(state=MessageState.CANCELLED, answer=reason)
     rows = [id for id in in_database(cancelled.returning(Message.row_id)).scalars() if id]
-    in_database(update(Row).where(Row.id.in_(rows), Row.outcome == Outcome.WAITING).values(**settled))
+    in_database(update(Row).where(among(Row.id, rows), Row.outcome == Outcome.WAITING).values(**settled))
 
 
 # Questions

@@ -53,8 +53,7 @@ def invite_anew(invitation_id: int, email: str, by: User, *, proven: bool = Fals
     audit.record(by, AuditAction.INVITATION_READDRESSED, old, before={"email": old.email}, after={"email": address.display})
     if row:
         outbox.hand_row_on(row, old.id, address)
-    made = {"batch_id": old.batch_id, "row_id": row.id if row else None}
-    return _made(step, address, registry, by, old.valid_days, **made)
+    return _made(step, address, registry, by, old.valid_days, old.batch_id, row.id if row else None)
 
 
 def _judged(cells: Mapping[str, str], by: User, proven: bool) -> tuple[Step, Address, Registry]:
@@ -76,13 +75,21 @@ def _judged(cells: Mapping[str, str], by: User, proven: bool) -> tuple[Step, Add
     return judgement.step, parse(cells["email"].strip(), registry.allowed_domains), registry
 
 
-def _made(step: Step, address: Address, registry: Registry, by: User, days: int, **row: int | None) -> Invitation:
+def _made(
+    step: Step,
+    address: Address,
+    registry: Registry,
+    by: User,
+    days: int,
+    batch_id: int | None = None,
+    row_id: int | None = None,
+) -> Invitation:
     """The end of a command: the invitation and its message, the commit, the bell."""
     with invitations.unless_beaten("Somebody invited this person a moment ago."):
-        _, invitation = steps.carry_out(step, address, by, registry, valid_days=days, **row)
+        _, invitation = steps.carry_out(step, address, by, registry, valid_days=days, batch_id=batch_id, row_id=row_id)
         assert invitation is not None
-        if row.get("row_id"):
-            db.session.get_one(Row, row["row_id"]).invitation_id = invitation.id
+        if row_id:
+            db.session.get_one(Row, row_id).invitation_id = invitation.id
         directory.moved()
         db.session.commit()
     queue.ring("webapp.jobs.outbox.send", name="outbox")

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import delete, insert
 
+from webapp.core.actions import Theirs
 from webapp.core.addresses import Address
 from webapp.core.directory import ALL_GROUPS, Registry
 from webapp.core.permissions import Permission
@@ -63,10 +64,11 @@ def carry_out(
     valid_days: int,
     batch_id: int | None = None,
     row_id: int | None = None,
+    theirs: Theirs = Theirs.REVOKE_MANAGING,
 ) -> tuple[Outcome, Invitation | None]:
     """Part of a command: the change, its invitation, its message and its audit event. -> the row's outcome for now.
 
-    address: for somebody new.
+    address: for somebody new. theirs: what becomes of the invitations of somebody who is deactivated.
     """
     assert step.after is not None
     if step.before is None:
@@ -84,7 +86,7 @@ def carry_out(
         )
     if isinstance(person, User):
         if step.act:
-            _switch(person, step.act, by, batch_id)
+            _switch(person, step.act, by, batch_id, theirs)
         return Outcome.UPDATED, None
     if step.act is Act.REVOKE:
         invitations.revoke(person, by, batch_id)
@@ -123,17 +125,20 @@ def invite(
     return ids
 
 
-def _switch(user: User, act: Act, by: User, batch_id: int | None) -> None:
-    """Deactivate, which ends all sessions at once, or reactivate."""
-    was, ended = user.state, 0
+def _switch(user: User, act: Act, by: User, batch_id: int | None, theirs: Theirs) -> None:
+    """Deactivate, which ends all sessions at once and revokes invitations of theirs, or reactivate."""
+    was, extra = user.state, {}
     if act is Act.DEACTIVATE:
         user.state = UserState.DEACTIVATED
         ended = db.session.execute(delete(Session).where(Session.user_id == user.id)).rowcount  # type: ignore[attr-defined]
+        extra = {"sessions_ended": ended}
+        if revoked := invitations.revoke_made_by(user, theirs, by, batch_id):
+            extra["invitations_revoked"] = revoked
     else:
         user.state = UserState.ACTIVE
     action = AuditAction.USER_DEACTIVATED if act is Act.DEACTIVATE else AuditAction.USER_REACTIVATED
     told = {"before": {"state": was.value}, "after": {"state": user.state.value}, "batch": batch_id}
-    audit.record(by, action, user, **told, **({"sessions_ended": ended} if act is Act.DEACTIVATE else {}))
+    audit.record(by, action, user, **told, **extra)
 
 
 def _send(invitation: Invitation, row_id: int | None) -> Outcome:

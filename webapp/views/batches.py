@@ -15,6 +15,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from webapp import queue
 from webapp.attachments import attach
 from webapp.core import action_words
+from webapp.core.actions import Do
 from webapp.core.addresses import with_domain
 from webapp.core.directory import Registry
 from webapp.core.finding import Find
@@ -33,6 +34,7 @@ from webapp.services import (
     directory,
     gate,
     groups,
+    invitations,
     link_sheets,
     outbox,
     processing,
@@ -195,7 +197,9 @@ def kind_context(batch: Batch, known: Registry | None = None) -> dict[str, Any]:
         words, does = action_words.REVERT, action_words.reverted(batch.counts)
     else:
         words, does = action_words.words_of(action), action_words.named(action, batch.to_send, registry)
-    return {"kind_words": words, "does": does, "rest": action_words.rest(batch.counts, words)}
+    deactivates = action is not None and action.do is Do.DEACTIVATE and batch.state is BatchState.REVIEWING
+    made = invitations.made_by_people_of(batch, me()) if deactivates else None
+    return {"kind_words": words, "does": does, "rest": action_words.rest(batch.counts, words), "made": made}
 
 
 def asked_for() -> Find:

@@ -8,15 +8,16 @@ from typing import Any
 from flask import Blueprint, render_template, request, session, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
-from webapp.core.actions import Action, Do
+from webapp.core.actions import Action, Do, Theirs
 from webapp.core.devices import device
 from webapp.core.directory import Registry
 from webapp.core.errors import NotThere, Refused
+from webapp.core.paging import member
 from webapp.core.permissions import Permission
 from webapp.core.words import plural
 from webapp.models import Invitation, User
 from webapp.schemas.actions import ActionSchema
-from webapp.services import actions, deliveries, directory, people, sessions, users
+from webapp.services import actions, deliveries, directory, invitations, people, sessions, users
 from webapp.services.actions import Kind
 from webapp.services.users import Entry
 from webapp.views.questions import Question, ask
@@ -84,15 +85,15 @@ def invitation(invitation_id: int) -> str:
 def page(kind: Kind, id: int) -> str:
     """Access, where it came from, messages, and what else the person who asks may see."""
     person = people.found(kind, id)
-    invitations = people.invitations(person)
-    events, has_more = people.history(person, invitations, number(request.args, "before"))
+    own = people.invitations(person)
+    events, has_more = people.history(person, own, number(request.args, "before"))
     may_sign_out = me().may(Permission.USERS_MANAGE) and person.role.rank <= me().role.rank
     return render_template(
         "people/show.html",
         entry=users.entry_of(person),
-        origin=people.origin(person, invitations),
+        origin=people.origin(person, own),
         delivery=deliveries.of([id])[id] if isinstance(person, Invitation) else None,
-        messages=people.messages(invitations),
+        messages=people.messages(own),
         events=events if me().may(Permission.AUDIT_READ) else None,
         has_more=has_more,
         sessions=sessions.listed(person) if isinstance(person, User) and may_sign_out else None,
@@ -160,8 +161,9 @@ def another_message(invitation_id: int) -> tuple[str, int]:
 @bp.post("/users/<int:user_id>/deactivation")
 @allow(Permission.USERS_MANAGE)
 def deactivate(user_id: int) -> BaseResponse:
-    """Sign a user out everywhere and let them in no more."""
-    return done("user", user_id, actions.do_now("user", user_id, Action(Do.DEACTIVATE), me()))
+    """Sign a user out everywhere and let them in no more; as the form says, invitations of theirs are revoked."""
+    theirs = member(Theirs, request.form.get("theirs")) or Theirs.REVOKE_MANAGING
+    return done("user", user_id, actions.do_now("user", user_id, Action(Do.DEACTIVATE), me(), theirs))
 
 
 @bp.post("/users/<int:user_id>/reactivation")
@@ -238,6 +240,7 @@ def question(kind: Kind, id: int, do: Do, problem: str = "", status: int = 200) 
     """What it does and a button, as a page or for the dialog. Raises NotThere where one may not do it to them."""
     values = about(kind, id, do)
     manages = values["registry"].role_by_id[values["entry"].person.role_id].manages_people
+    values["made"] = invitations.made_by(me(), Invitation.invited_by_id == id) if do is Do.DEACTIVATE else None
     values |= {"do": do, "noun": NOUNS[do], "proof": do is Do.REACTIVATE and manages, "problem": problem}
     return page_or_fragment("people/question.html", "people/_question.html", status, **values)
 
