@@ -91,6 +91,7 @@ def _register_requests(app: Flask) -> None:
     app.before_request(origins.check_host)
     app.before_request(web.refuse_long_form)
     app.before_request(web.refuse_nul)
+    app.before_request(web.mend_link)
     app.before_request(sessions.recognise)
     app.before_request(second_factors.demand)
     app.before_request(web.check_permission)

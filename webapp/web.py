@@ -91,6 +91,17 @@ class OwnRequest(Request):
         _refuse_nul(texts)
 
 
+_LINK_AND_MORE = re.compile(
+    r"(/(?:invitations|password-resets|email-changes|owner-links|setup)/[A-Za-z0-9_-]{43})[^A-Za-z0-9]+", re.ASCII
+)
+
+
+def mend_link() -> BaseResponse | None:
+    """Before every request: what mail programs take for the end of a link, such as `.` or `>`, is left out by a redirect."""
+    found = _LINK_AND_MORE.fullmatch(request.path)
+    return redirect(request.script_root + found[1]) if found and request.method in ("GET", "HEAD") else None
+
+
 def refuse_nul() -> None:
     """Before every request: a NUL is in no text that a person types, and PostgreSQL cannot keep it."""
     _refuse_nul([request.path, *request.args.keys(), *request.args.values()])

@@ -3,22 +3,35 @@
 from __future__ import annotations
 
 import contextvars
+import itertools
 import re
 from datetime import timedelta
 
 import pytest
 
 from tests.client import Client
-from tests.factories import PASSWORD, make_persona, make_user
+from tests.factories import PASSWORD, make_invitation, make_persona, make_user, token_of
 from tests.mail_fixtures import message_to
 from webapp.db import db, utcnow
 from webapp.jobs import outbox as jobs
-from webapp.models import AccountLink, AuditEvent, LinkPurpose, Message, MessageKind, Session, User, UserState
+from webapp.models import (
+    AccountLink,
+    AuditEvent,
+    Invitation,
+    InvitationState,
+    LinkPurpose,
+    Message,
+    MessageKind,
+    Session,
+    User,
+    UserState,
+)
 from webapp.services import account_links, claims, resets, sessions
 
 pytestmark = pytest.mark.slow  # passwords are hashed slowly on purpose
 
 AMELIA = "amelia.hart@northfield.example"
+INES = "ines@northfield.example"
 NEW = "a long walk at dusk"
 
 
@@ -109,6 +122,55 @@ def test_nobody_gets_more_than_three_links_an_hour_and_those_stay_good(client, a
     for link in links:
         token = account_links.address(link).rpartition("/")[2]
         client.get(f"/password-resets/{token}")
+
+
+class TestWhoWasInvited:
+    """Somebody who has no account yet, and asks for a password all the same."""
+
+    def sent(self):
+        db.session.rollback()
+        of_them = Message.recipient == INES, Message.kind == MessageKind.INVITATION
+        return db.session.scalars(db.select(Message).where(*of_them).order_by(Message.id)).all()
+
+    def test_gets_the_invitation_again_and_the_answer_of_everybody(self, client, amelia):
+        invited = make_invitation(INES)
+        until = invited.expires_at
+        answers = {plain(ask(client, email).text.replace(email, "…")) for email in (INES, AMELIA, "nobody@northfield.example")}
+        assert len(answers) == 1
+        (message,) = self.sent()
+        (letter,) = [each for each in claims.letters(claims.claim("w1"), "w1") if each.id == message.id]
+        assert f"/invitations/{token_of(invited)}" in letter.email.text
+        assert db.session.get_one(Invitation, invited.id).expires_at == until, "its time is not extended"
+        assert actions().count("invitation.sent_again") == 1
+
+    def test_three_times_an_hour_counted_together_with_resending(self, client, sign_in):
+        invited = make_invitation(INES)
+        first = {"kind": MessageKind.INVITATION, "priority": 2, "recipient": INES, "message_id": "<1@x>"}
+        db.session.add(Message(**first, invitation_id=invited.id))
+        db.session.commit()
+        sign_in("Admin").post(f"/invitations/{invited.id}/messages")
+        for _ in range(4):
+            ask(client, INES)
+        assert len(self.sent()) == 1 + 3
+
+    @pytest.mark.parametrize(
+        "how", [{"expires_in": timedelta(days=-1)}, {"state": InvitationState.REVOKED}, {"expires_in": None}]
+    )
+    def test_not_where_the_invitation_is_over_or_has_not_gone_yet(self, client, amelia, how):
+        make_invitation(INES, **how)
+        ask(client, INES)
+        assert self.sent() == []
+
+
+def test_a_sign_behind_a_link_is_no_part_of_it(client, amelia):
+    ask(client)
+    token = link_to(AMELIA)
+    signs = (".", ")", ">", "%20", "=", "/", "/)", ").", "%22", "%E2%80%9D", "%E3%80%82", "-", "_", "%0D%0A", "*", "&", ",", ";")
+    for more, kind in itertools.product(signs, ("password-resets", "invitations", "email-changes", "owner-links", "setup")):
+        assert client.get(f"/{kind}/{token}{more}", 302).location == f"/{kind}/{token}"
+    assert f"For {AMELIA}." in client.get(f"/password-resets/{token}").page.text
+    for other in (f"{token}x", f"{token}.x", token[:42] + ".", "."):
+        client.get(f"/invitations/{other}", 404)
 
 
 def test_opening_the_link_changes_nothing(client, amelia, queries):

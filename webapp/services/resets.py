@@ -6,9 +6,11 @@ from datetime import timedelta
 
 from sqlalchemy import func, select
 
+from webapp.core.actions import RESENDS_AN_HOUR
 from webapp.core.errors import Conflict, NotAllowed, Refused
+from webapp.core.planning import Ref
 from webapp.db import begin_write, db, hold, utcnow
-from webapp.models import AccountLink, LinkPurpose, MessageKind, Priority, User, UserState
+from webapp.models import AccountLink, Invitation, InvitationState, LinkPurpose, MessageKind, Priority, User, UserState
 from webapp.services import account_links, accounts, audit, directory, outbox, sessions
 from webapp.services.audit import AuditAction
 from webapp.services.sessions import Refusal
@@ -46,11 +48,18 @@ def in_need(user_id: int, by: User) -> User:
 
 
 def ask(email: str, peer: str) -> None:
-    """Send a link to whoever has this address, if anybody. Runs after the answer, which is the same for everybody."""
+    """Send a link to whoever has this address, if anybody. Runs after the answer, which is the same for everybody.
+
+    Who was invited and has no account yet gets the invitation again.
+    """
     key = sessions.account_key(email)
     begin_write()
     is_here = User.email_key == key, User.state == UserState.ACTIVE
     user = db.session.scalar(select(User).where(*is_here).with_for_update(**hold(User))) if key else None
+    if user is None and key and _send_invitation_again(key, peer):
+        db.session.commit()
+        accounts.ring()
+        return
     if user is None or _had_enough(user):
         db.session.rollback()
         audit.count_refusal(Refusal.RESET, None, email.strip() if key else "(not an email address)", peer)
@@ -88,6 +97,24 @@ def use(token: str, password: str) -> User:
     db.session.commit()
     accounts.ring()
     return user
+
+
+def _send_invitation_again(email_key: str, peer: str) -> bool:
+    """Part of a command: the open invitation of this address goes once more, with the same link and as long as it works.
+
+    -> whether it does: none that nobody has been handed yet, and none more often than people may resend it.
+    """
+    is_theirs = Invitation.email_key == email_key, Invitation.state == InvitationState.PENDING
+    invitation = db.session.scalar(select(Invitation).where(*is_theirs).with_for_update(**hold(Invitation)))
+    if invitation is None or invitation.expires_at is None or invitation.is_expired(utcnow()):
+        return False
+    ref: Ref = ("invitation", invitation.id)
+    if directory.people_by_id([ref])[ref].again >= RESENDS_AN_HOUR:
+        return False
+    outbox.queued(MessageKind.INVITATION, invitation.email, invitation=invitation, priority=Priority.SINGLE)
+    audit.record(None, AuditAction.INVITATION_SENT_AGAIN, invitation).address = peer
+    directory.moved()
+    return True
 
 
 def _had_enough(user: User) -> bool:
