@@ -77,18 +77,7 @@ def parse(text: str, allowed_domains: Collection[str] = ()) -> Address:
     return Address(address, key, ascii_domain)
 
 
-_AROUND = " \t'\"“”„‘’‚«»()[]{}.,;:|/\\"
-_MAILTO = re.compile(r"mailto:([^?]*).*", re.IGNORECASE | re.DOTALL)
-_WITHIN = dict.fromkeys(map(ord, "\xad\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"))
-
-
-def tidied(text: str, allowed_domains: Collection[str] = ()) -> str | None:
-    """The address in what is one but for quotes, a full stop, `mailto:` or something invisible; None where that helps not."""
-    if len(text) > LONGEST_TEXT:
-        return None
-    tidy = text.translate(_WITHIN).strip(_AROUND)
-    tidy = (named[1] if (named := _MAILTO.fullmatch(tidy)) else tidy).strip(_AROUND)
-    return tidy if tidy != text and key_of(tidy, allowed_domains) else None
+INVISIBLE = dict.fromkeys(map(ord, "\xad\u200b\u200c\u200d\u200e\u200f\u2060\ufeff\u202a\u202b\u202c\u202d\u202e"))
 
 
 def with_domain(text: str, domain: str) -> str:

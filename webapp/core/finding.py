@@ -27,6 +27,7 @@ class Mark(StrEnum):
 
     ADMIN = "admin"
     WIDE = "wide"
+    LOOKALIKE = "lookalike"
 
 
 class Sort(Order):

@@ -99,6 +99,8 @@ class Candidate(NamedTuple):
     issues: tuple[Issue, ...] = ()
     part: int = 1
     """Which of the uploads that a long file was split into holds the row."""
+    looks_alike: bool = False
+    """Whether the address has letters that only look Latin."""
 
     @property
     def wish(self) -> tuple[object, ...]:
@@ -152,7 +154,8 @@ class Step:
     twin: the line of the row with the same e-mail, twin_part: its part, where that is another. notes: (code, text)
     pairs that are no errors. likely_domain: where nobody has the e-mail, the domain that its own probably is a
     misspelling of; no error either.
-    marks: "admin" where it makes somebody an administrator, "wide" where it widens access by much.
+    marks: "admin" where it makes somebody an administrator, "wide" where it widens access by much, "lookalike" where it
+    invites an address with letters that only look Latin.
     act, was: for a step of an action or a revert: what it does besides giving access, and `Person.standing` before.
     """
 
@@ -211,7 +214,7 @@ def plan(
         if (person := people.get(key)) or candidate.issues:
             step = _alone(candidate, person, policy)
         else:  # one step for all whom nobody knows and whose rows say the same
-            said = candidate.domain, *candidate.wish
+            said = candidate.domain, candidate.looks_alike, *candidate.wish
             step = newcomers.get(said) or newcomers.setdefault(said, _alone(candidate, None, policy))
         steps[candidate.line] = step
         skipped = policy.skip_errors and step.plan is Plan.ATTENTION
@@ -302,7 +305,8 @@ def _for_nobody(row: Candidate, policy: Policy) -> Step:
     if allowed and row.domain not in allowed:
         return _attention(None, "email", "domain", "Domain not allowed here.")
     after = Access(row.role, row.groups or frozenset(), row.everything)
-    return Step(Plan.INVITE, None, None, after, marks=marks_of(None, after, policy))
+    marks = marks_of(None, after, policy)
+    return Step(Plan.INVITE, None, None, after, marks=(*marks, "lookalike") if row.looks_alike else marks)
 
 
 def _for_somebody(row: Candidate, person: Person, policy: Policy) -> Step:

@@ -1,13 +1,12 @@
-"""The nearest role, group or e-mail domain to what was typed."""
+"""The e-mail domain that was misspelt. Names of roles and groups: `near_names`."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
-from difflib import get_close_matches
+from collections.abc import Sequence
 from functools import lru_cache
 
-from webapp.core.directory import fold
+from webapp.core.spelling import letters_apart
 
 _DIGITS = re.compile(r"\d")
 _COMMON_DOMAINS = ("gmail.com", "outlook.com", "hotmail.com", "yahoo.com", "icloud.com", "gmx.de", "web.de")
@@ -31,16 +30,9 @@ _PROVIDERS = frozenset(
 """Big mail providers: whoever writes one of these means it."""
 
 
-@lru_cache(maxsize=2048)
-def _nearest(wanted: str, names: tuple[str, ...], cutoff: float) -> str | None:
-    by_key = {fold(name): name for name in names}
-    found = get_close_matches(fold(wanted), list(by_key), n=1, cutoff=cutoff)
-    return by_key[found[0]] if found else None
-
-
-def nearest(wanted: str, names: Iterable[str]) -> str | None:
-    """The one name that `wanted` most probably is a misspelling of, or None."""
-    return _nearest(wanted[:100], tuple(names), 0.72) if wanted else None
+def is_known_domain(domain: str, known: Sequence[str]) -> bool:
+    """Whether it is the organisation's own, or a big provider's. domain: ASCII, lower case."""
+    return domain in known or domain in _PROVIDERS
 
 
 def likely_domain(domain: str, known: Sequence[str]) -> str | None:
@@ -48,14 +40,14 @@ def likely_domain(domain: str, known: Sequence[str]) -> str | None:
 
     domain: ASCII, lower case. None for one that is known, or that differs in nothing but a number (school-2.example).
     """
-    return None if domain in known or domain in _PROVIDERS else _likely_domain(domain, tuple(known))
+    return None if is_known_domain(domain, known) else _likely_domain(domain, tuple(known))
 
 
 @lru_cache(maxsize=4096)
 def _likely_domain(domain: str, known: tuple[str, ...]) -> str | None:
     near = []
     for wanted, most in (*((own, 2 if len(own) >= 8 else 1) for own in known), *((common, 1) for common in _MISSPELT)):
-        apart = _letters_apart(domain, wanted, most)
+        apart = letters_apart(domain, wanted, most)
         if apart == 2 and domain[:1] != wanted[0]:  # as in northfield and southfield
             continue
         if apart <= most and _DIGITS.sub("", domain) != _DIGITS.sub("", wanted):
@@ -63,31 +55,24 @@ def _likely_domain(domain: str, known: tuple[str, ...]) -> str | None:
     return min(near, key=lambda found: found[0])[1] if near else None
 
 
-def _letters_apart(a: str, b: str, most: int) -> int:
-    """How many letters were added, dropped, changed, or swapped with the next one; more than `most` is any such number."""
-    if abs(len(a) - len(b)) > most or len(set(a) ^ set(b)) > 2 * most:  # cheap, and true of most domains there are
-        return most + 1
-    before: list[int] = []
-    row = list(range(len(b) + 1))
-    for i, letter in enumerate(a, start=1):
-        before, above, row = row, before, [i]
-        for j, other in enumerate(b, start=1):
-            cost = min(before[j] + 1, row[j - 1] + 1, before[j - 1] + (letter != other))
-            if i > 1 and j > 1 and letter == b[j - 2] and a[i - 2] == other:
-                cost = min(cost, above[j - 2] + 1)
-            row.append(cost)
-    return row[-1]
-
-
 def nearest_domain(domain: str, known: Sequence[str]) -> str | None:
-    """A whole domain for a broken or mistyped one: the organisation's own first, then the common ones."""
-    domain = domain.lower().strip(".")
+    """A whole domain for one that is broken: the organisation's own first, then the common ones. None where none is certain."""
+    domain = ".".join(piece for piece in re.split(r"[\s.,]+", domain.lower()) if piece)
     if not domain:
         return known[0] if known else None
-    for candidate in known:
+    candidates = dict.fromkeys((*known, *_COMMON_DOMAINS))
+    if domain in candidates:
+        return domain
+    for candidate in candidates:
         if candidate.startswith(domain + ".") or candidate.removeprefix("www.").split(".")[0] == domain:
             return candidate
-    candidates = (*known, *_COMMON_DOMAINS)
-    if domain in candidates:
-        return None
-    return _nearest(domain, candidates, 0.8)
+    if found := _likely_domain(domain, tuple(known)):
+        return found
+    names = {name: candidate for candidate in reversed(candidates) if len(name := candidate.split(".")[0]) >= 5}
+    near = [name for name in names if "." not in domain and _is_misspelt(domain, name)]
+    return names[near[0]] if len(near) == 1 else None
+
+
+def _is_misspelt(word: str, name: str) -> bool:
+    same_numbers = _DIGITS.findall(word) == _DIGITS.findall(name)
+    return word[:1] == name[:1] and same_numbers and letters_apart(word, name, 1) <= 1

@@ -10,11 +10,13 @@ from typing import Any, TypeVar
 
 from marshmallow import EXCLUDE, Schema, ValidationError, fields
 
-from webapp.core.addresses import Address, BadAddress, parse, tidied
+from webapp.core.address_repair import repair_address
+from webapp.core.addresses import Address, BadAddress, parse
 from webapp.core.cells import LONGEST_CELL
 from webapp.core.directory import ALL_GROUPS, Registry, RoleEntry, fold
+from webapp.core.near_names import nearest, split_known, split_names
 from webapp.core.planning import Issue
-from webapp.core.suggestions import nearest, nearest_domain
+from webapp.core.spelling import decode_again
 
 T = TypeVar("T")
 
@@ -55,19 +57,14 @@ class EmailCell(_Cell[Address]):
             raise ValidationError([self._issue(text, str(error))]) from error  # type: ignore[list-item]
 
     def _issue(self, text: str, sentence: str) -> Issue:
-        local, at, domain = text.rpartition("@")
-        if tidy := tidied(text, self.registry.allowed_domains):
-            end = tidy.removeprefix(local)  # only the domain is wrong: so it can be in other rows
-            return Issue("email", sentence, "email", tidy, *(("", end) if end.startswith("@") else (text, tidy)))
-        if not text or " " in text or "@" in local or (at and not local):
+        meant = repair_address(text, self.registry.allowed_domains, self.registry.known_domains)
+        if not meant:
             return Issue("email", sentence, "email")
-        known = self.registry.known_domains
-        nearby = nearest_domain(domain, known) if at else next(filter(text.lower().endswith, known), known[0] if known else None)
-        if not at:  # dan.northfield.example has the domain already
-            local = text[: -len(nearby)].rstrip(".") if nearby and text.lower().endswith(nearby) else text
-        if not nearby or not local:
-            return Issue("email", sentence, "email")
-        return Issue("email", sentence, "email", f"{local}@{nearby}", "", f"@{nearby}")
+        local = text.rpartition("@")[0] or text
+        end = meant.removeprefix(local)
+        if end.startswith("@"):  # only the domain is wrong: so it can be in other rows
+            return Issue("email", sentence, "email", meant, "", end)
+        return Issue("email", sentence, "email", meant, text, meant)
 
 
 class RoleCell(_Cell[RoleEntry]):
@@ -79,8 +76,19 @@ class RoleCell(_Cell[RoleEntry]):
             raise ValidationError([Issue("role", "Role is missing.", "role")])  # type: ignore[list-item]
         if role := self.registry.role_by_key.get(fold(text)):
             return role
-        nearby = nearest(text, (role.name for role in self.registry.roles if not role.is_owner))
+        names = [name for name in split_names(text) if fold(name) in self.registry.role_by_key]
+        if len(names) > 1 or (names and len(split_names(text)) > 1):
+            raise ValidationError([Issue("role", "One role a person.", "role")])  # type: ignore[list-item]
+        nearby = self._nearby(text)
         raise ValidationError([Issue("role", "Not a role.", "role", nearby, text, nearby or "")])  # type: ignore[list-item]
+
+    def _nearby(self, text: str) -> str | None:
+        names = [role.name for role in self.registry.roles if not role.is_owner]
+        found = nearest(decode_again(text) or text, names)
+        role = self.registry.role_by_key.get(fold(found)) if found else None
+        if role and role.manages_people:  # nobody is made an administrator by more than one letter
+            return nearest(text, names, most=1)
+        return found
 
 
 class GroupsCell(_Cell[GroupWish]):
@@ -96,7 +104,7 @@ class GroupsCell(_Cell[GroupWish]):
         if fold(ALL_GROUPS) in map(fold, names):
             if len(names) > 1:
                 sentence = f"“{ALL_GROUPS}” stands alone, or not at all."
-                raise ValidationError([Issue("groups", sentence, "all_groups", ALL_GROUPS, "", ALL_GROUPS)])  # type: ignore[list-item]
+                raise ValidationError([Issue("groups", sentence, "all_groups")])  # type: ignore[list-item]
             return GroupWish(frozenset(), everything=True)
         found = {name: self.registry.group_by_key.get(fold(name)) for name in names}
         if unknown := [name for name, group in found.items() if group is None]:
@@ -114,11 +122,24 @@ class GroupsCell(_Cell[GroupWish]):
         return Issue("groups", sentence, "group", ", ".join(fixed), ", ".join(fixes), ", ".join(dict.fromkeys(fixes.values())))
 
     def _nearby(self, name: str, known: list[str]) -> str | None:
-        """The group that is meant, or all of them where other signs than commas stand between; none where one is not there."""
-        parts = [self.registry.group_by_key.get(fold(part)) for part in re.split(r"[;|/]", name) if part.strip()]
-        if any(parts):
-            return ", ".join(group.name for group in parts if group) if all(parts) else None
-        return nearest(name, known)
+        """The group that is meant, or all of them where other signs than commas stand between; None where one is not certain."""
+        decoded = decode_again(name)
+        if decoded and (found_name := self._known_name(decoded)):
+            return found_name
+        if found := split_known(name, self._known_name):
+            return ", ".join(dict.fromkeys(found))
+        pieces = split_names(name)
+        if len(pieces) < 2:
+            return nearest(name, known)
+        meant = [self._known_name(piece) or nearest(piece, known) for piece in pieces]
+        whole = [each for each in meant if each]
+        if len(whole) == len(meant):
+            return ", ".join(dict.fromkeys(whole))
+        return None if whole else nearest(name, known)
+
+    def _known_name(self, word: str) -> str | None:
+        group = self.registry.group_by_key.get(fold(word))
+        return group.name if group else None
 
 
 def is_too_long(field: str, text: str) -> bool:
@@ -128,7 +149,11 @@ def is_too_long(field: str, text: str) -> bool:
 
 def split_groups(text: str) -> list[str]:
     """The names in a Groups cell, trimmed, repeats collapsed, in order."""
-    names = (" ".join(name.split()) for name in re.split(r"[,\n\r\v\f\x85\u2028\u2029]", text))
+    # A tab stays: a spreadsheet's cells may have been put between them into one.
+    names = (
+        "\t".join(" ".join(piece.split()) for piece in name.strip().split("\t"))
+        for name in re.split(r"[,\n\r\v\f\x85\u2028\u2029]", text)
+    )
     return list({fold(name): name for name in reversed([n for n in names if n])}.values())[::-1]
 
 

@@ -10,7 +10,8 @@ from typing import Any, TypeVarTuple
 
 from sqlalchemy import Select, func, select
 
-from webapp.core.addresses import with_domain
+from webapp.core.address_repair import is_placeholder
+from webapp.core.addresses import key_of, with_domain
 from webapp.core.cells import LONGEST_CELL, clip
 from webapp.core.directory import ALL_GROUPS, Registry, fold
 from webapp.core.errors import Conflict, NotThere
@@ -81,7 +82,7 @@ def _offers_of(batch: Batch, field: str, registry: Registry) -> list[Offer]:
             cells[fold(word)].append(cell)
     spelt = {key: min(words, key=lambda word: (-words[word], word)) for key, words in spellings.items()}
     common = [(key, n) for key, n in wrong.most_common(OFFERS) if n > 1]
-    known = [(key, n, new) for key, n in common if (new := _suggested(field, spelt[key], registry))]
+    known = [(key, n, new) for key, n in common if (new := suggestion(field, spelt[key], registry))]
     few = {cell for key, n, _ in known if n <= NAMED for cell in cells[key]}
     lines: defaultdict[str, list[int]] = defaultdict(list)
     if few:
@@ -153,10 +154,16 @@ def _wrong_words(field: str, cell: str, registry: Registry) -> list[str]:
     return [name for name in split_groups(cell) if fold(name) not in registry.group_by_key and fold(name) != fold(ALL_GROUPS)]
 
 
-def _suggested(field: str, word: str, registry: Registry) -> str | None:
-    """What the schema suggests instead of a wrong word, so that a bulk fix and a cell's own suggestion never differ."""
-    _, issues = RowSchema(registry).cell(field, f"a@{word}" if field == "email" else word)
-    return next((issue.new for issue in issues if issue.new), None)
+def suggestion(field: str, word: str, registry: Registry) -> str | None:
+    """What the schema suggests instead of a wrong word, so that a bulk fix and a cell's own suggestion never differ.
+
+    Of an e-mail the word is the domain, and so is what is suggested.
+    """
+    if field != "email":
+        _, issues = RowSchema(registry).cell(field, word)
+        return next((issue.new for issue in issues if issue.new), None)
+    _, issues = RowSchema(registry).cell(field, f"someone@{word}")
+    return next((issue.new for issue in issues if issue.new.startswith("@") and not issue.old), None)
 
 
 # Done
@@ -183,10 +190,15 @@ def _fixing(field: str, old: str, new: str) -> Callable[[str], str]:
     new = " ".join(new.split())
     edits.check_length(new)
     if field == "email":
-        return lambda cell: with_domain(cell, new.lstrip("@"))
+        return lambda cell: cell if _stands_for_none(cell) else with_domain(cell, new.lstrip("@"))
     if field == "role":
         return lambda cell: new
     return lambda cell: ", ".join(split_groups(",".join(new if fold(n) == fold(old) else n for n in split_groups(cell))))
+
+
+def _stands_for_none(email: str) -> bool:
+    """Whether it is no address and would be none at any domain (“none@school”)."""
+    return is_placeholder(email.rpartition("@")[0]) and key_of(email) is None
 
 
 def _fixed_rows(batch: Batch, field: str, old: str) -> list[Row]:

@@ -12,7 +12,7 @@ from typing import TypeVarTuple
 from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select
 from sqlalchemy.orm import defer
 
-from webapp.core.finding import PLANS_IN_ORDER, Find, Sort
+from webapp.core.finding import PLANS_IN_ORDER, Find, Mark, Sort
 from webapp.core.paging import Page, page_of
 from webapp.core.planning import Plan
 from webapp.db import among, by_letter, db
@@ -46,6 +46,13 @@ def page(batch: Batch, find: Find, size: int, moved: Sequence[Row] = ()) -> Page
     shown = ids[(number - 1) * size : number * size]
     found = {row.id: row for row in db.session.scalars(select(Row).options(_SHOWN).where(Row.id.in_(shown)))}
     return Page([found[id] for id in shown if id in found], number, len(ids), size)
+
+
+def look_alikes(batch: Batch, most: int = 5) -> Sequence[Row]:
+    """Those rows that invite an address with letters that only look Latin; no query where there is none."""
+    if not batch.counts.get(Mark.LOOKALIKE, 0):
+        return []
+    return page(batch, Find(mark=Mark.LOOKALIKE), most).rows
 
 
 def each(batch: Batch, find: Find, moved: Sequence[Row] = ()) -> Iterator[Row]:

@@ -16,7 +16,6 @@ from webapp.core.errors import Conflict, Refused
 from webapp.core.fields import REQUIRED, Field
 from webapp.core.finding import EVERYTHING
 from webapp.core.planning import Plan
-from webapp.core.suggestions import nearest
 from webapp.core.tables import Line, Sheet, Table, UnreadableFile
 from webapp.db import begin_write, db
 from webapp.models import AliasKind, Batch, BatchFile, BatchState, Row, RowEdit, User
@@ -348,12 +347,10 @@ def _words_of(batch: Batch, name: str, registry: Registry) -> list[Word]:
         for word in split_groups(text) if name == "groups" else [" ".join(text.split())]:
             rows[fold(word)] += n
             spelt.setdefault(fold(word), word)
-    known, names = (registry.role_by_key, [role.name for role in registry.roles if not role.is_owner])
-    if name == "groups":
-        known, names = {fold(ALL_GROUPS): None, **registry.group_by_key}, [group.name for group in registry.groups]  # type: ignore[dict-item]
+    known: set[str] = set(registry.role_by_key) if name == "role" else {fold(ALL_GROUPS), *registry.group_by_key}
     found: list[Word] = []
     for key, n in rows.most_common():
-        if key and key not in known and not nearest(spelt[key], names):
+        if key and key not in known and not bulk_fixes.suggestion(name, spelt[key], registry):
             can_be_made = name == "groups" and not GroupSchema().validate({"name": spelt[key]})
             found.append(Word(name, spelt[key], n, len(spelt[key]) <= aliases.LONGEST_WORD, can_be_made))
         if len(found) > WORDS:

@@ -12,6 +12,7 @@ from sqlalchemy.orm import load_only
 from sqlalchemy.orm.attributes import set_committed_value
 
 from webapp.core.directory import Registry
+from webapp.core.lookalikes import look_alike
 from webapp.core.planning import Candidate, Plan, Policy, Step, plan
 from webapp.db import among, db, utcnow
 from webapp.models import Batch, BatchKind, BatchState, Invitation, InvitationState, Organisation, Row, User
@@ -146,6 +147,7 @@ def candidate(schema: RowSchema, line: int, email: str, role: str, groups: str, 
         wish.everything if wish else False,
         (*wrong_email, *wrong_role, *wrong_groups),
         part,
+        address is not None and look_alike(address.display, schema.registry.known_domains) is not None,
     )
 
 

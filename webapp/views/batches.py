@@ -181,6 +181,7 @@ def row_context(batch: Batch) -> dict[str, Any]:
         **cells.drawn_once(roles, registry),
         "shown_groups": cells.shown_groups,
         "with_domain": with_domain,
+        "look_alike_of": partial(cells.look_alike_of, known_domains=directory.registry(batch.uploaded_by).known_domains),
         "find": find,
         "plan": find.plan,
         "parts": {part.part: part for part in uploads.parts_of(batch)},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -13,6 +13,7 @@ from markupsafe import Markup, escape
 
 from webapp.core.cells import CLIPPED, clip
 from webapp.core.directory import ALL_GROUPS, Registry, RoleEntry, fold
+from webapp.core.lookalikes import LookAlike, look_alike
 from webapp.core.planning import Plan
 from webapp.models import Row
 from webapp.schemas.groups import GroupSchema
@@ -71,6 +72,13 @@ def _as_it_stands(cell: str, registry: Registry) -> Groups:
     names = tuple(registry.group_name(name) for name in split_groups(cell))
     unknown = (name for name in names if fold(name) not in registry.group_by_key and name != ALL_GROUPS)
     return Groups(names, unknown=tuple(unknown))
+
+
+def look_alike_of(row: Row, known_domains: Sequence[str]) -> LookAlike | None:
+    """What is to be said of letters in the row's address that only look Latin. fixed: the whole cell."""
+    address = row.email.rpartition("<")[2].rstrip("> ")
+    found = look_alike(address, known_domains)
+    return replace(found, fixed=row.email.replace(address, found.fixed)) if found and found.fixed else found
 
 
 def drawn_once(roles: Sequence[RoleEntry], registry: Registry) -> dict[str, Callable[..., Any]]:

@@ -30,6 +30,7 @@ def _offered() -> dict[str, Any]:
         "offers_of": bulk_fixes.offers,
         "offers_are_cheap": bulk_fixes.are_cheap,
         "words_of": mapping.unknown_words,
+        "look_alikes_of": finding.look_alikes,
     }
 
 

@@ -1,0 +1,123 @@
+"""The address that is plainly meant by a cell that holds none, or none if that is not certain."""
+
+from __future__ import annotations
+
+import html
+import re
+import unicodedata
+from collections.abc import Collection, Sequence
+from urllib.parse import unquote
+
+from webapp.core.addresses import INVISIBLE, LONGEST_TEXT, key_of
+from webapp.core.fields import recognise
+from webapp.core.suggestions import is_known_domain, nearest_domain
+
+_AT = re.compile(r"\s*[(\[{<]\s*(?:at|ät|@)\s*[)\]}>]\s*", re.IGNORECASE)
+_DOT = re.compile(r"\s*[(\[{<]\s*(?:dot|punkt|point|\.)\s*[)\]}>]\s*", re.IGNORECASE)
+_QUERY = re.compile(r"(mailto:[^?\s]*)\?\S*", re.IGNORECASE)
+_PRIMARY = re.compile(r"(?:^|[;,\s])SMTP:([^;,\s]+)")
+"""Exchange writes the address that counts with capitals, the others as smtp:."""
+_LABEL = re.compile(r"^\W*[^\W\d_][\w.\- ]{0,30}:/*\s*")
+"""“E-mail: ”, “https://”."""
+_CANDIDATE = re.compile(r"""[^\s@<>()\[\]{}"“”„«»,;:|\\/]+@[^\s@<>()\[\]{}"“”„«»,;:|\\/?]+(?:\?\S*)?""")
+_IN_BRACKETS = re.compile(r"\([^()]*\)|<[^<>]*>|\[[^\[\]]*\]")
+_NAMED = re.compile(r"[^<>@]*<[^<>]*>[\s.,;]*")
+_EDGES = " \t.,;:'’‘`´?!|/\\"
+_LOCAL_EDGES = ".'’"
+_MAILBOX = re.compile(r"[a-z][a-z0-9]*(?:[._-][a-z0-9]+)*", re.IGNORECASE)
+_WORDS = re.compile(r"[a-z]+")
+_PLACEHOLDER_WORDS = """
+    na none null nil nan nothing nobody unknown unbekannt tbc tbd tba todo pending missing fehlt keine kein keiner leer
+    blank empty total totals sum summe gesamt subtotal count anzahl average email emails mail mails address adresse name names
+    vorname nachname first last user users role rolle group groups gruppe gruppen team teams year years jahr jahrgang klasse
+    class room raum page seite sheet blatt row rows zeile part teil section abteilung department version list liste table
+    tel phone telefon fax mobile mobil date datum notes note notiz remark www http https example beispiel test
+    ref id no nr num number nummer item xx xxx not known given available applicable csv xls xlsx pdf doc docx txt
+    """
+_NO_MAILBOX = frozenset(_PLACEHOLDER_WORDS.split())
+"""Words that stand where an address should, and are no part of a mailbox's name."""
+
+
+def repair_address(text: str, allowed_domains: Collection[str] = (), known_domains: Sequence[str] = ()) -> str | None:
+    """The address that is plainly meant, however it is dressed up.
+
+    known_domains: the organisation's own, likeliest first; they complete what has no domain, or a broken one.
+    """
+    if len(text) > LONGEST_TEXT:
+        return None
+    undressed = _undress(text, known_domains)
+    if "@" not in undressed:
+        return _complete(undressed, known_domains)
+    if undressed.endswith("@") and _MAILBOX.fullmatch(undressed[:-1]):
+        return _with_whole_domain(undressed, allowed_domains, known_domains)
+    found = {candidate.lower(): candidate for candidate in _candidates(undressed)}
+    if len(found) != 1:
+        return None
+    [address] = found.values()
+    if not _is_all_there_is(undressed, address):
+        return None
+    if key_of(address, allowed_domains):
+        return address if address != text else None
+    return _with_whole_domain(address, allowed_domains, known_domains)
+
+
+def _undress(text: str, known_domains: Sequence[str]) -> str:
+    """The text with plain characters in place of entities, %-forms, (at), full-width letters and the like."""
+    text = unicodedata.normalize("NFKC", html.unescape(text)).translate(INVISIBLE).replace("。", ".")
+    text = _QUERY.sub(r"\1", text)
+    if "%40" in text:
+        text = unquote(text)
+    text = _DOT.sub(".", _AT.sub("@", text))
+    primary = _PRIMARY.findall(text)
+    if len(primary) == 1:
+        text = primary[0]
+    text = re.sub(r"mailto:|smtp:", " ", text, flags=re.IGNORECASE)
+    text = _LABEL.sub("", text)
+    text = re.sub(r"\s*@[\s@]*", "@", text).strip()
+    local, _, domain = text.rpartition("@")
+    joined = re.sub(r"\s*[.,]\s*", ".", domain.strip(_EDGES)).lower()
+    return f"{local}@{joined}" if is_known_domain(joined, known_domains) else text
+
+
+def _candidates(text: str) -> list[str]:
+    found = []
+    for candidate in _CANDIDATE.findall(text):
+        local, _, domain = candidate.partition("?")[0].strip(_EDGES).rpartition("@")
+        found.append(f"{local.strip(_LOCAL_EDGES)}@{re.sub(r'[.]{2,}', '.', domain)}")
+    return found
+
+
+def _is_all_there_is(text: str, address: str) -> bool:
+    """Whether nothing else is said but a name in brackets or in front of them: then it is plain who is meant."""
+    if _NAMED.fullmatch(text):
+        return True
+    rest = _IN_BRACKETS.sub(" ", text)
+    rest = _CANDIDATE.sub("", rest)
+    return not any(map(str.isalnum, rest)) and "/" not in rest.strip(_EDGES)
+
+
+def _with_whole_domain(address: str, allowed_domains: Collection[str], known_domains: Sequence[str]) -> str | None:
+    local, _, domain = address.rpartition("@")
+    if not local or is_placeholder(local):
+        return None
+    nearby = nearest_domain(domain, known_domains)
+    return f"{local}@{nearby}" if nearby and key_of(f"{local}@{nearby}", allowed_domains) else None
+
+
+def _complete(text: str, known_domains: Sequence[str]) -> str | None:
+    """A mailbox's name, or a whole address without its @, at a domain of the organisation."""
+    if not known_domains:
+        return None
+    domain = next((known for known in known_domains if text.lower().endswith(known)), None)
+    local = text[: -len(domain)].rstrip(".") if domain else text
+    if not _MAILBOX.fullmatch(local) or is_placeholder(local) or recognise(text):
+        return None
+    has_a_word = any(len(word) > 1 for word in _WORDS.findall(local.lower()))
+    is_one_word = local.isalpha()  # a heading or a mailbox: nobody knows
+    return f"{local}@{domain or known_domains[0]}" if has_a_word and (domain or not is_one_word) else None
+
+
+def is_placeholder(local: str) -> bool:
+    """Whether it holds words, and all of them are such as stand where an address should."""
+    words = _WORDS.findall(local.lower())
+    return bool(words) and all(word in _NO_MAILBOX for word in words)

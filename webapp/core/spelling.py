@@ -1,0 +1,55 @@
+"""How words are compared: letters apart, the plain form of a name, and text that was encoded twice."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+_SPELT_OUT = {ord(letter): plain for letter, plain in {"ä": "ae", "ö": "oe", "ü": "ue", "ø": "oe", "å": "aa", "æ": "ae"}.items()}
+_DASHES = dict.fromkeys(map(ord, "‐‑‒–—―−"), "-")
+
+
+def plain(text: str) -> str:
+    """A name in small letters, without accents on Latin letters, in the usual form of each character."""
+    text = unicodedata.normalize("NFKC", text).casefold().translate(_DASHES).translate(_SPELT_OUT)
+    found: list[str] = []
+    for character in unicodedata.normalize("NFD", text):
+        if not (unicodedata.combining(character) and found and "a" <= found[-1] <= "z"):
+            found.append(character)
+    return unicodedata.normalize("NFC", "".join(found))
+
+
+def letters_apart(a: str, b: str, most: int) -> int:
+    """How many letters were added, dropped, changed, or swapped with the next one; any number above `most` means too many."""
+    if abs(len(a) - len(b)) > most or len(set(a) ^ set(b)) > 2 * most:  # cheap, and true of most words there are
+        return most + 1
+    before: list[int] = []
+    row = list(range(len(b) + 1))
+    for i, letter in enumerate(a, start=1):
+        before, above, row = row, before, [i]
+        for j, other in enumerate(b, start=1):
+            cost = min(before[j] + 1, row[j - 1] + 1, before[j - 1] + (letter != other))
+            if i > 1 and j > 1 and letter == b[j - 2] and a[i - 2] == other:
+                cost = min(cost, above[j - 2] + 1)
+            row.append(cost)
+    return row[-1]
+
+
+_TWICE = re.compile("[\u00c2-\u00f4][\u0080-\u00bf\u0152-\u2122]")
+
+
+def decode_again(text: str) -> str | None:
+    """What UTF-8 said before it was read as Windows-1252 (“CafÃ©”); None where it was not."""
+    if not _TWICE.search(text):
+        return None
+    try:
+        return b"".join(map(_byte, text)).decode()
+    except UnicodeError:
+        return None
+
+
+def _byte(character: str) -> bytes:
+    try:
+        return character.encode("cp1252")
+    except UnicodeError:
+        return character.encode("latin-1")  # the five bytes that Windows-1252 does not know
