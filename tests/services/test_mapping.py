@@ -69,7 +69,8 @@ def test_words_are_counted_without_regard_to_case_and_within_cells(by):
         )
     )
     batch = uploads.stage(text.encode(), "staff.csv", by)
-    words, is_more = mapping.unknown_words(batch)
+    found = mapping.unknown_words(batch)
+    words, is_more = found.shown, found.is_more
     found = [(word.field, word.text, word.rows) for word in words]
     assert not is_more
     assert found == [("groups", "Kollegium", 2), ("role", "Lehrer", 2), ("groups", "Mensa", 1)]
@@ -77,9 +78,10 @@ def test_words_are_counted_without_regard_to_case_and_within_cells(by):
 
 def test_of_many_words_the_commonest_are_told_and_that_there_are_more(by):
     text = "Email,Role,Groups\n" + "".join(f"u{n}@x.org,Analyst,Raum {n // 2 if n < 4 else n:03}x{n:03}\n" for n in range(25))
-    words, is_more = mapping.unknown_words(uploads.stage(text.encode(), "staff.csv", by))
+    found = mapping.unknown_words(uploads.stage(text.encode(), "staff.csv", by))
+    words, is_more = found.shown, found.is_more
     assert (len(words), is_more) == (mapping.WORDS, True)
-    words, _ = mapping.unknown_words(uploads.stage(b"Email,Role,Groups\nu@x.org,Analyst,=Kiosk pads\n", "staff.csv", by))
+    words = mapping.unknown_words(uploads.stage(b"Email,Role,Groups\nu@x.org,Analyst,=Kiosk pads\n", "staff.csv", by)).shown
     assert [(word.text, word.can_be_made) for word in words] == [("=Kiosk pads", False)]
 
 
@@ -87,7 +89,7 @@ def test_a_batch_without_such_a_problem_costs_no_query(by, queries):
     batch = uploads.stage(b"Email,Role\nana@x.org,Analyst\n", "staff.csv", by)
     assert batch.counts == {"invite": 1}
     queries.clear()
-    assert mapping.unknown_words(batch) == ([], False)
+    assert mapping.unknown_words(batch) == mapping.Words()
     assert len(queries) == 0, queries
 
 

@@ -81,8 +81,9 @@ def _offers_of(batch: Batch, field: str, registry: Registry) -> list[Offer]:
             spellings[fold(word)][word] += n
             cells[fold(word)].append(cell)
     spelt = {key: min(words, key=lambda word: (-words[word], word)) for key, words in spellings.items()}
+    schema = RowSchema(registry)
     common = [(key, n) for key, n in wrong.most_common(OFFERS) if n > 1]
-    known = [(key, n, new) for key, n in common if (new := suggestion(field, spelt[key], registry))]
+    known = [(key, n, new) for key, n in common if (new := suggestion(schema, field, spelt[key]))]
     few = {cell for key, n, _ in known if n <= NAMED for cell in cells[key]}
     lines: defaultdict[str, list[int]] = defaultdict(list)
     if few:
@@ -154,15 +155,15 @@ def _wrong_words(field: str, cell: str, registry: Registry) -> list[str]:
     return [name for name in split_groups(cell) if fold(name) not in registry.group_by_key and fold(name) != fold(ALL_GROUPS)]
 
 
-def suggestion(field: str, word: str, registry: Registry) -> str | None:
+def suggestion(schema: RowSchema, field: str, word: str) -> str | None:
     """What the schema suggests instead of a wrong word, so that a bulk fix and a cell's own suggestion never differ.
 
     Of an e-mail the word is the domain, and so is what is suggested.
     """
     if field != "email":
-        _, issues = RowSchema(registry).cell(field, word)
+        _, issues = schema.cell(field, word)
         return next((issue.new for issue in issues if issue.new), None)
-    _, issues = RowSchema(registry).cell(field, f"someone@{word}")
+    _, issues = schema.cell(field, f"someone@{word}")
     return next((issue.new for issue in issues if issue.new.startswith("@") and not issue.old), None)
 
 

@@ -16,18 +16,23 @@ from webapp.core.errors import Conflict, Refused
 from webapp.core.fields import REQUIRED, Field
 from webapp.core.finding import EVERYTHING
 from webapp.core.planning import Plan
+from webapp.core.spelling import by_number
 from webapp.core.tables import Line, Sheet, Table, UnreadableFile
 from webapp.db import begin_write, db
-from webapp.models import AliasKind, Batch, BatchFile, BatchState, Row, RowEdit, User
+from webapp.models import AliasKind, Batch, BatchFile, BatchState, Group, Row, RowEdit, User
 from webapp.schemas.groups import GroupSchema
-from webapp.schemas.rows import is_too_long, split_groups
-from webapp.services import aliases, audit, batches, bulk, bulk_fixes, directory, edits, staging, turns, uploads
+from webapp.schemas.rows import RowSchema, is_too_long, split_groups
+from webapp.services import aliases, audit, batches, bulk, bulk_fixes, directory, edits, groups, staging, turns, uploads
 from webapp.services.audit import AuditAction
 
 PREVIEWED = 3
 """Rows in the preview of the mapping page."""
 WORDS = 20
 """Unknown words on one review page; the commonest first."""
+MOST_CREATED = 500
+"""Groups that are created at once."""
+LOOKED_AT = 1000
+"""Different words of one column that are looked at; the commonest first."""
 CELLS = 2000
 """Different wrong cells of one column that are looked at; the commonest first."""
 
@@ -314,19 +319,39 @@ class Word:
     """Whether a group may have this name."""
 
 
-def unknown_words(batch: Batch) -> tuple[list[Word], bool]:
-    """Words that are nowhere near a role or a group, so that Muster has nothing to suggest; the commonest first. -> them,
-    and whether there are more.
+@dataclass(frozen=True, slots=True)
+class Words:
+    """Unknown words as the review lists them. creatable: how many groups could be made of all there are, at most MOST_CREATED."""
+
+    shown: Sequence[Word] = ()
+    is_more: bool = False
+    creatable: int = 0
+
+
+def unknown_words(batch: Batch) -> Words:
+    """Words that are nowhere near a role or a group, so that Muster has nothing to suggest; the commonest first.
 
     A batch whose counts tell of no such problem costs no query, any other one a column; only rows in attention are read.
     """
-    wrong = [name for name in ("role", "groups") if batch.counts.get(f"problem:{name}", 0)]
+    found = _all_unknown(batch, ("role", "groups"))
+    if not found:
+        return Words()
+    return Words(found[:WORDS], len(found) > WORDS, sum(word.can_be_made for word in found[:MOST_CREATED]))
+
+
+def missing_groups(batch: Batch) -> list[Word]:
+    """Those of the unknown words that can be names of groups, by name; the first MOST_CREATED of them."""
+    found = [word for word in _all_unknown(batch, ("groups",)) if word.can_be_made]
+    return sorted(found[:MOST_CREATED], key=lambda word: by_number(word.text))
+
+
+def _all_unknown(batch: Batch, fields: Sequence[str]) -> list[Word]:
+    wrong = [name for name in fields if batch.counts.get(f"problem:{name}", 0)]
     if not wrong:
-        return [], False
+        return []
     registry = directory.registry(batch.uploaded_by)
     found = [word for name in wrong for word in _words_of(batch, name, registry)]
-    found.sort(key=lambda word: (-word.rows, word.field, fold(word.text)))
-    return found[:WORDS], len(found) > WORDS
+    return sorted(found, key=lambda word: (-word.rows, word.field, fold(word.text)))
 
 
 def _words_of(batch: Batch, name: str, registry: Registry) -> list[Word]:
@@ -348,14 +373,26 @@ def _words_of(batch: Batch, name: str, registry: Registry) -> list[Word]:
             rows[fold(word)] += n
             spelt.setdefault(fold(word), word)
     known: set[str] = set(registry.role_by_key) if name == "role" else {fold(ALL_GROUPS), *registry.group_by_key}
+    schema, name_of_group = RowSchema(registry), GroupSchema()
     found: list[Word] = []
-    for key, n in rows.most_common():
-        if key and key not in known and not bulk_fixes.suggestion(name, spelt[key], registry):
-            can_be_made = name == "groups" and not GroupSchema().validate({"name": spelt[key]})
+    for key, n in rows.most_common(LOOKED_AT):
+        if key and key not in known and not bulk_fixes.suggestion(schema, name, spelt[key]):
+            can_be_made = name == "groups" and not name_of_group.validate({"name": spelt[key]})
             found.append(Word(name, spelt[key], n, len(spelt[key]) <= aliases.LONGEST_WORD, can_be_made))
-        if len(found) > WORDS:
-            break
     return found
+
+
+def create_groups(batch_id: int, names: Sequence[str], by: User) -> list[Group]:
+    """Create these groups, all or none, each with its audit event; the rows that name them are then judged again.
+
+    Nothing in the rows changes, so there is nothing in them to undo. Raises Refused where none is chosen or a name does not do.
+    """
+    batches.found(batch_id)
+    if not names:
+        raise Refused("Choose at least one group to create.")
+    if len(names) > MOST_CREATED:
+        raise Refused(f"Create at most {MOST_CREATED} groups at once.")
+    return groups.add(names, by)
 
 
 def translate(batch_id: int, name: str, word: str, meant: str, by: User, *, remember: bool = False) -> bulk.Done:

@@ -33,9 +33,9 @@ from webapp.services import (
     deliveries,
     directory,
     gate,
-    groups,
     invitations,
     link_sheets,
+    mapping,
     outbox,
     processing,
     reports,
@@ -223,10 +223,20 @@ def update(batch_id: int) -> str | BaseResponse:
 @bp.post("/<int:batch_id>/groups")
 @allow(Permission.USERS_MANAGE)
 def add_group(batch_id: int) -> BaseResponse:
-    """Create a group that the file names; every row that waits for it is judged anew."""
-    name = request.form.get("name", "")
-    groups.add([name], me())
-    return go("batches.show", batch_id=batch_id, say=f"Group “{' '.join(name.split())}” created.", **asked_for().args())
+    """Create groups that the file names; every row that waits for them is judged again."""
+    made = mapping.create_groups(batch_id, request.form.getlist("name"), me())
+    said = f"Group “{made[0].name}” created." if len(made) == 1 else f"{plural(len(made), 'group')} created."
+    return go("batches.show", batch_id=batch_id, say=said, **asked_for().args())
+
+
+@bp.get("/<int:batch_id>/groups/new")
+@allow(Permission.USERS_MANAGE)
+def missing_groups(batch_id: int) -> str | BaseResponse:
+    """The groups that the file names and that do not exist, to create some or all of them."""
+    batch = batches.found(batch_id)
+    if batch.state is not BatchState.REVIEWING:
+        return go("batches.show", batch_id=batch_id)
+    return render_template("mapping/groups.html", batch=batch, words=mapping.missing_groups(batch))
 
 
 @bp.post("/<int:batch_id>/pause")

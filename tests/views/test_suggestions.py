@@ -1,0 +1,140 @@
+"""What the review suggests, through HTTP: what is safe, and nothing else; and groups that are created from a file."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.factories import make_group
+from tests.views.test_batches import rows_of, staged
+from webapp.core.planning import Plan
+from webapp.db import db
+from webapp.models import AuditEvent, Batch, Group
+
+FORTY = [f"Klasse {year}{letter}" for year in range(1, 21) for letter in "ab"]
+
+
+def suggestions(page) -> list[str]:
+    """The values of all buttons that put a cell right."""
+    return [button["value"] for button in page.all("button", class_="suggest")]
+
+
+def file_of(groups) -> str:
+    return "Email,Role,Groups\n" + "".join(f'u{n}@x.org,Analyst,"{name}"\n' for n, name in enumerate(groups))
+
+
+def test_numbered_groups_are_never_offered_for_each_other(admin):
+    for name in ("Year 7", "Room 101", "6A", "10-12"):
+        make_group(name)
+    batch = staged(
+        admin, file_of(["Year 8", "Year 8", "Year 17", "Year 17", "Room 102", "Room 102", "6B", "6B", "10-13", "10-13"])
+    )
+    page = admin.get(f"/batches/{batch.id}").page
+    assert not suggestions(page)
+    assert "Replace “" not in page.text
+    assert "5 words of your file are not known here" in page.text
+
+
+def test_no_group_of_a_cell_is_dropped(admin):
+    make_group("Library")
+    make_group("Café")
+    batch = staged(
+        admin,
+        file_of(["Library、Café", "Library；Café", "Library，Café", "Library · Café", "Library and Café", "Library、Nowhere"]),
+    )
+    assert suggestions(admin.get(f"/batches/{batch.id}").page) == ["Library, Café"] * 5
+
+
+def test_all_groups_beside_a_name_suggests_nothing_wider(admin):
+    make_group("Library")
+    batch = staged(admin, file_of(["All groups, Library", "All groups, Library"]))
+    page = admin.get(f"/batches/{batch.id}").page
+    assert not suggestions(page)
+    assert "Replace “" not in page.text
+
+
+def test_no_address_is_made_of_a_placeholder(admin):
+    words = ["n/a", "-", "none", "TBC", "Total", "Email", "---", "Languages"]
+    batch = staged(admin, "Email,Role\n" + "".join(f"{word},Analyst\n" for word in words) + "erin.bar,Analyst\n")
+    assert suggestions(admin.get(f"/batches/{batch.id}").page) == ["erin.bar@northfield.example"]
+
+
+def test_a_bulk_fix_of_a_domain_leaves_placeholders_alone(admin):
+    batch = staged(admin, "Email,Role\nana@northfield,Analyst\nben@northfield,Analyst\nnone@northfield,Analyst\n")
+    form = {"field": "email", "old": "@northfield", "new": "@northfield.example"}
+    admin.post(f"/batches/{batch.id}/fixes", form, status=200, htmx=True)
+    assert [row.email for row in rows_of(batch)] == ["ana@northfield.example", "ben@northfield.example", "none@northfield"]
+
+
+class TestLookAlikes:
+    FILE = 'Email,Role\nana@nоrthfield.example,Admin\nben@northfield.example,Admin\n"Ćiro <сiro@northfield.example>",Analyst\n'
+
+    def test_are_noted_on_the_cell_with_the_latin_form(self, admin):
+        batch = staged(admin, self.FILE)
+        page = admin.get(f"/batches/{batch.id}").page
+        assert "Has a letter that only looks like “o”." in page.text
+        assert suggestions(page) == ["ana@northfield.example", "Ćiro <ciro@northfield.example>"]
+        assert [row.plan for row in rows_of(batch)] == [Plan.INVITE] * 3
+        assert "Look-alike letters (2)" in page.text
+        assert "1–2 of 2" in admin.get(f"/batches/{batch.id}?mark=lookalike").page.text
+
+    def test_are_told_before_anything_is_sent_and_who_becomes_an_admin(self, admin):
+        batch = staged(admin, self.FILE)
+        text = admin.get(f"/batches/{batch.id}/confirmation").page.text
+        assert "Letters that only look Latin in 2 addresses" in text
+        assert "Row 2: ana@nоrthfield.example" in text
+        assert text.count("who becomes Admin") == 1, text
+
+    def test_are_gone_once_the_cell_is_put_right(self, admin):
+        batch = staged(admin, self.FILE)
+        row = rows_of(batch)[0]
+        form = {"field": "email", "value": "ana@northfield.example", "seen": row.email}
+        assert "looks like" not in admin.patch(f"/batches/{batch.id}/rows/{row.id}", form, htmx=True).page.text
+        assert db.session.get(Batch, batch.id).counts["lookalike"] == 1
+
+
+class TestCreateGroups:
+    @pytest.fixture
+    def batch(self, admin) -> Batch:
+        make_group("Library")
+        return staged(admin, file_of([*FORTY, "Libary", "=Bad"]))
+
+    def test_the_first_of_forty_makes_no_misspellings_of_the_others(self, admin, batch):
+        admin.post(f"/batches/{batch.id}/groups", {"name": FORTY[0]})
+        page = admin.get(f"/batches/{batch.id}").page
+        assert suggestions(page) == ["Library"]
+        assert "Create these 39 groups" in page.text
+
+    def test_lists_them_first_and_creates_those_that_are_chosen(self, admin, batch):
+        assert "Create these 40 groups" in admin.get(f"/batches/{batch.id}").page.text
+        page = admin.get(f"/batches/{batch.id}/groups/new").page
+        offered = [box["value"] for box in page.all("input", name="name")]
+        assert offered == FORTY, "as people sort, without what is misspelt or no name"
+        assert not db.session.scalars(db.select(Group).where(Group.name.startswith("Klasse"))).all()
+        to = admin.post(f"/batches/{batch.id}/groups", {"name": offered[:39]}).location
+        page = admin.get(to).page
+        assert [row.plan for row in rows_of(batch)].count(Plan.ATTENTION) in (3, 42), "stored once the page has answered"
+        assert "3 rows" in page.text
+        assert "39 groups created." in page.text
+
+    def test_each_is_audited(self, admin, batch):
+        admin.post(f"/batches/{batch.id}/groups", {"name": FORTY})
+        made = db.session.scalars(db.select(AuditEvent).where(AuditEvent.action == "group.created")).all()
+        assert len(made) == 40
+
+    def test_all_or_none(self, admin, batch):
+        admin.post(f"/batches/{batch.id}/groups", {"name": ["Klasse 1a", "Library"]}, status=422)
+        admin.post(f"/batches/{batch.id}/groups", {}, status=422)
+        assert not db.session.scalars(db.select(Group).where(Group.name.startswith("Klasse"))).all()
+
+    def test_only_who_manages_people_may(self, sign_in, batch):
+        sign_in("Analyst").get(f"/batches/{batch.id}/groups/new", 403)
+
+    def test_costs_the_same_queries_for_two_and_for_forty(self, admin, queries, batch):
+        few = staged(admin, file_of(["Neu 1", "Neu 2"]))
+        counted = []
+        for each in (few, batch):
+            admin.get(f"/batches/{each.id}/groups/new")
+            queries.clear()
+            admin.get(f"/batches/{each.id}/groups/new")
+            counted.append(len(queries))
+        assert counted[0] == counted[1], queries
