@@ -1,0 +1,22 @@
+"""The documents name tests and files that there are."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+TOP = Path(__file__).parent.parent
+SECURITY = (TOP / "docs" / "security.md").read_text(encoding="utf-8")
+NAMED = sorted(set(re.findall(r"`((?:tests|webapp)/[\w/]+\.py)(?:::(\w+))?`", SECURITY)))
+
+
+@pytest.mark.parametrize(("file", "name"), NAMED, ids=["::".join(filter(None, each)) for each in NAMED])
+def test_what_the_table_of_security_names_is_there(file, name):
+    content = (TOP / file).read_text(encoding="utf-8")
+    assert re.search(rf"\b(def|class) {name}\b", content) if name else content
+
+
+def test_every_chapter_is_in_the_table():
+    assert {f"V{n}" for n in range(1, 18)} <= set(re.findall(r"\bV\d+\b", SECURITY))
