@@ -15,7 +15,7 @@ from tests.mail_fixtures import message_to
 from webapp.core import totp
 from webapp.core.tokens import hashed
 from webapp.db import db
-from webapp.models import AuditEvent, MessageKind, RecoveryCode, Session, User
+from webapp.models import AuditEvent, Message, MessageKind, RecoveryCode, Session, User
 from webapp.services import directory
 
 AMELIA = "amelia.hart@northfield.example"
@@ -77,6 +77,17 @@ def test_a_wrong_code_or_password_turns_nothing_on(sign_in, now, code, current, 
     page = browser.post("/account/second-factor", sent, status=422).page
     assert said in page.text
     assert secret in page.text, "the same secret goes on: it is in the app by now"
+    assert not db.session.get_one(User, browser.user.id).has_second_factor
+
+
+def test_after_five_emails_about_it_within_the_hour_it_has_to_wait(sign_in, now):
+    browser = sign_in(make_user())
+    values = {"kind": MessageKind.SECOND_FACTOR_ON, "priority": 1, "recipient": AMELIA, "user_id": browser.user.id}
+    db.session.add_all(Message(message_id=f"<{n}@x>", **values) for n in range(5))
+    db.session.commit()
+    secret = re.search(r"into the app: ((?:[A-Z2-7]{4} ?){8})", browser.get("/account/second-factor").page.text)[1]
+    sent = {"code": totp.code_at(secret.replace(" ", ""), now.at), "current": PASSWORD}
+    assert "You did this 5 times within the hour." in browser.post("/account/second-factor", sent, status=422).page.text
     assert not db.session.get_one(User, browser.user.id).has_second_factor
 
 
