@@ -41,6 +41,8 @@ class Settings:
     redis_url: str = field(repr=False)  # "" = the embedded server; see queue_url
     mail_url: str | None = field(repr=False)  # None = .eml files in data_dir/outbox
     mail_from: str
+    mail_reply_to: str  # where replies go; "" = the sender
+    mail_reply_to_inviter: str  # yes: replies to an invitation go to whoever confirmed it; or no
     mail_rate: int  # messages a minute, for the whole installation
     secret_key: str = field(repr=False)
     secret_key_fallbacks: tuple[str, ...] = field(repr=False)
@@ -205,6 +207,10 @@ SECRETS = frozenset(each.name.upper() for each in fields(Settings) if not each.r
 
 ON_PAGES: dict[str, Callable[[Environment], Any]] = {
     "MAIL_FROM": lambda env: env.one("MAIL_FROM", "", values.sender, "an address, such as Muster <muster@example.org>"),
+    "MAIL_REPLY_TO": lambda env: env.one(
+        "MAIL_REPLY_TO", "", values.reply_address, "an address, such as IT help <help@example.org>, in plain letters before the @"
+    ),
+    "MAIL_REPLY_TO_INVITER": lambda env: env.one("MAIL_REPLY_TO_INVITER", "no", values.yes_or_no, "yes or no"),
     "MAX_ROWS": lambda env: env.number("MAX_ROWS", 100, 1, 50_000),
     "INVITE_DAYS": lambda env: env.number("INVITE_DAYS", 7, 1, 365),
     "REMINDER_DAYS": lambda env: env.number("REMINDER_DAYS", 0, 0, 364) or None,

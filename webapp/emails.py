@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,8 @@ class Email:
     subject: str
     text: str
     html: str
+    reply_to: tuple[str, str] = ("", "")
+    """Name and address; blank: where replies to every e-mail go."""
 
 
 def invitation(
@@ -40,14 +42,16 @@ def invitation(
     message: str | None = None,
     own_subject: str = "",
     words: str = "",
+    reply_to: tuple[str, str] = ("", ""),
     is_reminder: bool = False,
 ) -> Email:
     """The invitation to an account, or the reminder of it before the link expires.
 
     organisation, inviter: may be blank. groups: names, or "All groups". message: the inviter's own words, on
     several lines if they like. own_subject, words: the organisation's own, in every invitation; the first sentence
-    stays what it is. link: None for a test, which says so in its place. Line breaks and control characters in names
-    become spaces, so that no name adds a header or a line.
+    stays what it is. reply_to: name and address of who gets the replies; the e-mail tells the address. link: None for a
+    test, which says so in its place. Line breaks and control characters in names become spaces, so that no name adds a
+    header or a line.
     """
     said = invitation_subject(organisation, inviter)
     heading = on_one_line(own_subject) or said
@@ -60,8 +64,10 @@ def invitation(
         "validity": plural(expires_days, "day"),
         "words": _lines(words),
         "message": _lines(message or ""),
+        "reply_to": on_one_line(reply_to[1]),
     }
-    return _rendered("invitation", to, f"{'' if link else 'Test: '}{'Reminder: ' if is_reminder else ''}{heading}", values)
+    email = _rendered("invitation", to, f"{'' if link else 'Test: '}{'Reminder: ' if is_reminder else ''}{heading}", values)
+    return replace(email, reply_to=reply_to)
 
 
 def reset(*, to: str, organisation: str, link: str, validity: str) -> Email:

@@ -34,16 +34,18 @@ class Parcel:
     data: bytes
 
 
-def pack(email: Email, sender: str, message_id: str, date: datetime) -> Parcel:
+def pack(email: Email, sender: str, message_id: str, date: datetime, reply_to: tuple[str, str] = ("", "")) -> Parcel:
     """Build the MIME message; the same bytes at every try.
 
-    sender: `Name <address>`. message_id: with its angle brackets. date: aware.
+    sender: `Name <address>`. message_id: with its angle brackets. date: aware. reply_to: name and address; blank: the sender.
     Raises Undeliverable where it cannot be built.
     """
     recipient = deliverable(email.to)
     try:
         message = EmailMessage(_POLICY)
         message["From"] = _mailbox(*parseaddr(sender))
+        if reply_to[1]:
+            message["Reply-To"] = _mailbox(on_one_line(reply_to[0]), reply_to[1])
         message["To"] = _mailbox("", recipient)
         message["Subject"] = _encode("Subject", email.subject)
         message["Date"] = format_datetime(date)
@@ -90,7 +92,7 @@ _POLICY = _HeadersAsGiven(linesep="\r\n", refold_source="none", utf8=True)
 def _mailbox(name: str, address: str) -> str:
     local, _, domain = address.rpartition("@")
     mailbox = Address(name if _is_plain(name) else "", local, _ascii_domain(domain))
-    return str(mailbox) if _is_plain(name) else f"{_encode('From', name)} <{mailbox}>"
+    return str(mailbox) if _is_plain(name) else f"{_encode('Reply-To', name)} <{mailbox}>"
 
 
 def _encode(header: str, text: str) -> str:

@@ -109,6 +109,19 @@ def sender(value: str) -> str:
     return value
 
 
+def reply_address(value: str) -> str:
+    """The same for replies: it stands in every message, so that every mail server has to take it."""
+    sender(value)
+    _refuse_unless(parseaddr(value)[1].rpartition("@")[0].isascii())
+    return value
+
+
+def yes_or_no(value: str) -> str:
+    """Whether something is so."""
+    _refuse_unless(value.lower() in ("yes", "no"))
+    return value.lower()
+
+
 def secret(value: str) -> str:
     """Long enough that nobody guesses it."""
     _refuse_unless(len(value) >= SHORTEST_SECRET_KEY)

@@ -120,6 +120,8 @@ def test_every_name_can_be_set(read, tmp_path: Path) -> None:
         "REDIS_URL": "redis://q/2",
         "MAIL_URL": "smtp+starttls://u:p@mail:587",
         "MAIL_FROM": "People <people@example.org>",
+        "MAIL_REPLY_TO": "Help <help@example.org>",
+        "MAIL_REPLY_TO_INVITER": "Yes",
         "SECRET_KEY": "k" * 32,
         "SECRET_KEY_FALLBACKS": f"{'a' * 32}, {'b' * 32}",
         "PUBLIC_URL": "https://Portal.example.org/muster/",
@@ -145,6 +147,7 @@ def test_every_name_can_be_set(read, tmp_path: Path) -> None:
     assert settings.secret_key_fallbacks == ("a" * 32, "b" * 32)
     assert settings.require_totp == "managers"
     assert settings.reminder_days == 5
+    assert (settings.mail_reply_to, settings.mail_reply_to_inviter) == ("Help <help@example.org>", "yes")
     assert [str(each) for each in settings.metrics_allow] == ["10.0.0.0/8", "2001:db8::1/128"]
     assert settings.log_format == "json"
     assert (settings.session_idle, settings.time_zone.key) == (timedelta(minutes=30), "Europe/Berlin")
@@ -257,6 +260,12 @@ class TestOverlay:
         [
             ("MAX_ROWS", "many", "Type a whole number from 1 to 50000."),
             ("MAIL_FROM", "nobody", "Type an address, such as Muster <muster@example.org>."),
+            (
+                "MAIL_REPLY_TO",
+                "zoë@example.org",
+                "Type an address, such as IT help <help@example.org>, in plain letters before the @.",
+            ),
+            ("MAIL_REPLY_TO_INVITER", "perhaps", "Type yes or no."),
             ("UPLOAD_MODE", "maybe", "Type replace, add or remove."),
             ("TIME_ZONE", "Mars/Base", "Type the name of a time zone, such as Europe/Berlin or UTC."),
             ("INVITE_SUBJECT", "a\nBcc: b", "Type one line of up to 150 characters."),

@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from tests.factories import PASSWORD, make_group, make_invitation
-from tests.mail_fixtures import message_to, pass_time
+from tests.factories import PASSWORD, make_group, make_invitation, make_persona
+from tests.mail_fixtures import make_message, message_to, pass_time
 from tests.smtp_sink import Sink
 from tests.views.test_batches import rows_of, staged
 from webapp.core.planning import Plan
 from webapp.db import db
 from webapp.jobs import outbox as jobs
-from webapp.models import AuditEvent, Batch, BatchState, Message, MessageKind, MessageState, Outcome, Role, RowEdit
+from webapp.models import AuditEvent, Batch, BatchState, Message, MessageKind, MessageState, Outcome, Role, RowEdit, UserState
 from webapp.services import batches, claims, outcomes, processing
 
 FILE = "Email,Role,Groups\nbroken,Analyst,\nines@northfield.example,Analyst,Student Devices\n"
@@ -361,3 +361,66 @@ class TestWhatPeopleType:
         assert "Not an email address." in again.page.text
         changed = owner.post("/account/email", {"email": email, "password": PASSWORD}, 422)
         assert "Not an email address." in changed.page.text
+
+
+class TestReplies:
+    """Where an answer to an e-mail goes, and that the person invited sees it."""
+
+    def sent(self, sink):
+        jobs.send()
+        (mail,) = sink.messages
+        return mail, mail.mime.get_body(("html",)).get_content()
+
+    def test_go_to_the_sender_and_nothing_is_said_about_it(self, admin, sink):
+        admin.post("/invitations", {"email": "ines@northfield.example", "role": "Remote"})
+        mail, html = self.sent(sink)
+        assert mail.mime["Reply-To"] is None
+        assert "Reply to this email" not in mail.text + html
+
+    def test_go_to_the_address_that_the_owner_sets_on_the_page(self, owner, sink):
+        page = owner.get("/settings/email").page
+        form = {name: page.values(name)[0] for name in ("MAIL_REPLY_TO", "INVITE_SUBJECT", "INVITE_DAYS", "REMINDER_DAYS")}
+        seen = {f"seen-{name}": value for name, value in form.items()}
+        owner.post("/settings/email", {**form, **seen, "MAIL_REPLY_TO": "IT-Büro, Köln <help@schüle.example>"}, 422)
+        owner.post("/settings/email", {**form, **seen, "MAIL_REPLY_TO": '"IT-Büro, Köln" <help@schüle.example>'})
+        assert "goes to help@schüle.example" in owner.get("/settings/email").page.text
+        owner.post("/invitations", {"email": "ines@northfield.example", "role": "Remote"})
+        mail, html = self.sent(sink)
+        (address,) = mail.mime["Reply-To"].addresses
+        assert (address.display_name, address.addr_spec) == ("IT-Büro, Köln", "help@xn--schle-mva.example")
+        assert "Questions? Reply to this email: it goes to help@schüle.example." in mail.text
+        assert "Questions? Reply to this email: it goes to help@schüle.example." in html
+
+    def test_go_to_whoever_confirmed_where_that_is_set(self, admin, sink, change_settings, client):
+        change_settings(mail_reply_to="help@northfield.example", mail_reply_to_inviter="yes")
+        batch = staged(admin, "Email,Role,Groups\nines@northfield.example,Remote,\n")
+        assert f"it goes to {admin.user.email}" in admin.get(f"/batches/{batch.id}/letter/html").text
+        admin.post(f"/batches/{batch.id}/confirmation", {"version": fresh(batch).version})
+        processing.work_off(batch.id, 10)
+        mail, _ = self.sent(sink)
+        (address,) = mail.mime["Reply-To"].addresses
+        assert (address.display_name, address.addr_spec) == (admin.user.name, admin.user.email)
+        assert f"it goes to {admin.user.email}." in mail.text
+        sink.messages.clear()
+        client.post("/password-resets", {"email": admin.user.email}, 200)
+        assert self.sent(sink)[0].mime["Reply-To"] == "help@northfield.example", "which is about nobody's invitation"
+
+    @pytest.mark.parametrize(("state", "email"), [(UserState.DEACTIVATED, None), (UserState.ACTIVE, "zoë@northfield.example")])
+    def test_never_to_who_has_left_or_whose_address_not_every_server_takes(self, owner, sink, change_settings, state, email):
+        change_settings(mail_reply_to="help@northfield.example", mail_reply_to_inviter="yes")
+        admin = make_persona("Admin")
+        message = make_message("ines@northfield.example", by=admin)
+        admin.state, admin.email = state, email or admin.email
+        db.session.commit()
+        assert message.recipient == "ines@northfield.example"
+        mail, _ = self.sent(sink)
+        assert mail.mime["Reply-To"] == "help@northfield.example"
+
+    def test_a_name_of_whoever_confirmed_breaks_out_of_nothing(self, admin, sink, change_settings):
+        change_settings(mail_reply_to_inviter="yes")
+        name = '=?utf-8?q?A=0D=0ABcc=3A_x=40evil.test?= "b" <x@evil.test>, c'
+        admin.post("/account/name", {"name": name})
+        admin.post("/invitations", {"email": "ines@northfield.example", "role": "Remote"})
+        mail, _ = self.sent(sink)
+        assert [address.addr_spec for address in mail.mime["Reply-To"].addresses] == [admin.user.email]
+        assert mail.mime["Bcc"] is None

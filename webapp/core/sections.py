@@ -40,6 +40,8 @@ class Section:
 MODES = {"replace": "Replace a user’s groups", "add": "Add to a user’s groups", "remove": "Remove from a user’s groups"}
 REQUIRED_OF = {"off": "Nobody", "managers": "People who manage users", "everyone": "Everyone"}
 
+REPLY_TO = {"no": "The address above", "yes": "Whoever confirmed it"}
+
 SECTIONS = {
     "sign-in": Section(
         "Sign-in",
@@ -63,6 +65,18 @@ SECTIONS = {
         "mail",
         (
             Asked("MAIL_FROM", "Sender", "Muster <muster@example.org>, or an address alone. The mail server has to let it pass."),
+            Asked(
+                "MAIL_REPLY_TO",
+                "Replies go to",
+                "An address that somebody reads, such as IT help <help@example.org>. Blank: the sender.",
+            ),
+            Asked(
+                "MAIL_REPLY_TO_INVITER",
+                "Replies to an invitation go to",
+                "The invitation names the address. Where whoever invited has left, it is the one above.",
+                "choice",
+                choices=REPLY_TO,
+            ),
             Asked("INVITE_SUBJECT", "Subject of invitations", "Blank: “Maren Okafor invited you to …”, with who invites."),
             Asked(
                 "INVITE_MESSAGE",

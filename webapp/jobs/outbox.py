@@ -131,7 +131,7 @@ def _send(transport: Transport, letter: Letter, worker: str, refusals: Refusals)
     Raises MailServerAway, TooFast, BrokeOff and Uncertain.
     """
     try:
-        parcel = mime.pack(letter.email, letter.sender, letter.message_id, letter.date)
+        parcel = mime.pack(letter.email, letter.sender, letter.message_id, letter.date, letter.reply_to)
     except Undeliverable as error:
         return {outcomes.failed(letter.id, worker, str(error), by_server=False)}
     try:

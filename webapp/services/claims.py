@@ -38,6 +38,7 @@ class Letter:
     message_id: str
     date: datetime
     sender: str
+    reply_to: tuple[str, str]
     email: Email
 
 
@@ -227,7 +228,7 @@ def letters(ids: Sequence[int], worker: str) -> list[Letter]:
     is_claimed = Message.id.in_(ids), Message.state == MessageState.SENDING, Message.claimed_by == worker
     claimed = db.session.scalars(select(Message).where(*is_claimed)).all()
     found = drafts(claimed, sending=True)
-    sender = directory.settings().mail_from
+    sender, reply_to = directory.settings().mail_from, directory.reply_to()
     heads = {message.id: (message.message_id, message.created_at, sender) for message in claimed}
     obstacles = ((message, found[message.id].obstacle) for message in claimed)
     closed = {message.id: outcomes.cancel(message, obstacle) for message, obstacle in obstacles if obstacle}
@@ -235,7 +236,11 @@ def letters(ids: Sequence[int], worker: str) -> list[Letter]:
     for batch_id in set(filter(None, closed.values())):
         finishing.finish_if_done(batch_id)
     ready = [(id, found[id].write) for id in ids if id in heads and id not in closed]
-    return [Letter(id, *heads[id], email) for id, write in ready if write and (email := _written(id, worker, write))]
+    return [
+        Letter(id, *heads[id], email.reply_to if email.reply_to[1] else reply_to, email)
+        for id, write in ready
+        if write and (email := _written(id, worker, write))
+    ]
 
 
 def _written(id: int, worker: str, write: Callable[[], Email]) -> Email | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
+from email.utils import parseaddr
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -101,6 +102,18 @@ _REGISTRY = union_all(  # kind, id, name, key, rank, permissions, what an alias 
     select(literal("group"), Group.id, Group.name, Group.key, _NO_NUMBER, _NO_LIST, _NO_NUMBER, _NO_NUMBER),
     select(literal("alias"), _NO_NUMBER, Alias.key, Alias.key, _NO_NUMBER, _NO_LIST, Alias.role_id, Alias.group_id),
 )
+
+
+def reply_to(inviter: tuple[str, str] = ("", "")) -> tuple[str, str]:
+    """Name and address of who gets the replies; blank: the sender. inviter: who confirmed an invitation and is still here.
+
+    An address with letters outside ASCII before the @ is passed over: not every mail server takes it.
+    """
+    now = settings()
+    local = inviter[1].rpartition("@")[0]
+    if now.mail_reply_to_inviter == "yes" and local and local.isascii():
+        return inviter
+    return parseaddr(now.mail_reply_to)
 
 
 def letterhead() -> dict[str, str]:

@@ -21,7 +21,7 @@ from webapp.core.permissions import Permission
 from webapp.core.words import full
 from webapp.db import db, utcnow
 from webapp.emails import Email
-from webapp.models import AccountLink, Batch, Invitation, InvitationState, Message, MessageKind, Row, User
+from webapp.models import AccountLink, Batch, Invitation, InvitationState, Message, MessageKind, Row, User, UserState
 from webapp.services import account_links, directory, examples, links
 
 DEAD_LINK = "(no longer good, as the server’s key was changed: resend the invitation)"
@@ -54,7 +54,7 @@ def _to_invited(email: Callable[..., Email]) -> Writer:
     def write(messages: Sequence[Message], sending: bool) -> dict[int, Draft]:
         now, letterhead = utcnow(), directory.letterhead()
         found = db.session.execute(
-            select(Message, Invitation, User.name, Batch.message)
+            select(Message, Invitation, User.name, User.email, User.state, Batch.message)
             .join(Invitation, Invitation.id == Message.invitation_id)
             .outerjoin(User, User.id == Invitation.invited_by_id)
             .outerjoin(Row, Row.id == Message.row_id)
@@ -63,7 +63,7 @@ def _to_invited(email: Callable[..., Email]) -> Writer:
             .options(joinedload(Invitation.role))
         ).unique()
         written = {}
-        for message, invitation, inviter, words in found:
+        for message, invitation, inviter, address, state, words in found:
             obstacle, link = _closed(invitation, now), DEAD_LINK
             if sending and not obstacle:
                 links.ensure_link(invitation)
@@ -75,6 +75,7 @@ def _to_invited(email: Callable[..., Email]) -> Writer:
                 **letterhead,
                 "to": message.recipient,
                 "inviter": inviter or "",
+                "reply_to": directory.reply_to((inviter, address) if state is UserState.ACTIVE else ("", "")),
                 "role": invitation.role.name,
                 "groups": emails.ALL_GROUPS if invitation.all_groups else [group.name for group in invitation.groups],
                 "link": link,

@@ -28,7 +28,7 @@ def email(batch: Batch, row: Row, by: User, typed: Mapping[str, Any] | None = No
 
     typed: valid_days and message that are not stored yet.
     """
-    values = _values(batch, row, by.name, directory.registry())
+    values = _values(batch, row, (by.name, by.email), directory.registry())
     if typed:
         values |= {"expires_days": typed["valid_days"], "message": typed["message"]}
     return emails.invitation(**values, to=row.email, link=f"{directory.environment().public_url}/invitations/…")
@@ -36,7 +36,7 @@ def email(batch: Batch, row: Row, by: User, typed: Mapping[str, Any] | None = No
 
 def general_email(by: User) -> Email:
     """What every invitation says, for somebody who does not exist, as if `by` invited them."""
-    values = _general_values(by.name, directory.registry())
+    values = _general_values((by.name, by.email), directory.registry())
     return emails.invitation(**values, to="ines.carvalho@example.org", link=f"{directory.environment().public_url}/invitations/…")
 
 
@@ -52,7 +52,7 @@ def of_tests(messages: Sequence[Message]) -> dict[int, dict[str, Any]]:
     names, registry = askers(messages), directory.registry()
     told = {}
     for message in messages:
-        inviter, of_row = names.get(message.recipient, ""), found.get(message.row_id or 0)
+        inviter, of_row = (names.get(message.recipient, ""), message.recipient), found.get(message.row_id or 0)
         if of_row or message.user_id:
             values = _values(*of_row, inviter, registry) if of_row else _general_values(inviter, registry)
             told[message.id] = {**values, "to": message.recipient, "link": None}
@@ -66,11 +66,12 @@ def askers(messages: Sequence[Message]) -> dict[str, str]:
     return dict(db.session.execute(named).all()) if addresses else {}
 
 
-def _values(batch: Batch, row: Row, inviter: str, registry: Registry) -> dict[str, Any]:
+def _values(batch: Batch, row: Row, inviter: tuple[str, str], registry: Registry) -> dict[str, Any]:
     role, groups = _access(row, registry)
     return {
         **directory.letterhead(),
-        "inviter": inviter,
+        "inviter": inviter[0],
+        "reply_to": directory.reply_to(inviter),
         "role": role,
         "groups": groups,
         "expires_days": batch.valid_days,
@@ -78,10 +79,11 @@ def _values(batch: Batch, row: Row, inviter: str, registry: Registry) -> dict[st
     }
 
 
-def _general_values(inviter: str, registry: Registry) -> dict[str, Any]:
+def _general_values(inviter: tuple[str, str], registry: Registry) -> dict[str, Any]:
     return {
         **directory.letterhead(),
-        "inviter": inviter,
+        "inviter": inviter[0],
+        "reply_to": directory.reply_to(inviter),
         "role": next((role.name for role in registry.roles if not role.manages_people and not role.is_owner), ""),
         "groups": [group.name for group in registry.groups[:2]],
         "expires_days": directory.settings().invite_days,
