@@ -14,6 +14,7 @@ from flask import Flask, Request, Response, current_app, flash, g, redirect, ren
 from jinja2.ext import Extension
 from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import BadRequest, RequestEntityTooLarge
+from werkzeug.urls import iri_to_uri
 from werkzeug.wrappers import Response as BaseResponse
 
 from webapp.core.cells import clip
@@ -184,7 +185,7 @@ def go(endpoint: str, *, say: str | None = None, back: str | None = None, acted:
     path = safe_next(back)
     target = request.script_root + path if path else url_for(endpoint, **values)
     if is_fragment():
-        return Response(status=200, headers={"HX-Redirect": target})
+        return Response(status=200, headers={"HX-Redirect": iri_to_uri(target)})
     return redirect(target, 303)
 
 

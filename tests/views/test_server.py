@@ -8,6 +8,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from urllib.parse import unquote, urlencode
 
 import pytest
 
@@ -45,6 +46,17 @@ def server(app) -> Iterator[Served]:
     """With four threads."""
     with served(app, threads=4) as started:
         yield started
+
+
+@pytest.mark.parametrize("searched", ["名前", "José’s", "%E5%90%8D"])
+def test_the_way_back_may_have_any_letters(server, owner, searched):
+    """The list was searched for them; a header holds Latin-1 only."""
+    form = urlencode({"names": f"Group {searched}", "next": f"/users?q={searched}"})
+    status, headers, _ = server.ask("/groups", owner, "POST", form)
+    assert (status, unquote(headers["Location"])) == (303, unquote(f"/users?q={searched}"))
+    form = urlencode({"names": f"Team {searched}", "next": f"/users?q={searched}"})
+    status, headers, _ = server.ask("/groups", owner, "POST", form, HX_Request="true")
+    assert (status, unquote(headers["HX-Redirect"])) == (200, unquote(f"/users?q={searched}"))
 
 
 @pytest.fixture
