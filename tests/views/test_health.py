@@ -95,7 +95,7 @@ def test_while_the_database_is_frozen_it_answers_all_the_same_and_asks_only_once
 
 
 def test_one_answer_is_shared_by_all_who_ask_meanwhile(app):
-    asked, go_on = [], threading.Event()
+    asked, go_on, begun = [], threading.Event(), threading.Barrier(6)
 
     def question():
         asked.append(1)
@@ -104,14 +104,15 @@ def test_one_answer_is_shared_by_all_who_ask_meanwhile(app):
 
     def ask():
         with app.app_context():
+            begun.wait(60)
             answers.append(patience.ask(question, 10))
 
     answers: list[int] = []
     threads = [threading.Thread(target=contextvars.Context().run, args=(ask,)) for _ in range(5)]
     for thread in threads:
         thread.start()
-    while not asked:
-        time.sleep(0.01)
+    begun.wait(60)
+    time.sleep(0.5)
     go_on.set()
     for thread in threads:
         thread.join()
