@@ -205,6 +205,9 @@ NAMES = tuple(each.name.upper() for each in fields(Settings) if each.name not in
 SECRETS = frozenset(each.name.upper() for each in fields(Settings) if not each.repr) & set(NAMES)
 """What is never shown."""
 
+LEAST_AUDIT_DAYS = 30
+"""So long the audit log tells at least: nobody's last week is deleted by a setting."""
+
 ON_PAGES: dict[str, Callable[[Environment], Any]] = {
     "MAIL_FROM": lambda env: env.one("MAIL_FROM", "", values.sender, "an address, such as Muster <muster@example.org>"),
     "MAIL_REPLY_TO": lambda env: env.one(
@@ -225,7 +228,7 @@ ON_PAGES: dict[str, Callable[[Environment], Any]] = {
     "SESSION_MAX": lambda env: env.duration("SESSION_MAX", "7d"),
     "REQUIRE_TOTP": lambda env: env.one("REQUIRE_TOTP", "off", values.who, "off, managers or everyone"),
     "RETENTION_DAYS": lambda env: env.number("RETENTION_DAYS", 0, 0, 36_500) or None,
-    "AUDIT_DAYS": lambda env: env.number("AUDIT_DAYS", 730, 0, 36_500) or None,
+    "AUDIT_DAYS": lambda env: env.days("AUDIT_DAYS", 730, LEAST_AUDIT_DAYS, 36_500),
 }
 """What can be set on a page too, and how each is read; the environment wins."""
 

@@ -60,6 +60,16 @@ class Environment:
 
         return self._check(name, self.text(name) or str(default), whole, f"a whole number from {lowest} to {highest}")
 
+    def days(self, name: str, default: int, fewest: int, most: int) -> int | None:
+        """So many days; 0 is None, for ever."""
+
+        def kept(value: str) -> int | None:
+            if not re.fullmatch(r"[0-9]{1,9}", value) or not (int(value) == 0 or fewest <= int(value) <= most):
+                raise ValueError
+            return int(value) or None
+
+        return self._check(name, self.text(name) or str(default), kept, f"a whole number from {fewest} to {most}, or 0")
+
     def duration(self, name: str, default: str) -> timedelta:
         return self._check(name, self.text(name) or default, values.duration, "a length of time, such as 30m, 8h or 7d")
 

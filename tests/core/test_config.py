@@ -60,7 +60,7 @@ def test_blank_is_not_set(read) -> None:
         ("MAIL_RATE", "0"), ("MAX_ROWS", "many"), ("WORKERS", "0"), ("THREADS", "3"),
         ("TIME_ZONE", "Mars/Base"), ("TIME_ZONE", "../../etc/passwd"),
         ("SESSION_IDLE", "8"), ("SESSION_IDLE", "0h"), ("SESSION_MAX", "eternity"),
-        ("REQUIRE_TOTP", "yes"),
+        ("REQUIRE_TOTP", "yes"), ("AUDIT_DAYS", "29"), ("AUDIT_DAYS", "1"), ("AUDIT_DAYS", "36501"),
         ("ALLOWED_DOMAINS", "example.org, not a domain"), ("GROUPS", "Staff,=1+1"), ("GROUPS", "all  Groups"),
         ("OWNER_EMAIL", "me"), ("METRICS_ALLOW", "10.0.0.1/8"), ("METRICS_ALLOW", "everybody"), ("LOG_FORMAT", "xml"),
     ],
@@ -114,6 +114,7 @@ def test_an_unknown_name_is_refused_with_the_nearest(typed: str, meant: str) -> 
 
 def test_every_name_can_be_set(read, tmp_path: Path) -> None:
     values = dict.fromkeys(NAMES, "5") | {
+        "AUDIT_DAYS": "35",
         "DATA_DIR": str(tmp_path / "data"),
         "HOST": "0.0.0.0",
         "DATABASE_URL": "postgres://u:p@db/muster",

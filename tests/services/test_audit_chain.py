@@ -189,6 +189,15 @@ class TestTheDatabase:
 
 
 class TestVerify:
+    def test_finds_that_everything_was_deleted_and_what_was_known_of_it(self):
+        record()
+        seal_all()
+        tamper(delete(AuditEvent))
+        db.session.execute(update(AuditChain).values(seq=0, link="", sealed_at=None, signature=""))
+        db.session.commit()
+        (directory.environment().data_dir / "audit_head").unlink()
+        assert "The log is empty, though Muster was set up" in " ".join(told())
+
     def test_an_empty_log_is_whole(self):
         assert told() == ["0 events, none of them sealed yet, nothing was changed."]
 

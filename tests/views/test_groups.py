@@ -58,6 +58,8 @@ def test_without_groups_the_page_says_what_they_are_for(owner):
 
 def test_several_groups_are_added_at_once_and_repeats_collapse(admin):
     before = directory.version()
+    too_many = admin.post("/groups", {"names": ", ".join(f"Group {n}" for n in range(501))}, status=422)
+    assert "At most 500 groups are added at once." in too_many.page.text
     admin.post("/groups", {"names": " Student  Devices, Exam Laptops\nstudent devices\n\n Library "})
     assert names() == ["Exam Laptops", "Library", "Student Devices"]
     assert directory.version() > before

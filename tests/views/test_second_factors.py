@@ -279,7 +279,13 @@ def test_who_manages_users_turns_it_off_for_somebody_ranked_below(admin, amelia,
     assert "Turn off two-step sign-in of Amelia Hart?" in asked.text
     assert db.session.get_one(User, amelia.id).has_second_factor
     back = asked.values("next")[0]
-    assert admin.post(f"/users/{amelia.id}/second-factor/removal", {"next": back}).location == "/users?q=hart"
+    path = f"/users/{amelia.id}/second-factor/removal"
+    assert "Type your password." in admin.post(path, {"next": back}, status=422).page.text
+    wrong = admin.post(path, {"next": back, "password": "wrong wrong wrong"}, status=422).page
+    assert "This is not your password. Two-step sign-in stays on." in wrong.text
+    assert wrong.values("next") == [back]
+    assert db.session.get_one(User, amelia.id).has_second_factor
+    assert admin.post(path, {"next": back, "password": PASSWORD}).location == "/users?q=hart"
     assert first_step(client).location == "/"
     (event,) = events("second_factor.off")
     assert (event.actor, event.subject) == (admin.user.email, AMELIA)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.client import Client
-from tests.factories import make_batch, make_group, make_invitation, token_of
+from tests.factories import PASSWORD, make_batch, make_factor, make_group, make_invitation, token_of
 from tests.smtp_sink import Sink
 from tests.views.test_batches import rows_of, staged, upload
 from webapp.core.planning import Mode
@@ -261,21 +261,43 @@ class TestTakesEffect:
         assert (directory.settings().retention_days, directory.settings().audit_days) == (30, None)
         assert "Uploads kept 30 days, audit log for good" in owner.get("/settings").page.text
 
+    @pytest.mark.slow
+    def test_what_protects_less_costs_the_password(self, owner):
+        save(owner, "sign-in", REQUIRE_TOTP="managers")
+        make_factor(owner.user)
+        for section, typed in (("sign-in", {"REQUIRE_TOTP": "off"}), ("data", {"AUDIT_DAYS": "60"})):
+            asked = save(owner, section, 422, **typed).page
+            assert "Type your password" in asked.text
+            assert asked.all("input", name="password", type="password")
+            assert (
+                "This is not your password. Nothing was saved."
+                in save(owner, section, 422, **typed, password="wrong wrong wrong").page.text
+            )
+        assert (directory.settings().require_totp, directory.settings().audit_days) == ("managers", 730)
+        save(owner, "sign-in", REQUIRE_TOTP="off", password=PASSWORD)
+        save(owner, "data", AUDIT_DAYS="60", password=PASSWORD)
+        assert (directory.settings().require_totp, directory.settings().audit_days) == ("off", 60)
+        save(owner, "data", AUDIT_DAYS="90")
+        save(owner, "data", AUDIT_DAYS="0")
+        save(owner, "data", 422, AUDIT_DAYS="36500")
+        few = save(owner, "data", 422, AUDIT_DAYS="29", password=PASSWORD).page.text
+        assert "Type a whole number from 30 to 36500, or 0." in few
+
     def test_what_keeping_for_fewer_days_deletes_is_asked_about_first(self, owner):
         for days in (40, 20, 400):
             make_batch(owner.user, 1, state=BatchState.FINISHED, finished_at=utcnow() - timedelta(days=days))
         make_batch(owner.user, 1, state=BatchState.REVIEWING, created_at=utcnow() - timedelta(days=400))
-        page = save(owner, "data", 422, RETENTION_DAYS="30", AUDIT_DAYS="365").page
+        page = save(owner, "data", 422, RETENTION_DAYS="30").page
         assert "This deletes the rows of 2 uploads, actions and reverts" in page.text
         assert page.values("RETENTION_DAYS") == ["30"]
         assert directory.settings().retention_days is None
         assert page.all("button", name="lose", value="30")
-        assert "3 uploads" in save(owner, "data", 422, RETENTION_DAYS="1", AUDIT_DAYS="365", lose="30").page.text, "asked anew"
-        save(owner, "data", RETENTION_DAYS="30", AUDIT_DAYS="365", lose="30")
+        assert "3 uploads" in save(owner, "data", 422, RETENTION_DAYS="1", lose="30").page.text, "asked anew"
+        save(owner, "data", RETENTION_DAYS="30", lose="30")
         assert directory.settings().retention_days == 30
         save(owner, "data", RETENTION_DAYS="90")
         save(owner, "data", RETENTION_DAYS="0")
-        save(owner, "data", 422, RETENTION_DAYS="30", AUDIT_DAYS="365")
+        save(owner, "data", 422, RETENTION_DAYS="30")
         assert "Type a whole number from 0 to 36500." in save(owner, "data", 422, RETENTION_DAYS="9" * 5000).page.text
 
 

@@ -144,7 +144,7 @@ SECTIONS = {
             Asked(
                 "AUDIT_DAYS",
                 "The audit log is kept for",
-                "What is older is deleted once a day, for good. 0 keeps everything.",
+                "At least 30 days. What is older is deleted once a day, for good. 0 keeps everything.",
                 "number",
                 "days",
             ),

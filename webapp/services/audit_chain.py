@@ -21,7 +21,7 @@ from sqlalchemy import delete, exists, or_, select, update
 from webapp.core import sealing
 from webapp.core.words import full, plural
 from webapp.db import begin_write, db, utcnow
-from webapp.models import AuditChain, AuditEvent
+from webapp.models import AuditChain, AuditEvent, Organisation
 from webapp.services import audit, directory
 from webapp.services.audit import HOUR, AuditAction
 
@@ -235,6 +235,8 @@ def verify(newest: int | None = None) -> Verdict:
         verdict.waiting += 1
         _check(event, verdict, keys)
     verdict.events += verdict.waiting
+    if not verdict.events and not chain.signature and _is_set_up():
+        verdict.blame("The log is empty, though Muster was set up: its events were deleted, and what was known of them.")
     if (kept := _kept()) and _missing(kept):
         verdict.blame(
             f"Link {kept[0]:,}, which is noted in {_anchor().name} of the data folder, is no part of the chain: "
@@ -242,6 +244,11 @@ def verify(newest: int | None = None) -> Verdict:
         )
     db.session.rollback()
     return verdict
+
+
+def _is_set_up() -> bool:
+    """Whether there is an Owner: that was recorded, so the log was never empty since."""
+    return db.session.scalar(select(Organisation.owner_id).where(Organisation.id == 1)) is not None
 
 
 def _walk(chain: AuditChain, verdict: Verdict, keys: list[bytes], newest: int | None) -> tuple[int, str]:

@@ -26,6 +26,8 @@ from webapp.services.users import Listing
 
 EXAMPLES = ("Student Devices", "Teacher Laptops", "Library Chromebooks", "Science Lab iPads", "Exam Laptops", "Admin Office")
 
+MOST_AT_ONCE = 500
+"""Groups that one form adds: it runs alone, and everybody waits for it."""
 EVERYTHING = 0
 """No group has this id: who is left in the list of its people are those with All groups."""
 
@@ -154,7 +156,10 @@ def add(names: Iterable[str], by: User, description: str = "") -> list[Group]:
 
     description: of each of them. Raises ValidationError where it is too long.
     """
-    wanted = clean(names)
+    typed = list(names)
+    if len(typed) > MOST_AT_ONCE:
+        raise Refused(f"At most {MOST_AT_ONCE:,} groups are added at once. Add them in several steps.", field="names")
+    wanted = clean(typed)
     described = GroupSchema(only=("description",)).load({"description": description})["description"]
     begin_write(alone=True)
     try:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Collection, Iterable, Mapping
 
 from marshmallow import ValidationError
 
 from webapp.config import ON_PAGES, ConfigError, Settings
+from webapp.core.errors import Unproven
 from webapp.core.sections import NAME
 from webapp.core.words import clipped
 from webapp.db import begin_write, db
@@ -23,11 +25,12 @@ def texts(names: Iterable[str]) -> dict[str, str]:
     return {name: directory.organisation_name() if name == NAME else now.text(name) for name in names}
 
 
-def save(typed: Mapping[str, str], seen: Mapping[str, str], by: User) -> bool:
+def save(typed: Mapping[str, str], seen: Mapping[str, str], by: User, *, proven: bool = False) -> bool:
     """Set what was typed; what the environment gives stays. -> whether anything changed.
 
-    typed: by name; blank is the default again. seen: what the page showed when it was opened. Raises ValidationError with a
-    sentence for each name that is wrong, or that somebody else set in between; nothing is changed then.
+    typed: by name; blank is the default again. seen: what the page showed when it was opened. proven: `by` has just given their
+    password, as it takes to protect accounts or the audit log less than before. Raises Unproven without it, and ValidationError
+    with a sentence for each name that is wrong, or that somebody else set in between; nothing is changed then.
     """
     begin_write(alone=True)
     place = db.session.get_one(Organisation, 1)
@@ -44,6 +47,9 @@ def save(typed: Mapping[str, str], seen: Mapping[str, str], by: User) -> bool:
         db.session.rollback()
         raise ValidationError({name: [sentence] for name, sentence in problems.items()})
     changed = [name for name in before if before[name] != new[name]]
+    if not proven and _protects_less(directory.settings(), after, changed):
+        db.session.rollback()
+        raise Unproven("Type your password: this protects accounts or the audit log less than before. Nothing was saved.")
     place.name = new.get(NAME, place.name)
     place.settings = _kept(given, {**place.settings, **{name: new[name] for name in wanted}})
     if changed:
@@ -52,6 +58,14 @@ def save(typed: Mapping[str, str], seen: Mapping[str, str], by: User) -> bool:
         directory.moved()  # which domains are allowed is part of what plans are made of
     db.session.commit()
     return bool(changed)
+
+
+def _protects_less(before: Settings, after: Settings, changed: Collection[str]) -> bool:
+    """Whether two-step sign-in is required of fewer people, or the audit log kept for fewer days."""
+    demands = "off", "managers", "everyone"
+    fewer_people = demands.index(after.require_totp) < demands.index(before.require_totp)
+    kept, keeps = before.audit_days or math.inf, after.audit_days or math.inf
+    return ("REQUIRE_TOTP" in changed and fewer_people) or ("AUDIT_DAYS" in changed and keeps < kept)
 
 
 def _checked(given: Settings, wanted: dict[str, str]) -> tuple[Settings, dict[str, str]]:

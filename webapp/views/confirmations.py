@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from flask import Blueprint, flash, request
+from flask import Blueprint, flash, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
 from webapp.core.errors import Refused
@@ -14,6 +14,8 @@ from webapp.services import batches
 from webapp.views.batches import folder, review_context, row_context
 from webapp.views.sessions import TooManyTries, afterwards, is_proven
 from webapp.web import allow, go, me, number, page_or_fragment
+
+UNSEEN = "Nothing was done: this form does not say which review was looked at. Open the review, and confirm it there."
 
 bp = Blueprint("confirmations", __name__, url_prefix="/batches/<int:batch_id>/confirmation")
 
@@ -53,9 +55,13 @@ class Seen(NamedTuple):
 def create(batch_id: int) -> BaseResponse | tuple[str, int]:
     """Queue what was seen; confirming twice lands on the progress page with a note."""
     seen = Seen(request.form.get("version", ""), request.form.get("drift", UNMOVED))
+    version = number(request.form, "version")
+    if version is None:
+        review = url_for("batches.show", batch_id=batches.found(batch_id).id)
+        raise Refused(UNSEEN, link=("Open the review", review))
     try:
         proven = is_proven()
-        first = batches.confirm(batch_id, number(request.form, "version") or 0, me(), drift=seen.drift, proven=proven)
+        first = batches.confirm(batch_id, version, me(), drift=seen.drift, proven=proven)
     except batches.Changed as change:
         flash(str(change), "warn")
         return go("batches.show", batch_id=batch_id)

@@ -19,7 +19,7 @@ SETTINGS = PEOPLE[:1]
 class Question:
     """asks: a sentence with its question mark. tells: what would happen. does, keeps: the two ways on. home: where the second
     one leads, unless one came from elsewhere. is_bad: something is lost, and not to do it is the safe choice. values: what the
-    form sends besides."""
+    form sends besides. proof: why it asks for one's own password, where it does."""
 
     asks: str
     tells: str
@@ -30,14 +30,17 @@ class Question:
     section: str = "settings"
     trail: Sequence[tuple[str, str]] = PEOPLE
     values: Mapping[str, str] = field(default_factory=dict)
+    proof: str = ""
 
 
-def ask(question: Question) -> tuple[str, int]:
-    """The page, or for htmx its form alone."""
+def ask(question: Question, problem: str = "", status: int = 200) -> tuple[str, int]:
+    """The page, or for htmx its form alone. problem: what was wrong with the password."""
     return page_or_fragment(
         "questions/show.html",
         "questions/_form.html",
+        status,
         question=question,
-        back=safe_next(request.args.get("next")) or "",
+        problem=problem,
+        back=safe_next(request.form.get("next") or request.args.get("next")) or "",
         trail=[(name, url_for(endpoint)) for name, endpoint in question.trail],
     )

@@ -9,14 +9,14 @@ import segno
 from flask import Blueprint, Response, g, redirect, render_template, request, session, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
-from webapp.core.errors import Refused
+from webapp.core.errors import Refused, Unproven
 from webapp.core.permissions import Permission
 from webapp.forms import SecondFactorForm
 from webapp.limits import Door
 from webapp.services import second_factors
 from webapp.views.account import unproven
 from webapp.views.questions import Question, ask
-from webapp.views.sessions import Page, TooManyTries, renew, with_limit
+from webapp.views.sessions import Page, TooManyTries, is_proven, renew, with_limit
 from webapp.web import SIGNED_IN, allow, go, is_fragment, me
 
 bp = Blueprint("second_factors", __name__)
@@ -78,24 +78,35 @@ def turn_off() -> Page | BaseResponse:
 @allow(Permission.USERS_MANAGE)
 def resetting(user_id: int) -> tuple[str, int]:
     """The question before it is turned off for somebody else."""
-    user = second_factors.protected(user_id, me())
-    return ask(
-        Question(
-            asks=f"Turn off two-step sign-in of {user.name}?",
-            tells="Their password alone signs them in until they set it up again.",
-            does="Turn off two-step sign-in",
-            home=url_for("people.user", user_id=user_id),
-        )
-    )
+    return reset_question(user_id)
 
 
 @bp.post("/users/<int:user_id>/second-factor/removal")
 @allow(Permission.USERS_MANAGE)
-def reset(user_id: int) -> BaseResponse:
-    """Turn it off for somebody ranked below, who has lost it."""
+def reset(user_id: int) -> BaseResponse | tuple[str, int]:
+    """Turn it off for somebody ranked below, who has lost it; for one's own password."""
+    second_factors.protected(user_id, me())
+    try:
+        if not is_proven("Two-step sign-in stays on."):
+            raise Unproven("Type your password. Two-step sign-in stays on.")
+    except Refused as refusal:
+        return reset_question(user_id, str(refusal), 429 if isinstance(refusal, TooManyTries) else 422)
     user = second_factors.reset(user_id, me())
     said, back = f"Two-step sign-in of {user.name} is off. Their password alone signs them in.", request.form.get("next")
     return go("users.index", say=said, back=back, acted=f"user-{user_id}")
+
+
+def reset_question(user_id: int, problem: str = "", status: int = 200) -> tuple[str, int]:
+    """The question, after a wrong password with what was wrong."""
+    user = second_factors.protected(user_id, me())
+    question = Question(
+        asks=f"Turn off two-step sign-in of {user.name}?",
+        tells="Their password alone signs them in until they set it up again.",
+        does="Turn off two-step sign-in",
+        home=url_for("people.user", user_id=user_id),
+        proof="It makes their account easier to get into. Your password shows that it is you.",
+    )
+    return ask(question, problem, status)
 
 
 def refused(form: SecondFactorForm, command: Callable[[], None]) -> int:

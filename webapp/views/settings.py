@@ -10,7 +10,7 @@ from marshmallow import ValidationError
 from werkzeug.wrappers import Response as BaseResponse
 
 from webapp.config import Settings
-from webapp.core.errors import NotThere, TooOften
+from webapp.core.errors import NotThere, Refused, TooOften
 from webapp.core.people import Status
 from webapp.core.permissions import Permission
 from webapp.core.sections import NAME, SECTIONS, Section
@@ -18,6 +18,7 @@ from webapp.core.words import plural
 from webapp.forms import OrganisationForm
 from webapp.services import directory, examples, groups, installation, letters, organisation, retention, roles, users
 from webapp.views.messages import FRAME_CSP
+from webapp.views.sessions import TooManyTries, is_proven
 from webapp.web import SIGNED_IN, allow, go, me
 
 bp = Blueprint("settings", __name__, url_prefix="/settings")
@@ -56,9 +57,11 @@ def update(section: str) -> BaseResponse | tuple[str, int]:
     if request.form.get("lose") != days and (lost := retention.lost_by(days)):
         return page(section, lost=lost), 422
     try:
-        changed = store(found(section))
+        changed = store(found(section), proven=is_proven("Nothing was saved."))
     except ValidationError as error:
         return page(section, error.messages_dict), 422
+    except Refused as refusal:
+        return page(section, {"password": [str(refusal)]}), 429 if isinstance(refusal, TooManyTries) else 422
     return go("settings.show", section=section, say="Saved." if changed else "Nothing was changed.")
 
 
@@ -90,7 +93,7 @@ def found(section: str) -> Section:
     return SECTIONS[section]
 
 
-def store(section: Section) -> bool:
+def store(section: Section, *, proven: bool = False) -> bool:
     """What the form carries, and what it showed when it was opened."""
     typed = {name: request.form[name] for name in section.names if name in request.form}
     if NAME in typed:
@@ -99,7 +102,7 @@ def store(section: Section) -> bool:
             raise ValidationError(form.errors)
         typed[NAME] = form.NAME.data
     seen = {name: request.form.get(f"seen-{name}", "") for name in typed}
-    return organisation.save(typed, seen, me())
+    return organisation.save(typed, seen, me(), proven=proven)
 
 
 def page(section: str, problems: dict[str, Any] | None = None, lost: int = 0) -> str:
