@@ -219,8 +219,8 @@ def count_refusal(action: StrEnum, actor: User | None, label: str, address: str,
     address = place_of(address) if actor is None else address
     begin_write()
     if not _count_again(action, actor, label[:320], address[:64]):
-        if (instead := _instead(actor, address[:64])) is not None:
-            label, address, details = OTHERS, instead, {}
+        if (shared := _shared_address(actor, address[:64])) is not None:
+            label, address, details = OTHERS, shared, {}
         if label != OTHERS or not _count_again(action, actor, label, address):
             db.session.add(AuditEvent(**_values(actor, action, "", None, label, address, details)))
     db.session.commit()
@@ -228,7 +228,7 @@ def count_refusal(action: StrEnum, actor: User | None, label: str, address: str,
 
 def _count_again(action: StrEnum, actor: User | None, label: str, address: str) -> bool:
     """Count the same refusal within the hour once more. False where there is none."""
-    same = _refused_of_late(actor).where(
+    same = _recent_refusals(actor).where(
         AuditEvent.action == action.value, AuditEvent.subject == label, AuditEvent.address == address
     )
     first = db.session.scalar(same.order_by(AuditEvent.id.desc()).limit(1).with_for_update())
@@ -240,9 +240,9 @@ def _count_again(action: StrEnum, actor: User | None, label: str, address: str) 
     return True
 
 
-def _instead(actor: User | None, address: str) -> str | None:
+def _shared_address(actor: User | None, address: str) -> str | None:
     """The address under which one more refusal is counted with others; None while it may stand by itself."""
-    rows = _refused_of_late(actor).with_only_columns(func.count()).order_by(None)
+    rows = _recent_refusals(actor).with_only_columns(func.count()).order_by(None)
     here = rows.where(AuditEvent.address == address)
     if actor is not None:
         return "" if (db.session.scalar(rows) or 0) >= OF_ONE_PERSON else None
@@ -251,7 +251,7 @@ def _instead(actor: User | None, address: str) -> str | None:
     return address if (db.session.scalar(here) or 0) >= OF_ONE_PLACE else None
 
 
-def _refused_of_late(actor: User | None) -> Select[AuditEvent]:
+def _recent_refusals(actor: User | None) -> Select[AuditEvent]:
     """The refusals within the hour that are not sealed yet, of this person or of all who are not signed in."""
     whose = AuditEvent.actor_id.is_(None) if actor is None else AuditEvent.actor_id == actor.id
     of_late = AuditEvent.seq.is_(None), AuditEvent.at > utcnow() - HOUR, AuditEvent.action.like("%.refused")

@@ -15,7 +15,7 @@ from webapp.services import account_links, accounts, second_factors, sessions
 from webapp.services.sessions import Refusal
 from webapp.views.errors import note_refusal
 from webapp.views.questions import Question, ask
-from webapp.views.sessions import Page, TooManyTries, dead_link, prove, renew
+from webapp.views.sessions import Page, TooManyTries, answer_dead_link, prove, renew
 from webapp.web import PUBLIC, SIGNED_IN, allow, go, me
 
 bp = Blueprint("account", __name__)
@@ -109,7 +109,7 @@ def confirm_email(token: str) -> Page | BaseResponse:
 def gone(taken: bool = False) -> Page:
     """The page for a link that does not work. taken: because somebody else has the address by now."""
     page = render_template("account/email_gone.html", taken=taken), 410
-    return dead_link("a link to confirm an email", page, is_known=taken)
+    return answer_dead_link("a link to confirm an email", page, is_known=taken)
 
 
 @bp.post("/account/sessions/<int:session_id>/end")

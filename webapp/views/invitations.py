@@ -18,7 +18,7 @@ from webapp.services import actions, directory, invitations, outbox, single_invi
 from webapp.services.invitations import Standing
 from webapp.services.sessions import Refusal
 from webapp.views.errors import note_refusal
-from webapp.views.sessions import Page, TooManyTries, dead_link, enter, is_proven
+from webapp.views.sessions import Page, TooManyTries, answer_dead_link, enter, is_proven
 from webapp.web import PUBLIC, allow, go, me, page_or_fragment, safe_next
 
 bp = Blueprint("invitations", __name__, url_prefix="/invitations")
@@ -202,4 +202,4 @@ def gone(worth: Standing | None, invitation: Invitation | None) -> Page:
     """A kind page for a link that does not work: 404 for an unknown one, else 410."""
     what = f"the link of the invitation of {invitation.email}" if invitation else "the link of an invitation"
     page = render_template("invitations/gone.html", worth=worth, invitation=invitation), 410 if worth else 404
-    return dead_link(what, page, is_known=worth is not None)
+    return answer_dead_link(what, page, is_known=worth is not None)

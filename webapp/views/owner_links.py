@@ -8,7 +8,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from webapp.core.errors import Conflict
 from webapp.forms import OwnerLinkForm
 from webapp.services import owner_links
-from webapp.views.sessions import Page, admit, dead_link
+from webapp.views.sessions import Page, admit, answer_dead_link
 from webapp.web import PUBLIC, allow
 
 bp = Blueprint("owner_links", __name__, url_prefix="/owner-links")
@@ -16,7 +16,7 @@ bp = Blueprint("owner_links", __name__, url_prefix="/owner-links")
 
 def gone() -> Page:
     """The page for a link that does not work."""
-    return dead_link("a link for the Owner", (render_template("owner_links/gone.html"), 410))
+    return answer_dead_link("a link for the Owner", (render_template("owner_links/gone.html"), 410))
 
 
 @bp.get("/<token>")

@@ -14,7 +14,7 @@ from webapp.models import LinkPurpose
 from webapp.services import account_links, resets, sessions
 from webapp.services.sessions import Refusal
 from webapp.views.questions import Question, ask
-from webapp.views.sessions import Page, afterwards, dead_link, device_of, refused, too_many
+from webapp.views.sessions import Page, afterwards, answer_dead_link, device_of, refusal_label, too_many
 from webapp.web import PUBLIC, allow, go, me
 
 bp = Blueprint("resets", __name__)
@@ -37,7 +37,7 @@ def create() -> Page:
     account, peer = sessions.account_key(form.email.data) or form.email.data.strip().casefold(), request.remote_addr or ""
     tries = limits.spend(account, peer, Door.RESET, device_of(account))
     if tries.again_at:
-        afterwards(sessions.refuse, Refusal.LIMIT, None, refused("password reset", "for", account, tries), peer)
+        afterwards(sessions.refuse, Refusal.LIMIT, None, refusal_label("password reset", "for", account, tries), peer)
         return too_many(form, tries.again_at, "resets/new.html")
     afterwards(resets.ask, form.email.data, peer)
     validity = account_links.validity(LinkPurpose.RESET)
@@ -73,7 +73,7 @@ def use(token: str) -> Page | BaseResponse:
 
 def gone() -> Page:
     """The page for a link that does not work."""
-    return dead_link("a link to reset a password", (render_template("resets/gone.html"), 410))
+    return answer_dead_link("a link to reset a password", (render_template("resets/gone.html"), 410))
 
 
 @bp.get("/users/<int:user_id>/reset-link")

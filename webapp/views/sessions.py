@@ -67,7 +67,7 @@ def afterwards(command: Callable[..., None], *args: Any, **details: Any) -> None
 def enter(user: User) -> None:
     """Sign this person in on this device; the answer should load a whole page, as tokens of open pages end here."""
     old = session.get("sid")
-    leave()
+    clear_cookie()
     session["device"] = session.get("device") or secrets.token_hex(8)
     known = [_digest(user.email_key), *session.get("known", [])]
     session["known"] = list(dict.fromkeys(known))[:KNOWN]
@@ -79,7 +79,7 @@ def renew() -> None:
     session["sid"] = sessions.renew(g.session.id)
 
 
-def leave() -> None:
+def clear_cookie() -> None:
     """Empty the cookie, but for what tells this browser from another, and who has signed in with it."""
     kept = {name: session[name] for name in ("device", "known") if name in session}
     session.clear()
@@ -121,7 +121,7 @@ def create() -> str | BaseResponse | tuple[str, int] | tuple[str, int, dict[str,
     device = device_of(account)
     tries = limits.spend(account, peer, device=device)
     if tries.again_at:
-        afterwards(sessions.refuse, Refusal.LIMIT, None, refused("sign-in", "as", account, tries), peer)
+        afterwards(sessions.refuse, Refusal.LIMIT, None, refusal_label("sign-in", "as", account, tries), peer)
         return too_many(form, tries.again_at)
     try:
         user = sessions.sign_in(form.email.data, form.password.data, peer)
@@ -134,7 +134,7 @@ def create() -> str | BaseResponse | tuple[str, int] | tuple[str, int, dict[str,
     return admit(user, form.next.data)
 
 
-def refused(what: str, word: str, account: str, tries: Tries) -> str:
+def refusal_label(what: str, word: str, account: str, tries: Tries) -> str:
     """What the audit log calls a try too many: beyond the peer's own limit it does not matter what was typed."""
     if tries.of_place:
         return what
@@ -233,7 +233,7 @@ def with_limit(account: str, door: Door, check: Callable[[], None], kept: str = 
 def delete() -> BaseResponse:
     """Sign out."""
     sessions.end(session["sid"])
-    leave()
+    clear_cookie()
     answer = go("sessions.new", say="You are signed out.")
     answer.headers["Clear-Site-Data"] = '"cache"'  # pages that a browser still holds; the cookie ended on the server
     return answer
@@ -245,7 +245,7 @@ def onward(target: str | None) -> BaseResponse:
     return redirect(request.script_root + path if path else url_for("home.index"), 303)
 
 
-def dead_link(what: str, page: tuple[str, int], is_known: bool = False) -> Page:
+def answer_dead_link(what: str, page: tuple[str, int], is_known: bool = False) -> Page:
     """The answer to a link that does not work, counted in the audit log. what: the link, in the words of the log.
 
     is_known: whether it was a link once. Who tries one after the other that never was gets 429; links that work open

@@ -8,7 +8,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from webapp.core.errors import Conflict
 from webapp.forms import SetupForm
 from webapp.services import setup
-from webapp.views.sessions import Page, dead_link, enter
+from webapp.views.sessions import Page, answer_dead_link, enter
 from webapp.web import PUBLIC, allow, go
 
 bp = Blueprint("setup", __name__, url_prefix="/setup")
@@ -42,4 +42,4 @@ def create(token: str) -> Page | BaseResponse:
 
 def gone() -> Page:
     """410: the link was used, or a later start has printed a newer one."""
-    return dead_link("a link to set Muster up", (render_template("setup/gone.html", waiting=setup.is_waiting()), 410))
+    return answer_dead_link("a link to set Muster up", (render_template("setup/gone.html", waiting=setup.is_waiting()), 410))
