@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from webapp.core.cells import escape
 from webapp.core.columns import extract, match
 from webapp.core.tables import UnreadableFile, clean, read
-from webapp.core.template import EXAMPLES, escape, template, write
+from webapp.core.template import EXAMPLES, template, write
 
 ROLES = ("Admin", "Analyst", "Remote")
 GROUPS = ("Student Devices", "Teacher Laptops", "Exam Laptops", "Loans")
@@ -17,9 +18,9 @@ GROUPS = ("Student Devices", "Teacher Laptops", "Exam Laptops", "Loans")
 
 def test_the_template_shows_this_portals_own_roles_and_groups():
     assert template(ROLES, GROUPS).decode("utf-8") == (
-        "\ufeffEmail,Role,Groups\r\n"
-        'example.one@example.com,Remote,"Student Devices, Teacher Laptops"\r\n'
-        "example.two@example.com,Analyst,Exam Laptops\r\n"
+        '\ufeff"Email","Role","Groups"\r\n'
+        '"example.one@example.com","Remote","Student Devices, Teacher Laptops"\r\n'
+        '"example.two@example.com","Analyst","Exam Laptops"\r\n'
     )
 
 
@@ -50,7 +51,7 @@ def test_the_template_as_it_is_invites_nobody():
         extract(table, match(table.header))
 
 
-@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r"])
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠"])
 def test_a_formula_is_escaped(start):
     assert escape(start + "cmd|' /C calc'!A0") == "'" + start + "cmd|' /C calc'!A0"
 
@@ -66,18 +67,33 @@ def test_what_has_a_quote_before_a_formula_already_gets_another():
 
 def test_a_download_is_what_excel_reads():
     data = write(["Email", "=Reason"], [["ana@x.org", 'Said "no", twice\nand left'], ["-1", ""]])
-    assert data == (b'\xef\xbb\xbfEmail,\'=Reason\r\nana@x.org,"Said ""no"", twice\nand left"\r\n\'-1,\r\n')
+    assert data == (b'\xef\xbb\xbf"Email","\'=Reason"\r\n"ana@x.org","Said ""no"", twice\nand left"\r\n"\'-1",""\r\n')
 
 
 texts = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=10)
-cells = texts | st.builds(str.__add__, st.sampled_from("=+-@\t\r' "), texts)
+cells = texts | st.builds(str.__add__, st.sampled_from("=+-@\t\r'＝＋－＠ "), texts)
+separated = st.lists(st.sampled_from(["x", "=cmd", ";", "\t", "\n", "\r", "|", '"', "'", " ", "@", "-1", ","]), max_size=8).map(
+    "".join
+)
 
 
 @given(st.lists(st.tuples(cells, cells)))
 def test_nothing_written_begins_like_a_formula(rows):
     text = write(["Email", "Role"], rows).decode("utf-8-sig")
     for row in csv.reader(io.StringIO(text, newline="")):
-        assert not any(cell.startswith(("=", "+", "-", "@", "\t", "\r")) for cell in row)
+        assert not any(cell.startswith(tuple("=+-@\t\r＝＋－＠")) for cell in row)
+
+
+@given(st.lists(st.tuples(separated, separated, separated), min_size=1), st.sampled_from(";\t|,"))
+def test_nor_where_the_spreadsheet_separates_by_another_sign(rows, delimiter):
+    text = write(["Email", "Role", "Groups"], rows).decode("utf-8-sig")
+    for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter):
+        assert not any(cell.startswith(tuple("=+-@")) for cell in row), row
+
+
+@given(separated)
+def test_what_is_escaped_within_a_cell_comes_back(cell):
+    assert clean(escape(clean(cell))) == clean(cell)
 
 
 @given(st.lists(st.tuples(cells, cells), min_size=1))

@@ -155,7 +155,10 @@ class TestTheReview:
 
     def test_the_download_has_their_access(self, admin, ana):
         batch = begin(admin, "set_role", ana, role=role("Remote").id)
-        assert "ana@northfield.example,Remote,Student Devices,Access update" in admin.get(f"/batches/{batch.id}/rows.csv").text
+        assert (
+            '"ana@northfield.example","Remote","Student Devices","Access update"'
+            in admin.get(f"/batches/{batch.id}/rows.csv").text
+        )
 
     def test_discarded_nothing_was_done(self, admin, ana):
         batch = begin(admin, "deactivate", ana)
@@ -340,7 +343,7 @@ class TestCarriedOut:
         admin.post(f"/batches/{batch.id}/cancellation")
         assert "This action is cancelled already" in admin.get(admin.post(f"/batches/{batch.id}/pause").location).page.text
         assert db.session.get(User, ana.id).state is UserState.ACTIVE
-        assert "Row,Email,Role,Groups,Outcome,Reason" in admin.get(f"/batches/{batch.id}/report.csv").text
+        assert '"Row","Email","Role","Groups","Outcome","Reason"' in admin.get(f"/batches/{batch.id}/report.csv").text
 
     def test_the_list_of_uploads_shows_it_by_its_kind(self, admin, ana):
         begin(admin, "deactivate", ana)

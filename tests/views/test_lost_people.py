@@ -185,7 +185,7 @@ class TestSeveralColumnsOfGroups:
     def test_a_download_says_each_group_once(self, admin):
         batch = staged(admin, "Email,Role,Group 1,Group 2\nana@x.org,Analyst,Library,Café\n")
         rows = admin.get(f"/batches/{batch.id}/rows.csv").data.decode("utf-8-sig").splitlines()
-        assert rows[1].startswith('ana@x.org,Analyst,"Library, Café",,')
+        assert rows[1].startswith('"ana@x.org","Analyst","Library, Café","",')
         assert [row.groups for row in rows_of(staged(admin, "\n".join(rows)))] == ["Library, Café"]
 
 

@@ -6,7 +6,7 @@ import io
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 
-from webapp.core.cells import FORMULA_STARTS
+from webapp.core.cells import escape
 from webapp.core.fields import Field
 
 EXAMPLES = ("example.one@example.com", "example.two@example.com")
@@ -28,23 +28,15 @@ def template(roles: Sequence[str], groups: Sequence[str]) -> bytes:
     return write([field.heading for field in Field], rows)
 
 
-def escape(cell: str) -> str:
-    """A cell with a ' in front where a spreadsheet would take it for a formula (OWASP: CSV Injection).
-
-    One that has a ' there already gets another, because reading drops one.
-    """
-    return "'" + cell if cell.lstrip("'").startswith(tuple(FORMULA_STARTS)) else cell
-
-
 def write(header: Sequence[str], rows: Iterable[Sequence[str]]) -> bytes:
-    """A CSV file for download: RFC 4180, every cell escaped, UTF-8 with the BOM by which Excel knows it."""
+    """A CSV file for download: RFC 4180, every cell quoted and escaped, UTF-8 with the BOM by which Excel knows it."""
     return b"".join(written(header, rows))
 
 
 def written(header: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[bytes]:
     """The same line by line, for what is too long to be held at once."""
     file = io.StringIO(newline="")
-    writer = csv.writer(file, lineterminator="\r\n")
+    writer = csv.writer(file, lineterminator="\r\n", quoting=csv.QUOTE_ALL)
     yield codecs.BOM_UTF8
     for row in chain([header], rows):
         writer.writerow([escape(cell) for cell in row])
