@@ -8,7 +8,7 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from bench import bulk, emails, memory, review, worker
+from bench import browser, bulk, emails, memory, review, worker
 from bench.timing import table
 from webapp import processes
 
@@ -18,6 +18,7 @@ TABLES = {
     "visit": review.visit_figures,
     "confirm": review.confirm_figures,
     "stage": review.stage_figures,
+    "browser": browser.figures,
     "emails": emails.figures,
     "memory": memory.figures,
     "bulk": bulk.figures,

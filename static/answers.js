@@ -23,6 +23,15 @@
   });
   addEventListener("beforeunload", (e) => { if (waiting.size) e.preventDefault(); });
 
+  // A row looks as its plan says. Answers replace the cell that holds the plan, never the row.
+  document.addEventListener("htmx:before:swap", (e) => {
+    for (const { fragment, target } of e.detail.tasks ?? []) {
+      const place = typeof target === "string" ? document.querySelector(target) : target;
+      const row = place?.closest("#rows > tbody > tr"), chip = fragment.querySelector("[data-plan]");
+      if (row && chip && row.dataset.plan !== chip.dataset.plan) row.dataset.plan = chip.dataset.plan;
+    }
+  });
+
   // An earlier answer may have drawn the cell that asked anew: the answer goes to the one that is there now.
   document.addEventListener("htmx:after:request", (e) => {
     const { ctx } = e.detail;

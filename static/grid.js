@@ -20,7 +20,7 @@
   const table = () => $("#rows");
   const cellOf = (element) => element?.closest?.("#rows :is([role=gridcell], [role=columnheader])") ?? null;
   const isText = (stop) => stop.matches("input.cell");
-  const isRemoved = (row) => !!$("[data-plan=removed]", row);
+  const isRemoved = (row) => row.dataset.plan === "removed";
 
   function control(cell) {
     const found = $$(CONTROLS, cell).find((c) => !c.disabled && !c.closest(".fix, td.c-result"));
@@ -59,7 +59,12 @@
   function setEditing(on) {
     editing = on;
     clicked = false;
-    table()?.toggleAttribute("data-editing", on);
+    showEditing();
+  }
+  function showEditing() { // by the cell, not the table: all cells would be styled anew
+    const stop = editing ? here() : null;
+    for (const other of $$("#rows .cell[data-editing]")) if (other !== stop) other.removeAttribute("data-editing");
+    stop?.setAttribute("data-editing", "");
   }
   function settle(stop) {
     if (roving && roving !== stop) roving.tabIndex = -1;
@@ -105,7 +110,7 @@
     if (roving && roving.getAttribute("tabindex") !== "0") roving.tabIndex = 0; // of a focused element it costs a layout
     for (const row of body()) if (!row.ariaRowIndex) row.ariaRowIndex = Number(row.previousElementSibling?.ariaRowIndex ?? 1) + 1;
     grid.ariaRowCount = Math.max(grid.ariaRowCount, body().at(-1)?.ariaRowIndex ?? 1);
-    grid.toggleAttribute("data-editing", editing);
+    showEditing();
   }
 
   // ------------------------------------------------------------------------------------------ 3 When a cell is saved
@@ -299,7 +304,7 @@
   function problem(step) {
     const grid = table();
     if (!grid) return false;
-    const all = $$("tbody [aria-invalid=true]", grid).filter((c) => !$(":is([data-plan=skipped], [data-plan=removed])", c.closest("tr")));
+    const all = $$("tbody [aria-invalid=true]", grid).filter((c) => !["skipped", "removed"].includes(c.closest("tr").dataset.plan));
     const from = here() ?? (place && find()) ?? grid;
     const beyond = (c) => from.compareDocumentPosition(c) & (step > 0 ? Node.DOCUMENT_POSITION_FOLLOWING : Node.DOCUMENT_POSITION_PRECEDING);
     const next = step > 0 ? all.find(beyond) : all.findLast(beyond), link = $("#next-problem");

@@ -67,6 +67,7 @@
     new MutationObserver((changes) => {
       const fresh = changes.flatMap((c) => [...c.addedNodes]).filter((node) => node.matches?.(".toast")), said = good();
       if (!held && said.some((t) => fresh.includes(t))) for (const t of said) if (!fresh.includes(t)) dismiss(t);
+      document.documentElement.toggleAttribute("data-toast", !!$(".toast", toasts));
       for (const t of fresh) for (const same of $$(".toast", toasts)) if (same !== t && same.textContent === t.textContent) same.remove();
       schedule();
     }).observe(toasts, { childList: true });

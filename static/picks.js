@@ -11,6 +11,7 @@
       if (found) handler(e, found);
     });
 
+  const put = (element, name, value) => { if (element[name] !== value) element[name] = value; }; // what is so already is not written: it would be styled anew
   const bar = () => $("#selection");
   const boxes = () => $$("[data-pick]");
   const page = () => $("#pick-page"); // the box of all on the page: data-total, data-counts and data-filter tell of the whole list
@@ -48,29 +49,32 @@
     if (everything !== null && everything !== filter()) forgetAll(); // another filter finds others
     const all = everything !== null, shown = boxes(), head = page();
     for (const box of shown) {
-      box.checked = all ? !spared.has(box.value) : chosen.has(box.value);
+      const wanted = all ? !spared.has(box.value) : chosen.has(box.value), line = box.closest("tr");
+      put(box, "checked", wanted);
       if (chosen.has(box.value)) chosen.set(box.value, box.dataset.can ?? "");
-      box.closest("tr[role=row]")?.setAttribute("aria-selected", String(box.checked));
+      if ("chosen" in line.dataset !== wanted) line.toggleAttribute("data-chosen", wanted);
+      if (line.ariaSelected && line.ariaSelected !== String(wanted)) line.ariaSelected = String(wanted);
     }
     const ticked = shown.filter((box) => box.checked).length, count = all ? total() - spared.size : chosen.size;
     if (head) { head.checked = ticked > 0 && ticked === shown.length; head.indeterminate = ticked > 0 && !head.checked; }
-    for (const input of $$("[data-picked=these]")) input.value = all ? "" : [...chosen.keys()].join(",");
-    for (const input of $$("[data-picked=all]")) input.value = all ? "1" : "";
-    for (const input of $$("[data-picked=spared]")) input.value = [...spared].join(",");
+    for (const input of $$("[data-picked=these]")) put(input, "value", all ? "" : [...chosen.keys()].join(","));
+    for (const input of $$("[data-picked=all]")) put(input, "value", all ? "1" : "");
+    for (const input of $$("[data-picked=spared]")) put(input, "value", [...spared].join(","));
     const busy = bar().ariaBusy === "true";
-    for (const part of $$("[data-idle], [data-busy]", bar())) part.hidden = busy !== ("busy" in part.dataset);
-    for (const part of $$("[data-selected]")) part.textContent = things(count);
+    for (const part of $$("[data-idle], [data-busy]", bar())) put(part, "hidden", busy !== ("busy" in part.dataset));
+    for (const part of $$("[data-selected]")) put(part, "textContent", things(count));
     const counts = all && JSON.parse(head.dataset.counts ?? "{}");
     const able = (what) => all ? counts[what] : [...chosen.values()].filter((can) => can.split(" ").includes(what)).length;
     for (const part of $$("[data-count]")) {
       const n = part.dataset.count ? able(part.dataset.count) : count;
-      part.textContent = n.toLocaleString("en");
-      if (part.dataset.count) part.closest("button").hidden = n === 0;
+      put(part, "textContent", n.toLocaleString("en"));
+      if (part.dataset.count) put(part.closest("button"), "hidden", n === 0);
     }
     const more = $("#select-everything");
-    more.hidden = all || !head?.checked || total() <= shown.length;
-    more.textContent = `Select all ${things(total())}${head && "found" in head.dataset ? " of this filter" : ""}`;
-    bar().hidden = count === 0;
+    put(more, "hidden", all || !head?.checked || total() <= shown.length);
+    put(more, "textContent", `Select all ${things(total())}${head && "found" in head.dataset ? " of this filter" : ""}`);
+    put(bar(), "hidden", count === 0);
+    document.body.toggleAttribute("data-chosen", count > 0);
     keep();
   }
   function forgetAll() {

@@ -17,6 +17,7 @@
     if (!holder.hasAttribute("value")) put(holder, { value: $$(".token", control).map((token) => token.textContent).join(", ") }); // groups, as they are shown
     const patch = sends("patch", `${at}/${row.id.replace("row-", "")}`), known = { field, seen: seen(holder) };
     put(holder, { ...patch, "hx-vals": JSON.stringify(known) });
+    if (holder !== control) put(holder, { "hx-indicator": "previous .cell" });
     put(control, { id: control === holder ? id : `${id}-cell`, "aria-label": `${control.ariaLabel}, row ${line}` });
     for (const [n, button] of $$(".suggest", fix).entries())
       put(button, { ...patch, id: `${id}-fix${n + 1}`, "aria-label": `${button.ariaLabel}, row ${line}`, "hx-vals": JSON.stringify({ ...known, value: button.value }) });
@@ -27,6 +28,7 @@
   function completeRow(row, at) {
     const id = row.id.replace("row-", ""), line = lineOf(row), box = row.querySelector("[data-pick]"), act = row.querySelector("[data-act]");
     row.cells[1].id = `line-${line}`;
+    row.setAttribute("hx-ignore", "");
     if (box) put(box, { value: id, "aria-label": `Select row ${line}` });
     if (act) put(act, { ...sends("post", `${at}/${id}/${act.dataset.act}`), "hx-swap": "none", "data-once": "", "aria-label": act.ariaLabel.replace("row", `row ${line}`) });
     for (const cell of $$("td[data-label]", row)) {
@@ -50,6 +52,13 @@
     }
   });
   complete(document);
-  const grid = document.getElementById("rows");
-  if (grid) htmx.process(grid);
+
+  // htmx looks at a row when it is used first: of a hundred rows few are.
+  function wire(e) {
+    const row = e.target.closest?.("#rows tr[hx-ignore]");
+    if (!row) return;
+    row.removeAttribute("hx-ignore");
+    htmx.process(row);
+  }
+  for (const event of ["click", "change", "picked"]) document.addEventListener(event, wire, true);
 })();

@@ -52,7 +52,7 @@ def start(page: Page, name: str = "Email, row 2") -> None:
 
 
 def is_editing(page: Page, yes: bool = True) -> None:
-    expect(page.locator("#rows[data-editing]")).to_have_count(int(yes))
+    expect(page.locator("#rows .cell[data-editing]")).to_have_count(int(yes))
 
 
 def one_stop(page: Page) -> None:
