@@ -181,6 +181,7 @@
     }
   }
   document.addEventListener("htmx:error", (e) => notSaved(e, "Not saved. Check your connection and press Enter again."));
+  document.addEventListener("muster:foreign", (e) => notSaved(e, `Not saved. ${e.detail.why} Press Enter to try again.`));
   document.addEventListener("htmx:response:error", (e) => {
     const { status, headers } = e.detail.ctx.response;
     if (status >= 500 || headers.get("X-Muster")) notSaved(e, "Not saved. Press Enter to try again.");
@@ -243,7 +244,7 @@
     if (!stop.matches("[data-picker]") || e.key === " ") return false;
     stop.click();
     const words = $("#group-picker-find");
-    words.focus();
+    words.focus({ preventScroll: true });
     words.value = e.key;
     words.dispatchEvent(new Event("input", { bubbles: true }));
     return true;

@@ -184,10 +184,18 @@
     else if (e.detail.ctx) toast(`Not ${e.detail.ctx.request?.method === "GET" ? "loaded" : "saved"}. Check your connection and try again.`, "bad");
     else console.error(e.detail.error); // a mistake of ours in an attribute, not a failed request
   });
-  // Our own errors bring their own toast and say so by X-Muster. The rest comes from a proxy, or from a crash.
-  document.addEventListener("htmx:response:error", (e) => {
-    const { status, headers } = e.detail.ctx.response;
-    if (status >= 500 && !headers.get("X-Muster")) toast(`The server did not answer as it should (${status}). Try again in a minute.`, "bad");
+  // Every answer of Muster carries Muster-Answer. Whatever else comes is from a proxy, a firewall or a Wi-Fi's sign-in page: nothing of it
+  // enters the page, whatever its status, and none of its headers counts.
+  const foreign = (status) => `Something between here and Muster answered (${status}).`;
+  document.addEventListener("htmx:before:response", (e) => {
+    const { ctx } = e.detail, { status, headers } = ctx.response;
+    if (headers.has("Muster-Answer")) return;
+    e.preventDefault();
+    ctx.response = ctx.hx = null;
+    const source = ctx.sourceElement, lost = source.querySelector("[data-lost]"), not = ctx.request.method === "GET" ? "loaded" : "saved";
+    source.dispatchEvent(new CustomEvent("muster:foreign", { bubbles: true, detail: { ctx, why: foreign(status) } }));
+    if (lost) lost.hidden = false;
+    else if (!source.matches("#rows [hx-patch]")) toast(`Not ${not}. ${foreign(status)}`, "bad");
   });
 
   // ------------------------------------------------------------------------------------------ 6 Keys
@@ -392,6 +400,8 @@
   }
 
   function answered(panel, request) {
+    if (!request.getResponseHeader("Muster-Answer") && request.status !== 413)
+      return refuse(panel, foreign(request.status), "Nothing was sent. The file is still chosen.", true);
     const to = request.getResponseHeader("HX-Redirect");
     if (to) return location.assign(to);
     const answer = new DOMParser().parseFromString(request.responseText, "text/html");
@@ -457,7 +467,7 @@
       cell.setAttribute("aria-expanded", "true"); // muster.css anchors the popover to the cell that says so
       picker.showPopover();
       list.scrollTop = 0;
-      (matchMedia("(pointer: coarse)").matches ? boxes()[0] : find)?.focus(); // a find field would bring up the keyboard
+      (matchMedia("(pointer: coarse)").matches ? boxes()[0] : find)?.focus({ preventScroll: true }); // a find field would bring up the keyboard
     }
     function unknown(name) {
       const row = document.createElement("label");
@@ -503,7 +513,7 @@
       button = null;
       cell.setAttribute("aria-expanded", "false");
       if (!cancelled) apply();
-      if (inside) queueMicrotask(() => (cell.isConnected ? cell : cell.id && document.getElementById(cell.id))?.focus());
+      if (inside) queueMicrotask(() => (cell.isConnected ? cell : cell.id && document.getElementById(cell.id))?.focus({ preventScroll: true }));
     });
   }
 })();

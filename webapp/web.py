@@ -199,6 +199,7 @@ def safe_next(target: str | None) -> str | None:
 def security_headers(response: Response) -> Response:
     """After every request: nothing of ours is framed, sniffed, cached when signed in, or loads from elsewhere."""
     headers = response.headers
+    headers["Muster-Answer"] = "1"  # muster.js lets no other answer into a page
     headers.setdefault("Content-Security-Policy", CSP)
     headers.setdefault("X-Content-Type-Options", "nosniff")
     # An address with a token in it is told to nobody, not even to ourselves.

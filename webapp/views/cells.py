@@ -92,7 +92,7 @@ def drawn_once(roles: Sequence[RoleEntry], registry: Registry) -> dict[str, Call
         value = Markup()
         if is_too_long("groups", cell):
             value = Markup(' value="" data-seen="{}"').format(clip(cell))
-        elif groups != Groups(tuple(cell.split(", "))):
+        elif groups != Groups(tuple(cell.split(", "))) or len(groups.kept) > 6:  # of more, some are folded
             names = ", ".join(_as_it_stands(cell, registry).kept)
             value = Markup(' value="{}"').format(names) + (Markup(' data-seen="{}"').format(cell) if names != cell else "")
         return GroupCell(tokens(groups.kept, groups.added, groups.removed, groups.unknown), value)
