@@ -1,6 +1,6 @@
 """The review in Chromium: the processor time of the page's main thread at load, and for one edit of a cell.
 
-The debugger's `Performance.getMetrics` counts the ticks of the renderer's own thread, so other work on the machine does not count.
+The debugger's `Performance.getMetrics` counts the ticks of the renderer's own thread: other work on the machine does not count.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ def _load(page: Page, debugger: CDPSession, address: str, review: str) -> dict[s
 
 
 def _edits(page: Page, debugger: CDPSession) -> list[dict[str, float]]:
-    """A wrong role is typed over, and the next time the right one: a problem goes and comes, each time from Enter to the painted answer."""
+    """A problem comes and goes in one cell: each time from Enter until the answer is painted."""
     cell = page.get_by_label("Email, row 40")
     found = []
     for n in range(2 * ROUNDS):

@@ -27,7 +27,7 @@
   document.addEventListener("htmx:before:swap", (e) => {
     for (const { fragment, target } of e.detail.tasks ?? []) {
       const place = typeof target === "string" ? document.querySelector(target) : target;
-      const row = place?.closest("#rows > tbody > tr"), chip = fragment.querySelector("[data-plan]");
+      const row = place?.closest("#rows > tbody > tr > td")?.parentElement, chip = fragment.querySelector("[data-plan]");
       if (row && chip && row.dataset.plan !== chip.dataset.plan) row.dataset.plan = chip.dataset.plan;
     }
   });

@@ -117,8 +117,9 @@
 
   // What the server has, or has been sent, is the control's default. "change" reaches htmx once for each new value, also where the
   // browser fires none: after half typed text was put back into a cell that an answer had replaced.
+  // A field drops the line breaks that a cell may hold: that is no edit.
   let choosing = null; // a role list in which the arrows or letters choose: saved on leaving, so that Esc can restore
-  const saved = (stop) => isText(stop) ? stop.defaultValue : ([...stop.options].find((o) => o.defaultSelected) ?? stop.options[0])?.value;
+  const saved = (stop) => isText(stop) ? stop.defaultValue.replace(/[\r\n]/g, "") : ([...stop.options].find((o) => o.defaultSelected) ?? stop.options[0])?.value;
   const isDirty = (stop) => stop.matches("input.cell, select.cell") && stop.value !== saved(stop);
   function setSaved(stop, value) {
     if (isText(stop)) stop.defaultValue = value;

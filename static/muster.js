@@ -126,7 +126,8 @@
   }, true);
 
   // form[data-draft]: what is typed there is asked about before the dialog is closed, or the page left.
-  const draft = (root) => $$("form[data-draft] :is(input, textarea)", root).find((field) => field.value !== field.defaultValue);
+  const sent = (field) => field.defaultValue.replace(field.matches("textarea") ? /\r/g : /[\r\n]/g, ""); // as the browser shows it
+  const draft = (root) => $$("form[data-draft] :is(input, textarea)", root).find((field) => field.value !== sent(field));
   async function leave(dialog) {
     const typed = draft(dialog);
     if (typed && !(await ask("Close without saving? What you typed is lost.", "Close", "Keep editing"))) return typed.focus();
@@ -225,6 +226,9 @@
     button.setAttribute("aria-expanded", String(open));
     button.closest("tr").classList.toggle("open", open);
   });
+
+  // Firefox restores what was ticked before a reload. What is sent as soon as it is ticked shows what the server has.
+  for (const box of $$("input[type=checkbox][hx-patch]")) if (box.checked !== box.defaultChecked) box.checked = box.defaultChecked;
 
   // A button that cannot be used yet stays reachable, so that its reason can be read: aria-disabled, not disabled.
   document.addEventListener("click", (e) => {
@@ -436,6 +440,12 @@
         delete zone.dataset.before;
       }
     });
+  // A browser takes no two files, and says nothing.
+  on("drop", ".dropzone", (e, zone) => {
+    if (zone.dataset.state === "busy" || !(e.dataTransfer?.files.length > 1)) return;
+    e.preventDefault();
+    refuse(zone.closest("[data-upload]"), `These are ${e.dataTransfer.files.length} files. One at a time.`, "Nothing was sent. Drop one of them, then the next once it is under review.");
+  });
   // A file dropped beside the zone must not replace the page.
   for (const event of ["dragover", "drop"])
     document.addEventListener(event, (e) => { if (!e.target.closest?.("[type=file]") && e.dataTransfer?.types.includes("Files")) e.preventDefault(); });

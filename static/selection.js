@@ -39,12 +39,13 @@
     if (e.detail.ctx?.response?.status < 400) for (const toast of over.get(e.target) ?? []) toast.remove();
   });
 
-  // What asked is often gone with the answer: then the focus goes to the next fix, or to the grid.
+  // What asked is often gone with the answer: then the focus goes to the next fix, or to the counts. Not into a cell: its text would be
+  // selected, and the next key would replace it.
+  const nextFix = () => $("[data-fix]:not([hidden]) .actions button") ?? $(".stats [aria-current]") ?? $(".stats a") ?? $("h1");
   document.addEventListener("htmx:finally:request", () => {
     if (document.activeElement && document.activeElement !== document.body) return;
     if ($("dialog:modal, [popover]:popover-open")) return;
-    const next = $(".fixes .actions button") ?? $("#rows :is(input, select, button).cell") ?? $("h1");
-    next?.focus({ preventScroll: true });
+    nextFix()?.focus({ preventScroll: true });
   });
 
   // ------------------------------------------------------------------------------------------ Fixes that were dismissed
@@ -63,7 +64,7 @@
     const inside = button.contains(document.activeElement);
     dismissed.add(button.closest("[data-fix]").id);
     hideDismissed();
-    if (inside) ($("[data-fix]:not([hidden]) .actions button") ?? $("#rows :is(input, select, button).cell"))?.focus();
+    if (inside) nextFix()?.focus();
   });
   document.addEventListener("htmx:after:swap", hideDismissed);
 

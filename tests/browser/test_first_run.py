@@ -140,6 +140,21 @@ def test_a_file_is_dropped(open_page, portal):
     expect(page.get_by_text("dropped.csv")).to_be_visible()
 
 
+def test_two_files_are_dropped(open_page, portal):
+    watched = open_page()
+    sign_in(watched, OWNER)
+    page = watched.go("/users?invite=bulk")
+    page.evaluate(
+        """() => { const d = new DataTransfer();
+        for (const name of ["a.csv", "b.csv"]) d.items.add(new File(["Email,Role"], name, {type: "text/csv"}));
+        const drop = new DragEvent("drop", {dataTransfer: d, bubbles: true, cancelable: true});
+        document.querySelector("#upload-file").dispatchEvent(drop); }"""
+    )
+    alert = page.get_by_role("dialog").get_by_role("alert")
+    expect(alert).to_contain_text("These are 2 files. One at a time.")
+    expect(alert).to_contain_text("Nothing was sent.")
+
+
 def test_the_dialog_by_keyboard_alone(open_page, portal):
     watched = open_page()
     sign_in(watched, OWNER)

@@ -1,4 +1,4 @@
-"""Something between the browser and Muster answers instead: a firewall, a rate limit, a Wi-Fi's sign-in page. Nothing of it enters the page."""
+"""A firewall, a rate limit or a Wi-Fi's sign-in page answers instead of Muster: nothing of it enters the page."""
 
 from __future__ import annotations
 

@@ -88,6 +88,15 @@ class TestNothingTypedIsLost:
         expect(page.locator("[data-unsaved]")).to_have_count(0)
         expect_offline(review)
 
+    def test_leaving_the_page_does_not_ask_because_a_cell_holds_a_line_break(self, owner):
+        upload(owner, 'Email,Role,Groups\n"ana@northfield.example\nben@northfield.example",Analyst,\n')
+        page, asked = owner.page, []
+        page.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.accept()))
+        page.get_by_label("Role, row 2").click()
+        page.keyboard.press("Escape")
+        page.reload()
+        assert not asked
+
     def test_leaving_the_page_asks_while_a_cell_is_half_typed(self, review):
         page, asked = review.page, []
         page.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.dismiss()))

@@ -53,6 +53,18 @@ def toast(page: Page, text: str) -> None:
     expect(page.locator(".toast:not([hidden])").get_by_text(text)).to_be_visible()
 
 
+@pytest.mark.parametrize("width", [1920, 1440, 1280, 900, 700])
+def test_the_bar_of_what_can_be_done_is_whole(people, width):
+    people.set_viewport_size({"width": width, "height": 900})
+    people.locator("#pick-page").check()
+    edge = bar(people).bounding_box()
+    for button in bar(people).get_by_role("button").all():
+        box = button.bounding_box()
+        assert box["x"] >= edge["x"], (button.inner_text(), box, edge)
+        assert box["x"] + box["width"] <= edge["x"] + edge["width"], (button.inner_text(), box, edge)
+        button.click(trial=True)
+
+
 class TestSearch:
     def test_as_one_types_in_the_address_and_back_again(self, owner, people):
         owner.axe("the list")

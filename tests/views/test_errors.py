@@ -149,7 +149,9 @@ def test_the_page_of_an_error_leads_to_its_section(owner):
     assert owner.get("/groups/999", status=404).page.all("a", href="/groups", class_="btn primary")
 
 
-@pytest.mark.parametrize(("path", "status"), [("/", 200), ("/sign-in", 303), ("/nowhere", 404), ("/healthz/live", 200), ("/static/muster.css", 200)])
+@pytest.mark.parametrize(
+    ("path", "status"), [("/", 200), ("/sign-in", 303), ("/nowhere", 404), ("/healthz/live", 200), ("/static/muster.css", 200)]
+)
 def test_every_answer_says_that_it_is_of_muster(owner, path, status):
     for headers in ({}, {"HX-Request": "true"}):
         assert owner.get(path, headers=headers, status=status).headers["Muster-Answer"] == "1"
