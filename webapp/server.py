@@ -160,9 +160,13 @@ class Threads(ThreadedTaskDispatcher):  # type: ignore[misc]
         return sum(len(each.queue) for each in (self, self.readers, self.exporters))
 
     def shutdown(self, cancel_pending: bool = True, timeout: float = 5) -> bool:
-        for dispatcher in (self.readers, self.exporters, *self.monitors.values()):
-            dispatcher.shutdown(timeout=0.1)
-        return bool(super().shutdown(cancel_pending, timeout))
+        beside = (self.readers, self.exporters, *self.monitors.values())
+        for dispatcher in beside:
+            dispatcher.set_thread_count(0)  # all end at the same time
+        is_cancelled = bool(super().shutdown(cancel_pending, timeout))
+        for dispatcher in beside:
+            dispatcher.shutdown(timeout=0.5)
+        return is_cancelled
 
 
 def _threads(count: int) -> ThreadedTaskDispatcher:

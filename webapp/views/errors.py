@@ -150,7 +150,8 @@ def wrong_host(error: WrongHost) -> Response:
 def too_large(error: RequestEntityTooLarge) -> Response:
     """More than `MUSTER_MAX_UPLOAD_MB`, or than a form holds."""
     limit = f"{current_app.extensions['muster_settings'].max_upload_mb} MB"
-    if isinstance(error, LongForm):
+    is_within = (request.content_length or 0) <= current_app.config["MAX_CONTENT_LENGTH"]  # then it was the text in a form
+    if is_within or isinstance(error, LongForm):
         limit = f"{LONGEST_FORM // 1000} kB"
     logs.refuse("size", f"more than {limit} ({request.method} {request.endpoint})")
     size = f"This is {-(-request.content_length // (1024 * 1024))} MB. " if request.content_length else ""
