@@ -148,3 +148,23 @@ class TestSkipThem:
         assert plans.are_stale(db.session.get(Batch, two))
         batches.refresh_if_stale(two, admin.id)
         assert list(planned(two).values()) == [Plan.INVITE, Plan.INVITE]
+
+
+def test_skipping_reads_only_the_rows_that_share_an_email_with_a_wrong_one(admin, change_settings):
+    change_settings(max_rows=10_000)
+    twins = "".join(f"u{n}@{DOMAIN},Nobody\nu{n}@{DOMAIN},Analyst\n" for n in range(2_100))
+    alone = "".join(f"v{n}@{DOMAIN},Analyst\nw{n}@{DOMAIN},Nobody\n" for n in range(1_000))
+    batch = uploads.stage(f"Email,Role\n{twins}{alone}".encode(), "staff.csv", admin)
+    read: list[Row] = []
+
+    def note(row: Row, *_: object) -> None:
+        read.append(row)
+
+    event.listen(Row, "load", note)
+    try:
+        changed = batches.change(batch.id, Options(skip_errors=True), admin)
+    finally:
+        event.remove(Row, "load", note)
+    assert len(read) == 4_200
+    assert changed.counts["invite"] == 3_100, "nobody's twin any more"
+    assert set(planned(batch.id).values()) == {Plan.INVITE, Plan.ATTENTION}
