@@ -12,8 +12,11 @@ help: ## Say what there is
 run: venv ## Start Muster: queue, database, workers, web
 	@exec $(PY) -m webapp.supervisor
 
+# Without a browser everything else is run, and it fails in the end. TESTS="tests/core tests/browser/test_grid.py" names a part.
 test: dev ## Run every test, those in a real browser included
-	@CHROMIUM_PATH="$$($(PY) -m tests.chromium)" && export CHROMIUM_PATH && $(PY) -m pytest -n 2 --dist loadfile
+	@if path="$$($(PY) -m tests.chromium)"; then CHROMIUM_PATH="$$path" exec $(PY) -m pytest -n 2 --dist loadfile $(TESTS); fi; \
+	$(PY) -m pytest -n 2 --dist loadfile --ignore=tests/browser $(filter-out tests/browser%,$(TESTS)); \
+	$(PY) -m tests.chromium --why
 
 test-postgres: dev ## Run the tests of what touches database or queue, on PostgreSQL and a queue server over TCP
 	@$(PY) -m pytest -n 2 --dist loadfile --postgres --ignore=tests/browser

@@ -30,6 +30,19 @@ def wait_until(happened: Callable[[], Any], what: str, patience: float = PATIENC
     return found
 
 
+def running() -> Iterator[tuple[int, str]]:
+    """Every process that is alive: its id, its arguments and environment. On Linux without `ps`, which a small system lacks."""
+    if sys.platform != "linux":
+        listed = subprocess.run(["ps", "axeww", "-o", "pid=,args="], capture_output=True, text=True, check=True).stdout
+        for line in listed.splitlines():
+            yield int(line.split()[0]), line
+        return
+    for folder in sorted(Path("/proc").glob("[0-9]*"), key=lambda folder: int(folder.name)):
+        with suppress(OSError):  # it ended meanwhile, or is somebody else's
+            told = (folder / "cmdline").read_bytes() + b"\0" + (folder / "environ").read_bytes()
+            yield int(folder.name), told.replace(b"\0", b" ").decode(errors="replace")
+
+
 class Muster:
     """One run on one data folder, and what a person can see of it from outside."""
 
@@ -88,9 +101,11 @@ class Muster:
 
     def processes(self, *words: str) -> list[int]:
         """The processes that carry our data folder in their environment or arguments, and all these words."""
-        listed = subprocess.run(["ps", "axeww", "-o", "pid=,args="], capture_output=True, text=True, check=True).stdout
-        lines = [line for line in listed.splitlines() if str(self.data_dir) in line and all(word in line for word in words)]
-        return [int(line.split()[0]) for line in lines]
+        found = []
+        for pid, line in running():
+            if str(self.data_dir) in line and all(word in line for word in words):
+                found.append(pid)
+        return found
 
     def one(self, *words: str) -> int:
         return self.processes(*words)[0]
