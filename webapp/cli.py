@@ -63,9 +63,10 @@ def examine(context: click.Context) -> None:
 @muster.command("backup")
 @click.argument("file", type=click.Path(dir_okay=False, resolve_path=True, path_type=Path))
 @click.option("--force", is_flag=True, help="Replace the file if it is there.")
-def backup(file: Path, force: bool) -> None:
-    """Write everything that must be kept to one file, while Muster runs; a PostgreSQL database is backed up by pg_dump."""
-    _tell(lambda: backups.make(file, force=force))
+@click.option("--without-database", is_flag=True, help="Leave a PostgreSQL database out, which is backed up by other means.")
+def backup(file: Path, force: bool, without_database: bool) -> None:
+    """Write everything that must be kept to one file, while Muster runs; on PostgreSQL by means of pg_dump."""
+    _tell(lambda: backups.make(file, force=force, with_database=not without_database))
 
 
 @muster.command("restore")

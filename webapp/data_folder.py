@@ -6,13 +6,16 @@ import secrets
 import stat
 import tempfile
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
 
 from webapp.environment import ConfigError, shown
 from webapp.values import SHORTEST_SECRET_KEY
 
-KEPT = ("muster.db*", "secret_key", "audit_head", "outbox", "valkey.*", "up.lock", "before-restore-*")
+LAST_BACKUP = "last_backup"
+"""A file that says when and where the last backup was made."""
+KEPT = ("muster.db*", "secret_key", "audit_head", "outbox", "valkey.*", "up.lock", "before-restore-*", LAST_BACKUP)
 """What Muster keeps in the folder. Whatever else lies there is not ours to change."""
 
 
@@ -117,6 +120,21 @@ def sync(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def note_backup(folder: Path, file: Path) -> None:
+    """Write down that a backup was made now, and where."""
+    with open(folder / LAST_BACKUP, "w", encoding="utf-8", opener=private) as note:
+        note.write(f"{file}\n")
+
+
+def last_backup(folder: Path) -> tuple[datetime, str] | None:
+    """When the last backup was made with this data folder, and where it was written; None where that is not known."""
+    note = folder / LAST_BACKUP
+    try:
+        return datetime.fromtimestamp(note.stat().st_mtime, UTC), note.read_text(encoding="utf-8", errors="replace").strip()
+    except OSError:
+        return None
 
 
 def is_held(folder: Path) -> bool:

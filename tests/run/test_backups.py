@@ -1,5 +1,6 @@
 """A backup of an installation that runs, put back beside it, and started there; on SQLite and on PostgreSQL."""
 
+import os
 import re
 import shlex
 import shutil
@@ -44,9 +45,24 @@ def flask(muster: Muster, *command: str) -> str:
     return done.stdout
 
 
-def beside(muster: Muster, said: str, bin_path: Path, folder: Path) -> None:
+def make_ready(muster: Muster) -> None:
+    """The database is migrated and prepared, and nothing runs."""
+    for command in (("db", "upgrade"), ("muster", "prepare")):
+        argv = [sys.executable, "-m", "flask", "--app", "wsgi", *command]
+        subprocess.run(argv, cwd=TOP, env=muster.environ, capture_output=True, check=True, timeout=180)
+
+
+def refused(muster: Muster, *command: str) -> str:
+    """What one of them prints that does nothing."""
+    argv = [sys.executable, "-m", "flask", "--app", "wsgi", "muster", *command]
+    done = subprocess.run(argv, cwd=TOP, env=muster.environ, capture_output=True, text=True, timeout=180)
+    assert done.returncode == 1, done.stdout + done.stderr
+    return done.stderr
+
+
+def by_hand(said: str, bin_path: Path, folder: Path) -> None:
     """Run the command that Muster said."""
-    command = next(line for line in said.splitlines() if "database" in line).partition(": ")[2]
+    command = next(line for line in said.splitlines() if "he database" in line).partition(": ")[2]
     argv = shlex.split(command)
     done = subprocess.run([bin_path / argv[0], *argv[1:]], cwd=folder, capture_output=True, text=True, timeout=180)
     assert done.returncode == 0, done.stderr
@@ -80,19 +96,18 @@ def test_a_backup_of_what_runs_is_put_back_and_started(kind: str, tmp_path: Path
     if server:
         here.environ["MUSTER_DATABASE_URL"] = database(server, "here")
         there.environ["MUSTER_DATABASE_URL"] = database(server, "there")
+        for muster in (here, there):
+            muster.environ["PATH"] = f"{bin_path}{os.pathsep}{muster.environ['PATH']}"
     try:
         here.started()
         link = flask(here, "owner-link").strip().rpartition(": ")[2]
         kept = invited(here, "first@northfield.example", "Analyst")
         said = flask(here, "backup", str(tmp_path / "backup.tar.gz"))
-        if server:
-            beside(here, said, bin_path, tmp_path)
+        assert "The database is not in it" not in said
         lost = invited(here, "lost@northfield.example", "Analyst")
         assert here.stop() == 0
 
-        said = flask(there, "restore", str(tmp_path / "backup.tar.gz"))
-        if server:
-            beside(there, said, bin_path, tmp_path)
+        flask(there, "restore", str(tmp_path / "backup.tar.gz"))
         there.started()
         assert "Set up Muster" not in there.output()
         status, page = there.get(urlsplit(link).path)
@@ -107,3 +122,46 @@ def test_a_backup_of_what_runs_is_put_back_and_started(kind: str, tmp_path: Path
     finally:
         here.clean_up()
         there.clean_up()
+
+
+def test_a_postgresql_database_is_left_out_only_where_that_is_said(postgresql: tuple[str, Path], tmp_path: Path) -> None:
+    server, bin_path = postgresql
+    muster, new = Muster(tmp_path / "data"), Muster(tmp_path / "new")
+    file = tmp_path / "backup.tar.gz"
+    muster.environ |= {"MUSTER_DATABASE_URL": database(server, "one"), "PATH": str(tmp_path)}
+    new.environ |= {"MUSTER_DATABASE_URL": database(server, "two"), "PATH": str(tmp_path)}
+    make_ready(muster)
+    said = refused(muster, "backup", str(file))
+    assert "pg_dump was not found" in said
+    assert not file.exists()
+    assert not (muster.data_dir / "last_backup").exists()
+
+    said = flask(muster, "backup", str(file), "--without-database")
+    by_hand(said, bin_path, tmp_path)
+    by_hand(flask(new, "restore", str(file)), bin_path, tmp_path)
+    assert "nothing was changed" in flask(new, "audit", "verify")
+
+
+def test_a_postgresql_database_that_holds_something_is_replaced_only_where_that_is_said(
+    postgresql: tuple[str, Path], tmp_path: Path
+) -> None:
+    server, bin_path = postgresql
+    muster, file = Muster(tmp_path / "data"), tmp_path / "backup.tar.gz"
+    muster.environ |= {"MUSTER_DATABASE_URL": database(server, "three"), "PATH": str(bin_path)}
+    make_ready(muster)
+    flask(muster, "backup", str(file))
+    shutil.rmtree(muster.data_dir)
+    assert "has tables already" in refused(muster, "restore", str(file))
+    assert not (muster.data_dir / "audit_head").exists()
+    assert "was put back, too" in flask(muster, "restore", str(file), "--force")
+
+
+def test_a_dump_that_fails_leaves_nothing_and_says_what_the_program_said(postgresql: tuple[str, Path], tmp_path: Path) -> None:
+    muster = Muster(tmp_path / "data")
+    program = tmp_path / "pg_dump"
+    program.write_text("#!/bin/sh\necho 'pg_dump: error: aborting because of server version mismatch' >&2\nexit 1\n")
+    program.chmod(0o755)
+    muster.environ |= {"MUSTER_DATABASE_URL": database(postgresql[0], "four"), "PATH": str(tmp_path)}
+    make_ready(muster)
+    assert "aborting because of server version mismatch" in refused(muster, "backup", str(tmp_path / "backup.tar.gz"))
+    assert not list(tmp_path.glob("*.tar.gz"))

@@ -15,7 +15,7 @@ from tests.client import Client
 from tests.factories import make_group, make_invitation, make_persona, token_of
 from tests.services.conftest import within
 from webapp import data_folder
-from webapp.db import begin_write, db
+from webapp.db import begin_write, db, utcnow
 from webapp.models import Group, Invitation
 from webapp.services import audit, audit_chain, groups, sessions
 from webapp.services.audit import AuditAction
@@ -88,6 +88,8 @@ def test_what_was_backed_up_while_it_was_written_to_is_whole_again_in_another_fo
     assert code == 0, said
     assert "with 1 email from the outbox" in said
     assert file.stat().st_mode & 0o777 == 0o600
+    made_at, where = data_folder.last_backup(tmp_path / "data")
+    assert (where, abs((utcnow() - made_at).total_seconds()) < 60) == (str(file), True)
     assert [path.name for path in tmp_path.iterdir() if "backup" in path.name] == ["backup.tar.gz"]
 
     new = install(folder="new", migrated=False)
@@ -132,7 +134,8 @@ def test_what_cannot_be_written_leaves_nothing(install, tmp_path):
     app = install()
     code, said = run(app, "backup", tmp_path / "no such folder" / "x")
     assert code == 1
-    assert "could not be written: No such file or directory" in said
+    assert "There is no folder" in said
+    assert "make it, and have it belong to the user that Muster runs as" in said
     code, said = run(install(folder="bare", migrated=False), "backup", tmp_path / "y")
     assert code == 1
     assert "The database cannot be read" in said
@@ -180,10 +183,11 @@ def test_a_backup_that_was_cut_off_changes_nothing(install, backed_up, tmp_path,
     assert sorted(path.name for path in (tmp_path / "new").iterdir()) == ["secret_key", "up.lock"]
 
 
-def test_a_backup_of_which_a_byte_was_changed_changes_nothing(install, backed_up, tmp_path):
+def test_a_backup_of_which_some_bytes_were_changed_changes_nothing(install, backed_up, tmp_path):
     file, _ = backed_up
     data = bytearray(file.read_bytes())
-    data[len(data) // 2] ^= 1
+    for place in range(len(data) // 2, len(data) // 2 + 32):  # one alone may mean the same, within a run of zeros
+        data[place] ^= 0xFF
     file.write_bytes(data)
     code, said = run(install(folder="new", migrated=False), "restore", file)
     assert code == 1

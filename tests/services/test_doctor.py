@@ -39,7 +39,8 @@ def test_an_installation_that_runs_is_well(install):
     with Sink(user="user", password="hunter2", tls=None) as sink:
         app = install(MAIL_URL=sink.url, PUBLIC_URL="https://muster.example.org", TRUSTED_PROXIES="1")
         settings = app.extensions["muster_settings"]
-        within(app, lambda: db.session.add(Worker(name="one")))
+        within(app, lambda: db.session.add_all([Worker(name="one"), Worker(name="two")]))
+        data_folder.note_backup(settings.data_dir, "/var/backups/muster/one.tar.gz")
         server = valkey.start(settings, valkey.find_server())
         try:
             with data_folder.lock(settings.data_dir):
@@ -52,7 +53,8 @@ def test_an_installation_that_runs_is_well(install):
         assert not sink.messages
     assert code == 0, told
     assert {line.partition(":")[0] for lines in told.values() for line in lines.splitlines()} == {"ok"}
-    assert "1 worker seen" in told["workers"]
+    assert "2 workers seen" in told["workers"]
+    assert told["backup"] == "ok: The last one was made 0 hours ago: /var/backups/muster/one.tar.gz.\n"
     assert "localhost answers and signs us in" in told["mail"]
     assert "Whole (quick_check" in told["database"]
 
@@ -63,6 +65,23 @@ def test_one_that_does_not_run_is_only_warned_of(install):
     assert told["queue"].startswith("warning: Not looked at")
     assert told["workers"].startswith("warning: None, as Muster does not run")
     assert told["mail"].startswith("warning: No mail server is set")
+    assert told["backup"].startswith("warning: None was made here so far")
+
+
+def test_a_backup_that_is_old(install, tmp_path):
+    app, note = install(), tmp_path / "data" / "last_backup"
+    data_folder.note_backup(tmp_path / "data", tmp_path / "one.tar.gz")
+    two_days_ago = time.time() - 2 * 86400
+    os.utime(note, (two_days_ago, two_days_ago))
+    told = examine(app)[1]["backup"]
+    assert told.startswith("warning: The last one was made 48 hours ago")
+    assert "muster-backup.timer" in told
+
+
+def test_fewer_workers_than_there_should_be(install):
+    app = install(WORKERS="3")
+    within(app, lambda: db.session.add(Worker(name="one")))
+    assert examine(app)[1]["workers"].startswith("warning: 1 worker seen within 30 seconds, where MUSTER_WORKERS says 3: ")
 
 
 def test_without_the_queue_server_and_workers_it_should_have(install):

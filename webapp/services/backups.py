@@ -9,7 +9,6 @@ from __future__ import annotations
 import gzip
 import json
 import os
-import shlex
 import shutil
 import sqlite3
 import tarfile
@@ -24,17 +23,17 @@ from typing import IO, Any
 from alembic.script import ScriptDirectory
 from flask import current_app
 from sqlalchemy import text
-from sqlalchemy.engine import URL, make_url
+from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from webapp import data_folder
 from webapp.core.errors import Conflict
 from webapp.core.words import plural
 from webapp.db import db, utcnow
-from webapp.services import directory, installation
+from webapp.services import directory, dumps, installation
 
 FORMAT = 1
-MANIFEST, DATABASE, OUTBOX = "muster-backup.json", "muster.db", "outbox"
+MANIFEST, DATABASE, DUMP, OUTBOX = "muster-backup.json", "muster.db", "muster.dump", "outbox"
 KEPT = ("audit_head", "secret_key")
 """Files of the data folder that belong to the database."""
 UNREADABLE = (OSError, EOFError, zlib.error, tarfile.TarError, sqlite3.Error, ValueError, KeyError, TypeError)
@@ -48,9 +47,14 @@ class NotBackedUp(Conflict):
 # Made
 
 
-def make(file: Path, *, force: bool = False) -> list[str]:
-    """Write a backup to `file`, whole or not at all, readable for its owner alone. -> lines to print. Raises NotBackedUp."""
+def make(file: Path, *, force: bool = False, with_database: bool = True) -> list[str]:
+    """Write a backup to `file`, whole or not at all, readable for its owner alone. -> lines to print. Raises NotBackedUp.
+
+    with_database: False leaves a PostgreSQL database out, where it is backed up by other means.
+    """
     settings = directory.environment()
+    if not file.parent.is_dir():
+        raise NotBackedUp(f"There is no folder {file.parent}: make it, and have it belong to the user that Muster runs as.")
     if file.exists() and not force:
         raise NotBackedUp(f"{file} is there already: choose another name, or replace it with --force.")
     try:
@@ -62,38 +66,27 @@ def make(file: Path, *, force: bool = False) -> list[str]:
             about = _about()
             if source := _sqlite_file():
                 _copy_database(source, folder / DATABASE)
+            elif with_database:
+                dumps.dump(folder / DUMP)
             written = folder / "backup"
             emails = _write(written, folder, about, settings.data_dir / OUTBOX)
             os.replace(written, file)
             data_folder.sync(file.parent)
     except SQLAlchemyError as error:
         raise NotBackedUp("The database cannot be read: flask --app wsgi muster doctor says why.") from error
+    except dumps.ProgramFailed as error:
+        raise NotBackedUp(str(error)) from error
     except (OSError, sqlite3.Error) as error:
         raise NotBackedUp(f"{file} could not be written: {getattr(error, 'strerror', None) or error}.") from error
+    with suppress(OSError):  # the backup is there all the same
+        data_folder.note_backup(settings.data_dir, file)
     lines = [f"Wrote {file}, {file.stat().st_size / 1024**2:.1f} MB, with {plural(emails, 'email')} from the outbox."]
     if "SECRET_KEY" in settings.given:
         lines.append("MUSTER_SECRET_KEY is not in it: keep it apart, as without it second factors end and links are made anew.")
-    if source is None:
-        lines.append(f"The database is not in it. Back it up now, after this, with: {dump_command()}")
+    if source is None and not with_database:
+        lines.append(f"The database is not in it. Back it up now, after this, with: {dumps.dump_command()}")
     lines.append("It opens every pending invitation: guard it like a password.")
     return lines
-
-
-def dump_command() -> str:
-    """What backs the PostgreSQL database up; the password is asked for, or comes from PGPASSWORD or ~/.pgpass."""
-    return f"pg_dump --format=custom --no-owner --file=muster.dump {_without_password()}"
-
-
-def restore_command() -> str:
-    """What puts such a backup back, whole or not at all, in place of what the database holds."""
-    options = "--clean --if-exists --no-owner --exit-on-error --single-transaction"
-    return f"pg_restore {options} --dbname={_without_password()} muster.dump"
-
-
-def _without_password() -> str:
-    url = make_url(directory.environment().database_url)
-    query = {name: value for name, value in url.query.items() if name != "password"}
-    return shlex.quote(URL.create("postgresql", url.username, None, url.host, url.port, url.database, query).render_as_string())
 
 
 def _sqlite_file() -> Path | None:
@@ -129,7 +122,7 @@ def _write(written: Path, folder: Path, about: dict[str, Any], outbox: Path) -> 
     n = 0
     with open(written, "wb", opener=data_folder.private) as out:
         with tarfile.open(fileobj=out, mode="w:gz", compresslevel=6) as archive:
-            for name in (MANIFEST, *KEPT, DATABASE):
+            for name in (MANIFEST, *KEPT, DATABASE, DUMP):
                 if (folder / name).exists():
                     archive.add(folder / name, name)
             for email in sorted(outbox.glob("*.eml")):
@@ -162,6 +155,9 @@ def restore(file: Path, *, force: bool = False) -> list[str]:
         used = _used(settings.data_dir)
         if used and not force:
             raise NotBackedUp(f"{used[0]} is there already: restore into an empty folder, or set it aside with --force.")
+        has_dump = (folder / DUMP).exists()
+        if has_dump:
+            _put_database_back(folder / DUMP, force=force)
         aside = _set_aside(used, settings.data_dir) if used else None
         for name in (*KEPT, OUTBOX):
             if (folder / name).exists():
@@ -173,12 +169,28 @@ def restore(file: Path, *, force: bool = False) -> list[str]:
     at = datetime.fromisoformat(about["made_at"])
     lines = [f"Restored the backup of {at:%Y-%m-%d %H:%M} UTC into {settings.data_dir}."]
     lines += [f"What was there lies in {aside}: delete it once all is well."] if aside else []
-    if not target:
-        lines.append(f"Now put the database back, before anything starts: {restore_command()}")
+    if has_dump:
+        lines.append("The database of MUSTER_DATABASE_URL was put back, too.")
+    elif not target:
+        lines.append(f"Now put the database back, before anything starts: {dumps.restore_command()}")
     if not has_key:
         lines.append("The key is not in it: set MUSTER_SECRET_KEY as it was.")
     lines.append("Start Muster. Emails that were waiting when the backup was made are sent, perhaps for the second time.")
     return lines
+
+
+def _put_database_back(dump: Path, *, force: bool) -> None:
+    """Raises NotBackedUp, with the database as it was."""
+    try:
+        if not force and not dumps.is_empty():
+            raise NotBackedUp(
+                "The database of MUSTER_DATABASE_URL has tables already: name an empty one, or replace its contents with --force."
+            )
+        dumps.load(dump)
+    except SQLAlchemyError as error:
+        raise NotBackedUp("The database cannot be reached: flask --app wsgi muster doctor says why.") from error
+    except dumps.ProgramFailed as error:
+        raise NotBackedUp(f"{error} Nothing was changed.") from error
 
 
 @contextmanager
@@ -197,7 +209,7 @@ def _unpacked(file: Path, folder: Path) -> dict[str, Any]:
         for member in archive:
             parent, _, name = member.name.rpartition("/")
             is_email = parent == OUTBOX and name.endswith(".eml")
-            if not member.isreg() or not (is_email or member.name in (MANIFEST, DATABASE, *KEPT)):
+            if not member.isreg() or not (is_email or member.name in (MANIFEST, DATABASE, DUMP, *KEPT)):
                 raise ValueError(f"it holds “{member.name}”")
             (folder / OUTBOX).mkdir(mode=0o700, exist_ok=True)
             source = archive.extractfile(member)

@@ -43,6 +43,7 @@ LITTLE, ALMOST_NONE = GB, 100 * MB
 """Free space that is worth a warning, and that will not do."""
 SKEW, TOO_MUCH_SKEW = 2.0, 30.0
 """Seconds between two clocks."""
+OLD_BACKUP = timedelta(hours=36)
 OLDEST_POSTGRESQL = 13
 STRONG = 18
 """Guesses that a key withstands, as a power of ten."""
@@ -132,6 +133,20 @@ def _data_folder(_: bool) -> Found:
         yield WRONG, f"{folder} cannot be written to ({error.strerror}): change its owner, or make room."
     else:
         yield OK, f"{told}, which can be written to."
+
+
+def _backup(_: bool) -> Found:
+    found = data_folder.last_backup(directory.environment().data_dir)
+    if found is None:
+        yield WARNING, "None was made here so far: “flask --app wsgi muster backup FILE” makes one, a timer one every night."
+        return
+    made_at, file = found
+    age = utcnow() - made_at
+    told = f"The last one was made {plural(int(age.total_seconds() // 3600), 'hour')} ago: {file}."
+    if age > OLD_BACKUP:
+        yield WARNING, f"{told} Make one every night; “systemctl list-timers” says whether muster-backup.timer is on."
+    else:
+        yield OK, told
 
 
 def _secret_key(_: bool) -> Found:
@@ -247,7 +262,11 @@ def _workers(blind: bool) -> Found:
     if blind:
         yield WRONG, "They cannot be counted as the database is now."
     elif alive := workers.alive(workers.SEEN):
-        yield OK, f"{plural(alive, 'worker')} seen within {workers.SEEN} seconds."
+        told = f"{plural(alive, 'worker')} seen within {workers.SEEN} seconds"
+        if alive < settings.workers:
+            yield WARNING, f"{told}, where MUSTER_WORKERS says {settings.workers}: see in the log what became of the others."
+        else:
+            yield OK, f"{told}."
     elif settings.embedded_queue and not data_folder.is_held(settings.data_dir):
         yield WARNING, "None, as Muster does not run: make run starts them."
     else:
@@ -368,6 +387,7 @@ def _cause(error: Exception) -> str:
 CHECKS: dict[str, Callable[[bool], Found]] = {
     "settings": _settings,
     "data folder": _data_folder,
+    "backup": _backup,
     "secret key": _secret_key,
     "database": _database,
     "audit log": _audit_log,
