@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tomllib
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,12 +10,12 @@ from functools import cache
 from math import inf
 from pathlib import Path
 
-from sqlalchemy import case, func, select, text
+from sqlalchemy import case, func, or_, select, text
 from sqlalchemy.engine import make_url
 
-from webapp import queue
+from webapp import data_folder, queue
 from webapp.db import db, seconds_between, utcnow
-from webapp.models import Batch, BatchState, MailGate, Message, MessageState
+from webapp.models import Batch, BatchState, Invitation, InvitationState, MailGate, Message, MessageState
 from webapp.services import claims, directory, gate, workers
 from webapp.services.gate import Slowdown
 
@@ -63,6 +64,17 @@ class Figures:
     batches: dict[str, int]
     batch_seconds: dict[float, int]
     batch_seconds_in_all: float
+    pending_invitations: int
+    database_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What is known without the database. backed_up_at: when the last backup was made, None where that is not known."""
+
+    workers_expected: int
+    free_bytes: int
+    backed_up_at: datetime | None
 
 
 BATCH_SECONDS = (1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 14_400.0, 86_400.0, inf)
@@ -94,7 +106,7 @@ def standing() -> Standing:
 
 
 def figures() -> Figures:
-    """Five queries, however much there is."""
+    """Six queries, or seven, however much there is."""
     by_state = select(Message.state, func.count()).group_by(Message.state)
     messages = {state.value: 0 for state in MessageState}
     messages |= {state.value: n for state, n in db.session.execute(by_state)}
@@ -116,7 +128,23 @@ def figures() -> Figures:
         batches=batches,
         batch_seconds=dict(zip(BATCH_SECONDS, sums, strict=True)),
         batch_seconds_in_all=in_all,
+        pending_invitations=_pending_invitations(),
+        database_bytes=_size(),
     )
+
+
+def _pending_invitations() -> int:
+    """Those whose link still works, or was not sent yet."""
+    works = or_(Invitation.expires_at.is_(None), Invitation.expires_at > utcnow())
+    pending = select(func.count()).select_from(Invitation).where(Invitation.state == InvitationState.PENDING, works)
+    return db.session.scalar(pending) or 0
+
+
+def machine() -> Machine:
+    """No query."""
+    settings = directory.environment()
+    backup = data_folder.last_backup(settings.data_dir)
+    return Machine(settings.workers, shutil.disk_usage(settings.data_dir).free, backup[0] if backup else None)
 
 
 def _oldest_due_seconds() -> int:

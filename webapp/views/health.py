@@ -39,11 +39,14 @@ def show() -> tuple[dict[str, Any], int]:
         "database": "ok" if here else "away",
         "queue": "ok" if queue.ping() else "away",
         "workers": here.workers if here else 0,
+        "workers_expected": installation.machine().workers_expected,
     }
     if here:
         found |= {"mail": "held up" if here.held_up else "ok", "oldest_due_seconds": here.oldest_due_seconds}
         found |= {"mail_reason": here.held_up} if here.held_up else {}
-    wrong = [name for name, value in found.items() if value in ("away", "held up") or (name, value) == ("workers", 0)]
+    wrong = [name for name, value in found.items() if value in ("away", "held up")]
+    if found["workers"] < found["workers_expected"]:
+        wrong.append("workers")
     return {"status": "not ok" if wrong else "ok", "wrong": wrong, **found}, 503 if wrong else 200
 
 
@@ -55,7 +58,7 @@ def figures() -> Response:
         abort(404)
     here = _from_database(installation.figures, PATIENCE_FOR_FIGURES)
     latency: metrics.Latency = current_app.extensions["muster_latency"]
-    text = metrics.written(latency, metrics.Installation(installation.version(), here, queue.depth()))
+    text = metrics.written(latency, metrics.Installation(installation.version(), installation.machine(), here, queue.depth()))
     return Response(text, content_type=metrics.CONTENT_TYPE)
 
 
