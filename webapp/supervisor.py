@@ -20,6 +20,7 @@ from webapp import data_folder, logs, valkey
 from webapp.config import ConfigError, Settings
 from webapp.processes import Child, Kept, end, how_it_ended, spawn
 from webapp.server import why_not
+from webapp.services import installation
 
 TOP = Path(__file__).resolve().parent.parent
 WEB_PATIENCE, WORKER_PATIENCE, QUEUE_PATIENCE = 2.0, 6.0, 1.0  # seconds until SIGKILL; less than ten in all
@@ -46,6 +47,7 @@ class Supervisor:
         # The children get the folder's whole path: theirs is another working directory.
         self.environ = {**os.environ, "MUSTER_DATA_DIR": str(settings.data_dir), "PYTHONUNBUFFERED": "1"}
         self.stop_asked = False
+        self.stop_signal = 0
         self.queue: Kept | None = None
         self.workers: list[Kept] = []
         self.web: Kept | None = None
@@ -57,6 +59,7 @@ class Supervisor:
         if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as nohup wants it
             signal.signal(signal.SIGHUP, self._ask_to_stop)
         with data_folder.lock(self.settings.data_dir):
+            log.info("Muster %s starts", installation.version())
             try:
                 self._start()
                 while not self.stop_asked:
@@ -65,10 +68,14 @@ class Supervisor:
             except Stopped:
                 pass
             finally:
+                if self.stop_signal:
+                    log.info("asked to stop by %s", signal.Signals(self.stop_signal).name)
                 self._stop()
+        log.info("Muster has stopped")
 
     def _ask_to_stop(self, number: int, frame: FrameType | None) -> None:
         self.stop_asked = True
+        self.stop_signal = number
 
     def _look(self) -> None:
         for kept in filter(None, (self.queue, *self.workers, self.web)):

@@ -5,10 +5,13 @@ import json
 import os
 import re
 import signal
+from email.parser import BytesParser
+from email.policy import default
 
 import pytest
 
 from tests.run.conftest import Muster, wait_until
+from webapp.services import installation
 
 pytestmark = pytest.mark.slow
 
@@ -44,6 +47,12 @@ def test_every_line_is_json_and_a_job_names_the_request_that_it_is_for(muster: M
     for_people = ("Made the Owner", "Muster is running at")
     lines = [json.loads(line) for line in muster.output().splitlines() if not line.startswith(for_people)]
     assert {line["program"] for line in lines} == {"web", "worker", "muster"}
+    by_supervisor = [line["message"] for line in lines if line["program"] == "muster"]
+    assert by_supervisor[0] == f"Muster {installation.version()} starts"
+    assert by_supervisor[-2:] == ["asked to stop by SIGTERM", "Muster has stopped"]
+    (mail,) = (muster.data_dir / "outbox").glob("*.eml")
+    message_id = BytesParser(policy=default).parsebytes(mail.read_bytes())["Message-ID"]
+    assert [line for line in lines if line["message"].endswith(f"was handed over, Message-ID {message_id}")]
     assert {line["program"] for line in lines if line.get("request") == REQUEST} == {"web", "worker"}
     (reset,) = [line for line in lines if line.get("request") == REQUEST and line["program"] == "web"]
     assert (reset["method"], reset["path"], reset["status"]) == ("POST", "/password-resets", 200)

@@ -139,7 +139,9 @@ def _send(transport: Transport, letter: Letter, worker: str, refusals: Refusals)
     except (TryLater, SenderRefused) as error:
         return {*refusals.add(letter.id, error)}
     except Undeliverable as error:
+        current_app.logger.info("message %d was refused for good, Message-ID %s", letter.id, letter.message_id)
         return {*refusals.end(), outcomes.failed(letter.id, worker, str(error))}
     except Conflict:
         return {outcomes.let_go(letter.id, worker)}
+    current_app.logger.info("message %d was handed over, Message-ID %s", letter.id, letter.message_id)
     return {outcomes.sent(letter.id, worker, answer, is_file=transport.is_file), *refusals.end(has_taken=True)}

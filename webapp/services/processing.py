@@ -13,6 +13,7 @@ from webapp.core.addresses import Address, parse
 from webapp.core.directory import Registry
 from webapp.core.errors import Conflict
 from webapp.core.planning import Plan
+from webapp.core.words import plural
 from webapp.db import begin_write, begun_again, db, hold, utcnow
 from webapp.models import Batch, BatchKind, BatchState, Outcome, Row, User
 from webapp.services import audit, batches, directory, finishing, outbox, plans, steps, targets
@@ -91,6 +92,8 @@ def work_off(batch_id: int, limit: int) -> bool:
     if rows:
         _carry_out_all(batch, rows)
     db.session.commit()
+    if rows:
+        current_app.logger.info("batch %d: %s worked off", batch_id, plural(len(rows), "row"))
     finishing.finish_if_done(batch_id)
     return len(rows) == limit
 
