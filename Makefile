@@ -19,7 +19,7 @@ test: dev ## Run every test, those in a real browser included
 	$(PY) -m tests.chromium --why
 
 test-postgres: dev ## Run the tests of what touches database or queue, on PostgreSQL and a queue server over TCP
-	@$(PY) -m pytest -n 2 --dist loadfile --postgres --ignore=tests/browser
+	@$(PY) -m pytest -n 2 --dist loadfile --postgres --ignore=tests/browser $(TESTS)
 
 quick: dev ## Run the tests that take no browser and no processes: under a minute
 	@$(PY) -m pytest -q -n 2 -m "not slow" --ignore=tests/browser --ignore=tests/run

@@ -1,5 +1,5 @@
 #!/bin/bash
-# Whether `make run` and `make test` work where nothing is installed but make and python3-venv.
+# Whether `make run`, `make test` and `make test-postgres` work where nothing is installed but make and python3-venv.
 #
 #   tests/bare_debian.sh [--whole] [SUITE...]     as root, with debootstrap; SUITE is bookworm or trixie, both by default
 #
@@ -9,9 +9,11 @@ source "$(dirname "$0")/small_debian.sh"
 
 A_FEW="tests/run/test_refusals.py tests/run/test_supervisor.py tests/run/test_logs.py tests/run/test_chromium.py tests/core/test_workbooks.py
     tests/core/test_config.py tests/test_mail.py tests/services/test_backups.py tests/browser/test_first_run.py"
+A_FEW_ON_POSTGRES="tests/services/test_groups.py"
 if [ "${1:-}" = --whole ]; then
     shift
     A_FEW=""
+    A_FEW_ON_POSTGRES=""
 fi
 
 # check SUITE CASE: CASE is root, user or user-with-browser.
@@ -57,6 +59,8 @@ check() {
     else
         [ "$status" = 0 ] || die "it ended with $status: $log"
     fi
+    say "$suite, $case: make test-postgres"
+    within "$root" "$user" make -C /home/muster/muster test-postgres TESTS="$A_FEW_ON_POSTGRES" >>"$log" 2>&1 || die "test-postgres: $log"
     say "$suite, $case: ok"
 }
 
