@@ -60,6 +60,8 @@ class Supervisor:
             signal.signal(signal.SIGHUP, self._ask_to_stop)
         with data_folder.lock(self.settings.data_dir):
             log.info("Muster %s starts", installation.version())
+            if not _has_right_packages():
+                log.warning("the packages in %s are not those of this version: run “make venv” as its owner", sys.prefix)
             try:
                 self._start()
                 while not self.stop_asked:
@@ -142,6 +144,12 @@ class Supervisor:
     def _python(self, *arguments: str, stdout: int | IO[bytes] | None = 2) -> Child:
         """A child that runs our Python; its stdout goes to stderr (2) unless said otherwise."""
         return spawn([sys.executable, *arguments], environ=self.environ, cwd=TOP, stdout=stdout)
+
+
+def _has_right_packages() -> bool:
+    """Whether the environment was made from the requirements of this version; true where it was made in another way."""
+    made_from = Path(sys.prefix, "requirements.txt")
+    return not made_from.exists() or made_from.read_bytes() == (TOP / "requirements.txt").read_bytes()
 
 
 def _wait_for_port(settings: Settings) -> None:
