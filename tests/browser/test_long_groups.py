@@ -52,3 +52,11 @@ def test_many_groups_are_folded_and_kept(owner):
     page.reload()
     cell.click()
     expect(page.locator("#group-picker :checked")).to_have_count(19)
+
+
+def test_many_groups_to_create_are_folded_too(owner):
+    upload(owner, f'tall@northfield.example,Analyst,"{UNKNOWN}"\n'.join(["Email,Role,Groups\n", ""]))
+    row = owner.page.locator("tr", has=owner.page.get_by_label("Email, row 2", exact=True))
+    expect(row.get_by_role("button", name="Create group")).to_have_count(5)
+    expect(row.get_by_text("25 more", exact=True)).to_be_visible()
+    expect(row.locator(".token[data-state=invalid]").last).to_have_text("+25 more")
