@@ -44,6 +44,16 @@ def test_no_group_of_a_cell_is_dropped(admin):
     assert suggestions(admin.get(f"/batches/{batch.id}").page) == ["Library, Café"] * 5
 
 
+def test_a_space_between_two_names_is_no_separator_and_a_tab_may_be_one(admin):
+    make_group("Library")
+    make_group("Café")
+    batch = staged(admin, file_of(["Library\tCafé", "Library Café"]))
+    page = admin.get(f"/batches/{batch.id}").page
+    assert suggestions(page) == ["Library, Café"]
+    assert "Replace “" not in page.text
+    assert "1 word of your file is not known here" in page.text
+
+
 def test_all_groups_beside_a_name_suggests_nothing_wider(admin):
     make_group("Library")
     batch = staged(admin, file_of(["All groups, Library", "All groups, Library"]))

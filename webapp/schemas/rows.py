@@ -149,9 +149,9 @@ def is_too_long(field: str, text: str) -> bool:
 
 def split_groups(text: str) -> list[str]:
     """The names in a Groups cell, trimmed, repeats collapsed, in order."""
-    # A tab stays: a spreadsheet's cells may have been put between them into one.
+    # A tab may stand between two names, a space not: it must not become one.
     names = (
-        "\t".join(" ".join(piece.split()) for piece in name.strip().split("\t"))
+        " | ".join(" ".join(piece.split()) for piece in name.strip().split("\t"))
         for name in re.split(r"[,\n\r\v\f\x85\u2028\u2029]", text)
     )
     return list({fold(name): name for name in reversed([n for n in names if n])}.values())[::-1]
