@@ -278,7 +278,7 @@ class Portal:
             theirs = or_(false(), *(Message.claimed_by.like(f"%-{pid}-%") for pid in self.gone))
             sending = update(Message).where(Message.state == MessageState.SENDING, theirs).values(lease_until=past)
             waiting = update(Message).where(Message.state == MessageState.QUEUED).values(due_at=past)
-            gate = update(MailGate).where(MailGate.paused_at.is_not(None)).values(retry_at=past)
+            gate = update(MailGate).where(MailGate.retry_at.is_not(None)).values(retry_at=past)
             for statement in (sending, waiting, gate):
                 db.session.execute(statement, execution_options=alive)
             db.session.commit()
