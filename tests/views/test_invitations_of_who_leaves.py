@@ -40,7 +40,7 @@ def pending():
 def test_the_question_says_so_and_those_that_manage_users_are_revoked_unless_one_says_otherwise(app, owner, leaving, made):
     page = owner.get(f"/users/{leaving.id}/deactivation").page
     assert "3 invitations that they made are not accepted yet" in page.text
-    assert "Revoke the one to roles that manage users" in page.text
+    assert "Revoke the one to a role that manages users" in page.text
     assert [a["value"] for a in page.all("input", name="theirs")] == ["managing", "all", "none"]
     assert "checked" in page.all("input", name="theirs", value="managing")[0]
     link = f"/invitations/{token_of(made['backdoor'])}"
