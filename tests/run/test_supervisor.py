@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.run.conftest import STOP_LIMIT, TOP, Muster, wait_until
-from webapp import processes
+from webapp import processes, supervisor
 
 pytestmark = pytest.mark.slow
 
@@ -131,3 +131,10 @@ def test_a_stop_during_the_start(muster: Muster) -> None:
     wait_until(lambda: muster.processes("flask"), "the database is being made")
     assert muster.stop(limit=STOP_LIMIT) == 0
     assert "Muster is running" not in muster.output()
+
+
+def test_packages_of_another_version_are_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "prefix", str(tmp_path))
+    assert supervisor._has_right_packages(), "an environment that was made in another way"
+    (tmp_path / "requirements.txt").write_text("flask==0.1\n")
+    assert not supervisor._has_right_packages()
