@@ -59,9 +59,6 @@ class Supervisor:
         if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as nohup wants it
             signal.signal(signal.SIGHUP, self._ask_to_stop)
         with data_folder.lock(self.settings.data_dir):
-            log.info("Muster %s starts", installation.version())
-            if not _has_right_packages():
-                log.warning("the packages in %s are not those of this version: run “make venv” as its owner", sys.prefix)
             try:
                 self._start()
                 while not self.stop_asked:
@@ -85,6 +82,9 @@ class Supervisor:
 
     def _start(self) -> None:
         _wait_for_port(self.settings)
+        log.info("Muster %s starts", installation.version())
+        if not _has_right_packages():
+            log.warning("the packages in %s are not those of this version: run “make venv” as its owner", sys.prefix)
         self._start_queue()
         self._finish("db", "upgrade")
         self._finish("muster", "prepare")
