@@ -34,6 +34,9 @@ ANSWERED = f"""(done) => document.addEventListener("htmx:finally:request", () =>
 def figures() -> list[Figure]:
     """The load of a review of 100 rows, half of them with problems, and an edit of one of its cells."""
     path = chromium.find()
+    if not path:
+        print("There is no Chromium, so the browser is not measured. `make test` installs one; CHROMIUM_PATH names your own.")
+        return []
     with portal() as muster, _served(muster) as address, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
         page = browser.new_page(viewport=LOOK)
