@@ -1,6 +1,6 @@
 """The review in Chromium: the processor time of the page's main thread at load, and for one edit of a cell.
 
-The debugger's `Performance.getMetrics` counts the ticks of the renderer's own thread: other work on the machine does not count.
+The debugger's `Performance.getMetrics` counts the ticks of the renderer's own thread, without its waiting.
 """
 
 from __future__ import annotations
