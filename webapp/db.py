@@ -125,13 +125,22 @@ def tune(engine: Engine) -> None:
         tune_postgresql(engine)
 
 
+PRAGMAS = (
+    "journal_mode=WAL",
+    "synchronous=NORMAL",
+    "foreign_keys=ON",
+    "secure_delete=ON",  # what is deleted is written over: files hold more than Muster uses
+    f"busy_timeout={MAX_BUSY_MS}",
+)
+
+
 def tune_sqlite(engine: Engine) -> None:
     """WAL, foreign keys, and BEGIN under our own control, for the engine of one app."""
 
     @event.listens_for(engine, "connect")
     def _connect(connection: sqlite3.Connection, _: object) -> None:
         connection.isolation_level = None  # we emit BEGIN ourselves, see _begin
-        for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", f"busy_timeout={MAX_BUSY_MS}"):
+        for pragma in PRAGMAS:
             connection.execute("PRAGMA " + pragma)
 
     @event.listens_for(engine, "begin")
@@ -242,6 +251,23 @@ def begun_again(command: Callable[P, T]) -> Callable[P, T]:
             return command(*args, **kwargs)
 
     return call
+
+
+def empty_log() -> None:
+    """After a commit that deleted what must not stay: SQLite's write-ahead log has it still, until that is emptied.
+
+    Where others read just now, that is left to a later time: the log is written over again and again.
+    """
+    if db.engine.dialect.name != "sqlite":
+        return
+    connection = db.engine.raw_connection()
+    try:
+        driver: Any = connection.driver_connection
+        driver.execute(f"PRAGMA busy_timeout={TURN_MS}")
+        driver.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        driver.execute(f"PRAGMA busy_timeout={MAX_BUSY_MS}")
+    finally:
+        connection.close()
 
 
 def in_database(statement: Update, values: Mapping[str, Any] | None = None) -> Any:

@@ -20,7 +20,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from webapp.core.cells import clip
 from webapp.core.errors import NotAllowed
 from webapp.core.permissions import Permission
-from webapp.core.words import become_administrators, full, lasting, plural, what_sending_does, when
+from webapp.core.words import become_administrators, day, full, lasting, plural, what_sending_does, when
 from webapp.db import utcnow
 from webapp.models import User
 
@@ -242,6 +242,7 @@ def register_words(app: Flask) -> None:
     from webapp.services import directory
 
     app.jinja_env.filters["when"] = lambda value: when(value, utcnow(), directory.settings().time_zone)
+    app.jinja_env.filters["day"] = lambda value: day(value, utcnow(), directory.settings().time_zone)
     app.jinja_env.filters["full"] = lambda value: full(value, directory.settings().time_zone)
     app.jinja_env.filters["clock"] = lambda value: value.astimezone(directory.settings().time_zone).strftime("%H:%M:%S")
     app.jinja_env.filters["lasting"] = lasting

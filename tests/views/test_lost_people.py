@@ -6,11 +6,13 @@ import io
 
 import pytest
 
-from tests.factories import make_group
+from tests.factories import make_group, make_invitation
 from tests.files.writers import xlsx
+from tests.mail_fixtures import invitation_of
 from tests.views.test_batches import rows_of, staged
 from tests.views.test_mapping import chosen, match, newest
-from webapp.models import BatchState
+from webapp.db import db, utcnow
+from webapp.models import Batch, BatchFile, BatchState, Row
 
 PEOPLE = ["ana@x.org", "ben@x.org", "cy@x.org"]
 
@@ -266,3 +268,176 @@ class TestTextInAnEncodingThatIsNotRead:
         batch = staged(admin, "Email,Role\nana\x01@x.org,Analyst\nben@x.org,Ana\x02\x02lyst\n")
         assert [row.plan for row in rows_of(batch)] == ["attention", "attention"]
         assert "2 cells with control characters" in read_as(admin, batch)
+
+
+class TestPeopleWhoAreSuspendedOrGone:
+    FILE = "Email,Role,Status\nana@x.org,Analyst,Active\nben@x.org,Analyst,Suspended\ncy@x.org,Remote,deleted\n"
+
+    def test_are_told_above_the_counts_and_removed_in_one_step(self, admin):
+        batch = staged(admin, self.FILE)
+        page = admin.get(f"/batches/{batch.id}").page
+        assert "2 rows are of people who are suspended or gone by “Status”" in page.text
+        assert "It says “Suspended” and “deleted”." in page.text
+        (show,) = page.all("a", id="notice-gone-show")
+        found = admin.get(show["href"]).page
+        assert "2 of 3 rows" in found.text
+        assert found.all("a", id="hint-gone", aria_current="true")
+        admin.post(f"/batches/{batch.id}/hints/gone/removal", {}, 200, htmx=True)
+        assert [row.email for row in rows_of(batch) if row.removed_at is None] == ["ana@x.org"]
+        assert "suspended or gone" not in admin.get(f"/batches/{batch.id}").page.text
+        admin.post(f"/batches/{batch.id}/undos", {}, 200, htmx=True)
+        assert "2 rows are of people" in admin.get(f"/batches/{batch.id}").page.text
+
+    @pytest.mark.parametrize(
+        ("name", "here", "gone"),
+        [
+            ("Status [READ ONLY]", "Active", "Suspended"),
+            ("Account status", "enabled", "Disabled (2024)"),
+            ("active", "TRUE", "FALSE"),
+            ("accountEnabled", "true", "false"),
+            ("Active?", "yes", "no"),
+            ("Enabled", "1", "0"),
+            ("Archived", "", "2025-07-31"),
+            ("is_suspended", "0", "1"),
+            ("Left", "", "x"),
+            ("state", "NE", "inactive"),
+            ("Status", "aktiv", "gesperrt"),
+            ("Statut", "actif", "désactivé"),
+            ("Estado", "Activo", "Suspendido"),
+            ("Aktiv", "ja", "nein"),
+            ("Status", "current", "not active"),
+            ("Employment status", "employed", "Left 31.08.2025"),
+        ],
+    )
+    def test_are_known_by_many_names_and_words(self, admin, name, here, gone):
+        batch = staged(admin, f"Email,Role,{name}\nana@x.org,Analyst,{here}\nben@x.org,Analyst,{gone}\n")
+        assert [row.hint for row in rows_of(batch)] == [None, "gone"]
+        assert "1 row is of somebody who is suspended or gone" in admin.get(f"/batches/{batch.id}").page.text
+
+    @pytest.mark.parametrize("column", ["State\nCA\nNE", "Note\ndeleted\nleft", "Phone\n0\n1", "Status\nActive\npending"])
+    def test_others_are_not_mistaken_for_them(self, admin, column):
+        name, *cells = column.split("\n")
+        batch = staged(admin, f"Email,Role,{name}\n" + "".join(f"a{n}@x.org,Analyst,{cell}\n" for n, cell in enumerate(cells)))
+        assert [row.hint for row in rows_of(batch)] == [None, None]
+
+    def test_removing_one_by_hand_takes_them_off_the_count(self, admin):
+        batch = staged(admin, self.FILE)
+        part = admin.post(f"/batches/{batch.id}/rows/{rows_of(batch)[1].id}/removal", {}, 200, htmx=True)
+        assert "1 row is of somebody who is suspended or gone" in part.page.text
+
+    def test_whoever_only_looks_cannot_remove_them(self, admin, sign_in):
+        batch = staged(admin, self.FILE)
+        analyst = sign_in("Analyst")
+        assert not analyst.get(f"/batches/{batch.id}").page.all("button", id="notice-gone-remove")
+        analyst.post(f"/batches/{batch.id}/hints/gone/removal", {}, 403)
+
+    def test_a_kind_that_there_is_not(self, admin):
+        admin.post(f"/batches/{staged(admin, self.FILE).id}/hints/odd/removal", {}, 404)
+
+
+def test_headings_and_footers_between_people_are_told_and_removed_together(admin):
+    batch = staged(
+        admin, "Email,Role,Groups\nLanguages,,\nana@x.org,Analyst,\nScience and Art,,\nben@x.org,Remote,\nTotal,2,\nerin.b,,\n"
+    )
+    page = admin.get(f"/batches/{batch.id}").page
+    assert "3 rows have text in place of a person" in page.text
+    assert "“Languages” and “Science and Art”" in page.text
+    admin.post(f"/batches/{batch.id}/hints/text/removal", {}, 200, htmx=True)
+    assert [row.email for row in rows_of(batch) if row.removed_at is None] == ["ana@x.org", "ben@x.org", "erin.b"]
+
+
+def test_a_column_of_addresses_that_is_not_used_is_told_above_the_counts(admin):
+    batch = staged(admin, "Email,Role,Parent\nana@x.org,Analyst,mum@y.org\nben@x.org,Analyst,\n")
+    page = admin.get(f"/batches/{batch.id}").page
+    assert "Column “Parent” holds 1 email address and is not used" in page.text
+    assert page.all("a", href=f"/batches/{batch.id}/mapping")
+
+
+class TestAddressesThatWereReplaced:
+    def test_by_edit_email_are_not_a_second_person(self, admin):
+        make_invitation("ana.wrogn@northfield.example")
+        invitation = invitation_of("ana.wrogn@northfield.example")
+        admin.post(f"/invitations/{invitation.id}/email", {"email": "ana.wrong@northfield.example"})
+        batch = staged(admin, "Email,Role\nana.wrogn@northfield.example,Analyst\nben@northfield.example,Analyst\n")
+        page = admin.get(f"/batches/{batch.id}").page
+        assert "1 row has an email that was replaced by another one" in page.text
+        assert f"Replaced on {utcnow().day} " in page.text
+        assert "by ana.wrong@northfield.example" in page.text
+        (button,) = page.all("button", class_="suggest")
+        assert button["value"] == "ana.wrong@northfield.example"
+        row = rows_of(batch)[0]
+        edit = {"field": "email", "value": button["value"], "seen": row.email}
+        part = admin.patch(f"/batches/{batch.id}/rows/{row.id}", edit, htmx=True)
+        assert "Replaced on" not in part.page.text
+        assert rows_of(batch)[0].plan == "unchanged"
+        assert "was replaced" not in admin.get(f"/batches/{batch.id}").page.text
+
+    def test_twice_leads_to_the_newest(self, admin):
+        for old, new in (("a@northfield.example", "b@northfield.example"), ("b@northfield.example", "c@northfield.example")):
+            if old.startswith("a"):
+                make_invitation(old)
+            admin.post(f"/invitations/{invitation_of(old).id}/email", {"email": new})
+        batch = staged(admin, "Email,Role\na@northfield.example,Analyst\nb@northfield.example,Analyst\n")
+        page = admin.get(f"/batches/{batch.id}?hint=replaced").page
+        assert [button["value"] for button in page.all("button", class_="suggest")] == ["c@northfield.example"] * 2
+
+    def test_there_and_back_again_is_no_replacement(self, admin):
+        make_invitation("a@northfield.example")
+        admin.post(f"/invitations/{invitation_of('a@northfield.example').id}/email", {"email": "b@northfield.example"})
+        admin.post(f"/invitations/{invitation_of('b@northfield.example').id}/email", {"email": "a@northfield.example"})
+        batch = staged(admin, "Email,Role\na@northfield.example,Analyst\n")
+        assert "Replaced" not in admin.get(f"/batches/{batch.id}").page.text
+
+
+class TestColumnsThatMusterDoesNotUse:
+    FILE = "Email,Born,Password,Role\nana@x.org,2010-02-03,hunter2secret,Analyst\nben@x.org,2011-04-05,tr0ub4dor-x,Remote\n"
+    FOREIGN = ("2010-02-03", "hunter2secret", "2011-04-05", "tr0ub4dor-x")
+
+    def kept(self, app) -> list[str]:
+        """What of them can be found in the data folder, or (on PostgreSQL) in the tables."""
+        db.session.rollback()
+        found = b"".join(path.read_bytes() for path in app.extensions["muster_settings"].data_dir.rglob("*") if path.is_file())
+        cells = str(db.session.scalars(db.select(Row.read_cells)).all()) + str(
+            db.session.scalars(db.select(BatchFile.data)).all()
+        )
+        db.session.rollback()
+        return [text for text in self.FOREIGN if text.encode() in found or text in cells]
+
+    def test_stay_while_a_file_is_under_review_and_no_longer(self, admin, app):
+        batch = staged(admin, self.FILE)
+        assert self.kept(app)
+        admin.post(f"/batches/{batch.id}/confirmation", {"version": batch.version})
+        assert self.kept(app) == []
+        assert [row.read_cells for row in rows_of(batch)] == [["ana@x.org", "", "", "Analyst"], ["ben@x.org", "", "", "Remote"]]
+        rows = admin.get(f"/batches/{batch.id}/rows.csv").data.decode("utf-8-sig")
+        assert rows.startswith("Email,Born,Password,Role,Status,Reason,Suggestion\r\nana@x.org,,,Analyst,")
+
+    def test_go_with_a_discarded_one(self, admin, app):
+        batch = staged(admin, self.FILE)
+        admin.post(f"/batches/{batch.id}/discard", {})
+        assert self.kept(app) == []
+
+    def test_go_from_each_part_of_a_long_file(self, admin, app, change_settings):
+        change_settings(max_rows=1)
+        file = {"file": (io.BytesIO(self.FILE.encode()), "staff.csv"), "split": "yes"}
+        admin.post("/batches", file, content_type="multipart/form-data")
+        for batch in db.session.scalars(db.select(Batch)).all():
+            admin.post(f"/batches/{batch.id}/confirmation", {"version": 1})
+        assert self.kept(app) == []
+
+    def test_are_not_shown_where_their_name_says_password(self, admin):
+        batch = staged(admin, self.FILE.replace("Role", "Job"))
+        page = admin.get(f"/batches/{batch.id}")
+        assert "2010-02-03" in page.text
+        assert "hunter2" not in page.text
+        assert "••••••" in page.text
+        assert "hunter2" not in admin.get(f"/batches/{batch.id}/mapping?header_row=0").text
+        chosen_for_role = {"header_row": "1", "column-0": "email", "column-2": "role"}
+        assert "hunter2" not in admin.get(f"/batches/{batch.id}/mapping", query_string=chosen_for_role).text
+
+    @pytest.mark.parametrize(
+        "name", ["Passwort", "Initial password", "PWD", "Mot de passe", "Contraseña", "PIN", "Kennwort 1", "パスワード"]
+    )
+    def test_whatever_a_password_is_called(self, admin, name):
+        batch = staged(admin, f"Email,Job,{name}\nana@x.org,Analyst,hunter2\nben@x.org,Remote,hunter2\n")
+        assert "hunter2" not in admin.get(f"/batches/{batch.id}").text

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import islice, takewhile
 from typing import Any, NamedTuple
 
-from webapp.core.fields import REQUIRED, Field, is_address, is_ticked, letters, recognise
+from webapp.core.fields import REQUIRED, Field, is_address, is_ticked, letters, plain_letters, recognise
 from webapp.core.tables import Table, UnreadableFile
 from webapp.core.template import EXAMPLES
 from webapp.core.words import plural
@@ -24,7 +24,9 @@ __all__ = [
     "extract",
     "groups_of",
     "guess",
+    "is_secret",
     "likeliest",
+    "listed",
     "mapping",
     "match",
     "name_of",
@@ -191,7 +193,7 @@ def mapping(chosen: Places, header: Sequence[str], required: Sequence[Field] = R
             raise UnmatchedColumns(f"The column chosen for the {_HELD[field]} is not in this file.", "Choose another one.")
         if other := held.get(place):
             raise UnmatchedColumns(
-                f"{_listed([name_of(header, place)])} is chosen for both the {_HELD[other]} and the {_HELD[field]}.",
+                f"{listed([name_of(header, place)])} is chosen for both the {_HELD[other]} and the {_HELD[field]}.",
                 "Choose a column of its own for each.",
             )
         held[place] = field
@@ -382,12 +384,12 @@ def describe(table: Table, mapping: Mapping, extract: Extract) -> list[str]:
     if table.trimmed:
         facts.append(f"{plural(table.trimmed, 'cell')} trimmed")
     if len(groups := mapping.places.groups) > 1:
-        facts.append(f"columns {_listed([name_of(table.header, place) for place in groups])} joined as groups")
+        facts.append(f"columns {listed([name_of(table.header, place) for place in groups])} joined as groups")
     if members := mapping.places.members:
-        names = _listed([name_of(table.header, place) for place in members])
+        names = listed([name_of(table.header, place) for place in members])
         facts.append(f"{'column' if len(members) == 1 else 'columns'} {names} read as ticks for groups")
     if mapping.ignored:
-        facts.append(f"{'column' if len(mapping.ignored) == 1 else 'columns'} {_listed(mapping.ignored)} ignored")
+        facts.append(f"{'column' if len(mapping.ignored) == 1 else 'columns'} {listed(mapping.ignored)} ignored")
     if extract.overflowed:
         facts.append(f"extra cells of {plural(extract.overflowed, 'row')} were read as groups")
     if extract.unnamed:
@@ -408,13 +410,13 @@ def describe(table: Table, mapping: Mapping, extract: Extract) -> list[str]:
 
 def _form(table: Table) -> list[str]:
     if table.sheet is not None:
-        facts = [f"{table.format} workbook, sheet {_listed([table.sheet])}"]
+        facts = [f"{table.format} workbook, sheet {listed([table.sheet])}"]
         if table.delimiter:
             facts.append(f"lines of text split, {_separation(table.delimiter)}")
         if table.header_delimiter:
             facts.append(f"column names split, {_separation(table.header_delimiter)}")
         if others := table.other_sheets:
-            facts.append(f"{'sheet' if len(others) == 1 else 'sheets'} {_listed(others)} not read")
+            facts.append(f"{'sheet' if len(others) == 1 else 'sheets'} {listed(others)} not read")
         return facts
     if table.is_list:
         people = f"a list of {plural(len(table.lines), 'address', 'addresses')}, each one person"
@@ -478,6 +480,25 @@ def _numbers(numbers: Sequence[int]) -> str:
     return " and ".join([", ".join(named[:-1]), named[-1]] if len(named) > 1 else named)
 
 
+_SECRET = tuple(
+    map(
+        plain_letters,
+        """
+        password passwort kennwort passwd passphrase passcode passkey zugangscode motdepasse codesecret contrasena
+        senha palavrapasse parola wachtwoord toegangscode haslo heslo losenord passord adgangskode salasana jelszo sifre
+        secret credential apikey recoverycode securityanswer onetimecode пароль パスワード 暗証 密码 密碼 口令 비밀번호
+        """.split(),  # noqa: SIM905 - words read better than a list of strings
+    )
+)
+_SECRET_WHOLE = frozenset(("pw", "pwd", "pass", "pin", "pincode", "psw", "mdp", "otp", "token", "mpin", "clave"))
+
+
+def is_secret(name: str) -> bool:
+    """Whether a column is named like one of passwords: its cells are not shown."""
+    key = plain_letters(name[:200])
+    return key.rstrip("0123456789") in _SECRET_WHOLE or any(word in key for word in _SECRET)
+
+
 def name_of(header: Sequence[str], place: int) -> str:
     """What a column is called, by a spreadsheet if it has no name."""
     return header[place] or f"Column {letters(place)}"
@@ -493,9 +514,9 @@ def names_of(places: Places, header: Sequence[str]) -> dict[str, str]:
 def _doubled(field: Field, names: Sequence[str]) -> UnmatchedColumns:
     count = "Two" if len(names) == 2 else str(len(names))
     if len({name.casefold() for name in names}) == 1:
-        title = f"{count} columns are called {_listed(names[:1])}."
+        title = f"{count} columns are called {listed(names[:1])}."
     else:
-        title = f"{count} columns could hold the {_HELD[field]}: {_listed(names)}."
+        title = f"{count} columns could hold the {_HELD[field]}: {listed(names)}."
     return UnmatchedColumns(
         title,
         f"Call the one that counts “{field.heading}”, rename or remove the rest, and upload again.",
@@ -503,18 +524,18 @@ def _doubled(field: Field, names: Sequence[str]) -> UnmatchedColumns:
 
 
 def _missing(fields: Sequence[Field], header: Sequence[str]) -> UnmatchedColumns:
-    wanted = _listed([field.heading for field in fields])
+    wanted = listed([field.heading for field in fields])
     held = " and ".join(_HELD[field] for field in fields)
     names = [name for name in header if name]
     column, holds = ("column", "column that holds") if len(fields) == 1 else ("columns", "columns that hold")
     return UnmatchedColumns(
         f"This file has no {column} called {wanted}.",
-        f"{'Its columns are' if len(names) > 1 else 'Its only column is'} {_listed(names)}. "
+        f"{'Its columns are' if len(names) > 1 else 'Its only column is'} {listed(names)}. "
         f"Rename the {holds} the {held} to {wanted} and upload again.",
     )
 
 
-def _listed(names: Sequence[str], most: int = 6) -> str:
+def listed(names: Sequence[str], most: int = 6) -> str:
     """“Name”, “Phone” and “Notes”; of many only the first, and how many more there are."""
     quoted = [f"“{_short(name)}”" for name in names[:most]]
     if len(names) > most:

@@ -55,13 +55,13 @@ class Known:
     certain: bool
 
 
-def _letters(name: str) -> str:
+def plain_letters(name: str) -> str:
     """Letters and digits only, lower case, no accents; of no Turkish dots either."""
     split = unicodedata.normalize("NFKD", name.casefold()).replace("ı", "i").replace("ł", "l").replace("ø", "o")
     return "".join(letter for letter in split if letter.isalnum())
 
 
-# Written as `_letters` leaves them, but for scripts in which that cannot be read.
+# Written as `plain_letters` leaves them, but for scripts in which that cannot be read.
 _CERTAIN = {
     Field.EMAIL: """
         email emails mail emailaddress emailaddresses mailaddress emailid useremail useremailaddress
@@ -118,7 +118,7 @@ _FALLBACK = {
     Field.GROUPS: "memberof mitgliedvon devicepool devicepools",
 }
 _KNOWN = {
-    _letters(key): Known(field, certain)
+    plain_letters(key): Known(field, certain)
     for certain, names in ((False, _FALLBACK), (True, _CERTAIN))
     for field, keys in names.items()
     for key in keys.split()
@@ -151,7 +151,7 @@ def _key(name: str) -> str:
     name = _BRACKETED.sub(" ", name)
     if any(delimiter in name for delimiter in DELIMITERS):  # "Mail;Adresse" was read with the wrong separator
         return ""
-    key = _letters(name)
+    key = plain_letters(name)
     for remark in _REMARKS:
         key = key.removesuffix(remark)
     return key
@@ -177,5 +177,5 @@ def is_ticked(cell: str) -> bool | None:
         return False
     if sign in _YES_SIGNS:
         return True
-    word = _letters(sign)
+    word = plain_letters(sign)
     return True if word in _YES else False if word in _NO else None

@@ -30,6 +30,23 @@ class Mark(StrEnum):
     LOOKALIKE = "lookalike"
 
 
+class Hint(StrEnum):
+    """What a row is found by though nothing is wrong with it: what else the file, or the past, says of it."""
+
+    GONE = "gone"
+    """The file says that this person is suspended, or has left."""
+    TEXT = "text"
+    """A heading or a footer where a person should be."""
+    HIDDEN = "hidden"
+    """The sheet hides this row, or its filter does."""
+    NO_RESULT = "no_result"
+    """A formula of this row has no stored result."""
+    MERGED = "merged"
+    """A cell of this row is part of a merged one whose value stands in a row above."""
+    REPLACED = "replaced"
+    """The address was replaced by another one. Not stored with the row."""
+
+
 class Sort(Order):
     """Line is the place in the file."""
 
@@ -58,11 +75,12 @@ class Findable(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Find:
-    """What the review shows. plan, problem, mark: None for any. text: part of a cell, on one line. page: from 1."""
+    """What the review shows. plan, problem, mark, hint: None for any. text: part of a cell, on one line. page: from 1."""
 
     plan: Plan | None = None
     problem: Problem | None = None
     mark: Mark | None = None
+    hint: Hint | None = None
     text: str = ""
     sort: Sort = Sort.LINE
     page: int = 1
@@ -75,6 +93,7 @@ class Find:
             member(Plan, args.get("plan")),
             member(Problem, args.get("problem")),
             member(Mark, args.get("mark")),
+            member(Hint, args.get("hint")),
             searched(args.get("q", "")),
             member(Sort, args.get("sort")) or Sort.LINE,
             max(1, int(page)) if page.isascii() and page.isdigit() and len(page) < 9 else 1,
@@ -87,6 +106,7 @@ class Find:
             "plan": wanted.plan,
             "problem": wanted.problem,
             "mark": wanted.mark,
+            "hint": wanted.hint,
             "q": wanted.text or None,
             "sort": wanted.sort if wanted.sort != Sort.LINE else None,
             "page": wanted.page if wanted.page > 1 else None,
@@ -96,7 +116,7 @@ class Find:
     @property
     def is_on(self) -> bool:
         """Whether it may leave rows out."""
-        return bool(self.plan or self.problem or self.mark or self.text)
+        return bool(self.plan or self.problem or self.mark or self.hint or self.text)
 
     def turned(self, column: str) -> Sort:
         """The order that a click on a column's name asks for: that column, and the other way at the second click."""

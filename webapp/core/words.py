@@ -39,6 +39,12 @@ def when(value: datetime, now: datetime, zone: tzinfo) -> str:
     return f"{local.day} {local:%B}" if local.year == today.year else f"{local.day} {local:%B %Y}"
 
 
+def day(value: datetime, now: datetime, zone: tzinfo) -> str:
+    """\"30 November", with the year where that is another one."""
+    local, today = value.astimezone(zone), now.astimezone(zone)
+    return f"{local.day} {local:%B}" if local.year == today.year else f"{local.day} {local:%B %Y}"
+
+
 def lasting(value: timedelta) -> str:
     """\"about 40 seconds", "about 3 minutes": rounded for people who wait."""
     seconds = max(1, round(value.total_seconds()))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from webapp.db import Base
 from webapp.models.account_links import AccountLink, LinkPurpose
+from webapp.models.addresses import ReplacedAddress
 from webapp.models.aliases import Alias, AliasKind, HeaderMapping
 from webapp.models.audit import AuditChain, AuditEvent
 from webapp.models.batches import UNMOVED, Batch, BatchFile, BatchKind, BatchState
@@ -46,6 +47,7 @@ __all__ = [
     "Phase",
     "Priority",
     "RecoveryCode",
+    "ReplacedAddress",
     "Role",
     "Row",
     "RowEdit",

@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, Index, LargeBinary, String, Text, func
+from sqlalchemy import JSON, ForeignKey, Index, LargeBinary, String, Text, func, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from webapp.core.actions import Action
@@ -61,6 +61,10 @@ class Batch(Model):
     """What was done while reading the file, in words, for the page's banner."""
     header: Mapped[list[str]] = mapped_column(JSON, default=list)
     """The file's header as read."""
+    columns: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict, server_default=text("'{}'"))
+    """`core.columns.Places` as a dictionary: which columns hold what; {}: not known."""
+    notices: Mapped[list[dict[str, Any]]] = mapped_column(JSON, default=list, server_default=text("'[]'"))
+    """`core.notices.Notice` as dictionaries: what reading the file came upon and a person should look at."""
 
     mode: Mapped[Mode] = mapped_column(choice(Mode), default=Mode.REPLACE)
     change_roles: Mapped[bool] = mapped_column(default=False)
@@ -147,5 +151,5 @@ class BatchFile(Model):
     sheet: Mapped[str | None] = mapped_column(String(255))
     header_row: Mapped[int | None]
     """As chosen by a person; None: found by Muster. 0: the file has no header."""
-    columns: Mapped[dict[str, int]] = mapped_column(JSON, default=dict)
-    """Field -> place of its column, as chosen by a person; {}: by the header's names."""
+    columns: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
+    """`core.columns.Places` as a dictionary, as chosen by a person; {}: by the header's names."""

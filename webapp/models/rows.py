@@ -41,6 +41,13 @@ class Row(Model):
             postgresql_where=text("likely_domain IS NOT NULL"),
         ),
         Index(
+            "ix_rows_batch_id_hint",
+            "batch_id",
+            "hint",
+            sqlite_where=text("hint IS NOT NULL"),
+            postgresql_where=text("hint IS NOT NULL"),
+        ),
+        Index(
             "ix_rows_invitation_id",
             "invitation_id",
             sqlite_where=text("invitation_id IS NOT NULL"),
@@ -58,6 +65,8 @@ class Row(Model):
     read_groups: Mapped[str] = mapped_column(Text)
     read_cells: Mapped[list[str]] = mapped_column(JSON, default=list, server_default=text("'[]'"))
     """The whole line as read, by the columns of `Batch.header`; empty for a row that was added by hand."""
+    hint: Mapped[str | None] = mapped_column(String(16))
+    """`core.notices.Hint`: what else the file says of this row."""
     email: Mapped[str] = mapped_column(Text)
     role: Mapped[str] = mapped_column(Text)
     groups: Mapped[str] = mapped_column(Text)

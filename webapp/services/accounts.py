@@ -21,7 +21,7 @@ from webapp.models import (
     User,
     UserState,
 )
-from webapp.services import account_links, audit, directory, invitations, outbox, sessions
+from webapp.services import account_links, audit, directory, invitations, outbox, replaced_addresses, sessions
 from webapp.services.audit import AuditAction
 from webapp.services.invitations import unless_beaten
 
@@ -135,6 +135,7 @@ def confirm_email(token: str) -> User:
         # Held before the address is taken: who accepts one of them holds it, and then waits for the address.
         promised = Invitation.email_key == link.email_key, Invitation.state == InvitationState.PENDING
         held = db.session.scalars(select(Invitation).where(*promised).with_for_update(**hold(Invitation))).all()
+        replaced_addresses.record(user.email_key, link.email, link.email_key)
         user.email, user.email_key = link.email, link.email_key
         db.session.flush()
         for invitation in held:

@@ -107,7 +107,21 @@ def _copy_database(source: Path, copy: Path) -> None:
     with closing(sqlite3.connect(f"{source.as_uri()}?mode=rw", uri=True, timeout=60)) as here:
         with closing(sqlite3.connect(copy)) as there:
             here.backup(there)
+            _forget_files(there)
             _look_through(there)
+
+
+def _forget_files(copy: sqlite3.Connection) -> None:
+    """Uploaded files, and the columns that Muster does not use, stay in no backup. What is under review there can be reviewed
+    and sent after a restore, but not read anew; what waits for its columns is discarded."""
+    copy.execute("PRAGMA secure_delete=ON")
+    for statement in (
+        "DELETE FROM batch_files",
+        "UPDATE rows SET read_cells = '[]' WHERE batch_id IN (SELECT id FROM batches WHERE state = 'reviewing')",
+        "UPDATE batches SET state = 'discarded' WHERE state = 'mapping'",
+    ):
+        copy.execute(statement)
+    copy.commit()
 
 
 def _look_through(database: sqlite3.Connection) -> None:

@@ -6,16 +6,17 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, TypeVar
 
-from sqlalchemy import bindparam, delete, or_, select
+from sqlalchemy import JSON, bindparam, delete, func, literal, literal_column, or_, select, update
 from sqlalchemy.orm import joinedload
 
 from webapp import queue
+from webapp.core.columns import Places
 from webapp.core.errors import Conflict, NotAllowed, NotThere, Unproven
 from webapp.core.finding import EVERYTHING, Find
 from webapp.core.paging import Page
 from webapp.core.planning import Mode, Plan
 from webapp.core.words import become_administrators, plural
-from webapp.db import begin_write, db, hold, utcnow
+from webapp.db import begin_write, db, empty_log, hold, utcnow
 from webapp.models import UNMOVED, Batch, BatchFile, BatchKind, BatchState, Row, RowEdit, User
 from webapp.schemas.rows import FIELDS
 from webapp.services import audit, directory, edits, finding, plans, reports, reviewing, targets
@@ -56,6 +57,7 @@ def stage_again(batch_id: int, by: User) -> Batch:
         name=old.name,
         facts=[f"{plural(len(rows), 'row')} of {old.kind.value} {old.id} that had changed since its review"],
         header=old.header,
+        columns=old.columns,
         mode=old.mode,
         change_roles=old.change_roles,
         skip_errors=old.kind is not BatchKind.UPLOAD,
@@ -292,6 +294,7 @@ def confirm(batch_id: int, version: int, by: User, *, drift: str = UNMOVED, prov
     let_go_of_file(batch)
     audit.record(by, AuditAction.BATCH_CONFIRMED, batch, counts=batch.counts, **batch.settings())
     db.session.commit()
+    empty_log()
     queue.ring("webapp.jobs.batches.process", batch_id, name=f"batch-{batch_id}")
     return True
 
@@ -343,6 +346,7 @@ def discard(batch_id: int, by: User) -> Batch:
         raise NotUnderReview(batch)
     drop(batch, by)
     db.session.commit()
+    empty_log()
     return batch
 
 
@@ -358,7 +362,27 @@ def drop(batch: Batch, by: User) -> None:
 def let_go_of_file(batch: Batch) -> None:
     """Part of a command: the file is not read anew any more, and other parts are planned anew, as without this one."""
     db.session.execute(delete(BatchFile).where(BatchFile.batch_id == batch.id))
+    forget_other_columns(batch)
     plans.unsettle_parts(batch)
+
+
+MOST_CELLS_KEPT = 90
+"""PostgreSQL makes no longer list in one call."""
+
+
+def forget_other_columns(batch: Batch) -> None:
+    """Part of a command: of each line as read only the columns that are used stay; birthdays, passwords and the like go."""
+    used = Places.from_dict(batch.columns).fields if batch.columns else {}
+    by_place = {place: getattr(Row, f"read_{field}") for field, place in used.items()}
+    if used and len(by_place) == len(batch.header):
+        return  # there are no others
+    width = max(by_place, default=-1) + 1
+    kept: Any = literal([], JSON)
+    if 0 < width <= MOST_CELLS_KEPT:
+        make = func.json_array if db.engine.dialect.name == "sqlite" else func.json_build_array
+        kept = make(*(by_place.get(place, literal_column("''")) for place in range(width)), type_=JSON)
+    cells = update(Row).where(Row.batch_id == batch.id).values(read_cells=kept)
+    db.session.execute(cells, execution_options={"synchronize_session": False})
 
 
 # Questions

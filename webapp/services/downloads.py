@@ -90,6 +90,8 @@ def _places(batch: Batch, header: Sequence[str]) -> Places:
     """
     known = select(Row).where(Row.batch_id == batch.id, Row.read_email != "").order_by(Row.line).limit(SAMPLE)
     sample = [row for row in db.session.scalars(known) if row.read_cells]
+    if batch.columns:
+        return Places.from_dict(batch.columns)
     file = db.session.get(BatchFile, batch.id)
     remembered = aliases.columns_of({1: batch.header})
     for places in (Places.from_dict(file.columns) if file else None, remembered[1] if remembered else None, _named(header)):

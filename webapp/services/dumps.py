@@ -18,7 +18,7 @@ from webapp.core.errors import Conflict
 from webapp.db import db
 from webapp.services import directory
 
-DUMP = ("pg_dump", "--format=custom", "--no-owner")
+DUMP = ("pg_dump", "--format=custom", "--no-owner", "--exclude-table-data=batch_files")
 RESTORE = ("pg_restore", "--clean", "--if-exists", "--no-owner", "--exit-on-error", "--single-transaction")
 HAVE_THEM = "Install PostgreSQL's client programs, of the server's version or newer (Debian: apt-get install postgresql-client)"
 

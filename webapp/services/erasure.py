@@ -30,7 +30,7 @@ from webapp.models import (
     User,
     UserState,
 )
-from webapp.services import accounts, audit, batches, directory, plans, sessions
+from webapp.services import accounts, audit, batches, directory, plans, replaced_addresses, sessions
 from webapp.services.audit import AuditAction
 
 _IS_OPEN = Batch.state.in_([BatchState.MAPPING, BatchState.REVIEWING])
@@ -138,6 +138,7 @@ def erase(user_id: int, by: User) -> str:
     db.session.execute(delete(Invitation).where(Invitation.id.in_(found.invitations)))
     for model in (Session, RecoveryCode, AccountLink):
         db.session.execute(delete(model).where(model.user_id == user.id))
+    replaced_addresses.forget({key for text in found.names if (key := sessions.account_key(text))})
     audit.forget(user, name, found.names, events)
     _anonymise(user, name)
     audit.record(by, AuditAction.USER_ERASED, user)

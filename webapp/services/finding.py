@@ -12,13 +12,13 @@ from typing import TypeVarTuple
 from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select
 from sqlalchemy.orm import defer
 
-from webapp.core.finding import PLANS_IN_ORDER, Find, Mark, Sort
+from webapp.core.finding import PLANS_IN_ORDER, Find, Hint, Mark, Sort
 from webapp.core.paging import Page, page_of
 from webapp.core.planning import Plan
 from webapp.db import among, by_letter, db
 from webapp.models import Batch, Row
 from webapp.schemas.rows import split_groups
-from webapp.services import directory
+from webapp.services import directory, replaced_addresses
 
 Columns = TypeVarTuple("Columns")
 
@@ -93,7 +93,7 @@ def _says(find: Find) -> Callable[..., bool]:
 
 def _counted(batch: Batch, find: Find, moved: Sequence[Row]) -> int:
     """How many rows there are without regard to text: from the batch's own counts wherever these tell."""
-    asked = {name for name in ("plan", "problem", "mark") if getattr(find, name)}
+    asked = {name for name in ("plan", "problem", "mark", "hint") if getattr(find, name)}
     if not asked:
         return batch.size
     if asked == {"plan"}:
@@ -107,6 +107,8 @@ def _counted(batch: Batch, find: Find, moved: Sequence[Row]) -> int:
 
 def _narrowed(query: Select[*Columns], batch: Batch, find: Find, moved: Sequence[Row]) -> Select[*Columns]:
     query = query.where(Row.batch_id == batch.id, Row.removed_at.is_(None))
+    if find.hint:
+        query = query.where(replaced_addresses.is_replaced() if find.hint is Hint.REPLACED else Row.hint == find.hint)
     wanted: list[ColumnElement[bool]] = []
     if find.plan:
         wanted.append(Row.plan == find.plan)

@@ -33,6 +33,8 @@ MOST_CREATED = 500
 """Groups that are created at once."""
 LOOKED_AT = 1000
 """Different words of one column that are looked at; the commonest first."""
+HIDDEN = "••••••"
+"""In place of what stands in a column of passwords."""
 CELLS = 2000
 """Different wrong cells of one column that are looked at; the commonest first."""
 
@@ -128,7 +130,7 @@ def matching(batch: Batch, choice: Choice) -> Matching:
 def _matching(source: uploads.Source, asked: uploads.Source, choice: Choice) -> Matching:
     sheets = tables.sheets(source.data, source.name)
     bare = tables.read(source.data, source.name, sheet=choice.sheet, header_row=0)
-    shown = Matching(sheets, bare.sheet, bare.lines[: tables.HEADER_WITHIN], choice.header_row or 0)
+    shown = Matching(sheets, bare.sheet, _masked(bare.lines[: tables.HEADER_WITHIN]), choice.header_row or 0)
     try:
         table = uploads.read_table(asked)
     except UnreadableFile as refusal:
@@ -154,10 +156,26 @@ def _matching(source: uploads.Source, asked: uploads.Source, choice: Choice) -> 
     )
 
 
+def _masked(head: Sequence[Line]) -> list[Line]:
+    """The first lines, without what stands in columns that one of them names as passwords."""
+    secret: set[int] = set()
+    masked = []
+    for line in head:
+        cells = [HIDDEN if cell and place in secret else cell for place, cell in enumerate(line.cells)]
+        masked.append(Line(line.number, tuple(cells)))
+        secret |= _secret_places([line.cells])
+    return masked
+
+
+def _secret_places(lines: Sequence[Sequence[str]]) -> set[int]:
+    """The columns that hold passwords, as far as one of these lines is their header."""
+    return {place for cells in lines for place, cell in enumerate(cells) if columns.is_secret(cell)}
+
+
 def _with_wanted(table: Table, found: Sequence[Column], missing: Sequence[Field]) -> list[Column]:
     """The same, each missing field being offered for the column that most probably holds it."""
     known = _known(table)
-    free = {column.place for column in found if not column.is_used}
+    free = {column.place for column in found if not column.is_used} - _secret_of(table)
     wanted: dict[int, Field] = {}
     for field in missing:
         if (place := columns.likeliest(field, free - wanted.keys(), *known)) is not None:
@@ -175,6 +193,7 @@ def _known(table: Table) -> tuple[Sequence[Sequence[str]], list[str], list[str]]
 def _columns(table: Table, chosen: Mapping[int, Field | str] | None) -> list[Column]:
     samples, roles, groups = _known(table)
     guesses = columns.guess(table.header, samples, roles, groups)
+    secret = _secret_of(table)
     like_groups = columns.named_like_groups(table.header, [line.cells for line in table.lines], groups)
     if chosen is None and table.header_row and (known := aliases.columns_of({table.header_row: table.header})):
         chosen = _uses(known[1])
@@ -187,7 +206,8 @@ def _columns(table: Table, chosen: Mapping[int, Field | str] | None) -> list[Col
         is_member = use == columns.MEMBER
         held = None if is_member or use is None else Field(use)
         can_be_member = is_member or guess.place in like_groups
-        column = Column(guess.place, guess.name, guess.samples, held, state, is_member=is_member, can_be_member=can_be_member)
+        samples_shown = [HIDDEN] if guess.samples and guess.place in secret else guess.samples
+        column = Column(guess.place, guess.name, samples_shown, held, state, is_member=is_member, can_be_member=can_be_member)
         found.append(column)
     return found
 
@@ -217,14 +237,20 @@ def _skipped(table: Table, found: Sequence[Column]) -> int:
 
 
 def _preview(table: Table, found: Sequence[Column]) -> list[dict[Field, str]]:
-    places = _places_of(found)
+    places, secret = _places_of(found), _secret_of(table)
     lines = []
     for line in table.lines[:PREVIEWED]:
-        cells = {field: line.cell(place) for field, place in places.fields.items()}
+        cells = {
+            field: HIDDEN if line.cell(place) and place in secret else line.cell(place) for field, place in places.fields.items()
+        }
         if Field.GROUPS in cells or places.members:
             cells[Field.GROUPS] = ", ".join(columns.groups_of(table.header, line.cells, places))
         lines.append(cells)
     return lines
+
+
+def _secret_of(table: Table) -> set[int]:
+    return _secret_places([table.header, *(line.cells for line in table.lines[: tables.HEADER_WITHIN])])
 
 
 def choose(
@@ -246,7 +272,7 @@ def choose(
         raise columns.UnmatchedColumns("No column is chosen for the roles.", "Choose one, or one role for all rows, and go on.")
     source = replace(uploads.kept(batch), sheet=choice.sheet, header_row=choice.header_row, columns=held)
     reading = uploads.read(source)
-    plan = staging.planned(batch, reading.table, reading.people, by, split)
+    plan = staging.planned(batch, reading.table, reading.people, by, split, reading.hints)
     begin_write()
     batch = _open(batch_id, version)
     batch.planned_for_id = by.id

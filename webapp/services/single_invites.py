@@ -12,7 +12,7 @@ from webapp.core.errors import Refused
 from webapp.core.planning import Person, Plan, Step
 from webapp.db import begin_write, db
 from webapp.models import Invitation, Row, User
-from webapp.services import audit, directory, invitations, outbox, plans, steps
+from webapp.services import audit, directory, invitations, outbox, plans, replaced_addresses, steps
 from webapp.services.audit import AuditAction
 
 
@@ -51,6 +51,7 @@ def invite_anew(invitation_id: int, email: str, by: User, *, proven: bool = Fals
     row = outbox.unfinished_row(old.id)
     invitations.revoke(old, by)
     audit.record(by, AuditAction.INVITATION_READDRESSED, old, before={"email": old.email}, after={"email": address.display})
+    replaced_addresses.record(old.email_key, address.display, address.key)
     if row:
         outbox.hand_row_on(row, old.id, address)
     return _made(step, address, registry, by, old.valid_days, old.batch_id, row.id if row else None)

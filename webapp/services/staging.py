@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from json import dumps
 from json.encoder import encode_basestring_ascii as quoted
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, case, delete, exists, func, or_, select, update
@@ -54,12 +55,13 @@ class WouldLose(UnreadableFile):
 
 
 class New(NamedTuple):
-    """A row to be stored: the person and the whole line as read, the e-mail's key, what is planned."""
+    """A row to be stored: the person and the whole line as read, the e-mail's key, what is planned, what the file hints at."""
 
     person: Cells
     whole: Sequence[str]
     email_key: str | None
     step: Step
+    hint: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,9 @@ class Planned:
     at: datetime
 
 
-def planned(batch: Batch, table: Table, people: Sequence[Cells], by: User, split: bool) -> Planned:
+def planned(
+    batch: Batch, table: Table, people: Sequence[Cells], by: User, split: bool, hints: Mapping[int, str] = MappingProxyType({})
+) -> Planned:
     """A file's rows with their plans, as the batch is applied and `by` confirms it; the batch is not touched.
 
     Duplicates are judged across all parts. Raises TooLong unless split. Not for a transaction that writes: it takes a while.
@@ -88,7 +92,7 @@ def planned(batch: Batch, table: Table, people: Sequence[Cells], by: User, split
     steps = plans.planned(candidates, policy)
     lines = dict(table.lines)
     rows = [
-        New(person, lines[person.line], candidate.email_key, steps[person.line])
+        New(person, lines[person.line], candidate.email_key, steps[person.line], hints.get(person.line))
         for person, candidate in zip(people, candidates, strict=True)
     ]
     return Planned([rows[start : start + limit] for start in range(0, len(rows), limit)], *made_at)
@@ -115,7 +119,7 @@ def fill(first: Batch, plan: Planned, name: str) -> list[Batch]:
 
 
 _COLUMNS = (
-    "batch_id", "line", "read_email", "read_role", "read_groups", "read_cells", "email", "role", "groups", "email_key",
+    "batch_id", "line", "read_email", "read_role", "read_groups", "read_cells", "hint", "email", "role", "groups", "email_key",
     "issues", "problems", "likely_domain", "plan", "step", "attempt", "reason",
 )  # fmt: skip
 
@@ -128,9 +132,9 @@ def _store(batch: Batch, rows: Sequence[New]) -> None:
         values = plans.of_each((row.step for row in piece), plans.values_of)
         ends = {key: _stored(value) for key, value in values.items()}
         stored = []
-        for (line, *cells), whole, email_key, step in piece:
+        for (line, *cells), whole, email_key, step, hint in piece:
             read_cells = f"[{', '.join(map(quoted, whole))}]"
-            stored.append((batch.id, line, *cells, read_cells, *cells, email_key, *ends[id(step)]))
+            stored.append((batch.id, line, *cells, read_cells, hint, *cells, email_key, *ends[id(step)]))
         insert_as_is(Row.__table__, _COLUMNS, stored)  # type: ignore[arg-type]
         for key, n in Counter(id(row.step) for row in piece).items():
             plans.tally(counts, [(values[key]["plan"], values[key]["step"], values[key]["problems"])], n)
@@ -144,8 +148,8 @@ def _stored(value: dict[str, Any]) -> tuple[Any, ...]:
 
 
 _SHARED = (
-    "kind", "content_hash", "facts", "header", "mode", "change_roles", "skip_errors", "valid_days", "message",
-    "directory_version", "planned_at", "planned_for_id", "uploaded_by_id",
+    "kind", "content_hash", "facts", "header", "columns", "notices", "mode", "change_roles", "skip_errors", "valid_days",
+    "message", "directory_version", "planned_at", "planned_for_id", "uploaded_by_id",
 )  # fmt: skip
 
 
@@ -190,7 +194,7 @@ def _edits_of(row: Row, is_added: bool) -> int:
     return len(cells) + (row.removed_at is not None)
 
 
-def exchange(batch: Batch, table: Table, people: Sequence[Cells], *, lose: bool) -> int:
+def exchange(batch: Batch, table: Table, people: Sequence[Cells], hints: Mapping[int, str], *, lose: bool) -> int:
     """Part of a command: the old rows go, but for those that somebody edited and that the new file has too.
 
     They keep their id, and so what can be undone of them. -> how many edits were lost. Raises WouldLose.
@@ -215,11 +219,17 @@ def exchange(batch: Batch, table: Table, people: Sequence[Cells], *, lose: bool)
         raise WouldLose(lost, total)
     last = max(person.line for person in people)
     stay += [(row, last + place) for place, row in enumerate(by_hand, start=1)]
-    _put(batch, stay, people, dict(table.lines))
+    _put(batch, stay, people, dict(table.lines), hints)
     return lost
 
 
-def _put(batch: Batch, stay: Sequence[tuple[Row, int]], people: Sequence[Cells], lines: Mapping[int, Sequence[str]]) -> None:
+def _put(
+    batch: Batch,
+    stay: Sequence[tuple[Row, int]],
+    people: Sequence[Cells],
+    lines: Mapping[int, Sequence[str]],
+    hints: Mapping[int, str],
+) -> None:
     """Part of a command: the batch holds those of its rows that stay, each at its new line, and for the other lines `people`.
 
     Rows move by way of lines below zero, because a line is there once.
@@ -232,7 +242,8 @@ def _put(batch: Batch, stay: Sequence[tuple[Row, int]], people: Sequence[Cells],
     in_order = [standing[line] for line in sorted(standing) if line not in kept or kept[line][1]]
     judgements = plans.judged(in_order, policy, batch=batch)
     moved = [
-        {"id": id, "line": -line, "read_cells": list(lines.get(line, ()))} | (dict(judgements[line].values) if stands else {})
+        {"id": id, "line": -line, "read_cells": list(lines.get(line, ())), "hint": hints.get(line)}
+        | (dict(judgements[line].values) if stands else {})
         for line, (id, stands) in kept.items()
     ]
     for stands in (True, False):  # rows of one statement have the same columns
@@ -246,5 +257,5 @@ def _put(batch: Batch, stay: Sequence[tuple[Row, int]], people: Sequence[Cells],
     made = (judgements[line].values for line, (_, stands) in kept.items() if stands)
     plans.count(batch, ((values["plan"], values["step"], values["problems"]) for values in made), +1)
     new = [person for person in people if person.line not in kept]
-    _store(batch, [New(person, lines[person.line], *judgements[person.line][:2]) for person in new])
+    _store(batch, [New(person, lines[person.line], *judgements[person.line][:2], hints.get(person.line)) for person in new])
     batch.directory_version, batch.planned_at = made_at

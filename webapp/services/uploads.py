@@ -9,17 +9,18 @@ import csv
 import hashlib
 import io
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from dataclasses import replace as with_values
 
 from sqlalchemy import exists, select, update
 
-from webapp.core import columns, tables
+from webapp.core import columns, notices, tables
 from webapp.core.columns import Places
 from webapp.core.directory import fold
 from webapp.core.errors import Conflict
 from webapp.core.fields import Field
+from webapp.core.notices import Notice
 from webapp.core.tables import Table, UnreadableFile, UnreadableWorkbook
 from webapp.core.words import plural
 from webapp.db import begin_write, db
@@ -48,12 +49,17 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a file says. mapping: None while a person has to match its columns. facts: how it was read, in words."""
+    """What a file says. mapping: None while a person has to match its columns. facts: how it was read, in words.
+
+    notices: what a person should look at; hints: the rows that these are about, by line.
+    """
 
     table: Table
     mapping: columns.Mapping | None
     facts: Sequence[str] = ()
     people: Sequence[columns.Cells] = ()
+    notices: Sequence[Notice] = ()
+    hints: Mapping[int, str] = field(default_factory=dict)
 
 
 # Reading
@@ -78,7 +84,8 @@ def read(source: Source, table: Table | None = None) -> Reading:
     facts = [*columns.describe(table, mapping, extract), *_translated(extract.cells)]
     if downloads.is_ours(table.header):
         facts.insert(0, "downloaded from Muster before")
-    return Reading(table, mapping, [*facts, told] if told else facts, extract.cells)
+    found, hints = notices.find(table, mapping, extract)
+    return Reading(table, mapping, [*facts, told] if told else facts, extract.cells, found, hints)
 
 
 def _translated(people: Sequence[columns.Cells]) -> list[str]:
@@ -237,7 +244,7 @@ def _staged(source: Source, reading: Reading, by: User, split: bool) -> Batch:
         counts={},
     )
     describe(batch, source, reading)
-    plan = staging.planned(batch, reading.table, reading.people, by, split) if reading.mapping else None
+    plan = staging.planned(batch, reading.table, reading.people, by, split, reading.hints) if reading.mapping else None
     begin_write()
     db.session.add(batch)
     db.session.flush()
@@ -256,6 +263,8 @@ def describe(batch: Batch, source: Source, reading: Reading) -> None:
     batch.content_hash = hashlib.sha256(source.data).hexdigest()
     batch.facts = list(reading.facts)
     batch.header = list(reading.table.header)
+    batch.columns = reading.mapping.places.as_dict() if reading.mapping else {}
+    batch.notices = [notice.as_dict() for notice in reading.notices]
 
 
 # The file that is kept
@@ -318,7 +327,7 @@ def replace(batch_id: int, data: bytes, name: str, by: User, *, lose: bool = Fal
     batch = batches.under_review(batch_id)
     if not is_kept(batch):
         raise Conflict(_why_not_kept(batch))
-    old_name, lost = batch.name, staging.exchange(batch, reading.table, reading.people, lose=lose)
+    old_name, lost = batch.name, staging.exchange(batch, reading.table, reading.people, reading.hints, lose=lose)
     batch.name = source.name
     describe(batch, source, reading)
     keep(batch, source)

@@ -15,6 +15,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from webapp import queue
 from webapp.attachments import attach
 from webapp.core import action_words
+from webapp.core import notices as notice_words
 from webapp.core.actions import Do
 from webapp.core.addresses import with_domain
 from webapp.core.directory import Registry
@@ -36,8 +37,10 @@ from webapp.services import (
     invitations,
     link_sheets,
     mapping,
+    notices,
     outbox,
     processing,
+    replaced_addresses,
     reports,
     reverts,
     staging,
@@ -170,6 +173,7 @@ def row_context(batch: Batch) -> dict[str, Any]:
     """What every part of a batch under review needs. at(plan=…): the review's address, with some of what is found changed."""
     registry, find = directory.registry(), asked_for()
     roles = directory.grantable(batch.planned_for)
+    new_addresses = cache(lambda: replaced_addresses.among_rows(batch))
     return {
         **kind_context(batch, registry),
         "batch": batch,
@@ -182,6 +186,9 @@ def row_context(batch: Batch) -> dict[str, Any]:
         "shown_groups": cells.shown_groups,
         "with_domain": with_domain,
         "look_alike_of": partial(cells.look_alike_of, known_domains=directory.registry(batch.uploaded_by).known_domains),
+        "replaced_by": lambda row: new_addresses().get(row.email_key) if row.plan is Plan.INVITE else None,
+        "notices": cache(lambda: notices.of(batch) if batch.kind is BatchKind.UPLOAD else []),
+        "notice_words": notice_words,
         "find": find,
         "plan": find.plan,
         "parts": {part.part: part for part in uploads.parts_of(batch)},

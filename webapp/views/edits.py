@@ -9,7 +9,8 @@ from flask import Blueprint, Response, flash, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
 from webapp.core.cells import clean
-from webapp.core.errors import Refused
+from webapp.core.errors import NotThere, Refused
+from webapp.core.finding import Find, Hint
 from webapp.core.permissions import Permission
 from webapp.core.words import plural
 from webapp.models import Batch, BatchState
@@ -207,6 +208,16 @@ def change(batch_id: int) -> str | BaseResponse:
     raise Refused("Choose at least one group.")
 
 
+@bp.post("/hints/<hint>/removal")
+@allow(MAKE)
+def remove_hinted(batch_id: int, hint: str) -> str | BaseResponse:
+    """Remove all rows that a notice above the counts is about, as one step."""
+    if hint not in list(Hint):
+        raise NotThere("There is no such notice.")
+    rows = bulk.Chosen(find=Find(hint=Hint(hint)))
+    return done(batch_id, bulk.remove(batch_id, rows, me()), "{rows} removed")
+
+
 def selection() -> bulk.Chosen:
     """The selected rows: by their ids, or all that the page's filter finds, but for some."""
     if request.form.get("all"):
@@ -249,7 +260,7 @@ def problem(batch_id: int) -> BaseResponse:
     """To the next row that needs attention, on whatever page it is; without the filter where that leaves none in."""
     batch, find = batches.found(batch_id), asked_for()
     start, back = number(request.args, "from"), "back" in request.args
-    for wanted in (find, changed(find, plan=None, problem=None, mark=None, text="")):
+    for wanted in (find, changed(find, plan=None, problem=None, mark=None, hint=None, text="")):
         if there := finding.problem(batch, wanted, batches.PAGE, start, back=back):
             page, row = there
             field = row.issues[0]["field"] if row.issues else "email"
