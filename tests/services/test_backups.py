@@ -6,8 +6,10 @@ import contextvars
 import gzip
 import io
 import json
+import sqlite3
 import tarfile
 import threading
+from contextlib import closing
 
 import pytest
 
@@ -17,7 +19,7 @@ from tests.services.conftest import within
 from webapp import data_folder
 from webapp.db import begin_write, db, utcnow
 from webapp.models import Group, Invitation
-from webapp.services import audit, audit_chain, groups, sessions
+from webapp.services import audit, audit_chain, groups, sessions, uploads
 from webapp.services.audit import AuditAction
 
 
@@ -257,3 +259,27 @@ def test_a_key_of_the_environment_is_not_in_it_and_both_commands_say_so(install,
     assert "MUSTER_SECRET_KEY is not in it" in said
     with tarfile.open(tmp_path / "b") as archive:
         assert "secret_key" not in archive.getnames()
+
+
+def test_an_uploaded_file_and_its_other_columns_are_in_no_backup(install, tmp_path):
+    app, born = install(), "2010-02-03"
+    file = f"Email,Born,Role\nana@northfield.example,{born},Analyst\n"
+
+    def uploaded():
+        owner = make_persona("Owner")
+        ids = [uploads.stage(text.encode(), "staff.csv", owner).id for text in (file, file.replace("Role", "Job"))]
+        db.session.commit()
+        return ids
+
+    reviewed, waiting = within(app, uploaded)
+    code, said = run(app, "backup", tmp_path / "backup.tar.gz")
+    assert code == 0, said
+    with tarfile.open(tmp_path / "backup.tar.gz") as archive:
+        if "muster.db" not in archive.getnames():
+            assert "--exclude-table-data=batch_files" in said
+            return
+        archive.extract("muster.db", tmp_path)
+    assert born.encode() not in (tmp_path / "muster.db").read_bytes()
+    with closing(sqlite3.connect(tmp_path / "muster.db")) as copy:
+        states = dict(copy.execute("SELECT id, state FROM batches").fetchall())
+    assert states == {reviewed: "reviewing", waiting: "discarded"}

@@ -7,7 +7,7 @@ import io
 import pytest
 
 from tests.factories import make_group, make_invitation
-from tests.files.writers import xlsx
+from tests.files.writers import MAIN, PACKAGE, RELATIONS, ods, ods_rows, rows_xml, sheet_xml, xlsx
 from tests.mail_fixtures import invitation_of
 from tests.views.test_batches import rows_of, staged
 from tests.views.test_mapping import chosen, match, newest
@@ -441,3 +441,106 @@ class TestColumnsThatMusterDoesNotUse:
     def test_whatever_a_password_is_called(self, admin, name):
         batch = staged(admin, f"Email,Job,{name}\nana@x.org,Analyst,hunter2\nben@x.org,Remote,hunter2\n")
         assert "hunter2" not in admin.get(f"/batches/{batch.id}").text
+
+
+def sheet_of(lines: str, after: str = "") -> str:
+    """A sheet's XML from ready-made rows."""
+    return sheet_xml(lines).replace("</worksheet>", f"{after}</worksheet>")
+
+
+HEAD = rows_xml([["Email", "Role", "Groups"]])
+
+
+class TestWhatASheetDoesNotShow:
+    def test_rows_whose_formulas_have_no_stored_result_are_shown_and_told(self, admin):
+        lines = HEAD + (
+            '<row r="2"><c r="A2"><f>LOWER(D2)&amp;"@x.org"</f></c><c r="B2"><f>VLOOKUP(1,A:B,2)</f><v></v></c></row>'
+            '<row r="3"><c r="A3"><f>D3</f><v/></c></row>'
+            '<row r="4"><c r="A4" t="str"><f>D4</f><v>cy@x.org</v></c><c r="B4" t="inlineStr"><is><t>Analyst</t></is></c></row>'
+            '<row r="5"><c r="A5" t="str"><f>IF(D5="","",D5)</f><v></v></c></row>'
+        )
+        batch = staged(admin, xlsx({"People": sheet_of(lines)}), name="people.xlsx")
+        rows = rows_of(batch)
+        assert [(row.line, row.plan) for row in rows] == [(2, "attention"), (3, "attention"), (4, "invite")]
+        assert rows[0].email == '=LOWER(D2)&"@x.org"'
+        page = admin.get(f"/batches/{batch.id}").page
+        assert "2 rows have formulas without a stored result" in page.text
+        assert page.all("a", id="notice-formulas-show")
+
+    def test_also_in_an_open_document(self, admin):
+        formula = '<table:table-cell table:formula="of:=LOWER([.D2])"/>'
+        batch = staged(admin, ods({"People": [["Email", "Role"], [formula, "Analyst"], ["ana@x.org", "Analyst"]]}), name="a.ods")
+        assert [row.email for row in rows_of(batch)] == ["=LOWER([.D2])", "ana@x.org"]
+        assert "1 row has formulas without a stored result" in admin.get(f"/batches/{batch.id}").page.text
+
+    def test_hidden_and_filtered_rows_are_told_and_removed_together(self, admin):
+        lines = HEAD + rows_xml([["ana@x.org", "Analyst"]], top=2).replace('<row r="2"', '<row r="2" spans="1:3" hidden="1"')
+        batch = staged(admin, xlsx({"R&D": sheet_of(lines + rows_xml([["ben@x.org", "Analyst"]], top=3))}), name="people.xlsx")
+        assert "1 row of the sheet is hidden or filtered out" in admin.get(f"/batches/{batch.id}").page.text
+        admin.post(f"/batches/{batch.id}/hints/hidden/removal", {}, 200, htmx=True)
+        assert [row.email for row in rows_of(batch) if row.removed_at is None] == ["ben@x.org"]
+
+    def test_those_of_an_open_document(self, admin):
+        row = ods_rows([["ana@x.org", "Analyst"]]).replace("<table:table-row>", '<table:table-row table:visibility="filter">')
+        batch = staged(admin, ods({"People": [["Email", "Role"], row, ["ben@x.org", "Analyst"]]}), name="people.ods")
+        assert [row.hint for row in rows_of(batch)] == ["hidden", None]
+
+    def test_merged_cells_are_told(self, admin):
+        lines = HEAD + rows_xml([["ana@x.org", "Analyst", "Library"], ["ben@x.org", "Remote"], ["cy@x.org", "Remote"]], top=2)
+        merged = '<mergeCells count="1"><mergeCell ref="C2:C4"/></mergeCells>'
+        batch = staged(admin, xlsx({"People": sheet_of(lines, merged)}), name="people.xlsx")
+        page = admin.get(f"/batches/{batch.id}").page
+        assert "Merged cells: 2 rows below the first are blank there" in page.text
+        assert "Only the first row has what stands in “Groups”." in page.text
+        assert [row.hint for row in rows_of(batch)] == [None, "merged", "merged"]
+
+    @pytest.mark.parametrize(
+        ("code", "number", "shown"),
+        [
+            ("000", "7", "007"),
+            ("&quot;Year &quot;0", "7", "Year 7"),
+            ("&quot;Room &quot;0", "101", "Room 101"),
+            ("0&quot; days&quot;", "7", "7 days"),
+            ("\\Y0", "8", "Y8"),
+            ("00000;-00000", "123", "00123"),
+            ("#,##0.00", "7", "7"),
+            ("0%", "7", "7"),
+        ],
+    )
+    def test_numbers_are_as_their_formats_show_them(self, admin, code, number, shown):
+        styles = (
+            f'<styleSheet xmlns="{MAIN}"><numFmts count="1"><numFmt numFmtId="164" formatCode="{code}"/></numFmts>'
+            '<cellXfs count="2"><xf numFmtId="0"/><xf numFmtId="164" fontId="0"/></cellXfs></styleSheet>'
+        )
+        cell = f'<c r="C2" s="1"><v>{number}</v></c>'
+        lines = HEAD + rows_xml([["ana@x.org", "Analyst"]], top=2).replace("</row>", f"{cell}</row>")
+        batch = staged(admin, xlsx({"People": sheet_of(lines)}, extra={"xl/styles.xml": styles}), name="people.xlsx")
+        assert [row.groups for row in rows_of(batch)] == [shown]
+
+    def test_a_link_to_write_to_somebody_is_taken_from_below_their_name(self, admin):
+        lines = HEAD + rows_xml([["Ana One", "Analyst"], ["ben@x.org", "Analyst"]], top=2)
+        links = (
+            f'<hyperlinks xmlns:r="{RELATIONS}"><hyperlink ref="A2" r:id="rId1"/><hyperlink ref="A3" r:id="rId1"/></hyperlinks>'
+        )
+        relation = (
+            f'<Relationship Id="rId1" Type="{RELATIONS}/hyperlink" Target="mailto:ana@x.org?subject=Hi" TargetMode="External"/>'
+        )
+        extra = {
+            "xl/worksheets/_rels/sheet1.xml.rels": f'<Relationships xmlns="{PACKAGE}/relationships">{relation}</Relationships>'
+        }
+        batch = staged(admin, xlsx({"People": sheet_of(lines, links)}, extra=extra), name="people.xlsx")
+        assert [row.email for row in rows_of(batch)] == ["Ana One <ana@x.org>", "ben@x.org"]
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (b"\x0bPat Example" + b" " * 43 + b"\x0b\0" + "Pat Example".ljust(54).encode("utf-16-le"), "lock file"),
+        (b",pat,desk,30.11.2026 09:12,file:///home/pat/.config/libreoffice/4;", "lock file"),
+        (b"<html xmlns:x='urn:x'><body><table><tr><td>Email</td></tr></table></body></html>", "This is a web page (HTML)"),
+        (b"\r\n<!-- x --><table border=1><tr><td>Email</td></tr></table>", "This is a web page (HTML)"),
+    ],
+)
+def test_what_is_no_workbook_says_what_it_is(admin, data, said):
+    file = {"file": (io.BytesIO(data), "~$staff.xlsx")}
+    assert said in admin.post("/batches", file, 422, content_type="multipart/form-data").page.text

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from webapp.core.columns import Extract, Mapping, listed
+from webapp.core.columns import Extract, Mapping, listed, name_of
 from webapp.core.finding import Hint
 from webapp.core.statuses import people_gone
 from webapp.core.tables import Table
@@ -36,10 +36,12 @@ def find(table: Table, mapping: Mapping, extract: Extract) -> tuple[list[Notice]
     notices = []
     hints: dict[int, str] = {}
     people = {person.line for person in extract.cells}
+    if table.sheet is not None:
+        notices += _of_sheet(table, mapping, extract, people, hints)
     for number in _without_a_person(table, mapping) & people:
         hints[number] = Hint.TEXT
-    if hints:
-        examples = [person.email for person in extract.cells if person.line in hints]
+    if Hint.TEXT in hints.values():
+        examples = [person.email for person in extract.cells if hints.get(person.line) == Hint.TEXT]
         notices.append(Notice("text", words=tuple(_short(text) for text in examples[:2]), hint=Hint.TEXT))
     ignored = [place for place in range(len(table.header)) if place not in mapping.places.used]
     gone = people_gone(table, ignored)
@@ -51,6 +53,26 @@ def find(table: Table, mapping: Mapping, extract: Extract) -> tuple[list[Notice]
         columns = tuple(extract.addresses)
         notices.append(Notice("addresses", columns, rows=sum(extract.addresses.values())))
     return notices, hints
+
+
+def _of_sheet(table: Table, mapping: Mapping, extract: Extract, people: set[int], hints: dict[int, str]) -> list[Notice]:
+    """What a sheet does not show at first sight; the hints are added to those there are."""
+    notices = []
+    if hidden := table.hidden & people:
+        hints |= dict.fromkeys(hidden, Hint.HIDDEN)
+        notices.append(Notice("hidden", hint=Hint.HIDDEN))
+    columns: dict[str, None] = {}
+    for first, last, left, right in table.merged:
+        places = [place for place in mapping.places.used if left <= place <= right]
+        if places and (below := set(range(first + 1, last + 1)) & people):
+            hints |= dict.fromkeys(below, Hint.MERGED)
+            columns |= dict.fromkeys(name_of(table.header, place) for place in places)
+    if columns:
+        notices.append(Notice("merged", tuple(columns), hint=Hint.MERGED))
+    if formulas := {line for line, *cells in extract.cells if any(cell.startswith("=") for cell in cells)}:
+        hints |= dict.fromkeys(formulas, Hint.NO_RESULT)
+        notices.append(Notice("formulas", hint=Hint.NO_RESULT))
+    return notices
 
 
 def _short(text: str) -> str:

@@ -33,3 +33,19 @@ def not_a_spreadsheet() -> UnreadableFile:
 def cell_too_long(number: int) -> UnreadableFile:
     """A cell beyond what is kept of one, in the row of this number."""
     return UnreadableFile(f"Line {number} has a cell that is too long.", "Shorten that cell and upload again.")
+
+
+def lock_file() -> UnreadableFile:
+    """What a spreadsheet program puts beside a workbook that is open."""
+    return UnreadableFile(
+        "This is not the workbook, but the lock file that stands beside it while somebody has it open.",
+        "Upload the file of the same name without “~$” or “.~lock.” at its beginning.",
+    )
+
+
+def web_page() -> UnreadableFile:
+    """HTML, whatever it is called: many systems export tables so, under the name of a workbook."""
+    return UnreadableFile(
+        "This is a web page (HTML), though it may be called .xls.",
+        "Open it in a spreadsheet program, save it as Excel workbook or CSV and upload that.",
+    )

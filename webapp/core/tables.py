@@ -9,7 +9,7 @@ import io
 import itertools
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from webapp.core import refusals, texts, workbooks
@@ -69,6 +69,7 @@ class Table:
     without an encoding). A workbook has no encoding, and a delimiter only where one column held whole lines of CSV,
     but the name of the `sheet` that was read and those of the `other_sheets` that could be. `header_delimiter` is the
     separator of the column names, where the rows have another. `is_list`: it was a list of addresses, without columns.
+    `hidden` and `merged` are those of the sheet, as `Workbook` has them.
     """
 
     header: tuple[str, ...]
@@ -84,6 +85,8 @@ class Table:
     other_sheets: tuple[str, ...] = ()
     header_delimiter: str = ""
     is_list: bool = False
+    hidden: frozenset[int] = frozenset()
+    merged: tuple[tuple[int, ...], ...] = ()
 
 
 def read(
@@ -187,8 +190,8 @@ def _read_workbook(data: bytes, filename: str, sheet: str | None, header_row: in
         best = max(workbook.sheets, key=lambda each: _header_among(_head(each.head))[1])
         workbook = _workbook(data, filename, best.name)
     others = tuple(each.name for each in workbook.sheets if each.name != workbook.chosen)
-    rows, delimiter, header_delimiter = _split_lines(_not_too_long(workbook.rows))
-    return _table(
+    rows, delimiter, header_delimiter = _split_lines(_not_too_long(_with_links(workbook.rows, workbook.links)))
+    table = _table(
         rows,
         header_row,
         format=workbook.program,
@@ -197,6 +200,18 @@ def _read_workbook(data: bytes, filename: str, sheet: str | None, header_row: in
         sheet=workbook.chosen,
         other_sheets=others,
     )
+    return replace(table, hidden=frozenset(workbook.hidden), merged=tuple(map(tuple, workbook.merged)))
+
+
+def _with_links(rows: Iterator[Record], links: dict[tuple[int, int], str]) -> Iterator[Record]:
+    """The rows, and where none of the cells is an address, but one of them a name that links to one, that one beside the name."""
+    for number, cells in rows:
+        if links and not any("@" in cell for cell in cells):
+            for place, cell in enumerate(cells):
+                if cell and (address := links.get((number, place))) and is_address(address):
+                    cells[place] = f"{cell} <{address}>"
+                    break
+        yield number, cells
 
 
 def _split_lines(rows: Iterator[Record]) -> texts.Text:

@@ -41,11 +41,34 @@ _MARKUP = re.compile(
 )
 
 
+_HTML = re.compile(r"\s*(?:<!--.*?-->\s*)?<(?:!doctype\s+html|html|head|body|table|meta|style|div)\b", re.IGNORECASE | re.DOTALL)
+_OFFICE_NAME = 55
+"""So many bytes has the name in a lock file of Office, with its length before it."""
+_LIBRE_OFFICE_LOCK = re.compile(rb",[^,\r\n]*,[^,\r\n]*,\d\d\.\d\d\.\d{4} \d\d:\d\d,file://[^,\r\n]*;\s*")
+
+
+def _is_lock_file(data: bytes) -> bool:
+    """Whether it is what Office (~$staff.xlsx: a length, a name, the name once more) or LibreOffice (.~lock.staff.ods#) leaves
+    beside a workbook that is open."""
+    is_short = 0 < len(data) < 1000
+    return is_short and (_is_office_lock(data) or _LIBRE_OFFICE_LOCK.fullmatch(data) is not None)
+
+
+def _is_office_lock(data: bytes) -> bool:
+    if not 0 < data[0] < _OFFICE_NAME <= len(data) < 200 or data[1 + data[0] : _OFFICE_NAME].strip(b" \0"):
+        return False
+    return len(data) == _OFFICE_NAME or data[0] in data[_OFFICE_NAME - 1 : _OFFICE_NAME + 2]
+
+
 def decoded(data: bytes) -> tuple[str, str]:
     """A text file's text and the name of its encoding."""
     if data.startswith(_OTHER_BINARY):
         raise refusals.not_a_spreadsheet()
+    if _is_lock_file(data):
+        raise refusals.lock_file()
     text, encoding = _decode(data)
+    if _HTML.match(text):
+        raise refusals.web_page()
     if _MARKUP.match(text):
         raise refusals.not_a_spreadsheet()
     return text, encoding

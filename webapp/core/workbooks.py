@@ -72,12 +72,19 @@ class Sheet:
 @dataclass(frozen=True, slots=True)
 class Workbook:
     """`program` is "Excel" or "OpenDocument"; `sheets` may be empty. `rows`, read once, are those of `chosen`: the
-    sheet that was asked for, or the only one; without either both are empty."""
+    sheet that was asked for, or the only one; without either both are empty.
+
+    Of that sheet are `hidden`, rows that it or its filter hides, `links`, the addresses that cells write to, by row and column,
+    and `merged`, cells of several rows that are one: [first row, last row, first column, last column].
+    """
 
     program: str
     sheets: list[Sheet]
     chosen: str | None
     rows: Iterator[Row]
+    hidden: list[int]
+    links: dict[tuple[int, int], str]
+    merged: list[list[int]]
 
 
 _OLE2 = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
@@ -118,7 +125,9 @@ def open_workbook(data: bytes, sheet: str | None = None) -> Workbook:
     if sheet is not None and about["chosen"] != sheet:
         raise CannotOpen(Reason.NO_SHEET)
     sheets = [Sheet(each["name"], each["rows"], [(number, cells) for number, cells in each["head"]]) for each in about["sheets"]]
-    return Workbook(about["program"], sheets, about["chosen"], ((number, cells) for number, cells in answers))
+    rows = ((number, cells) for number, cells in answers)
+    links = {(number, column): address for number, column, address in about["links"]}
+    return Workbook(about["program"], sheets, about["chosen"], rows, about["hidden"], links, about["merged"])
 
 
 def _ask(data: bytes, sheet: str | None) -> Iterator[Any]:
