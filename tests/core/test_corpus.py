@@ -74,7 +74,8 @@ REFUSED = {
     "unclosed-quote.csv": "Line 3 has an opening quote without a closing one. Fix that line and upload again.",
     "users.xml": NOT_A_SPREADSHEET,
     "utf32.csv": UNTOLD,
-    "web-page-called-xls.xls": NOT_A_SPREADSHEET,
+    "web-page-called-xls.xls": "This is a web page (HTML), though it may be called .xls. "
+    "Open it in a spreadsheet program, save it as Excel workbook or CSV and upload that.",
     "white-space.csv": EMPTY,
     "zero-bytes.csv": UNTOLD,
 }
@@ -108,7 +109,7 @@ READ = {
     "escaped-characters.xlsx": ("Excel", 1, USUAL, {2: "ana@northfield.org|Analyst|A_B\r\nC"}),
     "everything-quoted.csv": ("CSV", 1, USUAL, {2: 'ana@northfield.org|Analyst|A, "B"'}),
     "file-behind-another.csv": ("CSV", 1, "Name|Email|Role", {2: "Silva, Ana|ana@northfield.org|Analyst", 3: "Lind, Bo|bo@northfield.org|Remote"}),
-    "formulas-never-computed.xlsx": ("Excel", 1, USUAL, {2: "||Loans", 3: ANA}),
+    "formulas-never-computed.xlsx": ("Excel", 1, USUAL, {2: "=X1|=X2|Loans", 3: ANA}),
     "formulas.csv": ("CSV", 1, USUAL, {2: "=cmd|' /C calc'!A0|Analyst|+1", 3: "@sum(A1)|-1|=2"}),
     "google-forms.csv": (
         "CSV",
@@ -146,7 +147,7 @@ READ = {
         "Email|Role|Groups|A|B|C|D|E|F|G|H|I|J|K|L|M",
         {
             2: "ana@northfield.org|Analyst|Student Devices|7|7.5|0.3|447912345670|TRUE|FALSE|#N/A|"
-            "2026-01-02|2026-01-02T10:30:00|10:30:00|30:00:00||007"
+            "2026-01-02|2026-01-02T10:30:00|10:30:00|30:00:00|=1+1|007"
         },
     ),
     "latin-1-beside-utf-8.csv": ("CSV", 1, "Email|Role", {2: "ana@northfield.org|Café", 3: "bo@northfield.org|Café"}),

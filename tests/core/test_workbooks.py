@@ -102,7 +102,7 @@ sheets = [{{
     ]),
     "rows": 1, "head": [],
 }}]
-child._say({{"program": "Excel", "sheets": sheets, "chosen": None}})
+child._say({{"program": "Excel", "sheets": sheets, "chosen": None, "hidden": [], "links": [], "merged": []}})
 """
 
 
@@ -327,7 +327,7 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 
 def test_where_the_system_refuses_a_limit_of_memory_workbooks_are_read_under_the_others():
     """As on macOS."""
-    asked = {"sheet": None, "memory": 1 << 30, "seconds": 20, "output": 1 << 20, "unpacked": 1 << 25, "rows": 100}
+    asked = {"sheet": None, "memory": 1 << 30, "seconds": 20, "output": 1 << 20, "unpacked": 1 << 25, "entries": 100, "rows": 100}
     command = [sys.executable, "-I", "-c", REFUSES_ONE_LIMIT, str(workbooks._CHILD), json.dumps(asked)]
     done = subprocess.run(command, input=PEOPLE, capture_output=True, check=True)
     assert json.loads(done.stdout.splitlines()[0])["chosen"] == "People"

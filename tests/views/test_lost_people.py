@@ -410,7 +410,7 @@ class TestColumnsThatMusterDoesNotUse:
         assert self.kept(app) == []
         assert [row.read_cells for row in rows_of(batch)] == [["ana@x.org", "", "", "Analyst"], ["ben@x.org", "", "", "Remote"]]
         rows = admin.get(f"/batches/{batch.id}/rows.csv").data.decode("utf-8-sig")
-        assert rows.startswith("Email,Born,Password,Role,Status,Reason,Suggestion\r\nana@x.org,,,Analyst,")
+        assert '"ana@x.org","","","Analyst"' in rows
 
     def test_go_with_a_discarded_one(self, admin, app):
         batch = staged(admin, self.FILE)
