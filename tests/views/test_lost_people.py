@@ -113,6 +113,8 @@ class TestColumnNamesWithASeparatorOfTheirOwn:
         batch = staged(admin, "Email,Role,Groups\nana@x.org,Analyst,Library; Café\nben@x.org,Remote,Library;Café\n")
         assert [row.groups for row in rows_of(batch)] == ["Library; Café", "Library;Café"]
         assert "rows below" not in read_as(admin, batch)
+        batch = staged(admin, 'Email,Role,Groups\nana@x.org;,Analyst,Library\nben@x.org,Remote,\n"""cy@x.org""",Remote,\n')
+        assert [row.email for row in rows_of(batch)] == ["ana@x.org;", "ben@x.org", '"cy@x.org"']
 
 
 class TestListsOfAddresses:

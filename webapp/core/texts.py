@@ -244,20 +244,24 @@ def _has_its_own(text: str, names: str, rows: str) -> bool:
     """Whether the column names are one cell by the separator of the rows, and people are found by that alone."""
     if names == rows or names not in text or rows not in text:
         return False
-    window = text[:_HEADER_WINDOW]
     above = True
-    by_rows = by_names = 0
-    try:
-        for line in itertools.islice(_reader(window, rows), _LINES_LOOKED_AT):
-            cells = list(map(clean, line[:MOST_COLUMNS]))
-            if above and is_first_cell_alone(cells):
-                above = len(known_in(map(clean, cells_within(cells[:1], names)))) < 2
-            elif not above and not is_first_cell_alone(cells):  # a line that was left as it came tells nothing
-                by_rows += _is_person(cells)
-                by_names += _is_person(list(map(clean, cells_within(cells[:1], names))))
-    except csv.Error:  # the last line was cut, or quotes make no sense with this separator
-        pass
+    by_rows = 0
+    for cells in _first_lines(text, rows):
+        if not above:
+            by_rows += not is_first_cell_alone(cells) and _is_person(cells)  # a line that was left as it came tells nothing
+        elif is_first_cell_alone(cells):
+            above = len(known_in(map(clean, cells_within(cells[:1], names)))) < 2
+    by_names = sum(_is_person(cells) and not cells[-1].endswith(rows) for cells in _first_lines(text, names))
     return by_rows > by_names
+
+
+def _first_lines(text: str, delimiter: str) -> Iterator[list[str]]:
+    """The cells of the first lines, as far as they can be read with this separator."""
+    try:
+        for line in itertools.islice(_reader(text[:_HEADER_WINDOW], delimiter), _LINES_LOOKED_AT):
+            yield list(map(clean, line[:MOST_COLUMNS]))
+    except csv.Error:  # the last line was cut, or quotes make no sense with this separator
+        return
 
 
 _LINES_LOOKED_AT = 100
