@@ -612,7 +612,6 @@ def test_a_numbers_file_is_refused_with_the_way_to_export_it():
         OLE2 + "WordDocument".encode("utf-16-le"),
         random.Random(1).randbytes(5000),
         bytes(1000),
-        b"<!DOCTYPE html><table><tr><td>Email</td></tr></table>",
         b'<?xml version="1.0"?><Workbook/>',
         b"{\\rtf1 Email}",
         b'[{"email": "ana@x.org"}]',
@@ -620,6 +619,11 @@ def test_a_numbers_file_is_refused_with_the_way_to_export_it():
 )
 def test_what_is_no_table_is_refused(data):
     assert refusal(data, "photo.xyz") == NOT_A_SPREADSHEET
+
+
+def test_a_web_page_is_refused_as_one():
+    data = b"<!DOCTYPE html><table><tr><td>Email</td></tr></table>"
+    assert refusal(data, "people.xls").startswith("This is a web page (HTML)")
 
 
 @pytest.mark.parametrize(
