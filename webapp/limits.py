@@ -67,9 +67,9 @@ class _Counters:
 def spend(account: str, peer: str, door: Door = Door.SIGN_IN, device: str = "") -> Tries:
     """Count one try. account: what stands for the account, whether there is one or not.
 
-    device: names a browser in which this account has signed in before; "" for any other. It is counted by itself, so that
-    nobody else can lock the account there. For all others the peer comes first, and what is refused counts no further: one
-    peer alone cannot lock an account.
+    device: names a browser in which this account has signed in before; "" for any other. Such browsers are counted apart
+    from all others, so that only somebody who once signed in can lock the account there. For all others the peer comes
+    first, and what is refused counts no further: one peer alone cannot lock an account.
     """
     left = BY_PEER
     for item, names in _limits(account, peer, door, device):
@@ -101,7 +101,10 @@ def _limits(account: str, peer: str, door: Door, device: str) -> list[tuple[Rate
     who, place = hashlib.sha256(account.encode()).hexdigest()[:32], place_of(peer)
     by_both, by_account = BY_BOTH_AND_ACCOUNT[door]
     if device:
-        return [(RateLimitItemPerMinute(by_both, MINUTES, namespace=f"{door}-device"), (who, device))]
+        return [
+            (RateLimitItemPerMinute(by_both, MINUTES, namespace=f"{door}-device"), (who, device)),
+            (RateLimitItemPerMinute(by_account, MINUTES, namespace=f"{door}-devices"), (who,)),
+        ]
     return [
         (RateLimitItemPerMinute(BY_PEER, MINUTES, namespace=f"{door}-peer"), (place,)),
         (RateLimitItemPerMinute(by_both, MINUTES, namespace=f"{door}-both"), (who, place)),

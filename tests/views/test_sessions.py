@@ -222,6 +222,14 @@ class TestLockedByOthers:
         client.peer = "203.0.113.5"
         assert sign_in(client).location == "/"
 
+    def test_browsers_that_signed_in_before_have_fifty_tries_together(self, app):
+        browsers = [Client(app, peer=f"203.0.113.{n}") for n in range(7)]
+        for browser in browsers:
+            sign_in(browser)
+            browser.post("/sign-out")
+        statuses = [sign_in(browser, password="wrong", status=None).status for browser in browsers for _ in range(8)]
+        assert statuses == [422] * 50 + [429] * 6
+
     def test_it_has_ten_tries_of_its_own_from_wherever(self, client):
         sign_in(client)
         client.post("/sign-out")
