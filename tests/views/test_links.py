@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import re
+from base64 import urlsafe_b64encode
 
 import pytest
 
@@ -105,15 +108,17 @@ def test_links_mailed_after_a_backup_open_nothing_once_it_is_restored(app, owner
     Client(app).get(reset, 410)
 
 
-def test_what_was_invited_before_rows_had_a_random_value_keeps_its_link(app, owner):
-    """An empty value: the link as it was derived then."""
+def test_what_was_invited_before_rows_had_a_random_value_keeps_its_link(app, owner, settings):
+    """An empty value: the link as it was derived, and sent, then."""
     id, _ = invite(owner, "first@northfield.example")
+    digest = hmac.new(settings.secret_key.encode(), f"invitation|{id}|1".encode(), hashlib.sha256).digest()
+    sent = urlsafe_b64encode(digest).rstrip(b"=").decode()
     old = db.session.get_one(Invitation, id)
-    old.nonce, old.token_hash = "", "0" * 64
+    old.nonce, old.token_hash = "", hashlib.sha256(sent.encode()).hexdigest()
     db.session.commit()
-    page = owner.post(f"/invitations/{id}/link", {"password": PASSWORD}, status=200).text
-    link = "/invitations/" + re.search(r"/invitations/([\w-]{43})", page)[1]
-    assert "first@northfield.example" in Client(app).get(link).page.text
+    assert f"/invitations/{sent}" in owner.post(f"/invitations/{id}/link", {"password": PASSWORD}, status=200).text
+    owner.post(f"/invitations/{id}/messages")
+    assert "first@northfield.example" in Client(app).get(f"/invitations/{sent}").page.text
 
 
 @pytest.mark.parametrize("empty", [False, True])
