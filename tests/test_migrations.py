@@ -214,6 +214,17 @@ def test_links_that_an_erased_person_has_too_are_renewed_and_the_others_stay(
         assert (invited[7], reset) == ("c" * 64, "d" * 64)
 
 
+def test_other_columns_of_files_that_were_confirmed_go(upgraded: Callable[[str], None]) -> None:
+    upgraded("0027")
+    insert("roles", "users", "groups", "audit_chain")
+    for id, state in enumerate(("mapping", "reviewing", "queued", "finished", "discarded"), start=1):
+        insert("batches", id=id, state=state)
+        insert("rows", id=id, batch_id=id, invitation_id=None, read_cells=["jonas@northfield.example", "born 2010"])
+    upgraded("head")
+    kept = dict(db.session.execute(select(Row.batch_id, Row.read_cells)).all())
+    assert [batch_id for batch_id, cells in sorted(kept.items()) if cells] == [1, 2]
+
+
 def test_a_database_of_a_newer_version_is_left_alone(upgraded: Callable[[str], None], caplog: pytest.LogCaptureFixture) -> None:
     upgraded("head")
     db.session.execute(text("UPDATE alembic_version SET version_num = '9999'"))

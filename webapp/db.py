@@ -60,6 +60,8 @@ MAX_BUSY_MS = 10_000
 MAX_IDLE_MS = 40_000
 """On PostgreSQL, between two statements of a transaction: after so long, one whose process is frozen or out of reach is rolled
 back, and others go on with its rows."""
+OTHER_THREADS = 9
+"""Of a web process: for files to be saved and for monitors."""
 TURN_MS = 8
 """At most so long between two looks of who waits for SQLite's write lock. SQLite itself looks ever less often, up to 100 ms,
 and a worker lets go of the lock for a few milliseconds only: a person would wait for seconds."""
@@ -186,14 +188,12 @@ def tune_postgresql(engine: Engine) -> None:
 def engine_options(url: str, threads: int) -> dict[str, Any]:
     """How connections are made and kept. Addresses and hashes stay out of the log.
 
-    A process keeps as many to PostgreSQL as the web server has threads for pages; twice as many in need.
+    A process keeps as many as the web server has threads for pages; in need one for each of its threads (see `server.Threads`).
     """
-    options: dict[str, Any] = {"hide_parameters": True}
+    options: dict[str, Any] = {"hide_parameters": True, "pool_size": threads, "max_overflow": threads + OTHER_THREADS}
     if url.startswith("postgresql"):
         options |= {
             "pool_pre_ping": True,  # a server that was restarted in between costs nobody an error
-            "pool_size": threads,
-            "max_overflow": threads,
             "connect_args": {
                 "connect_timeout": 5,
                 "keepalives_idle": 10,
@@ -264,8 +264,10 @@ def empty_log() -> None:
     try:
         driver: Any = connection.driver_connection
         driver.execute(f"PRAGMA busy_timeout={TURN_MS}")
-        driver.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        driver.execute(f"PRAGMA busy_timeout={MAX_BUSY_MS}")
+        try:
+            driver.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        finally:
+            driver.execute(f"PRAGMA busy_timeout={MAX_BUSY_MS}")
     finally:
         connection.close()
 

@@ -12,6 +12,9 @@ depends_on = None
 def upgrade():
     op.add_column('batches', sa.Column('columns', sa.JSON(), server_default=sa.text("'{}'"), nullable=False))
     op.add_column('batches', sa.Column('notices', sa.JSON(), server_default=sa.text("'[]'"), nullable=False))
+    # Which columns were used is not known of files that were confirmed before: of those no line stays as read.
+    op.execute("UPDATE rows SET read_cells = '[]' WHERE batch_id IN "
+               "(SELECT id FROM batches WHERE state NOT IN ('mapping', 'reviewing'))")
     op.add_column('rows', sa.Column('hint', sa.String(length=16), nullable=True))
     op.create_index('ix_rows_batch_id_hint', 'rows', ['batch_id', 'hint'], unique=False,
                     sqlite_where=sa.text('hint IS NOT NULL'), postgresql_where=sa.text('hint IS NOT NULL'))

@@ -8,14 +8,17 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from urllib.parse import unquote, urlencode
 
 import pytest
 
 from tests.served import Served, cookie, served
+from webapp import create_app
 from webapp import server as web
 from webapp.db import begin_write, db
 from webapp.models import Group
+from webapp.server import make_server
 from webapp.services import audit
 from webapp.services.audit import AuditAction
 
@@ -92,6 +95,18 @@ def test_monitors_are_answered_while_all_threads_are_busy(server, busy, queue):
     wait_for(lambda: len(busy) == 7, "the others are answered, too")
     assert set(busy) == {303}
     assert db.session.scalar(db.select(db.func.count()).select_from(Group).where(Group.name.like("Group %"))) == 7
+
+
+def test_every_thread_gets_a_connection_to_the_database(settings):
+    app = create_app(replace(settings, threads=20))
+    server = make_server(app, replace(settings, threads=20, port=0))
+    threads = server.task_dispatcher
+    all_of_them = threads, threads.readers, threads.exporters, *threads.monitors.values()
+    with app.app_context(), contextlib.ExitStack() as held:
+        for _ in range(sum(len(each.threads) for each in all_of_them)):
+            held.enter_context(db.engine.connect())
+    server.close()
+    threads.shutdown(timeout=1)
 
 
 def test_how_many_wait_is_among_the_figures(app, owner, change_settings):
