@@ -163,4 +163,5 @@ def _shape(database, table):
         for i in database.get_indexes(table)
     )
     keys = sorted((k["name"], k["constrained_columns"], str(k["options"])) for k in database.get_foreign_keys(table))
-    return columns, indexes, keys, database.get_unique_constraints(table)
+    unique = sorted((u["name"], u["column_names"]) for u in database.get_unique_constraints(table))
+    return columns, indexes, keys, unique

@@ -214,8 +214,7 @@ class TestWords:
 
 def test_a_dot_where_the_at_sign_belongs(admin, batch):
     page = admin.get(f"/batches/{batch.id}").page
-    offered = [button for button in page.all("button", class_="suggest") if "Use" in button["aria-label"]]
-    assert offered[0]["value"] == "dan@northfield.example"
+    assert "dan@northfield.example" in [button["value"] for button in page.all("button", class_="suggest")]
 
 
 def test_of_three_rows_with_one_email_each_sentence_and_its_link_name_the_same_row(admin):
