@@ -42,6 +42,7 @@ _GONE = frozenset(
 _NOT_HERE = re.compile(
     "(?:not|no|non|nicht|niet|inte|ikke|nao|nie|ne)(?:active?|aktiv|actif|activo|attivo|ativo|actief|enabled|current)"
 )
+_NOT = frozenset(("not", "never", "non", "nicht", "nie", "pas", "niet", "inte", "ikke", "nao", "nunca"))
 _PLAIN_NO = frozenset(("0", "false", "no", "falsch", "nein", "faux", "non", "falso"))
 _DATE = re.compile(r"\d{4}|\d[./-]\d")
 _WORD = re.compile(r"[^\W\d_]+")
@@ -93,4 +94,5 @@ def _says_gone(key: str, cell: str) -> bool:
         return True
     if key in _GONE and _DATE.search(cell):
         return True
-    return any(plain_letters(word) in _GONE for word in _WORD.findall(cell)[:4])
+    words = [plain_letters(word) for word in _WORD.findall(cell)[:4]]
+    return any(word in _GONE for word in words) and not any(word in _NOT for word in words)

@@ -362,6 +362,7 @@ def drop(batch: Batch, by: User) -> None:
 def let_go_of_file(batch: Batch) -> None:
     """Part of a command: the file is not read anew any more, and other parts are planned anew, as without this one."""
     db.session.execute(delete(BatchFile).where(BatchFile.batch_id == batch.id))
+    batch.notices = []  # they quote other columns
     forget_other_columns(batch)
     plans.unsettle_parts(batch)
 
