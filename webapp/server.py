@@ -17,7 +17,6 @@ import signal
 import sys
 import time
 from collections import Counter
-from ipaddress import ip_address
 from math import inf
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -30,6 +29,7 @@ from waitress.task import ErrorTask, ThreadedTaskDispatcher
 
 from webapp import create_app, data_folder, logs, processes
 from webapp.config import ConfigError, Settings
+from webapp.core.peers import place_of
 
 if TYPE_CHECKING:
     from webapp.metrics import Latency
@@ -78,7 +78,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]
     requests: list[Any]
 
     def __init__(self, server: BaseWSGIServer, sock: Any, addr: Any, adj: Any, map: Any = None) -> None:
-        self.peer = peer_of(addr[0])
+        self.peer = place_of(addr[0])
         super().__init__(server, sock, addr, adj, map=map)
         self._make_room()
 
@@ -173,12 +173,6 @@ def _threads(count: int) -> ThreadedTaskDispatcher:
     dispatcher = ThreadedTaskDispatcher()
     dispatcher.set_thread_count(count)
     return dispatcher
-
-
-def peer_of(address: str) -> str:
-    """Who has this address; of IPv6 a whole network of 64 bits is one."""
-    found = ip_address(address.partition("%")[0])
-    return address if found.version == 4 else found.exploded[:19]
 
 
 class Server(TcpWSGIServer):  # type: ignore[misc]

@@ -16,6 +16,7 @@ import pytest
 from tests.served import Served, cookie, served
 from webapp import create_app
 from webapp import server as web
+from webapp.core.peers import place_of
 from webapp.db import begin_write, db
 from webapp.models import Group
 from webapp.server import make_server
@@ -204,10 +205,10 @@ def test_where_all_are_taken_the_address_that_has_most_gives_way(app, few):
 
 
 def test_a_whole_network_of_ipv6_is_one_address():
-    assert web.peer_of("2001:db8:1:2::1") == web.peer_of("2001:db8:1:2:ffff::9")
-    assert web.peer_of("2001:db8:1:3::1") != web.peer_of("2001:db8:1:2::1")
-    assert web.peer_of("fe80::1%eth0") == web.peer_of("fe80::2%eth0")
-    assert web.peer_of("192.0.2.1") != web.peer_of("192.0.2.2")
+    assert place_of("2001:db8:1:2::1") == place_of("2001:db8:1:2:ffff::9")
+    assert place_of("2001:db8:1:3::1") != place_of("2001:db8:1:2::1")
+    assert place_of("fe80::1%eth0") == place_of("fe80::2%eth0")
+    assert place_of("192.0.2.1") != place_of("192.0.2.2")
 
 
 def test_who_asks_much_at_once_and_reads_nothing_is_closed(server):
