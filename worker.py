@@ -155,9 +155,9 @@ class OwnJob(Job):
         """Whether it is one of `JOBS`, with numbers alone."""
         try:
             name, args, rest = self.func_name, self.args, self.kwargs or self.instance
-        except Exception:  # it is not even read
+            return not rest and JOBS.get(name) == len(args) and all(type(each) is int for each in args)
+        except Exception:  # it cannot be read, or is of another form
             return False
-        return not rest and JOBS.get(name) == len(args) and all(type(each) is int for each in args)
 
     def send_webhooks(self, *_: Any, **__: Any) -> None:
         """None: ours have none."""

@@ -65,9 +65,13 @@ def test_what_is_not_ours_is_dropped_with_a_line(app, server, waiting, folder, w
     assert not Job.exists(job.id, connection=server)
 
 
-def test_what_cannot_even_be_read_is_dropped(app, server, waiting, caplog):
+@pytest.mark.parametrize(
+    "data",
+    [b"\x80\x04 no json", b"{}", b"1", b'[["os.mkdir"], null, [], {}]', b'["webapp.jobs.batches.process", null, 5, {}]', b"[[],1]"],
+)
+def test_what_cannot_even_be_read_is_dropped(app, server, waiting, caplog, data):
     job = waiting.enqueue(PROCESS, 1)
-    server.hset(job.key, "data", b"\x80\x04 no json")
+    server.hset(job.key, "data", data)
     work(app, server)
     assert "a job that is not ours was dropped" in caplog.text
     assert waiting.count == 0
