@@ -359,6 +359,21 @@ def test_a_rate_limit_is_told_on_the_pages(sent_by: Callable[..., None], sign_in
     assert "The mail server takes about" not in admin.get("/messages").page.text
 
 
+def test_a_server_that_was_away_and_says_too_many_is_back(sent_by: Callable[..., None]) -> None:
+    make_sending_batch(*PEOPLE)
+    with Scripted(after=5, RCPT=TOO_MANY[0]) as server:
+        sent_by(server)
+    pass_time(seconds=61)
+    with Scripted(GREETING=AWAY) as server:
+        sent_by(server)
+    assert gate.alarm()
+    pass_time(seconds=31)
+    with Scripted(RCPT=TOO_MANY[0]) as server:
+        sent_by(server)
+        assert server.taken == []
+    assert (gate.alarm() is None, gate.slowdown() is None) == (True, False)
+
+
 def test_a_pace_that_holds_is_tried_faster_by_and_by(sent_by: Callable[..., None]) -> None:
     make_sending_batch(*PEOPLE)
     with Scripted(after=5, RCPT=TOO_MANY[0]) as server:

@@ -115,6 +115,7 @@ def too_fast(worker: str, words: str) -> None:
     """The mail server gets too much: what this worker has claimed waits, and none of it has lost a try."""
     begin_write()
     _release(Message.claimed_by == worker, surely_unsent=True)
+    gate.open_again()
     gate.slow_down(words)
     db.session.commit()
 
