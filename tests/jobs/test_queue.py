@@ -67,7 +67,14 @@ def test_what_is_not_ours_is_dropped_with_a_line(app, server, waiting, folder, w
 
 @pytest.mark.parametrize(
     "data",
-    [b"\x80\x04 no json", b"{}", b"1", b'[["os.mkdir"], null, [], {}]', b'["webapp.jobs.batches.process", null, 5, {}]', b"[[],1]"],
+    [
+        b"\x80\x04 no json",
+        b"{}",
+        b"1",
+        b'[["os.mkdir"], null, [], {}]',
+        b'["webapp.jobs.batches.process", null, 5, {}]',
+        b"[[],1]",
+    ],
 )
 def test_what_cannot_even_be_read_is_dropped(app, server, waiting, caplog, data):
     job = waiting.enqueue(PROCESS, 1)
