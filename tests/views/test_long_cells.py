@@ -110,6 +110,11 @@ class TestOfAFile:
         assert row.groups == row.read_groups == long_cell.strip()
         assert long_cell.strip() in admin.get(f"/batches/{batch.id}/rows.csv").text
 
+    def test_one_of_131_kb_costs_no_more_than_its_letters(self, admin):
+        """Whatever looks at it looks once at each letter: else this takes minutes."""
+        batch = staged(admin, "Email,Role\nana@x.org,Analyst\n" + f"{'1' * 130_000} x,\n" * 5)
+        assert [row.plan for row in rows_of(batch)] == [Plan.INVITE, *[Plan.ATTENTION] * 5]
+
     @pytest.mark.parametrize("field", ["email", "role"])
     def test_so_is_one_in_the_other_columns(self, admin, field):
         cells = {"email": "ana@x.org", "role": "Analyst"} | {field: TOO_LONG}

@@ -507,6 +507,13 @@ class TestWhatASheetDoesNotShow:
         assert "Only the first row has what stands in “Groups”." in page.text
         assert [row.hint for row in rows_of(batch)] == [None, "merged", "merged"]
 
+    def test_ten_thousand_merged_cells_that_reach_to_the_end_cost_no_more_than_one(self, admin):
+        """2 kB, and no work for each row of each of them."""
+        lines = HEAD + rows_xml([["ana@x.org", "Analyst", "Library"], ["ben@x.org", "Remote"], ["cy@x.org", "Remote"]], top=2)
+        merged = "<mergeCells>" + '<mergeCell ref="C3:C1048576"/>' * 10_000 + "</mergeCells>"
+        batch = staged(admin, xlsx({"People": sheet_of(lines, merged)}), name="people.xlsx")
+        assert [row.hint for row in rows_of(batch)] == [None, None, "merged"]
+
     @pytest.mark.parametrize(
         ("code", "number", "shown"),
         [

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from webapp.core.addresses import MAX_LENGTH
 from webapp.core.columns import Extract, Mapping, listed, name_of
 from webapp.core.finding import Hint
 from webapp.core.statuses import people_gone
@@ -61,18 +64,34 @@ def _of_sheet(table: Table, mapping: Mapping, extract: Extract, people: set[int]
     if hidden := table.hidden & people:
         hints |= dict.fromkeys(hidden, Hint.HIDDEN)
         notices.append(Notice("hidden", hint=Hint.HIDDEN))
+    lines = sorted(people)
     columns: dict[str, None] = {}
+    ranges = []
     for first, last, left, right in table.merged:
         places = [place for place in mapping.places.used if left <= place <= right]
-        if places and (below := set(range(first + 1, last + 1)) & people):
-            hints |= dict.fromkeys(below, Hint.MERGED)
+        if places and bisect_right(lines, first) < bisect_right(lines, last):
+            ranges.append((first, last))
             columns |= dict.fromkeys(name_of(table.header, place) for place in places)
     if columns:
+        hints |= dict.fromkeys(_below_first(lines, ranges), Hint.MERGED)
         notices.append(Notice("merged", tuple(columns), hint=Hint.MERGED))
     if formulas := {line for line, *cells in extract.cells if any(cell.startswith("=") for cell in cells)}:
         hints |= dict.fromkeys(formulas, Hint.NO_RESULT)
         notices.append(Notice("formulas", hint=Hint.NO_RESULT))
     return notices
+
+
+def _below_first(lines: Sequence[int], ranges: Sequence[tuple[int, int]]) -> list[int]:
+    """Those of the lines, in order, that are in a range and not its first. One look at each, however many ranges there are."""
+    found = []
+    waiting = sorted(ranges, reverse=True)
+    end = 0
+    for line in lines:
+        while waiting and waiting[-1][0] < line:
+            end = max(end, waiting.pop()[1])
+        if line <= end:
+            found.append(line)
+    return found
 
 
 def _short(text: str) -> str:
@@ -86,7 +105,7 @@ def _without_a_person(table: Table, mapping: Mapping) -> set[int]:
     for line in table.lines:
         text = line.cell(email)
         others = (cell for place, cell in enumerate(line.cells) if place != email)
-        if text and not _MAY_BE_SOMEBODY.search(text) and not any(map(_has_letters, others)):
+        if text and not _MAY_BE_SOMEBODY.search(text[:MAX_LENGTH]) and not any(map(_has_letters, others)):
             found.add(line.number)
     return found
 
