@@ -276,6 +276,22 @@ def test_without_a_mail_server_one_who_manages_users_hands_a_link_over(admin, cl
     client.post(f"/password-resets/{token}", {"password": NEW})
 
 
+def test_a_link_to_the_account_of_who_manages_users_costs_the_password(owner, client):
+    devika = make_persona("Admin")
+    path = f"/users/{devika.id}/reset-link"
+    assert owner.get(path).page.all("input", name="password")
+    for sent, problem in (
+        ({}, "Type your password: whoever has this link is Admin."),
+        ({"password": "wrong"}, "No link was made"),
+    ):
+        for htmx in (False, True):
+            assert problem in owner.post(path, sent, status=422, htmx=htmx).page.text
+    assert db.session.scalars(db.select(AccountLink)).all() == []
+    page = owner.post(path, {"password": PASSWORD}, status=200).page
+    (address,) = [field["value"] for field in page.all("input", id="link")]
+    client.post(f"/password-resets/{address.rpartition('/')[2]}", {"password": NEW})
+
+
 def test_with_a_mail_server_nobody_makes_links(admin, amelia, change_settings):
     change_settings(mail_url="smtp://mail.northfield.example")
     for ask in (admin.get, admin.post):

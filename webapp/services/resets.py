@@ -7,7 +7,8 @@ from datetime import timedelta
 from sqlalchemy import func, select
 
 from webapp.core.actions import RESENDS_AN_HOUR
-from webapp.core.errors import Conflict, NotAllowed, Refused
+from webapp.core.errors import Conflict, NotAllowed, Refused, Unproven
+from webapp.core.permissions import Permission
 from webapp.core.planning import Ref
 from webapp.db import begin_write, db, hold, utcnow
 from webapp.models import AccountLink, Invitation, InvitationState, LinkPurpose, MessageKind, Priority, User, UserState
@@ -71,10 +72,15 @@ def ask(email: str, peer: str) -> None:
     accounts.ring()
 
 
-def make_link(user_id: int, by: User) -> AccountLink:
-    """A link to hand over. Audited; `account_links.address` tells it. Raises what `in_need` raises."""
+def make_link(user_id: int, by: User, *, proven: bool = False) -> AccountLink:
+    """Make a link to hand over. Audited; `account_links.address` tells it. Raises what `in_need` raises, and Unproven.
+
+    proven: `by` has just given their password, as it takes where the account manages users.
+    """
     begin_write()
     user = in_need(user_id, by)
+    if user.may(Permission.USERS_MANAGE) and not proven:
+        raise Unproven(f"Type your password: whoever has this link is {user.role.name}. No link was made.")
     account_links.close(user, LinkPurpose.RESET)
     link = account_links.make(user, LinkPurpose.RESET)
     audit.record(by, AuditAction.PASSWORD_LINK_MADE, user)

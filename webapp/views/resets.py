@@ -6,7 +6,7 @@ from flask import Blueprint, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
 from webapp import limits
-from webapp.core.errors import Conflict
+from webapp.core.errors import Conflict, Refused
 from webapp.core.permissions import Permission
 from webapp.forms import ForgottenForm, NewPasswordForm
 from webapp.limits import Door
@@ -14,7 +14,16 @@ from webapp.models import LinkPurpose
 from webapp.services import account_links, resets, sessions
 from webapp.services.sessions import Refusal
 from webapp.views.questions import Question, ask
-from webapp.views.sessions import Page, afterwards, answer_dead_link, device_of, refusal_label, too_many
+from webapp.views.sessions import (
+    Page,
+    TooManyTries,
+    afterwards,
+    answer_dead_link,
+    device_of,
+    is_proven,
+    refusal_label,
+    too_many,
+)
 from webapp.web import PUBLIC, allow, go, me
 
 bp = Blueprint("resets", __name__)
@@ -80,23 +89,32 @@ def gone() -> Page:
 @allow(Permission.USERS_MANAGE)
 def handing_over(user_id: int) -> tuple[str, int]:
     """The question before a link is made."""
-    user, validity = resets.in_need(user_id, me()), account_links.validity(LinkPurpose.RESET)
-    return ask(
-        Question(
-            asks=f"Make a reset link for {user.name}?",
-            tells=f"Whoever has it can choose their password. It is shown once and works for {validity}. One made earlier ends.",
-            does="Make reset link",
-            keeps="Cancel",
-            home=url_for("people.user", user_id=user_id),
-            is_bad=False,
-        )
-    )
+    return link_question(user_id)
 
 
 @bp.post("/users/<int:user_id>/reset-link")
 @allow(Permission.USERS_MANAGE)
-def hand_over(user_id: int) -> str:
+def hand_over(user_id: int) -> str | tuple[str, int]:
     """A link for somebody ranked below, where no mail server could send it: shown this once."""
-    link = resets.make_link(user_id, me())
+    resets.in_need(user_id, me())
+    try:
+        link = resets.make_link(user_id, me(), proven=is_proven("No link was made."))
+    except Refused as refusal:
+        return link_question(user_id, str(refusal), 429 if isinstance(refusal, TooManyTries) else 422)
     validity = account_links.validity(link.purpose)
     return render_template("resets/link.html", address=account_links.address(link), user=link.user, validity=validity)
+
+
+def link_question(user_id: int, problem: str = "", status: int = 200) -> tuple[str, int]:
+    """The question, after a wrong password with what was wrong."""
+    user, validity = resets.in_need(user_id, me()), account_links.validity(LinkPurpose.RESET)
+    question = Question(
+        asks=f"Make a reset link for {user.name}?",
+        tells=f"Whoever has it can choose their password. It is shown once and works for {validity}. One made earlier ends.",
+        does="Make reset link",
+        keeps="Cancel",
+        home=url_for("people.user", user_id=user_id),
+        is_bad=False,
+        proof="This person manages users. Your password shows that it is you." if user.may(Permission.USERS_MANAGE) else "",
+    )
+    return ask(question, problem, status)
