@@ -153,7 +153,12 @@ def test_a_postgresql_database_that_holds_something_is_replaced_only_where_that_
     shutil.rmtree(muster.data_dir)
     assert "has tables already" in refused(muster, "restore", str(file))
     assert not (muster.data_dir / "audit_head").exists()
+    address = muster.environ["MUSTER_DATABASE_URL"].replace("+psycopg", "")
+    with psycopg.connect(address) as connection:  # as a newer version would
+        connection.execute("CREATE TABLE of_a_newer_version (user_id integer REFERENCES users)")
     assert "was put back, too" in flask(muster, "restore", str(file), "--force")
+    with psycopg.connect(address) as connection:
+        assert connection.execute("SELECT to_regclass('of_a_newer_version'), count(*) FROM roles").fetchone() == (None, 6)
 
 
 def test_a_dump_that_fails_leaves_nothing_and_says_what_the_program_said(postgresql: tuple[str, Path], tmp_path: Path) -> None:

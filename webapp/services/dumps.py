@@ -1,4 +1,4 @@
-"""A PostgreSQL database as one file, by PostgreSQL's own programs `pg_dump` and `pg_restore`.
+"""A PostgreSQL database as one file, by PostgreSQL's own programs `pg_dump`, `pg_restore` and `psql`.
 
 The password is handed over in the environment: arguments can be read by everybody on the machine.
 """
@@ -20,6 +20,7 @@ from webapp.services import directory
 
 DUMP = ("pg_dump", "--format=custom", "--no-owner", "--exclude-table-data=batch_files")
 RESTORE = ("pg_restore", "--clean", "--if-exists", "--no-owner", "--exit-on-error", "--single-transaction")
+RUN = ("psql", "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--single-transaction")
 HAVE_THEM = "Install PostgreSQL's client programs, of the server's version or newer (Debian: apt-get install postgresql-client)"
 
 
@@ -33,8 +34,16 @@ def dump(file: Path) -> None:
 
 
 def load(file: Path) -> None:
-    """Put such a file in place of what the database holds, whole or not at all. Raises ProgramFailed."""
-    _run(*RESTORE, f"--dbname={_address()}", str(file))
+    """Put such a file in place of what the database holds, whole or not at all. Raises ProgramFailed.
+
+    `pg_restore --clean` drops only what the file has too: tables that a newer version made would stay and be in the way.
+    """
+    drop, fill = file.with_suffix(".drop.sql"), file.with_suffix(".fill.sql")
+    names = inspect(db.engine).get_table_names()
+    quote = db.engine.dialect.identifier_preparer.quote
+    drop.write_text("".join(f"DROP TABLE IF EXISTS {quote(name)} CASCADE;\n" for name in names), encoding="utf-8")
+    _run("pg_restore", "--clean", "--if-exists", "--no-owner", f"--file={fill}", str(file))
+    _run(*RUN, f"--dbname={_address()}", f"--file={drop}", f"--file={fill}")
 
 
 def is_empty() -> bool:
