@@ -101,3 +101,10 @@ def test_what_a_row_offers_is_not_half_under_the_bar_of_those_picked(school, own
     page.locator("[data-pick]").first.check()
     expect(page.get_by_role("toolbar", name="Actions for selected users")).to_be_visible()
     owner.axe("people picked, with the bar over the rows")
+
+
+def test_a_suggested_address_fits_a_phone(owner):
+    upload(owner, "Email,Role,Groups\nfriederike.sommer[at]northfield.example,Analyst,\n")
+    expect(owner.page.get_by_role("button", name="friederike.sommer@northfield.example")).to_be_visible()
+    fits(owner.page, 390)
+    fits(owner.page, 360)
