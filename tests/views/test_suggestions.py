@@ -126,6 +126,14 @@ class TestCreateGroups:
         assert "3 rows" in page.text
         assert "39 groups created." in page.text
 
+    def test_leaves_out_roles_and_words_for_none_and_all(self, admin):
+        batch = staged(admin, file_of(["Klasse 7", "Klasse 8", "none", "N/A", "keine", "All", "alle", "TBD", "Analyst"]))
+        page = admin.get(f"/batches/{batch.id}").page
+        assert "Create these 2 groups" in page.text
+        assert "Create group none" in page.text, "one by one it can be made all the same"
+        page = admin.get(f"/batches/{batch.id}/groups/new").page
+        assert [box["value"] for box in page.all("input", name="name")] == ["Klasse 7", "Klasse 8"]
+
     def test_each_is_audited(self, admin, batch):
         admin.post(f"/batches/{batch.id}/groups", {"name": FORTY})
         made = db.session.scalars(db.select(AuditEvent).where(AuditEvent.action == "group.created")).all()

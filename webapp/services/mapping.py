@@ -33,6 +33,15 @@ MOST_CREATED = 500
 """Groups that are created at once."""
 LOOKED_AT = 1000
 """Different words of one column that are looked at; the commonest first."""
+NO_GROUP = frozenset(
+    """
+    none null nil nan na n/a n.a. n.n. nothing nobody no empty blank unknown missing pending tba tbc tbd todo
+    kein keine keiner keines nein nichts leer ohne unbekannt fehlt folgt offen aucun aucune rien ninguno ninguna nada
+    nenhum nenhuma nessuno nessuna niente geen ingen inget
+    all any every everyone everybody everything alle alles jeder tous tout toute toutes todos todas tutti tutte todo tudo
+    """.split()  # noqa: SIM905 - words read better than a list of strings
+)
+"""Words that stand for no group, or for every one, and hardly name one: no group is offered for them among many."""
 HIDDEN = "••••••"
 """In place of what stands in a column of passwords."""
 CELLS = 2000
@@ -343,6 +352,8 @@ class Word:
     can_be_remembered: bool = True
     can_be_made: bool = False
     """Whether a group may have this name."""
+    is_a_name: bool = False
+    """Whether it is likely to be one, too: no role, and no word such as "none" or "all"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -362,13 +373,16 @@ def unknown_words(batch: Batch) -> Words:
     found = _all_unknown(batch, ("role", "groups"))
     if not found:
         return Words()
-    return Words(found[:WORDS], len(found) > WORDS, sum(word.can_be_made for word in found[:MOST_CREATED]))
+    return Words(found[:WORDS], len(found) > WORDS, len(_likely_groups(found)))
 
 
 def missing_groups(batch: Batch) -> list[Word]:
-    """Those of the unknown words that can be names of groups, by name; the first MOST_CREATED of them."""
-    found = [word for word in _all_unknown(batch, ("groups",)) if word.can_be_made]
-    return sorted(found[:MOST_CREATED], key=lambda word: by_number(word.text))
+    """Those of the unknown words that are likely to be names of groups, by name; the first MOST_CREATED of them."""
+    return sorted(_likely_groups(_all_unknown(batch, ("groups",))), key=lambda word: by_number(word.text))
+
+
+def _likely_groups(words: Sequence[Word]) -> list[Word]:
+    return [word for word in words if word.is_a_name][:MOST_CREATED]
 
 
 def _all_unknown(batch: Batch, fields: Sequence[str]) -> list[Word]:
@@ -404,7 +418,8 @@ def _words_of(batch: Batch, name: str, registry: Registry) -> list[Word]:
     for key, n in rows.most_common(LOOKED_AT):
         if key and key not in known and not bulk_fixes.suggestion(schema, name, spelt[key]):
             can_be_made = name == "groups" and not name_of_group.validate({"name": spelt[key]})
-            found.append(Word(name, spelt[key], n, len(spelt[key]) <= aliases.LONGEST_WORD, can_be_made))
+            is_a_name = can_be_made and key not in NO_GROUP and key not in registry.role_by_key
+            found.append(Word(name, spelt[key], n, len(spelt[key]) <= aliases.LONGEST_WORD, can_be_made, is_a_name))
     return found
 
 
