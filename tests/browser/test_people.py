@@ -354,7 +354,7 @@ def test_without_a_script(school, open_page):
     expect(page.locator("#users").get_by_text("Admin Office")).to_be_visible()
     page.get_by_role("button", name="Actions for person03@northfield.example").click()
     page.get_by_role("link", name="Revoke invitation").click()
-    expect(page.get_by_text("The link in that email stops working.")).to_be_visible()
+    expect(page.get_by_text("Their link stops working.")).to_be_visible()
     page.get_by_role("link", name="Keep").click()
     expect(page).to_have_url(re.compile(r"/users\?q=person03"))
     expect(page.locator("#users").get_by_role("cell", name=re.compile("^Invited Handed"))).to_be_visible()

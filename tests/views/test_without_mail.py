@@ -74,6 +74,27 @@ class TestNothingSaysSent:
         assert "Not emailed, written as a file" in page.text
         assert "Handed to the mail server" not in page.text
 
+    def test_resending_does_not_say_sent_either(self, owner):
+        finished(owner)
+        to = owner.post("/actions?concern=unsent", {"do": "resend", "all": "1", "next": "/"}).location
+        assert "already sent" not in owner.get(to).page.text
+        action = db.session.get_one(Batch, int(to.rpartition("/")[2]))
+        confirm(owner, action)
+        assert "Sent again" not in owner.get(to).page.text
+        batch_job.process(action.id)
+        outbox_job.send()
+        report = owner.get(to).page.text
+        assert "2 of 2 done, nobody emailed" in report
+        assert "2 Written as files" in report
+        assert "Sent again" not in report
+
+    def test_who_may_not_invite_is_not_told_to_hand_links_over(self, owner, sign_in):
+        finished(owner)
+        assert "Hand the links over on paper" in owner.get("/").page.text
+        home = sign_in("Analyst").get("/").page.text
+        assert "2 invitations were never emailed" in home
+        assert "Hand the links over" not in home
+
     def test_the_results_file_says_so(self, owner):
         lines = owner.get(f"/batches/{finished(owner).id}/report.csv").data.decode("utf-8-sig")
         assert lines.count("Not emailed: no mail server was set") == 2
