@@ -87,4 +87,5 @@ def test_what_does_not_do_is_said_under_its_field_and_the_rest_is_kept(client, l
     ]
     assert page.values("password") == [""]
     assert page.all("input", name=field)[0]["aria-invalid"] == "true"
+    assert [box["name"] for box in page.all("input") if "autofocus" in box] == [field]
     client.post(link, FILLED)
