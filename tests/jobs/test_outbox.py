@@ -226,6 +226,25 @@ def test_a_killed_worker_repeats_at_most_the_message_in_flight(sink: Sink) -> No
     assert outcomes(batch) == {"ines": "invited: Delivery uncertain: sent again after an interruption", "jonas": "invited"}
 
 
+def test_a_worker_cut_off_while_it_writes_a_file_leaves_nothing_uncertain(
+    app: Flask, monkeypatch: pytest.MonkeyPatch, settings: Settings
+) -> None:
+    """No mail server is set: nobody was e-mailed, and nobody may have been."""
+    batch = make_sending_batch(INES, JONAS)
+    monkeypatch.setattr("webapp.mail.Files._sync_folder", _exit)
+    with pytest.raises(SystemExit):
+        jobs.send()
+    monkeypatch.undo()
+    assert (message_to(INES).state, message_to(INES).maybe_sent) == (MessageState.QUEUED, False)
+    first, _second = claims.claim("killed")
+    claims.begin_data(first, "killed", is_file=True)
+    die("killed")
+    jobs.send()
+    assert {message_to(email).state for email in (INES, JONAS)} == {MessageState.WRITTEN}
+    assert outcomes(batch) == {"ines": "invited", "jonas": "invited"}
+    assert len(list((settings.data_dir / "outbox").glob("*.eml"))) == 2
+
+
 @pytest.mark.slow
 def test_kill_minus_9_while_the_server_thinks(sink: Sink, settings: Settings) -> None:
     batch = make_sending_batch(INES, JONAS)

@@ -135,7 +135,7 @@ def _send(transport: Transport, letter: Letter, worker: str, refusals: Refusals)
     except Undeliverable as error:
         return {outcomes.failed(letter.id, worker, str(error), by_server=False)}
     try:
-        answer = transport.send(parcel, lambda: claims.begin_data(letter.id, worker))
+        answer = transport.send(parcel, lambda: claims.begin_data(letter.id, worker, is_file=transport.is_file))
     except (TryLater, SenderRefused) as error:
         return {*refusals.add(letter.id, error)}
     except Undeliverable as error:

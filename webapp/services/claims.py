@@ -256,14 +256,15 @@ def _written(id: int, worker: str, write: Callable[[], Email]) -> Email | None:
 
 
 @begun_again
-def begin_data(id: int, worker: str) -> None:
+def begin_data(id: int, worker: str, *, is_file: bool = False) -> None:
     """Right before the server gets the message itself. Raises Conflict where it is not to be sent after all.
 
-    That is so when another worker has taken it over, and when its invitation was closed a moment ago.
+    That is so when another worker has taken it over, and when its invitation was closed a moment ago. is_file: it becomes a
+    file, which is the same one at a second try, so that nothing about it is ever uncertain.
     """
     begin_write()
-    now = utcnow()
-    begun = in_database(_BEGIN, {"b_id": id, "b_worker": worker, "b_now": now, "b_until": now + LEASE})
+    now, phase = utcnow(), Phase.CLAIMED if is_file else Phase.DATA
+    begun = in_database(_BEGIN, {"b_id": id, "b_worker": worker, "b_now": now, "b_until": now + LEASE, "b_phase": phase})
     db.session.commit()
     if begun.rowcount != 1:
         raise Conflict("This message is not to be sent any more, or not by this worker.")
@@ -280,6 +281,6 @@ _BEGIN = (
         or_(Message.invitation_id.is_(None), _is_pending.exists()),
         account_links.is_sendable(bindparam("b_now")),
     )
-    .values(phase=Phase.DATA, lease_until=bindparam("b_until"), tried_at=bindparam("b_now"))
+    .values(phase=bindparam("b_phase"), lease_until=bindparam("b_until"), tried_at=bindparam("b_now"))
 )
 """Built once: every e-mail comes by here."""
