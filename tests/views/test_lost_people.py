@@ -155,7 +155,17 @@ class TestListsOfAddresses:
         match(admin, batch, "email", header_row="0", role="Analyst")
         assert [row.email for row in rows_of(batch)] == ["Bar, Erin <cy@x.org>", "Ben Doe <ben@x.org>"]
 
-    @pytest.mark.parametrize("text", ["ana@x.org,Analyst\nben@x.org,Remote", "Email,Role,Groups\nana@x.org,Analyst,Library"])
+    def test_a_broken_address_costs_nobody_else_their_place(self, admin):
+        batch = pasted(admin, 'Ana <ana@x.org>; "Bar, Erin" <cy@x.org>; half@; ben@x.org;\nDoe <doe@x.org>, "No Address" <>')
+        match(admin, batch, "email", header_row="0", role="Analyst")
+        texts = [row.email for row in rows_of(batch)]
+        assert texts == ["Ana <ana@x.org>", "Bar, Erin <cy@x.org>", "half@", "ben@x.org", "Doe <doe@x.org>", '"No Address" <>']
+        assert [row.plan for row in rows_of(batch)].count("invite") == 4
+
+    @pytest.mark.parametrize(
+        "text",
+        ["ana@x.org;ben@x.org;Analyst", "ana@x.org,Analyst\nben@x.org,Remote", "Email,Role,Groups\nana@x.org,Analyst,Library"],
+    )
     def test_a_table_is_none(self, admin, text):
         assert "list of" not in admin.get(f"/batches/{pasted(admin, text).id}").page.text
 

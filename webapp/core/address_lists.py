@@ -20,6 +20,8 @@ _PERSON = re.compile(
     """,
     re.VERBOSE | re.IGNORECASE,
 )
+_BROKEN = re.compile(r"""(?P<text>(?:"[^"\n]{0,100}"|[^,;|\n"]){1,400}) (?:(?:\s*[,;|\n])+\s*|\s*\Z)""", re.VERBOSE)
+"""What stands between two signs on a list and is no address: half of one, or a name with nothing in its `<>`."""
 _HEADING = re.compile(r"\s*(?:(?:to|cc|bcc|an|à|para|a):)\s*", re.IGNORECASE)
 _SEPARATORS = " \t\r\n,;|"
 
@@ -27,23 +29,31 @@ _SEPARATORS = " \t\r\n,;|"
 def people_in(text: str) -> tuple[str | None, list[str]] | None:
     """Who is on a list of addresses: the name above them, if there is one, and for each person `a@x.org` or `Name <a@x.org>`.
 
-    None for anything else: something stands there that is no address, or it is one cell a line, as in any table.
+    A broken address is somebody, too, as it stands: the row says what is wrong with it.
+    None for anything else: something stands there that is meant for no address, or it is one cell a line, as in any table.
     """
     heading, body = None, text
     first, _, below = text.lstrip().partition("\n")
     if "@" not in first and (known := recognise(first)) and known.field is Field.EMAIL:
         heading, body = first.strip(), below
     found: list[str] = []
+    broken = 0
     place = len(body) - len(body.lstrip(_SEPARATORS))
     if said := _HEADING.match(body, place):
         place = said.end()
     while place < len(body):
         person = _PERSON.match(body, place)
-        if person is None or person.end() == place:
+        if person and person.end() > place:
+            found.append(_written(person))
+            place = person.end()
+            continue
+        wrong = _BROKEN.match(body, place)
+        if wrong is None or not ("@" in wrong["text"] or "<" in wrong["text"]):
             return None
-        found.append(_written(person))
-        place = person.end()
-    if len(found) < 2 or _is_column(body, found):
+        found.append(wrong["text"].strip())
+        broken += 1
+        place = wrong.end()
+    if len(found) < 2 + broken or broken * 2 > len(found) or _is_column(body, found):
         return None
     return heading, found
 
