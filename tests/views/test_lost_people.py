@@ -465,6 +465,10 @@ class TestColumnsThatMusterDoesNotUse:
         batch = staged(admin, f"Email,Job,{name}\nana@x.org,Analyst,hunter2\nben@x.org,Remote,hunter2\n")
         assert "hunter2" not in admin.get(f"/batches/{batch.id}").text
 
+    def test_a_secretary_is_no_secret(self, admin):
+        batch = staged(admin, "Email,Job,Secretary\nana@x.org,Analyst,Ms Wood\nben@x.org,Remote,Ms Wood\n")
+        assert "Ms Wood" in admin.get(f"/batches/{batch.id}").text
+
 
 def sheet_of(lines: str, after: str = "") -> str:
     """A sheet's XML from ready-made rows."""

@@ -63,7 +63,7 @@ def test_all_groups_beside_a_name_suggests_nothing_wider(admin):
 
 
 def test_no_address_is_made_of_a_placeholder(admin):
-    words = ["n/a", "-", "none", "TBC", "Total", "Email", "---", "Languages"]
+    words = ["n/a", "-", "none", "TBC", "Total", "Email", "---", "Languages", "to.be.confirmed", "grand.total", "not.yet"]
     batch = staged(admin, "Email,Role\n" + "".join(f"{word},Analyst\n" for word in words) + "erin.bar,Analyst\n")
     assert suggestions(admin.get(f"/batches/{batch.id}").page) == ["erin.bar@northfield.example"]
 

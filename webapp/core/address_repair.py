@@ -32,6 +32,7 @@ _PLACEHOLDER_WORDS = """
     vorname nachname first last user users role rolle group groups gruppe gruppen team teams year years jahr jahrgang klasse
     class room raum page seite sheet blatt row rows zeile part teil section abteilung department version list liste table
     tel phone telefon fax mobile mobil date datum notes note notiz remark www http https example beispiel test
+    to be confirmed announced advised decided determined follow follows grand not yet
     ref id no nr num number nummer item xx xxx not known given available applicable csv xls xlsx pdf doc docx txt
     """
 _NO_MAILBOX = frozenset(_PLACEHOLDER_WORDS.split())

@@ -50,7 +50,7 @@ def change_password() -> Page | BaseResponse:
         return page(422, password_form=form)
     if status := unproven(form.current):
         return page(status, password_form=form)
-    accounts.change_password(me(), form.password.data, g.session.id)
+    accounts.change_password(me(), form.password.data, g.session_id)
     renew()
     return go("account.show", say="Your password is changed. Other devices are signed out.")
 
@@ -116,7 +116,7 @@ def gone(taken: bool = False) -> Page:
 @allow(SIGNED_IN)
 def end_session(session_id: int) -> BaseResponse:
     """Sign out on one other device."""
-    ended = sessions.end_others(me(), g.session.id, only=session_id)
+    ended = sessions.end_others(me(), g.session_id, only=session_id)
     return go("account.show", say="That device is signed out." if ended else "That device was signed out already.")
 
 
@@ -144,7 +144,7 @@ def ending_sessions() -> BaseResponse | tuple[str, int]:
 @allow(SIGNED_IN)
 def end_sessions() -> BaseResponse:
     """Sign out everywhere else."""
-    ended = sessions.end_others(me(), g.session.id)
+    ended = sessions.end_others(me(), g.session_id)
     return go("account.show", say=f"{plural(ended, 'other device')} {'is' if ended == 1 else 'are'} signed out.")
 
 
@@ -175,6 +175,6 @@ def page(
         pending=accounts.pending_email(me()),
         codes_left=second_factors.codes_left(me()),
         sessions=[(each, device(each.user_agent)) for each in sessions.listed(me())],
-        current=g.session.id,
+        current=g.session_id,
     )
     return html, status

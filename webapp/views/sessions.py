@@ -38,11 +38,11 @@ FEW = 3
 
 def recognise() -> None:
     """Before every request: who asks, in `g.user`, by the cookie. That they are still here is noted after the answer."""
-    g.user = g.session = None
+    g.user = g.session_id = None
     token = None if request.endpoint in NOBODY_ASKS else session.get("sid")
     found = sessions.current(token) if token else None
     if found:
-        g.user, g.session = found.user, found
+        g.user, g.session_id = found.user, found.id
         if utcnow() - found.seen_at > sessions.MINUTE:
             afterwards(sessions.touch, found.id)
 
@@ -76,7 +76,7 @@ def enter(user: User) -> None:
 
 def renew() -> None:
     """Go on under another token, once the password or the like has changed: a copy of this browser's cookie ends."""
-    session["sid"] = sessions.renew(g.session.id)
+    session["sid"] = sessions.renew(g.session_id)
 
 
 def clear_cookie() -> None:
