@@ -486,7 +486,8 @@ _SECRET = tuple(
         """
         password passwort kennwort passwd passphrase passcode passkey zugangscode motdepasse codesecret contrasena
         senha palavrapasse parola wachtwoord toegangscode haslo heslo losenord passord adgangskode salasana jelszo sifre
-        clientsecret sharedsecret secretkey secretcode secretword geheimnis credential apikey recoverycode securityanswer onetimecode пароль パスワード 暗証 密码 密碼 口令 비밀번호
+        clientsecret sharedsecret secretkey secretcode secretword geheimnis
+        credential apikey recoverycode securityanswer onetimecode пароль パスワード 暗証 密码 密碼 口令 비밀번호
         """.split(),  # noqa: SIM905 - words read better than a list of strings
     )
 )
