@@ -1,13 +1,9 @@
-"""The RQ worker: two processes, one app each, one app context a job.
+"""The RQ worker: one process. Its main thread runs jobs, one after the other, each in an app context of its own; another
+thread keeps time.
 
-The parent keeps time: at once and then every 15 s it ticks (`webapp.jobs.maintenance`), by a clock of its
-own that needs no queue server, and it starts its child again when that dies. The child runs RQ's jobs.
-
-The child is a SimpleWorker: it runs jobs in its own process and forks for none. What a fork would guard
-against is guarded against already: a crash takes only the child with it, which the parent replaces, and no
-job runs long, because it gives way after 20 s. Without a fork a job costs 13 ms instead of 36, gets
-the stop itself, and inherits no database connection. The child is a program of its own, not a fork of the
-parent: SQLite forbids to carry connections over, and macOS to fork once there are threads.
+Every 15 s the timer ticks (`webapp.jobs.maintenance`): it writes the heartbeat and finds what is due, whether the queue
+server answers or not. RQ's SimpleWorker forks for no job: a job gives way after 20 s, and a crash ends this process, which
+`make run` or systemd starts again. Without a fork a job costs 13 ms instead of 36 and inherits no database connection.
 
 `python worker.py [name]`: what people call it. The name of its heartbeat begins with it and is of this process alone.
 """
@@ -19,7 +15,6 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
@@ -37,15 +32,15 @@ from webapp.queue import JOBS, QUEUE, connect
 from webapp.services import workers
 
 TICK = 15.0  # seconds
-# Seconds from the stop to the second signal, on to SIGKILL, on to our own end.
-CUT, KILL, GONE = 2.0, 3.0, 0.5
+PAUSE = 1.0  # seconds between two tries to reach the queue server
+CUT, GONE = 2.0, 3.5  # seconds from the stop until the running job is cut off, and on until this process ends in any case
 SAME_SIGNAL = 1.0  # seconds; what comes again within them was sent once, by a terminal and by a parent
 
 log = logging.getLogger("worker")
 
 
 def main(arguments: list[str]) -> int:
-    """The exit code: 0 after a stop that was asked for, 1 when the queue is away, 2 for a wrong setting."""
+    """The exit code: 0 after a stop that was asked for, 2 for a wrong setting."""
     processes.follow_parent()
     try:
         settings = Settings.from_environment(os.environ)
@@ -56,71 +51,36 @@ def main(arguments: list[str]) -> int:
     logs.set_up("worker", settings.log_format)
     app = create_app(settings)
     processes.settle()
-    if arguments == ["--jobs"]:
-        return run_jobs(app, settings.queue_url)
-    return keep_time(app, processes.unique_name(arguments[0] if arguments else socket.gethostname()))
-
-
-def keep_time(app: Flask, name: str) -> int:
-    """The parent: ticks, and keeps a child that runs jobs, until SIGTERM or SIGINT."""
-    argv = [sys.executable, os.path.abspath(__file__), "--jobs"]
-    jobs = processes.Kept(f"worker {name}", lambda: processes.spawn(argv, own_session=False))
+    name = processes.unique_name(arguments[0] if arguments else socket.gethostname())
     ended = threading.Event()
-
-    def hand_on() -> None:
-        """Beside the main thread, so that no tick can hold up the stop."""
-        jobs.child.terminate()
-        if not ended.wait(CUT):
-            jobs.child.terminate()
-            os.kill(os.getpid(), signal.SIGTERM)
-        if not ended.wait(KILL):
-            jobs.child.kill()
-        if not ended.wait(GONE):
-            os._exit(1)
-
-    _obey_signals(lambda: threading.Thread(target=hand_on, daemon=True).start())
-    due = time.monotonic()
+    obey_signals(ended)
+    timer = threading.Thread(target=keep_time, args=(app, name), daemon=True)
+    timer.start()
     try:
-        while not stopping.is_set():
-            jobs.look()
-            if time.monotonic() >= due:
-                due = time.monotonic() + TICK
-                _tick(app, name)
-            time.sleep(0.1)
-    finally:
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        jobs.child.wait()
-        _leave(app, name)
-        ended.set()
+        run_jobs(app, settings.queue_url)
+        timer.join()
+    except SystemExit:
+        log.warning("what was running was cut off by the stop")
+    leave(app, name)
+    ended.set()
     return 0
 
 
-def _tick(app: Flask, name: str) -> None:
-    try:
-        with app.app_context():
-            maintenance.tick(name)
-    except Exception:
-        log.exception("the sweep failed; the next one is in %d s", TICK)
-
-
-def _leave(app: Flask, name: str) -> None:
-    try:
-        with app.app_context():
-            workers.leave(name)
-    except Exception as error:
-        log.warning("the last heartbeat stays for a while (%s)", type(error).__name__)
-
-
-def _obey_signals(stop: Callable[[], None]) -> None:
-    """The first SIGTERM or SIGINT calls `stop` and sets `stopping`; a later one cuts off what is running."""
+def obey_signals(ended: threading.Event) -> None:
+    """The first SIGTERM or SIGINT sets `stopping`; a later one cuts off what is running. The process ends soon in any case."""
     asked_at: list[float] = []
+
+    def end_in_time() -> None:
+        if not ended.wait(CUT):
+            os.kill(os.getpid(), signal.SIGTERM)
+        if not ended.wait(GONE):
+            os._exit(1)
 
     def handle(signum: int, frame: FrameType | None) -> None:
         if not asked_at:
             asked_at.append(time.monotonic())
-            stop()
             stopping.set()
+            threading.Thread(target=end_in_time, daemon=True).start()
         elif time.monotonic() - asked_at[0] > SAME_SIGNAL:
             raise SystemExit(1)
 
@@ -128,21 +88,39 @@ def _obey_signals(stop: Callable[[], None]) -> None:
     signal.signal(signal.SIGINT, handle)
 
 
-def run_jobs(app: Flask, queue_url: str) -> int:
-    """The child: runs one job after the other until it is asked to stop, or the queue server goes away."""
+def keep_time(app: Flask, name: str) -> None:
+    """Tick at once and then every 15 s, until the stop."""
+    while not stopping.is_set():
+        due = time.monotonic() + TICK
+        try:
+            with app.app_context():
+                maintenance.tick(name)
+        except Exception:
+            log.exception("the sweep failed; the next one is in %d s", TICK)
+        stopping.wait(max(0.0, due - time.monotonic()))
 
-    def give_up_later() -> None:
-        watchdog = threading.Timer(CUT + KILL + GONE, os._exit, (1,))
-        watchdog.daemon = True
-        watchdog.start()
 
-    _obey_signals(give_up_later)
+def run_jobs(app: Flask, queue_url: str) -> None:
+    """Run one job after the other until the stop. While the queue server is away, try again every second."""
+    was_away = False
+    while not stopping.is_set():
+        try:
+            JobRunner(app, connect(queue_url, timeout=5)).work(logging_level="WARNING")  # its INFO is four lines a job
+            was_away = False
+        except redis.RedisError as error:
+            if not was_away:
+                log.warning("the queue server does not answer (%s)", type(error).__name__)
+            was_away = True
+            stopping.wait(PAUSE)
+
+
+def leave(app: Flask, name: str) -> None:
+    """Take the heartbeat back."""
     try:
-        JobRunner(app, connect(queue_url, timeout=5)).work(logging_level="WARNING")  # its INFO is four lines a job
-    except redis.RedisError as error:
-        if not stopping.is_set():
-            log.warning("the queue server does not answer (%s)", type(error).__name__)
-    return 0 if stopping.is_set() else 1
+        with app.app_context():
+            workers.leave(name)
+    except Exception as error:
+        log.warning("the last heartbeat stays for a while (%s)", type(error).__name__)
 
 
 class OwnJob(Job):

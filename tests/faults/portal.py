@@ -223,13 +223,9 @@ class Portal:
 
     # What the nemesis does
 
-    def senders(self) -> list[int]:
-        """The processes that run jobs."""
-        return self.muster.processes("worker.py", "--jobs")
-
     def workers(self) -> list[int]:
-        """The processes that keep them, and the time."""
-        return sorted(set(self.muster.processes("worker.py")) - set(self.senders()))
+        """The workers: each runs jobs and keeps the time."""
+        return self.muster.processes("worker.py")
 
     @contextmanager
     def interruption(self, senders: int = 1) -> Iterator[None]:

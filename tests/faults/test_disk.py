@@ -40,8 +40,8 @@ def files(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 
 def limit(portal: Portal, size: int) -> None:
-    """For those that send, and for their keepers, whose children inherit it; a keeper also sends while the queue is away."""
-    for pid in portal.senders() + portal.workers():
+    """For those that send."""
+    for pid in portal.workers():
         psutil.Process(pid).rlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
 
 

@@ -47,7 +47,7 @@ class Nemesis:
         wait_until(self._portal.muster.health, "the web server is back")
 
     def kill_a_sender(self) -> None:
-        self._signal(self._portal.senders(), signal.SIGKILL)
+        self._signal(self._portal.workers(), signal.SIGKILL)
 
     def kill_a_worker(self) -> None:
         """The keeper alone: what it keeps has to end with it."""
@@ -61,7 +61,7 @@ class Nemesis:
             time.sleep(7)
 
     def freeze_a_sender(self) -> None:
-        self._frozen += self._signal(self._portal.senders(), signal.SIGSTOP)
+        self._frozen += self._signal(self._portal.workers(), signal.SIGSTOP)
 
     def thaw(self) -> None:
         while self._frozen:

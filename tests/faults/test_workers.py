@@ -45,8 +45,8 @@ def brought_to(portal: Portal, point: str) -> Iterator[Callable[[], int]]:
 
     def client() -> int:
         wait_until(lambda: any(e["event"] == "held" for e in portal.mail.events()[before:]), f"a client is held at {name}", AFTER)
-        talking = [pid for pid in portal.senders() if talks_to(pid, portal.mail.port)]
-        assert talking, portal.senders()
+        talking = [pid for pid in portal.workers() if talks_to(pid, portal.mail.port)]
+        assert talking, portal.workers()
         return talking[0]
 
     try:
