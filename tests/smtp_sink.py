@@ -95,6 +95,10 @@ class Sink:
         """
         self._rules[at, address] = Rule(answer, times)
 
+    def forget(self) -> None:
+        """Every answer is the usual one again."""
+        self._rules.clear()
+
     def start(self) -> Self:
         """Listen; again after `stop`, on the same port."""
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)

@@ -5,20 +5,24 @@ from __future__ import annotations
 import json
 import os
 import re
+import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
-from dataclasses import dataclass
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+import redis
 from axe_playwright_python.base import AXE_SCRIPT
 from playwright.sync_api import APIResponse, Browser, BrowserContext, ConsoleMessage, Error, Page, Request, Route, expect
 
 from tests import chromium
 from tests.run.conftest import Muster, wait_until
 from tests.smtp_sink import Sink
+from webapp.config import Settings
 
 OWNER = "maren.okafor@northfield.example"
 PASSWORD = "correct horse battery"
@@ -63,6 +67,8 @@ class Portal:
 
     muster: Muster
     sink: Sink
+    states: dict[str, Any] = field(default_factory=dict)
+    """By e-mail: the cookies of a browser in which they are signed in."""
 
     @property
     def url(self) -> str:
@@ -76,28 +82,86 @@ class Portal:
 
         return str(wait_until(arrived, f"an e-mail to {address} arrives"))
 
+    def start(self) -> Portal:
+        """Start it, and remember what the database holds then."""
+        self.muster.started()
+        wait_until(lambda: self.muster.health().get("workers"), "a worker is seen")
+        with self._database() as database:
+            names = [name for (name,) in database.execute(TABLES)]
+            self._first = {name: database.execute(f"SELECT * FROM {name}").fetchall() for name in names}
+        return self
+
+    def empty(self) -> None:
+        """Everything is again as it was after the start: for the next module's tests."""
+        self.states.clear()
+        self.sink.messages.clear()
+        self.sink.forget()
+        redis.Redis(unix_socket_path=str(self._socket())).flushall()
+        with self._database() as database:
+            database.execute("BEGIN IMMEDIATE")
+            database.execute("UPDATE audit_chain SET unlocked = true")
+            for name in sorted(self._first, key=lambda name: name == "audit_chain"):  # it unlocks the events
+                database.execute(f"DELETE FROM {name}")
+            for name, rows in self._first.items():
+                for row in rows:
+                    database.execute(f"INSERT INTO {name} VALUES ({', '.join('?' * len(row))})", row)
+            database.execute("COMMIT")
+        (self.muster.data_dir / "audit_head").unlink(missing_ok=True)
+
+    def _socket(self) -> Path:
+        return Settings.from_environment(self.muster.environ).queue_socket
+
+    @contextmanager
+    def _database(self) -> Iterator[sqlite3.Connection]:
+        with closing(sqlite3.connect(self.muster.data_dir / "muster.db", timeout=60, isolation_level=None)) as database:
+            yield database
+
+
+TABLES = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT IN ('alembic_version', 'workers', 'sqlite_sequence')"
+
+
+@pytest.fixture(scope="session")
+def portals(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[dict[str, str]], Portal]]:
+    """`portals({"MUSTER_MAX_ROWS": "4"})`: an installation with these settings, with an Owner and groups. Those of a test process
+    share it, one module after the other, and each finds it empty."""
+    running: dict[frozenset[tuple[str, str]], Portal] = {}
+
+    def get(given: dict[str, str]) -> Portal:
+        key = frozenset(given.items())
+        if key in running:
+            running[key].empty()
+        else:
+            sink = Sink()
+            environ = {
+                "MUSTER_OWNER_EMAIL": OWNER,
+                "MUSTER_OWNER_PASSWORD": PASSWORD,
+                "MUSTER_GROUPS": GROUPS,
+                "MUSTER_MAIL_URL": sink.__enter__().url,
+                "MUSTER_MAIL_FROM": "Northfield Academy <muster@northfield.example>",
+                "MUSTER_MAIL_RATE": "6000",
+                "MUSTER_MAX_ROWS": "1000",
+                "MUSTER_TIME_ZONE": "UTC",
+                **given,
+            }
+            folder = tmp_path_factory.mktemp("portal") / "data"
+            running[key] = Portal(Muster(folder, **{k: v for k, v in environ.items() if v}), sink).start()
+        return running[key]
+
+    try:
+        yield get
+        for portal in running.values():
+            assert portal.muster.stop() == 0, portal.muster.output()
+            assert "Traceback" not in portal.muster.output(), portal.muster.output()
+    finally:
+        for portal in running.values():
+            portal.muster.clean_up()
+            portal.sink.__exit__(None, None, None)
+
 
 @pytest.fixture(scope="module")
-def portal(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Portal]:
-    """One installation a test module, with an Owner and groups; a module's SETTINGS change it."""
-    given = getattr(request.module, "SETTINGS", {})
-    with Sink() as sink:
-        environ = {
-            "MUSTER_OWNER_EMAIL": OWNER,
-            "MUSTER_OWNER_PASSWORD": PASSWORD,
-            "MUSTER_GROUPS": GROUPS,
-            "MUSTER_MAIL_URL": sink.url,
-            "MUSTER_MAIL_FROM": "Northfield Academy <muster@northfield.example>",
-            "MUSTER_TIME_ZONE": "UTC",
-            **given,
-        }
-        muster = Muster(tmp_path_factory.mktemp("portal") / "data", **{k: v for k, v in environ.items() if v})
-        try:
-            yield Portal(muster.started(), sink)
-            assert muster.stop() == 0, muster.output()
-            assert "Traceback" not in muster.output(), muster.output()
-        finally:
-            muster.clean_up()
+def portal(portals: Callable[[dict[str, str]], Portal], request: pytest.FixtureRequest) -> Portal:
+    """An installation for a test module; its SETTINGS change it."""
+    return portals(getattr(request.module, "SETTINGS", {}))
 
 
 @dataclass
@@ -118,12 +182,16 @@ class Watched:
         return self.page
 
     def axe(self, what: str = "") -> None:
-        """Check what is on the screen now, in light and dark. axe comes in by the debugger, so that the policy stays in force."""
+        """Check what is on the screen now: all rules in light, contrast in dark, which is all that differs there.
+
+        axe comes in by the debugger, so that the policy stays in force.
+        """
         self.page.wait_for_load_state()
-        for scheme in ("light", "dark"):
-            self.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
+        if not self.page.evaluate("'axe' in window"):
             self.page.evaluate(AXE_SCRIPT)
-            options = json.dumps({"runOnly": RULES, "resultTypes": ["violations"]})
+        for scheme, rules in (("light", RULES), ("dark", ["color-contrast"])):
+            self.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
+            options = json.dumps({"runOnly": rules, "resultTypes": ["violations"]})
             found = self.page.evaluate(f"axe.run(document, {options}).then(r => r.violations)")
             told = [f"{v['id']}: {v['nodes'][0]['html'][:200]} {v['nodes'][0]['failureSummary']}" for v in found]
             assert not told, f"{what or self.page.url} in {scheme}:\n" + "\n".join(told)
@@ -169,10 +237,17 @@ def _watch(watched: Watched) -> None:
 
 
 @pytest.fixture
-def owner(open_page: Callable[..., Watched]) -> Watched:
-    """The Owner, signed in."""
-    watched = open_page()
+def owner(open_page: Callable[..., Watched], portal: Portal) -> Watched:
+    """The Owner, signed in: by the form once a module, then by the cookies of that."""
+    if OWNER in portal.states:
+        watched = open_page(storage_state=portal.states[OWNER])
+        watched.go("/")
+        if urlsplit(watched.page.url).path == "/":
+            return watched
+    else:
+        watched = open_page()
     sign_in(watched, OWNER)
+    portal.states[OWNER] = watched.page.context.storage_state()
     return watched
 
 

@@ -9,7 +9,6 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import until, upload
 
-SETTINGS = {"MUSTER_MAX_ROWS": "500"}
 FILE = (
     "Email,Role,Groups\n"
     "ana@northfield.example,Analsyt,Student Devices\n"

@@ -11,7 +11,6 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import upload
 
-SETTINGS = {"MUSTER_MAX_ROWS": "1000"}
 FILE = (
     "Email,Role,Groups\n"
     "zoe@northfield.example,Remote,Student Devices\n"

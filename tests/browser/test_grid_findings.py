@@ -9,7 +9,6 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import OWNER, PASSWORD, Held, Watched, answered, sign_in, upload
 
-SETTINGS = {"MUSTER_MAX_ROWS": "400"}
 FILE = (
     "Email,Role,Groups\n"
     "ana@northfield.example,Analsyt,Student Devices\n"

@@ -11,7 +11,6 @@ from playwright.sync_api import expect
 
 from tests.browser.conftest import Watched, send, sign_in, until, upload
 
-SETTINGS = {"MUSTER_MAIL_RATE": "6000"}
 WRONG, RIGHT = "ines.carvalo@northfield.example", "ines.carvalho@northfield.example"
 FILE = f"Email,Role,Groups\njonas.weber@northfield.example,Remote,Exam Laptops\n{WRONG},Analyst,Student Devices\n"
 

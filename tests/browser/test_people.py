@@ -9,7 +9,6 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import PASSWORD, Held, Watched, fits, send, sign_in, upload
 
-SETTINGS = {"MUSTER_MAIL_RATE": "6000"}
 PEOPLE = [(f"person{n:02}@northfield.example", "Remote" if n % 3 else "Analyst", "Exam Laptops") for n in range(30)]
 FILE = "Email,Role,Groups\n" + "".join(f"{email},{role},{groups}\n" for email, role, groups in PEOPLE)
 AMELIA = "amelia.hart@northfield.example"

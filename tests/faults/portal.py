@@ -158,6 +158,7 @@ class Portal:
             "MUSTER_MAIL_FROM": "Northfield Academy <muster@northfield.example>",
             "MUSTER_MAIL_RATE": "100000",
             "MUSTER_MAX_ROWS": "2000",
+            "MUSTER_WORKERS": "2",
             "MUSTER_TIME_ZONE": "UTC",
             "FAULTS_POINTS": str(self.points.folder),
             "PYTHONPATH": os.pathsep.join(filter(None, (str(TOP / "tests/faults/points"), os.environ.get("PYTHONPATH")))),

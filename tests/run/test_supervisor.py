@@ -17,6 +17,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "Ctrl-C"])
 def test_start_answer_stop(muster: Muster, number: int) -> None:
+    del muster.environ["MUSTER_WORKERS"]
     muster.started()
     health = wait_until(lambda: (h := muster.health()).get("workers") == 2 and h, "both workers are seen")
     assert health["database"] == health["queue"] == "ok"
@@ -60,7 +61,6 @@ def heartbeats(muster: Muster) -> dict[str, str]:
 
 
 def test_workers_of_machines_with_one_name_are_told_apart_and_one_that_stops_is_gone_at_once(muster: Muster) -> None:
-    muster.environ["MUSTER_WORKERS"] = "1"
     muster.started()
     name = f"{socket.gethostname()[:40]}-1"
     wait_until(lambda: len(heartbeats(muster)) == 1, "our worker is seen")
