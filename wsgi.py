@@ -3,7 +3,7 @@
 import os
 import sys
 
-from webapp import create_app, logs
+from webapp import cli, create_app, logs
 from webapp.config import ConfigError, Settings
 
 os.umask(0o077)  # what is made in the data folder is for this user alone
@@ -13,3 +13,4 @@ except ConfigError as error:
     sys.exit(str(error))
 logs.set_up("muster", settings.log_format)
 app = create_app(settings)
+cli.register(app)

@@ -24,7 +24,7 @@ from tests.client import Client
 from tests.factories import make_persona
 from tests.faults.seed import pytest_terminal_summary as pytest_terminal_summary
 from tests.ports import free_port
-from webapp import create_app, logs, valkey
+from webapp import cli, create_app, logs, valkey
 from webapp.config import Settings
 from webapp.db import Base, db, utcnow
 from webapp.models import User
@@ -96,6 +96,7 @@ def settings(new_database: Callable[[], str]) -> Iterator[Settings]:
 def whole_app(settings: Settings) -> Iterator[Flask]:
     """The app of this test process, prepared as by a first start. Tests take `app`."""
     app = create_app(settings)
+    cli.register(app)
     app.testing = True
     sessions._hasher = PasswordHasher(time_cost=1, memory_cost=1024)  # argon2 is slow on purpose
     with app.app_context():

@@ -8,7 +8,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import flask_migrate
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
@@ -22,6 +21,7 @@ from webapp.config import Settings
 from webapp.db import Base, begin_write, db
 from webapp.models import AccountLink, AuditEvent, Batch, Invitation, Message, MessageState, Organisation, Role, Row, User
 from webapp.services import audit_chain, setup
+from webapp.upgrade import upgrade
 
 pytestmark = pytest.mark.slow
 
@@ -93,7 +93,7 @@ def upgraded(tmp_path: Path, new_database: Callable[[], str]) -> Iterator[Callab
 
     def to(version: str) -> None:
         db.session.rollback()
-        flask_migrate.upgrade(revision=version)
+        upgrade(version)
 
     with app.app_context():
         yield to
@@ -241,7 +241,7 @@ def test_a_database_that_is_not_there_is_one_line(tmp_path: Path, caplog: pytest
     url = "postgresql://muster:hunter2@127.0.0.1:1/muster"
     settings = Settings.from_environment({"MUSTER_DATA_DIR": str(tmp_path), "MUSTER_DATABASE_URL": url})
     with create_app(settings).app_context(), caplog.at_level(logging.ERROR), pytest.raises(SystemExit):
-        flask_migrate.upgrade()
+        upgrade()
     (said,) = caplog.messages
     assert said.startswith("Error: The database cannot be reached: ")
     assert "hunter2" not in said

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import click
-from flask import current_app
+from flask import Flask, current_app
 from flask.cli import AppGroup
 
-from webapp import data_folder
+from webapp import data_folder, upgrade
 from webapp.config import ConfigError
 from webapp.core.errors import Conflict
 from webapp.core.words import plural
@@ -21,10 +21,17 @@ from webapp.web import allowed
 muster = AppGroup("muster", help="Muster's own commands.")
 
 
+def register(app: Flask) -> None:
+    """Add `flask muster …` and `flask db …` to an app that is used from the terminal."""
+    upgrade.register(app)
+    app.cli.add_command(muster)
+
+
 @muster.command("prepare")
 def prepare() -> None:
-    """Make what a start needs; prints the set-up link while there is no Owner."""
+    """Upgrade the database and make what a start needs; prints the set-up link while there is no Owner."""
     try:
+        upgrade.upgrade()
         data_folder.tighten(current_app.extensions["muster_settings"].data_dir)
         lines = setup.prepare()
     except ConfigError as error:

@@ -8,7 +8,6 @@ files. What clients can hold is connections, and those are bounded here. Monitor
 
 from __future__ import annotations
 
-import errno
 import logging
 import os
 import re
@@ -30,6 +29,7 @@ from waitress.task import ErrorTask, ThreadedTaskDispatcher
 from webapp import create_app, data_folder, logs, processes
 from webapp.config import ConfigError, Settings
 from webapp.core.peers import place_of
+from webapp.listening import why_not
 
 if TYPE_CHECKING:
     from webapp.metrics import Latency
@@ -216,18 +216,6 @@ def make_server(app: Flask, settings: Settings) -> BaseWSGIServer:
 def serve(app: Flask, settings: Settings) -> None:
     """Serve until SystemExit is raised in this thread. Raises PortTaken."""
     make_server(app, settings).run()
-
-
-def why_not(host: str, port: int, error: Exception) -> str:
-    """One line on why this address cannot be listened on."""
-    address = f"{f'[{host}]' if ':' in host else host}:{port}"
-    match getattr(error, "errno", None):
-        case errno.EADDRINUSE:
-            return f"Another program listens on {address} already. Stop it, or set MUSTER_PORT to another port."
-        case errno.EACCES:
-            return f"This user may not listen on {address}. Set MUSTER_PORT to a port above 1023."
-        case _:
-            return f"{address} is no address of this machine. Set MUSTER_HOST to one, such as 127.0.0.1."
 
 
 def _connection_limit() -> int:

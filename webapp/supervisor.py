@@ -1,4 +1,4 @@
-"""Muster in one command: queue server, database, workers, web; started in this order, stopped in reverse.
+"""Muster in one command: queue server, database, web, workers.
 
 `python -m webapp.supervisor`. It keeps them alive until SIGTERM or Ctrl-C and then has all of them stopped
 within ten seconds. What it starts dies with it, even when it is killed.
@@ -18,9 +18,9 @@ from typing import IO
 
 from webapp import data_folder, logs, valkey
 from webapp.config import ConfigError, Settings
+from webapp.listening import why_not
 from webapp.processes import Child, Kept, end, how_it_ended, spawn
-from webapp.server import why_not
-from webapp.services import installation
+from webapp.version import version
 
 TOP = Path(__file__).resolve().parent.parent
 WEB_PATIENCE, WORKER_PATIENCE, QUEUE_PATIENCE = 2.0, 6.0, 1.0  # seconds until SIGKILL; less than ten in all
@@ -82,17 +82,16 @@ class Supervisor:
 
     def _start(self) -> None:
         _wait_for_port(self.settings)
-        log.info("Muster %s starts", installation.version())
+        log.info("Muster %s starts", version())
         if not _has_right_packages():
             log.warning("the packages in %s are not those of this version: run “make venv” as its owner", sys.prefix)
         self._start_queue()
-        self._finish("db", "upgrade")
         self._finish("muster", "prepare")
+        self.web = Kept("the web server", partial(self._python, "-m", "webapp.server"))
+        self._wait_for_web(self.web.child)
         for number in range(1, self.settings.workers + 1):
             argv = [str(TOP / "worker.py"), f"{socket.gethostname()[:40]}-{number}"]
             self.workers.append(Kept(f"worker {number}", partial(self._python, *argv)))
-        self.web = Kept("the web server", partial(self._python, "-m", "webapp.server"))
-        self._wait_for_web(self.web.child)
         print(f"Muster is running at {self.settings.public_url}", flush=True)
 
     def _start_queue(self) -> None:

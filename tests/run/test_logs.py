@@ -11,7 +11,7 @@ from email.policy import default
 import pytest
 
 from tests.run.conftest import Muster, wait_until
-from webapp.services import installation
+from webapp.version import version
 
 pytestmark = pytest.mark.slow
 
@@ -48,7 +48,7 @@ def test_every_line_is_json_and_a_job_names_the_request_that_it_is_for(muster: M
     lines = [json.loads(line) for line in muster.output().splitlines() if not line.startswith(for_people)]
     assert {line["program"] for line in lines} == {"web", "worker", "muster"}
     by_supervisor = [line["message"] for line in lines if line["program"] == "muster"]
-    assert by_supervisor[0] == f"Muster {installation.version()} starts"
+    assert by_supervisor[0] == f"Muster {version()} starts"
     assert by_supervisor[-2:] == ["asked to stop by SIGTERM", "Muster has stopped"]
     (mail,) = (muster.data_dir / "outbox").glob("*.eml")
     message_id = BytesParser(policy=default).parsebytes(mail.read_bytes())["Message-ID"]

@@ -9,14 +9,12 @@ from pathlib import Path
 
 import pytest
 from flask import Flask
-from flask_migrate import upgrade
 
-from webapp import create_app
+from webapp import cli, create_app
 from webapp.config import Settings
 from webapp.db import db
 from webapp.services import setup
-
-MIGRATIONS = Path(__file__).parents[2] / "migrations"
+from webapp.upgrade import upgrade
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +26,7 @@ def migrated_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _prepare() -> None:
-    upgrade(MIGRATIONS)
+    upgrade()
     setup.prepare()
     db.session.execute(db.text("PRAGMA wal_checkpoint(TRUNCATE)"))
     db.session.remove()
@@ -57,6 +55,8 @@ def install(tmp_path: Path, migrated_database: Path) -> Callable[..., Flask]:
             data_dir.mkdir(0o700, exist_ok=True)
             shutil.copy(migrated_database, data_dir)
         given = {"MUSTER_DATA_DIR": str(data_dir), "XDG_RUNTIME_DIR": str(tmp_path)}
-        return create_app(Settings.from_environment(given | {f"MUSTER_{name}": value for name, value in settings.items()}))
+        app = create_app(Settings.from_environment(given | {f"MUSTER_{name}": value for name, value in settings.items()}))
+        cli.register(app)
+        return app
 
     return make

@@ -8,7 +8,6 @@ import threading
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from flask_migrate import upgrade
 from sqlalchemy import create_engine, inspect, text
 
 from tests.factories import PASSWORD, make_group, make_invitation, make_persona
@@ -20,6 +19,7 @@ from webapp.core.permissions import SHIPPED_ROLES
 from webapp.db import Base, db
 from webapp.models import OWNER_ROLE_ID, AuditEvent, Group, Invitation, InvitationState, MailGate, Organisation, Role, User
 from webapp.services import audit_chain, setup
+from webapp.upgrade import upgrade
 
 MAREN = "maren.okafor@northfield.example"
 

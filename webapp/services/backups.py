@@ -20,17 +20,16 @@ from datetime import datetime
 from pathlib import Path
 from typing import IO, Any
 
-from alembic.script import ScriptDirectory
-from flask import current_app
 from sqlalchemy import text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
-from webapp import data_folder
+from webapp import data_folder, upgrade
 from webapp.core.errors import Conflict
 from webapp.core.words import plural
 from webapp.db import db, utcnow
-from webapp.services import directory, dumps, installation
+from webapp.services import directory, dumps
+from webapp.version import version
 
 FORMAT = 1
 MANIFEST, DATABASE, DUMP, OUTBOX = "muster-backup.json", "muster.db", "muster.dump", "outbox"
@@ -98,7 +97,7 @@ def _about() -> dict[str, Any]:
     """What a backup says of itself."""
     revision = db.session.scalar(text("SELECT version_num FROM alembic_version"))
     db.session.rollback()
-    made = {"format": FORMAT, "made_at": utcnow().isoformat(), "version": installation.version()}
+    made = {"format": FORMAT, "made_at": utcnow().isoformat(), "version": version()}
     return made | {"database": db.engine.dialect.name, "revision": revision}
 
 
@@ -246,7 +245,7 @@ def _unpacked(file: Path, folder: Path) -> dict[str, Any]:
 
 
 def _refuse_misfit(about: dict[str, Any]) -> None:
-    known = {script.revision for script in ScriptDirectory(current_app.extensions["migrate"].directory).walk_revisions()}
+    known = {script.revision for script in upgrade.scripts().walk_revisions()}
     if about["format"] != FORMAT or about["revision"] not in known:
         raise NotBackedUp(f"This backup was made by Muster {about['version']}, which is newer: install that version first.")
     if (about["database"] == "sqlite") != (_sqlite_file() is not None):

@@ -18,14 +18,12 @@ from urllib.parse import urlsplit
 
 import redis
 from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from flask import current_app
 from sqlalchemy import func, inspect, select, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 from zxcvbn import zxcvbn
 
-from webapp import data_folder, mail, queue, valkey
+from webapp import data_folder, mail, queue, upgrade, valkey
 from webapp.core.errors import MailServerAway, TryLater, Undeliverable
 from webapp.core.words import plural
 from webapp.db import db, utcnow
@@ -174,7 +172,7 @@ def _database(_: bool) -> Found:
             yield WRONG, f"The server at {where} does not answer ({silent}): start it, or correct MUSTER_DATABASE_URL."
         return
     yield from _sqlite(Path(url.database or "")) if url.get_backend_name() == "sqlite" else _postgresql()
-    scripts = ScriptDirectory(current_app.extensions["migrate"].directory)
+    scripts = upgrade.scripts()
     here, wanted = set(MigrationContext.configure(db.session.connection()).get_current_heads()), set(scripts.get_heads())
     if here == wanted:
         yield OK, f"Migrated to {', '.join(sorted(wanted))}."

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import shutil
-import tomllib
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
 from math import inf
 from pathlib import Path
 
@@ -18,6 +16,7 @@ from webapp.db import db, seconds_between, utcnow
 from webapp.models import Batch, BatchState, Invitation, InvitationState, MailGate, Message, MessageState
 from webapp.services import claims, directory, gate, workers
 from webapp.services.gate import Slowdown
+from webapp.version import version
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,13 +159,6 @@ def facts() -> Facts:
         select(waiting.scalar_subquery(), select(func.max(Message.handed_at)).where(went).scalar_subquery())
     ).one()
     return Facts(version(), due, handed_at, _size())
-
-
-@cache
-def version() -> str:
-    """Of Muster, as pyproject.toml says."""
-    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8"))
-    return str(project["project"]["version"])
 
 
 def _size() -> int:

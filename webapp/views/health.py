@@ -13,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from webapp import metrics, queue
 from webapp.patience import NoAnswer, ask
 from webapp.services import directory, installation
+from webapp.version import version
 from webapp.web import PUBLIC, allow
 
 bp = Blueprint("health", __name__)
@@ -58,7 +59,7 @@ def figures() -> Response:
         abort(404)
     here = _from_database(installation.figures, PATIENCE_FOR_FIGURES)
     latency: metrics.Latency = current_app.extensions["muster_latency"]
-    text = metrics.written(latency, metrics.Installation(installation.version(), installation.machine(), here, queue.depth()))
+    text = metrics.written(latency, metrics.Installation(version(), installation.machine(), here, queue.depth()))
     return Response(text, content_type=metrics.CONTENT_TYPE)
 
 

@@ -1,0 +1,139 @@
+"""The wiring of the WSGI app, read top to bottom."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from flask import Flask, request
+from flask import typing as ft
+from flask_wtf.csrf import CSRFProtect
+from werkzeug.middleware.proxy_fix import ProxyFix
+from werkzeug.routing import IntegerConverter, Map
+
+from webapp import access, compression, metrics, origins, web
+from webapp.config import Settings
+from webapp.db import begun_again, engine_options, tune
+from webapp.db import db as database
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+csrf = CSRFProtect()
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """The WSGI app. settings: from the environment unless given. Raises ConfigError on a wrong one."""
+    settings = settings or Settings.from_environment(os.environ)
+    app = Portal("webapp", template_folder="../templates", static_folder="../static")
+    app.extensions["muster_settings"] = settings
+    app.config.update(_flask_config(settings))
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    app.jinja_env.add_extension(web.Unindented)
+
+    app.url_map.converters["int"] = SmallInteger
+    database.init_app(app)
+    with app.app_context():
+        tune(database.engine)
+
+    _register_requests(app)
+    csrf.init_app(app)
+    app.before_request(origins.check_origin)
+    _register_views(app)
+    web.register_words(app)
+
+    latency = app.extensions["muster_latency"] = metrics.Latency()
+    app.wsgi_app = UnderPrefix(app.wsgi_app, settings.prefix)  # type: ignore[method-assign]
+    if settings.trusted_proxies:
+        n = settings.trusted_proxies
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=n, x_proto=n, x_host=n)  # type: ignore[method-assign]
+    app.wsgi_app = access.AccessLog(app.wsgi_app, latency, believes=settings.trusted_proxies > 0)  # type: ignore[method-assign]
+    return app
+
+
+def _flask_config(settings: Settings) -> dict[str, object]:
+    return {
+        "SECRET_KEY": settings.secret_key,
+        "SECRET_KEY_FALLBACKS": list(settings.secret_key_fallbacks),
+        "SQLALCHEMY_DATABASE_URI": settings.database_url,
+        "SQLALCHEMY_ENGINE_OPTIONS": engine_options(settings.database_url, settings.threads),
+        "MAX_CONTENT_LENGTH": settings.max_upload_mb * 1024 * 1024 + 64 * 1024,
+        "SESSION_COOKIE_NAME": _cookie_name(settings),
+        "SESSION_COOKIE_SECURE": settings.https,
+        "SESSION_COOKIE_HTTPONLY": True,
+        "SESSION_COOKIE_SAMESITE": "Lax",
+        "SESSION_COOKIE_PATH": "/",
+        "PERMANENT_SESSION_LIFETIME": timedelta(days=400),  # what browsers keep at most: the session's own limits decide
+        "WTF_CSRF_TIME_LIMIT": None,
+        "WTF_CSRF_SSL_STRICT": False,  # it wants a Referer, which browsers and proxies may leave out: see `origins`
+    }
+
+
+def _cookie_name(settings: Settings) -> str:
+    """One for each path: two portals under one host name keep their sessions apart."""
+    name = "__Host-muster" if settings.https else "muster"
+    return f"{name}-{hashlib.sha256(settings.prefix.encode()).hexdigest()[:8]}" if settings.prefix else name
+
+
+def _register_requests(app: Flask) -> None:
+    from webapp.views import second_factors, sessions
+
+    app.after_request(access.note)
+    app.before_request(origins.check_host)
+    app.before_request(web.refuse_long_form)
+    app.before_request(web.refuse_nul)
+    app.before_request(web.mend_link)
+    app.before_request(sessions.recognise)
+    app.before_request(second_factors.demand)
+    app.before_request(web.check_permission)
+    app.after_request(compression.compress)  # the last: these run from below
+    app.after_request(web.security_headers)
+
+
+def _register_views(app: Flask) -> None:
+    from webapp.views import BLUEPRINTS, errors
+
+    for blueprint in BLUEPRINTS:
+        app.register_blueprint(blueprint)
+    errors.register(app)
+
+
+class Portal(Flask):
+    """Flask, but for its log of a crash: an address may hold the token of an invitation. And for a request whose transaction
+    the database gave up for another's sake: it is begun once more."""
+
+    request_class = web.OwnRequest
+
+    @begun_again
+    def dispatch_request(self) -> ft.ResponseReturnValue:
+        for file in request.files.values():
+            file.seek(0)
+        return super().dispatch_request()
+
+    def log_exception(self, exc_info: Any) -> None:
+        self.logger.error("Exception in %s [%s]", request.endpoint, request.method, exc_info=exc_info)
+
+
+class SmallInteger(IntegerConverter):
+    """A number in an address, as large as the database takes one."""
+
+    def __init__(self, map: Map) -> None:
+        super().__init__(map, max=web.LARGEST)
+
+
+class UnderPrefix:
+    """The portal below a path, such as /muster, whether the reverse proxy strips that path or leaves it."""
+
+    def __init__(self, app: WSGIApplication, prefix: str) -> None:
+        self.app, self.prefix = app, prefix
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        path = environ.get("PATH_INFO", "")
+        if self.prefix:
+            environ["SCRIPT_NAME"] = self.prefix
+            if path == self.prefix or path.startswith(self.prefix + "/"):
+                environ["PATH_INFO"] = path.removeprefix(self.prefix) or "/"
+        return self.app(environ, start_response)
