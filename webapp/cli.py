@@ -28,10 +28,12 @@ def register(app: Flask) -> None:
 
 
 @muster.command("prepare")
-def prepare() -> None:
-    """Upgrade the database and make what a start needs; prints the set-up link while there is no Owner."""
+@click.option("--upgrade", "upgrades", is_flag=True, help="Upgrade the database first, as `flask db upgrade` does.")
+def prepare(upgrades: bool) -> None:
+    """Make what a start needs; prints the set-up link while there is no Owner."""
     try:
-        upgrade.upgrade()
+        if upgrades:
+            upgrade.upgrade()
         data_folder.tighten(current_app.extensions["muster_settings"].data_dir)
         lines = setup.prepare()
     except ConfigError as error:

@@ -86,7 +86,7 @@ class Supervisor:
         if not _has_right_packages():
             log.warning("the packages in %s are not those of this version: run “make venv” as its owner", sys.prefix)
         self._start_queue()
-        self._finish("muster", "prepare")
+        self._finish("muster", "prepare", "--upgrade")
         self.web = Kept("the web server", partial(self._python, "-m", "webapp.server"))
         self._wait_for_web(self.web.child)
         for number in range(1, self.settings.workers + 1):
