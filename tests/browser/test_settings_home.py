@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 from tests.browser.conftest import OWNER, Watched, fits, upload
 from tests.run.conftest import wait_until
 
-SETTINGS = {"MUSTER_MAIL_FROM": "", "MUSTER_INVITE_DAYS": "14"}
+SETTINGS = {"MUSTER_MAIL_FROM": "", "MUSTER_MAX_ROWS": "", "MUSTER_INVITE_DAYS": "14"}
 
 
 def checked(watched: Watched, what: str) -> None:
