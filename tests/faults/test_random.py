@@ -33,7 +33,7 @@ class Nemesis:
 
     def play(self) -> None:
         faults: list[Callable[[], None]] = [
-            self.kill_a_sender, self.kill_a_worker, self.stop_a_worker, self.freeze_a_sender, self.thaw, self.hit_the_web,
+            self.kill_a_worker, self.stop_a_worker, self.freeze_a_worker, self.thaw, self.hit_the_web,
             self.flush_the_queue, self.kill_the_queue, self.misbehave, self.misbehave, self.restart_the_mail_server,
             *([self.restart_the_database] if self._portal.postgresql else []),
         ]  # fmt: skip
@@ -46,21 +46,16 @@ class Nemesis:
         self._portal.mail.go()
         wait_until(self._portal.muster.health, "the web server is back")
 
-    def kill_a_sender(self) -> None:
-        self._signal(self._portal.workers(), signal.SIGKILL)
-
     def kill_a_worker(self) -> None:
-        """The keeper alone: what it keeps has to end with it."""
         with self._portal.interruption():
             self._signal(self._portal.workers(), signal.SIGKILL)
-            time.sleep(1)
 
     def stop_a_worker(self) -> None:
         with self._portal.interruption():
             self._signal(self._portal.workers(), signal.SIGTERM)
             time.sleep(7)
 
-    def freeze_a_sender(self) -> None:
+    def freeze_a_worker(self) -> None:
         self._frozen += self._signal(self._portal.workers(), signal.SIGSTOP)
 
     def thaw(self) -> None:

@@ -97,10 +97,10 @@ def thaw(portal: Portal, pid: int, batch_id: int, *, is_within_transaction: bool
 
 
 def stop(portal: Portal, pid: int, point: str) -> None:
-    """The whole worker is asked to stop, and its sender still waits at the point: it is cut off there."""
-    portal.kill(psutil.Process(pid).ppid(), number=signal.SIGTERM)
+    """The worker is asked to stop while it still waits at the point: it is cut off there."""
+    portal.kill(pid, number=signal.SIGTERM)
     with portal.interruption():
-        # Its keeper may just be waiting for the very lock that this one holds, as long as SQLite lets it.
+        # Its timer may just be waiting for the very lock that this job holds, as long as SQLite lets it.
         wait_until(lambda: is_gone(pid), "the worker has stopped")
 
 
