@@ -24,7 +24,8 @@ from tests.client import Client
 from tests.factories import make_persona
 from tests.faults.seed import pytest_terminal_summary as pytest_terminal_summary
 from tests.ports import free_port
-from webapp import cli, create_app, logs, valkey
+from webapp import cli, create_app, logs
+from webapp import queue as queue_module
 from webapp.config import Settings
 from webapp.db import Base, db, utcnow
 from webapp.models import User
@@ -252,7 +253,7 @@ def valkey_server() -> Iterator[str]:
 def queue(app: Flask, valkey_server: str, change_settings: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch) -> str:
     """An empty queue server that this test's app finds, and gives time; its address."""
     monkeypatch.setattr("webapp.queue.TIMEOUT", 10)
-    with valkey.connect(valkey_server, 60) as server:
+    with queue_module.connect(valkey_server, 60) as server:
         server.flushall()
     change_settings(redis_url=valkey_server)
     _forget_queue(app)
@@ -273,7 +274,7 @@ def elsewhere(new_database: Callable[[], str], valkey_server: str) -> dict[str, 
     """What real processes need in their environment to run on PostgreSQL and a queue over TCP; nothing otherwise."""
     if not _server():
         return {}
-    with valkey.connect(valkey_server, 60) as server:
+    with queue_module.connect(valkey_server, 60) as server:
         server.flushall()
     return {"MUSTER_DATABASE_URL": new_database(), "MUSTER_REDIS_URL": valkey_server}
 

@@ -14,6 +14,7 @@ import pytest
 from tests.services.conftest import within
 from tests.smtp_sink import Sink
 from webapp import data_folder, valkey
+from webapp import queue as queue_module
 from webapp.db import db, utcnow
 from webapp.models import AuditEvent, MailGate, Organisation, Worker
 from webapp.services import audit, audit_chain
@@ -143,7 +144,7 @@ def test_a_database_server_that_is_away_or_frozen(install, monkeypatch):
 
 def test_a_queue_server_that_throws_keys_away(install, queue):
     app = install(REDIS_URL=queue)
-    with valkey.connect(queue, 1) as server:
+    with queue_module.connect(queue, 1) as server:
         try:
             server.config_set("maxmemory-policy", "allkeys-lru")
             told = examine(app)[1]["queue"]
