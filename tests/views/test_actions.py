@@ -275,6 +275,16 @@ class TestCarriedOut:
             assert found.token_hash == old
             assert found.expires_at > utcnow() + timedelta(days=6)
 
+    def test_two_tabs_that_resend_to_the_same_people_send_once(self, admin):
+        invitation = make_invitation()
+        one, other = begin(admin, "resend", invitation), begin(admin, "resend", invitation)
+        assert confirm(admin, one).state is BatchState.QUEUED
+        assert confirm(admin, other).state is BatchState.QUEUED
+        for batch in (one, other):
+            job.process(batch.id)
+        assert len(db.session.scalars(db.select(Message)).all()) == 1
+        assert outcomes_of(other) == {"ines.carvalho": ("skipped", "Sent again since the review")}
+
     def test_resending_obeys_the_limit_of_three_an_hour(self, admin):
         invitation = make_invitation()
         for _ in range(4):

@@ -186,4 +186,4 @@ def _resend(person: Person, policy: Policy) -> Step:
     if person.again >= RESENDS_AN_HOUR:
         text = f"This invitation was sent {RESENDS_AN_HOUR} times again within an hour. Wait a while, or copy its link."
         return refused("limit", text)
-    return Step(Plan.INVITE, after=person.access, act=Act.RESEND)
+    return Step(Plan.INVITE, after=person.access, act=Act.RESEND, sent=person.sent)

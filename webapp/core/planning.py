@@ -170,6 +170,8 @@ class Step:
     twin_part: int | None = None
     act: Act | None = None
     was: str | None = None
+    sent: int | None = None
+    """For a step that sends an invitation again: how often it was sent before."""
     likely_domain: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
@@ -193,6 +195,8 @@ class Step:
             value["act"] = self.act.value
         if self.was:
             value["was"] = self.was
+        if self.sent is not None:
+            value["sent"] = self.sent
         if self.likely_domain is not None:
             value["likely_domain"] = self.likely_domain
         return value

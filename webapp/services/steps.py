@@ -180,6 +180,7 @@ def stored(row: Row) -> Step:
         twin_part=stored.get("twin_part"),
         act=Act(stored["act"]) if "act" in stored else None,
         was=stored.get("was"),
+        sent=stored.get("sent"),
         likely_domain=stored.get("likely_domain"),
     )
 

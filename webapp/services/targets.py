@@ -177,6 +177,8 @@ def obstacle(frozen: Step, now: Step, by: User, needed: Permission) -> Obstacle 
         return Outcome.SKIPPED, f"{by.name} may no longer do this"
     if (now.before, now.was) != (frozen.before, frozen.was):
         return Outcome.SKIPPED, steps.CHANGED
+    if frozen.sent is not None and now.sent != frozen.sent:
+        return Outcome.SKIPPED, "Sent again since the review"
     if now.plan is Plan.ATTENTION:
         return Outcome.SKIPPED, " ".join(issue.text for issue in now.issues)
     return None if (now.after, now.act) == (frozen.after, frozen.act) else (Outcome.SKIPPED, steps.CHANGED)
