@@ -31,7 +31,7 @@ NAMES = [
     'quotes "and" back\\slash; 50%.csv',
     "two\r\nlines\u2028three.csv",
     "ö" * 255,
-    "名" * 255 + ".csv",
+    "名" * 251 + ".csv",
     "%E2%80%93.csv",
     ".csv",
 ]
