@@ -25,11 +25,12 @@ from rq.exceptions import StopRequested
 from rq.executions import Execution
 from rq.job import Job
 
-from webapp import create_app, data_folder, logs, processes
-from webapp.config import ConfigError, Settings
+from webapp import create_app, logs
 from webapp.jobs import maintenance, stopping
 from webapp.queue import JOBS, QUEUE, connect
-from webapp.services import workers
+from webapp.run import data_folder, processes
+from webapp.services.operations import heartbeats
+from webapp.settings.settings import ConfigError, Settings
 
 TICK = 15.0  # seconds
 PAUSE = 1.0  # seconds between two tries to reach the queue server
@@ -118,7 +119,7 @@ def leave(app: Flask, name: str) -> None:
     """Take the heartbeat back."""
     try:
         with app.app_context():
-            workers.leave(name)
+            heartbeats.leave(name)
     except Exception as error:
         log.warning("the last heartbeat stays for a while (%s)", type(error).__name__)
 

@@ -4,7 +4,7 @@ import os
 import sys
 
 from webapp import cli, create_app, logs
-from webapp.config import ConfigError, Settings
+from webapp.settings.settings import ConfigError, Settings
 
 os.umask(0o077)  # what is made in the data folder is for this user alone
 try:

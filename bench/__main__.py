@@ -10,7 +10,7 @@ from pathlib import Path
 
 from bench import browser, bulk, emails, memory, review, worker
 from bench.timing import table
-from webapp import processes
+from webapp.run import processes
 
 TABLES = {
     "edit": review.edit_figures,

@@ -9,10 +9,10 @@ from sqlalchemy import event
 
 from bench.portal import LARGEST, people, portal
 from bench.timing import Figure
-from webapp.core.planning import Mode
+from webapp.core.plan.planner import Mode
 from webapp.db import db
 from webapp.models import User
-from webapp.services import batches, bulk_fixes, history
+from webapp.services.batches import bulk_fix, review, undo
 
 
 def figures() -> list[Figure]:
@@ -32,11 +32,11 @@ def figures() -> list[Figure]:
             return [
                 *measured(
                     "replace a role in 25,000 of 50,000 rows",
-                    lambda by: bulk_fixes.fix(batch_id, "role", "Analsyt", "Analyst", by),
+                    lambda by: bulk_fix.fix(batch_id, "role", "Analsyt", "Analyst", by),
                 ),
-                *measured("undo that", lambda by: history.undo(batch_id, by)),
-                *measured("switch the mode", lambda by: batches.change(batch_id, batches.Options(mode=Mode.REMOVE), by)),
-                *measured("skip wrong rows", lambda by: batches.change(batch_id, batches.Options(skip_errors=True), by)),
+                *measured("undo that", lambda by: undo.undo(batch_id, by)),
+                *measured("switch the mode", lambda by: review.change(batch_id, review.Options(mode=Mode.REMOVE), by)),
+                *measured("skip wrong rows", lambda by: review.change(batch_id, review.Options(skip_errors=True), by)),
             ]
 
 

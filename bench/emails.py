@@ -10,7 +10,7 @@ from email_validator import EmailNotValidError, validate_email
 from marshmallow import ValidationError, fields
 
 from bench.timing import Figure, in_turns
-from webapp.core.directory import Registry
+from webapp.core.plan.registry import Registry
 from webapp.schemas.rows import RowSchema
 
 ROWS = 20_000

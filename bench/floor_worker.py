@@ -19,9 +19,9 @@ from sqlalchemy import String, insert, select, update
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from webapp.db import tune_sqlite
-from webapp.emails import TEMPLATES
 from webapp.jobs.batches import CHUNK
 from webapp.jobs.outbox import CLAIM
+from webapp.mail.messages import TEMPLATES
 
 SENDER = "muster@northfield.example"
 SAID = "Maren Okafor invited you to Northfield Academy"

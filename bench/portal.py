@@ -17,11 +17,12 @@ from itsdangerous import URLSafeTimedSerializer
 from sqlalchemy import insert, select
 
 from webapp import create_app
-from webapp.config import Settings
-from webapp.core.directory import fold
+from webapp.core.plan.registry import fold
 from webapp.db import Base, db
 from webapp.models import Batch, Group, Role, Row, User
-from webapp.services import sessions, setup
+from webapp.services.accounts import sessions
+from webapp.services.operations import first_run
+from webapp.settings.settings import Settings
 
 GROUPS = ("Student Devices", "Teacher Laptops", "Library Chromebooks", "Science Lab iPads", "Exam Laptops")
 ROLES = ("Analyst", "Remote", "Broadcaster")
@@ -94,7 +95,7 @@ def portal(users: int = 0, **more: str) -> Iterator[Portal]:
     try:
         with app.app_context():
             Base.metadata.create_all(db.engine)
-            setup.prepare()
+            first_run.prepare()
             _fill(users)
         yield Portal(app, environ)
         with app.app_context():

@@ -21,10 +21,11 @@ from bench.floor_worker import FloorWorker
 from bench.portal import ROLES, Portal, portal
 from bench.sink import sink
 from bench.timing import Figure, in_turns
-from webapp import create_app, processes, valkey
+from webapp import create_app
 from webapp.db import db
 from webapp.jobs import batches, outbox
 from webapp.models import Batch, BatchState
+from webapp.run import processes, valkey
 
 ROWS, MANY = 2_000, 20_000
 ROUNDS = 3

@@ -164,7 +164,7 @@ say "the parts, as on several machines"
 echo 'MUSTER_WORKERS=1' >"$ROOT/etc/muster.env"
 booted sh -c 'systemctl reset-failed muster; systemctl enable muster-web muster-worker@1' || die "they cannot be enabled"
 echo 'MUSTER_REDIS_URL=unix:///var/lib/muster/queue.sock' >>"$ROOT/etc/muster.env"
-valkey='from webapp.valkey import find_server; print(find_server())'
+valkey='from webapp.run.valkey import find_server; print(find_server())'
 booted sh -c "cd /opt/muster && systemd-run --quiet --unit=queue --uid=muster -- \"\$(.venv/bin/python -c '$valkey')\" --port 0 \
     --unixsocket /var/lib/muster/queue.sock --save ''" || die "the queue server"
 booted systemctl start muster-web muster-worker@1 || die "they cannot be started"

@@ -26,11 +26,12 @@ from tests.faults.seed import pytest_terminal_summary as pytest_terminal_summary
 from tests.ports import free_port
 from webapp import cli, create_app, logs
 from webapp import queue as queue_module
-from webapp.config import Settings
 from webapp.db import Base, db, utcnow
 from webapp.models import User
-from webapp.processes import end, settle
-from webapp.services import second_factors, sessions, setup
+from webapp.run.processes import end, settle
+from webapp.services.accounts import sessions, two_factor
+from webapp.services.operations import first_run
+from webapp.settings.settings import Settings
 
 ON_POSTGRES = "MUSTER_TEST_DATABASE_URL"
 """Names a PostgreSQL server, on which each test process makes databases of its own. Unset: SQLite."""
@@ -102,7 +103,7 @@ def whole_app(settings: Settings) -> Iterator[Flask]:
     sessions._hasher = PasswordHasher(time_cost=1, memory_cost=1024)  # argon2 is slow on purpose
     with app.app_context():
         db.create_all()
-        setup.prepare()
+        first_run.prepare()
         app.extensions["prepared_rows"] = {
             table: rows
             for table in Base.metadata.sorted_tables
@@ -166,7 +167,7 @@ class Clock:
 def now(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """`now.at`, and `now.pass_(30)`: no test waits for the next code."""
     clock = Clock()
-    monkeypatch.setattr(second_factors, "utcnow", lambda: clock.at)
+    monkeypatch.setattr(two_factor, "utcnow", lambda: clock.at)
     return clock
 
 

@@ -7,12 +7,13 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import Any, TypeVar
 
-from webapp.core import tokens, totp
 from webapp.core.addresses import parse
-from webapp.core.directory import ALL_GROUPS, fold
+from webapp.core.plan.registry import ALL_GROUPS, fold
+from webapp.core.security import tokens, totp
 from webapp.db import db, utcnow
 from webapp.models import Batch, Group, Invitation, InvitationState, RecoveryCode, Role, Row, User, UserState
-from webapp.services import directory, second_factors, sessions
+from webapp.services.accounts import sessions, two_factor
+from webapp.services.directory import lookup
 
 T = TypeVar("T")
 
@@ -55,7 +56,7 @@ def make_factor(user: User) -> list[str]:
 
 def code_of(user: User, at: datetime) -> str:
     """What the user's app shows at that time."""
-    return totp.code_at(second_factors.secret(user, user.totp_salt or ""), at)
+    return totp.code_at(two_factor.secret(user, user.totp_salt or ""), at)
 
 
 def make_group(name: str) -> Group:
@@ -85,7 +86,7 @@ def make_user(
     db.session.add(user)
     db.session.flush()
     if user.role.is_owner:
-        directory.organisation().owner_id = user.id
+        lookup.organisation().owner_id = user.id
     return _commit(user)
 
 
@@ -119,7 +120,7 @@ def make_invitation(
 
 def token_of(invitation: Invitation) -> str:
     """The token of an invitation's link."""
-    return tokens.derive(directory.settings().secret_key, "invitation", invitation.id, invitation.version, invitation.nonce)
+    return tokens.derive(lookup.settings().secret_key, "invitation", invitation.id, invitation.version, invitation.nonce)
 
 
 def make_batch(by: User, rows: int = 0, **values: Any) -> Batch:

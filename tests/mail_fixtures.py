@@ -8,10 +8,10 @@ from typing import Any
 from sqlalchemy import update
 
 from tests.factories import make_batch, make_invitation, make_persona
-from webapp.core.planning import Plan
+from webapp.core.plan.planner import Plan
 from webapp.db import db, utcnow
 from webapp.models import Batch, BatchState, Invitation, MailGate, Message, MessageKind, MessageState, Outcome, Row, User
-from webapp.services import finishing, outbox
+from webapp.services.mail import finish_batch, outbox
 
 
 def make_message(email: str = "ines.carvalho@northfield.example", *, priority: int = 2, **invitation: Any) -> Message:
@@ -64,7 +64,7 @@ def invitation_of(email: str) -> Invitation:
 def finish(batch_id: int | None) -> None:
     """After the outcome of a message: its batch may be done, as the job sees a little later."""
     if batch_id:
-        finishing.finish_if_done(batch_id)
+        finish_batch.finish_if_done(batch_id)
 
 
 def pass_time(**time: float) -> None:

@@ -20,8 +20,8 @@ import psycopg
 from sqlalchemy import make_url
 
 from tests.ports import free_port
-from webapp import processes, valkey
-from webapp.config import Settings
+from webapp.run import processes, valkey
+from webapp.settings.settings import Settings
 
 PATIENCE = 60  # seconds until a server answers
 TUNING = {

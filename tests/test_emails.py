@@ -16,10 +16,11 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from webapp import emails, mime, values
 from webapp.core.errors import Undeliverable
-from webapp.emails import Email
-from webapp.mime import Parcel
+from webapp.mail import messages, mime
+from webapp.mail.messages import Email
+from webapp.mail.mime import Parcel
+from webapp.settings import parsers
 
 LINK = "https://muster.northfield.example/invitations/" + "k" * 43
 NOON = datetime(2026, 9, 1, 12, 0, tzinfo=UTC)
@@ -35,7 +36,7 @@ def invitation(**changes: Any) -> Email:
         "link": LINK,
         "expires_days": 7,
     }
-    return emails.invitation(**{**usual, **changes})
+    return messages.invitation(**{**usual, **changes})
 
 
 def test_says_who_invites_where_as_what_and_until_when() -> None:
@@ -73,7 +74,7 @@ def test_one_day_is_one_day_and_no_groups_are_not_mentioned() -> None:
 
 
 def test_all_groups_are_said_as_such() -> None:
-    assert "Device groups: All groups\n" in invitation(groups=emails.ALL_GROUPS).text
+    assert "Device groups: All groups\n" in invitation(groups=messages.ALL_GROUPS).text
 
 
 def test_an_organisation_and_an_inviter_without_a_name() -> None:
@@ -197,8 +198,8 @@ def test_names_arrive_as_they_were_typed_and_as_nothing_else(
             words=organisation,
             is_reminder=is_reminder,
         ),
-        emails.reset(to="ines@northfield.example", organisation=organisation, link=LINK, validity="60 minutes"),
-        emails.password_changed(to="ines@northfield.example", organisation=organisation, at="noon"),
+        messages.reset(to="ines@northfield.example", organisation=organisation, link=LINK, validity="60 minutes"),
+        messages.password_changed(to="ines@northfield.example", organisation=organisation, at="noon"),
     )
     for email in written:
         read = read_back(mime.pack(email, "Muster <muster@northfield.example>", "<1@northfield.example>", NOON))
@@ -216,7 +217,7 @@ def test_names_arrive_as_they_were_typed_and_as_nothing_else(
 def test_the_senders_name_arrives_as_it_was_typed(name: str) -> None:
     typed = f'"{quote(name)}" <muster@northfield.example>'
     try:
-        sender = values.sender(typed)
+        sender = parsers.sender(typed)
     except ValueError:
         return  # no setting, then
     said = parseaddr(sender)[0]

@@ -15,12 +15,12 @@ import pytest
 
 from tests.scripted_smtp import Scripted
 from tests.smtp_sink import CERTIFICATE, CUT, HANG, Sink
-from webapp import emails, mail, mime
-from webapp.config import Settings
 from webapp.core.errors import Conflict, MailServerAway, TryLater, Undeliverable
-from webapp.mail import BrokeOff, Uncertain, refusal
-from webapp.mime import Parcel
-from webapp.smtp import Client
+from webapp.mail import messages, mime, transports
+from webapp.mail.mime import Parcel
+from webapp.mail.smtp import Client
+from webapp.mail.transports import BrokeOff, Uncertain, refusal
+from webapp.settings.settings import Settings
 
 SENDER = "muster@northfield.example"
 INES, JONAS, LENA = (f"{name}@northfield.example" for name in ("ines", "jonas", "lena"))
@@ -32,7 +32,7 @@ def nothing() -> None:
 
 
 def written(to: str = INES, text: str = "Hello,\n\nchoose a name.\n") -> Parcel:
-    value = emails.Email(to, "Maren invited you", text, "<p>Hello</p>")
+    value = messages.Email(to, "Maren invited you", text, "<p>Hello</p>")
     return mime.pack(value, f"Muster <{SENDER}>", f"<{abs(hash(to))}@northfield.example>", datetime(2026, 9, 1, tzinfo=UTC))
 
 
@@ -49,7 +49,7 @@ def way(settings: Settings) -> Way:
 
 
 def send(settings: Settings, to: str = INES, before: Callable[[], None] = nothing, **more: Any) -> str:
-    with mail.connect(settings) as transport:
+    with transports.connect(settings) as transport:
         return transport.send(written(to, **more), before)
 
 
@@ -66,7 +66,7 @@ def test_a_message_arrives_as_it_was_written(sink: Sink, way: Way) -> None:
 
 
 def test_one_connection_carries_many(sink: Sink, way: Way) -> None:
-    with mail.connect(way(sink)) as transport:
+    with transports.connect(way(sink)) as transport:
         for to in (INES, JONAS, LENA):
             transport.send(written(to), nothing)
     assert sink.recipients == [INES, JONAS, LENA]
@@ -87,7 +87,7 @@ def test_what_before_data_raises_stops_this_message_alone(sink: Sink, way: Way) 
     def revoked() -> None:
         raise Conflict("revoked")
 
-    with mail.connect(way(sink)) as transport:
+    with transports.connect(way(sink)) as transport:
         with pytest.raises(Conflict):
             transport.send(written(INES), revoked)
         transport.send(written(JONAS), nothing)
@@ -114,7 +114,7 @@ def test_a_refusal_is_told_and_the_connection_goes_on(
             + ("Set one that it lets pass: Account Settings, Email, or MUSTER_MAIL_FROM."),
         )
     sink.answer(SENDER if at == "mail" else INES, answer, at=at, times=1)
-    with mail.connect(way(sink)) as transport:
+    with transports.connect(way(sink)) as transport:
         with pytest.raises(raised) as told:
             transport.send(written(INES), nothing)
         assert str(told.value) == words
@@ -186,7 +186,7 @@ def test_a_server_that_hangs_up_before_data_has_nothing(sink: Sink, way: Way) ->
 
 
 def test_a_server_that_says_nothing_breaks_off(sink: Sink, way: Way, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mail, "COMMAND_SECONDS", 2)
+    monkeypatch.setattr(transports, "COMMAND_SECONDS", 2)
     sink.answer(INES, HANG)
     with pytest.raises(BrokeOff, match="no answer in time"):
         send(way(sink))
@@ -196,7 +196,7 @@ def test_a_server_that_says_nothing_breaks_off(sink: Sink, way: Way, monkeypatch
 def test_a_connection_that_ends_after_the_message_leaves_it_uncertain(
     sink: Sink, way: Way, end: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(mail, "ANSWER_SECONDS", 2)
+    monkeypatch.setattr(transports, "ANSWER_SECONDS", 2)
     sink.answer(INES, end, at="data")
     with pytest.raises(Uncertain, match="broke off while the message was handed over"):
         send(way(sink))
@@ -206,7 +206,7 @@ def test_a_connection_that_ends_after_the_message_leaves_it_uncertain(
 @pytest.mark.parametrize("limit", ["421 4.7.0 Too many messages on this connection", CUT])
 def test_a_server_that_ends_a_used_connection_gets_a_new_one(sink: Sink, way: Way, limit: str) -> None:
     begun: list[str] = []
-    with mail.connect(way(sink)) as transport:
+    with transports.connect(way(sink)) as transport:
         transport.send(written(INES), nothing)
         sink.answer(JONAS, limit, times=1)
         transport.send(written(JONAS), lambda: begun.append(JONAS))
@@ -230,7 +230,7 @@ def test_an_international_local_part_is_sent_with_smtputf8(sink: Sink, way: Way)
 
 
 def test_an_international_local_part_fails_without_it_and_the_next_goes_on(way: Way) -> None:
-    with Sink(smtputf8=False) as sink, mail.connect(way(sink)) as transport:
+    with Sink(smtputf8=False) as sink, transports.connect(way(sink)) as transport:
         with pytest.raises(Undeliverable) as told:
             transport.send(written("zoë@northfield.example"), nothing)
         assert str(told.value) == (
@@ -244,7 +244,7 @@ def test_an_international_local_part_fails_without_it_and_the_next_goes_on(way: 
 def test_a_message_larger_than_the_server_takes_fails_at_once_and_the_next_goes_on(way: Way, most: int) -> None:
     with Scripted(EHLO=f"250-scripted\r\n250 SIZE {most}\r\n".encode()) as server:
         settings = replace(way(Sink()), mail_url=f"smtp://{server.address}")
-        with mail.connect(settings) as transport:
+        with transports.connect(settings) as transport:
             with pytest.raises(Undeliverable, match=rf"takes {most} bytes a message, and this one has 1,\d\d\d"):
                 transport.send(written(text="Welcome.\n" * 60), nothing)
             assert server.taken == []

@@ -17,10 +17,11 @@ from sqlalchemy import MetaData, func, inspect, select, text
 from sqlalchemy.exc import DBAPIError
 
 from webapp import create_app
-from webapp.config import Settings
 from webapp.db import Base, begin_write, db
 from webapp.models import AccountLink, AuditEvent, Batch, Invitation, Message, MessageState, Organisation, Role, Row, User
-from webapp.services import audit_chain, setup
+from webapp.services.audit import chain
+from webapp.services.operations import first_run
+from webapp.settings.settings import Settings
 from webapp.upgrade import upgrade
 
 pytestmark = pytest.mark.slow
@@ -117,7 +118,7 @@ def assert_as_the_models_say() -> None:
 def test_from_nothing(upgraded: Callable[[str], None]) -> None:
     upgraded("head")
     assert_as_the_models_say()
-    setup.prepare()
+    first_run.prepare()
     assert db.session.scalar(select(func.count(Role.id))) == 6
 
 
@@ -154,10 +155,10 @@ def assert_it_is_in_order() -> None:
     assert (row.read_cells, row.problems, batch.created_at) == ([], "", THEN.replace(tzinfo=UTC))
     assert [group.name for group in db.session.get_one(User, 2).groups] == ["Labs"]
     db.session.rollback()
-    setup.prepare()
+    first_run.prepare()
     for _ in range(2):
-        audit_chain.seal()
-    verdict = audit_chain.verify()
+        chain.seal()
+    verdict = chain.verify()
     assert (verdict.wrong, verdict.problems) == (0, [])
     with pytest.raises(DBAPIError, match="only appended"):
         db.session.execute(AuditEvent.__table__.delete())

@@ -10,7 +10,7 @@ import pytest
 from tests.factories import make_group, make_invitation, make_persona, make_user, token_of
 from tests.views.test_batches import staged
 from webapp.cli import route_lines
-from webapp.core.permissions import SHIPPED_ROLES
+from webapp.core.security.permissions import SHIPPED_ROLES
 from webapp.db import db
 from webapp.jobs import batches
 from webapp.models import (
@@ -26,7 +26,7 @@ from webapp.models import (
     Role,
     Row,
 )
-from webapp.services import account_links
+from webapp.services.links import account_links
 
 LISTED = Path(__file__).parent.parent / "routes.txt"
 PERMISSIONS = {role.name: {str(permission) for permission in role.permissions} for role in SHIPPED_ROLES}

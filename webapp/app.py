@@ -14,10 +14,10 @@ from flask_wtf.csrf import CSRFProtect
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.routing import IntegerConverter, Map
 
-from webapp import access, compression, metrics, origins, web
-from webapp.config import Settings
 from webapp.db import begun_again, engine_options, tune
 from webapp.db import db as database
+from webapp.http import access_log, compression, metrics, origins, web
+from webapp.settings.settings import Settings
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -50,7 +50,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     if settings.trusted_proxies:
         n = settings.trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=n, x_proto=n, x_host=n)  # type: ignore[method-assign]
-    app.wsgi_app = access.AccessLog(app.wsgi_app, latency, believes=settings.trusted_proxies > 0)  # type: ignore[method-assign]
+    app.wsgi_app = access_log.AccessLog(app.wsgi_app, latency, believes=settings.trusted_proxies > 0)  # type: ignore[method-assign]
     return app
 
 
@@ -79,22 +79,23 @@ def _cookie_name(settings: Settings) -> str:
 
 
 def _register_requests(app: Flask) -> None:
-    from webapp.views import second_factors, sessions
+    from webapp.views.accounts import sessions, two_factor
 
-    app.after_request(access.note)
+    app.after_request(access_log.note)
     app.before_request(origins.check_host)
     app.before_request(web.refuse_long_form)
     app.before_request(web.refuse_nul)
     app.before_request(web.mend_link)
     app.before_request(sessions.recognise)
-    app.before_request(second_factors.demand)
+    app.before_request(two_factor.demand)
     app.before_request(web.check_permission)
     app.after_request(compression.compress)  # the last: these run from below
     app.after_request(web.security_headers)
 
 
 def _register_views(app: Flask) -> None:
-    from webapp.views import BLUEPRINTS, errors
+    from webapp.http import errors
+    from webapp.views import BLUEPRINTS
 
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)

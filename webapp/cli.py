@@ -10,13 +10,18 @@ import click
 from flask import Flask, current_app
 from flask.cli import AppGroup
 
-from webapp import data_folder, upgrade
-from webapp.config import ConfigError
+from webapp import upgrade
 from webapp.core.errors import Conflict
-from webapp.core.words import plural
-from webapp.services import account_links, audit_chain, backups, doctor, owner_links, setup
-from webapp.services.doctor import Level
-from webapp.web import allowed
+from webapp.core.text.formatting import plural
+from webapp.http.web import allowed
+from webapp.run import data_folder
+from webapp.services.accounts import owner_recovery
+from webapp.services.audit import chain
+from webapp.services.links import account_links
+from webapp.services.operations import backup as backups
+from webapp.services.operations import doctor, first_run
+from webapp.services.operations.doctor import Level
+from webapp.settings.settings import ConfigError
 
 muster = AppGroup("muster", help="Muster's own commands.")
 
@@ -35,7 +40,7 @@ def prepare(upgrades: bool) -> None:
         if upgrades:
             upgrade.upgrade()
         data_folder.tighten(current_app.extensions["muster_settings"].data_dir)
-        lines = setup.prepare()
+        lines = first_run.prepare()
     except ConfigError as error:
         raise click.ClickException(str(error)) from error
     for line in lines:
@@ -47,7 +52,7 @@ def prepare(upgrades: bool) -> None:
 def owner_link(without_second_factor: bool) -> None:
     """Print a one-time link that signs the Owner in, who is locked out."""
     try:
-        link = owner_links.make(without_second_factor=without_second_factor)
+        link = owner_recovery.make(without_second_factor=without_second_factor)
     except Conflict as conflict:
         raise click.ClickException(str(conflict)) from conflict
     minutes = account_links.validity(link.purpose)
@@ -103,7 +108,7 @@ def audit() -> None:
 @click.pass_context
 def verify(context: click.Context) -> None:
     """Check that nothing in the audit log was changed, deleted, inserted or reordered; exits with 1 where it was."""
-    verdict = audit_chain.verify()
+    verdict = chain.verify()
     for line in (*verdict.lines, *verdict.advice):
         click.echo(line)
     if verdict.wrong:
@@ -116,7 +121,7 @@ def verify(context: click.Context) -> None:
 )
 def begin_anew() -> None:
     """Begin the chain anew, where the former key is lost or what was changed is accepted; that it was done is recorded."""
-    verdict = audit_chain.begin_anew()
+    verdict = chain.begin_anew()
     for line in verdict.lines:
         click.echo(line)
     click.echo("The chain begins anew. The workers seal what is there within a minute.")

@@ -17,7 +17,7 @@ from redis.retry import Retry as NoRetry
 from rq import Queue, Retry
 
 from webapp import logs
-from webapp.config import Settings
+from webapp.settings.settings import Settings
 
 QUEUE = "muster"  # the only one: a worker that listens to several can lose a job in a crash
 _WAITING = Queue.redis_queue_namespace_prefix + QUEUE  # the list of what waits, by job

@@ -26,13 +26,14 @@ from waitress.channel import HTTPChannel
 from waitress.server import BaseWSGIServer, TcpWSGIServer, create_server
 from waitress.task import ErrorTask, ThreadedTaskDispatcher
 
-from webapp import create_app, data_folder, logs, processes
-from webapp.config import ConfigError, Settings
-from webapp.core.peers import place_of
-from webapp.listening import why_not
+from webapp import create_app, logs
+from webapp.core.security.peers import place_of
+from webapp.run import data_folder, processes
+from webapp.run.listening import why_not
+from webapp.settings.settings import ConfigError, Settings
 
 if TYPE_CHECKING:
-    from webapp.metrics import Latency
+    from webapp.http.metrics import Latency
 
 CONNECTIONS = 1000  # at once; the next ones wait in the kernel's queue
 SPARE = 10  # of those: what is over them takes the place of another

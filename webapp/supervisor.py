@@ -16,10 +16,11 @@ from pathlib import Path
 from types import FrameType
 from typing import IO
 
-from webapp import data_folder, logs, valkey
-from webapp.config import ConfigError, Settings
-from webapp.listening import why_not
-from webapp.processes import Child, Kept, end, how_it_ended, spawn
+from webapp import logs
+from webapp.run import data_folder, valkey
+from webapp.run.listening import why_not
+from webapp.run.processes import Child, Kept, end, how_it_ended, spawn
+from webapp.settings.settings import ConfigError, Settings
 from webapp.version import version
 
 TOP = Path(__file__).resolve().parent.parent

@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 
 from bench.portal import Portal, people, portal
 from bench.timing import Figure, table
-from webapp import processes
+from webapp.run import processes
 
 ROWS = USERS = 10_000
 ROUNDS = 3

@@ -22,7 +22,7 @@ from playwright.sync_api import APIResponse, Browser, BrowserContext, ConsoleMes
 from tests import chromium
 from tests.run.conftest import Muster, wait_until
 from tests.smtp_sink import Sink
-from webapp.config import Settings
+from webapp.settings.settings import Settings
 
 OWNER = "maren.okafor@northfield.example"
 PASSWORD = "correct horse battery"

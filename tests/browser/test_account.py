@@ -17,7 +17,7 @@ from playwright.sync_api import expect
 
 from tests.browser.conftest import OWNER, PASSWORD, sign_in, upload
 from tests.run.conftest import wait_until
-from webapp.core import totp
+from webapp.core.security import totp
 
 SETTINGS = {"MUSTER_MAIL_URL": ""}
 AMELIA, HART = "amelia.hart@northfield.example", "a.hart@northfield.example"

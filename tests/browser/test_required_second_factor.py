@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from playwright.sync_api import expect
 
 from tests.browser.conftest import OWNER, PASSWORD
-from webapp.core import totp
+from webapp.core.security import totp
 
 SETTINGS = {"MUSTER_REQUIRE_TOTP": "managers", "MUSTER_MAIL_URL": ""}
 

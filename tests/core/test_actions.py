@@ -7,9 +7,10 @@ from dataclasses import replace
 import pytest
 
 from tests.core.test_planning import ADMIN, ANALYST, OWNER, REMOTE, A, B, C, invited, policy, user
-from webapp.core import action_words, actions, reverting
-from webapp.core.actions import Action, Do
-from webapp.core.planning import Access, Act, Person, Plan, Step
+from webapp.core.plan import actions, revert
+from webapp.core.plan.actions import Action, Do
+from webapp.core.plan.planner import Access, Act, Person, Plan, Step
+from webapp.core.text import action_phrases
 
 ROLE = Action(Do.SET_ROLE, role=REMOTE)
 ADD_B = Action(Do.ADD_GROUPS, groups=frozenset({B}))
@@ -113,14 +114,14 @@ SWITCHED = Step(Plan.UPDATE, ("user", 7), BEFORE, BEFORE, act=Act.DEACTIVATE, wa
     ],
 )
 def test_what_a_revert_does(done, person, plan, after, act):
-    step = reverting.plan(done, person, policy())
+    step = revert.plan(done, person, policy())
     assert (step.plan.value, step.after, step.act) == (plan, after, act)
 
 
 def test_an_email_cannot_be_taken_back():
-    assert not reverting.can_be_undone(Step(Plan.INVITE, ("invitation", 9), AFTER, AFTER, act=Act.RESEND))
-    assert not reverting.can_be_undone(Step(Plan.INVITE, ("invitation", 9), AFTER, AFTER))
-    assert all(reverting.can_be_undone(step) for step in (CHANGED, INVITED, SWITCHED))
+    assert not revert.can_be_undone(Step(Plan.INVITE, ("invitation", 9), AFTER, AFTER, act=Act.RESEND))
+    assert not revert.can_be_undone(Step(Plan.INVITE, ("invitation", 9), AFTER, AFTER))
+    assert all(revert.can_be_undone(step) for step in (CHANGED, INVITED, SWITCHED))
 
 
 @pytest.mark.parametrize(
@@ -132,7 +133,7 @@ def test_an_email_cannot_be_taken_back():
     ],
 )
 def test_a_revert_in_words(counts, said):
-    assert action_words.reverted(counts) == said
+    assert action_phrases.reverted(counts) == said
 
 
 def test_an_action_read_back_is_the_same():

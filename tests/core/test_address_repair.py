@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from webapp.core.address_repair import repair_address
 from webapp.core.addresses import key_of
-from webapp.core.lookalikes import look_alike
+from webapp.core.text.lookalikes import look_alike
 
 OWN = ("school.example.org",)
 

@@ -6,9 +6,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from webapp.core.columns import Cells, Field, Guess, Mapping, Places, UnmatchedColumns, describe, extract, guess, mapping, match
-from webapp.core.fields import recognise
-from webapp.core.tables import Table, UnreadableFile, pasted, read
+from webapp.core.files.columns import (
+    Cells,
+    Field,
+    Guess,
+    Mapping,
+    Places,
+    UnmatchedColumns,
+    describe,
+    extract,
+    guess,
+    mapping,
+    match,
+)
+from webapp.core.files.fields import recognise
+from webapp.core.files.table import Table, UnreadableFile, pasted, read
 
 FILES = Path(__file__).parent.parent / "files"
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from webapp.config import NAMES, ConfigError, Settings
+from webapp.settings.settings import NAMES, ConfigError, Settings
 
 
 @pytest.fixture

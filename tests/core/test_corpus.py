@@ -5,7 +5,7 @@
 import pytest
 
 from tests.files.make_corpus import FILES, all_files
-from webapp.core.tables import UnreadableFile, read
+from webapp.core.files.table import UnreadableFile, read
 
 EMPTY = "This file is empty. Add at least one user below the header row."
 NOT_A_SPREADSHEET = (

@@ -7,8 +7,8 @@ import re
 
 import pytest
 
-from webapp.core.directory import GroupEntry, Registry, RoleEntry
-from webapp.core.near_names import nearest
+from webapp.core.plan.near_names import nearest
+from webapp.core.plan.registry import GroupEntry, Registry, RoleEntry
 from webapp.schemas.rows import RowSchema
 
 NAMES = (

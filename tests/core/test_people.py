@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.core.test_planning import ADMIN, OWNER, REMOTE, invited, policy, user
-from webapp.core.actions import Do
-from webapp.core.people import Filter, Sort, Status, applicable
+from webapp.core.lists.people_filter import Filter, Sort, Status, applicable
+from webapp.core.plan.actions import Do
 
 GROUPS = {Do.SET_GROUPS, Do.ADD_GROUPS, Do.REMOVE_GROUPS}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from webapp.core.permissions import SHIPPED_ROLES, Permission, what_it_does
+from webapp.core.security.permissions import SHIPPED_ROLES, Permission, what_it_does
 
 TOLD = {
     "Admin": "Manages users and groups, invites people, reads outgoing mail, reads the audit log",

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from webapp.core.directory import GroupEntry, Registry, RoleEntry
-from webapp.core.planning import Access, Candidate, Issue, Mode, Person, Plan, Policy, Step, plan
+from webapp.core.plan.planner import Access, Candidate, Issue, Mode, Person, Plan, Policy, Step, plan
+from webapp.core.plan.registry import GroupEntry, Registry, RoleEntry
 
 OWNER, ADMIN, ANALYST, REMOTE = 1, 2, 3, 4
 A, B, C = 11, 12, 13

@@ -2,7 +2,7 @@
 
 import pytest
 
-from webapp.core.pseudonyms import Words
+from webapp.core.text.redact import Words
 
 ANN = Words({"ann@x.org"}, {"Ann Lee", "Admin"}, "Person 7")
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from webapp.core.stories import story
+from webapp.core.text.audit_phrases import story
 
 BEFORE = {"role": "Analyst", "groups": ["Exam Laptops", "Student Devices"]}
 AFTER = {"role": "Admin", "groups": ["Student Devices", "Teacher Laptops", "Admin Office"]}

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from webapp.core.suggestions import likely_domain
+from webapp.core.plan.suggestions import likely_domain
 
 OWN = ("northfield.example", "nfa.example")
 

@@ -13,10 +13,10 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from webapp.core import tables, texts
-from webapp.core.cells import Cleaned
-from webapp.core.fields import recognise
-from webapp.core.tables import Line, Sheet, UnreadableFile, clean, pasted, read, sheets
+from webapp.core.files import csv_reader, table
+from webapp.core.files.cleaning import Cleaned
+from webapp.core.files.fields import recognise
+from webapp.core.files.table import Line, Sheet, UnreadableFile, clean, pasted, read, sheets
 
 FILES = Path(__file__).parent.parent / "files"
 CANNOT_BE_READ = "The text in this file cannot be read. Save it as “CSV UTF-8” and try again."
@@ -259,7 +259,7 @@ def test_a_long_file_is_read_as_a_whole(end, monkeypatch):
     people = [(f"p{n}@x.org", "Analyst", f"A{n},{end}B{n}\n\nC") for n in range(60)]
     text = end.join(["Email,Role,Groups", *(f'{email},{role},"{groups}"' for email, role, groups in people)])
     for piece in (1, 7, 50, 1000):
-        monkeypatch.setattr(texts, "_PIECE", piece)
+        monkeypatch.setattr(csv_reader, "_PIECE", piece)
         assert [line.cells for line in read(text.encode(), "people.csv").lines] == people
 
 
@@ -381,7 +381,7 @@ def test_empty_cells_at_the_end_of_a_row_do_not_make_it_wide():
 
 
 def test_a_file_of_too_many_cells_is_refused(monkeypatch):
-    monkeypatch.setattr(tables, "MOST_CELLS", 5)
+    monkeypatch.setattr(table, "MOST_CELLS", 5)
     assert len(rows("Email,Role\na,b\nc,\nd,e\n")) == 3
     assert refusal(b"Email,Role\na,b\nc,d\ne,f\n") == (
         "This file has more than 5 cells. Remove the columns that Muster does not need and upload again."
@@ -389,7 +389,7 @@ def test_a_file_of_too_many_cells_is_refused(monkeypatch):
 
 
 def test_a_file_longer_than_the_memory_set_aside_is_refused(monkeypatch):
-    monkeypatch.setattr(tables, "MOST_LINES", 3)
+    monkeypatch.setattr(table, "MOST_LINES", 3)
     assert len(rows("Email\n" + "a\n\n" * 3)) == 3
     assert refusal(b"Email\n" + b"a\n" * 4) == (
         "This file has more than 3 rows. Split it into smaller files and upload them one by one."

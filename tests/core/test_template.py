@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from webapp.core.cells import escape
-from webapp.core.columns import extract, match
-from webapp.core.tables import UnreadableFile, clean, read
-from webapp.core.template import EXAMPLES, template, write
+from webapp.core.files.cleaning import escape
+from webapp.core.files.columns import extract, match
+from webapp.core.files.csv_writer import EXAMPLES, template, write
+from webapp.core.files.table import UnreadableFile, clean, read
 
 ROLES = ("Admin", "Analyst", "Remote")
 GROUPS = ("Student Devices", "Teacher Laptops", "Exam Laptops", "Loans")

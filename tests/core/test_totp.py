@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from webapp.core import totp
+from webapp.core.security import totp
 
 KEY = "a key that is long enough for this here"
 NOON = datetime(2026, 9, 1, 12, 0, 10, tzinfo=UTC)

@@ -5,7 +5,7 @@ import zipfile
 
 import pytest
 
-from webapp.core.traces import names
+from webapp.core.files.mentions import names
 
 HANNAH = "hannah@x.example"
 LINE = f"Mail;Who\r\nHannah@X.example;{HANNAH.title()}\r\n"

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from tests.core.test_tables import is_whole
 from tests.files.make_corpus import FILES
 from tests.files.writers import OLE2, ods, ods_cell, rows_xml, sheet_xml, text_cell, xls, xlsx
-from webapp.core import workbooks
-from webapp.core.tables import Line, UnreadableFile, clean, read
-from webapp.core.workbooks import CannotOpen, Reason, open_workbook
+from webapp.core.files import workbook
+from webapp.core.files.table import Line, UnreadableFile, clean, read
+from webapp.core.files.workbook import CannotOpen, Reason, open_workbook
 
 PEOPLE = (FILES / "plain.xlsx").read_bytes()
 
@@ -52,7 +52,7 @@ def bomb(size: int) -> bytes:
 
 @pytest.mark.slow
 def test_a_workbook_that_unpacks_to_too_much_is_refused():
-    assert reason(bomb(workbooks.MOST_UNPACKED)) is Reason.LARGE
+    assert reason(bomb(workbook.MOST_UNPACKED)) is Reason.LARGE
     assert open_workbook(bomb(1 << 20)).chosen == "People"
 
 
@@ -60,7 +60,7 @@ def test_a_workbook_that_unpacks_to_too_much_is_refused():
 def test_a_workbook_that_wants_more_memory_than_it_may_have_is_refused(monkeypatch):
     far_below = (FILES / "stray-cell-far-below.xlsx").read_bytes()
     assert open_workbook(far_below).chosen == "People"
-    monkeypatch.setattr(workbooks, "MOST_MEMORY", 100 << 20)
+    monkeypatch.setattr(workbook, "MOST_MEMORY", 100 << 20)
     assert open_workbook(PEOPLE).chosen == "People"
     assert reason(far_below) is Reason.LARGE
 
@@ -69,12 +69,12 @@ def test_a_workbook_that_wants_more_memory_than_it_may_have_is_refused(monkeypat
 def test_a_workbook_that_takes_more_time_than_it_may_is_stopped(monkeypatch):
     rows = "<row><c><v>1</v></c></row>" * 2_000_000
     data = xlsx({"People": sheet_xml(rows)})
-    monkeypatch.setattr(workbooks, "MOST_SECONDS", 1)
+    monkeypatch.setattr(workbook, "MOST_SECONDS", 1)
     assert reason(data) is Reason.LARGE
 
 
 def test_a_workbook_that_answers_with_more_than_is_kept_is_refused(monkeypatch):
-    monkeypatch.setattr(workbooks, "MOST_OUTPUT", 10_000)
+    monkeypatch.setattr(workbook, "MOST_OUTPUT", 10_000)
     assert open_workbook(PEOPLE).chosen == "People"
     assert reason(xlsx({"People": [["Email"], *[["a" * 100]] * 200]})) is Reason.LARGE
 
@@ -108,20 +108,20 @@ child._say({{"program": "Excel", "sheets": sheets, "chosen": None, "hidden": [],
 
 def test_the_child_has_no_files_no_network_and_nothing_of_our_environment(monkeypatch, tmp_path):
     probe = tmp_path / "probe.py"
-    probe.write_text(PROBE.format(path=str(workbooks._CHILD)))
+    probe.write_text(PROBE.format(path=str(workbook._CHILD)))
     monkeypatch.setenv("MUSTER_SECRET_KEY", "secret")
-    monkeypatch.setattr(workbooks, "_CHILD", probe)
+    monkeypatch.setattr(workbook, "_CHILD", probe)
     assert open_workbook(PEOPLE).sheets[0].name == "/ refused refused refused refused"
 
 
 @pytest.mark.slow
 def test_a_child_that_hangs_is_ended_and_one_that_babbles_is_not_believed(monkeypatch, tmp_path):
     child = tmp_path / "child.py"
-    monkeypatch.setattr(workbooks, "_CHILD", child)
-    monkeypatch.setattr(workbooks, "MOST_SECONDS", -9)  # ten more by the clock
+    monkeypatch.setattr(workbook, "_CHILD", child)
+    monkeypatch.setattr(workbook, "MOST_SECONDS", -9)  # ten more by the clock
     child.write_text("import time; time.sleep(60)")
     assert reason(PEOPLE) is Reason.LARGE
-    monkeypatch.setattr(workbooks, "MOST_SECONDS", 5)
+    monkeypatch.setattr(workbook, "MOST_SECONDS", 5)
     child.write_text("")
     assert reason(PEOPLE) is Reason.DAMAGED
     child.write_text("raise SystemError")
@@ -131,15 +131,15 @@ def test_a_child_that_hangs_is_ended_and_one_that_babbles_is_not_believed(monkey
 
 
 def test_only_so_many_are_read_at_once(monkeypatch):
-    monkeypatch.setattr(workbooks, "WAIT", 0.1)
-    for _ in range(workbooks.MOST_AT_ONCE):
-        workbooks._turns.acquire()
+    monkeypatch.setattr(workbook, "WAIT", 0.1)
+    for _ in range(workbook.MOST_AT_ONCE):
+        workbook._turns.acquire()
     try:
         with pytest.raises(UnreadableFile) as refused:
             read(PEOPLE, "people.xlsx")
     finally:
-        for _ in range(workbooks.MOST_AT_ONCE):
-            workbooks._turns.release()
+        for _ in range(workbook.MOST_AT_ONCE):
+            workbook._turns.release()
     assert str(refused.value) == "Muster is reading other workbooks. Upload this one again in a minute."
 
 
@@ -175,7 +175,7 @@ def test_letters_that_look_like_a_shape_are_text():
 
 
 def test_an_archive_of_more_entries_than_any_workbook_has_is_refused(monkeypatch):
-    monkeypatch.setattr(workbooks, "MOST_ENTRIES", 20)
+    monkeypatch.setattr(workbook, "MOST_ENTRIES", 20)
     with zipfile.ZipFile(file := io.BytesIO(PEOPLE), "a") as archive:
         for number in range(20):
             archive.writestr(f"xl/media/{number}.png", b"")
@@ -185,7 +185,7 @@ def test_an_archive_of_more_entries_than_any_workbook_has_is_refused(monkeypatch
 
 GROWTH = """
 import pathlib, resource, sys
-from webapp.core.tables import UnreadableFile, read
+from webapp.core.files.table import UnreadableFile, read
 data = pathlib.Path(sys.argv[1]).read_bytes()
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 try:
@@ -300,7 +300,7 @@ def test_the_child_answers_in_plain_json(tmp_path):
         "entries": 1000,
         "rows": 100,
     }
-    command = [sys.executable, "-I", str(Path(workbooks._CHILD)), json.dumps(asked)]
+    command = [sys.executable, "-I", str(Path(workbook._CHILD)), json.dumps(asked)]
     with (FILES / "plain.ods").open("rb") as file:
         ran = subprocess.run(command, stdin=file, capture_output=True, check=True)
     first, *rest = map(json.loads, ran.stdout.splitlines())
@@ -328,7 +328,7 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 def test_where_the_system_refuses_a_limit_of_memory_workbooks_are_read_under_the_others():
     """As on macOS."""
     asked = {"sheet": None, "memory": 1 << 30, "seconds": 20, "output": 1 << 20, "unpacked": 1 << 25, "entries": 100, "rows": 100}
-    command = [sys.executable, "-I", "-c", REFUSES_ONE_LIMIT, str(workbooks._CHILD), json.dumps(asked)]
+    command = [sys.executable, "-I", "-c", REFUSES_ONE_LIMIT, str(workbook._CHILD), json.dumps(asked)]
     done = subprocess.run(command, input=PEOPLE, capture_output=True, check=True)
     assert json.loads(done.stdout.splitlines()[0])["chosen"] == "People"
     assert len(done.stderr.split()) == 4

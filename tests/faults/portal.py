@@ -24,11 +24,12 @@ from tests.faults.checker import Findings, HandOver, Interruption, Mail, Promise
 from tests.faults.mail_server import MailServer
 from tests.run.conftest import TOP, Muster, wait_until
 from tests.servers import PostgreSQL, Valkey
-from webapp import create_app, queue, valkey
-from webapp.config import Settings
-from webapp.core import tokens
+from webapp import create_app, queue
+from webapp.core.security import tokens
 from webapp.db import begin_write, db, utcnow
 from webapp.models import Batch, BatchState, Invitation, MailGate, Message, MessageState, Outcome, Row
+from webapp.run import valkey
+from webapp.settings.settings import Settings
 
 OWNER, PASSWORD = "maren.okafor@northfield.example", "correct horse battery"
 DOMAIN = "northfield.example"

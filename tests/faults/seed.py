@@ -6,7 +6,7 @@ import os
 from collections import Counter
 from typing import Any
 
-from webapp.core.words import plural
+from webapp.core.text.formatting import plural
 
 SEED = int(os.environ.get("MUSTER_FAULTS_SEED") or 4711)
 PROPERTY = "faults"

@@ -18,7 +18,7 @@ from tests.run.conftest import wait_until
 from tests.run.test_slow_clients import dripping
 from webapp.db import db
 from webapp.models import AuditEvent, Batch, BatchState, Row, RowEdit
-from webapp.services.audit import AuditAction
+from webapp.services.audit.events import AuditAction
 
 pytestmark = pytest.mark.slow
 

@@ -10,7 +10,7 @@ from sqlalchemy import delete, update
 from tests.factories import make_group, make_invitation, make_user, role
 from tests.mail_fixtures import finish
 from tests.views.test_batches import rows_of, staged
-from webapp.core import tokens
+from webapp.core.security import tokens
 from webapp.db import begin_write, db
 from webapp.jobs import batches as job
 from webapp.models import (
@@ -28,7 +28,11 @@ from webapp.models import (
     UserState,
 )
 from webapp.models.groups import user_groups
-from webapp.services import claims, directory, invitations, links, outbox, outcomes, processing
+from webapp.services.batches import execute
+from webapp.services.directory import lookup
+from webapp.services.invitations import invitations
+from webapp.services.links import invitation_links
+from webapp.services.mail import claim, outbox, results
 
 
 @pytest.fixture(autouse=True)
@@ -78,8 +82,8 @@ class TestAnInvitation:
     def test_only_a_hash_of_its_token_is_stored(self, admin):
         job.process(confirmed(admin, "ana@northfield.example,Analyst,\n").id)
         invitation = all_of(Invitation)[0]
-        assert invitation.token_hash == tokens.hashed(links.token(invitation))
-        assert len(links.token(invitation)) == 43
+        assert invitation.token_hash == tokens.hashed(invitation_links.token(invitation))
+        assert len(invitation_links.token(invitation)) == 43
 
     def test_name_and_mail_is_read_as_mail(self, admin):
         job.process(confirmed(admin, "Ana Ruiz <Ana@Northfield.example>,Analyst,\n").id)
@@ -131,7 +135,7 @@ class TestSinceTheReview:
         begin_write()
         for statement in statements:
             db.session.execute(statement)
-        directory.moved()
+        lookup.moved()
         db.session.commit()
 
     def test_somebody_who_changed_is_skipped_and_offered_again(self, admin):
@@ -220,7 +224,7 @@ class TestClaims:
         with monkeypatch.context() as patched:
             patched.setattr(outbox, "queue_to_many", dies)
             with pytest.raises(KeyboardInterrupt):
-                processing.work_off(batch.id, 50)
+                execute.work_off(batch.id, 50)
         db.session.rollback()
         assert all_of(Invitation) == all_of(Message) == []
         job.process(batch.id)
@@ -251,26 +255,26 @@ class TestPauseAndCancel:
     def test_nothing_of_a_paused_batch_is_sent_until_it_goes_on(self, admin):
         batch = confirmed(admin, "ana@northfield.example,Analyst,\n")
         job.process(batch.id)
-        processing.pause(batch.id, admin.user)
-        assert not claims.due()
-        assert claims.claim("w1") == []
-        processing.resume(batch.id, admin.user)
-        assert len(claims.claim("w1")) == 1
+        execute.pause(batch.id, admin.user)
+        assert not claim.due()
+        assert claim.claim("w1") == []
+        execute.resume(batch.id, admin.user)
+        assert len(claim.claim("w1")) == 1
 
     def test_a_paused_batch_whose_last_message_goes_is_finished(self, admin):
         batch = confirmed(admin, "ana@northfield.example,Analyst,\n")
         job.process(batch.id)
-        [message] = claims.claim("w1")
-        processing.pause(batch.id, admin.user)
-        finish(outcomes.sent(message, "w1", "250 OK"))
+        [message] = claim.claim("w1")
+        execute.pause(batch.id, admin.user)
+        finish(results.sent(message, "w1", "250 OK"))
         assert db.session.get(Batch, batch.id).state is BatchState.FINISHED
 
     def test_cancel_lets_the_message_in_flight_go_and_stops_the_rest(self, admin):
         batch = confirmed(admin, "ana@northfield.example,Analyst,\nben@northfield.example,Analyst,\n")
         job.process(batch.id)
-        [first] = claims.claim("w1", 1)
-        processing.cancel(batch.id, admin.user)
-        finish(outcomes.sent(first, "w1", "250 OK"))
+        [first] = claim.claim("w1", 1)
+        execute.cancel(batch.id, admin.user)
+        finish(results.sent(first, "w1", "250 OK"))
         assert outcomes_of(batch) == [("invited", ""), ("skipped", "Cancelled before its email went")]
         assert [i.state for i in all_of(Invitation)] == [InvitationState.PENDING, InvitationState.REVOKED]
 
@@ -316,7 +320,7 @@ class TestTrouble:
         seen = batch.version
         make_invitation("ana@northfield.example", role_name="Remote")
         begin_write()
-        directory.moved()
+        lookup.moved()
         db.session.commit()
         owner.get(f"/batches/{batch.id}")  # a colleague looks, and the new plans are stored
         admin.post(f"/batches/{batch.id}/confirmation", {"version": seen})

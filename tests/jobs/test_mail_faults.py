@@ -11,12 +11,14 @@ import pytest
 from tests.mail_fixtures import make_message, make_sending_batch, message_to, pass_time, row_of
 from tests.scripted_smtp import CUT, DRIP, FLOOD, HANG, Scripted
 from tests.smtp_sink import Sink
-from webapp import mail, queue
+from webapp import queue
 from webapp.db import db
 from webapp.jobs import maintenance
 from webapp.jobs import outbox as jobs
+from webapp.mail import transports
 from webapp.models import Message, MessageState, Outcome
-from webapp.services import gate, installation, outbox
+from webapp.services.mail import outbox, throttle
+from webapp.services.operations import status
 
 INES, JONAS, LENA = (f"{name}@northfield.example" for name in ("ines", "jonas", "lena"))
 AWAY = b"421 4.3.2 Not now\r\n"
@@ -31,7 +33,7 @@ pytestmark = pytest.mark.usefixtures("app")
 def sent_by(change_settings: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """`sent_by(server)`: what is due is sent by this server, with little patience: enough for a machine that is busy."""
     for name in ("OPENING_SECONDS", "COMMAND_SECONDS", "ANSWER_SECONDS"):
-        monkeypatch.setattr(mail, name, 1.0)
+        monkeypatch.setattr(transports, name, 1.0)
 
     def send(server: Scripted, scheme: str = "smtp", who: str = "") -> None:
         change_settings(mail_url=f"{scheme}://{who}{server.address}", mail_from="Muster <muster@northfield.example>")
@@ -55,7 +57,7 @@ def test_a_connection_that_fails_before_a_message_costs_no_try_and_raises_one_al
     with Scripted(**{at: does}) as server:
         sent_by(server, **way_of(at))
         assert server.taken == []
-    alarm = gate.alarm()
+    alarm = throttle.alarm()
     assert alarm
     assert alarm.reason.startswith(f"The mail server {server.address} ")
     for email in (INES, JONAS):
@@ -74,7 +76,7 @@ def test_one_message_that_breaks_each_connection_holds_up_no_other(sent_by: Call
     with Scripted(to=INES, **{at: does}) as server:
         for tries, minutes in enumerate((1, 5, 15, 60), start=1):
             sent_by(server)
-            assert gate.alarm() is None
+            assert throttle.alarm() is None
             message = message_to(INES)
             assert (message.state, message.attempts, message.maybe_sent) == (MessageState.QUEUED, tries, False)
             assert row_of(INES).reason.startswith(f"Due again at {message.due_at:%H:%M}: The mail server {server.address} ")
@@ -99,7 +101,7 @@ def test_a_second_message_in_a_row_is_the_servers_fault(sent_by: Callable[..., N
     make_sending_batch(INES, JONAS, LENA)
     with Scripted(**{at: does}) as server:
         sent_by(server)
-        alarm = gate.alarm()
+        alarm = throttle.alarm()
         assert alarm
         assert alarm.reason.startswith(f"The mail server {server.address} ")
         assert [message_to(email).attempts for email in (INES, JONAS, LENA)] == [1, 1, 0]
@@ -107,13 +109,13 @@ def test_a_second_message_in_a_row_is_the_servers_fault(sent_by: Callable[..., N
         assert message_to(LENA).attempts == 0
         pass_time(seconds=31)
         sent_by(server)
-        assert gate.alarm()
+        assert throttle.alarm()
         assert [message_to(email).attempts for email in (INES, JONAS, LENA)] == [1, 1, 1], "the probe is another one each time"
         assert server.taken == []
     with Scripted() as server:
         pass_time(minutes=1)
         sent_by(server)
-        assert gate.alarm() is None
+        assert throttle.alarm() is None
         assert len(server.taken) == 3
         assert not any(message_to(email).maybe_sent for email in (INES, JONAS, LENA))
 
@@ -138,8 +140,8 @@ def test_a_message_that_breaks_off_for_a_day_fails(sent_by: Callable[..., None])
 
 def test_a_job_lasts_longer_than_any_server_may_take() -> None:
     """Of a message that begins at the end of a turn: a used connection, another one, and the answer."""
-    commands = 3 * mail.COMMAND_SECONDS
-    assert jobs.TURN + commands + mail.OPENING_SECONDS + commands + mail.ANSWER_SECONDS < queue.JOB_TIMEOUT
+    commands = 3 * transports.COMMAND_SECONDS
+    assert jobs.TURN + commands + transports.OPENING_SECONDS + commands + transports.ANSWER_SECONDS < queue.JOB_TIMEOUT
 
 
 # After it
@@ -155,7 +157,7 @@ def test_trouble_after_the_final_dot_repeats_that_message_alone_and_marks_it(sen
     first, other, again = server.taken
     assert first == again, "the same Message-ID and link, byte for byte"
     assert first != other
-    assert gate.alarm() is None
+    assert throttle.alarm() is None
 
 
 def test_421_after_the_final_dot_is_no_yes(sent_by: Callable[..., None]) -> None:
@@ -174,7 +176,7 @@ def test_a_refused_sign_in_is_told_once_and_tried_every_30_seconds(sent_by: Call
     make_sending_batch(INES, JONAS)
     with Scripted(times=2, AUTH=b"535 5.7.8 Wrong password\r\n") as server:
         sent_by(server, who="muster:secret@")
-        since = gate.alarm()
+        since = throttle.alarm()
         assert since
         assert "refused the sign-in (535 5.7.8 Wrong password)" in since.reason
         assert "secret" not in since.reason
@@ -187,7 +189,7 @@ def test_a_refused_sign_in_is_told_once_and_tried_every_30_seconds(sent_by: Call
         sent_by(server, who="muster:secret@")
     assert began
     assert len(server.taken) == 2, "the third time it let us in"
-    assert gate.alarm() is None
+    assert throttle.alarm() is None
     assert {message_to(email).attempts for email in (INES, JONAS)} == {1}
 
 
@@ -197,7 +199,7 @@ def test_a_failing_starttls_never_falls_back(sent_by: Callable[..., None], answe
     with Scripted(STARTTLS=answer) as server:
         sent_by(server, scheme="smtp+starttls")
         assert server.taken == []
-    assert gate.alarm()
+    assert throttle.alarm()
     assert message_to(INES).attempts == 0
 
 
@@ -231,7 +233,7 @@ def test_an_answer_that_is_none_ends_the_connection(sent_by: Callable[..., None]
     with Scripted(**{at: b"\xff\xfe nothing that can be read\r\n"}) as server:
         sent_by(server)
         assert server.taken == []
-    assert gate.alarm()
+    assert throttle.alarm()
     assert (message_to(INES).state, message_to(INES).attempts) == (MessageState.QUEUED, 1)
 
 
@@ -239,7 +241,7 @@ def test_a_sign_in_that_is_wanted_holds_everything_up_at_once(sent_by: Callable[
     make_sending_batch(INES, JONAS)
     with Scripted(MAIL=b"530 5.7.0 Authentication required\r\n") as server:
         sent_by(server)
-    alarm = gate.alarm()
+    alarm = throttle.alarm()
     assert alarm
     assert "530 5.7.0 Authentication required" in alarm.reason
     assert message_to(INES).attempts == message_to(JONAS).attempts == 0
@@ -270,22 +272,22 @@ def test_a_refused_sender_holds_the_batch_and_costs_no_try(sent_by: Callable[...
     make_sending_batch(*PEOPLE[:5])
     with Scripted(**{at: says}) as server:
         sent_by(server)
-        alarm = gate.alarm()
+        alarm = throttle.alarm()
         assert alarm
         assert "refuses the sender muster@northfield.example (5" in alarm.reason
         assert "MUSTER_MAIL_FROM" in alarm.reason
-        assert installation.standing().held_up == "sender"
+        assert status.standing().held_up == "sender"
         assert states_of(*PEOPLE[:5]) == [(MessageState.QUEUED, 0)] * 5
         assert {row_of(email).outcome for email in PEOPLE[:5]} == {Outcome.WAITING}
         pass_time(seconds=31)
         sent_by(server)
-        assert gate.alarm()
+        assert throttle.alarm()
         assert states_of(*PEOPLE[:5]) == [(MessageState.QUEUED, 0)] * 5
     pass_time(seconds=61)
     with Scripted() as server:
         sent_by(server)
         assert len(server.taken) == 5
-    assert gate.alarm() is None
+    assert throttle.alarm() is None
     assert states_of(*PEOPLE[:5]) == [(MessageState.SENT, 1)] * 5
 
 
@@ -294,7 +296,7 @@ def test_recipients_that_are_refused_one_after_the_other_fail(sent_by: Callable[
     make_sending_batch(*PEOPLE[:5])
     with Scripted(RCPT=says) as server:
         sent_by(server)
-    assert gate.alarm() is None
+    assert throttle.alarm() is None
     assert states_of(*PEOPLE[:5]) == [(MessageState.FAILED, 1)] * 5
 
 
@@ -302,7 +304,7 @@ def test_a_message_that_is_too_large_at_mail_fails_alone(sent_by: Callable[..., 
     make_sending_batch(INES, JONAS)
     with Scripted(times=1, MAIL=b"552 5.3.4 Message size exceeds fixed limit\r\n") as server:
         sent_by(server)
-    assert gate.alarm() is None
+    assert throttle.alarm() is None
     assert states_of(INES, JONAS) == [(MessageState.FAILED, 1), (MessageState.SENT, 1)]
 
 
@@ -310,7 +312,7 @@ def test_a_recipient_who_does_not_want_this_sender_fails_where_others_take_it(se
     make_sending_batch(*PEOPLE[:6])
     with Scripted(times=4, after=1, RCPT=NOT_THIS_SENDER[0]) as server:
         sent_by(server)
-    assert gate.alarm() is None
+    assert throttle.alarm() is None
     assert [state for state, _ in states_of(*PEOPLE[:6])] == [MessageState.SENT, *[MessageState.FAILED] * 4, MessageState.SENT]
     assert "refuses the sender muster@northfield.example" in row_of(PEOPLE[1]).reason
 
@@ -319,11 +321,11 @@ def test_messages_that_show_a_refused_sender_let_others_go_first(sent_by: Callab
     make_sending_batch(INES, JONAS, LENA, PEOPLE[0])
     with Scripted(times=3, RCPT=NOT_THIS_SENDER[0]) as server:
         sent_by(server)
-        assert gate.alarm()
+        assert throttle.alarm()
         pass_time(seconds=31)
         sent_by(server)
         assert len(server.taken) == 4
-    assert gate.alarm() is None
+    assert throttle.alarm() is None
 
 
 @pytest.mark.parametrize(("at", "says"), itertools.product(("MAIL", "RCPT", "DATA", "DOT"), TOO_MANY))
@@ -336,13 +338,13 @@ def test_a_rate_limit_stops_the_run_and_goes_on_at_the_pace_that_was_accepted(
             sent_by(server)
             sent_by(server)
             assert len(server.taken) - (3 if at == "DOT" and minute == 1 else 0) == 10, "and no more in this minute"
-            slow = gate.slowdown()
+            slow = throttle.slowdown()
             assert slow
             assert (slow.pace, slow.words) == (10, says.decode().strip())
             assert set(states_of(*PEOPLE)) <= {(MessageState.SENT, 1), (MessageState.QUEUED, 0)}
             pass_time(seconds=61)
     assert set(states_of(*PEOPLE)) == {(MessageState.SENT, 1)}
-    assert gate.alarm() is None
+    assert throttle.alarm() is None
 
 
 def test_a_rate_limit_is_told_on_the_pages(sent_by: Callable[..., None], sign_in: Callable[..., Any]) -> None:
@@ -366,12 +368,12 @@ def test_a_server_that_was_away_and_says_too_many_is_back(sent_by: Callable[...,
     pass_time(seconds=61)
     with Scripted(GREETING=AWAY) as server:
         sent_by(server)
-    assert gate.alarm()
+    assert throttle.alarm()
     pass_time(seconds=31)
     with Scripted(RCPT=TOO_MANY[0]) as server:
         sent_by(server)
         assert server.taken == []
-    assert (gate.alarm() is None, gate.slowdown() is None) == (True, False)
+    assert (throttle.alarm() is None, throttle.slowdown() is None) == (True, False)
 
 
 def test_a_pace_that_holds_is_tried_faster_by_and_by(sent_by: Callable[..., None]) -> None:
@@ -412,7 +414,7 @@ def test_a_not_now_for_each_recipient_alone_puts_each_off(sent_by: Callable[...,
     make_sending_batch(*PEOPLE[:6])
     with Scripted(times=6, RCPT=says) as server:
         sent_by(server)
-        assert gate.slowdown() is None
+        assert throttle.slowdown() is None
         assert states_of(*PEOPLE[:6]) == [(MessageState.QUEUED, 1)] * 6
         pass_time(seconds=61)
         sent_by(server)
@@ -426,18 +428,18 @@ def test_the_sweep_tries_a_server_that_is_away_where_nothing_is_due(sink: Sink) 
     make_message(INES)
     sink.stop()
     jobs.send()
-    assert gate.alarm()
+    assert throttle.alarm()
     outbox.withdraw([message_to(INES).invitation_id])
     db.session.commit()
     pass_time(seconds=31)
     maintenance.tick("one")
-    assert gate.alarm(), "it is still away"
+    assert throttle.alarm(), "it is still away"
     sink.start()
     maintenance.tick("one")
-    assert gate.alarm(), "every 30 seconds"
+    assert throttle.alarm(), "every 30 seconds"
     pass_time(seconds=31)
     maintenance.tick("one")
-    assert gate.alarm() is None
+    assert throttle.alarm() is None
     assert sink.messages == []
 
 
@@ -450,7 +452,7 @@ def test_the_alarm_ends_where_files_take_the_place_of_the_server(sink: Sink, cha
     change_settings(mail_url=None)
     pass_time(seconds=31)
     maintenance.tick("one")
-    assert gate.alarm() is None
+    assert throttle.alarm() is None
 
 
 @pytest.mark.parametrize(("at", "says"), [("AUTH", b"535 5.7.8 Wrong password\r\n"), ("MAIL", NOT_THIS_SENDER[0])])
@@ -462,10 +464,10 @@ def test_the_sweep_signs_in_and_asks_whether_the_sender_may_send(sent_by: Callab
         db.session.commit()
         pass_time(seconds=31)
         maintenance.tick("one")
-        assert gate.alarm(), "it answers, and takes nothing"
+        assert throttle.alarm(), "it answers, and takes nothing"
         pass_time(seconds=31)
         maintenance.tick("one")
-        assert gate.alarm() is None
+        assert throttle.alarm() is None
         assert server.taken == []
 
 

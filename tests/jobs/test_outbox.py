@@ -18,15 +18,16 @@ from rq import Queue, SimpleWorker
 from tests.factories import make_batch, make_persona, token_of
 from tests.mail_fixtures import die, invitation_of, make_message, make_sending_batch, message_to, pass_time, row_of
 from tests.smtp_sink import CUT, HANG, Received, Sink
-from webapp.config import Settings
-from webapp.core.planning import Plan
+from webapp.core.plan.planner import Plan
 from webapp.db import db
 from webapp.jobs import batches as batch_jobs
 from webapp.jobs import maintenance, stopping
 from webapp.jobs import outbox as jobs
 from webapp.models import Batch, BatchState, InvitationState, MessageState, Outcome, Row, Worker
 from webapp.queue import QUEUE
-from webapp.services import claims, gate, outbox, workers
+from webapp.services.mail import claim, outbox, throttle
+from webapp.services.operations import heartbeats
+from webapp.settings.settings import Settings
 
 INES, JONAS, LENA = (f"{name}@northfield.example" for name in ("ines", "jonas", "lena"))
 
@@ -113,7 +114,7 @@ def test_a_server_that_is_away_holds_sending_up_until_it_is_back(sink: Sink) -> 
     batch = make_sending_batch(INES, JONAS)
     sink.stop()
     jobs.send()
-    alarm = gate.alarm()
+    alarm = throttle.alarm()
     assert alarm
     assert "cannot be reached" in alarm.reason
     assert outcomes(batch) == {"ines": "waiting", "jonas": "waiting"}
@@ -123,7 +124,7 @@ def test_a_server_that_is_away_holds_sending_up_until_it_is_back(sink: Sink) -> 
     pass_time(seconds=31)
     jobs.send()
     assert sink.recipients == [INES, JONAS]
-    assert gate.alarm() is None
+    assert throttle.alarm() is None
     assert (message_to(INES).attempts, message_to(JONAS).attempts) == (1, 1)
 
 
@@ -138,13 +139,13 @@ def test_a_server_that_goes_away_in_the_middle_loses_nothing(sink: Sink) -> None
         "jonas": "waiting",
         "lena": "waiting",
     }
-    assert gate.alarm()
+    assert throttle.alarm()
     for email in (JONAS, LENA):
         sink.answer(email, "250 OK", times=0)
     pass_time(minutes=1)
     jobs.send()
     assert sorted(sink.recipients) == [INES, JONAS, LENA]
-    assert gate.alarm() is None
+    assert throttle.alarm() is None
 
 
 def test_no_transaction_is_open_while_the_server_is_busy(sink: Sink) -> None:
@@ -178,7 +179,7 @@ def test_a_stop_ends_after_the_message_in_flight_and_gives_the_rest_back(sink: S
     assert sink.recipients == [INES]
     assert outcomes(batch) == {"ines": "invited", "jonas": "waiting", "lena": "waiting"}
     stopping.clear()
-    assert claims.claim("w2") != [], "at once, not when a lease has run out"
+    assert claim.claim("w2") != [], "at once, not when a lease has run out"
 
 
 @pytest.mark.slow
@@ -186,7 +187,7 @@ def test_a_worker_cut_off_in_the_middle_leaves_that_one_uncertain(sink: Sink, mo
     """The second stop comes as SystemExit while the server has the message and has not answered."""
     make_message(INES)
     make_message(JONAS)
-    monkeypatch.setattr("webapp.mail.Smtp._transmit", _exit)
+    monkeypatch.setattr("webapp.mail.transports.Smtp._transmit", _exit)
     with pytest.raises(SystemExit):
         jobs.send()
     monkeypatch.undo()
@@ -218,8 +219,8 @@ def test_two_workers_together_send_each_message_once(sink: Sink, app: Flask) -> 
 
 def test_a_killed_worker_repeats_at_most_the_message_in_flight(sink: Sink) -> None:
     batch = make_sending_batch(INES, JONAS)
-    first, _second = claims.claim("killed")
-    claims.begin_data(first, "killed")
+    first, _second = claim.claim("killed")
+    claim.begin_data(first, "killed")
     die("killed")
     jobs.send()
     assert sink.recipients == [INES, JONAS]
@@ -231,13 +232,13 @@ def test_a_worker_cut_off_while_it_writes_a_file_leaves_nothing_uncertain(
 ) -> None:
     """No mail server is set: nobody was e-mailed, and nobody may have been."""
     batch = make_sending_batch(INES, JONAS)
-    monkeypatch.setattr("webapp.mail.Files._sync_folder", _exit)
+    monkeypatch.setattr("webapp.mail.transports.Files._sync_folder", _exit)
     with pytest.raises(SystemExit):
         jobs.send()
     monkeypatch.undo()
     assert (message_to(INES).state, message_to(INES).maybe_sent) == (MessageState.QUEUED, False)
-    first, _second = claims.claim("killed")
-    claims.begin_data(first, "killed", is_file=True)
+    first, _second = claim.claim("killed")
+    claim.begin_data(first, "killed", is_file=True)
     die("killed")
     jobs.send()
     assert {message_to(email).state for email in (INES, JONAS)} == {MessageState.WRITTEN}
@@ -278,7 +279,7 @@ def test_a_turn_that_is_over_leaves_the_rest_due(sink: Sink) -> None:
     make_message(INES)
     jobs.send(turn=0)
     assert sink.messages == []
-    assert claims.due()
+    assert claim.due()
 
 
 def test_without_a_mail_server_messages_become_files(app: Flask, settings: Settings) -> None:
@@ -302,10 +303,10 @@ def test_the_sweep_beats_and_forgets_workers_unseen_for_an_hour(app: Flask) -> N
     maintenance.tick("worker 1")
     maintenance.tick("worker 1")
     maintenance.tick("worker 2")
-    assert workers.alive() == 2
+    assert heartbeats.alive() == 2
     db.session.execute(db.text("UPDATE workers SET seen_at = '2026-01-01 00:00:00' WHERE name = 'worker 1'"))
     db.session.commit()
-    assert workers.alive() == 1
+    assert heartbeats.alive() == 1
     maintenance.tick("worker 2")
     assert [worker.name for worker in db.session.scalars(db.select(Worker))] == ["worker 2"]
 
@@ -359,7 +360,7 @@ def test_the_sweep_finishes_what_a_crash_left_unfinished(app: Flask, queue: str)
 
 def test_the_sweep_does_it_itself_while_the_queue_is_away(sink: Sink) -> None:
     batch = make_sending_batch(INES)
-    claims.claim("killed")
+    claim.claim("killed")
     die("killed")
     maintenance.tick("worker 1")
     assert sink.recipients == [INES]

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from tests.ports import free_port
-from webapp import processes
+from webapp.run import processes
 
 TOP = Path(__file__).parents[2]
 STOP_LIMIT = 10  # seconds that a stop may take: a promise of the product

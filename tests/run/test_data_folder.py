@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from tests.run.conftest import TOP, Muster
-from webapp import data_folder
-from webapp.environment import ConfigError
+from webapp.run import data_folder
+from webapp.settings.environ import ConfigError
 
 pytestmark = pytest.mark.slow
 

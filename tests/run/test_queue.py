@@ -13,8 +13,9 @@ from flask import Flask
 from tests.ports import free_port
 from tests.run.conftest import wait_until
 from tests.servers import start_valkey
-from webapp import create_app, processes, queue, valkey
-from webapp.config import Settings
+from webapp import create_app, queue
+from webapp.run import processes, valkey
+from webapp.settings.settings import Settings
 
 JOB = "webapp.jobs.batches.process"
 TIMEOUT = queue.TIMEOUT

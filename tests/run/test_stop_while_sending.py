@@ -8,11 +8,11 @@ from sqlalchemy import func, insert, select
 from tests.factories import make_batch, make_invitation, make_persona, role
 from tests.run.conftest import STOP_LIMIT, Muster, wait_until
 from webapp import create_app, queue
-from webapp.config import Settings
-from webapp.core.planning import Plan
+from webapp.core.plan.planner import Plan
 from webapp.db import begin_write, db
 from webapp.models import Batch, BatchState, Invitation, Message, MessageKind, MessageState, Row
-from webapp.services import outbox
+from webapp.services.mail import outbox
+from webapp.settings.settings import Settings
 
 pytestmark = pytest.mark.slow
 

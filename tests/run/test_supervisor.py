@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.run.conftest import STOP_LIMIT, TOP, Muster, wait_until
-from webapp import processes, supervisor
+from webapp import supervisor
+from webapp.run import processes
 
 pytestmark = pytest.mark.slow
 

@@ -11,9 +11,9 @@ import pytest
 from flask import Flask
 
 from webapp import cli, create_app
-from webapp.config import Settings
 from webapp.db import db
-from webapp.services import setup
+from webapp.services.operations import first_run
+from webapp.settings.settings import Settings
 from webapp.upgrade import upgrade
 
 
@@ -27,7 +27,7 @@ def migrated_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def _prepare() -> None:
     upgrade()
-    setup.prepare()
+    first_run.prepare()
     db.session.execute(db.text("PRAGMA wal_checkpoint(TRUNCATE)"))
     db.session.remove()
     db.engine.dispose()

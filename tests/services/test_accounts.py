@@ -14,7 +14,8 @@ from webapp.core.addresses import parse
 from webapp.core.errors import Conflict, MusterError
 from webapp.db import db
 from webapp.models import AccountLink, AuditEvent, LinkPurpose, Message, MessageKind, Session, User
-from webapp.services import account_links, accounts, owner_links, resets, sessions
+from webapp.services.accounts import owner_recovery, password_reset, profile, sessions
+from webapp.services.links import account_links
 
 pytestmark = pytest.mark.slow  # passwords are hashed slowly on purpose
 
@@ -51,7 +52,7 @@ def token_for(user: User, purpose: LinkPurpose, **values: str) -> str:
 def test_a_reset_link_used_at_once_by_several_has_one_winner(app: Flask) -> None:
     user = make_user()
     token = token_for(user, LinkPurpose.RESET)
-    results = at_once(app, *(lambda n=n: resets.use(token, f"{NEW} {n}") for n in range(4)))
+    results = at_once(app, *(lambda n=n: password_reset.use(token, f"{NEW} {n}") for n in range(4)))
     assert sorted(map(str, results)) == sorted(["done", *[str(Conflict)] * 3])
     told = db.session.scalars(db.select(Message.kind)).all()
     assert told == [MessageKind.PASSWORD_CHANGED]
@@ -60,7 +61,7 @@ def test_a_reset_link_used_at_once_by_several_has_one_winner(app: Flask) -> None
 def test_the_owners_link_signs_in_once(app: Flask) -> None:
     owner = make_persona("Owner")
     token = token_for(owner, LinkPurpose.SIGN_IN)
-    results = at_once(app, *(lambda: owner_links.use(token) for _ in range(4)))
+    results = at_once(app, *(lambda: owner_recovery.use(token) for _ in range(4)))
     assert results.count("done") == 1
     assert results.count(Conflict) == 3
 
@@ -71,7 +72,7 @@ def test_one_address_confirmed_by_two_people_at_once_belongs_to_one(app: Flask) 
         token_for(make_user(name), LinkPurpose.EMAIL, email=address.display, email_key=address.key)
         for name in ("Amelia Hart", "Albert Hart")
     ]
-    results = at_once(app, *(lambda token=token: accounts.confirm_email(token) for token in tokens))
+    results = at_once(app, *(lambda token=token: profile.confirm_email(token) for token in tokens))
     assert sorted(map(str, results)) == sorted(["done", str(Conflict)])
     assert db.session.scalars(db.select(User.email_key).where(User.email_key == address.key)).all() == [address.key]
 
@@ -87,11 +88,11 @@ def test_no_transaction_is_open_while_a_password_is_hashed(app: Flask, monkeypat
         return hash_(self, password)
 
     monkeypatch.setattr(sessions.PasswordHasher, "hash", watched)
-    owner_links.use(back, NEW)
-    accounts.change_password(owner, NEW, keep=0)
+    owner_recovery.use(back, NEW)
+    profile.change_password(owner, NEW, keep=0)
     assert db.session.scalar(db.select(AccountLink.closed_at).where(AccountLink.purpose == LinkPurpose.RESET)), "links ended"
     with pytest.raises(Conflict):
-        resets.use(token, NEW)
+        password_reset.use(token, NEW)
     assert open_ones == [False] * 3
     assert sessions.sign_in(owner.email, NEW)
     assert PASSWORD != NEW
@@ -101,13 +102,13 @@ def test_no_transaction_is_open_while_a_password_is_hashed(app: Flask, monkeypat
 def test_a_change_of_email_that_waits_ends_with_a_new_password(app: Flask) -> None:
     owner = make_persona("Owner")
     for renew in (
-        lambda: accounts.change_password(owner, NEW, keep=0),
-        lambda: resets.use(token_for(owner, LinkPurpose.RESET), NEW),
-        lambda: owner_links.use(token_for(owner, LinkPurpose.SIGN_IN), NEW),
+        lambda: profile.change_password(owner, NEW, keep=0),
+        lambda: password_reset.use(token_for(owner, LinkPurpose.RESET), NEW),
+        lambda: owner_recovery.use(token_for(owner, LinkPurpose.SIGN_IN), NEW),
     ):
         token = token_for(owner, LinkPurpose.EMAIL, email="x@away.example", email_key="x@away.example")
         renew()
         with pytest.raises(Conflict):
-            accounts.confirm_email(token)
+            profile.confirm_email(token)
     told = db.session.scalars(db.select(AuditEvent).where(AuditEvent.action == "email.change_withdrawn")).all()
     assert [event.details for event in told] == [{"after": {"email": "x@away.example"}}] * 3

@@ -16,11 +16,14 @@ import pytest
 from tests.client import Client
 from tests.factories import make_group, make_invitation, make_persona, token_of
 from tests.services.conftest import within
-from webapp import data_folder
 from webapp.db import begin_write, db, utcnow
 from webapp.models import Group, Invitation
-from webapp.services import audit, audit_chain, groups, sessions, uploads
-from webapp.services.audit import AuditAction
+from webapp.run import data_folder
+from webapp.services.accounts import sessions
+from webapp.services.audit import chain, events
+from webapp.services.audit.events import AuditAction
+from webapp.services.batches import upload
+from webapp.services.directory import groups
 
 
 def run(app, command, *arguments):
@@ -31,7 +34,7 @@ def run(app, command, *arguments):
 
 
 def seal_all():
-    while audit_chain.seal():
+    while chain.seal():
         pass
 
 
@@ -40,7 +43,7 @@ def fill(app):
 
     def filled():
         owner = make_persona("Owner")
-        audit.record(owner, AuditAction.GROUP_CREATED, make_group("Exam Laptops"))
+        events.record(owner, AuditAction.GROUP_CREATED, make_group("Exam Laptops"))
         token = token_of(make_invitation())
         db.session.commit()
         seal_all()
@@ -74,9 +77,9 @@ def test_what_was_backed_up_while_it_was_written_to_is_whole_again_in_another_fo
                 begin_write()
                 made = groups.create([name])
                 for group in made:
-                    audit.record(owner, AuditAction.GROUP_CREATED, group)
+                    events.record(owner, AuditAction.GROUP_CREATED, group)
                 db.session.commit()
-                audit_chain.seal()
+                chain.seal()
             written.append(name)
 
     writer = threading.Thread(target=contextvars.Context().run, args=(write,))
@@ -104,11 +107,11 @@ def test_what_was_backed_up_while_it_was_written_to_is_whole_again_in_another_fo
         names = set(db.session.scalars(db.select(Group.name)))
         assert len(names) > before
         assert names == {"Exam Laptops", *(f"Group {n}" for n in range(len(names) - 1))}, "one moment of it, without a gap"
-        verdict = audit_chain.verify()
+        verdict = chain.verify()
         assert not verdict.wrong, verdict.lines
         owner = make_persona("Owner")
         seal_all()
-        assert not audit_chain.verify().wrong
+        assert not chain.verify().wrong
         return sessions.start(owner, "192.0.2.1", "pytest")
 
     session = within(new, look)
@@ -267,7 +270,7 @@ def test_an_uploaded_file_and_its_other_columns_are_in_no_backup(install, tmp_pa
 
     def uploaded():
         owner = make_persona("Owner")
-        ids = [uploads.stage(text.encode(), "staff.csv", owner).id for text in (file, file.replace("Role", "Job"))]
+        ids = [upload.stage(text.encode(), "staff.csv", owner).id for text in (file, file.replace("Role", "Job"))]
         db.session.commit()
         return ids
 

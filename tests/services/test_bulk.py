@@ -9,12 +9,12 @@ import pytest
 from tests.factories import make_group, make_persona
 from tests.services.test_history import cell, lines, staged, state
 from webapp.core.errors import Conflict, NotThere, Refused
-from webapp.core.finding import Find
-from webapp.core.planning import Plan
+from webapp.core.lists.row_filter import Find
+from webapp.core.plan.planner import Plan
 from webapp.db import db
 from webapp.models import Batch, Row, RowEdit, User
-from webapp.services import batches, bulk, bulk_fixes, history, rows, twins
-from webapp.services.bulk import Chosen, Replacement
+from webapp.services.batches import bulk_edit, bulk_fix, cell_edit, duplicates, review, undo
+from webapp.services.batches.bulk_edit import Chosen, Replacement
 
 DOMAIN = "northfield.example"
 
@@ -28,7 +28,7 @@ def admin(app):
 
 
 def offered(batch) -> list[tuple]:
-    found = bulk_fixes.offers(db.session.get(Batch, batch.id))
+    found = bulk_fix.offers(db.session.get(Batch, batch.id))
     return [(offer.field, offer.old, offer.new, offer.count, offer.lines) for offer in found]
 
 
@@ -62,17 +62,17 @@ class TestOffers:
         counts = db.session.get(Batch, batch.id).counts
         assert (counts.get("attention"), counts["invite"], counts["duplicate"]) == (None, 4, 1)
         before = state(batch.id)
-        done = bulk_fixes.fix(batch.id, "email", "@gmial.com", "@gmail.com", admin)
+        done = bulk_fix.fix(batch.id, "email", "@gmial.com", "@gmail.com", admin)
         assert [row.email for row in lines(batch.id)][:3] == ["a@gmail.com", "Ben <b@gmail.com>", "a@gmail.com"]
         assert (done.count, offered(batch)) == (3, [])
         assert db.session.get(Batch, batch.id).counts["misspelt"] == 1
-        history.undo(batch.id, admin)
+        undo.undo(batch.id, admin)
         assert state(batch.id) == before
 
     def test_many_rows_with_a_misspelt_domain_are_counted_and_listed_first(self, admin):
         batch = staged(admin, [(f"u{n}@gmial.com", "Analyst", "") for n in range(11)])
         assert offered(batch) == [("email", "@gmial.com", "@gmail.com", 11, ())]
-        assert bulk_fixes.fixed(batch, "email", "@gmial.com", "@gmail.com").count == 11
+        assert bulk_fix.fixed(batch, "email", "@gmial.com", "@gmail.com").count == 11
 
     def test_a_word_that_resembles_nothing_is_not_offered(self, admin):
         assert offered(staged(admin, [(f"a@{DOMAIN}", "Zzzz", ""), (f"b@{DOMAIN}", "Zzzz", "")])) == []
@@ -83,7 +83,7 @@ class TestOffers:
 
     def test_a_removed_row_does_not_count(self, admin):
         batch = staged(admin, [(f"a@{DOMAIN}", "Analsyt", ""), (f"b@{DOMAIN}", "Analsyt", "")])
-        rows.remove(batch.id, lines(batch.id)[0].id, admin)
+        cell_edit.remove(batch.id, lines(batch.id)[0].id, admin)
         assert offered(batch) == []
 
     def test_cost_nothing_without_such_problems_and_the_same_for_many(self, admin, queries):
@@ -95,7 +95,7 @@ class TestOffers:
             found = db.session.get(Batch, batch.id)
             assert found.counts is not None
             queries.clear()
-            bulk_fixes.offers(found)
+            bulk_fix.offers(found)
             counted.append(len(queries))
         assert counted[0] == 0, queries
         assert counted[2] <= counted[1], (counted, queries)
@@ -111,7 +111,7 @@ class TestFix:
                 (f"c@{DOMAIN}", "Analyst", "Student Devices"),
             ],
         )
-        done = bulk_fixes.fix(batch.id, "groups", "Techer Laptops", "Teacher Laptops", admin)
+        done = bulk_fix.fix(batch.id, "groups", "Techer Laptops", "Teacher Laptops", admin)
         assert done.count == 2
         assert [row.groups for row in lines(batch.id)] == [
             "Student Devices, Teacher Laptops",
@@ -124,27 +124,27 @@ class TestFix:
         batch = staged(
             admin, [("ana.b@northfield", "Analyst", ""), ("Carl@NORTHFIELD", "Analyst", ""), ("d@else", "Analyst", "")]
         )
-        bulk_fixes.fix(batch.id, "email", "@northfield", f"@{DOMAIN}", admin)
+        bulk_fix.fix(batch.id, "email", "@northfield", f"@{DOMAIN}", admin)
         assert [row.email for row in lines(batch.id)] == [f"ana.b@{DOMAIN}", f"Carl@{DOMAIN}", "d@else"]
 
     def test_is_one_step(self, admin):
         batch = staged(admin, [(f"u{n}@{DOMAIN}", "Analsyt", "") for n in range(4)])
         before = state(batch.id)
-        bulk_fixes.fix(batch.id, "role", "Analsyt", "Analyst", admin)
-        assert history.undo(batch.id, admin).name == "Role in 4 rows"
+        bulk_fix.fix(batch.id, "role", "Analsyt", "Analyst", admin)
+        assert undo.undo(batch.id, admin).name == "Role in 4 rows"
         assert state(batch.id) == before
 
     def test_says_so_where_nobody_has_it_any_more(self, admin):
         batch = staged(admin, [(f"a@{DOMAIN}", "Analyst", "")])
         with pytest.raises(Conflict, match="No row has that value any more"):
-            bulk_fixes.fix(batch.id, "role", "Analsyt", "Analyst", admin)
+            bulk_fix.fix(batch.id, "role", "Analsyt", "Analyst", admin)
         with pytest.raises(NotThere):
-            bulk_fixes.fix(batch.id, "plan", "x", "y", admin)
+            bulk_fix.fix(batch.id, "plan", "x", "y", admin)
 
     def test_is_shown_first_row_by_row(self, admin):
         batch = staged(admin, [(f"u{n}@{DOMAIN}", "Analsyt", "") for n in range(4)])
-        preview = bulk_fixes.fixed(db.session.get(Batch, batch.id), "role", "Analsyt", "Analyst", limit=2)
-        assert preview == bulk.Preview(4, [(2, "Analsyt", "Analyst"), (3, "Analsyt", "Analyst")])
+        preview = bulk_fix.fixed(db.session.get(Batch, batch.id), "role", "Analsyt", "Analyst", limit=2)
+        assert preview == bulk_edit.Preview(4, [(2, "Analsyt", "Analyst"), (3, "Analsyt", "Analyst")])
         assert cell(batch, 2, "role") == "Analsyt"
 
     @pytest.mark.slow
@@ -153,7 +153,7 @@ class TestFix:
         for n in (3, 2500):
             batch = staged(admin, [(f"u{i}@{DOMAIN}", "Analsyt", "") for i in range(n)])
             queries.clear()
-            bulk_fixes.fix(batch.id, "role", "Analsyt", "Analyst", admin)
+            bulk_fix.fix(batch.id, "role", "Analsyt", "Analyst", admin)
             counted.append(len(queries))
         assert counted[1] <= counted[0], (counted, queries)
 
@@ -177,25 +177,25 @@ class TestReplace:
     def test_counts_and_shows_first_then_changes_all_rows_in_one_step(self, admin):
         batch = staged(admin, [(f"u{n}@old.example", "Analyst", "") for n in range(12)])
         asked = Replacement("email", "@old.example", f"@{DOMAIN}")
-        preview = bulk.replaceable(db.session.get(Batch, batch.id), asked)
-        assert (preview.count, len(preview.examples)) == (12, bulk.EXAMPLES)
+        preview = bulk_edit.replaceable(db.session.get(Batch, batch.id), asked)
+        assert (preview.count, len(preview.examples)) == (12, bulk_edit.EXAMPLES)
         assert preview.examples[0] == (2, "u0@old.example", f"u0@{DOMAIN}")
-        done = bulk.replace(batch.id, asked, admin)
+        done = bulk_edit.replace(batch.id, asked, admin)
         assert done.count == 12
         assert {row.email.partition("@")[2] for row in lines(batch.id)} == {DOMAIN}
-        history.undo(batch.id, admin)
+        undo.undo(batch.id, admin)
         assert {row.email.partition("@")[2] for row in lines(batch.id)} == {"old.example"}
 
     def test_nothing_found_is_no_step(self, admin):
         batch = staged(admin, [(f"a@{DOMAIN}", "Analyst", "")])
         version = batch.version
-        assert bulk.replace(batch.id, Replacement("role", "Remote", "Analyst"), admin).count == 0
+        assert bulk_edit.replace(batch.id, Replacement("role", "Remote", "Analyst"), admin).count == 0
         assert db.session.get(Batch, batch.id).version == version
 
     def test_nothing_to_find_is_refused(self, admin):
         batch = staged(admin, [(f"a@{DOMAIN}", "Analyst", "")])
         with pytest.raises(Refused, match="Enter what to find"):
-            bulk.replace(batch.id, Replacement("role", "", "Analyst"), admin)
+            bulk_edit.replace(batch.id, Replacement("role", "", "Analyst"), admin)
 
 
 class TestSelected:
@@ -212,16 +212,16 @@ class TestSelected:
         )
 
     def test_a_role_for_them_alone(self, batch, admin):
-        assert bulk.set_role(batch.id, ids(batch, 2, 3), "remote", admin).count == 2
+        assert bulk_edit.set_role(batch.id, ids(batch, 2, 3), "remote", admin).count == 2
         assert [row.role for row in lines(batch.id)] == ["Remote", "Remote", "Remote", "Analsyt"]
 
     @pytest.mark.parametrize("role", ["Owner", "Nonsense", ""])
     def test_a_role_that_is_not_theirs_to_give_is_refused(self, batch, admin, role):
         with pytest.raises(Refused, match="Choose a role that you may grant"):
-            bulk.set_role(batch.id, ids(batch, 2), role, admin)
+            bulk_edit.set_role(batch.id, ids(batch, 2), role, admin)
 
     def test_groups_added(self, batch, admin):
-        assert bulk.add_groups(batch.id, ids(batch, 2, 3, 4, 5), ["Student Devices", "Exam Laptops"], admin).count == 2
+        assert bulk_edit.add_groups(batch.id, ids(batch, 2, 3, 4, 5), ["Student Devices", "Exam Laptops"], admin).count == 2
         assert [row.groups for row in lines(batch.id)] == [
             "Student Devices, Exam Laptops",
             "All groups",
@@ -230,37 +230,37 @@ class TestSelected:
         ]
 
     def test_groups_removed_however_they_are_spelt(self, batch, admin):
-        assert bulk.remove_groups(batch.id, ids(batch, 2, 3, 4, 5), ["Student Devices"], admin).count == 2
+        assert bulk_edit.remove_groups(batch.id, ids(batch, 2, 3, 4, 5), ["Student Devices"], admin).count == 2
         assert [row.groups for row in lines(batch.id)] == ["", "All groups", "", "Exam Laptops"]
 
     def test_groups_set(self, batch, admin):
-        bulk.set_groups(batch.id, ids(batch, 2, 3), ["Exam Laptops"], admin)
-        bulk.set_groups(batch.id, ids(batch, 4), ["All groups", "Exam Laptops"], admin)
+        bulk_edit.set_groups(batch.id, ids(batch, 2, 3), ["Exam Laptops"], admin)
+        bulk_edit.set_groups(batch.id, ids(batch, 4), ["All groups", "Exam Laptops"], admin)
         assert [row.groups for row in lines(batch.id)][:3] == ["Exam Laptops", "Exam Laptops", "All groups"]
 
     def test_removed(self, batch, admin):
-        assert bulk.remove(batch.id, ids(batch, 2, 3), admin).count == 2
+        assert bulk_edit.remove(batch.id, ids(batch, 2, 3), admin).count == 2
         assert [row.line for row in lines(batch.id) if row.removed_at is None] == [4, 5]
         assert db.session.get(Batch, batch.id).size == 2
 
     def test_all_that_the_filter_finds(self, batch, admin):
-        done = bulk.set_role(batch.id, Chosen(find=Find(plan=Plan.ATTENTION)), "Analyst", admin)
+        done = bulk_edit.set_role(batch.id, Chosen(find=Find(plan=Plan.ATTENTION)), "Analyst", admin)
         assert done.count == 2
         assert db.session.get(Batch, batch.id).counts.get("attention") is None
-        assert bulk.remove(batch.id, Chosen(find=Find(text="exam laptops")), admin).count == 1
-        assert bulk.remove(batch.id, Chosen(find=Find()), admin).count == 3
+        assert bulk_edit.remove(batch.id, Chosen(find=Find(text="exam laptops")), admin).count == 1
+        assert bulk_edit.remove(batch.id, Chosen(find=Find()), admin).count == 3
 
     def test_rows_of_another_upload_are_left_alone(self, batch, admin):
         other = staged(admin, [(f"z@{DOMAIN}", "Analyst", "")])
         with pytest.raises(Refused, match="Select rows again"):
-            bulk.remove(batch.id, ids(other, 2), admin)
+            bulk_edit.remove(batch.id, ids(other, 2), admin)
 
     def test_each_is_one_step(self, batch, admin):
         before = state(batch.id)
-        bulk.set_role(batch.id, ids(batch, 2, 3), "Remote", admin)
-        bulk.add_groups(batch.id, ids(batch, 2, 4), ["Exam Laptops"], admin)
-        bulk.remove(batch.id, ids(batch, 2, 5), admin)
-        assert [history.undo(batch.id, admin).name for _ in range(3)] == ["removing 2 rows", "Groups in 2 rows", "Role in 2 rows"]
+        bulk_edit.set_role(batch.id, ids(batch, 2, 3), "Remote", admin)
+        bulk_edit.add_groups(batch.id, ids(batch, 2, 4), ["Exam Laptops"], admin)
+        bulk_edit.remove(batch.id, ids(batch, 2, 5), admin)
+        assert [undo.undo(batch.id, admin).name for _ in range(3)] == ["removing 2 rows", "Groups in 2 rows", "Role in 2 rows"]
         assert state(batch.id) == before
 
 
@@ -274,61 +274,61 @@ class TestTwins:
     def test_merged_the_first_has_the_groups_of_all_and_the_others_go(self, admin):
         batch = staged(admin, self.TWINS)
         before = state(batch.id)
-        twins.merge(batch.id, lines(batch.id)[2].id, admin)
+        duplicates.merge(batch.id, lines(batch.id)[2].id, admin)
         assert cell(batch, 2, "groups") == "Student Devices, Exam Laptops"
         assert db.session.get(Batch, batch.id).counts == {"invite": 2}
-        history.undo(batch.id, admin)
+        undo.undo(batch.id, admin)
         assert state(batch.id) == before
 
     def test_all_groups_with_anything_are_all_groups(self, admin):
         batch = staged(admin, [(f"a@{DOMAIN}", "Analyst", "Student Devices"), (f"a@{DOMAIN}", "Analyst", "All groups")])
-        twins.merge(batch.id, lines(batch.id)[0].id, admin)
+        duplicates.merge(batch.id, lines(batch.id)[0].id, admin)
         assert cell(batch, 2, "groups") == "All groups"
 
     def test_with_other_roles_they_are_not_merged(self, admin):
         batch = staged(admin, [(f"a@{DOMAIN}", "Analyst", ""), (f"a@{DOMAIN}", "Remote", "")])
         with pytest.raises(Refused, match="Their roles differ"):
-            twins.merge(batch.id, lines(batch.id)[0].id, admin)
+            duplicates.merge(batch.id, lines(batch.id)[0].id, admin)
 
     def test_kept_one_the_others_go(self, admin):
         batch = staged(admin, self.TWINS)
-        twins.keep(batch.id, lines(batch.id)[2].id, admin)
+        duplicates.keep(batch.id, lines(batch.id)[2].id, admin)
         assert [row.line for row in lines(batch.id) if row.removed_at is None] == [3, 4]
         assert db.session.get(Batch, batch.id).counts == {"invite": 2}
 
     def test_without_a_twin_nothing_is_done(self, admin):
         batch = staged(admin, self.TWINS)
         with pytest.raises(Conflict, match="No other row has this email any more"):
-            twins.keep(batch.id, lines(batch.id)[1].id, admin)
+            duplicates.keep(batch.id, lines(batch.id)[1].id, admin)
 
 
 def test_a_row_added_is_empty_below_the_last_one_and_can_be_taken_back(admin, change_settings):
     batch = staged(admin, [(f"a@{DOMAIN}", "Analyst", "")])
     before = state(batch.id)
-    added = rows.add(batch.id, admin).row
+    added = cell_edit.add(batch.id, admin).row
     assert (added.line, added.email, added.read_email, added.plan) == (3, "", "", Plan.ATTENTION)
-    assert history.undo(batch.id, admin).name == "adding row 3"
+    assert undo.undo(batch.id, admin).name == "adding row 3"
     assert state(batch.id) == before
     change_settings(max_rows=1)
     with pytest.raises(Conflict, match="The limit is 1 row"):
-        rows.add(batch.id, admin)
+        cell_edit.add(batch.id, admin)
 
 
 def test_where_a_row_is_shown(admin):
     batch = staged(admin, [(f"u{n}@{DOMAIN}", "Analyst", "") for n in range(250)])
     found = db.session.get(Batch, batch.id)
     first, last = f"row-{lines(batch.id)[0].id}-email", f"row-{lines(batch.id)[100].id}-email"
-    assert bulk.address(found, 2) == {"_anchor": first}
-    assert bulk.address(found, 102) == {"page": "2", "_anchor": last}
-    rows.remove(batch.id, lines(batch.id)[0].id, admin)
-    assert bulk.address(found, 102) == {"_anchor": last}
+    assert bulk_edit.address(found, 2) == {"_anchor": first}
+    assert bulk_edit.address(found, 102) == {"page": "2", "_anchor": last}
+    cell_edit.remove(batch.id, lines(batch.id)[0].id, admin)
+    assert bulk_edit.address(found, 102) == {"_anchor": last}
     with pytest.raises(NotThere):
-        bulk.address(found, 2)
+        bulk_edit.address(found, 2)
 
 
 def test_a_step_notes_every_cell_that_it_changed(admin):
     batch = staged(admin, [(f"u{n}@{DOMAIN}", "Analsyt", "") for n in range(3)])
-    done = bulk_fixes.fix(batch.id, "role", "Analsyt", "Analyst", admin)
+    done = bulk_fix.fix(batch.id, "role", "Analsyt", "Analyst", admin)
     noted = db.session.scalars(db.select(RowEdit).where(RowEdit.batch_id == batch.id)).all()
     assert [(edit.version, edit.field, edit.before, edit.after) for edit in noted] == [
         (done.version, "role", "Analsyt", "Analyst")
@@ -343,7 +343,7 @@ def test_what_somebody_else_changes_while_a_bulk_step_is_judged_is_judged_too(ap
     def change_elsewhere() -> None:
         with app.app_context():
             other = db.session.get(User, admin.id)
-            rows.edit(batch.id, first, "role", "Remote", "Analsyt", other)
+            cell_edit.edit(batch.id, first, "role", "Remote", "Analsyt", other)
 
     def prepare(batch: Batch) -> list[str]:
         seen.append([row.role for row in db.session.scalars(db.select(Row).where(Row.batch_id == batch.id).order_by(Row.line))])
@@ -353,7 +353,7 @@ def test_what_somebody_else_changes_while_a_bulk_step_is_judged_is_judged_too(ap
             thread.join()
         return seen[-1]
 
-    _, judged = batches.begun(batch.id, prepare)
+    _, judged = review.begun(batch.id, prepare)
     db.session.rollback()
     assert seen == [["Analsyt", "Analsyt"], ["Remote", "Analsyt"]]
     assert judged == seen[-1]

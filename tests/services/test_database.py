@@ -11,10 +11,10 @@ from sqlalchemy import select, text
 from tests.factories import make_group, make_user
 from tests.servers import hang_up
 from webapp import db as database
-from webapp.core.people import Filter
+from webapp.core.lists.people_filter import Filter
 from webapp.db import db
 from webapp.models import Organisation, User
-from webapp.services import users
+from webapp.services.directory import people_list
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ def test_a_database_that_was_restarted_costs_nobody_an_error(admin, lose_connect
 def test_texts_stand_by_code_point_whatever_the_language_of_the_database(app) -> None:
     for name in ("Éloi", "zoë", "Adam", "_ben", "adele"):
         make_user(name, email=f"{len(name)}{name[-2:]}@northfield.example".replace("ë", "e"))
-    names = [entry.person.name for entry in users.listing(Filter()).entries]
+    names = [entry.person.name for entry in people_list.listing(Filter()).entries]
     assert names == ["_ben", "Adam", "adele", "zoë", "Éloi"]
     for name in ("éclair", "Zebra", "_x", "apple"):
         make_group(name)

@@ -13,12 +13,12 @@ import pytest
 
 from tests.services.conftest import within
 from tests.smtp_sink import Sink
-from webapp import data_folder, valkey
 from webapp import queue as queue_module
 from webapp.db import db, utcnow
 from webapp.models import AuditEvent, MailGate, Organisation, Worker
-from webapp.services import audit, audit_chain
-from webapp.services.audit import AuditAction
+from webapp.run import data_folder, valkey
+from webapp.services.audit import chain, events
+from webapp.services.audit.events import AuditAction
 
 
 def examine(app):
@@ -131,7 +131,7 @@ def test_a_row_that_lost_what_it_refers_to(install, tmp_path):
 
 
 def test_a_database_server_that_is_away_or_frozen(install, monkeypatch):
-    monkeypatch.setattr("webapp.services.doctor.PATIENCE", 1.0)
+    monkeypatch.setattr("webapp.services.operations.doctor.PATIENCE", 1.0)
     with socket.create_server(("127.0.0.1", 0)) as frozen:
         url = f"postgresql://muster:hunter2@127.0.0.1:{frozen.getsockname()[1]}/muster"
         code, told = examine(install(migrated=False, DATABASE_URL=url))
@@ -204,8 +204,8 @@ def test_a_key_that_can_be_guessed(install):
 
 
 def test_a_disk_that_is_nearly_full(install, monkeypatch):
-    monkeypatch.setattr("webapp.services.doctor.ALMOST_NONE", 2**60)
-    monkeypatch.setattr("webapp.services.doctor.LITTLE", 2**61)
+    monkeypatch.setattr("webapp.services.operations.doctor.ALMOST_NONE", 2**60)
+    monkeypatch.setattr("webapp.services.operations.doctor.LITTLE", 2**61)
     assert "make room" in told_wrong(install(), "data folder")
 
 
@@ -232,14 +232,14 @@ def test_an_audit_log_that_somebody_changed(install):
     app = install()
 
     def record():
-        audit.record(None, AuditAction.AUDIT_PRUNED, events=1)
+        events.record(None, AuditAction.AUDIT_PRUNED, events=1)
 
     within(app, record)
-    within(app, audit_chain.seal)
+    within(app, chain.seal)
     assert "hang together" in examine(app)[1]["audit log"]
 
     def tamper():
-        with audit.unlocked():
+        with events.unlocked():
             db.session.execute(db.text("UPDATE audit_events SET actor = 'somebody'"))
 
     within(app, tamper)

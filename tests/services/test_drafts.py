@@ -11,8 +11,9 @@ from tests.mail_fixtures import make_message, message_to
 from webapp.core.errors import Conflict, NotThere
 from webapp.db import db, utcnow
 from webapp.models import SECRET_KINDS, LinkPurpose, Message, MessageKind, MessageState, Priority, User
-from webapp.services import account_links, claims, outbox, outcomes
-from webapp.services.drafts import WRITERS
+from webapp.services.links import account_links
+from webapp.services.mail import claim, outbox, results
+from webapp.services.mail.render import WRITERS
 
 AMELIA = "amelia.hart@northfield.example"
 
@@ -38,7 +39,7 @@ def test_kinds_are_written_side_by_side_each_in_its_own_words() -> None:
     for kind in MessageKind:
         if kind not in (MessageKind.INVITATION, MessageKind.REMINDER, MessageKind.TEST, *SECRET_KINDS):
             queued(kind, user)
-    letters = {letter.email.subject: letter.email for letter in claims.letters(claims.claim("w1"), "w1")}
+    letters = {letter.email.subject: letter.email for letter in claim.letters(claim.claim("w1"), "w1")}
     assert set(letters) == {
         "Choose a new password: Muster",
         "Confirm your new email: Muster",
@@ -60,9 +61,9 @@ def test_letters_with_links_cost_the_same_however_many(queries: list[str]) -> No
     def cost(n: int) -> int:
         for i in range(n):
             queued(MessageKind.RESET, make_user(f"User {n} {i}"), LinkPurpose.RESET)
-        ids = claims.claim(f"w{n}")
+        ids = claim.claim(f"w{n}")
         queries.clear()
-        assert len(claims.letters(ids, f"w{n}")) == n
+        assert len(claim.letters(ids, f"w{n}")) == n
         return len(queries)
 
     assert cost(2) == cost(12), queries
@@ -73,28 +74,28 @@ def test_a_link_that_is_used_or_over_is_not_sent() -> None:
     queued(MessageKind.RESET, user, LinkPurpose.RESET)
     account_links.close(user, LinkPurpose.RESET)
     db.session.commit()
-    assert claims.letters(claims.claim("w1"), "w1") == []
+    assert claim.letters(claim.claim("w1"), "w1") == []
     message = message_to(AMELIA)
     assert (message.state, message.answer) == (MessageState.CANCELLED, "The link was used or withdrawn before its email went")
     queued(MessageKind.RESET, user, LinkPurpose.RESET)
-    ids = claims.claim("w1")
+    ids = claim.claim("w1")
     link = account_links.open_of(user, LinkPurpose.RESET)
     assert link
     link.expires_at = utcnow() - timedelta(seconds=1)
     db.session.commit()
-    assert claims.letters(ids, "w1") == []
+    assert claim.letters(ids, "w1") == []
     assert message_to(AMELIA).answer == "The link expired before its email went"
 
 
 def test_a_link_used_while_the_server_is_asked_is_not_sent() -> None:
     user = make_user()
     queued(MessageKind.RESET, user, LinkPurpose.RESET)
-    (id,) = claims.claim("w1")
+    (id,) = claim.claim("w1")
     account_links.close(user, LinkPurpose.RESET)
     db.session.commit()
     with pytest.raises(Conflict):
-        claims.begin_data(id, "w1")
-    outcomes.let_go(id, "w1")
+        claim.begin_data(id, "w1")
+    results.let_go(id, "w1")
     assert message_to(AMELIA).state is MessageState.CANCELLED
 
 
@@ -102,7 +103,7 @@ def test_after_the_servers_key_was_changed_the_link_that_is_sent_works(change_se
     user = make_user()
     queued(MessageKind.RESET, user, LinkPurpose.RESET)
     change_settings(secret_key="a new key that is long enough for this")
-    (letter,) = claims.letters(claims.claim("w1"), "w1")
+    (letter,) = claim.letters(claim.claim("w1"), "w1")
     token = letter.email.text.partition("/password-resets/")[2].split()[0]
     found = account_links.by_token(token, LinkPurpose.RESET)
     assert found

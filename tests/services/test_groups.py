@@ -9,7 +9,7 @@ from tests.factories import make_group, make_persona, make_user
 from webapp.core.errors import MusterError, Refused
 from webapp.db import db
 from webapp.models import Group, User
-from webapp.services import groups
+from webapp.services.directory import groups
 
 
 def test_all_or_none_are_added(app):

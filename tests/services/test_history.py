@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 
 from tests.factories import make_batch, make_group, make_persona, make_user
 from webapp.core.errors import Conflict, Refused
-from webapp.core.finding import Find
-from webapp.core.planning import Mode, Plan
+from webapp.core.lists.row_filter import Find
+from webapp.core.plan.planner import Mode, Plan
 from webapp.db import db
 from webapp.models import Batch, Row, RowEdit
-from webapp.services import batches, bulk, bulk_fixes, history, plans, reviewing, rows, twins
+from webapp.services.batches import bulk_edit, bulk_fix, cell_edit, duplicates, planner, replan, review, undo
 
 LINES = [
     ("ana@northfield.example", "Analsyt", "Student Devices"),
@@ -31,9 +31,9 @@ def staged(by, lines=LINES) -> Batch:
         values = dict(zip(("email", "role", "groups"), cells, strict=True))
         read = {f"read_{field}": value for field, value in values.items()}
         db.session.add(Row(batch_id=batch.id, line=line, plan=Plan.ATTENTION, step={}, issues=[], **values, **read))
-        plans.count(batch, [(Plan.ATTENTION, {}, "")], +1)
+        planner.count(batch, [(Plan.ATTENTION, {}, "")], +1)
     db.session.flush()
-    reviewing.refresh(batch)
+    replan.refresh(batch)
     db.session.commit()
     return batch
 
@@ -103,46 +103,46 @@ def act(batch_id: int, action: tuple, by) -> None:
     kind, *what = action
     batch = db.session.get(Batch, batch_id)
     if kind in ("mode", "change_roles", "skip_errors"):
-        batches.change(batch_id, batches.Options(**{kind: what[0]}), by)
+        review.change(batch_id, review.Options(**{kind: what[0]}), by)
         return
     if kind == "add":
-        rows.add(batch_id, by)
+        cell_edit.add(batch_id, by)
         return
     if kind == "restore":
         gone = [row.id for row in lines(batch_id) if row.removed_at is not None]
         if gone:
-            rows.restore(batch_id, gone[what[0] % len(gone)], by)
+            cell_edit.restore(batch_id, gone[what[0] % len(gone)], by)
         return
     if kind == "fix":
-        offered = bulk_fixes.offers(batch)
+        offered = bulk_fix.offers(batch)
         if offered:
             offer = offered[what[0] % len(offered)]
-            bulk_fixes.fix(batch_id, offer.field, offer.old, offer.new, by)
+            bulk_fix.fix(batch_id, offer.field, offer.old, offer.new, by)
         return
     if kind == "replace":
-        bulk.replace(batch_id, bulk.Replacement(what[0], what[1], "Remote"), by)
+        bulk_edit.replace(batch_id, bulk_edit.Replacement(what[0], what[1], "Remote"), by)
         return
     place = standing(batch_id, what[0]) if isinstance(what[0], int) else None
     places = next((p for p in what if isinstance(p, set)), set())
-    chosen = bulk.Chosen(frozenset(id for p in places if (id := standing(batch_id, p))))
+    chosen = bulk_edit.Chosen(frozenset(id for p in places if (id := standing(batch_id, p))))
     if places == set() and kind == "groups":
-        chosen = bulk.Chosen(find=Find(plan=Plan.ATTENTION))
+        chosen = bulk_edit.Chosen(find=Find(plan=Plan.ATTENTION))
     try:
         if kind == "edit" and place:
-            rows.edit(batch_id, place, *what[1], db.session.get(Row, place).cell(what[1][0]), by)
+            cell_edit.edit(batch_id, place, *what[1], db.session.get(Row, place).cell(what[1][0]), by)
         elif kind == "remove" and place:
-            rows.remove(batch_id, place, by)
+            cell_edit.remove(batch_id, place, by)
         elif kind == "set_role":
-            bulk.set_role(batch_id, chosen, what[1], by)
+            bulk_edit.set_role(batch_id, chosen, what[1], by)
         elif kind == "groups":
-            change = {"add": bulk.add_groups, "remove": bulk.remove_groups, "set": bulk.set_groups}[what[0]]
+            change = {"add": bulk_edit.add_groups, "remove": bulk_edit.remove_groups, "set": bulk_edit.set_groups}[what[0]]
             change(batch_id, chosen, [what[2]], by)
         elif kind == "remove_all":
-            bulk.remove(batch_id, chosen, by)
+            bulk_edit.remove(batch_id, chosen, by)
         elif kind == "merge" and place:
-            twins.merge(batch_id, place, by)
+            duplicates.merge(batch_id, place, by)
         elif kind == "keep" and place:
-            twins.keep(batch_id, place, by)
+            duplicates.keep(batch_id, place, by)
     except (Conflict, Refused):
         db.session.rollback()
 
@@ -157,23 +157,23 @@ def test_undoing_everything_gives_the_state_before_and_redoing_gives_it_back(adm
         before = db.session.get(Batch, batch_id).version
         act(batch_id, action, admin)
         now = state(batch_id)
-        standing_rows = plans.standing_rows(db.session.get(Batch, batch_id))
-        judged = plans.judged_again(db.session.get(Batch, batch_id), standing_rows)
-        assert plans.stale(standing_rows, judged) == [], "what a step leaves alone must be what judging everything would say"
+        standing_rows = planner.standing_rows(db.session.get(Batch, batch_id))
+        judged = planner.judged_again(db.session.get(Batch, batch_id), standing_rows)
+        assert planner.stale(standing_rows, judged) == [], "what a step leaves alone must be what judging everything would say"
         if db.session.get(Batch, batch_id).version > before:
             states.append(now)
         else:
             assert now == states[-1], "what is no step must change nothing"
     for expected in reversed(states[:-1]):
-        history.undo(batch_id, admin)
+        undo.undo(batch_id, admin)
         assert state(batch_id) == expected
     with pytest.raises(Refused, match="nothing left to undo"):
-        history.undo(batch_id, admin)
+        undo.undo(batch_id, admin)
     for expected in states[1:]:
-        history.redo(batch_id, admin)
+        undo.redo(batch_id, admin)
         assert state(batch_id) == expected
     with pytest.raises(Refused, match="nothing left to redo"):
-        history.redo(batch_id, admin)
+        undo.redo(batch_id, admin)
     # The counts that are kept up are those that a count of the rows would give.
     fresh = db.session.get(Batch, batch_id)
     counted = [row.plan for row in lines(batch_id) if row.removed_at is None]
@@ -186,30 +186,30 @@ def cell(batch, line: int, field: str) -> str:
 
 def edit(batch, line: int, field: str, value: str, by) -> None:
     row = next(row for row in lines(batch.id) if row.line == line)
-    rows.edit(batch.id, row.id, field, value, row.cell(field), by)
+    cell_edit.edit(batch.id, row.id, field, value, row.cell(field), by)
 
 
 class TestUndo:
     def test_says_what_it_took_back(self, batch, admin):
         edit(batch, 2, "role", "Analyst", admin)
-        assert history.undo(batch.id, admin).name == "Role in row 2"
+        assert undo.undo(batch.id, admin).name == "Role in row 2"
         assert cell(batch, 2, "role") == "Analsyt"
 
     def test_is_of_ones_own_last_edit(self, batch, admin):
         ana = make_user("Ana Silva", "Admin")
         edit(batch, 2, "role", "Analyst", admin)
         edit(batch, 3, "role", "Analyst", ana)
-        history.undo(batch.id, admin)
+        undo.undo(batch.id, admin)
         assert (cell(batch, 2, "role"), cell(batch, 3, "role")) == ("Analsyt", "Analyst")
 
     def test_of_somebody_elses_step_by_its_number(self, batch, admin):
         ana = make_user("Ana Silva", "Admin")
         edit(batch, 3, "role", "Analyst", ana)
-        step = history.recent(db.session.get(Batch, batch.id))[0]
+        step = undo.recent(db.session.get(Batch, batch.id))[0]
         assert (step.who, step.said) == ("Ana Silva", "changed Role in row 3")
-        history.undo(batch.id, admin, step.version)
+        undo.undo(batch.id, admin, step.version)
         assert cell(batch, 3, "role") == "Remote"
-        assert history.recent(db.session.get(Batch, batch.id)) == []
+        assert undo.recent(db.session.get(Batch, batch.id)) == []
 
     def test_is_refused_where_somebody_changed_the_cell_since(self, batch, admin):
         ana = make_user("Ana Silva", "Admin")
@@ -217,69 +217,69 @@ class TestUndo:
         edit(batch, 2, "role", "Remote", ana)
         before = state(batch.id)
         with pytest.raises(Conflict, match=r"^Role in row 2 was changed since by Ana Silva\. Nothing was undone\.$"):
-            history.undo(batch.id, admin)
+            undo.undo(batch.id, admin)
         assert state(batch.id) == before
 
     def test_of_a_bulk_step_is_refused_whole(self, batch, admin):
         ana = make_user("Ana Silva", "Admin")
-        bulk_fixes.fix(batch.id, "role", "Analsyt", "Analyst", admin)
+        bulk_fix.fix(batch.id, "role", "Analsyt", "Analyst", admin)
         edit(batch, 6, "role", "Remote", ana)
         with pytest.raises(Conflict, match="Role in row 6 was changed since by Ana Silva"):
-            history.undo(batch.id, admin)
+            undo.undo(batch.id, admin)
         assert cell(batch, 2, "role") == "Analyst"
 
     def test_is_refused_where_the_row_was_removed_since(self, batch, admin):
         ana = make_user("Ana Silva", "Admin")
         edit(batch, 2, "role", "Analyst", admin)
-        rows.remove(batch.id, next(row.id for row in lines(batch.id) if row.line == 2), ana)
+        cell_edit.remove(batch.id, next(row.id for row in lines(batch.id) if row.line == 2), ana)
         with pytest.raises(Conflict, match="Row 2 was changed since by Ana Silva"):
-            history.undo(batch.id, admin)
+            undo.undo(batch.id, admin)
 
     def test_of_an_added_row_that_somebody_filled_is_refused(self, batch, admin):
         ana = make_user("Ana Silva", "Admin")
-        rows.add(batch.id, admin)
+        cell_edit.add(batch.id, admin)
         edit(batch, 8, "email", "zoe@northfield.example", ana)
         with pytest.raises(Conflict, match="Row 8 was changed since by Ana Silva"):
-            history.undo(batch.id, admin)
+            undo.undo(batch.id, admin)
 
     def test_twice_is_once(self, batch, admin):
         edit(batch, 2, "role", "Analyst", admin)
         version = db.session.get(Batch, batch.id).version
-        history.undo(batch.id, admin, version)
+        undo.undo(batch.id, admin, version)
         with pytest.raises(Refused, match="nothing left to undo"):
-            history.undo(batch.id, admin, version)
+            undo.undo(batch.id, admin, version)
 
     def test_a_new_edit_ends_what_can_be_redone(self, batch, admin):
         edit(batch, 2, "role", "Analyst", admin)
-        history.undo(batch.id, admin)
-        assert history.offered(db.session.get(Batch, batch.id), admin) == history.Offered(undo=False, redo=True)
+        undo.undo(batch.id, admin)
+        assert undo.offered(db.session.get(Batch, batch.id), admin) == undo.Offered(undo=False, redo=True)
         edit(batch, 3, "role", "Analyst", admin)
-        assert history.offered(db.session.get(Batch, batch.id), admin) == history.Offered(undo=True, redo=False)
+        assert undo.offered(db.session.get(Batch, batch.id), admin) == undo.Offered(undo=True, redo=False)
         with pytest.raises(Refused):
-            history.redo(batch.id, admin)
+            undo.redo(batch.id, admin)
 
     def test_somebody_elses_edit_does_not(self, batch, admin):
         ana = make_user("Ana Silva", "Admin")
         edit(batch, 2, "role", "Analyst", admin)
-        history.undo(batch.id, admin)
+        undo.undo(batch.id, admin)
         edit(batch, 3, "role", "Analyst", ana)
-        history.redo(batch.id, admin)
+        undo.redo(batch.id, admin)
         assert cell(batch, 2, "role") == "Analyst"
 
     def test_by_another_counts_as_an_edit_by_another_when_confirming(self, batch, admin):
         ana = make_user("Ana Silva", "Admin")
         edit(batch, 2, "role", "Analyst", admin)
         seen = db.session.get(Batch, batch.id).version
-        history.undo(batch.id, ana, seen)
-        with pytest.raises(batches.Changed, match="Ana Silva has undone: Role in row 2"):
-            batches.confirm(batch.id, seen, admin)
+        undo.undo(batch.id, ana, seen)
+        with pytest.raises(review.Changed, match="Ana Silva has undone: Role in row 2"):
+            review.confirm(batch.id, seen, admin)
 
     def test_comes_too_late_after_the_confirm(self, batch, admin):
         edit(batch, 2, "role", "Analyst", admin)
-        batches.change(batch.id, batches.Options(skip_errors=True), admin)
-        batches.confirm(batch.id, db.session.get(Batch, batch.id).version, admin)
+        review.change(batch.id, review.Options(skip_errors=True), admin)
+        review.confirm(batch.id, db.session.get(Batch, batch.id).version, admin)
         with pytest.raises(Conflict, match="already confirmed"):
-            history.undo(batch.id, admin)
+            undo.undo(batch.id, admin)
 
 
 @pytest.mark.parametrize(
@@ -295,8 +295,8 @@ class TestUndo:
     ],
 )
 def test_a_step_in_words(field, after, count, line, name, told):
-    assert history.named(field, after, count, line) == name
-    assert history.told(field, after, count, line) == told
+    assert undo.named(field, after, count, line) == name
+    assert undo.told(field, after, count, line) == told
 
 
 @pytest.mark.slow
@@ -304,9 +304,9 @@ def test_undo_and_redo_cost_the_same_for_two_rows_and_two_thousand(admin, querie
     counted = []
     for n in (2, 2500):
         batch = staged(admin, [(f"u{i}@northfield.example", "Analsyt", "") for i in range(n)])
-        bulk_fixes.fix(batch.id, "role", "Analsyt", "Analyst", admin)
+        bulk_fix.fix(batch.id, "role", "Analsyt", "Analyst", admin)
         spent = []
-        for step in (history.undo, history.redo):
+        for step in (undo.undo, undo.redo):
             queries.clear()
             step(batch.id, admin)
             spent.append(len(queries))

@@ -7,16 +7,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.factories import make_group, make_persona
-from webapp.core import tables
-from webapp.core.columns import Places
-from webapp.core.directory import Registry, RoleEntry
-from webapp.core.fields import Field
-from webapp.core.planning import Candidate, Mode, Plan, Policy, plan
-from webapp.core.tables import UnreadableFile
+from webapp.core.files import table as tables
+from webapp.core.files.columns import Places
+from webapp.core.files.fields import Field
+from webapp.core.files.table import UnreadableFile
+from webapp.core.plan.planner import Candidate, Mode, Plan, Policy, plan
+from webapp.core.plan.registry import Registry, RoleEntry
 from webapp.db import db
 from webapp.models import BatchFile, Row
-from webapp.services import aliases, mapping, uploads
-from webapp.services.mapping import Choice
+from webapp.services.batches import mapping, upload
+from webapp.services.batches.mapping import Choice
+from webapp.services.directory import aliases
 
 CELL = st.text(st.characters(blacklist_categories=("Cs", "Cc"), blacklist_characters="\u2028\u2029"), max_size=12)
 
@@ -41,23 +42,23 @@ def test_what_was_pasted_is_read_again_as_it_was(app, rows):
         table = tables.pasted(text)
     except UnreadableFile:
         return
-    again = tables.read(uploads._as_file(text, table), uploads.PASTED, header_row=table.header_row)
+    again = tables.read(upload._as_file(text, table), upload.PASTED, header_row=table.header_row)
     assert [(line.number, line.cells) for line in again.lines] == [(line.number, line.cells) for line in table.lines]
 
 
 def test_a_batchs_file_is_read_again_as_it_was_chosen(by):
-    batch = uploads.stage(b"Kennung,Amt\nana@x.org,Analyst\n", "staff.csv", by)
+    batch = upload.stage(b"Kennung,Amt\nana@x.org,Analyst\n", "staff.csv", by)
     mapping.choose(batch.id, Choice(None, 1, {0: Field.EMAIL, 1: Field.ROLE}), by)
-    source = uploads.kept(batch)
+    source = upload.kept(batch)
     assert (source.header_row, source.columns) == (1, Places({Field.EMAIL: 0, Field.ROLE: 1}))
-    assert [person.role for person in uploads.read(source).people] == ["Analyst"]
+    assert [person.role for person in upload.read(source).people] == ["Analyst"]
 
 
 def test_a_split_file_is_kept_by_none_of_its_parts(by, change_settings):
     change_settings(max_rows=1)
-    batch = uploads.stage(b"Email,Role\na@x.org,Analyst\nb@x.org,Analyst\n", "staff.csv", by, split=True)
+    batch = upload.stage(b"Email,Role\na@x.org,Analyst\nb@x.org,Analyst\n", "staff.csv", by, split=True)
     assert db.session.scalars(db.select(BatchFile)).all() == []
-    assert [part.part for part in uploads.parts_of(batch)] == [1, 2]
+    assert [part.part for part in upload.parts_of(batch)] == [1, 2]
 
 
 def test_words_are_counted_without_regard_to_case_and_within_cells(by):
@@ -68,7 +69,7 @@ def test_words_are_counted_without_regard_to_case_and_within_cells(by):
             [("Lehrer", "Kollegium"), ("LEHRER", "kollegium, Student Devices"), ("Analyst", "Mensa")]
         )
     )
-    batch = uploads.stage(text.encode(), "staff.csv", by)
+    batch = upload.stage(text.encode(), "staff.csv", by)
     found = mapping.unknown_words(batch)
     words, is_more = found.shown, found.is_more
     found = [(word.field, word.text, word.rows) for word in words]
@@ -78,15 +79,15 @@ def test_words_are_counted_without_regard_to_case_and_within_cells(by):
 
 def test_of_many_words_the_commonest_are_told_and_that_there_are_more(by):
     text = "Email,Role,Groups\n" + "".join(f"u{n}@x.org,Analyst,Raum {n // 2 if n < 4 else n:03}x{n:03}\n" for n in range(25))
-    found = mapping.unknown_words(uploads.stage(text.encode(), "staff.csv", by))
+    found = mapping.unknown_words(upload.stage(text.encode(), "staff.csv", by))
     words, is_more = found.shown, found.is_more
     assert (len(words), is_more) == (mapping.WORDS, True)
-    words = mapping.unknown_words(uploads.stage(b"Email,Role,Groups\nu@x.org,Analyst,=Kiosk pads\n", "staff.csv", by)).shown
+    words = mapping.unknown_words(upload.stage(b"Email,Role,Groups\nu@x.org,Analyst,=Kiosk pads\n", "staff.csv", by)).shown
     assert [(word.text, word.can_be_made) for word in words] == [("=Kiosk pads", False)]
 
 
 def test_a_batch_without_such_a_problem_costs_no_query(by, queries):
-    batch = uploads.stage(b"Email,Role\nana@x.org,Analyst\n", "staff.csv", by)
+    batch = upload.stage(b"Email,Role\nana@x.org,Analyst\n", "staff.csv", by)
     assert batch.counts == {"invite": 1}
     queries.clear()
     assert mapping.unknown_words(batch) == mapping.Words()
@@ -95,7 +96,7 @@ def test_a_batch_without_such_a_problem_costs_no_query(by, queries):
 
 def test_a_word_too_long_to_be_remembered_changes_nothing(by):
     word = "Lehrer " * 20
-    batch = uploads.stage(f"Email,Role\nana@x.org,{word}\n".encode(), "staff.csv", by)
+    batch = upload.stage(f"Email,Role\nana@x.org,{word}\n".encode(), "staff.csv", by)
     with pytest.raises(mapping.Refused, match="up to 80 characters"):
         mapping.translate(batch.id, "role", word, "Analyst", by, remember=True)
     db.session.rollback()

@@ -10,11 +10,12 @@ from sqlalchemy import event
 
 from tests.factories import make_group, make_persona, make_user
 from tests.services.test_history import staged, state
-from webapp.core.planning import Mode, Plan
+from webapp.core.plan.planner import Mode, Plan
 from webapp.db import begin_write, db
 from webapp.models import Batch, Row, User
-from webapp.services import batches, directory, history, plans, rows, uploads
-from webapp.services.batches import Options
+from webapp.services.batches import cell_edit, planner, review, undo, upload
+from webapp.services.batches.review import Options
+from webapp.services.directory import lookup
 
 DOMAIN = "northfield.example"
 
@@ -56,8 +57,8 @@ def planned(batch_id: int) -> dict[int, Plan]:
     """The plans as stored, by line; they are those that judging everything would make."""
     db.session.rollback()
     batch = db.session.get(Batch, batch_id)
-    found = plans.standing_rows(batch)
-    assert plans.stale(found, plans.judged_again(batch, found)) == []
+    found = planner.standing_rows(batch)
+    assert planner.stale(found, planner.judged_again(batch, found)) == []
     counted = [row.plan for row in found]
     assert {plan: batch.counts.get(plan, 0) for plan in Plan} == {plan: counted.count(plan) for plan in Plan}
     return {row.line: row.plan for row in found}
@@ -68,8 +69,8 @@ def test_a_row_edited_while_the_mode_is_judged_keeps_its_edit_and_is_judged_in_t
     batch = staged(admin, [(f"a@{DOMAIN}", "Analyst", ""), (f"b@{DOMAIN}", "Analyst", "Loans")])
     batch_id, first, email, by = batch.id, db.session.scalar(db.select(Row.id).where(Row.line == 2)), ben.email, admin.id
     version = batch.version
-    meanwhile(lambda: rows.edit(batch_id, first, "email", email, f"a@{DOMAIN}", db.session.get(User, by)))
-    batches.change(batch_id, Options(mode=Mode.REMOVE), admin)
+    meanwhile(lambda: cell_edit.edit(batch_id, first, "email", email, f"a@{DOMAIN}", db.session.get(User, by)))
+    review.change(batch_id, Options(mode=Mode.REMOVE), admin)
     assert db.session.get(Row, first).email == email
     assert planned(batch_id) == {2: Plan.UNCHANGED, 3: Plan.ATTENTION}
     assert db.session.get(Batch, batch_id).version == version + 2
@@ -82,19 +83,19 @@ def test_people_who_change_while_it_is_judged_are_seen_as_they_are(admin, meanwh
     def join() -> None:
         make_user("Ana Silva", "Analyst", ("Loans",), email=f"a@{DOMAIN}")
         begin_write()
-        directory.moved()
+        lookup.moved()
         db.session.commit()
 
     meanwhile(join)
-    batches.change(batch_id, Options(mode=Mode.ADD), admin)
+    review.change(batch_id, Options(mode=Mode.ADD), admin)
     assert planned(batch_id) == {2: Plan.UNCHANGED}
 
 
 def test_of_two_who_set_the_same_at_once_the_second_changes_nothing(admin, meanwhile):
     batch, by = staged(admin, [(f"a@{DOMAIN}", "Analyst", "")]), admin.id
     batch_id, version = batch.id, batch.version
-    meanwhile(lambda: batches.change(batch_id, Options(mode=Mode.ADD), db.session.get(User, by)))
-    assert batches.change(batch_id, Options(mode=Mode.ADD), admin).version == version + 1
+    meanwhile(lambda: review.change(batch_id, Options(mode=Mode.ADD), db.session.get(User, by)))
+    assert review.change(batch_id, Options(mode=Mode.ADD), admin).version == version + 1
     assert planned(batch_id) == {2: Plan.INVITE}
 
 
@@ -105,7 +106,7 @@ def test_the_statements_are_as_many_for_any_number_of_rows(admin, queries, optio
         twins = [(f"u{i % n}@{DOMAIN}", "Analsyt" if i >= n else "Analyst", "Loans") for i in range(2 * n)]
         batch_id = staged(admin, twins).id
         queries.clear()
-        batches.change(batch_id, options, admin)
+        review.change(batch_id, options, admin)
         counted.append(len(queries))
     assert counted[0] == counted[1], queries
 
@@ -123,30 +124,30 @@ class TestSkipThem:
         batch_id = staged(admin, self.LINES).id
         wrong, before = Plan.ATTENTION, state(batch_id)
         assert planned(batch_id) == {2: wrong, 3: wrong, 4: wrong, 5: Plan.INVITE, 6: Plan.DUPLICATE}
-        batches.change(batch_id, Options(skip_errors=True), admin)
+        review.change(batch_id, Options(skip_errors=True), admin)
         assert planned(batch_id) == {2: Plan.INVITE, 3: wrong, 4: wrong, 5: Plan.INVITE, 6: Plan.DUPLICATE}
-        history.undo(batch_id, admin)
+        undo.undo(batch_id, admin)
         assert state(batch_id) == before
 
     def test_writes_the_rows_of_twins_alone(self, admin):
         alone = staged(admin, [(f"u{n}@{DOMAIN}", "Analsyt", "") for n in range(30)])
         db.session.execute(db.update(Row).where(Row.batch_id == alone.id).values(likely_domain="untouched.example"))
         db.session.commit()
-        batches.change(alone.id, Options(skip_errors=True), admin)
+        review.change(alone.id, Options(skip_errors=True), admin)
         assert set(db.session.scalars(db.select(Row.likely_domain))) == {"untouched.example"}
 
     def test_gives_a_row_free_in_another_part_of_the_file(self, admin, change_settings):
         change_settings(max_rows=2)
         lines = [f"a@{DOMAIN},Analsyt", f"b@{DOMAIN},Analyst", f"a@{DOMAIN},Analyst", f"c@{DOMAIN},Analyst"]
-        first = uploads.stage("\n".join(["Email,Role", *lines]).encode(), "long.csv", admin, split=True)
-        one, two = (part.id for part in uploads.parts_of(first))
-        batches.refresh_if_stale(one, admin.id)
-        batches.refresh_if_stale(two, admin.id)
+        first = upload.stage("\n".join(["Email,Role", *lines]).encode(), "long.csv", admin, split=True)
+        one, two = (part.id for part in upload.parts_of(first))
+        review.refresh_if_stale(one, admin.id)
+        review.refresh_if_stale(two, admin.id)
         assert list(planned(two).values()) == [Plan.ATTENTION, Plan.INVITE]
-        batches.change(one, Options(skip_errors=True), admin)
+        review.change(one, Options(skip_errors=True), admin)
         assert list(planned(one).values()) == [Plan.ATTENTION, Plan.INVITE]
-        assert plans.are_stale(db.session.get(Batch, two))
-        batches.refresh_if_stale(two, admin.id)
+        assert planner.are_stale(db.session.get(Batch, two))
+        review.refresh_if_stale(two, admin.id)
         assert list(planned(two).values()) == [Plan.INVITE, Plan.INVITE]
 
 
@@ -154,7 +155,7 @@ def test_skipping_reads_only_the_rows_that_share_an_email_with_a_wrong_one(admin
     change_settings(max_rows=10_000)
     twins = "".join(f"u{n}@{DOMAIN},Nobody\nu{n}@{DOMAIN},Analyst\n" for n in range(2_100))
     alone = "".join(f"v{n}@{DOMAIN},Analyst\nw{n}@{DOMAIN},Nobody\n" for n in range(1_000))
-    batch = uploads.stage(f"Email,Role\n{twins}{alone}".encode(), "staff.csv", admin)
+    batch = upload.stage(f"Email,Role\n{twins}{alone}".encode(), "staff.csv", admin)
     read: list[Row] = []
 
     def note(row: Row, *_: object) -> None:
@@ -162,7 +163,7 @@ def test_skipping_reads_only_the_rows_that_share_an_email_with_a_wrong_one(admin
 
     event.listen(Row, "load", note)
     try:
-        changed = batches.change(batch.id, Options(skip_errors=True), admin)
+        changed = review.change(batch.id, Options(skip_errors=True), admin)
     finally:
         event.remove(Row, "load", note)
     assert len(read) == 4_200

@@ -12,11 +12,15 @@ from flask import Flask
 
 from tests.factories import make_batch, make_persona, token_of
 from tests.mail_fixtures import die, finish, invitation_of, make_message, make_sending_batch, message_to, pass_time, row_of
-from webapp.core.actions import Action, Do
 from webapp.core.errors import Conflict, NotThere
+from webapp.core.plan.actions import Action, Do
 from webapp.db import db, utcnow
 from webapp.models import AuditEvent, Batch, BatchState, InvitationState, Message, MessageKind, MessageState, Outcome, Phase, Row
-from webapp.services import actions, claims, directory, finishing, gate, invitations, links, outbox, outcomes
+from webapp.services.batches import actions
+from webapp.services.directory import lookup
+from webapp.services.invitations import invitations
+from webapp.services.links import invitation_links
+from webapp.services.mail import claim, finish_batch, outbox, results, throttle
 
 INES, JONAS, LENA = (f"{name}@northfield.example" for name in ("ines", "jonas", "lena"))
 
@@ -25,7 +29,7 @@ pytestmark = pytest.mark.usefixtures("app")
 
 def claimed(worker: str = "w1", limit: int = 20) -> list[str]:
     """Claim; -> the recipients, in order."""
-    return [db.session.get_one(Message, id).recipient for id in claims.claim(worker, limit)]
+    return [db.session.get_one(Message, id).recipient for id in claim.claim(worker, limit)]
 
 
 def events(action: str) -> list[AuditEvent]:
@@ -59,10 +63,10 @@ def test_what_is_claimed_is_not_claimed_again_and_what_is_not_due_waits() -> Non
     make_message(INES)
     make_message(JONAS).due_at = utcnow() + timedelta(minutes=1)
     db.session.commit()
-    assert claims.due()
+    assert claim.due()
     assert claimed() == [INES]
     assert claimed("w2") == []
-    assert not claims.due()
+    assert not claim.due()
 
 
 def test_two_workers_never_claim_the_same(app: Flask) -> None:
@@ -72,7 +76,7 @@ def test_two_workers_never_claim_the_same(app: Flask) -> None:
 
     def work(name: str) -> None:
         with app.app_context():
-            while ids := claims.claim(name, 3):
+            while ids := claim.claim(name, 3):
                 got.extend(ids)
 
     threads = [threading.Thread(target=work, args=(f"w{n}",)) for n in range(4)]
@@ -87,52 +91,52 @@ def test_a_worker_that_dies_before_data_leaves_the_message_as_it_was() -> None:
     make_message(INES)
     claimed("w1")
     die("w1")
-    assert claims.due()
+    assert claim.due()
     assert claimed("w2") == [INES]
     assert not message_to(INES).maybe_sent
 
 
 def test_a_worker_that_dies_after_data_leaves_it_uncertain() -> None:
     make_message(INES)
-    (id,) = claims.claim("w1")
-    claims.begin_data(id, "w1")
+    (id,) = claim.claim("w1")
+    claim.begin_data(id, "w1")
     die("w1")
     assert claimed("w2") == [INES]
-    claims.begin_data(id, "w2")
-    outcomes.sent(id, "w2", "250 OK")
+    claim.begin_data(id, "w2")
+    results.sent(id, "w2", "250 OK")
     message = message_to(INES)
     assert (message.state, message.attempts) == (MessageState.UNCERTAIN, 1)
 
 
 def test_what_is_refused_after_an_interruption_may_have_arrived_before() -> None:
     make_sending_batch(INES)
-    (id,) = claims.claim("w1")
-    claims.begin_data(id, "w1")
+    (id,) = claim.claim("w1")
+    claim.begin_data(id, "w1")
     die("w1")
-    assert claims.claim("w2") == [id]
-    finish(outcomes.failed(id, "w2", "550 5.1.1 No such user."))
+    assert claim.claim("w2") == [id]
+    finish(results.failed(id, "w2", "550 5.1.1 No such user."))
     said = "550 5.1.1 No such user. An earlier try broke off during the hand-over: it may have arrived"
     assert (row_of(INES).outcome, row_of(INES).reason) == (Outcome.FAILED, said)
 
 
 def test_a_worker_whose_lease_ran_out_may_neither_send_nor_tell() -> None:
     make_message(INES)
-    (id,) = claims.claim("w1")
+    (id,) = claim.claim("w1")
     die("w1")
     with pytest.raises(Conflict):
-        claims.begin_data(id, "w1")
+        claim.begin_data(id, "w1")
     assert claimed("w2") == [INES]
-    outcomes.failed(id, "w1", "Refused")
+    results.failed(id, "w1", "Refused")
     assert message_to(INES).state is MessageState.SENDING
     with pytest.raises(Conflict):
-        claims.begin_data(id, "w1")
+        claim.begin_data(id, "w1")
 
 
 def test_the_lease_begins_anew_with_data() -> None:
     make_message(INES)
-    (id,) = claims.claim("w1")
+    (id,) = claim.claim("w1")
     pass_time(seconds=30)
-    claims.begin_data(id, "w1")
+    claim.begin_data(id, "w1")
     pass_time(seconds=30)
     assert claimed("w2") == []
     assert message_to(INES).phase is Phase.DATA
@@ -141,33 +145,33 @@ def test_the_lease_begins_anew_with_data() -> None:
 def test_a_worker_that_lives_keeps_its_leases_however_long_the_server_takes() -> None:
     make_message(INES)
     make_message(JONAS)
-    first, second = claims.claim("w1")
-    claims.begin_data(first, "w1")
+    first, second = claim.claim("w1")
+    claim.begin_data(first, "w1")
     for _ in range(5):
         pass_time(seconds=30)
-        claims.renew("w1")
+        claim.renew("w1")
     assert claimed("w2") == []
-    claims.begin_data(second, "w1")
-    outcomes.sent(first, "w1", "250 OK")
+    claim.begin_data(second, "w1")
+    results.sent(first, "w1", "250 OK")
     assert message_to(INES).state is MessageState.SENT
 
 
 def test_what_another_has_taken_over_is_not_renewed() -> None:
     make_message(INES)
-    (id,) = claims.claim("w1")
+    (id,) = claim.claim("w1")
     die("w1")
-    assert claims.claim("w2") == [id]
+    assert claim.claim("w2") == [id]
     die("w2")
-    claims.renew("w1")
-    assert claims.due(), "the lease of w2 is over, whatever w1 says"
+    claim.renew("w1")
+    assert claim.due(), "the lease of w2 is over, whatever w1 says"
 
 
 def test_what_is_given_back_is_due_at_once() -> None:
     make_message(INES)
     make_message(JONAS)
-    first, _ = claims.claim("w1")
-    claims.begin_data(first, "w1")
-    claims.give_back("w1")
+    first, _ = claim.claim("w1")
+    claim.begin_data(first, "w1")
+    claim.give_back("w1")
     assert claimed("w2") == [INES, JONAS]
     assert (message_to(INES).maybe_sent, message_to(JONAS).maybe_sent) == (True, False)
 
@@ -176,16 +180,16 @@ def test_the_throttle_counts_for_the_whole_installation(change_settings: Callabl
     change_settings(mail_rate=3)
     for n in range(5):
         make_message(f"user{n}@northfield.example")
-    first, _second = claims.claim("w1", 2)
-    assert len(claims.claim("w2")) == 1, "two are on their way"
-    assert not claims.due()
-    outcomes.sent(first, "w1", "250 OK")
-    assert claims.claim("w3") == [], "one was sent within the minute"
+    first, _second = claim.claim("w1", 2)
+    assert len(claim.claim("w2")) == 1, "two are on their way"
+    assert not claim.due()
+    results.sent(first, "w1", "250 OK")
+    assert claim.claim("w3") == [], "one was sent within the minute"
     pass_time(seconds=61)
-    claims.renew("w1")
-    claims.renew("w2")
-    assert claims.due()
-    assert len(claims.claim("w3")) == 1, "what is on its way counts until it is done"
+    claim.renew("w1")
+    claim.renew("w2")
+    assert claim.due()
+    assert len(claim.claim("w3")) == 1, "what is on its way counts until it is done"
 
 
 # Written
@@ -194,7 +198,7 @@ def test_the_throttle_counts_for_the_whole_installation(change_settings: Callabl
 def test_a_letter_carries_the_link_and_the_message_id() -> None:
     message = make_message(INES, groups=("Student Devices", "Exam Laptops"))
     invitation = invitation_of(INES)
-    (letter,) = claims.letters(claims.claim("w1"), "w1")
+    (letter,) = claim.letters(claim.claim("w1"), "w1")
     assert letter.message_id == message.message_id
     assert f"/invitations/{token_of(invitation)}\n" in letter.email.text
     assert letter.email.subject == "Devika Raman invited you to Muster"
@@ -206,9 +210,9 @@ def test_letters_come_in_the_order_of_their_claim_and_in_few_queries(queries: li
     def cost(n: int) -> int:
         for i in range(n):
             make_message(f"user{n}-{i}@northfield.example", groups=("Student Devices",), priority=3 - i % 2)
-        ids = claims.claim(f"w{n}")
+        ids = claim.claim(f"w{n}")
         queries.clear()
-        assert [letter.id for letter in claims.letters(ids, f"w{n}")] == ids
+        assert [letter.id for letter in claim.letters(ids, f"w{n}")] == ids
         return len(queries)
 
     assert cost(2) == cost(19), queries
@@ -218,17 +222,17 @@ def test_after_the_servers_key_was_changed_the_letter_carries_a_link_that_works(
     make_message(INES)
     old = invitation_of(INES).token_hash
     change_settings(secret_key="a new key that is long enough for this")
-    (letter,) = claims.letters(claims.claim("w1"), "w1")
+    (letter,) = claim.letters(claim.claim("w1"), "w1")
     invitation = invitation_of(INES)
     assert invitation.token_hash != old
     assert invitation.version == 2
-    assert links.link(invitation) in letter.email.text
+    assert invitation_links.link(invitation) in letter.email.text
     assert invitations.by_token(token_of(invitation)).id == invitation.id
 
 
 def test_days_left_are_those_of_an_invitation_that_runs_already() -> None:
     make_message(INES, expires_in=timedelta(days=2, hours=5))
-    (letter,) = claims.letters(claims.claim("w1"), "w1")
+    (letter,) = claim.letters(claim.claim("w1"), "w1")
     assert "within 3 days" in letter.email.text
 
 
@@ -241,10 +245,10 @@ def test_days_left_are_those_of_an_invitation_that_runs_already() -> None:
 )
 def test_the_e_mail_of_a_closed_invitation_is_not_written(state: InvitationState, reason: str) -> None:
     batch = make_sending_batch(INES, JONAS)
-    ids = claims.claim("w1")
+    ids = claim.claim("w1")
     invitation_of(INES).state = state
     db.session.commit()
-    letters = claims.letters(ids, "w1")
+    letters = claim.letters(ids, "w1")
     assert [letter.email.to for letter in letters] == [JONAS]
     assert message_to(INES).state is MessageState.CANCELLED
     assert (row_of(INES).outcome, row_of(INES).reason) == (Outcome.SKIPPED, reason)
@@ -253,28 +257,28 @@ def test_the_e_mail_of_a_closed_invitation_is_not_written(state: InvitationState
 
 def test_a_batch_whose_last_invitation_was_revoked_is_finished() -> None:
     batch = make_sending_batch(INES)
-    ids = claims.claim("w1")
+    ids = claim.claim("w1")
     invitation_of(INES).state = InvitationState.REVOKED
     db.session.commit()
-    assert claims.letters(ids, "w1") == []
+    assert claim.letters(ids, "w1") == []
     assert db.session.get_one(Batch, batch.id).state is BatchState.FINISHED
 
 
 def test_an_invitation_revoked_while_the_server_is_asked_is_not_sent() -> None:
     make_sending_batch(INES)
-    (id,) = claims.claim("w1")
+    (id,) = claim.claim("w1")
     invitation_of(INES).state = InvitationState.REVOKED
     db.session.commit()
     with pytest.raises(Conflict):
-        claims.begin_data(id, "w1")
-    outcomes.let_go(id, "w1")
+        claim.begin_data(id, "w1")
+    results.let_go(id, "w1")
     assert message_to(INES).state is MessageState.CANCELLED
     assert row_of(INES).outcome is Outcome.SKIPPED
 
 
 def test_a_dead_link_is_not_sent() -> None:
     make_message(INES, expires_in=timedelta(days=-1))
-    assert claims.letters(claims.claim("w1"), "w1") == []
+    assert claim.letters(claim.claim("w1"), "w1") == []
     assert message_to(INES).answer == "The invitation expired before its email went"
 
 
@@ -283,9 +287,9 @@ def test_a_dead_link_is_not_sent() -> None:
 
 def test_sent_starts_the_days_and_ends_the_row_and_the_batch() -> None:
     batch = make_sending_batch(INES)
-    (id,) = claims.claim("w1")
-    claims.begin_data(id, "w1")
-    finish(outcomes.sent(id, "w1", "250 2.0.0 queued as 4711"))
+    (id,) = claim.claim("w1")
+    claim.begin_data(id, "w1")
+    finish(results.sent(id, "w1", "250 2.0.0 queued as 4711"))
     message, row, invitation = message_to(INES), row_of(INES), invitation_of(INES)
     assert (message.state, message.answer, message.attempts) == (MessageState.SENT, "250 2.0.0 queued as 4711", 1)
     assert message.handed_at
@@ -301,51 +305,51 @@ def test_sent_starts_the_days_and_ends_the_row_and_the_batch() -> None:
 
 def test_a_row_that_has_its_outcome_keeps_it() -> None:
     make_sending_batch(INES)
-    (id,) = claims.claim("w1")
+    (id,) = claim.claim("w1")
     row = row_of(INES)
     row.outcome, row.reason = Outcome.SKIPPED, "Cancelled before it was done"
     db.session.commit()
-    outcomes.sent(id, "w1", "250 OK")
+    results.sent(id, "w1", "250 OK")
     assert (row_of(INES).outcome, row_of(INES).reason) == (Outcome.SKIPPED, "Cancelled before it was done")
 
 
 def test_a_resend_does_not_move_the_end_of_the_days() -> None:
     make_message(INES, expires_in=timedelta(days=3))
     until = invitation_of(INES).expires_at
-    (id,) = claims.claim("w1")
-    outcomes.sent(id, "w1", "250 OK")
+    (id,) = claim.claim("w1")
+    results.sent(id, "w1", "250 OK")
     assert invitation_of(INES).expires_at == until
 
 
 def test_a_refusal_fails_the_row_with_the_servers_words_and_is_audited() -> None:
     batch = make_sending_batch(INES, JONAS)
-    version = directory.version()
-    first, second = claims.claim("w1")
-    finish(outcomes.failed(first, "w1", "Mailbox full (552 5.2.2)"))
+    version = lookup.version()
+    first, second = claim.claim("w1")
+    finish(results.failed(first, "w1", "Mailbox full (552 5.2.2)"))
     message, row = message_to(INES), row_of(INES)
     assert (message.state, message.answer) == (MessageState.FAILED, "Mailbox full (552 5.2.2)")
     assert (row.outcome, row.reason) == (Outcome.FAILED, "Mailbox full (552 5.2.2)")
     (event,) = events("message.failed")
     assert (event.subject, event.details["reason"]) == (INES, "Mailbox full (552 5.2.2)")
     assert invitation_of(INES).expires_at is None
-    assert directory.version() > version, "the next upload plans to send it again"
+    assert lookup.version() > version, "the next upload plans to send it again"
     assert db.session.get_one(Batch, batch.id).state is BatchState.PROCESSING
-    finish(outcomes.sent(second, "w1", "250 OK"))
+    finish(results.sent(second, "w1", "250 OK"))
     assert db.session.get_one(Batch, batch.id).state is BatchState.FINISHED
 
 
 def test_put_off_is_due_after_1_5_15_60_60_minutes() -> None:
     batch = make_sending_batch(INES)
     for minutes in (1, 5, 15, 60, 60):
-        (id,) = claims.claim("w1")
+        (id,) = claim.claim("w1")
         before = utcnow()
-        outcomes.put_off(id, "w1", "451 4.7.1 Greylisted")
+        results.put_off(id, "w1", "451 4.7.1 Greylisted")
         message, row = message_to(INES), row_of(INES)
         assert message.state is MessageState.QUEUED
         assert timedelta(0) <= message.due_at - before - timedelta(minutes=minutes) < timedelta(seconds=30)
         assert row.outcome is Outcome.WAITING
         assert row.reason == f"Due again at {message.due_at:%H:%M}: 451 4.7.1 Greylisted"
-        assert claims.claim("w1") == []
+        assert claim.claim("w1") == []
         pass_time(minutes=minutes)
     assert message_to(INES).attempts == 5
     assert db.session.get_one(Batch, batch.id).state is BatchState.PROCESSING
@@ -354,19 +358,19 @@ def test_put_off_is_due_after_1_5_15_60_60_minutes() -> None:
 def test_after_a_day_of_being_put_off_it_fails() -> None:
     make_sending_batch(INES)
     pass_time(hours=23, minutes=59, seconds=30)
-    (id,) = claims.claim("w1")
-    outcomes.put_off(id, "w1", "451 4.7.1 Greylisted")
+    (id,) = claim.claim("w1")
+    results.put_off(id, "w1", "451 4.7.1 Greylisted")
     assert message_to(INES).state is MessageState.FAILED
     assert row_of(INES).reason == "Put off by the mail server for a day (451 4.7.1 Greylisted)"
 
 
 def test_an_interruption_repeats_the_message_once_and_marks_it() -> None:
     make_sending_batch(INES)
-    (id,) = claims.claim("w1")
-    claims.begin_data(id, "w1")
-    outcomes.interrupted(id, "w1", "broke off")
-    assert claims.claim("w1") == [id]
-    outcomes.sent(id, "w1", "250 OK")
+    (id,) = claim.claim("w1")
+    claim.begin_data(id, "w1")
+    results.interrupted(id, "w1", "broke off")
+    assert claim.claim("w1") == [id]
+    results.sent(id, "w1", "250 OK")
     assert (message_to(INES).state, message_to(INES).attempts) == (MessageState.UNCERTAIN, 2)
     assert (row_of(INES).outcome, row_of(INES).reason) == (
         Outcome.INVITED,
@@ -376,11 +380,11 @@ def test_an_interruption_repeats_the_message_once_and_marks_it() -> None:
 
 def test_what_is_revoked_after_an_interruption_may_have_arrived_before() -> None:
     make_sending_batch(INES)
-    (id,) = claims.claim("w1")
-    claims.begin_data(id, "w1")
+    (id,) = claim.claim("w1")
+    claim.begin_data(id, "w1")
     die("w1")
     actions.do_now("invitation", invitation_of(INES).id, Action(Do.REVOKE), make_persona("Owner"))
-    assert claims.letters(claims.claim("w2"), "w2") == []
+    assert claim.letters(claim.claim("w2"), "w2") == []
     assert message_to(INES).state is MessageState.CANCELLED
     assert row_of(INES).reason.endswith("An earlier try broke off during the hand-over: it may have arrived")
 
@@ -388,20 +392,20 @@ def test_what_is_revoked_after_an_interruption_may_have_arrived_before() -> None
 def test_a_second_interruption_is_left_to_a_person() -> None:
     make_sending_batch(INES)
     for _ in range(2):
-        (id,) = claims.claim("w1")
-        claims.begin_data(id, "w1")
-        outcomes.interrupted(id, "w1", "broke off")
-    assert claims.claim("w1") == []
+        (id,) = claim.claim("w1")
+        claim.begin_data(id, "w1")
+        results.interrupted(id, "w1", "broke off")
+    assert claim.claim("w1") == []
     assert row_of(INES).outcome is Outcome.FAILED
     assert "may have arrived" in row_of(INES).reason
 
 
 def test_an_outcome_is_told_once() -> None:
     make_sending_batch(INES)
-    (id,) = claims.claim("w1")
-    outcomes.sent(id, "w1", "250 OK")
-    outcomes.failed(id, "w1", "Refused")
-    outcomes.put_off(id, "w1", "451")
+    (id,) = claim.claim("w1")
+    results.sent(id, "w1", "250 OK")
+    results.failed(id, "w1", "Refused")
+    results.put_off(id, "w1", "451")
     assert message_to(INES).state is MessageState.SENT
     assert row_of(INES).outcome is Outcome.INVITED
 
@@ -411,10 +415,10 @@ def test_an_outcome_is_told_once() -> None:
 
 def test_a_server_that_is_away_holds_everything_up_and_costs_no_try() -> None:
     batch = make_sending_batch(INES, JONAS)
-    ids = claims.claim("w1")
-    claims.begin_data(ids[0], "w1")
-    claims.away("w1", "The mail server mail.northfield.example:587 cannot be reached (connection refused).")
-    alarm = gate.alarm()
+    ids = claim.claim("w1")
+    claim.begin_data(ids[0], "w1")
+    claim.away("w1", "The mail server mail.northfield.example:587 cannot be reached (connection refused).")
+    alarm = throttle.alarm()
     assert alarm
     assert alarm.paused_at
     assert alarm.retry_at == alarm.paused_at + timedelta(seconds=30)
@@ -423,24 +427,24 @@ def test_a_server_that_is_away_holds_everything_up_and_costs_no_try() -> None:
         message = message_to(email)
         assert (message.state, message.attempts, message.maybe_sent) == (MessageState.QUEUED, 0, False)
         assert row_of(email).outcome is Outcome.WAITING
-    assert not claims.due()
-    assert claims.claim("w2") == []
+    assert not claim.due()
+    assert claim.claim("w2") == []
     assert db.session.get_one(Batch, batch.id).state is BatchState.PROCESSING
 
 
 def test_every_30_seconds_one_message_goes_to_see() -> None:
     make_sending_batch(INES, JONAS)
-    claims.claim("w1")
-    claims.away("w1", "Away.")
-    since = gate.alarm()
+    claim.claim("w1")
+    claim.away("w1", "Away.")
+    since = throttle.alarm()
     assert since
     paused_at = since.paused_at
     pass_time(seconds=31)
-    assert claims.due()
-    assert len(claims.claim("w1")) == 1
-    assert claims.claim("w2") == [], "one probe at a time"
-    claims.away("w1", "Still away.")
-    alarm = gate.alarm()
+    assert claim.due()
+    assert len(claim.claim("w1")) == 1
+    assert claim.claim("w2") == [], "one probe at a time"
+    claim.away("w1", "Still away.")
+    alarm = throttle.alarm()
     assert alarm
     assert alarm.reason == "Still away."
     assert paused_at
@@ -450,23 +454,23 @@ def test_every_30_seconds_one_message_goes_to_see() -> None:
 @pytest.mark.parametrize("answer", ["sent", "failed", "put_off"])
 def test_any_answer_of_the_server_ends_the_alarm(answer: str) -> None:
     make_sending_batch(INES, JONAS)
-    claims.claim("w1")
-    claims.away("w1", "Away.")
+    claim.claim("w1")
+    claim.away("w1", "Away.")
     pass_time(seconds=31)
-    (id,) = claims.claim("w1")
-    getattr(outcomes, answer)(id, "w1", "words")
-    assert gate.alarm() is None
+    (id,) = claim.claim("w1")
+    getattr(results, answer)(id, "w1", "words")
+    assert throttle.alarm() is None
     assert claimed("w1") == [JONAS]
 
 
 def test_a_message_that_cannot_be_written_says_nothing_of_the_server() -> None:
     make_sending_batch(INES)
-    claims.claim("w1")
-    claims.away("w1", "Away.")
+    claim.claim("w1")
+    claim.away("w1", "Away.")
     pass_time(seconds=31)
-    (id,) = claims.claim("w1")
-    outcomes.failed(id, "w1", "Cannot be written", by_server=False)
-    assert gate.alarm()
+    (id,) = claim.claim("w1")
+    results.failed(id, "w1", "Cannot be written", by_server=False)
+    assert throttle.alarm()
 
 
 # Batches
@@ -479,18 +483,18 @@ def test_a_batch_with_a_row_left_is_not_finished(open_outcome: Outcome | None) -
     first, second = db.session.scalars(db.select(Row).order_by(Row.line)).all()
     first.outcome, second.outcome = Outcome.UPDATED, open_outcome
     db.session.commit()
-    assert not finishing.finish_if_done(batch.id)
+    assert not finish_batch.finish_if_done(batch.id)
     second.removed_at = utcnow()
     db.session.commit()
-    assert finishing.finish_if_done(batch.id), "a removed row is nobody's work"
-    assert not finishing.finish_if_done(batch.id)
+    assert finish_batch.finish_if_done(batch.id), "a removed row is nobody's work"
+    assert not finish_batch.finish_if_done(batch.id)
     assert len(events("batch.finished")) == 1
 
 
 @pytest.mark.parametrize("state", [BatchState.CANCELLED, BatchState.REVIEWING])
 def test_only_a_batch_at_work_is_finished(state: BatchState) -> None:
     batch = make_sending_batch(state=state)
-    assert not finishing.finish_if_done(batch.id)
+    assert not finish_batch.finish_if_done(batch.id)
 
 
 # Retry failed
@@ -498,9 +502,9 @@ def test_only_a_batch_at_work_is_finished(state: BatchState) -> None:
 
 def test_retry_sends_the_failed_ones_again_and_never_those_sent() -> None:
     batch = make_sending_batch(INES, JONAS)
-    first, second = claims.claim("w1")
-    outcomes.failed(first, "w1", "Mailbox full (552 5.2.2)")
-    finish(outcomes.sent(second, "w1", "250 OK"))
+    first, second = claim.claim("w1")
+    results.failed(first, "w1", "Mailbox full (552 5.2.2)")
+    finish(results.sent(second, "w1", "250 OK"))
     before = message_to(INES).message_id
     pass_time(days=3)
     by = make_persona("Admin")
@@ -512,19 +516,19 @@ def test_retry_sends_the_failed_ones_again_and_never_those_sent() -> None:
     assert message_to(JONAS).state is MessageState.SENT
     (event,) = events("messages.retried")
     assert (event.actor, event.details) == (by.email, {"messages": 1})
-    (id,) = claims.claim("w1")
-    outcomes.put_off(id, "w1", "451 Later")
+    (id,) = claim.claim("w1")
+    results.put_off(id, "w1", "451 Later")
     assert message_to(INES).state is MessageState.QUEUED, "its day begins anew"
     pass_time(minutes=1)
-    finish(outcomes.sent(*claims.claim("w1"), "w1", "250 OK"))  # type: ignore[call-arg]
+    finish(results.sent(*claim.claim("w1"), "w1", "250 OK"))  # type: ignore[call-arg]
     assert db.session.get_one(Batch, batch.id).state is BatchState.FINISHED
     assert outbox.retry_failed(db.session.get_one(Batch, batch.id), by) == 0
 
 
 def test_retry_leaves_out_closed_invitations_and_those_sent_again_by_hand() -> None:
     batch = make_sending_batch(INES, JONAS)
-    for id in claims.claim("w1"):
-        finish(outcomes.failed(id, "w1", "Mailbox full (552 5.2.2)"))
+    for id in claim.claim("w1"):
+        finish(results.failed(id, "w1", "Mailbox full (552 5.2.2)"))
     invitation_of(INES).state = InvitationState.REVOKED
     db.session.commit()
     actions.do_now("invitation", invitation_of(JONAS).id, Action(Do.RESEND), make_persona("Admin"))
@@ -534,8 +538,8 @@ def test_retry_leaves_out_closed_invitations_and_those_sent_again_by_hand() -> N
 
 def test_retry_never_gives_what_one_may_not_grant() -> None:
     batch = make_sending_batch(INES)
-    (id,) = claims.claim("w1")
-    finish(outcomes.failed(id, "w1", "Mailbox full (552 5.2.2)"))
+    (id,) = claim.claim("w1")
+    finish(results.failed(id, "w1", "Mailbox full (552 5.2.2)"))
     assert outbox.retry_failed(db.session.get_one(Batch, batch.id), make_persona("Remote")) == 0
 
 
@@ -566,7 +570,7 @@ def test_pages_go_on_where_the_last_one_ended() -> None:
 
 
 def test_a_fresh_database_is_silent() -> None:
-    assert gate.alarm() is None
-    assert not claims.due()
-    assert claims.claim("w1") == []
+    assert throttle.alarm() is None
+    assert not claim.due()
+    assert claim.claim("w1") == []
     assert outbox.page(make_persona("Admin")) == []

@@ -10,7 +10,7 @@ from tests.factories import make_persona, make_user, role
 from webapp.core.errors import Conflict, MusterError, Refused
 from webapp.db import begin_write, db
 from webapp.models import OWNER_ROLE_ID, User, UserState
-from webapp.services import ownership
+from webapp.services.people import ownership
 
 
 def owners():

@@ -17,9 +17,9 @@ from tests.factories import make_batch, make_group, make_invitation, make_person
 from tests.mail_fixtures import make_message
 from tests.services.test_history import staged
 from tests.services.test_options import planned
-from webapp.core.actions import Action, Do
 from webapp.core.errors import Conflict, MusterError
-from webapp.core.planning import Mode
+from webapp.core.plan.actions import Action, Do
+from webapp.core.plan.planner import Mode
 from webapp.db import begin_write, begun_again, db, hold, utcnow
 from webapp.jobs import batches as job
 from webapp.jobs import outbox as sending
@@ -38,22 +38,12 @@ from webapp.models import (
     User,
     UserState,
 )
-from webapp.services import (
-    actions,
-    aliases,
-    batches,
-    erasure,
-    groups,
-    outbox,
-    processing,
-    retention,
-    roles,
-    rows,
-    sessions,
-    single_invites,
-    twins,
-    uploads,
-)
+from webapp.services.accounts import sessions
+from webapp.services.batches import actions, cell_edit, duplicates, execute, review, single_invite, upload
+from webapp.services.directory import aliases, groups, roles
+from webapp.services.mail import outbox
+from webapp.services.operations import retention
+from webapp.services.people import erasure
 
 ROUNDS = range(int(os.environ.get("MUSTER_RACES", "2")))
 pytestmark = pytest.mark.slow
@@ -91,7 +81,7 @@ def at_work(ids: list[int], action: Action, by: int) -> int:
     """A confirmed action on these users, which a worker may take up."""
     batch = actions.stage(frozenset(("user", id) for id in ids), action, user(by))
     id, version = batch.id, batch.version
-    assert batches.confirm(id, version, user(by), proven=True)
+    assert review.confirm(id, version, user(by), proven=True)
     return id
 
 
@@ -102,8 +92,8 @@ def parts(admin, change_settings) -> Callable[[int], list[int]]:
 
     def make(round: int) -> list[int]:
         lines = [f"t{round}-{i}@northfield.example,Analyst,{group}" for group in ("", "Student Devices", "") for i in range(3)]
-        first = uploads.stage("\n".join(["Email,Role,Groups", *lines]).encode(), "long.csv", user(admin), split=True)
-        return [part.id for part in uploads.parts_of(first)]
+        first = upload.stage("\n".join(["Email,Role,Groups", *lines]).encode(), "long.csv", user(admin), split=True)
+        return [part.id for part in upload.parts_of(first)]
 
     return make
 
@@ -117,11 +107,11 @@ def test_twins_kept_and_merged_and_rows_edited_in_all_parts(round, parts, admin,
     ids = parts(round)
     places = {id: [row_of(id, place) for place in range(3)] for id in ids}
     race(
-        lambda: twins.keep(ids[0], places[ids[0]][0], user(admin)),
-        lambda: twins.merge(ids[2], places[ids[2]][1], user(admin)),
-        lambda: rows.edit(ids[1], places[ids[1]][2], "role", "Remote", "Analyst", user(admin)),
-        lambda: rows.edit(ids[2], places[ids[2]][2], "role", "Remote", "Analyst", user(admin)),
-        lambda: rows.remove(ids[0], places[ids[0]][2], user(admin)),
+        lambda: duplicates.keep(ids[0], places[ids[0]][0], user(admin)),
+        lambda: duplicates.merge(ids[2], places[ids[2]][1], user(admin)),
+        lambda: cell_edit.edit(ids[1], places[ids[1]][2], "role", "Remote", "Analyst", user(admin)),
+        lambda: cell_edit.edit(ids[2], places[ids[2]][2], "role", "Remote", "Analyst", user(admin)),
+        lambda: cell_edit.remove(ids[0], places[ids[0]][2], user(admin)),
     )
 
 
@@ -130,7 +120,7 @@ def test_parts_edited_at_once_lose_no_edit(round, parts, admin, race):
     ids = parts(round)
     places = [row_of(id) for id in ids]
     raised = race(*[
-        lambda id=id, row=row: rows.edit(id, row, "role", "Remote", "Analyst", user(admin))
+        lambda id=id, row=row: cell_edit.edit(id, row, "role", "Remote", "Analyst", user(admin))
         for id, row in zip(ids, places, strict=True)
     ])  # fmt: skip
     assert raised == []
@@ -142,10 +132,10 @@ def test_a_part_discarded_while_another_is_edited_and_confirmed(round, parts, ad
     first, second, third = parts(round)
     row = row_of(second)
     race(
-        lambda: batches.discard(first, user(admin)),
-        lambda: rows.edit(second, row, "role", "Remote", "Analyst", user(admin)),
-        lambda: batches.discard(third, user(admin)),
-        lambda: batches.refresh_if_stale(second, admin),
+        lambda: review.discard(first, user(admin)),
+        lambda: cell_edit.edit(second, row, "role", "Remote", "Analyst", user(admin)),
+        lambda: review.discard(third, user(admin)),
+        lambda: review.refresh_if_stale(second, admin),
     )
     assert db.session.get_one(Row, row).role == "Remote"
 
@@ -156,20 +146,20 @@ def test_two_of_different_rank_look_while_rows_are_edited_and_people_come(round,
     helper = make_user("Hal Pern", f"Helper {round}", email=f"hal{round}@northfield.example").id
     ids = parts(round)
     for id in ids:
-        rows.edit(id, row_of(id, 1), "role", "Admin", "Analyst", user(admin))
-    batches.change(ids[1], batches.Options(skip_errors=True), user(helper))
+        cell_edit.edit(id, row_of(id, 1), "role", "Admin", "Analyst", user(admin))
+    review.change(ids[1], review.Options(skip_errors=True), user(helper))
     raised = race(
-        lambda: batches.refresh_if_stale(ids[1], helper),
-        lambda: batches.refresh_if_stale(ids[1], admin),
-        lambda: batches.change(ids[1], batches.Options(mode=Mode.ADD), user(helper)),
-        lambda: rows.edit(ids[0], row_of(ids[0]), "role", "Remote", "Analyst", user(admin)),
-        lambda: single_invites.invite({"email": f"t{round}-0@northfield.example", "role": "Remote", "groups": ""}, user(admin)),
-        lambda: batches.refresh_if_stale(ids[0], helper),
+        lambda: review.refresh_if_stale(ids[1], helper),
+        lambda: review.refresh_if_stale(ids[1], admin),
+        lambda: review.change(ids[1], review.Options(mode=Mode.ADD), user(helper)),
+        lambda: cell_edit.edit(ids[0], row_of(ids[0]), "role", "Remote", "Analyst", user(admin)),
+        lambda: single_invite.invite({"email": f"t{round}-0@northfield.example", "role": "Remote", "groups": ""}, user(admin)),
+        lambda: review.refresh_if_stale(ids[0], helper),
     )
     assert raised == []
     for who in (admin, helper, admin, admin):  # what somebody sees anew in one part makes the plans of others old
         for id in ids:
-            batches.refresh_if_stale(id, who)
+            review.refresh_if_stale(id, who)
     for id in ids:
         planned(id)
 
@@ -217,8 +207,8 @@ def test_two_uploads_of_the_same_people_at_work_at_once(round, admin, race):
     for order in (lines, lines[::-1]):
         batch = staged(user(admin), order)
         ids.append(batch.id)
-        assert batches.confirm(batch.id, batch.version, user(admin))
-    assert race(*[lambda id=id: processing.work_off(id, 50) for id in ids]) == []
+        assert review.confirm(batch.id, batch.version, user(admin))
+    assert race(*[lambda id=id: execute.work_off(id, 50) for id in ids]) == []
     invited = db.select(db.func.count(Invitation.id)).where(Invitation.email.startswith(f"n{round}-"))
     assert db.session.scalar(invited) == 8
     assert db.session.scalar(db.select(db.func.count(Row.id)).where(Row.batch_id.in_(ids), Row.outcome == Outcome.WAITING)) == 8
@@ -242,8 +232,8 @@ def test_somebody_erased_while_their_mail_is_sent_and_old_things_are_deleted(rou
         lambda: erasure.erase(gone, user(admin)),
         sending.send,
         retention.delete_messages,
-        lambda: rows.edit(batch_id, other, "role", "Remote", "Analyst", user(admin)),
-        lambda: batches.refresh_if_stale(batch_id, admin),
+        lambda: cell_edit.edit(batch_id, other, "role", "Remote", "Analyst", user(admin)),
+        lambda: review.refresh_if_stale(batch_id, admin),
     )
     assert user(gone).state is UserState.ERASED
     assert db.session.scalars(db.select(Message).where(Message.recipient == email)).all() == []
@@ -272,15 +262,15 @@ def test_an_upload_cancelled_while_its_mail_goes_and_an_address_is_corrected(rou
     lines = [(f"c{round}-{i}@northfield.example", "Analyst", "") for i in range(4)]
     batch = staged(user(admin), lines)
     batch_id = batch.id
-    assert batches.confirm(batch_id, batch.version, user(admin))
-    processing.work_off(batch_id, 3)
+    assert review.confirm(batch_id, batch.version, user(admin))
+    execute.work_off(batch_id, 3)
     invited = db.session.scalars(db.select(Invitation.id).where(Invitation.batch_id == batch_id).order_by(Invitation.id)).all()
     race(
-        lambda: processing.cancel(batch_id, user(admin)),
+        lambda: execute.cancel(batch_id, user(admin)),
         sending.send,
-        lambda: single_invites.invite_anew(invited[1], f"d{round}@northfield.example", user(admin)),
+        lambda: single_invite.invite_anew(invited[1], f"d{round}@northfield.example", user(admin)),
         lambda: actions.do_now("invitation", invited[2], Action(Do.REVOKE), user(admin)),
-        lambda: processing.work_off(batch_id, 50),
+        lambda: execute.work_off(batch_id, 50),
         lambda: actions.do_now("invitation", invited[0], Action(Do.RESEND), user(admin)),
     )
     left = db.session.scalars(db.select(Row.outcome).where(Row.batch_id == batch_id)).all()

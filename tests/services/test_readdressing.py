@@ -10,7 +10,9 @@ from tests.mail_fixtures import finish, invitation_of, make_sending_batch, messa
 from webapp.core.errors import Conflict
 from webapp.db import db
 from webapp.models import AuditEvent, Batch, BatchState, Invitation, InvitationState, Message, MessageState, Outcome, User
-from webapp.services import claims, finishing, invitations, outcomes, single_invites
+from webapp.services.batches import single_invite
+from webapp.services.invitations import invitations
+from webapp.services.mail import claim, finish_batch, results
 
 WRONG, RIGHT = "ines.carvalo@northfield.example", "ines.carvalho@northfield.example"
 W = "worker"
@@ -20,10 +22,10 @@ W = "worker"
 def failed(admin) -> Batch:
     """An upload of which one row's e-mail failed."""
     batch = make_sending_batch(WRONG, "jonas@northfield.example", by=admin.user)
-    claims.claim(W)
-    finish(outcomes.failed(message_to(WRONG).id, W, "550 5.1.1 No such user here"))
-    finish(outcomes.sent(message_to("jonas@northfield.example").id, W, "250 OK"))
-    finishing.finish_if_done(batch.id)
+    claim.claim(W)
+    finish(results.failed(message_to(WRONG).id, W, "550 5.1.1 No such user here"))
+    finish(results.sent(message_to("jonas@northfield.example").id, W, "250 OK"))
+    finish_batch.finish_if_done(batch.id)
     return batch
 
 
@@ -44,8 +46,8 @@ class TestEditEmail:
         row = row_of(RIGHT)
         assert (row.outcome, row.invitation_id, row.read_email) == (Outcome.WAITING, new.id, WRONG)
         assert db.session.get(Batch, failed.id).state is BatchState.PROCESSING
-        assert claims.claim(W) == [message_to(RIGHT).id]
-        finish(outcomes.sent(message_to(RIGHT).id, W, "250 OK"))
+        assert claim.claim(W) == [message_to(RIGHT).id]
+        finish(results.sent(message_to(RIGHT).id, W, "250 OK"))
         assert row_of(RIGHT).outcome is Outcome.INVITED
         assert db.session.get(Batch, failed.id).state is BatchState.FINISHED
 
@@ -129,7 +131,7 @@ class TestRaces:
             raised = at_once(
                 app,
                 lambda token=token: invitations.accept(token, "Inês Carvalho", PASSWORD),
-                lambda id=id, n=n, by=by: single_invites.invite_anew(id, f"b{n}@northfield.example", db.session.get(User, by)),
+                lambda id=id, n=n, by=by: single_invite.invite_anew(id, f"b{n}@northfield.example", db.session.get(User, by)),
             )
             assert [type(error) for error in raised] == [Conflict], raised
             state = db.session.get(Invitation, id).state
@@ -141,7 +143,7 @@ class TestRaces:
         id, by = make_invitation(WRONG).id, admin.user.id
         db.session.rollback()
         edits = [
-            lambda n=n: single_invites.invite_anew(id, f"b{n}@northfield.example", db.session.get(User, by)) for n in range(2)
+            lambda n=n: single_invite.invite_anew(id, f"b{n}@northfield.example", db.session.get(User, by)) for n in range(2)
         ]
         assert [type(error) for error in at_once(app, *edits)] == [Conflict]
         assert len(db.session.scalars(db.select(Message)).all()) == 1

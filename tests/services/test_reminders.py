@@ -12,7 +12,8 @@ from tests.mail_fixtures import invitation_of, make_message, message_to
 from webapp.db import db, utcnow
 from webapp.jobs import maintenance
 from webapp.models import AuditEvent, InvitationState, Message, MessageKind, MessageState
-from webapp.services import claims, deliveries, outbox, outcomes, reminders
+from webapp.services.invitations import reminders
+from webapp.services.mail import claim, delivery_status, outbox, results
 
 INES = "ines.carvalho@northfield.example"
 
@@ -100,8 +101,8 @@ class TestTheEmail:
     def test_has_the_same_link_and_a_message_id_of_its_own(self, app, two_days):
         first = went().message_id
         reminders.remind()
-        (id,) = claims.claim("worker")
-        (letter,) = claims.letters([id], "worker")
+        (id,) = claim.claim("worker")
+        (letter,) = claim.letters([id], "worker")
         assert letter.message_id != first
         assert letter.email.subject.startswith("Reminder: Devika Raman invited you to ")
         assert token_of(invitation_of(INES)) in letter.email.text
@@ -112,16 +113,16 @@ class TestTheEmail:
         reminders.remind()
         invitation_of(INES).state = InvitationState.REVOKED
         db.session.commit()
-        ids = claims.claim("worker")
-        assert claims.letters(ids, "worker") == []
+        ids = claim.claim("worker")
+        assert claim.letters(ids, "worker") == []
         assert message_to(INES).state is MessageState.CANCELLED
 
     def test_leaves_the_expiry_as_it_is(self, app, two_days):
         went()
         before = invitation_of(INES).expires_at
         reminders.remind()
-        (id,) = claims.claim("worker")
-        outcomes.sent(id, "worker", "250 OK")
+        (id,) = claim.claim("worker")
+        results.sent(id, "worker", "250 OK")
         assert invitation_of(INES).expires_at == before
 
     def test_is_audited_and_told(self, admin, two_days):
@@ -130,7 +131,7 @@ class TestTheEmail:
         event = db.session.scalars(db.select(AuditEvent).where(AuditEvent.action == "invitation.reminded")).one()
         assert (event.subject, event.actor_id) == (INES, None)
         id = invitation_of(INES).id
-        assert deliveries.of([id])[id].is_reminder
+        assert delivery_status.of([id])[id].is_reminder
         assert "Reminder queued" in admin.get("/users").page.text
         assert "Reminded Today at" in admin.get(f"/invitations/{id}/details").page.text.replace("Yesterday", "Today")
 

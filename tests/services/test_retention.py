@@ -8,10 +8,10 @@ from datetime import timedelta
 import pytest
 
 from tests.factories import make_batch, make_invitation, make_persona, make_user
-from webapp import mail
-from webapp.core.planning import Plan
+from webapp.core.plan.planner import Plan
 from webapp.db import db, utcnow
 from webapp.jobs import maintenance, stopping
+from webapp.mail import transports
 from webapp.models import (
     AuditChain,
     AuditEvent,
@@ -28,7 +28,10 @@ from webapp.models import (
     RowEdit,
     Session,
 )
-from webapp.services import audit_chain, outbox, reports, retention
+from webapp.services.audit import chain
+from webapp.services.batches import report
+from webapp.services.mail import outbox
+from webapp.services.operations import retention
 
 LONG_AGO = timedelta(days=91)
 
@@ -71,11 +74,11 @@ class TestRows:
     @pytest.mark.parametrize("state", [BatchState.FINISHED, BatchState.CANCELLED, BatchState.DISCARDED, BatchState.REVERTED])
     def test_go_with_edits_and_file_and_the_batch_stays_with_its_counts(self, app, state):
         batch = ended(state)
-        before = reports.tally(batch)
+        before = report.tally(batch)
         sweep()
         assert [count(model) for model in (Row, RowEdit, BatchFile)] == [0, 0, 0]
         batch = db.session.get_one(Batch, batch.id)
-        tally = reports.tally(batch)
+        tally = report.tally(batch)
         assert dict(tally.by_outcome) == dict(before.by_outcome) == {"invited": 2, "skipped": 1}
         assert tally.why_skipped == before.why_skipped == "1 row that needed attention"
         assert batch.rows_deleted_at
@@ -98,10 +101,10 @@ class TestRows:
     def test_go_in_small_transactions(self, app, monkeypatch):
         monkeypatch.setattr(retention, "CHUNK", 2)
         batch = ended(rows=5)
-        before = dict(reports.tally(batch).by_outcome)
+        before = dict(report.tally(batch).by_outcome)
         assert retention.delete_rows() == 2
         assert count(Row) == 3
-        assert dict(reports.tally(db.session.get_one(Batch, batch.id)).by_outcome) == before, "the report is whole meanwhile"
+        assert dict(report.tally(db.session.get_one(Batch, batch.id)).by_outcome) == before, "the report is whole meanwhile"
         sweep()
         assert count(Row) == 0
         assert len(events("batch.rows_deleted")) == 1
@@ -177,7 +180,9 @@ class TestMessages:
         folder.mkdir()
         self.message(MessageState.SENT, invitation=make_invitation())
         self.message(MessageState.SENT)
-        pending, over = (mail.file_name(id) for id in db.session.scalars(db.select(Message.message_id).order_by(Message.id)))
+        pending, over = (
+            transports.file_name(id) for id in db.session.scalars(db.select(Message.message_id).order_by(Message.id))
+        )
         for name in (pending, over):
             (folder / name).write_text("x")
             at = (utcnow() - timedelta(days=91)).timestamp()
@@ -234,7 +239,7 @@ def test_the_sweep_seals_and_what_it_deletes_is_sealed_with_it(app):
     sweep()
     sweep()
     assert not db.session.scalar(db.select(AuditEvent.id).where(AuditEvent.seq.is_(None)).limit(1))
-    assert not audit_chain.verify().wrong
+    assert not chain.verify().wrong
 
 
 class TestTheTerminal:

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from tests.factories import make_group, make_invitation, make_persona, make_user, role, token_of
 from tests.services.test_history import staged
-from webapp.core.actions import Action, Do
 from webapp.core.errors import Conflict, MusterError, NotAllowed, Refused
-from webapp.core.planning import Mode
+from webapp.core.plan.actions import Action, Do
+from webapp.core.plan.planner import Mode
 from webapp.db import db
 from webapp.jobs import batches as job
 from webapp.models import (
@@ -30,8 +30,9 @@ from webapp.models import (
     User,
     UserState,
 )
-from webapp.services import actions, batches, invitations, processing, reverts
-from webapp.services import sessions as sign_ins
+from webapp.services.accounts import sessions as sign_ins
+from webapp.services.batches import actions, execute, reverts, review
+from webapp.services.invitations import invitations
 
 GROUPS = ("Student Devices", "Teacher Laptops", "Exam Laptops")
 ROLES = ("Analyst", "Remote", "Broadcaster")
@@ -49,7 +50,7 @@ def admin(app) -> User:
 
 def confirmed(batch: Batch, by: User) -> int:
     batch_id = batch.id
-    assert batches.confirm(batch_id, db.session.get(Batch, batch_id).version, by)
+    assert review.confirm(batch_id, db.session.get(Batch, batch_id).version, by)
     job.process(batch_id)
     return batch_id
 
@@ -137,7 +138,7 @@ def test_a_reverted_upload_leaves_what_was_before_and_what_was_touched(admin, di
     lines = [(email(n, example), row[0], ", ".join(sorted(row[1]))) for n, row in enumerate(file) if row]
     admin, owner = make_persona("Admin"), make_persona("Owner")
     batch = staged(admin, lines)
-    batches.change(batch.id, batches.Options(mode=mode, change_roles=change_roles, skip_errors=True), admin)
+    review.change(batch.id, review.Options(mode=mode, change_roles=change_roles, skip_errors=True), admin)
     before = state(example)
     batch_id = confirmed(db.session.get(Batch, batch.id), make_persona("Admin"))
     finish_sending(batch_id)
@@ -279,7 +280,7 @@ def test_revert_against_accept_has_one_winner(app, admin):
     token, id = token_of(invitation), invitation.id
     undo = reverts.stage(batch_id, me())[0]
     undo_id = undo.id
-    batches.confirm(undo_id, undo.version, me())
+    review.confirm(undo_id, undo.version, me())
     accepted, _ = at_once(app, lambda: invitations.accept(token, "Li Wei", "correct horse battery"), lambda: job.process(undo_id))
     row = db.session.scalars(db.select(Row).where(Row.batch_id == undo_id)).one()
     state = db.session.get(Invitation, id).state
@@ -300,9 +301,9 @@ def test_two_confirms_at_once_are_one(app, admin):
     ana = make_user("Ana Ruiz", email="ana@northfield.example").id
     batch = actions.stage(frozenset({("user", ana)}), Action(Do.DEACTIVATE), me())
     id, version = batch.id, batch.version
-    first = at_once(app, *[lambda: batches.confirm(id, version, me())] * 3)
+    first = at_once(app, *[lambda: review.confirm(id, version, me())] * 3)
     assert sorted(first) == [False, False, True]
-    at_once(app, *[lambda: processing.work_off(id, 50)] * 3)
+    at_once(app, *[lambda: execute.work_off(id, 50)] * 3)
     assert events("user.deactivated") == 1
 
 
@@ -314,7 +315,7 @@ def test_deactivating_who_confirms_at_that_moment_does_nothing_or_all_of_it(app,
     id, version = batch.id, batch.version
     at_once(
         app,
-        lambda: batches.confirm(id, version, db.session.get_one(User, other_id)),
+        lambda: review.confirm(id, version, db.session.get_one(User, other_id)),
         lambda: actions.do_now("user", other_id, Action(Do.DEACTIVATE), me()),
     )
     if db.session.get(Batch, id).state is BatchState.QUEUED:

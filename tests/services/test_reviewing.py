@@ -12,12 +12,13 @@ import pytest
 from tests.factories import make_group, make_invitation, make_persona, make_user
 from tests.services.test_history import staged
 from tests.services.test_options import planned
-from webapp.core.finding import PLANS_IN_ORDER, Find, Sort
-from webapp.core.planning import Mode, Plan
+from webapp.core.lists.row_filter import PLANS_IN_ORDER, Find, Sort
+from webapp.core.plan.planner import Mode, Plan
 from webapp.db import begin_write, db
 from webapp.models import AliasKind, Batch, Row, User
-from webapp.services import aliases, batches, bulk, directory, plans, roles, rows, uploads
-from webapp.services.batches import Options
+from webapp.services.batches import bulk_edit, cell_edit, planner, review, upload
+from webapp.services.batches.review import Options
+from webapp.services.directory import aliases, lookup, roles
 
 DOMAIN = "northfield.example"
 
@@ -49,7 +50,7 @@ class Planning(list[int]):
 
 @pytest.fixture
 def planning(app, monkeypatch) -> Planning:
-    seen, plan = Planning(), plans.plan
+    seen, plan = Planning(), planner.plan
 
     def elsewhere(command: Callable[[], object]) -> None:
         with app.app_context():
@@ -65,23 +66,23 @@ def planning(app, monkeypatch) -> Planning:
             assert not thread.is_alive(), "nobody else could write while plans were made"
         return plan(candidates, *more)
 
-    monkeypatch.setattr(plans, "plan", noted)
+    monkeypatch.setattr(planner, "plan", noted)
     return seen
 
 
 def look(batch_id: int, who: User, find: Find | None = None) -> list[tuple[int, Plan]]:
     """What somebody is shown, and what is stored once the page has answered."""
     db.session.rollback()
-    page, made = batches.review(batches.found(batch_id), find or Find(), who)
+    page, made = review.review(review.found(batch_id), find or Find(), who)
     shown = [(row.line, row.plan) for row in page.rows]
     if made:
-        batches.refresh_if_stale(batch_id, who.id, made)
+        review.refresh_if_stale(batch_id, who.id, made)
     return shown
 
 
 def move_directory() -> None:
     begin_write()
-    directory.moved()
+    lookup.moved()
     db.session.commit()
 
 
@@ -141,7 +142,7 @@ class TestSomebodyElseLooks:
                 change_roles=chance.random() < 0.8,
                 skip_errors=chance.random() < 0.5,
             )
-            batches.change(batch_id, chosen, admin)
+            review.change(batch_id, chosen, admin)
             drifts: dict[int, str] = {}
             for who in chance.choices(viewers, k=10):
                 find = Find(
@@ -150,7 +151,7 @@ class TestSomebodyElseLooks:
                     sort=chance.choice([Sort.PLAN, Sort.PLAN_DOWN, Sort.LINE, Sort.LINE_DOWN]),
                 )
                 batch = db.session.get(Batch, batch_id)
-                judged = plans.judged_again(batch, found := plans.standing_rows(batch), who)
+                judged = planner.judged_again(batch, found := planner.standing_rows(batch), who)
                 wanted = [row for row in found if find.says(row.email, row.role, row.groups)]
                 expected = [(row.line, judged[row.line].values["plan"]) for row in wanted]
                 if find.sort.column == "plan":
@@ -166,17 +167,17 @@ class TestSomebodyElseLooks:
     def test_changes_the_mode_for_all_rows(self, admin, helper):
         make_user("Ben Ode", "Analyst", ("Loans",), email=f"u0@{DOMAIN}")
         batch_id = staged(admin, [*people(2), (f"boss@{DOMAIN}", "Admin", "")]).id
-        batches.change(batch_id, Options(mode=Mode.REMOVE), helper)
+        review.change(batch_id, Options(mode=Mode.REMOVE), helper)
         assert planned(batch_id) == {2: Plan.UPDATE, 3: Plan.ATTENTION, 4: Plan.ATTENTION}
         assert db.session.get(Batch, batch_id).planned_for_id == helper.id
 
     def test_counts_in_the_other_parts_of_a_file(self, admin, helper, change_settings):
         change_settings(max_rows=2)
         lines = [f"a@{DOMAIN},Admin", f"b@{DOMAIN},Analyst", f"a@{DOMAIN},Analyst", f"c@{DOMAIN},Analyst"]
-        first = uploads.stage("\n".join(["Email,Role", *lines]).encode(), "long.csv", admin, split=True)
-        one, two = (part.id for part in uploads.parts_of(first))
+        first = upload.stage("\n".join(["Email,Role", *lines]).encode(), "long.csv", admin, split=True)
+        one, two = (part.id for part in upload.parts_of(first))
         for part in (one, two):
-            batches.change(part, Options(skip_errors=True), admin)
+            review.change(part, Options(skip_errors=True), admin)
         look(one, helper)
         assert look(two, helper) == [(4, Plan.INVITE), (5, Plan.INVITE)]
         planned(two)
@@ -190,10 +191,10 @@ class TestOthersWorkMeanwhile:
         row_id = db.session.scalar(db.select(Row.id).where(Row.batch_id == other))
         move_directory()
         planning.clear()
-        planning.meanwhile = [lambda: rows.edit(other, row_id, "role", "Remote", "Analyst", db.session.get(User, by))]
-        batches.refresh_if_stale(batch_id, by)
+        planning.meanwhile = [lambda: cell_edit.edit(other, row_id, "role", "Remote", "Analyst", db.session.get(User, by))]
+        review.refresh_if_stale(batch_id, by)
         assert planning.count(3) == 1
-        assert not plans.are_stale(db.session.get(Batch, batch_id))
+        assert not planner.are_stale(db.session.get(Batch, batch_id))
         assert db.session.get(Row, row_id).role == "Remote"
 
     def test_what_is_edited_while_plans_are_made_stays_and_they_are_made_once_more(self, admin, planning):
@@ -202,12 +203,12 @@ class TestOthersWorkMeanwhile:
         move_directory()
         planning.clear()
         planning.meanwhile = [
-            lambda: rows.edit(batch_id, row_id, "email", f"u1@{DOMAIN}", f"u0@{DOMAIN}", db.session.get(User, by))
+            lambda: cell_edit.edit(batch_id, row_id, "email", f"u1@{DOMAIN}", f"u0@{DOMAIN}", db.session.get(User, by))
         ]
-        batches.refresh_if_stale(batch_id, by)
+        review.refresh_if_stale(batch_id, by)
         assert planning.count(3) == 2
         assert planned(batch_id) == {2: Plan.INVITE, 3: Plan.DUPLICATE, 4: Plan.INVITE}
-        assert not plans.are_stale(db.session.get(Batch, batch_id))
+        assert not planner.are_stale(db.session.get(Batch, batch_id))
 
     def test_what_a_page_has_planned_is_not_planned_again_to_be_stored(self, admin, planning):
         batch_id = staged(admin, people(3)).id
@@ -222,38 +223,38 @@ class TestOthersWorkMeanwhile:
         row_id = db.session.scalar(db.select(Row.id).where(Row.batch_id == batch_id, Row.line == 2))
 
         def edit(value: str, seen: str) -> Callable[[], object]:
-            return lambda: rows.edit(batch_id, row_id, "role", value, seen, db.session.get(User, by))
+            return lambda: cell_edit.edit(batch_id, row_id, "role", value, seen, db.session.get(User, by))
 
         move_directory()
         planning.clear()
         planning.meanwhile = [edit("Remote", "Analyst"), edit("Analsyt", "Remote")]
-        batches.refresh_if_stale(batch_id, by)
+        review.refresh_if_stale(batch_id, by)
         assert planning.count(3) == 3
         assert planned(batch_id) == {2: Plan.ATTENTION, 3: Plan.INVITE, 4: Plan.INVITE}
-        assert not plans.are_stale(db.session.get(Batch, batch_id))
+        assert not planner.are_stale(db.session.get(Batch, batch_id))
 
     def test_an_edit_in_another_part_is_not_lost_on_plans_that_were_being_made(self, admin, planning, change_settings):
         change_settings(max_rows=2)
         lines = [f"a@{DOMAIN},Analyst", f"b@{DOMAIN},Analyst", f"c@{DOMAIN},Analyst", f"d@{DOMAIN},Analyst"]
-        first = uploads.stage("\n".join(["Email,Role", *lines]).encode(), "long.csv", admin, split=True)
-        one, two = (part.id for part in uploads.parts_of(first))
+        first = upload.stage("\n".join(["Email,Role", *lines]).encode(), "long.csv", admin, split=True)
+        one, two = (part.id for part in upload.parts_of(first))
         first_row, by = db.session.scalar(db.select(Row.id).where(Row.batch_id == one).order_by(Row.line)), admin.id
 
         def edit(email: str, seen: str) -> None:
-            rows.edit(one, first_row, "email", f"{email}@{DOMAIN}", f"{seen}@{DOMAIN}", db.session.get(User, by))
+            cell_edit.edit(one, first_row, "email", f"{email}@{DOMAIN}", f"{seen}@{DOMAIN}", db.session.get(User, by))
 
         edit("c", "a")  # the second part's plans are old now
         planning.meanwhile = [lambda: edit("d", "c")]
-        batches.refresh_if_stale(two, by)
-        batches.refresh_if_stale(two, by)
+        review.refresh_if_stale(two, by)
+        review.refresh_if_stale(two, by)
         assert planned(two) == {4: Plan.INVITE, 5: Plan.DUPLICATE}
 
     def test_a_batch_that_is_confirmed_meanwhile_stays_as_it_was_confirmed(self, admin, planning):
         batch_id, by = staged(admin, people(2)).id, admin.id
         version = db.session.get(Batch, batch_id).version
         move_directory()
-        planning.meanwhile = [lambda: batches.confirm(batch_id, version, db.session.get(User, by))]
-        batches.refresh_if_stale(batch_id, by)
+        planning.meanwhile = [lambda: review.confirm(batch_id, version, db.session.get(User, by))]
+        review.refresh_if_stale(batch_id, by)
         assert db.session.get(Batch, batch_id).state == "queued"
 
     def test_a_bulk_change_of_old_plans_is_judged_while_others_may_write(self, admin, planning):
@@ -261,8 +262,8 @@ class TestOthersWorkMeanwhile:
         row_id = db.session.scalar(db.select(Row.id).where(Row.batch_id == other))
         move_directory()
         planning.clear()
-        planning.meanwhile = [lambda: rows.edit(other, row_id, "role", "Remote", "Analyst", db.session.get(User, by))]
-        done = bulk.set_role(batch_id, bulk.Chosen(find=Find()), "Remote", admin)
+        planning.meanwhile = [lambda: cell_edit.edit(other, row_id, "role", "Remote", "Analyst", db.session.get(User, by))]
+        done = bulk_edit.set_role(batch_id, bulk_edit.Chosen(find=Find()), "Remote", admin)
         assert done.count == 3
         planned(batch_id)
         assert db.session.get(Row, row_id).role == "Remote"

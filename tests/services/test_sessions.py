@@ -13,7 +13,7 @@ from webapp.core.errors import Refused
 from webapp.db import db
 from webapp.models import Session, User
 from webapp.schemas.passwords import problems
-from webapp.services import sessions
+from webapp.services.accounts import sessions
 
 MAREN = {"name": "Maren Okafor", "email": "m.okafor@northfield.example"}
 

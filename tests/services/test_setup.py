@@ -12,24 +12,25 @@ from sqlalchemy import create_engine, inspect, text
 
 from tests.factories import PASSWORD, make_group, make_invitation, make_persona
 from webapp import create_app
-from webapp.config import ConfigError, Settings
 from webapp.core.addresses import parse
 from webapp.core.errors import Conflict
-from webapp.core.permissions import SHIPPED_ROLES
+from webapp.core.security.permissions import SHIPPED_ROLES
 from webapp.db import Base, db
 from webapp.models import OWNER_ROLE_ID, AuditEvent, Group, Invitation, InvitationState, MailGate, Organisation, Role, User
-from webapp.services import audit_chain, setup
+from webapp.services.audit import chain
+from webapp.services.operations import first_run
+from webapp.settings.settings import ConfigError, Settings
 from webapp.upgrade import upgrade
 
 MAREN = "maren.okafor@northfield.example"
 
 
 def token():
-    return setup.prepare()[-1].rpartition("/")[2]
+    return first_run.prepare()[-1].rpartition("/")[2]
 
 
 def test_a_start_makes_the_shipped_roles_once(app):
-    setup.prepare()
+    first_run.prepare()
     roles = db.session.scalars(db.select(Role).order_by(Role.id)).all()
     assert [(each.name, each.rank) for each in roles] == [(each.name, each.rank) for each in SHIPPED_ROLES]
     assert roles[0].id == OWNER_ROLE_ID
@@ -38,24 +39,24 @@ def test_a_start_makes_the_shipped_roles_once(app):
 
 def test_groups_of_the_environment_are_made_while_there_are_none(app, change_settings):
     change_settings(groups=("Student Devices", "Exam Laptops"))
-    assert "Made 2 groups from MUSTER_GROUPS." in setup.prepare()
+    assert "Made 2 groups from MUSTER_GROUPS." in first_run.prepare()
     change_settings(groups=("Other",))
-    setup.prepare()
+    first_run.prepare()
     assert sorted(db.session.scalars(db.select(Group.name))) == ["Exam Laptops", "Student Devices"]
 
 
 def test_the_owner_of_the_environment_is_made_while_there_is_none(app, change_settings):
     change_settings(owner_email=MAREN, owner_password=PASSWORD)
-    assert setup.prepare() == [f"Made the Owner {MAREN} from MUSTER_OWNER_EMAIL."]
+    assert first_run.prepare() == [f"Made the Owner {MAREN} from MUSTER_OWNER_EMAIL."]
     owner = db.session.scalars(db.select(User)).one()
     assert (owner.name, owner.role_id, owner.all_groups) == ("Maren Okafor", OWNER_ROLE_ID, True)
     change_settings(owner_email="other@northfield.example")
-    assert setup.prepare() == []
+    assert first_run.prepare() == []
 
 
 def test_an_owner_at_a_domain_of_the_intranet_is_made_and_can_sign_in(client, change_settings):
     change_settings(owner_email="maren@school.local", owner_password=PASSWORD)
-    setup.prepare()
+    first_run.prepare()
     client.post("/sign-in", {"email": "Maren@School.local", "password": PASSWORD})
 
 
@@ -74,13 +75,13 @@ def test_settings_that_do_not_do_stop_the_start_with_one_line(app, change_settin
     assert answer.output.startswith(f"Error: {line}")
     assert len(answer.output.splitlines()) == 1
     with pytest.raises(ConfigError):
-        setup.prepare()
+        first_run.prepare()
 
 
 def test_prepare_prints_the_link_once_more_at_each_start(app):
     lines = app.test_cli_runner().invoke(args=["muster", "prepare"]).output.splitlines()
     assert [line.partition(": ")[0] for line in lines] == ["Set up Muster"]
-    assert setup.is_open(lines[0].rpartition("/")[2])
+    assert first_run.is_open(lines[0].rpartition("/")[2])
 
 
 def test_of_two_who_set_up_at_once_one_wins(app):
@@ -90,7 +91,7 @@ def test_of_two_who_set_up_at_once_one_wins(app):
         with app.app_context():
             together.wait()
             try:
-                outcomes.append(setup.finish(link, name, name, parse(f"{name}@northfield.example"), PASSWORD).name)
+                outcomes.append(first_run.finish(link, name, name, parse(f"{name}@northfield.example"), PASSWORD).name)
             except Conflict:
                 outcomes.append(None)
 
@@ -106,7 +107,7 @@ def test_of_two_who_set_up_at_once_one_wins(app):
 
 def test_an_invitation_of_who_becomes_the_owner_is_closed(app):
     make_invitation(MAREN)
-    setup.finish(token(), "Northfield Academy", "Maren Okafor", parse(MAREN), PASSWORD)
+    first_run.finish(token(), "Northfield Academy", "Maren Okafor", parse(MAREN), PASSWORD)
     assert db.session.scalars(db.select(Invitation)).one().state is InvitationState.REVOKED
 
 
@@ -114,10 +115,10 @@ def test_nothing_is_open_once_there_is_an_owner(app):
     link = token()
     make_persona("Owner")
     make_group("Exam Laptops")
-    assert not setup.is_open(link)
+    assert not first_run.is_open(link)
     with pytest.raises(Conflict):
-        setup.finish(link, "X", "X", parse("x@northfield.example"), PASSWORD)
-    assert setup.prepare() == []
+        first_run.finish(link, "X", "X", parse("x@northfield.example"), PASSWORD)
+    assert first_run.prepare() == []
     assert not db.session.scalar(db.select(AuditEvent).where(AuditEvent.action == "setup.done"))
 
 
@@ -136,7 +137,7 @@ def test_the_migrations_make_the_tables_of_the_models(tmp_path):
         with db.engine.connect() as connection, fresh.connect() as another:
             triggers = text("SELECT name, sql FROM sqlite_master WHERE type = 'trigger' ORDER BY name")
             assert connection.execute(triggers).all() == another.execute(triggers).all() != []
-        assert setup.prepare()
+        assert first_run.prepare()
         db.engine.dispose()
 
 
@@ -148,10 +149,10 @@ def test_what_was_recorded_before_there_was_a_chain_is_sealed_into_it(tmp_path):
             old = "INSERT INTO audit_events (at, actor, action, subject_type, subject, address, details, count) VALUES "
             connection.execute(text(f"{old} ('2026-01-01 10:00:00.000000', '', 'setup.done', '', '', '', '{{}}', 1)"))
         upgrade()
-        setup.prepare()
-        while audit_chain.seal():
+        first_run.prepare()
+        while chain.seal():
             pass
-        verdict = audit_chain.verify()
+        verdict = chain.verify()
         assert (verdict.events, verdict.waiting, verdict.wrong) == (1, 0, 0)
         db.engine.dispose()
 

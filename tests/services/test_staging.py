@@ -10,7 +10,7 @@ from sqlalchemy import select
 from tests.factories import make_group, make_persona
 from webapp.db import db
 from webapp.models import Row
-from webapp.services import plans, staging, uploads
+from webapp.services.batches import import_rows, planner, upload
 
 ODD = ('=1+1 "quoted"', "two\nlines\tand a tab", "Zoë 😀 \\ \x1f end", "{}", "%s", "\\N")
 
@@ -22,7 +22,7 @@ def by(app):
 
 def test_a_line_is_kept_as_it_was_read_whatever_is_in_it(by):
     cells = ",".join('"' + cell.replace('"', '""') + '"' for cell in ODD)
-    batch = uploads.stage(f"Email,Role,A,B,C,D,E,F\nana@x.org,Analyst,{cells}\n".encode(), "staff.csv", by)
+    batch = upload.stage(f"Email,Role,A,B,C,D,E,F\nana@x.org,Analyst,{cells}\n".encode(), "staff.csv", by)
     row = db.session.scalars(select(Row).where(Row.batch_id == batch.id)).one()
     assert row.read_cells == ["ana@x.org", "Analyst", *ODD]
     assert (row.removed_at, row.outcome, row.attempt, row.reason) == (None, None, 0, "")
@@ -30,7 +30,7 @@ def test_a_line_is_kept_as_it_was_read_whatever_is_in_it(by):
 
 def test_rows_of_every_plan_are_counted_across_pieces(by, change_settings, monkeypatch):
     """Each count is what the rows themselves say, and each plan what judging the stored row again says."""
-    monkeypatch.setattr(staging, "PIECE", 7)
+    monkeypatch.setattr(import_rows, "PIECE", 7)
     change_settings(max_rows=100)
     make_group("Loans")
     make_persona("Analyst")
@@ -41,14 +41,14 @@ def test_rows_of_every_plan_are_counted_across_pieces(by, change_settings, monke
         lines.append(
             f"{email},{('Analyst', 'Analsyt', 'Admin', 'Remote')[n % 4]},{('Loans', 'Lones', '', 'All groups')[n % 5 % 4]}"
         )
-    batch = uploads.stage("\n".join(lines).encode(), "staff.csv", by)
-    rows = plans.standing_rows(batch)
+    batch = upload.stage("\n".join(lines).encode(), "staff.csv", by)
+    rows = planner.standing_rows(batch)
     assert len(rows) == 41
     counts: Counter[str] = Counter()
-    plans.tally(counts, map(plans.counted, rows), +1)
+    planner.tally(counts, map(planner.counted, rows), +1)
     assert batch.counts == {key: n for key, n in counts.items() if n}
     assert {"invite", "attention", "duplicate", "update", "admin", "problem:role", "misspelt"} <= batch.counts.keys()
-    assert plans.stale(rows, plans.judged_again(batch, rows)) == []
+    assert planner.stale(rows, planner.judged_again(batch, rows)) == []
 
 
 def test_the_number_of_queries_is_that_of_a_short_file(by, queries, change_settings):
@@ -57,7 +57,7 @@ def test_the_number_of_queries_is_that_of_a_short_file(by, queries, change_setti
     def asked(rows: int) -> int:
         lines = "".join(f"p{n}@x.org,Analyst\n" for n in range(rows))
         queries.clear()
-        uploads.stage(f"Email,Role\n{lines}".encode(), "staff.csv", by)
+        upload.stage(f"Email,Role\n{lines}".encode(), "staff.csv", by)
         return len(queries)
 
     asked(1)

@@ -8,8 +8,8 @@ import pytest
 
 from tests.factories import PASSWORD, make_group, make_invitation, make_persona, make_user, role
 from tests.mail_fixtures import finish
-from webapp.core.actions import Action, Do
 from webapp.core.errors import Conflict, NotAllowed, NotThere, Refused
+from webapp.core.plan.actions import Action, Do
 from webapp.db import db, utcnow
 from webapp.jobs import batches as job
 from webapp.models import (
@@ -25,7 +25,8 @@ from webapp.models import (
     User,
     UserState,
 )
-from webapp.services import actions, claims, outcomes
+from webapp.services.batches import actions
+from webapp.services.mail import claim, results
 
 
 def refs(*people) -> str:
@@ -408,19 +409,19 @@ class TestRetryingAResend:
     def test_touches_only_those_that_failed(self, admin):
         gone, refused = make_invitation("gone@northfield.example"), make_invitation("refused@northfield.example")
         batch = carry_out(admin, begin(admin, "resend", gone, refused))
-        for id in claims.claim("worker"):
+        for id in claim.claim("worker"):
             message = db.session.get(Message, id)
             if message.invitation_id == refused.id:
-                finish(outcomes.failed(id, "worker", "550 No such user"))
+                finish(results.failed(id, "worker", "550 No such user"))
             else:
-                finish(outcomes.sent(id, "worker", "250 OK"))
+                finish(results.sent(id, "worker", "250 OK"))
         assert outcomes_of(batch) == {"gone": ("invited", ""), "refused": ("failed", "550 No such user")}
         to = admin.post(f"/batches/{batch.id}/retries").location
         assert "1 email queued again." in admin.get(to).page.text
         assert outcomes_of(batch) == {"gone": ("invited", ""), "refused": ("waiting", "")}
-        (again,) = claims.claim("worker")
+        (again,) = claim.claim("worker")
         assert db.session.get(Message, again).invitation_id == refused.id
-        finish(outcomes.sent(again, "worker", "250 OK"))
+        finish(results.sent(again, "worker", "250 OK"))
         assert outcomes_of(batch)["refused"] == ("invited", "")
         assert db.session.get(Batch, batch.id).state is BatchState.FINISHED
         assert len(db.session.scalars(db.select(Message)).all()) == 2

@@ -13,9 +13,9 @@ from tests.factories import make_invitation
 from tests.mail_fixtures import make_sending_batch
 from tests.served import served
 from tests.views.test_batches import staged
-from webapp.attachments import attach
-from webapp.core.template import written
+from webapp.core.files.csv_writer import written
 from webapp.db import db
+from webapp.http.attachments import attach
 from webapp.models import BatchState
 
 NAMES = [

@@ -10,12 +10,14 @@ from datetime import timedelta
 import pytest
 
 from tests.factories import PASSWORD, make_batch, make_group, make_invitation, make_persona, make_user, role, token_of
-from webapp.core import stories
+from webapp.core.text import audit_phrases
 from webapp.db import begin_write, db, utcnow
 from webapp.models import AuditEvent
-from webapp.services import audit, audit_chain, sessions
-from webapp.services.audit import AuditAction
-from webapp.services.sessions import Refusal
+from webapp.services.accounts import sessions
+from webapp.services.accounts.sessions import Refusal
+from webapp.services.audit import chain
+from webapp.services.audit import events as audit
+from webapp.services.audit.events import AuditAction
 
 
 def record(*args, days=0, **details):
@@ -242,7 +244,7 @@ class TestExporting:
 
     def test_as_json_lines_with_what_the_chain_needs(self, owner):
         event = record(owner.user, AuditAction.GROUP_CREATED, make_group("Büro"))
-        audit_chain.seal()
+        chain.seal()
         db.session.refresh(event)
         (line,) = [json.loads(each) for each in owner.get("/audit/events.jsonl?action=groups").text.splitlines()]
         assert line["subject"] == {"type": "groups", "id": event.subject_id, "text": "Büro"}
@@ -250,9 +252,9 @@ class TestExporting:
         assert line["seal"] == {"seq": event.seq, "link": event.link}
 
     def test_goes_beyond_a_chunk(self, owner, monkeypatch):
-        from webapp.services import audit_log
+        from webapp.services.audit import browse
 
-        monkeypatch.setattr(audit_log, "CHUNK", 7)
+        monkeypatch.setattr(browse, "CHUNK", 7)
         for n in range(20):
             record(owner.user, AuditAction.SETUP_DONE, n=n, days=n % 3)
         lines = [json.loads(each) for each in owner.get("/audit/events.jsonl?action=settings").text.splitlines()]
@@ -310,7 +312,7 @@ class TestRefusalsAreRecorded:
 
     def test_a_password_that_is_somebody_elses(self, sign_in, client):
         from webapp.core.errors import Refused
-        from webapp.services import sessions
+        from webapp.services.accounts import sessions
 
         owner = make_persona("Owner")
         with pytest.raises(Refused):
@@ -369,7 +371,7 @@ def test_no_token_link_or_password_is_ever_in_the_log(client, owner):
 @pytest.mark.parametrize("kind", [*Refusal, AuditAction.SIGN_IN_FAILED])
 def test_every_refusal_is_known_as_one_and_told_in_words(kind):
     assert kind.endswith(".refused")
-    assert kind in stories._TOLD
+    assert kind in audit_phrases._TOLD
 
 
 def test_a_refused_reset_is_found_among_refusals_and_people(owner):

@@ -11,10 +11,10 @@ import pytest
 from sqlalchemy import event, text
 
 from tests.views.test_batches import rows_of, staged
-from webapp.core.planning import Mode
+from webapp.core.plan.planner import Mode
 from webapp.db import begin_write, db, hold
 from webapp.models import AuditEvent, Batch, BatchFile, Row, RowEdit
-from webapp.services.audit import AuditAction
+from webapp.services.audit.events import AuditAction
 
 FILE = "Email,Role\nana@northfield.example,Analyst\nben@northfield.example,Analyst\n"
 PATIENCE = 8.0

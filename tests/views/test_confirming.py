@@ -10,10 +10,10 @@ from tests.client import Page
 from tests.factories import PASSWORD, make_group, make_user
 from tests.views.test_batches import rows_of, staged
 from webapp.core.errors import Refused
-from webapp.core.words import what_sending_does
+from webapp.core.text.formatting import what_sending_does
 from webapp.db import db
 from webapp.models import AuditEvent, Batch, BatchState
-from webapp.services import batches
+from webapp.services.batches import review
 
 PEOPLE = "Email,Role,Groups\nana@northfield.example,Analyst,Student Devices\nben@northfield.example,Remote,\n"
 ADMINS = PEOPLE + "dev@northfield.example,Admin,\n"
@@ -196,7 +196,7 @@ class TestPassword:
         assert "not my password" not in f"{event.subject}{event.details}"
 
     def test_of_somebody_else_does_not_count(self, admin, owner):
-        from webapp.services import sessions
+        from webapp.services.accounts import sessions
 
         maren = owner.user
         maren.password_hash = sessions.hashed_password("another one altogether")
@@ -231,8 +231,8 @@ class TestPassword:
     def test_is_asked_by_the_command_itself(self, admin):
         batch = staged(admin, ADMINS)
         with pytest.raises(Refused):
-            batches.confirm(batch.id, batch.version, admin.user)
-        assert batches.confirm(batch.id, batch.version, admin.user, proven=True)
+            review.confirm(batch.id, batch.version, admin.user)
+        assert review.confirm(batch.id, batch.version, admin.user, proven=True)
 
     def test_an_edit_in_another_tab_that_makes_an_admin_is_asked_about(self, admin):
         batch = staged(admin)

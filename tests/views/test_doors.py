@@ -13,7 +13,8 @@ from tests.views.test_batches import rows_of, staged
 from webapp import create_app
 from webapp.db import db
 from webapp.models import AuditEvent, InvitationState, LinkPurpose
-from webapp.services import account_links, sessions
+from webapp.services.accounts import sessions
+from webapp.services.links import account_links
 
 PATHS = ("invitations", "password-resets", "email-changes", "owner-links", "setup")
 

@@ -11,7 +11,7 @@ from tests.factories import make_batch, make_group, make_user
 from tests.views.test_batches import rows_of, staged
 from webapp.db import db
 from webapp.models import Batch, BatchFile
-from webapp.services import groups
+from webapp.services.directory import groups
 
 FILE = (
     "Name;E-Mail;Access level;Phone;Teams\n"
@@ -159,11 +159,11 @@ def test_who_may_look_may_download_and_others_may_not(admin, sign_in, batch):
 
 
 def test_after_confirming_it_tells_the_outcome(admin):
-    from webapp.services import processing
+    from webapp.services.batches import execute
 
     batch = staged(admin, "Email,Role,Groups\nana@northfield.example,Analyst,\n")
     admin.post(f"/batches/{batch.id}/confirmation", {"version": batch.version})
-    while processing.work_off(batch.id, 50):
+    while execute.work_off(batch.id, 50):
         pass
     assert table(admin, batch)[1][3] == "Waiting"
 

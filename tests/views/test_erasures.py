@@ -7,9 +7,9 @@ from sqlalchemy import Text, cast
 
 from tests.factories import PASSWORD, make_batch, make_group, make_invitation, make_persona, make_user
 from tests.mail_fixtures import make_message
-from webapp.core.actions import Action, Do
 from webapp.core.errors import MusterError
-from webapp.core.planning import Plan
+from webapp.core.plan.actions import Action, Do
+from webapp.core.plan.planner import Plan
 from webapp.db import Base, db
 from webapp.jobs import outbox as jobs
 from webapp.models import (
@@ -28,8 +28,11 @@ from webapp.models import (
     User,
     UserState,
 )
-from webapp.services import account_links, actions, audit, directory, targets
-from webapp.services.audit import AuditAction
+from webapp.services.audit import events
+from webapp.services.audit.events import AuditAction
+from webapp.services.batches import actions, people_rows
+from webapp.services.directory import lookup
+from webapp.services.links import account_links
 
 pytestmark = pytest.mark.slow  # passwords are hashed slowly on purpose
 
@@ -68,11 +71,11 @@ def make_traces(hannah, admin, settings):
         db.session.flush()
         edit = {"batch_id": batch.id, "row_id": row.id, "version": 1, "user_id": admin.user.id}
         db.session.add(RowEdit(**edit, field="email", before="hannah@nowhere", after=HANNAH))
-    audit.record(hannah, AuditAction.INVITATION_ACCEPTED, invitation)
-    audit.record(admin.user, AuditAction.USER_CHANGED, hannah, before={"name": "Hannah Whitcombe"}, after={"name": "Hannah W."})
-    audit.record(admin.user, AuditAction.BATCH_CONFIRMED, None, rows=[{"email": HANNAH}])
-    audit.record(None, AuditAction.SIGN_IN_FAILED, None, label=HANNAH.title())
-    audit.record(hannah, AuditAction.SIGNED_IN).actor = "hannah.old@northfield.example"
+    events.record(hannah, AuditAction.INVITATION_ACCEPTED, invitation)
+    events.record(admin.user, AuditAction.USER_CHANGED, hannah, before={"name": "Hannah Whitcombe"}, after={"name": "Hannah W."})
+    events.record(admin.user, AuditAction.BATCH_CONFIRMED, None, rows=[{"email": HANNAH}])
+    events.record(None, AuditAction.SIGN_IN_FAILED, None, label=HANNAH.title())
+    events.record(hannah, AuditAction.SIGNED_IN).actor = "hannah.old@northfield.example"
     account_links.make(hannah, LinkPurpose.EMAIL, email="h@private.example", email_key="h@private.example")
     db.session.commit()
 
@@ -169,8 +172,8 @@ def test_nobody_erased_is_brought_back(admin, hannah):
     with pytest.raises(MusterError):
         actions.do_now("user", hannah.id, Action(Do.REACTIVATE), admin.user)
     batch = make_batch(admin.user, kind=BatchKind.ACTION)
-    assert targets.add(batch, [(None, ("user", hannah.id)), (None, ("user", admin.user.id))]) == 1
-    assert set(directory.people_by_id([("user", hannah.id), ("user", admin.user.id)])) == {("user", admin.user.id)}
+    assert people_rows.add(batch, [(None, ("user", hannah.id)), (None, ("user", admin.user.id))]) == 1
+    assert set(lookup.people_by_id([("user", hannah.id), ("user", admin.user.id)])) == {("user", admin.user.id)}
     assert db.session.get_one(User, hannah.id).state is UserState.ERASED
 
 
@@ -204,7 +207,7 @@ def test_an_upload_that_is_only_a_file_yet_is_discarded_where_the_person_is_in_i
 def test_other_parts_are_planned_anew(admin, hannah):
     holding = make_batch(admin.user, rows=1, parts=2, part=1)
     holding.parts_id, holding.counts = holding.id, {"attention": 1}
-    other = make_batch(admin.user, rows=1, parts=2, part=2, parts_id=holding.id, directory_version=directory.version())
+    other = make_batch(admin.user, rows=1, parts=2, part=2, parts_id=holding.id, directory_version=lookup.version())
     row = db.session.scalars(db.select(Row).where(Row.batch_id == holding.id)).one()
     row.email = row.email_key = HANNAH
     db.session.commit()

@@ -12,7 +12,7 @@ from tests.factories import make_persona
 from webapp.core.errors import Conflict, NotThere, Refused
 from webapp.db import db
 from webapp.models import AuditEvent
-from webapp.services import groups
+from webapp.services.directory import groups
 
 
 @pytest.fixture

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from tests.factories import make_group, make_invitation, make_persona, make_user
 from tests.views.test_batches import rows_of, staged
 from webapp.core.addresses import BadAddress, parse
-from webapp.core.planning import Plan
+from webapp.core.plan.planner import Plan
 from webapp.db import db, utcnow
 from webapp.models import Batch, Invitation, InvitationState, Message, MessageKind, MessageState, Priority, User, UserState
-from webapp.services import outbox
+from webapp.services.mail import outbox
 
 EXAM, LIBRARY = "Exam Laptops", "Library Chromebooks"
 EVERYTHING = ("All groups",)

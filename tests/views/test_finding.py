@@ -6,10 +6,11 @@ import pytest
 
 from tests.factories import make_group, make_user
 from tests.views.test_batches import rows_of, staged
-from webapp.core.finding import Find
+from webapp.core.lists.row_filter import Find
 from webapp.db import db
 from webapp.models import Batch
-from webapp.services import batches, groups
+from webapp.services.batches import review
+from webapp.services.directory import groups
 
 FILE = (
     "Email,Role,Groups\n"
@@ -189,5 +190,5 @@ def test_a_row_that_is_blocked_grants_nothing(admin, batch):
 def test_stored_counts_are_those_of_the_rows(admin, batch):
     fresh = db.session.get(Batch, batch.id)
     for find in (Find.parse({"problem": p}) for p in ("email", "role", "groups")):
-        page, _ = batches.review(fresh, find)
+        page, _ = review.review(fresh, find)
         assert page.total == len(page.rows) == len([row for row in rows_of(batch) if find.has(row)])

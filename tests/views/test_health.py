@@ -15,13 +15,15 @@ from sqlalchemy.exc import OperationalError
 from tests.factories import make_batch, make_invitation, make_persona, token_of
 from tests.mail_fixtures import make_message, pass_time
 from tests.smtp_sink import Sink
-from webapp import create_app, data_folder, mail, patience
+from webapp import create_app, patience
 from webapp import queue as bell
-from webapp.config import Settings
 from webapp.core.errors import MailServerAway
 from webapp.db import db, utcnow
+from webapp.mail import transports
 from webapp.models import BatchState, Message, MessageState, Worker
-from webapp.services import claims
+from webapp.run import data_folder
+from webapp.services.mail import claim
+from webapp.settings.settings import Settings
 
 TOKEN = "a-token-for-the-monitor"
 
@@ -147,11 +149,11 @@ def test_it_says_why_email_is_held_up_without_names(client, workers, queue, chan
         sink.start()
     changed = change_settings(mail_url=mail_url.format(port=sink.port))
     try:
-        with pytest.raises(MailServerAway) as refused, mail.connect(changed):
+        with pytest.raises(MailServerAway) as refused, transports.connect(changed):
             pass
     finally:
         sink.stop()
-    claims.away("a worker", str(refused.value))
+    claim.away("a worker", str(refused.value))
     answer = client.get("/healthz", status=503)
     assert (answer.json["wrong"], answer.json["mail"], answer.json["mail_reason"]) == (["mail"], "held up", reason)
     assert "localhost" not in answer.text

@@ -11,7 +11,7 @@ from tests.factories import make_batch, make_group, make_invitation, make_person
 from webapp.core.charts import chart
 from webapp.db import db, utcnow
 from webapp.models import BatchState, Invitation, InvitationState, MailGate, Message, MessageKind, MessageState
-from webapp.services import overview, workers
+from webapp.services.operations import dashboard, heartbeats
 
 
 def test_the_first_steps_are_groups_and_invitations(owner):
@@ -119,7 +119,7 @@ class TestAttention:
         page = owner.get("/").page
         assert "No worker was seen in the last minute." in page.text
         assert page.all("a", href="/settings", class_="btn")
-        workers.beat("one")
+        heartbeats.beat("one")
         assert "The queue server does not answer." in owner.get("/").page.text
         admin = sign_in("Admin").get("/").page
         assert "The queue server does not answer." in admin.text
@@ -127,7 +127,7 @@ class TestAttention:
         assert "queue server" not in sign_in("Analyst").get("/").page.text
 
     def test_all_is_well(self, owner, queue, change_settings):
-        workers.beat("one")
+        heartbeats.beat("one")
         make_invitation(expires_in=timedelta(days=30))
         assert "No mail server is set" in owner.get("/").page.text
         change_settings(mail_url="smtp://mail.northfield.example")
@@ -162,7 +162,7 @@ class TestChart:
             invitation.created_at = now - timedelta(days=age)
             invitation.closed_at = now - timedelta(days=age) if state != "pending" else None
         db.session.commit()
-        weeks = overview.weeks()
+        weeks = dashboard.weeks()
         assert (len(weeks), sum(week.invited for week in weeks), sum(week.accepted for week in weeks)) == (12, 3, 1)
         assert all(week.begins.weekday() == 0 for week in weeks)
         assert weeks[-1].invited == 1

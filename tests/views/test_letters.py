@@ -11,11 +11,12 @@ from tests.factories import PASSWORD, make_group, make_invitation, make_persona
 from tests.mail_fixtures import make_message, message_to, pass_time
 from tests.smtp_sink import Sink
 from tests.views.test_batches import rows_of, staged
-from webapp.core.planning import Plan
+from webapp.core.plan.planner import Plan
 from webapp.db import db
 from webapp.jobs import outbox as jobs
 from webapp.models import AuditEvent, Batch, BatchState, Message, MessageKind, MessageState, Outcome, Role, RowEdit, UserState
-from webapp.services import batches, claims, outcomes, processing
+from webapp.services.batches import execute, review
+from webapp.services.mail import claim, results
 
 FILE = "Email,Role,Groups\nbroken,Analyst,\nines@northfield.example,Analyst,Student Devices\n"
 WORDS = "Dear all,\n\nthe <b>portal</b> opens on Monday.\n  Devika"
@@ -176,7 +177,7 @@ class TestSending:
         save(admin, batch, valid_days="2", message=WORDS)
         admin.patch(f"/batches/{batch.id}", {"skip_errors": "true"}, htmx=True)
         admin.post(f"/batches/{batch.id}/confirmation", {"version": fresh(batch).version})
-        while processing.work_off(batch.id, 50):
+        while execute.work_off(batch.id, 50):
             pass
         jobs.send()
         (mail,) = sink.messages
@@ -188,7 +189,7 @@ class TestSending:
     def test_an_invitation_of_a_batch_without_words_has_none(self, admin, batch, sink):
         admin.patch(f"/batches/{batch.id}", {"skip_errors": "true"}, htmx=True)
         admin.post(f"/batches/{batch.id}/confirmation", {"version": fresh(batch).version})
-        while processing.work_off(batch.id, 50):
+        while execute.work_off(batch.id, 50):
             pass
         jobs.send()
         assert "\n>" not in sink.messages[0].text
@@ -226,7 +227,7 @@ class TestTest:
     def test_goes_before_the_batches(self, admin, batch, sink):
         other = staged(admin, "Email,Role,Groups\njonas@northfield.example,Analyst,\n")
         admin.post(f"/batches/{other.id}/confirmation", {"version": other.version})
-        while processing.work_off(other.id, 50):
+        while execute.work_off(other.id, 50):
             pass
         self.send(admin, batch)
         jobs.send()
@@ -236,38 +237,38 @@ class TestTest:
         batch = staged(admin, "Email,Role,Groups\nines@northfield.example,Analyst,\n")
         self.send(admin, batch)
         admin.post(f"/batches/{batch.id}/confirmation", {"version": fresh(batch).version})
-        while processing.work_off(batch.id, 50):
+        while execute.work_off(batch.id, 50):
             pass
-        (id, _) = claims.claim("w1")
+        (id, _) = claim.claim("w1")
         assert db.session.get_one(Message, id).kind is MessageKind.TEST
-        claims.begin_data(id, "w1")
-        outcomes.failed(id, "w1", "Mailbox full (552 5.2.2)")
+        claim.begin_data(id, "w1")
+        results.failed(id, "w1", "Mailbox full (552 5.2.2)")
         assert rows_of(batch)[0].outcome is Outcome.WAITING
 
     def test_still_goes_when_the_batch_is_cancelled_and_its_row_keeps_its_outcome(self, admin, sink):
         batch = staged(admin, "Email,Role,Groups\nines@northfield.example,Analyst,\njonas@northfield.example,Analyst,\n")
         self.send(admin, batch)
         admin.post(f"/batches/{batch.id}/confirmation", {"version": fresh(batch).version})
-        while processing.work_off(batch.id, 50):
+        while execute.work_off(batch.id, 50):
             pass
-        _, ines, _ = claims.claim("w1")
-        outcomes.sent(ines, "w1", "250 OK")
-        claims.give_back("w1")
-        processing.cancel(batch.id, admin.user)
+        _, ines, _ = claim.claim("w1")
+        results.sent(ines, "w1", "250 OK")
+        claim.give_back("w1")
+        execute.cancel(batch.id, admin.user)
         assert [row.outcome for row in rows_of(batch)] == [Outcome.INVITED, Outcome.SKIPPED]
         jobs.send()
         assert sink.recipients == [admin.user.email]
 
     def test_that_was_let_go_is_due_again(self, admin, batch, sink):
         self.send(admin, batch)
-        (id,) = claims.claim("w1")
-        outcomes.let_go(id, "w1")
+        (id,) = claim.claim("w1")
+        results.let_go(id, "w1")
         jobs.send()
         assert sink.recipients == [admin.user.email]
 
     def test_of_a_batch_that_was_discarded_is_not_sent(self, admin, batch, sink):
         self.send(admin, batch)
-        batches.discard(batch.id, admin.user)
+        review.discard(batch.id, admin.user)
         jobs.send()
         assert sink.messages == []
         message = message_to(admin.user.email)
@@ -396,7 +397,7 @@ class TestReplies:
         batch = staged(admin, "Email,Role,Groups\nines@northfield.example,Remote,\n")
         assert f"it goes to {admin.user.email}" in admin.get(f"/batches/{batch.id}/letter/html").text
         admin.post(f"/batches/{batch.id}/confirmation", {"version": fresh(batch).version})
-        processing.work_off(batch.id, 10)
+        execute.work_off(batch.id, 10)
         mail, _ = self.sent(sink)
         (address,) = mail.mime["Reply-To"].addresses
         assert (address.display_name, address.addr_spec) == (admin.user.name, admin.user.email)

@@ -14,7 +14,7 @@ from tests.factories import make_group, make_invitation, make_persona, make_user
 from tests.mail_fixtures import make_sending_batch
 from webapp.db import db, utcnow
 from webapp.models import AuditEvent, BatchState, Invitation, InvitationState
-from webapp.services import link_sheets
+from webapp.services.people import link_sheets
 
 INES, JONAS = "ines@northfield.example", "jonas@northfield.example"
 

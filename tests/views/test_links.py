@@ -13,7 +13,7 @@ from tests.client import Client
 from tests.factories import PASSWORD, make_group, make_persona, make_user
 from webapp.db import db
 from webapp.models import AccountLink, Group, Invitation, User, UserState
-from webapp.services import claims
+from webapp.services.mail import claim
 
 pytestmark = pytest.mark.slow  # passwords are hashed slowly on purpose
 
@@ -32,8 +32,8 @@ def invite(browser, email, role="Analyst"):
 def mailed(app, email, path):
     """Ask for a new password. -> the link in the e-mail."""
     Client(app).post("/password-resets", {"email": email}, status=200)
-    letters = claims.letters(claims.claim("w1"), "w1")
-    claims.give_back("w1")
+    letters = claim.letters(claim.claim("w1"), "w1")
+    claim.give_back("w1")
     texts = [letter.email.text for letter in letters if letter.email.to == email]
     return re.search(rf"/{path}/[\w-]+", texts[-1])[0]
 

@@ -19,7 +19,9 @@ from webapp import create_app, logs
 from webapp import queue as bell
 from webapp.db import db, utcnow
 from webapp.models import LinkPurpose
-from webapp.services import account_links, groups, setup
+from webapp.services.directory import groups
+from webapp.services.links import account_links
+from webapp.services.operations import first_run
 
 
 @pytest.fixture
@@ -123,7 +125,7 @@ def test_a_job_carries_the_id_of_who_rang(app, client, queue):
 def test_no_secret_is_ever_logged(app, client, change_settings, logged, queue, log_format, monkeypatch):
     change_settings(metrics_token="a-token-for-the-monitor-Zz9")
     logged(log_format)
-    set_up = setup.prepare()[-1].rpartition("/")[2]
+    set_up = first_run.prepare()[-1].rpartition("/")[2]
     client.get(f"/setup/{set_up}")
     client.get(f"/setup/{set_up}/", status=None)
     owner, admin = make_persona("Owner"), make_persona("Admin")

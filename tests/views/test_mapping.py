@@ -9,10 +9,10 @@ import pytest
 from tests.factories import make_group, make_invitation
 from tests.files.writers import xlsx
 from tests.views.test_batches import rows_of, staged, upload
-from webapp.core.planning import Plan
+from webapp.core.plan.planner import Plan
 from webapp.db import db
 from webapp.models import Alias, AuditEvent, Batch, BatchFile, BatchState, HeaderMapping, Row, RowEdit
-from webapp.services import processing
+from webapp.services.batches import execute
 
 UNKNOWN = (
     "Person,Kennung,Device pools,Staff no.\n"
@@ -581,7 +581,7 @@ class TestTwinsAcrossParts:
         for part in (first, second):
             page = admin.get(f"/batches/{part.id}").page
             admin.post(f"/batches/{part.id}/confirmation", {name: page.values(name)[-1] for name in ("version", "drift")})
-            while processing.work_off(part.id, 50):
+            while execute.work_off(part.id, 50):
                 pass
         outcomes = [row.outcome.value for part in (first, second) for row in rows_of(part)]
         assert outcomes == ["waiting", "waiting", "skipped"]

@@ -13,7 +13,7 @@ from tests.mail_fixtures import invitation_of, make_message, message_to
 from webapp.db import db
 from webapp.jobs import outbox as jobs
 from webapp.models import MessageKind
-from webapp.services import claims, gate, outbox
+from webapp.services.mail import claim, outbox, throttle
 
 INES, JONAS, LENA = (f"{name}@northfield.example" for name in ("ines", "jonas", "lena"))
 
@@ -45,9 +45,9 @@ def test_without_a_mail_server_it_says_so(admin: Client, change_settings: Callab
 
 def test_it_says_that_sending_is_held_up_and_why(admin: Client) -> None:
     make_message(INES)
-    claims.claim("w1")
-    claims.away("w1", "The mail server mail.northfield.example:587 cannot be reached (connection refused).")
-    alarm = gate.alarm()
+    claim.claim("w1")
+    claim.away("w1", "The mail server mail.northfield.example:587 cannot be reached (connection refused).")
+    alarm = throttle.alarm()
     assert alarm
     for path in ("/messages", f"/messages/{message_to(INES).id}"):
         text = admin.get(path).page.text

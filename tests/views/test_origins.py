@@ -12,7 +12,7 @@ from tests.views.test_batches import rows_of, staged
 from webapp import create_app
 from webapp.db import db
 from webapp.models import AuditEvent, User
-from webapp.services import doctor
+from webapp.services.operations import doctor
 
 HOST = "muster.northfield.example"
 PROXIED = {"X-Forwarded-Proto": "https", "X-Forwarded-Host": HOST}

@@ -9,7 +9,7 @@ import pytest
 from tests.factories import PASSWORD, code_of, make_factor, make_persona
 from webapp.db import db, utcnow
 from webapp.models import AccountLink, AuditEvent, Session, User
-from webapp.services import ownership
+from webapp.services.people import ownership
 
 pytestmark = pytest.mark.slow  # passwords are hashed slowly on purpose
 

@@ -10,7 +10,7 @@ from tests.factories import make_batch, make_group, make_user
 from tests.views.test_batches import staged
 from webapp.db import db
 from webapp.models import Alias, AliasKind, AuditEvent, Batch, BatchState, HeaderMapping
-from webapp.services import aliases
+from webapp.services.directory import aliases
 
 
 def address_of_reset_link(admin) -> str:

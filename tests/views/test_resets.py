@@ -26,7 +26,9 @@ from webapp.models import (
     User,
     UserState,
 )
-from webapp.services import account_links, claims, resets, sessions
+from webapp.services.accounts import password_reset, sessions
+from webapp.services.links import account_links
+from webapp.services.mail import claim
 
 pytestmark = pytest.mark.slow  # passwords are hashed slowly on purpose
 
@@ -43,8 +45,8 @@ def amelia(app):
 
 def link_to(email):
     """The token of the newest link that was mailed to somebody."""
-    letters = claims.letters(claims.claim("w1"), "w1")
-    claims.give_back("w1")
+    letters = claim.letters(claim.claim("w1"), "w1")
+    claim.give_back("w1")
     (text,) = [letter.email.text for letter in letters if letter.email.to == email and "/password-resets/" in letter.email.text]
     return re.search(r"/password-resets/(\S+)", text)[1]
 
@@ -138,7 +140,7 @@ class TestWhoWasInvited:
         answers = {plain(ask(client, email).text.replace(email, "…")) for email in (INES, AMELIA, "nobody@northfield.example")}
         assert len(answers) == 1
         (message,) = self.sent()
-        (letter,) = [each for each in claims.letters(claims.claim("w1"), "w1") if each.id == message.id]
+        (letter,) = [each for each in claim.letters(claim.claim("w1"), "w1") if each.id == message.id]
         assert f"/invitations/{token_of(invited)}" in letter.email.text
         assert db.session.get_one(Invitation, invited.id).expires_at == until, "its time is not extended"
         assert actions().count("invitation.sent_again") == 1
@@ -328,5 +330,5 @@ def test_both_ways_hash_the_same_passwords_at_sign_in(client, amelia, monkeypatc
 
 
 def test_a_reset_of_nobody_is_no_error(app):
-    resets.ask("", "192.0.2.1")
+    password_reset.ask("", "192.0.2.1")
     assert db.session.scalars(db.select(User)).all() == []

@@ -9,13 +9,15 @@ import pytest
 from tests.factories import make_group, make_invitation, make_user, role, token_of
 from tests.views.test_actions import begin, carry_out, confirm, outcomes_of, rows_of
 from tests.views.test_batches import staged
-from webapp.core.actions import Action, Do
+from webapp.core.plan.actions import Action, Do
 from webapp.db import db
 from webapp.jobs import batches as job
 from webapp.jobs import outbox as outbox_job
 from webapp.models import AuditEvent, Batch, BatchKind, BatchState, Invitation, InvitationState, Session, User, UserState
 from webapp.models.groups import user_groups
-from webapp.services import actions, directory, invitations, processing
+from webapp.services.batches import actions, execute
+from webapp.services.directory import lookup
+from webapp.services.invitations import invitations
 
 DATE = r"\d+ \w+ \d{4}, \d\d:\d\d"
 NEW = "ines@northfield.example"
@@ -137,7 +139,7 @@ class TestTheDryRun:
         found = []
         for batch_id, undo_id in ids:
             for path in (f"/batches/{undo_id}", f"/batches/{batch_id}"):
-                directory.moved()
+                lookup.moved()
                 db.session.commit()
                 queries.clear()
                 admin.get(path)
@@ -219,7 +221,7 @@ class TestReverted:
         batch = uploaded(admin, "ana@northfield.example,Analyst,Teacher Laptops\n")
         group = make_group("Student Devices")
         db.session.delete(group)
-        directory.moved()
+        lookup.moved()
         db.session.commit()
         carry_out(admin, revert(admin, batch))
         assert now(ana) == ("Analyst", set())
@@ -245,7 +247,7 @@ class TestReverted:
     def test_a_cancelled_upload_is_reverted_as_far_as_it_came(self, admin, ana):
         batch = staged(admin, f"Email,Role,Groups\nana@northfield.example,Analyst,Teacher Laptops\n{NEW},Analyst,\n")
         confirm(admin, batch)
-        processing.work_off(batch.id, 1)
+        execute.work_off(batch.id, 1)
         admin.post(f"/batches/{batch.id}/cancellation")
         undo = revert(admin, batch)
         assert plans(undo) == {"ana": ("update", "")}
@@ -256,7 +258,7 @@ class TestReverted:
     def test_where_everything_is_kept_the_upload_stays_as_it_is(self, admin, owner, ana):
         batch = uploaded(admin, "ana@northfield.example,Analyst,Teacher Laptops\n")
         db.session.execute(user_groups.delete().where(user_groups.c.user_id == ana.id))
-        directory.moved()
+        lookup.moved()
         db.session.commit()
         undo = revert(admin, batch)
         assert plans(undo) == {"ana": ("attention", "Changed since.")}

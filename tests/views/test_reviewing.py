@@ -7,10 +7,11 @@ import pytest
 from tests.factories import make_group, make_user
 from tests.views.test_batches import rows_of, staged
 from tests.views.test_rows import edit
-from webapp.core.planning import Plan
+from webapp.core.plan.planner import Plan
 from webapp.db import db
 from webapp.models import Batch
-from webapp.services import plans, roles
+from webapp.services.batches import planner
+from webapp.services.directory import roles
 
 FILE = (
     "Email,Role,Groups\n"
@@ -112,8 +113,8 @@ class TestWhoseReviewItIs:
     ):
         change_settings(max_rows=1000)
         roles.add({"name": "Helper", "rank": 55, "permissions": ["invitations:make"]}, owner.user)
-        helper, planned, plan = sign_in(make_user("Hal Pern", "Helper")), [], plans.plan
-        monkeypatch.setattr(plans, "plan", lambda rows, *more: planned.append(len(rows)) or plan(rows, *more))
+        helper, planned, plan = sign_in(make_user("Hal Pern", "Helper")), [], planner.plan
+        monkeypatch.setattr(planner, "plan", lambda rows, *more: planned.append(len(rows)) or plan(rows, *more))
         counted = []
         for n in (5, 300):
             people = "".join(f"u{i}@northfield.example,Analyst,\n" for i in range(n))

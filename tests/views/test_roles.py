@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from tests.factories import PASSWORD, make_batch, make_group, make_invitation, make_persona, make_user, role
-from webapp.core.permissions import MEANINGS, SHIPPED_ROLES
+from webapp.core.security.permissions import MEANINGS, SHIPPED_ROLES
 from webapp.db import db
 from webapp.models import Alias, AuditEvent, InvitationState, Role, UserState
-from webapp.services import directory
+from webapp.services.directory import lookup
 
 HEAD = {"name": "Head of Year", "rank": "70", "permissions": ["invitations:make", "users:manage"]}
 
@@ -151,12 +151,12 @@ def test_permissions_hold_from_the_next_request_on(owner, sign_in):
 def test_a_lower_rank_plans_what_is_under_review_anew(owner, admin):
     review = paste(admin, "Admin")
     assert "ranks above" not in admin.get(review).page.text
-    before = directory.version()
+    before = lookup.version()
     values = {"name": "Investigator", "rank": "90", "permissions": ["users:see"]}
     review = paste(admin, "Investigator")
     page = admin.get(review).page
     owner.post(f"/roles/{role('Investigator').id}", values)
-    assert directory.version() > before
+    assert lookup.version() > before
     assert "ranks above your own role" in admin.get(review).page.text
     answer = admin.post(f"{review}/confirmation", {"version": page.values("version")[0]})
     assert answer.location == review

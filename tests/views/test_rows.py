@@ -6,10 +6,10 @@ import pytest
 
 from tests.factories import make_group, make_user
 from tests.views.test_batches import rows_of, staged
-from webapp.core.planning import Plan
+from webapp.core.plan.planner import Plan
 from webapp.db import db
 from webapp.models import AliasKind, Batch, RowEdit
-from webapp.services import aliases
+from webapp.services.directory import aliases
 
 FILE = (
     "Email,Role,Groups\n"

@@ -12,11 +12,11 @@ import pytest
 from tests.client import Client
 from tests.factories import PASSWORD, code_of, make_factor, make_persona, make_user
 from tests.mail_fixtures import message_to
-from webapp.core import totp
-from webapp.core.tokens import hashed
+from webapp.core.security import totp
+from webapp.core.security.tokens import hashed
 from webapp.db import db
 from webapp.models import AuditEvent, Message, MessageKind, RecoveryCode, Session, User
-from webapp.services import directory
+from webapp.services.directory import lookup
 
 AMELIA = "amelia.hart@northfield.example"
 
@@ -234,7 +234,7 @@ def at_once(app, half_way, codes):
 def test_after_the_servers_key_was_changed_the_app_goes_on_while_the_old_key_is_named(client, amelia, now, change_settings):
     codes = make_factor(amelia)
     code = code_of(amelia, now.at)
-    old = directory.settings().secret_key
+    old = lookup.settings().secret_key
     change_settings(secret_key="a new key that is long enough for this", secret_key_fallbacks=(old,))
     first_step(client)
     second_step(client, code)

@@ -16,12 +16,12 @@ import pytest
 from tests.served import Served, cookie, served
 from webapp import create_app
 from webapp import server as web
-from webapp.core.peers import place_of
+from webapp.core.security.peers import place_of
 from webapp.db import begin_write, db
 from webapp.models import Group
 from webapp.server import make_server
-from webapp.services import audit
-from webapp.services.audit import AuditAction
+from webapp.services.audit import events
+from webapp.services.audit.events import AuditAction
 
 
 def wait_for(happened, what: str) -> None:
@@ -121,7 +121,7 @@ def test_readers_that_do_not_read_hold_no_thread(server, owner, admin):
     """More of them than there are threads ask for an export that no buffer of the network holds."""
     begin_write()
     for _ in range(60):
-        audit.record(owner.user, AuditAction.SETUP_DONE, note="x" * 500_000)
+        events.record(owner.user, AuditAction.SETUP_DONE, note="x" * 500_000)
     db.session.commit()
     stalled = [server.connect() for _ in range(8)]
     for connection in stalled:
@@ -141,7 +141,7 @@ def test_a_reader_that_takes_nothing_is_closed(server, owner, monkeypatch):
     monkeypatch.setattr(web, "STALLED", 1)
     begin_write()
     for _ in range(20):
-        audit.record(owner.user, AuditAction.SETUP_DONE, note="x" * 500_000)
+        events.record(owner.user, AuditAction.SETUP_DONE, note="x" * 500_000)
     db.session.commit()
     with server.connect() as stalled:
         ask(stalled, "/audit/events.jsonl", cookie(owner))

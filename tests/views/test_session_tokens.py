@@ -10,8 +10,9 @@ from tests.client import Client
 from tests.factories import PASSWORD, code_of, make_factor, make_invitation, make_persona, make_user, token_of
 from webapp.db import db
 from webapp.models import AuditEvent, Session, User
-from webapp.services import claims, owner_links
-from webapp.services.account_links import address
+from webapp.services.accounts import owner_recovery
+from webapp.services.links.account_links import address
+from webapp.services.mail import claim
 
 pytestmark = pytest.mark.slow  # passwords are hashed slowly on purpose
 
@@ -66,7 +67,7 @@ class TestOnTopOfSomebodyElsesSession:
         assert db.session.scalars(db.select(Session).where(Session.user_id == victim.user.id)).all() == []
 
     def test_the_owners_link_ends_it(self, app, victim):
-        link = owner_links.make(without_second_factor=False)
+        link = owner_recovery.make(without_second_factor=False)
         path = re.search(r"/owner-links/\S+", address(link))[0]
         copy = copy_of(app, victim)
         victim.post(path, {})
@@ -117,9 +118,9 @@ class TestTheSessionThatChangesWhatSignsOneIn:
         victim.post("/account/email", {"current": PASSWORD, "email": "a.hart@northfield.example"})
         assert_ended(copy)
         second = copy_of(app, victim)
-        letters = claims.letters(claims.claim("w1"), "w1")
+        letters = claim.letters(claim.claim("w1"), "w1")
         (path,) = [found[0] for each in letters if (found := re.search(r"/email-changes/\S+", each.email.text))]
-        claims.give_back("w1")
+        claim.give_back("w1")
         victim.post(path)
         assert_ended(second)
         assert "a.hart@northfield.example" in victim.get("/account").page.text

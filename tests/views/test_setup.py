@@ -8,7 +8,7 @@ from tests.client import Client
 from tests.factories import PASSWORD
 from webapp.db import db
 from webapp.models import AuditEvent, Organisation, User
-from webapp.services import setup
+from webapp.services.operations import first_run
 
 FILLED = {
     "organisation": "Northfield Academy",
@@ -21,7 +21,7 @@ FILLED = {
 @pytest.fixture
 def link(app):
     """The set-up link's path, as the last start printed it."""
-    line = setup.prepare()[-1]
+    line = first_run.prepare()[-1]
     assert line.startswith("Set up Muster: http://127.0.0.1:8000/setup/")
     return line.removeprefix("Set up Muster: http://127.0.0.1:8000")
 
@@ -56,7 +56,7 @@ def test_the_link_works_once(client, link):
 
 
 def test_each_start_makes_a_fresh_link_and_ends_the_one_before_it(client, link):
-    setup.prepare()
+    first_run.prepare()
     assert "Each start of Muster prints a new one" in client.get(link, status=410).page.text
     client.post(link, FILLED, status=410)
 

@@ -6,7 +6,7 @@ import pytest
 
 from tests.factories import make_group
 from tests.views.test_batches import rows_of, staged
-from webapp.core.planning import Plan
+from webapp.core.plan.planner import Plan
 from webapp.db import db
 from webapp.models import AuditEvent, Batch, Group
 

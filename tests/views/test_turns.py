@@ -14,11 +14,11 @@ from tests.files.make_corpus import FILES
 from tests.served import Served, served
 from tests.views.test_batches import FILE, upload
 from tests.views.test_server import wait_for
-from webapp.core import workbooks
-from webapp.core.workbooks import Reason
+from webapp.core.files import workbook
+from webapp.core.files.workbook import Reason
 from webapp.db import begin_write, db
 from webapp.models import Batch, BatchState
-from webapp.services import turns
+from webapp.services.batches import turns
 
 PEOPLE = (FILES / "plain.xlsx").read_bytes()
 STILL = "Muster is still reading another file of yours."
@@ -83,26 +83,26 @@ def test_uploads_wait_for_each_other_and_pages_do_not(server, sign_in, owner):
 @contextmanager
 def no_turn() -> Iterator[None]:
     """Other workbooks are being read, as many as may be at once."""
-    for _ in range(workbooks.MOST_AT_ONCE):
-        workbooks._turns.acquire()
+    for _ in range(workbook.MOST_AT_ONCE):
+        workbook._turns.acquire()
     try:
         yield
     finally:
-        for _ in range(workbooks.MOST_AT_ONCE):
-            workbooks._turns.release()
+        for _ in range(workbook.MOST_AT_ONCE):
+            workbook._turns.release()
 
 
 @pytest.fixture
 def runs(monkeypatch) -> list[str]:
     """How often a workbook was opened."""
     seen: list[str] = []
-    run: Callable[..., None] = workbooks._run
+    run: Callable[..., None] = workbook._run
 
     def count(asked, *files):
         seen.append(asked)
         run(asked, *files)
 
-    monkeypatch.setattr(workbooks, "_run", count)
+    monkeypatch.setattr(workbook, "_run", count)
     return seen
 
 
@@ -136,7 +136,7 @@ def test_the_columns_of_a_workbook_that_gets_no_turn_are_shown_a_minute_later(ad
 )
 def test_a_workbook_that_cannot_be_opened_is_not_opened_again(admin, runs, monkeypatch, file, limit):
     for name, value in limit.items():
-        monkeypatch.setattr(workbooks, name, value)
+        monkeypatch.setattr(workbook, name, value)
     upload(admin, (FILES / file).read_bytes(), "people.xlsx", status=422)
     assert len(runs) == 1
     monkeypatch.undo()

@@ -14,7 +14,7 @@ from webapp.db import db
 from webapp.jobs import batches as batch_job
 from webapp.jobs import outbox as outbox_job
 from webapp.models import Batch, Group, Invitation, Message, MessageState
-from webapp.services import reminders
+from webapp.services.invitations import reminders
 
 INES, JONAS = "ines@northfield.example", "jonas@northfield.example"
 FILE = f"Email,Role,Groups\n{INES},Analyst,Labs\n{JONAS},Remote,\n"

@@ -9,8 +9,8 @@ from collections.abc import Collection, Sequence
 from urllib.parse import unquote
 
 from webapp.core.addresses import INVISIBLE, LONGEST_TEXT, key_of
-from webapp.core.fields import recognise
-from webapp.core.suggestions import is_known_domain, nearest_domain
+from webapp.core.files.fields import recognise
+from webapp.core.plan.suggestions import is_known_domain, nearest_domain
 
 _AT = re.compile(r"\s*[(\[{<]\s*(?:at|ät|@)\s*[)\]}>]\s*", re.IGNORECASE)
 _DOT = re.compile(r"\s*[(\[{<]\s*(?:dot|punkt|point|\.)\s*[)\]}>]\s*", re.IGNORECASE)

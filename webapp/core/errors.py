@@ -1,4 +1,4 @@
-"""Broken promises. `webapp.views.errors` turns each into an answer, in one place."""
+"""Broken promises. `webapp.http.errors` turns each into an answer, in one place."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ import time
 
 from webapp import queue
 from webapp.jobs import stopping
-from webapp.services import processing
+from webapp.services.batches import execute
 
 CHUNK = 50
 """Rows a transaction: small, so that other writers get their turn, and enough to make commits cheap."""
@@ -22,7 +22,7 @@ def process(batch_id: int) -> None:
     end_of_turn = time.monotonic() + TURN
     more = True
     while more and not stopping.is_set() and time.monotonic() < end_of_turn:
-        more = processing.work_off(batch_id, CHUNK)
+        more = execute.work_off(batch_id, CHUNK)
         queue.ring("webapp.jobs.outbox.send", name="outbox")
         if more:
             queue.ring("webapp.jobs.batches.process", batch_id, name=f"batch-{batch_id}")

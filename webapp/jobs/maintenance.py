@@ -9,7 +9,11 @@ from webapp import queue
 from webapp.jobs import batches as batch_jobs
 from webapp.jobs import outbox as outbox_jobs
 from webapp.jobs import stopping
-from webapp.services import audit_chain, claims, finishing, processing, reminders, retention, workers
+from webapp.services.audit import chain
+from webapp.services.batches import execute
+from webapp.services.invitations import reminders
+from webapp.services.mail import claim, finish_batch
+from webapp.services.operations import heartbeats, retention
 
 BUDGET = 10.0
 """Seconds that a sweep works itself while the queue is away, so that the next heartbeat is in time."""
@@ -20,23 +24,23 @@ CARE = 2.0
 def tick(worker_name: str) -> None:
     """One sweep: the heartbeat; then what is due is rung for, or done right here while the queue is away."""
     end = time.monotonic() + BUDGET
-    workers.beat(worker_name)
-    claims.recover()
-    for batch_id, has_unclaimed in workers.unfinished_batches():
+    heartbeats.beat(worker_name)
+    claim.recover()
+    for batch_id, has_unclaimed in heartbeats.unfinished_batches():
         if not has_unclaimed:
-            finishing.finish_if_done(batch_id)
+            finish_batch.finish_if_done(batch_id)
         elif not queue.ring("webapp.jobs.batches.process", batch_id, name=f"batch-{batch_id}"):
             _work_off(batch_id, end)
     _work_until(end, reminders.remind)
-    if claims.due() and not queue.ring("webapp.jobs.outbox.send", name="outbox"):
+    if claim.due() and not queue.ring("webapp.jobs.outbox.send", name="outbox"):
         outbox_jobs.send(turn=end - time.monotonic())
-    _work_until(time.monotonic() + CARE, audit_chain.seal)
+    _work_until(time.monotonic() + CARE, chain.seal)
     if retention.is_due():
         _delete_what_is_old(time.monotonic() + CARE)
 
 
 def _work_off(batch_id: int, end: float) -> None:
-    _work_until(end, lambda: processing.work_off(batch_id, batch_jobs.CHUNK))
+    _work_until(end, lambda: execute.work_off(batch_id, batch_jobs.CHUNK))
 
 
 def _work_until(end: float, step: Callable[[], int | bool | None]) -> int | bool | None:

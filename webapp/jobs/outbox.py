@@ -10,13 +10,15 @@ from contextlib import contextmanager
 
 from flask import Flask, current_app
 
-from webapp import mail, mime, processes, queue
+from webapp import queue
 from webapp.core.errors import Conflict, MailServerAway, SenderRefused, TooFast, TryLater, Undeliverable
 from webapp.jobs import stopping
 from webapp.jobs.refusals import Refusals
-from webapp.mail import BrokeOff, Transport, Uncertain
-from webapp.services import claims, finishing, outcomes
-from webapp.services.claims import Letter
+from webapp.mail import mime, transports
+from webapp.mail.transports import BrokeOff, Transport, Uncertain
+from webapp.run import processes
+from webapp.services.mail import claim, finish_batch, results
+from webapp.services.mail.claim import Letter
 
 TURN = 20.0
 """Seconds after which the job gives way to others."""
@@ -33,29 +35,29 @@ def send(turn: float = TURN) -> None:
     worker = processes.unique_name(socket.gethostname())
     while claimed := _claimed(worker, end_of_turn):
         try:
-            with _leases_renewed(worker), mail.connect(claims.settings()) as transport:
+            with _leases_renewed(worker), transports.connect(claim.settings()) as transport:
                 _send_on(transport, claimed, worker, end_of_turn)
         except MailServerAway as error:
-            claims.away(worker, str(error), error.refused)
+            claim.away(worker, str(error), error.refused)
         except TooFast as error:
-            claims.too_fast(worker, str(error))
+            claim.too_fast(worker, str(error))
         finally:
-            claims.give_back(worker)
-    if not stopping.is_set() and claims.claim_probe():
+            claim.give_back(worker)
+    if not stopping.is_set() and claim.claim_probe():
         _probe(worker)
-    if not stopping.is_set() and claims.due():
+    if not stopping.is_set() and claim.due():
         _ring()
 
 
 def _probe(worker: str) -> None:
     """See whether the mail server is back, where no message is due that would show it."""
     try:
-        with mail.connect(claims.settings()) as transport:
+        with transports.connect(claim.settings()) as transport:
             transport.try_out()
     except (MailServerAway, TryLater, Undeliverable) as error:
-        claims.away(worker, str(error))
+        claim.away(worker, str(error))
     else:
-        claims.answers()
+        claim.answers()
 
 
 def _ring() -> None:
@@ -64,7 +66,7 @@ def _ring() -> None:
 
 def _claimed(worker: str, end_of_turn: float) -> list[int]:
     """The next messages, while there is time; where more may be due, a bell for another worker."""
-    ids = claims.claim(worker, CLAIM) if _has_time(end_of_turn) else []
+    ids = claim.claim(worker, CLAIM) if _has_time(end_of_turn) else []
     if len(ids) == CLAIM:
         _ring()
     return ids
@@ -81,10 +83,10 @@ def _leases_renewed(worker: str) -> Iterator[None]:
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
 
     def renew() -> None:
-        while not ended.wait(claims.RENEWAL):
+        while not ended.wait(claim.RENEWAL):
             with app.app_context():
                 try:
-                    claims.renew(worker)
+                    claim.renew(worker)
                 except Exception as error:
                     app.logger.warning("leases were not renewed (%s)", type(error).__name__)
 
@@ -102,16 +104,16 @@ def _send_on(transport: Transport, claimed: list[int], worker: str, end_of_turn:
         while claimed:
             settled: set[int | None] = set()
             try:
-                for letter in claims.letters(claimed, worker):
+                for letter in claim.letters(claimed, worker):
                     if not _has_time(end_of_turn):
                         return
                     try:
                         settled |= _send(transport, letter, worker, refusals)
                     except BrokeOff as error:
-                        settled.add(outcomes.put_off(letter.id, worker, str(error), broke_off=True))
+                        settled.add(results.put_off(letter.id, worker, str(error), broke_off=True))
                         return
                     except Uncertain as error:
-                        settled.add(outcomes.interrupted(letter.id, worker, str(error)))
+                        settled.add(results.interrupted(letter.id, worker, str(error)))
                         return
             finally:
                 _finish(settled)
@@ -122,7 +124,7 @@ def _send_on(transport: Transport, claimed: list[int], worker: str, end_of_turn:
 
 def _finish(batch_ids: Iterable[int | None]) -> None:
     for batch_id in filter(None, batch_ids):
-        finishing.finish_if_done(batch_id)
+        finish_batch.finish_if_done(batch_id)
 
 
 def _send(transport: Transport, letter: Letter, worker: str, refusals: Refusals) -> set[int | None]:
@@ -133,15 +135,15 @@ def _send(transport: Transport, letter: Letter, worker: str, refusals: Refusals)
     try:
         parcel = mime.pack(letter.email, letter.sender, letter.message_id, letter.date, letter.reply_to)
     except Undeliverable as error:
-        return {outcomes.failed(letter.id, worker, str(error), by_server=False)}
+        return {results.failed(letter.id, worker, str(error), by_server=False)}
     try:
-        answer = transport.send(parcel, lambda: claims.begin_data(letter.id, worker, is_file=transport.is_file))
+        answer = transport.send(parcel, lambda: claim.begin_data(letter.id, worker, is_file=transport.is_file))
     except (TryLater, SenderRefused) as error:
         return {*refusals.add(letter.id, error)}
     except Undeliverable as error:
         current_app.logger.info("message %d was refused for good, Message-ID %s", letter.id, letter.message_id)
-        return {*refusals.end(), outcomes.failed(letter.id, worker, str(error))}
+        return {*refusals.end(), results.failed(letter.id, worker, str(error))}
     except Conflict:
-        return {outcomes.let_go(letter.id, worker)}
+        return {results.let_go(letter.id, worker)}
     current_app.logger.info("message %d was handed over, Message-ID %s", letter.id, letter.message_id)
-    return {outcomes.sent(letter.id, worker, answer, is_file=transport.is_file), *refusals.end(has_taken=True)}
+    return {results.sent(letter.id, worker, answer, is_file=transport.is_file), *refusals.end(has_taken=True)}

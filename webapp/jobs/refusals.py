@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from webapp.core import mail_answers
 from webapp.core.errors import MailServerAway, SenderRefused, TooFast, TryLater
-from webapp.services import claims, outcomes
+from webapp.services.mail import claim, results
 
 SEVERAL = 3
 """So many recipients in a row who are refused with the same codes: then it is the server."""
@@ -32,12 +32,12 @@ class Refusals:
         if isinstance(error, SenderRefused):
             if self._has_taken:
                 return settled | self.end()
-            if len(self._waiting) >= (1 if claims.server_is_held_up() else SEVERAL):
+            if len(self._waiting) >= (1 if claim.server_is_held_up() else SEVERAL):
                 refused, self._waiting = list(self._waiting), {}
                 raise MailServerAway(str(error), refused)
         elif not mail_answers.may_be_about_pace(str(error)):
             return settled | self.end()
-        elif len(self._waiting) >= (1 if claims.is_known_pace(_codes(error)) else SEVERAL) and self._is_pace(error):
+        elif len(self._waiting) >= (1 if claim.is_known_pace(_codes(error)) else SEVERAL) and self._is_pace(error):
             self._waiting = {}
             raise TooFast(str(error))
         return settled
@@ -47,12 +47,12 @@ class Refusals:
 
     def _is_pace(self, error: TryLater) -> bool:
         """A server that has taken none yet, and does not speak of too many, may want to see each message twice."""
-        return self._has_taken or mail_answers.is_about_pace(str(error)) or claims.took_lately()
+        return self._has_taken or mail_answers.is_about_pace(str(error)) or claim.took_lately()
 
     def _settle(self, id: int, error: TryLater | SenderRefused) -> int | None:
         if isinstance(error, SenderRefused):
-            return outcomes.failed(id, self._worker, str(error))
-        return outcomes.put_off(id, self._worker, str(error))
+            return results.failed(id, self._worker, str(error))
+        return results.put_off(id, self._worker, str(error))
 
 
 def _codes(error: TryLater | SenderRefused) -> str:

@@ -9,8 +9,8 @@ from typing import Any
 from sqlalchemy import JSON, ForeignKey, Index, LargeBinary, String, Text, func, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from webapp.core.actions import Action
-from webapp.core.planning import Mode, Plan
+from webapp.core.plan.actions import Action
+from webapp.core.plan.planner import Mode, Plan
 from webapp.db import Model, UTCDateTime, choice, utcnow
 from webapp.models.users import User
 

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import JSON, ForeignKey, Index, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from webapp.core.planning import Plan
+from webapp.core.plan.planner import Plan
 from webapp.db import Model, UTCDateTime, choice, utcnow
 
 

@@ -8,7 +8,7 @@ from enum import StrEnum
 from sqlalchemy import ForeignKey, Index, String, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from webapp.core.permissions import Powers, may_grant
+from webapp.core.security.permissions import Powers, may_grant
 from webapp.db import Model, UTCDateTime, by_letter, choice, utcnow
 from webapp.models.groups import Group, user_groups
 from webapp.models.roles import OWNER_ROLE_ID, Role

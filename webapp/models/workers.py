@@ -15,7 +15,7 @@ class Worker(Model):
 
     __tablename__ = "workers"
 
-    # Unique to the process (`webapp.processes.unique_name`): machines and containers may share a host name.
+    # Unique to the process (`webapp.run.processes.unique_name`): machines and containers may share a host name.
     name: Mapped[str] = mapped_column(String(80), primary_key=True)
     started_at: Mapped[datetime] = mapped_column(UTCDateTime, default=utcnow)
     seen_at: Mapped[datetime] = mapped_column(UTCDateTime, default=utcnow)

@@ -8,8 +8,8 @@ from typing import Any
 
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, post_load
 
-from webapp.core.actions import Action, Do
-from webapp.core.planning import Ref
+from webapp.core.plan.actions import Action, Do
+from webapp.core.plan.planner import Ref
 
 ALL = "all"
 """Among the groups: the explicit All groups."""

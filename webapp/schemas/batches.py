@@ -8,8 +8,8 @@ from typing import Any
 from marshmallow import EXCLUDE, Schema, ValidationError, fields
 from marshmallow.validate import Range
 
-from webapp.core.planning import Mode
-from webapp.core.words import LONGEST_MESSAGE, as_typed
+from webapp.core.plan.planner import Mode
+from webapp.core.text.formatting import LONGEST_MESSAGE, as_typed
 
 DAYS = "Type a number of days from 1 to 365."
 

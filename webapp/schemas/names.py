@@ -7,7 +7,7 @@ from typing import Any
 
 from marshmallow import ValidationError, fields
 
-from webapp.core.directory import ALL_GROUPS, fold
+from webapp.core.plan.registry import ALL_GROUPS, fold
 
 LONGEST = 80
 LONGEST_DESCRIPTION = 200

@@ -6,7 +6,7 @@ from typing import Any
 
 from marshmallow import EXCLUDE, Schema, fields, post_load, validate
 
-from webapp.core.permissions import GIVABLE, OWNER_RANK, Permission, with_needs
+from webapp.core.security.permissions import GIVABLE, OWNER_RANK, Permission, with_needs
 from webapp.schemas.names import Name
 
 RANKS = f"A rank is a number from 1 to {OWNER_RANK - 1}."

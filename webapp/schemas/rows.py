@@ -12,11 +12,11 @@ from marshmallow import EXCLUDE, Schema, ValidationError, fields
 
 from webapp.core.address_repair import repair_address
 from webapp.core.addresses import Address, BadAddress, parse
-from webapp.core.cells import LONGEST_CELL
-from webapp.core.directory import ALL_GROUPS, Registry, RoleEntry, fold
-from webapp.core.near_names import nearest, split_known, split_names
-from webapp.core.planning import Issue
-from webapp.core.spelling import decode_again
+from webapp.core.files.cleaning import LONGEST_CELL
+from webapp.core.plan.near_names import nearest, split_known, split_names
+from webapp.core.plan.planner import Issue
+from webapp.core.plan.registry import ALL_GROUPS, Registry, RoleEntry, fold
+from webapp.core.text.spelling import decode_again
 
 T = TypeVar("T")
 

@@ -2,69 +2,47 @@
 
 from __future__ import annotations
 
-from webapp.views import (
-    account,
-    actions,
-    aliases,
-    audit,
-    batches,
-    blocks,
-    confirmations,
-    downloads,
-    edits,
-    erasures,
-    groups,
-    health,
-    home,
-    invitations,
-    letters,
-    link_sheets,
-    mapping,
-    messages,
-    owner_links,
-    ownership,
-    people,
-    resets,
-    roles,
-    rows,
-    second_factors,
-    sessions,
-    settings,
-    setup,
-    users,
-)
+from webapp.views.accounts import owner_recovery, password_reset, profile, sessions, two_factor
+from webapp.views.audit import browse
+from webapp.views.batches import actions, batches, confirmation, edits, export, letter, mapping, paste, rows
+from webapp.views.directory import aliases, groups, roles
+from webapp.views.invitations import invitations
+from webapp.views.mail import messages
+from webapp.views.operations import dashboard, first_run, health
+from webapp.views.people import erasure, link_sheets, ownership, people_list, person
+from webapp.views.settings import pages
 
 BLUEPRINTS = [
     module.bp
     for module in (
         sessions,
-        setup,
-        resets,
-        owner_links,
-        account,
-        second_factors,
-        home,
-        users,
-        erasures,
-        people,
+        first_run,
+        password_reset,
+        owner_recovery,
+        profile,
+        two_factor,
+        dashboard,
+        people_list,
+        erasure,
+        person,
         groups,
         aliases,
         roles,
         ownership,
         batches,
-        confirmations,
+        confirmation,
         actions,
         rows,
-        blocks,
-        downloads,
+        paste,
+        export,
         edits,
-        letters,
+        letter,
         mapping,
         invitations,
         link_sheets,
         messages,
-        settings,
-        audit,
+        pages,
+        browse,
         health,
     )
 ]

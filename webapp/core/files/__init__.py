@@ -1,0 +1,1 @@
+"""From bytes to a table, its columns and its cells; and back to CSV."""

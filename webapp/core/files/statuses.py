@@ -1,0 +1,98 @@
+"""Who is suspended or gone, by a column of the file that Muster does not use otherwise: "Status", "Active", "Archived"."""
+
+import re
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+
+from webapp.core.files.fields import is_ticked, plain_letters
+from webapp.core.files.table import Table
+
+_STATUS = frozenset(
+    """
+    status state accountstatus accountstate userstatus userstate membershipstatus memberstatus employmentstatus
+    employeestatus studentstatus enrollmentstatus enrolmentstatus licensestatus statut etat statutducompte estado
+    estadodelacuenta estadodousuario situacao situacion stato statoaccount zustand kontostatus benutzerstatus stan
+    stav durum tila статус состояние 状態 状态 狀態 상태
+    """.split()  # noqa: SIM905 - words read better than a list of strings
+)
+_HERE = frozenset(
+    """
+    active isactive useractive accountactive enabled isenabled accountenabled userenabled current iscurrent employed
+    aktiv istaktiv aktiviert actif actifs active activo activa ativo attivo abilitato habilitado actief aktywny aktivni
+    aktivo aktif активен активный 有効 有效
+    """.split()  # noqa: SIM905
+)
+_GONE = frozenset(
+    """
+    suspended issuspended archived isarchived disabled isdisabled accountdisabled deleted isdeleted removed blocked
+    isblocked locked islocked inactive isinactive deactivated left hasleft leaver isleaver terminated former withdrawn
+    resigned retired expelled graduated alumni banned revoked expired cancelled canceled closed
+    gesperrt deaktiviert inaktiv archiviert geloscht ausgeschieden ausgetreten ehemalig ehemalige ehemaliger verlassen beendet
+    suspendu suspendue desactive desactivee inactif inactive archive archivee supprime supprimee parti partie quitte bloque
+    suspendido suspendida desactivado desactivada inactivo inactiva archivado archivada eliminado eliminada bloqueado baja
+    suspenso suspensa desativado desativada inativo inativa arquivado arquivada excluido excluida bloqueada desligado
+    sospeso sospesa disattivato disattivata disabilitato inattivo archiviato eliminato cessato
+    geschorst opgeschort gedeactiveerd inactief gearchiveerd verwijderd vertrokken
+    zawieszony nieaktywny usuniety zablokowany pozastaveny neaktivni smazany
+    avstangd inaktiverad borttagen slutat suspendert slettet sluttet inaktiv poistettu
+    заблокирован неактивен удален удалён уволен 停止 無効 削除 退職 退学 停用 已删除 已停用 离职 중지 삭제
+    """.split()  # noqa: SIM905
+)
+_NOT_HERE = re.compile(
+    "(?:not|no|non|nicht|niet|inte|ikke|nao|nie|ne)(?:active?|aktiv|actif|activo|attivo|ativo|actief|enabled|current)"
+)
+_NOT = frozenset(("not", "never", "non", "nicht", "nie", "pas", "niet", "inte", "ikke", "nao", "nunca"))
+_PLAIN_NO = frozenset(("0", "false", "no", "falsch", "nein", "faux", "non", "falso"))
+_DATE = re.compile(r"\d{4}|\d[./-]\d")
+_WORD = re.compile(r"[^\W\d_]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """A column that says who is gone: its name, the words that it says of those people, and the numbers of their rows."""
+
+    column: str
+    words: tuple[str, ...]
+    rows: tuple[int, ...]
+
+
+def people_gone(table: Table, ignored: Collection[int]) -> list[Gone]:
+    """Who is suspended or gone, by each of the ignored columns that tells of it."""
+    found = []
+    for place in sorted(ignored):
+        name = table.header[place]
+        key = plain_letters(_BRACKETS.sub(" ", name))
+        if key in _STATUS or key in _HERE or key in _GONE:
+            words, rows = _gone_by(key, ((line.number, line.cell(place)) for line in table.lines))
+            if rows:
+                found.append(Gone(name, tuple(word for word, _ in words.most_common(4)), tuple(rows)))
+    return found
+
+
+_BRACKETS = re.compile(r"[\[(][^\[\]()]*[\])]")
+
+
+def _gone_by(key: str, cells: Iterable[tuple[int, str]]) -> tuple[Counter[str], Sequence[int]]:
+    words: Counter[str] = Counter()
+    rows = []
+    for number, cell in cells:
+        if cell and _says_gone(key, cell):
+            words[" ".join(cell.split())[:40]] += 1
+            rows.append(number)
+    return words, rows
+
+
+def _says_gone(key: str, cell: str) -> bool:
+    folded = plain_letters(cell)
+    ticked = is_ticked(cell)
+    if ticked is not None:
+        if key in _STATUS:  # NE is a state, and no answer
+            return folded in _PLAIN_NO
+        return ticked if key in _GONE else not ticked
+    if folded in _GONE or _NOT_HERE.match(folded):
+        return True
+    if key in _GONE and _DATE.search(cell):
+        return True
+    words = [plain_letters(word) for word in _WORD.findall(cell)[:4]]
+    return any(word in _GONE for word in words) and not any(word in _NOT for word in words)

@@ -1,0 +1,137 @@
+"""The list of Role Management as its address carries it: a filter and an order. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any
+
+from webapp.core.lists.paging import Order, member, searched
+from webapp.core.plan import actions
+from webapp.core.plan.actions import Action, Do
+from webapp.core.plan.planner import Person, Plan, Policy
+
+LARGEST = 2**31 - 1
+"""What an integer column of PostgreSQL holds."""
+NO_GROUPS = "none"
+"""What the address says in place of a group's id."""
+
+
+class Status(StrEnum):
+    """What the list calls people. UNJOINED is asked for and nobody's own: everybody who is invited or expired."""
+
+    ACTIVE = "active"
+    INVITED = "invited"
+    EXPIRED = "expired"
+    UNJOINED = "unjoined"
+    DEACTIVATED = "deactivated"
+
+    @property
+    def parts(self) -> tuple[Status, ...]:
+        """The statuses of people that it stands for."""
+        return (Status.INVITED, Status.EXPIRED) if self is Status.UNJOINED else (self,)
+
+
+class Concern(StrEnum):
+    """Why an invitation needs somebody: its e-mail failed for good, there was none, or it expires before this week ends."""
+
+    FAILED = "failed"
+    UNSENT = "unsent"
+    """Never e-mailed: its message became a file."""
+    EXPIRING = "expiring"
+
+
+OWN = tuple(status for status in Status if status is not Status.UNJOINED)
+"""The statuses that people have, in the order in which they are sorted."""
+
+
+class Sort(Order):
+    """By role begins with the most powerful."""
+
+    NAME = "name"
+    NAME_DOWN = "-name"
+    ROLE = "role"
+    ROLE_DOWN = "-role"
+    STATUS = "status"
+    STATUS_DOWN = "-status"
+    ACTIVITY = "activity"
+    ACTIVITY_DOWN = "-activity"
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """What the list shows. status, role_id, group_id: None for any. search: words of a name or an e-mail, on one line."""
+
+    status: Status | None = None
+    search: str = ""
+    role_id: int | None = None
+    group_id: int | None = None
+    ungrouped: bool = False
+    """Only those without any group."""
+    concern: Concern | None = None
+    """Only invitations that need somebody for this."""
+    batch_id: int | None = None
+    """Only invitations of this upload."""
+    sort: Sort = Sort.NAME
+
+    @classmethod
+    def parse(cls, args: Mapping[str, str]) -> Filter:
+        """From the address's query; what it does not know is left out."""
+        return cls(
+            member(Status, args.get("status")),
+            searched(args.get("q", "")),
+            _number(args.get("role")),
+            _number(args.get("group")),
+            args.get("group") == NO_GROUPS,
+            member(Concern, args.get("concern")),
+            _number(args.get("upload")),
+            member(Sort, args.get("sort")) or Sort.NAME,
+        )
+
+    def args(self, **changed: Any) -> dict[str, Any]:
+        """The address's query for this, with some of it changed."""
+        wanted = replace(self, **changed)
+        values = {
+            "status": wanted.status,
+            "q": wanted.search or None,
+            "role": wanted.role_id,
+            "group": NO_GROUPS if wanted.ungrouped else wanted.group_id,
+            "concern": wanted.concern,
+            "upload": wanted.batch_id,
+            "sort": wanted.sort if wanted.sort is not Sort.NAME else None,
+        }
+        return {name: str(value) for name, value in values.items() if value is not None}
+
+    @property
+    def is_on(self) -> bool:
+        """Whether it may leave people out."""
+        return replace(self, sort=Sort.NAME) != Filter()
+
+    def turned(self, column: str) -> Sort:
+        """The order that a click on a column's name asks for: the other way at the second click, the newest activity first."""
+        first, second = Sort(column), Sort(f"-{column}")
+        if column == Sort.ACTIVITY:
+            first, second = second, first
+        return second if self.sort is first else first
+
+
+_OF_GROUPS = (Do.SET_GROUPS, Do.ADD_GROUPS, Do.REMOVE_GROUPS)
+
+
+def applicable(person: Person, policy: Policy) -> frozenset[Do]:
+    """What can be done to somebody at all, whatever role or groups would be chosen."""
+    grantable = policy.registry.grantable(policy.rank, policy.permissions)
+    other_role = next((role.id for role in grantable if role.id != person.access.role), None)
+    found = set()
+    for do in Do:
+        # Of what is done to groups, only setting them to something else changes everybody.
+        probe = Action(Do.SET_GROUPS if do in _OF_GROUPS else do, other_role, everything=not person.access.everything)
+        if actions.plan(person, probe, policy).plan in (Plan.UPDATE, Plan.INVITE):
+            found.add(do)
+    return frozenset(found)
+
+
+def _number(text: str | None) -> int | None:
+    number = int(text) if text and text.isascii() and text.isdigit() and len(text) < 11 else 0
+    return number if 0 < number <= LARGEST else None

@@ -1,0 +1,139 @@
+"""What the review shows of a batch's rows: a filter, a search and an order, as the page's address carries them. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any, Protocol
+
+from webapp.core.lists.paging import Order, member, searched
+from webapp.core.plan.planner import Plan
+
+PLANS_IN_ORDER = (Plan.ATTENTION, Plan.DUPLICATE, Plan.INVITE, Plan.UPDATE, Plan.UNCHANGED)
+"""As "What happens" is sorted: first what waits for a person."""
+
+
+class Problem(StrEnum):
+    """A column with something wrong in it."""
+
+    EMAIL = "email"
+    ROLE = "role"
+    GROUPS = "groups"
+
+
+class Mark(StrEnum):
+    """What deserves a second look though it is no error; `core.planning.Step.marks`."""
+
+    ADMIN = "admin"
+    WIDE = "wide"
+    LOOKALIKE = "lookalike"
+
+
+class Hint(StrEnum):
+    """What a row is found by though nothing is wrong with it: what else the file, or the past, says of it."""
+
+    GONE = "gone"
+    """The file says that this person is suspended, or has left."""
+    TEXT = "text"
+    """A heading or a footer where a person should be."""
+    HIDDEN = "hidden"
+    """The sheet hides this row, or its filter does."""
+    NO_RESULT = "no_result"
+    """A formula of this row has no stored result."""
+    MERGED = "merged"
+    """A cell of this row is part of a merged one whose value stands in a row above."""
+    REPLACED = "replaced"
+    """The address was replaced by another one. Not stored with the row."""
+
+
+class Sort(Order):
+    """Line is the place in the file."""
+
+    LINE = "line"
+    LINE_DOWN = "-line"
+    EMAIL = "email"
+    EMAIL_DOWN = "-email"
+    ROLE = "role"
+    ROLE_DOWN = "-role"
+    GROUPS = "groups"
+    GROUPS_DOWN = "-groups"
+    PLAN = "plan"
+    PLAN_DOWN = "-plan"
+
+
+class Findable(Protocol):
+    """What is looked at in a row."""
+
+    email: Any
+    role: Any
+    groups: Any
+    plan: Any
+    problems: Any
+    step: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Find:
+    """What the review shows. plan, problem, mark, hint: None for any. text: part of a cell, on one line. page: from 1."""
+
+    plan: Plan | None = None
+    problem: Problem | None = None
+    mark: Mark | None = None
+    hint: Hint | None = None
+    text: str = ""
+    sort: Sort = Sort.LINE
+    page: int = 1
+
+    @classmethod
+    def parse(cls, args: Mapping[str, str]) -> Find:
+        """From the address's query; what it does not know is left out."""
+        page = args.get("page", "")
+        return cls(
+            member(Plan, args.get("plan")),
+            member(Problem, args.get("problem")),
+            member(Mark, args.get("mark")),
+            member(Hint, args.get("hint")),
+            searched(args.get("q", "")),
+            member(Sort, args.get("sort")) or Sort.LINE,
+            max(1, int(page)) if page.isascii() and page.isdigit() and len(page) < 9 else 1,
+        )
+
+    def args(self, **changed: Any) -> dict[str, Any]:
+        """The address's query for this, with some of it changed; the page begins anew unless it is named."""
+        wanted = replace(self, **{"page": 1, **changed})
+        values = {
+            "plan": wanted.plan,
+            "problem": wanted.problem,
+            "mark": wanted.mark,
+            "hint": wanted.hint,
+            "q": wanted.text or None,
+            "sort": wanted.sort if wanted.sort != Sort.LINE else None,
+            "page": wanted.page if wanted.page > 1 else None,
+        }
+        return {name: str(value) for name, value in values.items() if value is not None}
+
+    @property
+    def is_on(self) -> bool:
+        """Whether it may leave rows out."""
+        return bool(self.plan or self.problem or self.mark or self.hint or self.text)
+
+    def turned(self, column: str) -> Sort:
+        """The order that a click on a column's name asks for: that column, and the other way at the second click."""
+        return Sort(f"-{column}") if self.sort == Sort(column) else Sort(column)
+
+    def has(self, row: Findable) -> bool:
+        """Whether the row is among what is looked for, whatever its cells say."""
+        return (
+            (self.plan is None or row.plan == self.plan)
+            and (self.problem is None or f",{self.problem}," in row.problems)
+            and (self.mark is None or self.mark in row.step.get("marks", ()))
+        )
+
+    def says(self, *cells: str) -> bool:
+        """Whether the text stands in one of the cells, whatever their case and their spaces."""
+        wanted = self.text.casefold()
+        return not wanted or any(wanted in " ".join(cell.casefold().split()) for cell in cells)
+
+
+EVERYTHING = Find()

@@ -1,0 +1,1 @@
+"""Rows and who exists in, a planned change per row out."""

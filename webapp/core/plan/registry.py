@@ -1,0 +1,93 @@
+"""The registry of roles and groups as a plain value: what templates, pickers, schemas and plans all read."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from webapp.core.security.permissions import may_grant
+
+ALL_GROUPS = "All groups"
+
+
+def fold(name: str) -> str:
+    """The form in which names of roles and groups are compared: no regard to case or repeated spaces."""
+    return " ".join(unicodedata.normalize("NFC", name).split()).casefold()
+
+
+@dataclass(frozen=True, slots=True)
+class RoleEntry:
+    """A role as rules need it; a higher rank means more power."""
+
+    id: int
+    name: str
+    rank: int
+    is_owner: bool = False
+    manages_people: bool = False
+    does: str = ""
+    """What its people may do, in words; `core.permissions.what_it_does`."""
+    permissions: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class GroupEntry:
+    """A group as rules need it."""
+
+    id: int
+    name: str
+
+
+Entry = TypeVar("Entry", RoleEntry, GroupEntry)
+
+
+def _meant(aliases: Mapping[str, int], by_id: Mapping[int, Entry]) -> dict[str, Entry]:
+    return {key: by_id[id] for key, id in aliases.items() if id in by_id}
+
+
+@dataclass(frozen=True)
+class Registry:
+    """All roles and groups, and the domains this organisation lets in or is known to use."""
+
+    roles: Sequence[RoleEntry]
+    groups: Sequence[GroupEntry]
+    allowed_domains: frozenset[str] = frozenset()
+    """ASCII, lower case. Always valid; where there are any, new invitations go to these alone."""
+    role_aliases: Mapping[str, int] = field(default_factory=dict)
+    """Folded word -> id of the role that the organisation means by it."""
+    group_aliases: Mapping[str, int] = field(default_factory=dict)
+    known_domains: tuple[str, ...] = ()
+    """For suggestions, likeliest first."""
+    role_by_key: dict[str, RoleEntry] = field(init=False, repr=False)
+    group_by_key: dict[str, GroupEntry] = field(init=False, repr=False)
+    role_by_id: dict[int, RoleEntry] = field(init=False, repr=False)
+    group_by_id: dict[int, GroupEntry] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        roles = {role.id: role for role in self.roles}
+        groups = {group.id: group for group in self.groups}
+        for name, value in (
+            ("role_by_id", roles),
+            ("group_by_id", groups),
+            # A name wins over an alias that is spelt the same.
+            ("role_by_key", _meant(self.role_aliases, roles) | {fold(r.name): r for r in self.roles}),
+            ("group_by_key", _meant(self.group_aliases, groups) | {fold(g.name): g for g in self.groups}),
+        ):
+            object.__setattr__(self, name, value)
+
+    def role_name(self, word: str) -> str:
+        """The name of the role that is meant by a word; the word itself where none is."""
+        role = self.role_by_key.get(fold(word))
+        return role.name if role else word
+
+    def group_name(self, word: str) -> str:
+        """The name of the group, or of all groups, that is meant by a word; the word itself where none is."""
+        if fold(word) == fold(ALL_GROUPS):
+            return ALL_GROUPS
+        group = self.group_by_key.get(fold(word))
+        return group.name if group else word
+
+    def grantable(self, rank: int, permissions: Collection[str]) -> list[RoleEntry]:
+        """The roles that somebody of this rank, with these permissions, may give to others."""
+        return [role for role in self.roles if may_grant(rank, permissions, role)]

@@ -1,0 +1,1 @@
+"""Tokens, one-time codes, permissions, and the hashes of the audit log."""

@@ -1,0 +1,54 @@
+"""Codes that change every half minute (RFC 6238), and recovery codes for who has lost the app that makes them."""
+
+from __future__ import annotations
+
+import secrets
+from base64 import b32encode
+from collections.abc import Iterable
+from datetime import datetime
+
+from pyotp import TOTP
+
+from webapp.core.security.tokens import digest
+
+STEP = 30
+"""Seconds."""
+DRIFT = 1
+"""So many steps a phone's clock may be early or late."""
+RECOVERY_CODES = 10
+
+
+def secret(secret_key: str, user_id: int, salt: str) -> str:
+    """The secret that the app and Muster share: 160 bits in base32, derived, stored nowhere."""
+    return b32encode(digest(secret_key, f"totp|{user_id}|{salt}")[:20]).decode()
+
+
+def address(secret: str, account: str, issuer: str) -> str:
+    """The otpauth:// address that the QR code holds."""
+    return TOTP(secret).provisioning_uri(name=account, issuer_name=issuer)
+
+
+def step_of(secrets: Iterable[str], code: str, now: datetime) -> int | None:
+    """The time step that the code is of, within DRIFT of now; None where it is of none."""
+    this = int(now.timestamp()) // STEP
+    for secret in secrets:
+        for step in range(this - DRIFT, this + DRIFT + 1):
+            if TOTP(secret).verify(code, for_time=step * STEP):
+                return step
+    return None
+
+
+def code_at(secret: str, now: datetime) -> str:
+    """The code that an app would show."""
+    return TOTP(secret).at(now)
+
+
+def new_recovery_code() -> str:
+    """80 random bits, as a person can copy them: "k7qd-2mzx-ab5e-wt3u"."""
+    text = b32encode(secrets.token_bytes(10)).decode().lower()
+    return "-".join(text[n : n + 4] for n in range(0, 16, 4))
+
+
+def plain(code: str) -> str:
+    """What was typed, without the spaces and hyphens that people put in."""
+    return "".join(c for c in code if c.isalnum()).lower()

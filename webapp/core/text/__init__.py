@@ -1,0 +1,1 @@
+"""Formatting, sentences, redaction, and comparing words."""

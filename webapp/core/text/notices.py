@@ -1,0 +1,152 @@
+"""What reading a file came upon that a person should know before anything is sent: kept as codes, worded here."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from webapp.core.addresses import MAX_LENGTH
+from webapp.core.files.columns import Extract, Mapping, listed, name_of
+from webapp.core.files.statuses import people_gone
+from webapp.core.files.table import Table
+from webapp.core.lists.row_filter import Hint
+from webapp.core.text.formatting import plural
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """One thing to know. hint: of the rows that it is about, where these can be shown and removed."""
+
+    code: str
+    columns: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()
+    rows: int = 0
+    hint: str | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        return {"code": self.code, "columns": self.columns, "words": self.words, "rows": self.rows, "hint": self.hint}
+
+    @classmethod
+    def from_dict(cls, kept: dict[str, Any]) -> Notice:
+        return cls(kept["code"], tuple(kept["columns"]), tuple(kept["words"]), kept["rows"], kept["hint"])
+
+
+def find(table: Table, mapping: Mapping, extract: Extract) -> tuple[list[Notice], dict[int, str]]:
+    """What is to be told of a file, and the hints of its rows, by their numbers."""
+    notices = []
+    hints: dict[int, str] = {}
+    people = {person.line for person in extract.cells}
+    if table.sheet is not None:
+        notices += _of_sheet(table, mapping, extract, people, hints)
+    for number in _without_a_person(table, mapping) & people:
+        hints[number] = Hint.TEXT
+    if Hint.TEXT in hints.values():
+        examples = [person.email for person in extract.cells if hints.get(person.line) == Hint.TEXT]
+        notices.append(Notice("text", words=tuple(_short(text) for text in examples[:2]), hint=Hint.TEXT))
+    ignored = [place for place in range(len(table.header)) if place not in mapping.places.used]
+    gone = people_gone(table, ignored)
+    if lines := {number for each in gone for number in each.rows} & people:
+        hints |= dict.fromkeys(lines, Hint.GONE)
+        words = dict.fromkeys(word for each in gone for word in each.words)
+        notices.append(Notice("gone", tuple(each.column for each in gone), tuple(words), hint=Hint.GONE))
+    if extract.addresses:
+        columns = tuple(extract.addresses)
+        notices.append(Notice("addresses", columns, rows=sum(extract.addresses.values())))
+    return notices, hints
+
+
+def _of_sheet(table: Table, mapping: Mapping, extract: Extract, people: set[int], hints: dict[int, str]) -> list[Notice]:
+    """What a sheet does not show at first sight; the hints are added to those there are."""
+    notices = []
+    if hidden := table.hidden & people:
+        hints |= dict.fromkeys(hidden, Hint.HIDDEN)
+        notices.append(Notice("hidden", hint=Hint.HIDDEN))
+    lines = sorted(people)
+    columns: dict[str, None] = {}
+    ranges = []
+    for first, last, left, right in table.merged:
+        places = [place for place in mapping.places.used if left <= place <= right]
+        if places and bisect_right(lines, first) < bisect_right(lines, last):
+            ranges.append((first, last))
+            columns |= dict.fromkeys(name_of(table.header, place) for place in places)
+    if columns:
+        hints |= dict.fromkeys(_below_first(lines, ranges), Hint.MERGED)
+        notices.append(Notice("merged", tuple(columns), hint=Hint.MERGED))
+    if formulas := {line for line, *cells in extract.cells if any(cell.startswith("=") for cell in cells)}:
+        hints |= dict.fromkeys(formulas, Hint.NO_RESULT)
+        notices.append(Notice("formulas", hint=Hint.NO_RESULT))
+    return notices
+
+
+def _below_first(lines: Sequence[int], ranges: Sequence[tuple[int, int]]) -> list[int]:
+    """Those of the lines, in order, that are in a range and not its first. One look at each, however many ranges there are."""
+    found = []
+    waiting = sorted(ranges, reverse=True)
+    end = 0
+    for line in lines:
+        while waiting and waiting[-1][0] < line:
+            end = max(end, waiting.pop()[1])
+        if line <= end:
+            found.append(line)
+    return found
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 40 else text[:39].rstrip() + "…"
+
+
+def _without_a_person(table: Table, mapping: Mapping) -> set[int]:
+    """Rows with a text where the e-mail should be, and no letters in any other cell: headings, footers, totals."""
+    email = next(place for field, place in mapping.columns.items() if field == "email")
+    found = set()
+    for line in table.lines:
+        text = line.cell(email)
+        others = (cell for place, cell in enumerate(line.cells) if place != email)
+        if text and not _MAY_BE_SOMEBODY.search(text[:MAX_LENGTH]) and not any(map(_has_letters, others)):
+            found.add(line.number)
+    return found
+
+
+_MAY_BE_SOMEBODY = re.compile(r"[@\uff20]|^[^\s@]*[\w][._\d][^\s@]*$|\((?:at|arroba)\)|\[at\]", re.IGNORECASE)
+"""An address, or the first half of one."""
+
+
+def _has_letters(cell: str) -> bool:
+    return any(letter.isalpha() for letter in cell)
+
+
+def title(notice: Notice, rows: int) -> str:
+    """What a notice says. rows: how many it is about now."""
+    if notice.code == "gone":
+        verb = "is of somebody who is" if rows == 1 else "are of people who are"
+        return f"{plural(rows, 'row')} {verb} suspended or gone by {listed(notice.columns)}"
+    if notice.code == "text":
+        return f"{plural(rows, 'row')} {'has' if rows == 1 else 'have'} text in place of a person"
+    if notice.code == "replaced":
+        return f"{plural(rows, 'row')} {'has' if rows == 1 else 'have'} an email that was replaced by another one"
+    if notice.code == "addresses":
+        verb = "holds" if len(notice.columns) == 1 else "hold"
+        addresses = plural(rows, "email address", "email addresses")
+        name = f"{'Column' if len(notice.columns) == 1 else 'Columns'} {listed(notice.columns)}"
+        return f"{name} {verb} {addresses} and {'is' if len(notice.columns) == 1 else 'are'} not used"
+    return {
+        "formulas": f"{plural(rows, 'row')} {'has' if rows == 1 else 'have'} formulas without a stored result",
+        "hidden": f"{plural(rows, 'row')} of the sheet {'is' if rows == 1 else 'are'} hidden or filtered out",
+        "merged": f"Merged cells: {plural(rows, 'row')} below the first {'is' if rows == 1 else 'are'} blank there",
+    }[notice.code]
+
+
+def advice(notice: Notice) -> str:
+    """What to do about it."""
+    return {
+        "gone": f"It says {listed(notice.words)}. They would be invited like the others.",
+        "text": f"Such as {listed(notice.words)}. They hold back nobody but themselves.",
+        "replaced": "Each says by which one. Inviting the old address makes a second person of them.",
+        "addresses": "These people are not invited. Change the columns if they should be.",
+        "formulas": "Open the workbook in a spreadsheet program, save it and replace the file, or fill the cells in here.",
+        "hidden": "They are read like the others. Remove them here if they should not be invited.",
+        "merged": f"Only the first row has what stands in {listed(notice.columns) or 'them'}. Fill in the others.",
+    }[notice.code]

@@ -1,0 +1,1 @@
+"""What views share: permissions, the current user, forms, rate limits, errors, the access log, metrics."""

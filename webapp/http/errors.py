@@ -1,0 +1,203 @@
+"""Errors as answers, in one place: a page for people, a toast for htmx."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Flask, Response, current_app, flash, g, redirect, render_template, request, url_for
+from flask_wtf.csrf import CSRFError
+from marshmallow import ValidationError
+from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from werkzeug.exceptions import HTTPException, InternalServerError, RequestEntityTooLarge
+from werkzeug.wrappers import Response as BaseResponse
+
+from webapp import logs
+from webapp.core.errors import Busy, Conflict, MusterError, NotAllowed, NotThere, OutOfRank, Refused, TooOften
+from webapp.db import db
+from webapp.http.origins import WrongHost, WrongOrigin
+from webapp.http.web import LONGEST_FORM, LongForm, go, is_fragment, may_call, safe_next
+from webapp.services.accounts import sessions
+from webapp.services.accounts.sessions import Refusal
+from webapp.services.batches.review import NotUnderReview
+from webapp.views.accounts.sessions import afterwards
+
+NOTED = {NotAllowed: Refusal.ACCESS, TooOften: Refusal.LIMIT, OutOfRank: Refusal.RANK}
+"""Which of our errors are refusals that the audit log counts."""
+STATUS = {Busy: 503, NotAllowed: 403, NotThere: 404, Conflict: 409, Refused: 422}
+CRASHED = ("Something went wrong on our side", "Your uploads are saved and nothing was sent twice. Try again in a minute.")
+TITLES = {
+    400: ("This was not understood", "Go back, load the page again and repeat the last step."),
+    404: ("Nothing here", "The address may have a typing mistake, or what was here is gone."),
+    405: ("This address cannot do that", "Go back and use the buttons of the page."),
+    409: ("This cannot be done now", "Load the page again to see how things stand."),
+    413: ("This is too large", "Send a smaller file or less text. Nothing was changed."),
+    422: ("That did not work", "Check what was entered and try again. Nothing was changed."),
+    429: ("Too many tries", "Wait a few minutes, then try again."),
+    503: ("Muster is busy", "Try again in a minute. Nothing was lost."),
+}
+
+
+def register(app: Flask) -> None:
+    """Every error becomes an answer that says what happened and what to do."""
+    app.register_error_handler(MusterError, broken_promise)
+    app.register_error_handler(NotUnderReview, too_late)
+    app.register_error_handler(ValidationError, not_valid)
+    app.register_error_handler(CSRFError, page_too_old)
+    app.register_error_handler(WrongOrigin, wrong_origin)
+    app.register_error_handler(WrongHost, wrong_host)
+    app.register_error_handler(RequestEntityTooLarge, too_large)
+    app.register_error_handler(HTTPException, http_error)
+    app.register_error_handler(InternalServerError, crash)
+    for away in (OperationalError, InterfaceError, PoolTimeout):
+        app.register_error_handler(away, database_away)
+    app.register_error_handler(IntegrityError, beaten)
+
+
+WAYS_ON = {
+    "actions": ("Role Management", "users.index"),
+    "batches": ("Uploads", "batches.index"),
+    "groups": ("Device Groups", "groups.index"),
+    "invitations": ("Role Management", "users.index"),
+    "messages": ("Outgoing mail", "messages.index"),
+    "people": ("Role Management", "users.index"),
+    "roles": ("Roles", "roles.index"),
+}
+"""By blueprint: what there is to go back to."""
+
+
+def broken_promise(error: MusterError) -> BaseResponse:
+    """One of our own errors: its sentence, under the title of its kind.
+
+    Where a form came from a page that it names, one is back there with the sentence: what was searched for or picked on
+    that page is not lost.
+    """
+    status = next((status for kind, status in STATUS.items() if isinstance(error, kind)), 500)
+    if kind := next((kind for refusal, kind in NOTED.items() if isinstance(error, refusal)), None):
+        note_refusal(kind)
+    title = "You may not open this" if status == 403 else TITLES.get(status, CRASHED)[0]
+    if status != 403 and (back := came_from()):
+        flash(str(error), "bad")
+        return redirect(back, 303)
+    link = error.link if isinstance(error, Refused) else None
+    return answer(status, title, str(error), links=[link] if link else ways_on())
+
+
+def came_from() -> str | None:
+    """The page that the form was on, where it says so; None for htmx, whose page stays as it is."""
+    if request.method != "POST" or is_fragment() or not g.get("user"):
+        return None
+    path = safe_next(request.form.get("next"))
+    return request.script_root + path if path else None
+
+
+def ways_on() -> list[tuple[str, str]] | None:
+    """Where to go from an error's page: the section that it was in, for who may open that."""
+    section = WAYS_ON.get(request.blueprint or "")
+    return [(f"Go to {section[0]}", url_for(section[1]))] if section and g.get("user") and may_call(section[1]) else None
+
+
+def too_late(error: NotUnderReview) -> BaseResponse:
+    """An edit of what is confirmed or gone: on to its page, which tells how things stand."""
+    flash(str(error), "warn")
+    return go("batches.show", batch_id=error.batch_id)
+
+
+def not_valid(error: ValidationError) -> BaseResponse:
+    """A value that no control of ours sends; forms put their sentences under their fields themselves."""
+    sentences = " ".join(str(text) for texts in error.messages_dict.values() for text in texts)
+    if back := came_from():
+        flash(sentences, "bad")
+        return redirect(back, 303)
+    return answer(422, TITLES[422][0], sentences, links=ways_on())
+
+
+def note_refusal(kind: Refusal) -> None:
+    """Have the audit log count this refusal, after the answer."""
+    if g.get("user"):
+        afterwards(sessions.refuse, kind, g.user.id, f"{request.method} {request.path}", request.remote_addr or "")
+
+
+def page_too_old(error: CSRFError) -> Response:
+    """The form's token is not that of the session: somebody signed in or out since the page was loaded."""
+    logs.refuse("token", f"the form’s token is not that of the session ({request.method} {request.endpoint})")
+    return answer(400, "This page was open for too long", "Load it again and repeat the last step. Nothing was changed.")
+
+
+def wrong_origin(error: WrongOrigin) -> Response:
+    """The form came from another site, or a proxy makes it look so."""
+    user_id = g.user.id if g.get("user") else None
+    afterwards(sessions.refuse, Refusal.ORIGIN, user_id, error.said, request.remote_addr or "")
+    here = current_app.extensions["muster_settings"].public_url
+    text = (
+        f"Your browser says that this form came from another site ({error.said}), so nothing was changed. "
+        f"Open {here} and repeat the last step. If that is where you are, a proxy changes the address on its way: "
+        "whoever runs Muster should check MUSTER_PUBLIC_URL, and that the proxy passes Host on."
+    )
+    return answer(400, "This form came from another site", text)
+
+
+def wrong_host(error: WrongHost) -> Response:
+    """The request is for a host that is not ours."""
+    here = current_app.extensions["muster_settings"].public_url
+    text = (
+        f"Open {here} instead. If this address should work, whoever runs Muster has to set MUSTER_PUBLIC_URL to it, "
+        "or have the proxy pass Host on."
+    )
+    return answer(400, "Muster is not known by this address", text)
+
+
+def too_large(error: RequestEntityTooLarge) -> Response:
+    """More than `MUSTER_MAX_UPLOAD_MB`, or than a form holds."""
+    limit = f"{current_app.extensions['muster_settings'].max_upload_mb} MB"
+    is_within = (request.content_length or 0) <= current_app.config["MAX_CONTENT_LENGTH"]  # then it was the text in a form
+    if is_within or isinstance(error, LongForm):
+        limit = f"{LONGEST_FORM // 1000} kB"
+    logs.refuse("size", f"more than {limit} ({request.method} {request.endpoint})")
+    size = f"This is {-(-request.content_length // (1024 * 1024))} MB. " if request.content_length else ""
+    return answer(413, "This is too large", f"{size}The limit is {limit}. Nothing was changed.")
+
+
+def http_error(error: HTTPException) -> Response:
+    """Anything else that Flask itself refuses; its headers (Allow, Retry-After) are kept."""
+    status = error.code or 500
+    title, text = TITLES.get(status, (error.name, "Go back and try again."))
+    response = answer(status, title, text)
+    for name, value in error.get_headers(request.environ):
+        if name.lower() not in ("content-type", "content-length"):
+            response.headers[name] = value
+    return response
+
+
+def crash(error: InternalServerError) -> Response:
+    """A fault of ours. Flask has logged what happened; the request's id finds it."""
+    reference = logs.request_id()
+    current_app.logger.error("the answer was 500, reference %s", reference)
+    return answer(500, *CRASHED, reference=reference)
+
+
+def beaten(error: IntegrityError) -> Response:
+    """Two did the same at once, and a unique key let one of them."""
+    db.session.rollback()
+    current_app.logger.info("lost a race: %s", type(error.orig).__name__)
+    return answer(409, "Somebody else was first", TITLES[409][1])
+
+
+def database_away(error: OperationalError | InterfaceError | PoolTimeout) -> Response:
+    """Somebody else held a lock for ten seconds, or the database server does not answer or went away."""
+    current_app.logger.error("the database did not answer: %s", getattr(error, "orig", error))
+    return answer(503, *TITLES[503])
+
+
+def answer(status: int, title: str, text: str, **more: Any) -> Response:
+    """The error as a page, or as a toast for htmx. Works also while the database does not."""
+    try:
+        db.session.rollback()
+        template = "errors/_partial.html" if is_fragment() else "errors/error.html"
+        html = render_template(template, code=status, title=title, text=text, **more)
+    except Exception:
+        current_app.logger.exception("the page for this error could not be drawn")
+        html = f"<!doctype html><html lang=en><title>{title} · Muster</title><h1>{title}</h1><p>{text}</p></html>"
+    response = Response(html, status)
+    response.headers["X-Muster"] = "1"
+    return response

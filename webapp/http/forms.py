@@ -1,0 +1,253 @@
+"""WTForms: what a form holds, how it is labelled, and the sentence under a field. Rules about values live in `webapp.schemas`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Self
+
+from flask import g
+from flask_wtf import FlaskForm
+from marshmallow import ValidationError as BadValues
+from wtforms import (
+    EmailField,
+    Field,
+    FileField,
+    Form,
+    HiddenField,
+    PasswordField,
+    SelectField,
+    SelectMultipleField,
+    StringField,
+    TextAreaField,
+    ValidationError,
+)
+from wtforms.validators import InputRequired, Length, Optional, StopValidation
+
+from webapp.core.addresses import Address, BadAddress, parse
+from webapp.core.errors import Refused
+from webapp.core.files.table import clean
+from webapp.core.security.permissions import GIVABLE
+from webapp.schemas import passwords
+from webapp.services.directory import lookup
+
+
+def squeezed(text: str | None) -> str:
+    """One line, single spaces, none at the ends, no control characters: for names that people type."""
+    return "".join(c for c in " ".join((text or "").split()) if c.isprintable())
+
+
+def filled(sentence: str) -> Callable[[Form, Field], None]:
+    """A validator: something was typed, spaces alone are nothing. It marks the control as required."""
+
+    def check(form: Form, field: Field) -> None:
+        if not (field.data or "").strip():
+            raise StopValidation(sentence)
+
+    check.field_flags = {"required": True}  # type: ignore[attr-defined]
+    return check
+
+
+def new_password(form: Form, field: Field) -> None:
+    """A validator for a new password; reads the name and the e-mail beside it, where the form has them."""
+    beside = {name: (form[name].data or "") if name in form else "" for name in ("name", "email", "organisation")}
+    beside["organisation"] = beside["organisation"] or lookup.organisation_name()
+    if found := passwords.problems(field.data or "", **beside):
+        raise ValidationError(" ".join(found))
+
+
+def organisation_name() -> StringField:
+    """The field for the organisation's name."""
+    rules = [filled("Type your organisation’s name."), Length(max=120, message="Use at most 120 characters.")]
+    return StringField("Organisation", validators=rules, filters=[squeezed])
+
+
+def own_name(**attributes: Any) -> StringField:
+    """The field for a person's own name."""
+    limit = Length(max=120, message="Use at most 120 characters.")
+    return StringField("Full name", validators=[filled("Type your name."), limit], filters=[squeezed], render_kw=attributes)
+
+
+def tell(form: Form, error: BadValues | Refused) -> None:
+    """Put the sentences of a schema or a command under the fields that they belong to."""
+    found = error.messages_dict if isinstance(error, BadValues) else {error.field: str(error).splitlines()}
+    for field in form:
+        sentences = found.get(field.name, [])
+        if isinstance(sentences, dict):  # of a list: by place
+            sentences = [sentence for those in sentences.values() for sentence in those]
+        field.errors = list(dict.fromkeys(sentences))
+
+
+class SignInForm(FlaskForm):  # type: ignore[misc]
+    """next: a path of our own to go on to."""
+
+    email = EmailField("Email", validators=[filled("Type your email.")])
+    password = PasswordField("Password", validators=[InputRequired("Type your password.")])
+    next = HiddenField()
+
+
+class CodeForm(FlaskForm):  # type: ignore[misc]
+    """The second step of signing in."""
+
+    code = StringField("Code", validators=[filled("Type the code.")])
+
+
+class ForgottenForm(FlaskForm):  # type: ignore[misc]
+    """Who has forgotten a password."""
+
+    email = EmailField("Email", validators=[filled("Type your email.")])
+
+
+class NewPasswordForm(FlaskForm):  # type: ignore[misc]
+    """A new password for somebody; `of` gives the name and the e-mail that it must not be made of."""
+
+    email = HiddenField()
+    name = HiddenField()
+    password = PasswordField("New password", validators=[InputRequired("Choose a password."), new_password])
+
+    def of(self, name: str, email: str) -> Self:
+        """Whose password it becomes, whatever the form says."""
+        self.name.data, self.email.data = name, email
+        return self
+
+
+class OwnPasswordForm(NewPasswordForm):
+    """One's own password, by who knows the one before it."""
+
+    current = PasswordField("Current password", validators=[InputRequired("Type your current password.")])
+
+
+class OwnerLinkForm(NewPasswordForm):
+    """The Owner who was locked out: a new password, if they want one."""
+
+    password = PasswordField("New password", validators=[Optional(strip_whitespace=False), new_password])
+
+
+class OwnNameForm(FlaskForm):  # type: ignore[misc]
+    """One's own name."""
+
+    name = own_name(autocomplete="name")
+
+
+class OwnEmailForm(FlaskForm):  # type: ignore[misc]
+    """Another address for oneself, and the password. `address` is what was typed, parsed."""
+
+    email = EmailField("New email", validators=[filled("Type your new email.")])
+    current = PasswordField("Current password", validators=[InputRequired("Type your current password.")])
+
+    address: Address
+
+    def validate_email(self, field: Field) -> None:
+        """Any domain that is in use here passes, or one that mail can be sent to."""
+        settings, own = lookup.settings(), g.user.email_key.rpartition("@")[2]
+        try:
+            self.address = parse((field.data or "").strip(), (*settings.allowed_domains, own))
+        except BadAddress as error:
+            raise ValidationError(str(error)) from error
+
+
+class SecondFactorForm(CodeForm):
+    """A code and the password: for what changes how one signs in."""
+
+    current = PasswordField("Current password", validators=[InputRequired("Type your current password.")])
+
+
+class ProofForm(FlaskForm):  # type: ignore[misc]
+    """The password of who does something that cannot be undone."""
+
+    current = PasswordField("Your password", validators=[InputRequired("Type your password.")])
+
+
+class SetupForm(FlaskForm):  # type: ignore[misc]
+    """The organisation's name and the Owner."""
+
+    organisation = organisation_name()
+    name = own_name()
+    email = EmailField("Email", validators=[filled("Type your email.")])
+    password = PasswordField("Password", validators=[InputRequired("Choose a password."), new_password])
+
+    address: Address
+
+    def validate_email(self, field: Field) -> None:
+        """Leaves the address in `self.address`."""
+        try:
+            self.address = parse((field.data or "").strip(), lookup.settings().allowed_domains)
+        except BadAddress as error:
+            raise ValidationError(str(error)) from error
+
+
+class OrganisationForm(FlaskForm):  # type: ignore[misc]
+    """The organisation's name, among its settings."""
+
+    NAME = organisation_name()
+
+
+class GroupsForm(FlaskForm):  # type: ignore[misc]
+    """New groups. next: a path of our own to go back to."""
+
+    names = TextAreaField("Group names", validators=[filled("Type the name of a group, or several with commas between them.")])
+    description = StringField("Description")
+    next = HiddenField()
+
+    def wanted(self) -> list[str]:
+        """The names, one per line or between commas."""
+        lines = (self.names.data or "").replace(",", "\n").splitlines()
+        return [name.strip() for name in lines if name.strip()]
+
+
+class GroupForm(FlaskForm):  # type: ignore[misc]
+    """A group's name and description; judged by `schemas.groups`."""
+
+    name = StringField("Group name")
+    description = StringField("Description")
+
+
+class RoleForm(FlaskForm):  # type: ignore[misc]
+    """A role; judged by `schemas.roles`."""
+
+    name = StringField("Name")
+    rank = StringField("Rank")
+    permissions = SelectMultipleField("Permissions", validate_choice=False, choices=[each.value for each in GIVABLE])
+
+    def values(self) -> dict[str, Any]:
+        """What was typed and ticked."""
+        return {"name": self.name.data, "rank": (self.rank.data or "").strip(), "permissions": self.permissions.data or []}
+
+
+class ReaddressForm(FlaskForm):  # type: ignore[misc]
+    """Another address in place of an invitation's. next: a path of our own to go on to."""
+
+    email = EmailField("Email", validators=[filled("Type the email.")])
+    password = PasswordField("Your password")
+    next = HiddenField()
+
+
+class InviteForm(FlaskForm):  # type: ignore[misc]
+    """One person; the values are judged by the schema of a row, whose sentences `blame` puts under the fields."""
+
+    email = StringField("Email")
+    role = SelectField("Role", validate_choice=False)
+    groups = SelectMultipleField("Device groups", validate_choice=False)
+    password = PasswordField("Your password")
+
+    def cells(self) -> dict[str, str]:
+        """What was typed, as the cells of a row."""
+        return {"email": clean(self.email.data or ""), "role": self.role.data or "", "groups": ", ".join(self.groups.data or [])}
+
+    def blame(self, issues: list[dict[str, Any]]) -> None:
+        """Put each issue under its field, and nothing else there."""
+        for field in (self.email, self.role, self.groups, self.password):
+            field.errors = [issue["text"] for issue in issues if issue["field"] == field.name]
+
+
+class UploadForm(FlaskForm):  # type: ignore[misc]
+    """A file of people."""
+
+    file = FileField("Browse Files")
+
+
+class AcceptForm(FlaskForm):  # type: ignore[misc]
+    """An invited person's own part. `email` is theirs already; it stands here for the password's rules."""
+
+    name = own_name(autocomplete="name")
+    email = HiddenField()
+    password = PasswordField("Password", validators=[InputRequired("Choose a password."), new_password])

@@ -1,0 +1,266 @@
+"""What every view shares: who asks and what they may, page or fragment, headers of every answer."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Iterable
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+from flask import Flask, Request, Response, current_app, flash, g, redirect, render_template, request, session, url_for
+from jinja2.ext import Extension
+from werkzeug.datastructures import MultiDict
+from werkzeug.exceptions import BadRequest, RequestEntityTooLarge
+from werkzeug.urls import iri_to_uri
+from werkzeug.wrappers import Response as BaseResponse
+
+from webapp.core.errors import NotAllowed
+from webapp.core.files.cleaning import clip
+from webapp.core.security.permissions import Permission
+from webapp.core.text.formatting import become_administrators, day, full, lasting, plural, what_sending_does, when
+from webapp.db import utcnow
+from webapp.models import User
+
+PUBLIC = "public"
+"""Anybody may call it, signed in or not."""
+SIGNED_IN = "signed in"
+"""Anybody signed in may call it."""
+
+CSP = "; ".join(
+    (
+        "default-src 'none'", "script-src 'self'", "style-src 'self'", "img-src 'self' data:", "connect-src 'self'",
+        "font-src 'self'", "frame-src 'self'", "form-action 'self'", "base-uri 'none'", "frame-ancestors 'none'",
+    )
+)  # fmt: skip
+
+FORM = "application/x-www-form-urlencoded"
+LONGEST_FORM = 500_000
+"""Bytes; as many as werkzeug takes in the fields of a form with files."""
+LARGEST = 2**31 - 1
+"""What an integer column of PostgreSQL holds."""
+
+View = TypeVar("View", bound=Callable[..., Any])
+
+
+def allow(who: Permission | str) -> Callable[[View], View]:
+    """Declare who may call a view: a Permission, SIGNED_IN or PUBLIC. A view without it is refused to everybody."""
+
+    def mark(view: View) -> View:
+        view.allows = who  # type: ignore[attr-defined]
+        return view
+
+    return mark
+
+
+def allowed(app: Flask, endpoint: str) -> str | None:
+    """Who may call an endpoint, or None where nobody said."""
+    who = getattr(app.view_functions[endpoint], "allows", None)
+    return str(who) if who else None
+
+
+def may_call(endpoint: str) -> bool:
+    """Whether who asks, signed in or not, may call an endpoint."""
+    who = allowed(current_app, endpoint)
+    return who == PUBLIC or bool(who and g.user and (who == SIGNED_IN or g.user.may(who)))
+
+
+class LongForm(RequestEntityTooLarge):
+    """More than LONGEST_FORM in a form that takes no table."""
+
+
+def refuse_long_form() -> None:
+    """Before every request: only a table is long. A form is held in memory as a whole, and a file is not."""
+    is_form = request.mimetype == FORM
+    takes_table = request.path == "/batches" or request.path.startswith("/batches/")
+    if is_form and not takes_table and (request.content_length or 0) > LONGEST_FORM:
+        raise LongForm
+
+
+class OwnRequest(Request):
+    """A request whose form is looked at when it is read, urlencoded or multipart: it holds no NUL."""
+
+    def _load_form_data(self) -> None:
+        is_read = "form" in self.__dict__
+        super()._load_form_data()
+        if is_read:
+            return
+        texts = [text for pair in self.form.items(multi=True) for text in pair]
+        texts += [text for file in self.files.values() for text in (file.name or "", file.filename or "")]
+        _refuse_nul(texts)
+
+
+_LINK_AND_MORE = re.compile(
+    r"(/(?:invitations|password-resets|email-changes|owner-links|setup)/[A-Za-z0-9_-]{43})[^A-Za-z0-9]+", re.ASCII
+)
+
+
+def mend_link() -> BaseResponse | None:
+    """Before every request: what mail programs take for the end of a link, such as `.` or `>`, is left out by a redirect."""
+    found = _LINK_AND_MORE.fullmatch(request.path)
+    return redirect(request.script_root + found[1]) if found and request.method in ("GET", "HEAD") else None
+
+
+def refuse_nul() -> None:
+    """Before every request: a NUL is in no text that a person types, and PostgreSQL cannot keep it."""
+    _refuse_nul([request.path, *request.args.keys(), *request.args.values()])
+
+
+def _refuse_nul(texts: Iterable[str]) -> None:
+    if any("\0" in text for text in texts):
+        raise BadRequest
+
+
+def number(values: MultiDict[str, str], name: str) -> int | None:
+    """A number of a query or a form, from 1 to what the database takes; None where there is none."""
+    found = values.get(name, type=int)
+    return found if found is not None and 0 < found <= LARGEST else None
+
+
+def check_permission() -> BaseResponse | None:
+    """Before every request: refuse what the table does not allow. Runs on the server, whatever the page showed."""
+    if request.endpoint is None or request.endpoint == "static" or may_call(request.endpoint):
+        return None
+    if g.user is None:
+        return to_sign_in()
+    raise NotAllowed("Your role does not include this. Ask an administrator if you need it.")
+
+
+def to_sign_in() -> BaseResponse:
+    """Signed out: a page goes to the sign-in and back again; a fragment tells htmx to go there, and back to its page.
+
+    That a command was lost is said there.
+    """
+    if request.method != "GET" and request.endpoint != "sessions.delete":
+        flash("Your last change was not saved.", "warn")
+    if is_fragment():
+        if "sid" not in session:  # otherwise the page says so by itself
+            flash("You were signed out. Sign in to go on.", "warn")
+        return Response(status=401, headers={"HX-Redirect": url_for("sessions.new", next=page_of_fragment())})
+    here = request.full_path.rstrip("?") if request.method == "GET" else None
+    return redirect(url_for("sessions.new", next=here), 303)
+
+
+def page_of_fragment() -> str | None:
+    """The path and query, below our own prefix, of the page that htmx asks from."""
+    here = urlsplit(request.headers.get("HX-Current-URL", ""))
+    path = here.path.removeprefix(request.script_root)
+    return safe_next(f"{path}?{here.query}" if here.query else path)
+
+
+def me() -> User:
+    """The person who asks; only behind SIGNED_IN or a permission."""
+    assert isinstance(g.user, User)
+    return g.user
+
+
+def is_fragment() -> bool:
+    """Whether htmx asks for a part of a page. A restore from history wants the whole one."""
+    return request.headers.get("HX-Request") == "true" and request.headers.get("HX-Request-Type") != "full"
+
+
+def is_elsewhere(address: str) -> bool:
+    """Whether htmx says that it asks from another page than the one at this address."""
+    here = request.headers.get("HX-Current-URL")
+    return here is not None and urlsplit(here).path != address
+
+
+def page_or_fragment(page: str, fragment: str, /, status: int = 200, **context: Any) -> tuple[str, int]:
+    """One address, two answers: the fragment for htmx, the page that includes it for everybody else."""
+    return render_template(fragment if is_fragment() else page, **context), status
+
+
+def go(endpoint: str, *, say: str | None = None, back: str | None = None, acted: str = "", **values: Any) -> BaseResponse:
+    """After a command: on to a page, by redirect or, for htmx, by HX-Redirect; `say` becomes its toast.
+
+    back: the path that a form came from, which goes before the endpoint where it is one of ours. acted: the key of whom
+    something was done to, whose menu the next page gives the focus back to.
+    """
+    if say:
+        flash(say)
+    if acted:
+        session["acted"] = acted
+    path = safe_next(back)
+    target = request.script_root + path if path else url_for(endpoint, **values)
+    if is_fragment():
+        return Response(status=200, headers={"HX-Redirect": iri_to_uri(target)})
+    return redirect(target, 303)
+
+
+def safe_next(target: str | None) -> str | None:
+    """A path of our own to go on to after signing in, or None."""
+    if target and target.startswith("/") and not target.startswith(("//", "/\\")) and target.isprintable():
+        return target
+    return None
+
+
+def security_headers(response: Response) -> Response:
+    """After every request: nothing of ours is framed, sniffed, cached when signed in, or loads from elsewhere."""
+    headers = response.headers
+    headers["Muster-Answer"] = "1"  # muster.js lets no other answer into a page
+    headers.setdefault("Content-Security-Policy", CSP)
+    headers.setdefault("X-Content-Type-Options", "nosniff")
+    # An address with a token in it is told to nobody, not even to ourselves.
+    headers.setdefault("Referrer-Policy", "no-referrer" if "token" in (request.view_args or {}) else "same-origin")
+    headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
+    headers.setdefault("Permissions-Policy", "camera=(), microphone=(), geolocation=()")
+    if request.endpoint == "static":
+        headers["Cache-Control"] = "public, max-age=31536000, immutable" if request.args.get("v") else "no-cache"
+    else:
+        headers["Cache-Control"] = "no-store"
+        response.vary.add("HX-Request")
+    if current_app.extensions["muster_settings"].https:
+        headers.setdefault("Strict-Transport-Security", "max-age=31536000")
+    return response
+
+
+def asset(name: str) -> str:
+    """The address of a static file with its hash, so that it may be cached for ever; each is put together once."""
+    return _asset(name, request.script_root)
+
+
+@cache
+def _asset(name: str, root: str) -> str:
+    content = (Path(str(current_app.static_folder)) / name).read_bytes()
+    return url_for("static", filename=name, v=hashlib.sha256(content).hexdigest()[:8])
+
+
+class Unindented(Extension):
+    """Templates are indented for who reads them; pages are sent without. Words stay apart: after a tag, whose line break goes
+    (`trim_blocks`), one space stays."""
+
+    def preprocess(self, source: str, name: str | None, filename: str | None = None) -> str:
+        if not name or not name.endswith(".html"):
+            return source
+        return re.sub(r"([%#]\})?\n[ \t]+", lambda found: f"{found[1]}\n " if found[1] else "\n", source)
+
+
+def register_words(app: Flask) -> None:
+    """Filters and names that every template may use."""
+    from webapp.services.directory import lookup
+
+    app.jinja_env.filters["when"] = lambda value: when(value, utcnow(), lookup.settings().time_zone)
+    app.jinja_env.filters["day"] = lambda value: day(value, utcnow(), lookup.settings().time_zone)
+    app.jinja_env.filters["full"] = lambda value: full(value, lookup.settings().time_zone)
+    app.jinja_env.filters["clock"] = lambda value: value.astimezone(lookup.settings().time_zone).strftime("%H:%M:%S")
+    app.jinja_env.filters["lasting"] = lasting
+    app.jinja_env.filters["clip"] = clip
+    app.jinja_env.globals.update(
+        asset=asset,
+        plural=plural,
+        what_sending_does=what_sending_does,
+        become_administrators=become_administrators,
+        Permission=Permission,
+    )
+
+    @app.context_processor
+    def _shared() -> dict[str, Any]:
+        user = g.get("user")
+        return {
+            "me": user,
+            "can": lambda permission: bool(user and user.may(permission)),
+            "organisation_name": lookup.organisation_name(),
+            "settings": lookup.settings(),
+        }

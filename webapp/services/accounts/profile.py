@@ -1,0 +1,170 @@
+"""One's own account: name, password and e-mail. And who may act on somebody else's."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from sqlalchemy import func, select
+
+from webapp import queue
+from webapp.core.addresses import Address
+from webapp.core.errors import Conflict, NotAllowed, NotThere, Refused, TooOften
+from webapp.db import begin_write, db, hold, utcnow
+from webapp.models import (
+    AccountLink,
+    Invitation,
+    InvitationState,
+    LinkPurpose,
+    Message,
+    MessageKind,
+    Priority,
+    User,
+    UserState,
+)
+from webapp.services.accounts import sessions
+from webapp.services.audit import events
+from webapp.services.audit.events import AuditAction
+from webapp.services.batches import replaced_addresses
+from webapp.services.directory import lookup
+from webapp.services.invitations import invitations
+from webapp.services.invitations.invitations import unless_beaten
+from webapp.services.links import account_links
+from webapp.services.mail import outbox
+
+TAKEN = "Somebody else has this email."
+AN_HOUR = 5
+"""E-mails of one kind that somebody may have sent about their own account, within the hour."""
+
+
+# Questions
+
+
+def pending_email(user: User) -> AccountLink | None:
+    """The new address that waits to be confirmed."""
+    return account_links.open_of(user, LinkPurpose.EMAIL)
+
+
+def below(user_id: int, by: User) -> User:
+    """Somebody whose account `by` may act on: ranked below, so nobody acts on themselves or on the Owner.
+
+    Raises NotThere or NotAllowed.
+    """
+    user = db.session.get(User, user_id)
+    if user is None or user.state is UserState.ERASED:
+        raise NotThere("There is no such person.")
+    if user.role.rank >= by.role.rank:
+        raise NotAllowed("You can do this only for people whose role ranks below your own.")
+    return user
+
+
+# Commands
+
+
+def rename(user: User, name: str) -> None:
+    """Change one's own name, as `forms.own_name` has judged it."""
+    begin_write()
+    before = user.name
+    if name != before:
+        user.name = name
+        events.record(user, AuditAction.USER_CHANGED, user, before={"name": before}, after={"name": name})
+    db.session.commit()
+
+
+def change_password(user: User, password: str, keep: int) -> None:
+    """Change one's own password, which has passed `schemas.passwords`; other devices are signed out. keep: this session."""
+    db.session.rollback()
+    password_hash = sessions.hashed_password(password)  # slow: no transaction is open
+    begin_write()
+    lookup.held(user.id)
+    refuse_flood(user, MessageKind.PASSWORD_CHANGED)
+    set_password(user, password_hash, how="by themselves", keep=keep)
+    db.session.commit()
+    ring()
+
+
+def set_password(user: User, password_hash: str, *, how: str, keep: int | None = None) -> None:
+    """Part of a command: the new password counts; sessions but `keep`, reset links and a change of e-mail end. Told by e-mail."""
+    user.password_hash = password_hash
+    ended = sessions.end_all(user, keep)
+    account_links.close(user, LinkPurpose.RESET)
+    _keep_email(user)
+    tell(user, MessageKind.PASSWORD_CHANGED)
+    events.record(user, AuditAction.PASSWORD_CHANGED, user, how=how, sessions_ended=ended)
+
+
+def ask_for_email(user: User, address: Address) -> None:
+    """Send a link to the new address; the e-mail changes when it is confirmed. Raises Refused.
+
+    That somebody else has the address is said only to who can read its mail, when the link is opened and confirmed.
+    """
+    begin_write()
+    lookup.held(user.id)
+    if address.key == user.email_key:
+        raise Refused("This is your email already.", field="email")
+    refuse_flood(user, MessageKind.EMAIL_CHANGE)
+    account_links.close(user, LinkPurpose.EMAIL)
+    link = account_links.make(user, LinkPurpose.EMAIL, email=address.display, email_key=address.key)
+    outbox.queued(MessageKind.EMAIL_CHANGE, link.email, user_id=user.id, link_id=link.id, priority=Priority.RESET)
+    tell(user, MessageKind.EMAIL_CHANGING)
+    events.record(user, AuditAction.EMAIL_CHANGE_ASKED, user, after={"email": link.email})
+    db.session.commit()
+    ring()
+
+
+def withdraw_email(user: User) -> None:
+    """Keep the e-mail as it is: the link to the new address ends."""
+    begin_write()
+    lookup.held(user.id)
+    _keep_email(user)
+    db.session.commit()
+
+
+def _keep_email(user: User) -> None:
+    """Part of a command: a change of e-mail that waits to be confirmed ends."""
+    if link := pending_email(user):
+        account_links.close(user, LinkPurpose.EMAIL)
+        events.record(user, AuditAction.EMAIL_CHANGE_WITHDRAWN, user, after={"email": link.email})
+
+
+def confirm_email(token: str) -> User:
+    """The new address is the person's own: from now on they sign in with it. A pending invitation for it is revoked.
+
+    Raises Conflict where the link does not work, or somebody else has the address by now.
+    """
+    begin_write()
+    link = account_links.spend(token, LinkPurpose.EMAIL)
+    user = link.user
+    if user.state is not UserState.ACTIVE:
+        raise Conflict(account_links.DEAD)
+    before = user.email
+    with unless_beaten(TAKEN):
+        # Held before the address is taken: who accepts one of them holds it, and then waits for the address.
+        promised = Invitation.email_key == link.email_key, Invitation.state == InvitationState.PENDING
+        held = db.session.scalars(select(Invitation).where(*promised).with_for_update(**hold(Invitation))).all()
+        replaced_addresses.record(user.email_key, link.email, link.email_key)
+        user.email, user.email_key = link.email, link.email_key
+        db.session.flush()
+        for invitation in held:
+            invitations.revoke(invitation, user)
+        account_links.close(user, LinkPurpose.RESET)  # those went to the old address
+        events.record(user, AuditAction.USER_CHANGED, user, before={"email": before}, after={"email": user.email})
+        lookup.moved()
+        db.session.commit()
+    return user
+
+
+def refuse_flood(user: User, kind: MessageKind) -> None:
+    """Part of a command by which somebody has an e-mail sent about their own account: AN_HOUR of a kind. Raises TooOften."""
+    of_late = Message.user_id == user.id, Message.kind == kind, Message.created_at > utcnow() - timedelta(hours=1)
+    if (db.session.scalar(select(func.count(Message.id)).where(*of_late)) or 0) >= AN_HOUR:
+        raise TooOften(f"You did this {AN_HOUR} times within the hour. Wait a while, then try again.", field="email")
+
+
+def tell(user: User, kind: MessageKind) -> None:
+    """Part of a command: an e-mail that tells what happened to the account."""
+    outbox.queued(kind, user.email, user_id=user.id, priority=Priority.SINGLE)
+
+
+def ring() -> None:
+    """The bell for what was queued."""
+    queue.ring("webapp.jobs.outbox.send", name="outbox")

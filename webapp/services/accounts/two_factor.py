@@ -1,0 +1,198 @@
+"""The second step of signing in: a code from an app, or a recovery code."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Callable
+from datetime import timedelta
+
+from sqlalchemy import delete, func, or_, select, update
+
+from webapp.core.errors import Conflict, Refused
+from webapp.core.security import totp
+from webapp.core.security.permissions import Permission
+from webapp.core.security.tokens import digest, hashed
+from webapp.db import begin_write, db, utcnow
+from webapp.mail.messages import NAMELESS
+from webapp.models import MessageKind, RecoveryCode, User, UserState
+from webapp.services.accounts import profile
+from webapp.services.accounts.sessions import Refusal
+from webapp.services.audit import events
+from webapp.services.audit.events import AuditAction
+from webapp.services.directory import lookup
+
+HALF_WAY = timedelta(minutes=10)
+"""So long the second step may take after the first."""
+WRONG = "This code is not right, or was used already."
+
+
+# Questions
+
+
+def is_owed(user: User) -> bool:
+    """Whether this person must set up a second factor before anything else (MUSTER_REQUIRE_TOTP)."""
+    required = lookup.settings().require_totp
+    is_meant = required == "everyone" or (required == "managers" and user.may(Permission.USERS_MANAGE))
+    return is_meant and not user.has_second_factor
+
+
+def secret(user: User, salt: str) -> str:
+    """The secret for the app. salt: kept in the cookie until the first code shows that the app has it."""
+    return totp.secret(lookup.environment().secret_key, user.id, salt)
+
+
+def address(user: User, salt: str) -> str:
+    """The same as the otpauth:// address of a QR code."""
+    return totp.address(secret(user, salt), user.email, lookup.organisation_name() or NAMELESS)
+
+
+def codes_left(user: User) -> int:
+    """How many recovery codes were not used yet."""
+    return db.session.scalar(select(func.count(RecoveryCode.id)).where(RecoveryCode.user_id == user.id)) or 0
+
+
+def ticket(user: User) -> tuple[int, float, str]:
+    """For the cookie of who has passed the first step; worthless once the password or the second factor is another."""
+    since = utcnow().timestamp()
+    return user.id, since, _proof(user, since)
+
+
+def half_way(user_id: int, since: float, proof: str) -> User | None:
+    """Whose ticket it is; None where it does not count any more."""
+    user = db.session.get(User, user_id)
+    if user is None or user.state is not UserState.ACTIVE or not user.has_second_factor:
+        return None
+    in_time = utcnow().timestamp() - since <= HALF_WAY.total_seconds()
+    return user if in_time and hmac.compare_digest(_proof(user, since), proof) else None
+
+
+def _proof(user: User, since: float) -> str:
+    text = f"half-way|{user.id}|{user.password_hash}|{user.totp_salt}|{since}"
+    return digest(lookup.environment().secret_key, text).hex()
+
+
+# Commands
+
+
+def turn_on(user: User, salt: str, code: str, peer: str) -> list[str]:
+    """Sign-in asks for a code from now on. -> the recovery codes, in clear this once.
+
+    Raises Refused where the code does not show that the app has the secret, Conflict where it is on already.
+    """
+    begin_write()
+    now = utcnow()
+    step = totp.step_of([secret(user, salt)], totp.plain(code), now)
+    if step is None:
+        _refuse(user, peer)
+    profile.refuse_flood(user, MessageKind.SECOND_FACTOR_ON)
+    values = {"totp_salt": salt, "totp_since": now, "totp_step": step}
+    turned = db.session.scalar(
+        update(User).where(User.id == user.id, User.totp_salt.is_(None)).values(**values).returning(User.id)
+    )
+    if turned is None:
+        raise Conflict("Two-step sign-in is on already.")
+    codes = _new_codes(user)
+    profile.tell(user, MessageKind.SECOND_FACTOR_ON)
+    events.record(user, AuditAction.SECOND_FACTOR_ON, user)
+    db.session.commit()
+    profile.ring()
+    return codes
+
+
+def pass_(user: User, code: str, peer: str) -> None:
+    """The second step. Raises Refused for a code that is wrong or was used already; of two with one code one passes."""
+    _with_code(user, code, peer, lambda: None)
+
+
+def renew_codes(user: User, code: str, peer: str) -> list[str]:
+    """Recovery codes anew; those before end. Raises Refused where the code is not right."""
+    codes: list[str] = []
+
+    def renew() -> None:
+        codes.extend(_new_codes(user))
+        events.record(user, AuditAction.RECOVERY_CODES_MADE, user)
+
+    _with_code(user, code, peer, renew)
+    return codes
+
+
+def turn_off(user: User, code: str, peer: str) -> None:
+    """The password alone signs in again. Raises Refused where the code is not right."""
+    _with_code(user, code, peer, lambda: clear(user, by=user, how="by themselves"))
+    profile.ring()
+
+
+def protected(user_id: int, by: User) -> User:
+    """Somebody with a second factor, which `by` may turn off.
+
+    Raises NotThere, NotAllowed for somebody not ranked below, Conflict where there is none.
+    """
+    user = profile.below(user_id, by)
+    if not user.has_second_factor:
+        raise Conflict("This person has no two-step sign-in.")
+    return user
+
+
+def reset(user_id: int, by: User) -> User:
+    """Turn somebody's second factor off, who has lost it. Raises what `protected` raises."""
+    begin_write()
+    lookup.held(profile.below(user_id, by).id)
+    user = protected(user_id, by)
+    clear(user, by=by, how="by somebody who manages users")
+    db.session.commit()
+    profile.ring()
+    return user
+
+
+def clear(user: User, *, by: User, how: str) -> None:
+    """Part of a command: there is no second factor any more; the person is told, the log, too."""
+    user.totp_salt = user.totp_since = user.totp_step = None
+    db.session.execute(delete(RecoveryCode).where(RecoveryCode.user_id == user.id))
+    profile.tell(user, MessageKind.SECOND_FACTOR_OFF)
+    events.record(by, AuditAction.SECOND_FACTOR_OFF, user, how=how)
+
+
+def _with_code(user: User, code: str, peer: str, change: Callable[[], None]) -> None:
+    """A command behind a code: the code is used up and the change made in one commit, or neither."""
+    begin_write()
+    lookup.held(user.id)
+    if not (_is_current(user, code) or _is_recovery(user, code)):
+        _refuse(user, peer)
+    change()
+    db.session.commit()
+
+
+def _refuse(user: User, peer: str) -> None:
+    db.session.rollback()
+    events.count_refusal(Refusal.CODE, user, "(second step)", peer)
+    raise Refused(WRONG, field="code")
+
+
+def _is_current(user: User, code: str) -> bool:
+    """Whether it is the app's code of now, and newer than the last that was taken. The database decides between two at once."""
+    if user.totp_salt is None:
+        return False
+    settings = lookup.environment()
+    keys = (settings.secret_key, *settings.secret_key_fallbacks)
+    step = totp.step_of([totp.secret(key, user.id, user.totp_salt) for key in keys], totp.plain(code), utcnow())
+    if step is None:
+        return False
+    is_newer = or_(User.totp_step.is_(None), User.totp_step < step)
+    taken = update(User).where(User.id == user.id, is_newer).values(totp_step=step).returning(User.id)
+    return db.session.scalar(taken) is not None
+
+
+def _is_recovery(user: User, code: str) -> bool:
+    """Whether it is a recovery code that nobody has used: it is gone then."""
+    own = RecoveryCode.user_id == user.id, RecoveryCode.code_hash == hashed(totp.plain(code))
+    if db.session.scalar(delete(RecoveryCode).where(*own).returning(RecoveryCode.id)) is None:
+        return False
+    events.record(user, AuditAction.RECOVERY_CODE_USED, user, left=codes_left(user))
+    return True
+
+
+def _new_codes(user: User) -> list[str]:
+    codes = [totp.new_recovery_code() for _ in range(totp.RECOVERY_CODES)]
+    db.session.execute(delete(RecoveryCode).where(RecoveryCode.user_id == user.id))
+    db.session.add_all(RecoveryCode(user_id=user.id, code_hash=hashed(totp.plain(code))) for code in codes)
+    return codes

@@ -1,0 +1,1 @@
+"""Batches from upload to report: rows, plans, edits, undo, execution, reverts."""

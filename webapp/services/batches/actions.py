@@ -1,0 +1,97 @@
+"""Actions on people: staged as a batch for many, or done at once to one."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from webapp import queue
+from webapp.core.errors import Conflict, NotAllowed, NotThere, Refused, TooOften
+from webapp.core.lists.people_filter import Filter
+from webapp.core.plan import actions
+from webapp.core.plan.actions import Action, Do, Theirs
+from webapp.core.plan.planner import Plan, Ref, Step
+from webapp.core.plan.registry import Registry
+from webapp.core.text import action_phrases
+from webapp.db import begin_write, db
+from webapp.models import Batch, BatchKind, Invitation, User
+from webapp.services.audit import events
+from webapp.services.audit.events import AuditAction
+from webapp.services.batches import apply, people_rows, replan, review
+from webapp.services.directory import lookup, people_list
+from webapp.services.mail import outbox
+
+Kind = Literal["user", "invitation"]
+Chosen = frozenset[Ref] | Filter
+"""Whom an action is for: these people, or everybody that the list's filter finds."""
+
+
+def stage(people: Chosen, action: Action, by: User) -> Batch:
+    """A batch under review of what the action would do to each of them; nothing is done before it is confirmed.
+
+    Raises NotAllowed where `by` lacks `action.do.permission`, Refused where nobody was chosen.
+    """
+    begin_write()
+    registry = _checked(action, by)
+    refs = people_list.everybody(people) if isinstance(people, Filter) else people
+    batch = Batch(kind=BatchKind.ACTION, name="", action=action.as_dict(), **review.aimed_at_people(by))
+    db.session.add(batch)
+    db.session.flush()
+    chosen = people_rows.add(batch, ((None, ref) for ref in refs))
+    if not chosen:
+        raise Refused("Nobody was chosen. Tick the people in the list, and choose what to do.")
+    batch.name = action_phrases.named(action, chosen, registry)
+    replan.refresh(batch)
+    events.record(by, AuditAction.BATCH_STAGED, batch, does=action.as_dict(), rows=chosen)
+    db.session.commit()
+    return batch
+
+
+def do_now(kind: Kind, id: int, action: Action, by: User, theirs: Theirs = Theirs.REVOKE_MANAGING) -> str:
+    """Do it to one person, in one transaction, as a worker does a batch's row. -> the sentence for the toast.
+
+    theirs: what becomes of the invitations of somebody who is deactivated. Raises NotAllowed, NotThere; Conflict where the
+    person's state is in its way; Refused where a rule is. That somebody becomes an administrator is not asked about here: the
+    view has whoever does it prove that it is them, if it wants to.
+    """
+    me: Ref = ("user", by.id)
+    begin_write()
+    person = lookup.people_by_id([(kind, id), me], held=True).get((kind, id))
+    db.session.refresh(by)  # held, too: two who demote each other at once are not both still allowed to
+    registry = _checked(action, by)
+    if person is None:
+        raise NotThere("This person is not here any more.")
+    step = actions.plan(person, action, lookup.policy(by, registry))
+    _refuse(step)
+    subject: User | Invitation = db.session.get_one(User, id) if kind == "user" else db.session.get_one(Invitation, id)
+    who = subject.name if isinstance(subject, User) else subject.email
+    if step.plan is Plan.UNCHANGED:
+        db.session.rollback()
+        return f"Nothing to change for {who}."
+    apply.carry_out(step, None, by, registry, valid_days=lookup.settings().invite_days, theirs=theirs)
+    lookup.moved()
+    db.session.commit()
+    if step.plan is Plan.INVITE:
+        queue.ring("webapp.jobs.outbox.send", name="outbox")
+        if waits := outbox.outlook():
+            return f"{who} is invited again. {waits}"
+    return action_phrases.said(action, who, registry)
+
+
+def _checked(action: Action, by: User) -> Registry:
+    """Part of a command: the registry, where `by` may do this with what there is. Raises NotAllowed or Refused."""
+    if not by.may(action.do.permission):
+        raise NotAllowed("Your role does not include this. Ask an administrator if you need it.")
+    registry = lookup.registry(by)
+    if action.do is Do.SET_ROLE and action.role not in registry.role_by_id:
+        raise Refused("This role is not there any more. Choose another.", field="role")
+    if not action.groups <= registry.group_by_id.keys():
+        raise Refused("One of these groups is not there any more. Choose again.", field="groups")
+    return registry
+
+
+_REFUSALS = {"closed": Conflict, "limit": TooOften}
+
+
+def _refuse(step: Step) -> None:
+    for issue in step.issues:
+        raise _REFUSALS.get(issue.code, Refused)(issue.text)

@@ -1,0 +1,268 @@
+"""Plans of a batch's rows: the schema and the planner put to work on what is stored."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple, TypeVar
+
+from sqlalchemy import ColumnElement, Select, Table, and_, bindparam, exists, func, or_, select, update
+from sqlalchemy.orm import load_only
+from sqlalchemy.orm.attributes import set_committed_value
+
+from webapp.core.plan.planner import Candidate, Plan, Policy, Step, plan
+from webapp.core.plan.registry import Registry
+from webapp.core.text.lookalikes import look_alike
+from webapp.db import among, db, utcnow
+from webapp.models import Batch, BatchKind, BatchState, Invitation, InvitationState, Organisation, Row, User
+from webapp.schemas.rows import RowSchema
+from webapp.services.batches import people_rows
+from webapp.services.directory import lookup
+
+T = TypeVar("T")
+
+_WRITTEN = ("email", "role", "groups", "removed_at", "email_key", "issues", "problems", "plan", "step", "likely_domain")
+"""The columns of `Row` that a step may change."""
+
+
+class Judgement(NamedTuple):
+    """What a row's cells and the directory together say of it. values: columns of `Row`."""
+
+    email_key: str | None
+    step: Step
+    values: Mapping[str, Any]
+
+
+def values_of(step: Step) -> dict[str, Any]:
+    """A step as columns of `Row`."""
+    fields = dict.fromkeys(issue.field for issue in step.issues)
+    return {
+        "issues": [issue.as_dict() for issue in step.issues],
+        "problems": f",{','.join(fields)}," if fields else "",
+        "likely_domain": step.likely_domain,
+        "plan": step.plan,
+        "step": step.as_dict(),
+    }
+
+
+def of_each(steps: Iterable[Step], make: Callable[[Step], T]) -> dict[int, T]:
+    """What is made of a step, by the step's id: once for all rows that share it, and in a long file most do."""
+    return {key: make(step) for key, step in {id(step): step for step in steps}.items()}
+
+
+def policy_of(batch: Batch, by: User, registry: Registry) -> Policy:
+    """How this batch is applied when `by` confirms it."""
+    return lookup.policy(
+        by,
+        registry,
+        protected=frozenset({by.id, batch.uploaded_by_id}),
+        mode=batch.mode,
+        change_roles=batch.change_roles,
+        skip_errors=batch.skip_errors,
+    )
+
+
+def judged(rows: Iterable[tuple[int, str, str, str]], policy: Policy, *, batch: Batch | None = None) -> dict[int, Judgement]:
+    """Judge rows (line, email, role, groups), given in the order of lines; six queries, however many rows. By line.
+
+    batch: whose rows they are, for its other parts.
+    """
+    schema = RowSchema(policy.registry)
+    part = batch.part if batch else 1
+    candidates = [candidate(schema, *row, part) for row in rows]
+    elsewhere = _in_other_parts(batch, candidates, schema) if batch and batch.parts > 1 else ()
+    steps = planned(candidates, policy, elsewhere)
+    values = of_each(steps.values(), values_of)
+    return {row.line: _judgement(row.email_key, step := steps[row.line], values[id(step)]) for row in candidates}
+
+
+def planned(candidates: Sequence[Candidate], policy: Policy, elsewhere: Iterable[Candidate] = ()) -> dict[int, Step]:
+    """What each row would do, by line: `core.planning.plan` with who is there; five queries, however many rows."""
+    return plan(candidates, lookup.people(_keys(candidates)), policy, elsewhere)
+
+
+def _keys(candidates: Iterable[Candidate]) -> set[str]:
+    return {row.email_key for row in candidates if row.email_key}
+
+
+def _judgement(email_key: str | None, step: Step, values: Mapping[str, Any]) -> Judgement:
+    return Judgement(email_key, step, {"email_key": email_key, **values})
+
+
+def _in_other_parts(batch: Batch, candidates: Iterable[Candidate], schema: RowSchema) -> list[Candidate]:
+    """The rows with the e-mails of these in other parts of the same file, as far as they still act; one query."""
+    query = (
+        select(Row.line, Row.email, Row.role, Row.groups, Row.plan, Row.issues, Batch.part, Batch.state, Batch.skip_errors)
+        .join(Batch, Batch.id == Row.batch_id)
+        .where(_other_parts(batch), Row.removed_at.is_(None), among(Row.email_key, sorted(_keys(candidates))))
+        .where(Batch.state.in_([BatchState.REVIEWING, BatchState.QUEUED, BatchState.PROCESSING, BatchState.PAUSED]))
+    )
+    found = []
+    for line, email, role, groups, planned, issues, part, state, skip_errors in db.session.execute(query):
+        if state is BatchState.REVIEWING:
+            acts = not (skip_errors and any(issue["code"] != "twin" for issue in issues))
+        else:
+            acts = planned in (Plan.INVITE, Plan.UPDATE, Plan.UNCHANGED)
+        if acts:
+            found.append(candidate(schema, line, email, role, groups, part))
+    return found
+
+
+def _other_parts(batch: Batch) -> ColumnElement[bool]:
+    return and_(Batch.parts_id == batch.parts_id, Batch.id != batch.id)
+
+
+def of_file(batch: Batch) -> ColumnElement[bool]:
+    """Whether a row stands in this batch, or in another part of the same file."""
+    parts = select(Batch.id).where(Batch.parts_id == batch.parts_id) if batch.parts > 1 else [batch.id]
+    return Row.batch_id.in_(parts) & Row.removed_at.is_(None)
+
+
+def unsettle_parts(batch: Batch, keys: Collection[str] | None = None) -> None:
+    """Part of a command that changed rows with these e-mail keys, or (None) any: other parts that hold them under review
+    are planned anew when they are next looked at or confirmed."""
+    if batch.parts == 1:
+        return
+    affected = update(Batch).where(_other_parts(batch), Batch.state == BatchState.REVIEWING)
+    if keys is not None:
+        siblings = select(Batch.id).where(_other_parts(batch))
+        affected = affected.where(
+            Batch.id.in_(select(Row.batch_id).where(Row.batch_id.in_(siblings), among(Row.email_key, sorted(keys))))
+        )
+    never_twice_the_same = -1 - func.abs(Batch.directory_version)  # so that plans that are being made now are not stored
+    db.session.execute(affected.values(directory_version=never_twice_the_same), execution_options={"synchronize_session": False})
+
+
+def candidate(schema: RowSchema, line: int, email: str, role: str, groups: str, part: int = 1) -> Candidate:
+    """One row by the schema alone; a broken one keeps its e-mail key, for its twins."""
+    address, wrong_email = schema.email_cell(email)
+    entry, wrong_role = schema.role_cell(role)
+    wish, wrong_groups = schema.groups_cell(groups)
+    return Candidate(
+        line,
+        address.key if address else None,
+        address.domain if address else "",
+        entry.id if entry else None,
+        wish.groups if wish else None,
+        wish.everything if wish else False,
+        (*wrong_email, *wrong_role, *wrong_groups),
+        part,
+        address is not None and look_alike(address.display, schema.registry.known_domains) is not None,
+    )
+
+
+def are_stale(batch: Batch) -> bool:
+    """Whether the stored plans are older than the directory: it has moved, or an invitation has expired since."""
+    has_moved = Organisation.directory_version != batch.directory_version
+    expired = Invitation.expires_at.between(batch.planned_at, utcnow()) & (Invitation.state == InvitationState.PENDING)
+    return bool(db.session.scalar(select(or_(has_moved, exists().where(expired)))))
+
+
+def standing(batch: Batch) -> Select[Row]:
+    """The rows that were not removed."""
+    return select(Row).where(Row.batch_id == batch.id, Row.removed_at.is_(None))
+
+
+def standing_rows(batch: Batch) -> list[Row]:
+    """The same, as `loaded`."""
+    return loaded(standing(batch))
+
+
+def loaded(query: Select[Row]) -> list[Row]:
+    """Rows in the file's order, with what planning needs of them; the cells as read stay in the database."""
+    return list(db.session.scalars(query.options(_PLANNED).order_by(Row.line)))
+
+
+_PLANNED = load_only(*(getattr(Row, name) for name in ("batch_id", "line", *_WRITTEN)))
+
+
+def judged_again(batch: Batch, rows: Sequence[Row], by: User | None = None, **options: Any) -> dict[int, Judgement]:
+    """Judge stored rows anew, for who is assumed to confirm. Twins must be among the rows. By line.
+
+    options: of the batch, as they will be.
+    """
+    by = by or batch.planned_for
+    policy = replace(policy_of(batch, by, lookup.registry(batch.uploaded_by)), **options)
+    if batch.kind is not BatchKind.UPLOAD:
+        return _judged_by_aim(batch, rows, policy)
+    return judged(((row.line, row.email, row.role, row.groups) for row in rows), policy, batch=batch)
+
+
+def _judged_by_aim(batch: Batch, rows: Sequence[Row], policy: Policy) -> dict[int, Judgement]:
+    keys, planned = {row.line: row.email_key for row in rows}, people_rows.steps_of(batch, rows, policy)
+    return {
+        line: _judgement(keys[line], step, {**values_of(step), **people_rows.cells(step, policy.registry)})
+        for line, step in planned.items()
+    }
+
+
+def stale(rows: Sequence[Row], judgements: Mapping[int, Judgement]) -> list[Row]:
+    """Those rows whose stored plan is no longer what the judgement says."""
+    return [row for row in rows if any(getattr(row, k) != v for k, v in judgements[row.line].values.items())]
+
+
+def store(batch: Batch, rows: Sequence[Row], judgements: Mapping[int, Judgement]) -> None:
+    """Part of a command: write the judgements of these rows, and keep the batch's counts true; one statement."""
+    counts = Counter(batch.counts)
+    plan_anew(counts, rows, judgements)
+    batch.counts = {key: n for key, n in counts.items() if n}
+    write([written(row) for row in rows])
+
+
+def plan_anew(counts: Counter[str], rows: Sequence[Row], judgements: Mapping[int, Judgement]) -> None:
+    """Put the judgements into these rows and into the counts; nothing is written."""
+    tally(counts, map(counted, rows), -1)
+    for row in rows:
+        for name, value in judgements[row.line].values.items():
+            set_value(row, name, value)
+    tally(counts, map(counted, rows), +1)
+
+
+_ROWS: Table = Row.__table__  # type: ignore[assignment]
+_WRITE = update(_ROWS).where(_ROWS.c.id == bindparam("row_id")).values({name: bindparam(f"new_{name}") for name in _WRITTEN})
+
+
+def written(row: Row) -> dict[str, Any]:
+    """A row as `write` takes it."""
+    return {"row_id": row.id} | {f"new_{name}": getattr(row, name) for name in _WRITTEN}
+
+
+def write(rows: Sequence[Mapping[str, Any]]) -> None:
+    """Part of a command: what steps and plans may change of these rows, in one statement."""
+    if rows:
+        db.session.execute(_WRITE, rows)
+
+
+def set_value(row: Row, name: str, value: Any) -> None:
+    """Set a row's value, for `write` to write: the session's own bookkeeping would take longer than all the rest."""
+    set_committed_value(row, name, value)
+
+
+Counted = tuple[str, Mapping[str, Any], str]
+"""What the counts see of a row: its plan, its step as a dictionary, its problems."""
+
+
+def counted(row: Row) -> Counted:
+    """A row as `tally` takes it."""
+    return row.plan, row.step, row.problems
+
+
+def tally(counts: Counter[str], rows: Iterable[Counted], by: int) -> None:
+    """Move a batch's counts by these rows: their plans, their marks, "problem:role" and the like, and "misspelt" where the
+    domain probably is; that is no problem, and only counted for `bulk_fixes.offers` to know of it."""
+    for planned, step, problems in rows:
+        counts[str(planned)] += by
+        for mark in step.get("marks", ()):
+            counts[mark] += by
+        for column in problems.strip(",").split(",") if problems else ():
+            counts[f"problem:{column}"] += by
+        if "likely_domain" in step:
+            counts["misspelt"] += by
+
+
+def count(batch: Batch, rows: Iterable[Counted], by: int) -> None:
+    """Part of a command: move the batch's counts by these rows."""
+    counts = Counter(batch.counts)
+    tally(counts, rows, by)
+    batch.counts = {key: n for key, n in counts.items() if n}

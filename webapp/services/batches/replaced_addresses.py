@@ -1,0 +1,43 @@
+"""Which address took the place of which: so a row with the old one says so, and is not silently a second person."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from sqlalchemy import ColumnElement, delete, exists, func, or_, select, update
+
+from webapp.core.plan.planner import Plan
+from webapp.db import db, utcnow
+from webapp.models import Batch, ReplacedAddress, Row
+
+
+def record(old_key: str, email: str, email_key: str) -> None:
+    """Part of a command: from now on this address stands for the old one, and for those that the old one stood for."""
+    now = {"email": email, "email_key": email_key, "at": utcnow()}
+    db.session.execute(update(ReplacedAddress).where(ReplacedAddress.email_key == old_key).values(now))
+    db.session.execute(delete(ReplacedAddress).where(ReplacedAddress.old_key.in_([old_key, email_key])))
+    db.session.execute(ReplacedAddress.__table__.insert(), {"old_key": old_key} | now)  # type: ignore[attr-defined]
+
+
+def forget(keys: Collection[str]) -> None:
+    """Part of a command: nothing is known of these addresses any more."""
+    wanted = list(keys)
+    gone = or_(ReplacedAddress.old_key.in_(wanted), ReplacedAddress.email_key.in_(wanted))
+    db.session.execute(delete(ReplacedAddress).where(gone))
+
+
+def is_replaced() -> ColumnElement[bool]:
+    """Whether a row would invite an address that was replaced."""
+    return exists().where(ReplacedAddress.old_key == Row.email_key) & (Row.plan == Plan.INVITE)
+
+
+def among_rows(batch: Batch) -> dict[str, ReplacedAddress]:
+    """The replaced addresses among a batch's rows, by key; one query."""
+    here = exists().where(Row.batch_id == batch.id, Row.email_key == ReplacedAddress.old_key, Row.removed_at.is_(None))
+    return {found.old_key: found for found in db.session.scalars(select(ReplacedAddress).where(here))}
+
+
+def count(batch: Batch) -> int:
+    """How many rows of a batch would invite one."""
+    here = Row.batch_id == batch.id, Row.removed_at.is_(None), is_replaced()
+    return db.session.scalar(select(func.count(Row.id)).where(*here)) or 0

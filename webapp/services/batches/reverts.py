@@ -1,0 +1,102 @@
+"""Reverting what a finished batch did: staged as a batch of its own, whose review is the dry run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from sqlalchemy import ColumnElement, and_, or_, select
+
+from webapp.core.errors import Conflict, NotAllowed
+from webapp.core.plan import revert
+from webapp.core.plan.actions import Do
+from webapp.core.plan.planner import Ref
+from webapp.db import begin_write, db
+from webapp.models import Batch, BatchKind, BatchState, Outcome, Row, User
+from webapp.services.audit import events
+from webapp.services.audit.events import AuditAction
+from webapp.services.batches import apply, people_rows, replan, review
+
+_REVERTIBLE = (BatchState.FINISHED, BatchState.CANCELLED)
+_FINAL = (Do.RESEND, Do.REVOKE)
+"""Neither an e-mail nor a link that was ended can be taken back."""
+
+
+def stage(batch_id: int, by: User) -> tuple[Batch, bool]:
+    """A batch under review that would take back what this one did. -> it, and whether it is new: there is one at a time.
+
+    Raises Conflict where there is nothing to take back, NotAllowed where `by` could not have done it.
+    """
+    begin_write()
+    original = review.locked(batch_id)
+    if open_one := under_way(original):
+        db.session.rollback()
+        return open_one, False
+    if not by.may(people_rows.permission(original)):
+        raise NotAllowed("Your role does not include this. Ask an administrator if you need it.")
+    refs = list(_undoable(original)) if _may_have_any(original) else []
+    if not refs:
+        raise Conflict(f"This {original.kind.value} left nothing that could be reverted.")
+    batch = Batch(
+        kind=BatchKind.REVERT,
+        name=f"Revert of “{original.name[:200]}”",
+        action=original.action,
+        reverts_id=original.id,
+        **review.aimed_at_people(by),
+    )
+    db.session.add(batch)
+    db.session.flush()
+    people_rows.add(batch, refs)
+    replan.refresh(batch)
+    events.record(by, AuditAction.BATCH_STAGED, batch, reverts=original.id, rows=len(refs))
+    db.session.commit()
+    return batch, True
+
+
+def _undoable(original: Batch) -> Iterator[tuple[int, Ref]]:
+    """Line and person of each row that did something which can be taken back."""
+    for row in db.session.scalars(select(Row).where(_acted(original)).order_by(Row.line)):
+        done = apply.stored(row)
+        if not revert.can_be_undone(done):
+            continue
+        if done.before is not None and done.subject:
+            yield row.line, done.subject
+        elif row.invitation_id:
+            yield row.line, ("invitation", row.invitation_id)
+
+
+def _acted(original: Batch) -> ColumnElement[bool]:
+    invited = Row.outcome.in_([Outcome.INVITED, Outcome.WAITING, Outcome.FAILED]) & Row.invitation_id.is_not(None)
+    return and_(Row.batch_id == original.id, Row.removed_at.is_(None), or_(Row.outcome == Outcome.UPDATED, invited))
+
+
+def _may_have_any(original: Batch) -> bool:
+    is_final = original.doing is not None and original.doing.do in _FINAL
+    return original.state in _REVERTIBLE and original.kind is not BatchKind.REVERT and not is_final
+
+
+# Questions
+
+
+def is_offered(batch: Batch) -> bool:
+    """Whether there may be something to revert; at most one query."""
+    return _may_have_any(batch) and bool(db.session.scalar(select(select(Row.id).where(_acted(batch)).exists())))
+
+
+def original(revert: Batch) -> Batch | None:
+    """What a revert takes back, where it still is there."""
+    return db.session.get(Batch, revert.reverts_id) if revert.reverts_id else None
+
+
+def under_way(batch: Batch) -> Batch | None:
+    """The revert of this batch that is under review or at work."""
+    return _newest(batch, (BatchState.REVIEWING, *review.AT_WORK))
+
+
+def finished(batch: Batch) -> Batch | None:
+    """The revert that took this batch back."""
+    return _newest(batch, (BatchState.FINISHED,)) if batch.state is BatchState.REVERTED else None
+
+
+def _newest(batch: Batch, states: Iterable[BatchState]) -> Batch | None:
+    query = select(Batch).where(Batch.reverts_id == batch.id, Batch.state.in_(states))
+    return db.session.scalar(query.order_by(Batch.id.desc()).limit(1))

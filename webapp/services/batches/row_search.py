@@ -1,0 +1,141 @@
+"""Rows of a batch under review, found by their stored plans. Questions only.
+
+The database filters and sorts; free text is looked for here, because SQLite knows upper and lower case of ASCII only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache
+from typing import TypeVarTuple
+
+from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select
+from sqlalchemy.orm import defer
+
+from webapp.core.lists.paging import Page, page_of
+from webapp.core.lists.row_filter import PLANS_IN_ORDER, Find, Hint, Mark, Sort
+from webapp.core.plan.planner import Plan
+from webapp.db import among, by_letter, db
+from webapp.models import Batch, Row
+from webapp.schemas.rows import split_groups
+from webapp.services.batches import replaced_addresses
+from webapp.services.directory import lookup
+
+Columns = TypeVarTuple("Columns")
+
+CHUNK = 500
+"""Rows held in memory at once while all of a batch are gone through."""
+
+_SHOWN = defer(Row.read_cells, raiseload=True)
+"""A page does not show the whole line as read."""
+
+
+def page(batch: Batch, find: Find, size: int, moved: Sequence[Row] = ()) -> Page[Row]:
+    """The page that is asked for; at most two queries. moved: rows that hold newer plans than the stored ones, and go by them.
+
+    A page past the last one is the last one: rows may have gone since the address was made.
+    """
+    query = _ordered(select(Row).options(_SHOWN), batch, find, moved)
+    if not find.text:
+        total = _counted(batch, find, moved)
+        number = page_of(find.page, total, size)
+        return Page(db.session.scalars(query.limit(size).offset((number - 1) * size)).all(), number, total, size)
+    cells = _ordered(select(Row.id, Row.email, Row.role, Row.groups), batch, find, moved)
+    says = _says(find)
+    ids = [id for id, *texts in db.session.execute(cells) if says(*texts)]
+    number = page_of(find.page, len(ids), size)
+    shown = ids[(number - 1) * size : number * size]
+    found = {row.id: row for row in db.session.scalars(select(Row).options(_SHOWN).where(Row.id.in_(shown)))}
+    return Page([found[id] for id in shown if id in found], number, len(ids), size)
+
+
+def look_alikes(batch: Batch, most: int = 5) -> Sequence[Row]:
+    """Those rows that invite an address with letters that only look Latin; no query where there is none."""
+    if not batch.counts.get(Mark.LOOKALIKE, 0):
+        return []
+    return page(batch, Find(mark=Mark.LOOKALIKE), most).rows
+
+
+def each(batch: Batch, find: Find, moved: Sequence[Row] = ()) -> Iterator[Row]:
+    """All rows that are asked for, on whatever page, in order; a chunk at a time. moved: as of a page."""
+    says = _says(find)
+    for row in db.session.scalars(_ordered(select(Row), batch, find, moved).execution_options(yield_per=CHUNK)):
+        if says(row.email, row.role, row.groups):
+            yield row
+
+
+def problem(batch: Batch, find: Find, size: int, start: int | None, *, back: bool = False) -> tuple[int, Row] | None:
+    """The next row that needs attention, after (back: before) the row whose id is `start`, and the number of its page.
+
+    From the end it goes on at the other end; `start` None, or not there, begins at one. One query of ids, one of the row.
+    """
+    cells = (Row.email, Row.role, Row.groups) if find.text else ()
+    asked = db.session.execute(_ordered(select(Row.id, Row.plan, *cells), batch, find))
+    says = _says(find)
+    found = [(id, plan) for id, plan, *texts in asked if says(*texts)]
+    places = [place for place, (_, plan) in enumerate(found) if plan is Plan.ATTENTION]
+    if not places:
+        return None
+    here = next((place for place, (id, _) in enumerate(found) if id == start), len(found) if back else -1)
+    beyond = [place for place in places if (place < here if back else place > here)] or places
+    place = beyond[-1 if back else 0]
+    return place // size + 1, db.session.get_one(Row, found[place][0])
+
+
+def _says(find: Find) -> Callable[..., bool]:
+    """Whether cells (e-mail, role, groups) say what is looked for, as they stand or in the names that the grid shows."""
+    if not find.text:
+        return lambda *cells: True
+    registry = lookup.registry()
+    role_name = cache(registry.role_name)
+    names = cache(lambda groups: ", ".join(map(registry.group_name, split_groups(groups))))
+    return lambda email, role, groups: find.says(email, role, groups, role_name(role), names(groups))
+
+
+def _counted(batch: Batch, find: Find, moved: Sequence[Row]) -> int:
+    """How many rows there are without regard to text: from the batch's own counts wherever these tell."""
+    asked = {name for name in ("plan", "problem", "mark", "hint") if getattr(find, name)}
+    if not asked:
+        return batch.size
+    if asked == {"plan"}:
+        return batch.counts.get(str(find.plan), 0)
+    if asked == {"mark"}:
+        return batch.counts.get(str(find.mark), 0)
+    if asked == {"problem"} or (asked == {"plan", "problem"} and find.plan is Plan.ATTENTION):
+        return batch.counts.get(f"problem:{find.problem}", 0)
+    return db.session.scalar(_narrowed(select(func.count(Row.id)), batch, find, moved)) or 0
+
+
+def _narrowed(query: Select[*Columns], batch: Batch, find: Find, moved: Sequence[Row]) -> Select[*Columns]:
+    query = query.where(Row.batch_id == batch.id, Row.removed_at.is_(None))
+    if find.hint:
+        query = query.where(replaced_addresses.is_replaced() if find.hint is Hint.REPLACED else Row.hint == find.hint)
+    wanted: list[ColumnElement[bool]] = []
+    if find.plan:
+        wanted.append(Row.plan == find.plan)
+    if find.problem:  # what has a problem needs attention: said, so that the index of plans is used
+        wanted += [Row.plan == Plan.ATTENTION, Row.problems.contains(f",{find.problem},")]
+    if find.mark:
+        wanted += [Row.plan.in_([Plan.INVITE, Plan.UPDATE]), Row.step["marks"].as_string().contains(f'"{find.mark}"')]
+    if not (wanted and moved):
+        return query.where(*wanted)
+    others = ~among(Row.id, [row.id for row in moved])
+    return query.where(or_(and_(*wanted, others), among(Row.id, [row.id for row in moved if find.has(row)])))
+
+
+def _ordered(query: Select[*Columns], batch: Batch, find: Find, moved: Sequence[Row] = ()) -> Select[*Columns]:
+    query = _narrowed(query, batch, find, moved)
+    if find.sort == Sort.LINE_DOWN:
+        return query.order_by(Row.line.desc())
+    if find.sort.column == "line":
+        return query.order_by(Row.line)
+    key = _place(moved) if find.sort.column == "plan" else by_letter(func.lower(getattr(Row, find.sort.column)))
+    return query.order_by(key.desc() if find.sort.is_down else key, Row.line)
+
+
+def _place(moved: Sequence[Row]) -> ColumnElement[int]:
+    """The place of a row's plan among PLANS_IN_ORDER."""
+    places = {plan: place for place, plan in enumerate(PLANS_IN_ORDER)}
+    stored = case(places, value=Row.plan, else_=len(places))
+    newer = [(among(Row.id, ids), places[plan]) for plan in places if (ids := [row.id for row in moved if row.plan == plan])]
+    return case(*newer, else_=stored) if newer else stored

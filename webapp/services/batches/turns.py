@@ -1,0 +1,45 @@
+"""Whose turn it is to have a file read, in this process. It can take seconds, and other people want to be answered, too."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from webapp.core.files.table import UnreadableFile
+from webapp.models import User
+
+PREVIEWS = 3
+"""Pages with the columns of a file that are made at once."""
+WAIT = 1.0
+"""Seconds for the turn of a page."""
+
+_lock = threading.Lock()
+_uploading: set[int] = set()
+_previews = threading.BoundedSemaphore(PREVIEWS)
+
+
+@contextmanager
+def upload(by: User) -> Iterator[None]:
+    """Read a file for this person, one at a time. Raises UnreadableFile while another one of theirs is read."""
+    id = by.id
+    with _lock:
+        if id in _uploading:
+            raise UnreadableFile("Muster is still reading another file of yours.", "Wait until it is done, then upload this one.")
+        _uploading.add(id)
+    try:
+        yield
+    finally:
+        with _lock:
+            _uploading.remove(id)
+
+
+@contextmanager
+def preview() -> Iterator[None]:
+    """Read a file that is kept, to show what is in it. Raises UnreadableFile where too many do."""
+    if not _previews.acquire(timeout=WAIT):
+        raise UnreadableFile("Muster is reading other files.", "Open this page again in a minute.")
+    try:
+        yield
+    finally:
+        _previews.release()

@@ -1,0 +1,1 @@
+"""Roles, groups, other names for them, and the list of people."""

@@ -1,0 +1,264 @@
+"""What the organisation calls things: which columns its files have, and its own words for roles and groups."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from marshmallow import Schema
+from sqlalchemy import delete, func, select, update
+from sqlalchemy.orm import InstrumentedAttribute
+
+from webapp.core.errors import NotThere, Refused
+from webapp.core.files.columns import Places, names_of
+from webapp.core.plan.registry import fold
+from webapp.db import begin_write, by_letter, db
+from webapp.models import Alias, AliasKind, Batch, BatchState, Group, HeaderMapping, Role, Row, User
+from webapp.schemas.names import Name
+from webapp.schemas.rows import split_groups
+from webapp.services.audit import events
+from webapp.services.audit.events import AuditAction
+from webapp.services.directory import lookup
+
+LONGEST_WORD = 80
+"""Characters of a word that can be remembered."""
+
+TAKEN = "Somebody else took this name just now. Load the page again."
+
+Named = Role | Group
+MODELS: dict[AliasKind, type[Role] | type[Group]] = {AliasKind.ROLE: Role, AliasKind.GROUP: Group}
+
+# Columns
+
+
+def header_key(header: Iterable[str]) -> str:
+    """What files with the same column names in the same order have in common; columns without one at the end do not count."""
+    return hashlib.sha256("\x1f".join(map(fold, header)).rstrip("\x1f").encode()).hexdigest()
+
+
+def columns_of(headers: Mapping[int, Sequence[str]]) -> tuple[int, Places] | None:
+    """Of several lines, by number, the first that is a remembered header, and its columns; one query."""
+    keys = {number: header_key(header) for number, header in headers.items()}
+    query = select(HeaderMapping.key, HeaderMapping.columns).where(HeaderMapping.key.in_(set(keys.values())))
+    known = {found.key: found.columns for found in db.session.execute(query)}
+    for number, key in keys.items():
+        if key in known:
+            return number, Places.from_dict(known[key])
+    return None
+
+
+def remember_columns(header: Sequence[str], places: Places, batch: Batch, by: User) -> None:
+    """Part of a command: from now on files with this header are read so."""
+    held = places.as_dict()
+    known = db.session.scalar(select(HeaderMapping).where(HeaderMapping.key == header_key(header)).with_for_update())
+    named = names_of(places, header)
+    if known and known.columns == held:
+        return
+    if known:
+        known.columns, known.names = held, named
+    else:
+        db.session.add(HeaderMapping(key=header_key(header), columns=held, names=named))
+    events.record(by, AuditAction.COLUMNS_REMEMBERED, batch, columns=named)
+
+
+def forget_columns(header: Sequence[str], batch: Batch, by: User) -> None:
+    """Part of a command: files with this header are read by their column names again."""
+    gone = db.session.execute(delete(HeaderMapping).where(HeaderMapping.key == header_key(header)).returning(HeaderMapping.id))
+    if gone.first():
+        events.record(by, AuditAction.COLUMNS_FORGOTTEN, batch, columns=list(header))
+
+
+def remembered_columns() -> list[HeaderMapping]:
+    """All that is remembered of columns, the newest first."""
+    return list(db.session.scalars(select(HeaderMapping).order_by(HeaderMapping.created_at.desc(), HeaderMapping.id.desc())))
+
+
+def header_mapping(id: int, *, hold: bool = False) -> HeaderMapping:
+    """What is remembered of one header. hold: for a command, which forgets it. Raises NotThere."""
+    known = db.session.get(HeaderMapping, id, with_for_update=hold or None)
+    if known is None:
+        raise NotThere("These columns are forgotten already.")
+    return known
+
+
+def forget_columns_of(id: int, by: User) -> None:
+    """From now on files with that header are read by their column names again. Raises NotThere."""
+    begin_write()
+    known = header_mapping(id, hold=True)
+    label = ", ".join(known.names.values()) or "files of before"
+    events.record(by, AuditAction.COLUMNS_FORGOTTEN, label=label, columns=known.names)
+    db.session.delete(known)
+    db.session.commit()
+
+
+# Words
+
+
+def remember(kind: AliasKind, word: str, name: str, by: User, batch_id: int) -> Alias:
+    """From now on a file's `word` means the role or the group of this name. Raises Refused.
+
+    batch_id: the batch in which no row says so any more, so that its plans stay as good as they are.
+    """
+    word = check(word)
+    begin_write(alone=True)
+    meant = _meant(kind, name)
+    alias = _mean(kind, word, meant)
+    events.record(by, AuditAction.ALIAS_REMEMBERED, meant, word=word)
+    batch = db.session.get_one(Batch, batch_id)
+    is_fresh = batch.directory_version == lookup.version()
+    lookup.moved()
+    if is_fresh:
+        batch.directory_version = lookup.version()
+    db.session.commit()
+    return alias
+
+
+def add(kind: AliasKind, meant_id: int, word: str, by: User) -> Alias:
+    """Another name for a role or a group, typed on its page. Raises ValidationError, Refused (field "word"), or NotThere."""
+    word = Schema.from_dict({"word": Name(kind.value, required=True)})().load({"word": word})["word"]
+    begin_write(alone=True)
+    meant = named(kind, meant_id)
+    if fold(word) in _words_of(kind, meant):
+        db.session.rollback()
+        raise Refused(f"“{word}” means “{meant.name}” already.", field="word")
+    refuse_taken(kind, [word], field="word")
+    alias = _mean(kind, word, meant)
+    events.record(by, AuditAction.ALIAS_REMEMBERED, meant, word=word)
+    lookup.moved()
+    db.session.commit()
+    return alias
+
+
+def found(alias_id: int) -> tuple[Alias, Any]:
+    """The word, and the role or group that it means. Raises NotThere."""
+    alias = db.session.get(Alias, alias_id)
+    if alias is None:
+        raise NotThere("There is no such name any more.")
+    return alias, db.session.get_one(MODELS[alias.kind], alias.role_id or alias.group_id)
+
+
+def forget(alias_id: int, by: User) -> tuple[int | None, str]:
+    """From now on the word means nothing. -> the group that it meant, None for a role; and the word. Raises NotThere."""
+    begin_write(alone=True)
+    alias, meant = found(alias_id)
+    group_id, word = alias.group_id, alias.word
+    events.record(by, AuditAction.ALIAS_FORGOTTEN, meant, word=word)
+    db.session.delete(alias)
+    lookup.moved()
+    db.session.commit()
+    return group_id, word
+
+
+def rename(kind: AliasKind, meant: Named, name: str) -> None:
+    """Part of a command: give a role or a group this name; what says the old one goes on meaning it.
+
+    Raises Refused (field "name") where the name means another one.
+    """
+    old, key = meant.name, fold(name)
+    if key != meant.key:
+        refuse_taken(kind, [name], but=meant)
+        db.session.execute(delete(Alias).where(Alias.kind == kind, Alias.key == key))
+        meant.name, meant.key = name, key
+        _mean(kind, old, meant)
+    meant.name = name
+
+
+def hand_on(kind: AliasKind, old: Named, meant: Named) -> None:
+    """Part of a command that takes `old` away: its name and its other names mean `meant` from now on."""
+    column = _column(kind)
+    db.session.execute(update(Alias).where(Alias.kind == kind, column == old.id).values({column.key: meant.id}))
+    _mean(kind, old.name, meant)
+
+
+def refuse_taken(kind: AliasKind, names: Iterable[str], but: Named | None = None, field: str = "name") -> None:
+    """Part of a command: raises Refused where a role or group (but this one) has one of the names, or is meant by it."""
+    model, keys = MODELS[kind], [fold(name) for name in names]
+    but_id = but.id if but else 0
+    called = select(model.name).where(model.key.in_(keys), model.id != but_id).order_by(by_letter(model.key))
+    if taken := db.session.scalars(called).all():
+        db.session.rollback()
+        quoted = ", ".join(f"“{name}”" for name in taken)
+        raise Refused(f"{quoted} {'exists' if len(taken) == 1 else 'exist'} already. Nothing was changed.", field=field)
+    meanings = (
+        select(Alias.word, model.name)
+        .join(model, model.id == _column(kind))
+        .where(Alias.kind == kind, Alias.key.in_(keys), model.id != but_id)
+        .order_by(by_letter(Alias.key))
+    )
+    if other := db.session.execute(meanings.limit(1)).first():
+        db.session.rollback()
+        raise Refused(f"“{other[0]}” is another name of “{other[1]}”. Remove it there first.", field=field)
+
+
+def named(kind: AliasKind, id: int) -> Any:
+    """Part of a command that runs alone: the role or the group. Raises NotThere."""
+    found = db.session.get(MODELS[kind], id)
+    if found is None:
+        db.session.rollback()
+        raise NotThere(f"There is no such {kind.value} any more. It may have been merged or deleted.")
+    return found
+
+
+def words(kind: AliasKind) -> dict[int, list[Alias]]:
+    """The other names of all roles or groups, by id, in one query."""
+    found: defaultdict[int, list[Alias]] = defaultdict(list)
+    for alias in db.session.scalars(select(Alias).where(Alias.kind == kind).order_by(by_letter(Alias.key))):
+        found[alias.role_id or alias.group_id or 0].append(alias)
+    return found
+
+
+def rows_saying(kind: AliasKind, ids: Iterable[int]) -> int:
+    """How many rows under review name one of these roles or groups, by whatever name; three queries, however many rows."""
+    model, wanted = MODELS[kind], list(ids)
+    keys = set(db.session.scalars(select(model.key).where(model.id.in_(wanted))))
+    keys.update(db.session.scalars(select(Alias.key).where(Alias.kind == kind, _column(kind).in_(wanted))))
+    cell = Row.role if kind is AliasKind.ROLE else Row.groups
+    said = (
+        select(cell, func.count())
+        .join(Batch, Batch.id == Row.batch_id)
+        .where(Batch.state == BatchState.REVIEWING, Row.removed_at.is_(None), cell != "")
+        .group_by(cell)
+    )
+    split = split_groups if kind is AliasKind.GROUP else lambda text: [text]
+    return sum(n for text, n in db.session.execute(said) if not keys.isdisjoint(map(fold, split(text))))
+
+
+def check(word: str) -> str:
+    """The word as it is kept. Raises Refused for one that cannot be remembered."""
+    word = " ".join(word.split())
+    if not word or len(word) > LONGEST_WORD:
+        raise Refused(f"Only words of up to {LONGEST_WORD} characters can be remembered.")
+    return word
+
+
+def _mean(kind: AliasKind, word: str, meant: Named) -> Alias:
+    """Part of a command: the word means this one, whatever it meant before."""
+    alias = db.session.scalar(select(Alias).where(Alias.kind == kind, Alias.key == fold(word)))
+    if alias is None:
+        alias = Alias(kind=kind, key=fold(word))
+        db.session.add(alias)
+    alias.word = word
+    alias.role_id = meant.id if kind is AliasKind.ROLE else None
+    alias.group_id = meant.id if kind is AliasKind.GROUP else None
+    return alias
+
+
+def _words_of(kind: AliasKind, meant: Named) -> set[str]:
+    aliases = select(Alias.key).where(Alias.kind == kind, _column(kind) == meant.id)
+    return {meant.key, *db.session.scalars(aliases)}
+
+
+def _column(kind: AliasKind) -> InstrumentedAttribute[int | None]:
+    return Alias.role_id if kind is AliasKind.ROLE else Alias.group_id
+
+
+def _meant(kind: AliasKind, name: str) -> Named:
+    model = MODELS[kind]
+    meant: Any = db.session.scalar(select(model).where(model.key == fold(name)))
+    if meant is None:
+        db.session.rollback()
+        raise Refused(f"There is no {kind.value} called “{name}” any more. Load the page again.")
+    found: Named = meant
+    return found

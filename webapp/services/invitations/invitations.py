@@ -1,0 +1,284 @@
+"""Invitations: made, linked, accepted, closed."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+from flask import current_app
+from sqlalchemy import ColumnElement, Select, func, insert, or_, select, update
+from sqlalchemy.exc import IntegrityError
+
+from webapp.core.addresses import Address
+from webapp.core.errors import Conflict, NotThere, OutOfRank, Unproven
+from webapp.core.plan.actions import Theirs
+from webapp.core.plan.planner import Access, Plan
+from webapp.core.security import tokens
+from webapp.core.security.permissions import Permission
+from webapp.db import among, begin_write, db, hold, in_database, utcnow
+from webapp.models import Batch, Group, Invitation, InvitationState, Row, User
+from webapp.models.groups import invitation_groups
+from webapp.services.accounts.sessions import hashed_password
+from webapp.services.audit import events
+from webapp.services.audit.events import AuditAction
+from webapp.services.directory import lookup
+from webapp.services.links import invitation_links
+from webapp.services.mail import outbox
+
+
+class Standing(StrEnum):
+    """What a link is worth now."""
+
+    OPEN = "open"
+    EXPIRED = "expired"
+    REVOKED = "revoked"
+    ACCEPTED = "accepted"
+    HAS_ACCOUNT = "has account"
+
+
+# Questions
+
+
+def by_token(given: str) -> Invitation:
+    """The invitation that a link belongs to. Raises NotThere."""
+    found = db.session.scalar(select(Invitation).where(Invitation.token_hash == tokens.hashed(given)))
+    if found is None:
+        raise NotThere("No invitation has this address. Check that the link was copied whole, or ask for a new one.")
+    return found
+
+
+def found(invitation_id: int) -> Invitation:
+    """The invitation. Raises NotThere."""
+    invitation = db.session.get(Invitation, invitation_id)
+    if invitation is None:
+        raise NotThere("There is no such invitation.")
+    return invitation
+
+
+def pending(invitation_id: int, by: User, *, held: bool = False) -> Invitation:
+    """A pending invitation, expired ones too, to a role that one may grant. Raises NotThere or Conflict.
+
+    held: part of a command; it is locked until the commit.
+    """
+    invitation = db.session.get(Invitation, invitation_id, with_for_update=hold(Invitation) if held else None)
+    if invitation is None or not by.may_grant(invitation.role):
+        raise (OutOfRank if invitation else NotThere)("There is no such invitation.")
+    if invitation.state is not InvitationState.PENDING:
+        raise Conflict(f"This invitation was {invitation.state.value} in the meantime.")
+    return invitation
+
+
+def inviter(invitation: Invitation) -> str | None:
+    """The name of who invited."""
+    return db.session.scalar(select(User.name).where(User.id == invitation.invited_by_id))
+
+
+def standing(invitation: Invitation) -> Standing:
+    """What opening the invitation's link shows."""
+    if invitation.state is InvitationState.ACCEPTED:
+        return Standing.ACCEPTED
+    if db.session.scalar(select(User.id).where(User.email_key == invitation.email_key)):
+        return Standing.HAS_ACCOUNT
+    if invitation.state is InvitationState.REVOKED:
+        return Standing.REVOKED
+    return Standing.EXPIRED if invitation.is_expired(utcnow()) else Standing.OPEN
+
+
+class Made(NamedTuple):
+    """How many pending invitations some people have made: to roles that manage people, and to others."""
+
+    managing: int
+    others: int
+
+
+def made_by(by: User, who: ColumnElement[bool]) -> Made:
+    """Those that some users made and that `by` may revoke, expired ones too. who: a condition on Invitation."""
+    counted = _made_by(by, who).with_only_columns(Invitation.role_id, func.count()).group_by(Invitation.role_id)
+    by_role = dict(db.session.execute(counted).all())
+    managing = sum(by_role.get(role_id, 0) for role_id in lookup.administrators())
+    return Made(managing, sum(by_role.values()) - managing)
+
+
+def made_by_people_of(batch: Batch, by: User) -> Made:
+    """Those of the people whom a batch deactivates."""
+    acting = Row.batch_id == batch.id, Row.removed_at.is_(None), Row.plan == Plan.UPDATE
+    people = select(User.id).join(Row, Row.email_key == User.email_key).where(*acting)
+    return made_by(by, Invitation.invited_by_id.in_(people))
+
+
+def _made_by(by: User, who: ColumnElement[bool]) -> Select[Any]:
+    changeable = [role.id for role in lookup.registry().roles if not role.is_owner and role.rank <= by.role.rank]
+    return select(Invitation).where(who, Invitation.state == InvitationState.PENDING, among(Invitation.role_id, changeable))
+
+
+# Made and closed, as parts of commands
+
+
+def add(people: Sequence[tuple[Address, Access]], by: User, *, valid_days: int, batch_id: int | None = None) -> list[int]:
+    """Part of a command: fresh invitations; expired ones for the same e-mails are closed in the same transaction.
+
+    -> their ids, in the order of the people. A fixed number of statements, however many.
+    """
+    _close_expired([address.key for address, _ in people], by)
+    nonces = [tokens.new_nonce() for _ in people]
+    made = [
+        {
+            "email": address.display,
+            "email_key": address.key,
+            "role_id": access.role,
+            "all_groups": access.everything,
+            "nonce": nonce,
+            "token_hash": secrets.token_hex(32),  # the real one needs the id
+            "valid_days": valid_days,
+            "invited_by_id": by.id,
+            "batch_id": batch_id,
+        }
+        for (address, access), nonce in zip(people, nonces, strict=True)
+    ]
+    ids = list(db.session.scalars(insert(Invitation).returning(Invitation.id, sort_by_parameter_order=True), made))
+    made_links = zip(ids, nonces, strict=True)
+    hashes = [{"id": id, "token_hash": tokens.hashed(invitation_links.derive(id, nonce))} for id, nonce in made_links]
+    db.session.execute(update(Invitation), hashes)
+    groups = ((id, sorted(access.groups)) for id, (_, access) in zip(ids, people, strict=True))
+    members = [{"invitation_id": id, "group_id": group_id} for id, group_ids in groups for group_id in group_ids]
+    if members:
+        db.session.execute(insert(invitation_groups), members)
+    return ids
+
+
+def _close_expired(email_keys: Sequence[str], by: User) -> None:
+    now = utcnow()
+    expired = among(Invitation.email_key, email_keys), Invitation.state == InvitationState.PENDING, Invitation.expires_at <= now
+    closed = update(Invitation).where(*expired).values(state=InvitationState.REVOKED, closed_at=now)
+    gone = in_database(closed.returning(Invitation.id, Invitation.email)).all()
+    events.record_many(by, AuditAction.INVITATION_CLOSED, Invitation, gone, reason="it had expired, a fresh one takes its place")
+
+
+def renew(invitation: Invitation) -> dict[str, dict[str, str | None]]:
+    """Part of a command that sends it again: the link already sent stays good, and its time begins anew, expired or not.
+
+    -> the expiry before and after, as the audit log keeps it.
+    """
+    invitation_links.ensure_link(invitation)
+    before = _expiry(invitation)
+    if invitation.expires_at:
+        invitation.expires_at = utcnow() + timedelta(days=invitation.valid_days)
+    return {"before": before, "after": _expiry(invitation)}
+
+
+def hand_over(invitation: Invitation) -> tuple[str, dict[str, dict[str, str | None]]]:
+    """Part of a command that shows the link of an open invitation: its time begins, if that has not yet.
+
+    -> the link, and the expiry before and after, as the audit log keeps it.
+    """
+    invitation_links.ensure_link(invitation)
+    before = _expiry(invitation)
+    if invitation.expires_at is None:
+        invitation.expires_at = utcnow() + timedelta(days=invitation.valid_days)
+    return invitation_links.link(invitation), {"before": before, "after": _expiry(invitation)}
+
+
+def _expiry(invitation: Invitation) -> dict[str, str | None]:
+    """Until when the link works, as the audit log keeps it."""
+    return {"expires": invitation.expires_at.isoformat(timespec="seconds") if invitation.expires_at else None}
+
+
+def revoke(invitation: Invitation, by: User, batch_id: int | None = None) -> None:
+    """Part of a command: its link no longer works, and what of its e-mails has not gone yet never goes."""
+    invitation.state, invitation.closed_at = InvitationState.REVOKED, utcnow()
+    outbox.withdraw([invitation.id])
+    events.record(by, AuditAction.INVITATION_REVOKED, invitation, batch=batch_id)
+
+
+def revoke_made_by(user: User, theirs: Theirs, by: User, batch_id: int | None = None) -> int:
+    """Part of a command that deactivates somebody, held: pending invitations that they made are revoked. -> how many."""
+    if theirs is Theirs.KEEP:
+        return 0
+    wanted = _made_by(by, Invitation.invited_by_id == user.id)
+    if theirs is Theirs.REVOKE_MANAGING:
+        wanted = wanted.where(among(Invitation.role_id, lookup.administrators()))
+    wanted = wanted.order_by(Invitation.id).with_for_update(**hold(Invitation))
+    ids = db.session.scalars(wanted.with_only_columns(Invitation.id)).all()
+    closed = update(Invitation).where(among(Invitation.id, ids)).values(state=InvitationState.REVOKED, closed_at=utcnow())
+    revoked = in_database(closed.returning(Invitation.id, Invitation.email)).all()
+    outbox.withdraw(ids)
+    events.record_many(by, AuditAction.INVITATION_REVOKED, Invitation, revoked, batch=batch_id)
+    return len(ids)
+
+
+# Commands
+
+
+def copy_link(invitation_id: int, by: User, *, proven: bool = False) -> str:
+    """The link, for handing over by other means: that is a hand-over, so the time to accept starts. Audited.
+
+    proven: `by` has just given their password, as it takes where the role manages people. Raises Unproven without it.
+    """
+    begin_write()
+    invitation = pending(invitation_id, by, held=True)
+    if Permission.USERS_MANAGE in invitation.role.permissions and not proven:
+        raise Unproven(f"Type your password: whoever has this link becomes {invitation.role.name}.")
+    if invitation.is_expired(utcnow()):
+        raise Conflict("This invitation has expired. Invite this person anew, and a fresh link is made.")
+    address, expiries = hand_over(invitation)
+    events.record(by, AuditAction.INVITATION_LINK_COPIED, invitation, **expiries)
+    db.session.commit()
+    return address
+
+
+def accept(given: str, name: str, password: str) -> User:
+    """Turn an invitation into a user with its role and groups, once. Raises NotThere, or Conflict where it is not open.
+
+    The values are judged by `schemas.passwords` before.
+    """
+    db.session.rollback()
+    password_hash = hashed_password(password)  # slow: no transaction is open
+    begin_write()
+    # One conditional update decides between many at once: those who lose wait for the winner, and not for each other.
+    is_good = or_(Invitation.expires_at.is_(None), Invitation.expires_at > utcnow())
+    is_open = Invitation.token_hash == tokens.hashed(given), Invitation.state == InvitationState.PENDING, is_good
+    claim = update(Invitation).where(*is_open).values(state=InvitationState.ACCEPTED, closed_at=utcnow())
+    claimed = db.session.scalar(claim.returning(Invitation.id))
+    invitation = by_token(given)
+    if claimed is None:
+        worth = standing(invitation)
+        db.session.rollback()
+        raise Conflict(worth.value)
+    user = User(
+        email=invitation.email,
+        email_key=invitation.email_key,
+        name=name,
+        password_hash=password_hash,
+        role_id=invitation.role_id,
+        all_groups=invitation.all_groups,
+    )
+    user.groups = list(
+        db.session.scalars(select(Group).join(invitation_groups).where(invitation_groups.c.invitation_id == invitation.id))
+    )
+    with unless_beaten(Standing.HAS_ACCOUNT.value):
+        db.session.add(user)
+        db.session.flush()
+        db.session.execute(update(Invitation).where(Invitation.id == invitation.id).values(user_id=user.id))
+        given_access = {
+            "role": user.role.name,
+            "groups": "All groups" if user.all_groups else sorted(g.name for g in user.groups),
+        }
+        events.record(user, AuditAction.INVITATION_ACCEPTED, invitation, after=given_access, user=user.id)
+        lookup.moved()
+        db.session.commit()
+    return user
+
+
+@contextmanager
+def unless_beaten(sentence: str) -> Iterator[None]:
+    """The end of a command that a unique key may stop: Conflict with the sentence where another was first."""
+    try:
+        yield
+    except IntegrityError as error:
+        db.session.rollback()
+        current_app.logger.info("lost a race: %s", type(error.orig).__name__)
+        raise Conflict(sentence) from error

@@ -1,0 +1,62 @@
+"""Reminders of invitations that are about to expire, for the workers' sweep."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from sqlalchemy import func, select, update
+from sqlalchemy.orm import lazyload
+
+from webapp import queue
+from webapp.db import begin_write, db, hold, utcnow
+from webapp.models import Invitation, InvitationState, Message, MessageKind, MessageState, Priority
+from webapp.services.audit import events
+from webapp.services.audit.events import AuditAction
+from webapp.services.directory import lookup
+from webapp.services.mail import outbox
+
+CHUNK = 200
+"""Reminders queued in one transaction."""
+
+
+def remind() -> int:
+    """A command: queue a reminder for each invitation that is due for one, up to CHUNK, each once. -> how many.
+
+    Due are pending invitations that expire within `MUSTER_REMINDER_DAYS`, and whose last e-mail went: none that failed, is
+    still to go or was never made. Those that are good for no longer than that anyway get none.
+    """
+    days = lookup.settings().reminder_days
+    if not days:
+        return 0
+    now = utcnow()
+    newest = (
+        select(func.max(Message.id))
+        .where(Message.invitation_id == Invitation.id, Message.kind == MessageKind.INVITATION)
+        .correlate(Invitation)
+        .scalar_subquery()
+    )
+    due = (
+        Invitation.state == InvitationState.PENDING,
+        Invitation.expires_at > now,
+        Invitation.expires_at <= now + timedelta(days=days),
+        Invitation.reminded_at.is_(None),
+        Invitation.valid_days > days,
+    )
+    went = Message.id == newest, Message.state.in_([MessageState.SENT, MessageState.UNCERTAIN])
+    query = select(Invitation).join(Message, Message.invitation_id == Invitation.id).where(*due, *went)
+    if db.session.scalar(select(query.with_only_columns(Invitation.id).exists())) is not True:
+        db.session.rollback()
+        return 0
+    begin_write()
+    held = query.order_by(Invitation.id).limit(CHUNK).options(lazyload(Invitation.role), lazyload(Invitation.groups))
+    found = db.session.scalars(held.with_for_update(**hold(Invitation, skip_locked=True))).all()
+    unreminded = Invitation.id.in_([each.id for each in found]), Invitation.reminded_at.is_(None)
+    claimed = update(Invitation).where(*unreminded).values(reminded_at=now).returning(Invitation.id)
+    ids = set(db.session.scalars(claimed, execution_options={"synchronize_session": False}))
+    reminded = [(each.id, each.email) for each in found if each.id in ids]
+    outbox.queue_to_many(MessageKind.REMINDER, [(*each, None) for each in reminded], priority=Priority.BATCH)
+    events.record_many(None, AuditAction.INVITATION_REMINDED, Invitation, reminded)
+    db.session.commit()
+    if reminded:
+        queue.ring("webapp.jobs.outbox.send", name="outbox")
+    return len(reminded)

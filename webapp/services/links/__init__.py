@@ -1,0 +1,1 @@
+"""The one-time links in e-mails."""

@@ -1,0 +1,115 @@
+"""The one-time links to one's own account: derived like those of invitations, only hashes are stored."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, select, update
+
+from webapp.core.errors import Conflict
+from webapp.core.security import tokens
+from webapp.core.text.formatting import plural
+from webapp.db import db, utcnow
+from webapp.models import AccountLink, LinkPurpose, Message, User
+from webapp.services.directory import lookup
+
+MINUTES = {LinkPurpose.RESET: 60, LinkPurpose.EMAIL: 24 * 60, LinkPurpose.SIGN_IN: 30}
+"""How long a link works."""
+PATHS = {LinkPurpose.RESET: "password-resets", LinkPurpose.EMAIL: "email-changes", LinkPurpose.SIGN_IN: "owner-links"}
+DEAD = "This link does not work any more."
+
+
+# Questions
+
+
+def address(link: AccountLink) -> str:
+    """The whole address, from MUSTER_PUBLIC_URL and never from a request."""
+    return f"{lookup.environment().public_url}/{PATHS[link.purpose]}/{_token(link)}"
+
+
+def validity(purpose: LinkPurpose) -> str:
+    """How long such a link works: "60 minutes", "24 hours"."""
+    minutes = MINUTES[purpose]
+    return plural(minutes, "minute") if minutes <= 60 else plural(minutes // 60, "hour")
+
+
+def by_token(given: str, purpose: LinkPurpose) -> AccountLink | None:
+    """The link that works, or None."""
+    return db.session.scalar(select(AccountLink).where(_is(given, purpose), _is_open()))
+
+
+def open_of(user: User, purpose: LinkPurpose) -> AccountLink | None:
+    """The newest link of this person that works, or None."""
+    own = select(AccountLink).where(AccountLink.user_id == user.id, AccountLink.purpose == purpose, _is_open())
+    return db.session.scalar(own.order_by(AccountLink.id.desc()).limit(1))
+
+
+def obstacle(link: AccountLink) -> str:
+    """Why an e-mail with this link is not sent any more, or ""."""
+    if link.closed_at:
+        return "The link was used or withdrawn before its email went"
+    return "The link expired before its email went" if link.expires_at <= utcnow() else ""
+
+
+def is_sendable(now: ColumnElement[Any]) -> ColumnElement[bool]:
+    """Part of a query for messages: they carry no such link, or one that works."""
+    return Message.link_id.is_(None) | select(AccountLink.id).where(AccountLink.id == Message.link_id, _is_open(now)).exists()
+
+
+# Parts of commands
+
+
+def make(user: User, purpose: LinkPurpose, **values: Any) -> AccountLink:
+    """Part of a command: a fresh link."""
+    now = utcnow()
+    link = AccountLink(
+        user_id=user.id,
+        purpose=purpose,
+        nonce=tokens.new_nonce(),
+        token_hash=secrets.token_hex(32),  # the real one needs the id
+        created_at=now,
+        expires_at=now + timedelta(minutes=MINUTES[purpose]),
+        **values,
+    )
+    db.session.add(link)
+    db.session.flush()
+    ensure(link)
+    return link
+
+
+def ensure(link: AccountLink) -> None:
+    """Part of a command: store the hash of the link that is derived now; another one after the server's key was changed."""
+    link.token_hash = tokens.hashed(_token(link))
+
+
+def spend(given: str, purpose: LinkPurpose) -> AccountLink:
+    """Part of a command: use a link; its user is held. Of two at once one wins; the other gets Conflict, as for a link that
+    does not work."""
+    if link := by_token(given, purpose):
+        lookup.held(link.user_id)
+    spent = update(AccountLink).where(_is(given, purpose), _is_open()).values(closed_at=utcnow()).returning(AccountLink.id)
+    id = db.session.scalar(spent)
+    if id is None:
+        db.session.rollback()
+        raise Conflict(DEAD)
+    return db.session.get_one(AccountLink, id)
+
+
+def close(user: User, *purposes: LinkPurpose) -> None:
+    """Part of a command: this person's links of these kinds end."""
+    own = AccountLink.user_id == user.id, AccountLink.purpose.in_(purposes), AccountLink.closed_at.is_(None)
+    db.session.execute(update(AccountLink).where(*own).values(closed_at=utcnow()))
+
+
+def _is(given: str, purpose: LinkPurpose) -> ColumnElement[bool]:
+    return (AccountLink.token_hash == tokens.hashed(given)) & (AccountLink.purpose == purpose)
+
+
+def _is_open(now: ColumnElement[Any] | None = None) -> ColumnElement[bool]:
+    return AccountLink.closed_at.is_(None) & (AccountLink.expires_at > (utcnow() if now is None else now))
+
+
+def _token(link: AccountLink) -> str:
+    return tokens.derive(lookup.environment().secret_key, link.purpose.value, link.id, 1, link.nonce)

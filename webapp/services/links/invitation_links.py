@@ -1,0 +1,34 @@
+"""The links in invitations: derived, never stored (docs/rules.md, "Sending")."""
+
+from __future__ import annotations
+
+from webapp.core.security import tokens
+from webapp.models import Invitation
+from webapp.services.directory import lookup
+
+
+def token(invitation: Invitation) -> str:
+    """The invitation's token, derived: it is stored nowhere."""
+    return derive(invitation.id, invitation.nonce, invitation.version)
+
+
+def derive(id: int, nonce: str, version: int = 1) -> str:
+    """Derive the token of the invitation with this id and random value."""
+    return tokens.derive(lookup.environment().secret_key, "invitation", id, version, nonce)
+
+
+def link(invitation: Invitation) -> str:
+    """The whole address for the invited person, from MUSTER_PUBLIC_URL and never from a request."""
+    return f"{lookup.environment().public_url}/invitations/{token(invitation)}"
+
+
+def is_good(invitation: Invitation) -> bool:
+    """Whether the link that is derived now is the one whose hash is stored; not so after the server's key was changed."""
+    return tokens.hashed(token(invitation)) == invitation.token_hash
+
+
+def ensure_link(invitation: Invitation) -> None:
+    """Part of a command: where the server's key was changed, raise the version and store the hash of the new link."""
+    if not is_good(invitation):
+        invitation.version += 1
+        invitation.token_hash = tokens.hashed(token(invitation))

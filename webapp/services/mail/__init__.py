@@ -1,0 +1,1 @@
+"""The outbox: messages queued, claimed, rendered, sent, and what became of them."""

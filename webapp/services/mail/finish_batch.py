@@ -1,0 +1,69 @@
+"""The end of a batch at work: reached when none of its rows is unclaimed or waits for its e-mail."""
+
+from __future__ import annotations
+
+from sqlalchemy import func, or_, select, update
+
+from webapp.db import begin_write, begun_again, db, hold, in_database, utcnow
+from webapp.models import Batch, BatchState, Outcome, Row
+from webapp.services.audit import events
+from webapp.services.audit.events import AuditAction
+
+
+@begun_again
+def finish_if_done(batch_id: int) -> bool:
+    """A command: finish a batch at work of whose rows none is unclaimed or waits. -> whether this call did it.
+
+    In a transaction of its own: two workers that settle the last two rows at once do not see each other's.
+    """
+    is_open = (
+        select(Row.id)
+        .where(
+            Row.batch_id == batch_id,
+            Row.removed_at.is_(None),
+            or_(Row.outcome.is_(None), Row.outcome == Outcome.WAITING),
+        )
+        .exists()
+    )
+    if db.session.scalar(select(is_open)):
+        db.session.rollback()
+        return False
+    begin_write()
+    hold_batch(batch_id)
+    finished = in_database(
+        update(Batch)
+        .where(Batch.id == batch_id, Batch.state.in_([BatchState.PROCESSING, BatchState.PAUSED]), ~is_open)
+        .values(state=BatchState.FINISHED, finished_at=utcnow())
+    ).rowcount
+    if finished:
+        batch, outcomes = db.session.get_one(Batch, batch_id), _outcomes(batch_id)
+        events.record(None, AuditAction.BATCH_FINISHED, batch, outcomes=outcomes)
+        if batch.reverts_id and outcomes.get(Outcome.UPDATED):
+            _reverted(batch)
+    db.session.commit()
+    return bool(finished)
+
+
+def hold_batch(batch_id: int) -> None:
+    """Part of a command: what is decided of the batch holds until the commit."""
+    db.session.execute(select(Batch.id).where(Batch.id == batch_id).with_for_update(**hold())).all()
+
+
+def reopen(batch_id: int) -> None:
+    """Part of a command after which rows of a batch wait again."""
+    finished = Batch.id == batch_id, Batch.state == BatchState.FINISHED
+    in_database(update(Batch).where(*finished).values(state=BatchState.PROCESSING, finished_at=None))
+
+
+def _reverted(revert: Batch) -> None:
+    """Part of the command that finishes a revert: the batch that it took back says so."""
+    undone = Batch.id == revert.reverts_id, Batch.state.in_([BatchState.FINISHED, BatchState.CANCELLED])
+    if in_database(update(Batch).where(*undone).values(state=BatchState.REVERTED)).rowcount != 1:
+        return  # it is at work again, or an earlier revert has said so
+    original = db.session.get(Batch, revert.reverts_id, populate_existing=True)
+    events.record(revert.confirmed_by, AuditAction.BATCH_REVERTED, original, revert=revert.id)
+
+
+def _outcomes(batch_id: int) -> dict[str, int]:
+    tally = select(Row.outcome, func.count()).where(Row.batch_id == batch_id, Row.outcome.is_not(None)).group_by(Row.outcome)
+    return {outcome.value: count for outcome, count in db.session.execute(tally) if outcome}

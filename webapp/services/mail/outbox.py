@@ -1,0 +1,246 @@
+"""The outbox: e-mails that commands queue, retry and withdraw, and what of them may be seen.
+
+The worker's half: `claims` (claimed and written), `outcomes` (what became of a message), `gate` (throttle and alarm).
+Rows are held in the order that `webapp.db` tells.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from email.utils import parseaddr
+from functools import cache
+from typing import TypeVarTuple
+from uuid import uuid4
+
+import idna
+from sqlalchemy import Select, func, insert, or_, select, update
+
+from webapp import queue
+from webapp.core.addresses import Address
+from webapp.core.errors import NotThere
+from webapp.db import among, begin_write, db, hold, in_database, utcnow
+from webapp.mail.messages import Email
+from webapp.models import (
+    SECRET_KINDS,
+    Batch,
+    Invitation,
+    InvitationState,
+    Message,
+    MessageKind,
+    MessageState,
+    Outcome,
+    Row,
+    User,
+)
+from webapp.services.audit import events
+from webapp.services.audit.events import AuditAction
+from webapp.services.directory import lookup
+from webapp.services.mail import finish_batch, throttle
+from webapp.services.mail.render import drafts
+
+Columns = TypeVarTuple("Columns")
+
+PAGE = 50
+GONE = "Test of an upload that was discarded"
+
+
+# Queued, as part of a command
+
+
+def queued(
+    kind: MessageKind,
+    recipient: str,
+    *,
+    invitation: Invitation | None = None,
+    row_id: int | None = None,
+    user_id: int | None = None,
+    link_id: int | None = None,
+    priority: int,
+) -> Message:
+    """Part of a command: a message that is due now, with a Message-ID of its own.
+
+    user_id: whose account it is about. priority: lower goes first; password resets 0, tests 1, single invites 2, batches 3.
+    """
+    message = Message(
+        kind=kind,
+        recipient=recipient,
+        message_id=_message_id(),
+        invitation_id=invitation.id if invitation else None,
+        row_id=row_id,
+        user_id=user_id,
+        link_id=link_id,
+        priority=priority,
+    )
+    db.session.add(message)
+    return message
+
+
+def queue_to_many(kind: MessageKind, to: Iterable[tuple[int, str, int | None]], *, priority: int) -> None:
+    """Part of a command: the same for many invitations, each an id, its address, and its row if any; in one statement."""
+    same = {"kind": kind, "priority": priority}
+    messages = [
+        {**same, "recipient": email, "message_id": _message_id(), "invitation_id": id, "row_id": row_id}
+        for id, email, row_id in to
+    ]
+    if messages:
+        db.session.execute(insert(Message), messages)
+
+
+def _message_id() -> str:
+    return f"<{uuid4()}@{_domain(lookup.settings().mail_from)}>"
+
+
+@cache
+def _domain(sender: str) -> str:
+    domain = parseaddr(sender)[1].rpartition("@")[2]
+    return domain if domain.isascii() else idna.encode(domain, uts46=True).decode()
+
+
+# Asked for by people
+
+
+def retry_failed(batch: Batch, by: User) -> int:
+    """Send the batch's failed e-mails again, never those that went. -> how many.
+
+    They are the same messages; their tries and their day begin anew. Left out are invitations that are closed
+    by now, that were sent again by other means, or whose role `by` may not grant.
+    """
+    batch_id = batch.id
+    begin_write()
+    finish_batch.hold_batch(batch_id)
+    newer = select(func.max(Message.id)).where(Message.kind == MessageKind.INVITATION).group_by(Message.invitation_id)
+    found = db.session.execute(
+        select(Message.id, Message.row_id)
+        .join(Row, Row.id == Message.row_id)
+        .join(Invitation, Invitation.id == Message.invitation_id)
+        .where(
+            Row.batch_id == batch_id,
+            Row.outcome == Outcome.FAILED,
+            Message.state == MessageState.FAILED,
+            Message.id.in_(newer),
+            Invitation.state == InvitationState.PENDING,
+            lookup.is_to_grantable(by),
+        )
+        .order_by(Message.id)
+    ).all()
+    if not found:
+        db.session.rollback()
+        return 0
+    now = utcnow()
+    again = {"state": MessageState.QUEUED, "attempts": 0, "created_at": now, "due_at": now, "answer": ""}
+    db.session.execute(update(Message), [{"id": id, **again} for id, _ in found])
+    waiting = {"outcome": Outcome.WAITING, "reason": "", "done_at": None}
+    db.session.execute(update(Row), [{"id": row_id, **waiting} for _, row_id in found])
+    finish_batch.reopen(batch_id)
+    events.record(by, AuditAction.MESSAGES_RETRIED, db.session.get_one(Batch, batch_id), messages=len(found))
+    lookup.moved()
+    db.session.commit()
+    queue.ring("webapp.jobs.outbox.send", name="outbox")
+    return len(found)
+
+
+def unfinished_row(invitation_id: int) -> Row | None:
+    """Part of a command: the row that waits for an e-mail of this invitation, or for which it failed; its batch is held."""
+    wanted = Row.invitation_id == invitation_id, Row.outcome.in_([Outcome.WAITING, Outcome.FAILED])
+    row = db.session.scalar(select(Row).where(*wanted).order_by(Row.id.desc()).limit(1))
+    if row:
+        finish_batch.hold_batch(row.batch_id)
+    return row
+
+
+def hand_row_on(row: Row, invitation_id: int, address: Address) -> None:
+    """Part of a command that invites another address in place of an invitation: its row waits for the new e-mail.
+
+    What comes of the old e-mails is the row's no longer.
+    """
+    was_for = Message.invitation_id == invitation_id, Message.row_id == row.id
+    in_database(update(Message).where(*was_for).values(row_id=None))
+    goes_on = {"email": address.display, "email_key": address.key, "outcome": Outcome.WAITING, "reason": "", "done_at": None}
+    in_database(update(Row).where(Row.id == row.id).values(**goes_on))
+    db.session.expire(row)
+    finish_batch.reopen(row.batch_id)
+
+
+def cancel_queued(batch: Batch, by: User) -> int:
+    """Part of a command: what of this batch has not gone yet never goes, and the invitations that it made are withdrawn.
+
+    A message that is with the mail server at this moment, or may have been taken, goes on. -> how many are withdrawn.
+    """
+    of_batch = Message.row_id.in_(select(Row.id).where(Row.batch_id == batch.id))
+    is_unsent = Message.state == MessageState.QUEUED, Message.maybe_sent.is_(False)
+    unsent = of_batch, Message.kind == MessageKind.INVITATION, *is_unsent
+    reason, now = "Cancelled before its email went", utcnow()
+    made_here = Invitation.batch_id == batch.id, Invitation.state == InvitationState.PENDING
+    withdrawn = {"state": InvitationState.REVOKED, "closed_at": now}
+    settled = {"outcome": Outcome.SKIPPED, "reason": reason, "done_at": now}
+    theirs = select(Invitation.id).where(*made_here, Invitation.id.in_(select(Message.invitation_id).where(*unsent)))
+    held = db.session.scalars(theirs.order_by(Invitation.id).with_for_update(**hold())).all()
+    closed = update(Invitation).where(among(Invitation.id, held))
+    gone = in_database(closed.values(**withdrawn).returning(Invitation.id, Invitation.email)).all()
+    events.record_many(by, AuditAction.INVITATION_CLOSED, Invitation, gone, reason="its upload was cancelled", batch=batch.id)
+    cancelled = update(Message).where(*unsent).values(state=MessageState.CANCELLED, answer=reason)
+    rows = in_database(cancelled.returning(Message.row_id)).scalars().all()
+    in_database(update(Row).where(among(Row.id, rows)).values(**settled))
+    lookup.moved()
+    return len(gone)
+
+
+def withdraw(invitation_ids: Sequence[int]) -> None:
+    """Part of a command that revokes invitations, held: what of their e-mails has not gone yet never goes."""
+    unsent = among(Message.invitation_id, invitation_ids), Message.state == MessageState.QUEUED, Message.maybe_sent.is_(False)
+    reason = "The invitation was revoked before its email went"
+    settled = {"outcome": Outcome.SKIPPED, "reason": reason, "done_at": utcnow()}
+    cancelled = update(Message).where(*unsent).values(state=MessageState.CANCELLED, answer=reason)
+    rows = [id for id in in_database(cancelled.returning(Message.row_id)).scalars() if id]
+    in_database(update(Row).where(among(Row.id, rows), Row.outcome == Outcome.WAITING).values(**settled))
+
+
+# Questions
+
+
+def outlook() -> str:
+    """What becomes of an e-mail that is queued now, as a sentence; "" where it is sent at once."""
+    if not lookup.environment().mail_url:
+        return "No email was sent, as no mail server is set: hand the link over yourself."
+    return "Email is held up: it goes out when the mail server answers." if throttle.alarm() else ""
+
+
+def page(viewer: User, before_id: int | None = None, limit: int = PAGE) -> list[tuple[Message, str]]:
+    """Messages that the viewer may see, each with its subject, newest first, older than `before_id`; a few queries."""
+    older = [Message.id < before_id] if before_id else []
+    query = _seen_by(viewer, select(Message)).where(*older).order_by(Message.id.desc()).limit(limit)
+    listed = db.session.scalars(query).all()
+    found = drafts(listed)
+    return [(message, write().subject if (write := found[message.id].write) else GONE) for message in listed]
+
+
+def counts(viewer: User) -> Mapping[MessageState, int]:
+    """How many of the messages that the viewer may see are in which state."""
+    counted = _seen_by(viewer, select(Message.state, func.count())).group_by(Message.state)
+    return dict(db.session.execute(counted).all())
+
+
+def found(id: int, viewer: User) -> Message:
+    """One message. Raises NotThere, also where the viewer may not see it."""
+    message = db.session.scalar(_seen_by(viewer, select(Message)).where(Message.id == id))
+    if message is None:
+        raise NotThere("There is no such message.")
+    return message
+
+
+def email_of(message: Message) -> Email | None:
+    """The e-mail as it would be written now, to be read in the portal; None where nothing is left to write."""
+    write = drafts([message])[message.id].write
+    return write() if write else None
+
+
+def _seen_by(viewer: User, query: Select[*Columns]) -> Select[*Columns]:
+    """Only those to roles that the viewer may grant: an e-mail holds its link. Never a link to somebody's own account."""
+    return (
+        query.select_from(Message)
+        .outerjoin(Invitation, Invitation.id == Message.invitation_id)
+        .where(
+            Message.kind.not_in(SECRET_KINDS),
+            or_(Message.invitation_id.is_(None), lookup.is_to_grantable(viewer)),
+        )
+    )

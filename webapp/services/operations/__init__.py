@@ -1,0 +1,1 @@
+"""Running an installation: health, doctor, backups, retention, the first start."""

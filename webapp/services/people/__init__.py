@@ -1,0 +1,1 @@
+"""One person: their page, erasure, ownership, printed links."""

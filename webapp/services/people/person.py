@@ -1,0 +1,177 @@
+"""One person, a user or an invitation: what their page shows, and what is done there to one alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from sqlalchemy import and_, or_, select
+
+from webapp.core.errors import Conflict, NotThere, Refused, Unproven
+from webapp.core.plan.actions import Action, Do
+from webapp.core.plan.registry import ALL_GROUPS
+from webapp.core.text.audit_phrases import story
+from webapp.db import begin_write, db
+from webapp.models import AuditEvent, Batch, Invitation, Message, User, UserState
+from webapp.schemas.actions import ALL
+from webapp.services.accounts import sessions
+from webapp.services.audit import events
+from webapp.services.audit.events import AuditAction
+from webapp.services.batches import actions
+from webapp.services.batches.actions import Kind
+from webapp.services.directory import lookup
+
+HISTORY = 20
+"""Events on one page of somebody's history."""
+MESSAGES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What somebody came from: the invitation, who made it, and the upload it was in; as far as each is known."""
+
+    invitation: Invitation | None = None
+    inviter: str = ""
+    batch: Batch | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """An event in words. actor: a name, or "Muster". kept, added, removed: groups, where it changed them."""
+
+    event: AuditEvent
+    actor: str
+    text: str
+    kept: list[str] = field(default_factory=list)
+    added: list[str] = field(default_factory=list)
+    removed: list[str] = field(default_factory=list)
+    batch: Batch | None = None
+
+
+# Questions
+
+
+def found(kind: Kind, id: int) -> User | Invitation:
+    """The user or the invitation. Raises NotThere, for somebody erased, too."""
+    person = db.session.get(User, id) if kind == "user" else db.session.get(Invitation, id)
+    if person is None or person.state is UserState.ERASED:
+        raise NotThere("This user is not here any more." if kind == "user" else "There is no such invitation.")
+    return person
+
+
+def invitations(person: User | Invitation) -> Sequence[Invitation]:
+    """All invitations to somebody, open and closed, the newest first."""
+    of_them = Invitation.email_key == person.email_key
+    if isinstance(person, User):
+        of_them = or_(of_them, Invitation.user_id == person.id)
+    return db.session.scalars(select(Invitation).where(of_them).order_by(Invitation.id.desc())).all()
+
+
+def origin(person: User | Invitation, of_them: Sequence[Invitation]) -> Origin:
+    """What somebody came from. of_them: their `invitations`."""
+    came_of = (each for each in of_them if each.user_id == person.id)
+    invitation = person if isinstance(person, Invitation) else next(came_of, None)
+    if invitation is None:
+        return Origin()
+    inviter = db.session.get(User, invitation.invited_by_id) if invitation.invited_by_id else None
+    batch = db.session.get(Batch, invitation.batch_id) if invitation.batch_id else None
+    return Origin(invitation, inviter.name if inviter else "", batch)
+
+
+def messages(of_them: Sequence[Invitation]) -> Sequence[Message]:
+    """The last e-mails of these invitations, the newest first."""
+    wanted = select(Message).where(Message.invitation_id.in_([each.id for each in of_them]))
+    return db.session.scalars(wanted.order_by(Message.id.desc()).limit(MESSAGES)).all()
+
+
+def history(person: User | Invitation, of_them: Sequence[Invitation], before: int | None = None) -> tuple[list[Happening], bool]:
+    """What happened to somebody, in words, the newest first, older than the event `before`; and whether there is more.
+
+    of_them: their `invitations`, whose events are theirs. Two queries.
+    """
+    about = AuditEvent.subject_type == "invitations", AuditEvent.subject_id.in_([each.id for each in of_them])
+    theirs = and_(*about)
+    if isinstance(person, User):
+        theirs = or_(theirs, and_(AuditEvent.subject_type == "users", AuditEvent.subject_id == person.id))
+    wanted = select(AuditEvent, User.name).outerjoin(User, User.id == AuditEvent.actor_id).where(theirs)
+    if before:
+        wanted = wanted.where(AuditEvent.id < before)
+    events = db.session.execute(wanted.order_by(AuditEvent.id.desc()).limit(HISTORY + 1)).all()
+    ids = {event.details.get("batch") for event, _ in events}
+    batches = {batch.id: batch for batch in db.session.scalars(select(Batch).where(Batch.id.in_([id for id in ids if id])))}
+    return [_happening(event, name, batches) for event, name in events[:HISTORY]], len(events) > HISTORY
+
+
+def _happening(event: AuditEvent, name: str | None, batches: dict[int, Batch]) -> Happening:
+    was, now = (_groups(event.details.get(when)) for when in ("before", "after"))
+    changed = was is not None and now is not None and was != now
+    return Happening(
+        event,
+        name or event.actor or "Muster",
+        story(event.action, event.details, event.count, event.subject).text(event.subject),
+        [group for group in was or () if group in (now or ())] if changed else [],
+        [group for group in now or () if group not in (was or ())] if changed else [],
+        [group for group in was or () if group not in (now or ())] if changed else [],
+        batches.get(event.details.get("batch") or 0),
+    )
+
+
+def _groups(access: object) -> list[str] | None:
+    groups = access.get("groups") if isinstance(access, dict) else None
+    return [ALL_GROUPS] if groups == ALL_GROUPS else groups if isinstance(groups, list) else None
+
+
+def held(person: User | Invitation, part: str) -> list[str]:
+    """What of somebody's access a form shows as chosen: the id of the role, or those of the groups ("all" for everything)."""
+    if part == "role":
+        return [str(person.role_id)]
+    return [ALL] if person.all_groups else [str(group.id) for group in person.groups]
+
+
+def seen(person: User | Invitation) -> str:
+    """Somebody's access in one word, which a form carries so that a change in between is noticed."""
+    return ":".join([*held(person, "role"), *held(person, "groups")])
+
+
+# Commands
+
+
+def change(kind: Kind, id: int, action: Action, by: User, *, as_seen: str | None, proven: bool) -> str:
+    """Do it to one person, as a form asked that showed their access `as_seen`. -> the sentence for the toast.
+
+    proven: `by` has just given their password. Raises Unproven, Conflict where somebody else changed it in between, and
+    what `actions.do_now` raises.
+    """
+    person, registry = found(kind, id), lookup.registry()
+    if as_seen is not None and as_seen != seen(person):
+        raise Conflict("Somebody else changed this person’s access in the meantime. Load the page again, then choose.")
+    held_now, wanted = registry.role_by_id[person.role_id], registry.role_by_id.get(action.role or 0)
+    if action.do is Do.REACTIVATE:
+        becomes = held_now if held_now.manages_people and not held_now.is_owner else None
+    else:
+        becomes = wanted if wanted and wanted.manages_people and not held_now.manages_people else None
+    if becomes and not proven:
+        raise Unproven(f"Type your password: this person becomes {becomes.name}.")
+    return actions.do_now(kind, id, action, by)
+
+
+def to_sign_out(user_id: int, by: User) -> User:
+    """Whose sessions `by` may end. Raises NotThere, Refused."""
+    user = db.session.get(User, user_id)
+    if user is None:
+        raise NotThere("This user is not here any more.")
+    if user.role.rank > by.role.rank:
+        raise Refused("You cannot sign out somebody whose role ranks above yours.")
+    return user
+
+
+def end_sessions(user_id: int, by: User, session_id: int | None = None) -> int:
+    """Sign somebody out: from one session, or from all. -> how many were ended. Raises NotThere, Refused."""
+    begin_write()
+    lookup.held(to_sign_out(user_id, by).id)
+    user = to_sign_out(user_id, by)  # once more: they may have been given another role until they were held
+    ended = sessions.end_all(user, only=session_id)
+    if ended:
+        events.record(by, AuditAction.SESSIONS_ENDED, user, sessions=ended)
+    db.session.commit()
+    return ended

@@ -1,0 +1,86 @@
+"""What is set on a page: read, checked by the rules of the environment, and kept with the organisation."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterable, Mapping
+
+from marshmallow import ValidationError
+
+from webapp.core.errors import Unproven
+from webapp.core.text.formatting import clipped
+from webapp.db import begin_write, db
+from webapp.models import Organisation, User
+from webapp.services.audit import events
+from webapp.services.audit.events import AuditAction
+from webapp.services.directory import lookup
+from webapp.settings.pages import NAME
+from webapp.settings.settings import ON_PAGES, ConfigError, Settings
+
+LONGEST_QUOTE = 80
+
+
+def texts(names: Iterable[str]) -> dict[str, str]:
+    """These settings as they are in force, as one would type them."""
+    now = lookup.settings()
+    return {name: lookup.organisation_name() if name == NAME else now.text(name) for name in names}
+
+
+def save(typed: Mapping[str, str], seen: Mapping[str, str], by: User, *, proven: bool = False) -> bool:
+    """Set what was typed; what the environment gives stays. -> whether anything changed.
+
+    typed: by name; blank is the default again. seen: what the page showed when it was opened. proven: `by` has just given their
+    password, as it takes to protect accounts or the audit log less than before. Raises Unproven without it, and ValidationError
+    with a sentence for each name that is wrong, or that somebody else set in between; nothing is changed then.
+    """
+    begin_write(alone=True)
+    place = db.session.get_one(Organisation, 1)
+    given = lookup.environment()
+    wanted = {name: text.strip() for name, text in typed.items() if name in ON_PAGES and name not in given.given}
+    after, problems = _checked(given, {**place.settings, **wanted})
+    before = texts(name for name in typed if name in wanted or name == NAME)
+    new = {name: typed[name] if name == NAME or name in problems else after.text(name) for name in before}
+    for name in before:
+        if before[name] not in (new[name], seen.get(name)):
+            now = f"set this to “{clipped(before[name], LONGEST_QUOTE)}”" if before[name] else "emptied this"
+            problems[name] = f"Somebody {now} since you opened the page. Save again to have it as you typed it."
+    if problems:
+        db.session.rollback()
+        raise ValidationError({name: [sentence] for name, sentence in problems.items()})
+    changed = [name for name in before if before[name] != new[name]]
+    if not proven and _protects_less(lookup.settings(), after, changed):
+        db.session.rollback()
+        raise Unproven("Type your password: this protects accounts or the audit log less than before. Nothing was saved.")
+    place.name = new.get(NAME, place.name)
+    place.settings = _kept(given, {**place.settings, **{name: new[name] for name in wanted}})
+    if changed:
+        was, now_is = ({name.lower(): values[name] for name in changed} for values in (before, new))
+        events.record(by, AuditAction.ORGANISATION_CHANGED, place, before=was, after=now_is)
+        lookup.moved()  # which domains are allowed is part of what plans are made of
+    db.session.commit()
+    return bool(changed)
+
+
+def _protects_less(before: Settings, after: Settings, changed: Collection[str]) -> bool:
+    """Whether two-step sign-in is required of fewer people, or the audit log kept for fewer days."""
+    demands = "off", "managers", "everyone"
+    fewer_people = demands.index(after.require_totp) < demands.index(before.require_totp)
+    kept, keeps = before.audit_days or math.inf, after.audit_days or math.inf
+    return ("REQUIRE_TOTP" in changed and fewer_people) or ("AUDIT_DAYS" in changed and keeps < kept)
+
+
+def _checked(given: Settings, wanted: dict[str, str]) -> tuple[Settings, dict[str, str]]:
+    """The settings as far as they go, and a sentence for each name that is wrong."""
+    problems: dict[str, str] = {}
+    while True:
+        try:
+            return given.overlaid({name: text for name, text in wanted.items() if name not in problems}), problems
+        except ConfigError as error:
+            if error.name in problems:
+                return given, problems
+            problems[error.name] = error.sentence
+
+
+def _kept(given: Settings, texts: Mapping[str, str]) -> dict[str, str]:
+    """Only what differs from what would be in force without it."""
+    return {name: text for name, text in texts.items() if text != given.text(name)}

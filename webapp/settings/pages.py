@@ -1,0 +1,154 @@
+"""The pages of settings: which settings stand on each, and how they are asked for. Their meaning: `webapp.settings.settings`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+NAME = "NAME"
+"""The organisation's name: kept by itself, and never set by the environment."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One setting as a page asks for it. kind: "text", "number", "words" (several lines) or "choice"."""
+
+    name: str
+    label: str
+    hint: str = ""
+    kind: str = "text"
+    unit: str = ""
+    choices: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    """Value -> what it is called."""
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """One page. text: what is on it, for the index."""
+
+    title: str
+    text: str
+    icon: str
+    asked: tuple[Asked, ...]
+
+    @property
+    def names(self) -> list[str]:
+        return [each.name for each in self.asked]
+
+
+MODES = {"replace": "Replace a user’s groups", "add": "Add to a user’s groups", "remove": "Remove from a user’s groups"}
+REQUIRED_OF = {"off": "Nobody", "managers": "People who manage users", "everyone": "Everyone"}
+
+REPLY_TO = {"no": "The address above", "yes": "Whoever confirmed it"}
+
+SECTIONS = {
+    "sign-in": Section(
+        "Sign-in",
+        "Sessions and two-step sign-in",
+        "user",
+        (
+            Asked(
+                "REQUIRE_TOTP",
+                "Two-step sign-in is required of",
+                "It counts at once, for you too: who has none yet sets it up before their next page.",
+                "choice",
+                choices=REQUIRED_OF,
+            ),
+            Asked("SESSION_IDLE", "Signed out after so long without a click", "A number with m, h or d: 30m, 8h, 7d."),
+            Asked("SESSION_MAX", "Signed out in any case after", "A number with m, h or d. Not shorter than the one above."),
+        ),
+    ),
+    "email": Section(
+        "Email",
+        "Sender, invitation text and a test message",
+        "mail",
+        (
+            Asked("MAIL_FROM", "Sender", "Muster <muster@example.org>, or an address alone. The mail server has to let it pass."),
+            Asked(
+                "MAIL_REPLY_TO",
+                "Replies go to",
+                "An address that somebody reads, such as IT help <help@example.org>. Blank: the sender.",
+            ),
+            Asked(
+                "MAIL_REPLY_TO_INVITER",
+                "Replies to an invitation go to",
+                "The invitation names the address. Where whoever invited has left, it is the one above.",
+                "choice",
+                choices=REPLY_TO,
+            ),
+            Asked("INVITE_SUBJECT", "Subject of invitations", "Blank: “Maren Okafor invited you to …”, with who invites."),
+            Asked(
+                "INVITE_MESSAGE",
+                "Words in every invitation",
+                "Plain text, shown as you type it, before the personal message of an upload.",
+                "words",
+            ),
+            Asked(
+                "INVITE_DAYS",
+                "Invitations work for",
+                "From the moment the email is handed over. An upload may say otherwise.",
+                "number",
+                "days",
+            ),
+            Asked(
+                "REMINDER_DAYS",
+                "A reminder goes out before the link expires",
+                "So many days before, once; none where the link works for no longer than that. 0 sends none.",
+                "number",
+                "days",
+            ),
+        ),
+    ),
+    "uploads": Section(
+        "CSV uploads",
+        "Limits, email domains and what happens to groups",
+        "file-spreadsheet",
+        (
+            Asked("MAX_ROWS", "Users in a file, at most", "From 1 to 50,000.", "number", "users"),
+            Asked(
+                "ALLOWED_DOMAINS",
+                "Email domains",
+                "With commas between them. New invitations go to these alone; blank lets any in.",
+            ),
+            Asked(
+                "UPLOAD_MODE",
+                "Groups of people who are here already",
+                "What a new upload begins with; its review may say otherwise.",
+                "choice",
+                choices=MODES,
+            ),
+        ),
+    ),
+    "general": Section(
+        "General",
+        "Name and time zone",
+        "building-2",
+        (
+            Asked(NAME, "Organisation", "In the sidebar, and in every email."),
+            Asked("TIME_ZONE", "Time zone", "In which times are shown, such as Europe/Berlin."),
+        ),
+    ),
+    "data": Section(
+        "Data",
+        "How long things are kept",
+        "hard-drive",
+        (
+            Asked(
+                "RETENTION_DAYS",
+                "Rows, files and sent email are kept for",
+                "After an upload ended, or an email went. What is older is deleted once a day, for good. 0 keeps everything.",
+                "number",
+                "days",
+            ),
+            Asked(
+                "AUDIT_DAYS",
+                "The audit log is kept for",
+                "At least 30 days. What is older is deleted once a day, for good. 0 keeps everything.",
+                "number",
+                "days",
+            ),
+        ),
+    ),
+}
+"""By the last part of their address."""

@@ -1,0 +1,47 @@
+"""The way back in for a locked-out Owner: the page behind the link of `flask muster owner-link`."""
+
+from __future__ import annotations
+
+from flask import Blueprint, render_template
+from werkzeug.wrappers import Response as BaseResponse
+
+from webapp.core.errors import Conflict
+from webapp.http.forms import OwnerLinkForm
+from webapp.http.web import PUBLIC, allow
+from webapp.services.accounts import owner_recovery
+from webapp.views.accounts.sessions import Page, admit, answer_dead_link
+
+bp = Blueprint("owner_links", __name__, url_prefix="/owner-links")
+
+
+def gone() -> Page:
+    """The page for a link that does not work."""
+    return answer_dead_link("a link for the Owner", (render_template("owner_links/gone.html"), 410))
+
+
+@bp.get("/<token>")
+@allow(PUBLIC)
+def show(token: str) -> Page:
+    """A button, and a new password if one is wanted. Opening the link changes nothing."""
+    link = owner_recovery.link_of(token)
+    if link is None:
+        return gone()
+    form = OwnerLinkForm(formdata=None).of(link.user.name, link.user.email)
+    return render_template("owner_links/show.html", form=form, link=link, token=token)
+
+
+@bp.post("/<token>")
+@allow(PUBLIC)
+def use(token: str) -> Page | BaseResponse:
+    """Sign the Owner in; where they have a second factor, that step comes next."""
+    link = owner_recovery.link_of(token)
+    if link is None:
+        return gone()
+    form = OwnerLinkForm().of(link.user.name, link.user.email)
+    if not form.validate():
+        return render_template("owner_links/show.html", form=form, link=link, token=token), 422
+    try:
+        owner = owner_recovery.use(token, form.password.data or "")
+    except Conflict:
+        return gone()
+    return admit(owner)

@@ -1,0 +1,121 @@
+"""Forgotten passwords: asking for a link, and the page behind it."""
+
+from __future__ import annotations
+
+from flask import Blueprint, render_template, request, url_for
+from werkzeug.wrappers import Response as BaseResponse
+
+from webapp.core.errors import Conflict, Refused
+from webapp.core.security.permissions import Permission
+from webapp.http import rate_limits
+from webapp.http.forms import ForgottenForm, NewPasswordForm
+from webapp.http.questions import Question, ask
+from webapp.http.rate_limits import Door
+from webapp.http.web import PUBLIC, allow, go, me
+from webapp.models import LinkPurpose
+from webapp.services.accounts import password_reset, sessions
+from webapp.services.accounts.sessions import Refusal
+from webapp.services.links import account_links
+from webapp.views.accounts.sessions import (
+    Page,
+    TooManyTries,
+    afterwards,
+    answer_dead_link,
+    device_of,
+    is_proven,
+    refusal_label,
+    too_many,
+)
+
+bp = Blueprint("resets", __name__)
+
+
+@bp.get("/password-resets/new")
+@allow(PUBLIC)
+def new() -> str:
+    """Who has forgotten a password says who they are."""
+    return render_template("resets/new.html", form=ForgottenForm(formdata=None))
+
+
+@bp.post("/password-resets")
+@allow(PUBLIC)
+def create() -> Page:
+    """The same answer for every address; what is done for those that exist is done after it."""
+    form = ForgottenForm()
+    if not form.validate():
+        return render_template("resets/new.html", form=form), 422
+    account, peer = sessions.account_key(form.email.data) or form.email.data.strip().casefold(), request.remote_addr or ""
+    tries = rate_limits.spend(account, peer, Door.RESET, device_of(account))
+    if tries.again_at:
+        afterwards(sessions.refuse, Refusal.LIMIT, None, refusal_label("password reset", "for", account, tries), peer)
+        return too_many(form, tries.again_at, "resets/new.html")
+    afterwards(password_reset.ask, form.email.data, peer)
+    validity = account_links.validity(LinkPurpose.RESET)
+    return render_template("resets/asked.html", email=form.email.data.strip(), validity=validity)
+
+
+@bp.get("/password-resets/<token>")
+@allow(PUBLIC)
+def show(token: str) -> Page:
+    """The page behind the link. Opening it changes nothing: mail scanners open links."""
+    user = password_reset.user_of(token)
+    if user is None:
+        return gone()
+    return render_template("resets/show.html", form=NewPasswordForm(formdata=None).of(user.name, user.email), token=token)
+
+
+@bp.post("/password-resets/<token>")
+@allow(PUBLIC)
+def use(token: str) -> Page | BaseResponse:
+    """Choose the new password; then one signs in with it."""
+    user = password_reset.user_of(token)
+    if user is None:
+        return gone()
+    form = NewPasswordForm().of(user.name, user.email)
+    if not form.validate():
+        return render_template("resets/show.html", form=form, token=token), 422
+    try:
+        password_reset.use(token, form.password.data)
+    except Conflict:
+        return gone()
+    return go("sessions.new", say="Your password is changed. Sign in with it.")
+
+
+def gone() -> Page:
+    """The page for a link that does not work."""
+    return answer_dead_link("a link to reset a password", (render_template("resets/gone.html"), 410))
+
+
+@bp.get("/users/<int:user_id>/reset-link")
+@allow(Permission.USERS_MANAGE)
+def handing_over(user_id: int) -> tuple[str, int]:
+    """The question before a link is made."""
+    return link_question(user_id)
+
+
+@bp.post("/users/<int:user_id>/reset-link")
+@allow(Permission.USERS_MANAGE)
+def hand_over(user_id: int) -> str | tuple[str, int]:
+    """A link for somebody ranked below, where no mail server could send it: shown this once."""
+    password_reset.in_need(user_id, me())
+    try:
+        link = password_reset.make_link(user_id, me(), proven=is_proven("No link was made."))
+    except Refused as refusal:
+        return link_question(user_id, str(refusal), 429 if isinstance(refusal, TooManyTries) else 422)
+    validity = account_links.validity(link.purpose)
+    return render_template("resets/link.html", address=account_links.address(link), user=link.user, validity=validity)
+
+
+def link_question(user_id: int, problem: str = "", status: int = 200) -> tuple[str, int]:
+    """The question, after a wrong password with what was wrong."""
+    user, validity = password_reset.in_need(user_id, me()), account_links.validity(LinkPurpose.RESET)
+    question = Question(
+        asks=f"Make a reset link for {user.name}?",
+        tells=f"Whoever has it can choose their password. It is shown once and works for {validity}. One made earlier ends.",
+        does="Make reset link",
+        keeps="Cancel",
+        home=url_for("people.user", user_id=user_id),
+        is_bad=False,
+        proof="This person manages users. Your password shows that it is you." if user.may(Permission.USERS_MANAGE) else "",
+    )
+    return ask(question, problem, status)

@@ -1,0 +1,181 @@
+"""One's own account: name, e-mail, password, two-step sign-in, and where one is signed in."""
+
+from __future__ import annotations
+
+from flask import Blueprint, g, render_template, url_for
+from werkzeug.wrappers import Response as BaseResponse
+from wtforms import Field
+
+from webapp.core.errors import Conflict, Refused, TooOften
+from webapp.core.text.devices import device
+from webapp.core.text.formatting import plural
+from webapp.http.errors import note_refusal
+from webapp.http.forms import OwnEmailForm, OwnNameForm, OwnPasswordForm
+from webapp.http.questions import Question, ask
+from webapp.http.web import PUBLIC, SIGNED_IN, allow, go, me
+from webapp.models import LinkPurpose
+from webapp.services.accounts import profile, sessions, two_factor
+from webapp.services.accounts.sessions import Refusal
+from webapp.services.links import account_links
+from webapp.views.accounts.sessions import Page, TooManyTries, answer_dead_link, prove, renew
+
+bp = Blueprint("account", __name__)
+
+KEPT = "Nothing was changed."
+
+
+@bp.get("/account")
+@allow(SIGNED_IN)
+def show() -> Page:
+    """The page."""
+    return page()
+
+
+@bp.post("/account/name")
+@allow(SIGNED_IN)
+def rename() -> Page | BaseResponse:
+    """Change one's name."""
+    form = OwnNameForm()
+    if not form.validate():
+        return page(422, name_form=form)
+    profile.rename(me(), form.name.data)
+    return go("account.show", say="Your name is changed.")
+
+
+@bp.post("/account/password")
+@allow(SIGNED_IN)
+def change_password() -> Page | BaseResponse:
+    """Change one's password; other devices are signed out."""
+    form = OwnPasswordForm().of(me().name, me().email)
+    if not form.validate():
+        return page(422, password_form=form)
+    if status := unproven(form.current):
+        return page(status, password_form=form)
+    profile.change_password(me(), form.password.data, g.session_id)
+    renew()
+    return go("account.show", say="Your password is changed. Other devices are signed out.")
+
+
+@bp.post("/account/email")
+@allow(SIGNED_IN)
+def ask_for_email() -> Page | BaseResponse:
+    """Ask for another e-mail: a link goes to the new address."""
+    form = OwnEmailForm()
+    if not form.validate():
+        return page(422, email_form=form)
+    if status := unproven(form.current):
+        return page(status, email_form=form)
+    try:
+        profile.ask_for_email(me(), form.address)
+    except Refused as refusal:
+        form.email.errors = [str(refusal)]
+        if isinstance(refusal, TooOften):
+            note_refusal(Refusal.LIMIT)
+        return page(429 if isinstance(refusal, TooOften) else 422, email_form=form)
+    renew()
+    return go("account.show", say=f"Now open the link in the email to {form.address.display}.")
+
+
+@bp.post("/account/email/withdrawal")
+@allow(SIGNED_IN)
+def withdraw_email() -> BaseResponse:
+    """Keep the e-mail as it is."""
+    profile.withdraw_email(me())
+    return go("account.show", say="Your email stays as it is.")
+
+
+@bp.get("/email-changes/<token>")
+@allow(PUBLIC)
+def show_email(token: str) -> Page:
+    """The page behind the link. Opening it changes nothing: mail scanners open links."""
+    link = account_links.by_token(token, LinkPurpose.EMAIL)
+    if link is None:
+        return gone()
+    return render_template("account/email.html", link=link, token=token)
+
+
+@bp.post("/email-changes/<token>")
+@allow(PUBLIC)
+def confirm_email(token: str) -> Page | BaseResponse:
+    """Confirm the new address: it takes the place of the old one."""
+    try:
+        user = profile.confirm_email(token)
+    except Conflict as conflict:
+        return gone(taken=str(conflict) == profile.TAKEN)
+    if g.user and g.user.id == user.id:
+        renew()
+    return go("account.show" if g.user else "sessions.new", say=f"Your email is {user.email} now. Sign in with it.")
+
+
+def gone(taken: bool = False) -> Page:
+    """The page for a link that does not work. taken: because somebody else has the address by now."""
+    page = render_template("account/email_gone.html", taken=taken), 410
+    return answer_dead_link("a link to confirm an email", page, is_known=taken)
+
+
+@bp.post("/account/sessions/<int:session_id>/end")
+@allow(SIGNED_IN)
+def end_session(session_id: int) -> BaseResponse:
+    """Sign out on one other device."""
+    ended = sessions.end_others(me(), g.session_id, only=session_id)
+    return go("account.show", say="That device is signed out." if ended else "That device was signed out already.")
+
+
+@bp.get("/account/sessions/end")
+@allow(SIGNED_IN)
+def ending_sessions() -> BaseResponse | tuple[str, int]:
+    """The question before one is signed out everywhere else."""
+    others = len(sessions.listed(me())) - 1
+    if others < 1:
+        return go("account.show", say="You are signed in nowhere else.")
+    return ask(
+        Question(
+            asks="Sign out everywhere else?",
+            tells=f"{plural(others, 'other device')} {'has' if others == 1 else 'have'} to sign in again.",
+            does="Sign out everywhere else",
+            keeps="Cancel",
+            home=url_for("account.show"),
+            section="account",
+            trail=[("Your account", "account.show")],
+        )
+    )
+
+
+@bp.post("/account/sessions/end")
+@allow(SIGNED_IN)
+def end_sessions() -> BaseResponse:
+    """Sign out everywhere else."""
+    ended = sessions.end_others(me(), g.session_id)
+    return go("account.show", say=f"{plural(ended, 'other device')} {'is' if ended == 1 else 'are'} signed out.")
+
+
+def unproven(field: Field) -> int:
+    """0 where the field holds one's own password; else the status of the answer, with the sentence under the field."""
+    try:
+        prove(field.data or "", KEPT)
+    except Refused as refusal:
+        field.errors = [str(refusal)]
+        return 429 if isinstance(refusal, TooManyTries) else 422
+    return 0
+
+
+def page(
+    status: int = 200,
+    *,
+    name_form: OwnNameForm | None = None,
+    email_form: OwnEmailForm | None = None,
+    password_form: OwnPasswordForm | None = None,
+) -> tuple[str, int]:
+    """The whole page, with what was typed into one of its forms."""
+    password_form = password_form or OwnPasswordForm(formdata=None)
+    html = render_template(
+        "account/show.html",
+        name_form=name_form or OwnNameForm(formdata=None, data={"name": me().name}),
+        email_form=email_form or OwnEmailForm(formdata=None),
+        password_form=password_form.of(me().name, me().email),
+        pending=profile.pending_email(me()),
+        codes_left=two_factor.codes_left(me()),
+        sessions=[(each, device(each.user_agent)) for each in sessions.listed(me())],
+        current=g.session_id,
+    )
+    return html, status

@@ -1,0 +1,144 @@
+"""Two-step sign-in: setting it up, recovery codes, turning it off; and who must have it."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+
+import segno
+from flask import Blueprint, Response, g, redirect, render_template, request, session, url_for
+from werkzeug.wrappers import Response as BaseResponse
+
+from webapp.core.errors import Refused, Unproven
+from webapp.core.security.permissions import Permission
+from webapp.http.forms import SecondFactorForm
+from webapp.http.questions import Question, ask
+from webapp.http.rate_limits import Door
+from webapp.http.web import SIGNED_IN, allow, go, is_fragment, me
+from webapp.services.accounts import two_factor
+from webapp.views.accounts.profile import unproven
+from webapp.views.accounts.sessions import Page, TooManyTries, is_proven, renew, with_limit
+
+bp = Blueprint("second_factors", __name__)
+
+FREE = {"second_factors.show", "second_factors.create", "sessions.delete", "static", "health.show"}
+"""What who still owes a second factor may call."""
+
+
+def demand() -> BaseResponse | None:
+    """Before every request: who must have a second factor and has none sets it up first (MUSTER_REQUIRE_TOTP)."""
+    if not g.user or request.endpoint in FREE or not two_factor.is_owed(g.user):
+        return None
+    target = url_for("second_factors.show")
+    return Response(headers={"HX-Redirect": target}) if is_fragment() else redirect(target, 303)
+
+
+@bp.get("/account/second-factor")
+@allow(SIGNED_IN)
+def show() -> Page:
+    """The QR code to set it up with; or, where it is on, recovery codes and the way out."""
+    return page(SecondFactorForm(formdata=None))
+
+
+@bp.post("/account/second-factor")
+@allow(SIGNED_IN)
+def create() -> Page:
+    """Turn it on, by the first code of the app. The answer shows the recovery codes, this once."""
+    form, codes = SecondFactorForm(), list[str]()
+    if status := refused(form, lambda: codes.extend(two_factor.turn_on(me(), salt(), form.code.data, peer()))):
+        return page(form, status)
+    session.pop("totp_salt", None)
+    renew()
+    return render_template("second_factors/codes.html", codes=codes, first=True)
+
+
+@bp.post("/account/second-factor/codes")
+@allow(SIGNED_IN)
+def renew_codes() -> Page:
+    """Recovery codes anew, shown this once; those before end."""
+    form, codes = SecondFactorForm(), list[str]()
+    if status := refused(form, lambda: codes.extend(two_factor.renew_codes(me(), form.code.data, peer()))):
+        return page(form, status)
+    renew()
+    return render_template("second_factors/codes.html", codes=codes, first=False)
+
+
+@bp.post("/account/second-factor/removal")
+@allow(SIGNED_IN)
+def turn_off() -> Page | BaseResponse:
+    """Turn it off, by password and code."""
+    form = SecondFactorForm()
+    if status := refused(form, lambda: two_factor.turn_off(me(), form.code.data, peer())):
+        return page(form, status)
+    renew()
+    return go("account.show", say="Two-step sign-in is off.")
+
+
+@bp.get("/users/<int:user_id>/second-factor/removal")
+@allow(Permission.USERS_MANAGE)
+def resetting(user_id: int) -> tuple[str, int]:
+    """The question before it is turned off for somebody else."""
+    return reset_question(user_id)
+
+
+@bp.post("/users/<int:user_id>/second-factor/removal")
+@allow(Permission.USERS_MANAGE)
+def reset(user_id: int) -> BaseResponse | tuple[str, int]:
+    """Turn it off for somebody ranked below, who has lost it; for one's own password."""
+    two_factor.protected(user_id, me())
+    try:
+        if not is_proven("Two-step sign-in stays on."):
+            raise Unproven("Type your password. Two-step sign-in stays on.")
+    except Refused as refusal:
+        return reset_question(user_id, str(refusal), 429 if isinstance(refusal, TooManyTries) else 422)
+    user = two_factor.reset(user_id, me())
+    said, back = f"Two-step sign-in of {user.name} is off. Their password alone signs them in.", request.form.get("next")
+    return go("users.index", say=said, back=back, acted=f"user-{user_id}")
+
+
+def reset_question(user_id: int, problem: str = "", status: int = 200) -> tuple[str, int]:
+    """The question, after a wrong password with what was wrong."""
+    user = two_factor.protected(user_id, me())
+    question = Question(
+        asks=f"Turn off two-step sign-in of {user.name}?",
+        tells="Their password alone signs them in until they set it up again.",
+        does="Turn off two-step sign-in",
+        home=url_for("people.user", user_id=user_id),
+        proof="It makes their account easier to get into. Your password shows that it is you.",
+    )
+    return ask(question, problem, status)
+
+
+def refused(form: SecondFactorForm, command: Callable[[], None]) -> int:
+    """Run a command behind password and code. 0 where it ran; else the status, with the sentence under its field."""
+    if not form.validate():
+        return 422
+    if status := unproven(form.current):
+        return status
+    try:
+        with_limit(str(me().id), Door.CODE, command)
+    except Refused as refusal:
+        form.code.errors = [str(refusal)]
+        return 429 if isinstance(refusal, TooManyTries) else 422
+    return 0
+
+
+def page(form: SecondFactorForm, status: int = 200) -> tuple[str, int]:
+    """What there is to set up, or to change. The salt of a new secret waits in the cookie: a GET writes nothing."""
+    if me().has_second_factor:
+        html = render_template("second_factors/on.html", form=form, left=two_factor.codes_left(me()))
+        return html, status
+    qr = segno.make(two_factor.address(me(), salt()), error="m")
+    picture = qr.svg_data_uri(dark="#000", light="#fff", border=3)
+    secret, owed = two_factor.secret(me(), salt()), two_factor.is_owed(me())
+    return render_template("second_factors/off.html", form=form, picture=picture, secret=secret, owed=owed), status
+
+
+def salt() -> str:
+    """What the secret that is being set up is derived from."""
+    return str(session.setdefault("totp_salt", secrets.token_hex(16)))
+
+
+def peer() -> str:
+    """Where the request comes from."""
+    return request.remote_addr or ""

@@ -1,0 +1,144 @@
+"""The audit log: read, found, exported."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from datetime import date, datetime
+from typing import Any
+
+from flask import Blueprint, Response, render_template, request, url_for
+
+from webapp.core.files.csv_writer import written
+from webapp.core.security.permissions import Permission
+from webapp.db import utcnow
+from webapp.http.attachments import attach
+from webapp.http.web import LARGEST, allow, me, number
+from webapp.services.audit import browse
+from webapp.services.audit.browse import Entry, Filter
+from webapp.services.directory import lookup
+from webapp.views.accounts.sessions import afterwards
+
+bp = Blueprint("audit", __name__, url_prefix="/audit")
+
+DAYS = (7, 30, 365)
+"""Periods that the page offers, up to now."""
+BETWEEN = "between"
+
+PAGES = {
+    "users": (Permission.USERS_SEE, "people.user", "user_id"),
+    "invitations": (Permission.USERS_SEE, "people.invitation", "invitation_id"),
+    "batches": (Permission.BATCHES_SEE, "batches.show", "batch_id"),
+    "groups": (Permission.USERS_SEE, "groups.show", "group_id"),
+    "roles": (Permission.ORGANISATION_MANAGE, "roles.show", "role_id"),
+}
+"""By the table of a subject: who may see its page, and which that is."""
+
+
+@bp.get("")
+@allow(Permission.AUDIT_READ)
+def index() -> str:
+    """The log, newest first, as the address filters it."""
+    wanted = asked_for()
+    listing = browse.listing(wanted, number(request.args, "before"))
+    actors = browse.actors()
+    return render_template(
+        "audit/index.html",
+        wanted=wanted,
+        between=request.args.get("days") == BETWEEN or bool(wanted.first or wanted.last),
+        days=listing.by_day(),
+        next_url=address(wanted, before=listing.next) if listing.next else None,
+        is_first=not request.args.get("before"),
+        actors=actors,
+        areas=browse.AREAS,
+        kept_days=lookup.settings().audit_days,
+        periods=DAYS,
+        today=utcnow().astimezone(lookup.settings().time_zone).date(),
+        address=lambda **changed: address(wanted, **changed),
+        page_of=page_of,
+        csv_url=address(wanted, endpoint="audit.csv"),
+        lines_url=address(wanted, endpoint="audit.lines"),
+    )
+
+
+@bp.get("/events.csv")
+@allow(Permission.AUDIT_READ)
+def csv() -> Response:
+    """All that the filter finds, for a spreadsheet."""
+    return exported("csv", lambda entries: written(browse.HEADER, map(browse.row, entries)), "text/csv")
+
+
+@bp.get("/events.jsonl")
+@allow(Permission.AUDIT_READ)
+def lines() -> Response:
+    """All that the filter finds, one JSON object a line, with the links of the chain."""
+    return exported("jsonl", browse.lines, "application/jsonl")
+
+
+def exported(form: str, told: Callable[[Iterable[Entry]], Iterator[bytes]], mimetype: str) -> Response:
+    """A file of what the filter finds; that it was taken is noted once it is on its way, with how many entries it has."""
+    wanted, counted, who, peer = asked_for(), [0], me().id, request.remote_addr or ""
+    given = {name: of for name, of in request.args.items() if of}
+
+    def entries() -> Iterator[Entry]:
+        for entry in browse.each(wanted):
+            counted[0] += 1
+            yield entry
+
+    def note() -> None:
+        browse.exported(who, peer, form, given, counted[0])
+
+    afterwards(note)
+    return attach(told(entries()), f"audit-log-{utcnow():%Y-%m-%d}.{form}", mimetype)
+
+
+def asked_for() -> Filter:
+    """The filter that the address carries; what it does not know is left out."""
+    given = request.args
+    newest = number(given, "days")
+    actor = browse.ITSELF if given.get("by") == browse.ITSELF else number(given, "by")
+    return Filter(
+        search=given.get("q", "").strip()[:100],
+        action=given.get("action", "").strip()[:64],
+        actor=actor,
+        about=_about(given.get("about", "")),
+        newest=newest if newest and newest < 36_500 else None,
+        first=_day(given.get("from", "")),
+        last=_day(given.get("to", "")),
+    )
+
+
+def _about(text: str) -> tuple[str, int] | None:
+    """ "users-12" as ("users", 12)."""
+    kind, _, id = text.rpartition("-")
+    return (kind, int(id)) if kind and id.isascii() and id.isdigit() and len(id) < 11 and int(id) <= LARGEST else None
+
+
+def _day(text: str) -> date | None:
+    try:
+        day = datetime.strptime(text, "%Y-%m-%d").date()
+    except ValueError:
+        return None
+    return day if 1970 <= day.year < 9999 else None
+
+
+def address(wanted: Filter, endpoint: str = "audit.index", **changed: Any) -> str:
+    """The address of what this filter shows, with what is changed of it."""
+    values: dict[str, Any] = {
+        "q": wanted.search or None,
+        "action": wanted.action or None,
+        "by": wanted.actor,
+        "about": "-".join(map(str, wanted.about)) if wanted.about else None,
+        "days": wanted.newest,
+        "from": wanted.first,
+        "to": wanted.last,
+    } | changed
+    return url_for(endpoint, **{name: value for name, value in values.items() if value is not None})
+
+
+def page_of(kind: str, id: int | None) -> str | None:
+    """The page of a subject, where it has one that whoever reads may see."""
+    may_see, endpoint, argument = PAGES.get(kind, (None, "", ""))
+    if may_see is None or not me().may(may_see):
+        return None
+    found: dict[str, Any] = {argument: id}
+    return url_for(endpoint, **found)

@@ -1,0 +1,1 @@
+"""Pages of batches: upload, review, confirm, progress, report."""

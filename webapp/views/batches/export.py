@@ -1,0 +1,23 @@
+"""What is on the review, as a file: the columns as they were uploaded, and what Muster says of each row."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, request
+
+from webapp.core.files.csv_writer import written
+from webapp.core.lists.row_filter import Find
+from webapp.core.security.permissions import Permission
+from webapp.http.attachments import attach
+from webapp.http.web import allow
+from webapp.services.batches import export, review
+
+bp = Blueprint("downloads", __name__, url_prefix="/batches/<int:batch_id>")
+
+
+@bp.get("/rows.csv")
+@allow(Permission.BATCHES_SEE)
+def rows(batch_id: int) -> Response:
+    """The rows of the review as it is filtered and sorted; all of them where it is not."""
+    batch, find = review.found(batch_id), Find.parse(request.args)
+    header, lines = export.rows(batch, find)
+    return attach(written(header, lines), f"{export.stem(batch)}-{'blocked-' if find.plan == 'attention' else ''}rows.csv")

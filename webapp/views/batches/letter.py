@@ -1,0 +1,123 @@
+"""A batch's e-mail: how long its links work, what it says, how it looks, and a test of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, Response, render_template, request
+from marshmallow import ValidationError
+from werkzeug.wrappers import Response as BaseResponse
+
+from webapp.core.errors import NotThere, Refused
+from webapp.core.security.permissions import Permission
+from webapp.core.text.formatting import LONGEST_MESSAGE
+from webapp.http.web import allow, go, is_fragment, me, page_or_fragment
+from webapp.models import Batch, BatchState
+from webapp.schemas.batches import OptionsSchema
+from webapp.services.batches import review, test_message
+from webapp.services.mail import preview as examples
+from webapp.views.batches.batches import row_context
+from webapp.views.mail.messages import FRAME_CSP
+
+bp = Blueprint("letters", __name__, url_prefix="/batches/<int:batch_id>/letter")
+
+ASKED = ("valid_days", "message")
+
+
+@bp.get("")
+@allow(Permission.INVITATIONS_MAKE)
+def show(batch_id: int) -> BaseResponse | tuple[str, int]:
+    """What the invitations of a batch under review say, to be changed and looked at."""
+    batch = review.found(batch_id)
+    if batch.state is not BatchState.REVIEWING:
+        return go("batches.show", batch_id=batch_id)
+    return page_or_fragment("batches/letter.html", "batches/_letter.html", **context(batch))
+
+
+@bp.get("/html")
+@allow(Permission.INVITATIONS_MAKE)
+def html(batch_id: int) -> Response:
+    """The e-mail's HTML for an example person, as a document of its own for the frame; with what is typed, or stored."""
+    batch = review.found(batch_id)
+    row = examples.row_of(batch)
+    if row is None:
+        raise NotThere("There is no row to show an example for.")
+    return Response(examples.email(batch, row, me(), typed(batch)).html, headers={"Content-Security-Policy": FRAME_CSP})
+
+
+@bp.get("/preview")
+@allow(Permission.INVITATIONS_MAKE)
+def preview(batch_id: int) -> str | BaseResponse:
+    """The e-mail with what is typed, before it is stored."""
+    batch = review.found(batch_id)
+    if batch.state is not BatchState.REVIEWING or not is_fragment():
+        return go("letters.show", batch_id=batch_id)
+    return render_template("batches/_letter_preview.html", **context(batch))
+
+
+def typed(batch: Batch) -> dict[str, Any]:
+    """What the address carries of the form, as far as it could be stored; else what is stored."""
+    stored = {"valid_days": batch.valid_days, "message": batch.message}
+    given = {name: request.args[name] for name in ASKED if name in request.args}
+    try:
+        good = OptionsSchema().load(given)
+    except ValidationError as error:
+        good = error.valid_data
+    assert isinstance(good, dict)
+    return stored | good
+
+
+@bp.route("", methods=["PATCH", "POST"])
+@allow(Permission.INVITATIONS_MAKE)
+def update(batch_id: int) -> str | BaseResponse | tuple[str, int]:
+    """Change it; wrong values are told under their fields, and nothing is stored."""
+    try:
+        batch = save(batch_id)
+    except ValidationError as error:
+        return refused(batch_id, error.messages_dict)
+    if not is_fragment():
+        return go("letters.show", batch_id=batch_id, say="Saved.")
+    return render_template("batches/_letter_saved.html", said="Invitation saved", **context(batch))
+
+
+@bp.post("/tests")
+@allow(Permission.INVITATIONS_MAKE)
+def test(batch_id: int) -> str | BaseResponse | tuple[str, int]:
+    """Save what is typed and send it to who asks; no invitation comes of it."""
+    try:
+        batch = save(batch_id)
+        message = test_message.send_test(batch_id, me())
+    except ValidationError as error:
+        return refused(batch_id, error.messages_dict)
+    except Refused as refusal:
+        return refused(batch_id, {"test": [str(refusal)]})
+    said = f"Test on its way to {message.recipient}"
+    if not is_fragment():
+        return go("letters.show", batch_id=batch_id, say=said)
+    return render_template("batches/_letter_saved.html", said=said, **context(batch))
+
+
+def save(batch_id: int) -> Batch:
+    """Store the two options that the form carries."""
+    given = {name: request.form[name] for name in ASKED if name in request.form}
+    return review.change(batch_id, review.Options(**OptionsSchema().load(given)), me())
+
+
+def refused(batch_id: int, problems: dict[str, Any]) -> tuple[str, int]:
+    """The form again, with what was typed."""
+    shown = context(review.found(batch_id)) | {"problems": problems}
+    shown["typed"] = {name: request.form.get(name, shown["typed"][name]) for name in ASKED}
+    return page_or_fragment("batches/letter.html", "batches/_letter.html", 422, **shown)
+
+
+def context(batch: Batch) -> dict[str, Any]:
+    """What the form and the preview show."""
+    row = examples.row_of(batch)
+    return {
+        **row_context(batch),
+        "typed": typed(batch),
+        "problems": {},
+        "longest": LONGEST_MESSAGE,
+        "example": row,
+        "email": examples.email(batch, row, me(), typed(batch)) if row else None,
+    }

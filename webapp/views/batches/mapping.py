@@ -1,0 +1,110 @@
+"""What a file means: which column holds what, which word means which role or group; and another file in its place."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, render_template, request
+from werkzeug.datastructures import MultiDict
+from werkzeug.wrappers import Response as BaseResponse
+
+from webapp.core.files.columns import MEMBER
+from webapp.core.files.fields import Field
+from webapp.core.files.table import MOST_COLUMNS, UnreadableFile
+from webapp.core.security.permissions import Permission
+from webapp.http.web import allow, go, is_fragment, me, number, page_or_fragment
+from webapp.models import Batch, BatchState
+from webapp.services.batches import import_rows, mapping, review, turns, upload
+from webapp.services.batches.import_rows import TooLong, WouldLose
+from webapp.services.batches.mapping import Choice
+from webapp.services.directory import lookup
+
+bp = Blueprint("mapping", __name__, url_prefix="/batches/<int:batch_id>")
+
+
+@bp.get("/mapping")
+@allow(Permission.INVITATIONS_MAKE)
+def show(batch_id: int) -> str | BaseResponse:
+    """The columns of the file, and what each is used as; the address carries what was chosen so far."""
+    batch = review.found(batch_id)
+    if batch.state not in (BatchState.MAPPING, BatchState.REVIEWING):
+        return go("batches.show", batch_id=batch_id)
+    return mapping_page(batch, request.args)[0]
+
+
+@bp.post("/mapping")
+@allow(Permission.INVITATIONS_MAKE)
+def choose(batch_id: int) -> BaseResponse | tuple[str, int]:
+    """Read the file so, and on to its review; or the page again with what is missing."""
+    form = request.form
+    remember, split = "remember" in form, "split" in form
+    try:
+        with turns.upload(me()):
+            mapping.choose(batch_id, asked_for(form), me(), remember=remember, split=split, version=number(form, "version"))
+    except UnreadableFile as refusal:
+        return mapping_page(review.found(batch_id), form, refusal, 422)
+    return go("batches.show", batch_id=batch_id)
+
+
+def mapping_page(
+    batch: Batch, asked: MultiDict[str, str], refusal: UnreadableFile | None = None, status: int = 200
+) -> tuple[str, int]:
+    """The mapping page, or its parts for htmx. asked: what was chosen so far."""
+    choice = asked_for(asked)
+    context = {
+        "batch": batch,
+        "matching": mapping.matching(batch, choice),
+        "lost_edits": import_rows.edited(batch) if batch.state is BatchState.REVIEWING else 0,
+        "remembers": "remember" in asked or choice.columns is None,
+        "refusal": refusal,
+        "parts": refusal.parts if isinstance(refusal, TooLong) else 0,
+        "Field": Field,
+        "source": request.headers.get("HX-Source", "").rpartition("#")[2],
+        "roles": lookup.grantable(me()),
+    }
+    return page_or_fragment("mapping/show.html", "mapping/_answer.html", status, **context)
+
+
+def asked_for(values: MultiDict[str, str]) -> Choice:
+    """A person's choice, as the form or the address has it: sheet, header_row, and column-0, column-1, … = email, member …"""
+    row = values.get("header_row", type=int)
+    asked = {place: values[f"column-{place}"] for place in range(MOST_COLUMNS) if f"column-{place}" in values}
+    held = {place: name for place, name in asked.items() if name in (*Field, MEMBER)}
+    sheet, header_row = values.get("sheet") or None, row if row is not None and row >= 0 else None
+    return Choice(sheet, header_row, held if asked else None, values.get("role", ""))
+
+
+@bp.get("/file")
+@allow(Permission.INVITATIONS_MAKE)
+def file(batch_id: int) -> str | BaseResponse:
+    """Choose another file in place of this one."""
+    batch = review.found(batch_id)
+    if batch.state is not BatchState.REVIEWING:
+        return go("batches.show", batch_id=batch_id)
+    return render_template("mapping/replace.html", **replace_context(batch))
+
+
+@bp.post("/file")
+@allow(Permission.INVITATIONS_MAKE)
+def replace(batch_id: int) -> BaseResponse | tuple[str, int]:
+    """Put another file in the place of this one; where edits would be lost, ask first."""
+    sent = request.files.get("file")
+    try:
+        if sent is None or not sent.filename:
+            raise UnreadableFile("No file was chosen.", "Choose a file and upload it.")
+        with turns.upload(me()):
+            upload.replace(batch_id, sent.read(), sent.filename, me(), lose="lose" in request.form)
+    except UnreadableFile as refusal:
+        context = replace_context(review.found(batch_id), refusal, sent.filename if sent else None)
+        return page_or_fragment("mapping/replace.html", "mapping/_replace.html", 422, **context)
+    answer = go("batches.show", batch_id=batch_id, say="The file was replaced.")
+    if is_fragment():
+        answer.status_code = 201
+    return answer
+
+
+def replace_context(batch: Batch, refusal: UnreadableFile | None = None, name: str | None = None) -> dict[str, Any]:
+    """What the page for another file shows. name: of the file that was refused."""
+    error = {"title": refusal.title, "advice": refusal.advice, "file_name": name or ""} if refusal else None
+    lost = refusal.lost if isinstance(refusal, WouldLose) else 0
+    return {"batch": batch, "limits": lookup.settings(), "upload_error": error, "lost": lost}

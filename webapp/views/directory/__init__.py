@@ -1,0 +1,1 @@
+"""Pages of groups, roles and remembered words."""

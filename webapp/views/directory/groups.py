@@ -1,0 +1,205 @@
+"""Device groups: the list, a group's people and names, and what happens before two are made one or one is deleted."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from flask import Blueprint, flash, render_template, request, url_for
+from marshmallow import ValidationError
+from werkzeug.wrappers import Response as BaseResponse
+
+from webapp.core.errors import Conflict, Refused
+from webapp.core.security.permissions import Permission
+from webapp.core.text.formatting import plural
+from webapp.http.forms import GroupForm, GroupsForm, tell
+from webapp.http.web import LARGEST, allow, go, me, number
+from webapp.models import AliasKind
+from webapp.services.directory import aliases, groups
+from webapp.services.directory.groups import EVERYTHING, Counted
+from webapp.views.operations import dashboard
+
+bp = Blueprint("groups", __name__, url_prefix="/groups")
+
+
+@bp.get("")
+@allow(Permission.USERS_SEE)
+def index() -> str:
+    """All groups, found by `?q=`; `?new` opens the dialog, `?edit=7` that row."""
+    return page(GroupsForm(formdata=None), is_open="new" in request.args, editing=number(request.args, "edit"))
+
+
+@bp.post("")
+@allow(Permission.USERS_MANAGE)
+def create() -> BaseResponse | tuple[str, int]:
+    """Add one or several."""
+    form = GroupsForm()
+    if not form.validate():
+        return again(form), 422
+    try:
+        added = groups.add(form.wanted(), me(), form.description.data or "")
+    except (ValidationError, Refused) as refusal:
+        tell(form, refusal)
+        return again(form), 422
+    said = f"{plural(len(added), 'group')} added." if len(added) > 1 else f"“{added[0].name}” added."
+    return go("groups.index", say=said, back=form.next.data)
+
+
+def again(form: GroupsForm) -> str:
+    """The page that the form was on: Home, as long as there are no groups, or the list with its dialog."""
+    return dashboard.page(form) if form.next.data == "/" and not groups.counted() else page(form, is_open=True)
+
+
+@bp.post("/<int:group_id>")
+@allow(Permission.USERS_MANAGE)
+def update(group_id: int) -> BaseResponse | tuple[str, int]:
+    """Rename and describe."""
+    form = GroupForm()
+    try:
+        group = groups.change(group_id, form.name.data or "", form.description.data or "", me())
+    except (ValidationError, Refused) as refusal:
+        tell(form, refusal)
+        return page(GroupsForm(formdata=None), is_open=False, editing=group_id, edit_form=form), 422
+    return go("groups.index", say=f"“{group.name}” saved.")
+
+
+def page(form: GroupsForm, is_open: bool, editing: int | None = None, edit_form: GroupForm | None = None) -> str:
+    """The list, with the dialog for new groups open or not, and a row to be edited or none."""
+    everyone, search = groups.counted(), request.args.get("q", "").strip()[:100]
+    other_names = aliases.words(AliasKind.GROUP)
+    row = next((each for each in everyone if each.id == editing), None) if me().may(Permission.USERS_MANAGE) else None
+    if row and edit_form is None:
+        edit_form = GroupForm(formdata=None, data={"name": row.name, "description": row.description})
+    return render_template(
+        "groups/index.html",
+        groups=groups.matching(everyone, other_names, search),
+        total=len(everyone),
+        everything=groups.everything(),
+        other_names=other_names,
+        search=search,
+        editing=row.id if row else None,
+        edit_form=edit_form,
+        form=form,
+        is_open=is_open,
+        examples=groups.EXAMPLES,
+    )
+
+
+@bp.get("/<int:group_id>")
+@allow(Permission.USERS_SEE)
+def show(group_id: int) -> str:
+    """A group: who reaches it, and what else it is called."""
+    return members_page(groups.found(group_id))
+
+
+@bp.get("/all")
+@allow(Permission.USERS_SEE)
+def everything() -> str:
+    """Who has All groups."""
+    return members_page(groups.everything())
+
+
+def members_page(group: Counted, problem: str = "") -> str:
+    """The people of a group. problem: what was wrong with another name that was typed."""
+    search = request.args.get("q", "").strip()[:100]
+    listing = groups.people(group.id, search, number(request.args, "page") or 1)
+    return render_template(
+        "groups/show.html",
+        group=group,
+        is_everything=group.id == EVERYTHING,
+        address=address_of(group),
+        search=search,
+        listing=listing,
+        through_all=groups.everything() if group.id != EVERYTHING else None,
+        at=partial(address_of, group, q=search or None),
+        other_names=aliases.words(AliasKind.GROUP)[group.id],
+        word=request.form.get("word", ""),
+        problem=problem,
+    )
+
+
+def address_of(group: Counted, **found: Any) -> str:
+    """The address of a group's page, with what was found on it."""
+    if group.id == EVERYTHING:
+        return url_for("groups.everything", **found)
+    return url_for("groups.show", group_id=group.id, **found)
+
+
+@bp.post("/<int:group_id>/names")
+@allow(Permission.USERS_MANAGE)
+def add_name(group_id: int) -> BaseResponse | tuple[str, int]:
+    """Another name that files may say."""
+    try:
+        alias = aliases.add(AliasKind.GROUP, group_id, request.form.get("word", ""), me())
+    except ValidationError as error:
+        return members_page(groups.found(group_id), " ".join(error.messages_dict["word"])), 422
+    except Refused as refusal:
+        return members_page(groups.found(group_id), str(refusal)), 422
+    return go("groups.show", group_id=group_id, say=f"Files may say “{alias.word}” now.")
+
+
+@bp.get("/<int:group_id>/merger")
+@allow(Permission.USERS_MANAGE)
+def merger(group_id: int) -> str:
+    """Which groups to make one with this one, and then who gains what."""
+    chose_none = "chosen" in request.args and not chosen()
+    return merger_page(group_id, "Tick at least one group." if chose_none else "")
+
+
+@bp.post("/<int:group_id>/merger")
+@allow(Permission.USERS_MANAGE)
+def merge(group_id: int) -> BaseResponse | tuple[str, int]:
+    """Make them one, as the page said."""
+    try:
+        group = groups.merge(group_id, chosen(), me(), request.form.get("seen", ""))
+    except Refused as refusal:
+        return merger_page(group_id, str(refusal)), 422
+    except Conflict as conflict:
+        flash(str(conflict), "warn")
+        return merger_page(group_id), 409
+    return go("groups.show", group_id=group.id, say=f"Merged into “{group.name}”.")
+
+
+def merger_page(group_id: int, problem: str = "") -> str:
+    """The groups to choose from; once some are chosen, what merging them does."""
+    others = [each for each in groups.counted() if each.id != group_id]
+    wanted = [each for each in others if each.id in chosen()]
+    return render_template(
+        "groups/merger.html",
+        group=groups.found(group_id),
+        others=others,
+        wanted=wanted,
+        effect=groups.effect_of_merging(group_id, [each.id for each in wanted], me()) if wanted else None,
+        problem=problem,
+    )
+
+
+def chosen() -> list[int]:
+    """The groups that were ticked."""
+    own = (request.view_args or {})["group_id"]
+    return [id for id in request.values.getlist("with", type=int) if 0 < id <= LARGEST and id != own]
+
+
+@bp.get("/<int:group_id>/deletion")
+@allow(Permission.USERS_MANAGE)
+def deletion(group_id: int) -> str:
+    """Who loses what, before it is deleted."""
+    return deletion_page(group_id)
+
+
+@bp.post("/<int:group_id>/deletion")
+@allow(Permission.USERS_MANAGE)
+def delete(group_id: int) -> BaseResponse | tuple[str, int]:
+    """Delete it, as the page said."""
+    try:
+        name = groups.remove(group_id, me(), request.form.get("seen", ""))
+    except Conflict as conflict:
+        flash(str(conflict), "warn")
+        return deletion_page(group_id), 409
+    return go("groups.index", say=f"“{name}” deleted.")
+
+
+def deletion_page(group_id: int) -> str:
+    """The question, with what the answer does."""
+    effect = groups.effect_of_deleting(group_id, me())
+    return render_template("groups/deletion.html", group=groups.found(group_id), effect=effect)

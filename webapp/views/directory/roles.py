@@ -1,0 +1,109 @@
+"""Roles: the permission matrix, and for the Owner new, changed and deleted ones."""
+
+from __future__ import annotations
+
+from flask import Blueprint, flash, render_template, request
+from marshmallow import ValidationError
+from werkzeug.wrappers import Response as BaseResponse
+
+from webapp.core.errors import Conflict, Refused
+from webapp.core.security.permissions import MEANINGS, Permission
+from webapp.http.forms import RoleForm, tell
+from webapp.http.web import allow, go, me, number
+from webapp.services.directory import roles
+from webapp.services.directory.roles import Counted
+
+bp = Blueprint("roles", __name__, url_prefix="/roles")
+
+
+@bp.get("")
+@allow(Permission.USERS_SEE)
+def index() -> str:
+    """Who may what."""
+    return render_template("roles/index.html", roles=roles.counted(), meanings=MEANINGS)
+
+
+@bp.get("/new")
+@allow(Permission.ORGANISATION_MANAGE)
+def new() -> str:
+    """The form for a new role; `?like=3` begins with the rank and permissions of another."""
+    like = number(request.args, "like")
+    model = roles.found(like).role if like else None
+    form = RoleForm(formdata=None, data={"rank": model.rank, "permissions": model.permissions} if model else {})
+    return form_page(form)
+
+
+@bp.post("")
+@allow(Permission.ORGANISATION_MANAGE)
+def create() -> BaseResponse | tuple[str, int]:
+    """Make a role; it is in the template, the pickers and the checks at once."""
+    form = RoleForm()
+    try:
+        role = roles.add(form.values(), me())
+    except (ValidationError, Refused) as refusal:
+        tell(form, refusal)
+        return form_page(form), 422
+    return go("roles.index", say=f"“{role.name}” added.")
+
+
+@bp.get("/<int:role_id>")
+@allow(Permission.ORGANISATION_MANAGE)
+def show(role_id: int) -> str:
+    """The form of a role."""
+    held = roles.found(role_id)
+    values = {"name": held.role.name, "rank": held.role.rank, "permissions": held.role.permissions}
+    return form_page(RoleForm(formdata=None, data=values), held)
+
+
+@bp.post("/<int:role_id>")
+@allow(Permission.ORGANISATION_MANAGE)
+def update(role_id: int) -> BaseResponse | tuple[str, int]:
+    """Change a role; it holds from everybody's next click on."""
+    form = RoleForm()
+    try:
+        role = roles.change(role_id, form.values(), me())
+    except (ValidationError, Refused) as refusal:
+        tell(form, refusal)
+        return form_page(form, roles.found(role_id)), 422
+    return go("roles.index", say=f"“{role.name}” saved.")
+
+
+def form_page(form: RoleForm, held: Counted | None = None) -> str:
+    """The form. held: the role that is changed, or None for a new one."""
+    return render_template("roles/form.html", form=form, held=held, meanings=MEANINGS, roles=roles.counted())
+
+
+@bp.get("/<int:role_id>/deletion")
+@allow(Permission.ORGANISATION_MANAGE)
+def deletion(role_id: int) -> str:
+    """Who holds it, and what they get instead, before it is deleted."""
+    return deletion_page(role_id)
+
+
+@bp.post("/<int:role_id>/deletion")
+@allow(Permission.ORGANISATION_MANAGE)
+def delete(role_id: int) -> BaseResponse | tuple[str, int]:
+    """Delete it, as the page said."""
+    try:
+        name = roles.remove(role_id, number(request.form, "replacement"), me(), request.form.get("seen", ""))
+    except Conflict as conflict:
+        flash(str(conflict), "warn")
+        return deletion_page(role_id), 409
+    except Refused as refusal:
+        return deletion_page(role_id, str(refusal)), 422
+    return go("roles.index", say=f"“{name}” deleted.")
+
+
+def deletion_page(role_id: int, problem: str = "") -> str:
+    """The question; `?replacement=4` shows what whoever holds the role gets instead."""
+    held = roles.found(role_id)
+    others = [each.role for each in roles.counted() if each.role.id != role_id and not each.role.is_owner]
+    wanted = number(request.values, "replacement")
+    return render_template(
+        "roles/deletion.html",
+        held=held,
+        others=others,
+        replacement=next((role for role in others if role.id == wanted), None),
+        rows=roles.rows_naming(role_id),
+        problem=problem,
+    )

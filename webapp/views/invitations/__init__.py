@@ -1,0 +1,1 @@
+"""Single Invite, and the page behind an invitation's link."""

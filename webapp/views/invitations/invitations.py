@@ -1,0 +1,208 @@
+"""Invitations: one person invited, a link copied or sent again, and the page behind the link."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, render_template, request, url_for
+from werkzeug.wrappers import Response as BaseResponse
+
+from webapp.core.errors import Conflict, NotThere, Refused
+from webapp.core.files.table import clean
+from webapp.core.plan.actions import Action, Do
+from webapp.core.plan.registry import ALL_GROUPS
+from webapp.core.security.permissions import Permission
+from webapp.http.errors import note_refusal
+from webapp.http.forms import AcceptForm, InviteForm, ReaddressForm, UploadForm
+from webapp.http.web import PUBLIC, allow, go, me, page_or_fragment, safe_next
+from webapp.models import Invitation
+from webapp.services.accounts.sessions import Refusal
+from webapp.services.batches import actions, single_invite
+from webapp.services.directory import lookup
+from webapp.services.invitations import invitations
+from webapp.services.invitations.invitations import Standing
+from webapp.services.mail import outbox
+from webapp.views.accounts.sessions import Page, TooManyTries, answer_dead_link, enter, is_proven
+
+bp = Blueprint("invitations", __name__, url_prefix="/invitations")
+
+
+def dialog_context(
+    tab: str | None = None, single_form: InviteForm | None = None, upload_error: Any = None, in_the_way: Any = None
+) -> dict[str, Any]:
+    """What templates/invitations/_dialog.html needs; {} for those who may not invite."""
+    if not me().may(Permission.INVITATIONS_MAKE):
+        return {}
+    asked = request.args.get("invite")
+    return {
+        "single_form": single_form or invite_form(filled=False),
+        "about": {role.name: role.does for role in lookup.registry().roles},
+        "administrators": [role.name for role in lookup.registry().roles if role.manages_people],
+        "upload_form": UploadForm(formdata=None),
+        "limits": lookup.settings(),
+        "example_groups": [group.name for group in lookup.registry().groups[:2]],
+        "invite_tab": tab or (asked if asked in ("single", "bulk") else None),
+        "upload_error": upload_error,
+        "in_the_way": in_the_way,
+    }
+
+
+def invite_form(filled: bool = True) -> InviteForm:
+    """The form for one person, with the roles that one may grant and the groups there are."""
+    registry = lookup.registry()
+    form = InviteForm() if filled else InviteForm(formdata=None)
+    roles = [role.name for role in lookup.grantable(me())]
+    form.role.choices = roles
+    form.groups.choices = [ALL_GROUPS, *(group.name for group in registry.groups)]
+    if not filled and roles:
+        form.role.data = roles[-1]  # the least powerful
+    return form
+
+
+@bp.get("/new")
+@allow(Permission.INVITATIONS_MAKE)
+def new() -> str:
+    """The dialog as a page of its own."""
+    asked = request.args.get("invite")
+    return render_template("invitations/new.html", **dialog_context(tab=asked if asked in ("single", "bulk") else "bulk"))
+
+
+@bp.post("")
+@allow(Permission.INVITATIONS_MAKE)
+def create() -> BaseResponse | tuple[str, int]:
+    """Single Invite."""
+    form = invite_form()
+    try:
+        invitation = single_invite.invite(form.cells(), me(), proven=is_proven())
+    except Refused as refusal:
+        issues, status = told(refusal)
+        if any(issue["code"] in ("grant", "rank") for issue in issues):
+            note_refusal(Refusal.RANK)
+        form.blame(issues)
+        context = dialog_context(tab="single", single_form=form, in_the_way=getattr(refusal, "person", None))
+        return page_or_fragment("invitations/new.html", "invitations/_single.html", status, **context)
+    waits = outbox.outlook()
+    said = f"{invitation.email} is invited. {waits}" if waits else f"Invitation sent to {invitation.email}"
+    return go("users.index", say=said)
+
+
+def told(refusal: Refused) -> tuple[list[dict[str, Any]], int]:
+    """What is said under which field, and the status: of what is not invited, or of a password that is not one's own."""
+    if isinstance(refusal, single_invite.NotInvited):
+        return refusal.issues, 422
+    return [{"field": "password", "text": str(refusal), "code": "proof"}], 429 if isinstance(refusal, TooManyTries) else 422
+
+
+@bp.post("/<int:invitation_id>/messages")
+@allow(Permission.INVITATIONS_MAKE)
+def send_again(invitation_id: int) -> BaseResponse:
+    """Resend: the link already sent stays good, its time is extended."""
+    said = actions.do_now("invitation", invitation_id, Action(Do.RESEND), me())
+    return go("users.index", say=said, back=request.form.get("next"), acted=f"invitation-{invitation_id}")
+
+
+@bp.get("/<int:invitation_id>/email")
+@allow(Permission.INVITATIONS_MAKE)
+def email(invitation_id: int) -> tuple[str, int]:
+    """The form for another address."""
+    invitation = invitations.pending(invitation_id, me())
+    given = {"email": invitation.email, "next": request.args.get("next", "")}
+    return email_form(invitation, ReaddressForm(formdata=None, data=given))
+
+
+@bp.post("/<int:invitation_id>/email")
+@allow(Permission.INVITATIONS_MAKE)
+def change_email(invitation_id: int) -> BaseResponse | tuple[str, int]:
+    """Edit email: the invitation is revoked, and another address is invited in its place."""
+    old, form = invitations.pending(invitation_id, me()), ReaddressForm()
+    before = old.email
+    if not form.validate():
+        return email_form(old, form, 422)
+    try:
+        proven = is_proven()
+        made = single_invite.invite_anew(invitation_id, clean(form.email.data), me(), proven=proven)
+    except Refused as refusal:
+        issues, status = told(refusal)
+        form.password.errors = [issue["text"] for issue in issues if issue["field"] == "password"]
+        form.email.errors = [issue["text"] for issue in issues if issue["field"] != "password"]
+        return email_form(invitations.pending(invitation_id, me()), form, status)
+    back = None if form.next.data == url_for("people.invitation", invitation_id=invitation_id) else form.next.data
+    said = [f"{made.email} is invited.", outbox.outlook(), f"The link sent to {before} no longer works."]
+    return go("people.invitation", invitation_id=made.id, say=" ".join(filter(None, said)), back=back)
+
+
+def email_form(invitation: Invitation, form: ReaddressForm, status: int = 200) -> tuple[str, int]:
+    """The form, as a page or for the dialog."""
+    role = lookup.registry().role_by_id[invitation.role_id]
+    context = {"invitation": invitation, "form": form, "is_administrator": role.manages_people}
+    return page_or_fragment("invitations/email.html", "invitations/_email.html", status, **context)
+
+
+@bp.post("/<int:invitation_id>/link")
+@allow(Permission.MESSAGES_SEE)
+def link(invitation_id: int) -> tuple[str, int]:
+    """The link, to hand over by other means, as a page or for the dialog. To a role that manages people it costs the password."""
+    values: dict[str, Any] = {"address": "", "problem": "", "back": safe_next(request.form.get("next"))}
+    status = 200
+    try:
+        values["address"] = invitations.copy_link(invitation_id, me(), proven=is_proven("The link was not shown."))
+    except Refused as refusal:
+        status = 429 if isinstance(refusal, TooManyTries) else 422
+        values["problem"] = str(refusal) if "password" in request.form else ""
+    values["invitation"] = invitations.pending(invitation_id, me())
+    return page_or_fragment("invitations/link.html", "invitations/_link.html", status, **values)
+
+
+@bp.get("/<token>")
+@allow(PUBLIC)
+def show(token: str) -> Page:
+    """The page behind the link. Opening it changes nothing: mail scanners open links."""
+    invitation = _known(token)
+    if invitation is None:
+        return gone(None, None)
+    worth = invitations.standing(invitation)
+    if worth is not Standing.OPEN:
+        return gone(worth, invitation)
+    form = AcceptForm(formdata=None, data={"email": invitation.email})
+    return accept_page(token, form, invitation)
+
+
+@bp.post("/<token>")
+@allow(PUBLIC)
+def accept(token: str) -> Page | BaseResponse:
+    """Accept: a name and a password, and the person is in."""
+    invitation = _known(token)
+    if invitation is None:
+        return gone(None, None)
+    form = AcceptForm()
+    form.email.data = invitation.email
+    if not form.validate():
+        worth = invitations.standing(invitation)
+        return accept_page(token, form, invitation, 422) if worth is Standing.OPEN else gone(worth, invitation)
+    try:
+        user = invitations.accept(token, form.name.data, form.password.data)
+    except Conflict as conflict:
+        return gone(Standing(str(conflict)), invitations.by_token(token))
+    enter(user)
+    return go("home.index", say=f"Welcome, {user.name}. You are in.")
+
+
+def _known(token: str) -> Invitation | None:
+    try:
+        return invitations.by_token(token)
+    except NotThere:
+        return None
+
+
+def accept_page(token: str, form: AcceptForm, invitation: Invitation, status: int = 200) -> tuple[str, int]:
+    """Name and password, and who invites to what."""
+    address = url_for("invitations.accept", token=token)
+    inviter = invitations.inviter(invitation)
+    return render_template("invitations/accept.html", form=form, invitation=invitation, address=address, inviter=inviter), status
+
+
+def gone(worth: Standing | None, invitation: Invitation | None) -> Page:
+    """A kind page for a link that does not work: 404 for an unknown one, else 410."""
+    what = f"the link of the invitation of {invitation.email}" if invitation else "the link of an invitation"
+    page = render_template("invitations/gone.html", worth=worth, invitation=invitation), 410 if worth else 404
+    return answer_dead_link(what, page, is_known=worth is not None)

@@ -1,0 +1,50 @@
+"""Outgoing mail: what is due, what went, what was refused, and what it said."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, render_template, request
+
+from webapp.core.errors import NotThere
+from webapp.core.security.permissions import Permission
+from webapp.http.web import allow, me, number
+from webapp.services.mail import outbox, throttle
+
+bp = Blueprint("messages", __name__, url_prefix="/messages")
+
+FRAME_CSP = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self'; sandbox"
+"""For an e-mail's HTML: it may look as it likes, and do nothing."""
+
+
+@bp.get("")
+@allow(Permission.MESSAGES_SEE)
+def index() -> str:
+    """All messages that one may see, newest first, and whether sending is held up."""
+    listed = outbox.page(me(), number(request.args, "before"))
+    alarm, slow = throttle.standing()
+    return render_template(
+        "messages/index.html",
+        listed=listed,
+        more=len(listed) == outbox.PAGE,
+        counts=outbox.counts(me()),
+        alarm=alarm,
+        slow=slow,
+    )
+
+
+@bp.get("/<int:message_id>")
+@allow(Permission.MESSAGES_SEE)
+def show(message_id: int) -> str:
+    """One message: its text, its looks, its way so far."""
+    message = outbox.found(message_id, me())
+    alarm, slow = throttle.standing()
+    return render_template("messages/show.html", message=message, email=outbox.email_of(message), alarm=alarm, slow=slow)
+
+
+@bp.get("/<int:message_id>/html")
+@allow(Permission.MESSAGES_SEE)
+def html(message_id: int) -> Response:
+    """The e-mail's HTML as a document of its own, for the frame on its page."""
+    email = outbox.email_of(outbox.found(message_id, me()))
+    if email is None:
+        raise NotThere("There is nothing left to show of this message.")
+    return Response(email.html, headers={"Content-Security-Policy": FRAME_CSP})

@@ -1,0 +1,1 @@
+"""Home, health checks and metrics, the first start."""

@@ -1,0 +1,51 @@
+"""Home: what to do first, what needs attention, what is unfinished, and how invitations went."""
+
+from __future__ import annotations
+
+from flask import Blueprint, render_template
+
+from webapp.core.charts import chart
+from webapp.core.security.permissions import Permission
+from webapp.http.forms import GroupsForm
+from webapp.http.web import SIGNED_IN, allow, me, page_or_fragment
+from webapp.services.batches import review
+from webapp.services.directory import groups, lookup, people_list
+from webapp.services.operations import dashboard
+
+bp = Blueprint("home", __name__)
+
+FEW = 10
+"""Unfinished uploads that Home lists; of more it leads to all."""
+
+
+@bp.get("/")
+@allow(SIGNED_IN)
+def index() -> str:
+    """Home, by what one may do."""
+    return page(GroupsForm(formdata=None))
+
+
+@bp.get("/shortcuts")
+@allow(SIGNED_IN)
+def shortcuts() -> tuple[str, int]:
+    """The keys there are: what the dialog shows, or a page."""
+    return page_or_fragment("shortcuts/show.html", "shortcuts/_list.html")
+
+
+def page(form: GroupsForm) -> str:
+    """Home. form: the groups to begin with, as they were typed."""
+    invites, sees = me().may(Permission.INVITATIONS_MAKE), me().may(Permission.BATCHES_SEE)
+    unfinished = review.unfinished(FEW + 1) if sees else []
+    weeks = dashboard.weeks() if me().may(Permission.USERS_SEE) else []
+    return render_template(
+        "home/index.html",
+        form=form,
+        examples=groups.EXAMPLES,
+        has_groups=bool(lookup.registry().groups) if invites else True,
+        alone=invites and people_list.is_only_one(),
+        unfinished=unfinished[:FEW],
+        more=len(unfinished) > FEW,
+        attention=dashboard.attention(me()),
+        weeks=weeks,
+        chart=chart([(f"{week.begins.day} {week.begins:%b}", (week.invited, week.accepted)) for week in weeks]),
+    )

@@ -1,0 +1,45 @@
+"""The one-time set-up link of the first start."""
+
+from __future__ import annotations
+
+from flask import Blueprint, render_template
+from werkzeug.wrappers import Response as BaseResponse
+
+from webapp.core.errors import Conflict
+from webapp.http.forms import SetupForm
+from webapp.http.web import PUBLIC, allow, go
+from webapp.services.operations import first_run
+from webapp.views.accounts.sessions import Page, answer_dead_link, enter
+
+bp = Blueprint("setup", __name__, url_prefix="/setup")
+
+
+@bp.get("/<token>")
+@allow(PUBLIC)
+def show(token: str) -> Page:
+    """The form, while the link works."""
+    if not first_run.is_open(token):
+        return gone()
+    return render_template("setup/show.html", form=SetupForm(formdata=None))
+
+
+@bp.post("/<token>")
+@allow(PUBLIC)
+def create(token: str) -> Page | BaseResponse:
+    """Make the Owner, sign them in, and on to Home."""
+    form = SetupForm()
+    if not first_run.is_open(token):
+        return gone()
+    if not form.validate():
+        return render_template("setup/show.html", form=form), 422
+    try:
+        owner = first_run.finish(token, form.organisation.data, form.name.data, form.address, form.password.data)
+    except Conflict:
+        return gone()
+    enter(owner)
+    return go("home.index", say=f"{form.organisation.data} is set up.")
+
+
+def gone() -> Page:
+    """410: the link was used, or a later start has printed a newer one."""
+    return answer_dead_link("a link to set Muster up", (render_template("setup/gone.html", waiting=first_run.is_waiting()), 410))

@@ -1,0 +1,94 @@
+"""Whether Muster works, for a monitor; and its figures, for Prometheus."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from hmac import compare_digest
+from ipaddress import ip_address
+from typing import Any, TypeVar
+
+from flask import Blueprint, Response, abort, current_app, request
+from sqlalchemy.exc import SQLAlchemyError
+
+from webapp import queue
+from webapp.http import metrics
+from webapp.http.web import PUBLIC, allow
+from webapp.patience import NoAnswer, ask
+from webapp.services.directory import lookup
+from webapp.services.operations import status
+from webapp.version import version
+
+bp = Blueprint("health", __name__)
+
+PATIENCE, PATIENCE_FOR_FIGURES = 2.0, 5.0
+"""Seconds that a monitor waits for the database."""
+
+T = TypeVar("T")
+
+
+@bp.get("/healthz/live")
+@allow(PUBLIC)
+def live() -> dict[str, str]:
+    """200 as long as the web answers, whatever else is away: for who decides whether to start it again."""
+    return {"status": "ok"}
+
+
+@bp.get("/healthz")
+@allow(PUBLIC)
+def show() -> tuple[dict[str, Any], int]:
+    """200 while all is well; 503 with what is wrong. Waits two seconds for the database and a third for the queue, no more."""
+    here = _from_database(status.standing, PATIENCE)
+    found: dict[str, Any] = {
+        "database": "ok" if here else "away",
+        "queue": "ok" if queue.ping() else "away",
+        "workers": here.workers if here else 0,
+        "workers_expected": status.machine().workers_expected,
+    }
+    if here:
+        found |= {"mail": "held up" if here.held_up else "ok", "oldest_due_seconds": here.oldest_due_seconds}
+        found |= {"mail_reason": here.held_up} if here.held_up else {}
+    wrong = [name for name, value in found.items() if value in ("away", "held up")]
+    if found["workers"] < found["workers_expected"]:
+        wrong.append("workers")
+    return {"status": "not ok" if wrong else "ok", "wrong": wrong, **found}, 503 if wrong else 200
+
+
+@bp.get("/metrics")
+@allow(PUBLIC)
+def figures() -> Response:
+    """For whom `MUSTER_METRICS_TOKEN` or `MUSTER_METRICS_ALLOW` lets in; for everybody else there is no such page."""
+    if not (_shows_token() or _comes_from_network()):
+        abort(404)
+    here = _from_database(status.figures, PATIENCE_FOR_FIGURES)
+    latency: metrics.Latency = current_app.extensions["muster_latency"]
+    text = metrics.written(latency, metrics.Installation(version(), status.machine(), here, queue.depth()))
+    return Response(text, content_type=metrics.CONTENT_TYPE)
+
+
+def _from_database(question: Callable[[], T], patience: float) -> T | None:
+    """The answer, or None where the database gives none in time; which is logged."""
+    try:
+        return ask(question, patience)
+    except (SQLAlchemyError, NoAnswer) as error:
+        current_app.logger.error("the database does not answer a monitor: %s", error)
+        return None
+
+
+def _shows_token() -> bool:
+    token, shown = lookup.environment().metrics_token, request.authorization
+    if not token or shown is None or shown.type != "bearer":
+        return False
+    return compare_digest((shown.token or "").encode(), token.encode())
+
+
+def _comes_from_network() -> bool:
+    """By the peer's own address. Behind a proxy that is not believed everybody has the proxy's, so nobody passes."""
+    settings = lookup.environment()
+    if not settings.trusted_proxies and "X-Forwarded-For" in request.headers:
+        return False
+    try:
+        peer = ip_address(request.remote_addr or "")
+    except ValueError:
+        return False
+    peer = getattr(peer, "ipv4_mapped", None) or peer
+    return any(peer in network for network in settings.metrics_allow)

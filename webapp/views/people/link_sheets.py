@@ -1,0 +1,87 @@
+"""Link sheets: the links of many invitations as a file for mail merge, or as slips to print."""
+
+from __future__ import annotations
+
+import segno
+from flask import Blueprint, Response, render_template, request, url_for
+
+from webapp.core.errors import Refused
+from webapp.core.files.csv_writer import written
+from webapp.core.security.permissions import Permission
+from webapp.core.text.formatting import full
+from webapp.db import utcnow
+from webapp.http.attachments import attach
+from webapp.http.web import allow, me, number
+from webapp.schemas.actions import ChosenSchema
+from webapp.services.batches import review
+from webapp.services.directory import lookup
+from webapp.services.people import link_sheets
+from webapp.services.people.link_sheets import Chosen, Slip
+from webapp.views.accounts.sessions import TooManyTries, is_proven
+from webapp.views.people.people_list import asked_for
+
+bp = Blueprint("link_sheets", __name__, url_prefix="/link-sheets")
+
+HEADER = ("Email", "Role", "Groups", "Link", "Works until")
+
+
+@bp.get("/new")
+@allow(Permission.MESSAGES_SEE)
+def new() -> str:
+    """Who would be on the sheet: `batch`, or the list's filter. Nothing is handed over yet."""
+    return outlook()
+
+
+@bp.post("/new")
+@allow(Permission.MESSAGES_SEE)
+def new_for_selected() -> str:
+    """The same for people who were picked in the list."""
+    return outlook()
+
+
+@bp.post("")
+@allow(Permission.MESSAGES_SEE)
+def create() -> Response | str | tuple[str, int]:
+    """Hand the links over, as `form` says: "csv" or "slips"; for one's password where somebody will manage people."""
+    form = request.form.get("form")
+    if form not in ("csv", "slips"):
+        raise Refused("Choose a CSV file or slips to print.")
+    try:
+        slips = link_sheets.make(_chosen(), me(), proven=is_proven("No sheet was made."))
+    except Refused as refusal:
+        return outlook(problem=str(refusal)), 429 if isinstance(refusal, TooManyTries) else 422
+    if form == "csv":
+        today = utcnow().astimezone(lookup.settings().time_zone).date()
+        return attach(written(HEADER, [_line(slip) for slip in slips]), f"link-sheet-{today}.csv")
+    return render_template("link_sheets/show.html", slips=[(slip, code(slip.link)) for slip in slips])
+
+
+def _chosen() -> Chosen:
+    if batch_id := number(request.args, "batch"):
+        return review.found(batch_id).id
+    chosen: Chosen = ChosenSchema().load(request.form)["people"] if _picked() else asked_for()
+    return chosen
+
+
+def _picked() -> str:
+    """The people who were picked one by one, as the form has them."""
+    return "" if request.form.get("all") else request.form.get("people", "")
+
+
+def outlook(problem: str = "") -> str:
+    """The page before the hand-over."""
+    chosen = _chosen()
+    batch = review.found(chosen) if isinstance(chosen, int) else None
+    query = {"batch": batch.id} if batch else asked_for().args()
+    context = {"batch": batch, "people": _picked(), "address": url_for("link_sheets.create", **query), "problem": problem}
+    return render_template("link_sheets/new.html", found=link_sheets.outlook(chosen, me()), most=link_sheets.MOST, **context)
+
+
+def code(link: str) -> str:
+    """The link as a QR code, in an address that an image can have."""
+    return str(segno.make(link, error="m", micro=False).svg_data_uri(scale=4, border=2, light="#fff"))
+
+
+def _line(slip: Slip) -> tuple[str, ...]:
+    until = full(slip.expires_at, lookup.settings().time_zone)
+    return slip.email, slip.role, ", ".join(slip.groups), slip.link, until

@@ -1,0 +1,120 @@
+"""Role Management: users and invitations in one table, and the same as a file."""
+
+from __future__ import annotations
+
+from functools import partial
+from types import SimpleNamespace
+from typing import Any
+from urllib.parse import urlencode
+
+from flask import Blueprint, Response, request, url_for
+
+from webapp.core.files.csv_writer import written
+from webapp.core.lists.people_filter import Concern, Filter, Sort, Status
+from webapp.core.security.permissions import Permission
+from webapp.db import utcnow
+from webapp.http.attachments import attach
+from webapp.http.web import allow, me, number, page_or_fragment
+from webapp.services.directory import lookup, people_list
+from webapp.services.mail import delivery_status
+from webapp.views.invitations.invitations import dialog_context
+from webapp.views.people.person import context as person_context
+
+bp = Blueprint("users", __name__, url_prefix="/users")
+
+NAMES = {
+    Status.ACTIVE: "Active",
+    Status.INVITED: "Invited",
+    Status.EXPIRED: "Expired",
+    Status.UNJOINED: "Not joined yet",
+    Status.DEACTIVATED: "Deactivated",
+}
+CONCERNED = {
+    Concern.FAILED: "whose email failed",
+    Concern.UNSENT: "never emailed",
+    Concern.EXPIRING: "whose invitation expires this week",
+}
+
+
+@bp.get("")
+@allow(Permission.USERS_SEE)
+def index() -> tuple[str, int]:
+    """The list; `?invite=bulk` or `?invite=single` opens the dialog."""
+    wanted = asked_for()
+    listing = people_list.listing(wanted, number(request.args, "page") or 1, me())
+    registry = lookup.registry()
+    linkable = people_list.linkable(listing, wanted, me(), registry)
+    counts = {do.value: n for do, n in people_list.doable_to_all(listing, wanted, me(), registry).items()} | {"link": linkable}
+    return page_or_fragment(
+        "users/index.html",
+        "users/_found.html",
+        listing=listing,
+        wanted=wanted,
+        counts=counts,
+        linkable=linkable,
+        deliveries=delivery_status.of(entry.person.id for entry in listing.entries if not entry.is_user),
+        picking=me().may(Permission.INVITATIONS_MAKE),
+        filter=urlencode(wanted.args(sort=Sort.NAME)),
+        statuses=[(NAMES[status], listing.counts[status], status) for status in Status],
+        concerned=CONCERNED,
+        at=partial(address, wanted),
+        columns=columns(wanted),
+        nobody=said_of_nobody(wanted, registry),
+        export=url_for("users.export", **wanted.args()),
+        left_out=said_of_export(people_list.left_out(wanted, listing)),
+        alone=not wanted.is_on and listing.everybody < 2,
+        **person_context(registry),
+        **dialog_context(),
+    )
+
+
+@bp.get("/export.csv")
+@allow(Permission.USERS_SEE)
+def export() -> Response:
+    """What the filter finds, as a file that can be edited and uploaded."""
+    today = utcnow().astimezone(lookup.settings().time_zone).date()
+    return attach(written(people_list.HEADER, people_list.exported(asked_for())), f"people-{today}.csv")
+
+
+def asked_for() -> Filter:
+    """The filter that the address carries."""
+    return Filter.parse(request.args)
+
+
+def address(wanted: Filter, page: int = 1, **changed: Any) -> str:
+    """The address of the list with this filter and what is changed of it."""
+    values = wanted.args(**changed) | ({"page": str(page)} if page > 1 else {})
+    return url_for("users.index", **values)
+
+
+def columns(wanted: Filter) -> dict[str, SimpleNamespace]:
+    """By column that the list can be sorted by: where its heading leads, and how it is sorted now (None: by another)."""
+    return {
+        column: SimpleNamespace(
+            address=address(wanted, sort=wanted.turned(column)),
+            direction=("descending" if wanted.sort.is_down else "ascending") if wanted.sort.column == column else None,
+        )
+        for column in (Sort.NAME, Sort.ROLE, Sort.STATUS, Sort.ACTIVITY)
+    }
+
+
+def said_of_nobody(wanted: Filter, registry: Any) -> str:
+    """Why the list is empty: "Nobody with status Expired in Exam Laptops matches “wood”."."""
+    role, group = registry.role_by_id.get(wanted.role_id), registry.group_by_id.get(wanted.group_id)
+    parts = [f"with status {NAMES[wanted.status]}"] if wanted.status else []
+    parts += [f"with the role {role.name}"] if role else []
+    parts += ["without groups"] if wanted.ungrouped else [f"in {group.name}"] if group else []
+    parts += [f"among those {CONCERNED[wanted.concern]}"] if wanted.concern else []
+    parts += ["invited by this upload"] if wanted.batch_id else []
+    parts += [f"matches “{wanted.search}”" if wanted.search else "is here"]
+    return f"Nobody {' '.join(parts)}."
+
+
+def said_of_export(left_out: dict[str, int]) -> str:
+    """Whom the file leaves out: "Export CSV leaves out 3 deactivated and 1 expired. Choose a status to export them, too."."""
+    words = {"deactivated": "deactivated", "expired": "expired", "undelivered": "whose email failed"}
+    parts = [f"{n:,} {words[which]}" for which, n in left_out.items()]
+    if not parts:
+        return ""
+    listed = " and ".join(filter(None, (", ".join(parts[:-1]), parts[-1])))
+    return f"Export CSV leaves out {listed}. Choose a status to export them, too."

@@ -1,0 +1,278 @@
+"""One person, a user or an invitation: their page, and what is done to one alone."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from flask import Blueprint, render_template, request, session, url_for
+from werkzeug.wrappers import Response as BaseResponse
+
+from webapp.core.errors import NotThere, Refused
+from webapp.core.lists.paging import member
+from webapp.core.plan.actions import Action, Do, Theirs
+from webapp.core.plan.registry import Registry
+from webapp.core.security.permissions import Permission
+from webapp.core.text.devices import device
+from webapp.core.text.formatting import plural
+from webapp.http.questions import Question, ask
+from webapp.http.web import allow, go, me, number, page_or_fragment, safe_next
+from webapp.models import Invitation, User
+from webapp.schemas.actions import ActionSchema
+from webapp.services.accounts import sessions
+from webapp.services.batches import actions
+from webapp.services.batches.actions import Kind
+from webapp.services.directory import lookup, people_list
+from webapp.services.directory.people_list import Entry
+from webapp.services.invitations import invitations
+from webapp.services.mail import delivery_status
+from webapp.services.people import person as people
+from webapp.views.accounts.sessions import TooManyTries, is_proven
+
+bp = Blueprint("people", __name__)
+
+PARTS = {"role": Do.SET_ROLE, "groups": Do.SET_GROUPS}
+"""What the form for somebody's access can be about."""
+NOUNS = {Do.RESEND: "messages", Do.REVOKE: "revocation", Do.DEACTIVATE: "deactivation", Do.REACTIVATE: "reactivation"}
+"""What is asked about first, by a page that does it at its own address."""
+OVER = "That session was over already."
+ENDPOINTS = {
+    ("user", ""): "people.user",
+    ("user", "access"): "people.user_access",
+    ("user", "deactivation"): "people.deactivate",
+    ("user", "reactivation"): "people.reactivate",
+    ("user", "sessions"): "people.end_sessions",
+    ("user", "reset_link"): "resets.hand_over",
+    ("user", "second_factor"): "second_factors.reset",
+    ("user", "erasure"): "erasures.show",
+    ("invitation", ""): "people.invitation",
+    ("invitation", "access"): "people.invitation_access",
+    ("invitation", "revocation"): "people.revoke",
+    ("invitation", "messages"): "invitations.send_again",
+    ("invitation", "link"): "invitations.link",
+    ("invitation", "email"): "invitations.email",
+}
+
+
+def address(entry: Entry, noun: str = "", **values: Any) -> str:
+    """The address of somebody's page, or of one of its nouns."""
+    kind = "user" if entry.is_user else "invitation"
+    values[f"{kind}_id"] = entry.person.id
+    return url_for(ENDPOINTS[kind, noun], **values)
+
+
+def context(registry: Registry) -> dict[str, Any]:
+    """What templates/people/_menu.html needs besides the entry."""
+    back = safe_next(request.args.get("next")) or request.full_path.rstrip("?")
+    return {
+        "address": address,
+        "does": partial(people_list.doable, by=me(), registry=registry),
+        "back": back,
+        "acted": session.pop("acted", ""),
+        "registry": registry,
+    }
+
+
+@bp.get("/users/<int:user_id>")
+@allow(Permission.USERS_SEE)
+def user(user_id: int) -> str:
+    """A user's page."""
+    return page("user", user_id)
+
+
+@bp.get("/invitations/<int:invitation_id>/details")
+@allow(Permission.USERS_SEE)
+def invitation(invitation_id: int) -> str:
+    """An invitation's page; /invitations/<token> is the invited person's own."""
+    return page("invitation", invitation_id)
+
+
+def page(kind: Kind, id: int) -> str:
+    """Access, where it came from, messages, and what else the person who asks may see."""
+    person = people.found(kind, id)
+    own = people.invitations(person)
+    events, has_more = people.history(person, own, number(request.args, "before"))
+    may_sign_out = me().may(Permission.USERS_MANAGE) and person.role.rank <= me().role.rank
+    return render_template(
+        "people/show.html",
+        entry=people_list.entry_of(person),
+        origin=people.origin(person, own),
+        delivery=delivery_status.of([id])[id] if isinstance(person, Invitation) else None,
+        messages=people.messages(own),
+        events=events if me().may(Permission.AUDIT_READ) else None,
+        has_more=has_more,
+        sessions=sessions.listed(person) if isinstance(person, User) and may_sign_out else None,
+        device=device,
+        **context(lookup.registry()),
+    )
+
+
+@bp.get("/users/<int:user_id>/access")
+@allow(Permission.USERS_MANAGE)
+def user_access(user_id: int) -> tuple[str, int]:
+    """The form for a user's role, or groups."""
+    return form("user", user_id, asked_part())
+
+
+@bp.get("/invitations/<int:invitation_id>/access")
+@allow(Permission.USERS_MANAGE)
+def invitation_access(invitation_id: int) -> tuple[str, int]:
+    """The form for an invitation's role, or groups."""
+    return form("invitation", invitation_id, asked_part())
+
+
+@bp.post("/users/<int:user_id>/access")
+@allow(Permission.USERS_MANAGE)
+def change_user(user_id: int) -> BaseResponse | tuple[str, int]:
+    """Set a user's role, or groups."""
+    return change("user", user_id, asked_for())
+
+
+@bp.post("/invitations/<int:invitation_id>/access")
+@allow(Permission.USERS_MANAGE)
+def change_invitation(invitation_id: int) -> BaseResponse | tuple[str, int]:
+    """Set an invitation's role, or groups."""
+    return change("invitation", invitation_id, asked_for())
+
+
+@bp.get("/users/<int:user_id>/deactivation")
+@allow(Permission.USERS_MANAGE)
+def deactivation(user_id: int) -> tuple[str, int]:
+    """The question before a user is deactivated."""
+    return question("user", user_id, Do.DEACTIVATE)
+
+
+@bp.get("/users/<int:user_id>/reactivation")
+@allow(Permission.USERS_MANAGE)
+def reactivation(user_id: int) -> tuple[str, int]:
+    """The question before a user comes back."""
+    return question("user", user_id, Do.REACTIVATE)
+
+
+@bp.get("/invitations/<int:invitation_id>/revocation")
+@allow(Permission.INVITATIONS_MAKE)
+def revocation(invitation_id: int) -> tuple[str, int]:
+    """The question before an invitation is revoked."""
+    return question("invitation", invitation_id, Do.REVOKE)
+
+
+@bp.get("/invitations/<int:invitation_id>/messages")
+@allow(Permission.INVITATIONS_MAKE)
+def another_message(invitation_id: int) -> tuple[str, int]:
+    """The question before an invitation is sent again."""
+    return question("invitation", invitation_id, Do.RESEND)
+
+
+@bp.post("/users/<int:user_id>/deactivation")
+@allow(Permission.USERS_MANAGE)
+def deactivate(user_id: int) -> BaseResponse:
+    """Sign a user out everywhere and let them in no more; as the form says, invitations of theirs are revoked."""
+    theirs = member(Theirs, request.form.get("theirs")) or Theirs.REVOKE_MANAGING
+    return done("user", user_id, actions.do_now("user", user_id, Action(Do.DEACTIVATE), me(), theirs))
+
+
+@bp.post("/users/<int:user_id>/reactivation")
+@allow(Permission.USERS_MANAGE)
+def reactivate(user_id: int) -> BaseResponse | tuple[str, int]:
+    """Let a deactivated user in again; with one's password where that is somebody who manages users."""
+    return change("user", user_id, Action(Do.REACTIVATE))
+
+
+@bp.post("/invitations/<int:invitation_id>/revocation")
+@allow(Permission.INVITATIONS_MAKE)
+def revoke(invitation_id: int) -> BaseResponse:
+    """Make an invitation's link worthless."""
+    return done("invitation", invitation_id, actions.do_now("invitation", invitation_id, Action(Do.REVOKE), me()))
+
+
+@bp.get("/users/<int:user_id>/sessions/removal")
+@allow(Permission.USERS_MANAGE)
+def ending_sessions(user_id: int) -> BaseResponse | tuple[str, int]:
+    """The question before a user is signed out: from the session that the address names, or from all."""
+    user, only = people.to_sign_out(user_id, me()), number(request.args, "session")
+    standing = [each for each in sessions.listed(user) if only in (None, each.id)]
+    if not standing:
+        return go("people.user", user_id=user_id, say=OVER)
+    one = f"{device(standing[0].user_agent)}, {standing[0].address or 'address unknown'}"
+    many = f"{plural(len(standing), 'session')} {'ends' if len(standing) == 1 else 'end'} at once."
+    return ask(
+        Question(
+            asks=f"End this session of {user.name}?" if only else f"Sign {user.name} out everywhere?",
+            tells=f"{one} is signed out at once, and can sign in again." if only else f"{many} They can sign in again.",
+            does="End session" if only else "Sign out everywhere",
+            home=url_for("people.user", user_id=user_id),
+            values={"session": str(only)} if only else {},
+        )
+    )
+
+
+@bp.post("/users/<int:user_id>/sessions/removal")
+@allow(Permission.USERS_MANAGE)
+def end_sessions(user_id: int) -> BaseResponse:
+    """Sign a user out: from the session that the form names, or from all."""
+    ended = people.end_sessions(user_id, me(), number(request.form, "session"))
+    said = f"{plural(ended, 'session')} ended." if ended else OVER
+    return go("people.user", user_id=user_id, say=said)
+
+
+def asked_part() -> str:
+    """What the form is to be about; the role where the address does not say."""
+    part = request.args.get("part", "")
+    return part if part in PARTS else "role"
+
+
+def asked_for() -> Action:
+    """What a form asks for."""
+    action = ActionSchema().load({**request.form, "groups": request.form.getlist("groups")})
+    assert isinstance(action, Action)
+    return action
+
+
+def form(kind: Kind, id: int, part: str, problem: str = "", status: int = 200) -> tuple[str, int]:
+    """The form for one person's access, as a page or for the dialog. Raises NotThere where one may not do it to them."""
+    values, sent = about(kind, id, PARTS[part]), request.form
+    person = values["entry"].person
+    values |= {
+        "part": part,
+        "seen": people.seen(person),
+        "chosen": [*sent.getlist("role"), *sent.getlist("groups")] or people.held(person, part),
+        "problem": problem,
+    }
+    return page_or_fragment("people/access.html", "people/_access.html", status, **values)
+
+
+def question(kind: Kind, id: int, do: Do, problem: str = "", status: int = 200) -> tuple[str, int]:
+    """What it does and a button, as a page or for the dialog. Raises NotThere where one may not do it to them."""
+    values = about(kind, id, do)
+    manages = values["registry"].role_by_id[values["entry"].person.role_id].manages_people
+    values["made"] = invitations.made_by(me(), Invitation.invited_by_id == id) if do is Do.DEACTIVATE else None
+    values |= {"do": do, "noun": NOUNS[do], "proof": do is Do.REACTIVATE and manages, "problem": problem}
+    return page_or_fragment("people/question.html", "people/_question.html", status, **values)
+
+
+def about(kind: Kind, id: int, do: Do) -> dict[str, Any]:
+    """What both need: who it is, and where to go back to."""
+    entry, values = people_list.entry_of(people.found(kind, id)), context(lookup.registry())
+    if do not in values["does"](entry):
+        raise NotThere("This cannot be changed, or not by you. Load the page again to see how things stand.")
+    return values | {"entry": entry, "back": safe_next(request.form.get("next") or request.args.get("next")) or ""}
+
+
+def change(kind: Kind, id: int, action: Action) -> BaseResponse | tuple[str, int]:
+    """Do it; where that is refused, the form again, which asks for a password where one is needed."""
+    try:
+        proven = is_proven("Nothing was changed.")
+        return done(kind, id, people.change(kind, id, action, me(), as_seen=request.form.get("seen"), proven=proven))
+    except Refused as refusal:
+        said, status = str(refusal), 429 if isinstance(refusal, TooManyTries) else 422
+        try:
+            if action.do in NOUNS:
+                return question(kind, id, action.do, said, status)
+            return form(kind, id, "role" if action.do is Do.SET_ROLE else "groups", said, status)
+        except NotThere:
+            raise refusal from None
+
+
+def done(kind: Kind, id: int, said: str) -> BaseResponse:
+    """Back to where the form was, with what was done, and to the menu of whom it was done to."""
+    return go("users.index", say=said, back=request.form.get("next"), acted=f"{kind}-{id}")

@@ -1,0 +1,180 @@
+"""Account Settings: where everything is, and what is set on pages."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlsplit
+
+from flask import Blueprint, Response, render_template, request
+from marshmallow import ValidationError
+from werkzeug.wrappers import Response as BaseResponse
+
+from webapp.core.errors import NotThere, Refused, TooOften
+from webapp.core.lists.people_filter import Status
+from webapp.core.security.permissions import Permission
+from webapp.core.text.formatting import plural
+from webapp.http.forms import OrganisationForm
+from webapp.http.web import SIGNED_IN, allow, go, me
+from webapp.services.batches import test_message
+from webapp.services.directory import groups, lookup, people_list, roles
+from webapp.services.mail import preview
+from webapp.services.operations import retention, status
+from webapp.services.settings import pages
+from webapp.settings.pages import NAME, SECTIONS, Section
+from webapp.settings.settings import Settings
+from webapp.views.accounts.sessions import TooManyTries, is_proven
+from webapp.views.mail.messages import FRAME_CSP
+
+bp = Blueprint("settings", __name__, url_prefix="/settings")
+
+
+@bp.get("")
+@allow(SIGNED_IN)
+def index() -> str:
+    """Where settings are, one's own part, and for the Owner how the installation is doing."""
+    sees, sets = me().may(Permission.USERS_SEE), me().may(Permission.ORGANISATION_MANAGE)
+    return render_template(
+        "settings/index.html",
+        people=people() if sees else "",
+        groups=plural(len(groups.counted()), "group") if sees else "",
+        roles=plural(len(roles.counted()), "role") if sees else "",
+        sections=SECTIONS,
+        now=in_words(lookup.settings()) if sets else {},
+        server=server(lookup.environment()) if sets else {},
+        health=status.health() if sets else None,
+        facts=status.facts() if sets else None,
+    )
+
+
+@bp.get("/<section>")
+@allow(Permission.ORGANISATION_MANAGE)
+def show(section: str) -> str:
+    """One page of settings."""
+    return page(section)
+
+
+@bp.post("/<section>")
+@allow(Permission.ORGANISATION_MANAGE)
+def update(section: str) -> BaseResponse | tuple[str, int]:
+    """Set what was typed; wrong values are told under their fields, and nothing is stored. Asks where much would be deleted."""
+    days = request.form.get("RETENTION_DAYS", "")
+    if request.form.get("lose") != days and (lost := retention.lost_by(days)):
+        return page(section, lost=lost), 422
+    try:
+        changed = store(found(section), proven=is_proven("Nothing was saved."))
+    except ValidationError as error:
+        return page(section, error.messages_dict), 422
+    except Refused as refusal:
+        return page(section, {"password": [str(refusal)]}), 429 if isinstance(refusal, TooManyTries) else 422
+    return go("settings.show", section=section, say="Saved." if changed else "Nothing was changed.")
+
+
+@bp.post("/email/tests")
+@allow(Permission.ORGANISATION_MANAGE)
+def test() -> BaseResponse | tuple[str, int]:
+    """Save what is typed and send it to who asks."""
+    try:
+        store(found("email"))
+        message = test_message.send_general_test(me())
+    except ValidationError as error:
+        return page("email", error.messages_dict), 422
+    except TooOften as refusal:
+        return page("email", {"test": [str(refusal)]}), 422
+    return go("settings.show", section="email", say=f"Test on its way to {message.recipient}.")
+
+
+@bp.get("/email/letter")
+@allow(Permission.ORGANISATION_MANAGE)
+def letter() -> Response:
+    """The invitation's HTML as a document of its own, for the frame."""
+    return Response(preview.general_email(me()).html, headers={"Content-Security-Policy": FRAME_CSP})
+
+
+def found(section: str) -> Section:
+    """The section of this address. Raises NotThere."""
+    if section not in SECTIONS:
+        raise NotThere("There are no such settings.")
+    return SECTIONS[section]
+
+
+def store(section: Section, *, proven: bool = False) -> bool:
+    """What the form carries, and what it showed when it was opened."""
+    typed = {name: request.form[name] for name in section.names if name in request.form}
+    if NAME in typed:
+        form = OrganisationForm()
+        if not form.validate():
+            raise ValidationError(form.errors)
+        typed[NAME] = form.NAME.data
+    seen = {name: request.form.get(f"seen-{name}", "") for name in typed}
+    return pages.save(typed, seen, me(), proven=proven)
+
+
+def page(section: str, problems: dict[str, Any] | None = None, lost: int = 0) -> str:
+    """The page, after a mistake with what was typed. What somebody else set in between counts as seen once it was told.
+
+    lost: of how many batches the rows would be deleted, which is asked about first.
+    """
+    asked, problems = found(section), problems or {}
+    now = pages.texts(asked.names)
+    kept = {name: request.form.get(f"seen-{name}", now[name]) for name in now if name not in problems}
+    is_email = section == "email"
+    return render_template(
+        "settings/section.html",
+        address=section,
+        section_shown=asked,
+        given=lookup.environment().given,
+        typed={name: request.form.get(name, now[name]) for name in now},
+        seen=now | kept,
+        problems=problems,
+        lost=lost,
+        email=preview.general_email(me()) if is_email else None,
+        last=test_message.last_general_test(me()) if is_email else None,
+    )
+
+
+def people() -> str:
+    """ "163 users, 14 invited, 4 expired"."""
+    counts = people_list.counts()
+    parts = [plural(counts[Status.ACTIVE] + counts[Status.DEACTIVATED], "user")]
+    parts += [f"{counts[status]:,} {status.value}" for status in (Status.INVITED, Status.EXPIRED) if counts[status]]
+    return ", ".join(parts)
+
+
+def in_words(settings: Settings) -> dict[str, str]:
+    """The one thing of each section that its line in the index tells."""
+    rows, log = (plural(days, "day") if days else "for good" for days in (settings.retention_days, settings.audit_days))
+    return {
+        "sign-in": {"off": "Two-step off", "managers": "Two-step for managers", "everyone": "Two-step for everyone"}[
+            settings.require_totp
+        ],
+        "email": settings.mail_from,
+        "uploads": f"{plural(settings.max_rows, 'user')} per file",
+        "general": settings.time_zone.key,
+        "data": f"Uploads kept {rows}, audit log {log}",
+    }
+
+
+def server(settings: Settings) -> dict[str, str]:
+    """What only the environment sets, without anything secret."""
+    return {
+        "Address": settings.public_url,
+        "Mail server": mail_server(settings),
+        "Sending speed": f"{plural(settings.mail_rate, 'message')} a minute",
+        "File size": f"At most {settings.max_upload_mb} MB",
+        "Database": "PostgreSQL" if settings.database_url.startswith("postgresql") else "SQLite",
+        "Queue server": queue_server(settings),
+    }
+
+
+def mail_server(settings: Settings) -> str:
+    """The mail server's host, or where the messages are kept."""
+    if not settings.mail_url:
+        return "None: kept as .eml files"
+    return urlsplit(settings.mail_url).hostname or ""
+
+
+def queue_server(settings: Settings) -> str:
+    """The queue server's host, or that it is Muster's own."""
+    if settings.embedded_queue:
+        return "Muster’s own"
+    return urlsplit(settings.redis_url).hostname or "On this machine"
