@@ -99,7 +99,7 @@ def test_while_the_database_is_frozen_it_answers_all_the_same_and_asks_only_once
     assert asker.get("/healthz").json["database"] == "away"
     assert time.monotonic() - began < 30
     assert [asker.get("/healthz").status_code for _ in range(5)] == [503] * 5
-    assert len([thread for thread in threading.enumerate() if thread.name.endswith("installation.standing")]) == 1
+    assert len([thread for thread in threading.enumerate() if thread.name.endswith("status.standing")]) == 1
     assert asker.get("/healthz/live").json == {"status": "ok"}
 
 
