@@ -16,7 +16,7 @@ from webapp import logs
 from webapp.core.errors import Busy, Conflict, MusterError, NotAllowed, NotThere, OutOfRank, Refused, TooOften
 from webapp.db import db
 from webapp.http.origins import WrongHost, WrongOrigin
-from webapp.http.web import LONGEST_FORM, LongForm, go, is_fragment, may_call, safe_next
+from webapp.http.web import LONGEST_FORM, LongForm, is_fragment, may_call, redirect_to, safe_next
 from webapp.services.accounts import sessions
 from webapp.services.accounts.sessions import Refusal
 from webapp.services.batches.review import NotUnderReview
@@ -100,7 +100,7 @@ def ways_on() -> list[tuple[str, str]] | None:
 def too_late(error: NotUnderReview) -> BaseResponse:
     """An edit of what is confirmed or gone: on to its page, which tells how things stand."""
     flash(str(error), "warn")
-    return go("batches.show", batch_id=error.batch_id)
+    return redirect_to("batches.show", batch_id=error.batch_id)
 
 
 def not_valid(error: ValidationError) -> BaseResponse:

@@ -45,11 +45,11 @@ LARGEST = 2**31 - 1
 View = TypeVar("View", bound=Callable[..., Any])
 
 
-def allow(who: Permission | str) -> Callable[[View], View]:
+def require(who: Permission | str) -> Callable[[View], View]:
     """Declare who may call a view: a Permission, SIGNED_IN or PUBLIC. A view without it is refused to everybody."""
 
     def mark(view: View) -> View:
-        view.allows = who  # type: ignore[attr-defined]
+        view.required = who  # type: ignore[attr-defined]
         return view
 
     return mark
@@ -57,7 +57,7 @@ def allow(who: Permission | str) -> Callable[[View], View]:
 
 def allowed(app: Flask, endpoint: str) -> str | None:
     """Who may call an endpoint, or None where nobody said."""
-    who = getattr(app.view_functions[endpoint], "allows", None)
+    who = getattr(app.view_functions[endpoint], "required", None)
     return str(who) if who else None
 
 
@@ -150,7 +150,7 @@ def page_of_fragment() -> str | None:
     return safe_next(f"{path}?{here.query}" if here.query else path)
 
 
-def me() -> User:
+def current_user() -> User:
     """The person who asks; only behind SIGNED_IN or a permission."""
     assert isinstance(g.user, User)
     return g.user
@@ -172,7 +172,9 @@ def page_or_fragment(page: str, fragment: str, /, status: int = 200, **context: 
     return render_template(fragment if is_fragment() else page, **context), status
 
 
-def go(endpoint: str, *, say: str | None = None, back: str | None = None, acted: str = "", **values: Any) -> BaseResponse:
+def redirect_to(
+    endpoint: str, *, say: str | None = None, back: str | None = None, acted: str = "", **values: Any
+) -> BaseResponse:
     """After a command: on to a page, by redirect or, for htmx, by HX-Redirect; `say` becomes its toast.
 
     back: the path that a form came from, which goes before the endpoint where it is one of ours. acted: the key of whom

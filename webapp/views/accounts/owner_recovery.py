@@ -7,7 +7,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from webapp.core.errors import Conflict
 from webapp.http.forms import OwnerLinkForm
-from webapp.http.web import PUBLIC, allow
+from webapp.http.web import PUBLIC, require
 from webapp.services.accounts import owner_recovery
 from webapp.views.accounts.sessions import Page, admit, answer_dead_link
 
@@ -20,7 +20,7 @@ def gone() -> Page:
 
 
 @bp.get("/<token>")
-@allow(PUBLIC)
+@require(PUBLIC)
 def show(token: str) -> Page:
     """A button, and a new password if one is wanted. Opening the link changes nothing."""
     link = owner_recovery.link_of(token)
@@ -31,7 +31,7 @@ def show(token: str) -> Page:
 
 
 @bp.post("/<token>")
-@allow(PUBLIC)
+@require(PUBLIC)
 def use(token: str) -> Page | BaseResponse:
     """Sign the Owner in; where they have a second factor, that step comes next."""
     link = owner_recovery.link_of(token)

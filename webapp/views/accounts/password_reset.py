@@ -11,7 +11,7 @@ from webapp.http import rate_limits
 from webapp.http.forms import ForgottenForm, NewPasswordForm
 from webapp.http.questions import Question, ask
 from webapp.http.rate_limits import Door
-from webapp.http.web import PUBLIC, allow, go, me
+from webapp.http.web import PUBLIC, current_user, redirect_to, require
 from webapp.models import LinkPurpose
 from webapp.services.accounts import password_reset, sessions
 from webapp.services.accounts.sessions import Refusal
@@ -31,14 +31,14 @@ bp = Blueprint("resets", __name__)
 
 
 @bp.get("/password-resets/new")
-@allow(PUBLIC)
+@require(PUBLIC)
 def new() -> str:
     """Who has forgotten a password says who they are."""
     return render_template("resets/new.html", form=ForgottenForm(formdata=None))
 
 
 @bp.post("/password-resets")
-@allow(PUBLIC)
+@require(PUBLIC)
 def create() -> Page:
     """The same answer for every address; what is done for those that exist is done after it."""
     form = ForgottenForm()
@@ -55,7 +55,7 @@ def create() -> Page:
 
 
 @bp.get("/password-resets/<token>")
-@allow(PUBLIC)
+@require(PUBLIC)
 def show(token: str) -> Page:
     """The page behind the link. Opening it changes nothing: mail scanners open links."""
     user = password_reset.user_of(token)
@@ -65,7 +65,7 @@ def show(token: str) -> Page:
 
 
 @bp.post("/password-resets/<token>")
-@allow(PUBLIC)
+@require(PUBLIC)
 def use(token: str) -> Page | BaseResponse:
     """Choose the new password; then one signs in with it."""
     user = password_reset.user_of(token)
@@ -78,7 +78,7 @@ def use(token: str) -> Page | BaseResponse:
         password_reset.use(token, form.password.data)
     except Conflict:
         return gone()
-    return go("sessions.new", say="Your password is changed. Sign in with it.")
+    return redirect_to("sessions.new", say="Your password is changed. Sign in with it.")
 
 
 def gone() -> Page:
@@ -87,19 +87,19 @@ def gone() -> Page:
 
 
 @bp.get("/users/<int:user_id>/reset-link")
-@allow(Permission.USERS_MANAGE)
+@require(Permission.USERS_MANAGE)
 def handing_over(user_id: int) -> tuple[str, int]:
     """The question before a link is made."""
     return link_question(user_id)
 
 
 @bp.post("/users/<int:user_id>/reset-link")
-@allow(Permission.USERS_MANAGE)
+@require(Permission.USERS_MANAGE)
 def hand_over(user_id: int) -> str | tuple[str, int]:
     """A link for somebody ranked below, where no mail server could send it: shown this once."""
-    password_reset.in_need(user_id, me())
+    password_reset.in_need(user_id, current_user())
     try:
-        link = password_reset.make_link(user_id, me(), proven=is_proven("No link was made."))
+        link = password_reset.make_link(user_id, current_user(), proven=is_proven("No link was made."))
     except Refused as refusal:
         return link_question(user_id, str(refusal), 429 if isinstance(refusal, TooManyTries) else 422)
     validity = account_links.validity(link.purpose)
@@ -108,7 +108,7 @@ def hand_over(user_id: int) -> str | tuple[str, int]:
 
 def link_question(user_id: int, problem: str = "", status: int = 200) -> tuple[str, int]:
     """The question, after a wrong password with what was wrong."""
-    user, validity = password_reset.in_need(user_id, me()), account_links.validity(LinkPurpose.RESET)
+    user, validity = password_reset.in_need(user_id, current_user()), account_links.validity(LinkPurpose.RESET)
     question = Question(
         asks=f"Make a reset link for {user.name}?",
         tells=f"Whoever has it can choose their password. It is shown once and works for {validity}. One made earlier ends.",

@@ -12,7 +12,7 @@ from webapp.core.text.formatting import plural
 from webapp.http.errors import note_refusal
 from webapp.http.forms import OwnEmailForm, OwnNameForm, OwnPasswordForm
 from webapp.http.questions import Question, ask
-from webapp.http.web import PUBLIC, SIGNED_IN, allow, go, me
+from webapp.http.web import PUBLIC, SIGNED_IN, current_user, redirect_to, require
 from webapp.models import LinkPurpose
 from webapp.services.accounts import profile, sessions, two_factor
 from webapp.services.accounts.sessions import Refusal
@@ -25,39 +25,39 @@ KEPT = "Nothing was changed."
 
 
 @bp.get("/account")
-@allow(SIGNED_IN)
+@require(SIGNED_IN)
 def show() -> Page:
     """The page."""
     return page()
 
 
 @bp.post("/account/name")
-@allow(SIGNED_IN)
+@require(SIGNED_IN)
 def rename() -> Page | BaseResponse:
     """Change one's name."""
     form = OwnNameForm()
     if not form.validate():
         return page(422, name_form=form)
-    profile.rename(me(), form.name.data)
-    return go("account.show", say="Your name is changed.")
+    profile.rename(current_user(), form.name.data)
+    return redirect_to("account.show", say="Your name is changed.")
 
 
 @bp.post("/account/password")
-@allow(SIGNED_IN)
+@require(SIGNED_IN)
 def change_password() -> Page | BaseResponse:
     """Change one's password; other devices are signed out."""
-    form = OwnPasswordForm().of(me().name, me().email)
+    form = OwnPasswordForm().of(current_user().name, current_user().email)
     if not form.validate():
         return page(422, password_form=form)
     if status := unproven(form.current):
         return page(status, password_form=form)
-    profile.change_password(me(), form.password.data, g.session_id)
+    profile.change_password(current_user(), form.password.data, g.session_id)
     renew()
-    return go("account.show", say="Your password is changed. Other devices are signed out.")
+    return redirect_to("account.show", say="Your password is changed. Other devices are signed out.")
 
 
 @bp.post("/account/email")
-@allow(SIGNED_IN)
+@require(SIGNED_IN)
 def ask_for_email() -> Page | BaseResponse:
     """Ask for another e-mail: a link goes to the new address."""
     form = OwnEmailForm()
@@ -66,26 +66,26 @@ def ask_for_email() -> Page | BaseResponse:
     if status := unproven(form.current):
         return page(status, email_form=form)
     try:
-        profile.ask_for_email(me(), form.address)
+        profile.ask_for_email(current_user(), form.address)
     except Refused as refusal:
         form.email.errors = [str(refusal)]
         if isinstance(refusal, TooOften):
             note_refusal(Refusal.LIMIT)
         return page(429 if isinstance(refusal, TooOften) else 422, email_form=form)
     renew()
-    return go("account.show", say=f"Now open the link in the email to {form.address.display}.")
+    return redirect_to("account.show", say=f"Now open the link in the email to {form.address.display}.")
 
 
 @bp.post("/account/email/withdrawal")
-@allow(SIGNED_IN)
+@require(SIGNED_IN)
 def withdraw_email() -> BaseResponse:
     """Keep the e-mail as it is."""
-    profile.withdraw_email(me())
-    return go("account.show", say="Your email stays as it is.")
+    profile.withdraw_email(current_user())
+    return redirect_to("account.show", say="Your email stays as it is.")
 
 
 @bp.get("/email-changes/<token>")
-@allow(PUBLIC)
+@require(PUBLIC)
 def show_email(token: str) -> Page:
     """The page behind the link. Opening it changes nothing: mail scanners open links."""
     link = account_links.by_token(token, LinkPurpose.EMAIL)
@@ -95,7 +95,7 @@ def show_email(token: str) -> Page:
 
 
 @bp.post("/email-changes/<token>")
-@allow(PUBLIC)
+@require(PUBLIC)
 def confirm_email(token: str) -> Page | BaseResponse:
     """Confirm the new address: it takes the place of the old one."""
     try:
@@ -104,7 +104,7 @@ def confirm_email(token: str) -> Page | BaseResponse:
         return gone(taken=str(conflict) == profile.TAKEN)
     if g.user and g.user.id == user.id:
         renew()
-    return go("account.show" if g.user else "sessions.new", say=f"Your email is {user.email} now. Sign in with it.")
+    return redirect_to("account.show" if g.user else "sessions.new", say=f"Your email is {user.email} now. Sign in with it.")
 
 
 def gone(taken: bool = False) -> Page:
@@ -114,20 +114,20 @@ def gone(taken: bool = False) -> Page:
 
 
 @bp.post("/account/sessions/<int:session_id>/end")
-@allow(SIGNED_IN)
+@require(SIGNED_IN)
 def end_session(session_id: int) -> BaseResponse:
     """Sign out on one other device."""
-    ended = sessions.end_others(me(), g.session_id, only=session_id)
-    return go("account.show", say="That device is signed out." if ended else "That device was signed out already.")
+    ended = sessions.end_others(current_user(), g.session_id, only=session_id)
+    return redirect_to("account.show", say="That device is signed out." if ended else "That device was signed out already.")
 
 
 @bp.get("/account/sessions/end")
-@allow(SIGNED_IN)
+@require(SIGNED_IN)
 def ending_sessions() -> BaseResponse | tuple[str, int]:
     """The question before one is signed out everywhere else."""
-    others = len(sessions.listed(me())) - 1
+    others = len(sessions.listed(current_user())) - 1
     if others < 1:
-        return go("account.show", say="You are signed in nowhere else.")
+        return redirect_to("account.show", say="You are signed in nowhere else.")
     return ask(
         Question(
             asks="Sign out everywhere else?",
@@ -142,11 +142,11 @@ def ending_sessions() -> BaseResponse | tuple[str, int]:
 
 
 @bp.post("/account/sessions/end")
-@allow(SIGNED_IN)
+@require(SIGNED_IN)
 def end_sessions() -> BaseResponse:
     """Sign out everywhere else."""
-    ended = sessions.end_others(me(), g.session_id)
-    return go("account.show", say=f"{plural(ended, 'other device')} {'is' if ended == 1 else 'are'} signed out.")
+    ended = sessions.end_others(current_user(), g.session_id)
+    return redirect_to("account.show", say=f"{plural(ended, 'other device')} {'is' if ended == 1 else 'are'} signed out.")
 
 
 def unproven(field: Field) -> int:
@@ -170,12 +170,12 @@ def page(
     password_form = password_form or OwnPasswordForm(formdata=None)
     html = render_template(
         "account/show.html",
-        name_form=name_form or OwnNameForm(formdata=None, data={"name": me().name}),
+        name_form=name_form or OwnNameForm(formdata=None, data={"name": current_user().name}),
         email_form=email_form or OwnEmailForm(formdata=None),
-        password_form=password_form.of(me().name, me().email),
-        pending=profile.pending_email(me()),
-        codes_left=two_factor.codes_left(me()),
-        sessions=[(each, device(each.user_agent)) for each in sessions.listed(me())],
+        password_form=password_form.of(current_user().name, current_user().email),
+        pending=profile.pending_email(current_user()),
+        codes_left=two_factor.codes_left(current_user()),
+        sessions=[(each, device(each.user_agent)) for each in sessions.listed(current_user())],
         current=g.session_id,
     )
     return html, status

@@ -19,7 +19,7 @@ from webapp.db import utcnow
 from webapp.http import rate_limits
 from webapp.http.forms import CodeForm, SignInForm
 from webapp.http.rate_limits import Door, Tries
-from webapp.http.web import PUBLIC, SIGNED_IN, allow, go, me, safe_next
+from webapp.http.web import PUBLIC, SIGNED_IN, current_user, redirect_to, require, safe_next
 from webapp.models import User
 from webapp.services.accounts import sessions, two_factor
 from webapp.services.accounts.sessions import Refusal
@@ -98,7 +98,7 @@ def _digest(account: str) -> str:
 
 
 @bp.get("/sign-in")
-@allow(PUBLIC)
+@require(PUBLIC)
 def new() -> str | BaseResponse:
     """The sign-in; while there is no Owner, where to find the set-up link."""
     if first_run.is_waiting():
@@ -110,7 +110,7 @@ def new() -> str | BaseResponse:
 
 
 @bp.post("/sign-in")
-@allow(PUBLIC)
+@require(PUBLIC)
 def create() -> str | BaseResponse | tuple[str, int] | tuple[str, int, dict[str, str]]:
     """Sign in: on to the page that was asked for, or the form again with one sentence."""
     if first_run.is_waiting():
@@ -152,20 +152,20 @@ def admit(user: User, target: str | None = None) -> BaseResponse:
 
 
 @bp.get("/sign-in/code")
-@allow(PUBLIC)
+@require(PUBLIC)
 def second() -> str | BaseResponse:
     """The second step; who has not passed the first, or took too long, begins again."""
     user, _ = half_way()
-    return render_template("sessions/second.html", form=CodeForm(formdata=None)) if user else go("sessions.new")
+    return render_template("sessions/second.html", form=CodeForm(formdata=None)) if user else redirect_to("sessions.new")
 
 
 @bp.post("/sign-in/code")
-@allow(PUBLIC)
+@require(PUBLIC)
 def pass_second() -> Page | BaseResponse:
     """Sign in by a code from the app, or a recovery code."""
     user, target = half_way()
     if user is None:
-        return go("sessions.new", say="That took too long. Sign in again.")
+        return redirect_to("sessions.new", say="That took too long. Sign in again.")
     form = CodeForm()
     if not form.validate():
         return render_template("sessions/second.html", form=form), 422
@@ -194,7 +194,7 @@ def prove(password: str, kept: str = "Nothing was sent.") -> None:
     kept: what the sentence says of the state of things.
     """
     peer = request.remote_addr or ""
-    with_limit(me().email_key, Door.SIGN_IN, lambda: sessions.prove(me(), password, peer, kept), kept)
+    with_limit(current_user().email_key, Door.SIGN_IN, lambda: sessions.prove(current_user(), password, peer, kept), kept)
 
 
 def is_proven(kept: str = "Nothing was sent.") -> bool:
@@ -230,12 +230,12 @@ def with_limit(account: str, door: Door, check: Callable[[], None], kept: str = 
 
 
 @bp.post("/sign-out")
-@allow(SIGNED_IN)
+@require(SIGNED_IN)
 def delete() -> BaseResponse:
     """Sign out."""
     sessions.end(session["sid"])
     clear_cookie()
-    answer = go("sessions.new", say="You are signed out.")
+    answer = redirect_to("sessions.new", say="You are signed out.")
     answer.headers["Clear-Site-Data"] = '"cache"'  # pages that a browser still holds; the cookie ended on the server
     return answer
 

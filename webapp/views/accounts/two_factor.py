@@ -14,7 +14,7 @@ from webapp.core.security.permissions import Permission
 from webapp.http.forms import SecondFactorForm
 from webapp.http.questions import Question, ask
 from webapp.http.rate_limits import Door
-from webapp.http.web import SIGNED_IN, allow, go, is_fragment, me
+from webapp.http.web import SIGNED_IN, current_user, is_fragment, redirect_to, require
 from webapp.services.accounts import two_factor
 from webapp.views.accounts.profile import unproven
 from webapp.views.accounts.sessions import Page, TooManyTries, is_proven, renew, with_limit
@@ -34,18 +34,18 @@ def demand() -> BaseResponse | None:
 
 
 @bp.get("/account/second-factor")
-@allow(SIGNED_IN)
+@require(SIGNED_IN)
 def show() -> Page:
     """The QR code to set it up with; or, where it is on, recovery codes and the way out."""
     return page(SecondFactorForm(formdata=None))
 
 
 @bp.post("/account/second-factor")
-@allow(SIGNED_IN)
+@require(SIGNED_IN)
 def create() -> Page:
     """Turn it on, by the first code of the app. The answer shows the recovery codes, this once."""
     form, codes = SecondFactorForm(), list[str]()
-    if status := refused(form, lambda: codes.extend(two_factor.turn_on(me(), salt(), form.code.data, peer()))):
+    if status := refused(form, lambda: codes.extend(two_factor.turn_on(current_user(), salt(), form.code.data, peer()))):
         return page(form, status)
     session.pop("totp_salt", None)
     renew()
@@ -53,52 +53,52 @@ def create() -> Page:
 
 
 @bp.post("/account/second-factor/codes")
-@allow(SIGNED_IN)
+@require(SIGNED_IN)
 def renew_codes() -> Page:
     """Recovery codes anew, shown this once; those before end."""
     form, codes = SecondFactorForm(), list[str]()
-    if status := refused(form, lambda: codes.extend(two_factor.renew_codes(me(), form.code.data, peer()))):
+    if status := refused(form, lambda: codes.extend(two_factor.renew_codes(current_user(), form.code.data, peer()))):
         return page(form, status)
     renew()
     return render_template("second_factors/codes.html", codes=codes, first=False)
 
 
 @bp.post("/account/second-factor/removal")
-@allow(SIGNED_IN)
+@require(SIGNED_IN)
 def turn_off() -> Page | BaseResponse:
     """Turn it off, by password and code."""
     form = SecondFactorForm()
-    if status := refused(form, lambda: two_factor.turn_off(me(), form.code.data, peer())):
+    if status := refused(form, lambda: two_factor.turn_off(current_user(), form.code.data, peer())):
         return page(form, status)
     renew()
-    return go("account.show", say="Two-step sign-in is off.")
+    return redirect_to("account.show", say="Two-step sign-in is off.")
 
 
 @bp.get("/users/<int:user_id>/second-factor/removal")
-@allow(Permission.USERS_MANAGE)
+@require(Permission.USERS_MANAGE)
 def resetting(user_id: int) -> tuple[str, int]:
     """The question before it is turned off for somebody else."""
     return reset_question(user_id)
 
 
 @bp.post("/users/<int:user_id>/second-factor/removal")
-@allow(Permission.USERS_MANAGE)
+@require(Permission.USERS_MANAGE)
 def reset(user_id: int) -> BaseResponse | tuple[str, int]:
     """Turn it off for somebody ranked below, who has lost it; for one's own password."""
-    two_factor.protected(user_id, me())
+    two_factor.protected(user_id, current_user())
     try:
         if not is_proven("Two-step sign-in stays on."):
             raise Unproven("Type your password. Two-step sign-in stays on.")
     except Refused as refusal:
         return reset_question(user_id, str(refusal), 429 if isinstance(refusal, TooManyTries) else 422)
-    user = two_factor.reset(user_id, me())
+    user = two_factor.reset(user_id, current_user())
     said, back = f"Two-step sign-in of {user.name} is off. Their password alone signs them in.", request.form.get("next")
-    return go("users.index", say=said, back=back, acted=f"user-{user_id}")
+    return redirect_to("users.index", say=said, back=back, acted=f"user-{user_id}")
 
 
 def reset_question(user_id: int, problem: str = "", status: int = 200) -> tuple[str, int]:
     """The question, after a wrong password with what was wrong."""
-    user = two_factor.protected(user_id, me())
+    user = two_factor.protected(user_id, current_user())
     question = Question(
         asks=f"Turn off two-step sign-in of {user.name}?",
         tells="Their password alone signs them in until they set it up again.",
@@ -116,7 +116,7 @@ def refused(form: SecondFactorForm, command: Callable[[], None]) -> int:
     if status := unproven(form.current):
         return status
     try:
-        with_limit(str(me().id), Door.CODE, command)
+        with_limit(str(current_user().id), Door.CODE, command)
     except Refused as refusal:
         form.code.errors = [str(refusal)]
         return 429 if isinstance(refusal, TooManyTries) else 422
@@ -125,12 +125,12 @@ def refused(form: SecondFactorForm, command: Callable[[], None]) -> int:
 
 def page(form: SecondFactorForm, status: int = 200) -> tuple[str, int]:
     """What there is to set up, or to change. The salt of a new secret waits in the cookie: a GET writes nothing."""
-    if me().has_second_factor:
-        html = render_template("second_factors/on.html", form=form, left=two_factor.codes_left(me()))
+    if current_user().has_second_factor:
+        html = render_template("second_factors/on.html", form=form, left=two_factor.codes_left(current_user()))
         return html, status
-    qr = segno.make(two_factor.address(me(), salt()), error="m")
+    qr = segno.make(two_factor.address(current_user(), salt()), error="m")
     picture = qr.svg_data_uri(dark="#000", light="#fff", border=3)
-    secret, owed = two_factor.secret(me(), salt()), two_factor.is_owed(me())
+    secret, owed = two_factor.secret(current_user(), salt()), two_factor.is_owed(current_user())
     return render_template("second_factors/off.html", form=form, picture=picture, secret=secret, owed=owed), status
 
 

@@ -12,7 +12,7 @@ from webapp.core.files.csv_writer import written
 from webapp.core.security.permissions import Permission
 from webapp.db import utcnow
 from webapp.http.attachments import attach
-from webapp.http.web import LARGEST, allow, me, number
+from webapp.http.web import LARGEST, current_user, number, require
 from webapp.services.audit import browse
 from webapp.services.audit.browse import Entry, Filter
 from webapp.services.directory import lookup
@@ -35,7 +35,7 @@ PAGES = {
 
 
 @bp.get("")
-@allow(Permission.AUDIT_READ)
+@require(Permission.AUDIT_READ)
 def index() -> str:
     """The log, newest first, as the address filters it."""
     wanted = asked_for()
@@ -61,14 +61,14 @@ def index() -> str:
 
 
 @bp.get("/events.csv")
-@allow(Permission.AUDIT_READ)
+@require(Permission.AUDIT_READ)
 def csv() -> Response:
     """All that the filter finds, for a spreadsheet."""
     return exported("csv", lambda entries: written(browse.HEADER, map(browse.row, entries)), "text/csv")
 
 
 @bp.get("/events.jsonl")
-@allow(Permission.AUDIT_READ)
+@require(Permission.AUDIT_READ)
 def lines() -> Response:
     """All that the filter finds, one JSON object a line, with the links of the chain."""
     return exported("jsonl", browse.lines, "application/jsonl")
@@ -76,7 +76,7 @@ def lines() -> Response:
 
 def exported(form: str, told: Callable[[Iterable[Entry]], Iterator[bytes]], mimetype: str) -> Response:
     """A file of what the filter finds; that it was taken is noted once it is on its way, with how many entries it has."""
-    wanted, counted, who, peer = asked_for(), [0], me().id, request.remote_addr or ""
+    wanted, counted, who, peer = asked_for(), [0], current_user().id, request.remote_addr or ""
     given = {name: of for name, of in request.args.items() if of}
 
     def entries() -> Iterator[Entry]:
@@ -138,7 +138,7 @@ def address(wanted: Filter, endpoint: str = "audit.index", **changed: Any) -> st
 def page_of(kind: str, id: int | None) -> str | None:
     """The page of a subject, where it has one that whoever reads may see."""
     may_see, endpoint, argument = PAGES.get(kind, (None, "", ""))
-    if may_see is None or not me().may(may_see):
+    if may_see is None or not current_user().may(may_see):
         return None
     found: dict[str, Any] = {argument: id}
     return url_for(endpoint, **found)

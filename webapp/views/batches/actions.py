@@ -6,7 +6,7 @@ from flask import Blueprint, request
 from werkzeug.wrappers import Response as BaseResponse
 
 from webapp.core.security.permissions import Permission
-from webapp.http.web import allow, go, me
+from webapp.http.web import current_user, redirect_to, require
 from webapp.schemas.actions import ActionSchema, ChosenSchema
 from webapp.services.batches import actions
 from webapp.views.people.people_list import asked_for
@@ -15,10 +15,10 @@ bp = Blueprint("actions", __name__, url_prefix="/actions")
 
 
 @bp.post("")
-@allow(Permission.INVITATIONS_MAKE)
+@require(Permission.INVITATIONS_MAKE)
 def create() -> BaseResponse:
     """Stage an action: `do`, `role`, `groups`; `people` ("user-12,invitation-5"), or `all` and the list's filter in the query."""
     action = ActionSchema().load({**request.form, "groups": request.form.getlist("groups")})
     people = asked_for() if request.form.get("all") else ChosenSchema().load(request.form)["people"]
-    batch = actions.stage(people, action, me())
-    return go("batches.show", batch_id=batch.id)
+    batch = actions.stage(people, action, current_user())
+    return redirect_to("batches.show", batch_id=batch.id)

@@ -28,7 +28,7 @@ from webapp.core.text import notices as notice_words
 from webapp.core.text.formatting import plural
 from webapp.http.attachments import attach
 from webapp.http.questions import Question, ask
-from webapp.http.web import allow, go, is_fragment, me, number, page_or_fragment
+from webapp.http.web import current_user, is_fragment, number, page_or_fragment, redirect_to, require
 from webapp.models import Batch, BatchKind, BatchState, Outcome, Row, User
 from webapp.schemas.batches import OptionsSchema
 from webapp.services.batches import (
@@ -64,7 +64,7 @@ FEW, MANY = 10, 5000
 
 
 @bp.get("")
-@allow(Permission.BATCHES_SEE)
+@require(Permission.BATCHES_SEE)
 def index() -> str:
     """All uploads, actions and reverts, or those of a kind, newest first."""
     before, asked = number(request.args, "before"), request.args.get("kind")
@@ -76,41 +76,41 @@ def index() -> str:
 
 
 @bp.get("/template.csv")
-@allow(Permission.INVITATIONS_MAKE)
+@require(Permission.INVITATIONS_MAKE)
 def template() -> Response:
     """The CSV template, from this portal's own roles and groups."""
     registry = lookup.registry()
-    names = [role.name for role in lookup.grantable(me())]
+    names = [role.name for role in lookup.grantable(current_user())]
     return attach([csv_template(names, [group.name for group in registry.groups])], "muster-template.csv")
 
 
 @bp.post("")
-@allow(Permission.INVITATIONS_MAKE)
+@require(Permission.INVITATIONS_MAKE)
 def create() -> BaseResponse | tuple[str, int]:
     """Upload a file, or paste a table: on to its review or its columns, or the dialog again with what to do."""
     file, pasted = request.files.get("file"), request.form.get("pasted")
     split = "split" in request.form
     try:
-        with turns.upload(me()):
+        with turns.upload(current_user()):
             if pasted is not None:
-                batch = upload.stage_pasted(pasted, me(), split=split)
+                batch = upload.stage_pasted(pasted, current_user(), split=split)
             elif file is None or not file.filename:
                 raise UnreadableFile("No file was chosen.", "Choose a CSV, Excel or OpenDocument file and upload it.")
             else:
-                batch = upload.stage(file.read(), file.filename, me(), split=split)
+                batch = upload.stage(file.read(), file.filename, current_user(), split=split)
     except UnreadableFile as refusal:
         parts = refusal.parts if isinstance(refusal, import_rows.TooLong) else 0
         error = {"title": refusal.title, "advice": refusal.advice, "parts": parts, "pasted": pasted}
         context = dialog_context(tab="bulk", upload_error=error | {"file_name": file.filename if file else ""})
         return page_or_fragment("invitations/new.html", "invitations/_bulk.html", 422, **context)
-    answer = go("batches.show", batch_id=batch.id)
+    answer = redirect_to("batches.show", batch_id=batch.id)
     if is_fragment():
         answer.status_code = 201
     return answer
 
 
 @bp.get("/<int:batch_id>")
-@allow(Permission.BATCHES_SEE)
+@require(Permission.BATCHES_SEE)
 def show(batch_id: int) -> str | BaseResponse:
     """The batch as it stands: its review (of which a search wants only a part), its progress, its report, or that it is gone."""
     batch = batches.found(batch_id)
@@ -131,7 +131,7 @@ def review(batch: Batch) -> str:
     """The review page; plans made on the fly are stored once it has answered."""
     context, made = review_context(batch)
     if made:
-        afterwards(batches.refresh_if_stale, batch.id, me().id if who_confirms() else None, made)
+        afterwards(batches.refresh_if_stale, batch.id, current_user().id if who_confirms() else None, made)
     return page_or_fragment(f"{folder(batch)}/review.html", f"{folder(batch)}/_found.html", **context)[0]
 
 
@@ -164,7 +164,7 @@ def folder(batch: Batch) -> str:
 
 def who_confirms() -> User | None:
     """Who looks, where they may confirm: what they see is what their confirming would do."""
-    return me() if me().may(Permission.INVITATIONS_MAKE) else None
+    return current_user() if current_user().may(Permission.INVITATIONS_MAKE) else None
 
 
 def row_context(batch: Batch) -> dict[str, Any]:
@@ -204,7 +204,7 @@ def kind_context(batch: Batch, known: Registry | None = None) -> dict[str, Any]:
     else:
         words, does = action_phrases.words_of(action), action_phrases.named(action, batch.to_send, registry)
     deactivates = action is not None and action.do is Do.DEACTIVATE and batch.state is BatchState.REVIEWING
-    made = invitations.made_by_people_of(batch, me()) if deactivates else None
+    made = invitations.made_by_people_of(batch, current_user()) if deactivates else None
     return {"kind_words": words, "does": does, "rest": action_phrases.rest(batch.counts, words), "made": made}
 
 
@@ -215,56 +215,56 @@ def asked_for() -> Find:
 
 
 @bp.patch("/<int:batch_id>")
-@allow(Permission.INVITATIONS_MAKE)
+@require(Permission.INVITATIONS_MAKE)
 def update(batch_id: int) -> str | BaseResponse:
     """Change how the batch is applied: mode, roles of existing users, skipping."""
-    batch = batches.change(batch_id, batches.Options(**OptionsSchema().load(request.form)), me())
+    batch = batches.change(batch_id, batches.Options(**OptionsSchema().load(request.form)), current_user())
     if not is_fragment():
-        return go("batches.show", batch_id=batch_id)
+        return redirect_to("batches.show", batch_id=batch_id)
     context, _ = review_context(batch)
     return render_template("batches/_changed.html", **context)
 
 
 @bp.post("/<int:batch_id>/groups")
-@allow(Permission.USERS_MANAGE)
+@require(Permission.USERS_MANAGE)
 def add_group(batch_id: int) -> BaseResponse:
     """Create groups that the file names; every row that waits for them is judged again."""
-    made = mapping.create_groups(batch_id, request.form.getlist("name"), me())
+    made = mapping.create_groups(batch_id, request.form.getlist("name"), current_user())
     said = f"Group “{made[0].name}” created." if len(made) == 1 else f"{plural(len(made), 'group')} created."
-    return go("batches.show", batch_id=batch_id, say=said, **asked_for().args())
+    return redirect_to("batches.show", batch_id=batch_id, say=said, **asked_for().args())
 
 
 @bp.get("/<int:batch_id>/groups/new")
-@allow(Permission.USERS_MANAGE)
+@require(Permission.USERS_MANAGE)
 def missing_groups(batch_id: int) -> str | BaseResponse:
     """The groups that the file names and that do not exist, to create some or all of them."""
     batch = batches.found(batch_id)
     if batch.state is not BatchState.REVIEWING:
-        return go("batches.show", batch_id=batch_id)
+        return redirect_to("batches.show", batch_id=batch_id)
     return render_template("mapping/groups.html", batch=batch, words=mapping.missing_groups(batch))
 
 
 @bp.post("/<int:batch_id>/pause")
-@allow(Permission.INVITATIONS_MAKE)
+@require(Permission.INVITATIONS_MAKE)
 def pause(batch_id: int) -> BaseResponse:
     """Stop the claiming of rows."""
     return switched(execute.pause, batch_id, "Paused. What is with the mail server now still goes out.")
 
 
 @bp.post("/<int:batch_id>/resumption")
-@allow(Permission.INVITATIONS_MAKE)
+@require(Permission.INVITATIONS_MAKE)
 def resume(batch_id: int) -> BaseResponse:
     """Go on where Pause stopped."""
     return switched(execute.resume, batch_id, "Resumed.")
 
 
 @bp.get("/<int:batch_id>/cancellation")
-@allow(Permission.INVITATIONS_MAKE)
+@require(Permission.INVITATIONS_MAKE)
 def cancellation(batch_id: int) -> BaseResponse | tuple[str, int]:
     """The question before the rest is cancelled."""
     batch = batches.found(batch_id)
     if batch.state not in batches.AT_WORK:
-        return go("batches.show", batch_id=batch_id)
+        return redirect_to("batches.show", batch_id=batch_id)
     is_upload = batch.kind is BatchKind.UPLOAD
     return ask(
         Question(
@@ -280,7 +280,7 @@ def cancellation(batch_id: int) -> BaseResponse | tuple[str, int]:
 
 
 @bp.post("/<int:batch_id>/cancellation")
-@allow(Permission.INVITATIONS_MAKE)
+@require(Permission.INVITATIONS_MAKE)
 def cancel(batch_id: int) -> BaseResponse:
     """Stop for good: unclaimed rows are skipped."""
     return switched(execute.cancel, batch_id, "Cancelled. What had not gone yet was skipped.")
@@ -289,19 +289,19 @@ def cancel(batch_id: int) -> BaseResponse:
 def switched(command: Callable[[int, User], object], batch_id: int, said: str) -> BaseResponse:
     """Pause, resume or cancel, and back to the batch's page; so too where it was over already, which is no error."""
     try:
-        command(batch_id, me())
+        command(batch_id, current_user())
     except execute.NotAtWork as over:
         said = str(over)
-    return go("batches.show", batch_id=batch_id, say=said)
+    return redirect_to("batches.show", batch_id=batch_id, say=said)
 
 
 @bp.get("/<int:batch_id>/discard")
-@allow(Permission.INVITATIONS_MAKE)
+@require(Permission.INVITATIONS_MAKE)
 def discarding(batch_id: int) -> BaseResponse | tuple[str, int]:
     """The question before what was not confirmed is given up."""
     batch = batches.found(batch_id)
     if batch.state not in (BatchState.MAPPING, BatchState.REVIEWING):
-        return go("batches.show", batch_id=batch_id)
+        return redirect_to("batches.show", batch_id=batch_id)
     kind, is_edited = batch.kind.value, batch.state is BatchState.REVIEWING
     lost = f"{batch.name} and every edit made to it are deleted." if is_edited else f"{batch.name} is deleted."
     is_upload = batch.kind is BatchKind.UPLOAD
@@ -319,46 +319,46 @@ def discarding(batch_id: int) -> BaseResponse | tuple[str, int]:
 
 
 @bp.post("/<int:batch_id>/discard")
-@allow(Permission.INVITATIONS_MAKE)
+@require(Permission.INVITATIONS_MAKE)
 def discard(batch_id: int) -> BaseResponse:
     """Give up what was not confirmed."""
-    batch = batches.discard(batch_id, me())
-    return go("batches.index", say=f"“{batch.name}” was discarded. {batches.nothing_done(batch)}")
+    batch = batches.discard(batch_id, current_user())
+    return redirect_to("batches.index", say=f"“{batch.name}” was discarded. {batches.nothing_done(batch)}")
 
 
 @bp.post("/<int:batch_id>/retries")
-@allow(Permission.INVITATIONS_MAKE)
+@require(Permission.INVITATIONS_MAKE)
 def retry(batch_id: int) -> BaseResponse:
     """Queue the failed e-mails again; those sent are never touched."""
-    retried = outbox.retry_failed(batches.found(batch_id), me())
+    retried = outbox.retry_failed(batches.found(batch_id), current_user())
     nothing = "Nothing can be retried: those invitations are closed, were sent again, or are to roles that you may not give."
     said = f"{plural(retried, 'email')} queued again." if retried else nothing
-    return go("batches.show", batch_id=batch_id, say=said)
+    return redirect_to("batches.show", batch_id=batch_id, say=said)
 
 
 @bp.post("/<int:batch_id>/changed-rows")
-@allow(Permission.INVITATIONS_MAKE)
+@require(Permission.INVITATIONS_MAKE)
 def review_again(batch_id: int) -> BaseResponse:
     """A batch under review from the rows that had changed since this one's review: a new one, or the one there is."""
-    batch = batches.stage_again(batch_id, me())
-    return go("batches.show", batch_id=batch.id)
+    batch = batches.stage_again(batch_id, current_user())
+    return redirect_to("batches.show", batch_id=batch.id)
 
 
 @bp.post("/<int:batch_id>/reversal")
-@allow(Permission.INVITATIONS_MAKE)
+@require(Permission.INVITATIONS_MAKE)
 def revert(batch_id: int) -> BaseResponse:
     """On to the review of a revert: a new one, or the one that is under way."""
-    batch, is_new = reverts.stage(batch_id, me())
-    return go("batches.show", batch_id=batch.id, say=None if is_new else "This is being reverted already.")
+    batch, is_new = reverts.stage(batch_id, current_user())
+    return redirect_to("batches.show", batch_id=batch.id, say=None if is_new else "This is being reverted already.")
 
 
 @bp.get("/<int:batch_id>/progress")
-@allow(Permission.BATCHES_SEE)
+@require(Permission.BATCHES_SEE)
 def progress(batch_id: int) -> str | BaseResponse:
     """The live part of the progress page; when all is done, on to the report."""
     batch = batches.found(batch_id)
     if not is_fragment():
-        return go("batches.show", batch_id=batch_id)
+        return redirect_to("batches.show", batch_id=batch_id)
     if batch.state not in AT_WORK:
         return Response(status=200, headers={"HX-Refresh": "true"})
     return render_template("batches/_progress.html", **progress_context(batch))
@@ -385,7 +385,7 @@ def report_context(batch: Batch) -> dict[str, Any]:
     shown = _outcome(request.args.get("show"))
     tally = reports.tally(batch)
     alarm, slow = throttle.standing() if tally["waiting"] else (None, None)
-    is_offered = me().may(Permission.INVITATIONS_MAKE) and reverts.is_offered(batch)
+    is_offered = current_user().may(Permission.INVITATIONS_MAKE) and reverts.is_offered(batch)
     rows_by = {each: reports.outcomes(batch, each, MANY if each is shown else FEW) for each in Outcome if tally[each]}
     return {
         **kind_context(batch),
@@ -395,7 +395,7 @@ def report_context(batch: Batch) -> dict[str, Any]:
         "batch": batch,
         "tally": tally,
         "rows_by": rows_by,
-        "linkable": link_sheets.outlook(batch.id, me()).ready if me().may(Permission.MESSAGES_SEE) else 0,
+        "linkable": link_sheets.outlook(batch.id, current_user()).ready if current_user().may(Permission.MESSAGES_SEE) else 0,
         "deliveries": delivery_status.of({row.invitation_id for found in rows_by.values() for row in found if row.invitation_id}),
         "changed": reports.changed_since(batch),
         "changed_access": partial(cells.changed_access, registry=lookup.registry()),
@@ -412,7 +412,7 @@ def _outcome(name: str | None) -> Outcome | None:
 
 
 @bp.get("/<int:batch_id>/report.csv")
-@allow(Permission.BATCHES_SEE)
+@require(Permission.BATCHES_SEE)
 def report(batch_id: int) -> Response:
     """Every row's outcome and reason as a file; `?outcome=skipped` for some of them, under a name of their own."""
     batch, outcome = batches.found(batch_id), _outcome(request.args.get("outcome"))

@@ -9,7 +9,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from webapp.core.errors import Refused
 from webapp.core.security.permissions import Permission
-from webapp.http.web import allow, go, me, number, page_or_fragment
+from webapp.http.web import current_user, number, page_or_fragment, redirect_to, require
 from webapp.models import UNMOVED, Batch, BatchState
 from webapp.services.batches import review as batches
 from webapp.views.accounts.sessions import TooManyTries, afterwards, is_proven
@@ -21,15 +21,15 @@ bp = Blueprint("confirmations", __name__, url_prefix="/batches/<int:batch_id>/co
 
 
 @bp.get("")
-@allow(Permission.INVITATIONS_MAKE)
+@require(Permission.INVITATIONS_MAKE)
 def show(batch_id: int) -> BaseResponse | tuple[str, int]:
     """What the dialog before sending asks, as a page."""
     batch = batches.found(batch_id)
     if batch.state is not BatchState.REVIEWING:
-        return go("batches.show", batch_id=batch_id, say=confirmed_already(batch) if batch.confirmed_by_id else None)
+        return redirect_to("batches.show", batch_id=batch_id, say=confirmed_already(batch) if batch.confirmed_by_id else None)
     context, made = review_context(batch)
     if made:
-        afterwards(batches.refresh_if_stale, batch_id, me().id, made)
+        afterwards(batches.refresh_if_stale, batch_id, current_user().id, made)
     seen = Seen.by_page(batch) or Seen(str(batch.version), batch.drift)
     return page_or_fragment("batches/confirmation.html", f"{folder(batch)}/_confirm.html", seen=seen, **context)
 
@@ -51,7 +51,7 @@ class Seen(NamedTuple):
 
 
 @bp.post("")
-@allow(Permission.INVITATIONS_MAKE)
+@require(Permission.INVITATIONS_MAKE)
 def create(batch_id: int) -> BaseResponse | tuple[str, int]:
     """Queue what was seen; confirming twice lands on the progress page with a note."""
     seen = Seen(request.form.get("version", ""), request.form.get("drift", UNMOVED))
@@ -61,16 +61,16 @@ def create(batch_id: int) -> BaseResponse | tuple[str, int]:
         raise Refused(UNSEEN, link=("Open the review", review))
     try:
         proven = is_proven()
-        first = batches.confirm(batch_id, version, me(), drift=seen.drift, proven=proven)
+        first = batches.confirm(batch_id, version, current_user(), drift=seen.drift, proven=proven)
     except batches.Changed as change:
         flash(str(change), "warn")
-        return go("batches.show", batch_id=batch_id)
+        return redirect_to("batches.show", batch_id=batch_id)
     except Refused as refusal:
         status = 429 if isinstance(refusal, TooManyTries) else 422
         batch = batches.found(batch_id)
         context = {**row_context(batch), "seen": seen, "problem": str(refusal)}
         return page_or_fragment("batches/confirmation.html", f"{folder(batch)}/_confirm.html", status, **context)
-    return go("batches.show", batch_id=batch_id, say=None if first else confirmed_already(batches.found(batch_id)))
+    return redirect_to("batches.show", batch_id=batch_id, say=None if first else confirmed_already(batches.found(batch_id)))
 
 
 def confirmed_already(batch: Batch) -> str:

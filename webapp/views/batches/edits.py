@@ -13,7 +13,7 @@ from webapp.core.files.cleaning import clean
 from webapp.core.lists.row_filter import Find, Hint
 from webapp.core.security.permissions import Permission
 from webapp.core.text.formatting import plural
-from webapp.http.web import allow, go, is_elsewhere, is_fragment, me, number, page_or_fragment
+from webapp.http.web import current_user, is_elsewhere, is_fragment, number, page_or_fragment, redirect_to, require
 from webapp.models import Batch, BatchState
 from webapp.services.batches import bulk_edit, bulk_fix, cell_edit, duplicates, mapping, review, row_search
 from webapp.services.batches import undo as history
@@ -29,7 +29,7 @@ MAKE = Permission.INVITATIONS_MAKE
 def _offered() -> dict[str, Any]:
     """What parts of the review ask for where they show it: each costs queries, so none is asked in vain."""
     return {
-        "undoing": lambda batch, before=None: history.offered(batch, me(), before),
+        "undoing": lambda batch, before=None: history.offered(batch, current_user(), before),
         "offers_of": bulk_fix.offers,
         "offers_are_cheap": bulk_fix.are_cheap,
         "words_of": mapping.unknown_words,
@@ -48,7 +48,7 @@ def under_review(batch_id: int) -> Batch:
 def redrawn(batch_id: int, said: str, undo: int | None = None) -> str | BaseResponse:
     """The review anew, with the same filter and page, and a toast; undo: the version of the step that it offers to undo."""
     if not is_fragment():
-        return go("batches.show", batch_id=batch_id, say=said)
+        return redirect_to("batches.show", batch_id=batch_id, say=said)
     if is_elsewhere(url_for("batches.show", batch_id=batch_id)):  # on the page of one row: that page anew
         flash(said)
         return Response(status=200, headers={"HX-Refresh": "true"})
@@ -66,7 +66,7 @@ def done(batch_id: int, change: bulk_edit.Done, said: str) -> str | BaseResponse
 
 
 @bp.post("/undos")
-@allow(MAKE)
+@require(MAKE)
 def undo(batch_id: int) -> str | BaseResponse | tuple[str, int, dict[str, str]]:
     """Take back one's own last step; or the one whose version the form names.
 
@@ -74,7 +74,7 @@ def undo(batch_id: int) -> str | BaseResponse | tuple[str, int, dict[str, str]]:
     """
     version, before = number(request.values, "version"), number(request.values, "before")
     try:
-        return moved(history.undo(batch_id, me(), version, before), "Undone")
+        return moved(history.undo(batch_id, current_user(), version, before), "Undone")
     except history.Overtaken as overtaken:
         if version or not is_fragment():
             raise
@@ -83,10 +83,10 @@ def undo(batch_id: int) -> str | BaseResponse | tuple[str, int, dict[str, str]]:
 
 
 @bp.post("/redos")
-@allow(MAKE)
+@require(MAKE)
 def redo(batch_id: int) -> str | BaseResponse:
     """Do again what one undid last."""
-    return moved(history.redo(batch_id, me()), "Redone")
+    return moved(history.redo(batch_id, current_user()), "Redone")
 
 
 def moved(change: history.Done, verb: str) -> str | BaseResponse:
@@ -98,12 +98,12 @@ def moved(change: history.Done, verb: str) -> str | BaseResponse:
 
 
 @bp.get("/steps")
-@allow(MAKE)
+@require(MAKE)
 def steps(batch_id: int) -> str | BaseResponse:
     """The last steps, whoever made them: the list beside Undo and Redo."""
     batch = review.found(batch_id)
     if not is_fragment():
-        return go("batches.show", batch_id=batch_id)
+        return redirect_to("batches.show", batch_id=batch_id)
     return render_template("edits/_steps.html", batch=batch, steps=history.recent(batch))
 
 
@@ -111,33 +111,33 @@ def steps(batch_id: int) -> str | BaseResponse:
 
 
 @bp.get("/fixes")
-@allow(MAKE)
+@require(MAKE)
 def fixes(batch_id: int) -> str | BaseResponse:
     """What a fix would change, row by row."""
     batch, args = review.found(batch_id), request.args
     if not is_fragment():
-        return go("batches.show", batch_id=batch_id)
+        return redirect_to("batches.show", batch_id=batch_id)
     field, old, new = args.get("field", ""), args.get("old", ""), args.get("new", "")
     preview = bulk_fix.fixed(batch, field, old, new)
     return render_template("edits/_fix.html", batch=batch, field=field, old=old, new=new, preview=preview)
 
 
 @bp.post("/fixes")
-@allow(MAKE)
+@require(MAKE)
 def fix(batch_id: int) -> str | BaseResponse:
     """Replace a wrong value in every row that has it."""
     form = request.form
-    change = bulk_fix.fix(batch_id, form.get("field", ""), form.get("old", ""), form.get("new", ""), me())
+    change = bulk_fix.fix(batch_id, form.get("field", ""), form.get("old", ""), form.get("new", ""), current_user())
     return done(batch_id, change, "Replaced in {rows}")
 
 
 @bp.get("/replacements")
-@allow(MAKE)
+@require(MAKE)
 def replaceable(batch_id: int) -> tuple[str, int] | BaseResponse:
     """What find and replace would do: in how many rows, and the first of them."""
     batch = review.found(batch_id)
     if not is_fragment():
-        return go("batches.show", batch_id=batch_id)
+        return redirect_to("batches.show", batch_id=batch_id)
     try:
         preview, refusal = bulk_edit.replaceable(batch, replacement()), ""
     except Refused as refused:
@@ -146,17 +146,17 @@ def replaceable(batch_id: int) -> tuple[str, int] | BaseResponse:
 
 
 @bp.get("/replacements/new")
-@allow(MAKE)
+@require(MAKE)
 def replacing(batch_id: int) -> tuple[str, int]:
     """Find and replace: the inside of its dialog, or a page."""
     return page_or_fragment("edits/replace.html", "edits/_replace.html", batch=under_review(batch_id))
 
 
 @bp.post("/replacements")
-@allow(MAKE)
+@require(MAKE)
 def replace(batch_id: int) -> str | BaseResponse:
     """Find and replace in a column."""
-    return done(batch_id, bulk_edit.replace(batch_id, replacement(), me()), "Replaced in {rows}")
+    return done(batch_id, bulk_edit.replace(batch_id, replacement(), current_user()), "Replaced in {rows}")
 
 
 def replacement() -> bulk_edit.Replacement:
@@ -168,13 +168,13 @@ def replacement() -> bulk_edit.Replacement:
 
 
 @bp.post("/words")
-@allow(MAKE)
+@require(MAKE)
 def translate(batch_id: int) -> str | BaseResponse:
     """Say once what a word of the file means, for all its rows; and for later files, where that is ticked."""
     form = request.form
-    remember = "remember" in form and me().may(Permission.USERS_MANAGE)
+    remember = "remember" in form and current_user().may(Permission.USERS_MANAGE)
     field, word, meant = (form.get(name, "") for name in ("field", "word", "meant"))
-    change = mapping.translate(batch_id, field, word, meant, me(), remember=remember)
+    change = mapping.translate(batch_id, field, word, meant, current_user(), remember=remember)
     said = f"“{word}” is now {meant} in {plural(change.count, 'row')}{', and remembered for later files' if remember else ''}."
     return redrawn(batch_id, said, change.version)
 
@@ -183,41 +183,43 @@ def translate(batch_id: int) -> str | BaseResponse:
 
 
 @bp.get("/changes/new")
-@allow(MAKE)
+@require(MAKE)
 def regrouping(batch_id: int) -> str | BaseResponse:
     """Groups of the selected rows: the inside of the dialog."""
     if not is_fragment():
-        return go("batches.show", batch_id=batch_id)
+        return redirect_to("batches.show", batch_id=batch_id)
     return render_template("edits/_regroup.html", batch=under_review(batch_id), registry=lookup.registry())
 
 
 @bp.post("/changes")
-@allow(MAKE)
+@require(MAKE)
 def change(batch_id: int) -> str | BaseResponse:
     """One change to all selected rows."""
     form, chosen, names = request.form, selection(), request.form.getlist("groups")
     match form.get("do"):
         case "role":
-            return done(batch_id, bulk_edit.set_role(batch_id, chosen, form.get("role", ""), me()), "Role changed in {rows}")
+            return done(
+                batch_id, bulk_edit.set_role(batch_id, chosen, form.get("role", ""), current_user()), "Role changed in {rows}"
+            )
         case "remove":
-            return done(batch_id, bulk_edit.remove(batch_id, chosen, me()), "{rows} removed")
+            return done(batch_id, bulk_edit.remove(batch_id, chosen, current_user()), "{rows} removed")
         case "add_groups" if names:
-            return done(batch_id, bulk_edit.add_groups(batch_id, chosen, names, me()), "Groups added in {rows}")
+            return done(batch_id, bulk_edit.add_groups(batch_id, chosen, names, current_user()), "Groups added in {rows}")
         case "remove_groups" if names:
-            return done(batch_id, bulk_edit.remove_groups(batch_id, chosen, names, me()), "Groups removed in {rows}")
+            return done(batch_id, bulk_edit.remove_groups(batch_id, chosen, names, current_user()), "Groups removed in {rows}")
         case "set_groups":
-            return done(batch_id, bulk_edit.set_groups(batch_id, chosen, names, me()), "Groups set in {rows}")
+            return done(batch_id, bulk_edit.set_groups(batch_id, chosen, names, current_user()), "Groups set in {rows}")
     raise Refused("Choose at least one group.")
 
 
 @bp.post("/hints/<hint>/removal")
-@allow(MAKE)
+@require(MAKE)
 def remove_hinted(batch_id: int, hint: str) -> str | BaseResponse:
     """Remove all rows that a notice above the counts is about, as one step."""
     if hint not in list(Hint):
         raise NotThere("There is no such notice.")
     rows = bulk_edit.Chosen(find=Find(hint=Hint(hint)))
-    return done(batch_id, bulk_edit.remove(batch_id, rows, me()), "{rows} removed")
+    return done(batch_id, bulk_edit.remove(batch_id, rows, current_user()), "{rows} removed")
 
 
 def selection() -> bulk_edit.Chosen:
@@ -237,27 +239,27 @@ def numbers(name: str) -> frozenset[int]:
 
 
 @bp.post("/rows")
-@allow(MAKE)
+@require(MAKE)
 def add(batch_id: int) -> str | BaseResponse:
     """A new, empty row at the end: within the page where its end is shown, else on the page that shows it."""
-    added = cell_edit.add(batch_id, me())
+    added = cell_edit.add(batch_id, current_user())
     context, _ = review_context(review.found(batch_id))
     page = context["page"]
     if is_fragment() and any(row.id == added.row.id for row in page.rows):
         return render_template("edits/_redrawn.html", said=None, undo=None, focus=added.row.id, **context)
-    return go("batches.show", batch_id=batch_id, **bulk_edit.address(added.batch, added.row.line))
+    return redirect_to("batches.show", batch_id=batch_id, **bulk_edit.address(added.batch, added.row.line))
 
 
 @bp.get("/lines/<int:line>")
-@allow(Permission.BATCHES_SEE)
+@require(Permission.BATCHES_SEE)
 def line(batch_id: int, line: int) -> BaseResponse:
     """To the row of this line, on whatever page it is."""
     batch: Batch = review.found(batch_id)
-    return go("batches.show", batch_id=batch_id, **bulk_edit.address(batch, line))
+    return redirect_to("batches.show", batch_id=batch_id, **bulk_edit.address(batch, line))
 
 
 @bp.get("/problem")
-@allow(Permission.BATCHES_SEE)
+@require(Permission.BATCHES_SEE)
 def problem(batch_id: int) -> BaseResponse:
     """To the next row that needs attention, on whatever page it is; without the filter where that leaves none in."""
     batch, find = review.found(batch_id), asked_for()
@@ -267,23 +269,23 @@ def problem(batch_id: int) -> BaseResponse:
             page, row = there
             field = row.issues[0]["field"] if row.issues else "email"
             anchor = f"row-{row.id}-{field}{'-cell' if field == 'groups' else ''}"
-            return go("batches.show", batch_id=batch_id, **wanted.args(page=page), _anchor=anchor)
-    return go("batches.show", batch_id=batch_id, say="No row needs attention now.", **find.args())
+            return redirect_to("batches.show", batch_id=batch_id, **wanted.args(page=page), _anchor=anchor)
+    return redirect_to("batches.show", batch_id=batch_id, say="No row needs attention now.", **find.args())
 
 
 @bp.post("/rows/<int:row_id>/merger")
-@allow(MAKE)
+@require(MAKE)
 def merge(batch_id: int, row_id: int) -> str | BaseResponse:
     """Make one row of all that have this row's e-mail, with the groups of all."""
-    merged = duplicates.merge(batch_id, row_id, me())
+    merged = duplicates.merge(batch_id, row_id, current_user())
     return redrawn(batch_id, f"Groups merged: {plural(merged.count, 'row')} made one{in_parts(merged)}", merged.version)
 
 
 @bp.post("/rows/<int:row_id>/retention")
-@allow(MAKE)
+@require(MAKE)
 def keep(batch_id: int, row_id: int) -> str | BaseResponse:
     """Keep this row, and remove the others with its e-mail."""
-    kept = duplicates.keep(batch_id, row_id, me())
+    kept = duplicates.keep(batch_id, row_id, current_user())
     return redrawn(batch_id, f"{plural(kept.count, 'row')} removed{in_parts(kept)}", kept.version)
 
 

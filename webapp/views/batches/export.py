@@ -8,14 +8,14 @@ from webapp.core.files.csv_writer import written
 from webapp.core.lists.row_filter import Find
 from webapp.core.security.permissions import Permission
 from webapp.http.attachments import attach
-from webapp.http.web import allow
+from webapp.http.web import require
 from webapp.services.batches import export, review
 
 bp = Blueprint("downloads", __name__, url_prefix="/batches/<int:batch_id>")
 
 
 @bp.get("/rows.csv")
-@allow(Permission.BATCHES_SEE)
+@require(Permission.BATCHES_SEE)
 def rows(batch_id: int) -> Response:
     """The rows of the review as it is filtered and sorted; all of them where it is not."""
     batch, find = review.found(batch_id), Find.parse(request.args)

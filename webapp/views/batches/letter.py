@@ -11,7 +11,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from webapp.core.errors import NotThere, Refused
 from webapp.core.security.permissions import Permission
 from webapp.core.text.formatting import LONGEST_MESSAGE
-from webapp.http.web import allow, go, is_fragment, me, page_or_fragment
+from webapp.http.web import current_user, is_fragment, page_or_fragment, redirect_to, require
 from webapp.models import Batch, BatchState
 from webapp.schemas.batches import OptionsSchema
 from webapp.services.batches import review, test_message
@@ -25,33 +25,33 @@ ASKED = ("valid_days", "message")
 
 
 @bp.get("")
-@allow(Permission.INVITATIONS_MAKE)
+@require(Permission.INVITATIONS_MAKE)
 def show(batch_id: int) -> BaseResponse | tuple[str, int]:
     """What the invitations of a batch under review say, to be changed and looked at."""
     batch = review.found(batch_id)
     if batch.state is not BatchState.REVIEWING:
-        return go("batches.show", batch_id=batch_id)
+        return redirect_to("batches.show", batch_id=batch_id)
     return page_or_fragment("batches/letter.html", "batches/_letter.html", **context(batch))
 
 
 @bp.get("/html")
-@allow(Permission.INVITATIONS_MAKE)
+@require(Permission.INVITATIONS_MAKE)
 def html(batch_id: int) -> Response:
     """The e-mail's HTML for an example person, as a document of its own for the frame; with what is typed, or stored."""
     batch = review.found(batch_id)
     row = examples.row_of(batch)
     if row is None:
         raise NotThere("There is no row to show an example for.")
-    return Response(examples.email(batch, row, me(), typed(batch)).html, headers={"Content-Security-Policy": FRAME_CSP})
+    return Response(examples.email(batch, row, current_user(), typed(batch)).html, headers={"Content-Security-Policy": FRAME_CSP})
 
 
 @bp.get("/preview")
-@allow(Permission.INVITATIONS_MAKE)
+@require(Permission.INVITATIONS_MAKE)
 def preview(batch_id: int) -> str | BaseResponse:
     """The e-mail with what is typed, before it is stored."""
     batch = review.found(batch_id)
     if batch.state is not BatchState.REVIEWING or not is_fragment():
-        return go("letters.show", batch_id=batch_id)
+        return redirect_to("letters.show", batch_id=batch_id)
     return render_template("batches/_letter_preview.html", **context(batch))
 
 
@@ -68,7 +68,7 @@ def typed(batch: Batch) -> dict[str, Any]:
 
 
 @bp.route("", methods=["PATCH", "POST"])
-@allow(Permission.INVITATIONS_MAKE)
+@require(Permission.INVITATIONS_MAKE)
 def update(batch_id: int) -> str | BaseResponse | tuple[str, int]:
     """Change it; wrong values are told under their fields, and nothing is stored."""
     try:
@@ -76,31 +76,31 @@ def update(batch_id: int) -> str | BaseResponse | tuple[str, int]:
     except ValidationError as error:
         return refused(batch_id, error.messages_dict)
     if not is_fragment():
-        return go("letters.show", batch_id=batch_id, say="Saved.")
+        return redirect_to("letters.show", batch_id=batch_id, say="Saved.")
     return render_template("batches/_letter_saved.html", said="Invitation saved", **context(batch))
 
 
 @bp.post("/tests")
-@allow(Permission.INVITATIONS_MAKE)
+@require(Permission.INVITATIONS_MAKE)
 def test(batch_id: int) -> str | BaseResponse | tuple[str, int]:
     """Save what is typed and send it to who asks; no invitation comes of it."""
     try:
         batch = save(batch_id)
-        message = test_message.send_test(batch_id, me())
+        message = test_message.send_test(batch_id, current_user())
     except ValidationError as error:
         return refused(batch_id, error.messages_dict)
     except Refused as refusal:
         return refused(batch_id, {"test": [str(refusal)]})
     said = f"Test on its way to {message.recipient}"
     if not is_fragment():
-        return go("letters.show", batch_id=batch_id, say=said)
+        return redirect_to("letters.show", batch_id=batch_id, say=said)
     return render_template("batches/_letter_saved.html", said=said, **context(batch))
 
 
 def save(batch_id: int) -> Batch:
     """Store the two options that the form carries."""
     given = {name: request.form[name] for name in ASKED if name in request.form}
-    return review.change(batch_id, review.Options(**OptionsSchema().load(given)), me())
+    return review.change(batch_id, review.Options(**OptionsSchema().load(given)), current_user())
 
 
 def refused(batch_id: int, problems: dict[str, Any]) -> tuple[str, int]:
@@ -119,5 +119,5 @@ def context(batch: Batch) -> dict[str, Any]:
         "problems": {},
         "longest": LONGEST_MESSAGE,
         "example": row,
-        "email": examples.email(batch, row, me(), typed(batch)) if row else None,
+        "email": examples.email(batch, row, current_user(), typed(batch)) if row else None,
     }

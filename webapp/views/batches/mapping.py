@@ -12,7 +12,7 @@ from webapp.core.files.columns import MEMBER
 from webapp.core.files.fields import Field
 from webapp.core.files.table import MOST_COLUMNS, UnreadableFile
 from webapp.core.security.permissions import Permission
-from webapp.http.web import allow, go, is_fragment, me, number, page_or_fragment
+from webapp.http.web import current_user, is_fragment, number, page_or_fragment, redirect_to, require
 from webapp.models import Batch, BatchState
 from webapp.services.batches import import_rows, mapping, review, turns, upload
 from webapp.services.batches.import_rows import TooLong, WouldLose
@@ -23,27 +23,29 @@ bp = Blueprint("mapping", __name__, url_prefix="/batches/<int:batch_id>")
 
 
 @bp.get("/mapping")
-@allow(Permission.INVITATIONS_MAKE)
+@require(Permission.INVITATIONS_MAKE)
 def show(batch_id: int) -> str | BaseResponse:
     """The columns of the file, and what each is used as; the address carries what was chosen so far."""
     batch = review.found(batch_id)
     if batch.state not in (BatchState.MAPPING, BatchState.REVIEWING):
-        return go("batches.show", batch_id=batch_id)
+        return redirect_to("batches.show", batch_id=batch_id)
     return mapping_page(batch, request.args)[0]
 
 
 @bp.post("/mapping")
-@allow(Permission.INVITATIONS_MAKE)
+@require(Permission.INVITATIONS_MAKE)
 def choose(batch_id: int) -> BaseResponse | tuple[str, int]:
     """Read the file so, and on to its review; or the page again with what is missing."""
     form = request.form
     remember, split = "remember" in form, "split" in form
     try:
-        with turns.upload(me()):
-            mapping.choose(batch_id, asked_for(form), me(), remember=remember, split=split, version=number(form, "version"))
+        with turns.upload(current_user()):
+            mapping.choose(
+                batch_id, asked_for(form), current_user(), remember=remember, split=split, version=number(form, "version")
+            )
     except UnreadableFile as refusal:
         return mapping_page(review.found(batch_id), form, refusal, 422)
-    return go("batches.show", batch_id=batch_id)
+    return redirect_to("batches.show", batch_id=batch_id)
 
 
 def mapping_page(
@@ -60,7 +62,7 @@ def mapping_page(
         "parts": refusal.parts if isinstance(refusal, TooLong) else 0,
         "Field": Field,
         "source": request.headers.get("HX-Source", "").rpartition("#")[2],
-        "roles": lookup.grantable(me()),
+        "roles": lookup.grantable(current_user()),
     }
     return page_or_fragment("mapping/show.html", "mapping/_answer.html", status, **context)
 
@@ -75,29 +77,29 @@ def asked_for(values: MultiDict[str, str]) -> Choice:
 
 
 @bp.get("/file")
-@allow(Permission.INVITATIONS_MAKE)
+@require(Permission.INVITATIONS_MAKE)
 def file(batch_id: int) -> str | BaseResponse:
     """Choose another file in place of this one."""
     batch = review.found(batch_id)
     if batch.state is not BatchState.REVIEWING:
-        return go("batches.show", batch_id=batch_id)
+        return redirect_to("batches.show", batch_id=batch_id)
     return render_template("mapping/replace.html", **replace_context(batch))
 
 
 @bp.post("/file")
-@allow(Permission.INVITATIONS_MAKE)
+@require(Permission.INVITATIONS_MAKE)
 def replace(batch_id: int) -> BaseResponse | tuple[str, int]:
     """Put another file in the place of this one; where edits would be lost, ask first."""
     sent = request.files.get("file")
     try:
         if sent is None or not sent.filename:
             raise UnreadableFile("No file was chosen.", "Choose a file and upload it.")
-        with turns.upload(me()):
-            upload.replace(batch_id, sent.read(), sent.filename, me(), lose="lose" in request.form)
+        with turns.upload(current_user()):
+            upload.replace(batch_id, sent.read(), sent.filename, current_user(), lose="lose" in request.form)
     except UnreadableFile as refusal:
         context = replace_context(review.found(batch_id), refusal, sent.filename if sent else None)
         return page_or_fragment("mapping/replace.html", "mapping/_replace.html", 422, **context)
-    answer = go("batches.show", batch_id=batch_id, say="The file was replaced.")
+    answer = redirect_to("batches.show", batch_id=batch_id, say="The file was replaced.")
     if is_fragment():
         answer.status_code = 201
     return answer

@@ -12,7 +12,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from webapp.core.errors import Refused
 from webapp.core.security.permissions import Permission
 from webapp.core.text.formatting import plural
-from webapp.http.web import allow, go, is_fragment, me
+from webapp.http.web import current_user, is_fragment, redirect_to, require
 from webapp.schemas.blocks import BlockSchema
 from webapp.services.batches import paste
 from webapp.views.batches.batches import row_context
@@ -21,23 +21,23 @@ bp = Blueprint("blocks", __name__, url_prefix="/batches/<int:batch_id>/blocks")
 
 
 @bp.post("")
-@allow(Permission.INVITATIONS_MAKE)
+@require(Permission.INVITATIONS_MAKE)
 def create(batch_id: int) -> str | BaseResponse:
     """Fill cells; lines that found no row are offered as new rows."""
     pasted = sent()
-    block = paste.fill(batch_id, [paste.Cell(**cell) for cell in pasted["cells"]], me())
+    block = paste.fill(batch_id, [paste.Cell(**cell) for cell in pasted["cells"]], current_user())
     if not is_fragment():
-        return go("batches.show", batch_id=batch_id)
+        return redirect_to("batches.show", batch_id=batch_id)
     return render_template("blocks/_filled.html", block=block, lines=pasted["lines"], **row_context(block.batch))
 
 
 @bp.post("/rows")
-@allow(Permission.INVITATIONS_MAKE)
+@require(Permission.INVITATIONS_MAKE)
 def append(batch_id: int) -> str | BaseResponse:
     """Add the lines that found no row as rows of their own."""
-    block = paste.append(batch_id, sent()["lines"], me())
+    block = paste.append(batch_id, sent()["lines"], current_user())
     if not is_fragment():
-        return go("batches.show", batch_id=batch_id, say=f"{plural(len(block.rows), 'row')} added.")
+        return redirect_to("batches.show", batch_id=batch_id, say=f"{plural(len(block.rows), 'row')} added.")
     return render_template("blocks/_added.html", block=block, **row_context(block.batch))
 
 

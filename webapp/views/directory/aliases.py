@@ -7,7 +7,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from webapp.core.security.permissions import Permission
 from webapp.http.questions import SETTINGS, Question, ask
-from webapp.http.web import allow, go, me
+from webapp.http.web import current_user, redirect_to, require
 from webapp.models import AliasKind
 from webapp.services.directory import aliases, lookup
 
@@ -17,7 +17,7 @@ REMEMBERED = (*SETTINGS, ("Remembered words", "aliases.index"))
 
 
 @bp.get("")
-@allow(Permission.USERS_MANAGE)
+@require(Permission.USERS_MANAGE)
 def index() -> str:
     """All that is remembered, to be forgotten."""
     registry = lookup.registry()
@@ -32,7 +32,7 @@ def index() -> str:
 
 
 @bp.get("/<int:alias_id>/removal")
-@allow(Permission.USERS_MANAGE)
+@require(Permission.USERS_MANAGE)
 def removal(alias_id: int) -> tuple[str, int]:
     """The question before a word is forgotten."""
     alias, meant = aliases.found(alias_id)
@@ -48,16 +48,20 @@ def removal(alias_id: int) -> tuple[str, int]:
 
 
 @bp.post("/<int:alias_id>/removal")
-@allow(Permission.USERS_MANAGE)
+@require(Permission.USERS_MANAGE)
 def remove(alias_id: int) -> BaseResponse:
     """From now on the word means nothing."""
-    group_id, word = aliases.forget(alias_id, me())
+    group_id, word = aliases.forget(alias_id, current_user())
     said, back = f"“{word}” means nothing to files any more.", request.form.get("next")
-    return go("groups.show", group_id=group_id, say=said, back=back) if group_id else go("roles.index", say=said, back=back)
+    return (
+        redirect_to("groups.show", group_id=group_id, say=said, back=back)
+        if group_id
+        else redirect_to("roles.index", say=said, back=back)
+    )
 
 
 @bp.get("/columns/<int:mapping_id>/removal")
-@allow(Permission.USERS_MANAGE)
+@require(Permission.USERS_MANAGE)
 def removal_of_columns(mapping_id: int) -> tuple[str, int]:
     """The question before columns are forgotten."""
     names = aliases.header_mapping(mapping_id).names
@@ -73,8 +77,8 @@ def removal_of_columns(mapping_id: int) -> tuple[str, int]:
 
 
 @bp.post("/columns/<int:mapping_id>/removal")
-@allow(Permission.USERS_MANAGE)
+@require(Permission.USERS_MANAGE)
 def remove_columns(mapping_id: int) -> BaseResponse:
     """From now on files with this header are read by their column names again."""
-    aliases.forget_columns_of(mapping_id, me())
-    return go("aliases.index", say="Forgotten. Such files are matched anew.")
+    aliases.forget_columns_of(mapping_id, current_user())
+    return redirect_to("aliases.index", say="Forgotten. Such files are matched anew.")

@@ -13,7 +13,7 @@ from webapp.core.errors import Conflict, Refused
 from webapp.core.security.permissions import Permission
 from webapp.core.text.formatting import plural
 from webapp.http.forms import GroupForm, GroupsForm, tell
-from webapp.http.web import LARGEST, allow, go, me, number
+from webapp.http.web import LARGEST, current_user, number, redirect_to, require
 from webapp.models import AliasKind
 from webapp.services.directory import aliases, groups
 from webapp.services.directory.groups import EVERYTHING, Counted
@@ -23,26 +23,26 @@ bp = Blueprint("groups", __name__, url_prefix="/groups")
 
 
 @bp.get("")
-@allow(Permission.USERS_SEE)
+@require(Permission.USERS_SEE)
 def index() -> str:
     """All groups, found by `?q=`; `?new` opens the dialog, `?edit=7` that row."""
     return page(GroupsForm(formdata=None), is_open="new" in request.args, editing=number(request.args, "edit"))
 
 
 @bp.post("")
-@allow(Permission.USERS_MANAGE)
+@require(Permission.USERS_MANAGE)
 def create() -> BaseResponse | tuple[str, int]:
     """Add one or several."""
     form = GroupsForm()
     if not form.validate():
         return again(form), 422
     try:
-        added = groups.add(form.wanted(), me(), form.description.data or "")
+        added = groups.add(form.wanted(), current_user(), form.description.data or "")
     except (ValidationError, Refused) as refusal:
         tell(form, refusal)
         return again(form), 422
     said = f"{plural(len(added), 'group')} added." if len(added) > 1 else f"“{added[0].name}” added."
-    return go("groups.index", say=said, back=form.next.data)
+    return redirect_to("groups.index", say=said, back=form.next.data)
 
 
 def again(form: GroupsForm) -> str:
@@ -51,23 +51,23 @@ def again(form: GroupsForm) -> str:
 
 
 @bp.post("/<int:group_id>")
-@allow(Permission.USERS_MANAGE)
+@require(Permission.USERS_MANAGE)
 def update(group_id: int) -> BaseResponse | tuple[str, int]:
     """Rename and describe."""
     form = GroupForm()
     try:
-        group = groups.change(group_id, form.name.data or "", form.description.data or "", me())
+        group = groups.change(group_id, form.name.data or "", form.description.data or "", current_user())
     except (ValidationError, Refused) as refusal:
         tell(form, refusal)
         return page(GroupsForm(formdata=None), is_open=False, editing=group_id, edit_form=form), 422
-    return go("groups.index", say=f"“{group.name}” saved.")
+    return redirect_to("groups.index", say=f"“{group.name}” saved.")
 
 
 def page(form: GroupsForm, is_open: bool, editing: int | None = None, edit_form: GroupForm | None = None) -> str:
     """The list, with the dialog for new groups open or not, and a row to be edited or none."""
     everyone, search = groups.counted(), request.args.get("q", "").strip()[:100]
     other_names = aliases.words(AliasKind.GROUP)
-    row = next((each for each in everyone if each.id == editing), None) if me().may(Permission.USERS_MANAGE) else None
+    row = next((each for each in everyone if each.id == editing), None) if current_user().may(Permission.USERS_MANAGE) else None
     if row and edit_form is None:
         edit_form = GroupForm(formdata=None, data={"name": row.name, "description": row.description})
     return render_template(
@@ -86,14 +86,14 @@ def page(form: GroupsForm, is_open: bool, editing: int | None = None, edit_form:
 
 
 @bp.get("/<int:group_id>")
-@allow(Permission.USERS_SEE)
+@require(Permission.USERS_SEE)
 def show(group_id: int) -> str:
     """A group: who reaches it, and what else it is called."""
     return members_page(groups.found(group_id))
 
 
 @bp.get("/all")
-@allow(Permission.USERS_SEE)
+@require(Permission.USERS_SEE)
 def everything() -> str:
     """Who has All groups."""
     return members_page(groups.everything())
@@ -126,20 +126,20 @@ def address_of(group: Counted, **found: Any) -> str:
 
 
 @bp.post("/<int:group_id>/names")
-@allow(Permission.USERS_MANAGE)
+@require(Permission.USERS_MANAGE)
 def add_name(group_id: int) -> BaseResponse | tuple[str, int]:
     """Another name that files may say."""
     try:
-        alias = aliases.add(AliasKind.GROUP, group_id, request.form.get("word", ""), me())
+        alias = aliases.add(AliasKind.GROUP, group_id, request.form.get("word", ""), current_user())
     except ValidationError as error:
         return members_page(groups.found(group_id), " ".join(error.messages_dict["word"])), 422
     except Refused as refusal:
         return members_page(groups.found(group_id), str(refusal)), 422
-    return go("groups.show", group_id=group_id, say=f"Files may say “{alias.word}” now.")
+    return redirect_to("groups.show", group_id=group_id, say=f"Files may say “{alias.word}” now.")
 
 
 @bp.get("/<int:group_id>/merger")
-@allow(Permission.USERS_MANAGE)
+@require(Permission.USERS_MANAGE)
 def merger(group_id: int) -> str:
     """Which groups to make one with this one, and then who gains what."""
     chose_none = "chosen" in request.args and not chosen()
@@ -147,17 +147,17 @@ def merger(group_id: int) -> str:
 
 
 @bp.post("/<int:group_id>/merger")
-@allow(Permission.USERS_MANAGE)
+@require(Permission.USERS_MANAGE)
 def merge(group_id: int) -> BaseResponse | tuple[str, int]:
     """Make them one, as the page said."""
     try:
-        group = groups.merge(group_id, chosen(), me(), request.form.get("seen", ""))
+        group = groups.merge(group_id, chosen(), current_user(), request.form.get("seen", ""))
     except Refused as refusal:
         return merger_page(group_id, str(refusal)), 422
     except Conflict as conflict:
         flash(str(conflict), "warn")
         return merger_page(group_id), 409
-    return go("groups.show", group_id=group.id, say=f"Merged into “{group.name}”.")
+    return redirect_to("groups.show", group_id=group.id, say=f"Merged into “{group.name}”.")
 
 
 def merger_page(group_id: int, problem: str = "") -> str:
@@ -169,7 +169,7 @@ def merger_page(group_id: int, problem: str = "") -> str:
         group=groups.found(group_id),
         others=others,
         wanted=wanted,
-        effect=groups.effect_of_merging(group_id, [each.id for each in wanted], me()) if wanted else None,
+        effect=groups.effect_of_merging(group_id, [each.id for each in wanted], current_user()) if wanted else None,
         problem=problem,
     )
 
@@ -181,25 +181,25 @@ def chosen() -> list[int]:
 
 
 @bp.get("/<int:group_id>/deletion")
-@allow(Permission.USERS_MANAGE)
+@require(Permission.USERS_MANAGE)
 def deletion(group_id: int) -> str:
     """Who loses what, before it is deleted."""
     return deletion_page(group_id)
 
 
 @bp.post("/<int:group_id>/deletion")
-@allow(Permission.USERS_MANAGE)
+@require(Permission.USERS_MANAGE)
 def delete(group_id: int) -> BaseResponse | tuple[str, int]:
     """Delete it, as the page said."""
     try:
-        name = groups.remove(group_id, me(), request.form.get("seen", ""))
+        name = groups.remove(group_id, current_user(), request.form.get("seen", ""))
     except Conflict as conflict:
         flash(str(conflict), "warn")
         return deletion_page(group_id), 409
-    return go("groups.index", say=f"“{name}” deleted.")
+    return redirect_to("groups.index", say=f"“{name}” deleted.")
 
 
 def deletion_page(group_id: int) -> str:
     """The question, with what the answer does."""
-    effect = groups.effect_of_deleting(group_id, me())
+    effect = groups.effect_of_deleting(group_id, current_user())
     return render_template("groups/deletion.html", group=groups.found(group_id), effect=effect)

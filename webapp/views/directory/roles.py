@@ -9,7 +9,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from webapp.core.errors import Conflict, Refused
 from webapp.core.security.permissions import MEANINGS, Permission
 from webapp.http.forms import RoleForm, tell
-from webapp.http.web import allow, go, me, number
+from webapp.http.web import current_user, number, redirect_to, require
 from webapp.services.directory import roles
 from webapp.services.directory.roles import Counted
 
@@ -17,14 +17,14 @@ bp = Blueprint("roles", __name__, url_prefix="/roles")
 
 
 @bp.get("")
-@allow(Permission.USERS_SEE)
+@require(Permission.USERS_SEE)
 def index() -> str:
     """Who may what."""
     return render_template("roles/index.html", roles=roles.counted(), meanings=MEANINGS)
 
 
 @bp.get("/new")
-@allow(Permission.ORGANISATION_MANAGE)
+@require(Permission.ORGANISATION_MANAGE)
 def new() -> str:
     """The form for a new role; `?like=3` begins with the rank and permissions of another."""
     like = number(request.args, "like")
@@ -34,20 +34,20 @@ def new() -> str:
 
 
 @bp.post("")
-@allow(Permission.ORGANISATION_MANAGE)
+@require(Permission.ORGANISATION_MANAGE)
 def create() -> BaseResponse | tuple[str, int]:
     """Make a role; it is in the template, the pickers and the checks at once."""
     form = RoleForm()
     try:
-        role = roles.add(form.values(), me())
+        role = roles.add(form.values(), current_user())
     except (ValidationError, Refused) as refusal:
         tell(form, refusal)
         return form_page(form), 422
-    return go("roles.index", say=f"“{role.name}” added.")
+    return redirect_to("roles.index", say=f"“{role.name}” added.")
 
 
 @bp.get("/<int:role_id>")
-@allow(Permission.ORGANISATION_MANAGE)
+@require(Permission.ORGANISATION_MANAGE)
 def show(role_id: int) -> str:
     """The form of a role."""
     held = roles.found(role_id)
@@ -56,16 +56,16 @@ def show(role_id: int) -> str:
 
 
 @bp.post("/<int:role_id>")
-@allow(Permission.ORGANISATION_MANAGE)
+@require(Permission.ORGANISATION_MANAGE)
 def update(role_id: int) -> BaseResponse | tuple[str, int]:
     """Change a role; it holds from everybody's next click on."""
     form = RoleForm()
     try:
-        role = roles.change(role_id, form.values(), me())
+        role = roles.change(role_id, form.values(), current_user())
     except (ValidationError, Refused) as refusal:
         tell(form, refusal)
         return form_page(form, roles.found(role_id)), 422
-    return go("roles.index", say=f"“{role.name}” saved.")
+    return redirect_to("roles.index", say=f"“{role.name}” saved.")
 
 
 def form_page(form: RoleForm, held: Counted | None = None) -> str:
@@ -74,24 +74,24 @@ def form_page(form: RoleForm, held: Counted | None = None) -> str:
 
 
 @bp.get("/<int:role_id>/deletion")
-@allow(Permission.ORGANISATION_MANAGE)
+@require(Permission.ORGANISATION_MANAGE)
 def deletion(role_id: int) -> str:
     """Who holds it, and what they get instead, before it is deleted."""
     return deletion_page(role_id)
 
 
 @bp.post("/<int:role_id>/deletion")
-@allow(Permission.ORGANISATION_MANAGE)
+@require(Permission.ORGANISATION_MANAGE)
 def delete(role_id: int) -> BaseResponse | tuple[str, int]:
     """Delete it, as the page said."""
     try:
-        name = roles.remove(role_id, number(request.form, "replacement"), me(), request.form.get("seen", ""))
+        name = roles.remove(role_id, number(request.form, "replacement"), current_user(), request.form.get("seen", ""))
     except Conflict as conflict:
         flash(str(conflict), "warn")
         return deletion_page(role_id), 409
     except Refused as refusal:
         return deletion_page(role_id, str(refusal)), 422
-    return go("roles.index", say=f"“{name}” deleted.")
+    return redirect_to("roles.index", say=f"“{name}” deleted.")
 
 
 def deletion_page(role_id: int, problem: str = "") -> str:

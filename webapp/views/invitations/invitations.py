@@ -14,7 +14,7 @@ from webapp.core.plan.registry import ALL_GROUPS
 from webapp.core.security.permissions import Permission
 from webapp.http.errors import note_refusal
 from webapp.http.forms import AcceptForm, InviteForm, ReaddressForm, UploadForm
-from webapp.http.web import PUBLIC, allow, go, me, page_or_fragment, safe_next
+from webapp.http.web import PUBLIC, current_user, page_or_fragment, redirect_to, require, safe_next
 from webapp.models import Invitation
 from webapp.services.accounts.sessions import Refusal
 from webapp.services.batches import actions, single_invite
@@ -31,7 +31,7 @@ def dialog_context(
     tab: str | None = None, single_form: InviteForm | None = None, upload_error: Any = None, in_the_way: Any = None
 ) -> dict[str, Any]:
     """What templates/invitations/_dialog.html needs; {} for those who may not invite."""
-    if not me().may(Permission.INVITATIONS_MAKE):
+    if not current_user().may(Permission.INVITATIONS_MAKE):
         return {}
     asked = request.args.get("invite")
     return {
@@ -51,7 +51,7 @@ def invite_form(filled: bool = True) -> InviteForm:
     """The form for one person, with the roles that one may grant and the groups there are."""
     registry = lookup.registry()
     form = InviteForm() if filled else InviteForm(formdata=None)
-    roles = [role.name for role in lookup.grantable(me())]
+    roles = [role.name for role in lookup.grantable(current_user())]
     form.role.choices = roles
     form.groups.choices = [ALL_GROUPS, *(group.name for group in registry.groups)]
     if not filled and roles:
@@ -60,7 +60,7 @@ def invite_form(filled: bool = True) -> InviteForm:
 
 
 @bp.get("/new")
-@allow(Permission.INVITATIONS_MAKE)
+@require(Permission.INVITATIONS_MAKE)
 def new() -> str:
     """The dialog as a page of its own."""
     asked = request.args.get("invite")
@@ -68,12 +68,12 @@ def new() -> str:
 
 
 @bp.post("")
-@allow(Permission.INVITATIONS_MAKE)
+@require(Permission.INVITATIONS_MAKE)
 def create() -> BaseResponse | tuple[str, int]:
     """Single Invite."""
     form = invite_form()
     try:
-        invitation = single_invite.invite(form.cells(), me(), proven=is_proven())
+        invitation = single_invite.invite(form.cells(), current_user(), proven=is_proven())
     except Refused as refusal:
         issues, status = told(refusal)
         if any(issue["code"] in ("grant", "rank") for issue in issues):
@@ -83,7 +83,7 @@ def create() -> BaseResponse | tuple[str, int]:
         return page_or_fragment("invitations/new.html", "invitations/_single.html", status, **context)
     waits = outbox.outlook()
     said = f"{invitation.email} is invited. {waits}" if waits else f"Invitation sent to {invitation.email}"
-    return go("users.index", say=said)
+    return redirect_to("users.index", say=said)
 
 
 def told(refusal: Refused) -> tuple[list[dict[str, Any]], int]:
@@ -94,41 +94,41 @@ def told(refusal: Refused) -> tuple[list[dict[str, Any]], int]:
 
 
 @bp.post("/<int:invitation_id>/messages")
-@allow(Permission.INVITATIONS_MAKE)
+@require(Permission.INVITATIONS_MAKE)
 def send_again(invitation_id: int) -> BaseResponse:
     """Resend: the link already sent stays good, its time is extended."""
-    said = actions.do_now("invitation", invitation_id, Action(Do.RESEND), me())
-    return go("users.index", say=said, back=request.form.get("next"), acted=f"invitation-{invitation_id}")
+    said = actions.do_now("invitation", invitation_id, Action(Do.RESEND), current_user())
+    return redirect_to("users.index", say=said, back=request.form.get("next"), acted=f"invitation-{invitation_id}")
 
 
 @bp.get("/<int:invitation_id>/email")
-@allow(Permission.INVITATIONS_MAKE)
+@require(Permission.INVITATIONS_MAKE)
 def email(invitation_id: int) -> tuple[str, int]:
     """The form for another address."""
-    invitation = invitations.pending(invitation_id, me())
+    invitation = invitations.pending(invitation_id, current_user())
     given = {"email": invitation.email, "next": request.args.get("next", "")}
     return email_form(invitation, ReaddressForm(formdata=None, data=given))
 
 
 @bp.post("/<int:invitation_id>/email")
-@allow(Permission.INVITATIONS_MAKE)
+@require(Permission.INVITATIONS_MAKE)
 def change_email(invitation_id: int) -> BaseResponse | tuple[str, int]:
     """Edit email: the invitation is revoked, and another address is invited in its place."""
-    old, form = invitations.pending(invitation_id, me()), ReaddressForm()
+    old, form = invitations.pending(invitation_id, current_user()), ReaddressForm()
     before = old.email
     if not form.validate():
         return email_form(old, form, 422)
     try:
         proven = is_proven()
-        made = single_invite.invite_anew(invitation_id, clean(form.email.data), me(), proven=proven)
+        made = single_invite.invite_anew(invitation_id, clean(form.email.data), current_user(), proven=proven)
     except Refused as refusal:
         issues, status = told(refusal)
         form.password.errors = [issue["text"] for issue in issues if issue["field"] == "password"]
         form.email.errors = [issue["text"] for issue in issues if issue["field"] != "password"]
-        return email_form(invitations.pending(invitation_id, me()), form, status)
+        return email_form(invitations.pending(invitation_id, current_user()), form, status)
     back = None if form.next.data == url_for("people.invitation", invitation_id=invitation_id) else form.next.data
     said = [f"{made.email} is invited.", outbox.outlook(), f"The link sent to {before} no longer works."]
-    return go("people.invitation", invitation_id=made.id, say=" ".join(filter(None, said)), back=back)
+    return redirect_to("people.invitation", invitation_id=made.id, say=" ".join(filter(None, said)), back=back)
 
 
 def email_form(invitation: Invitation, form: ReaddressForm, status: int = 200) -> tuple[str, int]:
@@ -139,22 +139,22 @@ def email_form(invitation: Invitation, form: ReaddressForm, status: int = 200) -
 
 
 @bp.post("/<int:invitation_id>/link")
-@allow(Permission.MESSAGES_SEE)
+@require(Permission.MESSAGES_SEE)
 def link(invitation_id: int) -> tuple[str, int]:
     """The link, to hand over by other means, as a page or for the dialog. To a role that manages people it costs the password."""
     values: dict[str, Any] = {"address": "", "problem": "", "back": safe_next(request.form.get("next"))}
     status = 200
     try:
-        values["address"] = invitations.copy_link(invitation_id, me(), proven=is_proven("The link was not shown."))
+        values["address"] = invitations.copy_link(invitation_id, current_user(), proven=is_proven("The link was not shown."))
     except Refused as refusal:
         status = 429 if isinstance(refusal, TooManyTries) else 422
         values["problem"] = str(refusal) if "password" in request.form else ""
-    values["invitation"] = invitations.pending(invitation_id, me())
+    values["invitation"] = invitations.pending(invitation_id, current_user())
     return page_or_fragment("invitations/link.html", "invitations/_link.html", status, **values)
 
 
 @bp.get("/<token>")
-@allow(PUBLIC)
+@require(PUBLIC)
 def show(token: str) -> Page:
     """The page behind the link. Opening it changes nothing: mail scanners open links."""
     invitation = _known(token)
@@ -168,7 +168,7 @@ def show(token: str) -> Page:
 
 
 @bp.post("/<token>")
-@allow(PUBLIC)
+@require(PUBLIC)
 def accept(token: str) -> Page | BaseResponse:
     """Accept: a name and a password, and the person is in."""
     invitation = _known(token)
@@ -184,7 +184,7 @@ def accept(token: str) -> Page | BaseResponse:
     except Conflict as conflict:
         return gone(Standing(str(conflict)), invitations.by_token(token))
     enter(user)
-    return go("home.index", say=f"Welcome, {user.name}. You are in.")
+    return redirect_to("home.index", say=f"Welcome, {user.name}. You are in.")
 
 
 def _known(token: str) -> Invitation | None:

@@ -6,7 +6,7 @@ from flask import Blueprint, Response, render_template, request
 
 from webapp.core.errors import NotThere
 from webapp.core.security.permissions import Permission
-from webapp.http.web import allow, me, number
+from webapp.http.web import current_user, number, require
 from webapp.services.mail import outbox, throttle
 
 bp = Blueprint("messages", __name__, url_prefix="/messages")
@@ -16,35 +16,35 @@ FRAME_CSP = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame
 
 
 @bp.get("")
-@allow(Permission.MESSAGES_SEE)
+@require(Permission.MESSAGES_SEE)
 def index() -> str:
     """All messages that one may see, newest first, and whether sending is held up."""
-    listed = outbox.page(me(), number(request.args, "before"))
+    listed = outbox.page(current_user(), number(request.args, "before"))
     alarm, slow = throttle.standing()
     return render_template(
         "messages/index.html",
         listed=listed,
         more=len(listed) == outbox.PAGE,
-        counts=outbox.counts(me()),
+        counts=outbox.counts(current_user()),
         alarm=alarm,
         slow=slow,
     )
 
 
 @bp.get("/<int:message_id>")
-@allow(Permission.MESSAGES_SEE)
+@require(Permission.MESSAGES_SEE)
 def show(message_id: int) -> str:
     """One message: its text, its looks, its way so far."""
-    message = outbox.found(message_id, me())
+    message = outbox.found(message_id, current_user())
     alarm, slow = throttle.standing()
     return render_template("messages/show.html", message=message, email=outbox.email_of(message), alarm=alarm, slow=slow)
 
 
 @bp.get("/<int:message_id>/html")
-@allow(Permission.MESSAGES_SEE)
+@require(Permission.MESSAGES_SEE)
 def html(message_id: int) -> Response:
     """The e-mail's HTML as a document of its own, for the frame on its page."""
-    email = outbox.email_of(outbox.found(message_id, me()))
+    email = outbox.email_of(outbox.found(message_id, current_user()))
     if email is None:
         raise NotThere("There is nothing left to show of this message.")
     return Response(email.html, headers={"Content-Security-Policy": FRAME_CSP})

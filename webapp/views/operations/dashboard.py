@@ -7,7 +7,7 @@ from flask import Blueprint, render_template
 from webapp.core.charts import chart
 from webapp.core.security.permissions import Permission
 from webapp.http.forms import GroupsForm
-from webapp.http.web import SIGNED_IN, allow, me, page_or_fragment
+from webapp.http.web import SIGNED_IN, current_user, page_or_fragment, require
 from webapp.services.batches import review
 from webapp.services.directory import groups, lookup, people_list
 from webapp.services.operations import dashboard
@@ -19,14 +19,14 @@ FEW = 10
 
 
 @bp.get("/")
-@allow(SIGNED_IN)
+@require(SIGNED_IN)
 def index() -> str:
     """Home, by what one may do."""
     return page(GroupsForm(formdata=None))
 
 
 @bp.get("/shortcuts")
-@allow(SIGNED_IN)
+@require(SIGNED_IN)
 def shortcuts() -> tuple[str, int]:
     """The keys there are: what the dialog shows, or a page."""
     return page_or_fragment("shortcuts/show.html", "shortcuts/_list.html")
@@ -34,9 +34,9 @@ def shortcuts() -> tuple[str, int]:
 
 def page(form: GroupsForm) -> str:
     """Home. form: the groups to begin with, as they were typed."""
-    invites, sees = me().may(Permission.INVITATIONS_MAKE), me().may(Permission.BATCHES_SEE)
+    invites, sees = current_user().may(Permission.INVITATIONS_MAKE), current_user().may(Permission.BATCHES_SEE)
     unfinished = review.unfinished(FEW + 1) if sees else []
-    weeks = dashboard.weeks() if me().may(Permission.USERS_SEE) else []
+    weeks = dashboard.weeks() if current_user().may(Permission.USERS_SEE) else []
     return render_template(
         "home/index.html",
         form=form,
@@ -45,7 +45,7 @@ def page(form: GroupsForm) -> str:
         alone=invites and people_list.is_only_one(),
         unfinished=unfinished[:FEW],
         more=len(unfinished) > FEW,
-        attention=dashboard.attention(me()),
+        attention=dashboard.attention(current_user()),
         weeks=weeks,
         chart=chart([(f"{week.begins.day} {week.begins:%b}", (week.invited, week.accepted)) for week in weeks]),
     )

@@ -7,7 +7,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from webapp.core.errors import Conflict
 from webapp.http.forms import SetupForm
-from webapp.http.web import PUBLIC, allow, go
+from webapp.http.web import PUBLIC, redirect_to, require
 from webapp.services.operations import first_run
 from webapp.views.accounts.sessions import Page, answer_dead_link, enter
 
@@ -15,7 +15,7 @@ bp = Blueprint("setup", __name__, url_prefix="/setup")
 
 
 @bp.get("/<token>")
-@allow(PUBLIC)
+@require(PUBLIC)
 def show(token: str) -> Page:
     """The form, while the link works."""
     if not first_run.is_open(token):
@@ -24,7 +24,7 @@ def show(token: str) -> Page:
 
 
 @bp.post("/<token>")
-@allow(PUBLIC)
+@require(PUBLIC)
 def create(token: str) -> Page | BaseResponse:
     """Make the Owner, sign them in, and on to Home."""
     form = SetupForm()
@@ -37,7 +37,7 @@ def create(token: str) -> Page | BaseResponse:
     except Conflict:
         return gone()
     enter(owner)
-    return go("home.index", say=f"{form.organisation.data} is set up.")
+    return redirect_to("home.index", say=f"{form.organisation.data} is set up.")
 
 
 def gone() -> Page:

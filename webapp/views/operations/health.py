@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from webapp import queue
 from webapp.http import metrics
-from webapp.http.web import PUBLIC, allow
+from webapp.http.web import PUBLIC, require
 from webapp.patience import NoAnswer, ask
 from webapp.services.directory import lookup
 from webapp.services.operations import status
@@ -27,14 +27,14 @@ T = TypeVar("T")
 
 
 @bp.get("/healthz/live")
-@allow(PUBLIC)
+@require(PUBLIC)
 def live() -> dict[str, str]:
     """200 as long as the web answers, whatever else is away: for who decides whether to start it again."""
     return {"status": "ok"}
 
 
 @bp.get("/healthz")
-@allow(PUBLIC)
+@require(PUBLIC)
 def show() -> tuple[dict[str, Any], int]:
     """200 while all is well; 503 with what is wrong. Waits two seconds for the database and a third for the queue, no more."""
     here = _from_database(status.standing, PATIENCE)
@@ -54,7 +54,7 @@ def show() -> tuple[dict[str, Any], int]:
 
 
 @bp.get("/metrics")
-@allow(PUBLIC)
+@require(PUBLIC)
 def figures() -> Response:
     """For whom `MUSTER_METRICS_TOKEN` or `MUSTER_METRICS_ALLOW` lets in; for everybody else there is no such page."""
     if not (_shows_token() or _comes_from_network()):

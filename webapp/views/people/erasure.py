@@ -7,7 +7,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from webapp.core.security.permissions import Permission
 from webapp.http.forms import ProofForm
-from webapp.http.web import allow, go, me
+from webapp.http.web import current_user, redirect_to, require
 from webapp.models import User
 from webapp.services.people import erasure
 from webapp.views.accounts.profile import unproven
@@ -17,23 +17,23 @@ bp = Blueprint("erasures", __name__, url_prefix="/users/<int:user_id>/erasure")
 
 
 @bp.get("")
-@allow(Permission.USERS_MANAGE)
+@require(Permission.USERS_MANAGE)
 def show(user_id: int) -> Page:
     """What is erased, and what is kept under a pseudonym."""
-    return page(ProofForm(formdata=None), erasure.erasable(user_id, me()))
+    return page(ProofForm(formdata=None), erasure.erasable(user_id, current_user()))
 
 
 @bp.post("")
-@allow(Permission.USERS_MANAGE)
+@require(Permission.USERS_MANAGE)
 def create(user_id: int) -> Page | BaseResponse:
     """Erase, for good."""
-    form, user = ProofForm(), erasure.erasable(user_id, me())
+    form, user = ProofForm(), erasure.erasable(user_id, current_user())
     if not form.validate():
         return page(form, user, 422)
     if status := unproven(form.current):
         return page(form, user, status)
-    name = erasure.erase(user_id, me())
-    return go("users.index", say=f"This person is erased. The audit log calls them {name}.")
+    name = erasure.erase(user_id, current_user())
+    return redirect_to("users.index", say=f"This person is erased. The audit log calls them {name}.")
 
 
 def page(form: ProofForm, user: User, status: int = 200) -> tuple[str, int]:

@@ -11,7 +11,7 @@ from webapp.core.security.permissions import Permission
 from webapp.core.text.formatting import full
 from webapp.db import utcnow
 from webapp.http.attachments import attach
-from webapp.http.web import allow, me, number
+from webapp.http.web import current_user, number, require
 from webapp.schemas.actions import ChosenSchema
 from webapp.services.batches import review
 from webapp.services.directory import lookup
@@ -26,28 +26,28 @@ HEADER = ("Email", "Role", "Groups", "Link", "Works until")
 
 
 @bp.get("/new")
-@allow(Permission.MESSAGES_SEE)
+@require(Permission.MESSAGES_SEE)
 def new() -> str:
     """Who would be on the sheet: `batch`, or the list's filter. Nothing is handed over yet."""
     return outlook()
 
 
 @bp.post("/new")
-@allow(Permission.MESSAGES_SEE)
+@require(Permission.MESSAGES_SEE)
 def new_for_selected() -> str:
     """The same for people who were picked in the list."""
     return outlook()
 
 
 @bp.post("")
-@allow(Permission.MESSAGES_SEE)
+@require(Permission.MESSAGES_SEE)
 def create() -> Response | str | tuple[str, int]:
     """Hand the links over, as `form` says: "csv" or "slips"; for one's password where somebody will manage people."""
     form = request.form.get("form")
     if form not in ("csv", "slips"):
         raise Refused("Choose a CSV file or slips to print.")
     try:
-        slips = link_sheets.make(_chosen(), me(), proven=is_proven("No sheet was made."))
+        slips = link_sheets.make(_chosen(), current_user(), proven=is_proven("No sheet was made."))
     except Refused as refusal:
         return outlook(problem=str(refusal)), 429 if isinstance(refusal, TooManyTries) else 422
     if form == "csv":
@@ -74,7 +74,9 @@ def outlook(problem: str = "") -> str:
     batch = review.found(chosen) if isinstance(chosen, int) else None
     query = {"batch": batch.id} if batch else asked_for().args()
     context = {"batch": batch, "people": _picked(), "address": url_for("link_sheets.create", **query), "problem": problem}
-    return render_template("link_sheets/new.html", found=link_sheets.outlook(chosen, me()), most=link_sheets.MOST, **context)
+    return render_template(
+        "link_sheets/new.html", found=link_sheets.outlook(chosen, current_user()), most=link_sheets.MOST, **context
+    )
 
 
 def code(link: str) -> str:

@@ -7,7 +7,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from webapp.core.errors import Conflict, Refused
 from webapp.core.security.permissions import Permission
-from webapp.http.web import allow, go, me, number
+from webapp.http.web import current_user, number, redirect_to, require
 from webapp.services.people import ownership
 from webapp.views.accounts.sessions import TooManyTries, prove, renew
 
@@ -15,35 +15,35 @@ bp = Blueprint("ownership", __name__, url_prefix="/ownership")
 
 
 @bp.get("")
-@allow(Permission.ORGANISATION_MANAGE)
+@require(Permission.ORGANISATION_MANAGE)
 def show() -> str:
     """Who could become Owner; `?heir=7` shows what happens then, and asks for the password."""
     return page(number(request.args, "heir"))
 
 
 @bp.post("")
-@allow(Permission.ORGANISATION_MANAGE)
+@require(Permission.ORGANISATION_MANAGE)
 def hand_over() -> BaseResponse | tuple[str, int]:
     """Hand it over, as the page said."""
     heir_id = number(request.form, "heir")
     if heir_id is None:
         raise Refused("Choose who becomes Owner.")
-    ownership.heir(heir_id, me())
+    ownership.heir(heir_id, current_user())
     try:
         prove(request.form.get("password", ""), "Nothing was changed.")
-        heir = ownership.hand_over(heir_id, me(), number(request.form, "role") or 0)
+        heir = ownership.hand_over(heir_id, current_user(), number(request.form, "role") or 0)
     except Conflict as conflict:
         flash(str(conflict), "warn")
         return page(heir_id), 409
     except Refused as refusal:
         return page(heir_id, str(refusal)), 429 if isinstance(refusal, TooManyTries) else 422
     renew()
-    return go("home.index", say=f"{heir.name} is the Owner now. You are {me().role.name}.")
+    return redirect_to("home.index", say=f"{heir.name} is the Owner now. You are {current_user().role.name}.")
 
 
 def page(heir_id: int | None, problem: str = "") -> str:
     """The search for an heir, or the question before it is handed over."""
     search = request.args.get("q", "").strip()[:100]
     listing = ownership.heirs(search, number(request.args, "page") or 1) if heir_id is None else None
-    heir = ownership.heir(heir_id, me()) if heir_id else None
+    heir = ownership.heir(heir_id, current_user()) if heir_id else None
     return render_template("ownership/show.html", heir=heir, listing=listing, search=search, problem=problem)

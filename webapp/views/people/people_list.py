@@ -14,7 +14,7 @@ from webapp.core.lists.people_filter import Concern, Filter, Sort, Status
 from webapp.core.security.permissions import Permission
 from webapp.db import utcnow
 from webapp.http.attachments import attach
-from webapp.http.web import allow, me, number, page_or_fragment
+from webapp.http.web import current_user, number, page_or_fragment, require
 from webapp.services.directory import lookup, people_list
 from webapp.services.mail import delivery_status
 from webapp.views.invitations.invitations import dialog_context
@@ -37,14 +37,16 @@ CONCERNED = {
 
 
 @bp.get("")
-@allow(Permission.USERS_SEE)
+@require(Permission.USERS_SEE)
 def index() -> tuple[str, int]:
     """The list; `?invite=bulk` or `?invite=single` opens the dialog."""
     wanted = asked_for()
-    listing = people_list.listing(wanted, number(request.args, "page") or 1, me())
+    listing = people_list.listing(wanted, number(request.args, "page") or 1, current_user())
     registry = lookup.registry()
-    linkable = people_list.linkable(listing, wanted, me(), registry)
-    counts = {do.value: n for do, n in people_list.doable_to_all(listing, wanted, me(), registry).items()} | {"link": linkable}
+    linkable = people_list.linkable(listing, wanted, current_user(), registry)
+    counts = {do.value: n for do, n in people_list.doable_to_all(listing, wanted, current_user(), registry).items()} | {
+        "link": linkable
+    }
     return page_or_fragment(
         "users/index.html",
         "users/_found.html",
@@ -53,7 +55,7 @@ def index() -> tuple[str, int]:
         counts=counts,
         linkable=linkable,
         deliveries=delivery_status.of(entry.person.id for entry in listing.entries if not entry.is_user),
-        picking=me().may(Permission.INVITATIONS_MAKE),
+        picking=current_user().may(Permission.INVITATIONS_MAKE),
         filter=urlencode(wanted.args(sort=Sort.NAME)),
         statuses=[(NAMES[status], listing.counts[status], status) for status in Status],
         concerned=CONCERNED,
@@ -69,7 +71,7 @@ def index() -> tuple[str, int]:
 
 
 @bp.get("/export.csv")
-@allow(Permission.USERS_SEE)
+@require(Permission.USERS_SEE)
 def export() -> Response:
     """What the filter finds, as a file that can be edited and uploaded."""
     today = utcnow().astimezone(lookup.settings().time_zone).date()

@@ -16,7 +16,7 @@ from webapp.core.security.permissions import Permission
 from webapp.core.text.devices import device
 from webapp.core.text.formatting import plural
 from webapp.http.questions import Question, ask
-from webapp.http.web import allow, go, me, number, page_or_fragment, safe_next
+from webapp.http.web import current_user, number, page_or_fragment, redirect_to, require, safe_next
 from webapp.models import Invitation, User
 from webapp.schemas.actions import ActionSchema
 from webapp.services.accounts import sessions
@@ -66,7 +66,7 @@ def context(registry: Registry) -> dict[str, Any]:
     back = safe_next(request.args.get("next")) or request.full_path.rstrip("?")
     return {
         "address": address,
-        "does": partial(people_list.doable, by=me(), registry=registry),
+        "does": partial(people_list.doable, by=current_user(), registry=registry),
         "back": back,
         "acted": session.pop("acted", ""),
         "registry": registry,
@@ -74,14 +74,14 @@ def context(registry: Registry) -> dict[str, Any]:
 
 
 @bp.get("/users/<int:user_id>")
-@allow(Permission.USERS_SEE)
+@require(Permission.USERS_SEE)
 def user(user_id: int) -> str:
     """A user's page."""
     return page("user", user_id)
 
 
 @bp.get("/invitations/<int:invitation_id>/details")
-@allow(Permission.USERS_SEE)
+@require(Permission.USERS_SEE)
 def invitation(invitation_id: int) -> str:
     """An invitation's page; /invitations/<token> is the invited person's own."""
     return page("invitation", invitation_id)
@@ -92,14 +92,14 @@ def page(kind: Kind, id: int) -> str:
     person = people.found(kind, id)
     own = people.invitations(person)
     events, has_more = people.history(person, own, number(request.args, "before"))
-    may_sign_out = me().may(Permission.USERS_MANAGE) and person.role.rank <= me().role.rank
+    may_sign_out = current_user().may(Permission.USERS_MANAGE) and person.role.rank <= current_user().role.rank
     return render_template(
         "people/show.html",
         entry=people_list.entry_of(person),
         origin=people.origin(person, own),
         delivery=delivery_status.of([id])[id] if isinstance(person, Invitation) else None,
         messages=people.messages(own),
-        events=events if me().may(Permission.AUDIT_READ) else None,
+        events=events if current_user().may(Permission.AUDIT_READ) else None,
         has_more=has_more,
         sessions=sessions.listed(person) if isinstance(person, User) and may_sign_out else None,
         device=device,
@@ -108,91 +108,91 @@ def page(kind: Kind, id: int) -> str:
 
 
 @bp.get("/users/<int:user_id>/access")
-@allow(Permission.USERS_MANAGE)
+@require(Permission.USERS_MANAGE)
 def user_access(user_id: int) -> tuple[str, int]:
     """The form for a user's role, or groups."""
     return form("user", user_id, asked_part())
 
 
 @bp.get("/invitations/<int:invitation_id>/access")
-@allow(Permission.USERS_MANAGE)
+@require(Permission.USERS_MANAGE)
 def invitation_access(invitation_id: int) -> tuple[str, int]:
     """The form for an invitation's role, or groups."""
     return form("invitation", invitation_id, asked_part())
 
 
 @bp.post("/users/<int:user_id>/access")
-@allow(Permission.USERS_MANAGE)
+@require(Permission.USERS_MANAGE)
 def change_user(user_id: int) -> BaseResponse | tuple[str, int]:
     """Set a user's role, or groups."""
     return change("user", user_id, asked_for())
 
 
 @bp.post("/invitations/<int:invitation_id>/access")
-@allow(Permission.USERS_MANAGE)
+@require(Permission.USERS_MANAGE)
 def change_invitation(invitation_id: int) -> BaseResponse | tuple[str, int]:
     """Set an invitation's role, or groups."""
     return change("invitation", invitation_id, asked_for())
 
 
 @bp.get("/users/<int:user_id>/deactivation")
-@allow(Permission.USERS_MANAGE)
+@require(Permission.USERS_MANAGE)
 def deactivation(user_id: int) -> tuple[str, int]:
     """The question before a user is deactivated."""
     return question("user", user_id, Do.DEACTIVATE)
 
 
 @bp.get("/users/<int:user_id>/reactivation")
-@allow(Permission.USERS_MANAGE)
+@require(Permission.USERS_MANAGE)
 def reactivation(user_id: int) -> tuple[str, int]:
     """The question before a user comes back."""
     return question("user", user_id, Do.REACTIVATE)
 
 
 @bp.get("/invitations/<int:invitation_id>/revocation")
-@allow(Permission.INVITATIONS_MAKE)
+@require(Permission.INVITATIONS_MAKE)
 def revocation(invitation_id: int) -> tuple[str, int]:
     """The question before an invitation is revoked."""
     return question("invitation", invitation_id, Do.REVOKE)
 
 
 @bp.get("/invitations/<int:invitation_id>/messages")
-@allow(Permission.INVITATIONS_MAKE)
+@require(Permission.INVITATIONS_MAKE)
 def another_message(invitation_id: int) -> tuple[str, int]:
     """The question before an invitation is sent again."""
     return question("invitation", invitation_id, Do.RESEND)
 
 
 @bp.post("/users/<int:user_id>/deactivation")
-@allow(Permission.USERS_MANAGE)
+@require(Permission.USERS_MANAGE)
 def deactivate(user_id: int) -> BaseResponse:
     """Sign a user out everywhere and let them in no more; as the form says, invitations of theirs are revoked."""
     theirs = member(Theirs, request.form.get("theirs")) or Theirs.REVOKE_MANAGING
-    return done("user", user_id, actions.do_now("user", user_id, Action(Do.DEACTIVATE), me(), theirs))
+    return done("user", user_id, actions.do_now("user", user_id, Action(Do.DEACTIVATE), current_user(), theirs))
 
 
 @bp.post("/users/<int:user_id>/reactivation")
-@allow(Permission.USERS_MANAGE)
+@require(Permission.USERS_MANAGE)
 def reactivate(user_id: int) -> BaseResponse | tuple[str, int]:
     """Let a deactivated user in again; with one's password where that is somebody who manages users."""
     return change("user", user_id, Action(Do.REACTIVATE))
 
 
 @bp.post("/invitations/<int:invitation_id>/revocation")
-@allow(Permission.INVITATIONS_MAKE)
+@require(Permission.INVITATIONS_MAKE)
 def revoke(invitation_id: int) -> BaseResponse:
     """Make an invitation's link worthless."""
-    return done("invitation", invitation_id, actions.do_now("invitation", invitation_id, Action(Do.REVOKE), me()))
+    return done("invitation", invitation_id, actions.do_now("invitation", invitation_id, Action(Do.REVOKE), current_user()))
 
 
 @bp.get("/users/<int:user_id>/sessions/removal")
-@allow(Permission.USERS_MANAGE)
+@require(Permission.USERS_MANAGE)
 def ending_sessions(user_id: int) -> BaseResponse | tuple[str, int]:
     """The question before a user is signed out: from the session that the address names, or from all."""
-    user, only = people.to_sign_out(user_id, me()), number(request.args, "session")
+    user, only = people.to_sign_out(user_id, current_user()), number(request.args, "session")
     standing = [each for each in sessions.listed(user) if only in (None, each.id)]
     if not standing:
-        return go("people.user", user_id=user_id, say=OVER)
+        return redirect_to("people.user", user_id=user_id, say=OVER)
     one = f"{device(standing[0].user_agent)}, {standing[0].address or 'address unknown'}"
     many = f"{plural(len(standing), 'session')} {'ends' if len(standing) == 1 else 'end'} at once."
     return ask(
@@ -207,12 +207,12 @@ def ending_sessions(user_id: int) -> BaseResponse | tuple[str, int]:
 
 
 @bp.post("/users/<int:user_id>/sessions/removal")
-@allow(Permission.USERS_MANAGE)
+@require(Permission.USERS_MANAGE)
 def end_sessions(user_id: int) -> BaseResponse:
     """Sign a user out: from the session that the form names, or from all."""
-    ended = people.end_sessions(user_id, me(), number(request.form, "session"))
+    ended = people.end_sessions(user_id, current_user(), number(request.form, "session"))
     said = f"{plural(ended, 'session')} ended." if ended else OVER
-    return go("people.user", user_id=user_id, say=said)
+    return redirect_to("people.user", user_id=user_id, say=said)
 
 
 def asked_part() -> str:
@@ -245,7 +245,7 @@ def question(kind: Kind, id: int, do: Do, problem: str = "", status: int = 200) 
     """What it does and a button, as a page or for the dialog. Raises NotThere where one may not do it to them."""
     values = about(kind, id, do)
     manages = values["registry"].role_by_id[values["entry"].person.role_id].manages_people
-    values["made"] = invitations.made_by(me(), Invitation.invited_by_id == id) if do is Do.DEACTIVATE else None
+    values["made"] = invitations.made_by(current_user(), Invitation.invited_by_id == id) if do is Do.DEACTIVATE else None
     values |= {"do": do, "noun": NOUNS[do], "proof": do is Do.REACTIVATE and manages, "problem": problem}
     return page_or_fragment("people/question.html", "people/_question.html", status, **values)
 
@@ -262,7 +262,7 @@ def change(kind: Kind, id: int, action: Action) -> BaseResponse | tuple[str, int
     """Do it; where that is refused, the form again, which asks for a password where one is needed."""
     try:
         proven = is_proven("Nothing was changed.")
-        return done(kind, id, people.change(kind, id, action, me(), as_seen=request.form.get("seen"), proven=proven))
+        return done(kind, id, people.change(kind, id, action, current_user(), as_seen=request.form.get("seen"), proven=proven))
     except Refused as refusal:
         said, status = str(refusal), 429 if isinstance(refusal, TooManyTries) else 422
         try:
@@ -275,4 +275,4 @@ def change(kind: Kind, id: int, action: Action) -> BaseResponse | tuple[str, int
 
 def done(kind: Kind, id: int, said: str) -> BaseResponse:
     """Back to where the form was, with what was done, and to the menu of whom it was done to."""
-    return go("users.index", say=said, back=request.form.get("next"), acted=f"{kind}-{id}")
+    return redirect_to("users.index", say=said, back=request.form.get("next"), acted=f"{kind}-{id}")

@@ -14,7 +14,7 @@ from webapp.core.lists.people_filter import Status
 from webapp.core.security.permissions import Permission
 from webapp.core.text.formatting import plural
 from webapp.http.forms import OrganisationForm
-from webapp.http.web import SIGNED_IN, allow, go, me
+from webapp.http.web import SIGNED_IN, current_user, redirect_to, require
 from webapp.services.batches import test_message
 from webapp.services.directory import groups, lookup, people_list, roles
 from webapp.services.mail import preview
@@ -29,10 +29,10 @@ bp = Blueprint("settings", __name__, url_prefix="/settings")
 
 
 @bp.get("")
-@allow(SIGNED_IN)
+@require(SIGNED_IN)
 def index() -> str:
     """Where settings are, one's own part, and for the Owner how the installation is doing."""
-    sees, sets = me().may(Permission.USERS_SEE), me().may(Permission.ORGANISATION_MANAGE)
+    sees, sets = current_user().may(Permission.USERS_SEE), current_user().may(Permission.ORGANISATION_MANAGE)
     return render_template(
         "settings/index.html",
         people=people() if sees else "",
@@ -47,14 +47,14 @@ def index() -> str:
 
 
 @bp.get("/<section>")
-@allow(Permission.ORGANISATION_MANAGE)
+@require(Permission.ORGANISATION_MANAGE)
 def show(section: str) -> str:
     """One page of settings."""
     return page(section)
 
 
 @bp.post("/<section>")
-@allow(Permission.ORGANISATION_MANAGE)
+@require(Permission.ORGANISATION_MANAGE)
 def update(section: str) -> BaseResponse | tuple[str, int]:
     """Set what was typed; wrong values are told under their fields, and nothing is stored. Asks where much would be deleted."""
     days = request.form.get("RETENTION_DAYS", "")
@@ -66,28 +66,28 @@ def update(section: str) -> BaseResponse | tuple[str, int]:
         return page(section, error.messages_dict), 422
     except Refused as refusal:
         return page(section, {"password": [str(refusal)]}), 429 if isinstance(refusal, TooManyTries) else 422
-    return go("settings.show", section=section, say="Saved." if changed else "Nothing was changed.")
+    return redirect_to("settings.show", section=section, say="Saved." if changed else "Nothing was changed.")
 
 
 @bp.post("/email/tests")
-@allow(Permission.ORGANISATION_MANAGE)
+@require(Permission.ORGANISATION_MANAGE)
 def test() -> BaseResponse | tuple[str, int]:
     """Save what is typed and send it to who asks."""
     try:
         store(found("email"))
-        message = test_message.send_general_test(me())
+        message = test_message.send_general_test(current_user())
     except ValidationError as error:
         return page("email", error.messages_dict), 422
     except TooOften as refusal:
         return page("email", {"test": [str(refusal)]}), 422
-    return go("settings.show", section="email", say=f"Test on its way to {message.recipient}.")
+    return redirect_to("settings.show", section="email", say=f"Test on its way to {message.recipient}.")
 
 
 @bp.get("/email/letter")
-@allow(Permission.ORGANISATION_MANAGE)
+@require(Permission.ORGANISATION_MANAGE)
 def letter() -> Response:
     """The invitation's HTML as a document of its own, for the frame."""
-    return Response(preview.general_email(me()).html, headers={"Content-Security-Policy": FRAME_CSP})
+    return Response(preview.general_email(current_user()).html, headers={"Content-Security-Policy": FRAME_CSP})
 
 
 def found(section: str) -> Section:
@@ -106,7 +106,7 @@ def store(section: Section, *, proven: bool = False) -> bool:
             raise ValidationError(form.errors)
         typed[NAME] = form.NAME.data
     seen = {name: request.form.get(f"seen-{name}", "") for name in typed}
-    return pages.save(typed, seen, me(), proven=proven)
+    return pages.save(typed, seen, current_user(), proven=proven)
 
 
 def page(section: str, problems: dict[str, Any] | None = None, lost: int = 0) -> str:
@@ -127,8 +127,8 @@ def page(section: str, problems: dict[str, Any] | None = None, lost: int = 0) ->
         seen=now | kept,
         problems=problems,
         lost=lost,
-        email=preview.general_email(me()) if is_email else None,
-        last=test_message.last_general_test(me()) if is_email else None,
+        email=preview.general_email(current_user()) if is_email else None,
+        last=test_message.last_general_test(current_user()) if is_email else None,
     )
 
 
