@@ -9,7 +9,7 @@ import pytest
 from tests.core.test_planning import ADMIN, ANALYST, OWNER, REMOTE, A, B, C, invited, policy, user
 from webapp.core.plan import actions, revert
 from webapp.core.plan.actions import Action, Do
-from webapp.core.plan.planner import Access, Act, Person, Plan, Step
+from webapp.core.plan.planner import Access, Effect, Person, Plan, PlannedChange
 from webapp.core.text import action_phrases
 
 ROLE = Action(Do.SET_ROLE, role=REMOTE)
@@ -89,9 +89,9 @@ def test_who_becomes_an_administrator_is_marked_also_by_reactivating():
 
 
 BEFORE, AFTER = Access(ANALYST, frozenset({A})), Access(REMOTE, frozenset({B}))
-CHANGED = Step(Plan.UPDATE, ("user", 7), BEFORE, AFTER)
-INVITED = Step(Plan.INVITE, None, None, AFTER)
-SWITCHED = Step(Plan.UPDATE, ("user", 7), BEFORE, BEFORE, act=Act.DEACTIVATE, was="active")
+CHANGED = PlannedChange(Plan.UPDATE, ("user", 7), BEFORE, AFTER)
+INVITED = PlannedChange(Plan.INVITE, None, None, AFTER)
+SWITCHED = PlannedChange(Plan.UPDATE, ("user", 7), BEFORE, BEFORE, act=Effect.DEACTIVATE, was="active")
 
 
 @pytest.mark.parametrize(
@@ -102,13 +102,13 @@ SWITCHED = Step(Plan.UPDATE, ("user", 7), BEFORE, BEFORE, act=Act.DEACTIVATE, wa
         (CHANGED, user(REMOTE, [C]), "attention", None, None),
         (CHANGED, user(REMOTE, [B], state="deactivated"), "attention", None, None),
         (CHANGED, None, "attention", None, None),
-        (INVITED, invited(REMOTE, [B]), "update", AFTER, Act.REVOKE),
-        (INVITED, invited(REMOTE, [B], state="expired"), "update", AFTER, Act.REVOKE),
+        (INVITED, invited(REMOTE, [B]), "update", AFTER, Effect.REVOKE),
+        (INVITED, invited(REMOTE, [B], state="expired"), "update", AFTER, Effect.REVOKE),
         (INVITED, replace(invited(REMOTE, [B]), sent=2), "attention", None, None),
         (INVITED, invited(REMOTE, [B], state="accepted"), "attention", None, None),
         (INVITED, invited(REMOTE, [B], state="revoked"), "unchanged", AFTER, None),
         (INVITED, invited(REMOTE, [A]), "attention", None, None),
-        (SWITCHED, user(ANALYST, [A], state="deactivated"), "update", BEFORE, Act.REACTIVATE),
+        (SWITCHED, user(ANALYST, [A], state="deactivated"), "update", BEFORE, Effect.REACTIVATE),
         (SWITCHED, user(ANALYST, [A]), "unchanged", BEFORE, None),
         (SWITCHED, user(ANALYST, [B], state="deactivated"), "attention", None, None),
     ],
@@ -119,8 +119,8 @@ def test_what_a_revert_does(done, person, plan, after, act):
 
 
 def test_an_email_cannot_be_taken_back():
-    assert not revert.can_be_undone(Step(Plan.INVITE, ("invitation", 9), AFTER, AFTER, act=Act.RESEND))
-    assert not revert.can_be_undone(Step(Plan.INVITE, ("invitation", 9), AFTER, AFTER))
+    assert not revert.can_be_undone(PlannedChange(Plan.INVITE, ("invitation", 9), AFTER, AFTER, act=Effect.RESEND))
+    assert not revert.can_be_undone(PlannedChange(Plan.INVITE, ("invitation", 9), AFTER, AFTER))
     assert all(revert.can_be_undone(step) for step in (CHANGED, INVITED, SWITCHED))
 
 
@@ -133,7 +133,7 @@ def test_an_email_cannot_be_taken_back():
     ],
 )
 def test_a_revert_in_words(counts, said):
-    assert action_phrases.reverted(counts) == said
+    assert action_phrases.name_revert(counts) == said
 
 
 def test_an_action_read_back_is_the_same():

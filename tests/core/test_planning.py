@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from webapp.core.plan.planner import Access, Candidate, Issue, Mode, Person, Plan, Policy, Step, plan
+from webapp.core.plan.planner import Access, Candidate, Issue, Mode, Person, Plan, PlannedChange, Policy, plan
 from webapp.core.plan.registry import GroupEntry, Registry, RoleEntry
 
 OWNER, ADMIN, ANALYST, REMOTE = 1, 2, 3, 4
@@ -43,12 +43,12 @@ def policy(mode=Mode.REPLACE, rank=80, **others):
     return Policy(REGISTRY, rank, mode=mode, **{"permissions": MANAGES, **others})
 
 
-def step(candidate, person=None, by=None) -> Step:
+def step(candidate, person=None, by=None) -> PlannedChange:
     people = {candidate.email_key: person} if person else {}
     return plan([candidate], people, by or policy())[candidate.line]
 
 
-def sentences(found: Step) -> list[str]:
+def sentences(found: PlannedChange) -> list[str]:
     return [issue.text for issue in found.issues]
 
 

@@ -224,7 +224,7 @@ class TestClaims:
         with monkeypatch.context() as patched:
             patched.setattr(outbox, "queue_to_many", dies)
             with pytest.raises(KeyboardInterrupt):
-                execute.work_off(batch.id, 50)
+                execute.run_chunk(batch.id, 50)
         db.session.rollback()
         assert all_of(Invitation) == all_of(Message) == []
         job.process(batch.id)

@@ -208,7 +208,7 @@ def test_two_uploads_of_the_same_people_at_work_at_once(round, admin, race):
         batch = staged(user(admin), order)
         ids.append(batch.id)
         assert review.confirm(batch.id, batch.version, user(admin))
-    assert race(*[lambda id=id: execute.work_off(id, 50) for id in ids]) == []
+    assert race(*[lambda id=id: execute.run_chunk(id, 50) for id in ids]) == []
     invited = db.select(db.func.count(Invitation.id)).where(Invitation.email.startswith(f"n{round}-"))
     assert db.session.scalar(invited) == 8
     assert db.session.scalar(db.select(db.func.count(Row.id)).where(Row.batch_id.in_(ids), Row.outcome == Outcome.WAITING)) == 8
@@ -263,14 +263,14 @@ def test_an_upload_cancelled_while_its_mail_goes_and_an_address_is_corrected(rou
     batch = staged(user(admin), lines)
     batch_id = batch.id
     assert review.confirm(batch_id, batch.version, user(admin))
-    execute.work_off(batch_id, 3)
+    execute.run_chunk(batch_id, 3)
     invited = db.session.scalars(db.select(Invitation.id).where(Invitation.batch_id == batch_id).order_by(Invitation.id)).all()
     race(
         lambda: execute.cancel(batch_id, user(admin)),
         sending.send,
-        lambda: single_invite.invite_anew(invited[1], f"d{round}@northfield.example", user(admin)),
+        lambda: single_invite.replace_invitation(invited[1], f"d{round}@northfield.example", user(admin)),
         lambda: actions.do_now("invitation", invited[2], Action(Do.REVOKE), user(admin)),
-        lambda: execute.work_off(batch_id, 50),
+        lambda: execute.run_chunk(batch_id, 50),
         lambda: actions.do_now("invitation", invited[0], Action(Do.RESEND), user(admin)),
     )
     left = db.session.scalars(db.select(Row.outcome).where(Row.batch_id == batch_id)).all()

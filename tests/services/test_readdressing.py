@@ -131,7 +131,9 @@ class TestRaces:
             raised = at_once(
                 app,
                 lambda token=token: invitations.accept(token, "Inês Carvalho", PASSWORD),
-                lambda id=id, n=n, by=by: single_invite.invite_anew(id, f"b{n}@northfield.example", db.session.get(User, by)),
+                lambda id=id, n=n, by=by: single_invite.replace_invitation(
+                    id, f"b{n}@northfield.example", db.session.get(User, by)
+                ),
             )
             assert [type(error) for error in raised] == [Conflict], raised
             state = db.session.get(Invitation, id).state
@@ -143,7 +145,8 @@ class TestRaces:
         id, by = make_invitation(WRONG).id, admin.user.id
         db.session.rollback()
         edits = [
-            lambda n=n: single_invite.invite_anew(id, f"b{n}@northfield.example", db.session.get(User, by)) for n in range(2)
+            lambda n=n: single_invite.replace_invitation(id, f"b{n}@northfield.example", db.session.get(User, by))
+            for n in range(2)
         ]
         assert [type(error) for error in at_once(app, *edits)] == [Conflict]
         assert len(db.session.scalars(db.select(Message)).all()) == 1

@@ -303,7 +303,7 @@ def test_two_confirms_at_once_are_one(app, admin):
     id, version = batch.id, batch.version
     first = at_once(app, *[lambda: review.confirm(id, version, me())] * 3)
     assert sorted(first) == [False, False, True]
-    at_once(app, *[lambda: execute.work_off(id, 50)] * 3)
+    at_once(app, *[lambda: execute.run_chunk(id, 50)] * 3)
     assert events("user.deactivated") == 1
 
 

@@ -253,7 +253,7 @@ class TestConfirm:
         batch = staged(admin, "Email,Role,Groups\nana@northfield.example,Analyst,Student Devices\n")
         assert "Finish without sending" in admin.get(f"/batches/{batch.id}").page.text
         admin.post(f"/batches/{batch.id}/confirmation", {"version": batch.version})
-        while execute.work_off(batch.id, 50):
+        while execute.run_chunk(batch.id, 50):
             pass
         batch = db.session.get(Batch, batch.id)
         assert batch.state is BatchState.FINISHED
@@ -273,13 +273,13 @@ class TestAfterConfirm:
     def test_pause_resume_cancel(self, admin):
         batch = self.confirmed(admin)
         admin.post(f"/batches/{batch.id}/pause")
-        assert execute.work_off(batch.id, 1) is False
+        assert execute.run_chunk(batch.id, 1) is False
         for page in (admin.get(f"/batches/{batch.id}").page, admin.get(f"/batches/{batch.id}/progress", htmx=True).page):
             assert page.h1 == "Sending is paused"
             assert "Nothing more goes out until somebody chooses Resume." in page.text
             assert "goes on" not in page.text
         admin.post(f"/batches/{batch.id}/resumption")
-        assert execute.work_off(batch.id, 1) is True
+        assert execute.run_chunk(batch.id, 1) is True
         admin.post(f"/batches/{batch.id}/cancellation")
         outcomes = [row.outcome for row in rows_of(batch)]
         assert outcomes == [Outcome.SKIPPED, Outcome.SKIPPED]
@@ -316,7 +316,7 @@ class TestAfterConfirm:
         batch = staged(admin, FILE + "=cmd@x.org,Nope,\n")
         admin.patch(f"/batches/{batch.id}", {"skip_errors": "true"}, htmx=True)
         admin.post(f"/batches/{batch.id}/confirmation", {"version": db.session.get(Batch, batch.id).version})
-        while execute.work_off(batch.id, 50):
+        while execute.run_chunk(batch.id, 50):
             pass
         answer = admin.get(f"/batches/{batch.id}/report.csv")
         text = answer.data.decode("utf-8-sig")

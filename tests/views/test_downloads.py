@@ -163,7 +163,7 @@ def test_after_confirming_it_tells_the_outcome(admin):
 
     batch = staged(admin, "Email,Role,Groups\nana@northfield.example,Analyst,\n")
     admin.post(f"/batches/{batch.id}/confirmation", {"version": batch.version})
-    while execute.work_off(batch.id, 50):
+    while execute.run_chunk(batch.id, 50):
         pass
     assert table(admin, batch)[1][3] == "Waiting"
 

@@ -177,7 +177,7 @@ class TestSending:
         save(admin, batch, valid_days="2", message=WORDS)
         admin.patch(f"/batches/{batch.id}", {"skip_errors": "true"}, htmx=True)
         admin.post(f"/batches/{batch.id}/confirmation", {"version": fresh(batch).version})
-        while execute.work_off(batch.id, 50):
+        while execute.run_chunk(batch.id, 50):
             pass
         jobs.send()
         (mail,) = sink.messages
@@ -189,7 +189,7 @@ class TestSending:
     def test_an_invitation_of_a_batch_without_words_has_none(self, admin, batch, sink):
         admin.patch(f"/batches/{batch.id}", {"skip_errors": "true"}, htmx=True)
         admin.post(f"/batches/{batch.id}/confirmation", {"version": fresh(batch).version})
-        while execute.work_off(batch.id, 50):
+        while execute.run_chunk(batch.id, 50):
             pass
         jobs.send()
         assert "\n>" not in sink.messages[0].text
@@ -227,7 +227,7 @@ class TestTest:
     def test_goes_before_the_batches(self, admin, batch, sink):
         other = staged(admin, "Email,Role,Groups\njonas@northfield.example,Analyst,\n")
         admin.post(f"/batches/{other.id}/confirmation", {"version": other.version})
-        while execute.work_off(other.id, 50):
+        while execute.run_chunk(other.id, 50):
             pass
         self.send(admin, batch)
         jobs.send()
@@ -237,7 +237,7 @@ class TestTest:
         batch = staged(admin, "Email,Role,Groups\nines@northfield.example,Analyst,\n")
         self.send(admin, batch)
         admin.post(f"/batches/{batch.id}/confirmation", {"version": fresh(batch).version})
-        while execute.work_off(batch.id, 50):
+        while execute.run_chunk(batch.id, 50):
             pass
         (id, _) = claim.claim("w1")
         assert db.session.get_one(Message, id).kind is MessageKind.TEST
@@ -249,7 +249,7 @@ class TestTest:
         batch = staged(admin, "Email,Role,Groups\nines@northfield.example,Analyst,\njonas@northfield.example,Analyst,\n")
         self.send(admin, batch)
         admin.post(f"/batches/{batch.id}/confirmation", {"version": fresh(batch).version})
-        while execute.work_off(batch.id, 50):
+        while execute.run_chunk(batch.id, 50):
             pass
         _, ines, _ = claim.claim("w1")
         results.sent(ines, "w1", "250 OK")
@@ -397,7 +397,7 @@ class TestReplies:
         batch = staged(admin, "Email,Role,Groups\nines@northfield.example,Remote,\n")
         assert f"it goes to {admin.user.email}" in admin.get(f"/batches/{batch.id}/letter/html").text
         admin.post(f"/batches/{batch.id}/confirmation", {"version": fresh(batch).version})
-        execute.work_off(batch.id, 10)
+        execute.run_chunk(batch.id, 10)
         mail, _ = self.sent(sink)
         (address,) = mail.mime["Reply-To"].addresses
         assert (address.display_name, address.addr_spec) == (admin.user.name, admin.user.email)

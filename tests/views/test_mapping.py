@@ -581,7 +581,7 @@ class TestTwinsAcrossParts:
         for part in (first, second):
             page = admin.get(f"/batches/{part.id}").page
             admin.post(f"/batches/{part.id}/confirmation", {name: page.values(name)[-1] for name in ("version", "drift")})
-            while execute.work_off(part.id, 50):
+            while execute.run_chunk(part.id, 50):
                 pass
         outcomes = [row.outcome.value for part in (first, second) for row in rows_of(part)]
         assert outcomes == ["waiting", "waiting", "skipped"]

@@ -247,7 +247,7 @@ class TestReverted:
     def test_a_cancelled_upload_is_reverted_as_far_as_it_came(self, admin, ana):
         batch = staged(admin, f"Email,Role,Groups\nana@northfield.example,Analyst,Teacher Laptops\n{NEW},Analyst,\n")
         confirm(admin, batch)
-        execute.work_off(batch.id, 1)
+        execute.run_chunk(batch.id, 1)
         admin.post(f"/batches/{batch.id}/cancellation")
         undo = revert(admin, batch)
         assert plans(undo) == {"ana": ("update", "")}

@@ -22,7 +22,7 @@ def process(batch_id: int) -> None:
     end_of_turn = time.monotonic() + TURN
     more = True
     while more and not stopping.is_set() and time.monotonic() < end_of_turn:
-        more = execute.work_off(batch_id, CHUNK)
+        more = execute.run_chunk(batch_id, CHUNK)
         queue.ring("webapp.jobs.outbox.send", name="outbox")
         if more:
             queue.ring("webapp.jobs.batches.process", batch_id, name=f"batch-{batch_id}")

@@ -40,7 +40,7 @@ def tick(worker_name: str) -> None:
 
 
 def _work_off(batch_id: int, end: float) -> None:
-    _work_until(end, lambda: execute.work_off(batch_id, batch_jobs.CHUNK))
+    _work_until(end, lambda: execute.run_chunk(batch_id, batch_jobs.CHUNK))
 
 
 def _work_until(end: float, step: Callable[[], int | bool | None]) -> int | bool | None:

@@ -12,17 +12,17 @@ from typing import Any
 
 from webapp.core.plan.planner import (
     Access,
-    Act,
+    Effect,
     Issue,
     Mode,
     Person,
     Plan,
+    PlannedChange,
     Policy,
-    Step,
-    forbidden,
+    change_groups,
     marks_of,
-    not_grantable,
-    regrouped,
+    why_forbidden,
+    why_not_grantable,
 )
 from webapp.core.security.permissions import Permission
 
@@ -77,113 +77,113 @@ class Action:
         return cls(Do(value["do"]), value["role"], frozenset(value["groups"]), value["everything"])
 
 
-def plan(person: Person | None, action: Action, policy: Policy) -> Step:
+def plan(person: Person | None, action: Action, policy: Policy) -> PlannedChange:
     """What the action does to this person: `update` (`invite` where an e-mail goes out), `unchanged`, or `attention`."""
     if person is None:
-        return Step(Plan.ATTENTION, issues=(Issue("email", "This person is not here any more.", "closed"),))
-    planned = _closed(person) or _planned(person, action, policy)
+        return PlannedChange(Plan.ATTENTION, issues=(Issue("email", "This person is not here any more.", "closed"),))
+    planned = _refuse_closed(person) or _plan_open(person, action, policy)
     return replace(planned, subject=(person.kind, person.id), before=person.access, was=person.standing)
 
 
-def refused(code: str, text: str) -> Step:
+def refuse(code: str, text: str) -> PlannedChange:
     """A step that is not taken, and why. code: "closed" where the person's state is in its way."""
-    return Step(Plan.ATTENTION, issues=(Issue("email", text, code),))
+    return PlannedChange(Plan.ATTENTION, issues=(Issue("email", text, code),))
 
 
-def _closed(person: Person) -> Step | None:
+def _refuse_closed(person: Person) -> PlannedChange | None:
     if person.state in ("revoked", "accepted"):
-        return refused("closed", f"This invitation was {person.state}.")
+        return refuse("closed", f"This invitation was {person.state}.")
     return None
 
 
-def _planned(person: Person, action: Action, policy: Policy) -> Step:
+def _plan_open(person: Person, action: Action, policy: Policy) -> PlannedChange:
     match action.do:
         case Do.RESEND:
             return _resend(person, policy)
         case Do.REVOKE:
-            return _of_invitations(person, policy) or Step(Plan.UPDATE, after=person.access, act=Act.REVOKE)
+            return _refuse_non_invitation(person, policy) or PlannedChange(Plan.UPDATE, after=person.access, act=Effect.REVOKE)
         case Do.DEACTIVATE:
-            return _switched(person, Act.DEACTIVATE, policy)
+            return _switch(person, Effect.DEACTIVATE, policy)
         case Do.REACTIVATE:
-            return _switched(person, Act.REACTIVATE, policy)
+            return _switch(person, Effect.REACTIVATE, policy)
     if person.state == "deactivated":
-        return refused("closed", "This account is deactivated. Reactivate it first.")
+        return refuse("closed", "This account is deactivated. Reactivate it first.")
     if person.state == "expired":
-        return refused("closed", "This invitation has expired. Resend it first.")
-    after = _access_after(person.access, action, policy)
+        return refuse("closed", "This invitation has expired. Resend it first.")
+    after = _requested_access(person.access, action, policy)
     return to_access(person, after, policy) if isinstance(after, Access) else after
 
 
-def _access_after(before: Access, action: Action, policy: Policy) -> Access | Step:
+def _requested_access(before: Access, action: Action, policy: Policy) -> Access | PlannedChange:
     if action.do is Do.SET_ROLE:
         if action.role not in policy.registry.role_by_id:
-            return refused("gone", "This role is not there any more.")
+            return refuse("gone", "This role is not there any more.")
         return replace(before, role=action.role)
     if not action.groups <= policy.registry.group_by_id.keys():
-        return refused("gone", "A group of this action is not there any more.")
-    groups = regrouped(before, action.groups, action.everything, _MODES[action.do])
-    return refused("all_groups", groups) if isinstance(groups, str) else Access(before.role, *groups)
+        return refuse("gone", "A group of this action is not there any more.")
+    groups = change_groups(before, action.groups, action.everything, _MODES[action.do])
+    return refuse("all_groups", groups) if isinstance(groups, str) else Access(before.role, *groups)
 
 
-def to_access(person: Person, after: Access, policy: Policy) -> Step:
+def to_access(person: Person, after: Access, policy: Policy) -> PlannedChange:
     """The step that gives somebody this access, or says why that may not be."""
     before = person.access
     if after == before:
-        return Step(Plan.UNCHANGED, after=after)
+        return PlannedChange(Plan.UNCHANGED, after=after)
     other_role = after.role != before.role
-    if step := forbidden_step(person, policy, other_role=other_role):
+    if step := refuse_forbidden(person, policy, other_role=other_role):
         return step
-    if other_role and (text := not_grantable(after.role, policy)):
-        return refused("grant", text)
-    return Step(Plan.UPDATE, after=after, marks=marks_of(before, after, policy))
+    if other_role and (text := why_not_grantable(after.role, policy)):
+        return refuse("grant", text)
+    return PlannedChange(Plan.UPDATE, after=after, marks=marks_of(before, after, policy))
 
 
 _WORDS = {"owner": "Nobody changes the Owner.", "own_role": "Nobody changes their own role."}
 
 
-def forbidden_step(person: Person, policy: Policy, *, other_role: bool = False) -> Step | None:
+def refuse_forbidden(person: Person, policy: Policy, *, other_role: bool = False) -> PlannedChange | None:
     """The refusal where nobody, or not this person, may do anything to somebody."""
-    if refusal := forbidden(person, policy, other_role=other_role, other_groups=True):
+    if refusal := why_forbidden(person, policy, other_role=other_role, other_groups=True):
         _, code, text = refusal
-        return refused(code, _WORDS.get(code, text))
+        return refuse(code, _WORDS.get(code, text))
     return None
 
 
-def _switched(person: Person, act: Act, policy: Policy) -> Step:
+def _switch(person: Person, act: Effect, policy: Policy) -> PlannedChange:
     """Deactivate or reactivate."""
     if person.kind != "user":
-        return refused(
-            "kind", "Not a user yet: an invitation is revoked instead." if act is Act.DEACTIVATE else "Not a user yet."
+        return refuse(
+            "kind", "Not a user yet: an invitation is revoked instead." if act is Effect.DEACTIVATE else "Not a user yet."
         )
     return to_state(person, act, policy)
 
 
-def to_state(person: Person, act: Act, policy: Policy) -> Step:
+def to_state(person: Person, act: Effect, policy: Policy) -> PlannedChange:
     """The step that deactivates or reactivates a user, or says why that may not be."""
-    if person.state == ("deactivated" if act is Act.DEACTIVATE else "active"):
-        return Step(Plan.UNCHANGED, after=person.access)
-    if person.id in policy.protected and act is Act.DEACTIVATE:
-        return refused("own", "Nobody deactivates themselves.")
-    if step := forbidden_step(person, policy):
+    if person.state == ("deactivated" if act is Effect.DEACTIVATE else "active"):
+        return PlannedChange(Plan.UNCHANGED, after=person.access)
+    if person.id in policy.protected and act is Effect.DEACTIVATE:
+        return refuse("own", "Nobody deactivates themselves.")
+    if step := refuse_forbidden(person, policy):
         return step
-    if act is Act.REACTIVATE and (text := not_grantable(person.access.role, policy)):
-        return refused("grant", text)
-    marks = [mark for mark in marks_of(None, person.access, policy) if mark == "admin" and act is Act.REACTIVATE]
-    return Step(Plan.UPDATE, after=person.access, act=act, marks=tuple(marks))
+    if act is Effect.REACTIVATE and (text := why_not_grantable(person.access.role, policy)):
+        return refuse("grant", text)
+    marks = [mark for mark in marks_of(None, person.access, policy) if mark == "admin" and act is Effect.REACTIVATE]
+    return PlannedChange(Plan.UPDATE, after=person.access, act=act, marks=tuple(marks))
 
 
-def _of_invitations(person: Person, policy: Policy) -> Step | None:
+def _refuse_non_invitation(person: Person, policy: Policy) -> PlannedChange | None:
     if person.kind != "invitation":
-        return refused("kind", "Not an invitation.")
-    return forbidden_step(person, policy)
+        return refuse("kind", "Not an invitation.")
+    return refuse_forbidden(person, policy)
 
 
-def _resend(person: Person, policy: Policy) -> Step:
-    if step := _of_invitations(person, policy):
+def _resend(person: Person, policy: Policy) -> PlannedChange:
+    if step := _refuse_non_invitation(person, policy):
         return step
-    if text := not_grantable(person.access.role, policy):
-        return refused("grant", text)
+    if text := why_not_grantable(person.access.role, policy):
+        return refuse("grant", text)
     if person.again >= RESENDS_AN_HOUR:
         text = f"This invitation was sent {RESENDS_AN_HOUR} times again within an hour. Wait a while, or copy its link."
-        return refused("limit", text)
-    return Step(Plan.INVITE, after=person.access, act=Act.RESEND, sent=person.sent)
+        return refuse("limit", text)
+    return PlannedChange(Plan.INVITE, after=person.access, act=Effect.RESEND, sent=person.sent)

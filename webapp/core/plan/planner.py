@@ -45,7 +45,7 @@ class Plan(StrEnum):
     ATTENTION = "attention"
 
 
-class Act(StrEnum):
+class Effect(StrEnum):
     """What a step does to somebody who is there, besides giving access."""
 
     DEACTIVATE = "deactivate"
@@ -148,7 +148,7 @@ class Policy:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class PlannedChange:
     """The plan of one row. before is None for somebody new; after is None where nothing can be planned.
 
     twin: the line of the row with the same e-mail, twin_part: its part, where that is another. notes: (code, text)
@@ -168,7 +168,7 @@ class Step:
     marks: tuple[str, ...] = ()
     twin: int | None = None
     twin_part: int | None = None
-    act: Act | None = None
+    act: Effect | None = None
     was: str | None = None
     sent: int | None = None
     """For a step that sends an invitation again: how often it was sent before."""
@@ -204,22 +204,22 @@ class Step:
 
 def plan(
     candidates: Iterable[Candidate], people: Mapping[str, Person], policy: Policy, elsewhere: Iterable[Candidate] = ()
-) -> dict[int, Step]:
+) -> dict[int, PlannedChange]:
     """A step for each candidate, by line. people: by e-mail key. Candidates come in the order of their lines.
 
     elsewhere: rows of other parts that still act; they only count as twins.
     """
-    steps: dict[int, Step] = {}
-    newcomers: dict[tuple[object, ...], Step] = {}
+    steps: dict[int, PlannedChange] = {}
+    newcomers: dict[tuple[object, ...], PlannedChange] = {}
     first: dict[str, Candidate] = {}
     same_email: dict[str, list[Candidate]] = {}
     for candidate in candidates:
         key = candidate.email_key or ""
         if (person := people.get(key)) or candidate.issues:
-            step = _alone(candidate, person, policy)
+            step = _plan_single(candidate, person, policy)
         else:  # one step for all whom nobody knows and whose rows say the same
             said = candidate.domain, candidate.looks_alike, *candidate.wish
-            step = newcomers.get(said) or newcomers.setdefault(said, _alone(candidate, None, policy))
+            step = newcomers.get(said) or newcomers.setdefault(said, _plan_single(candidate, None, policy))
         steps[candidate.line] = step
         skipped = policy.skip_errors and step.plan is Plan.ATTENTION
         if key and not skipped and (leader := first.setdefault(key, candidate)) is not candidate:
@@ -231,33 +231,35 @@ def plan(
     for key, theirs in others.items():
         own = same_email.pop(key, [first[key]])
         twins = sorted((*own, *theirs), key=lambda row: (row.part, row.line))
-        steps.update(_among_twins(twins, {row.line: steps[row.line] for row in own}, own[0].part))
+        steps.update(_plan_duplicates(twins, {row.line: steps[row.line] for row in own}, own[0].part))
     for own in same_email.values():
-        steps.update(_among_twins(own, steps))
+        steps.update(_plan_duplicates(own, steps))
     return steps
 
 
-def _among_twins(twins: list[Candidate], steps: Mapping[int, Step], part: int | None = None) -> dict[int, Step]:
+def _plan_duplicates(
+    twins: list[Candidate], steps: Mapping[int, PlannedChange], part: int | None = None
+) -> dict[int, PlannedChange]:
     """The first of several rows with one e-mail leads; a later one that says the same is left out, any other conflicts.
 
     part: the one whose rows have steps; None: all have.
     """
     leader = twins[0]
-    changed: dict[int, Step] = {}
+    changed: dict[int, PlannedChange] = {}
 
     def block(row: Candidate, other: Candidate) -> None:
         if part in (None, row.part):
-            step = _beside(changed.get(row.line, steps[row.line]), row, other)
+            step = _note_duplicate(changed.get(row.line, steps[row.line]), row, other)
             if _can_merge(row, other) and MERGEABLE not in step.notes:
                 step = replace(step, notes=(*step.notes, MERGEABLE))
-            changed[row.line] = _blocked(step, _twin_issue(row, other))
+            changed[row.line] = _block(step, _duplicate_issue(row, other))
 
     for later in twins[1:]:
         if later.wish != leader.wish or later.issues or leader.issues:
             block(later, leader)
             block(leader, later)
         elif part in (None, later.part):
-            step = _beside(steps[later.line], later, leader)
+            step = _note_duplicate(steps[later.line], later, leader)
             changed[later.line] = replace(step, plan=Plan.DUPLICATE, after=None, marks=(), notes=())
     return changed
 
@@ -266,61 +268,61 @@ def _can_merge(row: Candidate, other: Candidate) -> bool:
     return row.role == other.role and not (row.issues or other.issues)
 
 
-def _beside(step: Step, row: Candidate, other: Candidate) -> Step:
+def _note_duplicate(step: PlannedChange, row: Candidate, other: Candidate) -> PlannedChange:
     if step.twin is not None:  # of several, the one that the row's sentence names
         return step
     return replace(step, twin=other.line, twin_part=other.part if other.part != row.part else None)
 
 
-def _twin_issue(row: Candidate, other: Candidate) -> Issue:
+def _duplicate_issue(row: Candidate, other: Candidate) -> Issue:
     where = f"row {other.line}" + (f" of part {other.part}" if other.part != row.part else "")
     differs = not (row.issues or other.issues)
     return Issue("email", f"Same email as {where}{', with another role or groups' if differs else ''}.", "twin")
 
 
-def _blocked(step: Step, issue: Issue) -> Step:
+def _block(step: PlannedChange, issue: Issue) -> PlannedChange:
     known = any(i.code == issue.code for i in step.issues)
     return replace(step, plan=Plan.ATTENTION, marks=(), issues=step.issues if known else (*step.issues, issue))
 
 
-def _alone(row: Candidate, person: Person | None, policy: Policy) -> Step:
+def _plan_single(row: Candidate, person: Person | None, policy: Policy) -> PlannedChange:
     """The step of a row as if no other row had its e-mail."""
     subject = (person.kind, person.id) if person else None
     before = person.access if person and not person.is_gone else None
     # Who is here, or is expected, has shown that the address is right.
     likely = likely_domain(row.domain, policy.registry.known_domains) if row.domain and before is None else None
     if row.issues or row.role is None:
-        return Step(Plan.ATTENTION, subject, before, issues=row.issues, likely_domain=likely)
-    step = _for_nobody(row, policy) if person is None or person.is_gone else _for_somebody(row, person, policy)
+        return PlannedChange(Plan.ATTENTION, subject, before, issues=row.issues, likely_domain=likely)
+    step = _plan_new(row, policy) if person is None or person.is_gone else _plan_existing(row, person, policy)
     return replace(step, subject=subject, likely_domain=likely)
 
 
-def _attention(before: Access | None, field: str, code: str, text: str) -> Step:
-    return Step(Plan.ATTENTION, None, before, issues=(Issue(field, text, code),))
+def _attention(before: Access | None, field: str, code: str, text: str) -> PlannedChange:
+    return PlannedChange(Plan.ATTENTION, None, before, issues=(Issue(field, text, code),))
 
 
-def _for_nobody(row: Candidate, policy: Policy) -> Step:
+def _plan_new(row: Candidate, policy: Policy) -> PlannedChange:
     assert row.role is not None
     if policy.mode is Mode.REMOVE:
         return _attention(None, "email", "nobody", "Nobody to remove from.")
-    if refusal := not_grantable(row.role, policy):
+    if refusal := why_not_grantable(row.role, policy):
         return _attention(None, "role", "grant", refusal)
     allowed = policy.registry.allowed_domains
     if allowed and row.domain not in allowed:
         return _attention(None, "email", "domain", "Domain not allowed here.")
     after = Access(row.role, row.groups or frozenset(), row.everything)
     marks = marks_of(None, after, policy)
-    return Step(Plan.INVITE, None, None, after, marks=(*marks, "lookalike") if row.looks_alike else marks)
+    return PlannedChange(Plan.INVITE, None, None, after, marks=(*marks, "lookalike") if row.looks_alike else marks)
 
 
-def _for_somebody(row: Candidate, person: Person, policy: Policy) -> Step:
+def _plan_existing(row: Candidate, person: Person, policy: Policy) -> PlannedChange:
     before = person.access
     assert row.role is not None
     if person.state == "deactivated":
         return _attention(before, "email", "deactivated", "This account is deactivated. Reactivate it, or remove the row.")
     is_blank = row.groups is None and not row.everything
     wish = row.groups or frozenset(), row.everything
-    found = (before.groups, before.everything) if is_blank else regrouped(before, *wish, policy.mode)
+    found = (before.groups, before.everything) if is_blank else change_groups(before, *wish, policy.mode)
     if isinstance(found, str):
         return _attention(before, "groups", "all_groups", found)
     groups, everything = found
@@ -328,24 +330,24 @@ def _for_somebody(row: Candidate, person: Person, policy: Policy) -> Step:
     follows = person.kind == "invitation" or policy.change_roles
     after = Access(row.role if follows else before.role, groups, everything)
     other_groups = after.groups != before.groups or everything != before.everything
-    if refusal := forbidden(person, policy, other_role=other_role, other_groups=other_groups):
+    if refusal := why_forbidden(person, policy, other_role=other_role, other_groups=other_groups):
         return _attention(before, *refusal)
-    if other_role and follows and (refused := not_grantable(row.role, policy)):
+    if other_role and follows and (refused := why_not_grantable(row.role, policy)):
         return _attention(before, "role", "grant", refused)
     notes = []
     if other_role and not follows:
         notes.append(("role_kept", f"File says {policy.registry.role_by_id[row.role].name}"))
     marks = marks_of(before, after, policy)
     if person.failed and after == before and policy.mode is not Mode.REMOVE:
-        if refused := not_grantable(after.role, policy):
+        if refused := why_not_grantable(after.role, policy):
             return _attention(before, "role", "grant", refused)
         notes.append(("again", "Its email failed; it is sent again"))
-        return Step(Plan.INVITE, None, before, after, notes=tuple(notes), marks=marks)
+        return PlannedChange(Plan.INVITE, None, before, after, notes=tuple(notes), marks=marks)
     changed = Plan.UNCHANGED if after == before else Plan.UPDATE
-    return Step(changed, None, before, after, notes=tuple(notes), marks=marks)
+    return PlannedChange(changed, None, before, after, notes=tuple(notes), marks=marks)
 
 
-def forbidden(person: Person, policy: Policy, *, other_role: bool, other_groups: bool) -> tuple[str, str, str] | None:
+def why_forbidden(person: Person, policy: Policy, *, other_role: bool, other_groups: bool) -> tuple[str, str, str] | None:
     """(field, code, sentence) where nobody, or not this person, may change what the row would change."""
     role = policy.registry.role_by_id[person.access.role]
     where = "role" if other_role else "groups"
@@ -358,7 +360,7 @@ def forbidden(person: Person, policy: Policy, *, other_role: bool, other_groups:
     return None
 
 
-def not_grantable(role_id: int, policy: Policy) -> str | None:
+def why_not_grantable(role_id: int, policy: Policy) -> str | None:
     """The sentence that says why this role may not be given, or None."""
     role = policy.registry.role_by_id[role_id]
     if role.is_owner:
@@ -374,7 +376,7 @@ def _an(role: RoleEntry) -> str:
     return f"{'an' if role.name[:1].lower() in 'aeiou' else 'a'} {role.name}"
 
 
-def regrouped(before: Access, groups: frozenset[int], everything: bool, mode: Mode) -> tuple[frozenset[int], bool] | str:
+def change_groups(before: Access, groups: frozenset[int], everything: bool, mode: Mode) -> tuple[frozenset[int], bool] | str:
     """(groups, everything) after these are set, added or removed, or the sentence that says why it cannot be done."""
     nothing: frozenset[int] = frozenset()
     if everything:

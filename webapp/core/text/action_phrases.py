@@ -42,7 +42,7 @@ def words_of(action: Action) -> Words:
     return _WORDS[action.do]
 
 
-def named(action: Action, n: int, registry: Registry) -> str:
+def name_action(action: Action, n: int, registry: Registry) -> str:
     """What it does to so many: "Deactivate 12 people"."""
     people, groups = plural(n, "person"), _groups(action, registry)
     invitations = "invitation" if n == 1 else "invitations"
@@ -70,7 +70,7 @@ def _groups(action: Action, registry: Registry) -> str:
     return f"“{one.name}”" if one else plural(len(action.groups), "group")
 
 
-def reverted(counts: Mapping[str, int]) -> str:
+def name_revert(counts: Mapping[str, int]) -> str:
     """What a revert does: "Revoke 5 invitations, restore 7 people"."""
     revoked = counts.get(WITHDRAWS, 0)
     restored = counts.get(Plan.UPDATE, 0) - revoked
@@ -81,7 +81,7 @@ def reverted(counts: Mapping[str, int]) -> str:
     return ", ".join(filter(None, told)).capitalize() or "Revert nothing"
 
 
-def rest(counts: Mapping[str, int], words: Words) -> str:
+def describe_rest(counts: Mapping[str, int], words: Words) -> str:
     """What is left as it is, after the sentence of what is done: "2 are so already. 3 cannot be." """
     same, cannot = counts.get(Plan.UNCHANGED, 0), counts.get(Plan.ATTENTION, 0)
     is_revert = words is REVERT
@@ -92,7 +92,7 @@ def rest(counts: Mapping[str, int], words: Words) -> str:
     return " ".join(filter(None, told))
 
 
-def said(action: Action, who: str, registry: Registry) -> str:
+def describe_done(action: Action, who: str, registry: Registry) -> str:
     """What was done to one person, as a sentence."""
     match action.do:
         case Do.SET_ROLE:

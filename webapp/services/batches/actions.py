@@ -9,7 +9,7 @@ from webapp.core.errors import Conflict, NotAllowed, NotThere, Refused, TooOften
 from webapp.core.lists.people_filter import Filter
 from webapp.core.plan import actions
 from webapp.core.plan.actions import Action, Do, Theirs
-from webapp.core.plan.planner import Plan, Ref, Step
+from webapp.core.plan.planner import Plan, PlannedChange, Ref
 from webapp.core.plan.registry import Registry
 from webapp.core.text import action_phrases
 from webapp.db import begin_write, db
@@ -31,7 +31,7 @@ def stage(people: Chosen, action: Action, by: User) -> Batch:
     Raises NotAllowed where `by` lacks `action.do.permission`, Refused where nobody was chosen.
     """
     begin_write()
-    registry = _checked(action, by)
+    registry = _check(action, by)
     refs = people_list.everybody(people) if isinstance(people, Filter) else people
     batch = Batch(kind=BatchKind.ACTION, name="", action=action.as_dict(), **review.aimed_at_people(by))
     db.session.add(batch)
@@ -39,7 +39,7 @@ def stage(people: Chosen, action: Action, by: User) -> Batch:
     chosen = people_rows.add(batch, ((None, ref) for ref in refs))
     if not chosen:
         raise Refused("Nobody was chosen. Tick the people in the list, and choose what to do.")
-    batch.name = action_phrases.named(action, chosen, registry)
+    batch.name = action_phrases.name_action(action, chosen, registry)
     replan.refresh(batch)
     events.record(by, AuditAction.BATCH_STAGED, batch, does=action.as_dict(), rows=chosen)
     db.session.commit()
@@ -57,7 +57,7 @@ def do_now(kind: Kind, id: int, action: Action, by: User, theirs: Theirs = Their
     begin_write()
     person = lookup.people_by_id([(kind, id), me], held=True).get((kind, id))
     db.session.refresh(by)  # held, too: two who demote each other at once are not both still allowed to
-    registry = _checked(action, by)
+    registry = _check(action, by)
     if person is None:
         raise NotThere("This person is not here any more.")
     step = actions.plan(person, action, lookup.policy(by, registry))
@@ -67,17 +67,17 @@ def do_now(kind: Kind, id: int, action: Action, by: User, theirs: Theirs = Their
     if step.plan is Plan.UNCHANGED:
         db.session.rollback()
         return f"Nothing to change for {who}."
-    apply.carry_out(step, None, by, registry, valid_days=lookup.settings().invite_days, theirs=theirs)
+    apply.apply(step, None, by, registry, valid_days=lookup.settings().invite_days, theirs=theirs)
     lookup.moved()
     db.session.commit()
     if step.plan is Plan.INVITE:
         queue.ring("webapp.jobs.outbox.send", name="outbox")
         if waits := outbox.outlook():
             return f"{who} is invited again. {waits}"
-    return action_phrases.said(action, who, registry)
+    return action_phrases.describe_done(action, who, registry)
 
 
-def _checked(action: Action, by: User) -> Registry:
+def _check(action: Action, by: User) -> Registry:
     """Part of a command: the registry, where `by` may do this with what there is. Raises NotAllowed or Refused."""
     if not by.may(action.do.permission):
         raise NotAllowed("Your role does not include this. Ask an administrator if you need it.")
@@ -92,6 +92,6 @@ def _checked(action: Action, by: User) -> Registry:
 _REFUSALS = {"closed": Conflict, "limit": TooOften}
 
 
-def _refuse(step: Step) -> None:
+def _refuse(step: PlannedChange) -> None:
     for issue in step.issues:
         raise _REFUSALS.get(issue.code, Refused)(issue.text)

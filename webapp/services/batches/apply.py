@@ -9,7 +9,7 @@ from sqlalchemy import delete, insert
 
 from webapp.core.addresses import Address
 from webapp.core.plan.actions import Theirs
-from webapp.core.plan.planner import Access, Act, Person, Plan, Step
+from webapp.core.plan.planner import Access, Effect, Person, Plan, PlannedChange
 from webapp.core.plan.registry import ALL_GROUPS, Registry
 from webapp.core.security.permissions import Permission
 from webapp.db import db
@@ -23,7 +23,7 @@ from webapp.services.mail import outbox
 CHANGED = "Changed since the review"
 
 
-def obstacle(step: Step, now: Person | None, registry: Registry, by: User) -> tuple[Outcome, str] | None:
+def why_not(step: PlannedChange, now: Person | None, registry: Registry, by: User) -> tuple[Outcome, str] | None:
     """Why a frozen step is not carried out, as (outcome, reason), or None where the person still is as the review showed.
 
     now: who has the e-mail now. Already as the file wants: unchanged; anything else: skipped.
@@ -47,18 +47,18 @@ def obstacle(step: Step, now: Person | None, registry: Registry, by: User) -> tu
     return None
 
 
-def _sends_again(step: Step, present: Person) -> bool:
+def _sends_again(step: PlannedChange, present: Person) -> bool:
     return step.plan is Plan.INVITE and present.failed
 
 
-def _differs(step: Step, present: Person | None) -> bool:
+def _differs(step: PlannedChange, present: Person | None) -> bool:
     if step.before is None or present is None:
         return not (step.before is None and present is None)
     return (present.kind, present.id) != step.subject or present.access != step.before or present.state == "deactivated"
 
 
-def carry_out(
-    step: Step,
+def apply(
+    step: PlannedChange,
     address: Address | None,
     by: User,
     registry: Registry,
@@ -84,17 +84,22 @@ def carry_out(
         give(person, step.after)
         action = AuditAction.USER_CHANGED if kind == "user" else AuditAction.INVITATION_CHANGED
         events.record(
-            by, action, person, before=described(step.before, registry), after=described(step.after, registry), batch=batch_id
+            by,
+            action,
+            person,
+            before=access_in_names(step.before, registry),
+            after=access_in_names(step.after, registry),
+            batch=batch_id,
         )
     if isinstance(person, User):
         if step.act:
             _switch(person, step.act, by, batch_id, theirs)
         return Outcome.UPDATED, None
-    if step.act is Act.REVOKE:
+    if step.act is Effect.REVOKE:
         invitations.revoke(person, by, batch_id)
     if step.plan is not Plan.INVITE:
         return Outcome.UPDATED, person
-    expiry = invitations.renew(person) if step.act is Act.RESEND else {}
+    expiry = invitations.renew(person) if step.act is Effect.RESEND else {}
     events.record(by, AuditAction.INVITATION_SENT_AGAIN, person, batch=batch_id, **expiry)
     return _send(person, row_id), person
 
@@ -118,7 +123,7 @@ def invite(
         AuditAction.INVITATION_CREATED,
         Invitation,
         [(id, address.display) for id, (address, _, _) in made],
-        own={id: {"after": described(access, registry)} for id, (_, access, _) in made},
+        own={id: {"after": access_in_names(access, registry)} for id, (_, access, _) in made},
         batch=batch_id,
     )
     for priority, of_rows in ((Priority.BATCH, True), (Priority.SINGLE, False)):
@@ -127,10 +132,10 @@ def invite(
     return ids
 
 
-def _switch(user: User, act: Act, by: User, batch_id: int | None, theirs: Theirs) -> None:
+def _switch(user: User, act: Effect, by: User, batch_id: int | None, theirs: Theirs) -> None:
     """Deactivate, which ends all sessions at once and revokes invitations of theirs, or reactivate."""
     was, extra = user.state, {}
-    if act is Act.DEACTIVATE:
+    if act is Effect.DEACTIVATE:
         user.state = UserState.DEACTIVATED
         ended = db.session.execute(delete(Session).where(Session.user_id == user.id)).rowcount  # type: ignore[attr-defined]
         extra = {"sessions_ended": ended}
@@ -138,7 +143,7 @@ def _switch(user: User, act: Act, by: User, batch_id: int | None, theirs: Theirs
             extra["invitations_revoked"] = revoked
     else:
         user.state = UserState.ACTIVE
-    action = AuditAction.USER_DEACTIVATED if act is Act.DEACTIVATE else AuditAction.USER_REACTIVATED
+    action = AuditAction.USER_DEACTIVATED if act is Effect.DEACTIVATE else AuditAction.USER_REACTIVATED
     told = {"before": {"state": was.value}, "after": {"state": user.state.value}, "batch": batch_id}
     events.record(by, action, user, **told, **extra)
 
@@ -161,17 +166,17 @@ def give(person: User | Invitation, access: Access) -> None:
     db.session.expire(person, ["role", "groups"])
 
 
-def described(access: Access, registry: Registry) -> dict[str, Any]:
+def access_in_names(access: Access, registry: Registry) -> dict[str, Any]:
     """An access in names, as the audit log keeps it."""
     groups = "All groups" if access.everything else sorted(registry.group_by_id[id].name for id in access.groups)
     return {"role": registry.role_by_id[access.role].name, "groups": groups}
 
 
-def stored(row: Row) -> Step:
+def load_change(row: Row) -> PlannedChange:
     """The stored plan of a row as the value that it was."""
     stored = row.step
     subject = stored.get("subject")
-    return Step(
+    return PlannedChange(
         plan=row.plan,
         subject=(subject[0], subject[1]) if subject else None,
         before=Access.from_dict(stored["before"]) if "before" in stored else None,
@@ -180,17 +185,17 @@ def stored(row: Row) -> Step:
         marks=tuple(stored.get("marks", ())),
         twin=stored.get("twin"),
         twin_part=stored.get("twin_part"),
-        act=Act(stored["act"]) if "act" in stored else None,
+        act=Effect(stored["act"]) if "act" in stored else None,
         was=stored.get("was"),
         sent=stored.get("sent"),
         likely_domain=stored.get("likely_domain"),
     )
 
 
-_ACTS = {Act.DEACTIVATE: "deactivated", Act.REACTIVATE: "reactivated", Act.REVOKE: "invitation revoked"}
+_ACTS = {Effect.DEACTIVATE: "deactivated", Effect.REACTIVATE: "reactivated", Effect.REVOKE: "invitation revoked"}
 
 
-def changes(step: Step, registry: Registry) -> str:
+def changes(step: PlannedChange, registry: Registry) -> str:
     """What changed, in names: "Role Analyst to Remote; added Library, Labs; removed Year 4 iPads"."""
     if step.before is None or step.after is None:
         return ""

@@ -130,7 +130,7 @@ def restore(batch_id: int, row_id: int, by: User) -> Edit:
 def _renamed(batch: Batch) -> None:
     """Part of a command: an action is called by how many it is for."""
     if batch.kind is BatchKind.ACTION and batch.doing:
-        batch.name = action_phrases.named(batch.doing, batch.size, lookup.registry())
+        batch.name = action_phrases.name_action(batch.doing, batch.size, lookup.registry())
 
 
 def add(batch_id: int, by: User) -> Edit:

@@ -23,7 +23,7 @@ from webapp.services.directory import lookup
 from webapp.services.mail import finish_batch, outbox
 
 
-class NotAtWork(Conflict):
+class BatchNotRunningError(Conflict):
     """The batch is not, or no longer, in a state that can be paused, resumed or cancelled."""
 
 
@@ -52,11 +52,11 @@ def _switch(batch_id: int, by: User, old: Sequence[BatchState], new: BatchState,
     batch = review.locked(batch_id)
     if batch.state not in old:
         db.session.rollback()
-        raise NotAtWork(f"This {batch.kind.value} is {batch.state.value} already; nothing was changed.")
+        raise BatchNotRunningError(f"This {batch.kind.value} is {batch.state.value} already; nothing was changed.")
     batch.state, withdrawn = new, 0
     if new is BatchState.CANCELLED:
         batch.finished_at = utcnow()
-        _settle_idle(batch)
+        _skip_inactive_rows(batch)
         for plan in (Plan.INVITE, Plan.UPDATE):
             _settle(batch, plan, Outcome.SKIPPED, "Cancelled before it was done")
         withdrawn = outbox.cancel_queued(batch, by)
@@ -77,7 +77,7 @@ def _settle(batch: Batch, plan: Plan, outcome: Outcome, reason: str) -> None:
 
 
 @begun_again
-def work_off(batch_id: int, limit: int) -> bool:
+def run_chunk(batch_id: int, limit: int) -> bool:
     """Claim up to `limit` rows, carry them out and commit, all in one transaction. -> whether rows may be left.
 
     A crash rolls the claim back with the work, so that no row is ever half done and no lease is needed.
@@ -91,9 +91,9 @@ def work_off(batch_id: int, limit: int) -> bool:
     if batch.state is not BatchState.PROCESSING:
         db.session.rollback()
         return False
-    rows = _claimed(batch, limit)
+    rows = _claim_rows(batch, limit)
     if rows:
-        _carry_out_all(batch, rows)
+        _apply_rows(batch, rows)
     db.session.commit()
     if rows:
         current_app.logger.info("batch %d: %s worked off", batch_id, plural(len(rows), "row"))
@@ -114,17 +114,17 @@ def _begin_work(batch_id: int) -> None:
     batch = review.locked(batch_id)
     if batch.state is BatchState.QUEUED:
         batch.state = BatchState.PROCESSING
-        _settle_idle(batch)
+        _skip_inactive_rows(batch)
     db.session.commit()
 
 
-def _settle_idle(batch: Batch) -> None:
+def _skip_inactive_rows(batch: Batch) -> None:
     _settle(batch, Plan.UNCHANGED, Outcome.UNCHANGED, "")
     for plan in (Plan.ATTENTION, Plan.DUPLICATE):
         _settle(batch, plan, Outcome.SKIPPED, "")
 
 
-def _claimed(batch: Batch, limit: int) -> list[Row]:
+def _claim_rows(batch: Batch, limit: int) -> list[Row]:
     """Rows that nobody else works on: on PostgreSQL other workers skip what is locked here, on SQLite there is one writer."""
     unclaimed = (
         select(Row.id)
@@ -139,19 +139,19 @@ def _claimed(batch: Batch, limit: int) -> list[Row]:
     return list(db.session.scalars(select(Row).where(Row.id.in_(ids)).order_by(Row.line)))
 
 
-def _carry_out_all(batch: Batch, rows: Sequence[Row]) -> None:
+def _apply_rows(batch: Batch, rows: Sequence[Row]) -> None:
     """Each row whole or not at all; one that cannot be done never holds up the others."""
     assert batch.confirmed_by is not None
     registry = lookup.registry(batch.confirmed_by)
-    obstacles = _obstacles(batch, rows, batch.confirmed_by, registry)
+    obstacles = _find_obstacles(batch, rows, batch.confirmed_by, registry)
     in_order = sorted(rows, key=lambda row: row.email_key or "")  # two batches that invite the same people do not cross
-    new = [row for row in in_order if row.line not in obstacles and apply.stored(row).before is None]
+    new = [row for row in in_order if row.line not in obstacles and apply.load_change(row).before is None]
     invited = _invite_together(batch, new, registry)
     for row in in_order:
         if row.id in invited:
             row.outcome, row.invitation_id = Outcome.WAITING, invited[row.id]
         else:
-            _carry_out_alone(batch, row, obstacles.get(row.line), registry)
+            _apply_single(batch, row, obstacles.get(row.line), registry)
         row.done_at = utcnow()
     if any(row.outcome in (Outcome.WAITING, Outcome.UPDATED) for row in rows):
         lookup.moved()
@@ -163,7 +163,7 @@ def _invite_together(batch: Batch, rows: Sequence[Row], registry: Registry) -> d
     if not rows:
         return {}
     try:
-        people = [(_address(row), access, row.id) for row in rows if (access := apply.stored(row).after)]
+        people = [(_address(row), access, row.id) for row in rows if (access := apply.load_change(row).after)]
         with db.session.begin_nested():
             ids = apply.invite(people, batch.confirmed_by, registry, valid_days=batch.valid_days, batch_id=batch.id)
     except OperationalError:
@@ -179,15 +179,15 @@ def _address(row: Row) -> Address:
     return parse(row.email.strip(), {(row.email_key or "").rpartition("@")[2]})
 
 
-def _carry_out_alone(batch: Batch, row: Row, obstacle: tuple[Outcome, str] | None, registry: Registry) -> None:
+def _apply_single(batch: Batch, row: Row, obstacle: tuple[Outcome, str] | None, registry: Registry) -> None:
     """Part of a command: one row, whatever stands in its way."""
     assert batch.confirmed_by is not None
     try:
         with db.session.begin_nested():
-            _carry_out(batch, row, obstacle, registry)
+            _apply_row(batch, row, obstacle, registry)
     except IntegrityError:  # somebody else made this person a moment ago
         now = lookup.people([row.email_key or ""]).get(row.email_key or "")
-        row.outcome, row.reason = apply.obstacle(apply.stored(row), now, registry, batch.confirmed_by) or _CHANGED
+        row.outcome, row.reason = apply.why_not(apply.load_change(row), now, registry, batch.confirmed_by) or _CHANGED
     except OperationalError:
         raise
     except Exception:
@@ -198,27 +198,27 @@ def _carry_out_alone(batch: Batch, row: Row, obstacle: tuple[Outcome, str] | Non
 _CHANGED = (Outcome.SKIPPED, apply.CHANGED)
 
 
-def _obstacles(batch: Batch, rows: Sequence[Row], by: User, registry: Registry) -> dict[int, tuple[Outcome, str]]:
+def _find_obstacles(batch: Batch, rows: Sequence[Row], by: User, registry: Registry) -> dict[int, tuple[Outcome, str]]:
     """Part of a command: why rows are not carried out, by line; their people are held until the commit."""
     if batch.kind is BatchKind.UPLOAD:
         people = lookup.people_held([row.email_key for row in rows if row.email_key])
-        found = ((row, apply.obstacle(apply.stored(row), people.get(row.email_key or ""), registry, by)) for row in rows)
+        found = ((row, apply.why_not(apply.load_change(row), people.get(row.email_key or ""), registry, by)) for row in rows)
     else:
-        anew = people_rows.steps_of(batch, rows, planner.policy_of(batch, by, registry), held=True)
+        anew = people_rows.plan_people(batch, rows, planner.policy_of(batch, by, registry), held=True)
         needed = people_rows.permission(batch)
-        found = ((row, people_rows.obstacle(apply.stored(row), anew[row.line], by, needed)) for row in rows)
+        found = ((row, people_rows.why_not(apply.load_change(row), anew[row.line], by, needed)) for row in rows)
     return {row.line: obstacle for row, obstacle in found if obstacle}
 
 
-def _carry_out(batch: Batch, row: Row, obstacle: tuple[Outcome, str] | None, registry: Registry) -> None:
+def _apply_row(batch: Batch, row: Row, obstacle: tuple[Outcome, str] | None, registry: Registry) -> None:
     """Part of a command: one row, as its frozen plan says, unless its person is no longer as the review showed."""
     assert batch.confirmed_by is not None
     if obstacle:
         row.outcome, row.reason = obstacle
         return
-    step = apply.stored(row)
+    step = apply.load_change(row)
     address = _address(row) if step.before is None else None
-    row.outcome, invitation = apply.carry_out(
+    row.outcome, invitation = apply.apply(
         step, address, batch.confirmed_by, registry, valid_days=batch.valid_days, batch_id=batch.id, row_id=row.id
     )
     row.invitation_id = invitation.id if invitation else None

@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, case, delete, exists, func, or_, select, u
 
 from webapp.core.files.columns import Cells
 from webapp.core.files.table import Table, UnreadableFile
-from webapp.core.plan.planner import Step
+from webapp.core.plan.planner import PlannedChange
 from webapp.core.text.formatting import plural
 from webapp.db import db, insert_as_is, utcnow
 from webapp.models import Batch, BatchState, Row, RowEdit, User
@@ -61,7 +61,7 @@ class New(NamedTuple):
     person: Cells
     whole: Sequence[str]
     email_key: str | None
-    step: Step
+    step: PlannedChange
     hint: str | None
 
 

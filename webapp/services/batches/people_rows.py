@@ -12,7 +12,7 @@ from dataclasses import replace
 from sqlalchemy import insert, select, true
 
 from webapp.core.plan import actions, revert
-from webapp.core.plan.planner import Access, Issue, Person, Plan, Policy, Ref, Step
+from webapp.core.plan.planner import Access, Issue, Person, Plan, PlannedChange, Policy, Ref
 from webapp.core.plan.registry import ALL_GROUPS, Registry
 from webapp.core.security.permissions import Permission
 from webapp.core.text.formatting import full
@@ -50,37 +50,38 @@ def add(batch: Batch, refs: Iterable[tuple[int | None, Ref]]) -> int:
     return len(rows)
 
 
-def steps_of(batch: Batch, rows: Sequence[Row], policy: Policy, *, held: bool = False) -> dict[int, Step]:
+def plan_people(batch: Batch, rows: Sequence[Row], policy: Policy, *, held: bool = False) -> dict[int, PlannedChange]:
     """What each row would do now, by line; a fixed number of queries. held: part of a command that carries them out."""
-    refs = {row.line: _aim(row) for row in rows}
+    refs = {row.line: subject_of(row) for row in rows}
     people = lookup.people_by_id(refs.values(), held=held)
     if batch.kind is BatchKind.ACTION:
         action = batch.doing
         assert action is not None
         planned = {line: actions.plan(people.get(ref), action, policy) for line, ref in refs.items()}
     else:
-        done = _done(batch, refs)
+        done = _original_changes(batch, refs)
         planned = {line: revert.plan(done[line], people.get(ref), policy) for line, ref in refs.items() if line in done}
-        gone = actions.refused(revert.TOUCHED, "What was done to this person is not known any more.")
-        planned = _explained(batch, {line: planned.get(line, gone) for line in refs}, refs)
-        became = _became(people.values())
+        gone = actions.refuse(revert.TOUCHED, "What was done to this person is not known any more.")
+        planned = _explain_touched(batch, {line: planned.get(line, gone) for line in refs}, refs)
+        became = _accepted_access(people.values())
         planned = {line: replace(step, before=became.get(refs[line], step.before)) for line, step in planned.items()}
     return {line: replace(step, subject=refs[line]) for line, step in planned.items()}
 
 
-def _aim(row: Row) -> Ref:
+def subject_of(row: Row) -> Ref:
+    """Whom the row of an action or a revert is about."""
     kind, id = row.step["subject"]
     return kind, id
 
 
-def _done(batch: Batch, lines: Iterable[int]) -> dict[int, Step]:
+def _original_changes(batch: Batch, lines: Iterable[int]) -> dict[int, PlannedChange]:
     """What the batch that this one reverts did, by line."""
     wanted = among(Row.line, sorted(lines))
     rows = db.session.scalars(select(Row).where(Row.batch_id == batch.reverts_id, wanted))
-    return {row.line: apply.stored(row) for row in rows}
+    return {row.line: apply.load_change(row) for row in rows}
 
 
-def _became(people: Iterable[Person]) -> dict[Ref, Access]:
+def _accepted_access(people: Iterable[Person]) -> dict[Ref, Access]:
     """By accepted invitation, the access of the user who accepted it: what they keep. A fixed number of queries."""
     accepted = [person.id for person in people if person.kind == "invitation" and person.state == "accepted"]
     if not accepted:
@@ -106,7 +107,7 @@ _SINCE = {
 }
 
 
-def _explained(batch: Batch, planned: Mapping[int, Step], refs: Mapping[int, Ref]) -> dict[int, Step]:
+def _explain_touched(batch: Batch, planned: Mapping[int, PlannedChange], refs: Mapping[int, Ref]) -> dict[int, PlannedChange]:
     """The same, with who touched whom since and when, as far as the audit log knows it; two queries."""
     touched = {refs[line]: line for line, step in planned.items() if any(i.code == revert.TOUCHED for i in step.issues)}
     explained = dict(planned)
@@ -136,7 +137,7 @@ def _explained(batch: Batch, planned: Mapping[int, Step], refs: Mapping[int, Ref
     return explained
 
 
-def cells(step: Step, registry: Registry) -> dict[str, str]:
+def cells(step: PlannedChange, registry: Registry) -> dict[str, str]:
     """Role and groups of a row: as they will be, or as they are."""
     access = step.after or step.before
     if access is None:
@@ -151,7 +152,7 @@ def _groups(access: Access, registry: Registry) -> str:
     return ", ".join(sorted(registry.group_by_id[id].name for id in access.groups if id in registry.group_by_id))
 
 
-def left_out(batch: Batch) -> Sequence[Row]:
+def removed_rows(batch: Batch) -> Sequence[Row]:
     """Whom somebody took out of it, one by one; nothing is done to them. One query."""
     query = select(Row).where(Row.batch_id == batch.id, Row.removed_at.is_not(None))
     return db.session.scalars(query.order_by(Row.line)).all()
@@ -159,7 +160,7 @@ def left_out(batch: Batch) -> Sequence[Row]:
 
 def names(rows: Iterable[Row]) -> dict[int, str]:
     """The names of the users that these rows aim at, by row id; one query."""
-    aims = {row.id: _aim(row) for row in rows}
+    aims = {row.id: subject_of(row) for row in rows}
     ids = [id for kind, id in aims.values() if kind == "user"]
     found = dict(db.session.execute(select(User.id, User.name).where(among(User.id, ids))).all())
     return {row_id: found[id] for row_id, (kind, id) in aims.items() if kind == "user" and id in found}
@@ -170,7 +171,7 @@ def permission(batch: Batch) -> Permission:
     return batch.doing.do.permission if batch.doing else Permission.INVITATIONS_MAKE
 
 
-def obstacle(frozen: Step, now: Step, by: User, needed: Permission) -> Obstacle | None:
+def why_not(frozen: PlannedChange, now: PlannedChange, by: User, needed: Permission) -> Obstacle | None:
     """Why a frozen step is not carried out, as (outcome, reason), or None where planning it anew comes to the same."""
     if now.plan is Plan.UNCHANGED:
         return Outcome.UNCHANGED, "Already so"

@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Select, Table, and_, bindparam, exists, fu
 from sqlalchemy.orm import load_only
 from sqlalchemy.orm.attributes import set_committed_value
 
-from webapp.core.plan.planner import Candidate, Plan, Policy, Step, plan
+from webapp.core.plan.planner import Candidate, Plan, PlannedChange, Policy, plan
 from webapp.core.plan.registry import Registry
 from webapp.core.text.lookalikes import look_alike
 from webapp.db import among, db, utcnow
@@ -30,11 +30,11 @@ class Judgement(NamedTuple):
     """What a row's cells and the directory together say of it. values: columns of `Row`."""
 
     email_key: str | None
-    step: Step
+    step: PlannedChange
     values: Mapping[str, Any]
 
 
-def values_of(step: Step) -> dict[str, Any]:
+def values_of(step: PlannedChange) -> dict[str, Any]:
     """A step as columns of `Row`."""
     fields = dict.fromkeys(issue.field for issue in step.issues)
     return {
@@ -46,7 +46,7 @@ def values_of(step: Step) -> dict[str, Any]:
     }
 
 
-def of_each(steps: Iterable[Step], make: Callable[[Step], T]) -> dict[int, T]:
+def of_each(steps: Iterable[PlannedChange], make: Callable[[PlannedChange], T]) -> dict[int, T]:
     """What is made of a step, by the step's id: once for all rows that share it, and in a long file most do."""
     return {key: make(step) for key, step in {id(step): step for step in steps}.items()}
 
@@ -77,7 +77,7 @@ def judged(rows: Iterable[tuple[int, str, str, str]], policy: Policy, *, batch: 
     return {row.line: _judgement(row.email_key, step := steps[row.line], values[id(step)]) for row in candidates}
 
 
-def planned(candidates: Sequence[Candidate], policy: Policy, elsewhere: Iterable[Candidate] = ()) -> dict[int, Step]:
+def planned(candidates: Sequence[Candidate], policy: Policy, elsewhere: Iterable[Candidate] = ()) -> dict[int, PlannedChange]:
     """What each row would do, by line: `core.planning.plan` with who is there; five queries, however many rows."""
     return plan(candidates, lookup.people(_keys(candidates)), policy, elsewhere)
 
@@ -86,7 +86,7 @@ def _keys(candidates: Iterable[Candidate]) -> set[str]:
     return {row.email_key for row in candidates if row.email_key}
 
 
-def _judgement(email_key: str | None, step: Step, values: Mapping[str, Any]) -> Judgement:
+def _judgement(email_key: str | None, step: PlannedChange, values: Mapping[str, Any]) -> Judgement:
     return Judgement(email_key, step, {"email_key": email_key, **values})
 
 
@@ -190,7 +190,7 @@ def judged_again(batch: Batch, rows: Sequence[Row], by: User | None = None, **op
 
 
 def _judged_by_aim(batch: Batch, rows: Sequence[Row], policy: Policy) -> dict[int, Judgement]:
-    keys, planned = {row.line: row.email_key for row in rows}, people_rows.steps_of(batch, rows, policy)
+    keys, planned = {row.line: row.email_key for row in rows}, people_rows.plan_people(batch, rows, policy)
     return {
         line: _judgement(keys[line], step, {**values_of(step), **people_rows.cells(step, policy.registry)})
         for line, step in planned.items()

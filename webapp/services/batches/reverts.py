@@ -28,12 +28,12 @@ def stage(batch_id: int, by: User) -> tuple[Batch, bool]:
     """
     begin_write()
     original = review.locked(batch_id)
-    if open_one := under_way(original):
+    if open_one := open_revert(original):
         db.session.rollback()
         return open_one, False
     if not by.may(people_rows.permission(original)):
         raise NotAllowed("Your role does not include this. Ask an administrator if you need it.")
-    refs = list(_undoable(original)) if _may_have_any(original) else []
+    refs = list(_revertible_rows(original)) if _may_have_any(original) else []
     if not refs:
         raise Conflict(f"This {original.kind.value} left nothing that could be reverted.")
     batch = Batch(
@@ -52,10 +52,10 @@ def stage(batch_id: int, by: User) -> tuple[Batch, bool]:
     return batch, True
 
 
-def _undoable(original: Batch) -> Iterator[tuple[int, Ref]]:
+def _revertible_rows(original: Batch) -> Iterator[tuple[int, Ref]]:
     """Line and person of each row that did something which can be taken back."""
     for row in db.session.scalars(select(Row).where(_acted(original)).order_by(Row.line)):
-        done = apply.stored(row)
+        done = apply.load_change(row)
         if not revert.can_be_undone(done):
             continue
         if done.before is not None and done.subject:
@@ -87,12 +87,12 @@ def original(revert: Batch) -> Batch | None:
     return db.session.get(Batch, revert.reverts_id) if revert.reverts_id else None
 
 
-def under_way(batch: Batch) -> Batch | None:
+def open_revert(batch: Batch) -> Batch | None:
     """The revert of this batch that is under review or at work."""
     return _newest(batch, (BatchState.REVIEWING, *review.AT_WORK))
 
 
-def finished(batch: Batch) -> Batch | None:
+def finished_revert(batch: Batch) -> Batch | None:
     """The revert that took this batch back."""
     return _newest(batch, (BatchState.FINISHED,)) if batch.state is BatchState.REVERTED else None
 

@@ -8,7 +8,7 @@ from typing import Any
 from webapp import queue
 from webapp.core.addresses import Address, key_of, parse
 from webapp.core.errors import Refused
-from webapp.core.plan.planner import Person, Plan, Step
+from webapp.core.plan.planner import Person, Plan, PlannedChange
 from webapp.core.plan.registry import ALL_GROUPS, Registry
 from webapp.db import begin_write, db
 from webapp.models import Invitation, Row, User
@@ -20,7 +20,7 @@ from webapp.services.invitations import invitations
 from webapp.services.mail import outbox
 
 
-class NotInvited(Refused):
+class InviteRefusedError(Refused):
     """A single invite that was refused: sentences by field, and the person or invitation in its way."""
 
     def __init__(self, issues: list[dict[str, Any]], person: Person | None = None) -> None:
@@ -36,10 +36,10 @@ def invite(cells: Mapping[str, str], by: User, *, proven: bool = False) -> Invit
     """
     days = lookup.settings().invite_days
     begin_write()
-    return _made(*_judged(cells, by, proven), by, days)
+    return _finish(*_plan(cells, by, proven), by, days)
 
 
-def invite_anew(invitation_id: int, email: str, by: User, *, proven: bool = False) -> Invitation:
+def replace_invitation(invitation_id: int, email: str, by: User, *, proven: bool = False) -> Invitation:
     """Revoke a pending invitation and invite another address in its place, with the same role and groups, in one transaction.
 
     The row of an upload that waits for its e-mail, or whose e-mail failed, goes on with the new one.
@@ -49,19 +49,19 @@ def invite_anew(invitation_id: int, email: str, by: User, *, proven: bool = Fals
     outbox.unfinished_row(invitation_id)  # for its batch, which is held before the invitation
     old = invitations.pending(invitation_id, by, held=True)
     if key_of(email) == old.email_key:
-        raise NotInvited([_issue("This invitation has that address already. Type another, or resend it.")])
+        raise InviteRefusedError([_issue("This invitation has that address already. Type another, or resend it.")])
     groups = ALL_GROUPS if old.all_groups else ", ".join(group.name for group in old.groups)
-    step, address, registry = _judged({"email": email, "role": old.role.name, "groups": groups}, by, proven)
+    step, address, registry = _plan({"email": email, "role": old.role.name, "groups": groups}, by, proven)
     row = outbox.unfinished_row(old.id)
     invitations.revoke(old, by)
     events.record(by, AuditAction.INVITATION_READDRESSED, old, before={"email": old.email}, after={"email": address.display})
     replaced_addresses.record(old.email_key, address.display, address.key)
     if row:
         outbox.hand_row_on(row, old.id, address)
-    return _made(step, address, registry, by, old.valid_days, old.batch_id, row.id if row else None)
+    return _finish(step, address, registry, by, old.valid_days, old.batch_id, row.id if row else None)
 
 
-def _judged(cells: Mapping[str, str], by: User, proven: bool) -> tuple[Step, Address, Registry]:
+def _plan(cells: Mapping[str, str], by: User, proven: bool) -> tuple[PlannedChange, Address, Registry]:
     """Part of a command: what inviting this person would do. Raises NotInvited."""
     registry = lookup.registry(by)
     policy = lookup.policy(by, registry)
@@ -69,19 +69,19 @@ def _judged(cells: Mapping[str, str], by: User, proven: bool) -> tuple[Step, Add
     key = str(judgement.email_key)
     if (person := lookup.people([key]).get(key)) and not person.is_gone:
         has = "already has an account" if person.kind == "user" else "is already invited"
-        raise NotInvited([_issue(f"This person {has}.", "exists")], person)
+        raise InviteRefusedError([_issue(f"This person {has}.", "exists")], person)
     if issues := judgement.values["issues"]:
-        raise NotInvited(issues)
+        raise InviteRefusedError(issues)
     assert judgement.step.plan is Plan.INVITE
     assert judgement.step.after is not None
     role = registry.role_by_id[judgement.step.after.role]
     if role.manages_people and not proven:
-        raise NotInvited([_issue(f"Type your password: this person becomes {role.name}.", "proof", "password")])
+        raise InviteRefusedError([_issue(f"Type your password: this person becomes {role.name}.", "proof", "password")])
     return judgement.step, parse(cells["email"].strip(), registry.allowed_domains), registry
 
 
-def _made(
-    step: Step,
+def _finish(
+    step: PlannedChange,
     address: Address,
     registry: Registry,
     by: User,
@@ -91,7 +91,7 @@ def _made(
 ) -> Invitation:
     """The end of a command: the invitation and its message, the commit, the bell."""
     with invitations.unless_beaten("Somebody invited this person a moment ago."):
-        _, invitation = apply.carry_out(step, address, by, registry, valid_days=days, batch_id=batch_id, row_id=row_id)
+        _, invitation = apply.apply(step, address, by, registry, valid_days=days, batch_id=batch_id, row_id=row_id)
         assert invitation is not None
         if row_id:
             db.session.get_one(Row, row_id).invitation_id = invitation.id

@@ -30,14 +30,14 @@ def send_test(batch_id: int, by: User) -> Message:
     if row is None:
         raise Refused("There is no row left to write an example for. Put one back, then send the test.")
     message = outbox.queued(MessageKind.TEST, by.email, row_id=row.id, priority=Priority.TEST)
-    return _committed(message, by, batch=batch.id)
+    return _commit(message, by, batch=batch.id)
 
 
 def send_general_test(by: User) -> Message:
     """The same for what every invitation says, with nobody's upload."""
     begin_write()
     _refuse_too_many(by)
-    return _committed(outbox.queued(MessageKind.TEST, by.email, user_id=by.id, priority=Priority.TEST), by)
+    return _commit(outbox.queued(MessageKind.TEST, by.email, user_id=by.id, priority=Priority.TEST), by)
 
 
 def last_general_test(by: User) -> Message | None:
@@ -54,7 +54,7 @@ def _refuse_too_many(by: User) -> None:
         raise TooOften(f"You had {TESTS_AN_HOUR} tests within the hour. Wait a while; the preview shows the same.")
 
 
-def _committed(message: Message, by: User, **details: int) -> Message:
+def _commit(message: Message, by: User, **details: int) -> Message:
     db.session.flush()
     events.record(by, AuditAction.TEST_QUEUED, message, **details)
     db.session.commit()

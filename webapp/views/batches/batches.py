@@ -175,11 +175,11 @@ def row_context(batch: Batch) -> dict[str, Any]:
     return {
         **kind_context(batch, registry),
         "batch": batch,
-        "left_out": [] if batch.kind is BatchKind.UPLOAD else people_rows.left_out(batch),
+        "left_out": [] if batch.kind is BatchKind.UPLOAD else people_rows.removed_rows(batch),
         "registry": registry,
         "roles": roles,
         "rows_at": f"{url_for('batches.show', batch_id=batch.id)}/rows",
-        "step_of": cache(apply.stored),
+        "step_of": cache(apply.load_change),
         **cells.drawn_once(roles, registry),
         "shown_groups": cells.shown_groups,
         "with_domain": with_domain,
@@ -200,12 +200,12 @@ def kind_context(batch: Batch, known: Registry | None = None) -> dict[str, Any]:
         return {"kind_words": None}
     action, registry = batch.doing, known or lookup.registry()
     if batch.kind is BatchKind.REVERT or action is None:
-        words, does = action_phrases.REVERT, action_phrases.reverted(batch.counts)
+        words, does = action_phrases.REVERT, action_phrases.name_revert(batch.counts)
     else:
-        words, does = action_phrases.words_of(action), action_phrases.named(action, batch.to_send, registry)
+        words, does = action_phrases.words_of(action), action_phrases.name_action(action, batch.to_send, registry)
     deactivates = action is not None and action.do is Do.DEACTIVATE and batch.state is BatchState.REVIEWING
     made = invitations.made_by_people_of(batch, current_user()) if deactivates else None
-    return {"kind_words": words, "does": does, "rest": action_phrases.rest(batch.counts, words), "made": made}
+    return {"kind_words": words, "does": does, "rest": action_phrases.describe_rest(batch.counts, words), "made": made}
 
 
 def asked_for() -> Find:
@@ -290,7 +290,7 @@ def switched(command: Callable[[int, User], object], batch_id: int, said: str) -
     """Pause, resume or cancel, and back to the batch's page; so too where it was over already, which is no error."""
     try:
         command(batch_id, current_user())
-    except execute.NotAtWork as over:
+    except execute.BatchNotRunningError as over:
         said = str(over)
     return redirect_to("batches.show", batch_id=batch_id, say=said)
 
@@ -390,7 +390,7 @@ def report_context(batch: Batch) -> dict[str, Any]:
     return {
         **kind_context(batch),
         "is_revertible": is_offered,
-        "revert": reverts.under_way(batch) if is_offered else reverts.finished(batch),
+        "revert": reverts.open_revert(batch) if is_offered else reverts.finished_revert(batch),
         "original": reverts.original(batch),
         "batch": batch,
         "tally": tally,

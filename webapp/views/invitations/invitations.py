@@ -88,7 +88,7 @@ def create() -> BaseResponse | tuple[str, int]:
 
 def told(refusal: Refused) -> tuple[list[dict[str, Any]], int]:
     """What is said under which field, and the status: of what is not invited, or of a password that is not one's own."""
-    if isinstance(refusal, single_invite.NotInvited):
+    if isinstance(refusal, single_invite.InviteRefusedError):
         return refusal.issues, 422
     return [{"field": "password", "text": str(refusal), "code": "proof"}], 429 if isinstance(refusal, TooManyTries) else 422
 
@@ -120,7 +120,7 @@ def change_email(invitation_id: int) -> BaseResponse | tuple[str, int]:
         return email_form(old, form, 422)
     try:
         proven = is_proven()
-        made = single_invite.invite_anew(invitation_id, clean(form.email.data), current_user(), proven=proven)
+        made = single_invite.replace_invitation(invitation_id, clean(form.email.data), current_user(), proven=proven)
     except Refused as refusal:
         issues, status = told(refusal)
         form.password.errors = [issue["text"] for issue in issues if issue["field"] == "password"]
