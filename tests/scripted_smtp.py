@@ -29,6 +29,8 @@ class Scripted:
         self._answers = {name.replace("GREETING", "").encode(): answer for name, answer in answers.items()}
         self._left, self._after = times, after
         self._to = to.encode()
+        self.silent_at = {name for name, answer in answers.items() if answer in (HANG, DRIP)}
+        """The commands that are never answered in full."""
         self.taken: list[bytes] = []
         """The messages that came whole, whatever was said to them."""
         self._listener = socket.create_server(("127.0.0.1", 0))

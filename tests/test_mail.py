@@ -156,7 +156,7 @@ def test_of_two_addresses_one_that_is_silent_leaves_time_for_the_other(monkeypat
         places = [silent.getsockname(), ("127.0.0.1", int(server.address.partition(":")[2]))]
         found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", place) for place in places]
         monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
-        client = Client("two.addresses.example", 25, "here.example", 6)
+        client = Client("two.addresses.example", 25, "here.example", 2)
         assert client.ehlo()[0] == 250
         client.close()
 
@@ -186,7 +186,7 @@ def test_a_server_that_hangs_up_before_data_has_nothing(sink: Sink, way: Way) ->
 
 
 def test_a_server_that_says_nothing_breaks_off(sink: Sink, way: Way, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transports, "COMMAND_SECONDS", 2)
+    monkeypatch.setattr(transports, "COMMAND_SECONDS", 0.2)
     sink.answer(INES, HANG)
     with pytest.raises(BrokeOff, match="no answer in time"):
         send(way(sink))
@@ -196,7 +196,7 @@ def test_a_server_that_says_nothing_breaks_off(sink: Sink, way: Way, monkeypatch
 def test_a_connection_that_ends_after_the_message_leaves_it_uncertain(
     sink: Sink, way: Way, end: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(transports, "ANSWER_SECONDS", 2)
+    monkeypatch.setattr(transports, "ANSWER_SECONDS", 0.2)
     sink.answer(INES, end, at="data")
     with pytest.raises(Uncertain, match="broke off while the message was handed over"):
         send(way(sink))
