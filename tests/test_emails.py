@@ -16,7 +16,7 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from webapp.core.errors import Undeliverable
+from webapp.core.errors import PermanentDeliveryError
 from webapp.mail import messages, mime
 from webapp.mail.messages import Email
 from webapp.mail.mime import Parcel
@@ -223,7 +223,7 @@ def test_the_senders_name_arrives_as_it_was_typed(name: str) -> None:
     said = parseaddr(sender)[0]
     try:
         parcel = mime.pack(invitation(), sender, "<1@northfield.example>", NOON)
-    except Undeliverable:
+    except PermanentDeliveryError:
         return
     read = read_back(parcel)
     assert read.keys() == USUAL
@@ -241,7 +241,7 @@ def test_an_address_is_one_recipient_and_the_same_in_envelope_and_header(local: 
     typed = f"{local}@northfield.example"
     try:
         parcel = mime.pack(invitation(to=typed), "muster@northfield.example", "<1@northfield.example>", NOON)
-    except Undeliverable:
+    except PermanentDeliveryError:
         return
     to = parcel.data.split(b"\r\nTo: ")[1].split(b"\r\n")[0].decode()
     assert to == parcel.recipient
@@ -253,9 +253,9 @@ def test_an_address_is_one_recipient_and_the_same_in_envelope_and_header(local: 
 
 @pytest.mark.parametrize("broken", ["A\r\nBcc: x@evil.test", "A\nX: y", "A\rB", "A\x00B", "A\x85B", "A\u2028B"])
 def test_a_header_with_a_line_break_is_never_sent(broken: str) -> None:
-    with pytest.raises(Undeliverable, match="cannot be written"):
+    with pytest.raises(PermanentDeliveryError, match="cannot be written"):
         mime.pack(replace(invitation(), subject=broken), "muster@northfield.example", "<1@northfield.example>", NOON)
-    with pytest.raises(Undeliverable, match="cannot be written"):
+    with pytest.raises(PermanentDeliveryError, match="cannot be written"):
         mime.pack(invitation(), "muster@northfield.example", f"<{broken}@northfield.example>", NOON)
 
 
@@ -296,5 +296,5 @@ def test_the_domain_goes_to_the_server_in_ascii(typed: str, sent: str) -> None:
     "typed", ["", "ines", "ines@", "@northfield.example", "a b@northfield.example", "a\r\nb@northfield.example"]
 )
 def test_what_is_no_address_cannot_be_delivered(typed: str) -> None:
-    with pytest.raises(Undeliverable, match="not an address"):
+    with pytest.raises(PermanentDeliveryError, match="not an address"):
         mime.deliverable(typed)

@@ -15,11 +15,11 @@ import pytest
 
 from tests.scripted_smtp import Scripted
 from tests.smtp_sink import CERTIFICATE, CUT, HANG, Sink
-from webapp.core.errors import Conflict, MailServerAway, TryLater, Undeliverable
+from webapp.core.errors import ConflictError, MailServerUnavailableError, PermanentDeliveryError, TemporaryDeliveryError
 from webapp.mail import messages, mime, transports
 from webapp.mail.mime import Parcel
 from webapp.mail.smtp import Client
-from webapp.mail.transports import BrokeOff, Uncertain, refusal
+from webapp.mail.transports import ConnectionLostError, UncertainDeliveryError, refusal
 from webapp.settings.settings import Settings
 
 SENDER = "muster@northfield.example"
@@ -78,17 +78,17 @@ def test_before_data_is_told_after_the_recipient_was_agreed_to(sink: Sink, way: 
     send(way(sink), before=lambda: told.append(len(sink.messages)))
     assert told == [0]
     sink.answer(JONAS, "550 5.1.1 No such user")
-    with pytest.raises(Undeliverable):
+    with pytest.raises(PermanentDeliveryError):
         send(way(sink), JONAS, before=lambda: told.append(99))
     assert told == [0]
 
 
 def test_what_before_data_raises_stops_this_message_alone(sink: Sink, way: Way) -> None:
     def revoked() -> None:
-        raise Conflict("revoked")
+        raise ConflictError("revoked")
 
     with transports.connect(way(sink)) as transport:
-        with pytest.raises(Conflict):
+        with pytest.raises(ConflictError):
             transport.send(written(INES), revoked)
         transport.send(written(JONAS), nothing)
     assert sink.recipients == [JONAS]
@@ -99,9 +99,9 @@ def test_what_before_data_raises_stops_this_message_alone(sink: Sink, way: Way) 
 @pytest.mark.parametrize(
     ("answer", "raised", "words"),
     [
-        ("451 4.7.1 Greylisted, try again", TryLater, "451 4.7.1 Greylisted, try again"),
-        ("550 5.1.1 No such user", Undeliverable, "Refused by the mail server (550 5.1.1 No such user)"),
-        ("552 5.2.2 Over quota", Undeliverable, "Mailbox full (552 5.2.2)"),
+        ("451 4.7.1 Greylisted, try again", TemporaryDeliveryError, "451 4.7.1 Greylisted, try again"),
+        ("550 5.1.1 No such user", PermanentDeliveryError, "Refused by the mail server (550 5.1.1 No such user)"),
+        ("552 5.2.2 Over quota", PermanentDeliveryError, "Mailbox full (552 5.2.2)"),
     ],
 )
 def test_a_refusal_is_told_and_the_connection_goes_on(
@@ -109,7 +109,7 @@ def test_a_refusal_is_told_and_the_connection_goes_on(
 ) -> None:
     if at == "mail" and answer.startswith("550"):
         raised, words = (
-            MailServerAway,
+            MailServerUnavailableError,
             f"The mail server localhost:{sink.port} refuses the sender {SENDER} ({answer}). "
             + ("Set one that it lets pass: Account Settings, Email, or MUSTER_MAIL_FROM."),
         )
@@ -141,7 +141,7 @@ def test_a_refusal_in_plain_words(words: str, told: str) -> None:
 def test_nobody_listens(sink: Sink, way: Way) -> None:
     settings = way(sink)
     sink.stop()
-    with pytest.raises(MailServerAway, match=f"The mail server localhost:{sink.port} cannot be reached"):
+    with pytest.raises(MailServerUnavailableError, match=f"The mail server localhost:{sink.port} cannot be reached"):
         send(settings)
 
 
@@ -162,25 +162,25 @@ def test_of_two_addresses_one_that_is_silent_leaves_time_for_the_other(monkeypat
 
 
 def test_an_unknown_host(settings: Settings) -> None:
-    with pytest.raises(MailServerAway, match="cannot be reached"):
+    with pytest.raises(MailServerUnavailableError, match="cannot be reached"):
         send(replace(settings, mail_url="smtp://mail.invalid"))
 
 
 def test_421_in_the_midst_of_a_message_is_told(sink: Sink, way: Way) -> None:
     sink.answer(INES, "421 4.3.2 Shutting down")
-    with pytest.raises(BrokeOff, match=r"421 4\.3\.2 Shutting down"):
+    with pytest.raises(ConnectionLostError, match=r"421 4\.3\.2 Shutting down"):
         send(way(sink))
 
 
 def test_a_sign_in_that_is_wanted_means_away(sink: Sink, way: Way) -> None:
     sink.answer(SENDER, "530 5.7.0 Authentication required", at="mail")
-    with pytest.raises(MailServerAway, match=r"530 5\.7\.0 Authentication required"):
+    with pytest.raises(MailServerUnavailableError, match=r"530 5\.7\.0 Authentication required"):
         send(way(sink))
 
 
 def test_a_server_that_hangs_up_before_data_has_nothing(sink: Sink, way: Way) -> None:
     sink.answer(INES, CUT)
-    with pytest.raises(BrokeOff):
+    with pytest.raises(ConnectionLostError):
         send(way(sink))
     assert sink.messages == []
 
@@ -188,7 +188,7 @@ def test_a_server_that_hangs_up_before_data_has_nothing(sink: Sink, way: Way) ->
 def test_a_server_that_says_nothing_breaks_off(sink: Sink, way: Way, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(transports, "COMMAND_SECONDS", 0.2)
     sink.answer(INES, HANG)
-    with pytest.raises(BrokeOff, match="no answer in time"):
+    with pytest.raises(ConnectionLostError, match="no answer in time"):
         send(way(sink))
 
 
@@ -198,7 +198,7 @@ def test_a_connection_that_ends_after_the_message_leaves_it_uncertain(
 ) -> None:
     monkeypatch.setattr(transports, "ANSWER_SECONDS", 0.2)
     sink.answer(INES, end, at="data")
-    with pytest.raises(Uncertain, match="broke off while the message was handed over"):
+    with pytest.raises(UncertainDeliveryError, match="broke off while the message was handed over"):
         send(way(sink))
     assert sink.recipients == [INES], "it was taken, this time"
 
@@ -231,7 +231,7 @@ def test_an_international_local_part_is_sent_with_smtputf8(sink: Sink, way: Way)
 
 def test_an_international_local_part_fails_without_it_and_the_next_goes_on(way: Way) -> None:
     with Sink(smtputf8=False) as sink, transports.connect(way(sink)) as transport:
-        with pytest.raises(Undeliverable) as told:
+        with pytest.raises(PermanentDeliveryError) as told:
             transport.send(written("zoë@northfield.example"), nothing)
         assert str(told.value) == (
             "The mail server does not take addresses with letters outside ASCII before the @ (it lacks SMTPUTF8)."
@@ -245,7 +245,7 @@ def test_a_message_larger_than_the_server_takes_fails_at_once_and_the_next_goes_
     with Scripted(EHLO=f"250-scripted\r\n250 SIZE {most}\r\n".encode()) as server:
         settings = replace(way(Sink()), mail_url=f"smtp://{server.address}")
         with transports.connect(settings) as transport:
-            with pytest.raises(Undeliverable, match=rf"takes {most} bytes a message, and this one has 1,\d\d\d"):
+            with pytest.raises(PermanentDeliveryError, match=rf"takes {most} bytes a message, and this one has 1,\d\d\d"):
                 transport.send(written(text="Welcome.\n" * 60), nothing)
             assert server.taken == []
             if most == 600:
@@ -268,7 +268,7 @@ def test_signing_in_with_a_password_that_needs_escaping(way: Way) -> None:
 def test_a_refused_sign_in_is_away(way: Way) -> None:
     with Sink(user="muster", password="right") as sink:
         wrong = replace(way(sink), mail_url=sink.url.replace("right", "wrong"))
-        with pytest.raises(MailServerAway, match="refused the sign-in") as told:
+        with pytest.raises(MailServerUnavailableError, match="refused the sign-in") as told:
             send(wrong)
         assert "wrong" not in str(told.value)
 
@@ -284,7 +284,7 @@ def test_a_certificate_that_passes(way: Way, tls: str, monkeypatch: pytest.Monke
 @pytest.mark.parametrize("tls", ["starttls", "smtps"])
 def test_a_certificate_that_nobody_vouches_for(way: Way, tls: str) -> None:
     with Sink(tls=tls, user="muster", password="right") as sink:
-        with pytest.raises(MailServerAway, match="its certificate does not pass"):
+        with pytest.raises(MailServerUnavailableError, match="its certificate does not pass"):
             send(way(sink))
         assert sink.messages == []
 
@@ -292,7 +292,7 @@ def test_a_certificate_that_nobody_vouches_for(way: Way, tls: str) -> None:
 def test_starttls_is_never_left_out(way: Way) -> None:
     with Sink() as sink:
         downgraded = replace(way(sink), mail_url=sink.url.replace("smtp://", "smtp+starttls://"))
-        with pytest.raises(MailServerAway, match="does not offer STARTTLS"):
+        with pytest.raises(MailServerUnavailableError, match="does not offer STARTTLS"):
             send(downgraded)
         assert sink.messages == []
 
@@ -321,9 +321,9 @@ def test_a_second_try_overwrites_the_file(settings: Settings, app: Any) -> None:
 
 def test_a_file_that_is_not_to_be_sent_is_not_written(settings: Settings, app: Any) -> None:
     def revoked() -> None:
-        raise Conflict("revoked")
+        raise ConflictError("revoked")
 
-    with pytest.raises(Conflict):
+    with pytest.raises(ConflictError):
         send(settings, before=revoked)
     assert not list((settings.data_dir / "outbox").glob("*")) if (settings.data_dir / "outbox").exists() else True
 
@@ -331,7 +331,7 @@ def test_a_file_that_is_not_to_be_sent_is_not_written(settings: Settings, app: A
 def test_a_folder_that_cannot_be_written_is_the_servers_fault_not_the_messages(settings: Settings, app: Any) -> None:
     (settings.data_dir / "outbox").write_text("in the way")
     try:
-        with pytest.raises(MailServerAway, match="could not be written"):
+        with pytest.raises(MailServerUnavailableError, match="could not be written"):
             send(settings)
     finally:
         (settings.data_dir / "outbox").unlink()

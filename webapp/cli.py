@@ -11,7 +11,7 @@ from flask import Flask, current_app
 from flask.cli import AppGroup
 
 from webapp import upgrade
-from webapp.core.errors import Conflict
+from webapp.core.errors import ConflictError
 from webapp.core.text.formatting import plural
 from webapp.http.web import allowed
 from webapp.run import data_folder
@@ -53,7 +53,7 @@ def owner_link(without_second_factor: bool) -> None:
     """Print a one-time link that signs the Owner in, who is locked out."""
     try:
         link = owner_recovery.make(without_second_factor=without_second_factor)
-    except Conflict as conflict:
+    except ConflictError as conflict:
         raise click.ClickException(str(conflict)) from conflict
     minutes = account_links.validity(link.purpose)
     off = " and turns their two-step sign-in off" if link.without_second_factor and link.user.has_second_factor else ""
@@ -94,7 +94,7 @@ def restore(file: Path, force: bool) -> None:
 def _tell(command: Callable[[], list[str]]) -> None:
     try:
         lines = command()
-    except Conflict as conflict:
+    except ConflictError as conflict:
         raise click.ClickException(str(conflict)) from conflict
     click.echo("\n".join(lines))
 

@@ -15,7 +15,7 @@ from flask import Flask, current_app
 T = TypeVar("T")
 
 
-class NoAnswer(Exception):
+class TimedOutError(Exception):
     """The patience was over before there was an answer."""
 
 
@@ -34,10 +34,12 @@ class _Open:
 
 
 def ask(question: Callable[[], T], patience: float) -> T:
-    """The answer of `question`, a function of ours, which gets an app context of its own. Raises NoAnswer, and what it raises.
+    """The answer of `question`, a function of ours, which gets an app context of its own.
+
+    Raises TimedOutError, and what it raises.
 
     While one asker waits, others share the answer. A question that hangs is not asked a second time: until it ends,
-    all get NoAnswer at once.
+    all get TimedOutError at once.
     """
     app = current_app._get_current_object()  # type: ignore[attr-defined]
     here: _Open = app.extensions.setdefault("muster_questions", _Open())
@@ -50,7 +52,7 @@ def ask(question: Callable[[], T], patience: float) -> T:
     try:
         found: T = asked.answer.result(max(0.0, asked.since + patience - time.monotonic()))
     except NotYet:
-        raise NoAnswer("no answer in time") from None
+        raise TimedOutError("no answer in time") from None
     return found
 
 

@@ -49,7 +49,7 @@ EXPORTERS = 2
 MONITORING = {"/healthz/live": 1, "/healthz": 4, "/metrics": 2}  # threads for these alone
 
 
-class PortTaken(Exception):
+class PortTakenError(Exception):
     """The address cannot be listened on; str() is one line that says why and what to do."""
 
 
@@ -187,7 +187,7 @@ class Server(TcpWSGIServer):  # type: ignore[misc]
 
 
 def make_server(app: Flask, settings: Settings) -> BaseWSGIServer:
-    """The server of this process, listening; `run()` serves. Raises PortTaken."""
+    """The server of this process, listening; `run()` serves. Raises PortTakenError."""
     waitress.server.TcpWSGIServer = Server  # which `create_server` makes
     Channel.is_behind_proxy = settings.trusted_proxies > 0
     threads = Threads(settings.threads, settings.prefix)
@@ -211,11 +211,11 @@ def make_server(app: Flask, settings: Settings) -> BaseWSGIServer:
         )
     except (OSError, ValueError) as error:  # ValueError: waitress could not look up the host
         threads.shutdown(timeout=0)
-        raise PortTaken(why_not(settings.host, settings.port, error)) from None
+        raise PortTakenError(why_not(settings.host, settings.port, error)) from None
 
 
 def serve(app: Flask, settings: Settings) -> None:
-    """Serve until SystemExit is raised in this thread. Raises PortTaken."""
+    """Serve until SystemExit is raised in this thread. Raises PortTakenError."""
     make_server(app, settings).run()
 
 
@@ -252,7 +252,7 @@ def main() -> int:
     except ConfigError as error:
         print(error, file=sys.stderr)
         return 2
-    except PortTaken as error:
+    except PortTakenError as error:
         print(error, file=sys.stderr)
         return 1
     return 0

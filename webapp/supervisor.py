@@ -32,11 +32,11 @@ PORT_PATIENCE = 3.0  # seconds for the web of a run that was killed to leave the
 log = logging.getLogger("muster")
 
 
-class NotStarted(Exception):
+class NotStartedError(Exception):
     """Muster cannot be started; str() is one line that says why and what to do."""
 
 
-class Stopped(Exception):
+class StoppedError(Exception):
     """SIGTERM, SIGINT or SIGHUP came during the start."""
 
 
@@ -54,7 +54,10 @@ class Supervisor:
         self.web: Kept | None = None
 
     def run(self) -> None:
-        """Start everything, keep it alive, stop it. Raises NotStarted or Held, with everything stopped again."""
+        """Start everything, keep it alive, stop it.
+
+        Raises NotStartedError or DataFolderLockedError, with everything stopped again.
+        """
         signal.signal(signal.SIGTERM, self._ask_to_stop)
         signal.signal(signal.SIGINT, self._ask_to_stop)
         if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as nohup wants it
@@ -65,7 +68,7 @@ class Supervisor:
                 while not self.stop_asked:
                     self._look()
                     time.sleep(STEP)
-            except Stopped:
+            except StoppedError:
                 pass
             finally:
                 if self.stop_signal:
@@ -103,7 +106,7 @@ class Supervisor:
             deadline = time.monotonic() + START_PATIENCE
             while not valkey.answers(settings):
                 if self.queue.child.poll() is not None or time.monotonic() > deadline:
-                    raise NotStarted(f"The queue server did not start. See {settings.data_dir / 'valkey.log'}.")
+                    raise NotStartedError(f"The queue server did not start. See {settings.data_dir / 'valkey.log'}.")
                 self._pause()
         elif not valkey.answers(settings, timeout=3):
             log.warning("the server of MUSTER_REDIS_URL does not answer; work goes on without it, more slowly")
@@ -114,18 +117,18 @@ class Supervisor:
         while child.poll() is None:
             try:
                 self._pause()
-            except Stopped:
+            except StoppedError:
                 end([child], WORKER_PATIENCE)
                 raise
         if child.returncode:
             said = f"“flask {' '.join(command)}” {how_it_ended(child)}"
-            raise NotStarted(f"The database could not be made ready: {said}; what it said stands above.")
+            raise NotStartedError(f"The database could not be made ready: {said}; what it said stands above.")
 
     def _wait_for_web(self, web: Child) -> None:
         deadline = time.monotonic() + START_PATIENCE
         while not _web_answers(self.settings):
             if web.poll() is not None or time.monotonic() > deadline:
-                raise NotStarted("The web server did not start; what it said stands above.")
+                raise NotStartedError("The web server did not start; what it said stands above.")
             self._pause()
 
     def _stop(self) -> None:
@@ -138,7 +141,7 @@ class Supervisor:
 
     def _pause(self) -> None:
         if self.stop_asked:
-            raise Stopped
+            raise StoppedError
         time.sleep(STEP / 2)
 
     def _python(self, *arguments: str, stdout: int | IO[bytes] | None = 2) -> Child:
@@ -153,11 +156,11 @@ def _has_right_packages() -> bool:
 
 
 def _wait_for_port(settings: Settings) -> None:
-    """Raises NotStarted when another program keeps the address. A killed one of ours leaves it soon."""
+    """Raises NotStartedError when another program keeps the address. A killed one of ours leaves it soon."""
     deadline = time.monotonic() + PORT_PATIENCE
     while reason := _why_taken(settings.host, settings.port):
         if time.monotonic() > deadline:
-            raise NotStarted(reason)
+            raise NotStartedError(reason)
         time.sleep(STEP)
 
 
@@ -197,7 +200,7 @@ def main() -> int:
     except ConfigError as error:
         print(error, file=sys.stderr)
         return 2
-    except (NotStarted, data_folder.Held, valkey.QueueError) as error:
+    except (NotStartedError, data_folder.DataFolderLockedError, valkey.QueueError) as error:
         print(error, file=sys.stderr)
         return 1
     return 0

@@ -7,7 +7,7 @@ from email_validator import EmailNotValidError, validate_email
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from webapp.core.addresses import BadAddress, key_of, parse
+from webapp.core.addresses import InvalidAddressError, key_of, parse
 
 
 @pytest.mark.parametrize(
@@ -47,12 +47,12 @@ def test_one_key_a_person(typed, key):
     ],
 )
 def test_what_is_none_says_why(typed, said):
-    with pytest.raises(BadAddress, match=said):
+    with pytest.raises(InvalidAddressError, match=said):
         parse(typed)
 
 
 def test_an_intranets_domain_passes_where_it_is_allowed():
-    with pytest.raises(BadAddress):
+    with pytest.raises(InvalidAddressError):
         parse("ana@school.local")
     assert parse("Ana@School.local", ("school.local",)).key == "ana@school.local"
 
@@ -63,7 +63,7 @@ def test_the_mail_server_gets_the_ascii_domain_and_the_local_part_as_typed():
 
 @pytest.mark.parametrize("typed", ["a@x.org, b@x.org", "a@x.org;b@x.org", "a@x.org\nb@x.org", "A <a@x.org>, B <b@x.org>"])
 def test_several_addresses_are_called_so(typed):
-    with pytest.raises(BadAddress, match="More than one email"):
+    with pytest.raises(InvalidAddressError, match="More than one email"):
         parse(typed)
 
 

@@ -12,7 +12,7 @@ from webapp.core.files.columns import (
     Guess,
     Mapping,
     Places,
-    UnmatchedColumns,
+    UnmatchedColumnsError,
     describe,
     extract,
     guess,
@@ -20,7 +20,7 @@ from webapp.core.files.columns import (
     match,
 )
 from webapp.core.files.fields import recognise
-from webapp.core.files.table import Table, UnreadableFile, pasted, read
+from webapp.core.files.table import Table, UnreadableFileError, pasted, read
 
 FILES = Path(__file__).parent.parent / "files"
 
@@ -30,7 +30,7 @@ def table_of(name: str) -> Table:
 
 
 def refusal(*header: str) -> str:
-    with pytest.raises(UnmatchedColumns) as refused:
+    with pytest.raises(UnmatchedColumnsError) as refused:
         match(header)
     return str(refused.value)
 
@@ -172,7 +172,7 @@ def test_a_missing_or_doubled_column_is_named_with_what_to_do(header, sentence):
 
 def test_unmatched_columns_are_caught_as_an_unreadable_file():
     for name in ("no-role-column.csv", "two-role-columns.csv"):
-        with pytest.raises(UnreadableFile):
+        with pytest.raises(UnreadableFileError):
             match(table_of(name).header)
 
 
@@ -233,7 +233,7 @@ def test_the_rows_of_the_template_are_skipped_whatever_their_case():
 
 def test_a_file_of_nothing_but_examples_is_refused():
     table = read(b"Email,Role\nexample.one@example.com,Remote\n", "people.csv")
-    with pytest.raises(UnreadableFile) as refused:
+    with pytest.raises(UnreadableFileError) as refused:
         extract(table, match(table.header))
     assert str(refused.value) == (
         "This file holds only the example rows of the template. Put your users in their place and upload again."
@@ -396,7 +396,7 @@ def test_what_a_person_chose_is_the_mapping():
     ],
 )
 def test_a_choice_that_leaves_something_open_is_refused(columns, sentence):
-    with pytest.raises(UnmatchedColumns) as refused:
+    with pytest.raises(UnmatchedColumnsError) as refused:
         mapping(Places(columns), ("Wer", ""))
     assert str(refused.value) == sentence
 

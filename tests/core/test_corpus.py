@@ -5,7 +5,7 @@
 import pytest
 
 from tests.files.make_corpus import FILES, all_files
-from webapp.core.files.table import UnreadableFile, read
+from webapp.core.files.table import UnreadableFileError, read
 
 EMPTY = "This file is empty. Add at least one user below the header row."
 NOT_A_SPREADSHEET = (
@@ -281,7 +281,7 @@ def test_each_file_has_its_expectation():
 
 @pytest.mark.parametrize("name", quick_and_slow(REFUSED))
 def test_a_file_that_cannot_be_taken_is_refused_with_a_sentence(name):
-    with pytest.raises(UnreadableFile) as refused:
+    with pytest.raises(UnreadableFileError) as refused:
         read((FILES / name).read_bytes(), name)
     assert str(refused.value) == REFUSED[name]
 

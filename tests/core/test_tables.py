@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from webapp.core.files import csv_reader, table
 from webapp.core.files.cleaning import Cleaned
 from webapp.core.files.fields import recognise
-from webapp.core.files.table import Line, Sheet, UnreadableFile, clean, pasted, read, sheets
+from webapp.core.files.table import Line, Sheet, UnreadableFileError, clean, pasted, read, sheets
 
 FILES = Path(__file__).parent.parent / "files"
 CANNOT_BE_READ = "The text in this file cannot be read. Save it as “CSV UTF-8” and try again."
@@ -27,7 +27,7 @@ NOT_A_SPREADSHEET = (
 
 
 def refusal(data: bytes, filename="people.csv") -> str:
-    with pytest.raises(UnreadableFile) as refused:
+    with pytest.raises(UnreadableFileError) as refused:
         read(data, filename)
     return str(refused.value)
 
@@ -440,7 +440,7 @@ def test_the_row_of_the_header_can_be_chosen():
     table = read(data, "people.csv", header_row=3)
     assert (table.header_row, table.header, table.lines) == (3, ("Who", "What"), [Line(4, ("ana@x.org", "Analyst"))])
     for row in (2, 9):
-        with pytest.raises(UnreadableFile) as refused:
+        with pytest.raises(UnreadableFileError) as refused:
             read(data, "people.csv", header_row=row)
         assert str(refused.value) == f"Row {row} is blank. Choose the row that holds the column names."
 
@@ -531,7 +531,7 @@ def test_the_sheet_with_the_known_names_is_read_and_another_can_be_chosen():
     assert (table.sheet, table.other_sheets) == ("Lists", ("Read me", "People"))
     assert table.lines == [Line(1, ("Role",)), Line(2, ("Analyst",))]
     for name in ("Empty", "Nowhere", "\0\ud800", "x" * 1_000_000):
-        with pytest.raises(UnreadableFile) as refused:
+        with pytest.raises(UnreadableFileError) as refused:
             read(data, "people.xlsx", sheet=name)
         assert refused.value.title == "The sheet that was chosen is not in this workbook, or holds nothing."
 
@@ -570,7 +570,7 @@ def test_a_pasted_table_is_read_with_or_without_its_header(text, header_row, hea
 
 @pytest.mark.parametrize("text", ["", "\n\t\n", "\ufeff", "Email\tRole\n"])
 def test_nothing_pasted_is_empty(text):
-    with pytest.raises(UnreadableFile) as refused:
+    with pytest.raises(UnreadableFileError) as refused:
         pasted(text)
     assert str(refused.value) == EMPTY
 
@@ -580,7 +580,7 @@ def test_nothing_pasted_is_empty(text):
 def test_whatever_is_pasted_the_answer_is_a_table_or_a_sentence(text):
     try:
         table = pasted(text)
-    except UnreadableFile:
+    except UnreadableFileError:
         return
     assert is_whole(table)
 
@@ -642,7 +642,7 @@ def test_text_that_cannot_be_told_is_not_guessed(data):
 
 
 def test_a_refusal_survives_the_way_to_another_process():
-    refused = pickle.loads(pickle.dumps(UnreadableFile("This is so.", "Do that.")))
+    refused = pickle.loads(pickle.dumps(UnreadableFileError("This is so.", "Do that.")))
     assert (refused.title, refused.advice, str(refused)) == (
         "This is so.",
         "Do that.",
@@ -714,7 +714,7 @@ def test_what_was_copied_from_a_spreadsheet_is_read_back(people, with_header):
     lines = [(number, tuple(map(clean, row))) for number, row in enumerate(table, start=1)][with_header:]
     text = "\r\n".join(quoted)
     if not (expected := [line for line in lines if any(line[1])]):
-        with pytest.raises(UnreadableFile):
+        with pytest.raises(UnreadableFileError):
             pasted(text)
         return
     found = pasted(text).lines
@@ -754,7 +754,7 @@ csv_like = st.lists(
 def test_whatever_the_bytes_the_answer_is_a_table_or_a_sentence(data):
     try:
         table = read(data, "people.csv")
-    except UnreadableFile as refused:
+    except UnreadableFileError as refused:
         sentences = (refused.title, refused.advice)
     else:
         sentences = ()

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from webapp.core.files.cleaning import escape
 from webapp.core.files.columns import extract, match
 from webapp.core.files.csv_writer import EXAMPLES, template, write
-from webapp.core.files.table import UnreadableFile, clean, read
+from webapp.core.files.table import UnreadableFileError, clean, read
 
 ROLES = ("Admin", "Analyst", "Remote")
 GROUPS = ("Student Devices", "Teacher Laptops", "Exam Laptops", "Loans")
@@ -47,7 +47,7 @@ def test_users_put_below_the_examples_are_all_that_is_read():
 
 def test_the_template_as_it_is_invites_nobody():
     table = read(template(ROLES, GROUPS), "template.csv")
-    with pytest.raises(UnreadableFile):
+    with pytest.raises(UnreadableFileError):
         extract(table, match(table.header))
 
 

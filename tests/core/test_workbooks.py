@@ -15,14 +15,14 @@ from tests.core.test_tables import is_whole
 from tests.files.make_corpus import FILES
 from tests.files.writers import OLE2, ods, ods_cell, rows_xml, sheet_xml, text_cell, xls, xlsx
 from webapp.core.files import workbook
-from webapp.core.files.table import Line, UnreadableFile, clean, read
-from webapp.core.files.workbook import CannotOpen, Reason, open_workbook
+from webapp.core.files.table import Line, UnreadableFileError, clean, read
+from webapp.core.files.workbook import CannotOpenError, Reason, open_workbook
 
 PEOPLE = (FILES / "plain.xlsx").read_bytes()
 
 
 def reason(data: bytes) -> Reason:
-    with pytest.raises(CannotOpen) as refused:
+    with pytest.raises(CannotOpenError) as refused:
         list(open_workbook(data).rows)
     return refused.value.reason
 
@@ -135,7 +135,7 @@ def test_only_so_many_are_read_at_once(monkeypatch):
     for _ in range(workbook.MOST_AT_ONCE):
         workbook._turns.acquire()
     try:
-        with pytest.raises(UnreadableFile) as refused:
+        with pytest.raises(UnreadableFileError) as refused:
             read(PEOPLE, "people.xlsx")
     finally:
         for _ in range(workbook.MOST_AT_ONCE):
@@ -185,12 +185,12 @@ def test_an_archive_of_more_entries_than_any_workbook_has_is_refused(monkeypatch
 
 GROWTH = """
 import pathlib, resource, sys
-from webapp.core.files.table import UnreadableFile, read
+from webapp.core.files.table import UnreadableFileError, read
 data = pathlib.Path(sys.argv[1]).read_bytes()
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 try:
     read(data, sys.argv[1])
-except UnreadableFile:
+except UnreadableFileError:
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 """
 
@@ -229,7 +229,7 @@ def check(data: bytes, program: str, people, top: int = 1, left: int = 0) -> Non
         assert (table.format, table.header_row, table.header) == (program, top, ("",) * left + HEADER)
         assert table.lines == expected
     else:
-        with pytest.raises(UnreadableFile):
+        with pytest.raises(UnreadableFileError):
             read(data, "people.bin")
 
 
@@ -282,7 +282,7 @@ def broken(draw):
 def test_whatever_a_workbook_holds_the_answer_is_a_table_or_a_sentence(data):
     try:
         table = read(data, "people.xlsx")
-    except UnreadableFile as refused:
+    except UnreadableFileError as refused:
         sentences = (refused.title, refused.advice)
     else:
         sentences = ()

@@ -124,7 +124,7 @@ class Rule:
     times: int | None
 
 
-class Cut(Exception):
+class CutError(Exception):
     """The connection is reset here."""
 
 
@@ -160,7 +160,7 @@ class Server:
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         connection = Connection(self, reader, writer)
-        with suppress(OSError, asyncio.IncompleteReadError, Cut):
+        with suppress(OSError, asyncio.IncompleteReadError, CutError):
             await connection.talk()
         self.note("ended", connection=connection.number, number=connection.message)
         writer.close()
@@ -214,7 +214,7 @@ class Connection:
         if planned in (HOLD, CUT):
             await self._obey("dot", planned)
         if self._reader.at_eof():  # nobody is there to hear it
-            raise Cut
+            raise CutError
         await self._write(answer)
         self._server.note("answered", number=self.message, answer=answer)
 
@@ -228,7 +228,7 @@ class Connection:
             self._server.note("refused", at=at, recipient=known, answer=planned)
             await self._write(planned)
             if planned.startswith("421"):
-                raise Cut
+                raise CutError
             return False
         await self._write(answer)
         return True
@@ -238,7 +238,7 @@ class Connection:
         self._server.note("held" if planned == HOLD else "cut", at=at, recipient=self._recipient)
         if planned == CUT:
             self._writer.transport.abort()
-            raise Cut
+            raise CutError
         await gate.wait()
 
     async def _write(self, answer: str) -> None:

@@ -11,7 +11,7 @@ from flask import Flask
 
 from tests.factories import PASSWORD, make_persona, make_user
 from webapp.core.addresses import parse
-from webapp.core.errors import Conflict, MusterError
+from webapp.core.errors import ConflictError, MusterError
 from webapp.db import db
 from webapp.models import AccountLink, AuditEvent, LinkPurpose, Message, MessageKind, Session, User
 from webapp.services.accounts import owner_recovery, password_reset, profile, sessions
@@ -53,7 +53,7 @@ def test_a_reset_link_used_at_once_by_several_has_one_winner(app: Flask) -> None
     user = make_user()
     token = token_for(user, LinkPurpose.RESET)
     results = at_once(app, *(lambda n=n: password_reset.use(token, f"{NEW} {n}") for n in range(4)))
-    assert sorted(map(str, results)) == sorted(["done", *[str(Conflict)] * 3])
+    assert sorted(map(str, results)) == sorted(["done", *[str(ConflictError)] * 3])
     told = db.session.scalars(db.select(Message.kind)).all()
     assert told == [MessageKind.PASSWORD_CHANGED]
 
@@ -63,7 +63,7 @@ def test_the_owners_link_signs_in_once(app: Flask) -> None:
     token = token_for(owner, LinkPurpose.SIGN_IN)
     results = at_once(app, *(lambda: owner_recovery.use(token) for _ in range(4)))
     assert results.count("done") == 1
-    assert results.count(Conflict) == 3
+    assert results.count(ConflictError) == 3
 
 
 def test_one_address_confirmed_by_two_people_at_once_belongs_to_one(app: Flask) -> None:
@@ -73,7 +73,7 @@ def test_one_address_confirmed_by_two_people_at_once_belongs_to_one(app: Flask) 
         for name in ("Amelia Hart", "Albert Hart")
     ]
     results = at_once(app, *(lambda token=token: profile.confirm_email(token) for token in tokens))
-    assert sorted(map(str, results)) == sorted(["done", str(Conflict)])
+    assert sorted(map(str, results)) == sorted(["done", str(ConflictError)])
     assert db.session.scalars(db.select(User.email_key).where(User.email_key == address.key)).all() == [address.key]
 
 
@@ -91,7 +91,7 @@ def test_no_transaction_is_open_while_a_password_is_hashed(app: Flask, monkeypat
     owner_recovery.use(back, NEW)
     profile.change_password(owner, NEW, keep=0)
     assert db.session.scalar(db.select(AccountLink.closed_at).where(AccountLink.purpose == LinkPurpose.RESET)), "links ended"
-    with pytest.raises(Conflict):
+    with pytest.raises(ConflictError):
         password_reset.use(token, NEW)
     assert open_ones == [False] * 3
     assert sessions.sign_in(owner.email, NEW)
@@ -108,7 +108,7 @@ def test_a_change_of_email_that_waits_ends_with_a_new_password(app: Flask) -> No
     ):
         token = token_for(owner, LinkPurpose.EMAIL, email="x@away.example", email_key="x@away.example")
         renew()
-        with pytest.raises(Conflict):
+        with pytest.raises(ConflictError):
             profile.confirm_email(token)
     told = db.session.scalars(db.select(AuditEvent).where(AuditEvent.action == "email.change_withdrawn")).all()
     assert [event.details for event in told] == [{"after": {"email": "x@away.example"}}] * 3

@@ -8,7 +8,7 @@ import pytest
 
 from tests.factories import make_group, make_persona
 from tests.services.test_history import cell, lines, staged, state
-from webapp.core.errors import Conflict, NotThere, Refused
+from webapp.core.errors import ConflictError, NotFoundError, RuleViolationError
 from webapp.core.lists.row_filter import Find
 from webapp.core.plan.planner import Plan
 from webapp.db import db
@@ -136,9 +136,9 @@ class TestFix:
 
     def test_says_so_where_nobody_has_it_any_more(self, admin):
         batch = staged(admin, [(f"a@{DOMAIN}", "Analyst", "")])
-        with pytest.raises(Conflict, match="No row has that value any more"):
+        with pytest.raises(ConflictError, match="No row has that value any more"):
             bulk_fix.fix(batch.id, "role", "Analsyt", "Analyst", admin)
-        with pytest.raises(NotThere):
+        with pytest.raises(NotFoundError):
             bulk_fix.fix(batch.id, "plan", "x", "y", admin)
 
     def test_is_shown_first_row_by_row(self, admin):
@@ -194,7 +194,7 @@ class TestReplace:
 
     def test_nothing_to_find_is_refused(self, admin):
         batch = staged(admin, [(f"a@{DOMAIN}", "Analyst", "")])
-        with pytest.raises(Refused, match="Enter what to find"):
+        with pytest.raises(RuleViolationError, match="Enter what to find"):
             bulk_edit.replace(batch.id, Replacement("role", "", "Analyst"), admin)
 
 
@@ -217,7 +217,7 @@ class TestSelected:
 
     @pytest.mark.parametrize("role", ["Owner", "Nonsense", ""])
     def test_a_role_that_is_not_theirs_to_give_is_refused(self, batch, admin, role):
-        with pytest.raises(Refused, match="Choose a role that you may grant"):
+        with pytest.raises(RuleViolationError, match="Choose a role that you may grant"):
             bulk_edit.set_role(batch.id, ids(batch, 2), role, admin)
 
     def test_groups_added(self, batch, admin):
@@ -252,7 +252,7 @@ class TestSelected:
 
     def test_rows_of_another_upload_are_left_alone(self, batch, admin):
         other = staged(admin, [(f"z@{DOMAIN}", "Analyst", "")])
-        with pytest.raises(Refused, match="Select rows again"):
+        with pytest.raises(RuleViolationError, match="Select rows again"):
             bulk_edit.remove(batch.id, ids(other, 2), admin)
 
     def test_each_is_one_step(self, batch, admin):
@@ -287,7 +287,7 @@ class TestTwins:
 
     def test_with_other_roles_they_are_not_merged(self, admin):
         batch = staged(admin, [(f"a@{DOMAIN}", "Analyst", ""), (f"a@{DOMAIN}", "Remote", "")])
-        with pytest.raises(Refused, match="Their roles differ"):
+        with pytest.raises(RuleViolationError, match="Their roles differ"):
             duplicates.merge(batch.id, lines(batch.id)[0].id, admin)
 
     def test_kept_one_the_others_go(self, admin):
@@ -298,7 +298,7 @@ class TestTwins:
 
     def test_without_a_twin_nothing_is_done(self, admin):
         batch = staged(admin, self.TWINS)
-        with pytest.raises(Conflict, match="No other row has this email any more"):
+        with pytest.raises(ConflictError, match="No other row has this email any more"):
             duplicates.keep(batch.id, lines(batch.id)[1].id, admin)
 
 
@@ -310,7 +310,7 @@ def test_a_row_added_is_empty_below_the_last_one_and_can_be_taken_back(admin, ch
     assert undo.undo(batch.id, admin).name == "adding row 3"
     assert state(batch.id) == before
     change_settings(max_rows=1)
-    with pytest.raises(Conflict, match="The limit is 1 row"):
+    with pytest.raises(ConflictError, match="The limit is 1 row"):
         cell_edit.add(batch.id, admin)
 
 
@@ -322,7 +322,7 @@ def test_where_a_row_is_shown(admin):
     assert bulk_edit.address(found, 102) == {"page": "2", "_anchor": last}
     cell_edit.remove(batch.id, lines(batch.id)[0].id, admin)
     assert bulk_edit.address(found, 102) == {"_anchor": last}
-    with pytest.raises(NotThere):
+    with pytest.raises(NotFoundError):
         bulk_edit.address(found, 2)
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from tests.factories import make_persona, make_user
 from tests.mail_fixtures import make_message, message_to
-from webapp.core.errors import Conflict, NotThere
+from webapp.core.errors import ConflictError, NotFoundError
 from webapp.db import db, utcnow
 from webapp.models import SECRET_KINDS, LinkPurpose, Message, MessageKind, MessageState, Priority, User
 from webapp.services.links import account_links
@@ -93,7 +93,7 @@ def test_a_link_used_while_the_server_is_asked_is_not_sent() -> None:
     (id,) = claim.claim("w1")
     account_links.close(user, LinkPurpose.RESET)
     db.session.commit()
-    with pytest.raises(Conflict):
+    with pytest.raises(ConflictError):
         claim.begin_data(id, "w1")
     results.let_go(id, "w1")
     assert message_to(AMELIA).state is MessageState.CANCELLED
@@ -114,7 +114,7 @@ def test_links_to_an_account_are_shown_to_nobody_not_even_the_owner() -> None:
     owner, user = make_persona("Owner"), make_user()
     for kind, purpose in ((MessageKind.RESET, LinkPurpose.RESET), (MessageKind.EMAIL_CHANGE, LinkPurpose.EMAIL)):
         message = queued(kind, user, purpose)
-        with pytest.raises(NotThere):
+        with pytest.raises(NotFoundError):
             outbox.found(message.id, owner)
     notice = queued(MessageKind.PASSWORD_CHANGED, user)
     assert outbox.page(owner) == [(notice, "Your password was changed: Muster")]

@@ -6,7 +6,7 @@ import pytest
 
 from tests.at_once import at_once
 from tests.factories import make_group, make_persona, make_user
-from webapp.core.errors import MusterError, Refused
+from webapp.core.errors import MusterError, RuleViolationError
 from webapp.db import db
 from webapp.models import Group, User
 from webapp.services.directory import groups
@@ -15,7 +15,7 @@ from webapp.services.directory import groups
 def test_all_or_none_are_added(app):
     owner = make_persona("Owner")
     make_group("Exam Laptops")
-    with pytest.raises(Refused) as refusal:
+    with pytest.raises(RuleViolationError) as refusal:
         groups.add(["Library", "exam laptops"], owner)
     assert refusal.value.field == "names"
     assert db.session.scalars(db.select(Group.name)).all() == ["Exam Laptops"]
@@ -25,7 +25,7 @@ def test_all_or_none_are_added(app):
 def test_of_two_who_add_the_same_group_at_once_one_is_told_that_it_exists(app):
     by = make_persona("Owner").id
     raised = at_once(app, *[lambda: groups.add(["Library"], db.session.get_one(User, by))] * 2)
-    assert [type(error) for error in raised] == [Refused]
+    assert [type(error) for error in raised] == [RuleViolationError]
     assert db.session.scalars(db.select(Group.name)).all() == ["Library"]
 
 

@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.factories import make_batch, make_group, make_persona, make_user
-from webapp.core.errors import Conflict, Refused
+from webapp.core.errors import ConflictError, RuleViolationError
 from webapp.core.lists.row_filter import Find
 from webapp.core.plan.planner import Mode, Plan
 from webapp.db import db
@@ -143,7 +143,7 @@ def act(batch_id: int, action: tuple, by) -> None:
             duplicates.merge(batch_id, place, by)
         elif kind == "keep" and place:
             duplicates.keep(batch_id, place, by)
-    except (Conflict, Refused):
+    except (ConflictError, RuleViolationError):
         db.session.rollback()
 
 
@@ -167,12 +167,12 @@ def test_undoing_everything_gives_the_state_before_and_redoing_gives_it_back(adm
     for expected in reversed(states[:-1]):
         undo.undo(batch_id, admin)
         assert state(batch_id) == expected
-    with pytest.raises(Refused, match="nothing left to undo"):
+    with pytest.raises(RuleViolationError, match="nothing left to undo"):
         undo.undo(batch_id, admin)
     for expected in states[1:]:
         undo.redo(batch_id, admin)
         assert state(batch_id) == expected
-    with pytest.raises(Refused, match="nothing left to redo"):
+    with pytest.raises(RuleViolationError, match="nothing left to redo"):
         undo.redo(batch_id, admin)
     # The counts that are kept up are those that a count of the rows would give.
     fresh = db.session.get(Batch, batch_id)
@@ -216,7 +216,7 @@ class TestUndo:
         edit(batch, 2, "role", "Analyst", admin)
         edit(batch, 2, "role", "Remote", ana)
         before = state(batch.id)
-        with pytest.raises(Conflict, match=r"^Role in row 2 was changed since by Ana Silva\. Nothing was undone\.$"):
+        with pytest.raises(ConflictError, match=r"^Role in row 2 was changed since by Ana Silva\. Nothing was undone\.$"):
             undo.undo(batch.id, admin)
         assert state(batch.id) == before
 
@@ -224,7 +224,7 @@ class TestUndo:
         ana = make_user("Ana Silva", "Admin")
         bulk_fix.fix(batch.id, "role", "Analsyt", "Analyst", admin)
         edit(batch, 6, "role", "Remote", ana)
-        with pytest.raises(Conflict, match="Role in row 6 was changed since by Ana Silva"):
+        with pytest.raises(ConflictError, match="Role in row 6 was changed since by Ana Silva"):
             undo.undo(batch.id, admin)
         assert cell(batch, 2, "role") == "Analyst"
 
@@ -232,21 +232,21 @@ class TestUndo:
         ana = make_user("Ana Silva", "Admin")
         edit(batch, 2, "role", "Analyst", admin)
         cell_edit.remove(batch.id, next(row.id for row in lines(batch.id) if row.line == 2), ana)
-        with pytest.raises(Conflict, match="Row 2 was changed since by Ana Silva"):
+        with pytest.raises(ConflictError, match="Row 2 was changed since by Ana Silva"):
             undo.undo(batch.id, admin)
 
     def test_of_an_added_row_that_somebody_filled_is_refused(self, batch, admin):
         ana = make_user("Ana Silva", "Admin")
         cell_edit.add(batch.id, admin)
         edit(batch, 8, "email", "zoe@northfield.example", ana)
-        with pytest.raises(Conflict, match="Row 8 was changed since by Ana Silva"):
+        with pytest.raises(ConflictError, match="Row 8 was changed since by Ana Silva"):
             undo.undo(batch.id, admin)
 
     def test_twice_is_once(self, batch, admin):
         edit(batch, 2, "role", "Analyst", admin)
         version = db.session.get(Batch, batch.id).version
         undo.undo(batch.id, admin, version)
-        with pytest.raises(Refused, match="nothing left to undo"):
+        with pytest.raises(RuleViolationError, match="nothing left to undo"):
             undo.undo(batch.id, admin, version)
 
     def test_a_new_edit_ends_what_can_be_redone(self, batch, admin):
@@ -255,7 +255,7 @@ class TestUndo:
         assert undo.offered(db.session.get(Batch, batch.id), admin) == undo.Offered(undo=False, redo=True)
         edit(batch, 3, "role", "Analyst", admin)
         assert undo.offered(db.session.get(Batch, batch.id), admin) == undo.Offered(undo=True, redo=False)
-        with pytest.raises(Refused):
+        with pytest.raises(RuleViolationError):
             undo.redo(batch.id, admin)
 
     def test_somebody_elses_edit_does_not(self, batch, admin):
@@ -271,14 +271,14 @@ class TestUndo:
         edit(batch, 2, "role", "Analyst", admin)
         seen = db.session.get(Batch, batch.id).version
         undo.undo(batch.id, ana, seen)
-        with pytest.raises(review.Changed, match="Ana Silva has undone: Role in row 2"):
+        with pytest.raises(review.PlansChangedError, match="Ana Silva has undone: Role in row 2"):
             review.confirm(batch.id, seen, admin)
 
     def test_comes_too_late_after_the_confirm(self, batch, admin):
         edit(batch, 2, "role", "Analyst", admin)
         review.change(batch.id, review.Options(skip_errors=True), admin)
         review.confirm(batch.id, db.session.get(Batch, batch.id).version, admin)
-        with pytest.raises(Conflict, match="already confirmed"):
+        with pytest.raises(ConflictError, match="already confirmed"):
             undo.undo(batch.id, admin)
 
 

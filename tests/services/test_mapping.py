@@ -10,7 +10,7 @@ from tests.factories import make_group, make_persona
 from webapp.core.files import table as tables
 from webapp.core.files.columns import Places
 from webapp.core.files.fields import Field
-from webapp.core.files.table import UnreadableFile
+from webapp.core.files.table import UnreadableFileError
 from webapp.core.plan.planner import Candidate, Mode, Plan, Policy, plan
 from webapp.core.plan.registry import Registry, RoleEntry
 from webapp.db import db
@@ -40,7 +40,7 @@ def test_what_was_pasted_is_read_again_as_it_was(app, rows):
     text = "\n".join("\t".join(("ana@x.org", *row)) for row in rows)
     try:
         table = tables.pasted(text)
-    except UnreadableFile:
+    except UnreadableFileError:
         return
     again = tables.read(upload._as_file(text, table), upload.PASTED, header_row=table.header_row)
     assert [(line.number, line.cells) for line in again.lines] == [(line.number, line.cells) for line in table.lines]
@@ -97,7 +97,7 @@ def test_a_batch_without_such_a_problem_costs_no_query(by, queries):
 def test_a_word_too_long_to_be_remembered_changes_nothing(by):
     word = "Lehrer " * 20
     batch = upload.stage(f"Email,Role\nana@x.org,{word}\n".encode(), "staff.csv", by)
-    with pytest.raises(mapping.Refused, match="up to 80 characters"):
+    with pytest.raises(mapping.RuleViolationError, match="up to 80 characters"):
         mapping.translate(batch.id, "role", word, "Analyst", by, remember=True)
     db.session.rollback()
     assert db.session.scalars(db.select(Row.role)).one() == word.strip()

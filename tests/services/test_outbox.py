@@ -12,7 +12,7 @@ from flask import Flask
 
 from tests.factories import make_batch, make_persona, token_of
 from tests.mail_fixtures import die, finish, invitation_of, make_message, make_sending_batch, message_to, pass_time, row_of
-from webapp.core.errors import Conflict, NotThere
+from webapp.core.errors import ConflictError, NotFoundError
 from webapp.core.plan.actions import Action, Do
 from webapp.db import db, utcnow
 from webapp.models import AuditEvent, Batch, BatchState, InvitationState, Message, MessageKind, MessageState, Outcome, Phase, Row
@@ -123,12 +123,12 @@ def test_a_worker_whose_lease_ran_out_may_neither_send_nor_tell() -> None:
     make_message(INES)
     (id,) = claim.claim("w1")
     die("w1")
-    with pytest.raises(Conflict):
+    with pytest.raises(ConflictError):
         claim.begin_data(id, "w1")
     assert claimed("w2") == [INES]
     results.failed(id, "w1", "Refused")
     assert message_to(INES).state is MessageState.SENDING
-    with pytest.raises(Conflict):
+    with pytest.raises(ConflictError):
         claim.begin_data(id, "w1")
 
 
@@ -269,7 +269,7 @@ def test_an_invitation_revoked_while_the_server_is_asked_is_not_sent() -> None:
     (id,) = claim.claim("w1")
     invitation_of(INES).state = InvitationState.REVOKED
     db.session.commit()
-    with pytest.raises(Conflict):
+    with pytest.raises(ConflictError):
         claim.begin_data(id, "w1")
     results.let_go(id, "w1")
     assert message_to(INES).state is MessageState.CANCELLED
@@ -554,9 +554,9 @@ def test_the_list_holds_only_what_one_may_see() -> None:
     assert [message.recipient for message, _ in outbox.page(make_persona("Admin"))] == [JONAS, INES]
     assert [message.recipient for message, _ in outbox.page(make_persona("Investigator"))] == [INES]
     assert outbox.counts(make_persona("Investigator")) == {MessageState.QUEUED: 1}
-    with pytest.raises(NotThere):
+    with pytest.raises(NotFoundError):
         outbox.found(message_to(JONAS).id, make_persona("Investigator"))
-    with pytest.raises(NotThere):
+    with pytest.raises(NotFoundError):
         outbox.found(message_to(LENA).id, make_persona("Owner"))
 
 

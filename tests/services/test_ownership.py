@@ -7,7 +7,7 @@ from sqlalchemy.exc import IntegrityError
 
 from tests.at_once import at_once
 from tests.factories import make_persona, make_user, role
-from webapp.core.errors import Conflict, MusterError, Refused
+from webapp.core.errors import ConflictError, MusterError, RuleViolationError
 from webapp.db import begin_write, db
 from webapp.models import OWNER_ROLE_ID, User, UserState
 from webapp.services.people import ownership
@@ -32,18 +32,18 @@ def test_the_two_roles_are_swapped(owner):
     db.session.expire_all()
     assert (heir.role.name, heir.all_groups, heir.groups) == ("Owner", True, [])
     assert db.session.get_one(User, owner_id).role.name == "Analyst"
-    with pytest.raises(Conflict):
+    with pytest.raises(ConflictError):
         ownership.hand_over(make_persona("Admin").id, db.session.get_one(User, owner_id), role("Admin").id)
     assert owners() == ["Ines Carvalho"]
 
 
 def test_it_is_not_handed_to_somebody_who_changed_since(owner):
     heir = make_user("Ines Carvalho", "Analyst")
-    with pytest.raises(Conflict, match="Ines Carvalho is Analyst now"):
+    with pytest.raises(ConflictError, match="Ines Carvalho is Analyst now"):
         ownership.hand_over(heir.id, owner, role("Admin").id)
     heir.state = UserState.DEACTIVATED
     db.session.commit()
-    with pytest.raises(Refused, match="deactivated"):
+    with pytest.raises(RuleViolationError, match="deactivated"):
         ownership.hand_over(heir.id, owner, heir.role_id)
     assert owners() == ["Maren Okafor"]
 
@@ -73,7 +73,7 @@ def test_of_two_who_are_given_the_ownership_at_once_one_gets_it(app, owner, _):
     raised = at_once(
         app, handing_over(owner.id, ines.id, ines.role_id), handing_over(owner.id, tom.id, tom.role_id)
     )  # fmt: skip
-    assert [type(error) for error in raised] == [Conflict]
+    assert [type(error) for error in raised] == [ConflictError]
     assert len(owners()) == 1
     assert owners()[0] in ("Ines Carvalho", "Tom Ashdown")
 

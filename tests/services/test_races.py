@@ -17,7 +17,7 @@ from tests.factories import make_batch, make_group, make_invitation, make_person
 from tests.mail_fixtures import make_message
 from tests.services.test_history import staged
 from tests.services.test_options import planned
-from webapp.core.errors import Conflict, MusterError
+from webapp.core.errors import ConflictError, MusterError
 from webapp.core.plan.actions import Action, Do
 from webapp.core.plan.planner import Mode
 from webapp.db import begin_write, begun_again, db, hold, utcnow
@@ -179,7 +179,7 @@ def test_a_group_merged_while_an_action_gives_it(round, admin, race):
     job.process(batch_id)
     assert all(isinstance(error, MusterError) for error in raised)
     assert db.session.get_one(Batch, batch_id).state is BatchState.FINISHED
-    assert (db.session.get(Group, other) is None) or any(isinstance(error, Conflict) for error in raised)
+    assert (db.session.get(Group, other) is None) or any(isinstance(error, ConflictError) for error in raised)
 
 
 @pytest.mark.parametrize("round", ROUNDS)

@@ -7,7 +7,7 @@ import pytest
 from tests.at_once import at_once
 from tests.factories import PASSWORD, make_group, make_invitation, make_persona, make_user, token_of
 from tests.mail_fixtures import finish, invitation_of, make_sending_batch, message_to, row_of
-from webapp.core.errors import Conflict
+from webapp.core.errors import ConflictError
 from webapp.db import db
 from webapp.models import AuditEvent, Batch, BatchState, Invitation, InvitationState, Message, MessageState, Outcome, User
 from webapp.services.batches import single_invite
@@ -135,7 +135,7 @@ class TestRaces:
                     id, f"b{n}@northfield.example", db.session.get(User, by)
                 ),
             )
-            assert [type(error) for error in raised] == [Conflict], raised
+            assert [type(error) for error in raised] == [ConflictError], raised
             state = db.session.get(Invitation, id).state
             joined = db.session.scalar(db.select(User.id).where(User.email == f"a{n}@northfield.example"))
             anew = db.session.scalar(db.select(Invitation.id).where(Invitation.email == f"b{n}@northfield.example"))
@@ -148,5 +148,5 @@ class TestRaces:
             lambda n=n: single_invite.replace_invitation(id, f"b{n}@northfield.example", db.session.get(User, by))
             for n in range(2)
         ]
-        assert [type(error) for error in at_once(app, *edits)] == [Conflict]
+        assert [type(error) for error in at_once(app, *edits)] == [ConflictError]
         assert len(db.session.scalars(db.select(Message)).all()) == 1

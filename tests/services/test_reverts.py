@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.factories import make_group, make_invitation, make_persona, make_user, role, token_of
 from tests.services.test_history import staged
-from webapp.core.errors import Conflict, MusterError, NotAllowed, Refused
+from webapp.core.errors import ConflictError, ForbiddenError, MusterError, RuleViolationError
 from webapp.core.plan.actions import Action, Do
 from webapp.core.plan.planner import Mode
 from webapp.db import db
@@ -107,7 +107,7 @@ def touch(example: int, change: tuple, by: User) -> int | None:
     action = Action(do, role=role(role_name).id, groups=frozenset({make_group(group).id}))
     try:
         actions.do_now("user" if there[0] == "users" else "invitation", there[1], action, by)
-    except (Conflict, Refused):
+    except (ConflictError, RuleViolationError):
         return None
     return n if do is Do.RESEND else None
 
@@ -190,7 +190,7 @@ def undo(batch_id: int) -> None:
     admin = make_persona("Admin")
     try:
         batch, _ = reverts.stage(batch_id, admin)
-    except Conflict:
+    except ConflictError:
         return
     if batch.to_send:
         confirmed(batch, admin)
@@ -246,7 +246,7 @@ def test_two_admins_who_demote_each_other_at_once_leave_one(app, admin):
         lambda: actions.do_now("user", other, demote, db.session.get_one(User, mine)),
         lambda: actions.do_now("user", mine, demote, db.session.get_one(User, other)),
     )
-    assert [type(r) for r in sorted(results, key=str)].count(NotAllowed) == 1
+    assert [type(r) for r in sorted(results, key=str)].count(ForbiddenError) == 1
     assert sorted(db.session.get(User, id).role.name for id in (mine, other)) == ["Admin", "Analyst"]
 
 
@@ -267,7 +267,7 @@ def test_revoke_against_accept_has_one_winner(app, admin, attempt):
         lambda: invitations.accept(token, "Li Wei", "correct horse battery"),
         lambda: actions.do_now("invitation", id, Action(Do.REVOKE), me()),
     )
-    assert sum(isinstance(result, Conflict) for result in results) == 1
+    assert sum(isinstance(result, ConflictError) for result in results) == 1
     users = db.session.scalar(db.select(db.func.count(User.id)).where(User.name == "Li Wei"))
     accepted = db.session.get(Invitation, id).state is InvitationState.ACCEPTED
     assert users == (1 if accepted else 0)
@@ -284,7 +284,7 @@ def test_revert_against_accept_has_one_winner(app, admin):
     accepted, _ = at_once(app, lambda: invitations.accept(token, "Li Wei", "correct horse battery"), lambda: job.process(undo_id))
     row = db.session.scalars(db.select(Row).where(Row.batch_id == undo_id)).one()
     state = db.session.get(Invitation, id).state
-    assert (isinstance(accepted, Conflict), row.outcome, state) in [
+    assert (isinstance(accepted, ConflictError), row.outcome, state) in [
         (True, Outcome.UPDATED, InvitationState.REVOKED),
         (False, Outcome.SKIPPED, InvitationState.ACCEPTED),
     ]

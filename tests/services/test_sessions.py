@@ -9,7 +9,7 @@ import argon2
 import pytest
 
 from tests.factories import PASSWORD, make_persona, make_user, password_hash
-from webapp.core.errors import Refused
+from webapp.core.errors import RuleViolationError
 from webapp.db import db
 from webapp.models import Session, User
 from webapp.schemas.passwords import problems
@@ -115,7 +115,7 @@ def test_an_unknown_address_costs_the_same_check_as_a_known_one(app, monkeypatch
 
     monkeypatch.setattr(argon2.PasswordHasher, "verify", verify)
     for email in ("maren.okafor@northfield.example", "nobody@northfield.example", "no address"):
-        with pytest.raises(Refused):
+        with pytest.raises(RuleViolationError):
             sessions.sign_in(email, "wrong")
     assert len(checked) == 3
     assert len(set(map(str, checked))) == 1

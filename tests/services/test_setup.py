@@ -13,7 +13,7 @@ from sqlalchemy import create_engine, inspect, text
 from tests.factories import PASSWORD, make_group, make_invitation, make_persona
 from webapp import create_app
 from webapp.core.addresses import parse
-from webapp.core.errors import Conflict
+from webapp.core.errors import ConflictError
 from webapp.core.security.permissions import SHIPPED_ROLES
 from webapp.db import Base, db
 from webapp.models import OWNER_ROLE_ID, AuditEvent, Group, Invitation, InvitationState, MailGate, Organisation, Role, User
@@ -92,7 +92,7 @@ def test_of_two_who_set_up_at_once_one_wins(app):
             together.wait()
             try:
                 outcomes.append(first_run.finish(link, name, name, parse(f"{name}@northfield.example"), PASSWORD).name)
-            except Conflict:
+            except ConflictError:
                 outcomes.append(None)
 
     threads = [threading.Thread(target=contextvars.Context().run, args=(finish, name)) for name in ("maren", "devika")]
@@ -116,7 +116,7 @@ def test_nothing_is_open_once_there_is_an_owner(app):
     make_persona("Owner")
     make_group("Exam Laptops")
     assert not first_run.is_open(link)
-    with pytest.raises(Conflict):
+    with pytest.raises(ConflictError):
         first_run.finish(link, "X", "X", parse("x@northfield.example"), PASSWORD)
     assert first_run.prepare() == []
     assert not db.session.scalar(db.select(AuditEvent).where(AuditEvent.action == "setup.done"))

@@ -8,7 +8,7 @@ import pytest
 
 from tests.factories import PASSWORD, make_group, make_invitation, make_persona, make_user, role
 from tests.mail_fixtures import finish
-from webapp.core.errors import Conflict, NotAllowed, NotThere, Refused
+from webapp.core.errors import ConflictError, ForbiddenError, NotFoundError, RuleViolationError
 from webapp.core.plan.actions import Action, Do
 from webapp.db import db, utcnow
 from webapp.jobs import batches as job
@@ -292,7 +292,7 @@ class TestCarriedOut:
             actions.do_now("invitation", invitation.id, Action(Do.RESEND), admin.user)
         page = admin.get(f"/batches/{begin(admin, 'resend', invitation).id}").page.text
         assert "This invitation was sent 3 times again within an hour." in page
-        with pytest.raises(Refused):
+        with pytest.raises(RuleViolationError):
             actions.do_now("invitation", invitation.id, Action(Do.RESEND), admin.user)
 
     def test_revoking_takes_back_what_has_not_gone(self, admin):
@@ -377,7 +377,7 @@ class TestOnePerson:
         assert do(Action(Do.SET_GROUPS, everything=True)) == "The groups of Ana Ruiz were changed."
         assert do(Action(Do.DEACTIVATE)) == "Ana Ruiz was deactivated, and is signed out everywhere."
         assert do(Action(Do.DEACTIVATE)) == "Nothing to change for Ana Ruiz."
-        with pytest.raises(Conflict, match="Reactivate it first"):
+        with pytest.raises(ConflictError, match="Reactivate it first"):
             do(Action(Do.SET_GROUPS))
         assert do(Action(Do.REACTIVATE)) == "Ana Ruiz can sign in again."
         assert [a for a in audited() if a.startswith("user")] == [
@@ -388,20 +388,20 @@ class TestOnePerson:
         invitation = make_invitation()
         said = actions.do_now("invitation", invitation.id, Action(Do.REVOKE), admin.user)
         assert said == "The invitation to ines.carvalho@northfield.example was revoked. Its link no longer works."
-        with pytest.raises(Conflict, match="This invitation was revoked"):
+        with pytest.raises(ConflictError, match="This invitation was revoked"):
             actions.do_now("invitation", invitation.id, Action(Do.RESEND), admin.user)
 
     def test_what_may_not_be_is_refused(self, admin, sign_in, ana):
         owner = make_persona("Owner")
-        with pytest.raises(Refused, match="Nobody changes the Owner"):
+        with pytest.raises(RuleViolationError, match="Nobody changes the Owner"):
             actions.do_now("user", owner.id, Action(Do.DEACTIVATE), admin.user)
-        with pytest.raises(Refused, match="Nobody changes their own role"):
+        with pytest.raises(RuleViolationError, match="Nobody changes their own role"):
             actions.do_now("user", admin.user.id, Action(Do.SET_ROLE, role=role("Analyst").id), admin.user)
-        with pytest.raises(Refused, match="Owner cannot be assigned"):
+        with pytest.raises(RuleViolationError, match="Owner cannot be assigned"):
             actions.do_now("user", ana.id, Action(Do.SET_ROLE, role=role("Owner").id), owner)
-        with pytest.raises(NotAllowed):
+        with pytest.raises(ForbiddenError):
             actions.do_now("user", ana.id, Action(Do.DEACTIVATE), make_persona("Investigator"))
-        with pytest.raises(NotThere):
+        with pytest.raises(NotFoundError):
             actions.do_now("user", 99999, Action(Do.DEACTIVATE), admin.user)
 
 

@@ -311,11 +311,11 @@ class TestRefusalsAreRecorded:
         assert events("invitation.created") == []
 
     def test_a_password_that_is_somebody_elses(self, sign_in, client):
-        from webapp.core.errors import Refused
+        from webapp.core.errors import RuleViolationError
         from webapp.services.accounts import sessions
 
         owner = make_persona("Owner")
-        with pytest.raises(Refused):
+        with pytest.raises(RuleViolationError):
             sessions.prove(owner, "wrong", "192.0.2.9")
         assert self.refusals("password.refused") == [(owner.email, "(own password)", "192.0.2.9", 1)]
 

@@ -9,7 +9,7 @@ import pytest
 from tests.client import Page
 from tests.factories import PASSWORD, make_group, make_user
 from tests.views.test_batches import rows_of, staged
-from webapp.core.errors import Refused
+from webapp.core.errors import RuleViolationError
 from webapp.core.text.formatting import what_sending_does
 from webapp.db import db
 from webapp.models import AuditEvent, Batch, BatchState
@@ -230,7 +230,7 @@ class TestPassword:
 
     def test_is_asked_by_the_command_itself(self, admin):
         batch = staged(admin, ADMINS)
-        with pytest.raises(Refused):
+        with pytest.raises(RuleViolationError):
             review.confirm(batch.id, batch.version, admin.user)
         assert review.confirm(batch.id, batch.version, admin.user, proven=True)
 

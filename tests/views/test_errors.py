@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy.exc import OperationalError
 
 from tests.factories import make_persona
-from webapp.core.errors import Conflict, NotThere, Refused
+from webapp.core.errors import ConflictError, NotFoundError, RuleViolationError
 from webapp.db import db
 from webapp.models import AuditEvent
 from webapp.services.directory import groups
@@ -31,9 +31,9 @@ def broken(monkeypatch):
 @pytest.mark.parametrize(
     ("error", "status", "title"),
     [
-        (NotThere("No such upload."), 404, "Nothing here"),
-        (Conflict("Devika Raman was first."), 409, "This cannot be done now"),
-        (Refused("That is too much.", link=("Help", "/settings")), 422, "That did not work"),
+        (NotFoundError("No such upload."), 404, "Nothing here"),
+        (ConflictError("Devika Raman was first."), 409, "This cannot be done now"),
+        (RuleViolationError("That is too much.", link=("Help", "/settings")), 422, "That did not work"),
     ],
 )
 def test_a_broken_promise_is_told_as_a_page_or_as_a_toast(owner, broken, error, status, title):

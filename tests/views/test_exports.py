@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.factories import make_group, make_invitation, make_persona, make_user
 from tests.views.test_batches import rows_of, staged
-from webapp.core.addresses import BadAddress, parse
+from webapp.core.addresses import InvalidAddressError, parse
 from webapp.core.plan.planner import Plan
 from webapp.db import db, utcnow
 from webapp.models import Batch, Invitation, InvitationState, Message, MessageKind, MessageState, Priority, User, UserState
@@ -152,7 +152,7 @@ KINDS = st.sampled_from(["user", "deactivated", "pending", "never handed over", 
 def judged(text: str) -> str | None:
     try:
         return parse(text).key
-    except BadAddress:
+    except InvalidAddressError:
         return None
 
 

@@ -17,7 +17,7 @@ from tests.mail_fixtures import make_message, pass_time
 from tests.smtp_sink import Sink
 from webapp import create_app, patience
 from webapp import queue as bell
-from webapp.core.errors import MailServerAway
+from webapp.core.errors import MailServerUnavailableError
 from webapp.db import db, utcnow
 from webapp.mail import transports
 from webapp.models import BatchState, Message, MessageState, Worker
@@ -149,7 +149,7 @@ def test_it_says_why_email_is_held_up_without_names(client, workers, queue, chan
         sink.start()
     changed = change_settings(mail_url=mail_url.format(port=sink.port))
     try:
-        with pytest.raises(MailServerAway) as refused, transports.connect(changed):
+        with pytest.raises(MailServerUnavailableError) as refused, transports.connect(changed):
             pass
     finally:
         sink.stop()

@@ -24,7 +24,7 @@ MAX_LENGTH = 254
 """RFC 5321, 4.5.3.1.3: a path of 256 octets with its angle brackets."""
 
 
-class BadAddress(ValueError):
+class InvalidAddressError(ValueError):
     """Not an address; `str()` is the sentence for the cell."""
 
 
@@ -45,7 +45,7 @@ def parse(text: str, allowed_domains: Collection[str] = ()) -> Address:
     """Judge one address, without DNS. `Name <mail>` is read as mail.
 
     allowed_domains: ASCII domains that pass without the check of the domain (an intranet's `.local`).
-    Raises BadAddress with a sentence of at most four words.
+    Raises InvalidAddressError with a sentence of at most four words.
     """
     if len(text) <= MAX_LENGTH and (plain := _PLAIN.fullmatch(text)):
         local, domain = plain.groups()
@@ -54,18 +54,18 @@ def parse(text: str, allowed_domains: Collection[str] = ()) -> Address:
         if len(local) <= 64 and _ENCODED not in local and (known in allowed_domains or _verdict(known)[0] == known):
             return Address(text, text if lower == text else lower, known)  # one string where one is enough
     if len(text) > LONGEST_TEXT:
-        raise BadAddress("Email is too long.")
+        raise InvalidAddressError("Email is too long.")
     named = _NAMED.fullmatch(text)
     address = named.group(1).strip() if named else text
     if not address:
-        raise BadAddress("Email is missing.")
+        raise InvalidAddressError("Email is missing.")
     local, at, domain = address.rpartition("@")
     if not at:
-        raise BadAddress("No @ in email.")
+        raise InvalidAddressError("No @ in email.")
     if "@" in local and len(_SEVERAL.findall(text)) > 1:
-        raise BadAddress("More than one email.")
+        raise InvalidAddressError("More than one email.")
     if not local or not domain or "@" in local.strip('"') or " " in address or local.startswith("'") or _ENCODED in local:
-        raise BadAddress("Not an email address.")
+        raise InvalidAddressError("Not an email address.")
     ascii_domain = _ascii(domain) if allowed_domains else ""
     if ascii_domain not in allowed_domains or not ascii_domain:
         ascii_domain = _judged(domain.lower())
@@ -73,7 +73,7 @@ def parse(text: str, allowed_domains: Collection[str] = ()) -> Address:
         local = _judged_local(local)
     key = f"{unicodedata.normalize('NFC', local).casefold()}@{ascii_domain}"
     if max(len(local) + 1 + len(ascii_domain), len(key)) > MAX_LENGTH:
-        raise BadAddress("Email is too long.")
+        raise InvalidAddressError("Email is too long.")
     return Address(address, key, ascii_domain)
 
 
@@ -90,7 +90,7 @@ def key_of(text: str, allowed_domains: Collection[str] = ()) -> str | None:
     """The key of an address, or None where it is none."""
     try:
         return parse(text.strip(), allowed_domains).key
-    except BadAddress:
+    except InvalidAddressError:
         return None
 
 
@@ -122,7 +122,7 @@ def _verdict(domain: str) -> tuple[str, str]:
 def _judged(domain: str) -> str:
     ascii_domain, problem = _verdict(domain)
     if problem:
-        raise BadAddress(problem)
+        raise InvalidAddressError(problem)
     return ascii_domain
 
 
@@ -130,5 +130,5 @@ def _judged_local(local: str) -> str:
     try:
         judged = validate_email(f"{local}@example.org", check_deliverability=False, strict=True, test_environment=True)
     except EmailNotValidError as error:
-        raise BadAddress("Not an email address.") from error
+        raise InvalidAddressError("Not an email address.") from error
     return judged.local_part

@@ -9,23 +9,23 @@ class MusterError(Exception):
     """Base of all of ours; `str()` is a sentence for the person."""
 
 
-class NotAllowed(MusterError):
+class ForbiddenError(MusterError):
     """The person may not do this (403)."""
 
 
-class NotThere(MusterError):
+class NotFoundError(MusterError):
     """No such thing, or none that this person may see (404)."""
 
 
-class Conflict(MusterError):
+class ConflictError(MusterError):
     """Somebody else was first, or the thing is no longer in the state that this needs (409)."""
 
 
-class Busy(MusterError):
+class BusyError(MusterError):
     """Too much of this is done at the moment; nothing was changed (503)."""
 
 
-class Refused(MusterError):
+class RuleViolationError(MusterError):
     """What was asked breaks a rule; nothing was changed (422).
 
     field: the form field that the sentence belongs to, or None.
@@ -38,27 +38,27 @@ class Refused(MusterError):
         self.link = link
 
 
-class TooOften(Refused):
+class RateLimitError(RuleViolationError):
     """Asked for more often than is allowed within a while (422)."""
 
 
-class Unproven(Refused):
+class PasswordRequiredError(RuleViolationError):
     """It takes one's own password, which was not given (422)."""
 
 
-class OutOfRank(NotThere):
+class OutOfRankError(NotFoundError):
     """It is about somebody, or a role, ranked above who asks: answered as if it was not there (404)."""
 
 
-class TryLater(MusterError):
+class TemporaryDeliveryError(MusterError):
     """A delivery was put off by the server's own words (SMTP 4xx); the message is due again later."""
 
 
-class Undeliverable(MusterError):
+class PermanentDeliveryError(MusterError):
     """A delivery was refused for good (SMTP 5xx, or a message that cannot be built)."""
 
 
-class SenderRefused(Undeliverable):
+class SenderRefusedError(PermanentDeliveryError):
     """A delivery was refused for good, and the server's words are about the sender.
 
     codes: the server's, to tell whether two refusals are the same.
@@ -69,7 +69,7 @@ class SenderRefused(Undeliverable):
         self.codes = codes
 
 
-class MailServerAway(MusterError):
+class MailServerUnavailableError(MusterError):
     """The connection, the sign-in or the sender was refused: no message's fault, so it costs no message a try.
 
     refused: ids of the messages by which that was seen.
@@ -80,5 +80,5 @@ class MailServerAway(MusterError):
         self.refused = refused
 
 
-class TooFast(MusterError):
+class MailThrottledError(MusterError):
     """The mail server takes no more messages at this pace; it costs no message a try."""

@@ -13,18 +13,27 @@ from werkzeug.exceptions import HTTPException, InternalServerError, RequestEntit
 from werkzeug.wrappers import Response as BaseResponse
 
 from webapp import logs
-from webapp.core.errors import Busy, Conflict, MusterError, NotAllowed, NotThere, OutOfRank, Refused, TooOften
+from webapp.core.errors import (
+    BusyError,
+    ConflictError,
+    ForbiddenError,
+    MusterError,
+    NotFoundError,
+    OutOfRankError,
+    RateLimitError,
+    RuleViolationError,
+)
 from webapp.db import db
-from webapp.http.origins import WrongHost, WrongOrigin
-from webapp.http.web import LONGEST_FORM, LongForm, is_fragment, may_call, redirect_to, safe_next
+from webapp.http.origins import WrongHostError, WrongOriginError
+from webapp.http.web import LONGEST_FORM, FormTooLongError, is_fragment, may_call, redirect_to, safe_next
 from webapp.services.accounts import sessions
 from webapp.services.accounts.sessions import Refusal
-from webapp.services.batches.review import NotUnderReview
+from webapp.services.batches.review import NotUnderReviewError
 from webapp.views.accounts.sessions import afterwards
 
-NOTED = {NotAllowed: Refusal.ACCESS, TooOften: Refusal.LIMIT, OutOfRank: Refusal.RANK}
+NOTED = {ForbiddenError: Refusal.ACCESS, RateLimitError: Refusal.LIMIT, OutOfRankError: Refusal.RANK}
 """Which of our errors are refusals that the audit log counts."""
-STATUS = {Busy: 503, NotAllowed: 403, NotThere: 404, Conflict: 409, Refused: 422}
+STATUS = {BusyError: 503, ForbiddenError: 403, NotFoundError: 404, ConflictError: 409, RuleViolationError: 422}
 CRASHED = ("Something went wrong on our side", "Your uploads are saved and nothing was sent twice. Try again in a minute.")
 TITLES = {
     400: ("This was not understood", "Go back, load the page again and repeat the last step."),
@@ -41,11 +50,11 @@ TITLES = {
 def register(app: Flask) -> None:
     """Every error becomes an answer that says what happened and what to do."""
     app.register_error_handler(MusterError, broken_promise)
-    app.register_error_handler(NotUnderReview, too_late)
+    app.register_error_handler(NotUnderReviewError, too_late)
     app.register_error_handler(ValidationError, not_valid)
     app.register_error_handler(CSRFError, page_too_old)
-    app.register_error_handler(WrongOrigin, wrong_origin)
-    app.register_error_handler(WrongHost, wrong_host)
+    app.register_error_handler(WrongOriginError, wrong_origin)
+    app.register_error_handler(WrongHostError, wrong_host)
     app.register_error_handler(RequestEntityTooLarge, too_large)
     app.register_error_handler(HTTPException, http_error)
     app.register_error_handler(InternalServerError, crash)
@@ -79,7 +88,7 @@ def broken_promise(error: MusterError) -> BaseResponse:
     if status != 403 and (back := came_from()):
         flash(str(error), "bad")
         return redirect(back, 303)
-    link = error.link if isinstance(error, Refused) else None
+    link = error.link if isinstance(error, RuleViolationError) else None
     return answer(status, title, str(error), links=[link] if link else ways_on())
 
 
@@ -97,7 +106,7 @@ def ways_on() -> list[tuple[str, str]] | None:
     return [(f"Go to {section[0]}", url_for(section[1]))] if section and g.get("user") and may_call(section[1]) else None
 
 
-def too_late(error: NotUnderReview) -> BaseResponse:
+def too_late(error: NotUnderReviewError) -> BaseResponse:
     """An edit of what is confirmed or gone: on to its page, which tells how things stand."""
     flash(str(error), "warn")
     return redirect_to("batches.show", batch_id=error.batch_id)
@@ -124,7 +133,7 @@ def page_too_old(error: CSRFError) -> Response:
     return answer(400, "This page was open for too long", "Load it again and repeat the last step. Nothing was changed.")
 
 
-def wrong_origin(error: WrongOrigin) -> Response:
+def wrong_origin(error: WrongOriginError) -> Response:
     """The form came from another site, or a proxy makes it look so."""
     user_id = g.user.id if g.get("user") else None
     afterwards(sessions.refuse, Refusal.ORIGIN, user_id, error.said, request.remote_addr or "")
@@ -137,7 +146,7 @@ def wrong_origin(error: WrongOrigin) -> Response:
     return answer(400, "This form came from another site", text)
 
 
-def wrong_host(error: WrongHost) -> Response:
+def wrong_host(error: WrongHostError) -> Response:
     """The request is for a host that is not ours."""
     here = current_app.extensions["muster_settings"].public_url
     text = (
@@ -151,7 +160,7 @@ def too_large(error: RequestEntityTooLarge) -> Response:
     """More than `MUSTER_MAX_UPLOAD_MB`, or than a form holds."""
     limit = f"{current_app.extensions['muster_settings'].max_upload_mb} MB"
     is_within = (request.content_length or 0) <= current_app.config["MAX_CONTENT_LENGTH"]  # then it was the text in a form
-    if is_within or isinstance(error, LongForm):
+    if is_within or isinstance(error, FormTooLongError):
         limit = f"{LONGEST_FORM // 1000} kB"
     logs.refuse("size", f"more than {limit} ({request.method} {request.endpoint})")
     size = f"This is {-(-request.content_length // (1024 * 1024))} MB. " if request.content_length else ""

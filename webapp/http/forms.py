@@ -23,8 +23,8 @@ from wtforms import (
 )
 from wtforms.validators import InputRequired, Length, Optional, StopValidation
 
-from webapp.core.addresses import Address, BadAddress, parse
-from webapp.core.errors import Refused
+from webapp.core.addresses import Address, InvalidAddressError, parse
+from webapp.core.errors import RuleViolationError
 from webapp.core.files.table import clean
 from webapp.core.security.permissions import GIVABLE
 from webapp.schemas import passwords
@@ -67,7 +67,7 @@ def own_name(**attributes: Any) -> StringField:
     return StringField("Full name", validators=[filled("Type your name."), limit], filters=[squeezed], render_kw=attributes)
 
 
-def tell(form: Form, error: BadValues | Refused) -> None:
+def tell(form: Form, error: BadValues | RuleViolationError) -> None:
     """Put the sentences of a schema or a command under the fields that they belong to."""
     found = error.messages_dict if isinstance(error, BadValues) else {error.field: str(error).splitlines()}
     for field in form:
@@ -141,7 +141,7 @@ class OwnEmailForm(FlaskForm):  # type: ignore[misc]
         settings, own = lookup.settings(), g.user.email_key.rpartition("@")[2]
         try:
             self.address = parse((field.data or "").strip(), (*settings.allowed_domains, own))
-        except BadAddress as error:
+        except InvalidAddressError as error:
             raise ValidationError(str(error)) from error
 
 
@@ -171,7 +171,7 @@ class SetupForm(FlaskForm):  # type: ignore[misc]
         """Leaves the address in `self.address`."""
         try:
             self.address = parse((field.data or "").strip(), lookup.settings().allowed_domains)
-        except BadAddress as error:
+        except InvalidAddressError as error:
             raise ValidationError(str(error)) from error
 
 

@@ -25,11 +25,11 @@ Origin = tuple[str, str, int | None]
 """Scheme, host, port."""
 
 
-class WrongHost(BadRequest):
+class WrongHostError(BadRequest):
     """The request is for a host that this portal is not known by."""
 
 
-class WrongOrigin(BadRequest):
+class WrongOriginError(BadRequest):
     """The form came from another site. said: what the browser said, such as "Origin: https://evil.example"."""
 
     def __init__(self, said: str) -> None:
@@ -43,7 +43,7 @@ def check_host() -> None:
         return
     if not _is_ours(request.host):
         logs.refuse("host", f"“{_line(request.host)}” is not the host of MUSTER_PUBLIC_URL")
-        raise WrongHost
+        raise WrongHostError
 
 
 def check_origin() -> None:
@@ -52,7 +52,7 @@ def check_origin() -> None:
         return
     if said := _foreign(_own()):
         logs.refuse("origin", f"the form came from another site ({said})")
-        raise WrongOrigin(said)
+        raise WrongOriginError(said)
 
 
 def _foreign(own: set[Origin]) -> str:

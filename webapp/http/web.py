@@ -17,7 +17,7 @@ from werkzeug.exceptions import BadRequest, RequestEntityTooLarge
 from werkzeug.urls import iri_to_uri
 from werkzeug.wrappers import Response as BaseResponse
 
-from webapp.core.errors import NotAllowed
+from webapp.core.errors import ForbiddenError
 from webapp.core.files.cleaning import clip
 from webapp.core.security.permissions import Permission
 from webapp.core.text.formatting import become_administrators, day, full, lasting, plural, what_sending_does, when
@@ -67,7 +67,7 @@ def may_call(endpoint: str) -> bool:
     return who == PUBLIC or bool(who and g.user and (who == SIGNED_IN or g.user.may(who)))
 
 
-class LongForm(RequestEntityTooLarge):
+class FormTooLongError(RequestEntityTooLarge):
     """More than LONGEST_FORM in a form that takes no table."""
 
 
@@ -76,7 +76,7 @@ def refuse_long_form() -> None:
     is_form = request.mimetype == FORM
     takes_table = request.path == "/batches" or request.path.startswith("/batches/")
     if is_form and not takes_table and (request.content_length or 0) > LONGEST_FORM:
-        raise LongForm
+        raise FormTooLongError
 
 
 class OwnRequest(Request):
@@ -125,7 +125,7 @@ def check_permission() -> BaseResponse | None:
         return None
     if g.user is None:
         return to_sign_in()
-    raise NotAllowed("Your role does not include this. Ask an administrator if you need it.")
+    raise ForbiddenError("Your role does not include this. Ask an administrator if you need it.")
 
 
 def to_sign_in() -> BaseResponse:

@@ -11,11 +11,18 @@ from contextlib import contextmanager
 from flask import Flask, current_app
 
 from webapp import queue
-from webapp.core.errors import Conflict, MailServerAway, SenderRefused, TooFast, TryLater, Undeliverable
+from webapp.core.errors import (
+    ConflictError,
+    MailServerUnavailableError,
+    MailThrottledError,
+    PermanentDeliveryError,
+    SenderRefusedError,
+    TemporaryDeliveryError,
+)
 from webapp.jobs import stopping
 from webapp.jobs.refusals import Refusals
 from webapp.mail import mime, transports
-from webapp.mail.transports import BrokeOff, Transport, Uncertain
+from webapp.mail.transports import ConnectionLostError, Transport, UncertainDeliveryError
 from webapp.run import processes
 from webapp.services.mail import claim, finish_batch, results
 from webapp.services.mail.claim import Letter
@@ -37,9 +44,9 @@ def send(turn: float = TURN) -> None:
         try:
             with _leases_renewed(worker), transports.connect(claim.settings()) as transport:
                 _send_on(transport, claimed, worker, end_of_turn)
-        except MailServerAway as error:
+        except MailServerUnavailableError as error:
             claim.away(worker, str(error), error.refused)
-        except TooFast as error:
+        except MailThrottledError as error:
             claim.too_fast(worker, str(error))
         finally:
             claim.give_back(worker)
@@ -54,7 +61,7 @@ def _probe(worker: str) -> None:
     try:
         with transports.connect(claim.settings()) as transport:
             transport.try_out()
-    except (MailServerAway, TryLater, Undeliverable) as error:
+    except (MailServerUnavailableError, TemporaryDeliveryError, PermanentDeliveryError) as error:
         claim.away(worker, str(error))
     else:
         claim.answers()
@@ -98,7 +105,10 @@ def _leases_renewed(worker: str) -> Iterator[None]:
 
 
 def _send_on(transport: Transport, claimed: list[int], worker: str, end_of_turn: float) -> None:
-    """Send what was claimed, then claim more. Returns early when the connection broke. Raises MailServerAway and TooFast."""
+    """Send what was claimed, then claim more. Returns early when the connection broke.
+
+    Raises MailServerUnavailableError and MailThrottledError.
+    """
     refusals = Refusals(worker)
     try:
         while claimed:
@@ -109,10 +119,10 @@ def _send_on(transport: Transport, claimed: list[int], worker: str, end_of_turn:
                         return
                     try:
                         settled |= _send(transport, letter, worker, refusals)
-                    except BrokeOff as error:
+                    except ConnectionLostError as error:
                         settled.add(results.put_off(letter.id, worker, str(error), broke_off=True))
                         return
-                    except Uncertain as error:
+                    except UncertainDeliveryError as error:
                         settled.add(results.interrupted(letter.id, worker, str(error)))
                         return
             finally:
@@ -130,20 +140,20 @@ def _finish(batch_ids: Iterable[int | None]) -> None:
 def _send(transport: Transport, letter: Letter, worker: str, refusals: Refusals) -> set[int | None]:
     """One message to its outcome. -> the batches whose rows have got one.
 
-    Raises MailServerAway, TooFast, BrokeOff and Uncertain.
+    Raises MailServerUnavailableError, MailThrottledError, ConnectionLostError and UncertainDeliveryError.
     """
     try:
         parcel = mime.pack(letter.email, letter.sender, letter.message_id, letter.date, letter.reply_to)
-    except Undeliverable as error:
+    except PermanentDeliveryError as error:
         return {results.failed(letter.id, worker, str(error), by_server=False)}
     try:
         answer = transport.send(parcel, lambda: claim.begin_data(letter.id, worker, is_file=transport.is_file))
-    except (TryLater, SenderRefused) as error:
+    except (TemporaryDeliveryError, SenderRefusedError) as error:
         return {*refusals.add(letter.id, error)}
-    except Undeliverable as error:
+    except PermanentDeliveryError as error:
         current_app.logger.info("message %d was refused for good, Message-ID %s", letter.id, letter.message_id)
         return {*refusals.end(), results.failed(letter.id, worker, str(error))}
-    except Conflict:
+    except ConflictError:
         return {results.let_go(letter.id, worker)}
     current_app.logger.info("message %d was handed over, Message-ID %s", letter.id, letter.message_id)
     return {results.sent(letter.id, worker, answer, is_file=transport.is_file), *refusals.end(has_taken=True)}

@@ -15,8 +15,8 @@ from functools import lru_cache
 
 import idna
 
-from webapp.core.addresses import BadAddress, parse
-from webapp.core.errors import Undeliverable
+from webapp.core.addresses import InvalidAddressError, parse
+from webapp.core.errors import PermanentDeliveryError
 from webapp.mail.messages import Email, on_one_line
 
 LONGEST_LINE = 998
@@ -38,7 +38,7 @@ def pack(email: Email, sender: str, message_id: str, date: datetime, reply_to: t
     """Build the MIME message; the same bytes at every try.
 
     sender: `Name <address>`. message_id: with its angle brackets. date: aware. reply_to: name and address; blank: the sender.
-    Raises Undeliverable where it cannot be built.
+    Raises PermanentDeliveryError where it cannot be built.
     """
     recipient = deliverable(email.to)
     try:
@@ -56,19 +56,19 @@ def pack(email: Email, sender: str, message_id: str, date: datetime, reply_to: t
         message.set_boundary("=_" + re.sub(r"[^0-9A-Za-z]", "", message_id.partition("@")[0])[:60])
         return Parcel(message_id, recipient, message.as_bytes())
     except (ValueError, LookupError, MessageError) as error:
-        raise Undeliverable(f"This email cannot be written: {on_one_line(str(error))}") from error
+        raise PermanentDeliveryError(f"This email cannot be written: {on_one_line(str(error))}") from error
 
 
 def deliverable(address: str) -> str:
     """The address as a mail server takes it: the local part as typed, the domain in ASCII.
 
-    Raises Undeliverable. Only the form is judged: which domains are allowed was decided when the address was taken.
+    Raises PermanentDeliveryError. Only the form is judged: which domains are allowed was decided when the address was taken.
     """
     try:
         domain = _ascii_domain(address.rpartition("@")[2].lower())
         return parse(address, {domain}).deliverable
-    except (BadAddress, idna.IDNAError) as error:
-        raise Undeliverable(f"No email can be sent to “{on_one_line(address)}”: it is not an address.") from error
+    except (InvalidAddressError, idna.IDNAError) as error:
+        raise PermanentDeliveryError(f"No email can be sent to “{on_one_line(address)}”: it is not an address.") from error
 
 
 class _HeadersAsGiven(EmailPolicy):

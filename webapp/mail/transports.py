@@ -17,7 +17,13 @@ from urllib.parse import SplitResult, unquote, urlsplit
 import idna
 
 from webapp.core import mail_answers
-from webapp.core.errors import MailServerAway, MusterError, SenderRefused, TryLater, Undeliverable
+from webapp.core.errors import (
+    MailServerUnavailableError,
+    MusterError,
+    PermanentDeliveryError,
+    SenderRefusedError,
+    TemporaryDeliveryError,
+)
 from webapp.mail.mime import Parcel
 from webapp.mail.smtp import Client, ClientOverTls
 from webapp.settings.settings import Settings
@@ -38,11 +44,11 @@ SIGN_IN_WANTED = {530, 534, 535, 538}
 LONGEST_WORDS = 300
 
 
-class BrokeOff(MusterError):
+class ConnectionLostError(MusterError):
     """The connection failed in the midst of a message, though it had just been opened: not taken, perhaps for its own sake."""
 
 
-class Uncertain(MusterError):
+class UncertainDeliveryError(MusterError):
     """The connection ended while the message was handed over: the server may have taken it."""
 
 
@@ -58,16 +64,20 @@ class Transport(Protocol):
         before_data is called when the server has agreed to
         the recipient and the message itself comes next; what it raises stops this message alone. After a
         reconnection it may be called a second time.
-        Raises TryLater, Undeliverable, BrokeOff and MailServerAway (not taken), Uncertain (perhaps taken).
+        Raises TemporaryDeliveryError, PermanentDeliveryError, ConnectionLostError and MailServerUnavailableError (not taken),
+        UncertainDeliveryError (perhaps taken).
         """
 
     def try_out(self) -> None:
-        """See that messages would be taken, and hand nothing over. Raises MailServerAway, or what the server answers."""
+        """See that messages would be taken, and hand nothing over.
+
+        Raises MailServerUnavailableError, or what the server answers.
+        """
 
 
 @contextmanager
 def connect(settings: Settings) -> Iterator[Transport]:
-    """The way out that the settings name, open until the block ends. Raises MailServerAway."""
+    """The way out that the settings name, open until the block ends. Raises MailServerUnavailableError."""
     if not settings.mail_url:
         yield Files(settings.data_dir / "outbox")
         return
@@ -100,7 +110,9 @@ class Files:
             os.replace(temporary, self._folder / name)
             self._sync_folder()
         except OSError as error:
-            raise MailServerAway(f"The email could not be written to {self._folder}: {error.strerror or error}.") from error
+            raise MailServerUnavailableError(
+                f"The email could not be written to {self._folder}: {error.strerror or error}."
+            ) from error
         return f"Written as {name}"
 
     def try_out(self) -> None:
@@ -111,7 +123,7 @@ class Files:
             probe.write_bytes(b"?")
             probe.unlink()
         except OSError as error:
-            raise MailServerAway(f"Emails cannot be written to {self._folder}: {error.strerror or error}.") from error
+            raise MailServerUnavailableError(f"Emails cannot be written to {self._folder}: {error.strerror or error}.") from error
 
     def _sync_folder(self) -> None:
         descriptor = os.open(self._folder, os.O_RDONLY)
@@ -149,7 +161,7 @@ class Smtp:
         """See Transport."""
         try:
             return self._hand_over(parcel, before_data)
-        except BrokeOff:
+        except ConnectionLostError:
             if not self._has_carried:
                 raise
             self._smtp.close()
@@ -161,8 +173,8 @@ class Smtp:
         try:
             self._begin_message("", [])
             self._forget_transaction()
-        except BrokeOff as error:
-            raise MailServerAway(str(error)) from error
+        except ConnectionLostError as error:
+            raise MailServerUnavailableError(str(error)) from error
 
     def close(self) -> None:
         """Say goodbye, without waiting for a server that does not."""
@@ -176,9 +188,9 @@ class Smtp:
         try:
             self._smtp = self._connected()
         except smtplib.SMTPResponseException as error:
-            raise MailServerAway(f"{self._server} does not accept connections ({_said(error)}).") from error
+            raise MailServerUnavailableError(f"{self._server} does not accept connections ({_said(error)}).") from error
         except OSError as error:
-            raise MailServerAway(f"{self._server} cannot be reached ({_cause(error)}).") from error
+            raise MailServerUnavailableError(f"{self._server} cannot be reached ({_cause(error)}).") from error
         try:
             self._begin()
         except BaseException:
@@ -197,17 +209,17 @@ class Smtp:
             self._smtp.ehlo_or_helo_if_needed()
             if self._url.scheme == "smtp+starttls":
                 if not self._smtp.has_extn("starttls"):
-                    raise MailServerAway(f"{self._server} does not offer STARTTLS.")
+                    raise MailServerUnavailableError(f"{self._server} does not offer STARTTLS.")
                 self._smtp.starttls(context=ssl.create_default_context())
                 self._smtp.ehlo_or_helo_if_needed()
             if self._url.username:
                 self._smtp.login(unquote(self._url.username), unquote(self._url.password or ""))
         except smtplib.SMTPAuthenticationError as error:
-            raise MailServerAway(f"{self._server} refused the sign-in ({_said(error)}).") from error
+            raise MailServerUnavailableError(f"{self._server} refused the sign-in ({_said(error)}).") from error
         except smtplib.SMTPResponseException as error:
-            raise MailServerAway(f"{self._server} broke off ({_said(error)}).") from error
+            raise MailServerUnavailableError(f"{self._server} broke off ({_said(error)}).") from error
         except (OSError, UnicodeError) as error:
-            raise MailServerAway(f"{self._server} broke off ({_cause(error)}).") from error
+            raise MailServerUnavailableError(f"{self._server} broke off ({_cause(error)}).") from error
 
     def _hand_over(self, parcel: Parcel, before_data: Callable[[], None]) -> str:
         recipient, options = parcel.recipient, self._options(parcel)
@@ -216,7 +228,7 @@ class Smtp:
             self._agree(self._command(lambda: self._smtp.rcpt(recipient)), recipient)
             before_data()
             self._agree(self._command(lambda: self._smtp.docmd("DATA")), recipient, expected=354)
-        except BrokeOff:
+        except ConnectionLostError:
             raise
         except Exception:
             self._forget_transaction()
@@ -230,23 +242,23 @@ class Smtp:
         """MAIL FROM. What is said before there is a recipient is said to everybody."""
         answer = self._command(lambda: self._smtp.mail(self._sender, options))
         if answer[0] in SIGN_IN_WANTED:
-            raise MailServerAway(self._does_not_go_on(answer))
+            raise MailServerUnavailableError(self._does_not_go_on(answer))
         words = _words(*answer)
         is_its_own = mail_answers.is_about_size(words) or ("SMTPUTF8" in options and self._sender.isascii())
         if answer[0] >= 500 and not is_its_own:
-            raise MailServerAway(self._refuses_sender(words))
+            raise MailServerUnavailableError(self._refuses_sender(words))
         self._agree(answer, recipient)
 
     def _options(self, parcel: Parcel) -> list[str]:
         if not (self._sender + parcel.recipient).isascii():
             if not self._smtp.has_extn("smtputf8"):
-                raise Undeliverable(NO_SMTPUTF8)
+                raise PermanentDeliveryError(NO_SMTPUTF8)
             return ["SMTPUTF8", "BODY=8BITMIME"]
         if not self._smtp.has_extn("size"):
             return []
         size, most = len(parcel.data), self._smtp.esmtp_features["size"]
         if most.isdecimal() and 0 < int(most) < size:
-            raise Undeliverable(
+            raise PermanentDeliveryError(
                 f"The mail server takes {int(most):,} bytes a message, and this one has {size:,}. Shorten its words."
             )
         return [f"SIZE={size}"]
@@ -256,7 +268,7 @@ class Smtp:
         try:
             return command()
         except OSError as error:
-            raise BrokeOff(f"{self._server} broke off ({_cause(error)}).") from error
+            raise ConnectionLostError(f"{self._server} broke off ({_cause(error)}).") from error
 
     def _transmit(self, data: bytes) -> tuple[int, bytes]:
         """The message itself, dots stuffed (RFC 5321, 4.5.2); from here on the server may have it."""
@@ -266,9 +278,11 @@ class Smtp:
             answer = self._smtp.getreply()
         except OSError as error:
             self._smtp.close()
-            raise Uncertain(f"{self._server} broke off while the message was handed over ({_cause(error)}).") from error
+            raise UncertainDeliveryError(
+                f"{self._server} broke off while the message was handed over ({_cause(error)})."
+            ) from error
         if answer[0] < 0:
-            raise Uncertain(f"{self._server} gave no answer that can be read when the message was handed over.")
+            raise UncertainDeliveryError(f"{self._server} gave no answer that can be read when the message was handed over.")
         return answer
 
     def _agree(self, answer: tuple[int, bytes], recipient: str, expected: int = 250) -> None:
@@ -278,13 +292,13 @@ class Smtp:
         if code == expected or (expected == 250 and code == 251):
             return
         if code == 421 or code in SIGN_IN_WANTED or code < 0:
-            raise BrokeOff(self._does_not_go_on(answer))
+            raise ConnectionLostError(self._does_not_go_on(answer))
         self._has_carried = True  # it talks to us: should it hang up now, that is no reason for an alarm
         if code < 500:
-            raise TryLater(words)
+            raise TemporaryDeliveryError(words)
         if mail_answers.is_about_sender(words, self._sender):
-            raise SenderRefused(self._refuses_sender(words), mail_answers.codes(words))
-        raise Undeliverable(refusal(words, recipient))
+            raise SenderRefusedError(self._refuses_sender(words), mail_answers.codes(words))
+        raise PermanentDeliveryError(refusal(words, recipient))
 
     def _refuses_sender(self, words: str) -> str:
         return (
@@ -296,7 +310,7 @@ class Smtp:
         return f"{self._server} does not go on ({_words(*answer)})."
 
     def _forget_transaction(self) -> None:
-        with suppress(BrokeOff):  # a server that is gone is noticed by the next message
+        with suppress(ConnectionLostError):  # a server that is gone is noticed by the next message
             self._command(self._smtp.rset)
 
 

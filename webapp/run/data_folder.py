@@ -19,7 +19,7 @@ KEPT = ("muster.db*", "secret_key", "audit_head", "outbox", "valkey.*", "up.lock
 """What Muster keeps in the folder. Whatever else lies there is not ours to change."""
 
 
-class Held(Exception):
+class DataFolderLockedError(Exception):
     """Another Muster runs on the data folder; str() is one line that says so and what to do."""
 
 
@@ -150,7 +150,7 @@ def is_held(folder: Path) -> bool:
 
 
 def lock(folder: Path) -> IO[str]:
-    """Hold the data folder while the file is open. Raises Held when another process holds it."""
+    """Hold the data folder while the file is open. Raises DataFolderLockedError when another process holds it."""
     file = (folder / "up.lock").open("a+")
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -158,7 +158,7 @@ def lock(folder: Path) -> IO[str]:
         file.seek(0)
         holder = f", as process {number}" if (number := file.read().strip()) else ""
         file.close()
-        raise Held(
+        raise DataFolderLockedError(
             f"Muster runs already on the data folder “{folder}”{holder}. Stop it first, or set MUSTER_DATA_DIR to another folder."
         ) from None
     file.truncate(0)

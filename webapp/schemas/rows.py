@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from marshmallow import EXCLUDE, Schema, ValidationError, fields
 
 from webapp.core.address_repair import repair_address
-from webapp.core.addresses import Address, BadAddress, parse
+from webapp.core.addresses import Address, InvalidAddressError, parse
 from webapp.core.files.cleaning import LONGEST_CELL
 from webapp.core.plan.near_names import nearest, split_known, split_names
 from webapp.core.plan.planner import Issue
@@ -53,7 +53,7 @@ class EmailCell(_Cell[Address]):
         text = str(value or "").strip()
         try:
             return parse(text, self.registry.allowed_domains)
-        except BadAddress as error:
+        except InvalidAddressError as error:
             raise ValidationError([self._issue(text, str(error))]) from error  # type: ignore[list-item]
 
     def _issue(self, text: str, sentence: str) -> Issue:
@@ -189,7 +189,7 @@ class RowSchema(Schema):
         """`cell("email", text)`: a good address by the shortest way, any other by way of the field."""
         try:
             return parse(text.strip(), self.registry.allowed_domains), ()
-        except BadAddress:
+        except InvalidAddressError:
             return self._cell("email", text)
 
     def _cell(self, field: str, text: str) -> Judged:

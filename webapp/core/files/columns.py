@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from webapp.core.files.csv_writer import EXAMPLES
 from webapp.core.files.fields import REQUIRED, Field, is_address, is_ticked, letters, plain_letters, recognise
-from webapp.core.files.table import Table, UnreadableFile
+from webapp.core.files.table import Table, UnreadableFileError
 from webapp.core.text.formatting import plural
 
 __all__ = [
@@ -19,7 +19,7 @@ __all__ = [
     "Guess",
     "Mapping",
     "Places",
-    "UnmatchedColumns",
+    "UnmatchedColumnsError",
     "describe",
     "extract",
     "groups_of",
@@ -40,7 +40,7 @@ MEMBER = "member"
 """How a column is used that says by ticks who is in the group that it is named for."""
 
 
-class UnmatchedColumns(UnreadableFile):
+class UnmatchedColumnsError(UnreadableFileError):
     """The header leaves open which column holds a field: none is named so, or more than one is."""
 
 
@@ -164,7 +164,10 @@ _HELD = {
 
 
 def match(header: Sequence[str]) -> Mapping:
-    """Find the columns by their names. Raises UnmatchedColumns for a doubled or a missing one; of Groups there may be several."""
+    """Find the columns by their names.
+
+    Raises UnmatchedColumnsError for a doubled or a missing one; of Groups there may be several.
+    """
     columns: dict[Field, int] = {}
     more: tuple[int, ...] = ()
     for field, places in _named(header).items():
@@ -181,18 +184,18 @@ def match(header: Sequence[str]) -> Mapping:
 def mapping(chosen: Places, header: Sequence[str], required: Sequence[Field] = REQUIRED) -> Mapping:
     """The mapping that a person chose.
 
-    Raises UnmatchedColumns where a required field has no column, or a column is chosen twice or is not there.
+    Raises UnmatchedColumnsError where a required field has no column, or a column is chosen twice or is not there.
     """
     for field in required:
         if field not in chosen.fields:
-            raise UnmatchedColumns(f"No column is chosen for the {_HELD[field]}.", "Choose one and go on.")
+            raise UnmatchedColumnsError(f"No column is chosen for the {_HELD[field]}.", "Choose one and go on.")
     held: dict[int, Field] = {}
     further = [(Field.GROUPS, place) for place in (*chosen.more, *chosen.members)]
     for field, place in (*chosen.fields.items(), *further):
         if not 0 <= place < len(header):
-            raise UnmatchedColumns(f"The column chosen for the {_HELD[field]} is not in this file.", "Choose another one.")
+            raise UnmatchedColumnsError(f"The column chosen for the {_HELD[field]} is not in this file.", "Choose another one.")
         if other := held.get(place):
-            raise UnmatchedColumns(
+            raise UnmatchedColumnsError(
                 f"{listed([name_of(header, place)])} is chosen for both the {_HELD[other]} and the {_HELD[field]}.",
                 "Choose a column of its own for each.",
             )
@@ -281,7 +284,7 @@ def _filled(samples: Sequence[Sequence[str]], width: int) -> list[list[str]]:
 def extract(table: Table, mapping: Mapping) -> Extract:
     """Take the mapped cells out of every line; skip the template's example rows.
 
-    Raises UnreadableFile where those were the only rows.
+    Raises UnreadableFileError where those were the only rows.
     """
     email, role = mapping.columns[Field.EMAIL], mapping.columns.get(Field.ROLE)
     groups = mapping.places.groups
@@ -315,7 +318,7 @@ def extract(table: Table, mapping: Mapping) -> Extract:
                 addresses[place] += 1
         people.append(Cells(number, address, "" if role is None else cells[role], ", ".join(names)))
     if not people:
-        raise UnreadableFile(
+        raise UnreadableFileError(
             "This file holds only the example rows of the template.",
             "Put your users in their place and upload again.",
         )
@@ -514,24 +517,24 @@ def names_of(places: Places, header: Sequence[str]) -> dict[str, str]:
     return named | {title: ", ".join(name_of(header, place) for place in held) for title, held in further.items() if held}
 
 
-def _doubled(field: Field, names: Sequence[str]) -> UnmatchedColumns:
+def _doubled(field: Field, names: Sequence[str]) -> UnmatchedColumnsError:
     count = "Two" if len(names) == 2 else str(len(names))
     if len({name.casefold() for name in names}) == 1:
         title = f"{count} columns are called {listed(names[:1])}."
     else:
         title = f"{count} columns could hold the {_HELD[field]}: {listed(names)}."
-    return UnmatchedColumns(
+    return UnmatchedColumnsError(
         title,
         f"Call the one that counts “{field.heading}”, rename or remove the rest, and upload again.",
     )
 
 
-def _missing(fields: Sequence[Field], header: Sequence[str]) -> UnmatchedColumns:
+def _missing(fields: Sequence[Field], header: Sequence[str]) -> UnmatchedColumnsError:
     wanted = listed([field.heading for field in fields])
     held = " and ".join(_HELD[field] for field in fields)
     names = [name for name in header if name]
     column, holds = ("column", "column that holds") if len(fields) == 1 else ("columns", "columns that hold")
-    return UnmatchedColumns(
+    return UnmatchedColumnsError(
         f"This file has no {column} called {wanted}.",
         f"{'Its columns are' if len(names) > 1 else 'Its only column is'} {listed(names)}. "
         f"Rename the {holds} the {held} to {wanted} and upload again.",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from webapp.core.files import errors
 from webapp.core.files.cleaning import clean
-from webapp.core.files.errors import UnreadableFile
+from webapp.core.files.errors import UnreadableFileError
 from webapp.core.files.fields import DELIMITERS, Field, is_address, recognise
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def _decode(data: bytes) -> tuple[str, str]:
         if "\ufeff" in text:
             text = _INNER_BOM.sub("", text).lstrip("\ufeff")
         return text.removeprefix("ï»¿"), encoding
-    raise UnreadableFile("The text in this file cannot be read.", "Save it as “CSV UTF-8” and try again.")
+    raise UnreadableFileError("The text in this file cannot be read.", "Save it as “CSV UTF-8” and try again.")
 
 
 _INNER_BOM = re.compile(r"(?<=[\r\n])\ufeff+(?=\")")
@@ -384,17 +384,19 @@ def records(text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
         raise _bad_quote(str(error), number + 1, reader.line_num - lines_before) from error
 
 
-def _bad_quote(error: str, number: int, lines: int) -> UnreadableFile:
+def _bad_quote(error: str, number: int, lines: int) -> UnreadableFileError:
     """What is wrong in the record that began at row `number` and had run over `lines` lines of text.
 
     A quote that is never closed shows at the next quote, at the longest cell allowed, or at the end of the
     file, whichever comes first: what all three have in common is that the cell runs over its line.
     """
     if lines > 1 or "end of data" in error:
-        return UnreadableFile(f"Line {number} has an opening quote without a closing one.", "Fix that line and upload again.")
+        return UnreadableFileError(
+            f"Line {number} has an opening quote without a closing one.", "Fix that line and upload again."
+        )
     if "limit" in error:
         return errors.cell_too_long(number)
-    return UnreadableFile(
+    return UnreadableFileError(
         f"Line {number} has a quote in the middle of a quoted cell.",
         "Remove it, or write it twice, and upload again.",
     )

@@ -16,12 +16,12 @@ from webapp.core.files import csv_reader, errors, workbook
 from webapp.core.files.address_lists import people_in
 from webapp.core.files.cleaning import Cleaned, clean
 from webapp.core.files.csv_reader import HEADER_WITHIN, MOST_COLUMNS, Record
-from webapp.core.files.errors import UnreadableFile, UnreadableWorkbook
+from webapp.core.files.errors import UnreadableFileError, UnreadableWorkbookError
 from webapp.core.files.fields import Field, is_address, letters, recognise
 from webapp.core.files.workbook import Reason
 
 __all__ = [
-    "HEADER_WITHIN", "MOST_COLUMNS", "Line", "Sheet", "Table", "UnreadableFile", "UnreadableWorkbook",
+    "HEADER_WITHIN", "MOST_COLUMNS", "Line", "Sheet", "Table", "UnreadableFileError", "UnreadableWorkbookError",
     "clean", "heads", "pasted", "read", "sheets",
 ]  # fmt: skip
 
@@ -99,7 +99,7 @@ def read(
     names are looked for in the first lines; 0 says that there are none. `delimiter` overrides what the text
     and its `sep=` line say. What a format does not have is not looked at.
 
-    Raises UnreadableFile, and nothing else whatever the bytes are.
+    Raises UnreadableFileError, and nothing else whatever the bytes are.
     """
     if not data:
         raise errors.empty()
@@ -116,7 +116,7 @@ def read(
 def sheets(data: bytes, filename: str) -> list[Sheet]:
     """The sheets of a workbook among which one can choose, in its order; [] for anything that is text.
 
-    Raises UnreadableFile where the workbook cannot be read.
+    Raises UnreadableFileError where the workbook cannot be read.
     """
     if not workbook.is_container(data):
         return []
@@ -124,7 +124,7 @@ def sheets(data: bytes, filename: str) -> list[Sheet]:
 
 
 def heads(data: bytes, filename: str) -> list[list[list[str]]]:
-    """The first rows of each sheet of a workbook. Raises UnreadableFile."""
+    """The first rows of each sheet of a workbook. Raises UnreadableFileError."""
     return [[cells for _, cells in found.head] for found in _workbook(data, filename).sheets]
 
 
@@ -135,11 +135,11 @@ def pasted(text: str) -> Table:
     """Read what was copied from a spreadsheet: cells with tabs between them; CSV does as well.
 
     Where no column name is recognised there is no header (`header_row` 0): `columns.guess` then tells the
-    columns by their content. Raises UnreadableFile.
+    columns by their content. Raises UnreadableFileError.
     """
     text = text.lstrip("\ufeff")
     if "\0" in text:
-        raise UnreadableFile("This text cannot be read.", "Copy the cells again and paste them.")
+        raise UnreadableFileError("This text cannot be read.", "Copy the cells again and paste them.")
     if found := people_in(text):
         return _list(*found, 1 if found[0] else 0, format="pasted")
     first_line = next((line for line in text.splitlines() if line.strip()), "")
@@ -147,7 +147,7 @@ def pasted(text: str) -> Table:
     try:
         rows, delimiter, header_delimiter = csv_reader.rows_of(text, delimiter)
         records = list(rows)
-    except UnreadableFile:
+    except UnreadableFileError:
         if delimiter != "\t":
             raise
         # A cell such as `"Best" school` is copied without quotes around it.
@@ -235,13 +235,13 @@ def _split_lines(rows: Iterator[Record]) -> csv_reader.Text:
 def _workbook(data: bytes, filename: str, sheet: str | None = None) -> workbook.Workbook:
     try:
         return workbook.open_workbook(data, sheet)
-    except workbook.CannotOpen as error:
+    except workbook.CannotOpenError as error:
         if error.reason is Reason.NO_SHEET:
-            raise UnreadableFile(*_REFUSALS[error.reason]) from error
+            raise UnreadableFileError(*_REFUSALS[error.reason]) from error
         if error.reason is not Reason.OTHER:
-            raise UnreadableWorkbook(*_REFUSALS[error.reason]) from error
+            raise UnreadableWorkbookError(*_REFUSALS[error.reason]) from error
         if filename.lower().endswith(".numbers"):
-            raise UnreadableFile("This is a Numbers file.", "Export it to Excel or CSV and upload that.") from error
+            raise UnreadableFileError("This is a Numbers file.", "Export it to Excel or CSV and upload that.") from error
         raise errors.not_a_spreadsheet() from error
 
 
@@ -318,7 +318,7 @@ def _below_header(rows: Iterator[_Row], header_row: int | None) -> tuple[_Row, I
     if header_row is not None:
         found = next((row for row in rows if row[0] >= header_row), None)
         if found is None or found[0] != header_row:
-            raise UnreadableFile(f"Row {header_row} is blank.", "Choose the row that holds the column names.")
+            raise UnreadableFileError(f"Row {header_row} is blank.", "Choose the row that holds the column names.")
         return found, rows
     head = list(itertools.islice(rows, HEADER_WITHIN))
     if not head:
@@ -385,18 +385,18 @@ def _refuse_missing_header(header: list[str]) -> None:
     """An e-mail address where the names should be: the first line is already a person."""
     if any(map(is_address, header)) or (any("@" in cell for cell in header) and not any(map(recognise, header))):
         email, role, groups = (f"“{field.heading}”" for field in Field)
-        raise UnreadableFile(
+        raise UnreadableFileError(
             "The header row is missing.",
             f"Add a first row with the column names {email}, {role} and {groups}, and upload again.",
         )
 
 
-def _too_wide(number: int, columns: int) -> UnreadableFile:
-    return UnreadableFile(
+def _too_wide(number: int, columns: int) -> UnreadableFileError:
+    return UnreadableFileError(
         f"Line {number} has {columns:,} columns.",
         f"Muster reads up to {MOST_COLUMNS}. Remove those that Muster does not need and upload again.",
     )
 
 
-def _too_long(most: str, advice: str) -> UnreadableFile:
-    return UnreadableFile(f"This file has more than {most}.", advice)
+def _too_long(most: str, advice: str) -> UnreadableFileError:
+    return UnreadableFileError(f"This file has more than {most}.", advice)

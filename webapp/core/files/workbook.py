@@ -47,7 +47,7 @@ class Reason(StrEnum):
     NO_SHEET = "no sheet"
 
 
-class CannotOpen(Exception):
+class CannotOpenError(Exception):
     """The workbook cannot be had, for this reason."""
 
     def __init__(self, reason: Reason) -> None:
@@ -106,24 +106,24 @@ def is_container(data: bytes) -> bool:
 def open_workbook(data: bytes, sheet: str | None = None) -> Workbook:
     """Read one sheet, or find out which there are.
 
-    Raises CannotOpen. Takes up to 15 seconds for a hostile file; where others are being read it is refused after WAIT.
+    Raises CannotOpenError. Takes up to 15 seconds for a hostile file; where others are being read it is refused after WAIT.
     """
     if data.startswith(_OLE2):
         if any(stream.encode("utf-16-le") in data for stream in ("EncryptedPackage", "EncryptionInfo")):
-            raise CannotOpen(Reason.PASSWORD)
+            raise CannotOpenError(Reason.PASSWORD)
         if not _BOOK.search(data):
             whole = "Root Entry".encode("utf-16-le") in data  # the directory is not there: the file was cut off before it
-            raise CannotOpen(Reason.OTHER if whole else Reason.DAMAGED)
+            raise CannotOpenError(Reason.OTHER if whole else Reason.DAMAGED)
     if sheet is not None and len(sheet) > _LONGEST_NAME:
-        raise CannotOpen(Reason.NO_SHEET)
+        raise CannotOpenError(Reason.NO_SHEET)
     answers = _ask(data, sheet)
     about = next(answers, None)
     if about is None:
-        raise CannotOpen(Reason.DAMAGED)
+        raise CannotOpenError(Reason.DAMAGED)
     if "refused" in about:
-        raise CannotOpen(Reason(about["refused"]))
+        raise CannotOpenError(Reason(about["refused"]))
     if sheet is not None and about["chosen"] != sheet:
-        raise CannotOpen(Reason.NO_SHEET)
+        raise CannotOpenError(Reason.NO_SHEET)
     sheets = [Sheet(each["name"], each["rows"], [(number, cells) for number, cells in each["head"]]) for each in about["sheets"]]
     rows = ((number, cells) for number, cells in answers)
     links = {(number, column): address for number, column, address in about["links"]}
@@ -152,7 +152,7 @@ def _ask(data: bytes, sheet: str | None) -> Iterator[Any]:
 
 def _run(asked: str, question: IO[bytes], answer: IO[bytes]) -> None:
     if not _turns.acquire(timeout=WAIT):
-        raise CannotOpen(Reason.BUSY)
+        raise CannotOpenError(Reason.BUSY)
     try:
         command = [sys.executable, "-I", "-B", str(_CHILD), asked]
         ended = subprocess.run(
@@ -166,10 +166,10 @@ def _run(asked: str, question: IO[bytes], answer: IO[bytes]) -> None:
             check=False,
         )
     except subprocess.TimeoutExpired:
-        raise CannotOpen(Reason.LARGE) from None
+        raise CannotOpenError(Reason.LARGE) from None
     finally:
         _turns.release()
     if ended.returncode < 0 or ended.returncode == _TOO_MUCH:  # a limit was reached, or an allocation refused
-        raise CannotOpen(Reason.LARGE)
+        raise CannotOpenError(Reason.LARGE)
     if ended.returncode:
-        raise CannotOpen(Reason.DAMAGED)
+        raise CannotOpenError(Reason.DAMAGED)

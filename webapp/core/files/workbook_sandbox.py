@@ -53,7 +53,7 @@ More = tuple[list[int], list[tuple[int, int, str]]]
 """Of a sheet: its hidden rows; and (row, column, address) of the cells with a link to write an e-mail."""
 
 
-class Refused(Exception):
+class WorkbookRefusedError(Exception):
     """The word that goes back to the parent instead of the sheets."""
 
 
@@ -63,7 +63,7 @@ def main() -> None:
     _limit(asked)
     try:
         _answer(*_opened(sys.stdin.buffer.read(), asked["unpacked"], asked["entries"]), asked["sheet"], asked["rows"])
-    except Refused as refused:
+    except WorkbookRefusedError as refused:
         _say({"refused": str(refused)})
     except PasswordError:
         _say({"refused": "password"})
@@ -187,11 +187,11 @@ def _opened(data: bytes, unpacked: int, entries: int) -> tuple[str, CalamineWork
     """The program, the workbook, and what calamine does not tell of its sheets, by their names."""
     if not data.startswith(b"PK"):
         if _is_protected(data):
-            raise Refused("password")
+            raise WorkbookRefusedError("password")
         return "Excel", CalamineWorkbook.from_filelike(io.BytesIO(data)), {}
     with zipfile.ZipFile(io.BytesIO(data)) as container:
         if len(container.infolist()) > entries:
-            raise Refused("large")
+            raise WorkbookRefusedError("large")
         # Some programs write \ between folders.
         parts = {part.filename.replace("\\", "/"): part for part in container.infolist() if not part.is_dir()}
         if "[Content_Types].xml" in parts and any(map(_WORKBOOK.fullmatch, parts)):
@@ -199,11 +199,11 @@ def _opened(data: bytes, unpacked: int, entries: int) -> tuple[str, CalamineWork
         elif _is_open_document(container, parts):
             program, wanted = "OpenDocument", [name for name in parts if name == "content.xml"]
         else:
-            raise Refused("other")
+            raise WorkbookRefusedError("other")
         if any(parts[name].flag_bits & 1 for name in wanted):
-            raise Refused("password")
+            raise WorkbookRefusedError("password")
         if sum(parts[name].file_size for name in wanted) > unpacked:
-            raise Refused("large")
+            raise WorkbookRefusedError("large")
         file, more = _repacked(container, {name: parts[name] for name in wanted})
         return program, CalamineWorkbook.from_filelike(file), more
 
@@ -232,7 +232,7 @@ def _is_open_document(container: zipfile.ZipFile, parts: dict[str, zipfile.ZipIn
     if _OPEN_DOCUMENT not in stated:
         return False
     if b"encryption-data" in manifest:
-        raise Refused("password")
+        raise WorkbookRefusedError("password")
     return True
 
 
@@ -250,7 +250,7 @@ def _repacked(container: zipfile.ZipFile, parts: dict[str, zipfile.ZipInfo]) -> 
         for name, entry in parts.items():
             part = _part(container, entry)
             if name.lower().endswith((".xml", ".rels")) and b"<!DOCTYPE" in part:
-                raise Refused("odd")  # entities, external ones among them: no spreadsheet program writes any
+                raise WorkbookRefusedError("odd")  # entities, external ones among them: no spreadsheet program writes any
             if name == "content.xml":
                 expat.ParserCreate().Parse(part, True)  # calamine never ends where a table does not
                 more = {name: (rows, []) for name, rows in _hidden_in_document(part).items()}

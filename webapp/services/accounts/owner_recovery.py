@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import select
 
-from webapp.core.errors import Conflict
+from webapp.core.errors import ConflictError
 from webapp.db import begin_write, db
 from webapp.models import OWNER_ROLE_ID, AccountLink, LinkPurpose, User, UserState
 from webapp.services.accounts import profile, sessions, two_factor
@@ -14,11 +14,11 @@ from webapp.services.links import account_links
 
 
 def make(*, without_second_factor: bool) -> AccountLink:
-    """A fresh link for the Owner; those before it end. Raises Conflict while there is no Owner."""
+    """A fresh link for the Owner; those before it end. Raises ConflictError while there is no Owner."""
     begin_write()
     owner = db.session.scalar(select(User).where(User.role_id == OWNER_ROLE_ID))
     if owner is None:
-        raise Conflict("There is no Owner yet: open the set-up link that the start printed.")
+        raise ConflictError("There is no Owner yet: open the set-up link that the start printed.")
     account_links.close(owner, LinkPurpose.SIGN_IN)
     link = account_links.make(owner, LinkPurpose.SIGN_IN, without_second_factor=without_second_factor)
     events.record(None, AuditAction.OWNER_LINK_MADE, owner, without_second_factor=without_second_factor)
@@ -33,14 +33,14 @@ def link_of(token: str) -> AccountLink | None:
 
 
 def use(token: str, password: str = "") -> User:
-    """Whom the link signs in, with a new password if one is given. Raises Conflict where it does not work (any more)."""
+    """Whom the link signs in, with a new password if one is given. Raises ConflictError where it does not work (any more)."""
     db.session.rollback()
     password_hash = sessions.hashed_password(password) if password else ""  # slow: no transaction is open
     begin_write()
     link = account_links.spend(token, LinkPurpose.SIGN_IN)
     owner = link.user
     if not _is_owner(owner):
-        raise Conflict(account_links.DEAD)
+        raise ConflictError(account_links.DEAD)
     events.record(owner, AuditAction.OWNER_LINK_USED, owner)
     if link.without_second_factor and owner.has_second_factor:
         two_factor.clear(owner, by=owner, how="by the Owner’s link")

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from sqlalchemy import func, select
 
-from webapp.core.errors import Conflict, NotAllowed, Refused, Unproven
+from webapp.core.errors import ConflictError, ForbiddenError, PasswordRequiredError, RuleViolationError
 from webapp.core.plan.actions import RESENDS_AN_HOUR
 from webapp.core.plan.planner import Ref
 from webapp.core.security.permissions import Permission
@@ -36,16 +36,16 @@ def user_of(token: str) -> User | None:
 def in_need(user_id: int, by: User) -> User:
     """Who may get a link from `by`, where there is no mail server.
 
-    Raises NotThere, NotAllowed for somebody not ranked below or who may do more, Refused where e-mail works, Conflict for a
-    deactivated account.
+    Raises NotFoundError, ForbiddenError for somebody not ranked below or who may do more, RuleViolationError where e-mail
+    works, ConflictError for a deactivated account.
     """
     if lookup.environment().mail_url:
-        raise Refused("Muster sends email here: have this person use “Forgot password?” on the sign-in page.")
+        raise RuleViolationError("Muster sends email here: have this person use “Forgot password?” on the sign-in page.")
     user = profile.below(user_id, by)
     if not by.may_grant(user.role):
-        raise NotAllowed("This person’s role may do what yours may not, so you cannot make a link to their account.")
+        raise ForbiddenError("This person’s role may do what yours may not, so you cannot make a link to their account.")
     if user.state is not UserState.ACTIVE:
-        raise Conflict("This account is deactivated. Reactivate it first.")
+        raise ConflictError("This account is deactivated. Reactivate it first.")
     return user
 
 
@@ -77,14 +77,16 @@ def ask(email: str, peer: str) -> None:
 
 
 def make_link(user_id: int, by: User, *, proven: bool = False) -> AccountLink:
-    """Make a link to hand over. Audited; `account_links.address` tells it. Raises what `in_need` raises, and Unproven.
+    """Make a link to hand over. Audited; `account_links.address` tells it.
+
+    Raises what `in_need` raises, and PasswordRequiredError.
 
     proven: `by` has just given their password, as it takes where the account manages users.
     """
     begin_write()
     user = in_need(user_id, by)
     if user.may(Permission.USERS_MANAGE) and not proven:
-        raise Unproven(f"Type your password: whoever has this link is {user.role.name}. No link was made.")
+        raise PasswordRequiredError(f"Type your password: whoever has this link is {user.role.name}. No link was made.")
     account_links.close(user, LinkPurpose.RESET)
     link = account_links.make(user, LinkPurpose.RESET)
     events.record(by, AuditAction.PASSWORD_LINK_MADE, user)
@@ -95,14 +97,14 @@ def make_link(user_id: int, by: User, *, proven: bool = False) -> AccountLink:
 def use(token: str, password: str) -> User:
     """Choose a new password, which has passed `schemas.passwords`; everybody signed in with the old one is signed out.
 
-    Raises Conflict where the link does not work; of two who use it at once one wins.
+    Raises ConflictError where the link does not work; of two who use it at once one wins.
     """
     db.session.rollback()
     password_hash = sessions.hashed_password(password)  # slow: no transaction is open
     begin_write()
     user = account_links.spend(token, LinkPurpose.RESET).user
     if user.state is not UserState.ACTIVE:
-        raise Conflict(account_links.DEAD)
+        raise ConflictError(account_links.DEAD)
     profile.set_password(user, password_hash, how="by a link")
     db.session.commit()
     profile.ring()

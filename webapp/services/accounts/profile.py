@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 
 from webapp import queue
 from webapp.core.addresses import Address
-from webapp.core.errors import Conflict, NotAllowed, NotThere, Refused, TooOften
+from webapp.core.errors import ConflictError, ForbiddenError, NotFoundError, RateLimitError, RuleViolationError
 from webapp.db import begin_write, db, hold, utcnow
 from webapp.models import (
     AccountLink,
@@ -47,13 +47,13 @@ def pending_email(user: User) -> AccountLink | None:
 def below(user_id: int, by: User) -> User:
     """Somebody whose account `by` may act on: ranked below, so nobody acts on themselves or on the Owner.
 
-    Raises NotThere or NotAllowed.
+    Raises NotFoundError or ForbiddenError.
     """
     user = db.session.get(User, user_id)
     if user is None or user.state is UserState.ERASED:
-        raise NotThere("There is no such person.")
+        raise NotFoundError("There is no such person.")
     if user.role.rank >= by.role.rank:
-        raise NotAllowed("You can do this only for people whose role ranks below your own.")
+        raise ForbiddenError("You can do this only for people whose role ranks below your own.")
     return user
 
 
@@ -93,14 +93,14 @@ def set_password(user: User, password_hash: str, *, how: str, keep: int | None =
 
 
 def ask_for_email(user: User, address: Address) -> None:
-    """Send a link to the new address; the e-mail changes when it is confirmed. Raises Refused.
+    """Send a link to the new address; the e-mail changes when it is confirmed. Raises RuleViolationError.
 
     That somebody else has the address is said only to who can read its mail, when the link is opened and confirmed.
     """
     begin_write()
     lookup.held(user.id)
     if address.key == user.email_key:
-        raise Refused("This is your email already.", field="email")
+        raise RuleViolationError("This is your email already.", field="email")
     refuse_flood(user, MessageKind.EMAIL_CHANGE)
     account_links.close(user, LinkPurpose.EMAIL)
     link = account_links.make(user, LinkPurpose.EMAIL, email=address.display, email_key=address.key)
@@ -129,13 +129,13 @@ def _keep_email(user: User) -> None:
 def confirm_email(token: str) -> User:
     """The new address is the person's own: from now on they sign in with it. A pending invitation for it is revoked.
 
-    Raises Conflict where the link does not work, or somebody else has the address by now.
+    Raises ConflictError where the link does not work, or somebody else has the address by now.
     """
     begin_write()
     link = account_links.spend(token, LinkPurpose.EMAIL)
     user = link.user
     if user.state is not UserState.ACTIVE:
-        raise Conflict(account_links.DEAD)
+        raise ConflictError(account_links.DEAD)
     before = user.email
     with unless_beaten(TAKEN):
         # Held before the address is taken: who accepts one of them holds it, and then waits for the address.
@@ -154,10 +154,13 @@ def confirm_email(token: str) -> User:
 
 
 def refuse_flood(user: User, kind: MessageKind) -> None:
-    """Part of a command by which somebody has an e-mail sent about their own account: AN_HOUR of a kind. Raises TooOften."""
+    """Part of a command by which somebody has an e-mail sent about their own account: AN_HOUR of a kind.
+
+    Raises RateLimitError.
+    """
     of_late = Message.user_id == user.id, Message.kind == kind, Message.created_at > utcnow() - timedelta(hours=1)
     if (db.session.scalar(select(func.count(Message.id)).where(*of_late)) or 0) >= AN_HOUR:
-        raise TooOften(f"You did this {AN_HOUR} times within the hour. Wait a while, then try again.", field="email")
+        raise RateLimitError(f"You did this {AN_HOUR} times within the hour. Wait a while, then try again.", field="email")
 
 
 def tell(user: User, kind: MessageKind) -> None:

@@ -18,7 +18,7 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from sqlalchemy import bindparam, delete, or_, select, true, update
 
 from webapp.core.addresses import key_of
-from webapp.core.errors import Busy, Refused
+from webapp.core.errors import BusyError, RuleViolationError
 from webapp.core.security.tokens import hashed
 from webapp.db import begin_write, db, utcnow
 from webapp.models import Session, User, UserState
@@ -91,8 +91,8 @@ def listed(user: User) -> list[Session]:
 def sign_in(email: str, password: str, address: str = "") -> User:
     """The active user with this e-mail and password.
 
-    Raises Refused with one sentence for a wrong password, an unknown address and a deactivated account alike, and takes
-    as long for each. address: the peer, for the audit log.
+    Raises RuleViolationError with one sentence for a wrong password, an unknown address and a deactivated account alike, and
+    takes as long for each. address: the peer, for the audit log.
     """
     key = account_key(email)
     user = db.session.scalar(select(User).where(User.email_key == key)) if key else None
@@ -103,21 +103,22 @@ def sign_in(email: str, password: str, address: str = "") -> User:
     right = _matches(stored, password)
     if not right or not active:
         count_refusal(AuditAction.SIGN_IN_FAILED, None, email.strip() if key else "(not an email address)", address)
-        raise Refused(WRONG)
+        raise RuleViolationError(WRONG)
     renewed = hashed_password(password) if _hasher.check_needs_rehash(stored) else stored
     begin_write()
     user = db.session.get_one(User, user_id)
     if user.state is not UserState.ACTIVE or user.password_hash != stored:
         email = user.email
         count_refusal(AuditAction.SIGN_IN_FAILED, None, email, address)
-        raise Refused(WRONG)
+        raise RuleViolationError(WRONG)
     user.password_hash = renewed
     db.session.commit()
     return user
 
 
 def prove(user: User, password: str, address: str = "", kept: str = "Nothing was sent.") -> None:
-    """Raises Refused where this is not the password of who is signed in: before something that another may not do for them.
+    """Raises RuleViolationError where this is not the password of who is signed in: before something that another may not do
+    for them.
 
     kept: what the sentence says of the state of things.
     """
@@ -125,7 +126,7 @@ def prove(user: User, password: str, address: str = "", kept: str = "Nothing was
     db.session.rollback()  # nothing is open while the password is checked
     if not _matches(stored, password):
         count_refusal(Refusal.PASSWORD, db.session.get(User, user_id), "(own password)", address)
-        raise Refused(f"This is not your password. {kept}")
+        raise RuleViolationError(f"This is not your password. {kept}")
 
 
 def start(user: User, address: str, user_agent: str, replaces: str | None = None) -> str:
@@ -235,9 +236,9 @@ def _matches(stored: str, password: str) -> bool:
 
 @contextmanager
 def _one_of_few() -> Iterator[None]:
-    """Each check of a password takes 64 MB for a moment, so only AT_ONCE of them run at a time. Raises Busy after WAIT."""
+    """Each check of a password takes 64 MB for a moment, so only AT_ONCE of them run at a time. Raises BusyError after WAIT."""
     if not _at_once.acquire(timeout=WAIT):
-        raise Busy("Many people sign in just now. Try again in a moment.")
+        raise BusyError("Many people sign in just now. Try again in a moment.")
     try:
         yield
     finally:

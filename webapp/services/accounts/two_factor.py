@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from sqlalchemy import delete, func, or_, select, update
 
-from webapp.core.errors import Conflict, Refused
+from webapp.core.errors import ConflictError, RuleViolationError
 from webapp.core.security import totp
 from webapp.core.security.permissions import Permission
 from webapp.core.security.tokens import digest, hashed
@@ -77,7 +77,7 @@ def _proof(user: User, since: float) -> str:
 def turn_on(user: User, salt: str, code: str, peer: str) -> list[str]:
     """Sign-in asks for a code from now on. -> the recovery codes, in clear this once.
 
-    Raises Refused where the code does not show that the app has the secret, Conflict where it is on already.
+    Raises RuleViolationError where the code does not show that the app has the secret, ConflictError where it is on already.
     """
     begin_write()
     now = utcnow()
@@ -90,7 +90,7 @@ def turn_on(user: User, salt: str, code: str, peer: str) -> list[str]:
         update(User).where(User.id == user.id, User.totp_salt.is_(None)).values(**values).returning(User.id)
     )
     if turned is None:
-        raise Conflict("Two-step sign-in is on already.")
+        raise ConflictError("Two-step sign-in is on already.")
     codes = _new_codes(user)
     profile.tell(user, MessageKind.SECOND_FACTOR_ON)
     events.record(user, AuditAction.SECOND_FACTOR_ON, user)
@@ -100,12 +100,15 @@ def turn_on(user: User, salt: str, code: str, peer: str) -> list[str]:
 
 
 def pass_(user: User, code: str, peer: str) -> None:
-    """The second step. Raises Refused for a code that is wrong or was used already; of two with one code one passes."""
+    """The second step.
+
+    Raises RuleViolationError for a code that is wrong or was used already; of two with one code one passes.
+    """
     _with_code(user, code, peer, lambda: None)
 
 
 def renew_codes(user: User, code: str, peer: str) -> list[str]:
-    """Recovery codes anew; those before end. Raises Refused where the code is not right."""
+    """Recovery codes anew; those before end. Raises RuleViolationError where the code is not right."""
     codes: list[str] = []
 
     def renew() -> None:
@@ -117,7 +120,7 @@ def renew_codes(user: User, code: str, peer: str) -> list[str]:
 
 
 def turn_off(user: User, code: str, peer: str) -> None:
-    """The password alone signs in again. Raises Refused where the code is not right."""
+    """The password alone signs in again. Raises RuleViolationError where the code is not right."""
     _with_code(user, code, peer, lambda: clear(user, by=user, how="by themselves"))
     profile.ring()
 
@@ -125,11 +128,11 @@ def turn_off(user: User, code: str, peer: str) -> None:
 def protected(user_id: int, by: User) -> User:
     """Somebody with a second factor, which `by` may turn off.
 
-    Raises NotThere, NotAllowed for somebody not ranked below, Conflict where there is none.
+    Raises NotFoundError, ForbiddenError for somebody not ranked below, ConflictError where there is none.
     """
     user = profile.below(user_id, by)
     if not user.has_second_factor:
-        raise Conflict("This person has no two-step sign-in.")
+        raise ConflictError("This person has no two-step sign-in.")
     return user
 
 
@@ -165,7 +168,7 @@ def _with_code(user: User, code: str, peer: str, change: Callable[[], None]) -> 
 def _refuse(user: User, peer: str) -> None:
     db.session.rollback()
     events.count_refusal(Refusal.CODE, user, "(second step)", peer)
-    raise Refused(WRONG, field="code")
+    raise RuleViolationError(WRONG, field="code")
 
 
 def _is_current(user: User, code: str) -> bool:

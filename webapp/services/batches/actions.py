@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from webapp import queue
-from webapp.core.errors import Conflict, NotAllowed, NotThere, Refused, TooOften
+from webapp.core.errors import ConflictError, ForbiddenError, NotFoundError, RateLimitError, RuleViolationError
 from webapp.core.lists.people_filter import Filter
 from webapp.core.plan import actions
 from webapp.core.plan.actions import Action, Do, Theirs
@@ -28,7 +28,7 @@ Chosen = frozenset[Ref] | Filter
 def stage(people: Chosen, action: Action, by: User) -> Batch:
     """A batch under review of what the action would do to each of them; nothing is done before it is confirmed.
 
-    Raises NotAllowed where `by` lacks `action.do.permission`, Refused where nobody was chosen.
+    Raises ForbiddenError where `by` lacks `action.do.permission`, Refused where nobody was chosen.
     """
     begin_write()
     registry = _check(action, by)
@@ -38,7 +38,7 @@ def stage(people: Chosen, action: Action, by: User) -> Batch:
     db.session.flush()
     chosen = people_rows.add(batch, ((None, ref) for ref in refs))
     if not chosen:
-        raise Refused("Nobody was chosen. Tick the people in the list, and choose what to do.")
+        raise RuleViolationError("Nobody was chosen. Tick the people in the list, and choose what to do.")
     batch.name = action_phrases.name_action(action, chosen, registry)
     replan.refresh(batch)
     events.record(by, AuditAction.BATCH_STAGED, batch, does=action.as_dict(), rows=chosen)
@@ -49,9 +49,10 @@ def stage(people: Chosen, action: Action, by: User) -> Batch:
 def do_now(kind: Kind, id: int, action: Action, by: User, theirs: Theirs = Theirs.REVOKE_MANAGING) -> str:
     """Do it to one person, in one transaction, as a worker does a batch's row. -> the sentence for the toast.
 
-    theirs: what becomes of the invitations of somebody who is deactivated. Raises NotAllowed, NotThere; Conflict where the
-    person's state is in its way; Refused where a rule is. That somebody becomes an administrator is not asked about here: the
-    view has whoever does it prove that it is them, if it wants to.
+    theirs: what becomes of the invitations of somebody who is deactivated. Raises ForbiddenError, NotFoundError; ConflictError
+    where the person's state is in its way; RuleViolationError where a rule is. That somebody becomes an administrator is not
+    asked about
+    here: the view has whoever does it prove that it is them, if it wants to.
     """
     me: Ref = ("user", by.id)
     begin_write()
@@ -59,7 +60,7 @@ def do_now(kind: Kind, id: int, action: Action, by: User, theirs: Theirs = Their
     db.session.refresh(by)  # held, too: two who demote each other at once are not both still allowed to
     registry = _check(action, by)
     if person is None:
-        raise NotThere("This person is not here any more.")
+        raise NotFoundError("This person is not here any more.")
     step = actions.plan(person, action, lookup.policy(by, registry))
     _refuse(step)
     subject: User | Invitation = db.session.get_one(User, id) if kind == "user" else db.session.get_one(Invitation, id)
@@ -78,20 +79,20 @@ def do_now(kind: Kind, id: int, action: Action, by: User, theirs: Theirs = Their
 
 
 def _check(action: Action, by: User) -> Registry:
-    """Part of a command: the registry, where `by` may do this with what there is. Raises NotAllowed or Refused."""
+    """Part of a command: the registry, where `by` may do this with what there is. Raises ForbiddenError or RuleViolationError."""
     if not by.may(action.do.permission):
-        raise NotAllowed("Your role does not include this. Ask an administrator if you need it.")
+        raise ForbiddenError("Your role does not include this. Ask an administrator if you need it.")
     registry = lookup.registry(by)
     if action.do is Do.SET_ROLE and action.role not in registry.role_by_id:
-        raise Refused("This role is not there any more. Choose another.", field="role")
+        raise RuleViolationError("This role is not there any more. Choose another.", field="role")
     if not action.groups <= registry.group_by_id.keys():
-        raise Refused("One of these groups is not there any more. Choose again.", field="groups")
+        raise RuleViolationError("One of these groups is not there any more. Choose again.", field="groups")
     return registry
 
 
-_REFUSALS = {"closed": Conflict, "limit": TooOften}
+_REFUSALS = {"closed": ConflictError, "limit": RateLimitError}
 
 
 def _refuse(step: PlannedChange) -> None:
     for issue in step.issues:
-        raise _REFUSALS.get(issue.code, Refused)(issue.text)
+        raise _REFUSALS.get(issue.code, RuleViolationError)(issue.text)

@@ -8,7 +8,7 @@ from typing import Any, TypeVarTuple
 
 from sqlalchemy import func, select
 
-from webapp.core.errors import NotThere, Refused
+from webapp.core.errors import NotFoundError, RuleViolationError
 from webapp.core.files.cleaning import LONGEST_CELL, clean, clip
 from webapp.core.lists.row_filter import Find
 from webapp.core.plan.registry import ALL_GROUPS, Registry, fold
@@ -81,11 +81,11 @@ class Replacement:
         return clean(self.by.join(pieces))
 
     def check(self) -> None:
-        """Raises Refused where there is nothing to look for, or a text is longer than a cell may be."""
+        """Raises RuleViolationError where there is nothing to look for, or a text is longer than a cell may be."""
         if self.field not in FIELDS:
-            raise Refused("There is no such column.", field="field")
+            raise RuleViolationError("There is no such column.", field="field")
         if not self.find and not self.whole:
-            raise Refused("Enter what to find, or choose “Whole cell” to fill empty cells.", field="find")
+            raise RuleViolationError("Enter what to find, or choose “Whole cell” to fill empty cells.", field="find")
         edits.check_length(self.find)
         edits.check_length(self.by)
 
@@ -170,7 +170,7 @@ def _step(batch_id: int, by: User, find: Callable[[Batch], Iterable[Change]]) ->
 
 
 def set_role(batch_id: int, chosen: Chosen, role: str, by: User) -> Done:
-    """Write one role into the selected rows. Raises Refused for one that is not theirs to grant."""
+    """Write one role into the selected rows. Raises RuleViolationError for one that is not theirs to grant."""
     return _change_chosen(batch_id, chosen, by, "role", lambda registry: _role(registry, role, by))
 
 
@@ -220,7 +220,7 @@ def remove(batch_id: int, chosen: Chosen, by: User) -> Done:
 def _role(registry: Registry, name: str, by: User) -> Callable[[str], str]:
     role = registry.role_by_key.get(fold(name))
     if role is None or role not in lookup.grantable(by):
-        raise Refused("Choose a role that you may grant.", field="role")
+        raise RuleViolationError("Choose a role that you may grant.", field="role")
     return lambda cell: role.name
 
 
@@ -248,7 +248,7 @@ def _change_chosen(batch_id: int, chosen: Chosen, by: User, field: str, make: Ca
 
 
 def _rows(batch: Batch, chosen: Chosen, by: User) -> list[Row]:
-    """The selected rows that still stand. Raises Refused where there is none."""
+    """The selected rows that still stand. Raises RuleViolationError where there is none."""
     if chosen.find is not None:
         if chosen.find.is_on:
             replan.follow(batch, by)  # the page may have filtered by plans made on the fly: so does this
@@ -256,7 +256,7 @@ def _rows(batch: Batch, chosen: Chosen, by: User) -> list[Row]:
     else:
         rows = _by_id(batch, sorted(chosen.ids)[:CHOSEN])
     if not rows:
-        raise Refused("None of the selected rows is there any more. Select rows again.")
+        raise RuleViolationError("None of the selected rows is there any more. Select rows again.")
     return rows
 
 
@@ -264,13 +264,13 @@ def _rows(batch: Batch, chosen: Chosen, by: User) -> list[Row]:
 
 
 def address(batch: Batch, line: int) -> dict[str, Any]:
-    """Where the review shows the row of this line: arguments of its address, without a filter. Raises NotThere.
+    """Where the review shows the row of this line: arguments of its address, without a filter. Raises NotFoundError.
 
     The anchor is the row's e-mail, because a browser gives the focus to an anchor that can take it.
     """
     here = (Row.batch_id == batch.id, Row.removed_at.is_(None))
     row_id = db.session.scalar(select(Row.id).where(*here, Row.line == line))
     if row_id is None:
-        raise NotThere(f"Row {line} is not there any more.")
+        raise NotFoundError(f"Row {line} is not there any more.")
     before = db.session.scalar(select(func.count(Row.id)).where(*here, Row.line < line)) or 0
     return {**Find().args(page=before // review.PAGE + 1), "_anchor": f"row-{row_id}-email"}

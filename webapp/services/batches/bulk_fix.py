@@ -12,7 +12,7 @@ from sqlalchemy import Select, func, select
 
 from webapp.core.address_repair import is_placeholder
 from webapp.core.addresses import key_of, with_domain
-from webapp.core.errors import Conflict, NotThere
+from webapp.core.errors import ConflictError, NotFoundError
 from webapp.core.files.cleaning import LONGEST_CELL, clip
 from webapp.core.plan.planner import Plan
 from webapp.core.plan.registry import ALL_GROUPS, Registry, fold
@@ -172,11 +172,11 @@ def suggestion(schema: RowSchema, field: str, word: str) -> str | None:
 
 
 def fix(batch_id: int, field: str, old: str, new: str, by: User) -> Done:
-    """Replace a wrong value in every row that has it. Raises Refused where no row has it any more."""
+    """Replace a wrong value in every row that has it. Raises RuleViolationError where no row has it any more."""
     fixing = _fixing(field, old, new)
     done = change_cells(batch_id, by, field, lambda batch: (_fixed_rows(batch, field, old), fixing))
     if not done.count:
-        raise Conflict("No row has that value any more. Nothing was replaced.")
+        raise ConflictError("No row has that value any more. Nothing was replaced.")
     return done
 
 
@@ -205,7 +205,7 @@ def _stands_for_none(email: str) -> bool:
 
 def _fixed_rows(batch: Batch, field: str, old: str) -> list[Row]:
     if field not in FIELDS or not old.strip("@ "):
-        raise NotThere("There is no such fix.")
+        raise NotFoundError("There is no such fix.")
     value = _value(field)
     if field == "email":
         domain = old.lstrip("@").lower()

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import func, select
 
-from webapp.core.errors import Conflict, NotThere, Refused
+from webapp.core.errors import ConflictError, NotFoundError, RuleViolationError
 from webapp.core.files.cleaning import clip
 from webapp.core.files.table import clean
 from webapp.core.plan.planner import Plan
@@ -68,28 +68,28 @@ class Edit:
 
 
 def found(batch_id: int, row_id: int) -> Row:
-    """A row that still stands. Raises NotThere."""
+    """A row that still stands. Raises NotFoundError."""
     row = db.session.get(Row, row_id)
     if row is None or row.batch_id != batch_id:
-        raise NotThere("There is no such row. The upload may have been discarded.")
+        raise NotFoundError("There is no such row. The upload may have been discarded.")
     return row
 
 
 def edit(batch_id: int, row_id: int, field: str, value: str, seen: str | None, by: User) -> Edit:
-    """Set one cell, judge its row and its twins anew, all in one commit. Raises Gone where the row was removed.
+    """Set one cell, judge its row and its twins anew, all in one commit. Raises RowRemovedError where the row was removed.
 
     seen: the value that the cell had when the person began; where somebody else changed it since, theirs is kept
     and told, nothing is stored. One's own earlier edit is never in one's own way.
     """
     if field not in FIELDS:
-        raise NotThere("There is no such column.")
+        raise NotFoundError("There is no such column.")
     value = clean(value)
     begin_write()
     batch = review.under_review(batch_id)
     row = _standing(batch_id, row_id)
     current = row.cell(field)
     if seen is None:
-        raise Refused("The request does not say what the cell held. Load the page again and repeat the edit.")
+        raise RuleViolationError("The request does not say what the cell held. Load the page again and repeat the edit.")
     if value == current or value == clip(current):  # a page shows the beginning of a long cell
         db.session.rollback()
         return Edit(batch, row, field, [])
@@ -103,7 +103,10 @@ def edit(batch_id: int, row_id: int, field: str, value: str, seen: str | None, b
 
 
 def remove(batch_id: int, row_id: int, by: User) -> Edit:
-    """Take a row out of the batch; the next with its e-mail takes its place at once. Raises Gone where somebody did."""
+    """Take a row out of the batch; the next with its e-mail takes its place at once.
+
+    Raises RowRemovedError where somebody did.
+    """
     begin_write()
     batch = review.under_review(batch_id, any_kind=True)
     row = _standing(batch_id, row_id)
@@ -134,12 +137,12 @@ def _renamed(batch: Batch) -> None:
 
 
 def add(batch_id: int, by: User) -> Edit:
-    """A new, empty row below the last one, to be filled in by hand. Raises Conflict where the batch is full."""
+    """A new, empty row below the last one, to be filled in by hand. Raises ConflictError where the batch is full."""
     begin_write()
     batch = review.under_review(batch_id)
     limit = lookup.settings().max_rows
     if batch.size >= limit:
-        raise Conflict(f"The limit is {plural(limit, 'row')} in one upload. Nothing was added.")
+        raise ConflictError(f"The limit is {plural(limit, 'row')} in one upload. Nothing was added.")
     last = db.session.scalar(select(func.max(Row.line)).where(Row.batch_id == batch_id)) or 1
     empty = dict.fromkeys(FIELDS, "")
     row = Row(batch_id=batch_id, line=last + 1, **empty, **{f"read_{field}": "" for field in FIELDS})
@@ -152,7 +155,7 @@ def add(batch_id: int, by: User) -> Edit:
     return Edit(batch, row, "added", twins)
 
 
-class Gone(Conflict):
+class RowRemovedError(ConflictError):
     """The row was removed meanwhile; nothing was changed."""
 
     def __init__(self, row: Row) -> None:
@@ -164,7 +167,7 @@ def _standing(batch_id: int, row_id: int) -> Row:
     row = found(batch_id, row_id)
     if row.removed_at is not None:
         db.session.rollback()
-        raise Gone(row)
+        raise RowRemovedError(row)
     return row
 
 

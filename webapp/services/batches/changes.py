@@ -15,7 +15,7 @@ from typing import Any
 
 from sqlalchemy import Integer, bindparam, case, cast, func, insert, select, update
 
-from webapp.core.errors import Refused
+from webapp.core.errors import RuleViolationError
 from webapp.core.files.cleaning import LONGEST_CELL, clip
 from webapp.core.plan.planner import Plan
 from webapp.db import among, db, utcnow
@@ -44,7 +44,7 @@ class Change:
     after: str
 
 
-class CellTooLongError(Refused):
+class CellTooLongError(RuleViolationError):
     """A cell would hold more than it may. Nothing is cut, nothing is stored."""
 
     def __init__(self) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import select
 
-from webapp.core.errors import Conflict, Refused
+from webapp.core.errors import ConflictError, RuleViolationError
 from webapp.core.plan.planner import Plan
 from webapp.core.plan.registry import fold
 from webapp.db import begin_write, db
@@ -39,13 +39,13 @@ class Done:
 def merge(batch_id: int, row_id: int, by: User) -> Done:
     """Make one of all rows that have this row's e-mail: the first gets the groups of all, the others are removed.
 
-    Raises Refused where their roles differ.
+    Raises RuleViolationError where their roles differ.
     """
     batch, twins, _ = _held(batch_id, row_id)
     registry = lookup.registry()
     roles = {registry.role_by_key.get(fold(row.role)) for row in twins}
     if len(roles) > 1 or None in roles:
-        raise Refused("Their roles differ, so nothing was merged. Make the roles the same, or choose “Keep this one”.")
+        raise RuleViolationError("Their roles differ, so nothing was merged. Make the roles the same, or choose “Keep this one”.")
     leader, *later = twins
     union = bulk_edit.united((name for row in twins for name in split_groups(row.groups)), registry)
     changes = [edits.change_cell(leader, "groups", union), *(Change(row, "removed", "", "removed") for row in later)]
@@ -63,14 +63,14 @@ def _held(batch_id: int, row_id: int) -> tuple[Batch, list[Row], Row]:
     """The batch, the standing rows with this row's e-mail in the order of parts and lines, and the row itself; all
     of the file is held.
 
-    Raises Conflict where there is only one, or where another part is being sent with one of them.
+    Raises ConflictError where there is only one, or where another part is being sent with one of them.
     """
     begin_write()
     batch = review.under_review(batch_id)
     parts = [part.id for part in upload.parts_of(batch)]
     row = db.session.get(Row, row_id)
     if row is None or row.batch_id != batch.id or row.removed_at is not None or row.email_key is None:
-        raise Conflict("That row was removed or changed in the meantime. Nothing was changed.")
+        raise ConflictError("That row was removed or changed in the meantime. Nothing was changed.")
     query = (
         select(Row, Batch)
         .join(Batch, Batch.id == Row.batch_id)
@@ -80,10 +80,10 @@ def _held(batch_id: int, row_id: int) -> tuple[Batch, list[Row], Row]:
     found = [(twin, held) for twin, held in db.session.execute(query)]
     for twin, held in found:
         if held.state in review.AT_WORK and twin.plan in (Plan.INVITE, Plan.UPDATE, Plan.UNCHANGED):
-            raise Conflict(f"Row {twin.line} of part {held.part} is confirmed already. Remove this row, or change it.")
+            raise ConflictError(f"Row {twin.line} of part {held.part} is confirmed already. Remove this row, or change it.")
     twins = [twin for twin, held in found if held.state is BatchState.REVIEWING]
     if len(twins) < 2:
-        raise Conflict("No other row has this email any more. Nothing was changed.")
+        raise ConflictError("No other row has this email any more. Nothing was changed.")
     return batch, twins, row
 
 

@@ -10,7 +10,7 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 
 from webapp import queue
 from webapp.core.addresses import Address, parse
-from webapp.core.errors import Conflict
+from webapp.core.errors import ConflictError
 from webapp.core.plan.planner import Plan
 from webapp.core.plan.registry import Registry
 from webapp.core.text.formatting import plural
@@ -23,7 +23,7 @@ from webapp.services.directory import lookup
 from webapp.services.mail import finish_batch, outbox
 
 
-class BatchNotRunningError(Conflict):
+class BatchNotRunningError(ConflictError):
     """The batch is not, or no longer, in a state that can be paused, resumed or cancelled."""
 
 

@@ -113,7 +113,7 @@ def _places(batch: Batch, header: Sequence[str]) -> Places:
 def _named(header: Sequence[str]) -> Places | None:
     try:
         return columns.match(header).places
-    except columns.UnmatchedColumns:
+    except columns.UnmatchedColumnsError:
         return None
 
 

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import ColumnElement, case, delete, exists, func, or_, select, update
 
 from webapp.core.files.columns import Cells
-from webapp.core.files.table import Table, UnreadableFile
+from webapp.core.files.table import Table, UnreadableFileError
 from webapp.core.plan.planner import PlannedChange
 from webapp.core.text.formatting import plural
 from webapp.db import db, insert_as_is, utcnow
@@ -29,7 +29,7 @@ PIECE = 1000
 """Rows that are made ready and stored at once, so that not all of a long file lie there in a third form."""
 
 
-class TooLong(UnreadableFile):
+class TooManyRowsError(UnreadableFileError):
     """More users than one upload may have. parts: into how many uploads it can be split, 0 where that is too many."""
 
     def __init__(self, users: int, limit: int) -> None:
@@ -41,7 +41,7 @@ class TooLong(UnreadableFile):
         super().__init__(f"This file has {plural(users, 'user')}. The limit is {limit:,} per file.", advice)
 
 
-class WouldLose(UnreadableFile):
+class EditsLostError(UnreadableFileError):
     """Replacing the file loses edits: so many of so many."""
 
     def __init__(self, lost: int, edits: int) -> None:
@@ -79,11 +79,12 @@ def planned(
 ) -> Planned:
     """A file's rows with their plans, as the batch is applied and `by` confirms it; the batch is not touched.
 
-    Duplicates are judged across all parts. Raises TooLong unless split. Not for a transaction that writes: it takes a while.
+    Duplicates are judged across all parts. Raises TooManyRowsError unless split. Not for a transaction that writes: it takes a
+    while.
     """
     limit = lookup.settings().max_rows
     if len(people) > limit:
-        refusal = TooLong(len(people), limit)
+        refusal = TooManyRowsError(len(people), limit)
         if not (split and refusal.parts):
             raise refusal
     made_at = lookup.version(), utcnow()  # first: what comes later is newer
@@ -198,7 +199,7 @@ def _edits_of(row: Row, is_added: bool) -> int:
 def exchange(batch: Batch, table: Table, people: Sequence[Cells], hints: Mapping[int, str], *, lose: bool) -> int:
     """Part of a command: the old rows go, but for those that somebody edited and that the new file has too.
 
-    They keep their id, and so what can be undone of them. -> how many edits were lost. Raises WouldLose.
+    They keep their id, and so what can be undone of them. -> how many edits were lost. Raises EditsLostError.
     """
     new: defaultdict[tuple[str, ...], deque[Cells]] = defaultdict(deque)
     for person in people:
@@ -217,7 +218,7 @@ def exchange(batch: Batch, table: Table, people: Sequence[Cells], hints: Mapping
             lost += edits
     if lost and not lose:
         db.session.rollback()
-        raise WouldLose(lost, total)
+        raise EditsLostError(lost, total)
     last = max(person.line for person in people)
     stay += [(row, last + place) for place, row in enumerate(by_hand, start=1)]
     _put(batch, stay, people, dict(table.lines), hints)

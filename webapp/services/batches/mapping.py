@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 
 from sqlalchemy import delete, func, or_, select
 
-from webapp.core.errors import Conflict, Refused
+from webapp.core.errors import ConflictError, RuleViolationError
 from webapp.core.files import columns
 from webapp.core.files import table as tables
 from webapp.core.files.cleaning import LONGEST_CELL
 from webapp.core.files.columns import Places
 from webapp.core.files.fields import REQUIRED, Field
-from webapp.core.files.table import Line, Sheet, Table, UnreadableFile
+from webapp.core.files.table import Line, Sheet, Table, UnreadableFileError
 from webapp.core.lists.row_filter import EVERYTHING
 from webapp.core.plan.planner import Plan
 from webapp.core.plan.registry import ALL_GROUPS, Registry, fold
@@ -103,7 +103,7 @@ class Matching:
     missing: Sequence[Field] = ()
     role: str = ""
     doubled: Sequence[Field] = ()
-    refusal: UnreadableFile | None = None
+    refusal: UnreadableFileError | None = None
 
     @property
     def has_ticks(self) -> bool:
@@ -127,7 +127,7 @@ class Matching:
 
 
 def matching(batch: Batch, choice: Choice) -> Matching:
-    """What the mapping page shows for a choice that need not be a good one. Raises Conflict: the file is not kept."""
+    """What the mapping page shows for a choice that need not be a good one. Raises ConflictError: the file is not kept."""
     source = upload.kept(batch)
     if choice.sheet is None and choice.header_row is None:
         choice = replace(choice, sheet=source.sheet, header_row=source.header_row)
@@ -135,7 +135,7 @@ def matching(batch: Batch, choice: Choice) -> Matching:
     try:
         with turns.preview():
             return _matching(source, asked, choice)
-    except UnreadableFile as refusal:
+    except UnreadableFileError as refusal:
         return Matching([], choice.sheet, [], 0, refusal=refusal)
 
 
@@ -145,7 +145,7 @@ def _matching(source: upload.Source, asked: upload.Source, choice: Choice) -> Ma
     shown = Matching(sheets, bare.sheet, _masked(bare.lines[: tables.HEADER_WITHIN]), choice.header_row or 0)
     try:
         table = upload.read_table(asked)
-    except UnreadableFile as refusal:
+    except UnreadableFileError as refusal:
         return replace(shown, refusal=refusal)
     chosen = choice.columns
     if chosen is None and source.columns and (source.sheet, source.header_row) == (choice.sheet, choice.header_row):
@@ -273,7 +273,7 @@ def choose(
     remember: from now on for every file with this header; else what was remembered for it is forgotten.
     version: the batch's version that the page showed; edits made since are not thrown away unseen.
     A role for all rows is written into them as a step of its own, which can be undone.
-    Raises UnmatchedColumns where fields are missing, UnreadableFile, TooLong unless split, and Conflict.
+    Raises UnmatchedColumnsError where fields are missing, UnreadableFileError, TooManyRowsError unless split, and ConflictError.
     """
     batch = review.found(batch_id)
     held = _by_field(choice.columns or {})
@@ -281,7 +281,9 @@ def choose(
     if role:
         _official("role", role, lookup.registry(), by)
     elif Field.ROLE not in held.fields:
-        raise columns.UnmatchedColumns("No column is chosen for the roles.", "Choose one, or one role for all rows, and go on.")
+        raise columns.UnmatchedColumnsError(
+            "No column is chosen for the roles.", "Choose one, or one role for all rows, and go on."
+        )
     source = replace(upload.kept(batch), sheet=choice.sheet, header_row=choice.header_row, columns=held)
     reading = upload.read(source)
     plan = import_rows.planned(batch, reading.table, reading.people, by, split, reading.hints)
@@ -311,7 +313,7 @@ def choose(
 
 
 def _by_field(chosen: Mapping[int, Field | str]) -> Places:
-    """The columns that a person chose. Raises UnmatchedColumns where two are used as a field of which there is one."""
+    """The columns that a person chose. Raises UnmatchedColumnsError where two are used as a field of which there is one."""
     fields: dict[Field, int] = {}
     more, members = [], []
     for place, use in sorted(chosen.items()):
@@ -322,7 +324,7 @@ def _by_field(chosen: Mapping[int, Field | str]) -> Places:
         elif field is Field.GROUPS:
             more.append(place)
         else:
-            raise columns.UnmatchedColumns(
+            raise columns.UnmatchedColumnsError(
                 f"Two columns are used as {field.heading}.", "Choose “Ignore” for the one that does not count."
             )
     return Places(fields, tuple(more), tuple(members))
@@ -332,11 +334,11 @@ def _open(batch_id: int, version: int | None) -> Batch:
     """The locked batch, whose columns can still be matched."""
     batch = review.locked(batch_id)
     if batch.state not in (BatchState.MAPPING, BatchState.REVIEWING):
-        raise review.NotUnderReview(batch)
+        raise review.NotUnderReviewError(batch)
     if not upload.is_kept(batch):
-        raise Conflict("This upload was split into parts in the meantime. The list of uploads shows them.")
+        raise ConflictError("This upload was split into parts in the meantime. The list of uploads shows them.")
     if version is not None and version != batch.version:
-        raise Conflict(
+        raise ConflictError(
             "Somebody changed this upload in the meantime. Look at it again, then match its columns. Nothing was lost."
         )
     return batch
@@ -429,20 +431,22 @@ def _words_of(batch: Batch, name: str, registry: Registry) -> list[Word]:
 def create_groups(batch_id: int, names: Sequence[str], by: User) -> list[Group]:
     """Create these groups, all or none, each with its audit event; the rows that name them are then judged again.
 
-    Nothing in the rows changes, so there is nothing in them to undo. Raises Refused where none is chosen or a name does not do.
+    Nothing in the rows changes, so there is nothing in them to undo. Raises RuleViolationError where none is chosen or a name
+    does not do.
     """
     review.found(batch_id)
     if not names:
-        raise Refused("Choose at least one group to create.")
+        raise RuleViolationError("Choose at least one group to create.")
     if len(names) > MOST_CREATED:
-        raise Refused(f"Create at most {MOST_CREATED} groups at once.")
+        raise RuleViolationError(f"Create at most {MOST_CREATED} groups at once.")
     return groups.add(names, by)
 
 
 def translate(batch_id: int, name: str, word: str, meant: str, by: User, *, remember: bool = False) -> bulk_edit.Done:
     """Write the role or the group that is meant into every row that says `word`, as one step that can be undone.
 
-    remember: later files may say the word, too. Raises Refused for what cannot be meant, Conflict where no row says so.
+    remember: later files may say the word, too. Raises RuleViolationError for what cannot be meant, ConflictError where no row
+    says so.
     """
     registry = lookup.registry()
     official = _official(name, meant, registry, by)
@@ -458,9 +462,9 @@ def _official(name: str, meant: str, registry: Registry, by: User) -> str:
     if name == "role":
         role = registry.role_by_key.get(fold(meant))
         if role is None or role not in lookup.grantable(by):
-            raise Refused("Choose a role that you may grant.")
+            raise RuleViolationError("Choose a role that you may grant.")
         return role.name
     group = registry.group_by_key.get(fold(meant)) if name == "groups" else None
     if group is None:
-        raise Refused("Choose a group.")
+        raise RuleViolationError("Choose a group.")
     return group.name

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import func, select
 
-from webapp.core.errors import Conflict, NotThere
+from webapp.core.errors import ConflictError, NotFoundError
 from webapp.core.files.table import clean
 from webapp.core.plan.planner import Plan
 from webapp.core.text.formatting import plural
@@ -53,7 +53,7 @@ class Block:
 def fill(batch_id: int, cells: Sequence[Cell], by: User) -> Block:
     """Set these cells as one step, judged anew in one commit; the number of statements does not depend on theirs.
 
-    As with a single edit, a cell that somebody else changed since it was seen keeps their value. Raises NotThere
+    As with a single edit, a cell that somebody else changed since it was seen keeps their value. Raises NotFoundError
     where a row is not of this batch.
     """
     begin_write()
@@ -75,13 +75,13 @@ def fill(batch_id: int, cells: Sequence[Cell], by: User) -> Block:
 
 
 def append(batch_id: int, lines: Sequence[Mapping[str, str]], by: User) -> Block:
-    """Add a row for each line, below the last one, as one step. Raises Conflict where that is more than a batch may hold."""
+    """Add a row for each line, below the last one, as one step. Raises ConflictError where that is more than a batch may hold."""
     begin_write()
     batch = review.under_review(batch_id)
     limit = lookup.settings().max_rows
     if batch.size + len(lines) > limit:
         more = f"{plural(len(lines), 'row')} more would make {batch.size + len(lines):,}. The limit is {limit:,}."
-        raise Conflict(f"{more} Nothing was added: upload these lines as a file of their own.")
+        raise ConflictError(f"{more} Nothing was added: upload these lines as a file of their own.")
     last = db.session.scalar(select(func.max(Row.line)).where(Row.batch_id == batch_id)) or 1
     rows = [_empty(batch, line) for line, _ in enumerate(lines, last + 1)]
     db.session.add_all(rows)
@@ -99,7 +99,7 @@ def _rows(batch_id: int, ids: set[int]) -> dict[int, Row]:
     query = select(Row).where(Row.batch_id == batch_id, Row.id.in_(ids))
     rows = {row.id: row for row in db.session.scalars(query)}
     if rows.keys() != ids:
-        raise NotThere("A row of this block is not in the upload. Load the page again, then paste once more.")
+        raise NotFoundError("A row of this block is not in the upload. Load the page again, then paste once more.")
     return rows
 
 

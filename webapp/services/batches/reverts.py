@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from sqlalchemy import ColumnElement, and_, or_, select
 
-from webapp.core.errors import Conflict, NotAllowed
+from webapp.core.errors import ConflictError, ForbiddenError
 from webapp.core.plan import revert
 from webapp.core.plan.actions import Do
 from webapp.core.plan.planner import Ref
@@ -24,7 +24,7 @@ _FINAL = (Do.RESEND, Do.REVOKE)
 def stage(batch_id: int, by: User) -> tuple[Batch, bool]:
     """A batch under review that would take back what this one did. -> it, and whether it is new: there is one at a time.
 
-    Raises Conflict where there is nothing to take back, NotAllowed where `by` could not have done it.
+    Raises ConflictError where there is nothing to take back, ForbiddenError where `by` could not have done it.
     """
     begin_write()
     original = review.locked(batch_id)
@@ -32,10 +32,10 @@ def stage(batch_id: int, by: User) -> tuple[Batch, bool]:
         db.session.rollback()
         return open_one, False
     if not by.may(people_rows.permission(original)):
-        raise NotAllowed("Your role does not include this. Ask an administrator if you need it.")
+        raise ForbiddenError("Your role does not include this. Ask an administrator if you need it.")
     refs = list(_revertible_rows(original)) if _may_have_any(original) else []
     if not refs:
-        raise Conflict(f"This {original.kind.value} left nothing that could be reverted.")
+        raise ConflictError(f"This {original.kind.value} left nothing that could be reverted.")
     batch = Batch(
         kind=BatchKind.REVERT,
         name=f"Revert of “{original.name[:200]}”",

@@ -10,7 +10,7 @@ from sqlalchemy import JSON, bindparam, delete, func, literal, literal_column, o
 from sqlalchemy.orm import joinedload
 
 from webapp import queue
-from webapp.core.errors import Conflict, NotAllowed, NotThere, Unproven
+from webapp.core.errors import ConflictError, ForbiddenError, NotFoundError, PasswordRequiredError
 from webapp.core.files.columns import Places
 from webapp.core.lists.paging import Page
 from webapp.core.lists.row_filter import EVERYTHING, Find
@@ -53,7 +53,7 @@ def stage_again(batch_id: int, by: User) -> Batch:
         return standing
     rows = report.changed_since(old)
     if not rows:
-        raise Conflict(f"No row of this {old.kind.value} was skipped because of a change.")
+        raise ConflictError(f"No row of this {old.kind.value} was skipped because of a change.")
     batch = Batch(
         kind=old.kind,
         state=BatchState.REVIEWING,
@@ -107,14 +107,14 @@ def aimed_at_people(by: User) -> dict[str, Any]:
 
 
 def locked(batch_id: int) -> Batch:
-    """Part of a command, after begin_write(): the batch as it is now, held until the commit. Raises NotThere.
+    """Part of a command, after begin_write(): the batch as it is now, held until the commit. Raises NotFoundError.
 
     Of a split file the first part is held before it: whoever works in one part may then touch the others in any order.
     """
     for batch in db.session.scalars(_AND_ITS_FIRST_PART, {"id": batch_id}).all():
         if batch.id == batch_id:
             return batch
-    raise NotThere(NONE)
+    raise NotFoundError(NONE)
 
 
 _FIRST_PART = select(Batch.parts_id).where(Batch.id == bindparam("id")).scalar_subquery()
@@ -127,7 +127,7 @@ _AND_ITS_FIRST_PART = (  # made once: every edit asks it
 )
 
 
-class NotUnderReview(Conflict):
+class NotUnderReviewError(ConflictError):
     """The batch was confirmed or discarded meanwhile: the person is better served on its page."""
 
     def __init__(self, batch: Batch) -> None:
@@ -139,15 +139,15 @@ class NotUnderReview(Conflict):
 
 
 def under_review(batch_id: int, *, any_kind: bool = False) -> Batch:
-    """Part of a command: the locked upload, which is still under review. Raises NotUnderReview where it no longer is.
+    """Part of a command: the locked upload, which is still under review. Raises NotUnderReviewError where it no longer is.
 
     any_kind: an action or a revert, too, whose rows can be left out and confirmed, but not edited.
     """
     batch = locked(batch_id)
     if batch.state is not BatchState.REVIEWING:
-        raise NotUnderReview(batch)
+        raise NotUnderReviewError(batch)
     if not any_kind and batch.kind is not BatchKind.UPLOAD:
-        raise Conflict(f"The rows of this {batch.kind.value} cannot be edited; they can only be left out.")
+        raise ConflictError(f"The rows of this {batch.kind.value} cannot be edited; they can only be left out.")
     return batch
 
 
@@ -248,15 +248,16 @@ def _anew(batch: Batch, by_id: int | None) -> Anew | None:
 # Confirm, discard
 
 
-class Changed(Conflict):
+class PlansChangedError(ConflictError):
     """What would be done is no longer what was seen; nothing was queued."""
 
 
 def confirm(batch_id: int, version: int, by: User, *, drift: str = UNMOVED, proven: bool = False) -> bool:
     """Queue what was seen. -> False where the batch is confirmed already (twice is one confirm).
 
-    version, drift: the batch's, as the page showed them. proven: `by` has just given their password. Raises Changed where
-    somebody else edited since, or what would happen is not what `by` saw; Unproven; Conflict where the batch was discarded.
+    version, drift: the batch's, as the page showed them. proven: `by` has just given their password. Raises PlansChangedError
+    where somebody else edited since, or what would happen is not what `by` saw; PasswordRequiredError; ConflictError where the
+    batch was discarded.
     """
     begin_write()
     batch = locked(batch_id)
@@ -266,31 +267,31 @@ def confirm(batch_id: int, version: int, by: User, *, drift: str = UNMOVED, prov
     batch = under_review(batch_id, any_kind=True)
     nothing, then = nothing_done(batch), "send" if batch.kind is BatchKind.UPLOAD else "confirm"
     if not by.may(needed := people_rows.permission(batch)):
-        raise NotAllowed(f"{nothing} Your role does not include this ({needed}). Ask an administrator.")
+        raise ForbiddenError(f"{nothing} Your role does not include this ({needed}). Ask an administrator.")
     if others := _edits_by_others(batch, version, by):
         db.session.rollback()
-        raise Changed(f"{nothing} {others} Look at the rows again, then {then}.")
+        raise PlansChangedError(f"{nothing} {others} Look at the rows again, then {then}.")
     if not batch.moved_version <= version <= batch.version:  # nobody has seen what is still to come
         db.session.rollback()
-        raise Changed(f"{nothing} {MOVED} Look again, then {then}.")
+        raise PlansChangedError(f"{nothing} {MOVED} Look again, then {then}.")
     is_stale, whose = planner.are_stale(batch), batch.planned_for
     changed = replan.follow(batch, by)
     if batch.drift != drift:
         told = _what_moved(batch, changed, None if is_stale else whose) if changed else MOVED
         db.session.commit()
-        raise Changed(f"{nothing} {told} Look again, then {then}.")
+        raise PlansChangedError(f"{nothing} {told} Look again, then {then}.")
     if batch.kind is not BatchKind.UPLOAD and not batch.to_send:
         db.session.rollback()
-        raise Changed(f"{nothing} There is nobody left to do it to: discard this {batch.kind.value}.")
+        raise PlansChangedError(f"{nothing} There is nobody left to do it to: discard this {batch.kind.value}.")
     if batch.counts.get(Plan.ATTENTION, 0) and not batch.skip_errors:
         db.session.commit()
         needing = batch.counts[Plan.ATTENTION]
         verb = "needs" if needing == 1 else "need"
         them = "it" if needing == 1 else "them"
-        raise Changed(f"Nothing was sent. {plural(needing, 'row')} {verb} attention: fix {them}, or tick “Skip them”.")
+        raise PlansChangedError(f"Nothing was sent. {plural(needing, 'row')} {verb} attention: fix {them}, or tick “Skip them”.")
     if (admins := batch.counts.get("admin", 0)) and not proven:
         db.session.commit()
-        raise Unproven(f"Type your password: {become_administrators(plural(admins, 'person'), admins)}.")
+        raise PasswordRequiredError(f"Type your password: {become_administrators(plural(admins, 'person'), admins)}.")
     batch.state = BatchState.QUEUED
     batch.confirmed_by = by
     batch.confirmed_at = utcnow()
@@ -346,7 +347,7 @@ def discard(batch_id: int, by: User) -> Batch:
     begin_write()
     batch = locked(batch_id)
     if batch.state not in (BatchState.MAPPING, BatchState.REVIEWING):
-        raise NotUnderReview(batch)
+        raise NotUnderReviewError(batch)
     drop(batch, by)
     db.session.commit()
     empty_log()
@@ -393,10 +394,10 @@ def forget_other_columns(batch: Batch) -> None:
 
 
 def found(batch_id: int) -> Batch:
-    """The batch. Raises NotThere."""
+    """The batch. Raises NotFoundError."""
     batch = db.session.get(Batch, batch_id, options=_WHO)
     if batch is None:
-        raise NotThere(f"{NONE} It may have been removed; the list of uploads shows those there are.")
+        raise NotFoundError(f"{NONE} It may have been removed; the list of uploads shows those there are.")
     return batch
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from webapp import queue
 from webapp.core.addresses import Address, key_of, parse
-from webapp.core.errors import Refused
+from webapp.core.errors import RuleViolationError
 from webapp.core.plan.planner import Person, Plan, PlannedChange
 from webapp.core.plan.registry import ALL_GROUPS, Registry
 from webapp.db import begin_write, db
@@ -20,7 +20,7 @@ from webapp.services.invitations import invitations
 from webapp.services.mail import outbox
 
 
-class InviteRefusedError(Refused):
+class InviteRefusedError(RuleViolationError):
     """A single invite that was refused: sentences by field, and the person or invitation in its way."""
 
     def __init__(self, issues: list[dict[str, Any]], person: Person | None = None) -> None:

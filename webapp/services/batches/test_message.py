@@ -7,7 +7,7 @@ from datetime import timedelta
 from sqlalchemy import func, select
 
 from webapp import queue
-from webapp.core.errors import Refused, TooOften
+from webapp.core.errors import RateLimitError, RuleViolationError
 from webapp.db import begin_write, db, utcnow
 from webapp.models import Message, MessageKind, Priority, User
 from webapp.services.audit import events
@@ -19,7 +19,7 @@ TESTS_AN_HOUR = 5
 
 
 def send_test(batch_id: int, by: User) -> Message:
-    """Queue the batch's e-mail, written for an example person, to who asks. Raises Refused past five an hour.
+    """Queue the batch's e-mail, written for an example person, to who asks. Raises RuleViolationError past five an hour.
 
     Nobody is invited by it: a sentence stands in place of the link.
     """
@@ -28,7 +28,7 @@ def send_test(batch_id: int, by: User) -> Message:
     _refuse_too_many(by)
     row = preview.row_of(batch)
     if row is None:
-        raise Refused("There is no row left to write an example for. Put one back, then send the test.")
+        raise RuleViolationError("There is no row left to write an example for. Put one back, then send the test.")
     message = outbox.queued(MessageKind.TEST, by.email, row_id=row.id, priority=Priority.TEST)
     return _commit(message, by, batch=batch.id)
 
@@ -51,7 +51,7 @@ def _refuse_too_many(by: User) -> None:
     since = utcnow() - timedelta(hours=1)
     own = Message.kind == MessageKind.TEST, Message.recipient == by.email, Message.created_at > since
     if (db.session.scalar(select(func.count(Message.id)).where(*own)) or 0) >= TESTS_AN_HOUR:
-        raise TooOften(f"You had {TESTS_AN_HOUR} tests within the hour. Wait a while; the preview shows the same.")
+        raise RateLimitError(f"You had {TESTS_AN_HOUR} tests within the hour. Wait a while; the preview shows the same.")
 
 
 def _commit(message: Message, by: User, **details: int) -> Message:

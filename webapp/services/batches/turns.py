@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from webapp.core.files.table import UnreadableFile
+from webapp.core.files.table import UnreadableFileError
 from webapp.models import User
 
 PREVIEWS = 3
@@ -21,11 +21,13 @@ _previews = threading.BoundedSemaphore(PREVIEWS)
 
 @contextmanager
 def upload(by: User) -> Iterator[None]:
-    """Read a file for this person, one at a time. Raises UnreadableFile while another one of theirs is read."""
+    """Read a file for this person, one at a time. Raises UnreadableFileError while another one of theirs is read."""
     id = by.id
     with _lock:
         if id in _uploading:
-            raise UnreadableFile("Muster is still reading another file of yours.", "Wait until it is done, then upload this one.")
+            raise UnreadableFileError(
+                "Muster is still reading another file of yours.", "Wait until it is done, then upload this one."
+            )
         _uploading.add(id)
     try:
         yield
@@ -36,9 +38,9 @@ def upload(by: User) -> Iterator[None]:
 
 @contextmanager
 def preview() -> Iterator[None]:
-    """Read a file that is kept, to show what is in it. Raises UnreadableFile where too many do."""
+    """Read a file that is kept, to show what is in it. Raises UnreadableFileError where too many do."""
     if not _previews.acquire(timeout=WAIT):
-        raise UnreadableFile("Muster is reading other files.", "Open this page again in a minute.")
+        raise UnreadableFileError("Muster is reading other files.", "Open this page again in a minute.")
     try:
         yield
     finally:

@@ -11,7 +11,7 @@ from datetime import datetime
 
 from sqlalchemy import Integer, cast, func, select, update
 
-from webapp.core.errors import Conflict, Refused
+from webapp.core.errors import ConflictError, RuleViolationError
 from webapp.core.text.formatting import plural
 from webapp.db import db
 from webapp.models import Batch, BatchKind, EditState, Row, RowEdit, User
@@ -80,7 +80,7 @@ def told(field: str | None, after: str, rows: int, line: int | None) -> str:
     return f"changed {name if field else name[:1].lower() + name[1:]}"
 
 
-class Overtaken(Conflict):
+class UndoConflictError(ConflictError):
     """A cell of the step was changed since; nothing was undone. version: the step's, so that the one before it can be."""
 
     def __init__(self, sentence: str, version: int) -> None:
@@ -129,32 +129,32 @@ def recent(batch: Batch) -> list[Step]:
 def undo(batch_id: int, by: User, version: int | None = None, before: int | None = None) -> Done:
     """Take back one's own last step, of those before a version where one is given; or the named one, whoever made it.
 
-    Raises Overtaken, and changes nothing, where somebody changed one of its cells since.
+    Raises UndoConflictError, and changes nothing, where somebody changed one of its cells since.
     """
 
     def prepare(batch: Batch) -> _Move:
         wanted = version or _last_of(batch, by, before)
         changes = _changes(batch, wanted, EditState.DONE) if wanted else []
         if not changes or wanted is None:
-            raise Refused("There is nothing left to undo.")
+            raise RuleViolationError("There is nothing left to undo.")
         backwards = [Change(c.row, c.field, before=c.after, after=c.before) for c in reversed(changes)]
         try:
             return _prepared(batch, wanted, backwards, _name(changes), UNDONE)
-        except Conflict as conflict:
-            raise Overtaken(str(conflict), wanted) from conflict
+        except ConflictError as conflict:
+            raise UndoConflictError(str(conflict), wanted) from conflict
 
     batch, move = review.begun(batch_id, prepare)
     return _moved(batch, by, move)
 
 
 def redo(batch_id: int, by: User) -> Done:
-    """Do again what one undid last. Raises Conflict, and changes nothing, where it no longer fits."""
+    """Do again what one undid last. Raises ConflictError, and changes nothing, where it no longer fits."""
 
     def prepare(batch: Batch) -> _Move:
         wanted = _undone_by(batch, by)
         changes = _changes(batch, wanted, EditState.UNDONE) if wanted else []
         if not changes or wanted is None:
-            raise Refused("There is nothing left to redo.")
+            raise RuleViolationError("There is nothing left to redo.")
         return _prepared(batch, wanted, changes, _name(changes), REDONE)
 
     batch, move = review.begun(batch_id, prepare)
@@ -237,14 +237,14 @@ def _moved(batch: Batch, by: User, move: _Move) -> Done:
 
 
 def _check(batch: Batch, changes: Sequence[Change], marker: str) -> None:
-    """Raises Conflict where a cell is no longer as the step left it, or its row was removed since."""
+    """Raises ConflictError where a cell is no longer as the step left it, or its row was removed since."""
     moving = {change.row.id for change in changes if change.row and change.field in ("removed", "added")}
     for change in changes:
         row = change.row
         gone = row is not None and row.removed_at is not None and row.id not in moving
         filled = change.field == "added" and marker == UNDONE and _was_filled(row, changes)
         if gone or filled or edits.current(batch, row, change.field) != change.before:
-            raise Conflict(f"{_overtaken(batch, change, gone=gone)} Nothing was {marker}.")
+            raise ConflictError(f"{_overtaken(batch, change, gone=gone)} Nothing was {marker}.")
 
 
 def _was_filled(row: Row | None, changes: Sequence[Change]) -> bool:

@@ -15,12 +15,12 @@ from dataclasses import replace as with_values
 
 from sqlalchemy import exists, select, update
 
-from webapp.core.errors import Conflict
+from webapp.core.errors import ConflictError
 from webapp.core.files import columns
 from webapp.core.files import table as tables
 from webapp.core.files.columns import Places
 from webapp.core.files.fields import Field
-from webapp.core.files.table import Table, UnreadableFile, UnreadableWorkbook
+from webapp.core.files.table import Table, UnreadableFileError, UnreadableWorkbookError
 from webapp.core.plan.registry import fold
 from webapp.core.text import notices
 from webapp.core.text.formatting import plural
@@ -72,7 +72,7 @@ class Reading:
 def read(source: Source, table: Table | None = None) -> Reading:
     """Read a file and match its columns: as a person said, else as remembered, else by their names.
 
-    Raises UnreadableFile where nobody could make sense of it.
+    Raises UnreadableFileError where nobody could make sense of it.
     """
     table = table or read_table(source)
     if source.name == PASTED:
@@ -118,12 +118,12 @@ def _translated(people: Sequence[columns.Cells]) -> list[str]:
 
 
 def read_table(source: Source) -> Table:
-    """The file's lines; one whose first line is a person already has no header. Raises UnreadableFile."""
+    """The file's lines; one whose first line is a person already has no header. Raises UnreadableFileError."""
     try:
         return tables.read(source.data, source.name, sheet=source.sheet, header_row=source.header_row)
-    except UnreadableWorkbook:
+    except UnreadableWorkbookError:
         raise
-    except UnreadableFile:
+    except UnreadableFileError:
         if source.header_row is not None:
             raise
         bare = tables.read(source.data, source.name, sheet=source.sheet, header_row=0)
@@ -139,7 +139,7 @@ def _matched(source: Source, table: Table) -> tuple[Table, columns.Mapping | Non
         return table, columns.mapping(places, table.header), remembered
     try:
         mapping = columns.match(table.header)
-    except columns.UnmatchedColumns:
+    except columns.UnmatchedColumnsError:
         if places := export.columns_of(table.header):
             return table, columns.mapping(places, table.header), "columns as in that upload"
         if source.header_row is None and (again := _remembered_elsewhere(source)):
@@ -174,7 +174,7 @@ def _several_fit(source: Source) -> bool:
     def fits(cells: Sequence[str]) -> bool:
         try:
             return bool(columns.match([tables.clean(cell) for cell in cells]))
-        except columns.UnmatchedColumns:
+        except columns.UnmatchedColumnsError:
             return False
 
     return sum(any(map(fits, head)) for head in tables.heads(source.data, source.name)) > 1
@@ -187,7 +187,7 @@ def stage(data: bytes, name: str, by: User, *, split: bool = False) -> Batch:
     """Read an uploaded file into a batch: under review, or waiting for its columns to be matched. One commit.
 
     split: a file that is too long becomes several batches, in order; the first is returned.
-    Raises UnreadableFile, with a title and what to do, where nothing can be staged; TooLong unless split.
+    Raises UnreadableFileError, with a title and what to do, where nothing can be staged; TooManyRowsError unless split.
     """
     source = Source(data, _file_name(name))
     return _staged(source, read(source), by, split)
@@ -196,12 +196,14 @@ def stage(data: bytes, name: str, by: User, *, split: bool = False) -> Batch:
 def stage_pasted(text: str, by: User, *, split: bool = False) -> Batch:
     """The same for a table that was copied from a spreadsheet."""
     if not text.strip():
-        raise UnreadableFile(
+        raise UnreadableFileError(
             "Nothing was pasted.", "Copy the rows in your spreadsheet, with or without the header, and paste them here."
         )
     table = tables.pasted(text)
     if table.header_row == 0 and "@" not in text:
-        raise UnreadableFile("There is no email in what was pasted.", "Copy the rows in your spreadsheet, the emails with them.")
+        raise UnreadableFileError(
+            "There is no email in what was pasted.", "Copy the rows in your spreadsheet, the emails with them."
+        )
     source = Source(_as_file(text, table), PASTED)
     return _staged(source, read(source, table), by, split)
 
@@ -213,7 +215,7 @@ def _as_file(text: str, table: Table) -> bytes:
     data = f"sep={table.delimiter}\n{text}".encode("utf-8", "replace")
     try:
         tables.read(data, PASTED, header_row=table.header_row)
-    except UnreadableFile:
+    except UnreadableFileError:
         lines = {line.number: line.cells for line in table.lines}
         if table.header_row:
             lines[table.header_row] = table.raw_header
@@ -275,10 +277,10 @@ def describe(batch: Batch, source: Source, reading: Reading) -> None:
 
 
 def kept(batch: Batch) -> Source:
-    """The batch's file, as it was read. Raises Conflict where it is not kept."""
+    """The batch's file, as it was read. Raises ConflictError where it is not kept."""
     file = db.session.get(BatchFile, batch.id)
     if file is None:
-        raise Conflict(_why_not_kept(batch))
+        raise ConflictError(_why_not_kept(batch))
     held = Places.from_dict(file.columns) if file.columns else None
     return Source(file.data, batch.name, file.sheet, file.header_row, held)
 
@@ -314,23 +316,23 @@ def parts_of(batch: Batch) -> Sequence[Batch]:
 def replace(batch_id: int, data: bytes, name: str, by: User, *, lose: bool = False) -> Batch:
     """Put another file in the place of a batch's; edits of rows that are read the same stay. One commit.
 
-    Raises UnreadableFile, TooLong, and WouldLose where edits would be lost and `lose` does not agree to that.
+    Raises UnreadableFileError, TooManyRowsError, and EditsLostError where edits would be lost and `lose` does not agree to that.
     """
     batch = review.found(batch_id)
     source, reading = _as_before(Source(data, _file_name(name)), kept(batch), batch.header)
     if reading.mapping is None:
-        raise UnreadableFile(
+        raise UnreadableFileError(
             "The columns of this file are not recognised.",
             "Upload it as a file of its own, so that its columns can be matched. Nothing was changed.",
         )
     if len(reading.people) > (limit := lookup.settings().max_rows):
-        refusal = import_rows.TooLong(len(reading.people), limit)
+        refusal = import_rows.TooManyRowsError(len(reading.people), limit)
         refusal.parts = 0
         raise refusal
     begin_write()
     batch = review.under_review(batch_id)
     if not is_kept(batch):
-        raise Conflict(_why_not_kept(batch))
+        raise ConflictError(_why_not_kept(batch))
     old_name, lost = batch.name, import_rows.exchange(batch, reading.table, reading.people, reading.hints, lose=lose)
     batch.name = source.name
     describe(batch, source, reading)
@@ -350,8 +352,8 @@ def _as_before(source: Source, old: Source, header: Sequence[str]) -> tuple[Sour
             table = read_table(same)
             if aliases.header_key(table.header) == aliases.header_key(header):
                 return same, read(same, table)
-        except UnreadableWorkbook:
+        except UnreadableWorkbookError:
             raise
-        except UnreadableFile:
+        except UnreadableFileError:
             pass  # another sheet, or nothing in that row: it is a file of its own
     return source, read(source)

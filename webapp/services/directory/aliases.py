@@ -11,7 +11,7 @@ from marshmallow import Schema
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import InstrumentedAttribute
 
-from webapp.core.errors import NotThere, Refused
+from webapp.core.errors import NotFoundError, RuleViolationError
 from webapp.core.files.columns import Places, names_of
 from webapp.core.plan.registry import fold
 from webapp.db import begin_write, by_letter, db
@@ -76,15 +76,15 @@ def remembered_columns() -> list[HeaderMapping]:
 
 
 def header_mapping(id: int, *, hold: bool = False) -> HeaderMapping:
-    """What is remembered of one header. hold: for a command, which forgets it. Raises NotThere."""
+    """What is remembered of one header. hold: for a command, which forgets it. Raises NotFoundError."""
     known = db.session.get(HeaderMapping, id, with_for_update=hold or None)
     if known is None:
-        raise NotThere("These columns are forgotten already.")
+        raise NotFoundError("These columns are forgotten already.")
     return known
 
 
 def forget_columns_of(id: int, by: User) -> None:
-    """From now on files with that header are read by their column names again. Raises NotThere."""
+    """From now on files with that header are read by their column names again. Raises NotFoundError."""
     begin_write()
     known = header_mapping(id, hold=True)
     label = ", ".join(known.names.values()) or "files of before"
@@ -97,7 +97,7 @@ def forget_columns_of(id: int, by: User) -> None:
 
 
 def remember(kind: AliasKind, word: str, name: str, by: User, batch_id: int) -> Alias:
-    """From now on a file's `word` means the role or the group of this name. Raises Refused.
+    """From now on a file's `word` means the role or the group of this name. Raises RuleViolationError.
 
     batch_id: the batch in which no row says so any more, so that its plans stay as good as they are.
     """
@@ -116,13 +116,16 @@ def remember(kind: AliasKind, word: str, name: str, by: User, batch_id: int) -> 
 
 
 def add(kind: AliasKind, meant_id: int, word: str, by: User) -> Alias:
-    """Another name for a role or a group, typed on its page. Raises ValidationError, Refused (field "word"), or NotThere."""
+    """Another name for a role or a group, typed on its page.
+
+    Raises ValidationError, RuleViolationError (field "word"), or NotFoundError.
+    """
     word = Schema.from_dict({"word": Name(kind.value, required=True)})().load({"word": word})["word"]
     begin_write(alone=True)
     meant = named(kind, meant_id)
     if fold(word) in _words_of(kind, meant):
         db.session.rollback()
-        raise Refused(f"“{word}” means “{meant.name}” already.", field="word")
+        raise RuleViolationError(f"“{word}” means “{meant.name}” already.", field="word")
     refuse_taken(kind, [word], field="word")
     alias = _mean(kind, word, meant)
     events.record(by, AuditAction.ALIAS_REMEMBERED, meant, word=word)
@@ -132,15 +135,15 @@ def add(kind: AliasKind, meant_id: int, word: str, by: User) -> Alias:
 
 
 def found(alias_id: int) -> tuple[Alias, Any]:
-    """The word, and the role or group that it means. Raises NotThere."""
+    """The word, and the role or group that it means. Raises NotFoundError."""
     alias = db.session.get(Alias, alias_id)
     if alias is None:
-        raise NotThere("There is no such name any more.")
+        raise NotFoundError("There is no such name any more.")
     return alias, db.session.get_one(MODELS[alias.kind], alias.role_id or alias.group_id)
 
 
 def forget(alias_id: int, by: User) -> tuple[int | None, str]:
-    """From now on the word means nothing. -> the group that it meant, None for a role; and the word. Raises NotThere."""
+    """From now on the word means nothing. -> the group that it meant, None for a role; and the word. Raises NotFoundError."""
     begin_write(alone=True)
     alias, meant = found(alias_id)
     group_id, word = alias.group_id, alias.word
@@ -154,7 +157,7 @@ def forget(alias_id: int, by: User) -> tuple[int | None, str]:
 def rename(kind: AliasKind, meant: Named, name: str) -> None:
     """Part of a command: give a role or a group this name; what says the old one goes on meaning it.
 
-    Raises Refused (field "name") where the name means another one.
+    Raises RuleViolationError (field "name") where the name means another one.
     """
     old, key = meant.name, fold(name)
     if key != meant.key:
@@ -180,7 +183,9 @@ def refuse_taken(kind: AliasKind, names: Iterable[str], but: Named | None = None
     if taken := db.session.scalars(called).all():
         db.session.rollback()
         quoted = ", ".join(f"“{name}”" for name in taken)
-        raise Refused(f"{quoted} {'exists' if len(taken) == 1 else 'exist'} already. Nothing was changed.", field=field)
+        raise RuleViolationError(
+            f"{quoted} {'exists' if len(taken) == 1 else 'exist'} already. Nothing was changed.", field=field
+        )
     meanings = (
         select(Alias.word, model.name)
         .join(model, model.id == _column(kind))
@@ -189,15 +194,15 @@ def refuse_taken(kind: AliasKind, names: Iterable[str], but: Named | None = None
     )
     if other := db.session.execute(meanings.limit(1)).first():
         db.session.rollback()
-        raise Refused(f"“{other[0]}” is another name of “{other[1]}”. Remove it there first.", field=field)
+        raise RuleViolationError(f"“{other[0]}” is another name of “{other[1]}”. Remove it there first.", field=field)
 
 
 def named(kind: AliasKind, id: int) -> Any:
-    """Part of a command that runs alone: the role or the group. Raises NotThere."""
+    """Part of a command that runs alone: the role or the group. Raises NotFoundError."""
     found = db.session.get(MODELS[kind], id)
     if found is None:
         db.session.rollback()
-        raise NotThere(f"There is no such {kind.value} any more. It may have been merged or deleted.")
+        raise NotFoundError(f"There is no such {kind.value} any more. It may have been merged or deleted.")
     return found
 
 
@@ -226,10 +231,10 @@ def rows_saying(kind: AliasKind, ids: Iterable[int]) -> int:
 
 
 def check(word: str) -> str:
-    """The word as it is kept. Raises Refused for one that cannot be remembered."""
+    """The word as it is kept. Raises RuleViolationError for one that cannot be remembered."""
     word = " ".join(word.split())
     if not word or len(word) > LONGEST_WORD:
-        raise Refused(f"Only words of up to {LONGEST_WORD} characters can be remembered.")
+        raise RuleViolationError(f"Only words of up to {LONGEST_WORD} characters can be remembered.")
     return word
 
 
@@ -259,6 +264,6 @@ def _meant(kind: AliasKind, name: str) -> Named:
     meant: Any = db.session.scalar(select(model).where(model.key == fold(name)))
     if meant is None:
         db.session.rollback()
-        raise Refused(f"There is no {kind.value} called “{name}” any more. Load the page again.")
+        raise RuleViolationError(f"There is no {kind.value} called “{name}” any more. Load the page again.")
     found: Named = meant
     return found

@@ -9,7 +9,7 @@ from marshmallow import ValidationError
 from sqlalchemy import ColumnElement, Table, and_, delete, func, insert, literal, select, true
 from sqlalchemy.exc import IntegrityError
 
-from webapp.core.errors import Conflict, NotThere, Refused
+from webapp.core.errors import ConflictError, NotFoundError, RuleViolationError
 from webapp.core.lists.people_filter import Filter
 from webapp.core.plan.registry import ALL_GROUPS, fold
 from webapp.core.text.formatting import clipped
@@ -112,10 +112,10 @@ def everything() -> Counted:
 
 
 def found(group_id: int) -> Counted:
-    """The group, counted. Raises NotThere."""
+    """The group, counted. Raises NotFoundError."""
     for group in counted(group_id):
         return group
-    raise NotThere("There is no such group. It may have been merged or deleted.")
+    raise NotFoundError("There is no such group. It may have been merged or deleted.")
 
 
 def people(group_id: int, search: str = "", page: int = 1) -> Listing:
@@ -153,13 +153,15 @@ def _effect(members: ColumnElement[bool], promised: ColumnElement[bool], ids: Se
 
 
 def add(names: Iterable[str], by: User, description: str = "") -> list[Group]:
-    """Add groups, all or none; a name that is repeated counts once. Raises Refused (field "names") for names that do not do.
+    """Add groups, all or none; a name that is repeated counts once.
+
+    Raises RuleViolationError (field "names") for names that do not do.
 
     description: of each of them. Raises ValidationError where it is too long.
     """
     typed = list(names)
     if len(typed) > MOST_AT_ONCE:
-        raise Refused(f"At most {MOST_AT_ONCE:,} groups are added at once. Add them in several steps.", field="names")
+        raise RuleViolationError(f"At most {MOST_AT_ONCE:,} groups are added at once. Add them in several steps.", field="names")
     wanted = clean(typed)
     described = GroupSchema(only=("description",)).load({"description": description})["description"]
     begin_write(alone=True)
@@ -167,7 +169,7 @@ def add(names: Iterable[str], by: User, description: str = "") -> list[Group]:
         groups = create(wanted, described)
     except IntegrityError as error:
         db.session.rollback()
-        raise Refused("Somebody else added such a group just now. Load the page again.", field="names") from error
+        raise RuleViolationError("Somebody else added such a group just now. Load the page again.", field="names") from error
     for group in groups:
         events.record(by, AuditAction.GROUP_CREATED, group)
     lookup.moved()
@@ -176,7 +178,10 @@ def add(names: Iterable[str], by: User, description: str = "") -> list[Group]:
 
 
 def change(group_id: int, name: str, description: str, by: User) -> Group:
-    """Rename and describe; the old name becomes another name of the group. Raises ValidationError, Refused or NotThere."""
+    """Rename and describe; the old name becomes another name of the group.
+
+    Raises ValidationError, RuleViolationError or NotFoundError.
+    """
     values = GroupSchema().load({"name": name, "description": description})
     begin_write(alone=True)
     group: Group = aliases.named(AliasKind.GROUP, group_id)
@@ -196,14 +201,15 @@ def change(group_id: int, name: str, description: str, by: User) -> Group:
 def merge(group_id: int, others: Sequence[int], by: User, seen: str) -> Group:
     """Make the others one with the group: their people get it, their names mean it. seen: `Effect.seen` of the page.
 
-    Raises Refused where there is nothing to merge, NotThere, or Conflict where it would do more or less than the page said.
+    Raises RuleViolationError where there is nothing to merge, NotFoundError, or ConflictError where it would do more or less
+    than the page said.
     """
     begin_write(alone=True)
     gone: dict[int, Group] = {id: aliases.named(AliasKind.GROUP, id) for id in sorted({group_id, *others})}
     group = gone.pop(group_id)
     if not gone:
         db.session.rollback()
-        raise Refused("Choose at least one group to merge.")
+        raise RuleViolationError("Choose at least one group to merge.")
     _must_be(effect_of_merging(group_id, list(gone), by), seen)
     for other in gone.values():
         gained = effect_of_merging(group_id, [other.id], by)
@@ -221,7 +227,7 @@ def merge(group_id: int, others: Sequence[int], by: User, seen: str) -> Group:
 def remove(group_id: int, by: User, seen: str) -> str:
     """Delete the group, with its memberships and other names. seen: `Effect.seen` of the page. -> its name.
 
-    Raises NotThere, or Conflict where others would lose it than the page said.
+    Raises NotFoundError, or ConflictError where others would lose it than the page said.
     """
     begin_write(alone=True)
     group: Group = aliases.named(AliasKind.GROUP, group_id)
@@ -245,7 +251,7 @@ def _give_to_members(table: Table, owner: ColumnElement[int], of: int, group_id:
 def _must_be(effect: Effect, seen: str) -> None:
     if effect.seen != seen:
         db.session.rollback()
-        raise Conflict("Nothing was changed: other people are in it than this page said. Look again, then decide.")
+        raise ConflictError("Nothing was changed: other people are in it than this page said. Look again, then decide.")
 
 
 def _told(effect: Effect) -> dict[str, int]:
@@ -257,7 +263,10 @@ def _told(effect: Effect) -> dict[str, int]:
 
 
 def clean(names: Iterable[str]) -> list[str]:
-    """The names as they are stored. Raises Refused (field "names"; a line a sentence) where there are none or one does not do."""
+    """The names as they are stored.
+
+    Raises RuleViolationError (field "names"; a line a sentence) where there are none or one does not do.
+    """
     schema = GroupSchema()
     good: dict[str, str] = {}
     sentences: list[str] = []
@@ -267,14 +276,17 @@ def clean(names: Iterable[str]) -> list[str]:
         except ValidationError as error:
             sentences += [f"“{clipped(name, LONGEST)}”: {sentence}" for sentence in error.messages_dict["name"]]
     if sentences:
-        raise Refused("\n".join(dict.fromkeys(sentences)), field="names")
+        raise RuleViolationError("\n".join(dict.fromkeys(sentences)), field="names")
     if not good:
-        raise Refused("Type the name of a group, or several with commas between them.", field="names")
+        raise RuleViolationError("Type the name of a group, or several with commas between them.", field="names")
     return list(good.values())
 
 
 def create(names: Iterable[str], description: str = "") -> list[Group]:
-    """Part of a command: new groups, from names that are clean. Raises Refused where one exists, or means another group."""
+    """Part of a command: new groups, from names that are clean.
+
+    Raises RuleViolationError where one exists, or means another group.
+    """
     keys = {fold(name): name for name in names}
     aliases.refuse_taken(AliasKind.GROUP, keys.values(), field="names")
     groups = [Group(name=name, key=key, description=description) for key, name in keys.items()]

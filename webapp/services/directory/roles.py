@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import delete, func, select, update
 
-from webapp.core.errors import Conflict, NotThere, Refused
+from webapp.core.errors import ConflictError, NotFoundError, RuleViolationError
 from webapp.core.plan.registry import fold
 from webapp.db import begin_write, db
 from webapp.models import OWNER_ROLE_ID, Alias, AliasKind, Invitation, InvitationState, Role, User, UserState
@@ -63,12 +63,12 @@ def counted() -> list[Counted]:
 
 
 def found(role_id: int) -> Counted:
-    """The role, counted, which is not the Owner's. Raises NotThere, or Refused for the Owner's."""
+    """The role, counted, which is not the Owner's. Raises NotFoundError, or RuleViolationError for the Owner's."""
     for each in counted():
         if each.role.id == role_id:
             _refuse_owner(each.role)
             return each
-    raise NotThere("There is no such role. It may have been deleted.")
+    raise NotFoundError("There is no such role. It may have been deleted.")
 
 
 def rows_naming(role_id: int) -> int:
@@ -80,7 +80,7 @@ def rows_naming(role_id: int) -> int:
 
 
 def add(values: Mapping[str, Any], by: User) -> Role:
-    """A role of the organisation's own. Raises ValidationError, or Refused (field "name")."""
+    """A role of the organisation's own. Raises ValidationError, or RuleViolationError (field "name")."""
     good = RoleSchema().load(values)
     begin_write(alone=True)
     aliases.refuse_taken(AliasKind.ROLE, [good["name"]])
@@ -97,7 +97,7 @@ def add(values: Mapping[str, Any], by: User) -> Role:
 def change(role_id: int, values: Mapping[str, Any], by: User) -> Role:
     """Rename a role, set its rank and permissions; it holds from everybody's next request on.
 
-    The old name becomes another name of the role. Raises ValidationError, Refused (field "name") or NotThere.
+    The old name becomes another name of the role. Raises ValidationError, RuleViolationError (field "name") or NotFoundError.
     """
     good = RoleSchema().load(values)
     begin_write(alone=True)
@@ -119,18 +119,18 @@ def remove(role_id: int, replacement_id: int | None, by: User, seen: str) -> str
     """Delete a role. Whoever holds it or is promised it gets the replacement, which only a held role needs. -> its name.
 
     seen: `Counted.seen` of the page. Invitations that were closed long ago name the replacement, too, or the lowest role.
-    Raises NotThere, Refused (field "replacement"), or Conflict where others hold it than the page said.
+    Raises NotFoundError, RuleViolationError (field "replacement"), or Conflict where others hold it than the page said.
     """
     begin_write(alone=True)
     role = _changeable(role_id)
     held = found(role_id)
     if held.seen != seen:
         db.session.rollback()
-        raise Conflict("Nothing was changed: other people hold this role than this page said. Look again, then decide.")
+        raise ConflictError("Nothing was changed: other people hold this role than this page said. Look again, then decide.")
     replacement = _replacement(role_id, replacement_id)
     if replacement is None or (held.is_held and replacement_id is None):
         db.session.rollback()
-        raise Refused("Choose the role that they get instead.", field="replacement")
+        raise RuleViolationError("Choose the role that they get instead.", field="replacement")
     for holder in (User, Invitation):
         db.session.execute(update(holder).where(holder.role_id == role_id).values(role_id=replacement.id))
     instead = {"users": held.users, "invitations": held.invited, "replacement": replacement.name} if held.is_held else {}
@@ -159,7 +159,7 @@ def _changeable(role_id: int) -> Role:
 
 def _refuse_owner(role: Role) -> None:
     if role.id == OWNER_ROLE_ID:
-        raise Refused("The Owner’s role stays as it is, so that nobody can lock the Owner out.")
+        raise RuleViolationError("The Owner’s role stays as it is, so that nobody can lock the Owner out.")
 
 
 def _told(role: Role) -> dict[str, Any]:

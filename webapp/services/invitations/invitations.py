@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, Select, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from webapp.core.addresses import Address
-from webapp.core.errors import Conflict, NotThere, OutOfRank, Unproven
+from webapp.core.errors import ConflictError, NotFoundError, OutOfRankError, PasswordRequiredError
 from webapp.core.plan.actions import Theirs
 from webapp.core.plan.planner import Access, Plan
 from webapp.core.security import tokens
@@ -44,31 +44,31 @@ class Standing(StrEnum):
 
 
 def by_token(given: str) -> Invitation:
-    """The invitation that a link belongs to. Raises NotThere."""
+    """The invitation that a link belongs to. Raises NotFoundError."""
     found = db.session.scalar(select(Invitation).where(Invitation.token_hash == tokens.hashed(given)))
     if found is None:
-        raise NotThere("No invitation has this address. Check that the link was copied whole, or ask for a new one.")
+        raise NotFoundError("No invitation has this address. Check that the link was copied whole, or ask for a new one.")
     return found
 
 
 def found(invitation_id: int) -> Invitation:
-    """The invitation. Raises NotThere."""
+    """The invitation. Raises NotFoundError."""
     invitation = db.session.get(Invitation, invitation_id)
     if invitation is None:
-        raise NotThere("There is no such invitation.")
+        raise NotFoundError("There is no such invitation.")
     return invitation
 
 
 def pending(invitation_id: int, by: User, *, held: bool = False) -> Invitation:
-    """A pending invitation, expired ones too, to a role that one may grant. Raises NotThere or Conflict.
+    """A pending invitation, expired ones too, to a role that one may grant. Raises NotFoundError or ConflictError.
 
     held: part of a command; it is locked until the commit.
     """
     invitation = db.session.get(Invitation, invitation_id, with_for_update=hold(Invitation) if held else None)
     if invitation is None or not by.may_grant(invitation.role):
-        raise (OutOfRank if invitation else NotThere)("There is no such invitation.")
+        raise (OutOfRankError if invitation else NotFoundError)("There is no such invitation.")
     if invitation.state is not InvitationState.PENDING:
-        raise Conflict(f"This invitation was {invitation.state.value} in the meantime.")
+        raise ConflictError(f"This invitation was {invitation.state.value} in the meantime.")
     return invitation
 
 
@@ -216,14 +216,15 @@ def revoke_made_by(user: User, theirs: Theirs, by: User, batch_id: int | None = 
 def copy_link(invitation_id: int, by: User, *, proven: bool = False) -> str:
     """The link, for handing over by other means: that is a hand-over, so the time to accept starts. Audited.
 
-    proven: `by` has just given their password, as it takes where the role manages people. Raises Unproven without it.
+    proven: `by` has just given their password, as it takes where the role manages people. Raises PasswordRequiredError without
+    it.
     """
     begin_write()
     invitation = pending(invitation_id, by, held=True)
     if Permission.USERS_MANAGE in invitation.role.permissions and not proven:
-        raise Unproven(f"Type your password: whoever has this link becomes {invitation.role.name}.")
+        raise PasswordRequiredError(f"Type your password: whoever has this link becomes {invitation.role.name}.")
     if invitation.is_expired(utcnow()):
-        raise Conflict("This invitation has expired. Invite this person anew, and a fresh link is made.")
+        raise ConflictError("This invitation has expired. Invite this person anew, and a fresh link is made.")
     address, expiries = hand_over(invitation)
     events.record(by, AuditAction.INVITATION_LINK_COPIED, invitation, **expiries)
     db.session.commit()
@@ -231,7 +232,7 @@ def copy_link(invitation_id: int, by: User, *, proven: bool = False) -> str:
 
 
 def accept(given: str, name: str, password: str) -> User:
-    """Turn an invitation into a user with its role and groups, once. Raises NotThere, or Conflict where it is not open.
+    """Turn an invitation into a user with its role and groups, once. Raises NotFoundError, or ConflictError where it is not open.
 
     The values are judged by `schemas.passwords` before.
     """
@@ -247,7 +248,7 @@ def accept(given: str, name: str, password: str) -> User:
     if claimed is None:
         worth = standing(invitation)
         db.session.rollback()
-        raise Conflict(worth.value)
+        raise ConflictError(worth.value)
     user = User(
         email=invitation.email,
         email_key=invitation.email_key,
@@ -275,10 +276,10 @@ def accept(given: str, name: str, password: str) -> User:
 
 @contextmanager
 def unless_beaten(sentence: str) -> Iterator[None]:
-    """The end of a command that a unique key may stop: Conflict with the sentence where another was first."""
+    """The end of a command that a unique key may stop: ConflictError with the sentence where another was first."""
     try:
         yield
     except IntegrityError as error:
         db.session.rollback()
         current_app.logger.info("lost a race: %s", type(error.orig).__name__)
-        raise Conflict(sentence) from error
+        raise ConflictError(sentence) from error

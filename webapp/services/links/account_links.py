@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, select, update
 
-from webapp.core.errors import Conflict
+from webapp.core.errors import ConflictError
 from webapp.core.security import tokens
 from webapp.core.text.formatting import plural
 from webapp.db import db, utcnow
@@ -85,7 +85,7 @@ def ensure(link: AccountLink) -> None:
 
 
 def spend(given: str, purpose: LinkPurpose) -> AccountLink:
-    """Part of a command: use a link; its user is held. Of two at once one wins; the other gets Conflict, as for a link that
+    """Part of a command: use a link; its user is held. Of two at once one wins; the other gets ConflictError, as for a link that
     does not work."""
     if link := by_token(given, purpose):
         lookup.held(link.user_id)
@@ -93,7 +93,7 @@ def spend(given: str, purpose: LinkPurpose) -> AccountLink:
     id = db.session.scalar(spent)
     if id is None:
         db.session.rollback()
-        raise Conflict(DEAD)
+        raise ConflictError(DEAD)
     return db.session.get_one(AccountLink, id)
 
 

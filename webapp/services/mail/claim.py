@@ -16,7 +16,7 @@ from flask import current_app
 from sqlalchemy import ColumnElement, bindparam, case, exists, func, or_, select, update
 
 from webapp.core import mail_answers
-from webapp.core.errors import Conflict
+from webapp.core.errors import ConflictError
 from webapp.db import begin_write, begun_again, db, hold, in_database, utcnow
 from webapp.mail.messages import Email
 from webapp.models import Batch, BatchState, Invitation, InvitationState, MailGate, Message, MessageState, Phase, Row
@@ -259,7 +259,7 @@ def _written(id: int, worker: str, write: Callable[[], Email]) -> Email | None:
 
 @begun_again
 def begin_data(id: int, worker: str, *, is_file: bool = False) -> None:
-    """Right before the server gets the message itself. Raises Conflict where it is not to be sent after all.
+    """Right before the server gets the message itself. Raises ConflictError where it is not to be sent after all.
 
     That is so when another worker has taken it over, and when its invitation was closed a moment ago. is_file: it becomes a
     file, which is the same one at a second try, so that nothing about it is ever uncertain.
@@ -269,7 +269,7 @@ def begin_data(id: int, worker: str, *, is_file: bool = False) -> None:
     begun = in_database(_BEGIN, {"b_id": id, "b_worker": worker, "b_now": now, "b_until": now + LEASE, "b_phase": phase})
     db.session.commit()
     if begun.rowcount != 1:
-        raise Conflict("This message is not to be sent any more, or not by this worker.")
+        raise ConflictError("This message is not to be sent any more, or not by this worker.")
 
 
 _is_pending = select(Invitation.id).where(Invitation.id == Message.invitation_id, Invitation.state == InvitationState.PENDING)

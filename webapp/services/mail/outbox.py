@@ -17,7 +17,7 @@ from sqlalchemy import Select, func, insert, or_, select, update
 
 from webapp import queue
 from webapp.core.addresses import Address
-from webapp.core.errors import NotThere
+from webapp.core.errors import NotFoundError
 from webapp.db import among, begin_write, db, hold, in_database, utcnow
 from webapp.mail.messages import Email
 from webapp.models import (
@@ -221,10 +221,10 @@ def counts(viewer: User) -> Mapping[MessageState, int]:
 
 
 def found(id: int, viewer: User) -> Message:
-    """One message. Raises NotThere, also where the viewer may not see it."""
+    """One message. Raises NotFoundError, also where the viewer may not see it."""
     message = db.session.scalar(_seen_by(viewer, select(Message)).where(Message.id == id))
     if message is None:
-        raise NotThere("There is no such message.")
+        raise NotFoundError("There is no such message.")
     return message
 
 

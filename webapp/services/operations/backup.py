@@ -25,7 +25,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from webapp import upgrade
-from webapp.core.errors import Conflict
+from webapp.core.errors import ConflictError
 from webapp.core.text.formatting import plural
 from webapp.db import db, utcnow
 from webapp.run import data_folder
@@ -41,7 +41,7 @@ UNREADABLE = (OSError, EOFError, zlib.error, tarfile.TarError, sqlite3.Error, Va
 """What a file raises that is no backup, or a damaged one."""
 
 
-class NotBackedUp(Conflict):
+class BackupError(ConflictError):
     """Nothing was made, or nothing was put back; str() says why and what to do."""
 
 
@@ -49,15 +49,15 @@ class NotBackedUp(Conflict):
 
 
 def make(file: Path, *, force: bool = False, with_database: bool = True) -> list[str]:
-    """Write a backup to `file`, whole or not at all, readable for its owner alone. -> lines to print. Raises NotBackedUp.
+    """Write a backup to `file`, whole or not at all, readable for its owner alone. -> lines to print. Raises BackupError.
 
     with_database: False leaves a PostgreSQL database out, where it is backed up by other means.
     """
     settings = lookup.environment()
     if not file.parent.is_dir():
-        raise NotBackedUp(f"There is no folder {file.parent}: make it, and have it belong to the user that Muster runs as.")
+        raise BackupError(f"There is no folder {file.parent}: make it, and have it belong to the user that Muster runs as.")
     if file.exists() and not force:
-        raise NotBackedUp(f"{file} is there already: choose another name, or replace it with --force.")
+        raise BackupError(f"{file} is there already: choose another name, or replace it with --force.")
     try:
         with tempfile.TemporaryDirectory(dir=file.parent, prefix=".muster-backup-") as kept:
             folder = Path(kept)
@@ -74,11 +74,11 @@ def make(file: Path, *, force: bool = False, with_database: bool = True) -> list
             os.replace(written, file)
             data_folder.sync(file.parent)
     except SQLAlchemyError as error:
-        raise NotBackedUp("The database cannot be read: flask --app wsgi muster doctor says why.") from error
-    except dumps.ProgramFailed as error:
-        raise NotBackedUp(str(error)) from error
+        raise BackupError("The database cannot be read: flask --app wsgi muster doctor says why.") from error
+    except dumps.ProgramFailedError as error:
+        raise BackupError(str(error)) from error
     except (OSError, sqlite3.Error) as error:
-        raise NotBackedUp(f"{file} could not be written: {getattr(error, 'strerror', None) or error}.") from error
+        raise BackupError(f"{file} could not be written: {getattr(error, 'strerror', None) or error}.") from error
     with suppress(OSError):  # the backup is there all the same
         data_folder.note_backup(settings.data_dir, file)
     lines = [f"Wrote {file}, {file.stat().st_size / 1024**2:.1f} MB, with {plural(emails, 'email')} from the outbox."]
@@ -153,7 +153,7 @@ def _write(written: Path, folder: Path, about: dict[str, Any], outbox: Path) -> 
 
 
 def restore(file: Path, *, force: bool = False) -> list[str]:
-    """Put a backup into the data folder, which is empty, or set aside what is there. -> lines to print. Raises NotBackedUp.
+    """Put a backup into the data folder, which is empty, or set aside what is there. -> lines to print. Raises BackupError.
 
     While the new files are made, the old ones stay as they are: what goes wrong before the last step changes nothing.
     """
@@ -163,13 +163,13 @@ def restore(file: Path, *, force: bool = False) -> list[str]:
         try:
             about = _unpacked(file, folder)
         except UNREADABLE as error:
-            raise NotBackedUp(
+            raise BackupError(
                 f"{file} cannot be read as a backup ({error or type(error).__name__}). Nothing was changed."
             ) from error
         _refuse_misfit(about)
         used = _used(settings.data_dir)
         if used and not force:
-            raise NotBackedUp(f"{used[0]} is there already: restore into an empty folder, or set it aside with --force.")
+            raise BackupError(f"{used[0]} is there already: restore into an empty folder, or set it aside with --force.")
         has_dump = (folder / DUMP).exists()
         if has_dump:
             _put_database_back(folder / DUMP, force=force)
@@ -195,25 +195,25 @@ def restore(file: Path, *, force: bool = False) -> list[str]:
 
 
 def _put_database_back(dump: Path, *, force: bool) -> None:
-    """Raises NotBackedUp, with the database as it was."""
+    """Raises BackupError, with the database as it was."""
     try:
         if not force and not dumps.is_empty():
-            raise NotBackedUp(
+            raise BackupError(
                 "The database of MUSTER_DATABASE_URL has tables already: name an empty one, or replace its contents with --force."
             )
         dumps.load(dump)
     except SQLAlchemyError as error:
-        raise NotBackedUp("The database cannot be reached: flask --app wsgi muster doctor says why.") from error
-    except dumps.ProgramFailed as error:
-        raise NotBackedUp(f"{error} Nothing was changed.") from error
+        raise BackupError("The database cannot be reached: flask --app wsgi muster doctor says why.") from error
+    except dumps.ProgramFailedError as error:
+        raise BackupError(f"{error} Nothing was changed.") from error
 
 
 @contextmanager
 def _held(folder: Path) -> Iterator[None]:
     try:
         lock: IO[str] = data_folder.lock(folder)
-    except data_folder.Held as held:
-        raise NotBackedUp(str(held)) from held
+    except data_folder.DataFolderLockedError as held:
+        raise BackupError(str(held)) from held
     with lock:
         yield
 
@@ -249,9 +249,9 @@ def _unpacked(file: Path, folder: Path) -> dict[str, Any]:
 def _refuse_misfit(about: dict[str, Any]) -> None:
     known = {script.revision for script in upgrade.scripts().walk_revisions()}
     if about["format"] != FORMAT or about["revision"] not in known:
-        raise NotBackedUp(f"This backup was made by Muster {about['version']}, which is newer: install that version first.")
+        raise BackupError(f"This backup was made by Muster {about['version']}, which is newer: install that version first.")
     if (about["database"] == "sqlite") != (_sqlite_file() is not None):
-        raise NotBackedUp(f"This backup is of an installation on {about['database']}: set MUSTER_DATABASE_URL as it was there.")
+        raise BackupError(f"This backup is of an installation on {about['database']}: set MUSTER_DATABASE_URL as it was there.")
 
 
 def _used(data_dir: Path) -> list[Path]:

@@ -24,12 +24,12 @@ from sqlalchemy.exc import SQLAlchemyError
 from zxcvbn import zxcvbn
 
 from webapp import queue, upgrade
-from webapp.core.errors import MailServerAway, TryLater, Undeliverable
+from webapp.core.errors import MailServerUnavailableError, PermanentDeliveryError, TemporaryDeliveryError
 from webapp.core.text.formatting import plural
 from webapp.db import db, utcnow
 from webapp.mail import transports
 from webapp.models import AuditEvent, Organisation
-from webapp.patience import NoAnswer, ask
+from webapp.patience import TimedOutError, ask
 from webapp.run import data_folder, valkey
 from webapp.services.accounts.sessions import Refusal
 from webapp.services.audit import chain
@@ -92,7 +92,7 @@ def _why_silent() -> str:
     """Why the database gives no answer; "" while it does. Where it is frozen, nothing of it may be asked by us."""
     try:
         ask(_one, PATIENCE)
-    except (SQLAlchemyError, NoAnswer) as error:
+    except (SQLAlchemyError, TimedOutError) as error:
         return _cause(error)
     return ""
 
@@ -282,7 +282,7 @@ def _mail(blind: bool) -> Found:
     try:
         with transports.connect(settings) as transport:
             transport.try_out()
-    except (MailServerAway, TryLater, Undeliverable) as error:
+    except (MailServerUnavailableError, TemporaryDeliveryError, PermanentDeliveryError) as error:
         yield WRONG, f"{error} Correct MUSTER_MAIL_URL, or ask who runs that server."
     else:
         answers = True

@@ -14,7 +14,7 @@ from pathlib import Path
 from sqlalchemy import inspect
 from sqlalchemy.engine import URL, make_url
 
-from webapp.core.errors import Conflict
+from webapp.core.errors import ConflictError
 from webapp.db import db
 from webapp.services.directory import lookup
 
@@ -24,17 +24,17 @@ RUN = ("psql", "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--single-tran
 HAVE_THEM = "Install PostgreSQL's client programs, of the server's version or newer (Debian: apt-get install postgresql-client)"
 
 
-class ProgramFailed(Conflict):
+class ProgramFailedError(ConflictError):
     """The database was not dumped, or not put back; str() says why and what to do."""
 
 
 def dump(file: Path) -> None:
-    """Write the database to `file`, as of one moment. Raises ProgramFailed."""
+    """Write the database to `file`, as of one moment. Raises ProgramFailedError."""
     _run(*DUMP, f"--file={file}", f"--dbname={_address()}")
 
 
 def load(file: Path) -> None:
-    """Put such a file in place of what the database holds, whole or not at all. Raises ProgramFailed.
+    """Put such a file in place of what the database holds, whole or not at all. Raises ProgramFailedError.
 
     `pg_restore --clean` drops only what the file has too: tables that a newer version made would stay and be in the way.
     """
@@ -52,9 +52,9 @@ def is_empty() -> bool:
 
 
 def need(program: str) -> None:
-    """Raises ProgramFailed where that program is not there."""
+    """Raises ProgramFailedError where that program is not there."""
     if not shutil.which(program):
-        raise ProgramFailed(
+        raise ProgramFailedError(
             f"{program} was not found, which the database needs. {HAVE_THEM}, or use --without-database, "
             "where the database is kept by other means."
         )
@@ -84,7 +84,9 @@ def _run(program: str, *arguments: str) -> None:
     )
     if ended.returncode:
         said = " ".join(ended.stderr.split()) or f"code {ended.returncode}"
-        raise ProgramFailed(f"{program} failed: {said.rstrip('.')}. Where its version is older than the server's: {HAVE_THEM}.")
+        raise ProgramFailedError(
+            f"{program} failed: {said.rstrip('.')}. Where its version is older than the server's: {HAVE_THEM}."
+        )
 
 
 def _address() -> str:

@@ -7,8 +7,8 @@ import secrets
 from sqlalchemy import func, select, text, update
 from sqlalchemy.exc import IntegrityError
 
-from webapp.core.addresses import Address, BadAddress, parse
-from webapp.core.errors import Conflict, Refused
+from webapp.core.addresses import Address, InvalidAddressError, parse
+from webapp.core.errors import ConflictError, RuleViolationError
 from webapp.core.plan.registry import fold
 from webapp.core.security.permissions import SHIPPED_ROLES
 from webapp.core.security.tokens import hashed
@@ -72,7 +72,7 @@ def prepare() -> list[str]:
 def finish(token: str, organisation: str, name: str, address: Address, password: str) -> User:
     """Set Muster up: the organisation's name and the Owner. The link works once; of two at once one wins.
 
-    The password has passed `schemas.passwords`. Raises Conflict where the link does not work (any more).
+    The password has passed `schemas.passwords`. Raises ConflictError where the link does not work (any more).
     """
     db.session.rollback()
     password_hash = hashed_password(password)  # slow: no transaction is open
@@ -85,13 +85,13 @@ def finish(token: str, organisation: str, name: str, address: Address, password:
     )
     if db.session.scalar(spent) is None:
         db.session.rollback()
-        raise Conflict(DONE)
+        raise ConflictError(DONE)
     owner = User(email=address.display, email_key=address.key, name=name, password_hash=password_hash)
     try:
         _crown(owner)
     except IntegrityError as error:
         db.session.rollback()
-        raise Conflict(DONE) from error
+        raise ConflictError(DONE) from error
     events.record(owner, AuditAction.SETUP_DONE, lookup.organisation())
     lookup.moved()
     db.session.commit()
@@ -134,7 +134,7 @@ def _owner_from_settings() -> User:
     own_domain = email.rpartition("@")[2].lower()  # who runs the server knows their own domain, such as school.local
     try:
         address = parse(email, (*settings.allowed_domains, own_domain))
-    except BadAddress as error:
+    except InvalidAddressError as error:
         raise ConfigError(f"MUSTER_OWNER_EMAIL is “{email}”, which cannot be used: {error}") from error
     if found := passwords.problems(password, email=email):
         raise ConfigError(f"MUSTER_OWNER_PASSWORD cannot be used: {found[0]}")
@@ -146,5 +146,5 @@ def _groups_from_settings() -> list[str]:
     names = lookup.settings().groups
     try:
         return groups.clean(names) if names else []
-    except Refused as refusal:
+    except RuleViolationError as refusal:
         raise ConfigError(f"MUSTER_GROUPS cannot be used: {' '.join(str(refusal).splitlines())}") from refusal

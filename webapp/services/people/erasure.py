@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import and_, delete, func, or_, select, update
 
-from webapp.core.errors import Conflict
+from webapp.core.errors import ConflictError
 from webapp.core.files import mentions as in_files
 from webapp.core.text.redact import Words
 from webapp.db import among, begin_write, db, utcnow
@@ -106,10 +106,13 @@ def pseudonym(user: User) -> str:
 
 
 def erasable(user_id: int, by: User) -> User:
-    """Somebody who may be erased. Raises NotThere, NotAllowed for somebody not ranked below, Conflict while they are active."""
+    """Somebody who may be erased.
+
+    Raises NotFoundError, ForbiddenError for somebody not ranked below, ConflictError while they are active.
+    """
     user = profile.below(user_id, by)
     if user.state is not UserState.DEACTIVATED:
-        raise Conflict("Only somebody deactivated can be erased. Deactivate this person first.")
+        raise ConflictError("Only somebody deactivated can be erased. Deactivate this person first.")
     return user
 
 

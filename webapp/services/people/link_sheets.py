@@ -10,7 +10,7 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy.orm import lazyload
 
-from webapp.core.errors import Conflict, Refused, Unproven
+from webapp.core.errors import ConflictError, PasswordRequiredError, RuleViolationError
 from webapp.core.lists.people_filter import Filter
 from webapp.core.plan.planner import Ref
 from webapp.core.plan.registry import ALL_GROUPS
@@ -76,7 +76,7 @@ def make(chosen: Chosen, by: User, *, proven: bool = False) -> list[Slip]:
     """The links of those invitations that are open and to roles that one may grant, by e-mail; each hand-over is audited.
 
     It starts the time of those that were never handed over. One transaction, a fixed number of statements. Raises
-    Conflict where there is none, Refused for more than MOST, Unproven.
+    Conflict where there is none, Refused for more than MOST, PasswordRequiredError.
 
     proven: `by` has just given their password, as it takes where a role manages people.
     """
@@ -86,12 +86,12 @@ def make(chosen: Chosen, by: User, *, proven: bool = False) -> list[Slip]:
     query = query.limit(MOST + 1).options(lazyload(Invitation.groups)).with_for_update(**hold(Invitation))
     found = db.session.scalars(query).all()
     if not found:
-        raise Conflict("No invitation is open here any more. Load the page again to see how things stand.")
+        raise ConflictError("No invitation is open here any more. Load the page again to see how things stand.")
     if len(found) > MOST:
-        raise Refused(f"A sheet holds at most {MOST:,} people. Narrow the filter, then make several sheets.")
+        raise RuleViolationError(f"A sheet holds at most {MOST:,} people. Narrow the filter, then make several sheets.")
     administrators = lookup.administrators()
     if not proven and any(each.role_id in administrators for each in found):
-        raise Unproven("Type your password: some of these links make people manage users. No sheet was made.")
+        raise PasswordRequiredError("Type your password: some of these links make people manage users. No sheet was made.")
     groups, handed, slips = _groups([each.id for each in found]), {}, []
     for each in found:
         link, handed[each.id] = invitations.hand_over(each)

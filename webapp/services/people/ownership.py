@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import delete, update
 
-from webapp.core.errors import Conflict, NotThere, Refused
+from webapp.core.errors import ConflictError, NotFoundError, RuleViolationError
 from webapp.core.lists.people_filter import Filter, Status
 from webapp.db import begin_write, db
 from webapp.models import OWNER_ROLE_ID, Organisation, User, UserState
@@ -23,14 +23,14 @@ def heirs(search: str, page: int = 1) -> Listing:
 
 
 def heir(user_id: int, by: User) -> User:
-    """Who could become Owner. Raises NotThere, or Refused where they could not."""
+    """Who could become Owner. Raises NotFoundError, or RuleViolationError where they could not."""
     user = db.session.get(User, user_id)
     if user is None:
-        raise NotThere("There is no such user.")
+        raise NotFoundError("There is no such user.")
     if user.id == by.id:
-        raise Refused("You are the Owner already. Choose somebody else.")
+        raise RuleViolationError("You are the Owner already. Choose somebody else.")
     if user.state is not UserState.ACTIVE:
-        raise Refused(f"{user.name} is deactivated. Choose somebody who can sign in.")
+        raise RuleViolationError(f"{user.name} is deactivated. Choose somebody who can sign in.")
     return user
 
 
@@ -40,14 +40,14 @@ def heir(user_id: int, by: User) -> User:
 def hand_over(heir_id: int, by: User, seen_role_id: int) -> User:
     """The heir becomes Owner, with All groups; who was Owner gets the heir's role. -> the new Owner.
 
-    seen_role_id: the heir's role as the page said it. `by` has just given their password. Raises NotThere, Refused, or
-    Conflict where the heir has changed since, or `by` is not the Owner any more.
+    seen_role_id: the heir's role as the page said it. `by` has just given their password. Raises NotFoundError,
+    RuleViolationError, or ConflictError where the heir has changed since, or `by` is not the Owner any more.
     """
     begin_write(alone=True)
     new = heir(heir_id, by)
     if new.role_id != seen_role_id:
         db.session.rollback()
-        raise Conflict(f"Nothing was changed: {new.name} is {new.role.name} now. Look again, then decide.")
+        raise ConflictError(f"Nothing was changed: {new.name} is {new.role.name} now. Look again, then decide.")
     _claim(new, by)
     before = {"owner": by.email, "role": new.role.name}
     for user_id, values in ((by.id, {"role_id": seen_role_id}), (new.id, {"role_id": OWNER_ROLE_ID, "all_groups": True})):
@@ -64,4 +64,4 @@ def _claim(new: User, by: User) -> None:
     claim = update(Organisation).where(Organisation.owner_id == by.id).values(owner_id=new.id).returning(Organisation.id)
     if db.session.scalar(claim) is None:
         db.session.rollback()
-        raise Conflict("Nothing was changed: the ownership was handed over already.")
+        raise ConflictError("Nothing was changed: the ownership was handed over already.")

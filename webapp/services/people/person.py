@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import and_, or_, select
 
-from webapp.core.errors import Conflict, NotThere, Refused, Unproven
+from webapp.core.errors import ConflictError, NotFoundError, PasswordRequiredError, RuleViolationError
 from webapp.core.plan.actions import Action, Do
 from webapp.core.plan.registry import ALL_GROUPS
 from webapp.core.text.audit_phrases import story
@@ -52,10 +52,10 @@ class Happening:
 
 
 def found(kind: Kind, id: int) -> User | Invitation:
-    """The user or the invitation. Raises NotThere, for somebody erased, too."""
+    """The user or the invitation. Raises NotFoundError, for somebody erased, too."""
     person = db.session.get(User, id) if kind == "user" else db.session.get(Invitation, id)
     if person is None or person.state is UserState.ERASED:
-        raise NotThere("This user is not here any more." if kind == "user" else "There is no such invitation.")
+        raise NotFoundError("This user is not here any more." if kind == "user" else "There is no such invitation.")
     return person
 
 
@@ -139,34 +139,34 @@ def seen(person: User | Invitation) -> str:
 def change(kind: Kind, id: int, action: Action, by: User, *, as_seen: str | None, proven: bool) -> str:
     """Do it to one person, as a form asked that showed their access `as_seen`. -> the sentence for the toast.
 
-    proven: `by` has just given their password. Raises Unproven, Conflict where somebody else changed it in between, and
-    what `actions.do_now` raises.
+    proven: `by` has just given their password. Raises PasswordRequiredError, ConflictError where somebody else changed it in
+    between, and what `actions.do_now` raises.
     """
     person, registry = found(kind, id), lookup.registry()
     if as_seen is not None and as_seen != seen(person):
-        raise Conflict("Somebody else changed this person’s access in the meantime. Load the page again, then choose.")
+        raise ConflictError("Somebody else changed this person’s access in the meantime. Load the page again, then choose.")
     held_now, wanted = registry.role_by_id[person.role_id], registry.role_by_id.get(action.role or 0)
     if action.do is Do.REACTIVATE:
         becomes = held_now if held_now.manages_people and not held_now.is_owner else None
     else:
         becomes = wanted if wanted and wanted.manages_people and not held_now.manages_people else None
     if becomes and not proven:
-        raise Unproven(f"Type your password: this person becomes {becomes.name}.")
+        raise PasswordRequiredError(f"Type your password: this person becomes {becomes.name}.")
     return actions.do_now(kind, id, action, by)
 
 
 def to_sign_out(user_id: int, by: User) -> User:
-    """Whose sessions `by` may end. Raises NotThere, Refused."""
+    """Whose sessions `by` may end. Raises NotFoundError, RuleViolationError."""
     user = db.session.get(User, user_id)
     if user is None:
-        raise NotThere("This user is not here any more.")
+        raise NotFoundError("This user is not here any more.")
     if user.role.rank > by.role.rank:
-        raise Refused("You cannot sign out somebody whose role ranks above yours.")
+        raise RuleViolationError("You cannot sign out somebody whose role ranks above yours.")
     return user
 
 
 def end_sessions(user_id: int, by: User, session_id: int | None = None) -> int:
-    """Sign somebody out: from one session, or from all. -> how many were ended. Raises NotThere, Refused."""
+    """Sign somebody out: from one session, or from all. -> how many were ended. Raises NotFoundError, RuleViolationError."""
     begin_write()
     lookup.held(to_sign_out(user_id, by).id)
     user = to_sign_out(user_id, by)  # once more: they may have been given another role until they were held

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping
 
 from marshmallow import ValidationError
 
-from webapp.core.errors import Unproven
+from webapp.core.errors import PasswordRequiredError
 from webapp.core.text.formatting import clipped
 from webapp.db import begin_write, db
 from webapp.models import Organisation, User
@@ -30,8 +30,8 @@ def save(typed: Mapping[str, str], seen: Mapping[str, str], by: User, *, proven:
     """Set what was typed; what the environment gives stays. -> whether anything changed.
 
     typed: by name; blank is the default again. seen: what the page showed when it was opened. proven: `by` has just given their
-    password, as it takes to protect accounts or the audit log less than before. Raises Unproven without it, and ValidationError
-    with a sentence for each name that is wrong, or that somebody else set in between; nothing is changed then.
+    password, as it takes to protect accounts or the audit log less than before. Raises PasswordRequiredError without it, and
+    ValidationError with a sentence for each name that is wrong, or that somebody else set in between; nothing is changed then.
     """
     begin_write(alone=True)
     place = db.session.get_one(Organisation, 1)
@@ -50,7 +50,9 @@ def save(typed: Mapping[str, str], seen: Mapping[str, str], by: User, *, proven:
     changed = [name for name in before if before[name] != new[name]]
     if not proven and _protects_less(lookup.settings(), after, changed):
         db.session.rollback()
-        raise Unproven("Type your password: this protects accounts or the audit log less than before. Nothing was saved.")
+        raise PasswordRequiredError(
+            "Type your password: this protects accounts or the audit log less than before. Nothing was saved."
+        )
     place.name = new.get(NAME, place.name)
     place.settings = _kept(given, {**place.settings, **{name: new[name] for name in wanted}})
     if changed:

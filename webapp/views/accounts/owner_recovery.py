@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, render_template
 from werkzeug.wrappers import Response as BaseResponse
 
-from webapp.core.errors import Conflict
+from webapp.core.errors import ConflictError
 from webapp.http.forms import OwnerLinkForm
 from webapp.http.web import PUBLIC, require
 from webapp.services.accounts import owner_recovery
@@ -42,6 +42,6 @@ def use(token: str) -> Page | BaseResponse:
         return render_template("owner_links/show.html", form=form, link=link, token=token), 422
     try:
         owner = owner_recovery.use(token, form.password.data or "")
-    except Conflict:
+    except ConflictError:
         return gone()
     return admit(owner)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
-from webapp.core.errors import Conflict, Refused
+from webapp.core.errors import ConflictError, RuleViolationError
 from webapp.core.security.permissions import Permission
 from webapp.http import rate_limits
 from webapp.http.forms import ForgottenForm, NewPasswordForm
@@ -18,7 +18,7 @@ from webapp.services.accounts.sessions import Refusal
 from webapp.services.links import account_links
 from webapp.views.accounts.sessions import (
     Page,
-    TooManyTries,
+    TooManyTriesError,
     afterwards,
     answer_dead_link,
     device_of,
@@ -76,7 +76,7 @@ def use(token: str) -> Page | BaseResponse:
         return render_template("resets/show.html", form=form, token=token), 422
     try:
         password_reset.use(token, form.password.data)
-    except Conflict:
+    except ConflictError:
         return gone()
     return redirect_to("sessions.new", say="Your password is changed. Sign in with it.")
 
@@ -100,8 +100,8 @@ def hand_over(user_id: int) -> str | tuple[str, int]:
     password_reset.in_need(user_id, current_user())
     try:
         link = password_reset.make_link(user_id, current_user(), proven=is_proven("No link was made."))
-    except Refused as refusal:
-        return link_question(user_id, str(refusal), 429 if isinstance(refusal, TooManyTries) else 422)
+    except RuleViolationError as refusal:
+        return link_question(user_id, str(refusal), 429 if isinstance(refusal, TooManyTriesError) else 422)
     validity = account_links.validity(link.purpose)
     return render_template("resets/link.html", address=account_links.address(link), user=link.user, validity=validity)
 

@@ -6,7 +6,7 @@ from flask import Blueprint, g, render_template, url_for
 from werkzeug.wrappers import Response as BaseResponse
 from wtforms import Field
 
-from webapp.core.errors import Conflict, Refused, TooOften
+from webapp.core.errors import ConflictError, RateLimitError, RuleViolationError
 from webapp.core.text.devices import device
 from webapp.core.text.formatting import plural
 from webapp.http.errors import note_refusal
@@ -17,7 +17,7 @@ from webapp.models import LinkPurpose
 from webapp.services.accounts import profile, sessions, two_factor
 from webapp.services.accounts.sessions import Refusal
 from webapp.services.links import account_links
-from webapp.views.accounts.sessions import Page, TooManyTries, answer_dead_link, prove, renew
+from webapp.views.accounts.sessions import Page, TooManyTriesError, answer_dead_link, prove, renew
 
 bp = Blueprint("account", __name__)
 
@@ -67,11 +67,11 @@ def ask_for_email() -> Page | BaseResponse:
         return page(status, email_form=form)
     try:
         profile.ask_for_email(current_user(), form.address)
-    except Refused as refusal:
+    except RuleViolationError as refusal:
         form.email.errors = [str(refusal)]
-        if isinstance(refusal, TooOften):
+        if isinstance(refusal, RateLimitError):
             note_refusal(Refusal.LIMIT)
-        return page(429 if isinstance(refusal, TooOften) else 422, email_form=form)
+        return page(429 if isinstance(refusal, RateLimitError) else 422, email_form=form)
     renew()
     return redirect_to("account.show", say=f"Now open the link in the email to {form.address.display}.")
 
@@ -100,7 +100,7 @@ def confirm_email(token: str) -> Page | BaseResponse:
     """Confirm the new address: it takes the place of the old one."""
     try:
         user = profile.confirm_email(token)
-    except Conflict as conflict:
+    except ConflictError as conflict:
         return gone(taken=str(conflict) == profile.TAKEN)
     if g.user and g.user.id == user.id:
         renew()
@@ -153,9 +153,9 @@ def unproven(field: Field) -> int:
     """0 where the field holds one's own password; else the status of the answer, with the sentence under the field."""
     try:
         prove(field.data or "", KEPT)
-    except Refused as refusal:
+    except RuleViolationError as refusal:
         field.errors = [str(refusal)]
-        return 429 if isinstance(refusal, TooManyTries) else 422
+        return 429 if isinstance(refusal, TooManyTriesError) else 422
     return 0
 
 

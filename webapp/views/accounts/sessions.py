@@ -13,7 +13,7 @@ from flask_wtf import FlaskForm
 from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.wrappers import Response as BaseResponse
 
-from webapp.core.errors import Busy, Refused
+from webapp.core.errors import BusyError, RuleViolationError
 from webapp.core.text.formatting import full, plural
 from webapp.db import utcnow
 from webapp.http import rate_limits
@@ -126,10 +126,10 @@ def create() -> str | BaseResponse | tuple[str, int] | tuple[str, int, dict[str,
         return too_many(form, tries.again_at)
     try:
         user = sessions.sign_in(form.email.data, form.password.data, peer)
-    except Busy:
+    except BusyError:
         rate_limits.give_back(account, peer, device=device)
         raise
-    except Refused as refusal:
+    except RuleViolationError as refusal:
         return render_template("sessions/new.html", form=form, problem=str(refusal), advice=tries_left(tries.left)), 422
     rate_limits.give_back(account, peer, device=device)
     return admit(user, form.next.data)
@@ -171,9 +171,9 @@ def pass_second() -> Page | BaseResponse:
         return render_template("sessions/second.html", form=form), 422
     try:
         with_limit(str(user.id), Door.CODE, lambda: two_factor.pass_(user, form.code.data, request.remote_addr or ""))
-    except Refused as refusal:
+    except RuleViolationError as refusal:
         form.code.errors = [str(refusal)]
-        return render_template("sessions/second.html", form=form), 429 if isinstance(refusal, TooManyTries) else 422
+        return render_template("sessions/second.html", form=form), 429 if isinstance(refusal, TooManyTriesError) else 422
     enter(user)
     return onward(target)
 
@@ -184,12 +184,12 @@ def half_way() -> tuple[User | None, str | None]:
     return two_factor.half_way(*ticket), target
 
 
-class TooManyTries(Refused):
+class TooManyTriesError(RuleViolationError):
     """Too many wrong passwords within a while (429)."""
 
 
 def prove(password: str, kept: str = "Nothing was sent.") -> None:
-    """Have who is signed in show that it is them; counted like a try to sign in. Raises Refused or TooManyTries.
+    """Have who is signed in show that it is them; counted like a try to sign in. Raises RuleViolationError or TooManyTriesError.
 
     kept: what the sentence says of the state of things.
     """
@@ -206,7 +206,7 @@ def is_proven(kept: str = "Nothing was sent.") -> bool:
 
 
 def with_limit(account: str, door: Door, check: Callable[[], None], kept: str = "") -> None:
-    """Check something that could be guessed. What is right gives its try back. Raises Refused or TooManyTries."""
+    """Check something that could be guessed. What is right gives its try back. Raises RuleViolationError or TooManyTriesError."""
     peer, device = request.remote_addr or "", device_of(account)
     tries = rate_limits.spend(account, peer, door, device)
     if tries.again_at:
@@ -218,14 +218,14 @@ def with_limit(account: str, door: Door, check: Callable[[], None], kept: str = 
             peer,
         )
         minutes = plural(max(1, round((tries.again_at - utcnow()).total_seconds() / 60)), "minute")
-        raise TooManyTries(f"Too many tries. Try again in {minutes}. {kept}".strip())
+        raise TooManyTriesError(f"Too many tries. Try again in {minutes}. {kept}".strip())
     try:
         check()
-    except Busy:
+    except BusyError:
         rate_limits.give_back(account, peer, door, device)
         raise
-    except Refused as refusal:
-        raise Refused(f"{refusal} {tries_left(tries.left)}".strip(), field=refusal.field) from refusal
+    except RuleViolationError as refusal:
+        raise RuleViolationError(f"{refusal} {tries_left(tries.left)}".strip(), field=refusal.field) from refusal
     rate_limits.give_back(account, peer, door, device)
 
 

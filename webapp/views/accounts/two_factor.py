@@ -9,7 +9,7 @@ import segno
 from flask import Blueprint, Response, g, redirect, render_template, request, session, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
-from webapp.core.errors import Refused, Unproven
+from webapp.core.errors import PasswordRequiredError, RuleViolationError
 from webapp.core.security.permissions import Permission
 from webapp.http.forms import SecondFactorForm
 from webapp.http.questions import Question, ask
@@ -17,7 +17,7 @@ from webapp.http.rate_limits import Door
 from webapp.http.web import SIGNED_IN, current_user, is_fragment, redirect_to, require
 from webapp.services.accounts import two_factor
 from webapp.views.accounts.profile import unproven
-from webapp.views.accounts.sessions import Page, TooManyTries, is_proven, renew, with_limit
+from webapp.views.accounts.sessions import Page, TooManyTriesError, is_proven, renew, with_limit
 
 bp = Blueprint("second_factors", __name__)
 
@@ -88,9 +88,9 @@ def reset(user_id: int) -> BaseResponse | tuple[str, int]:
     two_factor.protected(user_id, current_user())
     try:
         if not is_proven("Two-step sign-in stays on."):
-            raise Unproven("Type your password. Two-step sign-in stays on.")
-    except Refused as refusal:
-        return reset_question(user_id, str(refusal), 429 if isinstance(refusal, TooManyTries) else 422)
+            raise PasswordRequiredError("Type your password. Two-step sign-in stays on.")
+    except RuleViolationError as refusal:
+        return reset_question(user_id, str(refusal), 429 if isinstance(refusal, TooManyTriesError) else 422)
     user = two_factor.reset(user_id, current_user())
     said, back = f"Two-step sign-in of {user.name} is off. Their password alone signs them in.", request.form.get("next")
     return redirect_to("users.index", say=said, back=back, acted=f"user-{user_id}")
@@ -117,9 +117,9 @@ def refused(form: SecondFactorForm, command: Callable[[], None]) -> int:
         return status
     try:
         with_limit(str(current_user().id), Door.CODE, command)
-    except Refused as refusal:
+    except RuleViolationError as refusal:
         form.code.errors = [str(refusal)]
-        return 429 if isinstance(refusal, TooManyTries) else 422
+        return 429 if isinstance(refusal, TooManyTriesError) else 422
     return 0
 
 

@@ -16,7 +16,7 @@ from webapp import queue
 from webapp.core.addresses import with_domain
 from webapp.core.files.csv_writer import template as csv_template
 from webapp.core.files.csv_writer import written
-from webapp.core.files.table import UnreadableFile
+from webapp.core.files.table import UnreadableFileError
 from webapp.core.lists.paging import Page
 from webapp.core.lists.row_filter import Find
 from webapp.core.plan.actions import Do
@@ -95,11 +95,11 @@ def create() -> BaseResponse | tuple[str, int]:
             if pasted is not None:
                 batch = upload.stage_pasted(pasted, current_user(), split=split)
             elif file is None or not file.filename:
-                raise UnreadableFile("No file was chosen.", "Choose a CSV, Excel or OpenDocument file and upload it.")
+                raise UnreadableFileError("No file was chosen.", "Choose a CSV, Excel or OpenDocument file and upload it.")
             else:
                 batch = upload.stage(file.read(), file.filename, current_user(), split=split)
-    except UnreadableFile as refusal:
-        parts = refusal.parts if isinstance(refusal, import_rows.TooLong) else 0
+    except UnreadableFileError as refusal:
+        parts = refusal.parts if isinstance(refusal, import_rows.TooManyRowsError) else 0
         error = {"title": refusal.title, "advice": refusal.advice, "parts": parts, "pasted": pasted}
         context = dialog_context(tab="bulk", upload_error=error | {"file_name": file.filename if file else ""})
         return page_or_fragment("invitations/new.html", "invitations/_bulk.html", 422, **context)

@@ -7,12 +7,12 @@ from typing import NamedTuple
 from flask import Blueprint, flash, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
-from webapp.core.errors import Refused
+from webapp.core.errors import RuleViolationError
 from webapp.core.security.permissions import Permission
 from webapp.http.web import current_user, number, page_or_fragment, redirect_to, require
 from webapp.models import UNMOVED, Batch, BatchState
 from webapp.services.batches import review as batches
-from webapp.views.accounts.sessions import TooManyTries, afterwards, is_proven
+from webapp.views.accounts.sessions import TooManyTriesError, afterwards, is_proven
 from webapp.views.batches.batches import folder, review_context, row_context
 
 UNSEEN = "Nothing was done: this form does not say which review was looked at. Open the review, and confirm it there."
@@ -58,15 +58,15 @@ def create(batch_id: int) -> BaseResponse | tuple[str, int]:
     version = number(request.form, "version")
     if version is None:
         review = url_for("batches.show", batch_id=batches.found(batch_id).id)
-        raise Refused(UNSEEN, link=("Open the review", review))
+        raise RuleViolationError(UNSEEN, link=("Open the review", review))
     try:
         proven = is_proven()
         first = batches.confirm(batch_id, version, current_user(), drift=seen.drift, proven=proven)
-    except batches.Changed as change:
+    except batches.PlansChangedError as change:
         flash(str(change), "warn")
         return redirect_to("batches.show", batch_id=batch_id)
-    except Refused as refusal:
-        status = 429 if isinstance(refusal, TooManyTries) else 422
+    except RuleViolationError as refusal:
+        status = 429 if isinstance(refusal, TooManyTriesError) else 422
         batch = batches.found(batch_id)
         context = {**row_context(batch), "seen": seen, "problem": str(refusal)}
         return page_or_fragment("batches/confirmation.html", f"{folder(batch)}/_confirm.html", status, **context)

@@ -8,7 +8,7 @@ from typing import Any
 from flask import Blueprint, Response, flash, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
-from webapp.core.errors import NotThere, Refused
+from webapp.core.errors import NotFoundError, RuleViolationError
 from webapp.core.files.cleaning import clean
 from webapp.core.lists.row_filter import Find, Hint
 from webapp.core.security.permissions import Permission
@@ -38,10 +38,10 @@ def _offered() -> dict[str, Any]:
 
 
 def under_review(batch_id: int) -> Batch:
-    """The batch whose dialog is asked for. Raises NotUnderReview."""
+    """The batch whose dialog is asked for. Raises NotUnderReviewError."""
     batch = review.found(batch_id)
     if batch.state is not BatchState.REVIEWING:
-        raise review.NotUnderReview(batch)
+        raise review.NotUnderReviewError(batch)
     return batch
 
 
@@ -75,7 +75,7 @@ def undo(batch_id: int) -> str | BaseResponse | tuple[str, int, dict[str, str]]:
     version, before = number(request.values, "version"), number(request.values, "before")
     try:
         return moved(history.undo(batch_id, current_user(), version, before), "Undone")
-    except history.Overtaken as overtaken:
+    except history.UndoConflictError as overtaken:
         if version or not is_fragment():
             raise
         context = {"batch": review.found(batch_id), "before": overtaken.version, "said": str(overtaken)}
@@ -140,7 +140,7 @@ def replaceable(batch_id: int) -> tuple[str, int] | BaseResponse:
         return redirect_to("batches.show", batch_id=batch_id)
     try:
         preview, refusal = bulk_edit.replaceable(batch, replacement()), ""
-    except Refused as refused:
+    except RuleViolationError as refused:
         preview, refusal = None, str(refused)
     return render_template("edits/_replaceable.html", batch=batch, preview=preview, refusal=refusal), 200
 
@@ -209,7 +209,7 @@ def change(batch_id: int) -> str | BaseResponse:
             return done(batch_id, bulk_edit.remove_groups(batch_id, chosen, names, current_user()), "Groups removed in {rows}")
         case "set_groups":
             return done(batch_id, bulk_edit.set_groups(batch_id, chosen, names, current_user()), "Groups set in {rows}")
-    raise Refused("Choose at least one group.")
+    raise RuleViolationError("Choose at least one group.")
 
 
 @bp.post("/hints/<hint>/removal")
@@ -217,7 +217,7 @@ def change(batch_id: int) -> str | BaseResponse:
 def remove_hinted(batch_id: int, hint: str) -> str | BaseResponse:
     """Remove all rows that a notice above the counts is about, as one step."""
     if hint not in list(Hint):
-        raise NotThere("There is no such notice.")
+        raise NotFoundError("There is no such notice.")
     rows = bulk_edit.Chosen(find=Find(hint=Hint(hint)))
     return done(batch_id, bulk_edit.remove(batch_id, rows, current_user()), "{rows} removed")
 

@@ -8,7 +8,7 @@ from flask import Blueprint, Response, render_template, request
 from marshmallow import ValidationError
 from werkzeug.wrappers import Response as BaseResponse
 
-from webapp.core.errors import NotThere, Refused
+from webapp.core.errors import NotFoundError, RuleViolationError
 from webapp.core.security.permissions import Permission
 from webapp.core.text.formatting import LONGEST_MESSAGE
 from webapp.http.web import current_user, is_fragment, page_or_fragment, redirect_to, require
@@ -41,7 +41,7 @@ def html(batch_id: int) -> Response:
     batch = review.found(batch_id)
     row = examples.row_of(batch)
     if row is None:
-        raise NotThere("There is no row to show an example for.")
+        raise NotFoundError("There is no row to show an example for.")
     return Response(examples.email(batch, row, current_user(), typed(batch)).html, headers={"Content-Security-Policy": FRAME_CSP})
 
 
@@ -89,7 +89,7 @@ def test(batch_id: int) -> str | BaseResponse | tuple[str, int]:
         message = test_message.send_test(batch_id, current_user())
     except ValidationError as error:
         return refused(batch_id, error.messages_dict)
-    except Refused as refusal:
+    except RuleViolationError as refusal:
         return refused(batch_id, {"test": [str(refusal)]})
     said = f"Test on its way to {message.recipient}"
     if not is_fragment():

@@ -10,12 +10,12 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from webapp.core.files.columns import MEMBER
 from webapp.core.files.fields import Field
-from webapp.core.files.table import MOST_COLUMNS, UnreadableFile
+from webapp.core.files.table import MOST_COLUMNS, UnreadableFileError
 from webapp.core.security.permissions import Permission
 from webapp.http.web import current_user, is_fragment, number, page_or_fragment, redirect_to, require
 from webapp.models import Batch, BatchState
 from webapp.services.batches import import_rows, mapping, review, turns, upload
-from webapp.services.batches.import_rows import TooLong, WouldLose
+from webapp.services.batches.import_rows import EditsLostError, TooManyRowsError
 from webapp.services.batches.mapping import Choice
 from webapp.services.directory import lookup
 
@@ -43,13 +43,13 @@ def choose(batch_id: int) -> BaseResponse | tuple[str, int]:
             mapping.choose(
                 batch_id, asked_for(form), current_user(), remember=remember, split=split, version=number(form, "version")
             )
-    except UnreadableFile as refusal:
+    except UnreadableFileError as refusal:
         return mapping_page(review.found(batch_id), form, refusal, 422)
     return redirect_to("batches.show", batch_id=batch_id)
 
 
 def mapping_page(
-    batch: Batch, asked: MultiDict[str, str], refusal: UnreadableFile | None = None, status: int = 200
+    batch: Batch, asked: MultiDict[str, str], refusal: UnreadableFileError | None = None, status: int = 200
 ) -> tuple[str, int]:
     """The mapping page, or its parts for htmx. asked: what was chosen so far."""
     choice = asked_for(asked)
@@ -59,7 +59,7 @@ def mapping_page(
         "lost_edits": import_rows.edited(batch) if batch.state is BatchState.REVIEWING else 0,
         "remembers": "remember" in asked or choice.columns is None,
         "refusal": refusal,
-        "parts": refusal.parts if isinstance(refusal, TooLong) else 0,
+        "parts": refusal.parts if isinstance(refusal, TooManyRowsError) else 0,
         "Field": Field,
         "source": request.headers.get("HX-Source", "").rpartition("#")[2],
         "roles": lookup.grantable(current_user()),
@@ -93,10 +93,10 @@ def replace(batch_id: int) -> BaseResponse | tuple[str, int]:
     sent = request.files.get("file")
     try:
         if sent is None or not sent.filename:
-            raise UnreadableFile("No file was chosen.", "Choose a file and upload it.")
+            raise UnreadableFileError("No file was chosen.", "Choose a file and upload it.")
         with turns.upload(current_user()):
             upload.replace(batch_id, sent.read(), sent.filename, current_user(), lose="lose" in request.form)
-    except UnreadableFile as refusal:
+    except UnreadableFileError as refusal:
         context = replace_context(review.found(batch_id), refusal, sent.filename if sent else None)
         return page_or_fragment("mapping/replace.html", "mapping/_replace.html", 422, **context)
     answer = redirect_to("batches.show", batch_id=batch_id, say="The file was replaced.")
@@ -105,8 +105,8 @@ def replace(batch_id: int) -> BaseResponse | tuple[str, int]:
     return answer
 
 
-def replace_context(batch: Batch, refusal: UnreadableFile | None = None, name: str | None = None) -> dict[str, Any]:
+def replace_context(batch: Batch, refusal: UnreadableFileError | None = None, name: str | None = None) -> dict[str, Any]:
     """What the page for another file shows. name: of the file that was refused."""
     error = {"title": refusal.title, "advice": refusal.advice, "file_name": name or ""} if refusal else None
-    lost = refusal.lost if isinstance(refusal, WouldLose) else 0
+    lost = refusal.lost if isinstance(refusal, EditsLostError) else 0
     return {"batch": batch, "limits": lookup.settings(), "upload_error": error, "lost": lost}

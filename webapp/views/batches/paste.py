@@ -9,7 +9,7 @@ from flask import Blueprint, render_template, request
 from marshmallow import ValidationError
 from werkzeug.wrappers import Response as BaseResponse
 
-from webapp.core.errors import Refused
+from webapp.core.errors import RuleViolationError
 from webapp.core.security.permissions import Permission
 from webapp.core.text.formatting import plural
 from webapp.http.web import current_user, is_fragment, redirect_to, require
@@ -42,10 +42,10 @@ def append(batch_id: int) -> str | BaseResponse:
 
 
 def sent() -> dict[str, Any]:
-    """The form's one field, "block": JSON, because a block is cells within rows. Raises Refused."""
+    """The form's one field, "block": JSON, because a block is cells within rows. Raises RuleViolationError."""
     try:
         loaded = BlockSchema().load(json.loads(request.form.get("block", "{}")))
     except (ValueError, RecursionError, ValidationError) as error:
-        raise Refused("This block could not be read. Copy the cells again, then paste once more.") from error
+        raise RuleViolationError("This block could not be read. Copy the cells again, then paste once more.") from error
     assert isinstance(loaded, dict)
     return loaded

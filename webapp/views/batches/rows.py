@@ -39,8 +39,8 @@ def update(batch_id: int, row_id: int) -> BaseResponse | tuple[str, int]:
     return render_template("rows/_cell_saved.html", **context, **row_context(edit.batch)), status
 
 
-@bp.errorhandler(cell_edit.Gone)
-def gone(error: cell_edit.Gone) -> BaseResponse | tuple[str, int, dict[str, str]]:
+@bp.errorhandler(cell_edit.RowRemovedError)
+def gone(error: cell_edit.RowRemovedError) -> BaseResponse | tuple[str, int, dict[str, str]]:
     """The row as it is, so that it is not edited once more; and why nothing was stored."""
     if not is_fragment():
         return errors.broken_promise(error)

@@ -9,7 +9,7 @@ from flask import Blueprint, flash, render_template, request, url_for
 from marshmallow import ValidationError
 from werkzeug.wrappers import Response as BaseResponse
 
-from webapp.core.errors import Conflict, Refused
+from webapp.core.errors import ConflictError, RuleViolationError
 from webapp.core.security.permissions import Permission
 from webapp.core.text.formatting import plural
 from webapp.http.forms import GroupForm, GroupsForm, tell
@@ -38,7 +38,7 @@ def create() -> BaseResponse | tuple[str, int]:
         return again(form), 422
     try:
         added = groups.add(form.wanted(), current_user(), form.description.data or "")
-    except (ValidationError, Refused) as refusal:
+    except (ValidationError, RuleViolationError) as refusal:
         tell(form, refusal)
         return again(form), 422
     said = f"{plural(len(added), 'group')} added." if len(added) > 1 else f"“{added[0].name}” added."
@@ -57,7 +57,7 @@ def update(group_id: int) -> BaseResponse | tuple[str, int]:
     form = GroupForm()
     try:
         group = groups.change(group_id, form.name.data or "", form.description.data or "", current_user())
-    except (ValidationError, Refused) as refusal:
+    except (ValidationError, RuleViolationError) as refusal:
         tell(form, refusal)
         return page(GroupsForm(formdata=None), is_open=False, editing=group_id, edit_form=form), 422
     return redirect_to("groups.index", say=f"“{group.name}” saved.")
@@ -133,7 +133,7 @@ def add_name(group_id: int) -> BaseResponse | tuple[str, int]:
         alias = aliases.add(AliasKind.GROUP, group_id, request.form.get("word", ""), current_user())
     except ValidationError as error:
         return members_page(groups.found(group_id), " ".join(error.messages_dict["word"])), 422
-    except Refused as refusal:
+    except RuleViolationError as refusal:
         return members_page(groups.found(group_id), str(refusal)), 422
     return redirect_to("groups.show", group_id=group_id, say=f"Files may say “{alias.word}” now.")
 
@@ -152,9 +152,9 @@ def merge(group_id: int) -> BaseResponse | tuple[str, int]:
     """Make them one, as the page said."""
     try:
         group = groups.merge(group_id, chosen(), current_user(), request.form.get("seen", ""))
-    except Refused as refusal:
+    except RuleViolationError as refusal:
         return merger_page(group_id, str(refusal)), 422
-    except Conflict as conflict:
+    except ConflictError as conflict:
         flash(str(conflict), "warn")
         return merger_page(group_id), 409
     return redirect_to("groups.show", group_id=group.id, say=f"Merged into “{group.name}”.")
@@ -193,7 +193,7 @@ def delete(group_id: int) -> BaseResponse | tuple[str, int]:
     """Delete it, as the page said."""
     try:
         name = groups.remove(group_id, current_user(), request.form.get("seen", ""))
-    except Conflict as conflict:
+    except ConflictError as conflict:
         flash(str(conflict), "warn")
         return deletion_page(group_id), 409
     return redirect_to("groups.index", say=f"“{name}” deleted.")

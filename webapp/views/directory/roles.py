@@ -6,7 +6,7 @@ from flask import Blueprint, flash, render_template, request
 from marshmallow import ValidationError
 from werkzeug.wrappers import Response as BaseResponse
 
-from webapp.core.errors import Conflict, Refused
+from webapp.core.errors import ConflictError, RuleViolationError
 from webapp.core.security.permissions import MEANINGS, Permission
 from webapp.http.forms import RoleForm, tell
 from webapp.http.web import current_user, number, redirect_to, require
@@ -40,7 +40,7 @@ def create() -> BaseResponse | tuple[str, int]:
     form = RoleForm()
     try:
         role = roles.add(form.values(), current_user())
-    except (ValidationError, Refused) as refusal:
+    except (ValidationError, RuleViolationError) as refusal:
         tell(form, refusal)
         return form_page(form), 422
     return redirect_to("roles.index", say=f"“{role.name}” added.")
@@ -62,7 +62,7 @@ def update(role_id: int) -> BaseResponse | tuple[str, int]:
     form = RoleForm()
     try:
         role = roles.change(role_id, form.values(), current_user())
-    except (ValidationError, Refused) as refusal:
+    except (ValidationError, RuleViolationError) as refusal:
         tell(form, refusal)
         return form_page(form, roles.found(role_id)), 422
     return redirect_to("roles.index", say=f"“{role.name}” saved.")
@@ -86,10 +86,10 @@ def delete(role_id: int) -> BaseResponse | tuple[str, int]:
     """Delete it, as the page said."""
     try:
         name = roles.remove(role_id, number(request.form, "replacement"), current_user(), request.form.get("seen", ""))
-    except Conflict as conflict:
+    except ConflictError as conflict:
         flash(str(conflict), "warn")
         return deletion_page(role_id), 409
-    except Refused as refusal:
+    except RuleViolationError as refusal:
         return deletion_page(role_id, str(refusal)), 422
     return redirect_to("roles.index", say=f"“{name}” deleted.")
 

@@ -7,7 +7,7 @@ from typing import Any
 from flask import Blueprint, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
-from webapp.core.errors import Conflict, NotThere, Refused
+from webapp.core.errors import ConflictError, NotFoundError, RuleViolationError
 from webapp.core.files.table import clean
 from webapp.core.plan.actions import Action, Do
 from webapp.core.plan.registry import ALL_GROUPS
@@ -22,7 +22,7 @@ from webapp.services.directory import lookup
 from webapp.services.invitations import invitations
 from webapp.services.invitations.invitations import Standing
 from webapp.services.mail import outbox
-from webapp.views.accounts.sessions import Page, TooManyTries, answer_dead_link, enter, is_proven
+from webapp.views.accounts.sessions import Page, TooManyTriesError, answer_dead_link, enter, is_proven
 
 bp = Blueprint("invitations", __name__, url_prefix="/invitations")
 
@@ -74,7 +74,7 @@ def create() -> BaseResponse | tuple[str, int]:
     form = invite_form()
     try:
         invitation = single_invite.invite(form.cells(), current_user(), proven=is_proven())
-    except Refused as refusal:
+    except RuleViolationError as refusal:
         issues, status = told(refusal)
         if any(issue["code"] in ("grant", "rank") for issue in issues):
             note_refusal(Refusal.RANK)
@@ -86,11 +86,11 @@ def create() -> BaseResponse | tuple[str, int]:
     return redirect_to("users.index", say=said)
 
 
-def told(refusal: Refused) -> tuple[list[dict[str, Any]], int]:
+def told(refusal: RuleViolationError) -> tuple[list[dict[str, Any]], int]:
     """What is said under which field, and the status: of what is not invited, or of a password that is not one's own."""
     if isinstance(refusal, single_invite.InviteRefusedError):
         return refusal.issues, 422
-    return [{"field": "password", "text": str(refusal), "code": "proof"}], 429 if isinstance(refusal, TooManyTries) else 422
+    return [{"field": "password", "text": str(refusal), "code": "proof"}], 429 if isinstance(refusal, TooManyTriesError) else 422
 
 
 @bp.post("/<int:invitation_id>/messages")
@@ -121,7 +121,7 @@ def change_email(invitation_id: int) -> BaseResponse | tuple[str, int]:
     try:
         proven = is_proven()
         made = single_invite.replace_invitation(invitation_id, clean(form.email.data), current_user(), proven=proven)
-    except Refused as refusal:
+    except RuleViolationError as refusal:
         issues, status = told(refusal)
         form.password.errors = [issue["text"] for issue in issues if issue["field"] == "password"]
         form.email.errors = [issue["text"] for issue in issues if issue["field"] != "password"]
@@ -146,8 +146,8 @@ def link(invitation_id: int) -> tuple[str, int]:
     status = 200
     try:
         values["address"] = invitations.copy_link(invitation_id, current_user(), proven=is_proven("The link was not shown."))
-    except Refused as refusal:
-        status = 429 if isinstance(refusal, TooManyTries) else 422
+    except RuleViolationError as refusal:
+        status = 429 if isinstance(refusal, TooManyTriesError) else 422
         values["problem"] = str(refusal) if "password" in request.form else ""
     values["invitation"] = invitations.pending(invitation_id, current_user())
     return page_or_fragment("invitations/link.html", "invitations/_link.html", status, **values)
@@ -181,7 +181,7 @@ def accept(token: str) -> Page | BaseResponse:
         return accept_page(token, form, invitation, 422) if worth is Standing.OPEN else gone(worth, invitation)
     try:
         user = invitations.accept(token, form.name.data, form.password.data)
-    except Conflict as conflict:
+    except ConflictError as conflict:
         return gone(Standing(str(conflict)), invitations.by_token(token))
     enter(user)
     return redirect_to("home.index", say=f"Welcome, {user.name}. You are in.")
@@ -190,7 +190,7 @@ def accept(token: str) -> Page | BaseResponse:
 def _known(token: str) -> Invitation | None:
     try:
         return invitations.by_token(token)
-    except NotThere:
+    except NotFoundError:
         return None
 
 

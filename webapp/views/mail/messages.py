@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, render_template, request
 
-from webapp.core.errors import NotThere
+from webapp.core.errors import NotFoundError
 from webapp.core.security.permissions import Permission
 from webapp.http.web import current_user, number, require
 from webapp.services.mail import outbox, throttle
@@ -46,5 +46,5 @@ def html(message_id: int) -> Response:
     """The e-mail's HTML as a document of its own, for the frame on its page."""
     email = outbox.email_of(outbox.found(message_id, current_user()))
     if email is None:
-        raise NotThere("There is nothing left to show of this message.")
+        raise NotFoundError("There is nothing left to show of this message.")
     return Response(email.html, headers={"Content-Security-Policy": FRAME_CSP})

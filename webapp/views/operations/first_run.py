@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, render_template
 from werkzeug.wrappers import Response as BaseResponse
 
-from webapp.core.errors import Conflict
+from webapp.core.errors import ConflictError
 from webapp.http.forms import SetupForm
 from webapp.http.web import PUBLIC, redirect_to, require
 from webapp.services.operations import first_run
@@ -34,7 +34,7 @@ def create(token: str) -> Page | BaseResponse:
         return render_template("setup/show.html", form=form), 422
     try:
         owner = first_run.finish(token, form.organisation.data, form.name.data, form.address, form.password.data)
-    except Conflict:
+    except ConflictError:
         return gone()
     enter(owner)
     return redirect_to("home.index", say=f"{form.organisation.data} is set up.")

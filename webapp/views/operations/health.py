@@ -13,7 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from webapp import queue
 from webapp.http import metrics
 from webapp.http.web import PUBLIC, require
-from webapp.patience import NoAnswer, ask
+from webapp.patience import TimedOutError, ask
 from webapp.services.directory import lookup
 from webapp.services.operations import status
 from webapp.version import version
@@ -69,7 +69,7 @@ def _from_database(question: Callable[[], T], patience: float) -> T | None:
     """The answer, or None where the database gives none in time; which is logged."""
     try:
         return ask(question, patience)
-    except (SQLAlchemyError, NoAnswer) as error:
+    except (SQLAlchemyError, TimedOutError) as error:
         current_app.logger.error("the database does not answer a monitor: %s", error)
         return None
 

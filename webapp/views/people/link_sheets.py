@@ -5,7 +5,7 @@ from __future__ import annotations
 import segno
 from flask import Blueprint, Response, render_template, request, url_for
 
-from webapp.core.errors import Refused
+from webapp.core.errors import RuleViolationError
 from webapp.core.files.csv_writer import written
 from webapp.core.security.permissions import Permission
 from webapp.core.text.formatting import full
@@ -17,7 +17,7 @@ from webapp.services.batches import review
 from webapp.services.directory import lookup
 from webapp.services.people import link_sheets
 from webapp.services.people.link_sheets import Chosen, Slip
-from webapp.views.accounts.sessions import TooManyTries, is_proven
+from webapp.views.accounts.sessions import TooManyTriesError, is_proven
 from webapp.views.people.people_list import asked_for
 
 bp = Blueprint("link_sheets", __name__, url_prefix="/link-sheets")
@@ -45,11 +45,11 @@ def create() -> Response | str | tuple[str, int]:
     """Hand the links over, as `form` says: "csv" or "slips"; for one's password where somebody will manage people."""
     form = request.form.get("form")
     if form not in ("csv", "slips"):
-        raise Refused("Choose a CSV file or slips to print.")
+        raise RuleViolationError("Choose a CSV file or slips to print.")
     try:
         slips = link_sheets.make(_chosen(), current_user(), proven=is_proven("No sheet was made."))
-    except Refused as refusal:
-        return outlook(problem=str(refusal)), 429 if isinstance(refusal, TooManyTries) else 422
+    except RuleViolationError as refusal:
+        return outlook(problem=str(refusal)), 429 if isinstance(refusal, TooManyTriesError) else 422
     if form == "csv":
         today = utcnow().astimezone(lookup.settings().time_zone).date()
         return attach(written(HEADER, [_line(slip) for slip in slips]), f"link-sheet-{today}.csv")

@@ -5,11 +5,11 @@ from __future__ import annotations
 from flask import Blueprint, flash, render_template, request
 from werkzeug.wrappers import Response as BaseResponse
 
-from webapp.core.errors import Conflict, Refused
+from webapp.core.errors import ConflictError, RuleViolationError
 from webapp.core.security.permissions import Permission
 from webapp.http.web import current_user, number, redirect_to, require
 from webapp.services.people import ownership
-from webapp.views.accounts.sessions import TooManyTries, prove, renew
+from webapp.views.accounts.sessions import TooManyTriesError, prove, renew
 
 bp = Blueprint("ownership", __name__, url_prefix="/ownership")
 
@@ -27,16 +27,16 @@ def hand_over() -> BaseResponse | tuple[str, int]:
     """Hand it over, as the page said."""
     heir_id = number(request.form, "heir")
     if heir_id is None:
-        raise Refused("Choose who becomes Owner.")
+        raise RuleViolationError("Choose who becomes Owner.")
     ownership.heir(heir_id, current_user())
     try:
         prove(request.form.get("password", ""), "Nothing was changed.")
         heir = ownership.hand_over(heir_id, current_user(), number(request.form, "role") or 0)
-    except Conflict as conflict:
+    except ConflictError as conflict:
         flash(str(conflict), "warn")
         return page(heir_id), 409
-    except Refused as refusal:
-        return page(heir_id, str(refusal)), 429 if isinstance(refusal, TooManyTries) else 422
+    except RuleViolationError as refusal:
+        return page(heir_id, str(refusal)), 429 if isinstance(refusal, TooManyTriesError) else 422
     renew()
     return redirect_to("home.index", say=f"{heir.name} is the Owner now. You are {current_user().role.name}.")
 

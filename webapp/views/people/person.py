@@ -8,7 +8,7 @@ from typing import Any
 from flask import Blueprint, render_template, request, session, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
-from webapp.core.errors import NotThere, Refused
+from webapp.core.errors import NotFoundError, RuleViolationError
 from webapp.core.lists.paging import member
 from webapp.core.plan.actions import Action, Do, Theirs
 from webapp.core.plan.registry import Registry
@@ -27,7 +27,7 @@ from webapp.services.directory.people_list import Entry
 from webapp.services.invitations import invitations
 from webapp.services.mail import delivery_status
 from webapp.services.people import person as people
-from webapp.views.accounts.sessions import TooManyTries, is_proven
+from webapp.views.accounts.sessions import TooManyTriesError, is_proven
 
 bp = Blueprint("people", __name__)
 
@@ -229,7 +229,7 @@ def asked_for() -> Action:
 
 
 def form(kind: Kind, id: int, part: str, problem: str = "", status: int = 200) -> tuple[str, int]:
-    """The form for one person's access, as a page or for the dialog. Raises NotThere where one may not do it to them."""
+    """The form for one person's access, as a page or for the dialog. Raises NotFoundError where one may not do it to them."""
     values, sent = about(kind, id, PARTS[part]), request.form
     person = values["entry"].person
     values |= {
@@ -242,7 +242,7 @@ def form(kind: Kind, id: int, part: str, problem: str = "", status: int = 200) -
 
 
 def question(kind: Kind, id: int, do: Do, problem: str = "", status: int = 200) -> tuple[str, int]:
-    """What it does and a button, as a page or for the dialog. Raises NotThere where one may not do it to them."""
+    """What it does and a button, as a page or for the dialog. Raises NotFoundError where one may not do it to them."""
     values = about(kind, id, do)
     manages = values["registry"].role_by_id[values["entry"].person.role_id].manages_people
     values["made"] = invitations.made_by(current_user(), Invitation.invited_by_id == id) if do is Do.DEACTIVATE else None
@@ -254,7 +254,7 @@ def about(kind: Kind, id: int, do: Do) -> dict[str, Any]:
     """What both need: who it is, and where to go back to."""
     entry, values = people_list.entry_of(people.found(kind, id)), context(lookup.registry())
     if do not in values["does"](entry):
-        raise NotThere("This cannot be changed, or not by you. Load the page again to see how things stand.")
+        raise NotFoundError("This cannot be changed, or not by you. Load the page again to see how things stand.")
     return values | {"entry": entry, "back": safe_next(request.form.get("next") or request.args.get("next")) or ""}
 
 
@@ -263,13 +263,13 @@ def change(kind: Kind, id: int, action: Action) -> BaseResponse | tuple[str, int
     try:
         proven = is_proven("Nothing was changed.")
         return done(kind, id, people.change(kind, id, action, current_user(), as_seen=request.form.get("seen"), proven=proven))
-    except Refused as refusal:
-        said, status = str(refusal), 429 if isinstance(refusal, TooManyTries) else 422
+    except RuleViolationError as refusal:
+        said, status = str(refusal), 429 if isinstance(refusal, TooManyTriesError) else 422
         try:
             if action.do in NOUNS:
                 return question(kind, id, action.do, said, status)
             return form(kind, id, "role" if action.do is Do.SET_ROLE else "groups", said, status)
-        except NotThere:
+        except NotFoundError:
             raise refusal from None
 
 

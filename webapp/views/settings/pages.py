@@ -9,7 +9,7 @@ from flask import Blueprint, Response, render_template, request
 from marshmallow import ValidationError
 from werkzeug.wrappers import Response as BaseResponse
 
-from webapp.core.errors import NotThere, Refused, TooOften
+from webapp.core.errors import NotFoundError, RateLimitError, RuleViolationError
 from webapp.core.lists.people_filter import Status
 from webapp.core.security.permissions import Permission
 from webapp.core.text.formatting import plural
@@ -22,7 +22,7 @@ from webapp.services.operations import retention, status
 from webapp.services.settings import pages
 from webapp.settings.pages import NAME, SECTIONS, Section
 from webapp.settings.settings import Settings
-from webapp.views.accounts.sessions import TooManyTries, is_proven
+from webapp.views.accounts.sessions import TooManyTriesError, is_proven
 from webapp.views.mail.messages import FRAME_CSP
 
 bp = Blueprint("settings", __name__, url_prefix="/settings")
@@ -64,8 +64,8 @@ def update(section: str) -> BaseResponse | tuple[str, int]:
         changed = store(found(section), proven=is_proven("Nothing was saved."))
     except ValidationError as error:
         return page(section, error.messages_dict), 422
-    except Refused as refusal:
-        return page(section, {"password": [str(refusal)]}), 429 if isinstance(refusal, TooManyTries) else 422
+    except RuleViolationError as refusal:
+        return page(section, {"password": [str(refusal)]}), 429 if isinstance(refusal, TooManyTriesError) else 422
     return redirect_to("settings.show", section=section, say="Saved." if changed else "Nothing was changed.")
 
 
@@ -78,7 +78,7 @@ def test() -> BaseResponse | tuple[str, int]:
         message = test_message.send_general_test(current_user())
     except ValidationError as error:
         return page("email", error.messages_dict), 422
-    except TooOften as refusal:
+    except RateLimitError as refusal:
         return page("email", {"test": [str(refusal)]}), 422
     return redirect_to("settings.show", section="email", say=f"Test on its way to {message.recipient}.")
 
@@ -91,9 +91,9 @@ def letter() -> Response:
 
 
 def found(section: str) -> Section:
-    """The section of this address. Raises NotThere."""
+    """The section of this address. Raises NotFoundError."""
     if section not in SECTIONS:
-        raise NotThere("There are no such settings.")
+        raise NotFoundError("There are no such settings.")
     return SECTIONS[section]
 
 
