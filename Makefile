@@ -28,12 +28,13 @@ faults: dev ## Play every fault against the real processes: less than an hour; M
 	@MUSTER_FAULTS_SEED="$${MUSTER_FAULTS_SEED:-$$($(PY) -c 'import random; print(random.randrange(1, 100_000))')}" && export MUSTER_FAULTS_SEED && \
 		echo "MUSTER_FAULTS_SEED=$$MUSTER_FAULTS_SEED" && $(PY) -m pytest -n 2 --dist loadfile -m "" tests/faults
 
-lint: dev ## Check format, rules, types, layers and templates
+lint: dev ## Check format, rules, types, layers, templates, scripts and styles
 	$(PY) -m ruff format --check
 	$(PY) -m ruff check
 	$(PY) -m mypy
 	$(VENV)/bin/lint-imports
 	$(PY) -m djlint --lint --quiet templates
+	$(VENV)/bin/oxlint --quiet --deny-warnings static
 
 format: dev ## Put the code into shape
 	$(PY) -m ruff format
