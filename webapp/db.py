@@ -5,7 +5,7 @@ The one order in which commands hold rows; docs/decisions/0016 says why, and wha
 | | What | How |
 |---|---|---|
 | 1 | The audit chain | only by the workers' sweep, who pass on where another has it |
-| 2 | Batches | `batches.locked`: of a split file first its first part, which stands for all; workers share theirs |
+| 2 | Batches | `batches.locked`; workers share theirs |
 | 3 | Rows that no worker has claimed | passing by those that another has |
 | 4 | Users, then what is theirs: sessions, links, recovery codes | by id; `do_now` also who acts |
 | 5 | Invitations | by id |

@@ -11,8 +11,6 @@ from webapp.core.files import table as tables
 from webapp.core.files.columns import Places
 from webapp.core.files.fields import Field
 from webapp.core.files.table import UnreadableFileError
-from webapp.core.plan.planner import Candidate, Mode, Plan, Policy, plan
-from webapp.core.plan.registry import Registry, RoleEntry
 from webapp.db import db
 from webapp.models import BatchFile, Row
 from webapp.services.batches import mapping, upload
@@ -101,35 +99,3 @@ def test_a_word_too_long_to_be_remembered_changes_nothing(by):
         mapping.translate(batch.id, "role", word, "Analyst", by, remember=True)
     db.session.rollback()
     assert db.session.scalars(db.select(Row.role)).one() == word.strip()
-
-
-ROLE = RoleEntry(1, "Analyst", 50)
-POLICY = Policy(Registry([ROLE, RoleEntry(2, "Remote", 10)], []), rank=80, mode=Mode.REPLACE)
-
-
-def row(line: int, part: int, role: int = 1, key: str = "ana@x.org") -> Candidate:
-    return Candidate(line, key, "x.org", role, part=part)
-
-
-class TestOneEmailInSeveralParts:
-    def test_the_earlier_part_leads_whichever_is_asked(self):
-        later = plan([row(9, 2)], {}, POLICY, [row(2, 1)])[9]
-        assert (later.plan, later.twin, later.twin_part) == (Plan.DUPLICATE, 2, 1)
-        earlier = plan([row(2, 1)], {}, POLICY, [row(9, 2)])[2]
-        assert (earlier.plan, earlier.twin) == (Plan.INVITE, None)
-
-    def test_a_line_may_be_there_once_in_each_part(self):
-        """Rows added by hand count on from their own part's last one."""
-        assert plan([row(5, 2)], {}, POLICY, [row(5, 1)])[5].plan is Plan.DUPLICATE
-
-    def test_both_are_held_back_where_they_differ(self):
-        steps = plan([row(2, 1)], {}, POLICY, [row(9, 2, role=2)])
-        assert steps[2].plan is Plan.ATTENTION
-        assert [issue.text for issue in steps[2].issues] == ["Same email as row 9 of part 2, with another role or groups."]
-
-    def test_a_leader_in_another_part_holds_for_all_rows_here(self):
-        steps = plan([row(9, 2), row(10, 2)], {}, POLICY, [row(2, 1)])
-        assert [steps[line].plan for line in (9, 10)] == [Plan.DUPLICATE, Plan.DUPLICATE]
-
-    def test_others_elsewhere_are_nobodys_business(self):
-        assert plan([row(9, 2)], {}, POLICY, [row(2, 1, key="ben@x.org")])[9].plan is Plan.INVITE

@@ -136,20 +136,6 @@ class TestSkipThem:
         review.change(alone.id, Options(skip_errors=True), admin)
         assert set(db.session.scalars(db.select(Row.likely_domain))) == {"untouched.example"}
 
-    def test_gives_a_row_free_in_another_part_of_the_file(self, admin, change_settings):
-        change_settings(max_rows=2)
-        lines = [f"a@{DOMAIN},Analsyt", f"b@{DOMAIN},Analyst", f"a@{DOMAIN},Analyst", f"c@{DOMAIN},Analyst"]
-        first = upload.stage("\n".join(["Email,Role", *lines]).encode(), "long.csv", admin, split=True)
-        one, two = (part.id for part in upload.parts_of(first))
-        review.refresh_if_stale(one, admin.id)
-        review.refresh_if_stale(two, admin.id)
-        assert list(planned(two).values()) == [Plan.ATTENTION, Plan.INVITE]
-        review.change(one, Options(skip_errors=True), admin)
-        assert list(planned(one).values()) == [Plan.ATTENTION, Plan.INVITE]
-        assert planner.are_stale(db.session.get(Batch, two))
-        review.refresh_if_stale(two, admin.id)
-        assert list(planned(two).values()) == [Plan.INVITE, Plan.INVITE]
-
 
 def test_skipping_reads_only_the_rows_that_share_an_email_with_a_wrong_one(admin, change_settings):
     change_settings(max_rows=10_000)

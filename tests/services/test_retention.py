@@ -109,17 +109,6 @@ class TestRows:
         assert count(Row) == 0
         assert len(events("batch.rows_deleted")) == 1
 
-    def test_stay_while_another_part_of_the_file_is_under_review(self, app):
-        first = ended(part=1, parts=2)
-        first.parts_id = first.id
-        other = ended(BatchState.REVIEWING, part=2, parts=2, parts_id=first.id)
-        db.session.commit()
-        assert retention.delete_rows() == 0
-        other.state = BatchState.DISCARDED
-        db.session.commit()
-        sweep()
-        assert count(Row) == 0
-
     def test_stay_while_a_revert_needs_to_know_what_they_did(self, app):
         batch = ended()
         revert = make_batch(make_persona("Owner"), kind=BatchKind.REVERT, reverts_id=batch.id)

@@ -16,7 +16,7 @@ from webapp.core.lists.row_filter import PLANS_IN_ORDER, Find, Sort
 from webapp.core.plan.planner import Mode, Plan
 from webapp.db import begin_write, db
 from webapp.models import AliasKind, Batch, Row, User
-from webapp.services.batches import bulk_edit, cell_edit, planner, review, upload
+from webapp.services.batches import bulk_edit, cell_edit, planner, review
 from webapp.services.batches.review import Options
 from webapp.services.directory import aliases, lookup, roles
 
@@ -171,17 +171,6 @@ class TestSomebodyElseLooks:
         assert planned(batch_id) == {2: Plan.UPDATE, 3: Plan.ATTENTION, 4: Plan.ATTENTION}
         assert db.session.get(Batch, batch_id).planned_for_id == helper.id
 
-    def test_counts_in_the_other_parts_of_a_file(self, admin, helper, change_settings):
-        change_settings(max_rows=2)
-        lines = [f"a@{DOMAIN},Admin", f"b@{DOMAIN},Analyst", f"a@{DOMAIN},Analyst", f"c@{DOMAIN},Analyst"]
-        first = upload.stage("\n".join(["Email,Role", *lines]).encode(), "long.csv", admin, split=True)
-        one, two = (part.id for part in upload.parts_of(first))
-        for part in (one, two):
-            review.change(part, Options(skip_errors=True), admin)
-        look(one, helper)
-        assert look(two, helper) == [(4, Plan.INVITE), (5, Plan.INVITE)]
-        planned(two)
-
 
 class TestOthersWorkMeanwhile:
     """Plans that are old are made anew while others may write, and stored only where they are still right."""
@@ -232,22 +221,6 @@ class TestOthersWorkMeanwhile:
         assert planning.count(3) == 3
         assert planned(batch_id) == {2: Plan.ATTENTION, 3: Plan.INVITE, 4: Plan.INVITE}
         assert not planner.are_stale(db.session.get(Batch, batch_id))
-
-    def test_an_edit_in_another_part_is_not_lost_on_plans_that_were_being_made(self, admin, planning, change_settings):
-        change_settings(max_rows=2)
-        lines = [f"a@{DOMAIN},Analyst", f"b@{DOMAIN},Analyst", f"c@{DOMAIN},Analyst", f"d@{DOMAIN},Analyst"]
-        first = upload.stage("\n".join(["Email,Role", *lines]).encode(), "long.csv", admin, split=True)
-        one, two = (part.id for part in upload.parts_of(first))
-        first_row, by = db.session.scalar(db.select(Row.id).where(Row.batch_id == one).order_by(Row.line)), admin.id
-
-        def edit(email: str, seen: str) -> None:
-            cell_edit.edit(one, first_row, "email", f"{email}@{DOMAIN}", f"{seen}@{DOMAIN}", db.session.get(User, by))
-
-        edit("c", "a")  # the second part's plans are old now
-        planning.meanwhile = [lambda: edit("d", "c")]
-        review.refresh_if_stale(two, by)
-        review.refresh_if_stale(two, by)
-        assert planned(two) == {4: Plan.INVITE, 5: Plan.DUPLICATE}
 
     def test_a_batch_that_is_confirmed_meanwhile_stays_as_it_was_confirmed(self, admin, planning):
         batch_id, by = staged(admin, people(2)).id, admin.id

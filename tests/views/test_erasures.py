@@ -202,16 +202,3 @@ def test_an_upload_that_is_only_a_file_yet_is_discarded_where_the_person_is_in_i
     assert (theirs.state, others.state) == (BatchState.DISCARDED, BatchState.MAPPING)
     assert db.session.scalars(db.select(BatchFile.batch_id)).all() == [others.id]
     assert db.session.scalars(db.select(AuditEvent.subject_id).where(AuditEvent.action == "batch.discarded")).all() == [theirs.id]
-
-
-def test_other_parts_are_planned_anew(admin, hannah):
-    holding = make_batch(admin.user, rows=1, parts=2, part=1)
-    holding.parts_id, holding.counts = holding.id, {"attention": 1}
-    other = make_batch(admin.user, rows=1, parts=2, part=2, parts_id=holding.id, directory_version=lookup.version())
-    row = db.session.scalars(db.select(Row).where(Row.batch_id == holding.id)).one()
-    row.email = row.email_key = HANNAH
-    db.session.commit()
-    erase(admin, hannah)
-    db.session.expire_all()
-    assert holding.counts == {}
-    assert other.directory_version < 0

@@ -497,7 +497,9 @@ class TestTooLong:
         assert [(part.state, part.size) for part in parts] == [(BatchState.REVIEWING, 2), (BatchState.REVIEWING, 1)]
 
 
-class TestTwinsAcrossParts:
+class TestOneEmailInSeveralParts:
+    """Each part is an upload of its own."""
+
     @pytest.fixture(autouse=True)
     def limit(self, change_settings):
         change_settings(max_rows=2)
@@ -507,140 +509,52 @@ class TestTwinsAcrossParts:
         client.post("/batches", data, 303, content_type="multipart/form-data")
         return list(db.session.scalars(db.select(Batch).order_by(Batch.id)))
 
-    def plans(self, client, *parts: Batch) -> list[list[str]]:
-        """As the pages have them: plans made anew by a look at a page are stored after it."""
-        for part in parts:
-            client.get(f"/batches/{part.id}")
-        return [[row.plan.value for row in rows_of(part)] for part in parts]
+    def confirm(self, client, part: Batch) -> list[str]:
+        """Confirm and work off this part. -> the outcome of each row."""
+        page = client.get(f"/batches/{part.id}").page
+        client.post(f"/batches/{part.id}/confirmation", {name: page.values(name)[-1] for name in ("version", "drift")})
+        while execute.run_chunk(part.id, 50):
+            pass
+        return [row.outcome.value for row in rows_of(part)]
 
-    def edit(self, client, part: Batch, line: int, field: str, value: str):
-        row = next(row for row in rows_of(part) if row.line == line)
-        data = {"field": field, "value": value, "seen": row.cell(field)}
-        return client.send("PATCH", f"/batches/{part.id}/rows/{row.id}", None, data=data, htmx=True)
+    LINES = ("ana@x.org,Analyst,", "ben@x.org,Analyst,", "ana@x.org,{},")
 
-    SAME = ("ana@x.org,Analyst,", "ben@x.org,Analyst,", "ana@x.org,Analyst,")
-    OTHER = ("ana@x.org,Analyst,", "ben@x.org,Analyst,", "ana@x.org,Remote,")
+    @pytest.mark.parametrize("role", ["Analyst", "Remote"])
+    def test_each_part_plans_to_invite(self, admin, role):
+        parts = self.parts(admin, *(line.format(role) for line in self.LINES))
+        assert [[row.plan.value for row in rows_of(part)] for part in parts] == [["invite", "invite"], ["invite"]]
 
-    def test_the_earlier_part_leads(self, admin):
-        first, second = self.parts(admin, *self.SAME)
-        assert self.plans(admin, first, second) == [["invite", "invite"], ["duplicate"]]
+    def test_once_one_has_invited_the_other_finds_nothing_to_change(self, admin):
+        first, second = self.parts(admin, *(line.format("Analyst") for line in self.LINES))
+        assert self.confirm(admin, first) == ["waiting", "waiting"]
         page = admin.get(f"/batches/{second.id}").page
-        assert "Same email as row 2 of part 1" in page.text
+        assert [row.plan.value for row in rows_of(second)] == ["unchanged"]
         assert "Finish without sending" in page.text
 
-    def test_one_that_says_something_else_holds_both_back_and_names_part_and_row(self, admin):
-        first, second = self.parts(admin, *self.OTHER)
-        assert self.plans(admin, first, second) == [["attention", "invite"], ["attention"]]
-        said = "Same email as row {} of part {}, with another role or groups."
-        assert said.format(4, 2) in admin.get(f"/batches/{first.id}").page.text
-        assert said.format(2, 1) in admin.get(f"/batches/{second.id}").page.text
+    def test_a_row_that_says_something_else_becomes_an_update(self, admin):
+        first, second = self.parts(admin, *(line.format("Remote") for line in self.LINES))
+        self.confirm(admin, first)
+        admin.get(f"/batches/{second.id}")
+        assert [row.plan.value for row in rows_of(second)] == ["update"]
 
-    def test_an_edit_in_one_part_frees_the_row_in_the_other(self, admin):
-        first, second = self.parts(admin, *self.OTHER)
-        answer = self.edit(admin, second, 4, "role", "Analyst")
-        assert "Same email as row 2 of part 1" in answer.page.text
-        assert self.plans(admin, first, second) == [["invite", "invite"], ["duplicate"]]
-
-    def test_becoming_a_twin_of_a_row_in_another_part_shows_at_once(self, admin):
-        first, second = self.parts(admin, "ana@x.org,Analyst,", "ben@x.org,Analyst,", "eva@x.org,Remote,")
-        answer = self.edit(admin, second, 4, "email", "ANA@x.org")
-        assert answer.status == 422
-        assert "Same email as row 2 of part 1, with another role or groups." in answer.page.text
-        assert self.plans(admin, first, second) == [["attention", "invite"], ["attention"]]
-
-    def test_removing_the_leader_puts_the_other_in_its_place(self, admin):
-        first, second = self.parts(admin, *self.SAME)
-        row = rows_of(first)[0]
-        admin.post(f"/batches/{first.id}/rows/{row.id}/removal", status=200, htmx=True)
-        assert self.plans(admin, second) == [["invite"]]
-        admin.post(f"/batches/{first.id}/rows/{row.id}/restoration", status=200, htmx=True)
-        assert self.plans(admin, second) == [["duplicate"]]
-
-    def test_discarding_the_part_with_the_leader_does_so_too(self, admin):
-        first, second = self.parts(admin, *self.SAME)
-        admin.post(f"/batches/{first.id}/discard")
-        assert self.plans(admin, second) == [["invite"]]
-
-    def test_a_row_that_its_part_skips_leads_no_more(self, admin):
-        first, second = self.parts(admin, "ana@x.org,Nope,", "ben@x.org,Analyst,", "ana@x.org,Analyst,")
-        assert self.plans(admin, second) == [["attention"]]
-        admin.patch(f"/batches/{first.id}", {"skip_errors": "true"}, htmx=True)
-        assert self.plans(admin, second) == [["invite"]]
-
-    def test_a_page_that_another_part_made_old_is_not_confirmed(self, admin):
-        first, second = self.parts(admin, *self.SAME)
-        seen = second.version
-        row = rows_of(first)[0]
-        admin.post(f"/batches/{first.id}/rows/{row.id}/removal", status=200, htmx=True)
-        admin.post(f"/batches/{second.id}/confirmation", {"version": seen})
-        assert db.session.get(Batch, second.id).state is BatchState.REVIEWING
-        assert "because another part, people, groups or roles changed" in admin.get(f"/batches/{second.id}").page.text
-
-    def test_nobody_is_invited_twice_whichever_part_goes_first(self, admin):
-        first, second = self.parts(admin, *self.SAME)
+    def test_nobody_is_invited_twice_where_both_are_confirmed_before_either_is_worked_off(self, admin):
+        first, second = self.parts(admin, *(line.format("Analyst") for line in self.LINES))
         for part in (first, second):
-            page = admin.get(f"/batches/{part.id}").page
-            admin.post(f"/batches/{part.id}/confirmation", {name: page.values(name)[-1] for name in ("version", "drift")})
+            admin.post(f"/batches/{part.id}/confirmation", {"version": part.version})
+        for part in (first, second):
             while execute.run_chunk(part.id, 50):
                 pass
-        outcomes = [row.outcome.value for part in (first, second) for row in rows_of(part)]
-        assert outcomes == ["waiting", "waiting", "skipped"]
-
-    GROUPS = ("ana@x.org,Analyst,Student Devices", "ben@x.org,Analyst,", "ana@x.org,Analyst,Exam Laptops")
-
-    def command(self, client, part: Batch, line: int, what: str, status: int = 200):
-        row = next(row for row in rows_of(part) if row.line == line)
-        return client.post(f"/batches/{part.id}/rows/{row.id}/{what}", status=status, htmx=True)
-
-    def test_keeping_one_removes_the_others_in_their_parts_each_with_its_own_undo(self, admin):
-        first, second = self.parts(admin, *self.OTHER)
-        assert self.plans(admin, first, second) == [["attention", "invite"], ["attention"]]
-        page = admin.get(f"/batches/{second.id}").page
-        assert page.all("button", aria_label="Keep this one and remove the others with its email, row 4")
-        assert not [b for b in page.all("button") if b.get("aria-label", "").startswith("Merge")]
-        answer = self.command(admin, second, 4, "retention")
-        assert "1 row removed, 1 in part 1: undo it there" in answer.page.text
-        assert "Create 1 invitation" in answer.page.text
-        assert self.plans(admin, second) == [["invite"]]
-        assert rows_of(first)[0].removed_at
-        admin.post(f"/batches/{first.id}/undos", status=200, htmx=True)
-        assert self.plans(admin, first, second) == [["attention", "invite"], ["attention"]]
-
-    def test_merging_gives_the_first_the_groups_of_all_whatever_its_part(self, admin):
-        for name in ("Student Devices", "Exam Laptops"):
-            make_group(name)
-        first, second = self.parts(admin, *self.GROUPS)
-        self.plans(admin, first, second)
-        page = admin.get(f"/batches/{second.id}").page
-        assert page.all("button", aria_label="Merge groups with row 2 of part 1, row 4")
-        answer = self.command(admin, second, 4, "merger")
-        assert "Groups merged: 2 rows made one, 1 in part 1: undo that there" in answer.page.text
-        assert rows_of(first)[0].groups == "Student Devices, Exam Laptops"
-        assert rows_of(second)[0].removed_at
-        assert self.plans(admin, first) == [["invite", "invite"]]
-        for part in (first, second):
-            admin.post(f"/batches/{part.id}/undos", status=200, htmx=True)
-        assert self.plans(admin, first, second) == [["attention", "invite"], ["attention"]]
-
-    def test_a_row_that_its_part_is_sending_stays(self, admin):
-        first, second = self.parts(admin, *self.SAME)
-        self.plans(admin, first, second)
-        admin.post(f"/batches/{first.id}/confirmation", {"version": db.session.get(Batch, first.id).version})
-        answer = self.edit(admin, second, 4, "role", "Remote")
-        assert "Same email as row 2 of part 1, with another role or groups." in answer.page.text
-        assert not [b for b in answer.page.all("button") if b.get("aria-label", "").startswith("Keep this one")]
-        answer = self.command(admin, second, 4, "retention", 409)
-        assert "Row 2 of part 1 is confirmed already." in answer.page.text
-        assert not rows_of(first)[0].removed_at
+        assert [row.outcome.value for row in rows_of(first)] == ["waiting", "waiting"]
+        assert [row.outcome.value for row in rows_of(second)] == ["unchanged"]
 
     def test_an_edit_costs_the_same_however_many_parts_there_are(self, admin, queries):
         counted = []
         for n in (3, 40):
-            lines = [f"p{n}u{i}@x.org,Analyst," for i in range(n)]
-            part = self.parts(admin, *lines)[-1]
-            line = rows_of(part)[0].line
+            part = self.parts(admin, *(f"p{n}u{i}@x.org,Analyst," for i in range(n)))[-1]
+            row = rows_of(part)[0]
+            data = {"field": "role", "value": "Remote", "seen": row.role}
             queries.clear()
-            self.edit(admin, part, line, "role", "Remote")
+            admin.send("PATCH", f"/batches/{part.id}/rows/{row.id}", None, data=data, htmx=True)
             counted.append(len(queries))
         assert counted[0] == counted[1], queries
 

@@ -5,7 +5,6 @@ The rules are those of docs/rules.md, "Rules for a row".
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -97,8 +96,6 @@ class Candidate(NamedTuple):
     """None: the cell is blank, which never means everything."""
     everything: bool = False
     issues: tuple[Issue, ...] = ()
-    part: int = 1
-    """Which of the uploads that a long file was split into holds the row."""
     looks_alike: bool = False
     """Whether the address has letters that only look Latin."""
 
@@ -151,9 +148,8 @@ class Policy:
 class PlannedChange:
     """The plan of one row. before is None for somebody new; after is None where nothing can be planned.
 
-    twin: the line of the row with the same e-mail, twin_part: its part, where that is another. notes: (code, text)
-    pairs that are no errors. likely_domain: where nobody has the e-mail, the domain that its own probably is a
-    misspelling of; no error either.
+    twin: the line of the row with the same e-mail. notes: (code, text) pairs that are no errors. likely_domain: where
+    nobody has the e-mail, the domain that its own probably is a misspelling of; no error either.
     marks: "admin" where it makes somebody an administrator, "wide" where it widens access by much, "lookalike" where it
     invites an address with letters that only look Latin.
     act, was: for a step of an action or a revert: what it does besides giving access, and `Person.standing` before.
@@ -167,7 +163,6 @@ class PlannedChange:
     notes: tuple[tuple[str, str], ...] = ()
     marks: tuple[str, ...] = ()
     twin: int | None = None
-    twin_part: int | None = None
     act: Effect | None = None
     was: str | None = None
     sent: int | None = None
@@ -189,8 +184,6 @@ class PlannedChange:
             value["marks"] = list(self.marks)
         if self.twin is not None:
             value["twin"] = self.twin
-        if self.twin_part is not None:
-            value["twin_part"] = self.twin_part
         if self.act:
             value["act"] = self.act.value
         if self.was:
@@ -202,13 +195,8 @@ class PlannedChange:
         return value
 
 
-def plan(
-    candidates: Iterable[Candidate], people: Mapping[str, Person], policy: Policy, elsewhere: Iterable[Candidate] = ()
-) -> dict[int, PlannedChange]:
-    """A step for each candidate, by line. people: by e-mail key. Candidates come in the order of their lines.
-
-    elsewhere: rows of other parts that still act; they only count as twins.
-    """
+def plan(candidates: Iterable[Candidate], people: Mapping[str, Person], policy: Policy) -> dict[int, PlannedChange]:
+    """A step for each candidate, by line. people: by e-mail key. Candidates come in the order of their lines."""
     steps: dict[int, PlannedChange] = {}
     newcomers: dict[tuple[object, ...], PlannedChange] = {}
     first: dict[str, Candidate] = {}
@@ -224,42 +212,28 @@ def plan(
         skipped = policy.skip_errors and step.plan is Plan.ATTENTION
         if key and not skipped and (leader := first.setdefault(key, candidate)) is not candidate:
             same_email.setdefault(key, [leader]).append(candidate)
-    others: defaultdict[str, list[Candidate]] = defaultdict(list)
-    for candidate in elsewhere:
-        if (key := candidate.email_key or "") in first:
-            others[key].append(candidate)
-    for key, theirs in others.items():
-        own = same_email.pop(key, [first[key]])
-        twins = sorted((*own, *theirs), key=lambda row: (row.part, row.line))
-        steps.update(_plan_duplicates(twins, {row.line: steps[row.line] for row in own}, own[0].part))
-    for own in same_email.values():
-        steps.update(_plan_duplicates(own, steps))
+    for twins in same_email.values():
+        steps.update(_plan_duplicates(twins, steps))
     return steps
 
 
-def _plan_duplicates(
-    twins: list[Candidate], steps: Mapping[int, PlannedChange], part: int | None = None
-) -> dict[int, PlannedChange]:
-    """The first of several rows with one e-mail leads; a later one that says the same is left out, any other conflicts.
-
-    part: the one whose rows have steps; None: all have.
-    """
+def _plan_duplicates(twins: list[Candidate], steps: Mapping[int, PlannedChange]) -> dict[int, PlannedChange]:
+    """The first of several rows with one e-mail leads; a later one that says the same is left out, any other conflicts."""
     leader = twins[0]
     changed: dict[int, PlannedChange] = {}
 
     def block(row: Candidate, other: Candidate) -> None:
-        if part in (None, row.part):
-            step = _note_duplicate(changed.get(row.line, steps[row.line]), row, other)
-            if _can_merge(row, other) and MERGEABLE not in step.notes:
-                step = replace(step, notes=(*step.notes, MERGEABLE))
-            changed[row.line] = _block(step, _duplicate_issue(row, other))
+        step = _note_duplicate(changed.get(row.line, steps[row.line]), other)
+        if _can_merge(row, other) and MERGEABLE not in step.notes:
+            step = replace(step, notes=(*step.notes, MERGEABLE))
+        changed[row.line] = _block(step, _duplicate_issue(row, other))
 
     for later in twins[1:]:
         if later.wish != leader.wish or later.issues or leader.issues:
             block(later, leader)
             block(leader, later)
-        elif part in (None, later.part):
-            step = _note_duplicate(steps[later.line], later, leader)
+        else:
+            step = _note_duplicate(steps[later.line], leader)
             changed[later.line] = replace(step, plan=Plan.DUPLICATE, after=None, marks=(), notes=())
     return changed
 
@@ -268,16 +242,15 @@ def _can_merge(row: Candidate, other: Candidate) -> bool:
     return row.role == other.role and not (row.issues or other.issues)
 
 
-def _note_duplicate(step: PlannedChange, row: Candidate, other: Candidate) -> PlannedChange:
+def _note_duplicate(step: PlannedChange, other: Candidate) -> PlannedChange:
     if step.twin is not None:  # of several, the one that the row's sentence names
         return step
-    return replace(step, twin=other.line, twin_part=other.part if other.part != row.part else None)
+    return replace(step, twin=other.line)
 
 
 def _duplicate_issue(row: Candidate, other: Candidate) -> Issue:
-    where = f"row {other.line}" + (f" of part {other.part}" if other.part != row.part else "")
     differs = not (row.issues or other.issues)
-    return Issue("email", f"Same email as {where}{', with another role or groups' if differs else ''}.", "twin")
+    return Issue("email", f"Same email as row {other.line}{', with another role or groups' if differs else ''}.", "twin")
 
 
 def _block(step: PlannedChange, issue: Issue) -> PlannedChange:

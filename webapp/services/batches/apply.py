@@ -184,7 +184,6 @@ def load_change(row: Row) -> PlannedChange:
         notes=tuple((code, text) for code, text in stored.get("notes", ())),
         marks=tuple(stored.get("marks", ())),
         twin=stored.get("twin"),
-        twin_part=stored.get("twin_part"),
         act=Effect(stored["act"]) if "act" in stored else None,
         was=stored.get("was"),
         sent=stored.get("sent"),

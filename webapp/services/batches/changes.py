@@ -91,15 +91,13 @@ _BREAK = re.compile("\r\n?")
 class Prepared:
     """A step that is judged and only has to be written: plain values, that outlive the transaction in which they were read.
 
-    options: of the batch, by field. rows: as `plans.write` takes them. keys: e-mail keys that the step bears on, None for all.
-    others: further rows whose plan changes.
+    options: of the batch, by field. rows: as `plans.write` takes them. others: further rows whose plan changes.
     """
 
     changes: Sequence[Noted]
     options: Mapping[str, Any]
     rows: Sequence[dict[str, Any]]
     counts: dict[str, int]
-    keys: set[str] | None
     others: Sequence[Row]
 
 
@@ -179,24 +177,24 @@ def prepared(batch: Batch, changes: Sequence[Change], *, judge: bool = True) -> 
     planner.tally(counts, map(planner.counted, came), +1)
     planner.tally(counts, map(planner.counted, went), -1)
     named = {change.row.id for change in changes if change.row and change.field in ("email", "added")}
-    wanted, in_order = _affected(batch, touched, keys, named, sum(counts[plan] for plan in Plan), whole=whole)
+    in_order = _affected(batch, touched, keys, named, sum(counts[plan] for plan in Plan), whole=whole)
     judgements = planner.judged_again(batch, in_order, **{name: options[name] for name in OF_PLANS if name in options})
     moved = planner.stale(in_order, judgements)
     planner.plan_anew(counts, moved, judgements)
     others = [row for row in moved if row.id not in touched]
     kept: list[Noted] = [(change.row.id if change.row else None, change.field, change.before, change.after) for change in changes]
     rows = [planner.written(row) for row in (*touched.values(), *others)]
-    return Prepared(kept, options, rows, {key: n for key, n in counts.items() if n}, wanted, others)
+    return Prepared(kept, options, rows, {key: n for key, n in counts.items() if n}, others)
 
 
 def _twins_of_wrong(batch: Batch) -> set[str]:
-    """E-mail keys of rows in attention that other rows have, too, also in other parts: whether wrong rows are skipped bears on
-    these alone, since a row that is skipped is nobody's twin. One query, and none where nothing is wrong."""
+    """E-mail keys of rows in attention that other rows have, too: whether wrong rows are skipped bears on these alone,
+    since a row that is skipped is nobody's twin. One query, and none where nothing is wrong."""
     if not batch.counts.get(Plan.ATTENTION, 0):
         return set()
-    is_wrong = (Row.batch_id == batch.id) & (Row.plan == Plan.ATTENTION)
-    of_file = select(Row.email_key).where(planner.of_file(batch))
-    shared = of_file.group_by(Row.email_key).having(func.count() > 1, func.sum(case((is_wrong, 1), else_=0)) > 0)
+    is_wrong = Row.plan == Plan.ATTENTION
+    keys = planner.standing(batch).with_only_columns(Row.email_key)
+    shared = keys.group_by(Row.email_key).having(func.count() > 1, func.sum(case((is_wrong, 1), else_=0)) > 0)
     return {key for key in db.session.scalars(shared) if key}
 
 
@@ -209,12 +207,9 @@ def _new_keys(batch: Batch, rows: Sequence[Row]) -> set[str]:
     return {address.key for address in addresses if address}
 
 
-def _affected(
-    batch: Batch, touched: Mapping[int, Row], keys: set[str], named: set[int], size: int, *, whole: bool
-) -> tuple[set[str] | None, list[Row]]:
+def _affected(batch: Batch, touched: Mapping[int, Row], keys: set[str], named: set[int], size: int, *, whole: bool) -> list[Row]:
     """The rows that are to be judged anew: those that were touched, and all that share, or shared, an e-mail with them."""
     standing = [row for row in touched.values() if row.removed_at is None]
-    wanted: set[str] | None = None
     if whole or len(standing) > MANY:
         is_all = len(standing) == size  # reading fifty thousand rows a second time takes a second
         others = [] if is_all else planner.standing_rows(batch)
@@ -222,7 +217,7 @@ def _affected(
         wanted = keys | _new_keys(batch, [row for row in standing if row.id in named])
         others = _sharing(batch, wanted, touched)
     affected = {row.id: row for row in (*others, *standing) if row.removed_at is None}
-    return wanted, sorted(affected.values(), key=lambda row: row.line)
+    return sorted(affected.values(), key=lambda row: row.line)
 
 
 def _sharing(batch: Batch, keys: set[str], touched: Mapping[int, Row]) -> list[Row]:
@@ -249,7 +244,6 @@ def carried_out(batch: Batch, step: Prepared) -> Sequence[Row]:
         setattr(batch, field, value)
     planner.write(step.rows)
     batch.counts = step.counts
-    planner.unsettle_parts(batch, step.keys)
     return step.others
 
 

@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, case, delete, exists, func, or_, select, u
 
 from webapp.core.files.columns import Cells
 from webapp.core.files.table import Table, UnreadableFileError
-from webapp.core.plan.planner import PlannedChange
+from webapp.core.plan.planner import PlannedChange, plan
 from webapp.core.text.formatting import plural
 from webapp.db import db, insert_as_is, utcnow
 from webapp.models import Batch, BatchState, Row, RowEdit, User
@@ -79,8 +79,7 @@ def planned(
 ) -> Planned:
     """A file's rows with their plans, as the batch is applied and `by` confirms it; the batch is not touched.
 
-    Duplicates are judged across all parts. Raises TooManyRowsError unless split. Not for a transaction that writes: it takes a
-    while.
+    Each part is planned by itself. Raises TooManyRowsError unless split. Not for a transaction that writes: it takes a while.
     """
     limit = lookup.settings().max_rows
     if len(people) > limit:
@@ -90,23 +89,28 @@ def planned(
     made_at = lookup.version(), utcnow()  # first: what comes later is newer
     policy = planner.policy_of(batch, by, lookup.registry(batch.uploaded_by or by))
     schema = RowSchema(policy.registry)
-    candidates = [planner.candidate(schema, *person, place // limit + 1) for place, person in enumerate(people)]
-    steps = planner.planned(candidates, policy)
+    candidates = [planner.candidate(schema, *person) for person in people]
+    known = lookup.people(planner.email_keys(candidates))
     lines = dict(table.lines)
-    rows = [
-        New(person, lines[person.line], candidate.email_key, steps[person.line], hints.get(person.line))
-        for person, candidate in zip(people, candidates, strict=True)
-    ]
-    return Planned([rows[start : start + limit] for start in range(0, len(rows), limit)], *made_at)
+    parts = []
+    for start in range(0, len(people), limit):
+        part = candidates[start : start + limit]
+        steps = plan(part, known, policy)
+        rows = [
+            New(person, lines[person.line], candidate.email_key, steps[person.line], hints.get(person.line))
+            for person, candidate in zip(people[start : start + limit], part, strict=True)
+        ]
+        parts.append(rows)
+    return Planned(parts, *made_at)
 
 
-def fill(first: Batch, plan: Planned, name: str) -> list[Batch]:
+def fill(first: Batch, ready: Planned, name: str) -> list[Batch]:
     """Part of a command: the rows go into a batch, and into a new one for each further part. -> all of them.
 
     name: the file's, of which parts have theirs.
     """
-    parts = plan.parts
-    first.directory_version, first.planned_at = plan.directory_version, plan.at
+    parts = ready.parts
+    first.directory_version, first.planned_at = ready.directory_version, ready.at
     found = [first, *(_another(first) for _ in parts[1:])]
     for number, batch in enumerate(found, start=1):
         batch.state, batch.counts = BatchState.REVIEWING, {}
@@ -242,7 +246,7 @@ def _put(
     made_at = lookup.version(), utcnow()
     policy = planner.policy_of(batch, batch.planned_for, lookup.registry(batch.uploaded_by))
     in_order = [standing[line] for line in sorted(standing) if line not in kept or kept[line][1]]
-    judgements = planner.judged(in_order, policy, batch=batch)
+    judgements = planner.judged(in_order, policy)
     moved = [
         {"id": id, "line": -line, "read_cells": list(lines.get(line, ())), "hint": hints.get(line)}
         | (dict(judgements[line].values) if stands else {})

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple, TypeVar
 
-from sqlalchemy import ColumnElement, Select, Table, and_, bindparam, exists, func, or_, select, update
+from sqlalchemy import Select, Table, bindparam, exists, or_, select, update
 from sqlalchemy.orm import load_only
 from sqlalchemy.orm.attributes import set_committed_value
 
-from webapp.core.plan.planner import Candidate, Plan, PlannedChange, Policy, plan
+from webapp.core.plan.planner import Candidate, PlannedChange, Policy, plan
 from webapp.core.plan.registry import Registry
 from webapp.core.text.lookalikes import look_alike
-from webapp.db import among, db, utcnow
-from webapp.models import Batch, BatchKind, BatchState, Invitation, InvitationState, Organisation, Row, User
+from webapp.db import db, utcnow
+from webapp.models import Batch, BatchKind, Invitation, InvitationState, Organisation, Row, User
 from webapp.schemas.rows import RowSchema
 from webapp.services.batches import people_rows
 from webapp.services.directory import lookup
@@ -63,26 +63,17 @@ def policy_of(batch: Batch, by: User, registry: Registry) -> Policy:
     )
 
 
-def judged(rows: Iterable[tuple[int, str, str, str]], policy: Policy, *, batch: Batch | None = None) -> dict[int, Judgement]:
-    """Judge rows (line, email, role, groups), given in the order of lines; six queries, however many rows. By line.
-
-    batch: whose rows they are, for its other parts.
-    """
+def judged(rows: Iterable[tuple[int, str, str, str]], policy: Policy) -> dict[int, Judgement]:
+    """Judge rows (line, email, role, groups), given in the order of lines; five queries, however many rows. By line."""
     schema = RowSchema(policy.registry)
-    part = batch.part if batch else 1
-    candidates = [candidate(schema, *row, part) for row in rows]
-    elsewhere = _in_other_parts(batch, candidates, schema) if batch and batch.parts > 1 else ()
-    steps = planned(candidates, policy, elsewhere)
+    candidates = [candidate(schema, *row) for row in rows]
+    steps = plan(candidates, lookup.people(email_keys(candidates)), policy)
     values = of_each(steps.values(), values_of)
     return {row.line: _judgement(row.email_key, step := steps[row.line], values[id(step)]) for row in candidates}
 
 
-def planned(candidates: Sequence[Candidate], policy: Policy, elsewhere: Iterable[Candidate] = ()) -> dict[int, PlannedChange]:
-    """What each row would do, by line: `core.planning.plan` with who is there; five queries, however many rows."""
-    return plan(candidates, lookup.people(_keys(candidates)), policy, elsewhere)
-
-
-def _keys(candidates: Iterable[Candidate]) -> set[str]:
+def email_keys(candidates: Iterable[Candidate]) -> set[str]:
+    """The e-mail keys of these rows."""
     return {row.email_key for row in candidates if row.email_key}
 
 
@@ -90,51 +81,7 @@ def _judgement(email_key: str | None, step: PlannedChange, values: Mapping[str, 
     return Judgement(email_key, step, {"email_key": email_key, **values})
 
 
-def _in_other_parts(batch: Batch, candidates: Iterable[Candidate], schema: RowSchema) -> list[Candidate]:
-    """The rows with the e-mails of these in other parts of the same file, as far as they still act; one query."""
-    query = (
-        select(Row.line, Row.email, Row.role, Row.groups, Row.plan, Row.issues, Batch.part, Batch.state, Batch.skip_errors)
-        .join(Batch, Batch.id == Row.batch_id)
-        .where(_other_parts(batch), Row.removed_at.is_(None), among(Row.email_key, sorted(_keys(candidates))))
-        .where(Batch.state.in_([BatchState.REVIEWING, BatchState.QUEUED, BatchState.PROCESSING, BatchState.PAUSED]))
-    )
-    found = []
-    for line, email, role, groups, planned, issues, part, state, skip_errors in db.session.execute(query):
-        if state is BatchState.REVIEWING:
-            acts = not (skip_errors and any(issue["code"] != "twin" for issue in issues))
-        else:
-            acts = planned in (Plan.INVITE, Plan.UPDATE, Plan.UNCHANGED)
-        if acts:
-            found.append(candidate(schema, line, email, role, groups, part))
-    return found
-
-
-def _other_parts(batch: Batch) -> ColumnElement[bool]:
-    return and_(Batch.parts_id == batch.parts_id, Batch.id != batch.id)
-
-
-def of_file(batch: Batch) -> ColumnElement[bool]:
-    """Whether a row stands in this batch, or in another part of the same file."""
-    parts = select(Batch.id).where(Batch.parts_id == batch.parts_id) if batch.parts > 1 else [batch.id]
-    return Row.batch_id.in_(parts) & Row.removed_at.is_(None)
-
-
-def unsettle_parts(batch: Batch, keys: Collection[str] | None = None) -> None:
-    """Part of a command that changed rows with these e-mail keys, or (None) any: other parts that hold them under review
-    are planned anew when they are next looked at or confirmed."""
-    if batch.parts == 1:
-        return
-    affected = update(Batch).where(_other_parts(batch), Batch.state == BatchState.REVIEWING)
-    if keys is not None:
-        siblings = select(Batch.id).where(_other_parts(batch))
-        affected = affected.where(
-            Batch.id.in_(select(Row.batch_id).where(Row.batch_id.in_(siblings), among(Row.email_key, sorted(keys))))
-        )
-    never_twice_the_same = -1 - func.abs(Batch.directory_version)  # so that plans that are being made now are not stored
-    db.session.execute(affected.values(directory_version=never_twice_the_same), execution_options={"synchronize_session": False})
-
-
-def candidate(schema: RowSchema, line: int, email: str, role: str, groups: str, part: int = 1) -> Candidate:
+def candidate(schema: RowSchema, line: int, email: str, role: str, groups: str) -> Candidate:
     """One row by the schema alone; a broken one keeps its e-mail key, for its twins."""
     address, wrong_email = schema.email_cell(email)
     entry, wrong_role = schema.role_cell(role)
@@ -147,7 +94,6 @@ def candidate(schema: RowSchema, line: int, email: str, role: str, groups: str, 
         wish.groups if wish else None,
         wish.everything if wish else False,
         (*wrong_email, *wrong_role, *wrong_groups),
-        part,
         address is not None and look_alike(address.display, schema.registry.known_domains) is not None,
     )
 
@@ -186,7 +132,7 @@ def judged_again(batch: Batch, rows: Sequence[Row], by: User | None = None, **op
     policy = replace(policy_of(batch, by, lookup.registry(batch.uploaded_by)), **options)
     if batch.kind is not BatchKind.UPLOAD:
         return _judged_by_aim(batch, rows, policy)
-    return judged(((row.line, row.email, row.role, row.groups) for row in rows), policy, batch=batch)
+    return judged(((row.line, row.email, row.role, row.groups) for row in rows), policy)
 
 
 def _judged_by_aim(batch: Batch, rows: Sequence[Row], policy: Policy) -> dict[int, Judgement]:

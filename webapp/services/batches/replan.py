@@ -100,7 +100,8 @@ def _apart(batch: Batch, by: User) -> _Apart | None:
     roles = {role.id for role in lookup.registry().roles if lower < role.rank <= upper and not role.is_owner}
     roles |= {role.id for role in lookup.grantable(other)} ^ {role.id for role in lookup.grantable(by)}
     theirs = Row.email_key.in_([other.email_key, by.email_key])
-    own = [key for key in db.session.scalars(select(Row.email_key).where(planner.of_file(batch), theirs).distinct()) if key]
+    keys = planner.standing(batch).with_only_columns(Row.email_key).where(theirs).distinct()
+    own = [key for key in db.session.scalars(keys) if key]
     return _Apart(roles, own) if roles or own else None
 
 
@@ -112,7 +113,7 @@ def _bearing(batch: Batch, apart: _Apart) -> list[Row]:
     keys = set(apart.own)
     if apart.roles:
         known = lookup.registry().role_by_key
-        cells = db.session.scalars(select(Row.role).where(planner.of_file(batch)).distinct())
+        cells = db.session.scalars(planner.standing(batch).with_only_columns(Row.role).distinct())
         giving = [cell for cell in cells if (role := known.get(fold(cell))) and role.id in apart.roles]
         invited = Invitation.role_id.in_(apart.roles), Invitation.state == InvitationState.PENDING
         of_these = or_(
@@ -120,7 +121,8 @@ def _bearing(batch: Batch, apart: _Apart) -> list[Row]:
             Row.email_key.in_(select(User.email_key).where(User.role_id.in_(apart.roles))),
             Row.email_key.in_(select(Invitation.email_key).where(*invited)),
         )
-        keys |= {key for key in db.session.scalars(select(Row.email_key).where(planner.of_file(batch), of_these)) if key}
+        found = planner.standing(batch).with_only_columns(Row.email_key).where(of_these)
+        keys |= {key for key in db.session.scalars(found) if key}
     return planner.loaded(planner.standing(batch).where(among(Row.email_key, sorted(keys))))
 
 
@@ -146,8 +148,6 @@ def store(batch: Batch, made: Anew) -> Sequence[Row]:
     """Part of a command: keep plans that were made while the batch stood as it does. -> as above."""
     _put(batch, made, db.session.get_one(User, made.by_id))
     planner.write(made.rows)
-    if made.rows:  # a row that is in error now may be skipped, and is then nobody's twin in another part
-        planner.unsettle_parts(batch, {key for row in made.rows if (key := row["new_email_key"])})
     return made.moved
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, TypeVar
 
-from sqlalchemy import JSON, bindparam, delete, func, literal, literal_column, or_, select, update
+from sqlalchemy import JSON, delete, func, literal, literal_column, select, update
 from sqlalchemy.orm import joinedload
 
 from webapp import queue
@@ -107,24 +107,11 @@ def aimed_at_people(by: User) -> dict[str, Any]:
 
 
 def locked(batch_id: int) -> Batch:
-    """Part of a command, after begin_write(): the batch as it is now, held until the commit. Raises NotFoundError.
-
-    Of a split file the first part is held before it: whoever works in one part may then touch the others in any order.
-    """
-    for batch in db.session.scalars(_AND_ITS_FIRST_PART, {"id": batch_id}).all():
-        if batch.id == batch_id:
-            return batch
-    raise NotFoundError(NONE)
-
-
-_FIRST_PART = select(Batch.parts_id).where(Batch.id == bindparam("id")).scalar_subquery()
-_AND_ITS_FIRST_PART = (  # made once: every edit asks it
-    select(Batch)
-    .where(or_(Batch.id == bindparam("id"), Batch.id == _FIRST_PART))
-    .order_by(Batch.id)
-    .with_for_update(**hold(Batch))
-    .execution_options(populate_existing=True)
-)
+    """The batch as it is now, locked until the commit. Call it after begin_write(). Raises NotFoundError. Does not commit."""
+    batch = db.session.get(Batch, batch_id, with_for_update=hold(Batch), populate_existing=True)
+    if batch is None:
+        raise NotFoundError(NONE)
+    return batch
 
 
 class NotUnderReviewError(ConflictError):
@@ -277,7 +264,7 @@ def confirm(batch_id: int, version: int, by: User, *, drift: str = UNMOVED, prov
     is_stale, whose = planner.are_stale(batch), batch.planned_for
     changed = replan.follow(batch, by)
     if batch.drift != drift:
-        told = _what_moved(batch, changed, None if is_stale else whose) if changed else MOVED
+        told = _what_moved(changed, None if is_stale else whose) if changed else MOVED
         db.session.commit()
         raise PlansChangedError(f"{nothing} {told} Look again, then {then}.")
     if batch.kind is not BatchKind.UPLOAD and not batch.to_send:
@@ -334,11 +321,10 @@ def _did(field: str, line: int | None, after: str) -> str:
     return _DID.get(field, f"changed {field.capitalize()} in row {line}")
 
 
-def _what_moved(batch: Batch, rows: Sequence[Row], whose: User | None) -> str:
+def _what_moved(rows: Sequence[Row], whose: User | None) -> str:
     """whose: for whom the rows were planned before, where nothing else has moved."""
     lines = ", ".join(str(row.line) for row in rows[:5]) + (" …" if len(rows) > 5 else "")
-    what = "another part, people, groups or roles" if batch.parts > 1 else "people, groups or roles"
-    why = f"it was planned for {whose.name} and is now for you" if whose else f"{what} changed"
+    why = f"it was planned for {whose.name} and is now for you" if whose else "people, groups or roles changed"
     return f"What would happen has changed in {plural(len(rows), 'row')} ({lines}), because {why}."
 
 
@@ -364,11 +350,10 @@ def drop(batch: Batch, by: User) -> None:
 
 
 def let_go_of_file(batch: Batch) -> None:
-    """Part of a command: the file is not read anew any more, and other parts are planned anew, as without this one."""
+    """Part of a command: the file is not read anew any more."""
     db.session.execute(delete(BatchFile).where(BatchFile.batch_id == batch.id))
     batch.notices = []  # they quote other columns
     forget_other_columns(batch)
-    planner.unsettle_parts(batch)
 
 
 MOST_CELLS_KEPT = 90

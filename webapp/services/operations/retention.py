@@ -98,14 +98,11 @@ def _due_batch(before: datetime) -> Any:
 
 
 def _due_batches(before: datetime) -> Select[int]:
-    """Batches that ended long enough ago; not while another part of the same file is judged beside them,
-    or a revert needs to know what they did."""
-    part = aliased(Batch)
-    is_beside = select(part.id).where(part.parts_id == Batch.parts_id, part.state.in_(review.STANDING_STATES)).exists()
+    """Batches that ended long enough ago; not while a revert needs to know what they did."""
     ended_at = func.coalesce(Batch.finished_at, Batch.confirmed_at, Batch.created_at)
     revert = aliased(Batch)
     is_reverted = select(revert.id).where(revert.reverts_id == Batch.id, revert.state.in_(review.STANDING_STATES)).exists()
-    due = Batch.state.in_(ENDED), Batch.rows_deleted_at.is_(None), ended_at < before, ~is_beside, ~is_reverted
+    due = Batch.state.in_(ENDED), Batch.rows_deleted_at.is_(None), ended_at < before, ~is_reverted
     return select(Batch.id).where(*due).order_by(ended_at, Batch.id)
 
 

@@ -278,7 +278,7 @@ def problem(batch_id: int) -> BaseResponse:
 def merge(batch_id: int, row_id: int) -> str | BaseResponse:
     """Make one row of all that have this row's e-mail, with the groups of all."""
     merged = duplicates.merge(batch_id, row_id, current_user())
-    return redrawn(batch_id, f"Groups merged: {plural(merged.count, 'row')} made one{in_parts(merged)}", merged.version)
+    return redrawn(batch_id, f"Groups merged: {plural(merged.count, 'row')} made one", merged.version)
 
 
 @bp.post("/rows/<int:row_id>/retention")
@@ -286,10 +286,4 @@ def merge(batch_id: int, row_id: int) -> str | BaseResponse:
 def keep(batch_id: int, row_id: int) -> str | BaseResponse:
     """Keep this row, and remove the others with its e-mail."""
     kept = duplicates.keep(batch_id, row_id, current_user())
-    return redrawn(batch_id, f"{plural(kept.count, 'row')} removed{in_parts(kept)}", kept.version)
-
-
-def in_parts(change: duplicates.Done) -> str:
-    """What of a change was in other parts: their steps are their own, and so is their Undo."""
-    told = " and ".join(f"{n} in part {part}" for part, n in sorted(change.elsewhere.items()))
-    return f", {told}: undo {'that' if change.version else 'it'} there" if told else ""
+    return redrawn(batch_id, f"{plural(kept.count, 'row')} removed", kept.version)
