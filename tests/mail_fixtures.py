@@ -10,14 +10,14 @@ from sqlalchemy import update
 from tests.factories import make_batch, make_invitation, make_persona
 from webapp.core.plan.planner import Plan
 from webapp.db import db, utcnow
-from webapp.models import Batch, BatchState, Invitation, MailGate, Message, MessageKind, MessageState, Outcome, Row, User
+from webapp.models import Batch, BatchState, Invitation, MailCircuit, Message, MessageKind, MessageState, Outcome, Row, User
 from webapp.services.mail import finish_batch, outbox
 
 
 def make_message(email: str = "ines.carvalho@northfield.example", *, priority: int = 2, **invitation: Any) -> Message:
     """A queued invitation e-mail, committed; `invitation`: see make_invitation."""
     invited = make_invitation(email, **{"expires_in": None, "by": make_persona("Admin"), **invitation})
-    message = outbox.queued(MessageKind.INVITATION, invited.email, invitation=invited, priority=priority)
+    message = outbox.add_message(MessageKind.INVITATION, invited.email, invitation=invited, priority=priority)
     db.session.commit()
     return message
 
@@ -38,7 +38,7 @@ def make_sending_batch(*emails: str, by: User | None = None, state: BatchState =
         )
         db.session.add(row)
         db.session.flush()
-        outbox.queued(MessageKind.INVITATION, email, invitation=invitation, row_id=row.id, priority=3)
+        outbox.add_message(MessageKind.INVITATION, email, invitation=invitation, row_id=row.id, priority=3)
     db.session.commit()
     return batch
 
@@ -75,7 +75,7 @@ def pass_time(**time: float) -> None:
         for name in ("due_at", "lease_until", "created_at", "handed_at", "tried_at"):
             if moment := getattr(message, name):
                 setattr(message, name, moment - ago)
-    for gate in db.session.scalars(db.select(MailGate)):
+    for gate in db.session.scalars(db.select(MailCircuit)):
         for name in ("paused_at", "retry_at", "paced_at"):
             if moment := getattr(gate, name):
                 setattr(gate, name, moment - ago)

@@ -74,10 +74,12 @@ class World:
         )
         db.session.add_all([custom, alias, columns, message])
         db.session.commit()
-        links = {purpose: account_links.make(ada, purpose, **more) for purpose, more in LINKS.items()}
+        links = {purpose: account_links.create_link(ada, purpose, **more) for purpose, more in LINKS.items()}
         maren = make_persona("Owner")
-        links[LinkPurpose.SIGN_IN] = account_links.make(maren, LinkPurpose.SIGN_IN)
-        tokens = {account_links.PATHS[purpose]: account_links.address(link).rpartition("/")[2] for purpose, link in links.items()}
+        links[LinkPurpose.SIGN_IN] = account_links.create_link(maren, LinkPurpose.SIGN_IN)
+        tokens = {
+            account_links.PATHS[purpose]: account_links.link_url(link).rpartition("/")[2] for purpose, link in links.items()
+        }
         db.session.commit()
         self.tokens = {**tokens, "invitations": token_of(ines), "setup": "unknown"}
         self.ids = {

@@ -57,7 +57,7 @@ def owner_link(without_second_factor: bool) -> None:
         raise click.ClickException(str(conflict)) from conflict
     minutes = account_links.validity(link.purpose)
     off = " and turns their two-step sign-in off" if link.without_second_factor and link.user.has_second_factor else ""
-    click.echo(f"Signs in {link.user.email}{off}, once, within {minutes}: {account_links.address(link)}")
+    click.echo(f"Signs in {link.user.email}{off}, once, within {minutes}: {account_links.link_url(link)}")
 
 
 @muster.command("doctor")

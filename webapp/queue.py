@@ -1,4 +1,4 @@
-"""The bell: tells a worker that there is something to do. The database is the truth, so a bell may be lost.
+"""The queue: tells a worker that there is something to do. The database is the truth, so a job may be lost.
 
 Whatever is due is found again by the sweep of `webapp.jobs.maintenance`; hence nothing here raises, and
 nothing waits for a queue server that is away or frozen: the first call takes 0.3 s, and those of the next
@@ -21,7 +21,9 @@ from webapp.settings.settings import Settings
 
 QUEUE = "muster"  # the only one: a worker that listens to several can lose a job in a crash
 _WAITING = Queue.redis_queue_namespace_prefix + QUEUE  # the list of what waits, by job
-JOBS = {"webapp.jobs.batches.process": 1, "webapp.jobs.outbox.send": 0}
+SEND = "webapp.jobs.outbox.send"
+PROCESS = "webapp.jobs.batches.process"
+JOBS = {PROCESS: 1, SEND: 0}
 """Every job there is, and how many numbers it takes. Workers run nothing else."""
 TIMEOUT = 0.3  # seconds
 SILENCE = 1.0  # seconds in which nobody tries again after a failure
@@ -34,30 +36,40 @@ log = logging.getLogger(__name__)
 
 
 @dataclass
-class _Bell:
+class _Connection:
     """One app's client (safe to use from threads and after a fork) and until when not to try it."""
 
     client: redis.Redis
     away_until: float = 0.0
 
 
-def ring(job: str, *args: int, name: str) -> bool:
-    """Ask for `job` (a dotted name) to run soon. False when the queue is away; never raises.
+def enqueue_send() -> bool:
+    """Ask a worker to send what is due. False when the queue is away; never raises."""
+    return _enqueue_once("outbox", SEND)
 
-    `name` (letters, digits, - and _) makes it one job that waits, however often it is rung. What counts is the queue
-    itself: jobs that were taken out of it may have looked past what is new, or their worker was killed and they only
-    seem to wait or to run, for minutes. So a job that gives way can ring for itself, one that finds much can ring for
-    another worker to help, and no number of deaths silences the bell.
+
+def enqueue_batch(batch_id: int) -> bool:
+    """Ask a worker to work on a batch. False when the queue is away; never raises."""
+    return _enqueue_once(f"batch-{batch_id}", PROCESS, batch_id)
+
+
+def _enqueue_once(name: str, job: str, *args: int) -> bool:
+    """Enqueue a job unless one of this name waits already.
+
+    Only the waiting ones count: jobs that were taken out of the queue may have looked past what is new, or their worker
+    was killed and they only seem to run, for minutes. So a job that gives way can enqueue itself again, and one that finds
+    much can ask another worker to help.
     """
-    bell = _bell()
-    if time.monotonic() < bell.away_until:
+    connection = _connection()
+    if time.monotonic() < connection.away_until:
         return False
     try:
-        if not _waits(bell.client, name):
-            _enqueue(Queue(QUEUE, connection=bell.client, serializer="json"), job, args, f"{name}-{secrets.token_hex(4)}")
+        if not _is_waiting(connection.client, name):
+            queue = Queue(QUEUE, connection=connection.client, serializer="json")
+            _enqueue(queue, job, args, f"{name}-{secrets.token_hex(4)}")
         return True
     except Exception as error:
-        bell.away_until = time.monotonic() + SILENCE
+        connection.away_until = time.monotonic() + SILENCE
         log.warning("the queue did not take %s (%s); the sweep will", name, type(error).__name__)
         return False
 
@@ -65,7 +77,7 @@ def ring(job: str, *args: int, name: str) -> bool:
 def ping() -> bool:
     """Whether the queue server answers now, within 0.3 s."""
     try:
-        return bool(_bell().client.ping())
+        return bool(_connection().client.ping())
     except (redis.RedisError, OSError):
         return False
 
@@ -73,7 +85,7 @@ def ping() -> bool:
 def depth() -> int | None:
     """How many jobs wait; None while the queue server does not answer within 0.3 s."""
     try:
-        return int(_bell().client.llen(_WAITING))
+        return int(_connection().client.llen(_WAITING))
     except (redis.RedisError, OSError):
         return None
 
@@ -83,16 +95,17 @@ def connect(url: str, timeout: float) -> redis.Redis:
     return redis.Redis.from_url(url, socket_timeout=timeout, socket_connect_timeout=timeout, retry=NoRetry(NoBackoff(), 0))
 
 
-def _bell() -> _Bell:
-    bell = current_app.extensions.get("muster_bell")
-    if bell is None:
+def _connection() -> _Connection:
+    connection = current_app.extensions.get("muster_queue")
+    if connection is None:
         settings: Settings = current_app.extensions["muster_settings"]
-        bell = current_app.extensions.setdefault("muster_bell", _Bell(connect(settings.queue_url, TIMEOUT)))
-    assert isinstance(bell, _Bell)
-    return bell
+        connection = _Connection(connect(settings.queue_url, TIMEOUT))
+        connection = current_app.extensions.setdefault("muster_queue", connection)
+    assert isinstance(connection, _Connection)
+    return connection
 
 
-def _waits(client: redis.Redis, name: str) -> bool:
+def _is_waiting(client: redis.Redis, name: str) -> bool:
     """Whether a job of this name is in the queue."""
     ids = [id for id in client.lrange(_WAITING, 0, -1) if isinstance(id, bytes)]
     return any(id.rpartition(b"-")[0] == name.encode() for id in ids)

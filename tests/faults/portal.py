@@ -27,7 +27,7 @@ from tests.servers import PostgreSQL, Valkey
 from webapp import create_app, queue
 from webapp.core.security import tokens
 from webapp.db import begin_write, db, utcnow
-from webapp.models import Batch, BatchState, Invitation, MailGate, Message, MessageState, Outcome, Row
+from webapp.models import Batch, BatchState, Invitation, MailCircuit, Message, MessageState, Outcome, Row
 from webapp.run import valkey
 from webapp.settings.settings import Settings
 
@@ -276,7 +276,7 @@ class Portal:
             theirs = or_(false(), *(Message.claimed_by.like(f"%-{pid}-%") for pid in self.gone))
             sending = update(Message).where(Message.state == MessageState.SENDING, theirs).values(lease_until=past)
             waiting = update(Message).where(Message.state == MessageState.QUEUED).values(due_at=past)
-            gate = update(MailGate).where(MailGate.retry_at.is_not(None)).values(retry_at=past)
+            gate = update(MailCircuit).where(MailCircuit.retry_at.is_not(None)).values(retry_at=past)
             for statement in (sending, waiting, gate):
                 db.session.execute(statement, execution_options=alive)
             db.session.commit()
@@ -285,10 +285,10 @@ class Portal:
     def ring(self) -> None:
         """What the next sweep does, without waiting for it."""
         with self.app.app_context():
-            queue.ring("webapp.jobs.outbox.send", name="outbox")
+            queue.enqueue_send()
             for batch_id in self.batches:
                 if self.state(batch_id) in (BatchState.QUEUED, BatchState.PROCESSING):
-                    queue.ring("webapp.jobs.batches.process", batch_id, name=f"batch-{batch_id}")
+                    queue.enqueue_batch(batch_id)
 
     def restart_queue(self) -> None:
         """Killed, and started again empty by whoever keeps it."""
@@ -340,7 +340,7 @@ class Portal:
     def alarm(self) -> str:
         """Why sending is held up, "" while it is not."""
         with self.app.app_context():
-            reason = db.session.scalar(select(MailGate.reason).where(MailGate.paused_at.is_not(None)))
+            reason = db.session.scalar(select(MailCircuit.reason).where(MailCircuit.paused_at.is_not(None)))
             db.session.rollback()
             return reason or ""
 

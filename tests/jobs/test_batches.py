@@ -222,7 +222,7 @@ class TestClaims:
             raise KeyboardInterrupt  # as a killed worker: nothing is caught, nothing is committed
 
         with monkeypatch.context() as patched:
-            patched.setattr(outbox, "queue_to_many", dies)
+            patched.setattr(outbox, "add_messages", dies)
             with pytest.raises(KeyboardInterrupt):
                 execute.run_chunk(batch.id, 50)
         db.session.rollback()
@@ -256,7 +256,7 @@ class TestPauseAndCancel:
         batch = confirmed(admin, "ana@northfield.example,Analyst,\n")
         job.process(batch.id)
         execute.pause(batch.id, admin.user)
-        assert not claim.due()
+        assert not claim.has_work()
         assert claim.claim("w1") == []
         execute.resume(batch.id, admin.user)
         assert len(claim.claim("w1")) == 1
@@ -266,7 +266,7 @@ class TestPauseAndCancel:
         job.process(batch.id)
         [message] = claim.claim("w1")
         execute.pause(batch.id, admin.user)
-        finish(results.sent(message, "w1", "250 OK"))
+        finish(results.record_sent(message, "w1", "250 OK"))
         assert db.session.get(Batch, batch.id).state is BatchState.FINISHED
 
     def test_cancel_lets_the_message_in_flight_go_and_stops_the_rest(self, admin):
@@ -274,7 +274,7 @@ class TestPauseAndCancel:
         job.process(batch.id)
         [first] = claim.claim("w1", 1)
         execute.cancel(batch.id, admin.user)
-        finish(results.sent(first, "w1", "250 OK"))
+        finish(results.record_sent(first, "w1", "250 OK"))
         assert outcomes_of(batch) == [("invited", ""), ("skipped", "Cancelled before its email went")]
         assert [i.state for i in all_of(Invitation)] == [InvitationState.PENDING, InvitationState.REVOKED]
 
@@ -282,14 +282,14 @@ class TestPauseAndCancel:
 class TestTrouble:
     def test_a_row_that_cannot_be_carried_out_never_holds_up_the_others(self, admin, monkeypatch):
         batch = confirmed(admin, "ana@northfield.example,Analyst,\nben@northfield.example,Analyst,\n")
-        real = invitations.add
+        real = invitations.add_invitations
 
         def breaks_for_ana(people, *args, **values):
             if any(address.key.startswith("ana@") for address, _ in people):
                 raise RuntimeError("a fault of ours")
             return real(people, *args, **values)
 
-        monkeypatch.setattr(invitations, "add", breaks_for_ana)
+        monkeypatch.setattr(invitations, "add_invitations", breaks_for_ana)
         job.process(batch.id)
         assert [outcome for outcome, _ in outcomes_of(batch)] == ["failed", "waiting"]
 

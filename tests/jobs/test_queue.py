@@ -12,10 +12,10 @@ from rq.registry import StartedJobRegistry
 
 from webapp.db import db
 from webapp.models import Message, MessageState
-from webapp.queue import QUEUE, connect, ring
+from webapp.queue import QUEUE, connect, enqueue_send
 from worker import JobRunner
 
-PROCESS, SEND = "webapp.jobs.batches.process", "webapp.jobs.outbox.send"
+PROCESS = "webapp.jobs.batches.process"
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ def foreign(folder):
         "too many numbers": {"f": PROCESS, "args": (1, 2)},
         "too few": {"f": PROCESS},
         "a named argument": {"f": PROCESS, "kwargs": {"batch_id": 1}},
-        "another function of the same module": {"f": "webapp.jobs.batches.queue.ring", "args": ("os.mkdir",)},
+        "another function of the same module": {"f": "webapp.jobs.batches.queue.enqueue_batch", "args": ("os.mkdir",)},
         "nothing": {"f": "no.such.thing"},
     }
 
@@ -86,7 +86,7 @@ def test_what_cannot_even_be_read_is_dropped(app, server, waiting, caplog, data)
 
 def test_callbacks_are_not_called_even_with_a_job_of_ours(app, server, waiting):
     callback = rq.Callback("os.getpid")  # it would be called with three arguments too many, and say so
-    waiting.enqueue(SEND, on_success=callback, on_failure=callback, on_stopped=callback)
+    waiting.enqueue("webapp.jobs.outbox.send", on_success=callback, on_failure=callback, on_stopped=callback)
     work(app, server)
     assert waiting.count == 0
     assert waiting.failed_job_registry.count == 0
@@ -104,6 +104,6 @@ def test_nor_when_a_job_is_found_that_its_worker_left_behind(app, server, waitin
 
 def test_ours_is_run(app, server, owner):
     owner.post("/invitations", {"email": "ana@northfield.example", "role": "Analyst"})
-    assert ring(SEND, name="outbox")
+    assert enqueue_send()
     work(app, server)
     assert db.session.scalars(db.select(Message.state)).all() == [MessageState.WRITTEN]

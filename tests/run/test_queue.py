@@ -17,7 +17,6 @@ from webapp import create_app, queue
 from webapp.run import processes, valkey
 from webapp.settings.settings import Settings
 
-JOB = "webapp.jobs.batches.process"
 TIMEOUT = queue.TIMEOUT
 LONGEST_WAIT = 0.5  # seconds that no page waits longer for the queue: a promise of the product
 
@@ -78,33 +77,33 @@ def begin(settings: Settings) -> None:
 
 
 def test_rung_twice_is_one_job(app: Flask, server: Server, settings: Settings) -> None:
-    assert queue.ring(JOB, 7, name="batch-7")
-    assert queue.ring(JOB, 7, name="batch-7")
-    assert queue.ring(JOB, 8, name="batch-8")
+    assert queue.enqueue_batch(7)
+    assert queue.enqueue_batch(7)
+    assert queue.enqueue_batch(8)
     assert jobs(settings) == ["batch-7", "batch-8"]
 
 
 def test_a_job_that_has_begun_is_rung_for_once_more(app: Flask, server: Server, settings: Settings) -> None:
     """It may have looked past what is new, or its worker was killed."""
-    queue.ring(JOB, 7, name="batch-7")
+    queue.enqueue_batch(7)
     begin(settings)
-    assert queue.ring(JOB, 7, name="batch-7")
-    assert queue.ring(JOB, 7, name="batch-7")
+    assert queue.enqueue_batch(7)
+    assert queue.enqueue_batch(7)
     assert jobs(settings) == ["batch-7"]
 
 
 def test_a_worker_that_died_before_it_began_leaves_no_job_behind(app: Flask, server: Server, settings: Settings) -> None:
-    queue.ring(JOB, 7, name="batch-7")
+    queue.enqueue_batch(7)
     assert take(settings).get_status() == rq.job.JobStatus.QUEUED
-    assert queue.ring(JOB, 7, name="batch-7")
+    assert queue.enqueue_batch(7)
     assert jobs(settings) == ["batch-7"]
 
 
 def test_any_number_of_workers_share_a_batch_and_one_bell_waits(app: Flask, server: Server, settings: Settings) -> None:
     for _ in range(50):  # or died one after the other
-        assert queue.ring(JOB, 7, name="batch-7")
-        assert queue.ring(JOB, 7, name="batch-7")
-        assert queue.ring(JOB, 71, name="batch-71")
+        assert queue.enqueue_batch(7)
+        assert queue.enqueue_batch(7)
+        assert queue.enqueue_batch(71)
         assert jobs(settings) == ["batch-7", "batch-71"]
         begin(settings)
         begin(settings)
@@ -117,7 +116,7 @@ def test_frozen_is_away_within_half_a_second(app: Flask, server: Server, monkeyp
     while len(rounds) < 10 and min(rounds, default=LONGEST_WAIT) >= LONGEST_WAIT:
         wait_until(queue.ping, "it answers")
         server.child.send_signal(signal.SIGSTOP)
-        rounds.append(max(map(seconds_of_no, (queue.ping, lambda: queue.ring(JOB, 7, name="batch-7"), queue.ping))))
+        rounds.append(max(map(seconds_of_no, (queue.ping, lambda: queue.enqueue_batch(7), queue.ping))))
         server.child.send_signal(signal.SIGCONT)
     assert min(rounds) < LONGEST_WAIT
 
@@ -129,24 +128,25 @@ def seconds_of_no(call: Callable[[], bool]) -> float:
 
 
 def test_back_is_back(app: Flask, server: Server, settings: Settings) -> None:
-    assert queue.ring(JOB, 7, name="batch-7")
+    assert queue.enqueue_batch(7)
     server.stop()
     assert not queue.ping()
-    assert not queue.ring(JOB, 7, name="batch-7")
+    assert not queue.enqueue_batch(7)
     server.start()
     assert queue.ping()
-    wait_until(lambda: queue.ring(JOB, 7, name="batch-7"), "it can be rung again")
+    wait_until(lambda: queue.enqueue_batch(7), "it can be rung again")
     assert jobs(settings) == ["batch-7"]
 
 
-def test_what_cannot_be_rung_raises_nothing(app: Flask, server: Server) -> None:
-    assert queue.ring(JOB, 7, name="no such name: a colon") is False
+def test_an_error_of_the_queue_raises_nothing(app: Flask, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rq.Queue, "enqueue", lambda *_, **__: 1 / 0)
+    assert queue.enqueue_batch(7) is False
 
 
 def test_one_client_serves_a_fork_too(app: Flask, server: Server) -> None:
     assert queue.ping()
     if (child := os.fork()) == 0:
-        os._exit(0 if queue.ping() and queue.ring(JOB, 9, name="batch-9") else 1)
+        os._exit(0 if queue.ping() and queue.enqueue_batch(9) else 1)
     assert os.waitpid(child, 0)[1] == 0
     assert queue.ping()
 

@@ -29,9 +29,9 @@ def test_a_mail_server_that_says_nothing_does_not_hold_up_the_stop(muster: Muste
             begin_write()
             invitation = make_invitation(by=owner, expires_in=None)
             begin_write()
-            message = outbox.queued(MessageKind.INVITATION, invitation.email, invitation=invitation, priority=2)
+            message = outbox.add_message(MessageKind.INVITATION, invitation.email, invitation=invitation, priority=2)
             db.session.commit()
-            queue.ring("webapp.jobs.outbox.send", name="outbox")
+            queue.enqueue_send()
 
             def state() -> MessageState:
                 db.session.expire_all()
@@ -62,7 +62,7 @@ def test_a_batch_that_is_being_worked_off_stops_between_two_chunks(muster: Muste
         db.session.execute(insert(Row), [_row(batch_id, n, step) for n in range(rows)])
         db.session.get_one(Batch, batch_id).state = BatchState.QUEUED
         db.session.commit()
-        queue.ring("webapp.jobs.batches.process", batch_id, name=f"batch-{batch_id}")
+        queue.enqueue_batch(batch_id)
 
         def count(*which) -> int:
             found = db.session.scalar(select(func.count(Row.id)).where(Row.batch_id == batch_id, *which))

@@ -44,9 +44,9 @@ def at_once(app: Flask, *calls: Callable[[], Any]) -> list[Any]:
 
 
 def token_for(user: User, purpose: LinkPurpose, **values: str) -> str:
-    link = account_links.make(user, purpose, **values)
+    link = account_links.create_link(user, purpose, **values)
     db.session.commit()
-    return account_links.address(link).rpartition("/")[2]
+    return account_links.link_url(link).rpartition("/")[2]
 
 
 def test_a_reset_link_used_at_once_by_several_has_one_winner(app: Flask) -> None:

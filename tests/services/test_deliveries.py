@@ -20,7 +20,7 @@ W = "worker"
 def delivery_of(message: Message) -> Delivery:
     db.session.rollback()
     assert message.invitation_id
-    return delivery_status.of([message.invitation_id])[message.invitation_id]
+    return delivery_status.find_deliveries([message.invitation_id])[message.invitation_id]
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def claimed(message) -> Message:
 class TestTheTruth:
     def test_nothing_was_sent(self, app):
         never, copied = make_invitation(expires_in=None), make_invitation("jonas@northfield.example")
-        found = delivery_status.of([never.id, copied.id])
+        found = delivery_status.find_deliveries([never.id, copied.id])
         assert found[never.id].stage is Stage.NOT_SENT
         assert found[copied.id].stage is Stage.LINK
 
@@ -51,7 +51,7 @@ class TestTheTruth:
         assert delivery_of(claimed).stage is Stage.SENDING
 
     def test_handed_to_the_mail_server_and_when(self, claimed):
-        results.sent(claimed.id, W, "250 OK")
+        results.record_sent(claimed.id, W, "250 OK")
         found = delivery_of(claimed)
         assert found.stage is Stage.HANDED
         assert found.at == message_to(INES).handed_at
@@ -59,16 +59,16 @@ class TestTheTruth:
         assert found.is_open
 
     def test_written_as_a_file_where_there_is_no_mail_server(self, claimed):
-        results.sent(claimed.id, W, "Written as 12.eml", is_file=True)
+        results.record_sent(claimed.id, W, "Written as 12.eml", is_file=True)
         assert delivery_of(claimed).stage is Stage.WRITTEN
 
     def test_failed_with_the_servers_words(self, claimed):
-        results.failed(claimed.id, W, "550 5.1.1 No such user here")
+        results.record_failed(claimed.id, W, "550 5.1.1 No such user here")
         found = delivery_of(claimed)
         assert (found.stage, found.answer) == (Stage.FAILED, "550 5.1.1 No such user here")
 
     def test_put_off_and_the_next_try(self, claimed):
-        results.put_off(claimed.id, W, "451 Greylisted")
+        results.defer(claimed.id, W, "451 Greylisted")
         found = delivery_of(claimed)
         assert (found.stage, found.answer) == (Stage.PUT_OFF, "451 Greylisted")
         assert found.next_try
@@ -76,13 +76,13 @@ class TestTheTruth:
 
     def test_uncertain(self, claimed):
         claim.begin_data(claimed.id, W)
-        results.interrupted(claimed.id, W, "The connection broke")
+        results.record_uncertain(claimed.id, W, "The connection broke")
         assert claim.claim("another") == [claimed.id]
-        results.sent(claimed.id, "another", "250 OK")
+        results.record_sent(claimed.id, "another", "250 OK")
         assert delivery_of(claimed).stage is Stage.UNCERTAIN
 
     def test_held_up_while_the_mail_server_is_away(self, claimed):
-        claim.away(W, "No answer from the mail server.")
+        claim.server_unreachable(W, "No answer from the mail server.")
         found = delivery_of(claimed)
         assert (found.stage, found.answer) == (Stage.HELD_UP, "No answer from the mail server.")
         assert found.next_try
@@ -94,15 +94,15 @@ class TestTheTruth:
     @pytest.mark.parametrize("state", [InvitationState.ACCEPTED, InvitationState.REVOKED])
     def test_closed_since_when(self, app, state):
         invitation = make_invitation(state=state)
-        found = delivery_status.of([invitation.id])[invitation.id]
+        found = delivery_status.find_deliveries([invitation.id])[invitation.id]
         assert found.stage.value == state.value
         assert found.at == invitation.closed_at
         assert not found.is_open
 
     def test_the_newest_email_counts(self, claimed):
-        results.failed(claimed.id, W, "550 No")
+        results.record_failed(claimed.id, W, "550 No")
         invitation = db.session.get(delivery_status.Invitation, claimed.invitation_id)
-        outbox.queued(claimed.kind, INES, invitation=invitation, priority=2)
+        outbox.add_message(claimed.kind, INES, invitation=invitation, priority=2)
         db.session.commit()
         assert delivery_of(claimed).stage is Stage.QUEUED
 
@@ -110,14 +110,14 @@ class TestTheTruth:
         ids = [make_message(f"p{n}@northfield.example").invitation_id for n in range(30)]
         db.session.rollback()
         queries.clear()
-        found = delivery_status.of(ids)
+        found = delivery_status.find_deliveries(ids)
         assert len(queries) == 1, queries
         assert {each.stage for each in found.values()} == {Stage.QUEUED}
 
 
 class TestWhereItIsTold:
     def test_the_list_and_the_invitations_page(self, admin, claimed):
-        results.failed(claimed.id, W, "550 5.1.1 No such user here")
+        results.record_failed(claimed.id, W, "550 5.1.1 No such user here")
         for path in ("/users", f"/invitations/{claimed.invitation_id}/details"):
             page = admin.get(path).page
             when = " today at" if path != "/users" else ""  # the list is told it briefly
@@ -136,7 +136,7 @@ class TestWhereItIsTold:
         def report(n: int, start: int) -> int:
             batch = make_sending_batch(*(f"p{i}@northfield.example" for i in range(start, start + n)))
             for id in claim.claim(W, 50):
-                results.sent(id, W, "250 OK")
+                results.record_sent(id, W, "250 OK")
             finish_batch.finish_if_done(batch.id)
             path = f"/batches/{batch.id}?show=invited"
             admin.get(path)
@@ -153,7 +153,7 @@ class TestWhereItIsTold:
     def test_a_failed_row_tells_what_happened_since(self, admin):
         batch = make_sending_batch(INES)
         claim.claim(W)
-        finish(results.failed(message_to(INES).id, W, "550 No such user"))
+        finish(results.record_failed(message_to(INES).id, W, "550 No such user"))
         assert db.session.scalars(db.select(Row)).one().outcome is Outcome.FAILED
         admin.post(f"/invitations/{message_to(INES).invitation_id}/messages")
         page = admin.get(f"/batches/{batch.id}").page

@@ -15,7 +15,7 @@ from tests.services.conftest import within
 from tests.smtp_sink import Sink
 from webapp import queue as queue_module
 from webapp.db import db, utcnow
-from webapp.models import AuditEvent, MailGate, Organisation, Worker
+from webapp.models import AuditEvent, MailCircuit, Organisation, Worker
 from webapp.run import data_folder, valkey
 from webapp.services.audit import chain, events
 from webapp.services.audit.events import AuditAction
@@ -185,7 +185,7 @@ def told_wrong(app, about):
 def test_sending_that_is_held_up(install):
     app = install()
     held = {"paused_at": utcnow(), "retry_at": utcnow(), "reason": "The mail server x cannot be reached (no such host)."}
-    within(app, lambda: db.session.execute(db.update(MailGate).values(**held)))
+    within(app, lambda: db.session.execute(db.update(MailCircuit).values(**held)))
     assert "Sending is held up: The mail server x cannot be reached" in examine(app)[1]["mail"]
 
 

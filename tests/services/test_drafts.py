@@ -13,7 +13,7 @@ from webapp.db import db, utcnow
 from webapp.models import SECRET_KINDS, LinkPurpose, Message, MessageKind, MessageState, Priority, User
 from webapp.services.links import account_links
 from webapp.services.mail import claim, outbox, results
-from webapp.services.mail.render import WRITERS
+from webapp.services.mail.render import RENDERERS
 
 AMELIA = "amelia.hart@northfield.example"
 
@@ -21,14 +21,14 @@ pytestmark = pytest.mark.usefixtures("app")
 
 
 def queued(kind: MessageKind, user: User, purpose: LinkPurpose | None = None) -> Message:
-    link = account_links.make(user, purpose) if purpose else None
-    message = outbox.queued(kind, user.email, user_id=user.id, link_id=link.id if link else None, priority=Priority.RESET)
+    link = account_links.create_link(user, purpose) if purpose else None
+    message = outbox.add_message(kind, user.email, user_id=user.id, link_id=link.id if link else None, priority=Priority.RESET)
     db.session.commit()
     return message
 
 
 def test_every_kind_has_a_writer() -> None:
-    assert set(WRITERS) == set(MessageKind)
+    assert set(RENDERERS) == set(MessageKind)
 
 
 def test_kinds_are_written_side_by_side_each_in_its_own_words() -> None:
@@ -39,7 +39,7 @@ def test_kinds_are_written_side_by_side_each_in_its_own_words() -> None:
     for kind in MessageKind:
         if kind not in (MessageKind.INVITATION, MessageKind.REMINDER, MessageKind.TEST, *SECRET_KINDS):
             queued(kind, user)
-    letters = {letter.email.subject: letter.email for letter in claim.letters(claim.claim("w1"), "w1")}
+    letters = {letter.email.subject: letter.email for letter in claim.render_claimed(claim.claim("w1"), "w1")}
     assert set(letters) == {
         "Choose a new password: Muster",
         "Confirm your new email: Muster",
@@ -63,7 +63,7 @@ def test_letters_with_links_cost_the_same_however_many(queries: list[str]) -> No
             queued(MessageKind.RESET, make_user(f"User {n} {i}"), LinkPurpose.RESET)
         ids = claim.claim(f"w{n}")
         queries.clear()
-        assert len(claim.letters(ids, f"w{n}")) == n
+        assert len(claim.render_claimed(ids, f"w{n}")) == n
         return len(queries)
 
     assert cost(2) == cost(12), queries
@@ -72,18 +72,18 @@ def test_letters_with_links_cost_the_same_however_many(queries: list[str]) -> No
 def test_a_link_that_is_used_or_over_is_not_sent() -> None:
     user = make_user()
     queued(MessageKind.RESET, user, LinkPurpose.RESET)
-    account_links.close(user, LinkPurpose.RESET)
+    account_links.close_links(user, LinkPurpose.RESET)
     db.session.commit()
-    assert claim.letters(claim.claim("w1"), "w1") == []
+    assert claim.render_claimed(claim.claim("w1"), "w1") == []
     message = message_to(AMELIA)
     assert (message.state, message.answer) == (MessageState.CANCELLED, "The link was used or withdrawn before its email went")
     queued(MessageKind.RESET, user, LinkPurpose.RESET)
     ids = claim.claim("w1")
-    link = account_links.open_of(user, LinkPurpose.RESET)
+    link = account_links.find_open(user, LinkPurpose.RESET)
     assert link
     link.expires_at = utcnow() - timedelta(seconds=1)
     db.session.commit()
-    assert claim.letters(ids, "w1") == []
+    assert claim.render_claimed(ids, "w1") == []
     assert message_to(AMELIA).answer == "The link expired before its email went"
 
 
@@ -91,11 +91,11 @@ def test_a_link_used_while_the_server_is_asked_is_not_sent() -> None:
     user = make_user()
     queued(MessageKind.RESET, user, LinkPurpose.RESET)
     (id,) = claim.claim("w1")
-    account_links.close(user, LinkPurpose.RESET)
+    account_links.close_links(user, LinkPurpose.RESET)
     db.session.commit()
     with pytest.raises(ConflictError):
         claim.begin_data(id, "w1")
-    results.let_go(id, "w1")
+    results.release(id, "w1")
     assert message_to(AMELIA).state is MessageState.CANCELLED
 
 
@@ -103,9 +103,9 @@ def test_after_the_servers_key_was_changed_the_link_that_is_sent_works(change_se
     user = make_user()
     queued(MessageKind.RESET, user, LinkPurpose.RESET)
     change_settings(secret_key="a new key that is long enough for this")
-    (letter,) = claim.letters(claim.claim("w1"), "w1")
+    (letter,) = claim.render_claimed(claim.claim("w1"), "w1")
     token = letter.email.text.partition("/password-resets/")[2].split()[0]
-    found = account_links.by_token(token, LinkPurpose.RESET)
+    found = account_links.find_by_token(token, LinkPurpose.RESET)
     assert found
     assert found.user_id == user.id
 
@@ -115,7 +115,7 @@ def test_links_to_an_account_are_shown_to_nobody_not_even_the_owner() -> None:
     for kind, purpose in ((MessageKind.RESET, LinkPurpose.RESET), (MessageKind.EMAIL_CHANGE, LinkPurpose.EMAIL)):
         message = queued(kind, user, purpose)
         with pytest.raises(NotFoundError):
-            outbox.found(message.id, owner)
+            outbox.get_message(message.id, owner)
     notice = queued(MessageKind.PASSWORD_CHANGED, user)
-    assert outbox.page(owner) == [(notice, "Your password was changed: Muster")]
-    assert sum(outbox.counts(owner).values()) == 1
+    assert outbox.list_messages(owner) == [(notice, "Your password was changed: Muster")]
+    assert sum(outbox.count_by_state(owner).values()) == 1

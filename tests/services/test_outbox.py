@@ -63,10 +63,10 @@ def test_what_is_claimed_is_not_claimed_again_and_what_is_not_due_waits() -> Non
     make_message(INES)
     make_message(JONAS).due_at = utcnow() + timedelta(minutes=1)
     db.session.commit()
-    assert claim.due()
+    assert claim.has_work()
     assert claimed() == [INES]
     assert claimed("w2") == []
-    assert not claim.due()
+    assert not claim.has_work()
 
 
 def test_two_workers_never_claim_the_same(app: Flask) -> None:
@@ -91,7 +91,7 @@ def test_a_worker_that_dies_before_data_leaves_the_message_as_it_was() -> None:
     make_message(INES)
     claimed("w1")
     die("w1")
-    assert claim.due()
+    assert claim.has_work()
     assert claimed("w2") == [INES]
     assert not message_to(INES).maybe_sent
 
@@ -103,7 +103,7 @@ def test_a_worker_that_dies_after_data_leaves_it_uncertain() -> None:
     die("w1")
     assert claimed("w2") == [INES]
     claim.begin_data(id, "w2")
-    results.sent(id, "w2", "250 OK")
+    results.record_sent(id, "w2", "250 OK")
     message = message_to(INES)
     assert (message.state, message.attempts) == (MessageState.UNCERTAIN, 1)
 
@@ -114,7 +114,7 @@ def test_what_is_refused_after_an_interruption_may_have_arrived_before() -> None
     claim.begin_data(id, "w1")
     die("w1")
     assert claim.claim("w2") == [id]
-    finish(results.failed(id, "w2", "550 5.1.1 No such user."))
+    finish(results.record_failed(id, "w2", "550 5.1.1 No such user."))
     said = "550 5.1.1 No such user. An earlier try broke off during the hand-over: it may have arrived"
     assert (row_of(INES).outcome, row_of(INES).reason) == (Outcome.FAILED, said)
 
@@ -126,7 +126,7 @@ def test_a_worker_whose_lease_ran_out_may_neither_send_nor_tell() -> None:
     with pytest.raises(ConflictError):
         claim.begin_data(id, "w1")
     assert claimed("w2") == [INES]
-    results.failed(id, "w1", "Refused")
+    results.record_failed(id, "w1", "Refused")
     assert message_to(INES).state is MessageState.SENDING
     with pytest.raises(ConflictError):
         claim.begin_data(id, "w1")
@@ -152,7 +152,7 @@ def test_a_worker_that_lives_keeps_its_leases_however_long_the_server_takes() ->
         claim.renew("w1")
     assert claimed("w2") == []
     claim.begin_data(second, "w1")
-    results.sent(first, "w1", "250 OK")
+    results.record_sent(first, "w1", "250 OK")
     assert message_to(INES).state is MessageState.SENT
 
 
@@ -163,7 +163,7 @@ def test_what_another_has_taken_over_is_not_renewed() -> None:
     assert claim.claim("w2") == [id]
     die("w2")
     claim.renew("w1")
-    assert claim.due(), "the lease of w2 is over, whatever w1 says"
+    assert claim.has_work(), "the lease of w2 is over, whatever w1 says"
 
 
 def test_what_is_given_back_is_due_at_once() -> None:
@@ -171,7 +171,7 @@ def test_what_is_given_back_is_due_at_once() -> None:
     make_message(JONAS)
     first, _ = claim.claim("w1")
     claim.begin_data(first, "w1")
-    claim.give_back("w1")
+    claim.release_claims("w1")
     assert claimed("w2") == [INES, JONAS]
     assert (message_to(INES).maybe_sent, message_to(JONAS).maybe_sent) == (True, False)
 
@@ -182,13 +182,13 @@ def test_the_throttle_counts_for_the_whole_installation(change_settings: Callabl
         make_message(f"user{n}@northfield.example")
     first, _second = claim.claim("w1", 2)
     assert len(claim.claim("w2")) == 1, "two are on their way"
-    assert not claim.due()
-    results.sent(first, "w1", "250 OK")
+    assert not claim.has_work()
+    results.record_sent(first, "w1", "250 OK")
     assert claim.claim("w3") == [], "one was sent within the minute"
     pass_time(seconds=61)
     claim.renew("w1")
     claim.renew("w2")
-    assert claim.due()
+    assert claim.has_work()
     assert len(claim.claim("w3")) == 1, "what is on its way counts until it is done"
 
 
@@ -198,7 +198,7 @@ def test_the_throttle_counts_for_the_whole_installation(change_settings: Callabl
 def test_a_letter_carries_the_link_and_the_message_id() -> None:
     message = make_message(INES, groups=("Student Devices", "Exam Laptops"))
     invitation = invitation_of(INES)
-    (letter,) = claim.letters(claim.claim("w1"), "w1")
+    (letter,) = claim.render_claimed(claim.claim("w1"), "w1")
     assert letter.message_id == message.message_id
     assert f"/invitations/{token_of(invitation)}\n" in letter.email.text
     assert letter.email.subject == "Devika Raman invited you to Muster"
@@ -212,7 +212,7 @@ def test_letters_come_in_the_order_of_their_claim_and_in_few_queries(queries: li
             make_message(f"user{n}-{i}@northfield.example", groups=("Student Devices",), priority=3 - i % 2)
         ids = claim.claim(f"w{n}")
         queries.clear()
-        assert [letter.id for letter in claim.letters(ids, f"w{n}")] == ids
+        assert [letter.id for letter in claim.render_claimed(ids, f"w{n}")] == ids
         return len(queries)
 
     assert cost(2) == cost(19), queries
@@ -222,17 +222,17 @@ def test_after_the_servers_key_was_changed_the_letter_carries_a_link_that_works(
     make_message(INES)
     old = invitation_of(INES).token_hash
     change_settings(secret_key="a new key that is long enough for this")
-    (letter,) = claim.letters(claim.claim("w1"), "w1")
+    (letter,) = claim.render_claimed(claim.claim("w1"), "w1")
     invitation = invitation_of(INES)
     assert invitation.token_hash != old
     assert invitation.version == 2
-    assert invitation_links.link(invitation) in letter.email.text
-    assert invitations.by_token(token_of(invitation)).id == invitation.id
+    assert invitation_links.link_url(invitation) in letter.email.text
+    assert invitations.find_by_token(token_of(invitation)).id == invitation.id
 
 
 def test_days_left_are_those_of_an_invitation_that_runs_already() -> None:
     make_message(INES, expires_in=timedelta(days=2, hours=5))
-    (letter,) = claim.letters(claim.claim("w1"), "w1")
+    (letter,) = claim.render_claimed(claim.claim("w1"), "w1")
     assert "within 3 days" in letter.email.text
 
 
@@ -248,7 +248,7 @@ def test_the_e_mail_of_a_closed_invitation_is_not_written(state: InvitationState
     ids = claim.claim("w1")
     invitation_of(INES).state = state
     db.session.commit()
-    letters = claim.letters(ids, "w1")
+    letters = claim.render_claimed(ids, "w1")
     assert [letter.email.to for letter in letters] == [JONAS]
     assert message_to(INES).state is MessageState.CANCELLED
     assert (row_of(INES).outcome, row_of(INES).reason) == (Outcome.SKIPPED, reason)
@@ -260,7 +260,7 @@ def test_a_batch_whose_last_invitation_was_revoked_is_finished() -> None:
     ids = claim.claim("w1")
     invitation_of(INES).state = InvitationState.REVOKED
     db.session.commit()
-    assert claim.letters(ids, "w1") == []
+    assert claim.render_claimed(ids, "w1") == []
     assert db.session.get_one(Batch, batch.id).state is BatchState.FINISHED
 
 
@@ -271,14 +271,14 @@ def test_an_invitation_revoked_while_the_server_is_asked_is_not_sent() -> None:
     db.session.commit()
     with pytest.raises(ConflictError):
         claim.begin_data(id, "w1")
-    results.let_go(id, "w1")
+    results.release(id, "w1")
     assert message_to(INES).state is MessageState.CANCELLED
     assert row_of(INES).outcome is Outcome.SKIPPED
 
 
 def test_a_dead_link_is_not_sent() -> None:
     make_message(INES, expires_in=timedelta(days=-1))
-    assert claim.letters(claim.claim("w1"), "w1") == []
+    assert claim.render_claimed(claim.claim("w1"), "w1") == []
     assert message_to(INES).answer == "The invitation expired before its email went"
 
 
@@ -289,7 +289,7 @@ def test_sent_starts_the_days_and_ends_the_row_and_the_batch() -> None:
     batch = make_sending_batch(INES)
     (id,) = claim.claim("w1")
     claim.begin_data(id, "w1")
-    finish(results.sent(id, "w1", "250 2.0.0 queued as 4711"))
+    finish(results.record_sent(id, "w1", "250 2.0.0 queued as 4711"))
     message, row, invitation = message_to(INES), row_of(INES), invitation_of(INES)
     assert (message.state, message.answer, message.attempts) == (MessageState.SENT, "250 2.0.0 queued as 4711", 1)
     assert message.handed_at
@@ -309,7 +309,7 @@ def test_a_row_that_has_its_outcome_keeps_it() -> None:
     row = row_of(INES)
     row.outcome, row.reason = Outcome.SKIPPED, "Cancelled before it was done"
     db.session.commit()
-    results.sent(id, "w1", "250 OK")
+    results.record_sent(id, "w1", "250 OK")
     assert (row_of(INES).outcome, row_of(INES).reason) == (Outcome.SKIPPED, "Cancelled before it was done")
 
 
@@ -317,7 +317,7 @@ def test_a_resend_does_not_move_the_end_of_the_days() -> None:
     make_message(INES, expires_in=timedelta(days=3))
     until = invitation_of(INES).expires_at
     (id,) = claim.claim("w1")
-    results.sent(id, "w1", "250 OK")
+    results.record_sent(id, "w1", "250 OK")
     assert invitation_of(INES).expires_at == until
 
 
@@ -325,7 +325,7 @@ def test_a_refusal_fails_the_row_with_the_servers_words_and_is_audited() -> None
     batch = make_sending_batch(INES, JONAS)
     version = lookup.version()
     first, second = claim.claim("w1")
-    finish(results.failed(first, "w1", "Mailbox full (552 5.2.2)"))
+    finish(results.record_failed(first, "w1", "Mailbox full (552 5.2.2)"))
     message, row = message_to(INES), row_of(INES)
     assert (message.state, message.answer) == (MessageState.FAILED, "Mailbox full (552 5.2.2)")
     assert (row.outcome, row.reason) == (Outcome.FAILED, "Mailbox full (552 5.2.2)")
@@ -334,7 +334,7 @@ def test_a_refusal_fails_the_row_with_the_servers_words_and_is_audited() -> None
     assert invitation_of(INES).expires_at is None
     assert lookup.version() > version, "the next upload plans to send it again"
     assert db.session.get_one(Batch, batch.id).state is BatchState.PROCESSING
-    finish(results.sent(second, "w1", "250 OK"))
+    finish(results.record_sent(second, "w1", "250 OK"))
     assert db.session.get_one(Batch, batch.id).state is BatchState.FINISHED
 
 
@@ -343,7 +343,7 @@ def test_put_off_is_due_after_1_5_15_60_60_minutes() -> None:
     for minutes in (1, 5, 15, 60, 60):
         (id,) = claim.claim("w1")
         before = utcnow()
-        results.put_off(id, "w1", "451 4.7.1 Greylisted")
+        results.defer(id, "w1", "451 4.7.1 Greylisted")
         message, row = message_to(INES), row_of(INES)
         assert message.state is MessageState.QUEUED
         assert timedelta(0) <= message.due_at - before - timedelta(minutes=minutes) < timedelta(seconds=30)
@@ -359,7 +359,7 @@ def test_after_a_day_of_being_put_off_it_fails() -> None:
     make_sending_batch(INES)
     pass_time(hours=23, minutes=59, seconds=30)
     (id,) = claim.claim("w1")
-    results.put_off(id, "w1", "451 4.7.1 Greylisted")
+    results.defer(id, "w1", "451 4.7.1 Greylisted")
     assert message_to(INES).state is MessageState.FAILED
     assert row_of(INES).reason == "Put off by the mail server for a day (451 4.7.1 Greylisted)"
 
@@ -368,9 +368,9 @@ def test_an_interruption_repeats_the_message_once_and_marks_it() -> None:
     make_sending_batch(INES)
     (id,) = claim.claim("w1")
     claim.begin_data(id, "w1")
-    results.interrupted(id, "w1", "broke off")
+    results.record_uncertain(id, "w1", "broke off")
     assert claim.claim("w1") == [id]
-    results.sent(id, "w1", "250 OK")
+    results.record_sent(id, "w1", "250 OK")
     assert (message_to(INES).state, message_to(INES).attempts) == (MessageState.UNCERTAIN, 2)
     assert (row_of(INES).outcome, row_of(INES).reason) == (
         Outcome.INVITED,
@@ -384,7 +384,7 @@ def test_what_is_revoked_after_an_interruption_may_have_arrived_before() -> None
     claim.begin_data(id, "w1")
     die("w1")
     actions.do_now("invitation", invitation_of(INES).id, Action(Do.REVOKE), make_persona("Owner"))
-    assert claim.letters(claim.claim("w2"), "w2") == []
+    assert claim.render_claimed(claim.claim("w2"), "w2") == []
     assert message_to(INES).state is MessageState.CANCELLED
     assert row_of(INES).reason.endswith("An earlier try broke off during the hand-over: it may have arrived")
 
@@ -394,7 +394,7 @@ def test_a_second_interruption_is_left_to_a_person() -> None:
     for _ in range(2):
         (id,) = claim.claim("w1")
         claim.begin_data(id, "w1")
-        results.interrupted(id, "w1", "broke off")
+        results.record_uncertain(id, "w1", "broke off")
     assert claim.claim("w1") == []
     assert row_of(INES).outcome is Outcome.FAILED
     assert "may have arrived" in row_of(INES).reason
@@ -403,9 +403,9 @@ def test_a_second_interruption_is_left_to_a_person() -> None:
 def test_an_outcome_is_told_once() -> None:
     make_sending_batch(INES)
     (id,) = claim.claim("w1")
-    results.sent(id, "w1", "250 OK")
-    results.failed(id, "w1", "Refused")
-    results.put_off(id, "w1", "451")
+    results.record_sent(id, "w1", "250 OK")
+    results.record_failed(id, "w1", "Refused")
+    results.defer(id, "w1", "451")
     assert message_to(INES).state is MessageState.SENT
     assert row_of(INES).outcome is Outcome.INVITED
 
@@ -417,7 +417,7 @@ def test_a_server_that_is_away_holds_everything_up_and_costs_no_try() -> None:
     batch = make_sending_batch(INES, JONAS)
     ids = claim.claim("w1")
     claim.begin_data(ids[0], "w1")
-    claim.away("w1", "The mail server mail.northfield.example:587 cannot be reached (connection refused).")
+    claim.server_unreachable("w1", "The mail server mail.northfield.example:587 cannot be reached (connection refused).")
     alarm = throttle.alarm()
     assert alarm
     assert alarm.paused_at
@@ -427,7 +427,7 @@ def test_a_server_that_is_away_holds_everything_up_and_costs_no_try() -> None:
         message = message_to(email)
         assert (message.state, message.attempts, message.maybe_sent) == (MessageState.QUEUED, 0, False)
         assert row_of(email).outcome is Outcome.WAITING
-    assert not claim.due()
+    assert not claim.has_work()
     assert claim.claim("w2") == []
     assert db.session.get_one(Batch, batch.id).state is BatchState.PROCESSING
 
@@ -435,15 +435,15 @@ def test_a_server_that_is_away_holds_everything_up_and_costs_no_try() -> None:
 def test_every_30_seconds_one_message_goes_to_see() -> None:
     make_sending_batch(INES, JONAS)
     claim.claim("w1")
-    claim.away("w1", "Away.")
+    claim.server_unreachable("w1", "Away.")
     since = throttle.alarm()
     assert since
     paused_at = since.paused_at
     pass_time(seconds=31)
-    assert claim.due()
+    assert claim.has_work()
     assert len(claim.claim("w1")) == 1
     assert claim.claim("w2") == [], "one probe at a time"
-    claim.away("w1", "Still away.")
+    claim.server_unreachable("w1", "Still away.")
     alarm = throttle.alarm()
     assert alarm
     assert alarm.reason == "Still away."
@@ -451,11 +451,11 @@ def test_every_30_seconds_one_message_goes_to_see() -> None:
     assert alarm.paused_at == paused_at - timedelta(seconds=31), "it is one alarm, since the beginning"
 
 
-@pytest.mark.parametrize("answer", ["sent", "failed", "put_off"])
+@pytest.mark.parametrize("answer", ["record_sent", "record_failed", "defer"])
 def test_any_answer_of_the_server_ends_the_alarm(answer: str) -> None:
     make_sending_batch(INES, JONAS)
     claim.claim("w1")
-    claim.away("w1", "Away.")
+    claim.server_unreachable("w1", "Away.")
     pass_time(seconds=31)
     (id,) = claim.claim("w1")
     getattr(results, answer)(id, "w1", "words")
@@ -466,10 +466,10 @@ def test_any_answer_of_the_server_ends_the_alarm(answer: str) -> None:
 def test_a_message_that_cannot_be_written_says_nothing_of_the_server() -> None:
     make_sending_batch(INES)
     claim.claim("w1")
-    claim.away("w1", "Away.")
+    claim.server_unreachable("w1", "Away.")
     pass_time(seconds=31)
     (id,) = claim.claim("w1")
-    results.failed(id, "w1", "Cannot be written", by_server=False)
+    results.record_failed(id, "w1", "Cannot be written", by_server=False)
     assert throttle.alarm()
 
 
@@ -503,8 +503,8 @@ def test_only_a_batch_at_work_is_finished(state: BatchState) -> None:
 def test_retry_sends_the_failed_ones_again_and_never_those_sent() -> None:
     batch = make_sending_batch(INES, JONAS)
     first, second = claim.claim("w1")
-    results.failed(first, "w1", "Mailbox full (552 5.2.2)")
-    finish(results.sent(second, "w1", "250 OK"))
+    results.record_failed(first, "w1", "Mailbox full (552 5.2.2)")
+    finish(results.record_sent(second, "w1", "250 OK"))
     before = message_to(INES).message_id
     pass_time(days=3)
     by = make_persona("Admin")
@@ -517,10 +517,10 @@ def test_retry_sends_the_failed_ones_again_and_never_those_sent() -> None:
     (event,) = events("messages.retried")
     assert (event.actor, event.details) == (by.email, {"messages": 1})
     (id,) = claim.claim("w1")
-    results.put_off(id, "w1", "451 Later")
+    results.defer(id, "w1", "451 Later")
     assert message_to(INES).state is MessageState.QUEUED, "its day begins anew"
     pass_time(minutes=1)
-    finish(results.sent(*claim.claim("w1"), "w1", "250 OK"))  # type: ignore[call-arg]
+    finish(results.record_sent(*claim.claim("w1"), "w1", "250 OK"))  # type: ignore[call-arg]
     assert db.session.get_one(Batch, batch.id).state is BatchState.FINISHED
     assert outbox.retry_failed(db.session.get_one(Batch, batch.id), by) == 0
 
@@ -528,7 +528,7 @@ def test_retry_sends_the_failed_ones_again_and_never_those_sent() -> None:
 def test_retry_leaves_out_closed_invitations_and_those_sent_again_by_hand() -> None:
     batch = make_sending_batch(INES, JONAS)
     for id in claim.claim("w1"):
-        finish(results.failed(id, "w1", "Mailbox full (552 5.2.2)"))
+        finish(results.record_failed(id, "w1", "Mailbox full (552 5.2.2)"))
     invitation_of(INES).state = InvitationState.REVOKED
     db.session.commit()
     actions.do_now("invitation", invitation_of(JONAS).id, Action(Do.RESEND), make_persona("Admin"))
@@ -539,7 +539,7 @@ def test_retry_leaves_out_closed_invitations_and_those_sent_again_by_hand() -> N
 def test_retry_never_gives_what_one_may_not_grant() -> None:
     batch = make_sending_batch(INES)
     (id,) = claim.claim("w1")
-    finish(results.failed(id, "w1", "Mailbox full (552 5.2.2)"))
+    finish(results.record_failed(id, "w1", "Mailbox full (552 5.2.2)"))
     assert outbox.retry_failed(db.session.get_one(Batch, batch.id), make_persona("Remote")) == 0
 
 
@@ -549,28 +549,28 @@ def test_retry_never_gives_what_one_may_not_grant() -> None:
 def test_the_list_holds_only_what_one_may_see() -> None:
     make_message(INES, role_name="Remote")
     make_message(JONAS, role_name="Admin")
-    outbox.queued(MessageKind.RESET, LENA, priority=0)
+    outbox.add_message(MessageKind.RESET, LENA, priority=0)
     db.session.commit()
-    assert [message.recipient for message, _ in outbox.page(make_persona("Admin"))] == [JONAS, INES]
-    assert [message.recipient for message, _ in outbox.page(make_persona("Investigator"))] == [INES]
-    assert outbox.counts(make_persona("Investigator")) == {MessageState.QUEUED: 1}
+    assert [message.recipient for message, _ in outbox.list_messages(make_persona("Admin"))] == [JONAS, INES]
+    assert [message.recipient for message, _ in outbox.list_messages(make_persona("Investigator"))] == [INES]
+    assert outbox.count_by_state(make_persona("Investigator")) == {MessageState.QUEUED: 1}
     with pytest.raises(NotFoundError):
-        outbox.found(message_to(JONAS).id, make_persona("Investigator"))
+        outbox.get_message(message_to(JONAS).id, make_persona("Investigator"))
     with pytest.raises(NotFoundError):
-        outbox.found(message_to(LENA).id, make_persona("Owner"))
+        outbox.get_message(message_to(LENA).id, make_persona("Owner"))
 
 
 def test_pages_go_on_where_the_last_one_ended() -> None:
     for n in range(5):
         make_message(f"user{n}@northfield.example")
     viewer = make_persona("Admin")
-    first = outbox.page(viewer, limit=3)
-    rest = outbox.page(viewer, before_id=first[-1][0].id, limit=3)
+    first = outbox.list_messages(viewer, limit=3)
+    rest = outbox.list_messages(viewer, before_id=first[-1][0].id, limit=3)
     assert [message.recipient.partition("@")[0] for message, _ in first + rest] == ["user4", "user3", "user2", "user1", "user0"]
 
 
 def test_a_fresh_database_is_silent() -> None:
     assert throttle.alarm() is None
-    assert not claim.due()
+    assert not claim.has_work()
     assert claim.claim("w1") == []
-    assert outbox.page(make_persona("Admin")) == []
+    assert outbox.list_messages(make_persona("Admin")) == []

@@ -41,7 +41,7 @@ def test_off_at_first_with_no_query_but_for_the_settings(app, queries, settings)
     went()
     queries.clear()
     assert settings.reminder_days is None
-    assert reminders.remind() == 0
+    assert reminders.send_reminders() == 0
     assert len(queries) <= 1, queries
 
 
@@ -51,24 +51,24 @@ class TestWho:
     def test_who_was_invited_and_has_two_days_left_once(self):
         went("soon@northfield.example", 1.9)
         went("later@northfield.example", 2.1)
-        assert [reminders.remind(), reminders.remind()] == [1, 0]
+        assert [reminders.send_reminders(), reminders.send_reminders()] == [1, 0]
         assert reminded() == ["soon@northfield.example"]
         assert invitation_of("soon@northfield.example").reminded_at
         assert invitation_of("later@northfield.example").reminded_at is None
 
     def test_where_delivery_was_uncertain_too(self):
         went(state=MessageState.UNCERTAIN)
-        assert reminders.remind() == 1
+        assert reminders.send_reminders() == 1
 
     @pytest.mark.parametrize("state", [MessageState.FAILED, MessageState.QUEUED, MessageState.SENDING, MessageState.CANCELLED])
     def test_never_one_whose_email_did_not_go(self, state):
         went(state=state)
-        assert reminders.remind() == 0
+        assert reminders.send_reminders() == 0
 
     def test_never_one_without_an_email(self):
         make_invitation(expires_in=timedelta(days=1))
         make_invitation("never@northfield.example", expires_in=None)
-        assert reminders.remind() == 0
+        assert reminders.send_reminders() == 0
 
     @pytest.mark.parametrize("state", [InvitationState.ACCEPTED, InvitationState.REVOKED])
     def test_never_a_closed_one(self, state):
@@ -76,33 +76,33 @@ class TestWho:
         invitation = invitation_of(INES)
         invitation.state, invitation.closed_at = state, utcnow()
         db.session.commit()
-        assert reminders.remind() == 0
+        assert reminders.send_reminders() == 0
 
     def test_never_an_expired_one(self):
         went(days_left=-1)
-        assert reminders.remind() == 0
+        assert reminders.send_reminders() == 0
 
     def test_not_where_the_link_is_good_for_no_longer_anyway(self):
         went()
         invitation_of(INES).valid_days = 2
         db.session.commit()
-        assert reminders.remind() == 0
+        assert reminders.send_reminders() == 0
 
     def test_not_while_it_was_sent_again_and_that_failed(self):
         message = went()
-        again = outbox.queued(MessageKind.INVITATION, INES, invitation=invitation_of(INES), priority=2)
+        again = outbox.add_message(MessageKind.INVITATION, INES, invitation=invitation_of(INES), priority=2)
         again.state = MessageState.FAILED
         db.session.commit()
         assert message.id < again.id
-        assert reminders.remind() == 0
+        assert reminders.send_reminders() == 0
 
 
 class TestTheEmail:
     def test_has_the_same_link_and_a_message_id_of_its_own(self, app, two_days):
         first = went().message_id
-        reminders.remind()
+        reminders.send_reminders()
         (id,) = claim.claim("worker")
-        (letter,) = claim.letters([id], "worker")
+        (letter,) = claim.render_claimed([id], "worker")
         assert letter.message_id != first
         assert letter.email.subject.startswith("Reminder: Devika Raman invited you to ")
         assert token_of(invitation_of(INES)) in letter.email.text
@@ -110,28 +110,28 @@ class TestTheEmail:
 
     def test_does_not_go_once_its_invitation_is_closed(self, app, two_days):
         went()
-        reminders.remind()
+        reminders.send_reminders()
         invitation_of(INES).state = InvitationState.REVOKED
         db.session.commit()
         ids = claim.claim("worker")
-        assert claim.letters(ids, "worker") == []
+        assert claim.render_claimed(ids, "worker") == []
         assert message_to(INES).state is MessageState.CANCELLED
 
     def test_leaves_the_expiry_as_it_is(self, app, two_days):
         went()
         before = invitation_of(INES).expires_at
-        reminders.remind()
+        reminders.send_reminders()
         (id,) = claim.claim("worker")
-        results.sent(id, "worker", "250 OK")
+        results.record_sent(id, "worker", "250 OK")
         assert invitation_of(INES).expires_at == before
 
     def test_is_audited_and_told(self, admin, two_days):
         went()
-        reminders.remind()
+        reminders.send_reminders()
         event = db.session.scalars(db.select(AuditEvent).where(AuditEvent.action == "invitation.reminded")).one()
         assert (event.subject, event.actor_id) == (INES, None)
         id = invitation_of(INES).id
-        assert delivery_status.of([id])[id].is_reminder
+        assert delivery_status.find_deliveries([id])[id].is_reminder
         assert "Reminder queued" in admin.get("/users").page.text
         assert "Reminded Today at" in admin.get(f"/invitations/{id}/details").page.text.replace("Yesterday", "Today")
 
@@ -150,7 +150,7 @@ class TestTheSweep:
                 went(f"p{i}-of-{n}@northfield.example")
             db.session.rollback()
             queries.clear()
-            assert reminders.remind() == n
+            assert reminders.send_reminders() == n
             counts.append(len(queries))
         assert counts[0] == counts[1], "\n".join(q[:90] for q in queries[:10])
 
@@ -158,5 +158,5 @@ class TestTheSweep:
         for n in range(5):
             went(f"p{n}@northfield.example")
         db.session.rollback()
-        assert at_once(app, reminders.remind, reminders.remind, reminders.remind) == []
+        assert at_once(app, reminders.send_reminders, reminders.send_reminders, reminders.send_reminders) == []
         assert reminded() == [f"p{n}@northfield.example" for n in range(5)]

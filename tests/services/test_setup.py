@@ -16,7 +16,7 @@ from webapp.core.addresses import parse
 from webapp.core.errors import ConflictError
 from webapp.core.security.permissions import SHIPPED_ROLES
 from webapp.db import Base, db
-from webapp.models import OWNER_ROLE_ID, AuditEvent, Group, Invitation, InvitationState, MailGate, Organisation, Role, User
+from webapp.models import OWNER_ROLE_ID, AuditEvent, Group, Invitation, InvitationState, MailCircuit, Organisation, Role, User
 from webapp.services.audit import chain
 from webapp.services.operations import first_run
 from webapp.settings.settings import ConfigError, Settings
@@ -34,7 +34,7 @@ def test_a_start_makes_the_shipped_roles_once(app):
     roles = db.session.scalars(db.select(Role).order_by(Role.id)).all()
     assert [(each.name, each.rank) for each in roles] == [(each.name, each.rank) for each in SHIPPED_ROLES]
     assert roles[0].id == OWNER_ROLE_ID
-    assert db.session.scalars(db.select(Organisation.id)).all() == db.session.scalars(db.select(MailGate.id)).all() == [1]
+    assert db.session.scalars(db.select(Organisation.id)).all() == db.session.scalars(db.select(MailCircuit.id)).all() == [1]
 
 
 def test_groups_of_the_environment_are_made_while_there_are_none(app, change_settings):

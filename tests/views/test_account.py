@@ -32,8 +32,8 @@ def events(action):
 
 def token_to(email):
     """The token of the link that was mailed to a new address."""
-    letters = claim.letters(claim.claim("w1"), "w1")
-    claim.give_back("w1")
+    letters = claim.render_claimed(claim.claim("w1"), "w1")
+    claim.release_claims("w1")
     (text,) = [letter.email.text for letter in letters if letter.email.to == email and "/email-changes/" in letter.email.text]
     return re.search(r"/email-changes/(\S+)", text)[1]
 
@@ -203,7 +203,7 @@ def test_a_change_can_be_withdrawn_and_a_new_one_ends_the_one_before_it(amelia, 
 def test_a_change_that_is_withdrawn_before_its_email_went_is_not_sent(amelia):
     ask(amelia)
     amelia.post("/account/email/withdrawal")
-    assert [letter.email.to for letter in claim.letters(claim.claim("w1"), "w1")] == [AMELIA]
+    assert [letter.email.to for letter in claim.render_claimed(claim.claim("w1"), "w1")] == [AMELIA]
     assert message_to(HART).state is MessageState.CANCELLED
 
 

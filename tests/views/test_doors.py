@@ -76,9 +76,9 @@ def test_an_address_with_a_token_is_told_to_nobody(client, path):
 def test_pages_behind_links_that_work_hide_their_address_and_others_do_not(client, owner):
     answer = client.get(f"/invitations/{token_of(make_invitation())}")
     assert answer.headers["Referrer-Policy"] == "no-referrer"
-    link = account_links.make(make_user(), LinkPurpose.RESET)
+    link = account_links.create_link(make_user(), LinkPurpose.RESET)
     db.session.commit()
-    token = account_links.address(link).rpartition("/")[2]
+    token = account_links.link_url(link).rpartition("/")[2]
     assert client.get(f"/password-resets/{token}").headers["Referrer-Policy"] == "no-referrer"
     assert owner.get("/account").headers["Referrer-Policy"] == "same-origin"
 

@@ -76,7 +76,7 @@ def make_traces(hannah, admin, settings):
     events.record(admin.user, AuditAction.BATCH_CONFIRMED, None, rows=[{"email": HANNAH}])
     events.record(None, AuditAction.SIGN_IN_FAILED, None, label=HANNAH.title())
     events.record(hannah, AuditAction.SIGNED_IN).actor = "hannah.old@northfield.example"
-    account_links.make(hannah, LinkPurpose.EMAIL, email="h@private.example", email_key="h@private.example")
+    account_links.create_link(hannah, LinkPurpose.EMAIL, email="h@private.example", email_key="h@private.example")
     db.session.commit()
 
 

@@ -52,7 +52,7 @@ def people(owner):
 
 def failed_for(invitation: Invitation) -> None:
     """Its e-mail was refused for good."""
-    message = outbox.queued(MessageKind.INVITATION, invitation.email, invitation=invitation, priority=Priority.BATCH)
+    message = outbox.add_message(MessageKind.INVITATION, invitation.email, invitation=invitation, priority=Priority.BATCH)
     message.state = MessageState.FAILED
     db.session.commit()
 
@@ -95,7 +95,7 @@ def test_whom_an_upload_could_not_leave_alone_is_left_out_unless_a_status_is_ask
 def test_an_email_that_was_sent_again_has_not_failed(people):
     invitation = make_invitation("owen@northfield.example")
     failed_for(invitation)
-    outbox.queued(MessageKind.INVITATION, invitation.email, invitation=invitation, priority=Priority.SINGLE)
+    outbox.add_message(MessageKind.INVITATION, invitation.email, invitation=invitation, priority=Priority.SINGLE)
     db.session.commit()
     assert ["owen@northfield.example", "Analyst", ""] in exported(people)
 

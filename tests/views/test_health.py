@@ -153,7 +153,7 @@ def test_it_says_why_email_is_held_up_without_names(client, workers, queue, chan
             pass
     finally:
         sink.stop()
-    claim.away("a worker", str(refused.value))
+    claim.server_unreachable("a worker", str(refused.value))
     answer = client.get("/healthz", status=503)
     assert (answer.json["wrong"], answer.json["mail"], answer.json["mail_reason"]) == (["mail"], "held up", reason)
     assert "localhost" not in answer.text
@@ -251,7 +251,7 @@ def test_the_figures_of_the_machine(app, client, token):
 
 def test_jobs_that_wait_are_counted(client, token, queue):
 
-    assert bell.ring("webapp.jobs.outbox.send", name="outbox")
+    assert bell.enqueue_send()
     assert figures(client)["muster_queue_depth",] == 1
 
 

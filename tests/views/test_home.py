@@ -10,7 +10,7 @@ import pytest
 from tests.factories import make_batch, make_group, make_invitation, make_persona, role
 from webapp.core.charts import chart
 from webapp.db import db, utcnow
-from webapp.models import BatchState, Invitation, InvitationState, MailGate, Message, MessageKind, MessageState
+from webapp.models import BatchState, Invitation, InvitationState, MailCircuit, Message, MessageKind, MessageState
 from webapp.services.operations import dashboard, heartbeats
 
 
@@ -49,7 +49,7 @@ def test_unfinished_uploads_of_everybody_are_listed(owner):
 
 
 def test_an_alarm_says_that_no_mail_goes_out_and_why(owner):
-    gate = db.session.get_one(MailGate, 1)
+    gate = db.session.get_one(MailCircuit, 1)
     gate.paused_at, gate.reason = utcnow(), "The mail server refused the sign-in (535)."
     db.session.commit()
     text = owner.get("/").page.text

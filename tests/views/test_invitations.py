@@ -10,7 +10,7 @@ import pytest
 from tests.client import Client
 from tests.factories import PASSWORD, make_group, make_invitation, make_user, token_of
 from webapp.db import db, utcnow
-from webapp.models import AuditEvent, Invitation, InvitationState, MailGate, Message, Session, User
+from webapp.models import AuditEvent, Invitation, InvitationState, MailCircuit, Message, Session, User
 
 NEW = {"name": "Inês Carvalho", "password": "a long walk at dusk"}
 
@@ -35,7 +35,7 @@ class TestSingleInvite:
         change_settings(mail_url="smtp://mail.northfield.example")
         to = admin.post("/invitations", {"email": "ines@northfield.example", "role": "Analyst"}).location
         assert "Invitation sent to ines@northfield.example" in admin.get(to).page.text
-        db.session.get_one(MailGate, 1).paused_at = utcnow()
+        db.session.get_one(MailCircuit, 1).paused_at = utcnow()
         db.session.commit()
         to = admin.post("/invitations", {"email": "jonas@northfield.example", "role": "Analyst"}).location
         said = "Email is held up: it goes out when the mail server answers."

@@ -242,7 +242,7 @@ class TestTest:
         (id, _) = claim.claim("w1")
         assert db.session.get_one(Message, id).kind is MessageKind.TEST
         claim.begin_data(id, "w1")
-        results.failed(id, "w1", "Mailbox full (552 5.2.2)")
+        results.record_failed(id, "w1", "Mailbox full (552 5.2.2)")
         assert rows_of(batch)[0].outcome is Outcome.WAITING
 
     def test_still_goes_when_the_batch_is_cancelled_and_its_row_keeps_its_outcome(self, admin, sink):
@@ -252,8 +252,8 @@ class TestTest:
         while execute.run_chunk(batch.id, 50):
             pass
         _, ines, _ = claim.claim("w1")
-        results.sent(ines, "w1", "250 OK")
-        claim.give_back("w1")
+        results.record_sent(ines, "w1", "250 OK")
+        claim.release_claims("w1")
         execute.cancel(batch.id, admin.user)
         assert [row.outcome for row in rows_of(batch)] == [Outcome.INVITED, Outcome.SKIPPED]
         jobs.send()
@@ -262,7 +262,7 @@ class TestTest:
     def test_that_was_let_go_is_due_again(self, admin, batch, sink):
         self.send(admin, batch)
         (id,) = claim.claim("w1")
-        results.let_go(id, "w1")
+        results.release(id, "w1")
         jobs.send()
         assert sink.recipients == [admin.user.email]
 

@@ -32,8 +32,8 @@ def invite(browser, email, role="Analyst"):
 def mailed(app, email, path):
     """Ask for a new password. -> the link in the e-mail."""
     Client(app).post("/password-resets", {"email": email}, status=200)
-    letters = claim.letters(claim.claim("w1"), "w1")
-    claim.give_back("w1")
+    letters = claim.render_claimed(claim.claim("w1"), "w1")
+    claim.release_claims("w1")
     texts = [letter.email.text for letter in letters if letter.email.to == email]
     return re.search(rf"/{path}/[\w-]+", texts[-1])[0]
 

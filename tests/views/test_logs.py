@@ -115,7 +115,7 @@ def test_an_id_of_somebody_else_is_not_believed(client):
 
 def test_a_job_carries_the_id_of_who_rang(app, client, queue):
     with logs.about(request="0123456789ab"):
-        bell.ring("webapp.jobs.outbox.send", name="outbox")
+        bell.enqueue_send()
     job = Queue(bell.QUEUE, connection=bell.connect(queue, 1), serializer="json").jobs[0]
     assert job.meta == {"request": "0123456789ab"}
 
@@ -132,9 +132,9 @@ def test_no_secret_is_ever_logged(app, client, change_settings, logged, queue, l
     codes = make_factor(admin)
     invited = make_invitation()
     purposes = {LinkPurpose.RESET: "password-resets", LinkPurpose.SIGN_IN: "owner-links", LinkPurpose.EMAIL: "email-changes"}
-    links = {path: account_links.make(owner, purpose) for purpose, path in purposes.items()}
+    links = {path: account_links.create_link(owner, purpose) for purpose, path in purposes.items()}
     db.session.commit()
-    tokens = {path: urlsplit(account_links.address(link)).path.rpartition("/")[2] for path, link in links.items()}
+    tokens = {path: urlsplit(account_links.link_url(link)).path.rpartition("/")[2] for path, link in links.items()}
     tokens["invitations"] = token_of(invited)
     for path, token in tokens.items():
         for end in ("", "/", ").", "/more", "?again=" + token):

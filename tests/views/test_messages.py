@@ -46,7 +46,7 @@ def test_without_a_mail_server_it_says_so(admin: Client, change_settings: Callab
 def test_it_says_that_sending_is_held_up_and_why(admin: Client) -> None:
     make_message(INES)
     claim.claim("w1")
-    claim.away("w1", "The mail server mail.northfield.example:587 cannot be reached (connection refused).")
+    claim.server_unreachable("w1", "The mail server mail.northfield.example:587 cannot be reached (connection refused).")
     alarm = throttle.alarm()
     assert alarm
     for path in ("/messages", f"/messages/{message_to(INES).id}"):
@@ -116,7 +116,7 @@ def test_an_e_mail_to_a_role_above_ones_own_is_not_there(sign_in: Callable[..., 
 
 
 def test_a_link_to_reset_a_password_is_never_shown(owner: Client) -> None:
-    message = outbox.queued(MessageKind.RESET, LENA, priority=0)
+    message = outbox.add_message(MessageKind.RESET, LENA, priority=0)
     db.session.commit()
     assert LENA not in owner.get("/messages").page.text
     owner.get(f"/messages/{message.id}", 404)

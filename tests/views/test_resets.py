@@ -45,8 +45,8 @@ def amelia(app):
 
 def link_to(email):
     """The token of the newest link that was mailed to somebody."""
-    letters = claim.letters(claim.claim("w1"), "w1")
-    claim.give_back("w1")
+    letters = claim.render_claimed(claim.claim("w1"), "w1")
+    claim.release_claims("w1")
     (text,) = [letter.email.text for letter in letters if letter.email.to == email and "/password-resets/" in letter.email.text]
     return re.search(r"/password-resets/(\S+)", text)[1]
 
@@ -122,7 +122,7 @@ def test_nobody_gets_more_than_three_links_an_hour_and_those_stay_good(client, a
     links = db.session.scalars(db.select(AccountLink)).all()
     assert len(links) == 3
     for link in links:
-        token = account_links.address(link).rpartition("/")[2]
+        token = account_links.link_url(link).rpartition("/")[2]
         client.get(f"/password-resets/{token}")
 
 
@@ -140,7 +140,7 @@ class TestWhoWasInvited:
         answers = {plain(ask(client, email).text.replace(email, "…")) for email in (INES, AMELIA, "nobody@northfield.example")}
         assert len(answers) == 1
         (message,) = self.sent()
-        (letter,) = [each for each in claim.letters(claim.claim("w1"), "w1") if each.id == message.id]
+        (letter,) = [each for each in claim.render_claimed(claim.claim("w1"), "w1") if each.id == message.id]
         assert f"/invitations/{token_of(invited)}" in letter.email.text
         assert db.session.get_one(Invitation, invited.id).expires_at == until, "its time is not extended"
         assert actions().count("invitation.sent_again") == 1
@@ -187,9 +187,9 @@ def test_opening_the_link_changes_nothing(client, amelia, queries):
 def test_the_link_works_once_and_its_sisters_end(client, amelia):
     ask(client)
     first = link_to(AMELIA)
-    link = account_links.make(amelia, LinkPurpose.RESET)
+    link = account_links.create_link(amelia, LinkPurpose.RESET)
     db.session.commit()
-    second = account_links.address(link).rpartition("/")[2]
+    second = account_links.link_url(link).rpartition("/")[2]
     client.post(f"/password-resets/{first}", {"password": NEW})
     for token in (first, second, "x" * 43):
         assert "This link does not work any more" in client.get(f"/password-resets/{token}", status=410).page.text

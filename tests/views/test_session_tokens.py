@@ -11,7 +11,7 @@ from tests.factories import PASSWORD, code_of, make_factor, make_invitation, mak
 from webapp.db import db
 from webapp.models import AuditEvent, Session, User
 from webapp.services.accounts import owner_recovery
-from webapp.services.links.account_links import address
+from webapp.services.links.account_links import link_url
 from webapp.services.mail import claim
 
 pytestmark = pytest.mark.slow  # passwords are hashed slowly on purpose
@@ -68,7 +68,7 @@ class TestOnTopOfSomebodyElsesSession:
 
     def test_the_owners_link_ends_it(self, app, victim):
         link = owner_recovery.make(without_second_factor=False)
-        path = re.search(r"/owner-links/\S+", address(link))[0]
+        path = re.search(r"/owner-links/\S+", link_url(link))[0]
         copy = copy_of(app, victim)
         victim.post(path, {})
         assert_ended(copy)
@@ -118,9 +118,9 @@ class TestTheSessionThatChangesWhatSignsOneIn:
         victim.post("/account/email", {"current": PASSWORD, "email": "a.hart@northfield.example"})
         assert_ended(copy)
         second = copy_of(app, victim)
-        letters = claim.letters(claim.claim("w1"), "w1")
+        letters = claim.render_claimed(claim.claim("w1"), "w1")
         (path,) = [found[0] for each in letters if (found := re.search(r"/email-changes/\S+", each.email.text))]
-        claim.give_back("w1")
+        claim.release_claims("w1")
         victim.post(path)
         assert_ended(second)
         assert "a.hart@northfield.example" in victim.get("/account").page.text

@@ -17,7 +17,7 @@ from tests.views.test_batches import rows_of, staged, upload
 from webapp.core.plan.planner import Mode
 from webapp.db import db, utcnow
 from webapp.jobs import outbox as jobs
-from webapp.models import AuditEvent, BatchState, Invitation, MailGate, Message, MessageKind, MessageState, Organisation
+from webapp.models import AuditEvent, BatchState, Invitation, MailCircuit, Message, MessageKind, MessageState, Organisation
 from webapp.services.directory import lookup
 from webapp.services.operations import heartbeats
 from webapp.services.settings import pages
@@ -70,7 +70,7 @@ class TestIndex:
         assert "Without email" in owner.get("/settings").page.text
         change_settings(mail_url="smtp://mail.northfield.example")
         assert "Healthy" in owner.get("/settings").page.text
-        db.session.get_one(MailGate, 1).paused_at = utcnow()
+        db.session.get_one(MailCircuit, 1).paused_at = utcnow()
         db.session.commit()
         assert "Held up since" in owner.get("/settings").page.text
 

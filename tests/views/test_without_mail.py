@@ -132,7 +132,7 @@ class TestNothingSaysSent:
             invitation.expires_at = invitation.created_at + timedelta(days=1)
         db.session.commit()
         change_settings(reminder_days=3)
-        reminders.remind()
+        reminders.send_reminders()
         assert db.session.scalar(db.select(db.func.count(Message.id))) == 2
 
 

@@ -23,6 +23,6 @@ def process(batch_id: int) -> None:
     more = True
     while more and not stopping.is_set() and time.monotonic() < end_of_turn:
         more = execute.run_chunk(batch_id, CHUNK)
-        queue.ring("webapp.jobs.outbox.send", name="outbox")
+        queue.enqueue_send()
         if more:
-            queue.ring("webapp.jobs.batches.process", batch_id, name=f"batch-{batch_id}")
+            queue.enqueue_batch(batch_id)

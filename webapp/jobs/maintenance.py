@@ -29,10 +29,10 @@ def tick(worker_name: str) -> None:
     for batch_id, has_unclaimed in heartbeats.unfinished_batches():
         if not has_unclaimed:
             finish_batch.finish_if_done(batch_id)
-        elif not queue.ring("webapp.jobs.batches.process", batch_id, name=f"batch-{batch_id}"):
+        elif not queue.enqueue_batch(batch_id):
             _work_off(batch_id, end)
-    _work_until(end, reminders.remind)
-    if claim.due() and not queue.ring("webapp.jobs.outbox.send", name="outbox"):
+    _work_until(end, reminders.send_reminders)
+    if claim.has_work() and not queue.enqueue_send():
         outbox_jobs.send(turn=end - time.monotonic())
     _work_until(time.monotonic() + CARE, chain.seal)
     if retention.is_due():

@@ -25,7 +25,7 @@ from webapp.mail import mime, transports
 from webapp.mail.transports import ConnectionLostError, Transport, UncertainDeliveryError
 from webapp.run import processes
 from webapp.services.mail import claim, finish_batch, results
-from webapp.services.mail.claim import Letter
+from webapp.services.mail.claim import ClaimedMessage
 
 TURN = 20.0
 """Seconds after which the job gives way to others."""
@@ -42,40 +42,36 @@ def send(turn: float = TURN) -> None:
     worker = processes.unique_name(socket.gethostname())
     while claimed := _claimed(worker, end_of_turn):
         try:
-            with _leases_renewed(worker), transports.connect(claim.settings()) as transport:
+            with _leases_renewed(worker), transports.connect(claim.read_settings()) as transport:
                 _send_on(transport, claimed, worker, end_of_turn)
         except MailServerUnavailableError as error:
-            claim.away(worker, str(error), error.refused)
+            claim.server_unreachable(worker, str(error), error.refused)
         except MailThrottledError as error:
-            claim.too_fast(worker, str(error))
+            claim.slow_down(worker, str(error))
         finally:
-            claim.give_back(worker)
+            claim.release_claims(worker)
     if not stopping.is_set() and claim.claim_probe():
         _probe(worker)
-    if not stopping.is_set() and claim.due():
-        _ring()
+    if not stopping.is_set() and claim.has_work():
+        queue.enqueue_send()
 
 
 def _probe(worker: str) -> None:
     """See whether the mail server is back, where no message is due that would show it."""
     try:
-        with transports.connect(claim.settings()) as transport:
+        with transports.connect(claim.read_settings()) as transport:
             transport.try_out()
     except (MailServerUnavailableError, TemporaryDeliveryError, PermanentDeliveryError) as error:
-        claim.away(worker, str(error))
+        claim.server_unreachable(worker, str(error))
     else:
-        claim.answers()
-
-
-def _ring() -> None:
-    queue.ring("webapp.jobs.outbox.send", name="outbox")
+        claim.server_reachable()
 
 
 def _claimed(worker: str, end_of_turn: float) -> list[int]:
     """The next messages, while there is time; where more may be due, a bell for another worker."""
     ids = claim.claim(worker, CLAIM) if _has_time(end_of_turn) else []
     if len(ids) == CLAIM:
-        _ring()
+        queue.enqueue_send()
     return ids
 
 
@@ -114,16 +110,16 @@ def _send_on(transport: Transport, claimed: list[int], worker: str, end_of_turn:
         while claimed:
             settled: set[int | None] = set()
             try:
-                for letter in claim.letters(claimed, worker):
+                for letter in claim.render_claimed(claimed, worker):
                     if not _has_time(end_of_turn):
                         return
                     try:
                         settled |= _send(transport, letter, worker, refusals)
                     except ConnectionLostError as error:
-                        settled.add(results.put_off(letter.id, worker, str(error), broke_off=True))
+                        settled.add(results.defer(letter.id, worker, str(error), broke_off=True))
                         return
                     except UncertainDeliveryError as error:
-                        settled.add(results.interrupted(letter.id, worker, str(error)))
+                        settled.add(results.record_uncertain(letter.id, worker, str(error)))
                         return
             finally:
                 _finish(settled)
@@ -137,7 +133,7 @@ def _finish(batch_ids: Iterable[int | None]) -> None:
         finish_batch.finish_if_done(batch_id)
 
 
-def _send(transport: Transport, letter: Letter, worker: str, refusals: Refusals) -> set[int | None]:
+def _send(transport: Transport, letter: ClaimedMessage, worker: str, refusals: Refusals) -> set[int | None]:
     """One message to its outcome. -> the batches whose rows have got one.
 
     Raises MailServerUnavailableError, MailThrottledError, ConnectionLostError and UncertainDeliveryError.
@@ -145,15 +141,15 @@ def _send(transport: Transport, letter: Letter, worker: str, refusals: Refusals)
     try:
         parcel = mime.pack(letter.email, letter.sender, letter.message_id, letter.date, letter.reply_to)
     except PermanentDeliveryError as error:
-        return {results.failed(letter.id, worker, str(error), by_server=False)}
+        return {results.record_failed(letter.id, worker, str(error), by_server=False)}
     try:
         answer = transport.send(parcel, lambda: claim.begin_data(letter.id, worker, is_file=transport.is_file))
     except (TemporaryDeliveryError, SenderRefusedError) as error:
         return {*refusals.add(letter.id, error)}
     except PermanentDeliveryError as error:
         current_app.logger.info("message %d was refused for good, Message-ID %s", letter.id, letter.message_id)
-        return {*refusals.end(), results.failed(letter.id, worker, str(error))}
+        return {*refusals.end(), results.record_failed(letter.id, worker, str(error))}
     except ConflictError:
-        return {results.let_go(letter.id, worker)}
+        return {results.release(letter.id, worker)}
     current_app.logger.info("message %d was handed over, Message-ID %s", letter.id, letter.message_id)
-    return {results.sent(letter.id, worker, answer, is_file=transport.is_file), *refusals.end(has_taken=True)}
+    return {results.record_sent(letter.id, worker, answer, is_file=transport.is_file), *refusals.end(has_taken=True)}

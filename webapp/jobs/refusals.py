@@ -50,12 +50,12 @@ class Refusals:
 
     def _is_pace(self, error: TemporaryDeliveryError) -> bool:
         """A server that has taken none yet, and does not speak of too many, may want to see each message twice."""
-        return self._has_taken or mail_answers.is_about_pace(str(error)) or claim.took_lately()
+        return self._has_taken or mail_answers.is_about_pace(str(error)) or claim.took_messages_lately()
 
     def _settle(self, id: int, error: TemporaryDeliveryError | SenderRefusedError) -> int | None:
         if isinstance(error, SenderRefusedError):
-            return results.failed(id, self._worker, str(error))
-        return results.put_off(id, self._worker, str(error))
+            return results.record_failed(id, self._worker, str(error))
+        return results.defer(id, self._worker, str(error))
 
 
 def _codes(error: TemporaryDeliveryError | SenderRefusedError) -> str:

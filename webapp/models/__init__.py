@@ -11,7 +11,7 @@ from webapp.models.batches import UNMOVED, Batch, BatchFile, BatchKind, BatchSta
 from webapp.models.groups import Group
 from webapp.models.invitations import Invitation, InvitationState
 from webapp.models.organisation import Organisation
-from webapp.models.outbox import SECRET_KINDS, MailGate, Message, MessageKind, MessageState, Phase, Priority
+from webapp.models.outbox import SECRET_KINDS, MailCircuit, Message, MessageKind, MessageState, Phase, Priority
 from webapp.models.roles import OWNER_ROLE_ID, Role
 from webapp.models.rows import EditState, Outcome, Row, RowEdit
 from webapp.models.second_factors import RecoveryCode
@@ -38,7 +38,7 @@ __all__ = [
     "Invitation",
     "InvitationState",
     "LinkPurpose",
-    "MailGate",
+    "MailCircuit",
     "Message",
     "MessageKind",
     "MessageState",

@@ -109,7 +109,7 @@ class Message(Model):
         return self.state is MessageState.WRITTEN
 
 
-class MailGate(Model):
+class MailCircuit(Model):
     """One row: whether sending is held up by the mail server, why, and when it is tried again; and how fast it may go."""
 
     __tablename__ = "mail_gate"

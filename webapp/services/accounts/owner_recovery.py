@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import select
 
+from webapp import queue
 from webapp.core.errors import ConflictError
 from webapp.db import begin_write, db
 from webapp.models import OWNER_ROLE_ID, AccountLink, LinkPurpose, User, UserState
@@ -19,8 +20,8 @@ def make(*, without_second_factor: bool) -> AccountLink:
     owner = db.session.scalar(select(User).where(User.role_id == OWNER_ROLE_ID))
     if owner is None:
         raise ConflictError("There is no Owner yet: open the set-up link that the start printed.")
-    account_links.close(owner, LinkPurpose.SIGN_IN)
-    link = account_links.make(owner, LinkPurpose.SIGN_IN, without_second_factor=without_second_factor)
+    account_links.close_links(owner, LinkPurpose.SIGN_IN)
+    link = account_links.create_link(owner, LinkPurpose.SIGN_IN, without_second_factor=without_second_factor)
     events.record(None, AuditAction.OWNER_LINK_MADE, owner, without_second_factor=without_second_factor)
     db.session.commit()
     return link
@@ -28,7 +29,7 @@ def make(*, without_second_factor: bool) -> AccountLink:
 
 def link_of(token: str) -> AccountLink | None:
     """The link, while it works and its person is the Owner."""
-    link = account_links.by_token(token, LinkPurpose.SIGN_IN)
+    link = account_links.find_by_token(token, LinkPurpose.SIGN_IN)
     return link if link and _is_owner(link.user) else None
 
 
@@ -37,7 +38,7 @@ def use(token: str, password: str = "") -> User:
     db.session.rollback()
     password_hash = sessions.hashed_password(password) if password else ""  # slow: no transaction is open
     begin_write()
-    link = account_links.spend(token, LinkPurpose.SIGN_IN)
+    link = account_links.use_link(token, LinkPurpose.SIGN_IN)
     owner = link.user
     if not _is_owner(owner):
         raise ConflictError(account_links.DEAD)
@@ -47,7 +48,7 @@ def use(token: str, password: str = "") -> User:
     if password_hash:
         profile.set_password(owner, password_hash, how="by the Owner’s link")
     db.session.commit()
-    profile.ring()
+    queue.enqueue_send()
     return owner
 
 

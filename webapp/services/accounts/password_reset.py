@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from sqlalchemy import func, select
 
+from webapp import queue
 from webapp.core.errors import ConflictError, ForbiddenError, PasswordRequiredError, RuleViolationError
 from webapp.core.plan.actions import RESENDS_AN_HOUR
 from webapp.core.plan.planner import Ref
@@ -29,7 +30,7 @@ AN_HOUR = 3
 
 def user_of(token: str) -> User | None:
     """Whose password the link lets one choose; None where it does not work."""
-    link = account_links.by_token(token, LinkPurpose.RESET)
+    link = account_links.find_by_token(token, LinkPurpose.RESET)
     return link.user if link and link.user.state is UserState.ACTIVE else None
 
 
@@ -63,21 +64,21 @@ def ask(email: str, peer: str) -> None:
     user = db.session.scalar(select(User).where(*is_here).with_for_update(**hold(User))) if key else None
     if user is None and key and _send_invitation_again(key, peer):
         db.session.commit()
-        profile.ring()
+        queue.enqueue_send()
         return
     if user is None or _had_enough(user):
         db.session.rollback()
         events.count_refusal(Refusal.RESET, None, email.strip() if key else "(not an email address)", peer)
         return
-    link = account_links.make(user, LinkPurpose.RESET)
-    outbox.queued(MessageKind.RESET, user.email, user_id=user.id, link_id=link.id, priority=Priority.RESET)
+    link = account_links.create_link(user, LinkPurpose.RESET)
+    outbox.add_message(MessageKind.RESET, user.email, user_id=user.id, link_id=link.id, priority=Priority.RESET)
     events.record(None, AuditAction.PASSWORD_RESET_ASKED, user).address = peer
     db.session.commit()
-    profile.ring()
+    queue.enqueue_send()
 
 
 def make_link(user_id: int, by: User, *, proven: bool = False) -> AccountLink:
-    """Make a link to hand over. Audited; `account_links.address` tells it.
+    """Make a link to hand over. Audited; `account_links.link_url` tells it.
 
     Raises what `in_need` raises, and PasswordRequiredError.
 
@@ -87,8 +88,8 @@ def make_link(user_id: int, by: User, *, proven: bool = False) -> AccountLink:
     user = in_need(user_id, by)
     if user.may(Permission.USERS_MANAGE) and not proven:
         raise PasswordRequiredError(f"Type your password: whoever has this link is {user.role.name}. No link was made.")
-    account_links.close(user, LinkPurpose.RESET)
-    link = account_links.make(user, LinkPurpose.RESET)
+    account_links.close_links(user, LinkPurpose.RESET)
+    link = account_links.create_link(user, LinkPurpose.RESET)
     events.record(by, AuditAction.PASSWORD_LINK_MADE, user)
     db.session.commit()
     return link
@@ -102,12 +103,12 @@ def use(token: str, password: str) -> User:
     db.session.rollback()
     password_hash = sessions.hashed_password(password)  # slow: no transaction is open
     begin_write()
-    user = account_links.spend(token, LinkPurpose.RESET).user
+    user = account_links.use_link(token, LinkPurpose.RESET).user
     if user.state is not UserState.ACTIVE:
         raise ConflictError(account_links.DEAD)
     profile.set_password(user, password_hash, how="by a link")
     db.session.commit()
-    profile.ring()
+    queue.enqueue_send()
     return user
 
 
@@ -123,7 +124,7 @@ def _send_invitation_again(email_key: str, peer: str) -> bool:
     ref: Ref = ("invitation", invitation.id)
     if lookup.people_by_id([ref])[ref].again >= RESENDS_AN_HOUR:
         return False
-    outbox.queued(MessageKind.INVITATION, invitation.email, invitation=invitation, priority=Priority.SINGLE)
+    outbox.add_message(MessageKind.INVITATION, invitation.email, invitation=invitation, priority=Priority.SINGLE)
     events.record(None, AuditAction.INVITATION_SENT_AGAIN, invitation).address = peer
     lookup.moved()
     return True

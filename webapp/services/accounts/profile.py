@@ -41,7 +41,7 @@ AN_HOUR = 5
 
 def pending_email(user: User) -> AccountLink | None:
     """The new address that waits to be confirmed."""
-    return account_links.open_of(user, LinkPurpose.EMAIL)
+    return account_links.find_open(user, LinkPurpose.EMAIL)
 
 
 def below(user_id: int, by: User) -> User:
@@ -79,14 +79,14 @@ def change_password(user: User, password: str, keep: int) -> None:
     refuse_flood(user, MessageKind.PASSWORD_CHANGED)
     set_password(user, password_hash, how="by themselves", keep=keep)
     db.session.commit()
-    ring()
+    queue.enqueue_send()
 
 
 def set_password(user: User, password_hash: str, *, how: str, keep: int | None = None) -> None:
     """Part of a command: the new password counts; sessions but `keep`, reset links and a change of e-mail end. Told by e-mail."""
     user.password_hash = password_hash
     ended = sessions.end_all(user, keep)
-    account_links.close(user, LinkPurpose.RESET)
+    account_links.close_links(user, LinkPurpose.RESET)
     _keep_email(user)
     tell(user, MessageKind.PASSWORD_CHANGED)
     events.record(user, AuditAction.PASSWORD_CHANGED, user, how=how, sessions_ended=ended)
@@ -102,13 +102,13 @@ def ask_for_email(user: User, address: Address) -> None:
     if address.key == user.email_key:
         raise RuleViolationError("This is your email already.", field="email")
     refuse_flood(user, MessageKind.EMAIL_CHANGE)
-    account_links.close(user, LinkPurpose.EMAIL)
-    link = account_links.make(user, LinkPurpose.EMAIL, email=address.display, email_key=address.key)
-    outbox.queued(MessageKind.EMAIL_CHANGE, link.email, user_id=user.id, link_id=link.id, priority=Priority.RESET)
+    account_links.close_links(user, LinkPurpose.EMAIL)
+    link = account_links.create_link(user, LinkPurpose.EMAIL, email=address.display, email_key=address.key)
+    outbox.add_message(MessageKind.EMAIL_CHANGE, link.email, user_id=user.id, link_id=link.id, priority=Priority.RESET)
     tell(user, MessageKind.EMAIL_CHANGING)
     events.record(user, AuditAction.EMAIL_CHANGE_ASKED, user, after={"email": link.email})
     db.session.commit()
-    ring()
+    queue.enqueue_send()
 
 
 def withdraw_email(user: User) -> None:
@@ -122,7 +122,7 @@ def withdraw_email(user: User) -> None:
 def _keep_email(user: User) -> None:
     """Part of a command: a change of e-mail that waits to be confirmed ends."""
     if link := pending_email(user):
-        account_links.close(user, LinkPurpose.EMAIL)
+        account_links.close_links(user, LinkPurpose.EMAIL)
         events.record(user, AuditAction.EMAIL_CHANGE_WITHDRAWN, user, after={"email": link.email})
 
 
@@ -132,7 +132,7 @@ def confirm_email(token: str) -> User:
     Raises ConflictError where the link does not work, or somebody else has the address by now.
     """
     begin_write()
-    link = account_links.spend(token, LinkPurpose.EMAIL)
+    link = account_links.use_link(token, LinkPurpose.EMAIL)
     user = link.user
     if user.state is not UserState.ACTIVE:
         raise ConflictError(account_links.DEAD)
@@ -146,7 +146,7 @@ def confirm_email(token: str) -> User:
         db.session.flush()
         for invitation in held:
             invitations.revoke(invitation, user)
-        account_links.close(user, LinkPurpose.RESET)  # those went to the old address
+        account_links.close_links(user, LinkPurpose.RESET)  # those went to the old address
         events.record(user, AuditAction.USER_CHANGED, user, before={"email": before}, after={"email": user.email})
         lookup.moved()
         db.session.commit()
@@ -165,9 +165,4 @@ def refuse_flood(user: User, kind: MessageKind) -> None:
 
 def tell(user: User, kind: MessageKind) -> None:
     """Part of a command: an e-mail that tells what happened to the account."""
-    outbox.queued(kind, user.email, user_id=user.id, priority=Priority.SINGLE)
-
-
-def ring() -> None:
-    """The bell for what was queued."""
-    queue.ring("webapp.jobs.outbox.send", name="outbox")
+    outbox.add_message(kind, user.email, user_id=user.id, priority=Priority.SINGLE)

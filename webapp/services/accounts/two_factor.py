@@ -8,6 +8,7 @@ from datetime import timedelta
 
 from sqlalchemy import delete, func, or_, select, update
 
+from webapp import queue
 from webapp.core.errors import ConflictError, RuleViolationError
 from webapp.core.security import totp
 from webapp.core.security.permissions import Permission
@@ -95,7 +96,7 @@ def turn_on(user: User, salt: str, code: str, peer: str) -> list[str]:
     profile.tell(user, MessageKind.SECOND_FACTOR_ON)
     events.record(user, AuditAction.SECOND_FACTOR_ON, user)
     db.session.commit()
-    profile.ring()
+    queue.enqueue_send()
     return codes
 
 
@@ -122,7 +123,7 @@ def renew_codes(user: User, code: str, peer: str) -> list[str]:
 def turn_off(user: User, code: str, peer: str) -> None:
     """The password alone signs in again. Raises RuleViolationError where the code is not right."""
     _with_code(user, code, peer, lambda: clear(user, by=user, how="by themselves"))
-    profile.ring()
+    queue.enqueue_send()
 
 
 def protected(user_id: int, by: User) -> User:
@@ -143,7 +144,7 @@ def reset(user_id: int, by: User) -> User:
     user = protected(user_id, by)
     clear(user, by=by, how="by somebody who manages users")
     db.session.commit()
-    profile.ring()
+    queue.enqueue_send()
     return user
 
 

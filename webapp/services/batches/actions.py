@@ -72,8 +72,8 @@ def do_now(kind: Kind, id: int, action: Action, by: User, theirs: Theirs = Their
     lookup.moved()
     db.session.commit()
     if step.plan is Plan.INVITE:
-        queue.ring("webapp.jobs.outbox.send", name="outbox")
-        if waits := outbox.outlook():
+        queue.enqueue_send()
+        if waits := outbox.delivery_notice():
             return f"{who} is invited again. {waits}"
     return action_phrases.describe_done(action, who, registry)
 

@@ -116,7 +116,9 @@ def invite(
 
     Invitations, messages and audit events, all or none, in a fixed number of statements.
     """
-    ids = invitations.add([(address, access) for address, access, _ in people], by, valid_days=valid_days, batch_id=batch_id)
+    ids = invitations.add_invitations(
+        [(address, access) for address, access, _ in people], by, valid_days=valid_days, batch_id=batch_id
+    )
     made = list(zip(ids, people, strict=True))
     events.record_many(
         by,
@@ -128,7 +130,7 @@ def invite(
     )
     for priority, of_rows in ((Priority.BATCH, True), (Priority.SINGLE, False)):
         to = [(id, address.display, row_id) for id, (address, _, row_id) in made if bool(row_id) is of_rows]
-        outbox.queue_to_many(MessageKind.INVITATION, to, priority=priority)
+        outbox.add_messages(MessageKind.INVITATION, to, priority=priority)
     return ids
 
 
@@ -150,7 +152,7 @@ def _switch(user: User, act: Effect, by: User, batch_id: int | None, theirs: The
 
 def _send(invitation: Invitation, row_id: int | None) -> Outcome:
     priority = Priority.BATCH if row_id else Priority.SINGLE
-    outbox.queued(MessageKind.INVITATION, invitation.email, invitation=invitation, row_id=row_id, priority=priority)
+    outbox.add_message(MessageKind.INVITATION, invitation.email, invitation=invitation, row_id=row_id, priority=priority)
     return Outcome.WAITING
 
 

@@ -38,7 +38,7 @@ def pause(batch_id: int, by: User) -> Batch:
 def resume(batch_id: int, by: User) -> Batch:
     """Go on where Pause stopped."""
     batch = _switch(batch_id, by, (BatchState.PAUSED,), BatchState.QUEUED, AuditAction.BATCH_RESUMED)
-    queue.ring("webapp.jobs.batches.process", batch_id, name=f"batch-{batch_id}")
+    queue.enqueue_batch(batch_id)
     return batch
 
 

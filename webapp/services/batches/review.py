@@ -286,7 +286,7 @@ def confirm(batch_id: int, version: int, by: User, *, drift: str = UNMOVED, prov
     events.record(by, AuditAction.BATCH_CONFIRMED, batch, counts=batch.counts, **batch.settings())
     db.session.commit()
     empty_log()
-    queue.ring("webapp.jobs.batches.process", batch_id, name=f"batch-{batch_id}")
+    queue.enqueue_batch(batch_id)
     return True
 
 

@@ -43,21 +43,21 @@ def replace_invitation(invitation_id: int, email: str, by: User, *, proven: bool
     """Revoke a pending invitation and invite another address in its place, with the same role and groups, in one transaction.
 
     The row of an upload that waits for its e-mail, or whose e-mail failed, goes on with the new one.
-    Raises NotInvited, and what `invitations.pending` raises.
+    Raises NotInvited, and what `invitations.get_pending` raises.
     """
     begin_write()
-    outbox.unfinished_row(invitation_id)  # for its batch, which is held before the invitation
-    old = invitations.pending(invitation_id, by, held=True)
+    outbox.lock_unfinished_row(invitation_id)  # for its batch, which is held before the invitation
+    old = invitations.get_pending(invitation_id, by, held=True)
     if key_of(email) == old.email_key:
         raise InviteRefusedError([_issue("This invitation has that address already. Type another, or resend it.")])
     groups = ALL_GROUPS if old.all_groups else ", ".join(group.name for group in old.groups)
     step, address, registry = _plan({"email": email, "role": old.role.name, "groups": groups}, by, proven)
-    row = outbox.unfinished_row(old.id)
+    row = outbox.lock_unfinished_row(old.id)
     invitations.revoke(old, by)
     events.record(by, AuditAction.INVITATION_READDRESSED, old, before={"email": old.email}, after={"email": address.display})
     replaced_addresses.record(old.email_key, address.display, address.key)
     if row:
-        outbox.hand_row_on(row, old.id, address)
+        outbox.reassign_row(row, old.id, address)
     return _finish(step, address, registry, by, old.valid_days, old.batch_id, row.id if row else None)
 
 
@@ -97,7 +97,7 @@ def _finish(
             db.session.get_one(Row, row_id).invitation_id = invitation.id
         lookup.moved()
         db.session.commit()
-    queue.ring("webapp.jobs.outbox.send", name="outbox")
+    queue.enqueue_send()
     return invitation
 
 

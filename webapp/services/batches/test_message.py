@@ -26,10 +26,10 @@ def send_test(batch_id: int, by: User) -> Message:
     begin_write()
     batch = review.under_review(batch_id)
     _refuse_too_many(by)
-    row = preview.row_of(batch)
+    row = preview.example_row(batch)
     if row is None:
         raise RuleViolationError("There is no row left to write an example for. Put one back, then send the test.")
-    message = outbox.queued(MessageKind.TEST, by.email, row_id=row.id, priority=Priority.TEST)
+    message = outbox.add_message(MessageKind.TEST, by.email, row_id=row.id, priority=Priority.TEST)
     return _commit(message, by, batch=batch.id)
 
 
@@ -37,7 +37,7 @@ def send_general_test(by: User) -> Message:
     """The same for what every invitation says, with nobody's upload."""
     begin_write()
     _refuse_too_many(by)
-    return _commit(outbox.queued(MessageKind.TEST, by.email, user_id=by.id, priority=Priority.TEST), by)
+    return _commit(outbox.add_message(MessageKind.TEST, by.email, user_id=by.id, priority=Priority.TEST), by)
 
 
 def last_general_test(by: User) -> Message | None:
@@ -58,5 +58,5 @@ def _commit(message: Message, by: User, **details: int) -> Message:
     db.session.flush()
     events.record(by, AuditAction.TEST_QUEUED, message, **details)
     db.session.commit()
-    queue.ring("webapp.jobs.outbox.send", name="outbox")
+    queue.enqueue_send()
     return message

@@ -30,7 +30,7 @@ from webapp.services.links import invitation_links
 from webapp.services.mail import outbox
 
 
-class Standing(StrEnum):
+class LinkState(StrEnum):
     """What a link is worth now."""
 
     OPEN = "open"
@@ -43,7 +43,7 @@ class Standing(StrEnum):
 # Questions
 
 
-def by_token(given: str) -> Invitation:
+def find_by_token(given: str) -> Invitation:
     """The invitation that a link belongs to. Raises NotFoundError."""
     found = db.session.scalar(select(Invitation).where(Invitation.token_hash == tokens.hashed(given)))
     if found is None:
@@ -51,7 +51,7 @@ def by_token(given: str) -> Invitation:
     return found
 
 
-def found(invitation_id: int) -> Invitation:
+def get_invitation(invitation_id: int) -> Invitation:
     """The invitation. Raises NotFoundError."""
     invitation = db.session.get(Invitation, invitation_id)
     if invitation is None:
@@ -59,7 +59,7 @@ def found(invitation_id: int) -> Invitation:
     return invitation
 
 
-def pending(invitation_id: int, by: User, *, held: bool = False) -> Invitation:
+def get_pending(invitation_id: int, by: User, *, held: bool = False) -> Invitation:
     """A pending invitation, expired ones too, to a role that one may grant. Raises NotFoundError or ConflictError.
 
     held: part of a command; it is locked until the commit.
@@ -77,40 +77,40 @@ def inviter(invitation: Invitation) -> str | None:
     return db.session.scalar(select(User.name).where(User.id == invitation.invited_by_id))
 
 
-def standing(invitation: Invitation) -> Standing:
+def link_state(invitation: Invitation) -> LinkState:
     """What opening the invitation's link shows."""
     if invitation.state is InvitationState.ACCEPTED:
-        return Standing.ACCEPTED
+        return LinkState.ACCEPTED
     if db.session.scalar(select(User.id).where(User.email_key == invitation.email_key)):
-        return Standing.HAS_ACCOUNT
+        return LinkState.HAS_ACCOUNT
     if invitation.state is InvitationState.REVOKED:
-        return Standing.REVOKED
-    return Standing.EXPIRED if invitation.is_expired(utcnow()) else Standing.OPEN
+        return LinkState.REVOKED
+    return LinkState.EXPIRED if invitation.is_expired(utcnow()) else LinkState.OPEN
 
 
-class Made(NamedTuple):
+class MadeCounts(NamedTuple):
     """How many pending invitations some people have made: to roles that manage people, and to others."""
 
     managing: int
     others: int
 
 
-def made_by(by: User, who: ColumnElement[bool]) -> Made:
+def count_made_by(by: User, who: ColumnElement[bool]) -> MadeCounts:
     """Those that some users made and that `by` may revoke, expired ones too. who: a condition on Invitation."""
-    counted = _made_by(by, who).with_only_columns(Invitation.role_id, func.count()).group_by(Invitation.role_id)
+    counted = _select_made_by(by, who).with_only_columns(Invitation.role_id, func.count()).group_by(Invitation.role_id)
     by_role = dict(db.session.execute(counted).all())
     managing = sum(by_role.get(role_id, 0) for role_id in lookup.administrators())
-    return Made(managing, sum(by_role.values()) - managing)
+    return MadeCounts(managing, sum(by_role.values()) - managing)
 
 
-def made_by_people_of(batch: Batch, by: User) -> Made:
+def count_made_by_people_of(batch: Batch, by: User) -> MadeCounts:
     """Those of the people whom a batch deactivates."""
     acting = Row.batch_id == batch.id, Row.removed_at.is_(None), Row.plan == Plan.UPDATE
     people = select(User.id).join(Row, Row.email_key == User.email_key).where(*acting)
-    return made_by(by, Invitation.invited_by_id.in_(people))
+    return count_made_by(by, Invitation.invited_by_id.in_(people))
 
 
-def _made_by(by: User, who: ColumnElement[bool]) -> Select[Any]:
+def _select_made_by(by: User, who: ColumnElement[bool]) -> Select[Any]:
     changeable = [role.id for role in lookup.registry().roles if not role.is_owner and role.rank <= by.role.rank]
     return select(Invitation).where(who, Invitation.state == InvitationState.PENDING, among(Invitation.role_id, changeable))
 
@@ -118,7 +118,9 @@ def _made_by(by: User, who: ColumnElement[bool]) -> Select[Any]:
 # Made and closed, as parts of commands
 
 
-def add(people: Sequence[tuple[Address, Access]], by: User, *, valid_days: int, batch_id: int | None = None) -> list[int]:
+def add_invitations(
+    people: Sequence[tuple[Address, Access]], by: User, *, valid_days: int, batch_id: int | None = None
+) -> list[int]:
     """Part of a command: fresh invitations; expired ones for the same e-mails are closed in the same transaction.
 
     -> their ids, in the order of the people. A fixed number of statements, however many.
@@ -141,7 +143,7 @@ def add(people: Sequence[tuple[Address, Access]], by: User, *, valid_days: int, 
     ]
     ids = list(db.session.scalars(insert(Invitation).returning(Invitation.id, sort_by_parameter_order=True), made))
     made_links = zip(ids, nonces, strict=True)
-    hashes = [{"id": id, "token_hash": tokens.hashed(invitation_links.derive(id, nonce))} for id, nonce in made_links]
+    hashes = [{"id": id, "token_hash": tokens.hashed(invitation_links.derive_token(id, nonce))} for id, nonce in made_links]
     db.session.execute(update(Invitation), hashes)
     groups = ((id, sorted(access.groups)) for id, (_, access) in zip(ids, people, strict=True))
     members = [{"invitation_id": id, "group_id": group_id} for id, group_ids in groups for group_id in group_ids]
@@ -179,7 +181,7 @@ def hand_over(invitation: Invitation) -> tuple[str, dict[str, dict[str, str | No
     before = _expiry(invitation)
     if invitation.expires_at is None:
         invitation.expires_at = utcnow() + timedelta(days=invitation.valid_days)
-    return invitation_links.link(invitation), {"before": before, "after": _expiry(invitation)}
+    return invitation_links.link_url(invitation), {"before": before, "after": _expiry(invitation)}
 
 
 def _expiry(invitation: Invitation) -> dict[str, str | None]:
@@ -190,7 +192,7 @@ def _expiry(invitation: Invitation) -> dict[str, str | None]:
 def revoke(invitation: Invitation, by: User, batch_id: int | None = None) -> None:
     """Part of a command: its link no longer works, and what of its e-mails has not gone yet never goes."""
     invitation.state, invitation.closed_at = InvitationState.REVOKED, utcnow()
-    outbox.withdraw([invitation.id])
+    outbox.cancel_for_invitations([invitation.id])
     events.record(by, AuditAction.INVITATION_REVOKED, invitation, batch=batch_id)
 
 
@@ -198,14 +200,14 @@ def revoke_made_by(user: User, theirs: Theirs, by: User, batch_id: int | None = 
     """Part of a command that deactivates somebody, held: pending invitations that they made are revoked. -> how many."""
     if theirs is Theirs.KEEP:
         return 0
-    wanted = _made_by(by, Invitation.invited_by_id == user.id)
+    wanted = _select_made_by(by, Invitation.invited_by_id == user.id)
     if theirs is Theirs.REVOKE_MANAGING:
         wanted = wanted.where(among(Invitation.role_id, lookup.administrators()))
     wanted = wanted.order_by(Invitation.id).with_for_update(**hold(Invitation))
     ids = db.session.scalars(wanted.with_only_columns(Invitation.id)).all()
     closed = update(Invitation).where(among(Invitation.id, ids)).values(state=InvitationState.REVOKED, closed_at=utcnow())
     revoked = in_database(closed.returning(Invitation.id, Invitation.email)).all()
-    outbox.withdraw(ids)
+    outbox.cancel_for_invitations(ids)
     events.record_many(by, AuditAction.INVITATION_REVOKED, Invitation, revoked, batch=batch_id)
     return len(ids)
 
@@ -220,7 +222,7 @@ def copy_link(invitation_id: int, by: User, *, proven: bool = False) -> str:
     it.
     """
     begin_write()
-    invitation = pending(invitation_id, by, held=True)
+    invitation = get_pending(invitation_id, by, held=True)
     if Permission.USERS_MANAGE in invitation.role.permissions and not proven:
         raise PasswordRequiredError(f"Type your password: whoever has this link becomes {invitation.role.name}.")
     if invitation.is_expired(utcnow()):
@@ -244,9 +246,9 @@ def accept(given: str, name: str, password: str) -> User:
     is_open = Invitation.token_hash == tokens.hashed(given), Invitation.state == InvitationState.PENDING, is_good
     claim = update(Invitation).where(*is_open).values(state=InvitationState.ACCEPTED, closed_at=utcnow())
     claimed = db.session.scalar(claim.returning(Invitation.id))
-    invitation = by_token(given)
+    invitation = find_by_token(given)
     if claimed is None:
-        worth = standing(invitation)
+        worth = link_state(invitation)
         db.session.rollback()
         raise ConflictError(worth.value)
     user = User(
@@ -260,7 +262,7 @@ def accept(given: str, name: str, password: str) -> User:
     user.groups = list(
         db.session.scalars(select(Group).join(invitation_groups).where(invitation_groups.c.invitation_id == invitation.id))
     )
-    with unless_beaten(Standing.HAS_ACCOUNT.value):
+    with unless_beaten(LinkState.HAS_ACCOUNT.value):
         db.session.add(user)
         db.session.flush()
         db.session.execute(update(Invitation).where(Invitation.id == invitation.id).values(user_id=user.id))

@@ -19,7 +19,7 @@ CHUNK = 200
 """Reminders queued in one transaction."""
 
 
-def remind() -> int:
+def send_reminders() -> int:
     """A command: queue a reminder for each invitation that is due for one, up to CHUNK, each once. -> how many.
 
     Due are pending invitations that expire within `MUSTER_REMINDER_DAYS`, and whose last e-mail went: none that failed, is
@@ -54,9 +54,9 @@ def remind() -> int:
     claimed = update(Invitation).where(*unreminded).values(reminded_at=now).returning(Invitation.id)
     ids = set(db.session.scalars(claimed, execution_options={"synchronize_session": False}))
     reminded = [(each.id, each.email) for each in found if each.id in ids]
-    outbox.queue_to_many(MessageKind.REMINDER, [(*each, None) for each in reminded], priority=Priority.BATCH)
+    outbox.add_messages(MessageKind.REMINDER, [(*each, None) for each in reminded], priority=Priority.BATCH)
     events.record_many(None, AuditAction.INVITATION_REMINDED, Invitation, reminded)
     db.session.commit()
     if reminded:
-        queue.ring("webapp.jobs.outbox.send", name="outbox")
+        queue.enqueue_send()
     return len(reminded)

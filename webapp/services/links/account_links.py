@@ -24,7 +24,7 @@ DEAD = "This link does not work any more."
 # Questions
 
 
-def address(link: AccountLink) -> str:
+def link_url(link: AccountLink) -> str:
     """The whole address, from MUSTER_PUBLIC_URL and never from a request."""
     return f"{lookup.environment().public_url}/{PATHS[link.purpose]}/{_token(link)}"
 
@@ -35,18 +35,18 @@ def validity(purpose: LinkPurpose) -> str:
     return plural(minutes, "minute") if minutes <= 60 else plural(minutes // 60, "hour")
 
 
-def by_token(given: str, purpose: LinkPurpose) -> AccountLink | None:
+def find_by_token(given: str, purpose: LinkPurpose) -> AccountLink | None:
     """The link that works, or None."""
     return db.session.scalar(select(AccountLink).where(_is(given, purpose), _is_open()))
 
 
-def open_of(user: User, purpose: LinkPurpose) -> AccountLink | None:
+def find_open(user: User, purpose: LinkPurpose) -> AccountLink | None:
     """The newest link of this person that works, or None."""
     own = select(AccountLink).where(AccountLink.user_id == user.id, AccountLink.purpose == purpose, _is_open())
     return db.session.scalar(own.order_by(AccountLink.id.desc()).limit(1))
 
 
-def obstacle(link: AccountLink) -> str:
+def why_not_sendable(link: AccountLink) -> str:
     """Why an e-mail with this link is not sent any more, or ""."""
     if link.closed_at:
         return "The link was used or withdrawn before its email went"
@@ -61,7 +61,7 @@ def is_sendable(now: ColumnElement[Any]) -> ColumnElement[bool]:
 # Parts of commands
 
 
-def make(user: User, purpose: LinkPurpose, **values: Any) -> AccountLink:
+def create_link(user: User, purpose: LinkPurpose, **values: Any) -> AccountLink:
     """Part of a command: a fresh link."""
     now = utcnow()
     link = AccountLink(
@@ -75,19 +75,19 @@ def make(user: User, purpose: LinkPurpose, **values: Any) -> AccountLink:
     )
     db.session.add(link)
     db.session.flush()
-    ensure(link)
+    refresh_hash(link)
     return link
 
 
-def ensure(link: AccountLink) -> None:
+def refresh_hash(link: AccountLink) -> None:
     """Part of a command: store the hash of the link that is derived now; another one after the server's key was changed."""
     link.token_hash = tokens.hashed(_token(link))
 
 
-def spend(given: str, purpose: LinkPurpose) -> AccountLink:
+def use_link(given: str, purpose: LinkPurpose) -> AccountLink:
     """Part of a command: use a link; its user is held. Of two at once one wins; the other gets ConflictError, as for a link that
     does not work."""
-    if link := by_token(given, purpose):
+    if link := find_by_token(given, purpose):
         lookup.held(link.user_id)
     spent = update(AccountLink).where(_is(given, purpose), _is_open()).values(closed_at=utcnow()).returning(AccountLink.id)
     id = db.session.scalar(spent)
@@ -97,7 +97,7 @@ def spend(given: str, purpose: LinkPurpose) -> AccountLink:
     return db.session.get_one(AccountLink, id)
 
 
-def close(user: User, *purposes: LinkPurpose) -> None:
+def close_links(user: User, *purposes: LinkPurpose) -> None:
     """Part of a command: this person's links of these kinds end."""
     own = AccountLink.user_id == user.id, AccountLink.purpose.in_(purposes), AccountLink.closed_at.is_(None)
     db.session.execute(update(AccountLink).where(*own).values(closed_at=utcnow()))

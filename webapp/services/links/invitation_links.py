@@ -9,15 +9,15 @@ from webapp.services.directory import lookup
 
 def token(invitation: Invitation) -> str:
     """The invitation's token, derived: it is stored nowhere."""
-    return derive(invitation.id, invitation.nonce, invitation.version)
+    return derive_token(invitation.id, invitation.nonce, invitation.version)
 
 
-def derive(id: int, nonce: str, version: int = 1) -> str:
+def derive_token(id: int, nonce: str, version: int = 1) -> str:
     """Derive the token of the invitation with this id and random value."""
     return tokens.derive(lookup.environment().secret_key, "invitation", id, version, nonce)
 
 
-def link(invitation: Invitation) -> str:
+def link_url(invitation: Invitation) -> str:
     """The whole address for the invited person, from MUSTER_PUBLIC_URL and never from a request."""
     return f"{lookup.environment().public_url}/invitations/{token(invitation)}"
 

@@ -19,11 +19,11 @@ from webapp.core import mail_answers
 from webapp.core.errors import ConflictError
 from webapp.db import begin_write, begun_again, db, hold, in_database, utcnow
 from webapp.mail.messages import Email
-from webapp.models import Batch, BatchState, Invitation, InvitationState, MailGate, Message, MessageState, Phase, Row
+from webapp.models import Batch, BatchState, Invitation, InvitationState, MailCircuit, Message, MessageState, Phase, Row
 from webapp.services.directory import lookup
 from webapp.services.links import account_links
 from webapp.services.mail import finish_batch, results, throttle
-from webapp.services.mail.render import drafts
+from webapp.services.mail.render import render
 from webapp.settings.settings import Settings
 
 LEASE = timedelta(seconds=40)
@@ -33,7 +33,7 @@ RENEWAL = 10.0
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
+class ClaimedMessage:
     """A claimed message, ready to be sent: a plain value, so that no transaction stays open for it."""
 
     id: int
@@ -57,8 +57,8 @@ def claim(worker: str, limit: int = 20) -> list[int]:
     begin_write()
     now = utcnow()
     _release(Message.lease_until <= now)
-    held = throttle.held()
-    room = min(limit, throttle.room(held, now))
+    held = throttle.lock()
+    room = min(limit, throttle.quota_left(held, now))
     found = (
         select(Message.id)
         .where(Message.state == MessageState.QUEUED, Message.due_at <= now, ~_is_paused())
@@ -91,7 +91,7 @@ def recover() -> None:
     db.session.commit()
 
 
-def give_back(worker: str) -> None:
+def release_claims(worker: str) -> None:
     """Make due again what this worker has claimed and not brought to an end."""
     begin_write()
     _release(Message.claimed_by == worker)
@@ -99,7 +99,7 @@ def give_back(worker: str) -> None:
 
 
 @begun_again
-def away(worker: str, reason: str, refused: Sequence[int] = ()) -> None:
+def server_unreachable(worker: str, reason: str, refused: Sequence[int] = ()) -> None:
     """The mail server cannot be reached, or does not take our sender: sending is held up for everybody, with one alarm.
 
     What this worker has claimed is due again, and none of it has lost a try. refused: messages that were tried; others
@@ -108,16 +108,16 @@ def away(worker: str, reason: str, refused: Sequence[int] = ()) -> None:
     begin_write()
     _release(Message.claimed_by == worker, surely_unsent=True)
     in_database(update(Message).where(Message.id.in_(refused)).values(due_at=utcnow() + throttle.PROBE))
-    throttle.shut(reason)
+    throttle.trip(reason)
     db.session.commit()
 
 
 @begun_again
-def too_fast(worker: str, words: str) -> None:
+def slow_down(worker: str, words: str) -> None:
     """The mail server gets too much: what this worker has claimed waits, and none of it has lost a try."""
     begin_write()
     _release(Message.claimed_by == worker, surely_unsent=True)
-    throttle.open_again()
+    throttle.reset()
     throttle.slow_down(words)
     db.session.commit()
 
@@ -129,7 +129,7 @@ def claim_probe() -> bool:
         db.session.rollback()
         return False
     begin_write()
-    now, held = utcnow(), throttle.held()
+    now, held = utcnow(), throttle.lock()
     is_mine = throttle.probe_is_due(held, now)
     if is_mine:
         held.retry_at = now + throttle.PROBE
@@ -138,23 +138,23 @@ def claim_probe() -> bool:
 
 
 @begun_again
-def answers() -> None:
+def server_reachable() -> None:
     """The mail server is back."""
     begin_write()
-    throttle.open_again()
+    throttle.reset()
     db.session.commit()
 
 
-def due() -> bool:
+def has_work() -> bool:
     """Whether a claim would find something now, or the mail server is to be tried again."""
     now = utcnow()
     if not _is_waiting(now):
         return _wants_probe(now)
-    return throttle.room(db.session.get(MailGate, 1), now) > 0
+    return throttle.quota_left(db.session.get(MailCircuit, 1), now) > 0
 
 
 def _wants_probe(now: datetime) -> bool:
-    return throttle.probe_is_due(db.session.get(MailGate, 1), now) and not _is_waiting(now)
+    return throttle.probe_is_due(db.session.get(MailCircuit, 1), now) and not _is_waiting(now)
 
 
 def _is_waiting(now: datetime) -> bool:
@@ -176,9 +176,9 @@ def is_known_pace(codes: str) -> bool:
     return found
 
 
-def took_lately() -> bool:
+def took_messages_lately() -> bool:
     """Whether the server has taken messages within the last minute."""
-    found = throttle.taken() > 0
+    found = throttle.count_taken_lately() > 0
     db.session.rollback()
     return found
 
@@ -213,7 +213,7 @@ def _release(which: ColumnElement[bool], *, surely_unsent: bool = False) -> None
 # Written and begun
 
 
-def settings() -> Settings:
+def read_settings() -> Settings:
     """The settings by which the mail server is talked to; no transaction stays open for it."""
     found = lookup.settings()
     db.session.rollback()
@@ -221,7 +221,7 @@ def settings() -> Settings:
 
 
 @begun_again
-def letters(ids: Sequence[int], worker: str) -> list[Letter]:
+def render_claimed(ids: Sequence[int], worker: str) -> list[ClaimedMessage]:
     """A command: the claimed messages, written, in the order of the ids; a fixed number of queries.
 
     A message whose invitation or link is no longer open is cancelled instead. Where the server's key was changed,
@@ -230,7 +230,7 @@ def letters(ids: Sequence[int], worker: str) -> list[Letter]:
     begin_write()
     is_claimed = Message.id.in_(ids), Message.state == MessageState.SENDING, Message.claimed_by == worker
     claimed = db.session.scalars(select(Message).where(*is_claimed)).all()
-    found = drafts(claimed, sending=True)
+    found = render(claimed, sending=True)
     sender, reply_to = lookup.settings().mail_from, lookup.reply_to()
     heads = {message.id: (message.message_id, message.created_at, sender) for message in claimed}
     obstacles = ((message, found[message.id].obstacle) for message in claimed)
@@ -240,7 +240,7 @@ def letters(ids: Sequence[int], worker: str) -> list[Letter]:
         finish_batch.finish_if_done(batch_id)
     ready = [(id, found[id].write) for id in ids if id in heads and id not in closed]
     return [
-        Letter(id, *heads[id], email.reply_to if email.reply_to[1] else reply_to, email)
+        ClaimedMessage(id, *heads[id], email.reply_to if email.reply_to[1] else reply_to, email)
         for id, write in ready
         if write and (email := _written(id, worker, write))
     ]
@@ -252,7 +252,9 @@ def _written(id: int, worker: str, write: Callable[[], Email]) -> Email | None:
         return write()
     except Exception:
         current_app.logger.exception("message %s could not be written", id)
-        if batch_id := results.failed(id, worker, "Something went wrong on our side while it was written", by_server=False):
+        if batch_id := results.record_failed(
+            id, worker, "Something went wrong on our side while it was written", by_server=False
+        ):
             finish_batch.finish_if_done(batch_id)
         return None
 

@@ -19,7 +19,7 @@ from webapp.models import (
     BatchState,
     Invitation,
     InvitationState,
-    MailGate,
+    MailCircuit,
     Message,
     MessageKind,
     MessageState,
@@ -80,7 +80,7 @@ class Delivery:
         return self.stage not in (Stage.ACCEPTED, Stage.REVOKED)
 
 
-def of(ids: Iterable[int]) -> dict[int, Delivery]:
+def find_deliveries(ids: Iterable[int]) -> dict[int, Delivery]:
     """What became of these invitations, by id, told by the newest e-mail of each; one query, however many."""
     newest = (
         select(func.max(Message.id))
@@ -89,12 +89,12 @@ def of(ids: Iterable[int]) -> dict[int, Delivery]:
         .scalar_subquery()
     )
     query = (
-        select(Invitation, Role, Message, Batch.state, MailGate)
+        select(Invitation, Role, Message, Batch.state, MailCircuit)
         .join(Role, Role.id == Invitation.role_id)
         .outerjoin(Message, Message.id == newest)
         .outerjoin(Row, Row.id == Message.row_id)
         .outerjoin(Batch, Batch.id == Row.batch_id)
-        .outerjoin(MailGate, (MailGate.id == 1) & MailGate.paused_at.is_not(None))
+        .outerjoin(MailCircuit, (MailCircuit.id == 1) & MailCircuit.paused_at.is_not(None))
         .where(among(Invitation.id, ids))
         .options(lazyload(Invitation.role), lazyload(Invitation.groups))
     )
@@ -119,7 +119,7 @@ def _delivery(invitation: Invitation, role: Role, message: Message | None, way: 
 _Way = tuple[Stage, datetime, str, datetime | None]
 
 
-def _way(invitation: Invitation, message: Message | None, is_paused: bool, gate: MailGate | None) -> _Way:
+def _way(invitation: Invitation, message: Message | None, is_paused: bool, gate: MailCircuit | None) -> _Way:
     if invitation.state is not InvitationState.PENDING:
         return Stage(invitation.state.value), invitation.closed_at or invitation.created_at, "", None
     if message is None:

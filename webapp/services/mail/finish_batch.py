@@ -29,7 +29,7 @@ def finish_if_done(batch_id: int) -> bool:
         db.session.rollback()
         return False
     begin_write()
-    hold_batch(batch_id)
+    lock_batch(batch_id)
     finished = in_database(
         update(Batch)
         .where(Batch.id == batch_id, Batch.state.in_([BatchState.PROCESSING, BatchState.PAUSED]), ~is_open)
@@ -39,12 +39,12 @@ def finish_if_done(batch_id: int) -> bool:
         batch, outcomes = db.session.get_one(Batch, batch_id), _outcomes(batch_id)
         events.record(None, AuditAction.BATCH_FINISHED, batch, outcomes=outcomes)
         if batch.reverts_id and outcomes.get(Outcome.UPDATED):
-            _reverted(batch)
+            _mark_reverted(batch)
     db.session.commit()
     return bool(finished)
 
 
-def hold_batch(batch_id: int) -> None:
+def lock_batch(batch_id: int) -> None:
     """Part of a command: what is decided of the batch holds until the commit."""
     db.session.execute(select(Batch.id).where(Batch.id == batch_id).with_for_update(**hold())).all()
 
@@ -55,7 +55,7 @@ def reopen(batch_id: int) -> None:
     in_database(update(Batch).where(*finished).values(state=BatchState.PROCESSING, finished_at=None))
 
 
-def _reverted(revert: Batch) -> None:
+def _mark_reverted(revert: Batch) -> None:
     """Part of the command that finishes a revert: the batch that it took back says so."""
     undone = Batch.id == revert.reverts_id, Batch.state.in_([BatchState.FINISHED, BatchState.CANCELLED])
     if in_database(update(Batch).where(*undone).values(state=BatchState.REVERTED)).rowcount != 1:

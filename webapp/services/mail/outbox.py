@@ -36,7 +36,7 @@ from webapp.services.audit import events
 from webapp.services.audit.events import AuditAction
 from webapp.services.directory import lookup
 from webapp.services.mail import finish_batch, throttle
-from webapp.services.mail.render import drafts
+from webapp.services.mail.render import render
 
 Columns = TypeVarTuple("Columns")
 
@@ -47,7 +47,7 @@ GONE = "Test of an upload that was discarded"
 # Queued, as part of a command
 
 
-def queued(
+def add_message(
     kind: MessageKind,
     recipient: str,
     *,
@@ -75,7 +75,7 @@ def queued(
     return message
 
 
-def queue_to_many(kind: MessageKind, to: Iterable[tuple[int, str, int | None]], *, priority: int) -> None:
+def add_messages(kind: MessageKind, to: Iterable[tuple[int, str, int | None]], *, priority: int) -> None:
     """Part of a command: the same for many invitations, each an id, its address, and its row if any; in one statement."""
     same = {"kind": kind, "priority": priority}
     messages = [
@@ -107,7 +107,7 @@ def retry_failed(batch: Batch, by: User) -> int:
     """
     batch_id = batch.id
     begin_write()
-    finish_batch.hold_batch(batch_id)
+    finish_batch.lock_batch(batch_id)
     newer = select(func.max(Message.id)).where(Message.kind == MessageKind.INVITATION).group_by(Message.invitation_id)
     found = db.session.execute(
         select(Message.id, Message.row_id)
@@ -135,20 +135,20 @@ def retry_failed(batch: Batch, by: User) -> int:
     events.record(by, AuditAction.MESSAGES_RETRIED, db.session.get_one(Batch, batch_id), messages=len(found))
     lookup.moved()
     db.session.commit()
-    queue.ring("webapp.jobs.outbox.send", name="outbox")
+    queue.enqueue_send()
     return len(found)
 
 
-def unfinished_row(invitation_id: int) -> Row | None:
+def lock_unfinished_row(invitation_id: int) -> Row | None:
     """Part of a command: the row that waits for an e-mail of this invitation, or for which it failed; its batch is held."""
     wanted = Row.invitation_id == invitation_id, Row.outcome.in_([Outcome.WAITING, Outcome.FAILED])
     row = db.session.scalar(select(Row).where(*wanted).order_by(Row.id.desc()).limit(1))
     if row:
-        finish_batch.hold_batch(row.batch_id)
+        finish_batch.lock_batch(row.batch_id)
     return row
 
 
-def hand_row_on(row: Row, invitation_id: int, address: Address) -> None:
+def reassign_row(row: Row, invitation_id: int, address: Address) -> None:
     """Part of a command that invites another address in place of an invitation: its row waits for the new e-mail.
 
     What comes of the old e-mails is the row's no longer.
@@ -185,7 +185,7 @@ def cancel_queued(batch: Batch, by: User) -> int:
     return len(gone)
 
 
-def withdraw(invitation_ids: Sequence[int]) -> None:
+def cancel_for_invitations(invitation_ids: Sequence[int]) -> None:
     """Part of a command that revokes invitations, held: what of their e-mails has not gone yet never goes."""
     unsent = among(Message.invitation_id, invitation_ids), Message.state == MessageState.QUEUED, Message.maybe_sent.is_(False)
     reason = "The invitation was revoked before its email went"
@@ -198,29 +198,29 @@ def withdraw(invitation_ids: Sequence[int]) -> None:
 # Questions
 
 
-def outlook() -> str:
+def delivery_notice() -> str:
     """What becomes of an e-mail that is queued now, as a sentence; "" where it is sent at once."""
     if not lookup.environment().mail_url:
         return "No email was sent, as no mail server is set: hand the link over yourself."
     return "Email is held up: it goes out when the mail server answers." if throttle.alarm() else ""
 
 
-def page(viewer: User, before_id: int | None = None, limit: int = PAGE) -> list[tuple[Message, str]]:
+def list_messages(viewer: User, before_id: int | None = None, limit: int = PAGE) -> list[tuple[Message, str]]:
     """Messages that the viewer may see, each with its subject, newest first, older than `before_id`; a few queries."""
     older = [Message.id < before_id] if before_id else []
     query = _seen_by(viewer, select(Message)).where(*older).order_by(Message.id.desc()).limit(limit)
     listed = db.session.scalars(query).all()
-    found = drafts(listed)
+    found = render(listed)
     return [(message, write().subject if (write := found[message.id].write) else GONE) for message in listed]
 
 
-def counts(viewer: User) -> Mapping[MessageState, int]:
+def count_by_state(viewer: User) -> Mapping[MessageState, int]:
     """How many of the messages that the viewer may see are in which state."""
     counted = _seen_by(viewer, select(Message.state, func.count())).group_by(Message.state)
     return dict(db.session.execute(counted).all())
 
 
-def found(id: int, viewer: User) -> Message:
+def get_message(id: int, viewer: User) -> Message:
     """One message. Raises NotFoundError, also where the viewer may not see it."""
     message = db.session.scalar(_seen_by(viewer, select(Message)).where(Message.id == id))
     if message is None:
@@ -228,9 +228,9 @@ def found(id: int, viewer: User) -> Message:
     return message
 
 
-def email_of(message: Message) -> Email | None:
+def render_message(message: Message) -> Email | None:
     """The e-mail as it would be written now, to be read in the portal; None where nothing is left to write."""
-    write = drafts([message])[message.id].write
+    write = render([message])[message.id].write
     return write() if write else None
 
 

@@ -17,13 +17,13 @@ from webapp.schemas.rows import split_groups
 from webapp.services.directory import lookup
 
 
-def row_of(batch: Batch) -> Row | None:
+def example_row(batch: Batch) -> Row | None:
     """Whose e-mail is shown: the first who is invited, else the first who is there at all."""
     standing = select(Row).where(Row.batch_id == batch.id, Row.removed_at.is_(None)).order_by(Row.line).limit(1)
     return db.session.scalar(standing.where(Row.plan == Plan.INVITE)) or db.session.scalar(standing)
 
 
-def email(batch: Batch, row: Row, by: User, typed: Mapping[str, Any] | None = None) -> Email:
+def render_example(batch: Batch, row: Row, by: User, typed: Mapping[str, Any] | None = None) -> Email:
     """What this row's person would get if `by` confirmed, but for the link, which leads nowhere.
 
     typed: valid_days and message that are not stored yet.
@@ -34,13 +34,13 @@ def email(batch: Batch, row: Row, by: User, typed: Mapping[str, Any] | None = No
     return messages.invitation(**values, to=row.email, link=f"{lookup.environment().public_url}/invitations/…")
 
 
-def general_email(by: User) -> Email:
+def render_general_example(by: User) -> Email:
     """What every invitation says, for somebody who does not exist, as if `by` invited them."""
     values = _general_values((by.name, by.email), lookup.registry())
     return messages.invitation(**values, to="ines.carvalho@example.org", link=f"{lookup.environment().public_url}/invitations/…")
 
 
-def of_tests(messages: Sequence[Message]) -> dict[int, dict[str, Any]]:
+def values_of_tests(messages: Sequence[Message]) -> dict[int, dict[str, Any]]:
     """For test messages the arguments of `emails.invitation`, by their ids; without those whose row is gone.
 
     A test is from its own recipient, who asked for it.
@@ -49,7 +49,7 @@ def of_tests(messages: Sequence[Message]) -> dict[int, dict[str, Any]]:
         return {}
     wanted = {message.row_id for message in messages}
     found = {row.id: (batch, row) for row, batch in db.session.execute(select(Row, Batch).join(Batch).where(Row.id.in_(wanted)))}
-    names, registry = askers(messages), lookup.registry()
+    names, registry = requester_names(messages), lookup.registry()
     told = {}
     for message in messages:
         inviter, of_row = (names.get(message.recipient, ""), message.recipient), found.get(message.row_id or 0)
@@ -59,7 +59,7 @@ def of_tests(messages: Sequence[Message]) -> dict[int, dict[str, Any]]:
     return told
 
 
-def askers(messages: Sequence[Message]) -> dict[str, str]:
+def requester_names(messages: Sequence[Message]) -> dict[str, str]:
     """The names of those who get these tests, by e-mail."""
     addresses = {message.recipient for message in messages}
     named = select(User.email, User.name).where(User.email.in_(addresses))

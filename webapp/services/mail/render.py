@@ -31,29 +31,29 @@ HIDDEN_LINK = "(not shown here: “Copy invitation link” shows it, for your pa
 
 
 @dataclass(frozen=True, slots=True)
-class Draft:
+class Rendered:
     """A message before it is sent. write: None where nothing is left to write. obstacle: why it is not sent any more, or ""."""
 
     write: Callable[[], Email] | None
     obstacle: str = ""
 
 
-Writer = Callable[[Sequence[Message], bool], dict[int, Draft]]
+Renderer = Callable[[Sequence[Message], bool], dict[int, Rendered]]
 """The drafts of messages of one kind, by their ids, in a fixed number of queries. True: they are about to be sent."""
 
 
-def drafts(messages: Sequence[Message], *, sending: bool = False) -> dict[int, Draft]:
+def render(messages: Sequence[Message], *, sending: bool = False) -> dict[int, Rendered]:
     """The drafts of messages, by their ids. sending: part of a command, which makes links good again after a change of key."""
     by_kind = defaultdict(list)
     for message in messages:
         by_kind[message.kind].append(message)
-    return {id: draft for kind, of_kind in by_kind.items() for id, draft in WRITERS[kind](of_kind, sending).items()}
+    return {id: draft for kind, of_kind in by_kind.items() for id, draft in RENDERERS[kind](of_kind, sending).items()}
 
 
-def _to_invited(email: Callable[..., Email]) -> Writer:
+def _to_invited(email: Callable[..., Email]) -> Renderer:
     """An e-mail with an invitation's link: each with its invitation, who invited, and the personal words of its batch."""
 
-    def write(messages: Sequence[Message], sending: bool) -> dict[int, Draft]:
+    def write(messages: Sequence[Message], sending: bool) -> dict[int, Rendered]:
         now, letterhead = utcnow(), lookup.letterhead()
         found = db.session.execute(
             select(Message, Invitation, User.name, User.email, User.state, Batch.message)
@@ -72,7 +72,7 @@ def _to_invited(email: Callable[..., Email]) -> Writer:
             if not sending and Permission.USERS_MANAGE in invitation.role.permissions:
                 link = HIDDEN_LINK  # to read it in the portal costs what it costs to make such an invitation
             elif invitation_links.is_good(invitation):
-                link = invitation_links.link(invitation)
+                link = invitation_links.link_url(invitation)
             values: dict[str, Any] = {
                 **letterhead,
                 "to": message.recipient,
@@ -84,7 +84,7 @@ def _to_invited(email: Callable[..., Email]) -> Writer:
                 "expires_days": _days_left(invitation, now),
                 "message": words,
             }
-            written[message.id] = Draft(partial(email, **values), obstacle)
+            written[message.id] = Rendered(partial(email, **values), obstacle)
         return written
 
     return write
@@ -101,42 +101,42 @@ def _days_left(invitation: Invitation, now: datetime) -> int:
     return max(1, math.ceil(left))
 
 
-def _tests(messages: Sequence[Message], sending: bool) -> dict[int, Draft]:
-    found = preview.of_tests(messages)
-    gone = Draft(None, "The upload was discarded before its test went")
-    return {m.id: Draft(partial(emails.invitation, **found[m.id])) if m.id in found else gone for m in messages}
+def _tests(messages: Sequence[Message], sending: bool) -> dict[int, Rendered]:
+    found = preview.values_of_tests(messages)
+    gone = Rendered(None, "The upload was discarded before its test went")
+    return {m.id: Rendered(partial(emails.invitation, **found[m.id])) if m.id in found else gone for m in messages}
 
 
-def _with_link(email: Callable[..., Email]) -> Writer:
+def _with_link(email: Callable[..., Email]) -> Renderer:
     """An e-mail that carries a one-time link of its recipient's account."""
 
-    def write(messages: Sequence[Message], sending: bool) -> dict[int, Draft]:
+    def write(messages: Sequence[Message], sending: bool) -> dict[int, Rendered]:
         place = lookup.organisation_name()
         wanted = AccountLink.id.in_([message.link_id for message in messages])
         found = {link.id: link for link in db.session.scalars(select(AccountLink).where(wanted))}
         written = {}
         for message, link in ((message, found[message.link_id or 0]) for message in messages):
             if sending:
-                account_links.ensure(link)
-            values: dict[str, Any] = {"link": account_links.address(link), "validity": account_links.validity(link.purpose)}
+                account_links.refresh_hash(link)
+            values: dict[str, Any] = {"link": account_links.link_url(link), "validity": account_links.validity(link.purpose)}
             draft = partial(email, to=message.recipient, organisation=place, **values)
-            written[message.id] = Draft(draft, account_links.obstacle(link))
+            written[message.id] = Rendered(draft, account_links.why_not_sendable(link))
         return written
 
     return write
 
 
-def _notice(email: Callable[..., Email]) -> Writer:
+def _notice(email: Callable[..., Email]) -> Renderer:
     """An e-mail that tells of something that happened to its recipient's account, and when."""
 
-    def write(messages: Sequence[Message], sending: bool) -> dict[int, Draft]:
+    def write(messages: Sequence[Message], sending: bool) -> dict[int, Rendered]:
         place, zone = lookup.organisation_name(), lookup.settings().time_zone
-        return {m.id: Draft(partial(email, to=m.recipient, organisation=place, at=full(m.created_at, zone))) for m in messages}
+        return {m.id: Rendered(partial(email, to=m.recipient, organisation=place, at=full(m.created_at, zone))) for m in messages}
 
     return write
 
 
-WRITERS: dict[MessageKind, Writer] = {
+RENDERERS: dict[MessageKind, Renderer] = {
     MessageKind.INVITATION: _to_invited(emails.invitation),
     MessageKind.REMINDER: _to_invited(partial(emails.invitation, is_reminder=True)),
     MessageKind.TEST: _tests,

@@ -11,16 +11,16 @@ from datetime import timedelta
 from sqlalchemy import bindparam, case, select, update
 
 from webapp.db import Base, begin_write, begun_again, db, hold, utcnow
-from webapp.models import Invitation, MailGate, Message, MessageKind, MessageState, Outcome
+from webapp.models import Invitation, MailCircuit, Message, MessageKind, MessageState, Outcome
 from webapp.services.audit import events
 from webapp.services.audit.events import AuditAction
 from webapp.services.directory import lookup
 from webapp.services.mail import throttle
-from webapp.services.mail.render import drafts
+from webapp.services.mail.render import render
 
 RETRY_MINUTES = (1, 5, 15, 60)
 """When a message that was put off is due again; the last one repeats."""
-PATIENCE = timedelta(hours=24)
+GIVE_UP_AFTER = timedelta(hours=24)
 """How long a message may be put off before that counts as a refusal."""
 UNCERTAIN = "Delivery uncertain: sent again after an interruption"
 MAYBE = "An earlier try broke off during the hand-over: it may have arrived"
@@ -28,7 +28,7 @@ TWICE = "The connection broke twice during the hand-over: it may have arrived. R
 
 
 @begun_again
-def sent(id: int, worker: str, answer: str, *, is_file: bool = False) -> int | None:
+def record_sent(id: int, worker: str, answer: str, *, is_file: bool = False) -> int | None:
     """The server has it, or (is_file) the folder. The first hand-over starts the days in which the invitation is good.
 
     Every e-mail comes by here: a few statements that were built once.
@@ -50,16 +50,16 @@ def sent(id: int, worker: str, answer: str, *, is_file: bool = False) -> int | N
         return None
     batch_id = _settle(message.row_id, message.kind, Outcome.INVITED, UNCERTAIN if message.maybe_sent else "")
     if was_in_doubt:
-        throttle.open_again()
+        throttle.reset()
     db.session.commit()
     return batch_id
 
 
 _messages, _invitations, _rows = (Base.metadata.tables[name] for name in ("messages", "invitations", "rows"))
 _READ = (
-    select(_messages.c.invitation_id, _invitations.c.valid_days, _invitations.c.expires_at, throttle.IN_DOUBT)
+    select(_messages.c.invitation_id, _invitations.c.valid_days, _invitations.c.expires_at, throttle.NEEDS_RESET)
     .outerjoin_from(_messages, _invitations, _invitations.c.id == _messages.c.invitation_id)
-    .outerjoin(MailGate, MailGate.id == 1)
+    .outerjoin(MailCircuit, MailCircuit.id == 1)
     .where(_messages.c.id == bindparam("b_id"))
 )
 _HAND_OVER = (
@@ -95,7 +95,7 @@ _SETTLE = (
 
 
 @begun_again
-def failed(id: int, worker: str, reason: str, *, by_server: bool = True) -> int | None:
+def record_failed(id: int, worker: str, reason: str, *, by_server: bool = True) -> int | None:
     """Refused for good. by_server: the mail server said so, which also shows that it is there."""
     message = _claimed(id, worker)
     if message is None:
@@ -105,7 +105,7 @@ def failed(id: int, worker: str, reason: str, *, by_server: bool = True) -> int 
 
 
 @begun_again
-def put_off(id: int, worker: str, words: str, *, broke_off: bool = False) -> int | None:
+def defer(id: int, worker: str, words: str, *, broke_off: bool = False) -> int | None:
     """Not now, says the server: due again after 1, 5, 15, then every 60 minutes; failed after a day.
 
     broke_off: it did not say so but ended the connection, which may be the message's own affair or not (`gate.doubt`).
@@ -115,19 +115,19 @@ def put_off(id: int, worker: str, words: str, *, broke_off: bool = False) -> int
         return None
     _tried(message)
     due_at = utcnow() + timedelta(minutes=RETRY_MINUTES[min(message.attempts, len(RETRY_MINUTES)) - 1])
-    if due_at > message.created_at + PATIENCE:
+    if due_at > message.created_at + GIVE_UP_AFTER:
         batch_id = _fail(message, f"Put off by the mail server for a day ({words.rstrip('.')})")
     else:
         message.state, message.due_at, message.answer = MessageState.QUEUED, due_at, words
         clock = due_at.astimezone(lookup.settings().time_zone)
         batch_id = settle_row(message, Outcome.WAITING, f"Due again at {clock:%H:%M}: {words}")
     if broke_off:
-        throttle.doubt(words, message.id)
+        throttle.suspect(words, message.id)
     return _end(message, batch_id, by_server=not broke_off)
 
 
 @begun_again
-def interrupted(id: int, worker: str, reason: str) -> int | None:
+def record_uncertain(id: int, worker: str, reason: str) -> int | None:
     """The connection broke during the hand-over: once more at once, marked. The second time, a person decides."""
     message = _claimed(id, worker)
     if message is None:
@@ -141,12 +141,12 @@ def interrupted(id: int, worker: str, reason: str) -> int | None:
 
 
 @begun_again
-def let_go(id: int, worker: str) -> int | None:
+def release(id: int, worker: str) -> int | None:
     """A message that `claims.begin_data` refused: cancelled where its invitation is closed, else due again."""
     message = _claimed(id, worker)
     if message is None:
         return None
-    if obstacle := drafts([message])[message.id].obstacle:
+    if obstacle := render([message])[message.id].obstacle:
         return _end(message, cancel(message, obstacle), by_server=False)
     message.state = MessageState.QUEUED
     return _end(message, None, by_server=False)
@@ -159,7 +159,7 @@ def cancel(message: Message, reason: str) -> int | None:
     """It is not sent any more. -> the batch's id where a row waited."""
     reason = _with_doubt(message, reason)
     message.state, message.answer = MessageState.CANCELLED, reason
-    _let_loose(message)
+    _clear_claim(message)
     return settle_row(message, Outcome.SKIPPED, reason)
 
 
@@ -206,17 +206,17 @@ def _with_doubt(message: Message, reason: str) -> str:
     return f"{reason.rstrip('.')}. {MAYBE}" if message.maybe_sent and reason != TWICE else reason
 
 
-def _let_loose(message: Message) -> None:
+def _clear_claim(message: Message) -> None:
     message.phase = message.claimed_by = message.lease_until = None
 
 
 def _end(message: Message, batch_id: int | None, *, by_server: bool = True) -> int | None:
     """Ends the command: the claim is given up, and the commit."""
-    _let_loose(message)
+    _clear_claim(message)
     has_failed = message.state is MessageState.FAILED and message.invitation_id is not None
     db.session.flush()
     if by_server:
-        throttle.open_again()
+        throttle.reset()
     if has_failed:
         lookup.moved()  # the next upload plans to send it again
     db.session.commit()

@@ -9,7 +9,7 @@ from flask import current_app
 from sqlalchemy import func, or_, select, update
 
 from webapp.db import db, in_database, upsert, utcnow
-from webapp.models import MailGate, Message, MessageState
+from webapp.models import MailCircuit, Message, MessageState
 from webapp.services.directory import lookup
 
 PROBE = timedelta(seconds=30)
@@ -30,12 +30,12 @@ class Slowdown:
 # Questions
 
 
-def alarm() -> MailGate | None:
+def alarm() -> MailCircuit | None:
     """Why sending is held up, since when, and when it is tried again; None while it is not."""
-    return db.session.scalar(select(MailGate).where(MailGate.id == 1, MailGate.paused_at.is_not(None)))
+    return db.session.scalar(select(MailCircuit).where(MailCircuit.id == 1, MailCircuit.paused_at.is_not(None)))
 
 
-def room(gate: MailGate | None, now: datetime) -> int:
+def quota_left(gate: MailCircuit | None, now: datetime) -> int:
     """How many messages may go out now: MUSTER_MAIL_RATE a minute, or the server's own pace where that is slower.
 
     While sending is held up, it is one to see if the server is back.
@@ -51,22 +51,22 @@ def room(gate: MailGate | None, now: datetime) -> int:
 
 def slowdown() -> Slowdown | None:
     """How the mail server slows sending down; None where MUSTER_MAIL_RATE is slow enough for it."""
-    return _slowdown(db.session.get(MailGate, 1))
+    return _slowdown(db.session.get(MailCircuit, 1))
 
 
-def standing() -> tuple[MailGate | None, Slowdown | None]:
+def circuit_status() -> tuple[MailCircuit | None, Slowdown | None]:
     """`alarm` and `slowdown`, in one query."""
-    gate = db.session.get(MailGate, 1)
+    gate = db.session.get(MailCircuit, 1)
     return (gate if gate and gate.paused_at else None), _slowdown(gate)
 
 
-def _slowdown(gate: MailGate | None) -> Slowdown | None:
+def _slowdown(gate: MailCircuit | None) -> Slowdown | None:
     pace = _rate(gate, utcnow())
     is_slow = gate is not None and pace < lookup.environment().mail_rate
     return Slowdown(pace, gate.pace_words) if gate and is_slow else None
 
 
-def _rate(gate: MailGate | None, now: datetime) -> int:
+def _rate(gate: MailCircuit | None, now: datetime) -> int:
     """Messages a minute. The server's pace doubles as long as it refuses none: its limit may be one of an hour."""
     rate = lookup.environment().mail_rate
     if gate is None or gate.pace is None or gate.paced_at is None:
@@ -75,12 +75,12 @@ def _rate(gate: MailGate | None, now: datetime) -> int:
     return min(rate, gate.pace << min(doublings, 20))
 
 
-def probe_is_due(gate: MailGate | None, now: datetime) -> bool:
+def probe_is_due(gate: MailCircuit | None, now: datetime) -> bool:
     """Whether sending is held up and it is time to try the server again."""
     return gate is not None and gate.paused_at is not None and (gate.retry_at is None or gate.retry_at <= now)
 
 
-def taken() -> int:
+def count_taken_lately() -> int:
     """How many messages the server has taken within the last minute."""
     is_taken = Message.state.in_([MessageState.SENT, MessageState.UNCERTAIN]), Message.handed_at > utcnow() - MINUTE
     return db.session.scalar(select(func.count()).select_from(Message).where(*is_taken)) or 0
@@ -89,18 +89,18 @@ def taken() -> int:
 # Parts of commands
 
 
-def held() -> MailGate:
+def lock() -> MailCircuit:
     """The gate's one row, locked: claims of several workers take turns."""
-    gate = db.session.get(MailGate, 1, with_for_update=True)
+    gate = db.session.get(MailCircuit, 1, with_for_update=True)
     if gate is None:
-        db.session.execute(upsert(MailGate).values(id=1, reason="").on_conflict_do_nothing())
-        gate = db.session.get_one(MailGate, 1, with_for_update=True)
+        db.session.execute(upsert(MailCircuit).values(id=1, reason="").on_conflict_do_nothing())
+        gate = db.session.get_one(MailCircuit, 1, with_for_update=True)
     return gate
 
 
-def shut(reason: str) -> None:
+def trip(reason: str) -> None:
     """The server cannot be reached: nothing goes for 30 s, and then one message to see."""
-    gate, now = held(), utcnow()
+    gate, now = lock(), utcnow()
     if gate.paused_at is None:
         gate.paused_at = now
         current_app.logger.warning("sending is held up: %s", reason)
@@ -112,25 +112,25 @@ def slow_down(words: str) -> None:
 
     Where it took none, half of what was tried.
     """
-    gate, now = held(), utcnow()
-    gate.pace, gate.paced_at, gate.pace_words = taken() or max(1, _rate(gate, now) // 2), now, words
+    gate, now = lock(), utcnow()
+    gate.pace, gate.paced_at, gate.pace_words = count_taken_lately() or max(1, _rate(gate, now) // 2), now, words
     gate.retry_at = now + MINUTE
     current_app.logger.warning("the mail server takes %d messages a minute: %s", gate.pace, words)
 
 
-def doubt(reason: str, message_id: int) -> None:
+def suspect(reason: str, message_id: int) -> None:
     """The connection broke in the midst of this message: its own affair, or the server's if the last one was another."""
-    gate = held()
+    gate = lock()
     if gate.paused_at is None and gate.suspect_id in (None, message_id):
         gate.suspect_id = message_id
     else:
-        shut(reason)
+        trip(reason)
 
 
-def open_again() -> None:
+def reset() -> None:
     """The server has answered, whatever it said: it is there."""
-    in_database(update(MailGate).where(IN_DOUBT).values(paused_at=None, reason="", retry_at=None, suspect_id=None))
+    in_database(update(MailCircuit).where(NEEDS_RESET).values(paused_at=None, reason="", retry_at=None, suspect_id=None))
 
 
-IN_DOUBT = or_(MailGate.paused_at.is_not(None), MailGate.suspect_id.is_not(None))
+NEEDS_RESET = or_(MailCircuit.paused_at.is_not(None), MailCircuit.suspect_id.is_not(None))
 """Whether an answer of the server would tell something new."""

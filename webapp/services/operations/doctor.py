@@ -277,7 +277,7 @@ def _workers(blind: bool) -> Found:
 
 
 def _mail(blind: bool) -> Found:
-    settings = lookup.environment() if blind else claim.settings()
+    settings = lookup.environment() if blind else claim.read_settings()
     url, answers = urlsplit(settings.mail_url or ""), False
     try:
         with transports.connect(settings) as transport:
@@ -296,7 +296,7 @@ def _mail(blind: bool) -> Found:
         yield WRONG, "The mail server’s password travels unencrypted: use smtp+starttls:// or smtps://."
     if blind:
         return
-    alarm, slow = throttle.standing()
+    alarm, slow = throttle.circuit_status()
     if alarm:
         now = ", and it answers now" if answers else ""
         yield WARNING, f"Sending is held up: {alarm.reason} A worker tries it again every 30 seconds{now}."

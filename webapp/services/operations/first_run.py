@@ -14,7 +14,7 @@ from webapp.core.security.permissions import SHIPPED_ROLES
 from webapp.core.security.tokens import hashed
 from webapp.core.text.formatting import plural
 from webapp.db import begin_write, db, utcnow
-from webapp.models import OWNER_ROLE_ID, AuditChain, Group, Invitation, InvitationState, MailGate, Organisation, Role, User
+from webapp.models import OWNER_ROLE_ID, AuditChain, Group, Invitation, InvitationState, MailCircuit, Organisation, Role, User
 from webapp.schemas import passwords
 from webapp.services.accounts.sessions import hashed_password
 from webapp.services.audit import events
@@ -113,8 +113,8 @@ def _crown(owner: User) -> None:
 def _make_rows() -> None:
     if db.session.get(Organisation, 1) is None:
         db.session.add(Organisation(id=1))
-    if db.session.get(MailGate, 1) is None:
-        db.session.add(MailGate(id=1))
+    if db.session.get(MailCircuit, 1) is None:
+        db.session.add(MailCircuit(id=1))
     if db.session.get(AuditChain, 1) is None:
         db.session.add(AuditChain(id=1))
     if not db.session.scalar(select(func.count(Role.id))):

@@ -13,7 +13,7 @@ from sqlalchemy.engine import make_url
 
 from webapp import queue
 from webapp.db import db, seconds_between, utcnow
-from webapp.models import Batch, BatchState, Invitation, InvitationState, MailGate, Message, MessageState
+from webapp.models import Batch, BatchState, Invitation, InvitationState, MailCircuit, Message, MessageState
 from webapp.run import data_folder
 from webapp.services.directory import lookup
 from webapp.services.mail import claim, throttle
@@ -28,7 +28,7 @@ class Health:
 
     queue: bool
     workers: int
-    gate: MailGate | None
+    gate: MailCircuit | None
     slow: Slowdown | None
 
     @property
@@ -97,7 +97,7 @@ _CAUSES = {
 
 def health() -> Health:
     """Two queries, and at most a third of a second for the queue."""
-    return Health(queue.ping(), heartbeats.alive(), *throttle.standing())
+    return Health(queue.ping(), heartbeats.alive(), *throttle.circuit_status())
 
 
 def standing() -> Standing:

@@ -103,7 +103,7 @@ def hand_over(user_id: int) -> str | tuple[str, int]:
     except RuleViolationError as refusal:
         return link_question(user_id, str(refusal), 429 if isinstance(refusal, TooManyTriesError) else 422)
     validity = account_links.validity(link.purpose)
-    return render_template("resets/link.html", address=account_links.address(link), user=link.user, validity=validity)
+    return render_template("resets/link.html", address=account_links.link_url(link), user=link.user, validity=validity)
 
 
 def link_question(user_id: int, problem: str = "", status: int = 200) -> tuple[str, int]:

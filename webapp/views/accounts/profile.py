@@ -88,7 +88,7 @@ def withdraw_email() -> BaseResponse:
 @require(PUBLIC)
 def show_email(token: str) -> Page:
     """The page behind the link. Opening it changes nothing: mail scanners open links."""
-    link = account_links.by_token(token, LinkPurpose.EMAIL)
+    link = account_links.find_by_token(token, LinkPurpose.EMAIL)
     if link is None:
         return gone()
     return render_template("account/email.html", link=link, token=token)

@@ -204,7 +204,7 @@ def kind_context(batch: Batch, known: Registry | None = None) -> dict[str, Any]:
     else:
         words, does = action_phrases.words_of(action), action_phrases.name_action(action, batch.to_send, registry)
     deactivates = action is not None and action.do is Do.DEACTIVATE and batch.state is BatchState.REVIEWING
-    made = invitations.made_by_people_of(batch, current_user()) if deactivates else None
+    made = invitations.count_made_by_people_of(batch, current_user()) if deactivates else None
     return {"kind_words": words, "does": does, "rest": action_phrases.describe_rest(batch.counts, words), "made": made}
 
 
@@ -367,7 +367,7 @@ def progress(batch_id: int) -> str | BaseResponse:
 def progress_context(batch: Batch) -> dict[str, Any]:
     """What the progress page and its live part show."""
     tally = reports.tally(batch)
-    alarm, slow = throttle.standing()
+    alarm, slow = throttle.circuit_status()
     stuck = tally.unclaimed and batch.state is not BatchState.PAUSED and not (queue.ping() and heartbeats.alive())
     return {
         **kind_context(batch),
@@ -384,7 +384,7 @@ def report_context(batch: Batch) -> dict[str, Any]:
     """What the report shows."""
     shown = _outcome(request.args.get("show"))
     tally = reports.tally(batch)
-    alarm, slow = throttle.standing() if tally["waiting"] else (None, None)
+    alarm, slow = throttle.circuit_status() if tally["waiting"] else (None, None)
     is_offered = current_user().may(Permission.INVITATIONS_MAKE) and reverts.is_offered(batch)
     rows_by = {each: reports.outcomes(batch, each, MANY if each is shown else FEW) for each in Outcome if tally[each]}
     return {
@@ -396,7 +396,9 @@ def report_context(batch: Batch) -> dict[str, Any]:
         "tally": tally,
         "rows_by": rows_by,
         "linkable": link_sheets.outlook(batch.id, current_user()).ready if current_user().may(Permission.MESSAGES_SEE) else 0,
-        "deliveries": delivery_status.of({row.invitation_id for found in rows_by.values() for row in found if row.invitation_id}),
+        "deliveries": delivery_status.find_deliveries(
+            {row.invitation_id for found in rows_by.values() for row in found if row.invitation_id}
+        ),
         "changed": reports.changed_since(batch),
         "changed_access": partial(cells.changed_access, registry=lookup.registry()),
         "unsent": len(reports.unsent(batch)),

@@ -39,10 +39,12 @@ def show(batch_id: int) -> BaseResponse | tuple[str, int]:
 def html(batch_id: int) -> Response:
     """The e-mail's HTML for an example person, as a document of its own for the frame; with what is typed, or stored."""
     batch = review.found(batch_id)
-    row = examples.row_of(batch)
+    row = examples.example_row(batch)
     if row is None:
         raise NotFoundError("There is no row to show an example for.")
-    return Response(examples.email(batch, row, current_user(), typed(batch)).html, headers={"Content-Security-Policy": FRAME_CSP})
+    return Response(
+        examples.render_example(batch, row, current_user(), typed(batch)).html, headers={"Content-Security-Policy": FRAME_CSP}
+    )
 
 
 @bp.get("/preview")
@@ -112,12 +114,12 @@ def refused(batch_id: int, problems: dict[str, Any]) -> tuple[str, int]:
 
 def context(batch: Batch) -> dict[str, Any]:
     """What the form and the preview show."""
-    row = examples.row_of(batch)
+    row = examples.example_row(batch)
     return {
         **row_context(batch),
         "typed": typed(batch),
         "problems": {},
         "longest": LONGEST_MESSAGE,
         "example": row,
-        "email": examples.email(batch, row, current_user(), typed(batch)) if row else None,
+        "email": examples.render_example(batch, row, current_user(), typed(batch)) if row else None,
     }

@@ -20,7 +20,7 @@ from webapp.services.accounts.sessions import Refusal
 from webapp.services.batches import actions, single_invite
 from webapp.services.directory import lookup
 from webapp.services.invitations import invitations
-from webapp.services.invitations.invitations import Standing
+from webapp.services.invitations.invitations import LinkState
 from webapp.services.mail import outbox
 from webapp.views.accounts.sessions import Page, TooManyTriesError, answer_dead_link, enter, is_proven
 
@@ -81,7 +81,7 @@ def create() -> BaseResponse | tuple[str, int]:
         form.blame(issues)
         context = dialog_context(tab="single", single_form=form, in_the_way=getattr(refusal, "person", None))
         return page_or_fragment("invitations/new.html", "invitations/_single.html", status, **context)
-    waits = outbox.outlook()
+    waits = outbox.delivery_notice()
     said = f"{invitation.email} is invited. {waits}" if waits else f"Invitation sent to {invitation.email}"
     return redirect_to("users.index", say=said)
 
@@ -105,7 +105,7 @@ def send_again(invitation_id: int) -> BaseResponse:
 @require(Permission.INVITATIONS_MAKE)
 def email(invitation_id: int) -> tuple[str, int]:
     """The form for another address."""
-    invitation = invitations.pending(invitation_id, current_user())
+    invitation = invitations.get_pending(invitation_id, current_user())
     given = {"email": invitation.email, "next": request.args.get("next", "")}
     return email_form(invitation, ReaddressForm(formdata=None, data=given))
 
@@ -114,7 +114,7 @@ def email(invitation_id: int) -> tuple[str, int]:
 @require(Permission.INVITATIONS_MAKE)
 def change_email(invitation_id: int) -> BaseResponse | tuple[str, int]:
     """Edit email: the invitation is revoked, and another address is invited in its place."""
-    old, form = invitations.pending(invitation_id, current_user()), ReaddressForm()
+    old, form = invitations.get_pending(invitation_id, current_user()), ReaddressForm()
     before = old.email
     if not form.validate():
         return email_form(old, form, 422)
@@ -125,9 +125,9 @@ def change_email(invitation_id: int) -> BaseResponse | tuple[str, int]:
         issues, status = told(refusal)
         form.password.errors = [issue["text"] for issue in issues if issue["field"] == "password"]
         form.email.errors = [issue["text"] for issue in issues if issue["field"] != "password"]
-        return email_form(invitations.pending(invitation_id, current_user()), form, status)
+        return email_form(invitations.get_pending(invitation_id, current_user()), form, status)
     back = None if form.next.data == url_for("people.invitation", invitation_id=invitation_id) else form.next.data
-    said = [f"{made.email} is invited.", outbox.outlook(), f"The link sent to {before} no longer works."]
+    said = [f"{made.email} is invited.", outbox.delivery_notice(), f"The link sent to {before} no longer works."]
     return redirect_to("people.invitation", invitation_id=made.id, say=" ".join(filter(None, said)), back=back)
 
 
@@ -149,7 +149,7 @@ def link(invitation_id: int) -> tuple[str, int]:
     except RuleViolationError as refusal:
         status = 429 if isinstance(refusal, TooManyTriesError) else 422
         values["problem"] = str(refusal) if "password" in request.form else ""
-    values["invitation"] = invitations.pending(invitation_id, current_user())
+    values["invitation"] = invitations.get_pending(invitation_id, current_user())
     return page_or_fragment("invitations/link.html", "invitations/_link.html", status, **values)
 
 
@@ -160,8 +160,8 @@ def show(token: str) -> Page:
     invitation = _known(token)
     if invitation is None:
         return gone(None, None)
-    worth = invitations.standing(invitation)
-    if worth is not Standing.OPEN:
+    worth = invitations.link_state(invitation)
+    if worth is not LinkState.OPEN:
         return gone(worth, invitation)
     form = AcceptForm(formdata=None, data={"email": invitation.email})
     return accept_page(token, form, invitation)
@@ -177,19 +177,19 @@ def accept(token: str) -> Page | BaseResponse:
     form = AcceptForm()
     form.email.data = invitation.email
     if not form.validate():
-        worth = invitations.standing(invitation)
-        return accept_page(token, form, invitation, 422) if worth is Standing.OPEN else gone(worth, invitation)
+        worth = invitations.link_state(invitation)
+        return accept_page(token, form, invitation, 422) if worth is LinkState.OPEN else gone(worth, invitation)
     try:
         user = invitations.accept(token, form.name.data, form.password.data)
     except ConflictError as conflict:
-        return gone(Standing(str(conflict)), invitations.by_token(token))
+        return gone(LinkState(str(conflict)), invitations.find_by_token(token))
     enter(user)
     return redirect_to("home.index", say=f"Welcome, {user.name}. You are in.")
 
 
 def _known(token: str) -> Invitation | None:
     try:
-        return invitations.by_token(token)
+        return invitations.find_by_token(token)
     except NotFoundError:
         return None
 
@@ -201,7 +201,7 @@ def accept_page(token: str, form: AcceptForm, invitation: Invitation, status: in
     return render_template("invitations/accept.html", form=form, invitation=invitation, address=address, inviter=inviter), status
 
 
-def gone(worth: Standing | None, invitation: Invitation | None) -> Page:
+def gone(worth: LinkState | None, invitation: Invitation | None) -> Page:
     """A kind page for a link that does not work: 404 for an unknown one, else 410."""
     what = f"the link of the invitation of {invitation.email}" if invitation else "the link of an invitation"
     page = render_template("invitations/gone.html", worth=worth, invitation=invitation), 410 if worth else 404

@@ -19,13 +19,13 @@ FRAME_CSP = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame
 @require(Permission.MESSAGES_SEE)
 def index() -> str:
     """All messages that one may see, newest first, and whether sending is held up."""
-    listed = outbox.page(current_user(), number(request.args, "before"))
-    alarm, slow = throttle.standing()
+    listed = outbox.list_messages(current_user(), number(request.args, "before"))
+    alarm, slow = throttle.circuit_status()
     return render_template(
         "messages/index.html",
         listed=listed,
         more=len(listed) == outbox.PAGE,
-        counts=outbox.counts(current_user()),
+        counts=outbox.count_by_state(current_user()),
         alarm=alarm,
         slow=slow,
     )
@@ -35,16 +35,16 @@ def index() -> str:
 @require(Permission.MESSAGES_SEE)
 def show(message_id: int) -> str:
     """One message: its text, its looks, its way so far."""
-    message = outbox.found(message_id, current_user())
-    alarm, slow = throttle.standing()
-    return render_template("messages/show.html", message=message, email=outbox.email_of(message), alarm=alarm, slow=slow)
+    message = outbox.get_message(message_id, current_user())
+    alarm, slow = throttle.circuit_status()
+    return render_template("messages/show.html", message=message, email=outbox.render_message(message), alarm=alarm, slow=slow)
 
 
 @bp.get("/<int:message_id>/html")
 @require(Permission.MESSAGES_SEE)
 def html(message_id: int) -> Response:
     """The e-mail's HTML as a document of its own, for the frame on its page."""
-    email = outbox.email_of(outbox.found(message_id, current_user()))
+    email = outbox.render_message(outbox.get_message(message_id, current_user()))
     if email is None:
         raise NotFoundError("There is nothing left to show of this message.")
     return Response(email.html, headers={"Content-Security-Policy": FRAME_CSP})

@@ -54,7 +54,7 @@ def index() -> tuple[str, int]:
         wanted=wanted,
         counts=counts,
         linkable=linkable,
-        deliveries=delivery_status.of(entry.person.id for entry in listing.entries if not entry.is_user),
+        deliveries=delivery_status.find_deliveries(entry.person.id for entry in listing.entries if not entry.is_user),
         picking=current_user().may(Permission.INVITATIONS_MAKE),
         filter=urlencode(wanted.args(sort=Sort.NAME)),
         statuses=[(NAMES[status], listing.counts[status], status) for status in Status],

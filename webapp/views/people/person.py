@@ -97,7 +97,7 @@ def page(kind: Kind, id: int) -> str:
         "people/show.html",
         entry=people_list.entry_of(person),
         origin=people.origin(person, own),
-        delivery=delivery_status.of([id])[id] if isinstance(person, Invitation) else None,
+        delivery=delivery_status.find_deliveries([id])[id] if isinstance(person, Invitation) else None,
         messages=people.messages(own),
         events=events if current_user().may(Permission.AUDIT_READ) else None,
         has_more=has_more,
@@ -245,7 +245,7 @@ def question(kind: Kind, id: int, do: Do, problem: str = "", status: int = 200) 
     """What it does and a button, as a page or for the dialog. Raises NotFoundError where one may not do it to them."""
     values = about(kind, id, do)
     manages = values["registry"].role_by_id[values["entry"].person.role_id].manages_people
-    values["made"] = invitations.made_by(current_user(), Invitation.invited_by_id == id) if do is Do.DEACTIVATE else None
+    values["made"] = invitations.count_made_by(current_user(), Invitation.invited_by_id == id) if do is Do.DEACTIVATE else None
     values |= {"do": do, "noun": NOUNS[do], "proof": do is Do.REACTIVATE and manages, "problem": problem}
     return page_or_fragment("people/question.html", "people/_question.html", status, **values)
 

@@ -87,7 +87,7 @@ def test() -> BaseResponse | tuple[str, int]:
 @require(Permission.ORGANISATION_MANAGE)
 def letter() -> Response:
     """The invitation's HTML as a document of its own, for the frame."""
-    return Response(preview.general_email(current_user()).html, headers={"Content-Security-Policy": FRAME_CSP})
+    return Response(preview.render_general_example(current_user()).html, headers={"Content-Security-Policy": FRAME_CSP})
 
 
 def found(section: str) -> Section:
@@ -127,7 +127,7 @@ def page(section: str, problems: dict[str, Any] | None = None, lost: int = 0) ->
         seen=now | kept,
         problems=problems,
         lost=lost,
-        email=preview.general_email(current_user()) if is_email else None,
+        email=preview.render_general_example(current_user()) if is_email else None,
         last=test_message.last_general_test(current_user()) if is_email else None,
     )
 
