@@ -134,7 +134,7 @@ class OwnJob(Job):
         """Whether it is one of `JOBS`, with numbers alone."""
         try:
             name, args, rest = self.func_name, self.args, self.kwargs or self.instance
-            return not rest and JOBS.get(name) == len(args) and all(type(each) is int for each in args)
+            return not rest and name in JOBS and JOBS[name] == len(args) and all(type(each) is int for each in args)
         except Exception:  # it cannot be read, or is of another form
             return False
 

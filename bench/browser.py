@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from playwright.sync_api import CDPSession, Page, sync_playwright
+from playwright.sync_api import CDPSession, Page, ViewportSize, sync_playwright
 from werkzeug.serving import make_server
 
 from bench.portal import PASSWORD, Portal, people, portal
@@ -21,7 +21,7 @@ from tests import chromium
 ROWS = 100
 ROUNDS = 15
 METRICS = ("TaskDuration", "RecalcStyleDuration", "LayoutDuration", "ScriptDuration")
-LOOK = {"width": 1440, "height": 900}
+LOOK: ViewportSize = {"width": 1440, "height": 900}
 PAINTED = """(done) => requestAnimationFrame(() => {
   const channel = new MessageChannel();
   channel.port1.onmessage = () => done();

@@ -73,7 +73,7 @@ class FloorWorker:
         """The same with the commits of the worker: invited in chunks, claimed, DATA begun, sent."""
         with self.app.app_context(), smtplib.SMTP("127.0.0.1", self._port, "localhost") as smtp:
             smtp.ehlo()
-            tokens = {}
+            tokens: dict[str, str] = {}
             for start in range(0, len(emails), CHUNK):
                 invited = [_invited(email) for email in emails[start : start + CHUNK]]
                 tokens |= {row["message_id"]: token for row, token in invited}

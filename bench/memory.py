@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import IO
 
 from bench.portal import LARGEST, Portal, people, portal
 from bench.timing import Figure
@@ -33,7 +34,7 @@ def main(rows: int) -> None:
         print(_rise(muster, body))
 
 
-def _rise(muster: Portal, body: tempfile._TemporaryFileWrapper[bytes]) -> int:
+def _rise(muster: Portal, body: IO[bytes]) -> int:
     """The body comes from a file, as the server hands it over."""
     length = body.tell()
     body.seek(0)

@@ -59,8 +59,14 @@ def _one_worker(port: int, folder: Path) -> list[Figure]:
 def _memory(port: int) -> list[Figure]:
     """The most that a worker ever took."""
     with _portal(port) as muster, _workers(muster, 1) as (worker,):
-        small, large = (worker.finish(worker.begin(_confirmed(muster, rows))) for rows in (ROWS, MANY))
+        small, large = (_peak(worker, _confirmed(muster, rows)) for rows in (ROWS, MANY))
     return [Figure(f"worker: memory after {MANY:,} rows, beside {ROWS:,}", large / 1024, "MB", small / 1024, 1.1)]
+
+
+def _peak(worker: _Worker, batch_id: int) -> int:
+    """The worker's memory, in kB, after it has carried out the batch."""
+    worker.begin(batch_id)
+    return worker.finish()
 
 
 def _two_workers(port: int, folder: Path) -> list[Figure]:
@@ -88,7 +94,7 @@ def _two_workers(port: int, folder: Path) -> list[Figure]:
 def _portal(port: int, **more: str) -> Iterator[Portal]:
     """One whose e-mail goes to that port as fast as it can, with its queue server."""
     mail = {"MUSTER_MAIL_URL": f"smtp://127.0.0.1:{port}", "MUSTER_MAIL_RATE": "100000"}
-    with portal(**mail, **more) as muster:
+    with portal(0, **mail, **more) as muster:
         settings = muster.app.extensions["muster_settings"]
         queue = valkey.start(settings, valkey.find_server())
         try:
@@ -131,7 +137,7 @@ class _Worker:
         assert self.process.stdin
         self.process.stdin.write(f"{batch_id}\n")
 
-    def finish(self, _: None = None) -> int:
+    def finish(self) -> int:
         """Wait until it is done. -> the most memory that it ever took, in kB."""
         assert self.process.stdout
         return int(self.process.stdout.readline())

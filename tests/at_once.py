@@ -6,15 +6,17 @@ import contextvars
 import threading
 from collections.abc import Callable
 
+from flask import Flask
+
 from webapp.db import db
 
 
-def at_once(app, *commands: Callable[[], object]) -> list[Exception]:
+def at_once(app: Flask, *commands: Callable[[], object]) -> list[Exception]:
     """Run commands at once, each in a session of its own. -> what they raised."""
     raised: list[Exception] = []
     together = threading.Barrier(len(commands))
 
-    def run(command):
+    def run(command: Callable[[], object]) -> None:
         with app.app_context():
             together.wait()
             try:

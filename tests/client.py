@@ -11,10 +11,11 @@ from typing import Any
 
 from flask import Flask
 from flask.testing import FlaskClient
-from flask.wrappers import Response
 from itsdangerous import URLSafeTimedSerializer
+from werkzeug.test import TestResponse
 
 from webapp.db import db
+from webapp.models import User
 
 VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
 UNLABELLED = {"hidden", "submit", "button", "reset", "image"}
@@ -105,7 +106,7 @@ class Page(HTMLParser):
 class Answer:
     """A response, read: .status, .headers, .text (HTML or whatever it is), .page (for HTML), .json."""
 
-    def __init__(self, response: Response) -> None:
+    def __init__(self, response: TestResponse) -> None:
         self.response, self.status, self.headers = response, response.status_code, response.headers
         self.data = response.get_data()
         self.text = "" if b"\0" in self.data else self.data.decode("utf-8", "replace")
@@ -123,6 +124,9 @@ class Answer:
 
 class Client:
     """A browser. Requests carry the CSRF token by themselves; each runs in an app context of its own."""
+
+    user: User
+    """Who is signed in with it, if anybody: set by the fixture `sign_in`."""
 
     def __init__(self, app: Flask, peer: str = "192.0.2.1") -> None:
         self.app, self.peer = app, peer

@@ -51,7 +51,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("--postgres") and not _server():
         server = servers.PostgreSQL()
         config.add_cleanup(server.clean_up)
-        config.add_cleanup(lambda: os.environ.pop(ON_POSTGRES))
+        config.add_cleanup(lambda: os.environ.__delitem__(ON_POSTGRES))
         os.environ[ON_POSTGRES] = server.url
 
 

@@ -56,7 +56,7 @@ def main() -> None:
 def running(folder: Path, sink: Sink) -> Iterator[Muster]:
     """A fresh installation that waits to be set up."""
     environ = {"MUSTER_GROUPS": GROUPS, "MUSTER_MAIL_URL": sink.url, "MUSTER_TIME_ZONE": "UTC"}
-    muster = Muster(folder / "data", **environ)
+    muster = Muster(folder / "data", None, **environ)
     try:
         yield muster.started()
         muster.stop()

@@ -14,6 +14,7 @@ import warnings
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import psycopg
@@ -65,7 +66,7 @@ class PostgreSQL:
 
     def start(self) -> None:
         """It answers; also again after `stop`, with what was committed."""
-        identity = {"user": self._user, "group": self._user, "extra_groups": []} if self._user else {}
+        identity: dict[str, Any] = {"user": self._user, "group": self._user, "extra_groups": []} if self._user else {}
         self._process = subprocess.Popen(
             self._argv,
             stdin=subprocess.DEVNULL,
@@ -73,7 +74,7 @@ class PostgreSQL:
             stderr=subprocess.DEVNULL,
             start_new_session=True,  # Ctrl-C is for pytest, which then stops it
             preexec_fn=_die_with_parent,
-            **identity,  # type: ignore[arg-type]
+            **identity,
         )
         _wait_for(self._process, lambda: _answers(self.url), "PostgreSQL")
 

@@ -20,7 +20,7 @@ from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default
 from pathlib import Path
-from typing import Any, Self, cast
+from typing import Any, Self
 from urllib.parse import quote
 
 from aiosmtpd.controller import Controller
@@ -43,7 +43,7 @@ class Received:
 
     @property
     def mime(self) -> EmailMessage:
-        return cast(EmailMessage, message_from_bytes(self.raw, policy=default))
+        return message_from_bytes(self.raw, policy=default)
 
     @property
     def text(self) -> str:
@@ -195,5 +195,6 @@ class _Handler:
         if answer == HANG:
             await asyncio.sleep(3600)
         if answer == CUT:
+            assert isinstance(server.transport, asyncio.WriteTransport)
             server.transport.abort()
         return answer

@@ -144,7 +144,7 @@ def portals(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[dict
                 **given,
             }
             folder = tmp_path_factory.mktemp("portal") / "data"
-            running[key] = Portal(Muster(folder, **{k: v for k, v in environ.items() if v}), sink).start()
+            running[key] = Portal(Muster(folder, None, **{k: v for k, v in environ.items() if v}), sink).start()
         return running[key]
 
     try:

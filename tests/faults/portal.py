@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -165,7 +166,7 @@ class Portal:
             "PYTHONPATH": os.pathsep.join(filter(None, (str(TOP / "tests/faults/points"), os.environ.get("PYTHONPATH")))),
             **settings,
         }
-        self.muster = Muster(folder / "data", **{name: value for name, value in environ.items() if value})
+        self.muster = Muster(folder / "data", None, **{name: value for name, value in environ.items() if value})
         self._made = 0
 
     def start(self) -> Portal:
@@ -246,7 +247,7 @@ class Portal:
                     os.kill(pid, number)
             self.gone |= set(pids)
             for pid in pids if number == signal.SIGKILL else ():
-                wait_until(lambda pid=pid: is_gone(pid), f"process {pid} is gone")
+                wait_until(partial(is_gone, pid), f"process {pid} is gone")
 
     def hit_the_web(self, pid: int, number: int) -> None:
         """Send it a signal: frozen, it goes on after a while; else see it gone. It excuses no message that came twice."""
@@ -298,7 +299,7 @@ class Portal:
         else:
             for pid in self.queue_servers():
                 os.kill(pid, signal.SIGKILL)
-                wait_until(lambda pid=pid: is_gone(pid), "the queue server is gone")
+                wait_until(partial(is_gone, pid), "the queue server is gone")
         wait_until(lambda: valkey.answers(self.settings), "the queue server is back")
 
     def queue_servers(self) -> list[int]:

@@ -54,7 +54,7 @@ class EmailCell(_Cell[Address]):
         try:
             return parse(text, self.registry.allowed_domains)
         except InvalidAddressError as error:
-            raise ValidationError([self._issue(text, str(error))]) from error  # type: ignore[list-item]
+            raise ValidationError([self._issue(text, str(error))]) from error
 
     def _issue(self, text: str, sentence: str) -> Issue:
         meant = repair_address(text, self.registry.allowed_domains, self.registry.known_domains)
@@ -73,14 +73,14 @@ class RoleCell(_Cell[RoleEntry]):
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> RoleEntry:
         text = str(value or "").strip()
         if not text:
-            raise ValidationError([Issue("role", "Role is missing.", "role")])  # type: ignore[list-item]
+            raise ValidationError([Issue("role", "Role is missing.", "role")])
         if role := self.registry.role_by_key.get(fold(text)):
             return role
         names = [name for name in split_names(text) if fold(name) in self.registry.role_by_key]
         if len(names) > 1 or (names and len(split_names(text)) > 1):
-            raise ValidationError([Issue("role", "One role a person.", "role")])  # type: ignore[list-item]
+            raise ValidationError([Issue("role", "One role a person.", "role")])
         nearby = self._nearby(text)
-        raise ValidationError([Issue("role", "Not a role.", "role", nearby, text, nearby or "")])  # type: ignore[list-item]
+        raise ValidationError([Issue("role", "Not a role.", "role", nearby, text, nearby or "")])
 
     def _nearby(self, text: str) -> str | None:
         names = [role.name for role in self.registry.roles if not role.is_owner]
@@ -100,15 +100,15 @@ class GroupsCell(_Cell[GroupWish]):
             return GroupWish(None)
         if len(names) > MOST_NAMES:
             sentence = f"Too long: a cell holds at most {MOST_NAMES} groups."
-            raise ValidationError([Issue("groups", sentence, "long")])  # type: ignore[list-item]
+            raise ValidationError([Issue("groups", sentence, "long")])
         if fold(ALL_GROUPS) in map(fold, names):
             if len(names) > 1:
                 sentence = f"“{ALL_GROUPS}” stands alone, or not at all."
-                raise ValidationError([Issue("groups", sentence, "all_groups")])  # type: ignore[list-item]
+                raise ValidationError([Issue("groups", sentence, "all_groups")])
             return GroupWish(frozenset(), everything=True)
         found = {name: self.registry.group_by_key.get(fold(name)) for name in names}
         if unknown := [name for name, group in found.items() if group is None]:
-            raise ValidationError([self._issue(names, unknown)])  # type: ignore[list-item]
+            raise ValidationError([self._issue(names, unknown)])
         return GroupWish(frozenset(group.id for group in found.values() if group))
 
     def _issue(self, names: list[str], unknown: list[str]) -> Issue:
@@ -198,4 +198,4 @@ class RowSchema(Schema):
         try:
             return self.fields[field].deserialize(text), ()
         except ValidationError as error:
-            return None, tuple(error.messages)  # type: ignore[arg-type]
+            return None, tuple(error.messages)
