@@ -79,14 +79,15 @@ def _cookie_name(settings: Settings) -> str:
 
 
 def _register_requests(app: Flask) -> None:
-    from webapp.views.accounts import sessions, two_factor
+    from webapp.http import auth
+    from webapp.views.accounts import two_factor
 
     app.after_request(access_log.note)
     app.before_request(origins.check_host)
     app.before_request(web.refuse_long_form)
     app.before_request(web.refuse_nul)
     app.before_request(web.mend_link)
-    app.before_request(sessions.recognise)
+    app.before_request(auth.load_user)
     app.before_request(two_factor.demand)
     app.before_request(web.check_permission)
     app.after_request(compression.compress)  # the last: these run from below

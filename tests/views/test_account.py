@@ -173,7 +173,7 @@ class TestMailsAnHour:
         remote, passwords = sign_in("Remote"), [PASSWORD, *(f"plum kettle orbit {n}" for n in range(6))]
         for n in range(6):
             sent = {"current": passwords[n], "password": passwords[n + 1]}
-            answer = remote.post("/account/password", sent, 303 if n < 5 else 422)
+            answer = remote.post("/account/password", sent, 303 if n < 5 else 429)
         assert "You did this 5 times within the hour." in answer.page.text
         told = db.session.scalars(db.select(Message).where(Message.kind == MessageKind.PASSWORD_CHANGED)).all()
         assert len(told) == 5

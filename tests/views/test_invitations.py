@@ -108,8 +108,8 @@ class TestResend:
         invitation = make_invitation()
         for _ in range(4):
             answer = admin.post(f"/invitations/{invitation.id}/messages", status=None)
-        assert answer.status in (303, 422)
-        assert "Wait a while" in admin.post(f"/invitations/{invitation.id}/messages", status=422).page.text
+        assert answer.status in (303, 429)
+        assert "Wait a while" in admin.post(f"/invitations/{invitation.id}/messages", status=429).page.text
 
     def test_a_revoked_one_never(self, admin):
         invitation = make_invitation(state=InvitationState.REVOKED)

@@ -75,7 +75,7 @@ def test_blanks_are_said_under_their_fields_and_cost_no_try(client):
     page = sign_in(client, "", "", status=422).page
     assert "Type your email." in page.text
     assert "Type your password." in page.text
-    assert rate_limits.spend(MAREN, client.peer).left == 9
+    assert rate_limits.hit(MAREN, client.peer).left == 9
 
 
 def test_each_sign_in_has_a_fresh_session_and_ends_the_one_before_it(client):
@@ -160,27 +160,27 @@ def test_the_11th_try_of_an_account_from_one_peer_has_to_wait(client):
 
 def test_tries_that_were_right_do_not_count(app):
     for _ in range(150):
-        assert rate_limits.spend(MAREN, "192.0.2.9").again_at is None
-        rate_limits.give_back(MAREN, "192.0.2.9")
+        assert rate_limits.hit(MAREN, "192.0.2.9").again_at is None
+        rate_limits.refund(MAREN, "192.0.2.9")
 
 
 @pytest.mark.parametrize(("accounts", "peers", "limit"), [(1, 60, 50), (200, 1, 100), (1, 1, 10)])
 def test_limits_by_account_by_peer_and_by_both(app, accounts, peers, limit):
-    tries = (rate_limits.spend(f"{n % accounts}@x.org", f"192.0.2.{n % peers}") for n in range(200))
+    tries = (rate_limits.hit(f"{n % accounts}@x.org", f"192.0.2.{n % peers}") for n in range(200))
     assert next(n for n, each in enumerate(tries) if each.again_at) == limit
 
 
 def test_tries_are_counted_on_the_queue_server_for_all_processes(queue, app):
     for _ in range(10):
-        rate_limits.spend(MAREN, "192.0.2.1")
+        rate_limits.hit(MAREN, "192.0.2.1")
     app.extensions.pop("muster_limits")  # another process
-    assert rate_limits.spend(MAREN, "192.0.2.1").again_at
+    assert rate_limits.hit(MAREN, "192.0.2.1").again_at
 
 
 def test_tries_are_counted_in_memory_while_the_queue_server_is_away(app):
     for _ in range(10):
-        rate_limits.spend(MAREN, "192.0.2.1")
-    assert rate_limits.spend(MAREN, "192.0.2.1").again_at
+        rate_limits.hit(MAREN, "192.0.2.1")
+    assert rate_limits.hit(MAREN, "192.0.2.1").again_at
 
 
 def test_a_frozen_queue_server_holds_nobody_up(client, frozen_queue):
@@ -214,7 +214,7 @@ class TestLockedByOthers:
 
     def lock(self, app):
         for n in range(60):
-            rate_limits.spend(MAREN, f"198.51.100.{n}")
+            rate_limits.hit(MAREN, f"198.51.100.{n}")
 
     def test_a_browser_that_signed_in_before_still_signs_in(self, client):
         sign_in(client)
@@ -246,7 +246,7 @@ class TestLockedByOthers:
         client.post("/sign-out")
         devika = make_persona("Admin").email
         for n in range(60):
-            rate_limits.spend(devika, f"198.51.100.{n}")
+            rate_limits.hit(devika, f"198.51.100.{n}")
         sign_in(client, devika, status=429)
 
     def test_who_is_signed_in_can_still_show_that_it_is_them(self, client):
@@ -263,12 +263,12 @@ class TestLockedByOthers:
 
 def test_an_ipv6_network_is_one_peer(app):
     for n in range(10):
-        rate_limits.spend(MAREN, f"2001:db8:1:2::{n}")
-    assert rate_limits.spend(MAREN, "2001:db8:1:2:ffff::1").again_at
-    assert not rate_limits.spend(MAREN, "2001:db8:1:3::1").again_at
+        rate_limits.hit(MAREN, f"2001:db8:1:2::{n}")
+    assert rate_limits.hit(MAREN, "2001:db8:1:2:ffff::1").again_at
+    assert not rate_limits.hit(MAREN, "2001:db8:1:3::1").again_at
     for _ in range(9):
-        rate_limits.spend(MAREN, "::ffff:192.0.2.1")
-    assert rate_limits.spend(MAREN, "192.0.2.1").left == 0
+        rate_limits.hit(MAREN, "::ffff:192.0.2.1")
+    assert rate_limits.hit(MAREN, "192.0.2.1").left == 0
 
 
 class TestNobodyFillsTheLog:
@@ -282,7 +282,7 @@ class TestNobodyFillsTheLog:
 
     def test_beyond_the_peers_limit_tries_are_counted_by_peer(self, client):
         for _ in range(100):
-            rate_limits.spend("x@x.org", client.peer)
+            rate_limits.hit("x@x.org", client.peer)
         for i in range(5):
             sign_in(client, f"a{i}@x.org", status=429)
         told = [(each.action, each.subject, each.count) for each in self.events(client.app)]
@@ -290,7 +290,7 @@ class TestNobodyFillsTheLog:
 
     def test_so_are_resets(self, client):
         for _ in range(100):
-            rate_limits.spend("x@x.org", client.peer, rate_limits.Door.RESET)
+            rate_limits.hit("x@x.org", client.peer, rate_limits.Limit.RESET)
         for i in range(3):
             client.post("/password-resets", {"email": f"a{i}@x.org"}, 429)
         assert [(each.subject, each.count) for each in self.events(client.app)] == [("password reset", 3)]

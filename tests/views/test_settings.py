@@ -339,7 +339,7 @@ class TestTestMessage:
     def test_at_most_five_an_hour(self, owner):
         for _ in range(5):
             owner.post("/settings/email/tests", {})
-        page = owner.post("/settings/email/tests", {}, 422).page
+        page = owner.post("/settings/email/tests", {}, 429).page
         assert "You had 5 tests within the hour." in page.text
         assert db.session.scalar(db.select(db.func.count(Message.id))) == 5
 

@@ -1,4 +1,4 @@
-"""Broken promises. `webapp.http.errors` turns each into an answer, in one place."""
+"""Errors whose text is a sentence for the person. `webapp.http.errors` turns each into an answer."""
 
 from __future__ import annotations
 
@@ -6,31 +6,47 @@ from collections.abc import Sequence
 
 
 class MusterError(Exception):
-    """Base of all of ours; `str()` is a sentence for the person."""
+    """Base of all our errors; `str()` is a sentence for the person. status: the answer's status code."""
+
+    status = 500
 
 
 class ForbiddenError(MusterError):
-    """The person may not do this (403)."""
+    """The person may not do this."""
+
+    status = 403
 
 
 class NotFoundError(MusterError):
-    """No such thing, or none that this person may see (404)."""
+    """No such thing, or none that this person may see."""
+
+    status = 404
+
+
+class OutOfRankError(NotFoundError):
+    """It is about a person or role ranked above the one who asks: answered as if it did not exist."""
 
 
 class ConflictError(MusterError):
-    """Somebody else was first, or the thing is no longer in the state that this needs (409)."""
+    """Somebody else was first, or the thing is no longer in the state that this needs."""
+
+    status = 409
 
 
 class BusyError(MusterError):
-    """Too much of this is done at the moment; nothing was changed (503)."""
+    """Too much of this is being done at the moment; nothing was changed."""
+
+    status = 503
 
 
 class RuleViolationError(MusterError):
-    """What was asked breaks a rule; nothing was changed (422).
+    """What was asked breaks a rule; nothing was changed.
 
     field: the form field that the sentence belongs to, or None.
-    link: a (text, address) pair that helps on, or None.
+    link: a (text, address) pair that helps, or None.
     """
+
+    status = 422
 
     def __init__(self, sentence: str, *, field: str | None = None, link: tuple[str, str] | None = None) -> None:
         super().__init__(sentence)
@@ -39,29 +55,33 @@ class RuleViolationError(MusterError):
 
 
 class RateLimitError(RuleViolationError):
-    """Asked for more often than is allowed within a while (422)."""
+    """Asked for more often than is allowed within a while."""
+
+    status = 429
+
+
+class TooManyTriesError(RuleViolationError):
+    """Too many wrong passwords or codes within a while."""
+
+    status = 429
 
 
 class PasswordRequiredError(RuleViolationError):
-    """It takes one's own password, which was not given (422)."""
-
-
-class OutOfRankError(NotFoundError):
-    """It is about somebody, or a role, ranked above who asks: answered as if it was not there (404)."""
+    """It takes one's own password, which was not given."""
 
 
 class TemporaryDeliveryError(MusterError):
-    """A delivery was put off by the server's own words (SMTP 4xx); the message is due again later."""
+    """The mail server put a message off (SMTP 4xx); it is due again later."""
 
 
 class PermanentDeliveryError(MusterError):
-    """A delivery was refused for good (SMTP 5xx, or a message that cannot be built)."""
+    """A message was refused for good (SMTP 5xx), or cannot be built."""
 
 
 class SenderRefusedError(PermanentDeliveryError):
-    """A delivery was refused for good, and the server's words are about the sender.
+    """A message was refused for good, and the server's words are about the sender.
 
-    codes: the server's, to tell whether two refusals are the same.
+    codes: the server's, to see whether two refusals are the same.
     """
 
     def __init__(self, sentence: str, codes: str) -> None:
@@ -70,9 +90,9 @@ class SenderRefusedError(PermanentDeliveryError):
 
 
 class MailServerUnavailableError(MusterError):
-    """The connection, the sign-in or the sender was refused: no message's fault, so it costs no message a try.
+    """The connection, the sign-in or the sender was refused. No message is at fault, so none loses a try.
 
-    refused: ids of the messages by which that was seen.
+    refused: ids of the messages that showed it.
     """
 
     def __init__(self, sentence: str, refused: Sequence[int] = ()) -> None:
@@ -81,4 +101,4 @@ class MailServerUnavailableError(MusterError):
 
 
 class MailThrottledError(MusterError):
-    """The mail server takes no more messages at this pace; it costs no message a try."""
+    """The mail server takes no more messages at this pace. No message loses a try."""

@@ -13,27 +13,25 @@ from werkzeug.exceptions import HTTPException, InternalServerError, RequestEntit
 from werkzeug.wrappers import Response as BaseResponse
 
 from webapp import logs
-from webapp.core.errors import (
-    BusyError,
-    ConflictError,
-    ForbiddenError,
-    MusterError,
-    NotFoundError,
-    OutOfRankError,
-    RateLimitError,
-    RuleViolationError,
-)
+from webapp.core.errors import ForbiddenError, MusterError, OutOfRankError, RateLimitError, RuleViolationError
 from webapp.db import db
 from webapp.http.origins import WrongHostError, WrongOriginError
-from webapp.http.web import LONGEST_FORM, FormTooLongError, is_fragment, may_call, redirect_to, safe_next
+from webapp.http.web import (
+    LONGEST_FORM,
+    FormTooLongError,
+    is_fragment,
+    may_call,
+    peer,
+    redirect_to,
+    run_after_response,
+    safe_next,
+)
 from webapp.services.accounts import sessions
 from webapp.services.accounts.sessions import Refusal
 from webapp.services.batches.review import NotUnderReviewError
-from webapp.views.accounts.sessions import afterwards
 
 NOTED = {ForbiddenError: Refusal.ACCESS, RateLimitError: Refusal.LIMIT, OutOfRankError: Refusal.RANK}
 """Which of our errors are refusals that the audit log counts."""
-STATUS = {BusyError: 503, ForbiddenError: 403, NotFoundError: 404, ConflictError: 409, RuleViolationError: 422}
 CRASHED = ("Something went wrong on our side", "Your uploads are saved and nothing was sent twice. Try again in a minute.")
 TITLES = {
     400: ("This was not understood", "Go back, load the page again and repeat the last step."),
@@ -81,7 +79,7 @@ def broken_promise(error: MusterError) -> BaseResponse:
     Where a form came from a page that it names, one is back there with the sentence: what was searched for or picked on
     that page is not lost.
     """
-    status = next((status for kind, status in STATUS.items() if isinstance(error, kind)), 500)
+    status = error.status
     if kind := next((kind for refusal, kind in NOTED.items() if isinstance(error, refusal)), None):
         note_refusal(kind)
     title = "You may not open this" if status == 403 else TITLES.get(status, CRASHED)[0]
@@ -124,7 +122,7 @@ def not_valid(error: ValidationError) -> BaseResponse:
 def note_refusal(kind: Refusal) -> None:
     """Have the audit log count this refusal, after the answer."""
     if g.get("user"):
-        afterwards(sessions.refuse, kind, g.user.id, f"{request.method} {request.path}", request.remote_addr or "")
+        run_after_response(sessions.refuse, kind, g.user.id, f"{request.method} {request.path}", peer())
 
 
 def page_too_old(error: CSRFError) -> Response:
@@ -136,7 +134,7 @@ def page_too_old(error: CSRFError) -> Response:
 def wrong_origin(error: WrongOriginError) -> Response:
     """The form came from another site, or a proxy makes it look so."""
     user_id = g.user.id if g.get("user") else None
-    afterwards(sessions.refuse, Refusal.ORIGIN, user_id, error.said, request.remote_addr or "")
+    run_after_response(sessions.refuse, Refusal.ORIGIN, user_id, error.said, peer())
     here = current_app.extensions["muster_settings"].public_url
     text = (
         f"Your browser says that this form came from another site ({error.said}), so nothing was changed. "

@@ -1,7 +1,6 @@
-"""How often somebody may try to sign in, to give a code, or to ask for a new password.
+"""How often one account or one address may try to sign in, give a code, or ask for a new password.
 
-Counted on the queue server, for all processes together; in memory, for this process, while that server is away.
-A frozen server costs a quarter of a second once, then nobody asks it again for a while.
+All processes count together on the queue server. While it does not answer, each process counts in its own memory.
 """
 
 from __future__ import annotations
@@ -9,149 +8,134 @@ from __future__ import annotations
 import hashlib
 import logging
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
+from typing import Any
 
 import redis
 from flask import current_app
 from limits import RateLimitItem, RateLimitItemPerMinute
-from limits.storage import MemoryStorage, RedisStorage, Storage
+from limits.storage import MemoryStorage, RedisStorage
+from limits.strategies import FixedWindowRateLimiter
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from webapp.core.security.peers import place_of
-from webapp.settings.settings import Settings
 
 MINUTES = 15
 BY_PEER = 100
 
 
-class Door(StrEnum):
-    """What is tried; each is counted by itself."""
+class Limit(StrEnum):
+    """What is tried; each is counted separately."""
 
     SIGN_IN = "sign-in"
     RESET = "reset"
     CODE = "code"
-    """The second step. A code has six figures: nobody guesses at an account from many peers."""
+    """The second step. A code has six digits: nobody guesses at an account from many addresses."""
 
 
-BY_BOTH_AND_ACCOUNT = {Door.SIGN_IN: (10, 50), Door.RESET: (10, 50), Door.CODE: (10, 10)}
-"""Tries of an account from one peer, and from all together."""
+BY_BOTH_AND_ACCOUNT = {Limit.SIGN_IN: (10, 50), Limit.RESET: (10, 50), Limit.CODE: (10, 10)}
+"""Tries of an account from one address, and from all together."""
 
 TIMEOUT = 0.2  # seconds
 SILENCE = 10.0  # seconds in which the queue server is not asked again after a failure
 
 log = logging.getLogger(__name__)
 
+Counter = tuple[RateLimitItem, tuple[str, ...]]
+"""A limit, and whose it is."""
+
 
 @dataclass(frozen=True, slots=True)
 class Tries:
-    """What is left after a try. left: of this account. again_at: set when it was one too many; of_place: of this peer."""
+    """What is left after a try. left: of this account. again_at: set when it was one too many; of_place: of this address."""
 
     left: int
     again_at: datetime | None = None
     of_place: bool = False
 
 
-@dataclass
-class _Counters:
-    """One app's counters: the shared one, the one in memory, and until when the shared one is left alone."""
+class Counters:
+    """One app's counters: on the queue server, and in memory while that does not answer."""
 
-    pool: redis.ConnectionPool
-    shared: Storage | None = None
-    memory: MemoryStorage = field(default_factory=MemoryStorage)
-    away_until: float = 0.0
+    def __init__(self, url: str) -> None:
+        pool = redis.ConnectionPool.from_url(
+            url, socket_timeout=TIMEOUT, socket_connect_timeout=TIMEOUT, retry=Retry(NoBackoff(), 0)
+        )
+        # The address is a formality: the pool knows it.
+        self._shared = FixedWindowRateLimiter(RedisStorage("redis://", connection_pool=pool, key_prefix="muster-limits"))
+        self._own = FixedWindowRateLimiter(MemoryStorage())
+        self._away_until = 0.0
+
+    def call(self, method: str, counter: Counter, **options: Any) -> Any:
+        """Call a method of the shared counter, or of our own while the queue server does not answer."""
+        item, names = counter
+        if time.monotonic() >= self._away_until:
+            try:
+                return getattr(self._shared, method)(item, *names, **options)
+            except (redis.RedisError, OSError) as error:
+                self._away_until = time.monotonic() + SILENCE
+                log.warning("the queue server does not count tries to sign in (%s); this process does", type(error).__name__)
+        return getattr(self._own, method)(item, *names, **options)
 
 
-def spend(account: str, peer: str, door: Door = Door.SIGN_IN, device: str = "") -> Tries:
-    """Count one try. account: what stands for the account, whether there is one or not.
+def hit(account: str, peer: str, limit: Limit = Limit.SIGN_IN, device: str = "") -> Tries:
+    """Count one try. account: its e-mail, whether such an account exists or not.
 
-    device: names a browser in which this account has signed in before; "" for any other. Such browsers are counted apart
-    from all others, so that only somebody who once signed in can lock the account there. For all others the peer comes
-    first, and what is refused counts no further: one peer alone cannot lock an account.
+    device: names a browser in which this account has signed in before; "" for any other. Known browsers are counted
+    separately, so only someone who once signed in can lock the account there. For all others the address is counted
+    first, and a refused try counts no further: one address alone cannot lock an account.
     """
     left = BY_PEER
-    for item, names in _limits(account, peer, door, device):
-        key, of_place = item.key_for(*names), item.namespace == f"{door}-peer"
-        count = _counted(key, item, 1)
-        if count > item.amount:
-            return Tries(0, datetime.fromtimestamp(_ends(key), UTC), of_place)
-        left = left if of_place else min(left, item.amount - count)
+    for counter in _counters_of(account, peer, limit, device):
+        tries = _hit(counter)
+        if tries.again_at:
+            return tries
+        left = min(left, tries.left)
     return Tries(left)
 
 
-def give_back(account: str, peer: str, door: Door = Door.SIGN_IN, device: str = "") -> None:
-    """The try was right: it does not count, so that many people behind one address can sign in."""
-    for item, names in _limits(account, peer, door, device):
-        _counted(item.key_for(*names), item, -1)
+def refund(account: str, peer: str, limit: Limit = Limit.SIGN_IN, device: str = "") -> None:
+    """Take a try back, because it was right: many people behind one address can sign in."""
+    for counter in _counters_of(account, peer, limit, device):
+        _counters().call("hit", counter, cost=-1)
 
 
-def miss(peer: str) -> Tries:
-    """Count a link that does not exist. It is the peer's alone: links that do exist open all the same."""
-    item = RateLimitItemPerMinute(BY_PEER, MINUTES, namespace="link-peer")
-    key = item.key_for(place_of(peer))
-    count = _counted(key, item, 1)
-    if count > item.amount:
-        return Tries(0, datetime.fromtimestamp(_ends(key), UTC), of_place=True)
-    return Tries(item.amount - count)
+def hit_dead_link(peer: str) -> Tries:
+    """Count the opening of a link that does not exist, for this address alone."""
+    return _hit((RateLimitItemPerMinute(BY_PEER, MINUTES, namespace="link-peer"), (place_of(peer),)))
 
 
-def _limits(account: str, peer: str, door: Door, device: str) -> list[tuple[RateLimitItem, tuple[str, ...]]]:
-    who, place = hashlib.sha256(account.encode()).hexdigest()[:32], place_of(peer)
-    by_both, by_account = BY_BOTH_AND_ACCOUNT[door]
+def _hit(counter: Counter) -> Tries:
+    is_within = _counters().call("hit", counter)
+    ends, left = _counters().call("get_window_stats", counter)
+    is_of_place = counter[0].namespace.endswith("-peer")
+    if not is_within:
+        return Tries(0, datetime.fromtimestamp(ends, UTC), is_of_place)
+    return Tries(BY_PEER if is_of_place else left)
+
+
+def _counters_of(account: str, peer: str, limit: Limit, device: str) -> list[Counter]:
+    who = hashlib.sha256(account.encode()).hexdigest()[:32]
+    place = place_of(peer)
+    by_both, by_account = BY_BOTH_AND_ACCOUNT[limit]
     if device:
         return [
-            (RateLimitItemPerMinute(by_both, MINUTES, namespace=f"{door}-device"), (who, device)),
-            (RateLimitItemPerMinute(by_account, MINUTES, namespace=f"{door}-devices"), (who,)),
+            (RateLimitItemPerMinute(by_both, MINUTES, namespace=f"{limit}-device"), (who, device)),
+            (RateLimitItemPerMinute(by_account, MINUTES, namespace=f"{limit}-devices"), (who,)),
         ]
     return [
-        (RateLimitItemPerMinute(BY_PEER, MINUTES, namespace=f"{door}-peer"), (place,)),
-        (RateLimitItemPerMinute(by_both, MINUTES, namespace=f"{door}-both"), (who, place)),
-        (RateLimitItemPerMinute(by_account, MINUTES, namespace=f"{door}-account"), (who,)),
+        (RateLimitItemPerMinute(BY_PEER, MINUTES, namespace=f"{limit}-peer"), (place,)),
+        (RateLimitItemPerMinute(by_both, MINUTES, namespace=f"{limit}-both"), (who, place)),
+        (RateLimitItemPerMinute(by_account, MINUTES, namespace=f"{limit}-account"), (who,)),
     ]
 
 
-def _counted(key: str, item: RateLimitItem, amount: int) -> int:
-    counters = _counters()
-    if time.monotonic() >= counters.away_until:
-        try:
-            return _shared(counters).incr(key, item.get_expiry(), amount)
-        except (redis.RedisError, OSError) as error:
-            _leave_alone(counters, error)
-    return counters.memory.incr(key, item.get_expiry(), amount)
-
-
-def _ends(key: str) -> float:
-    """When the window of a counter ends, in seconds of the epoch."""
-    counters = _counters()
-    if time.monotonic() >= counters.away_until:
-        try:
-            return _shared(counters).get_expiry(key)
-        except (redis.RedisError, OSError) as error:
-            _leave_alone(counters, error)
-    return counters.memory.get_expiry(key)
-
-
-def _shared(counters: _Counters) -> Storage:
-    if counters.shared is None:
-        # The address is only a formality: the pool knows where the server is, and how long to wait for it.
-        counters.shared = RedisStorage("redis://", connection_pool=counters.pool, key_prefix="muster-limits")
-    return counters.shared
-
-
-def _leave_alone(counters: _Counters, error: Exception) -> None:
-    counters.away_until = time.monotonic() + SILENCE
-    log.warning("the queue server does not count tries to sign in (%s); this process does", type(error).__name__)
-
-
-def _counters() -> _Counters:
-    found = current_app.extensions.get("muster_limits")
+def _counters() -> Counters:
+    found: Counters | None = current_app.extensions.get("muster_limits")
     if found is None:
-        settings: Settings = current_app.extensions["muster_settings"]
-        pool = redis.ConnectionPool.from_url(
-            settings.queue_url, socket_timeout=TIMEOUT, socket_connect_timeout=TIMEOUT, retry=Retry(NoBackoff(), 0)
-        )
-        found = current_app.extensions.setdefault("muster_limits", _Counters(pool))
-    assert isinstance(found, _Counters)
+        url = current_app.extensions["muster_settings"].queue_url
+        found = current_app.extensions.setdefault("muster_limits", Counters(url))
     return found

@@ -10,8 +10,22 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-from flask import Flask, Request, Response, current_app, flash, g, redirect, render_template, request, session, url_for
+from flask import (
+    Flask,
+    Request,
+    Response,
+    after_this_request,
+    current_app,
+    flash,
+    g,
+    redirect,
+    render_template,
+    request,
+    session,
+    url_for,
+)
 from jinja2.ext import Extension
+from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import BadRequest, RequestEntityTooLarge
 from werkzeug.urls import iri_to_uri
@@ -35,6 +49,11 @@ CSP = "; ".join(
         "font-src 'self'", "frame-src 'self'", "form-action 'self'", "base-uri 'none'", "frame-ancestors 'none'",
     )
 )  # fmt: skip
+FRAME_CSP = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self'; sandbox"
+"""For an e-mail's HTML: it may look as it likes, and do nothing."""
+
+Page = str | tuple[str, int] | tuple[str, int, dict[str, str]]
+"""A page, with its status if that is not 200, and headers."""
 
 FORM = "application/x-www-form-urlencoded"
 LONGEST_FORM = 500_000
@@ -154,6 +173,28 @@ def current_user() -> User:
     """The person who asks; only behind SIGNED_IN or a permission."""
     assert isinstance(g.user, User)
     return g.user
+
+
+def peer() -> str:
+    """The network address that the request comes from."""
+    return request.remote_addr or ""
+
+
+def run_after_response(command: Callable[..., None], *args: Any, **details: Any) -> None:
+    """Call a command after the answer was sent, in its own transaction. If the database fails, that is only logged."""
+    app = current_app._get_current_object()  # type: ignore[attr-defined]
+
+    def call() -> None:
+        with app.app_context():
+            try:
+                command(*args, **details)
+            except SQLAlchemyError as error:
+                app.logger.warning("%s was not written: %s", command.__name__, type(error).__name__)
+
+    @after_this_request
+    def _(response: Response) -> Response:
+        response.call_on_close(call)
+        return response
 
 
 def is_fragment() -> bool:

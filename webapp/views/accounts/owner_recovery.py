@@ -6,10 +6,10 @@ from flask import Blueprint, render_template
 from werkzeug.wrappers import Response as BaseResponse
 
 from webapp.core.errors import ConflictError
+from webapp.http.auth import answer_dead_link, continue_sign_in
 from webapp.http.forms import OwnerLinkForm
-from webapp.http.web import PUBLIC, require
+from webapp.http.web import PUBLIC, Page, require
 from webapp.services.accounts import owner_recovery
-from webapp.views.accounts.sessions import Page, admit, answer_dead_link
 
 bp = Blueprint("owner_links", __name__, url_prefix="/owner-links")
 
@@ -44,4 +44,4 @@ def use(token: str) -> Page | BaseResponse:
         owner = owner_recovery.use(token, form.password.data or "")
     except ConflictError:
         return gone()
-    return admit(owner)
+    return continue_sign_in(owner)

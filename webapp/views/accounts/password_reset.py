@@ -2,30 +2,20 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, render_template, request, url_for
+from flask import Blueprint, render_template, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
 from webapp.core.errors import ConflictError, RuleViolationError
 from webapp.core.security.permissions import Permission
 from webapp.http import rate_limits
+from webapp.http.auth import account_of, answer_dead_link, check_given_password, known_device, refuse_try, shown_account
 from webapp.http.forms import ForgottenForm, NewPasswordForm
 from webapp.http.questions import Question, ask
-from webapp.http.rate_limits import Door
-from webapp.http.web import PUBLIC, current_user, redirect_to, require
+from webapp.http.rate_limits import Limit
+from webapp.http.web import PUBLIC, Page, current_user, peer, redirect_to, require, run_after_response
 from webapp.models import LinkPurpose
-from webapp.services.accounts import password_reset, sessions
-from webapp.services.accounts.sessions import Refusal
+from webapp.services.accounts import password_reset
 from webapp.services.links import account_links
-from webapp.views.accounts.sessions import (
-    Page,
-    TooManyTriesError,
-    afterwards,
-    answer_dead_link,
-    device_of,
-    is_proven,
-    refusal_label,
-    too_many,
-)
 
 bp = Blueprint("resets", __name__)
 
@@ -33,23 +23,22 @@ bp = Blueprint("resets", __name__)
 @bp.get("/password-resets/new")
 @require(PUBLIC)
 def new() -> str:
-    """Who has forgotten a password says who they are."""
+    """The form that asks for an e-mail address."""
     return render_template("resets/new.html", form=ForgottenForm(formdata=None))
 
 
 @bp.post("/password-resets")
 @require(PUBLIC)
 def create() -> Page:
-    """The same answer for every address; what is done for those that exist is done after it."""
+    """Ask for a link. The answer is the same for every address; those that exist get their e-mail after it."""
     form = ForgottenForm()
     if not form.validate():
         return render_template("resets/new.html", form=form), 422
-    account, peer = sessions.account_key(form.email.data) or form.email.data.strip().casefold(), request.remote_addr or ""
-    tries = rate_limits.spend(account, peer, Door.RESET, device_of(account))
+    account = account_of(form.email.data)
+    tries = rate_limits.hit(account, peer(), Limit.RESET, known_device(account))
     if tries.again_at:
-        afterwards(sessions.refuse, Refusal.LIMIT, None, refusal_label("password reset", "for", account, tries), peer)
-        return too_many(form, tries.again_at, "resets/new.html")
-    afterwards(password_reset.ask, form.email.data, peer)
+        return refuse_try(form, "resets/new.html", tries, "password reset", f"for {shown_account(account)}")
+    run_after_response(password_reset.ask, form.email.data, peer())
     validity = account_links.validity(LinkPurpose.RESET)
     return render_template("resets/asked.html", email=form.email.data.strip(), validity=validity)
 
@@ -99,9 +88,9 @@ def hand_over(user_id: int) -> str | tuple[str, int]:
     """A link for somebody ranked below, where no mail server could send it: shown this once."""
     password_reset.in_need(user_id, current_user())
     try:
-        link = password_reset.make_link(user_id, current_user(), proven=is_proven("No link was made."))
+        link = password_reset.make_link(user_id, current_user(), proven=check_given_password("No link was made."))
     except RuleViolationError as refusal:
-        return link_question(user_id, str(refusal), 429 if isinstance(refusal, TooManyTriesError) else 422)
+        return link_question(user_id, str(refusal), refusal.status)
     validity = account_links.validity(link.purpose)
     return render_template("resets/link.html", address=account_links.link_url(link), user=link.user, validity=validity)
 

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from flask import Blueprint, g, render_template, url_for
 from werkzeug.wrappers import Response as BaseResponse
-from wtforms import Field
 
 from webapp.core.errors import ConflictError, RateLimitError, RuleViolationError
 from webapp.core.text.devices import device
 from webapp.core.text.formatting import plural
+from webapp.http.auth import answer_dead_link, check_password, renew_session
 from webapp.http.errors import note_refusal
-from webapp.http.forms import OwnEmailForm, OwnNameForm, OwnPasswordForm
+from webapp.http.forms import OwnEmailForm, OwnNameForm, OwnPasswordForm, tell
 from webapp.http.questions import Question, ask
-from webapp.http.web import PUBLIC, SIGNED_IN, current_user, redirect_to, require
+from webapp.http.web import PUBLIC, SIGNED_IN, Page, current_user, redirect_to, require
 from webapp.models import LinkPurpose
 from webapp.services.accounts import profile, sessions, two_factor
 from webapp.services.accounts.sessions import Refusal
 from webapp.services.links import account_links
-from webapp.views.accounts.sessions import Page, TooManyTriesError, answer_dead_link, prove, renew
 
 bp = Blueprint("account", __name__)
 
@@ -49,10 +48,13 @@ def change_password() -> Page | BaseResponse:
     form = OwnPasswordForm().of(current_user().name, current_user().email)
     if not form.validate():
         return page(422, password_form=form)
-    if status := unproven(form.current):
-        return page(status, password_form=form)
+    try:
+        check_password(form.current.data, KEPT, "current")
+    except RuleViolationError as refusal:
+        tell(form, refusal)
+        return page(refusal.status, password_form=form)
     profile.change_password(current_user(), form.password.data, g.session_id)
-    renew()
+    renew_session()
     return redirect_to("account.show", say="Your password is changed. Other devices are signed out.")
 
 
@@ -63,16 +65,15 @@ def ask_for_email() -> Page | BaseResponse:
     form = OwnEmailForm()
     if not form.validate():
         return page(422, email_form=form)
-    if status := unproven(form.current):
-        return page(status, email_form=form)
     try:
+        check_password(form.current.data, KEPT, "current")
         profile.ask_for_email(current_user(), form.address)
     except RuleViolationError as refusal:
-        form.email.errors = [str(refusal)]
+        tell(form, refusal)
         if isinstance(refusal, RateLimitError):
             note_refusal(Refusal.LIMIT)
-        return page(429 if isinstance(refusal, RateLimitError) else 422, email_form=form)
-    renew()
+        return page(refusal.status, email_form=form)
+    renew_session()
     return redirect_to("account.show", say=f"Now open the link in the email to {form.address.display}.")
 
 
@@ -103,7 +104,7 @@ def confirm_email(token: str) -> Page | BaseResponse:
     except ConflictError as conflict:
         return gone(taken=str(conflict) == profile.TAKEN)
     if g.user and g.user.id == user.id:
-        renew()
+        renew_session()
     return redirect_to("account.show" if g.user else "sessions.new", say=f"Your email is {user.email} now. Sign in with it.")
 
 
@@ -147,16 +148,6 @@ def end_sessions() -> BaseResponse:
     """Sign out everywhere else."""
     ended = sessions.end_others(current_user(), g.session_id)
     return redirect_to("account.show", say=f"{plural(ended, 'other device')} {'is' if ended == 1 else 'are'} signed out.")
-
-
-def unproven(field: Field) -> int:
-    """0 where the field holds one's own password; else the status of the answer, with the sentence under the field."""
-    try:
-        prove(field.data or "", KEPT)
-    except RuleViolationError as refusal:
-        field.errors = [str(refusal)]
-        return 429 if isinstance(refusal, TooManyTriesError) else 422
-    return 0
 
 
 def page(

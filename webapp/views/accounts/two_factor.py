@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import segno
 from flask import Blueprint, Response, g, redirect, render_template, request, session, url_for
@@ -11,13 +12,12 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from webapp.core.errors import PasswordRequiredError, RuleViolationError
 from webapp.core.security.permissions import Permission
-from webapp.http.forms import SecondFactorForm
+from webapp.http.auth import check_given_password, check_password, limit_tries, renew_session
+from webapp.http.forms import SecondFactorForm, tell
 from webapp.http.questions import Question, ask
-from webapp.http.rate_limits import Door
-from webapp.http.web import SIGNED_IN, current_user, is_fragment, redirect_to, require
+from webapp.http.rate_limits import Limit
+from webapp.http.web import SIGNED_IN, Page, current_user, is_fragment, peer, redirect_to, require
 from webapp.services.accounts import two_factor
-from webapp.views.accounts.profile import unproven
-from webapp.views.accounts.sessions import Page, TooManyTriesError, is_proven, renew, with_limit
 
 bp = Blueprint("second_factors", __name__)
 
@@ -44,11 +44,14 @@ def show() -> Page:
 @require(SIGNED_IN)
 def create() -> Page:
     """Turn it on, by the first code of the app. The answer shows the recovery codes, this once."""
-    form, codes = SecondFactorForm(), list[str]()
-    if status := refused(form, lambda: codes.extend(two_factor.turn_on(current_user(), salt(), form.code.data, peer()))):
-        return page(form, status)
+    form = SecondFactorForm()
+    try:
+        with checked_form(form):
+            codes = two_factor.turn_on(current_user(), salt(), form.code.data, peer())
+    except RuleViolationError as refusal:
+        return page(form, refusal.status)
     session.pop("totp_salt", None)
-    renew()
+    renew_session()
     return render_template("second_factors/codes.html", codes=codes, first=True)
 
 
@@ -56,10 +59,13 @@ def create() -> Page:
 @require(SIGNED_IN)
 def renew_codes() -> Page:
     """Recovery codes anew, shown this once; those before end."""
-    form, codes = SecondFactorForm(), list[str]()
-    if status := refused(form, lambda: codes.extend(two_factor.renew_codes(current_user(), form.code.data, peer()))):
-        return page(form, status)
-    renew()
+    form = SecondFactorForm()
+    try:
+        with checked_form(form):
+            codes = two_factor.renew_codes(current_user(), form.code.data, peer())
+    except RuleViolationError as refusal:
+        return page(form, refusal.status)
+    renew_session()
     return render_template("second_factors/codes.html", codes=codes, first=False)
 
 
@@ -68,9 +74,12 @@ def renew_codes() -> Page:
 def turn_off() -> Page | BaseResponse:
     """Turn it off, by password and code."""
     form = SecondFactorForm()
-    if status := refused(form, lambda: two_factor.turn_off(current_user(), form.code.data, peer())):
-        return page(form, status)
-    renew()
+    try:
+        with checked_form(form):
+            two_factor.turn_off(current_user(), form.code.data, peer())
+    except RuleViolationError as refusal:
+        return page(form, refusal.status)
+    renew_session()
     return redirect_to("account.show", say="Two-step sign-in is off.")
 
 
@@ -87,10 +96,10 @@ def reset(user_id: int) -> BaseResponse | tuple[str, int]:
     """Turn it off for somebody ranked below, who has lost it; for one's own password."""
     two_factor.protected(user_id, current_user())
     try:
-        if not is_proven("Two-step sign-in stays on."):
+        if not check_given_password("Two-step sign-in stays on."):
             raise PasswordRequiredError("Type your password. Two-step sign-in stays on.")
     except RuleViolationError as refusal:
-        return reset_question(user_id, str(refusal), 429 if isinstance(refusal, TooManyTriesError) else 422)
+        return reset_question(user_id, str(refusal), refusal.status)
     user = two_factor.reset(user_id, current_user())
     said, back = f"Two-step sign-in of {user.name} is off. Their password alone signs them in.", request.form.get("next")
     return redirect_to("users.index", say=said, back=back, acted=f"user-{user_id}")
@@ -109,18 +118,18 @@ def reset_question(user_id: int, problem: str = "", status: int = 200) -> tuple[
     return ask(question, problem, status)
 
 
-def refused(form: SecondFactorForm, command: Callable[[], None]) -> int:
-    """Run a command behind password and code. 0 where it ran; else the status, with the sentence under its field."""
+@contextmanager
+def checked_form(form: SecondFactorForm) -> Iterator[None]:
+    """Run the block behind password and code. Raises RuleViolationError, with the sentence under its field."""
     if not form.validate():
-        return 422
-    if status := unproven(form.current):
-        return status
+        raise RuleViolationError("The form is not complete.")
     try:
-        with_limit(str(current_user().id), Door.CODE, command)
+        check_password(form.current.data, "Nothing was changed.", "current")
+        with limit_tries(str(current_user().id), Limit.CODE, field="code"):
+            yield
     except RuleViolationError as refusal:
-        form.code.errors = [str(refusal)]
-        return 429 if isinstance(refusal, TooManyTriesError) else 422
-    return 0
+        tell(form, refusal)
+        raise
 
 
 def page(form: SecondFactorForm, status: int = 200) -> tuple[str, int]:
@@ -137,8 +146,3 @@ def page(form: SecondFactorForm, status: int = 200) -> tuple[str, int]:
 def salt() -> str:
     """What the secret that is being set up is derived from."""
     return str(session.setdefault("totp_salt", secrets.token_hex(16)))
-
-
-def peer() -> str:
-    """Where the request comes from."""
-    return request.remote_addr or ""

@@ -12,11 +12,10 @@ from webapp.core.files.csv_writer import written
 from webapp.core.security.permissions import Permission
 from webapp.db import utcnow
 from webapp.http.attachments import attach
-from webapp.http.web import LARGEST, current_user, number, require
+from webapp.http.web import LARGEST, current_user, number, require, run_after_response
 from webapp.services.audit import browse
 from webapp.services.audit.browse import Entry, Filter
 from webapp.services.directory import lookup
-from webapp.views.accounts.sessions import afterwards
 
 bp = Blueprint("audit", __name__, url_prefix="/audit")
 
@@ -87,7 +86,7 @@ def exported(form: str, told: Callable[[Iterable[Entry]], Iterator[bytes]], mime
     def note() -> None:
         browse.exported(who, peer, form, given, counted[0])
 
-    afterwards(note)
+    run_after_response(note)
     return attach(told(entries()), f"audit-log-{utcnow():%Y-%m-%d}.{form}", mimetype)
 
 

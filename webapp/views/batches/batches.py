@@ -27,8 +27,9 @@ from webapp.core.text import action_phrases
 from webapp.core.text import notices as notice_words
 from webapp.core.text.formatting import plural
 from webapp.http.attachments import attach
+from webapp.http.invite_dialog import dialog_context
 from webapp.http.questions import Question, ask
-from webapp.http.web import current_user, is_fragment, number, page_or_fragment, redirect_to, require
+from webapp.http.web import current_user, is_fragment, number, page_or_fragment, redirect_to, require, run_after_response
 from webapp.models import Batch, BatchKind, BatchState, Outcome, Row, User
 from webapp.schemas.batches import OptionsSchema
 from webapp.services.batches import (
@@ -51,10 +52,8 @@ from webapp.services.invitations import invitations
 from webapp.services.mail import delivery_status, outbox, throttle
 from webapp.services.operations import heartbeats
 from webapp.services.people import link_sheets
-from webapp.views.accounts.sessions import afterwards
 from webapp.views.batches import cells
 from webapp.views.batches.mapping import mapping_page
-from webapp.views.invitations.invitations import dialog_context
 
 bp = Blueprint("batches", __name__, url_prefix="/batches")
 
@@ -131,7 +130,7 @@ def review(batch: Batch) -> str:
     """The review page; plans made on the fly are stored once it has answered."""
     context, made = review_context(batch)
     if made:
-        afterwards(batches.refresh_if_stale, batch.id, current_user().id if who_confirms() else None, made)
+        run_after_response(batches.refresh_if_stale, batch.id, current_user().id if who_confirms() else None, made)
     return page_or_fragment(f"{folder(batch)}/review.html", f"{folder(batch)}/_found.html", **context)[0]
 
 

@@ -9,10 +9,10 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from webapp.core.errors import RuleViolationError
 from webapp.core.security.permissions import Permission
-from webapp.http.web import current_user, number, page_or_fragment, redirect_to, require
+from webapp.http.auth import check_given_password
+from webapp.http.web import current_user, number, page_or_fragment, redirect_to, require, run_after_response
 from webapp.models import UNMOVED, Batch, BatchState
 from webapp.services.batches import review as batches
-from webapp.views.accounts.sessions import TooManyTriesError, afterwards, is_proven
 from webapp.views.batches.batches import folder, review_context, row_context
 
 UNSEEN = "Nothing was done: this form does not say which review was looked at. Open the review, and confirm it there."
@@ -29,7 +29,7 @@ def show(batch_id: int) -> BaseResponse | tuple[str, int]:
         return redirect_to("batches.show", batch_id=batch_id, say=confirmed_already(batch) if batch.confirmed_by_id else None)
     context, made = review_context(batch)
     if made:
-        afterwards(batches.refresh_if_stale, batch_id, current_user().id, made)
+        run_after_response(batches.refresh_if_stale, batch_id, current_user().id, made)
     seen = Seen.by_page(batch) or Seen(str(batch.version), batch.drift)
     return page_or_fragment("batches/confirmation.html", f"{folder(batch)}/_confirm.html", seen=seen, **context)
 
@@ -60,16 +60,15 @@ def create(batch_id: int) -> BaseResponse | tuple[str, int]:
         review = url_for("batches.show", batch_id=batches.found(batch_id).id)
         raise RuleViolationError(UNSEEN, link=("Open the review", review))
     try:
-        proven = is_proven()
+        proven = check_given_password()
         first = batches.confirm(batch_id, version, current_user(), drift=seen.drift, proven=proven)
     except batches.PlansChangedError as change:
         flash(str(change), "warn")
         return redirect_to("batches.show", batch_id=batch_id)
     except RuleViolationError as refusal:
-        status = 429 if isinstance(refusal, TooManyTriesError) else 422
         batch = batches.found(batch_id)
         context = {**row_context(batch), "seen": seen, "problem": str(refusal)}
-        return page_or_fragment("batches/confirmation.html", f"{folder(batch)}/_confirm.html", status, **context)
+        return page_or_fragment("batches/confirmation.html", f"{folder(batch)}/_confirm.html", refusal.status, **context)
     return redirect_to("batches.show", batch_id=batch_id, say=None if first else confirmed_already(batches.found(batch_id)))
 
 

@@ -17,7 +17,6 @@ from webapp.http.web import LARGEST, current_user, number, redirect_to, require
 from webapp.models import AliasKind
 from webapp.services.directory import aliases, groups
 from webapp.services.directory.groups import EVERYTHING, Counted
-from webapp.views.operations import dashboard
 
 bp = Blueprint("groups", __name__, url_prefix="/groups")
 
@@ -35,19 +34,14 @@ def create() -> BaseResponse | tuple[str, int]:
     """Add one or several."""
     form = GroupsForm()
     if not form.validate():
-        return again(form), 422
+        return page(form, is_open=True), 422
     try:
         added = groups.add(form.wanted(), current_user(), form.description.data or "")
     except (ValidationError, RuleViolationError) as refusal:
         tell(form, refusal)
-        return again(form), 422
+        return page(form, is_open=True), 422
     said = f"{plural(len(added), 'group')} added." if len(added) > 1 else f"“{added[0].name}” added."
     return redirect_to("groups.index", say=said, back=form.next.data)
-
-
-def again(form: GroupsForm) -> str:
-    """The page that the form was on: Home, as long as there are no groups, or the list with its dialog."""
-    return dashboard.page(form) if form.next.data == "/" and not groups.counted() else page(form, is_open=True)
 
 
 @bp.post("/<int:group_id>")

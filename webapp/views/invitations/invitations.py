@@ -10,11 +10,12 @@ from werkzeug.wrappers import Response as BaseResponse
 from webapp.core.errors import ConflictError, NotFoundError, RuleViolationError
 from webapp.core.files.table import clean
 from webapp.core.plan.actions import Action, Do
-from webapp.core.plan.registry import ALL_GROUPS
 from webapp.core.security.permissions import Permission
+from webapp.http.auth import answer_dead_link, check_given_password, start_session
 from webapp.http.errors import note_refusal
-from webapp.http.forms import AcceptForm, InviteForm, ReaddressForm, UploadForm
-from webapp.http.web import PUBLIC, current_user, page_or_fragment, redirect_to, require, safe_next
+from webapp.http.forms import AcceptForm, ReaddressForm
+from webapp.http.invite_dialog import TABS, dialog_context, invite_form
+from webapp.http.web import PUBLIC, Page, current_user, page_or_fragment, redirect_to, require, safe_next
 from webapp.models import Invitation
 from webapp.services.accounts.sessions import Refusal
 from webapp.services.batches import actions, single_invite
@@ -22,41 +23,8 @@ from webapp.services.directory import lookup
 from webapp.services.invitations import invitations
 from webapp.services.invitations.invitations import LinkState
 from webapp.services.mail import outbox
-from webapp.views.accounts.sessions import Page, TooManyTriesError, answer_dead_link, enter, is_proven
 
 bp = Blueprint("invitations", __name__, url_prefix="/invitations")
-
-
-def dialog_context(
-    tab: str | None = None, single_form: InviteForm | None = None, upload_error: Any = None, in_the_way: Any = None
-) -> dict[str, Any]:
-    """What templates/invitations/_dialog.html needs; {} for those who may not invite."""
-    if not current_user().may(Permission.INVITATIONS_MAKE):
-        return {}
-    asked = request.args.get("invite")
-    return {
-        "single_form": single_form or invite_form(filled=False),
-        "about": {role.name: role.does for role in lookup.registry().roles},
-        "administrators": [role.name for role in lookup.registry().roles if role.manages_people],
-        "upload_form": UploadForm(formdata=None),
-        "limits": lookup.settings(),
-        "example_groups": [group.name for group in lookup.registry().groups[:2]],
-        "invite_tab": tab or (asked if asked in ("single", "bulk") else None),
-        "upload_error": upload_error,
-        "in_the_way": in_the_way,
-    }
-
-
-def invite_form(filled: bool = True) -> InviteForm:
-    """The form for one person, with the roles that one may grant and the groups there are."""
-    registry = lookup.registry()
-    form = InviteForm() if filled else InviteForm(formdata=None)
-    roles = [role.name for role in lookup.grantable(current_user())]
-    form.role.choices = roles
-    form.groups.choices = [ALL_GROUPS, *(group.name for group in registry.groups)]
-    if not filled and roles:
-        form.role.data = roles[-1]  # the least powerful
-    return form
 
 
 @bp.get("/new")
@@ -64,7 +32,7 @@ def invite_form(filled: bool = True) -> InviteForm:
 def new() -> str:
     """The dialog as a page of its own."""
     asked = request.args.get("invite")
-    return render_template("invitations/new.html", **dialog_context(tab=asked if asked in ("single", "bulk") else "bulk"))
+    return render_template("invitations/new.html", **dialog_context(tab=asked if asked in TABS else "bulk"))
 
 
 @bp.post("")
@@ -73,7 +41,7 @@ def create() -> BaseResponse | tuple[str, int]:
     """Single Invite."""
     form = invite_form()
     try:
-        invitation = single_invite.invite(form.cells(), current_user(), proven=is_proven())
+        invitation = single_invite.invite(form.cells(), current_user(), proven=check_given_password())
     except RuleViolationError as refusal:
         issues, status = told(refusal)
         if any(issue["code"] in ("grant", "rank") for issue in issues):
@@ -90,7 +58,7 @@ def told(refusal: RuleViolationError) -> tuple[list[dict[str, Any]], int]:
     """What is said under which field, and the status: of what is not invited, or of a password that is not one's own."""
     if isinstance(refusal, single_invite.InviteRefusedError):
         return refusal.issues, 422
-    return [{"field": "password", "text": str(refusal), "code": "proof"}], 429 if isinstance(refusal, TooManyTriesError) else 422
+    return [{"field": "password", "text": str(refusal), "code": "proof"}], refusal.status
 
 
 @bp.post("/<int:invitation_id>/messages")
@@ -119,7 +87,7 @@ def change_email(invitation_id: int) -> BaseResponse | tuple[str, int]:
     if not form.validate():
         return email_form(old, form, 422)
     try:
-        proven = is_proven()
+        proven = check_given_password()
         made = single_invite.replace_invitation(invitation_id, clean(form.email.data), current_user(), proven=proven)
     except RuleViolationError as refusal:
         issues, status = told(refusal)
@@ -145,9 +113,11 @@ def link(invitation_id: int) -> tuple[str, int]:
     values: dict[str, Any] = {"address": "", "problem": "", "back": safe_next(request.form.get("next"))}
     status = 200
     try:
-        values["address"] = invitations.copy_link(invitation_id, current_user(), proven=is_proven("The link was not shown."))
+        values["address"] = invitations.copy_link(
+            invitation_id, current_user(), proven=check_given_password("The link was not shown.")
+        )
     except RuleViolationError as refusal:
-        status = 429 if isinstance(refusal, TooManyTriesError) else 422
+        status = refusal.status
         values["problem"] = str(refusal) if "password" in request.form else ""
     values["invitation"] = invitations.get_pending(invitation_id, current_user())
     return page_or_fragment("invitations/link.html", "invitations/_link.html", status, **values)
@@ -183,7 +153,7 @@ def accept(token: str) -> Page | BaseResponse:
         user = invitations.accept(token, form.name.data, form.password.data)
     except ConflictError as conflict:
         return gone(LinkState(str(conflict)), invitations.find_by_token(token))
-    enter(user)
+    start_session(user)
     return redirect_to("home.index", say=f"Welcome, {user.name}. You are in.")
 
 

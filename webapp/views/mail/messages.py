@@ -6,13 +6,10 @@ from flask import Blueprint, Response, render_template, request
 
 from webapp.core.errors import NotFoundError
 from webapp.core.security.permissions import Permission
-from webapp.http.web import current_user, number, require
+from webapp.http.web import FRAME_CSP, current_user, number, require
 from webapp.services.mail import outbox, throttle
 
 bp = Blueprint("messages", __name__, url_prefix="/messages")
-
-FRAME_CSP = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self'; sandbox"
-"""For an e-mail's HTML: it may look as it likes, and do nothing."""
 
 
 @bp.get("")

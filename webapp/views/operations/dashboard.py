@@ -22,24 +22,12 @@ FEW = 10
 @require(SIGNED_IN)
 def index() -> str:
     """Home, by what one may do."""
-    return page(GroupsForm(formdata=None))
-
-
-@bp.get("/shortcuts")
-@require(SIGNED_IN)
-def shortcuts() -> tuple[str, int]:
-    """The keys there are: what the dialog shows, or a page."""
-    return page_or_fragment("shortcuts/show.html", "shortcuts/_list.html")
-
-
-def page(form: GroupsForm) -> str:
-    """Home. form: the groups to begin with, as they were typed."""
     invites, sees = current_user().may(Permission.INVITATIONS_MAKE), current_user().may(Permission.BATCHES_SEE)
     unfinished = review.unfinished(FEW + 1) if sees else []
     weeks = dashboard.weeks() if current_user().may(Permission.USERS_SEE) else []
     return render_template(
         "home/index.html",
-        form=form,
+        form=GroupsForm(formdata=None),
         examples=groups.EXAMPLES,
         has_groups=bool(lookup.registry().groups) if invites else True,
         alone=invites and people_list.is_only_one(),
@@ -49,3 +37,10 @@ def page(form: GroupsForm) -> str:
         weeks=weeks,
         chart=chart([(f"{week.begins.day} {week.begins:%b}", (week.invited, week.accepted)) for week in weeks]),
     )
+
+
+@bp.get("/shortcuts")
+@require(SIGNED_IN)
+def shortcuts() -> tuple[str, int]:
+    """The keys there are: what the dialog shows, or a page."""
+    return page_or_fragment("shortcuts/show.html", "shortcuts/_list.html")

@@ -6,10 +6,10 @@ from flask import Blueprint, render_template
 from werkzeug.wrappers import Response as BaseResponse
 
 from webapp.core.errors import ConflictError
+from webapp.http.auth import answer_dead_link, start_session
 from webapp.http.forms import SetupForm
-from webapp.http.web import PUBLIC, redirect_to, require
+from webapp.http.web import PUBLIC, Page, redirect_to, require
 from webapp.services.operations import first_run
-from webapp.views.accounts.sessions import Page, answer_dead_link, enter
 
 bp = Blueprint("setup", __name__, url_prefix="/setup")
 
@@ -36,7 +36,7 @@ def create(token: str) -> Page | BaseResponse:
         owner = first_run.finish(token, form.organisation.data, form.name.data, form.address, form.password.data)
     except ConflictError:
         return gone()
-    enter(owner)
+    start_session(owner)
     return redirect_to("home.index", say=f"{form.organisation.data} is set up.")
 
 

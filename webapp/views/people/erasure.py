@@ -5,13 +5,13 @@ from __future__ import annotations
 from flask import Blueprint, render_template
 from werkzeug.wrappers import Response as BaseResponse
 
+from webapp.core.errors import RuleViolationError
 from webapp.core.security.permissions import Permission
-from webapp.http.forms import ProofForm
-from webapp.http.web import current_user, redirect_to, require
+from webapp.http.auth import check_password
+from webapp.http.forms import ProofForm, tell
+from webapp.http.web import Page, current_user, redirect_to, require
 from webapp.models import User
 from webapp.services.people import erasure
-from webapp.views.accounts.profile import unproven
-from webapp.views.accounts.sessions import Page
 
 bp = Blueprint("erasures", __name__, url_prefix="/users/<int:user_id>/erasure")
 
@@ -30,8 +30,11 @@ def create(user_id: int) -> Page | BaseResponse:
     form, user = ProofForm(), erasure.erasable(user_id, current_user())
     if not form.validate():
         return page(form, user, 422)
-    if status := unproven(form.current):
-        return page(form, user, status)
+    try:
+        check_password(form.current.data, "Nothing was changed.", "current")
+    except RuleViolationError as refusal:
+        tell(form, refusal)
+        return page(form, user, refusal.status)
     name = erasure.erase(user_id, current_user())
     return redirect_to("users.index", say=f"This person is erased. The audit log calls them {name}.")
 

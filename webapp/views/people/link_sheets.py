@@ -7,18 +7,18 @@ from flask import Blueprint, Response, render_template, request, url_for
 
 from webapp.core.errors import RuleViolationError
 from webapp.core.files.csv_writer import written
+from webapp.core.lists.people_filter import Filter
 from webapp.core.security.permissions import Permission
 from webapp.core.text.formatting import full
 from webapp.db import utcnow
 from webapp.http.attachments import attach
+from webapp.http.auth import check_given_password
 from webapp.http.web import current_user, number, require
 from webapp.schemas.actions import ChosenSchema
 from webapp.services.batches import review
 from webapp.services.directory import lookup
 from webapp.services.people import link_sheets
 from webapp.services.people.link_sheets import Chosen, Slip
-from webapp.views.accounts.sessions import TooManyTriesError, is_proven
-from webapp.views.people.people_list import asked_for
 
 bp = Blueprint("link_sheets", __name__, url_prefix="/link-sheets")
 
@@ -47,9 +47,9 @@ def create() -> Response | str | tuple[str, int]:
     if form not in ("csv", "slips"):
         raise RuleViolationError("Choose a CSV file or slips to print.")
     try:
-        slips = link_sheets.make(_chosen(), current_user(), proven=is_proven("No sheet was made."))
+        slips = link_sheets.make(_chosen(), current_user(), proven=check_given_password("No sheet was made."))
     except RuleViolationError as refusal:
-        return outlook(problem=str(refusal)), 429 if isinstance(refusal, TooManyTriesError) else 422
+        return outlook(problem=str(refusal)), refusal.status
     if form == "csv":
         today = utcnow().astimezone(lookup.settings().time_zone).date()
         return attach(written(HEADER, [_line(slip) for slip in slips]), f"link-sheet-{today}.csv")
@@ -59,7 +59,7 @@ def create() -> Response | str | tuple[str, int]:
 def _chosen() -> Chosen:
     if batch_id := number(request.args, "batch"):
         return review.found(batch_id).id
-    chosen: Chosen = ChosenSchema().load(request.form)["people"] if _picked() else asked_for()
+    chosen: Chosen = ChosenSchema().load(request.form)["people"] if _picked() else Filter.parse(request.args)
     return chosen
 
 
@@ -72,7 +72,7 @@ def outlook(problem: str = "") -> str:
     """The page before the hand-over."""
     chosen = _chosen()
     batch = review.found(chosen) if isinstance(chosen, int) else None
-    query = {"batch": batch.id} if batch else asked_for().args()
+    query = {"batch": batch.id} if batch else Filter.parse(request.args).args()
     context = {"batch": batch, "people": _picked(), "address": url_for("link_sheets.create", **query), "problem": problem}
     return render_template(
         "link_sheets/new.html", found=link_sheets.outlook(chosen, current_user()), most=link_sheets.MOST, **context

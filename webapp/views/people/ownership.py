@@ -7,9 +7,9 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from webapp.core.errors import ConflictError, RuleViolationError
 from webapp.core.security.permissions import Permission
+from webapp.http.auth import check_password, renew_session
 from webapp.http.web import current_user, number, redirect_to, require
 from webapp.services.people import ownership
-from webapp.views.accounts.sessions import TooManyTriesError, prove, renew
 
 bp = Blueprint("ownership", __name__, url_prefix="/ownership")
 
@@ -30,14 +30,14 @@ def hand_over() -> BaseResponse | tuple[str, int]:
         raise RuleViolationError("Choose who becomes Owner.")
     ownership.heir(heir_id, current_user())
     try:
-        prove(request.form.get("password", ""), "Nothing was changed.")
+        check_password(request.form.get("password", ""), "Nothing was changed.")
         heir = ownership.hand_over(heir_id, current_user(), number(request.form, "role") or 0)
     except ConflictError as conflict:
         flash(str(conflict), "warn")
         return page(heir_id), 409
     except RuleViolationError as refusal:
-        return page(heir_id, str(refusal)), 429 if isinstance(refusal, TooManyTriesError) else 422
-    renew()
+        return page(heir_id, str(refusal)), refusal.status
+    renew_session()
     return redirect_to("home.index", say=f"{heir.name} is the Owner now. You are {current_user().role.name}.")
 
 

@@ -14,11 +14,11 @@ from webapp.core.lists.people_filter import Concern, Filter, Sort, Status
 from webapp.core.security.permissions import Permission
 from webapp.db import utcnow
 from webapp.http.attachments import attach
+from webapp.http.invite_dialog import dialog_context
+from webapp.http.person_menu import menu_context
 from webapp.http.web import current_user, number, page_or_fragment, require
 from webapp.services.directory import lookup, people_list
 from webapp.services.mail import delivery_status
-from webapp.views.invitations.invitations import dialog_context
-from webapp.views.people.person import context as person_context
 
 bp = Blueprint("users", __name__, url_prefix="/users")
 
@@ -40,7 +40,7 @@ CONCERNED = {
 @require(Permission.USERS_SEE)
 def index() -> tuple[str, int]:
     """The list; `?invite=bulk` or `?invite=single` opens the dialog."""
-    wanted = asked_for()
+    wanted = Filter.parse(request.args)
     listing = people_list.listing(wanted, number(request.args, "page") or 1, current_user())
     registry = lookup.registry()
     linkable = people_list.linkable(listing, wanted, current_user(), registry)
@@ -65,7 +65,7 @@ def index() -> tuple[str, int]:
         export=url_for("users.export", **wanted.args()),
         left_out=said_of_export(people_list.left_out(wanted, listing)),
         alone=not wanted.is_on and listing.everybody < 2,
-        **person_context(registry),
+        **menu_context(registry),
         **dialog_context(),
     )
 
@@ -75,12 +75,7 @@ def index() -> tuple[str, int]:
 def export() -> Response:
     """What the filter finds, as a file that can be edited and uploaded."""
     today = utcnow().astimezone(lookup.settings().time_zone).date()
-    return attach(written(people_list.HEADER, people_list.exported(asked_for())), f"people-{today}.csv")
-
-
-def asked_for() -> Filter:
-    """The filter that the address carries."""
-    return Filter.parse(request.args)
+    return attach(written(people_list.HEADER, people_list.exported(Filter.parse(request.args))), f"people-{today}.csv")
 
 
 def address(wanted: Filter, page: int = 1, **changed: Any) -> str:

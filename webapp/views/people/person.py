@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
-from flask import Blueprint, render_template, request, session, url_for
+from flask import Blueprint, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
 from webapp.core.errors import NotFoundError, RuleViolationError
 from webapp.core.lists.paging import member
 from webapp.core.plan.actions import Action, Do, Theirs
-from webapp.core.plan.registry import Registry
 from webapp.core.security.permissions import Permission
 from webapp.core.text.devices import device
 from webapp.core.text.formatting import plural
+from webapp.http.auth import check_given_password
+from webapp.http.person_menu import menu_context
 from webapp.http.questions import Question, ask
 from webapp.http.web import current_user, number, page_or_fragment, redirect_to, require, safe_next
 from webapp.models import Invitation, User
@@ -23,11 +23,9 @@ from webapp.services.accounts import sessions
 from webapp.services.batches import actions
 from webapp.services.batches.actions import Kind
 from webapp.services.directory import lookup, people_list
-from webapp.services.directory.people_list import Entry
 from webapp.services.invitations import invitations
 from webapp.services.mail import delivery_status
 from webapp.services.people import person as people
-from webapp.views.accounts.sessions import TooManyTriesError, is_proven
 
 bp = Blueprint("people", __name__)
 
@@ -36,41 +34,6 @@ PARTS = {"role": Do.SET_ROLE, "groups": Do.SET_GROUPS}
 NOUNS = {Do.RESEND: "messages", Do.REVOKE: "revocation", Do.DEACTIVATE: "deactivation", Do.REACTIVATE: "reactivation"}
 """What is asked about first, by a page that does it at its own address."""
 OVER = "That session was over already."
-ENDPOINTS = {
-    ("user", ""): "people.user",
-    ("user", "access"): "people.user_access",
-    ("user", "deactivation"): "people.deactivate",
-    ("user", "reactivation"): "people.reactivate",
-    ("user", "sessions"): "people.end_sessions",
-    ("user", "reset_link"): "resets.hand_over",
-    ("user", "second_factor"): "second_factors.reset",
-    ("user", "erasure"): "erasures.show",
-    ("invitation", ""): "people.invitation",
-    ("invitation", "access"): "people.invitation_access",
-    ("invitation", "revocation"): "people.revoke",
-    ("invitation", "messages"): "invitations.send_again",
-    ("invitation", "link"): "invitations.link",
-    ("invitation", "email"): "invitations.email",
-}
-
-
-def address(entry: Entry, noun: str = "", **values: Any) -> str:
-    """The address of somebody's page, or of one of its nouns."""
-    kind = "user" if entry.is_user else "invitation"
-    values[f"{kind}_id"] = entry.person.id
-    return url_for(ENDPOINTS[kind, noun], **values)
-
-
-def context(registry: Registry) -> dict[str, Any]:
-    """What templates/people/_menu.html needs besides the entry."""
-    back = safe_next(request.args.get("next")) or request.full_path.rstrip("?")
-    return {
-        "address": address,
-        "does": partial(people_list.doable, by=current_user(), registry=registry),
-        "back": back,
-        "acted": session.pop("acted", ""),
-        "registry": registry,
-    }
 
 
 @bp.get("/users/<int:user_id>")
@@ -103,7 +66,7 @@ def page(kind: Kind, id: int) -> str:
         has_more=has_more,
         sessions=sessions.listed(person) if isinstance(person, User) and may_sign_out else None,
         device=device,
-        **context(lookup.registry()),
+        **menu_context(lookup.registry()),
     )
 
 
@@ -252,7 +215,7 @@ def question(kind: Kind, id: int, do: Do, problem: str = "", status: int = 200) 
 
 def about(kind: Kind, id: int, do: Do) -> dict[str, Any]:
     """What both need: who it is, and where to go back to."""
-    entry, values = people_list.entry_of(people.found(kind, id)), context(lookup.registry())
+    entry, values = people_list.entry_of(people.found(kind, id)), menu_context(lookup.registry())
     if do not in values["does"](entry):
         raise NotFoundError("This cannot be changed, or not by you. Load the page again to see how things stand.")
     return values | {"entry": entry, "back": safe_next(request.form.get("next") or request.args.get("next")) or ""}
@@ -261,10 +224,10 @@ def about(kind: Kind, id: int, do: Do) -> dict[str, Any]:
 def change(kind: Kind, id: int, action: Action) -> BaseResponse | tuple[str, int]:
     """Do it; where that is refused, the form again, which asks for a password where one is needed."""
     try:
-        proven = is_proven("Nothing was changed.")
+        proven = check_given_password("Nothing was changed.")
         return done(kind, id, people.change(kind, id, action, current_user(), as_seen=request.form.get("seen"), proven=proven))
     except RuleViolationError as refusal:
-        said, status = str(refusal), 429 if isinstance(refusal, TooManyTriesError) else 422
+        said, status = str(refusal), refusal.status
         try:
             if action.do in NOUNS:
                 return question(kind, id, action.do, said, status)

@@ -13,8 +13,9 @@ from webapp.core.errors import NotFoundError, RateLimitError, RuleViolationError
 from webapp.core.lists.people_filter import Status
 from webapp.core.security.permissions import Permission
 from webapp.core.text.formatting import plural
+from webapp.http.auth import check_given_password
 from webapp.http.forms import OrganisationForm
-from webapp.http.web import SIGNED_IN, current_user, redirect_to, require
+from webapp.http.web import FRAME_CSP, SIGNED_IN, current_user, redirect_to, require
 from webapp.services.batches import test_message
 from webapp.services.directory import groups, lookup, people_list, roles
 from webapp.services.mail import preview
@@ -22,8 +23,6 @@ from webapp.services.operations import retention, status
 from webapp.services.settings import pages
 from webapp.settings.pages import NAME, SECTIONS, Section
 from webapp.settings.settings import Settings
-from webapp.views.accounts.sessions import TooManyTriesError, is_proven
-from webapp.views.mail.messages import FRAME_CSP
 
 bp = Blueprint("settings", __name__, url_prefix="/settings")
 
@@ -61,11 +60,11 @@ def update(section: str) -> BaseResponse | tuple[str, int]:
     if request.form.get("lose") != days and (lost := retention.lost_by(days)):
         return page(section, lost=lost), 422
     try:
-        changed = store(found(section), proven=is_proven("Nothing was saved."))
+        changed = store(found(section), proven=check_given_password("Nothing was saved."))
     except ValidationError as error:
         return page(section, error.messages_dict), 422
     except RuleViolationError as refusal:
-        return page(section, {"password": [str(refusal)]}), 429 if isinstance(refusal, TooManyTriesError) else 422
+        return page(section, {"password": [str(refusal)]}), refusal.status
     return redirect_to("settings.show", section=section, say="Saved." if changed else "Nothing was changed.")
 
 
@@ -79,7 +78,7 @@ def test() -> BaseResponse | tuple[str, int]:
     except ValidationError as error:
         return page("email", error.messages_dict), 422
     except RateLimitError as refusal:
-        return page("email", {"test": [str(refusal)]}), 422
+        return page("email", {"test": [str(refusal)]}), refusal.status
     return redirect_to("settings.show", section="email", say=f"Test on its way to {message.recipient}.")
 
 

@@ -1,0 +1,182 @@
+"""Who is signed in: the session cookie, proof by password, and limits on what could be guessed."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+
+from flask import current_app, g, redirect, render_template, request, session, url_for
+from flask_wtf import FlaskForm
+from werkzeug.wrappers import Response as BaseResponse
+
+from webapp.core.errors import BusyError, RuleViolationError, TooManyTriesError
+from webapp.core.text.formatting import full, plural
+from webapp.db import utcnow
+from webapp.http import rate_limits
+from webapp.http.rate_limits import Limit, Tries
+from webapp.http.web import Page, current_user, peer, run_after_response, safe_next
+from webapp.models import User
+from webapp.services.accounts import sessions, two_factor
+from webapp.services.accounts.sessions import Refusal
+
+WITHOUT_USER = {"static", "health.show", "health.live", "health.figures"}
+KNOWN = 5
+"""How many accounts a browser is known by: people share one."""
+FEW = 3
+"""From this many tries left on, the page says how many."""
+
+
+def load_user() -> None:
+    """Before every request: set `g.user` by the cookie. That they are still here is noted after the answer."""
+    g.user = g.session_id = None
+    token = None if request.endpoint in WITHOUT_USER else session.get("sid")
+    found = sessions.current(token) if token else None
+    if found:
+        g.user, g.session_id = found.user, found.id
+        if utcnow() - found.seen_at > sessions.MINUTE:
+            run_after_response(sessions.touch, found.id)
+
+
+def start_session(user: User) -> None:
+    """Sign this person in on this device. The answer should load a whole page: forms of open pages are no longer valid."""
+    old = session.get("sid")
+    clear_session()
+    session["device"] = session.get("device") or secrets.token_hex(8)
+    known = [_digest(user.email_key), *session.get("known", [])]
+    session["known"] = list(dict.fromkeys(known))[:KNOWN]
+    session["sid"] = sessions.start(user, peer(), request.user_agent.string, replaces=old)
+
+
+def renew_session() -> None:
+    """Replace the session's token after a change of the password or the like: copies of this cookie stop working."""
+    session["sid"] = sessions.renew(g.session_id)
+
+
+def clear_session() -> None:
+    """Empty the cookie, except for what identifies this browser and who has signed in with it."""
+    kept = {name: session[name] for name in ("device", "known") if name in session}
+    session.clear()
+    session.permanent = True
+    session.update(kept)
+
+
+def account_of(email: str) -> str:
+    """What tries to sign in are counted by: the account's key, or what was typed where it is no address."""
+    return sessions.account_key(email) or email.strip().casefold()
+
+
+def shown_account(account: str) -> str:
+    """An account as the audit log shows it: not what was typed by mistake, such as a password."""
+    return account if "@" in account else "(not an email address)"
+
+
+def known_device(account: str) -> str:
+    """This browser's name if this account has signed in with it before, otherwise ""."""
+    return str(session.get("device", "")) if _digest(account) in session.get("known", ()) else ""
+
+
+def continue_sign_in(user: User, target: str | None = None) -> BaseResponse:
+    """After the first step: sign in, or go on to the second step. target: the page that was asked for."""
+    if user.has_second_factor:
+        session["half_way"] = [*two_factor.ticket(user), safe_next(target)]
+        return redirect(url_for("sessions.second"), 303)
+    start_session(user)
+    return go_on(target)
+
+
+def go_on(target: str | None) -> BaseResponse:
+    """After signing in: redirect to the page that was asked for, or Home."""
+    path = safe_next(target)
+    return redirect(request.script_root + path if path else url_for("home.index"), 303)
+
+
+def check_password(password: str, kept: str = "Nothing was sent.", field: str | None = None) -> None:
+    """Check the signed-in person's own password; counted like a sign-in. Raises RuleViolationError or TooManyTriesError.
+
+    kept: how the sentence ends, such as "Nothing was sent." field: the form field that the sentence belongs to.
+    """
+    with limit_tries(current_user().email_key, Limit.SIGN_IN, kept, field):
+        sessions.prove(current_user(), password, peer(), kept)
+
+
+def check_given_password(kept: str = "Nothing was sent.") -> bool:
+    """Whether the form brings a password. Raises like `check_password` where it is not one's own."""
+    password = request.form.get("password", "")
+    if password:
+        check_password(password, kept)
+    return bool(password)
+
+
+@contextmanager
+def limit_tries(account: str, limit: Limit, kept: str = "", field: str | None = None) -> Iterator[None]:
+    """Count a try of something that could be guessed; the block checks it, and a right guess is refunded.
+
+    Raises TooManyTriesError instead of running the block, or the block's RuleViolationError with the tries left.
+    """
+    device = known_device(account)
+    tries = rate_limits.hit(account, peer(), limit, device)
+    if tries.again_at:
+        user_id = g.user.id if g.user else None
+        what = "second step" if limit is Limit.CODE else "own password"
+        run_after_response(sessions.refuse, Refusal.LIMIT, user_id, what, peer())
+        minutes = plural(max(1, round((tries.again_at - utcnow()).total_seconds() / 60)), "minute")
+        raise TooManyTriesError(f"Too many tries. Try again in {minutes}. {kept}".strip(), field=field)
+    try:
+        yield
+    except BusyError:
+        rate_limits.refund(account, peer(), limit, device)
+        raise
+    except RuleViolationError as refusal:
+        sentence = f"{refusal} {say_tries_left(tries.left)}".strip()
+        raise RuleViolationError(sentence, field=field or refusal.field) from refusal
+    rate_limits.refund(account, peer(), limit, device)
+
+
+def say_tries_left(left: int) -> str:
+    """How many tries there are before a pause, if they are few."""
+    if left > FEW:
+        return ""
+    pause = f"a pause of {plural(rate_limits.MINUTES, 'minute')}"
+    return f"{plural(left, 'try', 'tries')} left before {pause}." if left else f"That was the last try before {pause}."
+
+
+def refuse_try(form: FlaskForm, template: str, tries: Tries, what: str, whose: str) -> Page:
+    """Answer a try too many with 429 and the form as it was typed. what, whose: "sign-in", "as a@x.org", for the audit log."""
+    if not tries.of_place:  # beyond the address's own limit it does not matter what was typed
+        what = f"{what} {whose}"
+    run_after_response(sessions.refuse, Refusal.LIMIT, None, what, peer())
+    assert tries.again_at
+    seconds = _seconds_until(tries.again_at)
+    until = full(tries.again_at, current_app.extensions["muster_settings"].time_zone).rpartition(", ")[2]
+    advice = f"Try again in {_minutes(seconds)}, at {until}."
+    page = render_template(template, form=form, problem="Too many tries.", advice=advice)
+    return page, 429, {"Retry-After": str(seconds)}
+
+
+def answer_dead_link(what: str, page: tuple[str, int], is_known: bool = False) -> Page:
+    """Answer a link that does not work, and count it in the audit log. what: the link, in the words of the log.
+
+    is_known: whether it was a link once. Trying many that never were gets 429; working links still open from there.
+    """
+    run_after_response(sessions.refuse, Refusal.LINK, g.user.id if g.user else None, what, peer())
+    if is_known or not (again_at := rate_limits.hit_dead_link(peer()).again_at):
+        return page
+    seconds = _seconds_until(again_at)
+    text = f"Many links that do not work were opened from here. Wait {_minutes(seconds)}, then try again."
+    html = render_template("errors/error.html", code=429, title="Too many links that do not work", text=text)
+    return html, 429, {"Retry-After": str(seconds)}
+
+
+def _seconds_until(moment: datetime) -> int:
+    return max(1, round((moment - utcnow()).total_seconds()))
+
+
+def _minutes(seconds: int) -> str:
+    return plural(-(-seconds // 60), "minute")
+
+
+def _digest(account: str) -> str:
+    return hashlib.sha256(account.encode()).hexdigest()[:16]

@@ -1,0 +1,47 @@
+"""The dialog that invites people, which several pages include."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import request
+
+from webapp.core.plan.registry import ALL_GROUPS
+from webapp.core.security.permissions import Permission
+from webapp.http.forms import InviteForm, UploadForm
+from webapp.http.web import current_user
+from webapp.services.directory import lookup
+
+TABS = ("single", "bulk")
+
+
+def dialog_context(
+    tab: str | None = None, single_form: InviteForm | None = None, upload_error: Any = None, in_the_way: Any = None
+) -> dict[str, Any]:
+    """What templates/invitations/_dialog.html needs; {} for those who may not invite."""
+    if not current_user().may(Permission.INVITATIONS_MAKE):
+        return {}
+    asked = request.args.get("invite")
+    registry = lookup.registry()
+    return {
+        "single_form": single_form or invite_form(is_empty=True),
+        "about": {role.name: role.does for role in registry.roles},
+        "administrators": [role.name for role in registry.roles if role.manages_people],
+        "upload_form": UploadForm(formdata=None),
+        "limits": lookup.settings(),
+        "example_groups": [group.name for group in registry.groups[:2]],
+        "invite_tab": tab or (asked if asked in TABS else None),
+        "upload_error": upload_error,
+        "in_the_way": in_the_way,
+    }
+
+
+def invite_form(is_empty: bool = False) -> InviteForm:
+    """The form for one person, with the roles that one may grant and the groups there are."""
+    form = InviteForm(formdata=None) if is_empty else InviteForm()
+    roles = [role.name for role in lookup.grantable(current_user())]
+    form.role.choices = roles
+    form.groups.choices = [ALL_GROUPS, *(group.name for group in lookup.registry().groups)]
+    if is_empty and roles:
+        form.role.data = roles[-1]  # the least powerful
+    return form
