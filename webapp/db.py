@@ -19,7 +19,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from functools import wraps
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
@@ -35,7 +35,6 @@ from sqlalchemy import (
     Integer,
     MetaData,
     String,
-    Table,
     Text,
     Update,
     cast,
@@ -313,24 +312,6 @@ def _as_it_is(element: by_letter, compiler: SQLCompiler, **more: Any) -> str:
 @compiles(by_letter, "postgresql")
 def _without_language(element: by_letter, compiler: SQLCompiler, **more: Any) -> str:
     return f'{compiler.process(element.clauses, **more)} COLLATE "C"'
-
-
-def insert_as_is(table: Table, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
-    """Part of a command: new rows, whose values are as the database itself takes them (JSON as text).
-
-    SQLAlchemy's own way, value by value through the types of the columns, takes three times as long.
-    """
-    connection = db.session.connection()
-    quote = connection.dialect.identifier_preparer.quote
-    into = f"{quote(table.name)} ({', '.join(map(quote, columns))})"
-    if connection.dialect.name == "sqlite":
-        marks = ", ".join("?" * len(columns))
-        connection.exec_driver_sql(f"INSERT INTO {into} VALUES ({marks})", rows)  # noqa: S608 - names of our own
-        return
-    driver: Any = connection.connection.driver_connection
-    with driver.cursor() as cursor, cursor.copy(f"COPY {into} FROM STDIN") as copy:
-        for row in rows:
-            copy.write_row(row)
 
 
 def among(column: QueryableAttribute[Any] | ColumnElement[Any], values: Iterable[str] | Iterable[int]) -> ColumnElement[bool]:

@@ -1,4 +1,4 @@
-"""Your file back: what is on the review, in the shape of the file that was uploaded."""
+"""Your file back: what is on the review, and the other columns of the file that was uploaded."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from tests.factories import make_batch, make_group, make_user
 from tests.views.test_batches import rows_of, staged
 from webapp.db import db
-from webapp.models import Batch, BatchFile
+from webapp.models import Batch
 from webapp.services.directory import groups
 
 FILE = (
@@ -42,18 +42,18 @@ def table(client, batch, query: str = "") -> list[list[str]]:
     return list(csv.reader(io.StringIO(answer.data.decode("utf-8-sig"))))
 
 
-def test_the_columns_are_those_uploaded_and_what_muster_says(admin, batch):
+def test_email_role_and_groups_come_first_then_the_other_columns_and_what_muster_says(admin, batch):
     header, *lines = table(admin, batch)
-    assert header == ["Name", "E-Mail", "Access level", "Phone", "Teams", *SAID]
-    assert lines[0] == ["Zoe Lind", "zoe@northfield.example", "Remote", "'+49 30 1234", "Student Devices", "New invite", "", ""]
+    assert header == ["Email", "Role", "Groups", "Name", "Phone", *SAID]
+    assert lines[0] == ["zoe@northfield.example", "Remote", "Student Devices", "Zoe Lind", "'+49 30 1234", "New invite", "", ""]
     assert lines[1][5:] == ["Needs attention", "Not a role. No such group.", "Role: Analyst; Groups: Teacher Laptops"]
     assert lines[3][5:] == ["Unchanged", "", ""]
     assert lines[4] == [
-        "Two",
         "zoe@northfield.example",
         "Remote",
-        "a;b",
         "Student Devices",
+        "Two",
+        "a;b",
         "Duplicate",
         "Same email as row 2.",
         "",
@@ -63,7 +63,7 @@ def test_the_columns_are_those_uploaded_and_what_muster_says(admin, batch):
 def test_formulas_are_escaped_in_every_column(admin, batch):
     for line in table(admin, batch)[1:]:
         assert not [cell for cell in line if cell.startswith(("=", "+", "-", "@"))]
-    assert table(admin, batch)[3][0] == "'=cmd|' /C calc'!A0"
+    assert table(admin, batch)[3][3] == "'=cmd|' /C calc'!A0"
 
 
 def test_what_was_edited_stands_in_place_of_what_was_read(admin, batch):
@@ -76,17 +76,17 @@ def test_what_was_edited_stands_in_place_of_what_was_read(admin, batch):
     ):
         admin.patch(path, {"field": field, "value": value, "seen": row.cell(field)}, htmx=True)
     assert table(admin, batch)[2] == [
-        "Ana", "anna@northfield.example", "Analyst", "", "Teacher Laptops, Student Devices", "New invite", "", ""
+        "anna@northfield.example", "Analyst", "Teacher Laptops, Student Devices", "Ana", "", "New invite", "", ""
     ]  # fmt: skip
 
 
 def test_it_holds_what_the_page_shows_and_what_was_removed_is_gone(admin, batch):
     admin.post(f"/batches/{batch.id}/rows/{rows_of(batch)[0].id}/removal", status=200, htmx=True)
     ana, kim, zoe = (f"{name}@northfield.example" for name in ("ana", "kim", "zoe"))
-    assert [line[1] for line in table(admin, batch)[1:]] == [ana, "bad", kim, zoe]
-    assert [line[1] for line in table(admin, batch, "?plan=attention")[1:]] == ["ana@northfield.example", "bad"]
-    assert [line[0] for line in table(admin, batch, "?q=NORTHFIELD&sort=-email")[1:]] == ["Two", "Kim", "Ana"]
-    assert table(admin, batch, "?q=nobody") == [["Name", "E-Mail", "Access level", "Phone", "Teams", *SAID]]
+    assert [line[0] for line in table(admin, batch)[1:]] == [ana, "bad", kim, zoe]
+    assert [line[0] for line in table(admin, batch, "?plan=attention")[1:]] == ["ana@northfield.example", "bad"]
+    assert [line[3] for line in table(admin, batch, "?q=NORTHFIELD&sort=-email")[1:]] == ["Two", "Kim", "Ana"]
+    assert table(admin, batch, "?q=nobody") == [["Email", "Role", "Groups", "Name", "Phone", *SAID]]
 
 
 def test_all_pages_are_in_it(admin, change_settings):
@@ -122,21 +122,12 @@ def test_uploaded_again_it_plans_as_before(admin, batch):
     data = admin.get(f"/batches/{batch.id}/rows.csv").data
     again = staged(admin, data, name="staff-rows.csv")
     assert again.counts == db.session.get(Batch, batch.id).counts
+    assert "downloaded from Muster before" in again.facts
     assert [fact for fact in again.facts if "“Status”, “Reason” and “Suggestion” ignored" in fact]
     assert [(r.line, r.email, r.role, r.groups) for r in rows_of(again)] == [
         (r.line, r.email, r.role, r.groups) for r in rows_of(batch)
     ]
     assert table(admin, again) == table(admin, batch), "and has no Status twice"
-
-
-def test_a_file_without_groups_gets_the_column_only_once_somebody_fills_it(admin):
-    batch = staged(admin, "Role,Email\nAnalyst,ana@northfield.example\n")
-    assert table(admin, batch)[0] == ["Role", "Email", *SAID]
-    row = rows_of(batch)[0]
-    admin.patch(f"/batches/{batch.id}/rows/{row.id}", {"field": "groups", "value": "Student Devices", "seen": ""}, htmx=True)
-    header, line = table(admin, batch)
-    assert header == ["Role", "Email", "Groups", *SAID]
-    assert line[:3] == ["Analyst", "ana@northfield.example", "Student Devices"]
 
 
 def test_unquoted_groups_come_back_in_one_cell(admin):
@@ -187,11 +178,8 @@ def test_columns_that_a_person_chose_hold_what_was_edited(admin, remember):
     row = rows_of(batch)[0]
     admin.patch(f"/batches/{batch.id}/rows/{row.id}", {"field": "role", "value": "Remote", "seen": "Analyst"}, htmx=True)
     whole = table(admin, batch)
-    assert whole[0] == ["Person", "Kind", "Role", *SAID]
-    assert whole[1][:3] == ["ana@northfield.example", "Blue", "Remote"]
-    db.session.execute(db.delete(BatchFile))
-    db.session.commit()
-    assert table(admin, batch) == whole, "also where what was chosen is forgotten"
+    assert whole[0] == ["Email", "Role", "Groups", "Kind", *SAID]
+    assert whole[1][:4] == ["ana@northfield.example", "Remote", "", "Blue"]
 
 
 class TestUploadedAgain:

@@ -286,7 +286,7 @@ def choose(
         )
     source = replace(upload.kept(batch), sheet=choice.sheet, header_row=choice.header_row, columns=held)
     reading = upload.read(source)
-    plan = import_rows.planned(batch, reading.table, reading.people, by, split, reading.hints)
+    plan = import_rows.plan_rows(batch, reading.table, reading.people, by, split, reading.hints)
     begin_write()
     batch = _open(batch_id, version)
     batch.planned_for_id = by.id
@@ -296,7 +296,7 @@ def choose(
     db.session.execute(delete(Row).where(Row.batch_id == batch_id))
     batch.version += 1
     batch.moved_version = batch.version  # pages that show the rows as they were are too old to be confirmed
-    import_rows.fill(batch, plan, source.name)
+    import_rows.insert_parts(batch, plan, source.name)
     if batch.parts > 1:
         db.session.execute(delete(BatchFile).where(BatchFile.batch_id == batch_id))
     else:
@@ -305,7 +305,7 @@ def choose(
     if reading.table.header_row and not role:
         (aliases.remember_columns(header, held, batch, by) if remember else aliases.forget_columns(header, batch, by))
     named = columns.names_of(held, header)
-    events.record(by, AuditAction.BATCH_MATCHED, batch, columns=named, rows=sum(map(len, plan.parts)))
+    events.record(by, AuditAction.BATCH_MATCHED, batch, columns=named, rows=plan.size)
     db.session.commit()
     for each in (upload.parts_of(batch) or [batch]) if role else ():
         bulk_edit.set_role(each.id, bulk_edit.Chosen(find=EVERYTHING), role, by)

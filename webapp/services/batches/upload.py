@@ -86,7 +86,7 @@ def read(source: Source, table: Table | None = None) -> Reading:
         return Reading(table, None)
     extract = columns.extract(table, mapping)
     facts = [*columns.describe(table, mapping, extract), *_translated(extract.cells)]
-    if export.is_ours(table.header):
+    if export.places_in(table.header):
         facts.insert(0, "downloaded from Muster before")
     found, hints = notices.find(table, mapping, extract)
     return Reading(table, mapping, [*facts, told] if told else facts, extract.cells, found, hints)
@@ -137,11 +137,11 @@ def _matched(source: Source, table: Table) -> tuple[Table, columns.Mapping | Non
     known = aliases.columns_of({table.header_row: table.header}) if table.header_row else None
     if known and (places := known[1].within(len(table.header))):
         return table, columns.mapping(places, table.header), remembered
+    if places := export.places_in(table.header):
+        return table, columns.mapping(places, table.header), ""
     try:
         mapping = columns.match(table.header)
     except columns.UnmatchedColumnsError:
-        if places := export.columns_of(table.header):
-            return table, columns.mapping(places, table.header), "columns as in that upload"
         if source.header_row is None and (again := _remembered_elsewhere(source)):
             return again[0], columns.mapping(again[1], again[0].header), remembered
         return table, None, ""
@@ -250,11 +250,13 @@ def _staged(source: Source, reading: Reading, by: User, split: bool) -> Batch:
         counts={},
     )
     describe(batch, source, reading)
-    plan = import_rows.planned(batch, reading.table, reading.people, by, split, reading.hints) if reading.mapping else None
+    plan = None
+    if reading.mapping:
+        plan = import_rows.plan_rows(batch, reading.table, reading.people, by, split, reading.hints)
     begin_write()
     db.session.add(batch)
     db.session.flush()
-    found = import_rows.fill(batch, plan, source.name) if plan else [batch]
+    found = import_rows.insert_parts(batch, plan, source.name) if plan else [batch]
     if batch.parts == 1:
         db.session.add(BatchFile(batch_id=batch.id, data=source.data, columns={}))
     sizes = map(len, plan.parts) if plan else [len(reading.table.lines)]
@@ -333,7 +335,7 @@ def replace(batch_id: int, data: bytes, name: str, by: User, *, lose: bool = Fal
     batch = review.under_review(batch_id)
     if not is_kept(batch):
         raise ConflictError(_why_not_kept(batch))
-    old_name, lost = batch.name, import_rows.exchange(batch, reading.table, reading.people, reading.hints, lose=lose)
+    old_name, lost = batch.name, import_rows.replace_rows(batch, reading.table, reading.people, reading.hints, lose=lose)
     batch.name = source.name
     describe(batch, source, reading)
     keep(batch, source)

@@ -56,7 +56,7 @@ def mapping_page(
     context = {
         "batch": batch,
         "matching": mapping.matching(batch, choice),
-        "lost_edits": import_rows.edited(batch) if batch.state is BatchState.REVIEWING else 0,
+        "lost_edits": import_rows.count_edits(batch) if batch.state is BatchState.REVIEWING else 0,
         "remembers": "remember" in asked or choice.columns is None,
         "refusal": refusal,
         "parts": refusal.parts if isinstance(refusal, TooManyRowsError) else 0,
