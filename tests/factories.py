@@ -13,7 +13,7 @@ from webapp.core.security import tokens, totp
 from webapp.db import db, utcnow
 from webapp.models import Batch, Group, Invitation, InvitationState, RecoveryCode, Role, Row, User, UserState
 from webapp.services.accounts import sessions, two_factor
-from webapp.services.directory import lookup
+from webapp.services.settings import in_force
 
 T = TypeVar("T")
 
@@ -86,7 +86,7 @@ def make_user(
     db.session.add(user)
     db.session.flush()
     if user.role.is_owner:
-        lookup.organisation().owner_id = user.id
+        in_force.organisation().owner_id = user.id
     return _commit(user)
 
 
@@ -120,7 +120,7 @@ def make_invitation(
 
 def token_of(invitation: Invitation) -> str:
     """The token of an invitation's link."""
-    return tokens.derive(lookup.settings().secret_key, "invitation", invitation.id, invitation.version, invitation.nonce)
+    return tokens.derive(in_force.settings().secret_key, "invitation", invitation.id, invitation.version, invitation.nonce)
 
 
 def make_batch(by: User, rows: int = 0, **values: Any) -> Batch:

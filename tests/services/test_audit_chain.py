@@ -17,7 +17,7 @@ from webapp.services.accounts.sessions import Refusal
 from webapp.services.audit import chain as audit_chain
 from webapp.services.audit import events as audit
 from webapp.services.audit.events import AuditAction
-from webapp.services.directory import lookup
+from webapp.services.settings import in_force
 
 HANNAH = "hannah.whitcombe@northfield.example"
 
@@ -197,7 +197,7 @@ class TestVerify:
         tamper(delete(AuditEvent))
         db.session.execute(update(AuditChain).values(seq=0, link="", sealed_at=None, signature=""))
         db.session.commit()
-        (lookup.environment().data_dir / "audit_head").unlink()
+        (in_force.environment().data_dir / "audit_head").unlink()
         assert "The log is empty, though Muster was set up" in " ".join(told())
 
     def test_an_empty_log_is_whole(self):
@@ -362,7 +362,7 @@ class TestVerify:
     def test_a_former_key_counts_while_it_is_named(self, change_settings):
         record(3)
         seal_all()
-        old = lookup.settings().secret_key
+        old = in_force.settings().secret_key
         change_settings(secret_key="n" * 48)
         assert audit_chain.verify().wrong
         record(2)

@@ -10,7 +10,7 @@ from webapp.db import db
 from webapp.models import Organisation
 from webapp.services.directory import lookup
 from webapp.services.mail import claim
-from webapp.services.settings import pages
+from webapp.services.settings import in_force, pages
 
 
 def keep(**texts: str) -> None:
@@ -21,31 +21,31 @@ def keep(**texts: str) -> None:
 def test_is_read_once_a_transaction(app, queries):
     keep(MAX_ROWS="7")
     queries.clear()
-    assert [lookup.settings().max_rows for _ in range(3)] == [7, 7, 7]
-    assert lookup.organisation_name() == ""
+    assert [in_force.settings().max_rows for _ in range(3)] == [7, 7, 7]
+    assert in_force.organisation_name() == ""
     assert len(queries) == 1, queries
     db.session.rollback()
     keep(MAX_ROWS="8")
-    assert lookup.settings().max_rows == 8
+    assert in_force.settings().max_rows == 8
 
 
 def test_what_the_environment_gives_needs_no_query(app, queries):
     keep(MAX_ROWS="7")
     queries.clear()
-    assert lookup.environment().max_rows == 100
+    assert in_force.environment().max_rows == 100
     assert not queries
 
 
 def test_there_are_settings_before_there_is_an_organisation(app):
     db.session.delete(db.session.get_one(Organisation, 1))
     db.session.commit()
-    assert lookup.settings() == lookup.environment()
+    assert in_force.settings() == in_force.environment()
 
 
 def test_what_is_stored_and_no_longer_goes_stops_nothing(app):
     keep(MAX_ROWS="many", SESSION_IDLE="30d", NO_SETTING="1", INVITE_DAYS="3")
-    now = lookup.settings()
-    assert (now.max_rows, now.invite_days, now.session_idle) == (100, 3, lookup.environment().session_idle)
+    now = in_force.settings()
+    assert (now.max_rows, now.invite_days, now.session_idle) == (100, 3, in_force.environment().session_idle)
 
 
 def test_the_mail_server_is_talked_to_with_no_transaction_open(app):
@@ -59,7 +59,7 @@ def test_a_refused_save_leaves_the_settings_as_they_were(app):
     with pytest.raises(ValidationError) as raised:
         pages.save({"MAX_ROWS": "9", "INVITE_DAYS": "0"}, {"MAX_ROWS": "100", "INVITE_DAYS": "7"}, by)
     assert raised.value.messages_dict == {"INVITE_DAYS": ["Type a whole number from 1 to 365."]}
-    assert lookup.settings().max_rows == 100
+    assert in_force.settings().max_rows == 100
 
 
 def test_saving_has_plans_made_anew(app):

@@ -16,7 +16,7 @@ from webapp.core.security import totp
 from webapp.core.security.tokens import hashed
 from webapp.db import db
 from webapp.models import AuditEvent, Message, MessageKind, RecoveryCode, Session, User
-from webapp.services.directory import lookup
+from webapp.services.settings import in_force
 
 AMELIA = "amelia.hart@northfield.example"
 
@@ -234,7 +234,7 @@ def at_once(app, half_way, codes):
 def test_after_the_servers_key_was_changed_the_app_goes_on_while_the_old_key_is_named(client, amelia, now, change_settings):
     codes = make_factor(amelia)
     code = code_of(amelia, now.at)
-    old = lookup.settings().secret_key
+    old = in_force.settings().secret_key
     change_settings(secret_key="a new key that is long enough for this", secret_key_fallbacks=(old,))
     first_step(client)
     second_step(client, code)

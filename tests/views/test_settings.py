@@ -18,9 +18,8 @@ from webapp.core.plan.planner import Mode
 from webapp.db import db, utcnow
 from webapp.jobs import outbox as jobs
 from webapp.models import AuditEvent, BatchState, Invitation, MailCircuit, Message, MessageKind, MessageState, Organisation
-from webapp.services.directory import lookup
 from webapp.services.operations import heartbeats
-from webapp.services.settings import pages
+from webapp.services.settings import in_force, pages
 from webapp.settings.pages import SECTIONS
 
 
@@ -117,7 +116,7 @@ class TestSaving:
         }
         save(owner, "uploads", MAX_ROWS="", ALLOWED_DOMAINS=" ")
         assert db.session.get_one(Organisation, 1).settings == {}
-        assert lookup.settings().max_rows == 100
+        assert in_force.settings().max_rows == 100
 
     def test_every_wrong_value_is_told_under_its_field_and_nothing_is_lost(self, owner):
         answer = save(owner, "uploads", 422, MAX_ROWS="many", ALLOWED_DOMAINS="not a domain", UPLOAD_MODE="add")
@@ -126,7 +125,7 @@ class TestSaving:
         assert answer.page.values("MAX_ROWS") == ["many"]
         assert answer.page.all("input", id="MAX_ROWS", aria_invalid="true", autofocus="")
         assert not answer.page.all("select", id="UPLOAD_MODE", aria_invalid="true")
-        assert lookup.settings().upload_mode is Mode.REPLACE
+        assert in_force.settings().upload_mode is Mode.REPLACE
         assert not events()
 
     def test_the_name_is_not_left_out_nor_long(self, owner):
@@ -147,7 +146,7 @@ class TestSaving:
         assert not page.values("MAX_ROWS")
         assert "Set by MUSTER_MAX_ROWS in the environment" in page.text
         owner.post("/settings/uploads", {"MAX_ROWS": "9", "seen-MAX_ROWS": "30"})
-        assert lookup.settings().max_rows == 30
+        assert in_force.settings().max_rows == 30
         assert not events()[1:]
 
     def test_there_are_no_other_pages(self, owner):
@@ -171,12 +170,12 @@ class TestTwoAtOnce:
         assert "Somebody set this to “a.example” since you opened the page." in page.text
         assert (page.values("MAX_ROWS"), page.values("seen-MAX_ROWS")) == (["200"], ["300"])
         owner.post("/settings/uploads", {**opened, "seen-MAX_ROWS": "300", "seen-ALLOWED_DOMAINS": "a.example"})
-        assert (lookup.settings().max_rows, lookup.settings().allowed_domains) == (200, ())
+        assert (in_force.settings().max_rows, in_force.settings().allowed_domains) == (200, ())
 
     def test_different_fields_do_not_get_in_each_others_way(self, owner):
         save(owner, "uploads", MAX_ROWS="300")
         owner.post("/settings/uploads", {"UPLOAD_MODE": "add", "seen-UPLOAD_MODE": "replace"})
-        assert (lookup.settings().max_rows, lookup.settings().upload_mode) == (300, Mode.ADD)
+        assert (in_force.settings().max_rows, in_force.settings().upload_mode) == (300, Mode.ADD)
 
     def test_of_many_saves_at_once_one_wins_and_none_is_lost(self, app, owner):
         results: list[str] = []
@@ -195,7 +194,7 @@ class TestTwoAtOnce:
         [each.start() for each in threads]
         [each.join() for each in threads]
         (event,) = events()
-        assert [event.details["after"]["max_rows"]] == results == [str(lookup.settings().max_rows)]
+        assert [event.details["after"]["max_rows"]] == results == [str(in_force.settings().max_rows)]
 
 
 class TestTakesEffect:
@@ -224,7 +223,7 @@ class TestTakesEffect:
         change_settings(given=frozenset())
         save(owner, "general", NAME="N", TIME_ZONE="Asia/Kathmandu")
         make_invitation()
-        local = utcnow().astimezone(lookup.settings().time_zone)
+        local = utcnow().astimezone(in_force.settings().time_zone)
         assert str(local.utcoffset()) == "5:45:00"
         assert f"{local:%Y}, {local:%H}:" in owner.get("/audit").text
 
@@ -260,7 +259,7 @@ class TestTakesEffect:
 
     def test_retention(self, owner):
         save(owner, "data", RETENTION_DAYS="30", AUDIT_DAYS="0")
-        assert (lookup.settings().retention_days, lookup.settings().audit_days) == (30, None)
+        assert (in_force.settings().retention_days, in_force.settings().audit_days) == (30, None)
         assert "Uploads kept 30 days, audit log for good" in owner.get("/settings").page.text
 
     @pytest.mark.slow
@@ -275,10 +274,10 @@ class TestTakesEffect:
                 "This is not your password. Nothing was saved."
                 in save(owner, section, 422, **typed, password="wrong wrong wrong").page.text
             )
-        assert (lookup.settings().require_totp, lookup.settings().audit_days) == ("managers", 730)
+        assert (in_force.settings().require_totp, in_force.settings().audit_days) == ("managers", 730)
         save(owner, "sign-in", REQUIRE_TOTP="off", password=PASSWORD)
         save(owner, "data", AUDIT_DAYS="60", password=PASSWORD)
-        assert (lookup.settings().require_totp, lookup.settings().audit_days) == ("off", 60)
+        assert (in_force.settings().require_totp, in_force.settings().audit_days) == ("off", 60)
         save(owner, "data", AUDIT_DAYS="90")
         save(owner, "data", AUDIT_DAYS="0")
         save(owner, "data", 422, AUDIT_DAYS="36500")
@@ -292,11 +291,11 @@ class TestTakesEffect:
         page = save(owner, "data", 422, RETENTION_DAYS="30").page
         assert "This deletes the rows of 2 uploads, actions and reverts" in page.text
         assert page.values("RETENTION_DAYS") == ["30"]
-        assert lookup.settings().retention_days is None
+        assert in_force.settings().retention_days is None
         assert page.all("button", name="lose", value="30")
         assert "3 uploads" in save(owner, "data", 422, RETENTION_DAYS="1", lose="30").page.text, "asked anew"
         save(owner, "data", RETENTION_DAYS="30", lose="30")
-        assert lookup.settings().retention_days == 30
+        assert in_force.settings().retention_days == 30
         save(owner, "data", RETENTION_DAYS="90")
         save(owner, "data", RETENTION_DAYS="0")
         save(owner, "data", 422, RETENTION_DAYS="30")

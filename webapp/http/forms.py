@@ -28,7 +28,7 @@ from webapp.core.errors import RuleViolationError
 from webapp.core.files.table import clean
 from webapp.core.security.permissions import GIVABLE
 from webapp.schemas import passwords
-from webapp.services.directory import lookup
+from webapp.services.settings import in_force
 
 
 def squeezed(text: str | None) -> str:
@@ -50,7 +50,7 @@ def filled(sentence: str) -> Callable[[Form, Field], None]:
 def new_password(form: Form, field: Field) -> None:
     """A validator for a new password; reads the name and the e-mail beside it, where the form has them."""
     beside = {name: (form[name].data or "") if name in form else "" for name in ("name", "email", "organisation")}
-    beside["organisation"] = beside["organisation"] or lookup.organisation_name()
+    beside["organisation"] = beside["organisation"] or in_force.organisation_name()
     if found := passwords.problems(field.data or "", **beside):
         raise ValidationError(" ".join(found))
 
@@ -138,7 +138,7 @@ class OwnEmailForm(FlaskForm):  # type: ignore[misc]
 
     def validate_email(self, field: Field) -> None:
         """Any domain that is in use here passes, or one that mail can be sent to."""
-        settings, own = lookup.settings(), g.user.email_key.rpartition("@")[2]
+        settings, own = in_force.settings(), g.user.email_key.rpartition("@")[2]
         try:
             self.address = parse((field.data or "").strip(), (*settings.allowed_domains, own))
         except InvalidAddressError as error:
@@ -170,7 +170,7 @@ class SetupForm(FlaskForm):  # type: ignore[misc]
     def validate_email(self, field: Field) -> None:
         """Leaves the address in `self.address`."""
         try:
-            self.address = parse((field.data or "").strip(), lookup.settings().allowed_domains)
+            self.address = parse((field.data or "").strip(), in_force.settings().allowed_domains)
         except InvalidAddressError as error:
             raise ValidationError(str(error)) from error
 

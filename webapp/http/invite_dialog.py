@@ -11,6 +11,7 @@ from webapp.core.security.permissions import Permission
 from webapp.http.forms import InviteForm, UploadForm
 from webapp.http.web import current_user
 from webapp.services.directory import lookup
+from webapp.services.settings import in_force
 
 TABS = ("single", "bulk")
 
@@ -28,7 +29,7 @@ def dialog_context(
         "about": {role.name: role.does for role in registry.roles},
         "administrators": [role.name for role in registry.roles if role.manages_people],
         "upload_form": UploadForm(formdata=None),
-        "limits": lookup.settings(),
+        "limits": in_force.settings(),
         "example_groups": [group.name for group in registry.groups[:2]],
         "invite_tab": tab or (asked if asked in TABS else None),
         "upload_error": upload_error,

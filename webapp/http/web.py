@@ -282,12 +282,12 @@ class Unindented(Extension):
 
 def register_words(app: Flask) -> None:
     """Filters and names that every template may use."""
-    from webapp.services.directory import lookup
+    from webapp.services.settings import in_force
 
-    app.jinja_env.filters["when"] = lambda value: when(value, utcnow(), lookup.settings().time_zone)
-    app.jinja_env.filters["day"] = lambda value: day(value, utcnow(), lookup.settings().time_zone)
-    app.jinja_env.filters["full"] = lambda value: full(value, lookup.settings().time_zone)
-    app.jinja_env.filters["clock"] = lambda value: value.astimezone(lookup.settings().time_zone).strftime("%H:%M:%S")
+    app.jinja_env.filters["when"] = lambda value: when(value, utcnow(), in_force.settings().time_zone)
+    app.jinja_env.filters["day"] = lambda value: day(value, utcnow(), in_force.settings().time_zone)
+    app.jinja_env.filters["full"] = lambda value: full(value, in_force.settings().time_zone)
+    app.jinja_env.filters["clock"] = lambda value: value.astimezone(in_force.settings().time_zone).strftime("%H:%M:%S")
     app.jinja_env.filters["lasting"] = lasting
     app.jinja_env.filters["clip"] = clip
     app.jinja_env.globals.update(
@@ -304,6 +304,6 @@ def register_words(app: Flask) -> None:
         return {
             "me": user,
             "can": lambda permission: bool(user and user.may(permission)),
-            "organisation_name": lookup.organisation_name(),
-            "settings": lookup.settings(),
+            "organisation_name": in_force.organisation_name(),
+            "settings": in_force.settings(),
         }

@@ -20,6 +20,7 @@ from webapp.services.audit.events import AuditAction
 from webapp.services.directory import lookup
 from webapp.services.links import account_links
 from webapp.services.mail import outbox
+from webapp.services.settings import in_force
 
 AN_HOUR = 3
 """So many e-mails an hour: the links sent before stay good, so nobody can keep a person from theirs."""
@@ -40,7 +41,7 @@ def in_need(user_id: int, by: User) -> User:
     Raises NotFoundError, ForbiddenError for somebody not ranked below or who may do more, RuleViolationError where e-mail
     works, ConflictError for a deactivated account.
     """
-    if lookup.environment().mail_url:
+    if in_force.environment().mail_url:
         raise RuleViolationError("Muster sends email here: have this person use “Forgot password?” on the sign-in page.")
     user = profile.below(user_id, by)
     if not by.may_grant(user.role):

@@ -26,6 +26,7 @@ from webapp.schemas import passwords
 from webapp.services.audit import events
 from webapp.services.audit.events import AuditAction, count_refusal
 from webapp.services.directory import lookup
+from webapp.services.settings import in_force
 
 MINUTE = timedelta(minutes=1)
 WRONG = "Email or password is wrong."
@@ -71,7 +72,7 @@ def current(token: str) -> Session | None:
     session = db.session.scalar(_BY_TOKEN, {"token": hashed(token)})
     if session is None or session.user.state is not UserState.ACTIVE:
         return None
-    settings, now = lookup.settings(), utcnow()
+    settings, now = in_force.settings(), utcnow()
     is_over = session.seen_at <= now - settings.session_idle or session.created_at <= now - settings.session_max
     return None if is_over else session
 
@@ -220,7 +221,7 @@ def refuse(kind: Refusal, user_id: int | None, what: str, address: str) -> None:
 
 
 def _is_over(now: datetime) -> Any:
-    settings = lookup.settings()
+    settings = in_force.settings()
     return or_(Session.seen_at <= now - settings.session_idle, Session.created_at <= now - settings.session_max)
 
 

@@ -21,6 +21,7 @@ from webapp.services.accounts.sessions import Refusal
 from webapp.services.audit import events
 from webapp.services.audit.events import AuditAction
 from webapp.services.directory import lookup
+from webapp.services.settings import in_force
 
 HALF_WAY = timedelta(minutes=10)
 """So long the second step may take after the first."""
@@ -32,19 +33,19 @@ WRONG = "This code is not right, or was used already."
 
 def is_owed(user: User) -> bool:
     """Whether this person must set up a second factor before anything else (MUSTER_REQUIRE_TOTP)."""
-    required = lookup.settings().require_totp
+    required = in_force.settings().require_totp
     is_meant = required == "everyone" or (required == "managers" and user.may(Permission.USERS_MANAGE))
     return is_meant and not user.has_second_factor
 
 
 def secret(user: User, salt: str) -> str:
     """The secret for the app. salt: kept in the cookie until the first code shows that the app has it."""
-    return totp.secret(lookup.environment().secret_key, user.id, salt)
+    return totp.secret(in_force.environment().secret_key, user.id, salt)
 
 
 def address(user: User, salt: str) -> str:
     """The same as the otpauth:// address of a QR code."""
-    return totp.address(secret(user, salt), user.email, lookup.organisation_name() or NAMELESS)
+    return totp.address(secret(user, salt), user.email, in_force.organisation_name() or NAMELESS)
 
 
 def codes_left(user: User) -> int:
@@ -69,7 +70,7 @@ def half_way(user_id: int, since: float, proof: str) -> User | None:
 
 def _proof(user: User, since: float) -> str:
     text = f"half-way|{user.id}|{user.password_hash}|{user.totp_salt}|{since}"
-    return digest(lookup.environment().secret_key, text).hex()
+    return digest(in_force.environment().secret_key, text).hex()
 
 
 # Commands
@@ -176,7 +177,7 @@ def _is_current(user: User, code: str) -> bool:
     """Whether it is the app's code of now, and newer than the last that was taken. The database decides between two at once."""
     if user.totp_salt is None:
         return False
-    settings = lookup.environment()
+    settings = in_force.environment()
     keys = (settings.secret_key, *settings.secret_key_fallbacks)
     step = totp.step_of([totp.secret(key, user.id, user.totp_salt) for key in keys], totp.plain(code), utcnow())
     if step is None:

@@ -18,7 +18,7 @@ from webapp.db import begin_write, by_letter, db, utcnow
 from webapp.models import AuditEvent, Batch, Group, Invitation, Role, User
 from webapp.services.audit import events
 from webapp.services.audit.events import AuditAction
-from webapp.services.directory import lookup
+from webapp.services.settings import in_force
 
 PAGE = 50
 CHUNK = 500
@@ -114,7 +114,7 @@ class Listing:
 
     def by_day(self) -> list[tuple[date, list[Entry]]]:
         """The entries of each day, in the portal's time zone."""
-        zone = lookup.settings().time_zone
+        zone = in_force.settings().time_zone
         days: dict[date, list[Entry]] = {}
         for entry in self.entries:
             days.setdefault(entry.event.at.astimezone(zone).date(), []).append(entry)
@@ -206,7 +206,7 @@ def _within(wanted: Filter) -> list[ColumnElement[bool]]:
 
 
 def _midnight(day: date) -> datetime:
-    return datetime.combine(day, time(), lookup.settings().time_zone)
+    return datetime.combine(day, time(), in_force.settings().time_zone)
 
 
 def _says(words: str) -> ColumnElement[bool]:
@@ -295,7 +295,7 @@ _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?\+00:00")
 
 
 def _local(at: datetime, exactly: bool = False) -> str:
-    local = at.astimezone(lookup.settings().time_zone)
+    local = at.astimezone(in_force.settings().time_zone)
     return local.isoformat(sep=" ", timespec="seconds") if exactly else f"{local.day} {local:%B %Y, %H:%M:%S}"
 
 

@@ -24,7 +24,7 @@ from webapp.db import begin_write, db, utcnow
 from webapp.models import AuditChain, AuditEvent, Organisation
 from webapp.services.audit import events as audit
 from webapp.services.audit.events import HOUR, AuditAction
-from webapp.services.directory import lookup
+from webapp.services.settings import in_force
 
 CHUNK = 500
 """Events sealed or pruned in one transaction."""
@@ -126,7 +126,7 @@ def _iso(at: datetime | None) -> str:
 
 
 def _anchor() -> Path:
-    return lookup.environment().data_dir / "audit_head"
+    return in_force.environment().data_dir / "audit_head"
 
 
 def _kept() -> tuple[int, str] | None:
@@ -177,14 +177,14 @@ class Verdict:
     def blame(self, sentence: str, event: AuditEvent | None = None) -> None:
         self.wrong += 1
         if event and self.wrong == 1:
-            self.first = f"event {event.id} of {full(event.at, lookup.settings().time_zone)}"
+            self.first = f"event {event.id} of {full(event.at, in_force.settings().time_zone)}"
         if self.wrong <= SHOWN:
             self.problems.append(sentence)
 
     @property
     def lines(self) -> list[str]:
         """What `flask muster audit verify` prints."""
-        zone = lookup.settings().time_zone
+        zone = in_force.settings().time_zone
         until = f"sealed until {full(self.sealed_at, zone)}" if self.sealed_at else "none of them sealed yet"
         counted = f"{plural(self.events, 'event')}, {until}"
         if not self.wrong:
@@ -341,7 +341,7 @@ def prune() -> int | None:
 
     None where another worker is at the chain. What was deleted last is the checkpoint from which the chain is checked.
     """
-    days = lookup.settings().audit_days
+    days = in_force.settings().audit_days
     if not days:
         return 0
     chain = held()

@@ -19,6 +19,7 @@ from webapp.services.audit.events import AuditAction
 from webapp.services.batches import apply, people_rows, replan, review
 from webapp.services.directory import lookup, people_list
 from webapp.services.mail import outbox
+from webapp.services.settings import in_force
 
 Kind = Literal["user", "invitation"]
 Chosen = frozenset[Ref] | Filter
@@ -68,7 +69,7 @@ def do_now(kind: Kind, id: int, action: Action, by: User, theirs: Theirs = Their
     if step.plan is Plan.UNCHANGED:
         db.session.rollback()
         return f"Nothing to change for {who}."
-    apply.apply(step, None, by, registry, valid_days=lookup.settings().invite_days, theirs=theirs)
+    apply.apply(step, None, by, registry, valid_days=in_force.settings().invite_days, theirs=theirs)
     lookup.moved()
     db.session.commit()
     if step.plan is Plan.INVITE:

@@ -20,6 +20,7 @@ from webapp.schemas.rows import FIELDS
 from webapp.services.batches import changes, review
 from webapp.services.batches.changes import Change
 from webapp.services.directory import lookup
+from webapp.services.settings import in_force
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +141,7 @@ def add(batch_id: int, by: User) -> Edit:
     """A new, empty row below the last one, to be filled in by hand. Raises ConflictError where the batch is full."""
     begin_write()
     batch = review.under_review(batch_id)
-    limit = lookup.settings().max_rows
+    limit = in_force.settings().max_rows
     if batch.size >= limit:
         raise ConflictError(f"The limit is {plural(limit, 'row')} in one upload. Nothing was added.")
     last = db.session.scalar(select(func.max(Row.line)).where(Row.batch_id == batch_id)) or 1

@@ -20,6 +20,7 @@ from webapp.models import Batch, BatchState, Row, RowEdit, User
 from webapp.schemas.rows import FIELDS, RowSchema
 from webapp.services.batches import planner
 from webapp.services.directory import lookup
+from webapp.services.settings import in_force
 
 MOST_PARTS = 100
 """Most uploads that one file is split into."""
@@ -83,7 +84,7 @@ def plan_rows(
 
     Slow: call it before `begin_write()`. Raises TooManyRowsError unless `split`.
     """
-    limit = lookup.settings().max_rows
+    limit = in_force.settings().max_rows
     if len(people) > limit:
         refusal = TooManyRowsError(len(people), limit)
         if not (split and refusal.parts):

@@ -17,7 +17,7 @@ from webapp.schemas.rows import FIELDS
 from webapp.services.batches import changes as edits
 from webapp.services.batches import review
 from webapp.services.batches.changes import Change
-from webapp.services.directory import lookup
+from webapp.services.settings import in_force
 
 Place = tuple[int, str]
 """A cell: the row's id and the field."""
@@ -78,7 +78,7 @@ def append(batch_id: int, lines: Sequence[Mapping[str, str]], by: User) -> Block
     """Add a row for each line, below the last one, as one step. Raises ConflictError where that is more than a batch may hold."""
     begin_write()
     batch = review.under_review(batch_id)
-    limit = lookup.settings().max_rows
+    limit = in_force.settings().max_rows
     if batch.size + len(lines) > limit:
         more = f"{plural(len(lines), 'row')} more would make {batch.size + len(lines):,}. The limit is {limit:,}."
         raise ConflictError(f"{more} Nothing was added: upload these lines as a file of their own.")

@@ -21,6 +21,7 @@ from webapp.models import AuditEvent, Batch, BatchKind, Invitation, Outcome, Row
 from webapp.services.audit.events import AuditAction
 from webapp.services.batches import apply
 from webapp.services.directory import lookup
+from webapp.services.settings import in_force
 
 Obstacle = tuple[Outcome, str]
 
@@ -114,7 +115,7 @@ def _explain_touched(batch: Batch, planned: Mapping[int, PlannedChange], refs: M
     if not touched:
         return explained
     told: set[Ref] = set()
-    zone = lookup.settings().time_zone
+    zone = in_force.settings().time_zone
     for kind, table in (("user", "users"), ("invitation", "invitations")):
         events = (
             select(AuditEvent.subject_id, AuditEvent.action, AuditEvent.at, AuditEvent.details, User.name)

@@ -15,6 +15,7 @@ from webapp.db import db, utcnow
 from webapp.models import Batch, Invitation, InvitationState, Message, MessageState, Outcome, Row
 from webapp.services.batches import apply
 from webapp.services.directory import lookup, people_list
+from webapp.services.settings import in_force
 
 SHOWN = 100
 """Rows of one outcome on a report, unless more are asked for."""
@@ -98,7 +99,7 @@ def _time_left(batch: Batch, tally: Tally, emails: int) -> timedelta | None:
         return None
     now = utcnow()
     paced = (now - batch.confirmed_at) / tally.settled * tally.waiting
-    throttled = timedelta(minutes=emails / lookup.environment().mail_rate)
+    throttled = timedelta(minutes=emails / in_force.environment().mail_rate)
     last_due = select(func.max(Message.due_at)).join(Row, Row.id == Message.row_id)
     due_at = db.session.scalar(last_due.where(Row.batch_id == batch.id, Message.state == MessageState.QUEUED))
     return max(paced, throttled, due_at - now if due_at else timedelta())

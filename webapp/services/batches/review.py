@@ -26,6 +26,7 @@ from webapp.services.batches import people_rows, planner, replan, report, row_se
 from webapp.services.batches.changes import Change, Prepared
 from webapp.services.batches.replan import Anew
 from webapp.services.directory import lookup
+from webapp.services.settings import in_force
 
 T = TypeVar("T")
 
@@ -95,7 +96,7 @@ def aimed_at_people(by: User) -> dict[str, Any]:
     return {
         "state": BatchState.REVIEWING,
         "skip_errors": True,
-        "valid_days": lookup.settings().invite_days,
+        "valid_days": in_force.settings().invite_days,
         "directory_version": lookup.version(),
         "planned_for_id": by.id,
         "uploaded_by_id": by.id,

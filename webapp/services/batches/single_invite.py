@@ -18,6 +18,7 @@ from webapp.services.batches import apply, planner, replaced_addresses
 from webapp.services.directory import lookup
 from webapp.services.invitations import invitations
 from webapp.services.mail import outbox
+from webapp.services.settings import in_force
 
 
 class InviteRefusedError(RuleViolationError):
@@ -34,7 +35,7 @@ def invite(cells: Mapping[str, str], by: User, *, proven: bool = False) -> Invit
 
     proven: `by` has just given their password, as it takes where the role manages people.
     """
-    days = lookup.settings().invite_days
+    days = in_force.settings().invite_days
     begin_write()
     return _finish(*_plan(cells, by, proven), by, days)
 

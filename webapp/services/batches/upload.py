@@ -32,6 +32,7 @@ from webapp.services.audit import events
 from webapp.services.audit.events import AuditAction
 from webapp.services.batches import export, import_rows, review
 from webapp.services.directory import aliases, lookup
+from webapp.services.settings import in_force
 
 PASTED = "Pasted table"
 """The name of a batch whose rows were pasted."""
@@ -237,10 +238,10 @@ def _staged(source: Source, reading: Reading, by: User, split: bool) -> Batch:
         kind=BatchKind.UPLOAD,
         state=BatchState.REVIEWING if reading.mapping else BatchState.MAPPING,
         name=source.name,
-        mode=lookup.settings().upload_mode,
+        mode=in_force.settings().upload_mode,
         change_roles=False,
         skip_errors=False,
-        valid_days=lookup.settings().invite_days,
+        valid_days=in_force.settings().invite_days,
         message="",
         planned_for_id=by.id,
         uploaded_by_id=by.id,
@@ -327,7 +328,7 @@ def replace(batch_id: int, data: bytes, name: str, by: User, *, lose: bool = Fal
             "The columns of this file are not recognised.",
             "Upload it as a file of its own, so that its columns can be matched. Nothing was changed.",
         )
-    if len(reading.people) > (limit := lookup.settings().max_rows):
+    if len(reading.people) > (limit := in_force.settings().max_rows):
         refusal = import_rows.TooManyRowsError(len(reading.people), limit)
         refusal.parts = 0
         raise refusal

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
-from email.utils import parseaddr
-from functools import lru_cache
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any
 
-from flask import current_app
 from sqlalchemy import (
     JSON,
     Column,
@@ -50,52 +48,8 @@ from webapp.models import (
     UserState,
 )
 from webapp.models.groups import invitation_groups, user_groups
-from webapp.settings.settings import Settings
+from webapp.services.settings import in_force
 
-
-def environment() -> Settings:
-    """The settings as the environment gave them: for what no page sets. No query."""
-    found = current_app.extensions["muster_settings"]
-    assert isinstance(found, Settings)
-    return found
-
-
-def settings() -> Settings:
-    """The settings in force: the environment's and, where it says nothing, those set on a page; read once a transaction."""
-    return _installation().in_force
-
-
-def organisation_name() -> str:
-    """What the organisation is called; "" before the first start, and where it has no name."""
-    return _installation().name
-
-
-class _Installation(NamedTuple):
-    given: Settings
-    """The environment's settings."""
-    in_force: Settings
-    name: str
-    owner_key: str | None
-
-
-def _installation() -> _Installation:
-    """What every request asks; one query a transaction."""
-    given = environment()
-    kept: _Installation | None = db.session.info.get(_SETTINGS)
-    if kept is None or kept.given is not given:
-        name, texts, owner_key = db.session.execute(_INSTALLATION).one_or_none() or ("", {}, None)  # before the first start
-        db.session.info.pop(_KEPT, None)
-        kept = _Installation(given, given.overlaid_as_far_as_they_go(texts), name, owner_key)
-        db.session.info[_SETTINGS] = kept
-    return kept
-
-
-# Made once, because every request asks them: to put a statement together takes as long as to have it answered.
-_INSTALLATION = (
-    select(Organisation.name, Organisation.settings, User.email_key)
-    .outerjoin(User, User.role_id == OWNER_ROLE_ID)
-    .where(Organisation.id == 1)
-)
 _NO_NUMBER, _NO_LIST = cast(null(), Integer), cast(null(), JSON)
 _REGISTRY = union_all(  # kind, id, name, key, rank, permissions, what an alias stands for
     select(literal("role"), Role.id, Role.name, Role.key, Role.rank, Role.permissions, _NO_NUMBER, _NO_NUMBER),
@@ -104,58 +58,35 @@ _REGISTRY = union_all(  # kind, id, name, key, rank, permissions, what an alias 
 )
 
 
-def reply_to(inviter: tuple[str, str] = ("", "")) -> tuple[str, str]:
-    """Name and address of who gets the replies; blank: the sender. inviter: who confirmed an invitation and is still here.
-
-    An address with letters outside ASCII before the @ is passed over: not every mail server takes it.
-    """
-    now = settings()
-    local = inviter[1].rpartition("@")[0]
-    if now.mail_reply_to_inviter == "yes" and local and local.isascii():
-        return inviter
-    return parseaddr(now.mail_reply_to)
-
-
-def letterhead() -> dict[str, str]:
-    """What every invitation says of its sender: arguments of `emails.invitation`."""
-    now = settings()
-    return {"organisation": organisation_name(), "own_subject": now.invite_subject, "words": now.invite_message}
-
-
 def registry(by: User | None = None) -> Registry:
     """All roles (highest first), groups (by name) and their aliases; read once a transaction, in one query."""
-    installation = _installation()
-    in_force, owner_key = installation.in_force, installation.owner_key
-    read, made = db.session.info.get(_KEPT) or db.session.info.setdefault(_KEPT, (_read_registry(), {}))
-    own = tuple(key.rpartition("@")[2] for key in (by.email_key if by else None, owner_key) if key)
-    known_domains = tuple(dict.fromkeys((*in_force.allowed_domains, *own)))
-    if known_domains not in made:
-        made[known_domains] = Registry(
-            **read,
-            allowed_domains=frozenset(in_force.allowed_domains),
-            known_domains=known_domains,
-        )
-    found: Registry = made[known_domains]
-    return found
+    installation = in_force.installation()
+    allowed = installation.settings.allowed_domains
+    own = [key.rpartition("@")[2] for key in (by.email_key if by else "", installation.owner_key) if key]
+    known_domains = tuple(dict.fromkeys((*allowed, *own)))
+    registries: dict[tuple[str, ...], Registry] = db.session.info.setdefault(_REGISTRIES, {})
+    if known_domains not in registries:
+        any_other = next(iter(registries.values()), None) or _read_registry()
+        registries[known_domains] = replace(any_other, allowed_domains=frozenset(allowed), known_domains=known_domains)
+    return registries[known_domains]
 
 
-_KEPT = "registry"
-_SETTINGS = "settings"
+_REGISTRIES = "registries"
 
 
-def _read_registry() -> dict[str, Any]:
-    """What `Registry` is made of, but for the domains."""
+def _read_registry() -> Registry:
+    """Roles, groups and aliases, without the domains."""
     found: dict[str, list[Sequence[Any]]] = {"role": [], "group": [], "alias": []}
     for kind, *values in db.session.execute(_REGISTRY):
         found[kind].append(values)
     roles = sorted(found["role"], key=lambda role: (-role[3], role[0]))
     groups = sorted(found["group"], key=lambda group: str(group[2]))
-    return {
-        "roles": tuple(_role_entry(id, name, rank, tuple(may)) for id, name, _, rank, may, *_ in roles),
-        "groups": tuple(GroupEntry(id, name) for id, name, *_ in groups),
-        "role_aliases": {key: role_id for _, key, *_, role_id, _ in found["alias"] if role_id},
-        "group_aliases": {key: group_id for _, key, *_, group_id in found["alias"] if group_id},
-    }
+    return Registry(
+        roles=tuple(_role_entry(role_id, name, rank, tuple(may)) for role_id, name, _, rank, may, *_ in roles),
+        groups=tuple(GroupEntry(group_id, name) for group_id, name, *_ in groups),
+        role_aliases={key: role_id for _, key, *_, role_id, _ in found["alias"] if role_id},
+        group_aliases={key: group_id for _, key, *_, group_id in found["alias"] if group_id},
+    )
 
 
 def grantable(by: User) -> list[RoleEntry]:
@@ -179,22 +110,16 @@ def policy(by: User, registry: Registry, **more: Any) -> Policy:
     return Policy(registry, by.role.rank, frozenset(by.role.permissions), **values)
 
 
-@lru_cache(256)
-def _role_entry(id: int, name: str, rank: int, may: tuple[str, ...]) -> RoleEntry:
-    return RoleEntry(id, name, rank, id == OWNER_ROLE_ID, Permission.USERS_MANAGE in may, what_it_does(may), frozenset(may))
+def _role_entry(role_id: int, name: str, rank: int, may: tuple[str, ...]) -> RoleEntry:
+    manages_people = Permission.USERS_MANAGE in may
+    return RoleEntry(role_id, name, rank, role_id == OWNER_ROLE_ID, manages_people, what_it_does(may), frozenset(may))
 
 
 @event.listens_for(Session, "after_transaction_end")
 def _forget(session: Session, transaction: SessionTransaction) -> None:
-    """The next transaction may find other roles, groups and settings."""
+    """The next transaction may find other roles and groups."""
     if transaction.parent is None and KEEPING not in session.info:
-        session.info.pop(_KEPT, None)
-        session.info.pop(_SETTINGS, None)
-
-
-def organisation() -> Organisation:
-    """The one row; made by `flask muster prepare`."""
-    return db.session.get_one(Organisation, 1)
+        session.info.pop(_REGISTRIES, None)
 
 
 def version() -> int:
@@ -203,9 +128,9 @@ def version() -> int:
 
 
 def moved() -> None:
-    """Part of a command that changed users, invitations, groups or roles. Call it last: it locks one shared row."""
-    db.session.info.pop(_KEPT, None)
-    db.session.info.pop(_SETTINGS, None)
+    """Count a change of users, invitations, groups, roles or settings. Call it last: it locks one shared row. Does not commit."""
+    db.session.info.pop(_REGISTRIES, None)
+    in_force.forget()
     db.session.flush()
     db.session.execute(update(Organisation).values(directory_version=Organisation.directory_version + 1))
 

@@ -37,6 +37,7 @@ from webapp.db import by_letter, db, utcnow
 from webapp.models import Group, Invitation, InvitationState, Role, Row, User, UserState
 from webapp.models.groups import invitation_groups, user_groups
 from webapp.services.directory import lookup
+from webapp.services.settings import in_force
 
 Kind = Literal["user", "invitation"]
 State = Literal["active", "deactivated", "pending", "expired"]
@@ -290,7 +291,7 @@ def is_concern(concern: Concern) -> ColumnElement[bool]:
     if concern is Concern.UNSENT:
         return Invitation.id.in_(lookup.never_emailed())
     now = utcnow()
-    return and_(Invitation.expires_at > now, Invitation.expires_at < monday(now, lookup.settings().time_zone, ahead=1))
+    return and_(Invitation.expires_at > now, Invitation.expires_at < monday(now, in_force.settings().time_zone, ahead=1))
 
 
 def _narrowed(

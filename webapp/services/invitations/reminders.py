@@ -12,8 +12,8 @@ from webapp.db import begin_write, db, hold, utcnow
 from webapp.models import Invitation, InvitationState, Message, MessageKind, MessageState, Priority
 from webapp.services.audit import events
 from webapp.services.audit.events import AuditAction
-from webapp.services.directory import lookup
 from webapp.services.mail import outbox
+from webapp.services.settings import in_force
 
 CHUNK = 200
 """Reminders queued in one transaction."""
@@ -25,7 +25,7 @@ def send_reminders() -> int:
     Due are pending invitations that expire within `MUSTER_REMINDER_DAYS`, and whose last e-mail went: none that failed, is
     still to go or was never made. Those that are good for no longer than that anyway get none.
     """
-    days = lookup.settings().reminder_days
+    days = in_force.settings().reminder_days
     if not days:
         return 0
     now = utcnow()

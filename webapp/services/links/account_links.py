@@ -14,6 +14,7 @@ from webapp.core.text.formatting import plural
 from webapp.db import db, utcnow
 from webapp.models import AccountLink, LinkPurpose, Message, User
 from webapp.services.directory import lookup
+from webapp.services.settings import in_force
 
 MINUTES = {LinkPurpose.RESET: 60, LinkPurpose.EMAIL: 24 * 60, LinkPurpose.SIGN_IN: 30}
 """How long a link works."""
@@ -26,7 +27,7 @@ DEAD = "This link does not work any more."
 
 def link_url(link: AccountLink) -> str:
     """The whole address, from MUSTER_PUBLIC_URL and never from a request."""
-    return f"{lookup.environment().public_url}/{PATHS[link.purpose]}/{_token(link)}"
+    return f"{in_force.environment().public_url}/{PATHS[link.purpose]}/{_token(link)}"
 
 
 def validity(purpose: LinkPurpose) -> str:
@@ -112,4 +113,4 @@ def _is_open(now: ColumnElement[Any] | None = None) -> ColumnElement[bool]:
 
 
 def _token(link: AccountLink) -> str:
-    return tokens.derive(lookup.environment().secret_key, link.purpose.value, link.id, 1, link.nonce)
+    return tokens.derive(in_force.environment().secret_key, link.purpose.value, link.id, 1, link.nonce)

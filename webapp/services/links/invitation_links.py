@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from webapp.core.security import tokens
 from webapp.models import Invitation
-from webapp.services.directory import lookup
+from webapp.services.settings import in_force
 
 
 def token(invitation: Invitation) -> str:
@@ -14,12 +14,12 @@ def token(invitation: Invitation) -> str:
 
 def derive_token(id: int, nonce: str, version: int = 1) -> str:
     """Derive the token of the invitation with this id and random value."""
-    return tokens.derive(lookup.environment().secret_key, "invitation", id, version, nonce)
+    return tokens.derive(in_force.environment().secret_key, "invitation", id, version, nonce)
 
 
 def link_url(invitation: Invitation) -> str:
     """The whole address for the invited person, from MUSTER_PUBLIC_URL and never from a request."""
-    return f"{lookup.environment().public_url}/invitations/{token(invitation)}"
+    return f"{in_force.environment().public_url}/invitations/{token(invitation)}"
 
 
 def is_good(invitation: Invitation) -> bool:

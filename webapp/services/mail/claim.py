@@ -20,10 +20,10 @@ from webapp.core.errors import ConflictError
 from webapp.db import begin_write, begun_again, db, hold, in_database, utcnow
 from webapp.mail.messages import Email
 from webapp.models import Batch, BatchState, Invitation, InvitationState, MailCircuit, Message, MessageState, Phase, Row
-from webapp.services.directory import lookup
 from webapp.services.links import account_links
 from webapp.services.mail import finish_batch, results, throttle
 from webapp.services.mail.render import render
+from webapp.services.settings import in_force
 from webapp.settings.settings import Settings
 
 LEASE = timedelta(seconds=40)
@@ -215,7 +215,7 @@ def _release(which: ColumnElement[bool], *, surely_unsent: bool = False) -> None
 
 def read_settings() -> Settings:
     """The settings by which the mail server is talked to; no transaction stays open for it."""
-    found = lookup.settings()
+    found = in_force.settings()
     db.session.rollback()
     return found
 
@@ -231,7 +231,7 @@ def render_claimed(ids: Sequence[int], worker: str) -> list[ClaimedMessage]:
     is_claimed = Message.id.in_(ids), Message.state == MessageState.SENDING, Message.claimed_by == worker
     claimed = db.session.scalars(select(Message).where(*is_claimed)).all()
     found = render(claimed, sending=True)
-    sender, reply_to = lookup.settings().mail_from, lookup.reply_to()
+    sender, reply_to = in_force.settings().mail_from, in_force.reply_to()
     heads = {message.id: (message.message_id, message.created_at, sender) for message in claimed}
     obstacles = ((message, found[message.id].obstacle) for message in claimed)
     closed = {message.id: results.cancel(message, obstacle) for message, obstacle in obstacles if obstacle}

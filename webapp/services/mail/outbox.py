@@ -37,6 +37,7 @@ from webapp.services.audit.events import AuditAction
 from webapp.services.directory import lookup
 from webapp.services.mail import finish_batch, throttle
 from webapp.services.mail.render import render
+from webapp.services.settings import in_force
 
 Columns = TypeVarTuple("Columns")
 
@@ -87,7 +88,7 @@ def add_messages(kind: MessageKind, to: Iterable[tuple[int, str, int | None]], *
 
 
 def _message_id() -> str:
-    return f"<{uuid4()}@{_domain(lookup.settings().mail_from)}>"
+    return f"<{uuid4()}@{_domain(in_force.settings().mail_from)}>"
 
 
 @cache
@@ -200,7 +201,7 @@ def cancel_for_invitations(invitation_ids: Sequence[int]) -> None:
 
 def delivery_notice() -> str:
     """What becomes of an e-mail that is queued now, as a sentence; "" where it is sent at once."""
-    if not lookup.environment().mail_url:
+    if not in_force.environment().mail_url:
         return "No email was sent, as no mail server is set: hand the link over yourself."
     return "Email is held up: it goes out when the mail server answers." if throttle.alarm() else ""
 

@@ -15,6 +15,7 @@ from webapp.mail.messages import Email
 from webapp.models import Batch, Message, Row, User
 from webapp.schemas.rows import split_groups
 from webapp.services.directory import lookup
+from webapp.services.settings import in_force
 
 
 def example_row(batch: Batch) -> Row | None:
@@ -31,13 +32,15 @@ def render_example(batch: Batch, row: Row, by: User, typed: Mapping[str, Any] | 
     values = _values(batch, row, (by.name, by.email), lookup.registry())
     if typed:
         values |= {"expires_days": typed["valid_days"], "message": typed["message"]}
-    return messages.invitation(**values, to=row.email, link=f"{lookup.environment().public_url}/invitations/…")
+    return messages.invitation(**values, to=row.email, link=f"{in_force.environment().public_url}/invitations/…")
 
 
 def render_general_example(by: User) -> Email:
     """What every invitation says, for somebody who does not exist, as if `by` invited them."""
     values = _general_values((by.name, by.email), lookup.registry())
-    return messages.invitation(**values, to="ines.carvalho@example.org", link=f"{lookup.environment().public_url}/invitations/…")
+    return messages.invitation(
+        **values, to="ines.carvalho@example.org", link=f"{in_force.environment().public_url}/invitations/…"
+    )
 
 
 def values_of_tests(messages: Sequence[Message]) -> dict[int, dict[str, Any]]:
@@ -69,9 +72,9 @@ def requester_names(messages: Sequence[Message]) -> dict[str, str]:
 def _values(batch: Batch, row: Row, inviter: tuple[str, str], registry: Registry) -> dict[str, Any]:
     role, groups = _access(row, registry)
     return {
-        **lookup.letterhead(),
+        **in_force.letterhead(),
         "inviter": inviter[0],
-        "reply_to": lookup.reply_to(inviter),
+        "reply_to": in_force.reply_to(inviter),
         "role": role,
         "groups": groups,
         "expires_days": batch.valid_days,
@@ -81,12 +84,12 @@ def _values(batch: Batch, row: Row, inviter: tuple[str, str], registry: Registry
 
 def _general_values(inviter: tuple[str, str], registry: Registry) -> dict[str, Any]:
     return {
-        **lookup.letterhead(),
+        **in_force.letterhead(),
         "inviter": inviter[0],
-        "reply_to": lookup.reply_to(inviter),
+        "reply_to": in_force.reply_to(inviter),
         "role": next((role.name for role in registry.roles if not role.manages_people and not role.is_owner), ""),
         "groups": [group.name for group in registry.groups[:2]],
-        "expires_days": lookup.settings().invite_days,
+        "expires_days": in_force.settings().invite_days,
     }
 
 

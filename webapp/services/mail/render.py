@@ -22,9 +22,9 @@ from webapp.db import db, utcnow
 from webapp.mail import messages as emails
 from webapp.mail.messages import Email
 from webapp.models import AccountLink, Batch, Invitation, InvitationState, Message, MessageKind, Row, User, UserState
-from webapp.services.directory import lookup
 from webapp.services.links import account_links, invitation_links
 from webapp.services.mail import preview
+from webapp.services.settings import in_force
 
 DEAD_LINK = "(no longer good, as the server’s key was changed: resend the invitation)"
 HIDDEN_LINK = "(not shown here: “Copy invitation link” shows it, for your password)"
@@ -54,7 +54,7 @@ def _to_invited(email: Callable[..., Email]) -> Renderer:
     """An e-mail with an invitation's link: each with its invitation, who invited, and the personal words of its batch."""
 
     def write(messages: Sequence[Message], sending: bool) -> dict[int, Rendered]:
-        now, letterhead = utcnow(), lookup.letterhead()
+        now, letterhead = utcnow(), in_force.letterhead()
         found = db.session.execute(
             select(Message, Invitation, User.name, User.email, User.state, Batch.message)
             .join(Invitation, Invitation.id == Message.invitation_id)
@@ -77,7 +77,7 @@ def _to_invited(email: Callable[..., Email]) -> Renderer:
                 **letterhead,
                 "to": message.recipient,
                 "inviter": inviter or "",
-                "reply_to": lookup.reply_to((inviter, address) if state is UserState.ACTIVE else ("", "")),
+                "reply_to": in_force.reply_to((inviter, address) if state is UserState.ACTIVE else ("", "")),
                 "role": invitation.role.name,
                 "groups": emails.ALL_GROUPS if invitation.all_groups else [group.name for group in invitation.groups],
                 "link": link,
@@ -111,7 +111,7 @@ def _with_link(email: Callable[..., Email]) -> Renderer:
     """An e-mail that carries a one-time link of its recipient's account."""
 
     def write(messages: Sequence[Message], sending: bool) -> dict[int, Rendered]:
-        place = lookup.organisation_name()
+        place = in_force.organisation_name()
         wanted = AccountLink.id.in_([message.link_id for message in messages])
         found = {link.id: link for link in db.session.scalars(select(AccountLink).where(wanted))}
         written = {}
@@ -130,7 +130,7 @@ def _notice(email: Callable[..., Email]) -> Renderer:
     """An e-mail that tells of something that happened to its recipient's account, and when."""
 
     def write(messages: Sequence[Message], sending: bool) -> dict[int, Rendered]:
-        place, zone = lookup.organisation_name(), lookup.settings().time_zone
+        place, zone = in_force.organisation_name(), in_force.settings().time_zone
         return {m.id: Rendered(partial(email, to=m.recipient, organisation=place, at=full(m.created_at, zone))) for m in messages}
 
     return write

@@ -17,6 +17,7 @@ from webapp.services.audit.events import AuditAction
 from webapp.services.directory import lookup
 from webapp.services.mail import throttle
 from webapp.services.mail.render import render
+from webapp.services.settings import in_force
 
 RETRY_MINUTES = (1, 5, 15, 60)
 """When a message that was put off is due again; the last one repeats."""
@@ -119,7 +120,7 @@ def defer(id: int, worker: str, words: str, *, broke_off: bool = False) -> int |
         batch_id = _fail(message, f"Put off by the mail server for a day ({words.rstrip('.')})")
     else:
         message.state, message.due_at, message.answer = MessageState.QUEUED, due_at, words
-        clock = due_at.astimezone(lookup.settings().time_zone)
+        clock = due_at.astimezone(in_force.settings().time_zone)
         batch_id = settle_row(message, Outcome.WAITING, f"Due again at {clock:%H:%M}: {words}")
     if broke_off:
         throttle.suspect(words, message.id)

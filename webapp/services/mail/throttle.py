@@ -10,7 +10,7 @@ from sqlalchemy import func, or_, select, update
 
 from webapp.db import db, in_database, upsert, utcnow
 from webapp.models import MailCircuit, Message, MessageState
-from webapp.services.directory import lookup
+from webapp.services.settings import in_force
 
 PROBE = timedelta(seconds=30)
 """How often a mail server that is away is tried again."""
@@ -62,13 +62,13 @@ def circuit_status() -> tuple[MailCircuit | None, Slowdown | None]:
 
 def _slowdown(gate: MailCircuit | None) -> Slowdown | None:
     pace = _rate(gate, utcnow())
-    is_slow = gate is not None and pace < lookup.environment().mail_rate
+    is_slow = gate is not None and pace < in_force.environment().mail_rate
     return Slowdown(pace, gate.pace_words) if gate and is_slow else None
 
 
 def _rate(gate: MailCircuit | None, now: datetime) -> int:
     """Messages a minute. The server's pace doubles as long as it refuses none: its limit may be one of an hour."""
-    rate = lookup.environment().mail_rate
+    rate = in_force.environment().mail_rate
     if gate is None or gate.pace is None or gate.paced_at is None:
         return rate
     doublings = max(0, (now - gate.paced_at) // PACE_DOUBLES)

@@ -29,8 +29,8 @@ from webapp.core.errors import ConflictError
 from webapp.core.text.formatting import plural
 from webapp.db import db, utcnow
 from webapp.run import data_folder
-from webapp.services.directory import lookup
 from webapp.services.operations import dumps
+from webapp.services.settings import in_force
 from webapp.version import version
 
 FORMAT = 1
@@ -53,7 +53,7 @@ def make(file: Path, *, force: bool = False, with_database: bool = True) -> list
 
     with_database: False leaves a PostgreSQL database out, where it is backed up by other means.
     """
-    settings = lookup.environment()
+    settings = in_force.environment()
     if not file.parent.is_dir():
         raise BackupError(f"There is no folder {file.parent}: make it, and have it belong to the user that Muster runs as.")
     if file.exists() and not force:
@@ -91,7 +91,7 @@ def make(file: Path, *, force: bool = False, with_database: bool = True) -> list
 
 
 def _sqlite_file() -> Path | None:
-    url = make_url(lookup.environment().database_url)
+    url = make_url(in_force.environment().database_url)
     return Path(url.database or "").resolve() if url.get_backend_name() == "sqlite" else None
 
 
@@ -157,7 +157,7 @@ def restore(file: Path, *, force: bool = False) -> list[str]:
 
     While the new files are made, the old ones stay as they are: what goes wrong before the last step changes nothing.
     """
-    settings = lookup.environment()
+    settings = in_force.environment()
     with _held(settings.data_dir), tempfile.TemporaryDirectory(dir=settings.data_dir, prefix=".restore-") as kept:
         folder = Path(kept)
         try:

@@ -15,9 +15,10 @@ from webapp.core.security.permissions import Permission
 from webapp.core.weeks import monday
 from webapp.db import db, utcnow
 from webapp.models import Invitation, InvitationState, User
-from webapp.services.directory import lookup, people_list
+from webapp.services.directory import people_list
 from webapp.services.operations import status
 from webapp.services.operations.status import Health
+from webapp.services.settings import in_force
 
 WEEKS = 12
 
@@ -73,7 +74,7 @@ def weeks() -> list[Week]:
 
 def _mondays() -> list[datetime]:
     """When each of the last weeks began, this one too, and when this one ends; in the organisation's time zone."""
-    now, zone = utcnow(), lookup.settings().time_zone
+    now, zone = utcnow(), in_force.settings().time_zone
     return [monday(now, zone, n) for n in range(1 - WEEKS, 2)]
 
 

@@ -33,9 +33,9 @@ from webapp.patience import TimedOutError, ask
 from webapp.run import data_folder, valkey
 from webapp.services.accounts.sessions import Refusal
 from webapp.services.audit import chain
-from webapp.services.directory import lookup
 from webapp.services.mail import claim, throttle
 from webapp.services.operations import heartbeats
+from webapp.services.settings import in_force
 from webapp.settings.environ import PREFIX, ConfigError
 from webapp.settings.parsers import is_loopback
 
@@ -102,7 +102,7 @@ def _one() -> object:
 
 
 def _settings(blind: bool) -> Found:
-    settings = lookup.environment()
+    settings = in_force.environment()
     given = [PREFIX + name for name in sorted(settings.given)]
     yield OK, f"{plural(len(given), 'setting')} from the environment{': ' if given else ''}{', '.join(given)}."
     if blind:
@@ -117,7 +117,7 @@ def _settings(blind: bool) -> Found:
 
 
 def _data_folder(_: bool) -> Found:
-    folder = lookup.environment().data_dir
+    folder = in_force.environment().data_dir
     found = folder.stat()
     if found.st_uid != os.geteuid():
         yield WARNING, f"{folder} belongs to another user than the one who asks; run this as the user that Muster runs as."
@@ -139,7 +139,7 @@ def _data_folder(_: bool) -> Found:
 
 
 def _backup(_: bool) -> Found:
-    found = data_folder.last_backup(lookup.environment().data_dir)
+    found = data_folder.last_backup(in_force.environment().data_dir)
     if found is None:
         yield WARNING, "None was made here so far: “flask --app wsgi muster backup FILE” makes one, a timer one every night."
         return
@@ -153,7 +153,7 @@ def _backup(_: bool) -> Found:
 
 
 def _secret_key(_: bool) -> Found:
-    settings = lookup.environment()
+    settings = in_force.environment()
     file = settings.data_dir / "secret_key"
     if "SECRET_KEY" not in settings.given:
         mode = stat.S_IMODE(file.stat().st_mode)
@@ -168,7 +168,7 @@ def _secret_key(_: bool) -> Found:
 
 
 def _database(_: bool) -> Found:
-    url = make_url(lookup.environment().database_url)
+    url = make_url(in_force.environment().database_url)
     if silent := _why_silent():
         if url.get_backend_name() == "sqlite":
             yield WRONG, f"{url.database} cannot be read ({silent}): restore a backup, or correct MUSTER_DATABASE_URL."
@@ -233,7 +233,7 @@ def _audit_log(blind: bool) -> Found:
 
 
 def _queue(_: bool) -> Found:
-    settings = lookup.environment()
+    settings = in_force.environment()
     where = "the embedded server" if settings.embedded_queue else _bare(settings.redis_url)
     try:
         with queue.connect(settings.queue_url, 2) as server:
@@ -261,7 +261,7 @@ def _queue_server(where: str, server: redis.Redis, version: str) -> Found:
 
 
 def _workers(blind: bool) -> Found:
-    settings = lookup.environment()
+    settings = in_force.environment()
     if blind:
         yield WRONG, "They cannot be counted as the database is now."
     elif alive := heartbeats.alive(heartbeats.SEEN):
@@ -277,7 +277,7 @@ def _workers(blind: bool) -> Found:
 
 
 def _mail(blind: bool) -> Found:
-    settings = lookup.environment() if blind else claim.read_settings()
+    settings = in_force.environment() if blind else claim.read_settings()
     url, answers = urlsplit(settings.mail_url or ""), False
     try:
         with transports.connect(settings) as transport:
@@ -306,7 +306,7 @@ def _mail(blind: bool) -> Found:
 
 
 def _address(blind: bool) -> Found:
-    settings = lookup.environment()
+    settings = in_force.environment()
     here = settings.public_url
     if settings.https:
         yield OK, f"{here}; cookies are Secure."
@@ -341,7 +341,7 @@ def _origins(here: str) -> Found:
 
 
 def _clock(blind: bool) -> Found:
-    zone = (lookup.environment() if blind else lookup.settings()).time_zone.key
+    zone = (in_force.environment() if blind else in_force.settings()).time_zone.key
     yield OK, f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC; times are shown in {zone}."
     others = {"queue server": _time_of_queue} | ({} if blind else {"database": _time_of_database})
     for name, time_of in others.items():
@@ -370,7 +370,7 @@ def _time_of_database() -> datetime | None:
 
 def _time_of_queue() -> datetime | None:
     try:
-        with queue.connect(lookup.environment().queue_url, 2) as server:
+        with queue.connect(in_force.environment().queue_url, 2) as server:
             seconds, micro = server.time()
             return datetime.fromtimestamp(seconds + micro / 1e6, UTC)
     except (redis.RedisError, OSError):

@@ -16,7 +16,7 @@ from sqlalchemy.engine import URL, make_url
 
 from webapp.core.errors import ConflictError
 from webapp.db import db
-from webapp.services.directory import lookup
+from webapp.services.settings import in_force
 
 DUMP = ("pg_dump", "--format=custom", "--no-owner", "--exclude-table-data=batch_files")
 RESTORE = ("pg_restore", "--clean", "--if-exists", "--no-owner", "--exit-on-error", "--single-transaction")
@@ -72,7 +72,7 @@ def restore_command() -> str:
 
 def _run(program: str, *arguments: str) -> None:
     need(program)
-    password = make_url(lookup.environment().database_url).password
+    password = make_url(in_force.environment().database_url).password
     environ = {**os.environ, "PGPASSWORD": str(password)} if password else dict(os.environ)
     ended = subprocess.run(
         [program, "--no-password", *arguments],
@@ -91,6 +91,6 @@ def _run(program: str, *arguments: str) -> None:
 
 def _address() -> str:
     """The database's, without the password."""
-    url = make_url(lookup.environment().database_url)
+    url = make_url(in_force.environment().database_url)
     query = {name: value for name, value in url.query.items() if name != "password"}
     return URL.create("postgresql", url.username, None, url.host, url.port, url.database, query).render_as_string()

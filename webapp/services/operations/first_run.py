@@ -20,6 +20,7 @@ from webapp.services.accounts.sessions import hashed_password
 from webapp.services.audit import events
 from webapp.services.audit.events import AuditAction
 from webapp.services.directory import groups, lookup
+from webapp.services.settings import in_force
 from webapp.settings.settings import ConfigError
 
 DONE = "Muster is set up already. Sign in, or ask the Owner to invite you."
@@ -46,7 +47,7 @@ def prepare() -> list[str]:
 
     May run at each start. Answers with the lines to print. Raises ConfigError where a setting for the first start does not do.
     """
-    settings = lookup.settings()
+    settings = in_force.settings()
     owner = _owner_from_settings() if is_waiting() and settings.owner_email else None
     names = _groups_from_settings()
     token = secrets.token_urlsafe(32)
@@ -92,7 +93,7 @@ def finish(token: str, organisation: str, name: str, address: Address, password:
     except IntegrityError as error:
         db.session.rollback()
         raise ConflictError(DONE) from error
-    events.record(owner, AuditAction.SETUP_DONE, lookup.organisation())
+    events.record(owner, AuditAction.SETUP_DONE, in_force.organisation())
     lookup.moved()
     db.session.commit()
     return owner
@@ -129,7 +130,7 @@ def _make_rows() -> None:
 
 def _owner_from_settings() -> User:
     """The Owner as the environment names them, not yet stored; the name is made of the e-mail's local part."""
-    settings = lookup.settings()
+    settings = in_force.settings()
     email, password = settings.owner_email or "", settings.owner_password or ""
     own_domain = email.rpartition("@")[2].lower()  # who runs the server knows their own domain, such as school.local
     try:
@@ -143,7 +144,7 @@ def _owner_from_settings() -> User:
 
 
 def _groups_from_settings() -> list[str]:
-    names = lookup.settings().groups
+    names = in_force.settings().groups
     try:
         return groups.clean(names) if names else []
     except RuleViolationError as refusal:

@@ -33,7 +33,7 @@ from webapp.services.audit import chain, events
 from webapp.services.audit.chain import day_before, held
 from webapp.services.audit.events import AuditAction
 from webapp.services.batches import report, review
-from webapp.services.directory import lookup
+from webapp.services.settings import in_force
 
 CHUNK = 500
 """Rows or messages deleted in one transaction."""
@@ -45,7 +45,7 @@ OVER = (MessageState.SENT, MessageState.WRITTEN, MessageState.UNCERTAIN, Message
 
 def _cutoff() -> datetime | None:
     """What ended before it is deleted; None where everything is kept."""
-    days = lookup.settings().retention_days
+    days = in_force.settings().retention_days
     return day_before(days) if days else None
 
 
@@ -75,7 +75,7 @@ def delete_rows() -> int | None:
         for table in (RowEdit, BatchFile):
             db.session.execute(delete(table).where(table.batch_id == batch_id), execution_options=unchecked)
         batch.rows_deleted_at = utcnow()
-        total, days = sum(batch.tally["by_outcome"].values()), lookup.settings().retention_days
+        total, days = sum(batch.tally["by_outcome"].values()), in_force.settings().retention_days
         if total:
             events.record(None, AuditAction.BATCH_ROWS_DELETED, batch, rows=total, days=days)
     db.session.commit()
@@ -85,7 +85,7 @@ def delete_rows() -> int | None:
 def lost_by(typed: str) -> int:
     """Of how many batches the rows would go at the next deleting, were they kept for as many days as was typed, and not if they
     are kept as now. A question."""
-    now = lookup.settings().retention_days
+    now = in_force.settings().retention_days
     digits = typed.strip().lstrip("0")
     if not digits.isdecimal() or len(digits) > 9 or (days := int(digits)) > MOST_DAYS or (now and days >= now):
         return 0
@@ -118,7 +118,7 @@ def delete_messages() -> int | None:
     still = Message.id.in_(ids), Message.state.in_(OVER)
     gone = db.session.execute(delete(Message).where(*still), execution_options={"synchronize_session": False})
     n = gone.rowcount  # type: ignore[attr-defined]
-    events.record(None, AuditAction.MESSAGES_DELETED, messages=n, days=lookup.settings().retention_days)
+    events.record(None, AuditAction.MESSAGES_DELETED, messages=n, days=in_force.settings().retention_days)
     db.session.commit()
     return len(ids)
 
@@ -130,7 +130,7 @@ def _is_old(before: datetime) -> ColumnElement[bool]:
 
 def delete_files() -> int:
     """Messages that were written as files, up to CHUNK of them, but for those that stay; no transaction is open meanwhile."""
-    before, folder, n = _cutoff(), lookup.environment().data_dir / "outbox", 0
+    before, folder, n = _cutoff(), in_force.environment().data_dir / "outbox", 0
     if before is None or not folder.is_dir():
         db.session.rollback()
         return 0

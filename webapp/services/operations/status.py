@@ -15,10 +15,10 @@ from webapp import queue
 from webapp.db import db, seconds_between, utcnow
 from webapp.models import Batch, BatchState, Invitation, InvitationState, MailCircuit, Message, MessageState
 from webapp.run import data_folder
-from webapp.services.directory import lookup
 from webapp.services.mail import claim, throttle
 from webapp.services.mail.throttle import Slowdown
 from webapp.services.operations import heartbeats
+from webapp.services.settings import in_force
 from webapp.version import version
 
 
@@ -144,7 +144,7 @@ def _pending_invitations() -> int:
 
 def machine() -> Machine:
     """No query."""
-    settings = lookup.environment()
+    settings = in_force.environment()
     backup = data_folder.last_backup(settings.data_dir)
     return Machine(settings.workers, shutil.disk_usage(settings.data_dir).free, backup[0] if backup else None)
 
@@ -167,5 +167,5 @@ def facts() -> Facts:
 def _size() -> int:
     if db.engine.dialect.name == "postgresql":
         return db.session.scalar(text("SELECT pg_database_size(current_database())")) or 0
-    file = Path(make_url(lookup.environment().database_url).database or "")
+    file = Path(make_url(in_force.environment().database_url).database or "")
     return sum(each.stat().st_size for each in (file, file.with_name(file.name + "-wal")) if each.is_file())

@@ -35,6 +35,7 @@ from webapp.services.audit import events as audit
 from webapp.services.audit.events import AuditAction
 from webapp.services.batches import planner, replaced_addresses, review
 from webapp.services.directory import lookup
+from webapp.services.settings import in_force
 
 _IS_OPEN = Batch.state.in_([BatchState.MAPPING, BatchState.REVIEWING])
 
@@ -150,7 +151,7 @@ def erase(user_id: int, by: User) -> str:
     audit.record(by, AuditAction.USER_ERASED, user)
     lookup.moved()
     db.session.commit()
-    transports.discard(lookup.environment().data_dir / "outbox", found.messages)
+    transports.discard(in_force.environment().data_dir / "outbox", found.messages)
     return name
 
 

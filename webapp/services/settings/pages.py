@@ -14,6 +14,7 @@ from webapp.models import Organisation, User
 from webapp.services.audit import events
 from webapp.services.audit.events import AuditAction
 from webapp.services.directory import lookup
+from webapp.services.settings import in_force
 from webapp.settings.pages import NAME
 from webapp.settings.settings import ON_PAGES, ConfigError, Settings
 
@@ -22,8 +23,8 @@ LONGEST_QUOTE = 80
 
 def texts(names: Iterable[str]) -> dict[str, str]:
     """These settings as they are in force, as one would type them."""
-    now = lookup.settings()
-    return {name: lookup.organisation_name() if name == NAME else now.text(name) for name in names}
+    now = in_force.settings()
+    return {name: in_force.organisation_name() if name == NAME else now.text(name) for name in names}
 
 
 def save(typed: Mapping[str, str], seen: Mapping[str, str], by: User, *, proven: bool = False) -> bool:
@@ -35,7 +36,7 @@ def save(typed: Mapping[str, str], seen: Mapping[str, str], by: User, *, proven:
     """
     begin_write(alone=True)
     place = db.session.get_one(Organisation, 1)
-    given = lookup.environment()
+    given = in_force.environment()
     wanted = {name: text.strip() for name, text in typed.items() if name in ON_PAGES and name not in given.given}
     after, problems = _checked(given, {**place.settings, **wanted})
     before = texts(name for name in typed if name in wanted or name == NAME)
@@ -48,7 +49,7 @@ def save(typed: Mapping[str, str], seen: Mapping[str, str], by: User, *, proven:
         db.session.rollback()
         raise ValidationError({name: [sentence] for name, sentence in problems.items()})
     changed = [name for name in before if before[name] != new[name]]
-    if not proven and _protects_less(lookup.settings(), after, changed):
+    if not proven and _protects_less(in_force.settings(), after, changed):
         db.session.rollback()
         raise PasswordRequiredError(
             "Type your password: this protects accounts or the audit log less than before. Nothing was saved."

@@ -15,7 +15,7 @@ from webapp.http.attachments import attach
 from webapp.http.web import LARGEST, current_user, number, require, run_after_response
 from webapp.services.audit import browse
 from webapp.services.audit.browse import Entry, Filter
-from webapp.services.directory import lookup
+from webapp.services.settings import in_force
 
 bp = Blueprint("audit", __name__, url_prefix="/audit")
 
@@ -49,9 +49,9 @@ def index() -> str:
         is_first=not request.args.get("before"),
         actors=actors,
         areas=browse.AREAS,
-        kept_days=lookup.settings().audit_days,
+        kept_days=in_force.settings().audit_days,
         periods=DAYS,
-        today=utcnow().astimezone(lookup.settings().time_zone).date(),
+        today=utcnow().astimezone(in_force.settings().time_zone).date(),
         address=lambda **changed: address(wanted, **changed),
         page_of=page_of,
         csv_url=address(wanted, endpoint="audit.csv"),

@@ -52,6 +52,7 @@ from webapp.services.invitations import invitations
 from webapp.services.mail import delivery_status, outbox, throttle
 from webapp.services.operations import heartbeats
 from webapp.services.people import link_sheets
+from webapp.services.settings import in_force
 from webapp.views.batches import cells
 from webapp.views.batches.mapping import mapping_page
 
@@ -402,7 +403,7 @@ def report_context(batch: Batch) -> dict[str, Any]:
         "changed_access": partial(cells.changed_access, registry=lookup.registry()),
         "unsent": len(reports.unsent(batch)),
         "until": reports.valid_until(batch),
-        "retention_days": lookup.settings().retention_days,
+        "retention_days": in_force.settings().retention_days,
         "alarm": alarm,
         "slow": slow,
     }

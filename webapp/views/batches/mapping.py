@@ -18,6 +18,7 @@ from webapp.services.batches import import_rows, mapping, review, turns, upload
 from webapp.services.batches.import_rows import EditsLostError, TooManyRowsError
 from webapp.services.batches.mapping import Choice
 from webapp.services.directory import lookup
+from webapp.services.settings import in_force
 
 bp = Blueprint("mapping", __name__, url_prefix="/batches/<int:batch_id>")
 
@@ -109,4 +110,4 @@ def replace_context(batch: Batch, refusal: UnreadableFileError | None = None, na
     """What the page for another file shows. name: of the file that was refused."""
     error = {"title": refusal.title, "advice": refusal.advice, "file_name": name or ""} if refusal else None
     lost = refusal.lost if isinstance(refusal, EditsLostError) else 0
-    return {"batch": batch, "limits": lookup.settings(), "upload_error": error, "lost": lost}
+    return {"batch": batch, "limits": in_force.settings(), "upload_error": error, "lost": lost}

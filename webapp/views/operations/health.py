@@ -14,8 +14,8 @@ from webapp import queue
 from webapp.http import metrics
 from webapp.http.web import PUBLIC, require
 from webapp.patience import TimedOutError, ask
-from webapp.services.directory import lookup
 from webapp.services.operations import status
+from webapp.services.settings import in_force
 from webapp.version import version
 
 bp = Blueprint("health", __name__)
@@ -75,7 +75,7 @@ def _from_database(question: Callable[[], T], patience: float) -> T | None:
 
 
 def _shows_token() -> bool:
-    token, shown = lookup.environment().metrics_token, request.authorization
+    token, shown = in_force.environment().metrics_token, request.authorization
     if not token or shown is None or shown.type != "bearer":
         return False
     return compare_digest((shown.token or "").encode(), token.encode())
@@ -83,7 +83,7 @@ def _shows_token() -> bool:
 
 def _comes_from_network() -> bool:
     """By the peer's own address. Behind a proxy that is not believed everybody has the proxy's, so nobody passes."""
-    settings = lookup.environment()
+    settings = in_force.environment()
     if not settings.trusted_proxies and "X-Forwarded-For" in request.headers:
         return False
     try:

@@ -16,9 +16,9 @@ from webapp.http.auth import check_given_password
 from webapp.http.web import current_user, number, require
 from webapp.schemas.actions import ChosenSchema
 from webapp.services.batches import review
-from webapp.services.directory import lookup
 from webapp.services.people import link_sheets
 from webapp.services.people.link_sheets import Chosen, Slip
+from webapp.services.settings import in_force
 
 bp = Blueprint("link_sheets", __name__, url_prefix="/link-sheets")
 
@@ -51,7 +51,7 @@ def create() -> Response | str | tuple[str, int]:
     except RuleViolationError as refusal:
         return outlook(problem=str(refusal)), refusal.status
     if form == "csv":
-        today = utcnow().astimezone(lookup.settings().time_zone).date()
+        today = utcnow().astimezone(in_force.settings().time_zone).date()
         return attach(written(HEADER, [_line(slip) for slip in slips]), f"link-sheet-{today}.csv")
     return render_template("link_sheets/show.html", slips=[(slip, code(slip.link)) for slip in slips])
 
@@ -85,5 +85,5 @@ def code(link: str) -> str:
 
 
 def _line(slip: Slip) -> tuple[str, ...]:
-    until = full(slip.expires_at, lookup.settings().time_zone)
+    until = full(slip.expires_at, in_force.settings().time_zone)
     return slip.email, slip.role, ", ".join(slip.groups), slip.link, until

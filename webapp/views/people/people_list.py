@@ -19,6 +19,7 @@ from webapp.http.person_menu import menu_context
 from webapp.http.web import current_user, number, page_or_fragment, require
 from webapp.services.directory import lookup, people_list
 from webapp.services.mail import delivery_status
+from webapp.services.settings import in_force
 
 bp = Blueprint("users", __name__, url_prefix="/users")
 
@@ -74,7 +75,7 @@ def index() -> tuple[str, int]:
 @require(Permission.USERS_SEE)
 def export() -> Response:
     """What the filter finds, as a file that can be edited and uploaded."""
-    today = utcnow().astimezone(lookup.settings().time_zone).date()
+    today = utcnow().astimezone(in_force.settings().time_zone).date()
     return attach(written(people_list.HEADER, people_list.exported(Filter.parse(request.args))), f"people-{today}.csv")
 
 

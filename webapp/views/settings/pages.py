@@ -17,10 +17,10 @@ from webapp.http.auth import check_given_password
 from webapp.http.forms import OrganisationForm
 from webapp.http.web import FRAME_CSP, SIGNED_IN, current_user, redirect_to, require
 from webapp.services.batches import test_message
-from webapp.services.directory import groups, lookup, people_list, roles
+from webapp.services.directory import groups, people_list, roles
 from webapp.services.mail import preview
 from webapp.services.operations import retention, status
-from webapp.services.settings import pages
+from webapp.services.settings import in_force, pages
 from webapp.settings.pages import NAME, SECTIONS, Section
 from webapp.settings.settings import Settings
 
@@ -38,8 +38,8 @@ def index() -> str:
         groups=plural(len(groups.counted()), "group") if sees else "",
         roles=plural(len(roles.counted()), "role") if sees else "",
         sections=SECTIONS,
-        now=in_words(lookup.settings()) if sets else {},
-        server=server(lookup.environment()) if sets else {},
+        now=in_words(in_force.settings()) if sets else {},
+        server=server(in_force.environment()) if sets else {},
         health=status.health() if sets else None,
         facts=status.facts() if sets else None,
     )
@@ -121,7 +121,7 @@ def page(section: str, problems: dict[str, Any] | None = None, lost: int = 0) ->
         "settings/section.html",
         address=section,
         section_shown=asked,
-        given=lookup.environment().given,
+        given=in_force.environment().given,
         typed={name: request.form.get(name, now[name]) for name in now},
         seen=now | kept,
         problems=problems,

@@ -1,0 +1,93 @@
+"""The settings in force: the environment's and, where it says nothing, those set on a page."""
+
+from __future__ import annotations
+
+from email.utils import parseaddr
+from typing import NamedTuple
+
+from flask import current_app
+from sqlalchemy import event, select
+from sqlalchemy.orm import Session, SessionTransaction
+
+from webapp.db import KEEPING, db
+from webapp.models import OWNER_ROLE_ID, Organisation, User
+from webapp.settings.settings import Settings
+
+_KEPT = "settings"
+
+
+class Installation(NamedTuple):
+    """What every request asks about the installation. given: the environment's settings."""
+
+    given: Settings
+    settings: Settings
+    name: str
+    owner_key: str
+
+
+def environment() -> Settings:
+    """The environment's settings: for what no page sets. No query."""
+    found = current_app.extensions["muster_settings"]
+    assert isinstance(found, Settings)
+    return found
+
+
+def settings() -> Settings:
+    """The settings in force; read once a transaction."""
+    return installation().settings
+
+
+def organisation_name() -> str:
+    """The organisation's name; "" before the first start, and where it has none."""
+    return installation().name
+
+
+def organisation() -> Organisation:
+    """The one row; made by `flask muster prepare`."""
+    return db.session.get_one(Organisation, 1)
+
+
+def installation() -> Installation:
+    """Settings, name and Owner; one query a transaction."""
+    given = environment()
+    kept: Installation | None = db.session.info.get(_KEPT)
+    if kept is None or kept.given is not given:
+        row = db.session.execute(
+            select(Organisation.name, Organisation.settings, User.email_key)
+            .outerjoin(User, User.role_id == OWNER_ROLE_ID)
+            .where(Organisation.id == 1)
+        ).one_or_none()
+        name, texts, owner_key = row or ("", {}, "")  # no row before the first start
+        kept = Installation(given, given.overlaid_as_far_as_they_go(texts), name, owner_key or "")
+        db.session.info[_KEPT] = kept
+    return kept
+
+
+def forget() -> None:
+    """Read the settings again when they are next asked for."""
+    db.session.info.pop(_KEPT, None)
+
+
+@event.listens_for(Session, "after_transaction_end")
+def _forget(session: Session, transaction: SessionTransaction) -> None:
+    """The next transaction may find other settings."""
+    if transaction.parent is None and KEEPING not in session.info:
+        session.info.pop(_KEPT, None)
+
+
+def reply_to(inviter: tuple[str, str] = ("", "")) -> tuple[str, str]:
+    """Name and address that get the replies; blank: the sender. inviter: who confirmed an invitation and is still here.
+
+    An address with letters outside ASCII before the @ is skipped: not every mail server takes it.
+    """
+    now = settings()
+    local = inviter[1].rpartition("@")[0]
+    if now.mail_reply_to_inviter == "yes" and local and local.isascii():
+        return inviter
+    return parseaddr(now.mail_reply_to)
+
+
+def letterhead() -> dict[str, str]:
+    """What every invitation says about its sender: arguments of `messages.invitation`."""
+    now = settings()
+    return {"organisation": organisation_name(), "own_subject": now.invite_subject, "words": now.invite_message}
