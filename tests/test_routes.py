@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.factories import make_group, make_invitation, make_persona, make_user, token_of
-from tests.views.test_batches import staged
+from tests.views.test_batches import stage
 from webapp.cli import route_lines
 from webapp.core.security.permissions import SHIPPED_ROLES
 from webapp.db import db
@@ -90,9 +90,9 @@ class World:
         self.batches = self._batches(owner, ada)
 
     def _batches(self, owner, ada):
-        reviewing = staged(owner)
-        mapping = staged(owner, "a,b,c\nana@northfield.example,Analyst,x\n")
-        finished = staged(owner, "Email,Role\nleo@northfield.example,Analyst\n")
+        reviewing = stage(owner)
+        mapping = stage(owner, "a,b,c\nana@northfield.example,Analyst,x\n")
+        finished = stage(owner, "Email,Role\nleo@northfield.example,Analyst\n")
         assert (reviewing.state, mapping.state) == (BatchState.REVIEWING, BatchState.MAPPING)
         owner.post(f"/batches/{finished.id}/confirmation", {"version": finished.version})
         batches.process(finished.id)

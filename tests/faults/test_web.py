@@ -15,7 +15,7 @@ from tests.faults.conftest import Verdict
 from tests.faults.portal import Browser, Portal
 from tests.faults.seed import SEED
 from tests.run.conftest import wait_until
-from tests.run.test_slow_clients import dripping
+from tests.run.test_slow_clients import drip
 from webapp.db import db
 from webapp.models import AuditEvent, Batch, BatchState, Row, RowEdit
 from webapp.services.audit.events import AuditAction
@@ -131,7 +131,7 @@ def test_many_edits_of_one_row_at_once(portal: Portal, admin: Browser, edits: in
 @pytest.mark.faults
 def test_two_hundred_slow_clients_hold_up_neither_people_nor_sending(portal: Portal, verdict: Verdict) -> None:
     """That the portal answers meanwhile is tested in tests/run; here an upload goes all its way, and the web server is killed."""
-    with dripping(portal.muster.port):
+    with drip(portal.muster.port):
         verdict(portal, portal.invite(40))
         portal.hit_the_web(portal.muster.one("webapp.server"), signal.SIGKILL)
         wait_until(lambda: portal.muster.health(), "the web server is back")

@@ -9,7 +9,7 @@ from sqlalchemy import delete, update
 
 from tests.factories import make_group, make_invitation, make_user, role
 from tests.mail_fixtures import finish
-from tests.views.test_batches import rows_of, staged
+from tests.views.test_batches import rows_of, stage
 from webapp.core.security import tokens
 from webapp.db import begin_write, db
 from webapp.jobs import batches as job
@@ -42,7 +42,7 @@ def known_groups(app):
 
 
 def confirmed(client, people: str, **options) -> Batch:
-    batch = staged(client, "Email,Role,Groups\n" + people)
+    batch = stage(client, "Email,Role,Groups\n" + people)
     if options:
         client.patch(f"/batches/{batch.id}", options, htmx=True)
     client.post(f"/batches/{batch.id}/confirmation", {"version": db.session.get(Batch, batch.id).version})
@@ -240,7 +240,7 @@ class TestClaims:
         make_user("Cleo Park", email="cleo@northfield.example")
         people = "ana@northfield.example,Analyst,Student Devices\ncleo@northfield.example,Analyst,Teacher Laptops\n"
         job.process(confirmed(admin, people).id)
-        again = staged(admin, "Email,Role,Groups\n" + people)
+        again = stage(admin, "Email,Role,Groups\n" + people)
         assert again.counts == {"unchanged": 2}
 
     def test_rows_left_out_are_reported_with_their_reason(self, admin):
@@ -306,7 +306,7 @@ class TestTrouble:
         from webapp.db import utcnow
 
         make_invitation("ana@northfield.example")
-        batch = staged(admin, "Email,Role,Groups\nana@northfield.example,Analyst,\n")
+        batch = stage(admin, "Email,Role,Groups\nana@northfield.example,Analyst,\n")
         assert batch.counts == {"unchanged": 1}
         db.session.execute(update(Batch).values(planned_at=utcnow() - timedelta(hours=2)))
         db.session.execute(update(Invitation).values(expires_at=utcnow() - timedelta(hours=1)))
@@ -316,7 +316,7 @@ class TestTrouble:
         assert (batch.state, batch.counts) == (BatchState.REVIEWING, {"invite": 1})
 
     def test_a_page_older_than_the_plans_does_not_confirm_them(self, admin, owner):
-        batch = staged(admin, "Email,Role,Groups\nana@northfield.example,Analyst,\n")
+        batch = stage(admin, "Email,Role,Groups\nana@northfield.example,Analyst,\n")
         seen = batch.version
         make_invitation("ana@northfield.example", role_name="Remote")
         begin_write()

@@ -18,7 +18,7 @@ DRIPPING = 200
 
 
 @contextlib.contextmanager
-def dripping(port: int) -> Iterator[list[socket.socket]]:
+def drip(port: int) -> Iterator[list[socket.socket]]:
     """Half of them drip a header, half a body, a byte every half second each."""
     clients = [socket.create_connection(("127.0.0.1", port), timeout=60) for _ in range(DRIPPING)]
     done = threading.Event()
@@ -46,7 +46,7 @@ def dripping(port: int) -> Iterator[list[socket.socket]]:
 
 def test_the_portal_answers_while_two_hundred_clients_drip(muster: Muster) -> None:
     muster.started()
-    with dripping(muster.port) as clients:
+    with drip(muster.port) as clients:
         for _ in range(20):
             status, _ = muster.get("/healthz", timeout=30)
             assert status in (200, 503)
@@ -68,7 +68,7 @@ def test_a_request_that_never_ends_is_ended(muster: Muster) -> None:
     process = subprocess.Popen([sys.executable, "-c", program], cwd=TOP, env=muster.environ, stderr=subprocess.DEVNULL)
     try:
         wait_until(lambda: muster.health(), "the web server answers")
-        with dripping(muster.port) as clients:
+        with drip(muster.port) as clients:
             for client in clients:
                 client.settimeout(60)
                 with contextlib.suppress(ConnectionResetError):

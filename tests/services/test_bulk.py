@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from tests.factories import make_group, make_persona
-from tests.services.test_history import cell, lines, staged, state
+from tests.services.test_history import cell, make_review, rows_now, state_of_batch
 from webapp.core.errors import ConflictError, NotFoundError, RuleViolationError
 from webapp.core.lists.row_filter import Find
 from webapp.core.plan.planner import Plan
@@ -33,12 +33,12 @@ def offered(batch) -> list[tuple]:
 
 
 def ids(batch, *wanted: int) -> Chosen:
-    return Chosen(frozenset(row.id for row in lines(batch.id) if row.line in wanted))
+    return Chosen(frozenset(row.id for row in rows_now(batch.id) if row.line in wanted))
 
 
 class TestOffers:
     def test_the_same_mistake_in_two_rows_or_more_is_one_fix_the_commonest_first(self, admin):
-        batch = staged(
+        batch = make_review(
             admin,
             [
                 (f"a@{DOMAIN}", "Analsyt", "Techer Laptops"),
@@ -57,39 +57,39 @@ class TestOffers:
 
     def test_a_domain_that_is_valid_and_misspelt_is_offered_and_fixed_in_all_its_rows(self, admin):
         people = ["a@gmial.com", "Ben <b@GMIAL.com>", "a@gmial.com", "c@gmail.com", "d@hotmial.com"]
-        batch = staged(admin, [(email, "Analyst", "") for email in people])
+        batch = make_review(admin, [(email, "Analyst", "") for email in people])
         assert offered(batch) == [("email", "@gmial.com", "@gmail.com", 3, (2, 3, 4))]
         counts = db.session.get(Batch, batch.id).counts
         assert (counts.get("attention"), counts["invite"], counts["duplicate"]) == (None, 4, 1)
-        before = state(batch.id)
+        before = state_of_batch(batch.id)
         done = bulk_fix.fix(batch.id, "email", "@gmial.com", "@gmail.com", admin)
-        assert [row.email for row in lines(batch.id)][:3] == ["a@gmail.com", "Ben <b@gmail.com>", "a@gmail.com"]
+        assert [row.email for row in rows_now(batch.id)][:3] == ["a@gmail.com", "Ben <b@gmail.com>", "a@gmail.com"]
         assert (done.count, offered(batch)) == (3, [])
         assert db.session.get(Batch, batch.id).counts["misspelt"] == 1
         undo.undo(batch.id, admin)
-        assert state(batch.id) == before
+        assert state_of_batch(batch.id) == before
 
     def test_many_rows_with_a_misspelt_domain_are_counted_and_listed_first(self, admin):
-        batch = staged(admin, [(f"u{n}@gmial.com", "Analyst", "") for n in range(11)])
+        batch = make_review(admin, [(f"u{n}@gmial.com", "Analyst", "") for n in range(11)])
         assert offered(batch) == [("email", "@gmial.com", "@gmail.com", 11, ())]
         assert bulk_fix.fixed(batch, "email", "@gmial.com", "@gmail.com").count == 11
 
     def test_a_word_that_resembles_nothing_is_not_offered(self, admin):
-        assert offered(staged(admin, [(f"a@{DOMAIN}", "Zzzz", ""), (f"b@{DOMAIN}", "Zzzz", "")])) == []
+        assert offered(make_review(admin, [(f"a@{DOMAIN}", "Zzzz", ""), (f"b@{DOMAIN}", "Zzzz", "")])) == []
 
     def test_more_rows_than_can_be_named_are_counted(self, admin):
-        batch = staged(admin, [(f"u{n}@{DOMAIN}", "Analsyt", "") for n in range(11)])
+        batch = make_review(admin, [(f"u{n}@{DOMAIN}", "Analsyt", "") for n in range(11)])
         assert offered(batch) == [("role", "Analsyt", "Analyst", 11, ())]
 
     def test_a_removed_row_does_not_count(self, admin):
-        batch = staged(admin, [(f"a@{DOMAIN}", "Analsyt", ""), (f"b@{DOMAIN}", "Analsyt", "")])
-        cell_edit.remove(batch.id, lines(batch.id)[0].id, admin)
+        batch = make_review(admin, [(f"a@{DOMAIN}", "Analsyt", ""), (f"b@{DOMAIN}", "Analsyt", "")])
+        cell_edit.remove(batch.id, rows_now(batch.id)[0].id, admin)
         assert offered(batch) == []
 
     def test_cost_nothing_without_such_problems_and_the_same_for_many(self, admin, queries):
-        clean = staged(admin, [(f"u{n}@{DOMAIN}", "Analyst", "") for n in range(5)])
-        few = staged(admin, [(f"u{n}@gmial.com", "Analsyt", "Techer Laptops") for n in range(3)])
-        many = staged(admin, [(f"u{n}@gmial.com", "Analsyt", "Techer Laptops") for n in range(1500)])
+        clean = make_review(admin, [(f"u{n}@{DOMAIN}", "Analyst", "") for n in range(5)])
+        few = make_review(admin, [(f"u{n}@gmial.com", "Analsyt", "Techer Laptops") for n in range(3)])
+        many = make_review(admin, [(f"u{n}@gmial.com", "Analsyt", "Techer Laptops") for n in range(1500)])
         counted = []
         for batch in (clean, few, many):
             found = db.session.get(Batch, batch.id)
@@ -103,7 +103,7 @@ class TestOffers:
 
 class TestFix:
     def test_replaces_the_wrong_name_alone_and_only_where_it_is(self, admin):
-        batch = staged(
+        batch = make_review(
             admin,
             [
                 (f"a@{DOMAIN}", "Analyst", "Student Devices, Techer Laptops"),
@@ -113,7 +113,7 @@ class TestFix:
         )
         done = bulk_fix.fix(batch.id, "groups", "Techer Laptops", "Teacher Laptops", admin)
         assert done.count == 2
-        assert [row.groups for row in lines(batch.id)] == [
+        assert [row.groups for row in rows_now(batch.id)] == [
             "Student Devices, Teacher Laptops",
             "Teacher Laptops",
             "Student Devices",
@@ -121,28 +121,28 @@ class TestFix:
         assert db.session.get(Batch, batch.id).counts == {"invite": 3}
 
     def test_of_a_domain_keeps_what_stands_before_it(self, admin):
-        batch = staged(
+        batch = make_review(
             admin, [("ana.b@northfield", "Analyst", ""), ("Carl@NORTHFIELD", "Analyst", ""), ("d@else", "Analyst", "")]
         )
         bulk_fix.fix(batch.id, "email", "@northfield", f"@{DOMAIN}", admin)
-        assert [row.email for row in lines(batch.id)] == [f"ana.b@{DOMAIN}", f"Carl@{DOMAIN}", "d@else"]
+        assert [row.email for row in rows_now(batch.id)] == [f"ana.b@{DOMAIN}", f"Carl@{DOMAIN}", "d@else"]
 
     def test_is_one_step(self, admin):
-        batch = staged(admin, [(f"u{n}@{DOMAIN}", "Analsyt", "") for n in range(4)])
-        before = state(batch.id)
+        batch = make_review(admin, [(f"u{n}@{DOMAIN}", "Analsyt", "") for n in range(4)])
+        before = state_of_batch(batch.id)
         bulk_fix.fix(batch.id, "role", "Analsyt", "Analyst", admin)
         assert undo.undo(batch.id, admin).name == "Role in 4 rows"
-        assert state(batch.id) == before
+        assert state_of_batch(batch.id) == before
 
     def test_says_so_where_nobody_has_it_any_more(self, admin):
-        batch = staged(admin, [(f"a@{DOMAIN}", "Analyst", "")])
+        batch = make_review(admin, [(f"a@{DOMAIN}", "Analyst", "")])
         with pytest.raises(ConflictError, match="No row has that value any more"):
             bulk_fix.fix(batch.id, "role", "Analsyt", "Analyst", admin)
         with pytest.raises(NotFoundError):
             bulk_fix.fix(batch.id, "plan", "x", "y", admin)
 
     def test_is_shown_first_row_by_row(self, admin):
-        batch = staged(admin, [(f"u{n}@{DOMAIN}", "Analsyt", "") for n in range(4)])
+        batch = make_review(admin, [(f"u{n}@{DOMAIN}", "Analsyt", "") for n in range(4)])
         preview = bulk_fix.fixed(db.session.get(Batch, batch.id), "role", "Analsyt", "Analyst", limit=2)
         assert preview == bulk_edit.Preview(4, [(2, "Analsyt", "Analyst"), (3, "Analsyt", "Analyst")])
         assert cell(batch, 2, "role") == "Analsyt"
@@ -151,7 +151,7 @@ class TestFix:
     def test_costs_the_same_for_three_rows_and_two_thousand(self, admin, queries):
         counted = []
         for n in (3, 2500):
-            batch = staged(admin, [(f"u{i}@{DOMAIN}", "Analsyt", "") for i in range(n)])
+            batch = make_review(admin, [(f"u{i}@{DOMAIN}", "Analsyt", "") for i in range(n)])
             queries.clear()
             bulk_fix.fix(batch.id, "role", "Analsyt", "Analyst", admin)
             counted.append(len(queries))
@@ -175,25 +175,25 @@ class TestReplace:
         assert replacement(before) == after
 
     def test_counts_and_shows_first_then_changes_all_rows_in_one_step(self, admin):
-        batch = staged(admin, [(f"u{n}@old.example", "Analyst", "") for n in range(12)])
+        batch = make_review(admin, [(f"u{n}@old.example", "Analyst", "") for n in range(12)])
         asked = Replacement("email", "@old.example", f"@{DOMAIN}")
         preview = bulk_edit.replaceable(db.session.get(Batch, batch.id), asked)
         assert (preview.count, len(preview.examples)) == (12, bulk_edit.EXAMPLES)
         assert preview.examples[0] == (2, "u0@old.example", f"u0@{DOMAIN}")
         done = bulk_edit.replace(batch.id, asked, admin)
         assert done.count == 12
-        assert {row.email.partition("@")[2] for row in lines(batch.id)} == {DOMAIN}
+        assert {row.email.partition("@")[2] for row in rows_now(batch.id)} == {DOMAIN}
         undo.undo(batch.id, admin)
-        assert {row.email.partition("@")[2] for row in lines(batch.id)} == {"old.example"}
+        assert {row.email.partition("@")[2] for row in rows_now(batch.id)} == {"old.example"}
 
     def test_nothing_found_is_no_step(self, admin):
-        batch = staged(admin, [(f"a@{DOMAIN}", "Analyst", "")])
+        batch = make_review(admin, [(f"a@{DOMAIN}", "Analyst", "")])
         version = batch.version
         assert bulk_edit.replace(batch.id, Replacement("role", "Remote", "Analyst"), admin).count == 0
         assert db.session.get(Batch, batch.id).version == version
 
     def test_nothing_to_find_is_refused(self, admin):
-        batch = staged(admin, [(f"a@{DOMAIN}", "Analyst", "")])
+        batch = make_review(admin, [(f"a@{DOMAIN}", "Analyst", "")])
         with pytest.raises(RuleViolationError, match="Enter what to find"):
             bulk_edit.replace(batch.id, Replacement("role", "", "Analyst"), admin)
 
@@ -201,7 +201,7 @@ class TestReplace:
 class TestSelected:
     @pytest.fixture
     def batch(self, admin) -> Batch:
-        return staged(
+        return make_review(
             admin,
             [
                 (f"a@{DOMAIN}", "Analyst", "Student Devices"),
@@ -213,7 +213,7 @@ class TestSelected:
 
     def test_a_role_for_them_alone(self, batch, admin):
         assert bulk_edit.set_role(batch.id, ids(batch, 2, 3), "remote", admin).count == 2
-        assert [row.role for row in lines(batch.id)] == ["Remote", "Remote", "Remote", "Analsyt"]
+        assert [row.role for row in rows_now(batch.id)] == ["Remote", "Remote", "Remote", "Analsyt"]
 
     @pytest.mark.parametrize("role", ["Owner", "Nonsense", ""])
     def test_a_role_that_is_not_theirs_to_give_is_refused(self, batch, admin, role):
@@ -222,7 +222,7 @@ class TestSelected:
 
     def test_groups_added(self, batch, admin):
         assert bulk_edit.add_groups(batch.id, ids(batch, 2, 3, 4, 5), ["Student Devices", "Exam Laptops"], admin).count == 2
-        assert [row.groups for row in lines(batch.id)] == [
+        assert [row.groups for row in rows_now(batch.id)] == [
             "Student Devices, Exam Laptops",
             "All groups",
             "Student Devices, Exam Laptops",
@@ -231,16 +231,16 @@ class TestSelected:
 
     def test_groups_removed_however_they_are_spelt(self, batch, admin):
         assert bulk_edit.remove_groups(batch.id, ids(batch, 2, 3, 4, 5), ["Student Devices"], admin).count == 2
-        assert [row.groups for row in lines(batch.id)] == ["", "All groups", "", "Exam Laptops"]
+        assert [row.groups for row in rows_now(batch.id)] == ["", "All groups", "", "Exam Laptops"]
 
     def test_groups_set(self, batch, admin):
         bulk_edit.set_groups(batch.id, ids(batch, 2, 3), ["Exam Laptops"], admin)
         bulk_edit.set_groups(batch.id, ids(batch, 4), ["All groups", "Exam Laptops"], admin)
-        assert [row.groups for row in lines(batch.id)][:3] == ["Exam Laptops", "Exam Laptops", "All groups"]
+        assert [row.groups for row in rows_now(batch.id)][:3] == ["Exam Laptops", "Exam Laptops", "All groups"]
 
     def test_removed(self, batch, admin):
         assert bulk_edit.remove(batch.id, ids(batch, 2, 3), admin).count == 2
-        assert [row.line for row in lines(batch.id) if row.removed_at is None] == [4, 5]
+        assert [row.line for row in rows_now(batch.id) if row.removed_at is None] == [4, 5]
         assert db.session.get(Batch, batch.id).size == 2
 
     def test_all_that_the_filter_finds(self, batch, admin):
@@ -251,17 +251,17 @@ class TestSelected:
         assert bulk_edit.remove(batch.id, Chosen(find=Find()), admin).count == 3
 
     def test_rows_of_another_upload_are_left_alone(self, batch, admin):
-        other = staged(admin, [(f"z@{DOMAIN}", "Analyst", "")])
+        other = make_review(admin, [(f"z@{DOMAIN}", "Analyst", "")])
         with pytest.raises(RuleViolationError, match="Select rows again"):
             bulk_edit.remove(batch.id, ids(other, 2), admin)
 
     def test_each_is_one_step(self, batch, admin):
-        before = state(batch.id)
+        before = state_of_batch(batch.id)
         bulk_edit.set_role(batch.id, ids(batch, 2, 3), "Remote", admin)
         bulk_edit.add_groups(batch.id, ids(batch, 2, 4), ["Exam Laptops"], admin)
         bulk_edit.remove(batch.id, ids(batch, 2, 5), admin)
         assert [undo.undo(batch.id, admin).name for _ in range(3)] == ["removing 2 rows", "Groups in 2 rows", "Role in 2 rows"]
-        assert state(batch.id) == before
+        assert state_of_batch(batch.id) == before
 
 
 class TestTwins:
@@ -272,62 +272,62 @@ class TestTwins:
     )
 
     def test_merged_the_first_has_the_groups_of_all_and_the_others_go(self, admin):
-        batch = staged(admin, self.TWINS)
-        before = state(batch.id)
-        duplicates.merge(batch.id, lines(batch.id)[2].id, admin)
+        batch = make_review(admin, self.TWINS)
+        before = state_of_batch(batch.id)
+        duplicates.merge(batch.id, rows_now(batch.id)[2].id, admin)
         assert cell(batch, 2, "groups") == "Student Devices, Exam Laptops"
         assert db.session.get(Batch, batch.id).counts == {"invite": 2}
         undo.undo(batch.id, admin)
-        assert state(batch.id) == before
+        assert state_of_batch(batch.id) == before
 
     def test_all_groups_with_anything_are_all_groups(self, admin):
-        batch = staged(admin, [(f"a@{DOMAIN}", "Analyst", "Student Devices"), (f"a@{DOMAIN}", "Analyst", "All groups")])
-        duplicates.merge(batch.id, lines(batch.id)[0].id, admin)
+        batch = make_review(admin, [(f"a@{DOMAIN}", "Analyst", "Student Devices"), (f"a@{DOMAIN}", "Analyst", "All groups")])
+        duplicates.merge(batch.id, rows_now(batch.id)[0].id, admin)
         assert cell(batch, 2, "groups") == "All groups"
 
     def test_with_other_roles_they_are_not_merged(self, admin):
-        batch = staged(admin, [(f"a@{DOMAIN}", "Analyst", ""), (f"a@{DOMAIN}", "Remote", "")])
+        batch = make_review(admin, [(f"a@{DOMAIN}", "Analyst", ""), (f"a@{DOMAIN}", "Remote", "")])
         with pytest.raises(RuleViolationError, match="Their roles differ"):
-            duplicates.merge(batch.id, lines(batch.id)[0].id, admin)
+            duplicates.merge(batch.id, rows_now(batch.id)[0].id, admin)
 
     def test_kept_one_the_others_go(self, admin):
-        batch = staged(admin, self.TWINS)
-        duplicates.keep(batch.id, lines(batch.id)[2].id, admin)
-        assert [row.line for row in lines(batch.id) if row.removed_at is None] == [3, 4]
+        batch = make_review(admin, self.TWINS)
+        duplicates.keep(batch.id, rows_now(batch.id)[2].id, admin)
+        assert [row.line for row in rows_now(batch.id) if row.removed_at is None] == [3, 4]
         assert db.session.get(Batch, batch.id).counts == {"invite": 2}
 
     def test_without_a_twin_nothing_is_done(self, admin):
-        batch = staged(admin, self.TWINS)
+        batch = make_review(admin, self.TWINS)
         with pytest.raises(ConflictError, match="No other row has this email any more"):
-            duplicates.keep(batch.id, lines(batch.id)[1].id, admin)
+            duplicates.keep(batch.id, rows_now(batch.id)[1].id, admin)
 
 
 def test_a_row_added_is_empty_below_the_last_one_and_can_be_taken_back(admin, change_settings):
-    batch = staged(admin, [(f"a@{DOMAIN}", "Analyst", "")])
-    before = state(batch.id)
+    batch = make_review(admin, [(f"a@{DOMAIN}", "Analyst", "")])
+    before = state_of_batch(batch.id)
     added = cell_edit.add(batch.id, admin).row
     assert (added.line, added.email, added.read_email, added.plan) == (3, "", "", Plan.ATTENTION)
     assert undo.undo(batch.id, admin).name == "adding row 3"
-    assert state(batch.id) == before
+    assert state_of_batch(batch.id) == before
     change_settings(max_rows=1)
     with pytest.raises(ConflictError, match="The limit is 1 row"):
         cell_edit.add(batch.id, admin)
 
 
 def test_where_a_row_is_shown(admin):
-    batch = staged(admin, [(f"u{n}@{DOMAIN}", "Analyst", "") for n in range(250)])
+    batch = make_review(admin, [(f"u{n}@{DOMAIN}", "Analyst", "") for n in range(250)])
     found = db.session.get(Batch, batch.id)
-    first, last = f"row-{lines(batch.id)[0].id}-email", f"row-{lines(batch.id)[100].id}-email"
+    first, last = f"row-{rows_now(batch.id)[0].id}-email", f"row-{rows_now(batch.id)[100].id}-email"
     assert bulk_edit.address(found, 2) == {"_anchor": first}
     assert bulk_edit.address(found, 102) == {"page": "2", "_anchor": last}
-    cell_edit.remove(batch.id, lines(batch.id)[0].id, admin)
+    cell_edit.remove(batch.id, rows_now(batch.id)[0].id, admin)
     assert bulk_edit.address(found, 102) == {"_anchor": last}
     with pytest.raises(NotFoundError):
         bulk_edit.address(found, 2)
 
 
 def test_a_step_notes_every_cell_that_it_changed(admin):
-    batch = staged(admin, [(f"u{n}@{DOMAIN}", "Analsyt", "") for n in range(3)])
+    batch = make_review(admin, [(f"u{n}@{DOMAIN}", "Analsyt", "") for n in range(3)])
     done = bulk_fix.fix(batch.id, "role", "Analsyt", "Analyst", admin)
     noted = db.session.scalars(db.select(RowEdit).where(RowEdit.batch_id == batch.id)).all()
     assert [(edit.version, edit.field, edit.before, edit.after) for edit in noted] == [
@@ -336,8 +336,8 @@ def test_a_step_notes_every_cell_that_it_changed(admin):
 
 
 def test_what_somebody_else_changes_while_a_bulk_step_is_judged_is_judged_too(app, admin):
-    batch = staged(admin, [(f"a@{DOMAIN}", "Analsyt", ""), (f"b@{DOMAIN}", "Analsyt", "")])
-    first = next(row.id for row in lines(batch.id))
+    batch = make_review(admin, [(f"a@{DOMAIN}", "Analsyt", ""), (f"b@{DOMAIN}", "Analsyt", "")])
+    first = next(row.id for row in rows_now(batch.id))
     seen: list[list[str]] = []
 
     def change_elsewhere() -> None:

@@ -24,7 +24,7 @@ LINES = [
 ]
 
 
-def staged(by, lines=LINES) -> Batch:
+def make_review(by, lines=LINES) -> Batch:
     """A batch of these people under review, as an upload leaves it."""
     batch = make_batch(by)
     for line, cells in enumerate(lines, 2):
@@ -49,10 +49,10 @@ def admin(app):
 
 @pytest.fixture
 def batch(admin) -> Batch:
-    return staged(admin)
+    return make_review(admin)
 
 
-def state(batch_id: int) -> tuple:
+def state_of_batch(batch_id: int) -> tuple:
     """All that a person sees of a batch: its rows' cells and plans, its counts, its options."""
     db.session.rollback()
     batch = db.session.get(Batch, batch_id)
@@ -61,13 +61,13 @@ def state(batch_id: int) -> tuple:
     return seen, dict(batch.counts), batch.settings()
 
 
-def lines(batch_id: int) -> list[Row]:
+def rows_now(batch_id: int) -> list[Row]:
     db.session.rollback()
     return list(db.session.scalars(db.select(Row).where(Row.batch_id == batch_id).order_by(Row.line)))
 
 
 def standing(batch_id: int, n: int) -> int | None:
-    found = [row.id for row in lines(batch_id) if row.removed_at is None]
+    found = [row.id for row in rows_now(batch_id) if row.removed_at is None]
     return found[n % len(found)] if found else None
 
 
@@ -109,7 +109,7 @@ def act(batch_id: int, action: tuple, by) -> None:
         cell_edit.add(batch_id, by)
         return
     if kind == "restore":
-        gone = [row.id for row in lines(batch_id) if row.removed_at is not None]
+        gone = [row.id for row in rows_now(batch_id) if row.removed_at is not None]
         if gone:
             cell_edit.restore(batch_id, gone[what[0] % len(gone)], by)
         return
@@ -151,12 +151,12 @@ def act(batch_id: int, action: tuple, by) -> None:
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(actions=st.lists(ACTION, min_size=1, max_size=8))
 def test_undoing_everything_gives_the_state_before_and_redoing_gives_it_back(admin, actions):
-    batch_id = staged(admin).id
-    states = [state(batch_id)]
+    batch_id = make_review(admin).id
+    states = [state_of_batch(batch_id)]
     for action in actions:
         before = db.session.get(Batch, batch_id).version
         act(batch_id, action, admin)
-        now = state(batch_id)
+        now = state_of_batch(batch_id)
         standing_rows = planner.standing_rows(db.session.get(Batch, batch_id))
         judged = planner.judged_again(db.session.get(Batch, batch_id), standing_rows)
         assert planner.stale(standing_rows, judged) == [], "what a step leaves alone must be what judging everything would say"
@@ -166,26 +166,26 @@ def test_undoing_everything_gives_the_state_before_and_redoing_gives_it_back(adm
             assert now == states[-1], "what is no step must change nothing"
     for expected in reversed(states[:-1]):
         undo.undo(batch_id, admin)
-        assert state(batch_id) == expected
+        assert state_of_batch(batch_id) == expected
     with pytest.raises(RuleViolationError, match="nothing left to undo"):
         undo.undo(batch_id, admin)
     for expected in states[1:]:
         undo.redo(batch_id, admin)
-        assert state(batch_id) == expected
+        assert state_of_batch(batch_id) == expected
     with pytest.raises(RuleViolationError, match="nothing left to redo"):
         undo.redo(batch_id, admin)
     # The counts that are kept up are those that a count of the rows would give.
     fresh = db.session.get(Batch, batch_id)
-    counted = [row.plan for row in lines(batch_id) if row.removed_at is None]
+    counted = [row.plan for row in rows_now(batch_id) if row.removed_at is None]
     assert {plan: fresh.counts.get(plan, 0) for plan in Plan} == {plan: counted.count(plan) for plan in Plan}
 
 
 def cell(batch, line: int, field: str) -> str:
-    return next(row for row in lines(batch.id) if row.line == line).cell(field)
+    return next(row for row in rows_now(batch.id) if row.line == line).cell(field)
 
 
 def edit(batch, line: int, field: str, value: str, by) -> None:
-    row = next(row for row in lines(batch.id) if row.line == line)
+    row = next(row for row in rows_now(batch.id) if row.line == line)
     cell_edit.edit(batch.id, row.id, field, value, row.cell(field), by)
 
 
@@ -215,10 +215,10 @@ class TestUndo:
         ana = make_user("Ana Silva", "Admin")
         edit(batch, 2, "role", "Analyst", admin)
         edit(batch, 2, "role", "Remote", ana)
-        before = state(batch.id)
+        before = state_of_batch(batch.id)
         with pytest.raises(ConflictError, match=r"^Role in row 2 was changed since by Ana Silva\. Nothing was undone\.$"):
             undo.undo(batch.id, admin)
-        assert state(batch.id) == before
+        assert state_of_batch(batch.id) == before
 
     def test_of_a_bulk_step_is_refused_whole(self, batch, admin):
         ana = make_user("Ana Silva", "Admin")
@@ -231,7 +231,7 @@ class TestUndo:
     def test_is_refused_where_the_row_was_removed_since(self, batch, admin):
         ana = make_user("Ana Silva", "Admin")
         edit(batch, 2, "role", "Analyst", admin)
-        cell_edit.remove(batch.id, next(row.id for row in lines(batch.id) if row.line == 2), ana)
+        cell_edit.remove(batch.id, next(row.id for row in rows_now(batch.id) if row.line == 2), ana)
         with pytest.raises(ConflictError, match="Row 2 was changed since by Ana Silva"):
             undo.undo(batch.id, admin)
 
@@ -303,7 +303,7 @@ def test_a_step_in_words(field, after, count, line, name, told):
 def test_undo_and_redo_cost_the_same_for_two_rows_and_two_thousand(admin, queries):
     counted = []
     for n in (2, 2500):
-        batch = staged(admin, [(f"u{i}@northfield.example", "Analsyt", "") for i in range(n)])
+        batch = make_review(admin, [(f"u{i}@northfield.example", "Analsyt", "") for i in range(n)])
         bulk_fix.fix(batch.id, "role", "Analsyt", "Analyst", admin)
         spent = []
         for step in (undo.undo, undo.redo):

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import event
 
 from tests.factories import make_group, make_persona, make_user
-from tests.services.test_history import staged, state
+from tests.services.test_history import make_review, state_of_batch
 from webapp.core.plan.planner import Mode, Plan
 from webapp.db import begin_write, db
 from webapp.models import Batch, Row, User
@@ -53,7 +53,7 @@ def meanwhile(app):
     assert done, "nobody came in between"
 
 
-def planned(batch_id: int) -> dict[int, Plan]:
+def stored_plans(batch_id: int) -> dict[int, Plan]:
     """The plans as stored, by line; they are those that judging everything would make."""
     db.session.rollback()
     batch = db.session.get(Batch, batch_id)
@@ -66,18 +66,18 @@ def planned(batch_id: int) -> dict[int, Plan]:
 
 def test_a_row_edited_while_the_mode_is_judged_keeps_its_edit_and_is_judged_in_the_new_mode(admin, meanwhile):
     ben = make_user("Ben Ode", "Analyst", ("Loans",))
-    batch = staged(admin, [(f"a@{DOMAIN}", "Analyst", ""), (f"b@{DOMAIN}", "Analyst", "Loans")])
+    batch = make_review(admin, [(f"a@{DOMAIN}", "Analyst", ""), (f"b@{DOMAIN}", "Analyst", "Loans")])
     batch_id, first, email, by = batch.id, db.session.scalar(db.select(Row.id).where(Row.line == 2)), ben.email, admin.id
     version = batch.version
     meanwhile(lambda: cell_edit.edit(batch_id, first, "email", email, f"a@{DOMAIN}", db.session.get(User, by)))
     review.change(batch_id, Options(mode=Mode.REMOVE), admin)
     assert db.session.get(Row, first).email == email
-    assert planned(batch_id) == {2: Plan.UNCHANGED, 3: Plan.ATTENTION}
+    assert stored_plans(batch_id) == {2: Plan.UNCHANGED, 3: Plan.ATTENTION}
     assert db.session.get(Batch, batch_id).version == version + 2
 
 
 def test_people_who_change_while_it_is_judged_are_seen_as_they_are(admin, meanwhile):
-    batch = staged(admin, [(f"a@{DOMAIN}", "Analyst", "Loans")])
+    batch = make_review(admin, [(f"a@{DOMAIN}", "Analyst", "Loans")])
     batch_id = batch.id
 
     def join() -> None:
@@ -88,15 +88,15 @@ def test_people_who_change_while_it_is_judged_are_seen_as_they_are(admin, meanwh
 
     meanwhile(join)
     review.change(batch_id, Options(mode=Mode.ADD), admin)
-    assert planned(batch_id) == {2: Plan.UNCHANGED}
+    assert stored_plans(batch_id) == {2: Plan.UNCHANGED}
 
 
 def test_of_two_who_set_the_same_at_once_the_second_changes_nothing(admin, meanwhile):
-    batch, by = staged(admin, [(f"a@{DOMAIN}", "Analyst", "")]), admin.id
+    batch, by = make_review(admin, [(f"a@{DOMAIN}", "Analyst", "")]), admin.id
     batch_id, version = batch.id, batch.version
     meanwhile(lambda: review.change(batch_id, Options(mode=Mode.ADD), db.session.get(User, by)))
     assert review.change(batch_id, Options(mode=Mode.ADD), admin).version == version + 1
-    assert planned(batch_id) == {2: Plan.INVITE}
+    assert stored_plans(batch_id) == {2: Plan.INVITE}
 
 
 @pytest.mark.parametrize("options", [Options(skip_errors=True), Options(mode=Mode.ADD), Options(valid_days=3)])
@@ -104,7 +104,7 @@ def test_the_statements_are_as_many_for_any_number_of_rows(admin, queries, optio
     counted = []
     for n in (2, 60):
         twins = [(f"u{i % n}@{DOMAIN}", "Analsyt" if i >= n else "Analyst", "Loans") for i in range(2 * n)]
-        batch_id = staged(admin, twins).id
+        batch_id = make_review(admin, twins).id
         queries.clear()
         review.change(batch_id, options, admin)
         counted.append(len(queries))
@@ -121,16 +121,16 @@ class TestSkipThem:
     )
 
     def test_gives_a_row_free_whose_twin_is_skipped(self, admin):
-        batch_id = staged(admin, self.LINES).id
-        wrong, before = Plan.ATTENTION, state(batch_id)
-        assert planned(batch_id) == {2: wrong, 3: wrong, 4: wrong, 5: Plan.INVITE, 6: Plan.DUPLICATE}
+        batch_id = make_review(admin, self.LINES).id
+        wrong, before = Plan.ATTENTION, state_of_batch(batch_id)
+        assert stored_plans(batch_id) == {2: wrong, 3: wrong, 4: wrong, 5: Plan.INVITE, 6: Plan.DUPLICATE}
         review.change(batch_id, Options(skip_errors=True), admin)
-        assert planned(batch_id) == {2: Plan.INVITE, 3: wrong, 4: wrong, 5: Plan.INVITE, 6: Plan.DUPLICATE}
+        assert stored_plans(batch_id) == {2: Plan.INVITE, 3: wrong, 4: wrong, 5: Plan.INVITE, 6: Plan.DUPLICATE}
         undo.undo(batch_id, admin)
-        assert state(batch_id) == before
+        assert state_of_batch(batch_id) == before
 
     def test_writes_the_rows_of_twins_alone(self, admin):
-        alone = staged(admin, [(f"u{n}@{DOMAIN}", "Analsyt", "") for n in range(30)])
+        alone = make_review(admin, [(f"u{n}@{DOMAIN}", "Analsyt", "") for n in range(30)])
         db.session.execute(db.update(Row).where(Row.batch_id == alone.id).values(likely_domain="untouched.example"))
         db.session.commit()
         review.change(alone.id, Options(skip_errors=True), admin)
@@ -154,4 +154,4 @@ def test_skipping_reads_only_the_rows_that_share_an_email_with_a_wrong_one(admin
         event.remove(Row, "load", note)
     assert len(read) == 4_200
     assert changed.counts["invite"] == 3_100, "nobody's twin any more"
-    assert set(planned(batch.id).values()) == {Plan.INVITE, Plan.ATTENTION}
+    assert set(stored_plans(batch.id).values()) == {Plan.INVITE, Plan.ATTENTION}

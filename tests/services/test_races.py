@@ -15,8 +15,8 @@ import pytest
 from tests.at_once import at_once
 from tests.factories import make_batch, make_group, make_invitation, make_persona, make_user, role
 from tests.mail_fixtures import make_message
-from tests.services.test_history import staged
-from tests.services.test_options import planned
+from tests.services.test_history import make_review
+from tests.services.test_options import stored_plans
 from webapp.core.errors import ConflictError, MusterError
 from webapp.core.plan.actions import Action, Do
 from webapp.core.plan.planner import Mode
@@ -149,7 +149,7 @@ def test_two_of_different_rank_look_while_rows_are_edited_and_people_come(round,
         for id in ids:
             review.refresh_if_stale(id, who)
     for id in ids:
-        planned(id)
+        stored_plans(id)
 
 
 @pytest.mark.parametrize("round", ROUNDS)
@@ -193,7 +193,7 @@ def test_two_uploads_of_the_same_people_at_work_at_once(round, admin, race):
     lines = [(f"n{round}-{i}@northfield.example", "Analyst", "Student Devices") for i in range(8)]
     ids = []
     for order in (lines, lines[::-1]):
-        batch = staged(user(admin), order)
+        batch = make_review(user(admin), order)
         ids.append(batch.id)
         assert review.confirm(batch.id, batch.version, user(admin))
     assert race(*[lambda id=id: execute.run_chunk(id, 50) for id in ids]) == []
@@ -248,7 +248,7 @@ def test_somebody_deactivated_while_they_come_and_go(round, admin, race):
 @pytest.mark.parametrize("round", ROUNDS)
 def test_an_upload_cancelled_while_its_mail_goes_and_an_address_is_corrected(round, admin, race):
     lines = [(f"c{round}-{i}@northfield.example", "Analyst", "") for i in range(4)]
-    batch = staged(user(admin), lines)
+    batch = make_review(user(admin), lines)
     batch_id = batch.id
     assert review.confirm(batch_id, batch.version, user(admin))
     execute.run_chunk(batch_id, 3)

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.factories import make_group, make_invitation, make_persona, make_user, role, token_of
-from tests.services.test_history import staged
+from tests.services.test_history import make_review
 from webapp.core.errors import ConflictError, ForbiddenError, MusterError, RuleViolationError
 from webapp.core.plan.actions import Action, Do
 from webapp.core.plan.planner import Mode
@@ -137,7 +137,7 @@ def test_a_reverted_upload_leaves_what_was_before_and_what_was_touched(admin, di
     arrange(directory, example)
     lines = [(email(n, example), row[0], ", ".join(sorted(row[1]))) for n, row in enumerate(file) if row]
     admin, owner = make_persona("Admin"), make_persona("Owner")
-    batch = staged(admin, lines)
+    batch = make_review(admin, lines)
     review.change(batch.id, review.Options(mode=mode, change_roles=change_roles, skip_errors=True), admin)
     before = state(example)
     batch_id = confirmed(db.session.get(Batch, batch.id), make_persona("Admin"))
@@ -274,7 +274,7 @@ def test_revoke_against_accept_has_one_winner(app, admin, attempt):
 
 
 def test_revert_against_accept_has_one_winner(app, admin):
-    batch_id = confirmed(staged(admin, [("li@northfield.example", "Analyst", "")]), me())
+    batch_id = confirmed(make_review(admin, [("li@northfield.example", "Analyst", "")]), me())
     finish_sending(batch_id)
     invitation = db.session.scalars(db.select(Invitation)).one()
     token, id = token_of(invitation), invitation.id
@@ -291,7 +291,7 @@ def test_revert_against_accept_has_one_winner(app, admin):
 
 
 def test_two_reverts_begun_at_once_are_one(app, admin):
-    batch_id = confirmed(staged(admin, [("li@northfield.example", "Analyst", "")]), me())
+    batch_id = confirmed(make_review(admin, [("li@northfield.example", "Analyst", "")]), me())
     finish_sending(batch_id)
     begun = at_once(app, *[lambda: reverts.stage(batch_id, me())[0].id] * 3)
     assert len(set(begun)) == 1

@@ -10,8 +10,8 @@ from collections.abc import Callable
 import pytest
 
 from tests.factories import make_group, make_invitation, make_persona, make_user
-from tests.services.test_history import staged
-from tests.services.test_options import planned
+from tests.services.test_history import make_review
+from tests.services.test_options import stored_plans
 from webapp.core.lists.row_filter import PLANS_IN_ORDER, Find, Sort
 from webapp.core.plan.planner import Mode, Plan
 from webapp.db import begin_write, db
@@ -95,18 +95,20 @@ class TestSomebodyElseLooks:
         bosses = [(f"boss{i}@{DOMAIN}", "Admin", "") for i in range(3)]
         counted = []
         for n in (5, 60):
-            batch_id = staged(admin, [*people(n), *bosses, (f"boss0@{DOMAIN}", "Analyst", ""), (helper.email, "Analyst", "")]).id
+            batch_id = make_review(
+                admin, [*people(n), *bosses, (f"boss0@{DOMAIN}", "Analyst", ""), (helper.email, "Analyst", "")]
+            ).id
             for who in (helper, admin, helper):
                 planning.clear()
                 queries.clear()
                 look(batch_id, who)
                 assert planning == [5]  # three bosses, the twin of one, the helper
-                assert planned(batch_id)[n + 2] is Plan.ATTENTION
+                assert stored_plans(batch_id)[n + 2] is Plan.ATTENTION
             counted.append(len(queries))
         assert counted[0] == counted[1], queries
 
     def test_plans_nothing_where_no_row_gives_what_only_one_of_them_may_give(self, admin, helper, planning):
-        batch_id = staged(admin, people(5)).id
+        batch_id = make_review(admin, people(5)).id
         for who in (helper, admin):
             planning.clear()
             look(batch_id, who)
@@ -115,7 +117,7 @@ class TestSomebodyElseLooks:
 
     def test_of_another_mail_domain_leaves_the_uploaders_suggestions(self, admin, planning):
         other = make_user("Ana Lima", "Admin", email="ana@southfield.example")
-        batch_id = staged(admin, people(2)).id
+        batch_id = make_review(admin, people(2)).id
         planning.clear()
         look(batch_id, other)
         assert planning == []
@@ -136,7 +138,7 @@ class TestSomebodyElseLooks:
             cells = ["Admin", " admin", "CHIEF", "Investigator", "Analyst", "Analyst", "Helper", "Owner", "Nobody"]
             named = [*emails, *chance.choices(emails, k=4)]  # four or so of them twice
             lines = [(email, chance.choice(cells), chance.choice(["", "Loans", "Loans"])) for email in named]
-            batch_id = staged(admin, lines).id
+            batch_id = make_review(admin, lines).id
             chosen = Options(
                 chance.choice([Mode.REPLACE, Mode.ADD, Mode.REMOVE]),
                 change_roles=chance.random() < 0.8,
@@ -160,15 +162,15 @@ class TestSomebodyElseLooks:
                     expected.reverse()
                 for _ in ("on the fly", "as stored"):
                     assert look(batch_id, who, find) == [each for each in expected if find.plan in (None, each[1])]
-                planned(batch_id)
+                stored_plans(batch_id)
                 batch = db.session.get(Batch, batch_id)
                 assert drifts.setdefault(batch.planned_for_id, batch.drift) == batch.drift
 
     def test_changes_the_mode_for_all_rows(self, admin, helper):
         make_user("Ben Ode", "Analyst", ("Loans",), email=f"u0@{DOMAIN}")
-        batch_id = staged(admin, [*people(2), (f"boss@{DOMAIN}", "Admin", "")]).id
+        batch_id = make_review(admin, [*people(2), (f"boss@{DOMAIN}", "Admin", "")]).id
         review.change(batch_id, Options(mode=Mode.REMOVE), helper)
-        assert planned(batch_id) == {2: Plan.UPDATE, 3: Plan.ATTENTION, 4: Plan.ATTENTION}
+        assert stored_plans(batch_id) == {2: Plan.UPDATE, 3: Plan.ATTENTION, 4: Plan.ATTENTION}
         assert db.session.get(Batch, batch_id).planned_for_id == helper.id
 
 
@@ -176,7 +178,7 @@ class TestOthersWorkMeanwhile:
     """Plans that are old are made anew while others may write, and stored only where they are still right."""
 
     def test_others_write_while_plans_are_made(self, admin, planning):
-        other, batch_id, by = staged(admin, people(1)).id, staged(admin, people(3)).id, admin.id
+        other, batch_id, by = make_review(admin, people(1)).id, make_review(admin, people(3)).id, admin.id
         row_id = db.session.scalar(db.select(Row.id).where(Row.batch_id == other))
         move_directory()
         planning.clear()
@@ -187,7 +189,7 @@ class TestOthersWorkMeanwhile:
         assert db.session.get(Row, row_id).role == "Remote"
 
     def test_what_is_edited_while_plans_are_made_stays_and_they_are_made_once_more(self, admin, planning):
-        batch_id, by = staged(admin, people(3)).id, admin.id
+        batch_id, by = make_review(admin, people(3)).id, admin.id
         row_id = db.session.scalar(db.select(Row.id).where(Row.batch_id == batch_id, Row.line == 2))
         move_directory()
         planning.clear()
@@ -196,11 +198,11 @@ class TestOthersWorkMeanwhile:
         ]
         review.refresh_if_stale(batch_id, by)
         assert planning.count(3) == 2
-        assert planned(batch_id) == {2: Plan.INVITE, 3: Plan.DUPLICATE, 4: Plan.INVITE}
+        assert stored_plans(batch_id) == {2: Plan.INVITE, 3: Plan.DUPLICATE, 4: Plan.INVITE}
         assert not planner.are_stale(db.session.get(Batch, batch_id))
 
     def test_what_a_page_has_planned_is_not_planned_again_to_be_stored(self, admin, planning):
-        batch_id = staged(admin, people(3)).id
+        batch_id = make_review(admin, people(3)).id
         move_directory()
         planning.clear()
         look(batch_id, admin)
@@ -208,7 +210,7 @@ class TestOthersWorkMeanwhile:
         assert planning == [3]
 
     def test_where_somebody_is_always_faster_they_are_made_under_the_lock_at_last(self, admin, planning):
-        batch_id, by = staged(admin, people(3)).id, admin.id
+        batch_id, by = make_review(admin, people(3)).id, admin.id
         row_id = db.session.scalar(db.select(Row.id).where(Row.batch_id == batch_id, Row.line == 2))
 
         def edit(value: str, seen: str) -> Callable[[], object]:
@@ -219,11 +221,11 @@ class TestOthersWorkMeanwhile:
         planning.meanwhile = [edit("Remote", "Analyst"), edit("Analsyt", "Remote")]
         review.refresh_if_stale(batch_id, by)
         assert planning.count(3) == 3
-        assert planned(batch_id) == {2: Plan.ATTENTION, 3: Plan.INVITE, 4: Plan.INVITE}
+        assert stored_plans(batch_id) == {2: Plan.ATTENTION, 3: Plan.INVITE, 4: Plan.INVITE}
         assert not planner.are_stale(db.session.get(Batch, batch_id))
 
     def test_a_batch_that_is_confirmed_meanwhile_stays_as_it_was_confirmed(self, admin, planning):
-        batch_id, by = staged(admin, people(2)).id, admin.id
+        batch_id, by = make_review(admin, people(2)).id, admin.id
         version = db.session.get(Batch, batch_id).version
         move_directory()
         planning.meanwhile = [lambda: review.confirm(batch_id, version, db.session.get(User, by))]
@@ -231,12 +233,12 @@ class TestOthersWorkMeanwhile:
         assert db.session.get(Batch, batch_id).state == "queued"
 
     def test_a_bulk_change_of_old_plans_is_judged_while_others_may_write(self, admin, planning):
-        other, batch_id, by = staged(admin, people(1)).id, staged(admin, people(3)).id, admin.id
+        other, batch_id, by = make_review(admin, people(1)).id, make_review(admin, people(3)).id, admin.id
         row_id = db.session.scalar(db.select(Row.id).where(Row.batch_id == other))
         move_directory()
         planning.clear()
         planning.meanwhile = [lambda: cell_edit.edit(other, row_id, "role", "Remote", "Analyst", db.session.get(User, by))]
         done = bulk_edit.set_role(batch_id, bulk_edit.Chosen(find=Find()), "Remote", admin)
         assert done.count == 3
-        planned(batch_id)
+        stored_plans(batch_id)
         assert db.session.get(Row, row_id).role == "Remote"

@@ -33,7 +33,7 @@ def refs(*people) -> str:
     return ",".join(f"{'user' if isinstance(p, User) else 'invitation'}-{p.id}" for p in people)
 
 
-def begin(client, do: str, *people, **more) -> Batch:
+def begin_action(client, do: str, *people, **more) -> Batch:
     """The batch that an action from the list stages."""
     to = client.post("/actions", {"do": do, "people": refs(*people), **more}).location
     return db.session.get(Batch, int(to.rpartition("/")[2]))
@@ -75,7 +75,7 @@ def ben(app):
 class TestTheReview:
     def test_says_what_will_happen_before_anything_does(self, admin, ana, ben):
         gone = make_user("Cleo Park", email="cleo@northfield.example", state=UserState.DEACTIVATED)
-        batch = begin(admin, "deactivate", ana, ben, gone, make_invitation(), admin.user)
+        batch = begin_action(admin, "deactivate", ana, ben, gone, make_invitation(), admin.user)
         assert (batch.kind, batch.state, batch.name) == (BatchKind.ACTION, BatchState.REVIEWING, "Deactivate 5 people")
         page = admin.get(f"/batches/{batch.id}").page
         assert "Deactivate 2 people. 1 is so already. 2 cannot be changed." in page.text
@@ -85,15 +85,15 @@ class TestTheReview:
 
     def test_shows_old_access_beside_the_new(self, admin, ana):
         group = make_group("Teacher Laptops")
-        batch = begin(admin, "add_groups", ana, groups=[str(group.id)])
+        batch = begin_action(admin, "add_groups", ana, groups=[str(group.id)])
         page = admin.get(f"/batches/{batch.id}").page
         assert "Add “Teacher Laptops” to 1 person." in page.text
         assert "Student Devices Added: Teacher Laptops" in page.text
-        other = begin(admin, "set_role", ana, role=role("Remote").id)
+        other = begin_action(admin, "set_role", ana, role=role("Remote").id)
         assert "Remote was Analyst" in admin.get(f"/batches/{other.id}").page.text
 
     def test_its_counts_are_filters(self, admin, ana, ben):
-        batch = begin(admin, "revoke", ana, make_invitation())
+        batch = begin_action(admin, "revoke", ana, make_invitation())
         everybody = admin.get(f"/batches/{batch.id}").page.text
         assert "ana@northfield.example" in everybody
         assert "Not an invitation." in everybody
@@ -103,13 +103,13 @@ class TestTheReview:
         assert "Nobody is like that here" in admin.get(f"/batches/{batch.id}?plan=unchanged").page.text
 
     def test_finds_people_by_what_is_typed(self, admin, ana, ben):
-        batch = begin(admin, "deactivate", ana, ben)
+        batch = begin_action(admin, "deactivate", ana, ben)
         page = admin.get(f"/batches/{batch.id}?q=ana").page.text
         assert "ana@northfield.example" in page
         assert "ben@northfield.example" not in page
 
     def test_somebody_can_be_left_out_and_put_back(self, admin, ana, ben):
-        batch = begin(admin, "deactivate", ana, ben)
+        batch = begin_action(admin, "deactivate", ana, ben)
         row = rows_of(batch)[0]
         answer = admin.post(f"/batches/{batch.id}/rows/{row.id}/removal", status=200, htmx=True)
         assert "Deactivate 1 person" in answer.page.text
@@ -137,7 +137,7 @@ class TestTheReview:
         assert batch.counts == {"update": 41}
 
     def test_its_rows_cannot_be_edited(self, admin, ana):
-        batch = begin(admin, "deactivate", ana)
+        batch = begin_action(admin, "deactivate", ana)
         row = rows_of(batch)[0]
         answer = admin.patch(
             f"/batches/{batch.id}/rows/{row.id}", {"field": "email", "value": "x@y.org", "seen": row.email}, status=409, htmx=True
@@ -150,26 +150,28 @@ class TestTheReview:
         "path", ["letter", "mapping", "file", "fixes", "replacements", "steps", "lines/1", "rows.csv", "report.csv"]
     )
     def test_pages_of_uploads_never_break_on_it(self, admin, ana, path):
-        batch = begin(admin, "deactivate", ana)
+        batch = begin_action(admin, "deactivate", ana)
         assert admin.get(f"/batches/{batch.id}/{path}", status=None).status < 500
         assert admin.get(f"/batches/{batch.id}/rows/{rows_of(batch)[0].id}", status=None).status < 500
 
     def test_the_download_has_their_access(self, admin, ana):
-        batch = begin(admin, "set_role", ana, role=role("Remote").id)
+        batch = begin_action(admin, "set_role", ana, role=role("Remote").id)
         assert (
             '"ana@northfield.example","Remote","Student Devices","Access update"'
             in admin.get(f"/batches/{batch.id}/rows.csv").text
         )
 
     def test_discarded_nothing_was_done(self, admin, ana):
-        batch = begin(admin, "deactivate", ana)
+        batch = begin_action(admin, "deactivate", ana)
         admin.post(f"/batches/{batch.id}/discard")
         assert "This action was discarded" in admin.get(f"/batches/{batch.id}").page.text
         assert db.session.get(User, ana.id).state is UserState.ACTIVE
 
     def test_as_many_queries_for_fifty_as_for_two(self, admin, ana, ben, queries):
-        few = begin(admin, "deactivate", ana, ben)
-        many = begin(admin, "deactivate", *(make_user(f"U {n}", "Remote", ("A", "B"), email=f"u{n}@x.org") for n in range(50)))
+        few = begin_action(admin, "deactivate", ana, ben)
+        many = begin_action(
+            admin, "deactivate", *(make_user(f"U {n}", "Remote", ("A", "B"), email=f"u{n}@x.org") for n in range(50))
+        )
         two, fifty = few.id, many.id
         for path in ("", "?plan=update", "?q=@"):
             queries.clear()
@@ -183,7 +185,7 @@ class TestTheReview:
 class TestWhoMay:
     def test_nobody_acts_on_somebody_above_them_nor_on_the_owner(self, admin, ana, sign_in):
         owner = make_persona("Owner")
-        batch = begin(admin, "set_groups", owner, ana)
+        batch = begin_action(admin, "set_groups", owner, ana)
         page = admin.get(f"/batches/{batch.id}").page.text
         assert "Nobody changes the Owner." in page
         assert batch.counts["update"] == 1
@@ -196,17 +198,17 @@ class TestWhoMay:
         admin.user.role.permissions = ["users:see", "batches:see", "invitations:make"]
         db.session.commit()
         admin.post("/actions", {"do": "deactivate", "people": refs(ana)}, status=403)
-        assert begin(admin, "revoke", make_invitation()).counts == {"update": 1}
+        assert begin_action(admin, "revoke", make_invitation()).counts == {"update": 1}
 
     def test_who_confirms_must_be_allowed_what_it_does(self, owner, admin, ana):
-        batch = begin(owner, "deactivate", ana)
+        batch = begin_action(owner, "deactivate", ana)
         admin.user.role.permissions = ["users:see", "batches:see", "invitations:make"]
         db.session.commit()
         admin.post(f"/batches/{batch.id}/confirmation", {"version": batch.version}, status=403)
         assert db.session.get(Batch, batch.id).state is BatchState.REVIEWING
 
     def test_who_makes_an_admin_gives_the_password(self, admin, ana):
-        batch = begin(admin, "set_role", ana, role=role("Admin").id)
+        batch = begin_action(admin, "set_role", ana, role=role("Admin").id)
         page = admin.get(f"/batches/{batch.id}").page
         assert "1 person becomes an administrator." in page.text
         admin.post(f"/batches/{batch.id}/confirmation", {"version": batch.version}, status=422)
@@ -243,7 +245,7 @@ class TestCarriedOut:
     def test_deactivating_ends_all_sessions(self, admin, sign_in, ana, ben):
         browser = sign_in(ana)
         browser.get("/")
-        batch = carry_out(admin, begin(admin, "deactivate", ana, ben))
+        batch = carry_out(admin, begin_action(admin, "deactivate", ana, ben))
         assert batch.state is BatchState.FINISHED
         assert outcomes_of(batch) == {"ana": ("updated", "Deactivated"), "ben": ("updated", "Deactivated")}
         assert db.session.scalars(db.select(Session).where(Session.user_id == ana.id)).all() == []
@@ -262,13 +264,13 @@ class TestCarriedOut:
 
     def test_reactivating(self, admin):
         gone = make_user("Cleo Park", email="cleo@northfield.example", state=UserState.DEACTIVATED)
-        carry_out(admin, begin(admin, "reactivate", gone))
+        carry_out(admin, begin_action(admin, "reactivate", gone))
         assert db.session.get(User, gone.id).state is UserState.ACTIVE
 
     def test_resending_extends_the_time_and_keeps_the_link(self, admin):
         open_one, expired = make_invitation(), make_invitation("li@northfield.example", expires_in=timedelta(days=-2))
         hashes = open_one.token_hash, expired.token_hash
-        batch = carry_out(admin, begin(admin, "resend", open_one, expired))
+        batch = carry_out(admin, begin_action(admin, "resend", open_one, expired))
         assert [row.outcome.value for row in rows_of(batch)] == ["waiting", "waiting"]
         assert len(db.session.scalars(db.select(Message)).all()) == 2
         for invitation, old in zip((open_one, expired), hashes, strict=True):
@@ -278,7 +280,7 @@ class TestCarriedOut:
 
     def test_two_tabs_that_resend_to_the_same_people_send_once(self, admin):
         invitation = make_invitation()
-        one, other = begin(admin, "resend", invitation), begin(admin, "resend", invitation)
+        one, other = begin_action(admin, "resend", invitation), begin_action(admin, "resend", invitation)
         assert confirm(admin, one).state is BatchState.QUEUED
         assert confirm(admin, other).state is BatchState.QUEUED
         for batch in (one, other):
@@ -290,15 +292,15 @@ class TestCarriedOut:
         invitation = make_invitation()
         for _ in range(4):
             actions.do_now("invitation", invitation.id, Action(Do.RESEND), admin.user)
-        page = admin.get(f"/batches/{begin(admin, 'resend', invitation).id}").page.text
+        page = admin.get(f"/batches/{begin_action(admin, 'resend', invitation).id}").page.text
         assert "This invitation was sent 3 times again within an hour." in page
         with pytest.raises(RuleViolationError):
             actions.do_now("invitation", invitation.id, Action(Do.RESEND), admin.user)
 
     def test_revoking_takes_back_what_has_not_gone(self, admin):
         invitation = make_invitation()
-        carry_out(admin, begin(admin, "resend", invitation))
-        batch = carry_out(admin, begin(admin, "revoke", invitation))
+        carry_out(admin, begin_action(admin, "resend", invitation))
+        batch = carry_out(admin, begin_action(admin, "revoke", invitation))
         assert outcomes_of(batch) == {"ines.carvalho": ("updated", "Invitation revoked")}
         assert db.session.get(Invitation, invitation.id).state is InvitationState.REVOKED
         assert [m.state.value for m in db.session.scalars(db.select(Message))] == ["cancelled"]
@@ -307,7 +309,7 @@ class TestCarriedOut:
         ]
 
     def test_who_changed_since_the_review_is_skipped_and_offered_again(self, admin, owner, ana, ben):
-        batch = begin(admin, "set_role", ana, ben, role=role("Broadcaster").id)
+        batch = begin_action(admin, "set_role", ana, ben, role=role("Broadcaster").id)
         confirm(admin, batch)
         actions.do_now("user", ana.id, Action(Do.SET_ROLE, role=role("Investigator").id), owner.user)
         actions.do_now("user", ben.id, Action(Do.SET_ROLE, role=role("Broadcaster").id), owner.user)
@@ -320,7 +322,7 @@ class TestCarriedOut:
         assert db.session.get(User, ana.id).role.name == "Broadcaster"
 
     def test_a_change_before_confirming_is_told_and_nothing_is_done(self, admin, owner, ana, ben):
-        batch = begin(admin, "set_role", ana, ben, role=role("Broadcaster").id)
+        batch = begin_action(admin, "set_role", ana, ben, role=role("Broadcaster").id)
         actions.do_now("user", ana.id, Action(Do.SET_ROLE, role=role("Broadcaster").id), owner.user)
         assert confirm(admin, batch).state is BatchState.REVIEWING
         page = admin.get(f"/batches/{batch.id}").page.text
@@ -328,25 +330,25 @@ class TestCarriedOut:
         assert "Change the role of 1 person to Broadcaster. 1 is so already." in page
 
     def test_nobody_left_to_do_it_to_is_not_confirmed(self, admin, ana):
-        batch = begin(admin, "revoke", ana)
+        batch = begin_action(admin, "revoke", ana)
         assert confirm(admin, batch).state is BatchState.REVIEWING
         assert "There is nobody left to do it to" in admin.get(f"/batches/{batch.id}").page.text
 
     def test_who_confirmed_and_was_demoted_does_nothing_any_more(self, admin, owner, ana):
-        batch = begin(admin, "deactivate", ana)
+        batch = begin_action(admin, "deactivate", ana)
         confirm(admin, batch)
         actions.do_now("user", admin.user.id, Action(Do.SET_ROLE, role=role("Analyst").id), owner.user)
         job.process(batch.id)
         assert outcomes_of(batch) == {"ana": ("skipped", "Devika Raman may no longer do this")}
 
     def test_confirming_twice_is_one(self, admin, ana):
-        batch = begin(admin, "deactivate", ana)
+        batch = begin_action(admin, "deactivate", ana)
         confirm(admin, batch)
         to = admin.post(f"/batches/{batch.id}/confirmation", {"version": batch.version}).location
         assert "This action was confirmed already; it is done once." in admin.get(to).page.text
 
     def test_progress_pause_and_cancel_speak_of_an_action(self, admin, ana, ben):
-        batch = confirm(admin, begin(admin, "deactivate", ana, ben))
+        batch = confirm(admin, begin_action(admin, "deactivate", ana, ben))
         page = admin.get(f"/batches/{batch.id}").page
         assert page.h1 == "Deactivate 2 people"
         admin.post(f"/batches/{batch.id}/pause")
@@ -357,14 +359,14 @@ class TestCarriedOut:
         assert '"Row","Email","Role","Groups","Outcome","Reason"' in admin.get(f"/batches/{batch.id}/report.csv").text
 
     def test_the_list_of_uploads_shows_it_by_its_kind(self, admin, ana):
-        begin(admin, "deactivate", ana)
+        begin_action(admin, "deactivate", ana)
         assert "Deactivate 1 person Action" in admin.get("/batches").page.text
         assert "Deactivate 1 person" in admin.get("/batches?kind=action").page.text
         assert "Deactivate 1 person" not in admin.get("/batches?kind=upload").page.text
         assert "There are none of these yet" in admin.get("/batches?kind=revert").page.text
 
     def test_everything_is_audited(self, admin, ana):
-        carry_out(admin, begin(admin, "deactivate", ana))
+        carry_out(admin, begin_action(admin, "deactivate", ana))
         assert [a for a in audited() if a.startswith(("batch", "user"))] == [
             "batch.staged", "batch.confirmed", "user.deactivated", "batch.finished",
         ]  # fmt: skip
@@ -408,7 +410,7 @@ class TestOnePerson:
 class TestRetryingAResend:
     def test_touches_only_those_that_failed(self, admin):
         gone, refused = make_invitation("gone@northfield.example"), make_invitation("refused@northfield.example")
-        batch = carry_out(admin, begin(admin, "resend", gone, refused))
+        batch = carry_out(admin, begin_action(admin, "resend", gone, refused))
         for id in claim.claim("worker"):
             message = db.session.get(Message, id)
             if message.invitation_id == refused.id:

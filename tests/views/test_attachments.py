@@ -12,7 +12,7 @@ from werkzeug.http import parse_options_header
 from tests.factories import make_invitation
 from tests.mail_fixtures import make_sending_batch
 from tests.served import served
-from tests.views.test_batches import staged
+from tests.views.test_batches import stage
 from webapp.core.files.csv_writer import written
 from webapp.db import db
 from webapp.http.attachments import attach
@@ -72,7 +72,7 @@ def test_a_file_of_any_name_can_be_saved(app, owner, batch, name):
 
 @pytest.mark.parametrize("name", [name for name in NAMES[:-1] if "\n" not in name], ids=ascii)
 def test_an_upload_of_any_name_comes_back_under_it(app, owner, name):
-    uploaded = staged(owner, name=name)
+    uploaded = stage(owner, name=name)
     with served(app) as server:
         status, headers, _ = server.ask(f"/batches/{uploaded.id}/rows.csv", owner)
     assert status == 200

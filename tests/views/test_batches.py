@@ -21,7 +21,7 @@ def upload(client, text: str | bytes = FILE, name: str = "staff.csv", status: in
     return client.post("/batches", {"file": (io.BytesIO(data), name)}, status, content_type="multipart/form-data", **more)
 
 
-def staged(client, text: str = FILE, **more) -> Batch:
+def stage(client, text: str = FILE, **more) -> Batch:
     upload(client, text, **more)
     return db.session.scalars(db.select(Batch).order_by(Batch.id.desc())).first()
 
@@ -90,7 +90,7 @@ class TestUpload:
         assert "<b>x" not in page.text
 
     def test_is_audited(self, admin):
-        batch = staged(admin)
+        batch = stage(admin)
         event = db.session.scalars(db.select(AuditEvent).where(AuditEvent.action == "batch.uploaded")).one()
         assert (event.subject, event.subject_id, event.actor_id) == ("staff.csv", batch.id, admin.user.id)
 
@@ -111,14 +111,14 @@ class TestTemplate:
 class TestReview:
     def test_counts_are_filters(self, admin):
         make_user("Ben Vogel", email="ben@northfield.example", role_name="Remote")
-        batch = staged(admin, FILE + "bad,Analyst,\n")
+        batch = stage(admin, FILE + "bad,Analyst,\n")
         page = admin.get(f"/batches/{batch.id}?plan=attention").page
         assert [a for a in page.all("a", aria_current="true") if "plan=attention" in a["href"]]
         assert page.values("value") == ["bad", ""]
         assert batch.counts == {"invite": 1, "unchanged": 1, "attention": 1, "problem:email": 1}
 
     def test_a_filter_without_rows_says_so(self, admin):
-        batch = staged(admin)
+        batch = stage(admin)
         assert "No row is like that now" in admin.get(f"/batches/{batch.id}?plan=duplicate").page.text
 
     def test_shows_old_and_new_for_people_who_exist(self, admin):
@@ -156,7 +156,7 @@ class TestReview:
         assert "101–150 of 150" in admin.get(to + "?page=2").page.text
 
     def test_when_the_directory_has_moved_the_page_shows_it_at_once_and_stores_it_afterwards(self, admin):
-        batch = staged(admin)
+        batch = stage(admin)
         make_invitation("ana@northfield.example", groups=("Student Devices",))
         groups.add(["Exam Laptops"], admin.user)  # any change moves the directory
         assert db.session.get(Batch, batch.id).counts == {"invite": 2}
@@ -165,7 +165,7 @@ class TestReview:
         assert db.session.get(Batch, batch.id).counts == {"invite": 1, "unchanged": 1}
 
     def test_a_get_of_fresh_plans_writes_nothing(self, admin, queries):
-        batch = staged(admin)
+        batch = stage(admin)
         admin.get(f"/batches/{batch.id}")
         queries.clear()
         admin.get(f"/batches/{batch.id}")
@@ -175,33 +175,33 @@ class TestReview:
 class TestOptions:
     def test_the_mode_is_applied_at_once(self, admin):
         make_user("Ana Ruiz", email="ana@northfield.example", groups=("Teacher Laptops",))
-        batch = staged(admin)
+        batch = stage(admin)
         answer = admin.patch(f"/batches/{batch.id}", {"mode": "add"}, htmx=True)
         assert "Added: Student Devices" in answer.page.text
         assert "Removed:" not in answer.page.text
 
     def test_roles_of_existing_users_change_only_where_ticked(self, admin):
         make_user("Ben Vogel", email="ben@northfield.example", role_name="Analyst")
-        batch = staged(admin)
+        batch = stage(admin)
         assert "Role kept: Analyst" in admin.get(f"/batches/{batch.id}").page.text
         admin.patch(f"/batches/{batch.id}", {"change_roles": "true"}, htmx=True)
         assert rows_of(batch)[1].plan is Plan.UPDATE
 
     def test_skipping_lets_the_rest_be_sent(self, admin):
-        batch = staged(admin, FILE + "bad,Analyst,\n")
+        batch = stage(admin, FILE + "bad,Analyst,\n")
         assert "Create 2 invitations" in admin.patch(f"/batches/{batch.id}", {"skip_errors": "true"}, htmx=True).page.text
         admin.post(f"/batches/{batch.id}/confirmation", {"version": db.session.get(Batch, batch.id).version})
         assert db.session.get(Batch, batch.id).state is BatchState.QUEUED
 
     def test_an_unknown_mode_changes_nothing(self, admin):
-        batch = staged(admin)
+        batch = stage(admin)
         admin.patch(f"/batches/{batch.id}", {"mode": "explode"}, 422, htmx=True)
         assert db.session.get(Batch, batch.id).mode == "replace"
 
 
 class TestConfirm:
     def test_queues_once_however_often_it_is_pressed(self, admin):
-        batch = staged(admin)
+        batch = stage(admin)
         first = admin.post(f"/batches/{batch.id}/confirmation", {"version": batch.version})
         second = admin.post(f"/batches/{batch.id}/confirmation", {"version": batch.version})
         assert first.location == second.location == f"/batches/{batch.id}"
@@ -210,13 +210,13 @@ class TestConfirm:
         assert len(events) == 1
 
     def test_is_refused_while_rows_need_attention(self, admin):
-        batch = staged(admin, FILE + "bad,Analyst,\n")
+        batch = stage(admin, FILE + "bad,Analyst,\n")
         admin.post(f"/batches/{batch.id}/confirmation", {"version": batch.version})
         assert "1 row needs attention" in admin.get(f"/batches/{batch.id}").page.text
         assert db.session.get(Batch, batch.id).state is BatchState.REVIEWING
 
     def test_what_another_admin_edited_meanwhile_is_told_first(self, admin, owner):
-        batch = staged(admin)
+        batch = stage(admin)
         seen = batch.version
         row = rows_of(batch)[0]
         owner.patch(f"/batches/{batch.id}/rows/{row.id}", {"field": "role", "value": "Remote", "seen": "Analyst"}, htmx=True)
@@ -226,7 +226,7 @@ class TestConfirm:
         assert db.session.get(Batch, batch.id).state is BatchState.REVIEWING
 
     def test_ones_own_edit_a_moment_ago_is_no_obstacle(self, admin):
-        batch = staged(admin)
+        batch = stage(admin)
         seen = batch.version
         row = rows_of(batch)[0]
         admin.patch(f"/batches/{batch.id}/rows/{row.id}", {"field": "role", "value": "Remote", "seen": "Analyst"}, htmx=True)
@@ -234,7 +234,7 @@ class TestConfirm:
         assert db.session.get(Batch, batch.id).state is BatchState.QUEUED
 
     def test_a_directory_that_moved_under_a_row_is_shown_first(self, admin):
-        batch = staged(admin)
+        batch = stage(admin)
         make_invitation("ana@northfield.example", role_name="Remote")
         groups.add(["Exam Laptops"], admin.user)
         admin.post(f"/batches/{batch.id}/confirmation", {"version": batch.version})
@@ -243,14 +243,14 @@ class TestConfirm:
 
     def test_nobody_below_confirms_what_the_owner_prepared(self, owner, admin):
         make_user("Xaver Holm", "Admin", email="ana@northfield.example")
-        batch = staged(owner, "Email,Role,Groups\nana@northfield.example,Analyst,Student Devices\n")
+        batch = stage(owner, "Email,Role,Groups\nana@northfield.example,Analyst,Student Devices\n")
         owner.patch(f"/batches/{batch.id}", {"change_roles": "true"}, htmx=True)
         make_user("Zoe Lind", "Analyst", email="zoe@northfield.example")
         assert db.session.get(Batch, batch.id).counts == {"update": 1}
 
     def test_finishing_without_sending(self, admin):
         make_user("Ana Ruiz", email="ana@northfield.example", groups=("Student Devices",))
-        batch = staged(admin, "Email,Role,Groups\nana@northfield.example,Analyst,Student Devices\n")
+        batch = stage(admin, "Email,Role,Groups\nana@northfield.example,Analyst,Student Devices\n")
         assert "Finish without sending" in admin.get(f"/batches/{batch.id}").page.text
         admin.post(f"/batches/{batch.id}/confirmation", {"version": batch.version})
         while execute.run_chunk(batch.id, 50):
@@ -262,7 +262,7 @@ class TestConfirm:
 
 class TestAfterConfirm:
     def confirmed(self, client, text: str = FILE) -> Batch:
-        batch = staged(client, text)
+        batch = stage(client, text)
         client.post(f"/batches/{batch.id}/confirmation", {"version": batch.version})
         return db.session.get(Batch, batch.id)
 
@@ -313,7 +313,7 @@ class TestAfterConfirm:
         assert "cancelled already" in admin.get(f"/batches/{batch.id}").page.text
 
     def test_the_report_totals_add_up_and_download_escapes_formulas(self, admin):
-        batch = staged(admin, FILE + "=cmd@x.org,Nope,\n")
+        batch = stage(admin, FILE + "=cmd@x.org,Nope,\n")
         admin.patch(f"/batches/{batch.id}", {"skip_errors": "true"}, htmx=True)
         admin.post(f"/batches/{batch.id}/confirmation", {"version": db.session.get(Batch, batch.id).version})
         while execute.run_chunk(batch.id, 50):
@@ -329,7 +329,7 @@ class TestAfterConfirm:
 
 class TestDiscard:
     def test_deletes_the_rows_and_says_that_nothing_was_sent(self, admin):
-        batch = staged(admin)
+        batch = stage(admin)
         admin.post(f"/batches/{batch.id}/discard")
         assert rows_of(batch) == []
         assert "was discarded. Nothing was sent" in admin.get("/batches").page.text
@@ -338,7 +338,7 @@ class TestDiscard:
 
 class TestList:
     def test_shows_all_with_who_when_and_counts(self, admin):
-        staged(admin)
+        stage(admin)
         page = admin.get("/batches").page
         assert "staff.csv" in page.text
         assert "2 rows: 2 invitations, 0 updates" in page.text
@@ -363,7 +363,7 @@ def test_a_batch_that_is_not_there(admin):
 
 
 def test_create_group_makes_the_rows_that_wait_for_it_good(admin):
-    batch = staged(admin, "Email,Role,Groups\nana@northfield.example,Analyst,Chess Club\n")
+    batch = stage(admin, "Email,Role,Groups\nana@northfield.example,Analyst,Chess Club\n")
     assert "Create group" in admin.get(f"/batches/{batch.id}").page.text
     admin.post(f"/batches/{batch.id}/groups", {"name": "Chess Club"})
     assert "Create 1 invitation" in admin.get(f"/batches/{batch.id}").page.text

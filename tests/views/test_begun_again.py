@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from sqlalchemy import event, text
 
-from tests.views.test_batches import rows_of, staged
+from tests.views.test_batches import rows_of, stage
 from webapp.core.plan.planner import Mode
 from webapp.db import begin_write, db, hold
 from webapp.models import AuditEvent, Batch, BatchFile, Row, RowEdit
@@ -91,7 +91,7 @@ def told(batch: Batch, action: AuditAction) -> int:
 
 
 def test_another_mode_is_set_once(admin, in_the_way, given_up):
-    batch = staged(admin, FILE)
+    batch = stage(admin, FILE)
     version = batch.version
     in_the_way(batch)
     answer = admin.patch(f"/batches/{batch.id}", {"mode": "remove"}, htmx=True)
@@ -104,7 +104,7 @@ def test_another_mode_is_set_once(admin, in_the_way, given_up):
 
 
 def test_a_file_that_was_read_already_is_read_again_and_whole(admin, in_the_way, given_up):
-    batch = staged(admin, FILE)
+    batch = stage(admin, FILE)
     in_the_way(batch)
     other = b"Email,Role\nzoe@northfield.example,Remote\n"
     data = {"file": (io.BytesIO(other), "second.csv")}

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from tests.factories import make_group
-from tests.views.test_batches import rows_of, staged
+from tests.views.test_batches import rows_of, stage
 from webapp.core.plan.planner import Plan
 from webapp.db import db
 from webapp.models import Batch, RowEdit
@@ -22,7 +22,7 @@ def known_groups(app):
 
 @pytest.fixture
 def batch(admin) -> Batch:
-    return staged(admin, FILE)
+    return stage(admin, FILE)
 
 
 def cells(batch, values, seen=None):
@@ -117,7 +117,7 @@ def test_a_block_costs_the_same_however_large(admin, queries, change_settings):
     counted = []
     for n in (2, 300):
         lines = "".join(f"p{i}@northfield.example,Analyst,\n" for i in range(n))
-        large = staged(admin, "Email,Role,Groups\n" + lines)
+        large = stage(admin, "Email,Role,Groups\n" + lines)
         block = cells(large, {(line, "email"): f"q{line}@northfield.example" for line in range(2, n + 2)})
         queries.clear()
         paste(admin, large, {"cells": block})
@@ -168,7 +168,7 @@ class TestRefused:
         paste(admin, batch, {"cells": [block[0] | {"field": "plan"}]}, 422)
 
     def test_a_row_of_another_batch(self, admin, batch):
-        other = staged(admin, FILE.replace("u", "v"))
+        other = stage(admin, FILE.replace("u", "v"))
         paste(admin, batch, {"cells": cells(other, {(2, "role"): "Remote"})}, 404)
         assert rows_of(other)[0].role == "Analyst"
 

@@ -6,13 +6,13 @@ import gzip
 
 import pytest
 
-from tests.views.test_batches import rows_of, staged
+from tests.views.test_batches import rows_of, stage
 
 TAKES = {"Accept-Encoding": "gzip, deflate, br"}
 
 
 def test_a_page_is_gzipped_for_a_browser(admin):
-    batch = staged(admin)
+    batch = stage(admin)
     plain = admin.get(f"/batches/{batch.id}")
     answer = admin.get(f"/batches/{batch.id}", headers=TAKES)
     assert (plain.headers.get("Content-Encoding"), answer.headers["Content-Encoding"]) == (None, "gzip")
@@ -45,7 +45,7 @@ def test_what_is_short_stays_as_it_is(client):
 
 
 def test_an_edit_that_moves_no_count_is_told_in_less_than_a_kilobyte(admin):
-    batch = staged(admin, "Email,Role,Groups\n" + "".join(f"u{n}@northfield.example,Analyst,\n" for n in range(99)))
+    batch = stage(admin, "Email,Role,Groups\n" + "".join(f"u{n}@northfield.example,Analyst,\n" for n in range(99)))
     address = f"/batches/{batch.id}/rows/{rows_of(batch)[50].id}"
     cell = {"field": "role", "value": "Remote", "seen": "Analyst"}
     answer = admin.patch(address, cell, htmx=True, headers={"Muster-Shown": batch.shown})

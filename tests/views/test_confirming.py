@@ -8,7 +8,7 @@ import pytest
 
 from tests.client import Page
 from tests.factories import PASSWORD, make_group, make_user
-from tests.views.test_batches import rows_of, staged
+from tests.views.test_batches import rows_of, stage
 from webapp.core.errors import RuleViolationError
 from webapp.core.text.formatting import what_sending_does
 from webapp.db import db
@@ -34,7 +34,7 @@ def confirm(client, batch, status=303, **form):
 
 @pytest.mark.parametrize("version", [None, "", "0", "-1", "1e3", "1.0", "0x1", "one", "9" * 30])
 def test_a_form_that_does_not_say_which_review_was_looked_at_sends_nothing(admin, version):
-    batch = staged(admin, PEOPLE)
+    batch = stage(admin, PEOPLE)
     form = {} if version is None else {"version": version}
     answer = admin.post(f"/batches/{batch.id}/confirmation", form, status=422)
     assert "Nothing was done: this form does not say which review was looked at." in answer.page.text
@@ -71,7 +71,7 @@ class TestQuestion:
         text = (
             ADMINS + "ana@northfield.example,Analyst,Student Devices\nbad,Analyst,\nben2@northfield.example,Remote,All groups\n"
         )
-        batch = staged(admin, text.replace("ben@northfield.example,Remote,", "ben@northfield.example,Remote,All groups"))
+        batch = stage(admin, text.replace("ben@northfield.example,Remote,", "ben@northfield.example,Remote,All groups"))
         admin.patch(f"/batches/{batch.id}", {"skip_errors": "true", "mode": "add", "change_roles": "true"}, htmx=True)
         admin.patch(f"/batches/{batch.id}/letter", {"valid_days": "3", "message": "See you on Monday."}, htmx=True)
         assert admin.get(f"/batches/{batch.id}").page.all("dialog", id="confirm")
@@ -88,7 +88,7 @@ class TestQuestion:
             assert said in page.text
 
     def test_is_a_page_without_the_script(self, admin):
-        batch = staged(admin)
+        batch = stage(admin)
         (form,) = admin.get(f"/batches/{batch.id}").page.all("form", id="confirmation")
         assert (form["method"], form["action"]) == ("get", f"/batches/{batch.id}/confirmation")
         page = admin.get(form["action"]).page
@@ -98,12 +98,12 @@ class TestQuestion:
         assert not page.values("password")
 
     def test_of_a_batch_that_is_confirmed_leads_to_its_page(self, admin):
-        batch = staged(admin)
+        batch = stage(admin)
         confirm(admin, batch)
         assert admin.get(f"/batches/{batch.id}/confirmation", 303).location == f"/batches/{batch.id}"
 
     def test_is_kept_true_by_every_edit(self, admin):
-        batch = staged(admin)
+        batch = stage(admin)
         row = rows_of(batch)[0]
         edit = {"field": "role", "value": "Admin", "seen": "Analyst"}
         admin.patch(f"/batches/{batch.id}/rows/{row.id}", edit, htmx=True)
@@ -117,7 +117,7 @@ class TestQuestion:
         assert not page.all("input", id="confirm-password")
 
     def test_is_about_what_the_page_showed_and_not_what_came_since(self, admin, owner):
-        batch = staged(admin)
+        batch = stage(admin)
         row, shown = rows_of(batch)[0], batch.shown
         owner.patch(f"/batches/{batch.id}/rows/{row.id}", {"field": "role", "value": "Remote", "seen": "Analyst"}, htmx=True)
         page = question(admin, batch, shown)
@@ -127,7 +127,7 @@ class TestQuestion:
         assert state_of(batch) is BatchState.REVIEWING
 
     def test_without_the_script_too(self, admin, owner):
-        batch = staged(admin)
+        batch = stage(admin)
         page = admin.get(f"/batches/{batch.id}").page
         seen = {name: page.values(name)[0] for name in ("version", "drift")}
         row = rows_of(batch)[0]
@@ -136,7 +136,7 @@ class TestQuestion:
         assert {name: asked.values(name)[0] for name in seen} == seen
 
     def test_what_is_still_to_come_is_not_seen_whatever_an_address_says(self, admin, owner):
-        batch = staged(admin)
+        batch = stage(admin)
         page = admin.get(f"/batches/{batch.id}/confirmation?version=999&drift=0").page
         assert page.values("version") == [str(batch.version)]
         row = rows_of(batch)[0]
@@ -147,11 +147,11 @@ class TestQuestion:
         assert state_of(batch) is BatchState.REVIEWING
 
     def test_says_while_rows_need_attention_that_nothing_can_be_sent(self, admin):
-        batch = staged(admin, PEOPLE + "bad,Analyst,\n")
+        batch = stage(admin, PEOPLE + "bad,Analyst,\n")
         assert "1 row needs attention" in admin.get(f"/batches/{batch.id}/confirmation").page.text
 
     def test_is_not_for_who_may_only_look(self, admin, sign_in):
-        batch = staged(admin)
+        batch = stage(admin)
         looking = sign_in("Analyst")
         assert not looking.get(f"/batches/{batch.id}").page.all("dialog", id="confirm")
         looking.get(f"/batches/{batch.id}/confirmation", 403)
@@ -159,27 +159,27 @@ class TestQuestion:
 
 class TestPassword:
     def test_is_asked_only_where_somebody_becomes_admin(self, admin):
-        batch = staged(admin)
+        batch = stage(admin)
         assert not question(admin, batch).all("input", name="password")
         confirm(admin, batch)
         assert state_of(batch) is BatchState.QUEUED
 
     def test_of_who_confirms_lets_it_go(self, admin):
-        batch = staged(admin, ADMINS)
+        batch = stage(admin, ADMINS)
         assert question(admin, batch).all("input", name="password")
         confirm(admin, batch, password=PASSWORD)
         assert state_of(batch) is BatchState.QUEUED
 
     @pytest.mark.parametrize("form", [{}, {"password": ""}, {"proven": "1"}])
     def test_missing_queues_nothing_whatever_the_page_did(self, admin, form):
-        batch = staged(admin, ADMINS)
+        batch = stage(admin, ADMINS)
         page = confirm(admin, batch, 422, **form).page
         assert "Type your password: 1 person becomes an administrator." in page.text
         assert state_of(batch) is BatchState.REVIEWING
 
     @pytest.mark.parametrize("htmx", [True, False])
     def test_wrong_is_told_in_the_question_and_queues_nothing(self, admin, htmx):
-        batch = staged(admin, ADMINS)
+        batch = stage(admin, ADMINS)
         form = {"version": batch.version, "password": "not my password"}
         answer = admin.post(f"/batches/{batch.id}/confirmation", form, 422, htmx=htmx)
         (field,) = answer.page.all("input", name="password")
@@ -189,7 +189,7 @@ class TestPassword:
         assert state_of(batch) is BatchState.REVIEWING
 
     def test_wrong_is_counted_in_the_audit_log_without_the_password(self, admin):
-        batch = staged(admin, ADMINS)
+        batch = stage(admin, ADMINS)
         confirm(admin, batch, 422, password="not my password")
         event = db.session.scalars(db.select(AuditEvent).where(AuditEvent.action == "password.refused")).one()
         assert (event.actor_id, event.address) == (admin.user.id, admin.peer)
@@ -201,13 +201,13 @@ class TestPassword:
         maren = owner.user
         maren.password_hash = sessions.hashed_password("another one altogether")
         db.session.commit()
-        batch = staged(admin, ADMINS)
+        batch = stage(admin, ADMINS)
         confirm(admin, batch, 422, password="another one altogether")
         confirm(admin, batch, password=PASSWORD)
 
     @pytest.mark.slow
     def test_tries_are_limited_as_at_the_sign_in(self, admin):
-        batch = staged(admin, ADMINS)
+        batch = stage(admin, ADMINS)
         said = [confirm(admin, batch, 422, password=f"wrong {n}").page.text for n in range(10)]
         assert "That was the last try before a pause of 15 minutes." in said[-1]
         page = confirm(admin, batch, 429, password=PASSWORD).page
@@ -217,25 +217,25 @@ class TestPassword:
     @pytest.mark.slow
     def test_right_ones_do_not_count_as_tries(self, admin):
         for _ in range(11):
-            batch = staged(admin, ADMINS)
+            batch = stage(admin, ADMINS)
             admin.post(f"/batches/{batch.id}/confirmation", {"version": batch.version, "password": PASSWORD})
             assert state_of(batch) is BatchState.QUEUED
 
     def test_of_an_admin_who_is_there_already_nobody_asks(self, admin):
         make_user("Dev Raman", "Admin", email="dev@northfield.example")
-        batch = staged(admin, ADMINS)
+        batch = stage(admin, ADMINS)
         assert "admin" not in batch.counts
         confirm(admin, batch)
         assert state_of(batch) is BatchState.QUEUED
 
     def test_is_asked_by_the_command_itself(self, admin):
-        batch = staged(admin, ADMINS)
+        batch = stage(admin, ADMINS)
         with pytest.raises(RuleViolationError):
             review.confirm(batch.id, batch.version, admin.user)
         assert review.confirm(batch.id, batch.version, admin.user, proven=True)
 
     def test_an_edit_in_another_tab_that_makes_an_admin_is_asked_about(self, admin):
-        batch = staged(admin)
+        batch = stage(admin)
         seen = batch.version
         edit = {"field": "role", "value": "Admin", "seen": "Analyst"}
         admin.patch(f"/batches/{batch.id}/rows/{rows_of(batch)[0].id}", edit, htmx=True)
@@ -244,7 +244,7 @@ class TestPassword:
         assert answer.page.all("input", name="password")
 
     def test_what_somebody_else_changed_is_told_even_so(self, admin, owner):
-        batch = staged(admin, ADMINS)
+        batch = stage(admin, ADMINS)
         seen = batch.version
         owner.patch(f"/batches/{batch.id}/letter", {"valid_days": "3", "message": ""}, htmx=True)
         confirm(admin, batch, version=seen, password=PASSWORD)
@@ -253,7 +253,7 @@ class TestPassword:
 
 
 def test_confirming_twice_is_one_confirm_also_with_a_password(admin):
-    batch = staged(admin, ADMINS)
+    batch = stage(admin, ADMINS)
     confirm(admin, batch, password=PASSWORD)
     second = confirm(admin, batch, password=PASSWORD)
     assert "confirmed already" in admin.get(second.location).page.text

@@ -9,7 +9,7 @@ import pytest
 
 from tests.client import Client
 from tests.factories import PASSWORD, make_invitation, make_persona, make_user, token_of
-from tests.views.test_batches import rows_of, staged
+from tests.views.test_batches import rows_of, stage
 from webapp import create_app
 from webapp.db import db
 from webapp.models import AuditEvent, InvitationState, LinkPurpose
@@ -97,17 +97,17 @@ def multipart(**fields):
 @pytest.mark.parametrize("sent", [lambda **fields: {"data": fields}, multipart], ids=["urlencoded", "multipart"])
 class TestNul:
     def test_in_a_cell(self, admin, sent):
-        batch = staged(admin)
+        batch = stage(admin)
         row = rows_of(batch)[0]
         answer = admin.patch(f"/batches/{batch.id}/rows/{row.id}", status=400, **sent(field="email", value=NUL, seen=row.email))
         assert answer.page.h1 == "This was not understood"
 
     def test_in_a_replacement(self, admin, sent):
-        batch = staged(admin)
+        batch = stage(admin)
         admin.post(f"/batches/{batch.id}/replacements", status=400, **sent(find="a", by=NUL))
 
     def test_in_groups_of_a_bulk_change(self, admin, sent):
-        batch = staged(admin)
+        batch = stage(admin)
         admin.post(f"/batches/{batch.id}/changes", status=400, **sent(do="set_groups", groups=NUL))
 
     def test_on_accepting(self, client, sent):

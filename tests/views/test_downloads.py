@@ -8,7 +8,7 @@ import io
 import pytest
 
 from tests.factories import make_batch, make_group, make_user
-from tests.views.test_batches import rows_of, staged
+from tests.views.test_batches import rows_of, stage
 from webapp.db import db
 from webapp.models import Batch
 from webapp.services.directory import groups
@@ -33,7 +33,7 @@ def directory(app):
 @pytest.fixture
 def batch(admin) -> Batch:
     make_user("Kim Holm", email="kim@northfield.example", groups=("Student Devices",))
-    return staged(admin, FILE)
+    return stage(admin, FILE)
 
 
 def table(client, batch, query: str = "") -> list[list[str]]:
@@ -92,7 +92,7 @@ def test_it_holds_what_the_page_shows_and_what_was_removed_is_gone(admin, batch)
 def test_all_pages_are_in_it(admin, change_settings):
     change_settings(max_rows=2000)
     people = "".join(f"u{n}@northfield.example,Analyst,\n" for n in range(1100))
-    batch = staged(admin, "Email,Role,Groups\n" + people)
+    batch = stage(admin, "Email,Role,Groups\n" + people)
     assert len(table(admin, batch, "?page=3&sort=-line")) == 1101
 
 
@@ -104,7 +104,7 @@ def test_the_blocked_rows_have_a_link_and_a_name_of_their_own(admin, batch):
     assert "Download the blocked rows" in page.text
     (everything,) = page.all("a", id="download-rows")
     assert "staff-rows.csv" in admin.get(everything["href"]).headers["Content-Disposition"]
-    clean = staged(admin, "Email,Role\nfine@northfield.example,Analyst\n")
+    clean = stage(admin, "Email,Role\nfine@northfield.example,Analyst\n")
     assert not admin.get(f"/batches/{clean.id}").page.all("a", id="download-blocked")
 
 
@@ -120,7 +120,7 @@ def test_plans_made_on_the_fly_are_in_it_too(admin, batch):
 
 def test_uploaded_again_it_plans_as_before(admin, batch):
     data = admin.get(f"/batches/{batch.id}/rows.csv").data
-    again = staged(admin, data, name="staff-rows.csv")
+    again = stage(admin, data, name="staff-rows.csv")
     assert again.counts == db.session.get(Batch, batch.id).counts
     assert "downloaded from Muster before" in again.facts
     assert [fact for fact in again.facts if "“Status”, “Reason” and “Suggestion” ignored" in fact]
@@ -131,7 +131,7 @@ def test_uploaded_again_it_plans_as_before(admin, batch):
 
 
 def test_unquoted_groups_come_back_in_one_cell(admin):
-    batch = staged(admin, "Email,Role,Groups\nana@northfield.example,Analyst,Student Devices,Teacher Laptops\n")
+    batch = stage(admin, "Email,Role,Groups\nana@northfield.example,Analyst,Student Devices,Teacher Laptops\n")
     assert table(admin, batch)[1][:3] == ["ana@northfield.example", "Analyst", "Student Devices, Teacher Laptops"]
 
 
@@ -152,7 +152,7 @@ def test_who_may_look_may_download_and_others_may_not(admin, sign_in, batch):
 def test_after_confirming_it_tells_the_outcome(admin):
     from webapp.services.batches import execute
 
-    batch = staged(admin, "Email,Role,Groups\nana@northfield.example,Analyst,\n")
+    batch = stage(admin, "Email,Role,Groups\nana@northfield.example,Analyst,\n")
     admin.post(f"/batches/{batch.id}/confirmation", {"version": batch.version})
     while execute.run_chunk(batch.id, 50):
         pass
@@ -163,7 +163,7 @@ def test_the_number_of_queries_does_not_grow_with_the_rows(admin, queries, chang
     change_settings(max_rows=2000)
     counted = []
     for n in (2, 1200):
-        batch = staged(admin, "Email,Role,Groups\n" + "".join(f"u{i}@northfield.example,Analyst,\n" for i in range(n)))
+        batch = stage(admin, "Email,Role,Groups\n" + "".join(f"u{i}@northfield.example,Analyst,\n" for i in range(n)))
         queries.clear()
         admin.get(f"/batches/{batch.id}/rows.csv")
         counted.append(len(queries))
@@ -172,7 +172,7 @@ def test_the_number_of_queries_does_not_grow_with_the_rows(admin, queries, chang
 
 @pytest.mark.parametrize("remember", [True, False])
 def test_columns_that_a_person_chose_hold_what_was_edited(admin, remember):
-    batch = staged(admin, "Person,Kind,Role\nana@northfield.example,Blue,Analyst\nben@northfield.example,Green,Remote\n")
+    batch = stage(admin, "Person,Kind,Role\nana@northfield.example,Blue,Analyst\nben@northfield.example,Green,Remote\n")
     chosen = {"column-0": "email", "column-1": "", "column-2": "role"} | ({"remember": "yes"} if remember else {})
     admin.post(f"/batches/{batch.id}/mapping", chosen)
     row = rows_of(batch)[0]
@@ -186,10 +186,10 @@ class TestUploadedAgain:
     ODD = "Kennung,Job,Pool\nana@northfield.example,Analyst,Student Devices\nben@northfield.example,Analsyt,\n"
 
     def test_columns_that_were_matched_once_need_no_matching(self, admin):
-        odd = staged(admin, self.ODD)
+        odd = stage(admin, self.ODD)
         admin.post(f"/batches/{odd.id}/mapping", {"header_row": "1", "column-0": "email", "column-1": "role"})
         data = admin.get(f"/batches/{odd.id}/rows.csv").data.decode("utf-8-sig")
-        again = staged(admin, data, name="again.csv")
+        again = stage(admin, data, name="again.csv")
         assert again.state.value == "reviewing"
         assert [(row.email, row.role) for row in rows_of(again)] == [
             ("ana@northfield.example", "Analyst"),
@@ -198,15 +198,15 @@ class TestUploadedAgain:
         assert "Read as: downloaded from Muster before" in admin.get(f"/batches/{again.id}").page.text
 
     def test_also_of_a_batch_that_was_sent_long_since(self, admin):
-        odd = staged(admin, self.ODD)
+        odd = stage(admin, self.ODD)
         admin.post(
             f"/batches/{odd.id}/mapping", {"header_row": "1", "column-0": "email", "column-1": "role", "column-2": "groups"}
         )
         data = admin.get(f"/batches/{odd.id}/rows.csv").data.decode("utf-8-sig")
         admin.patch(f"/batches/{odd.id}", {"skip_errors": "true"}, htmx=True)
         admin.post(f"/batches/{odd.id}/confirmation", {"version": db.session.get(Batch, odd.id).version})
-        again = staged(admin, data, name="again.csv")
+        again = stage(admin, data, name="again.csv")
         assert [row.groups for row in rows_of(again)] == ["Student Devices", ""]
 
     def test_a_file_that_only_looks_like_one_is_matched_by_a_person(self, admin):
-        assert staged(admin, "Kennung,Job,Status,Reason,Suggestion\nx@x.org,A,,,\n").state.value == "mapping"
+        assert stage(admin, "Kennung,Job,Status,Reason,Suggestion\nx@x.org,A,,,\n").state.value == "mapping"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.factories import make_group
-from tests.views.test_batches import rows_of, staged
+from tests.views.test_batches import rows_of, stage
 from tests.views.test_rows import edit
 from webapp.core.plan.planner import Plan
 from webapp.db import db
@@ -29,7 +29,7 @@ def known_groups(app):
 
 @pytest.fixture
 def batch(admin) -> Batch:
-    return staged(admin, FILE)
+    return stage(admin, FILE)
 
 
 def post(client, batch, what: str, data=None, status: int = 200, here: str = "", **more):
@@ -114,7 +114,7 @@ class TestUndo:
         change_settings(max_rows=5000)
         counted = []
         for n in (3, 2000):
-            large = staged(admin, "Email,Role,Groups\n" + "".join(f"u{i}@northfield.example,Analyst,\n" for i in range(n)))
+            large = stage(admin, "Email,Role,Groups\n" + "".join(f"u{i}@northfield.example,Analyst,\n" for i in range(n)))
             edit(admin, large, 2, "role", "Remote")
             queries.clear()
             post(admin, large, "undos")
@@ -139,7 +139,7 @@ class TestFixes:
 
     def test_many_rows_are_listed_first(self, admin):
         lines = "".join(f"u{n}@northfield.example,Analsyt,\n" for n in range(12))
-        batch = staged(admin, "Email,Role,Groups\n" + lines)
+        batch = stage(admin, "Email,Role,Groups\n" + lines)
         page = admin.get(f"/batches/{batch.id}").page
         assert "Show 12 rows" in page.text
         shown = admin.get(f"/batches/{batch.id}/fixes?field=role&old=Analsyt&new=Analyst", htmx=True).page
@@ -155,7 +155,7 @@ class TestFixes:
         counted = []
         for n in (3, 60):
             lines = "".join(f"u{i}@northfield.example,Analsyt,Techer Laptops\n" for i in range(n))
-            many = staged(admin, "Email,Role,Groups\n" + lines)
+            many = stage(admin, "Email,Role,Groups\n" + lines)
             queries.clear()
             admin.get(f"/batches/{many.id}")
             counted.append(len(queries))
@@ -212,7 +212,7 @@ class TestSelected:
     def test_on_the_last_page_the_page_before_is_shown(self, admin, change_settings):
         change_settings(max_rows=500)
         lines = "".join(f"u{n}@northfield.example,Analyst,\n" for n in range(102))
-        batch = staged(admin, "Email,Role,Groups\n" + lines)
+        batch = stage(admin, "Email,Role,Groups\n" + lines)
         data = {"do": "remove", "rows": self.chosen(batch, 102, 103)}
         assert "u0@northfield.example" in post(admin, batch, "changes", data, here="?page=2").page.values("value")
 
@@ -228,14 +228,14 @@ class TestRows:
     def test_one_more_on_another_page_leads_there(self, admin, change_settings):
         change_settings(max_rows=500)
         lines = "".join(f"u{n}@northfield.example,Analyst,\n" for n in range(101))
-        batch = staged(admin, "Email,Role,Groups\n" + lines)
+        batch = stage(admin, "Email,Role,Groups\n" + lines)
         answer = post(admin, batch, "rows")
         assert answer.location == f"/batches/{batch.id}?page=2#row-{rows_of(batch)[-1].id}-email"
 
     def test_the_way_to_a_row_knows_its_page(self, admin, change_settings):
         change_settings(max_rows=500)
         lines = "".join(f"u{n}@northfield.example,Analyst,\n" for n in range(101))
-        batch = staged(admin, "Email,Role,Groups\n" + lines)
+        batch = stage(admin, "Email,Role,Groups\n" + lines)
         anchor = f"row-{row_at(batch, 102).id}-email"
         assert admin.get(f"/batches/{batch.id}/lines/102", 303).location == f"/batches/{batch.id}?page=2#{anchor}"
         admin.get(f"/batches/{batch.id}/lines/900", 404)
@@ -258,7 +258,7 @@ class TestTwins:
         assert row_at(batch, 5).removed_at
 
     def test_with_other_roles_are_not_offered_to_be_merged(self, admin):
-        batch = staged(admin, "Email,Role,Groups\na@northfield.example,Analyst,\na@northfield.example,Remote,\n")
+        batch = stage(admin, "Email,Role,Groups\na@northfield.example,Analyst,\na@northfield.example,Remote,\n")
         page = admin.get(f"/batches/{batch.id}").page
         assert not [b for b in page.all("button") if b.get("aria-label", "").startswith("Merge groups")]
         answer = post(admin, batch, f"rows/{row_at(batch, 2).id}/merger", status=422)

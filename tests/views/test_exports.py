@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from tests.factories import make_group, make_invitation, make_persona, make_user
-from tests.views.test_batches import rows_of, staged
+from tests.views.test_batches import rows_of, stage
 from webapp.core.addresses import InvalidAddressError, parse
 from webapp.core.plan.planner import Plan
 from webapp.db import db, utcnow
@@ -32,7 +32,7 @@ def exported(client, query: str = "") -> list[list[str]]:
 
 def uploaded_again(client, query: str = "") -> Batch:
     """The review of the very file that was downloaded."""
-    return staged(client, client.get(f"/users/export.csv{query}").data)
+    return stage(client, client.get(f"/users/export.csv{query}").data)
 
 
 def plans(batch: Batch) -> dict[str, Plan]:
@@ -103,7 +103,7 @@ def test_an_email_that_was_sent_again_has_not_failed(people):
 def test_uploaded_again_nothing_changes_and_an_edit_is_the_only_change(people):
     assert set(plans(uploaded_again(people)).values()) == {Plan.UNCHANGED}
     data = people.get("/users/export.csv").data.decode("utf-8-sig")
-    batch = staged(people, data.replace('"Broadcaster","All groups"', '"Broadcaster","Exam Laptops"'))
+    batch = stage(people, data.replace('"Broadcaster","All groups"', '"Broadcaster","Exam Laptops"'))
     assert {email for email, plan in plans(batch).items() if plan is not Plan.UNCHANGED} == {"bjorn.hakansson@northfield.example"}
 
 

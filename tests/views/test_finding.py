@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.factories import make_group, make_user
-from tests.views.test_batches import rows_of, staged
+from tests.views.test_batches import rows_of, stage
 from webapp.core.lists.row_filter import Find
 from webapp.db import db
 from webapp.models import Batch
@@ -33,7 +33,7 @@ def directory(app):
 @pytest.fixture
 def batch(admin) -> Batch:
     make_user("Kim Holm", email="kim@northfield.example", groups=("Student Devices",))
-    return staged(admin, FILE)
+    return stage(admin, FILE)
 
 
 def lines(client, batch, query: str) -> list[int]:
@@ -97,7 +97,7 @@ def test_counts_by_column_are_links_that_carry_the_rest(admin, batch):
 
 
 def test_what_is_not_there_is_not_offered(admin):
-    batch = staged(admin, "Email,Role,Groups\nana@northfield.example,Analyst,\n")
+    batch = stage(admin, "Email,Role,Groups\nana@northfield.example,Analyst,\n")
     page = admin.get(f"/batches/{batch.id}").page
     assert not [a for a in page.all("a") if a.get("id", "").startswith(("problem-", "mark-"))]
 
@@ -155,7 +155,7 @@ def test_options_are_changed_without_losing_the_filter(admin, batch):
 def test_the_pager_carries_it_all(admin, change_settings):
     change_settings(max_rows=1000)
     people = "".join(f"u{n:03}@northfield.example,Analyst,\n" for n in range(150))
-    batch = staged(admin, "Email,Role,Groups\n" + people)
+    batch = stage(admin, "Email,Role,Groups\n" + people)
     page = admin.get(f"/batches/{batch.id}?q=northfield&sort=-email").page
     assert "1–100 of 150" in page.text
     (next_page,) = page.all("a", rel="next")
@@ -172,7 +172,7 @@ def test_the_number_of_queries_does_not_grow_with_the_rows(admin, queries, chang
     counted = []
     for n in (3, 90):
         people = "".join(f"u{i}@northfield.example,{'Admin' if i % 3 else 'Analyst'},\n" for i in range(n))
-        batch = staged(admin, "Email,Role,Groups\n" + people + "broken,Analyst,\n")
+        batch = stage(admin, "Email,Role,Groups\n" + people + "broken,Analyst,\n")
         queries.clear()
         admin.get(f"/batches/{batch.id}?{query}")
         counted.append(len(queries))
@@ -182,7 +182,7 @@ def test_the_number_of_queries_does_not_grow_with_the_rows(admin, queries, chang
 def test_a_row_that_is_blocked_grants_nothing(admin, batch):
     """Two rows that contradict each other make nobody an Admin until one of them goes."""
     text = "Email,Role,Groups\nbea@northfield.example,Admin,\nbea@northfield.example,Analyst,\n"
-    batch = staged(admin, text)
+    batch = stage(admin, text)
     assert batch.counts == {"attention": 2, "problem:email": 2}
     assert lines(admin, batch, "mark=admin") == []
 

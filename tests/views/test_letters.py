@@ -10,7 +10,7 @@ import pytest
 from tests.factories import PASSWORD, make_group, make_invitation, make_persona
 from tests.mail_fixtures import make_message, message_to, pass_time
 from tests.smtp_sink import Sink
-from tests.views.test_batches import rows_of, staged
+from tests.views.test_batches import rows_of, stage
 from webapp.core.plan.planner import Plan
 from webapp.db import db
 from webapp.jobs import outbox as jobs
@@ -36,7 +36,7 @@ def sink(change_settings: Callable[..., Any]) -> Iterator[Sink]:
 
 @pytest.fixture
 def batch(admin) -> Batch:
-    return staged(admin, FILE)
+    return stage(admin, FILE)
 
 
 def fresh(batch) -> Batch:
@@ -104,7 +104,7 @@ class TestForm:
         change_settings(max_rows=1000)
         counted = []
         for n in (2, 300):
-            large = staged(admin, "Email,Role,Groups\n" + "".join(f"u{i}@northfield.example,Analyst,\n" for i in range(n)))
+            large = stage(admin, "Email,Role,Groups\n" + "".join(f"u{i}@northfield.example,Analyst,\n" for i in range(n)))
             queries.clear()
             save(admin, large, valid_days="9")
             assert not [query for query in queries if "UPDATE rows" in query]
@@ -158,13 +158,13 @@ class TestPreview:
         assert "/invitations/…" in admin.get(f"/batches/{batch.id}/letter/html").text
 
     def test_of_a_batch_where_nobody_is_invited_takes_whom_there_is(self, admin):
-        batch = staged(admin, "Email,Role,Groups\nbroken,Analsyt,Chess Club\n")
+        batch = stage(admin, "Email,Role,Groups\nbroken,Analsyt,Chess Club\n")
         html = admin.get(f"/batches/{batch.id}/letter/html").text
         assert "Analsyt" in html
         assert "Chess Club" in html
 
     def test_of_a_batch_without_rows_says_nothing(self, admin):
-        batch = staged(admin, "Email,Role,Groups\nines@northfield.example,Analyst,\n")
+        batch = stage(admin, "Email,Role,Groups\nines@northfield.example,Analyst,\n")
         admin.post(f"/batches/{batch.id}/rows/{rows_of(batch)[0].id}/removal", status=200, htmx=True)
         assert not admin.get(f"/batches/{batch.id}/letter").page.all("iframe")
         admin.get(f"/batches/{batch.id}/letter/html", 404)
@@ -225,7 +225,7 @@ class TestTest:
         assert fresh(batch).state is BatchState.REVIEWING
 
     def test_goes_before_the_batches(self, admin, batch, sink):
-        other = staged(admin, "Email,Role,Groups\njonas@northfield.example,Analyst,\n")
+        other = stage(admin, "Email,Role,Groups\njonas@northfield.example,Analyst,\n")
         admin.post(f"/batches/{other.id}/confirmation", {"version": other.version})
         while execute.run_chunk(other.id, 50):
             pass
@@ -234,7 +234,7 @@ class TestTest:
         assert sink.recipients == [admin.user.email, "jonas@northfield.example"]
 
     def test_whose_batch_is_confirmed_meanwhile_settles_no_row(self, admin, sink):
-        batch = staged(admin, "Email,Role,Groups\nines@northfield.example,Analyst,\n")
+        batch = stage(admin, "Email,Role,Groups\nines@northfield.example,Analyst,\n")
         self.send(admin, batch)
         admin.post(f"/batches/{batch.id}/confirmation", {"version": fresh(batch).version})
         while execute.run_chunk(batch.id, 50):
@@ -246,7 +246,7 @@ class TestTest:
         assert rows_of(batch)[0].outcome is Outcome.WAITING
 
     def test_still_goes_when_the_batch_is_cancelled_and_its_row_keeps_its_outcome(self, admin, sink):
-        batch = staged(admin, "Email,Role,Groups\nines@northfield.example,Analyst,\njonas@northfield.example,Analyst,\n")
+        batch = stage(admin, "Email,Role,Groups\nines@northfield.example,Analyst,\njonas@northfield.example,Analyst,\n")
         self.send(admin, batch)
         admin.post(f"/batches/{batch.id}/confirmation", {"version": fresh(batch).version})
         while execute.run_chunk(batch.id, 50):
@@ -309,7 +309,7 @@ class TestTest:
 
 
 def test_an_admin_in_the_file_still_needs_the_password_after_the_letter_changed(admin):
-    batch = staged(admin, "Email,Role,Groups\ndev@northfield.example,Admin,\n")
+    batch = stage(admin, "Email,Role,Groups\ndev@northfield.example,Admin,\n")
     save(admin, batch, valid_days="9")
     assert admin.get(f"/batches/{batch.id}/confirmation", htmx=True).page.all("input", id="confirm-password")
     admin.post(f"/batches/{batch.id}/confirmation", {"version": fresh(batch).version, "password": PASSWORD})
@@ -320,7 +320,7 @@ def test_a_letter_for_a_role_that_was_deleted_is_still_shown_and_sent(owner, sin
     extra = Role(name="Visitor", key="visitor", rank=5, permissions=[])
     db.session.add(extra)
     db.session.commit()
-    batch = staged(owner, "Email,Role\nines@northfield.example,Visitor\n")
+    batch = stage(owner, "Email,Role\nines@northfield.example,Visitor\n")
     owner.post(f"/batches/{batch.id}/letter/tests", {"valid_days": "7", "message": ""}, None)
     db.session.delete(db.session.get(Role, extra.id))
     db.session.commit()
@@ -353,7 +353,7 @@ class TestWhatPeopleType:
 
     @pytest.mark.parametrize("email", ["=?utf-8?q?a=2Cb=40evil.test?=@x.org", "=?utf-8?q?a?=@x.org", "=?utf-8?b?YQ==?=@x.org"])
     def test_an_address_is_never_an_encoded_word(self, owner, email):
-        batch = staged(owner, f"Email,Role,Groups\n{email},Analyst,\n")
+        batch = stage(owner, f"Email,Role,Groups\n{email},Analyst,\n")
         assert [row.plan for row in rows_of(batch)] == [Plan.ATTENTION]
         single = owner.post("/invitations", {"email": email, "role": "Remote"}, 422)
         assert "Not an email address." in single.page.text
@@ -394,7 +394,7 @@ class TestReplies:
 
     def test_go_to_whoever_confirmed_where_that_is_set(self, admin, sink, change_settings, client):
         change_settings(mail_reply_to="help@northfield.example", mail_reply_to_inviter="yes")
-        batch = staged(admin, "Email,Role,Groups\nines@northfield.example,Remote,\n")
+        batch = stage(admin, "Email,Role,Groups\nines@northfield.example,Remote,\n")
         assert f"it goes to {admin.user.email}" in admin.get(f"/batches/{batch.id}/letter/html").text
         admin.post(f"/batches/{batch.id}/confirmation", {"version": fresh(batch).version})
         execute.run_chunk(batch.id, 10)

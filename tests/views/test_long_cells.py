@@ -7,7 +7,7 @@ import json
 import pytest
 
 from tests.factories import make_group
-from tests.views.test_batches import rows_of, staged
+from tests.views.test_batches import rows_of, stage
 from webapp.core.plan.planner import Plan
 from webapp.db import db
 from webapp.models import RowEdit
@@ -19,7 +19,7 @@ SENTENCE = "A cell holds at most 2,000 characters. Shorten it; nothing was chang
 @pytest.fixture
 def batch(admin):
     make_group("Library")
-    return staged(admin, "Email,Role,Groups\nana@x.org,Analyst,Library\nben@x.org,Nobody,Libary\nben@x.org,Nobody,Libary\n")
+    return stage(admin, "Email,Role,Groups\nana@x.org,Analyst,Library\nben@x.org,Nobody,Libary\nben@x.org,Nobody,Libary\n")
 
 
 def every_way(batch) -> dict[str, tuple[str, str, dict[str, str]]]:
@@ -71,7 +71,7 @@ def test_a_cell_may_hold_two_thousand_characters(admin, batch):
 
 
 def test_a_replacement_of_many_places_builds_nothing_long(admin):
-    batch = staged(admin, "Email,Role,Groups\n" + f"ana@x.org,Analyst,{'a' * 2000}\n")
+    batch = stage(admin, "Email,Role,Groups\n" + f"ana@x.org,Analyst,{'a' * 2000}\n")
     form = {"field": "groups", "find": "a", "by": "b" * 2000}
     answer = admin.post(f"/batches/{batch.id}/replacements", form, status=422, htmx=True)
     assert SENTENCE in answer.page.text
@@ -82,7 +82,7 @@ def test_merging_rows_is_held_to_the_same_rule(admin):
     for side in ("Left", "Right"):
         for n in range(20):
             make_group(f"{side} {n} {'x' * 70}")
-    batch = staged(admin, "Email,Role,Groups\n" + "\n".join(lines))
+    batch = stage(admin, "Email,Role,Groups\n" + "\n".join(lines))
     row = rows_of(batch)[0]
     answer = admin.post(f"/batches/{batch.id}/rows/{row.id}/merger", status=422, htmx=True)
     assert SENTENCE in answer.page.text
@@ -96,7 +96,7 @@ class TestOfAFile:
 
     def test_is_one_issue_shown_clipped_and_kept_whole(self, admin, long_cell):
         make_group("Library")
-        batch = staged(admin, f'Email,Role,Groups\nana@x.org,Analyst,"{long_cell}"\nben@x.org,Analyst,Library\n')
+        batch = stage(admin, f'Email,Role,Groups\nana@x.org,Analyst,"{long_cell}"\nben@x.org,Analyst,Library\n')
         row, other = rows_of(batch)
         assert (row.plan, other.plan) == (Plan.ATTENTION, Plan.INVITE)
         [issue] = row.issues
@@ -112,20 +112,20 @@ class TestOfAFile:
 
     def test_one_of_131_kb_costs_no_more_than_its_letters(self, admin):
         """Whatever looks at it looks once at each letter: else this takes minutes."""
-        batch = staged(admin, "Email,Role\nana@x.org,Analyst\n" + f"{'1' * 130_000} x,\n" * 5)
+        batch = stage(admin, "Email,Role\nana@x.org,Analyst\n" + f"{'1' * 130_000} x,\n" * 5)
         assert [row.plan for row in rows_of(batch)] == [Plan.INVITE, *[Plan.ATTENTION] * 5]
 
     @pytest.mark.parametrize("field", ["email", "role"])
     def test_so_is_one_in_the_other_columns(self, admin, field):
         cells = {"email": "ana@x.org", "role": "Analyst"} | {field: TOO_LONG}
-        batch = staged(admin, f"Email,Role\n{cells['email']},{cells['role']}\n")
+        batch = stage(admin, f"Email,Role\n{cells['email']},{cells['role']}\n")
         page = admin.get(f"/batches/{batch.id}")
         assert "Too long: a cell holds at most 2,000 characters." in page.page.text
         assert TOO_LONG not in page.text
 
     def test_is_mended_by_typing_another_and_comes_back_by_undo(self, admin, owner, long_cell):
         make_group("Library")
-        batch = staged(admin, f'Email,Role,Groups\nana@x.org,Analyst,"{long_cell}"\n')
+        batch = stage(admin, f'Email,Role,Groups\nana@x.org,Analyst,"{long_cell}"\n')
         [row] = rows_of(batch)
         [cell] = [field for field in admin.get(f"/batches/{batch.id}").page.all("input", name="value") if "data-seen" in field]
         form = {"field": "groups", "value": "Library", "seen": cell["data-seen"]}
@@ -135,7 +135,7 @@ class TestOfAFile:
         assert rows_of(batch)[0].groups == long_cell.strip()
 
     def test_the_beginning_that_is_shown_sent_back_changes_nothing(self, admin):
-        batch = staged(admin, f"Email,Role\n{TOO_LONG},Analyst\n")
+        batch = stage(admin, f"Email,Role\n{TOO_LONG},Analyst\n")
         [row] = rows_of(batch)
         shown = admin.get(f"/batches/{batch.id}").page.all("input", name="value")[0]["value"]
         admin.patch(f"/batches/{batch.id}/rows/{row.id}", {"field": "email", "value": shown, "seen": shown}, 422, htmx=True)
@@ -153,9 +153,9 @@ def test_long_cells_of_unknown_names_cost_no_more_than_short_ones(admin):
         f'Email,Role,Groups\nana@x.org,Analyst,"{", ".join(names)}"\n',
         "Email,Role,Groups\n" + "".join(f'a{n}@x.org,Analyst,"{many}"\n' for n in range(10)),
     ]
-    plain = staged(admin, short[0])
+    plain = stage(admin, short[0])
     size = len(admin.get(f"/batches/{plain.id}").data)
     for text in hostile:
-        batch = staged(admin, text)
+        batch = stage(admin, text)
         assert len(admin.get(f"/batches/{batch.id}").data) < size + 20_000
         assert all(row.issues[0]["code"] == "long" for row in rows_of(batch))

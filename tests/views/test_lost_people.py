@@ -10,8 +10,8 @@ import pytest
 from tests.factories import make_group, make_invitation
 from tests.files.writers import MAIN, PACKAGE, RELATIONS, ods, ods_rows, rows_xml, sheet_xml, xlsx
 from tests.mail_fixtures import invitation_of
-from tests.views.test_batches import rows_of, staged
-from tests.views.test_mapping import chosen, match, newest
+from tests.views.test_batches import rows_of, stage
+from tests.views.test_mapping import match_columns, newest_batch, selected_use
 from webapp.db import db, utcnow
 from webapp.models import Batch, BatchFile, BatchState, Row
 
@@ -26,7 +26,7 @@ def known_groups(app):
 
 def pasted(client, text: str):
     client.post("/batches", {"pasted": text})
-    return newest()
+    return newest_batch()
 
 
 def read_as(client, batch) -> str:
@@ -43,33 +43,33 @@ class TestRowsBelowThePeople:
     def test_are_skipped_and_named_and_do_not_count(self, admin, change_settings, rest):
         change_settings(max_rows=3)
         people = "".join(f"{email},Analyst,Library\n" for email in PEOPLE)
-        batch = staged(admin, f"Email,Role,Groups\n{people}{(rest + chr(10)) * 500}")
+        batch = stage(admin, f"Email,Role,Groups\n{people}{(rest + chr(10)) * 500}")
         assert [row.email for row in rows_of(batch)] == PEOPLE
         assert "500 rows without an email below the last person skipped (rows 5 to 504)" in read_as(admin, batch)
 
     def test_of_a_sheet_with_check_boxes_in_another_column(self, admin):
         lines = [["Email", "Role", "Done"], *[[email, "Analyst", "FALSE"] for email in PEOPLE], *[["", "", "FALSE"]] * 50]
-        batch = staged(admin, xlsx({"People": lines}), name="people.xlsx")
+        batch = stage(admin, xlsx({"People": lines}), name="people.xlsx")
         assert len(rows_of(batch)) == 3
         assert "rows 5 to 54" in read_as(admin, batch)
 
     def test_a_blank_email_between_people_is_an_error_as_ever(self, admin):
-        batch = staged(admin, "Email,Role\nana@x.org,Analyst\n,Analyst\nben@x.org,Analyst\n")
+        batch = stage(admin, "Email,Role\nana@x.org,Analyst\n,Analyst\nben@x.org,Analyst\n")
         assert [row.plan for row in rows_of(batch)] == ["invite", "attention", "invite"]
 
     def test_groups_that_go_on_with_the_person_above_stay(self, admin):
-        batch = staged(admin, "Email,Role,Groups\nana@x.org,Analyst,Library\n,,Café\n,,Lab iPads\n")
+        batch = stage(admin, "Email,Role,Groups\nana@x.org,Analyst,Library\n,,Café\n,,Lab iPads\n")
         assert [row.groups for row in rows_of(batch)] == ["Library", "Café", "Lab iPads"]
 
     def test_somebody_whose_email_was_forgotten_stays(self, admin):
-        batch = staged(admin, "Name,Email,Role\nAna,ana@x.org,Analyst\nErin Bar,,Analyst\n,,Analyst\n,,Analyst\n")
+        batch = stage(admin, "Name,Email,Role\nAna,ana@x.org,Analyst\nErin Bar,,Analyst\n,,Analyst\n,,Analyst\n")
         assert [(row.line, row.plan) for row in rows_of(batch)] == [(2, "invite"), (3, "attention")]
 
     def test_a_file_without_any_email_is_shown_whole(self, admin):
-        assert len(rows_of(staged(admin, "Email,Role\n,Analyst\n,Remote\n"))) == 2
+        assert len(rows_of(stage(admin, "Email,Role\n,Analyst\n,Remote\n"))) == 2
 
     def test_the_columns_page_does_not_count_them_either(self, admin):
-        batch = staged(admin, "Email,Job\nana@x.org,Analyst\n" + ",Analyst\n" * 20)
+        batch = stage(admin, "Email,Job\nana@x.org,Analyst\n" + ",Analyst\n" * 20)
         assert "1 row to review" in admin.get(f"/batches/{batch.id}").page.text
 
 
@@ -88,7 +88,7 @@ class TestColumnNamesWithASeparatorOfTheirOwn:
         ],
     )
     def test_each_is_read_by_its_own(self, admin, file):
-        batch = staged(admin, file)
+        batch = stage(admin, file)
         assert [(row.email, row.role, row.groups) for row in rows_of(batch)] == [
             ("ana@x.org", "Analyst", "Library"),
             ("ben@x.org", "Remote", "Library, Café"),
@@ -99,22 +99,22 @@ class TestColumnNamesWithASeparatorOfTheirOwn:
     def test_also_rows_that_were_left_as_they_came(self, admin):
         template = admin.get("/batches/template.csv").data.decode("utf-8-sig").splitlines()
         quoted = ['"' + line.replace('"', '""') + '";;' if '"' in line else f"{line};;" for line in template]
-        batch = staged(admin, "\r\n".join([*quoted, "ana@x.org;Analyst;Café", ""]).encode("cp1252"))
+        batch = stage(admin, "\r\n".join([*quoted, "ana@x.org;Analyst;Café", ""]).encode("cp1252"))
         assert [(row.email, row.groups) for row in rows_of(batch)] == [("ana@x.org", "Café")]
         assert "2 example rows from the template left out" in read_as(admin, batch)
 
     def test_in_a_workbook_and_pasted(self, admin):
         lines = [["Email,Role,Groups"], ["ana@x.org", "Analyst", "Library"]]
-        batch = staged(admin, xlsx({"muster-template": lines}), name="muster-template.xlsx")
+        batch = stage(admin, xlsx({"muster-template": lines}), name="muster-template.xlsx")
         assert [row.groups for row in rows_of(batch)] == ["Library"]
         assert "column names split, comma-separated" in read_as(admin, batch)
         assert len(rows_of(pasted(admin, "Email,Role,Groups\nana@x.org\tAnalyst\tLibrary\n"))) == 1
 
     def test_a_comma_file_with_semicolons_in_its_cells_is_one(self, admin):
-        batch = staged(admin, "Email,Role,Groups\nana@x.org,Analyst,Library; Café\nben@x.org,Remote,Library;Café\n")
+        batch = stage(admin, "Email,Role,Groups\nana@x.org,Analyst,Library; Café\nben@x.org,Remote,Library;Café\n")
         assert [row.groups for row in rows_of(batch)] == ["Library; Café", "Library;Café"]
         assert "rows below" not in read_as(admin, batch)
-        batch = staged(admin, 'Email,Role,Groups\nana@x.org;,Analyst,Library\nben@x.org,Remote,\n"""cy@x.org""",Remote,\n')
+        batch = stage(admin, 'Email,Role,Groups\nana@x.org;,Analyst,Library\nben@x.org,Remote,\n"""cy@x.org""",Remote,\n')
         assert [row.email for row in rows_of(batch)] == ["ana@x.org;", "ben@x.org", '"cy@x.org"']
 
 
@@ -137,14 +137,14 @@ class TestListsOfAddresses:
             '"ana@x.org","ben@x.org","cy@x.org"',
         ],
     )
-    @pytest.mark.parametrize("send", [pasted, staged])
+    @pytest.mark.parametrize("send", [pasted, stage])
     def test_are_one_person_each(self, admin, text, send):
         batch = send(admin, text)
         page = admin.get(f"/batches/{batch.id}").page
         assert batch.state is BatchState.MAPPING
         row = page.all("input", type="hidden", name="header_row")[0]["value"]
-        assert chosen(page, 0) == "email"
-        match(admin, batch, "email", header_row=row, role="Analyst")
+        assert selected_use(page, 0) == "email"
+        match_columns(admin, batch, "email", header_row=row, role="Analyst")
         rows = rows_of(batch)
         assert [row.email_key for row in rows] == PEOPLE
         assert {row.plan for row in rows} == {"invite"}
@@ -152,12 +152,12 @@ class TestListsOfAddresses:
 
     def test_the_name_beside_an_address_stays_in_its_cell(self, admin):
         batch = pasted(admin, '"Bar, Erin" <cy@x.org>; ben@x.org (Ben Doe)')
-        match(admin, batch, "email", header_row="0", role="Analyst")
+        match_columns(admin, batch, "email", header_row="0", role="Analyst")
         assert [row.email for row in rows_of(batch)] == ["Bar, Erin <cy@x.org>", "Ben Doe <ben@x.org>"]
 
     def test_a_broken_address_costs_nobody_else_their_place(self, admin):
         batch = pasted(admin, 'Ana <ana@x.org>; "Bar, Erin" <cy@x.org>; half@; ben@x.org;\nDoe <doe@x.org>, "No Address" <>')
-        match(admin, batch, "email", header_row="0", role="Analyst")
+        match_columns(admin, batch, "email", header_row="0", role="Analyst")
         texts = [row.email for row in rows_of(batch)]
         assert texts == ["Ana <ana@x.org>", "Bar, Erin <cy@x.org>", "half@", "ben@x.org", "Doe <doe@x.org>", '"No Address" <>']
         assert [row.plan for row in rows_of(batch)].count("invite") == 4
@@ -182,7 +182,7 @@ class TestSeveralColumnsOfGroups:
         ],
     )
     def test_are_joined(self, admin, header):
-        batch = staged(admin, f"{header}\nana@x.org,Analyst,Library,Café,\nben@x.org,Remote,,,Lab iPads\n")
+        batch = stage(admin, f"{header}\nana@x.org,Analyst,Library,Café,\nben@x.org,Remote,,,Lab iPads\n")
         assert batch.state is BatchState.REVIEWING
         wanted = ["Library, Café", "Lab iPads"] if "Member" not in header else ["Library, Café", ""]
         assert [row.groups for row in rows_of(batch)] == wanted
@@ -190,18 +190,18 @@ class TestSeveralColumnsOfGroups:
 
     def test_also_as_chosen_and_as_remembered(self, admin):
         file = "Wer,Amt,Wo,Auch\nana@x.org,Analyst,Library,Café\n"
-        batch = staged(admin, file)
-        match(admin, batch, "email", "role", "groups", "groups", remember="yes")
+        batch = stage(admin, file)
+        match_columns(admin, batch, "email", "role", "groups", "groups", remember="yes")
         assert [row.groups for row in rows_of(batch)] == ["Library, Café"]
-        again = staged(admin, file)
+        again = stage(admin, file)
         assert [row.groups for row in rows_of(again)] == ["Library, Café"]
-        assert [chosen(admin.get(f"/batches/{again.id}/mapping").page, n) for n in (2, 3)] == ["groups", "groups"]
+        assert [selected_use(admin.get(f"/batches/{again.id}/mapping").page, n) for n in (2, 3)] == ["groups", "groups"]
 
     def test_a_download_says_each_group_once(self, admin):
-        batch = staged(admin, "Email,Role,Group 1,Group 2\nana@x.org,Analyst,Library,Café\n")
+        batch = stage(admin, "Email,Role,Group 1,Group 2\nana@x.org,Analyst,Library,Café\n")
         rows = admin.get(f"/batches/{batch.id}/rows.csv").data.decode("utf-8-sig").splitlines()
         assert rows[1].startswith('"ana@x.org","Analyst","Library, Café","",')
-        assert [row.groups for row in rows_of(staged(admin, "\n".join(rows)))] == ["Library, Café"]
+        assert [row.groups for row in rows_of(stage(admin, "\n".join(rows)))] == ["Library, Café"]
 
 
 class TestColumnsOfTicks:
@@ -211,38 +211,40 @@ class TestColumnsOfTicks:
         ("yes", "no"), [("x", ""), ("X", "-"), ("✓", ""), ("1", "0"), ("yes", "no"), ("TRUE", "FALSE"), ("ja", "nein")]
     )
     def test_are_offered_as_membership(self, admin, yes, no):
-        batch = staged(admin, self.FILE.format(yes, no))
+        batch = stage(admin, self.FILE.format(yes, no))
         assert batch.state is BatchState.MAPPING
         page = admin.get(f"/batches/{batch.id}").page
         assert "Columns are named like groups" in page.text
-        uses = [chosen(page, place) for place in range(5)]
+        uses = [selected_use(page, place) for place in range(5)]
         assert uses == ["email", "role", "member", "member", "ignore"]
-        match(admin, batch, *uses)
+        match_columns(admin, batch, *uses)
         assert [row.groups for row in rows_of(batch)] == ["library", "Lab iPads", ""]
         assert "columns “library” and “Lab iPads” read as ticks for groups" in read_as(admin, batch)
 
     def test_may_be_ignored_and_that_is_remembered(self, admin):
-        batch = staged(admin, self.FILE.format("x", ""))
-        match(admin, batch, "email", "role", "ignore", "ignore", "ignore", remember="yes")
+        batch = stage(admin, self.FILE.format("x", ""))
+        match_columns(admin, batch, "email", "role", "ignore", "ignore", "ignore", remember="yes")
         assert [row.groups for row in rows_of(batch)] == ["", "", ""]
-        assert staged(admin, self.FILE.format("x", "")).state is BatchState.REVIEWING
+        assert stage(admin, self.FILE.format("x", "")).state is BatchState.REVIEWING
 
     def test_are_remembered_as_chosen(self, admin):
-        match(admin, staged(admin, self.FILE.format("x", "")), "email", "role", "member", "member", "ignore", remember="yes")
-        assert [row.groups for row in rows_of(staged(admin, self.FILE.format("x", "")))] == ["library", "Lab iPads", ""]
+        match_columns(
+            admin, stage(admin, self.FILE.format("x", "")), "email", "role", "member", "member", "ignore", remember="yes"
+        )
+        assert [row.groups for row in rows_of(stage(admin, self.FILE.format("x", "")))] == ["library", "Lab iPads", ""]
 
     def test_a_tick_that_says_neither_yes_nor_no_waits_for_a_person(self, admin):
-        batch = staged(admin, "Email,Role,Library\nana@x.org,Analyst,leader\nben@x.org,Analyst,x\n")
-        match(admin, batch, "email", "role", "member")
+        batch = stage(admin, "Email,Role,Library\nana@x.org,Analyst,leader\nben@x.org,Analyst,x\n")
+        match_columns(admin, batch, "email", "role", "member")
         assert [(row.groups, row.plan) for row in rows_of(batch)] == [("Library (leader)", "attention"), ("Library", "invite")]
 
     def test_beside_a_column_of_groups(self, admin):
-        batch = staged(admin, "Email,Role,Groups,Café\nana@x.org,Analyst,Library,x\n")
-        match(admin, batch, "email", "role", "groups", "member")
+        batch = stage(admin, "Email,Role,Groups,Café\nana@x.org,Analyst,Library,x\n")
+        match_columns(admin, batch, "email", "role", "groups", "member")
         assert [row.groups for row in rows_of(batch)] == ["Library, Café"]
 
     def test_no_one_is_asked_where_nothing_is_ticked(self, admin):
-        assert staged(admin, "Email,Role,Library\nana@x.org,Analyst,\nben@x.org,Analyst,0\n").state is BatchState.REVIEWING
+        assert stage(admin, "Email,Role,Library\nana@x.org,Analyst,\nben@x.org,Analyst,0\n").state is BatchState.REVIEWING
 
 
 class TestTextInAnEncodingThatIsNotRead:
@@ -272,13 +274,13 @@ class TestTextInAnEncodingThatIsNotRead:
     )
     def test_western_text_is_not(self, admin, word):
         page = admin.get(
-            f"/batches/{staged(admin, f'Email,Role,Notes{chr(10)}ana@x.org,Analyst,{word}'.encode('cp1252')).id}"
+            f"/batches/{stage(admin, f'Email,Role,Notes{chr(10)}ana@x.org,Analyst,{word}'.encode('cp1252')).id}"
         ).page
         assert "Windows-1252" in page.text
         assert "odd" not in page.text
 
     def test_a_small_file_with_a_few_control_characters_is_read_and_flagged(self, admin):
-        batch = staged(admin, "Email,Role\nana\x01@x.org,Analyst\nben@x.org,Ana\x02\x02lyst\n")
+        batch = stage(admin, "Email,Role\nana\x01@x.org,Analyst\nben@x.org,Ana\x02\x02lyst\n")
         assert [row.plan for row in rows_of(batch)] == ["attention", "attention"]
         assert "2 cells with control characters" in read_as(admin, batch)
 
@@ -287,7 +289,7 @@ class TestPeopleWhoAreSuspendedOrGone:
     FILE = "Email,Role,Status\nana@x.org,Analyst,Active\nben@x.org,Analyst,Suspended\ncy@x.org,Remote,deleted\n"
 
     def test_are_told_above_the_counts_and_removed_in_one_step(self, admin):
-        batch = staged(admin, self.FILE)
+        batch = stage(admin, self.FILE)
         page = admin.get(f"/batches/{batch.id}").page
         assert "2 rows are of people who are suspended or gone by “Status”" in page.text
         assert "It says “Suspended” and “deleted”." in page.text
@@ -325,33 +327,33 @@ class TestPeopleWhoAreSuspendedOrGone:
         ],
     )
     def test_are_known_by_many_names_and_words(self, admin, name, here, gone):
-        batch = staged(admin, f"Email,Role,{name}\nana@x.org,Analyst,{here}\nben@x.org,Analyst,{gone}\n")
+        batch = stage(admin, f"Email,Role,{name}\nana@x.org,Analyst,{here}\nben@x.org,Analyst,{gone}\n")
         assert [row.hint for row in rows_of(batch)] == [None, "gone"]
         assert "1 row is of somebody who is suspended or gone" in admin.get(f"/batches/{batch.id}").page.text
 
     @pytest.mark.parametrize("column", ["State\nCA\nNE", "Note\ndeleted\nleft", "Phone\n0\n1", "Status\nActive\npending"])
     def test_others_are_not_mistaken_for_them(self, admin, column):
         name, *cells = column.split("\n")
-        batch = staged(admin, f"Email,Role,{name}\n" + "".join(f"a{n}@x.org,Analyst,{cell}\n" for n, cell in enumerate(cells)))
+        batch = stage(admin, f"Email,Role,{name}\n" + "".join(f"a{n}@x.org,Analyst,{cell}\n" for n, cell in enumerate(cells)))
         assert [row.hint for row in rows_of(batch)] == [None, None]
 
     def test_removing_one_by_hand_takes_them_off_the_count(self, admin):
-        batch = staged(admin, self.FILE)
+        batch = stage(admin, self.FILE)
         part = admin.post(f"/batches/{batch.id}/rows/{rows_of(batch)[1].id}/removal", {}, 200, htmx=True)
         assert "1 row is of somebody who is suspended or gone" in part.page.text
 
     def test_whoever_only_looks_cannot_remove_them(self, admin, sign_in):
-        batch = staged(admin, self.FILE)
+        batch = stage(admin, self.FILE)
         analyst = sign_in("Analyst")
         assert not analyst.get(f"/batches/{batch.id}").page.all("button", id="notice-gone-remove")
         analyst.post(f"/batches/{batch.id}/hints/gone/removal", {}, 403)
 
     def test_a_kind_that_there_is_not(self, admin):
-        admin.post(f"/batches/{staged(admin, self.FILE).id}/hints/odd/removal", {}, 404)
+        admin.post(f"/batches/{stage(admin, self.FILE).id}/hints/odd/removal", {}, 404)
 
 
 def test_headings_and_footers_between_people_are_told_and_removed_together(admin):
-    batch = staged(
+    batch = stage(
         admin, "Email,Role,Groups\nLanguages,,\nana@x.org,Analyst,\nScience and Art,,\nben@x.org,Remote,\nTotal,2,\nerin.b,,\n"
     )
     page = admin.get(f"/batches/{batch.id}").page
@@ -362,7 +364,7 @@ def test_headings_and_footers_between_people_are_told_and_removed_together(admin
 
 
 def test_a_column_of_addresses_that_is_not_used_is_told_above_the_counts(admin):
-    batch = staged(admin, "Email,Role,Parent\nana@x.org,Analyst,mum@y.org\nben@x.org,Analyst,\n")
+    batch = stage(admin, "Email,Role,Parent\nana@x.org,Analyst,mum@y.org\nben@x.org,Analyst,\n")
     page = admin.get(f"/batches/{batch.id}").page
     assert "Column “Parent” holds 1 email address and is not used" in page.text
     assert page.all("a", href=f"/batches/{batch.id}/mapping")
@@ -373,7 +375,7 @@ class TestAddressesThatWereReplaced:
         make_invitation("ana.wrogn@northfield.example")
         invitation = invitation_of("ana.wrogn@northfield.example")
         admin.post(f"/invitations/{invitation.id}/email", {"email": "ana.wrong@northfield.example"})
-        batch = staged(admin, "Email,Role\nana.wrogn@northfield.example,Analyst\nben@northfield.example,Analyst\n")
+        batch = stage(admin, "Email,Role\nana.wrogn@northfield.example,Analyst\nben@northfield.example,Analyst\n")
         page = admin.get(f"/batches/{batch.id}").page
         assert "1 row has an email that was replaced by another one" in page.text
         assert f"Replaced on {utcnow().day} " in page.text
@@ -392,7 +394,7 @@ class TestAddressesThatWereReplaced:
             if old.startswith("a"):
                 make_invitation(old)
             admin.post(f"/invitations/{invitation_of(old).id}/email", {"email": new})
-        batch = staged(admin, "Email,Role\na@northfield.example,Analyst\nb@northfield.example,Analyst\n")
+        batch = stage(admin, "Email,Role\na@northfield.example,Analyst\nb@northfield.example,Analyst\n")
         page = admin.get(f"/batches/{batch.id}?hint=replaced").page
         assert [button["value"] for button in page.all("button", class_="suggest")] == ["c@northfield.example"] * 2
 
@@ -400,7 +402,7 @@ class TestAddressesThatWereReplaced:
         make_invitation("a@northfield.example")
         admin.post(f"/invitations/{invitation_of('a@northfield.example').id}/email", {"email": "b@northfield.example"})
         admin.post(f"/invitations/{invitation_of('b@northfield.example').id}/email", {"email": "a@northfield.example"})
-        batch = staged(admin, "Email,Role\na@northfield.example,Analyst\n")
+        batch = stage(admin, "Email,Role\na@northfield.example,Analyst\n")
         assert "Replaced" not in admin.get(f"/batches/{batch.id}").page.text
 
 
@@ -423,7 +425,7 @@ class TestColumnsThatMusterDoesNotUse:
         return [text for text in self.FOREIGN if text.encode() in found or text in cells]
 
     def test_stay_while_a_file_is_under_review_and_no_longer(self, admin, app):
-        batch = staged(admin, self.FILE)
+        batch = stage(admin, self.FILE)
         id, version = batch.id, batch.version
         assert self.kept(app) == list(self.FOREIGN)
         admin.post(f"/batches/{id}/confirmation", {"version": version})
@@ -434,7 +436,7 @@ class TestColumnsThatMusterDoesNotUse:
         assert '"ana@x.org","","","Analyst"' in rows
 
     def test_go_with_a_discarded_one(self, admin, app):
-        id = staged(admin, self.FILE).id
+        id = stage(admin, self.FILE).id
         assert self.kept(app)
         admin.post(f"/batches/{id}/discard", {})
         assert self.kept(app) == []
@@ -449,7 +451,7 @@ class TestColumnsThatMusterDoesNotUse:
         assert self.kept(app) == []
 
     def test_are_not_shown_where_their_name_says_password(self, admin):
-        batch = staged(admin, self.FILE.replace("Role", "Job"))
+        batch = stage(admin, self.FILE.replace("Role", "Job"))
         page = admin.get(f"/batches/{batch.id}")
         assert "2010-02-03" in page.text
         assert "hunter2" not in page.text
@@ -462,11 +464,11 @@ class TestColumnsThatMusterDoesNotUse:
         "name", ["Passwort", "Initial password", "PWD", "Mot de passe", "Contraseña", "PIN", "Kennwort 1", "パスワード"]
     )
     def test_whatever_a_password_is_called(self, admin, name):
-        batch = staged(admin, f"Email,Job,{name}\nana@x.org,Analyst,hunter2\nben@x.org,Remote,hunter2\n")
+        batch = stage(admin, f"Email,Job,{name}\nana@x.org,Analyst,hunter2\nben@x.org,Remote,hunter2\n")
         assert "hunter2" not in admin.get(f"/batches/{batch.id}").text
 
     def test_a_secretary_is_no_secret(self, admin):
-        batch = staged(admin, "Email,Job,Secretary\nana@x.org,Analyst,Ms Wood\nben@x.org,Remote,Ms Wood\n")
+        batch = stage(admin, "Email,Job,Secretary\nana@x.org,Analyst,Ms Wood\nben@x.org,Remote,Ms Wood\n")
         assert "Ms Wood" in admin.get(f"/batches/{batch.id}").text
 
 
@@ -486,7 +488,7 @@ class TestWhatASheetDoesNotShow:
             '<row r="4"><c r="A4" t="str"><f>D4</f><v>cy@x.org</v></c><c r="B4" t="inlineStr"><is><t>Analyst</t></is></c></row>'
             '<row r="5"><c r="A5" t="str"><f>IF(D5="","",D5)</f><v></v></c></row>'
         )
-        batch = staged(admin, xlsx({"People": sheet_of(lines)}), name="people.xlsx")
+        batch = stage(admin, xlsx({"People": sheet_of(lines)}), name="people.xlsx")
         rows = rows_of(batch)
         assert [(row.line, row.plan) for row in rows] == [(2, "attention"), (3, "attention"), (4, "invite")]
         assert rows[0].email == '=LOWER(D2)&"@x.org"'
@@ -496,26 +498,26 @@ class TestWhatASheetDoesNotShow:
 
     def test_also_in_an_open_document(self, admin):
         formula = '<table:table-cell table:formula="of:=LOWER([.D2])"/>'
-        batch = staged(admin, ods({"People": [["Email", "Role"], [formula, "Analyst"], ["ana@x.org", "Analyst"]]}), name="a.ods")
+        batch = stage(admin, ods({"People": [["Email", "Role"], [formula, "Analyst"], ["ana@x.org", "Analyst"]]}), name="a.ods")
         assert [row.email for row in rows_of(batch)] == ["=LOWER([.D2])", "ana@x.org"]
         assert "1 row has formulas without a stored result" in admin.get(f"/batches/{batch.id}").page.text
 
     def test_hidden_and_filtered_rows_are_told_and_removed_together(self, admin):
         lines = HEAD + rows_xml([["ana@x.org", "Analyst"]], top=2).replace('<row r="2"', '<row r="2" spans="1:3" hidden="1"')
-        batch = staged(admin, xlsx({"R&D": sheet_of(lines + rows_xml([["ben@x.org", "Analyst"]], top=3))}), name="people.xlsx")
+        batch = stage(admin, xlsx({"R&D": sheet_of(lines + rows_xml([["ben@x.org", "Analyst"]], top=3))}), name="people.xlsx")
         assert "1 row of the sheet is hidden or filtered out" in admin.get(f"/batches/{batch.id}").page.text
         admin.post(f"/batches/{batch.id}/hints/hidden/removal", {}, 200, htmx=True)
         assert [row.email for row in rows_of(batch) if row.removed_at is None] == ["ben@x.org"]
 
     def test_those_of_an_open_document(self, admin):
         row = ods_rows([["ana@x.org", "Analyst"]]).replace("<table:table-row>", '<table:table-row table:visibility="filter">')
-        batch = staged(admin, ods({"People": [["Email", "Role"], row, ["ben@x.org", "Analyst"]]}), name="people.ods")
+        batch = stage(admin, ods({"People": [["Email", "Role"], row, ["ben@x.org", "Analyst"]]}), name="people.ods")
         assert [row.hint for row in rows_of(batch)] == ["hidden", None]
 
     def test_merged_cells_are_told(self, admin):
         lines = HEAD + rows_xml([["ana@x.org", "Analyst", "Library"], ["ben@x.org", "Remote"], ["cy@x.org", "Remote"]], top=2)
         merged = '<mergeCells count="1"><mergeCell ref="C2:C4"/></mergeCells>'
-        batch = staged(admin, xlsx({"People": sheet_of(lines, merged)}), name="people.xlsx")
+        batch = stage(admin, xlsx({"People": sheet_of(lines, merged)}), name="people.xlsx")
         page = admin.get(f"/batches/{batch.id}").page
         assert "Merged cells: 2 rows below the first are blank there" in page.text
         assert "Only the first row has what stands in “Groups”." in page.text
@@ -525,7 +527,7 @@ class TestWhatASheetDoesNotShow:
         """2 kB, and no work for each row of each of them."""
         lines = HEAD + rows_xml([["ana@x.org", "Analyst", "Library"], ["ben@x.org", "Remote"], ["cy@x.org", "Remote"]], top=2)
         merged = "<mergeCells>" + '<mergeCell ref="C3:C1048576"/>' * 10_000 + "</mergeCells>"
-        batch = staged(admin, xlsx({"People": sheet_of(lines, merged)}), name="people.xlsx")
+        batch = stage(admin, xlsx({"People": sheet_of(lines, merged)}), name="people.xlsx")
         assert [row.hint for row in rows_of(batch)] == [None, None, "merged"]
 
     @pytest.mark.parametrize(
@@ -548,7 +550,7 @@ class TestWhatASheetDoesNotShow:
         )
         cell = f'<c r="C2" s="1"><v>{number}</v></c>'
         lines = HEAD + rows_xml([["ana@x.org", "Analyst"]], top=2).replace("</row>", f"{cell}</row>")
-        batch = staged(admin, xlsx({"People": sheet_of(lines)}, extra={"xl/styles.xml": styles}), name="people.xlsx")
+        batch = stage(admin, xlsx({"People": sheet_of(lines)}, extra={"xl/styles.xml": styles}), name="people.xlsx")
         assert [row.groups for row in rows_of(batch)] == [shown]
 
     def test_a_link_to_write_to_somebody_is_taken_from_below_their_name(self, admin):
@@ -562,7 +564,7 @@ class TestWhatASheetDoesNotShow:
         extra = {
             "xl/worksheets/_rels/sheet1.xml.rels": f'<Relationships xmlns="{PACKAGE}/relationships">{relation}</Relationships>'
         }
-        batch = staged(admin, xlsx({"People": sheet_of(lines, links)}, extra=extra), name="people.xlsx")
+        batch = stage(admin, xlsx({"People": sheet_of(lines, links)}, extra=extra), name="people.xlsx")
         assert [row.email for row in rows_of(batch)] == ["Ana One <ana@x.org>", "ben@x.org"]
 
 

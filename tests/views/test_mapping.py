@@ -8,7 +8,7 @@ import pytest
 
 from tests.factories import make_group, make_invitation
 from tests.files.writers import xlsx
-from tests.views.test_batches import rows_of, staged, upload
+from tests.views.test_batches import rows_of, stage, upload
 from webapp.core.plan.planner import Plan
 from webapp.db import db
 from webapp.models import Alias, AuditEvent, Batch, BatchFile, BatchState, HeaderMapping, Row, RowEdit
@@ -30,11 +30,11 @@ def known_groups(app):
     make_group("Teacher Laptops")
 
 
-def newest() -> Batch:
+def newest_batch() -> Batch:
     return db.session.scalars(db.select(Batch).order_by(Batch.id.desc())).first()
 
 
-def chosen(page, place: int) -> str:
+def selected_use(page, place: int) -> str:
     """What a column is used as on the page."""
     options = [(a, within) for tag, a, within in page.tags if tag == "option"]
     return next(a["value"] for a, within in options if "selected" in a and within[-1][1].get("name") == f"column-{place}")
@@ -44,7 +44,7 @@ def columns(*uses: str, **more):
     return {f"column-{place}": use for place, use in enumerate(uses)} | {"header_row": "1", **more}
 
 
-def match(client, batch, *uses: str, status: int = 303, **more):
+def match_columns(client, batch, *uses: str, status: int = 303, **more):
     return client.post(f"/batches/{batch.id}/mapping", columns(*uses, **more), status)
 
 
@@ -54,7 +54,7 @@ def events(action: str) -> list[AuditEvent]:
 
 class TestAFileWhoseColumnsAreNotRecognised:
     def test_is_no_refusal_but_a_page_at_the_batchs_address(self, admin):
-        batch = staged(admin, UNKNOWN)
+        batch = stage(admin, UNKNOWN)
         assert (batch.state, rows_of(batch)) == (BatchState.MAPPING, [])
         page = admin.get(f"/batches/{batch.id}").page
         assert page.h1 == "Match your columns"
@@ -62,14 +62,14 @@ class TestAFileWhoseColumnsAreNotRecognised:
         assert "ana@northfield.example, ben@northfield.example" in page.text
 
     def test_names_what_is_missing_and_does_not_let_one_go_on(self, admin):
-        batch = staged(admin, UNKNOWN)
+        batch = stage(admin, UNKNOWN)
         page = admin.get(f"/batches/{batch.id}").page
         assert "No column holds the role yet." in page.text
         assert "No column holds the email yet." not in page.text
         assert page.all("button", id="continue", aria_disabled="true")
 
     def test_one_click_uses_the_column_that_most_probably_holds_it(self, admin):
-        batch = staged(admin, "Person,Kennung,Amt\nAna,ana@x.org,Lehrkraft\nBen,ben@x.org,Lehrkraft\n")
+        batch = stage(admin, "Person,Kennung,Amt\nAna,ana@x.org,Lehrkraft\nBen,ben@x.org,Lehrkraft\n")
         page = admin.get(f"/batches/{batch.id}").page
         assert page.text.count("No column holds the role yet.") == 1
         (button,) = page.all("button", class_="suggest")
@@ -77,26 +77,26 @@ class TestAFileWhoseColumnsAreNotRecognised:
         sent = {"header_row": "1", "column-0": "ignore", "column-1": "email", "column-2": "role"}
         source = {"HX-Source": f"button#{button['id']}"}
         part = admin.get(f"/batches/{batch.id}/mapping", htmx=True, query_string=sent, headers=source).page
-        assert chosen(part, 2) == "role"
+        assert selected_use(part, 2) == "role"
         assert not part.all("button", class_="suggest")
         assert "autofocus" in part.all("select", id="column-2")[0]
 
     def test_where_no_column_looks_like_it_nothing_is_offered(self, admin):
-        batch = staged(admin, "Person,Kennung\nAna,ana@x.org\nBen,ben@x.org\n")
+        batch = stage(admin, "Person,Kennung\nAna,ana@x.org\nBen,ben@x.org\n")
         page = admin.get(f"/batches/{batch.id}").page
         assert "No column holds the role yet." in page.text
         assert not page.all("button", class_="suggest")
 
     def test_guesses_by_the_cells_and_says_that_it_is_a_guess(self, admin):
-        batch = staged(admin, HR)
+        batch = stage(admin, HR)
         page = admin.get(f"/batches/{batch.id}").page
-        assert [chosen(page, place) for place in range(3)] == ["email", "role", "groups"]
+        assert [selected_use(page, place) for place in range(3)] == ["email", "role", "groups"]
         assert "Guess" in page.text
         assert not page.all("button", id="continue", aria_disabled="true")
 
     def test_once_matched_is_under_review_with_whole_lines_kept(self, admin):
-        batch = staged(admin, HR)
-        to = match(admin, batch, "email", "role", "groups").location
+        batch = stage(admin, HR)
+        to = match_columns(admin, batch, "email", "role", "groups").location
         page = admin.get(to).page
         assert page.h1 == "Review 2 users"
         assert "columns as you chose" in page.text
@@ -104,77 +104,77 @@ class TestAFileWhoseColumnsAreNotRecognised:
         assert rows_of(batch)[0].read_cells == ["ana@northfield.example", "Analyst", "Student Devices"]
 
     def test_a_refused_choice_is_kept_and_says_why(self, admin):
-        batch = staged(admin, HR)
-        page = match(admin, batch, "ignore", "role", "ignore", status=422).page
-        assert [chosen(page, place) for place in range(3)] == ["ignore", "role", "ignore"]
+        batch = stage(admin, HR)
+        page = match_columns(admin, batch, "ignore", "role", "ignore", status=422).page
+        assert [selected_use(page, place) for place in range(3)] == ["ignore", "role", "ignore"]
         assert "No column is chosen for the email addresses." in page.text
         assert "No column holds the email yet." in page.text
         assert not [a for a in page.all("input", id="remember") if "checked" in a]
         assert db.session.get(Batch, batch.id).state is BatchState.MAPPING
 
     def test_two_columns_for_one_field_ask_which_counts(self, admin):
-        batch = staged(admin, HR)
-        page = match(admin, batch, "email", "role", "role", status=422).page
+        batch = stage(admin, HR)
+        page = match_columns(admin, batch, "email", "role", "role", status=422).page
         assert "Two columns are used as Role." in page.text
         assert page.text.count("Which one counts?") == 2
 
     def test_another_choice_is_drawn_anew_and_stands_in_the_address(self, admin):
-        batch = staged(admin, HR)
+        batch = stage(admin, HR)
         part = admin.get(f"/batches/{batch.id}/mapping?header_row=1&column-0=email&column-1=ignore&column-2=role", htmx=True)
-        assert chosen(part.page, 2) == "role"
+        assert selected_use(part.page, 2) == "role"
         assert "No column holds" not in part.page.text
         assert "#mapping-bar" in [a["hx-target"] for a in part.page.all("hx-partial")]
         whole = admin.get(f"/batches/{batch.id}/mapping?header_row=1&column-0=email&column-1=ignore&column-2=role")
-        assert chosen(whole.page, 2) == "role"
+        assert selected_use(whole.page, 2) == "role"
 
     def test_doubled_names_lead_there_too(self, admin):
-        batch = staged(admin, "Email,Role,Role\nana@northfield.example,x,Analyst\n")
+        batch = stage(admin, "Email,Role,Role\nana@northfield.example,x,Analyst\n")
         assert batch.state is BatchState.MAPPING
-        assert [chosen(admin.get(f"/batches/{batch.id}").page, place) for place in (1, 2)] == ["ignore", "role"]
+        assert [selected_use(admin.get(f"/batches/{batch.id}").page, place) for place in (1, 2)] == ["ignore", "role"]
 
     def test_a_file_without_a_header_has_columns_by_letters(self, admin):
-        batch = staged(admin, "ana@northfield.example,Analyst\nben@northfield.example,Remote\n")
+        batch = stage(admin, "ana@northfield.example,Analyst\nben@northfield.example,Remote\n")
         page = admin.get(f"/batches/{batch.id}").page
         assert "Column A" in page.text
         assert not page.all("input", id="remember")
-        match(admin, batch, "email", "role", header_row="0")
+        match_columns(admin, batch, "email", "role", header_row="0")
         assert [(row.line, row.email) for row in rows_of(batch)] == [(1, "ana@northfield.example"), (2, "ben@northfield.example")]
 
     def test_columns_without_a_name_can_be_chosen_and_are_remembered(self, admin):
         file = "Email,,\nana@northfield.example,Analyst,Student Devices,Teacher Laptops\nben@northfield.example,Remote\n"
-        batch = staged(admin, file)
+        batch = stage(admin, file)
         page = admin.get(f"/batches/{batch.id}").page
         assert "Column B" in page.text
-        assert [chosen(page, place) for place in range(4)] == ["email", "role", "groups", "groups"]
-        match(admin, batch, "email", "role", "groups", "groups", header_row="1", remember="yes")
+        assert [selected_use(page, place) for place in range(4)] == ["email", "role", "groups", "groups"]
+        match_columns(admin, batch, "email", "role", "groups", "groups", header_row="1", remember="yes")
         assert [row.groups for row in rows_of(batch)] == ["Student Devices, Teacher Laptops", ""]
         assert events("batch.matched")[0].details["columns"]["Role"] == "Column B"
-        again = staged(admin, "Email,,\ncy@northfield.example,Remote,Student Devices\n")
+        again = stage(admin, "Email,,\ncy@northfield.example,Remote,Student Devices\n")
         assert [(row.role, row.groups) for row in rows_of(again)] == [("Remote", "Student Devices")]
-        assert staged(admin, "Email\ncy@northfield.example\n").state is BatchState.MAPPING, "nothing stands in those columns"
+        assert stage(admin, "Email\ncy@northfield.example\n").state is BatchState.MAPPING, "nothing stands in those columns"
 
     def test_the_header_may_stand_in_another_row(self, admin):
-        batch = staged(admin, "Kollegium 2026\nKennung,Amt\nana@northfield.example,Analyst\n")
+        batch = stage(admin, "Kollegium 2026\nKennung,Amt\nana@northfield.example,Analyst\n")
         page = admin.get(f"/batches/{batch.id}/mapping?header_row=2").page
         assert "Row 2: Kennung, Amt" in page.text
-        match(admin, batch, "email", "role", header_row="2")
+        match_columns(admin, batch, "email", "role", header_row="2")
         assert [(row.line, row.role) for row in rows_of(batch)] == [(3, "Analyst")]
 
     def test_a_row_that_cannot_be_the_header_is_no_dead_end(self, admin):
-        batch = staged(admin, HR)
+        batch = stage(admin, HR)
         page = admin.get(f"/batches/{batch.id}/mapping?header_row=99").page
         assert "Row 99 is blank." in page.text
         assert page.all("select", id="header-row")
 
     def test_can_be_discarded_from_there(self, admin):
-        batch = staged(admin, UNKNOWN)
+        batch = stage(admin, UNKNOWN)
         assert admin.get(f"/batches/{batch.id}").page.all("a", href=f"/batches/{batch.id}/discard")
         admin.post(f"/batches/{batch.id}/discard")
         assert db.session.get(Batch, batch.id).state is BatchState.DISCARDED
         assert db.session.get(BatchFile, batch.id) is None
 
     def test_is_listed_among_what_is_unfinished(self, admin):
-        staged(admin, UNKNOWN)
+        stage(admin, UNKNOWN)
         assert "Columns to match" in admin.get("/").page.text
         listed = admin.get("/batches").page.text
         assert "Columns to match" in listed
@@ -182,18 +182,18 @@ class TestAFileWhoseColumnsAreNotRecognised:
         assert "None" not in listed
 
     def test_who_may_only_look_is_told_and_gets_no_controls(self, admin, sign_in):
-        batch = staged(admin, UNKNOWN)
+        batch = stage(admin, UNKNOWN)
         page = sign_in("Analyst").get(f"/batches/{batch.id}").page
         assert "not matched yet" in page.text
         assert not page.all("select")
 
     def test_a_cells_markup_stays_text(self, admin):
-        batch = staged(admin, "<script>x</script>,b\n<b>x</b>,ana@northfield.example\n")
+        batch = stage(admin, "<script>x</script>,b\n<b>x</b>,ana@northfield.example\n")
         assert "<script>x" not in admin.get(f"/batches/{batch.id}").text
 
     def test_is_audited(self, admin):
-        batch = staged(admin, HR)
-        match(admin, batch, "email", "role", "groups")
+        batch = stage(admin, HR)
+        match_columns(admin, batch, "email", "role", "groups")
         (event,) = events("batch.matched")
         assert (event.subject_id, event.details["columns"]) == (
             batch.id,
@@ -203,8 +203,8 @@ class TestAFileWhoseColumnsAreNotRecognised:
 
 class TestRemembering:
     def test_the_next_file_with_these_headers_is_read_the_same_and_says_so(self, admin):
-        match(admin, staged(admin, HR), "email", "role", "ignore", remember="yes")
-        batch = staged(admin, HR.replace("ana@", "zoe@"))
+        match_columns(admin, stage(admin, HR), "email", "role", "ignore", remember="yes")
+        batch = stage(admin, HR.replace("ana@", "zoe@"))
         assert batch.state is BatchState.REVIEWING
         page = admin.get(f"/batches/{batch.id}").page
         assert "columns as remembered for files with these headers" in page.text
@@ -212,64 +212,64 @@ class TestRemembering:
         assert rows_of(batch)[0].groups == ""
 
     def test_a_remembered_header_is_found_below_other_lines(self, admin):
-        match(admin, staged(admin, HR), "email", "role", "groups", remember="yes")
-        batch = staged(admin, "Kollegium;;\n\n" + HR)
+        match_columns(admin, stage(admin, HR), "email", "role", "groups", remember="yes")
+        batch = stage(admin, "Kollegium;;\n\n" + HR)
         assert [(row.line, row.role) for row in rows_of(batch)] == [(4, "Analyst"), (5, "Remote")]
 
     def test_unticked_it_is_asked_again(self, admin):
-        match(admin, staged(admin, HR), "email", "role", "groups")
-        assert staged(admin, HR).state is BatchState.MAPPING
+        match_columns(admin, stage(admin, HR), "email", "role", "groups")
+        assert stage(admin, HR).state is BatchState.MAPPING
 
     def test_unticked_later_it_is_forgotten(self, admin):
-        match(admin, staged(admin, HR), "email", "role", "groups", remember="yes")
-        match(admin, staged(admin, HR), "email", "role", "groups")
+        match_columns(admin, stage(admin, HR), "email", "role", "groups", remember="yes")
+        match_columns(admin, stage(admin, HR), "email", "role", "groups")
         assert db.session.scalars(db.select(HeaderMapping)).all() == []
         assert len(events("columns.remembered")) == len(events("columns.forgotten")) == 1
 
     def test_chosen_otherwise_the_newer_choice_counts(self, admin):
-        match(admin, staged(admin, HR), "email", "role", "groups", remember="yes")
-        batch = staged(admin, HR)
-        match(admin, batch, "email", "role", "ignore", remember="yes", version=str(batch.version))
+        match_columns(admin, stage(admin, HR), "email", "role", "groups", remember="yes")
+        batch = stage(admin, HR)
+        match_columns(admin, batch, "email", "role", "ignore", remember="yes", version=str(batch.version))
         (kept,) = db.session.scalars(db.select(HeaderMapping))
         assert kept.columns == {"email": 0, "role": 1}
 
 
 class TestChangingTheColumnsOfWhatIsUnderReview:
     def test_warns_of_the_edits_that_are_lost(self, admin):
-        batch = staged(admin)
+        batch = stage(admin)
         assert "loses" not in admin.get(f"/batches/{batch.id}/mapping").page.text
         row = rows_of(batch)[0]
         admin.patch(f"/batches/{batch.id}/rows/{row.id}", {"field": "role", "value": "Remote", "seen": "Analyst"}, htmx=True)
         assert "Reading the file anew loses 1 edit" in admin.get(f"/batches/{batch.id}/mapping").page.text
 
     def test_reads_the_file_anew(self, admin):
-        batch = staged(admin, "Email,Role,Groups,Team\nana@northfield.example,Analyst,Student Devices,Teacher Laptops\n")
+        batch = stage(admin, "Email,Role,Groups,Team\nana@northfield.example,Analyst,Student Devices,Teacher Laptops\n")
         assert [row.groups for row in rows_of(batch)] == ["Student Devices, Teacher Laptops"]
-        match(admin, batch, "email", "role", "groups", "ignore")
+        match_columns(admin, batch, "email", "role", "groups", "ignore")
         before = db.session.get(Batch, batch.id).version
-        match(admin, batch, "email", "role", "ignore", "groups", version=str(before))
+        match_columns(admin, batch, "email", "role", "ignore", "groups", version=str(before))
         assert [row.groups for row in rows_of(batch)] == ["Teacher Laptops"]
         assert db.session.get(Batch, batch.id).counts == {"invite": 1}
 
     def test_what_somebody_edited_meanwhile_is_not_thrown_away_unseen(self, admin, owner):
-        batch = staged(admin)
+        batch = stage(admin)
         seen = batch.version
         row = rows_of(batch)[0]
         owner.patch(f"/batches/{batch.id}/rows/{row.id}", {"field": "role", "value": "Remote", "seen": "Analyst"}, htmx=True)
-        answer = match(admin, batch, "email", "role", "groups", status=409, version=str(seen))
+        answer = match_columns(admin, batch, "email", "role", "groups", status=409, version=str(seen))
         assert "Somebody changed this upload in the meantime." in answer.page.text
         assert rows_of(batch)[0].role == "Remote"
 
     def test_a_page_from_before_cannot_be_confirmed(self, admin):
-        batch = staged(admin)
+        batch = stage(admin)
         seen = batch.version
-        match(admin, batch, "email", "role", "ignore")
+        match_columns(admin, batch, "email", "role", "ignore")
         admin.post(f"/batches/{batch.id}/confirmation", {"version": seen})
         assert db.session.get(Batch, batch.id).state is BatchState.REVIEWING
         assert "Nothing was sent." in admin.get(f"/batches/{batch.id}").page.text
 
     def test_is_too_late_after_the_confirm_which_lets_the_file_go(self, admin):
-        batch = staged(admin)
+        batch = stage(admin)
         admin.post(f"/batches/{batch.id}/confirmation", {"version": batch.version})
         assert db.session.get(BatchFile, batch.id) is None
         assert admin.get(f"/batches/{batch.id}/mapping", 303).location == f"/batches/{batch.id}"
@@ -283,7 +283,7 @@ class TestOneRoleForAllRows:
     @pytest.fixture
     def batch(self, admin) -> Batch:
         admin.post("/batches", {"pasted": self.ONLY})
-        return newest()
+        return newest_batch()
 
     def test_is_offered_where_no_column_holds_one(self, admin, batch):
         page = admin.get(f"/batches/{batch.id}").page
@@ -295,30 +295,30 @@ class TestOneRoleForAllRows:
         assert not answer.page.all("input", id="remember")
 
     def test_is_written_into_all_as_one_step(self, admin, batch):
-        match(admin, batch, "email", header_row="0", role="Remote")
+        match_columns(admin, batch, "email", header_row="0", role="Remote")
         assert [(row.role, row.read_role, row.plan) for row in rows_of(batch)] == [("Remote", "", Plan.INVITE)] * 2
         admin.post(f"/batches/{batch.id}/undos", status=200, htmx=True)
         assert [row.role for row in rows_of(batch)] == ["", ""]
 
     def test_must_be_one_that_one_may_grant(self, admin, batch):
         for role in ("Owner", "Nobody"):
-            match(admin, batch, "email", header_row="0", role=role, status=422)
-        match(admin, batch, "email", header_row="0", status=422)
+            match_columns(admin, batch, "email", header_row="0", role=role, status=422)
+        match_columns(admin, batch, "email", header_row="0", status=422)
         assert db.session.get(Batch, batch.id).state is BatchState.MAPPING
 
     def test_is_not_taken_where_a_column_holds_the_roles(self, admin):
-        batch = staged(admin, UNKNOWN)
-        match(admin, batch, "ignore", "email", "groups", "role", role="Remote")
+        batch = stage(admin, UNKNOWN)
+        match_columns(admin, batch, "ignore", "email", "groups", "role", role="Remote")
         assert [row.role for row in rows_of(batch)] == ["1", "2"]
 
     def test_is_in_every_part_of_a_long_file(self, admin, change_settings):
         change_settings(max_rows=1)
         admin.post("/batches", {"pasted": self.ONLY})
-        match(admin, newest(), "email", header_row="0", role="Remote", split="yes")
+        match_columns(admin, newest_batch(), "email", header_row="0", role="Remote", split="yes")
         assert list(db.session.scalars(db.select(Row.role))) == ["Remote", "Remote"]
 
     def test_the_file_can_be_replaced(self, admin, batch):
-        match(admin, batch, "email", header_row="0", role="Remote")
+        match_columns(admin, batch, "email", header_row="0", role="Remote")
         more = {"file": (io.BytesIO(f"{self.ONLY}eva@northfield.example\n".encode()), "more.csv")}
         admin.post(f"/batches/{batch.id}/file", more)
         assert sorted((row.email[:3], row.role) for row in rows_of(batch)) == [("ana", "Remote"), ("ben", "Remote"), ("eva", "")]
@@ -330,29 +330,29 @@ class TestWorkbooks:
     NOTES = (("To do",), ("Ask Ben",))
 
     def test_the_only_sheet_with_known_columns_is_read_at_once(self, admin):
-        batch = staged(admin, workbook(Notes=self.NOTES, Staff=self.STAFF), name="staff.xlsx")
+        batch = stage(admin, workbook(Notes=self.NOTES, Staff=self.STAFF), name="staff.xlsx")
         assert [row.email for row in rows_of(batch)] == ["ana@northfield.example"]
         assert "sheet “Staff”" in admin.get(f"/batches/{batch.id}").page.text
 
     def test_where_several_could_be_meant_one_is_asked(self, admin):
-        batch = staged(admin, workbook(Staff=self.STAFF, Guests=self.GUESTS), name="staff.xlsx")
+        batch = stage(admin, workbook(Staff=self.STAFF, Guests=self.GUESTS), name="staff.xlsx")
         assert batch.state is BatchState.MAPPING
         page = admin.get(f"/batches/{batch.id}").page
         assert "Several sheets could hold your users" in page.text
         assert [a["value"] for tag, a, w in page.tags if tag == "option" and w[-1][1].get("id") == "sheet"] == ["Staff", "Guests"]
-        match(admin, batch, "email", "role", sheet="Guests")
+        match_columns(admin, batch, "email", "role", sheet="Guests")
         assert [row.email for row in rows_of(batch)] == ["ben@northfield.example", "eva@northfield.example"]
 
     def test_another_sheet_is_shown_when_it_is_chosen(self, admin):
-        batch = staged(admin, workbook(Staff=self.STAFF, Notes=self.NOTES), name="staff.xlsx")
+        batch = stage(admin, workbook(Staff=self.STAFF, Notes=self.NOTES), name="staff.xlsx")
         page = admin.get(f"/batches/{batch.id}/mapping?sheet=Notes").page
         assert "To do" in page.text
         assert "No column holds the email yet." in page.text
 
     def test_a_sheet_that_is_not_there_is_no_crash(self, admin):
-        batch = staged(admin, workbook(Staff=self.STAFF), name="staff.xlsx")
+        batch = stage(admin, workbook(Staff=self.STAFF), name="staff.xlsx")
         assert "Choose another one." in admin.get(f"/batches/{batch.id}/mapping?sheet=Nope").page.text
-        match(admin, batch, "email", "role", status=422, sheet="Nope")
+        match_columns(admin, batch, "email", "role", status=422, sheet="Nope")
 
 
 def workbook(**sheets: tuple[tuple[str, ...], ...]) -> bytes:
@@ -381,7 +381,7 @@ class TestWords:
         assert "not known here" not in page.text
 
     def test_said_once_it_changes_all_rows_in_one_step(self, admin):
-        batch = staged(admin, self.FILE)
+        batch = stage(admin, self.FILE)
         self.translate(admin, batch, field="role", word="Verwalterin", meant="Remote")
         assert [row.role for row in rows_of(batch)] == ["Remote", "Remote", "Analyst"]
         edits = db.session.scalars(db.select(RowEdit)).all()
@@ -390,14 +390,14 @@ class TestWords:
         assert "“Verwalterin” is now Remote in 2 rows." in admin.get(f"/batches/{batch.id}").page.text
 
     def test_a_group_among_others_is_changed_alone(self, admin):
-        batch = staged(admin, self.FILE)
+        batch = stage(admin, self.FILE)
         self.translate(admin, batch, field="groups", word="Kollegium", meant="Teacher Laptops")
         assert [row.groups for row in rows_of(batch)][1:] == ["Teacher Laptops", "Teacher Laptops, Student Devices"]
 
     def test_remembered_it_passes_in_later_files_as_it_was_typed(self, admin):
-        batch = staged(admin, self.FILE)
+        batch = stage(admin, self.FILE)
         self.translate(admin, batch, field="role", word="Verwalterin", meant="Remote", remember="yes")
-        later = staged(admin, "Email,Role,Groups\nzoe@x.org,VERWALTERIN,\n")
+        later = stage(admin, "Email,Role,Groups\nzoe@x.org,VERWALTERIN,\n")
         assert [(row.role, row.plan) for row in rows_of(later)] == [("VERWALTERIN", Plan.INVITE)]
         page = admin.get(f"/batches/{later.id}").page
         assert [a for tag, a, within in page.tags if tag == "option" and "selected" in a and a["value"] == "Remote"]
@@ -405,26 +405,26 @@ class TestWords:
         assert (event.subject, event.details["word"]) == ("Remote", "Verwalterin")
 
     def test_a_group_remembered_shows_its_official_name(self, admin):
-        batch = staged(admin, self.FILE)
+        batch = stage(admin, self.FILE)
         self.translate(admin, batch, field="groups", word="Kollegium", meant="Teacher Laptops", remember="yes")
-        later = staged(admin, "Email,Role,Groups\nzoe@x.org,Analyst,kollegium\n")
+        later = stage(admin, "Email,Role,Groups\nzoe@x.org,Analyst,kollegium\n")
         assert rows_of(later)[0].groups == "kollegium"
         assert "Teacher Laptops" in admin.get(f"/batches/{later.id}/rows/{rows_of(later)[0].id}").page.text
 
     def test_unticked_nothing_is_remembered(self, admin):
-        batch = staged(admin, self.FILE)
+        batch = stage(admin, self.FILE)
         self.translate(admin, batch, field="role", word="Verwalterin", meant="Remote")
         assert db.session.scalars(db.select(Alias)).all() == []
 
     @pytest.mark.parametrize("meant", ["Owner", "Nobody", ""])
     def test_only_what_one_may_grant_can_be_meant(self, admin, meant):
-        batch = staged(admin, self.FILE)
+        batch = stage(admin, self.FILE)
         answer = self.translate(admin, batch, 422, field="role", word="Verwalterin", meant=meant, remember="yes")
         assert "Choose a role that you may grant." in answer.page.text
         assert db.session.scalars(db.select(Alias)).all() == []
 
     def test_a_word_that_no_row_says_any_more_is_a_conflict(self, admin):
-        batch = staged(admin, self.FILE)
+        batch = stage(admin, self.FILE)
         self.translate(admin, batch, 409, field="role", word="Hausmeister", meant="Remote", remember="yes")
         assert db.session.scalars(db.select(Alias)).all() == []
 
@@ -456,7 +456,7 @@ class TestTooLong:
         page = upload(admin, self.FILE, status=422).page
         assert "This file has 5 users. The limit is 2 per file. Nothing was sent." in page.text
         assert "Review it as 3 uploads" in page.text
-        assert newest() is None
+        assert newest_batch() is None
 
     def test_accepted_becomes_parts_of_the_limit_in_order(self, admin):
         parts = self.split(admin)
@@ -489,10 +489,10 @@ class TestTooLong:
 
     def test_columns_that_are_to_be_matched_are_asked_first(self, admin):
         long = HR + "eva@northfield.example;Remote;\n"
-        batch = staged(admin, long)
-        page = match(admin, batch, "email", "role", "groups", status=422).page
+        batch = stage(admin, long)
+        page = match_columns(admin, batch, "email", "role", "groups", status=422).page
         assert "Review it as 2 uploads" in page.text
-        match(admin, batch, "email", "role", "groups", split="yes")
+        match_columns(admin, batch, "email", "role", "groups", split="yes")
         parts = list(db.session.scalars(db.select(Batch).order_by(Batch.id)))
         assert [(part.state, part.size) for part in parts] == [(BatchState.REVIEWING, 2), (BatchState.REVIEWING, 1)]
 
@@ -568,19 +568,19 @@ class TestPasting:
         page = admin.get(to).page
         assert page.h1 == "Review 1 user"
         assert "Pasted table" in page.text
-        assert rows_of(newest())[0].groups == "Student Devices, Teacher Laptops"
+        assert rows_of(newest_batch())[0].groups == "Student Devices, Teacher Laptops"
 
     def test_without_a_header_its_columns_are_guessed_and_asked(self, admin):
         to = self.paste(admin, "ana@x.org\tAnalyst\tStudent Devices\nben@x.org\tRemote\t\n").location
         page = admin.get(to).page
-        assert [chosen(page, place) for place in range(3)] == ["email", "role", "groups"]
-        match(admin, newest(), "email", "role", "groups", header_row="0")
-        assert [row.email for row in rows_of(newest())] == ["ana@x.org", "ben@x.org"]
+        assert [selected_use(page, place) for place in range(3)] == ["email", "role", "groups"]
+        match_columns(admin, newest_batch(), "email", "role", "groups", header_row="0")
+        assert [row.email for row in rows_of(newest_batch())] == ["ana@x.org", "ben@x.org"]
 
     def test_quotes_in_cells_that_no_file_could_have_can_still_be_matched(self, admin):
         self.paste(admin, 'ana@x.org\t"Best" school\tAnalyst\nben@x.org\t5" pipe\tRemote\n')
-        match(admin, newest(), "email", "ignore", "role", header_row="0")
-        assert [(row.line, row.role) for row in rows_of(newest())] == [(1, "Analyst"), (2, "Remote")]
+        match_columns(admin, newest_batch(), "email", "ignore", "role", header_row="0")
+        assert [(row.line, row.role) for row in rows_of(newest_batch())] == [(1, "Analyst"), (2, "Remote")]
 
     def test_refused_it_keeps_what_was_pasted(self, admin):
         page = self.paste(admin, "Email\tRole\n", 422).page
@@ -602,7 +602,7 @@ class TestPasting:
         page = self.paste(admin, text, 422).page
         assert page.all("button", id="split", form="paste-form")
         self.paste(admin, text, split="yes")
-        assert newest().name == "Pasted table, part 2 of 2"
+        assert newest_batch().name == "Pasted table, part 2 of 2"
 
 
 class TestReplacingTheFile:
@@ -618,7 +618,7 @@ class TestReplacingTheFile:
         client.send("PATCH", f"/batches/{batch.id}/rows/{row.id}", 200, data=data, htmx=True)
 
     def test_keeps_the_edits_of_rows_that_are_the_same(self, admin):
-        batch = staged(admin, self.OLD)
+        batch = stage(admin, self.OLD)
         self.edit(admin, batch, 2, "role", "Analyst")
         self.replace(admin, batch, "Email,Role,Groups\nzoe@x.org,Remote,\nben@x.org,Remote,\nana@x.org,Analsyt,\n")
         assert [(row.line, row.email, row.role) for row in rows_of(batch)] == [
@@ -630,7 +630,7 @@ class TestReplacingTheFile:
         assert (batch.name, batch.counts) == ("second.csv", {"invite": 3})
 
     def test_a_removed_row_stays_removed(self, admin):
-        batch = staged(admin, self.OLD)
+        batch = stage(admin, self.OLD)
         row = rows_of(batch)[1]
         admin.post(f"/batches/{batch.id}/rows/{row.id}/removal", status=200, htmx=True)
         self.replace(admin, batch, self.OLD)
@@ -638,7 +638,7 @@ class TestReplacingTheFile:
         assert db.session.get(Batch, batch.id).counts == {"invite": 1, "attention": 1, "problem:role": 1}
 
     def test_says_first_what_would_be_lost(self, admin):
-        batch = staged(admin, self.OLD)
+        batch = stage(admin, self.OLD)
         self.edit(admin, batch, 2, "role", "Analyst")
         self.edit(admin, batch, 3, "role", "Analyst")
         self.edit(admin, batch, 4, "role", "Analyst")
@@ -650,7 +650,7 @@ class TestReplacingTheFile:
         assert [(row.email, row.role) for row in rows_of(batch)] == [("ana@x.org", "Analyst")]
 
     def test_a_row_added_by_hand_stays_below_the_others(self, admin):
-        batch = staged(admin, self.OLD)
+        batch = stage(admin, self.OLD)
         admin.post(f"/batches/{batch.id}/rows", status=200, htmx=True)
         self.edit_any(admin, batch, 5, "email", "hand@x.org")
         self.replace(admin, batch, self.OLD + "last@x.org,Remote,\n")
@@ -662,32 +662,32 @@ class TestReplacingTheFile:
         client.send("PATCH", f"/batches/{batch.id}/rows/{row.id}", None, data=data, htmx=True)
 
     def test_what_was_kept_can_still_be_undone(self, admin):
-        batch = staged(admin, self.OLD)
+        batch = stage(admin, self.OLD)
         self.edit(admin, batch, 2, "role", "Analyst")
         self.replace(admin, batch, "Email,Role,Groups\nben@x.org,Remote,\nana@x.org,Analsyt,\n")
         admin.post(f"/batches/{batch.id}/undos", status=200, htmx=True)
         assert [(row.line, row.role) for row in rows_of(batch)] == [(2, "Remote"), (3, "Analsyt")]
 
     def test_columns_that_were_matched_are_matched_the_same(self, admin):
-        batch = staged(admin, HR)
-        match(admin, batch, "email", "role", "ignore")
+        batch = stage(admin, HR)
+        match_columns(admin, batch, "email", "role", "ignore")
         self.replace(admin, batch, HR + "eva@northfield.example;Remote;Teacher Laptops\n")
         assert [row.groups for row in rows_of(batch)] == ["", "", ""]
 
     def test_unknown_columns_change_nothing(self, admin):
-        batch = staged(admin, self.OLD)
+        batch = stage(admin, self.OLD)
         assert "not recognised" in self.replace(admin, batch, UNKNOWN, 422).page.text
         assert len(rows_of(batch)) == 3
 
     def test_a_page_from_before_cannot_be_confirmed(self, admin):
-        batch = staged(admin, FILE)
+        batch = stage(admin, FILE)
         seen = batch.version
         self.replace(admin, batch, FILE.replace("ben@", "zoe@"))
         admin.post(f"/batches/{batch.id}/confirmation", {"version": seen})
         assert db.session.get(Batch, batch.id).state is BatchState.REVIEWING
 
     def test_is_audited(self, admin):
-        batch = staged(admin, self.OLD)
+        batch = stage(admin, self.OLD)
         self.replace(admin, batch, self.OLD)
         (event,) = events("batch.file_replaced")
         assert (event.subject, event.details["before"], event.details["lost_edits"]) == ("second.csv", "staff.csv", 0)
@@ -697,30 +697,30 @@ FILE = "Email,Role,Groups\nana@x.org,Analyst,\nben@x.org,Remote,\n"
 
 
 def test_an_invitation_made_meanwhile_is_seen_after_matching(admin):
-    batch = staged(admin, HR)
+    batch = stage(admin, HR)
     make_invitation("ana@northfield.example", groups=("Student Devices",))
-    match(admin, batch, "email", "role", "groups")
+    match_columns(admin, batch, "email", "role", "groups")
     assert [row.plan for row in rows_of(batch)] == [Plan.UNCHANGED, Plan.INVITE]
 
 
 def test_words_that_were_remembered_are_told_in_the_banner(admin):
-    batch = staged(admin, "Email,Role,Groups\nana@x.org,Lehrer,Kollegium\n")
+    batch = stage(admin, "Email,Role,Groups\nana@x.org,Lehrer,Kollegium\n")
     for field, word, meant in (("role", "Lehrer", "Analyst"), ("groups", "Kollegium", "Teacher Laptops")):
         form = {"field": field, "word": word, "meant": meant, "remember": "yes"}
         admin.post(f"/batches/{batch.id}/words", form)
-    again = staged(admin, "Email,Role,Groups\neva@x.org,lehrer,Kollegium\nben@x.org,Lehrer,\n", name="next.csv")
+    again = stage(admin, "Email,Role,Groups\neva@x.org,lehrer,Kollegium\nben@x.org,Lehrer,\n", name="next.csv")
     facts = admin.get(f"/batches/{again.id}").page.text
     assert "“lehrer” read as Analyst in 2 rows, “Kollegium” read as Teacher Laptops in 1 row" in facts
 
 
 def test_a_paste_is_still_called_one_after_its_columns_were_matched(admin):
     admin.post("/batches", {"pasted": "Kennung\tJob\nana@x.org\tAnalyst\n"})
-    batch = newest()
-    match(admin, batch, "email", "role")
+    batch = newest_batch()
+    match_columns(admin, batch, "email", "role")
     assert "Read as: pasted, tab-separated" in admin.get(f"/batches/{batch.id}").page.text
 
 
 def test_the_number_of_rows_follows_the_header_that_is_chosen(admin):
-    batch = staged(admin, UNKNOWN)
+    batch = stage(admin, UNKNOWN)
     answer = admin.get(f"/batches/{batch.id}/mapping?header_row=0", htmx=True)
     assert "#mapping-rows" in [partial["hx-target"] for partial in answer.page.all("hx-partial")]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.factories import make_invitation
-from tests.views.test_batches import rows_of, staged
+from tests.views.test_batches import rows_of, stage
 
 HUGE = 10**30
 
@@ -22,21 +22,21 @@ def test_odd_numbers_in_a_query_are_ignored(admin, path, n):
 
 
 def test_an_odd_page_or_version_of_a_batch(admin):
-    batch = staged(admin)
+    batch = stage(admin)
     for page in (HUGE, -1, 0, "x"):
         admin.get(f"/batches/{batch.id}?page={page}")
     admin.post(f"/batches/{batch.id}/confirmation", {"version": HUGE}, status=None)
 
 
 def test_a_nul_is_refused(admin):
-    batch = staged(admin)
+    batch = stage(admin)
     admin.get("/users?q=%00", 400)
     cell = {"field": "email", "value": "a\0b", "seen": "ana@northfield.example"}
     admin.patch(f"/batches/{batch.id}/rows/{rows_of(batch)[0].id}", cell, 400, htmx=True)
 
 
 def test_a_cell_longer_than_any_list_of_groups_is_told_and_not_cut(admin):
-    batch = staged(admin)
+    batch = stage(admin)
     cell = {"field": "groups", "value": "Group, " * 1000, "seen": "Student Devices"}
     answer = admin.patch(f"/batches/{batch.id}/rows/{rows_of(batch)[0].id}", cell, 422, htmx=True)
     assert "at most 2,000 characters" in answer.page.text
@@ -44,12 +44,12 @@ def test_a_cell_longer_than_any_list_of_groups_is_told_and_not_cut(admin):
 
 
 def test_an_edit_must_say_what_the_cell_held(admin):
-    batch = staged(admin)
+    batch = stage(admin)
     admin.patch(f"/batches/{batch.id}/rows/{rows_of(batch)[0].id}", {"field": "email", "value": "x@x.org"}, 422, htmx=True)
 
 
 def test_invisible_characters_that_are_typed_or_pasted_are_dropped(admin):
-    batch = staged(admin)
+    batch = stage(admin)
     cell = {"field": "email", "value": "\u200bnew@northfield.example\u00a0", "seen": "ana@northfield.example"}
     admin.patch(f"/batches/{batch.id}/rows/{rows_of(batch)[0].id}", cell, htmx=True)
     assert rows_of(batch)[0].email == "new@northfield.example"

@@ -8,7 +8,7 @@ import pytest
 
 from tests.client import Client
 from tests.factories import PASSWORD, make_invitation, make_persona, token_of
-from tests.views.test_batches import rows_of, staged
+from tests.views.test_batches import rows_of, stage
 from webapp import create_app
 from webapp.db import db
 from webapp.models import AuditEvent, User
@@ -93,7 +93,7 @@ class TestAFormFromAnotherSite:
 
 def test_an_edit_by_htmx_needs_no_referer_either(browser):
     sign_in(browser, {}, 303)
-    batch = staged(browser, headers=PROXIED)
+    batch = stage(browser, headers=PROXIED)
     cell = {"field": "email", "value": "new@northfield.example", "seen": "ana@northfield.example"}
     address = f"/batches/{batch.id}/rows/{rows_of(batch)[0].id}"
     said = browser.patch(address, cell, 400, htmx=True, headers=PROXIED | BAD["foreign Origin"])

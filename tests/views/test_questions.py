@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.factories import make_batch, make_group, make_user
-from tests.views.test_batches import staged
+from tests.views.test_batches import stage
 from webapp.db import db
 from webapp.models import Alias, AliasKind, AuditEvent, Batch, BatchState, HeaderMapping
 from webapp.services.directory import aliases
@@ -83,7 +83,7 @@ def test_an_upload_goes_on_until_the_question_is_answered(admin):
     ("file", "said"), [("Email,Role\nana@x.org,Remote\n", "every edit made to it are deleted"), ("A,B\n1,2\n", "is deleted")]
 )
 def test_an_upload_is_discarded_after_a_question(admin, file, said):
-    batch = staged(admin, file)
+    batch = stage(admin, file)
     (link,) = admin.get(f"/batches/{batch.id}").page.all("a", id="discard")
     page = admin.get(link["href"]).page
     assert "Discard this upload?" in page.text

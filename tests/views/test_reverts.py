@@ -7,8 +7,8 @@ import re
 import pytest
 
 from tests.factories import make_group, make_invitation, make_user, role, token_of
-from tests.views.test_actions import begin, carry_out, confirm, outcomes_of, rows_of
-from tests.views.test_batches import staged
+from tests.views.test_actions import begin_action, carry_out, confirm, outcomes_of, rows_of
+from tests.views.test_batches import stage
 from webapp.core.plan.actions import Action, Do
 from webapp.db import db
 from webapp.jobs import batches as job
@@ -36,7 +36,7 @@ def ana(app):
 
 def uploaded(client, people: str, **options) -> Batch:
     """A finished upload; its e-mails are written as files."""
-    batch = staged(client, "Email,Role,Groups\n" + people)
+    batch = stage(client, "Email,Role,Groups\n" + people)
     if options:
         client.patch(f"/batches/{batch.id}", options, htmx=True)
     confirm(client, batch)
@@ -91,10 +91,10 @@ class TestTheDryRun:
         same = uploaded(admin, "ana@northfield.example,Analyst,Student Devices\n")
         assert not admin.get(f"/batches/{same.id}").page.all("button", id="revert")
         admin.post(f"/batches/{same.id}/reversal", status=409)
-        revoked = carry_out(admin, begin(admin, "revoke", make_invitation()))
+        revoked = carry_out(admin, begin_action(admin, "revoke", make_invitation()))
         assert not admin.get(f"/batches/{revoked.id}").page.all("button", id="revert")
         admin.post(f"/batches/{revoked.id}/reversal", status=409)
-        under_review = begin(admin, "deactivate", ana)
+        under_review = begin_action(admin, "deactivate", ana)
         admin.post(f"/batches/{under_review.id}/reversal", status=409)
         done = uploaded(admin, f"{NEW},Analyst,\n")
         assert not sign_in("Analyst").get(f"/batches/{done.id}").page.all("button", id="revert")
@@ -183,7 +183,7 @@ class TestReverted:
     def test_uploading_the_file_again_plans_it_all_anew(self, admin, ana):
         people = f"{NEW},Analyst,\nana@northfield.example,Analyst,Teacher Laptops\n"
         carry_out(admin, revert(admin, uploaded(admin, people)))
-        assert staged(admin, "Email,Role,Groups\n" + people).counts == {"invite": 1, "update": 1}
+        assert stage(admin, "Email,Role,Groups\n" + people).counts == {"invite": 1, "update": 1}
 
     def test_an_invitation_that_was_changed_gets_its_access_back(self, admin):
         old = make_invitation(NEW, "Remote", ("Student Devices",))
@@ -198,7 +198,7 @@ class TestReverted:
     def test_an_action_is_undone_too(self, admin, do):
         before = UserState.ACTIVE if do == "deactivate" else UserState.DEACTIVATED
         cleo = make_user("Cleo Park", email="cleo@northfield.example", state=before)
-        batch = carry_out(admin, begin(admin, do, cleo))
+        batch = carry_out(admin, begin_action(admin, do, cleo))
         assert db.session.get(User, cleo.id).state is not before
         undo = revert(admin, batch)
         assert "Restore 1 person." in admin.get(f"/batches/{undo.id}").page.text
@@ -228,7 +228,7 @@ class TestReverted:
 
     def test_nobody_above_oneself_is_restored(self, owner, admin, sign_in):
         boss = make_user("Dana Cruz", "Admin", email="dana@northfield.example")
-        batch = carry_out(owner, begin(owner, "set_role", boss, role=role("Analyst").id))
+        batch = carry_out(owner, begin_action(owner, "set_role", boss, role=role("Analyst").id))
         admin.user.role.rank = 70
         db.session.commit()
         dana = make_user("Eli Stone", "Analyst", email="eli@northfield.example")
@@ -238,14 +238,14 @@ class TestReverted:
 
     def test_making_somebody_admin_again_asks_for_the_password(self, owner):
         boss = make_user("Dana Cruz", "Admin", email="dana@northfield.example")
-        batch = carry_out(owner, begin(owner, "set_role", boss, role=role("Analyst").id))
+        batch = carry_out(owner, begin_action(owner, "set_role", boss, role=role("Analyst").id))
         undo = revert(owner, batch)
         owner.post(f"/batches/{undo.id}/confirmation", {"version": undo.version}, status=422)
         carry_out(owner, undo, password="correct horse battery")
         assert db.session.get(User, boss.id).role.name == "Admin"
 
     def test_a_cancelled_upload_is_reverted_as_far_as_it_came(self, admin, ana):
-        batch = staged(admin, f"Email,Role,Groups\nana@northfield.example,Analyst,Teacher Laptops\n{NEW},Analyst,\n")
+        batch = stage(admin, f"Email,Role,Groups\nana@northfield.example,Analyst,Teacher Laptops\n{NEW},Analyst,\n")
         confirm(admin, batch)
         execute.run_chunk(batch.id, 1)
         admin.post(f"/batches/{batch.id}/cancellation")

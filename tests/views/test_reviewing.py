@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.factories import make_group, make_user
-from tests.views.test_batches import rows_of, staged
+from tests.views.test_batches import rows_of, stage
 from tests.views.test_rows import edit
 from webapp.core.plan.planner import Plan
 from webapp.db import db
@@ -29,7 +29,7 @@ def known_groups(app):
 
 @pytest.fixture
 def batch(admin) -> Batch:
-    return staged(admin, FILE)
+    return stage(admin, FILE)
 
 
 def at(batch: Batch, query: str = "") -> dict[str, str]:
@@ -49,7 +49,7 @@ class TestWhoseReviewItIs:
 
     @pytest.fixture
     def shared(self, admin, other) -> Batch:
-        batch = staged(admin, f"Email,Role,Groups\n{other.user.email},Analyst,\n")
+        batch = stage(admin, f"Email,Role,Groups\n{other.user.email},Analyst,\n")
         admin.patch(f"/batches/{batch.id}", {"change_roles": "true"}, htmx=True)
         return batch
 
@@ -118,7 +118,7 @@ class TestWhoseReviewItIs:
         counted = []
         for n in (5, 300):
             people = "".join(f"u{i}@northfield.example,Analyst,\n" for i in range(n))
-            batch = staged(admin, f"Email,Role,Groups\nboss@northfield.example,Admin,\n{people}")
+            batch = stage(admin, f"Email,Role,Groups\nboss@northfield.example,Admin,\n{people}")
             helper.get(f"/batches/{batch.id}")
             for who, says in ((admin, False), (helper, True)) * 2:
                 planned.clear()
@@ -143,7 +143,7 @@ class TestTheNextProblem:
         change_settings(max_rows=400)
         roles = {120: "Nobody", 240: "Nobody"}
         lines = "".join(f"u{n:03}@northfield.example,{roles.get(n, 'Analyst')},\n" for n in range(2, 302))
-        return staged(admin, "Email,Role,Groups\n" + lines)
+        return stage(admin, "Email,Role,Groups\n" + lines)
 
     def row(self, batch: Batch, line: int) -> int:
         return next(row.id for row in rows_of(batch) if row.line == line)
@@ -168,7 +168,7 @@ class TestTheNextProblem:
         assert address == f"/batches/{long.id}?page=2#row-{self.row(long, 120)}-role"
 
     def test_says_where_there_is_none(self, admin):
-        batch = staged(admin, "Email,Role,Groups\nana@northfield.example,Analyst,\n")
+        batch = stage(admin, "Email,Role,Groups\nana@northfield.example,Analyst,\n")
         admin.get(f"/batches/{batch.id}/problem", 303)
         assert "No row needs attention now." in admin.get(f"/batches/{batch.id}").text
 
@@ -220,7 +220,7 @@ def test_a_dot_where_the_at_sign_belongs(admin, batch):
 
 def test_of_three_rows_with_one_email_each_sentence_and_its_link_name_the_same_row(admin):
     roles = ("Analyst", "Remote", "Broadcaster")
-    batch = staged(admin, "Email,Role,Groups\n" + "".join(f"ana@northfield.example,{role},\n" for role in roles))
+    batch = stage(admin, "Email,Role,Groups\n" + "".join(f"ana@northfield.example,{role},\n" for role in roles))
     for row in rows_of(batch):
         assert f"row {row.step['twin']}" in row.issues[0]["text"]
 
@@ -280,7 +280,7 @@ class TestWordsOfTheReview:
         assert "Somebody else" not in answer.page.text
 
     def test_one_row_is_one_row(self, admin):
-        single = staged(admin, "Email,Role,Groups\nana@northfield.example,Nobody,\n")
+        single = stage(admin, "Email,Role,Groups\nana@northfield.example,Nobody,\n")
         answer = admin.patch(f"/batches/{single.id}", {"skip_errors": "true"}, htmx=True)
         assert "Skip the row that needs attention" in answer.page.text
         admin.patch(f"/batches/{single.id}", {"skip_errors": "false"}, htmx=True)
@@ -302,7 +302,7 @@ def test_groups_sort_too(admin, batch):
 
 
 def test_where_nothing_is_sent_nothing_is_called_sending(admin, owner):
-    batch = staged(admin, f"Email,Role,Groups\n{admin.user.email},Admin,\n")
+    batch = stage(admin, f"Email,Role,Groups\n{admin.user.email},Admin,\n")
     admin.post(f"/batches/{batch.id}/confirmation", {"version": batch.version})
     page = admin.get(f"/batches/{batch.id}").page
     assert page.h1 == "Finishing without sending"
@@ -312,7 +312,7 @@ def test_where_nothing_is_sent_nothing_is_called_sending(admin, owner):
 class TestThePreviewOfTheInvitation:
     @pytest.fixture
     def good(self, admin) -> Batch:
-        return staged(admin, "Email,Role,Groups\nana@northfield.example,Remote,\n")
+        return stage(admin, "Email,Role,Groups\nana@northfield.example,Remote,\n")
 
     def test_shows_what_is_typed_and_stores_nothing(self, admin, good):
         answer = admin.get(f"/batches/{good.id}/letter/preview?valid_days=3&message=Welcome+%3Call%3E", htmx=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.factories import make_group, make_user
-from tests.views.test_batches import rows_of, staged
+from tests.views.test_batches import rows_of, stage
 from webapp.core.plan.planner import Plan
 from webapp.db import db
 from webapp.models import AliasKind, Batch, RowEdit
@@ -27,7 +27,7 @@ def known_groups(app):
 
 @pytest.fixture
 def batch(admin) -> Batch:
-    return staged(admin, FILE)
+    return stage(admin, FILE)
 
 
 def edit(client, batch, line: int, field: str, value: str, seen: str | None = None, status: int = 200):
@@ -49,9 +49,9 @@ def test_each_kind_of_mistake_has_its_sentence_and_one_click(admin, batch):
 
 
 def test_a_group_by_another_name_is_found_and_picked_by_its_own(admin):
-    first = staged(admin, "Email,Role,Groups\nana@northfield.example,Analyst,\n")
+    first = stage(admin, "Email,Role,Groups\nana@northfield.example,Analyst,\n")
     aliases.remember(AliasKind.GROUP, "Kiosk pads", "Student Devices", admin.user, first.id)
-    batch = staged(admin, "Email,Role,Groups\nana@northfield.example,Analyst,Kiosk pads\nben@northfield.example,Analyst,\n")
+    batch = stage(admin, "Email,Role,Groups\nana@northfield.example,Analyst,Kiosk pads\nben@northfield.example,Analyst,\n")
     page = admin.get(f"/batches/{batch.id}").page
     [cell] = [field for field in page.all("input", name="value") if "data-seen" in field]
     assert (cell["value"], cell["data-seen"]) == ("Student Devices", "Kiosk pads")
@@ -66,7 +66,7 @@ def test_what_stands_around_an_address_or_between_groups_is_put_right_by_one_cli
         '"ben@northfield.example;";Analyst;"Teacher Laptops; exam laptops"',
         '"cy@northfield.example;";Analyst;"Exam Laptops|Nowhere"',
     ]
-    batch = staged(admin, "\n".join(["Email;Role;Groups", *lines]))
+    batch = stage(admin, "\n".join(["Email;Role;Groups", *lines]))
     page = admin.get(f"/batches/{batch.id}").page
     assert [button["aria-label"] for button in page.all("button", class_="suggest")] == [
         "Replace “mailto:ana@northfield.example” by “ana@northfield.example”",
@@ -82,7 +82,7 @@ class TestMisspeltDomains:
 
     @pytest.fixture
     def batch(self, admin) -> Batch:
-        return staged(admin, "Email,Role\nana@gmial.com,Analyst\nBen <ben@outlok.com>,Remote\ncleo@gmail.com,Remote\n")
+        return stage(admin, "Email,Role\nana@gmial.com,Analyst\nBen <ben@outlok.com>,Remote\ncleo@gmail.com,Remote\n")
 
     def test_are_noted_with_one_click_and_hold_nothing_back(self, admin, batch):
         page = admin.get(f"/batches/{batch.id}").page
@@ -104,7 +104,7 @@ class TestMisspeltDomains:
 
     def test_a_near_miss_of_an_allowed_domain_is_helped_to_it(self, admin, change_settings):
         change_settings(allowed_domains=("northfield.example",))
-        batch = staged(admin, "Email,Role\nana@norhtfield.example,Analyst\n")
+        batch = stage(admin, "Email,Role\nana@norhtfield.example,Analyst\n")
         page = admin.get(f"/batches/{batch.id}").page
         assert "Domain not allowed here." in page.text
         assert page.all("button", aria_label="Replace “@norhtfield.example” by “@northfield.example”")
@@ -113,7 +113,7 @@ class TestMisspeltDomains:
         change_settings(max_rows=1500)
         counted = []
         for n in (3, 1500):
-            many = staged(admin, "Email,Role\n" + "".join(f"u{i}@gmial.com,Analyst\n" for i in range(n)))
+            many = stage(admin, "Email,Role\n" + "".join(f"u{i}@gmial.com,Analyst\n" for i in range(n)))
             queries.clear()
             edit(admin, many, 2, "email", "someone@northfield.example")
             counted.append(len(queries))
@@ -146,7 +146,7 @@ def test_the_edit_is_kept_as_an_event(admin, batch):
 
 
 def test_a_line_break_of_the_file_is_seen_as_the_page_shows_it(admin, owner):
-    batch = staged(admin, 'Email,Role,Groups\nana@x.org,Analyst,"Student Devices\r\nNowhere"\n')
+    batch = stage(admin, 'Email,Role,Groups\nana@x.org,Analyst,"Student Devices\r\nNowhere"\n')
     row = rows_of(batch)[0]
     edit(owner, batch, 2, "groups", "Student Devices\r\nElsewhere", status=None)
     edit(admin, batch, 2, "groups", "Student Devices", seen=rows_of(batch)[0].groups.replace("\r\n", "\n"))
@@ -173,7 +173,7 @@ def test_an_edit_costs_the_same_in_a_small_and_a_large_batch(admin, queries, cha
     counted = []
     for n in (3, 2000):
         lines = "".join(f"u{i}@northfield.example,Analyst,\n" for i in range(n))
-        large = staged(admin, "Email,Role,Groups\n" + lines)
+        large = stage(admin, "Email,Role,Groups\n" + lines)
         row = rows_of(large)[0]
         queries.clear()
         admin.patch(f"/batches/{large.id}/rows/{row.id}", {"field": "role", "value": "Remote", "seen": "Analyst"}, htmx=True)
@@ -188,7 +188,7 @@ class TestWhatAnAnswerHolds:
 
     @pytest.fixture
     def plain(self, admin):
-        return staged(admin, self.FILE)
+        return stage(admin, self.FILE)
 
     def change(self, who, batch, line, field, value, shown):
         row = next(row for row in rows_of(batch) if row.line == line)
@@ -219,19 +219,19 @@ class TestTwins:
     TWICE = "Email,Role,Groups\nana@x.org,Analyst,\nana@x.org,Analyst,\n"
 
     def test_editing_one_frees_the_other(self, admin):
-        batch = staged(admin, self.TWICE)
+        batch = stage(admin, self.TWICE)
         assert [row.plan for row in rows_of(batch)] == [Plan.INVITE, Plan.DUPLICATE]
         answer = edit(admin, batch, 2, "email", "ben@x.org")
         assert [row.plan for row in rows_of(batch)] == [Plan.INVITE, Plan.INVITE]
         assert f"#row-{rows_of(batch)[1].id}-result" in [a["hx-target"] for a in answer.page.all("hx-partial")]
 
     def test_becoming_a_twin_with_another_role_blocks_both(self, admin):
-        batch = staged(admin, "Email,Role,Groups\nana@x.org,Analyst,\nben@x.org,Remote,\n")
+        batch = stage(admin, "Email,Role,Groups\nana@x.org,Analyst,\nben@x.org,Remote,\n")
         edit(admin, batch, 3, "email", "ANA@x.org", status=422)
         assert [row.plan for row in rows_of(batch)] == [Plan.ATTENTION, Plan.ATTENTION]
 
     def test_removing_the_first_puts_the_next_in_its_place(self, admin):
-        batch = staged(admin, self.TWICE)
+        batch = stage(admin, self.TWICE)
         first = rows_of(batch)[0]
         answer = admin.post(f"/batches/{batch.id}/rows/{first.id}/removal", status=200, htmx=True)
         assert "Row 2 removed" in answer.page.text
@@ -239,7 +239,7 @@ class TestTwins:
         assert db.session.get(Batch, batch.id).counts == {"invite": 1}
 
     def test_putting_it_back_is_as_if_nothing_had_been(self, admin):
-        batch = staged(admin, self.TWICE)
+        batch = stage(admin, self.TWICE)
         before = dict(batch.counts)
         first = rows_of(batch)[0]
         admin.post(f"/batches/{batch.id}/rows/{first.id}/removal", status=200, htmx=True)
@@ -277,5 +277,5 @@ def test_who_may_only_look_gets_no_controls(admin, batch, sign_in):
 
 def test_the_uploader_cannot_change_their_own_role(admin):
     make_user("Other Admin", "Admin")
-    batch = staged(admin, f"Email,Role,Groups\n{admin.user.email},Analyst,\n")
+    batch = stage(admin, f"Email,Role,Groups\n{admin.user.email},Analyst,\n")
     assert "Who uploads or confirms cannot change their own role." in admin.get(f"/batches/{batch.id}").page.text

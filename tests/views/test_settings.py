@@ -13,7 +13,7 @@ import pytest
 from tests.client import Client
 from tests.factories import PASSWORD, make_batch, make_factor, make_group, make_invitation, token_of
 from tests.smtp_sink import Sink
-from tests.views.test_batches import rows_of, staged, upload
+from tests.views.test_batches import rows_of, stage, upload
 from webapp.core.plan.planner import Mode
 from webapp.db import db, utcnow
 from webapp.jobs import outbox as jobs
@@ -206,7 +206,7 @@ class TestTakesEffect:
         assert "The limit is 1 per file." in upload(owner, file, status=422).page.text
 
     def test_allowed_domains(self, owner):
-        batch = staged(owner, "Email,Role,Groups\nines@elsewhere.example,Analyst,\n")
+        batch = stage(owner, "Email,Role,Groups\nines@elsewhere.example,Analyst,\n")
         save(owner, "uploads", ALLOWED_DOMAINS="northfield.example")
         owner.get(f"/batches/{batch.id}")  # opened again, its rows are judged anew
         assert "Domain not allowed here." in str(rows_of(batch)[0].issues)
@@ -216,7 +216,7 @@ class TestTakesEffect:
     def test_default_mode_and_days_of_an_upload(self, owner):
         save(owner, "uploads", UPLOAD_MODE="add")
         save(owner, "email", INVITE_DAYS="30")
-        batch = staged(owner, "Email,Role,Groups\nines@northfield.example,Analyst,\n")
+        batch = stage(owner, "Email,Role,Groups\nines@northfield.example,Analyst,\n")
         assert (batch.mode, batch.valid_days) == (Mode.ADD, 30)
 
     def test_time_zone(self, owner, change_settings):

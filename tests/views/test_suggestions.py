@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.factories import make_group
-from tests.views.test_batches import rows_of, staged
+from tests.views.test_batches import rows_of, stage
 from webapp.core.plan.planner import Plan
 from webapp.db import db
 from webapp.models import AuditEvent, Batch, Group
@@ -25,7 +25,7 @@ def file_of(groups) -> str:
 def test_numbered_groups_are_never_offered_for_each_other(admin):
     for name in ("Year 7", "Room 101", "6A", "10-12"):
         make_group(name)
-    batch = staged(
+    batch = stage(
         admin, file_of(["Year 8", "Year 8", "Year 17", "Year 17", "Room 102", "Room 102", "6B", "6B", "10-13", "10-13"])
     )
     page = admin.get(f"/batches/{batch.id}").page
@@ -37,7 +37,7 @@ def test_numbered_groups_are_never_offered_for_each_other(admin):
 def test_no_group_of_a_cell_is_dropped(admin):
     make_group("Library")
     make_group("Café")
-    batch = staged(
+    batch = stage(
         admin,
         file_of(["Library、Café", "Library；Café", "Library，Café", "Library · Café", "Library and Café", "Library、Nowhere"]),
     )
@@ -47,7 +47,7 @@ def test_no_group_of_a_cell_is_dropped(admin):
 def test_a_space_between_two_names_is_no_separator_and_a_tab_may_be_one(admin):
     make_group("Library")
     make_group("Café")
-    batch = staged(admin, file_of(["Library\tCafé", "Library Café"]))
+    batch = stage(admin, file_of(["Library\tCafé", "Library Café"]))
     page = admin.get(f"/batches/{batch.id}").page
     assert suggestions(page) == ["Library, Café"]
     assert "Replace “" not in page.text
@@ -56,7 +56,7 @@ def test_a_space_between_two_names_is_no_separator_and_a_tab_may_be_one(admin):
 
 def test_all_groups_beside_a_name_suggests_nothing_wider(admin):
     make_group("Library")
-    batch = staged(admin, file_of(["All groups, Library", "All groups, Library"]))
+    batch = stage(admin, file_of(["All groups, Library", "All groups, Library"]))
     page = admin.get(f"/batches/{batch.id}").page
     assert not suggestions(page)
     assert "Replace “" not in page.text
@@ -64,12 +64,12 @@ def test_all_groups_beside_a_name_suggests_nothing_wider(admin):
 
 def test_no_address_is_made_of_a_placeholder(admin):
     words = ["n/a", "-", "none", "TBC", "Total", "Email", "---", "Languages", "to.be.confirmed", "grand.total", "not.yet"]
-    batch = staged(admin, "Email,Role\n" + "".join(f"{word},Analyst\n" for word in words) + "erin.bar,Analyst\n")
+    batch = stage(admin, "Email,Role\n" + "".join(f"{word},Analyst\n" for word in words) + "erin.bar,Analyst\n")
     assert suggestions(admin.get(f"/batches/{batch.id}").page) == ["erin.bar@northfield.example"]
 
 
 def test_a_bulk_fix_of_a_domain_leaves_placeholders_alone(admin):
-    batch = staged(admin, "Email,Role\nana@northfield,Analyst\nben@northfield,Analyst\nnone@northfield,Analyst\n")
+    batch = stage(admin, "Email,Role\nana@northfield,Analyst\nben@northfield,Analyst\nnone@northfield,Analyst\n")
     form = {"field": "email", "old": "@northfield", "new": "@northfield.example"}
     admin.post(f"/batches/{batch.id}/fixes", form, status=200, htmx=True)
     assert [row.email for row in rows_of(batch)] == ["ana@northfield.example", "ben@northfield.example", "none@northfield"]
@@ -79,7 +79,7 @@ class TestLookAlikes:
     FILE = 'Email,Role\nana@nоrthfield.example,Admin\nben@northfield.example,Admin\n"Ćiro <сiro@northfield.example>",Analyst\n'
 
     def test_are_noted_on_the_cell_with_the_latin_form(self, admin):
-        batch = staged(admin, self.FILE)
+        batch = stage(admin, self.FILE)
         page = admin.get(f"/batches/{batch.id}").page
         assert "Has a letter that only looks like “o”." in page.text
         assert suggestions(page) == ["ana@northfield.example", "Ćiro <ciro@northfield.example>"]
@@ -88,14 +88,14 @@ class TestLookAlikes:
         assert "1–2 of 2" in admin.get(f"/batches/{batch.id}?mark=lookalike").page.text
 
     def test_are_told_before_anything_is_sent_and_who_becomes_an_admin(self, admin):
-        batch = staged(admin, self.FILE)
+        batch = stage(admin, self.FILE)
         text = admin.get(f"/batches/{batch.id}/confirmation").page.text
         assert "Letters that only look Latin in 2 addresses" in text
         assert "Row 2: ana@nоrthfield.example" in text
         assert text.count("who becomes Admin") == 1, text
 
     def test_are_gone_once_the_cell_is_put_right(self, admin):
-        batch = staged(admin, self.FILE)
+        batch = stage(admin, self.FILE)
         row = rows_of(batch)[0]
         form = {"field": "email", "value": "ana@northfield.example", "seen": row.email}
         assert "looks like" not in admin.patch(f"/batches/{batch.id}/rows/{row.id}", form, htmx=True).page.text
@@ -106,7 +106,7 @@ class TestCreateGroups:
     @pytest.fixture
     def batch(self, admin) -> Batch:
         make_group("Library")
-        return staged(admin, file_of([*FORTY, "Libary", "=Bad"]))
+        return stage(admin, file_of([*FORTY, "Libary", "=Bad"]))
 
     def test_the_first_of_forty_makes_no_misspellings_of_the_others(self, admin, batch):
         admin.post(f"/batches/{batch.id}/groups", {"name": FORTY[0]})
@@ -127,7 +127,7 @@ class TestCreateGroups:
         assert "39 groups created." in page.text
 
     def test_leaves_out_roles_and_words_for_none_and_all(self, admin):
-        batch = staged(admin, file_of(["Klasse 7", "Klasse 8", "none", "N/A", "keine", "All", "alle", "TBD", "Analyst"]))
+        batch = stage(admin, file_of(["Klasse 7", "Klasse 8", "none", "N/A", "keine", "All", "alle", "TBD", "Analyst"]))
         page = admin.get(f"/batches/{batch.id}").page
         assert "Create these 2 groups" in page.text
         assert "Create group none" in page.text, "one by one it can be made all the same"
@@ -148,7 +148,7 @@ class TestCreateGroups:
         sign_in("Analyst").get(f"/batches/{batch.id}/groups/new", 403)
 
     def test_costs_the_same_queries_for_two_and_for_forty(self, admin, queries, batch):
-        few = staged(admin, file_of(["Neu 1", "Neu 2"]))
+        few = stage(admin, file_of(["Neu 1", "Neu 2"]))
         counted = []
         for each in (few, batch):
             admin.get(f"/batches/{each.id}/groups/new")

@@ -9,7 +9,7 @@ import pytest
 from tests.factories import make_group, make_invitation, make_user
 from tests.smtp_sink import Sink
 from tests.views.test_actions import confirm
-from tests.views.test_batches import staged
+from tests.views.test_batches import stage
 from webapp.db import db
 from webapp.jobs import batches as batch_job
 from webapp.jobs import outbox as outbox_job
@@ -33,7 +33,7 @@ def owner(sign_in):
 
 def finished(client, text: str = FILE, **options) -> Batch:
     """An upload, confirmed and carried out as far as it goes now."""
-    batch = staged(client, text)
+    batch = stage(client, text)
     if options:
         client.patch(f"/batches/{batch.id}", options, htmx=True)
     confirm(client, batch)
@@ -49,7 +49,7 @@ def question(client, batch) -> str:
 
 class TestNothingSaysSent:
     def test_the_button_and_the_question_before_it(self, owner):
-        batch = staged(owner, FILE)
+        batch = stage(owner, FILE)
         review = owner.get(f"/batches/{batch.id}").page
         assert "Create 2 invitations" in review.text
         assert "Send 2 invitations" not in review.text
@@ -60,7 +60,7 @@ class TestNothingSaysSent:
 
     def test_updates_alone_need_no_warning(self, owner):
         make_user("Ines", email=INES)
-        batch = staged(owner, f"Email,Role,Groups\n{INES},Analyst,Labs\n")
+        batch = stage(owner, f"Email,Role,Groups\n{INES},Analyst,Labs\n")
         assert "Nobody gets an email" not in question(owner, batch)
 
     def test_the_report_says_so_and_leads_on(self, owner):
@@ -206,7 +206,7 @@ class TestLinksThatOpenHereOnly:
     def test_are_warned_of(self, owner, change_settings, place, address, warned):
         change_settings(public_url=address)
         make_invitation("lena@northfield.example")
-        batch = staged(owner, FILE)
+        batch = stage(owner, FILE)
         page = owner.get(place.format(batch=batch.id)).page
         assert ("The links open on this computer only" in page.text) is warned
 
