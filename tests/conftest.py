@@ -21,7 +21,7 @@ from sqlalchemy import event
 
 from tests import servers
 from tests.client import Client
-from tests.factories import make_persona
+from tests.factories import make_group, make_persona
 from tests.faults.seed import pytest_terminal_summary as pytest_terminal_summary
 from tests.ports import free_port
 from webapp import cli, create_app, logs
@@ -201,6 +201,13 @@ def sign_in(app: Flask) -> Callable[..., Client]:
 def _start_session(app: Flask, user_id: int) -> str:
     with app.app_context():
         return sessions.start(db.session.get_one(User, user_id), "192.0.2.1", "pytest")
+
+
+@pytest.fixture
+def known_groups(app: Flask) -> None:
+    """The groups Student Devices and Teacher Laptops."""
+    make_group("Student Devices")
+    make_group("Teacher Laptops")
 
 
 @pytest.fixture

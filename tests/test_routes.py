@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.factories import make_group, make_invitation, make_persona, make_user, token_of
-from tests.views.test_batches import stage
+from tests.steps import stage
 from webapp.cli import route_lines
 from webapp.core.security.permissions import SHIPPED_ROLES
 from webapp.db import db

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.core.test_planning import ADMIN, ANALYST, OWNER, REMOTE, A, B, C, invited, policy, user
+from tests.core.values import ADMIN, ANALYST, OWNER, REMOTE, A, B, C, invited, policy, user
 from webapp.core.plan import actions, revert
 from webapp.core.plan.actions import Action, Do
 from webapp.core.plan.planner import Access, Effect, Person, Plan, PlannedChange

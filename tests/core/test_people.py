@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.core.test_planning import ADMIN, OWNER, REMOTE, invited, policy, user
+from tests.core.values import ADMIN, OWNER, REMOTE, invited, policy, user
 from webapp.core.lists.people_filter import Filter, Sort, Status, applicable
 from webapp.core.plan.actions import Do
 

@@ -8,39 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.core.values import ADMIN, ANALYST, MANAGES, OWNER, REGISTRY, REMOTE, A, B, C, invited, policy, user
 from webapp.core.plan.planner import Access, Candidate, Issue, Mode, Person, Plan, PlannedChange, Policy, plan
-from webapp.core.plan.registry import GroupEntry, Registry, RoleEntry
+from webapp.core.plan.registry import Registry
 
-OWNER, ADMIN, ANALYST, REMOTE = 1, 2, 3, 4
-A, B, C = 11, 12, 13
-MANAGES = frozenset({"users:manage"})
-REGISTRY = Registry(
-    [
-        RoleEntry(OWNER, "Owner", 100, is_owner=True, manages_people=True),
-        RoleEntry(ADMIN, "Admin", 80, manages_people=True, permissions=MANAGES),
-        RoleEntry(ANALYST, "Analyst", 50),
-        RoleEntry(REMOTE, "Remote", 10),
-    ],
-    [GroupEntry(A, "Alpha"), GroupEntry(B, "Beta"), GroupEntry(C, "Gamma")],
-)
 BROKEN = Issue("role", "Not a role.", "role")
 
 
 def row(line=2, email="ana@x.org", role=ANALYST, groups=None, everything=False, issues=()):
     wish = frozenset(groups) if groups is not None else None
     return Candidate(line, email, email.rpartition("@")[2], role, wish, everything, tuple(issues))
-
-
-def user(role=ANALYST, groups=(), everything=False, state="active", id=7):
-    return Person("user", id, Access(role, frozenset(groups), everything), state)
-
-
-def invited(role=ANALYST, groups=(), state="pending", failed=False, id=9):
-    return Person("invitation", id, Access(role, frozenset(groups)), state, failed)
-
-
-def policy(mode=Mode.REPLACE, rank=80, **others):
-    return Policy(REGISTRY, rank, mode=mode, **{"permissions": MANAGES, **others})
 
 
 def step(candidate, person=None, by=None) -> PlannedChange:

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
+from tests.core.values import is_whole
 from webapp.core.files import csv_reader, table
 from webapp.core.files.cleaning import Cleaned
 from webapp.core.files.fields import recognise
@@ -30,12 +31,6 @@ def refusal(data: bytes, filename="people.csv") -> str:
     with pytest.raises(UnreadableFileError) as refused:
         read(data, filename)
     return str(refused.value)
-
-
-def is_whole(table) -> bool:
-    """Whether no line is blank, and each has a cell for every column that has a name."""
-    named = max(place for place, name in enumerate(table.header, start=1) if name)
-    return bool(table.lines) and all(len(line.cells) >= named and any(line.cells) for line in table.lines)
 
 
 def rows(text: str, encoding="utf-8") -> list[tuple[int, tuple[str, ...]]]:

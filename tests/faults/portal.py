@@ -291,6 +291,11 @@ class Portal:
                 if self.state(batch_id) in (BatchState.QUEUED, BatchState.PROCESSING):
                     queue.enqueue_batch(batch_id)
 
+    def flush_queue(self) -> None:
+        """Let the queue server forget everything."""
+        with queue.connect(self.settings.queue_url, 5) as server:
+            server.flushall()
+
     def restart_queue(self) -> None:
         """Killed, and started again empty by whoever keeps it."""
         if self.valkey:

@@ -11,17 +11,11 @@ import pytest
 
 from tests.faults.conftest import Verdict
 from tests.faults.portal import Portal
-from webapp.queue import connect
 
 pytestmark = pytest.mark.slow
 
 SWEEP = 15.0
 """Seconds, at most, until a worker looks by itself; and some for a busy machine."""
-
-
-def flush(portal: Portal) -> None:
-    with connect(portal.settings.queue_url, 5) as server:
-        server.flushall()
 
 
 def kill(portal: Portal) -> None:
@@ -38,7 +32,7 @@ def freeze(portal: Portal) -> None:
 
 
 @pytest.mark.parametrize(
-    "fault", [flush, pytest.param(kill, marks=pytest.mark.faults), pytest.param(freeze, marks=pytest.mark.faults)]
+    "fault", [Portal.flush_queue, pytest.param(kill, marks=pytest.mark.faults), pytest.param(freeze, marks=pytest.mark.faults)]
 )
 @pytest.mark.parametrize("when", ["before it is confirmed", "while rows are worked on", "while messages go"])
 @pytest.mark.faults
@@ -61,7 +55,7 @@ def test_flushed_while_messages_go(portal: Portal, verdict: Verdict) -> None:
     with portal.points.armed("claim.before") as reached:
         batch_id = portal.invite(40)
         reached()
-        flush(portal)
+        portal.flush_queue()
     portal.ring()
     verdict(portal, batch_id)
 

@@ -14,7 +14,6 @@ import pytest
 from tests.faults.conftest import Verdict
 from tests.faults.mail_server import CUT, HOLD, POINTS
 from tests.faults.portal import Portal
-from tests.faults.test_queue import flush
 from tests.run.conftest import wait_until
 from webapp.models import BatchState
 
@@ -71,7 +70,7 @@ class Nemesis:
 
     def flush_the_queue(self) -> None:
         with suppress(Exception):  # it may be away
-            flush(self._portal)
+            self._portal.flush_queue()
 
     def kill_the_queue(self) -> None:
         self._portal.restart_queue()

@@ -15,7 +15,7 @@ from tests.faults.conftest import Verdict
 from tests.faults.portal import Browser, Portal
 from tests.faults.seed import SEED
 from tests.run.conftest import wait_until
-from tests.run.test_slow_clients import drip
+from tests.slow_clients import drip
 from webapp.db import db
 from webapp.models import AuditEvent, Batch, BatchState, Row, RowEdit
 from webapp.services.audit.events import AuditAction

@@ -7,9 +7,9 @@ import threading
 import pytest
 from sqlalchemy import delete, update
 
-from tests.factories import make_group, make_invitation, make_user, role
+from tests.factories import make_invitation, make_user, role
 from tests.mail_fixtures import finish
-from tests.views.test_batches import rows_of, stage
+from tests.steps import rows_of, stage
 from webapp.core.security import tokens
 from webapp.db import begin_write, db
 from webapp.jobs import batches as job
@@ -34,11 +34,7 @@ from webapp.services.invitations import invitations
 from webapp.services.links import invitation_links
 from webapp.services.mail import claim, outbox, results
 
-
-@pytest.fixture(autouse=True)
-def known_groups(app):
-    make_group("Student Devices")
-    make_group("Teacher Laptops")
+pytestmark = pytest.mark.usefixtures("known_groups")
 
 
 def confirmed(client, people: str, **options) -> Batch:

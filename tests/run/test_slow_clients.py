@@ -2,46 +2,15 @@
 
 import contextlib
 import selectors
-import socket
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator
 
 import pytest
 
 from tests.run.conftest import STOP_LIMIT, TOP, Muster, wait_until
+from tests.slow_clients import drip
 
 pytestmark = pytest.mark.slow
-
-DRIPPING = 200
-
-
-@contextlib.contextmanager
-def drip(port: int) -> Iterator[list[socket.socket]]:
-    """Half of them drip a header, half a body, a byte every half second each."""
-    clients = [socket.create_connection(("127.0.0.1", port), timeout=60) for _ in range(DRIPPING)]
-    done = threading.Event()
-    for client in clients[::2]:
-        client.sendall(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Slow: ")
-    for client in clients[1::2]:
-        client.sendall(b"POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 100000\r\n\r\n")
-
-    def drip() -> None:
-        while not done.wait(0.5):
-            for client in clients:
-                with contextlib.suppress(OSError):
-                    client.send(b"x")
-
-    thread = threading.Thread(target=drip)
-    thread.start()
-    try:
-        yield clients
-    finally:
-        done.set()
-        thread.join()
-        for client in clients:
-            client.close()
 
 
 def test_the_portal_answers_while_two_hundred_clients_drip(muster: Muster) -> None:

@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from tests.factories import make_group, make_persona
-from tests.services.test_history import cell, make_review, rows_now, state_of_batch
+from tests.steps import cell, make_review, rows_now, state_of_batch
 from webapp.core.errors import ConflictError, NotFoundError, RuleViolationError
 from webapp.core.lists.row_filter import Find
 from webapp.core.plan.planner import Plan

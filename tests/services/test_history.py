@@ -6,36 +6,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.factories import make_batch, make_group, make_persona, make_user
+from tests.factories import make_group, make_persona, make_user
+from tests.steps import cell, make_review, rows_now, state_of_batch
 from webapp.core.errors import ConflictError, RuleViolationError
 from webapp.core.lists.row_filter import Find
 from webapp.core.plan.planner import Mode, Plan
 from webapp.db import db
 from webapp.models import Batch, Row, RowEdit
-from webapp.services.batches import bulk_edit, bulk_fix, cell_edit, duplicates, planner, replan, review, undo
-
-LINES = [
-    ("ana@northfield.example", "Analsyt", "Student Devices"),
-    ("ben@northfield.example", "Remote", "Techer Laptops"),
-    ("ana@northfield.example", "Analyst", "Teacher Laptops"),
-    ("amelia.hart@northfield.example", "Analyst", "Student Devices"),
-    ("jonas@northfield", "Analsyt", ""),
-    ("ben@northfield.example", "Remote", "Techer Laptops"),
-]
-
-
-def make_review(by, lines=LINES) -> Batch:
-    """A batch of these people under review, as an upload leaves it."""
-    batch = make_batch(by)
-    for line, cells in enumerate(lines, 2):
-        values = dict(zip(("email", "role", "groups"), cells, strict=True))
-        read = {f"read_{field}": value for field, value in values.items()}
-        db.session.add(Row(batch_id=batch.id, line=line, plan=Plan.ATTENTION, step={}, issues=[], **values, **read))
-        planner.count(batch, [(Plan.ATTENTION, {}, "")], +1)
-    db.session.flush()
-    replan.refresh(batch)
-    db.session.commit()
-    return batch
+from webapp.services.batches import bulk_edit, bulk_fix, cell_edit, duplicates, planner, review, undo
 
 
 @pytest.fixture
@@ -50,20 +28,6 @@ def admin(app):
 @pytest.fixture
 def batch(admin) -> Batch:
     return make_review(admin)
-
-
-def state_of_batch(batch_id: int) -> tuple:
-    """All that a person sees of a batch: its rows' cells and plans, its counts, its options."""
-    db.session.rollback()
-    batch = db.session.get(Batch, batch_id)
-    standing = db.session.scalars(db.select(Row).where(Row.batch_id == batch_id, Row.removed_at.is_(None)).order_by(Row.line))
-    seen = [(r.line, r.email, r.role, r.groups, r.email_key, r.plan, r.problems, r.issues, r.step) for r in standing]
-    return seen, dict(batch.counts), batch.settings()
-
-
-def rows_now(batch_id: int) -> list[Row]:
-    db.session.rollback()
-    return list(db.session.scalars(db.select(Row).where(Row.batch_id == batch_id).order_by(Row.line)))
 
 
 def standing(batch_id: int, n: int) -> int | None:
@@ -178,10 +142,6 @@ def test_undoing_everything_gives_the_state_before_and_redoing_gives_it_back(adm
     fresh = db.session.get(Batch, batch_id)
     counted = [row.plan for row in rows_now(batch_id) if row.removed_at is None]
     assert {plan: fresh.counts.get(plan, 0) for plan in Plan} == {plan: counted.count(plan) for plan in Plan}
-
-
-def cell(batch, line: int, field: str) -> str:
-    return next(row for row in rows_now(batch.id) if row.line == line).cell(field)
 
 
 def edit(batch, line: int, field: str, value: str, by) -> None:

@@ -9,11 +9,11 @@ import pytest
 from sqlalchemy import event
 
 from tests.factories import make_group, make_persona, make_user
-from tests.services.test_history import make_review, state_of_batch
+from tests.steps import make_review, state_of_batch, stored_plans
 from webapp.core.plan.planner import Mode, Plan
 from webapp.db import begin_write, db
 from webapp.models import Batch, Row, User
-from webapp.services.batches import cell_edit, planner, review, undo, upload
+from webapp.services.batches import cell_edit, review, undo, upload
 from webapp.services.batches.review import Options
 from webapp.services.directory import lookup
 
@@ -51,17 +51,6 @@ def meanwhile(app):
     event.listen(db.engine, "set_connection_execution_options", before_its_turn)
     yield arrange
     assert done, "nobody came in between"
-
-
-def stored_plans(batch_id: int) -> dict[int, Plan]:
-    """The plans as stored, by line; they are those that judging everything would make."""
-    db.session.rollback()
-    batch = db.session.get(Batch, batch_id)
-    found = planner.standing_rows(batch)
-    assert planner.stale(found, planner.judged_again(batch, found)) == []
-    counted = [row.plan for row in found]
-    assert {plan: batch.counts.get(plan, 0) for plan in Plan} == {plan: counted.count(plan) for plan in Plan}
-    return {row.line: row.plan for row in found}
 
 
 def test_a_row_edited_while_the_mode_is_judged_keeps_its_edit_and_is_judged_in_the_new_mode(admin, meanwhile):

@@ -15,8 +15,7 @@ import pytest
 from tests.at_once import at_once
 from tests.factories import make_batch, make_group, make_invitation, make_persona, make_user, role
 from tests.mail_fixtures import make_message
-from tests.services.test_history import make_review
-from tests.services.test_options import stored_plans
+from tests.steps import make_review, stored_plans
 from webapp.core.errors import ConflictError, MusterError
 from webapp.core.plan.actions import Action, Do
 from webapp.core.plan.planner import Mode

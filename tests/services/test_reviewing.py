@@ -10,8 +10,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.factories import make_group, make_invitation, make_persona, make_user
-from tests.services.test_history import make_review
-from tests.services.test_options import stored_plans
+from tests.steps import make_review, stored_plans
 from webapp.core.lists.row_filter import PLANS_IN_ORDER, Find, Sort
 from webapp.core.plan.planner import Mode, Plan
 from webapp.db import begin_write, db

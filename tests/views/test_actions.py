@@ -8,6 +8,7 @@ import pytest
 
 from tests.factories import PASSWORD, make_group, make_invitation, make_persona, make_user, role
 from tests.mail_fixtures import finish
+from tests.steps import begin_action, carry_out, confirm, outcomes_of, refs, rows_of
 from webapp.core.errors import ConflictError, ForbiddenError, NotFoundError, RuleViolationError
 from webapp.core.plan.actions import Action, Do
 from webapp.db import db, utcnow
@@ -27,35 +28,6 @@ from webapp.models import (
 )
 from webapp.services.batches import actions
 from webapp.services.mail import claim, results
-
-
-def refs(*people) -> str:
-    return ",".join(f"{'user' if isinstance(p, User) else 'invitation'}-{p.id}" for p in people)
-
-
-def begin_action(client, do: str, *people, **more) -> Batch:
-    """The batch that an action from the list stages."""
-    to = client.post("/actions", {"do": do, "people": refs(*people), **more}).location
-    return db.session.get(Batch, int(to.rpartition("/")[2]))
-
-
-def confirm(client, batch: Batch, **more) -> Batch:
-    client.post(f"/batches/{batch.id}/confirmation", {"version": db.session.get(Batch, batch.id).version, **more})
-    return db.session.get(Batch, batch.id)
-
-
-def carry_out(client, batch: Batch, **more) -> Batch:
-    assert confirm(client, batch, **more).state is BatchState.QUEUED
-    job.process(batch.id)
-    return db.session.get(Batch, batch.id)
-
-
-def rows_of(batch: Batch) -> list[Row]:
-    return list(db.session.scalars(db.select(Row).where(Row.batch_id == batch.id).order_by(Row.line)))
-
-
-def outcomes_of(batch: Batch) -> dict[str, tuple[str, str]]:
-    return {row.email.partition("@")[0]: (row.outcome.value, row.why) for row in rows_of(batch)}
 
 
 def audited() -> list[str]:

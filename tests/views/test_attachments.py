@@ -12,7 +12,7 @@ from werkzeug.http import parse_options_header
 from tests.factories import make_invitation
 from tests.mail_fixtures import make_sending_batch
 from tests.served import served
-from tests.views.test_batches import stage
+from tests.steps import stage
 from webapp.core.files.csv_writer import written
 from webapp.db import db
 from webapp.http.attachments import attach

@@ -2,38 +2,17 @@
 
 from __future__ import annotations
 
-import io
-
 import pytest
 
-from tests.factories import make_batch, make_group, make_invitation, make_user
+from tests.factories import make_batch, make_invitation, make_user
+from tests.steps import FILE, rows_of, stage, upload
 from webapp.core.plan.planner import Plan
 from webapp.db import db
-from webapp.models import AuditEvent, Batch, BatchState, Invitation, InvitationState, Outcome, Row
+from webapp.models import AuditEvent, Batch, BatchState, Invitation, InvitationState, Outcome
 from webapp.services.batches import execute
 from webapp.services.directory import groups
 
-FILE = "Email,Role,Groups\nana@northfield.example,Analyst,Student Devices\nben@northfield.example,Remote,\n"
-
-
-def upload(client, text: str | bytes = FILE, name: str = "staff.csv", status: int = 303, **more):
-    data = text if isinstance(text, bytes) else text.encode()
-    return client.post("/batches", {"file": (io.BytesIO(data), name)}, status, content_type="multipart/form-data", **more)
-
-
-def stage(client, text: str = FILE, **more) -> Batch:
-    upload(client, text, **more)
-    return db.session.scalars(db.select(Batch).order_by(Batch.id.desc())).first()
-
-
-def rows_of(batch) -> list[Row]:
-    return list(db.session.scalars(db.select(Row).where(Row.batch_id == batch.id).order_by(Row.line)))
-
-
-@pytest.fixture(autouse=True)
-def student_devices(app):
-    make_group("Student Devices")
-    make_group("Teacher Laptops")
+pytestmark = pytest.mark.usefixtures("known_groups")
 
 
 class TestUpload:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from sqlalchemy import event, text
 
-from tests.views.test_batches import rows_of, stage
+from tests.steps import rows_of, stage
 from webapp.core.plan.planner import Mode
 from webapp.db import begin_write, db, hold
 from webapp.models import AuditEvent, Batch, BatchFile, Row, RowEdit

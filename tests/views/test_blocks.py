@@ -6,18 +6,14 @@ import json
 
 import pytest
 
-from tests.factories import make_group
-from tests.views.test_batches import rows_of, stage
+from tests.steps import rows_of, stage
 from webapp.core.plan.planner import Plan
 from webapp.db import db
 from webapp.models import Batch, RowEdit
 
+pytestmark = pytest.mark.usefixtures("known_groups")
+
 FILE = "Email,Role,Groups\n" + "".join(f"u{n}@northfield.example,Analyst,\n" for n in range(4))
-
-
-@pytest.fixture(autouse=True)
-def known_groups(app):
-    make_group("Student Devices")
 
 
 @pytest.fixture

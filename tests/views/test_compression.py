@@ -6,7 +6,7 @@ import gzip
 
 import pytest
 
-from tests.views.test_batches import rows_of, stage
+from tests.steps import rows_of, stage
 
 TAKES = {"Accept-Encoding": "gzip, deflate, br"}
 

@@ -7,21 +7,18 @@ from urllib.parse import urlencode
 import pytest
 
 from tests.client import Page
-from tests.factories import PASSWORD, make_group, make_user
-from tests.views.test_batches import rows_of, stage
+from tests.factories import PASSWORD, make_user
+from tests.steps import rows_of, stage
 from webapp.core.errors import RuleViolationError
 from webapp.core.text.formatting import what_sending_does
 from webapp.db import db
 from webapp.models import AuditEvent, Batch, BatchState
 from webapp.services.batches import review
 
+pytestmark = pytest.mark.usefixtures("known_groups")
+
 PEOPLE = "Email,Role,Groups\nana@northfield.example,Analyst,Student Devices\nben@northfield.example,Remote,\n"
 ADMINS = PEOPLE + "dev@northfield.example,Admin,\n"
-
-
-@pytest.fixture(autouse=True)
-def student_devices(app):
-    make_group("Student Devices")
 
 
 def state_of(batch) -> BatchState:

@@ -8,7 +8,7 @@ import io
 import pytest
 
 from tests.factories import make_batch, make_group, make_user
-from tests.views.test_batches import rows_of, stage
+from tests.steps import rows_of, stage
 from webapp.db import db
 from webapp.models import Batch
 from webapp.services.directory import groups

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from tests.factories import make_group
-from tests.views.test_batches import rows_of, stage
-from tests.views.test_rows import edit
+from tests.steps import edit, rows_of, stage
 from webapp.core.plan.planner import Plan
 from webapp.db import db
 from webapp.models import Batch
+
+pytestmark = pytest.mark.usefixtures("known_groups")
 
 FILE = (
     "Email,Role,Groups\n"
@@ -19,12 +19,6 @@ FILE = (
     "dan@northfield.example,Remote,Student Devices\n"
     "dan@northfield.example,Remote,Teacher Laptops\n"
 )
-
-
-@pytest.fixture(autouse=True)
-def known_groups(app):
-    make_group("Student Devices")
-    make_group("Teacher Laptops")
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from tests.factories import make_group, make_invitation, make_persona, make_user
-from tests.views.test_batches import rows_of, stage
+from tests.steps import rows_of, stage
 from webapp.core.addresses import InvalidAddressError, parse
 from webapp.core.plan.planner import Plan
 from webapp.db import db, utcnow

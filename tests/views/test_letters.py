@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from tests.factories import PASSWORD, make_group, make_invitation, make_persona
+from tests.factories import PASSWORD, make_invitation, make_persona
 from tests.mail_fixtures import make_message, message_to, pass_time
 from tests.smtp_sink import Sink
-from tests.views.test_batches import rows_of, stage
+from tests.steps import rows_of, stage
 from webapp.core.plan.planner import Plan
 from webapp.db import db
 from webapp.jobs import outbox as jobs
@@ -18,13 +18,10 @@ from webapp.models import AuditEvent, Batch, BatchState, Message, MessageKind, M
 from webapp.services.batches import execute, review
 from webapp.services.mail import claim, results
 
+pytestmark = pytest.mark.usefixtures("known_groups")
+
 FILE = "Email,Role,Groups\nbroken,Analyst,\nines@northfield.example,Analyst,Student Devices\n"
 WORDS = "Dear all,\n\nthe <b>portal</b> opens on Monday.\n  Devika"
-
-
-@pytest.fixture(autouse=True)
-def student_devices(app):
-    make_group("Student Devices")
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from tests.factories import make_group
-from tests.views.test_batches import rows_of, stage
+from tests.steps import rows_of, stage
 from webapp.core.plan.planner import Plan
 from webapp.db import db
 from webapp.models import RowEdit

@@ -10,8 +10,7 @@ import pytest
 from tests.factories import make_group, make_invitation
 from tests.files.writers import MAIN, PACKAGE, RELATIONS, ods, ods_rows, rows_xml, sheet_xml, xlsx
 from tests.mail_fixtures import invitation_of
-from tests.views.test_batches import rows_of, stage
-from tests.views.test_mapping import match_columns, newest_batch, selected_use
+from tests.steps import match_columns, newest_batch, rows_of, selected_use, stage
 from webapp.db import db, utcnow
 from webapp.models import Batch, BatchFile, BatchState, Row
 

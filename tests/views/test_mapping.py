@@ -6,13 +6,15 @@ import io
 
 import pytest
 
-from tests.factories import make_group, make_invitation
+from tests.factories import make_invitation
 from tests.files.writers import xlsx
-from tests.views.test_batches import rows_of, stage, upload
+from tests.steps import match_columns, newest_batch, rows_of, selected_use, stage, upload
 from webapp.core.plan.planner import Plan
 from webapp.db import db
 from webapp.models import Alias, AuditEvent, Batch, BatchFile, BatchState, HeaderMapping, Row, RowEdit
 from webapp.services.batches import execute
+
+pytestmark = pytest.mark.usefixtures("known_groups")
 
 UNKNOWN = (
     "Person,Kennung,Device pools,Staff no.\n"
@@ -22,30 +24,6 @@ UNKNOWN = (
 """No column is named for the role, and none looks like one."""
 HR = "Login name;Job;Pools\nana@northfield.example;Analyst;Student Devices\nben@northfield.example;Remote;\n"
 """The e-mail by a name that only may mean it, the role by its cells."""
-
-
-@pytest.fixture(autouse=True)
-def known_groups(app):
-    make_group("Student Devices")
-    make_group("Teacher Laptops")
-
-
-def newest_batch() -> Batch:
-    return db.session.scalars(db.select(Batch).order_by(Batch.id.desc())).first()
-
-
-def selected_use(page, place: int) -> str:
-    """What a column is used as on the page."""
-    options = [(a, within) for tag, a, within in page.tags if tag == "option"]
-    return next(a["value"] for a, within in options if "selected" in a and within[-1][1].get("name") == f"column-{place}")
-
-
-def columns(*uses: str, **more):
-    return {f"column-{place}": use for place, use in enumerate(uses)} | {"header_row": "1", **more}
-
-
-def match_columns(client, batch, *uses: str, status: int = 303, **more):
-    return client.post(f"/batches/{batch.id}/mapping", columns(*uses, **more), status)
 
 
 def events(action: str) -> list[AuditEvent]:

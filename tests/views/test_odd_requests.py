@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.factories import make_invitation
-from tests.views.test_batches import rows_of, stage
+from tests.steps import rows_of, stage
 
 HUGE = 10**30
 

@@ -8,7 +8,7 @@ import pytest
 
 from tests.client import Client
 from tests.factories import PASSWORD, make_invitation, make_persona, token_of
-from tests.views.test_batches import rows_of, stage
+from tests.steps import rows_of, stage
 from webapp import create_app
 from webapp.db import db
 from webapp.models import AuditEvent, User

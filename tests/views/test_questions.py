@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.factories import make_batch, make_group, make_user
-from tests.views.test_batches import stage
+from tests.steps import stage
 from webapp.db import db
 from webapp.models import Alias, AliasKind, AuditEvent, Batch, BatchState, HeaderMapping
 from webapp.services.directory import aliases

@@ -7,8 +7,7 @@ import re
 import pytest
 
 from tests.factories import make_group, make_invitation, make_user, role, token_of
-from tests.views.test_actions import begin_action, carry_out, confirm, outcomes_of, rows_of
-from tests.views.test_batches import stage
+from tests.steps import begin_action, carry_out, confirm, outcomes_of, rows_of, stage
 from webapp.core.plan.actions import Action, Do
 from webapp.db import db
 from webapp.jobs import batches as job
@@ -19,14 +18,10 @@ from webapp.services.batches import actions, execute
 from webapp.services.directory import lookup
 from webapp.services.invitations import invitations
 
+pytestmark = pytest.mark.usefixtures("known_groups")
+
 DATE = r"\d+ \w+ \d{4}, \d\d:\d\d"
 NEW = "ines@northfield.example"
-
-
-@pytest.fixture(autouse=True)
-def known_groups(app):
-    make_group("Student Devices")
-    make_group("Teacher Laptops")
 
 
 @pytest.fixture

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from tests.factories import make_group, make_user
-from tests.views.test_batches import rows_of, stage
-from tests.views.test_rows import edit
+from tests.factories import make_user
+from tests.steps import edit, rows_of, stage
 from webapp.core.plan.planner import Plan
 from webapp.db import db
 from webapp.models import Batch
 from webapp.services.batches import planner
 from webapp.services.directory import roles
+
+pytestmark = pytest.mark.usefixtures("known_groups")
 
 FILE = (
     "Email,Role,Groups\n"
@@ -20,11 +21,6 @@ FILE = (
     "cleo@northfield.example,Lehrer,Chess\n"
     "dan.northfield.example,Remote,\n"
 )
-
-
-@pytest.fixture(autouse=True)
-def known_groups(app):
-    make_group("Student Devices")
 
 
 @pytest.fixture

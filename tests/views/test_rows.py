@@ -5,11 +5,13 @@ from __future__ import annotations
 import pytest
 
 from tests.factories import make_group, make_user
-from tests.views.test_batches import rows_of, stage
+from tests.steps import edit, rows_of, stage
 from webapp.core.plan.planner import Plan
 from webapp.db import db
 from webapp.models import AliasKind, Batch, RowEdit
 from webapp.services.directory import aliases
+
+pytestmark = pytest.mark.usefixtures("known_groups")
 
 FILE = (
     "Email,Role,Groups\n"
@@ -19,21 +21,9 @@ FILE = (
 )
 
 
-@pytest.fixture(autouse=True)
-def known_groups(app):
-    make_group("Student Devices")
-    make_group("Teacher Laptops")
-
-
 @pytest.fixture
 def batch(admin) -> Batch:
     return stage(admin, FILE)
-
-
-def edit(client, batch, line: int, field: str, value: str, seen: str | None = None, status: int = 200):
-    row = next(row for row in rows_of(batch) if row.line == line)
-    data = {"field": field, "value": value, "seen": row.cell(field) if seen is None else seen}
-    return client.patch(f"/batches/{batch.id}/rows/{row.id}", data, status, htmx=True)
 
 
 def test_each_kind_of_mistake_has_its_sentence_and_one_click(admin, batch):

@@ -14,6 +14,7 @@ from urllib.parse import unquote, urlencode
 import pytest
 
 from tests.served import Served, cookie, served
+from tests.steps import wait_for
 from webapp import create_app
 from webapp import server as web
 from webapp.core.security.peers import place_of
@@ -22,13 +23,6 @@ from webapp.models import Group
 from webapp.server import make_server
 from webapp.services.audit import events
 from webapp.services.audit.events import AuditAction
-
-
-def wait_for(happened, what: str) -> None:
-    deadline = time.monotonic() + 60
-    while not happened():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.05)
 
 
 def said(connection: socket.socket) -> bytes:

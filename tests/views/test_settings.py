@@ -13,7 +13,7 @@ import pytest
 from tests.client import Client
 from tests.factories import PASSWORD, make_batch, make_factor, make_group, make_invitation, token_of
 from tests.smtp_sink import Sink
-from tests.views.test_batches import rows_of, stage, upload
+from tests.steps import rows_of, stage, upload
 from webapp.core.plan.planner import Mode
 from webapp.db import db, utcnow
 from webapp.jobs import outbox as jobs

@@ -12,8 +12,7 @@ import pytest
 from tests.factories import make_user
 from tests.files.make_corpus import FILES
 from tests.served import Served, served
-from tests.views.test_batches import FILE, upload
-from tests.views.test_server import wait_for
+from tests.steps import FILE, upload, wait_for
 from webapp.core.files import workbook
 from webapp.core.files.workbook import Reason
 from webapp.db import begin_write, db

@@ -8,8 +8,7 @@ import pytest
 
 from tests.factories import make_group, make_invitation, make_user
 from tests.smtp_sink import Sink
-from tests.views.test_actions import confirm
-from tests.views.test_batches import stage
+from tests.steps import confirm, stage
 from webapp.db import db
 from webapp.jobs import batches as batch_job
 from webapp.jobs import outbox as outbox_job
