@@ -18,9 +18,9 @@ from sqlalchemy import insert, select
 
 from webapp import create_app
 from webapp.core.plan.registry import fold
+from webapp.core.security.passwords import hash_password
 from webapp.db import Base, db
 from webapp.models import Batch, Group, Role, Row, User
-from webapp.services.accounts import sessions
 from webapp.services.operations import first_run
 from webapp.settings.settings import Settings
 
@@ -107,7 +107,7 @@ def portal(users: int = 0, **more: str) -> Iterator[Portal]:
 def _fill(users: int) -> None:
     roles = {role.key: role.id for role in db.session.scalars(select(Role))}
     groups = list(db.session.scalars(select(Group.id)))
-    password_hash = sessions.hashed_password(PASSWORD)
+    password_hash = hash_password(PASSWORD)
     people = [
         {
             "email": f"person{n}@northfield.example",

@@ -26,6 +26,7 @@ from tests.faults.seed import pytest_terminal_summary as pytest_terminal_summary
 from tests.ports import free_port
 from webapp import cli, create_app, logs
 from webapp import queue as queue_module
+from webapp.core.security import passwords
 from webapp.db import Base, db, utcnow
 from webapp.models import User
 from webapp.run.processes import end, settle
@@ -100,7 +101,7 @@ def whole_app(settings: Settings) -> Iterator[Flask]:
     app = create_app(settings)
     cli.register(app)
     app.testing = True
-    sessions._hasher = PasswordHasher(time_cost=1, memory_cost=1024)  # argon2 is slow on purpose
+    passwords._hasher = PasswordHasher(time_cost=1, memory_cost=1024)  # argon2 is slow on purpose
     with app.app_context():
         db.create_all()
         first_run.prepare()

@@ -10,9 +10,10 @@ from typing import Any, TypeVar
 from webapp.core.addresses import parse
 from webapp.core.plan.registry import ALL_GROUPS, fold
 from webapp.core.security import tokens, totp
+from webapp.core.security.passwords import hash_password
 from webapp.db import db, utcnow
 from webapp.models import Batch, Group, Invitation, InvitationState, RecoveryCode, Role, Row, User, UserState
-from webapp.services.accounts import sessions, two_factor
+from webapp.services.accounts import two_factor
 from webapp.services.settings import in_force
 
 T = TypeVar("T")
@@ -31,7 +32,7 @@ PERSONAS = {
 @cache
 def password_hash() -> str:
     """PASSWORD, hashed once a test session: argon2 is slow on purpose."""
-    return sessions.hashed_password(PASSWORD)
+    return hash_password(PASSWORD)
 
 
 def role(name: str) -> Role:

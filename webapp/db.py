@@ -11,7 +11,7 @@ The one order in which commands hold rows; docs/decisions/0016 says why, and wha
 | 5 | Invitations | by id |
 | 6 | Messages, then the rows that wait for them | by id |
 | 7 | The mail gate | |
-| 8 | The organisation's row | `directory.moved`, last |
+| 8 | The organisation's row | `lookup.bump_version`, last |
 """
 
 from __future__ import annotations
@@ -19,11 +19,13 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import wraps
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
+from flask import current_app
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import (
     ColumnElement,
@@ -44,12 +46,14 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import DeclarativeBase, QueryableAttribute
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator
+
+from webapp.core.errors import ConflictError
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -332,3 +336,14 @@ def seconds_between(earlier: QueryableAttribute[Any], later: QueryableAttribute[
     if db.engine.dialect.name == "sqlite":
         return (func.julianday(later) - func.julianday(earlier)) * 86_400
     return cast(func.extract("epoch", later - earlier), Float)
+
+
+@contextmanager
+def raise_if_taken(error: ConflictError) -> Iterator[None]:
+    """Run the end of a command. Raises this error if a unique key refuses it, because somebody else was first."""
+    try:
+        yield
+    except IntegrityError as refusal:
+        db.session.rollback()
+        current_app.logger.info("lost a race: %s", type(refusal.orig).__name__)
+        raise error from refusal

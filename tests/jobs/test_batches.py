@@ -131,7 +131,7 @@ class TestSinceTheReview:
         begin_write()
         for statement in statements:
             db.session.execute(statement)
-        lookup.moved()
+        lookup.bump_version()
         db.session.commit()
 
     def test_somebody_who_changed_is_skipped_and_offered_again(self, admin):
@@ -316,7 +316,7 @@ class TestTrouble:
         seen = batch.version
         make_invitation("ana@northfield.example", role_name="Remote")
         begin_write()
-        lookup.moved()
+        lookup.bump_version()
         db.session.commit()
         owner.get(f"/batches/{batch.id}")  # a colleague looks, and the new plans are stored
         admin.post(f"/batches/{batch.id}/confirmation", {"version": seen})

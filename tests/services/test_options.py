@@ -72,7 +72,7 @@ def test_people_who_change_while_it_is_judged_are_seen_as_they_are(admin, meanwh
     def join() -> None:
         make_user("Ana Silva", "Analyst", ("Loans",), email=f"a@{DOMAIN}")
         begin_write()
-        lookup.moved()
+        lookup.bump_version()
         db.session.commit()
 
     meanwhile(join)

@@ -81,7 +81,7 @@ def look(batch_id: int, who: User, find: Find | None = None) -> list[tuple[int, 
 
 def move_directory() -> None:
     begin_write()
-    lookup.moved()
+    lookup.bump_version()
     db.session.commit()
 
 

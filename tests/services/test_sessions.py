@@ -10,6 +10,8 @@ import pytest
 
 from tests.factories import PASSWORD, make_persona, make_user, password_hash
 from webapp.core.errors import RuleViolationError
+from webapp.core.security import passwords
+from webapp.core.security.passwords import hash_password
 from webapp.db import db
 from webapp.models import Session, User
 from webapp.schemas.passwords import problems
@@ -81,12 +83,12 @@ def test_only_so_many_passwords_are_checked_at_once(app, monkeypatch):
                 running -= 1
 
     monkeypatch.setattr(argon2.PasswordHasher, "verify", watched)
-    threads = [threading.Thread(target=sessions._matches, args=(password_hash(), PASSWORD)) for _ in range(12)]
+    threads = [threading.Thread(target=passwords.matches, args=(password_hash(), PASSWORD)) for _ in range(12)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert most == sessions.AT_ONCE
+    assert most == passwords.AT_ONCE
 
 
 def test_a_hash_of_weaker_parameters_is_renewed_at_sign_in(app):
@@ -100,7 +102,7 @@ def test_a_hash_of_weaker_parameters_is_renewed_at_sign_in(app):
 
 def test_a_password_is_the_same_however_its_letters_are_composed(app):
     user = make_user()
-    user.password_hash = sessions.hashed_password("blåbärssoppa i kåsa")
+    user.password_hash = hash_password("blåbärssoppa i kåsa")
     db.session.commit()
     sessions.sign_in(user.email, "blåbärssoppa i kåsa")
 

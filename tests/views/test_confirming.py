@@ -10,6 +10,7 @@ from tests.client import Page
 from tests.factories import PASSWORD, make_user
 from tests.steps import rows_of, stage
 from webapp.core.errors import RuleViolationError
+from webapp.core.security.passwords import hash_password
 from webapp.core.text.formatting import what_sending_does
 from webapp.db import db
 from webapp.models import AuditEvent, Batch, BatchState
@@ -193,10 +194,9 @@ class TestPassword:
         assert "not my password" not in f"{event.subject}{event.details}"
 
     def test_of_somebody_else_does_not_count(self, admin, owner):
-        from webapp.services.accounts import sessions
 
         maren = owner.user
-        maren.password_hash = sessions.hashed_password("another one altogether")
+        maren.password_hash = hash_password("another one altogether")
         db.session.commit()
         batch = stage(admin, ADMINS)
         confirm(admin, batch, 422, password="another one altogether")

@@ -11,9 +11,9 @@ from tests.client import Client
 from tests.factories import PASSWORD, make_invitation, make_persona, make_user, token_of
 from tests.steps import rows_of, stage
 from webapp import create_app
+from webapp.core.security import passwords
 from webapp.db import db
 from webapp.models import AuditEvent, InvitationState, LinkPurpose
-from webapp.services.accounts import sessions
 from webapp.services.links import account_links
 
 PATHS = ("invitations", "password-resets", "email-changes", "owner-links", "setup")
@@ -148,16 +148,16 @@ def test_signing_out_has_the_browser_forget_pages(owner):
 
 
 def test_who_waits_too_long_for_a_check_of_a_password_is_told_so(client, monkeypatch):
-    monkeypatch.setattr(sessions, "WAIT", 0.01)
+    monkeypatch.setattr(passwords, "WAIT", 0.01)
     sent = {"email": make_persona("Owner").email, "password": PASSWORD}
-    for _ in range(sessions.AT_ONCE):
-        sessions._at_once.acquire()
+    for _ in range(passwords.AT_ONCE):
+        passwords._at_once.acquire()
     try:
         for _ in range(12):  # which costs no try
             page = client.post("/sign-in", sent, 503).page
     finally:
-        for _ in range(sessions.AT_ONCE):
-            sessions._at_once.release()
+        for _ in range(passwords.AT_ONCE):
+            passwords._at_once.release()
     assert page.h1 == "Muster is busy"
     assert "Try again in a moment." in page.text
     client.post("/sign-in", sent)

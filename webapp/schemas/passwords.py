@@ -7,8 +7,9 @@ import threading
 
 from zxcvbn import zxcvbn
 
+from webapp.core.security.passwords import LONGEST
+
 SHORTEST = 12
-LONGEST = 256
 PRODUCT = "muster"
 RULES = (f"At least {SHORTEST} characters", "Not your name or email", "Not a common password")
 """As a page lists them beside the field."""

@@ -6,9 +6,10 @@ from sqlalchemy import select
 
 from webapp import queue
 from webapp.core.errors import ConflictError
+from webapp.core.security.passwords import hash_password
 from webapp.db import begin_write, db
 from webapp.models import OWNER_ROLE_ID, AccountLink, LinkPurpose, User, UserState
-from webapp.services.accounts import profile, sessions, two_factor
+from webapp.services.accounts import profile, two_factor
 from webapp.services.audit import events
 from webapp.services.audit.events import AuditAction
 from webapp.services.links import account_links
@@ -36,7 +37,7 @@ def link_of(token: str) -> AccountLink | None:
 def use(token: str, password: str = "") -> User:
     """Whom the link signs in, with a new password if one is given. Raises ConflictError where it does not work (any more)."""
     db.session.rollback()
-    password_hash = sessions.hashed_password(password) if password else ""  # slow: no transaction is open
+    password_hash = hash_password(password) if password else ""  # slow: no transaction is open
     begin_write()
     link = account_links.use_link(token, LinkPurpose.SIGN_IN)
     owner = link.user

@@ -10,6 +10,7 @@ from webapp import queue
 from webapp.core.errors import ConflictError, ForbiddenError, PasswordRequiredError, RuleViolationError
 from webapp.core.plan.actions import RESENDS_AN_HOUR
 from webapp.core.plan.planner import Ref
+from webapp.core.security.passwords import hash_password
 from webapp.core.security.permissions import Permission
 from webapp.db import begin_write, db, hold, utcnow
 from webapp.models import AccountLink, Invitation, InvitationState, LinkPurpose, MessageKind, Priority, User, UserState
@@ -102,7 +103,7 @@ def use(token: str, password: str) -> User:
     Raises ConflictError where the link does not work; of two who use it at once one wins.
     """
     db.session.rollback()
-    password_hash = sessions.hashed_password(password)  # slow: no transaction is open
+    password_hash = hash_password(password)  # slow: no transaction is open
     begin_write()
     user = account_links.use_link(token, LinkPurpose.RESET).user
     if user.state is not UserState.ACTIVE:
@@ -127,7 +128,7 @@ def _send_invitation_again(email_key: str, peer: str) -> bool:
         return False
     outbox.add_message(MessageKind.INVITATION, invitation.email, invitation=invitation, priority=Priority.SINGLE)
     events.record(None, AuditAction.INVITATION_SENT_AGAIN, invitation).address = peer
-    lookup.moved()
+    lookup.bump_version()
     return True
 
 

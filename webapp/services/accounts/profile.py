@@ -9,7 +9,8 @@ from sqlalchemy import func, select
 from webapp import queue
 from webapp.core.addresses import Address
 from webapp.core.errors import ConflictError, ForbiddenError, NotFoundError, RateLimitError, RuleViolationError
-from webapp.db import begin_write, db, hold, utcnow
+from webapp.core.security.passwords import hash_password
+from webapp.db import begin_write, db, hold, raise_if_taken, utcnow
 from webapp.models import (
     AccountLink,
     Invitation,
@@ -24,19 +25,17 @@ from webapp.models import (
 from webapp.services.accounts import sessions
 from webapp.services.audit import events
 from webapp.services.audit.events import AuditAction
-from webapp.services.batches import replaced_addresses
-from webapp.services.directory import lookup
+from webapp.services.directory import lookup, replaced_addresses
 from webapp.services.invitations import invitations
-from webapp.services.invitations.invitations import unless_beaten
 from webapp.services.links import account_links
 from webapp.services.mail import outbox
 
-TAKEN = "Somebody else has this email."
 AN_HOUR = 5
 """E-mails of one kind that somebody may have sent about their own account, within the hour."""
 
 
-# Questions
+class EmailTakenError(ConflictError):
+    """Somebody else has the new address by now."""
 
 
 def pending_email(user: User) -> AccountLink | None:
@@ -57,9 +56,6 @@ def below(user_id: int, by: User) -> User:
     return user
 
 
-# Commands
-
-
 def rename(user: User, name: str) -> None:
     """Change one's own name, as `forms.own_name` has judged it."""
     begin_write()
@@ -73,9 +69,9 @@ def rename(user: User, name: str) -> None:
 def change_password(user: User, password: str, keep: int) -> None:
     """Change one's own password, which has passed `schemas.passwords`; other devices are signed out. keep: this session."""
     db.session.rollback()
-    password_hash = sessions.hashed_password(password)  # slow: no transaction is open
+    password_hash = hash_password(password)  # slow: no transaction is open
     begin_write()
-    lookup.held(user.id)
+    lookup.lock_user(user.id)
     refuse_flood(user, MessageKind.PASSWORD_CHANGED)
     set_password(user, password_hash, how="by themselves", keep=keep)
     db.session.commit()
@@ -98,7 +94,7 @@ def ask_for_email(user: User, address: Address) -> None:
     That somebody else has the address is said only to who can read its mail, when the link is opened and confirmed.
     """
     begin_write()
-    lookup.held(user.id)
+    lookup.lock_user(user.id)
     if address.key == user.email_key:
         raise RuleViolationError("This is your email already.", field="email")
     refuse_flood(user, MessageKind.EMAIL_CHANGE)
@@ -114,7 +110,7 @@ def ask_for_email(user: User, address: Address) -> None:
 def withdraw_email(user: User) -> None:
     """Keep the e-mail as it is: the link to the new address ends."""
     begin_write()
-    lookup.held(user.id)
+    lookup.lock_user(user.id)
     _keep_email(user)
     db.session.commit()
 
@@ -129,7 +125,7 @@ def _keep_email(user: User) -> None:
 def confirm_email(token: str) -> User:
     """The new address is the person's own: from now on they sign in with it. A pending invitation for it is revoked.
 
-    Raises ConflictError where the link does not work, or somebody else has the address by now.
+    Raises ConflictError if the link does not work, or EmailTakenError.
     """
     begin_write()
     link = account_links.use_link(token, LinkPurpose.EMAIL)
@@ -137,7 +133,7 @@ def confirm_email(token: str) -> User:
     if user.state is not UserState.ACTIVE:
         raise ConflictError(account_links.DEAD)
     before = user.email
-    with unless_beaten(TAKEN):
+    with raise_if_taken(EmailTakenError("Somebody else has this email.")):
         # Held before the address is taken: who accepts one of them holds it, and then waits for the address.
         promised = Invitation.email_key == link.email_key, Invitation.state == InvitationState.PENDING
         held = db.session.scalars(select(Invitation).where(*promised).with_for_update(**hold(Invitation))).all()
@@ -148,7 +144,7 @@ def confirm_email(token: str) -> User:
             invitations.revoke(invitation, user)
         account_links.close_links(user, LinkPurpose.RESET)  # those went to the old address
         events.record(user, AuditAction.USER_CHANGED, user, before={"email": before}, after={"email": user.email})
-        lookup.moved()
+        lookup.bump_version()
         db.session.commit()
     return user
 

@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import secrets
-import threading
-import unicodedata
-from base64 import b64encode
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from argon2 import PasswordHasher
-from argon2.exceptions import InvalidHashError, VerificationError
 from sqlalchemy import bindparam, delete, or_, select, true, update
 
 from webapp.core.addresses import key_of
-from webapp.core.errors import BusyError, RuleViolationError
+from webapp.core.errors import RuleViolationError
+from webapp.core.security import passwords
 from webapp.core.security.tokens import hashed
 from webapp.db import begin_write, db, utcnow
 from webapp.models import Session, User, UserState
-from webapp.schemas import passwords
 from webapp.services.audit import events
 from webapp.services.audit.events import AuditAction, count_refusal
 from webapp.services.directory import lookup
@@ -30,11 +22,6 @@ from webapp.services.settings import in_force
 
 MINUTE = timedelta(minutes=1)
 WRONG = "Email or password is wrong."
-
-AT_ONCE, WAIT = 2, 5.0  # seconds
-
-_hasher = PasswordHasher()
-_at_once = threading.BoundedSemaphore(AT_ONCE)
 
 
 class Refusal(StrEnum):
@@ -48,15 +35,6 @@ class Refusal(StrEnum):
     RANK = "rank.refused"
     ORIGIN = "origin.refused"
     LINK = "link.refused"
-
-
-# Questions
-
-
-def hashed_password(password: str) -> str:
-    """argon2id of a password, for `User.password_hash`. Slow (half a second): never inside a transaction."""
-    with _one_of_few():
-        return _hasher.hash(_normal(password))
 
 
 def account_key(email: str) -> str | None:
@@ -86,9 +64,6 @@ def listed(user: User) -> list[Session]:
     return list(db.session.scalars(own.order_by(Session.seen_at.desc(), Session.id.desc())))
 
 
-# Commands
-
-
 def sign_in(email: str, password: str, address: str = "") -> User:
     """The active user with this e-mail and password.
 
@@ -97,15 +72,15 @@ def sign_in(email: str, password: str, address: str = "") -> User:
     """
     key = account_key(email)
     user = db.session.scalar(select(User).where(User.email_key == key)) if key else None
-    stored, user_id = (user.password_hash, user.id) if user else (_nobodys_hash(), None)
+    stored, user_id = (user.password_hash, user.id) if user else (passwords.dummy_hash(), None)
     active = bool(user and user.state is UserState.ACTIVE)
     db.session.rollback()  # nothing is open while the password is checked
 
-    right = _matches(stored, password)
+    right = passwords.matches(stored, password)
     if not right or not active:
         count_refusal(AuditAction.SIGN_IN_FAILED, None, email.strip() if key else "(not an email address)", address)
         raise RuleViolationError(WRONG)
-    renewed = hashed_password(password) if _hasher.check_needs_rehash(stored) else stored
+    renewed = passwords.hash_password(password) if passwords.is_outdated(stored) else stored
     begin_write()
     user = db.session.get_one(User, user_id)
     if user.state is not UserState.ACTIVE or user.password_hash != stored:
@@ -125,7 +100,7 @@ def prove(user: User, password: str, address: str = "", kept: str = "Nothing was
     """
     stored, user_id = user.password_hash, user.id
     db.session.rollback()  # nothing is open while the password is checked
-    if not _matches(stored, password):
+    if not passwords.matches(stored, password):
         count_refusal(Refusal.PASSWORD, db.session.get(User, user_id), "(own password)", address)
         raise RuleViolationError(f"This is not your password. {kept}")
 
@@ -141,7 +116,7 @@ def start(user: User, address: str, user_agent: str, replaces: str | None = None
     replaced = Session.token_hash == hashed(replaces or "")
     before_id = db.session.scalar(select(Session.user_id).where(replaced)) or user.id
     for user_id in sorted({user.id, before_id}):
-        lookup.held(user_id)
+        lookup.lock_user(user_id)
     is_own_and_over = (Session.user_id == user.id) & _is_over(now)
     ended = set(db.session.scalars(delete(Session).where(or_(is_own_and_over, replaced)).returning(Session.user_id)))
     if before_id != user.id and before_id in ended:
@@ -180,7 +155,7 @@ def end(token: str) -> None:
     begin_write()
     session = db.session.scalar(select(Session).where(Session.token_hash == hashed(token)))
     if session:
-        lookup.held(session.user_id)
+        lookup.lock_user(session.user_id)
         events.record(session.user, AuditAction.SIGNED_OUT, session.user)
         db.session.execute(delete(Session).where(Session.id == session.id))
     db.session.commit()
@@ -189,7 +164,7 @@ def end(token: str) -> None:
 def end_others(user: User, keep: int, only: int | None = None) -> int:
     """Sign this person out on all devices but one, or on one of the others. keep: the session that stays. -> how many."""
     begin_write()
-    lookup.held(user.id)
+    lookup.lock_user(user.id)
     ended = end_all(user, keep, only)
     if ended:
         events.record(user, AuditAction.SIGNED_OUT, user, sessions=ended)
@@ -223,36 +198,3 @@ def refuse(kind: Refusal, user_id: int | None, what: str, address: str) -> None:
 def _is_over(now: datetime) -> Any:
     settings = in_force.settings()
     return or_(Session.seen_at <= now - settings.session_idle, Session.created_at <= now - settings.session_max)
-
-
-def _matches(stored: str, password: str) -> bool:
-    if len(password) > passwords.LONGEST:
-        return False
-    try:
-        with _one_of_few():
-            return _hasher.verify(stored, _normal(password))
-    except (VerificationError, InvalidHashError):
-        return False
-
-
-@contextmanager
-def _one_of_few() -> Iterator[None]:
-    """Each check of a password takes 64 MB for a moment, so only AT_ONCE of them run at a time. Raises BusyError after WAIT."""
-    if not _at_once.acquire(timeout=WAIT):
-        raise BusyError("Many people sign in just now. Try again in a moment.")
-    try:
-        yield
-    finally:
-        _at_once.release()
-
-
-def _nobodys_hash() -> str:
-    """A hash that takes as long to check as a real one, and that no password matches."""
-    salt, digest = (b64encode(os.urandom(n)).rstrip(b"=").decode() for n in (_hasher.salt_len, _hasher.hash_len))
-    cost = f"m={_hasher.memory_cost},t={_hasher.time_cost},p={_hasher.parallelism}"
-    return f"$argon2id$v=19${cost}${salt}${digest}"
-
-
-def _normal(password: str) -> str:
-    """One spelling for what one person types on different keyboards (RFC 8265, 4.2.1: NFC)."""
-    return unicodedata.normalize("NFC", password)

@@ -70,7 +70,7 @@ def do_now(kind: Kind, id: int, action: Action, by: User, theirs: Theirs = Their
         db.session.rollback()
         return f"Nothing to change for {who}."
     apply.apply(step, None, by, registry, valid_days=in_force.settings().invite_days, theirs=theirs)
-    lookup.moved()
+    lookup.bump_version()
     db.session.commit()
     if step.plan is Plan.INVITE:
         queue.enqueue_send()

@@ -154,7 +154,7 @@ def _apply_rows(batch: Batch, rows: Sequence[Row]) -> None:
             _apply_single(batch, row, obstacles.get(row.line), registry)
         row.done_at = utcnow()
     if any(row.outcome in (Outcome.WAITING, Outcome.UPDATED) for row in rows):
-        lookup.moved()
+        lookup.bump_version()
 
 
 def _invite_together(batch: Batch, rows: Sequence[Row], registry: Registry) -> dict[int, int]:
@@ -201,7 +201,7 @@ _CHANGED = (Outcome.SKIPPED, apply.CHANGED)
 def _find_obstacles(batch: Batch, rows: Sequence[Row], by: User, registry: Registry) -> dict[int, tuple[Outcome, str]]:
     """Part of a command: why rows are not carried out, by line; their people are held until the commit."""
     if batch.kind is BatchKind.UPLOAD:
-        people = lookup.people_held([row.email_key for row in rows if row.email_key])
+        people = lookup.lock_people([row.email_key for row in rows if row.email_key])
         found = ((row, apply.why_not(apply.load_change(row), people.get(row.email_key or ""), registry, by)) for row in rows)
     else:
         anew = people_rows.plan_people(batch, rows, planner.policy_of(batch, by, registry), held=True)

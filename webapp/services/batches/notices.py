@@ -10,7 +10,7 @@ from webapp.core.lists.row_filter import Hint
 from webapp.core.text.notices import Notice
 from webapp.db import db
 from webapp.models import Batch, Row
-from webapp.services.batches import replaced_addresses
+from webapp.services.directory import replaced_addresses
 
 
 def of(batch: Batch) -> list[Notice]:

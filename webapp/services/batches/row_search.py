@@ -18,8 +18,7 @@ from webapp.core.plan.planner import Plan
 from webapp.db import among, by_letter, db
 from webapp.models import Batch, Row
 from webapp.schemas.rows import split_groups
-from webapp.services.batches import replaced_addresses
-from webapp.services.directory import lookup
+from webapp.services.directory import lookup, replaced_addresses
 
 Columns = TypeVarTuple("Columns")
 

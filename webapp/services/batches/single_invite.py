@@ -7,15 +7,15 @@ from typing import Any
 
 from webapp import queue
 from webapp.core.addresses import Address, key_of, parse
-from webapp.core.errors import RuleViolationError
+from webapp.core.errors import ConflictError, RuleViolationError
 from webapp.core.plan.planner import Person, Plan, PlannedChange
 from webapp.core.plan.registry import ALL_GROUPS, Registry
-from webapp.db import begin_write, db
+from webapp.db import begin_write, db, raise_if_taken
 from webapp.models import Invitation, Row, User
 from webapp.services.audit import events
 from webapp.services.audit.events import AuditAction
-from webapp.services.batches import apply, planner, replaced_addresses
-from webapp.services.directory import lookup
+from webapp.services.batches import apply, planner
+from webapp.services.directory import lookup, replaced_addresses
 from webapp.services.invitations import invitations
 from webapp.services.mail import outbox
 from webapp.services.settings import in_force
@@ -91,12 +91,12 @@ def _finish(
     row_id: int | None = None,
 ) -> Invitation:
     """The end of a command: the invitation and its message, the commit, the bell."""
-    with invitations.unless_beaten("Somebody invited this person a moment ago."):
+    with raise_if_taken(ConflictError("Somebody invited this person a moment ago.")):
         _, invitation = apply.apply(step, address, by, registry, valid_days=days, batch_id=batch_id, row_id=row_id)
         assert invitation is not None
         if row_id:
             db.session.get_one(Row, row_id).invitation_id = invitation.id
-        lookup.moved()
+        lookup.bump_version()
         db.session.commit()
     queue.enqueue_send()
     return invitation

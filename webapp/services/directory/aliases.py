@@ -108,7 +108,7 @@ def remember(kind: AliasKind, word: str, name: str, by: User, batch_id: int) -> 
     events.record(by, AuditAction.ALIAS_REMEMBERED, meant, word=word)
     batch = db.session.get_one(Batch, batch_id)
     is_fresh = batch.directory_version == lookup.version()
-    lookup.moved()
+    lookup.bump_version()
     if is_fresh:
         batch.directory_version = lookup.version()
     db.session.commit()
@@ -129,7 +129,7 @@ def add(kind: AliasKind, meant_id: int, word: str, by: User) -> Alias:
     refuse_taken(kind, [word], field="word")
     alias = _mean(kind, word, meant)
     events.record(by, AuditAction.ALIAS_REMEMBERED, meant, word=word)
-    lookup.moved()
+    lookup.bump_version()
     db.session.commit()
     return alias
 
@@ -149,7 +149,7 @@ def forget(alias_id: int, by: User) -> tuple[int | None, str]:
     group_id, word = alias.group_id, alias.word
     events.record(by, AuditAction.ALIAS_FORGOTTEN, meant, word=word)
     db.session.delete(alias)
-    lookup.moved()
+    lookup.bump_version()
     db.session.commit()
     return group_id, word
 

@@ -13,7 +13,7 @@ from webapp.core.errors import ConflictError, NotFoundError, RuleViolationError
 from webapp.core.lists.people_filter import Filter
 from webapp.core.plan.registry import ALL_GROUPS, fold
 from webapp.core.text.formatting import clipped
-from webapp.db import begin_write, by_letter, db
+from webapp.db import begin_write, by_letter, db, raise_if_taken
 from webapp.models import Alias, AliasKind, Group, Invitation, InvitationState, Role, User
 from webapp.models.groups import invitation_groups, user_groups
 from webapp.schemas.groups import GroupSchema
@@ -23,7 +23,6 @@ from webapp.services.audit.events import AuditAction
 from webapp.services.directory import aliases, lookup, people_list
 from webapp.services.directory.aliases import TAKEN
 from webapp.services.directory.people_list import Listing
-from webapp.services.invitations.invitations import unless_beaten
 
 EXAMPLES = ("Student Devices", "Teacher Laptops", "Library Chromebooks", "Science Lab iPads", "Exam Laptops", "Admin Office")
 
@@ -172,7 +171,7 @@ def add(names: Iterable[str], by: User, description: str = "") -> list[Group]:
         raise RuleViolationError("Somebody else added such a group just now. Load the page again.", field="names") from error
     for group in groups:
         events.record(by, AuditAction.GROUP_CREATED, group)
-    lookup.moved()
+    lookup.bump_version()
     db.session.commit()
     return groups
 
@@ -189,11 +188,11 @@ def change(group_id: int, name: str, description: str, by: User) -> Group:
     if values == before:
         db.session.rollback()
         return group
-    with unless_beaten(TAKEN):
+    with raise_if_taken(ConflictError(TAKEN)):
         aliases.rename(AliasKind.GROUP, group, values["name"])
         group.description = values["description"]
         events.record(by, AuditAction.GROUP_CHANGED, group, before=before, after=values)
-        lookup.moved()
+        lookup.bump_version()
         db.session.commit()
     return group
 
@@ -219,7 +218,7 @@ def merge(group_id: int, others: Sequence[int], by: User, seen: str) -> Group:
         events.record(by, AuditAction.GROUP_MERGED, other, into=group.name, **_told(gained))
         db.session.flush()
         db.session.execute(delete(Group).where(Group.id == other.id))
-    lookup.moved()
+    lookup.bump_version()
     db.session.commit()
     return group
 
@@ -237,7 +236,7 @@ def remove(group_id: int, by: User, seen: str) -> str:
     events.record(by, AuditAction.GROUP_DELETED, group, description=group.description, names=names, **_told(effect))
     db.session.flush()
     db.session.execute(delete(Group).where(Group.id == group_id))
-    lookup.moved()
+    lookup.bump_version()
     db.session.commit()
     return name
 

@@ -127,7 +127,7 @@ def version() -> int:
     return db.session.scalars(select(Organisation.directory_version)).one()
 
 
-def moved() -> None:
+def bump_version() -> None:
     """Count a change of users, invitations, groups, roles or settings. Call it last: it locks one shared row. Does not commit."""
     db.session.info.pop(_REGISTRIES, None)
     in_force.forget()
@@ -147,7 +147,7 @@ def people(keys: Iterable[str]) -> dict[str, Person]:
 _IS_KNOWN = select(exists().where(User.email_key == bindparam("key")) | exists().where(Invitation.email_key == bindparam("key")))
 
 
-def people_held(keys: Iterable[str]) -> dict[str, Person]:
+def lock_people(keys: Iterable[str]) -> dict[str, Person]:
     """Part of a command: the same, each held until the commit, so that they stay as they are judged."""
     wanted = sorted(keys)
     for table in (User, Invitation):  # in one order everywhere, so that two commands never wait for each other
@@ -156,7 +156,7 @@ def people_held(keys: Iterable[str]) -> dict[str, Person]:
     return people(wanted)
 
 
-def held(user_id: int) -> User:
+def lock_user(user_id: int) -> User:
     """Part of a command, before it touches what is this user's: them as they are now, held until the commit."""
     return db.session.get_one(User, user_id, with_for_update=hold(User), populate_existing=True)
 
@@ -164,7 +164,7 @@ def held(user_id: int) -> User:
 def people_by_id(refs: Iterable[Ref], *, held: bool = False) -> dict[Ref, Person]:
     """These users and invitations, closed ones too, but nobody erased; six queries, however many.
 
-    held: part of a command; each is held until the commit, in the order of `people_held`.
+    held: part of a command; each is held until the commit, in the order of `lock_people`.
     """
     wanted = list(refs)
     ids: dict[str, list[int]] = {"user": sorted(id for kind, id in wanted if kind == "user")}

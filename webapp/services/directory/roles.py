@@ -10,14 +10,13 @@ from sqlalchemy import delete, func, select, update
 
 from webapp.core.errors import ConflictError, NotFoundError, RuleViolationError
 from webapp.core.plan.registry import fold
-from webapp.db import begin_write, db
+from webapp.db import begin_write, db, raise_if_taken
 from webapp.models import OWNER_ROLE_ID, Alias, AliasKind, Invitation, InvitationState, Role, User, UserState
 from webapp.schemas.roles import RoleSchema
 from webapp.services.audit import events
 from webapp.services.audit.events import AuditAction
 from webapp.services.directory import aliases, lookup
 from webapp.services.directory.aliases import TAKEN
-from webapp.services.invitations.invitations import unless_beaten
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +84,11 @@ def add(values: Mapping[str, Any], by: User) -> Role:
     begin_write(alone=True)
     aliases.refuse_taken(AliasKind.ROLE, [good["name"]])
     role = Role(key=fold(good["name"]), **good)
-    with unless_beaten(TAKEN):
+    with raise_if_taken(ConflictError(TAKEN)):
         db.session.add(role)
         db.session.flush()
         events.record(by, AuditAction.ROLE_CREATED, role, after=_told(role))
-        lookup.moved()
+        lookup.bump_version()
         db.session.commit()
     return role
 
@@ -103,14 +102,14 @@ def change(role_id: int, values: Mapping[str, Any], by: User) -> Role:
     begin_write(alone=True)
     role = _changeable(role_id)
     before = _told(role)
-    with unless_beaten(TAKEN):
+    with raise_if_taken(ConflictError(TAKEN)):
         aliases.rename(AliasKind.ROLE, role, good["name"])
         role.rank, role.permissions = good["rank"], good["permissions"]
         if (after := _told(role)) == before:
             db.session.rollback()
             return role
         events.record(by, AuditAction.ROLE_CHANGED, role, before=before, after=after)
-        lookup.moved()
+        lookup.bump_version()
         db.session.commit()
     return role
 
@@ -138,7 +137,7 @@ def remove(role_id: int, replacement_id: int | None, by: User, seen: str) -> str
     db.session.flush()
     name = role.name
     db.session.execute(delete(Role).where(Role.id == role_id))
-    lookup.moved()
+    lookup.bump_version()
     db.session.commit()
     return name
 

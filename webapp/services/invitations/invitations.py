@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from datetime import timedelta
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from flask import current_app
 from sqlalchemy import ColumnElement, Select, func, insert, or_, select, update
-from sqlalchemy.exc import IntegrityError
 
 from webapp.core.addresses import Address
 from webapp.core.errors import ConflictError, NotFoundError, OutOfRankError, PasswordRequiredError
 from webapp.core.plan.actions import Theirs
 from webapp.core.plan.planner import Access, Plan
 from webapp.core.security import tokens
+from webapp.core.security.passwords import hash_password
 from webapp.core.security.permissions import Permission
-from webapp.db import among, begin_write, db, hold, in_database, utcnow
+from webapp.db import among, begin_write, db, hold, in_database, raise_if_taken, utcnow
 from webapp.models import Batch, Group, Invitation, InvitationState, Row, User
 from webapp.models.groups import invitation_groups
-from webapp.services.accounts.sessions import hashed_password
 from webapp.services.audit import events
 from webapp.services.audit.events import AuditAction
 from webapp.services.directory import lookup
@@ -40,7 +37,12 @@ class LinkState(StrEnum):
     HAS_ACCOUNT = "has account"
 
 
-# Questions
+class LinkClosedError(ConflictError):
+    """An invitation's link does not work. state: why."""
+
+    def __init__(self, state: LinkState) -> None:
+        super().__init__("This link does not work.")
+        self.state = state
 
 
 def find_by_token(given: str) -> Invitation:
@@ -234,12 +236,12 @@ def copy_link(invitation_id: int, by: User, *, proven: bool = False) -> str:
 
 
 def accept(given: str, name: str, password: str) -> User:
-    """Turn an invitation into a user with its role and groups, once. Raises NotFoundError, or ConflictError where it is not open.
+    """Turn an invitation into a user with its role and groups, once. Raises NotFoundError, or LinkClosedError.
 
     The values are judged by `schemas.passwords` before.
     """
     db.session.rollback()
-    password_hash = hashed_password(password)  # slow: no transaction is open
+    password_hash = hash_password(password)  # slow: no transaction is open
     begin_write()
     # One conditional update decides between many at once: those who lose wait for the winner, and not for each other.
     is_good = or_(Invitation.expires_at.is_(None), Invitation.expires_at > utcnow())
@@ -250,7 +252,7 @@ def accept(given: str, name: str, password: str) -> User:
     if claimed is None:
         worth = link_state(invitation)
         db.session.rollback()
-        raise ConflictError(worth.value)
+        raise LinkClosedError(worth)
     user = User(
         email=invitation.email,
         email_key=invitation.email_key,
@@ -262,7 +264,7 @@ def accept(given: str, name: str, password: str) -> User:
     user.groups = list(
         db.session.scalars(select(Group).join(invitation_groups).where(invitation_groups.c.invitation_id == invitation.id))
     )
-    with unless_beaten(LinkState.HAS_ACCOUNT.value):
+    with raise_if_taken(LinkClosedError(LinkState.HAS_ACCOUNT)):
         db.session.add(user)
         db.session.flush()
         db.session.execute(update(Invitation).where(Invitation.id == invitation.id).values(user_id=user.id))
@@ -271,17 +273,6 @@ def accept(given: str, name: str, password: str) -> User:
             "groups": "All groups" if user.all_groups else sorted(g.name for g in user.groups),
         }
         events.record(user, AuditAction.INVITATION_ACCEPTED, invitation, after=given_access, user=user.id)
-        lookup.moved()
+        lookup.bump_version()
         db.session.commit()
     return user
-
-
-@contextmanager
-def unless_beaten(sentence: str) -> Iterator[None]:
-    """The end of a command that a unique key may stop: ConflictError with the sentence where another was first."""
-    try:
-        yield
-    except IntegrityError as error:
-        db.session.rollback()
-        current_app.logger.info("lost a race: %s", type(error.orig).__name__)
-        raise ConflictError(sentence) from error

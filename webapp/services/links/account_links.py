@@ -89,7 +89,7 @@ def use_link(given: str, purpose: LinkPurpose) -> AccountLink:
     """Part of a command: use a link; its user is held. Of two at once one wins; the other gets ConflictError, as for a link that
     does not work."""
     if link := find_by_token(given, purpose):
-        lookup.held(link.user_id)
+        lookup.lock_user(link.user_id)
     spent = update(AccountLink).where(_is(given, purpose), _is_open()).values(closed_at=utcnow()).returning(AccountLink.id)
     id = db.session.scalar(spent)
     if id is None:

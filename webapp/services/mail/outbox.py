@@ -134,7 +134,7 @@ def retry_failed(batch: Batch, by: User) -> int:
     db.session.execute(update(Row), [{"id": row_id, **waiting} for _, row_id in found])
     finish_batch.reopen(batch_id)
     events.record(by, AuditAction.MESSAGES_RETRIED, db.session.get_one(Batch, batch_id), messages=len(found))
-    lookup.moved()
+    lookup.bump_version()
     db.session.commit()
     queue.enqueue_send()
     return len(found)
@@ -182,7 +182,7 @@ def cancel_queued(batch: Batch, by: User) -> int:
     cancelled = update(Message).where(*unsent).values(state=MessageState.CANCELLED, answer=reason)
     rows = in_database(cancelled.returning(Message.row_id)).scalars().all()
     in_database(update(Row).where(among(Row.id, rows)).values(**settled))
-    lookup.moved()
+    lookup.bump_version()
     return len(gone)
 
 

@@ -219,6 +219,6 @@ def _end(message: Message, batch_id: int | None, *, by_server: bool = True) -> i
     if by_server:
         throttle.reset()
     if has_failed:
-        lookup.moved()  # the next upload plans to send it again
+        lookup.bump_version()  # the next upload plans to send it again
     db.session.commit()
     return batch_id

@@ -10,13 +10,13 @@ from sqlalchemy.exc import IntegrityError
 from webapp.core.addresses import Address, InvalidAddressError, parse
 from webapp.core.errors import ConflictError, RuleViolationError
 from webapp.core.plan.registry import fold
+from webapp.core.security.passwords import hash_password
 from webapp.core.security.permissions import SHIPPED_ROLES
 from webapp.core.security.tokens import hashed
 from webapp.core.text.formatting import plural
 from webapp.db import begin_write, db, utcnow
 from webapp.models import OWNER_ROLE_ID, AuditChain, Group, Invitation, InvitationState, MailCircuit, Organisation, Role, User
 from webapp.schemas import passwords
-from webapp.services.accounts.sessions import hashed_password
 from webapp.services.audit import events
 from webapp.services.audit.events import AuditAction
 from webapp.services.directory import groups, lookup
@@ -65,7 +65,7 @@ def prepare() -> list[str]:
     if is_waiting():
         db.session.get_one(Organisation, 1).setup_token_hash = hashed(token)
         lines.append(f"Set up Muster: {settings.public_url}/setup/{token}")
-    lookup.moved()
+    lookup.bump_version()
     db.session.commit()
     return lines
 
@@ -76,7 +76,7 @@ def finish(token: str, organisation: str, name: str, address: Address, password:
     The password has passed `schemas.passwords`. Raises ConflictError where the link does not work (any more).
     """
     db.session.rollback()
-    password_hash = hashed_password(password)  # slow: no transaction is open
+    password_hash = hash_password(password)  # slow: no transaction is open
     begin_write(alone=True)
     spent = (
         update(Organisation)
@@ -94,7 +94,7 @@ def finish(token: str, organisation: str, name: str, address: Address, password:
         db.session.rollback()
         raise ConflictError(DONE) from error
     events.record(owner, AuditAction.SETUP_DONE, in_force.organisation())
-    lookup.moved()
+    lookup.bump_version()
     db.session.commit()
     return owner
 
@@ -140,7 +140,7 @@ def _owner_from_settings() -> User:
     if found := passwords.problems(password, email=email):
         raise ConfigError(f"MUSTER_OWNER_PASSWORD cannot be used: {found[0]}")
     name = " ".join(address.display.partition("@")[0].replace(".", " ").replace("_", " ").split()).title()
-    return User(email=address.display, email_key=address.key, name=name[:120] or "Owner", password_hash=hashed_password(password))
+    return User(email=address.display, email_key=address.key, name=name[:120] or "Owner", password_hash=hash_password(password))
 
 
 def _groups_from_settings() -> list[str]:

@@ -33,8 +33,8 @@ from webapp.models import (
 from webapp.services.accounts import profile, sessions
 from webapp.services.audit import events as audit
 from webapp.services.audit.events import AuditAction
-from webapp.services.batches import planner, replaced_addresses, review
-from webapp.services.directory import lookup
+from webapp.services.batches import planner, review
+from webapp.services.directory import lookup, replaced_addresses
 from webapp.services.settings import in_force
 
 _IS_OPEN = Batch.state.in_([BatchState.MAPPING, BatchState.REVIEWING])
@@ -149,7 +149,7 @@ def erase(user_id: int, by: User) -> str:
     audit.forget(user, name, found.names, events)
     _anonymise(user, name)
     audit.record(by, AuditAction.USER_ERASED, user)
-    lookup.moved()
+    lookup.bump_version()
     db.session.commit()
     transports.discard(in_force.environment().data_dir / "outbox", found.messages)
     return name

@@ -54,7 +54,7 @@ def hand_over(heir_id: int, by: User, seen_role_id: int) -> User:
         db.session.execute(update(User).where(User.id == user_id).values(**values))
     db.session.execute(delete(user_groups).where(user_groups.c.user_id == new.id))
     events.record(by, AuditAction.OWNERSHIP_HANDED_OVER, new, before=before, after={"owner": new.email, "role": "Owner"})
-    lookup.moved()
+    lookup.bump_version()
     db.session.commit()
     return new
 

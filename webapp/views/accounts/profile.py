@@ -102,7 +102,7 @@ def confirm_email(token: str) -> Page | BaseResponse:
     try:
         user = profile.confirm_email(token)
     except ConflictError as conflict:
-        return gone(taken=str(conflict) == profile.TAKEN)
+        return gone(taken=isinstance(conflict, profile.EmailTakenError))
     if g.user and g.user.id == user.id:
         renew_session()
     return redirect_to("account.show" if g.user else "sessions.new", say=f"Your email is {user.email} now. Sign in with it.")

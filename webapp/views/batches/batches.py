@@ -32,22 +32,11 @@ from webapp.http.questions import Question, ask
 from webapp.http.web import current_user, is_fragment, number, page_or_fragment, redirect_to, require, run_after_response
 from webapp.models import Batch, BatchKind, BatchState, Outcome, Row, User
 from webapp.schemas.batches import OptionsSchema
-from webapp.services.batches import (
-    apply,
-    execute,
-    import_rows,
-    mapping,
-    notices,
-    people_rows,
-    replaced_addresses,
-    reverts,
-    turns,
-    upload,
-)
+from webapp.services.batches import apply, execute, import_rows, mapping, notices, people_rows, reverts, turns, upload
 from webapp.services.batches import report as reports
 from webapp.services.batches import review as batches
 from webapp.services.batches.replan import Anew
-from webapp.services.directory import lookup
+from webapp.services.directory import lookup, replaced_addresses
 from webapp.services.invitations import invitations
 from webapp.services.mail import delivery_status, outbox, throttle
 from webapp.services.operations import heartbeats

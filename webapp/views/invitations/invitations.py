@@ -7,7 +7,7 @@ from typing import Any
 from flask import Blueprint, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
-from webapp.core.errors import ConflictError, NotFoundError, RuleViolationError
+from webapp.core.errors import NotFoundError, RuleViolationError
 from webapp.core.files.table import clean
 from webapp.core.plan.actions import Action, Do
 from webapp.core.security.permissions import Permission
@@ -21,7 +21,7 @@ from webapp.services.accounts.sessions import Refusal
 from webapp.services.batches import actions, single_invite
 from webapp.services.directory import lookup
 from webapp.services.invitations import invitations
-from webapp.services.invitations.invitations import LinkState
+from webapp.services.invitations.invitations import LinkClosedError, LinkState
 from webapp.services.mail import outbox
 
 bp = Blueprint("invitations", __name__, url_prefix="/invitations")
@@ -151,8 +151,8 @@ def accept(token: str) -> Page | BaseResponse:
         return accept_page(token, form, invitation, 422) if worth is LinkState.OPEN else gone(worth, invitation)
     try:
         user = invitations.accept(token, form.name.data, form.password.data)
-    except ConflictError as conflict:
-        return gone(LinkState(str(conflict)), invitations.find_by_token(token))
+    except LinkClosedError as closed:
+        return gone(closed.state, invitations.find_by_token(token))
     start_session(user)
     return redirect_to("home.index", say=f"Welcome, {user.name}. You are in.")
 

@@ -59,7 +59,7 @@ def save(typed: Mapping[str, str], seen: Mapping[str, str], by: User, *, proven:
     if changed:
         was, now_is = ({name.lower(): values[name] for name in changed} for values in (before, new))
         events.record(by, AuditAction.ORGANISATION_CHANGED, place, before=was, after=now_is)
-        lookup.moved()  # which domains are allowed is part of what plans are made of
+        lookup.bump_version()  # which domains are allowed is part of what plans are made of
     db.session.commit()
     return bool(changed)
 

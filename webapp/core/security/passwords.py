@@ -1,0 +1,66 @@
+"""Hashing passwords with argon2id."""
+
+from __future__ import annotations
+
+import os
+import threading
+import unicodedata
+from base64 import b64encode
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+
+from webapp.core.errors import BusyError
+
+LONGEST = 256
+AT_ONCE, WAIT = 2, 5.0  # seconds
+
+_hasher = PasswordHasher()
+_at_once = threading.BoundedSemaphore(AT_ONCE)
+
+
+def hash_password(password: str) -> str:
+    """The argon2id hash of a password. Slow (half a second): never call it inside a transaction."""
+    with _one_of_few():
+        return _hasher.hash(_normalise(password))
+
+
+def matches(stored: str, password: str) -> bool:
+    """Whether this is the password of a hash. As slow as `hash_password`."""
+    if len(password) > LONGEST:
+        return False
+    try:
+        with _one_of_few():
+            return _hasher.verify(stored, _normalise(password))
+    except (VerificationError, InvalidHashError):
+        return False
+
+
+def is_outdated(stored: str) -> bool:
+    """Whether a hash was made with other costs than today's."""
+    return _hasher.check_needs_rehash(stored)
+
+
+def dummy_hash() -> str:
+    """A hash that takes as long to check as a real one, and that no password matches."""
+    salt, digest = (b64encode(os.urandom(n)).rstrip(b"=").decode() for n in (_hasher.salt_len, _hasher.hash_len))
+    cost = f"m={_hasher.memory_cost},t={_hasher.time_cost},p={_hasher.parallelism}"
+    return f"$argon2id$v=19${cost}${salt}${digest}"
+
+
+@contextmanager
+def _one_of_few() -> Iterator[None]:
+    """Run AT_ONCE checks at a time, as each takes 64 MB for a moment. Raises BusyError after WAIT."""
+    if not _at_once.acquire(timeout=WAIT):
+        raise BusyError("Many people sign in just now. Try again in a moment.")
+    try:
+        yield
+    finally:
+        _at_once.release()
+
+
+def _normalise(password: str) -> str:
+    """One spelling for what one person types on different keyboards (RFC 8265, 4.2.1: NFC)."""
+    return unicodedata.normalize("NFC", password)
