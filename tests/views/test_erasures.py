@@ -184,7 +184,7 @@ def test_what_is_under_review_counts_without_the_person_and_is_looked_at_again(a
     seen, size = batch.version, batch.size
     assert (size, db.session.scalar(db.select(BatchFile.batch_id))) == (2, batch.id)
     page = admin.get(f"/users/{hannah.id}/erasure").page
-    assert "those uploads go on without their file" in page.text
+    assert "those uploads go on, but their columns cannot be changed" in page.text
     erase(admin, hannah)
     db.session.expire_all()
     assert (batch.size, batch.counts) == (1, {"invite": 1})
@@ -193,12 +193,18 @@ def test_what_is_under_review_counts_without_the_person_and_is_looked_at_again(a
     admin.get(path)
 
 
-def test_an_upload_that_is_only_a_file_yet_is_discarded_where_the_person_is_in_it(admin, hannah):
-    for email in (HANNAH, "jo." + HANNAH):
-        admin.post("/batches", {"pasted": f"Who,What\n{email},teaches\n"})
+def test_files_of_all_open_uploads_go_and_one_that_is_only_a_file_is_discarded(admin, hannah):
+    under_review = admin.post("/batches", {"pasted": "Email,Role\nines@northfield.example,Analyst\n"}).location
+    admin.post("/batches", {"pasted": "Who,What\nines@northfield.example,teaches\n"})
     erase(admin, hannah)
     db.session.expire_all()
-    theirs, others = db.session.scalars(db.select(Batch).order_by(Batch.id))
-    assert (theirs.state, others.state) == (BatchState.DISCARDED, BatchState.MAPPING)
-    assert db.session.scalars(db.select(BatchFile.batch_id)).all() == [others.id]
-    assert db.session.scalars(db.select(AuditEvent.subject_id).where(AuditEvent.action == "batch.discarded")).all() == [theirs.id]
+    reviewed, only_file = db.session.scalars(db.select(Batch).order_by(Batch.id))
+    assert (reviewed.state, only_file.state) == (BatchState.REVIEWING, BatchState.DISCARDED)
+    assert reviewed.size == 1
+    assert db.session.scalars(db.select(BatchFile)).all() == []
+    assert db.session.scalars(db.select(AuditEvent.subject_id).where(AuditEvent.action == "batch.discarded")).all() == [
+        only_file.id
+    ]
+    admin.get(under_review)
+    page = admin.get(f"/batches/{reviewed.id}/mapping", status=409).page
+    assert "The file of this upload is not kept any more." in page.text

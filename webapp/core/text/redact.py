@@ -1,4 +1,4 @@
-"""Taking somebody's e-mails and names out of what was written down."""
+"""Replaces a person's e-mails and names in texts."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ NAMES_OF_OTHERS = ("role", "groups")
 
 
 class Words:
-    """The words of one person. Called with a text, or with any JSON value, it answers with the pseudonym in their place.
+    """Called with a text or any JSON value, it returns it with a pseudonym in place of one person's e-mails and names.
 
-    An e-mail is found within a longer text, but not within a longer e-mail. A name of one word may be a word like any
-    other: it is only taken for a name where nothing stands beside it.
+    An e-mail is found within a longer text, but not within a longer e-mail. One-word names are replaced only where they
+    are the whole text.
     """
 
     def __init__(self, addresses: Iterable[str], names: Iterable[str], pseudonym: str) -> None:
@@ -36,7 +36,3 @@ class Words:
         if within not in NAMES_OF_OTHERS and value.casefold() in self._names:
             return self.pseudonym
         return self._pattern.sub(lambda _: self.pseudonym, value)
-
-    def are_in(self, text: str) -> bool:
-        """Whether one of them stands in a text."""
-        return self._pattern.search(text) is not None
