@@ -2,9 +2,9 @@
 
 import pytest
 
-from webapp.core.text.redact import Words
+from webapp.core.text.redact import Redactor
 
-ANN = Words({"ann@x.org"}, {"Ann Lee", "Admin"}, "Person 7")
+ANN = Redactor({"ann@x.org"}, {"Ann Lee", "Admin"}, "Person 7")
 
 
 @pytest.mark.parametrize(
@@ -30,4 +30,4 @@ def test_only_theirs_go(text, after):
 
 
 def test_without_any_word_nothing_changes():
-    assert Words(set(), {""}, "Person 7")("anything") == "anything"
+    assert Redactor(set(), {""}, "Person 7")("anything") == "anything"

@@ -10,7 +10,7 @@ NAMES_OF_OTHERS = ("role", "groups")
 """Under these keys stand names of roles and groups: a person may be called like one."""
 
 
-class Words:
+class Redactor:
     """Called with a text or any JSON value, it returns it with a pseudonym in place of one person's e-mails and names.
 
     An e-mail is found within a longer text, but not within a longer e-mail. One-word names are replaced only where they

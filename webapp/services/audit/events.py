@@ -19,7 +19,7 @@ from sqlalchemy.orm import Mapper
 
 from webapp.core.security import audit_hashes
 from webapp.core.security.peers import place_of
-from webapp.core.text.redact import Words
+from webapp.core.text.redact import Redactor
 from webapp.db import among, begin_write, db, utcnow
 from webapp.models import AuditChain, AuditEvent, Batch, Group, Invitation, Message, Organisation, Role, User
 from webapp.settings.settings import Settings
@@ -301,7 +301,7 @@ def forget(user: User, pseudonym: str, known: Collection[str] | None = None, eve
     """
     db.session.flush()
     texts = known_as(user) if known is None else set(known)
-    words = Words({text for text in texts if "@" in text}, {text for text in texts if "@" not in text}, pseudonym)
+    words = Redactor({text for text in texts if "@" in text}, {text for text in texts if "@" not in text}, pseudonym)
     ids = events_naming(user, texts) if events is None else events
     n = 0
     with unlocked():
@@ -314,7 +314,7 @@ def _is_about(user_id: int) -> tuple[ColumnElement[bool], ...]:
     return AuditEvent.subject_type == User.__tablename__, AuditEvent.subject_id == user_id
 
 
-def _forget_in(one: AuditEvent, user_id: int, words: Words) -> bool:
+def _forget_in(one: AuditEvent, user_id: int, words: Redactor) -> bool:
     is_own = one.subject_type == User.__tablename__ and one.subject_id == user_id
     after = {
         "actor": words.pseudonym if one.actor_id == user_id else words(one.actor),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import delete, func, or_, select, update
 
 from webapp.core.errors import ConflictError
-from webapp.core.text.redact import Words
+from webapp.core.text.redact import Redactor
 from webapp.db import begin_write, db, utcnow
 from webapp.mail import transports
 from webapp.models import (
@@ -97,7 +97,7 @@ def erase(user_id: int, by: User) -> str:
     user = erasable(user_id, by)
     found, name = traces(user), pseudonym(user)
     addresses = {text for text in found.names if "@" in text}
-    redactor = Words(addresses, found.names - addresses, name)
+    redactor = Redactor(addresses, found.names - addresses, name)
     _erase_from_open_batches(found, redactor, by)
     _erase_from_rows(found, redactor)
     db.session.execute(delete(Message).where(Message.message_id.in_(found.messages)))
@@ -125,7 +125,7 @@ def _anonymise(user: User, name: str) -> None:
     db.session.flush()
 
 
-def _erase_from_open_batches(found: Traces, redactor: Words, by: User) -> None:
+def _erase_from_open_batches(found: Traces, redactor: Redactor, by: User) -> None:
     """Delete rows and kept files; an upload that is only a file so far is discarded. Does not commit."""
     is_open = Batch.state.in_([BatchState.MAPPING, BatchState.REVIEWING])
     for batch_id in db.session.scalars(select(Batch.id).where(is_open).order_by(Batch.id)).all():
@@ -145,7 +145,7 @@ def _erase_from_open_batches(found: Traces, redactor: Words, by: User) -> None:
         batch.moved_version = batch.version  # pages that show the rows as they were are too old to be confirmed
 
 
-def _erase_from_rows(found: Traces, redactor: Words) -> None:
+def _erase_from_rows(found: Traces, redactor: Redactor) -> None:
     """Replace the person in rows of confirmed uploads; the outcome stays. Does not commit."""
     name = redactor.pseudonym
     for row in db.session.scalars(select(Row).where(Row.id.in_(found.rows)).execution_options(populate_existing=True)):
