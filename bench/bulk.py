@@ -12,7 +12,7 @@ from bench.timing import Figure
 from webapp.core.plan.planner import Mode
 from webapp.db import db
 from webapp.models import User
-from webapp.services.batches import bulk_fix, review, undo
+from webapp.services.batches import bulk_fix, options, undo
 
 
 def figures() -> list[Figure]:
@@ -35,8 +35,8 @@ def figures() -> list[Figure]:
                     lambda by: bulk_fix.fix(batch_id, "role", "Analsyt", "Analyst", by),
                 ),
                 *measured("undo that", lambda by: undo.undo(batch_id, by)),
-                *measured("switch the mode", lambda by: review.change(batch_id, review.Options(mode=Mode.REMOVE), by)),
-                *measured("skip wrong rows", lambda by: review.change(batch_id, review.Options(skip_errors=True), by)),
+                *measured("switch the mode", lambda by: options.change(batch_id, options.Options(mode=Mode.REMOVE), by)),
+                *measured("skip wrong rows", lambda by: options.change(batch_id, options.Options(skip_errors=True), by)),
             ]
 
 

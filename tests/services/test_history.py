@@ -13,7 +13,7 @@ from webapp.core.lists.row_filter import Find
 from webapp.core.plan.planner import Mode, Plan
 from webapp.db import db
 from webapp.models import Batch, Row, RowEdit
-from webapp.services.batches import bulk_edit, bulk_fix, cell_edit, duplicates, planner, review, undo
+from webapp.services.batches import bulk_edit, bulk_fix, cell_edit, duplicates, options, planner, review, undo
 
 
 @pytest.fixture
@@ -67,10 +67,10 @@ def act(batch_id: int, action: tuple, by) -> None:
     kind, *what = action
     batch = db.session.get(Batch, batch_id)
     if kind in ("mode", "change_roles", "skip_errors"):
-        review.change(batch_id, review.Options(**{kind: what[0]}), by)
+        options.change(batch_id, options.Options(**{kind: what[0]}), by)
         return
     if kind == "add":
-        cell_edit.add(batch_id, by)
+        cell_edit.add_rows(batch_id, [{}], by)
         return
     if kind == "restore":
         gone = [row.id for row in rows_now(batch_id) if row.removed_at is not None]
@@ -78,7 +78,7 @@ def act(batch_id: int, action: tuple, by) -> None:
             cell_edit.restore(batch_id, gone[what[0] % len(gone)], by)
         return
     if kind == "fix":
-        offered = bulk_fix.offers(batch)
+        offered = bulk_fix.suggest(batch)
         if offered:
             offer = offered[what[0] % len(offered)]
             bulk_fix.fix(batch_id, offer.field, offer.old, offer.new, by)
@@ -166,7 +166,7 @@ class TestUndo:
         ana = make_user("Ana Silva", "Admin")
         edit(batch, 3, "role", "Analyst", ana)
         step = undo.recent(db.session.get(Batch, batch.id))[0]
-        assert (step.who, step.said) == ("Ana Silva", "changed Role in row 3")
+        assert (step.who, step.words) == ("Ana Silva", "changed Role in row 3")
         undo.undo(batch.id, admin, step.version)
         assert cell(batch, 3, "role") == "Remote"
         assert undo.recent(db.session.get(Batch, batch.id)) == []
@@ -197,7 +197,7 @@ class TestUndo:
 
     def test_of_an_added_row_that_somebody_filled_is_refused(self, batch, admin):
         ana = make_user("Ana Silva", "Admin")
-        cell_edit.add(batch.id, admin)
+        cell_edit.add_rows(batch.id, [{}], admin)
         edit(batch, 8, "email", "zoe@northfield.example", ana)
         with pytest.raises(ConflictError, match="Row 8 was changed since by Ana Silva"):
             undo.undo(batch.id, admin)
@@ -212,9 +212,9 @@ class TestUndo:
     def test_a_new_edit_ends_what_can_be_redone(self, batch, admin):
         edit(batch, 2, "role", "Analyst", admin)
         undo.undo(batch.id, admin)
-        assert undo.offered(db.session.get(Batch, batch.id), admin) == undo.Offered(undo=False, redo=True)
+        assert undo.available(db.session.get(Batch, batch.id), admin) == undo.Available(undo=False, redo=True)
         edit(batch, 3, "role", "Analyst", admin)
-        assert undo.offered(db.session.get(Batch, batch.id), admin) == undo.Offered(undo=True, redo=False)
+        assert undo.available(db.session.get(Batch, batch.id), admin) == undo.Available(undo=True, redo=False)
         with pytest.raises(RuleViolationError):
             undo.redo(batch.id, admin)
 
@@ -236,7 +236,7 @@ class TestUndo:
 
     def test_comes_too_late_after_the_confirm(self, batch, admin):
         edit(batch, 2, "role", "Analyst", admin)
-        review.change(batch.id, review.Options(skip_errors=True), admin)
+        options.change(batch.id, options.Options(skip_errors=True), admin)
         review.confirm(batch.id, db.session.get(Batch, batch.id).version, admin)
         with pytest.raises(ConflictError, match="already confirmed"):
             undo.undo(batch.id, admin)
@@ -255,8 +255,8 @@ class TestUndo:
     ],
 )
 def test_a_step_in_words(field, after, count, line, name, told):
-    assert undo.named(field, after, count, line) == name
-    assert undo.told(field, after, count, line) == told
+    assert undo.step_name(field, after, count, line) == name
+    assert undo.step_sentence(field, after, count, line) == told
 
 
 @pytest.mark.slow

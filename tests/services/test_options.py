@@ -13,8 +13,8 @@ from tests.steps import make_review, state_of_batch, stored_plans
 from webapp.core.plan.planner import Mode, Plan
 from webapp.db import begin_write, db
 from webapp.models import Batch, Row, User
-from webapp.services.batches import cell_edit, review, undo, upload
-from webapp.services.batches.review import Options
+from webapp.services.batches import cell_edit, options, undo
+from webapp.services.batches.options import Options
 from webapp.services.directory import lookup
 
 DOMAIN = "northfield.example"
@@ -59,7 +59,7 @@ def test_a_row_edited_while_the_mode_is_judged_keeps_its_edit_and_is_judged_in_t
     batch_id, first, email, by = batch.id, db.session.scalar(db.select(Row.id).where(Row.line == 2)), ben.email, admin.id
     version = batch.version
     meanwhile(lambda: cell_edit.edit(batch_id, first, "email", email, f"a@{DOMAIN}", db.session.get(User, by)))
-    review.change(batch_id, Options(mode=Mode.REMOVE), admin)
+    options.change(batch_id, Options(mode=Mode.REMOVE), admin)
     assert db.session.get(Row, first).email == email
     assert stored_plans(batch_id) == {2: Plan.UNCHANGED, 3: Plan.ATTENTION}
     assert db.session.get(Batch, batch_id).version == version + 2
@@ -76,26 +76,26 @@ def test_people_who_change_while_it_is_judged_are_seen_as_they_are(admin, meanwh
         db.session.commit()
 
     meanwhile(join)
-    review.change(batch_id, Options(mode=Mode.ADD), admin)
+    options.change(batch_id, Options(mode=Mode.ADD), admin)
     assert stored_plans(batch_id) == {2: Plan.UNCHANGED}
 
 
 def test_of_two_who_set_the_same_at_once_the_second_changes_nothing(admin, meanwhile):
     batch, by = make_review(admin, [(f"a@{DOMAIN}", "Analyst", "")]), admin.id
     batch_id, version = batch.id, batch.version
-    meanwhile(lambda: review.change(batch_id, Options(mode=Mode.ADD), db.session.get(User, by)))
-    assert review.change(batch_id, Options(mode=Mode.ADD), admin).version == version + 1
+    meanwhile(lambda: options.change(batch_id, Options(mode=Mode.ADD), db.session.get(User, by)))
+    assert options.change(batch_id, Options(mode=Mode.ADD), admin).version == version + 1
     assert stored_plans(batch_id) == {2: Plan.INVITE}
 
 
-@pytest.mark.parametrize("options", [Options(skip_errors=True), Options(mode=Mode.ADD), Options(valid_days=3)])
-def test_the_statements_are_as_many_for_any_number_of_rows(admin, queries, options):
+@pytest.mark.parametrize("wanted", [Options(skip_errors=True), Options(mode=Mode.ADD), Options(valid_days=3)])
+def test_the_statements_are_as_many_for_any_number_of_rows(admin, queries, wanted):
     counted = []
     for n in (2, 60):
         twins = [(f"u{i % n}@{DOMAIN}", "Analsyt" if i >= n else "Analyst", "Loans") for i in range(2 * n)]
         batch_id = make_review(admin, twins).id
         queries.clear()
-        review.change(batch_id, options, admin)
+        options.change(batch_id, wanted, admin)
         counted.append(len(queries))
     assert counted[0] == counted[1], queries
 
@@ -113,34 +113,7 @@ class TestSkipThem:
         batch_id = make_review(admin, self.LINES).id
         wrong, before = Plan.ATTENTION, state_of_batch(batch_id)
         assert stored_plans(batch_id) == {2: wrong, 3: wrong, 4: wrong, 5: Plan.INVITE, 6: Plan.DUPLICATE}
-        review.change(batch_id, Options(skip_errors=True), admin)
+        options.change(batch_id, Options(skip_errors=True), admin)
         assert stored_plans(batch_id) == {2: Plan.INVITE, 3: wrong, 4: wrong, 5: Plan.INVITE, 6: Plan.DUPLICATE}
         undo.undo(batch_id, admin)
         assert state_of_batch(batch_id) == before
-
-    def test_writes_the_rows_of_twins_alone(self, admin):
-        alone = make_review(admin, [(f"u{n}@{DOMAIN}", "Analsyt", "") for n in range(30)])
-        db.session.execute(db.update(Row).where(Row.batch_id == alone.id).values(likely_domain="untouched.example"))
-        db.session.commit()
-        review.change(alone.id, Options(skip_errors=True), admin)
-        assert set(db.session.scalars(db.select(Row.likely_domain))) == {"untouched.example"}
-
-
-def test_skipping_reads_only_the_rows_that_share_an_email_with_a_wrong_one(admin, change_settings):
-    change_settings(max_rows=10_000)
-    twins = "".join(f"u{n}@{DOMAIN},Nobody\nu{n}@{DOMAIN},Analyst\n" for n in range(2_100))
-    alone = "".join(f"v{n}@{DOMAIN},Analyst\nw{n}@{DOMAIN},Nobody\n" for n in range(1_000))
-    batch = upload.stage(f"Email,Role\n{twins}{alone}".encode(), "staff.csv", admin)
-    read: list[Row] = []
-
-    def note(row: Row, *_: object) -> None:
-        read.append(row)
-
-    event.listen(Row, "load", note)
-    try:
-        changed = review.change(batch.id, Options(skip_errors=True), admin)
-    finally:
-        event.remove(Row, "load", note)
-    assert len(read) == 4_200
-    assert changed.counts["invite"] == 3_100, "nobody's twin any more"
-    assert set(stored_plans(batch.id).values()) == {Plan.INVITE, Plan.ATTENTION}

@@ -38,7 +38,7 @@ from webapp.models import (
     UserState,
 )
 from webapp.services.accounts import sessions
-from webapp.services.batches import actions, cell_edit, duplicates, execute, review, single_invite, upload
+from webapp.services.batches import actions, cell_edit, duplicates, execute, options, review, single_invite, upload
 from webapp.services.directory import aliases, groups, roles
 from webapp.services.mail import outbox
 from webapp.services.operations import retention
@@ -134,11 +134,11 @@ def test_two_of_different_rank_look_while_rows_are_edited_and_people_come(round,
     ids = parts(round)
     for id in ids:
         cell_edit.edit(id, row_of(id, 1), "role", "Admin", "Analyst", user(admin))
-    review.change(ids[1], review.Options(skip_errors=True), user(helper))
+    options.change(ids[1], options.Options(skip_errors=True), user(helper))
     raised = race(
         lambda: review.refresh_if_stale(ids[1], helper),
         lambda: review.refresh_if_stale(ids[1], admin),
-        lambda: review.change(ids[1], review.Options(mode=Mode.ADD), user(helper)),
+        lambda: options.change(ids[1], options.Options(mode=Mode.ADD), user(helper)),
         lambda: cell_edit.edit(ids[0], row_of(ids[0]), "role", "Remote", "Analyst", user(admin)),
         lambda: single_invite.invite({"email": f"t{round}-0@northfield.example", "role": "Remote", "groups": ""}, user(admin)),
         lambda: review.refresh_if_stale(ids[0], helper),

@@ -15,8 +15,8 @@ from webapp.core.lists.row_filter import PLANS_IN_ORDER, Find, Sort
 from webapp.core.plan.planner import Mode, Plan
 from webapp.db import begin_write, db
 from webapp.models import AliasKind, Batch, Row, User
-from webapp.services.batches import bulk_edit, cell_edit, planner, review
-from webapp.services.batches.review import Options
+from webapp.services.batches import cell_edit, options, planner, review
+from webapp.services.batches.options import Options
 from webapp.services.directory import aliases, lookup, roles
 
 DOMAIN = "northfield.example"
@@ -143,7 +143,7 @@ class TestSomebodyElseLooks:
                 change_roles=chance.random() < 0.8,
                 skip_errors=chance.random() < 0.5,
             )
-            review.change(batch_id, chosen, admin)
+            options.change(batch_id, chosen, admin)
             drifts: dict[int, str] = {}
             for who in chance.choices(viewers, k=10):
                 find = Find(
@@ -164,13 +164,6 @@ class TestSomebodyElseLooks:
                 stored_plans(batch_id)
                 batch = db.session.get(Batch, batch_id)
                 assert drifts.setdefault(batch.planned_for_id, batch.drift) == batch.drift
-
-    def test_changes_the_mode_for_all_rows(self, admin, helper):
-        make_user("Ben Ode", "Analyst", ("Loans",), email=f"u0@{DOMAIN}")
-        batch_id = make_review(admin, [*people(2), (f"boss@{DOMAIN}", "Admin", "")]).id
-        review.change(batch_id, Options(mode=Mode.REMOVE), helper)
-        assert stored_plans(batch_id) == {2: Plan.UPDATE, 3: Plan.ATTENTION, 4: Plan.ATTENTION}
-        assert db.session.get(Batch, batch_id).planned_for_id == helper.id
 
 
 class TestOthersWorkMeanwhile:
@@ -230,14 +223,3 @@ class TestOthersWorkMeanwhile:
         planning.meanwhile = [lambda: review.confirm(batch_id, version, db.session.get(User, by))]
         review.refresh_if_stale(batch_id, by)
         assert db.session.get(Batch, batch_id).state == "queued"
-
-    def test_a_bulk_change_of_old_plans_is_judged_while_others_may_write(self, admin, planning):
-        other, batch_id, by = make_review(admin, people(1)).id, make_review(admin, people(3)).id, admin.id
-        row_id = db.session.scalar(db.select(Row.id).where(Row.batch_id == other))
-        move_directory()
-        planning.clear()
-        planning.meanwhile = [lambda: cell_edit.edit(other, row_id, "role", "Remote", "Analyst", db.session.get(User, by))]
-        done = bulk_edit.set_role(batch_id, bulk_edit.Chosen(find=Find()), "Remote", admin)
-        assert done.count == 3
-        stored_plans(batch_id)
-        assert db.session.get(Row, row_id).role == "Remote"

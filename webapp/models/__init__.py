@@ -13,15 +13,18 @@ from webapp.models.invitations import Invitation, InvitationState
 from webapp.models.organisation import Organisation
 from webapp.models.outbox import SECRET_KINDS, MailCircuit, Message, MessageKind, MessageState, Phase, Priority
 from webapp.models.roles import OWNER_ROLE_ID, Role
-from webapp.models.rows import EditState, Outcome, Row, RowEdit
+from webapp.models.rows import MARKERS, REDONE, UNDONE, EditState, Outcome, Row, RowEdit
 from webapp.models.second_factors import RecoveryCode
 from webapp.models.sessions import Session
 from webapp.models.users import User, UserState
 from webapp.models.workers import Worker
 
 __all__ = [
+    "MARKERS",
     "OWNER_ROLE_ID",
+    "REDONE",
     "SECRET_KINDS",
+    "UNDONE",
     "UNMOVED",
     "AccountLink",
     "Alias",

@@ -122,6 +122,11 @@ class EditState(StrEnum):
     DROPPED = "dropped"
 
 
+UNDONE, REDONE = "undone", "redone"
+MARKERS = (UNDONE, REDONE)
+"""Fields of the one `RowEdit` that an undo or a redo leaves: before is the step's version, after its name in words."""
+
+
 class RowEdit(Model):
     """One change to one cell; or a removal (field "removed") or an addition (field "added") of a row.
 

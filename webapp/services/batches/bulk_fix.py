@@ -1,130 +1,120 @@
-"""The same mistake in several rows under review: found, and mended in all of them at once."""
+"""The same mistake in several rows under review, fixed in all of them at once."""
 
 from __future__ import annotations
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVarTuple
+from typing import Any
 
 from sqlalchemy import Select, func, select
 
 from webapp.core.address_repair import is_placeholder
 from webapp.core.addresses import key_of, with_domain
 from webapp.core.errors import ConflictError, NotFoundError
-from webapp.core.files.cleaning import LONGEST_CELL, clip
+from webapp.core.files.cleaning import LONGEST_CELL
 from webapp.core.plan.planner import Plan
 from webapp.core.plan.registry import ALL_GROUPS, Registry, fold
-from webapp.db import among, by_letter, db
+from webapp.db import among, db
 from webapp.models import Batch, Row, User
 from webapp.schemas.rows import FIELDS, RowSchema, is_too_long, split_groups
-from webapp.services.batches import changes, planner
-from webapp.services.batches.bulk_edit import Done, Preview, change_cells
+from webapp.services.batches import bulk_edit, changes, planner
+from webapp.services.batches.bulk_edit import Preview
+from webapp.services.batches.changes import Proposal, Result
 from webapp.services.directory import lookup
 
-Columns = TypeVarTuple("Columns")
-
-OFFERS = 20
+MOST = 20
 """Fixes on one page; the commonest first."""
 NAMED = 5
-"""An offer for so many rows, or fewer, names them; for more, what would change is listed before it is done."""
-VALUES = 1000
-"""Different wrong cells of one column that are looked at; the commonest first."""
-CHEAP = 2000
-"""Rows that need attention, or have a misspelt domain. With more, the answer to one edited cell leaves the offers as they
-are: looking for them costs a scan of those rows, and an edit has to cost the same in a batch of any size."""
+"""A fix of so many rows, or fewer, names them; for more, what would change is listed before it is done."""
+CHEAP = 500
+"""Rows that need attention, or have a misspelt domain. With more, the answer to one edited cell leaves the suggested fixes as
+they are: finding them reads all those rows, and an edit has to cost the same in a batch of any size."""
+PREVIEWED = 100
+"""Rows listed as what a fix would change."""
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
-    """One fix for the same wrong value in two rows or more. lines: the rows, where they are few."""
+class SuggestedFix:
+    """One fix for the same wrong value in two rows or more. all_lines: of these rows."""
 
     field: str
     old: str
     new: str
-    count: int
-    lines: tuple[int, ...] = ()
+    all_lines: Sequence[int]
+
+    @property
+    def count(self) -> int:
+        """How many rows it changes."""
+        return len(self.all_lines)
+
+    @property
+    def lines(self) -> Sequence[int]:
+        """The rows, where they are few."""
+        return self.all_lines if self.count <= NAMED else ()
 
     @property
     def id(self) -> str:
-        """Stable as long as the mistake is the same."""
+        """The same as long as the mistake is the same."""
         return f"fix-{self.field}-{hashlib.sha256(fold(self.old).encode()).hexdigest()[:8]}"
 
 
-# Offered
+# Suggested
 
 
-def offers(batch: Batch) -> list[Offer]:
+def suggest(batch: Batch) -> list[SuggestedFix]:
     """What can be fixed in two rows or more at once, the commonest first.
 
-    A batch whose counts tell of no such problem costs no query. Otherwise the database groups the wrong cells: one query
-    a column, and one more for the numbers of rows where they are few. Only rows in attention, or with a misspelt domain,
-    are read, by their index.
+    A batch whose counts tell of no such problem costs no query, any other one a column. Only rows in attention, or with a
+    misspelt domain, are read.
     """
     wrong = [field for field in FIELDS if batch.counts.get(f"problem:{field}", 0) > 1]
-    registry = lookup.registry(batch.uploaded_by) if wrong else None
-    found = [offer for field in wrong if registry for offer in _offers_of(batch, field, registry)]
+    found = [fix for field in wrong for fix in _fixes_of(batch, field)]
     if batch.counts.get("misspelt", 0) > 1:
-        found += _offers_of_domains(batch)
-    return sorted(found, key=lambda offer: (-offer.count, offer.field, offer.old))[:OFFERS]
-
-
-def _offers_of(batch: Batch, field: str, registry: Registry) -> list[Offer]:
-    wrong: Counter[str] = Counter()
-    spellings: defaultdict[str, Counter[str]] = defaultdict(Counter)
-    cells: defaultdict[str, list[str]] = defaultdict(list)
-    value = _value(field)
-    grouped = _wrong(batch, field, select(value, func.count())).group_by(value).order_by(func.count().desc()).limit(VALUES)
-    for cell, n in db.session.execute(grouped):
-        for word in _wrong_words(field, cell, registry):
-            wrong[fold(word)] += n
-            spellings[fold(word)][word] += n
-            cells[fold(word)].append(cell)
-    spelt = {key: min(words, key=lambda word: (-words[word], word)) for key, words in spellings.items()}
-    schema = RowSchema(registry)
-    common = [(key, n) for key, n in wrong.most_common(OFFERS) if n > 1]
-    known = [(key, n, new) for key, n in common if (new := suggestion(schema, field, spelt[key]))]
-    few = {cell for key, n, _ in known if n <= NAMED for cell in cells[key]}
-    lines: defaultdict[str, list[int]] = defaultdict(list)
-    if few:
-        for cell, line in db.session.execute(
-            _wrong(batch, field, select(value, Row.line)).where(among(value, sorted(few))).order_by(Row.line)
-        ):
-            lines[cell].append(line)
-    at = "@" if field == "email" else ""
-    return [
-        Offer(
-            field,
-            at + spelt[key],
-            new,
-            n,
-            tuple(sorted(line for cell in cells[key] for line in lines[cell])) if n <= NAMED else (),
-        )
-        for key, n, new in known
-    ]
+        found += _fixes_of_domains(batch)
+    return sorted(found, key=lambda fix: (-fix.count, fix.field, fix.old))[:MOST]
 
 
 def are_cheap(batch: Batch) -> bool:
-    """Whether the answer to one edited cell looks for the offers anew."""
+    """Whether the answer to an edited cell suggests fixes again."""
     return batch.counts.get(Plan.ATTENTION, 0) + batch.counts.get("misspelt", 0) <= CHEAP
 
 
-def _offers_of_domains(batch: Batch) -> list[Offer]:
-    """The same for domains that are valid, and probably misspelt."""
-    domain, count = _domain(Row.email_key), func.count()
-    grouped = _misspelt(batch, select(domain, Row.likely_domain, count)).group_by(domain, Row.likely_domain)
-    known = db.session.execute(grouped.having(count > 1).order_by(count.desc(), by_letter(domain)).limit(OFFERS)).all()
+def _fixes_of(batch: Batch, field: str) -> list[SuggestedFix]:
+    registry = lookup.registry(batch.uploaded_by)
     lines: defaultdict[str, list[int]] = defaultdict(list)
-    if few := sorted(old for old, _, n in known if n <= NAMED):
-        for old, line in db.session.execute(
-            _misspelt(batch, select(domain, Row.line)).where(among(domain, few)).order_by(Row.line)
-        ):
-            lines[old].append(line)
-    return [Offer("email", f"@{old}", f"@{new}", n, tuple(lines[old])) for old, new, n in known]
+    spellings: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    cells = _wrong(batch, field, select(_value(field), Row.line)).order_by(Row.line)
+    for cell, line in db.session.execute(cells):
+        for word in _wrong_words(field, cell, registry):
+            lines[fold(word)].append(line)
+            spellings[fold(word)][word] += 1
+    commonest = sorted(lines, key=lambda key: -len(lines[key]))[:MOST]
+    schema = RowSchema(registry)
+    fixes = []
+    for key in commonest:
+        spelt = min(spellings[key], key=lambda word: (-spellings[key][word], word))
+        new = suggestion(schema, field, spelt) if len(lines[key]) > 1 else None
+        if new:
+            fixes.append(SuggestedFix(field, f"@{spelt}" if field == "email" else spelt, new, tuple(lines[key])))
+    return fixes
 
 
-def _misspelt(batch: Batch, query: Select[*Columns]) -> Select[*Columns]:
+def _fixes_of_domains(batch: Batch) -> list[SuggestedFix]:
+    """The same for domains that are valid, and probably misspelt."""
+    lines: defaultdict[tuple[str, str], list[int]] = defaultdict(list)
+    query = _misspelt(batch, select(_domain(Row.email_key), Row.likely_domain, Row.line)).order_by(Row.line)
+    for domain, likely, line in db.session.execute(query):
+        lines[domain, likely].append(line)
+    return [
+        SuggestedFix("email", f"@{domain}", f"@{likely}", tuple(found))
+        for (domain, likely), found in lines.items()
+        if len(found) > 1
+    ]
+
+
+def _misspelt(batch: Batch, query: Select[Any]) -> Select[Any]:
     """Only rows whose domain is valid, and probably misspelt."""
     return query.where(Row.batch_id == batch.id, Row.removed_at.is_(None), Row.likely_domain.is_not(None))
 
@@ -147,12 +137,12 @@ def _wrong(batch: Batch, field: str, query: Select[Any]) -> Select[Any]:
 
 
 def _wrong_words(field: str, cell: str, registry: Registry) -> list[str]:
-    if field == "email":
-        return [cell] if cell else []
-    if field == "role":
-        return [cell] if cell and fold(cell) not in registry.role_by_key else []
-    if is_too_long(field, cell):
+    if not cell or is_too_long(field, cell):
         return []
+    if field == "email":
+        return [cell]
+    if field == "role":
+        return [cell] if fold(cell) not in registry.role_by_key else []
     return [name for name in split_groups(cell) if fold(name) not in registry.group_by_key and fold(name) != fold(ALL_GROUPS)]
 
 
@@ -171,48 +161,54 @@ def suggestion(schema: RowSchema, field: str, word: str) -> str | None:
 # Done
 
 
-def fix(batch_id: int, field: str, old: str, new: str, by: User) -> Done:
-    """Replace a wrong value in every row that has it. Raises RuleViolationError where no row has it any more."""
-    fixing = _fixing(field, old, new)
-    done = change_cells(batch_id, by, field, lambda batch: (_fixed_rows(batch, field, old), fixing))
-    if not done.count:
+def fix(batch_id: int, field: str, old: str, new: str, by: User) -> Result:
+    """Replace a wrong value in every row that has it. Raises ConflictError where no row has it any more."""
+
+    def propose(batch: Batch) -> Proposal:
+        return bulk_edit.change_cells(_rows_with(batch, field, old), field, _fixing(field, old, new))
+
+    result = changes.apply(batch_id, by, propose)
+    if not result.count:
         raise ConflictError("No row has that value any more. Nothing was replaced.")
-    return done
+    return result
 
 
-def fixed(batch: Batch, field: str, old: str, new: str, limit: int = 100) -> Preview:
-    """What `fix` would do. A question."""
-    fixing = _fixing(field, old, new)
-    rows = _fixed_rows(batch, field, old)
-    changed = [(row.line, row.cell(field), after) for row in rows if (after := fixing(row.cell(field))) != row.cell(field)]
-    return Preview(len(changed), [(line, clip(before), clip(after)) for line, before, after in changed[:limit]])
+def preview(batch: Batch, field: str, old: str, new: str, limit: int = PREVIEWED) -> Preview:
+    """What `fix` would do."""
+    proposal = bulk_edit.change_cells(_rows_with(batch, field, old), field, _fixing(field, old, new))
+    changed = [
+        (change.row.line, change.before, change.after)
+        for change in proposal.changes
+        if change.row and change.before != change.after
+    ]
+    return bulk_edit.preview(changed, limit)
 
 
 def _fixing(field: str, old: str, new: str) -> Callable[[str], str]:
+    """What a fix makes of a cell."""
     new = " ".join(new.split())
-    changes.check_length(new)
-    if field == "email":
-        return lambda cell: cell if _stands_for_none(cell) else with_domain(cell, new.lstrip("@"))
-    if field == "role":
-        return lambda cell: new
-    return lambda cell: ", ".join(split_groups(",".join(new if fold(n) == fold(old) else n for n in split_groups(cell))))
+
+    def fix_email(cell: str) -> str:
+        is_no_address = is_placeholder(cell.rpartition("@")[0]) and key_of(cell) is None  # “none@school”
+        return cell if is_no_address else with_domain(cell, new.lstrip("@"))
+
+    def fix_groups(cell: str) -> str:
+        names = [new if fold(name) == fold(old) else name for name in split_groups(cell)]
+        return ", ".join(split_groups(",".join(names)))
+
+    return {"email": fix_email, "role": lambda cell: new, "groups": fix_groups}[field]
 
 
-def _stands_for_none(email: str) -> bool:
-    """Whether it is no address and would be none at any domain (“none@school”)."""
-    return is_placeholder(email.rpartition("@")[0]) and key_of(email) is None
-
-
-def _fixed_rows(batch: Batch, field: str, old: str) -> list[Row]:
+def _rows_with(batch: Batch, field: str, old: str) -> list[Row]:
+    """The rows that have this wrong value. Raises NotFoundError."""
     if field not in FIELDS or not old.strip("@ "):
         raise NotFoundError("There is no such fix.")
-    value = _value(field)
     if field == "email":
         domain = old.lstrip("@").lower()
         misspelt = planner.loaded(_misspelt(batch, select(Row)).where(_domain(Row.email_key) == domain))
-        return misspelt or planner.loaded(_wrong(batch, field, select(Row)).where(value == domain))
-    wanted = fold(old)
+        return misspelt or planner.loaded(_wrong(batch, field, select(Row)).where(_value(field) == domain))
+    cell = getattr(Row, field)
+    cells = db.session.scalars(_wrong(batch, field, select(cell)).distinct())
     words = split_groups if field == "groups" else lambda cell: [cell]
-    cells = [cell for (cell,) in db.session.execute(_wrong(batch, field, select(value)).group_by(value))]
-    having = [cell for cell in cells if wanted in map(fold, words(cell))]
-    return planner.loaded(_wrong(batch, field, select(Row)).where(among(value, having)))
+    having = [cell for cell in cells if fold(old) in map(fold, words(cell))]
+    return planner.loaded(_wrong(batch, field, select(Row)).where(among(cell, having)))

@@ -1,47 +1,86 @@
-"""What people change in a batch under review: one step at a time, noted so that it can be undone.
+"""Every change of a batch under review: one lock, one length rule, one step that can be undone, one result.
 
-A step is every `RowEdit` of one version of the batch. Whatever changes rows makes its changes by `make`, or prepares them
-before it takes the lock and writes them by `written`; nothing else writes a `RowEdit`.
+`apply` is the only code that changes cells, removes or adds rows, or sets options of a batch under review.
 """
 
 from __future__ import annotations
 
-import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
-from sqlalchemy import Integer, bindparam, case, cast, func, insert, select, update
+from sqlalchemy import and_, insert, or_, select, update
 
 from webapp.core.errors import RuleViolationError
-from webapp.core.files.cleaning import LONGEST_CELL, clip
-from webapp.core.plan.planner import Plan
-from webapp.db import among, db, utcnow
-from webapp.models import Batch, EditState, Row, RowEdit, User
+from webapp.core.files.cleaning import LONGEST_CELL
+from webapp.core.text import action_phrases
+from webapp.db import among, begin_write, commit_and_keep, db, in_database, utcnow
+from webapp.models import UNDONE, Batch, BatchKind, EditState, Row, RowEdit, User
 from webapp.schemas.rows import RowSchema
-from webapp.services.batches import planner
+from webapp.services.audit import events
+from webapp.services.audit.events import AuditAction
+from webapp.services.batches import planner, replan, review
 from webapp.services.directory import lookup
 
-UNDONE, REDONE = "undone", "redone"
-"""Fields of the one `RowEdit` that an undo or a redo leaves: before is the step's version, after its name in words."""
-MARKERS = (UNDONE, REDONE)
-MANY = 2000
-"""From so many changed rows on, the whole batch is read at once instead of the rows that share an e-mail with them."""
 OF_PLANS = ("mode", "change_roles", "skip_errors")
-"""Options that plans go by. The others only say what is written to people."""
+"""Options that plans depend on. The others only change what is written to people."""
+
+Place = tuple[int, str]
+"""A cell: the row's id and the field."""
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One cell of a row, whether a row stands ("removed": "" or "removed"; "added": "" or "added"), or, without a row,
-    an option of the batch as text."""
+    """One cell of a row; or whether a row is there ("removed": "" or "removed"; "added": "" or "added"); or, without a
+    row, an option of the batch as text."""
 
     row: Row | None
     field: str
     before: str
     after: str
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """What a command wants to change in the locked batch.
+
+    rows: further rows that the answer shows. newer: cells that keep somebody else's newer value, with that person's name.
+    log: how the step is logged, where it is an undo or a redo; name: that step in words.
+    """
+
+    changes: Sequence[Change]
+    rows: Iterable[Row] = ()
+    newer: Mapping[Place, str] = field(default_factory=dict)
+    log: Callable[[], None] | None = None
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a command changed. others: further rows whose plan changed. version: its step; None where nothing was stored.
+
+    rows: those that were changed, or asked about, in the order of lines. newer, name: as in `Proposal`.
+    """
+
+    batch: Batch
+    version: int | None
+    changes: Sequence[Change]
+    rows: Sequence[Row]
+    others: Sequence[Row]
+    newer: Mapping[Place, str]
+    name: str
+
+    @property
+    def places(self) -> set[Place]:
+        """The cells that were changed."""
+        return {(change.row.id, change.field) for change in self.changes if change.row}
+
+    @property
+    def count(self) -> int:
+        """How many rows were changed."""
+        return len({row_id for row_id, _ in self.places})
 
 
 class CellTooLongError(RuleViolationError):
@@ -52,23 +91,43 @@ class CellTooLongError(RuleViolationError):
 
 
 def check_length(text: str) -> None:
-    """Raises CellTooLongError: the one rule for whatever is typed, pasted, replaced or put together."""
+    """Raises CellTooLongError: the one rule for what is typed, pasted, replaced or merged."""
     if len(text) > LONGEST_CELL:
         raise CellTooLongError
 
 
-def change_cell(row: Row, field: str, value: str) -> Change:
-    """The change that puts this value into a cell. Raises CellTooLongError."""
-    check_length(value)
-    return Change(row, field, row.cell(field), value)
+def apply(batch_id: int, by: User, propose: Callable[[Batch], Proposal], *, any_kind: bool = False) -> Result:
+    """Carry out what `propose` finds in the locked batch, as one step that can be undone. Commits once.
 
-
-Noted = tuple[int | None, str, str, str]
-"""A change as it is kept: (row_id, field, before, after)."""
+    any_kind: also for an action or a revert, whose rows can only be removed and put back. Raises NotUnderReview,
+    CellTooLongError. Everything happens under the lock: changing 10,000 rows holds it for about a second.
+    """
+    begin_write()
+    batch = review.under_review(batch_id, any_kind=any_kind)
+    proposal = propose(batch)
+    changes = [change for change in proposal.changes if change.before != change.after]
+    rows = {row.id: row for row in (*proposal.rows, *(change.row for change in changes if change.row))}
+    in_order = sorted(rows.values(), key=lambda row: row.line)
+    if not changes:
+        db.session.rollback()
+        return Result(batch, None, [], in_order, [], proposal.newer, proposal.name)
+    if proposal.log is None:  # what is put back may be longer: a file's cell was
+        for change in changes:
+            if change.row:
+                check_length(change.after)
+    others = _carry_out(batch, by, changes)
+    if proposal.log:
+        batch.version += 1
+        proposal.log()
+    else:
+        _log(batch, by, changes)
+    version = batch.version
+    commit_and_keep()
+    return Result(batch, version, changes, in_order, others, proposal.newer, proposal.name)
 
 
 def current(batch: Batch, row: Row | None, field: str) -> str:
-    """What a change of this field would find as its `before` now."""
+    """What a change of this field would have as its `before` now."""
     if row is None:
         value = getattr(batch, field)
         return str(value.value if isinstance(value, Enum) else value)
@@ -79,175 +138,119 @@ def current(batch: Batch, row: Row | None, field: str) -> str:
     return row.cell(field)
 
 
-def is_shown_as(value: str, seen: str) -> bool:
-    """Whether a page that shows this value says that it has `seen` that: HTML knows one kind of line break."""
-    return seen in (value, clip(value)) or _BREAK.sub("\n", value) == _BREAK.sub("\n", seen)
-
-
-_BREAK = re.compile("\r\n?")
-
-
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """A step that is judged and only has to be written: plain values, that outlive the transaction in which they were read.
-
-    options: of the batch, by field. rows: as `plans.write` takes them. others: further rows whose plan changes.
-    """
-
-    changes: Sequence[Noted]
-    options: Mapping[str, Any]
-    rows: Sequence[dict[str, Any]]
-    counts: dict[str, int]
-    others: Sequence[Row]
-
-
-def make(batch: Batch, by: User, changes: Sequence[Change]) -> Sequence[Row]:
-    """Part of a command: carry out the changes as one step that `by` can undo. -> other rows whose plan changed."""
-    return written(batch, by, prepared(batch, changes))
-
-
-def written(batch: Batch, by: User, step: Prepared) -> Sequence[Row]:
-    """Part of a command: write a step that `by` can undo. -> other rows whose plan changed."""
-    with db.session.no_autoflush:  # the batch is written once, with the commit
-        noted(batch, by, step.changes)
-        return carried_out(batch, step)
-
-
-def noted(batch: Batch, by: User, changes: Sequence[Noted]) -> None:
-    """Part of a command: keep what is changed as one new step of the batch. What `by` had undone cannot come back now."""
-    dropped(batch, by)
-    batch.version += 1
-    same = {"batch_id": batch.id, "version": batch.version, "user_id": by.id, "at": utcnow(), "state": EditState.DONE}
-    db.session.execute(
-        _NOTE,
-        [same | dict(zip(("row_id", "field", "before", "after"), change, strict=True)) for change in changes],
-    )
-
-
-_NOTE = insert(RowEdit.__table__)  # type: ignore[arg-type]
-
-
-def dropped(batch: Batch, by: User) -> None:
-    """Part of a command: a new edit ends what this person could still redo."""
-    whose = {"batch": batch.id, "user": by.id}
-    versions = list(db.session.scalars(_UNDONE, whose))
-    if not versions:
-        return
-    unchecked = {"synchronize_session": False}
-    undone = (RowEdit.batch_id == batch.id, RowEdit.version.in_(versions), RowEdit.state == EditState.UNDONE)
-    db.session.execute(update(RowEdit).where(*undone).values(state=EditState.DROPPED), execution_options=unchecked)
-    db.session.execute(update(RowEdit).where(*_OWN).values(state=EditState.DROPPED), whose, execution_options=unchecked)
-
-
-_OWN = (
-    RowEdit.batch_id == bindparam("batch"),
-    RowEdit.user_id == bindparam("user"),
-    RowEdit.field == UNDONE,
-    RowEdit.state == EditState.DONE,
-)
-_UNDONE = select(cast(RowEdit.before, Integer)).where(*_OWN)
-
-
-def prepared(batch: Batch, changes: Sequence[Change], *, judge: bool = True) -> Prepared:
-    """Set every `after` in the rows as loaded, and judge anew what that bears on; nothing is written.
-
-    judge: False where every plan is made anew once the step is written. The number of statements does not depend on the number
-    of rows.
-    """
+def _carry_out(batch: Batch, by: User, changes: Sequence[Change]) -> Sequence[Row]:
+    """Change rows and options, and plan again what depends on them. Does not commit. -> other rows whose plan changed."""
+    others = _change_rows(batch, [change for change in changes if change.row])
     options = {change.field: _option(batch, change.field, change.after) for change in changes if change.row is None}
-    touched: dict[int, Row] = {}
-    keys = _twins_of_wrong(batch) if judge and "skip_errors" in options else set()
-    whole = judge and ("mode" in options or "change_roles" in options)
-    came: list[Row] = []
-    went: list[Row] = []
-    now = utcnow()
-    for change in changes:
-        row = change.row
-        if row is None:
-            continue
-        touched[row.id] = row
-        if row.email_key:
-            keys.add(row.email_key)
-        if change.field not in ("removed", "added"):
-            planner.set_value(row, change.field, change.after)
-        elif (stands := (change.field == "added") == bool(change.after)) != (row.removed_at is None):
-            planner.set_value(row, "removed_at", None if stands else now)
-            (came if stands else went).append(row)
-    counts = Counter(batch.counts)
-    planner.tally(counts, map(planner.counted, came), +1)
-    planner.tally(counts, map(planner.counted, went), -1)
-    named = {change.row.id for change in changes if change.row and change.field in ("email", "added")}
-    in_order = _affected(batch, touched, keys, named, sum(counts[plan] for plan in Plan), whole=whole)
-    judgements = planner.judged_again(batch, in_order, **{name: options[name] for name in OF_PLANS if name in options})
-    moved = planner.stale(in_order, judgements)
-    planner.plan_anew(counts, moved, judgements)
-    others = [row for row in moved if row.id not in touched]
-    kept: list[Noted] = [(change.row.id if change.row else None, change.field, change.before, change.after) for change in changes]
-    rows = [planner.written(row) for row in (*touched.values(), *others)]
-    return Prepared(kept, options, rows, {key: n for key, n in counts.items() if n}, others)
-
-
-def _twins_of_wrong(batch: Batch) -> set[str]:
-    """E-mail keys of rows in attention that other rows have, too: whether wrong rows are skipped bears on these alone,
-    since a row that is skipped is nobody's twin. One query, and none where nothing is wrong."""
-    if not batch.counts.get(Plan.ATTENTION, 0):
-        return set()
-    is_wrong = Row.plan == Plan.ATTENTION
-    keys = planner.standing(batch).with_only_columns(Row.email_key)
-    shared = keys.group_by(Row.email_key).having(func.count() > 1, func.sum(case((is_wrong, 1), else_=0)) > 0)
-    return {key for key in db.session.scalars(shared) if key}
-
-
-def _new_keys(batch: Batch, rows: Sequence[Row]) -> set[str]:
-    """The e-mail keys that rows get whose e-mail was set."""
-    if not rows:
-        return set()
-    schema = RowSchema(lookup.registry(batch.uploaded_by))
-    addresses = (schema.cell("email", row.email)[0] for row in rows)
-    return {address.key for address in addresses if address}
-
-
-def _affected(batch: Batch, touched: Mapping[int, Row], keys: set[str], named: set[int], size: int, *, whole: bool) -> list[Row]:
-    """The rows that are to be judged anew: those that were touched, and all that share, or shared, an e-mail with them."""
-    standing = [row for row in touched.values() if row.removed_at is None]
-    if whole or len(standing) > MANY:
-        is_all = len(standing) == size  # reading fifty thousand rows a second time takes a second
-        others = [] if is_all else planner.standing_rows(batch)
-    else:
-        wanted = keys | _new_keys(batch, [row for row in standing if row.id in named])
-        others = _sharing(batch, wanted, touched)
-    affected = {row.id: row for row in (*others, *standing) if row.removed_at is None}
-    return sorted(affected.values(), key=lambda row: row.line)
-
-
-def _sharing(batch: Batch, keys: set[str], touched: Mapping[int, Row]) -> list[Row]:
-    """The standing rows with these e-mails beside those that were touched."""
-    if not keys:
-        return []
-    if len(keys) == len(touched) == 1:
-        return list(db.session.scalars(_SHARING_ONE, {"batch": batch.id, "key": next(iter(keys)), "row": next(iter(touched))}))
-    query = select(Row).where(Row.batch_id == batch.id, Row.removed_at.is_(None), among(Row.email_key, sorted(keys)))
-    return list(db.session.scalars(query.where(~among(Row.id, touched))))
-
-
-_SHARING_ONE = select(Row).where(  # made once: most edits ask it
-    Row.batch_id == bindparam("batch"),
-    Row.removed_at.is_(None),
-    Row.email_key == bindparam("key"),
-    Row.id != bindparam("row"),
-)
-
-
-def carried_out(batch: Batch, step: Prepared) -> Sequence[Row]:
-    """Part of a command: write a step's rows and options, without noting it. -> other rows whose plan changed."""
-    for field, value in step.options.items():
-        setattr(batch, field, value)
-    planner.write(step.rows)
-    batch.counts = step.counts
-    return step.others
+    if options:
+        before = {name: getattr(batch, name) for name in options}
+        for name, value in options.items():
+            setattr(batch, name, value)
+        events.record(by, AuditAction.BATCH_CHANGED, batch, before=before, after=options)
+    if options.keys() & set(OF_PLANS):
+        replan.refresh(batch)
+    if batch.kind is BatchKind.ACTION and batch.doing:  # it is called by how many it is for
+        batch.name = action_phrases.name_action(batch.doing, batch.size, lookup.registry())
+    return others
 
 
 def _option(batch: Batch, field: str, text: str) -> Any:
     """An option of the batch, from its text."""
     kind = type(getattr(batch, field))
     return text == "True" if kind is bool else kind(text)
+
+
+def _change_rows(batch: Batch, changes: Sequence[Change]) -> list[Row]:
+    """Set the cells, and plan these rows and all that share, or shared, an e-mail with them. Does not commit.
+
+    The number of statements does not depend on the number of rows. -> other rows whose plan changed.
+    """
+    touched = {change.row.id: change.row for change in changes if change.row}
+    if not touched:
+        return []
+    counts = Counter(batch.counts)
+    keys = {row.email_key for row in touched.values()}
+    planner.tally(counts, map(planner.counted, _standing(touched)), -1)
+    for change in changes:
+        _set(change)
+    standing = _standing(touched)
+    sharing = _sharing(batch, keys | _email_keys(batch, standing), touched)
+    judgements = planner.judged_again(batch, sorted([*standing, *sharing], key=lambda row: row.line))
+    others = planner.stale(sharing, judgements)
+    planner.tally(counts, map(planner.counted, others), -1)
+    for row in (*standing, *others):
+        for name, value in judgements[row.line].values.items():
+            planner.set_value(row, name, value)
+    planner.tally(counts, map(planner.counted, (*standing, *others)), +1)
+    batch.counts = {name: n for name, n in counts.items() if n}
+    planner.write([planner.written(row) for row in (*touched.values(), *others)])
+    return others
+
+
+def _standing(rows: Mapping[int, Row]) -> list[Row]:
+    return [row for row in rows.values() if row.removed_at is None]
+
+
+def _set(change: Change) -> None:
+    """Put one change into its row as loaded."""
+    row = change.row
+    if row is None:
+        return
+    if change.field in ("removed", "added"):
+        is_there = (change.field == "added") == bool(change.after)
+        planner.set_value(row, "removed_at", None if is_there else utcnow())
+    else:
+        planner.set_value(row, change.field, change.after)
+
+
+def _email_keys(batch: Batch, rows: Iterable[Row]) -> set[str | None]:
+    """The e-mail keys of these rows' cells."""
+    schema = RowSchema(lookup.registry(batch.uploaded_by))
+    addresses = (schema.cell("email", row.email)[0] for row in rows)
+    return {address.key for address in addresses if address}
+
+
+def _sharing(batch: Batch, keys: Iterable[str | None], touched: Mapping[int, Row]) -> list[Row]:
+    """The other rows with these e-mails."""
+    wanted = sorted(key for key in keys if key)
+    if not wanted:
+        return []
+    others = planner.standing(batch).where(among(Row.email_key, wanted), ~among(Row.id, touched))
+    return list(db.session.scalars(others))
+
+
+# The log of changes
+
+
+def _log(batch: Batch, by: User, changes: Sequence[Change]) -> None:
+    """Keep what is changed as one new step. What `by` had undone cannot be redone any more. Does not commit."""
+    _discard_redo(batch, by)
+    batch.version += 1
+    step = {"batch_id": batch.id, "version": batch.version, "user_id": by.id, "at": utcnow()}
+    logged = [
+        {
+            **step,
+            "row_id": change.row.id if change.row else None,
+            "field": change.field,
+            "before": change.before,
+            "after": change.after,
+        }
+        for change in changes
+    ]
+    db.session.execute(insert(RowEdit), logged)
+
+
+def _discard_redo(batch: Batch, by: User) -> None:
+    """End what this person could still redo. Does not commit."""
+    own = select(RowEdit.id, RowEdit.before).where(
+        RowEdit.batch_id == batch.id,
+        RowEdit.user_id == by.id,
+        RowEdit.state == EditState.DONE,
+        RowEdit.field == UNDONE,
+    )
+    undone = {marker: int(version) for marker, version in db.session.execute(own)}
+    if not undone:
+        return
+    of_steps = and_(RowEdit.version.in_(undone.values()), RowEdit.state == EditState.UNDONE)
+    discarded = RowEdit.batch_id == batch.id, or_(RowEdit.id.in_(undone), of_steps)
+    in_database(update(RowEdit).where(*discarded).values(state=EditState.DROPPED))

@@ -20,12 +20,13 @@ from webapp.core.plan.planner import Plan
 from webapp.core.plan.registry import ALL_GROUPS, Registry, fold
 from webapp.core.text.spelling import by_number
 from webapp.db import begin_write, db
-from webapp.models import AliasKind, Batch, BatchFile, BatchState, Group, Row, RowEdit, User
+from webapp.models import MARKERS, AliasKind, Batch, BatchFile, BatchState, Group, Row, RowEdit, User
 from webapp.schemas.groups import GroupSchema
 from webapp.schemas.rows import RowSchema, is_too_long, split_groups
 from webapp.services.audit import events
 from webapp.services.audit.events import AuditAction
-from webapp.services.batches import bulk_edit, bulk_fix, changes, import_rows, review, turns, upload
+from webapp.services.batches import bulk_edit, bulk_fix, import_rows, review, turns, upload
+from webapp.services.batches.changes import Result
 from webapp.services.directory import aliases, groups, lookup
 
 PREVIEWED = 3
@@ -291,7 +292,7 @@ def choose(
     batch = _open(batch_id, version)
     batch.planned_for_id = by.id
     upload.describe(batch, source, reading)
-    of_rows = RowEdit.batch_id == batch_id, or_(RowEdit.row_id.is_not(None), RowEdit.field.in_(changes.MARKERS))
+    of_rows = RowEdit.batch_id == batch_id, or_(RowEdit.row_id.is_not(None), RowEdit.field.in_(MARKERS))
     db.session.execute(delete(RowEdit).where(*of_rows))
     db.session.execute(delete(Row).where(Row.batch_id == batch_id))
     batch.version += 1
@@ -442,7 +443,7 @@ def create_groups(batch_id: int, names: Sequence[str], by: User) -> list[Group]:
     return groups.add(names, by)
 
 
-def translate(batch_id: int, name: str, word: str, meant: str, by: User, *, remember: bool = False) -> bulk_edit.Done:
+def translate(batch_id: int, name: str, word: str, meant: str, by: User, *, remember: bool = False) -> Result:
     """Write the role or the group that is meant into every row that says `word`, as one step that can be undone.
 
     remember: later files may say the word, too. Raises RuleViolationError for what cannot be meant, ConflictError where no row

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar
 
 from sqlalchemy import JSON, delete, func, literal, literal_column, select, update
@@ -14,16 +13,14 @@ from webapp.core.errors import ConflictError, ForbiddenError, NotFoundError, Pas
 from webapp.core.files.columns import Places
 from webapp.core.lists.paging import Page
 from webapp.core.lists.row_filter import EVERYTHING, Find
-from webapp.core.plan.planner import Mode, Plan
+from webapp.core.plan.planner import Plan
 from webapp.core.text.formatting import become_administrators, plural
 from webapp.db import begin_write, db, empty_log, hold, utcnow
-from webapp.models import UNMOVED, Batch, BatchFile, BatchKind, BatchState, Row, RowEdit, User
+from webapp.models import MARKERS, UNMOVED, Batch, BatchFile, BatchKind, BatchState, Row, RowEdit, User
 from webapp.schemas.rows import FIELDS
 from webapp.services.audit import events
 from webapp.services.audit.events import AuditAction
-from webapp.services.batches import changes as edits
 from webapp.services.batches import people_rows, planner, replan, report, row_search
-from webapp.services.batches.changes import Change, Prepared
 from webapp.services.batches.replan import Anew
 from webapp.services.directory import lookup
 from webapp.services.settings import in_force
@@ -139,72 +136,12 @@ def under_review(batch_id: int, *, any_kind: bool = False) -> Batch:
     return batch
 
 
-def begun(batch_id: int, prepare: Callable[[Batch], T], by: User | None = None) -> tuple[Batch, T]:
-    """Part of a command, its beginning: the batch under review, locked, and what `prepare` reads and judges for it.
-
-    Others need not wait while fifty thousand rows are judged: that is done before the lock is taken, and once more under
-    it only where somebody was faster. Where the stored plans are old, or not what `by` sees, they are made anew before.
-    """
-    batch = found(batch_id)
-    is_current = replan.are_current(batch, by)
-    if batch.state is BatchState.REVIEWING and not is_current:
-        refresh_if_stale(batch_id, by.id if by else None)
-        batch = found(batch_id)
-        is_current = replan.are_current(batch, by)
-    seen, early = replan.stand(batch), None
-    if batch.state is BatchState.REVIEWING and is_current:
-        early = prepare(batch)
-    begin_write()
-    batch = under_review(batch_id)
-    if early is not None and replan.stand(batch) == seen and replan.are_current(batch, by):
-        return batch, early
-    return batch, prepare(batch)
-
-
 def nothing_done(batch: Batch) -> str:
     """What did not happen, as a sentence."""
     return "Nothing was sent." if batch.kind is BatchKind.UPLOAD else "Nothing was done."
 
 
-# Changing how a batch is applied
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """How a batch is applied, and what its invitations say; None leaves an option as it is."""
-
-    mode: Mode | None = None
-    change_roles: bool | None = None
-    skip_errors: bool | None = None
-    valid_days: int | None = None
-    message: str | None = None
-
-
-def change(batch_id: int, options: Options, by: User) -> Batch:
-    """Set a batch's options, as one step; every plan that they bear on is made again."""
-    wanted = {name: value for name, value in asdict(options).items() if value is not None}
-
-    def prepare(batch: Batch) -> Prepared:
-        stand = [(name, edits.current(batch, None, name), str(value)) for name, value in wanted.items()]
-        changes = [Change(None, *said) for said in stand if said[1] != said[2]]
-        if is_new := not planner.are_stale(batch):
-            replan.follow(batch, by)
-        return edits.prepared(batch, changes, judge=is_new)
-
-    batch, step = begun(batch_id, prepare, by)
-    if step.options:
-        before = _told(batch, step.options)
-        edits.written(batch, by, step)
-        events.record(by, AuditAction.BATCH_CHANGED, batch, before=before, after=_told(batch, step.options))
-    if not step.options or step.options.keys() & set(edits.OF_PLANS):
-        replan.follow(batch, by)
-    db.session.commit()
-    return batch
-
-
-def _told(batch: Batch, options: Iterable[str]) -> dict[str, Any]:
-    """Options as the audit log keeps them."""
-    return {name: getattr(batch, name) for name in options}
+# Plans
 
 
 def refresh_if_stale(batch_id: int, by_id: int | None = None, made: Anew | None = None) -> None:
@@ -315,7 +252,7 @@ _DID = {
 
 
 def _did(field: str, line: int | None, after: str) -> str:
-    if field in edits.MARKERS:
+    if field in MARKERS:
         return f"has {field}: {after}"
     if field in ("removed", "added"):
         return f"{field} row {line}, or put it back"

@@ -9,18 +9,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Integer, cast, func, select, update
+from sqlalchemy import ColumnElement, Select, and_, func, select, update
 
 from webapp.core.errors import ConflictError, RuleViolationError
 from webapp.core.text.formatting import plural
-from webapp.db import db
-from webapp.models import Batch, BatchKind, EditState, Row, RowEdit, User
-from webapp.services.batches import changes as edits
-from webapp.services.batches import planner, review
-from webapp.services.batches.changes import MARKERS, REDONE, UNDONE, Change, Prepared
+from webapp.db import db, in_database
+from webapp.models import MARKERS, REDONE, UNDONE, Batch, BatchKind, EditState, Row, RowEdit, User
+from webapp.schemas.rows import FIELDS
+from webapp.services.batches import changes
+from webapp.services.batches.changes import Change, Proposal, Result
 
 RECENT = 10
-"""Steps in the list of what was changed last."""
+"""Steps in the list of recent changes."""
 
 _OPTIONS = {
     "mode": "what happens to groups",
@@ -31,8 +31,16 @@ _OPTIONS = {
 }
 
 
+class UndoConflictError(ConflictError):
+    """Somebody changed a cell of the step since; nothing was undone. version: the step's, so that the one before it can be."""
+
+    def __init__(self, sentence: str, version: int) -> None:
+        super().__init__(sentence)
+        self.version = version
+
+
 @dataclass(frozen=True, slots=True)
-class Offered:
+class Available:
     """Whether there is something of one's own to undo, and to redo."""
 
     undo: bool
@@ -40,68 +48,49 @@ class Offered:
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
-    """What an undo or a redo did. name: the step in words. row and field: where it was one cell, else None."""
-
-    batch: Batch
-    name: str
-    version: int
-    row: Row | None
-    field: str | None
-    twins: Sequence[Row]
-
-
-@dataclass(frozen=True, slots=True)
 class Step:
-    """One step as the list of recent ones tells it."""
+    """One line of the list of recent changes."""
 
     version: int
     who: str
-    said: str
+    words: str
     at: datetime
 
 
-def named(field: str | None, after: str, rows: int, line: int | None) -> str:
+def step_name(field: str | None, after: str, rows: int, line: int | None) -> str:
     """A step in words: "Role in row 12", "removing 7 rows". field: None where it changed several columns."""
     where = f"row {line}" if rows == 1 else plural(rows, "row")
     if rows == 0:
         return _OPTIONS.get(field or "", "several options")
     if field in ("removed", "added"):
-        return f"{'removing' if field == 'removed' else 'adding'} {where}" if after else f"putting {where} back"
+        doing = "removing" if field == "removed" else "adding"
+        return f"{doing} {where}" if after else f"putting {where} back"
     return f"{field.capitalize() if field else 'several cells'} in {where}"
 
 
-def told(field: str | None, after: str, rows: int, line: int | None) -> str:
+def step_sentence(field: str | None, after: str, rows: int, line: int | None) -> str:
     """What somebody did, after their name: "changed Role in row 12", "removed 7 rows"."""
     where = f"row {line}" if rows == 1 else plural(rows, "row")
     if rows and field in ("removed", "added"):
         return f"{field} {where}" if after else f"put {where} back"
-    name = named(field, after, rows, line)
+    name = step_name(field, after, rows, line)
     return f"changed {name if field else name[:1].lower() + name[1:]}"
 
 
-class UndoConflictError(ConflictError):
-    """A cell of the step was changed since; nothing was undone. version: the step's, so that the one before it can be."""
-
-    def __init__(self, sentence: str, version: int) -> None:
-        super().__init__(sentence)
-        self.version = version
-
-
-def offered(batch: Batch, by: User, before: int | None = None) -> Offered:
-    """A question of the buttons; one query. before: only steps before this version are left to undo."""
+def available(batch: Batch, by: User, before: int | None = None) -> Available:
+    """What the buttons offer; one query. before: only steps before this version are left to undo."""
     if batch.kind is not BatchKind.UPLOAD:
-        return Offered(False, False)
-    own = (RowEdit.batch_id == batch.id, RowEdit.user_id == by.id, RowEdit.state == EditState.DONE)
-    left = () if before is None else (RowEdit.version < before,)
-    undo = select(RowEdit.id).where(*own, RowEdit.field.not_in(MARKERS), *left).exists()
-    redo = select(RowEdit.id).where(*own, RowEdit.field == UNDONE).exists()
-    can_undo, can_redo = db.session.execute(select(undo, redo)).one()
-    return Offered(can_undo, can_redo)
+        return Available(undo=False, redo=False)
+    undo = _own(batch, by).where(RowEdit.field.not_in(MARKERS))
+    if before is not None:
+        undo = undo.where(RowEdit.version < before)
+    redo = _own(batch, by).where(RowEdit.field == UNDONE)
+    can_undo, can_redo = db.session.execute(select(undo.exists(), redo.exists())).one()
+    return Available(can_undo, can_redo)
 
 
 def recent(batch: Batch) -> list[Step]:
-    """The last steps that stand, newest first, whoever made them; one query."""
+    """The last steps that were not undone, newest first, of all people; one query."""
     query = (
         select(
             RowEdit.version,
@@ -120,160 +109,135 @@ def recent(batch: Batch) -> list[Step]:
         .order_by(RowEdit.version.desc())
         .limit(RECENT)
     )
-    return [
-        Step(version, who, told(first if first in (last, "added") else None, after, rows, line), at)
-        for version, who, first, last, after, rows, line, at in db.session.execute(query)
-    ]
+    steps = []
+    for version, who, first, last, after, rows, line, at in db.session.execute(query):
+        field = first if first in (last, "added") else None
+        steps.append(Step(version, who, step_sentence(field, after, rows, line), at))
+    return steps
 
 
-def undo(batch_id: int, by: User, version: int | None = None, before: int | None = None) -> Done:
-    """Take back one's own last step, of those before a version where one is given; or the named one, whoever made it.
+def undo(batch_id: int, by: User, version: int | None = None, before: int | None = None) -> Result:
+    """Take back one's own last step, of those before a version where one is given; or the named one, of anybody.
 
     Raises UndoConflictError, and changes nothing, where somebody changed one of its cells since.
     """
 
-    def prepare(batch: Batch) -> _Move:
-        wanted = version or _last_of(batch, by, before)
-        changes = _changes(batch, wanted, EditState.DONE) if wanted else []
-        if not changes or wanted is None:
+    def propose(batch: Batch) -> Proposal:
+        wanted = version or _last_step(batch, by, before)
+        step = _find_step(batch, wanted, EditState.DONE)
+        if not step or wanted is None:
             raise RuleViolationError("There is nothing left to undo.")
-        backwards = [Change(c.row, c.field, before=c.after, after=c.before) for c in reversed(changes)]
-        try:
-            return _prepared(batch, wanted, backwards, _name(changes), UNDONE)
-        except ConflictError as conflict:
-            raise UndoConflictError(str(conflict), wanted) from conflict
+        backwards = [Change(change.row, change.field, change.after, change.before) for change in reversed(step)]
+        return _replay(batch, by, wanted, backwards, UNDONE, _name(step))
 
-    batch, move = review.begun(batch_id, prepare)
-    return _moved(batch, by, move)
+    return changes.apply(batch_id, by, propose)
 
 
-def redo(batch_id: int, by: User) -> Done:
-    """Do again what one undid last. Raises ConflictError, and changes nothing, where it no longer fits."""
+def redo(batch_id: int, by: User) -> Result:
+    """Do again what one undid last. Raises UndoConflictError, and changes nothing, where it no longer fits."""
 
-    def prepare(batch: Batch) -> _Move:
-        wanted = _undone_by(batch, by)
-        changes = _changes(batch, wanted, EditState.UNDONE) if wanted else []
-        if not changes or wanted is None:
+    def propose(batch: Batch) -> Proposal:
+        newest = _own(batch, by).where(RowEdit.field == UNDONE).order_by(RowEdit.id.desc()).limit(1)
+        wanted = db.session.scalar(newest.with_only_columns(RowEdit.before))
+        step = _find_step(batch, int(wanted), EditState.UNDONE) if wanted else []
+        if not step or wanted is None:
             raise RuleViolationError("There is nothing left to redo.")
-        return _prepared(batch, wanted, changes, _name(changes), REDONE)
+        return _replay(batch, by, int(wanted), step, REDONE, _name(step))
 
-    batch, move = review.begun(batch_id, prepare)
-    return _moved(batch, by, move)
-
-
-def _last_of(batch: Batch, by: User, before: int | None) -> int | None:
-    """The version of this person's last step that stands, or of the last one before that version."""
-    own = [RowEdit.batch_id == batch.id, RowEdit.user_id == by.id, RowEdit.state == EditState.DONE]
-    if before is not None:
-        own.append(RowEdit.version < before)
-    return db.session.scalar(select(func.max(RowEdit.version)).where(*own, RowEdit.field.not_in(MARKERS)))
+    return changes.apply(batch_id, by, propose)
 
 
-def _undone_by(batch: Batch, by: User) -> int | None:
-    """The version of the step that this person undid last and may redo."""
-    own = (RowEdit.batch_id == batch.id, RowEdit.user_id == by.id, RowEdit.state == EditState.DONE)
-    undone = select(RowEdit.before).where(*own, RowEdit.field == UNDONE).order_by(RowEdit.id.desc()).limit(1)
-    before = db.session.scalar(undone)
-    return int(before) if before else None
+def _own(batch: Batch, by: User) -> Select[int]:
+    """This person's edits that were not undone, and their undos."""
+    return select(RowEdit.id).where(RowEdit.batch_id == batch.id, RowEdit.user_id == by.id, RowEdit.state == EditState.DONE)
 
 
-@dataclass(frozen=True, slots=True)
-class _Move:
-    """A step to be carried out backwards (UNDONE) or forwards again (REDONE), judged already.
-
-    only: the row and the field, where it moves a single cell.
-    """
-
-    version: int
-    marker: str
-    name: str
-    step: Prepared
-    only: tuple[int, str] | None
+def _last_step(batch: Batch, by: User, before: int | None) -> int | None:
+    """The version of this person's last step that was not undone, or of the last one before that version."""
+    own = _own(batch, by).where(RowEdit.field.not_in(MARKERS)).with_only_columns(func.max(RowEdit.version))
+    return db.session.scalar(own if before is None else own.where(RowEdit.version < before))
 
 
-def _prepared(batch: Batch, version: int, changes: Sequence[Change], name: str, marker: str) -> _Move:
-    _check(batch, changes, marker)
-    only = changes[0] if len(changes) == 1 and changes[0].field not in ("removed", "added") else None
-    where = (only.row.id, only.field) if only and only.row else None
-    return _Move(version, marker, name, edits.prepared(batch, changes), where)
+def _of_step(batch: Batch, version: int | None) -> ColumnElement[bool]:
+    return and_(RowEdit.batch_id == batch.id, RowEdit.version == version, RowEdit.field.not_in(MARKERS))
 
 
-def _changes(batch: Batch, version: int, state: EditState) -> list[Change]:
-    """What a step changed, in its order; two queries. A cell that it changed twice counts once."""
-    of_step = (RowEdit.batch_id == batch.id, RowEdit.version == version, RowEdit.field.not_in(MARKERS))
-    query = select(RowEdit.row_id, RowEdit.field, RowEdit.before, RowEdit.after).where(*of_step, RowEdit.state == state)
-    noted = db.session.execute(query.order_by(RowEdit.id)).all()
-    within = select(RowEdit.row_id).where(*of_step)
-    rows = {row.id: row for row in planner.loaded(select(Row).where(Row.id.in_(within)))}
-    found: dict[tuple[int | None, str], Change] = {}
-    for row_id, field, before, after in noted:
-        earlier = found.get((row_id, field))
-        row = rows[row_id] if row_id is not None else None
-        found[row_id, field] = Change(row, field, earlier.before if earlier else before, after)
-    return list(found.values())
+def _find_step(batch: Batch, version: int | None, state: EditState) -> list[Change]:
+    """What a step changed, in its order; two queries."""
+    of_step = _of_step(batch, version)
+    logged = db.session.scalars(select(RowEdit).where(of_step, RowEdit.state == state).order_by(RowEdit.id)).all()
+    of_rows = select(Row).where(Row.id.in_(select(RowEdit.row_id).where(of_step)))
+    rows = {row.id: row for row in db.session.scalars(of_rows)}
+    return [Change(rows[edit.row_id] if edit.row_id else None, edit.field, edit.before, edit.after) for edit in logged]
 
 
-def _moved(batch: Batch, by: User, move: _Move) -> Done:
-    """Carry it out, and note that: one transaction."""
-    state = EditState.UNDONE if move.marker == UNDONE else EditState.DONE
-    unchecked = {"synchronize_session": False}
-    of_step = (RowEdit.batch_id == batch.id, RowEdit.version == move.version, RowEdit.field.not_in(MARKERS))
-    db.session.execute(update(RowEdit).where(*of_step).values(state=state), execution_options=unchecked)
-    # Whoever undid the step can redo it; once it is redone, or undone by somebody else, nobody's earlier undo counts.
-    earlier = (
-        RowEdit.batch_id == batch.id,
-        RowEdit.field == UNDONE,
-        RowEdit.state == EditState.DONE,
-        cast(RowEdit.before, Integer) == move.version,
-    )
-    db.session.execute(update(RowEdit).where(*earlier).values(state=EditState.UNDONE), execution_options=unchecked)
-    batch.version += 1
-    told = {"field": move.marker, "before": str(move.version), "after": move.name}
-    db.session.add(RowEdit(batch_id=batch.id, version=batch.version, user_id=by.id, **told))
-    twins = edits.carried_out(batch, move.step)
-    db.session.commit()
-    row = db.session.get(Row, move.only[0]) if move.only else None
-    return Done(batch, move.name, move.version, row, move.only[1] if move.only else None, twins)
+def _replay(batch: Batch, by: User, version: int, step: Sequence[Change], marker: str, name: str) -> Proposal:
+    """Carry out a step backwards (UNDONE) or again (REDONE). Raises UndoConflictError."""
+    _check(batch, step, marker, version)
+    state = EditState.UNDONE if marker == UNDONE else EditState.DONE
+
+    def log() -> None:
+        in_database(update(RowEdit).where(_of_step(batch, version)).values(state=state))
+        # Who undid the step can redo it. Once it is redone, or undone by somebody else, no earlier undo counts.
+        earlier = (
+            RowEdit.batch_id == batch.id,
+            RowEdit.field == UNDONE,
+            RowEdit.state == EditState.DONE,
+            RowEdit.before == str(version),
+        )
+        in_database(update(RowEdit).where(*earlier).values(state=EditState.UNDONE))
+        db.session.add(
+            RowEdit(batch_id=batch.id, version=batch.version, user_id=by.id, field=marker, before=str(version), after=name)
+        )
+
+    return Proposal(step, log=log, name=name)
 
 
-def _check(batch: Batch, changes: Sequence[Change], marker: str) -> None:
-    """Raises ConflictError where a cell is no longer as the step left it, or its row was removed since."""
-    moving = {change.row.id for change in changes if change.row and change.field in ("removed", "added")}
-    for change in changes:
+def _check(batch: Batch, step: Sequence[Change], marker: str, version: int) -> None:
+    """Raises UndoConflictError where a cell is no longer as the step left it, or its row was removed since."""
+    moving = {change.row.id for change in step if change.row and change.field in ("removed", "added")}
+    for change in step:
         row = change.row
-        gone = row is not None and row.removed_at is not None and row.id not in moving
-        filled = change.field == "added" and marker == UNDONE and _was_filled(row, changes)
-        if gone or filled or edits.current(batch, row, change.field) != change.before:
-            raise ConflictError(f"{_overtaken(batch, change, gone=gone)} Nothing was {marker}.")
+        is_gone = row is not None and row.removed_at is not None and row.id not in moving
+        is_filled = change.field == "added" and marker == UNDONE and _holds_more(row, step)
+        if is_gone or is_filled or changes.current(batch, row, change.field) != change.before:
+            sentence = _who_changed(batch, change, is_gone=is_gone)
+            raise UndoConflictError(f"{sentence} Nothing was {marker}.", version)
 
 
-def _was_filled(row: Row | None, changes: Sequence[Change]) -> bool:
+def _holds_more(row: Row | None, step: Sequence[Change]) -> bool:
     """Whether an added row holds more than the step itself put there: undoing the addition would lose it."""
-    own = {change.field for change in changes if change.row is row}
-    return row is not None and any(row.cell(field) for field in ("email", "role", "groups") if field not in own)
+    own = {change.field for change in step if change.row is row}
+    return row is not None and any(row.cell(field) for field in FIELDS if field not in own)
 
 
-def _overtaken(batch: Batch, change: Change, *, gone: bool) -> str:
+def _who_changed(batch: Batch, change: Change, *, is_gone: bool) -> str:
+    """Who changed this cell, or row, last: "Role in row 12 was changed since by Ana Silva."."""
     row = change.row
-    field = "removed" if gone else change.field
-    fields = ("email", "role", "groups") if field == "added" else (field,)
+    field = "removed" if is_gone else change.field
     last = (
         select(User.name)
         .join(RowEdit, RowEdit.user_id == User.id)
-        .where(RowEdit.batch_id == batch.id, RowEdit.row_id == row.id if row else RowEdit.row_id.is_(None))
-        .where(RowEdit.field.in_(fields), RowEdit.state == EditState.DONE)
+        .where(
+            RowEdit.batch_id == batch.id,
+            RowEdit.row_id == (row.id if row else None),
+            RowEdit.field.in_(FIELDS if field == "added" else (field,)),
+            RowEdit.state == EditState.DONE,
+        )
         .order_by(RowEdit.id.desc())
         .limit(1)
     )
     who = db.session.scalar(last)
-    what = named(field, "" if gone else change.after, 1 if row else 0, row.line if row else None)
-    if row and (gone or field in ("removed", "added")):
+    if row and field in ("removed", "added"):
         what = f"Row {row.line}"
-    return f"{what[:1].upper()}{what[1:]} was changed since{f' by {who}' if who else ''}."
+    else:
+        what = step_name(field, change.after, 1 if row else 0, row.line if row else None)
+    by = f" by {who}" if who else ""
+    return f"{what[:1].upper()}{what[1:]} was changed since{by}."
 
 
-def _name(changes: Sequence[Change]) -> str:
-    fields = {change.field for change in changes}
-    lines = {change.row.line for change in changes if change.row}
-    field = "added" if "added" in fields else fields.pop() if len(fields) == 1 else None
-    return named(field, changes[0].after, len(lines), min(lines, default=None))
+def _name(step: Sequence[Change]) -> str:
+    fields = {change.field for change in step}
+    lines = {change.row.line for change in step if change.row}
+    field = fields.pop() if len(fields) == 1 else "added" if "added" in fields else None
+    return step_name(field, step[0].after, len(lines), min(lines, default=None))

@@ -32,7 +32,7 @@ from webapp.http.questions import Question, ask
 from webapp.http.web import current_user, is_fragment, number, page_or_fragment, redirect_to, require, run_after_response
 from webapp.models import Batch, BatchKind, BatchState, Outcome, Row, User
 from webapp.schemas.batches import OptionsSchema
-from webapp.services.batches import apply, execute, import_rows, mapping, notices, people_rows, reverts, turns, upload
+from webapp.services.batches import apply, execute, import_rows, mapping, notices, options, people_rows, reverts, turns, upload
 from webapp.services.batches import report as reports
 from webapp.services.batches import review as batches
 from webapp.services.batches.replan import Anew
@@ -207,7 +207,7 @@ def asked_for() -> Find:
 @require(Permission.INVITATIONS_MAKE)
 def update(batch_id: int) -> str | BaseResponse:
     """Change how the batch is applied: mode, roles of existing users, skipping."""
-    batch = batches.change(batch_id, batches.Options(**OptionsSchema().load(request.form)), current_user())
+    batch = options.change(batch_id, options.Options(**OptionsSchema().load(request.form)), current_user())
     if not is_fragment():
         return redirect_to("batches.show", batch_id=batch_id)
     context, _ = review_context(batch)

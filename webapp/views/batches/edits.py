@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace as changed
 from typing import Any
 
-from flask import Blueprint, Response, flash, render_template, request, url_for
+from flask import Blueprint, render_template, request
 from werkzeug.wrappers import Response as BaseResponse
 
 from webapp.core.errors import NotFoundError, RuleViolationError
@@ -13,12 +13,15 @@ from webapp.core.files.cleaning import clean
 from webapp.core.lists.row_filter import Find, Hint
 from webapp.core.security.permissions import Permission
 from webapp.core.text.formatting import plural
-from webapp.http.web import current_user, is_elsewhere, is_fragment, number, page_or_fragment, redirect_to, require
+from webapp.http.web import current_user, is_fragment, number, page_or_fragment, redirect_to, require
 from webapp.models import Batch, BatchState
+from webapp.schemas.rows import FIELDS
 from webapp.services.batches import bulk_edit, bulk_fix, cell_edit, duplicates, mapping, review, row_search
 from webapp.services.batches import undo as history
+from webapp.services.batches.changes import Result
 from webapp.services.directory import lookup
-from webapp.views.batches.batches import asked_for, review_context, row_context
+from webapp.views.batches.answers import draw_bulk_change, draw_review, draw_rows
+from webapp.views.batches.batches import asked_for, review_context
 
 bp = Blueprint("edits", __name__, url_prefix="/batches/<int:batch_id>")
 
@@ -29,9 +32,9 @@ MAKE = Permission.INVITATIONS_MAKE
 def _offered() -> dict[str, Any]:
     """What parts of the review ask for where they show it: each costs queries, so none is asked in vain."""
     return {
-        "undoing": lambda batch, before=None: history.offered(batch, current_user(), before),
-        "offers_of": bulk_fix.offers,
-        "offers_are_cheap": bulk_fix.are_cheap,
+        "undoing": lambda batch, before=None: history.available(batch, current_user(), before),
+        "suggest_fixes": bulk_fix.suggest,
+        "fixes_are_cheap": bulk_fix.are_cheap,
         "words_of": mapping.unknown_words,
         "look_alikes_of": row_search.look_alikes,
     }
@@ -45,23 +48,6 @@ def under_review(batch_id: int) -> Batch:
     return batch
 
 
-def redrawn(batch_id: int, said: str, undo: int | None = None) -> str | BaseResponse:
-    """The review anew, with the same filter and page, and a toast; undo: the version of the step that it offers to undo."""
-    if not is_fragment():
-        return redirect_to("batches.show", batch_id=batch_id, say=said)
-    if is_elsewhere(url_for("batches.show", batch_id=batch_id)):  # on the page of one row: that page anew
-        flash(said)
-        return Response(status=200, headers={"HX-Refresh": "true"})
-    context, _ = review_context(review.found(batch_id))
-    return render_template("edits/_redrawn.html", said=said, undo=undo, **context)
-
-
-def done(batch_id: int, change: bulk_edit.Done, said: str) -> str | BaseResponse:
-    """The answer to a bulk change. said: what it did, "{rows}" being replaced by "3 rows"."""
-    rows_said = said.replace("{rows}", plural(change.count, "row"))
-    return redrawn(batch_id, rows_said if change.count else "Nothing had to change.", change.version)
-
-
 # Undo and redo
 
 
@@ -72,13 +58,14 @@ def undo(batch_id: int) -> str | BaseResponse | tuple[str, int, dict[str, str]]:
 
     Where it was overtaken, the next Undo goes on with the step before it.
     """
-    version, before = number(request.values, "version"), number(request.values, "before")
+    version = number(request.values, "version")
+    before = number(request.values, "before")
     try:
-        return moved(history.undo(batch_id, current_user(), version, before), "Undone")
-    except history.UndoConflictError as overtaken:
+        return draw_replay(history.undo(batch_id, current_user(), version, before), "Undone")
+    except history.UndoConflictError as conflict:
         if version or not is_fragment():
             raise
-        context = {"batch": review.found(batch_id), "before": overtaken.version, "said": str(overtaken)}
+        context = {"batch": review.found(batch_id), "before": conflict.version, "said": str(conflict)}
         return render_template("edits/_overtaken.html", **context), 409, {"X-Muster": "1"}
 
 
@@ -86,15 +73,16 @@ def undo(batch_id: int) -> str | BaseResponse | tuple[str, int, dict[str, str]]:
 @require(MAKE)
 def redo(batch_id: int) -> str | BaseResponse:
     """Do again what one undid last."""
-    return moved(history.redo(batch_id, current_user()), "Redone")
+    return draw_replay(history.redo(batch_id, current_user()), "Redone")
 
 
-def moved(change: history.Done, verb: str) -> str | BaseResponse:
-    """The answer to an undo or redo: the row's cells where it was one cell, else the review anew."""
-    said = f"{verb}: {change.name}"
-    if change.row is None or not is_fragment():
-        return redrawn(change.batch.id, said)
-    return render_template("edits/_cell_moved.html", change=change, said=said, **row_context(change.batch))
+def draw_replay(result: Result, verb: str) -> str | BaseResponse:
+    """The answer to an undo or redo: the row's cells where it was one cell, else the whole review."""
+    said = f"{verb}: {result.name}"
+    is_one_cell = [change.field in FIELDS for change in result.changes] == [True]
+    if is_one_cell and is_fragment():
+        return draw_rows(result, toasts=[{"text": said}])
+    return draw_review(result.batch.id, said)
 
 
 @bp.get("/steps")
@@ -118,7 +106,7 @@ def fixes(batch_id: int) -> str | BaseResponse:
     if not is_fragment():
         return redirect_to("batches.show", batch_id=batch_id)
     field, old, new = args.get("field", ""), args.get("old", ""), args.get("new", "")
-    preview = bulk_fix.fixed(batch, field, old, new)
+    preview = bulk_fix.preview(batch, field, old, new)
     return render_template("edits/_fix.html", batch=batch, field=field, old=old, new=new, preview=preview)
 
 
@@ -127,21 +115,23 @@ def fixes(batch_id: int) -> str | BaseResponse:
 def fix(batch_id: int) -> str | BaseResponse:
     """Replace a wrong value in every row that has it."""
     form = request.form
-    change = bulk_fix.fix(batch_id, form.get("field", ""), form.get("old", ""), form.get("new", ""), current_user())
-    return done(batch_id, change, "Replaced in {rows}")
+    result = bulk_fix.fix(batch_id, form.get("field", ""), form.get("old", ""), form.get("new", ""), current_user())
+    return draw_bulk_change(result, "Replaced in {rows}")
 
 
 @bp.get("/replacements")
 @require(MAKE)
-def replaceable(batch_id: int) -> tuple[str, int] | BaseResponse:
+def preview(batch_id: int) -> tuple[str, int] | BaseResponse:
     """What find and replace would do: in how many rows, and the first of them."""
     batch = review.found(batch_id)
     if not is_fragment():
         return redirect_to("batches.show", batch_id=batch_id)
     try:
-        preview, refusal = bulk_edit.replaceable(batch, replacement()), ""
-    except RuleViolationError as refused:
-        preview, refusal = None, str(refused)
+        preview = bulk_edit.preview_replacement(batch, load_replacement())
+        refusal = ""
+    except RuleViolationError as error:
+        preview = None
+        refusal = str(error)
     return render_template("edits/_replaceable.html", batch=batch, preview=preview, refusal=refusal), 200
 
 
@@ -156,14 +146,19 @@ def replacing(batch_id: int) -> tuple[str, int]:
 @require(MAKE)
 def replace(batch_id: int) -> str | BaseResponse:
     """Find and replace in a column."""
-    return done(batch_id, bulk_edit.replace(batch_id, replacement(), current_user()), "Replaced in {rows}")
+    result = bulk_edit.replace(batch_id, load_replacement(), current_user())
+    return draw_bulk_change(result, "Replaced in {rows}")
 
 
-def replacement() -> bulk_edit.Replacement:
+def load_replacement() -> bulk_edit.Replacement:
     """What the dialog asks for."""
     asked = request.values
     return bulk_edit.Replacement(
-        asked.get("field", ""), asked.get("find", ""), clean(asked.get("by", "")), "whole" in asked, "exactly" in asked
+        field=asked.get("field", ""),
+        find=asked.get("find", ""),
+        by=clean(asked.get("by", "")),
+        whole="whole" in asked,
+        exactly="exactly" in asked,
     )
 
 
@@ -173,10 +168,12 @@ def translate(batch_id: int) -> str | BaseResponse:
     """Say once what a word of the file means, for all its rows; and for later files, where that is ticked."""
     form = request.form
     remember = "remember" in form and current_user().may(Permission.USERS_MANAGE)
-    field, word, meant = (form.get(name, "") for name in ("field", "word", "meant"))
-    change = mapping.translate(batch_id, field, word, meant, current_user(), remember=remember)
-    said = f"“{word}” is now {meant} in {plural(change.count, 'row')}{', and remembered for later files' if remember else ''}."
-    return redrawn(batch_id, said, change.version)
+    word = form.get("word", "")
+    meant = form.get("meant", "")
+    result = mapping.translate(batch_id, form.get("field", ""), word, meant, current_user(), remember=remember)
+    remembered = ", and remembered for later files" if remember else ""
+    said = f"“{word}” is now {meant} in {plural(result.count, 'row')}{remembered}."
+    return draw_review(batch_id, said, result.version)
 
 
 # Selected rows
@@ -195,20 +192,21 @@ def regrouping(batch_id: int) -> str | BaseResponse:
 @require(MAKE)
 def change(batch_id: int) -> str | BaseResponse:
     """One change to all selected rows."""
-    form, chosen, names = request.form, selection(), request.form.getlist("groups")
+    form = request.form
+    by = current_user()
+    names = form.getlist("groups")
     match form.get("do"):
         case "role":
-            return done(
-                batch_id, bulk_edit.set_role(batch_id, chosen, form.get("role", ""), current_user()), "Role changed in {rows}"
-            )
+            result = bulk_edit.set_role(batch_id, selection(), form.get("role", ""), by)
+            return draw_bulk_change(result, "Role changed in {rows}")
         case "remove":
-            return done(batch_id, bulk_edit.remove(batch_id, chosen, current_user()), "{rows} removed")
-        case "add_groups" if names:
-            return done(batch_id, bulk_edit.add_groups(batch_id, chosen, names, current_user()), "Groups added in {rows}")
-        case "remove_groups" if names:
-            return done(batch_id, bulk_edit.remove_groups(batch_id, chosen, names, current_user()), "Groups removed in {rows}")
+            return draw_bulk_change(bulk_edit.remove(batch_id, selection(), by), "{rows} removed")
         case "set_groups":
-            return done(batch_id, bulk_edit.set_groups(batch_id, chosen, names, current_user()), "Groups set in {rows}")
+            return draw_bulk_change(bulk_edit.set_groups(batch_id, selection(), names, by), "Groups set in {rows}")
+        case "add_groups" if names:
+            return draw_bulk_change(bulk_edit.add_groups(batch_id, selection(), names, by), "Groups added in {rows}")
+        case "remove_groups" if names:
+            return draw_bulk_change(bulk_edit.remove_groups(batch_id, selection(), names, by), "Groups removed in {rows}")
     raise RuleViolationError("Choose at least one group.")
 
 
@@ -219,7 +217,7 @@ def remove_hinted(batch_id: int, hint: str) -> str | BaseResponse:
     if hint not in list(Hint):
         raise NotFoundError("There is no such notice.")
     rows = bulk_edit.Chosen(find=Find(hint=Hint(hint)))
-    return done(batch_id, bulk_edit.remove(batch_id, rows, current_user()), "{rows} removed")
+    return draw_bulk_change(bulk_edit.remove(batch_id, rows, current_user()), "{rows} removed")
 
 
 def selection() -> bulk_edit.Chosen:
@@ -242,12 +240,12 @@ def numbers(name: str) -> frozenset[int]:
 @require(MAKE)
 def add(batch_id: int) -> str | BaseResponse:
     """A new, empty row at the end: within the page where its end is shown, else on the page that shows it."""
-    added = cell_edit.add(batch_id, current_user())
-    context, _ = review_context(review.found(batch_id))
-    page = context["page"]
-    if is_fragment() and any(row.id == added.row.id for row in page.rows):
-        return render_template("edits/_redrawn.html", said=None, undo=None, focus=added.row.id, **context)
-    return redirect_to("batches.show", batch_id=batch_id, **bulk_edit.address(added.batch, added.row.line))
+    result = cell_edit.add_rows(batch_id, [{}], current_user())
+    [added] = result.rows
+    context, _ = review_context(result.batch)
+    if is_fragment() and added in context["page"].rows:
+        return render_template("edits/_redrawn.html", said=None, undo=None, focus=added.id, **context)
+    return redirect_to("batches.show", batch_id=batch_id, **bulk_edit.address(result.batch, added.line))
 
 
 @bp.get("/lines/<int:line>")
@@ -277,13 +275,12 @@ def problem(batch_id: int) -> BaseResponse:
 @require(MAKE)
 def merge(batch_id: int, row_id: int) -> str | BaseResponse:
     """Make one row of all that have this row's e-mail, with the groups of all."""
-    merged = duplicates.merge(batch_id, row_id, current_user())
-    return redrawn(batch_id, f"Groups merged: {plural(merged.count, 'row')} made one", merged.version)
+    result = duplicates.merge(batch_id, row_id, current_user())
+    return draw_review(batch_id, f"Groups merged: {plural(len(result.rows), 'row')} made one", result.version)
 
 
 @bp.post("/rows/<int:row_id>/retention")
 @require(MAKE)
 def keep(batch_id: int, row_id: int) -> str | BaseResponse:
     """Keep this row, and remove the others with its e-mail."""
-    kept = duplicates.keep(batch_id, row_id, current_user())
-    return redrawn(batch_id, f"{plural(kept.count, 'row')} removed", kept.version)
+    return draw_bulk_change(duplicates.keep(batch_id, row_id, current_user()), "{rows} removed")

@@ -14,7 +14,7 @@ from webapp.core.text.formatting import LONGEST_MESSAGE
 from webapp.http.web import FRAME_CSP, current_user, is_fragment, page_or_fragment, redirect_to, require
 from webapp.models import Batch, BatchState
 from webapp.schemas.batches import OptionsSchema
-from webapp.services.batches import review, test_message
+from webapp.services.batches import options, review, test_message
 from webapp.services.mail import preview as examples
 from webapp.views.batches.batches import row_context
 
@@ -101,7 +101,7 @@ def test(batch_id: int) -> str | BaseResponse | tuple[str, int]:
 def save(batch_id: int) -> Batch:
     """Store the two options that the form carries."""
     given = {name: request.form[name] for name in ASKED if name in request.form}
-    return review.change(batch_id, review.Options(**OptionsSchema().load(given)), current_user())
+    return options.change(batch_id, options.Options(**OptionsSchema().load(given)), current_user())
 
 
 def refused(batch_id: int, problems: dict[str, Any]) -> tuple[str, int]:

@@ -1,4 +1,4 @@
-"""Blocks of cells: what is pasted into the review grid from a spreadsheet, one request a paste."""
+"""Cells pasted into the review grid from a spreadsheet, one request a paste."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ from webapp.core.security.permissions import Permission
 from webapp.core.text.formatting import plural
 from webapp.http.web import current_user, is_fragment, redirect_to, require
 from webapp.schemas.blocks import BlockSchema
-from webapp.services.batches import paste
-from webapp.views.batches.batches import row_context
+from webapp.services.batches import cell_edit
+from webapp.services.batches.cell_edit import CellEdit
+from webapp.services.batches.changes import Result
+from webapp.views.batches.answers import Toast, draw_rows, undo_address
 
 bp = Blueprint("blocks", __name__, url_prefix="/batches/<int:batch_id>/blocks")
 
@@ -24,24 +26,56 @@ bp = Blueprint("blocks", __name__, url_prefix="/batches/<int:batch_id>/blocks")
 @require(Permission.INVITATIONS_MAKE)
 def create(batch_id: int) -> str | BaseResponse:
     """Fill cells; lines that found no row are offered as new rows."""
-    pasted = sent()
-    block = paste.fill(batch_id, [paste.Cell(**cell) for cell in pasted["cells"]], current_user())
+    pasted = load_block()
+    result = cell_edit.paste(batch_id, [CellEdit(**cell) for cell in pasted["cells"]], current_user())
     if not is_fragment():
         return redirect_to("batches.show", batch_id=batch_id)
-    return render_template("blocks/_filled.html", block=block, lines=pasted["lines"], **row_context(block.batch))
+    said = f"{plural(len(result.changes), 'cell')} changed"
+    problems = sum(bool(row.issues) for row in result.rows if not row.removed_at)
+    status = (
+        f"{said}. {plural(problems, 'row')} of the block {'has' if problems == 1 else 'have'} a problem."
+        if problems
+        else f"{said}."
+    )
+    toasts = [{"text": said, "undo": undo_address(result.batch, result.version)}, *warnings(result)]
+    return draw_rows(result, toasts=toasts, status=status) + offer_rows(batch_id, pasted["lines"])
+
+
+def warnings(result: Result) -> list[Toast]:
+    """What was not pasted, and why."""
+    newer = len(result.newer)
+    removed = sum(bool(row.removed_at) for row in result.rows)
+    toasts = []
+    if newer:
+        title = f"{plural(newer, 'cell')} {'was' if newer == 1 else 'were'} left alone"
+        text = f"Somebody else changed {'it' if newer == 1 else 'them'}. The newer value is shown."
+        toasts.append({"text": text, "title": title, "tone": "warn"})
+    if removed:
+        title = f"{plural(removed, 'row')} {'was' if removed == 1 else 'were'} removed meanwhile"
+        text = f"Nothing was pasted there: put {'it' if removed == 1 else 'them'} back first."
+        toasts.append({"text": text, "title": title, "tone": "warn"})
+    return toasts
+
+
+def offer_rows(batch_id: int, lines: list[dict[str, str]]) -> str:
+    """The question whether to add these lines as rows."""
+    return render_template("blocks/_rest.html", batch_id=batch_id, lines=lines)
 
 
 @bp.post("/rows")
 @require(Permission.INVITATIONS_MAKE)
 def append(batch_id: int) -> str | BaseResponse:
     """Add the lines that found no row as rows of their own."""
-    block = paste.append(batch_id, sent()["lines"], current_user())
+    result = cell_edit.add_rows(batch_id, load_block()["lines"], current_user())
+    said = f"{plural(len(result.rows), 'row')} added"
     if not is_fragment():
-        return redirect_to("batches.show", batch_id=batch_id, say=f"{plural(len(block.rows), 'row')} added.")
-    return render_template("blocks/_added.html", block=block, **row_context(block.batch))
+        return redirect_to("batches.show", batch_id=batch_id, say=f"{said}.")
+    undo = undo_address(result.batch, result.version)
+    toasts = [{"text": f"{said} below the last one", "undo": undo}]
+    return draw_rows(result, toasts=toasts, status=f"{said}.") + offer_rows(batch_id, [])
 
 
-def sent() -> dict[str, Any]:
+def load_block() -> dict[str, Any]:
     """The form's one field, "block": JSON, because a block is cells within rows. Raises RuleViolationError."""
     try:
         loaded = BlockSchema().load(json.loads(request.form.get("block", "{}")))
