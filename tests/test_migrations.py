@@ -82,7 +82,10 @@ ROWS: list[tuple[str, dict[str, Any]]] = [
 """A little of everything. A version takes of it the tables and columns that it has."""
 ONE_ROW = {"audit_chain", "mail_gate", "organisation"}
 """Tables of one row, whose id is 1."""
-CHANGED = {("organisation", "directory_version"), ("organisation", "owner_id"), ("messages", "state")}
+CHANGED = {
+    ("organisation", "directory_version"), ("organisation", "owner_id"), ("messages", "state"),
+    ("rows", "attempt"), ("rows", "issues"), ("rows", "reason"),
+}  # fmt: skip
 """What migrations change on purpose."""
 
 
@@ -152,7 +155,7 @@ def assert_it_is_in_order() -> None:
     assert db.session.get_one(Organisation, 1).owner_id == 1
     batch, row = db.session.get_one(Batch, 1), db.session.get_one(Row, 1)
     assert (batch.message, batch.part, batch.parts, batch.tally) == ("", 1, 1, None)
-    assert (row.read_cells, row.problems, batch.created_at) == ([], "", THEN.replace(tzinfo=UTC))
+    assert (row.read_cells, row.why, batch.created_at) == ([], "", THEN.replace(tzinfo=UTC))
     assert [group.name for group in db.session.get_one(User, 2).groups] == ["Labs"]
     db.session.rollback()
     first_run.prepare()
@@ -224,6 +227,46 @@ def test_other_columns_of_files_that_were_confirmed_go(upgraded: Callable[[str],
     upgraded("head")
     kept = dict(db.session.execute(select(Row.batch_id, Row.read_cells)).all())
     assert [batch_id for batch_id, cells in sorted(kept.items()) if cells] == [1, 2]
+
+
+def test_sentences_of_rows_become_codes(upgraded: Callable[[str], None]) -> None:
+    upgraded("0033")
+    insert("roles", "users", "groups", "batches", "audit_chain")
+    twin = {"field": "email", "text": "Same email as row 7, with another role or groups.", "code": "twin"}
+    role = {"field": "role", "text": "Not a role.", "code": "role", "suggestion": "Analyst", "old": "Analsyt", "new": "Analyst"}
+    groups = {"field": "groups", "text": "2 groups do not exist.", "code": "group"}
+    step = {"subject": ["user", 2], "act": "deactivate", "notes": [["role_kept", "File says Remote"], ["merge", "Only ..."]]}
+    old = [
+        ("", [twin, role], step),
+        ("Changed since the review", [groups], {}),
+        ("Inês may no longer invite", [{"field": "role", "text": "You cannot change an Admin: the role ranks above yours."}], {}),
+        ("role Analyst to Remote; added Labs", [{"field": "email", "text": "Whatever an old version said."}], {}),
+    ]
+    for id, (reason, issues, planned) in enumerate(old, start=1):
+        insert("rows", id=id, line=id, invitation_id=None, outcome="skipped", reason=reason, issues=issues, step=planned)
+    upgraded("head")
+    rows = db.session.scalars(select(Row).order_by(Row.id)).all()
+    kept = {"suggestion": "Analyst", "old": "Analsyt", "new": "Analyst"}
+    assert [row.issues for row in rows] == [
+        [{"field": "email", "code": "duplicate_differs", "row": 7}, {"field": "role", "code": "role_unknown", **kept}],
+        [{"field": "groups", "code": "groups_unknown", "n": 2}],
+        [{"field": "role", "code": "rank", "role": "Admin"}],
+        [{"field": "email", "code": "text", "text": "Whatever an old version said."}],
+    ]
+    assert [row.reason for row in rows] == [
+        {}, {"code": "changed"}, {"code": "may_not_invite", "name": "Inês"},
+        {"code": "text", "text": "Role Analyst to Remote; added Labs"},
+    ]  # fmt: skip
+    assert [row.why for row in rows[1:]] == [
+        "Changed since the review", "Inês may no longer invite", "Role Analyst to Remote; added Labs",
+    ]  # fmt: skip
+    assert rows[3].problem == "Whatever an old version said."
+    assert [(row.email_wrong, row.role_wrong, row.groups_wrong) for row in rows[:2]] == [
+        (True, True, False),
+        (False, False, True),
+    ]
+    assert rows[0].change.effect == "deactivate"
+    assert rows[0].change.notes == ({"code": "role_kept", "role": "Remote"}, {"code": "merge"})
 
 
 def test_a_database_of_a_newer_version_is_left_alone(upgraded: Callable[[str], None], caplog: pytest.LogCaptureFixture) -> None:

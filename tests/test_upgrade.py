@@ -77,19 +77,16 @@ def work() -> None:
         db.session.rollback()
 
 
-def version_of(browser: Client, batch_id: int) -> str:
-    return browser.get(f"/batches/{batch_id}/confirmation").page.values("version")[0]
-
-
 def confirm(browser: Client, batch_id: int) -> None:
     browser.get(f"/batches/{batch_id}")
-    form = {"version": version_of(browser, batch_id), "password": PASSWORD}
+    page = browser.get(f"/batches/{batch_id}/confirmation").page
+    form = {"version": page.values("version")[0], "drift": page.values("drift")[0], "password": PASSWORD}
     assert browser.post(f"/batches/{batch_id}/confirmation", form).location.endswith(f"/batches/{batch_id}")
 
 
 def test_a_review_shows_its_mistakes_and_takes_back_what_was_changed_then(admin):
     page = admin.get(f"/batches/{REVIEW}").text
-    mistakes = "No @ in email.", "Same email as row 4", "Same email as row 3", "Nobody changes the Owner by upload."
+    mistakes = "No @ in email.", "Same email as row 4", "Same email as row 3", "Nobody changes the Owner."
     for said in (*mistakes, "Role kept: Analyst"):
         assert said in page
     assert "x5@northfield.example" not in page

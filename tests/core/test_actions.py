@@ -10,7 +10,7 @@ from tests.core.values import ADMIN, ANALYST, OWNER, REMOTE, A, B, C, invited, p
 from webapp.core.plan import actions, revert
 from webapp.core.plan.actions import Action, Do
 from webapp.core.plan.planner import Access, Effect, Person, Plan, PlannedChange
-from webapp.core.text import action_phrases
+from webapp.core.text import action_phrases, row_phrases
 
 ROLE = Action(Do.SET_ROLE, role=REMOTE)
 ADD_B = Action(Do.ADD_GROUPS, groups=frozenset({B}))
@@ -20,7 +20,7 @@ OVER = invited(state="expired")
 
 def found(person: Person | None, action: Action, **by) -> tuple[str, str]:
     step = actions.plan(person, action, policy(**by))
-    return step.plan.value, step.act or " ".join(issue.text for issue in step.issues)
+    return step.plan.value, step.effect or " ".join(row_phrases.describe(issue.as_dict()) for issue in step.issues)
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ def test_nobody_acts_on_somebody_above_them(do):
     had = [B] if do is Do.REMOVE_GROUPS else [A]
     person = invited(role=ADMIN) if do in (Do.RESEND, Do.REVOKE) else user(role=ADMIN, groups=had)
     person = replace(person, state="deactivated") if do is Do.REACTIVATE else person
-    assert found(person, action, rank=50) == ("attention", "You cannot change an Admin: the role ranks above yours.")
+    assert found(person, action, rank=50) == ("attention", "You cannot change people with the role Admin: it ranks above yours.")
 
 
 def test_nobody_changes_their_own_role_or_deactivates_themselves_but_their_groups():
@@ -79,8 +79,8 @@ def test_nobody_changes_their_own_role_or_deactivates_themselves_but_their_group
 
 
 def test_three_resends_an_hour():
-    assert found(replace(invited(), again=2), Action(Do.RESEND))[0] == "invite"
-    assert found(replace(invited(), again=3), Action(Do.RESEND))[0] == "attention"
+    assert found(replace(invited(), sent_this_hour=2), Action(Do.RESEND))[0] == "invite"
+    assert found(replace(invited(), sent_this_hour=3), Action(Do.RESEND))[0] == "attention"
 
 
 def test_who_becomes_an_administrator_is_marked_also_by_reactivating():
@@ -91,11 +91,11 @@ def test_who_becomes_an_administrator_is_marked_also_by_reactivating():
 BEFORE, AFTER = Access(ANALYST, frozenset({A})), Access(REMOTE, frozenset({B}))
 CHANGED = PlannedChange(Plan.UPDATE, ("user", 7), BEFORE, AFTER)
 INVITED = PlannedChange(Plan.INVITE, None, None, AFTER)
-SWITCHED = PlannedChange(Plan.UPDATE, ("user", 7), BEFORE, BEFORE, act=Effect.DEACTIVATE, was="active")
+SWITCHED = PlannedChange(Plan.UPDATE, ("user", 7), BEFORE, BEFORE, effect=Effect.DEACTIVATE, was="active")
 
 
 @pytest.mark.parametrize(
-    ("done", "person", "plan", "after", "act"),
+    ("done", "person", "plan", "after", "effect"),
     [
         (CHANGED, user(REMOTE, [B]), "update", BEFORE, None),
         (CHANGED, user(ANALYST, [A]), "unchanged", BEFORE, None),
@@ -113,13 +113,13 @@ SWITCHED = PlannedChange(Plan.UPDATE, ("user", 7), BEFORE, BEFORE, act=Effect.DE
         (SWITCHED, user(ANALYST, [B], state="deactivated"), "attention", None, None),
     ],
 )
-def test_what_a_revert_does(done, person, plan, after, act):
+def test_what_a_revert_does(done, person, plan, after, effect):
     step = revert.plan(done, person, policy())
-    assert (step.plan.value, step.after, step.act) == (plan, after, act)
+    assert (step.plan.value, step.after, step.effect) == (plan, after, effect)
 
 
 def test_an_email_cannot_be_taken_back():
-    assert not revert.can_be_undone(PlannedChange(Plan.INVITE, ("invitation", 9), AFTER, AFTER, act=Effect.RESEND))
+    assert not revert.can_be_undone(PlannedChange(Plan.INVITE, ("invitation", 9), AFTER, AFTER, effect=Effect.RESEND))
     assert not revert.can_be_undone(PlannedChange(Plan.INVITE, ("invitation", 9), AFTER, AFTER))
     assert all(revert.can_be_undone(step) for step in (CHANGED, INVITED, SWITCHED))
 

@@ -28,26 +28,26 @@ def test_one_key_a_person(typed, key):
 
 
 @pytest.mark.parametrize(
-    ("typed", "said"),
+    ("typed", "code"),
     [
-        ("", "Email is missing."),
-        ("ana", "No @ in email."),
-        ("ana@northfield", "Incomplete domain."),
-        ("ana ruiz@x.org", "Not an email address."),
-        ("ana@x..org", "Not an email address."),
-        ("@x.org", "Not an email address."),
-        ("ana@@x.org", "Not an email address."),
-        ("a" * 65 + "@x.org", "Not an email address."),
-        ("=?utf-8?q?a=2Cb=40evil.test?=@x.org", "Not an email address."),
-        ("=?utf-8?q?a?=@x.org", "Not an email address."),
-        ("=?utf-8?q?ä?=@x.org", "Not an email address."),
-        ("Ana <=?utf-8?b?YQ==?=@x.org>", "Not an email address."),
-        ("ß" * 64 + "@" + "a" * 60 + "." + "b" * 60 + "." + "c" * 60 + ".org", "Email is too long."),
-        ("a<" + " " * 50_000 + "b", "Email is too long."),
+        ("", "email_missing"),
+        ("ana", "email_without_at"),
+        ("ana@northfield", "email_domain_incomplete"),
+        ("ana ruiz@x.org", "email_invalid"),
+        ("ana@x..org", "email_invalid"),
+        ("@x.org", "email_invalid"),
+        ("ana@@x.org", "email_invalid"),
+        ("a" * 65 + "@x.org", "email_invalid"),
+        ("=?utf-8?q?a=2Cb=40evil.test?=@x.org", "email_invalid"),
+        ("=?utf-8?q?a?=@x.org", "email_invalid"),
+        ("=?utf-8?q?ä?=@x.org", "email_invalid"),
+        ("Ana <=?utf-8?b?YQ==?=@x.org>", "email_invalid"),
+        ("ß" * 64 + "@" + "a" * 60 + "." + "b" * 60 + "." + "c" * 60 + ".org", "email_long"),
+        ("a<" + " " * 50_000 + "b", "email_long"),
     ],
 )
-def test_what_is_none_says_why(typed, said):
-    with pytest.raises(InvalidAddressError, match=said):
+def test_what_is_none_says_why(typed, code):
+    with pytest.raises(InvalidAddressError, match=code):
         parse(typed)
 
 
@@ -63,7 +63,7 @@ def test_the_mail_server_gets_the_ascii_domain_and_the_local_part_as_typed():
 
 @pytest.mark.parametrize("typed", ["a@x.org, b@x.org", "a@x.org;b@x.org", "a@x.org\nb@x.org", "A <a@x.org>, B <b@x.org>"])
 def test_several_addresses_are_called_so(typed):
-    with pytest.raises(InvalidAddressError, match="More than one email"):
+    with pytest.raises(InvalidAddressError, match="email_several"):
         parse(typed)
 
 

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from tests.core.values import ADMIN, ANALYST, MANAGES, OWNER, REGISTRY, REMOTE, A, B, C, invited, policy, user
 from webapp.core.plan.planner import Access, Candidate, Issue, Mode, Person, Plan, PlannedChange, Policy, plan
 from webapp.core.plan.registry import Registry
+from webapp.core.text import row_phrases
 
-BROKEN = Issue("role", "Not a role.", "role")
+BROKEN = Issue("role", "role_unknown")
 
 
 def row(line=2, email="ana@x.org", role=ANALYST, groups=None, everything=False, issues=()):
@@ -26,7 +27,7 @@ def step(candidate, person=None, by=None) -> PlannedChange:
 
 
 def sentences(found: PlannedChange) -> list[str]:
-    return [issue.text for issue in found.issues]
+    return [row_phrases.describe(issue.as_dict()) for issue in found.issues]
 
 
 class TestMisspeltDomains:
@@ -108,7 +109,7 @@ class TestAnActiveUser:
 
     def test_another_role_is_kept_and_said(self):
         found = step(row(role=REMOTE), user())
-        assert (found.plan, found.notes) == (Plan.UNCHANGED, (("role_kept", "File says Remote"),))
+        assert (found.plan, found.notes) == (Plan.UNCHANGED, ({"code": "role_kept", "role": "Remote"},))
 
     def test_another_role_is_applied_where_ticked(self):
         found = step(row(role=REMOTE), user(), policy(change_roles=True))
@@ -121,16 +122,16 @@ class TestAnActiveUser:
     @pytest.mark.parametrize("ticked", [True, False])
     def test_nobody_changes_their_own_role(self, ticked):
         by = policy(change_roles=ticked, protected=frozenset({7}))
-        assert sentences(step(row(role=REMOTE), user(), by)) == ["Who uploads or confirms cannot change their own role."]
+        assert sentences(step(row(role=REMOTE), user(), by)) == ["Nobody changes their own role."]
         assert step(row(groups=[A]), user(), by).plan is Plan.UPDATE
 
     def test_nobody_changes_the_owner(self):
-        assert sentences(step(row(role=OWNER, groups=[A]), user(role=OWNER))) == ["Nobody changes the Owner by upload."]
+        assert sentences(step(row(role=OWNER, groups=[A]), user(role=OWNER))) == ["Nobody changes the Owner."]
         assert step(row(role=OWNER), user(role=OWNER)).plan is Plan.UNCHANGED
 
     def test_nobody_changes_somebody_above(self):
         found = step(row(role=ADMIN, groups=[A]), user(role=ADMIN), policy(rank=50))
-        assert sentences(found) == ["You cannot change an Admin: the role ranks above yours."]
+        assert sentences(found) == ["You cannot change people with the role Admin: it ranks above yours."]
         assert step(row(role=ADMIN), user(role=ADMIN), policy(rank=50)).plan is Plan.UNCHANGED
 
 
@@ -158,7 +159,7 @@ class TestAPendingInvitation:
 
     def test_whose_email_failed_is_sent_again(self):
         found = step(row(), invited(failed=True))
-        assert (found.plan, found.notes) == (Plan.INVITE, (("again", "Its email failed; it is sent again"),))
+        assert (found.plan, found.notes) == (Plan.INVITE, ({"code": "again"},))
         assert found.subject == ("invitation", 9)
 
 

@@ -396,7 +396,7 @@ class Portal:
         )
         found = []
         for message, row, invitation in db.session.execute(query):
-            named = row.outcome is Outcome.WAITING and row.reason.startswith("Due again at") and message.due_at > utcnow()
+            named = row.outcome is Outcome.WAITING and row.why.startswith("Due again at") and message.due_at > utcnow()
             may_have_arrived = message.state is MessageState.FAILED and "may have arrived" in message.answer
             mail = Mail(
                 message_id=message.message_id,

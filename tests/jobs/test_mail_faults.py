@@ -81,7 +81,7 @@ def test_one_message_that_breaks_each_connection_holds_up_no_other(sent_by: Call
             assert throttle.alarm() is None
             message = message_to(INES)
             assert (message.state, message.attempts, message.maybe_sent) == (MessageState.QUEUED, tries, False)
-            assert row_of(INES).reason.startswith(f"Due again at {message.due_at:%H:%M}: The mail server {server.address} ")
+            assert row_of(INES).why.startswith(f"Due again at {message.due_at:%H:%M}: The mail server {server.address} ")
             assert {message_to(email).state for email in (JONAS, LENA)} == {MessageState.SENT}
             assert message_to(JONAS).attempts == message_to(LENA).attempts == 1
             pass_time(seconds=minutes * 60 - 5)
@@ -95,7 +95,7 @@ def test_the_words_of_the_server_are_told_when_it_breaks_off(sent_by: Callable[.
     with Scripted(RCPT=AWAY) as server:
         sent_by(server)
     assert "does not go on (421 4.3.2 Not now)" in message_to(INES).answer
-    assert message_to(INES).answer in row_of(INES).reason
+    assert message_to(INES).answer in row_of(INES).why
 
 
 @pytest.mark.parametrize(("at", "does"), itertools.product(IN_ITS_MIDST, (*SPOILT, AWAY)))
@@ -136,8 +136,8 @@ def test_a_message_that_breaks_off_for_a_day_fails(sent_by: Callable[..., None])
     with Scripted(RCPT=CUT) as server:
         sent_by(server)
     assert row_of(INES).outcome is Outcome.FAILED
-    assert row_of(INES).reason.startswith("Put off by the mail server for a day (The mail server ")
-    assert "broke off (it closed the connection))" in row_of(INES).reason
+    assert row_of(INES).why.startswith("Put off by the mail server for a day (The mail server ")
+    assert "broke off (it closed the connection))" in row_of(INES).why
 
 
 def test_a_job_lasts_longer_than_any_server_may_take() -> None:
@@ -155,7 +155,7 @@ def test_trouble_after_the_final_dot_repeats_that_message_alone_and_marks_it(sen
     with Scripted(times=1, DOT=does) as server:
         sent_by(server)
     assert (message_to(INES).state, message_to(JONAS).state) == (MessageState.UNCERTAIN, MessageState.SENT)
-    assert row_of(INES).reason == "Delivery uncertain: sent again after an interruption"
+    assert row_of(INES).why == "Delivery uncertain: sent again after an interruption"
     first, other, again = server.taken
     assert first == again, "the same Message-ID and link, byte for byte"
     assert first != other
@@ -224,8 +224,8 @@ def test_the_servers_words_are_told_whatever_bytes_they_are(sent_by: Callable[..
         sent_by(server)
     row = row_of(INES)
     assert row.outcome is Outcome.FAILED
-    assert row.reason == told or (told is None and len(row.reason) < 400)
-    assert row.reason.isprintable()
+    assert row.why == told or (told is None and len(row.why) < 400)
+    assert row.why.isprintable()
     assert message_to(JONAS).state is MessageState.SENT, "a refusal of one stops no other"
 
 
@@ -316,7 +316,7 @@ def test_a_recipient_who_does_not_want_this_sender_fails_where_others_take_it(se
         sent_by(server)
     assert throttle.alarm() is None
     assert [state for state, _ in states_of(*PEOPLE[:6])] == [MessageState.SENT, *[MessageState.FAILED] * 4, MessageState.SENT]
-    assert "refuses the sender muster@northfield.example" in row_of(PEOPLE[1]).reason
+    assert "refuses the sender muster@northfield.example" in row_of(PEOPLE[1]).why
 
 
 def test_messages_that_show_a_refused_sender_let_others_go_first(sent_by: Callable[..., None]) -> None:

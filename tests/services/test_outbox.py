@@ -116,7 +116,7 @@ def test_what_is_refused_after_an_interruption_may_have_arrived_before() -> None
     assert claim.claim("w2") == [id]
     finish(results.record_failed(id, "w2", "550 5.1.1 No such user."))
     said = "550 5.1.1 No such user. An earlier try broke off during the hand-over: it may have arrived"
-    assert (row_of(INES).outcome, row_of(INES).reason) == (Outcome.FAILED, said)
+    assert (row_of(INES).outcome, row_of(INES).why) == (Outcome.FAILED, said)
 
 
 def test_a_worker_whose_lease_ran_out_may_neither_send_nor_tell() -> None:
@@ -251,7 +251,7 @@ def test_the_e_mail_of_a_closed_invitation_is_not_written(state: InvitationState
     letters = claim.render_claimed(ids, "w1")
     assert [letter.email.to for letter in letters] == [JONAS]
     assert message_to(INES).state is MessageState.CANCELLED
-    assert (row_of(INES).outcome, row_of(INES).reason) == (Outcome.SKIPPED, reason)
+    assert (row_of(INES).outcome, row_of(INES).why) == (Outcome.SKIPPED, reason)
     assert db.session.get_one(Batch, batch.id).state is BatchState.PROCESSING
 
 
@@ -294,7 +294,7 @@ def test_sent_starts_the_days_and_ends_the_row_and_the_batch() -> None:
     assert (message.state, message.answer, message.attempts) == (MessageState.SENT, "250 2.0.0 queued as 4711", 1)
     assert message.handed_at
     assert invitation.expires_at == message.handed_at + timedelta(days=7)
-    assert (row.outcome, row.reason) == (Outcome.INVITED, "")
+    assert (row.outcome, row.why) == (Outcome.INVITED, "")
     assert row.done_at
     found = db.session.get_one(Batch, batch.id)
     assert found.state is BatchState.FINISHED
@@ -307,10 +307,10 @@ def test_a_row_that_has_its_outcome_keeps_it() -> None:
     make_sending_batch(INES)
     (id,) = claim.claim("w1")
     row = row_of(INES)
-    row.outcome, row.reason = Outcome.SKIPPED, "Cancelled before it was done"
+    row.outcome, row.reason = Outcome.SKIPPED, {"code": "cancelled"}
     db.session.commit()
     results.record_sent(id, "w1", "250 OK")
-    assert (row_of(INES).outcome, row_of(INES).reason) == (Outcome.SKIPPED, "Cancelled before it was done")
+    assert (row_of(INES).outcome, row_of(INES).why) == (Outcome.SKIPPED, "Cancelled before it was done")
 
 
 def test_a_resend_does_not_move_the_end_of_the_days() -> None:
@@ -328,7 +328,7 @@ def test_a_refusal_fails_the_row_with_the_servers_words_and_is_audited() -> None
     finish(results.record_failed(first, "w1", "Mailbox full (552 5.2.2)"))
     message, row = message_to(INES), row_of(INES)
     assert (message.state, message.answer) == (MessageState.FAILED, "Mailbox full (552 5.2.2)")
-    assert (row.outcome, row.reason) == (Outcome.FAILED, "Mailbox full (552 5.2.2)")
+    assert (row.outcome, row.why) == (Outcome.FAILED, "Mailbox full (552 5.2.2)")
     (event,) = events("message.failed")
     assert (event.subject, event.details["reason"]) == (INES, "Mailbox full (552 5.2.2)")
     assert invitation_of(INES).expires_at is None
@@ -348,7 +348,7 @@ def test_put_off_is_due_after_1_5_15_60_60_minutes() -> None:
         assert message.state is MessageState.QUEUED
         assert timedelta(0) <= message.due_at - before - timedelta(minutes=minutes) < timedelta(seconds=30)
         assert row.outcome is Outcome.WAITING
-        assert row.reason == f"Due again at {message.due_at:%H:%M}: 451 4.7.1 Greylisted"
+        assert row.why == f"Due again at {message.due_at:%H:%M}: 451 4.7.1 Greylisted"
         assert claim.claim("w1") == []
         pass_time(minutes=minutes)
     assert message_to(INES).attempts == 5
@@ -361,7 +361,7 @@ def test_after_a_day_of_being_put_off_it_fails() -> None:
     (id,) = claim.claim("w1")
     results.defer(id, "w1", "451 4.7.1 Greylisted")
     assert message_to(INES).state is MessageState.FAILED
-    assert row_of(INES).reason == "Put off by the mail server for a day (451 4.7.1 Greylisted)"
+    assert row_of(INES).why == "Put off by the mail server for a day (451 4.7.1 Greylisted)"
 
 
 def test_an_interruption_repeats_the_message_once_and_marks_it() -> None:
@@ -372,7 +372,7 @@ def test_an_interruption_repeats_the_message_once_and_marks_it() -> None:
     assert claim.claim("w1") == [id]
     results.record_sent(id, "w1", "250 OK")
     assert (message_to(INES).state, message_to(INES).attempts) == (MessageState.UNCERTAIN, 2)
-    assert (row_of(INES).outcome, row_of(INES).reason) == (
+    assert (row_of(INES).outcome, row_of(INES).why) == (
         Outcome.INVITED,
         "Delivery uncertain: sent again after an interruption",
     )
@@ -386,7 +386,7 @@ def test_what_is_revoked_after_an_interruption_may_have_arrived_before() -> None
     actions.do_now("invitation", invitation_of(INES).id, Action(Do.REVOKE), make_persona("Owner"))
     assert claim.render_claimed(claim.claim("w2"), "w2") == []
     assert message_to(INES).state is MessageState.CANCELLED
-    assert row_of(INES).reason.endswith("An earlier try broke off during the hand-over: it may have arrived")
+    assert row_of(INES).why.endswith("An earlier try broke off during the hand-over: it may have arrived")
 
 
 def test_a_second_interruption_is_left_to_a_person() -> None:
@@ -397,7 +397,7 @@ def test_a_second_interruption_is_left_to_a_person() -> None:
         results.record_uncertain(id, "w1", "broke off")
     assert claim.claim("w1") == []
     assert row_of(INES).outcome is Outcome.FAILED
-    assert "may have arrived" in row_of(INES).reason
+    assert "may have arrived" in row_of(INES).why
 
 
 def test_an_outcome_is_told_once() -> None:
@@ -511,7 +511,7 @@ def test_retry_sends_the_failed_ones_again_and_never_those_sent() -> None:
     assert outbox.retry_failed(db.session.get_one(Batch, batch.id), by) == 1
     message, row = message_to(INES), row_of(INES)
     assert (message.message_id, message.state, message.attempts) == (before, MessageState.QUEUED, 0)
-    assert (row.outcome, row.reason, row.done_at) == (Outcome.WAITING, "", None)
+    assert (row.outcome, row.why, row.done_at) == (Outcome.WAITING, "", None)
     assert db.session.get_one(Batch, batch.id).state is BatchState.PROCESSING
     assert message_to(JONAS).state is MessageState.SENT
     (event,) = events("messages.retried")

@@ -25,7 +25,7 @@ def test_a_line_is_kept_as_it_was_read_whatever_is_in_it(by):
     batch = upload.stage(f"Email,Role,A,B,C,D,E,F\nana@x.org,Analyst,{cells}\n".encode(), "staff.csv", by)
     row = db.session.scalars(select(Row).where(Row.batch_id == batch.id)).one()
     assert row.read_cells == ["ana@x.org", "Analyst", *ODD]
-    assert (row.removed_at, row.outcome, row.attempt, row.reason) == (None, None, 0, "")
+    assert (row.removed_at, row.outcome, row.reason) == (None, None, {})
 
 
 def test_rows_of_every_plan_are_counted_across_pieces(by, change_settings, monkeypatch):

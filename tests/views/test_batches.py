@@ -262,7 +262,7 @@ class TestAfterConfirm:
         admin.post(f"/batches/{batch.id}/cancellation")
         outcomes = [row.outcome for row in rows_of(batch)]
         assert outcomes == [Outcome.SKIPPED, Outcome.SKIPPED]
-        assert [row.reason for row in rows_of(batch)] == ["Cancelled before its email went", "Cancelled before it was done"]
+        assert [row.why for row in rows_of(batch)] == ["Cancelled before its email went", "Cancelled before it was done"]
         assert db.session.scalars(db.select(Invitation)).one().state is InvitationState.REVOKED
         page = admin.get(f"/batches/{batch.id}").page
         assert page.h1.startswith("Cancelled:")

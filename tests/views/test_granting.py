@@ -87,7 +87,7 @@ class TestARoleThatMayDoMore:
         db.session.commit()
         job.process(db.session.scalars(db.select(Batch.id)).one())
         row = db.session.scalars(db.select(Row)).one()
-        assert (row.outcome, row.reason) == (Outcome.SKIPPED, "Devika Raman may not grant or change this role")
+        assert (row.outcome, row.why) == (Outcome.SKIPPED, "Devika Raman may not grant or change this role")
 
     def test_remembered_words_mean_no_such_role(self, registrar):
         review = review_of(registrar, "Boss")

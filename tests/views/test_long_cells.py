@@ -100,7 +100,7 @@ class TestOfAFile:
         row, other = rows_of(batch)
         assert (row.plan, other.plan) == (Plan.ATTENTION, Plan.INVITE)
         [issue] = row.issues
-        assert issue["text"].startswith("Too long: a cell holds at most ")
+        assert row.problem.startswith("Too long: a cell holds at most ")
         assert "suggestion" not in issue
         page = admin.get(f"/batches/{batch.id}")
         assert "Too long" in page.page.text

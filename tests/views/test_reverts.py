@@ -49,7 +49,7 @@ def revert(client, batch: Batch) -> Batch:
 
 
 def plans(batch: Batch) -> dict[str, tuple[str, str]]:
-    return {r.email.partition("@")[0]: (r.plan.value, " ".join(i["text"] for i in r.issues)) for r in rows_of(batch)}
+    return {r.email.partition("@")[0]: (r.plan.value, r.problem) for r in rows_of(batch)}
 
 
 def now(ana: User) -> tuple[str, set[str]]:

@@ -50,11 +50,11 @@ class TestWhoseReviewItIs:
         return batch
 
     def test_who_looks_sees_what_their_own_confirming_would_do(self, admin, other, shared):
-        assert "Who uploads or confirms" not in admin.get(f"/batches/{shared.id}").text
-        assert "Who uploads or confirms" in other.get(f"/batches/{shared.id}").text
+        assert "Nobody changes their own role." not in admin.get(f"/batches/{shared.id}").text
+        assert "Nobody changes their own role." in other.get(f"/batches/{shared.id}").text
         assert rows_of(shared)[0].plan is Plan.ATTENTION
         page = admin.get(f"/batches/{shared.id}")
-        assert "Who uploads or confirms" not in page.text
+        assert "Nobody changes their own role." not in page.text
         assert rows_of(shared)[0].plan is Plan.UPDATE
 
     def test_all_of_a_filter_are_those_that_one_sees_whoever_looked_last(self, admin, other, shared):
@@ -218,7 +218,7 @@ def test_of_three_rows_with_one_email_each_sentence_and_its_link_name_the_same_r
     roles = ("Analyst", "Remote", "Broadcaster")
     batch = stage(admin, "Email,Role,Groups\n" + "".join(f"ana@northfield.example,{role},\n" for role in roles))
     for row in rows_of(batch):
-        assert f"row {row.step['twin']}" in row.issues[0]["text"]
+        assert f"row {row.step['twin']}" in row.problem
 
 
 def test_signed_out_in_between_says_so_and_leads_back(admin, batch, client):

@@ -273,4 +273,4 @@ def test_who_ranks_above_is_not_changed_by_an_upload_of_who_manages_people(manag
     admin = make_persona("Admin")
     make_group("Library")
     review = manager.post("/batches", {"pasted": f"Email,Role,Groups\n{admin.email},Admin,Library\n"}).location
-    assert "You cannot change an Admin: the role ranks above yours." in manager.get(review).page.text
+    assert "You cannot change people with the role Admin: it ranks above yours." in manager.get(review).page.text

@@ -25,7 +25,11 @@ MAX_LENGTH = 254
 
 
 class InvalidAddressError(ValueError):
-    """Not an address; `str()` is the sentence for the cell."""
+    """Not an address. code: why; `core.text.row_phrases` words it."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
 
 
 class Address(NamedTuple):
@@ -45,7 +49,7 @@ def parse(text: str, allowed_domains: Collection[str] = ()) -> Address:
     """Judge one address, without DNS. `Name <mail>` is read as mail.
 
     allowed_domains: ASCII domains that pass without the check of the domain (an intranet's `.local`).
-    Raises InvalidAddressError with a sentence of at most four words.
+    Raises InvalidAddressError.
     """
     if len(text) <= MAX_LENGTH and (plain := _PLAIN.fullmatch(text)):
         local, domain = plain.groups()
@@ -54,18 +58,18 @@ def parse(text: str, allowed_domains: Collection[str] = ()) -> Address:
         if len(local) <= 64 and _ENCODED not in local and (known in allowed_domains or _verdict(known)[0] == known):
             return Address(text, text if lower == text else lower, known)  # one string where one is enough
     if len(text) > LONGEST_TEXT:
-        raise InvalidAddressError("Email is too long.")
+        raise InvalidAddressError("email_long")
     named = _NAMED.fullmatch(text)
     address = named.group(1).strip() if named else text
     if not address:
-        raise InvalidAddressError("Email is missing.")
+        raise InvalidAddressError("email_missing")
     local, at, domain = address.rpartition("@")
     if not at:
-        raise InvalidAddressError("No @ in email.")
+        raise InvalidAddressError("email_without_at")
     if "@" in local and len(_SEVERAL.findall(text)) > 1:
-        raise InvalidAddressError("More than one email.")
+        raise InvalidAddressError("email_several")
     if not local or not domain or "@" in local.strip('"') or " " in address or local.startswith("'") or _ENCODED in local:
-        raise InvalidAddressError("Not an email address.")
+        raise InvalidAddressError("email_invalid")
     ascii_domain = _ascii(domain) if allowed_domains else ""
     if ascii_domain not in allowed_domains or not ascii_domain:
         ascii_domain = _judged(domain.lower())
@@ -73,7 +77,7 @@ def parse(text: str, allowed_domains: Collection[str] = ()) -> Address:
         local = _judged_local(local)
     key = f"{unicodedata.normalize('NFC', local).casefold()}@{ascii_domain}"
     if max(len(local) + 1 + len(ascii_domain), len(key)) > MAX_LENGTH:
-        raise InvalidAddressError("Email is too long.")
+        raise InvalidAddressError("email_long")
     return Address(address, key, ascii_domain)
 
 
@@ -110,13 +114,13 @@ def _ascii(domain: str) -> str:
 
 @functools.lru_cache(maxsize=4096)
 def _verdict(domain: str) -> tuple[str, str]:
-    """The domain in ASCII, or "" and what is wrong with it: each distinct domain is judged once."""
+    """The domain in ASCII, or "" and the code of what is wrong with it: each distinct domain is judged once."""
     try:
         return validate_email("a@" + domain, check_deliverability=False).ascii_domain.lower(), ""
     except EmailNotValidError:
         if "." not in domain.strip("."):
-            return "", "Incomplete domain."
-        return "", "Not an email address."
+            return "", "email_domain_incomplete"
+        return "", "email_invalid"
 
 
 def _judged(domain: str) -> str:
@@ -130,5 +134,5 @@ def _judged_local(local: str) -> str:
     try:
         judged = validate_email(f"{local}@example.org", check_deliverability=False, strict=True, test_environment=True)
     except EmailNotValidError as error:
-        raise InvalidAddressError("Not an email address.") from error
+        raise InvalidAddressError("email_invalid") from error
     return judged.local_part

@@ -27,6 +27,7 @@ from webapp.core.addresses import Address, InvalidAddressError, parse
 from webapp.core.errors import RuleViolationError
 from webapp.core.files.table import clean
 from webapp.core.security.permissions import GIVABLE
+from webapp.core.text import row_phrases
 from webapp.schemas import passwords
 from webapp.services.settings import in_force
 
@@ -142,7 +143,7 @@ class OwnEmailForm(FlaskForm):  # type: ignore[misc]
         try:
             self.address = parse((field.data or "").strip(), (*settings.allowed_domains, own))
         except InvalidAddressError as error:
-            raise ValidationError(str(error)) from error
+            raise ValidationError(row_phrases.describe({"code": error.code})) from error
 
 
 class SecondFactorForm(CodeForm):
@@ -172,7 +173,7 @@ class SetupForm(FlaskForm):  # type: ignore[misc]
         try:
             self.address = parse((field.data or "").strip(), in_force.settings().allowed_domains)
         except InvalidAddressError as error:
-            raise ValidationError(str(error)) from error
+            raise ValidationError(row_phrases.describe({"code": error.code})) from error
 
 
 class OrganisationForm(FlaskForm):  # type: ignore[misc]
@@ -222,7 +223,7 @@ class ReaddressForm(FlaskForm):  # type: ignore[misc]
 
 
 class InviteForm(FlaskForm):  # type: ignore[misc]
-    """One person; the values are judged by the schema of a row, whose sentences `blame` puts under the fields."""
+    """One person; the values are judged by the schema of a row, whose issues `blame` puts under the fields."""
 
     email = StringField("Email")
     role = SelectField("Role", validate_choice=False)
@@ -236,7 +237,7 @@ class InviteForm(FlaskForm):  # type: ignore[misc]
     def blame(self, issues: list[dict[str, Any]]) -> None:
         """Put each issue under its field, and nothing else there."""
         for field in (self.email, self.role, self.groups, self.password):
-            field.errors = [issue["text"] for issue in issues if issue["field"] == field.name]
+            field.errors = [row_phrases.describe(issue) for issue in issues if issue["field"] == field.name]
 
 
 class UploadForm(FlaskForm):  # type: ignore[misc]

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, Index, String, Text, text
+from sqlalchemy import JSON, ForeignKey, Index, String, Text, false, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from webapp.core.plan.planner import Plan
+from webapp.core.plan.planner import Plan, PlannedChange
+from webapp.core.text import row_phrases
 from webapp.db import Model, UTCDateTime, choice, utcnow
 
 
@@ -75,31 +77,44 @@ class Row(Model):
     email_key: Mapped[str | None] = mapped_column(String(320))
     """None where the e-mail does not pass."""
     issues: Mapped[list[dict[str, Any]]] = mapped_column(JSON, default=list)
-    """`core.planning.Issue` as dictionaries: what the schema and the planner found, by field."""
-    problems: Mapped[str] = mapped_column(String(32), default="", server_default="")
-    """The fields of `issues`, each between commas (",email,role,"), so that they can be filtered by."""
+    """`core.plan.planner.Issue` as dictionaries: what the schema and the planner found. `core.text.row_phrases` words them."""
+    email_wrong: Mapped[bool] = mapped_column(default=False, server_default=false())
+    role_wrong: Mapped[bool] = mapped_column(default=False, server_default=false())
+    groups_wrong: Mapped[bool] = mapped_column(default=False, server_default=false())
+    """Whether an issue is about this cell, so that rows can be filtered by it."""
     likely_domain: Mapped[str | None] = mapped_column(String(255))
     """The domain that the e-mail's probably is a misspelling of; also in `step`, here to be found by."""
     plan: Mapped[Plan] = mapped_column(choice(Plan), default=Plan.ATTENTION)
     step: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
-    """`core.planning.Step` as a dictionary: whom it touches, before, after, notes."""
+    """`core.plan.planner.PlannedChange` as a dictionary: whom it is about, before, after, notes."""
 
-    attempt: Mapped[int] = mapped_column(default=0)
     outcome: Mapped[Outcome | None] = mapped_column(choice(Outcome))
     """None: not yet claimed by a worker."""
-    reason: Mapped[str] = mapped_column(Text, default="")
+    reason: Mapped[Mapping[str, Any]] = mapped_column(JSON, default=dict, server_default=text("'{}'"))
+    """Why it came to this outcome: a code with parameters, worded by `why`; {}: nothing to say."""
     done_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     invitation_id: Mapped[int | None] = mapped_column(ForeignKey("invitations.id", ondelete="SET NULL"))
 
     @property
     def why(self) -> str:
-        """The reason to show beside the outcome, or beside a row that was left out."""
-        if self.reason or self.outcome is not Outcome.SKIPPED:
-            return self.reason[:1].upper() + self.reason[1:]
+        """The reason of the outcome in words, also of a row that was left out."""
+        if self.reason:
+            return row_phrases.describe(self.reason)
+        if self.outcome is not Outcome.SKIPPED:
+            return ""
         if self.plan is Plan.DUPLICATE:
-            part = self.step.get("twin_part")
-            return f"Same email as row {self.step.get('twin')}{f' of part {part}' if part else ''}"
-        return " ".join(issue["text"] for issue in self.issues)
+            return row_phrases.describe({"code": "duplicate", "row": self.step["twin"]})
+        return self.problem
+
+    @property
+    def problem(self) -> str:
+        """All issues in words."""
+        return " ".join(row_phrases.describe(issue) for issue in self.issues)
+
+    @property
+    def change(self) -> PlannedChange:
+        """The stored plan, without its issues."""
+        return PlannedChange.from_dict(self.plan, self.step)
 
     @property
     def is_edited(self) -> bool:
@@ -107,7 +122,9 @@ class Row(Model):
         return (self.email, self.role, self.groups) != (self.read_email, self.read_role, self.read_groups)
 
     def issues_of(self, field: str) -> list[dict[str, Any]]:
-        return [issue for issue in self.issues if issue["field"] == field]
+        """The issues of one cell, each with its `text`."""
+        found = [issue for issue in self.issues if issue["field"] == field]
+        return [{**issue, "text": row_phrases.describe(issue)} for issue in found]
 
     def cell(self, field: str) -> str:
         """The cell as it stands now: `field` is email, role or groups."""

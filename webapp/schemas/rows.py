@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from marshmallow import EXCLUDE, Schema, ValidationError, fields
@@ -54,17 +54,17 @@ class EmailCell(_Cell[Address]):
         try:
             return parse(text, self.registry.allowed_domains)
         except InvalidAddressError as error:
-            raise ValidationError([self._issue(text, str(error))]) from error
+            raise ValidationError([self._issue(text, error.code)]) from error
 
-    def _issue(self, text: str, sentence: str) -> Issue:
+    def _issue(self, text: str, code: str) -> Issue:
         meant = repair_address(text, self.registry.allowed_domains, self.registry.known_domains)
         if not meant:
-            return Issue("email", sentence, "email")
+            return Issue("email", code)
         local = text.rpartition("@")[0] or text
         end = meant.removeprefix(local)
         if end.startswith("@"):  # only the domain is wrong: so it can be in other rows
-            return Issue("email", sentence, "email", meant, "", end)
-        return Issue("email", sentence, "email", meant, text, meant)
+            return Issue("email", code, suggestion=meant, new=end)
+        return Issue("email", code, suggestion=meant, old=text, new=meant)
 
 
 class RoleCell(_Cell[RoleEntry]):
@@ -73,14 +73,15 @@ class RoleCell(_Cell[RoleEntry]):
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> RoleEntry:
         text = str(value or "").strip()
         if not text:
-            raise ValidationError([Issue("role", "Role is missing.", "role")])
+            raise ValidationError([Issue("role", "role_missing")])
         if role := self.registry.role_by_key.get(fold(text)):
             return role
         names = [name for name in split_names(text) if fold(name) in self.registry.role_by_key]
         if len(names) > 1 or (names and len(split_names(text)) > 1):
-            raise ValidationError([Issue("role", "One role a person.", "role")])
+            raise ValidationError([Issue("role", "role_several")])
         nearby = self._nearby(text)
-        raise ValidationError([Issue("role", "Not a role.", "role", nearby, text, nearby or "")])
+        issue = Issue("role", "role_unknown", suggestion=nearby, old=text, new=nearby or "")
+        raise ValidationError([issue])
 
     def _nearby(self, text: str) -> str | None:
         names = [role.name for role in self.registry.roles if not role.is_owner]
@@ -99,12 +100,10 @@ class GroupsCell(_Cell[GroupWish]):
         if not names:
             return GroupWish(None)
         if len(names) > MOST_NAMES:
-            sentence = f"Too long: a cell holds at most {MOST_NAMES} groups."
-            raise ValidationError([Issue("groups", sentence, "long")])
+            raise ValidationError([Issue("groups", "groups_many", {"most": MOST_NAMES})])
         if fold(ALL_GROUPS) in map(fold, names):
             if len(names) > 1:
-                sentence = f"“{ALL_GROUPS}” stands alone, or not at all."
-                raise ValidationError([Issue("groups", sentence, "all_groups")])
+                raise ValidationError([Issue("groups", "all_groups_alone")])
             return GroupWish(frozenset(), everything=True)
         found = {name: self.registry.group_by_key.get(fold(name)) for name in names}
         if unknown := [name for name, group in found.items() if group is None]:
@@ -114,12 +113,13 @@ class GroupsCell(_Cell[GroupWish]):
     def _issue(self, names: list[str], unknown: list[str]) -> Issue:
         known = [group.name for group in self.registry.groups]
         nearby = {name: self._nearby(name, known) for name in unknown}
-        sentence = "No such group." if len(unknown) == 1 else f"{len(unknown)} groups do not exist."
         fixes = {name: fix for name, fix in nearby.items() if fix}
+        issue = Issue("groups", "groups_unknown", {"n": len(unknown)})
         if not fixes:
-            return Issue("groups", sentence, "group")
-        fixed = list(dict.fromkeys(fixes.get(name, name) for name in names))
-        return Issue("groups", sentence, "group", ", ".join(fixed), ", ".join(fixes), ", ".join(dict.fromkeys(fixes.values())))
+            return issue
+        fixed = dict.fromkeys(fixes.get(name, name) for name in names)
+        meant = dict.fromkeys(fixes.values())
+        return replace(issue, suggestion=", ".join(fixed), old=", ".join(fixes), new=", ".join(meant))
 
     def _nearby(self, name: str, known: list[str]) -> str | None:
         """The group that is meant, or all of them where other signs than commas stand between; None where one is not certain."""
@@ -194,7 +194,7 @@ class RowSchema(Schema):
 
     def _cell(self, field: str, text: str) -> Judged:
         if len(text) > LONGEST_CELL:
-            return None, (Issue(field, f"Too long: a cell holds at most {LONGEST_CELL:,} characters.", "long"),)
+            return None, (Issue(field, "cell_long", {"most": LONGEST_CELL}),)
         try:
             return self.fields[field].deserialize(text), ()
         except ValidationError as error:

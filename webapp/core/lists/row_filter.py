@@ -69,7 +69,6 @@ class Findable(Protocol):
     role: Any
     groups: Any
     plan: Any
-    problems: Any
     step: Any
 
 
@@ -126,7 +125,7 @@ class Find:
         """Whether the row is among what is looked for, whatever its cells say."""
         return (
             (self.plan is None or row.plan == self.plan)
-            and (self.problem is None or f",{self.problem}," in row.problems)
+            and (self.problem is None or getattr(row, f"{self.problem}_wrong"))
             and (self.mark is None or self.mark in row.step.get("marks", ()))
         )
 

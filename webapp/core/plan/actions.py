@@ -1,4 +1,4 @@
-"""What an action would do to one person: a person + an action + a policy -> a step. Pure.
+"""What an action would do to one person. Pure.
 
 The rules are those of docs/rules.md, "Actions on people".
 """
@@ -29,6 +29,11 @@ from webapp.core.security.permissions import Permission
 RESENDS_AN_HOUR = 3
 """How often one invitation is sent again within an hour."""
 
+STATE_CODES = frozenset(
+    ("deactivated_person", "expired", "invitation_accepted", "invitation_revoked", "person_gone"),
+)
+"""Issues about the person's state: they may have changed in the meantime."""
+
 
 class Do(StrEnum):
     """What can be done to a person."""
@@ -57,7 +62,11 @@ class Theirs(StrEnum):
     KEEP = "none"
 
 
-_MODES = {Do.SET_GROUPS: Mode.REPLACE, Do.ADD_GROUPS: Mode.ADD, Do.REMOVE_GROUPS: Mode.REMOVE}
+_MODES = {
+    Do.SET_GROUPS: Mode.REPLACE,
+    Do.ADD_GROUPS: Mode.ADD,
+    Do.REMOVE_GROUPS: Mode.REMOVE,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,112 +87,116 @@ class Action:
 
 
 def plan(person: Person | None, action: Action, policy: Policy) -> PlannedChange:
-    """What the action does to this person: `update` (`invite` where an e-mail goes out), `unchanged`, or `attention`."""
+    """Plan the action for one person: `update` (`invite` where an e-mail goes out), `unchanged`, or `attention`."""
     if person is None:
-        return PlannedChange(Plan.ATTENTION, issues=(Issue("email", "This person is not here any more.", "closed"),))
-    planned = _refuse_closed(person) or _plan_open(person, action, policy)
-    return replace(planned, subject=(person.kind, person.id), before=person.access, was=person.standing)
-
-
-def refuse(code: str, text: str) -> PlannedChange:
-    """A step that is not taken, and why. code: "closed" where the person's state is in its way."""
-    return PlannedChange(Plan.ATTENTION, issues=(Issue("email", text, code),))
-
-
-def _refuse_closed(person: Person) -> PlannedChange | None:
+        return refuse("person_gone")
     if person.state in ("revoked", "accepted"):
-        return refuse("closed", f"This invitation was {person.state}.")
-    return None
+        planned = refuse(f"invitation_{person.state}")
+    else:
+        planned = _plan_open(person, action, policy)
+    return about(planned, person)
+
+
+def about(planned: PlannedChange, person: Person) -> PlannedChange:
+    """Note whom the change is about, and how they were when it was planned."""
+    return replace(planned, subject=(person.kind, person.id), before=person.access, was=person.lasting_state)
+
+
+def refuse(code: str, **params: Any) -> PlannedChange:
+    """A change that is not made, and why."""
+    return refuse_for(Issue("email", code, params))
+
+
+def refuse_for(issue: Issue) -> PlannedChange:
+    """A change that is not made because of an issue. It is shown at the e-mail: the row has no cells to correct."""
+    return PlannedChange(Plan.ATTENTION, issues=(replace(issue, field="email"),))
 
 
 def _plan_open(person: Person, action: Action, policy: Policy) -> PlannedChange:
     match action.do:
         case Do.RESEND:
-            return _resend(person, policy)
+            return _plan_resend(person, policy)
         case Do.REVOKE:
-            return _refuse_non_invitation(person, policy) or PlannedChange(Plan.UPDATE, after=person.access, act=Effect.REVOKE)
+            return _plan_revoke(person, policy)
         case Do.DEACTIVATE:
-            return _switch(person, Effect.DEACTIVATE, policy)
+            if person.kind != "user":
+                return refuse("not_a_user_revoke")
+            return plan_state(person, Effect.DEACTIVATE, policy)
         case Do.REACTIVATE:
-            return _switch(person, Effect.REACTIVATE, policy)
+            if person.kind != "user":
+                return refuse("not_a_user")
+            return plan_state(person, Effect.REACTIVATE, policy)
     if person.state == "deactivated":
-        return refuse("closed", "This account is deactivated. Reactivate it first.")
+        return refuse("deactivated_person")
     if person.state == "expired":
-        return refuse("closed", "This invitation has expired. Resend it first.")
+        return refuse("expired")
     after = _requested_access(person.access, action, policy)
-    return to_access(person, after, policy) if isinstance(after, Access) else after
+    if isinstance(after, Issue):
+        return refuse_for(after)
+    return plan_access(person, after, policy)
 
 
-def _requested_access(before: Access, action: Action, policy: Policy) -> Access | PlannedChange:
+def _requested_access(before: Access, action: Action, policy: Policy) -> Access | Issue:
     if action.do is Do.SET_ROLE:
         if action.role not in policy.registry.role_by_id:
-            return refuse("gone", "This role is not there any more.")
+            return Issue("role", "role_gone")
         return replace(before, role=action.role)
     if not action.groups <= policy.registry.group_by_id.keys():
-        return refuse("gone", "A group of this action is not there any more.")
-    groups = change_groups(before, action.groups, action.everything, _MODES[action.do])
-    return refuse("all_groups", groups) if isinstance(groups, str) else Access(before.role, *groups)
+        return Issue("groups", "group_gone")
+    return change_groups(before, action.groups, action.everything, _MODES[action.do])
 
 
-def to_access(person: Person, after: Access, policy: Policy) -> PlannedChange:
-    """The step that gives somebody this access, or says why that may not be."""
+def plan_access(person: Person, after: Access, policy: Policy) -> PlannedChange:
+    """Give somebody this access, or say why that may not be."""
     before = person.access
     if after == before:
         return PlannedChange(Plan.UNCHANGED, after=after)
     other_role = after.role != before.role
-    if step := refuse_forbidden(person, policy, other_role=other_role):
-        return step
-    if other_role and (text := why_not_grantable(after.role, policy)):
-        return refuse("grant", text)
+    issue = why_forbidden(person, policy, other_role=other_role, other_groups=True)
+    if issue is None and other_role:
+        issue = why_not_grantable(after.role, policy)
+    if issue:
+        return refuse_for(issue)
     return PlannedChange(Plan.UPDATE, after=after, marks=marks_of(before, after, policy))
 
 
-_WORDS = {"owner": "Nobody changes the Owner.", "own_role": "Nobody changes their own role."}
-
-
-def refuse_forbidden(person: Person, policy: Policy, *, other_role: bool = False) -> PlannedChange | None:
-    """The refusal where nobody, or not this person, may do anything to somebody."""
-    if refusal := why_forbidden(person, policy, other_role=other_role, other_groups=True):
-        _, code, text = refusal
-        return refuse(code, _WORDS.get(code, text))
-    return None
-
-
-def _switch(person: Person, act: Effect, policy: Policy) -> PlannedChange:
-    """Deactivate or reactivate."""
-    if person.kind != "user":
-        return refuse(
-            "kind", "Not a user yet: an invitation is revoked instead." if act is Effect.DEACTIVATE else "Not a user yet."
-        )
-    return to_state(person, act, policy)
-
-
-def to_state(person: Person, act: Effect, policy: Policy) -> PlannedChange:
-    """The step that deactivates or reactivates a user, or says why that may not be."""
-    if person.state == ("deactivated" if act is Effect.DEACTIVATE else "active"):
+def plan_state(person: Person, effect: Effect, policy: Policy) -> PlannedChange:
+    """Deactivate or reactivate a user, or say why that may not be."""
+    deactivates = effect is Effect.DEACTIVATE
+    if person.state == ("deactivated" if deactivates else "active"):
         return PlannedChange(Plan.UNCHANGED, after=person.access)
-    if person.id in policy.protected and act is Effect.DEACTIVATE:
-        return refuse("own", "Nobody deactivates themselves.")
-    if step := refuse_forbidden(person, policy):
-        return step
-    if act is Effect.REACTIVATE and (text := why_not_grantable(person.access.role, policy)):
-        return refuse("grant", text)
-    marks = [mark for mark in marks_of(None, person.access, policy) if mark == "admin" and act is Effect.REACTIVATE]
-    return PlannedChange(Plan.UPDATE, after=person.access, act=act, marks=tuple(marks))
+    if deactivates and person.id in policy.protected:
+        return refuse("own_account")
+    issue = why_forbidden_at_all(person, policy)
+    if issue is None and not deactivates:
+        issue = why_not_grantable(person.access.role, policy)
+    if issue:
+        return refuse_for(issue)
+    marks: tuple[str, ...] = ()
+    if not deactivates and "admin" in marks_of(None, person.access, policy):
+        marks = ("admin",)
+    return PlannedChange(Plan.UPDATE, after=person.access, effect=effect, marks=marks)
 
 
-def _refuse_non_invitation(person: Person, policy: Policy) -> PlannedChange | None:
+def why_forbidden_at_all(person: Person, policy: Policy) -> Issue | None:
+    """Why nobody, or not this person, may do anything to somebody; None where they may."""
+    return why_forbidden(person, policy, other_role=False, other_groups=True)
+
+
+def _plan_revoke(person: Person, policy: Policy) -> PlannedChange:
     if person.kind != "invitation":
-        return refuse("kind", "Not an invitation.")
-    return refuse_forbidden(person, policy)
+        return refuse("not_an_invitation")
+    if issue := why_forbidden_at_all(person, policy):
+        return refuse_for(issue)
+    return PlannedChange(Plan.UPDATE, after=person.access, effect=Effect.REVOKE)
 
 
-def _resend(person: Person, policy: Policy) -> PlannedChange:
-    if step := _refuse_non_invitation(person, policy):
-        return step
-    if text := why_not_grantable(person.access.role, policy):
-        return refuse("grant", text)
-    if person.again >= RESENDS_AN_HOUR:
-        text = f"This invitation was sent {RESENDS_AN_HOUR} times again within an hour. Wait a while, or copy its link."
-        return refuse("limit", text)
-    return PlannedChange(Plan.INVITE, after=person.access, act=Effect.RESEND, sent=person.sent)
+def _plan_resend(person: Person, policy: Policy) -> PlannedChange:
+    if person.kind != "invitation":
+        return refuse("not_an_invitation")
+    issue = why_forbidden_at_all(person, policy) or why_not_grantable(person.access.role, policy)
+    if issue:
+        return refuse_for(issue)
+    if person.sent_this_hour >= RESENDS_AN_HOUR:
+        return refuse("resend_limit", most=RESENDS_AN_HOUR)
+    return PlannedChange(Plan.INVITE, after=person.access, effect=Effect.RESEND, sent=person.sent)

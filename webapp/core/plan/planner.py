@@ -1,26 +1,27 @@
-"""What confirming would do to each row: rows + who exists -> a step per row. Pure.
+"""What confirming would do to each row of a file. Pure: rows and the people who exist already -> a planned change per row.
 
 The rules are those of docs/rules.md, "Rules for a row".
 """
 
 from __future__ import annotations
 
+import dataclasses
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Literal, NamedTuple
 
-from webapp.core.plan.registry import Registry, RoleEntry
+from webapp.core.plan.registry import Registry
 from webapp.core.plan.suggestions import likely_domain
-from webapp.core.security.permissions import beyond, may_grant
+from webapp.core.security.permissions import may_grant
 
 MANY_GROUPS = 5
 """So many groups gained at once count as widening somebody's access by much."""
-
-
-MERGEABLE = ("merge", "Only the groups differ")
+MERGEABLE = {"code": "merge"}
 """Note of a row whose groups, and nothing else, differ from those of another row with the same e-mail."""
-
+DUPLICATE_CODES = ("duplicate", "duplicate_differs")
+"""Codes of issues with another row of the same e-mail."""
 
 Ref = tuple[str, int]
 """A person by kind ("user" or "invitation") and id."""
@@ -45,7 +46,7 @@ class Plan(StrEnum):
 
 
 class Effect(StrEnum):
-    """What a step does to somebody who is there, besides giving access."""
+    """What a change does to somebody who exists, besides giving access."""
 
     DEACTIVATE = "deactivate"
     REACTIVATE = "reactivate"
@@ -71,18 +72,23 @@ class Access:
 
 @dataclass(frozen=True, slots=True)
 class Issue:
-    """What is wrong with a cell. suggestion: a whole new value for it; old and new: the part that differs, to show."""
+    """What is wrong with a cell, as a code with parameters; `core.text.row_phrases` words it.
+
+    suggestion: a whole new value for the cell; old and new: the part that differs, to show.
+    """
 
     field: str
-    text: str
     code: str
+    params: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     suggestion: str | None = None
     old: str = ""
     new: str = ""
 
     def as_dict(self) -> dict[str, Any]:
-        slots = {"field": self.field, "text": self.text, "code": self.code}
-        return slots if self.suggestion is None else slots | {"suggestion": self.suggestion, "old": self.old, "new": self.new}
+        value = {"field": self.field, "code": self.code, **self.params}
+        if self.suggestion is not None:
+            value |= {"suggestion": self.suggestion, "old": self.old, "new": self.new}
+        return value
 
 
 class Candidate(NamedTuple):
@@ -100,7 +106,7 @@ class Candidate(NamedTuple):
     """Whether the address has letters that only look Latin."""
 
     @property
-    def wish(self) -> tuple[object, ...]:
+    def requested(self) -> tuple[object, ...]:
         return self.role, self.groups, self.everything
 
 
@@ -108,8 +114,8 @@ class Candidate(NamedTuple):
 class Person:
     """Who has the row's e-mail already. `failed`: a pending invitation whose last e-mail failed for good.
 
-    sent: how often an invitation was sent; again: how often of that within the last hour and not for the first time.
-    Both are known only of people who are looked up by their id.
+    sent: how often an invitation was sent; sent_this_hour: how often of that within the last hour and not for the first
+    time. Both are known only of people who are looked up by their id.
     """
 
     kind: Literal["user", "invitation"]
@@ -118,15 +124,15 @@ class Person:
     state: Literal["active", "deactivated", "pending", "expired", "revoked", "accepted"]
     failed: bool = False
     sent: int = 0
-    again: int = 0
+    sent_this_hour: int = 0
 
     @property
     def is_gone(self) -> bool:
         return self.state in ("expired", "revoked", "accepted")
 
     @property
-    def standing(self) -> str:
-        """The state as far as people made it: that an invitation has expired meanwhile is nobody's doing."""
+    def lasting_state(self) -> str:
+        """The state set by people: an expired invitation still counts as pending."""
         return "pending" if self.state == "expired" else self.state
 
 
@@ -137,7 +143,7 @@ class Policy:
     registry: Registry
     rank: int
     permissions: frozenset[str] = frozenset()
-    """What whoever applies it may do: nobody gives a role that may do more."""
+    """Of the person who applies it: nobody gives a role that may do more."""
     protected: frozenset[int] = frozenset()
     mode: Mode = Mode.REPLACE
     change_roles: bool = False
@@ -148,11 +154,9 @@ class Policy:
 class PlannedChange:
     """The plan of one row. before is None for somebody new; after is None where nothing can be planned.
 
-    twin: the line of the row with the same e-mail. notes: (code, text) pairs that are no errors. likely_domain: where
-    nobody has the e-mail, the domain that its own probably is a misspelling of; no error either.
+    notes: codes with parameters that are no errors.
     marks: "admin" where it makes somebody an administrator, "wide" where it widens access by much, "lookalike" where it
     invites an address with letters that only look Latin.
-    act, was: for a step of an action or a revert: what it does besides giving access, and `Person.standing` before.
     """
 
     plan: Plan
@@ -160,214 +164,212 @@ class PlannedChange:
     before: Access | None = None
     after: Access | None = None
     issues: tuple[Issue, ...] = ()
-    notes: tuple[tuple[str, str], ...] = ()
+    notes: tuple[Mapping[str, Any], ...] = ()
     marks: tuple[str, ...] = ()
     twin: int | None = None
-    act: Effect | None = None
+    """The line of the other row with the same e-mail."""
+    effect: Effect | None = None
+    """Of an action or a revert."""
     was: str | None = None
+    """Of an action or a revert: `Person.lasting_state` when it was planned."""
     sent: int | None = None
-    """For a step that sends an invitation again: how often it was sent before."""
+    """For a change that sends an invitation again: how often it was sent before."""
     likely_domain: str | None = None
+    """Where nobody has the e-mail: the domain that its own probably is a misspelling of. No error."""
 
     def as_dict(self) -> dict[str, Any]:
-        """As stored with the row; issues are stored apart."""
-        value: dict[str, Any] = {}
-        if self.subject:
-            value["subject"] = list(self.subject)
-        if self.before:
-            value["before"] = self.before.as_dict()
-        if self.after:
-            value["after"] = self.after.as_dict()
-        if self.notes:
-            value["notes"] = [list(note) for note in self.notes]
-        if self.marks:
-            value["marks"] = list(self.marks)
-        if self.twin is not None:
-            value["twin"] = self.twin
-        if self.act:
-            value["act"] = self.act.value
-        if self.was:
-            value["was"] = self.was
-        if self.sent is not None:
-            value["sent"] = self.sent
-        if self.likely_domain is not None:
-            value["likely_domain"] = self.likely_domain
-        return value
+        """As stored with the row; its plan and its issues are stored separately."""
+        value = {
+            "subject": list(self.subject) if self.subject else None,
+            "before": self.before.as_dict() if self.before else None,
+            "after": self.after.as_dict() if self.after else None,
+            "notes": list(self.notes) or None,
+            "marks": list(self.marks) or None,
+            "twin": self.twin,
+            "effect": self.effect,
+            "was": self.was,
+            "sent": self.sent,
+            "likely_domain": self.likely_domain,
+        }
+        return {name: each for name, each in value.items() if each is not None}
+
+    @classmethod
+    def from_dict(cls, plan: Plan, stored: Mapping[str, Any]) -> PlannedChange:
+        """The change as it was stored, without its issues."""
+        value = dict(stored)
+        for name in ("before", "after"):
+            if name in value:
+                value[name] = Access.from_dict(value[name])
+        for name in ("subject", "notes", "marks"):
+            if name in value:
+                value[name] = tuple(value[name])
+        if "effect" in value:
+            value["effect"] = Effect(value["effect"])
+        return cls(plan, **value)
 
 
 def plan(candidates: Iterable[Candidate], people: Mapping[str, Person], policy: Policy) -> dict[int, PlannedChange]:
-    """A step for each candidate, by line. people: by e-mail key. Candidates come in the order of their lines."""
-    steps: dict[int, PlannedChange] = {}
-    newcomers: dict[tuple[object, ...], PlannedChange] = {}
-    first: dict[str, Candidate] = {}
-    same_email: dict[str, list[Candidate]] = {}
+    """Plan each row, by line. people: by e-mail key. Candidates come in the order of their lines."""
+    planned: dict[int, PlannedChange] = {}
+    by_email: defaultdict[str, list[Candidate]] = defaultdict(list)
     for candidate in candidates:
         key = candidate.email_key or ""
-        if (person := people.get(key)) or candidate.issues:
-            step = _plan_single(candidate, person, policy)
-        else:  # one step for all whom nobody knows and whose rows say the same
-            said = candidate.domain, candidate.looks_alike, *candidate.wish
-            step = newcomers.get(said) or newcomers.setdefault(said, _plan_single(candidate, None, policy))
-        steps[candidate.line] = step
-        skipped = policy.skip_errors and step.plan is Plan.ATTENTION
-        if key and not skipped and (leader := first.setdefault(key, candidate)) is not candidate:
-            same_email.setdefault(key, [leader]).append(candidate)
-    for twins in same_email.values():
-        steps.update(_plan_duplicates(twins, steps))
-    return steps
+        change = _plan_single(candidate, people.get(key), policy)
+        planned[candidate.line] = change
+        is_skipped = policy.skip_errors and change.plan is Plan.ATTENTION
+        if key and not is_skipped:
+            by_email[key].append(candidate)
+    for same_email in by_email.values():
+        if len(same_email) > 1:
+            _plan_duplicates(same_email, planned)
+    return planned
 
 
-def _plan_duplicates(twins: list[Candidate], steps: Mapping[int, PlannedChange]) -> dict[int, PlannedChange]:
-    """The first of several rows with one e-mail leads; a later one that says the same is left out, any other conflicts."""
-    leader = twins[0]
-    changed: dict[int, PlannedChange] = {}
-
-    def block(row: Candidate, other: Candidate) -> None:
-        step = _note_duplicate(changed.get(row.line, steps[row.line]), other)
-        if _can_merge(row, other) and MERGEABLE not in step.notes:
-            step = replace(step, notes=(*step.notes, MERGEABLE))
-        changed[row.line] = _block(step, _duplicate_issue(row, other))
-
-    for later in twins[1:]:
-        if later.wish != leader.wish or later.issues or leader.issues:
-            block(later, leader)
-            block(leader, later)
+def _plan_duplicates(rows: list[Candidate], planned: dict[int, PlannedChange]) -> None:
+    """Change the plans of rows with one e-mail: later rows that say the same as the first are left out, others conflict."""
+    leader = rows[0]
+    for later in rows[1:]:
+        if later.requested != leader.requested or later.issues or leader.issues:
+            planned[later.line] = _block(planned[later.line], later, leader)
+            planned[leader.line] = _block(planned[leader.line], leader, later)
         else:
-            step = _note_duplicate(steps[later.line], leader)
-            changed[later.line] = replace(step, plan=Plan.DUPLICATE, after=None, marks=(), notes=())
-    return changed
+            change = planned[later.line]
+            planned[later.line] = replace(change, plan=Plan.DUPLICATE, twin=leader.line, after=None, marks=(), notes=())
 
 
-def _can_merge(row: Candidate, other: Candidate) -> bool:
-    return row.role == other.role and not (row.issues or other.issues)
-
-
-def _note_duplicate(step: PlannedChange, other: Candidate) -> PlannedChange:
-    if step.twin is not None:  # of several, the one that the row's sentence names
-        return step
-    return replace(step, twin=other.line)
-
-
-def _duplicate_issue(row: Candidate, other: Candidate) -> Issue:
-    differs = not (row.issues or other.issues)
-    return Issue("email", f"Same email as row {other.line}{', with another role or groups' if differs else ''}.", "twin")
-
-
-def _block(step: PlannedChange, issue: Issue) -> PlannedChange:
-    known = any(i.code == issue.code for i in step.issues)
-    return replace(step, plan=Plan.ATTENTION, marks=(), issues=step.issues if known else (*step.issues, issue))
+def _block(change: PlannedChange, row: Candidate, other: Candidate) -> PlannedChange:
+    """Note the conflict with another row of the same e-mail. Of several others, the first one is named."""
+    is_broken = bool(row.issues or other.issues)
+    notes, issues = change.notes, change.issues
+    if row.role == other.role and not is_broken and MERGEABLE not in notes:
+        notes = (*notes, MERGEABLE)
+    if not any(issue.code in DUPLICATE_CODES for issue in issues):
+        code = "duplicate" if is_broken else "duplicate_differs"
+        issues = (*issues, Issue("email", code, {"row": other.line}))
+    twin = other.line if change.twin is None else change.twin
+    return replace(change, plan=Plan.ATTENTION, marks=(), issues=issues, notes=notes, twin=twin)
 
 
 def _plan_single(row: Candidate, person: Person | None, policy: Policy) -> PlannedChange:
-    """The step of a row as if no other row had its e-mail."""
+    """Plan a row as if no other row had its e-mail."""
     subject = (person.kind, person.id) if person else None
     before = person.access if person and not person.is_gone else None
-    # Who is here, or is expected, has shown that the address is right.
-    likely = likely_domain(row.domain, policy.registry.known_domains) if row.domain and before is None else None
+    likely = None
+    if row.domain and before is None:  # who is here, or is invited, has shown that the address is right
+        likely = likely_domain(row.domain, policy.registry.known_domains)
     if row.issues or row.role is None:
         return PlannedChange(Plan.ATTENTION, subject, before, issues=row.issues, likely_domain=likely)
-    step = _plan_new(row, policy) if person is None or person.is_gone else _plan_existing(row, person, policy)
-    return replace(step, subject=subject, likely_domain=likely)
+    if person is None or person.is_gone:
+        change = _plan_new(row, row.role, policy)
+    else:
+        change = _plan_existing(row, row.role, person, policy)
+    if subject or likely:
+        change = replace(change, subject=subject, likely_domain=likely)
+    return change
 
 
-def _attention(before: Access | None, field: str, code: str, text: str) -> PlannedChange:
-    return PlannedChange(Plan.ATTENTION, None, before, issues=(Issue(field, text, code),))
-
-
-def _plan_new(row: Candidate, policy: Policy) -> PlannedChange:
-    assert row.role is not None
-    if policy.mode is Mode.REMOVE:
-        return _attention(None, "email", "nobody", "Nobody to remove from.")
-    if refusal := why_not_grantable(row.role, policy):
-        return _attention(None, "role", "grant", refusal)
+def _plan_new(row: Candidate, role: int, policy: Policy) -> PlannedChange:
+    """Invite somebody who has no account and no open invitation."""
+    issue = why_not_grantable(role, policy)
     allowed = policy.registry.allowed_domains
-    if allowed and row.domain not in allowed:
-        return _attention(None, "email", "domain", "Domain not allowed here.")
-    after = Access(row.role, row.groups or frozenset(), row.everything)
+    if policy.mode is Mode.REMOVE:
+        issue = Issue("email", "nobody_to_remove_from")
+    elif issue is None and allowed and row.domain not in allowed:
+        issue = Issue("email", "domain_not_allowed")
+    if issue:
+        return PlannedChange(Plan.ATTENTION, issues=(issue,))
+    after = Access(role, row.groups or frozenset(), row.everything)
     marks = marks_of(None, after, policy)
-    return PlannedChange(Plan.INVITE, None, None, after, marks=(*marks, "lookalike") if row.looks_alike else marks)
+    if row.looks_alike:
+        marks = (*marks, "lookalike")
+    return PlannedChange(Plan.INVITE, after=after, marks=marks)
 
 
-def _plan_existing(row: Candidate, person: Person, policy: Policy) -> PlannedChange:
+def _plan_existing(row: Candidate, role: int, person: Person, policy: Policy) -> PlannedChange:
+    """Change the access of a user or of a pending invitation."""
     before = person.access
-    assert row.role is not None
-    if person.state == "deactivated":
-        return _attention(before, "email", "deactivated", "This account is deactivated. Reactivate it, or remove the row.")
-    is_blank = row.groups is None and not row.everything
-    wish = row.groups or frozenset(), row.everything
-    found = (before.groups, before.everything) if is_blank else change_groups(before, *wish, policy.mode)
-    if isinstance(found, str):
-        return _attention(before, "groups", "all_groups", found)
-    groups, everything = found
-    other_role = row.role != before.role
-    follows = person.kind == "invitation" or policy.change_roles
-    after = Access(row.role if follows else before.role, groups, everything)
-    other_groups = after.groups != before.groups or everything != before.everything
-    if refusal := why_forbidden(person, policy, other_role=other_role, other_groups=other_groups):
-        return _attention(before, *refusal)
-    if other_role and follows and (refused := why_not_grantable(row.role, policy)):
-        return _attention(before, "role", "grant", refused)
+    follows_file = person.kind == "invitation" or policy.change_roles
+    after = _requested_access(row, role if follows_file else before.role, person, policy)
+    if isinstance(after, Issue):
+        return PlannedChange(Plan.ATTENTION, before=before, issues=(after,))
+    is_sent_again = person.failed and after == before and policy.mode is not Mode.REMOVE
+    other_role = role != before.role
+    other_groups = (after.groups, after.everything) != (before.groups, before.everything)
+    issue = why_forbidden(person, policy, other_role=other_role, other_groups=other_groups)
+    if issue is None and (after.role != before.role or is_sent_again):
+        issue = why_not_grantable(after.role, policy)
+    if issue:
+        return PlannedChange(Plan.ATTENTION, before=before, issues=(issue,))
     notes = []
-    if other_role and not follows:
-        notes.append(("role_kept", f"File says {policy.registry.role_by_id[row.role].name}"))
-    marks = marks_of(before, after, policy)
-    if person.failed and after == before and policy.mode is not Mode.REMOVE:
-        if refused := why_not_grantable(after.role, policy):
-            return _attention(before, "role", "grant", refused)
-        notes.append(("again", "Its email failed; it is sent again"))
-        return PlannedChange(Plan.INVITE, None, before, after, notes=tuple(notes), marks=marks)
-    changed = Plan.UNCHANGED if after == before else Plan.UPDATE
-    return PlannedChange(changed, None, before, after, notes=tuple(notes), marks=marks)
+    if other_role and not follows_file:
+        notes.append({"code": "role_kept", "role": policy.registry.role_by_id[role].name})
+    kind = Plan.UNCHANGED if after == before else Plan.UPDATE
+    if is_sent_again:
+        kind = Plan.INVITE
+        notes.append({"code": "again"})
+    return PlannedChange(kind, before=before, after=after, notes=tuple(notes), marks=marks_of(before, after, policy))
 
 
-def why_forbidden(person: Person, policy: Policy, *, other_role: bool, other_groups: bool) -> tuple[str, str, str] | None:
-    """(field, code, sentence) where nobody, or not this person, may change what the row would change."""
+def _requested_access(row: Candidate, role: int, person: Person, policy: Policy) -> Access | Issue:
+    if person.state == "deactivated":
+        return Issue("email", "deactivated")
+    is_blank = row.groups is None and not row.everything
+    if is_blank:
+        return replace(person.access, role=role)
+    changed = change_groups(person.access, row.groups or frozenset(), row.everything, policy.mode)
+    return changed if isinstance(changed, Issue) else replace(changed, role=role)
+
+
+def why_forbidden(person: Person, policy: Policy, *, other_role: bool, other_groups: bool) -> Issue | None:
+    """Why nobody, or not this person, may change what the row would change; None where they may."""
+    if not (other_role or other_groups):
+        return None
     role = policy.registry.role_by_id[person.access.role]
-    where = "role" if other_role else "groups"
-    if role.is_owner and (other_role or other_groups):
-        return where, "owner", "Nobody changes the Owner by upload."
-    if person.kind == "user" and person.id in policy.protected and other_role:
-        return "role", "own_role", "Who uploads or confirms cannot change their own role."
-    if role.rank > policy.rank and (other_role or other_groups):
-        return where, "rank", f"You cannot change {_an(role)}: the role ranks above yours."
+    field = "role" if other_role else "groups"
+    if role.is_owner:
+        return Issue(field, "owner")
+    if other_role and person.kind == "user" and person.id in policy.protected:
+        return Issue("role", "own_role")
+    if role.rank > policy.rank:
+        return Issue(field, "rank", {"role": role.name})
     return None
 
 
-def why_not_grantable(role_id: int, policy: Policy) -> str | None:
-    """The sentence that says why this role may not be given, or None."""
+def why_not_grantable(role_id: int, policy: Policy) -> Issue | None:
+    """Why this role may not be given; None where it may."""
     role = policy.registry.role_by_id[role_id]
     if role.is_owner:
-        return "Owner cannot be assigned."
+        return Issue("role", "grant_owner")
     if role.rank > policy.rank:
-        return f"{role.name} ranks above your own role."
+        return Issue("role", "grant_rank", {"role": role.name})
     if not may_grant(policy.rank, policy.permissions, role):
-        return f"{role.name} may do what your own role may not: {', '.join(beyond(policy.permissions, role))}."
+        more = sorted(role.permissions - policy.permissions)
+        return Issue("role", "grant_more", {"role": role.name, "permissions": more})
     return None
 
 
-def _an(role: RoleEntry) -> str:
-    return f"{'an' if role.name[:1].lower() in 'aeiou' else 'a'} {role.name}"
-
-
-def change_groups(before: Access, groups: frozenset[int], everything: bool, mode: Mode) -> tuple[frozenset[int], bool] | str:
-    """(groups, everything) after these are set, added or removed, or the sentence that says why it cannot be done."""
-    nothing: frozenset[int] = frozenset()
+def change_groups(before: Access, groups: frozenset[int], everything: bool, mode: Mode) -> Access | Issue:
+    """The access after these groups are set, added or removed; or why that cannot be done."""
     if everything:
-        return (nothing, False) if mode is Mode.REMOVE else (nothing, True)
+        return Access(before.role, everything=mode is not Mode.REMOVE)
     if mode is Mode.REPLACE:
-        return groups, False
+        return Access(before.role, groups)
+    if before.everything:
+        if mode is Mode.REMOVE and groups:
+            return Issue("groups", "all_groups_kept")
+        return before
     if mode is Mode.ADD:
-        return (before.groups, True) if before.everything else (before.groups | groups, False)
-    if before.everything and groups:
-        return "Has All groups: single groups cannot be taken from that."
-    return before.groups - groups, before.everything
+        return replace(before, groups=before.groups | groups)
+    return replace(before, groups=before.groups - groups)
 
 
 def marks_of(before: Access | None, after: Access, policy: Policy) -> tuple[str, ...]:
-    """What deserves a second look: `Step.marks`."""
-    manages = {role.id for role in policy.registry.roles if role.manages_people}
+    """What deserves a second look: `PlannedChange.marks`."""
+    by_id = policy.registry.role_by_id
+    manages_now = by_id[after.role].manages_people
+    managed_before = before is not None and before.role in by_id and by_id[before.role].manages_people
     marks = []
-    if after.role in manages and not (before and before.role in manages):
+    if manages_now and not managed_before:
         marks.append("admin")
     had = before.groups if before else frozenset()
     gains_everything = after.everything and not (before and before.everything)

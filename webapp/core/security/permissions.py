@@ -103,11 +103,6 @@ def may_grant(rank: int, permissions: Collection[str], role: Powers) -> bool:
     return not role.is_owner and role.rank <= rank and set(role.permissions) <= set(permissions)
 
 
-def beyond(permissions: Collection[str], role: Powers) -> list[str]:
-    """The titles of what a role may do and somebody with these permissions may not."""
-    return [meaning.title for one, meaning in MEANINGS.items() if one in role.permissions and one not in permissions]
-
-
 @dataclass(frozen=True, slots=True)
 class ShippedRole:
     """A role that a new installation begins with."""

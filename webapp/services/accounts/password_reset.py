@@ -124,7 +124,7 @@ def _send_invitation_again(email_key: str, peer: str) -> bool:
     if invitation is None or invitation.expires_at is None or invitation.is_expired(utcnow()):
         return False
     ref: Ref = ("invitation", invitation.id)
-    if lookup.people_by_id([ref])[ref].again >= RESENDS_AN_HOUR:
+    if lookup.people_by_id([ref])[ref].sent_this_hour >= RESENDS_AN_HOUR:
         return False
     outbox.add_message(MessageKind.INVITATION, invitation.email, invitation=invitation, priority=Priority.SINGLE)
     events.record(None, AuditAction.INVITATION_SENT_AGAIN, invitation).address = peer

@@ -1,4 +1,4 @@
-"""Actions on people: staged as a batch for many, or done at once to one."""
+"""Actions on people: staged as a batch for many, or applied at once to one."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from webapp.core.plan import actions
 from webapp.core.plan.actions import Action, Do, Theirs
 from webapp.core.plan.planner import Plan, PlannedChange, Ref
 from webapp.core.plan.registry import Registry
-from webapp.core.text import action_phrases
+from webapp.core.text import action_phrases, row_phrases
 from webapp.db import begin_write, db
 from webapp.models import Batch, BatchKind, Invitation, User
 from webapp.services.audit import events
@@ -27,9 +27,9 @@ Chosen = frozenset[Ref] | Filter
 
 
 def stage(people: Chosen, action: Action, by: User) -> Batch:
-    """A batch under review of what the action would do to each of them; nothing is done before it is confirmed.
+    """Stage a batch under review of what the action would do to each of them; nothing is done before it is confirmed.
 
-    Raises ForbiddenError where `by` lacks `action.do.permission`, Refused where nobody was chosen.
+    Raises ForbiddenError where `by` lacks `action.do.permission`, RuleViolationError where nobody was chosen.
     """
     begin_write()
     registry = _check(action, by)
@@ -48,31 +48,29 @@ def stage(people: Chosen, action: Action, by: User) -> Batch:
 
 
 def do_now(kind: Kind, id: int, action: Action, by: User, theirs: Theirs = Theirs.REVOKE_MANAGING) -> str:
-    """Do it to one person, in one transaction, as a worker does a batch's row. -> the sentence for the toast.
+    """Apply an action to one person, in one transaction. Returns the sentence for the toast.
 
     theirs: what becomes of the invitations of somebody who is deactivated. Raises ForbiddenError, NotFoundError; ConflictError
-    where the person's state is in its way; RuleViolationError where a rule is. That somebody becomes an administrator is not
-    asked about
-    here: the view has whoever does it prove that it is them, if it wants to.
+    where the person's state is in its way; RuleViolationError where a rule is. It is the view that asks for a password
+    where somebody becomes an administrator.
     """
-    me: Ref = ("user", by.id)
     begin_write()
-    person = lookup.people_by_id([(kind, id), me], held=True).get((kind, id))
-    db.session.refresh(by)  # held, too: two who demote each other at once are not both still allowed to
+    person = lookup.people_by_id([(kind, id), ("user", by.id)], held=True).get((kind, id))
+    db.session.refresh(by)  # locked, too: two who demote each other at once are not both still allowed to
     registry = _check(action, by)
     if person is None:
-        raise NotFoundError("This person is not here any more.")
-    step = actions.plan(person, action, lookup.policy(by, registry))
-    _refuse(step)
+        raise NotFoundError(row_phrases.describe({"code": "person_gone"}))
+    change = actions.plan(person, action, lookup.policy(by, registry))
+    _raise_refusal(change)
     subject: User | Invitation = db.session.get_one(User, id) if kind == "user" else db.session.get_one(Invitation, id)
     who = subject.name if isinstance(subject, User) else subject.email
-    if step.plan is Plan.UNCHANGED:
+    if change.plan is Plan.UNCHANGED:
         db.session.rollback()
         return f"Nothing to change for {who}."
-    apply.apply(step, None, by, registry, valid_days=in_force.settings().invite_days, theirs=theirs)
+    apply.apply(change, None, by, registry, valid_days=in_force.settings().invite_days, theirs=theirs)
     lookup.bump_version()
     db.session.commit()
-    if step.plan is Plan.INVITE:
+    if change.plan is Plan.INVITE:
         queue.enqueue_send()
         if waits := outbox.delivery_notice():
             return f"{who} is invited again. {waits}"
@@ -80,7 +78,7 @@ def do_now(kind: Kind, id: int, action: Action, by: User, theirs: Theirs = Their
 
 
 def _check(action: Action, by: User) -> Registry:
-    """Part of a command: the registry, where `by` may do this with what there is. Raises ForbiddenError or RuleViolationError."""
+    """The registry, where `by` may do this. Raises ForbiddenError or RuleViolationError."""
     if not by.may(action.do.permission):
         raise ForbiddenError("Your role does not include this. Ask an administrator if you need it.")
     registry = lookup.registry(by)
@@ -91,9 +89,11 @@ def _check(action: Action, by: User) -> Registry:
     return registry
 
 
-_REFUSALS = {"closed": ConflictError, "limit": RateLimitError}
-
-
-def _refuse(step: PlannedChange) -> None:
-    for issue in step.issues:
-        raise _REFUSALS.get(issue.code, RuleViolationError)(issue.text)
+def _raise_refusal(change: PlannedChange) -> None:
+    for issue in change.issues:
+        sentence = row_phrases.describe(issue.as_dict())
+        if issue.code in actions.STATE_CODES:
+            raise ConflictError(sentence)
+        if issue.code == "resend_limit":
+            raise RateLimitError(sentence)
+        raise RuleViolationError(sentence)

@@ -1,4 +1,4 @@
-"""Carrying out a step: the one piece of code that gives access, for a worker's row and for a single invite alike."""
+"""Applies planned changes: the only code that gives access, for a worker's row and for a single person alike."""
 
 from __future__ import annotations
 
@@ -12,53 +12,60 @@ from webapp.core.plan.actions import Theirs
 from webapp.core.plan.planner import Access, Effect, Person, Plan, PlannedChange
 from webapp.core.plan.registry import ALL_GROUPS, Registry
 from webapp.core.security.permissions import Permission
+from webapp.core.text.phrases import Said
 from webapp.db import db
-from webapp.models import Invitation, MessageKind, Outcome, Priority, Row, Session, User, UserState
+from webapp.models import Invitation, MessageKind, Outcome, Priority, Session, User, UserState
 from webapp.models.groups import invitation_groups, user_groups
 from webapp.services.audit import events
 from webapp.services.audit.events import AuditAction
 from webapp.services.invitations import invitations
 from webapp.services.mail import outbox
 
-CHANGED = "Changed since the review"
+Obstacle = tuple[Outcome, Said]
+"""What becomes of a row that is not applied, and why."""
+
+CHANGED: Obstacle = (Outcome.SKIPPED, {"code": "changed"})
 
 
-def why_not(step: PlannedChange, now: Person | None, registry: Registry, by: User) -> tuple[Outcome, str] | None:
-    """Why a frozen step is not carried out, as (outcome, reason), or None where the person still is as the review showed.
+def why_not(change: PlannedChange, now: Person | None, registry: Registry, by: User) -> Obstacle | None:
+    """Why the planned change of a file's row is not applied; None where the person still is as the review showed.
 
     now: who has the e-mail now. Already as the file wants: unchanged; anything else: skipped.
     """
-    assert step.after is not None
+    assert change.after is not None
+    before, after = change.before, change.after
     present = now if now and not now.is_gone else None
-    if present and present.state != "deactivated" and present.access == step.after and not _sends_again(step, present):
-        return (Outcome.UNCHANGED, "Already as the file wants") if step.before != step.after else (Outcome.UNCHANGED, "")
+    if _is_applied(change, present):
+        return Outcome.UNCHANGED, ({"code": "already_as_file"} if before != after else {})
     if not by.may(Permission.INVITATIONS_MAKE):
-        return Outcome.SKIPPED, f"{by.name} may no longer invite"
-    if _differs(step, present):
-        return Outcome.SKIPPED, CHANGED
-    known_groups = step.after.groups <= registry.group_by_id.keys()
-    role = registry.role_by_id.get(step.after.role)
-    if role is None or not known_groups:
-        return Outcome.SKIPPED, CHANGED
-    new_role = step.before is None or step.before.role != step.after.role
-    held = registry.role_by_id[step.before.role].rank if step.before else 0
-    if held > by.role.rank or ((new_role or step.plan is Plan.INVITE) and not by.may_grant(role)):
-        return Outcome.SKIPPED, f"{by.name} may not grant or change this role"
+        return Outcome.SKIPPED, {"code": "may_not_invite", "name": by.name}
+    role = registry.role_by_id.get(after.role)
+    if _differs(change, present) or role is None or not after.groups <= registry.group_by_id.keys():
+        return CHANGED
+    gives_role = before is None or before.role != after.role or change.plan is Plan.INVITE
+    is_above = before is not None and registry.role_by_id[before.role].rank > by.role.rank
+    if is_above or (gives_role and not by.may_grant(role)):
+        return Outcome.SKIPPED, {"code": "may_not_grant", "name": by.name}
     return None
 
 
-def _sends_again(step: PlannedChange, present: Person) -> bool:
-    return step.plan is Plan.INVITE and present.failed
+def _is_applied(change: PlannedChange, present: Person | None) -> bool:
+    if present is None or present.state == "deactivated":
+        return False
+    is_sent_again = change.plan is Plan.INVITE and present.failed
+    return present.access == change.after and not is_sent_again
 
 
-def _differs(step: PlannedChange, present: Person | None) -> bool:
-    if step.before is None or present is None:
-        return not (step.before is None and present is None)
-    return (present.kind, present.id) != step.subject or present.access != step.before or present.state == "deactivated"
+def _differs(change: PlannedChange, present: Person | None) -> bool:
+    """Whether the person is another one, or has another access, than when it was planned."""
+    if change.before is None or present is None:
+        return change.before is not None or present is not None
+    is_same = (present.kind, present.id) == change.subject and present.access == change.before
+    return not is_same or present.state == "deactivated"
 
 
 def apply(
-    step: PlannedChange,
+    change: PlannedChange,
     address: Address | None,
     by: User,
     registry: Registry,
@@ -68,40 +75,42 @@ def apply(
     row_id: int | None = None,
     theirs: Theirs = Theirs.REVOKE_MANAGING,
 ) -> tuple[Outcome, Invitation | None]:
-    """Part of a command: the change, its invitation, its message and its audit event. -> the row's outcome for now.
+    """Make the change, with its invitation, message and audit events. Returns the row's outcome for now. Does not commit.
 
     address: for somebody new. theirs: what becomes of the invitations of somebody who is deactivated.
     """
-    assert step.after is not None
-    if step.before is None:
+    assert change.after is not None
+    if change.before is None:
         assert address is not None
-        [id] = invite([(address, step.after, row_id)], by, registry, valid_days=valid_days, batch_id=batch_id)
-        return Outcome.WAITING, db.session.get_one(Invitation, id)
-    assert step.subject is not None
-    kind, id = step.subject
-    person: User | Invitation = db.session.get_one(User, id) if kind == "user" else db.session.get_one(Invitation, id)
-    if step.after != step.before:
-        give(person, step.after)
-        action = AuditAction.USER_CHANGED if kind == "user" else AuditAction.INVITATION_CHANGED
-        events.record(
-            by,
-            action,
-            person,
-            before=access_in_names(step.before, registry),
-            after=access_in_names(step.after, registry),
-            batch=batch_id,
-        )
+        [new_id] = invite([(address, change.after, row_id)], by, registry, valid_days=valid_days, batch_id=batch_id)
+        return Outcome.WAITING, db.session.get_one(Invitation, new_id)
+    person = _load_subject(change)
+    if change.after != change.before:
+        give(person, change.after)
+        _record_access(person, change.before, change.after, by, registry, batch_id)
     if isinstance(person, User):
-        if step.act:
-            _switch(person, step.act, by, batch_id, theirs)
+        if change.effect is Effect.DEACTIVATE:
+            _deactivate(person, theirs, by, batch_id)
+        elif change.effect is Effect.REACTIVATE:
+            _reactivate(person, by, batch_id)
         return Outcome.UPDATED, None
-    if step.act is Effect.REVOKE:
+    if change.effect is Effect.REVOKE:
         invitations.revoke(person, by, batch_id)
-    if step.plan is not Plan.INVITE:
+    if change.plan is not Plan.INVITE:
         return Outcome.UPDATED, person
-    expiry = invitations.renew(person) if step.act is Effect.RESEND else {}
+    expiry = invitations.renew(person) if change.effect is Effect.RESEND else {}
     events.record(by, AuditAction.INVITATION_SENT_AGAIN, person, batch=batch_id, **expiry)
-    return _send(person, row_id), person
+    priority = Priority.BATCH if row_id else Priority.SINGLE
+    outbox.add_message(MessageKind.INVITATION, person.email, invitation=person, row_id=row_id, priority=priority)
+    return Outcome.WAITING, person
+
+
+def _load_subject(change: PlannedChange) -> User | Invitation:
+    assert change.subject is not None
+    kind, subject_id = change.subject
+    if kind == "user":
+        return db.session.get_one(User, subject_id)
+    return db.session.get_one(Invitation, subject_id)
 
 
 def invite(
@@ -112,108 +121,98 @@ def invite(
     valid_days: int,
     batch_id: int | None = None,
 ) -> list[int]:
-    """Part of a command: people who are not here yet, each with the id of their row, if any. -> their invitations' ids.
+    """Invite people who have no account, each with the id of their row, if any. Returns their invitations' ids.
 
-    Invitations, messages and audit events, all or none, in a fixed number of statements.
+    All or none, in a fixed number of statements. Does not commit.
     """
-    ids = invitations.add_invitations(
-        [(address, access) for address, access, _ in people], by, valid_days=valid_days, batch_id=batch_id
-    )
-    made = list(zip(ids, people, strict=True))
+    new = [(address, access) for address, access, _ in people]
+    ids = invitations.add_invitations(new, by, valid_days=valid_days, batch_id=batch_id)
+    invited = list(zip(ids, people, strict=True))
     events.record_many(
         by,
         AuditAction.INVITATION_CREATED,
         Invitation,
-        [(id, address.display) for id, (address, _, _) in made],
-        own={id: {"after": access_in_names(access, registry)} for id, (_, access, _) in made},
+        [(new_id, address.display) for new_id, (address, _, _) in invited],
+        own={new_id: {"after": access_in_names(access, registry)} for new_id, (_, access, _) in invited},
         batch=batch_id,
     )
-    for priority, of_rows in ((Priority.BATCH, True), (Priority.SINGLE, False)):
-        to = [(id, address.display, row_id) for id, (address, _, row_id) in made if bool(row_id) is of_rows]
-        outbox.add_messages(MessageKind.INVITATION, to, priority=priority)
+    recipients = [(new_id, address.display, row_id) for new_id, (address, _, row_id) in invited]
+    of_rows = [recipient for recipient in recipients if recipient[2]]
+    single = [recipient for recipient in recipients if not recipient[2]]
+    outbox.add_messages(MessageKind.INVITATION, of_rows, priority=Priority.BATCH)
+    outbox.add_messages(MessageKind.INVITATION, single, priority=Priority.SINGLE)
     return ids
 
 
-def _switch(user: User, act: Effect, by: User, batch_id: int | None, theirs: Theirs) -> None:
-    """Deactivate, which ends all sessions at once and revokes invitations of theirs, or reactivate."""
-    was, extra = user.state, {}
-    if act is Effect.DEACTIVATE:
-        user.state = UserState.DEACTIVATED
-        ended = db.session.execute(delete(Session).where(Session.user_id == user.id)).rowcount  # type: ignore[attr-defined]
-        extra = {"sessions_ended": ended}
-        if revoked := invitations.revoke_made_by(user, theirs, by, batch_id):
-            extra["invitations_revoked"] = revoked
-    else:
-        user.state = UserState.ACTIVE
-    action = AuditAction.USER_DEACTIVATED if act is Effect.DEACTIVATE else AuditAction.USER_REACTIVATED
-    told = {"before": {"state": was.value}, "after": {"state": user.state.value}, "batch": batch_id}
-    events.record(by, action, user, **told, **extra)
+def _deactivate(user: User, theirs: Theirs, by: User, batch_id: int | None) -> None:
+    """Ends all sessions at once, and revokes invitations of theirs."""
+    before = user.state
+    user.state = UserState.DEACTIVATED
+    ended = db.session.execute(delete(Session).where(Session.user_id == user.id)).rowcount  # type: ignore[attr-defined]
+    details = {"sessions_ended": ended}
+    if revoked := invitations.revoke_made_by(user, theirs, by, batch_id):
+        details["invitations_revoked"] = revoked
+    _record_state(AuditAction.USER_DEACTIVATED, user, before, by, batch_id, **details)
 
 
-def _send(invitation: Invitation, row_id: int | None) -> Outcome:
-    priority = Priority.BATCH if row_id else Priority.SINGLE
-    outbox.add_message(MessageKind.INVITATION, invitation.email, invitation=invitation, row_id=row_id, priority=priority)
-    return Outcome.WAITING
+def _reactivate(user: User, by: User, batch_id: int | None) -> None:
+    before = user.state
+    user.state = UserState.ACTIVE
+    _record_state(AuditAction.USER_REACTIVATED, user, before, by, batch_id)
+
+
+def _record_state(action: AuditAction, user: User, before: UserState, by: User, batch_id: int | None, **details: Any) -> None:
+    states = {"before": {"state": before.value}, "after": {"state": user.state.value}}
+    events.record(by, action, user, **states, batch=batch_id, **details)
+
+
+def _record_access(
+    person: User | Invitation, before: Access, after: Access, by: User, registry: Registry, batch_id: int | None
+) -> None:
+    action = AuditAction.USER_CHANGED if isinstance(person, User) else AuditAction.INVITATION_CHANGED
+    names = {"before": access_in_names(before, registry), "after": access_in_names(after, registry)}
+    events.record(by, action, person, **names, batch=batch_id)
 
 
 def give(person: User | Invitation, access: Access) -> None:
-    """Part of a command: set a person's role and groups."""
+    """Set a person's role and groups. Does not commit."""
     person.role_id = access.role
     person.all_groups = access.everything
     table, owner = (user_groups, "user_id") if isinstance(person, User) else (invitation_groups, "invitation_id")
     db.session.execute(delete(table).where(table.c[owner] == person.id))
     if access.groups:
-        db.session.execute(insert(table), [{owner: person.id, "group_id": id} for id in sorted(access.groups)])
+        values = [{owner: person.id, "group_id": group_id} for group_id in sorted(access.groups)]
+        db.session.execute(insert(table), values)
     db.session.flush()
     db.session.expire(person, ["role", "groups"])
 
 
 def access_in_names(access: Access, registry: Registry) -> dict[str, Any]:
     """An access in names, as the audit log keeps it."""
-    groups = "All groups" if access.everything else sorted(registry.group_by_id[id].name for id in access.groups)
+    groups = ALL_GROUPS if access.everything else group_names(access, registry)
     return {"role": registry.role_by_id[access.role].name, "groups": groups}
 
 
-def load_change(row: Row) -> PlannedChange:
-    """The stored plan of a row as the value that it was."""
-    stored = row.step
-    subject = stored.get("subject")
-    return PlannedChange(
-        plan=row.plan,
-        subject=(subject[0], subject[1]) if subject else None,
-        before=Access.from_dict(stored["before"]) if "before" in stored else None,
-        after=Access.from_dict(stored["after"]) if "after" in stored else None,
-        notes=tuple((code, text) for code, text in stored.get("notes", ())),
-        marks=tuple(stored.get("marks", ())),
-        twin=stored.get("twin"),
-        act=Effect(stored["act"]) if "act" in stored else None,
-        was=stored.get("was"),
-        sent=stored.get("sent"),
-        likely_domain=stored.get("likely_domain"),
-    )
-
-
-_ACTS = {Effect.DEACTIVATE: "deactivated", Effect.REACTIVATE: "reactivated", Effect.REVOKE: "invitation revoked"}
-
-
-def changes(step: PlannedChange, registry: Registry) -> str:
-    """What changed, in names: "Role Analyst to Remote; added Library, Labs; removed Year 4 iPads"."""
-    if step.before is None or step.after is None:
-        return ""
-    parts = [_ACTS[step.act]] if step.act in _ACTS else []
-    if step.before.role != step.after.role:
-        old, new = (registry.role_by_id[id].name for id in (step.before.role, step.after.role))
-        parts.append(f"role {old} to {new}")
-    before, after = group_names(step.before, registry), group_names(step.after, registry)
+def diff(change: PlannedChange, registry: Registry) -> Said:
+    """What an update changed, in names; for `Row.reason`."""
+    if change.before is None or change.after is None:
+        return {}
+    changes: list[dict[str, Any]] = []
+    if change.effect and change.effect is not Effect.RESEND:
+        changes.append({"code": change.effect.value})
+    if change.before.role != change.after.role:
+        roles = [registry.role_by_id[access.role].name for access in (change.before, change.after)]
+        changes.append({"code": "role", "role": roles})
+    before, after = group_names(change.before, registry), group_names(change.after, registry)
     if added := [name for name in after if name not in before]:
-        parts.append(f"added {', '.join(added)}")
+        changes.append({"code": "added", "groups": added})
     if removed := [name for name in before if name not in after]:
-        parts.append(f"removed {', '.join(removed)}")
-    return "; ".join(parts)
+        changes.append({"code": "removed", "groups": removed})
+    return {"code": "updated", "changes": changes} if changes else {}
 
 
 def group_names(access: Access, registry: Registry) -> list[str]:
     """The groups of an access by name, "All groups" as one of them; groups that are gone are left out."""
     if access.everything:
         return [ALL_GROUPS]
-    return sorted(registry.group_by_id[id].name for id in access.groups if id in registry.group_by_id)
+    return sorted(registry.group_by_id[group_id].name for group_id in access.groups if group_id in registry.group_by_id)

@@ -132,7 +132,7 @@ def _domain(email: Any) -> Any:
 def _wrong(batch: Batch, field: str, query: Select[Any]) -> Select[Any]:
     """Only rows whose cell of this field does not pass the schema."""
     query = query.where(Row.batch_id == batch.id, Row.plan == Plan.ATTENTION, Row.removed_at.is_(None))
-    query = query.where(Row.problems.contains(f",{field},"), func.length(getattr(Row, field)) <= LONGEST_CELL)
+    query = query.where(getattr(Row, f"{field}_wrong"), func.length(getattr(Row, field)) <= LONGEST_CELL)
     return query.where(Row.email_key.is_(None), Row.email.contains("@")) if field == "email" else query
 
 

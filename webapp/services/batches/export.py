@@ -9,6 +9,7 @@ from webapp.core.files.columns import Places
 from webapp.core.files.fields import Field
 from webapp.core.lists.row_filter import Find
 from webapp.core.plan.planner import Plan
+from webapp.core.text import row_phrases
 from webapp.models import Batch, Row
 from webapp.services.batches import review
 
@@ -68,10 +69,11 @@ def _status(batch: Batch, row: Row) -> tuple[str, str, str]:
     if row.outcome:
         return row.outcome.value.capitalize(), row.why, ""
     is_skipped = row.plan is Plan.ATTENTION and batch.skip_errors
-    reasons = [issue["text"] for issue in row.issues]
+    said = list(row.issues)
     if row.plan is Plan.DUPLICATE:
-        reasons.append(f"Same email as row {row.step.get('twin')}.")
-    reasons += [text for _, text in row.step.get("notes", ())]
+        said.append({"code": "duplicate", "row": row.step["twin"]})
+    said += row.step.get("notes", [])
+    reasons = [row_phrases.describe(each) for each in said]
     suggestions = [f"{Field(issue['field']).heading}: {issue['suggestion']}" for issue in row.issues if issue.get("suggestion")]
     if row.likely_domain:
         reasons.append("Misspelt domain?")

@@ -143,7 +143,7 @@ def _insert(batch: Batch, rows: Sequence[NewRow]) -> None:
         for start in range(0, len(rows), PIECE):
             values = [_values(batch, row) for row in rows[start : start + PIECE]]
             db.session.execute(insert(Row), values)
-            planner.count(batch, [(each["plan"], each["step"], each["problems"]) for each in values], +1)
+            planner.count(batch, [(each["plan"], each["step"], each["issues"]) for each in values], +1)
 
 
 def _values(batch: Batch, row: NewRow) -> dict[str, Any]:

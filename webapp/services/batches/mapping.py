@@ -406,7 +406,7 @@ def _words_of(batch: Batch, name: str, registry: Registry) -> list[Word]:
         Row.batch_id == batch.id,
         Row.plan == Plan.ATTENTION,
         Row.removed_at.is_(None),
-        Row.problems.contains(f",{name},"),
+        getattr(Row, f"{name}_wrong"),
         func.length(cell) <= LONGEST_CELL,
     )
     query = select(cell, func.count()).where(*wrong).group_by(cell).order_by(func.count().desc(), func.min(Row.line)).limit(CELLS)

@@ -16,13 +16,16 @@ from webapp.core.plan.registry import Registry
 from webapp.core.text.lookalikes import look_alike
 from webapp.db import db, utcnow
 from webapp.models import Batch, BatchKind, Invitation, InvitationState, Organisation, Row, User
-from webapp.schemas.rows import RowSchema
+from webapp.schemas.rows import FIELDS, RowSchema
 from webapp.services.batches import people_rows
 from webapp.services.directory import lookup
 
 T = TypeVar("T")
 
-_WRITTEN = ("email", "role", "groups", "removed_at", "email_key", "issues", "problems", "plan", "step", "likely_domain")
+_WRITTEN = (
+    "email", "role", "groups", "removed_at", "email_key", "issues", "email_wrong", "role_wrong", "groups_wrong", "plan", "step",
+    "likely_domain",
+)  # fmt: skip
 """The columns of `Row` that a step may change."""
 
 
@@ -36,10 +39,10 @@ class Judgement(NamedTuple):
 
 def values_of(step: PlannedChange) -> dict[str, Any]:
     """A step as columns of `Row`."""
-    fields = dict.fromkeys(issue.field for issue in step.issues)
+    wrong = {issue.field for issue in step.issues}
     return {
         "issues": [issue.as_dict() for issue in step.issues],
-        "problems": f",{','.join(fields)}," if fields else "",
+        **{f"{field}_wrong": field in wrong for field in FIELDS},
         "likely_domain": step.likely_domain,
         "plan": step.plan,
         "step": step.as_dict(),
@@ -185,24 +188,24 @@ def set_value(row: Row, name: str, value: Any) -> None:
     set_committed_value(row, name, value)
 
 
-Counted = tuple[str, Mapping[str, Any], str]
-"""What the counts see of a row: its plan, its step as a dictionary, its problems."""
+Counted = tuple[str, Mapping[str, Any], Sequence[Mapping[str, Any]]]
+"""What the counts see of a row: its plan, its step and its issues as dictionaries."""
 
 
 def counted(row: Row) -> Counted:
     """A row as `tally` takes it."""
-    return row.plan, row.step, row.problems
+    return row.plan, row.step, row.issues
 
 
 def tally(counts: Counter[str], rows: Iterable[Counted], by: int) -> None:
     """Move a batch's counts by these rows: their plans, their marks, "problem:role" and the like, and "misspelt" where the
     domain probably is; that is no problem, and only counted for `bulk_fixes.offers` to know of it."""
-    for planned, step, problems in rows:
+    for planned, step, issues in rows:
         counts[str(planned)] += by
         for mark in step.get("marks", ()):
             counts[mark] += by
-        for column in problems.strip(",").split(",") if problems else ():
-            counts[f"problem:{column}"] += by
+        for field in {issue["field"] for issue in issues}:
+            counts[f"problem:{field}"] += by
         if "likely_domain" in step:
             counts["misspelt"] += by
 

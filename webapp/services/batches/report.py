@@ -13,7 +13,6 @@ from webapp.core.plan.planner import Plan
 from webapp.core.text.formatting import plural
 from webapp.db import db, utcnow
 from webapp.models import Batch, Invitation, InvitationState, Message, MessageState, Outcome, Row
-from webapp.services.batches import apply
 from webapp.services.directory import lookup, people_list
 from webapp.services.settings import in_force
 
@@ -125,7 +124,9 @@ def each(batch: Batch, outcome: Outcome | None = None) -> Iterator[Row]:
 
 def changed_since(batch: Batch) -> Sequence[Row]:
     """The rows that were skipped because their person had changed since the review."""
-    query = select(Row).where(Row.batch_id == batch.id, Row.outcome == Outcome.SKIPPED, Row.reason == apply.CHANGED)
+    query = select(Row).where(
+        Row.batch_id == batch.id, Row.outcome == Outcome.SKIPPED, Row.reason["code"].as_string() == "changed"
+    )
     return db.session.scalars(query.order_by(Row.line)).all()
 
 

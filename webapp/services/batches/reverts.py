@@ -14,7 +14,7 @@ from webapp.db import begin_write, db
 from webapp.models import Batch, BatchKind, BatchState, Outcome, Row, User
 from webapp.services.audit import events
 from webapp.services.audit.events import AuditAction
-from webapp.services.batches import apply, people_rows, replan, review
+from webapp.services.batches import people_rows, replan, review
 
 _REVERTIBLE = (BatchState.FINISHED, BatchState.CANCELLED)
 _FINAL = (Do.RESEND, Do.REVOKE)
@@ -55,7 +55,7 @@ def stage(batch_id: int, by: User) -> tuple[Batch, bool]:
 def _revertible_rows(original: Batch) -> Iterator[tuple[int, Ref]]:
     """Line and person of each row that did something which can be taken back."""
     for row in db.session.scalars(select(Row).where(_acted(original)).order_by(Row.line)):
-        done = apply.load_change(row)
+        done = row.change
         if not revert.can_be_undone(done):
             continue
         if done.before is not None and done.subject:

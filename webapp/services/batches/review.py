@@ -80,7 +80,7 @@ def stage_again(batch_id: int, by: User) -> Batch:
         aim = {"subject": row.step["subject"]} if "subject" in row.step else {}
         db.session.add(Row(batch_id=batch.id, line=row.line, email_key=row.email_key, step=aim, **cells, **read))
     db.session.flush()
-    planner.count(batch, [(Plan.ATTENTION, {}, "")] * len(rows), +1)  # until they are planned below
+    planner.count(batch, [(Plan.ATTENTION, {}, [])] * len(rows), +1)  # until they are planned below
     replan.refresh(batch)
     told = AuditAction.BATCH_UPLOADED if batch.kind is BatchKind.UPLOAD else AuditAction.BATCH_STAGED
     events.record(by, told, batch, rows=len(rows), again=old.id)

@@ -113,7 +113,7 @@ def _narrowed(query: Select[*Columns], batch: Batch, find: Find, moved: Sequence
     if find.plan:
         wanted.append(Row.plan == find.plan)
     if find.problem:  # what has a problem needs attention: said, so that the index of plans is used
-        wanted += [Row.plan == Plan.ATTENTION, Row.problems.contains(f",{find.problem},")]
+        wanted += [Row.plan == Plan.ATTENTION, getattr(Row, f"{find.problem}_wrong")]
     if find.mark:
         wanted += [Row.plan.in_([Plan.INVITE, Plan.UPDATE]), Row.step["marks"].as_string().contains(f'"{find.mark}"')]
     if not (wanted and moved):

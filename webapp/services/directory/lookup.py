@@ -218,7 +218,7 @@ def _invitations(
 
 
 def _sendings(is_wanted: ColumnElement[bool]) -> dict[int, tuple[int, int]]:
-    """How often these invitations were sent: `Person.sent` and `again`, by id."""
+    """How often these invitations were sent: `Person.sent` and `sent_this_hour`, by id."""
     hour_ago = utcnow() - timedelta(hours=1)
     lately = func.sum(case((Message.created_at > hour_ago, 1), else_=0))
     counted = (

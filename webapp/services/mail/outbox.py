@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from email.utils import parseaddr
 from functools import cache
-from typing import TypeVarTuple
+from typing import Any, TypeVarTuple
 from uuid import uuid4
 
 import idna
@@ -130,7 +130,7 @@ def retry_failed(batch: Batch, by: User) -> int:
     now = utcnow()
     again = {"state": MessageState.QUEUED, "attempts": 0, "created_at": now, "due_at": now, "answer": ""}
     db.session.execute(update(Message), [{"id": id, **again} for id, _ in found])
-    waiting = {"outcome": Outcome.WAITING, "reason": "", "done_at": None}
+    waiting: dict[str, Any] = {"outcome": Outcome.WAITING, "reason": {}, "done_at": None}
     db.session.execute(update(Row), [{"id": row_id, **waiting} for _, row_id in found])
     finish_batch.reopen(batch_id)
     events.record(by, AuditAction.MESSAGES_RETRIED, db.session.get_one(Batch, batch_id), messages=len(found))
@@ -156,7 +156,13 @@ def reassign_row(row: Row, invitation_id: int, address: Address) -> None:
     """
     was_for = Message.invitation_id == invitation_id, Message.row_id == row.id
     in_database(update(Message).where(*was_for).values(row_id=None))
-    goes_on = {"email": address.display, "email_key": address.key, "outcome": Outcome.WAITING, "reason": "", "done_at": None}
+    goes_on: dict[str, Any] = {
+        "email": address.display,
+        "email_key": address.key,
+        "outcome": Outcome.WAITING,
+        "reason": {},
+        "done_at": None,
+    }
     in_database(update(Row).where(Row.id == row.id).values(**goes_on))
     db.session.expire(row)
     finish_batch.reopen(row.batch_id)
@@ -173,7 +179,7 @@ def cancel_queued(batch: Batch, by: User) -> int:
     reason, now = "Cancelled before its email went", utcnow()
     made_here = Invitation.batch_id == batch.id, Invitation.state == InvitationState.PENDING
     withdrawn = {"state": InvitationState.REVOKED, "closed_at": now}
-    settled = {"outcome": Outcome.SKIPPED, "reason": reason, "done_at": now}
+    settled = {"outcome": Outcome.SKIPPED, "reason": {"code": "cancelled_unsent"}, "done_at": now}
     theirs = select(Invitation.id).where(*made_here, Invitation.id.in_(select(Message.invitation_id).where(*unsent)))
     held = db.session.scalars(theirs.order_by(Invitation.id).with_for_update(**hold())).all()
     closed = update(Invitation).where(among(Invitation.id, held))
@@ -190,7 +196,7 @@ def cancel_for_invitations(invitation_ids: Sequence[int]) -> None:
     """Part of a command that revokes invitations, held: what of their e-mails has not gone yet never goes."""
     unsent = among(Message.invitation_id, invitation_ids), Message.state == MessageState.QUEUED, Message.maybe_sent.is_(False)
     reason = "The invitation was revoked before its email went"
-    settled = {"outcome": Outcome.SKIPPED, "reason": reason, "done_at": utcnow()}
+    settled = {"outcome": Outcome.SKIPPED, "reason": {"code": "revoked_unsent"}, "done_at": utcnow()}
     cancelled = update(Message).where(*unsent).values(state=MessageState.CANCELLED, answer=reason)
     rows = [id for id in in_database(cancelled.returning(Message.row_id)).scalars() if id]
     in_database(update(Row).where(among(Row.id, rows), Row.outcome == Outcome.WAITING).values(**settled))

@@ -172,7 +172,8 @@ def settle_row(message: Message, outcome: Outcome, reason: str) -> int | None:
 def _settle(row_id: int | None, kind: MessageKind, outcome: Outcome, reason: str) -> int | None:
     if row_id is None or kind is MessageKind.TEST:  # a test's row is only its example
         return None
-    told = {"b_row": row_id, "b_outcome": outcome, "b_reason": reason, "b_now": utcnow()}
+    why = {"code": "text", "text": reason} if reason else {}
+    told = {"b_row": row_id, "b_outcome": outcome, "b_reason": why, "b_now": utcnow()}
     batch_id: int | None = db.session.scalar(_SETTLE, told)
     return batch_id
 

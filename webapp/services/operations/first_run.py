@@ -13,6 +13,7 @@ from webapp.core.plan.registry import fold
 from webapp.core.security.passwords import hash_password
 from webapp.core.security.permissions import SHIPPED_ROLES
 from webapp.core.security.tokens import hashed
+from webapp.core.text import row_phrases
 from webapp.core.text.formatting import plural
 from webapp.db import begin_write, db, utcnow
 from webapp.models import OWNER_ROLE_ID, AuditChain, Group, Invitation, InvitationState, MailCircuit, Organisation, Role, User
@@ -136,7 +137,8 @@ def _owner_from_settings() -> User:
     try:
         address = parse(email, (*settings.allowed_domains, own_domain))
     except InvalidAddressError as error:
-        raise ConfigError(f"MUSTER_OWNER_EMAIL is “{email}”, which cannot be used: {error}") from error
+        problem = row_phrases.describe({"code": error.code})
+        raise ConfigError(f"MUSTER_OWNER_EMAIL is “{email}”, which cannot be used: {problem}") from error
     if found := passwords.problems(password, email=email):
         raise ConfigError(f"MUSTER_OWNER_PASSWORD cannot be used: {found[0]}")
     name = " ".join(address.display.partition("@")[0].replace(".", " ").replace("_", " ").split()).title()

@@ -153,7 +153,7 @@ def _erase_from_rows(found: Traces, redactor: Redactor) -> None:
         row.email_key, row.read_cells = None, []
         row.issues, row.step, row.reason = map(redactor, (row.issues, row.step, row.reason))
         if row.outcome in (None, Outcome.WAITING):
-            row.outcome, row.reason, row.done_at = Outcome.SKIPPED, "This person was erased", utcnow()
+            row.outcome, row.reason, row.done_at = Outcome.SKIPPED, {"code": "erased"}, utcnow()
     db.session.flush()
     typed = RowEdit.row_id.in_(found.rows), RowEdit.field == "email"
     db.session.execute(update(RowEdit).where(*typed).values(before=name, after=name))

@@ -32,7 +32,7 @@ from webapp.http.questions import Question, ask
 from webapp.http.web import current_user, is_fragment, number, page_or_fragment, redirect_to, require, run_after_response
 from webapp.models import Batch, BatchKind, BatchState, Outcome, Row, User
 from webapp.schemas.batches import OptionsSchema
-from webapp.services.batches import apply, execute, import_rows, mapping, notices, options, people_rows, reverts, turns, upload
+from webapp.services.batches import execute, import_rows, mapping, notices, options, people_rows, reverts, turns, upload
 from webapp.services.batches import report as reports
 from webapp.services.batches import review as batches
 from webapp.services.batches.replan import Anew
@@ -168,7 +168,7 @@ def row_context(batch: Batch) -> dict[str, Any]:
         "registry": registry,
         "roles": roles,
         "rows_at": f"{url_for('batches.show', batch_id=batch.id)}/rows",
-        "step_of": cache(apply.load_change),
+        "step_of": cache(lambda row: row.change),
         **cells.drawn_once(roles, registry),
         "shown_groups": cells.shown_groups,
         "with_domain": with_domain,

@@ -38,7 +38,7 @@ class Groups:
 
 def shown_groups(row: Row, registry: Registry) -> Groups:
     """The groups that the row gives or takes where a change is planned, else those of its cell."""
-    step = apply.load_change(row)
+    step = row.change
     if row.plan is Plan.ATTENTION or step.before is None or step.after is None:
         return _as_it_stands(row.groups, registry)
     before, after = apply.group_names(step.before, registry), apply.group_names(step.after, registry)
@@ -52,7 +52,7 @@ def shown_groups(row: Row, registry: Registry) -> Groups:
 def changed_access(row: Row, registry: Registry) -> Groups | None:
     """What an update gave and took: groups and the role. None where nothing did, or where a role or group is gone by now: the
     row's reason names those."""
-    step = apply.load_change(row)
+    step = row.change
     if step.before is None or step.after is None:
         return None
     ids = step.before.groups | step.after.groups

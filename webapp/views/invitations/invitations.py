@@ -11,6 +11,7 @@ from webapp.core.errors import NotFoundError, RuleViolationError
 from webapp.core.files.table import clean
 from webapp.core.plan.actions import Action, Do
 from webapp.core.security.permissions import Permission
+from webapp.core.text import row_phrases
 from webapp.http.auth import answer_dead_link, check_given_password, start_session
 from webapp.http.errors import note_refusal
 from webapp.http.forms import AcceptForm, ReaddressForm
@@ -44,7 +45,7 @@ def create() -> BaseResponse | tuple[str, int]:
         invitation = single_invite.invite(form.cells(), current_user(), proven=check_given_password())
     except RuleViolationError as refusal:
         issues, status = told(refusal)
-        if any(issue["code"] in ("grant", "rank") for issue in issues):
+        if any(issue["code"] in ("grant_more", "grant_owner", "grant_rank", "rank") for issue in issues):
             note_refusal(Refusal.RANK)
         form.blame(issues)
         context = dialog_context(tab="single", single_form=form, in_the_way=getattr(refusal, "person", None))
@@ -58,7 +59,7 @@ def told(refusal: RuleViolationError) -> tuple[list[dict[str, Any]], int]:
     """What is said under which field, and the status: of what is not invited, or of a password that is not one's own."""
     if isinstance(refusal, single_invite.InviteRefusedError):
         return refusal.issues, 422
-    return [{"field": "password", "text": str(refusal), "code": "proof"}], refusal.status
+    return [{"field": "password", "code": "text", "text": str(refusal)}], refusal.status
 
 
 @bp.post("/<int:invitation_id>/messages")
@@ -91,8 +92,8 @@ def change_email(invitation_id: int) -> BaseResponse | tuple[str, int]:
         made = single_invite.replace_invitation(invitation_id, clean(form.email.data), current_user(), proven=proven)
     except RuleViolationError as refusal:
         issues, status = told(refusal)
-        form.password.errors = [issue["text"] for issue in issues if issue["field"] == "password"]
-        form.email.errors = [issue["text"] for issue in issues if issue["field"] != "password"]
+        form.password.errors = [row_phrases.describe(issue) for issue in issues if issue["field"] == "password"]
+        form.email.errors = [row_phrases.describe(issue) for issue in issues if issue["field"] != "password"]
         return email_form(invitations.get_pending(invitation_id, current_user()), form, status)
     back = None if form.next.data == url_for("people.invitation", invitation_id=invitation_id) else form.next.data
     said = [f"{made.email} is invited.", outbox.delivery_notice(), f"The link sent to {before} no longer works."]

@@ -1,0 +1,143 @@
+"""What is said of a row: what is wrong with its cells, notes on its plan, and why it came to its outcome. Pure."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from webapp.core.security.permissions import MEANINGS
+from webapp.core.text import phrases
+from webapp.core.text.formatting import full
+from webapp.core.text.phrases import Phrase, Said
+
+_EMAIL: dict[str, Phrase] = {
+    "email_missing": "Email is missing.",
+    "email_long": "Email is too long.",
+    "email_without_at": "No @ in email.",
+    "email_several": "More than one email.",
+    "email_invalid": "Not an email address.",
+    "email_domain_incomplete": "Incomplete domain.",
+}
+
+_CELLS: dict[str, Phrase] = {
+    "cell_long": "Too long: a cell holds at most {most:,} characters.",
+    "role_missing": "Role is missing.",
+    "role_several": "One role a person.",
+    "role_unknown": "Not a role.",
+    "groups_many": "Too long: a cell holds at most {most:,} groups.",
+    "groups_unknown": ("No such group.", "{n:,} groups do not exist."),
+    "all_groups_alone": "“All groups” stands alone, or not at all.",
+}
+
+_PLAN: dict[str, Phrase] = {
+    "all_groups_kept": "Has All groups: single groups cannot be taken from that.",
+    "deactivated": "This account is deactivated. Reactivate it, or remove the row.",
+    "domain_not_allowed": "Domain not allowed here.",
+    "duplicate": "Same email as row {row}.",
+    "duplicate_differs": "Same email as row {row}, with another role or groups.",
+    "grant_more": "{role} may do what your own role may not: {permissions}.",
+    "grant_owner": "Owner cannot be assigned.",
+    "grant_rank": "{role} ranks above your own role.",
+    "nobody_to_remove_from": "Nobody to remove from.",
+    "owner": "Nobody changes the Owner.",
+    "own_role": "Nobody changes their own role.",
+    "rank": "You cannot change people with the role {role}: it ranks above yours.",
+}
+
+_PEOPLE: dict[str, Phrase] = {
+    "deactivated_person": "This account is deactivated. Reactivate it first.",
+    "expired": "This invitation has expired. Resend it first.",
+    "former_role_gone": "The former role is not there any more.",
+    "group_gone": "A group of this action is not there any more.",
+    "invitation_accepted": "This invitation was accepted.",
+    "invitation_revoked": "This invitation was revoked.",
+    "not_an_invitation": "Not an invitation.",
+    "not_a_user": "Not a user yet.",
+    "not_a_user_revoke": "Not a user yet: an invitation is revoked instead.",
+    "own_account": "Nobody deactivates themselves.",
+    "person_gone": "This person is not here any more.",
+    "resend_limit": "This invitation was sent {most} times again within an hour. Wait a while, or copy its link.",
+    "role_gone": "This role is not there any more.",
+}
+
+_SINCE: dict[str, Phrase] = {
+    "accepted_since": "Accepted since.",
+    "changed_since": "Changed since.",
+    "original_unknown": "What was done to this person is not known any more.",
+    "resent_since": "Sent again since.",
+    "user.changed": "Changed since on {date}.",
+    "user.changed_by": "Changed since by {who} on {date}.",
+    "user.deactivated": "Deactivated on {date}.",
+    "user.deactivated_by": "Deactivated by {who} on {date}.",
+    "user.reactivated": "Reactivated on {date}.",
+    "user.reactivated_by": "Reactivated by {who} on {date}.",
+    "invitation.accepted": "Accepted on {date}.",
+    "invitation.changed": "Changed since on {date}.",
+    "invitation.changed_by": "Changed since by {who} on {date}.",
+    "invitation.revoked": "Revoked on {date}.",
+    "invitation.revoked_by": "Revoked by {who} on {date}.",
+    "invitation.sent_again": "Sent again since on {date}.",
+    "invitation.sent_again_by": "Sent again since by {who} on {date}.",
+}
+"""Who touched a person since: an audit action, with "_by" where it is known who did it."""
+
+_NOTES: dict[str, Phrase] = {
+    "again": "Its email failed; it is sent again",
+    "merge": "Only the groups differ",
+    "role_kept": "File says {role}",
+}
+
+_REASONS: dict[str, Phrase] = {
+    "already_as_file": "Already as the file wants",
+    "already_so": "Already so",
+    "cancelled": "Cancelled before it was done",
+    "cancelled_unsent": "Cancelled before its email went",
+    "changed": "Changed since the review",
+    "erased": "This person was erased",
+    "failed": "Something went wrong on our side. Nothing was done for this row",
+    "may_not_do": "{name} may no longer do this",
+    "may_not_grant": "{name} may not grant or change this role",
+    "may_not_invite": "{name} may no longer invite",
+    "resent": "Sent again since the review",
+    "revoked_unsent": "The invitation was revoked before its email went",
+}
+
+_CHANGES: dict[str, Phrase] = {
+    "deactivate": "deactivated",
+    "reactivate": "reactivated",
+    "revoke": "invitation revoked",
+    "role": "role {role[0]} to {role[1]}",
+    "added": "added {names}",
+    "removed": "removed {names}",
+}
+
+_SINGLE: dict[str, Phrase] = {
+    "has_account": "This person already has an account.",
+    "is_invited": "This person is already invited.",
+    "proof": "Type your password: this person becomes {role}.",
+    "same_address": "This invitation has that address already. Type another, or resend it.",
+}
+
+PHRASES = _EMAIL | _CELLS | _PLAN | _PEOPLE | _SINCE | _NOTES | _REASONS | _SINGLE
+
+
+def describe(said: Said) -> str:
+    """An issue, a note or a reason as a sentence."""
+    if said["code"] == "updated":
+        return _describe_changes(said)
+    shown = dict(said)
+    if "permissions" in said:
+        shown["permissions"] = ", ".join(meaning.title for one, meaning in MEANINGS.items() if one in said["permissions"])
+    if "at" in said:
+        at = datetime.fromisoformat(said["at"])
+        shown["date"] = full(at, at.tzinfo or UTC)
+    return phrases.describe(PHRASES, shown)
+
+
+def _describe_changes(said: Said) -> str:
+    """What an update did: "Role Analyst to Remote; added Library, Labs; removed Year 4 iPads"."""
+    parts = []
+    for change in said["changes"]:
+        names = ", ".join(change.get("groups", ()))
+        parts.append(phrases.describe(_CHANGES, {**change, "names": names}))
+    text = "; ".join(parts)
+    return text[:1].upper() + text[1:]
