@@ -48,8 +48,9 @@ def describe_cell(result: Result) -> str:
     """What a screen reader says after an edit."""
     row = result.rows[0]
     said = [f"{name} changed {field.capitalize()}. Showing the newer value." for (_, field), name in result.newer.items()]
-    said += [issue["text"] for issue in row.issues]
-    if not row.issues:
+    if row.issues:
+        said.append(row.problem)
+    else:
         said.append(f"Misspelt domain? Perhaps it is {row.likely_domain}." if row.likely_domain else "No problem.")
     return f"Row {row.line}: {' '.join(said)}"
 
