@@ -14,7 +14,7 @@ import pytest
 
 from tests.run.conftest import TOP, Muster
 from webapp.run import data_folder
-from webapp.settings.environ import ConfigError
+from webapp.settings.fields import ConfigError
 
 pytestmark = pytest.mark.slow
 

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
 
-from webapp.settings.environ import ConfigError, shown
+from webapp.settings.fields import ConfigError, shorten
 from webapp.settings.parsers import SHORTEST_SECRET_KEY
 
 LAST_BACKUP = "last_backup"
@@ -32,11 +32,11 @@ def make(folder: Path) -> None:
     except OSError as error:
         reason = error.strerror or "it cannot be made"
         raise ConfigError(
-            f"MUSTER_DATA_DIR is “{shown(str(folder))}”, which cannot be made: {reason}. Name another one."
+            f"MUSTER_DATA_DIR is “{shorten(str(folder))}”, which cannot be made: {reason}. Name another one."
         ) from None
     if not usable:
         raise ConfigError(
-            f"MUSTER_DATA_DIR is “{shown(str(folder))}”, which this user cannot read and write; "
+            f"MUSTER_DATA_DIR is “{shorten(str(folder))}”, which this user cannot read and write; "
             "change its owner, or name another folder."
         )
 
@@ -72,7 +72,7 @@ def _tighten(path: Path) -> None:
     except OSError:
         if mode & 0o007:
             raise ConfigError(
-                f"“{shown(str(path))}” belongs to another user and is open to everybody on this machine; "
+                f"“{shorten(str(path))}” belongs to another user and is open to everybody on this machine; "
                 "give it to the user that Muster runs as, or chmod 700 it."
             ) from None
 
@@ -99,10 +99,10 @@ def kept_secret(file: Path) -> str:
         key = file.read_text(encoding="ascii").strip()
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not text"
-        raise ConfigError(f"The secret key in “{shown(str(file))}” cannot be used ({reason}); check the file.") from None
+        raise ConfigError(f"The secret key in “{shorten(str(file))}” cannot be used ({reason}); check the file.") from None
     if len(key) < SHORTEST_SECRET_KEY:
         raise ConfigError(
-            f"The secret key in “{shown(str(file))}” is shorter than {SHORTEST_SECRET_KEY} characters; "
+            f"The secret key in “{shorten(str(file))}” is shorter than {SHORTEST_SECRET_KEY} characters; "
             "restore the file, or delete it (everybody signs in anew, and links sent so far end)."
         )
     return key

@@ -6,7 +6,6 @@ import re
 from contextlib import suppress
 from datetime import timedelta
 from email.utils import parseaddr
-from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
@@ -134,17 +133,6 @@ def token(value: str) -> str:
     return value
 
 
-def network(value: str) -> IPv4Network | IPv6Network:
-    """An address, or a network of them."""
-    return ipaddress.ip_network(value)
-
-
-def log_format(value: str) -> str:
-    """How lines of the log look."""
-    _refuse_unless(value.lower() in ("text", "json"))
-    return value.lower()
-
-
 def subject(value: str) -> str:
     """One line."""
     _refuse_unless(value.isprintable() and len(value) <= LONGEST_SUBJECT)
@@ -161,12 +149,6 @@ def words(value: str) -> str:
 def mode(value: str) -> Mode:
     """What an upload does with groups."""
     return Mode(value.lower())
-
-
-def who(value: str) -> str:
-    """Whom a rule is for."""
-    _refuse_unless(value.lower() in ("off", "managers", "everyone"))
-    return value.lower()
 
 
 def domain(value: str) -> str:

@@ -36,7 +36,7 @@ from webapp.services.audit import chain
 from webapp.services.mail import claim, throttle
 from webapp.services.operations import heartbeats
 from webapp.services.settings import in_force
-from webapp.settings.environ import PREFIX, ConfigError
+from webapp.settings.fields import PREFIX
 from webapp.settings.parsers import is_loopback
 
 PATIENCE = 10.0
@@ -108,10 +108,9 @@ def _settings(blind: bool) -> Found:
     if blind:
         return
     place = db.session.get(Organisation, 1)
-    try:
-        settings.overlaid(place.settings if place else {})
-    except ConfigError as error:
-        yield WARNING, f"{error} It was set on a page and is passed over; set it there again."
+    _, problems = settings.overlaid(place.settings if place else {})
+    for name, sentence in problems.items():
+        yield WARNING, f"{name} was set on a page and cannot be used. Set it there again. {sentence}"
     if settings.owner_password and place and place.owner_id:
         yield WARNING, "There is an Owner: remove MUSTER_OWNER_EMAIL and MUSTER_OWNER_PASSWORD."
 

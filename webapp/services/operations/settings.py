@@ -16,7 +16,7 @@ from webapp.services.audit.events import AuditAction
 from webapp.services.directory import lookup
 from webapp.services.settings import in_force
 from webapp.settings.pages import NAME
-from webapp.settings.settings import ON_PAGES, ConfigError, Settings
+from webapp.settings.settings import ON_PAGES, Settings
 
 LONGEST_QUOTE = 80
 
@@ -38,7 +38,7 @@ def save(typed: Mapping[str, str], seen: Mapping[str, str], by: User, *, proven:
     place = db.session.get_one(Organisation, 1)
     given = in_force.environment()
     wanted = {name: text.strip() for name, text in typed.items() if name in ON_PAGES and name not in given.given}
-    after, problems = _checked(given, {**place.settings, **wanted})
+    after, problems = given.overlaid(place.settings | wanted)
     before = texts(name for name in typed if name in wanted or name == NAME)
     new = {name: typed[name] if name == NAME or name in problems else after.text(name) for name in before}
     for name in before:
@@ -70,18 +70,6 @@ def _protects_less(before: Settings, after: Settings, changed: Collection[str]) 
     fewer_people = demands.index(after.require_totp) < demands.index(before.require_totp)
     kept, keeps = before.audit_days or math.inf, after.audit_days or math.inf
     return ("REQUIRE_TOTP" in changed and fewer_people) or ("AUDIT_DAYS" in changed and keeps < kept)
-
-
-def _checked(given: Settings, wanted: dict[str, str]) -> tuple[Settings, dict[str, str]]:
-    """The settings as far as they go, and a sentence for each name that is wrong."""
-    problems: dict[str, str] = {}
-    while True:
-        try:
-            return given.overlaid({name: text for name, text in wanted.items() if name not in problems}), problems
-        except ConfigError as error:
-            if error.name in problems:
-                return given, problems
-            problems[error.name] = error.sentence
 
 
 def _kept(given: Settings, texts: Mapping[str, str]) -> dict[str, str]:

@@ -58,7 +58,7 @@ def installation() -> Installation:
             .where(Organisation.id == 1)
         ).one_or_none()
         name, texts, owner_key = row or ("", {}, "")  # no row before the first start
-        kept = Installation(given, given.overlaid_as_far_as_they_go(texts), name, owner_key or "")
+        kept = Installation(given, given.overlaid(texts)[0], name, owner_key or "")
         db.session.info[_KEPT] = kept
     return kept
 
