@@ -255,4 +255,4 @@ def test_a_setting_of_a_page_that_no_longer_does(install):
         db.session.get_one(Organisation, 1).settings = {"MAX_ROWS": "many"}
 
     within(app, set_it)
-    assert "MUSTER_MAX_ROWS is “many”" in examine(app)[1]["settings"]
+    assert "MAX_ROWS was set on a page and cannot be used" in examine(app)[1]["settings"]
