@@ -25,7 +25,7 @@ from wtforms.validators import InputRequired, Length, Optional, StopValidation
 
 from webapp.core.addresses import Address, InvalidAddressError, parse
 from webapp.core.errors import RuleViolationError
-from webapp.core.files.table import clean
+from webapp.core.files.cleaning import clean
 from webapp.core.security.permissions import GIVABLE
 from webapp.core.text import row_phrases
 from webapp.schemas import passwords

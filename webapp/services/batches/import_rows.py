@@ -11,8 +11,9 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import case, delete, exists, func, insert, literal, or_, select
 
-from webapp.core.files.columns import Cells
-from webapp.core.files.table import Table, UnreadableFileError
+from webapp.core.files.errors import UnreadableFileError
+from webapp.core.files.extract import Cells
+from webapp.core.files.table import Table
 from webapp.core.plan.planner import PlannedChange, plan
 from webapp.core.text.formatting import plural
 from webapp.db import db, utcnow

@@ -9,8 +9,9 @@ from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response as BaseResponse
 
 from webapp.core.files.columns import MEMBER
+from webapp.core.files.csv_reader import MOST_COLUMNS
+from webapp.core.files.errors import UnreadableFileError
 from webapp.core.files.fields import Field
-from webapp.core.files.table import MOST_COLUMNS, UnreadableFileError
 from webapp.core.security.permissions import Permission
 from webapp.http.web import current_user, is_fragment, number, page_or_fragment, redirect_to, require
 from webapp.models import Batch, BatchState
@@ -56,7 +57,7 @@ def mapping_page(
     choice = asked_for(asked)
     context = {
         "batch": batch,
-        "matching": mapping.matching(batch, choice),
+        "matching": mapping.show_mapping(batch, choice),
         "lost_edits": import_rows.count_edits(batch) if batch.state is BatchState.REVIEWING else 0,
         "remembers": "remember" in asked or choice.columns is None,
         "refusal": refusal,

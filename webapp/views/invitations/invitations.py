@@ -8,7 +8,7 @@ from flask import Blueprint, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
 from webapp.core.errors import NotFoundError, RuleViolationError
-from webapp.core.files.table import clean
+from webapp.core.files.cleaning import clean
 from webapp.core.plan.actions import Action, Do
 from webapp.core.security.permissions import Permission
 from webapp.core.text import row_phrases
