@@ -97,9 +97,9 @@ def runs(monkeypatch) -> list[str]:
     seen: list[str] = []
     run: Callable[..., None] = workbook._run
 
-    def count(asked, *files):
-        seen.append(asked)
-        run(asked, *files)
+    def count(data):
+        seen.append(data)
+        return run(data)
 
     monkeypatch.setattr(workbook, "_run", count)
     return seen
