@@ -1,14 +1,12 @@
 """Commands at the same moment, on either database: one winner each, nobody waits for ever, and nothing is lost.
 
-MUSTER_RACES is how often each is run; `MUSTER_RACES=200` on PostgreSQL before the order of locks is changed.
+MUSTER_RACES is how often each is run.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from contextlib import suppress
-from threading import Barrier, BrokenBarrierError
 
 import pytest
 
@@ -19,7 +17,7 @@ from tests.steps import make_review, stored_plans
 from webapp.core.errors import ConflictError, MusterError
 from webapp.core.plan.actions import Action, Do
 from webapp.core.plan.planner import Mode
-from webapp.db import begin_write, begun_again, db, hold, utcnow
+from webapp.db import db, utcnow
 from webapp.jobs import batches as job
 from webapp.jobs import outbox as sending
 from webapp.models import (
@@ -263,26 +261,3 @@ def test_an_upload_cancelled_while_its_mail_goes_and_an_address_is_corrected(rou
     left = db.session.scalars(db.select(Row.outcome).where(Row.batch_id == batch_id)).all()
     assert db.session.get_one(Batch, batch_id).state in (BatchState.CANCELLED, BatchState.FINISHED)
     assert None not in left
-
-
-def test_who_was_given_up_for_another_begins_again(app, admin):
-    """Two who hold what the other wants: PostgreSQL gives one up. On SQLite writers take turns, and it does not come to that."""
-    one, two = people(0, 2)
-    met, tries = Barrier(2), []
-
-    @begun_again
-    def rename(first: int, second: int) -> None:
-        tries.append(first)
-        begin_write()
-        for id in (first, second):
-            db.session.get_one(User, id, with_for_update=hold(User)).name = f"Renamed by {first}"
-            db.session.flush()
-            if id == first and len(tries) <= 2:  # each holds one, before either wants the other
-                with suppress(BrokenBarrierError):
-                    met.wait(0.5 if db.engine.dialect.name == "sqlite" else 60)
-        db.session.commit()
-
-    db.session.rollback()
-    assert at_once(app, lambda: rename(one, two), lambda: rename(two, one)) == []
-    assert user(one).name == user(two).name
-    assert len(tries) == (2 if db.engine.dialect.name == "sqlite" else 3)

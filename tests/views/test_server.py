@@ -68,7 +68,7 @@ def busy(server, owner) -> Iterator[list[int]]:
     token = owner.token()  # one cookie for all
     owner.token = lambda: token
     askers = [threading.Thread(target=add, args=(number,)) for number in range(7)]
-    begin_write(alone=True)
+    begin_write()
     for asker in askers:
         asker.start()
     try:

@@ -52,7 +52,7 @@ def waiting(server: Served, browser) -> Iterator[list[int]]:
 
 def test_one_person_has_one_file_read_at_a_time(server, admin, owner):
     with_one_token(admin, owner)
-    begin_write(alone=True)
+    begin_write()
     with waiting(server, admin) as answers:
         wait_for(lambda: admin.user.id in turns._uploading, "the first is read")
         status, _, body = server.ask("/batches", admin, "POST", f"pasted={FILE}")
@@ -68,7 +68,7 @@ def test_uploads_wait_for_each_other_and_pages_do_not(server, sign_in, owner):
     """More people than there are threads upload at once. All are served in the end, and pages meanwhile."""
     people = [sign_in(make_user(f"Person {number}", "Admin")) for number in range(6)]
     with_one_token(*people)
-    begin_write(alone=True)
+    begin_write()
     with ExitStack() as stack:
         answers = [stack.enter_context(waiting(server, person)) for person in people]
         wait_for(lambda: len(turns._uploading) == 2, "two are read")

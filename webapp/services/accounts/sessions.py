@@ -17,7 +17,6 @@ from webapp.db import begin_write, db, utcnow
 from webapp.models import Session, User, UserState
 from webapp.services.audit import events
 from webapp.services.audit.events import AuditAction, count_refusal
-from webapp.services.directory import lookup
 from webapp.services.settings import in_force
 
 MINUTE = timedelta(minutes=1)
@@ -115,8 +114,6 @@ def start(user: User, address: str, user_agent: str, replaces: str | None = None
     begin_write()
     replaced = Session.token_hash == hashed(replaces or "")
     before_id = db.session.scalar(select(Session.user_id).where(replaced)) or user.id
-    for user_id in sorted({user.id, before_id}):
-        lookup.lock_user(user_id)
     is_own_and_over = (Session.user_id == user.id) & _is_over(now)
     ended = set(db.session.scalars(delete(Session).where(or_(is_own_and_over, replaced)).returning(Session.user_id)))
     if before_id != user.id and before_id in ended:
@@ -155,7 +152,6 @@ def end(token: str) -> None:
     begin_write()
     session = db.session.scalar(select(Session).where(Session.token_hash == hashed(token)))
     if session:
-        lookup.lock_user(session.user_id)
         events.record(session.user, AuditAction.SIGNED_OUT, session.user)
         db.session.execute(delete(Session).where(Session.id == session.id))
     db.session.commit()
@@ -164,7 +160,6 @@ def end(token: str) -> None:
 def end_others(user: User, keep: int, only: int | None = None) -> int:
     """Sign this person out on all devices but one, or on one of the others. keep: the session that stays. -> how many."""
     begin_write()
-    lookup.lock_user(user.id)
     ended = end_all(user, keep, only)
     if ended:
         events.record(user, AuditAction.SIGNED_OUT, user, sessions=ended)
@@ -184,7 +179,7 @@ def delete_over() -> int:
     """Sessions that are over, up to 500 at a time. -> how many."""
     begin_write()
     over = select(Session.id).where(_is_over(utcnow())).limit(500)
-    ids = db.session.scalars(over.with_for_update(skip_locked=True)).all()
+    ids = db.session.scalars(over).all()
     db.session.execute(delete(Session).where(Session.id.in_(ids)), execution_options={"synchronize_session": False})
     db.session.commit()
     return len(ids)

@@ -20,7 +20,6 @@ from webapp.services.accounts import profile
 from webapp.services.accounts.sessions import Refusal
 from webapp.services.audit import events
 from webapp.services.audit.events import AuditAction
-from webapp.services.directory import lookup
 from webapp.services.settings import in_force
 
 HALF_WAY = timedelta(minutes=10)
@@ -141,7 +140,6 @@ def protected(user_id: int, by: User) -> User:
 def reset(user_id: int, by: User) -> User:
     """Turn somebody's second factor off, who has lost it. Raises what `protected` raises."""
     begin_write()
-    lookup.lock_user(profile.below(user_id, by).id)
     user = protected(user_id, by)
     clear(user, by=by, how="by somebody who manages users")
     db.session.commit()
@@ -160,7 +158,6 @@ def clear(user: User, *, by: User, how: str) -> None:
 def _with_code(user: User, code: str, peer: str, change: Callable[[], None]) -> None:
     """A command behind a code: the code is used up and the change made in one commit, or neither."""
     begin_write()
-    lookup.lock_user(user.id)
     if not (_is_current(user, code) or _is_recovery(user, code)):
         _refuse(user, peer)
     change()

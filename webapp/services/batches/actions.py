@@ -55,8 +55,8 @@ def do_now(kind: Kind, id: int, action: Action, by: User, theirs: Theirs = Their
     where somebody becomes an administrator.
     """
     begin_write()
-    person = lookup.people_by_id([(kind, id), ("user", by.id)], held=True).get((kind, id))
-    db.session.refresh(by)  # locked, too: two who demote each other at once are not both still allowed to
+    person = lookup.people_by_id([(kind, id), ("user", by.id)]).get((kind, id))
+    db.session.refresh(by)  # two who demote each other at once are not both still allowed to
     registry = _check(action, by)
     if person is None:
         raise NotFoundError(row_phrases.describe({"code": "person_gone"}))

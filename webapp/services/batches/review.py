@@ -15,7 +15,7 @@ from webapp.core.lists.paging import Page
 from webapp.core.lists.row_filter import EVERYTHING, Find
 from webapp.core.plan.planner import Plan
 from webapp.core.text.formatting import become_administrators, plural
-from webapp.db import begin_write, db, empty_log, hold, utcnow
+from webapp.db import begin_write, db, empty_log, utcnow
 from webapp.models import MARKERS, UNMOVED, Batch, BatchFile, BatchKind, BatchState, Row, RowEdit, User
 from webapp.schemas.rows import FIELDS
 from webapp.services.audit import events
@@ -105,8 +105,8 @@ def aimed_at_people(by: User) -> dict[str, Any]:
 
 
 def locked(batch_id: int) -> Batch:
-    """The batch as it is now, locked until the commit. Call it after begin_write(). Raises NotFoundError. Does not commit."""
-    batch = db.session.get(Batch, batch_id, with_for_update=hold(Batch), populate_existing=True)
+    """The batch as it is now; call it after begin_write(). Raises NotFoundError. Does not commit."""
+    batch = db.session.get(Batch, batch_id)
     if batch is None:
         raise NotFoundError(NONE)
     return batch

@@ -52,7 +52,7 @@ def columns_of(headers: Mapping[int, Sequence[str]]) -> tuple[int, Places] | Non
 def remember_columns(header: Sequence[str], places: Places, batch: Batch, by: User) -> None:
     """Part of a command: from now on files with this header are read so."""
     held = places.as_dict()
-    known = db.session.scalar(select(HeaderMapping).where(HeaderMapping.key == header_key(header)).with_for_update())
+    known = db.session.scalar(select(HeaderMapping).where(HeaderMapping.key == header_key(header)))
     named = names_of(places, header)
     if known and known.columns == held:
         return
@@ -75,9 +75,9 @@ def remembered_columns() -> list[HeaderMapping]:
     return list(db.session.scalars(select(HeaderMapping).order_by(HeaderMapping.created_at.desc(), HeaderMapping.id.desc())))
 
 
-def header_mapping(id: int, *, hold: bool = False) -> HeaderMapping:
-    """What is remembered of one header. hold: for a command, which forgets it. Raises NotFoundError."""
-    known = db.session.get(HeaderMapping, id, with_for_update=hold or None)
+def header_mapping(id: int) -> HeaderMapping:
+    """What is remembered of one header. Raises NotFoundError."""
+    known = db.session.get(HeaderMapping, id)
     if known is None:
         raise NotFoundError("These columns are forgotten already.")
     return known
@@ -86,7 +86,7 @@ def header_mapping(id: int, *, hold: bool = False) -> HeaderMapping:
 def forget_columns_of(id: int, by: User) -> None:
     """From now on files with that header are read by their column names again. Raises NotFoundError."""
     begin_write()
-    known = header_mapping(id, hold=True)
+    known = header_mapping(id)
     label = ", ".join(known.names.values()) or "files of before"
     events.record(by, AuditAction.COLUMNS_FORGOTTEN, label=label, columns=known.names)
     db.session.delete(known)
@@ -102,7 +102,7 @@ def remember(kind: AliasKind, word: str, name: str, by: User, batch_id: int) -> 
     batch_id: the batch in which no row says so any more, so that its plans stay as good as they are.
     """
     word = check(word)
-    begin_write(alone=True)
+    begin_write()
     meant = _meant(kind, name)
     alias = _mean(kind, word, meant)
     events.record(by, AuditAction.ALIAS_REMEMBERED, meant, word=word)
@@ -121,7 +121,7 @@ def add(kind: AliasKind, meant_id: int, word: str, by: User) -> Alias:
     Raises ValidationError, RuleViolationError (field "word"), or NotFoundError.
     """
     word = Schema.from_dict({"word": Name(kind.value, required=True)})().load({"word": word})["word"]
-    begin_write(alone=True)
+    begin_write()
     meant = named(kind, meant_id)
     if fold(word) in _words_of(kind, meant):
         db.session.rollback()
@@ -144,7 +144,7 @@ def found(alias_id: int) -> tuple[Alias, Any]:
 
 def forget(alias_id: int, by: User) -> tuple[int | None, str]:
     """From now on the word means nothing. -> the group that it meant, None for a role; and the word. Raises NotFoundError."""
-    begin_write(alone=True)
+    begin_write()
     alias, meant = found(alias_id)
     group_id, word = alias.group_id, alias.word
     events.record(by, AuditAction.ALIAS_FORGOTTEN, meant, word=word)
@@ -198,7 +198,7 @@ def refuse_taken(kind: AliasKind, names: Iterable[str], but: Named | None = None
 
 
 def named(kind: AliasKind, id: int) -> Any:
-    """Part of a command that runs alone: the role or the group. Raises NotFoundError."""
+    """Part of a command: the role or the group. Raises NotFoundError."""
     found = db.session.get(MODELS[kind], id)
     if found is None:
         db.session.rollback()

@@ -163,7 +163,7 @@ def add(names: Iterable[str], by: User, description: str = "") -> list[Group]:
         raise RuleViolationError(f"At most {MOST_AT_ONCE:,} groups are added at once. Add them in several steps.", field="names")
     wanted = clean(typed)
     described = GroupSchema(only=("description",)).load({"description": description})["description"]
-    begin_write(alone=True)
+    begin_write()
     try:
         groups = create(wanted, described)
     except IntegrityError as error:
@@ -182,7 +182,7 @@ def change(group_id: int, name: str, description: str, by: User) -> Group:
     Raises ValidationError, RuleViolationError or NotFoundError.
     """
     values = GroupSchema().load({"name": name, "description": description})
-    begin_write(alone=True)
+    begin_write()
     group: Group = aliases.named(AliasKind.GROUP, group_id)
     before = {"name": group.name, "description": group.description}
     if values == before:
@@ -203,7 +203,7 @@ def merge(group_id: int, others: Sequence[int], by: User, seen: str) -> Group:
     Raises RuleViolationError where there is nothing to merge, NotFoundError, or ConflictError where it would do more or less
     than the page said.
     """
-    begin_write(alone=True)
+    begin_write()
     gone: dict[int, Group] = {id: aliases.named(AliasKind.GROUP, id) for id in sorted({group_id, *others})}
     group = gone.pop(group_id)
     if not gone:
@@ -228,7 +228,7 @@ def remove(group_id: int, by: User, seen: str) -> str:
 
     Raises NotFoundError, or ConflictError where others would lose it than the page said.
     """
-    begin_write(alone=True)
+    begin_write()
     group: Group = aliases.named(AliasKind.GROUP, group_id)
     effect, name = effect_of_deleting(group_id, by), group.name
     _must_be(effect, seen)

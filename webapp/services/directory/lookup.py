@@ -32,7 +32,7 @@ from sqlalchemy.orm import Session, SessionTransaction, aliased
 from webapp.core.plan.planner import Access, Person, Policy, Ref
 from webapp.core.plan.registry import GroupEntry, Registry, RoleEntry
 from webapp.core.security.permissions import Permission, what_it_does
-from webapp.db import KEEPING, among, db, hold, utcnow
+from webapp.db import KEEPING, among, db, utcnow
 from webapp.models import (
     OWNER_ROLE_ID,
     Alias,
@@ -147,32 +147,11 @@ def people(keys: Iterable[str]) -> dict[str, Person]:
 _IS_KNOWN = select(exists().where(User.email_key == bindparam("key")) | exists().where(Invitation.email_key == bindparam("key")))
 
 
-def lock_people(keys: Iterable[str]) -> dict[str, Person]:
-    """Part of a command: the same, each held until the commit, so that they stay as they are judged."""
-    wanted = sorted(keys)
-    for table in (User, Invitation):  # in one order everywhere, so that two commands never wait for each other
-        held = select(table.id).where(among(table.email_key, wanted)).order_by(table.id).with_for_update(**hold())
-        db.session.execute(held).all()
-    return people(wanted)
-
-
-def lock_user(user_id: int) -> User:
-    """Part of a command, before it touches what is this user's: them as they are now, held until the commit."""
-    return db.session.get_one(User, user_id, with_for_update=hold(User), populate_existing=True)
-
-
-def people_by_id(refs: Iterable[Ref], *, held: bool = False) -> dict[Ref, Person]:
-    """These users and invitations, closed ones too, but nobody erased; six queries, however many.
-
-    held: part of a command; each is held until the commit, in the order of `lock_people`.
-    """
+def people_by_id(refs: Iterable[Ref]) -> dict[Ref, Person]:
+    """These users and invitations, closed ones too, but nobody erased; six queries, however many."""
     wanted = list(refs)
     ids: dict[str, list[int]] = {"user": sorted(id for kind, id in wanted if kind == "user")}
     ids["invitation"] = sorted(id for kind, id in wanted if kind == "invitation")
-    if held:
-        for table, kind in ((User, "user"), (Invitation, "invitation")):
-            of_kind = select(table.id).where(among(table.id, ids[kind])).order_by(table.id)
-            db.session.execute(of_kind.with_for_update(**hold())).all()
     is_wanted = among(Invitation.id, ids["invitation"])
     found = (*_users(among(User.id, ids["user"])), *_invitations(is_wanted, _sendings(is_wanted)))
     return {(person.kind, person.id): person for _, person in found}

@@ -81,7 +81,7 @@ def rows_naming(role_id: int) -> int:
 def add(values: Mapping[str, Any], by: User) -> Role:
     """A role of the organisation's own. Raises ValidationError, or RuleViolationError (field "name")."""
     good = RoleSchema().load(values)
-    begin_write(alone=True)
+    begin_write()
     aliases.refuse_taken(AliasKind.ROLE, [good["name"]])
     role = Role(key=fold(good["name"]), **good)
     with raise_if_taken(ConflictError(TAKEN)):
@@ -99,7 +99,7 @@ def change(role_id: int, values: Mapping[str, Any], by: User) -> Role:
     The old name becomes another name of the role. Raises ValidationError, RuleViolationError (field "name") or NotFoundError.
     """
     good = RoleSchema().load(values)
-    begin_write(alone=True)
+    begin_write()
     role = _changeable(role_id)
     before = _told(role)
     with raise_if_taken(ConflictError(TAKEN)):
@@ -120,7 +120,7 @@ def remove(role_id: int, replacement_id: int | None, by: User, seen: str) -> str
     seen: `Counted.seen` of the page. Invitations that were closed long ago name the replacement, too, or the lowest role.
     Raises NotFoundError, RuleViolationError (field "replacement"), or Conflict where others hold it than the page said.
     """
-    begin_write(alone=True)
+    begin_write()
     role = _changeable(role_id)
     held = found(role_id)
     if held.seen != seen:

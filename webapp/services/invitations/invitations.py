@@ -17,7 +17,7 @@ from webapp.core.plan.planner import Access, Plan
 from webapp.core.security import tokens
 from webapp.core.security.passwords import hash_password
 from webapp.core.security.permissions import Permission
-from webapp.db import among, begin_write, db, hold, in_database, raise_if_taken, utcnow
+from webapp.db import among, begin_write, db, in_database, raise_if_taken, utcnow
 from webapp.models import Batch, Group, Invitation, InvitationState, Row, User
 from webapp.models.groups import invitation_groups
 from webapp.services.audit import events
@@ -61,12 +61,9 @@ def get_invitation(invitation_id: int) -> Invitation:
     return invitation
 
 
-def get_pending(invitation_id: int, by: User, *, held: bool = False) -> Invitation:
-    """A pending invitation, expired ones too, to a role that one may grant. Raises NotFoundError or ConflictError.
-
-    held: part of a command; it is locked until the commit.
-    """
-    invitation = db.session.get(Invitation, invitation_id, with_for_update=hold(Invitation) if held else None)
+def get_pending(invitation_id: int, by: User) -> Invitation:
+    """A pending invitation, expired ones too, to a role that one may grant. Raises NotFoundError or ConflictError."""
+    invitation = db.session.get(Invitation, invitation_id)
     if invitation is None or not by.may_grant(invitation.role):
         raise (OutOfRankError if invitation else NotFoundError)("There is no such invitation.")
     if invitation.state is not InvitationState.PENDING:
@@ -199,13 +196,12 @@ def revoke(invitation: Invitation, by: User, batch_id: int | None = None) -> Non
 
 
 def revoke_made_by(user: User, theirs: Theirs, by: User, batch_id: int | None = None) -> int:
-    """Part of a command that deactivates somebody, held: pending invitations that they made are revoked. -> how many."""
+    """Part of a command that deactivates somebody: pending invitations that they made are revoked. -> how many."""
     if theirs is Theirs.KEEP:
         return 0
     wanted = _select_made_by(by, Invitation.invited_by_id == user.id)
     if theirs is Theirs.REVOKE_MANAGING:
         wanted = wanted.where(among(Invitation.role_id, lookup.administrators()))
-    wanted = wanted.order_by(Invitation.id).with_for_update(**hold(Invitation))
     ids = db.session.scalars(wanted.with_only_columns(Invitation.id)).all()
     closed = update(Invitation).where(among(Invitation.id, ids)).values(state=InvitationState.REVOKED, closed_at=utcnow())
     revoked = in_database(closed.returning(Invitation.id, Invitation.email)).all()
@@ -224,7 +220,7 @@ def copy_link(invitation_id: int, by: User, *, proven: bool = False) -> str:
     it.
     """
     begin_write()
-    invitation = get_pending(invitation_id, by, held=True)
+    invitation = get_pending(invitation_id, by)
     if Permission.USERS_MANAGE in invitation.role.permissions and not proven:
         raise PasswordRequiredError(f"Type your password: whoever has this link becomes {invitation.role.name}.")
     if invitation.is_expired(utcnow()):

@@ -13,7 +13,6 @@ from webapp.core.security import tokens
 from webapp.core.text.formatting import plural
 from webapp.db import db, utcnow
 from webapp.models import AccountLink, LinkPurpose, Message, User
-from webapp.services.directory import lookup
 from webapp.services.settings import in_force
 
 MINUTES = {LinkPurpose.RESET: 60, LinkPurpose.EMAIL: 24 * 60, LinkPurpose.SIGN_IN: 30}
@@ -86,10 +85,7 @@ def refresh_hash(link: AccountLink) -> None:
 
 
 def use_link(given: str, purpose: LinkPurpose) -> AccountLink:
-    """Part of a command: use a link; its user is held. Of two at once one wins; the other gets ConflictError, as for a link that
-    does not work."""
-    if link := find_by_token(given, purpose):
-        lookup.lock_user(link.user_id)
+    """Part of a command: use a link. Of two at once one wins; the other gets ConflictError, as for a link that does not work."""
     spent = update(AccountLink).where(_is(given, purpose), _is_open()).values(closed_at=utcnow()).returning(AccountLink.id)
     id = db.session.scalar(spent)
     if id is None:

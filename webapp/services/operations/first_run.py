@@ -53,7 +53,7 @@ def prepare() -> list[str]:
     names = _groups_from_settings()
     token = secrets.token_urlsafe(32)
     lines = []
-    begin_write(alone=True)
+    begin_write()
     _make_rows()
     if names and not db.session.scalar(select(func.count(Group.id))):
         for group in groups.create(names):
@@ -78,7 +78,7 @@ def finish(token: str, organisation: str, name: str, address: Address, password:
     """
     db.session.rollback()
     password_hash = hash_password(password)  # slow: no transaction is open
-    begin_write(alone=True)
+    begin_write()
     spent = (
         update(Organisation)
         .where(Organisation.id == 1, Organisation.setup_token_hash == hashed(token))

@@ -34,7 +34,7 @@ def save(typed: Mapping[str, str], seen: Mapping[str, str], by: User, *, proven:
     password, as it takes to protect accounts or the audit log less than before. Raises PasswordRequiredError without it, and
     ValidationError with a sentence for each name that is wrong, or that somebody else set in between; nothing is changed then.
     """
-    begin_write(alone=True)
+    begin_write()
     place = db.session.get_one(Organisation, 1)
     given = in_force.environment()
     wanted = {name: text.strip() for name, text in typed.items() if name in ON_PAGES and name not in given.given}

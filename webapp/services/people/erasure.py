@@ -93,7 +93,7 @@ def erase(user_id: int, by: User) -> str:
 
     Kept files of all open uploads are deleted: the person may stand in any of them.
     """
-    begin_write(alone=True)
+    begin_write()
     user = erasable(user_id, by)
     found, name = traces(user), pseudonym(user)
     addresses = {text for text in found.names if "@" in text}
