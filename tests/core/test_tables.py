@@ -10,7 +10,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from hypothesis import assume, example, given, settings
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from tests.core.values import is_whole
@@ -565,7 +565,6 @@ def test_nothing_pasted_is_empty(text):
     assert str(refused.value) == EMPTY
 
 
-@settings(deadline=None)
 @given(st.text())
 def test_whatever_is_pasted_the_answer_is_a_table_or_a_sentence(text):
     try:
@@ -679,7 +678,6 @@ def written_tables(draw):
     return people, delimiter, encoding, text.encode(encoding)
 
 
-@settings(deadline=None)
 @given(written_tables())
 def test_whatever_wrote_it_a_table_is_read_back(written):
     people, delimiter, encoding, data = written
@@ -695,7 +693,6 @@ def test_whatever_wrote_it_a_table_is_read_back(written):
     assert table.encoding.removesuffix(" with odd letters") == ENCODINGS[encoding]
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(wide_cells, wide_cells, wide_cells), min_size=1, max_size=8), st.booleans())
 def test_what_was_copied_from_a_spreadsheet_is_read_back(people, with_header):
     assume(with_header or not any(map(recognise, itertools.chain(*people))))  # a row of names would be the header
@@ -737,7 +734,6 @@ csv_like = st.lists(
 ).map("".join)
 
 
-@settings(deadline=None)
 @given(st.binary() | csv_like.map(str.encode) | csv_like.map(lambda text: text.encode("utf-16")))
 @example(b"sep=''\n'")
 @example(b'"')

@@ -8,12 +8,13 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.core.values import is_whole
 from tests.files.make_corpus import FILES
 from tests.files.writers import OLE2, ods, ods_cell, rows_xml, sheet_xml, text_cell, xls, xlsx
+from tests.properties import fewer
 from tests.reading import read
 from webapp.core.files import workbook
 from webapp.core.files.cleaning import clean
@@ -227,7 +228,6 @@ cells = st.text(
     st.sampled_from("\t\n '\"=+-@,;|&<>_x\u00a0") | st.characters(exclude_categories=["Cs", "Cc", "Cn"]), max_size=12
 ).filter(lambda text: "_x" not in text)  # _x000D_ means something in .xlsx: see escaped-characters.xlsx
 rows = st.lists(st.tuples(cells, cells, cells), min_size=1, max_size=40)
-few = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 HEADER = ("Email", "Role", "Groups")
 
 
@@ -243,7 +243,7 @@ def check(data: bytes, program: str, people, top: int = 1, left: int = 0) -> Non
 
 
 @pytest.mark.slow
-@few
+@fewer()
 @given(rows, st.integers(1, 30), st.integers(0, 30), st.booleans())
 def test_what_was_written_as_xlsx_is_read_back(people, top, left, shared):
     texts = list(dict.fromkeys(cell for row in (HEADER, *people) for cell in row))
@@ -257,7 +257,7 @@ def test_what_was_written_as_xlsx_is_read_back(people, top, left, shared):
 
 
 @pytest.mark.slow
-@few
+@fewer()
 @given(rows, st.integers(1, 30), st.integers(0, 30))
 def test_what_was_written_as_ods_is_read_back(people, top, left):
     blank = f'<table:table-row table:number-rows-repeated="{top - 1}"><table:table-cell/></table:table-row>' * (top > 1)
@@ -267,7 +267,7 @@ def test_what_was_written_as_ods_is_read_back(people, top, left):
 
 
 @pytest.mark.slow
-@few
+@fewer()
 @given(rows.map(lambda people: people[:15]))
 def test_what_was_written_as_xls_is_read_back(people):
     check(xls({"People": [HEADER, *[[cell or None for cell in row] for row in people]]}), "Excel", people)
@@ -286,7 +286,7 @@ def broken(draw):
 
 
 @pytest.mark.slow
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@fewer(by=4)
 @given(broken())
 def test_whatever_a_workbook_holds_the_answer_is_a_table_or_a_sentence(data):
     try:

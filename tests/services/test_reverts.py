@@ -7,10 +7,11 @@ from collections.abc import Callable
 from itertools import count
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.factories import make_group, make_invitation, make_persona, make_user, role, token_of
+from tests.properties import fewer
 from tests.steps import make_review
 from webapp.core.errors import ConflictError, ForbiddenError, MusterError, RuleViolationError
 from webapp.core.plan.actions import Action, Do
@@ -120,11 +121,8 @@ def expect(before: dict, left: dict, touched: dict, after: dict, sent_again: set
         )
 
 
-LOAD = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
-
-
 @pytest.mark.slow
-@LOAD
+@fewer()
 @given(
     directory=st.lists(THERE, min_size=len(PEOPLE), max_size=len(PEOPLE)),
     file=st.lists(ROW, min_size=len(PEOPLE), max_size=len(PEOPLE)),
@@ -150,7 +148,7 @@ def test_a_reverted_upload_leaves_what_was_before_and_what_was_touched(admin, di
 
 
 @pytest.mark.slow
-@LOAD
+@fewer()
 @given(
     directory=st.lists(SOMEBODY, min_size=len(PEOPLE), max_size=len(PEOPLE)),
     action=st.tuples(st.just(0), st.sampled_from(UNDOABLE), st.sampled_from(ROLES), st.sampled_from(GROUPS)),
