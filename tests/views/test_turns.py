@@ -79,6 +79,13 @@ def test_uploads_wait_for_each_other_and_pages_do_not(server, sign_in, owner):
     assert answers == [[303]] * 6
 
 
+@pytest.fixture
+def soon(monkeypatch) -> None:
+    """Whoever waits for a turn waits a short time only."""
+    monkeypatch.setattr(workbook, "WAIT", 0.1)
+    monkeypatch.setattr(turns, "WAIT", 0.1)
+
+
 @contextmanager
 def no_turn() -> Iterator[None]:
     """Other workbooks are being read, as many as may be at once."""
@@ -105,6 +112,7 @@ def runs(monkeypatch) -> list[str]:
     return seen
 
 
+@pytest.mark.usefixtures("soon")
 def test_a_workbook_that_gets_no_turn_is_refused_with_what_to_do(admin, runs):
     with no_turn():
         page = upload(admin, PEOPLE, "people.xlsx", status=422).page
@@ -113,6 +121,7 @@ def test_a_workbook_that_gets_no_turn_is_refused_with_what_to_do(admin, runs):
     upload(admin, PEOPLE, "people.xlsx")
 
 
+@pytest.mark.usefixtures("soon")
 def test_the_columns_of_a_workbook_that_gets_no_turn_are_shown_a_minute_later(admin):
     upload(admin, PEOPLE, "people.xlsx")
     batch = db.session.scalar(db.select(Batch))
@@ -141,6 +150,7 @@ def test_a_workbook_that_cannot_be_opened_is_not_opened_again(admin, runs, monke
     monkeypatch.undo()
 
 
+@pytest.mark.usefixtures("soon")
 def test_another_file_in_place_of_one_is_not_opened_again_either(admin, runs, monkeypatch):
     upload(admin, PEOPLE, "people.xlsx")
     batch = db.session.scalar(db.select(Batch))
