@@ -226,7 +226,7 @@ def sign_in(app: Flask) -> Callable[..., Client]:
 
 def _start_session(app: Flask, user_id: int) -> str:
     with app.app_context():
-        return sessions.start(db.session.get_one(User, user_id), "192.0.2.1", "pytest")
+        return sessions.start_session(db.session.get_one(User, user_id), "192.0.2.1", "pytest")
 
 
 @pytest.fixture

@@ -387,7 +387,7 @@ class Portal:
         events = self.mail.events()
         domains = {promise.recipient.partition(".of-")[2] for promise in promises}
         theirs = [each for each in self.handed_over() if each.recipient.partition(".of-")[2] in domains]
-        return checker.judge(promises, mails, theirs, self.interruptions, checker.refusals(events), tokens.hashed)
+        return checker.judge(promises, mails, theirs, self.interruptions, checker.refusals(events), tokens.hash_token)
 
     def handed_over(self) -> list[HandOver]:
         """From the mail server's log, and from the .eml files that were written."""

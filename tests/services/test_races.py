@@ -157,8 +157,8 @@ def test_a_group_merged_while_an_action_gives_it(round, admin, race):
     seen = groups.effect_of_merging(into, [other], user(admin)).seen
     raised = race(
         lambda: job.process(batch_id),
-        lambda: groups.merge(into, [other], user(admin), seen),
-        lambda: groups.change(into, f"Renamed {round}", "", user(admin)),
+        lambda: groups.merge_groups(into, [other], user(admin), seen),
+        lambda: groups.change_group(into, f"Renamed {round}", "", user(admin)),
         lambda: actions.do_now("user", ids[0], Action(Do.SET_GROUPS, groups=frozenset({into})), user(admin)),
     )
     job.process(batch_id)
@@ -228,16 +228,16 @@ def test_somebody_erased_while_their_mail_is_sent_and_old_things_are_deleted(rou
 @pytest.mark.parametrize("round", ROUNDS)
 def test_somebody_deactivated_while_they_come_and_go(round, admin, race):
     ana = make_user("Ana Ruiz", email=f"ana{round}@northfield.example").id
-    tokens = [sessions.start(user(ana), "192.0.2.7", "one") for _ in range(3)]
+    tokens = [sessions.start_session(user(ana), "192.0.2.7", "one") for _ in range(3)]
     db.session.execute(db.update(Session).values(seen_at=utcnow() - sessions.MINUTE * 2))
     db.session.commit()
     touched = db.session.scalars(db.select(Session.id).where(Session.user_id == ana)).all()
     race(
         lambda: actions.do_now("user", ana, Action(Do.DEACTIVATE), user(admin)),
-        lambda: sessions.touch(touched[0]),
-        lambda: sessions.end(tokens[1]),
+        lambda: sessions.note_activity(touched[0]),
+        lambda: sessions.end_session(tokens[1]),
         lambda: sessions.end_others(user(ana), touched[2]),
-        lambda: sessions.start(user(ana), "192.0.2.7", "two", replaces=tokens[2]),
+        lambda: sessions.start_session(user(ana), "192.0.2.7", "two", replaces=tokens[2]),
     )
     assert user(ana).state is UserState.DEACTIVATED
 

@@ -325,7 +325,7 @@ def test_deactivating_who_confirms_at_that_moment_does_nothing_or_all_of_it(app,
 
 def test_deactivating_ends_every_session_in_the_same_commit(app, admin):
     ana = make_user("Ana Ruiz", email="ana@northfield.example")
-    tokens = [sign_ins.start(ana, "192.0.2.7", "one") for _ in range(2)]
+    tokens = [sign_ins.start_session(ana, "192.0.2.7", "one") for _ in range(2)]
     actions.do_now("user", ana.id, Action(Do.DEACTIVATE), admin)
-    assert [sign_ins.current(token) for token in tokens] == [None, None]
+    assert [sign_ins.find_session(token) for token in tokens] == [None, None]
     assert db.session.scalars(db.select(Session).where(Session.user_id == ana.id)).all() == []

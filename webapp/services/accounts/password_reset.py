@@ -44,7 +44,7 @@ def in_need(user_id: int, by: User) -> User:
     """
     if in_force.environment().mail_url:
         raise RuleViolationError("Muster sends email here: have this person use “Forgot password?” on the sign-in page.")
-    user = profile.below(user_id, by)
+    user = profile.get_user_below(user_id, by)
     if not by.may_grant(user.role):
         raise ForbiddenError("This person’s role may do what yours may not, so you cannot make a link to their account.")
     if user.state is not UserState.ACTIVE:

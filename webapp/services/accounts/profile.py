@@ -43,7 +43,7 @@ def pending_email(user: User) -> AccountLink | None:
     return account_links.find_open(user, LinkPurpose.EMAIL)
 
 
-def below(user_id: int, by: User) -> User:
+def get_user_below(user_id: int, by: User) -> User:
     """Somebody whose account `by` may act on: ranked below, so nobody acts on themselves or on the Owner.
 
     Raises NotFoundError or ForbiddenError.

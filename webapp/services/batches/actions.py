@@ -33,7 +33,7 @@ def stage(people: Chosen, action: Action, by: User) -> Batch:
     """
     begin_write()
     registry = _check(action, by)
-    refs = people_list.everybody(people) if isinstance(people, Filter) else people
+    refs = people_list.find_refs(people) if isinstance(people, Filter) else people
     batch = Batch(kind=BatchKind.ACTION, name="", action=action.as_dict(), **review.aimed_at_people(by))
     db.session.add(batch)
     db.session.flush()

@@ -90,7 +90,7 @@ def plan_rows(
         refusal = TooManyRowsError(len(people), limit)
         if not (split and refusal.parts):
             raise refusal
-    version, at = lookup.version(), utcnow()  # first: what comes later is newer
+    version, at = lookup.directory_version(), utcnow()  # first: what comes later is newer
     policy = planner.policy_of(batch, by, lookup.registry(batch.uploaded_by or by))
     schema = RowSchema(policy.registry)
     candidates = [planner.candidate(schema, *person) for person in people]
@@ -191,7 +191,7 @@ def replace_rows(batch: Batch, table: Table, people: Sequence[Cells], hints: Map
         db.session.rollback()
         raise EditsLostError(lost, edits)
     _delete_others(batch, staying)
-    version, at = lookup.version(), utcnow()
+    version, at = lookup.directory_version(), utcnow()
     lines = dict(table.lines)
     new = [person for person in people if person.line not in staying]
     standing = [Cells(line, row.email, row.role, row.groups) for line, row in staying.items() if row.removed_at is None]

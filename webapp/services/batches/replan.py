@@ -51,7 +51,7 @@ def anew(batch: Batch, by: User) -> Anew | None:
     """The plans as they would be, were they made now for this person; None where those stored are. Nothing is stored."""
     at = utcnow()  # first, and the version before the rows: what comes later is newer
     if planner.are_stale(batch):
-        version, rows = lookup.version(), planner.standing_rows(batch)
+        version, rows = lookup.directory_version(), planner.standing_rows(batch)
     elif apart := _apart(batch, by):
         version, rows = batch.directory_version, _bearing(batch, apart)
     else:
@@ -131,7 +131,7 @@ def _bearing(batch: Batch, apart: _Apart) -> list[Row]:
 
 def refresh(batch: Batch) -> None:
     """Part of a command that stages the batch: make every plan and store it."""
-    batch.directory_version, batch.planned_at = lookup.version(), utcnow()  # first: what comes later is newer
+    batch.directory_version, batch.planned_at = lookup.directory_version(), utcnow()  # first: what comes later is newer
     rows = planner.standing_rows(batch)
     judgements = planner.judged_again(batch, rows)
     planner.store(batch, planner.stale(rows, judgements), judgements)

@@ -140,7 +140,7 @@ def create_groups(batch_id: int, names: Sequence[str], by: User) -> list[Group]:
         raise RuleViolationError("Choose at least one group to create.")
     if len(names) > MOST_CREATED:
         raise RuleViolationError(f"Create at most {MOST_CREATED} groups at once.")
-    return groups.add(names, by)
+    return groups.add_groups(names, by)
 
 
 def translate(batch_id: int, name: str, word: str, meant: str, by: User, *, remember: bool = False) -> Result:
@@ -152,7 +152,7 @@ def translate(batch_id: int, name: str, word: str, meant: str, by: User, *, reme
     registry = lookup.registry()
     official = official_name(name, meant, registry, by)
     if remember:
-        aliases.check(word)
+        aliases.check_word(word)
     done = bulk_fix.fix(batch_id, name, word, official, by)
     if remember:
         aliases.remember(AliasKind.ROLE if name == "role" else AliasKind.GROUP, word, official, by, batch_id)

@@ -122,7 +122,7 @@ def _forget(session: Session, transaction: SessionTransaction) -> None:
         session.info.pop(_REGISTRIES, None)
 
 
-def version() -> int:
+def directory_version() -> int:
     """The directory's version: plans made at an older one are made again before they are trusted."""
     return db.session.scalars(select(Organisation.directory_version)).one()
 
@@ -185,7 +185,7 @@ def _invitations(
         return
     ids = [id for _, id, *_ in found]
     groups = _memberships(invitation_groups.c.invitation_id, ids)
-    failed = set(db.session.scalars(failed_invitations(among(Invitation.id, ids))))
+    failed = set(db.session.scalars(select_failed_invitations(among(Invitation.id, ids))))
     now = utcnow()
     for key, id, role_id, everything, state, expires_at in found:
         is_over = state is InvitationState.PENDING and expires_at and expires_at <= now
@@ -210,7 +210,7 @@ def _sendings(is_wanted: ColumnElement[bool]) -> dict[int, tuple[int, int]]:
     return {id: (sent, recent - (1 if first > hour_ago else 0)) for id, sent, recent, first in rows}
 
 
-def failed_invitations(*which: ColumnElement[bool]) -> Select[int | None]:
+def select_failed_invitations(*which: ColumnElement[bool]) -> Select[int | None]:
     """The ids of invitations whose last e-mail failed for good. which: conditions on Invitation."""
     newest = (
         select(func.max(Message.id))
@@ -221,7 +221,7 @@ def failed_invitations(*which: ColumnElement[bool]) -> Select[int | None]:
     return select(Message.invitation_id).where(Message.id.in_(newest), Message.state == MessageState.FAILED)
 
 
-def never_emailed(*which: ColumnElement[bool]) -> Select[int | None]:
+def select_never_emailed(*which: ColumnElement[bool]) -> Select[int | None]:
     """The ids of pending invitations whose e-mail became a file and never went to a mail server. which: conditions on Invitation.
 
     One that waits in the outbox does not count: it is about to go.

@@ -47,7 +47,7 @@ class LinkClosedError(ConflictError):
 
 def find_by_token(given: str) -> Invitation:
     """The invitation that a link belongs to. Raises NotFoundError."""
-    found = db.session.scalar(select(Invitation).where(Invitation.token_hash == tokens.hashed(given)))
+    found = db.session.scalar(select(Invitation).where(Invitation.token_hash == tokens.hash_token(given)))
     if found is None:
         raise NotFoundError("No invitation has this address. Check that the link was copied whole, or ask for a new one.")
     return found
@@ -142,7 +142,7 @@ def add_invitations(
     ]
     ids = list(db.session.scalars(insert(Invitation).returning(Invitation.id, sort_by_parameter_order=True), made))
     made_links = zip(ids, nonces, strict=True)
-    hashes = [{"id": id, "token_hash": tokens.hashed(invitation_links.derive_token(id, nonce))} for id, nonce in made_links]
+    hashes = [{"id": id, "token_hash": tokens.hash_token(invitation_links.derive_token(id, nonce))} for id, nonce in made_links]
     db.session.execute(update(Invitation), hashes)
     groups = ((id, sorted(access.groups)) for id, (_, access) in zip(ids, people, strict=True))
     members = [{"invitation_id": id, "group_id": group_id} for id, group_ids in groups for group_id in group_ids]
@@ -241,7 +241,7 @@ def accept(given: str, name: str, password: str) -> User:
     begin_write()
     # One conditional update decides between many at once: those who lose wait for the winner, and not for each other.
     is_good = or_(Invitation.expires_at.is_(None), Invitation.expires_at > utcnow())
-    is_open = Invitation.token_hash == tokens.hashed(given), Invitation.state == InvitationState.PENDING, is_good
+    is_open = Invitation.token_hash == tokens.hash_token(given), Invitation.state == InvitationState.PENDING, is_good
     claim = update(Invitation).where(*is_open).values(state=InvitationState.ACCEPTED, closed_at=utcnow())
     claimed = db.session.scalar(claim.returning(Invitation.id))
     invitation = find_by_token(given)

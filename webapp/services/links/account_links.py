@@ -81,7 +81,7 @@ def create_link(user: User, purpose: LinkPurpose, **values: Any) -> AccountLink:
 
 def refresh_hash(link: AccountLink) -> None:
     """Part of a command: store the hash of the link that is derived now; another one after the server's key was changed."""
-    link.token_hash = tokens.hashed(_token(link))
+    link.token_hash = tokens.hash_token(_token(link))
 
 
 def use_link(given: str, purpose: LinkPurpose) -> AccountLink:
@@ -101,7 +101,7 @@ def close_links(user: User, *purposes: LinkPurpose) -> None:
 
 
 def _is(given: str, purpose: LinkPurpose) -> ColumnElement[bool]:
-    return (AccountLink.token_hash == tokens.hashed(given)) & (AccountLink.purpose == purpose)
+    return (AccountLink.token_hash == tokens.hash_token(given)) & (AccountLink.purpose == purpose)
 
 
 def _is_open(now: ColumnElement[Any] | None = None) -> ColumnElement[bool]:

@@ -151,7 +151,7 @@ STEPS: Sequence[Callable[[], int]] = (
     delete_rows,
     delete_messages,
     delete_files,
-    sessions.delete_over,
+    sessions.delete_expired,
 )
 
 

@@ -82,7 +82,7 @@ def erasable(user_id: int, by: User) -> User:
 
     Raises NotFoundError, ForbiddenError for somebody not ranked below, ConflictError while they are active.
     """
-    user = profile.below(user_id, by)
+    user = profile.get_user_below(user_id, by)
     if user.state is not UserState.DEACTIVATED:
         raise ConflictError("Only somebody deactivated can be erased. Deactivate this person first.")
     return user

@@ -108,7 +108,7 @@ def make(chosen: Chosen, by: User, *, proven: bool = False) -> list[Slip]:
 def _are(chosen: Chosen) -> ColumnElement[bool]:
     if isinstance(chosen, int):
         return people_list.is_of_batch(chosen)
-    people = people_list.everybody(chosen) if isinstance(chosen, Filter) else chosen
+    people = people_list.find_refs(chosen) if isinstance(chosen, Filter) else chosen
     return among(Invitation.id, sorted(id for kind, id in people if kind == "invitation"))
 
 

@@ -19,7 +19,7 @@ from webapp.services.directory.people_list import Listing
 
 def heirs(search: str, page: int = 1) -> Listing:
     """Active users, the Owner among them, found by name or e-mail."""
-    return people_list.listing(Filter(Status.ACTIVE, search=search), page)
+    return people_list.list_people(Filter(Status.ACTIVE, search=search), page)
 
 
 def heir(user_id: int, by: User) -> User:

@@ -29,7 +29,7 @@ from webapp.core.text.formatting import plural
 from webapp.http.attachments import attach
 from webapp.http.invite_dialog import dialog_context
 from webapp.http.questions import Question, ask
-from webapp.http.web import current_user, is_fragment, number, page_or_fragment, redirect_to, require, run_after_response
+from webapp.http.web import current_user, get_number, is_fragment, page_or_fragment, redirect_to, require, run_after_response
 from webapp.models import Batch, BatchKind, BatchState, Outcome, Row, User
 from webapp.schemas.batches import OptionsSchema
 from webapp.services.batches import execute, import_rows, notices, options, people_rows, reverts, turns, unknown_words, upload
@@ -56,7 +56,7 @@ FEW, MANY = 10, 5000
 @require(Permission.BATCHES_SEE)
 def index() -> str:
     """All uploads, actions and reverts, or those of a kind, newest first."""
-    before, asked = number(request.args, "before"), request.args.get("kind")
+    before, asked = get_number(request.args, "before"), request.args.get("kind")
     kind = BatchKind(asked) if asked in list(BatchKind) else None
     found = batches.uploads(before, kind=kind)
     return render_template(

@@ -10,7 +10,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from webapp.core.errors import RuleViolationError
 from webapp.core.security.permissions import Permission
 from webapp.http.auth import check_given_password
-from webapp.http.web import current_user, number, page_or_fragment, redirect_to, require, run_after_response
+from webapp.http.web import current_user, get_number, page_or_fragment, redirect_to, require, run_after_response
 from webapp.models import UNMOVED, Batch, BatchState
 from webapp.services.batches import review as batches
 from webapp.views.batches.batches import folder, review_context, row_context
@@ -55,7 +55,7 @@ class Seen(NamedTuple):
 def create(batch_id: int) -> BaseResponse | tuple[str, int]:
     """Queue what was seen; confirming twice lands on the progress page with a note."""
     seen = Seen(request.form.get("version", ""), request.form.get("drift", UNMOVED))
-    version = number(request.form, "version")
+    version = get_number(request.form, "version")
     if version is None:
         review = url_for("batches.show", batch_id=batches.found(batch_id).id)
         raise RuleViolationError(UNSEEN, link=("Open the review", review))

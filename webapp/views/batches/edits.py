@@ -13,7 +13,7 @@ from webapp.core.files.cleaning import clean
 from webapp.core.lists.row_filter import Find, Hint
 from webapp.core.security.permissions import Permission
 from webapp.core.text.formatting import plural
-from webapp.http.web import current_user, is_fragment, number, page_or_fragment, redirect_to, require
+from webapp.http.web import current_user, get_number, is_fragment, page_or_fragment, redirect_to, require
 from webapp.models import Batch, BatchState
 from webapp.schemas.rows import FIELDS
 from webapp.services.batches import bulk_edit, bulk_fix, cell_edit, duplicates, review, row_search, unknown_words
@@ -58,8 +58,8 @@ def undo(batch_id: int) -> str | BaseResponse | tuple[str, int, dict[str, str]]:
 
     Where it was overtaken, the next Undo goes on with the step before it.
     """
-    version = number(request.values, "version")
-    before = number(request.values, "before")
+    version = get_number(request.values, "version")
+    before = get_number(request.values, "before")
     try:
         return draw_replay(history.undo(batch_id, current_user(), version, before), "Undone")
     except history.UndoConflictError as conflict:
@@ -261,7 +261,7 @@ def line(batch_id: int, line: int) -> BaseResponse:
 def problem(batch_id: int) -> BaseResponse:
     """To the next row that needs attention, on whatever page it is; without the filter where that leaves none in."""
     batch, find = review.found(batch_id), asked_for()
-    start, back = number(request.args, "from"), "back" in request.args
+    start, back = get_number(request.args, "from"), "back" in request.args
     for wanted in (find, changed(find, plan=None, problem=None, mark=None, hint=None, text="")):
         if there := row_search.problem(batch, wanted, review.PAGE, start, back=back):
             page, row = there

@@ -13,7 +13,7 @@ from webapp.core.files.csv_reader import MOST_COLUMNS
 from webapp.core.files.errors import UnreadableFileError
 from webapp.core.files.fields import Field
 from webapp.core.security.permissions import Permission
-from webapp.http.web import current_user, is_fragment, number, page_or_fragment, redirect_to, require
+from webapp.http.web import current_user, get_number, is_fragment, page_or_fragment, redirect_to, require
 from webapp.models import Batch, BatchState
 from webapp.services.batches import import_rows, mapping, review, turns, upload
 from webapp.services.batches.import_rows import EditsLostError, TooManyRowsError
@@ -43,7 +43,7 @@ def choose(batch_id: int) -> BaseResponse | tuple[str, int]:
     try:
         with turns.upload(current_user()):
             mapping.choose(
-                batch_id, asked_for(form), current_user(), remember=remember, split=split, version=number(form, "version")
+                batch_id, asked_for(form), current_user(), remember=remember, split=split, version=get_number(form, "version")
             )
     except UnreadableFileError as refusal:
         return mapping_page(review.found(batch_id), form, refusal, 422)
