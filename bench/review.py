@@ -14,7 +14,6 @@ from sqlalchemy import select
 from bench.floor import FloorRow, floor, same_page
 from bench.portal import LARGEST, Portal, people, portal
 from bench.timing import Figure, in_turns, zipped
-from webapp.models import UNMOVED
 
 SIZES = (100, 5_000, LARGEST)
 ROUNDS = 120
@@ -49,16 +48,15 @@ def edit_figures() -> list[Figure]:
 def _edit(muster: Portal, batch_id: int, size: int, sizes: dict[int, int]) -> Callable[[], None]:
     row_id, role = muster.row(batch_id, size // 2 + 1)
     roles = itertools.cycle(["Remote", "Broadcaster"])
-    seen, version = role, 1
+    seen = role
 
     def edit() -> None:
-        nonlocal seen, version
+        nonlocal seen
         value = next(roles)
         data = {"field": "role", "value": value, "seen": seen}
-        headers = muster.headers(htmx=True) | {"Muster-Shown": f"{version}/{UNMOVED}"}
-        answer = muster.browser.patch(f"/batches/{batch_id}/rows/{row_id}", data=data, headers=headers)
+        answer = muster.browser.patch(f"/batches/{batch_id}/rows/{row_id}", data=data, headers=muster.headers(htmx=True))
         assert answer.status_code == 200, answer.get_data(as_text=True)[:500]
-        seen, version = value, version + 1
+        seen = value
         sizes[size] = zipped(answer.get_data())
 
     return edit

@@ -13,9 +13,7 @@
     if (isOurs(ctx)) waiting.add(ctx);
   });
   document.addEventListener("htmx:before:request", (e) => {
-    const { ctx } = e.detail, shown = document.getElementById("shown")?.dataset.batch;
-    waiting.delete(ctx);
-    if (isOurs(ctx) && shown) ctx.request.headers["Muster-Shown"] = shown; // as it is when the request leaves, not when it was asked for
+    waiting.delete(e.detail.ctx);
   });
   document.addEventListener("htmx:finally:request", (e) => {
     waiting.delete(e.detail.ctx);

@@ -117,7 +117,7 @@ def make_review(by: User, lines: Sequence[tuple[str, str, str]] = LINES) -> Batc
         db.session.add(Row(batch_id=batch.id, line=line, plan=Plan.ATTENTION, step={}, issues=[], **values, **read))
         planner.count(batch, [(Plan.ATTENTION, {}, [])], +1)
     db.session.flush()
-    replan.refresh(batch)
+    replan.plan_batch(batch)
     db.session.commit()
     return batch
 

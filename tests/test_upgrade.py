@@ -80,7 +80,7 @@ def work() -> None:
 def confirm(browser: Client, batch_id: int) -> None:
     browser.get(f"/batches/{batch_id}")
     page = browser.get(f"/batches/{batch_id}/confirmation").page
-    form = {"version": page.values("version")[0], "drift": page.values("drift")[0], "password": PASSWORD}
+    form = {"version": page.values("version")[0], "password": PASSWORD}
     assert browser.post(f"/batches/{batch_id}/confirmation", form).location.endswith(f"/batches/{batch_id}")
 
 

@@ -7,12 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.reading import read
-from webapp.core.files.cleaning import clean, escape
-from webapp.core.files.columns import match_columns
+from webapp.core.files.cleaning import escape
+from webapp.core.files.columns import extract, match
 from webapp.core.files.csv_writer import EXAMPLES, template, write
-from webapp.core.files.errors import UnreadableFileError
-from webapp.core.files.extract import extract_people
+from webapp.core.files.table import UnreadableFileError, clean, read
 
 ROLES = ("Admin", "Analyst", "Remote")
 GROUPS = ("Student Devices", "Teacher Laptops", "Exam Laptops", "Loans")
@@ -42,7 +40,7 @@ def test_the_template_of_a_young_portal_is_whole_too(roles, groups, rows):
 
 def test_users_put_below_the_examples_are_all_that_is_read():
     table = read(template(ROLES, GROUPS) + b"ana@x.org,Analyst,Loans\r\n", "template.csv")
-    found = extract_people(table, match_columns(table.header))
+    found = extract(table, match(table.header))
     assert [(cells.line, cells.email) for cells in found.cells] == [(4, "ana@x.org")]
     assert found.examples == (2, 3)
 
@@ -50,7 +48,7 @@ def test_users_put_below_the_examples_are_all_that_is_read():
 def test_the_template_as_it_is_invites_nobody():
     table = read(template(ROLES, GROUPS), "template.csv")
     with pytest.raises(UnreadableFileError):
-        extract_people(table, match_columns(table.header))
+        extract(table, match(table.header))
 
 
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠"])

@@ -83,10 +83,10 @@ class Browser:
         return int(where.rpartition("/")[2])
 
     def seen(self, batch_id: int) -> dict[str, str]:
-        """What the question before sending carries: the version, and what its plans are."""
+        """What the question before sending carries: the version of the batch."""
         page = self.get(f"/batches/{batch_id}/confirmation")
-        found = dict(re.findall(r'name="(version|drift)"[^>]* value="([^"]+)"', page))
-        assert set(found) == {"version", "drift"}
+        found = dict(re.findall(r'name="(version)"[^>]* value="([^"]+)"', page))
+        assert set(found) == {"version"}
         return found
 
     def confirm(self, batch_id: int) -> int:
@@ -323,15 +323,8 @@ class Portal:
 
         What is still open then is for the checker to tell.
         """
-        return self._wait_for_end(batch_ids, lambda: after + self._named_wait(batch_ids))
-
-    def go_on(self, *batch_ids: int, seconds: float) -> None:
-        """Wait until all is at its end, at most so many seconds: what waits for a back-off is left to `pass_time`."""
-        self._wait_for_end(batch_ids, lambda: seconds)
-
-    def _wait_for_end(self, batch_ids: tuple[int, ...], most: Callable[[], float]) -> float:
         began = time.monotonic()
-        while not self._is_settled(batch_ids) and time.monotonic() - began < most():
+        while not self._is_settled(batch_ids) and time.monotonic() - began < after + self._named_wait(batch_ids):
             time.sleep(0.2)
         return time.monotonic() - began
 
@@ -387,7 +380,7 @@ class Portal:
         events = self.mail.events()
         domains = {promise.recipient.partition(".of-")[2] for promise in promises}
         theirs = [each for each in self.handed_over() if each.recipient.partition(".of-")[2] in domains]
-        return checker.judge(promises, mails, theirs, self.interruptions, checker.refusals(events), tokens.hash_token)
+        return checker.judge(promises, mails, theirs, self.interruptions, checker.refusals(events), tokens.hashed)
 
     def handed_over(self) -> list[HandOver]:
         """From the mail server's log, and from the .eml files that were written."""

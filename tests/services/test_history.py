@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.factories import make_group, make_persona, make_user
-from tests.properties import fewer
 from tests.steps import cell, make_review, rows_now, state_of_batch
 from webapp.core.errors import ConflictError, RuleViolationError
 from webapp.core.lists.row_filter import Find
 from webapp.core.plan.planner import Mode, Plan
 from webapp.db import db
 from webapp.models import Batch, Row, RowEdit
-from webapp.services.batches import bulk_edit, bulk_fix, cell_edit, duplicates, options, planner, review, undo
+from webapp.services.batches import bulk_edit, bulk_fix, cell_edit, confirmation, duplicates, options, planner, undo
 
 
 @pytest.fixture
@@ -113,7 +112,7 @@ def act(batch_id: int, action: tuple, by) -> None:
 
 
 @pytest.mark.slow
-@fewer()
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(actions=st.lists(ACTION, min_size=1, max_size=8))
 def test_undoing_everything_gives_the_state_before_and_redoing_gives_it_back(admin, actions):
     batch_id = make_review(admin).id
@@ -232,13 +231,13 @@ class TestUndo:
         edit(batch, 2, "role", "Analyst", admin)
         seen = db.session.get(Batch, batch.id).version
         undo.undo(batch.id, ana, seen)
-        with pytest.raises(review.PlansChangedError, match="Ana Silva has undone: Role in row 2"):
-            review.confirm(batch.id, seen, admin)
+        with pytest.raises(confirmation.PlansChangedError, match="Ana Silva has undone: Role in row 2"):
+            confirmation.confirm(batch.id, seen, admin)
 
     def test_comes_too_late_after_the_confirm(self, batch, admin):
         edit(batch, 2, "role", "Analyst", admin)
         options.change(batch.id, options.Options(skip_errors=True), admin)
-        review.confirm(batch.id, db.session.get(Batch, batch.id).version, admin)
+        confirmation.confirm(batch.id, db.session.get(Batch, batch.id).version, admin)
         with pytest.raises(ConflictError, match="already confirmed"):
             undo.undo(batch.id, admin)
 

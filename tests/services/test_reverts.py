@@ -7,11 +7,10 @@ from collections.abc import Callable
 from itertools import count
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.factories import make_group, make_invitation, make_persona, make_user, role, token_of
-from tests.properties import fewer
 from tests.steps import make_review
 from webapp.core.errors import ConflictError, ForbiddenError, MusterError, RuleViolationError
 from webapp.core.plan.actions import Action, Do
@@ -32,7 +31,7 @@ from webapp.models import (
     UserState,
 )
 from webapp.services.accounts import sessions as sign_ins
-from webapp.services.batches import actions, execute, options, reverts, review
+from webapp.services.batches import actions, confirmation, execute, options, reverts
 from webapp.services.invitations import invitations
 
 GROUPS = ("Student Devices", "Teacher Laptops", "Exam Laptops")
@@ -51,7 +50,7 @@ def admin(app) -> User:
 
 def confirmed(batch: Batch, by: User) -> int:
     batch_id = batch.id
-    assert review.confirm(batch_id, db.session.get(Batch, batch_id).version, by)
+    assert confirmation.confirm(batch_id, db.session.get(Batch, batch_id).version, by)
     job.process(batch_id)
     return batch_id
 
@@ -121,8 +120,11 @@ def expect(before: dict, left: dict, touched: dict, after: dict, sent_again: set
         )
 
 
+LOAD = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+
+
 @pytest.mark.slow
-@fewer()
+@LOAD
 @given(
     directory=st.lists(THERE, min_size=len(PEOPLE), max_size=len(PEOPLE)),
     file=st.lists(ROW, min_size=len(PEOPLE), max_size=len(PEOPLE)),
@@ -148,7 +150,7 @@ def test_a_reverted_upload_leaves_what_was_before_and_what_was_touched(admin, di
 
 
 @pytest.mark.slow
-@fewer()
+@LOAD
 @given(
     directory=st.lists(SOMEBODY, min_size=len(PEOPLE), max_size=len(PEOPLE)),
     action=st.tuples(st.just(0), st.sampled_from(UNDOABLE), st.sampled_from(ROLES), st.sampled_from(GROUPS)),
@@ -278,7 +280,7 @@ def test_revert_against_accept_has_one_winner(app, admin):
     token, id = token_of(invitation), invitation.id
     undo = reverts.stage(batch_id, me())[0]
     undo_id = undo.id
-    review.confirm(undo_id, undo.version, me())
+    confirmation.confirm(undo_id, undo.version, me())
     accepted, _ = at_once(app, lambda: invitations.accept(token, "Li Wei", "correct horse battery"), lambda: job.process(undo_id))
     row = db.session.scalars(db.select(Row).where(Row.batch_id == undo_id)).one()
     state = db.session.get(Invitation, id).state
@@ -299,7 +301,7 @@ def test_two_confirms_at_once_are_one(app, admin):
     ana = make_user("Ana Ruiz", email="ana@northfield.example").id
     batch = actions.stage(frozenset({("user", ana)}), Action(Do.DEACTIVATE), me())
     id, version = batch.id, batch.version
-    first = at_once(app, *[lambda: review.confirm(id, version, me())] * 3)
+    first = at_once(app, *[lambda: confirmation.confirm(id, version, me())] * 3)
     assert sorted(first) == [False, False, True]
     at_once(app, *[lambda: execute.run_chunk(id, 50)] * 3)
     assert events("user.deactivated") == 1
@@ -313,7 +315,7 @@ def test_deactivating_who_confirms_at_that_moment_does_nothing_or_all_of_it(app,
     id, version = batch.id, batch.version
     at_once(
         app,
-        lambda: review.confirm(id, version, db.session.get_one(User, other_id)),
+        lambda: confirmation.confirm(id, version, db.session.get_one(User, other_id)),
         lambda: actions.do_now("user", other_id, Action(Do.DEACTIVATE), me()),
     )
     if db.session.get(Batch, id).state is BatchState.QUEUED:
@@ -325,7 +327,7 @@ def test_deactivating_who_confirms_at_that_moment_does_nothing_or_all_of_it(app,
 
 def test_deactivating_ends_every_session_in_the_same_commit(app, admin):
     ana = make_user("Ana Ruiz", email="ana@northfield.example")
-    tokens = [sign_ins.start_session(ana, "192.0.2.7", "one") for _ in range(2)]
+    tokens = [sign_ins.start(ana, "192.0.2.7", "one") for _ in range(2)]
     actions.do_now("user", ana.id, Action(Do.DEACTIVATE), admin)
-    assert [sign_ins.find_session(token) for token in tokens] == [None, None]
+    assert [sign_ins.current(token) for token in tokens] == [None, None]
     assert db.session.scalars(db.select(Session).where(Session.user_id == ana.id)).all() == []

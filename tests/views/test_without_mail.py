@@ -42,8 +42,7 @@ def finished(client, text: str = FILE, **options) -> Batch:
 
 
 def question(client, batch) -> str:
-    headers = {"Muster-Shown": batch.shown}
-    return client.get(f"/batches/{batch.id}/confirmation", htmx=True, headers=headers).page.text
+    return client.get(f"/batches/{batch.id}/confirmation?version={batch.version}", htmx=True).page.text
 
 
 class TestNothingSaysSent:

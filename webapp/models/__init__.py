@@ -7,7 +7,7 @@ from webapp.models.account_links import AccountLink, LinkPurpose
 from webapp.models.addresses import ReplacedAddress
 from webapp.models.aliases import Alias, AliasKind, HeaderMapping
 from webapp.models.audit import AuditChain, AuditEvent
-from webapp.models.batches import UNMOVED, Batch, BatchFile, BatchKind, BatchState
+from webapp.models.batches import Batch, BatchFile, BatchKind, BatchState
 from webapp.models.groups import Group
 from webapp.models.invitations import Invitation, InvitationState
 from webapp.models.organisation import Organisation
@@ -25,7 +25,6 @@ __all__ = [
     "REDONE",
     "SECRET_KINDS",
     "UNDONE",
-    "UNMOVED",
     "AccountLink",
     "Alias",
     "AliasKind",

@@ -6,16 +6,13 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, Index, LargeBinary, String, Text, func, text
+from sqlalchemy import JSON, ForeignKey, Index, LargeBinary, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from webapp.core.plan.actions import Action
 from webapp.core.plan.planner import Mode, Plan
 from webapp.db import Model, UTCDateTime, choice, utcnow
 from webapp.models.users import User
-
-UNMOVED = "0"
-"""`Batch.drift` of a batch whose plans were made once."""
 
 
 class BatchKind(StrEnum):
@@ -86,17 +83,11 @@ class Batch(Model):
     """The finished batch whose changed rows are reviewed again here."""
 
     version: Mapped[int] = mapped_column(default=1)
-    """Raised by every change to what the review shows; confirming carries it."""
+    """Raised by every change of rows, options or plans; confirming carries it."""
     directory_version: Mapped[int] = mapped_column(default=0)
-    """`Organisation.directory_version` when the plans were made."""
-    planned_at: Mapped[datetime] = mapped_column(UTCDateTime, default=utcnow, server_default=func.now())
-    """When they were made: an invitation that expired since makes them old, too."""
-    moved_version: Mapped[int] = mapped_column(default=0, server_default="0")
-    """The version at which the rows were last exchanged: pages older than that show others."""
-    drift: Mapped[str] = mapped_column(String(16), default=UNMOVED, server_default=UNMOVED)
-    """What making plans again, not an edit, has changed in them so far (`services.reviewing`): confirming carries it, too."""
+    """`Organisation.directory_version` when the plans were made: another one makes them stale."""
     planned_for_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
-    """Who is assumed to confirm: the stored plans obey this person's rank."""
+    """The person whose rank the stored plans respect: who uploaded the batch, or who was last asked to look again."""
     counts: Mapped[dict[str, int]] = mapped_column(JSON, default=dict)
     """How many rows stand, by plan and by mark: kept up with every change, so that no page counts rows."""
 
@@ -118,11 +109,6 @@ class Batch(Model):
     def size(self) -> int:
         """How many rows stand."""
         return sum(self.counts.get(plan, 0) for plan in Plan)
-
-    @property
-    def shown(self) -> str:
-        """What a page shows that was drawn now: the edits up to a version, and the plans as they are."""
-        return f"{self.version}/{self.drift}"
 
     @property
     def to_send(self) -> int:

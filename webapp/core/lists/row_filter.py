@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any
 
 from webapp.core.lists.paging import Order, member, searched
 from webapp.core.plan.planner import Plan
@@ -62,16 +62,6 @@ class Sort(Order):
     PLAN_DOWN = "-plan"
 
 
-class Findable(Protocol):
-    """What is looked at in a row."""
-
-    email: Any
-    role: Any
-    groups: Any
-    plan: Any
-    step: Any
-
-
 @dataclass(frozen=True, slots=True)
 class Find:
     """What the review shows. plan, problem, mark, hint: None for any. text: part of a cell, on one line. page: from 1."""
@@ -120,14 +110,6 @@ class Find:
     def turned(self, column: str) -> Sort:
         """The order that a click on a column's name asks for: that column, and the other way at the second click."""
         return Sort(f"-{column}") if self.sort == Sort(column) else Sort(column)
-
-    def has(self, row: Findable) -> bool:
-        """Whether the row is among what is looked for, whatever its cells say."""
-        return (
-            (self.plan is None or row.plan == self.plan)
-            and (self.problem is None or getattr(row, f"{self.problem}_wrong"))
-            and (self.mark is None or self.mark in row.step.get("marks", ()))
-        )
 
     def says(self, *cells: str) -> bool:
         """Whether the text stands in one of the cells, whatever their case and their spaces."""

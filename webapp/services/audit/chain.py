@@ -40,14 +40,13 @@ NEWEST = 2000
 def seal() -> bool:
     """Seal committed events, up to CHUNK of them. -> whether more may be left.
 
-    Nothing is done after somebody changed the chain's own row.
+    Nothing is done while another worker seals or prunes, or after somebody changed the chain's own row.
     """
     if not db.session.scalar(select(exists().where(*_ripe()))):
         db.session.rollback()
         return False
-    begin_write()
-    chain = db.session.get_one(AuditChain, 1)
-    if not _went_on(chain):
+    chain = held()
+    if chain is None or not _went_on(chain):
         return False
     adopted = _adopted() if not chain.signature else 0
     events = () if adopted else db.session.scalars(_unsealed()).all()
@@ -72,16 +71,25 @@ def _ripe() -> tuple[Any, ...]:
 
 def _unsealed() -> Any:
     query = select(AuditEvent).where(*_ripe(), AuditEvent.stamp.is_not(None))
-    return query.order_by(AuditEvent.id).limit(CHUNK)
+    return query.order_by(AuditEvent.id).limit(CHUNK).with_for_update(skip_locked=True)
 
 
 def _adopted() -> int:
     """Part of a command, while nothing was ever sealed: events from before there were stamps get theirs."""
-    query = select(AuditEvent).where(AuditEvent.stamp.is_(None)).order_by(AuditEvent.id).limit(CHUNK)
+    query = select(AuditEvent).where(AuditEvent.stamp.is_(None)).order_by(AuditEvent.id).limit(CHUNK).with_for_update()
     old = db.session.scalars(query).all()
     for event in old:
         audit.stamp(event)
     return len(old)
+
+
+def held(*, alone: bool = False) -> AuditChain | None:
+    """Begins a command: the chain's row, held by this worker alone; None where another has it. alone: as `begin_write`."""
+    begin_write(alone=alone)
+    chain = db.session.scalar(select(AuditChain).where(AuditChain.id == 1).with_for_update(skip_locked=True))
+    if chain is None:
+        db.session.rollback()
+    return chain
 
 
 def _went_on(chain: AuditChain) -> bool:
@@ -311,7 +319,7 @@ def begin_anew() -> Verdict:
     """
     verdict = verify()
     begin_write()
-    chain = db.session.get_one(AuditChain, 1)
+    chain = db.session.get_one(AuditChain, 1, with_for_update=True)
     with audit.unlocked():
         bare: dict[str, Any] = {"stamp": None, "personal": {}, "seq": None, "link": None}
         db.session.execute(update(AuditEvent).values(**bare), execution_options={"synchronize_session": False})
@@ -328,16 +336,17 @@ def begin_anew() -> Verdict:
 # Pruned
 
 
-def prune() -> int:
+def prune() -> int | None:
     """Delete the oldest events of the chain, up to CHUNK, that happened before the days that are kept. -> how many.
 
-    What was deleted last is the checkpoint from which the chain is checked.
+    None where another worker is at the chain. What was deleted last is the checkpoint from which the chain is checked.
     """
     days = in_force.settings().audit_days
     if not days:
         return 0
-    begin_write()
-    chain = db.session.get_one(AuditChain, 1)
+    chain = held()
+    if chain is None:
+        return None
     if not _went_on(chain):
         return 0
     until = day_before(days)

@@ -16,7 +16,7 @@ from webapp.db import begin_write, db
 from webapp.models import Batch, BatchKind, Invitation, User
 from webapp.services.audit import events
 from webapp.services.audit.events import AuditAction
-from webapp.services.batches import apply, people_rows, replan, review
+from webapp.services.batches import apply, people_rows, replan
 from webapp.services.directory import lookup, people_list
 from webapp.services.mail import outbox
 from webapp.services.settings import in_force
@@ -33,15 +33,13 @@ def stage(people: Chosen, action: Action, by: User) -> Batch:
     """
     begin_write()
     registry = _check(action, by)
-    refs = people_list.find_refs(people) if isinstance(people, Filter) else people
-    batch = Batch(kind=BatchKind.ACTION, name="", action=action.as_dict(), **review.aimed_at_people(by))
-    db.session.add(batch)
-    db.session.flush()
+    refs = people_list.everybody(people) if isinstance(people, Filter) else people
+    batch = people_rows.new_batch(by, kind=BatchKind.ACTION, name="", action=action.as_dict())
     chosen = people_rows.add(batch, ((None, ref) for ref in refs))
     if not chosen:
         raise RuleViolationError("Nobody was chosen. Tick the people in the list, and choose what to do.")
     batch.name = action_phrases.name_action(action, chosen, registry)
-    replan.refresh(batch)
+    replan.plan_batch(batch)
     events.record(by, AuditAction.BATCH_STAGED, batch, does=action.as_dict(), rows=chosen)
     db.session.commit()
     return batch
@@ -55,8 +53,8 @@ def do_now(kind: Kind, id: int, action: Action, by: User, theirs: Theirs = Their
     where somebody becomes an administrator.
     """
     begin_write()
-    person = lookup.people_by_id([(kind, id), ("user", by.id)]).get((kind, id))
-    db.session.refresh(by)  # two who demote each other at once are not both still allowed to
+    person = lookup.people_by_id([(kind, id), ("user", by.id)], held=True).get((kind, id))
+    db.session.refresh(by)  # locked, too: two who demote each other at once are not both still allowed to
     registry = _check(action, by)
     if person is None:
         raise NotFoundError(row_phrases.describe({"code": "person_gone"}))

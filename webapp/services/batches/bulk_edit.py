@@ -15,7 +15,7 @@ from webapp.core.plan.registry import ALL_GROUPS, Registry, fold
 from webapp.db import among, db
 from webapp.models import Batch, Row, User
 from webapp.schemas.rows import FIELDS, split_groups
-from webapp.services.batches import changes, planner, replan, review, row_search
+from webapp.services.batches import changes, planner, row_search
 from webapp.services.batches.changes import CellTooLongError, Change, Proposal, Result, check_length
 from webapp.services.directory import lookup
 
@@ -138,7 +138,7 @@ def set_role(batch_id: int, chosen: Chosen, name: str, by: User) -> Result:
         role = lookup.registry().role_by_key.get(fold(name))
         if role is None or role not in lookup.grantable(by):
             raise RuleViolationError("Choose a role that you may grant.", field="role")
-        return change_cells(_selected(batch, chosen, by), "role", lambda cell: role.name)
+        return change_cells(_selected(batch, chosen), "role", lambda cell: role.name)
 
     return changes.apply(batch_id, by, propose)
 
@@ -175,7 +175,7 @@ def remove_groups(batch_id: int, chosen: Chosen, names: Sequence[str], by: User)
 def _change_groups(batch_id: int, chosen: Chosen, by: User, new: Callable[[str, Registry], str]) -> Result:
     def propose(batch: Batch) -> Proposal:
         registry = lookup.registry()
-        return change_cells(_selected(batch, chosen, by), "groups", lambda cell: new(cell, registry))
+        return change_cells(_selected(batch, chosen), "groups", lambda cell: new(cell, registry))
 
     return changes.apply(batch_id, by, propose)
 
@@ -184,7 +184,7 @@ def remove(batch_id: int, chosen: Chosen, by: User) -> Result:
     """Take the selected rows out of the batch."""
 
     def propose(batch: Batch) -> Proposal:
-        return Proposal([Change(row, "removed", "", "removed") for row in _selected(batch, chosen, by)])
+        return Proposal([Change(row, "removed", "", "removed") for row in _selected(batch, chosen)])
 
     return changes.apply(batch_id, by, propose)
 
@@ -207,13 +207,11 @@ def _key(name: str, registry: Registry) -> int | str:
     return group.id if group else fold(name)
 
 
-def _selected(batch: Batch, chosen: Chosen, by: User) -> list[Row]:
+def _selected(batch: Batch, chosen: Chosen) -> list[Row]:
     """The selected rows. Raises RuleViolationError where there is none."""
     if chosen.find is None:
         rows = _load(batch, chosen.ids)
     else:
-        if chosen.find.is_on:
-            replan.follow(batch, by)  # the page may have filtered by plans made on the fly: so does this
         rows = [row for row in row_search.each(batch, chosen.find) if row.id not in chosen.ids]
     if not rows:
         raise RuleViolationError("None of the selected rows is there any more. Select rows again.")
@@ -233,4 +231,4 @@ def address(batch: Batch, line: int) -> dict[str, Any]:
     if row_id is None:
         raise NotFoundError(f"Row {line} is not there any more.")
     before = db.session.scalar(select(func.count(Row.id)).where(*here, Row.line < line)) or 0
-    return {**Find().args(page=before // review.PAGE + 1), "_anchor": f"row-{row_id}-email"}
+    return {**Find().args(page=before // row_search.PAGE + 1), "_anchor": f"row-{row_id}-email"}

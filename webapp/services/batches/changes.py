@@ -148,7 +148,7 @@ def _carry_out(batch: Batch, by: User, changes: Sequence[Change]) -> Sequence[Ro
             setattr(batch, name, value)
         events.record(by, AuditAction.BATCH_CHANGED, batch, before=before, after=options)
     if options.keys() & set(OF_PLANS):
-        replan.refresh(batch)
+        replan.plan_batch(batch)
     if batch.kind is BatchKind.ACTION and batch.doing:  # it is called by how many it is for
         batch.name = action_phrases.name_action(batch.doing, batch.size, lookup.registry())
     return others

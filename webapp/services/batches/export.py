@@ -11,7 +11,7 @@ from webapp.core.lists.row_filter import Find
 from webapp.core.plan.planner import Plan
 from webapp.core.text import row_phrases
 from webapp.models import Batch, Row
-from webapp.services.batches import review
+from webapp.services.batches import replan, row_search
 
 FIRST_COLUMNS = tuple(field.heading for field in Field)
 STATUS_COLUMNS = ("Status", "Reason", "Suggestion")
@@ -38,8 +38,15 @@ def rows(batch: Batch, find: Find) -> tuple[Sequence[str], Iterator[Sequence[str
     """
     others = _other_columns(batch)
     names = [batch.header[place] for place in others]
-    lines = (_line(batch, row, others) for row in review.all_of(batch, find))
+    lines = (_line(batch, row, others) for row in _rows(batch, find))
     return (*FIRST_COLUMNS, *names, *STATUS_COLUMNS), lines
+
+
+def _rows(batch: Batch, find: Find) -> Iterator[Row]:
+    """The rows with the plans that the review shows."""
+    plans = replan.show(batch)  # kept until the last row is read
+    yield from row_search.each(batch, find)
+    del plans
 
 
 def places_in(header: Sequence[str]) -> Places | None:

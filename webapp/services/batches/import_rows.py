@@ -5,18 +5,16 @@ from __future__ import annotations
 from collections import defaultdict, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from sqlalchemy import case, delete, exists, func, insert, literal, or_, select
 
-from webapp.core.files.errors import UnreadableFileError
-from webapp.core.files.extract import Cells
-from webapp.core.files.table import Table
+from webapp.core.files.columns import Cells
+from webapp.core.files.table import Table, UnreadableFileError
 from webapp.core.plan.planner import PlannedChange, plan
 from webapp.core.text.formatting import plural
-from webapp.db import db, utcnow
+from webapp.db import db
 from webapp.models import Batch, BatchState, Row, RowEdit, User
 from webapp.schemas.rows import FIELDS, RowSchema
 from webapp.services.batches import planner
@@ -67,11 +65,10 @@ class NewRow(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ImportPlan:
-    """Planned rows, as a list for each part of the file, and when they were planned."""
+    """Planned rows, as a list for each part of the file, and the directory's version when they were planned."""
 
     parts: Sequence[Sequence[NewRow]]
     directory_version: int
-    at: datetime
 
     @property
     def size(self) -> int:
@@ -90,7 +87,7 @@ def plan_rows(
         refusal = TooManyRowsError(len(people), limit)
         if not (split and refusal.parts):
             raise refusal
-    version, at = lookup.directory_version(), utcnow()  # first: what comes later is newer
+    version = lookup.version()  # first: what changes from here on makes these plans stale
     policy = planner.policy_of(batch, by, lookup.registry(batch.uploaded_by or by))
     schema = RowSchema(policy.registry)
     candidates = [planner.candidate(schema, *person) for person in people]
@@ -104,7 +101,7 @@ def plan_rows(
         for person, row in zip(people[start : start + limit], part, strict=True):
             rows.append(NewRow(person, lines[row.line], row.email_key, steps[row.line], hints.get(row.line)))
         parts.append(rows)
-    return ImportPlan(parts, version, at)
+    return ImportPlan(parts, version)
 
 
 def insert_parts(first: Batch, ready: ImportPlan, name: str) -> list[Batch]:
@@ -113,7 +110,6 @@ def insert_parts(first: Batch, ready: ImportPlan, name: str) -> list[Batch]:
     name: the file's; the parts are numbered.
     """
     first.directory_version = ready.directory_version
-    first.planned_at = ready.at
     batches = [first]
     for _ in ready.parts[1:]:
         batches.append(Batch(**{name: getattr(first, name) for name in _SHARED_BY_PARTS}))
@@ -134,7 +130,7 @@ def insert_parts(first: Batch, ready: ImportPlan, name: str) -> list[Batch]:
 
 _SHARED_BY_PARTS = (
     "kind", "content_hash", "facts", "header", "columns", "notices", "mode", "change_roles", "skip_errors", "valid_days",
-    "message", "directory_version", "planned_at", "planned_for_id", "uploaded_by_id",
+    "message", "directory_version", "planned_for_id", "uploaded_by_id",
 )  # fmt: skip
 
 
@@ -191,7 +187,7 @@ def replace_rows(batch: Batch, table: Table, people: Sequence[Cells], hints: Map
         db.session.rollback()
         raise EditsLostError(lost, edits)
     _delete_others(batch, staying)
-    version, at = lookup.directory_version(), utcnow()
+    version = lookup.version()
     lines = dict(table.lines)
     new = [person for person in people if person.line not in staying]
     standing = [Cells(line, row.email, row.role, row.groups) for line, row in staying.items() if row.removed_at is None]
@@ -208,7 +204,6 @@ def replace_rows(batch: Batch, table: Table, people: Sequence[Cells], hints: Map
     planner.count(batch, [planner.counted(staying[cells.line]) for cells in standing], +1)
     _insert(batch, [NewRow(person, lines[person.line], *judgements[person.line][:2], hints.get(person.line)) for person in new])
     batch.directory_version = version
-    batch.planned_at = at
     return lost
 
 

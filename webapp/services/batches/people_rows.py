@@ -17,7 +17,7 @@ from webapp.core.plan.planner import Access, Person, Plan, PlannedChange, Policy
 from webapp.core.plan.registry import Registry
 from webapp.core.security.permissions import Permission
 from webapp.db import among, db
-from webapp.models import AuditEvent, Batch, BatchKind, Invitation, Outcome, Row, User, UserState
+from webapp.models import AuditEvent, Batch, BatchKind, BatchState, Invitation, Outcome, Row, User, UserState
 from webapp.services.audit.events import AuditAction
 from webapp.services.batches import apply
 from webapp.services.batches.apply import CHANGED, Obstacle
@@ -34,6 +34,22 @@ TOUCHING = (
     AuditAction.INVITATION_ACCEPTED,
 )
 """Events that explain why a person is no longer as a batch left them."""
+
+
+def new_batch(by: User, **columns: Any) -> Batch:
+    """A batch under review whose rows are people: what is in the way of one row holds up no other. Does not commit."""
+    batch = Batch(
+        state=BatchState.REVIEWING,
+        skip_errors=True,
+        valid_days=in_force.settings().invite_days,
+        planned_for_id=by.id,
+        uploaded_by_id=by.id,
+        counts={},
+        **columns,
+    )
+    db.session.add(batch)
+    db.session.flush()
+    return batch
 
 
 def add(batch: Batch, refs: Iterable[tuple[int | None, Ref]]) -> int:
@@ -84,10 +100,10 @@ def _ids(refs: Iterable[Ref], kind: str) -> list[int]:
     return [ref_id for of_kind, ref_id in refs if of_kind == kind]
 
 
-def plan_people(batch: Batch, rows: Sequence[Row], policy: Policy) -> dict[int, PlannedChange]:
-    """What each row would do now, by line; a fixed number of queries."""
+def plan_people(batch: Batch, rows: Sequence[Row], policy: Policy, *, held: bool = False) -> dict[int, PlannedChange]:
+    """What each row would do now, by line; a fixed number of queries. held: lock the people until the commit."""
     refs = {row.line: subject_of(row) for row in rows}
-    people = lookup.people_by_id(refs.values())
+    people = lookup.people_by_id(refs.values(), held=held)
     if batch.kind is BatchKind.ACTION:
         action = batch.doing
         assert action is not None

@@ -7,15 +7,15 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple, TypeVar
 
-from sqlalchemy import Select, Table, bindparam, exists, or_, select, update
+from sqlalchemy import Select, Table, bindparam, select, update
 from sqlalchemy.orm import load_only
 from sqlalchemy.orm.attributes import set_committed_value
 
 from webapp.core.plan.planner import Candidate, PlannedChange, Policy, plan
 from webapp.core.plan.registry import Registry
 from webapp.core.text.lookalikes import look_alike
-from webapp.db import db, utcnow
-from webapp.models import Batch, BatchKind, Invitation, InvitationState, Organisation, Row, User
+from webapp.db import db
+from webapp.models import Batch, BatchKind, Row, User
 from webapp.schemas.rows import FIELDS, RowSchema
 from webapp.services.batches import people_rows
 from webapp.services.directory import lookup
@@ -99,13 +99,6 @@ def candidate(schema: RowSchema, line: int, email: str, role: str, groups: str) 
         (*wrong_email, *wrong_role, *wrong_groups),
         address is not None and look_alike(address.display, schema.registry.known_domains) is not None,
     )
-
-
-def are_stale(batch: Batch) -> bool:
-    """Whether the stored plans are older than the directory: it has moved, or an invitation has expired since."""
-    has_moved = Organisation.directory_version != batch.directory_version
-    expired = Invitation.expires_at.between(batch.planned_at, utcnow()) & (Invitation.state == InvitationState.PENDING)
-    return bool(db.session.scalar(select(or_(has_moved, exists().where(expired)))))
 
 
 def standing(batch: Batch) -> Select[Row]:

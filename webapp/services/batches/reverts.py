@@ -36,17 +36,15 @@ def stage(batch_id: int, by: User) -> tuple[Batch, bool]:
     refs = list(_revertible_rows(original)) if _may_have_any(original) else []
     if not refs:
         raise ConflictError(f"This {original.kind.value} left nothing that could be reverted.")
-    batch = Batch(
+    batch = people_rows.new_batch(
+        by,
         kind=BatchKind.REVERT,
         name=f"Revert of “{original.name[:200]}”",
         action=original.action,
         reverts_id=original.id,
-        **review.aimed_at_people(by),
     )
-    db.session.add(batch)
-    db.session.flush()
     people_rows.add(batch, refs)
-    replan.refresh(batch)
+    replan.plan_batch(batch)
     events.record(by, AuditAction.BATCH_STAGED, batch, reverts=original.id, rows=len(refs))
     db.session.commit()
     return batch, True

@@ -9,19 +9,21 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from typing import TypeVarTuple
 
-from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select
+from sqlalchemy import ColumnElement, Select, case, func, select
 from sqlalchemy.orm import defer
 
 from webapp.core.lists.paging import Page, page_of
 from webapp.core.lists.row_filter import PLANS_IN_ORDER, Find, Hint, Mark, Sort
 from webapp.core.plan.planner import Plan
-from webapp.db import among, by_letter, db
+from webapp.db import by_letter, db
 from webapp.models import Batch, Row
 from webapp.schemas.rows import split_groups
 from webapp.services.directory import lookup, replaced_addresses
 
 Columns = TypeVarTuple("Columns")
 
+PAGE = 100
+"""Rows on one page of the review."""
 CHUNK = 500
 """Rows held in memory at once while all of a batch are gone through."""
 
@@ -29,17 +31,17 @@ _SHOWN = defer(Row.read_cells, raiseload=True)
 """A page does not show the whole line as read."""
 
 
-def page(batch: Batch, find: Find, size: int, moved: Sequence[Row] = ()) -> Page[Row]:
-    """The page that is asked for; at most two queries. moved: rows that hold newer plans than the stored ones, and go by them.
+def page(batch: Batch, find: Find, size: int = PAGE) -> Page[Row]:
+    """The page that is asked for; at most two queries.
 
     A page past the last one is the last one: rows may have gone since the address was made.
     """
-    query = _ordered(select(Row).options(_SHOWN), batch, find, moved)
+    query = _ordered(select(Row).options(_SHOWN), batch, find)
     if not find.text:
-        total = _counted(batch, find, moved)
+        total = _counted(batch, find)
         number = page_of(find.page, total, size)
         return Page(db.session.scalars(query.limit(size).offset((number - 1) * size)).all(), number, total, size)
-    cells = _ordered(select(Row.id, Row.email, Row.role, Row.groups), batch, find, moved)
+    cells = _ordered(select(Row.id, Row.email, Row.role, Row.groups), batch, find)
     says = _says(find)
     ids = [id for id, *texts in db.session.execute(cells) if says(*texts)]
     number = page_of(find.page, len(ids), size)
@@ -55,15 +57,15 @@ def look_alikes(batch: Batch, most: int = 5) -> Sequence[Row]:
     return page(batch, Find(mark=Mark.LOOKALIKE), most).rows
 
 
-def each(batch: Batch, find: Find, moved: Sequence[Row] = ()) -> Iterator[Row]:
-    """All rows that are asked for, on whatever page, in order; a chunk at a time. moved: as of a page."""
+def each(batch: Batch, find: Find) -> Iterator[Row]:
+    """All rows that are asked for, on whatever page, in order; a chunk at a time."""
     says = _says(find)
-    for row in db.session.scalars(_ordered(select(Row), batch, find, moved).execution_options(yield_per=CHUNK)):
+    for row in db.session.scalars(_ordered(select(Row), batch, find).execution_options(yield_per=CHUNK)):
         if says(row.email, row.role, row.groups):
             yield row
 
 
-def problem(batch: Batch, find: Find, size: int, start: int | None, *, back: bool = False) -> tuple[int, Row] | None:
+def problem(batch: Batch, find: Find, start: int | None, *, back: bool = False) -> tuple[int, Row] | None:
     """The next row that needs attention, after (back: before) the row whose id is `start`, and the number of its page.
 
     From the end it goes on at the other end; `start` None, or not there, begins at one. One query of ids, one of the row.
@@ -78,7 +80,7 @@ def problem(batch: Batch, find: Find, size: int, start: int | None, *, back: boo
     here = next((place for place, (id, _) in enumerate(found) if id == start), len(found) if back else -1)
     beyond = [place for place in places if (place < here if back else place > here)] or places
     place = beyond[-1 if back else 0]
-    return place // size + 1, db.session.get_one(Row, found[place][0])
+    return place // PAGE + 1, db.session.get_one(Row, found[place][0])
 
 
 def _says(find: Find) -> Callable[..., bool]:
@@ -91,7 +93,7 @@ def _says(find: Find) -> Callable[..., bool]:
     return lambda email, role, groups: find.says(email, role, groups, role_name(role), names(groups))
 
 
-def _counted(batch: Batch, find: Find, moved: Sequence[Row]) -> int:
+def _counted(batch: Batch, find: Find) -> int:
     """How many rows there are without regard to text: from the batch's own counts wherever these tell."""
     asked = {name for name in ("plan", "problem", "mark", "hint") if getattr(find, name)}
     if not asked:
@@ -102,10 +104,10 @@ def _counted(batch: Batch, find: Find, moved: Sequence[Row]) -> int:
         return batch.counts.get(str(find.mark), 0)
     if asked == {"problem"} or (asked == {"plan", "problem"} and find.plan is Plan.ATTENTION):
         return batch.counts.get(f"problem:{find.problem}", 0)
-    return db.session.scalar(_narrowed(select(func.count(Row.id)), batch, find, moved)) or 0
+    return db.session.scalar(_narrowed(select(func.count(Row.id)), batch, find)) or 0
 
 
-def _narrowed(query: Select[*Columns], batch: Batch, find: Find, moved: Sequence[Row]) -> Select[*Columns]:
+def _narrowed(query: Select[*Columns], batch: Batch, find: Find) -> Select[*Columns]:
     query = query.where(Row.batch_id == batch.id, Row.removed_at.is_(None))
     if find.hint:
         query = query.where(replaced_addresses.is_replaced() if find.hint is Hint.REPLACED else Row.hint == find.hint)
@@ -116,25 +118,18 @@ def _narrowed(query: Select[*Columns], batch: Batch, find: Find, moved: Sequence
         wanted += [Row.plan == Plan.ATTENTION, getattr(Row, f"{find.problem}_wrong")]
     if find.mark:
         wanted += [Row.plan.in_([Plan.INVITE, Plan.UPDATE]), Row.step["marks"].as_string().contains(f'"{find.mark}"')]
-    if not (wanted and moved):
-        return query.where(*wanted)
-    others = ~among(Row.id, [row.id for row in moved])
-    return query.where(or_(and_(*wanted, others), among(Row.id, [row.id for row in moved if find.has(row)])))
+    return query.where(*wanted)
 
 
-def _ordered(query: Select[*Columns], batch: Batch, find: Find, moved: Sequence[Row] = ()) -> Select[*Columns]:
-    query = _narrowed(query, batch, find, moved)
+def _ordered(query: Select[*Columns], batch: Batch, find: Find) -> Select[*Columns]:
+    query = _narrowed(query, batch, find)
     if find.sort == Sort.LINE_DOWN:
         return query.order_by(Row.line.desc())
     if find.sort.column == "line":
         return query.order_by(Row.line)
-    key = _place(moved) if find.sort.column == "plan" else by_letter(func.lower(getattr(Row, find.sort.column)))
+    key = _PLACE if find.sort.column == "plan" else by_letter(func.lower(getattr(Row, find.sort.column)))
     return query.order_by(key.desc() if find.sort.is_down else key, Row.line)
 
 
-def _place(moved: Sequence[Row]) -> ColumnElement[int]:
-    """The place of a row's plan among PLANS_IN_ORDER."""
-    places = {plan: place for place, plan in enumerate(PLANS_IN_ORDER)}
-    stored = case(places, value=Row.plan, else_=len(places))
-    newer = [(among(Row.id, ids), places[plan]) for plan in places if (ids := [row.id for row in moved if row.plan == plan])]
-    return case(*newer, else_=stored) if newer else stored
+_PLACE = case({plan: place for place, plan in enumerate(PLANS_IN_ORDER)}, value=Row.plan)
+"""The place of a row's plan among PLANS_IN_ORDER."""

@@ -28,7 +28,7 @@ from webapp.models import (
 from webapp.services.accounts import profile, sessions
 from webapp.services.audit import events as audit
 from webapp.services.audit.events import AuditAction
-from webapp.services.batches import planner, review
+from webapp.services.batches import discard, planner, review
 from webapp.services.directory import lookup, replaced_addresses
 from webapp.services.settings import in_force
 
@@ -82,7 +82,7 @@ def erasable(user_id: int, by: User) -> User:
 
     Raises NotFoundError, ForbiddenError for somebody not ranked below, ConflictError while they are active.
     """
-    user = profile.get_user_below(user_id, by)
+    user = profile.below(user_id, by)
     if user.state is not UserState.DEACTIVATED:
         raise ConflictError("Only somebody deactivated can be erased. Deactivate this person first.")
     return user
@@ -93,7 +93,7 @@ def erase(user_id: int, by: User) -> str:
 
     Kept files of all open uploads are deleted: the person may stand in any of them.
     """
-    begin_write()
+    begin_write(alone=True)
     user = erasable(user_id, by)
     found, name = traces(user), pseudonym(user)
     addresses = {text for text in found.names if "@" in text}
@@ -132,9 +132,9 @@ def _erase_from_open_batches(found: Traces, redactor: Redactor, by: User) -> Non
         batch = review.locked(batch_id)
         batch.header, batch.facts = redactor(batch.header), redactor(batch.facts)
         if batch.state is BatchState.MAPPING:
-            review.drop(batch, by)
+            discard.discard_locked(batch, by)
             continue
-        review.let_go_of_file(batch)
+        discard.delete_file(batch)
         rows = db.session.scalars(select(Row).where(Row.batch_id == batch_id, Row.id.in_(found.rows))).all()
         if not rows:
             continue
@@ -142,7 +142,6 @@ def _erase_from_open_batches(found: Traces, redactor: Redactor, by: User) -> Non
         are_theirs = Row.id.in_([row.id for row in rows])
         db.session.execute(delete(Row).where(are_theirs).execution_options(synchronize_session=False))
         batch.version += 1
-        batch.moved_version = batch.version  # pages that show the rows as they were are too old to be confirmed
 
 
 def _erase_from_rows(found: Traces, redactor: Redactor) -> None:

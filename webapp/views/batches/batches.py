@@ -16,7 +16,7 @@ from webapp import queue
 from webapp.core.addresses import with_domain
 from webapp.core.files.csv_writer import template as csv_template
 from webapp.core.files.csv_writer import written
-from webapp.core.files.errors import UnreadableFileError
+from webapp.core.files.table import UnreadableFileError
 from webapp.core.lists.paging import Page
 from webapp.core.lists.row_filter import Find
 from webapp.core.plan.actions import Do
@@ -29,13 +29,26 @@ from webapp.core.text.formatting import plural
 from webapp.http.attachments import attach
 from webapp.http.invite_dialog import dialog_context
 from webapp.http.questions import Question, ask
-from webapp.http.web import current_user, get_number, is_fragment, page_or_fragment, redirect_to, require, run_after_response
+from webapp.http.web import current_user, is_fragment, number, page_or_fragment, redirect_to, require, run_after_response
 from webapp.models import Batch, BatchKind, BatchState, Outcome, Row, User
 from webapp.schemas.batches import OptionsSchema
-from webapp.services.batches import execute, import_rows, notices, options, people_rows, reverts, turns, unknown_words, upload
+from webapp.services.batches import discard as discards
+from webapp.services.batches import (
+    execute,
+    import_rows,
+    mapping,
+    notices,
+    options,
+    people_rows,
+    replan,
+    reverts,
+    row_search,
+    turns,
+    upload,
+)
 from webapp.services.batches import report as reports
 from webapp.services.batches import review as batches
-from webapp.services.batches.replan import Anew
+from webapp.services.batches import review_again as rereview
 from webapp.services.directory import lookup, replaced_addresses
 from webapp.services.invitations import invitations
 from webapp.services.mail import delivery_status, outbox, throttle
@@ -56,7 +69,7 @@ FEW, MANY = 10, 5000
 @require(Permission.BATCHES_SEE)
 def index() -> str:
     """All uploads, actions and reverts, or those of a kind, newest first."""
-    before, asked = get_number(request.args, "before"), request.args.get("kind")
+    before, asked = number(request.args, "before"), request.args.get("kind")
     kind = BatchKind(asked) if asked in list(BatchKind) else None
     found = batches.uploads(before, kind=kind)
     return render_template(
@@ -117,26 +130,26 @@ def show(batch_id: int) -> str | BaseResponse:
 
 
 def review(batch: Batch) -> str:
-    """The review page; plans made on the fly are stored once it has answered."""
-    context, made = review_context(batch)
-    if made:
-        run_after_response(batches.refresh_if_stale, batch.id, current_user().id if who_confirms() else None, made)
+    """The review page, or the part of it that a search changes."""
+    context = review_context(batch)
     return page_or_fragment(f"{folder(batch)}/review.html", f"{folder(batch)}/_found.html", **context)[0]
 
 
-def review_context(batch: Batch) -> tuple[dict[str, Any], Anew | None]:
-    """What review.html and its parts show, and its plans where they are newer than the stored ones."""
-    page, made = batches.review(batch, asked_for(), who_confirms())
+def review_context(batch: Batch) -> dict[str, Any]:
+    """What review.html and its parts show. Stale plans are made again for it, and stored once it has answered."""
+    if plans := replan.show(batch):
+        run_after_response(replan.store_shown, batch.id, plans)
+    page = row_search.page(batch, asked_for())
     context = {**row_context(batch), "page": page}
     if batch.kind is not BatchKind.UPLOAD:
         context["page"] = page = with_left_out(page, asked_for(), context["left_out"])
-        return context | {"names": people_rows.names(page.rows), "original": reverts.original(batch)}, made
+        return context | {"names": people_rows.names(page.rows), "original": reverts.original(batch)}
     return {
         **context,
         "same_file": batches.same_file(batch),
-        "is_file_kept": upload.is_file_kept(batch),
+        "is_file_kept": upload.is_kept(batch),
         "Mode": Mode,
-    }, made
+    }
 
 
 def with_left_out(page: Page[Row], find: Find, left_out: Sequence[Row]) -> Page[Row]:
@@ -149,11 +162,6 @@ def with_left_out(page: Page[Row], find: Find, left_out: Sequence[Row]) -> Page[
 def folder(batch: Batch) -> str:
     """Where the templates of its review are: a file is edited, an action and a revert are only looked through."""
     return "batches" if batch.kind is BatchKind.UPLOAD else "actions"
-
-
-def who_confirms() -> User | None:
-    """Who looks, where they may confirm: what they see is what their confirming would do."""
-    return current_user() if current_user().may(Permission.INVITATIONS_MAKE) else None
 
 
 def row_context(batch: Batch) -> dict[str, Any]:
@@ -210,15 +218,14 @@ def update(batch_id: int) -> str | BaseResponse:
     batch = options.change(batch_id, options.Options(**OptionsSchema().load(request.form)), current_user())
     if not is_fragment():
         return redirect_to("batches.show", batch_id=batch_id)
-    context, _ = review_context(batch)
-    return render_template("batches/_changed.html", **context)
+    return render_template("batches/_changed.html", **review_context(batch))
 
 
 @bp.post("/<int:batch_id>/groups")
 @require(Permission.USERS_MANAGE)
 def add_group(batch_id: int) -> BaseResponse:
     """Create groups that the file names; every row that waits for them is judged again."""
-    made = unknown_words.create_groups(batch_id, request.form.getlist("name"), current_user())
+    made = mapping.create_groups(batch_id, request.form.getlist("name"), current_user())
     said = f"Group “{made[0].name}” created." if len(made) == 1 else f"{plural(len(made), 'group')} created."
     return redirect_to("batches.show", batch_id=batch_id, say=said, **asked_for().args())
 
@@ -230,7 +237,7 @@ def missing_groups(batch_id: int) -> str | BaseResponse:
     batch = batches.found(batch_id)
     if batch.state is not BatchState.REVIEWING:
         return redirect_to("batches.show", batch_id=batch_id)
-    return render_template("mapping/groups.html", batch=batch, words=unknown_words.find_missing_groups(batch))
+    return render_template("mapping/groups.html", batch=batch, words=mapping.missing_groups(batch))
 
 
 @bp.post("/<int:batch_id>/pause")
@@ -311,7 +318,7 @@ def discarding(batch_id: int) -> BaseResponse | tuple[str, int]:
 @require(Permission.INVITATIONS_MAKE)
 def discard(batch_id: int) -> BaseResponse:
     """Give up what was not confirmed."""
-    batch = batches.discard(batch_id, current_user())
+    batch = discards.discard(batch_id, current_user())
     return redirect_to("batches.index", say=f"“{batch.name}” was discarded. {batches.nothing_done(batch)}")
 
 
@@ -329,7 +336,7 @@ def retry(batch_id: int) -> BaseResponse:
 @require(Permission.INVITATIONS_MAKE)
 def review_again(batch_id: int) -> BaseResponse:
     """A batch under review from the rows that had changed since this one's review: a new one, or the one there is."""
-    batch = batches.stage_again(batch_id, current_user())
+    batch = rereview.stage(batch_id, current_user())
     return redirect_to("batches.show", batch_id=batch.id)
 
 
