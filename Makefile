@@ -12,21 +12,26 @@ help: ## Say what there is
 run: venv ## Start Muster: queue, database, workers, web
 	@exec $(PY) -m webapp.supervisor
 
+# A file is played by one process. Python keeps what it has compiled, whatever the environment says: here it starts a hundred times.
+BY_FILE := -n 2 --dist loadfile --no-loadscope-reorder
+test test-postgres quick faults: export PYTHONDONTWRITEBYTECODE :=
+
 # Without a browser everything else is run, and it fails in the end. TESTS="tests/core tests/browser/test_grid.py" names a part.
 test: dev ## Run every test, those in a real browser included
-	@if path="$$($(PY) -m tests.chromium)"; then CHROMIUM_PATH="$$path" exec $(PY) -m pytest -n 2 --dist loadfile $(TESTS); fi; \
-	$(PY) -m pytest -n 2 --dist loadfile --ignore=tests/browser $(filter-out tests/browser%,$(TESTS)); \
+	@if path="$$($(PY) -m tests.chromium)"; then CHROMIUM_PATH="$$path" exec $(PY) -m pytest $(BY_FILE) --durations=10 $(TESTS); fi; \
+	$(PY) -m pytest $(BY_FILE) --durations=10 --ignore=tests/browser $(filter-out tests/browser%,$(TESTS)); \
 	$(PY) -m tests.chromium --why
 
 test-postgres: dev ## Run the tests of what touches database or queue, on PostgreSQL and a queue server over TCP
-	@$(PY) -m pytest -n 2 --dist loadfile --postgres --ignore=tests/browser $(TESTS)
+	@$(PY) -m pytest $(BY_FILE) --postgres --ignore=tests/browser $(TESTS)
 
-quick: dev ## Run the tests that take no browser and no processes: under a minute
+quick: dev ## Run the tests that take no browser and no processes
 	@$(PY) -m pytest -q -n 2 -m "not slow" --ignore=tests/browser --ignore=tests/run
 
-faults: dev ## Play every fault against the real processes: less than an hour; MUSTER_FAULTS_SEED repeats a run
+faults: dev ## Play every fault against the real processes, and try many examples: about an hour; MUSTER_FAULTS_SEED repeats a run
 	@MUSTER_FAULTS_SEED="$${MUSTER_FAULTS_SEED:-$$($(PY) -c 'import random; print(random.randrange(1, 100_000))')}" && export MUSTER_FAULTS_SEED && \
-		echo "MUSTER_FAULTS_SEED=$$MUSTER_FAULTS_SEED" && $(PY) -m pytest -n 2 --dist loadfile -m "" tests/faults
+		echo "MUSTER_FAULTS_SEED=$$MUSTER_FAULTS_SEED" && $(PY) -m pytest $(BY_FILE) -m "" tests/faults && \
+		$(PY) -m pytest $(BY_FILE) -m hypothesis --hypothesis-profile=many --ignore=tests/browser
 
 lint: dev ## Check format, rules, types, layers, templates, scripts and styles
 	$(PY) -m ruff format --check

@@ -8,6 +8,7 @@ import re
 import shutil
 import socket
 import tempfile
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -19,7 +20,7 @@ from argon2 import PasswordHasher
 from flask import Flask
 from sqlalchemy import event
 
-from tests import servers
+from tests import properties, servers
 from tests.client import Client
 from tests.factories import make_group, make_persona
 from tests.faults.seed import pytest_terminal_summary as pytest_terminal_summary
@@ -34,8 +35,14 @@ from webapp.services.accounts import sessions, two_factor
 from webapp.services.operations import first_run
 from webapp.settings.settings import Settings
 
+properties.register_profiles()
+
 ON_POSTGRES = "MUSTER_TEST_DATABASE_URL"
 """Names a PostgreSQL server, on which each test process makes databases of its own. Unset: SQLite."""
+
+
+SECONDS, SECONDS_SLOW = 0.1, 3.0
+"""What a test takes, roughly; those in a browser count as slow."""
 
 
 def _server() -> str:
@@ -57,11 +64,29 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """On PostgreSQL, what touches neither database nor queue is left out: it was run on SQLite."""
-    if _server():
-        touching = [item for item in items if {"whole_app", "elsewhere", "new_database"} & set(getattr(item, "fixturenames", ()))]
-        config.hook.pytest_deselected(items=[item for item in items if item not in touching])
-        items[:] = touching
+    """Leave out what the other database runs, and put the files that take longest first: none is left for one process at the end.
+
+    On PostgreSQL, what touches neither database nor queue is left out, and what needs a database but is the same on any.
+    """
+    left_out = [item for item in items if not (_runs_on_postgres(item) if _server() else _runs_on_sqlite(item))]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in set(left_out)]
+    seconds: defaultdict[Path, float] = defaultdict(float)
+    for item in items:
+        seconds[item.path] += SECONDS_SLOW if item.get_closest_marker("slow") or "browser" in item.path.parts else SECONDS
+    items.sort(key=lambda item: -seconds[item.path])
+
+
+def _runs_on_sqlite(item: pytest.Item) -> bool:
+    return not item.get_closest_marker("postgres")
+
+
+def _runs_on_postgres(item: pytest.Item) -> bool:
+    if item.get_closest_marker("any_database"):
+        return False
+    touches = {"whole_app", "elsewhere", "new_database"} & set(getattr(item, "fixturenames", ()))
+    return bool(touches or item.get_closest_marker("postgres"))
 
 
 @pytest.fixture(scope="session")
@@ -201,7 +226,7 @@ def sign_in(app: Flask) -> Callable[..., Client]:
 
 def _start_session(app: Flask, user_id: int) -> str:
     with app.app_context():
-        return sessions.start(db.session.get_one(User, user_id), "192.0.2.1", "pytest")
+        return sessions.start_session(db.session.get_one(User, user_id), "192.0.2.1", "pytest")
 
 
 @pytest.fixture
@@ -236,7 +261,7 @@ def queries(app: Flask) -> Iterator[Queries]:
     seen = Queries()
 
     def note(connection: Any, cursor: Any, statement: str, *_: Any) -> None:
-        if not statement.startswith(("BEGIN", "SAVEPOINT", "RELEASE", "SELECT pg_advisory")):
+        if not statement.startswith(("BEGIN", "SAVEPOINT", "RELEASE", "SELECT set_config")):
             assert not re.search(r"OUTER JOIN \((?!SELECT)", statement), (
                 f"SQLite makes a table of all that is within the brackets first: {statement}"
             )

@@ -50,7 +50,7 @@ def make_factor(user: User) -> list[str]:
     """Two-step sign-in is on for this user. -> recovery codes; `code_of` tells what their app shows."""
     codes = [totp.new_recovery_code() for _ in range(totp.RECOVERY_CODES)]
     user.totp_salt, user.totp_since = secrets.token_hex(16), utcnow()
-    db.session.add_all(RecoveryCode(user_id=user.id, code_hash=tokens.hashed(totp.plain(code))) for code in codes)
+    db.session.add_all(RecoveryCode(user_id=user.id, code_hash=tokens.hash_token(totp.plain(code))) for code in codes)
     db.session.commit()
     return codes
 
@@ -115,7 +115,7 @@ def make_invitation(
     )  # fmt: skip
     db.session.add(invitation)
     db.session.flush()
-    invitation.token_hash = tokens.hashed(token_of(invitation))
+    invitation.token_hash = tokens.hash_token(token_of(invitation))
     return _commit(invitation)
 
 

@@ -13,7 +13,7 @@ from email.utils import getaddresses, parseaddr, quote
 from typing import Any, cast
 
 import pytest
-from hypothesis import assume, example, given, settings
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from webapp.core.errors import PermanentDeliveryError
@@ -181,7 +181,6 @@ TYPED = st.sampled_from(BREAKING) | st.text(max_size=60) | st.lists(PIECES, max_
 USUAL = ["From", "To", "Subject", "Date", "Message-ID", "Auto-Submitted", "MIME-Version", "Content-Type"]
 
 
-@settings(max_examples=100, deadline=None)
 @given(inviter=TYPED, organisation=TYPED, own_subject=TYPED, role=TYPED, group=TYPED, is_reminder=st.booleans())
 def test_names_arrive_as_they_were_typed_and_as_nothing_else(
     inviter: str, organisation: str, own_subject: str, role: str, group: str, is_reminder: bool
@@ -212,7 +211,6 @@ def test_names_arrive_as_they_were_typed_and_as_nothing_else(
         assert bodies == [email.text, email.html]
 
 
-@settings(max_examples=100, deadline=None)
 @given(name=TYPED)
 def test_the_senders_name_arrives_as_it_was_typed(name: str) -> None:
     typed = f'"{quote(name)}" <muster@northfield.example>'
@@ -235,7 +233,6 @@ def test_the_senders_name_arrives_as_it_was_typed(name: str) -> None:
 LOCAL_PARTS = st.text(st.sampled_from("abc.XYZ019!#$%&'*+/=?^_`{|}~-äß学\"(),:;<>@[]\\ \r\n\t"), min_size=1, max_size=40)
 
 
-@settings(max_examples=100, deadline=None)
 @given(local=LOCAL_PARTS | st.sampled_from(BREAKING))
 def test_an_address_is_one_recipient_and_the_same_in_envelope_and_header(local: str) -> None:
     typed = f"{local}@northfield.example"

@@ -9,13 +9,12 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from flask import Flask, request
-from flask import typing as ft
 from flask_wtf.csrf import CSRFProtect
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.routing import IntegerConverter, Map
 
-from webapp.db import begun_again, engine_options, tune
 from webapp.db import db as database
+from webapp.db import engine_options, tune
 from webapp.http import access_log, compression, metrics, origins, web
 from webapp.settings.settings import Settings
 
@@ -104,16 +103,9 @@ def _register_views(app: Flask) -> None:
 
 
 class Portal(Flask):
-    """Flask, but for its log of a crash: an address may hold the token of an invitation. And for a request whose transaction
-    the database gave up for another's sake: it is begun once more."""
+    """Flask with a log of crashes that names no address: an address may hold the token of an invitation."""
 
     request_class = web.OwnRequest
-
-    @begun_again
-    def dispatch_request(self) -> ft.ResponseReturnValue:
-        for file in request.files.values():
-            file.seek(0)
-        return super().dispatch_request()
 
     def log_exception(self, exc_info: Any) -> None:
         self.logger.error("Exception in %s [%s]", request.endpoint, request.method, exc_info=exc_info)

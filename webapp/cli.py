@@ -13,7 +13,7 @@ from flask.cli import AppGroup
 from webapp import upgrade
 from webapp.core.errors import ConflictError
 from webapp.core.text.formatting import plural
-from webapp.http.web import allowed
+from webapp.http.web import requirement_of
 from webapp.run import data_folder
 from webapp.services.accounts import owner_recovery
 from webapp.services.audit import chain
@@ -137,7 +137,7 @@ def route_lines() -> list[str]:
     """The lines of routes.txt, by path and method; "NOBODY" where a view does not say who may call it."""
     rows = []
     for rule in current_app.url_map.iter_rules():
-        who = "public" if rule.endpoint == "static" else allowed(current_app, rule.endpoint) or "NOBODY"
+        who = "public" if rule.endpoint == "static" else requirement_of(current_app, rule.endpoint) or "NOBODY"
         rows += [(rule.rule, method, rule.endpoint, who) for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"})]
     width = max(len(path) for path, *_ in rows)
     return [f"{method:<6} {path:<{width}} {endpoint:<24} {who}" for path, method, endpoint, who in sorted(rows)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from email_validator import EmailNotValidError, validate_email
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from webapp.core.addresses import InvalidAddressError, key_of, parse
@@ -91,7 +91,6 @@ def by_email_validator(typed: str) -> str | None:
     return f"{found.local_part.casefold()}@{found.ascii_domain.lower()}"
 
 
-@settings(max_examples=300, deadline=None)
 @given(st.lists(addresses, max_size=8))
 def test_the_answers_are_those_of_email_validator(file):
     """Judging each distinct domain once, and what is plain in a shorter way, must change no answer in any row.

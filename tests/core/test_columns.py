@@ -6,21 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from webapp.core.files.columns import (
-    Cells,
-    Field,
-    Guess,
-    Mapping,
-    Places,
-    UnmatchedColumnsError,
-    describe,
-    extract,
-    guess,
-    mapping,
-    match,
-)
+from tests.reading import read
+from webapp.core.files.column_guesses import Guess, guess_columns
+from webapp.core.files.columns import Field, Mapping, Places, UnmatchedColumnsError, map_chosen, match_columns
+from webapp.core.files.errors import UnreadableFileError
+from webapp.core.files.extract import Cells, extract_people
 from webapp.core.files.fields import recognise
-from webapp.core.files.table import Table, UnreadableFileError, pasted, read
+from webapp.core.files.reading_facts import describe_reading
+from webapp.core.files.source_file import open_pasted
+from webapp.core.files.table import Table
 
 FILES = Path(__file__).parent.parent / "files"
 
@@ -31,14 +25,14 @@ def table_of(name: str) -> Table:
 
 def refusal(*header: str) -> str:
     with pytest.raises(UnmatchedColumnsError) as refused:
-        match(header)
+        match_columns(header)
     return str(refused.value)
 
 
 def facts(name: str) -> list[str]:
     table = table_of(name)
-    mapping = match(table.header)
-    return describe(table, mapping, extract(table, mapping))
+    mapping = match_columns(table.header)
+    return describe_reading(table, mapping, extract_people(table, mapping))
 
 
 @pytest.mark.parametrize(
@@ -125,7 +119,7 @@ def test_case_spaces_hyphens_and_underscores_do_not_matter(name, data):
     ],
 )
 def test_columns_are_matched_in_any_order(header, mapping):
-    assert match(header) == mapping
+    assert match_columns(header) == mapping
 
 
 @pytest.mark.parametrize(
@@ -173,12 +167,12 @@ def test_a_missing_or_doubled_column_is_named_with_what_to_do(header, sentence):
 def test_unmatched_columns_are_caught_as_an_unreadable_file():
     for name in ("no-role-column.csv", "two-role-columns.csv"):
         with pytest.raises(UnreadableFileError):
-            match(table_of(name).header)
+            match_columns(table_of(name).header)
 
 
 def test_extra_cells_are_groups_where_groups_is_the_last_column():
     table = table_of("unquoted-groups.csv")
-    found = extract(table, match(table.header))
+    found = extract_people(table, match_columns(table.header))
     assert found.cells == [
         Cells(2, "ana@northfield.org", "Analyst", "Student Devices, Teacher Laptops, Exam Laptops"),
         Cells(3, "bo@northfield.org", "Remote", "Exam Laptops"),
@@ -189,12 +183,12 @@ def test_extra_cells_are_groups_where_groups_is_the_last_column():
 
 def test_an_empty_groups_cell_before_extra_ones_leaves_no_comma():
     table = read(b"Email,Role,Groups\nana@x.org,Analyst,,A,,B\n", "people.csv")
-    assert extract(table, match(table.header)).cells == [Cells(2, "ana@x.org", "Analyst", "A, B")]
+    assert extract_people(table, match_columns(table.header)).cells == [Cells(2, "ana@x.org", "Analyst", "A, B")]
 
 
 def test_cells_without_a_column_name_are_ignored_and_counted():
     table = table_of("nameless-columns.csv")
-    found = extract(table, match(table.header))
+    found = extract_people(table, match_columns(table.header))
     assert found.cells == [
         Cells(2, "ana@northfield.org", "Analyst", "A"),
         Cells(3, "bo@northfield.org", "Remote", "B"),
@@ -205,20 +199,20 @@ def test_cells_without_a_column_name_are_ignored_and_counted():
 
 def test_a_column_without_a_name_can_be_chosen():
     table = read(b"Email,,\na@x.org\nb@x.org,Remote,A,B\n", "people.csv")
-    chosen = mapping(Places({Field.EMAIL: 0, Field.ROLE: 1, Field.GROUPS: 2}), table.header)
-    found = extract(table, chosen)
+    chosen = map_chosen(Places({Field.EMAIL: 0, Field.ROLE: 1, Field.GROUPS: 2}), table.header)
+    found = extract_people(table, chosen)
     assert found.cells == [Cells(2, "a@x.org", "", ""), Cells(3, "b@x.org", "Remote", "A, B")]
     assert (found.overflowed, found.unnamed) == (1, 0)
 
 
 def test_groups_before_another_column_take_no_extra_cells():
-    assert not mapping(Places({Field.EMAIL: 0, Field.ROLE: 2, Field.GROUPS: 1}), ("Email", "Wo", "Was", "")).overflow
-    assert not mapping(Places({Field.EMAIL: 0, Field.ROLE: 1, Field.GROUPS: 2}), ("Email", "Was", "Wo", "", "Tel")).overflow
+    assert not map_chosen(Places({Field.EMAIL: 0, Field.ROLE: 2, Field.GROUPS: 1}), ("Email", "Wo", "Was", "")).overflow
+    assert not map_chosen(Places({Field.EMAIL: 0, Field.ROLE: 1, Field.GROUPS: 2}), ("Email", "Was", "Wo", "", "Tel")).overflow
 
 
 def test_a_row_without_an_address_is_kept_to_be_mended():
     table = read(b"Email,Role,Phone\n,,1\nana@x.org,Analyst,2\n", "people.csv")
-    assert extract(table, match(table.header)).cells == [
+    assert extract_people(table, match_columns(table.header)).cells == [
         Cells(2, "", "", ""),
         Cells(3, "ana@x.org", "Analyst", ""),
     ]
@@ -226,7 +220,7 @@ def test_a_row_without_an_address_is_kept_to_be_mended():
 
 def test_the_rows_of_the_template_are_skipped_whatever_their_case():
     table = table_of("template-left-in.csv")
-    found = extract(table, match(table.header))
+    found = extract_people(table, match_columns(table.header))
     assert found.cells == [Cells(4, "ana@northfield.org", "Analyst", "")]
     assert (found.examples, found.overflowed) == ((2, 3), 0)
 
@@ -234,7 +228,7 @@ def test_the_rows_of_the_template_are_skipped_whatever_their_case():
 def test_a_file_of_nothing_but_examples_is_refused():
     table = read(b"Email,Role\nexample.one@example.com,Remote\n", "people.csv")
     with pytest.raises(UnreadableFileError) as refused:
-        extract(table, match(table.header))
+        extract_people(table, match_columns(table.header))
     assert str(refused.value) == (
         "This file holds only the example rows of the template. Put your users in their place and upload again."
     )
@@ -308,9 +302,9 @@ def test_the_page_is_told_which_sheet_and_which_header_were_read(name, expected)
 
 
 def test_the_page_is_told_of_what_was_pasted():
-    table = pasted("a@x.org\tAnalyst\n")
-    chosen = mapping(Places({Field.EMAIL: 0, Field.ROLE: 1}), table.header)
-    assert describe(table, chosen, extract(table, chosen)) == ["pasted", "tab-separated", "no header row"]
+    table = open_pasted("a@x.org\tAnalyst\n").table()
+    chosen = map_chosen(Places({Field.EMAIL: 0, Field.ROLE: 1}), table.header)
+    assert describe_reading(table, chosen, extract_people(table, chosen)) == ["pasted", "tab-separated", "no header row"]
 
 
 ROLES, GROUPS = ("Analyst", "Remote"), ("Loans", "Student Devices")
@@ -358,23 +352,23 @@ ROLES, GROUPS = ("Analyst", "Remote"), ("Loans", "Student Devices")
     ],
 )
 def test_columns_are_guessed_by_their_names_and_then_by_their_cells(header, samples, expected):
-    assert guess(header, samples, ROLES, GROUPS) == expected
+    assert guess_columns(header, samples, ROLES, GROUPS) == expected
 
 
 def test_a_pasted_table_without_header_is_told_by_its_cells():
-    table = pasted("Loans\tAnalyst\ta@x.org\n\tRemote\tb@x.org\n")
-    guesses = guess(table.header, [line.cells for line in table.lines], ROLES, GROUPS)
-    chosen = mapping(Places({each.field: each.place for each in guesses if each.field}), table.header)
-    assert extract(table, chosen).cells == [Cells(1, "a@x.org", "Analyst", "Loans"), Cells(2, "b@x.org", "Remote", "")]
+    table = open_pasted("Loans\tAnalyst\ta@x.org\n\tRemote\tb@x.org\n").table()
+    guesses = guess_columns(table.header, [line.cells for line in table.lines], ROLES, GROUPS)
+    chosen = map_chosen(Places({each.field: each.place for each in guesses if each.field}), table.header)
+    assert extract_people(table, chosen).cells == [Cells(1, "a@x.org", "Analyst", "Loans"), Cells(2, "b@x.org", "Remote", "")]
 
 
 def test_what_a_person_chose_is_the_mapping():
     header = ("Wer", "", "Zugang", "Wo")
-    assert mapping(Places({Field.EMAIL: 1, Field.ROLE: 2, Field.GROUPS: 3}), header) == Mapping(
+    assert map_chosen(Places({Field.EMAIL: 1, Field.ROLE: 2, Field.GROUPS: 3}), header) == Mapping(
         Places({Field.EMAIL: 1, Field.ROLE: 2, Field.GROUPS: 3}), ("Wer",), overflow=True
     )
     table = read(b"Wer,,Zugang,Wo\nAna,a@x.org,Analyst,A,B\n", "people.csv")
-    found = extract(table, mapping(Places({Field.EMAIL: 1, Field.ROLE: 2, Field.GROUPS: 3}), table.header))
+    found = extract_people(table, map_chosen(Places({Field.EMAIL: 1, Field.ROLE: 2, Field.GROUPS: 3}), table.header))
     assert (found.cells, found.unnamed) == ([Cells(2, "a@x.org", "Analyst", "A, B")], 0)
 
 
@@ -397,14 +391,14 @@ def test_what_a_person_chose_is_the_mapping():
 )
 def test_a_choice_that_leaves_something_open_is_refused(columns, sentence):
     with pytest.raises(UnmatchedColumnsError) as refused:
-        mapping(Places(columns), ("Wer", ""))
+        map_chosen(Places(columns), ("Wer", ""))
     assert str(refused.value) == sentence
 
 
 def test_a_separator_without_a_name_is_shown_and_one_of_a_kind_is_singular():
     table = read(b"sep=:\nEmail:Role\n ana@x.org:Analyst\n\nexample.two@example.com:Remote\n", "people.csv")
-    mapping = match(table.header)
-    assert describe(table, mapping, extract(table, mapping)) == [
+    mapping = match_columns(table.header)
+    assert describe_reading(table, mapping, extract_people(table, mapping)) == [
         "separated by “:”",
         "UTF-8",
         "1 cell trimmed",
@@ -421,4 +415,4 @@ def test_errors_of_a_spreadsheet_are_counted_where_the_format_tells_of_them(endi
 @pytest.mark.parametrize("error", ["#N/A", "#REF!", "#NAME?", "#DIV/0!", "#BEZUG!", "#¡VALOR!", "Err:508"])
 def test_an_error_is_known_by_what_it_says(error):
     table = read(f'Email,Role,Groups\na@x.org,{error},"Alpha, {error}"\nb@x.org,#1 team!,#sales\n'.encode(), "people.csv")
-    assert extract(table, match(table.header)).errors == 2
+    assert extract_people(table, match_columns(table.header)).errors == 2

@@ -7,10 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from webapp.core.files.cleaning import escape
-from webapp.core.files.columns import extract, match
+from tests.reading import read
+from webapp.core.files.cleaning import clean, escape
+from webapp.core.files.columns import match_columns
 from webapp.core.files.csv_writer import EXAMPLES, template, write
-from webapp.core.files.table import UnreadableFileError, clean, read
+from webapp.core.files.errors import UnreadableFileError
+from webapp.core.files.extract import extract_people
 
 ROLES = ("Admin", "Analyst", "Remote")
 GROUPS = ("Student Devices", "Teacher Laptops", "Exam Laptops", "Loans")
@@ -40,7 +42,7 @@ def test_the_template_of_a_young_portal_is_whole_too(roles, groups, rows):
 
 def test_users_put_below_the_examples_are_all_that_is_read():
     table = read(template(ROLES, GROUPS) + b"ana@x.org,Analyst,Loans\r\n", "template.csv")
-    found = extract(table, match(table.header))
+    found = extract_people(table, match_columns(table.header))
     assert [(cells.line, cells.email) for cells in found.cells] == [(4, "ana@x.org")]
     assert found.examples == (2, 3)
 
@@ -48,7 +50,7 @@ def test_users_put_below_the_examples_are_all_that_is_read():
 def test_the_template_as_it_is_invites_nobody():
     table = read(template(ROLES, GROUPS), "template.csv")
     with pytest.raises(UnreadableFileError):
-        extract(table, match(table.header))
+        extract_people(table, match_columns(table.header))
 
 
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠"])

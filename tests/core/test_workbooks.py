@@ -8,14 +8,18 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.core.values import is_whole
 from tests.files.make_corpus import FILES
 from tests.files.writers import OLE2, ods, ods_cell, rows_xml, sheet_xml, text_cell, xls, xlsx
+from tests.properties import fewer
+from tests.reading import read
 from webapp.core.files import workbook
-from webapp.core.files.table import Line, UnreadableFileError, clean, read
+from webapp.core.files.cleaning import clean
+from webapp.core.files.errors import UnreadableFileError
+from webapp.core.files.table import Line
 from webapp.core.files.workbook import CannotOpenError, Reason, open_workbook
 
 PEOPLE = (FILES / "plain.xlsx").read_bytes()
@@ -23,20 +27,25 @@ PEOPLE = (FILES / "plain.xlsx").read_bytes()
 
 def reason(data: bytes) -> Reason:
     with pytest.raises(CannotOpenError) as refused:
-        list(open_workbook(data).rows)
+        open_workbook(data)
     return refused.value.reason
 
 
-def test_a_sheet_is_read_and_the_others_are_named():
+def test_all_sheets_are_read():
     data = (FILES / "instructions-first.xlsx").read_bytes()
     workbook = open_workbook(data)
-    assert (workbook.program, workbook.chosen, list(workbook.rows)) == ("Excel", None, [])
-    assert [(sheet.name, sheet.rows, sheet.head[0]) for sheet in workbook.sheets] == [
+    assert workbook.program == "Excel"
+    assert [(sheet.name, len(sheet.lines), next(sheet.rows())) for sheet in workbook.sheets] == [
         ("Read me", 2, (1, ["How to fill in"])),
         ("People", 3, (1, ["Email", "Role", "Groups"])),
         ("Lists", 2, (1, ["Role"])),
     ]
-    assert list(open_workbook(data, "Lists").rows) == [(1, ["Role"]), (2, ["Analyst"])]
+    assert list(workbook.sheets[2].rows()) == [(1, ["Role"]), (2, ["Analyst"])]
+
+
+def rows_of(data: bytes) -> list[tuple[int, list[str]]]:
+    [sheet] = open_workbook(data).sheets
+    return list(sheet.rows())
 
 
 def bomb(size: int) -> bytes:
@@ -53,15 +62,15 @@ def bomb(size: int) -> bytes:
 @pytest.mark.slow
 def test_a_workbook_that_unpacks_to_too_much_is_refused():
     assert reason(bomb(workbook.MOST_UNPACKED)) is Reason.LARGE
-    assert open_workbook(bomb(1 << 20)).chosen == "People"
+    assert open_workbook(bomb(1 << 20)).sheets[0].name == "People"
 
 
 @pytest.mark.slow
 def test_a_workbook_that_wants_more_memory_than_it_may_have_is_refused(monkeypatch):
     far_below = (FILES / "stray-cell-far-below.xlsx").read_bytes()
-    assert open_workbook(far_below).chosen == "People"
+    assert open_workbook(far_below).sheets[0].name == "People"
     monkeypatch.setattr(workbook, "MOST_MEMORY", 100 << 20)
-    assert open_workbook(PEOPLE).chosen == "People"
+    assert open_workbook(PEOPLE).sheets[0].name == "People"
     assert reason(far_below) is Reason.LARGE
 
 
@@ -75,7 +84,7 @@ def test_a_workbook_that_takes_more_time_than_it_may_is_stopped(monkeypatch):
 
 def test_a_workbook_that_answers_with_more_than_is_kept_is_refused(monkeypatch):
     monkeypatch.setattr(workbook, "MOST_OUTPUT", 10_000)
-    assert open_workbook(PEOPLE).chosen == "People"
+    assert open_workbook(PEOPLE).sheets[0].name == "People"
     assert reason(xlsx({"People": [["Email"], *[["a" * 100]] * 200]})) is Reason.LARGE
 
 
@@ -84,7 +93,7 @@ import importlib.util, json, os, socket, sys
 found = importlib.util.spec_from_file_location("child", {path!r})
 child = importlib.util.module_from_spec(found)
 found.loader.exec_module(child)
-child._limit(json.loads(sys.argv[1]))
+child._set_limits(json.loads(sys.argv[1]))
 def tried(action):
     try:
         action()
@@ -100,9 +109,9 @@ sheets = [{{
         tried(socket.socket),
         tried(os.pipe),
     ]),
-    "rows": 1, "head": [],
+    "rows": 0, "hidden": [], "links": [], "merged": [],
 }}]
-child._say({{"program": "Excel", "sheets": sheets, "chosen": None, "hidden": [], "links": [], "merged": []}})
+child._say({{"program": "Excel", "sheets": sheets}})
 """
 
 
@@ -164,13 +173,13 @@ def test_however_many_shapes_are_drawn_and_however_deep_each_is_looked_at_once(s
     drawn = f'<table:table-cell office:value-type="string">{shapes}<text:p>Role</text:p></table:table-cell>'
     data = ods({"People": [["Email", drawn, "Groups"], ["ana@x.org", "Analyst", "Library"]]})
     rows = [(1, ["Email", "Role", "Groups"]), (2, ["ana@x.org", "Analyst", "Library"])]
-    assert list(open_workbook(data).rows) == rows
+    assert rows_of(data) == rows
 
 
 def test_letters_that_look_like_a_shape_are_text():
     cell = '<table:table-cell office:value-type="string"><text:p>&lt;draw:a&gt;<![CDATA[<draw:a>]]></text:p></table:table-cell>'
     data = ods({"People": [["Email", "Role"], ["ana@x.org", cell, "Library"]]})
-    (_, (email, role, groups)) = list(open_workbook(data).rows)[1]
+    (_, (email, role, groups)) = rows_of(data)[1]
     assert (email, role[:8], groups) == ("ana@x.org", "<draw:a>", "Library")
 
 
@@ -180,12 +189,13 @@ def test_an_archive_of_more_entries_than_any_workbook_has_is_refused(monkeypatch
         for number in range(20):
             archive.writestr(f"xl/media/{number}.png", b"")
     assert reason(file.getvalue()) is Reason.LARGE
-    assert open_workbook(PEOPLE).chosen == "People"
+    assert open_workbook(PEOPLE).sheets[0].name == "People"
 
 
 GROWTH = """
 import pathlib, resource, sys
-from webapp.core.files.table import UnreadableFileError, read
+from webapp.core.files.errors import UnreadableFileError
+from tests.reading import read
 data = pathlib.Path(sys.argv[1]).read_bytes()
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 try:
@@ -218,7 +228,6 @@ cells = st.text(
     st.sampled_from("\t\n '\"=+-@,;|&<>_x\u00a0") | st.characters(exclude_categories=["Cs", "Cc", "Cn"]), max_size=12
 ).filter(lambda text: "_x" not in text)  # _x000D_ means something in .xlsx: see escaped-characters.xlsx
 rows = st.lists(st.tuples(cells, cells, cells), min_size=1, max_size=40)
-few = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 HEADER = ("Email", "Role", "Groups")
 
 
@@ -234,7 +243,7 @@ def check(data: bytes, program: str, people, top: int = 1, left: int = 0) -> Non
 
 
 @pytest.mark.slow
-@few
+@fewer()
 @given(rows, st.integers(1, 30), st.integers(0, 30), st.booleans())
 def test_what_was_written_as_xlsx_is_read_back(people, top, left, shared):
     texts = list(dict.fromkeys(cell for row in (HEADER, *people) for cell in row))
@@ -248,7 +257,7 @@ def test_what_was_written_as_xlsx_is_read_back(people, top, left, shared):
 
 
 @pytest.mark.slow
-@few
+@fewer()
 @given(rows, st.integers(1, 30), st.integers(0, 30))
 def test_what_was_written_as_ods_is_read_back(people, top, left):
     blank = f'<table:table-row table:number-rows-repeated="{top - 1}"><table:table-cell/></table:table-row>' * (top > 1)
@@ -258,7 +267,7 @@ def test_what_was_written_as_ods_is_read_back(people, top, left):
 
 
 @pytest.mark.slow
-@few
+@fewer()
 @given(rows.map(lambda people: people[:15]))
 def test_what_was_written_as_xls_is_read_back(people):
     check(xls({"People": [HEADER, *[[cell or None for cell in row] for row in people]]}), "Excel", people)
@@ -277,7 +286,7 @@ def broken(draw):
 
 
 @pytest.mark.slow
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@fewer(by=4)
 @given(broken())
 def test_whatever_a_workbook_holds_the_answer_is_a_table_or_a_sentence(data):
     try:
@@ -292,7 +301,6 @@ def test_whatever_a_workbook_holds_the_answer_is_a_table_or_a_sentence(data):
 
 def test_the_child_answers_in_plain_json(tmp_path):
     asked = {
-        "sheet": None,
         "memory": 1 << 30,
         "seconds": 20,
         "output": 1 << 20,
@@ -303,9 +311,9 @@ def test_the_child_answers_in_plain_json(tmp_path):
     command = [sys.executable, "-I", str(Path(workbook._CHILD)), json.dumps(asked)]
     with (FILES / "plain.ods").open("rb") as file:
         ran = subprocess.run(command, stdin=file, capture_output=True, check=True)
-    first, *rest = map(json.loads, ran.stdout.splitlines())
-    assert first["chosen"] == "People"
-    assert rest[-1] == [3, ["bo@northfield.org", "Remote"]]
+    *rows, about = map(json.loads, ran.stdout.splitlines())
+    assert [(sheet["name"], sheet["rows"]) for sheet in about["sheets"]] == [("People", 3)]
+    assert rows[-1] == [3, ["bo@northfield.org", "Remote"]]
 
 
 REFUSES_ONE_LIMIT = """
@@ -327,8 +335,8 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 
 def test_where_the_system_refuses_a_limit_of_memory_workbooks_are_read_under_the_others():
     """As on macOS."""
-    asked = {"sheet": None, "memory": 1 << 30, "seconds": 20, "output": 1 << 20, "unpacked": 1 << 25, "entries": 100, "rows": 100}
+    asked = {"memory": 1 << 30, "seconds": 20, "output": 1 << 20, "unpacked": 1 << 25, "entries": 100, "rows": 100}
     command = [sys.executable, "-I", "-c", REFUSES_ONE_LIMIT, str(workbook._CHILD), json.dumps(asked)]
     done = subprocess.run(command, input=PEOPLE, capture_output=True, check=True)
-    assert json.loads(done.stdout.splitlines()[0])["chosen"] == "People"
+    assert json.loads(done.stdout.splitlines()[-1])["sheets"][0]["name"] == "People"
     assert len(done.stderr.split()) == 4

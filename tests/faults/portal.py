@@ -323,8 +323,15 @@ class Portal:
 
         What is still open then is for the checker to tell.
         """
+        return self._wait_for_end(batch_ids, lambda: after + self._named_wait(batch_ids))
+
+    def go_on(self, *batch_ids: int, seconds: float) -> None:
+        """Wait until all is at its end, at most so many seconds: what waits for a back-off is left to `pass_time`."""
+        self._wait_for_end(batch_ids, lambda: seconds)
+
+    def _wait_for_end(self, batch_ids: tuple[int, ...], most: Callable[[], float]) -> float:
         began = time.monotonic()
-        while not self._is_settled(batch_ids) and time.monotonic() - began < after + self._named_wait(batch_ids):
+        while not self._is_settled(batch_ids) and time.monotonic() - began < most():
             time.sleep(0.2)
         return time.monotonic() - began
 
@@ -380,7 +387,7 @@ class Portal:
         events = self.mail.events()
         domains = {promise.recipient.partition(".of-")[2] for promise in promises}
         theirs = [each for each in self.handed_over() if each.recipient.partition(".of-")[2] in domains]
-        return checker.judge(promises, mails, theirs, self.interruptions, checker.refusals(events), tokens.hashed)
+        return checker.judge(promises, mails, theirs, self.interruptions, checker.refusals(events), tokens.hash_token)
 
     def handed_over(self) -> list[HandOver]:
         """From the mail server's log, and from the .eml files that were written."""

@@ -36,7 +36,7 @@ def test_an_answer_at_a_command(portal: Portal, verdict: Verdict, answer: str, p
     wait_until(lambda: has_come(portal, point, answer), f"{answer} at {point}")
     is_sender = (answer, point) == ("550", "mail")  # said to everybody: it holds sending up
     if answer in ("421", "451", CUT) or is_sender:
-        portal.settle(batch_id, after=2)  # as far as it comes by itself
+        portal.go_on(batch_id, seconds=2)  # as far as it comes by itself
         portal.pass_time()
     portal.mail.go()
     found = verdict(portal, batch_id)

@@ -130,7 +130,7 @@ def played(portal: Portal, rng: random.Random, seconds: float, people: int) -> t
 
 def test_for_some_seconds(portal: Portal, verdict: Verdict, rng: random.Random) -> None:
     batch_ids, nemesis = played(portal, rng, 5, 10)
-    portal.settle(*batch_ids, after=3)
+    portal.go_on(*batch_ids, seconds=3)
     portal.pass_time()
     found = verdict(portal, *batch_ids, faults=len(nemesis.played))
     assert found.invitations, nemesis.played

@@ -78,7 +78,7 @@ class TestAnInvitation:
     def test_only_a_hash_of_its_token_is_stored(self, admin):
         job.process(confirmed(admin, "ana@northfield.example,Analyst,\n").id)
         invitation = all_of(Invitation)[0]
-        assert invitation.token_hash == tokens.hashed(invitation_links.token(invitation))
+        assert invitation.token_hash == tokens.hash_token(invitation_links.token(invitation))
         assert len(invitation_links.token(invitation)) == 43
 
     def test_name_and_mail_is_read_as_mail(self, admin):

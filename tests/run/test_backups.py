@@ -89,7 +89,7 @@ def invited(muster: Muster, email: str, role: str) -> str:
     return link
 
 
-@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+@pytest.mark.parametrize("kind", ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
 def test_a_backup_of_what_runs_is_put_back_and_started(kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     here, there = Muster(tmp_path / "here", **OWNER, MUSTER_GROUPS="Exam Laptops"), Muster(tmp_path / "there")
     server, bin_path = request.getfixturevalue("postgresql") if kind == "postgresql" else ("", Path())
@@ -124,6 +124,7 @@ def test_a_backup_of_what_runs_is_put_back_and_started(kind: str, tmp_path: Path
         there.clean_up()
 
 
+@pytest.mark.postgres
 def test_a_postgresql_database_is_left_out_only_where_that_is_said(postgresql: tuple[str, Path], tmp_path: Path) -> None:
     server, bin_path = postgresql
     muster, new = Muster(tmp_path / "data"), Muster(tmp_path / "new")
@@ -142,6 +143,7 @@ def test_a_postgresql_database_is_left_out_only_where_that_is_said(postgresql: t
     assert "nothing was changed" in flask(new, "audit", "verify")
 
 
+@pytest.mark.postgres
 def test_a_postgresql_database_that_holds_something_is_replaced_only_where_that_is_said(
     postgresql: tuple[str, Path], tmp_path: Path
 ) -> None:
@@ -161,6 +163,7 @@ def test_a_postgresql_database_that_holds_something_is_replaced_only_where_that_
         assert connection.execute("SELECT to_regclass('of_a_newer_version'), count(*) FROM roles").fetchone() == (None, 6)
 
 
+@pytest.mark.postgres
 def test_a_dump_that_fails_leaves_nothing_and_says_what_the_program_said(postgresql: tuple[str, Path], tmp_path: Path) -> None:
     muster = Muster(tmp_path / "data")
     program = tmp_path / "pg_dump"

@@ -5,6 +5,7 @@ import signal
 import socket
 import sqlite3
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,22 @@ from webapp.run import processes
 pytestmark = pytest.mark.slow
 
 
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Muster]:
+    """One that runs, for the tests that leave it running."""
+    run = Muster(tmp_path_factory.mktemp("running") / "data")
+    try:
+        yield run.started()
+        assert run.stop() == 0
+    finally:
+        run.clean_up()
+
+
+def heartbeats(muster: Muster) -> dict[str, str]:
+    with sqlite3.connect(f"file:{muster.data_dir / 'muster.db'}?mode=ro", uri=True) as database:
+        return dict(database.execute("SELECT name, seen_at FROM workers").fetchall())
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "Ctrl-C"])
 def test_start_answer_stop(muster: Muster, number: int) -> None:
     del muster.environ["MUSTER_WORKERS"]
@@ -23,13 +40,49 @@ def test_start_answer_stop(muster: Muster, number: int) -> None:
     health = wait_until(lambda: (h := muster.health()).get("workers") == 2 and h, "both workers are seen")
     assert health["database"] == health["queue"] == "ok"
     assert muster.stop(number, STOP_LIMIT) == 0
+    assert heartbeats(muster) == {}
     assert f"Muster is running at http://127.0.0.1:{muster.port}\n" in muster.output()
     assert "Traceback" not in muster.output()
 
 
-def test_the_set_up_link_is_printed_on_the_first_start_before_the_address(muster: Muster) -> None:
-    said = muster.started().output()
-    assert f"http://127.0.0.1:{muster.port}/" in said.partition("Muster is running at")[0]
+def test_the_set_up_link_is_printed_on_the_first_start_before_the_address(running: Muster) -> None:
+    said = running.output()
+    assert f"http://127.0.0.1:{running.port}/" in said.partition("Muster is running at")[0]
+
+
+def test_a_second_start_on_the_same_data_folder_is_refused(running: Muster) -> None:
+    again = Muster(running.data_dir).run()
+    assert again.returncode == 1
+    first = running.process and running.process.pid
+    assert again.stderr == (
+        f"Muster runs already on the data folder “{running.data_dir}”, as process {first}. "
+        "Stop it first, or set MUSTER_DATA_DIR to another folder.\n"
+    )
+
+
+def test_workers_of_machines_with_one_name_are_told_apart_and_one_that_stops_is_gone_at_once(running: Muster) -> None:
+    name = f"{socket.gethostname()[:40]}-1"
+    wait_until(lambda: len(heartbeats(running)) == 1, "our worker is seen")
+    twin = processes.spawn([sys.executable, str(TOP / "worker.py"), name], environ=running.environ, cwd=TOP)
+    try:
+        wait_until(lambda: len(heartbeats(running)) == 2, "another of the same name, as from a machine called the same")
+        assert all(each.startswith(f"{name}-") for each in heartbeats(running)), "and people read which they are"
+        assert running.health()["workers"] == 2
+    finally:
+        processes.end([twin], STOP_LIMIT)
+    assert twin.returncode == 0
+    assert running.health()["workers"] == 1
+
+
+def test_whatever_is_killed_is_started_again(running: Muster) -> None:
+    for words in ((f"worker.py {socket.gethostname()[:40]}-1",), ("-m webapp.server",), ("valkey.sock",)):
+        before = set(running.processes(*words))
+        os.kill(min(before), signal.SIGKILL)
+
+        def is_back(words: tuple[str, ...] = words, before: set[int] = before) -> bool:
+            return bool(set(running.processes(*words)) - before) and running.health().get("queue") == "ok"
+
+        wait_until(is_back, f"{words} is back")
 
 
 def test_a_killed_supervisor_leaves_nothing_and_the_next_start_works(muster: Muster) -> None:
@@ -43,41 +96,6 @@ def test_a_killed_supervisor_leaves_nothing_and_the_next_start_works(muster: Mus
     assert muster.stop() == 0
 
 
-def test_whatever_is_killed_is_started_again(muster: Muster) -> None:
-    muster.started()
-    for words in ((f"worker.py {socket.gethostname()[:40]}-1",), ("-m webapp.server",), ("valkey.sock",)):
-        before = set(muster.processes(*words))
-        os.kill(min(before), signal.SIGKILL)
-
-        def is_back(words: tuple[str, ...] = words, before: set[int] = before) -> bool:
-            return bool(set(muster.processes(*words)) - before) and muster.health().get("queue") == "ok"
-
-        wait_until(is_back, f"{words} is back")
-    assert muster.stop() == 0
-
-
-def heartbeats(muster: Muster) -> dict[str, str]:
-    with sqlite3.connect(f"file:{muster.data_dir / 'muster.db'}?mode=ro", uri=True) as database:
-        return dict(database.execute("SELECT name, seen_at FROM workers").fetchall())
-
-
-def test_workers_of_machines_with_one_name_are_told_apart_and_one_that_stops_is_gone_at_once(muster: Muster) -> None:
-    muster.started()
-    name = f"{socket.gethostname()[:40]}-1"
-    wait_until(lambda: len(heartbeats(muster)) == 1, "our worker is seen")
-    twin = processes.spawn([sys.executable, str(TOP / "worker.py"), name], environ=muster.environ, cwd=TOP)
-    try:
-        wait_until(lambda: len(heartbeats(muster)) == 2, "another of the same name, as from a machine called the same")
-        assert all(each.startswith(f"{name}-") for each in heartbeats(muster)), "and people read which they are"
-        assert muster.health()["workers"] == 2
-    finally:
-        processes.end([twin], STOP_LIMIT)
-    assert twin.returncode == 0
-    assert muster.health()["workers"] == 1
-    assert muster.stop() == 0
-    assert heartbeats(muster) == {}
-
-
 def test_a_worker_keeps_time_while_the_queue_server_is_frozen(muster: Muster) -> None:
     muster.started()
 
@@ -89,18 +107,6 @@ def test_a_worker_keeps_time_while_the_queue_server_is_frozen(muster: Muster) ->
     frozen_at = last_seen()
     wait_until(lambda: last_seen() > frozen_at, "a heartbeat while the queue server is frozen")
     assert muster.health()["queue"] != "ok"
-    assert muster.stop() == 0
-
-
-def test_a_second_start_on_the_same_data_folder_is_refused(muster: Muster) -> None:
-    muster.started()
-    again = Muster(muster.data_dir).run()
-    assert again.returncode == 1
-    first = muster.process and muster.process.pid
-    assert again.stderr == (
-        f"Muster runs already on the data folder “{muster.data_dir}”, as process {first}. "
-        "Stop it first, or set MUSTER_DATA_DIR to another folder.\n"
-    )
     assert muster.stop() == 0
 
 

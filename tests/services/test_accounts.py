@@ -80,7 +80,7 @@ def test_one_address_confirmed_by_two_people_at_once_belongs_to_one(app: Flask) 
 def test_no_transaction_is_open_while_a_password_is_hashed(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     owner = make_persona("Owner")
     token, back = token_for(owner, LinkPurpose.RESET), token_for(owner, LinkPurpose.SIGN_IN)
-    sessions.start(owner, "", "")
+    sessions.start_session(owner, "", "")
     open_ones, hash_ = [], sessions.PasswordHasher.hash
 
     def watched(self: Any, password: str) -> str:

@@ -7,10 +7,11 @@ import threading
 from datetime import timedelta
 
 import pytest
-from hypothesis import HealthCheck, given, settings, strategies
+from hypothesis import given, strategies
 from sqlalchemy import delete, exc, text, update
 
 from tests.factories import make_group, make_invitation, make_persona, make_user
+from tests.properties import fewer
 from webapp.db import begin_write, db, utcnow
 from webapp.models import AuditChain, AuditEvent
 from webapp.services.accounts.sessions import Refusal
@@ -518,7 +519,7 @@ changes = strategies.sampled_from(
 
 
 @pytest.mark.slow
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@fewer()
 @given(
     steps=strategies.lists(strategies.sampled_from(["record", "seal", "forget", "prune"]), max_size=6),
     change=changes,

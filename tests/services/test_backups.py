@@ -75,7 +75,7 @@ def test_what_was_backed_up_while_it_was_written_to_is_whole_again_in_another_fo
             with app.app_context():
                 owner = make_persona("Owner")
                 begin_write()
-                made = groups.create([name])
+                made = groups.create_groups([name])
                 for group in made:
                     events.record(owner, AuditAction.GROUP_CREATED, group)
                 db.session.commit()
@@ -112,7 +112,7 @@ def test_what_was_backed_up_while_it_was_written_to_is_whole_again_in_another_fo
         owner = make_persona("Owner")
         seal_all()
         assert not chain.verify().wrong
-        return sessions.start(owner, "192.0.2.1", "pytest")
+        return sessions.start_session(owner, "192.0.2.1", "pytest")
 
     session = within(new, look)
     with new.app_context():

@@ -62,7 +62,7 @@ def test_a_database_that_was_restarted_costs_nobody_an_error(admin, lose_connect
 def test_texts_stand_by_code_point_whatever_the_language_of_the_database(app) -> None:
     for name in ("Éloi", "zoë", "Adam", "_ben", "adele"):
         make_user(name, email=f"{len(name)}{name[-2:]}@northfield.example".replace("ë", "e"))
-    names = [entry.person.name for entry in people_list.listing(Filter()).entries]
+    names = [entry.person.name for entry in people_list.list_people(Filter()).entries]
     assert names == ["_ben", "Adam", "adele", "zoë", "Éloi"]
     for name in ("éclair", "Zebra", "_x", "apple"):
         make_group(name)

@@ -16,15 +16,15 @@ def test_all_or_none_are_added(app):
     owner = make_persona("Owner")
     make_group("Exam Laptops")
     with pytest.raises(RuleViolationError) as refusal:
-        groups.add(["Library", "exam laptops"], owner)
+        groups.add_groups(["Library", "exam laptops"], owner)
     assert refusal.value.field == "names"
     assert db.session.scalars(db.select(Group.name)).all() == ["Exam Laptops"]
-    assert [each.key for each in groups.add(["Straße 7", "Library"], owner)] == ["strasse 7", "library"]
+    assert [each.key for each in groups.add_groups(["Straße 7", "Library"], owner)] == ["strasse 7", "library"]
 
 
 def test_of_two_who_add_the_same_group_at_once_one_is_told_that_it_exists(app):
     by = make_persona("Owner").id
-    raised = at_once(app, *[lambda: groups.add(["Library"], db.session.get_one(User, by))] * 2)
+    raised = at_once(app, *[lambda: groups.add_groups(["Library"], db.session.get_one(User, by))] * 2)
     assert [type(error) for error in raised] == [RuleViolationError]
     assert db.session.scalars(db.select(Group.name)).all() == ["Library"]
 
@@ -37,8 +37,8 @@ def test_of_a_merger_and_a_deletion_at_once_one_wins(app):
     loss = groups.effect_of_deleting(into_id, owner).seen
     raised = at_once(
         app,
-        lambda: groups.merge(into_id, [other_id], db.session.get_one(User, by), gain),
-        lambda: groups.remove(into_id, db.session.get_one(User, by), loss),
+        lambda: groups.merge_groups(into_id, [other_id], db.session.get_one(User, by), gain),
+        lambda: groups.delete_group(into_id, db.session.get_one(User, by), loss),
     )
     assert len(raised) == 1
     assert isinstance(raised[0], MusterError)
@@ -53,17 +53,17 @@ def test_two_groups_merged_into_each_other_at_once_leave_one(app):
     )  # fmt: skip
     raised = at_once(
         app,
-        lambda: groups.merge(one, [two], db.session.get_one(User, by), there),
-        lambda: groups.merge(two, [one], db.session.get_one(User, by), back),
+        lambda: groups.merge_groups(one, [two], db.session.get_one(User, by), there),
+        lambda: groups.merge_groups(two, [one], db.session.get_one(User, by), back),
     )
     assert len(raised) == 1
     assert isinstance(raised[0], MusterError)
-    assert [each.users for each in groups.counted()] == [1]
+    assert [each.users for each in groups.list_groups()] == [1]
 
 
 def test_of_two_groups_renamed_alike_at_once_one_gets_the_name(app):
     ids, by = [make_group("A").id, make_group("B").id], make_persona("Owner").id
-    raised = at_once(app, *(lambda id=id: groups.change(id, "C", "", db.session.get_one(User, by)) for id in ids))
+    raised = at_once(app, *(lambda id=id: groups.change_group(id, "C", "", db.session.get_one(User, by)) for id in ids))
     assert len(raised) == 1
     assert isinstance(raised[0], MusterError)
     assert "C" in db.session.scalars(db.select(Group.name)).all()

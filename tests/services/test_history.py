@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.factories import make_group, make_persona, make_user
+from tests.properties import fewer
 from tests.steps import cell, make_review, rows_now, state_of_batch
 from webapp.core.errors import ConflictError, RuleViolationError
 from webapp.core.lists.row_filter import Find
@@ -112,7 +113,7 @@ def act(batch_id: int, action: tuple, by) -> None:
 
 
 @pytest.mark.slow
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@fewer()
 @given(actions=st.lists(ACTION, min_size=1, max_size=8))
 def test_undoing_everything_gives_the_state_before_and_redoing_gives_it_back(admin, actions):
     batch_id = make_review(admin).id

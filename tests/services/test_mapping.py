@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.factories import make_group, make_persona
-from webapp.core.files import table as tables
+from tests.files.make_corpus import FILES
 from webapp.core.files.columns import Places
 from webapp.core.files.fields import Field
-from webapp.core.files.table import UnreadableFileError
+from webapp.core.files.source_file import open_pasted
+from webapp.core.files.table import Line
 from webapp.db import db
 from webapp.models import BatchFile, Row
-from webapp.services.batches import mapping, upload
+from webapp.services.batches import mapping, unknown_words, upload
 from webapp.services.batches.mapping import Choice
 from webapp.services.directory import aliases
 
@@ -31,23 +31,28 @@ def test_headers_are_the_same_without_regard_to_case_and_spaces(app):
     assert aliases.header_key(["A B"]) != aliases.header_key(["A", "B"])
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.lists(st.tuples(CELL, CELL, CELL), min_size=1, max_size=6))
-def test_what_was_pasted_is_read_again_as_it_was(app, rows):
-    """Whatever quotes it holds: as cells are copied, with tabs between them."""
-    text = "\n".join("\t".join(("ana@x.org", *row)) for row in rows)
-    try:
-        table = tables.pasted(text)
-    except UnreadableFileError:
-        return
-    again = tables.read(upload._as_file(text, table), upload.PASTED, header_row=table.header_row)
-    assert [(line.number, line.cells) for line in again.lines] == [(line.number, line.cells) for line in table.lines]
+@pytest.mark.parametrize(
+    "text", ['ana@x.org\tAnalyst\t"Best" school', "Email,Role\nana@x.org,Analyst", "ana@x.org; ben@x.org", "a@x.org"]
+)
+def test_what_was_pasted_is_read_again_as_it_was(by, text):
+    batch = upload.stage_pasted(text, by)
+    assert upload.load_source(batch).open().table() == open_pasted(text).table()
+
+
+def test_what_was_pasted_is_also_read_where_it_was_kept_with_its_separator(app):
+    """As it was in earlier versions."""
+    table = upload.Source(b"sep=\t\nEmail\tRole\nana@x.org\tAnalyst, so\n", upload.PASTED).open().table()
+    assert (table.header, table.lines[0]) == (("Email", "Role"), Line(2, ("ana@x.org", "Analyst, so")))
+
+
+def test_a_file_that_is_called_like_a_pasted_table_is_a_file(by):
+    assert upload.stage((FILES / "plain.xlsx").read_bytes(), upload.PASTED, by).name == "upload.csv"
 
 
 def test_a_batchs_file_is_read_again_as_it_was_chosen(by):
     batch = upload.stage(b"Kennung,Amt\nana@x.org,Analyst\n", "staff.csv", by)
     mapping.choose(batch.id, Choice(None, 1, {0: Field.EMAIL, 1: Field.ROLE}), by)
-    source = upload.kept(batch)
+    source = upload.load_source(batch)
     assert (source.header_row, source.columns) == (1, Places({Field.EMAIL: 0, Field.ROLE: 1}))
     assert [person.role for person in upload.read(source).people] == ["Analyst"]
 
@@ -68,7 +73,7 @@ def test_words_are_counted_without_regard_to_case_and_within_cells(by):
         )
     )
     batch = upload.stage(text.encode(), "staff.csv", by)
-    found = mapping.unknown_words(batch)
+    found = unknown_words.find_unknown_words(batch)
     words, is_more = found.shown, found.is_more
     found = [(word.field, word.text, word.rows) for word in words]
     assert not is_more
@@ -77,10 +82,12 @@ def test_words_are_counted_without_regard_to_case_and_within_cells(by):
 
 def test_of_many_words_the_commonest_are_told_and_that_there_are_more(by):
     text = "Email,Role,Groups\n" + "".join(f"u{n}@x.org,Analyst,Raum {n // 2 if n < 4 else n:03}x{n:03}\n" for n in range(25))
-    found = mapping.unknown_words(upload.stage(text.encode(), "staff.csv", by))
+    found = unknown_words.find_unknown_words(upload.stage(text.encode(), "staff.csv", by))
     words, is_more = found.shown, found.is_more
-    assert (len(words), is_more) == (mapping.WORDS, True)
-    words = mapping.unknown_words(upload.stage(b"Email,Role,Groups\nu@x.org,Analyst,=Kiosk pads\n", "staff.csv", by)).shown
+    assert (len(words), is_more) == (unknown_words.WORDS, True)
+    words = unknown_words.find_unknown_words(
+        upload.stage(b"Email,Role,Groups\nu@x.org,Analyst,=Kiosk pads\n", "staff.csv", by)
+    ).shown
     assert [(word.text, word.can_be_made) for word in words] == [("=Kiosk pads", False)]
 
 
@@ -88,14 +95,14 @@ def test_a_batch_without_such_a_problem_costs_no_query(by, queries):
     batch = upload.stage(b"Email,Role\nana@x.org,Analyst\n", "staff.csv", by)
     assert batch.counts == {"invite": 1}
     queries.clear()
-    assert mapping.unknown_words(batch) == mapping.Words()
+    assert unknown_words.find_unknown_words(batch) == unknown_words.Words()
     assert len(queries) == 0, queries
 
 
 def test_a_word_too_long_to_be_remembered_changes_nothing(by):
     word = "Lehrer " * 20
     batch = upload.stage(f"Email,Role\nana@x.org,{word}\n".encode(), "staff.csv", by)
-    with pytest.raises(mapping.RuleViolationError, match="up to 80 characters"):
-        mapping.translate(batch.id, "role", word, "Analyst", by, remember=True)
+    with pytest.raises(unknown_words.RuleViolationError, match="up to 80 characters"):
+        unknown_words.translate(batch.id, "role", word, "Analyst", by, remember=True)
     db.session.rollback()
     assert db.session.scalars(db.select(Row.role)).one() == word.strip()

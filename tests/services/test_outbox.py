@@ -323,7 +323,7 @@ def test_a_resend_does_not_move_the_end_of_the_days() -> None:
 
 def test_a_refusal_fails_the_row_with_the_servers_words_and_is_audited() -> None:
     batch = make_sending_batch(INES, JONAS)
-    version = lookup.version()
+    version = lookup.directory_version()
     first, second = claim.claim("w1")
     finish(results.record_failed(first, "w1", "Mailbox full (552 5.2.2)"))
     message, row = message_to(INES), row_of(INES)
@@ -332,7 +332,7 @@ def test_a_refusal_fails_the_row_with_the_servers_words_and_is_audited() -> None
     (event,) = events("message.failed")
     assert (event.subject, event.details["reason"]) == (INES, "Mailbox full (552 5.2.2)")
     assert invitation_of(INES).expires_at is None
-    assert lookup.version() > version, "the next upload plans to send it again"
+    assert lookup.directory_version() > version, "the next upload plans to send it again"
     assert db.session.get_one(Batch, batch.id).state is BatchState.PROCESSING
     finish(results.record_sent(second, "w1", "250 OK"))
     assert db.session.get_one(Batch, batch.id).state is BatchState.FINISHED

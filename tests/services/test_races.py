@@ -1,14 +1,12 @@
 """Commands at the same moment, on either database: one winner each, nobody waits for ever, and nothing is lost.
 
-MUSTER_RACES is how often each is run; `MUSTER_RACES=200` on PostgreSQL before the order of locks is changed.
+MUSTER_RACES is how often each is run.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from contextlib import suppress
-from threading import Barrier, BrokenBarrierError
 
 import pytest
 
@@ -19,7 +17,7 @@ from tests.steps import make_review, stored_plans
 from webapp.core.errors import ConflictError, MusterError
 from webapp.core.plan.actions import Action, Do
 from webapp.core.plan.planner import Mode
-from webapp.db import begin_write, begun_again, db, hold, utcnow
+from webapp.db import db, utcnow
 from webapp.jobs import batches as job
 from webapp.jobs import outbox as sending
 from webapp.models import (
@@ -174,8 +172,8 @@ def test_a_group_merged_while_an_action_gives_it(round, admin, race):
     seen = groups.effect_of_merging(into, [other], user(admin)).seen
     raised = race(
         lambda: job.process(batch_id),
-        lambda: groups.merge(into, [other], user(admin), seen),
-        lambda: groups.change(into, f"Renamed {round}", "", user(admin)),
+        lambda: groups.merge_groups(into, [other], user(admin), seen),
+        lambda: groups.change_group(into, f"Renamed {round}", "", user(admin)),
         lambda: actions.do_now("user", ids[0], Action(Do.SET_GROUPS, groups=frozenset({into})), user(admin)),
     )
     job.process(batch_id)
@@ -245,16 +243,16 @@ def test_somebody_erased_while_their_mail_is_sent_and_old_things_are_deleted(rou
 @pytest.mark.parametrize("round", ROUNDS)
 def test_somebody_deactivated_while_they_come_and_go(round, admin, race):
     ana = make_user("Ana Ruiz", email=f"ana{round}@northfield.example").id
-    tokens = [sessions.start(user(ana), "192.0.2.7", "one") for _ in range(3)]
+    tokens = [sessions.start_session(user(ana), "192.0.2.7", "one") for _ in range(3)]
     db.session.execute(db.update(Session).values(seen_at=utcnow() - sessions.MINUTE * 2))
     db.session.commit()
     touched = db.session.scalars(db.select(Session.id).where(Session.user_id == ana)).all()
     race(
         lambda: actions.do_now("user", ana, Action(Do.DEACTIVATE), user(admin)),
-        lambda: sessions.touch(touched[0]),
-        lambda: sessions.end(tokens[1]),
+        lambda: sessions.note_activity(touched[0]),
+        lambda: sessions.end_session(tokens[1]),
         lambda: sessions.end_others(user(ana), touched[2]),
-        lambda: sessions.start(user(ana), "192.0.2.7", "two", replaces=tokens[2]),
+        lambda: sessions.start_session(user(ana), "192.0.2.7", "two", replaces=tokens[2]),
     )
     assert user(ana).state is UserState.DEACTIVATED
 
@@ -278,26 +276,3 @@ def test_an_upload_cancelled_while_its_mail_goes_and_an_address_is_corrected(rou
     left = db.session.scalars(db.select(Row.outcome).where(Row.batch_id == batch_id)).all()
     assert db.session.get_one(Batch, batch_id).state in (BatchState.CANCELLED, BatchState.FINISHED)
     assert None not in left
-
-
-def test_who_was_given_up_for_another_begins_again(app, admin):
-    """Two who hold what the other wants: PostgreSQL gives one up. On SQLite writers take turns, and it does not come to that."""
-    one, two = people(0, 2)
-    met, tries = Barrier(2), []
-
-    @begun_again
-    def rename(first: int, second: int) -> None:
-        tries.append(first)
-        begin_write()
-        for id in (first, second):
-            db.session.get_one(User, id, with_for_update=hold(User)).name = f"Renamed by {first}"
-            db.session.flush()
-            if id == first and len(tries) <= 2:  # each holds one, before either wants the other
-                with suppress(BrokenBarrierError):
-                    met.wait(0.5 if db.engine.dialect.name == "sqlite" else 60)
-        db.session.commit()
-
-    db.session.rollback()
-    assert at_once(app, lambda: rename(one, two), lambda: rename(two, one)) == []
-    assert user(one).name == user(two).name
-    assert len(tries) == (2 if db.engine.dialect.name == "sqlite" else 3)

@@ -7,10 +7,11 @@ from collections.abc import Callable
 from itertools import count
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.factories import make_group, make_invitation, make_persona, make_user, role, token_of
+from tests.properties import fewer
 from tests.steps import make_review
 from webapp.core.errors import ConflictError, ForbiddenError, MusterError, RuleViolationError
 from webapp.core.plan.actions import Action, Do
@@ -120,11 +121,8 @@ def expect(before: dict, left: dict, touched: dict, after: dict, sent_again: set
         )
 
 
-LOAD = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
-
-
 @pytest.mark.slow
-@LOAD
+@fewer()
 @given(
     directory=st.lists(THERE, min_size=len(PEOPLE), max_size=len(PEOPLE)),
     file=st.lists(ROW, min_size=len(PEOPLE), max_size=len(PEOPLE)),
@@ -150,7 +148,7 @@ def test_a_reverted_upload_leaves_what_was_before_and_what_was_touched(admin, di
 
 
 @pytest.mark.slow
-@LOAD
+@fewer()
 @given(
     directory=st.lists(SOMEBODY, min_size=len(PEOPLE), max_size=len(PEOPLE)),
     action=st.tuples(st.just(0), st.sampled_from(UNDOABLE), st.sampled_from(ROLES), st.sampled_from(GROUPS)),
@@ -327,7 +325,7 @@ def test_deactivating_who_confirms_at_that_moment_does_nothing_or_all_of_it(app,
 
 def test_deactivating_ends_every_session_in_the_same_commit(app, admin):
     ana = make_user("Ana Ruiz", email="ana@northfield.example")
-    tokens = [sign_ins.start(ana, "192.0.2.7", "one") for _ in range(2)]
+    tokens = [sign_ins.start_session(ana, "192.0.2.7", "one") for _ in range(2)]
     actions.do_now("user", ana.id, Action(Do.DEACTIVATE), admin)
-    assert [sign_ins.current(token) for token in tokens] == [None, None]
+    assert [sign_ins.find_session(token) for token in tokens] == [None, None]
     assert db.session.scalars(db.select(Session).where(Session.user_id == ana.id)).all() == []

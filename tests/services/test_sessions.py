@@ -139,12 +139,12 @@ def test_no_transaction_is_open_while_a_password_is_checked(app, monkeypatch):
 
 def test_a_token_opens_its_own_session_only(app):
     user = make_persona("Owner")
-    token, other = (sessions.start(user, "192.0.2.1", "x" * 500) for _ in range(2))
+    token, other = (sessions.start_session(user, "192.0.2.1", "x" * 500) for _ in range(2))
     assert len(token) == 43
-    assert sessions.current(token).id != sessions.current(other).id
-    sessions.end(token)
-    assert sessions.current(token) is None
-    assert sessions.current(other).user.id == user.id
-    assert sessions.current("") is None
-    sessions.end(token)
+    assert sessions.find_session(token).id != sessions.find_session(other).id
+    sessions.end_session(token)
+    assert sessions.find_session(token) is None
+    assert sessions.find_session(other).user.id == user.id
+    assert sessions.find_session("") is None
+    sessions.end_session(token)
     assert len(db.session.scalars(db.select(Session)).all()) == 1

@@ -16,7 +16,7 @@ def test_everybody_is_counted_by_status(app):
     make_invitation(expires_in=None)  # never handed over: it cannot expire
     make_invitation("late@northfield.example", expires_in=timedelta(seconds=-1))
     make_invitation("gone@northfield.example", state=InvitationState.ACCEPTED)
-    assert people_list.counts() == {
+    assert people_list.count_by_status() == {
         Status.ACTIVE: 1, Status.INVITED: 1, Status.EXPIRED: 1, Status.UNJOINED: 2, Status.DEACTIVATED: 1
     }  # fmt: skip
 
@@ -34,7 +34,7 @@ def test_counts_are_those_of_the_filter_whatever_the_status(app):
     make_persona("Owner")
     make_invitation("hart@northfield.example")
     make_user()
-    listing = people_list.listing(Filter(Status.INVITED, search="hart"))
+    listing = people_list.list_people(Filter(Status.INVITED, search="hart"))
     assert (listing.page.total, listing.everybody, listing.page.start, listing.page.end) == (1, 2, 1, 1)
     assert listing.counts[Status.ACTIVE] == 1
     assert listing.page.next is None

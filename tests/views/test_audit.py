@@ -316,7 +316,7 @@ class TestRefusalsAreRecorded:
 
         owner = make_persona("Owner")
         with pytest.raises(RuleViolationError):
-            sessions.prove(owner, "wrong", "192.0.2.9")
+            sessions.check_own_password(owner, "wrong", "192.0.2.9")
         assert self.refusals("password.refused") == [(owner.email, "(own password)", "192.0.2.9", 1)]
 
 
@@ -375,6 +375,6 @@ def test_every_refusal_is_known_as_one_and_told_in_words(kind):
 
 
 def test_a_refused_reset_is_found_among_refusals_and_people(owner):
-    sessions.refuse(Refusal.RESET, None, "nobody@x.org", "192.0.2.7")
+    sessions.record_refusal(Refusal.RESET, None, "nobody@x.org", "192.0.2.7")
     for action in ("refusals", "people"):
         assert "Password reset for nobody@x.org refused" in owner.get(f"/audit?action={action}").page.text

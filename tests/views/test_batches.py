@@ -137,7 +137,7 @@ class TestReview:
     def test_when_the_directory_has_moved_the_page_shows_it_at_once_and_stores_it_afterwards(self, admin):
         batch = stage(admin)
         make_invitation("ana@northfield.example", groups=("Student Devices",))
-        groups.add(["Exam Laptops"], admin.user)  # any change moves the directory
+        groups.add_groups(["Exam Laptops"], admin.user)  # any change moves the directory
         assert db.session.get(Batch, batch.id).counts == {"invite": 2}
         page = admin.get(f"/batches/{batch.id}").page
         assert "Create 1 invitation" in page.text
@@ -215,7 +215,7 @@ class TestConfirm:
     def test_a_directory_that_moved_under_a_row_is_shown_first(self, admin):
         batch = stage(admin)
         make_invitation("ana@northfield.example", role_name="Remote")
-        groups.add(["Exam Laptops"], admin.user)
+        groups.add_groups(["Exam Laptops"], admin.user)
         admin.post(f"/batches/{batch.id}/confirmation", {"version": batch.version})
         assert "has changed in 1 row (2)" in admin.get(f"/batches/{batch.id}").page.text
         assert db.session.get(Batch, batch.id).state is BatchState.REVIEWING

@@ -114,7 +114,7 @@ def test_skipped_rows_say_so(admin, batch):
 
 
 def test_plans_made_on_the_fly_are_in_it_too(admin, batch):
-    groups.add(["Techer Laptops"], admin.user)
+    groups.add_groups(["Techer Laptops"], admin.user)
     assert table(admin, batch)[2][5:] == ["Needs attention", "Not a role.", "Role: Analyst"]
 
 

@@ -7,10 +7,11 @@ import io
 from datetime import timedelta
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.factories import make_group, make_invitation, make_persona, make_user
+from tests.properties import fewer
 from tests.steps import rows_of, stage
 from webapp.core.addresses import InvalidAddressError, parse
 from webapp.core.plan.planner import Plan
@@ -161,7 +162,7 @@ PERSON = st.tuples(EMAILS, ROLES, ACCESS, KINDS)
 
 
 @pytest.mark.slow
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@fewer()
 @given(directory=st.lists(PERSON, min_size=1, max_size=7, unique_by=lambda person: judged(person[0])))
 @example(directory=[("=1@northfield.example", "Remote", (), "user"), ("+ana@exämple.com", "Analyst", EVERYTHING, "pending")])
 @example(directory=[("-a'@northfield.example", "Remote", ("'=odd",), "pending"), ("=ß@例え.jp", "Admin", (), "user")])

@@ -78,7 +78,7 @@ def test_the_address_decides_what_is_shown(admin, batch, query, expected):
 
 @pytest.mark.parametrize(("query", "expected"), QUERIES)
 def test_so_it_does_while_the_directory_has_moved_and_the_plans_are_made_on_the_fly(admin, batch, query, expected):
-    groups.add(["Exam Laptops"], admin.user)
+    groups.add_groups(["Exam Laptops"], admin.user)
     assert lines(admin, batch, query) == expected
 
 

@@ -24,6 +24,7 @@ from webapp.models import BatchState, Message, MessageState, Worker
 from webapp.run import data_folder
 from webapp.services.mail import claim
 from webapp.settings.settings import Settings
+from webapp.views.operations import health
 
 TOKEN = "a-token-for-the-monitor"
 
@@ -38,8 +39,10 @@ def workers(app):
 
 
 @pytest.fixture
-def frozen_database(tmp_path):
+def frozen_database(tmp_path, monkeypatch):
     """An app whose database takes connections and never answers."""
+    monkeypatch.setattr(health, "PATIENCE", 0.3)
+    monkeypatch.setattr(health, "PATIENCE_FOR_FIGURES", 0.3)
     with socket.create_server(("127.0.0.1", 0)) as server:
         url = f"postgresql://muster:hunter2@127.0.0.1:{server.getsockname()[1]}/muster"
         yield create_app(

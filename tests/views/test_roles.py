@@ -151,12 +151,12 @@ def test_permissions_hold_from_the_next_request_on(owner, sign_in):
 def test_a_lower_rank_plans_what_is_under_review_anew(owner, admin):
     review = paste(admin, "Admin")
     assert "ranks above" not in admin.get(review).page.text
-    before = lookup.version()
+    before = lookup.directory_version()
     values = {"name": "Investigator", "rank": "90", "permissions": ["users:see"]}
     review = paste(admin, "Investigator")
     page = admin.get(review).page
     owner.post(f"/roles/{role('Investigator').id}", values)
-    assert lookup.version() > before
+    assert lookup.directory_version() > before
     assert "ranks above your own role" in admin.get(review).page.text
     answer = admin.post(f"{review}/confirmation", {"version": page.values("version")[0]})
     assert answer.location == review

@@ -13,7 +13,7 @@ from tests.client import Client
 from tests.factories import PASSWORD, code_of, make_factor, make_persona, make_user
 from tests.mail_fixtures import message_to
 from webapp.core.security import totp
-from webapp.core.security.tokens import hashed
+from webapp.core.security.tokens import hash_token
 from webapp.db import db
 from webapp.models import AuditEvent, Message, MessageKind, RecoveryCode, Session, User
 from webapp.services.settings import in_force
@@ -55,7 +55,7 @@ def test_it_is_set_up_with_a_code_and_gives_ten_recovery_codes(sign_in, now, cli
     codes = re.findall(r"(?:[a-z2-7]{4}-){3}[a-z2-7]{4}", answer.text)
     assert len(set(codes)) == 10
     stored = db.session.scalars(db.select(RecoveryCode.code_hash)).all()
-    assert sorted(stored) == sorted(hashed(totp.plain(code)) for code in codes)
+    assert sorted(stored) == sorted(hash_token(totp.plain(code)) for code in codes)
     assert not any(code in browser.get("/account/second-factor").text for code in codes), "shown once"
     assert message_to(AMELIA).kind is MessageKind.SECOND_FACTOR_ON
     assert len(events("second_factor.on")) == 1

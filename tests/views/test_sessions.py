@@ -278,7 +278,7 @@ class TestNobodyFillsTheLog:
 
     def refused(self, peer, n):
         for i in range(n):
-            sessions.refuse(sessions.Refusal.LIMIT, None, f"sign-in as {i}@x.org", peer)
+            sessions.record_refusal(sessions.Refusal.LIMIT, None, f"sign-in as {i}@x.org", peer)
 
     def test_beyond_the_peers_limit_tries_are_counted_by_peer(self, client):
         for _ in range(100):
@@ -317,7 +317,7 @@ class TestNobodyFillsTheLog:
     def test_one_person_gets_a_hundred(self, app, sign_in):
         remote = sign_in("Remote").user
         for n in range(130):
-            sessions.refuse(sessions.Refusal.ACCESS, remote.id, f"GET /users/{n}", f"192.0.2.{n}")
+            sessions.record_refusal(sessions.Refusal.ACCESS, remote.id, f"GET /users/{n}", f"192.0.2.{n}")
         events = self.events(app)
         assert len(events) == 101
         assert (events[-1].subject, events[-1].count) == ("(others)", 30)

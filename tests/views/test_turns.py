@@ -52,7 +52,7 @@ def waiting(server: Served, browser) -> Iterator[list[int]]:
 
 def test_one_person_has_one_file_read_at_a_time(server, admin, owner):
     with_one_token(admin, owner)
-    begin_write(alone=True)
+    begin_write()
     with waiting(server, admin) as answers:
         wait_for(lambda: admin.user.id in turns._uploading, "the first is read")
         status, _, body = server.ask("/batches", admin, "POST", f"pasted={FILE}")
@@ -68,7 +68,7 @@ def test_uploads_wait_for_each_other_and_pages_do_not(server, sign_in, owner):
     """More people than there are threads upload at once. All are served in the end, and pages meanwhile."""
     people = [sign_in(make_user(f"Person {number}", "Admin")) for number in range(6)]
     with_one_token(*people)
-    begin_write(alone=True)
+    begin_write()
     with ExitStack() as stack:
         answers = [stack.enter_context(waiting(server, person)) for person in people]
         wait_for(lambda: len(turns._uploading) == 2, "two are read")
@@ -77,6 +77,13 @@ def test_uploads_wait_for_each_other_and_pages_do_not(server, sign_in, owner):
             assert server.ask(page, owner)[0] == 200
         db.session.rollback()
     assert answers == [[303]] * 6
+
+
+@pytest.fixture
+def soon(monkeypatch) -> None:
+    """Whoever waits for a turn waits a short time only."""
+    monkeypatch.setattr(workbook, "WAIT", 0.1)
+    monkeypatch.setattr(turns, "WAIT", 0.1)
 
 
 @contextmanager
@@ -97,14 +104,15 @@ def runs(monkeypatch) -> list[str]:
     seen: list[str] = []
     run: Callable[..., None] = workbook._run
 
-    def count(asked, *files):
-        seen.append(asked)
-        run(asked, *files)
+    def count(data):
+        seen.append(data)
+        return run(data)
 
     monkeypatch.setattr(workbook, "_run", count)
     return seen
 
 
+@pytest.mark.usefixtures("soon")
 def test_a_workbook_that_gets_no_turn_is_refused_with_what_to_do(admin, runs):
     with no_turn():
         page = upload(admin, PEOPLE, "people.xlsx", status=422).page
@@ -113,6 +121,7 @@ def test_a_workbook_that_gets_no_turn_is_refused_with_what_to_do(admin, runs):
     upload(admin, PEOPLE, "people.xlsx")
 
 
+@pytest.mark.usefixtures("soon")
 def test_the_columns_of_a_workbook_that_gets_no_turn_are_shown_a_minute_later(admin):
     upload(admin, PEOPLE, "people.xlsx")
     batch = db.session.scalar(db.select(Batch))
@@ -141,6 +150,7 @@ def test_a_workbook_that_cannot_be_opened_is_not_opened_again(admin, runs, monke
     monkeypatch.undo()
 
 
+@pytest.mark.usefixtures("soon")
 def test_another_file_in_place_of_one_is_not_opened_again_either(admin, runs, monkeypatch):
     upload(admin, PEOPLE, "people.xlsx")
     batch = db.session.scalar(db.select(Batch))

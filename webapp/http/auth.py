@@ -33,11 +33,11 @@ def load_user() -> None:
     """Before every request: set `g.user` by the cookie. That they are still here is noted after the answer."""
     g.user = g.session_id = None
     token = None if request.endpoint in WITHOUT_USER else session.get("sid")
-    found = sessions.current(token) if token else None
+    found = sessions.find_session(token) if token else None
     if found:
         g.user, g.session_id = found.user, found.id
         if utcnow() - found.seen_at > sessions.MINUTE:
-            run_after_response(sessions.touch, found.id)
+            run_after_response(sessions.note_activity, found.id)
 
 
 def start_session(user: User) -> None:
@@ -47,12 +47,12 @@ def start_session(user: User) -> None:
     session["device"] = session.get("device") or secrets.token_hex(8)
     known = [_digest(user.email_key), *session.get("known", [])]
     session["known"] = list(dict.fromkeys(known))[:KNOWN]
-    session["sid"] = sessions.start(user, peer(), request.user_agent.string, replaces=old)
+    session["sid"] = sessions.start_session(user, peer(), request.user_agent.string, replaces=old)
 
 
 def renew_session() -> None:
     """Replace the session's token after a change of the password or the like: copies of this cookie stop working."""
-    session["sid"] = sessions.renew(g.session_id)
+    session["sid"] = sessions.renew_token(g.session_id)
 
 
 def clear_session() -> None:
@@ -68,12 +68,12 @@ def account_of(email: str) -> str:
     return sessions.account_key(email) or email.strip().casefold()
 
 
-def shown_account(account: str) -> str:
+def label_account(account: str) -> str:
     """An account as the audit log shows it: not what was typed by mistake, such as a password."""
     return account if "@" in account else "(not an email address)"
 
 
-def known_device(account: str) -> str:
+def device_of(account: str) -> str:
     """This browser's name if this account has signed in with it before, otherwise ""."""
     return str(session.get("device", "")) if _digest(account) in session.get("known", ()) else ""
 
@@ -81,7 +81,7 @@ def known_device(account: str) -> str:
 def continue_sign_in(user: User, target: str | None = None) -> BaseResponse:
     """After the first step: sign in, or go on to the second step. target: the page that was asked for."""
     if user.has_second_factor:
-        session["half_way"] = [*two_factor.ticket(user), safe_next(target)]
+        session["half_way"] = [*two_factor.pending_login(user), safe_next(target)]
         return redirect(url_for("sessions.second"), 303)
     start_session(user)
     return go_on(target)
@@ -99,7 +99,7 @@ def check_password(password: str, kept: str = "Nothing was sent.", field: str | 
     kept: how the sentence ends, such as "Nothing was sent." field: the form field that the sentence belongs to.
     """
     with limit_tries(current_user().email_key, Limit.SIGN_IN, kept, field):
-        sessions.prove(current_user(), password, peer(), kept)
+        sessions.check_own_password(current_user(), password, peer(), kept)
 
 
 def check_given_password(kept: str = "Nothing was sent.") -> bool:
@@ -116,12 +116,12 @@ def limit_tries(account: str, limit: Limit, kept: str = "", field: str | None = 
 
     Raises TooManyTriesError instead of running the block, or the block's RuleViolationError with the tries left.
     """
-    device = known_device(account)
+    device = device_of(account)
     tries = rate_limits.hit(account, peer(), limit, device)
     if tries.again_at:
         user_id = g.user.id if g.user else None
         what = "second step" if limit is Limit.CODE else "own password"
-        run_after_response(sessions.refuse, Refusal.LIMIT, user_id, what, peer())
+        run_after_response(sessions.record_refusal, Refusal.LIMIT, user_id, what, peer())
         minutes = plural(max(1, round((tries.again_at - utcnow()).total_seconds() / 60)), "minute")
         raise TooManyTriesError(f"Too many tries. Try again in {minutes}. {kept}".strip(), field=field)
     try:
@@ -147,7 +147,7 @@ def refuse_try(form: FlaskForm, template: str, tries: Tries, what: str, whose: s
     """Answer a try too many with 429 and the form as it was typed. what, whose: "sign-in", "as a@x.org", for the audit log."""
     if not tries.of_place:  # beyond the address's own limit it does not matter what was typed
         what = f"{what} {whose}"
-    run_after_response(sessions.refuse, Refusal.LIMIT, None, what, peer())
+    run_after_response(sessions.record_refusal, Refusal.LIMIT, None, what, peer())
     assert tries.again_at
     seconds = _seconds_until(tries.again_at)
     until = full(tries.again_at, current_app.extensions["muster_settings"].time_zone).rpartition(", ")[2]
@@ -161,7 +161,7 @@ def answer_dead_link(what: str, page: tuple[str, int], is_known: bool = False) -
 
     is_known: whether it was a link once. Trying many that never were gets 429; working links still open from there.
     """
-    run_after_response(sessions.refuse, Refusal.LINK, g.user.id if g.user else None, what, peer())
+    run_after_response(sessions.record_refusal, Refusal.LINK, g.user.id if g.user else None, what, peer())
     if is_known or not (again_at := rate_limits.hit_dead_link(peer()).again_at):
         return page
     seconds = _seconds_until(again_at)

@@ -122,7 +122,7 @@ def not_valid(error: ValidationError) -> BaseResponse:
 def note_refusal(kind: Refusal) -> None:
     """Have the audit log count this refusal, after the answer."""
     if g.get("user"):
-        run_after_response(sessions.refuse, kind, g.user.id, f"{request.method} {request.path}", peer())
+        run_after_response(sessions.record_refusal, kind, g.user.id, f"{request.method} {request.path}", peer())
 
 
 def page_too_old(error: CSRFError) -> Response:
@@ -134,7 +134,7 @@ def page_too_old(error: CSRFError) -> Response:
 def wrong_origin(error: WrongOriginError) -> Response:
     """The form came from another site, or a proxy makes it look so."""
     user_id = g.user.id if g.get("user") else None
-    run_after_response(sessions.refuse, Refusal.ORIGIN, user_id, error.said, peer())
+    run_after_response(sessions.record_refusal, Refusal.ORIGIN, user_id, error.said, peer())
     here = current_app.extensions["muster_settings"].public_url
     text = (
         f"Your browser says that this form came from another site ({error.said}), so nothing was changed. "

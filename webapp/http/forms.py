@@ -25,19 +25,19 @@ from wtforms.validators import InputRequired, Length, Optional, StopValidation
 
 from webapp.core.addresses import Address, InvalidAddressError, parse
 from webapp.core.errors import RuleViolationError
-from webapp.core.files.table import clean
+from webapp.core.files.cleaning import clean
 from webapp.core.security.permissions import GIVABLE
 from webapp.core.text import row_phrases
 from webapp.schemas import passwords
 from webapp.services.settings import in_force
 
 
-def squeezed(text: str | None) -> str:
+def to_one_line(text: str | None) -> str:
     """One line, single spaces, none at the ends, no control characters: for names that people type."""
     return "".join(c for c in " ".join((text or "").split()) if c.isprintable())
 
 
-def filled(sentence: str) -> Callable[[Form, Field], None]:
+def require_text(sentence: str) -> Callable[[Form, Field], None]:
     """A validator: something was typed, spaces alone are nothing. It marks the control as required."""
 
     def check(form: Form, field: Field) -> None:
@@ -58,17 +58,19 @@ def new_password(form: Form, field: Field) -> None:
 
 def organisation_name() -> StringField:
     """The field for the organisation's name."""
-    rules = [filled("Type your organisation’s name."), Length(max=120, message="Use at most 120 characters.")]
-    return StringField("Organisation", validators=rules, filters=[squeezed])
+    rules = [require_text("Type your organisation’s name."), Length(max=120, message="Use at most 120 characters.")]
+    return StringField("Organisation", validators=rules, filters=[to_one_line])
 
 
 def own_name(**attributes: Any) -> StringField:
     """The field for a person's own name."""
     limit = Length(max=120, message="Use at most 120 characters.")
-    return StringField("Full name", validators=[filled("Type your name."), limit], filters=[squeezed], render_kw=attributes)
+    return StringField(
+        "Full name", validators=[require_text("Type your name."), limit], filters=[to_one_line], render_kw=attributes
+    )
 
 
-def tell(form: Form, error: BadValues | RuleViolationError) -> None:
+def show_errors(form: Form, error: BadValues | RuleViolationError) -> None:
     """Put the sentences of a schema or a command under the fields that they belong to."""
     found = error.messages_dict if isinstance(error, BadValues) else {error.field: str(error).splitlines()}
     for field in form:
@@ -81,7 +83,7 @@ def tell(form: Form, error: BadValues | RuleViolationError) -> None:
 class SignInForm(FlaskForm):  # type: ignore[misc]
     """next: a path of our own to go on to."""
 
-    email = EmailField("Email", validators=[filled("Type your email.")])
+    email = EmailField("Email", validators=[require_text("Type your email.")])
     password = PasswordField("Password", validators=[InputRequired("Type your password.")])
     next = HiddenField()
 
@@ -89,13 +91,13 @@ class SignInForm(FlaskForm):  # type: ignore[misc]
 class CodeForm(FlaskForm):  # type: ignore[misc]
     """The second step of signing in."""
 
-    code = StringField("Code", validators=[filled("Type the code.")])
+    code = StringField("Code", validators=[require_text("Type the code.")])
 
 
 class ForgottenForm(FlaskForm):  # type: ignore[misc]
     """Who has forgotten a password."""
 
-    email = EmailField("Email", validators=[filled("Type your email.")])
+    email = EmailField("Email", validators=[require_text("Type your email.")])
 
 
 class NewPasswordForm(FlaskForm):  # type: ignore[misc]
@@ -132,7 +134,7 @@ class OwnNameForm(FlaskForm):  # type: ignore[misc]
 class OwnEmailForm(FlaskForm):  # type: ignore[misc]
     """Another address for oneself, and the password. `address` is what was typed, parsed."""
 
-    email = EmailField("New email", validators=[filled("Type your new email.")])
+    email = EmailField("New email", validators=[require_text("Type your new email.")])
     current = PasswordField("Current password", validators=[InputRequired("Type your current password.")])
 
     address: Address
@@ -163,7 +165,7 @@ class SetupForm(FlaskForm):  # type: ignore[misc]
 
     organisation = organisation_name()
     name = own_name()
-    email = EmailField("Email", validators=[filled("Type your email.")])
+    email = EmailField("Email", validators=[require_text("Type your email.")])
     password = PasswordField("Password", validators=[InputRequired("Choose a password."), new_password])
 
     address: Address
@@ -185,7 +187,9 @@ class OrganisationForm(FlaskForm):  # type: ignore[misc]
 class GroupsForm(FlaskForm):  # type: ignore[misc]
     """New groups. next: a path of our own to go back to."""
 
-    names = TextAreaField("Group names", validators=[filled("Type the name of a group, or several with commas between them.")])
+    names = TextAreaField(
+        "Group names", validators=[require_text("Type the name of a group, or several with commas between them.")]
+    )
     description = StringField("Description")
     next = HiddenField()
 
@@ -217,7 +221,7 @@ class RoleForm(FlaskForm):  # type: ignore[misc]
 class ReaddressForm(FlaskForm):  # type: ignore[misc]
     """Another address in place of an invitation's. next: a path of our own to go on to."""
 
-    email = EmailField("Email", validators=[filled("Type the email.")])
+    email = EmailField("Email", validators=[require_text("Type the email.")])
     password = PasswordField("Your password")
     next = HiddenField()
 

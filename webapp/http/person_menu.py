@@ -42,7 +42,7 @@ def menu_context(registry: Registry) -> dict[str, Any]:
     back = safe_next(request.args.get("next")) or request.full_path.rstrip("?")
     return {
         "address": person_address,
-        "does": partial(people_list.doable, by=current_user(), registry=registry),
+        "does": partial(people_list.allowed_actions, by=current_user(), registry=registry),
         "back": back,
         "acted": session.pop("acted", ""),
         "registry": registry,

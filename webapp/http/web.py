@@ -74,7 +74,7 @@ def require(who: Permission | str) -> Callable[[View], View]:
     return mark
 
 
-def allowed(app: Flask, endpoint: str) -> str | None:
+def requirement_of(app: Flask, endpoint: str) -> str | None:
     """Who may call an endpoint, or None where nobody said."""
     who = getattr(app.view_functions[endpoint], "required", None)
     return str(who) if who else None
@@ -82,7 +82,7 @@ def allowed(app: Flask, endpoint: str) -> str | None:
 
 def may_call(endpoint: str) -> bool:
     """Whether who asks, signed in or not, may call an endpoint."""
-    who = allowed(current_app, endpoint)
+    who = requirement_of(current_app, endpoint)
     return who == PUBLIC or bool(who and g.user and (who == SIGNED_IN or g.user.may(who)))
 
 
@@ -132,7 +132,7 @@ def _refuse_nul(texts: Iterable[str]) -> None:
         raise BadRequest
 
 
-def number(values: MultiDict[str, str], name: str) -> int | None:
+def get_number(values: MultiDict[str, str], name: str) -> int | None:
     """A number of a query or a form, from 1 to what the database takes; None where there is none."""
     found = values.get(name, type=int)
     return found if found is not None and 0 < found <= LARGEST else None

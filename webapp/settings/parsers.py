@@ -39,7 +39,7 @@ def _refuse_unless(condition: object) -> None:
         raise ValueError
 
 
-def unrepeated(names: tuple[str, ...]) -> tuple[str, ...]:
+def drop_repeated(names: tuple[str, ...]) -> tuple[str, ...]:
     """The names but those that repeat an earlier one in whatever case: they would be one group."""
     first: dict[str, str] = {}
     for name in names:

@@ -130,7 +130,7 @@ class Settings:
         values["mail_from"] = values["mail_from"] or f"Muster <muster@{_mail_domain(values['public_url'])}>"
         values["database_url"] = values["database_url"] or _sqlite_url(data_dir)
         values["time_zone"] = values["time_zone"] or parsers.server_zone(environ.get("TZ", ""))
-        values["groups"] = parsers.unrepeated(values["groups"])
+        values["groups"] = parsers.drop_repeated(values["groups"])
         given = frozenset(name for name, text in texts.items() if text.strip())
         settings = cls(**values, given=given, runtime_dir=_runtime_dir(environ))
         if settings._is_idle_too_long():

@@ -1,6 +1,5 @@
-"""From the bytes of a text file to its rows: which encoding, which separator, where a cell ends."""
+"""From a text to its rows: which separator, where a cell ends."""
 
-import codecs
 import csv
 import io
 import itertools
@@ -30,170 +29,6 @@ def known_in(names: Iterable[str]) -> set[Field]:
     return {name.field for name in map(recognise, names) if name}
 
 
-# ---- what a file is
-
-
-_OTHER_BINARY = (b"%PDF-", b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"\x1f\x8b")
-_CONTROL_BYTES = bytes({*range(0x20), 0x7F} - set(b"\t\n\x0b\x0c\r"))
-_MARKUP = re.compile(
-    r"""\s*(?:<(?:!|\?|(?:html|head|body|table|meta|style|svg|div)\b|[\w:]+>\s*<)|\{\\rtf|\{\s*"|\[\s*[{\["]|MIME-Version:|BEGIN:V)""",
-    re.IGNORECASE,
-)
-
-
-_HTML = re.compile(r"\s*(?:<!--.*?-->\s*)?<(?:!doctype\s+html|html|head|body|table|meta|style|div)\b", re.IGNORECASE | re.DOTALL)
-_OFFICE_NAME = 55
-"""So many bytes has the name in a lock file of Office, with its length before it."""
-_LIBRE_OFFICE_LOCK = re.compile(rb",[^,\r\n]*,[^,\r\n]*,\d\d\.\d\d\.\d{4} \d\d:\d\d,file://[^,\r\n]*;\s*")
-
-
-def _is_lock_file(data: bytes) -> bool:
-    """Whether it is what Office (~$staff.xlsx: a length, a name, the name once more) or LibreOffice (.~lock.staff.ods#) leaves
-    beside a workbook that is open."""
-    is_short = 0 < len(data) < 1000
-    return is_short and (_is_office_lock(data) or _LIBRE_OFFICE_LOCK.fullmatch(data) is not None)
-
-
-def _is_office_lock(data: bytes) -> bool:
-    if not 0 < data[0] < _OFFICE_NAME <= len(data) < 200 or data[1 + data[0] : _OFFICE_NAME].strip(b" \0"):
-        return False
-    return len(data) == _OFFICE_NAME or data[0] in data[_OFFICE_NAME - 1 : _OFFICE_NAME + 2]
-
-
-def decoded(data: bytes) -> tuple[str, str]:
-    """A text file's text and the name of its encoding."""
-    if data.startswith(_OTHER_BINARY):
-        raise errors.not_a_spreadsheet()
-    if _is_lock_file(data):
-        raise errors.lock_file()
-    text, encoding = _decode(data)
-    if _HTML.match(text):
-        raise errors.web_page()
-    if _MARKUP.match(text):
-        raise errors.not_a_spreadsheet()
-    return text, encoding
-
-
-def _decode(data: bytes) -> tuple[str, str]:
-    if data.startswith(codecs.BOM_UTF8):
-        ways = [("utf-8-sig", "UTF-8 with BOM")]
-    elif data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        ways = [("utf-16", "UTF-16")]
-    elif codec := _utf16_without_bom(data):
-        ways = [(codec, "UTF-16")]
-    elif _is_mostly_binary(data):
-        raise errors.not_a_spreadsheet()
-    else:
-        ways = [("utf-8", "UTF-8"), (_MIXED, "UTF-8 and Windows-1252"), ("cp1252", "Windows-1252")]
-    for codec, encoding in ways:
-        try:
-            text = _mixed(data) if codec == _MIXED else data.decode(codec)
-        except UnicodeError:
-            continue
-        if "\0" in text:  # damaged, and no database stores it
-            break
-        if (codec == "cp1252" and _is_odd(text)) or (codec == _MIXED and _BEYOND_LATIN.search(text)):
-            encoding += " with odd letters"
-        if "\ufeff" in text:
-            text = _INNER_BOM.sub("", text).lstrip("\ufeff")
-        return text.removeprefix("ï»¿"), encoding
-    raise UnreadableFileError("The text in this file cannot be read.", "Save it as “CSV UTF-8” and try again.")
-
-
-_INNER_BOM = re.compile(r"(?<=[\r\n])\ufeff+(?=\")")
-"""Where one file was put behind another; before a quote it would hide that a quoted cell begins."""
-_SIGNS = "€‚ƒ„†‡ˆ‰‹›•˜¢£¤¥¦¨¬¯°±²³´µ¶¸¹¼½¾×÷§"
-_ODD_LETTERS = re.compile(
-    rf"""
-    [À-ÿ]{{4}}
-    | [a-zà-ÿ] [¹³¼¾¿£¥¯{_SIGNS}“”–—™©®] [a-zà-ÿ] | (?<!\w) [¯£¥] [a-zà-ÿ]{{2}}  # Polish, Czech, Mac Roman
-    | [a-z] [ŠŽŸŒ] | [A-Z] Ÿ | [B-DF-HJ-NP-TV-Zb-df-hj-np-qs-tv-z] š [b-df-hj-np-tv-z]  # Mac Roman
-    | [À-ÿŠšŽžŸŒœ“”‘’ªº{_SIGNS}] [{_SIGNS}] | [{_SIGNS}] [À-ÿŠšŽžŸŒœ] | [“”‘’] [ªº]  # Korean, Chinese, Japanese
-    | [bcfghjkprvwxz] ’ [ao] \b  # Mac Roman
-    | ø [áíý]  # Czech
-    | [ƒ˜ˆ] [A-Za-z] | [–—] [À-ÿ] [–—]  # Japanese
-    """,
-    re.VERBOSE,
-)
-"""What no Western language has, but text in another encoding that is taken for Windows-1252."""
-_TURKISH, _ICELANDIC = re.compile("[ðþýÐÞÝ]"), re.compile("[áíóúéæÁÍÓÚÉÆŠšŽž]")
-_BEYOND_LATIN = re.compile("[\u0370-\u1cff]")
-"""Letters of other scripts: beside Windows-1252 they are bytes of another encoding that look like UTF-8 by chance."""
-_NOT_ASCII = re.compile(r"[^\x00-\x7f]+")
-
-
-def _is_odd(text: str) -> bool:
-    """Whether text that was taken for Windows-1252 is probably in another encoding, one that is not read.
-
-    Turkish text then has letters of Icelandic, which seldom come without the other ones of that language. In Western
-    languages letters outside ASCII seldom stand together.
-    """
-    if text.isascii():
-        return False
-    if _ODD_LETTERS.search(text) or (_TURKISH.search(text) and not _ICELANDIC.search(text)):
-        return True
-    runs = [len(run) for run in _NOT_ASCII.findall(text)]
-    together = sum(runs) - len(runs)
-    return together > 2 and together * 2 > sum(runs)
-
-
-_TWO_BYTES_OR_MORE = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
-_MIXED = "both"
-
-
-def _mixed(data: bytes) -> str:
-    """The text where UTF-8 and Windows-1252 were put together: each letter as what it is. Raises UnicodeError.
-
-    What looks like UTF-8 by chance is rare in Windows-1252 (“É” before a typographic quote), so half of what is not
-    ASCII, at least, must look so.
-    """
-    pieces, end, letters, others = [], 0, 0, 0
-    for letter in _TWO_BYTES_OR_MORE.finditer(data):
-        between = data[end : letter.start()].decode("cp1252")
-        pieces += [between, letter[0].decode("utf-8")]
-        end, letters, others = letter.end(), letters + 1, others + _beyond_ascii(between)
-    rest = data[end:].decode("cp1252")
-    if others + _beyond_ascii(rest) > letters:
-        raise UnicodeError
-    return "".join([*pieces, rest])
-
-
-def _beyond_ascii(text: str) -> int:
-    return 0 if text.isascii() else sum(not letter.isascii() for letter in text)
-
-
-def _utf16_without_bom(data: bytes) -> str | None:
-    """The codec where one of two bytes is often zero and the other never: UTF-16 with some Latin text, separators at least."""
-    sample = data[:4096]
-    pairs = len(sample) // 2
-    first, second = sample[0::2].count(0), sample[1::2].count(0)
-    if second > pairs / 8 and first <= second / 50:
-        return "utf-16-le"
-    if first > pairs / 8 and second <= first / 50:
-        return "utf-16-be"
-    return None
-
-
-_FEW = 10
-
-
-def _is_mostly_binary(data: bytes) -> bool:
-    """More than one control character in 20: compressed data has about one in 10, text none.
-
-    In a short file a few of them are no sign of that.
-    """
-    odd = len(data) - len(data.translate(None, _CONTROL_BYTES))
-    if odd <= _FEW and len(data.translate(None, _ASCII)) * 2 < len(data):
-        return False
-    return odd * 20 > len(data)
-
-
-_ASCII = bytes(range(0x20, 0x7F))
-
-
-# ---- CSV
-
-
 _SEP_LINE = re.compile(r'"?sep=([^\w\s"]|\t)?"?[,;\t|]*(?:\r\n|\r|\n|\Z)', re.IGNORECASE)
 _HEADER_WINDOW = 200_000
 _PIECE = 100_000
@@ -203,7 +38,7 @@ _PIECE = 100_000
 class Text(NamedTuple):
     """A text's rows, and their separator. header_delimiter: that of the column names, where theirs is another."""
 
-    rows: Iterator[Record]
+    rows: Iterable[Record]
     delimiter: str
     header_delimiter: str
 

@@ -1,6 +1,6 @@
 """Workbooks (.xlsx, .xlsm, .xlsb, .xls, .ods), opened in a process of their own, with limits.
 
-Nothing in a workbook is trusted. `workbook_child` reads it under limits of memory and time; whatever happens
+Nothing in a workbook is trusted. `workbook_sandbox` reads it under limits of memory and time; whatever happens
 there, this process only ever holds the rows that came back, and those have a bounded number of bytes.
 """
 
@@ -10,11 +10,10 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import IO, Any
 
 MOST_MEMORY = 1 << 30
 MOST_SECONDS = 5
@@ -44,7 +43,6 @@ class Reason(StrEnum):
     """Reading it took more memory or time than is given to it, or it holds more than is kept."""
     DAMAGED = "damaged"
     BUSY = "busy"
-    NO_SHEET = "no sheet"
 
 
 class CannotOpenError(Exception):
@@ -62,37 +60,37 @@ Row = tuple[int, list[str]]
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """A visible sheet with data: its name, how many rows are not blank, and the first of them."""
+    """A visible sheet with data.
+
+    `hidden` are the rows that it or its filter hides, `links` the addresses that cells write to, by row and column, and
+    `merged` cells of several rows: [first row, last row, first column, last column].
+    """
 
     name: str
-    rows: int
-    head: list[Row]
+    hidden: list[int]
+    links: dict[tuple[int, int], str]
+    merged: list[list[int]]
+    lines: Sequence[bytes]
+
+    def rows(self) -> Iterator[Row]:
+        """The rows that are not blank."""
+        for line in self.lines:
+            number, cells = json.loads(line)
+            yield number, cells
 
 
 @dataclass(frozen=True, slots=True)
 class Workbook:
-    """`program` is "Excel" or "OpenDocument"; `sheets` may be empty. `rows`, read once, are those of `chosen`: the
-    sheet that was asked for, or the only one; without either both are empty.
-
-    Of that sheet are `hidden`, rows that it or its filter hides, `links`, the addresses that cells write to, by row and column,
-    and `merged`, cells of several rows that are one: [first row, last row, first column, last column].
-    """
+    """`program` is "Excel" or "OpenDocument"; there may be no sheets."""
 
     program: str
     sheets: list[Sheet]
-    chosen: str | None
-    rows: Iterator[Row]
-    hidden: list[int]
-    links: dict[tuple[int, int], str]
-    merged: list[list[int]]
 
 
 _OLE2 = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _BOOK = re.compile("book\0".encode("utf-16-le"), re.IGNORECASE)
 """The end of the name of the stream in an .xls: "Workbook", or "Book" before Excel 97."""
 _CHILD = Path(__file__).with_name("workbook_sandbox.py")
-_LONGEST_NAME = 1000
-"""Of a sheet that can be asked for: Excel's have at most 31 characters, and an argument cannot be of any length."""
 _TOO_MUCH = 3
 """The child's exit status where it came to the end of its memory, or of the length that its answer may have."""
 _turns = threading.BoundedSemaphore(MOST_AT_ONCE)
@@ -103,8 +101,8 @@ def is_container(data: bytes) -> bool:
     return data.startswith((b"PK\x03\x04", b"PK\x05\x06", _OLE2))
 
 
-def open_workbook(data: bytes, sheet: str | None = None) -> Workbook:
-    """Read one sheet, or find out which there are.
+def open_workbook(data: bytes) -> Workbook:
+    """Read all sheets with data.
 
     Raises CannotOpenError. Takes up to 15 seconds for a hostile file; where others are being read it is refused after WAIT.
     """
@@ -114,26 +112,25 @@ def open_workbook(data: bytes, sheet: str | None = None) -> Workbook:
         if not _BOOK.search(data):
             whole = "Root Entry".encode("utf-16-le") in data  # the directory is not there: the file was cut off before it
             raise CannotOpenError(Reason.OTHER if whole else Reason.DAMAGED)
-    if sheet is not None and len(sheet) > _LONGEST_NAME:
-        raise CannotOpenError(Reason.NO_SHEET)
-    answers = _ask(data, sheet)
-    about = next(answers, None)
-    if about is None:
-        raise CannotOpenError(Reason.DAMAGED)
+    *lines, last = _run(data) or [b"{}"]
+    about = json.loads(last)
     if "refused" in about:
         raise CannotOpenError(Reason(about["refused"]))
-    if sheet is not None and about["chosen"] != sheet:
-        raise CannotOpenError(Reason.NO_SHEET)
-    sheets = [Sheet(each["name"], each["rows"], [(number, cells) for number, cells in each["head"]]) for each in about["sheets"]]
-    rows = ((number, cells) for number, cells in answers)
-    links = {(number, column): address for number, column, address in about["links"]}
-    return Workbook(about["program"], sheets, about["chosen"], rows, about["hidden"], links, about["merged"])
+    if "sheets" not in about:
+        raise CannotOpenError(Reason.DAMAGED)
+    sheets = []
+    start = 0
+    for sheet in about["sheets"]:
+        end = start + sheet["rows"]
+        links = {(number, column): address for number, column, address in sheet["links"]}
+        sheets.append(Sheet(sheet["name"], sheet["hidden"], links, sheet["merged"], lines[start:end]))
+        start = end
+    return Workbook(about["program"], sheets)
 
 
-def _ask(data: bytes, sheet: str | None) -> Iterator[Any]:
-    """What the child says, value by value. Files without a name carry both ways: nothing to feed, nothing to drain."""
+def _run(data: bytes) -> list[bytes]:
+    """The lines of the child's answer. Files without a name carry both ways: nothing to feed, nothing to drain."""
     asked = {
-        "sheet": sheet,
         "memory": MOST_MEMORY,
         "seconds": MOST_SECONDS,
         "output": MOST_OUTPUT,
@@ -141,35 +138,30 @@ def _ask(data: bytes, sheet: str | None) -> Iterator[Any]:
         "entries": MOST_ENTRIES,
         "rows": MOST_ROWS,
     }
-    with tempfile.TemporaryFile() as answer:
-        with tempfile.TemporaryFile() as question:
-            question.write(data)
-            question.seek(0)
-            _run(json.dumps(asked), question, answer)
+    command = [sys.executable, "-I", "-B", str(_CHILD), json.dumps(asked)]
+    with tempfile.TemporaryFile() as question, tempfile.TemporaryFile() as answer:
+        question.write(data)
+        question.seek(0)
+        if not _turns.acquire(timeout=WAIT):
+            raise CannotOpenError(Reason.BUSY)
+        try:
+            ended = subprocess.run(
+                command,
+                stdin=question,
+                stdout=answer,
+                stderr=subprocess.DEVNULL,
+                env={},
+                cwd="/",
+                timeout=MOST_SECONDS + 10,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            raise CannotOpenError(Reason.LARGE) from None
+        finally:
+            _turns.release()
+        if ended.returncode < 0 or ended.returncode == _TOO_MUCH:  # a limit was reached, or an allocation refused
+            raise CannotOpenError(Reason.LARGE)
+        if ended.returncode:
+            raise CannotOpenError(Reason.DAMAGED)
         answer.seek(0)
-        yield from map(json.loads, answer)
-
-
-def _run(asked: str, question: IO[bytes], answer: IO[bytes]) -> None:
-    if not _turns.acquire(timeout=WAIT):
-        raise CannotOpenError(Reason.BUSY)
-    try:
-        command = [sys.executable, "-I", "-B", str(_CHILD), asked]
-        ended = subprocess.run(
-            command,
-            stdin=question,
-            stdout=answer,
-            stderr=subprocess.DEVNULL,
-            env={},
-            cwd="/",
-            timeout=MOST_SECONDS + 10,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        raise CannotOpenError(Reason.LARGE) from None
-    finally:
-        _turns.release()
-    if ended.returncode < 0 or ended.returncode == _TOO_MUCH:  # a limit was reached, or an allocation refused
-        raise CannotOpenError(Reason.LARGE)
-    if ended.returncode:
-        raise CannotOpenError(Reason.DAMAGED)
+        return answer.readlines()

@@ -33,6 +33,6 @@ def digest(secret_key: str, text: str) -> bytes:
     return hmac.new(secret_key.encode(), text.encode(), hashlib.sha256).digest()
 
 
-def hashed(token: str) -> str:
+def hash_token(token: str) -> str:
     """What is stored of a token: SHA-256, hex. Enough for 256 random bits (no salt, no stretching needed)."""
     return hashlib.sha256(token.encode()).hexdigest()

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from webapp.core.addresses import MAX_LENGTH
-from webapp.core.files.columns import Extract, Mapping, listed, name_of
+from webapp.core.files.columns import Mapping, list_names, name_of
+from webapp.core.files.extract import Extract
 from webapp.core.files.statuses import people_gone
 from webapp.core.files.table import Table
 from webapp.core.lists.row_filter import Hint
@@ -122,7 +123,7 @@ def title(notice: Notice, rows: int) -> str:
     """What a notice says. rows: how many it is about now."""
     if notice.code == "gone":
         verb = "is of somebody who is" if rows == 1 else "are of people who are"
-        return f"{plural(rows, 'row')} {verb} suspended or gone by {listed(notice.columns)}"
+        return f"{plural(rows, 'row')} {verb} suspended or gone by {list_names(notice.columns)}"
     if notice.code == "text":
         return f"{plural(rows, 'row')} {'has' if rows == 1 else 'have'} text in place of a person"
     if notice.code == "replaced":
@@ -130,7 +131,7 @@ def title(notice: Notice, rows: int) -> str:
     if notice.code == "addresses":
         verb = "holds" if len(notice.columns) == 1 else "hold"
         addresses = plural(rows, "email address", "email addresses")
-        name = f"{'Column' if len(notice.columns) == 1 else 'Columns'} {listed(notice.columns)}"
+        name = f"{'Column' if len(notice.columns) == 1 else 'Columns'} {list_names(notice.columns)}"
         return f"{name} {verb} {addresses} and {'is' if len(notice.columns) == 1 else 'are'} not used"
     return {
         "formulas": f"{plural(rows, 'row')} {'has' if rows == 1 else 'have'} formulas without a stored result",
@@ -142,11 +143,11 @@ def title(notice: Notice, rows: int) -> str:
 def advice(notice: Notice) -> str:
     """What to do about it."""
     return {
-        "gone": f"It says {listed(notice.words)}. They would be invited like the others.",
-        "text": f"Such as {listed(notice.words)}. They hold back nobody but themselves.",
+        "gone": f"It says {list_names(notice.words)}. They would be invited like the others.",
+        "text": f"Such as {list_names(notice.words)}. They hold back nobody but themselves.",
         "replaced": "Each says by which one. Inviting the old address makes a second person of them.",
         "addresses": "These people are not invited. Change the columns if they should be.",
         "formulas": "Open the workbook in a spreadsheet program, save it and replace the file, or fill the cells in here.",
         "hidden": "They are read like the others. Remove them here if they should not be invited.",
-        "merged": f"Only the first row has what stands in {listed(notice.columns) or 'them'}. Fill in the others.",
+        "merged": f"Only the first row has what stands in {list_names(notice.columns) or 'them'}. Fill in the others.",
     }[notice.code]

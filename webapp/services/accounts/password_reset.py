@@ -12,7 +12,7 @@ from webapp.core.plan.actions import RESENDS_AN_HOUR
 from webapp.core.plan.planner import Ref
 from webapp.core.security.passwords import hash_password
 from webapp.core.security.permissions import Permission
-from webapp.db import begin_write, db, hold, utcnow
+from webapp.db import begin_write, db, utcnow
 from webapp.models import AccountLink, Invitation, InvitationState, LinkPurpose, MessageKind, Priority, User, UserState
 from webapp.services.accounts import profile, sessions
 from webapp.services.accounts.sessions import Refusal
@@ -44,7 +44,7 @@ def in_need(user_id: int, by: User) -> User:
     """
     if in_force.environment().mail_url:
         raise RuleViolationError("Muster sends email here: have this person use “Forgot password?” on the sign-in page.")
-    user = profile.below(user_id, by)
+    user = profile.get_user_below(user_id, by)
     if not by.may_grant(user.role):
         raise ForbiddenError("This person’s role may do what yours may not, so you cannot make a link to their account.")
     if user.state is not UserState.ACTIVE:
@@ -63,7 +63,7 @@ def ask(email: str, peer: str) -> None:
     key = sessions.account_key(email)
     begin_write()
     is_here = User.email_key == key, User.state == UserState.ACTIVE
-    user = db.session.scalar(select(User).where(*is_here).with_for_update(**hold(User))) if key else None
+    user = db.session.scalar(select(User).where(*is_here)) if key else None
     if user is None and key and _send_invitation_again(key, peer):
         db.session.commit()
         queue.enqueue_send()
@@ -120,7 +120,7 @@ def _send_invitation_again(email_key: str, peer: str) -> bool:
     -> whether it does: none that nobody has been handed yet, and none more often than people may resend it.
     """
     is_theirs = Invitation.email_key == email_key, Invitation.state == InvitationState.PENDING
-    invitation = db.session.scalar(select(Invitation).where(*is_theirs).with_for_update(**hold(Invitation)))
+    invitation = db.session.scalar(select(Invitation).where(*is_theirs))
     if invitation is None or invitation.expires_at is None or invitation.is_expired(utcnow()):
         return False
     ref: Ref = ("invitation", invitation.id)

@@ -10,7 +10,7 @@ from webapp import queue
 from webapp.core.addresses import Address
 from webapp.core.errors import ConflictError, ForbiddenError, NotFoundError, RateLimitError, RuleViolationError
 from webapp.core.security.passwords import hash_password
-from webapp.db import begin_write, db, hold, raise_if_taken, utcnow
+from webapp.db import begin_write, db, raise_if_taken, utcnow
 from webapp.models import (
     AccountLink,
     Invitation,
@@ -43,7 +43,7 @@ def pending_email(user: User) -> AccountLink | None:
     return account_links.find_open(user, LinkPurpose.EMAIL)
 
 
-def below(user_id: int, by: User) -> User:
+def get_user_below(user_id: int, by: User) -> User:
     """Somebody whose account `by` may act on: ranked below, so nobody acts on themselves or on the Owner.
 
     Raises NotFoundError or ForbiddenError.
@@ -71,7 +71,6 @@ def change_password(user: User, password: str, keep: int) -> None:
     db.session.rollback()
     password_hash = hash_password(password)  # slow: no transaction is open
     begin_write()
-    lookup.lock_user(user.id)
     refuse_flood(user, MessageKind.PASSWORD_CHANGED)
     set_password(user, password_hash, how="by themselves", keep=keep)
     db.session.commit()
@@ -94,7 +93,6 @@ def ask_for_email(user: User, address: Address) -> None:
     That somebody else has the address is said only to who can read its mail, when the link is opened and confirmed.
     """
     begin_write()
-    lookup.lock_user(user.id)
     if address.key == user.email_key:
         raise RuleViolationError("This is your email already.", field="email")
     refuse_flood(user, MessageKind.EMAIL_CHANGE)
@@ -110,7 +108,6 @@ def ask_for_email(user: User, address: Address) -> None:
 def withdraw_email(user: User) -> None:
     """Keep the e-mail as it is: the link to the new address ends."""
     begin_write()
-    lookup.lock_user(user.id)
     _keep_email(user)
     db.session.commit()
 
@@ -134,13 +131,11 @@ def confirm_email(token: str) -> User:
         raise ConflictError(account_links.DEAD)
     before = user.email
     with raise_if_taken(EmailTakenError("Somebody else has this email.")):
-        # Held before the address is taken: who accepts one of them holds it, and then waits for the address.
         promised = Invitation.email_key == link.email_key, Invitation.state == InvitationState.PENDING
-        held = db.session.scalars(select(Invitation).where(*promised).with_for_update(**hold(Invitation))).all()
         replaced_addresses.record(user.email_key, link.email, link.email_key)
         user.email, user.email_key = link.email, link.email_key
         db.session.flush()
-        for invitation in held:
+        for invitation in db.session.scalars(select(Invitation).where(*promised)).all():
             invitations.revoke(invitation, user)
         account_links.close_links(user, LinkPurpose.RESET)  # those went to the old address
         events.record(user, AuditAction.USER_CHANGED, user, before={"email": before}, after={"email": user.email})

@@ -12,12 +12,11 @@ from sqlalchemy import bindparam, delete, or_, select, true, update
 from webapp.core.addresses import key_of
 from webapp.core.errors import RuleViolationError
 from webapp.core.security import passwords
-from webapp.core.security.tokens import hashed
+from webapp.core.security.tokens import hash_token
 from webapp.db import begin_write, db, utcnow
 from webapp.models import Session, User, UserState
 from webapp.services.audit import events
 from webapp.services.audit.events import AuditAction, count_refusal
-from webapp.services.directory import lookup
 from webapp.services.settings import in_force
 
 MINUTE = timedelta(minutes=1)
@@ -45,9 +44,9 @@ def account_key(email: str) -> str | None:
     return key_of(email, (email.strip().rpartition("@")[2].lower(),))
 
 
-def current(token: str) -> Session | None:
+def find_session(token: str) -> Session | None:
     """The session that a cookie's token stands for, its user loaded, while neither limit is over and the user is active."""
-    session = db.session.scalar(_BY_TOKEN, {"token": hashed(token)})
+    session = db.session.scalar(_BY_TOKEN, {"token": hash_token(token)})
     if session is None or session.user.state is not UserState.ACTIVE:
         return None
     settings, now = in_force.settings(), utcnow()
@@ -58,7 +57,7 @@ def current(token: str) -> Session | None:
 _BY_TOKEN = select(Session).where(Session.token_hash == bindparam("token"))  # made once: every request asks it
 
 
-def listed(user: User) -> list[Session]:
+def list_sessions(user: User) -> list[Session]:
     """Where this person is signed in, the latest activity first."""
     own = select(Session).where(Session.user_id == user.id, ~_is_over(utcnow()))
     return list(db.session.scalars(own.order_by(Session.seen_at.desc(), Session.id.desc())))
@@ -92,7 +91,7 @@ def sign_in(email: str, password: str, address: str = "") -> User:
     return user
 
 
-def prove(user: User, password: str, address: str = "", kept: str = "Nothing was sent.") -> None:
+def check_own_password(user: User, password: str, address: str = "", kept: str = "Nothing was sent.") -> None:
     """Raises RuleViolationError where this is not the password of who is signed in: before something that another may not do
     for them.
 
@@ -105,7 +104,7 @@ def prove(user: User, password: str, address: str = "", kept: str = "Nothing was
         raise RuleViolationError(f"This is not your password. {kept}")
 
 
-def start(user: User, address: str, user_agent: str, replaces: str | None = None) -> str:
+def start_session(user: User, address: str, user_agent: str, replaces: str | None = None) -> str:
     """Begin a session; the token (256 bits) goes into the cookie, only its hash is stored.
 
     replaces: the token of the session that this one takes the place of: it ends, also where it is somebody else's.
@@ -113,16 +112,14 @@ def start(user: User, address: str, user_agent: str, replaces: str | None = None
     """
     token, now = secrets.token_urlsafe(32), utcnow()
     begin_write()
-    replaced = Session.token_hash == hashed(replaces or "")
+    replaced = Session.token_hash == hash_token(replaces or "")
     before_id = db.session.scalar(select(Session.user_id).where(replaced)) or user.id
-    for user_id in sorted({user.id, before_id}):
-        lookup.lock_user(user_id)
     is_own_and_over = (Session.user_id == user.id) & _is_over(now)
     ended = set(db.session.scalars(delete(Session).where(or_(is_own_and_over, replaced)).returning(Session.user_id)))
     if before_id != user.id and before_id in ended:
         before = db.session.get_one(User, before_id)
         events.record(before, AuditAction.SIGNED_OUT, before)
-    session = Session(token_hash=hashed(token), user_id=user.id, address=address[:64], user_agent=user_agent[:200])
+    session = Session(token_hash=hash_token(token), user_id=user.id, address=address[:64], user_agent=user_agent[:200])
     db.session.add(session)
     user.seen_at = now
     events.record(user, AuditAction.SIGNED_IN, user)
@@ -130,16 +127,16 @@ def start(user: User, address: str, user_agent: str, replaces: str | None = None
     return token
 
 
-def renew(session_id: int) -> str:
+def renew_token(session_id: int) -> str:
     """Give a session another token, as its user's password or the like has changed: copies of its cookie end. -> the token."""
     token = secrets.token_urlsafe(32)
     begin_write()
-    db.session.execute(update(Session).where(Session.id == session_id).values(token_hash=hashed(token)))
+    db.session.execute(update(Session).where(Session.id == session_id).values(token_hash=hash_token(token)))
     db.session.commit()
     return token
 
 
-def touch(session_id: int) -> None:
+def note_activity(session_id: int) -> None:
     """Note that somebody is still there, at most once a minute. For after the answer: a GET writes nothing before it."""
     now = utcnow()
     begin_write()
@@ -150,12 +147,11 @@ def touch(session_id: int) -> None:
     db.session.commit()
 
 
-def end(token: str) -> None:
+def end_session(token: str) -> None:
     """Sign out: the session is deleted. Nothing happens where it is gone already."""
     begin_write()
-    session = db.session.scalar(select(Session).where(Session.token_hash == hashed(token)))
+    session = db.session.scalar(select(Session).where(Session.token_hash == hash_token(token)))
     if session:
-        lookup.lock_user(session.user_id)
         events.record(session.user, AuditAction.SIGNED_OUT, session.user)
         db.session.execute(delete(Session).where(Session.id == session.id))
     db.session.commit()
@@ -164,7 +160,6 @@ def end(token: str) -> None:
 def end_others(user: User, keep: int, only: int | None = None) -> int:
     """Sign this person out on all devices but one, or on one of the others. keep: the session that stays. -> how many."""
     begin_write()
-    lookup.lock_user(user.id)
     ended = end_all(user, keep, only)
     if ended:
         events.record(user, AuditAction.SIGNED_OUT, user, sessions=ended)
@@ -180,17 +175,17 @@ def end_all(user: User, keep: int | None = None, only: int | None = None) -> int
     return len(gone.all())
 
 
-def delete_over() -> int:
+def delete_expired() -> int:
     """Sessions that are over, up to 500 at a time. -> how many."""
     begin_write()
     over = select(Session.id).where(_is_over(utcnow())).limit(500)
-    ids = db.session.scalars(over.with_for_update(skip_locked=True)).all()
+    ids = db.session.scalars(over).all()
     db.session.execute(delete(Session).where(Session.id.in_(ids)), execution_options={"synchronize_session": False})
     db.session.commit()
     return len(ids)
 
 
-def refuse(kind: Refusal, user_id: int | None, what: str, address: str) -> None:
+def record_refusal(kind: Refusal, user_id: int | None, what: str, address: str) -> None:
     """Write to the audit log that somebody was refused what they asked for, such as a path with its method."""
     count_refusal(kind, db.session.get(User, user_id) if user_id else None, what, address)
 

@@ -12,7 +12,7 @@ from webapp import queue
 from webapp.core.errors import ConflictError, RuleViolationError
 from webapp.core.security import totp
 from webapp.core.security.permissions import Permission
-from webapp.core.security.tokens import digest, hashed
+from webapp.core.security.tokens import digest, hash_token
 from webapp.db import begin_write, db, utcnow
 from webapp.mail.messages import NAMELESS
 from webapp.models import MessageKind, RecoveryCode, User, UserState
@@ -20,7 +20,6 @@ from webapp.services.accounts import profile
 from webapp.services.accounts.sessions import Refusal
 from webapp.services.audit import events
 from webapp.services.audit.events import AuditAction
-from webapp.services.directory import lookup
 from webapp.services.settings import in_force
 
 HALF_WAY = timedelta(minutes=10)
@@ -31,7 +30,7 @@ WRONG = "This code is not right, or was used already."
 # Questions
 
 
-def is_owed(user: User) -> bool:
+def must_enrol(user: User) -> bool:
     """Whether this person must set up a second factor before anything else (MUSTER_REQUIRE_TOTP)."""
     required = in_force.settings().require_totp
     is_meant = required == "everyone" or (required == "managers" and user.may(Permission.USERS_MANAGE))
@@ -43,7 +42,7 @@ def secret(user: User, salt: str) -> str:
     return totp.secret(in_force.environment().secret_key, user.id, salt)
 
 
-def address(user: User, salt: str) -> str:
+def otpauth_address(user: User, salt: str) -> str:
     """The same as the otpauth:// address of a QR code."""
     return totp.address(secret(user, salt), user.email, in_force.organisation_name() or NAMELESS)
 
@@ -53,13 +52,13 @@ def codes_left(user: User) -> int:
     return db.session.scalar(select(func.count(RecoveryCode.id)).where(RecoveryCode.user_id == user.id)) or 0
 
 
-def ticket(user: User) -> tuple[int, float, str]:
+def pending_login(user: User) -> tuple[int, float, str]:
     """For the cookie of who has passed the first step; worthless once the password or the second factor is another."""
     since = utcnow().timestamp()
     return user.id, since, _proof(user, since)
 
 
-def half_way(user_id: int, since: float, proof: str) -> User | None:
+def pending_user(user_id: int, since: float, proof: str) -> User | None:
     """Whose ticket it is; None where it does not count any more."""
     user = db.session.get(User, user_id)
     if user is None or user.state is not UserState.ACTIVE or not user.has_second_factor:
@@ -101,7 +100,7 @@ def turn_on(user: User, salt: str, code: str, peer: str) -> list[str]:
     return codes
 
 
-def pass_(user: User, code: str, peer: str) -> None:
+def check_code(user: User, code: str, peer: str) -> None:
     """The second step.
 
     Raises RuleViolationError for a code that is wrong or was used already; of two with one code one passes.
@@ -127,12 +126,12 @@ def turn_off(user: User, code: str, peer: str) -> None:
     queue.enqueue_send()
 
 
-def protected(user_id: int, by: User) -> User:
+def get_protected_user(user_id: int, by: User) -> User:
     """Somebody with a second factor, which `by` may turn off.
 
     Raises NotFoundError, ForbiddenError for somebody not ranked below, ConflictError where there is none.
     """
-    user = profile.below(user_id, by)
+    user = profile.get_user_below(user_id, by)
     if not user.has_second_factor:
         raise ConflictError("This person has no two-step sign-in.")
     return user
@@ -141,8 +140,7 @@ def protected(user_id: int, by: User) -> User:
 def reset(user_id: int, by: User) -> User:
     """Turn somebody's second factor off, who has lost it. Raises what `protected` raises."""
     begin_write()
-    lookup.lock_user(profile.below(user_id, by).id)
-    user = protected(user_id, by)
+    user = get_protected_user(user_id, by)
     clear(user, by=by, how="by somebody who manages users")
     db.session.commit()
     queue.enqueue_send()
@@ -160,7 +158,6 @@ def clear(user: User, *, by: User, how: str) -> None:
 def _with_code(user: User, code: str, peer: str, change: Callable[[], None]) -> None:
     """A command behind a code: the code is used up and the change made in one commit, or neither."""
     begin_write()
-    lookup.lock_user(user.id)
     if not (_is_current(user, code) or _is_recovery(user, code)):
         _refuse(user, peer)
     change()
@@ -189,7 +186,7 @@ def _is_current(user: User, code: str) -> bool:
 
 def _is_recovery(user: User, code: str) -> bool:
     """Whether it is a recovery code that nobody has used: it is gone then."""
-    own = RecoveryCode.user_id == user.id, RecoveryCode.code_hash == hashed(totp.plain(code))
+    own = RecoveryCode.user_id == user.id, RecoveryCode.code_hash == hash_token(totp.plain(code))
     if db.session.scalar(delete(RecoveryCode).where(*own).returning(RecoveryCode.id)) is None:
         return False
     events.record(user, AuditAction.RECOVERY_CODE_USED, user, left=codes_left(user))
@@ -199,5 +196,5 @@ def _is_recovery(user: User, code: str) -> bool:
 def _new_codes(user: User) -> list[str]:
     codes = [totp.new_recovery_code() for _ in range(totp.RECOVERY_CODES)]
     db.session.execute(delete(RecoveryCode).where(RecoveryCode.user_id == user.id))
-    db.session.add_all(RecoveryCode(user_id=user.id, code_hash=hashed(totp.plain(code))) for code in codes)
+    db.session.add_all(RecoveryCode(user_id=user.id, code_hash=hash_token(totp.plain(code))) for code in codes)
     return codes

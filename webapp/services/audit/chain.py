@@ -40,13 +40,14 @@ NEWEST = 2000
 def seal() -> bool:
     """Seal committed events, up to CHUNK of them. -> whether more may be left.
 
-    Nothing is done while another worker seals or prunes, or after somebody changed the chain's own row.
+    Nothing is done after somebody changed the chain's own row.
     """
     if not db.session.scalar(select(exists().where(*_ripe()))):
         db.session.rollback()
         return False
-    chain = held()
-    if chain is None or not _went_on(chain):
+    begin_write()
+    chain = db.session.get_one(AuditChain, 1)
+    if not _went_on(chain):
         return False
     adopted = _adopted() if not chain.signature else 0
     events = () if adopted else db.session.scalars(_unsealed()).all()
@@ -71,25 +72,16 @@ def _ripe() -> tuple[Any, ...]:
 
 def _unsealed() -> Any:
     query = select(AuditEvent).where(*_ripe(), AuditEvent.stamp.is_not(None))
-    return query.order_by(AuditEvent.id).limit(CHUNK).with_for_update(skip_locked=True)
+    return query.order_by(AuditEvent.id).limit(CHUNK)
 
 
 def _adopted() -> int:
     """Part of a command, while nothing was ever sealed: events from before there were stamps get theirs."""
-    query = select(AuditEvent).where(AuditEvent.stamp.is_(None)).order_by(AuditEvent.id).limit(CHUNK).with_for_update()
+    query = select(AuditEvent).where(AuditEvent.stamp.is_(None)).order_by(AuditEvent.id).limit(CHUNK)
     old = db.session.scalars(query).all()
     for event in old:
         audit.stamp(event)
     return len(old)
-
-
-def held(*, alone: bool = False) -> AuditChain | None:
-    """Begins a command: the chain's row, held by this worker alone; None where another has it. alone: as `begin_write`."""
-    begin_write(alone=alone)
-    chain = db.session.scalar(select(AuditChain).where(AuditChain.id == 1).with_for_update(skip_locked=True))
-    if chain is None:
-        db.session.rollback()
-    return chain
 
 
 def _went_on(chain: AuditChain) -> bool:
@@ -319,7 +311,7 @@ def begin_anew() -> Verdict:
     """
     verdict = verify()
     begin_write()
-    chain = db.session.get_one(AuditChain, 1, with_for_update=True)
+    chain = db.session.get_one(AuditChain, 1)
     with audit.unlocked():
         bare: dict[str, Any] = {"stamp": None, "personal": {}, "seq": None, "link": None}
         db.session.execute(update(AuditEvent).values(**bare), execution_options={"synchronize_session": False})
@@ -336,17 +328,16 @@ def begin_anew() -> Verdict:
 # Pruned
 
 
-def prune() -> int | None:
+def prune() -> int:
     """Delete the oldest events of the chain, up to CHUNK, that happened before the days that are kept. -> how many.
 
-    None where another worker is at the chain. What was deleted last is the checkpoint from which the chain is checked.
+    What was deleted last is the checkpoint from which the chain is checked.
     """
     days = in_force.settings().audit_days
     if not days:
         return 0
-    chain = held()
-    if chain is None:
-        return None
+    begin_write()
+    chain = db.session.get_one(AuditChain, 1)
     if not _went_on(chain):
         return 0
     until = day_before(days)

@@ -231,7 +231,7 @@ def _count_again(action: StrEnum, actor: User | None, label: str, address: str) 
     same = _recent_refusals(actor).where(
         AuditEvent.action == action.value, AuditEvent.subject == label, AuditEvent.address == address
     )
-    first = db.session.scalar(same.order_by(AuditEvent.id.desc()).limit(1).with_for_update())
+    first = db.session.scalar(same.order_by(AuditEvent.id.desc()).limit(1))
     if first is None:
         return False
     first.count += 1

@@ -33,7 +33,7 @@ def stage(people: Chosen, action: Action, by: User) -> Batch:
     """
     begin_write()
     registry = _check(action, by)
-    refs = people_list.everybody(people) if isinstance(people, Filter) else people
+    refs = people_list.find_refs(people) if isinstance(people, Filter) else people
     batch = people_rows.new_batch(by, kind=BatchKind.ACTION, name="", action=action.as_dict())
     chosen = people_rows.add(batch, ((None, ref) for ref in refs))
     if not chosen:
@@ -53,8 +53,8 @@ def do_now(kind: Kind, id: int, action: Action, by: User, theirs: Theirs = Their
     where somebody becomes an administrator.
     """
     begin_write()
-    person = lookup.people_by_id([(kind, id), ("user", by.id)], held=True).get((kind, id))
-    db.session.refresh(by)  # locked, too: two who demote each other at once are not both still allowed to
+    person = lookup.people_by_id([(kind, id), ("user", by.id)]).get((kind, id))
+    db.session.refresh(by)  # two who demote each other at once are not both still allowed to
     registry = _check(action, by)
     if person is None:
         raise NotFoundError(row_phrases.describe({"code": "person_gone"}))

@@ -15,7 +15,7 @@ from webapp.core.plan.planner import Plan
 from webapp.core.plan.registry import Registry
 from webapp.core.text.formatting import plural
 from webapp.core.text.phrases import Said
-from webapp.db import begin_write, begun_again, db, hold, utcnow
+from webapp.db import begin_write, db, utcnow
 from webapp.models import Batch, BatchKind, BatchState, Outcome, Row, User
 from webapp.services.audit import events
 from webapp.services.audit.events import AuditAction
@@ -81,18 +81,16 @@ def _change_state(batch_id: int, old: Sequence[BatchState], new: BatchState) -> 
 # Commands of the worker
 
 
-@begun_again
 def run_chunk(batch_id: int, limit: int) -> bool:
     """Claim up to `limit` rows, apply them and commit, all in one transaction. Returns whether rows may be left.
 
     A crash rolls the claim back with the work, so that no row is ever half done and no lease is needed.
     """
     begin_write()
-    batch = _lock_shared(batch_id)
+    batch = review.locked(batch_id)
     if batch.state is BatchState.QUEUED:
-        _start(batch_id)
-        begin_write()
-        batch = _lock_shared(batch_id)
+        batch.state = BatchState.PROCESSING
+        _skip_inactive_rows(batch)
     if batch.state is not BatchState.PROCESSING:
         db.session.rollback()
         return False
@@ -105,23 +103,6 @@ def run_chunk(batch_id: int, limit: int) -> bool:
         current_app.logger.info("batch %d: %s worked off", batch_id, plural(len(rows), "row"))
     finish_batch.finish_if_done(batch_id)
     return len(rows) == limit
-
-
-def _lock_shared(batch_id: int) -> Batch:
-    """Lock the batch so that it is neither paused nor cancelled before this transaction ends; workers share the lock."""
-    batch = db.session.get(Batch, batch_id, with_for_update={"read": True, "of": Batch}, populate_existing=True)
-    assert batch is not None
-    return batch
-
-
-def _start(batch_id: int) -> None:
-    """Set a queued batch to processing, once; rows with nothing to do get their outcome. Commits."""
-    begin_write()  # ends the transaction with the shared lock: two workers would wait for each other's
-    batch = review.locked(batch_id)
-    if batch.state is BatchState.QUEUED:
-        batch.state = BatchState.PROCESSING
-        _skip_inactive_rows(batch)
-    db.session.commit()
 
 
 def _skip_inactive_rows(batch: Batch) -> None:
@@ -137,15 +118,14 @@ def _settle(batch: Batch, plan: Plan, outcome: Outcome, reason: Said) -> None:
 
 
 def _claim_rows(batch: Batch, limit: int) -> Sequence[Row]:
-    """Rows that nobody else works on: on PostgreSQL other workers skip what is locked here, on SQLite there is one writer."""
+    """The first rows without an outcome."""
     unclaimed = (
         select(Row)
         .where(Row.batch_id == batch.id, Row.outcome.is_(None), Row.removed_at.is_(None))
         .order_by(Row.line)
         .limit(limit)
-        .with_for_update(**hold(skip_locked=True))
     )
-    return db.session.scalars(unclaimed.execution_options(populate_existing=True)).all()
+    return db.session.scalars(unclaimed).all()
 
 
 # Applying the rows of a chunk
@@ -154,11 +134,10 @@ def _claim_rows(batch: Batch, limit: int) -> Sequence[Row]:
 def _apply_rows(batch: Batch, rows: Sequence[Row], by: User) -> None:
     """Apply each row whole or not at all; one that fails never holds up the others. Does not commit."""
     registry = lookup.registry(by)
-    in_order = sorted(rows, key=lambda row: row.email_key or "")  # two batches that invite the same people do not cross
     obstacles = _find_obstacles(batch, rows, by, registry)
-    new = [row for row in in_order if row.id not in obstacles and row.change.before is None]
+    new = [row for row in rows if row.id not in obstacles and row.change.before is None]
     invited = _invite_together(batch, new, by, registry)
-    for row in in_order:
+    for row in rows:
         if row.id in invited:
             row.outcome, row.invitation_id = Outcome.WAITING, invited[row.id]
         elif row.id in obstacles:
@@ -171,13 +150,13 @@ def _apply_rows(batch: Batch, rows: Sequence[Row], by: User) -> None:
 
 
 def _find_obstacles(batch: Batch, rows: Sequence[Row], by: User, registry: Registry) -> dict[int, Obstacle]:
-    """Why rows are not applied, by id; their people are locked until the commit."""
+    """Why rows are not applied, by id."""
     found: dict[int, Obstacle | None]
     if batch.kind is BatchKind.UPLOAD:
-        people = lookup.lock_people([row.email_key for row in rows if row.email_key])
+        people = lookup.people([row.email_key for row in rows if row.email_key])
         found = {row.id: apply.why_not(row.change, people.get(row.email_key or ""), registry, by) for row in rows}
     else:
-        now = people_rows.plan_people(batch, rows, planner.policy_of(batch, by, registry), held=True)
+        now = people_rows.plan_people(batch, rows, planner.policy_of(batch, by, registry))
         needed = people_rows.permission(batch)
         found = {row.id: people_rows.why_not(row.change, now[row.line], by, needed) for row in rows}
     return {row_id: obstacle for row_id, obstacle in found.items() if obstacle}

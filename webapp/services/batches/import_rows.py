@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import case, delete, exists, func, insert, literal, or_, select
 
-from webapp.core.files.columns import Cells
-from webapp.core.files.table import Table, UnreadableFileError
+from webapp.core.files.errors import UnreadableFileError
+from webapp.core.files.extract import Cells
+from webapp.core.files.table import Table
 from webapp.core.plan.planner import PlannedChange, plan
 from webapp.core.text.formatting import plural
 from webapp.db import db
@@ -87,7 +88,7 @@ def plan_rows(
         refusal = TooManyRowsError(len(people), limit)
         if not (split and refusal.parts):
             raise refusal
-    version = lookup.version()  # first: what changes from here on makes these plans stale
+    version = lookup.directory_version()  # first: what changes from here on makes these plans stale
     policy = planner.policy_of(batch, by, lookup.registry(batch.uploaded_by or by))
     schema = RowSchema(policy.registry)
     candidates = [planner.candidate(schema, *person) for person in people]
@@ -187,7 +188,7 @@ def replace_rows(batch: Batch, table: Table, people: Sequence[Cells], hints: Map
         db.session.rollback()
         raise EditsLostError(lost, edits)
     _delete_others(batch, staying)
-    version = lookup.version()
+    version = lookup.directory_version()
     lines = dict(table.lines)
     new = [person for person in people if person.line not in staying]
     standing = [Cells(line, row.email, row.role, row.groups) for line, row in staying.items() if row.removed_at is None]

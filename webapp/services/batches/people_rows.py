@@ -100,10 +100,10 @@ def _ids(refs: Iterable[Ref], kind: str) -> list[int]:
     return [ref_id for of_kind, ref_id in refs if of_kind == kind]
 
 
-def plan_people(batch: Batch, rows: Sequence[Row], policy: Policy, *, held: bool = False) -> dict[int, PlannedChange]:
-    """What each row would do now, by line; a fixed number of queries. held: lock the people until the commit."""
+def plan_people(batch: Batch, rows: Sequence[Row], policy: Policy) -> dict[int, PlannedChange]:
+    """What each row would do now, by line; a fixed number of queries."""
     refs = {row.line: subject_of(row) for row in rows}
-    people = lookup.people_by_id(refs.values(), held=held)
+    people = lookup.people_by_id(refs.values())
     if batch.kind is BatchKind.ACTION:
         action = batch.doing
         assert action is not None

@@ -36,7 +36,7 @@ class FreshPlans:
 
 def is_stale(batch: Batch) -> bool:
     """Whether the directory has moved since the stored plans were made."""
-    return batch.directory_version != lookup.version()
+    return batch.directory_version != lookup.directory_version()
 
 
 def show(batch: Batch) -> FreshPlans | None:
@@ -78,7 +78,7 @@ def lock_with_plans(batch_id: int, for_id: int) -> tuple[Batch, FreshPlans]:
     plans = _plan(review.found(batch_id), db.session.get_one(User, for_id))
     begin_write()
     batch = review.locked(batch_id)
-    if (batch.version, lookup.version()) != (plans.version, plans.directory_version):
+    if (batch.version, lookup.directory_version()) != (plans.version, plans.directory_version):
         plans = _plan(batch, db.session.get_one(User, for_id))
     return batch, plans
 
@@ -98,7 +98,7 @@ def store(batch: Batch, plans: FreshPlans) -> None:
 
 def _plan(batch: Batch, by: User) -> FreshPlans:
     """Plan all rows for `by`, as loaded."""
-    directory_version = lookup.version()  # first: what changes from here on makes these plans stale
+    directory_version = lookup.directory_version()  # first: what changes from here on makes these plans stale
     rows = planner.standing_rows(batch)
     judgements = planner.judged_again(batch, rows, by)
     changed = planner.stale(rows, judgements)

@@ -8,7 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import joinedload
 
 from webapp.core.errors import ConflictError, NotFoundError
-from webapp.db import db, hold
+from webapp.db import db
 from webapp.models import Batch, BatchKind, BatchState, User
 
 NONE = "There is no such upload."
@@ -20,8 +20,8 @@ STANDING_STATES = (BatchState.MAPPING, BatchState.REVIEWING, *AT_WORK)
 
 
 def locked(batch_id: int) -> Batch:
-    """The batch as it is now, locked until the commit. Call it after begin_write(). Raises NotFoundError. Does not commit."""
-    batch = db.session.get(Batch, batch_id, with_for_update=hold(Batch), populate_existing=True)
+    """The batch as it is now; call it after begin_write(). Raises NotFoundError. Does not commit."""
+    batch = db.session.get(Batch, batch_id)
     if batch is None:
         raise NotFoundError(NONE)
     return batch

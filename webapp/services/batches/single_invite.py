@@ -49,14 +49,13 @@ def replace_invitation(invitation_id: int, email: str, by: User, *, proven: bool
     Raises InviteRefusedError, and what `invitations.get_pending` raises.
     """
     begin_write()
-    outbox.lock_unfinished_row(invitation_id)  # for its batch, which is locked before the invitation
-    old = invitations.get_pending(invitation_id, by, held=True)
+    old = invitations.get_pending(invitation_id, by)
     if key_of(email) == old.email_key:
         raise _refusal(Issue("email", "same_address"))
     groups = ALL_GROUPS if old.all_groups else ", ".join(group.name for group in old.groups)
     cells = {"email": email, "role": old.role.name, "groups": groups}
     change, address, registry = _plan(cells, by, proven)
-    row = outbox.lock_unfinished_row(old.id)
+    row = outbox.unfinished_row(old.id)
     invitations.revoke(old, by)
     events.record(by, AuditAction.INVITATION_READDRESSED, old, before={"email": old.email}, after={"email": address.display})
     replaced_addresses.record(old.email_key, address.display, address.key)

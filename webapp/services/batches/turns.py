@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from webapp.core.files.table import UnreadableFileError
+from webapp.core.files.errors import UnreadableFileError
 from webapp.models import User
 
 PREVIEWS = 3

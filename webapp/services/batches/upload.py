@@ -1,13 +1,11 @@
-"""From a file, or a pasted table, to a batch: read, its columns matched or to be matched, its rows staged, split, replaced.
+"""Reads an uploaded or pasted table into a batch, and replaces a batch's file by another.
 
 The file is kept with its batch until that is confirmed or discarded, so that it can be read again in another way.
 """
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,10 +15,14 @@ from sqlalchemy import exists, select, update
 
 from webapp.core.errors import ConflictError
 from webapp.core.files import columns
-from webapp.core.files import table as tables
+from webapp.core.files.column_guesses import find_named_like_groups
 from webapp.core.files.columns import Places
+from webapp.core.files.errors import UnreadableFileError
+from webapp.core.files.extract import Cells, extract_people
 from webapp.core.files.fields import Field
-from webapp.core.files.table import Table, UnreadableFileError, UnreadableWorkbookError
+from webapp.core.files.reading_facts import describe_reading
+from webapp.core.files.source_file import SourceFile, open_file, open_pasted
+from webapp.core.files.table import Table
 from webapp.core.plan.registry import fold
 from webapp.core.text import notices
 from webapp.core.text.formatting import plural
@@ -36,8 +38,9 @@ from webapp.services.settings import in_force
 
 PASTED = "Pasted table"
 """The name of a batch whose rows were pasted."""
-TOLD = 3
-"""Remembered words that are named; of others, how many."""
+NAMED_ALIASES = 3
+"""Remembered words that are named in the banner; of others, how many."""
+REMEMBERED = "columns as remembered for files with these headers"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,12 @@ class Source:
     header_row: int | None = None
     columns: Places | None = None
 
+    def open(self) -> SourceFile:
+        """Raises UnreadableFileError."""
+        if self.name == PASTED:
+            return open_pasted(self.data.decode("utf-8", "replace"))
+        return open_file(self.data, self.name)
+
 
 @dataclass(frozen=True, slots=True)
 class Reading:
@@ -62,126 +71,113 @@ class Reading:
     table: Table
     mapping: columns.Mapping | None
     facts: Sequence[str] = ()
-    people: Sequence[columns.Cells] = ()
+    people: Sequence[Cells] = ()
     notices: Sequence[Notice] = ()
     hints: Mapping[int, str] = field(default_factory=dict)
 
 
-# Reading
+# Read
 
 
-def read(source: Source, table: Table | None = None) -> Reading:
+def read(source: Source, file: SourceFile | None = None) -> Reading:
     """Read a file and match its columns: as a person said, else as remembered, else by their names.
 
-    Raises UnreadableFileError where nobody could make sense of it.
+    file: the source, if it is open already. Raises UnreadableFileError where nobody could make sense of it.
     """
-    table = table or read_table(source)
-    if source.name == PASTED:
-        table = with_values(table, encoding="")  # as it came, whatever it is kept as
-    told = "columns as you chose"
+    file = file or source.open()
     if source.columns:
-        mapping: columns.Mapping | None = columns.mapping(source.columns, table.header, (Field.EMAIL,))
+        table = file.table(source.sheet, source.header_row)
+        mapping: columns.Mapping | None = columns.map_chosen(source.columns, table.header, (Field.EMAIL,))
+        how = "columns as you chose"
     else:
-        table, mapping, told = _matched(source, table)
+        table, mapping, how = _match(source, file)
     if mapping is None:
         return Reading(table, None)
-    extract = columns.extract(table, mapping)
-    facts = [*columns.describe(table, mapping, extract), *_translated(extract.cells)]
+    extract = extract_people(table, mapping)
+    facts = describe_reading(table, mapping, extract) + _describe_aliases(extract.cells)
     if export.places_in(table.header):
         facts.insert(0, "downloaded from Muster before")
+    if how:
+        facts.append(how)
     found, hints = notices.find(table, mapping, extract)
-    return Reading(table, mapping, [*facts, told] if told else facts, extract.cells, found, hints)
+    return Reading(table, mapping, facts, extract.cells, found, hints)
 
 
-def _translated(people: Sequence[columns.Cells]) -> list[str]:
-    """Which remembered words were understood, and as what."""
-    registry = lookup.registry()
-    kinds = {
-        "role": (registry.role_aliases, {role.id: role.name for role in registry.roles}),
-        "groups": (registry.group_aliases, {group.id: group.name for group in registry.groups}),
-    }
-    if not any(known for known, _ in kinds.values()):
-        return []
-    said: dict[tuple[str, str], str] = {}
-    rows: Counter[tuple[str, str]] = Counter()
-    for person in people:
-        for kind, words in (("role", [person.role]), ("groups", split_groups(person.groups))):
-            for word in words:
-                if fold(word) in kinds[kind][0]:
-                    said.setdefault((kind, fold(word)), word)
-                    rows[kind, fold(word)] += 1
-    facts = []
-    for (kind, key), n in rows.most_common(TOLD):
-        known, names = kinds[kind]
-        facts.append(f"“{said[kind, key]}” read as {names[known[key]]} in {plural(n, 'row')}")
-    more = len(rows) - TOLD
-    return [*facts, f"{plural(more, 'more remembered word')} understood"] if more > 0 else facts
-
-
-def read_table(source: Source) -> Table:
-    """The file's lines; one whose first line is a person already has no header. Raises UnreadableFileError."""
-    try:
-        return tables.read(source.data, source.name, sheet=source.sheet, header_row=source.header_row)
-    except UnreadableWorkbookError:
-        raise
-    except UnreadableFileError:
-        if source.header_row is not None:
-            raise
-        bare = tables.read(source.data, source.name, sheet=source.sheet, header_row=0)
-        if any("@" in cell for cell in bare.lines[0].cells):
-            return bare
-        raise
-
-
-def _matched(source: Source, table: Table) -> tuple[Table, columns.Mapping | None, str]:
-    remembered = "columns as remembered for files with these headers"
-    known = aliases.columns_of({table.header_row: table.header}) if table.header_row else None
-    if known and (places := known[1].within(len(table.header))):
-        return table, columns.mapping(places, table.header), remembered
+def _match(source: Source, file: SourceFile) -> tuple[Table, columns.Mapping | None, str]:
+    """The table, which column holds what (None: a person has to say), and how that is known."""
+    table = file.table(source.sheet, source.header_row)
+    if table.header_row and (places := _recall_columns(table)):
+        return table, columns.map_chosen(places, table.header), REMEMBERED
     if places := export.places_in(table.header):
-        return table, columns.mapping(places, table.header), ""
+        return table, columns.map_chosen(places, table.header), ""
     try:
-        mapping = columns.match(table.header)
+        mapping = columns.match_columns(table.header)
     except columns.UnmatchedColumnsError:
-        if source.header_row is None and (again := _remembered_elsewhere(source)):
-            return again[0], columns.mapping(again[1], again[0].header), remembered
+        if source.header_row is None and (below := _find_remembered_header(source, file)):
+            table, places = below
+            return table, columns.map_chosen(places, table.header), REMEMBERED
         return table, None, ""
-    if source.sheet is None and table.other_sheets and _several_fit(source):
+    if source.sheet is None and table.other_sheets and _do_several_sheets_fit(file):
         return table, None, ""
-    if columns.named_like_groups(table.header, [line.cells for line in table.lines], _group_names()):
+    groups = [group.name for group in lookup.registry().groups]
+    if find_named_like_groups(table.header, [line.cells for line in table.lines], groups):
         return table, None, ""
     return table, mapping, ""
 
 
-def _group_names() -> list[str]:
-    return [group.name for group in lookup.registry().groups]
+def _recall_columns(table: Table) -> Places | None:
+    known = aliases.columns_of({table.header_row: table.header})
+    return known[1].within(len(table.header)) if known else None
 
 
-def _remembered_elsewhere(source: Source) -> tuple[Table, Places] | None:
+def _find_remembered_header(source: Source, file: SourceFile) -> tuple[Table, Places] | None:
     """The table below another of the first lines, where that one is a remembered header."""
-    bare = tables.read(source.data, source.name, sheet=source.sheet, header_row=0)
-    lines = {line.number: line.cells for line in bare.lines[: tables.HEADER_WITHIN]}
-    if (known := aliases.columns_of(lines)) is None:
+    known = aliases.columns_of({line.number: line.cells for line in file.grid(source.sheet).head()})
+    if known is None:
         return None
     number, held = known
-    table = tables.read(source.data, source.name, sheet=source.sheet, header_row=number)
+    table = file.table(source.sheet, number)
     places = held.within(len(table.header))  # columns without a name are only where something stands in them
     return (table, places) if places else None
 
 
-def _several_fit(source: Source) -> bool:
+def _do_several_sheets_fit(file: SourceFile) -> bool:
     """Whether several sheets of a workbook have a header that is recognised."""
-
-    def fits(cells: Sequence[str]) -> bool:
-        try:
-            return bool(columns.match([tables.clean(cell) for cell in cells]))
-        except columns.UnmatchedColumnsError:
-            return False
-
-    return sum(any(map(fits, head)) for head in tables.heads(source.data, source.name)) > 1
+    return sum(any(map(_is_header, head)) for head in file.heads()) > 1
 
 
-# Staged
+def _is_header(cells: Sequence[str]) -> bool:
+    try:
+        columns.match_columns(cells)
+    except columns.UnmatchedColumnsError:
+        return False
+    return True
+
+
+def _describe_aliases(people: Sequence[Cells]) -> list[str]:
+    """Which remembered words were understood, and as what."""
+    registry = lookup.registry()
+    if not (registry.role_aliases or registry.group_aliases):
+        return []
+    meanings = {("role", key): registry.role_name(key) for key in registry.role_aliases}
+    meanings |= {("groups", key): registry.group_name(key) for key in registry.group_aliases}
+    spelling: dict[tuple[str, str], str] = {}
+    rows: Counter[tuple[str, str]] = Counter()
+    for person in people:
+        words = [("role", person.role), *(("groups", word) for word in split_groups(person.groups))]
+        for kind, word in words:
+            key = kind, fold(word)
+            if key in meanings:
+                spelling.setdefault(key, word)
+                rows[key] += 1
+    named = rows.most_common(NAMED_ALIASES)
+    facts = [f"“{spelling[key]}” read as {meanings[key]} in {plural(n, 'row')}" for key, n in named]
+    if more := len(rows) - len(named):
+        facts.append(f"{plural(more, 'more remembered word')} understood")
+    return facts
+
+
+# Stage
 
 
 def stage(data: bytes, name: str, by: User, *, split: bool = False) -> Batch:
@@ -191,7 +187,7 @@ def stage(data: bytes, name: str, by: User, *, split: bool = False) -> Batch:
     Raises UnreadableFileError, with a title and what to do, where nothing can be staged; TooManyRowsError unless split.
     """
     source = Source(data, _file_name(name))
-    return _staged(source, read(source), by, split)
+    return _create_batch(source, read(source), by, split)
 
 
 def stage_pasted(text: str, by: User, *, split: bool = False) -> Batch:
@@ -200,40 +196,22 @@ def stage_pasted(text: str, by: User, *, split: bool = False) -> Batch:
         raise UnreadableFileError(
             "Nothing was pasted.", "Copy the rows in your spreadsheet, with or without the header, and paste them here."
         )
-    table = tables.pasted(text)
-    if table.header_row == 0 and "@" not in text:
+    source = Source(text.encode("utf-8", "replace"), PASTED)
+    file = source.open()
+    if file.table().header_row == 0 and "@" not in text:
         raise UnreadableFileError(
             "There is no email in what was pasted.", "Copy the rows in your spreadsheet, the emails with them."
         )
-    source = Source(_as_file(text, table), PASTED)
-    return _staged(source, read(source, table), by, split)
-
-
-def _as_file(text: str, table: Table) -> bytes:
-    """The pasted text as a file that is read in the same way again: with its separator, and with quotes that fit."""
-    if table.is_list:
-        return text.encode("utf-8", "replace")
-    data = f"sep={table.delimiter}\n{text}".encode("utf-8", "replace")
-    try:
-        tables.read(data, PASTED, header_row=table.header_row)
-    except UnreadableFileError:
-        lines = {line.number: line.cells for line in table.lines}
-        if table.header_row:
-            lines[table.header_row] = table.raw_header
-        file = io.StringIO(newline="")
-        writer = csv.writer(file, delimiter=table.delimiter)
-        writer.writerows(lines.get(number, ()) for number in range(1, max(lines) + 1))
-        data = f"sep={table.delimiter}\n{file.getvalue()}".encode()
-    return data
+    return _create_batch(source, read(source, file), by, split)
 
 
 def _file_name(name: str) -> str:
     """The last part of the name, printable, at most 255 characters."""
     printable = "".join(c for c in name.replace("\\", "/").rpartition("/")[2] if c.isprintable())
-    return printable[-255:] or "upload.csv"
+    return "upload.csv" if printable in ("", PASTED) else printable[-255:]
 
 
-def _staged(source: Source, reading: Reading, by: User, split: bool) -> Batch:
+def _create_batch(source: Source, reading: Reading, by: User, split: bool) -> Batch:
     batch = Batch(
         kind=BatchKind.UPLOAD,
         state=BatchState.REVIEWING if reading.mapping else BatchState.MAPPING,
@@ -250,7 +228,7 @@ def _staged(source: Source, reading: Reading, by: User, split: bool) -> Batch:
         parts=1,
         counts={},
     )
-    describe(batch, source, reading)
+    store_reading(batch, source, reading)
     plan = None
     if reading.mapping:
         plan = import_rows.plan_rows(batch, reading.table, reading.people, by, split, reading.hints)
@@ -267,8 +245,8 @@ def _staged(source: Source, reading: Reading, by: User, split: bool) -> Batch:
     return batch
 
 
-def describe(batch: Batch, source: Source, reading: Reading) -> None:
-    """Part of a command: what the batch knows of the file as a whole."""
+def store_reading(batch: Batch, source: Source, reading: Reading) -> None:
+    """Store what the batch knows of the file as a whole. Does not commit."""
     batch.content_hash = hashlib.sha256(source.data).hexdigest()
     batch.facts = list(reading.facts)
     batch.header = list(reading.table.header)
@@ -279,28 +257,28 @@ def describe(batch: Batch, source: Source, reading: Reading) -> None:
 # The file that is kept
 
 
-def kept(batch: Batch) -> Source:
+def load_source(batch: Batch) -> Source:
     """The batch's file, as it was read. Raises ConflictError where it is not kept."""
     file = db.session.get(BatchFile, batch.id)
     if file is None:
-        raise ConflictError(_why_not_kept(batch))
+        raise ConflictError(_why_no_file(batch))
     held = Places.from_dict(file.columns) if file.columns else None
     return Source(file.data, batch.name, file.sheet, file.header_row, held)
 
 
-def _why_not_kept(batch: Batch) -> str:
+def _why_no_file(batch: Batch) -> str:
     if batch.parts > 1:
-        return "This upload is one part of a long file, and its columns stay as they are. Discard the parts to start anew."
-    return "The file of this upload is not kept any more. Upload it again to start anew."
+        return "This upload is one part of a long file, and its columns stay as they are. Discard the parts to start again."
+    return "The file of this upload is not kept any more. Upload it again to start over."
 
 
-def is_kept(batch: Batch) -> bool:
-    """Whether the batch can still be read anew; one small query."""
+def is_file_kept(batch: Batch) -> bool:
+    """Whether the batch's file can still be read again; one small query."""
     return bool(db.session.scalar(select(exists().where(BatchFile.batch_id == batch.id))))
 
 
-def keep(batch: Batch, source: Source) -> None:
-    """Part of a command: the batch's file is this one now."""
+def store_source(batch: Batch, source: Source) -> None:
+    """Replace the batch's file by this one. Does not commit."""
     held = source.columns.as_dict() if source.columns else {}
     values = {"data": source.data, "sheet": source.sheet, "header_row": source.header_row, "columns": held}
     db.session.execute(update(BatchFile).where(BatchFile.batch_id == batch.id).values(**values))
@@ -322,7 +300,7 @@ def replace(batch_id: int, data: bytes, name: str, by: User, *, lose: bool = Fal
     Raises UnreadableFileError, TooManyRowsError, and EditsLostError where edits would be lost and `lose` does not agree to that.
     """
     batch = review.found(batch_id)
-    source, reading = _as_before(Source(data, _file_name(name)), kept(batch), batch.header)
+    source, reading = _read_as_before(Source(data, _file_name(name)), load_source(batch), batch.header)
     if reading.mapping is None:
         raise UnreadableFileError(
             "The columns of this file are not recognised.",
@@ -334,28 +312,27 @@ def replace(batch_id: int, data: bytes, name: str, by: User, *, lose: bool = Fal
         raise refusal
     begin_write()
     batch = review.under_review(batch_id)
-    if not is_kept(batch):
-        raise ConflictError(_why_not_kept(batch))
+    if not is_file_kept(batch):
+        raise ConflictError(_why_no_file(batch))
     old_name, lost = batch.name, import_rows.replace_rows(batch, reading.table, reading.people, reading.hints, lose=lose)
     batch.name = source.name
-    describe(batch, source, reading)
-    keep(batch, source)
+    store_reading(batch, source, reading)
+    store_source(batch, source)
     batch.version += 1
     events.record(by, AuditAction.BATCH_FILE_REPLACED, batch, before=old_name, rows=len(reading.people), lost_edits=lost)
     db.session.commit()
     return batch
 
 
-def _as_before(source: Source, old: Source, header: Sequence[str]) -> tuple[Source, Reading]:
+def _read_as_before(source: Source, old: Source, header: Sequence[str]) -> tuple[Source, Reading]:
     """The new file, read as a person had said of the old one where its columns are the same; else on its own."""
+    file = source.open()
     if old.columns or old.header_row is not None:
-        same = Source(source.data, source.name, old.sheet, old.header_row, old.columns)
+        same = with_values(source, sheet=old.sheet, header_row=old.header_row, columns=old.columns)
         try:
-            table = read_table(same)
+            table = file.table(same.sheet, same.header_row)
             if aliases.header_key(table.header) == aliases.header_key(header):
-                return same, read(same, table)
-        except UnreadableWorkbookError:
-            raise
+                return same, read(same, file)
         except UnreadableFileError:
             pass  # another sheet, or nothing in that row: it is a file of its own
-    return source, read(source)
+    return source, read(source, file)

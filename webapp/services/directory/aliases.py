@@ -52,7 +52,7 @@ def columns_of(headers: Mapping[int, Sequence[str]]) -> tuple[int, Places] | Non
 def remember_columns(header: Sequence[str], places: Places, batch: Batch, by: User) -> None:
     """Part of a command: from now on files with this header are read so."""
     held = places.as_dict()
-    known = db.session.scalar(select(HeaderMapping).where(HeaderMapping.key == header_key(header)).with_for_update())
+    known = db.session.scalar(select(HeaderMapping).where(HeaderMapping.key == header_key(header)))
     named = names_of(places, header)
     if known and known.columns == held:
         return
@@ -70,14 +70,14 @@ def forget_columns(header: Sequence[str], batch: Batch, by: User) -> None:
         events.record(by, AuditAction.COLUMNS_FORGOTTEN, batch, columns=list(header))
 
 
-def remembered_columns() -> list[HeaderMapping]:
+def list_header_mappings() -> list[HeaderMapping]:
     """All that is remembered of columns, the newest first."""
     return list(db.session.scalars(select(HeaderMapping).order_by(HeaderMapping.created_at.desc(), HeaderMapping.id.desc())))
 
 
-def header_mapping(id: int, *, hold: bool = False) -> HeaderMapping:
-    """What is remembered of one header. hold: for a command, which forgets it. Raises NotFoundError."""
-    known = db.session.get(HeaderMapping, id, with_for_update=hold or None)
+def get_header_mapping(id: int) -> HeaderMapping:
+    """What is remembered of one header. Raises NotFoundError."""
+    known = db.session.get(HeaderMapping, id)
     if known is None:
         raise NotFoundError("These columns are forgotten already.")
     return known
@@ -86,7 +86,7 @@ def header_mapping(id: int, *, hold: bool = False) -> HeaderMapping:
 def forget_columns_of(id: int, by: User) -> None:
     """From now on files with that header are read by their column names again. Raises NotFoundError."""
     begin_write()
-    known = header_mapping(id, hold=True)
+    known = get_header_mapping(id)
     label = ", ".join(known.names.values()) or "files of before"
     events.record(by, AuditAction.COLUMNS_FORGOTTEN, label=label, columns=known.names)
     db.session.delete(known)
@@ -101,16 +101,16 @@ def remember(kind: AliasKind, word: str, name: str, by: User, batch_id: int) -> 
 
     batch_id: the batch in which no row says so any more, so that its plans stay as good as they are.
     """
-    word = check(word)
-    begin_write(alone=True)
-    meant = _meant(kind, name)
-    alias = _mean(kind, word, meant)
+    word = check_word(word)
+    begin_write()
+    meant = _find_named(kind, name)
+    alias = _set_meaning(kind, word, meant)
     events.record(by, AuditAction.ALIAS_REMEMBERED, meant, word=word)
     batch = db.session.get_one(Batch, batch_id)
-    is_fresh = batch.directory_version == lookup.version()
+    is_fresh = batch.directory_version == lookup.directory_version()
     lookup.bump_version()
     if is_fresh:
-        batch.directory_version = lookup.version()
+        batch.directory_version = lookup.directory_version()
     db.session.commit()
     return alias
 
@@ -121,20 +121,20 @@ def add(kind: AliasKind, meant_id: int, word: str, by: User) -> Alias:
     Raises ValidationError, RuleViolationError (field "word"), or NotFoundError.
     """
     word = Schema.from_dict({"word": Name(kind.value, required=True)})().load({"word": word})["word"]
-    begin_write(alone=True)
-    meant = named(kind, meant_id)
+    begin_write()
+    meant = get_named(kind, meant_id)
     if fold(word) in _words_of(kind, meant):
         db.session.rollback()
         raise RuleViolationError(f"“{word}” means “{meant.name}” already.", field="word")
     refuse_taken(kind, [word], field="word")
-    alias = _mean(kind, word, meant)
+    alias = _set_meaning(kind, word, meant)
     events.record(by, AuditAction.ALIAS_REMEMBERED, meant, word=word)
     lookup.bump_version()
     db.session.commit()
     return alias
 
 
-def found(alias_id: int) -> tuple[Alias, Any]:
+def get_alias(alias_id: int) -> tuple[Alias, Any]:
     """The word, and the role or group that it means. Raises NotFoundError."""
     alias = db.session.get(Alias, alias_id)
     if alias is None:
@@ -144,8 +144,8 @@ def found(alias_id: int) -> tuple[Alias, Any]:
 
 def forget(alias_id: int, by: User) -> tuple[int | None, str]:
     """From now on the word means nothing. -> the group that it meant, None for a role; and the word. Raises NotFoundError."""
-    begin_write(alone=True)
-    alias, meant = found(alias_id)
+    begin_write()
+    alias, meant = get_alias(alias_id)
     group_id, word = alias.group_id, alias.word
     events.record(by, AuditAction.ALIAS_FORGOTTEN, meant, word=word)
     db.session.delete(alias)
@@ -164,15 +164,15 @@ def rename(kind: AliasKind, meant: Named, name: str) -> None:
         refuse_taken(kind, [name], but=meant)
         db.session.execute(delete(Alias).where(Alias.kind == kind, Alias.key == key))
         meant.name, meant.key = name, key
-        _mean(kind, old, meant)
+        _set_meaning(kind, old, meant)
     meant.name = name
 
 
-def hand_on(kind: AliasKind, old: Named, meant: Named) -> None:
+def transfer_names(kind: AliasKind, old: Named, meant: Named) -> None:
     """Part of a command that takes `old` away: its name and its other names mean `meant` from now on."""
     column = _column(kind)
     db.session.execute(update(Alias).where(Alias.kind == kind, column == old.id).values({column.key: meant.id}))
-    _mean(kind, old.name, meant)
+    _set_meaning(kind, old.name, meant)
 
 
 def refuse_taken(kind: AliasKind, names: Iterable[str], but: Named | None = None, field: str = "name") -> None:
@@ -197,8 +197,8 @@ def refuse_taken(kind: AliasKind, names: Iterable[str], but: Named | None = None
         raise RuleViolationError(f"“{other[0]}” is another name of “{other[1]}”. Remove it there first.", field=field)
 
 
-def named(kind: AliasKind, id: int) -> Any:
-    """Part of a command that runs alone: the role or the group. Raises NotFoundError."""
+def get_named(kind: AliasKind, id: int) -> Any:
+    """Part of a command: the role or the group. Raises NotFoundError."""
     found = db.session.get(MODELS[kind], id)
     if found is None:
         db.session.rollback()
@@ -206,7 +206,7 @@ def named(kind: AliasKind, id: int) -> Any:
     return found
 
 
-def words(kind: AliasKind) -> dict[int, list[Alias]]:
+def list_aliases(kind: AliasKind) -> dict[int, list[Alias]]:
     """The other names of all roles or groups, by id, in one query."""
     found: defaultdict[int, list[Alias]] = defaultdict(list)
     for alias in db.session.scalars(select(Alias).where(Alias.kind == kind).order_by(by_letter(Alias.key))):
@@ -214,7 +214,7 @@ def words(kind: AliasKind) -> dict[int, list[Alias]]:
     return found
 
 
-def rows_saying(kind: AliasKind, ids: Iterable[int]) -> int:
+def count_rows_naming(kind: AliasKind, ids: Iterable[int]) -> int:
     """How many rows under review name one of these roles or groups, by whatever name; three queries, however many rows."""
     model, wanted = MODELS[kind], list(ids)
     keys = set(db.session.scalars(select(model.key).where(model.id.in_(wanted))))
@@ -230,7 +230,7 @@ def rows_saying(kind: AliasKind, ids: Iterable[int]) -> int:
     return sum(n for text, n in db.session.execute(said) if not keys.isdisjoint(map(fold, split(text))))
 
 
-def check(word: str) -> str:
+def check_word(word: str) -> str:
     """The word as it is kept. Raises RuleViolationError for one that cannot be remembered."""
     word = " ".join(word.split())
     if not word or len(word) > LONGEST_WORD:
@@ -238,7 +238,7 @@ def check(word: str) -> str:
     return word
 
 
-def _mean(kind: AliasKind, word: str, meant: Named) -> Alias:
+def _set_meaning(kind: AliasKind, word: str, meant: Named) -> Alias:
     """Part of a command: the word means this one, whatever it meant before."""
     alias = db.session.scalar(select(Alias).where(Alias.kind == kind, Alias.key == fold(word)))
     if alias is None:
@@ -259,7 +259,7 @@ def _column(kind: AliasKind) -> InstrumentedAttribute[int | None]:
     return Alias.role_id if kind is AliasKind.ROLE else Alias.group_id
 
 
-def _meant(kind: AliasKind, name: str) -> Named:
+def _find_named(kind: AliasKind, name: str) -> Named:
     model = MODELS[kind]
     meant: Any = db.session.scalar(select(model).where(model.key == fold(name)))
     if meant is None:

@@ -33,7 +33,7 @@ EVERYTHING = 0
 
 
 @dataclass(frozen=True, slots=True)
-class Counted:
+class GroupCount:
     """A group, how many users are in it, and how many pending invitations lead into it."""
 
     id: int
@@ -64,7 +64,7 @@ class Effect:
 # Questions
 
 
-def counted(group_id: int | None = None) -> list[Counted]:
+def list_groups(group_id: int | None = None) -> list[GroupCount]:
     """All groups by name, or this one, in one query. Access to all groups counts in none of them."""
     users = (
         select(user_groups.c.group_id, func.count().label("n"))
@@ -88,38 +88,38 @@ def counted(group_id: int | None = None) -> list[Counted]:
     )
     if group_id is not None:
         found = found.where(Group.id == group_id)
-    return [Counted(*row) for row in db.session.execute(found)]
+    return [GroupCount(*row) for row in db.session.execute(found)]
 
 
-def matching(groups: Sequence[Counted], other_names: Mapping[int, Sequence[Alias]], search: str) -> list[Counted]:
+def filter_groups(groups: Sequence[GroupCount], other_names: Mapping[int, Sequence[Alias]], search: str) -> list[GroupCount]:
     """Those whose name, description or other name holds the words; no query."""
     wanted = fold(search)
 
-    def texts(group: Counted) -> Iterable[str]:
+    def texts(group: GroupCount) -> Iterable[str]:
         return (group.name, group.description, *(alias.word for alias in other_names.get(group.id, ())))
 
     return [group for group in groups if any(wanted in fold(text) for text in texts(group))]
 
 
-def everything() -> Counted:
+def count_all_groups() -> GroupCount:
     """All groups as if it were a group: who has access to every one, in one query."""
     users = select(func.count(User.id)).where(User.all_groups.is_(true())).scalar_subquery()
     pending = Invitation.all_groups.is_(true()), Invitation.state == InvitationState.PENDING
     invited = select(func.count(Invitation.id)).where(*pending).scalar_subquery()
     n, m = db.session.execute(select(users, invited)).one()
-    return Counted(EVERYTHING, ALL_GROUPS, "Every group, also later ones", n, m)
+    return GroupCount(EVERYTHING, ALL_GROUPS, "Every group, also later ones", n, m)
 
 
-def found(group_id: int) -> Counted:
+def get_group(group_id: int) -> GroupCount:
     """The group, counted. Raises NotFoundError."""
-    for group in counted(group_id):
+    for group in list_groups(group_id):
         return group
     raise NotFoundError("There is no such group. It may have been merged or deleted.")
 
 
-def people(group_id: int, search: str = "", page: int = 1) -> Listing:
+def list_members(group_id: int, search: str = "", page: int = 1) -> Listing:
     """Who reaches a group: its users and invitations, and those with All groups; of EVERYTHING only the latter."""
-    return people_list.listing(Filter(search=search, group_id=group_id), page)
+    return people_list.list_people(Filter(search=search, group_id=group_id), page)
 
 
 def effect_of_merging(group_id: int, others: Sequence[int], by: User) -> Effect:
@@ -145,13 +145,13 @@ def _effect(members: ColumnElement[bool], promised: ColumnElement[bool], ids: Se
     n, above = db.session.execute(people).one()
     is_promised = Invitation.id.in_(select(invitation_groups.c.invitation_id).where(promised))
     pending = select(func.count(Invitation.id)).where(is_promised, Invitation.state == InvitationState.PENDING)
-    return Effect(n, db.session.scalar(pending) or 0, aliases.rows_saying(AliasKind.GROUP, ids), above)
+    return Effect(n, db.session.scalar(pending) or 0, aliases.count_rows_naming(AliasKind.GROUP, ids), above)
 
 
 # Commands
 
 
-def add(names: Iterable[str], by: User, description: str = "") -> list[Group]:
+def add_groups(names: Iterable[str], by: User, description: str = "") -> list[Group]:
     """Add groups, all or none; a name that is repeated counts once.
 
     Raises RuleViolationError (field "names") for names that do not do.
@@ -161,11 +161,11 @@ def add(names: Iterable[str], by: User, description: str = "") -> list[Group]:
     typed = list(names)
     if len(typed) > MOST_AT_ONCE:
         raise RuleViolationError(f"At most {MOST_AT_ONCE:,} groups are added at once. Add them in several steps.", field="names")
-    wanted = clean(typed)
+    wanted = clean_names(typed)
     described = GroupSchema(only=("description",)).load({"description": description})["description"]
-    begin_write(alone=True)
+    begin_write()
     try:
-        groups = create(wanted, described)
+        groups = create_groups(wanted, described)
     except IntegrityError as error:
         db.session.rollback()
         raise RuleViolationError("Somebody else added such a group just now. Load the page again.", field="names") from error
@@ -176,14 +176,14 @@ def add(names: Iterable[str], by: User, description: str = "") -> list[Group]:
     return groups
 
 
-def change(group_id: int, name: str, description: str, by: User) -> Group:
+def change_group(group_id: int, name: str, description: str, by: User) -> Group:
     """Rename and describe; the old name becomes another name of the group.
 
     Raises ValidationError, RuleViolationError or NotFoundError.
     """
     values = GroupSchema().load({"name": name, "description": description})
-    begin_write(alone=True)
-    group: Group = aliases.named(AliasKind.GROUP, group_id)
+    begin_write()
+    group: Group = aliases.get_named(AliasKind.GROUP, group_id)
     before = {"name": group.name, "description": group.description}
     if values == before:
         db.session.rollback()
@@ -197,25 +197,25 @@ def change(group_id: int, name: str, description: str, by: User) -> Group:
     return group
 
 
-def merge(group_id: int, others: Sequence[int], by: User, seen: str) -> Group:
+def merge_groups(group_id: int, others: Sequence[int], by: User, seen: str) -> Group:
     """Make the others one with the group: their people get it, their names mean it. seen: `Effect.seen` of the page.
 
     Raises RuleViolationError where there is nothing to merge, NotFoundError, or ConflictError where it would do more or less
     than the page said.
     """
-    begin_write(alone=True)
-    gone: dict[int, Group] = {id: aliases.named(AliasKind.GROUP, id) for id in sorted({group_id, *others})}
+    begin_write()
+    gone: dict[int, Group] = {id: aliases.get_named(AliasKind.GROUP, id) for id in sorted({group_id, *others})}
     group = gone.pop(group_id)
     if not gone:
         db.session.rollback()
         raise RuleViolationError("Choose at least one group to merge.")
-    _must_be(effect_of_merging(group_id, list(gone), by), seen)
+    _check_seen(effect_of_merging(group_id, list(gone), by), seen)
     for other in gone.values():
         gained = effect_of_merging(group_id, [other.id], by)
         for table, owner in _MEMBERS:
             _give_to_members(table, owner, other.id, group_id)
-        aliases.hand_on(AliasKind.GROUP, other, group)
-        events.record(by, AuditAction.GROUP_MERGED, other, into=group.name, **_told(gained))
+        aliases.transfer_names(AliasKind.GROUP, other, group)
+        events.record(by, AuditAction.GROUP_MERGED, other, into=group.name, **_audit_details(gained))
         db.session.flush()
         db.session.execute(delete(Group).where(Group.id == other.id))
     lookup.bump_version()
@@ -223,17 +223,17 @@ def merge(group_id: int, others: Sequence[int], by: User, seen: str) -> Group:
     return group
 
 
-def remove(group_id: int, by: User, seen: str) -> str:
+def delete_group(group_id: int, by: User, seen: str) -> str:
     """Delete the group, with its memberships and other names. seen: `Effect.seen` of the page. -> its name.
 
     Raises NotFoundError, or ConflictError where others would lose it than the page said.
     """
-    begin_write(alone=True)
-    group: Group = aliases.named(AliasKind.GROUP, group_id)
+    begin_write()
+    group: Group = aliases.get_named(AliasKind.GROUP, group_id)
     effect, name = effect_of_deleting(group_id, by), group.name
-    _must_be(effect, seen)
-    names = [alias.word for alias in aliases.words(AliasKind.GROUP)[group_id]]
-    events.record(by, AuditAction.GROUP_DELETED, group, description=group.description, names=names, **_told(effect))
+    _check_seen(effect, seen)
+    names = [alias.word for alias in aliases.list_aliases(AliasKind.GROUP)[group_id]]
+    events.record(by, AuditAction.GROUP_DELETED, group, description=group.description, names=names, **_audit_details(effect))
     db.session.flush()
     db.session.execute(delete(Group).where(Group.id == group_id))
     lookup.bump_version()
@@ -247,13 +247,13 @@ def _give_to_members(table: Table, owner: ColumnElement[int], of: int, group_id:
     db.session.execute(insert(table).from_select([owner.name, "group_id"], theirs))
 
 
-def _must_be(effect: Effect, seen: str) -> None:
+def _check_seen(effect: Effect, seen: str) -> None:
     if effect.seen != seen:
         db.session.rollback()
         raise ConflictError("Nothing was changed: other people are in it than this page said. Look again, then decide.")
 
 
-def _told(effect: Effect) -> dict[str, int]:
+def _audit_details(effect: Effect) -> dict[str, int]:
     """As the audit log keeps it, also that people ranked above were touched, which managing groups allows."""
     return {"users": effect.users, "invitations": effect.invitations, "rows": effect.rows, "ranked_above": effect.above}
 
@@ -261,7 +261,7 @@ def _told(effect: Effect) -> dict[str, int]:
 # New ones, as parts of commands
 
 
-def clean(names: Iterable[str]) -> list[str]:
+def clean_names(names: Iterable[str]) -> list[str]:
     """The names as they are stored.
 
     Raises RuleViolationError (field "names"; a line a sentence) where there are none or one does not do.
@@ -281,7 +281,7 @@ def clean(names: Iterable[str]) -> list[str]:
     return list(good.values())
 
 
-def create(names: Iterable[str], description: str = "") -> list[Group]:
+def create_groups(names: Iterable[str], description: str = "") -> list[Group]:
     """Part of a command: new groups, from names that are clean.
 
     Raises RuleViolationError where one exists, or means another group.

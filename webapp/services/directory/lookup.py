@@ -32,7 +32,7 @@ from sqlalchemy.orm import Session, SessionTransaction, aliased
 from webapp.core.plan.planner import Access, Person, Policy, Ref
 from webapp.core.plan.registry import GroupEntry, Registry, RoleEntry
 from webapp.core.security.permissions import Permission, what_it_does
-from webapp.db import KEEPING, among, db, hold, utcnow
+from webapp.db import KEEPING, among, db, utcnow
 from webapp.models import (
     OWNER_ROLE_ID,
     Alias,
@@ -122,7 +122,7 @@ def _forget(session: Session, transaction: SessionTransaction) -> None:
         session.info.pop(_REGISTRIES, None)
 
 
-def version() -> int:
+def directory_version() -> int:
     """The directory's version: plans made at an older one are made again before they are trusted."""
     return db.session.scalars(select(Organisation.directory_version)).one()
 
@@ -147,32 +147,11 @@ def people(keys: Iterable[str]) -> dict[str, Person]:
 _IS_KNOWN = select(exists().where(User.email_key == bindparam("key")) | exists().where(Invitation.email_key == bindparam("key")))
 
 
-def lock_people(keys: Iterable[str]) -> dict[str, Person]:
-    """Part of a command: the same, each held until the commit, so that they stay as they are judged."""
-    wanted = sorted(keys)
-    for table in (User, Invitation):  # in one order everywhere, so that two commands never wait for each other
-        held = select(table.id).where(among(table.email_key, wanted)).order_by(table.id).with_for_update(**hold())
-        db.session.execute(held).all()
-    return people(wanted)
-
-
-def lock_user(user_id: int) -> User:
-    """Part of a command, before it touches what is this user's: them as they are now, held until the commit."""
-    return db.session.get_one(User, user_id, with_for_update=hold(User), populate_existing=True)
-
-
-def people_by_id(refs: Iterable[Ref], *, held: bool = False) -> dict[Ref, Person]:
-    """These users and invitations, closed ones too, but nobody erased; six queries, however many.
-
-    held: part of a command; each is held until the commit, in the order of `lock_people`.
-    """
+def people_by_id(refs: Iterable[Ref]) -> dict[Ref, Person]:
+    """These users and invitations, closed ones too, but nobody erased; six queries, however many."""
     wanted = list(refs)
     ids: dict[str, list[int]] = {"user": sorted(id for kind, id in wanted if kind == "user")}
     ids["invitation"] = sorted(id for kind, id in wanted if kind == "invitation")
-    if held:
-        for table, kind in ((User, "user"), (Invitation, "invitation")):
-            of_kind = select(table.id).where(among(table.id, ids[kind])).order_by(table.id)
-            db.session.execute(of_kind.with_for_update(**hold())).all()
     is_wanted = among(Invitation.id, ids["invitation"])
     found = (*_users(among(User.id, ids["user"])), *_invitations(is_wanted, _sendings(is_wanted)))
     return {(person.kind, person.id): person for _, person in found}
@@ -206,7 +185,7 @@ def _invitations(
         return
     ids = [id for _, id, *_ in found]
     groups = _memberships(invitation_groups.c.invitation_id, ids)
-    failed = set(db.session.scalars(failed_invitations(among(Invitation.id, ids))))
+    failed = set(db.session.scalars(select_failed_invitations(among(Invitation.id, ids))))
     now = utcnow()
     for key, id, role_id, everything, state, expires_at in found:
         is_over = state is InvitationState.PENDING and expires_at and expires_at <= now
@@ -231,7 +210,7 @@ def _sendings(is_wanted: ColumnElement[bool]) -> dict[int, tuple[int, int]]:
     return {id: (sent, recent - (1 if first > hour_ago else 0)) for id, sent, recent, first in rows}
 
 
-def failed_invitations(*which: ColumnElement[bool]) -> Select[int | None]:
+def select_failed_invitations(*which: ColumnElement[bool]) -> Select[int | None]:
     """The ids of invitations whose last e-mail failed for good. which: conditions on Invitation."""
     newest = (
         select(func.max(Message.id))
@@ -242,7 +221,7 @@ def failed_invitations(*which: ColumnElement[bool]) -> Select[int | None]:
     return select(Message.invitation_id).where(Message.id.in_(newest), Message.state == MessageState.FAILED)
 
 
-def never_emailed(*which: ColumnElement[bool]) -> Select[int | None]:
+def select_never_emailed(*which: ColumnElement[bool]) -> Select[int | None]:
     """The ids of pending invitations whose e-mail became a file and never went to a mail server. which: conditions on Invitation.
 
     One that waits in the outbox does not count: it is about to go.

@@ -83,7 +83,7 @@ class Listing:
         return sum(self.tally.values())
 
 
-def listing(wanted: Filter, page: int = 1, by: User | None = None) -> Listing:
+def list_people(wanted: Filter, page: int = 1, by: User | None = None) -> Listing:
     """Users and pending invitations in the order asked for, a page at a time; six queries, however many there are."""
     everybody = _people(replace(wanted, status=None)).subquery()
     is_own = case((and_(everybody.c.kind == "user", everybody.c.id == (by.id if by else 0)), 1), else_=0).label("own")
@@ -105,27 +105,29 @@ def listing(wanted: Filter, page: int = 1, by: User | None = None) -> Listing:
     return Listing(Page(entries, number, total, PAGE), tally)
 
 
-def doable(entry: Entry, by: User, registry: Registry) -> frozenset[Do]:
+def allowed_actions(entry: Entry, by: User, registry: Registry) -> frozenset[Do]:
     """What one may do to somebody. No query."""
     if entry.status is None:
         return frozenset()
     person = entry.person
     access = Access(person.role_id, frozenset(group.id for group in person.groups), person.all_groups)
-    return _doable(Person("user" if entry.is_user else "invitation", person.id, access, _STATES[entry.status]), by, registry)
+    return _allowed_actions(
+        Person("user" if entry.is_user else "invitation", person.id, access, _STATES[entry.status]), by, registry
+    )
 
 
-def doable_to_all(found: Listing, wanted: Filter, by: User, registry: Registry) -> dict[Do, int]:
+def count_allowed_actions(found: Listing, wanted: Filter, by: User, registry: Registry) -> dict[Do, int]:
     """To how many of all that the filter finds, on whatever page, one may do it. No query."""
     counts = dict.fromkeys(Do, 0)
     for (status, role_id, is_own), n in found.tally.items():
         if not wanted.status or status in wanted.status.parts:
             kind: Kind = "user" if status in (Status.ACTIVE, Status.DEACTIVATED) else "invitation"
-            for do in _doable(Person(kind, by.id if is_own else 0, Access(role_id), _STATES[status]), by, registry):
+            for do in _allowed_actions(Person(kind, by.id if is_own else 0, Access(role_id), _STATES[status]), by, registry):
                 counts[do] += n
     return counts
 
 
-def linkable(found: Listing, wanted: Filter, by: User, registry: Registry) -> int:
+def count_linkable(found: Listing, wanted: Filter, by: User, registry: Registry) -> int:
     """How many of all that the filter finds are invited to a role that one may grant: their link can be handed over. No query."""
     if wanted.status and Status.INVITED not in wanted.status.parts:
         return 0
@@ -141,12 +143,12 @@ _STATES: dict[Status, State] = {
 }
 
 
-def _doable(person: Person, by: User, registry: Registry) -> frozenset[Do]:
+def _allowed_actions(person: Person, by: User, registry: Registry) -> frozenset[Do]:
     policy = lookup.policy(by, registry)
     return frozenset(do for do in applicable(person, policy) if by.may(do.permission))
 
 
-def everybody(wanted: Filter) -> frozenset[Ref]:
+def find_refs(wanted: Filter) -> frozenset[Ref]:
     """All that the list's filter finds, on whatever page; one query."""
     people = _people(wanted).subquery()
     found = _of_status(select(people.c.kind, people.c.id), people, wanted.status)
@@ -160,9 +162,9 @@ def is_only_one() -> bool:
     return len(db.session.scalars(here.limit(2)).all()) < 2 and db.session.scalar(expected.limit(1)) is None
 
 
-def counts() -> dict[Status, int]:
+def count_by_status() -> dict[Status, int]:
     """How many there are of each status."""
-    return listing(Filter()).counts
+    return list_people(Filter()).counts
 
 
 def entry_of(person: User | Invitation) -> Entry:
@@ -180,7 +182,7 @@ def entry_of(person: User | Invitation) -> Entry:
 HEADER = [field.heading for field in Field]
 
 
-def exported(wanted: Filter) -> list[Sequence[str]]:
+def export_lines(wanted: Filter) -> list[Sequence[str]]:
     """What the filter finds as lines of an upload's file, in the list's order; three queries, however many people.
 
     Uploaded again they change nothing. Hence, unless a status or a concern is asked for, those are left out whom an
@@ -201,7 +203,7 @@ def exported(wanted: Filter) -> list[Sequence[str]]:
     ]
 
 
-def left_out(wanted: Filter, found: Listing) -> dict[str, int]:
+def count_not_exported(wanted: Filter, found: Listing) -> dict[str, int]:
     """Whom the file of this filter does not hold, and how many: "deactivated", "expired", "undelivered" (its email failed).
 
     An upload would refuse the first and write to the others once more.
@@ -273,8 +275,8 @@ def _people(wanted: Filter, *, leave_out: bool = False, only_failed: bool = Fals
     if only_failed:
         users, invitations = users.where(false()), invitations.where(failed)
     return union_all(
-        _narrowed(users, User, wanted, User.name, User.email, User.email_key),
-        _narrowed(invitations, Invitation, wanted, Invitation.email, Invitation.email_key),
+        _narrow(users, User, wanted, User.name, User.email, User.email_key),
+        _narrow(invitations, Invitation, wanted, Invitation.email, Invitation.email_key),
     )
 
 
@@ -287,14 +289,14 @@ def is_of_batch(batch_id: int) -> ColumnElement[bool]:
 def is_concern(concern: Concern) -> ColumnElement[bool]:
     """Whether a pending invitation needs somebody for this."""
     if concern is Concern.FAILED:
-        return Invitation.id.in_(lookup.failed_invitations())
+        return Invitation.id.in_(lookup.select_failed_invitations())
     if concern is Concern.UNSENT:
-        return Invitation.id.in_(lookup.never_emailed())
+        return Invitation.id.in_(lookup.select_never_emailed())
     now = utcnow()
     return and_(Invitation.expires_at > now, Invitation.expires_at < monday(now, in_force.settings().time_zone, ahead=1))
 
 
-def _narrowed(
+def _narrow(
     query: Select[Any], model: type[User] | type[Invitation], wanted: Filter, *texts: QueryableAttribute[str]
 ) -> Select[Any]:
     for word in wanted.search.split():

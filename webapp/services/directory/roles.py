@@ -41,7 +41,7 @@ class Counted:
 # Questions
 
 
-def counted() -> list[Counted]:
+def list_roles() -> list[Counted]:
     """All roles, the highest first, in two queries."""
     here = User.state != UserState.ERASED
     users = select(User.role_id, func.count().label("n")).where(here).group_by(User.role_id).subquery()
@@ -57,13 +57,13 @@ def counted() -> list[Counted]:
         .outerjoin(invited, invited.c.role_id == Role.id)
         .order_by(Role.rank.desc(), Role.id)
     )
-    other_names = aliases.words(AliasKind.ROLE)
+    other_names = aliases.list_aliases(AliasKind.ROLE)
     return [Counted(role, n, m, other_names[role.id]) for role, n, m in db.session.execute(query)]
 
 
-def found(role_id: int) -> Counted:
+def get_role(role_id: int) -> Counted:
     """The role, counted, which is not the Owner's. Raises NotFoundError, or RuleViolationError for the Owner's."""
-    for each in counted():
+    for each in list_roles():
         if each.role.id == role_id:
             _refuse_owner(each.role)
             return each
@@ -72,7 +72,7 @@ def found(role_id: int) -> Counted:
 
 def rows_naming(role_id: int) -> int:
     """How many rows under review name the role."""
-    return aliases.rows_saying(AliasKind.ROLE, [role_id])
+    return aliases.count_rows_naming(AliasKind.ROLE, [role_id])
 
 
 # Commands
@@ -81,13 +81,13 @@ def rows_naming(role_id: int) -> int:
 def add(values: Mapping[str, Any], by: User) -> Role:
     """A role of the organisation's own. Raises ValidationError, or RuleViolationError (field "name")."""
     good = RoleSchema().load(values)
-    begin_write(alone=True)
+    begin_write()
     aliases.refuse_taken(AliasKind.ROLE, [good["name"]])
     role = Role(key=fold(good["name"]), **good)
     with raise_if_taken(ConflictError(TAKEN)):
         db.session.add(role)
         db.session.flush()
-        events.record(by, AuditAction.ROLE_CREATED, role, after=_told(role))
+        events.record(by, AuditAction.ROLE_CREATED, role, after=_audit_details(role))
         lookup.bump_version()
         db.session.commit()
     return role
@@ -99,13 +99,13 @@ def change(role_id: int, values: Mapping[str, Any], by: User) -> Role:
     The old name becomes another name of the role. Raises ValidationError, RuleViolationError (field "name") or NotFoundError.
     """
     good = RoleSchema().load(values)
-    begin_write(alone=True)
+    begin_write()
     role = _changeable(role_id)
-    before = _told(role)
+    before = _audit_details(role)
     with raise_if_taken(ConflictError(TAKEN)):
         aliases.rename(AliasKind.ROLE, role, good["name"])
         role.rank, role.permissions = good["rank"], good["permissions"]
-        if (after := _told(role)) == before:
+        if (after := _audit_details(role)) == before:
             db.session.rollback()
             return role
         events.record(by, AuditAction.ROLE_CHANGED, role, before=before, after=after)
@@ -120,9 +120,9 @@ def remove(role_id: int, replacement_id: int | None, by: User, seen: str) -> str
     seen: `Counted.seen` of the page. Invitations that were closed long ago name the replacement, too, or the lowest role.
     Raises NotFoundError, RuleViolationError (field "replacement"), or Conflict where others hold it than the page said.
     """
-    begin_write(alone=True)
+    begin_write()
     role = _changeable(role_id)
-    held = found(role_id)
+    held = get_role(role_id)
     if held.seen != seen:
         db.session.rollback()
         raise ConflictError("Nothing was changed: other people hold this role than this page said. Look again, then decide.")
@@ -133,7 +133,7 @@ def remove(role_id: int, replacement_id: int | None, by: User, seen: str) -> str
     for holder in (User, Invitation):
         db.session.execute(update(holder).where(holder.role_id == role_id).values(role_id=replacement.id))
     instead = {"users": held.users, "invitations": held.invited, "replacement": replacement.name} if held.is_held else {}
-    events.record(by, AuditAction.ROLE_DELETED, role, before=_told(role), **instead)
+    events.record(by, AuditAction.ROLE_DELETED, role, before=_audit_details(role), **instead)
     db.session.flush()
     name = role.name
     db.session.execute(delete(Role).where(Role.id == role_id))
@@ -149,7 +149,7 @@ def _replacement(role_id: int, wanted: int | None) -> Role | None:
 
 
 def _changeable(role_id: int) -> Role:
-    role: Role = aliases.named(AliasKind.ROLE, role_id)
+    role: Role = aliases.get_named(AliasKind.ROLE, role_id)
     if role.is_owner:
         db.session.rollback()
     _refuse_owner(role)
@@ -161,5 +161,5 @@ def _refuse_owner(role: Role) -> None:
         raise RuleViolationError("The Owner’s role stays as it is, so that nobody can lock the Owner out.")
 
 
-def _told(role: Role) -> dict[str, Any]:
+def _audit_details(role: Role) -> dict[str, Any]:
     return {"name": role.name, "rank": role.rank, "permissions": list(role.permissions)}

@@ -17,7 +17,7 @@ from webapp.core.plan.planner import Access, Plan
 from webapp.core.security import tokens
 from webapp.core.security.passwords import hash_password
 from webapp.core.security.permissions import Permission
-from webapp.db import among, begin_write, db, hold, in_database, raise_if_taken, utcnow
+from webapp.db import among, begin_write, db, in_database, raise_if_taken, utcnow
 from webapp.models import Batch, Group, Invitation, InvitationState, Row, User
 from webapp.models.groups import invitation_groups
 from webapp.services.audit import events
@@ -47,7 +47,7 @@ class LinkClosedError(ConflictError):
 
 def find_by_token(given: str) -> Invitation:
     """The invitation that a link belongs to. Raises NotFoundError."""
-    found = db.session.scalar(select(Invitation).where(Invitation.token_hash == tokens.hashed(given)))
+    found = db.session.scalar(select(Invitation).where(Invitation.token_hash == tokens.hash_token(given)))
     if found is None:
         raise NotFoundError("No invitation has this address. Check that the link was copied whole, or ask for a new one.")
     return found
@@ -61,12 +61,9 @@ def get_invitation(invitation_id: int) -> Invitation:
     return invitation
 
 
-def get_pending(invitation_id: int, by: User, *, held: bool = False) -> Invitation:
-    """A pending invitation, expired ones too, to a role that one may grant. Raises NotFoundError or ConflictError.
-
-    held: part of a command; it is locked until the commit.
-    """
-    invitation = db.session.get(Invitation, invitation_id, with_for_update=hold(Invitation) if held else None)
+def get_pending(invitation_id: int, by: User) -> Invitation:
+    """A pending invitation, expired ones too, to a role that one may grant. Raises NotFoundError or ConflictError."""
+    invitation = db.session.get(Invitation, invitation_id)
     if invitation is None or not by.may_grant(invitation.role):
         raise (OutOfRankError if invitation else NotFoundError)("There is no such invitation.")
     if invitation.state is not InvitationState.PENDING:
@@ -145,7 +142,7 @@ def add_invitations(
     ]
     ids = list(db.session.scalars(insert(Invitation).returning(Invitation.id, sort_by_parameter_order=True), made))
     made_links = zip(ids, nonces, strict=True)
-    hashes = [{"id": id, "token_hash": tokens.hashed(invitation_links.derive_token(id, nonce))} for id, nonce in made_links]
+    hashes = [{"id": id, "token_hash": tokens.hash_token(invitation_links.derive_token(id, nonce))} for id, nonce in made_links]
     db.session.execute(update(Invitation), hashes)
     groups = ((id, sorted(access.groups)) for id, (_, access) in zip(ids, people, strict=True))
     members = [{"invitation_id": id, "group_id": group_id} for id, group_ids in groups for group_id in group_ids]
@@ -199,13 +196,12 @@ def revoke(invitation: Invitation, by: User, batch_id: int | None = None) -> Non
 
 
 def revoke_made_by(user: User, theirs: Theirs, by: User, batch_id: int | None = None) -> int:
-    """Part of a command that deactivates somebody, held: pending invitations that they made are revoked. -> how many."""
+    """Part of a command that deactivates somebody: pending invitations that they made are revoked. -> how many."""
     if theirs is Theirs.KEEP:
         return 0
     wanted = _select_made_by(by, Invitation.invited_by_id == user.id)
     if theirs is Theirs.REVOKE_MANAGING:
         wanted = wanted.where(among(Invitation.role_id, lookup.administrators()))
-    wanted = wanted.order_by(Invitation.id).with_for_update(**hold(Invitation))
     ids = db.session.scalars(wanted.with_only_columns(Invitation.id)).all()
     closed = update(Invitation).where(among(Invitation.id, ids)).values(state=InvitationState.REVOKED, closed_at=utcnow())
     revoked = in_database(closed.returning(Invitation.id, Invitation.email)).all()
@@ -224,7 +220,7 @@ def copy_link(invitation_id: int, by: User, *, proven: bool = False) -> str:
     it.
     """
     begin_write()
-    invitation = get_pending(invitation_id, by, held=True)
+    invitation = get_pending(invitation_id, by)
     if Permission.USERS_MANAGE in invitation.role.permissions and not proven:
         raise PasswordRequiredError(f"Type your password: whoever has this link becomes {invitation.role.name}.")
     if invitation.is_expired(utcnow()):
@@ -245,7 +241,7 @@ def accept(given: str, name: str, password: str) -> User:
     begin_write()
     # One conditional update decides between many at once: those who lose wait for the winner, and not for each other.
     is_good = or_(Invitation.expires_at.is_(None), Invitation.expires_at > utcnow())
-    is_open = Invitation.token_hash == tokens.hashed(given), Invitation.state == InvitationState.PENDING, is_good
+    is_open = Invitation.token_hash == tokens.hash_token(given), Invitation.state == InvitationState.PENDING, is_good
     claim = update(Invitation).where(*is_open).values(state=InvitationState.ACCEPTED, closed_at=utcnow())
     claimed = db.session.scalar(claim.returning(Invitation.id))
     invitation = find_by_token(given)

@@ -8,7 +8,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import lazyload
 
 from webapp import queue
-from webapp.db import begin_write, db, hold, utcnow
+from webapp.db import begin_write, db, utcnow
 from webapp.models import Invitation, InvitationState, Message, MessageKind, MessageState, Priority
 from webapp.services.audit import events
 from webapp.services.audit.events import AuditAction
@@ -48,8 +48,8 @@ def send_reminders() -> int:
         db.session.rollback()
         return 0
     begin_write()
-    held = query.order_by(Invitation.id).limit(CHUNK).options(lazyload(Invitation.role), lazyload(Invitation.groups))
-    found = db.session.scalars(held.with_for_update(**hold(Invitation, skip_locked=True))).all()
+    query = query.order_by(Invitation.id).limit(CHUNK).options(lazyload(Invitation.role), lazyload(Invitation.groups))
+    found = db.session.scalars(query).all()
     unreminded = Invitation.id.in_([each.id for each in found]), Invitation.reminded_at.is_(None)
     claimed = update(Invitation).where(*unreminded).values(reminded_at=now).returning(Invitation.id)
     ids = set(db.session.scalars(claimed, execution_options={"synchronize_session": False}))

@@ -13,7 +13,6 @@ from webapp.core.security import tokens
 from webapp.core.text.formatting import plural
 from webapp.db import db, utcnow
 from webapp.models import AccountLink, LinkPurpose, Message, User
-from webapp.services.directory import lookup
 from webapp.services.settings import in_force
 
 MINUTES = {LinkPurpose.RESET: 60, LinkPurpose.EMAIL: 24 * 60, LinkPurpose.SIGN_IN: 30}
@@ -82,14 +81,11 @@ def create_link(user: User, purpose: LinkPurpose, **values: Any) -> AccountLink:
 
 def refresh_hash(link: AccountLink) -> None:
     """Part of a command: store the hash of the link that is derived now; another one after the server's key was changed."""
-    link.token_hash = tokens.hashed(_token(link))
+    link.token_hash = tokens.hash_token(_token(link))
 
 
 def use_link(given: str, purpose: LinkPurpose) -> AccountLink:
-    """Part of a command: use a link; its user is held. Of two at once one wins; the other gets ConflictError, as for a link that
-    does not work."""
-    if link := find_by_token(given, purpose):
-        lookup.lock_user(link.user_id)
+    """Part of a command: use a link. Of two at once one wins; the other gets ConflictError, as for a link that does not work."""
     spent = update(AccountLink).where(_is(given, purpose), _is_open()).values(closed_at=utcnow()).returning(AccountLink.id)
     id = db.session.scalar(spent)
     if id is None:
@@ -105,7 +101,7 @@ def close_links(user: User, *purposes: LinkPurpose) -> None:
 
 
 def _is(given: str, purpose: LinkPurpose) -> ColumnElement[bool]:
-    return (AccountLink.token_hash == tokens.hashed(given)) & (AccountLink.purpose == purpose)
+    return (AccountLink.token_hash == tokens.hash_token(given)) & (AccountLink.purpose == purpose)
 
 
 def _is_open(now: ColumnElement[Any] | None = None) -> ColumnElement[bool]:

@@ -24,11 +24,11 @@ def link_url(invitation: Invitation) -> str:
 
 def is_good(invitation: Invitation) -> bool:
     """Whether the link that is derived now is the one whose hash is stored; not so after the server's key was changed."""
-    return tokens.hashed(token(invitation)) == invitation.token_hash
+    return tokens.hash_token(token(invitation)) == invitation.token_hash
 
 
 def ensure_link(invitation: Invitation) -> None:
     """Part of a command: where the server's key was changed, raise the version and store the hash of the new link."""
     if not is_good(invitation):
         invitation.version += 1
-        invitation.token_hash = tokens.hashed(token(invitation))
+        invitation.token_hash = tokens.hash_token(token(invitation))

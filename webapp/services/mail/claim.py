@@ -17,7 +17,7 @@ from sqlalchemy import ColumnElement, bindparam, case, exists, func, or_, select
 
 from webapp.core import mail_answers
 from webapp.core.errors import ConflictError
-from webapp.db import begin_write, begun_again, db, hold, in_database, utcnow
+from webapp.db import begin_write, db, in_database, utcnow
 from webapp.mail.messages import Email
 from webapp.models import Batch, BatchState, Invitation, InvitationState, MailCircuit, Message, MessageState, Phase, Row
 from webapp.services.links import account_links
@@ -47,7 +47,6 @@ class ClaimedMessage:
 # Claimed and given back
 
 
-@begun_again
 def claim(worker: str, limit: int = 20) -> list[int]:
     """Claim what is due for this worker, most urgent first, as far as gate and throttle let it. -> ids.
 
@@ -64,7 +63,6 @@ def claim(worker: str, limit: int = 20) -> list[int]:
         .where(Message.state == MessageState.QUEUED, Message.due_at <= now, ~_is_paused())
         .order_by(Message.priority, Message.due_at, Message.id)
         .limit(room)
-        .with_for_update(skip_locked=True)
     )
     # Two statements: as one, PostgreSQL may run the select once a row, and its limit then holds for nothing.
     ids = list(db.session.scalars(found)) if room else []
@@ -98,7 +96,6 @@ def release_claims(worker: str) -> None:
     db.session.commit()
 
 
-@begun_again
 def server_unreachable(worker: str, reason: str, refused: Sequence[int] = ()) -> None:
     """The mail server cannot be reached, or does not take our sender: sending is held up for everybody, with one alarm.
 
@@ -112,7 +109,6 @@ def server_unreachable(worker: str, reason: str, refused: Sequence[int] = ()) ->
     db.session.commit()
 
 
-@begun_again
 def slow_down(worker: str, words: str) -> None:
     """The mail server gets too much: what this worker has claimed waits, and none of it has lost a try."""
     begin_write()
@@ -122,7 +118,6 @@ def slow_down(worker: str, words: str) -> None:
     db.session.commit()
 
 
-@begun_again
 def claim_probe() -> bool:
     """Claim the next try of a mail server that is away, where no message is due that would show whether it is back."""
     if not _wants_probe(utcnow()):
@@ -137,7 +132,6 @@ def claim_probe() -> bool:
     return is_mine
 
 
-@begun_again
 def server_reachable() -> None:
     """The mail server is back."""
     begin_write()
@@ -202,10 +196,9 @@ def _is_paused() -> ColumnElement[bool]:
 def _release(which: ColumnElement[bool], *, surely_unsent: bool = False) -> None:
     maybe_sent = Message.maybe_sent if surely_unsent else or_(Message.maybe_sent, Message.phase == Phase.DATA)
     values = {"state": MessageState.QUEUED, "phase": None, "claimed_by": None, "lease_until": None}
-    left = select(Message.id).where(Message.state == MessageState.SENDING, which).order_by(Message.id)
     in_database(
         update(Message)
-        .where(Message.id.in_(left.with_for_update(**hold(skip_locked=True))))
+        .where(Message.state == MessageState.SENDING, which)
         .values(maybe_sent=case((maybe_sent, True), else_=False), **values)
     )
 
@@ -220,7 +213,6 @@ def read_settings() -> Settings:
     return found
 
 
-@begun_again
 def render_claimed(ids: Sequence[int], worker: str) -> list[ClaimedMessage]:
     """A command: the claimed messages, written, in the order of the ids; a fixed number of queries.
 
@@ -259,14 +251,13 @@ def _written(id: int, worker: str, write: Callable[[], Email]) -> Email | None:
         return None
 
 
-@begun_again
 def begin_data(id: int, worker: str, *, is_file: bool = False) -> None:
     """Right before the server gets the message itself. Raises ConflictError where it is not to be sent after all.
 
     That is so when another worker has taken it over, and when its invitation was closed a moment ago. is_file: it becomes a
     file, which is the same one at a second try, so that nothing about it is ever uncertain.
     """
-    begin_write()
+    begin_write(shared=True)
     now, phase = utcnow(), Phase.CLAIMED if is_file else Phase.DATA
     begun = in_database(_BEGIN, {"b_id": id, "b_worker": worker, "b_now": now, "b_until": now + LEASE, "b_phase": phase})
     db.session.commit()

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from sqlalchemy import func, or_, select, update
 
-from webapp.db import begin_write, begun_again, db, hold, in_database, utcnow
+from webapp.db import begin_write, db, in_database, utcnow
 from webapp.models import Batch, BatchState, Outcome, Row
 from webapp.services.audit import events
 from webapp.services.audit.events import AuditAction
 
 
-@begun_again
 def finish_if_done(batch_id: int) -> bool:
     """A command: finish a batch at work of whose rows none is unclaimed or waits. -> whether this call did it.
 
@@ -29,7 +28,6 @@ def finish_if_done(batch_id: int) -> bool:
         db.session.rollback()
         return False
     begin_write()
-    lock_batch(batch_id)
     finished = in_database(
         update(Batch)
         .where(Batch.id == batch_id, Batch.state.in_([BatchState.PROCESSING, BatchState.PAUSED]), ~is_open)
@@ -42,11 +40,6 @@ def finish_if_done(batch_id: int) -> bool:
             _mark_reverted(batch)
     db.session.commit()
     return bool(finished)
-
-
-def lock_batch(batch_id: int) -> None:
-    """Part of a command: what is decided of the batch holds until the commit."""
-    db.session.execute(select(Batch.id).where(Batch.id == batch_id).with_for_update(**hold())).all()
 
 
 def reopen(batch_id: int) -> None:

@@ -1,7 +1,6 @@
 """The outbox: e-mails that commands queue, retry and withdraw, and what of them may be seen.
 
 The worker's half: `claims` (claimed and written), `outcomes` (what became of a message), `gate` (throttle and alarm).
-Rows are held in the order that `webapp.db` tells.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from sqlalchemy import Select, func, insert, or_, select, update
 from webapp import queue
 from webapp.core.addresses import Address
 from webapp.core.errors import NotFoundError
-from webapp.db import among, begin_write, db, hold, in_database, utcnow
+from webapp.db import among, begin_write, db, in_database, utcnow
 from webapp.mail.messages import Email
 from webapp.models import (
     SECRET_KINDS,
@@ -108,7 +107,6 @@ def retry_failed(batch: Batch, by: User) -> int:
     """
     batch_id = batch.id
     begin_write()
-    finish_batch.lock_batch(batch_id)
     newer = select(func.max(Message.id)).where(Message.kind == MessageKind.INVITATION).group_by(Message.invitation_id)
     found = db.session.execute(
         select(Message.id, Message.row_id)
@@ -140,13 +138,10 @@ def retry_failed(batch: Batch, by: User) -> int:
     return len(found)
 
 
-def lock_unfinished_row(invitation_id: int) -> Row | None:
-    """Part of a command: the row that waits for an e-mail of this invitation, or for which it failed; its batch is held."""
+def unfinished_row(invitation_id: int) -> Row | None:
+    """The row that waits for an e-mail of this invitation, or for which it failed."""
     wanted = Row.invitation_id == invitation_id, Row.outcome.in_([Outcome.WAITING, Outcome.FAILED])
-    row = db.session.scalar(select(Row).where(*wanted).order_by(Row.id.desc()).limit(1))
-    if row:
-        finish_batch.lock_batch(row.batch_id)
-    return row
+    return db.session.scalar(select(Row).where(*wanted).order_by(Row.id.desc()).limit(1))
 
 
 def reassign_row(row: Row, invitation_id: int, address: Address) -> None:
@@ -181,8 +176,7 @@ def cancel_queued(batch: Batch, by: User) -> int:
     withdrawn = {"state": InvitationState.REVOKED, "closed_at": now}
     settled = {"outcome": Outcome.SKIPPED, "reason": {"code": "cancelled_unsent"}, "done_at": now}
     theirs = select(Invitation.id).where(*made_here, Invitation.id.in_(select(Message.invitation_id).where(*unsent)))
-    held = db.session.scalars(theirs.order_by(Invitation.id).with_for_update(**hold())).all()
-    closed = update(Invitation).where(among(Invitation.id, held))
+    closed = update(Invitation).where(Invitation.id.in_(theirs))
     gone = in_database(closed.values(**withdrawn).returning(Invitation.id, Invitation.email)).all()
     events.record_many(by, AuditAction.INVITATION_CLOSED, Invitation, gone, reason="its upload was cancelled", batch=batch.id)
     cancelled = update(Message).where(*unsent).values(state=MessageState.CANCELLED, answer=reason)
@@ -193,7 +187,7 @@ def cancel_queued(batch: Batch, by: User) -> int:
 
 
 def cancel_for_invitations(invitation_ids: Sequence[int]) -> None:
-    """Part of a command that revokes invitations, held: what of their e-mails has not gone yet never goes."""
+    """Part of a command that revokes invitations: what of their e-mails has not gone yet never goes."""
     unsent = among(Message.invitation_id, invitation_ids), Message.state == MessageState.QUEUED, Message.maybe_sent.is_(False)
     reason = "The invitation was revoked before its email went"
     settled = {"outcome": Outcome.SKIPPED, "reason": {"code": "revoked_unsent"}, "done_at": utcnow()}

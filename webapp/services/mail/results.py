@@ -1,7 +1,6 @@
 """What became of a message: one command each, for the worker that claimed it; of others' messages nothing is changed.
 
 Each returns the batch whose row has got its outcome by it: call `finishing.finish_if_done` for that, by and by.
-Rows are held in the order that `webapp.db` tells.
 """
 
 from __future__ import annotations
@@ -10,8 +9,8 @@ from datetime import timedelta
 
 from sqlalchemy import bindparam, case, select, update
 
-from webapp.db import Base, begin_write, begun_again, db, hold, utcnow
-from webapp.models import Invitation, MailCircuit, Message, MessageKind, MessageState, Outcome
+from webapp.db import Base, begin_write, db, utcnow
+from webapp.models import MailCircuit, Message, MessageKind, MessageState, Outcome
 from webapp.services.audit import events
 from webapp.services.audit.events import AuditAction
 from webapp.services.directory import lookup
@@ -28,13 +27,12 @@ MAYBE = "An earlier try broke off during the hand-over: it may have arrived"
 TWICE = "The connection broke twice during the hand-over: it may have arrived. Retry to send it once more"
 
 
-@begun_again
 def record_sent(id: int, worker: str, answer: str, *, is_file: bool = False) -> int | None:
     """The server has it, or (is_file) the folder. The first hand-over starts the days in which the invitation is good.
 
     Every e-mail comes by here: a few statements that were built once.
     """
-    begin_write()
+    begin_write(shared=True)
     state = MessageState.WRITTEN if is_file else MessageState.SENT
     now, told = utcnow(), {"b_id": id, "b_worker": worker, "b_answer": answer, "b_state": state.value}
     there = db.session.execute(_READ, told).one_or_none()
@@ -95,7 +93,6 @@ _SETTLE = (
 )
 
 
-@begun_again
 def record_failed(id: int, worker: str, reason: str, *, by_server: bool = True) -> int | None:
     """Refused for good. by_server: the mail server said so, which also shows that it is there."""
     message = _claimed(id, worker)
@@ -105,7 +102,6 @@ def record_failed(id: int, worker: str, reason: str, *, by_server: bool = True) 
     return _end(message, _fail(message, reason), by_server=by_server)
 
 
-@begun_again
 def defer(id: int, worker: str, words: str, *, broke_off: bool = False) -> int | None:
     """Not now, says the server: due again after 1, 5, 15, then every 60 minutes; failed after a day.
 
@@ -127,7 +123,6 @@ def defer(id: int, worker: str, words: str, *, broke_off: bool = False) -> int |
     return _end(message, batch_id, by_server=not broke_off)
 
 
-@begun_again
 def record_uncertain(id: int, worker: str, reason: str) -> int | None:
     """The connection broke during the hand-over: once more at once, marked. The second time, a person decides."""
     message = _claimed(id, worker)
@@ -141,7 +136,6 @@ def record_uncertain(id: int, worker: str, reason: str) -> int | None:
     return _end(message, None, by_server=False)
 
 
-@begun_again
 def release(id: int, worker: str) -> int | None:
     """A message that `claims.begin_data` refused: cancelled where its invitation is closed, else due again."""
     message = _claimed(id, worker)
@@ -179,12 +173,9 @@ def _settle(row_id: int | None, kind: MessageKind, outcome: Outcome, reason: str
 
 
 def _claimed(id: int, worker: str) -> Message | None:
-    """Begins the command: the message, locked after its invitation, if it is still this worker's."""
+    """Begin the command: the message, if it is still this worker's."""
     begin_write()
-    invitation_id = db.session.scalar(select(Message.invitation_id).where(Message.id == id))
-    if invitation_id:
-        db.session.get(Invitation, invitation_id, with_for_update=hold(Invitation))
-    message = db.session.get(Message, id, with_for_update=hold())
+    message = db.session.get(Message, id)
     if message and message.state is MessageState.SENDING and message.claimed_by == worker:
         return message
     db.session.rollback()

@@ -90,11 +90,11 @@ def count_taken_lately() -> int:
 
 
 def lock() -> MailCircuit:
-    """The gate's one row, locked: claims of several workers take turns."""
-    gate = db.session.get(MailCircuit, 1, with_for_update=True)
+    """The circuit's one row, made where it is missing. Does not commit."""
+    gate = db.session.get(MailCircuit, 1)
     if gate is None:
         db.session.execute(upsert(MailCircuit).values(id=1, reason="").on_conflict_do_nothing())
-        gate = db.session.get_one(MailCircuit, 1, with_for_update=True)
+        gate = db.session.get_one(MailCircuit, 1)
     return gate
 
 

@@ -12,7 +12,7 @@ from webapp.core.errors import ConflictError, RuleViolationError
 from webapp.core.plan.registry import fold
 from webapp.core.security.passwords import hash_password
 from webapp.core.security.permissions import SHIPPED_ROLES
-from webapp.core.security.tokens import hashed
+from webapp.core.security.tokens import hash_token
 from webapp.core.text import row_phrases
 from webapp.core.text.formatting import plural
 from webapp.db import begin_write, db, utcnow
@@ -37,7 +37,7 @@ def is_waiting() -> bool:
 
 def is_open(token: str) -> bool:
     """Whether this is the set-up link that works."""
-    return is_waiting() and db.session.get_one(Organisation, 1).setup_token_hash == hashed(token)
+    return is_waiting() and db.session.get_one(Organisation, 1).setup_token_hash == hash_token(token)
 
 
 # Commands
@@ -53,10 +53,10 @@ def prepare() -> list[str]:
     names = _groups_from_settings()
     token = secrets.token_urlsafe(32)
     lines = []
-    begin_write(alone=True)
+    begin_write()
     _make_rows()
     if names and not db.session.scalar(select(func.count(Group.id))):
-        for group in groups.create(names):
+        for group in groups.create_groups(names):
             events.record(None, AuditAction.GROUP_CREATED, group)
         lines.append(f"Made {plural(len(names), 'group')} from MUSTER_GROUPS.")
     if is_waiting() and owner:
@@ -64,7 +64,7 @@ def prepare() -> list[str]:
         events.record(owner, AuditAction.SETUP_DONE, owner)
         lines.append(f"Made the Owner {owner.email} from MUSTER_OWNER_EMAIL.")
     if is_waiting():
-        db.session.get_one(Organisation, 1).setup_token_hash = hashed(token)
+        db.session.get_one(Organisation, 1).setup_token_hash = hash_token(token)
         lines.append(f"Set up Muster: {settings.public_url}/setup/{token}")
     lookup.bump_version()
     db.session.commit()
@@ -78,10 +78,10 @@ def finish(token: str, organisation: str, name: str, address: Address, password:
     """
     db.session.rollback()
     password_hash = hash_password(password)  # slow: no transaction is open
-    begin_write(alone=True)
+    begin_write()
     spent = (
         update(Organisation)
-        .where(Organisation.id == 1, Organisation.setup_token_hash == hashed(token))
+        .where(Organisation.id == 1, Organisation.setup_token_hash == hash_token(token))
         .values(setup_token_hash=None, name=organisation)
         .returning(Organisation.id)
     )
@@ -148,6 +148,6 @@ def _owner_from_settings() -> User:
 def _groups_from_settings() -> list[str]:
     names = in_force.settings().groups
     try:
-        return groups.clean(names) if names else []
+        return groups.clean_names(names) if names else []
     except RuleViolationError as refusal:
         raise ConfigError(f"MUSTER_GROUPS cannot be used: {' '.join(str(refusal).splitlines())}") from refusal

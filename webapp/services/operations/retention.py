@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, and_, delete, func, or_, select
 from sqlalchemy.orm import aliased
 
-from webapp.db import db, utcnow
+from webapp.db import begin_write, db, utcnow
 from webapp.mail import transports
 from webapp.models import (
     AuditChain,
@@ -30,7 +30,7 @@ from webapp.models import (
 )
 from webapp.services.accounts import sessions
 from webapp.services.audit import chain, events
-from webapp.services.audit.chain import day_before, held
+from webapp.services.audit.chain import day_before
 from webapp.services.audit.events import AuditAction
 from webapp.services.batches import report, review
 from webapp.services.settings import in_force
@@ -49,17 +49,16 @@ def _cutoff() -> datetime | None:
     return day_before(days) if days else None
 
 
-# Steps: commands, one transaction each. -> how many were deleted; None where another worker is at it
+# Steps: commands, one transaction each. -> how many were deleted
 
 
-def delete_rows() -> int | None:
+def delete_rows() -> int:
     """Rows of the batch that ended first, with what was edited in them, and its file. The batch stays, with its counts."""
     before = _cutoff()
     if before is None or not (batch_id := db.session.scalar(_due_batch(before))):
         db.session.rollback()
         return 0
-    if held(alone=True) is None:
-        return None
+    begin_write()
     batch = review.locked(batch_id)
     if batch.rows_deleted_at:
         db.session.rollback()
@@ -106,15 +105,14 @@ def _due_batches(before: datetime) -> Select[int]:
     return select(Batch.id).where(*due).order_by(ended_at, Batch.id)
 
 
-def delete_messages() -> int | None:
+def delete_messages() -> int:
     """Messages that went, failed or were cancelled; not those of invitations that are still pending."""
     before = _cutoff()
     query = select(Message.id).outerjoin(Invitation, Invitation.id == Message.invitation_id)
     if before is None or not (ids := db.session.scalars(query.where(_is_old(before)).order_by(Message.id).limit(CHUNK)).all()):
         db.session.rollback()
         return 0
-    if held(alone=True) is None:
-        return None
+    begin_write()
     still = Message.id.in_(ids), Message.state.in_(OVER)
     gone = db.session.execute(delete(Message).where(*still), execution_options={"synchronize_session": False})
     n = gone.rowcount  # type: ignore[attr-defined]
@@ -148,12 +146,12 @@ def delete_files() -> int:
     return n
 
 
-STEPS: Sequence[Callable[[], int | None]] = (
+STEPS: Sequence[Callable[[], int]] = (
     chain.prune,
     delete_rows,
     delete_messages,
     delete_files,
-    sessions.delete_over,
+    sessions.delete_expired,
 )
 
 
@@ -169,9 +167,9 @@ def is_due() -> bool:
 
 def done() -> None:
     """Nothing is left to be deleted today."""
-    if chain := held():
-        chain.swept_on = _today()
-        db.session.commit()
+    begin_write()
+    db.session.get_one(AuditChain, 1).swept_on = _today()
+    db.session.commit()
 
 
 def _today() -> str:

@@ -21,7 +21,7 @@ from webapp.settings.settings import ON_PAGES, Settings
 LONGEST_QUOTE = 80
 
 
-def texts(names: Iterable[str]) -> dict[str, str]:
+def current_texts(names: Iterable[str]) -> dict[str, str]:
     """These settings as they are in force, as one would type them."""
     now = in_force.settings()
     return {name: in_force.organisation_name() if name == NAME else now.text(name) for name in names}
@@ -34,12 +34,12 @@ def save(typed: Mapping[str, str], seen: Mapping[str, str], by: User, *, proven:
     password, as it takes to protect accounts or the audit log less than before. Raises PasswordRequiredError without it, and
     ValidationError with a sentence for each name that is wrong, or that somebody else set in between; nothing is changed then.
     """
-    begin_write(alone=True)
+    begin_write()
     place = db.session.get_one(Organisation, 1)
     given = in_force.environment()
     wanted = {name: text.strip() for name, text in typed.items() if name in ON_PAGES and name not in given.given}
     after, problems = given.overlaid(place.settings | wanted)
-    before = texts(name for name in typed if name in wanted or name == NAME)
+    before = current_texts(name for name in typed if name in wanted or name == NAME)
     new = {name: typed[name] if name == NAME or name in problems else after.text(name) for name in before}
     for name in before:
         if before[name] not in (new[name], seen.get(name)):
@@ -55,7 +55,7 @@ def save(typed: Mapping[str, str], seen: Mapping[str, str], by: User, *, proven:
             "Type your password: this protects accounts or the audit log less than before. Nothing was saved."
         )
     place.name = new.get(NAME, place.name)
-    place.settings = _kept(given, {**place.settings, **{name: new[name] for name in wanted}})
+    place.settings = _differing(given, {**place.settings, **{name: new[name] for name in wanted}})
     if changed:
         was, now_is = ({name.lower(): values[name] for name in changed} for values in (before, new))
         events.record(by, AuditAction.ORGANISATION_CHANGED, place, before=was, after=now_is)
@@ -72,6 +72,6 @@ def _protects_less(before: Settings, after: Settings, changed: Collection[str]) 
     return ("REQUIRE_TOTP" in changed and fewer_people) or ("AUDIT_DAYS" in changed and keeps < kept)
 
 
-def _kept(given: Settings, texts: Mapping[str, str]) -> dict[str, str]:
+def _differing(given: Settings, texts: Mapping[str, str]) -> dict[str, str]:
     """Only what differs from what would be in force without it."""
     return {name: text for name, text in texts.items() if text != given.text(name)}

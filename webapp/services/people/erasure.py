@@ -82,7 +82,7 @@ def erasable(user_id: int, by: User) -> User:
 
     Raises NotFoundError, ForbiddenError for somebody not ranked below, ConflictError while they are active.
     """
-    user = profile.below(user_id, by)
+    user = profile.get_user_below(user_id, by)
     if user.state is not UserState.DEACTIVATED:
         raise ConflictError("Only somebody deactivated can be erased. Deactivate this person first.")
     return user
@@ -93,7 +93,7 @@ def erase(user_id: int, by: User) -> str:
 
     Kept files of all open uploads are deleted: the person may stand in any of them.
     """
-    begin_write(alone=True)
+    begin_write()
     user = erasable(user_id, by)
     found, name = traces(user), pseudonym(user)
     addresses = {text for text in found.names if "@" in text}

@@ -14,7 +14,7 @@ from webapp.core.errors import ConflictError, PasswordRequiredError, RuleViolati
 from webapp.core.lists.people_filter import Filter
 from webapp.core.plan.planner import Ref
 from webapp.core.plan.registry import ALL_GROUPS
-from webapp.db import among, begin_write, by_letter, db, hold, utcnow
+from webapp.db import among, begin_write, by_letter, db, utcnow
 from webapp.models import Group, Invitation, InvitationState, User
 from webapp.models.groups import invitation_groups
 from webapp.services.audit import events
@@ -83,7 +83,7 @@ def make(chosen: Chosen, by: User, *, proven: bool = False) -> list[Slip]:
     begin_write()
     wanted = _are(chosen), Invitation.state == InvitationState.PENDING, _is_open(), lookup.is_to_grantable(by)
     query = select(Invitation).where(*wanted).order_by(Invitation.id)
-    query = query.limit(MOST + 1).options(lazyload(Invitation.groups)).with_for_update(**hold(Invitation))
+    query = query.limit(MOST + 1).options(lazyload(Invitation.groups))
     found = db.session.scalars(query).all()
     if not found:
         raise ConflictError("No invitation is open here any more. Load the page again to see how things stand.")
@@ -108,7 +108,7 @@ def make(chosen: Chosen, by: User, *, proven: bool = False) -> list[Slip]:
 def _are(chosen: Chosen) -> ColumnElement[bool]:
     if isinstance(chosen, int):
         return people_list.is_of_batch(chosen)
-    people = people_list.everybody(chosen) if isinstance(chosen, Filter) else chosen
+    people = people_list.find_refs(chosen) if isinstance(chosen, Filter) else chosen
     return among(Invitation.id, sorted(id for kind, id in people if kind == "invitation"))
 
 

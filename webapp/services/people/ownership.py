@@ -19,7 +19,7 @@ from webapp.services.directory.people_list import Listing
 
 def heirs(search: str, page: int = 1) -> Listing:
     """Active users, the Owner among them, found by name or e-mail."""
-    return people_list.listing(Filter(Status.ACTIVE, search=search), page)
+    return people_list.list_people(Filter(Status.ACTIVE, search=search), page)
 
 
 def heir(user_id: int, by: User) -> User:
@@ -43,7 +43,7 @@ def hand_over(heir_id: int, by: User, seen_role_id: int) -> User:
     seen_role_id: the heir's role as the page said it. `by` has just given their password. Raises NotFoundError,
     RuleViolationError, or ConflictError where the heir has changed since, or `by` is not the Owner any more.
     """
-    begin_write(alone=True)
+    begin_write()
     new = heir(heir_id, by)
     if new.role_id != seen_role_id:
         db.session.rollback()

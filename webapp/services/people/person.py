@@ -36,7 +36,7 @@ class Origin:
 
 
 @dataclass(frozen=True, slots=True)
-class Happening:
+class HistoryEntry:
     """An event in words. actor: a name, or "Muster". kept, added, removed: groups, where it changed them."""
 
     event: AuditEvent
@@ -51,7 +51,7 @@ class Happening:
 # Questions
 
 
-def found(kind: Kind, id: int) -> User | Invitation:
+def get_person(kind: Kind, id: int) -> User | Invitation:
     """The user or the invitation. Raises NotFoundError, for somebody erased, too."""
     person = db.session.get(User, id) if kind == "user" else db.session.get(Invitation, id)
     if person is None or person.state is UserState.ERASED:
@@ -59,7 +59,7 @@ def found(kind: Kind, id: int) -> User | Invitation:
     return person
 
 
-def invitations(person: User | Invitation) -> Sequence[Invitation]:
+def list_invitations(person: User | Invitation) -> Sequence[Invitation]:
     """All invitations to somebody, open and closed, the newest first."""
     of_them = Invitation.email_key == person.email_key
     if isinstance(person, User):
@@ -67,7 +67,7 @@ def invitations(person: User | Invitation) -> Sequence[Invitation]:
     return db.session.scalars(select(Invitation).where(of_them).order_by(Invitation.id.desc())).all()
 
 
-def origin(person: User | Invitation, of_them: Sequence[Invitation]) -> Origin:
+def find_origin(person: User | Invitation, of_them: Sequence[Invitation]) -> Origin:
     """What somebody came from. of_them: their `invitations`."""
     came_of = (each for each in of_them if each.user_id == person.id)
     invitation = person if isinstance(person, Invitation) else next(came_of, None)
@@ -78,13 +78,15 @@ def origin(person: User | Invitation, of_them: Sequence[Invitation]) -> Origin:
     return Origin(invitation, inviter.name if inviter else "", batch)
 
 
-def messages(of_them: Sequence[Invitation]) -> Sequence[Message]:
+def list_messages(of_them: Sequence[Invitation]) -> Sequence[Message]:
     """The last e-mails of these invitations, the newest first."""
     wanted = select(Message).where(Message.invitation_id.in_([each.id for each in of_them]))
     return db.session.scalars(wanted.order_by(Message.id.desc()).limit(MESSAGES)).all()
 
 
-def history(person: User | Invitation, of_them: Sequence[Invitation], before: int | None = None) -> tuple[list[Happening], bool]:
+def list_history(
+    person: User | Invitation, of_them: Sequence[Invitation], before: int | None = None
+) -> tuple[list[HistoryEntry], bool]:
     """What happened to somebody, in words, the newest first, older than the event `before`; and whether there is more.
 
     of_them: their `invitations`, whose events are theirs. Two queries.
@@ -99,13 +101,13 @@ def history(person: User | Invitation, of_them: Sequence[Invitation], before: in
     events = db.session.execute(wanted.order_by(AuditEvent.id.desc()).limit(HISTORY + 1)).all()
     ids = {event.details.get("batch") for event, _ in events}
     batches = {batch.id: batch for batch in db.session.scalars(select(Batch).where(Batch.id.in_([id for id in ids if id])))}
-    return [_happening(event, name, batches) for event, name in events[:HISTORY]], len(events) > HISTORY
+    return [_history_entry(event, name, batches) for event, name in events[:HISTORY]], len(events) > HISTORY
 
 
-def _happening(event: AuditEvent, name: str | None, batches: dict[int, Batch]) -> Happening:
+def _history_entry(event: AuditEvent, name: str | None, batches: dict[int, Batch]) -> HistoryEntry:
     was, now = (_groups(event.details.get(when)) for when in ("before", "after"))
     changed = was is not None and now is not None and was != now
-    return Happening(
+    return HistoryEntry(
         event,
         name or event.actor or "Muster",
         story(event.action, event.details, event.count, event.subject).text(event.subject),
@@ -121,29 +123,29 @@ def _groups(access: object) -> list[str] | None:
     return [ALL_GROUPS] if groups == ALL_GROUPS else groups if isinstance(groups, list) else None
 
 
-def held(person: User | Invitation, part: str) -> list[str]:
+def current_access(person: User | Invitation, part: str) -> list[str]:
     """What of somebody's access a form shows as chosen: the id of the role, or those of the groups ("all" for everything)."""
     if part == "role":
         return [str(person.role_id)]
     return [ALL] if person.all_groups else [str(group.id) for group in person.groups]
 
 
-def seen(person: User | Invitation) -> str:
+def access_key(person: User | Invitation) -> str:
     """Somebody's access in one word, which a form carries so that a change in between is noticed."""
-    return ":".join([*held(person, "role"), *held(person, "groups")])
+    return ":".join([*current_access(person, "role"), *current_access(person, "groups")])
 
 
 # Commands
 
 
-def change(kind: Kind, id: int, action: Action, by: User, *, as_seen: str | None, proven: bool) -> str:
+def change_access(kind: Kind, id: int, action: Action, by: User, *, as_seen: str | None, proven: bool) -> str:
     """Do it to one person, as a form asked that showed their access `as_seen`. -> the sentence for the toast.
 
     proven: `by` has just given their password. Raises PasswordRequiredError, ConflictError where somebody else changed it in
     between, and what `actions.do_now` raises.
     """
-    person, registry = found(kind, id), lookup.registry()
-    if as_seen is not None and as_seen != seen(person):
+    person, registry = get_person(kind, id), lookup.registry()
+    if as_seen is not None and as_seen != access_key(person):
         raise ConflictError("Somebody else changed this person’s access in the meantime. Load the page again, then choose.")
     held_now, wanted = registry.role_by_id[person.role_id], registry.role_by_id.get(action.role or 0)
     if action.do is Do.REACTIVATE:
@@ -155,7 +157,7 @@ def change(kind: Kind, id: int, action: Action, by: User, *, as_seen: str | None
     return actions.do_now(kind, id, action, by)
 
 
-def to_sign_out(user_id: int, by: User) -> User:
+def get_user_to_sign_out(user_id: int, by: User) -> User:
     """Whose sessions `by` may end. Raises NotFoundError, RuleViolationError."""
     user = db.session.get(User, user_id)
     if user is None:
@@ -168,8 +170,7 @@ def to_sign_out(user_id: int, by: User) -> User:
 def end_sessions(user_id: int, by: User, session_id: int | None = None) -> int:
     """Sign somebody out: from one session, or from all. -> how many were ended. Raises NotFoundError, RuleViolationError."""
     begin_write()
-    lookup.lock_user(to_sign_out(user_id, by).id)
-    user = to_sign_out(user_id, by)  # once more: they may have been given another role until they were held
+    user = get_user_to_sign_out(user_id, by)
     ended = sessions.end_all(user, only=session_id)
     if ended:
         events.record(by, AuditAction.SESSIONS_ENDED, user, sessions=ended)

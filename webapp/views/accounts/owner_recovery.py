@@ -14,7 +14,7 @@ from webapp.services.accounts import owner_recovery
 bp = Blueprint("owner_links", __name__, url_prefix="/owner-links")
 
 
-def gone() -> Page:
+def dead_link_page() -> Page:
     """The page for a link that does not work."""
     return answer_dead_link("a link for the Owner", (render_template("owner_links/gone.html"), 410))
 
@@ -25,7 +25,7 @@ def show(token: str) -> Page:
     """A button, and a new password if one is wanted. Opening the link changes nothing."""
     link = owner_recovery.link_of(token)
     if link is None:
-        return gone()
+        return dead_link_page()
     form = OwnerLinkForm(formdata=None).of(link.user.name, link.user.email)
     return render_template("owner_links/show.html", form=form, link=link, token=token)
 
@@ -36,12 +36,12 @@ def use(token: str) -> Page | BaseResponse:
     """Sign the Owner in; where they have a second factor, that step comes next."""
     link = owner_recovery.link_of(token)
     if link is None:
-        return gone()
+        return dead_link_page()
     form = OwnerLinkForm().of(link.user.name, link.user.email)
     if not form.validate():
         return render_template("owner_links/show.html", form=form, link=link, token=token), 422
     try:
         owner = owner_recovery.use(token, form.password.data or "")
     except ConflictError:
-        return gone()
+        return dead_link_page()
     return continue_sign_in(owner)

@@ -8,7 +8,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from webapp.core.errors import ConflictError, RuleViolationError
 from webapp.core.security.permissions import Permission
 from webapp.http import rate_limits
-from webapp.http.auth import account_of, answer_dead_link, check_given_password, known_device, refuse_try, shown_account
+from webapp.http.auth import account_of, answer_dead_link, check_given_password, device_of, label_account, refuse_try
 from webapp.http.forms import ForgottenForm, NewPasswordForm
 from webapp.http.questions import Question, ask
 from webapp.http.rate_limits import Limit
@@ -35,9 +35,9 @@ def create() -> Page:
     if not form.validate():
         return render_template("resets/new.html", form=form), 422
     account = account_of(form.email.data)
-    tries = rate_limits.hit(account, peer(), Limit.RESET, known_device(account))
+    tries = rate_limits.hit(account, peer(), Limit.RESET, device_of(account))
     if tries.again_at:
-        return refuse_try(form, "resets/new.html", tries, "password reset", f"for {shown_account(account)}")
+        return refuse_try(form, "resets/new.html", tries, "password reset", f"for {label_account(account)}")
     run_after_response(password_reset.ask, form.email.data, peer())
     validity = account_links.validity(LinkPurpose.RESET)
     return render_template("resets/asked.html", email=form.email.data.strip(), validity=validity)
@@ -49,7 +49,7 @@ def show(token: str) -> Page:
     """The page behind the link. Opening it changes nothing: mail scanners open links."""
     user = password_reset.user_of(token)
     if user is None:
-        return gone()
+        return dead_link_page()
     return render_template("resets/show.html", form=NewPasswordForm(formdata=None).of(user.name, user.email), token=token)
 
 
@@ -59,18 +59,18 @@ def use(token: str) -> Page | BaseResponse:
     """Choose the new password; then one signs in with it."""
     user = password_reset.user_of(token)
     if user is None:
-        return gone()
+        return dead_link_page()
     form = NewPasswordForm().of(user.name, user.email)
     if not form.validate():
         return render_template("resets/show.html", form=form, token=token), 422
     try:
         password_reset.use(token, form.password.data)
     except ConflictError:
-        return gone()
+        return dead_link_page()
     return redirect_to("sessions.new", say="Your password is changed. Sign in with it.")
 
 
-def gone() -> Page:
+def dead_link_page() -> Page:
     """The page for a link that does not work."""
     return answer_dead_link("a link to reset a password", (render_template("resets/gone.html"), 410))
 

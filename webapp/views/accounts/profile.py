@@ -10,7 +10,7 @@ from webapp.core.text.devices import device
 from webapp.core.text.formatting import plural
 from webapp.http.auth import answer_dead_link, check_password, renew_session
 from webapp.http.errors import note_refusal
-from webapp.http.forms import OwnEmailForm, OwnNameForm, OwnPasswordForm, tell
+from webapp.http.forms import OwnEmailForm, OwnNameForm, OwnPasswordForm, show_errors
 from webapp.http.questions import Question, ask
 from webapp.http.web import PUBLIC, SIGNED_IN, Page, current_user, redirect_to, require
 from webapp.models import LinkPurpose
@@ -51,7 +51,7 @@ def change_password() -> Page | BaseResponse:
     try:
         check_password(form.current.data, KEPT, "current")
     except RuleViolationError as refusal:
-        tell(form, refusal)
+        show_errors(form, refusal)
         return page(refusal.status, password_form=form)
     profile.change_password(current_user(), form.password.data, g.session_id)
     renew_session()
@@ -69,7 +69,7 @@ def ask_for_email() -> Page | BaseResponse:
         check_password(form.current.data, KEPT, "current")
         profile.ask_for_email(current_user(), form.address)
     except RuleViolationError as refusal:
-        tell(form, refusal)
+        show_errors(form, refusal)
         if isinstance(refusal, RateLimitError):
             note_refusal(Refusal.LIMIT)
         return page(refusal.status, email_form=form)
@@ -91,7 +91,7 @@ def show_email(token: str) -> Page:
     """The page behind the link. Opening it changes nothing: mail scanners open links."""
     link = account_links.find_by_token(token, LinkPurpose.EMAIL)
     if link is None:
-        return gone()
+        return dead_link_page()
     return render_template("account/email.html", link=link, token=token)
 
 
@@ -102,13 +102,13 @@ def confirm_email(token: str) -> Page | BaseResponse:
     try:
         user = profile.confirm_email(token)
     except ConflictError as conflict:
-        return gone(taken=isinstance(conflict, profile.EmailTakenError))
+        return dead_link_page(taken=isinstance(conflict, profile.EmailTakenError))
     if g.user and g.user.id == user.id:
         renew_session()
     return redirect_to("account.show" if g.user else "sessions.new", say=f"Your email is {user.email} now. Sign in with it.")
 
 
-def gone(taken: bool = False) -> Page:
+def dead_link_page(taken: bool = False) -> Page:
     """The page for a link that does not work. taken: because somebody else has the address by now."""
     page = render_template("account/email_gone.html", taken=taken), 410
     return answer_dead_link("a link to confirm an email", page, is_known=taken)
@@ -126,7 +126,7 @@ def end_session(session_id: int) -> BaseResponse:
 @require(SIGNED_IN)
 def ending_sessions() -> BaseResponse | tuple[str, int]:
     """The question before one is signed out everywhere else."""
-    others = len(sessions.listed(current_user())) - 1
+    others = len(sessions.list_sessions(current_user())) - 1
     if others < 1:
         return redirect_to("account.show", say="You are signed in nowhere else.")
     return ask(
@@ -166,7 +166,7 @@ def page(
         password_form=password_form.of(current_user().name, current_user().email),
         pending=profile.pending_email(current_user()),
         codes_left=two_factor.codes_left(current_user()),
-        sessions=[(each, device(each.user_agent)) for each in sessions.listed(current_user())],
+        sessions=[(each, device(each.user_agent)) for each in sessions.list_sessions(current_user())],
         current=g.session_id,
     )
     return html, status

@@ -11,15 +11,15 @@ from webapp.http.auth import (
     account_of,
     clear_session,
     continue_sign_in,
+    device_of,
     go_on,
-    known_device,
+    label_account,
     limit_tries,
     refuse_try,
     say_tries_left,
-    shown_account,
     start_session,
 )
-from webapp.http.forms import CodeForm, SignInForm, tell
+from webapp.http.forms import CodeForm, SignInForm, show_errors
 from webapp.http.rate_limits import Limit
 from webapp.http.web import PUBLIC, SIGNED_IN, Page, peer, redirect_to, require, safe_next
 from webapp.models import User
@@ -51,10 +51,10 @@ def create() -> Page | BaseResponse:
     if not form.validate():
         return render_template("sessions/new.html", form=form), 422
     account = account_of(form.email.data)
-    device = known_device(account)
+    device = device_of(account)
     tries = rate_limits.hit(account, peer(), device=device)
     if tries.again_at:
-        return refuse_try(form, "sessions/new.html", tries, "sign-in", f"as {shown_account(account)}")
+        return refuse_try(form, "sessions/new.html", tries, "sign-in", f"as {label_account(account)}")
     try:
         user = sessions.sign_in(form.email.data, form.password.data, peer())
     except BusyError:
@@ -89,9 +89,9 @@ def pass_second() -> Page | BaseResponse:
         return render_template("sessions/second.html", form=form), 422
     try:
         with limit_tries(str(user.id), Limit.CODE, field="code"):
-            two_factor.pass_(user, form.code.data, peer())
+            two_factor.check_code(user, form.code.data, peer())
     except RuleViolationError as refusal:
-        tell(form, refusal)
+        show_errors(form, refusal)
         return render_template("sessions/second.html", form=form), refusal.status
     start_session(user)
     return go_on(target)
@@ -100,14 +100,14 @@ def pass_second() -> Page | BaseResponse:
 def pending_sign_in() -> tuple[User | None, str | None]:
     """Who has passed the first step in this browser, and where they want to go."""
     *ticket, target = session.get("half_way") or (0, 0.0, "", None)
-    return two_factor.half_way(*ticket), target
+    return two_factor.pending_user(*ticket), target
 
 
 @bp.post("/sign-out")
 @require(SIGNED_IN)
 def delete() -> BaseResponse:
     """Sign out."""
-    sessions.end(session["sid"])
+    sessions.end_session(session["sid"])
     clear_session()
     answer = redirect_to("sessions.new", say="You are signed out.")
     answer.headers["Clear-Site-Data"] = '"cache"'  # pages that a browser still holds; the cookie ended on the server

@@ -13,7 +13,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from webapp.core.errors import PasswordRequiredError, RuleViolationError
 from webapp.core.security.permissions import Permission
 from webapp.http.auth import check_given_password, check_password, limit_tries, renew_session
-from webapp.http.forms import SecondFactorForm, tell
+from webapp.http.forms import SecondFactorForm, show_errors
 from webapp.http.questions import Question, ask
 from webapp.http.rate_limits import Limit
 from webapp.http.web import SIGNED_IN, Page, current_user, is_fragment, peer, redirect_to, require
@@ -27,7 +27,7 @@ FREE = {"second_factors.show", "second_factors.create", "sessions.delete", "stat
 
 def demand() -> BaseResponse | None:
     """Before every request: who must have a second factor and has none sets it up first (MUSTER_REQUIRE_TOTP)."""
-    if not g.user or request.endpoint in FREE or not two_factor.is_owed(g.user):
+    if not g.user or request.endpoint in FREE or not two_factor.must_enrol(g.user):
         return None
     target = url_for("second_factors.show")
     return Response(headers={"HX-Redirect": target}) if is_fragment() else redirect(target, 303)
@@ -46,7 +46,7 @@ def create() -> Page:
     """Turn it on, by the first code of the app. The answer shows the recovery codes, this once."""
     form = SecondFactorForm()
     try:
-        with checked_form(form):
+        with run_behind_code(form):
             codes = two_factor.turn_on(current_user(), salt(), form.code.data, peer())
     except RuleViolationError as refusal:
         return page(form, refusal.status)
@@ -61,7 +61,7 @@ def renew_codes() -> Page:
     """Recovery codes anew, shown this once; those before end."""
     form = SecondFactorForm()
     try:
-        with checked_form(form):
+        with run_behind_code(form):
             codes = two_factor.renew_codes(current_user(), form.code.data, peer())
     except RuleViolationError as refusal:
         return page(form, refusal.status)
@@ -75,7 +75,7 @@ def turn_off() -> Page | BaseResponse:
     """Turn it off, by password and code."""
     form = SecondFactorForm()
     try:
-        with checked_form(form):
+        with run_behind_code(form):
             two_factor.turn_off(current_user(), form.code.data, peer())
     except RuleViolationError as refusal:
         return page(form, refusal.status)
@@ -94,7 +94,7 @@ def resetting(user_id: int) -> tuple[str, int]:
 @require(Permission.USERS_MANAGE)
 def reset(user_id: int) -> BaseResponse | tuple[str, int]:
     """Turn it off for somebody ranked below, who has lost it; for one's own password."""
-    two_factor.protected(user_id, current_user())
+    two_factor.get_protected_user(user_id, current_user())
     try:
         if not check_given_password("Two-step sign-in stays on."):
             raise PasswordRequiredError("Type your password. Two-step sign-in stays on.")
@@ -107,7 +107,7 @@ def reset(user_id: int) -> BaseResponse | tuple[str, int]:
 
 def reset_question(user_id: int, problem: str = "", status: int = 200) -> tuple[str, int]:
     """The question, after a wrong password with what was wrong."""
-    user = two_factor.protected(user_id, current_user())
+    user = two_factor.get_protected_user(user_id, current_user())
     question = Question(
         asks=f"Turn off two-step sign-in of {user.name}?",
         tells="Their password alone signs them in until they set it up again.",
@@ -119,7 +119,7 @@ def reset_question(user_id: int, problem: str = "", status: int = 200) -> tuple[
 
 
 @contextmanager
-def checked_form(form: SecondFactorForm) -> Iterator[None]:
+def run_behind_code(form: SecondFactorForm) -> Iterator[None]:
     """Run the block behind password and code. Raises RuleViolationError, with the sentence under its field."""
     if not form.validate():
         raise RuleViolationError("The form is not complete.")
@@ -128,7 +128,7 @@ def checked_form(form: SecondFactorForm) -> Iterator[None]:
         with limit_tries(str(current_user().id), Limit.CODE, field="code"):
             yield
     except RuleViolationError as refusal:
-        tell(form, refusal)
+        show_errors(form, refusal)
         raise
 
 
@@ -137,9 +137,9 @@ def page(form: SecondFactorForm, status: int = 200) -> tuple[str, int]:
     if current_user().has_second_factor:
         html = render_template("second_factors/on.html", form=form, left=two_factor.codes_left(current_user()))
         return html, status
-    qr = segno.make(two_factor.address(current_user(), salt()), error="m")
+    qr = segno.make(two_factor.otpauth_address(current_user(), salt()), error="m")
     picture = qr.svg_data_uri(dark="#000", light="#fff", border=3)
-    secret, owed = two_factor.secret(current_user(), salt()), two_factor.is_owed(current_user())
+    secret, owed = two_factor.secret(current_user(), salt()), two_factor.must_enrol(current_user())
     return render_template("second_factors/off.html", form=form, picture=picture, secret=secret, owed=owed), status
 
 

@@ -12,7 +12,7 @@ from webapp.core.files.csv_writer import written
 from webapp.core.security.permissions import Permission
 from webapp.db import utcnow
 from webapp.http.attachments import attach
-from webapp.http.web import LARGEST, current_user, number, require, run_after_response
+from webapp.http.web import LARGEST, current_user, get_number, require, run_after_response
 from webapp.services.audit import browse
 from webapp.services.audit.browse import Entry, Filter
 from webapp.services.settings import in_force
@@ -38,7 +38,7 @@ PAGES = {
 def index() -> str:
     """The log, newest first, as the address filters it."""
     wanted = asked_for()
-    listing = browse.listing(wanted, number(request.args, "before"))
+    listing = browse.listing(wanted, get_number(request.args, "before"))
     actors = browse.actors()
     return render_template(
         "audit/index.html",
@@ -93,8 +93,8 @@ def exported(form: str, told: Callable[[Iterable[Entry]], Iterator[bytes]], mime
 def asked_for() -> Filter:
     """The filter that the address carries; what it does not know is left out."""
     given = request.args
-    newest = number(given, "days")
-    actor = browse.ITSELF if given.get("by") == browse.ITSELF else number(given, "by")
+    newest = get_number(given, "days")
+    actor = browse.ITSELF if given.get("by") == browse.ITSELF else get_number(given, "by")
     return Filter(
         search=given.get("q", "").strip()[:100],
         action=given.get("action", "").strip()[:64],

@@ -16,7 +16,7 @@ from webapp import queue
 from webapp.core.addresses import with_domain
 from webapp.core.files.csv_writer import template as csv_template
 from webapp.core.files.csv_writer import written
-from webapp.core.files.table import UnreadableFileError
+from webapp.core.files.errors import UnreadableFileError
 from webapp.core.lists.paging import Page
 from webapp.core.lists.row_filter import Find
 from webapp.core.plan.actions import Do
@@ -29,14 +29,13 @@ from webapp.core.text.formatting import plural
 from webapp.http.attachments import attach
 from webapp.http.invite_dialog import dialog_context
 from webapp.http.questions import Question, ask
-from webapp.http.web import current_user, is_fragment, number, page_or_fragment, redirect_to, require, run_after_response
+from webapp.http.web import current_user, get_number, is_fragment, page_or_fragment, redirect_to, require, run_after_response
 from webapp.models import Batch, BatchKind, BatchState, Outcome, Row, User
 from webapp.schemas.batches import OptionsSchema
 from webapp.services.batches import discard as discards
 from webapp.services.batches import (
     execute,
     import_rows,
-    mapping,
     notices,
     options,
     people_rows,
@@ -44,6 +43,7 @@ from webapp.services.batches import (
     reverts,
     row_search,
     turns,
+    unknown_words,
     upload,
 )
 from webapp.services.batches import report as reports
@@ -69,7 +69,7 @@ FEW, MANY = 10, 5000
 @require(Permission.BATCHES_SEE)
 def index() -> str:
     """All uploads, actions and reverts, or those of a kind, newest first."""
-    before, asked = number(request.args, "before"), request.args.get("kind")
+    before, asked = get_number(request.args, "before"), request.args.get("kind")
     kind = BatchKind(asked) if asked in list(BatchKind) else None
     found = batches.uploads(before, kind=kind)
     return render_template(
@@ -147,7 +147,7 @@ def review_context(batch: Batch) -> dict[str, Any]:
     return {
         **context,
         "same_file": batches.same_file(batch),
-        "is_file_kept": upload.is_kept(batch),
+        "is_file_kept": upload.is_file_kept(batch),
         "Mode": Mode,
     }
 
@@ -225,7 +225,7 @@ def update(batch_id: int) -> str | BaseResponse:
 @require(Permission.USERS_MANAGE)
 def add_group(batch_id: int) -> BaseResponse:
     """Create groups that the file names; every row that waits for them is judged again."""
-    made = mapping.create_groups(batch_id, request.form.getlist("name"), current_user())
+    made = unknown_words.create_groups(batch_id, request.form.getlist("name"), current_user())
     said = f"Group “{made[0].name}” created." if len(made) == 1 else f"{plural(len(made), 'group')} created."
     return redirect_to("batches.show", batch_id=batch_id, say=said, **asked_for().args())
 
@@ -237,7 +237,7 @@ def missing_groups(batch_id: int) -> str | BaseResponse:
     batch = batches.found(batch_id)
     if batch.state is not BatchState.REVIEWING:
         return redirect_to("batches.show", batch_id=batch_id)
-    return render_template("mapping/groups.html", batch=batch, words=mapping.missing_groups(batch))
+    return render_template("mapping/groups.html", batch=batch, words=unknown_words.find_missing_groups(batch))
 
 
 @bp.post("/<int:batch_id>/pause")

@@ -8,7 +8,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from webapp.core.errors import RuleViolationError
 from webapp.core.security.permissions import Permission
 from webapp.http.auth import check_given_password
-from webapp.http.web import current_user, number, page_or_fragment, redirect_to, require
+from webapp.http.web import current_user, get_number, page_or_fragment, redirect_to, require
 from webapp.models import Batch, BatchState
 from webapp.services.batches import confirmation, review
 from webapp.views.batches.batches import folder, row_context
@@ -25,7 +25,7 @@ def show(batch_id: int) -> BaseResponse | tuple[str, int]:
     batch = review.found(batch_id)
     if batch.state is not BatchState.REVIEWING:
         return redirect_to("batches.show", batch_id=batch_id, say=already_confirmed(batch) if batch.confirmed_by_id else None)
-    version = number(request.args, "version") or batch.version
+    version = get_number(request.args, "version") or batch.version
     return question(batch, min(version, batch.version))  # nobody has seen what is still to come
 
 
@@ -39,7 +39,7 @@ def question(batch: Batch, seen: int, problem: str = "", status: int = 200) -> t
 @require(Permission.INVITATIONS_MAKE)
 def create(batch_id: int) -> BaseResponse | tuple[str, int]:
     """Queue what was seen; confirming twice lands on the progress page with a note."""
-    version = number(request.form, "version")
+    version = get_number(request.form, "version")
     if version is None:
         address = url_for("batches.show", batch_id=review.found(batch_id).id)
         raise RuleViolationError(UNSEEN, link=("Open the review", address))

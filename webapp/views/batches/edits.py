@@ -13,10 +13,10 @@ from webapp.core.files.cleaning import clean
 from webapp.core.lists.row_filter import Find, Hint
 from webapp.core.security.permissions import Permission
 from webapp.core.text.formatting import plural
-from webapp.http.web import current_user, is_fragment, number, page_or_fragment, redirect_to, require
+from webapp.http.web import current_user, get_number, is_fragment, page_or_fragment, redirect_to, require
 from webapp.models import Batch, BatchState
 from webapp.schemas.rows import FIELDS
-from webapp.services.batches import bulk_edit, bulk_fix, cell_edit, duplicates, mapping, review, row_search
+from webapp.services.batches import bulk_edit, bulk_fix, cell_edit, duplicates, review, row_search, unknown_words
 from webapp.services.batches import undo as history
 from webapp.services.batches.changes import Result
 from webapp.services.directory import lookup
@@ -35,7 +35,7 @@ def _offered() -> dict[str, Any]:
         "undoing": lambda batch, before=None: history.available(batch, current_user(), before),
         "suggest_fixes": bulk_fix.suggest,
         "fixes_are_cheap": bulk_fix.are_cheap,
-        "words_of": mapping.unknown_words,
+        "words_of": unknown_words.find_unknown_words,
         "look_alikes_of": row_search.look_alikes,
     }
 
@@ -58,8 +58,8 @@ def undo(batch_id: int) -> str | BaseResponse | tuple[str, int, dict[str, str]]:
 
     Where it was overtaken, the next Undo goes on with the step before it.
     """
-    version = number(request.values, "version")
-    before = number(request.values, "before")
+    version = get_number(request.values, "version")
+    before = get_number(request.values, "before")
     try:
         return draw_replay(history.undo(batch_id, current_user(), version, before), "Undone")
     except history.UndoConflictError as conflict:
@@ -170,7 +170,7 @@ def translate(batch_id: int) -> str | BaseResponse:
     remember = "remember" in form and current_user().may(Permission.USERS_MANAGE)
     word = form.get("word", "")
     meant = form.get("meant", "")
-    result = mapping.translate(batch_id, form.get("field", ""), word, meant, current_user(), remember=remember)
+    result = unknown_words.translate(batch_id, form.get("field", ""), word, meant, current_user(), remember=remember)
     remembered = ", and remembered for later files" if remember else ""
     said = f"“{word}” is now {meant} in {plural(result.count, 'row')}{remembered}."
     return draw_review(batch_id, said, result.version)
@@ -261,7 +261,7 @@ def line(batch_id: int, line: int) -> BaseResponse:
 def problem(batch_id: int) -> BaseResponse:
     """To the next row that needs attention, on whatever page it is; without the filter where that leaves none in."""
     batch, find = review.found(batch_id), asked_for()
-    start, back = number(request.args, "from"), "back" in request.args
+    start, back = get_number(request.args, "from"), "back" in request.args
     for wanted in (find, changed(find, plan=None, problem=None, mark=None, hint=None, text="")):
         if there := row_search.problem(batch, wanted, start, back=back):
             page, row = there

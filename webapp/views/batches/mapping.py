@@ -9,10 +9,11 @@ from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response as BaseResponse
 
 from webapp.core.files.columns import MEMBER
+from webapp.core.files.csv_reader import MOST_COLUMNS
+from webapp.core.files.errors import UnreadableFileError
 from webapp.core.files.fields import Field
-from webapp.core.files.table import MOST_COLUMNS, UnreadableFileError
 from webapp.core.security.permissions import Permission
-from webapp.http.web import current_user, is_fragment, number, page_or_fragment, redirect_to, require
+from webapp.http.web import current_user, get_number, is_fragment, page_or_fragment, redirect_to, require
 from webapp.models import Batch, BatchState
 from webapp.services.batches import import_rows, mapping, review, turns, upload
 from webapp.services.batches.import_rows import EditsLostError, TooManyRowsError
@@ -42,7 +43,7 @@ def choose(batch_id: int) -> BaseResponse | tuple[str, int]:
     try:
         with turns.upload(current_user()):
             mapping.choose(
-                batch_id, asked_for(form), current_user(), remember=remember, split=split, version=number(form, "version")
+                batch_id, asked_for(form), current_user(), remember=remember, split=split, version=get_number(form, "version")
             )
     except UnreadableFileError as refusal:
         return mapping_page(review.found(batch_id), form, refusal, 422)
@@ -56,7 +57,7 @@ def mapping_page(
     choice = asked_for(asked)
     context = {
         "batch": batch,
-        "matching": mapping.matching(batch, choice),
+        "matching": mapping.show_mapping(batch, choice),
         "lost_edits": import_rows.count_edits(batch) if batch.state is BatchState.REVIEWING else 0,
         "remembers": "remember" in asked or choice.columns is None,
         "refusal": refusal,

@@ -24,10 +24,10 @@ def index() -> str:
     return render_template(
         "aliases/index.html",
         words=[
-            ("Groups", registry.groups, aliases.words(AliasKind.GROUP)),
-            ("Roles", registry.roles, aliases.words(AliasKind.ROLE)),
+            ("Groups", registry.groups, aliases.list_aliases(AliasKind.GROUP)),
+            ("Roles", registry.roles, aliases.list_aliases(AliasKind.ROLE)),
         ],
-        columns=aliases.remembered_columns(),
+        columns=aliases.list_header_mappings(),
     )
 
 
@@ -35,7 +35,7 @@ def index() -> str:
 @require(Permission.USERS_MANAGE)
 def removal(alias_id: int) -> tuple[str, int]:
     """The question before a word is forgotten."""
-    alias, meant = aliases.found(alias_id)
+    alias, meant = aliases.get_alias(alias_id)
     return ask(
         Question(
             asks=f"Forget “{alias.word}”?",
@@ -64,7 +64,7 @@ def remove(alias_id: int) -> BaseResponse:
 @require(Permission.USERS_MANAGE)
 def removal_of_columns(mapping_id: int) -> tuple[str, int]:
     """The question before columns are forgotten."""
-    names = aliases.header_mapping(mapping_id).names
+    names = aliases.get_header_mapping(mapping_id).names
     return ask(
         Question(
             asks=f"Forget {' and '.join(f'“{name}”' for name in names.values()) or 'these columns'}?",

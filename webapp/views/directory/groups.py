@@ -12,11 +12,11 @@ from werkzeug.wrappers import Response as BaseResponse
 from webapp.core.errors import ConflictError, RuleViolationError
 from webapp.core.security.permissions import Permission
 from webapp.core.text.formatting import plural
-from webapp.http.forms import GroupForm, GroupsForm, tell
-from webapp.http.web import LARGEST, current_user, number, redirect_to, require
+from webapp.http.forms import GroupForm, GroupsForm, show_errors
+from webapp.http.web import LARGEST, current_user, get_number, redirect_to, require
 from webapp.models import AliasKind
 from webapp.services.directory import aliases, groups
-from webapp.services.directory.groups import EVERYTHING, Counted
+from webapp.services.directory.groups import EVERYTHING, GroupCount
 
 bp = Blueprint("groups", __name__, url_prefix="/groups")
 
@@ -25,7 +25,7 @@ bp = Blueprint("groups", __name__, url_prefix="/groups")
 @require(Permission.USERS_SEE)
 def index() -> str:
     """All groups, found by `?q=`; `?new` opens the dialog, `?edit=7` that row."""
-    return page(GroupsForm(formdata=None), is_open="new" in request.args, editing=number(request.args, "edit"))
+    return page(GroupsForm(formdata=None), is_open="new" in request.args, editing=get_number(request.args, "edit"))
 
 
 @bp.post("")
@@ -36,9 +36,9 @@ def create() -> BaseResponse | tuple[str, int]:
     if not form.validate():
         return page(form, is_open=True), 422
     try:
-        added = groups.add(form.wanted(), current_user(), form.description.data or "")
+        added = groups.add_groups(form.wanted(), current_user(), form.description.data or "")
     except (ValidationError, RuleViolationError) as refusal:
-        tell(form, refusal)
+        show_errors(form, refusal)
         return page(form, is_open=True), 422
     said = f"{plural(len(added), 'group')} added." if len(added) > 1 else f"“{added[0].name}” added."
     return redirect_to("groups.index", say=said, back=form.next.data)
@@ -50,25 +50,25 @@ def update(group_id: int) -> BaseResponse | tuple[str, int]:
     """Rename and describe."""
     form = GroupForm()
     try:
-        group = groups.change(group_id, form.name.data or "", form.description.data or "", current_user())
+        group = groups.change_group(group_id, form.name.data or "", form.description.data or "", current_user())
     except (ValidationError, RuleViolationError) as refusal:
-        tell(form, refusal)
+        show_errors(form, refusal)
         return page(GroupsForm(formdata=None), is_open=False, editing=group_id, edit_form=form), 422
     return redirect_to("groups.index", say=f"“{group.name}” saved.")
 
 
 def page(form: GroupsForm, is_open: bool, editing: int | None = None, edit_form: GroupForm | None = None) -> str:
     """The list, with the dialog for new groups open or not, and a row to be edited or none."""
-    everyone, search = groups.counted(), request.args.get("q", "").strip()[:100]
-    other_names = aliases.words(AliasKind.GROUP)
+    everyone, search = groups.list_groups(), request.args.get("q", "").strip()[:100]
+    other_names = aliases.list_aliases(AliasKind.GROUP)
     row = next((each for each in everyone if each.id == editing), None) if current_user().may(Permission.USERS_MANAGE) else None
     if row and edit_form is None:
         edit_form = GroupForm(formdata=None, data={"name": row.name, "description": row.description})
     return render_template(
         "groups/index.html",
-        groups=groups.matching(everyone, other_names, search),
+        groups=groups.filter_groups(everyone, other_names, search),
         total=len(everyone),
-        everything=groups.everything(),
+        everything=groups.count_all_groups(),
         other_names=other_names,
         search=search,
         editing=row.id if row else None,
@@ -83,20 +83,20 @@ def page(form: GroupsForm, is_open: bool, editing: int | None = None, edit_form:
 @require(Permission.USERS_SEE)
 def show(group_id: int) -> str:
     """A group: who reaches it, and what else it is called."""
-    return members_page(groups.found(group_id))
+    return members_page(groups.get_group(group_id))
 
 
 @bp.get("/all")
 @require(Permission.USERS_SEE)
 def everything() -> str:
     """Who has All groups."""
-    return members_page(groups.everything())
+    return members_page(groups.count_all_groups())
 
 
-def members_page(group: Counted, problem: str = "") -> str:
+def members_page(group: GroupCount, problem: str = "") -> str:
     """The people of a group. problem: what was wrong with another name that was typed."""
     search = request.args.get("q", "").strip()[:100]
-    listing = groups.people(group.id, search, number(request.args, "page") or 1)
+    listing = groups.list_members(group.id, search, get_number(request.args, "page") or 1)
     return render_template(
         "groups/show.html",
         group=group,
@@ -104,15 +104,15 @@ def members_page(group: Counted, problem: str = "") -> str:
         address=address_of(group),
         search=search,
         listing=listing,
-        through_all=groups.everything() if group.id != EVERYTHING else None,
+        through_all=groups.count_all_groups() if group.id != EVERYTHING else None,
         at=partial(address_of, group, q=search or None),
-        other_names=aliases.words(AliasKind.GROUP)[group.id],
+        other_names=aliases.list_aliases(AliasKind.GROUP)[group.id],
         word=request.form.get("word", ""),
         problem=problem,
     )
 
 
-def address_of(group: Counted, **found: Any) -> str:
+def address_of(group: GroupCount, **found: Any) -> str:
     """The address of a group's page, with what was found on it."""
     if group.id == EVERYTHING:
         return url_for("groups.everything", **found)
@@ -126,9 +126,9 @@ def add_name(group_id: int) -> BaseResponse | tuple[str, int]:
     try:
         alias = aliases.add(AliasKind.GROUP, group_id, request.form.get("word", ""), current_user())
     except ValidationError as error:
-        return members_page(groups.found(group_id), " ".join(error.messages_dict["word"])), 422
+        return members_page(groups.get_group(group_id), " ".join(error.messages_dict["word"])), 422
     except RuleViolationError as refusal:
-        return members_page(groups.found(group_id), str(refusal)), 422
+        return members_page(groups.get_group(group_id), str(refusal)), 422
     return redirect_to("groups.show", group_id=group_id, say=f"Files may say “{alias.word}” now.")
 
 
@@ -145,7 +145,7 @@ def merger(group_id: int) -> str:
 def merge(group_id: int) -> BaseResponse | tuple[str, int]:
     """Make them one, as the page said."""
     try:
-        group = groups.merge(group_id, chosen(), current_user(), request.form.get("seen", ""))
+        group = groups.merge_groups(group_id, chosen(), current_user(), request.form.get("seen", ""))
     except RuleViolationError as refusal:
         return merger_page(group_id, str(refusal)), 422
     except ConflictError as conflict:
@@ -156,11 +156,11 @@ def merge(group_id: int) -> BaseResponse | tuple[str, int]:
 
 def merger_page(group_id: int, problem: str = "") -> str:
     """The groups to choose from; once some are chosen, what merging them does."""
-    others = [each for each in groups.counted() if each.id != group_id]
+    others = [each for each in groups.list_groups() if each.id != group_id]
     wanted = [each for each in others if each.id in chosen()]
     return render_template(
         "groups/merger.html",
-        group=groups.found(group_id),
+        group=groups.get_group(group_id),
         others=others,
         wanted=wanted,
         effect=groups.effect_of_merging(group_id, [each.id for each in wanted], current_user()) if wanted else None,
@@ -186,7 +186,7 @@ def deletion(group_id: int) -> str:
 def delete(group_id: int) -> BaseResponse | tuple[str, int]:
     """Delete it, as the page said."""
     try:
-        name = groups.remove(group_id, current_user(), request.form.get("seen", ""))
+        name = groups.delete_group(group_id, current_user(), request.form.get("seen", ""))
     except ConflictError as conflict:
         flash(str(conflict), "warn")
         return deletion_page(group_id), 409
@@ -196,4 +196,4 @@ def delete(group_id: int) -> BaseResponse | tuple[str, int]:
 def deletion_page(group_id: int) -> str:
     """The question, with what the answer does."""
     effect = groups.effect_of_deleting(group_id, current_user())
-    return render_template("groups/deletion.html", group=groups.found(group_id), effect=effect)
+    return render_template("groups/deletion.html", group=groups.get_group(group_id), effect=effect)

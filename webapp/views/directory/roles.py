@@ -8,8 +8,8 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from webapp.core.errors import ConflictError, RuleViolationError
 from webapp.core.security.permissions import MEANINGS, Permission
-from webapp.http.forms import RoleForm, tell
-from webapp.http.web import current_user, number, redirect_to, require
+from webapp.http.forms import RoleForm, show_errors
+from webapp.http.web import current_user, get_number, redirect_to, require
 from webapp.services.directory import roles
 from webapp.services.directory.roles import Counted
 
@@ -20,15 +20,15 @@ bp = Blueprint("roles", __name__, url_prefix="/roles")
 @require(Permission.USERS_SEE)
 def index() -> str:
     """Who may what."""
-    return render_template("roles/index.html", roles=roles.counted(), meanings=MEANINGS)
+    return render_template("roles/index.html", roles=roles.list_roles(), meanings=MEANINGS)
 
 
 @bp.get("/new")
 @require(Permission.ORGANISATION_MANAGE)
 def new() -> str:
     """The form for a new role; `?like=3` begins with the rank and permissions of another."""
-    like = number(request.args, "like")
-    model = roles.found(like).role if like else None
+    like = get_number(request.args, "like")
+    model = roles.get_role(like).role if like else None
     form = RoleForm(formdata=None, data={"rank": model.rank, "permissions": model.permissions} if model else {})
     return form_page(form)
 
@@ -41,7 +41,7 @@ def create() -> BaseResponse | tuple[str, int]:
     try:
         role = roles.add(form.values(), current_user())
     except (ValidationError, RuleViolationError) as refusal:
-        tell(form, refusal)
+        show_errors(form, refusal)
         return form_page(form), 422
     return redirect_to("roles.index", say=f"“{role.name}” added.")
 
@@ -50,7 +50,7 @@ def create() -> BaseResponse | tuple[str, int]:
 @require(Permission.ORGANISATION_MANAGE)
 def show(role_id: int) -> str:
     """The form of a role."""
-    held = roles.found(role_id)
+    held = roles.get_role(role_id)
     values = {"name": held.role.name, "rank": held.role.rank, "permissions": held.role.permissions}
     return form_page(RoleForm(formdata=None, data=values), held)
 
@@ -63,14 +63,14 @@ def update(role_id: int) -> BaseResponse | tuple[str, int]:
     try:
         role = roles.change(role_id, form.values(), current_user())
     except (ValidationError, RuleViolationError) as refusal:
-        tell(form, refusal)
-        return form_page(form, roles.found(role_id)), 422
+        show_errors(form, refusal)
+        return form_page(form, roles.get_role(role_id)), 422
     return redirect_to("roles.index", say=f"“{role.name}” saved.")
 
 
 def form_page(form: RoleForm, held: Counted | None = None) -> str:
     """The form. held: the role that is changed, or None for a new one."""
-    return render_template("roles/form.html", form=form, held=held, meanings=MEANINGS, roles=roles.counted())
+    return render_template("roles/form.html", form=form, held=held, meanings=MEANINGS, roles=roles.list_roles())
 
 
 @bp.get("/<int:role_id>/deletion")
@@ -85,7 +85,7 @@ def deletion(role_id: int) -> str:
 def delete(role_id: int) -> BaseResponse | tuple[str, int]:
     """Delete it, as the page said."""
     try:
-        name = roles.remove(role_id, number(request.form, "replacement"), current_user(), request.form.get("seen", ""))
+        name = roles.remove(role_id, get_number(request.form, "replacement"), current_user(), request.form.get("seen", ""))
     except ConflictError as conflict:
         flash(str(conflict), "warn")
         return deletion_page(role_id), 409
@@ -96,9 +96,9 @@ def delete(role_id: int) -> BaseResponse | tuple[str, int]:
 
 def deletion_page(role_id: int, problem: str = "") -> str:
     """The question; `?replacement=4` shows what whoever holds the role gets instead."""
-    held = roles.found(role_id)
-    others = [each.role for each in roles.counted() if each.role.id != role_id and not each.role.is_owner]
-    wanted = number(request.values, "replacement")
+    held = roles.get_role(role_id)
+    others = [each.role for each in roles.list_roles() if each.role.id != role_id and not each.role.is_owner]
+    wanted = get_number(request.values, "replacement")
     return render_template(
         "roles/deletion.html",
         held=held,

@@ -8,7 +8,7 @@ from flask import Blueprint, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
 from webapp.core.errors import NotFoundError, RuleViolationError
-from webapp.core.files.table import clean
+from webapp.core.files.cleaning import clean
 from webapp.core.plan.actions import Action, Do
 from webapp.core.security.permissions import Permission
 from webapp.core.text import row_phrases
@@ -44,7 +44,7 @@ def create() -> BaseResponse | tuple[str, int]:
     try:
         invitation = single_invite.invite(form.cells(), current_user(), proven=check_given_password())
     except RuleViolationError as refusal:
-        issues, status = told(refusal)
+        issues, status = issues_of(refusal)
         if any(issue["code"] in ("grant_more", "grant_owner", "grant_rank", "rank") for issue in issues):
             note_refusal(Refusal.RANK)
         form.blame(issues)
@@ -55,7 +55,7 @@ def create() -> BaseResponse | tuple[str, int]:
     return redirect_to("users.index", say=said)
 
 
-def told(refusal: RuleViolationError) -> tuple[list[dict[str, Any]], int]:
+def issues_of(refusal: RuleViolationError) -> tuple[list[dict[str, Any]], int]:
     """What is said under which field, and the status: of what is not invited, or of a password that is not one's own."""
     if isinstance(refusal, single_invite.InviteRefusedError):
         return refusal.issues, 422
@@ -91,7 +91,7 @@ def change_email(invitation_id: int) -> BaseResponse | tuple[str, int]:
         proven = check_given_password()
         made = single_invite.replace_invitation(invitation_id, clean(form.email.data), current_user(), proven=proven)
     except RuleViolationError as refusal:
-        issues, status = told(refusal)
+        issues, status = issues_of(refusal)
         form.password.errors = [row_phrases.describe(issue) for issue in issues if issue["field"] == "password"]
         form.email.errors = [row_phrases.describe(issue) for issue in issues if issue["field"] != "password"]
         return email_form(invitations.get_pending(invitation_id, current_user()), form, status)
@@ -128,12 +128,12 @@ def link(invitation_id: int) -> tuple[str, int]:
 @require(PUBLIC)
 def show(token: str) -> Page:
     """The page behind the link. Opening it changes nothing: mail scanners open links."""
-    invitation = _known(token)
+    invitation = _find_invitation(token)
     if invitation is None:
-        return gone(None, None)
+        return dead_link_page(None, None)
     worth = invitations.link_state(invitation)
     if worth is not LinkState.OPEN:
-        return gone(worth, invitation)
+        return dead_link_page(worth, invitation)
     form = AcceptForm(formdata=None, data={"email": invitation.email})
     return accept_page(token, form, invitation)
 
@@ -142,23 +142,23 @@ def show(token: str) -> Page:
 @require(PUBLIC)
 def accept(token: str) -> Page | BaseResponse:
     """Accept: a name and a password, and the person is in."""
-    invitation = _known(token)
+    invitation = _find_invitation(token)
     if invitation is None:
-        return gone(None, None)
+        return dead_link_page(None, None)
     form = AcceptForm()
     form.email.data = invitation.email
     if not form.validate():
         worth = invitations.link_state(invitation)
-        return accept_page(token, form, invitation, 422) if worth is LinkState.OPEN else gone(worth, invitation)
+        return accept_page(token, form, invitation, 422) if worth is LinkState.OPEN else dead_link_page(worth, invitation)
     try:
         user = invitations.accept(token, form.name.data, form.password.data)
     except LinkClosedError as closed:
-        return gone(closed.state, invitations.find_by_token(token))
+        return dead_link_page(closed.state, invitations.find_by_token(token))
     start_session(user)
     return redirect_to("home.index", say=f"Welcome, {user.name}. You are in.")
 
 
-def _known(token: str) -> Invitation | None:
+def _find_invitation(token: str) -> Invitation | None:
     try:
         return invitations.find_by_token(token)
     except NotFoundError:
@@ -172,7 +172,7 @@ def accept_page(token: str, form: AcceptForm, invitation: Invitation, status: in
     return render_template("invitations/accept.html", form=form, invitation=invitation, address=address, inviter=inviter), status
 
 
-def gone(worth: LinkState | None, invitation: Invitation | None) -> Page:
+def dead_link_page(worth: LinkState | None, invitation: Invitation | None) -> Page:
     """A kind page for a link that does not work: 404 for an unknown one, else 410."""
     what = f"the link of the invitation of {invitation.email}" if invitation else "the link of an invitation"
     page = render_template("invitations/gone.html", worth=worth, invitation=invitation), 410 if worth else 404

@@ -6,7 +6,7 @@ from flask import Blueprint, Response, render_template, request
 
 from webapp.core.errors import NotFoundError
 from webapp.core.security.permissions import Permission
-from webapp.http.web import FRAME_CSP, current_user, number, require
+from webapp.http.web import FRAME_CSP, current_user, get_number, require
 from webapp.services.mail import outbox, throttle
 
 bp = Blueprint("messages", __name__, url_prefix="/messages")
@@ -16,7 +16,7 @@ bp = Blueprint("messages", __name__, url_prefix="/messages")
 @require(Permission.MESSAGES_SEE)
 def index() -> str:
     """All messages that one may see, newest first, and whether sending is held up."""
-    listed = outbox.list_messages(current_user(), number(request.args, "before"))
+    listed = outbox.list_messages(current_user(), get_number(request.args, "before"))
     alarm, slow = throttle.circuit_status()
     return render_template(
         "messages/index.html",

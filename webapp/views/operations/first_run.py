@@ -19,7 +19,7 @@ bp = Blueprint("setup", __name__, url_prefix="/setup")
 def show(token: str) -> Page:
     """The form, while the link works."""
     if not first_run.is_open(token):
-        return gone()
+        return dead_link_page()
     return render_template("setup/show.html", form=SetupForm(formdata=None))
 
 
@@ -29,17 +29,17 @@ def create(token: str) -> Page | BaseResponse:
     """Make the Owner, sign them in, and on to Home."""
     form = SetupForm()
     if not first_run.is_open(token):
-        return gone()
+        return dead_link_page()
     if not form.validate():
         return render_template("setup/show.html", form=form), 422
     try:
         owner = first_run.finish(token, form.organisation.data, form.name.data, form.address, form.password.data)
     except ConflictError:
-        return gone()
+        return dead_link_page()
     start_session(owner)
     return redirect_to("home.index", say=f"{form.organisation.data} is set up.")
 
 
-def gone() -> Page:
+def dead_link_page() -> Page:
     """410: the link was used, or a later start has printed a newer one."""
     return answer_dead_link("a link to set Muster up", (render_template("setup/gone.html", waiting=first_run.is_waiting()), 410))

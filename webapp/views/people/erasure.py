@@ -8,7 +8,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from webapp.core.errors import RuleViolationError
 from webapp.core.security.permissions import Permission
 from webapp.http.auth import check_password
-from webapp.http.forms import ProofForm, tell
+from webapp.http.forms import ProofForm, show_errors
 from webapp.http.web import Page, current_user, redirect_to, require
 from webapp.models import User
 from webapp.services.people import erasure
@@ -33,7 +33,7 @@ def create(user_id: int) -> Page | BaseResponse:
     try:
         check_password(form.current.data, "Nothing was changed.", "current")
     except RuleViolationError as refusal:
-        tell(form, refusal)
+        show_errors(form, refusal)
         return page(form, user, refusal.status)
     name = erasure.erase(user_id, current_user())
     return redirect_to("users.index", say=f"This person is erased. The audit log calls them {name}.")

@@ -13,7 +13,7 @@ from webapp.core.text.formatting import full
 from webapp.db import utcnow
 from webapp.http.attachments import attach
 from webapp.http.auth import check_given_password
-from webapp.http.web import current_user, number, require
+from webapp.http.web import current_user, get_number, require
 from webapp.schemas.actions import ChosenSchema
 from webapp.services.batches import review
 from webapp.services.people import link_sheets
@@ -57,13 +57,13 @@ def create() -> Response | str | tuple[str, int]:
 
 
 def _chosen() -> Chosen:
-    if batch_id := number(request.args, "batch"):
+    if batch_id := get_number(request.args, "batch"):
         return review.found(batch_id).id
-    chosen: Chosen = ChosenSchema().load(request.form)["people"] if _picked() else Filter.parse(request.args)
+    chosen: Chosen = ChosenSchema().load(request.form)["people"] if _people_field() else Filter.parse(request.args)
     return chosen
 
 
-def _picked() -> str:
+def _people_field() -> str:
     """The people who were picked one by one, as the form has them."""
     return "" if request.form.get("all") else request.form.get("people", "")
 
@@ -73,7 +73,7 @@ def outlook(problem: str = "") -> str:
     chosen = _chosen()
     batch = review.found(chosen) if isinstance(chosen, int) else None
     query = {"batch": batch.id} if batch else Filter.parse(request.args).args()
-    context = {"batch": batch, "people": _picked(), "address": url_for("link_sheets.create", **query), "problem": problem}
+    context = {"batch": batch, "people": _people_field(), "address": url_for("link_sheets.create", **query), "problem": problem}
     return render_template(
         "link_sheets/new.html", found=link_sheets.outlook(chosen, current_user()), most=link_sheets.MOST, **context
     )

@@ -8,7 +8,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from webapp.core.errors import ConflictError, RuleViolationError
 from webapp.core.security.permissions import Permission
 from webapp.http.auth import check_password, renew_session
-from webapp.http.web import current_user, number, redirect_to, require
+from webapp.http.web import current_user, get_number, redirect_to, require
 from webapp.services.people import ownership
 
 bp = Blueprint("ownership", __name__, url_prefix="/ownership")
@@ -18,20 +18,20 @@ bp = Blueprint("ownership", __name__, url_prefix="/ownership")
 @require(Permission.ORGANISATION_MANAGE)
 def show() -> str:
     """Who could become Owner; `?heir=7` shows what happens then, and asks for the password."""
-    return page(number(request.args, "heir"))
+    return page(get_number(request.args, "heir"))
 
 
 @bp.post("")
 @require(Permission.ORGANISATION_MANAGE)
 def hand_over() -> BaseResponse | tuple[str, int]:
     """Hand it over, as the page said."""
-    heir_id = number(request.form, "heir")
+    heir_id = get_number(request.form, "heir")
     if heir_id is None:
         raise RuleViolationError("Choose who becomes Owner.")
     ownership.heir(heir_id, current_user())
     try:
         check_password(request.form.get("password", ""), "Nothing was changed.")
-        heir = ownership.hand_over(heir_id, current_user(), number(request.form, "role") or 0)
+        heir = ownership.hand_over(heir_id, current_user(), get_number(request.form, "role") or 0)
     except ConflictError as conflict:
         flash(str(conflict), "warn")
         return page(heir_id), 409
@@ -44,6 +44,6 @@ def hand_over() -> BaseResponse | tuple[str, int]:
 def page(heir_id: int | None, problem: str = "") -> str:
     """The search for an heir, or the question before it is handed over."""
     search = request.args.get("q", "").strip()[:100]
-    listing = ownership.heirs(search, number(request.args, "page") or 1) if heir_id is None else None
+    listing = ownership.heirs(search, get_number(request.args, "page") or 1) if heir_id is None else None
     heir = ownership.heir(heir_id, current_user()) if heir_id else None
     return render_template("ownership/show.html", heir=heir, listing=listing, search=search, problem=problem)

@@ -16,7 +16,7 @@ from webapp.db import utcnow
 from webapp.http.attachments import attach
 from webapp.http.invite_dialog import dialog_context
 from webapp.http.person_menu import menu_context
-from webapp.http.web import current_user, number, page_or_fragment, require
+from webapp.http.web import current_user, get_number, page_or_fragment, require
 from webapp.services.directory import lookup, people_list
 from webapp.services.mail import delivery_status
 from webapp.services.settings import in_force
@@ -42,10 +42,10 @@ CONCERNED = {
 def index() -> tuple[str, int]:
     """The list; `?invite=bulk` or `?invite=single` opens the dialog."""
     wanted = Filter.parse(request.args)
-    listing = people_list.listing(wanted, number(request.args, "page") or 1, current_user())
+    listing = people_list.list_people(wanted, get_number(request.args, "page") or 1, current_user())
     registry = lookup.registry()
-    linkable = people_list.linkable(listing, wanted, current_user(), registry)
-    counts = {do.value: n for do, n in people_list.doable_to_all(listing, wanted, current_user(), registry).items()} | {
+    linkable = people_list.count_linkable(listing, wanted, current_user(), registry)
+    counts = {do.value: n for do, n in people_list.count_allowed_actions(listing, wanted, current_user(), registry).items()} | {
         "link": linkable
     }
     return page_or_fragment(
@@ -62,9 +62,9 @@ def index() -> tuple[str, int]:
         concerned=CONCERNED,
         at=partial(address, wanted),
         columns=columns(wanted),
-        nobody=said_of_nobody(wanted, registry),
+        nobody=empty_message(wanted, registry),
         export=url_for("users.export", **wanted.args()),
-        left_out=said_of_export(people_list.left_out(wanted, listing)),
+        left_out=export_hint(people_list.count_not_exported(wanted, listing)),
         alone=not wanted.is_on and listing.everybody < 2,
         **menu_context(registry),
         **dialog_context(),
@@ -76,7 +76,7 @@ def index() -> tuple[str, int]:
 def export() -> Response:
     """What the filter finds, as a file that can be edited and uploaded."""
     today = utcnow().astimezone(in_force.settings().time_zone).date()
-    return attach(written(people_list.HEADER, people_list.exported(Filter.parse(request.args))), f"people-{today}.csv")
+    return attach(written(people_list.HEADER, people_list.export_lines(Filter.parse(request.args))), f"people-{today}.csv")
 
 
 def address(wanted: Filter, page: int = 1, **changed: Any) -> str:
@@ -96,7 +96,7 @@ def columns(wanted: Filter) -> dict[str, SimpleNamespace]:
     }
 
 
-def said_of_nobody(wanted: Filter, registry: Any) -> str:
+def empty_message(wanted: Filter, registry: Any) -> str:
     """Why the list is empty: "Nobody with status Expired in Exam Laptops matches “wood”."."""
     role, group = registry.role_by_id.get(wanted.role_id), registry.group_by_id.get(wanted.group_id)
     parts = [f"with status {NAMES[wanted.status]}"] if wanted.status else []
@@ -108,7 +108,7 @@ def said_of_nobody(wanted: Filter, registry: Any) -> str:
     return f"Nobody {' '.join(parts)}."
 
 
-def said_of_export(left_out: dict[str, int]) -> str:
+def export_hint(left_out: dict[str, int]) -> str:
     """Whom the file leaves out: "Export CSV leaves out 3 deactivated and 1 expired. Choose a status to export them, too."."""
     words = {"deactivated": "deactivated", "expired": "expired", "undelivered": "whose email failed"}
     parts = [f"{n:,} {words[which]}" for which, n in left_out.items()]

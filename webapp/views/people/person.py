@@ -16,7 +16,7 @@ from webapp.core.text.formatting import plural
 from webapp.http.auth import check_given_password
 from webapp.http.person_menu import menu_context
 from webapp.http.questions import Question, ask
-from webapp.http.web import current_user, number, page_or_fragment, redirect_to, require, safe_next
+from webapp.http.web import current_user, get_number, page_or_fragment, redirect_to, require, safe_next
 from webapp.models import Invitation, User
 from webapp.schemas.actions import ActionSchema
 from webapp.services.accounts import sessions
@@ -52,19 +52,19 @@ def invitation(invitation_id: int) -> str:
 
 def page(kind: Kind, id: int) -> str:
     """Access, where it came from, messages, and what else the person who asks may see."""
-    person = people.found(kind, id)
-    own = people.invitations(person)
-    events, has_more = people.history(person, own, number(request.args, "before"))
+    person = people.get_person(kind, id)
+    own = people.list_invitations(person)
+    events, has_more = people.list_history(person, own, get_number(request.args, "before"))
     may_sign_out = current_user().may(Permission.USERS_MANAGE) and person.role.rank <= current_user().role.rank
     return render_template(
         "people/show.html",
         entry=people_list.entry_of(person),
-        origin=people.origin(person, own),
+        origin=people.find_origin(person, own),
         delivery=delivery_status.find_deliveries([id])[id] if isinstance(person, Invitation) else None,
-        messages=people.messages(own),
+        messages=people.list_messages(own),
         events=events if current_user().may(Permission.AUDIT_READ) else None,
         has_more=has_more,
-        sessions=sessions.listed(person) if isinstance(person, User) and may_sign_out else None,
+        sessions=sessions.list_sessions(person) if isinstance(person, User) and may_sign_out else None,
         device=device,
         **menu_context(lookup.registry()),
     )
@@ -74,28 +74,28 @@ def page(kind: Kind, id: int) -> str:
 @require(Permission.USERS_MANAGE)
 def user_access(user_id: int) -> tuple[str, int]:
     """The form for a user's role, or groups."""
-    return form("user", user_id, asked_part())
+    return form("user", user_id, part_from_request())
 
 
 @bp.get("/invitations/<int:invitation_id>/access")
 @require(Permission.USERS_MANAGE)
 def invitation_access(invitation_id: int) -> tuple[str, int]:
     """The form for an invitation's role, or groups."""
-    return form("invitation", invitation_id, asked_part())
+    return form("invitation", invitation_id, part_from_request())
 
 
 @bp.post("/users/<int:user_id>/access")
 @require(Permission.USERS_MANAGE)
 def change_user(user_id: int) -> BaseResponse | tuple[str, int]:
     """Set a user's role, or groups."""
-    return change("user", user_id, asked_for())
+    return change("user", user_id, action_from_request())
 
 
 @bp.post("/invitations/<int:invitation_id>/access")
 @require(Permission.USERS_MANAGE)
 def change_invitation(invitation_id: int) -> BaseResponse | tuple[str, int]:
     """Set an invitation's role, or groups."""
-    return change("invitation", invitation_id, asked_for())
+    return change("invitation", invitation_id, action_from_request())
 
 
 @bp.get("/users/<int:user_id>/deactivation")
@@ -131,7 +131,7 @@ def another_message(invitation_id: int) -> tuple[str, int]:
 def deactivate(user_id: int) -> BaseResponse:
     """Sign a user out everywhere and let them in no more; as the form says, invitations of theirs are revoked."""
     theirs = member(Theirs, request.form.get("theirs")) or Theirs.REVOKE_MANAGING
-    return done("user", user_id, actions.do_now("user", user_id, Action(Do.DEACTIVATE), current_user(), theirs))
+    return redirect_after("user", user_id, actions.do_now("user", user_id, Action(Do.DEACTIVATE), current_user(), theirs))
 
 
 @bp.post("/users/<int:user_id>/reactivation")
@@ -145,15 +145,17 @@ def reactivate(user_id: int) -> BaseResponse | tuple[str, int]:
 @require(Permission.INVITATIONS_MAKE)
 def revoke(invitation_id: int) -> BaseResponse:
     """Make an invitation's link worthless."""
-    return done("invitation", invitation_id, actions.do_now("invitation", invitation_id, Action(Do.REVOKE), current_user()))
+    return redirect_after(
+        "invitation", invitation_id, actions.do_now("invitation", invitation_id, Action(Do.REVOKE), current_user())
+    )
 
 
 @bp.get("/users/<int:user_id>/sessions/removal")
 @require(Permission.USERS_MANAGE)
 def ending_sessions(user_id: int) -> BaseResponse | tuple[str, int]:
     """The question before a user is signed out: from the session that the address names, or from all."""
-    user, only = people.to_sign_out(user_id, current_user()), number(request.args, "session")
-    standing = [each for each in sessions.listed(user) if only in (None, each.id)]
+    user, only = people.get_user_to_sign_out(user_id, current_user()), get_number(request.args, "session")
+    standing = [each for each in sessions.list_sessions(user) if only in (None, each.id)]
     if not standing:
         return redirect_to("people.user", user_id=user_id, say=OVER)
     one = f"{device(standing[0].user_agent)}, {standing[0].address or 'address unknown'}"
@@ -173,18 +175,18 @@ def ending_sessions(user_id: int) -> BaseResponse | tuple[str, int]:
 @require(Permission.USERS_MANAGE)
 def end_sessions(user_id: int) -> BaseResponse:
     """Sign a user out: from the session that the form names, or from all."""
-    ended = people.end_sessions(user_id, current_user(), number(request.form, "session"))
+    ended = people.end_sessions(user_id, current_user(), get_number(request.form, "session"))
     said = f"{plural(ended, 'session')} ended." if ended else OVER
     return redirect_to("people.user", user_id=user_id, say=said)
 
 
-def asked_part() -> str:
+def part_from_request() -> str:
     """What the form is to be about; the role where the address does not say."""
     part = request.args.get("part", "")
     return part if part in PARTS else "role"
 
 
-def asked_for() -> Action:
+def action_from_request() -> Action:
     """What a form asks for."""
     action = ActionSchema().load({**request.form, "groups": request.form.getlist("groups")})
     assert isinstance(action, Action)
@@ -197,8 +199,8 @@ def form(kind: Kind, id: int, part: str, problem: str = "", status: int = 200) -
     person = values["entry"].person
     values |= {
         "part": part,
-        "seen": people.seen(person),
-        "chosen": [*sent.getlist("role"), *sent.getlist("groups")] or people.held(person, part),
+        "seen": people.access_key(person),
+        "chosen": [*sent.getlist("role"), *sent.getlist("groups")] or people.current_access(person, part),
         "problem": problem,
     }
     return page_or_fragment("people/access.html", "people/_access.html", status, **values)
@@ -215,7 +217,7 @@ def question(kind: Kind, id: int, do: Do, problem: str = "", status: int = 200) 
 
 def about(kind: Kind, id: int, do: Do) -> dict[str, Any]:
     """What both need: who it is, and where to go back to."""
-    entry, values = people_list.entry_of(people.found(kind, id)), menu_context(lookup.registry())
+    entry, values = people_list.entry_of(people.get_person(kind, id)), menu_context(lookup.registry())
     if do not in values["does"](entry):
         raise NotFoundError("This cannot be changed, or not by you. Load the page again to see how things stand.")
     return values | {"entry": entry, "back": safe_next(request.form.get("next") or request.args.get("next")) or ""}
@@ -225,7 +227,9 @@ def change(kind: Kind, id: int, action: Action) -> BaseResponse | tuple[str, int
     """Do it; where that is refused, the form again, which asks for a password where one is needed."""
     try:
         proven = check_given_password("Nothing was changed.")
-        return done(kind, id, people.change(kind, id, action, current_user(), as_seen=request.form.get("seen"), proven=proven))
+        return redirect_after(
+            kind, id, people.change_access(kind, id, action, current_user(), as_seen=request.form.get("seen"), proven=proven)
+        )
     except RuleViolationError as refusal:
         said, status = str(refusal), refusal.status
         try:
@@ -236,6 +240,6 @@ def change(kind: Kind, id: int, action: Action) -> BaseResponse | tuple[str, int
             raise refusal from None
 
 
-def done(kind: Kind, id: int, said: str) -> BaseResponse:
+def redirect_after(kind: Kind, id: int, said: str) -> BaseResponse:
     """Back to where the form was, with what was done, and to the menu of whom it was done to."""
     return redirect_to("users.index", say=said, back=request.form.get("next"), acted=f"{kind}-{id}")

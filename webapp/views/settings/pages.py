@@ -35,8 +35,8 @@ def index() -> str:
     return render_template(
         "settings/index.html",
         people=people() if sees else "",
-        groups=plural(len(groups.counted()), "group") if sees else "",
-        roles=plural(len(roles.counted()), "role") if sees else "",
+        groups=plural(len(groups.list_groups()), "group") if sees else "",
+        roles=plural(len(roles.list_roles()), "role") if sees else "",
         sections=SECTIONS,
         now=in_words(in_force.settings()) if sets else {},
         server=server(in_force.environment()) if sets else {},
@@ -60,7 +60,7 @@ def update(section: str) -> BaseResponse | tuple[str, int]:
     if request.form.get("lose") != days and (lost := retention.lost_by(days)):
         return page(section, lost=lost), 422
     try:
-        changed = store(found(section), proven=check_given_password("Nothing was saved."))
+        changed = store(get_section(section), proven=check_given_password("Nothing was saved."))
     except ValidationError as error:
         return page(section, error.messages_dict), 422
     except RuleViolationError as refusal:
@@ -73,7 +73,7 @@ def update(section: str) -> BaseResponse | tuple[str, int]:
 def test() -> BaseResponse | tuple[str, int]:
     """Save what is typed and send it to who asks."""
     try:
-        store(found("email"))
+        store(get_section("email"))
         message = test_message.send_general_test(current_user())
     except ValidationError as error:
         return page("email", error.messages_dict), 422
@@ -89,7 +89,7 @@ def letter() -> Response:
     return Response(preview.render_general_example(current_user()).html, headers={"Content-Security-Policy": FRAME_CSP})
 
 
-def found(section: str) -> Section:
+def get_section(section: str) -> Section:
     """The section of this address. Raises NotFoundError."""
     if section not in SECTIONS:
         raise NotFoundError("There are no such settings.")
@@ -113,8 +113,8 @@ def page(section: str, problems: dict[str, Any] | None = None, lost: int = 0) ->
 
     lost: of how many batches the rows would be deleted, which is asked about first.
     """
-    asked, problems = found(section), problems or {}
-    now = settings.texts(asked.names)
+    asked, problems = get_section(section), problems or {}
+    now = settings.current_texts(asked.names)
     kept = {name: request.form.get(f"seen-{name}", now[name]) for name in now if name not in problems}
     is_email = section == "email"
     return render_template(
@@ -133,7 +133,7 @@ def page(section: str, problems: dict[str, Any] | None = None, lost: int = 0) ->
 
 def people() -> str:
     """ "163 users, 14 invited, 4 expired"."""
-    counts = people_list.counts()
+    counts = people_list.count_by_status()
     parts = [plural(counts[Status.ACTIVE] + counts[Status.DEACTIVATED], "user")]
     parts += [f"{counts[status]:,} {status.value}" for status in (Status.INVITED, Status.EXPIRED) if counts[status]]
     return ", ".join(parts)
