@@ -12,6 +12,7 @@ from flask import Flask
 from tests.factories import PASSWORD, make_persona, make_user
 from webapp.core.addresses import parse
 from webapp.core.errors import ConflictError, MusterError
+from webapp.core.security import passwords
 from webapp.db import db
 from webapp.models import AccountLink, AuditEvent, LinkPurpose, Message, MessageKind, Session, User
 from webapp.services.accounts import owner_recovery, password_reset, profile, sessions
@@ -81,13 +82,13 @@ def test_no_transaction_is_open_while_a_password_is_hashed(app: Flask, monkeypat
     owner = make_persona("Owner")
     token, back = token_for(owner, LinkPurpose.RESET), token_for(owner, LinkPurpose.SIGN_IN)
     sessions.start_session(owner, "", "")
-    open_ones, hash_ = [], sessions.PasswordHasher.hash
+    open_ones, hash_ = [], passwords.PasswordHasher.hash
 
     def watched(self: Any, password: str) -> str:
         open_ones.append(db.session().in_transaction())
         return hash_(self, password)
 
-    monkeypatch.setattr(sessions.PasswordHasher, "hash", watched)
+    monkeypatch.setattr(passwords.PasswordHasher, "hash", watched)
     owner_recovery.use(back, NEW)
     profile.change_password(owner, NEW, keep=0)
     assert db.session.scalar(db.select(AccountLink.closed_at).where(AccountLink.purpose == LinkPurpose.RESET)), "links ended"

@@ -23,7 +23,7 @@ def broken(monkeypatch):
         def raise_it():
             raise error
 
-        monkeypatch.setattr(groups, "counted", raise_it)
+        monkeypatch.setattr(groups, "list_groups", raise_it)
 
     return breaks
 

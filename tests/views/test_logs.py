@@ -80,7 +80,7 @@ def test_a_crash_is_one_line_that_its_reference_finds(owner, logged, monkeypatch
         raise RuntimeError(f"the inside {token_of(invited)}")
 
     invited = make_invitation()
-    monkeypatch.setattr(groups, "counted", crash)
+    monkeypatch.setattr(groups, "list_groups", crash)
     monkeypatch.setitem(owner.app.config, "PROPAGATE_EXCEPTIONS", False)
     logged("json")
     page = owner.get("/groups", status=500).page.text
@@ -153,7 +153,7 @@ def test_no_secret_is_ever_logged(app, client, change_settings, logged, queue, l
     client.get("/metrics", headers={"Authorization": "Bearer a-token-for-the-monitor-Zz9"})
     make_message("amelia.hart@northfield.example")
     monkeypatch.setitem(app.config, "PROPAGATE_EXCEPTIONS", False)
-    monkeypatch.setattr(groups, "counted", lambda: 1 / len(sid[:0]))
+    monkeypatch.setattr(groups, "list_groups", lambda: 1 / len(sid[:0]))
     browser.get("/groups", status=500, headers={"X-Request-ID": sid})
     said = "\n".join(logged.lines())
     secrets = {

@@ -12,6 +12,7 @@ import pytest
 from tests.client import Client
 from tests.factories import PASSWORD, make_invitation, make_persona, make_user, token_of
 from tests.mail_fixtures import message_to
+from webapp.core.security import passwords
 from webapp.db import db, utcnow
 from webapp.jobs import outbox as jobs
 from webapp.models import (
@@ -26,7 +27,7 @@ from webapp.models import (
     User,
     UserState,
 )
-from webapp.services.accounts import password_reset, sessions
+from webapp.services.accounts import password_reset
 from webapp.services.links import account_links
 from webapp.services.mail import claim
 
@@ -319,8 +320,8 @@ def test_no_link_for_somebody_deactivated_or_unknown(admin):
 def test_both_ways_hash_the_same_passwords_at_sign_in(client, amelia, monkeypatch):
     """A known and an unknown address cost the same work, seen through the page."""
     checked = []
-    verify = sessions.PasswordHasher.verify
-    monkeypatch.setattr(sessions.PasswordHasher, "verify", lambda *args: checked.append(1) or verify(*args))
+    verify = passwords.PasswordHasher.verify
+    monkeypatch.setattr(passwords.PasswordHasher, "verify", lambda *args: checked.append(1) or verify(*args))
     answers = [
         Client(client.app).post("/sign-in", {"email": email, "password": "wrong"}, status=422).text.replace(email, "…")
         for email in (AMELIA, "nobody@northfield.example")
