@@ -18,7 +18,7 @@ from webapp.core.plan.planner import Mode
 from webapp.db import db, utcnow
 from webapp.jobs import outbox as jobs
 from webapp.models import AuditEvent, BatchState, Invitation, MailCircuit, Message, MessageKind, MessageState, Organisation
-from webapp.services.operations import heartbeats, settings
+from webapp.services.operations import change_settings, heartbeats
 from webapp.services.settings import in_force
 from webapp.settings.pages import SECTIONS
 
@@ -185,9 +185,9 @@ class TestTwoAtOnce:
             with app.app_context():
                 start.wait()
                 try:
-                    settings.save({"MAX_ROWS": str(n)}, {"MAX_ROWS": "100"}, by=db.session.merge(owner.user, load=False))
+                    change_settings.save({"MAX_ROWS": str(n)}, {"MAX_ROWS": "100"}, by=db.session.merge(owner.user, load=False))
                     results.append(str(n))
-                except settings.ValidationError:
+                except change_settings.ValidationError:
                     pass
 
         threads = [threading.Thread(target=one, args=(n,)) for n in range(201, 207)]

@@ -19,7 +19,7 @@ from webapp.http.web import FRAME_CSP, SIGNED_IN, current_user, redirect_to, req
 from webapp.services.batches import test_message
 from webapp.services.directory import groups, people_list, roles
 from webapp.services.mail import preview
-from webapp.services.operations import retention, settings, status
+from webapp.services.operations import change_settings, retention, status
 from webapp.services.settings import in_force
 from webapp.settings.pages import NAME, SECTIONS, Section
 from webapp.settings.settings import Settings
@@ -105,7 +105,7 @@ def store(section: Section, *, proven: bool = False) -> bool:
             raise ValidationError(form.errors)
         typed[NAME] = form.NAME.data
     seen = {name: request.form.get(f"seen-{name}", "") for name in typed}
-    return settings.save(typed, seen, current_user(), proven=proven)
+    return change_settings.save(typed, seen, current_user(), proven=proven)
 
 
 def page(section: str, problems: dict[str, Any] | None = None, lost: int = 0) -> str:
@@ -114,7 +114,7 @@ def page(section: str, problems: dict[str, Any] | None = None, lost: int = 0) ->
     lost: of how many batches the rows would be deleted, which is asked about first.
     """
     asked, problems = get_section(section), problems or {}
-    now = settings.current_texts(asked.names)
+    now = change_settings.current_texts(asked.names)
     kept = {name: request.form.get(f"seen-{name}", now[name]) for name in now if name not in problems}
     is_email = section == "email"
     return render_template(
