@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from tests.core.values import is_whole
 from tests.reading import read
-from webapp.core.files import csv_reader, table
-from webapp.core.files.cleaning import Cleaned, clean
+from webapp.core.files import table
+from webapp.core.files.cleaning import clean
 from webapp.core.files.errors import UnreadableFileError
 from webapp.core.files.fields import recognise
 from webapp.core.files.source_file import Sheet, open_file, open_pasted
@@ -248,23 +248,6 @@ def test_a_sep_line_is_obeyed_and_does_not_count_as_a_row(first_line, delimiter)
     text = f"{first_line}\r\nEmail{delimiter}Role\r\nana@x.org{delimiter}Analyst\r\n"
     table = read(text.encode(), "people.csv")
     assert (table.delimiter, table.lines) == (delimiter, [Line(2, ("ana@x.org", "Analyst"))])
-
-
-@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
-def test_a_long_file_is_read_as_a_whole(end, monkeypatch):
-    """Wherever one piece of it ends and the next begins."""
-    people = [(f"p{n}@x.org", "Analyst", f"A{n},{end}B{n}\n\nC") for n in range(60)]
-    text = end.join(["Email,Role,Groups", *(f'{email},{role},"{groups}"' for email, role, groups in people)])
-    for piece in (1, 7, 50, 1000):
-        monkeypatch.setattr(csv_reader, "_PIECE", piece)
-        assert [line.cells for line in read(text.encode(), "people.csv").lines] == people
-
-
-def test_what_is_remembered_of_cells_is_what_cleaning_says():
-    cleaned = Cleaned()
-    cells = [f" cell {n % 5000}\u200b" for n in range(12_000)]
-    assert [cleaned[cell] for cell in cells] == [clean(cell) for cell in cells]
-    assert len(cleaned) < 5000
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])

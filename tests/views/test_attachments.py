@@ -13,7 +13,7 @@ from tests.factories import make_invitation
 from tests.mail_fixtures import make_sending_batch
 from tests.served import served
 from tests.steps import stage
-from webapp.core.files.csv_writer import written
+from webapp.core.files.csv_writer import write_lines
 from webapp.db import db
 from webapp.http.attachments import attach
 from webapp.models import BatchState
@@ -120,7 +120,7 @@ def test_a_long_file_is_not_held_in_memory(app):
     lines = ([f"person{n}@northfield.example", "x" * 1000] for n in range(30_000))
     with app.test_request_context():
         tracemalloc.start()
-        answer = attach(written(["Email", "More"], lines), "long.csv")
+        answer = attach(write_lines(["Email", "More"], lines), "long.csv")
         length = sum(len(block) for block in answer.response)
         most = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()

@@ -12,8 +12,6 @@ from email_validator import EmailNotValidError, validate_email
 
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 _PLAIN_LOCAL = re.compile(rf"{_ATOM}(?:\.{_ATOM})*")
-_PLAIN = re.compile(rf"((?!'){_ATOM}(?:\.{_ATOM})*)@([A-Za-z0-9.-]+)")
-"""What nearly every address is: nothing has to be told from it, and nothing quoted or written in another way."""
 _NAMED = re.compile(r"[^<>]*<([^<>]*)>")
 _SEVERAL = re.compile(r"[^\s@,;|/<>]+@[^\s@,;|/<>]+")
 _ENCODED = "=?"
@@ -51,16 +49,26 @@ def parse(text: str, allowed_domains: Collection[str] = ()) -> Address:
     allowed_domains: ASCII domains that pass without the check of the domain (an intranet's `.local`).
     Raises InvalidAddressError.
     """
-    if len(text) <= MAX_LENGTH and (plain := _PLAIN.fullmatch(text)):
-        local, domain = plain.groups()
-        lower = text.lower()
-        known = _lower(domain)
-        if len(local) <= 64 and _ENCODED not in local and (known in allowed_domains or _verdict(known)[0] == known):
-            return Address(text, text if lower == text else lower, known)  # one string where one is enough
     if len(text) > LONGEST_TEXT:
         raise InvalidAddressError("email_long")
     named = _NAMED.fullmatch(text)
-    address = named.group(1).strip() if named else text
+    address = named[1].strip() if named else text
+    local, domain = _split(address, text)
+    ascii_domain = _to_ascii(domain.lower())
+    if not ascii_domain or ascii_domain not in allowed_domains:
+        ascii_domain, problem = _check_domain(domain.lower())
+        if problem:
+            raise InvalidAddressError(problem)
+    if not (_PLAIN_LOCAL.fullmatch(local) and len(local) <= 64):
+        local = _check_local(local)
+    key = f"{unicodedata.normalize('NFC', local).casefold()}@{ascii_domain}"
+    if max(len(local) + 1 + len(ascii_domain), len(key)) > MAX_LENGTH:
+        raise InvalidAddressError("email_long")
+    return Address(address, key, ascii_domain)
+
+
+def _split(address: str, text: str) -> tuple[str, str]:
+    """The local part and the domain. text: the whole cell. Raises InvalidAddressError."""
     if not address:
         raise InvalidAddressError("email_missing")
     local, at, domain = address.rpartition("@")
@@ -68,17 +76,10 @@ def parse(text: str, allowed_domains: Collection[str] = ()) -> Address:
         raise InvalidAddressError("email_without_at")
     if "@" in local and len(_SEVERAL.findall(text)) > 1:
         raise InvalidAddressError("email_several")
-    if not local or not domain or "@" in local.strip('"') or " " in address or local.startswith("'") or _ENCODED in local:
+    is_quoted_wrongly = local.startswith("'") or "@" in local.strip('"')
+    if not local or not domain or " " in address or is_quoted_wrongly or _ENCODED in local:
         raise InvalidAddressError("email_invalid")
-    ascii_domain = _ascii(domain) if allowed_domains else ""
-    if ascii_domain not in allowed_domains or not ascii_domain:
-        ascii_domain = _judged(domain.lower())
-    if not (_PLAIN_LOCAL.fullmatch(local) and len(local) <= 64):
-        local = _judged_local(local)
-    key = f"{unicodedata.normalize('NFC', local).casefold()}@{ascii_domain}"
-    if max(len(local) + 1 + len(ascii_domain), len(key)) > MAX_LENGTH:
-        raise InvalidAddressError("email_long")
-    return Address(address, key, ascii_domain)
+    return local, domain
 
 
 INVISIBLE = dict.fromkeys(map(ord, "\xad\u200b\u200c\u200d\u200e\u200f\u2060\ufeff\u202a\u202b\u202c\u202d\u202e"))
@@ -99,22 +100,17 @@ def key_of(text: str, allowed_domains: Collection[str] = ()) -> str | None:
 
 
 @functools.lru_cache(maxsize=4096)
-def _lower(domain: str) -> str:
-    """The same string each time, which a long file then holds once."""
-    return domain.lower()
-
-
-@functools.lru_cache(maxsize=4096)
-def _ascii(domain: str) -> str:
+def _to_ascii(domain: str) -> str:
+    """The domain in ASCII, "" where it has no such form."""
     try:
-        return domain.lower().encode("idna").decode() if not domain.isascii() else domain.lower()
+        return domain if domain.isascii() else domain.encode("idna").decode()
     except UnicodeError:
         return ""
 
 
 @functools.lru_cache(maxsize=4096)
-def _verdict(domain: str) -> tuple[str, str]:
-    """The domain in ASCII, or "" and the code of what is wrong with it: each distinct domain is judged once."""
+def _check_domain(domain: str) -> tuple[str, str]:
+    """The domain in ASCII, or "" and what is wrong with it: each distinct domain is judged once."""
     try:
         return validate_email("a@" + domain, check_deliverability=False).ascii_domain.lower(), ""
     except EmailNotValidError:
@@ -123,16 +119,9 @@ def _verdict(domain: str) -> tuple[str, str]:
         return "", "email_invalid"
 
 
-def _judged(domain: str) -> str:
-    ascii_domain, problem = _verdict(domain)
-    if problem:
-        raise InvalidAddressError(problem)
-    return ascii_domain
-
-
-def _judged_local(local: str) -> str:
+def _check_local(local: str) -> str:
     try:
-        judged = validate_email(f"{local}@example.org", check_deliverability=False, strict=True, test_environment=True)
+        checked = validate_email(f"{local}@example.org", check_deliverability=False, strict=True, test_environment=True)
     except EmailNotValidError as error:
         raise InvalidAddressError("email_invalid") from error
-    return judged.local_part
+    return checked.local_part

@@ -173,26 +173,10 @@ class RowSchema(Schema):
     def __init__(self, registry: Registry) -> None:
         self.registry = registry
         super().__init__()
-        repeated = functools.lru_cache(maxsize=DISTINCT)
-        self.role_cell = repeated(functools.partial(self._cell, "role"))
-        self.groups_cell = repeated(functools.partial(self._cell, "groups"))
+        self.cell = functools.lru_cache(maxsize=DISTINCT)(self._judge)
+        """What `load` says of one cell (field, text): (value, ()) or (None, issues). In a long file cells repeat."""
 
-    def cell(self, field: str, text: str) -> Judged:
-        """What `load` says of one cell, as (value, ()) or (None, issues); so do `email_cell`, `role_cell` and `groups_cell`.
-
-        Each distinct cell is judged once, for in a long file roles and groups repeat. E-mails hardly ever do.
-        """
-        judged: Judged = getattr(self, f"{field}_cell")(text)
-        return judged
-
-    def email_cell(self, text: str) -> Judged:
-        """`cell("email", text)`: a good address by the shortest way, any other by way of the field."""
-        try:
-            return parse(text.strip(), self.registry.allowed_domains), ()
-        except InvalidAddressError:
-            return self._cell("email", text)
-
-    def _cell(self, field: str, text: str) -> Judged:
+    def _judge(self, field: str, text: str) -> Judged:
         if len(text) > LONGEST_CELL:
             return None, (Issue(field, "cell_long", {"most": LONGEST_CELL}),)
         try:

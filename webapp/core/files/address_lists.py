@@ -44,7 +44,7 @@ def people_in(text: str) -> tuple[str | None, list[str]] | None:
     while place < len(body):
         person = _PERSON.match(body, place)
         if person and person.end() > place:
-            found.append(_written(person))
+            found.append(_format_person(person))
             place = person.end()
             continue
         wrong = _BROKEN.match(body, place)
@@ -64,7 +64,7 @@ def _is_column(text: str, people: list[str]) -> bool:
     return lines == people and not any(sign in text for sign in ",;|\t")
 
 
-def _written(person: re.Match[str]) -> str:
+def _format_person(person: re.Match[str]) -> str:
     """One person, as a cell of a table would say it."""
     name = (person["name"] or person["comment"] or "").strip(" \t\"'")
     address = (person["angled"] or person["bare"]).strip("'").removesuffix(".")

@@ -1,4 +1,4 @@
-"""A cell of somebody's file, as everything else of Muster sees it: without what is invisible, and what is an escape."""
+"""Cleans a cell: trims invisible characters and undoes formula escaping."""
 
 import re
 
@@ -53,16 +53,3 @@ def escape(cell: str) -> str:
 def clip(cell: str, longest: int = LONGEST_CELL) -> str:
     """A cell as a page shows it: of one that is too long only the beginning."""
     return cell if len(cell) <= longest else f"{cell[:CLIPPED]}…"
-
-
-class Cleaned(dict[str, str]):
-    """`cleaned[cell]` is `clean(cell)`. The first different cells are remembered: roles and groups repeat, and are kept once."""
-
-    def __missing__(self, cell: str) -> str:
-        found = clean(cell)
-        if len(self) < _REMEMBERED:
-            self[cell] = found
-        return found
-
-
-_REMEMBERED = 4096

@@ -24,15 +24,13 @@ Record = tuple[int, list[str]]
 """A row as it stands: its number, its cells."""
 
 
-def known_in(names: Iterable[str]) -> set[Field]:
+def find_known_fields(names: Iterable[str]) -> set[Field]:
     """The fields whose columns have such names."""
     return {name.field for name in map(recognise, names) if name}
 
 
 _SEP_LINE = re.compile(r'"?sep=([^\w\s"]|\t)?"?[,;\t|]*(?:\r\n|\r|\n|\Z)', re.IGNORECASE)
 _HEADER_WINDOW = 200_000
-_PIECE = 100_000
-"""Letters that are read at once."""
 
 
 class Text(NamedTuple):
@@ -43,49 +41,50 @@ class Text(NamedTuple):
     header_delimiter: str
 
 
-def rows_of(text: str, delimiter: str | None = None) -> Text:
+def read_text(text: str, delimiter: str | None = None) -> Text:
     """The rows of a text, and the separator, found where it is not given."""
-    delimiter, header_delimiter = separators(text, delimiter)
-    rows = unwrapped(records(_tidied(text, delimiter), delimiter), delimiter)
+    delimiter, header_delimiter = find_separators(text, delimiter)
+    rows = unwrap_rows(read_records(_remove_spaces_after_quotes(text, delimiter), delimiter), delimiter)
     if header_delimiter:
         rows = split_first_cells(rows, header_delimiter)
     return Text(rows, delimiter, header_delimiter)
 
 
-def without_sep_line(text: str) -> tuple[str, str | None]:
+def remove_sep_line(text: str) -> tuple[str, str | None]:
     """The text below a first line `sep=;`, and the separator that this states."""
     if sep_line := _SEP_LINE.match(text):
         return text[sep_line.end() :], sep_line[1]
     return text, None
 
 
-def separators(text: str, delimiter: str | None = None) -> tuple[str, str]:
+def find_separators(text: str, delimiter: str | None = None) -> tuple[str, str]:
     """The separator of the rows, and that of the column names where theirs is another, else "".
 
     A comma file that a German Excel shows in one column comes back so: `Email,Role,Groups;;` above `a@x.org;Analyst;Library`.
     """
-    found = delimiter or delimiter_of(text)
-    for each in DELIMITERS:
-        if _has_its_own(text, each, found):
-            return found, each
+    found = delimiter or find_delimiter(text)
+    for names in DELIMITERS:
+        if _is_split(text, names, rows=found):
+            return found, names
     if not delimiter:
-        for each in DELIMITERS:
-            if _has_its_own(text, found, each):
-                return each, found
+        for rows in DELIMITERS:
+            if _is_split(text, found, rows):
+                return rows, found
     return found, ""
 
 
-def _has_its_own(text: str, names: str, rows: str) -> bool:
+def _is_split(text: str, names: str, rows: str) -> bool:
     """Whether the column names are one cell by the separator of the rows, and people are found by that alone."""
     if names == rows or names not in text or rows not in text:
         return False
-    above = True
+    is_above = True
     by_rows = 0
     for cells in _first_lines(text, rows):
-        if not above:
-            by_rows += not is_first_cell_alone(cells) and _is_person(cells)  # a line that was left as it came tells nothing
-        elif is_first_cell_alone(cells):
-            above = len(known_in(map(clean, cells_within(cells[:1], names)))) < 2
+        is_alone = is_first_cell_alone(cells)
+        if is_above and is_alone:
+            is_above = len(find_known_fields(map(clean, split_cell(cells[:1], names)))) < 2
+        elif not is_above and not is_alone and _is_person(cells):  # a line that was left as it came tells nothing
+            by_rows += 1
     by_names = sum(_is_person(cells) and not cells[-1].endswith(rows) for cells in _first_lines(text, names))
     return by_rows > by_names
 
@@ -115,11 +114,11 @@ def split_first_cells(records: Iterable[Record], delimiter: str) -> Iterator[Rec
     """The rows, and in place of one with nothing but a first cell the cells that this separator brings out of it."""
     for number, record in records:
         if is_first_cell_alone(record):
-            record = cells_within(record[:1], delimiter)
+            record = split_cell(record[:1], delimiter)
         yield number, record
 
 
-def delimiter_of(text: str) -> str:
+def find_delimiter(text: str) -> str:
     """The separator that brings the most known names out of one of the first lines, then the most people, then columns.
 
     Never csv.Sniffer: on unquoted groups it was seen to choose the letter "o".
@@ -130,26 +129,25 @@ def delimiter_of(text: str) -> str:
     before = text[: first_word.start()]
     start = max(before.rfind("\n"), before.rfind("\r")) + 1
     window = text[start : start + _HEADER_WINDOW]
-    first_line = io.StringIO(window, newline="").readline()
-
-    def score(delimiter: str) -> tuple[int, int, int, int]:
-        lines: list[list[str]] = []
-        try:
-            found = (line for line in _reader(window, delimiter) if any(line))
-            lines.extend(
-                list(map(clean, cells_within(line, delimiter)[:MOST_COLUMNS])) for line in itertools.islice(found, HEADER_WITHIN)
-            )
-        except csv.Error:  # quotes that make no sense with this separator
-            if not lines:
-                return -1, 0, first_line.count(delimiter), 0
-        known = max((len(known_in(line)) for line in lines), default=0)
-        people = sum(any(map(is_address, line)) for line in lines)
-        return known, people, len(lines[0]) if lines else 0, sum(map(len, lines))
-
-    return max(DELIMITERS, key=score)
+    return max(DELIMITERS, key=lambda delimiter: _score(window, delimiter))
 
 
-def cells_within(record: list[str], delimiter: str) -> list[str]:
+def _score(window: str, delimiter: str) -> tuple[int, int, int, int]:
+    """How well a separator fits the first lines."""
+    lines: list[list[str]] = []
+    try:
+        for line in itertools.islice(filter(any, _reader(window, delimiter)), HEADER_WITHIN):
+            lines.append([clean(cell) for cell in split_cell(line, delimiter)[:MOST_COLUMNS]])
+    except csv.Error:  # quotes that make no sense with this separator
+        if not lines:
+            first_line = io.StringIO(window, newline="").readline()
+            return -1, 0, first_line.count(delimiter), 0
+    known = max((len(find_known_fields(line)) for line in lines), default=0)
+    people = sum(any(map(is_address, line)) for line in lines)
+    return known, people, len(lines[0]) if lines else 0, sum(map(len, lines))
+
+
+def split_cell(record: list[str], delimiter: str) -> list[str]:
     """The cells of a row that some program took for one, and put in quotes as a whole."""
     if len(record) != 1 or delimiter not in record[0]:
         return record
@@ -160,7 +158,7 @@ def cells_within(record: list[str], delimiter: str) -> list[str]:
     return lines[0] if len(lines) == 1 else record
 
 
-def unwrapped(records: Iterable[Record], delimiter: str) -> Iterator[Record]:
+def unwrap_rows(records: Iterable[Record], delimiter: str) -> Iterator[Record]:
     """The rows, and in place of one that was quoted as a whole its cells.
 
     That is so where column names come out, and below them; also where the rows above have three cells or more, and no
@@ -169,8 +167,8 @@ def unwrapped(records: Iterable[Record], delimiter: str) -> Iterator[Record]:
     widest, wrapped = 2, False
     for number, record in records:
         if len(record) == 1:
-            inner = cells_within(record, delimiter)
-            if inner is not record and len(inner) >= widest and (wrapped or widest > 2 or known_in(map(clean, inner))):
+            inner = split_cell(record, delimiter)
+            if inner is not record and len(inner) >= widest and (wrapped or widest > 2 or find_known_fields(map(clean, inner))):
                 record, wrapped = inner, True
         if len(record) > widest:
             widest = len(record)
@@ -180,20 +178,10 @@ def unwrapped(records: Iterable[Record], delimiter: str) -> Iterator[Record]:
 def _reader(text: str, delimiter: str) -> "_csv.Reader":
     # `a, "b, c"`, as people type it: only then, for the spaces that csv skips cannot be counted any more.
     spaced_quotes = ' "' in text and re.search(rf'(?:^|{re.escape(delimiter)}) +"', text, re.MULTILINE) is not None
-    return csv.reader(_lines(text), delimiter=delimiter, skipinitialspace=spaced_quotes, strict=True)
+    return csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=spaced_quotes, strict=True)
 
 
-def _lines(text: str) -> Iterator[str]:
-    """The lines, piece by piece, because StringIO takes four bytes for each letter. Not splitlines(), which also breaks at
-    U+2028 and form feeds."""
-    start = 0
-    while start < len(text):
-        end = text.find("\n", start + _PIECE) + 1 or len(text)
-        yield from io.StringIO(text[start:end], newline="")
-        start = end
-
-
-def _tidied(text: str, delimiter: str) -> str:
+def _remove_spaces_after_quotes(text: str, delimiter: str) -> str:
     """Without spaces between a closing quote and the separator (`"a" , "b"`, as people type it), which csv refuses."""
     spaced = re.compile(rf'" +(?={re.escape(delimiter)}|[\r\n]|\Z)')
     if '" ' not in text or not spaced.search(text):
@@ -206,7 +194,7 @@ def _tidied(text: str, delimiter: str) -> str:
     return text  # they stand within cells
 
 
-def records(text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+def read_records(text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
     """Each record with the row number that a spreadsheet shows, but for blank lines, which only count."""
     reader = _reader(text, delimiter)
     number = lines_before = 0

@@ -30,10 +30,10 @@ def template(roles: Sequence[str], groups: Sequence[str]) -> bytes:
 
 def write(header: Sequence[str], rows: Iterable[Sequence[str]]) -> bytes:
     """A CSV file for download: RFC 4180, every cell quoted and escaped, UTF-8 with the BOM by which Excel knows it."""
-    return b"".join(written(header, rows))
+    return b"".join(write_lines(header, rows))
 
 
-def written(header: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[bytes]:
+def write_lines(header: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[bytes]:
     """The same line by line, for what is too long to be held at once."""
     file = io.StringIO(newline="")
     writer = csv.writer(file, lineterminator="\r\n", quoting=csv.QUOTE_ALL)

@@ -86,7 +86,7 @@ def extract_people(table: Table, mapping: Mapping) -> Extract:
         examples=tuple(examples),
         errors=sum(map(_has_error, cells)),
         prefilled=tuple(sorted(prefilled)),
-        controls=sum(_CONTROL.search(cell) is not None for cell in cells),
+        controls=sum(not cell.isprintable() and _CONTROL.search(cell) is not None for cell in cells),
         addresses=_count_addresses(table, lines, places),
     )
 

@@ -68,10 +68,10 @@ def open_file(data: bytes, filename: str) -> SourceFile:
     if workbook.is_container(data):
         return SourceFile(None, _open_workbook(data, filename))
     text, encoding = text_encoding.decode(data)
-    text, delimiter = csv_reader.without_sep_line(text)
+    text, delimiter = csv_reader.remove_sep_line(text)
     if people := people_in(text):
         return SourceFile(_list(*people, format="CSV", encoding=encoding))
-    found = csv_reader.rows_of(text, delimiter)
+    found = csv_reader.read_text(text, delimiter)
     about = {"delimiter": found.delimiter, "header_delimiter": found.header_delimiter, "encoding": encoding}
     return SourceFile(Grid(read_rows(found.rows), about))
 
@@ -81,7 +81,7 @@ def open_pasted(text: str) -> SourceFile:
 
     Where no column name is recognised there is no header: `columns.guess` then tells the columns by their content.
     """
-    text, delimiter = csv_reader.without_sep_line(text.lstrip("\ufeff"))
+    text, delimiter = csv_reader.remove_sep_line(text.lstrip("\ufeff"))
     if "\0" in text:
         raise UnreadableFileError("This text cannot be read.", "Copy the cells again and paste them.")
     if people := people_in(text):
@@ -90,7 +90,7 @@ def open_pasted(text: str) -> SourceFile:
     if "\t" in first_line:
         delimiter = "\t"
     try:
-        found = csv_reader.rows_of(text, delimiter)
+        found = csv_reader.read_text(text, delimiter)
         rows = read_rows(found.rows)
         delimiter, header_delimiter = found.delimiter, found.header_delimiter
     except UnreadableFileError:
@@ -184,11 +184,11 @@ def _split_lines(rows: list[Record]) -> csv_reader.Text:
     first_cells = "\n".join(cells[0] for cells in alone)
     if not re.search(r"\w", first_cells):
         return csv_reader.Text(rows, "", "")
-    delimiter = csv_reader.delimiter_of(first_cells)
-    if _most_known(csv_reader.cells_within(cells, delimiter) for cells in alone) < 2:
+    delimiter = csv_reader.find_delimiter(first_cells)
+    if _most_known(csv_reader.split_cell(cells, delimiter) for cells in alone) < 2:
         return csv_reader.Text(rows, "", "")
     if len(alone) == len(head):
-        return csv_reader.Text(csv_reader.unwrapped(rows, delimiter), delimiter, "")
+        return csv_reader.Text(csv_reader.unwrap_rows(rows, delimiter), delimiter, "")
     if _most_known(cells for _, cells in head) < 2:
         return csv_reader.Text(csv_reader.split_first_cells(rows, delimiter), "", delimiter)
     return csv_reader.Text(rows, "", "")
@@ -196,7 +196,7 @@ def _split_lines(rows: list[Record]) -> csv_reader.Text:
 
 def _most_known(rows: Iterable[list[str]]) -> int:
     """The most known column names in one of these rows."""
-    return max(len(csv_reader.known_in(map(clean, cells))) for cells in rows)
+    return max(len(csv_reader.find_known_fields(map(clean, cells))) for cells in rows)
 
 
 def _check_length(records: Iterable[Record]) -> Iterator[Record]:

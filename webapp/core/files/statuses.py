@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from webapp.core.files.fields import is_ticked, plain_letters
@@ -46,6 +46,10 @@ _NOT = frozenset(("not", "never", "non", "nicht", "nie", "pas", "niet", "inte", 
 _PLAIN_NO = frozenset(("0", "false", "no", "falsch", "nein", "faux", "non", "falso"))
 _DATE = re.compile(r"\d{4}|\d[./-]\d")
 _WORD = re.compile(r"[^\W\d_]+")
+_BRACKETS = re.compile(r"[\[(][^\[\]()]*[\])]")
+_LONGEST_WORD = 40
+_NAMED = 4
+"""Words of a column that are named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,42 +61,33 @@ class Gone:
     rows: tuple[int, ...]
 
 
-def people_gone(table: Table, ignored: Collection[int]) -> list[Gone]:
+def find_people_gone(table: Table, ignored: Collection[int]) -> list[Gone]:
     """Who is suspended or gone, by each of the ignored columns that tells of it."""
     found = []
     for place in sorted(ignored):
         name = table.header[place]
         key = plain_letters(_BRACKETS.sub(" ", name))
         if key in _STATUS or key in _HERE or key in _GONE:
-            words, rows = _gone_by(key, ((line.number, line.cell(place)) for line in table.lines))
-            if rows:
-                found.append(Gone(name, tuple(word for word, _ in words.most_common(4)), tuple(rows)))
+            gone = [line for line in table.lines if line.cell(place) and _says_gone(key, line.cell(place))]
+            words = Counter(" ".join(line.cell(place).split())[:_LONGEST_WORD] for line in gone)
+            if gone:
+                found.append(
+                    Gone(name, tuple(word for word, _ in words.most_common(_NAMED)), tuple(line.number for line in gone))
+                )
     return found
 
 
-_BRACKETS = re.compile(r"[\[(][^\[\]()]*[\])]")
-
-
-def _gone_by(key: str, cells: Iterable[tuple[int, str]]) -> tuple[Counter[str], Sequence[int]]:
-    words: Counter[str] = Counter()
-    rows = []
-    for number, cell in cells:
-        if cell and _says_gone(key, cell):
-            words[" ".join(cell.split())[:40]] += 1
-            rows.append(number)
-    return words, rows
-
-
 def _says_gone(key: str, cell: str) -> bool:
-    folded = plain_letters(cell)
-    ticked = is_ticked(cell)
-    if ticked is not None:
+    """Whether a cell of the column with this name says that somebody is gone."""
+    word = plain_letters(cell)
+    answer = is_ticked(cell)
+    if answer is not None:
         if key in _STATUS:  # NE is a state, and no answer
-            return folded in _PLAIN_NO
-        return ticked if key in _GONE else not ticked
-    if folded in _GONE or _NOT_HERE.match(folded):
+            return word in _PLAIN_NO
+        return answer if key in _GONE else not answer
+    if word in _GONE or _NOT_HERE.match(word):
         return True
     if key in _GONE and _DATE.search(cell):
         return True
-    words = [plain_letters(word) for word in _WORD.findall(cell)[:4]]
-    return any(word in _GONE for word in words) and not any(word in _NOT for word in words)
+    words = {plain_letters(word) for word in _WORD.findall(cell)[:4]}
+    return bool(words & _GONE) and not words & _NOT

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from webapp.core.files import errors
 from webapp.core.files.cleaning import clean
-from webapp.core.files.csv_reader import HEADER_WITHIN, MOST_COLUMNS, Record, known_in
+from webapp.core.files.csv_reader import HEADER_WITHIN, MOST_COLUMNS, Record, find_known_fields
 from webapp.core.files.errors import UnreadableFileError
 from webapp.core.files.fields import Field, is_address, letters, recognise
 
@@ -146,7 +146,7 @@ def find_known_header(head: Sequence[Row]) -> tuple[Row | None, tuple[int, bool,
                 break
             people = True
             continue
-        known = known_in(row.cells)
+        known = find_known_fields(row.cells)
         score = len(known), Field.EMAIL in known, len(known) - sum(map(bool, row.cells))
         if known and score > most and (len(known) > 1 or not people):
             best, most = row, score

@@ -1,6 +1,7 @@
 """From the bytes of a text file to its text: which encoding it is in, or what else the file is."""
 
 import codecs
+import contextlib
 import re
 
 from webapp.core.files import errors
@@ -48,31 +49,44 @@ def decode(data: bytes) -> tuple[str, str]:
 
 
 def _decode(data: bytes) -> tuple[str, str]:
+    text, encoding = _try_encodings(data)
+    if "\0" in text:  # damaged, and no database stores it
+        raise _cannot_be_read()
+    if "\ufeff" in text:
+        text = _INNER_BOM.sub("", text).lstrip("\ufeff")
+    return text.removeprefix("ï»¿"), encoding
+
+
+def _try_encodings(data: bytes) -> tuple[str, str]:
     if data.startswith(codecs.BOM_UTF8):
-        ways = [("utf-8-sig", "UTF-8 with BOM")]
-    elif data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        ways = [("utf-16", "UTF-16")]
-    elif codec := _utf16_without_bom(data):
-        ways = [(codec, "UTF-16")]
-    elif _is_mostly_binary(data):
+        return _decode_as(data, "utf-8-sig"), "UTF-8 with BOM"
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return _decode_as(data, "utf-16"), "UTF-16"
+    if codec := _utf16_without_bom(data):
+        return _decode_as(data, codec), "UTF-16"
+    if _is_mostly_binary(data):
         raise errors.not_a_spreadsheet()
-    else:
-        ways = [("utf-8", "UTF-8"), (_MIXED, "UTF-8 and Windows-1252"), ("cp1252", "Windows-1252")]
-    for codec, encoding in ways:
-        try:
-            text = _decode_mixed(data) if codec == _MIXED else data.decode(codec)
-        except UnicodeError:
-            continue
-        if "\0" in text:  # damaged, and no database stores it
-            break
-        if (codec == "cp1252" and _is_odd(text)) or (codec == _MIXED and _BEYOND_LATIN.search(text)):
-            encoding += " with odd letters"
-        if "\ufeff" in text:
-            text = _INNER_BOM.sub("", text).lstrip("\ufeff")
-        return text.removeprefix("ï»¿"), encoding
-    raise UnreadableFileError("The text in this file cannot be read.", "Save it as “CSV UTF-8” and try again.")
+    with contextlib.suppress(UnicodeError):
+        return data.decode("utf-8"), "UTF-8"
+    with contextlib.suppress(UnicodeError):
+        text = _decode_mixed(data)
+        return text, "UTF-8 and Windows-1252" + (ODD if _BEYOND_LATIN.search(text) else "")
+    text = _decode_as(data, "cp1252")
+    return text, "Windows-1252" + (ODD if _is_odd(text) else "")
 
 
+def _decode_as(data: bytes, codec: str) -> str:
+    try:
+        return data.decode(codec)
+    except UnicodeError:
+        raise _cannot_be_read() from None
+
+
+def _cannot_be_read() -> UnreadableFileError:
+    return UnreadableFileError("The text in this file cannot be read.", "Save it as “CSV UTF-8” and try again.")
+
+
+ODD = " with odd letters"
 _INNER_BOM = re.compile(r"(?<=[\r\n])\ufeff+(?=\")")
 """Where one file was put behind another; before a quote it would hide that a quoted cell begins."""
 _SIGNS = "€‚ƒ„†‡ˆ‰‹›•˜¢£¤¥¦¨¬¯°±²³´µ¶¸¹¼½¾×÷§"
@@ -110,8 +124,13 @@ def _is_odd(text: str) -> bool:
     return together > 2 and together * 2 > sum(runs)
 
 
-_TWO_BYTES_OR_MORE = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
-_MIXED = "both"
+def _decode_windows(error: UnicodeError) -> tuple[str, int]:
+    """An error handler that reads as Windows-1252 what is not UTF-8."""
+    assert isinstance(error, UnicodeDecodeError)
+    return error.object[error.start : error.end].decode("cp1252"), error.end
+
+
+codecs.register_error("windows-1252", _decode_windows)
 
 
 def _decode_mixed(data: bytes) -> str:
@@ -120,19 +139,16 @@ def _decode_mixed(data: bytes) -> str:
     What looks like UTF-8 by chance is rare in Windows-1252 (“É” before a typographic quote), so half of what is not
     ASCII, at least, must look so.
     """
-    pieces, end, letters, others = [], 0, 0, 0
-    for letter in _TWO_BYTES_OR_MORE.finditer(data):
-        between = data[end : letter.start()].decode("cp1252")
-        pieces += [between, letter[0].decode("utf-8")]
-        end, letters, others = letter.end(), letters + 1, others + _beyond_ascii(between)
-    rest = data[end:].decode("cp1252")
-    if others + _beyond_ascii(rest) > letters:
+    text = data.decode("utf-8", "windows-1252")
+    letters = _count_beyond_ascii(text)
+    letters_of_utf8 = _count_beyond_ascii(data.decode("utf-8", "ignore"))
+    if letters > 2 * letters_of_utf8:
         raise UnicodeError
-    return "".join([*pieces, rest])
+    return text
 
 
-def _beyond_ascii(text: str) -> int:
-    return 0 if text.isascii() else sum(not letter.isascii() for letter in text)
+def _count_beyond_ascii(text: str) -> int:
+    return len(text) - len(text.encode("ascii", "ignore"))
 
 
 def _utf16_without_bom(data: bytes) -> str | None:

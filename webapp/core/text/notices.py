@@ -11,7 +11,7 @@ from typing import Any
 from webapp.core.addresses import MAX_LENGTH
 from webapp.core.files.columns import Mapping, list_names, name_of
 from webapp.core.files.extract import Extract
-from webapp.core.files.statuses import people_gone
+from webapp.core.files.statuses import find_people_gone
 from webapp.core.files.table import Table
 from webapp.core.lists.row_filter import Hint
 from webapp.core.text.formatting import plural
@@ -48,7 +48,7 @@ def find(table: Table, mapping: Mapping, extract: Extract) -> tuple[list[Notice]
         examples = [person.email for person in extract.cells if hints.get(person.line) == Hint.TEXT]
         notices.append(Notice("text", words=tuple(_short(text) for text in examples[:2]), hint=Hint.TEXT))
     ignored = [place for place in range(len(table.header)) if place not in mapping.places.used]
-    gone = people_gone(table, ignored)
+    gone = find_people_gone(table, ignored)
     if lines := {number for each in gone for number in each.rows} & people:
         hints |= dict.fromkeys(lines, Hint.GONE)
         words = dict.fromkeys(word for each in gone for word in each.words)

@@ -139,13 +139,15 @@ def _insert(batch: Batch, rows: Sequence[NewRow]) -> None:
     """Insert these rows and add them to the batch's counts. Does not commit."""
     with db.session.no_autoflush:  # the batch is written once, with the commit
         for start in range(0, len(rows), PIECE):
-            values = [_values(batch, row) for row in rows[start : start + PIECE]]
+            piece = rows[start : start + PIECE]
+            plans = planner.of_each((row.step for row in piece), planner.values_of)
+            values = [_cells(batch, row) | plans[id(row.step)] for row in piece]
             db.session.execute(insert(Row), values)
             planner.count(batch, [(each["plan"], each["step"], each["issues"]) for each in values], +1)
 
 
-def _values(batch: Batch, row: NewRow) -> dict[str, Any]:
-    """The columns of a new `Row`."""
+def _cells(batch: Batch, row: NewRow) -> dict[str, Any]:
+    """The columns of a new `Row`, without its plan."""
     line, email, role, groups = row.person
     return {
         "batch_id": batch.id,
@@ -159,7 +161,6 @@ def _values(batch: Batch, row: NewRow) -> dict[str, Any]:
         "role": role,
         "groups": groups,
         "email_key": row.email_key,
-        **planner.values_of(row.step),
     }
 
 

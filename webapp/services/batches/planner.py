@@ -86,9 +86,9 @@ def _judgement(email_key: str | None, step: PlannedChange, values: Mapping[str, 
 
 def candidate(schema: RowSchema, line: int, email: str, role: str, groups: str) -> Candidate:
     """One row by the schema alone; a broken one keeps its e-mail key, for its twins."""
-    address, wrong_email = schema.email_cell(email)
-    entry, wrong_role = schema.role_cell(role)
-    wish, wrong_groups = schema.groups_cell(groups)
+    address, wrong_email = schema.cell("email", email)
+    entry, wrong_role = schema.cell("role", role)
+    wish, wrong_groups = schema.cell("groups", groups)
     return Candidate(
         line,
         address.key if address else None,

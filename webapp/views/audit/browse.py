@@ -8,7 +8,7 @@ from typing import Any
 
 from flask import Blueprint, Response, render_template, request, url_for
 
-from webapp.core.files.csv_writer import written
+from webapp.core.files.csv_writer import write_lines
 from webapp.core.security.permissions import Permission
 from webapp.db import utcnow
 from webapp.http.attachments import attach
@@ -63,7 +63,7 @@ def index() -> str:
 @require(Permission.AUDIT_READ)
 def csv() -> Response:
     """All that the filter finds, for a spreadsheet."""
-    return exported("csv", lambda entries: written(browse.HEADER, map(browse.row, entries)), "text/csv")
+    return exported("csv", lambda entries: write_lines(browse.HEADER, map(browse.row, entries)), "text/csv")
 
 
 @bp.get("/events.jsonl")

@@ -15,7 +15,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from webapp import queue
 from webapp.core.addresses import with_domain
 from webapp.core.files.csv_writer import template as csv_template
-from webapp.core.files.csv_writer import written
+from webapp.core.files.csv_writer import write_lines
 from webapp.core.files.errors import UnreadableFileError
 from webapp.core.lists.paging import Page
 from webapp.core.lists.row_filter import Find
@@ -421,4 +421,6 @@ def report(batch_id: int) -> Response:
         return str(row.line), row.email, row.role, row.groups, (row.outcome or Outcome.WAITING).value.capitalize(), reason
 
     name = f"{batch.name.rpartition('.')[0] or batch.name}-{outcome or 'results'}.csv"
-    return attach(written(("Row", "Email", "Role", "Groups", "Outcome", "Reason"), map(line, reports.each(batch, outcome))), name)
+    return attach(
+        write_lines(("Row", "Email", "Role", "Groups", "Outcome", "Reason"), map(line, reports.each(batch, outcome))), name
+    )

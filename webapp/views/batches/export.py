@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, request
 
-from webapp.core.files.csv_writer import written
+from webapp.core.files.csv_writer import write_lines
 from webapp.core.lists.row_filter import Find
 from webapp.core.security.permissions import Permission
 from webapp.http.attachments import attach
@@ -20,4 +20,4 @@ def rows(batch_id: int) -> Response:
     """The rows of the review as it is filtered and sorted; all of them where it is not."""
     batch, find = review.found(batch_id), Find.parse(request.args)
     header, lines = export.rows(batch, find)
-    return attach(written(header, lines), f"{export.stem(batch)}-{'blocked-' if find.plan == 'attention' else ''}rows.csv")
+    return attach(write_lines(header, lines), f"{export.stem(batch)}-{'blocked-' if find.plan == 'attention' else ''}rows.csv")

@@ -6,7 +6,7 @@ import segno
 from flask import Blueprint, Response, render_template, request, url_for
 
 from webapp.core.errors import RuleViolationError
-from webapp.core.files.csv_writer import written
+from webapp.core.files.csv_writer import write_lines
 from webapp.core.lists.people_filter import Filter
 from webapp.core.security.permissions import Permission
 from webapp.core.text.formatting import full
@@ -52,7 +52,7 @@ def create() -> Response | str | tuple[str, int]:
         return outlook(problem=str(refusal)), refusal.status
     if form == "csv":
         today = utcnow().astimezone(in_force.settings().time_zone).date()
-        return attach(written(HEADER, [_line(slip) for slip in slips]), f"link-sheet-{today}.csv")
+        return attach(write_lines(HEADER, [_line(slip) for slip in slips]), f"link-sheet-{today}.csv")
     return render_template("link_sheets/show.html", slips=[(slip, code(slip.link)) for slip in slips])
 
 

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 from flask import Blueprint, Response, request, url_for
 
-from webapp.core.files.csv_writer import written
+from webapp.core.files.csv_writer import write_lines
 from webapp.core.lists.people_filter import Concern, Filter, Sort, Status
 from webapp.core.security.permissions import Permission
 from webapp.db import utcnow
@@ -76,7 +76,7 @@ def index() -> tuple[str, int]:
 def export() -> Response:
     """What the filter finds, as a file that can be edited and uploaded."""
     today = utcnow().astimezone(in_force.settings().time_zone).date()
-    return attach(written(people_list.HEADER, people_list.export_lines(Filter.parse(request.args))), f"people-{today}.csv")
+    return attach(write_lines(people_list.HEADER, people_list.export_lines(Filter.parse(request.args))), f"people-{today}.csv")
 
 
 def address(wanted: Filter, page: int = 1, **changed: Any) -> str:
