@@ -12,6 +12,7 @@ from flask.cli import AppGroup
 
 from webapp import upgrade
 from webapp.core.errors import ConflictError
+from webapp.core.text.audit_problems import list_advice, list_lines
 from webapp.core.text.formatting import plural
 from webapp.http.web import requirement_of
 from webapp.run import data_folder
@@ -21,6 +22,7 @@ from webapp.services.links import account_links
 from webapp.services.operations import backup as backups
 from webapp.services.operations import doctor, first_run
 from webapp.services.operations.doctor import Level
+from webapp.services.settings import in_force
 from webapp.settings.settings import ConfigError
 
 muster = AppGroup("muster", help="Muster's own commands.")
@@ -108,8 +110,8 @@ def audit() -> None:
 @click.pass_context
 def verify(context: click.Context) -> None:
     """Check that nothing in the audit log was changed, deleted, inserted or reordered; exits with 1 where it was."""
-    verdict = chain.verify()
-    for line in (*verdict.lines, *verdict.advice):
+    verdict, zone = chain.verify(), in_force.settings().time_zone
+    for line in (*list_lines(verdict, zone), *list_advice(verdict, zone)):
         click.echo(line)
     if verdict.wrong:
         context.exit(1)
@@ -121,8 +123,8 @@ def verify(context: click.Context) -> None:
 )
 def begin_anew() -> None:
     """Begin the chain anew, where the former key is lost or what was changed is accepted; that it was done is recorded."""
-    verdict = chain.begin_anew()
-    for line in verdict.lines:
+    verdict = chain.start_over()
+    for line in list_lines(verdict, in_force.settings().time_zone):
         click.echo(line)
     click.echo("The chain begins anew. The workers seal what is there within a minute.")
 

@@ -16,6 +16,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     DateTime,
+    Delete,
     Engine,
     Enum,
     Float,
@@ -239,7 +240,7 @@ def empty_log() -> None:
         connection.close()
 
 
-def in_database(statement: Update, values: Mapping[str, Any] | None = None) -> Any:
+def in_database(statement: Update | Delete, values: Mapping[str, Any] | None = None) -> Any:
     """Part of a command: an UPDATE of many, without bringing what the session has loaded up to date."""
     return db.session.execute(statement, values, execution_options={"synchronize_session": False})
 

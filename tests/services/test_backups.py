@@ -108,7 +108,7 @@ def test_what_was_backed_up_while_it_was_written_to_is_whole_again_in_another_fo
         assert len(names) > before
         assert names == {"Exam Laptops", *(f"Group {n}" for n in range(len(names) - 1))}, "one moment of it, without a gap"
         verdict = chain.verify()
-        assert not verdict.wrong, verdict.lines
+        assert not verdict.wrong, verdict.problems
         owner = make_persona("Owner")
         seal_all()
         assert not chain.verify().wrong

@@ -7,15 +7,13 @@ import os
 import socket
 import sqlite3
 import time
-from datetime import timedelta
 
 import pytest
 
 from tests.services.conftest import within
 from tests.smtp_sink import Sink
-from webapp import queue as queue_module
 from webapp.db import db, utcnow
-from webapp.models import AuditEvent, MailCircuit, Organisation, Worker
+from webapp.models import MailCircuit, Organisation, Worker
 from webapp.run import data_folder, valkey
 from webapp.services.audit import chain, events
 from webapp.services.audit.events import AuditAction
@@ -57,13 +55,13 @@ def test_an_installation_that_runs_is_well(install):
     assert "2 workers seen" in told["workers"]
     assert told["backup"] == "ok: The last one was made 0 hours ago: /var/backups/muster/one.tar.gz.\n"
     assert "localhost answers and signs us in" in told["mail"]
-    assert "Whole (quick_check" in told["database"]
+    assert "muster.db answers and is migrated to" in told["database"]
 
 
 def test_one_that_does_not_run_is_only_warned_of(install):
     code, told = examine(install())
     assert code == 0, told
-    assert told["queue"].startswith("warning: Not looked at")
+    assert told["queue"].startswith("warning: Not checked")
     assert told["workers"].startswith("warning: None, as Muster does not run")
     assert told["mail"].startswith("warning: No mail server is set")
     assert told["backup"].startswith("warning: None was made here so far")
@@ -91,14 +89,14 @@ def test_without_the_queue_server_and_workers_it_should_have(install):
         code, told = examine(app)
     assert code == 1
     assert told["queue"].startswith("wrong: the embedded server does not answer")
-    assert told["workers"].startswith("wrong: None was seen within 30 seconds")
+    assert told["workers"].startswith("wrong: 0 workers seen within 30 seconds")
 
 
 def test_a_database_that_is_not_migrated(install):
     code, told = examine(install(migrated=False))
     assert code == 1
     assert "wrong: Not migrated to this version: run “flask --app wsgi db upgrade”" in told["database"]
-    assert "wrong" not in told["settings"] + told["mail"] + told["clock"]
+    assert set(told) == {"settings", "data folder", "backup", "secret key", "database", "queue", "address"}
 
 
 def test_a_database_of_a_newer_version(install):
@@ -131,7 +129,7 @@ def test_a_row_that_lost_what_it_refers_to(install, tmp_path):
 
 
 def test_a_database_server_that_is_away_or_frozen(install, monkeypatch):
-    monkeypatch.setattr("webapp.services.operations.doctor.PATIENCE", 1.0)
+    monkeypatch.setattr("webapp.services.operations.doctor.DATABASE_TIMEOUT", 1.0)
     with socket.create_server(("127.0.0.1", 0)) as frozen:
         url = f"postgresql://muster:hunter2@127.0.0.1:{frozen.getsockname()[1]}/muster"
         code, told = examine(install(migrated=False, DATABASE_URL=url))
@@ -139,19 +137,7 @@ def test_a_database_server_that_is_away_or_frozen(install, monkeypatch):
         assert "wrong: The server at 127.0.0.1 does not answer (no answer in time)" in told["database"]
     code, told = examine(install(migrated=False, DATABASE_URL=url))
     assert "Connection refused" in told["database"]
-    assert told["workers"] == "wrong: They cannot be counted as the database is now.\n"
-
-
-def test_a_queue_server_that_throws_keys_away(install, queue):
-    app = install(REDIS_URL=queue)
-    with queue_module.connect(queue, 1) as server:
-        try:
-            server.config_set("maxmemory-policy", "allkeys-lru")
-            told = examine(app)[1]["queue"]
-        finally:
-            server.config_set("maxmemory-policy", "noeviction")
-    assert "warning: Its maxmemory-policy is allkeys-lru" in told
-    assert "warning" not in examine(app)[1]["queue"]
+    assert "workers" not in told
 
 
 @pytest.mark.parametrize(
@@ -199,10 +185,6 @@ def test_what_others_could_read(install, tmp_path):
     assert "chmod 600" in told["secret key"]
 
 
-def test_a_key_that_can_be_guessed(install):
-    assert "can be guessed" in told_wrong(install(SECRET_KEY="hunter2hunter2hunter2hunter2hunter2"), "secret key")
-
-
 def test_a_disk_that_is_nearly_full(install, monkeypatch):
     monkeypatch.setattr("webapp.services.operations.doctor.ALMOST_NONE", 2**60)
     monkeypatch.setattr("webapp.services.operations.doctor.LITTLE", 2**61)
@@ -217,17 +199,6 @@ def test_addresses_worth_a_warning(install):
     assert "past the proxy" in told
 
 
-def test_a_clock_that_was_set_back(install):
-    app = install()
-
-    def tomorrow():
-        event = AuditEvent(action="session.started", at=utcnow() + timedelta(days=1))
-        db.session.add(event)
-
-    within(app, tomorrow)
-    assert "seconds ahead of this clock" in told_wrong(app, "clock")
-
-
 def test_an_audit_log_that_somebody_changed(install):
     app = install()
 
@@ -236,7 +207,7 @@ def test_an_audit_log_that_somebody_changed(install):
 
     within(app, record)
     within(app, chain.seal)
-    assert "hang together" in examine(app)[1]["audit log"]
+    assert "are unchanged" in examine(app)[1]["audit log"]
 
     def tamper():
         with events.unlocked():
@@ -244,7 +215,7 @@ def test_an_audit_log_that_somebody_changed(install):
 
     within(app, tamper)
     told = told_wrong(app, "audit log")
-    assert "its actor was changed." in told
+    assert "was changed, or not written by Muster." in told
     assert "muster audit verify" in told
 
 

@@ -254,4 +254,4 @@ class TestTheTerminal:
         db.session.commit()
         answer = app.test_cli_runner().invoke(args=["muster", "audit", "verify"])
         assert answer.exit_code == 1
-        assert f"Event {event.id} (batch.rows_deleted): its subject was changed." in answer.output
+        assert f"Event {event.id} (batch.rows_deleted) was changed, or not written by Muster." in answer.output

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextvars
 import socket
-import threading
 import time
 from datetime import timedelta
 
@@ -15,7 +13,7 @@ from sqlalchemy.exc import OperationalError
 from tests.factories import make_batch, make_invitation, make_persona, token_of
 from tests.mail_fixtures import make_message, pass_time
 from tests.smtp_sink import Sink
-from webapp import create_app, patience
+from webapp import create_app
 from webapp import queue as bell
 from webapp.core.errors import MailServerUnavailableError
 from webapp.db import db, utcnow
@@ -97,38 +95,12 @@ def test_without_a_database_it_says_so_to_a_monitor_that_carries_a_cookie(owner,
     assert (answer["database"], answer["queue"], answer["wrong"]) == ("away", "ok", ["database", "workers"])
 
 
-def test_while_the_database_is_frozen_it_answers_all_the_same_and_asks_only_once(frozen_database):
+def test_while_the_database_is_frozen_it_answers_all_the_same(frozen_database):
     asker, began = frozen_database.test_client(), time.monotonic()
     assert asker.get("/healthz").json["database"] == "away"
     assert time.monotonic() - began < 30
     assert [asker.get("/healthz").status_code for _ in range(5)] == [503] * 5
-    assert len([thread for thread in threading.enumerate() if thread.name.endswith("status.standing")]) == 1
     assert asker.get("/healthz/live").json == {"status": "ok"}
-
-
-def test_one_answer_is_shared_by_all_who_ask_meanwhile(app):
-    asked, go_on, begun = [], threading.Event(), threading.Barrier(6)
-
-    def question():
-        asked.append(1)
-        go_on.wait(10)
-        return len(asked)
-
-    def ask():
-        with app.app_context():
-            begun.wait(60)
-            answers.append(patience.ask(question, 10))
-
-    answers: list[int] = []
-    threads = [threading.Thread(target=contextvars.Context().run, args=(ask,)) for _ in range(5)]
-    for thread in threads:
-        thread.start()
-    begun.wait(60)
-    time.sleep(0.5)
-    go_on.set()
-    for thread in threads:
-        thread.join()
-    assert set(answers) <= {1, 2}  # who came after the answer asked anew
 
 
 def test_the_web_lives_whatever_is_away(client, monkeypatch):

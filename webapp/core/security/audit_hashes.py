@@ -1,8 +1,8 @@
-"""The audit log's cryptography: what stands for an event, and how events are chained. docs/decisions/0014.
+"""The cryptography of the audit log. docs/decisions/0014.
 
-An event's **stamp** is a keyed digest of what happened. Fields that may name a person are in it by a salted digest of
-their own, so that erasing somebody can put a pseudonym in place of the words: the stamp stays, the salt goes, and a keyed
-mark says that it was Muster who did so. A **link** of the chain stands for an event and all that were sealed before it.
+The **stamp** of an event is a keyed digest of what it says. Fields that may name a person are in the stamp by a salted
+digest of their own. Erasing a person replaces the words and drops the salt; the stamp stays, and a keyed mark shows that
+Muster wrote the new words. The **link** of an event covers its stamp and all events before it.
 """
 
 from __future__ import annotations
@@ -13,50 +13,46 @@ from collections.abc import Mapping
 from typing import Any
 
 PERSONAL = ("actor", "subject", "details")
-"""Fields of an event whose words may name a person."""
+"""Fields of an event that may name a person."""
 
-_encoded = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
+Digest = dict[str, str]
+"""Of a personal field: its `digest` with the `salt`; or, once erased, with the `mark` of the new words."""
 
-Digests = dict[str, dict[str, str]]
-"""By personal field: `digest`, and either its `salt` or, once the words were erased, the `mark` of what stands there now."""
+_encode = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 
 
-def key_of(secret_key: str) -> bytes:
-    """The key of the log, derived from the server's own."""
+def derive_key(secret_key: str) -> bytes:
+    """The key of the log, derived from the server's secret key."""
     return hmac.digest(secret_key.encode(), b"audit", "sha256")
 
 
 def keyed(key: bytes, purpose: str, *parts: Any) -> str:
-    """HMAC-SHA256, hex, of JSON values; two lists of parts are never taken for each other."""
-    return hmac.digest(key, _encoded([purpose, *parts]).encode(), "sha256").hex()
+    """HMAC-SHA256, in hex, of JSON values."""
+    return hmac.digest(key, _encode([purpose, *parts]).encode(), "sha256").hex()
 
 
-def digests(key: bytes, words: Mapping[str, Any], salts: Mapping[str, str]) -> Digests:
-    """What stands for each personal field in the stamp."""
-    return {name: {"salt": salts[name], "digest": keyed(key, name, salts[name], words[name])} for name in PERSONAL}
+def digest_field(key: bytes, name: str, value: Any, salt: str) -> Digest:
+    """The digest of a personal field."""
+    return {"salt": salt, "digest": keyed(key, name, salt, value)}
 
 
-def stamp(key: bytes, facts: Mapping[str, Any], personal: Mapping[str, Mapping[str, str]]) -> str:
-    """What stands for an event: its facts (no word of a person), and the digests of its personal fields."""
+def digest_event(key: bytes, facts: Mapping[str, Any], personal: Mapping[str, Digest]) -> str:
+    """The stamp of an event: its facts, which name nobody, and the digests of its personal fields."""
     return keyed(key, "event", dict(facts), {name: personal[name]["digest"] for name in PERSONAL})
 
 
-def link(key: bytes, before: str, seq: int, event_id: int, stamp: str) -> str:
-    """The link of the chain at place `seq`. before: the link in front of it, "" for the first."""
-    return keyed(key, "link", before, seq, event_id, stamp)
+def chain_link(key: bytes, previous: str, seq: int, event_id: int, stamp: str) -> str:
+    """The link of the event at place `seq`. previous: the link before it, "" for the first."""
+    return keyed(key, "link", previous, seq, event_id, stamp)
 
 
-def is_kept(key: bytes, name: str, words: Any, digest: Mapping[str, str]) -> bool:
-    """Whether a personal field says what it said when it was recorded, or what was put there when somebody was erased."""
+def erase_field(key: bytes, name: str, value: Any, digest: Digest) -> Digest:
+    """The digest of a field whose words were replaced by `value`. Without its salt nobody can guess the old words."""
+    return {"digest": digest["digest"], "mark": keyed(key, "erased", name, digest["digest"], value)}
+
+
+def field_matches(key: bytes, name: str, value: Any, digest: Digest) -> bool:
+    """Whether a personal field says what was recorded, or what Muster wrote there when it erased a person."""
     if "salt" in digest:
-        return hmac.compare_digest(keyed(key, name, digest["salt"], words), digest.get("digest", ""))
-    return hmac.compare_digest(_mark(key, name, words, digest), digest.get("mark", ""))
-
-
-def erased(key: bytes, name: str, words: Any, digest: Mapping[str, str]) -> dict[str, str]:
-    """The digest of a field after `words` took the place of what it said. Without its salt, nobody can guess what that was."""
-    return {"digest": digest["digest"], "mark": _mark(key, name, words, digest)}
-
-
-def _mark(key: bytes, name: str, words: Any, digest: Mapping[str, str]) -> str:
-    return keyed(key, "erased", name, digest.get("digest", ""), words)
+        return hmac.compare_digest(keyed(key, name, digest["salt"], value), digest["digest"])
+    return hmac.compare_digest(erase_field(key, name, value, digest)["mark"], digest["mark"])

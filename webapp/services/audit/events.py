@@ -175,7 +175,7 @@ def key() -> bytes:
 def all_keys() -> list[bytes]:
     """The keys that count when the log is checked: ours, then those of before the server's key was changed."""
     settings: Settings = current_app.extensions["muster_settings"]
-    return [audit_hashes.key_of(secret) for secret in (settings.secret_key, *settings.secret_key_fallbacks)]
+    return [audit_hashes.derive_key(secret) for secret in (settings.secret_key, *settings.secret_key_fallbacks)]
 
 
 def facts(values: dict[str, Any]) -> dict[str, Any]:
@@ -185,21 +185,20 @@ def facts(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def _stamped(values: dict[str, Any], by: bytes) -> dict[str, Any]:
-    salts = {name: secrets.token_hex(8) for name in audit_hashes.PERSONAL}
-    personal = audit_hashes.digests(by, values, salts)
-    return {**values, "personal": personal, "stamp": audit_hashes.stamp(by, facts(values), personal)}
+    personal = {name: audit_hashes.digest_field(by, name, values[name], secrets.token_hex(8)) for name in audit_hashes.PERSONAL}
+    return {**values, "personal": personal, "stamp": audit_hashes.digest_event(by, facts(values), personal)}
 
 
 def stamp(one: AuditEvent) -> None:
     """Part of a command, on an event that is not sealed yet: its stamp stands for what it says now."""
-    for name, value in _stamped(told_by(one), key()).items():
+    for name, value in _stamped(values_of(one), key()).items():
         setattr(one, name, value)
 
 
-def told_by(one: AuditEvent) -> dict[str, Any]:
-    """What an event tells, by column."""
-    told = ("at", "actor_id", "actor", "action", "subject_type", "subject_id", "subject", "address", "details", "count")
-    return {name: getattr(one, name) for name in told}
+def values_of(one: AuditEvent) -> dict[str, Any]:
+    """What an event says, by column."""
+    names = ("at", "actor_id", "actor", "action", "subject_type", "subject_id", "subject", "address", "details", "count")
+    return {name: getattr(one, name) for name in names}
 
 
 @event.listens_for(AuditEvent, "before_insert")
@@ -325,8 +324,10 @@ def _forget_in(one: AuditEvent, user_id: int, words: Redactor) -> bool:
     personal = dict(one.personal)
     for name, value in changed.items():
         # What somebody else changed before is erased, too, but gets no mark that would hide it.
-        if name in personal and any(audit_hashes.is_kept(each, name, getattr(one, name), personal[name]) for each in all_keys()):
-            personal[name] = audit_hashes.erased(key(), name, value, personal[name])
+        if name in personal and any(
+            audit_hashes.field_matches(each, name, getattr(one, name), personal[name]) for each in all_keys()
+        ):
+            personal[name] = audit_hashes.erase_field(key(), name, value, personal[name])
         setattr(one, name, value)
     one.personal = personal
     return bool(changed)

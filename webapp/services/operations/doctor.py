@@ -1,6 +1,6 @@
-"""What is well and what is not with an installation, asked piece by piece, each in a sentence that says what to do.
+"""Checks an installation piece by piece. Each finding is one sentence that says what to do.
 
-Nothing is changed and nothing is sent. No sentence holds a secret: addresses are told without user and password.
+Nothing is changed and nothing is sent. No sentence holds a secret: addresses are shown without user and password.
 """
 
 from __future__ import annotations
@@ -11,9 +11,8 @@ import stat
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from enum import StrEnum
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import redis
@@ -21,39 +20,33 @@ from alembic.migration import MigrationContext
 from sqlalchemy import func, inspect, select, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
-from zxcvbn import zxcvbn
 
 from webapp import queue, upgrade
 from webapp.core.errors import MailServerUnavailableError, PermanentDeliveryError, TemporaryDeliveryError
+from webapp.core.text.audit_problems import describe_problems
 from webapp.core.text.formatting import plural
 from webapp.db import db, utcnow
 from webapp.mail import transports
 from webapp.models import AuditEvent, Organisation
-from webapp.patience import TimedOutError, ask
 from webapp.run import data_folder, valkey
 from webapp.services.accounts.sessions import Refusal
 from webapp.services.audit import chain
-from webapp.services.mail import claim, throttle
+from webapp.services.mail import throttle
 from webapp.services.operations import heartbeats
 from webapp.services.settings import in_force
 from webapp.settings.fields import PREFIX
 from webapp.settings.parsers import is_loopback
+from webapp.timeout import TimedOutError, run_with_timeout
 
-PATIENCE = 10.0
-"""Seconds for the database to answer at all."""
+DATABASE_TIMEOUT = 10.0  # seconds
 MB, GB = 1024**2, 1024**3
 LITTLE, ALMOST_NONE = GB, 100 * MB
-"""Free space that is worth a warning, and that will not do."""
-SKEW, TOO_MUCH_SKEW = 2.0, 30.0
-"""Seconds between two clocks."""
+"""Free space that is worth a warning, and that is not enough."""
 OLD_BACKUP = timedelta(hours=36)
-OLDEST_POSTGRESQL = 13
-STRONG = 18
-"""Guesses that a key withstands, as a power of ten."""
 
 
 class Level(StrEnum):
-    """How good or bad what was found is."""
+    """How good or bad a finding is."""
 
     OK = "ok"
     WARNING = "warning"
@@ -62,7 +55,7 @@ class Level(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at."""
+    """The result of one check."""
 
     about: str
     level: Level
@@ -74,328 +67,242 @@ OK, WARNING, WRONG = Level.OK, Level.WARNING, Level.WRONG
 
 
 def examine() -> Iterator[Finding]:
-    """Everything, in the order in which one thing rests on another; each as soon as it is known."""
-    silent = _why_silent()
-    blind = bool(silent) or not inspect(db.engine).has_table(Organisation.__tablename__)
-    for about, check in CHECKS.items():
+    """Run all checks. Those that need the database are left out while it cannot be used; the check of it says why."""
+    is_usable = not _database_error() and inspect(db.engine).has_table(Organisation.__tablename__)
+    for about, check in CHECKS:
+        if check in NEED_DATABASE and not is_usable:
+            continue
         try:
-            for level, words in check(blind):
+            for level, words in check():
                 yield Finding(about, level, words)
         except Exception as error:
-            yield Finding(about, WRONG, f"It could not be looked at to its end ({_cause(error)}).")
+            yield Finding(about, WRONG, f"This check failed ({_first_line(error)}).")
         finally:
-            if not silent:
+            if is_usable:
                 db.session.rollback()
 
 
-def _why_silent() -> str:
-    """Why the database gives no answer; "" while it does. Where it is frozen, nothing of it may be asked by us."""
+def _database_error() -> str:
+    """Why the database gives no answer; "" while it does."""
     try:
-        ask(_one, PATIENCE)
+        run_with_timeout(lambda: db.session.scalar(text("SELECT 1")), DATABASE_TIMEOUT)
     except (SQLAlchemyError, TimedOutError) as error:
-        return _cause(error)
+        return _first_line(error)
     return ""
 
 
-def _one() -> object:
-    return db.session.scalar(text("SELECT 1"))
-
-
-def _settings(blind: bool) -> Found:
+def _settings() -> Found:
     settings = in_force.environment()
-    given = [PREFIX + name for name in sorted(settings.given)]
-    yield OK, f"{plural(len(given), 'setting')} from the environment{': ' if given else ''}{', '.join(given)}."
-    if blind:
-        return
-    place = db.session.get(Organisation, 1)
-    _, problems = settings.overlaid(place.settings if place else {})
-    for name, sentence in problems.items():
+    names = [PREFIX + name for name in sorted(settings.given)]
+    yield OK, f"{plural(len(names), 'setting')} from the environment{': ' if names else ''}{', '.join(names)}."
+
+
+def _page_settings() -> Found:
+    settings = in_force.environment()
+    organisation = db.session.get_one(Organisation, 1)
+    for name, sentence in settings.overlaid(organisation.settings)[1].items():
         yield WARNING, f"{name} was set on a page and cannot be used. Set it there again. {sentence}"
-    if settings.owner_password and place and place.owner_id:
+    if settings.owner_password and organisation.owner_id:
         yield WARNING, "There is an Owner: remove MUSTER_OWNER_EMAIL and MUSTER_OWNER_PASSWORD."
 
 
-def _data_folder(_: bool) -> Found:
+def _data_folder() -> Found:
     folder = in_force.environment().data_dir
-    found = folder.stat()
-    if found.st_uid != os.geteuid():
-        yield WARNING, f"{folder} belongs to another user than the one who asks; run this as the user that Muster runs as."
-    if stat.S_IMODE(found.st_mode) & 0o077:
+    if folder.stat().st_uid != os.geteuid():
+        yield WARNING, f"{folder} belongs to another user; run this as the user that Muster runs as."
+    if stat.S_IMODE(folder.stat().st_mode) & 0o077:
         yield WRONG, f"Others on this machine can look into {folder}, which holds everything: chmod 700 it."
     free = shutil.disk_usage(folder).free
-    told = f"{free / GB:.1f} GB free in {folder}"
     if free < LITTLE:
-        yield (WRONG if free < ALMOST_NONE else WARNING), f"{told}: make room, or move the data."
+        yield (WRONG if free < ALMOST_NONE else WARNING), f"{free / GB:.1f} GB free in {folder}: make room, or move the data."
     try:
-        with tempfile.NamedTemporaryFile(dir=folder, prefix=".doctor-") as file:
+        with tempfile.TemporaryFile(dir=folder) as file:
             file.write(b"?")
             file.flush()
-            os.fsync(file.fileno())
     except OSError as error:
         yield WRONG, f"{folder} cannot be written to ({error.strerror}): change its owner, or make room."
     else:
-        yield OK, f"{told}, which can be written to."
+        yield OK, f"{folder} can be written to; {free / GB:.1f} GB are free."
 
 
-def _backup(_: bool) -> Found:
+def _secret_key() -> Found:
+    settings = in_force.environment()
+    file = settings.data_dir / "secret_key"
+    if "SECRET_KEY" in settings.given:
+        yield OK, "Given by MUSTER_SECRET_KEY."
+    elif stat.S_IMODE(file.stat().st_mode) & 0o077:
+        yield WRONG, f"Others can read {file}: chmod 600 it."
+    else:
+        yield OK, f"Kept in {file}, which only its owner can read."
+
+
+def _backup() -> Found:
     found = data_folder.last_backup(in_force.environment().data_dir)
     if found is None:
         yield WARNING, "None was made here so far: “flask --app wsgi muster backup FILE” makes one, a timer one every night."
         return
-    made_at, file = found
-    age = utcnow() - made_at
-    told = f"The last one was made {plural(int(age.total_seconds() // 3600), 'hour')} ago: {file}."
+    age = utcnow() - found[0]
+    sentence = f"The last one was made {plural(int(age.total_seconds() // 3600), 'hour')} ago: {found[1]}."
     if age > OLD_BACKUP:
-        yield WARNING, f"{told} Make one every night; “systemctl list-timers” says whether muster-backup.timer is on."
+        yield WARNING, f"{sentence} Make one every night; “systemctl list-timers” says whether muster-backup.timer is on."
     else:
-        yield OK, told
+        yield OK, sentence
 
 
-def _secret_key(_: bool) -> Found:
-    settings = in_force.environment()
-    file = settings.data_dir / "secret_key"
-    if "SECRET_KEY" not in settings.given:
-        mode = stat.S_IMODE(file.stat().st_mode)
-        yield (WRONG, f"Others can read {file}: chmod 600 it.") if mode & 0o077 else (OK, f"Kept in {file}, for its owner alone.")
-        return
-    if zxcvbn(settings.secret_key[:72])["guesses_log10"] < STRONG:
-        yield WRONG, "MUSTER_SECRET_KEY can be guessed: set one made by chance, and name this one in MUSTER_SECRET_KEY_FALLBACKS."
-    else:
-        yield OK, "Given by MUSTER_SECRET_KEY, and long."
-    if file.exists():
-        yield WARNING, f"{file} is not used, as MUSTER_SECRET_KEY is set; keep it only if links were made with it."
-
-
-def _database(_: bool) -> Found:
+def _database() -> Found:
     url = make_url(in_force.environment().database_url)
-    if silent := _why_silent():
-        if url.get_backend_name() == "sqlite":
-            yield WRONG, f"{url.database} cannot be read ({silent}): restore a backup, or correct MUSTER_DATABASE_URL."
+    is_sqlite = url.get_backend_name() == "sqlite"
+    where = url.database if is_sqlite else f"The server at {url.host or url.query.get('host')}"
+    if error := _database_error():
+        if is_sqlite:
+            yield WRONG, f"{where} cannot be read ({error}): restore a backup, or correct MUSTER_DATABASE_URL."
         else:
-            where = url.host or url.query.get("host")
-            yield WRONG, f"The server at {where} does not answer ({silent}): start it, or correct MUSTER_DATABASE_URL."
+            yield WRONG, f"{where} does not answer ({error}): start it, or correct MUSTER_DATABASE_URL."
         return
-    yield from _sqlite(Path(url.database or "")) if url.get_backend_name() == "sqlite" else _postgresql()
+    if is_sqlite:
+        yield from _check_sqlite()
     scripts = upgrade.scripts()
-    here, wanted = set(MigrationContext.configure(db.session.connection()).get_current_heads()), set(scripts.get_heads())
-    if here == wanted:
-        yield OK, f"Migrated to {', '.join(sorted(wanted))}."
+    here = set(MigrationContext.configure(db.session.connection()).get_current_heads())
+    if here == set(scripts.get_heads()):
+        yield OK, f"{where} answers and is migrated to {', '.join(here)}."
     elif here <= {revision.revision for revision in scripts.walk_revisions()}:
         yield WRONG, "Not migrated to this version: run “flask --app wsgi db upgrade”, or start Muster with make run."
     else:
         yield WRONG, "A newer version of Muster has migrated it: run that version, or restore a backup made before."
 
 
-def _sqlite(file: Path) -> Found:
-    version, mode = db.session.scalar(text("SELECT sqlite_version()")), db.session.scalar(text("PRAGMA journal_mode"))
-    yield OK, f"SQLite {version}, {file}, {file.stat().st_size / MB:.1f} MB."
+def _check_sqlite() -> Found:
+    mode = db.session.scalar(text("PRAGMA journal_mode"))
     if mode != "wal":
         yield WRONG, f"Its journal is “{mode}” and not WAL, so readers and writers wait for each other: move it to a local disk."
     try:
         faults = db.session.scalars(text("PRAGMA quick_check(3)")).all()
-        broken = db.session.execute(text("PRAGMA foreign_key_check")).first()
     except SQLAlchemyError as error:
-        faults, broken = [_cause(error)], None
+        faults = [_first_line(error)]
     if faults != ["ok"]:
         yield WRONG, f"It is damaged ({' '.join(faults[0].split())}): stop Muster and restore a backup."
-    elif broken:
+    elif broken := db.session.execute(text("PRAGMA foreign_key_check")).first():
         yield WRONG, f"A row of {broken[0]} refers to one that is gone: somebody changed it by hand. Restore a backup."
-    else:
-        yield OK, "Whole (quick_check, foreign_key_check)."
 
 
-def _postgresql() -> Found:
-    number = int(db.session.scalar(text("SHOW server_version_num")) or 0)
-    told = f"PostgreSQL {number // 10_000}.{number % 10_000}"
-    if number < OLDEST_POSTGRESQL * 10_000:
-        yield WARNING, f"{told} is older than Muster is tested with: use {OLDEST_POSTGRESQL} or newer."
-    else:
-        yield OK, f"{told}."
-    if (encoding := db.session.scalar(text("SHOW server_encoding"))) != "UTF8":
-        yield WRONG, f"Its encoding is {encoding}: make the database anew with ENCODING 'UTF8'."
-    if off := [name for name in ("fsync", "full_page_writes") if db.session.scalar(text(f"SHOW {name}")) == "off"]:
-        yield WRONG, f"{' and '.join(off)} is off, so a crash of its machine loses what was done: set it to on."
-
-
-def _audit_log(blind: bool) -> Found:
-    if blind:
-        return
+def _audit_log() -> Found:
     verdict = chain.verify(chain.NEWEST)
+    command = "“flask --app wsgi muster audit verify”"
     if verdict.wrong:
-        told = f"{verdict.problems[0]} Run “flask --app wsgi muster audit verify”, which looks at all of it and says what to do."
-        yield WRONG, told
+        yield WRONG, f"{describe_problems(verdict)[0]} Run {command}: it checks everything and says what to do."
     else:
-        yield (
-            OK,
-            f"Its newest {plural(verdict.events, 'event')} hang together; “flask --app wsgi muster audit verify” checks all.",
-        )
+        yield OK, f"Its newest {plural(verdict.events, 'event')} are unchanged; {command} checks all."
 
 
-def _queue(_: bool) -> Found:
+def _queue() -> Found:
     settings = in_force.environment()
-    where = "the embedded server" if settings.embedded_queue else _bare(settings.redis_url)
+    url = urlsplit(settings.redis_url)
+    where = "the embedded server" if settings.embedded_queue else f"{url.scheme}://{url.hostname or ''}{url.path}"
     try:
         with queue.connect(settings.queue_url, 2) as server:
             info = server.info("server")
-            yield from _queue_server(where, server, str(info.get("valkey_version") or info.get("redis_version")))
     except (redis.RedisError, OSError) as error:
-        if settings.embedded_queue and not data_folder.is_held(settings.data_dir):
-            yield WARNING, "Not looked at: the embedded server starts with Muster, which does not run."
+        if _is_stopped():
+            yield WARNING, "Not checked: the embedded server starts with Muster, which does not run."
         else:
             yield WRONG, f"{where} does not answer ({type(error).__name__}): start it. Work goes on without it, more slowly."
-
-
-def _queue_server(where: str, server: redis.Redis, version: str) -> Found:
+        return
+    version = str(info.get("valkey_version") or info.get("redis_version"))
     if tuple(int(part) for part in version.split(".")[:2]) < valkey.OLDEST:
         yield WRONG, f"{where} has version {version}: use 6.2 or newer."
     else:
         yield OK, f"Version {version}, {where}."
-    try:
-        policy = server.config_get("maxmemory-policy").get("maxmemory-policy")
-    except redis.RedisError:
-        yield WARNING, "Whether it throws keys away cannot be asked here: see that its maxmemory-policy is noeviction."
-        return
-    if policy != "noeviction":
-        yield WARNING, f"Its maxmemory-policy is {policy}, so it may throw away jobs and tries to sign in: set noeviction."
 
 
-def _workers(blind: bool) -> Found:
-    settings = in_force.environment()
-    if blind:
-        yield WRONG, "They cannot be counted as the database is now."
-    elif alive := heartbeats.alive(heartbeats.SEEN):
-        told = f"{plural(alive, 'worker')} seen within {heartbeats.SEEN} seconds"
-        if alive < settings.workers:
-            yield WARNING, f"{told}, where MUSTER_WORKERS says {settings.workers}: see in the log what became of the others."
-        else:
-            yield OK, f"{told}."
-    elif settings.embedded_queue and not data_folder.is_held(settings.data_dir):
+def _workers() -> Found:
+    wanted = in_force.environment().workers
+    alive = heartbeats.alive(heartbeats.SEEN)
+    seen = f"{plural(alive, 'worker')} seen within {heartbeats.SEEN} seconds"
+    if alive >= wanted:
+        yield OK, f"{seen}."
+    elif alive:
+        yield WARNING, f"{seen}, where MUSTER_WORKERS says {wanted}: see in the log what became of the others."
+    elif _is_stopped():
         yield WARNING, "None, as Muster does not run: make run starts them."
     else:
-        yield WRONG, f"None was seen within {heartbeats.SEEN} seconds: see in the log why, and start them again."
+        yield WRONG, f"{seen}: see in the log why, and start them again."
 
 
-def _mail(blind: bool) -> Found:
-    settings = in_force.environment() if blind else claim.read_settings()
-    url, answers = urlsplit(settings.mail_url or ""), False
+def _is_stopped() -> bool:
+    settings = in_force.environment()
+    return settings.embedded_queue and not data_folder.is_held(settings.data_dir)
+
+
+def _mail() -> Found:
+    settings = in_force.settings()
+    db.session.rollback()  # no transaction stays open while a server is asked
+    url = urlsplit(settings.mail_url or "")
     try:
         with transports.connect(settings) as transport:
             transport.try_out()
     except (MailServerUnavailableError, TemporaryDeliveryError, PermanentDeliveryError) as error:
         yield WRONG, f"{error} Correct MUSTER_MAIL_URL, or ask who runs that server."
     else:
-        answers = True
-        if not settings.mail_url:
+        if settings.mail_url:
+            yield OK, f"{url.hostname} answers{' and signs us in' if url.username else ''}; {settings.mail_from} sends."
+        else:
             folder = settings.data_dir / "outbox"
             yield WARNING, f"No mail server is set: messages become files in {folder}, which works. Set MUSTER_MAIL_URL."
-        else:
-            done = " and signs us in" if url.username else ""
-            yield OK, f"{url.hostname} answers{', over TLS,' if url.scheme != 'smtp' else ''}{done}; {settings.mail_from} sends."
     if url.scheme == "smtp" and url.password and not is_loopback(url.hostname or ""):
         yield WRONG, "The mail server’s password travels unencrypted: use smtp+starttls:// or smtps://."
-    if blind:
-        return
     alarm, slow = throttle.circuit_status()
     if alarm:
-        now = ", and it answers now" if answers else ""
-        yield WARNING, f"Sending is held up: {alarm.reason} A worker tries it again every 30 seconds{now}."
+        yield WARNING, f"Sending is held up: {alarm.reason} A worker tries it again every 30 seconds."
     if slow:
-        said = f"The mail server takes about {plural(slow.pace, 'message')} a minute ({slow.words})"
-        yield WARNING, f"{said}: set MUSTER_MAIL_RATE={slow.pace}."
+        pace = f"The mail server takes about {plural(slow.pace, 'message')} a minute ({slow.words})"
+        yield WARNING, f"{pace}: set MUSTER_MAIL_RATE={slow.pace}."
 
 
-def _address(blind: bool) -> Found:
+def _address() -> Found:
     settings = in_force.environment()
-    here = settings.public_url
     if settings.https:
-        yield OK, f"{here}; cookies are Secure."
-    elif is_loopback(urlsplit(here).hostname or ""):
-        yield OK, f"{here}, for this machine alone."
+        yield OK, f"{settings.public_url}; cookies are Secure."
+        if not settings.trusted_proxies:
+            yield WARNING, "No proxy is trusted, so everybody seems to have one address: set MUSTER_TRUSTED_PROXIES=1."
+    elif is_loopback(urlsplit(settings.public_url).hostname or ""):
+        yield OK, f"{settings.public_url}, for this machine only."
     else:
-        yield WARNING, f"{here} is not https, so passwords and sessions can be read on their way: put a proxy with TLS in front."
-    if settings.https and not settings.trusted_proxies:
-        yield WARNING, "No proxy is believed, so all people seem to come from one address: set MUSTER_TRUSTED_PROXIES=1."
-    if settings.trusted_proxies and not is_loopback(settings.host):
         yield (
             WARNING,
-            f"Who reaches {settings.host}:{settings.port} past the proxy can claim any address: close the port to others.",
+            f"{settings.public_url} is not https, so passwords can be read on their way: put a proxy with TLS in front.",
         )
-    if not blind:
-        yield from _origins(here)
+    if settings.trusted_proxies and not is_loopback(settings.host):
+        where = f"{settings.host}:{settings.port}"
+        yield WARNING, f"Who reaches {where} past the proxy can claim any address: close the port to others."
 
 
-def _origins(here: str) -> Found:
+def _origins() -> Found:
     """Forms that were refused within a day because they seemed to come from another site."""
-    of_late = AuditEvent.action == Refusal.ORIGIN, AuditEvent.at > utcnow() - timedelta(days=1)
-    refused = db.session.scalar(select(func.sum(AuditEvent.count)).where(*of_late))
-    if not refused:
-        return
-    newest = db.session.scalar(select(AuditEvent.subject).where(*of_late).order_by(AuditEvent.id.desc()).limit(1))
-    told = f"{plural(refused, 'form')} {'was' if refused == 1 else 'were'} refused within a day as from another site"
-    yield (
-        WARNING,
-        f"{told}, the last one by “{newest}”. If that is this portal, set MUSTER_PUBLIC_URL to it (it is {here}), "
-        "or have the proxy pass Host on.",
-    )
+    lately = AuditEvent.action == Refusal.ORIGIN, AuditEvent.at > utcnow() - timedelta(days=1)
+    refused = db.session.scalar(select(func.sum(AuditEvent.count)).where(*lately))
+    if refused:
+        newest = db.session.scalar(select(AuditEvent.subject).where(*lately).order_by(AuditEvent.id.desc()).limit(1))
+        forms = f"{plural(refused, 'form')} {'was' if refused == 1 else 'were'} refused within a day as from another site"
+        here = f"set MUSTER_PUBLIC_URL to it (it is {in_force.environment().public_url}), or have the proxy pass Host on"
+        yield WARNING, f"{forms}, the last one by “{newest}”. If that is this portal, {here}."
 
 
-def _clock(blind: bool) -> Found:
-    zone = (in_force.environment() if blind else in_force.settings()).time_zone.key
-    yield OK, f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC; times are shown in {zone}."
-    others = {"queue server": _time_of_queue} | ({} if blind else {"database": _time_of_database})
-    for name, time_of in others.items():
-        theirs = time_of()
-        apart = abs((theirs - utcnow()).total_seconds()) if theirs else 0
-        if apart > SKEW:
-            told = f"The {name}’s clock and this one are {apart:.0f} seconds apart: have both kept by NTP."
-            yield (WRONG if apart > TOO_MUCH_SKEW else WARNING), told
-    if blind:
-        return
-    newest = db.session.scalar(select(AuditEvent.at).order_by(AuditEvent.id.desc()).limit(1))
-    if newest and (ahead := (newest - utcnow()).total_seconds()) > TOO_MUCH_SKEW:
-        yield (
-            WRONG,
-            f"The audit log is {ahead:.0f} seconds ahead of this clock, which was set back: correct it.",
-        )
+def _first_line(error: Exception) -> str:
+    return str(getattr(error, "orig", None) or error).splitlines()[0].strip().rstrip(".")
 
 
-def _time_of_database() -> datetime | None:
-    """None where it is in this process and has no clock of its own."""
-    if db.engine.dialect.name == "sqlite":
-        return None
-    now: datetime = db.session.scalars(text("SELECT clock_timestamp()")).one()
-    return now
-
-
-def _time_of_queue() -> datetime | None:
-    try:
-        with queue.connect(in_force.environment().queue_url, 2) as server:
-            seconds, micro = server.time()
-            return datetime.fromtimestamp(seconds + micro / 1e6, UTC)
-    except (redis.RedisError, OSError):
-        return None
-
-
-def _bare(url: str) -> str:
-    """An address without who signs in there."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.hostname or ''}{f':{parts.port}' if parts.port else ''}{parts.path}"
-
-
-def _cause(error: Exception) -> str:
-    return " ".join(str(getattr(error, "orig", None) or error).splitlines()[0].split()).rstrip(".")
-
-
-CHECKS: dict[str, Callable[[bool], Found]] = {
-    "settings": _settings,
-    "data folder": _data_folder,
-    "backup": _backup,
-    "secret key": _secret_key,
-    "database": _database,
-    "audit log": _audit_log,
-    "queue": _queue,
-    "workers": _workers,
-    "mail": _mail,
-    "address": _address,
-    "clock": _clock,
-}
+CHECKS: tuple[tuple[str, Callable[[], Found]], ...] = (
+    ("settings", _settings),
+    ("settings", _page_settings),
+    ("data folder", _data_folder),
+    ("backup", _backup),
+    ("secret key", _secret_key),
+    ("database", _database),
+    ("audit log", _audit_log),
+    ("queue", _queue),
+    ("workers", _workers),
+    ("mail", _mail),
+    ("address", _address),
+    ("address", _origins),
+)
+NEED_DATABASE = (_page_settings, _audit_log, _workers, _mail, _origins)

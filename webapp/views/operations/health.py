@@ -13,9 +13,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from webapp import queue
 from webapp.http import metrics
 from webapp.http.web import PUBLIC, require
-from webapp.patience import TimedOutError, ask
 from webapp.services.operations import status
 from webapp.services.settings import in_force
+from webapp.timeout import TimedOutError, run_with_timeout
 from webapp.version import version
 
 bp = Blueprint("health", __name__)
@@ -68,7 +68,7 @@ def figures() -> Response:
 def _from_database(question: Callable[[], T], patience: float) -> T | None:
     """The answer, or None where the database gives none in time; which is logged."""
     try:
-        return ask(question, patience)
+        return run_with_timeout(question, patience)
     except (SQLAlchemyError, TimedOutError) as error:
         current_app.logger.error("the database does not answer a monitor: %s", error)
         return None

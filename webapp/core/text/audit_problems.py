@@ -1,0 +1,101 @@
+"""What `flask muster audit verify` found, in words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, tzinfo
+from typing import Any, Protocol
+
+from webapp.core.text.formatting import full, plural
+from webapp.core.text.phrases import Phrase, Said, describe
+
+SHOWN = 20
+"""Problems that are shown one by one."""
+
+PROBLEMS: dict[str, Phrase] = {
+    "ends_changed": "The chain’s own record of its ends was changed, so its end or its beginning may be missing.",
+    "missing": (
+        "Before event {event}: {n} sealed event is missing.",
+        "Before event {event}: {n:,} sealed events are missing.",
+    ),
+    "moved": "Event {event} is not the one that was sealed in its place ({place:,}), or not in that order.",
+    "changed": "Event {event} ({action}) was changed, or not written by Muster.",
+    "cut_off": "The chain was sealed up to {sealed:,}, but its last event is {found:,}.",
+    "empty": "The log is empty, though Muster was set up: its events were deleted, and what was known of them.",
+    "anchor_missing": "Link {link:,}, which is noted in {file} of the data folder, is no part of the chain: the log was cut "
+    "off or replaced, or a backup from before was restored. If that was you, remove that file.",
+}
+
+ADVICE = (
+    "If MUSTER_SECRET_KEY was changed, name the former key in MUSTER_SECRET_KEY_FALLBACKS and check again.",
+    "Keep a copy of everything as it is now, before anything else: flask --app wsgi muster backup FILE.",
+    "Restore your last backups into other data folders and check them there. The newest one that is whole shows what the entries "
+    "said; so does an export of the log that is kept elsewhere.",
+    "Find out who could write to the database or the data folder, and change its passwords. Whoever could read the secret key "
+    "could write entries that pass: change that, too.",
+    "Only when you know what was changed: flask --app wsgi muster audit begin-anew seals the log as it stands, and records that.",
+)
+
+
+class Event(Protocol):
+    """What a problem says of an event."""
+
+    id: Any
+    action: Any
+    at: Any
+
+
+@dataclass
+class Verdict:
+    """What checking found. waiting: events that are not sealed yet. problems: the first SHOWN of `wrong`."""
+
+    sealed_at: datetime | None
+    pruned: int
+    events: int = 0
+    waiting: int = 0
+    wrong: int = 0
+    problems: list[Said] = field(default_factory=list)
+    first: tuple[int, datetime] | None = None
+    """The event of the first problem, where it is about one."""
+
+    def add(self, code: str, event: Event | None = None, **more: Any) -> None:
+        """Add a problem."""
+        about = {"event": event.id, "action": event.action} if event else {}
+        if event and not self.wrong:
+            self.first = event.id, event.at
+        self.wrong += 1
+        if self.wrong <= SHOWN:
+            self.problems.append({"code": code, **about, **more})
+
+
+def list_lines(verdict: Verdict, zone: tzinfo) -> list[str]:
+    """How much was checked, and the problems."""
+    until = f"sealed until {full(verdict.sealed_at, zone)}" if verdict.sealed_at else "none of them sealed yet"
+    counted = f"{plural(verdict.events, 'event')}, {until}"
+    if verdict.wrong:
+        more = verdict.wrong - len(verdict.problems)
+        ending = [f"And {plural(more, 'problem')} more."] if more else []
+        return [f"{counted}, {plural(verdict.wrong, 'problem')}:", *describe_problems(verdict), *ending]
+    lines = [f"{counted}, nothing was changed."]
+    if verdict.waiting and verdict.sealed_at:
+        lines.append(f"{plural(verdict.waiting, 'event')} not sealed yet.")
+    if verdict.pruned:
+        lines.append(f"{plural(verdict.pruned, 'older event')} pruned.")
+    return lines
+
+
+def describe_problems(verdict: Verdict) -> list[str]:
+    """A sentence for each of the problems."""
+    return [describe(PROBLEMS, problem) for problem in verdict.problems]
+
+
+def list_advice(verdict: Verdict, zone: tzinfo) -> list[str]:
+    """What the problems mean and what to do; nothing where there are none."""
+    if not verdict.wrong:
+        return []
+    whole = ""
+    if verdict.first:
+        event_id, at = verdict.first
+        whole = f"What stands before event {event_id} of {full(at, zone)} is whole. "
+    meaning = f"{whole}What is named above is not what Muster left there: somebody who can write to the database changed it."
+    return [meaning, "What to do:", *(f"{number}. {advice}" for number, advice in enumerate(ADVICE, start=1))]
