@@ -81,7 +81,7 @@ class TestWhoseReviewItIs:
     def test_who_looks_in_between_does_not_spoil_anybodys_confirm(self, admin, other, owner, shared):
         seen = self.version(admin, shared)
         make_user("Zoe Lind", "Analyst")
-        groups.add(["Chess"], owner.user)
+        groups.add_groups(["Chess"], owner.user)
         for who in (other, owner):
             who.get(f"/batches/{shared.id}")
         admin.post(f"/batches/{shared.id}/confirmation", seen)
@@ -96,7 +96,7 @@ class TestWhoseReviewItIs:
         batch = stage(admin, "Email,Role,Groups\nana@northfield.example,Remote,\nben@northfield.example,Remote,\n")
         old = self.version(admin, batch)
         make_user("Ana Ruiz", "Remote", email="ana@northfield.example")
-        groups.add(["Chess"], owner.user)
+        groups.add_groups(["Chess"], owner.user)
         seen = self.version(admin, batch)
         assert seen != old
         admin.post(f"/batches/{batch.id}/confirmation", old)
