@@ -126,9 +126,8 @@ def token_of(invitation: Invitation) -> str:
 
 def make_batch(by: User, rows: int = 0, **values: Any) -> Batch:
     """A batch of `rows` people user1@northfield.example, … (Analyst, no groups), its plans not made."""
-    batch = Batch(
-        **{"name": "autumn-term-staff.csv", "uploaded_by_id": by.id, "planned_for_id": by.id, "valid_days": 7, **values}
-    )
+    values = {"file_name": values.pop("name", "autumn-term-staff.csv"), "valid_days": 7, **values}
+    batch = Batch(**{"uploaded_by_id": by.id, "planned_for_id": by.id, **values})
     db.session.add(batch)
     db.session.flush()
     for n in range(1, rows + 1):

@@ -84,7 +84,7 @@ ONE_ROW = {"audit_chain", "mail_gate", "organisation"}
 """Tables of one row, whose id is 1."""
 CHANGED = {
     ("organisation", "directory_version"), ("organisation", "owner_id"), ("messages", "state"),
-    ("rows", "attempt"), ("rows", "issues"), ("rows", "reason"),
+    ("batches", "facts"), ("rows", "attempt"), ("rows", "issues"), ("rows", "reason"),
 }  # fmt: skip
 """What migrations change on purpose."""
 
@@ -267,6 +267,32 @@ def test_sentences_of_rows_become_codes(upgraded: Callable[[str], None]) -> None
     ]
     assert rows[0].change.effect == "deactivate"
     assert rows[0].change.notes == ({"code": "role_kept", "role": "Remote"}, {"code": "merge"})
+
+
+def test_names_of_actions_and_reverts_become_codes(upgraded: Callable[[str], None]) -> None:
+    upgraded("0035")
+    insert("roles", "users", "groups", "audit_chain")
+    names = (
+        ("upload", "staff.csv", 1),
+        ("upload", "staff.csv, part 2 of 3", 3),
+        ("action", "Change the role of 1,200 people to Exam officer", 1),
+        ("action", "Remove “Library” from 1 person", 1),
+        ("revert", "Revert of “Deactivate 12 people”", 1),
+        ("action", "Whatever an old version said", 1),
+    )
+    for id, (kind, name, parts) in enumerate(names, start=1):
+        insert("batches", id=id, kind=kind, name=name, part=2, parts=parts, facts=["comma-separated", "no header row"])
+    upgraded("head")
+    batches = db.session.scalars(select(Batch).order_by(Batch.id)).all()
+    assert [batch.name for batch in batches] == [name for _, name, _ in names]
+    assert [batch.file_name for batch in batches] == ["staff.csv", "staff.csv", "", "", "", ""]
+    assert [batch.title for batch in batches[2:]] == [
+        {"code": "set_role", "n": 1200, "role": "Exam officer"},
+        {"code": "remove_group", "n": 1, "group": "Library"},
+        {"code": "revert", "of": {"code": "deactivate", "n": 12}},
+        {"code": "text", "text": "Whatever an old version said"},
+    ]
+    assert batches[0].reading == "comma-separated, no header row"
 
 
 def test_a_database_of_a_newer_version_is_left_alone(upgraded: Callable[[str], None], caplog: pytest.LogCaptureFixture) -> None:

@@ -12,9 +12,11 @@ from webapp.core.files.columns import Field, Mapping, Places, UnmatchedColumnsEr
 from webapp.core.files.errors import UnreadableFileError
 from webapp.core.files.extract import Cells, extract_people
 from webapp.core.files.fields import recognise
-from webapp.core.files.reading_facts import describe_reading
+from webapp.core.files.reading_facts import find_reading_facts
 from webapp.core.files.source_file import open_pasted
 from webapp.core.files.table import Table
+from webapp.core.text import batch_phrases
+from webapp.core.text.phrases import Said
 
 FILES = Path(__file__).parent.parent / "files"
 
@@ -29,10 +31,14 @@ def refusal(*header: str) -> str:
     return str(refused.value)
 
 
+def sentences(facts: list[Said]) -> list[str]:
+    return [batch_phrases.describe_reading(fact) for fact in facts]
+
+
 def facts(name: str) -> list[str]:
     table = table_of(name)
     mapping = match_columns(table.header)
-    return describe_reading(table, mapping, extract_people(table, mapping))
+    return sentences(find_reading_facts(table, mapping, extract_people(table, mapping)))
 
 
 @pytest.mark.parametrize(
@@ -304,7 +310,11 @@ def test_the_page_is_told_which_sheet_and_which_header_were_read(name, expected)
 def test_the_page_is_told_of_what_was_pasted():
     table = open_pasted("a@x.org\tAnalyst\n").table()
     chosen = map_chosen(Places({Field.EMAIL: 0, Field.ROLE: 1}), table.header)
-    assert describe_reading(table, chosen, extract_people(table, chosen)) == ["pasted", "tab-separated", "no header row"]
+    assert sentences(find_reading_facts(table, chosen, extract_people(table, chosen))) == [
+        "pasted",
+        "tab-separated",
+        "no header row",
+    ]
 
 
 ROLES, GROUPS = ("Analyst", "Remote"), ("Loans", "Student Devices")
@@ -398,7 +408,7 @@ def test_a_choice_that_leaves_something_open_is_refused(columns, sentence):
 def test_a_separator_without_a_name_is_shown_and_one_of_a_kind_is_singular():
     table = read(b"sep=:\nEmail:Role\n ana@x.org:Analyst\n\nexample.two@example.com:Remote\n", "people.csv")
     mapping = match_columns(table.header)
-    assert describe_reading(table, mapping, extract_people(table, mapping)) == [
+    assert sentences(find_reading_facts(table, mapping, extract_people(table, mapping))) == [
         "separated by “:”",
         "UTF-8",
         "1 cell trimmed",

@@ -57,7 +57,7 @@ def test_the_web_server_is_ended_or_frozen_at_a_point(
     request.join()
     wait_until(lambda: portal.muster.health(), "the web server is back")
     with portal.app.app_context():
-        staged = db.session.scalars(select(Batch.id).where(Batch.name == f"{name}.csv")).all()
+        staged = db.session.scalars(select(Batch.id).where(Batch.file_name == f"{name}.csv")).all()
         db.session.rollback()
     is_thawed = number is signal.SIGSTOP
     assert len(staged) == (0 if point == "stage.commit" and not is_thawed else 1)

@@ -56,7 +56,7 @@ def batch(owner):
 
 @pytest.mark.parametrize("name", NAMES, ids=ascii)
 def test_a_file_of_any_name_can_be_saved(app, owner, batch, name):
-    batch.name = name
+    batch.file_name = name
     db.session.commit()
     stem = name.rpartition(".")[0] or name
     shown = stem.replace("\r\n", "  ").replace("\u2028", " ")
@@ -80,7 +80,7 @@ def test_an_upload_of_any_name_comes_back_under_it(app, owner, name):
 
 
 def test_a_browser_that_knows_only_ascii_gets_a_name_in_it(owner, batch):
-    batch.name = "Lehrer–2026 “äöü” 名.csv"
+    batch.file_name = "Lehrer–2026 “äöü” 名.csv"
     db.session.commit()
     disposition = owner.get(f"/batches/{batch.id}/rows.csv").headers["Content-Disposition"]
     assert disposition.startswith("attachment; filename=\"Lehrer_2026 _aou_ _-rows.csv\"; filename*=UTF-8''")

@@ -122,8 +122,8 @@ def test_uploaded_again_it_plans_as_before(admin, batch):
     data = admin.get(f"/batches/{batch.id}/rows.csv").data
     again = stage(admin, data, name="staff-rows.csv")
     assert again.counts == db.session.get(Batch, batch.id).counts
-    assert "downloaded from Muster before" in again.facts
-    assert [fact for fact in again.facts if "“Status”, “Reason” and “Suggestion” ignored" in fact]
+    assert "downloaded from Muster before" in again.reading
+    assert "“Status”, “Reason” and “Suggestion” ignored" in again.reading
     assert [(r.line, r.email, r.role, r.groups) for r in rows_of(again)] == [
         (r.line, r.email, r.role, r.groups) for r in rows_of(batch)
     ]

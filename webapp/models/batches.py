@@ -11,6 +11,8 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from webapp.core.plan.actions import Action
 from webapp.core.plan.planner import Mode, Plan
+from webapp.core.text import batch_phrases
+from webapp.core.text.phrases import Said
 from webapp.db import Model, UTCDateTime, choice, utcnow
 from webapp.models.users import User
 
@@ -50,12 +52,14 @@ class Batch(Model):
     id: Mapped[int] = mapped_column(primary_key=True)
     kind: Mapped[BatchKind] = mapped_column(choice(BatchKind), default=BatchKind.UPLOAD)
     state: Mapped[BatchState] = mapped_column(choice(BatchState), default=BatchState.REVIEWING)
-    name: Mapped[str] = mapped_column(String(255))
-    """The file's name as uploaded; of an action or a revert, what it does in words."""
+    file_name: Mapped[str] = mapped_column("name", String(255), default="")
+    """The file's name as uploaded."""
+    title: Mapped[Said] = mapped_column(JSON, default=dict, server_default=text("'{}'"))
+    """What an action or a revert is called, as a code with parameters; {}: an upload. `name` words it."""
     content_hash: Mapped[str] = mapped_column(String(64), default="")
     """SHA-256 (hex) of the file, so that the same file uploaded again is recognised."""
-    facts: Mapped[list[str]] = mapped_column(JSON, default=list)
-    """What was done while reading the file, in words, for the page's banner."""
+    facts: Mapped[list[Said]] = mapped_column(JSON, default=list)
+    """How the file was read, as codes with parameters; `reading` words it."""
     header: Mapped[list[str]] = mapped_column(JSON, default=list)
     """The file's header as read."""
     columns: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict, server_default=text("'{}'"))
@@ -104,6 +108,20 @@ class Batch(Model):
     uploaded_by: Mapped[User] = relationship(foreign_keys=[uploaded_by_id])
     planned_for: Mapped[User] = relationship(foreign_keys=[planned_for_id], lazy="joined", innerjoin=True)
     confirmed_by: Mapped[User | None] = relationship(foreign_keys=[confirmed_by_id])
+
+    @property
+    def name(self) -> str:
+        """What it is called on screen: by its file, or by what it does."""
+        if self.title:
+            return batch_phrases.describe_title(self.title)
+        if self.parts > 1:
+            return batch_phrases.describe_title({"code": "part", "name": self.file_name, "part": self.part, "parts": self.parts})
+        return self.file_name
+
+    @property
+    def reading(self) -> str:
+        """How the file was read, in words."""
+        return ", ".join(batch_phrases.describe_reading(fact) for fact in self.facts)
 
     @property
     def size(self) -> int:

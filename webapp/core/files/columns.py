@@ -8,6 +8,7 @@ from typing import Any
 
 from webapp.core.files.errors import UnreadableFileError
 from webapp.core.files.fields import REQUIRED, Field, letters, plain_letters, recognise
+from webapp.core.text.formatting import list_names
 
 MEMBER = "member"
 """How a column is used that says by ticks who is in the group that it is named for."""
@@ -203,22 +204,3 @@ def _missing(fields: Sequence[Field], header: Sequence[str]) -> UnmatchedColumns
         f"{'Its columns are' if len(names) > 1 else 'Its only column is'} {list_names(names)}. "
         f"Rename the {holds} the {held} to {wanted} and upload again.",
     )
-
-
-def list_names(names: Sequence[str], most: int = 6) -> str:
-    """“Name”, “Phone” and “Notes”; of many only the first, and how many more there are."""
-    quoted = [f"“{_shorten(name)}”" for name in names[:most]]
-    if len(names) > most:
-        quoted.append(f"{len(names) - most} more")
-    return join_with_and(quoted)
-
-
-def join_with_and(texts: Sequence[str]) -> str:
-    """a, b and c."""
-    return " and ".join([", ".join(texts[:-1]), texts[-1]] if len(texts) > 1 else texts)
-
-
-def _shorten(name: str, most: int = 40) -> str:
-    """A column's name on one line, cut where it is long."""
-    words = " ".join(name.split())
-    return words if len(words) <= most else words[: most - 1].rstrip() + "…"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from webapp.core.plan.actions import Action, Do
 from webapp.core.plan.planner import Plan
-from webapp.core.plan.registry import ALL_GROUPS, Registry
+from webapp.core.plan.registry import Registry
 from webapp.core.plan.revert import WITHDRAWS
 from webapp.core.text.formatting import plural
 
@@ -40,34 +40,6 @@ _WORDS = {
 def words_of(action: Action) -> Words:
     """Of an action."""
     return _WORDS[action.do]
-
-
-def name_action(action: Action, n: int, registry: Registry) -> str:
-    """What it does to so many: "Deactivate 12 people"."""
-    people, groups = plural(n, "person"), _groups(action, registry)
-    invitations = "invitation" if n == 1 else "invitations"
-    match action.do:
-        case Do.SET_ROLE:
-            role = registry.role_by_id.get(action.role or 0)
-            return f"Change the role of {people} to {role.name if role else 'one that is gone'}"
-        case Do.SET_GROUPS:
-            return f"Set the groups of {people}"
-        case Do.ADD_GROUPS:
-            return f"Add {groups} to {people}"
-        case Do.REMOVE_GROUPS:
-            return f"Remove {groups} from {people}"
-        case Do.RESEND:
-            return f"Resend the {invitations} of {people}"
-        case Do.REVOKE:
-            return f"Revoke the {invitations} of {people}"
-    return f"{action.do.value.capitalize()} {people}"
-
-
-def _groups(action: Action, registry: Registry) -> str:
-    if action.everything:
-        return ALL_GROUPS
-    one = registry.group_by_id.get(next(iter(action.groups))) if len(action.groups) == 1 else None
-    return f"“{one.name}”" if one else plural(len(action.groups), "group")
 
 
 def name_revert(counts: Mapping[str, int]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta, tzinfo
 
 LONGEST_MESSAGE = 1000
@@ -77,3 +78,32 @@ def as_typed(text: str) -> str:
     """Plain text on several lines, as it was typed but for what cannot be seen: control characters, and space around it."""
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     return "\n".join("".join(c for c in line if c.isprintable() or c == "\t").rstrip() for line in lines).strip()
+
+
+def list_names(names: Sequence[str], most: int = 6) -> str:
+    """“Name”, “Phone” and “Notes”; of many only the first, and how many more there are."""
+    quoted = [f"“{clipped(name, 39)}”" for name in names[:most]]
+    if len(names) > most:
+        quoted.append(f"{len(names) - most} more")
+    return _join(quoted)
+
+
+def list_numbers(numbers: Sequence[int]) -> str:
+    """2 to 4, 7 and 9; of many ranges only the first."""
+    ranges: list[list[int]] = []
+    for number in numbers:
+        if ranges and number == ranges[-1][-1] + 1:
+            ranges[-1][1:] = [number]
+        else:
+            ranges.append([number])
+    named = [" to ".join(map(str, each)) for each in ranges[:6]]
+    if len(ranges) > 6:
+        named.append("others")
+    return _join(named)
+
+
+def _join(words: list[str]) -> str:
+    """\"a, b and c"."""
+    if len(words) < 2:
+        return "".join(words)
+    return f"{', '.join(words[:-1])} and {words[-1]}"

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from webapp.core.addresses import MAX_LENGTH
-from webapp.core.files.columns import Mapping, list_names, name_of
+from webapp.core.files.columns import Mapping, name_of
 from webapp.core.files.extract import Extract
 from webapp.core.files.statuses import find_people_gone
 from webapp.core.files.table import Table
 from webapp.core.lists.row_filter import Hint
-from webapp.core.text.formatting import plural
+from webapp.core.text.formatting import list_names, plural
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from webapp.core.plan import actions
 from webapp.core.plan.actions import Action, Do, Theirs
 from webapp.core.plan.planner import Plan, PlannedChange, Ref
 from webapp.core.plan.registry import Registry
-from webapp.core.text import action_phrases, row_phrases
+from webapp.core.text import action_phrases, batch_phrases, row_phrases
 from webapp.db import begin_write, db
 from webapp.models import Batch, BatchKind, Invitation, User
 from webapp.services.audit import events
@@ -34,11 +34,11 @@ def stage(people: Chosen, action: Action, by: User) -> Batch:
     begin_write()
     registry = _check(action, by)
     refs = people_list.find_refs(people) if isinstance(people, Filter) else people
-    batch = people_rows.new_batch(by, kind=BatchKind.ACTION, name="", action=action.as_dict())
+    batch = people_rows.new_batch(by, kind=BatchKind.ACTION, action=action.as_dict())
     chosen = people_rows.add(batch, ((None, ref) for ref in refs))
     if not chosen:
         raise RuleViolationError("Nobody was chosen. Tick the people in the list, and choose what to do.")
-    batch.name = action_phrases.name_action(action, chosen, registry)
+    batch.title = batch_phrases.name_action(action, chosen, registry)
     replan.plan_batch(batch)
     events.record(by, AuditAction.BATCH_STAGED, batch, does=action.as_dict(), rows=chosen)
     db.session.commit()

@@ -15,7 +15,6 @@ from sqlalchemy import and_, insert, or_, select, update
 
 from webapp.core.errors import RuleViolationError
 from webapp.core.files.cleaning import LONGEST_CELL
-from webapp.core.text import action_phrases
 from webapp.db import among, begin_write, commit_and_keep, db, in_database, utcnow
 from webapp.models import UNDONE, Batch, BatchKind, EditState, Row, RowEdit, User
 from webapp.schemas.rows import RowSchema
@@ -149,8 +148,8 @@ def _carry_out(batch: Batch, by: User, changes: Sequence[Change]) -> Sequence[Ro
         events.record(by, AuditAction.BATCH_CHANGED, batch, before=before, after=options)
     if options.keys() & set(OF_PLANS):
         replan.plan_batch(batch)
-    if batch.kind is BatchKind.ACTION and batch.doing:  # it is called by how many it is for
-        batch.name = action_phrases.name_action(batch.doing, batch.size, lookup.registry())
+    if batch.kind is BatchKind.ACTION:  # it is called by how many it is for
+        batch.title = {**batch.title, "n": batch.size}
     return others
 
 

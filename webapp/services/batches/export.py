@@ -28,7 +28,7 @@ _PLANS = {
 
 def stem(batch: Batch) -> str:
     """The file's name without its ending."""
-    return batch.name.rpartition(".")[0] or batch.name
+    return batch.file_name.rpartition(".")[0] or batch.file_name
 
 
 def rows(batch: Batch, find: Find) -> tuple[Sequence[str], Iterator[Sequence[str]]]:

@@ -105,11 +105,8 @@ def plan_rows(
     return ImportPlan(parts, version)
 
 
-def insert_parts(first: Batch, ready: ImportPlan, name: str) -> list[Batch]:
-    """Insert the rows into this batch, and into a new batch for each further part. -> all of them. Does not commit.
-
-    name: the file's; the parts are numbered.
-    """
+def insert_parts(first: Batch, ready: ImportPlan) -> list[Batch]:
+    """Insert the rows into this batch, and into a new batch for each further part. -> all of them. Does not commit."""
     first.directory_version = ready.directory_version
     batches = [first]
     for _ in ready.parts[1:]:
@@ -118,7 +115,6 @@ def insert_parts(first: Batch, ready: ImportPlan, name: str) -> list[Batch]:
         batch.state = BatchState.REVIEWING
         batch.counts = {}
         if len(batches) > 1:
-            batch.name = f"{name[:200]}, part {number} of {len(batches)}"
             batch.part = number
             batch.parts = len(batches)
             batch.parts_id = first.id
@@ -130,8 +126,8 @@ def insert_parts(first: Batch, ready: ImportPlan, name: str) -> list[Batch]:
 
 
 _SHARED_BY_PARTS = (
-    "kind", "content_hash", "facts", "header", "columns", "notices", "mode", "change_roles", "skip_errors", "valid_days",
-    "message", "directory_version", "planned_for_id", "uploaded_by_id",
+    "kind", "file_name", "content_hash", "facts", "header", "columns", "notices", "mode", "change_roles", "skip_errors",
+    "valid_days", "message", "directory_version", "planned_for_id", "uploaded_by_id",
 )  # fmt: skip
 
 

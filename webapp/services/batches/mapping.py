@@ -266,7 +266,7 @@ def choose(
     db.session.execute(delete(RowEdit).where(*of_rows))
     db.session.execute(delete(Row).where(Row.batch_id == batch_id))
     batch.version += 1
-    import_rows.insert_parts(batch, plan, source.name)
+    import_rows.insert_parts(batch, plan)
     if batch.parts > 1:
         db.session.execute(delete(BatchFile).where(BatchFile.batch_id == batch_id))
     else:

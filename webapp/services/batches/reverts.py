@@ -39,7 +39,7 @@ def stage(batch_id: int, by: User) -> tuple[Batch, bool]:
     batch = people_rows.new_batch(
         by,
         kind=BatchKind.REVERT,
-        name=f"Revert of “{original.name[:200]}”",
+        title={"code": "revert", "of": original.title or {"code": "text", "text": original.name}},
         action=original.action,
         reverts_id=original.id,
     )

@@ -6,7 +6,6 @@ from sqlalchemy import select
 
 from webapp.core.errors import ConflictError
 from webapp.core.plan.planner import Plan
-from webapp.core.text.formatting import plural
 from webapp.db import begin_write, db
 from webapp.models import Batch, BatchKind, BatchState, Row, User
 from webapp.schemas.rows import FIELDS
@@ -47,8 +46,9 @@ def _copy(old: Batch, rows: int, by: User) -> Batch:
     return Batch(
         kind=old.kind,
         state=BatchState.REVIEWING,
-        name=old.name,
-        facts=[f"{plural(rows, 'row')} of {old.kind.value} {old.id} that had changed since its review"],
+        file_name=old.file_name,
+        title={**old.title, "n": rows} if old.kind is BatchKind.ACTION else old.title,
+        facts=[{"code": "again", "n": rows, "kind": old.kind.value, "batch": old.id}],
         header=old.header,
         columns=old.columns,
         mode=old.mode,

@@ -20,13 +20,13 @@ from webapp.core.files.columns import Places
 from webapp.core.files.errors import UnreadableFileError
 from webapp.core.files.extract import Cells, extract_people
 from webapp.core.files.fields import Field
-from webapp.core.files.reading_facts import describe_reading
+from webapp.core.files.reading_facts import find_reading_facts
 from webapp.core.files.source_file import SourceFile, open_file, open_pasted
 from webapp.core.files.table import Table
 from webapp.core.plan.registry import fold
 from webapp.core.text import notices
-from webapp.core.text.formatting import plural
 from webapp.core.text.notices import Notice
+from webapp.core.text.phrases import Said
 from webapp.db import begin_write, db
 from webapp.models import Batch, BatchFile, BatchKind, BatchState, User
 from webapp.schemas.rows import split_groups
@@ -40,7 +40,7 @@ PASTED = "Pasted table"
 """The name of a batch whose rows were pasted."""
 NAMED_ALIASES = 3
 """Remembered words that are named in the banner; of others, how many."""
-REMEMBERED = "columns as remembered for files with these headers"
+REMEMBERED = "remembered"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,14 +63,14 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a file says. mapping: None while a person has to match its columns. facts: how it was read, in words.
+    """What a file says. mapping: None while a person has to match its columns. facts: how it was read.
 
     notices: what a person should look at; hints: the rows that these are about, by line.
     """
 
     table: Table
     mapping: columns.Mapping | None
-    facts: Sequence[str] = ()
+    facts: Sequence[Said] = ()
     people: Sequence[Cells] = ()
     notices: Sequence[Notice] = ()
     hints: Mapping[int, str] = field(default_factory=dict)
@@ -88,17 +88,17 @@ def read(source: Source, file: SourceFile | None = None) -> Reading:
     if source.columns:
         table = file.table(source.sheet, source.header_row)
         mapping: columns.Mapping | None = columns.map_chosen(source.columns, table.header, (Field.EMAIL,))
-        how = "columns as you chose"
+        how = "chosen"
     else:
         table, mapping, how = _match(source, file)
     if mapping is None:
         return Reading(table, None)
     extract = extract_people(table, mapping)
-    facts = describe_reading(table, mapping, extract) + _describe_aliases(extract.cells)
+    facts = find_reading_facts(table, mapping, extract) + _describe_aliases(extract.cells)
     if export.places_in(table.header):
-        facts.insert(0, "downloaded from Muster before")
+        facts.insert(0, {"code": "downloaded"})
     if how:
-        facts.append(how)
+        facts.append({"code": how})
     found, hints = notices.find(table, mapping, extract)
     return Reading(table, mapping, facts, extract.cells, found, hints)
 
@@ -154,7 +154,7 @@ def _is_header(cells: Sequence[str]) -> bool:
     return True
 
 
-def _describe_aliases(people: Sequence[Cells]) -> list[str]:
+def _describe_aliases(people: Sequence[Cells]) -> list[Said]:
     """Which remembered words were understood, and as what."""
     registry = lookup.registry()
     if not (registry.role_aliases or registry.group_aliases):
@@ -171,9 +171,9 @@ def _describe_aliases(people: Sequence[Cells]) -> list[str]:
                 spelling.setdefault(key, word)
                 rows[key] += 1
     named = rows.most_common(NAMED_ALIASES)
-    facts = [f"“{spelling[key]}” read as {meanings[key]} in {plural(n, 'row')}" for key, n in named]
+    facts: list[Said] = [{"code": "word", "word": spelling[key], "meaning": meanings[key], "n": n} for key, n in named]
     if more := len(rows) - len(named):
-        facts.append(f"{plural(more, 'more remembered word')} understood")
+        facts.append({"code": "more_words", "n": more})
     return facts
 
 
@@ -215,7 +215,7 @@ def _create_batch(source: Source, reading: Reading, by: User, split: bool) -> Ba
     batch = Batch(
         kind=BatchKind.UPLOAD,
         state=BatchState.REVIEWING if reading.mapping else BatchState.MAPPING,
-        name=source.name,
+        file_name=source.name,
         mode=in_force.settings().upload_mode,
         change_roles=False,
         skip_errors=False,
@@ -235,7 +235,7 @@ def _create_batch(source: Source, reading: Reading, by: User, split: bool) -> Ba
     begin_write()
     db.session.add(batch)
     db.session.flush()
-    found = import_rows.insert_parts(batch, plan, source.name) if plan else [batch]
+    found = import_rows.insert_parts(batch, plan) if plan else [batch]
     if batch.parts == 1:
         db.session.add(BatchFile(batch_id=batch.id, data=source.data, columns={}))
     sizes = map(len, plan.parts) if plan else [len(reading.table.lines)]
@@ -263,7 +263,7 @@ def load_source(batch: Batch) -> Source:
     if file is None:
         raise ConflictError(_why_no_file(batch))
     held = Places.from_dict(file.columns) if file.columns else None
-    return Source(file.data, batch.name, file.sheet, file.header_row, held)
+    return Source(file.data, batch.file_name, file.sheet, file.header_row, held)
 
 
 def _why_no_file(batch: Batch) -> str:
@@ -314,8 +314,8 @@ def replace(batch_id: int, data: bytes, name: str, by: User, *, lose: bool = Fal
     batch = review.under_review(batch_id)
     if not is_file_kept(batch):
         raise ConflictError(_why_no_file(batch))
-    old_name, lost = batch.name, import_rows.replace_rows(batch, reading.table, reading.people, reading.hints, lose=lose)
-    batch.name = source.name
+    old_name, lost = batch.file_name, import_rows.replace_rows(batch, reading.table, reading.people, reading.hints, lose=lose)
+    batch.file_name = source.name
     store_reading(batch, source, reading)
     store_source(batch, source)
     batch.version += 1

@@ -21,9 +21,8 @@ from webapp.core.lists.paging import Page
 from webapp.core.lists.row_filter import Find
 from webapp.core.plan.actions import Do
 from webapp.core.plan.planner import Mode, Plan
-from webapp.core.plan.registry import Registry
 from webapp.core.security.permissions import Permission
-from webapp.core.text import action_phrases
+from webapp.core.text import action_phrases, batch_phrases
 from webapp.core.text import notices as notice_words
 from webapp.core.text.formatting import plural
 from webapp.http.attachments import attach
@@ -170,7 +169,7 @@ def row_context(batch: Batch) -> dict[str, Any]:
     roles = lookup.grantable(batch.planned_for)
     new_addresses = cache(lambda: replaced_addresses.among_rows(batch))
     return {
-        **kind_context(batch, registry),
+        **kind_context(batch),
         "batch": batch,
         "left_out": [] if batch.kind is BatchKind.UPLOAD else people_rows.removed_rows(batch),
         "registry": registry,
@@ -191,15 +190,15 @@ def row_context(batch: Batch) -> dict[str, Any]:
     }
 
 
-def kind_context(batch: Batch, known: Registry | None = None) -> dict[str, Any]:
+def kind_context(batch: Batch) -> dict[str, Any]:
     """What an action or a revert is called: `kind_words`, and in `does` what is done to how many; None for an upload."""
     if batch.kind is BatchKind.UPLOAD:
         return {"kind_words": None}
-    action, registry = batch.doing, known or lookup.registry()
+    action = batch.doing
     if batch.kind is BatchKind.REVERT or action is None:
         words, does = action_phrases.REVERT, action_phrases.name_revert(batch.counts)
     else:
-        words, does = action_phrases.words_of(action), action_phrases.name_action(action, batch.to_send, registry)
+        words, does = action_phrases.words_of(action), batch_phrases.describe_title({**batch.title, "n": batch.to_send})
     deactivates = action is not None and action.do is Do.DEACTIVATE and batch.state is BatchState.REVIEWING
     made = invitations.count_made_by_people_of(batch, current_user()) if deactivates else None
     return {"kind_words": words, "does": does, "rest": action_phrases.describe_rest(batch.counts, words), "made": made}
