@@ -37,6 +37,7 @@ from webapp.services.links import account_links
 pytestmark = pytest.mark.slow  # passwords are hashed slowly on purpose
 
 HANNAH = "hannah.whitcombe@northfield.example"
+REFUSED = {"code": "text", "text": f"Refused for {HANNAH}"}
 
 
 @pytest.fixture
@@ -66,7 +67,7 @@ def make_traces(hannah, admin, settings):
         batch = make_batch(admin.user, rows=1, name=name, state=state, counts={"attention": 2})
         row = Row(batch_id=batch.id, line=9, email=HANNAH, role="Analyst", groups="", read_email=HANNAH.upper(), read_role="",
                   read_groups="", read_cells=[HANNAH, "Hannah Whitcombe"], email_key=HANNAH, plan=Plan.UPDATE,
-                  outcome=Outcome.UPDATED if state is BatchState.FINISHED else None, reason=f"Refused for {HANNAH}")  # fmt: skip
+                  outcome=Outcome.UPDATED if state is BatchState.FINISHED else None, reason=REFUSED)  # fmt: skip
         db.session.add(row)
         db.session.flush()
         edit = {"batch_id": batch.id, "row_id": row.id, "version": 1, "user_id": admin.user.id}

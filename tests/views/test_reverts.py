@@ -145,7 +145,7 @@ class TestTheDryRun:
         batch = uploaded(admin, "ana@northfield.example,Analyst,Teacher Laptops\n")
         undo = revert(admin, batch)
         assert not admin.get(f"/batches/{undo.id}").page.all("button", id="undo")
-        admin.post(f"/batches/{undo.id}/undos", {"version": undo.version}, status=422)
+        admin.post(f"/batches/{undo.id}/undos", {"version": undo.version}, status=409)
 
 
 class TestReverted:

@@ -9,7 +9,8 @@ from webapp.core.plan.actions import Action, Do
 from webapp.core.plan.planner import Plan
 from webapp.core.plan.registry import Registry
 from webapp.core.plan.revert import WITHDRAWS
-from webapp.core.text.formatting import plural
+from webapp.core.text import phrases
+from webapp.core.text.phrases import Phrase
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,39 +43,43 @@ def words_of(action: Action) -> Words:
     return _WORDS[action.do]
 
 
+_DONE: dict[str, Phrase] = {
+    "set_role": "{who} is {role} now.",
+    "set_groups": "The groups of {who} were changed.",
+    "add_groups": "The groups of {who} were changed.",
+    "remove_groups": "The groups of {who} were changed.",
+    "deactivate": "{who} was deactivated, and is signed out everywhere.",
+    "reactivate": "{who} can sign in again.",
+    "resend": "Invitation sent again to {who}",
+    "revoke": "The invitation to {who} was revoked. Its link no longer works.",
+}
+
+_COUNTS: dict[str, Phrase] = {
+    "revoke": ("revoke {n:,} invitation", "revoke {n:,} invitations"),
+    "restore": ("restore {n:,} person", "restore {n:,} people"),
+    "as_before": ("{n:,} is as before already.", "{n:,} are as before already."),
+    "kept": ("{n:,} is kept.", "{n:,} are kept."),
+    "so_already": ("{n:,} is so already.", "{n:,} are so already."),
+    "impossible": ("{n:,} cannot be changed.", "{n:,} cannot be changed."),
+}
+
+
 def name_revert(counts: Mapping[str, int]) -> str:
     """What a revert does: "Revoke 5 invitations, restore 7 people"."""
     revoked = counts.get(WITHDRAWS, 0)
     restored = counts.get(Plan.UPDATE, 0) - revoked
-    told = [
-        f"revoke {plural(revoked, 'invitation')}" if revoked else "",
-        f"restore {plural(restored, 'person')}" if restored else "",
-    ]
-    return ", ".join(filter(None, told)).capitalize() or "Revert nothing"
+    parts = phrases.describe_counts(_COUNTS, {"revoke": revoked, "restore": restored})
+    return ", ".join(parts).capitalize() or "Revert nothing"
 
 
 def describe_rest(counts: Mapping[str, int], words: Words) -> str:
-    """What is left as it is, after the sentence of what is done: "2 are so already. 3 cannot be." """
-    same, cannot = counts.get(Plan.UNCHANGED, 0), counts.get(Plan.ATTENTION, 0)
-    is_revert = words is REVERT
-    told = [
-        f"{same:,} {'is' if same == 1 else 'are'} {'as before' if is_revert else 'so'} already." if same else "",
-        f"{cannot:,} {('is kept' if cannot == 1 else 'are kept') if is_revert else 'cannot be changed'}." if cannot else "",
-    ]
-    return " ".join(filter(None, told))
+    """What is left as it is, after the sentence of what is done: "2 are so already. 3 cannot be changed." """
+    same, others = ("as_before", "kept") if words is REVERT else ("so_already", "impossible")
+    found = {same: counts.get(Plan.UNCHANGED, 0), others: counts.get(Plan.ATTENTION, 0)}
+    return " ".join(phrases.describe_counts(_COUNTS, found))
 
 
 def describe_done(action: Action, who: str, registry: Registry) -> str:
     """What was done to one person, as a sentence."""
-    match action.do:
-        case Do.SET_ROLE:
-            return f"{who} is {registry.role_by_id[action.role or 0].name} now."
-        case Do.DEACTIVATE:
-            return f"{who} was deactivated, and is signed out everywhere."
-        case Do.REACTIVATE:
-            return f"{who} can sign in again."
-        case Do.RESEND:
-            return f"Invitation sent again to {who}"
-        case Do.REVOKE:
-            return f"The invitation to {who} was revoked. Its link no longer works."
-    return f"The groups of {who} were changed."
+    role = registry.role_by_id[action.role].name if action.role else ""
+    return phrases.describe(_DONE, {"code": action.do.value, "who": who, "role": role})

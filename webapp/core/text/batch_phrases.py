@@ -70,6 +70,12 @@ _READING: dict[str, Phrase] = {
     "workbook": "{format} workbook, sheet {sheets}",
 }
 
+_SKIPPED: dict[str, Phrase] = {
+    "attention": ("{n:,} row that needed attention", "{n:,} rows that needed attention"),
+    "duplicate": ("{n:,} duplicate", "{n:,} duplicates"),
+    "other": ("{n:,} row for another reason", "{n:,} rows for another reason"),
+}
+
 _SEPARATIONS = {
     ",": "comma-separated",
     ";": "semicolon-separated",
@@ -115,3 +121,11 @@ def describe_reading(said: Said) -> str:
         if name in said:
             shown[name] = _SEPARATIONS.get(said[name], f"separated by “{said[name]}”")
     return phrases.describe(_READING, shown)
+
+
+def describe_skipped(attention: int, duplicates: int, others: int) -> str:
+    """Why rows were skipped: "5 rows that needed attention, 3 duplicates"."""
+    if not attention and not duplicates:
+        return "Nothing was done for these rows."
+    counts = {"attention": attention, "duplicate": duplicates, "other": others}
+    return ", ".join(phrases.describe_counts(_SKIPPED, counts))

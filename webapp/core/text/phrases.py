@@ -20,3 +20,8 @@ def describe(phrases: Mapping[str, Phrase], said: Said) -> str:
     if isinstance(phrase, tuple):
         phrase = phrase[0] if said["n"] == 1 else phrase[1]
     return phrase.format(**{"text": "", **said})
+
+
+def describe_counts(phrases: Mapping[str, Phrase], counts: Mapping[str, int]) -> list[str]:
+    """The phrases of those codes that are counted at all, each with its number as `n`."""
+    return [describe(phrases, {"code": code, "n": n}) for code, n in counts.items() if n]

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import func, select
 
 from webapp.core.plan.planner import Plan
-from webapp.core.text.formatting import plural
+from webapp.core.text import batch_phrases
 from webapp.db import db, utcnow
 from webapp.models import Batch, Invitation, InvitationState, Message, MessageState, Outcome, Row
 from webapp.services.directory import lookup, people_list
@@ -54,14 +54,8 @@ class Tally:
     @property
     def why_skipped(self) -> str:
         """Such as "5 rows that needed attention, 3 duplicates"."""
-        attention, twins = self.skipped.get(Plan.ATTENTION, 0), self.skipped.get(Plan.DUPLICATE, 0)
-        others = self["skipped"] - attention - twins
-        told = [
-            f"{plural(attention, 'row')} that needed attention" if attention else "",
-            plural(twins, "duplicate") if twins else "",
-            f"{plural(others, 'row')} for another reason" if others and (attention or twins) else "",
-        ]
-        return ", ".join(filter(None, told)) or "Nothing was done for these rows."
+        attention, duplicates = self.skipped.get(Plan.ATTENTION, 0), self.skipped.get(Plan.DUPLICATE, 0)
+        return batch_phrases.describe_skipped(attention, duplicates, self["skipped"] - attention - duplicates)
 
     @property
     def total(self) -> int:
