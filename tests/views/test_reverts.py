@@ -172,7 +172,7 @@ class TestReverted:
         assert "Reverted" in admin.get("/batches").page.text
         events = list(db.session.scalars(db.select(AuditEvent.action).order_by(AuditEvent.id)))
         assert events[-6:] == [
-            "batch.staged", "batch.confirmed", "user.changed", "invitation.revoked", "batch.finished", "batch.reverted",
+            "batch.staged", "batch.confirmed", "invitation.revoked", "user.changed", "batch.finished", "batch.reverted",
         ]  # fmt: skip
 
     def test_uploading_the_file_again_plans_it_all_anew(self, admin, ana):
