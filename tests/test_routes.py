@@ -118,6 +118,7 @@ def world(app, owner):
     return World(owner)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("role", PERMISSIONS)
 def test_a_role_opens_what_its_permissions_include_and_nothing_else(app, sign_in, world, role):
     """Every page, and as htmx asks for it, for every kind of batch."""

@@ -43,14 +43,15 @@ BAD = {
 }
 
 
-@pytest.fixture
-def https(app, settings):
+@pytest.fixture(scope="module")
+def https(whole_app, settings):
     """The same portal, reached over https behind one proxy."""
     return create_app(replace(settings, public_url=f"https://{HOST}", trusted_proxies=1))
 
 
 @pytest.fixture
-def browser(https):
+def browser(app, https):
+    https.extensions.pop("muster_limits", None)  # what was counted for the test before
     return Client(https)
 
 
