@@ -22,6 +22,8 @@ from webapp.mail.smtp import Client
 from webapp.mail.transports import ConnectionLostError, UncertainDeliveryError, refusal
 from webapp.settings.settings import Settings
 
+pytestmark = pytest.mark.any_database
+
 SENDER = "muster@northfield.example"
 INES, JONAS, LENA = (f"{name}@northfield.example" for name in ("ines", "jonas", "lena"))
 Way = Callable[..., Settings]

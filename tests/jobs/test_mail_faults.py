@@ -49,6 +49,7 @@ def way_of(command: str) -> dict[str, str]:
     return {"scheme": "smtp+starttls"} if command == "STARTTLS" else {"who": "muster:secret@"} if command == "AUTH" else {}
 
 
+@pytest.mark.any_database
 @pytest.mark.parametrize(
     ("at", "does"), [*itertools.product(BEFORE_A_MESSAGE, SPOILT), *((at, AWAY) for at in BEFORE_A_MESSAGE if at != "EHLO")]
 )
@@ -71,6 +72,7 @@ def test_a_connection_that_fails_before_a_message_costs_no_try_and_raises_one_al
 # In the midst of a message
 
 
+@pytest.mark.any_database
 @pytest.mark.parametrize(("at", "does"), [*itertools.product(("RCPT", "DATA"), (*SPOILT, AWAY)), ("DOT", AWAY)])
 def test_one_message_that_breaks_each_connection_holds_up_no_other(sent_by: Callable[..., None], at: str, does: bytes) -> None:
     """At the dot only a clear no: what may have been taken is another matter, below."""
@@ -98,6 +100,7 @@ def test_the_words_of_the_server_are_told_when_it_breaks_off(sent_by: Callable[.
     assert message_to(INES).answer in row_of(INES).why
 
 
+@pytest.mark.any_database
 @pytest.mark.parametrize(("at", "does"), itertools.product(IN_ITS_MIDST, (*SPOILT, AWAY)))
 def test_a_second_message_in_a_row_is_the_servers_fault(sent_by: Callable[..., None], at: str, does: bytes) -> None:
     make_sending_batch(INES, JONAS, LENA)
@@ -269,6 +272,7 @@ def states_of(*emails: str) -> list[tuple[MessageState, int]]:
     return [(message.state, message.attempts) for message in map(message_to, emails)]
 
 
+@pytest.mark.any_database
 @pytest.mark.parametrize(("at", "says"), itertools.product(("MAIL", "RCPT", "DATA", "DOT"), NOT_THIS_SENDER))
 def test_a_refused_sender_holds_the_batch_and_costs_no_try(sent_by: Callable[..., None], at: str, says: bytes) -> None:
     make_sending_batch(*PEOPLE[:5])
@@ -330,6 +334,7 @@ def test_messages_that_show_a_refused_sender_let_others_go_first(sent_by: Callab
     assert throttle.alarm() is None
 
 
+@pytest.mark.any_database
 @pytest.mark.parametrize(("at", "says"), itertools.product(("MAIL", "RCPT", "DATA", "DOT"), TOO_MANY))
 def test_a_rate_limit_stops_the_run_and_goes_on_at_the_pace_that_was_accepted(
     sent_by: Callable[..., None], at: str, says: bytes

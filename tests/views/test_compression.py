@@ -8,6 +8,8 @@ import pytest
 
 from tests.steps import rows_of, stage
 
+pytestmark = pytest.mark.any_database
+
 TAKES = {"Accept-Encoding": "gzip, deflate, br"}
 
 

@@ -14,6 +14,8 @@ from webapp.db import db
 from webapp.models import AuditEvent
 from webapp.services.directory import groups
 
+pytestmark = pytest.mark.any_database
+
 
 @pytest.fixture
 def broken(monkeypatch):

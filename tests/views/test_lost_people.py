@@ -14,6 +14,8 @@ from tests.steps import match_columns, newest_batch, rows_of, selected_use, stag
 from webapp.db import db, utcnow
 from webapp.models import Batch, BatchFile, BatchState, Row
 
+pytestmark = pytest.mark.any_database
+
 PEOPLE = ["ana@x.org", "ben@x.org", "cy@x.org"]
 
 

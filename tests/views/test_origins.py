@@ -14,6 +14,8 @@ from webapp.db import db
 from webapp.models import AuditEvent, User
 from webapp.services.operations import doctor
 
+pytestmark = pytest.mark.any_database
+
 HOST = "muster.northfield.example"
 PROXIED = {"X-Forwarded-Proto": "https", "X-Forwarded-Host": HOST}
 ELSEWHERE = "This form came from another site"

@@ -14,7 +14,7 @@ from webapp.services.accounts import owner_recovery
 from webapp.services.links.account_links import link_url
 from webapp.services.mail import claim
 
-pytestmark = pytest.mark.slow  # passwords are hashed slowly on purpose
+pytestmark = [pytest.mark.slow, pytest.mark.any_database]  # passwords are hashed slowly on purpose
 
 NEW = "a long walk at dusk"
 

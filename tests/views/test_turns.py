@@ -19,6 +19,8 @@ from webapp.db import begin_write, db
 from webapp.models import Batch, BatchState
 from webapp.services.batches import turns
 
+pytestmark = pytest.mark.any_database
+
 PEOPLE = (FILES / "plain.xlsx").read_bytes()
 STILL = "Muster is still reading another file of yours."
 
