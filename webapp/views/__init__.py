@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from webapp.views.accounts import owner_recovery, password_reset, profile, sessions, two_factor
 from webapp.views.audit import browse
-from webapp.views.batches import actions, batches, confirmation, edits, export, letter, mapping, paste, rows
+from webapp.views.batches import (
+    actions,
+    batches,
+    confirmation,
+    edits,
+    export,
+    letter,
+    mapping,
+    paste,
+    report,
+    review,
+    rows,
+    running,
+)
 from webapp.views.directory import aliases, groups, roles
 from webapp.views.invitations import invitations
 from webapp.views.mail import messages
@@ -30,6 +43,9 @@ BLUEPRINTS = [
         roles,
         ownership,
         batches,
+        review,
+        running,
+        report,
         confirmation,
         actions,
         rows,

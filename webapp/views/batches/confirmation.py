@@ -8,10 +8,10 @@ from werkzeug.wrappers import Response as BaseResponse
 from webapp.core.errors import RuleViolationError
 from webapp.core.security.permissions import Permission
 from webapp.http.auth import check_given_password
+from webapp.http.batches.review_page import row_context, template_folder
 from webapp.http.web import current_user, get_number, page_or_fragment, redirect_to, require
 from webapp.models import Batch, BatchState
 from webapp.services.batches import confirmation, review
-from webapp.views.batches.batches import folder, row_context
 
 UNSEEN = "Nothing was done: this form does not say which review was looked at. Open the review, and confirm it there."
 
@@ -31,7 +31,7 @@ def show(batch_id: int) -> BaseResponse | tuple[str, int]:
 
 def question(batch: Batch, seen: int, problem: str = "", status: int = 200) -> tuple[str, int]:
     """The dialog or the page. seen: the version of the batch that is confirmed by it."""
-    dialog = f"{folder(batch)}/_confirm.html"
+    dialog = f"{template_folder(batch)}/_confirm.html"
     return page_or_fragment("batches/confirmation.html", dialog, status, seen=seen, problem=problem, **row_context(batch))
 
 

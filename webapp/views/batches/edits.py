@@ -13,6 +13,8 @@ from webapp.core.files.cleaning import clean
 from webapp.core.lists.row_filter import Find, Hint
 from webapp.core.security.permissions import Permission
 from webapp.core.text.formatting import plural
+from webapp.http.batches.answers import draw_bulk_change, draw_review, draw_rows
+from webapp.http.batches.review_page import asked_for, review_context
 from webapp.http.web import current_user, get_number, is_fragment, page_or_fragment, redirect_to, require
 from webapp.models import Batch, BatchState
 from webapp.schemas.rows import FIELDS
@@ -20,8 +22,6 @@ from webapp.services.batches import bulk_edit, bulk_fix, cell_edit, duplicates, 
 from webapp.services.batches import undo as history
 from webapp.services.batches.changes import Result
 from webapp.services.directory import lookup
-from webapp.views.batches.answers import draw_bulk_change, draw_review, draw_rows
-from webapp.views.batches.batches import asked_for, review_context
 
 bp = Blueprint("edits", __name__, url_prefix="/batches/<int:batch_id>")
 

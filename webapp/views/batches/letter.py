@@ -11,12 +11,12 @@ from werkzeug.wrappers import Response as BaseResponse
 from webapp.core.errors import NotFoundError, RuleViolationError
 from webapp.core.security.permissions import Permission
 from webapp.core.text.formatting import LONGEST_MESSAGE
+from webapp.http.batches.review_page import row_context
 from webapp.http.web import FRAME_CSP, current_user, is_fragment, page_or_fragment, redirect_to, require
 from webapp.models import Batch, BatchState
 from webapp.schemas.batches import OptionsSchema
 from webapp.services.batches import options, review, test_message
 from webapp.services.mail import preview as examples
-from webapp.views.batches.batches import row_context
 
 bp = Blueprint("letters", __name__, url_prefix="/batches/<int:batch_id>/letter")
 

@@ -5,20 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from flask import Blueprint, render_template, request
-from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response as BaseResponse
 
-from webapp.core.files.columns import MEMBER
-from webapp.core.files.csv_reader import MOST_COLUMNS
 from webapp.core.files.errors import UnreadableFileError
-from webapp.core.files.fields import Field
 from webapp.core.security.permissions import Permission
+from webapp.http.batches.mapping_page import choice_from, mapping_page
 from webapp.http.web import current_user, get_number, is_fragment, page_or_fragment, redirect_to, require
 from webapp.models import Batch, BatchState
-from webapp.services.batches import import_rows, mapping, review, turns, upload
-from webapp.services.batches.import_rows import EditsLostError, TooManyRowsError
-from webapp.services.batches.mapping import Choice
-from webapp.services.directory import lookup
+from webapp.services.batches import mapping, review, turns, upload
+from webapp.services.batches.import_rows import EditsLostError
 from webapp.services.settings import in_force
 
 bp = Blueprint("mapping", __name__, url_prefix="/batches/<int:batch_id>")
@@ -43,39 +38,11 @@ def choose(batch_id: int) -> BaseResponse | tuple[str, int]:
     try:
         with turns.upload(current_user()):
             mapping.choose(
-                batch_id, asked_for(form), current_user(), remember=remember, split=split, version=get_number(form, "version")
+                batch_id, choice_from(form), current_user(), remember=remember, split=split, version=get_number(form, "version")
             )
     except UnreadableFileError as refusal:
         return mapping_page(review.found(batch_id), form, refusal, 422)
     return redirect_to("batches.show", batch_id=batch_id)
-
-
-def mapping_page(
-    batch: Batch, asked: MultiDict[str, str], refusal: UnreadableFileError | None = None, status: int = 200
-) -> tuple[str, int]:
-    """The mapping page, or its parts for htmx. asked: what was chosen so far."""
-    choice = asked_for(asked)
-    context = {
-        "batch": batch,
-        "matching": mapping.show_mapping(batch, choice),
-        "lost_edits": import_rows.count_edits(batch) if batch.state is BatchState.REVIEWING else 0,
-        "remembers": "remember" in asked or choice.columns is None,
-        "refusal": refusal,
-        "parts": refusal.parts if isinstance(refusal, TooManyRowsError) else 0,
-        "Field": Field,
-        "source": request.headers.get("HX-Source", "").rpartition("#")[2],
-        "roles": lookup.grantable(current_user()),
-    }
-    return page_or_fragment("mapping/show.html", "mapping/_answer.html", status, **context)
-
-
-def asked_for(values: MultiDict[str, str]) -> Choice:
-    """A person's choice, as the form or the address has it: sheet, header_row, and column-0, column-1, … = email, member …"""
-    row = values.get("header_row", type=int)
-    asked = {place: values[f"column-{place}"] for place in range(MOST_COLUMNS) if f"column-{place}" in values}
-    held = {place: name for place, name in asked.items() if name in (*Field, MEMBER)}
-    sheet, header_row = values.get("sheet") or None, row if row is not None and row >= 0 else None
-    return Choice(sheet, header_row, held if asked else None, values.get("role", ""))
 
 
 @bp.get("/file")

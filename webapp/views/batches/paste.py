@@ -12,12 +12,12 @@ from werkzeug.wrappers import Response as BaseResponse
 from webapp.core.errors import RuleViolationError
 from webapp.core.security.permissions import Permission
 from webapp.core.text.formatting import plural
+from webapp.http.batches.answers import Toast, draw_rows, undo_address
 from webapp.http.web import current_user, is_fragment, redirect_to, require
 from webapp.schemas.blocks import BlockSchema
 from webapp.services.batches import cell_edit
 from webapp.services.batches.cell_edit import CellEdit
 from webapp.services.batches.changes import Result
-from webapp.views.batches.answers import Toast, draw_rows, undo_address
 
 bp = Blueprint("blocks", __name__, url_prefix="/batches/<int:batch_id>/blocks")
 

@@ -7,12 +7,12 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from webapp.core.security.permissions import Permission
 from webapp.http import errors
+from webapp.http.batches.answers import draw_rows, undo_address
+from webapp.http.batches.review_page import row_context
 from webapp.http.web import current_user, is_fragment, page_or_fragment, redirect_to, require
 from webapp.models import BatchKind, BatchState
 from webapp.services.batches import cell_edit, review
 from webapp.services.batches.changes import Result
-from webapp.views.batches.answers import draw_rows, undo_address
-from webapp.views.batches.batches import row_context
 
 bp = Blueprint("rows", __name__, url_prefix="/batches/<int:batch_id>/rows/<int:row_id>")
 

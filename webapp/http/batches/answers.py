@@ -9,11 +9,11 @@ from flask import Response, flash, render_template, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
 from webapp.core.text.formatting import plural
+from webapp.http.batches.review_page import review_context, row_context
 from webapp.http.web import is_elsewhere, is_fragment, redirect_to
 from webapp.models import Batch
 from webapp.services.batches import review
 from webapp.services.batches.changes import Place, Result
-from webapp.views.batches.batches import review_context, row_context
 
 Toast = dict[str, Any]
 """Arguments of the macro `ui.toast`."""

@@ -1,0 +1,102 @@
+"""What the review of a batch shows, and every part of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import cache, partial
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+from flask import request, url_for
+from werkzeug.datastructures import MultiDict
+
+from webapp.core.addresses import with_domain
+from webapp.core.lists.paging import Page
+from webapp.core.lists.row_filter import Find
+from webapp.core.plan.actions import Do
+from webapp.core.plan.planner import Mode, Plan
+from webapp.core.text import action_phrases, batch_phrases
+from webapp.core.text import notices as notice_words
+from webapp.http.batches import cells
+from webapp.http.web import current_user, run_after_response
+from webapp.models import Batch, BatchKind, BatchState, Row
+from webapp.services.batches import notices, people_rows, replan, reverts, review, row_search, upload
+from webapp.services.directory import lookup, replaced_addresses
+from webapp.services.invitations import invitations
+
+
+def review_context(batch: Batch) -> dict[str, Any]:
+    """What review.html and its parts show. Stale plans are made again for it, and stored once it has answered."""
+    if plans := replan.show(batch):
+        run_after_response(replan.store_shown, batch.id, plans)
+    page = row_search.page(batch, asked_for())
+    context = {**row_context(batch), "page": page}
+    if batch.kind is not BatchKind.UPLOAD:
+        context["page"] = page = with_left_out(page, asked_for(), context["left_out"])
+        return context | {"names": people_rows.names(page.rows), "original": reverts.original(batch)}
+    return {
+        **context,
+        "same_file": review.same_file(batch),
+        "is_file_kept": upload.is_file_kept(batch),
+        "Mode": Mode,
+    }
+
+
+def with_left_out(page: Page[Row], find: Find, left_out: Sequence[Row]) -> Page[Row]:
+    """Whom somebody left out is listed with the others to whom nothing will be done, below those."""
+    if find.plan is not Plan.ATTENTION or find.text or page.next:
+        return page
+    return replace(page, rows=[*page.rows, *left_out], total=page.total + len(left_out))
+
+
+def template_folder(batch: Batch) -> str:
+    """Where the templates of its review are: a file is edited, an action and a revert are only looked through."""
+    return "batches" if batch.kind is BatchKind.UPLOAD else "actions"
+
+
+def row_context(batch: Batch) -> dict[str, Any]:
+    """What every part of a batch under review needs. at(plan=…): the review's address, with some of what is found changed."""
+    registry, find = lookup.registry(), asked_for()
+    roles = lookup.grantable(batch.planned_for)
+    new_addresses = cache(lambda: replaced_addresses.among_rows(batch))
+    return {
+        **kind_context(batch),
+        "batch": batch,
+        "left_out": [] if batch.kind is BatchKind.UPLOAD else people_rows.removed_rows(batch),
+        "registry": registry,
+        "roles": roles,
+        "rows_at": f"{url_for('batches.show', batch_id=batch.id)}/rows",
+        "step_of": cache(lambda row: row.change),
+        **cells.drawn_once(roles, registry),
+        "shown_groups": cells.shown_groups,
+        "with_domain": with_domain,
+        "look_alike_of": partial(cells.look_alike_of, known_domains=lookup.registry(batch.uploaded_by).known_domains),
+        "replaced_by": lambda row: new_addresses().get(row.email_key) if row.plan is Plan.INVITE else None,
+        "notices": cache(lambda: notices.of(batch) if batch.kind is BatchKind.UPLOAD else []),
+        "notice_words": notice_words,
+        "find": find,
+        "plan": find.plan,
+        "parts": {part.part: part for part in upload.parts_of(batch)},
+        "at": lambda **changed: url_for("batches.show", batch_id=batch.id, **find.args(**changed)),
+    }
+
+
+def kind_context(batch: Batch) -> dict[str, Any]:
+    """What an action or a revert is called: `kind_words`, and in `does` what is done to how many; None for an upload."""
+    if batch.kind is BatchKind.UPLOAD:
+        return {"kind_words": None}
+    action = batch.doing
+    if batch.kind is BatchKind.REVERT or action is None:
+        words, does = action_phrases.REVERT, action_phrases.name_revert(batch.counts)
+    else:
+        words, does = action_phrases.words_of(action), batch_phrases.describe_title({**batch.title, "n": batch.to_send})
+    deactivates = action is not None and action.do is Do.DEACTIVATE and batch.state is BatchState.REVIEWING
+    made = invitations.count_made_by_people_of(batch, current_user()) if deactivates else None
+    return {"kind_words": words, "does": does, "rest": action_phrases.describe_rest(batch.counts, words), "made": made}
+
+
+def asked_for() -> Find:
+    """What the page shows of the rows, by its address; of a command from a page, by the address of that page."""
+    here = request.headers.get("HX-Current-URL") if request.method != "GET" else None
+    return Find.parse(MultiDict(parse_qsl(urlsplit(here).query)) if here else request.args)

@@ -1,0 +1,63 @@
+"""The report of a batch: what follows from it, and the report as a file."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, request
+from werkzeug.wrappers import Response as BaseResponse
+
+from webapp.core.files.csv_writer import write_lines
+from webapp.core.lists.paging import member
+from webapp.core.security.permissions import Permission
+from webapp.core.text.formatting import plural
+from webapp.http.attachments import attach
+from webapp.http.web import current_user, redirect_to, require
+from webapp.models import Outcome, Row
+from webapp.services.batches import report as reports
+from webapp.services.batches import reverts, review_again
+from webapp.services.batches import review as batches
+from webapp.services.mail import outbox
+
+bp = Blueprint("reports", __name__, url_prefix="/batches/<int:batch_id>")
+
+
+@bp.post("/retries")
+@require(Permission.INVITATIONS_MAKE)
+def retry(batch_id: int) -> BaseResponse:
+    """Queue the failed e-mails again; those sent are never touched."""
+    retried = outbox.retry_failed(batches.found(batch_id), current_user())
+    nothing = "Nothing can be retried: those invitations are closed, were sent again, or are to roles that you may not give."
+    said = f"{plural(retried, 'email')} queued again." if retried else nothing
+    return redirect_to("batches.show", batch_id=batch_id, say=said)
+
+
+@bp.post("/changed-rows")
+@require(Permission.INVITATIONS_MAKE)
+def stage_again(batch_id: int) -> BaseResponse:
+    """A batch under review from the rows that had changed since this one's review: a new one, or the one there is."""
+    batch = review_again.stage(batch_id, current_user())
+    return redirect_to("batches.show", batch_id=batch.id)
+
+
+@bp.post("/reversal")
+@require(Permission.INVITATIONS_MAKE)
+def revert(batch_id: int) -> BaseResponse:
+    """On to the review of a revert: a new one, or the one that is under way."""
+    batch, is_new = reverts.stage(batch_id, current_user())
+    return redirect_to("batches.show", batch_id=batch.id, say=None if is_new else "This is being reverted already.")
+
+
+@bp.get("/report.csv")
+@require(Permission.BATCHES_SEE)
+def report(batch_id: int) -> Response:
+    """Every row's outcome and reason as a file; `?outcome=skipped` for some of them, under a name of their own."""
+    batch, outcome = batches.found(batch_id), member(Outcome, request.args.get("outcome"))
+    unsent = reports.unsent(batch)
+
+    def line(row: Row) -> tuple[str, ...]:
+        reason = row.why or ("Not emailed: no mail server was set" if row.invitation_id in unsent else "")
+        return str(row.line), row.email, row.role, row.groups, (row.outcome or Outcome.WAITING).value.capitalize(), reason
+
+    name = f"{batch.name.rpartition('.')[0] or batch.name}-{outcome or 'results'}.csv"
+    return attach(
+        write_lines(("Row", "Email", "Role", "Groups", "Outcome", "Reason"), map(line, reports.each(batch, outcome))), name
+    )

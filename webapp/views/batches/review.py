@@ -1,0 +1,79 @@
+"""A batch under review as a whole: how it is applied, groups that it names, and its end without a confirm."""
+
+from __future__ import annotations
+
+from flask import Blueprint, render_template, request, url_for
+from werkzeug.wrappers import Response as BaseResponse
+
+from webapp.core.security.permissions import Permission
+from webapp.core.text.formatting import plural
+from webapp.http.batches.review_page import asked_for, review_context
+from webapp.http.questions import Question, ask
+from webapp.http.web import current_user, is_fragment, redirect_to, require
+from webapp.models import BatchKind, BatchState
+from webapp.schemas.batches import OptionsSchema
+from webapp.services.batches import discard as discards
+from webapp.services.batches import options, unknown_words
+from webapp.services.batches import review as batches
+
+bp = Blueprint("reviews", __name__, url_prefix="/batches/<int:batch_id>")
+
+
+@bp.patch("")
+@require(Permission.INVITATIONS_MAKE)
+def update(batch_id: int) -> str | BaseResponse:
+    """Change how the batch is applied: mode, roles of existing users, skipping."""
+    batch = options.change(batch_id, options.Options(**OptionsSchema().load(request.form)), current_user())
+    if not is_fragment():
+        return redirect_to("batches.show", batch_id=batch_id)
+    return render_template("batches/_changed.html", **review_context(batch))
+
+
+@bp.post("/groups")
+@require(Permission.USERS_MANAGE)
+def add_group(batch_id: int) -> BaseResponse:
+    """Create groups that the file names; every row that waits for them is judged again."""
+    made = unknown_words.create_groups(batch_id, request.form.getlist("name"), current_user())
+    said = f"Group “{made[0].name}” created." if len(made) == 1 else f"{plural(len(made), 'group')} created."
+    return redirect_to("batches.show", batch_id=batch_id, say=said, **asked_for().args())
+
+
+@bp.get("/groups/new")
+@require(Permission.USERS_MANAGE)
+def missing_groups(batch_id: int) -> str | BaseResponse:
+    """The groups that the file names and that do not exist, to create some or all of them."""
+    batch = batches.found(batch_id)
+    if batch.state is not BatchState.REVIEWING:
+        return redirect_to("batches.show", batch_id=batch_id)
+    return render_template("mapping/groups.html", batch=batch, words=unknown_words.find_missing_groups(batch))
+
+
+@bp.get("/discard")
+@require(Permission.INVITATIONS_MAKE)
+def discarding(batch_id: int) -> BaseResponse | tuple[str, int]:
+    """The question before what was not confirmed is given up."""
+    batch = batches.found(batch_id)
+    if batch.state not in (BatchState.MAPPING, BatchState.REVIEWING):
+        return redirect_to("batches.show", batch_id=batch_id)
+    kind, is_edited = batch.kind.value, batch.state is BatchState.REVIEWING
+    lost = f"{batch.name} and every edit made to it are deleted." if is_edited else f"{batch.name} is deleted."
+    is_upload = batch.kind is BatchKind.UPLOAD
+    return ask(
+        Question(
+            asks=f"Discard this {kind}?",
+            tells=f"{lost} Nothing has been sent." if is_upload else "Nothing has been done.",
+            does=f"Discard {kind}",
+            keeps="Keep editing" if is_upload and is_edited else "Keep it",
+            home=url_for("batches.show", batch_id=batch_id),
+            section="uploads",
+            trail=[("Uploads", "batches.index")],
+        )
+    )
+
+
+@bp.post("/discard")
+@require(Permission.INVITATIONS_MAKE)
+def discard(batch_id: int) -> BaseResponse:
+    """Give up what was not confirmed."""
+    batch = discards.discard(batch_id, current_user())
+    return redirect_to("batches.index", say=f"“{batch.name}” was discarded. {batches.nothing_done(batch)}")
