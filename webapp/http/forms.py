@@ -1,4 +1,4 @@
-"""WTForms: what a form holds, how it is labelled, and the sentence under a field. Rules about values live in `webapp.schemas`."""
+"""Forms: their fields, labels and sentences. Rules about values live in `webapp.schemas`."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ from webapp.services.settings import in_force
 
 
 def to_one_line(text: str | None) -> str:
-    """One line, single spaces, none at the ends, no control characters: for names that people type."""
+    """A typed name on one line, with single spaces and without control characters."""
     return "".join(c for c in " ".join((text or "").split()) if c.isprintable())
 
 
 def require_text(sentence: str) -> Callable[[Form, Field], None]:
-    """A validator: something was typed, spaces alone are nothing. It marks the control as required."""
+    """A validator: spaces alone are no text. It marks the control as required."""
 
     def check(form: Form, field: Field) -> None:
         if not (field.data or "").strip():
@@ -49,11 +49,11 @@ def require_text(sentence: str) -> Callable[[Form, Field], None]:
 
 
 def new_password(form: Form, field: Field) -> None:
-    """A validator for a new password; reads the name and the e-mail beside it, where the form has them."""
-    beside = {name: (form[name].data or "") if name in form else "" for name in ("name", "email", "organisation")}
-    beside["organisation"] = beside["organisation"] or in_force.organisation_name()
-    if found := passwords.problems(field.data or "", **beside):
-        raise ValidationError(" ".join(found))
+    """A validator for a new password; it must not be made of the form's name, e-mail or organisation."""
+    own = {name: form[name].data or "" for name in ("name", "email", "organisation") if name in form}
+    own["organisation"] = own.get("organisation") or in_force.organisation_name()
+    if problems := passwords.problems(field.data or "", **own):
+        raise ValidationError(" ".join(problems))
 
 
 def organisation_name() -> StringField:
@@ -71,7 +71,7 @@ def own_name(**attributes: Any) -> StringField:
 
 
 def show_errors(form: Form, error: BadValues | RuleViolationError) -> None:
-    """Put the sentences of a schema or a command under the fields that they belong to."""
+    """Put the sentences of a schema or a command under their fields."""
     found = error.messages_dict if isinstance(error, BadValues) else {error.field: str(error).splitlines()}
     for field in form:
         sentences = found.get(field.name, [])
@@ -81,7 +81,7 @@ def show_errors(form: Form, error: BadValues | RuleViolationError) -> None:
 
 
 class SignInForm(FlaskForm):  # type: ignore[misc]
-    """next: a path of our own to go on to."""
+    """The first step of signing in. next: a path of ours to go on to."""
 
     email = EmailField("Email", validators=[require_text("Type your email.")])
     password = PasswordField("Password", validators=[InputRequired("Type your password.")])
@@ -95,32 +95,32 @@ class CodeForm(FlaskForm):  # type: ignore[misc]
 
 
 class ForgottenForm(FlaskForm):  # type: ignore[misc]
-    """Who has forgotten a password."""
+    """A forgotten password."""
 
     email = EmailField("Email", validators=[require_text("Type your email.")])
 
 
 class NewPasswordForm(FlaskForm):  # type: ignore[misc]
-    """A new password for somebody; `of` gives the name and the e-mail that it must not be made of."""
+    """A new password; `of` sets the name and e-mail that it must not be made of."""
 
     email = HiddenField()
     name = HiddenField()
     password = PasswordField("New password", validators=[InputRequired("Choose a password."), new_password])
 
     def of(self, name: str, email: str) -> Self:
-        """Whose password it becomes, whatever the form says."""
+        """Set whose password it becomes, whatever the form says."""
         self.name.data, self.email.data = name, email
         return self
 
 
 class OwnPasswordForm(NewPasswordForm):
-    """One's own password, by who knows the one before it."""
+    """A new password for oneself, with the current one."""
 
     current = PasswordField("Current password", validators=[InputRequired("Type your current password.")])
 
 
 class OwnerLinkForm(NewPasswordForm):
-    """The Owner who was locked out: a new password, if they want one."""
+    """A new password for a locked-out Owner, if they want one."""
 
     password = PasswordField("New password", validators=[Optional(strip_whitespace=False), new_password])
 
@@ -132,7 +132,7 @@ class OwnNameForm(FlaskForm):  # type: ignore[misc]
 
 
 class OwnEmailForm(FlaskForm):  # type: ignore[misc]
-    """Another address for oneself, and the password. `address` is what was typed, parsed."""
+    """A new e-mail for oneself, with the password. `address`: the parsed e-mail."""
 
     email = EmailField("New email", validators=[require_text("Type your new email.")])
     current = PasswordField("Current password", validators=[InputRequired("Type your current password.")])
@@ -140,7 +140,7 @@ class OwnEmailForm(FlaskForm):  # type: ignore[misc]
     address: Address
 
     def validate_email(self, field: Field) -> None:
-        """Any domain that is in use here passes, or one that mail can be sent to."""
+        """Set `address`. The own domain and allowed domains always pass."""
         settings, own = in_force.settings(), g.user.email_key.rpartition("@")[2]
         try:
             self.address = parse((field.data or "").strip(), (*settings.allowed_domains, own))
@@ -149,13 +149,13 @@ class OwnEmailForm(FlaskForm):  # type: ignore[misc]
 
 
 class SecondFactorForm(CodeForm):
-    """A code and the password: for what changes how one signs in."""
+    """A code and the password, to change how one signs in."""
 
     current = PasswordField("Current password", validators=[InputRequired("Type your current password.")])
 
 
 class ProofForm(FlaskForm):  # type: ignore[misc]
-    """The password of who does something that cannot be undone."""
+    """One's own password, before something that cannot be undone."""
 
     current = PasswordField("Your password", validators=[InputRequired("Type your password.")])
 
@@ -171,7 +171,7 @@ class SetupForm(FlaskForm):  # type: ignore[misc]
     address: Address
 
     def validate_email(self, field: Field) -> None:
-        """Leaves the address in `self.address`."""
+        """Set `address`."""
         try:
             self.address = parse((field.data or "").strip(), in_force.settings().allowed_domains)
         except InvalidAddressError as error:
@@ -185,7 +185,7 @@ class OrganisationForm(FlaskForm):  # type: ignore[misc]
 
 
 class GroupsForm(FlaskForm):  # type: ignore[misc]
-    """New groups. next: a path of our own to go back to."""
+    """New groups. next: a path of ours to go back to."""
 
     names = TextAreaField(
         "Group names", validators=[require_text("Type the name of a group, or several with commas between them.")]
@@ -193,7 +193,7 @@ class GroupsForm(FlaskForm):  # type: ignore[misc]
     description = StringField("Description")
     next = HiddenField()
 
-    def wanted(self) -> list[str]:
+    def split_names(self) -> list[str]:
         """The names, one per line or between commas."""
         lines = (self.names.data or "").replace(",", "\n").splitlines()
         return [name.strip() for name in lines if name.strip()]
@@ -219,7 +219,7 @@ class RoleForm(FlaskForm):  # type: ignore[misc]
 
 
 class ReaddressForm(FlaskForm):  # type: ignore[misc]
-    """Another address in place of an invitation's. next: a path of our own to go on to."""
+    """Another address for an invitation. next: a path of ours to go on to."""
 
     email = EmailField("Email", validators=[require_text("Type the email.")])
     password = PasswordField("Your password")
@@ -251,7 +251,7 @@ class UploadForm(FlaskForm):  # type: ignore[misc]
 
 
 class AcceptForm(FlaskForm):  # type: ignore[misc]
-    """An invited person's own part. `email` is theirs already; it stands here for the password's rules."""
+    """Name and password of an invited person. `email` is set by the view, for the password's rules."""
 
     name = own_name(autocomplete="name")
     email = HiddenField()

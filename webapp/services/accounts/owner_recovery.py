@@ -1,4 +1,4 @@
-"""The way back in for an Owner who is locked out: a link that whoever runs the server prints."""
+"""A link for a locked-out Owner, printed on the server."""
 
 from __future__ import annotations
 

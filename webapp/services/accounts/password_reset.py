@@ -1,4 +1,4 @@
-"""Passwords that were forgotten: a link by e-mail or, where there is no mail server, from somebody who manages users."""
+"""Forgotten passwords: a link by e-mail or, without a mail server, from a person who manages users."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def in_need(user_id: int, by: User) -> User:
 
 
 def ask(email: str, peer: str) -> None:
-    """Send a link to whoever has this address, if anybody. Runs after the answer, which is the same for everybody.
+    """Send a link to the user with this address, if there is one. Runs after the answer, which is always the same.
 
     Who was invited and has no account yet gets the invitation again.
     """
@@ -115,7 +115,7 @@ def use(token: str, password: str) -> User:
 
 
 def _send_invitation_again(email_key: str, peer: str) -> bool:
-    """Part of a command: the open invitation of this address goes once more, with the same link and as long as it works.
+    """Send the open invitation of this address again, with the same link. Does not commit.
 
     -> whether it does: none that nobody has been handed yet, and none more often than people may resend it.
     """

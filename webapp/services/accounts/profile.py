@@ -1,4 +1,4 @@
-"""One's own account: name, password and e-mail. And who may act on somebody else's."""
+"""A person's own account: name, password, e-mail; and who may act on other accounts."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from webapp.services.links import account_links
 from webapp.services.mail import outbox
 
 AN_HOUR = 5
-"""E-mails of one kind that somebody may have sent about their own account, within the hour."""
+"""How many e-mails of one kind people may cause about their own account within an hour."""
 
 
 class EmailTakenError(ConflictError):
@@ -39,12 +39,12 @@ class EmailTakenError(ConflictError):
 
 
 def pending_email(user: User) -> AccountLink | None:
-    """The new address that waits to be confirmed."""
+    """The open link for a new address, if there is one."""
     return account_links.find_open(user, LinkPurpose.EMAIL)
 
 
 def get_user_below(user_id: int, by: User) -> User:
-    """Somebody whose account `by` may act on: ranked below, so nobody acts on themselves or on the Owner.
+    """A person whose account `by` may act on: ranked below, so nobody acts on themselves or on the Owner.
 
     Raises NotFoundError or ForbiddenError.
     """
@@ -57,7 +57,7 @@ def get_user_below(user_id: int, by: User) -> User:
 
 
 def rename(user: User, name: str) -> None:
-    """Change one's own name, as `forms.own_name` has judged it."""
+    """Change one's own name, which has passed `forms.own_name`."""
     begin_write()
     before = user.name
     if name != before:
@@ -78,7 +78,7 @@ def change_password(user: User, password: str, keep: int) -> None:
 
 
 def set_password(user: User, password_hash: str, *, how: str, keep: int | None = None) -> None:
-    """Part of a command: the new password counts; sessions but `keep`, reset links and a change of e-mail end. Told by e-mail."""
+    """Set a password and e-mail the user. Other sessions than `keep`, reset links and a change of e-mail end. Does not commit."""
     user.password_hash = password_hash
     ended = sessions.end_all(user, keep)
     account_links.close_links(user, LinkPurpose.RESET)
@@ -90,7 +90,7 @@ def set_password(user: User, password_hash: str, *, how: str, keep: int | None =
 def ask_for_email(user: User, address: Address) -> None:
     """Send a link to the new address; the e-mail changes when it is confirmed. Raises RuleViolationError.
 
-    That somebody else has the address is said only to who can read its mail, when the link is opened and confirmed.
+    Whether someone else has the address is only revealed to people who can read its mail, when they confirm the link.
     """
     begin_write()
     if address.key == user.email_key:
@@ -106,21 +106,21 @@ def ask_for_email(user: User, address: Address) -> None:
 
 
 def withdraw_email(user: User) -> None:
-    """Keep the e-mail as it is: the link to the new address ends."""
+    """Keep the e-mail: the link to the new address ends."""
     begin_write()
     _keep_email(user)
     db.session.commit()
 
 
 def _keep_email(user: User) -> None:
-    """Part of a command: a change of e-mail that waits to be confirmed ends."""
+    """End a change of e-mail that waits to be confirmed. Does not commit."""
     if link := pending_email(user):
         account_links.close_links(user, LinkPurpose.EMAIL)
         events.record(user, AuditAction.EMAIL_CHANGE_WITHDRAWN, user, after={"email": link.email})
 
 
 def confirm_email(token: str) -> User:
-    """The new address is the person's own: from now on they sign in with it. A pending invitation for it is revoked.
+    """Change the e-mail to the confirmed address. A pending invitation for it is revoked.
 
     Raises ConflictError if the link does not work, or EmailTakenError.
     """
@@ -145,15 +145,12 @@ def confirm_email(token: str) -> User:
 
 
 def refuse_flood(user: User, kind: MessageKind) -> None:
-    """Part of a command by which somebody has an e-mail sent about their own account: AN_HOUR of a kind.
-
-    Raises RateLimitError.
-    """
+    """Refuse more than AN_HOUR e-mails of a kind about one's own account. Raises RateLimitError."""
     of_late = Message.user_id == user.id, Message.kind == kind, Message.created_at > utcnow() - timedelta(hours=1)
     if (db.session.scalar(select(func.count(Message.id)).where(*of_late)) or 0) >= AN_HOUR:
         raise RateLimitError(f"You did this {AN_HOUR} times within the hour. Wait a while, then try again.", field="email")
 
 
 def tell(user: User, kind: MessageKind) -> None:
-    """Part of a command: an e-mail that tells what happened to the account."""
+    """Queue an e-mail about what happened to the account. Does not commit."""
     outbox.add_message(kind, user.email, user_id=user.id, priority=Priority.SINGLE)

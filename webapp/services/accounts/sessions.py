@@ -1,13 +1,13 @@
-"""Signing in, staying signed in, signing out; and what is refused at the door."""
+"""Signs people in and out, and records refusals."""
 
 from __future__ import annotations
 
 import secrets
-from datetime import datetime, timedelta
+from datetime import timedelta
 from enum import StrEnum
-from typing import Any
+from typing import NoReturn
 
-from sqlalchemy import bindparam, delete, or_, select, true, update
+from sqlalchemy import ColumnElement, delete, or_, select, update
 
 from webapp.core.addresses import key_of
 from webapp.core.errors import RuleViolationError
@@ -20,11 +20,10 @@ from webapp.services.audit.events import AuditAction, count_refusal
 from webapp.services.settings import in_force
 
 MINUTE = timedelta(minutes=1)
-WRONG = "Email or password is wrong."
 
 
 class Refusal(StrEnum):
-    """What the audit log counts besides failed sign-ins; all end in ".refused", by which it knows them."""
+    """What the audit log counts in addition to failed sign-ins; all end in ".refused", by which it finds them."""
 
     ACCESS = "access.refused"
     PASSWORD = "password.refused"  # noqa: S105 -- a kind of event
@@ -37,65 +36,59 @@ class Refusal(StrEnum):
 
 
 def account_key(email: str) -> str | None:
-    """The key by which an account is looked up, or None where the text is no e-mail address.
+    """The key by which an account is looked up, or None if the text is no e-mail address.
 
-    Any domain passes: who got in while `MUSTER_ALLOWED_DOMAINS` named it must be able to come back.
+    Any domain passes: people who joined before `MUSTER_ALLOWED_DOMAINS` changed can still sign in.
     """
     return key_of(email, (email.strip().rpartition("@")[2].lower(),))
 
 
 def find_session(token: str) -> Session | None:
-    """The session that a cookie's token stands for, its user loaded, while neither limit is over and the user is active."""
-    session = db.session.scalar(_BY_TOKEN, {"token": hash_token(token)})
-    if session is None or session.user.state is not UserState.ACTIVE:
-        return None
-    settings, now = in_force.settings(), utcnow()
-    is_over = session.seen_at <= now - settings.session_idle or session.created_at <= now - settings.session_max
-    return None if is_over else session
-
-
-_BY_TOKEN = select(Session).where(Session.token_hash == bindparam("token"))  # made once: every request asks it
+    """The session of a cookie's token, if it is not over and its user is active."""
+    is_it = Session.token_hash == hash_token(token), ~_is_over(), User.state == UserState.ACTIVE
+    return db.session.scalar(select(Session).join(Session.user).where(*is_it))
 
 
 def list_sessions(user: User) -> list[Session]:
     """Where this person is signed in, the latest activity first."""
-    own = select(Session).where(Session.user_id == user.id, ~_is_over(utcnow()))
+    own = select(Session).where(Session.user_id == user.id, ~_is_over())
     return list(db.session.scalars(own.order_by(Session.seen_at.desc(), Session.id.desc())))
 
 
 def sign_in(email: str, password: str, address: str = "") -> User:
-    """The active user with this e-mail and password.
+    """The active user with this e-mail and password. address: the network address, for the audit log.
 
-    Raises RuleViolationError with one sentence for a wrong password, an unknown address and a deactivated account alike, and
-    takes as long for each. address: the peer, for the audit log.
+    A wrong password, an unknown e-mail and a deactivated account get the same RuleViolationError after the same time.
     """
     key = account_key(email)
     user = db.session.scalar(select(User).where(User.email_key == key)) if key else None
-    stored, user_id = (user.password_hash, user.id) if user else (passwords.dummy_hash(), None)
-    active = bool(user and user.state is UserState.ACTIVE)
-    db.session.rollback()  # nothing is open while the password is checked
+    is_active = user is not None and user.state is UserState.ACTIVE
+    user_id = user.id if user else None
+    stored = user.password_hash if user else passwords.dummy_hash()
+    db.session.rollback()  # no transaction is open while the password is checked
 
-    right = passwords.matches(stored, password)
-    if not right or not active:
-        count_refusal(AuditAction.SIGN_IN_FAILED, None, email.strip() if key else "(not an email address)", address)
-        raise RuleViolationError(WRONG)
-    renewed = passwords.hash_password(password) if passwords.is_outdated(stored) else stored
+    is_right = passwords.matches(stored, password)
+    if not is_right or not is_active:
+        _refuse_sign_in(email.strip() if key else "(not an email address)", address)
+    new_hash = passwords.hash_password(password) if passwords.is_outdated(stored) else stored
     begin_write()
     user = db.session.get_one(User, user_id)
     if user.state is not UserState.ACTIVE or user.password_hash != stored:
-        email = user.email
-        count_refusal(AuditAction.SIGN_IN_FAILED, None, email, address)
-        raise RuleViolationError(WRONG)
-    user.password_hash = renewed
+        _refuse_sign_in(user.email, address)
+    user.password_hash = new_hash
     db.session.commit()
     return user
 
 
-def check_own_password(user: User, password: str, address: str = "", kept: str = "Nothing was sent.") -> None:
-    """Raises RuleViolationError where this is not the password of who is signed in: before something that another may not do
-    for them.
+def _refuse_sign_in(email: str, address: str) -> NoReturn:
+    count_refusal(AuditAction.SIGN_IN_FAILED, None, email, address)
+    raise RuleViolationError("Email or password is wrong.")
 
-    kept: what the sentence says of the state of things.
+
+def check_own_password(user: User, password: str, address: str = "", kept: str = "Nothing was sent.") -> None:
+    """Check that the signed-in person typed their own password. Raises RuleViolationError.
+
+    kept: how the sentence ends.
     """
     stored, user_id = user.password_hash, user.id
     db.session.rollback()  # nothing is open while the password is checked
@@ -105,30 +98,29 @@ def check_own_password(user: User, password: str, address: str = "", kept: str =
 
 
 def start_session(user: User, address: str, user_agent: str, replaces: str | None = None) -> str:
-    """Begin a session; the token (256 bits) goes into the cookie, only its hash is stored.
+    """Start a session and return its token (256 bits) for the cookie; only the token's hash is stored.
 
-    replaces: the token of the session that this one takes the place of: it ends, also where it is somebody else's.
-    The user's sessions that are over are removed.
+    replaces: the token of this browser's session so far, which ends, whoever's it is. The user's expired sessions are
+    deleted.
     """
-    token, now = secrets.token_urlsafe(32), utcnow()
+    token = secrets.token_urlsafe(32)
     begin_write()
-    replaced = Session.token_hash == hash_token(replaces or "")
-    before_id = db.session.scalar(select(Session.user_id).where(replaced)) or user.id
-    is_own_and_over = (Session.user_id == user.id) & _is_over(now)
-    ended = set(db.session.scalars(delete(Session).where(or_(is_own_and_over, replaced)).returning(Session.user_id)))
-    if before_id != user.id and before_id in ended:
-        before = db.session.get_one(User, before_id)
-        events.record(before, AuditAction.SIGNED_OUT, before)
-    session = Session(token_hash=hash_token(token), user_id=user.id, address=address[:64], user_agent=user_agent[:200])
-    db.session.add(session)
-    user.seen_at = now
+    old = db.session.scalar(select(Session).where(Session.token_hash == hash_token(replaces or "")))
+    if old:
+        if old.user_id != user.id:
+            events.record(old.user, AuditAction.SIGNED_OUT, old.user)
+        db.session.delete(old)
+        db.session.flush()
+    db.session.execute(delete(Session).where(Session.user_id == user.id, _is_over()))
+    db.session.add(Session(token_hash=hash_token(token), user_id=user.id, address=address[:64], user_agent=user_agent[:200]))
+    user.seen_at = utcnow()
     events.record(user, AuditAction.SIGNED_IN, user)
     db.session.commit()
     return token
 
 
 def renew_token(session_id: int) -> str:
-    """Give a session another token, as its user's password or the like has changed: copies of its cookie end. -> the token."""
+    """Replace a session's token, so that copies of its cookie stop working. -> the new token."""
     token = secrets.token_urlsafe(32)
     begin_write()
     db.session.execute(update(Session).where(Session.id == session_id).values(token_hash=hash_token(token)))
@@ -137,7 +129,7 @@ def renew_token(session_id: int) -> str:
 
 
 def note_activity(session_id: int) -> None:
-    """Note that somebody is still there, at most once a minute. For after the answer: a GET writes nothing before it."""
+    """Note that a person is still active, at most once a minute. Call it after the answer: a GET writes nothing before."""
     now = utcnow()
     begin_write()
     stale = Session.id == session_id, Session.seen_at <= now - MINUTE
@@ -148,7 +140,7 @@ def note_activity(session_id: int) -> None:
 
 
 def end_session(token: str) -> None:
-    """Sign out: the session is deleted. Nothing happens where it is gone already."""
+    """Sign out: delete the session, if it still exists."""
     begin_write()
     session = db.session.scalar(select(Session).where(Session.token_hash == hash_token(token)))
     if session:
@@ -158,7 +150,7 @@ def end_session(token: str) -> None:
 
 
 def end_others(user: User, keep: int, only: int | None = None) -> int:
-    """Sign this person out on all devices but one, or on one of the others. keep: the session that stays. -> how many."""
+    """Sign a person out on all other devices, or on one of them. keep: the session that stays. -> how many ended."""
     begin_write()
     ended = end_all(user, keep, only)
     if ended:
@@ -168,28 +160,29 @@ def end_others(user: User, keep: int, only: int | None = None) -> int:
 
 
 def end_all(user: User, keep: int | None = None, only: int | None = None) -> int:
-    """Part of a command: this person's sessions end, but for one that is kept. only: the one that is meant. -> how many."""
-    kept = Session.id != keep if keep is not None else true()
-    meant = Session.id == only if only is not None else true()
-    gone = db.session.scalars(delete(Session).where(Session.user_id == user.id, kept, meant).returning(Session.id))
-    return len(gone.all())
+    """End a person's sessions, except `keep`; or `only` one. -> how many ended. Does not commit."""
+    query = delete(Session).where(Session.user_id == user.id)
+    if keep is not None:
+        query = query.where(Session.id != keep)
+    if only is not None:
+        query = query.where(Session.id == only)
+    return len(db.session.scalars(query.returning(Session.id)).all())
 
 
 def delete_expired() -> int:
-    """Sessions that are over, up to 500 at a time. -> how many."""
+    """Delete up to 500 expired sessions. -> how many."""
     begin_write()
-    over = select(Session.id).where(_is_over(utcnow())).limit(500)
-    ids = db.session.scalars(over).all()
-    db.session.execute(delete(Session).where(Session.id.in_(ids)), execution_options={"synchronize_session": False})
+    some = select(Session.id).where(_is_over()).limit(500)
+    deleted = db.session.scalars(delete(Session).where(Session.id.in_(some)).returning(Session.id)).all()
     db.session.commit()
-    return len(ids)
+    return len(deleted)
 
 
 def record_refusal(kind: Refusal, user_id: int | None, what: str, address: str) -> None:
-    """Write to the audit log that somebody was refused what they asked for, such as a path with its method."""
+    """Record a refusal in the audit log. what: what was asked for, such as a method and path."""
     count_refusal(kind, db.session.get(User, user_id) if user_id else None, what, address)
 
 
-def _is_over(now: datetime) -> Any:
-    settings = in_force.settings()
+def _is_over() -> ColumnElement[bool]:
+    settings, now = in_force.settings(), utcnow()
     return or_(Session.seen_at <= now - settings.session_idle, Session.created_at <= now - settings.session_max)

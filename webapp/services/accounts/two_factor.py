@@ -1,10 +1,12 @@
-"""The second step of signing in: a code from an app, or a recovery code."""
+"""Two-step sign-in: codes from an app, and recovery codes."""
 
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
+from typing import NoReturn
 
 from sqlalchemy import delete, func, or_, select, update
 
@@ -23,43 +25,39 @@ from webapp.services.audit.events import AuditAction
 from webapp.services.settings import in_force
 
 HALF_WAY = timedelta(minutes=10)
-"""So long the second step may take after the first."""
-WRONG = "This code is not right, or was used already."
-
-
-# Questions
+"""How long the second step may take."""
 
 
 def must_enrol(user: User) -> bool:
-    """Whether this person must set up a second factor before anything else (MUSTER_REQUIRE_TOTP)."""
+    """Whether a person must set up two-step sign-in before anything else (MUSTER_REQUIRE_TOTP)."""
     required = in_force.settings().require_totp
     is_meant = required == "everyone" or (required == "managers" and user.may(Permission.USERS_MANAGE))
     return is_meant and not user.has_second_factor
 
 
 def secret(user: User, salt: str) -> str:
-    """The secret for the app. salt: kept in the cookie until the first code shows that the app has it."""
+    """The secret for the app. salt: in the cookie until the first code proves that the app has the secret."""
     return totp.secret(in_force.environment().secret_key, user.id, salt)
 
 
 def otpauth_address(user: User, salt: str) -> str:
-    """The same as the otpauth:// address of a QR code."""
+    """The secret as the otpauth:// address for a QR code."""
     return totp.address(secret(user, salt), user.email, in_force.organisation_name() or NAMELESS)
 
 
 def codes_left(user: User) -> int:
-    """How many recovery codes were not used yet."""
+    """How many recovery codes are unused."""
     return db.session.scalar(select(func.count(RecoveryCode.id)).where(RecoveryCode.user_id == user.id)) or 0
 
 
 def pending_login(user: User) -> tuple[int, float, str]:
-    """For the cookie of who has passed the first step; worthless once the password or the second factor is another."""
+    """What the cookie holds after the first step. It is void once the password or the second factor changes."""
     since = utcnow().timestamp()
     return user.id, since, _proof(user, since)
 
 
 def pending_user(user_id: int, since: float, proof: str) -> User | None:
-    """Whose ticket it is; None where it does not count any more."""
+    """The user of a `pending_login`, or None if it is void or too old."""
     user = db.session.get(User, user_id)
     if user is None or user.state is not UserState.ACTIVE or not user.has_second_factor:
         return None
@@ -72,13 +70,10 @@ def _proof(user: User, since: float) -> str:
     return digest(in_force.environment().secret_key, text).hex()
 
 
-# Commands
-
-
 def turn_on(user: User, salt: str, code: str, peer: str) -> list[str]:
-    """Sign-in asks for a code from now on. -> the recovery codes, in clear this once.
+    """Turn two-step sign-in on. -> the recovery codes, shown this once.
 
-    Raises RuleViolationError where the code does not show that the app has the secret, ConflictError where it is on already.
+    Raises RuleViolationError if the code is wrong, ConflictError if it is already on.
     """
     begin_write()
     now = utcnow()
@@ -101,35 +96,30 @@ def turn_on(user: User, salt: str, code: str, peer: str) -> list[str]:
 
 
 def check_code(user: User, code: str, peer: str) -> None:
-    """The second step.
-
-    Raises RuleViolationError for a code that is wrong or was used already; of two with one code one passes.
-    """
-    _with_code(user, code, peer, lambda: None)
+    """Check a code and use it up. Raises RuleViolationError; of two who use one code at once, one passes."""
+    with _using_code(user, code, peer):
+        pass
 
 
 def renew_codes(user: User, code: str, peer: str) -> list[str]:
-    """Recovery codes anew; those before end. Raises RuleViolationError where the code is not right."""
-    codes: list[str] = []
-
-    def renew() -> None:
-        codes.extend(_new_codes(user))
+    """Replace the recovery codes. -> the new ones. Raises RuleViolationError if the code is wrong."""
+    with _using_code(user, code, peer):
+        codes = _new_codes(user)
         events.record(user, AuditAction.RECOVERY_CODES_MADE, user)
-
-    _with_code(user, code, peer, renew)
     return codes
 
 
 def turn_off(user: User, code: str, peer: str) -> None:
-    """The password alone signs in again. Raises RuleViolationError where the code is not right."""
-    _with_code(user, code, peer, lambda: clear(user, by=user, how="by themselves"))
+    """Turn two-step sign-in off. Raises RuleViolationError if the code is wrong."""
+    with _using_code(user, code, peer):
+        clear(user, by=user, how="by themselves")
     queue.enqueue_send()
 
 
 def get_protected_user(user_id: int, by: User) -> User:
-    """Somebody with a second factor, which `by` may turn off.
+    """A person whose two-step sign-in `by` may turn off.
 
-    Raises NotFoundError, ForbiddenError for somebody not ranked below, ConflictError where there is none.
+    Raises NotFoundError, ForbiddenError if they do not rank below, ConflictError if they have none.
     """
     user = profile.get_user_below(user_id, by)
     if not user.has_second_factor:
@@ -138,7 +128,7 @@ def get_protected_user(user_id: int, by: User) -> User:
 
 
 def reset(user_id: int, by: User) -> User:
-    """Turn somebody's second factor off, who has lost it. Raises what `protected` raises."""
+    """Turn two-step sign-in off for a person who lost it. Raises what `get_protected_user` raises."""
     begin_write()
     user = get_protected_user(user_id, by)
     clear(user, by=by, how="by somebody who manages users")
@@ -148,30 +138,31 @@ def reset(user_id: int, by: User) -> User:
 
 
 def clear(user: User, *, by: User, how: str) -> None:
-    """Part of a command: there is no second factor any more; the person is told, the log, too."""
+    """Remove the second factor, e-mail the user, record it. Does not commit."""
     user.totp_salt = user.totp_since = user.totp_step = None
     db.session.execute(delete(RecoveryCode).where(RecoveryCode.user_id == user.id))
     profile.tell(user, MessageKind.SECOND_FACTOR_OFF)
     events.record(by, AuditAction.SECOND_FACTOR_OFF, user, how=how)
 
 
-def _with_code(user: User, code: str, peer: str, change: Callable[[], None]) -> None:
-    """A command behind a code: the code is used up and the change made in one commit, or neither."""
+@contextmanager
+def _using_code(user: User, code: str, peer: str) -> Iterator[None]:
+    """Check a code, run the block, and commit both together."""
     begin_write()
     if not (_is_current(user, code) or _is_recovery(user, code)):
         _refuse(user, peer)
-    change()
+    yield
     db.session.commit()
 
 
-def _refuse(user: User, peer: str) -> None:
+def _refuse(user: User, peer: str) -> NoReturn:
     db.session.rollback()
     events.count_refusal(Refusal.CODE, user, "(second step)", peer)
-    raise RuleViolationError(WRONG, field="code")
+    raise RuleViolationError("This code is not right, or was used already.", field="code")
 
 
 def _is_current(user: User, code: str) -> bool:
-    """Whether it is the app's code of now, and newer than the last that was taken. The database decides between two at once."""
+    """Whether it is the app's current code, and newer than the last one used. Uses it up. Does not commit."""
     if user.totp_salt is None:
         return False
     settings = in_force.environment()
@@ -185,7 +176,7 @@ def _is_current(user: User, code: str) -> bool:
 
 
 def _is_recovery(user: User, code: str) -> bool:
-    """Whether it is a recovery code that nobody has used: it is gone then."""
+    """Whether it is an unused recovery code. Deletes it. Does not commit."""
     own = RecoveryCode.user_id == user.id, RecoveryCode.code_hash == hash_token(totp.plain(code))
     if db.session.scalar(delete(RecoveryCode).where(*own).returning(RecoveryCode.id)) is None:
         return False

@@ -1,4 +1,4 @@
-"""What the organisation calls things: which columns its files have, and its own words for roles and groups."""
+"""What the organisation calls things: the columns of its files, and its own words for roles and groups."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ MODELS: dict[AliasKind, type[Role] | type[Group]] = {AliasKind.ROLE: Role, Alias
 
 
 def header_key(header: Iterable[str]) -> str:
-    """What files with the same column names in the same order have in common; columns without one at the end do not count."""
+    """A key of a header: the column names in their order, without empty ones at the end."""
     return hashlib.sha256("\x1f".join(map(fold, header)).rstrip("\x1f").encode()).hexdigest()
 
 
@@ -50,7 +50,7 @@ def columns_of(headers: Mapping[int, Sequence[str]]) -> tuple[int, Places] | Non
 
 
 def remember_columns(header: Sequence[str], places: Places, batch: Batch, by: User) -> None:
-    """Part of a command: from now on files with this header are read so."""
+    """Read files with this header so from now on. Does not commit."""
     held = places.as_dict()
     known = db.session.scalar(select(HeaderMapping).where(HeaderMapping.key == header_key(header)))
     named = names_of(places, header)
@@ -64,14 +64,14 @@ def remember_columns(header: Sequence[str], places: Places, batch: Batch, by: Us
 
 
 def forget_columns(header: Sequence[str], batch: Batch, by: User) -> None:
-    """Part of a command: files with this header are read by their column names again."""
+    """Read files with this header by their column names again. Does not commit."""
     gone = db.session.execute(delete(HeaderMapping).where(HeaderMapping.key == header_key(header)).returning(HeaderMapping.id))
     if gone.first():
         events.record(by, AuditAction.COLUMNS_FORGOTTEN, batch, columns=list(header))
 
 
 def list_header_mappings() -> list[HeaderMapping]:
-    """All that is remembered of columns, the newest first."""
+    """All remembered headers, the newest first."""
     return list(db.session.scalars(select(HeaderMapping).order_by(HeaderMapping.created_at.desc(), HeaderMapping.id.desc())))
 
 
@@ -84,7 +84,7 @@ def get_header_mapping(id: int) -> HeaderMapping:
 
 
 def forget_columns_of(id: int, by: User) -> None:
-    """From now on files with that header are read by their column names again. Raises NotFoundError."""
+    """Read files with a remembered header by their column names again. Raises NotFoundError."""
     begin_write()
     known = get_header_mapping(id)
     label = ", ".join(known.names.values()) or "files of before"
@@ -97,7 +97,7 @@ def forget_columns_of(id: int, by: User) -> None:
 
 
 def remember(kind: AliasKind, word: str, name: str, by: User, batch_id: int) -> Alias:
-    """From now on a file's `word` means the role or the group of this name. Raises RuleViolationError.
+    """Let a file's word mean the role or group of this name. Raises RuleViolationError.
 
     batch_id: the batch in which no row says so any more, so that its plans stay as good as they are.
     """
@@ -135,7 +135,7 @@ def add(kind: AliasKind, meant_id: int, word: str, by: User) -> Alias:
 
 
 def get_alias(alias_id: int) -> tuple[Alias, Any]:
-    """The word, and the role or group that it means. Raises NotFoundError."""
+    """An alias, and the role or group that it means. Raises NotFoundError."""
     alias = db.session.get(Alias, alias_id)
     if alias is None:
         raise NotFoundError("There is no such name any more.")
@@ -143,7 +143,7 @@ def get_alias(alias_id: int) -> tuple[Alias, Any]:
 
 
 def forget(alias_id: int, by: User) -> tuple[int | None, str]:
-    """From now on the word means nothing. -> the group that it meant, None for a role; and the word. Raises NotFoundError."""
+    """Delete an alias. -> the id of its group, None for a role, and the word. Raises NotFoundError."""
     begin_write()
     alias, meant = get_alias(alias_id)
     group_id, word = alias.group_id, alias.word
@@ -155,9 +155,9 @@ def forget(alias_id: int, by: User) -> tuple[int | None, str]:
 
 
 def rename(kind: AliasKind, meant: Named, name: str) -> None:
-    """Part of a command: give a role or a group this name; what says the old one goes on meaning it.
+    """Rename a role or group; the old name becomes an alias of it. Does not commit.
 
-    Raises RuleViolationError (field "name") where the name means another one.
+    Raises RuleViolationError (field "name") if the name means another one.
     """
     old, key = meant.name, fold(name)
     if key != meant.key:
@@ -169,14 +169,14 @@ def rename(kind: AliasKind, meant: Named, name: str) -> None:
 
 
 def transfer_names(kind: AliasKind, old: Named, meant: Named) -> None:
-    """Part of a command that takes `old` away: its name and its other names mean `meant` from now on."""
+    """Let the name and the aliases of `old` mean `meant`, before `old` is deleted. Does not commit."""
     column = _column(kind)
     db.session.execute(update(Alias).where(Alias.kind == kind, column == old.id).values({column.key: meant.id}))
     _set_meaning(kind, old.name, meant)
 
 
 def refuse_taken(kind: AliasKind, names: Iterable[str], but: Named | None = None, field: str = "name") -> None:
-    """Part of a command: raises Refused where a role or group (but this one) has one of the names, or is meant by it."""
+    """Refuse names that another role or group has, or that are aliases of one. Raises RuleViolationError."""
     model, keys = MODELS[kind], [fold(name) for name in names]
     but_id = but.id if but else 0
     called = select(model.name).where(model.key.in_(keys), model.id != but_id).order_by(by_letter(model.key))
@@ -198,7 +198,7 @@ def refuse_taken(kind: AliasKind, names: Iterable[str], but: Named | None = None
 
 
 def get_named(kind: AliasKind, id: int) -> Any:
-    """Part of a command: the role or the group. Raises NotFoundError."""
+    """The role or group with this id. Raises NotFoundError."""
     found = db.session.get(MODELS[kind], id)
     if found is None:
         db.session.rollback()
@@ -207,7 +207,7 @@ def get_named(kind: AliasKind, id: int) -> Any:
 
 
 def list_aliases(kind: AliasKind) -> dict[int, list[Alias]]:
-    """The other names of all roles or groups, by id, in one query."""
+    """The aliases of all roles or groups, by id, in one query."""
     found: defaultdict[int, list[Alias]] = defaultdict(list)
     for alias in db.session.scalars(select(Alias).where(Alias.kind == kind).order_by(by_letter(Alias.key))):
         found[alias.role_id or alias.group_id or 0].append(alias)
@@ -231,7 +231,7 @@ def count_rows_naming(kind: AliasKind, ids: Iterable[int]) -> int:
 
 
 def check_word(word: str) -> str:
-    """The word as it is kept. Raises RuleViolationError for one that cannot be remembered."""
+    """The word as it is stored. Raises RuleViolationError if it is empty or too long."""
     word = " ".join(word.split())
     if not word or len(word) > LONGEST_WORD:
         raise RuleViolationError(f"Only words of up to {LONGEST_WORD} characters can be remembered.")
@@ -239,7 +239,7 @@ def check_word(word: str) -> str:
 
 
 def _set_meaning(kind: AliasKind, word: str, meant: Named) -> Alias:
-    """Part of a command: the word means this one, whatever it meant before."""
+    """Let the word mean this role or group, whatever it meant before. Does not commit."""
     alias = db.session.scalar(select(Alias).where(Alias.kind == kind, Alias.key == fold(word)))
     if alias is None:
         alias = Alias(kind=kind, key=fold(word))

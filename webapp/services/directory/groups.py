@@ -1,4 +1,4 @@
-"""Device groups: who is in them, new ones, other names, two made one, and gone."""
+"""Device groups: counts, adding, renaming, merging and deleting."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ from webapp.services.directory.people_list import Listing
 EXAMPLES = ("Student Devices", "Teacher Laptops", "Library Chromebooks", "Science Lab iPads", "Exam Laptops", "Admin Office")
 
 MOST_AT_ONCE = 500
-"""Groups that one form adds: it runs alone, and everybody waits for it."""
+"""Groups that one form adds: everyone waits for that transaction."""
 EVERYTHING = 0
-"""No group has this id: who is left in the list of its people are those with All groups."""
+"""No group has this id: its list of people holds only those with All groups."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class GroupCount:
 class Effect:
     """Whom merging or deleting touches: users and pending invitations that gain or lose a group, and rows under review naming it.
 
-    above: how many of the users rank above who asks.
+    above: how many of the users rank above the person who asks.
     """
 
     users: int
@@ -57,11 +57,8 @@ class Effect:
 
     @property
     def seen(self) -> str:
-        """What a page carries, so that nothing is done but what it said."""
+        """What a page carries, so that only what it said is done."""
         return f"{self.users}-{self.invitations}-{self.rows}"
-
-
-# Questions
 
 
 def list_groups(group_id: int | None = None) -> list[GroupCount]:
@@ -92,7 +89,7 @@ def list_groups(group_id: int | None = None) -> list[GroupCount]:
 
 
 def filter_groups(groups: Sequence[GroupCount], other_names: Mapping[int, Sequence[Alias]], search: str) -> list[GroupCount]:
-    """Those whose name, description or other name holds the words; no query."""
+    """The groups whose name, description or alias contains the words; no query."""
     wanted = fold(search)
 
     def texts(group: GroupCount) -> Iterable[str]:
@@ -102,7 +99,7 @@ def filter_groups(groups: Sequence[GroupCount], other_names: Mapping[int, Sequen
 
 
 def count_all_groups() -> GroupCount:
-    """All groups as if it were a group: who has access to every one, in one query."""
+    """“All groups” as if it were a group, counted in one query."""
     users = select(func.count(User.id)).where(User.all_groups.is_(true())).scalar_subquery()
     pending = Invitation.all_groups.is_(true()), Invitation.state == InvitationState.PENDING
     invited = select(func.count(Invitation.id)).where(*pending).scalar_subquery()
@@ -118,7 +115,7 @@ def get_group(group_id: int) -> GroupCount:
 
 
 def list_members(group_id: int, search: str = "", page: int = 1) -> Listing:
-    """Who reaches a group: its users and invitations, and those with All groups; of EVERYTHING only the latter."""
+    """The people of a group, including those with All groups; for EVERYTHING only those."""
     return people_list.list_people(Filter(search=search, group_id=group_id), page)
 
 
@@ -148,15 +145,10 @@ def _effect(members: ColumnElement[bool], promised: ColumnElement[bool], ids: Se
     return Effect(n, db.session.scalar(pending) or 0, aliases.count_rows_naming(AliasKind.GROUP, ids), above)
 
 
-# Commands
-
-
 def add_groups(names: Iterable[str], by: User, description: str = "") -> list[Group]:
-    """Add groups, all or none; a name that is repeated counts once.
+    """Add groups, all or none; a repeated name counts once. description: of each of them.
 
-    Raises RuleViolationError (field "names") for names that do not do.
-
-    description: of each of them. Raises ValidationError where it is too long.
+    Raises RuleViolationError (field "names") for invalid names, ValidationError for a description that is too long.
     """
     typed = list(names)
     if len(typed) > MOST_AT_ONCE:
@@ -198,10 +190,9 @@ def change_group(group_id: int, name: str, description: str, by: User) -> Group:
 
 
 def merge_groups(group_id: int, others: Sequence[int], by: User, seen: str) -> Group:
-    """Make the others one with the group: their people get it, their names mean it. seen: `Effect.seen` of the page.
+    """Merge others into a group: their people get it, their names mean it. seen: `Effect.seen` of the page.
 
-    Raises RuleViolationError where there is nothing to merge, NotFoundError, or ConflictError where it would do more or less
-    than the page said.
+    Raises RuleViolationError if there is nothing to merge, NotFoundError, or ConflictError if the page said otherwise.
     """
     begin_write()
     gone: dict[int, Group] = {id: aliases.get_named(AliasKind.GROUP, id) for id in sorted({group_id, *others})}
@@ -224,9 +215,9 @@ def merge_groups(group_id: int, others: Sequence[int], by: User, seen: str) -> G
 
 
 def delete_group(group_id: int, by: User, seen: str) -> str:
-    """Delete the group, with its memberships and other names. seen: `Effect.seen` of the page. -> its name.
+    """Delete a group with its memberships and aliases. seen: `Effect.seen` of the page. -> its name.
 
-    Raises NotFoundError, or ConflictError where others would lose it than the page said.
+    Raises NotFoundError, or ConflictError if the page said otherwise.
     """
     begin_write()
     group: Group = aliases.get_named(AliasKind.GROUP, group_id)
@@ -254,11 +245,8 @@ def _check_seen(effect: Effect, seen: str) -> None:
 
 
 def _audit_details(effect: Effect) -> dict[str, int]:
-    """As the audit log keeps it, also that people ranked above were touched, which managing groups allows."""
+    """The effect for the audit log. Managing groups may touch people of higher rank, so that is recorded, too."""
     return {"users": effect.users, "invitations": effect.invitations, "rows": effect.rows, "ranked_above": effect.above}
-
-
-# New ones, as parts of commands
 
 
 def clean_names(names: Iterable[str]) -> list[str]:
@@ -282,10 +270,7 @@ def clean_names(names: Iterable[str]) -> list[str]:
 
 
 def create_groups(names: Iterable[str], description: str = "") -> list[Group]:
-    """Part of a command: new groups, from names that are clean.
-
-    Raises RuleViolationError where one exists, or means another group.
-    """
+    """Create groups with these clean names. Raises RuleViolationError if a name is taken. Does not commit."""
     keys = {fold(name): name for name in names}
     aliases.refuse_taken(AliasKind.GROUP, keys.values(), field="names")
     groups = [Group(name=name, key=key, description=description) for key, name in keys.items()]

@@ -1,4 +1,4 @@
-"""The directory as plain values: the registry of roles and groups, and who has which e-mail."""
+"""Look-ups of the directory as plain values: the registry of roles and groups, and who has which e-mail."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from sqlalchemy import (
     ColumnElement,
     Integer,
     Select,
-    bindparam,
     case,
     cast,
     event,
@@ -100,12 +99,12 @@ def administrators() -> frozenset[int]:
 
 
 def is_to_grantable(by: User) -> ColumnElement[bool]:
-    """Part of a query for invitations: to roles that this person may give."""
+    """A condition on Invitation: its role is one that this person may give."""
     return among(Invitation.role_id, [role.id for role in grantable(by)])
 
 
 def policy(by: User, registry: Registry, **more: Any) -> Policy:
-    """The rules by which this person changes others. more: what else a `Policy` has."""
+    """The rules by which a person may change others. more: other fields of `Policy`."""
     values = {"protected": frozenset({by.id}), **more}
     return Policy(registry, by.role.rank, frozenset(by.role.permissions), **values)
 
@@ -123,7 +122,7 @@ def _forget(session: Session, transaction: SessionTransaction) -> None:
 
 
 def directory_version() -> int:
-    """The directory's version: plans made at an older one are made again before they are trusted."""
+    """The directory's version: plans of an older one are refreshed before they are used."""
     return db.session.scalars(select(Organisation.directory_version)).one()
 
 
@@ -138,17 +137,12 @@ def bump_version() -> None:
 def people(keys: Iterable[str]) -> dict[str, Person]:
     """Who has these e-mail keys, users before invitations; five queries at most, however many keys."""
     wanted = list(keys)
-    if len(wanted) == 1 and not db.session.scalar(_IS_KNOWN, {"key": wanted[0]}):
-        return {}  # so it is with most rows that are edited
     pending = among(Invitation.email_key, wanted) & (Invitation.state == InvitationState.PENDING)
     return dict(_invitations(pending)) | dict(_users(among(User.email_key, wanted)))
 
 
-_IS_KNOWN = select(exists().where(User.email_key == bindparam("key")) | exists().where(Invitation.email_key == bindparam("key")))
-
-
 def people_by_id(refs: Iterable[Ref]) -> dict[Ref, Person]:
-    """These users and invitations, closed ones too, but nobody erased; six queries, however many."""
+    """These users and invitations, including closed ones, without erased people; six queries, however many."""
     wanted = list(refs)
     ids: dict[str, list[int]] = {"user": sorted(id for kind, id in wanted if kind == "user")}
     ids["invitation"] = sorted(id for kind, id in wanted if kind == "invitation")

@@ -1,4 +1,4 @@
-"""Who is here and who is expected: users and invitations as one list, and the same as a file."""
+"""The people list: users and pending invitations together, and as a file."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def list_people(wanted: Filter, page: int = 1, by: User | None = None) -> Listin
 
 
 def allowed_actions(entry: Entry, by: User, registry: Registry) -> frozenset[Do]:
-    """What one may do to somebody. No query."""
+    """What a person may do to an entry. No query."""
     if entry.status is None:
         return frozenset()
     person = entry.person
@@ -117,7 +117,7 @@ def allowed_actions(entry: Entry, by: User, registry: Registry) -> frozenset[Do]
 
 
 def count_allowed_actions(found: Listing, wanted: Filter, by: User, registry: Registry) -> dict[Do, int]:
-    """To how many of all that the filter finds, on whatever page, one may do it. No query."""
+    """For each action, to how many people of all pages it may be done. No query."""
     counts = dict.fromkeys(Do, 0)
     for (status, role_id, is_own), n in found.tally.items():
         if not wanted.status or status in wanted.status.parts:
@@ -128,7 +128,7 @@ def count_allowed_actions(found: Listing, wanted: Filter, by: User, registry: Re
 
 
 def count_linkable(found: Listing, wanted: Filter, by: User, registry: Registry) -> int:
-    """How many of all that the filter finds are invited to a role that one may grant: their link can be handed over. No query."""
+    """How many people of all pages are invited to a role that one may grant, so that their link can be handed over. No query."""
     if wanted.status and Status.INVITED not in wanted.status.parts:
         return 0
     mine = {role.id for role in lookup.grantable(by)}
@@ -149,14 +149,14 @@ def _allowed_actions(person: Person, by: User, registry: Registry) -> frozenset[
 
 
 def find_refs(wanted: Filter) -> frozenset[Ref]:
-    """All that the list's filter finds, on whatever page; one query."""
+    """All people that the filter finds, on all pages; one query."""
     people = _people(wanted).subquery()
     found = _of_status(select(people.c.kind, people.c.id), people, wanted.status)
     return frozenset((kind, id) for kind, id in db.session.execute(found))
 
 
 def is_only_one() -> bool:
-    """Whether nobody else is here or expected."""
+    """Whether there are no other users or invitations."""
     expected = select(Invitation.id).where(Invitation.state == InvitationState.PENDING)
     here = select(User.id).where(User.state != UserState.ERASED)
     return len(db.session.scalars(here.limit(2)).all()) < 2 and db.session.scalar(expected.limit(1)) is None
@@ -168,15 +168,12 @@ def count_by_status() -> dict[Status, int]:
 
 
 def entry_of(person: User | Invitation) -> Entry:
-    """Somebody as the list shows them."""
+    """A person as an entry of the list."""
     if isinstance(person, User):
         return Entry(Status.ACTIVE if person.state is UserState.ACTIVE else Status.DEACTIVATED, person)
     if person.state is not InvitationState.PENDING:
         return Entry(None, person)
     return Entry(Status.EXPIRED if person.is_expired(utcnow()) else Status.INVITED, person)
-
-
-# As a file
 
 
 HEADER = [field.heading for field in Field]
@@ -204,23 +201,20 @@ def export_lines(wanted: Filter) -> list[Sequence[str]]:
 
 
 def count_not_exported(wanted: Filter, found: Listing) -> dict[str, int]:
-    """Whom the file of this filter does not hold, and how many: "deactivated", "expired", "undelivered" (its email failed).
+    """How many people the file leaves out: "deactivated", "expired", "undelivered" (the e-mail failed).
 
-    An upload would refuse the first and write to the others once more.
+    An upload would refuse the first and e-mail the others again.
     """
     if wanted.status or wanted.concern or wanted.batch_id:
         return {}
     failed = _people(wanted, only_failed=True).subquery()
     undelivered = db.session.scalar(select(func.count()).select_from(failed).where(failed.c.status == Status.INVITED.value))
-    told = {
+    counts = {
         "deactivated": found.counts[Status.DEACTIVATED],
         "expired": found.counts[Status.EXPIRED],
         "undelivered": undelivered or 0,
     }
-    return {which: n for which, n in told.items() if n}
-
-
-# The query
+    return {which: n for which, n in counts.items() if n}
 
 
 _MEMBERS = (
@@ -281,13 +275,13 @@ def _people(wanted: Filter, *, leave_out: bool = False, only_failed: bool = Fals
 
 
 def is_of_batch(batch_id: int) -> ColumnElement[bool]:
-    """Whether an invitation was made, sent again or changed by this upload."""
+    """A condition on Invitation: this upload made, resent or changed it."""
     of_rows = select(Row.invitation_id).where(Row.batch_id == batch_id, Row.invitation_id.is_not(None))
     return or_(Invitation.batch_id == batch_id, Invitation.id.in_(of_rows))
 
 
 def is_concern(concern: Concern) -> ColumnElement[bool]:
-    """Whether a pending invitation needs somebody for this."""
+    """A condition on Invitation: it needs attention for this reason."""
     if concern is Concern.FAILED:
         return Invitation.id.in_(lookup.select_failed_invitations())
     if concern is Concern.UNSENT:
@@ -319,7 +313,7 @@ def _of_status(query: Select[Any], everybody: Subquery, status: Status | None) -
 
 
 def _order(everybody: Subquery, sort: Sort) -> list[ColumnElement[Any]]:
-    """The order asked for; who is equal in it stands by name. Who was never here comes last either way."""
+    """The chosen order, then by name. People who were never active come last either way."""
     statuses = case({status.value: place for place, status in enumerate(OWN)}, value=everybody.c.status)
     name = by_letter(everybody.c.name)
     keys = {"name": name, "role": -everybody.c.rank, "status": statuses, "activity": everybody.c.activity}

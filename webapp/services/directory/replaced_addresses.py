@@ -1,4 +1,4 @@
-"""Which address took the place of which: so a row with the old one says so, and is not silently a second person."""
+"""Which address replaced which, so that a row with the old one is not taken for a second person."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from webapp.models import Batch, ReplacedAddress, Row
 
 
 def record(old_key: str, email: str, email_key: str) -> None:
-    """Part of a command: from now on this address stands for the old one, and for those that the old one stood for."""
+    """Record that an address replaces the old one, and those that the old one replaced. Does not commit."""
     now = {"email": email, "email_key": email_key, "at": utcnow()}
     db.session.execute(update(ReplacedAddress).where(ReplacedAddress.email_key == old_key).values(now))
     db.session.execute(delete(ReplacedAddress).where(ReplacedAddress.old_key.in_([old_key, email_key])))
@@ -20,7 +20,7 @@ def record(old_key: str, email: str, email_key: str) -> None:
 
 
 def forget(keys: Collection[str]) -> None:
-    """Part of a command: nothing is known of these addresses any more."""
+    """Delete what is known about these addresses. Does not commit."""
     wanted = list(keys)
     gone = or_(ReplacedAddress.old_key.in_(wanted), ReplacedAddress.email_key.in_(wanted))
     db.session.execute(delete(ReplacedAddress).where(gone))

@@ -143,7 +143,7 @@ def remove(role_id: int, replacement_id: int | None, by: User, seen: str) -> str
 
 
 def _replacement(role_id: int, wanted: int | None) -> Role | None:
-    """Part of a command: the wanted role, or the lowest where none is; never the one that goes, and never Owner."""
+    """The chosen role, or the lowest if none is chosen; never the deleted one, and never Owner."""
     others = select(Role).where(Role.id.not_in((role_id, OWNER_ROLE_ID))).order_by(Role.rank, Role.id).limit(1)
     return db.session.scalar(others if wanted is None else others.where(Role.id == wanted))
 

@@ -101,7 +101,7 @@ def finish(token: str, organisation: str, name: str, address: Address, password:
 
 
 def _crown(owner: User) -> None:
-    """Part of a command: the Owner, with access to everything; an invitation that was pending for the address is closed."""
+    """Create the Owner, with All groups, and close a pending invitation of the address. Does not commit."""
     owner.role_id, owner.all_groups = OWNER_ROLE_ID, True
     db.session.add(owner)
     db.session.flush()

@@ -1,4 +1,4 @@
-"""One person, a user or an invitation: what their page shows, and what is done there to one alone."""
+"""One person, a user or an invitation: what their page shows, and changes of one person."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from webapp.services.batches.actions import Kind
 from webapp.services.directory import lookup
 
 HISTORY = 20
-"""Events on one page of somebody's history."""
+"""Events on one page of a person's history."""
 MESSAGES = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """What somebody came from: the invitation, who made it, and the upload it was in; as far as each is known."""
+    """Where a person came from: the invitation, the inviter and the upload, as far as they are known."""
 
     invitation: Invitation | None = None
     inviter: str = ""
@@ -37,7 +37,7 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class HistoryEntry:
-    """An event in words. actor: a name, or "Muster". kept, added, removed: groups, where it changed them."""
+    """An event in words. actor: a name, or "Muster". kept, added, removed: groups, if it changed them."""
 
     event: AuditEvent
     actor: str
@@ -48,11 +48,8 @@ class HistoryEntry:
     batch: Batch | None = None
 
 
-# Questions
-
-
 def get_person(kind: Kind, id: int) -> User | Invitation:
-    """The user or the invitation. Raises NotFoundError, for somebody erased, too."""
+    """The user or invitation. Raises NotFoundError, also if the person is erased."""
     person = db.session.get(User, id) if kind == "user" else db.session.get(Invitation, id)
     if person is None or person.state is UserState.ERASED:
         raise NotFoundError("This user is not here any more." if kind == "user" else "There is no such invitation.")
@@ -60,7 +57,7 @@ def get_person(kind: Kind, id: int) -> User | Invitation:
 
 
 def list_invitations(person: User | Invitation) -> Sequence[Invitation]:
-    """All invitations to somebody, open and closed, the newest first."""
+    """All invitations of a person, open and closed, the newest first."""
     of_them = Invitation.email_key == person.email_key
     if isinstance(person, User):
         of_them = or_(of_them, Invitation.user_id == person.id)
@@ -68,7 +65,7 @@ def list_invitations(person: User | Invitation) -> Sequence[Invitation]:
 
 
 def find_origin(person: User | Invitation, of_them: Sequence[Invitation]) -> Origin:
-    """What somebody came from. of_them: their `invitations`."""
+    """Where a person came from. of_them: their invitations."""
     came_of = (each for each in of_them if each.user_id == person.id)
     invitation = person if isinstance(person, Invitation) else next(came_of, None)
     if invitation is None:
@@ -79,7 +76,7 @@ def find_origin(person: User | Invitation, of_them: Sequence[Invitation]) -> Ori
 
 
 def list_messages(of_them: Sequence[Invitation]) -> Sequence[Message]:
-    """The last e-mails of these invitations, the newest first."""
+    """The latest e-mails of these invitations, the newest first."""
     wanted = select(Message).where(Message.invitation_id.in_([each.id for each in of_them]))
     return db.session.scalars(wanted.order_by(Message.id.desc()).limit(MESSAGES)).all()
 
@@ -87,9 +84,9 @@ def list_messages(of_them: Sequence[Invitation]) -> Sequence[Message]:
 def list_history(
     person: User | Invitation, of_them: Sequence[Invitation], before: int | None = None
 ) -> tuple[list[HistoryEntry], bool]:
-    """What happened to somebody, in words, the newest first, older than the event `before`; and whether there is more.
+    """What happened to a person before an event, the newest first, and whether there is more; two queries.
 
-    of_them: their `invitations`, whose events are theirs. Two queries.
+    of_them: their invitations, whose events are theirs.
     """
     about = AuditEvent.subject_type == "invitations", AuditEvent.subject_id.in_([each.id for each in of_them])
     theirs = and_(*about)
@@ -124,22 +121,19 @@ def _groups(access: object) -> list[str] | None:
 
 
 def current_access(person: User | Invitation, part: str) -> list[str]:
-    """What of somebody's access a form shows as chosen: the id of the role, or those of the groups ("all" for everything)."""
+    """What a form shows as chosen: the id of the role, or the ids of the groups ("all" for All groups)."""
     if part == "role":
         return [str(person.role_id)]
     return [ALL] if person.all_groups else [str(group.id) for group in person.groups]
 
 
 def access_key(person: User | Invitation) -> str:
-    """Somebody's access in one word, which a form carries so that a change in between is noticed."""
+    """A person's access as one word, which a form carries to notice a change in between."""
     return ":".join([*current_access(person, "role"), *current_access(person, "groups")])
 
 
-# Commands
-
-
 def change_access(kind: Kind, id: int, action: Action, by: User, *, as_seen: str | None, proven: bool) -> str:
-    """Do it to one person, as a form asked that showed their access `as_seen`. -> the sentence for the toast.
+    """Change one person. as_seen: `access_key` of what the form showed. -> the sentence for the toast.
 
     proven: `by` has just given their password. Raises PasswordRequiredError, ConflictError where somebody else changed it in
     between, and what `actions.do_now` raises.
@@ -158,7 +152,7 @@ def change_access(kind: Kind, id: int, action: Action, by: User, *, as_seen: str
 
 
 def get_user_to_sign_out(user_id: int, by: User) -> User:
-    """Whose sessions `by` may end. Raises NotFoundError, RuleViolationError."""
+    """A user whose sessions `by` may end. Raises NotFoundError, RuleViolationError."""
     user = db.session.get(User, user_id)
     if user is None:
         raise NotFoundError("This user is not here any more.")
@@ -168,7 +162,7 @@ def get_user_to_sign_out(user_id: int, by: User) -> User:
 
 
 def end_sessions(user_id: int, by: User, session_id: int | None = None) -> int:
-    """Sign somebody out: from one session, or from all. -> how many were ended. Raises NotFoundError, RuleViolationError."""
+    """End one or all sessions of a user. -> how many ended. Raises NotFoundError, RuleViolationError."""
     begin_write()
     user = get_user_to_sign_out(user_id, by)
     ended = sessions.end_all(user, only=session_id)

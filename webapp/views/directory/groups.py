@@ -36,7 +36,7 @@ def create() -> BaseResponse | tuple[str, int]:
     if not form.validate():
         return page(form, is_open=True), 422
     try:
-        added = groups.add_groups(form.wanted(), current_user(), form.description.data or "")
+        added = groups.add_groups(form.split_names(), current_user(), form.description.data or "")
     except (ValidationError, RuleViolationError) as refusal:
         show_errors(form, refusal)
         return page(form, is_open=True), 422
