@@ -149,12 +149,14 @@ def is_too_long(field: str, text: str) -> bool:
 
 def split_groups(text: str) -> list[str]:
     """The names in a Groups cell, trimmed, repeats collapsed, in order."""
-    # A tab may stand between two names, a space not: it must not become one.
-    names = (
-        " | ".join(" ".join(piece.split()) for piece in name.strip().split("\t"))
-        for name in re.split(r"[,\n\r\v\f\x85\u2028\u2029]", text)
-    )
-    return list({fold(name): name for name in reversed([n for n in names if n])}.values())[::-1]
+    names: dict[str, str] = {}
+    for name in re.split(r"[,\n\r\v\f\x85\u2028\u2029]", text):
+        # A tab may stand between two names, a space not: it must not become one.
+        pieces = [" ".join(piece.split()) for piece in name.strip().split("\t")]
+        single_spaced = " | ".join(pieces)
+        if single_spaced:
+            names.setdefault(fold(single_spaced), single_spaced)
+    return list(names.values())
 
 
 class RowSchema(Schema):

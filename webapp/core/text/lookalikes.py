@@ -40,17 +40,19 @@ def look_alike(address: str, known_domains: Collection[str] = ()) -> LookAlike |
     if address.isascii() and "xn--" not in address.lower():
         return None
     local, _, domain = address.rpartition("@")
-    labels = [_decoded(label) for label in domain.split(".")]
-    would_be_known = ".".join(map(_latin, labels)).lower() in known_domains and not all(map(str.isascii, labels))
-    parts = [(local, _is_mixed(local)), *((label, would_be_known or _is_mixed(label)) for label in labels)]
-    odd = "".join(part for part, is_odd in parts if is_odd)
+    labels = [_decode_label(label) for label in domain.split(".")]
+    looks_known = ".".join(map(_to_latin, labels)).lower() in known_domains and not all(map(str.isascii, labels))
+    odd = [label for label in labels if looks_known or _is_mixed(label)]
+    if _is_mixed(local):
+        odd.insert(0, local)
     if not odd:
         return None
-    seen = next((latin for letter in odd if not letter.isascii() and (latin := _latin(letter)) != letter and latin.isascii()), "")
-    fixed_local, *fixed_labels = (_latin(part) if is_odd else part for part, is_odd in parts)
-    fixed = f"{fixed_local}@{'.'.join(fixed_labels)}"
-    is_whole = all(_latin(part).isascii() for part, is_odd in parts if is_odd)
-    return LookAlike(seen, fixed if is_whole else None)
+    latin = [_to_latin(letter) for letter in "".join(odd) if not letter.isascii() and _to_latin(letter) != letter]
+    seen = next(filter(str.isascii, latin), "")
+    if not all(_to_latin(part).isascii() for part in odd):
+        return LookAlike(seen, None)
+    fixed_local, *fixed_labels = (_to_latin(part) if part in odd else part for part in (local, *labels))
+    return LookAlike(seen, f"{fixed_local}@{'.'.join(fixed_labels)}")
 
 
 def _is_mixed(part: str) -> bool:
@@ -65,11 +67,11 @@ def _alphabet(letter: str) -> str:
     return unicodedata.name(letter, "").partition(" ")[0]
 
 
-def _latin(part: str) -> str:
+def _to_latin(part: str) -> str:
     return unicodedata.normalize("NFKC", part).translate(_LATIN)
 
 
-def _decoded(label: str) -> str:
+def _decode_label(label: str) -> str:
     if not label.lower().startswith("xn--"):
         return label
     try:

@@ -1,4 +1,4 @@
-"""What reading a file came upon that a person should know before anything is sent: kept as codes, worded here."""
+"""What a person should know of a file before anything is sent: found here, kept as codes, and worded here."""
 
 from __future__ import annotations
 
@@ -11,15 +11,19 @@ from typing import Any
 from webapp.core.addresses import MAX_LENGTH
 from webapp.core.files.columns import Mapping, name_of
 from webapp.core.files.extract import Extract
+from webapp.core.files.fields import Field
 from webapp.core.files.statuses import find_people_gone
 from webapp.core.files.table import Table
 from webapp.core.lists.row_filter import Hint
 from webapp.core.text.formatting import list_names, plural
 
+_EXAMPLES = 2
+"""Texts in place of a person that are named."""
+
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """One thing to know. hint: of the rows that it is about, where these can be shown and removed."""
+    """One thing to know. hint: of the rows that it is about, if these can be shown and removed."""
 
     code: str
     columns: tuple[str, ...] = ()
@@ -35,32 +39,45 @@ class Notice:
         return cls(kept["code"], tuple(kept["columns"]), tuple(kept["words"]), kept["rows"], kept["hint"])
 
 
-def find(table: Table, mapping: Mapping, extract: Extract) -> tuple[list[Notice], dict[int, str]]:
-    """What is to be told of a file, and the hints of its rows, by their numbers."""
-    notices = []
-    hints: dict[int, str] = {}
+def find_notices(table: Table, mapping: Mapping, extract: Extract) -> tuple[list[Notice], dict[int, str]]:
+    """What a person should know of a file, and the hints of its rows by their numbers. The last hint of a row counts."""
     people = {person.line for person in extract.cells}
+    hints: dict[int, str] = {}
+    notices = []
     if table.sheet is not None:
-        notices += _of_sheet(table, mapping, extract, people, hints)
-    for number in _without_a_person(table, mapping) & people:
-        hints[number] = Hint.TEXT
-    if Hint.TEXT in hints.values():
-        examples = [person.email for person in extract.cells if hints.get(person.line) == Hint.TEXT]
-        notices.append(Notice("text", words=tuple(_short(text) for text in examples[:2]), hint=Hint.TEXT))
-    ignored = [place for place in range(len(table.header)) if place not in mapping.places.used]
-    gone = find_people_gone(table, ignored)
-    if lines := {number for each in gone for number in each.rows} & people:
-        hints |= dict.fromkeys(lines, Hint.GONE)
-        words = dict.fromkeys(word for each in gone for word in each.words)
-        notices.append(Notice("gone", tuple(each.column for each in gone), tuple(words), hint=Hint.GONE))
+        notices += _find_in_sheet(table, mapping, extract, people, hints)
+    notices += _find_texts(table, mapping, extract, people, hints)
+    notices += _find_gone(table, mapping, people, hints)
     if extract.addresses:
-        columns = tuple(extract.addresses)
-        notices.append(Notice("addresses", columns, rows=sum(extract.addresses.values())))
+        notices.append(Notice("addresses", tuple(extract.addresses), rows=sum(extract.addresses.values())))
     return notices, hints
 
 
-def _of_sheet(table: Table, mapping: Mapping, extract: Extract, people: set[int], hints: dict[int, str]) -> list[Notice]:
-    """What a sheet does not show at first sight; the hints are added to those there are."""
+def _find_texts(table: Table, mapping: Mapping, extract: Extract, people: set[int], hints: dict[int, str]) -> list[Notice]:
+    """Headings, footers and totals in place of a person; their hints are added."""
+    lines = _without_a_person(table, mapping) & people
+    if not lines:
+        return []
+    hints |= dict.fromkeys(lines, Hint.TEXT)
+    examples = [_shorten(person.email) for person in extract.cells if person.line in lines]
+    return [Notice("text", words=tuple(examples[:_EXAMPLES]), hint=Hint.TEXT)]
+
+
+def _find_gone(table: Table, mapping: Mapping, people: set[int], hints: dict[int, str]) -> list[Notice]:
+    """People who are suspended or gone by another column; their hints are added."""
+    ignored = [place for place in range(len(table.header)) if place not in mapping.places.used]
+    gone = find_people_gone(table, ignored)
+    lines = {number for each in gone for number in each.rows} & people
+    if not lines:
+        return []
+    hints |= dict.fromkeys(lines, Hint.GONE)
+    columns = tuple(each.column for each in gone)
+    words = dict.fromkeys(word for each in gone for word in each.words)
+    return [Notice("gone", columns, tuple(words), hint=Hint.GONE)]
+
+
+def _find_in_sheet(table: Table, mapping: Mapping, extract: Extract, people: set[int], hints: dict[int, str]) -> list[Notice]:
+    """What a sheet does not show at first sight: hidden rows, merged cells, formulas; their hints are added."""
     notices = []
     if hidden := table.hidden & people:
         hints |= dict.fromkeys(hidden, Hint.HIDDEN)
@@ -76,7 +93,8 @@ def _of_sheet(table: Table, mapping: Mapping, extract: Extract, people: set[int]
     if columns:
         hints |= dict.fromkeys(_below_first(lines, ranges), Hint.MERGED)
         notices.append(Notice("merged", tuple(columns), hint=Hint.MERGED))
-    if formulas := {line for line, *cells in extract.cells if any(cell.startswith("=") for cell in cells)}:
+    formulas = {line for line, *cells in extract.cells if any(cell.startswith("=") for cell in cells)}
+    if formulas:
         hints |= dict.fromkeys(formulas, Hint.NO_RESULT)
         notices.append(Notice("formulas", hint=Hint.NO_RESULT))
     return notices
@@ -95,17 +113,17 @@ def _below_first(lines: Sequence[int], ranges: Sequence[tuple[int, int]]) -> lis
     return found
 
 
-def _short(text: str) -> str:
+def _shorten(text: str) -> str:
     return text if len(text) <= 40 else text[:39].rstrip() + "…"
 
 
 def _without_a_person(table: Table, mapping: Mapping) -> set[int]:
     """Rows with a text where the e-mail should be, and no letters in any other cell: headings, footers, totals."""
-    email = next(place for field, place in mapping.columns.items() if field == "email")
+    email = mapping.columns[Field.EMAIL]
     found = set()
     for line in table.lines:
         text = line.cell(email)
-        others = (cell for place, cell in enumerate(line.cells) if place != email)
+        others = [*line.cells[:email], *line.cells[email + 1 :]]
         if text and not _MAY_BE_SOMEBODY.search(text[:MAX_LENGTH]) and not any(map(_has_letters, others)):
             found.add(line.number)
     return found

@@ -73,7 +73,7 @@ def row_context(batch: Batch) -> dict[str, Any]:
         "with_domain": with_domain,
         "look_alike_of": partial(cells.look_alike_of, known_domains=lookup.registry(batch.uploaded_by).known_domains),
         "replaced_by": lambda row: new_addresses().get(row.email_key) if row.plan is Plan.INVITE else None,
-        "notices": cache(lambda: notices.of(batch) if batch.kind is BatchKind.UPLOAD else []),
+        "notices": cache(lambda: notices.list_notices(batch) if batch.kind is BatchKind.UPLOAD else []),
         "notice_words": notice_words,
         "find": find,
         "plan": find.plan,

@@ -1,4 +1,4 @@
-"""What the review tells above its counts: what reading the file came upon, as far as it still stands. Questions only."""
+"""The notices that the review shows above its counts. Reads only."""
 
 from __future__ import annotations
 
@@ -13,14 +13,18 @@ from webapp.models import Batch, Row
 from webapp.services.directory import replaced_addresses
 
 
-def of(batch: Batch) -> list[Notice]:
-    """A batch's notices, each with how many rows it is about now; those about none are left out. Two queries at most."""
-    known = [Notice.from_dict(kept) for kept in batch.notices]
-    counts: dict[str, int] = {}
-    if any(notice.hint for notice in known):
-        here = Row.batch_id == batch.id, Row.hint.is_not(None), Row.removed_at.is_(None)
-        counts = {str(hint): n for hint, n in db.session.execute(select(Row.hint, func.count()).where(*here).group_by(Row.hint))}
-    standing = [replace(notice, rows=counts.get(notice.hint, 0)) if notice.hint else notice for notice in known]
+def list_notices(batch: Batch) -> list[Notice]:
+    """A batch's notices with how many rows each is about now; those about none are left out. Two queries at most."""
+    kept = [Notice.from_dict(notice) for notice in batch.notices]
+    counts = _count_hints(batch) if any(notice.hint for notice in kept) else {}
+    notices = [replace(notice, rows=counts.get(notice.hint, 0)) if notice.hint else notice for notice in kept]
     if n := replaced_addresses.count(batch):
-        standing.append(Notice("replaced", rows=n, hint=Hint.REPLACED))
-    return [notice for notice in standing if notice.rows]
+        notices.append(Notice("replaced", rows=n, hint=Hint.REPLACED))
+    return [notice for notice in notices if notice.rows]
+
+
+def _count_hints(batch: Batch) -> dict[str, int]:
+    """How many standing rows have each hint."""
+    here = Row.batch_id == batch.id, Row.hint.is_not(None), Row.removed_at.is_(None)
+    query = select(Row.hint, func.count()).where(*here).group_by(Row.hint)
+    return {str(hint): n for hint, n in db.session.execute(query)}

@@ -99,7 +99,7 @@ def read(source: Source, file: SourceFile | None = None) -> Reading:
         facts.insert(0, {"code": "downloaded"})
     if how:
         facts.append({"code": how})
-    found, hints = notices.find(table, mapping, extract)
+    found, hints = notices.find_notices(table, mapping, extract)
     return Reading(table, mapping, facts, extract.cells, found, hints)
 
 
