@@ -5,11 +5,12 @@ from __future__ import annotations
 import socket
 import threading
 import time
+from collections.abc import Callable
 from typing import Self
 
 HANG, CUT = b"hang", b"cut"
 DRIP, FLOOD = b"drip", b"flood"
-"""An answer of ever more lines: a byte each twentieth of a second, or as fast as it goes."""
+"""An answer of ever more lines: slowly, or as fast as it goes."""
 USUAL = {
     b"": b"220 scripted ESMTP\r\n",
     b"EHLO": b"250-scripted\r\n250-SIZE\r\n250-STARTTLS\r\n250 AUTH PLAIN\r\n",
@@ -29,8 +30,10 @@ class Scripted:
         self._answers = {name.replace("GREETING", "").encode(): answer for name, answer in answers.items()}
         self._left, self._after = times, after
         self._to = to.encode()
-        self.silent_at = {name for name, answer in answers.items() if answer in (HANG, DRIP)}
+        self.silent_at = {name for name, answer in answers.items() if answer == HANG}
         """The commands that are never answered in full."""
+        self.on_drip: Callable[[], object] = lambda: None
+        """Called once, after the first line that drips."""
         self.taken: list[bytes] = []
         """The messages that came whole, whatever was said to them."""
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -85,8 +88,9 @@ class Scripted:
         while answer == FLOOD:
             connection.sendall(b"250-and more\r\n" * 100)
         while answer == DRIP:
-            for byte in b"250-and more\r\n":
-                connection.sendall(bytes([byte]))
-                time.sleep(0.05)
+            connection.sendall(b"250-and more\r\n")
+            time.sleep(0.05)
+            on_drip, self.on_drip = self.on_drip, lambda: None
+            on_drip()
         connection.sendall(answer)
         return answer

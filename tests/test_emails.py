@@ -16,10 +16,10 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from webapp.core.errors import PermanentDeliveryError
 from webapp.mail import messages, mime
+from webapp.mail.errors import PermanentDeliveryError
 from webapp.mail.messages import Email
-from webapp.mail.mime import Parcel
+from webapp.mail.mime import MimeMessage
 from webapp.settings import parsers
 
 LINK = "https://muster.northfield.example/invitations/" + "k" * 43
@@ -108,17 +108,17 @@ def test_a_name_cannot_add_a_header_or_a_line(name: str) -> None:
     email = invitation(inviter=name, organisation=name, role=name, groups=[name])
     assert email.subject.isprintable()
     assert not [line for line in email.text.splitlines() if line.startswith(("Bcc", "X:"))]
-    read = read_back(mime.pack(email, "Muster <muster@northfield.example>", "<1@northfield.example>", NOON))
+    read = read_back(mime.build(email, "Muster <muster@northfield.example>", "<1@northfield.example>", NOON))
     assert read.keys() == ["From", "To", "Subject", "Date", "Message-ID", "Auto-Submitted", "MIME-Version", "Content-Type"]
 
 
-def read_back(parcel: Parcel) -> EmailMessage:
+def read_back(parcel: MimeMessage) -> EmailMessage:
     """As a mail program reads it."""
     return cast(EmailMessage, message_from_bytes(parcel.data, policy=default))
 
 
 def test_mime_has_both_forms_and_its_own_headers() -> None:
-    parcel = mime.pack(invitation(), "Müster <muster@northfield.example>", "<1@northfield.example>", NOON)
+    parcel = mime.build(invitation(), "Müster <muster@northfield.example>", "<1@northfield.example>", NOON)
     read = read_back(parcel)
     assert read["From"].addresses[0].display_name == "Müster"
     assert read["To"] == "ines.carvalho@northfield.example"
@@ -129,13 +129,13 @@ def test_mime_has_both_forms_and_its_own_headers() -> None:
 
 
 def test_it_is_the_same_bytes_at_every_try() -> None:
-    first, second = (mime.pack(invitation(), "muster@northfield.example", "<1@northfield.example>", NOON) for _ in range(2))
+    first, second = (mime.build(invitation(), "muster@northfield.example", "<1@northfield.example>", NOON) for _ in range(2))
     assert first == second
 
 
 def test_letters_outside_ascii_arrive_and_travel_as_ascii() -> None:
     email = invitation(organisation="Gymnasium Köln")
-    parcel = mime.pack(email, "muster@northfield.example", "<1@northfield.example>", NOON)
+    parcel = mime.build(email, "muster@northfield.example", "<1@northfield.example>", NOON)
     assert parcel.data.isascii()
     read = read_back(parcel)
     body = read.get_body(("plain",))
@@ -146,12 +146,12 @@ def test_letters_outside_ascii_arrive_and_travel_as_ascii() -> None:
 
 @pytest.mark.parametrize("to", ["o'neil@northfield.example", "a=b/c!@northfield.example", "x" * 64 + "@northfield.example"])
 def test_an_odd_local_part_arrives_as_it_is(to: str) -> None:
-    read = read_back(mime.pack(invitation(to=to), "muster@northfield.example", "<1@northfield.example>", NOON))
+    read = read_back(mime.build(invitation(to=to), "muster@northfield.example", "<1@northfield.example>", NOON))
     assert [address.addr_spec for address in read["To"].addresses] == [to]
 
 
 def test_a_local_part_outside_ascii_travels_as_it_is() -> None:
-    parcel = mime.pack(invitation(to="zoë@schüle.example"), "muster@northfield.example", "<1@northfield.example>", NOON)
+    parcel = mime.build(invitation(to="zoë@schüle.example"), "muster@northfield.example", "<1@northfield.example>", NOON)
     assert parcel.recipient == "zoë@xn--schle-mva.example"
     assert "To: zoë@xn--schle-mva.example\r\n".encode() in parcel.data
 
@@ -201,7 +201,7 @@ def test_names_arrive_as_they_were_typed_and_as_nothing_else(
         messages.password_changed(to="ines@northfield.example", organisation=organisation, at="noon"),
     )
     for email in written:
-        read = read_back(mime.pack(email, "Muster <muster@northfield.example>", "<1@northfield.example>", NOON))
+        read = read_back(mime.build(email, "Muster <muster@northfield.example>", "<1@northfield.example>", NOON))
         assert read.keys() == USUAL
         assert read["Subject"] == email.subject
         assert [address.addr_spec for address in read["To"].addresses] == [email.to]
@@ -220,7 +220,7 @@ def test_the_senders_name_arrives_as_it_was_typed(name: str) -> None:
         return  # no setting, then
     said = parseaddr(sender)[0]
     try:
-        parcel = mime.pack(invitation(), sender, "<1@northfield.example>", NOON)
+        parcel = mime.build(invitation(), sender, "<1@northfield.example>", NOON)
     except PermanentDeliveryError:
         return
     read = read_back(parcel)
@@ -237,7 +237,7 @@ LOCAL_PARTS = st.text(st.sampled_from("abc.XYZ019!#$%&'*+/=?^_`{|}~-äß学\"(),
 def test_an_address_is_one_recipient_and_the_same_in_envelope_and_header(local: str) -> None:
     typed = f"{local}@northfield.example"
     try:
-        parcel = mime.pack(invitation(to=typed), "muster@northfield.example", "<1@northfield.example>", NOON)
+        parcel = mime.build(invitation(to=typed), "muster@northfield.example", "<1@northfield.example>", NOON)
     except PermanentDeliveryError:
         return
     to = parcel.data.split(b"\r\nTo: ")[1].split(b"\r\n")[0].decode()
@@ -251,9 +251,9 @@ def test_an_address_is_one_recipient_and_the_same_in_envelope_and_header(local: 
 @pytest.mark.parametrize("broken", ["A\r\nBcc: x@evil.test", "A\nX: y", "A\rB", "A\x00B", "A\x85B", "A\u2028B"])
 def test_a_header_with_a_line_break_is_never_sent(broken: str) -> None:
     with pytest.raises(PermanentDeliveryError, match="cannot be written"):
-        mime.pack(replace(invitation(), subject=broken), "muster@northfield.example", "<1@northfield.example>", NOON)
+        mime.build(replace(invitation(), subject=broken), "muster@northfield.example", "<1@northfield.example>", NOON)
     with pytest.raises(PermanentDeliveryError, match="cannot be written"):
-        mime.pack(invitation(), "muster@northfield.example", f"<{broken}@northfield.example>", NOON)
+        mime.build(invitation(), "muster@northfield.example", f"<{broken}@northfield.example>", NOON)
 
 
 LINES = st.lists(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r\n"), max_size=90), min_size=1)
@@ -267,7 +267,7 @@ LINES = st.lists(st.text(st.characters(exclude_categories=["Cs"], exclude_charac
 def test_what_was_written_is_what_is_read(lines: list[str]) -> None:
     text = "\n".join(lines) + "\n"
     email = Email("ines@northfield.example", "Any", text, f"<p>{text}</p>\n")
-    parcel = mime.pack(email, "muster@northfield.example", "<1a@northfield.example>", NOON)
+    parcel = mime.build(email, "muster@northfield.example", "<1a@northfield.example>", NOON)
     assert max(map(len, parcel.data.split(b"\r\n"))) <= 998
     assert b"\n" not in parcel.data.replace(b"\r\n", b"")
     parts = [part.get_payload(decode=True).decode() for part in read_back(parcel).iter_parts()]
@@ -286,7 +286,7 @@ def test_what_was_written_is_what_is_read(lines: list[str]) -> None:
     ],
 )
 def test_the_domain_goes_to_the_server_in_ascii(typed: str, sent: str) -> None:
-    assert mime.deliverable(typed) == sent
+    assert mime.envelope_address(typed) == sent
 
 
 @pytest.mark.parametrize(
@@ -294,4 +294,4 @@ def test_the_domain_goes_to_the_server_in_ascii(typed: str, sent: str) -> None:
 )
 def test_what_is_no_address_cannot_be_delivered(typed: str) -> None:
     with pytest.raises(PermanentDeliveryError, match="not an address"):
-        mime.deliverable(typed)
+        mime.envelope_address(typed)

@@ -18,7 +18,19 @@ from sqlalchemy.exc import DBAPIError
 
 from webapp import create_app
 from webapp.db import Base, begin_write, db
-from webapp.models import AccountLink, AuditEvent, Batch, Invitation, Message, MessageState, Organisation, Role, Row, User
+from webapp.models import (
+    AccountLink,
+    AuditEvent,
+    Batch,
+    Invitation,
+    MailCircuit,
+    Message,
+    MessageState,
+    Organisation,
+    Role,
+    Row,
+    User,
+)
 from webapp.services.audit import chain
 from webapp.services.operations import first_run
 from webapp.settings.settings import Settings
@@ -80,13 +92,14 @@ ROWS: list[tuple[str, dict[str, Any]]] = [
                       "details": {"mode": "add"}, "count": 1}),
 ]  # fmt: skip
 """A little of everything. A version takes of it the tables and columns that it has."""
-ONE_ROW = {"audit_chain", "mail_gate", "organisation"}
+ONE_ROW = {"audit_chain", "mail_circuit", "organisation"}
 """Tables of one row, whose id is 1."""
 CHANGED = {
-    ("organisation", "directory_version"), ("organisation", "owner_id"), ("messages", "state"),
-    ("batches", "facts"), ("rows", "attempt"), ("rows", "issues"), ("rows", "reason"),
+    ("organisation", "directory_version"), ("organisation", "owner_id"), ("messages", "state"), ("messages", "answer"),
+    ("mail_gate", "reason"), ("batches", "facts"), ("rows", "attempt"), ("rows", "issues"), ("rows", "reason"),
 }  # fmt: skip
 """What migrations change on purpose."""
+RENAMED = {"mail_gate": "mail_circuit"}
 
 
 @pytest.fixture
@@ -140,13 +153,18 @@ def test_from_an_earlier_version_with_what_it_had(upgraded: Callable[[str], None
     upgraded("head")
     tables = tables_now().tables
     for name, row in kept:
-        where = [tables[name].c[key.name] == row[key.name] for key in inspect(tables[name]).primary_key]
-        now = db.session.execute(tables[name].select().where(*where)).mappings().one()
+        table = tables[RENAMED.get(name, name)]
+        where = [table.c[key.name] == row[key.name] for key in inspect(table).primary_key]
+        now = db.session.execute(table.select().where(*where)).mappings().one()
         assert {k: now[k] for k in row if (name, k) not in CHANGED} == {k: row[k] for k in row if (name, k) not in CHANGED}
     assert_as_the_models_say()
     if VERSIONS.index(version) < VERSIONS.index("0032"):
         sent, on_file = db.session.get_one(Message, 1), db.session.get_one(Message, 2)
         assert (sent.state, on_file.state) == (MessageState.SENT, MessageState.WRITTEN)
+    if VERSIONS.index(version) < VERSIONS.index("0040"):
+        sent, on_file = db.session.get_one(Message, 1), db.session.get_one(Message, 2)
+        assert sent.result == {"code": "accepted", "words": "250 OK"}
+        assert on_file.result == {"code": "file", "name": "2.eml"}
     assert_it_is_in_order()
 
 
@@ -177,6 +195,49 @@ def insert(*wanted: str, **more: Any) -> None:
             values = {k: v for k, v in (row | more).items() if k in tables[name].c}
             db.session.execute(tables[name].insert(), [values])
     db.session.commit()
+
+
+SERVER = "The mail server mail.northfield.example:587"
+MAYBE = "An earlier try broke off during the hand-over: it may have arrived"
+
+
+@pytest.mark.parametrize(
+    ("state", "sentence", "result"),
+    [
+        ("queued", "", {}),
+        ("uncertain", "250 2.0.0 queued", {"code": "accepted", "words": "250 2.0.0 queued"}),
+        ("queued", "451 4.7.1 Later.", {"code": "deferred", "words": "451 4.7.1 Later."}),
+        ("failed", f"Mailbox full (552 5.2.2). {MAYBE}", {"code": "mailbox_full", "codes": "552 5.2.2", "maybe_sent": True}),
+        (
+            "failed",
+            f"Put off by the mail server for a day ({SERVER} broke off (no answer in time))",
+            {"code": "given_up", "answer": {"code": "broken", "server": SERVER, "cause": {"code": "timeout"}}},
+        ),
+        (
+            "failed",
+            "The mail server takes 1,000 bytes a message, and this one has 2,345. Shorten its words.",
+            {"code": "too_large", "limit": 1000, "size": 2345},
+        ),
+        ("cancelled", "The link expired before its email went", {"code": "link_expired"}),
+        ("failed", "Nobody knows.", {"code": "text", "text": "Nobody knows."}),
+    ],
+)
+def test_sentences_about_messages_become_codes(
+    upgraded: Callable[[str], None], state: str, sentence: str, result: dict[str, Any]
+) -> None:
+    upgraded("0036")
+    insert("organisation", "roles", "groups", "users", "batches", "invitations", "rows")
+    cause = f"{SERVER} cannot be reached (its certificate does not pass: expired)."
+    insert("mail_gate", reason=cause)
+    tables = tables_now().tables
+    values = next(row for name, row in ROWS if name == "messages")
+    db.session.execute(tables["messages"].insert(), [{**values, "state": state, "answer": sentence}])
+    db.session.commit()
+    upgraded("head")
+    message = db.session.get_one(Message, 1)
+    assert message.result == result
+    assert message.result_text.replace("its text", "its words").rstrip(".") == sentence.rstrip(".")
+    assert db.session.scalars(select(MailCircuit)).one().cause_text == cause
 
 
 def test_on_sqlite_no_table_gives_an_id_out_twice(upgraded: Callable[[str], None]) -> None:

@@ -103,7 +103,7 @@ def test_parts_of_a_split_file_and_words_to_be_matched_are_there(admin):
 def test_what_was_being_sent_is_finished_once_and_the_alarm_ends(admin, mail):
     assert "refuses the sender muster@northfield.example (550 5.7.60 Not this sender)" in admin.get("/messages").page.text
     db.session.execute(db.text("UPDATE messages SET due_at = datetime('now') WHERE state = 'queued'"))
-    db.session.execute(db.text("UPDATE mail_gate SET retry_at = datetime('now')"))
+    db.session.execute(db.text("UPDATE mail_circuit SET retry_at = datetime('now')"))
     db.session.commit()
     work()
     new = [f"run{n}@northfield.example" for n in range(1, 6)]  # run0 had its e-mail
@@ -114,7 +114,7 @@ def test_what_was_being_sent_is_finished_once_and_the_alarm_ends(admin, mail):
 
 def test_a_paused_batch_is_resumed(admin, mail):
     admin.post(f"/batches/{PAUSED}/resumption", {})
-    db.session.execute(db.text("UPDATE mail_gate SET retry_at = datetime('now')"))
+    db.session.execute(db.text("UPDATE mail_circuit SET retry_at = datetime('now')"))
     db.session.commit()
     work()
     assert {"paused@northfield.example", "paused2@northfield.example"} <= set(mail.recipients)
@@ -123,7 +123,7 @@ def test_a_paused_batch_is_resumed(admin, mail):
 def test_a_failed_message_says_why_and_is_sent_again(admin, mail):
     assert "Mailbox full (552 5.2.2)" in admin.get(f"/batches/{FINISHED}").page.text
     admin.post(f"/batches/{FINISHED}/retries", {})
-    db.session.execute(db.text("UPDATE mail_gate SET retry_at = datetime('now')"))
+    db.session.execute(db.text("UPDATE mail_circuit SET retry_at = datetime('now')"))
     db.session.commit()
     work()
     assert "full@northfield.example" in mail.recipients

@@ -27,6 +27,7 @@ from tests.run.conftest import TOP, Muster, wait_until
 from tests.servers import PostgreSQL, Valkey
 from webapp import create_app, queue
 from webapp.core.security import tokens
+from webapp.core.text.mail_phrases import describe_mail
 from webapp.db import begin_write, db, utcnow
 from webapp.models import Batch, BatchState, Invitation, MailCircuit, Message, MessageState, Outcome, Row
 from webapp.run import valkey
@@ -353,9 +354,9 @@ class Portal:
     def alarm(self) -> str:
         """Why sending is held up, "" while it is not."""
         with self.app.app_context():
-            reason = db.session.scalar(select(MailCircuit.reason).where(MailCircuit.paused_at.is_not(None)))
+            cause = db.session.scalar(select(MailCircuit.cause).where(MailCircuit.paused_at.is_not(None)))
             db.session.rollback()
-            return reason or ""
+            return describe_mail(cause or {})
 
     def _is_settled(self, batch_ids: tuple[int, ...]) -> bool:
         with self.app.app_context():
@@ -404,12 +405,12 @@ class Portal:
         found = []
         for message, row, invitation in db.session.execute(query):
             named = row.outcome is Outcome.WAITING and row.why.startswith("Due again at") and message.due_at > utcnow()
-            may_have_arrived = message.state is MessageState.FAILED and "may have arrived" in message.answer
+            may_have_arrived = message.state is MessageState.FAILED and "may have arrived" in message.result_text
             mail = Mail(
                 message_id=message.message_id,
                 recipient=message.recipient,
                 state=message.state.value,
-                answer=message.answer,
+                answer=message.result_text,
                 marked=message.state is MessageState.UNCERTAIN or may_have_arrived,
                 may_go_on=message.state is MessageState.QUEUED and named,
                 token_hash=invitation.token_hash,

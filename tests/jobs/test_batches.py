@@ -261,7 +261,7 @@ class TestPauseAndCancel:
         job.process(batch.id)
         [message] = claim.claim("w1")
         execute.pause(batch.id, admin.user)
-        finish(results.record_sent(message, "w1", "250 OK"))
+        finish(results.record_sent(message, "w1", {"code": "accepted", "words": "250 OK"}))
         assert db.session.get(Batch, batch.id).state is BatchState.FINISHED
 
     def test_cancel_lets_the_message_in_flight_go_and_stops_the_rest(self, admin):
@@ -269,7 +269,7 @@ class TestPauseAndCancel:
         job.process(batch.id)
         [first] = claim.claim("w1", 1)
         execute.cancel(batch.id, admin.user)
-        finish(results.record_sent(first, "w1", "250 OK"))
+        finish(results.record_sent(first, "w1", {"code": "accepted", "words": "250 OK"}))
         assert outcomes_of(batch) == [("invited", ""), ("skipped", "Cancelled before its email went")]
         assert [i.state for i in all_of(Invitation)] == [InvitationState.PENDING, InvitationState.REVOKED]
 

@@ -35,10 +35,8 @@ INES, JONAS, LENA = (f"{name}@northfield.example" for name in ("ines", "jonas", 
 def outcomes(batch: Batch) -> dict[str, str]:
     """Each row's outcome and reason, by the first part of its e-mail."""
     db.session.rollback()
-    found = db.session.execute(
-        db.text("SELECT email, outcome, reason FROM rows WHERE batch_id = :id ORDER BY line"), {"id": batch.id}
-    )
-    return {email.partition("@")[0]: f"{outcome}: {reason}".removesuffix(": ") for email, outcome, reason in found}
+    rows = db.session.scalars(db.select(Row).where(Row.batch_id == batch.id).order_by(Row.line)).all()
+    return {row.email.partition("@")[0]: f"{row.outcome}: {row.why}".removesuffix(": ") for row in rows}
 
 
 def state_of(batch: Batch) -> BatchState:
@@ -66,7 +64,7 @@ def test_what_arrives_is_the_invitation_with_its_link_and_message_id(sink: Sink)
     assert received.sender == "muster@northfield.example"
     assert received.mime["Message-ID"] == queued
     assert token_of(invitation_of(INES)) in received.text
-    assert message_to(INES).answer == "250 2.0.0 OK"
+    assert message_to(INES).result == {"code": "accepted", "words": "250 2.0.0 OK"}
 
 
 def test_each_answer_becomes_its_rows_outcome_and_none_stops_the_others(sink: Sink) -> None:
@@ -116,7 +114,7 @@ def test_a_server_that_is_away_holds_sending_up_until_it_is_back(sink: Sink) -> 
     jobs.send()
     alarm = throttle.alarm()
     assert alarm
-    assert "cannot be reached" in alarm.reason
+    assert "cannot be reached" in alarm.cause_text
     assert outcomes(batch) == {"ines": "waiting", "jonas": "waiting"}
     sink.start()
     jobs.send()
@@ -187,7 +185,7 @@ def test_a_worker_cut_off_in_the_middle_leaves_that_one_uncertain(sink: Sink, mo
     """The second stop comes as SystemExit while the server has the message and has not answered."""
     make_message(INES)
     make_message(JONAS)
-    monkeypatch.setattr("webapp.mail.transports.Smtp._transmit", _exit)
+    monkeypatch.setattr("webapp.mail.smtp.SmtpTransport._transmit", _exit)
     with pytest.raises(SystemExit):
         jobs.send()
     monkeypatch.undo()
@@ -232,7 +230,7 @@ def test_a_worker_cut_off_while_it_writes_a_file_leaves_nothing_uncertain(
 ) -> None:
     """No mail server is set: nobody was e-mailed, and nobody may have been."""
     batch = make_sending_batch(INES, JONAS)
-    monkeypatch.setattr("webapp.mail.transports.Files._sync_folder", _exit)
+    monkeypatch.setattr("webapp.run.data_folder.sync", _exit)
     with pytest.raises(SystemExit):
         jobs.send()
     monkeypatch.undo()
@@ -287,7 +285,7 @@ def test_without_a_mail_server_messages_become_files(app: Flask, settings: Setti
     jobs.send()
     assert len(list((settings.data_dir / "outbox").glob("*.eml"))) == 2
     assert outcomes(batch) == {"ines": "invited", "jonas": "invited"}
-    assert message_to(INES).answer.startswith("Written as ")
+    assert message_to(INES).result["code"] == "file"
 
 
 # The sweep

@@ -51,7 +51,7 @@ class TestTheTruth:
         assert delivery_of(claimed).stage is Stage.SENDING
 
     def test_handed_to_the_mail_server_and_when(self, claimed):
-        results.record_sent(claimed.id, W, "250 OK")
+        results.record_sent(claimed.id, W, {"code": "accepted", "words": "250 OK"})
         found = delivery_of(claimed)
         assert found.stage is Stage.HANDED
         assert found.at == message_to(INES).handed_at
@@ -59,16 +59,16 @@ class TestTheTruth:
         assert found.is_open
 
     def test_written_as_a_file_where_there_is_no_mail_server(self, claimed):
-        results.record_sent(claimed.id, W, "Written as 12.eml", is_file=True)
+        results.record_sent(claimed.id, W, {"code": "file", "name": "12.eml"}, is_file=True)
         assert delivery_of(claimed).stage is Stage.WRITTEN
 
     def test_failed_with_the_servers_words(self, claimed):
-        results.record_failed(claimed.id, W, "550 5.1.1 No such user here")
+        results.record_failed(claimed.id, W, {"code": "refused", "words": "550 5.1.1 No such user here"})
         found = delivery_of(claimed)
-        assert (found.stage, found.answer) == (Stage.FAILED, "550 5.1.1 No such user here")
+        assert (found.stage, found.answer) == (Stage.FAILED, "Refused by the mail server (550 5.1.1 No such user here)")
 
     def test_put_off_and_the_next_try(self, claimed):
-        results.defer(claimed.id, W, "451 Greylisted")
+        results.defer(claimed.id, W, {"code": "deferred", "words": "451 Greylisted"})
         found = delivery_of(claimed)
         assert (found.stage, found.answer) == (Stage.PUT_OFF, "451 Greylisted")
         assert found.next_try
@@ -76,13 +76,13 @@ class TestTheTruth:
 
     def test_uncertain(self, claimed):
         claim.begin_data(claimed.id, W)
-        results.record_uncertain(claimed.id, W, "The connection broke")
+        results.record_uncertain(claimed.id, W, {"code": "text", "text": "The connection broke"})
         assert claim.claim("another") == [claimed.id]
-        results.record_sent(claimed.id, "another", "250 OK")
+        results.record_sent(claimed.id, "another", {"code": "accepted", "words": "250 OK"})
         assert delivery_of(claimed).stage is Stage.UNCERTAIN
 
     def test_held_up_while_the_mail_server_is_away(self, claimed):
-        claim.server_unreachable(W, "No answer from the mail server.")
+        claim.server_unreachable(W, {"code": "text", "text": "No answer from the mail server."})
         found = delivery_of(claimed)
         assert (found.stage, found.answer) == (Stage.HELD_UP, "No answer from the mail server.")
         assert found.next_try
@@ -100,7 +100,7 @@ class TestTheTruth:
         assert not found.is_open
 
     def test_the_newest_email_counts(self, claimed):
-        results.record_failed(claimed.id, W, "550 No")
+        results.record_failed(claimed.id, W, {"code": "refused", "words": "550 No"})
         invitation = db.session.get(delivery_status.Invitation, claimed.invitation_id)
         outbox.add_message(claimed.kind, INES, invitation=invitation, priority=2)
         db.session.commit()
@@ -117,7 +117,7 @@ class TestTheTruth:
 
 class TestWhereItIsTold:
     def test_the_list_and_the_invitations_page(self, admin, claimed):
-        results.record_failed(claimed.id, W, "550 5.1.1 No such user here")
+        results.record_failed(claimed.id, W, {"code": "refused", "words": "550 5.1.1 No such user here"})
         for path in ("/users", f"/invitations/{claimed.invitation_id}/details"):
             page = admin.get(path).page
             when = " today at" if path != "/users" else ""  # the list is told it briefly
@@ -136,7 +136,7 @@ class TestWhereItIsTold:
         def report(n: int, start: int) -> int:
             batch = make_sending_batch(*(f"p{i}@northfield.example" for i in range(start, start + n)))
             for id in claim.claim(W, 50):
-                results.record_sent(id, W, "250 OK")
+                results.record_sent(id, W, {"code": "accepted", "words": "250 OK"})
             finish_batch.finish_if_done(batch.id)
             path = f"/batches/{batch.id}?show=invited"
             admin.get(path)
@@ -153,7 +153,7 @@ class TestWhereItIsTold:
     def test_a_failed_row_tells_what_happened_since(self, admin):
         batch = make_sending_batch(INES)
         claim.claim(W)
-        finish(results.record_failed(message_to(INES).id, W, "550 No such user"))
+        finish(results.record_failed(message_to(INES).id, W, {"code": "refused", "words": "550 No such user"}))
         assert db.session.scalars(db.select(Row)).one().outcome is Outcome.FAILED
         admin.post(f"/invitations/{message_to(INES).invitation_id}/messages")
         page = admin.get(f"/batches/{batch.id}").page
@@ -162,7 +162,8 @@ class TestWhereItIsTold:
 
 
 def test_a_cancelled_email_says_why(admin, message):
-    message.state, message.answer = MessageState.CANCELLED, "The invitation expired before its email went"
+    message.state = MessageState.CANCELLED
+    message.result = {"code": "expired_unsent"}
     db.session.commit()
     found = delivery_of(message)
     assert found.stage is Stage.CANCELLED

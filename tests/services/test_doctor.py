@@ -170,7 +170,11 @@ def told_wrong(app, about):
 
 def test_sending_that_is_held_up(install):
     app = install()
-    held = {"paused_at": utcnow(), "retry_at": utcnow(), "reason": "The mail server x cannot be reached (no such host)."}
+    held = {
+        "paused_at": utcnow(),
+        "retry_at": utcnow(),
+        "cause": {"code": "unreachable", "server": "The mail server x", "cause": {"code": "no_host"}},
+    }
     within(app, lambda: db.session.execute(db.update(MailCircuit).values(**held)))
     assert "Sending is held up: The mail server x cannot be reached" in examine(app)[1]["mail"]
 

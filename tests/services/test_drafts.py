@@ -76,7 +76,7 @@ def test_a_link_that_is_used_or_over_is_not_sent() -> None:
     db.session.commit()
     assert claim.render_claimed(claim.claim("w1"), "w1") == []
     message = message_to(AMELIA)
-    assert (message.state, message.answer) == (MessageState.CANCELLED, "The link was used or withdrawn before its email went")
+    assert (message.state, message.result) == (MessageState.CANCELLED, {"code": "link_closed"})
     queued(MessageKind.RESET, user, LinkPurpose.RESET)
     ids = claim.claim("w1")
     link = account_links.find_open(user, LinkPurpose.RESET)
@@ -84,7 +84,7 @@ def test_a_link_that_is_used_or_over_is_not_sent() -> None:
     link.expires_at = utcnow() - timedelta(seconds=1)
     db.session.commit()
     assert claim.render_claimed(ids, "w1") == []
-    assert message_to(AMELIA).answer == "The link expired before its email went"
+    assert message_to(AMELIA).result == {"code": "link_expired"}
 
 
 def test_a_link_used_while_the_server_is_asked_is_not_sent() -> None:

@@ -1,4 +1,4 @@
-"""The outbox: claims, leases, throttle, the gate, and every outcome of a message."""
+"""The outbox: claims, leases, throttle, the circuit breaker, and every result of a message."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def test_a_worker_that_dies_after_data_leaves_it_uncertain() -> None:
     die("w1")
     assert claimed("w2") == [INES]
     claim.begin_data(id, "w2")
-    results.record_sent(id, "w2", "250 OK")
+    results.record_sent(id, "w2", {"code": "accepted", "words": "250 OK"})
     message = message_to(INES)
     assert (message.state, message.attempts) == (MessageState.UNCERTAIN, 1)
 
@@ -114,8 +114,10 @@ def test_what_is_refused_after_an_interruption_may_have_arrived_before() -> None
     claim.begin_data(id, "w1")
     die("w1")
     assert claim.claim("w2") == [id]
-    finish(results.record_failed(id, "w2", "550 5.1.1 No such user."))
-    said = "550 5.1.1 No such user. An earlier try broke off during the hand-over: it may have arrived"
+    finish(results.record_failed(id, "w2", {"code": "refused", "words": "550 5.1.1 No such user."}))
+    said = (
+        "Refused by the mail server (550 5.1.1 No such user.). An earlier try broke off during the hand-over: it may have arrived"
+    )
     assert (row_of(INES).outcome, row_of(INES).why) == (Outcome.FAILED, said)
 
 
@@ -126,7 +128,7 @@ def test_a_worker_whose_lease_ran_out_may_neither_send_nor_tell() -> None:
     with pytest.raises(ConflictError):
         claim.begin_data(id, "w1")
     assert claimed("w2") == [INES]
-    results.record_failed(id, "w1", "Refused")
+    results.record_failed(id, "w1", {"code": "text", "text": "Refused"})
     assert message_to(INES).state is MessageState.SENDING
     with pytest.raises(ConflictError):
         claim.begin_data(id, "w1")
@@ -152,7 +154,7 @@ def test_a_worker_that_lives_keeps_its_leases_however_long_the_server_takes() ->
         claim.renew("w1")
     assert claimed("w2") == []
     claim.begin_data(second, "w1")
-    results.record_sent(first, "w1", "250 OK")
+    results.record_sent(first, "w1", {"code": "accepted", "words": "250 OK"})
     assert message_to(INES).state is MessageState.SENT
 
 
@@ -183,7 +185,7 @@ def test_the_throttle_counts_for_the_whole_installation(change_settings: Callabl
     first, _second = claim.claim("w1", 2)
     assert len(claim.claim("w2")) == 1, "two are on their way"
     assert not claim.has_work()
-    results.record_sent(first, "w1", "250 OK")
+    results.record_sent(first, "w1", {"code": "accepted", "words": "250 OK"})
     assert claim.claim("w3") == [], "one was sent within the minute"
     pass_time(seconds=61)
     claim.renew("w1")
@@ -279,7 +281,7 @@ def test_an_invitation_revoked_while_the_server_is_asked_is_not_sent() -> None:
 def test_a_dead_link_is_not_sent() -> None:
     make_message(INES, expires_in=timedelta(days=-1))
     assert claim.render_claimed(claim.claim("w1"), "w1") == []
-    assert message_to(INES).answer == "The invitation expired before its email went"
+    assert message_to(INES).result == {"code": "expired_unsent"}
 
 
 # Outcomes
@@ -289,9 +291,9 @@ def test_sent_starts_the_days_and_ends_the_row_and_the_batch() -> None:
     batch = make_sending_batch(INES)
     (id,) = claim.claim("w1")
     claim.begin_data(id, "w1")
-    finish(results.record_sent(id, "w1", "250 2.0.0 queued as 4711"))
+    finish(results.record_sent(id, "w1", {"code": "accepted", "words": "250 2.0.0 queued as 4711"}))
     message, row, invitation = message_to(INES), row_of(INES), invitation_of(INES)
-    assert (message.state, message.answer, message.attempts) == (MessageState.SENT, "250 2.0.0 queued as 4711", 1)
+    assert (message.state, message.result_text, message.attempts) == (MessageState.SENT, "250 2.0.0 queued as 4711", 1)
     assert message.handed_at
     assert invitation.expires_at == message.handed_at + timedelta(days=7)
     assert (row.outcome, row.why) == (Outcome.INVITED, "")
@@ -309,7 +311,7 @@ def test_a_row_that_has_its_outcome_keeps_it() -> None:
     row = row_of(INES)
     row.outcome, row.reason = Outcome.SKIPPED, {"code": "cancelled"}
     db.session.commit()
-    results.record_sent(id, "w1", "250 OK")
+    results.record_sent(id, "w1", {"code": "accepted", "words": "250 OK"})
     assert (row_of(INES).outcome, row_of(INES).why) == (Outcome.SKIPPED, "Cancelled before it was done")
 
 
@@ -317,7 +319,7 @@ def test_a_resend_does_not_move_the_end_of_the_days() -> None:
     make_message(INES, expires_in=timedelta(days=3))
     until = invitation_of(INES).expires_at
     (id,) = claim.claim("w1")
-    results.record_sent(id, "w1", "250 OK")
+    results.record_sent(id, "w1", {"code": "accepted", "words": "250 OK"})
     assert invitation_of(INES).expires_at == until
 
 
@@ -325,16 +327,16 @@ def test_a_refusal_fails_the_row_with_the_servers_words_and_is_audited() -> None
     batch = make_sending_batch(INES, JONAS)
     version = lookup.directory_version()
     first, second = claim.claim("w1")
-    finish(results.record_failed(first, "w1", "Mailbox full (552 5.2.2)"))
+    finish(results.record_failed(first, "w1", {"code": "mailbox_full", "codes": "552 5.2.2"}))
     message, row = message_to(INES), row_of(INES)
-    assert (message.state, message.answer) == (MessageState.FAILED, "Mailbox full (552 5.2.2)")
+    assert (message.state, message.result_text) == (MessageState.FAILED, "Mailbox full (552 5.2.2)")
     assert (row.outcome, row.why) == (Outcome.FAILED, "Mailbox full (552 5.2.2)")
     (event,) = events("message.failed")
     assert (event.subject, event.details["reason"]) == (INES, "Mailbox full (552 5.2.2)")
     assert invitation_of(INES).expires_at is None
     assert lookup.directory_version() > version, "the next upload plans to send it again"
     assert db.session.get_one(Batch, batch.id).state is BatchState.PROCESSING
-    finish(results.record_sent(second, "w1", "250 OK"))
+    finish(results.record_sent(second, "w1", {"code": "accepted", "words": "250 OK"}))
     assert db.session.get_one(Batch, batch.id).state is BatchState.FINISHED
 
 
@@ -343,7 +345,7 @@ def test_put_off_is_due_after_1_5_15_60_60_minutes() -> None:
     for minutes in (1, 5, 15, 60, 60):
         (id,) = claim.claim("w1")
         before = utcnow()
-        results.defer(id, "w1", "451 4.7.1 Greylisted")
+        results.defer(id, "w1", {"code": "deferred", "words": "451 4.7.1 Greylisted"})
         message, row = message_to(INES), row_of(INES)
         assert message.state is MessageState.QUEUED
         assert timedelta(0) <= message.due_at - before - timedelta(minutes=minutes) < timedelta(seconds=30)
@@ -359,7 +361,7 @@ def test_after_a_day_of_being_put_off_it_fails() -> None:
     make_sending_batch(INES)
     pass_time(hours=23, minutes=59, seconds=30)
     (id,) = claim.claim("w1")
-    results.defer(id, "w1", "451 4.7.1 Greylisted")
+    results.defer(id, "w1", {"code": "deferred", "words": "451 4.7.1 Greylisted"})
     assert message_to(INES).state is MessageState.FAILED
     assert row_of(INES).why == "Put off by the mail server for a day (451 4.7.1 Greylisted)"
 
@@ -368,9 +370,9 @@ def test_an_interruption_repeats_the_message_once_and_marks_it() -> None:
     make_sending_batch(INES)
     (id,) = claim.claim("w1")
     claim.begin_data(id, "w1")
-    results.record_uncertain(id, "w1", "broke off")
+    results.record_uncertain(id, "w1", {"code": "text", "text": "broke off"})
     assert claim.claim("w1") == [id]
-    results.record_sent(id, "w1", "250 OK")
+    results.record_sent(id, "w1", {"code": "accepted", "words": "250 OK"})
     assert (message_to(INES).state, message_to(INES).attempts) == (MessageState.UNCERTAIN, 2)
     assert (row_of(INES).outcome, row_of(INES).why) == (
         Outcome.INVITED,
@@ -394,7 +396,7 @@ def test_a_second_interruption_is_left_to_a_person() -> None:
     for _ in range(2):
         (id,) = claim.claim("w1")
         claim.begin_data(id, "w1")
-        results.record_uncertain(id, "w1", "broke off")
+        results.record_uncertain(id, "w1", {"code": "text", "text": "broke off"})
     assert claim.claim("w1") == []
     assert row_of(INES).outcome is Outcome.FAILED
     assert "may have arrived" in row_of(INES).why
@@ -403,26 +405,33 @@ def test_a_second_interruption_is_left_to_a_person() -> None:
 def test_an_outcome_is_told_once() -> None:
     make_sending_batch(INES)
     (id,) = claim.claim("w1")
-    results.record_sent(id, "w1", "250 OK")
-    results.record_failed(id, "w1", "Refused")
-    results.defer(id, "w1", "451")
+    results.record_sent(id, "w1", {"code": "accepted", "words": "250 OK"})
+    results.record_failed(id, "w1", {"code": "text", "text": "Refused"})
+    results.defer(id, "w1", {"code": "deferred", "words": "451"})
     assert message_to(INES).state is MessageState.SENT
     assert row_of(INES).outcome is Outcome.INVITED
 
 
-# The gate
+# The circuit breaker
 
 
 def test_a_server_that_is_away_holds_everything_up_and_costs_no_try() -> None:
     batch = make_sending_batch(INES, JONAS)
     ids = claim.claim("w1")
     claim.begin_data(ids[0], "w1")
-    claim.server_unreachable("w1", "The mail server mail.northfield.example:587 cannot be reached (connection refused).")
+    claim.server_unreachable(
+        "w1",
+        {
+            "code": "unreachable",
+            "server": "The mail server mail.northfield.example:587",
+            "cause": {"code": "text", "text": "connection refused"},
+        },
+    )
     alarm = throttle.alarm()
     assert alarm
     assert alarm.paused_at
     assert alarm.retry_at == alarm.paused_at + timedelta(seconds=30)
-    assert "connection refused" in alarm.reason
+    assert "connection refused" in alarm.cause_text
     for email in (INES, JONAS):
         message = message_to(email)
         assert (message.state, message.attempts, message.maybe_sent) == (MessageState.QUEUED, 0, False)
@@ -435,7 +444,7 @@ def test_a_server_that_is_away_holds_everything_up_and_costs_no_try() -> None:
 def test_every_30_seconds_one_message_goes_to_see() -> None:
     make_sending_batch(INES, JONAS)
     claim.claim("w1")
-    claim.server_unreachable("w1", "Away.")
+    claim.server_unreachable("w1", {"code": "text", "text": "Away."})
     since = throttle.alarm()
     assert since
     paused_at = since.paused_at
@@ -443,10 +452,10 @@ def test_every_30_seconds_one_message_goes_to_see() -> None:
     assert claim.has_work()
     assert len(claim.claim("w1")) == 1
     assert claim.claim("w2") == [], "one probe at a time"
-    claim.server_unreachable("w1", "Still away.")
+    claim.server_unreachable("w1", {"code": "text", "text": "Still away."})
     alarm = throttle.alarm()
     assert alarm
-    assert alarm.reason == "Still away."
+    assert alarm.cause_text == "Still away."
     assert paused_at
     assert alarm.paused_at == paused_at - timedelta(seconds=31), "it is one alarm, since the beginning"
 
@@ -455,10 +464,10 @@ def test_every_30_seconds_one_message_goes_to_see() -> None:
 def test_any_answer_of_the_server_ends_the_alarm(answer: str) -> None:
     make_sending_batch(INES, JONAS)
     claim.claim("w1")
-    claim.server_unreachable("w1", "Away.")
+    claim.server_unreachable("w1", {"code": "text", "text": "Away."})
     pass_time(seconds=31)
     (id,) = claim.claim("w1")
-    getattr(results, answer)(id, "w1", "words")
+    getattr(results, answer)(id, "w1", {"code": "deferred", "words": "words"})
     assert throttle.alarm() is None
     assert claimed("w1") == [JONAS]
 
@@ -466,10 +475,10 @@ def test_any_answer_of_the_server_ends_the_alarm(answer: str) -> None:
 def test_a_message_that_cannot_be_written_says_nothing_of_the_server() -> None:
     make_sending_batch(INES)
     claim.claim("w1")
-    claim.server_unreachable("w1", "Away.")
+    claim.server_unreachable("w1", {"code": "text", "text": "Away."})
     pass_time(seconds=31)
     (id,) = claim.claim("w1")
-    results.record_failed(id, "w1", "Cannot be written", by_server=False)
+    results.record_failed(id, "w1", {"code": "text", "text": "Cannot be written"}, by_server=False)
     assert throttle.alarm()
 
 
@@ -503,8 +512,8 @@ def test_only_a_batch_at_work_is_finished(state: BatchState) -> None:
 def test_retry_sends_the_failed_ones_again_and_never_those_sent() -> None:
     batch = make_sending_batch(INES, JONAS)
     first, second = claim.claim("w1")
-    results.record_failed(first, "w1", "Mailbox full (552 5.2.2)")
-    finish(results.record_sent(second, "w1", "250 OK"))
+    results.record_failed(first, "w1", {"code": "mailbox_full", "codes": "552 5.2.2"})
+    finish(results.record_sent(second, "w1", {"code": "accepted", "words": "250 OK"}))
     before = message_to(INES).message_id
     pass_time(days=3)
     by = make_persona("Admin")
@@ -517,10 +526,10 @@ def test_retry_sends_the_failed_ones_again_and_never_those_sent() -> None:
     (event,) = events("messages.retried")
     assert (event.actor, event.details) == (by.email, {"messages": 1})
     (id,) = claim.claim("w1")
-    results.defer(id, "w1", "451 Later")
+    results.defer(id, "w1", {"code": "deferred", "words": "451 Later"})
     assert message_to(INES).state is MessageState.QUEUED, "its day begins anew"
     pass_time(minutes=1)
-    finish(results.record_sent(*claim.claim("w1"), "w1", "250 OK"))  # type: ignore[call-arg]
+    finish(results.record_sent(*claim.claim("w1"), "w1", {"code": "accepted", "words": "250 OK"}))  # type: ignore[call-arg]
     assert db.session.get_one(Batch, batch.id).state is BatchState.FINISHED
     assert outbox.retry_failed(db.session.get_one(Batch, batch.id), by) == 0
 
@@ -528,7 +537,7 @@ def test_retry_sends_the_failed_ones_again_and_never_those_sent() -> None:
 def test_retry_leaves_out_closed_invitations_and_those_sent_again_by_hand() -> None:
     batch = make_sending_batch(INES, JONAS)
     for id in claim.claim("w1"):
-        finish(results.record_failed(id, "w1", "Mailbox full (552 5.2.2)"))
+        finish(results.record_failed(id, "w1", {"code": "mailbox_full", "codes": "552 5.2.2"}))
     invitation_of(INES).state = InvitationState.REVOKED
     db.session.commit()
     actions.do_now("invitation", invitation_of(JONAS).id, Action(Do.RESEND), make_persona("Admin"))
@@ -539,7 +548,7 @@ def test_retry_leaves_out_closed_invitations_and_those_sent_again_by_hand() -> N
 def test_retry_never_gives_what_one_may_not_grant() -> None:
     batch = make_sending_batch(INES)
     (id,) = claim.claim("w1")
-    finish(results.record_failed(id, "w1", "Mailbox full (552 5.2.2)"))
+    finish(results.record_failed(id, "w1", {"code": "mailbox_full", "codes": "552 5.2.2"}))
     assert outbox.retry_failed(db.session.get_one(Batch, batch.id), make_persona("Remote")) == 0
 
 

@@ -23,8 +23,8 @@ def failed(admin) -> Batch:
     """An upload of which one row's e-mail failed."""
     batch = make_sending_batch(WRONG, "jonas@northfield.example", by=admin.user)
     claim.claim(W)
-    finish(results.record_failed(message_to(WRONG).id, W, "550 5.1.1 No such user here"))
-    finish(results.record_sent(message_to("jonas@northfield.example").id, W, "250 OK"))
+    finish(results.record_failed(message_to(WRONG).id, W, {"code": "refused", "words": "550 5.1.1 No such user here"}))
+    finish(results.record_sent(message_to("jonas@northfield.example").id, W, {"code": "accepted", "words": "250 OK"}))
     finish_batch.finish_if_done(batch.id)
     return batch
 
@@ -47,7 +47,7 @@ class TestEditEmail:
         assert (row.outcome, row.invitation_id, row.read_email) == (Outcome.WAITING, new.id, WRONG)
         assert db.session.get(Batch, failed.id).state is BatchState.PROCESSING
         assert claim.claim(W) == [message_to(RIGHT).id]
-        finish(results.record_sent(message_to(RIGHT).id, W, "250 OK"))
+        finish(results.record_sent(message_to(RIGHT).id, W, {"code": "accepted", "words": "250 OK"}))
         assert row_of(RIGHT).outcome is Outcome.INVITED
         assert db.session.get(Batch, failed.id).state is BatchState.FINISHED
 

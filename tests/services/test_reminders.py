@@ -122,7 +122,7 @@ class TestTheEmail:
         before = invitation_of(INES).expires_at
         reminders.send_reminders()
         (id,) = claim.claim("worker")
-        results.record_sent(id, "worker", "250 OK")
+        results.record_sent(id, "worker", {"code": "accepted", "words": "250 OK"})
         assert invitation_of(INES).expires_at == before
 
     def test_is_audited_and_told(self, admin, two_days):

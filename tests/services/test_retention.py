@@ -11,7 +11,7 @@ from tests.factories import make_batch, make_invitation, make_persona, make_user
 from webapp.core.plan.planner import Plan
 from webapp.db import db, utcnow
 from webapp.jobs import maintenance, stopping
-from webapp.mail import transports
+from webapp.mail.files import file_name
 from webapp.models import (
     AuditChain,
     AuditEvent,
@@ -169,9 +169,7 @@ class TestMessages:
         folder.mkdir()
         self.message(MessageState.SENT, invitation=make_invitation())
         self.message(MessageState.SENT)
-        pending, over = (
-            transports.file_name(id) for id in db.session.scalars(db.select(Message.message_id).order_by(Message.id))
-        )
+        pending, over = (file_name(id) for id in db.session.scalars(db.select(Message.message_id).order_by(Message.id)))
         for name in (pending, over):
             (folder / name).write_text("x")
             at = (utcnow() - timedelta(days=91)).timestamp()

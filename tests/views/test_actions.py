@@ -386,16 +386,16 @@ class TestRetryingAResend:
         for id in claim.claim("worker"):
             message = db.session.get(Message, id)
             if message.invitation_id == refused.id:
-                finish(results.record_failed(id, "worker", "550 No such user"))
+                finish(results.record_failed(id, "worker", {"code": "refused", "words": "550 No such user"}))
             else:
-                finish(results.record_sent(id, "worker", "250 OK"))
+                finish(results.record_sent(id, "worker", {"code": "accepted", "words": "250 OK"}))
         assert outcomes_of(batch) == {"gone": ("invited", ""), "refused": ("failed", "550 No such user")}
         to = admin.post(f"/batches/{batch.id}/retries").location
         assert "1 email queued again." in admin.get(to).page.text
         assert outcomes_of(batch) == {"gone": ("invited", ""), "refused": ("waiting", "")}
         (again,) = claim.claim("worker")
         assert db.session.get(Message, again).invitation_id == refused.id
-        finish(results.record_sent(again, "worker", "250 OK"))
+        finish(results.record_sent(again, "worker", {"code": "accepted", "words": "250 OK"}))
         assert outcomes_of(batch)["refused"] == ("invited", "")
         assert db.session.get(Batch, batch.id).state is BatchState.FINISHED
         assert len(db.session.scalars(db.select(Message)).all()) == 2

@@ -15,9 +15,9 @@ from tests.mail_fixtures import make_message, pass_time
 from tests.smtp_sink import Sink
 from webapp import create_app
 from webapp import queue as bell
-from webapp.core.errors import MailServerUnavailableError
 from webapp.db import db, utcnow
 from webapp.mail import transports
+from webapp.mail.errors import MailServerUnavailableError
 from webapp.models import BatchState, Message, MessageState, Worker
 from webapp.run import data_folder
 from webapp.services.mail import claim
@@ -128,7 +128,7 @@ def test_it_says_why_email_is_held_up_without_names(client, workers, queue, chan
             pass
     finally:
         sink.stop()
-    claim.server_unreachable("a worker", str(refused.value))
+    claim.server_unreachable("a worker", refused.value.answer)
     answer = client.get("/healthz", status=503)
     assert (answer.json["wrong"], answer.json["mail"], answer.json["mail_reason"]) == (["mail"], "held up", reason)
     assert "localhost" not in answer.text

@@ -238,7 +238,7 @@ class TestTest:
         (id, _) = claim.claim("w1")
         assert db.session.get_one(Message, id).kind is MessageKind.TEST
         claim.begin_data(id, "w1")
-        results.record_failed(id, "w1", "Mailbox full (552 5.2.2)")
+        results.record_failed(id, "w1", {"code": "mailbox_full", "codes": "552 5.2.2"})
         assert rows_of(batch)[0].outcome is Outcome.WAITING
 
     def test_still_goes_when_the_batch_is_cancelled_and_its_row_keeps_its_outcome(self, admin, sink):
@@ -248,7 +248,7 @@ class TestTest:
         while execute.run_chunk(batch.id, 50):
             pass
         _, ines, _ = claim.claim("w1")
-        results.record_sent(ines, "w1", "250 OK")
+        results.record_sent(ines, "w1", {"code": "accepted", "words": "250 OK"})
         claim.release_claims("w1")
         execute.cancel(batch.id, admin.user)
         assert [row.outcome for row in rows_of(batch)] == [Outcome.INVITED, Outcome.SKIPPED]
@@ -268,7 +268,7 @@ class TestTest:
         jobs.send()
         assert sink.messages == []
         message = message_to(admin.user.email)
-        assert (message.state, message.answer) == (MessageState.CANCELLED, "The upload was discarded before its test went")
+        assert (message.state, message.result) == (MessageState.CANCELLED, {"code": "discarded_unsent"})
         assert "Nothing to read" in admin.get(f"/messages/{message.id}").page.text
 
     def test_is_shown_under_outgoing_mail(self, admin, batch, sink):

@@ -46,7 +46,14 @@ def test_without_a_mail_server_it_says_so(admin: Client, change_settings: Callab
 def test_it_says_that_sending_is_held_up_and_why(admin: Client) -> None:
     make_message(INES)
     claim.claim("w1")
-    claim.server_unreachable("w1", "The mail server mail.northfield.example:587 cannot be reached (connection refused).")
+    claim.server_unreachable(
+        "w1",
+        {
+            "code": "unreachable",
+            "server": "The mail server mail.northfield.example:587",
+            "cause": {"code": "text", "text": "connection refused"},
+        },
+    )
     alarm = throttle.alarm()
     assert alarm
     for path in ("/messages", f"/messages/{message_to(INES).id}"):

@@ -69,7 +69,8 @@ class TestThePage:
 
     def test_tells_of_an_invitation_its_state_and_its_emails(self, owner, ines):
         message = outbox.add_message(MessageKind.INVITATION, ines.email, invitation=ines, priority=Priority.SINGLE)
-        message.state, message.answer = MessageState.FAILED, "550 5.1.1 No such user here"
+        message.state = MessageState.FAILED
+        message.result = {"code": "refused", "words": "550 5.1.1 No such user here"}
         db.session.commit()
         page = owner.get(f"/invitations/{ines.id}/details").page
         assert "Invited Not joined yet" in page.text

@@ -226,7 +226,7 @@ def test_everybody_signed_in_with_the_old_password_is_signed_out_and_the_person_
     assert db.session.scalars(db.select(Session).where(Session.user_id == amelia.id)).all() == []
     assert message_to(AMELIA).kind is MessageKind.PASSWORD_CHANGED
     jobs.send()
-    assert message_to(AMELIA).answer.startswith("Written as ")
+    assert message_to(AMELIA).result["code"] == "file"
 
 
 def test_who_is_deactivated_meanwhile_does_not_come_back(client, amelia):

@@ -323,7 +323,7 @@ class TestTestMessage:
         page = owner.get("/settings/email").page
         message = db.session.scalars(db.select(Message)).one()
         assert (message.kind, message.state) == (MessageKind.TEST, MessageState.SENT)
-        assert f"The mail server said: {message.answer}" in page.text
+        assert f"The mail server said: {message.result_text}" in page.text
         assert page.all("a", href=f"/messages/{message.id}")
         assert "Come in" in owner.get(f"/messages/{message.id}").page.text
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 
 class MusterError(Exception):
     """Base of all our errors; `str()` is a sentence for the person. status: the answer's status code."""
@@ -68,37 +66,3 @@ class TooManyTriesError(RuleViolationError):
 
 class PasswordRequiredError(RuleViolationError):
     """It takes one's own password, which was not given."""
-
-
-class TemporaryDeliveryError(MusterError):
-    """The mail server put a message off (SMTP 4xx); it is due again later."""
-
-
-class PermanentDeliveryError(MusterError):
-    """A message was refused for good (SMTP 5xx), or cannot be built."""
-
-
-class SenderRefusedError(PermanentDeliveryError):
-    """A message was refused for good, and the server's words are about the sender.
-
-    codes: the server's, to see whether two refusals are the same.
-    """
-
-    def __init__(self, sentence: str, codes: str) -> None:
-        super().__init__(sentence)
-        self.codes = codes
-
-
-class MailServerUnavailableError(MusterError):
-    """The connection, the sign-in or the sender was refused. No message is at fault, so none loses a try.
-
-    refused: ids of the messages that showed it.
-    """
-
-    def __init__(self, sentence: str, refused: Sequence[int] = ()) -> None:
-        super().__init__(sentence)
-        self.refused = refused
-
-
-class MailThrottledError(MusterError):
-    """The mail server takes no more messages at this pace. No message loses a try."""

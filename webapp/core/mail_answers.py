@@ -1,8 +1,10 @@
-"""What a mail server's refusal is about: its words ("550 5.7.60 Not this sender") in, a judgement out."""
+"""What a mail server's answer ("550 5.7.60 Not this sender") is about. Pure."""
 
 from __future__ import annotations
 
 import re
+
+LONGEST_WORDS = 300
 
 _CODES = re.compile(r"(\d{3})(?: (\d\.(\d{1,3}\.\d{1,3}))\b)?")
 _SENDER = re.compile(
@@ -16,6 +18,30 @@ _GREYLIST = re.compile(r"gr[ae]y[- ]?list", re.I)
 _PACE = re.compile(
     r"too (?:many|fast|quick|much)|\brates?\b|\blimit|\bslow|throttl|quota|exceed|flood|\bper (?:second|minute|hour|day)\b", re.I
 )
+
+
+def words_of(code: int, text: bytes | str) -> str:
+    """Put a reply on one line. The enhanced code, which smtplib leaves on every line, is kept once."""
+    decoded = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
+    lines = ["".join(c if c.isprintable() else " " for c in line).strip() for line in decoded.splitlines()]
+    first = lines[0] if lines else ""
+    enhanced = re.match(r"\d\.\d{1,3}\.\d{1,3}(?= |$)", first)
+    rest = [line.removeprefix(enhanced.group()) if enhanced else line for line in lines[1:]]
+    words = " ".join(" ".join((str(code), first, *rest)).split())
+    return words if len(words) <= LONGEST_WORDS else words[: LONGEST_WORDS - 1] + "…"
+
+
+def explain_refusal(words: str, recipient: str) -> dict[str, str]:
+    """What a final refusal ("552 5.2.2 Over quota") means, as a code with parameters.
+
+    The enhanced code decides where there is one (RFC 3463): a plain 552 may also mean that the message is too large.
+    """
+    detail = _detail(words)
+    if detail == "2.2" or (words.startswith("552") and not detail):
+        return {"code": "mailbox_full", "codes": codes(words)}
+    if detail in ("1.2", "4.4"):
+        return {"code": "domain_not_found", "domain": recipient.rpartition("@")[2], "codes": codes(words)}
+    return {"code": "refused", "words": words}
 
 
 def codes(words: str) -> str:

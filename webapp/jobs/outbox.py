@@ -1,28 +1,31 @@
-"""Sending what is due."""
+"""Sends the messages that are due."""
 
 from __future__ import annotations
 
 import socket
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from flask import Flask, current_app
 
 from webapp import queue
-from webapp.core.errors import (
-    ConflictError,
+from webapp.core.errors import ConflictError
+from webapp.jobs import stopping
+from webapp.jobs.refusals import Refusals
+from webapp.mail import mime, transports
+from webapp.mail.errors import (
+    ConnectionLostError,
+    MailError,
     MailServerUnavailableError,
     MailThrottledError,
     PermanentDeliveryError,
     SenderRefusedError,
     TemporaryDeliveryError,
+    UncertainDeliveryError,
 )
-from webapp.jobs import stopping
-from webapp.jobs.refusals import Refusals
-from webapp.mail import mime, transports
-from webapp.mail.transports import ConnectionLostError, Transport, UncertainDeliveryError
+from webapp.mail.transports import Transport
 from webapp.run import processes
 from webapp.services.mail import claim, finish_batch, results
 from webapp.services.mail.claim import ClaimedMessage
@@ -36,18 +39,18 @@ CLAIM = 20
 def send(turn: float = TURN) -> None:
     """Send what is due until nothing is, the turn is over, or the worker stops. May run twice, or never.
 
-    turn: seconds. All of it goes over one connection, unless that breaks. Where there is much, other workers help.
+    turn: seconds. Uses one connection, unless that breaks; wakes another worker when more is due.
     """
     end_of_turn = time.monotonic() + turn
     worker = processes.unique_name(socket.gethostname())
-    while claimed := _claimed(worker, end_of_turn):
+    while claimed := _claim(worker, end_of_turn):
         try:
-            with _leases_renewed(worker), transports.connect(claim.read_settings()) as transport:
-                _send_on(transport, claimed, worker, end_of_turn)
+            with _renew_leases(worker), transports.connect(claim.read_settings()) as transport:
+                _send_claimed(transport, claimed, worker, end_of_turn)
         except MailServerUnavailableError as error:
-            claim.server_unreachable(worker, str(error), error.refused)
+            claim.server_unreachable(worker, error.answer, error.refused)
         except MailThrottledError as error:
-            claim.slow_down(worker, str(error))
+            claim.slow_down(worker, error.answer["words"])
         finally:
             claim.release_claims(worker)
     if not stopping.is_set() and claim.claim_probe():
@@ -57,18 +60,18 @@ def send(turn: float = TURN) -> None:
 
 
 def _probe(worker: str) -> None:
-    """See whether the mail server is back, where no message is due that would show it."""
+    """Check whether the mail server is back, when no message is due that would show it."""
     try:
         with transports.connect(claim.read_settings()) as transport:
-            transport.try_out()
-    except (MailServerUnavailableError, TemporaryDeliveryError, PermanentDeliveryError) as error:
-        claim.server_unreachable(worker, str(error))
+            transport.probe()
+    except MailError as error:
+        claim.server_unreachable(worker, error.answer)
     else:
         claim.server_reachable()
 
 
-def _claimed(worker: str, end_of_turn: float) -> list[int]:
-    """The next messages, while there is time; where more may be due, a bell for another worker."""
+def _claim(worker: str, end_of_turn: float) -> list[int]:
+    """Claim the next messages, while there is time; if more may be due, wake another worker."""
     ids = claim.claim(worker, CLAIM) if _has_time(end_of_turn) else []
     if len(ids) == CLAIM:
         queue.enqueue_send()
@@ -80,8 +83,8 @@ def _has_time(end_of_turn: float) -> bool:
 
 
 @contextmanager
-def _leases_renewed(worker: str) -> Iterator[None]:
-    """What the worker has claimed stays its own until the block ends, by a thread that dies and freezes with it."""
+def _renew_leases(worker: str) -> Iterator[None]:
+    """Renew the worker's leases until the block ends, in a thread that dies and freezes with the worker."""
     ended = threading.Event()
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
 
@@ -100,56 +103,61 @@ def _leases_renewed(worker: str) -> Iterator[None]:
         ended.set()
 
 
-def _send_on(transport: Transport, claimed: list[int], worker: str, end_of_turn: float) -> None:
-    """Send what was claimed, then claim more. Returns early when the connection broke.
+def _send_claimed(transport: Transport, claimed: list[int], worker: str, end_of_turn: float) -> None:
+    """Send what was claimed, then claim more. Returns when nothing is due, time is up, or the connection broke.
 
     Raises MailServerUnavailableError and MailThrottledError.
     """
     refusals = Refusals(worker)
+    is_open = True
     try:
-        while claimed:
-            settled: set[int | None] = set()
-            try:
-                for letter in claim.render_claimed(claimed, worker):
-                    if not _has_time(end_of_turn):
-                        return
-                    try:
-                        settled |= _send(transport, letter, worker, refusals)
-                    except ConnectionLostError as error:
-                        settled.add(results.defer(letter.id, worker, str(error), broke_off=True))
-                        return
-                    except UncertainDeliveryError as error:
-                        settled.add(results.record_uncertain(letter.id, worker, str(error)))
-                        return
-            finally:
-                _finish(settled)
-            claimed = _claimed(worker, end_of_turn)
+        while claimed and is_open:
+            is_open = _send_each(transport, claim.render_claimed(claimed, worker), worker, end_of_turn, refusals)
+            claimed = _claim(worker, end_of_turn) if is_open else []
     finally:
-        _finish(refusals.end())
+        finish_batch.finish_all(refusals.end())
 
 
-def _finish(batch_ids: Iterable[int | None]) -> None:
-    for batch_id in filter(None, batch_ids):
-        finish_batch.finish_if_done(batch_id)
+def _send_each(transport: Transport, messages: list[ClaimedMessage], worker: str, end_of_turn: float, refusals: Refusals) -> bool:
+    """Send messages until time is up or the connection breaks. Returns whether it is still open.
+
+    Raises MailServerUnavailableError and MailThrottledError.
+    """
+    settled: set[int | None] = set()
+    try:
+        for message in messages:
+            if not _has_time(end_of_turn):
+                break
+            settled |= _send(transport, message, worker, refusals)
+    except ConnectionLostError as error:
+        settled.add(results.defer(message.id, worker, error.answer, broke_off=True))
+        return False
+    except UncertainDeliveryError as error:
+        settled.add(results.record_uncertain(message.id, worker, error.answer))
+        return False
+    finally:
+        finish_batch.finish_all(settled)
+    return True
 
 
-def _send(transport: Transport, letter: ClaimedMessage, worker: str, refusals: Refusals) -> set[int | None]:
-    """One message to its outcome. -> the batches whose rows have got one.
+def _send(transport: Transport, message: ClaimedMessage, worker: str, refusals: Refusals) -> set[int | None]:
+    """Send one message and record the result. Returns the batches whose rows it settled.
 
     Raises MailServerUnavailableError, MailThrottledError, ConnectionLostError and UncertainDeliveryError.
     """
+    id = message.id
     try:
-        parcel = mime.pack(letter.email, letter.sender, letter.message_id, letter.date, letter.reply_to)
+        mail = mime.build(message.email, message.sender, message.message_id, message.date, message.reply_to)
     except PermanentDeliveryError as error:
-        return {results.record_failed(letter.id, worker, str(error), by_server=False)}
+        return {results.record_failed(id, worker, error.answer, by_server=False)}
     try:
-        answer = transport.send(parcel, lambda: claim.begin_data(letter.id, worker, is_file=transport.is_file))
+        answer = transport.send(mail, lambda: claim.begin_data(id, worker, is_file=transport.is_file))
     except (TemporaryDeliveryError, SenderRefusedError) as error:
-        return {*refusals.add(letter.id, error)}
+        return {*refusals.add(id, error)}
     except PermanentDeliveryError as error:
-        current_app.logger.info("message %d was refused for good, Message-ID %s", letter.id, letter.message_id)
-        return {*refusals.end(), results.record_failed(letter.id, worker, str(error))}
+        current_app.logger.info("message %d was refused for good, Message-ID %s", id, message.message_id)
+        return {*refusals.end(), results.record_failed(id, worker, error.answer)}
     except ConflictError:
-        return {results.release(letter.id, worker)}
-    current_app.logger.info("message %d was handed over, Message-ID %s", letter.id, letter.message_id)
-    return {results.record_sent(letter.id, worker, answer, is_file=transport.is_file), *refusals.end(has_taken=True)}
+        return {results.release(id, worker)}
+    current_app.logger.info("message %d was handed over, Message-ID %s", id, message.message_id)
+    return {results.record_sent(id, worker, answer, is_file=transport.is_file), *refusals.end(has_taken=True)}

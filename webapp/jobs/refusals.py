@@ -1,62 +1,73 @@
-"""Refusals that may be the mail server's own affair and not the people's."""
+"""Tells refusals of single recipients from refusals that concern every message."""
 
 from __future__ import annotations
 
 from webapp.core import mail_answers
-from webapp.core.errors import MailServerUnavailableError, MailThrottledError, SenderRefusedError, TemporaryDeliveryError
+from webapp.mail.errors import MailServerUnavailableError, MailThrottledError, SenderRefusedError, TemporaryDeliveryError
 from webapp.services.mail import claim, results
+from webapp.services.mail.claim import ServerState
 
 SEVERAL = 3
-"""So many recipients in a row who are refused with the same codes: then it is the server."""
+"""After so many recipients in a row that are refused with the same codes, it is the server."""
+
+Refusal = TemporaryDeliveryError | SenderRefusedError
 
 
 class Refusals:
-    """The same refusal of several recipients in a row. Their messages get their outcome once it is known whose affair it is."""
+    """The same refusal of several recipients in a row. Their results are recorded once it is known what the cause is."""
 
     def __init__(self, worker: str) -> None:
         self._worker = worker
-        self._waiting: dict[int, TemporaryDeliveryError | SenderRefusedError] = {}
+        self._waiting: dict[int, Refusal] = {}
         """By the message's id."""
         self._has_taken = False
 
     def end(self, *, has_taken: bool = False) -> set[int]:
-        """The row is broken: each refusal was about its recipient. -> the batches whose rows have got an outcome."""
+        """End the row: each refusal was about its recipient. Returns the batches whose rows it settled."""
         self._has_taken = self._has_taken or has_taken
-        waiting, self._waiting = self._waiting, {}
-        return {batch_id for id, error in waiting.items() if (batch_id := self._settle(id, error))}
+        waiting = self._waiting
+        self._waiting = {}
+        batch_ids = {self._record(id, error) for id, error in waiting.items()}
+        return {batch_id for batch_id in batch_ids if batch_id}
 
-    def add(self, id: int, error: TemporaryDeliveryError | SenderRefusedError) -> set[int]:
-        """One more refusal. -> as `end`.
+    def add(self, id: int, error: Refusal) -> set[int]:
+        """Add a refusal. Returns as `end` does.
 
-        Raises MailServerUnavailableError or MailThrottledError where it is the server, and forgets them.
+        Raises MailServerUnavailableError or MailThrottledError if the server is the cause, and forgets the refusals.
         """
-        settled = self.end() if self._is_another(error) else set()
+        is_another = any(_codes(each) != _codes(error) for each in self._waiting.values())
+        settled = self.end() if is_another else set()
         self._waiting[id] = error
-        if isinstance(error, SenderRefusedError):
-            if self._has_taken:
-                return settled | self.end()
-            if len(self._waiting) >= (1 if claim.server_is_held_up() else SEVERAL):
-                refused, self._waiting = list(self._waiting), {}
-                raise MailServerUnavailableError(str(error), refused)
-        elif not mail_answers.may_be_about_pace(str(error)):
+        if self._is_about_recipient(error):
             return settled | self.end()
-        elif len(self._waiting) >= (1 if claim.is_known_pace(_codes(error)) else SEVERAL) and self._is_pace(error):
-            self._waiting = {}
-            raise MailThrottledError(str(error))
+        state = claim.server_state()
+        if isinstance(error, SenderRefusedError):
+            if len(self._waiting) >= (1 if state.is_held_up else SEVERAL):
+                raise MailServerUnavailableError(**error.answer, refused=self._forget())
+        elif len(self._waiting) >= (1 if state.pace_codes == _codes(error) else SEVERAL) and self._is_pace(error, state):
+            self._forget()
+            raise MailThrottledError(**error.answer)
         return settled
 
-    def _is_another(self, error: TemporaryDeliveryError | SenderRefusedError) -> bool:
-        return any(_codes(each) != _codes(error) for each in self._waiting.values())
-
-    def _is_pace(self, error: TemporaryDeliveryError) -> bool:
-        """A server that has taken none yet, and does not speak of too many, may want to see each message twice."""
-        return self._has_taken or mail_answers.is_about_pace(str(error)) or claim.took_messages_lately()
-
-    def _settle(self, id: int, error: TemporaryDeliveryError | SenderRefusedError) -> int | None:
+    def _is_about_recipient(self, error: Refusal) -> bool:
         if isinstance(error, SenderRefusedError):
-            return results.record_failed(id, self._worker, str(error))
-        return results.defer(id, self._worker, str(error))
+            return self._has_taken
+        return not mail_answers.may_be_about_pace(error.answer["words"])
+
+    def _is_pace(self, error: Refusal, state: ServerState) -> bool:
+        """A server that has taken none yet, and does not speak of too many, may want to see each message twice."""
+        return self._has_taken or state.took_lately or mail_answers.is_about_pace(error.answer["words"])
+
+    def _forget(self) -> list[int]:
+        ids = list(self._waiting)
+        self._waiting = {}
+        return ids
+
+    def _record(self, id: int, error: Refusal) -> int | None:
+        if isinstance(error, SenderRefusedError):
+            return results.record_failed(id, self._worker, error.answer)
+        return results.defer(id, self._worker, error.answer)
 
 
-def _codes(error: TemporaryDeliveryError | SenderRefusedError) -> str:
-    return error.codes if isinstance(error, SenderRefusedError) else mail_answers.codes(str(error))
+def _codes(error: Refusal) -> str:
+    return mail_answers.codes(error.answer["words"])

@@ -16,7 +16,7 @@ from functools import lru_cache
 import idna
 
 from webapp.core.addresses import InvalidAddressError, parse
-from webapp.core.errors import PermanentDeliveryError
+from webapp.mail.errors import PermanentDeliveryError
 from webapp.mail.messages import Email, on_one_line
 
 LONGEST_LINE = 998
@@ -26,7 +26,7 @@ LONGEST_WORD = 60
 
 
 @dataclass(frozen=True, slots=True)
-class Parcel:
+class MimeMessage:
     """A message ready to be handed over. recipient: the envelope's, its domain in ASCII."""
 
     message_id: str
@@ -34,13 +34,13 @@ class Parcel:
     data: bytes
 
 
-def pack(email: Email, sender: str, message_id: str, date: datetime, reply_to: tuple[str, str] = ("", "")) -> Parcel:
+def build(email: Email, sender: str, message_id: str, date: datetime, reply_to: tuple[str, str] = ("", "")) -> MimeMessage:
     """Build the MIME message; the same bytes at every try.
 
     sender: `Name <address>`. message_id: with its angle brackets. date: aware. reply_to: name and address; blank: the sender.
     Raises PermanentDeliveryError where it cannot be built.
     """
-    recipient = deliverable(email.to)
+    recipient = envelope_address(email.to)
     try:
         message = EmailMessage(_POLICY)
         message["From"] = _mailbox(*parseaddr(sender))
@@ -54,21 +54,21 @@ def pack(email: Email, sender: str, message_id: str, date: datetime, reply_to: t
         message.set_content(email.text, cte=_transfer_encoding(email.text))
         message.add_alternative(email.html, subtype="html", cte=_transfer_encoding(email.html))
         message.set_boundary("=_" + re.sub(r"[^0-9A-Za-z]", "", message_id.partition("@")[0])[:60])
-        return Parcel(message_id, recipient, message.as_bytes())
+        return MimeMessage(message_id, recipient, message.as_bytes())
     except (ValueError, LookupError, MessageError) as error:
-        raise PermanentDeliveryError(f"This email cannot be written: {on_one_line(str(error))}") from error
+        raise PermanentDeliveryError("not_built", words=on_one_line(str(error))) from error
 
 
-def deliverable(address: str) -> str:
+def envelope_address(address: str) -> str:
     """The address as a mail server takes it: the local part as typed, the domain in ASCII.
 
     Raises PermanentDeliveryError. Only the form is judged: which domains are allowed was decided when the address was taken.
     """
     try:
-        domain = _ascii_domain(address.rpartition("@")[2].lower())
+        domain = ascii_domain(address.rpartition("@")[2].lower())
         return parse(address, {domain}).deliverable
     except (InvalidAddressError, idna.IDNAError) as error:
-        raise PermanentDeliveryError(f"No email can be sent to “{on_one_line(address)}”: it is not an address.") from error
+        raise PermanentDeliveryError("invalid_address", address=on_one_line(address)) from error
 
 
 class _HeadersAsGiven(EmailPolicy):
@@ -91,7 +91,7 @@ _POLICY = _HeadersAsGiven(linesep="\r\n", refold_source="none", utf8=True)
 
 def _mailbox(name: str, address: str) -> str:
     local, _, domain = address.rpartition("@")
-    mailbox = Address(name if _is_plain(name) else "", local, _ascii_domain(domain))
+    mailbox = Address(name if _is_plain(name) else "", local, ascii_domain(domain))
     return str(mailbox) if _is_plain(name) else f"{_encode('Reply-To', name)} <{mailbox}>"
 
 
@@ -115,5 +115,6 @@ def _transfer_encoding(text: str) -> str:
 
 
 @lru_cache(1000)
-def _ascii_domain(domain: str) -> str:
+def ascii_domain(domain: str) -> str:
+    """The domain as DNS has it. Raises idna.IDNAError."""
     return domain if domain.isascii() else idna.encode(domain, uts46=True).decode()

@@ -1,13 +1,15 @@
-"""The outbox: every e-mail that is due, on its way, or done. It is the truth; the queue is only a bell."""
+"""The outbox: every message that is due, on its way, or done. It is the truth; the queue only wakes workers."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from enum import IntEnum, StrEnum
+from typing import Any
 
-from sqlalchemy import ForeignKey, Index, String, Text
+from sqlalchemy import JSON, ForeignKey, Index, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
+from webapp.core.text.mail_phrases import describe_mail
 from webapp.db import Model, UTCDateTime, choice, utcnow
 
 
@@ -23,7 +25,7 @@ class MessageKind(StrEnum):
     EMAIL_CHANGE = "email_change"
     """The link to confirm a new address, sent to that address."""
     EMAIL_CHANGING = "email_changing"
-    """Tells the old address of that."""
+    """Notifies the old address of that."""
     PASSWORD_CHANGED = "password_changed"  # noqa: S105 -- a kind of e-mail
     SECOND_FACTOR_ON = "second_factor_on"
     SECOND_FACTOR_OFF = "second_factor_off"
@@ -96,12 +98,17 @@ class Message(Model):
     due_at: Mapped[datetime] = mapped_column(UTCDateTime, default=utcnow)
     claimed_by: Mapped[str | None] = mapped_column(String(80))
     lease_until: Mapped[datetime | None] = mapped_column(UTCDateTime)
-    answer: Mapped[str] = mapped_column(Text, default="")
-    """The mail server's last words, or our own reason."""
+    result: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict, server_default=text("'{}'"))
+    """What became of the last try, or why it is not sent: a code with parameters; {}: not tried yet."""
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=utcnow)
     tried_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     """When the mail server was last asked to take it: what the throttle counts, whatever the answer was."""
     handed_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+
+    @property
+    def result_text(self) -> str:
+        """The result in words."""
+        return describe_mail(self.result)
 
     @property
     def is_file(self) -> bool:
@@ -110,13 +117,14 @@ class Message(Model):
 
 
 class MailCircuit(Model):
-    """One row: whether sending is held up by the mail server, why, and when it is tried again; and how fast it may go."""
+    """One row, for all workers: whether sending is held up by the mail server, why, and how fast it may go."""
 
-    __tablename__ = "mail_gate"
+    __tablename__ = "mail_circuit"
 
     id: Mapped[int] = mapped_column(primary_key=True)
     paused_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
-    reason: Mapped[str] = mapped_column(Text, default="")
+    cause: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict, server_default=text("'{}'"))
+    """Why it is held up: a code with parameters."""
     retry_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     suspect_id: Mapped[int | None]
     """The last message in whose midst the connection broke, as long as the server has answered none since."""
@@ -125,3 +133,8 @@ class MailCircuit(Model):
     paced_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     pace_words: Mapped[str] = mapped_column(Text, default="", server_default="")
     """What it said."""
+
+    @property
+    def cause_text(self) -> str:
+        """The cause in words."""
+        return describe_mail(self.cause)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from webapp.core.security.permissions import MEANINGS
-from webapp.core.text import phrases
+from webapp.core.text import mail_phrases, phrases
 from webapp.core.text.formatting import full
 from webapp.core.text.phrases import Phrase, Said
 
@@ -90,7 +90,6 @@ _REASONS: dict[str, Phrase] = {
     "already_as_file": "Already as the file wants",
     "already_so": "Already so",
     "cancelled": "Cancelled before it was done",
-    "cancelled_unsent": "Cancelled before its email went",
     "changed": "Changed since the review",
     "erased": "This person was erased",
     "failed": "Something went wrong on our side. Nothing was done for this row",
@@ -98,7 +97,6 @@ _REASONS: dict[str, Phrase] = {
     "may_not_grant": "{name} may not grant or change this role",
     "may_not_invite": "{name} may no longer invite",
     "resent": "Sent again since the review",
-    "revoked_unsent": "The invitation was revoked before its email went",
 }
 
 _CHANGES: dict[str, Phrase] = {
@@ -121,7 +119,9 @@ PHRASES = _EMAIL | _CELLS | _PLAN | _PEOPLE | _SINCE | _NOTES | _REASONS | _SING
 
 
 def describe(said: Said) -> str:
-    """An issue, a note or a reason as a sentence."""
+    """An issue, a note or a reason as a sentence; also what became of the row's message."""
+    if said["code"] in mail_phrases.PHRASES:
+        return mail_phrases.describe_mail(said)
     if said["code"] == "updated":
         return _describe_changes(said)
     shown = dict(said)

@@ -1,12 +1,12 @@
-"""The one-time links to one's own account: derived like those of invitations, only hashes are stored."""
+"""One-time links to one's own account. They are derived like those of invitations; only hashes are stored."""
 
 from __future__ import annotations
 
 import secrets
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, select, update
+from sqlalchemy import ColumnElement, exists, select, update
 
 from webapp.core.errors import ConflictError
 from webapp.core.security import tokens
@@ -47,15 +47,16 @@ def find_open(user: User, purpose: LinkPurpose) -> AccountLink | None:
 
 
 def why_not_sendable(link: AccountLink) -> str:
-    """Why an e-mail with this link is not sent any more, or ""."""
+    """The code of why a message with this link is not sent any more (`core.text.mail_phrases`), or ""."""
     if link.closed_at:
-        return "The link was used or withdrawn before its email went"
-    return "The link expired before its email went" if link.expires_at <= utcnow() else ""
+        return "link_closed"
+    return "link_expired" if link.expires_at <= utcnow() else ""
 
 
-def is_sendable(now: ColumnElement[Any]) -> ColumnElement[bool]:
-    """Part of a query for messages: they carry no such link, or one that works."""
-    return Message.link_id.is_(None) | select(AccountLink.id).where(AccountLink.id == Message.link_id, _is_open(now)).exists()
+def is_sendable(now: datetime) -> ColumnElement[bool]:
+    """Condition on messages: they carry no such link, or one that works."""
+    works = exists().where(AccountLink.id == Message.link_id, _is_open(now))
+    return Message.link_id.is_(None) | works
 
 
 # Parts of commands
@@ -104,8 +105,8 @@ def _is(given: str, purpose: LinkPurpose) -> ColumnElement[bool]:
     return (AccountLink.token_hash == tokens.hash_token(given)) & (AccountLink.purpose == purpose)
 
 
-def _is_open(now: ColumnElement[Any] | None = None) -> ColumnElement[bool]:
-    return AccountLink.closed_at.is_(None) & (AccountLink.expires_at > (utcnow() if now is None else now))
+def _is_open(now: datetime | None = None) -> ColumnElement[bool]:
+    return AccountLink.closed_at.is_(None) & (AccountLink.expires_at > (now or utcnow()))
 
 
 def _token(link: AccountLink) -> str:

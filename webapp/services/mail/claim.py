@@ -1,9 +1,9 @@
-"""Messages that a worker has claimed: claimed, written, begun, given back. What became of them: `outcomes`.
+"""Messages that a worker has claimed: claim, render, begin, release. `results` records what became of them.
 
 A message is claimed under a lease, which its worker renews as long as it lives. A worker that is killed or frozen at any
 moment loses nothing: soon its lease has run out, and the message is due again. Before the server is given the message
-itself, its phase becomes DATA: whoever died after that may have sent it, so it goes out once more and is marked uncertain
-(docs/rules.md, "Sending"). No transaction is open while SMTP runs.
+itself, its phase becomes DATA: a worker that died after that may have sent it, so it goes out once more and is marked
+uncertain (docs/rules.md, "Sending"). No transaction is open while SMTP runs.
 """
 
 from __future__ import annotations
@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from flask import current_app
-from sqlalchemy import ColumnElement, bindparam, case, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, case, exists, func, or_, select, update
 
 from webapp.core import mail_answers
 from webapp.core.errors import ConflictError
+from webapp.core.text.phrases import Said
 from webapp.db import begin_write, db, in_database, utcnow
 from webapp.mail.messages import Email
 from webapp.models import Batch, BatchState, Invitation, InvitationState, MailCircuit, Message, MessageState, Phase, Row
@@ -44,38 +45,47 @@ class ClaimedMessage:
     email: Email
 
 
-# Claimed and given back
+@dataclass(frozen=True, slots=True)
+class ServerState:
+    """What is known of the mail server. pace_codes: the answer by which it slows sending down, or ""."""
+
+    is_held_up: bool
+    pace_codes: str
+    took_lately: bool
+
+
+# Claims
 
 
 def claim(worker: str, limit: int = 20) -> list[int]:
-    """Claim what is due for this worker, most urgent first, as far as gate and throttle let it. -> ids.
+    """Claim what is due for this worker, most urgent first, as far as the throttle allows. Returns the ids.
 
-    Messages whose worker has died are recovered first. While the mail server is away, one message every 30 s
+    Messages whose worker has died are released first. While the mail server is away, one message every 30 s
     goes to see whether it is back.
     """
     begin_write()
     now = utcnow()
     _release(Message.lease_until <= now)
-    held = throttle.lock()
-    room = min(limit, throttle.quota_left(held, now))
-    found = (
+    circuit = throttle.get_circuit()
+    limit = min(limit, throttle.quota_left(circuit, now))
+    due = (
         select(Message.id)
         .where(Message.state == MessageState.QUEUED, Message.due_at <= now, ~_is_paused())
         .order_by(Message.priority, Message.due_at, Message.id)
-        .limit(room)
+        .limit(limit)
     )
     # Two statements: as one, PostgreSQL may run the select once a row, and its limit then holds for nothing.
-    ids = list(db.session.scalars(found)) if room else []
-    claim = {"state": MessageState.SENDING, "phase": Phase.CLAIMED, "claimed_by": worker, "lease_until": now + LEASE}
-    in_database(update(Message).where(Message.id.in_(ids)).values(**claim))
-    if ids and held.paused_at:
-        held.retry_at = now + throttle.PROBE
+    ids = list(db.session.scalars(due)) if limit else []
+    claimed = {"state": MessageState.SENDING, "phase": Phase.CLAIMED, "claimed_by": worker, "lease_until": now + LEASE}
+    in_database(update(Message).where(Message.id.in_(ids)).values(**claimed))
+    if ids and circuit.paused_at:
+        circuit.retry_at = now + throttle.PROBE
     db.session.commit()
     return ids
 
 
 def renew(worker: str) -> None:
-    """The worker lives: its leases begin anew. Nothing that another has taken over meanwhile is touched."""
+    """Extend the leases of a worker that lives. What another has taken over meanwhile is left alone."""
     begin_write()
     own = Message.state == MessageState.SENDING, Message.claimed_by == worker
     in_database(update(Message).where(*own).values(lease_until=utcnow() + LEASE))
@@ -96,8 +106,20 @@ def release_claims(worker: str) -> None:
     db.session.commit()
 
 
-def server_unreachable(worker: str, reason: str, refused: Sequence[int] = ()) -> None:
-    """The mail server cannot be reached, or does not take our sender: sending is held up for everybody, with one alarm.
+def _release(which: ColumnElement[bool], *, surely_unsent: bool = False) -> None:
+    """Make messages in `sending` due again. Does not commit."""
+    was_begun = Message.maybe_sent if surely_unsent else or_(Message.maybe_sent, Message.phase == Phase.DATA)
+    values = {"state": MessageState.QUEUED, "phase": None, "claimed_by": None, "lease_until": None}
+    maybe_sent = case((was_begun, True), else_=False)
+    left = Message.state == MessageState.SENDING, which
+    in_database(update(Message).where(*left).values(maybe_sent=maybe_sent, **values))
+
+
+# What a worker learns about the mail server
+
+
+def server_unreachable(worker: str, cause: Said, refused: Sequence[int] = ()) -> None:
+    """Hold up sending for all workers, with one alarm: the mail server is away, or refuses the sender.
 
     What this worker has claimed is due again, and none of it has lost a try. refused: messages that were tried; others
     go first at the next try, so that these alone can hold up nobody.
@@ -105,12 +127,12 @@ def server_unreachable(worker: str, reason: str, refused: Sequence[int] = ()) ->
     begin_write()
     _release(Message.claimed_by == worker, surely_unsent=True)
     in_database(update(Message).where(Message.id.in_(refused)).values(due_at=utcnow() + throttle.PROBE))
-    throttle.trip(reason)
+    throttle.trip(cause)
     db.session.commit()
 
 
 def slow_down(worker: str, words: str) -> None:
-    """The mail server gets too much: what this worker has claimed waits, and none of it has lost a try."""
+    """Slow sending down: the mail server gets too much. What this worker has claimed waits, and none of it has lost a try."""
     begin_write()
     _release(Message.claimed_by == worker, surely_unsent=True)
     throttle.reset()
@@ -118,68 +140,66 @@ def slow_down(worker: str, words: str) -> None:
     db.session.commit()
 
 
+def server_reachable() -> None:
+    """End the alarm: the mail server is back."""
+    begin_write()
+    throttle.reset()
+    db.session.commit()
+
+
 def claim_probe() -> bool:
-    """Claim the next try of a mail server that is away, where no message is due that would show whether it is back."""
-    if not _wants_probe(utcnow()):
+    """Claim the next try of a mail server that is away, if no message is due that would show whether it is back."""
+    if not _needs_probe(utcnow()):
         db.session.rollback()
         return False
     begin_write()
-    now, held = utcnow(), throttle.lock()
-    is_mine = throttle.probe_is_due(held, now)
+    now = utcnow()
+    circuit = throttle.get_circuit()
+    is_mine = throttle.probe_is_due(circuit, now)
     if is_mine:
-        held.retry_at = now + throttle.PROBE
+        circuit.retry_at = now + throttle.PROBE
     db.session.commit()
     return is_mine
 
 
-def server_reachable() -> None:
-    """The mail server is back."""
-    begin_write()
-    throttle.reset()
-    db.session.commit()
+# Questions
+
+
+def read_settings() -> Settings:
+    """The settings of the mail server; no transaction stays open."""
+    settings = in_force.settings()
+    db.session.rollback()
+    return settings
+
+
+def server_state() -> ServerState:
+    """What is known of the mail server; no transaction stays open."""
+    alarm, slowdown = throttle.circuit_status()
+    pace_codes = mail_answers.codes(slowdown.words) if slowdown else ""
+    state = ServerState(alarm is not None, pace_codes, throttle.count_taken_lately() > 0)
+    db.session.rollback()
+    return state
 
 
 def has_work() -> bool:
     """Whether a claim would find something now, or the mail server is to be tried again."""
     now = utcnow()
     if not _is_waiting(now):
-        return _wants_probe(now)
+        return _needs_probe(now)
     return throttle.quota_left(db.session.get(MailCircuit, 1), now) > 0
 
 
-def _wants_probe(now: datetime) -> bool:
+def oldest_due() -> datetime | None:
+    """Since when the oldest unsent message has been due; None while none waits. What is paused does not count."""
+    return db.session.scalar(select(func.min(Message.due_at)).where(_waits(utcnow())))
+
+
+def _needs_probe(now: datetime) -> bool:
     return throttle.probe_is_due(db.session.get(MailCircuit, 1), now) and not _is_waiting(now)
 
 
 def _is_waiting(now: datetime) -> bool:
     return bool(db.session.scalar(select(select(Message.id).where(_waits(now)).exists())))
-
-
-def server_is_held_up() -> bool:
-    """Whether a message goes only to see if the mail server takes it."""
-    found = throttle.alarm() is not None
-    db.session.rollback()
-    return found
-
-
-def is_known_pace(codes: str) -> bool:
-    """Whether the server slows sending down already, by the same answer."""
-    slow = throttle.slowdown()
-    found = slow is not None and mail_answers.codes(slow.words) == codes
-    db.session.rollback()
-    return found
-
-
-def took_messages_lately() -> bool:
-    """Whether the server has taken messages within the last minute."""
-    found = throttle.count_taken_lately() > 0
-    db.session.rollback()
-    return found
-
-
-def oldest_due() -> datetime | None:
-    """Since when the oldest message has been due that nobody has sent; None while none waits. What is paused does not count."""
-    return db.session.scalar(select(func.min(Message.due_at)).where(_waits(utcnow())))
 
 
 def _waits(now: datetime) -> ColumnElement[bool]:
@@ -189,93 +209,74 @@ def _waits(now: datetime) -> ColumnElement[bool]:
 
 
 def _is_paused() -> ColumnElement[bool]:
-    """Whether a message belongs to a batch that somebody has paused."""
+    """Whether a message belongs to a paused batch."""
     return exists().where(Row.id == Message.row_id, Batch.id == Row.batch_id, Batch.state == BatchState.PAUSED)
 
 
-def _release(which: ColumnElement[bool], *, surely_unsent: bool = False) -> None:
-    maybe_sent = Message.maybe_sent if surely_unsent else or_(Message.maybe_sent, Message.phase == Phase.DATA)
-    values = {"state": MessageState.QUEUED, "phase": None, "claimed_by": None, "lease_until": None}
-    in_database(
-        update(Message)
-        .where(Message.state == MessageState.SENDING, which)
-        .values(maybe_sent=case((maybe_sent, True), else_=False), **values)
-    )
-
-
-# Written and begun
-
-
-def read_settings() -> Settings:
-    """The settings by which the mail server is talked to; no transaction stays open for it."""
-    found = in_force.settings()
-    db.session.rollback()
-    return found
+# Render and begin
 
 
 def render_claimed(ids: Sequence[int], worker: str) -> list[ClaimedMessage]:
-    """A command: the claimed messages, written, in the order of the ids; a fixed number of queries.
+    """Render the claimed messages, in the order of the ids, in a fixed number of queries. Commits.
 
-    A message whose invitation or link is no longer open is cancelled instead. Where the server's key was changed,
+    A message whose invitation or link is no longer open is cancelled instead. If the server's key was changed,
     the invitation gets the link that is sent.
     """
     begin_write()
     is_claimed = Message.id.in_(ids), Message.state == MessageState.SENDING, Message.claimed_by == worker
-    claimed = db.session.scalars(select(Message).where(*is_claimed)).all()
-    found = render(claimed, sending=True)
-    sender, reply_to = in_force.settings().mail_from, in_force.reply_to()
-    heads = {message.id: (message.message_id, message.created_at, sender) for message in claimed}
-    obstacles = ((message, found[message.id].obstacle) for message in claimed)
-    closed = {message.id: results.cancel(message, obstacle) for message, obstacle in obstacles if obstacle}
+    messages = {message.id: message for message in db.session.scalars(select(Message).where(*is_claimed))}
+    rendered = render(list(messages.values()), sending=True)
+    sender = in_force.settings().mail_from
+    reply_to = in_force.reply_to()
+    headers = {id: (message.message_id, message.created_at, sender) for id, message in messages.items()}
+    batch_ids = set()
+    for id, message in messages.items():
+        if obstacle := rendered[id].obstacle:
+            batch_ids.add(results.cancel(message, {"code": obstacle}))
+            del headers[id]
     db.session.commit()
-    for batch_id in set(filter(None, closed.values())):
-        finish_batch.finish_if_done(batch_id)
-    ready = [(id, found[id].write) for id in ids if id in heads and id not in closed]
-    return [
-        ClaimedMessage(id, *heads[id], email.reply_to if email.reply_to[1] else reply_to, email)
-        for id, write in ready
-        if write and (email := _written(id, worker, write))
-    ]
+    finish_batch.finish_all(batch_ids)
+    ready = []
+    for id in ids:
+        write = rendered[id].write if id in headers else None
+        email = _write(id, worker, write) if write else None
+        if email:
+            reply = email.reply_to if email.reply_to[1] else reply_to
+            ready.append(ClaimedMessage(id, *headers[id], reply, email))
+    return ready
 
 
-def _written(id: int, worker: str, write: Callable[[], Email]) -> Email | None:
-    """The e-mail; one that cannot be written fails by itself and never holds up the others."""
+def _write(id: int, worker: str, write: Callable[[], Email]) -> Email | None:
+    """Call `write`; a message that cannot be written fails by itself and never holds up the others."""
     try:
         return write()
     except Exception:
         current_app.logger.exception("message %s could not be written", id)
-        if batch_id := results.record_failed(
-            id, worker, "Something went wrong on our side while it was written", by_server=False
-        ):
-            finish_batch.finish_if_done(batch_id)
+        finish_batch.finish_all([results.record_failed(id, worker, {"code": "failed_here"}, by_server=False)])
         return None
 
 
 def begin_data(id: int, worker: str, *, is_file: bool = False) -> None:
-    """Right before the server gets the message itself. Raises ConflictError where it is not to be sent after all.
+    """Note that the server gets the message itself next. Raises ConflictError if it is not to be sent after all.
 
     That is so when another worker has taken it over, and when its invitation was closed a moment ago. is_file: it becomes a
     file, which is the same one at a second try, so that nothing about it is ever uncertain.
     """
     begin_write(shared=True)
-    now, phase = utcnow(), Phase.CLAIMED if is_file else Phase.DATA
-    begun = in_database(_BEGIN, {"b_id": id, "b_worker": worker, "b_now": now, "b_until": now + LEASE, "b_phase": phase})
+    now = utcnow()
+    is_pending = Invitation.id == Message.invitation_id, Invitation.state == InvitationState.PENDING
+    begun = in_database(
+        update(Message)
+        .where(
+            Message.id == id,
+            Message.state == MessageState.SENDING,
+            Message.claimed_by == worker,
+            Message.lease_until > now,
+            or_(Message.invitation_id.is_(None), exists().where(*is_pending)),
+            account_links.is_sendable(now),
+        )
+        .values(phase=Phase.CLAIMED if is_file else Phase.DATA, lease_until=now + LEASE, tried_at=now)
+    )
     db.session.commit()
     if begun.rowcount != 1:
         raise ConflictError("This message is not to be sent any more, or not by this worker.")
-
-
-_is_pending = select(Invitation.id).where(Invitation.id == Message.invitation_id, Invitation.state == InvitationState.PENDING)
-_BEGIN = (
-    update(Message)
-    .where(
-        Message.id == bindparam("b_id"),
-        Message.state == MessageState.SENDING,
-        Message.claimed_by == bindparam("b_worker"),
-        Message.lease_until > bindparam("b_now"),
-        or_(Message.invitation_id.is_(None), _is_pending.exists()),
-        account_links.is_sendable(bindparam("b_now")),
-    )
-    .values(phase=bindparam("b_phase"), lease_until=bindparam("b_until"), tried_at=bindparam("b_now"))
-)
-"""Built once: every e-mail comes by here."""

@@ -126,10 +126,10 @@ def _way(invitation: Invitation, message: Message | None, is_paused: bool, gate:
         return (Stage.LINK if invitation.expires_at else Stage.NOT_SENT), invitation.created_at, "", None
     if message.state is MessageState.QUEUED:
         if is_paused:
-            return Stage.PAUSED, message.created_at, message.answer, None
+            return Stage.PAUSED, message.created_at, message.result_text, None
         if gate:
-            return Stage.HELD_UP, message.created_at, gate.reason, gate.retry_at
+            return Stage.HELD_UP, message.created_at, gate.cause_text, gate.retry_at
         stage = Stage.PUT_OFF if message.attempts else Stage.QUEUED
-        return stage, message.tried_at or message.created_at, message.answer, message.due_at
+        return stage, message.tried_at or message.created_at, message.result_text, message.due_at
     stage = Stage.HANDED if message.state is MessageState.SENT else Stage(message.state.value)
-    return stage, message.handed_at or message.tried_at or message.created_at, message.answer, None
+    return stage, message.handed_at or message.tried_at or message.created_at, message.result_text, None

@@ -1,6 +1,8 @@
-"""The end of a batch at work: reached when none of its rows is unclaimed or waits for its e-mail."""
+"""Finishes a running batch when no row is left that is unclaimed or waits for its message."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 from sqlalchemy import func, or_, select, update
 
@@ -11,7 +13,7 @@ from webapp.services.audit.events import AuditAction
 
 
 def finish_if_done(batch_id: int) -> bool:
-    """A command: finish a batch at work of whose rows none is unclaimed or waits. -> whether this call did it.
+    """Finish a running batch if none of its rows is unclaimed or waits. Commits. Returns whether this call did it.
 
     In a transaction of its own: two workers that settle the last two rows at once do not see each other's.
     """
@@ -34,7 +36,8 @@ def finish_if_done(batch_id: int) -> bool:
         .values(state=BatchState.FINISHED, finished_at=utcnow())
     ).rowcount
     if finished:
-        batch, outcomes = db.session.get_one(Batch, batch_id), _outcomes(batch_id)
+        batch = db.session.get_one(Batch, batch_id)
+        outcomes = _count_outcomes(batch_id)
         events.record(None, AuditAction.BATCH_FINISHED, batch, outcomes=outcomes)
         if batch.reverts_id and outcomes.get(Outcome.UPDATED):
             _mark_reverted(batch)
@@ -42,14 +45,21 @@ def finish_if_done(batch_id: int) -> bool:
     return bool(finished)
 
 
+def finish_all(batch_ids: Iterable[int | None]) -> None:
+    """Finish each of these batches that is done. Commits."""
+    for batch_id in set(batch_ids):
+        if batch_id:
+            finish_if_done(batch_id)
+
+
 def reopen(batch_id: int) -> None:
-    """Part of a command after which rows of a batch wait again."""
+    """Set a finished batch to processing: rows of it wait again. Does not commit."""
     finished = Batch.id == batch_id, Batch.state == BatchState.FINISHED
     in_database(update(Batch).where(*finished).values(state=BatchState.PROCESSING, finished_at=None))
 
 
 def _mark_reverted(revert: Batch) -> None:
-    """Part of the command that finishes a revert: the batch that it took back says so."""
+    """Mark the batch that this finished revert took back. Does not commit."""
     undone = Batch.id == revert.reverts_id, Batch.state.in_([BatchState.FINISHED, BatchState.CANCELLED])
     if in_database(update(Batch).where(*undone).values(state=BatchState.REVERTED)).rowcount != 1:
         return  # it is at work again, or an earlier revert has said so
@@ -57,6 +67,6 @@ def _mark_reverted(revert: Batch) -> None:
     events.record(revert.confirmed_by, AuditAction.BATCH_REVERTED, original, revert=revert.id)
 
 
-def _outcomes(batch_id: int) -> dict[str, int]:
+def _count_outcomes(batch_id: int) -> dict[str, int]:
     tally = select(Row.outcome, func.count()).where(Row.batch_id == batch_id, Row.outcome.is_not(None)).group_by(Row.outcome)
     return {outcome.value: count for outcome, count in db.session.execute(tally) if outcome}

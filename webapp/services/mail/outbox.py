@@ -126,7 +126,7 @@ def retry_failed(batch: Batch, by: User) -> int:
         db.session.rollback()
         return 0
     now = utcnow()
-    again = {"state": MessageState.QUEUED, "attempts": 0, "created_at": now, "due_at": now, "answer": ""}
+    again = {"state": MessageState.QUEUED, "attempts": 0, "created_at": now, "due_at": now, "result": {}}
     db.session.execute(update(Message), [{"id": id, **again} for id, _ in found])
     waiting: dict[str, Any] = {"outcome": Outcome.WAITING, "reason": {}, "done_at": None}
     db.session.execute(update(Row), [{"id": row_id, **waiting} for _, row_id in found])
@@ -171,15 +171,15 @@ def cancel_queued(batch: Batch, by: User) -> int:
     of_batch = Message.row_id.in_(select(Row.id).where(Row.batch_id == batch.id))
     is_unsent = Message.state == MessageState.QUEUED, Message.maybe_sent.is_(False)
     unsent = of_batch, Message.kind == MessageKind.INVITATION, *is_unsent
-    reason, now = "Cancelled before its email went", utcnow()
+    result, now = {"code": "cancelled_unsent"}, utcnow()
     made_here = Invitation.batch_id == batch.id, Invitation.state == InvitationState.PENDING
     withdrawn = {"state": InvitationState.REVOKED, "closed_at": now}
-    settled = {"outcome": Outcome.SKIPPED, "reason": {"code": "cancelled_unsent"}, "done_at": now}
+    settled = {"outcome": Outcome.SKIPPED, "reason": result, "done_at": now}
     theirs = select(Invitation.id).where(*made_here, Invitation.id.in_(select(Message.invitation_id).where(*unsent)))
     closed = update(Invitation).where(Invitation.id.in_(theirs))
     gone = in_database(closed.values(**withdrawn).returning(Invitation.id, Invitation.email)).all()
     events.record_many(by, AuditAction.INVITATION_CLOSED, Invitation, gone, reason="its upload was cancelled", batch=batch.id)
-    cancelled = update(Message).where(*unsent).values(state=MessageState.CANCELLED, answer=reason)
+    cancelled = update(Message).where(*unsent).values(state=MessageState.CANCELLED, result=result)
     rows = in_database(cancelled.returning(Message.row_id)).scalars().all()
     in_database(update(Row).where(among(Row.id, rows)).values(**settled))
     lookup.bump_version()
@@ -189,9 +189,9 @@ def cancel_queued(batch: Batch, by: User) -> int:
 def cancel_for_invitations(invitation_ids: Sequence[int]) -> None:
     """Part of a command that revokes invitations: what of their e-mails has not gone yet never goes."""
     unsent = among(Message.invitation_id, invitation_ids), Message.state == MessageState.QUEUED, Message.maybe_sent.is_(False)
-    reason = "The invitation was revoked before its email went"
-    settled = {"outcome": Outcome.SKIPPED, "reason": {"code": "revoked_unsent"}, "done_at": utcnow()}
-    cancelled = update(Message).where(*unsent).values(state=MessageState.CANCELLED, answer=reason)
+    result = {"code": "revoked_unsent"}
+    settled = {"outcome": Outcome.SKIPPED, "reason": result, "done_at": utcnow()}
+    cancelled = update(Message).where(*unsent).values(state=MessageState.CANCELLED, result=result)
     rows = [id for id in in_database(cancelled.returning(Message.row_id)).scalars() if id]
     in_database(update(Row).where(among(Row.id, rows), Row.outcome == Outcome.WAITING).values(**settled))
 

@@ -92,8 +92,8 @@ def _to_invited(email: Callable[..., Email]) -> Renderer:
 
 def _closed(invitation: Invitation, now: datetime) -> str:
     if invitation.state is not InvitationState.PENDING:
-        return f"The invitation was {invitation.state.value} before its email went"
-    return "The invitation expired before its email went" if invitation.is_expired(now) else ""
+        return f"{invitation.state.value}_unsent"
+    return "expired_unsent" if invitation.is_expired(now) else ""
 
 
 def _days_left(invitation: Invitation, now: datetime) -> int:
@@ -103,7 +103,7 @@ def _days_left(invitation: Invitation, now: datetime) -> int:
 
 def _tests(messages: Sequence[Message], sending: bool) -> dict[int, Rendered]:
     found = preview.values_of_tests(messages)
-    gone = Rendered(None, "The upload was discarded before its test went")
+    gone = Rendered(None, "discarded_unsent")
     return {m.id: Rendered(partial(emails.invitation, **found[m.id])) if m.id in found else gone for m in messages}
 
 

@@ -1,4 +1,4 @@
-"""The mail server's gate: how many messages may go now, and whether sending is held up, with one alarm for all workers."""
+"""The throttle of sending, and its circuit breaker: one alarm for all workers while the mail server takes nothing."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from datetime import datetime, timedelta
 from flask import current_app
 from sqlalchemy import func, or_, select, update
 
+from webapp.core.text.mail_phrases import describe_mail
+from webapp.core.text.phrases import Said
 from webapp.db import db, in_database, upsert, utcnow
 from webapp.models import MailCircuit, Message, MessageState
 from webapp.services.settings import in_force
@@ -35,102 +37,115 @@ def alarm() -> MailCircuit | None:
     return db.session.scalar(select(MailCircuit).where(MailCircuit.id == 1, MailCircuit.paused_at.is_not(None)))
 
 
-def quota_left(gate: MailCircuit | None, now: datetime) -> int:
-    """How many messages may go out now: MUSTER_MAIL_RATE a minute, or the server's own pace where that is slower.
-
-    While sending is held up, it is one to see if the server is back.
-    """
-    if gate and gate.retry_at and gate.retry_at > now:
-        return 0
-    if gate and gate.paused_at:
-        return 1
-    on_their_way = (Message.state == MessageState.SENDING) & (Message.lease_until > now)
-    used = select(func.count()).select_from(Message).where(or_(Message.tried_at > now - MINUTE, on_their_way))
-    return max(0, _rate(gate, now) - (db.session.scalar(used) or 0))
-
-
 def slowdown() -> Slowdown | None:
-    """How the mail server slows sending down; None where MUSTER_MAIL_RATE is slow enough for it."""
+    """How the mail server slows sending down; None if MUSTER_MAIL_RATE is slow enough for it."""
     return _slowdown(db.session.get(MailCircuit, 1))
 
 
 def circuit_status() -> tuple[MailCircuit | None, Slowdown | None]:
     """`alarm` and `slowdown`, in one query."""
-    gate = db.session.get(MailCircuit, 1)
-    return (gate if gate and gate.paused_at else None), _slowdown(gate)
+    circuit = db.session.get(MailCircuit, 1)
+    return (circuit if circuit and circuit.paused_at else None), _slowdown(circuit)
 
 
-def _slowdown(gate: MailCircuit | None) -> Slowdown | None:
-    pace = _rate(gate, utcnow())
-    is_slow = gate is not None and pace < in_force.environment().mail_rate
-    return Slowdown(pace, gate.pace_words) if gate and is_slow else None
+def quota_left(circuit: MailCircuit | None, now: datetime) -> int:
+    """How many messages may go out now: MUSTER_MAIL_RATE a minute, or the server's own pace if that is slower.
+
+    While sending is held up, it is one, to see if the server is back.
+    """
+    if circuit and circuit.retry_at and circuit.retry_at > now:
+        return 0
+    if circuit and circuit.paused_at:
+        return 1
+    is_on_its_way = (Message.state == MessageState.SENDING) & (Message.lease_until > now)
+    is_used = or_(Message.tried_at > now - MINUTE, is_on_its_way)
+    used = db.session.scalar(select(func.count()).select_from(Message).where(is_used)) or 0
+    return max(0, _rate(circuit, now) - used)
 
 
-def _rate(gate: MailCircuit | None, now: datetime) -> int:
-    """Messages a minute. The server's pace doubles as long as it refuses none: its limit may be one of an hour."""
-    rate = in_force.environment().mail_rate
-    if gate is None or gate.pace is None or gate.paced_at is None:
-        return rate
-    doublings = max(0, (now - gate.paced_at) // PACE_DOUBLES)
-    return min(rate, gate.pace << min(doublings, 20))
-
-
-def probe_is_due(gate: MailCircuit | None, now: datetime) -> bool:
+def probe_is_due(circuit: MailCircuit | None, now: datetime) -> bool:
     """Whether sending is held up and it is time to try the server again."""
-    return gate is not None and gate.paused_at is not None and (gate.retry_at is None or gate.retry_at <= now)
+    if circuit is None or circuit.paused_at is None:
+        return False
+    return circuit.retry_at is None or circuit.retry_at <= now
 
 
 def count_taken_lately() -> int:
     """How many messages the server has taken within the last minute."""
-    is_taken = Message.state.in_([MessageState.SENT, MessageState.UNCERTAIN]), Message.handed_at > utcnow() - MINUTE
-    return db.session.scalar(select(func.count()).select_from(Message).where(*is_taken)) or 0
+    is_taken = Message.state.in_([MessageState.SENT, MessageState.UNCERTAIN])
+    is_recent = Message.handed_at > utcnow() - MINUTE
+    return db.session.scalar(select(func.count()).select_from(Message).where(is_taken, is_recent)) or 0
+
+
+def _slowdown(circuit: MailCircuit | None) -> Slowdown | None:
+    pace = _rate(circuit, utcnow())
+    if circuit is None or pace >= in_force.environment().mail_rate:
+        return None
+    return Slowdown(pace, circuit.pace_words)
+
+
+def _rate(circuit: MailCircuit | None, now: datetime) -> int:
+    """Messages a minute. The server's pace doubles as long as it refuses none: its limit may be one of an hour."""
+    rate = in_force.environment().mail_rate
+    if circuit is None or circuit.pace is None or circuit.paced_at is None:
+        return rate
+    doublings = max(0, (now - circuit.paced_at) // PACE_DOUBLES)
+    return min(rate, circuit.pace << min(doublings, 20))
 
 
 # Parts of commands
 
 
-def lock() -> MailCircuit:
-    """The circuit's one row, made where it is missing. Does not commit."""
-    gate = db.session.get(MailCircuit, 1)
-    if gate is None:
-        db.session.execute(upsert(MailCircuit).values(id=1, reason="").on_conflict_do_nothing())
-        gate = db.session.get_one(MailCircuit, 1)
-    return gate
+NEEDS_RESET = or_(MailCircuit.paused_at.is_not(None), MailCircuit.suspect_id.is_not(None))
+"""Whether an answer of the server would tell something new."""
 
 
-def trip(reason: str) -> None:
-    """The server cannot be reached: nothing goes for 30 s, and then one message to see."""
-    gate, now = lock(), utcnow()
-    if gate.paused_at is None:
-        gate.paused_at = now
-        current_app.logger.warning("sending is held up: %s", reason)
-    gate.reason, gate.retry_at = reason, now + PROBE
+def get_circuit() -> MailCircuit:
+    """The circuit's one row; adds it if it is missing. Does not commit."""
+    circuit = db.session.get(MailCircuit, 1)
+    if circuit is None:
+        db.session.execute(upsert(MailCircuit).values(id=1).on_conflict_do_nothing())
+        circuit = db.session.get_one(MailCircuit, 1)
+    return circuit
+
+
+def trip(cause: Said) -> None:
+    """Hold up all sending for 30 s; then one message is tried. Does not commit."""
+    circuit = get_circuit()
+    now = utcnow()
+    if circuit.paused_at is None:
+        circuit.paused_at = now
+        current_app.logger.warning("sending is held up: %s", describe_mail(cause))
+    circuit.cause = dict(cause)
+    circuit.retry_at = now + PROBE
 
 
 def slow_down(words: str) -> None:
-    """The server gets too much: nothing goes for a minute, then as many a minute as it took in the last one.
+    """Send nothing for a minute, then as many a minute as the server took in the last one. Does not commit.
 
-    Where it took none, half of what was tried.
+    If it took none, half of what was tried.
     """
-    gate, now = lock(), utcnow()
-    gate.pace, gate.paced_at, gate.pace_words = count_taken_lately() or max(1, _rate(gate, now) // 2), now, words
-    gate.retry_at = now + MINUTE
-    current_app.logger.warning("the mail server takes %d messages a minute: %s", gate.pace, words)
+    circuit = get_circuit()
+    now = utcnow()
+    circuit.pace = count_taken_lately() or max(1, _rate(circuit, now) // 2)
+    circuit.paced_at = now
+    circuit.pace_words = words
+    circuit.retry_at = now + MINUTE
+    current_app.logger.warning("the mail server takes %d messages a minute: %s", circuit.pace, words)
 
 
-def suspect(reason: str, message_id: int) -> None:
-    """The connection broke in the midst of this message: its own affair, or the server's if the last one was another."""
-    gate = lock()
-    if gate.paused_at is None and gate.suspect_id in (None, message_id):
-        gate.suspect_id = message_id
+def suspect(cause: Said, message_id: int) -> None:
+    """Note that the connection broke in the middle of this message. Does not commit.
+
+    The first message may be the cause itself; if the next one breaks off too, it is the server.
+    """
+    circuit = get_circuit()
+    if circuit.paused_at is None and circuit.suspect_id in (None, message_id):
+        circuit.suspect_id = message_id
     else:
-        trip(reason)
+        trip(cause)
 
 
 def reset() -> None:
-    """The server has answered, whatever it said: it is there."""
-    in_database(update(MailCircuit).where(NEEDS_RESET).values(paused_at=None, reason="", retry_at=None, suspect_id=None))
-
-
-NEEDS_RESET = or_(MailCircuit.paused_at.is_not(None), MailCircuit.suspect_id.is_not(None))
-"""Whether an answer of the server would tell something new."""
+    """End the alarm: the server has answered, whatever it said. Does not commit."""
+    in_database(update(MailCircuit).where(NEEDS_RESET).values(paused_at=None, cause={}, retry_at=None, suspect_id=None))

@@ -22,11 +22,11 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from webapp import queue, upgrade
-from webapp.core.errors import MailServerUnavailableError, PermanentDeliveryError, TemporaryDeliveryError
 from webapp.core.text.audit_problems import describe_problems
 from webapp.core.text.formatting import plural
 from webapp.db import db, utcnow
 from webapp.mail import transports
+from webapp.mail.errors import MailError
 from webapp.models import AuditEvent, Organisation
 from webapp.run import data_folder, valkey
 from webapp.services.accounts.sessions import Refusal
@@ -239,8 +239,8 @@ def _mail() -> Found:
     url = urlsplit(settings.mail_url or "")
     try:
         with transports.connect(settings) as transport:
-            transport.try_out()
-    except (MailServerUnavailableError, TemporaryDeliveryError, PermanentDeliveryError) as error:
+            transport.probe()
+    except MailError as error:
         yield WRONG, f"{error} Correct MUSTER_MAIL_URL, or ask who runs that server."
     else:
         if settings.mail_url:
@@ -252,7 +252,7 @@ def _mail() -> Found:
         yield WRONG, "The mail server’s password travels unencrypted: use smtp+starttls:// or smtps://."
     alarm, slow = throttle.circuit_status()
     if alarm:
-        yield WARNING, f"Sending is held up: {alarm.reason} A worker tries it again every 30 seconds."
+        yield WARNING, f"Sending is held up: {alarm.cause_text} A worker tries it again every 30 seconds."
     if slow:
         pace = f"The mail server takes about {plural(slow.pace, 'message')} a minute ({slow.words})"
         yield WARNING, f"{pace}: set MUSTER_MAIL_RATE={slow.pace}."

@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, Select, and_, delete, func, or_, select
 from sqlalchemy.orm import aliased
 
 from webapp.db import begin_write, db, utcnow
-from webapp.mail import transports
+from webapp.mail.files import file_name
 from webapp.models import (
     AuditChain,
     Batch,
@@ -133,7 +133,7 @@ def delete_files() -> int:
         db.session.rollback()
         return 0
     old = func.coalesce(Message.handed_at, Message.created_at) < before
-    staying = {transports.file_name(id) for id in db.session.scalars(select(Message.message_id).where(old))}
+    staying = {file_name(id) for id in db.session.scalars(select(Message.message_id).where(old))}
     db.session.rollback()
     with os.scandir(folder) as entries:
         for entry in entries:

@@ -12,6 +12,7 @@ from sqlalchemy import case, func, or_, select, text
 from sqlalchemy.engine import make_url
 
 from webapp import queue
+from webapp.core.text.phrases import Said
 from webapp.db import db, seconds_between, utcnow
 from webapp.models import Batch, BatchState, Invitation, InvitationState, MailCircuit, Message, MessageState
 from webapp.run import data_folder
@@ -82,17 +83,17 @@ class Machine:
 BATCH_SECONDS = (1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 14_400.0, 86_400.0, inf)
 
 _CAUSES = {
-    "its certificate does not pass": "certificate",
-    "does not offer STARTTLS": "tls",
-    "refused the sign-in": "sign-in",
-    "cannot be reached": "unreachable",
-    "does not accept connections": "refused",
-    "does not go on": "refused",
-    "broke off": "broke-off",
-    "refuses the sender": "sender",
-    "be written": "folder",
+    "starttls_missing": "tls",
+    "sign_in_refused": "sign-in",
+    "unreachable": "unreachable",
+    "not_accepting": "refused",
+    "stopped": "refused",
+    "session_refused": "broke-off",
+    "broken": "broke-off",
+    "sender_refused": "sender",
+    "folder": "folder",
 }
-"""Parts of the sentences of `webapp.mail.transports`, and what a monitor is told."""
+"""What a monitor reads for each code of `MailCircuit.cause`; a certificate that does not pass has a word of its own."""
 
 
 def health() -> Health:
@@ -103,8 +104,14 @@ def health() -> Health:
 def standing() -> Standing:
     """Three queries."""
     alarm = throttle.alarm()
-    held_up = next((cause for part, cause in _CAUSES.items() if part in alarm.reason), "other") if alarm else ""
+    held_up = _monitor_word(alarm.cause) if alarm else ""
     return Standing(heartbeats.alive(heartbeats.SEEN), held_up, _oldest_due_seconds())
+
+
+def _monitor_word(cause: Said) -> str:
+    if cause.get("cause", {}).get("code") == "certificate":
+        return "certificate"
+    return _CAUSES.get(cause.get("code", ""), "other")
 
 
 def figures() -> Figures:

@@ -9,7 +9,7 @@ from sqlalchemy import delete, func, or_, select, update
 from webapp.core.errors import ConflictError
 from webapp.core.text.redact import Redactor
 from webapp.db import begin_write, db, utcnow
-from webapp.mail import transports
+from webapp.mail.files import delete_files
 from webapp.models import (
     AccountLink,
     Batch,
@@ -110,7 +110,7 @@ def erase(user_id: int, by: User) -> str:
     audit.record(by, AuditAction.USER_ERASED, user)
     lookup.bump_version()
     db.session.commit()
-    transports.discard(in_force.environment().data_dir / "outbox", found.messages)
+    delete_files(in_force.environment().data_dir / "outbox", found.messages)
     return name
 
 
