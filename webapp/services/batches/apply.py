@@ -87,12 +87,15 @@ def apply(
     person = _load_subject(change)
     if change.after != change.before:
         give(person, change.after)
-        _record_access(person, change.before, change.after, by, registry, batch_id)
+        action = AuditAction.USER_CHANGED if isinstance(person, User) else AuditAction.INVITATION_CHANGED
+        before, after = access_in_names(change.before, registry), access_in_names(change.after, registry)
+        events.record(by, action, person, before=before, after=after, batch=batch_id)
     if isinstance(person, User):
         if change.effect is Effect.DEACTIVATE:
             _deactivate(person, theirs, by, batch_id)
         elif change.effect is Effect.REACTIVATE:
-            _reactivate(person, by, batch_id)
+            states = _set_state(person, UserState.ACTIVE)
+            events.record(by, AuditAction.USER_REACTIVATED, person, **states, batch=batch_id)
         return Outcome.UPDATED, None
     if change.effect is Effect.REVOKE:
         invitations.revoke(person, by, batch_id)
@@ -121,9 +124,9 @@ def invite(
     valid_days: int,
     batch_id: int | None = None,
 ) -> list[int]:
-    """Invite people who have no account, each with the id of their row, if any. Returns their invitations' ids.
+    """Invite people who have no account: one without a row, or many, each with the id of their row.
 
-    All or none, in a fixed number of statements. Does not commit.
+    Returns their invitations' ids. All or none, in a fixed number of statements. Does not commit.
     """
     new = [(address, access) for address, access, _ in people]
     ids = invitations.add_invitations(new, by, valid_days=valid_days, batch_id=batch_id)
@@ -137,41 +140,25 @@ def invite(
         batch=batch_id,
     )
     recipients = [(new_id, address.display, row_id) for new_id, (address, _, row_id) in invited]
-    of_rows = [recipient for recipient in recipients if recipient[2]]
-    single = [recipient for recipient in recipients if not recipient[2]]
-    outbox.add_messages(MessageKind.INVITATION, of_rows, priority=Priority.BATCH)
-    outbox.add_messages(MessageKind.INVITATION, single, priority=Priority.SINGLE)
+    priority = Priority.BATCH if recipients[0][2] else Priority.SINGLE
+    outbox.add_messages(MessageKind.INVITATION, recipients, priority=priority)
     return ids
 
 
 def _deactivate(user: User, theirs: Theirs, by: User, batch_id: int | None) -> None:
-    """Ends all sessions at once, and revokes invitations of theirs."""
-    before = user.state
-    user.state = UserState.DEACTIVATED
+    """Deactivate somebody: ends all sessions at once, and revokes invitations of theirs."""
+    states = _set_state(user, UserState.DEACTIVATED)
     ended = db.session.execute(delete(Session).where(Session.user_id == user.id)).rowcount  # type: ignore[attr-defined]
     details = {"sessions_ended": ended}
     if revoked := invitations.revoke_made_by(user, theirs, by, batch_id):
         details["invitations_revoked"] = revoked
-    _record_state(AuditAction.USER_DEACTIVATED, user, before, by, batch_id, **details)
+    events.record(by, AuditAction.USER_DEACTIVATED, user, **states, batch=batch_id, **details)
 
 
-def _reactivate(user: User, by: User, batch_id: int | None) -> None:
-    before = user.state
-    user.state = UserState.ACTIVE
-    _record_state(AuditAction.USER_REACTIVATED, user, before, by, batch_id)
-
-
-def _record_state(action: AuditAction, user: User, before: UserState, by: User, batch_id: int | None, **details: Any) -> None:
-    states = {"before": {"state": before.value}, "after": {"state": user.state.value}}
-    events.record(by, action, user, **states, batch=batch_id, **details)
-
-
-def _record_access(
-    person: User | Invitation, before: Access, after: Access, by: User, registry: Registry, batch_id: int | None
-) -> None:
-    action = AuditAction.USER_CHANGED if isinstance(person, User) else AuditAction.INVITATION_CHANGED
-    names = {"before": access_in_names(before, registry), "after": access_in_names(after, registry)}
-    events.record(by, action, person, **names, batch=batch_id)
+def _set_state(user: User, state: UserState) -> dict[str, Any]:
+    """Set a user's state. Returns before and after for the audit log."""
+    before, user.state = user.state, state
+    return {"before": {"state": before.value}, "after": {"state": state.value}}
 
 
 def give(person: User | Invitation, access: Access) -> None:

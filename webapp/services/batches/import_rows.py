@@ -136,8 +136,7 @@ def _insert(batch: Batch, rows: Sequence[NewRow]) -> None:
     with db.session.no_autoflush:  # the batch is written once, with the commit
         for start in range(0, len(rows), PIECE):
             piece = rows[start : start + PIECE]
-            plans = planner.of_each((row.step for row in piece), planner.values_of)
-            values = [_cells(batch, row) | plans[id(row.step)] for row in piece]
+            values = [_cells(batch, row) | planner.values_of(row.step) for row in piece]
             db.session.execute(insert(Row), values)
             planner.count(batch, [(each["plan"], each["step"], each["issues"]) for each in values], +1)
 

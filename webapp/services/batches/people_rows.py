@@ -84,15 +84,13 @@ def add(batch: Batch, refs: Iterable[tuple[int | None, Ref]]) -> int:
 
 def _emails(refs: Collection[Ref]) -> dict[Ref, tuple[str, str]]:
     """The e-mail's key and the e-mail of each of these people who exists."""
-    users = _ids(refs, "user")
-    invitations = _ids(refs, "invitation")
-    of_users = select(User.id, User.email_key, User.email).where(among(User.id, users), User.state != UserState.ERASED)
-    of_invitations = select(Invitation.id, Invitation.email_key, Invitation.email).where(among(Invitation.id, invitations))
+    users = select(User.id, User.email_key, User.email).where(User.state != UserState.ERASED, among(User.id, _ids(refs, "user")))
+    invited = select(Invitation.id, Invitation.email_key, Invitation.email)
+    invited = invited.where(among(Invitation.id, _ids(refs, "invitation")))
     found: dict[Ref, tuple[str, str]] = {}
-    for user_id, key, email in db.session.execute(of_users):
-        found["user", user_id] = (key, email)
-    for invitation_id, key, email in db.session.execute(of_invitations):
-        found["invitation", invitation_id] = (key, email)
+    for kind, query in (("user", users), ("invitation", invited)):
+        for subject_id, key, email in db.session.execute(query):
+            found[kind, subject_id] = (key, email)
     return found
 
 

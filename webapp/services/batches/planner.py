@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 from sqlalchemy import Select, Table, bindparam, select, update
 from sqlalchemy.orm import load_only
@@ -19,8 +19,6 @@ from webapp.models import Batch, BatchKind, Row, User
 from webapp.schemas.rows import FIELDS, RowSchema
 from webapp.services.batches import people_rows
 from webapp.services.directory import lookup
-
-T = TypeVar("T")
 
 _WRITTEN = (
     "email", "role", "groups", "removed_at", "email_key", "issues", "email_wrong", "role_wrong", "groups_wrong", "plan", "step",
@@ -49,11 +47,6 @@ def values_of(step: PlannedChange) -> dict[str, Any]:
     }
 
 
-def of_each(steps: Iterable[PlannedChange], make: Callable[[PlannedChange], T]) -> dict[int, T]:
-    """What is made of a step, by the step's id: once for all rows that share it, and in a long file most do."""
-    return {key: make(step) for key, step in {id(step): step for step in steps}.items()}
-
-
 def policy_of(batch: Batch, by: User, registry: Registry) -> Policy:
     """How this batch is applied when `by` confirms it."""
     return lookup.policy(
@@ -71,8 +64,7 @@ def judged(rows: Iterable[tuple[int, str, str, str]], policy: Policy) -> dict[in
     schema = RowSchema(policy.registry)
     candidates = [candidate(schema, *row) for row in rows]
     steps = plan(candidates, lookup.people(email_keys(candidates)), policy)
-    values = of_each(steps.values(), values_of)
-    return {row.line: _judgement(row.email_key, step := steps[row.line], values[id(step)]) for row in candidates}
+    return {row.line: _judgement(row.email_key, steps[row.line]) for row in candidates}
 
 
 def email_keys(candidates: Iterable[Candidate]) -> set[str]:
@@ -80,8 +72,8 @@ def email_keys(candidates: Iterable[Candidate]) -> set[str]:
     return {row.email_key for row in candidates if row.email_key}
 
 
-def _judgement(email_key: str | None, step: PlannedChange, values: Mapping[str, Any]) -> Judgement:
-    return Judgement(email_key, step, {"email_key": email_key, **values})
+def _judgement(email_key: str | None, step: PlannedChange, **cells: str) -> Judgement:
+    return Judgement(email_key, step, {"email_key": email_key, **values_of(step), **cells})
 
 
 def candidate(schema: RowSchema, line: int, email: str, role: str, groups: str) -> Candidate:
@@ -133,10 +125,7 @@ def judged_again(batch: Batch, rows: Sequence[Row], by: User | None = None, **op
 
 def _judged_by_aim(batch: Batch, rows: Sequence[Row], policy: Policy) -> dict[int, Judgement]:
     keys, planned = {row.line: row.email_key for row in rows}, people_rows.plan_people(batch, rows, policy)
-    return {
-        line: _judgement(keys[line], step, {**values_of(step), **people_rows.cells(step, policy.registry)})
-        for line, step in planned.items()
-    }
+    return {line: _judgement(keys[line], step, **people_rows.cells(step, policy.registry)) for line, step in planned.items()}
 
 
 def stale(rows: Sequence[Row], judgements: Mapping[int, Judgement]) -> list[Row]:
