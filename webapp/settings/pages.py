@@ -51,12 +51,12 @@ SECTIONS = {
             Asked(
                 "REQUIRE_TOTP",
                 "Two-step sign-in is required of",
-                "It counts at once, for you too: who has none yet sets it up before their next page.",
+                "Takes effect at once, for you too: people without it set it up before their next page.",
                 "choice",
                 choices=REQUIRED_OF,
             ),
-            Asked("SESSION_IDLE", "Signed out after so long without a click", "A number with m, h or d: 30m, 8h, 7d."),
-            Asked("SESSION_MAX", "Signed out in any case after", "A number with m, h or d. Not shorter than the one above."),
+            Asked("SESSION_IDLE", "Sign out after inactivity", "A number with m, h or d: 30m, 8h, 7d."),
+            Asked("SESSION_MAX", "Sign out in any case after", "A number with m, h or d. Not shorter than the one above."),
         ),
     ),
     "email": Section(
@@ -68,12 +68,12 @@ SECTIONS = {
             Asked(
                 "MAIL_REPLY_TO",
                 "Replies go to",
-                "An address that somebody reads, such as IT help <help@example.org>. Blank: the sender.",
+                "An address that is read, such as IT help <help@example.org>. Blank: the sender.",
             ),
             Asked(
                 "MAIL_REPLY_TO_INVITER",
                 "Replies to an invitation go to",
-                "The invitation names the address. Where whoever invited has left, it is the one above.",
+                "The invitation names the address. If that person has left, it is the one above.",
                 "choice",
                 choices=REPLY_TO,
             ),
@@ -94,7 +94,7 @@ SECTIONS = {
             Asked(
                 "REMINDER_DAYS",
                 "A reminder goes out before the link expires",
-                "So many days before, once; none where the link works for no longer than that. 0 sends none.",
+                "Days before expiry; sent once. 0 turns reminders off.",
                 "number",
                 "days",
             ),
