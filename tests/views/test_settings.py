@@ -209,7 +209,7 @@ class TestTakesEffect:
         batch = stage(owner, "Email,Role,Groups\nines@elsewhere.example,Analyst,\n")
         save(owner, "uploads", ALLOWED_DOMAINS="northfield.example")
         owner.get(f"/batches/{batch.id}")  # opened again, its rows are judged anew
-        assert "Domain not allowed here." in str(rows_of(batch)[0].issues)
+        assert "domain_not_allowed" in str(rows_of(batch)[0].issues)
         answer = owner.post("/invitations", {"email": "x@elsewhere.example", "role": "Analyst"}, None)
         assert db.session.scalar(db.select(db.func.count(Invitation.id))) == 0, answer.page.text
 
