@@ -115,7 +115,7 @@ def make_review(by: User, lines: Sequence[tuple[str, str, str]] = LINES) -> Batc
         values = dict(zip(("email", "role", "groups"), cells, strict=True))
         read = {f"read_{field}": value for field, value in values.items()}
         db.session.add(Row(batch_id=batch.id, line=line, plan=Plan.ATTENTION, step={}, issues=[], **values, **read))
-        planner.count(batch, [(Plan.ATTENTION, {}, [])], +1)
+        planner.update_counts(batch, [(Plan.ATTENTION, {}, [])], +1)
     db.session.flush()
     replan.plan_batch(batch)
     db.session.commit()
@@ -146,8 +146,8 @@ def stored_plans(batch_id: int) -> dict[int, Plan]:
     """Return the stored plans by line, and check that planning everything again makes the same ones."""
     db.session.rollback()
     batch = db.session.get_one(Batch, batch_id)
-    found = planner.standing_rows(batch)
-    assert planner.stale(found, planner.judged_again(batch, found)) == []
+    found = planner.load_rows(batch)
+    assert planner.find_changed(found, planner.plan_stored_rows(batch, found)) == []
     counted = [row.plan for row in found]
     assert {plan: batch.counts.get(plan, 0) for plan in Plan} == {plan: counted.count(plan) for plan in Plan}
     return {row.line: row.plan for row in found}

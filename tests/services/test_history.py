@@ -122,9 +122,11 @@ def test_undoing_everything_gives_the_state_before_and_redoing_gives_it_back(adm
         before = db.session.get(Batch, batch_id).version
         act(batch_id, action, admin)
         now = state_of_batch(batch_id)
-        standing_rows = planner.standing_rows(db.session.get(Batch, batch_id))
-        judged = planner.judged_again(db.session.get(Batch, batch_id), standing_rows)
-        assert planner.stale(standing_rows, judged) == [], "what a step leaves alone must be what judging everything would say"
+        standing_rows = planner.load_rows(db.session.get(Batch, batch_id))
+        judged = planner.plan_stored_rows(db.session.get(Batch, batch_id), standing_rows)
+        assert planner.find_changed(standing_rows, judged) == [], (
+            "what a step leaves alone must be what judging everything would say"
+        )
         if db.session.get(Batch, batch_id).version > before:
             states.append(now)
         else:

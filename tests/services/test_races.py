@@ -138,7 +138,7 @@ def test_parts_edited_at_once_lose_no_edit(round, parts, admin, race):
 
 def look(batch_id: int) -> None:
     """Show a batch, and store the plans that were made for that."""
-    if plans := replan.show(review.found(batch_id)):
+    if plans := replan.show(review.get_batch(batch_id)):
         replan.store_shown(batch_id, plans)
 
 

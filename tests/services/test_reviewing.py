@@ -72,9 +72,9 @@ def planning(app, monkeypatch) -> Planning:
 def look(batch_id: int, find: Find | None = None) -> list[tuple[int, Plan]]:
     """What a page shows. What it has planned is stored once it has answered."""
     db.session.rollback()
-    batch = review.found(batch_id)
+    batch = review.get_batch(batch_id)
     plans = replan.show(batch)
-    shown = [(row.line, row.plan) for row in row_search.page(batch, find or Find()).rows]
+    shown = [(row.line, row.plan) for row in row_search.find_page(batch, find or Find()).rows]
     if plans:
         replan.store_shown(batch_id, plans)
     return shown
@@ -141,8 +141,8 @@ def test_who_confirms_is_shown_what_planning_everything_for_them_makes(owner, ad
         batch_id = make_review(chance.choice(confirmers), lines).id
         options.change(batch_id, Options(Mode.REPLACE, change_roles=True, skip_errors=True), by)
         batch = db.session.get(Batch, batch_id)
-        rows = planner.standing_rows(batch)
-        expected = [(row.line, planner.judged_again(batch, rows, by)[row.line].values["plan"]) for row in rows]
+        rows = planner.load_rows(batch)
+        expected = [(row.line, planner.plan_stored_rows(batch, rows, by)[row.line].values["plan"]) for row in rows]
         stored = look(batch_id)
         try:
             confirmation.confirm(batch_id, db.session.get(Batch, batch_id).version, by, proven=True)
@@ -184,7 +184,7 @@ class TestOthersWorkMeanwhile:
         row_id = db.session.scalar(db.select(Row.id).where(Row.batch_id == batch_id, Row.line == 2))
         make_user("Ben Ode", "Analyst", ("Loans",), email=f"u2@{DOMAIN}")
         move_directory()
-        batch = review.found(batch_id)
+        batch = review.get_batch(batch_id)
         plans = replan.show(batch)
         seen = batch.version
         cell_edit.edit(batch_id, row_id, "role", "Remote", "Analyst", make_user("Ana Lima", "Admin"))
@@ -197,7 +197,7 @@ class TestOthersWorkMeanwhile:
     def test_a_batch_that_is_confirmed_meanwhile_stays_as_it_was_confirmed(self, admin):
         batch_id = make_review(admin, people(2)).id
         move_directory()
-        plans = replan.show(review.found(batch_id))
+        plans = replan.show(review.get_batch(batch_id))
         confirmation.confirm(batch_id, 1, admin)
         stood = db.session.get(Batch, batch_id).directory_version
         replan.store_shown(batch_id, plans)

@@ -42,13 +42,13 @@ def test_rows_of_every_plan_are_counted_across_pieces(by, change_settings, monke
             f"{email},{('Analyst', 'Analsyt', 'Admin', 'Remote')[n % 4]},{('Loans', 'Lones', '', 'All groups')[n % 5 % 4]}"
         )
     batch = upload.stage("\n".join(lines).encode(), "staff.csv", by)
-    rows = planner.standing_rows(batch)
+    rows = planner.load_rows(batch)
     assert len(rows) == 41
     counts: Counter[str] = Counter()
-    planner.tally(counts, map(planner.counted, rows), +1)
+    planner.add_to_counts(counts, map(planner.count_keys, rows), +1)
     assert batch.counts == {key: n for key, n in counts.items() if n}
     assert {"invite", "attention", "duplicate", "update", "admin", "problem:role", "misspelt"} <= batch.counts.keys()
-    assert planner.stale(rows, planner.judged_again(batch, rows)) == []
+    assert planner.find_changed(rows, planner.plan_stored_rows(batch, rows)) == []
 
 
 def test_the_number_of_queries_is_that_of_a_short_file(by, queries, change_settings):

@@ -190,5 +190,5 @@ def test_a_row_that_is_blocked_grants_nothing(admin, batch):
 def test_stored_counts_are_those_of_the_rows(admin, batch):
     fresh = db.session.get(Batch, batch.id)
     for problem in ("email", "role", "groups"):
-        page = row_search.page(fresh, Find.parse({"problem": problem}))
+        page = row_search.find_page(fresh, Find.parse({"problem": problem}))
         assert page.total == len(page.rows) == len([row for row in rows_of(batch) if getattr(row, f"{problem}_wrong")])

@@ -35,7 +35,7 @@ def draw_review(batch_id: int, said: str, undo: int | None = None) -> str | Base
     if is_elsewhere(url_for("batches.show", batch_id=batch_id)):  # from the page of one row: load that page again
         flash(said)
         return Response(status=200, headers={"HX-Refresh": "true"})
-    context = review_context(review.found(batch_id))
+    context = review_context(review.get_batch(batch_id))
     return render_template("edits/_redrawn.html", said=said, undo=undo, **context)
 
 

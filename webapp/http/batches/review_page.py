@@ -30,14 +30,14 @@ def review_context(batch: Batch) -> dict[str, Any]:
     """What review.html and its parts show. Stale plans are made again for it, and stored once it has answered."""
     if plans := replan.show(batch):
         run_after_response(replan.store_shown, batch.id, plans)
-    page = row_search.page(batch, asked_for())
+    page = row_search.find_page(batch, asked_for())
     context = {**row_context(batch), "page": page}
     if batch.kind is not BatchKind.UPLOAD:
         context["page"] = page = with_left_out(page, asked_for(), context["left_out"])
         return context | {"names": people_rows.names(page.rows), "original": reverts.original(batch)}
     return {
         **context,
-        "same_file": review.same_file(batch),
+        "same_file": review.find_same_file(batch),
         "is_file_kept": upload.is_file_kept(batch),
         "Mode": Mode,
     }

@@ -120,7 +120,7 @@ def _cells(batch: Batch, field: str) -> Sequence[Any]:
 
 
 def _load(batch: Batch, ids: Iterable[int]) -> list[Row]:
-    return planner.loaded(planner.standing(batch).where(among(Row.id, ids)))
+    return planner.load(planner.select_rows(batch).where(among(Row.id, ids)))
 
 
 def change_cells(rows: Iterable[Row], field: str, new: Callable[[str], str]) -> Proposal:
@@ -212,7 +212,7 @@ def _selected(batch: Batch, chosen: Chosen) -> list[Row]:
     if chosen.find is None:
         rows = _load(batch, chosen.ids)
     else:
-        rows = [row for row in row_search.each(batch, chosen.find) if row.id not in chosen.ids]
+        rows = [row for row in row_search.iterate_rows(batch, chosen.find) if row.id not in chosen.ids]
     if not rows:
         raise RuleViolationError("None of the selected rows is there any more. Select rows again.")
     return rows

@@ -205,10 +205,10 @@ def _rows_with(batch: Batch, field: str, old: str) -> list[Row]:
         raise NotFoundError("There is no such fix.")
     if field == "email":
         domain = old.lstrip("@").lower()
-        misspelt = planner.loaded(_misspelt(batch, select(Row)).where(_domain(Row.email_key) == domain))
-        return misspelt or planner.loaded(_wrong(batch, field, select(Row)).where(_value(field) == domain))
+        misspelt = planner.load(_misspelt(batch, select(Row)).where(_domain(Row.email_key) == domain))
+        return misspelt or planner.load(_wrong(batch, field, select(Row)).where(_value(field) == domain))
     cell = getattr(Row, field)
     cells = db.session.scalars(_wrong(batch, field, select(cell)).distinct())
     words = split_groups if field == "groups" else lambda cell: [cell]
     having = [cell for cell in cells if fold(old) in map(fold, words(cell))]
-    return planner.loaded(_wrong(batch, field, select(Row)).where(among(cell, having)))
+    return planner.load(_wrong(batch, field, select(Row)).where(among(cell, having)))

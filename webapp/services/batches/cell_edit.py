@@ -45,7 +45,7 @@ def find_row(batch_id: int, row_id: int) -> Row:
 
 def unchanged(batch_id: int, row_id: int) -> Result:
     """A row as it is, for an answer to what was not done."""
-    return Result(review.found(batch_id), None, [], [find_row(batch_id, row_id)], [], {}, "")
+    return Result(review.get_batch(batch_id), None, [], [find_row(batch_id, row_id)], [], {}, "")
 
 
 def edit(batch_id: int, row_id: int, field: str, value: str, seen: str | None, by: User) -> Result:

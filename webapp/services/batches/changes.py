@@ -102,7 +102,7 @@ def apply(batch_id: int, by: User, propose: Callable[[Batch], Proposal], *, any_
     CellTooLongError. Everything happens under the lock: changing 10,000 rows holds it for about a second.
     """
     begin_write()
-    batch = review.under_review(batch_id, any_kind=any_kind)
+    batch = review.lock_under_review(batch_id, any_kind=any_kind)
     proposal = propose(batch)
     changes = [change for change in proposal.changes if change.before != change.after]
     rows = {row.id: row for row in (*proposal.rows, *(change.row for change in changes if change.row))}
@@ -169,20 +169,20 @@ def _change_rows(batch: Batch, changes: Sequence[Change]) -> list[Row]:
         return []
     counts = Counter(batch.counts)
     keys = {row.email_key for row in touched.values()}
-    planner.tally(counts, map(planner.counted, _standing(touched)), -1)
+    planner.add_to_counts(counts, map(planner.count_keys, _standing(touched)), -1)
     for change in changes:
         _set(change)
     standing = _standing(touched)
     sharing = _sharing(batch, keys | _email_keys(batch, standing), touched)
-    judgements = planner.judged_again(batch, sorted([*standing, *sharing], key=lambda row: row.line))
-    others = planner.stale(sharing, judgements)
-    planner.tally(counts, map(planner.counted, others), -1)
+    judgements = planner.plan_stored_rows(batch, sorted([*standing, *sharing], key=lambda row: row.line))
+    others = planner.find_changed(sharing, judgements)
+    planner.add_to_counts(counts, map(planner.count_keys, others), -1)
     for row in (*standing, *others):
         for name, value in judgements[row.line].values.items():
             planner.set_value(row, name, value)
-    planner.tally(counts, map(planner.counted, (*standing, *others)), +1)
+    planner.add_to_counts(counts, map(planner.count_keys, (*standing, *others)), +1)
     batch.counts = {name: n for name, n in counts.items() if n}
-    planner.write([planner.written(row) for row in (*touched.values(), *others)])
+    planner.write_rows([planner.row_values(row) for row in (*touched.values(), *others)])
     return others
 
 
@@ -214,7 +214,7 @@ def _sharing(batch: Batch, keys: Iterable[str | None], touched: Mapping[int, Row
     wanted = sorted(key for key in keys if key)
     if not wanted:
         return []
-    others = planner.standing(batch).where(among(Row.email_key, wanted), ~among(Row.id, touched))
+    others = planner.select_rows(batch).where(among(Row.email_key, wanted), ~among(Row.id, touched))
     return list(db.session.scalars(others))
 
 

@@ -30,7 +30,7 @@ def confirm(batch_id: int, version: int, by: User, *, proven: bool = False) -> b
     somebody else edited since, or where planning again for `by` makes another plan; PasswordRequiredError; ForbiddenError;
     NotUnderReviewError where the batch was discarded.
     """
-    if review.found(batch_id).confirmed_by_id is not None:
+    if review.get_batch(batch_id).confirmed_by_id is not None:
         return False
     batch, plans = replan.lock_with_plans(batch_id, by.id)
     if batch.confirmed_by_id is not None:

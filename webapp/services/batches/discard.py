@@ -21,7 +21,7 @@ MOST_CELLS_KEPT = 90
 def discard(batch_id: int, by: User) -> Batch:
     """Discard a batch that was not confirmed, with its rows and its file. Raises NotUnderReviewError."""
     begin_write()
-    batch = review.locked(batch_id)
+    batch = review.lock_batch(batch_id)
     if batch.state not in (BatchState.MAPPING, BatchState.REVIEWING):
         raise NotUnderReviewError(batch)
     discard_locked(batch, by)

@@ -51,7 +51,7 @@ def _with_same_email(batch: Batch, row_id: int) -> list[Row]:
     row = cell_edit.find_row(batch.id, row_id)
     if row.removed_at or row.email_key is None:
         raise ConflictError("That row was removed or changed in the meantime. Nothing was changed.")
-    rows = planner.loaded(planner.standing(batch).where(Row.email_key == row.email_key))
+    rows = planner.load(planner.select_rows(batch).where(Row.email_key == row.email_key))
     if len(rows) < 2:
         raise ConflictError("No other row has this email any more. Nothing was changed.")
     return rows

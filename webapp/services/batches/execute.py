@@ -70,7 +70,7 @@ def cancel(batch_id: int, by: User) -> Batch:
 def _change_state(batch_id: int, old: Sequence[BatchState], new: BatchState) -> Batch:
     """Begin a command on a batch in one of these states. Does not commit."""
     begin_write()
-    batch = review.locked(batch_id)
+    batch = review.lock_batch(batch_id)
     if batch.state not in old:
         db.session.rollback()
         raise BatchNotRunningError(f"This {batch.kind.value} is {batch.state.value} already; nothing was changed.")
@@ -87,7 +87,7 @@ def run_chunk(batch_id: int, limit: int) -> bool:
     A crash rolls the claim back with the work, so that no row is ever half done and no lease is needed.
     """
     begin_write()
-    batch = review.locked(batch_id)
+    batch = review.lock_batch(batch_id)
     if batch.state is BatchState.QUEUED:
         batch.state = BatchState.PROCESSING
         _skip_inactive_rows(batch)
@@ -156,7 +156,7 @@ def _find_obstacles(batch: Batch, rows: Sequence[Row], by: User, registry: Regis
         people = lookup.people([row.email_key for row in rows if row.email_key])
         found = {row.id: apply.why_not(row.change, people.get(row.email_key or ""), registry, by) for row in rows}
     else:
-        now = people_rows.plan_people(batch, rows, planner.policy_of(batch, by, registry))
+        now = people_rows.plan_people(batch, rows, planner.make_policy(batch, by, registry))
         needed = people_rows.permission(batch)
         found = {row.id: people_rows.why_not(row.change, now[row.line], by, needed) for row in rows}
     return {row_id: obstacle for row_id, obstacle in found.items() if obstacle}

@@ -45,7 +45,7 @@ def rows(batch: Batch, find: Find) -> tuple[Sequence[str], Iterator[Sequence[str
 def _rows(batch: Batch, find: Find) -> Iterator[Row]:
     """The rows with the plans that the review shows."""
     plans = replan.show(batch)  # kept until the last row is read
-    yield from row_search.each(batch, find)
+    yield from row_search.iterate_rows(batch, find)
     del plans
 
 

@@ -89,9 +89,9 @@ def plan_rows(
         if not (split and refusal.parts):
             raise refusal
     version = lookup.directory_version()  # first: what changes from here on makes these plans stale
-    policy = planner.policy_of(batch, by, lookup.registry(batch.uploaded_by or by))
+    policy = planner.make_policy(batch, by, lookup.registry(batch.uploaded_by or by))
     schema = RowSchema(policy.registry)
-    candidates = [planner.candidate(schema, *person) for person in people]
+    candidates = [planner.make_candidate(schema, *person) for person in people]
     known = lookup.people(planner.email_keys(candidates))
     lines = dict(table.lines)
     parts = []
@@ -136,9 +136,9 @@ def _insert(batch: Batch, rows: Sequence[NewRow]) -> None:
     with db.session.no_autoflush:  # the batch is written once, with the commit
         for start in range(0, len(rows), PIECE):
             piece = rows[start : start + PIECE]
-            values = [_cells(batch, row) | planner.values_of(row.step) for row in piece]
+            values = [_cells(batch, row) | planner.column_values(row.step) for row in piece]
             db.session.execute(insert(Row), values)
-            planner.count(batch, [(each["plan"], each["step"], each["issues"]) for each in values], +1)
+            planner.update_counts(batch, [(each["plan"], each["step"], each["issues"]) for each in values], +1)
 
 
 def _cells(batch: Batch, row: NewRow) -> dict[str, Any]:
@@ -188,8 +188,8 @@ def replace_rows(batch: Batch, table: Table, people: Sequence[Cells], hints: Map
     lines = dict(table.lines)
     new = [person for person in people if person.line not in staying]
     standing = [Cells(line, row.email, row.role, row.groups) for line, row in staying.items() if row.removed_at is None]
-    policy = planner.policy_of(batch, batch.planned_for, lookup.registry(batch.uploaded_by))
-    judgements = planner.judged(sorted([*new, *standing]), policy)
+    policy = planner.make_policy(batch, batch.planned_for, lookup.registry(batch.uploaded_by))
+    judgements = planner.plan_rows(sorted([*new, *standing]), policy)
     for line, row in staying.items():
         row.read_cells = list(lines.get(line, ()))
         row.hint = hints.get(line)
@@ -198,7 +198,7 @@ def replace_rows(batch: Batch, table: Table, people: Sequence[Cells], hints: Map
                 setattr(row, name, value)
     db.session.flush()
     batch.counts = {}
-    planner.count(batch, [planner.counted(staying[cells.line]) for cells in standing], +1)
+    planner.update_counts(batch, [planner.count_keys(staying[cells.line]) for cells in standing], +1)
     _insert(batch, [NewRow(person, lines[person.line], *judgements[person.line][:2], hints.get(person.line)) for person in new])
     batch.directory_version = version
     return lost

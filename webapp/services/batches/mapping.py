@@ -246,7 +246,7 @@ def choose(
     A role for all rows is written into them as a step of its own, which can be undone.
     Raises UnmatchedColumnsError where fields are missing, UnreadableFileError, TooManyRowsError unless split, and ConflictError.
     """
-    batch = review.found(batch_id)
+    batch = review.get_batch(batch_id)
     held = _make_places(choice.columns or {})
     role = choice.role if Field.ROLE not in held.fields else ""
     if role:
@@ -306,7 +306,7 @@ def _make_places(chosen: Mapping[int, Field | str]) -> Places:
 
 def _lock_batch(batch_id: int, version: int | None) -> Batch:
     """The locked batch, whose columns can still be matched."""
-    batch = review.locked(batch_id)
+    batch = review.lock_batch(batch_id)
     if batch.state not in (BatchState.MAPPING, BatchState.REVIEWING):
         raise review.NotUnderReviewError(batch)
     if not upload.is_file_kept(batch):

@@ -35,7 +35,7 @@ class Judgement(NamedTuple):
     values: Mapping[str, Any]
 
 
-def values_of(step: PlannedChange) -> dict[str, Any]:
+def column_values(step: PlannedChange) -> dict[str, Any]:
     """A step as columns of `Row`."""
     wrong = {issue.field for issue in step.issues}
     return {
@@ -47,7 +47,7 @@ def values_of(step: PlannedChange) -> dict[str, Any]:
     }
 
 
-def policy_of(batch: Batch, by: User, registry: Registry) -> Policy:
+def make_policy(batch: Batch, by: User, registry: Registry) -> Policy:
     """How this batch is applied when `by` confirms it."""
     return lookup.policy(
         by,
@@ -59,10 +59,10 @@ def policy_of(batch: Batch, by: User, registry: Registry) -> Policy:
     )
 
 
-def judged(rows: Iterable[tuple[int, str, str, str]], policy: Policy) -> dict[int, Judgement]:
+def plan_rows(rows: Iterable[tuple[int, str, str, str]], policy: Policy) -> dict[int, Judgement]:
     """Judge rows (line, email, role, groups), given in the order of lines; five queries, however many rows. By line."""
     schema = RowSchema(policy.registry)
-    candidates = [candidate(schema, *row) for row in rows]
+    candidates = [make_candidate(schema, *row) for row in rows]
     steps = plan(candidates, lookup.people(email_keys(candidates)), policy)
     return {row.line: _judgement(row.email_key, steps[row.line]) for row in candidates}
 
@@ -73,10 +73,10 @@ def email_keys(candidates: Iterable[Candidate]) -> set[str]:
 
 
 def _judgement(email_key: str | None, step: PlannedChange, **cells: str) -> Judgement:
-    return Judgement(email_key, step, {"email_key": email_key, **values_of(step), **cells})
+    return Judgement(email_key, step, {"email_key": email_key, **column_values(step), **cells})
 
 
-def candidate(schema: RowSchema, line: int, email: str, role: str, groups: str) -> Candidate:
+def make_candidate(schema: RowSchema, line: int, email: str, role: str, groups: str) -> Candidate:
     """One row by the schema alone; a broken one keeps its e-mail key, for its twins."""
     address, wrong_email = schema.cell("email", email)
     entry, wrong_role = schema.cell("role", role)
@@ -93,17 +93,17 @@ def candidate(schema: RowSchema, line: int, email: str, role: str, groups: str) 
     )
 
 
-def standing(batch: Batch) -> Select[Row]:
+def select_rows(batch: Batch) -> Select[Row]:
     """The rows that were not removed."""
     return select(Row).where(Row.batch_id == batch.id, Row.removed_at.is_(None))
 
 
-def standing_rows(batch: Batch) -> list[Row]:
+def load_rows(batch: Batch) -> list[Row]:
     """The same, as `loaded`."""
-    return loaded(standing(batch))
+    return load(select_rows(batch))
 
 
-def loaded(query: Select[Row]) -> list[Row]:
+def load(query: Select[Row]) -> list[Row]:
     """Rows in the file's order, with what planning needs of them; the cells as read stay in the database."""
     return list(db.session.scalars(query.options(_PLANNED).order_by(Row.line)))
 
@@ -111,16 +111,16 @@ def loaded(query: Select[Row]) -> list[Row]:
 _PLANNED = load_only(*(getattr(Row, name) for name in ("batch_id", "line", *_WRITTEN)))
 
 
-def judged_again(batch: Batch, rows: Sequence[Row], by: User | None = None, **options: Any) -> dict[int, Judgement]:
+def plan_stored_rows(batch: Batch, rows: Sequence[Row], by: User | None = None, **options: Any) -> dict[int, Judgement]:
     """Judge stored rows anew, for who is assumed to confirm. Twins must be among the rows. By line.
 
     options: of the batch, as they will be.
     """
     by = by or batch.planned_for
-    policy = replace(policy_of(batch, by, lookup.registry(batch.uploaded_by)), **options)
+    policy = replace(make_policy(batch, by, lookup.registry(batch.uploaded_by)), **options)
     if batch.kind is not BatchKind.UPLOAD:
         return _judged_by_aim(batch, rows, policy)
-    return judged(((row.line, row.email, row.role, row.groups) for row in rows), policy)
+    return plan_rows(((row.line, row.email, row.role, row.groups) for row in rows), policy)
 
 
 def _judged_by_aim(batch: Batch, rows: Sequence[Row], policy: Policy) -> dict[int, Judgement]:
@@ -128,38 +128,30 @@ def _judged_by_aim(batch: Batch, rows: Sequence[Row], policy: Policy) -> dict[in
     return {line: _judgement(keys[line], step, **people_rows.cells(step, policy.registry)) for line, step in planned.items()}
 
 
-def stale(rows: Sequence[Row], judgements: Mapping[int, Judgement]) -> list[Row]:
+def find_changed(rows: Sequence[Row], judgements: Mapping[int, Judgement]) -> list[Row]:
     """Those rows whose stored plan is no longer what the judgement says."""
     return [row for row in rows if any(getattr(row, k) != v for k, v in judgements[row.line].values.items())]
 
 
-def store(batch: Batch, rows: Sequence[Row], judgements: Mapping[int, Judgement]) -> None:
-    """Part of a command: write the judgements of these rows, and keep the batch's counts true; one statement."""
-    counts = Counter(batch.counts)
-    plan_anew(counts, rows, judgements)
-    batch.counts = {key: n for key, n in counts.items() if n}
-    write([written(row) for row in rows])
-
-
-def plan_anew(counts: Counter[str], rows: Sequence[Row], judgements: Mapping[int, Judgement]) -> None:
+def put_plans(counts: Counter[str], rows: Sequence[Row], judgements: Mapping[int, Judgement]) -> None:
     """Put the judgements into these rows and into the counts; nothing is written."""
-    tally(counts, map(counted, rows), -1)
+    add_to_counts(counts, map(count_keys, rows), -1)
     for row in rows:
         for name, value in judgements[row.line].values.items():
             set_value(row, name, value)
-    tally(counts, map(counted, rows), +1)
+    add_to_counts(counts, map(count_keys, rows), +1)
 
 
 _ROWS: Table = Row.__table__  # type: ignore[assignment]
 _WRITE = update(_ROWS).where(_ROWS.c.id == bindparam("row_id")).values({name: bindparam(f"new_{name}") for name in _WRITTEN})
 
 
-def written(row: Row) -> dict[str, Any]:
+def row_values(row: Row) -> dict[str, Any]:
     """A row as `write` takes it."""
     return {"row_id": row.id} | {f"new_{name}": getattr(row, name) for name in _WRITTEN}
 
 
-def write(rows: Sequence[Mapping[str, Any]]) -> None:
+def write_rows(rows: Sequence[Mapping[str, Any]]) -> None:
     """Part of a command: what steps and plans may change of these rows, in one statement."""
     if rows:
         db.session.execute(_WRITE, rows)
@@ -174,12 +166,12 @@ Counted = tuple[str, Mapping[str, Any], Sequence[Mapping[str, Any]]]
 """What the counts see of a row: its plan, its step and its issues as dictionaries."""
 
 
-def counted(row: Row) -> Counted:
+def count_keys(row: Row) -> Counted:
     """A row as `tally` takes it."""
     return row.plan, row.step, row.issues
 
 
-def tally(counts: Counter[str], rows: Iterable[Counted], by: int) -> None:
+def add_to_counts(counts: Counter[str], rows: Iterable[Counted], by: int) -> None:
     """Move a batch's counts by these rows: their plans, their marks, "problem:role" and the like, and "misspelt" where the
     domain probably is; that is no problem, and only counted for `bulk_fixes.offers` to know of it."""
     for planned, step, issues in rows:
@@ -192,8 +184,8 @@ def tally(counts: Counter[str], rows: Iterable[Counted], by: int) -> None:
             counts["misspelt"] += by
 
 
-def count(batch: Batch, rows: Iterable[Counted], by: int) -> None:
+def update_counts(batch: Batch, rows: Iterable[Counted], by: int) -> None:
     """Part of a command: move the batch's counts by these rows."""
     counts = Counter(batch.counts)
-    tally(counts, rows, by)
+    add_to_counts(counts, rows, by)
     batch.counts = {key: n for key, n in counts.items() if n}

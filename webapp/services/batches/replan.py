@@ -21,7 +21,7 @@ from webapp.services.directory import lookup
 class FreshPlans:
     """New plans of a batch, which can be stored in a later transaction.
 
-    changed: the rows whose plan differs from the stored one; values: the same for `planner.write`. lines: their row numbers.
+    changed: the rows whose plan differs from the stored one; values: the same for `planner.write_rows`. lines: their row numbers.
     version, directory_version: of the batch and the directory when they were made.
     """
 
@@ -60,7 +60,7 @@ def store_shown(batch_id: int, plans: FreshPlans) -> None:
     Where somebody changed the batch meanwhile, only its version is raised: that page has not shown the change.
     """
     begin_write()
-    batch = review.locked(batch_id)
+    batch = review.lock_batch(batch_id)
     if batch.state is BatchState.REVIEWING and batch.directory_version != plans.directory_version:
         if batch.version == plans.version:
             store(batch, plans)
@@ -75,9 +75,9 @@ def lock_with_plans(batch_id: int, for_id: int) -> tuple[Batch, FreshPlans]:
     Planning 50,000 rows takes seconds: it is done before the lock is taken, and again only where the batch or the directory
     changed meanwhile.
     """
-    plans = _plan(review.found(batch_id), db.session.get_one(User, for_id))
+    plans = _plan(review.get_batch(batch_id), db.session.get_one(User, for_id))
     begin_write()
-    batch = review.locked(batch_id)
+    batch = review.lock_batch(batch_id)
     if (batch.version, lookup.directory_version()) != (plans.version, plans.directory_version):
         plans = _plan(batch, db.session.get_one(User, for_id))
     return batch, plans
@@ -93,23 +93,23 @@ def store(batch: Batch, plans: FreshPlans) -> None:
     batch.planned_for_id = plans.for_id
     batch.directory_version = plans.directory_version
     batch.counts = plans.counts
-    planner.write(plans.values)
+    planner.write_rows(plans.values)
 
 
 def _plan(batch: Batch, by: User) -> FreshPlans:
     """Plan all rows for `by`, as loaded."""
     directory_version = lookup.directory_version()  # first: what changes from here on makes these plans stale
-    rows = planner.standing_rows(batch)
-    judgements = planner.judged_again(batch, rows, by)
-    changed = planner.stale(rows, judgements)
+    rows = planner.load_rows(batch)
+    judgements = planner.plan_stored_rows(batch, rows, by)
+    changed = planner.find_changed(rows, judgements)
     counts = Counter(batch.counts)
-    planner.plan_anew(counts, changed, judgements)
+    planner.put_plans(counts, changed, judgements)
     return FreshPlans(
         for_id=by.id,
         version=batch.version,
         directory_version=directory_version,
         changed=changed,
-        values=[planner.written(row) for row in changed],
+        values=[planner.row_values(row) for row in changed],
         lines=[row.line for row in changed],
         counts={name: n for name, n in counts.items() if n},
     )

@@ -27,7 +27,7 @@ def stage(batch_id: int, by: User) -> tuple[Batch, bool]:
     Raises ConflictError where there is nothing to take back, ForbiddenError where `by` could not have done it.
     """
     begin_write()
-    original = review.locked(batch_id)
+    original = review.lock_batch(batch_id)
     if open_one := open_revert(original):
         db.session.rollback()
         return open_one, False

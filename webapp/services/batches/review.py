@@ -13,13 +13,13 @@ from webapp.models import Batch, BatchKind, BatchState, User
 
 NONE = "There is no such upload."
 AT_WORK = (BatchState.QUEUED, BatchState.PROCESSING, BatchState.PAUSED)
-STANDING_STATES = (BatchState.MAPPING, BatchState.REVIEWING, *AT_WORK)
+OPEN_STATES = (BatchState.MAPPING, BatchState.REVIEWING, *AT_WORK)
 
 
 # What a command begins with
 
 
-def locked(batch_id: int) -> Batch:
+def lock_batch(batch_id: int) -> Batch:
     """The batch as it is now; call it after begin_write(). Raises NotFoundError. Does not commit."""
     batch = db.session.get(Batch, batch_id)
     if batch is None:
@@ -38,12 +38,12 @@ class NotUnderReviewError(ConflictError):
         self.batch_id = batch.id
 
 
-def under_review(batch_id: int, *, any_kind: bool = False) -> Batch:
+def lock_under_review(batch_id: int, *, any_kind: bool = False) -> Batch:
     """Part of a command: the locked upload, which is still under review. Raises NotUnderReviewError where it no longer is.
 
     any_kind: an action or a revert, too, whose rows can be left out and confirmed, but not edited.
     """
-    batch = locked(batch_id)
+    batch = lock_batch(batch_id)
     if batch.state is not BatchState.REVIEWING:
         raise NotUnderReviewError(batch)
     if not any_kind and batch.kind is not BatchKind.UPLOAD:
@@ -59,7 +59,7 @@ def nothing_done(batch: Batch) -> str:
 # Questions
 
 
-def found(batch_id: int) -> Batch:
+def get_batch(batch_id: int) -> Batch:
     """The batch. Raises NotFoundError."""
     batch = db.session.get(Batch, batch_id, options=_WHO)
     if batch is None:
@@ -67,26 +67,26 @@ def found(batch_id: int) -> Batch:
     return batch
 
 
-def same_file(batch: Batch) -> list[Batch]:
+def find_same_file(batch: Batch) -> list[Batch]:
     """Earlier batches of the very same file that are under review or at work."""
     if not batch.content_hash:
         return []
-    query = select(Batch).where(Batch.content_hash == batch.content_hash, Batch.id < batch.id, Batch.state.in_(STANDING_STATES))
+    query = select(Batch).where(Batch.content_hash == batch.content_hash, Batch.id < batch.id, Batch.state.in_(OPEN_STATES))
     if batch.parts > 1:
         query = query.where(Batch.parts_id.is_distinct_from(batch.parts_id))
     return list(db.session.scalars(query.order_by(Batch.id.desc()).limit(3)))
 
 
-def uploads(before: int | None = None, limit: int = 50, kind: BatchKind | None = None) -> Sequence[Batch]:
+def list_batches(before: int | None = None, limit: int = 50, kind: BatchKind | None = None) -> Sequence[Batch]:
     """All batches, or those of a kind, newest first; `before`: an id to go on from."""
     query = select(Batch).options(*_WHO).order_by(Batch.id.desc()).limit(limit)
     query = query.where(Batch.kind == kind) if kind else query
     return db.session.scalars(query.where(Batch.id < before) if before else query).all()
 
 
-def unfinished(limit: int) -> Sequence[Batch]:
+def list_unfinished(limit: int) -> Sequence[Batch]:
     """What is under review or at work, newest first."""
-    standing = select(Batch).options(*_WHO).where(Batch.state.in_(STANDING_STATES))
+    standing = select(Batch).options(*_WHO).where(Batch.state.in_(OPEN_STATES))
     return db.session.scalars(standing.order_by(Batch.id.desc()).limit(limit)).all()
 
 

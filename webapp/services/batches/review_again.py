@@ -20,8 +20,8 @@ def stage(batch_id: int, by: User) -> Batch:
     Returns the earlier one while it is not done: pressing twice makes one review. Raises ConflictError.
     """
     begin_write()
-    old = review.locked(batch_id)
-    open_one = select(Batch).where(Batch.again_of_id == old.id, Batch.state.in_(review.STANDING_STATES))
+    old = review.lock_batch(batch_id)
+    open_one = select(Batch).where(Batch.again_of_id == old.id, Batch.state.in_(review.OPEN_STATES))
     if found := db.session.scalar(open_one):
         db.session.rollback()
         return found
@@ -33,7 +33,7 @@ def stage(batch_id: int, by: User) -> Batch:
     db.session.flush()
     db.session.add_all([_copy_row(row, batch) for row in rows])
     db.session.flush()
-    planner.count(batch, [(Plan.ATTENTION, {}, [])] * len(rows), +1)  # until they are planned below
+    planner.update_counts(batch, [(Plan.ATTENTION, {}, [])] * len(rows), +1)  # until they are planned below
     replan.plan_batch(batch)
     action = AuditAction.BATCH_UPLOADED if batch.kind is BatchKind.UPLOAD else AuditAction.BATCH_STAGED
     events.record(by, action, batch, rows=len(rows), again=old.id)

@@ -31,7 +31,7 @@ _SHOWN = defer(Row.read_cells, raiseload=True)
 """A page does not show the whole line as read."""
 
 
-def page(batch: Batch, find: Find, size: int = PAGE) -> Page[Row]:
+def find_page(batch: Batch, find: Find, size: int = PAGE) -> Page[Row]:
     """The page that is asked for; at most two queries.
 
     A page past the last one is the last one: rows may have gone since the address was made.
@@ -50,14 +50,14 @@ def page(batch: Batch, find: Find, size: int = PAGE) -> Page[Row]:
     return Page([found[id] for id in shown if id in found], number, len(ids), size)
 
 
-def look_alikes(batch: Batch, most: int = 5) -> Sequence[Row]:
+def find_look_alikes(batch: Batch, most: int = 5) -> Sequence[Row]:
     """Those rows that invite an address with letters that only look Latin; no query where there is none."""
     if not batch.counts.get(Mark.LOOKALIKE, 0):
         return []
-    return page(batch, Find(mark=Mark.LOOKALIKE), most).rows
+    return find_page(batch, Find(mark=Mark.LOOKALIKE), most).rows
 
 
-def each(batch: Batch, find: Find) -> Iterator[Row]:
+def iterate_rows(batch: Batch, find: Find) -> Iterator[Row]:
     """All rows that are asked for, on whatever page, in order; a chunk at a time."""
     says = _says(find)
     for row in db.session.scalars(_ordered(select(Row), batch, find).execution_options(yield_per=CHUNK)):
@@ -65,7 +65,7 @@ def each(batch: Batch, find: Find) -> Iterator[Row]:
             yield row
 
 
-def problem(batch: Batch, find: Find, start: int | None, *, back: bool = False) -> tuple[int, Row] | None:
+def find_problem(batch: Batch, find: Find, start: int | None, *, back: bool = False) -> tuple[int, Row] | None:
     """The next row that needs attention, after (back: before) the row whose id is `start`, and the number of its page.
 
     From the end it goes on at the other end; `start` None, or not there, begins at one. One query of ids, one of the row.

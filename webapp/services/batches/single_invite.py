@@ -68,7 +68,7 @@ def _plan(cells: Mapping[str, str], by: User, proven: bool) -> tuple[PlannedChan
     """Plan the invite of one person. Raises InviteRefusedError. Does not commit."""
     registry = lookup.registry(by)
     row = (1, cells["email"], cells["role"], cells["groups"])
-    judgement = planner.judged([row], lookup.policy(by, registry))[1]
+    judgement = planner.plan_rows([row], lookup.policy(by, registry))[1]
     change, key = judgement.step, str(judgement.email_key)
     person = lookup.people([key]).get(key)
     if person and not person.is_gone:

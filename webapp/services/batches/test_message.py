@@ -24,7 +24,7 @@ def send_test(batch_id: int, by: User) -> Message:
     Nobody is invited by it: a sentence stands in place of the link.
     """
     begin_write()
-    batch = review.under_review(batch_id)
+    batch = review.lock_under_review(batch_id)
     _refuse_too_many(by)
     row = preview.example_row(batch)
     if row is None:

@@ -135,7 +135,7 @@ def create_groups(batch_id: int, names: Sequence[str], by: User) -> list[Group]:
     Nothing in the rows changes, so there is nothing in them to undo. Raises RuleViolationError where none is chosen or a name
     does not do.
     """
-    review.found(batch_id)
+    review.get_batch(batch_id)
     if not names:
         raise RuleViolationError("Choose at least one group to create.")
     if len(names) > MOST_CREATED:

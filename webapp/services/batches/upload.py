@@ -299,7 +299,7 @@ def replace(batch_id: int, data: bytes, name: str, by: User, *, lose: bool = Fal
 
     Raises UnreadableFileError, TooManyRowsError, and EditsLostError where edits would be lost and `lose` does not agree to that.
     """
-    batch = review.found(batch_id)
+    batch = review.get_batch(batch_id)
     source, reading = _read_as_before(Source(data, _file_name(name)), load_source(batch), batch.header)
     if reading.mapping is None:
         raise UnreadableFileError(
@@ -311,7 +311,7 @@ def replace(batch_id: int, data: bytes, name: str, by: User, *, lose: bool = Fal
         refusal.parts = 0
         raise refusal
     begin_write()
-    batch = review.under_review(batch_id)
+    batch = review.lock_under_review(batch_id)
     if not is_file_kept(batch):
         raise ConflictError(_why_no_file(batch))
     old_name, lost = batch.file_name, import_rows.replace_rows(batch, reading.table, reading.people, reading.hints, lose=lose)

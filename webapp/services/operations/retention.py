@@ -59,7 +59,7 @@ def delete_rows() -> int:
         db.session.rollback()
         return 0
     begin_write()
-    batch = review.locked(batch_id)
+    batch = review.lock_batch(batch_id)
     if batch.rows_deleted_at:
         db.session.rollback()
         return 1  # another worker has just finished it: look for the next
@@ -100,7 +100,7 @@ def _due_batches(before: datetime) -> Select[int]:
     """Batches that ended long enough ago; not while a revert needs to know what they did."""
     ended_at = func.coalesce(Batch.finished_at, Batch.confirmed_at, Batch.created_at)
     revert = aliased(Batch)
-    is_reverted = select(revert.id).where(revert.reverts_id == Batch.id, revert.state.in_(review.STANDING_STATES)).exists()
+    is_reverted = select(revert.id).where(revert.reverts_id == Batch.id, revert.state.in_(review.OPEN_STATES)).exists()
     due = Batch.state.in_(ENDED), Batch.rows_deleted_at.is_(None), ended_at < before, ~is_reverted
     return select(Batch.id).where(*due).order_by(ended_at, Batch.id)
 

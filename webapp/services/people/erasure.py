@@ -129,7 +129,7 @@ def _erase_from_open_batches(found: Traces, redactor: Redactor, by: User) -> Non
     """Delete rows and kept files; an upload that is only a file so far is discarded. Does not commit."""
     is_open = Batch.state.in_([BatchState.MAPPING, BatchState.REVIEWING])
     for batch_id in db.session.scalars(select(Batch.id).where(is_open).order_by(Batch.id)).all():
-        batch = review.locked(batch_id)
+        batch = review.lock_batch(batch_id)
         batch.header, batch.facts = redactor(batch.header), redactor(batch.facts)
         if batch.state is BatchState.MAPPING:
             discard.discard_locked(batch, by)
@@ -138,7 +138,7 @@ def _erase_from_open_batches(found: Traces, redactor: Redactor, by: User) -> Non
         rows = db.session.scalars(select(Row).where(Row.batch_id == batch_id, Row.id.in_(found.rows))).all()
         if not rows:
             continue
-        planner.count(batch, [planner.counted(row) for row in rows if row.removed_at is None], -1)
+        planner.update_counts(batch, [planner.count_keys(row) for row in rows if row.removed_at is None], -1)
         are_theirs = Row.id.in_([row.id for row in rows])
         db.session.execute(delete(Row).where(are_theirs).execution_options(synchronize_session=False))
         batch.version += 1

@@ -29,7 +29,7 @@ def index() -> str:
     """All uploads, actions and reverts, or those of a kind, newest first."""
     before, asked = get_number(request.args, "before"), request.args.get("kind")
     kind = member(BatchKind, asked)
-    found = batches.uploads(before, kind=kind)
+    found = batches.list_batches(before, kind=kind)
     return render_template(
         "batches/index.html", batches=found, before=before, kind=kind, more=len(found) == 50, **dialog_context()
     )
@@ -73,7 +73,7 @@ def create() -> BaseResponse | tuple[str, int]:
 @require(Permission.BATCHES_SEE)
 def show(batch_id: int) -> str | BaseResponse:
     """The batch as it stands: its review (of which a search wants only a part), its progress, its report, or that it is gone."""
-    batch = batches.found(batch_id)
+    batch = batches.get_batch(batch_id)
     if batch.state is BatchState.REVIEWING:
         return review(batch)
     if batch.state is BatchState.MAPPING and not is_fragment():

@@ -22,7 +22,7 @@ bp = Blueprint("confirmations", __name__, url_prefix="/batches/<int:batch_id>/co
 @require(Permission.INVITATIONS_MAKE)
 def show(batch_id: int) -> BaseResponse | tuple[str, int]:
     """What the dialog before sending asks, as a page. `version`: of the batch, as the review showed it."""
-    batch = review.found(batch_id)
+    batch = review.get_batch(batch_id)
     if batch.state is not BatchState.REVIEWING:
         return redirect_to("batches.show", batch_id=batch_id, say=already_confirmed(batch) if batch.confirmed_by_id else None)
     version = get_number(request.args, "version") or batch.version
@@ -41,7 +41,7 @@ def create(batch_id: int) -> BaseResponse | tuple[str, int]:
     """Queue what was seen; confirming twice lands on the progress page with a note."""
     version = get_number(request.form, "version")
     if version is None:
-        address = url_for("batches.show", batch_id=review.found(batch_id).id)
+        address = url_for("batches.show", batch_id=review.get_batch(batch_id).id)
         raise RuleViolationError(UNSEEN, link=("Open the review", address))
     try:
         is_first = confirmation.confirm(batch_id, version, current_user(), proven=check_given_password())
@@ -49,8 +49,8 @@ def create(batch_id: int) -> BaseResponse | tuple[str, int]:
         flash(str(error), "warn")
         return redirect_to("batches.show", batch_id=batch_id)
     except RuleViolationError as error:
-        return question(review.found(batch_id), version, str(error), error.status)
-    note = None if is_first else already_confirmed(review.found(batch_id))
+        return question(review.get_batch(batch_id), version, str(error), error.status)
+    note = None if is_first else already_confirmed(review.get_batch(batch_id))
     return redirect_to("batches.show", batch_id=batch_id, say=note)
 
 

@@ -36,13 +36,13 @@ def _offered() -> dict[str, Any]:
         "suggest_fixes": bulk_fix.suggest,
         "fixes_are_cheap": bulk_fix.are_cheap,
         "words_of": unknown_words.find_unknown_words,
-        "look_alikes_of": row_search.look_alikes,
+        "look_alikes_of": row_search.find_look_alikes,
     }
 
 
 def under_review(batch_id: int) -> Batch:
     """The batch whose dialog is asked for. Raises NotUnderReviewError."""
-    batch = review.found(batch_id)
+    batch = review.get_batch(batch_id)
     if batch.state is not BatchState.REVIEWING:
         raise review.NotUnderReviewError(batch)
     return batch
@@ -65,7 +65,7 @@ def undo(batch_id: int) -> str | BaseResponse | tuple[str, int, dict[str, str]]:
     except history.UndoConflictError as conflict:
         if version or not is_fragment():
             raise
-        context = {"batch": review.found(batch_id), "before": conflict.version, "said": str(conflict)}
+        context = {"batch": review.get_batch(batch_id), "before": conflict.version, "said": str(conflict)}
         return render_template("edits/_overtaken.html", **context), 409, {"X-Muster": "1"}
 
 
@@ -89,7 +89,7 @@ def draw_replay(result: Result, verb: str) -> str | BaseResponse:
 @require(MAKE)
 def steps(batch_id: int) -> str | BaseResponse:
     """The last steps, whoever made them: the list beside Undo and Redo."""
-    batch = review.found(batch_id)
+    batch = review.get_batch(batch_id)
     if not is_fragment():
         return redirect_to("batches.show", batch_id=batch_id)
     return render_template("edits/_steps.html", batch=batch, steps=history.recent(batch))
@@ -102,7 +102,7 @@ def steps(batch_id: int) -> str | BaseResponse:
 @require(MAKE)
 def fixes(batch_id: int) -> str | BaseResponse:
     """What a fix would change, row by row."""
-    batch, args = review.found(batch_id), request.args
+    batch, args = review.get_batch(batch_id), request.args
     if not is_fragment():
         return redirect_to("batches.show", batch_id=batch_id)
     field, old, new = args.get("field", ""), args.get("old", ""), args.get("new", "")
@@ -123,7 +123,7 @@ def fix(batch_id: int) -> str | BaseResponse:
 @require(MAKE)
 def preview(batch_id: int) -> tuple[str, int] | BaseResponse:
     """What find and replace would do: in how many rows, and the first of them."""
-    batch = review.found(batch_id)
+    batch = review.get_batch(batch_id)
     if not is_fragment():
         return redirect_to("batches.show", batch_id=batch_id)
     try:
@@ -252,7 +252,7 @@ def add(batch_id: int) -> str | BaseResponse:
 @require(Permission.BATCHES_SEE)
 def line(batch_id: int, line: int) -> BaseResponse:
     """To the row of this line, on whatever page it is."""
-    batch: Batch = review.found(batch_id)
+    batch: Batch = review.get_batch(batch_id)
     return redirect_to("batches.show", batch_id=batch_id, **bulk_edit.address(batch, line))
 
 
@@ -260,10 +260,10 @@ def line(batch_id: int, line: int) -> BaseResponse:
 @require(Permission.BATCHES_SEE)
 def problem(batch_id: int) -> BaseResponse:
     """To the next row that needs attention, on whatever page it is; without the filter where that leaves none in."""
-    batch, find = review.found(batch_id), asked_for()
+    batch, find = review.get_batch(batch_id), asked_for()
     start, back = get_number(request.args, "from"), "back" in request.args
     for wanted in (find, changed(find, plan=None, problem=None, mark=None, hint=None, text="")):
-        if there := row_search.problem(batch, wanted, start, back=back):
+        if there := row_search.find_problem(batch, wanted, start, back=back):
             page, row = there
             field = row.issues[0]["field"] if row.issues else "email"
             anchor = f"row-{row.id}-{field}{'-cell' if field == 'groups' else ''}"

@@ -18,6 +18,6 @@ bp = Blueprint("downloads", __name__, url_prefix="/batches/<int:batch_id>")
 @require(Permission.BATCHES_SEE)
 def rows(batch_id: int) -> Response:
     """The rows of the review as it is filtered and sorted; all of them where it is not."""
-    batch, find = review.found(batch_id), Find.parse(request.args)
+    batch, find = review.get_batch(batch_id), Find.parse(request.args)
     header, lines = export.rows(batch, find)
     return attach(write_lines(header, lines), f"{export.stem(batch)}-{'blocked-' if find.plan == 'attention' else ''}rows.csv")

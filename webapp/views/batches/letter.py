@@ -27,7 +27,7 @@ ASKED = ("valid_days", "message")
 @require(Permission.INVITATIONS_MAKE)
 def show(batch_id: int) -> BaseResponse | tuple[str, int]:
     """What the invitations of a batch under review say, to be changed and looked at."""
-    batch = review.found(batch_id)
+    batch = review.get_batch(batch_id)
     if batch.state is not BatchState.REVIEWING:
         return redirect_to("batches.show", batch_id=batch_id)
     return page_or_fragment("batches/letter.html", "batches/_letter.html", **context(batch))
@@ -37,7 +37,7 @@ def show(batch_id: int) -> BaseResponse | tuple[str, int]:
 @require(Permission.INVITATIONS_MAKE)
 def html(batch_id: int) -> Response:
     """The e-mail's HTML for an example person, as a document of its own for the frame; with what is typed, or stored."""
-    batch = review.found(batch_id)
+    batch = review.get_batch(batch_id)
     row = examples.example_row(batch)
     if row is None:
         raise NotFoundError("There is no row to show an example for.")
@@ -50,7 +50,7 @@ def html(batch_id: int) -> Response:
 @require(Permission.INVITATIONS_MAKE)
 def preview(batch_id: int) -> str | BaseResponse:
     """The e-mail with what is typed, before it is stored."""
-    batch = review.found(batch_id)
+    batch = review.get_batch(batch_id)
     if batch.state is not BatchState.REVIEWING or not is_fragment():
         return redirect_to("letters.show", batch_id=batch_id)
     return render_template("batches/_letter_preview.html", **context(batch))
@@ -106,7 +106,7 @@ def save(batch_id: int) -> Batch:
 
 def refused(batch_id: int, problems: dict[str, Any]) -> tuple[str, int]:
     """The form again, with what was typed."""
-    shown = context(review.found(batch_id)) | {"problems": problems}
+    shown = context(review.get_batch(batch_id)) | {"problems": problems}
     shown["typed"] = {name: request.form.get(name, shown["typed"][name]) for name in ASKED}
     return page_or_fragment("batches/letter.html", "batches/_letter.html", 422, **shown)
 

@@ -23,7 +23,7 @@ bp = Blueprint("mapping", __name__, url_prefix="/batches/<int:batch_id>")
 @require(Permission.INVITATIONS_MAKE)
 def show(batch_id: int) -> str | BaseResponse:
     """The columns of the file, and what each is used as; the address carries what was chosen so far."""
-    batch = review.found(batch_id)
+    batch = review.get_batch(batch_id)
     if batch.state not in (BatchState.MAPPING, BatchState.REVIEWING):
         return redirect_to("batches.show", batch_id=batch_id)
     return mapping_page(batch, request.args)[0]
@@ -41,7 +41,7 @@ def choose(batch_id: int) -> BaseResponse | tuple[str, int]:
                 batch_id, choice_from(form), current_user(), remember=remember, split=split, version=get_number(form, "version")
             )
     except UnreadableFileError as refusal:
-        return mapping_page(review.found(batch_id), form, refusal, 422)
+        return mapping_page(review.get_batch(batch_id), form, refusal, 422)
     return redirect_to("batches.show", batch_id=batch_id)
 
 
@@ -49,7 +49,7 @@ def choose(batch_id: int) -> BaseResponse | tuple[str, int]:
 @require(Permission.INVITATIONS_MAKE)
 def file(batch_id: int) -> str | BaseResponse:
     """Choose another file in place of this one."""
-    batch = review.found(batch_id)
+    batch = review.get_batch(batch_id)
     if batch.state is not BatchState.REVIEWING:
         return redirect_to("batches.show", batch_id=batch_id)
     return render_template("mapping/replace.html", **replace_context(batch))
@@ -66,7 +66,7 @@ def replace(batch_id: int) -> BaseResponse | tuple[str, int]:
         with turns.upload(current_user()):
             upload.replace(batch_id, sent.read(), sent.filename, current_user(), lose="lose" in request.form)
     except UnreadableFileError as refusal:
-        context = replace_context(review.found(batch_id), refusal, sent.filename if sent else None)
+        context = replace_context(review.get_batch(batch_id), refusal, sent.filename if sent else None)
         return page_or_fragment("mapping/replace.html", "mapping/_replace.html", 422, **context)
     answer = redirect_to("batches.show", batch_id=batch_id, say="The file was replaced.")
     if is_fragment():

@@ -24,7 +24,7 @@ bp = Blueprint("reports", __name__, url_prefix="/batches/<int:batch_id>")
 @require(Permission.INVITATIONS_MAKE)
 def retry(batch_id: int) -> BaseResponse:
     """Queue the failed e-mails again; those sent are never touched."""
-    retried = outbox.retry_failed(batches.found(batch_id), current_user())
+    retried = outbox.retry_failed(batches.get_batch(batch_id), current_user())
     nothing = "Nothing can be retried: those invitations are closed, were sent again, or are to roles that you may not give."
     said = f"{plural(retried, 'email')} queued again." if retried else nothing
     return redirect_to("batches.show", batch_id=batch_id, say=said)
@@ -50,7 +50,7 @@ def revert(batch_id: int) -> BaseResponse:
 @require(Permission.BATCHES_SEE)
 def report(batch_id: int) -> Response:
     """Every row's outcome and reason as a file; `?outcome=skipped` for some of them, under a name of their own."""
-    batch, outcome = batches.found(batch_id), member(Outcome, request.args.get("outcome"))
+    batch, outcome = batches.get_batch(batch_id), member(Outcome, request.args.get("outcome"))
     unsent = reports.unsent(batch)
 
     def line(row: Row) -> tuple[str, ...]:

@@ -42,7 +42,7 @@ def add_group(batch_id: int) -> BaseResponse:
 @require(Permission.USERS_MANAGE)
 def missing_groups(batch_id: int) -> str | BaseResponse:
     """The groups that the file names and that do not exist, to create some or all of them."""
-    batch = batches.found(batch_id)
+    batch = batches.get_batch(batch_id)
     if batch.state is not BatchState.REVIEWING:
         return redirect_to("batches.show", batch_id=batch_id)
     return render_template("mapping/groups.html", batch=batch, words=unknown_words.find_missing_groups(batch))
@@ -52,7 +52,7 @@ def missing_groups(batch_id: int) -> str | BaseResponse:
 @require(Permission.INVITATIONS_MAKE)
 def discarding(batch_id: int) -> BaseResponse | tuple[str, int]:
     """The question before what was not confirmed is given up."""
-    batch = batches.found(batch_id)
+    batch = batches.get_batch(batch_id)
     if batch.state not in (BatchState.MAPPING, BatchState.REVIEWING):
         return redirect_to("batches.show", batch_id=batch_id)
     kind, is_edited = batch.kind.value, batch.state is BatchState.REVIEWING

@@ -24,7 +24,7 @@ HEARD = {"X-Muster": "1"}
 @require(Permission.BATCHES_SEE)
 def show(batch_id: int, row_id: int) -> BaseResponse | tuple[str, int]:
     """One row: as a part of the grid for htmx, as a page of its own otherwise."""
-    batch = review.found(batch_id)
+    batch = review.get_batch(batch_id)
     row = cell_edit.find_row(batch_id, row_id)
     if batch.state is not BatchState.REVIEWING:
         return redirect_to("batches.show", batch_id=batch_id)

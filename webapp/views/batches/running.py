@@ -36,7 +36,7 @@ def resume(batch_id: int) -> BaseResponse:
 @require(Permission.INVITATIONS_MAKE)
 def cancellation(batch_id: int) -> BaseResponse | tuple[str, int]:
     """The question before the rest is cancelled."""
-    batch = batches.found(batch_id)
+    batch = batches.get_batch(batch_id)
     if batch.state not in batches.AT_WORK:
         return redirect_to("batches.show", batch_id=batch_id)
     is_upload = batch.kind is BatchKind.UPLOAD
@@ -73,7 +73,7 @@ def switched(command: Callable[[int, User], object], batch_id: int, said: str) -
 @require(Permission.BATCHES_SEE)
 def progress(batch_id: int) -> str | BaseResponse:
     """The live part of the progress page; when all is done, on to the report."""
-    batch = batches.found(batch_id)
+    batch = batches.get_batch(batch_id)
     if not is_fragment():
         return redirect_to("batches.show", batch_id=batch_id)
     if batch.state not in batches.AT_WORK:

@@ -23,7 +23,7 @@ FEW = 10
 def index() -> str:
     """Home, by what one may do."""
     invites, sees = current_user().may(Permission.INVITATIONS_MAKE), current_user().may(Permission.BATCHES_SEE)
-    unfinished = review.unfinished(FEW + 1) if sees else []
+    unfinished = review.list_unfinished(FEW + 1) if sees else []
     weeks = dashboard.weeks() if current_user().may(Permission.USERS_SEE) else []
     return render_template(
         "home/index.html",

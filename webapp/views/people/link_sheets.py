@@ -58,7 +58,7 @@ def create() -> Response | str | tuple[str, int]:
 
 def _chosen() -> Chosen:
     if batch_id := get_number(request.args, "batch"):
-        return review.found(batch_id).id
+        return review.get_batch(batch_id).id
     chosen: Chosen = ChosenSchema().load(request.form)["people"] if _people_field() else Filter.parse(request.args)
     return chosen
 
@@ -71,7 +71,7 @@ def _people_field() -> str:
 def outlook(problem: str = "") -> str:
     """The page before the hand-over."""
     chosen = _chosen()
-    batch = review.found(chosen) if isinstance(chosen, int) else None
+    batch = review.get_batch(chosen) if isinstance(chosen, int) else None
     query = {"batch": batch.id} if batch else Filter.parse(request.args).args()
     context = {"batch": batch, "people": _people_field(), "address": url_for("link_sheets.create", **query), "problem": problem}
     return render_template(
