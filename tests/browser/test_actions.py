@@ -50,7 +50,7 @@ def test_an_action_by_keyboard_and_its_revert(owner):
                  people=people(page, "ana", "ben", "cleo") + ",user-1")  # fmt: skip
     expect(page.get_by_role("heading", level=1)).to_have_text("Change the role of 4 people to Remote")
     owner.axe("the review of an action")
-    expect(page.get_by_text("Nobody changes the Owner.")).to_be_visible()
+    expect(page.get_by_text("The Owner cannot be changed.")).to_be_visible()
     page.get_by_role("link", name="1 Left out").press("Enter")
     expect(page.get_by_text("ana@northfield.example")).to_be_hidden()
     owner.axe("the review, filtered")

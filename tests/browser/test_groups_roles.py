@@ -72,7 +72,7 @@ def test_two_groups_become_one_and_one_goes(owner):
     checked(owner, "which groups to merge")
     page.get_by_label("Science Lab iPads").press("Space")
     page.get_by_role("button", name="Show what happens").press("Enter")
-    expect(page.get_by_role("heading", name="Nobody gains “Student Devices”")).to_be_visible()
+    expect(page.get_by_role("heading", name="No one gains “Student Devices”")).to_be_visible()
     checked(owner, "before merging")
     page.get_by_role("button", name="Merge 1 group").press("Enter")
     expect(page.get_by_role("heading", name="Student Devices", level=1)).to_be_visible()

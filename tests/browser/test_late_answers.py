@@ -74,11 +74,11 @@ def test_a_cell_comes_late_to_the_server_and_the_mode_was_changed_meanwhile(page
     held.on_the_way("**/rows/*")
     edit(page, "Email, row 4", "cleo@northfield.example")
     held.wait()
-    page.get_by_label("Groups of people who exist").select_option("add")
+    page.get_by_label("Groups of existing users").select_option("add")
     page.get_by_label("Also change roles of existing users").click()
     held.let_go()
     expect(page.get_by_label("Also change roles of existing users")).to_be_checked()
-    expect(page.get_by_label("Groups of people who exist")).to_have_value("add")
+    expect(page.get_by_label("Groups of existing users")).to_have_value("add")
     expect(page.get_by_label("Email, row 4")).to_have_value("cleo@northfield.example")
     is_what_a_reload_shows(page)
 

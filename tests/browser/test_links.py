@@ -31,7 +31,7 @@ def test_the_link_of_an_admin_asks_for_the_password_in_its_dialog(owner: Watched
     page.get_by_role("button", name=f"Actions for {DEV}").click()
     page.get_by_role("button", name="Copy invitation link").click()
     asked = dialog(page)
-    expect(asked.get_by_text("Whoever has this link becomes Admin.")).to_be_visible()
+    expect(asked.get_by_text("Anyone with this link becomes Admin.")).to_be_visible()
     owner.axe("the password before the link")
     asked.get_by_label("Your password").fill("wrong wrong wrong")
     asked.get_by_role("button", name="Show link").click()

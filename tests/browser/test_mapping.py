@@ -75,7 +75,7 @@ def test_columns_by_keyboard_alone_and_remembered(owner):
     page.keyboard.press("Enter")
     expect(page.locator("#edit-status")).to_contain_text("Row 2")
     page.get_by_role("link", name="Change columns").press("Enter")
-    expect(page.get_by_text("Reading the file anew loses 1 edit")).to_be_visible()
+    expect(page.get_by_text("Reading the file again loses 1 edit")).to_be_visible()
     owner.axe("columns of what is under review")
     page.get_by_role("button", name="Continue to review").press("Enter")
     asked = page.get_by_role("alertdialog")
@@ -171,7 +171,7 @@ def test_what_is_folded_stays_folded(owner):
     expect(words.get_by_role("form")).to_have_count(9)
     owner.axe("many unknown words")
     words.locator("summary").first.press("Enter")
-    page.get_by_label("Groups of people who exist").select_option("add")  # its answer draws the whole review anew
+    page.get_by_label("Groups of existing users").select_option("add")  # its answer draws the whole review anew
     answered(page)
     expect(words).not_to_have_attribute("open", "")
 

@@ -53,7 +53,7 @@ def test_what_a_reopened_tab_restores_is_not_taken_for_what_is_so(review):
     box.click()
     expect(box).to_be_checked()
     expect(review.locator("#selected-count")).to_have_text("1 row selected", use_inner_text=True)
-    expect(review.get_by_label("Groups of people who exist")).to_have_attribute("autocomplete", "off")
+    expect(review.get_by_label("Groups of existing users")).to_have_attribute("autocomplete", "off")
 
 
 def test_single_keys_work_from_a_box_of_a_row(review):

@@ -65,7 +65,7 @@ def test_settings_are_found_changed_and_tried_out(owner: Watched) -> None:
 
 def test_home_tells_what_waits_and_draws_the_weeks(owner: Watched) -> None:
     page = owner.go("/")
-    expect(page.get_by_text("Nobody was invited in the last 12 weeks.")).to_be_visible()
+    expect(page.get_by_text("No one was invited in the last 12 weeks.")).to_be_visible()
     checked(owner, "Home in the first days")
     upload(owner, "Email,Role,Groups\nines.carvalho@northfield.example,Analyst,\n")
     page = owner.go("/users?invite=single")

@@ -54,8 +54,8 @@ def found(person: Person | None, action: Action, **by) -> tuple[str, str]:
         (invited(state="accepted"), Action(Do.REVOKE), ("attention", "This invitation was accepted.")),
         (invited(state="revoked"), Action(Do.RESEND), ("attention", "This invitation was revoked.")),
         (None, Action(Do.DEACTIVATE), ("attention", "This person is not here any more.")),
-        (user(role=OWNER), Action(Do.DEACTIVATE), ("attention", "Nobody changes the Owner.")),
-        (user(role=OWNER), ADD_B, ("attention", "Nobody changes the Owner.")),
+        (user(role=OWNER), Action(Do.DEACTIVATE), ("attention", "The Owner cannot be changed.")),
+        (user(role=OWNER), ADD_B, ("attention", "The Owner cannot be changed.")),
     ],
 )
 def test_what_an_action_does(person, action, expected):
@@ -73,8 +73,8 @@ def test_nobody_acts_on_somebody_above_them(do):
 
 def test_nobody_changes_their_own_role_or_deactivates_themselves_but_their_groups():
     own = {"protected": frozenset({7})}
-    assert found(user(), ROLE, **own) == ("attention", "Nobody changes their own role.")
-    assert found(user(), Action(Do.DEACTIVATE), **own) == ("attention", "Nobody deactivates themselves.")
+    assert found(user(), ROLE, **own) == ("attention", "You cannot change your own role.")
+    assert found(user(), Action(Do.DEACTIVATE), **own) == ("attention", "You cannot deactivate yourself.")
     assert found(user(), ADD_B, **own) == ("update", "")
 
 

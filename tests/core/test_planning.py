@@ -122,11 +122,11 @@ class TestAnActiveUser:
     @pytest.mark.parametrize("ticked", [True, False])
     def test_nobody_changes_their_own_role(self, ticked):
         by = policy(change_roles=ticked, protected=frozenset({7}))
-        assert sentences(step(row(role=REMOTE), user(), by)) == ["Nobody changes their own role."]
+        assert sentences(step(row(role=REMOTE), user(), by)) == ["You cannot change your own role."]
         assert step(row(groups=[A]), user(), by).plan is Plan.UPDATE
 
     def test_nobody_changes_the_owner(self):
-        assert sentences(step(row(role=OWNER, groups=[A]), user(role=OWNER))) == ["Nobody changes the Owner."]
+        assert sentences(step(row(role=OWNER, groups=[A]), user(role=OWNER))) == ["The Owner cannot be changed."]
         assert step(row(role=OWNER), user(role=OWNER)).plan is Plan.UNCHANGED
 
     def test_nobody_changes_somebody_above(self):

@@ -141,7 +141,7 @@ def test_whether_somebody_has_an_account_is_not_said_to_who_asks_for_their_addre
     taken, free = ask(amelia, maren), ask(amelia, "nobody@northfield.example")
     assert (taken.status, taken.location) == (free.status, free.location)
     ask(amelia, maren)
-    assert "Somebody else has this email" in client.post(f"/email-changes/{token_to(maren)}", status=410).page.text
+    assert "Another person has this email" in client.post(f"/email-changes/{token_to(maren)}", status=410).page.text
     assert db.session.get_one(User, amelia.user.id).email == AMELIA
 
 
@@ -183,7 +183,7 @@ def test_somebody_who_takes_the_address_meanwhile_keeps_it(amelia, client):
     ask(amelia)
     token = token_to(HART)
     make_user("Albert Hart", email=HART)
-    assert "Somebody else has this email" in client.post(f"/email-changes/{token}", status=410).page.text
+    assert "Another person has this email" in client.post(f"/email-changes/{token}", status=410).page.text
     assert db.session.get_one(User, amelia.user.id).email == AMELIA
 
 

@@ -51,7 +51,7 @@ class TestTheReview:
         assert (batch.kind, batch.state, batch.name) == (BatchKind.ACTION, BatchState.REVIEWING, "Deactivate 5 people")
         page = admin.get(f"/batches/{batch.id}").page
         assert "Deactivate 2 people. 1 is so already. 2 cannot be changed." in page.text
-        assert "Nobody deactivates themselves." in page.text
+        assert "You cannot deactivate yourself." in page.text
         assert "Not a user yet: an invitation is revoked instead." in page.text
         assert db.session.get(User, ana.id).state is UserState.ACTIVE
 
@@ -72,7 +72,7 @@ class TestTheReview:
         left = admin.get(f"/batches/{batch.id}?plan=update").page.text
         assert "ines.carvalho@northfield.example" in left
         assert "ana@northfield.example" not in left
-        assert "Nobody is like that here" in admin.get(f"/batches/{batch.id}?plan=unchanged").page.text
+        assert "No one matches here" in admin.get(f"/batches/{batch.id}?plan=unchanged").page.text
 
     def test_finds_people_by_what_is_typed(self, admin, ana, ben):
         batch = begin_action(admin, "deactivate", ana, ben)
@@ -159,7 +159,7 @@ class TestWhoMay:
         owner = make_persona("Owner")
         batch = begin_action(admin, "set_groups", owner, ana)
         page = admin.get(f"/batches/{batch.id}").page.text
-        assert "Nobody changes the Owner." in page
+        assert "The Owner cannot be changed." in page
         assert batch.counts["update"] == 1
 
     @pytest.mark.parametrize("who", ["Investigator", "Analyst", "Remote"])
@@ -195,10 +195,10 @@ class TestOddRequests:
         [
             ({}, "Choose what to do to these people."),
             ({"do": "promote", "people": "user-1"}, "Choose what to do to these people."),
-            ({"do": "deactivate"}, "Nobody was chosen."),
-            ({"do": "deactivate", "people": ""}, "Nobody was chosen."),
-            ({"do": "deactivate", "people": "user-x"}, "Nobody was chosen."),
-            ({"do": "deactivate", "people": "user-99999"}, "Nobody was chosen."),
+            ({"do": "deactivate"}, "No one was chosen."),
+            ({"do": "deactivate", "people": ""}, "No one was chosen."),
+            ({"do": "deactivate", "people": "user-x"}, "No one was chosen."),
+            ({"do": "deactivate", "people": "user-99999"}, "No one was chosen."),
             ({"do": "set_role", "people": "user-1"}, "Choose a role."),
             ({"do": "set_role", "role": "x", "people": "user-1"}, "Choose a role."),
             ({"do": "set_role", "role": "9999", "people": "user-1"}, "This role is not there any more."),
@@ -367,9 +367,9 @@ class TestOnePerson:
 
     def test_what_may_not_be_is_refused(self, admin, sign_in, ana):
         owner = make_persona("Owner")
-        with pytest.raises(RuleViolationError, match="Nobody changes the Owner"):
+        with pytest.raises(RuleViolationError, match="The Owner cannot be changed"):
             actions.do_now("user", owner.id, Action(Do.DEACTIVATE), admin.user)
-        with pytest.raises(RuleViolationError, match="Nobody changes their own role"):
+        with pytest.raises(RuleViolationError, match="No one can change their own role"):
             actions.do_now("user", admin.user.id, Action(Do.SET_ROLE, role=role("Analyst").id), admin.user)
         with pytest.raises(RuleViolationError, match="Owner cannot be assigned"):
             actions.do_now("user", ana.id, Action(Do.SET_ROLE, role=role("Owner").id), owner)

@@ -255,7 +255,7 @@ class TestAfterConfirm:
         assert execute.run_chunk(batch.id, 1) is False
         for page in (admin.get(f"/batches/{batch.id}").page, admin.get(f"/batches/{batch.id}/progress", htmx=True).page):
             assert page.h1 == "Sending is paused"
-            assert "Nothing more goes out until somebody chooses Resume." in page.text
+            assert "Nothing more goes out until someone chooses Resume." in page.text
             assert "goes on" not in page.text
         admin.post(f"/batches/{batch.id}/resumption")
         assert execute.run_chunk(batch.id, 1) is True

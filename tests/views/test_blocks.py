@@ -72,7 +72,7 @@ def test_somebody_elses_newer_value_is_left_alone_and_told(admin, owner, batch):
     answer = paste(admin, batch, {"cells": stale})
     assert [row.role for row in rows_of(batch)][:2] == ["Investigator", "Remote"]
     assert "Maren Okafor changed this cell. Showing the newer value." in answer.page.text
-    assert "1 cell was left alone. Somebody else changed it." in answer.page.text
+    assert "1 cell was left alone. Someone else changed it." in answer.page.text
     paste(admin, batch, {"cells": cells(batch, {(2, "role"): "Remote"})})
     assert rows_of(batch)[0].role == "Remote"
 

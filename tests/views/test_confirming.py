@@ -48,7 +48,7 @@ def test_a_form_that_does_not_say_which_review_was_looked_at_sends_nothing(admin
         ((1, 0, 1), "Invite 1 person. 1 becomes an administrator."),
         ((1200, 0, 0), "Invite 1,200 people."),
         ((0, 1, 0), "Change the access of 1 person."),
-        ((0, 0, 0), "Nobody is invited, and nobody’s access changes."),
+        ((0, 0, 0), "No one is invited, and no access changes."),
     ],
 )
 def test_the_sentence(counts, said):
@@ -74,7 +74,7 @@ class TestQuestion:
         page = question(admin, batch)
         for said in (
             "Invite 3 people, change the access of 1. 1 becomes an administrator.",
-            "Groups of people who exist The file’s are added",
+            "Groups of existing users The file’s are added",
             "Roles of existing users Follow the file",
             "Access widened by much 2 rows",
             "Left out 1 duplicate, 1 row that needs attention",

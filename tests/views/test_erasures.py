@@ -103,7 +103,7 @@ def test_nothing_personal_is_left_anywhere(admin, hannah, settings):
             assert personal not in text.lower(), f"{personal} in {table}"
     assert list(files.iterdir()) == []
     assert "hannah" not in admin.get("/users").text.lower()
-    assert "Nobody matches “erased”." in admin.get("/users?q=erased").page.text
+    assert "No one matches “erased”." in admin.get("/users?q=erased").page.text
 
 
 def test_the_log_keeps_a_pseudonym_as_actor_as_subject_and_in_what_it_tells(admin, hannah, settings):

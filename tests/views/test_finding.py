@@ -90,7 +90,7 @@ def test_counts_by_column_are_links_that_carry_the_rest(admin, batch):
     assert admins["href"] == f"/batches/{batch.id}?mark=admin&q=ana&sort=-email"
     assert "Role (1)" in page.text
     assert "Becomes administrator (1)" in page.text
-    assert "Widens access by much (1)" in page.text
+    assert "Much wider access (1)" in page.text
     (chosen,) = admin.get(role["href"]).page.all("a", id="problem-role")
     assert chosen["aria-current"] == "true"
     assert chosen["href"] == f"/batches/{batch.id}?q=ana&sort=-email"

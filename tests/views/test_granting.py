@@ -136,7 +136,7 @@ class TestTheLinkOfSomebodyWhoWillManageUsers:
     def test_costs_the_password(self, app, admin, invited):
         path = f"/invitations/{invited.id}/link"
         asked = admin.post(path, {"next": "/users"}, status=422)
-        assert "Whoever has this link becomes Admin." in asked.page.text
+        assert "Anyone with this link becomes Admin." in asked.page.text
         assert token_of(invited) not in asked.text
         assert asked.page.values("next") == ["/users"]
         wrong = admin.post(path, {"password": "wrong wrong wrong"}, status=422)

@@ -233,7 +233,7 @@ def test_the_page_of_a_group_lists_its_people_in_pages(sign_in, queries):
     assert "1–25 of 33" in page.text
     assert "Zoe Last" in analyst.get(f"{path}?page=2").page.text
     assert "1–1 of 1" in analyst.get(f"{path}?q=zoe").page.text
-    assert "Nobody here matches “xyz”" in analyst.get(f"{path}?q=xyz").page.text
+    assert "No one here matches “xyz”" in analyst.get(f"{path}?q=xyz").page.text
     for control in ("Rename", "Merge", "Delete"):
         assert control not in page.text
     analyst.get("/groups/9999", status=404)

@@ -152,7 +152,7 @@ class TestAttention:
 class TestChart:
     def test_is_empty_in_the_first_days(self, owner):
         page = owner.get("/").page
-        assert "Nobody was invited in the last 12 weeks." in page.text
+        assert "No one was invited in the last 12 weeks." in page.text
         assert not page.all("svg", role="img")
 
     def test_tells_its_numbers_in_a_table_too(self, owner):

@@ -218,7 +218,7 @@ class TestChangingTheColumnsOfWhatIsUnderReview:
         assert "loses" not in admin.get(f"/batches/{batch.id}/mapping").page.text
         row = rows_of(batch)[0]
         admin.patch(f"/batches/{batch.id}/rows/{row.id}", {"field": "role", "value": "Remote", "seen": "Analyst"}, htmx=True)
-        assert "Reading the file anew loses 1 edit" in admin.get(f"/batches/{batch.id}/mapping").page.text
+        assert "Reading the file again loses 1 edit" in admin.get(f"/batches/{batch.id}/mapping").page.text
 
     def test_reads_the_file_anew(self, admin):
         batch = stage(admin, "Email,Role,Groups,Team\nana@northfield.example,Analyst,Student Devices,Teacher Laptops\n")

@@ -55,8 +55,8 @@ def test_who_cannot_become_owner_is_not_offered_and_refused(owner):
     gone = make_user("Hannah Whitcombe", "Analyst", state=UserState.DEACTIVATED)
     make_invitation("hannah@northfield.example")
     page = owner.get("/ownership?q=hannah").page
-    assert "Nobody matches “hannah”" in page.text
-    assert "There is nobody yet" in owner.get("/ownership").page.text
+    assert "No one matches “hannah”" in page.text
+    assert "No one is here yet" in owner.get("/ownership").page.text
     for heir_id, status in ((gone.id, 422), (owner.user.id, 422), (9999, 404)):
         owner.get(f"/ownership?heir={heir_id}", status=status)
         owner.post("/ownership", {"heir": heir_id, "role": 2, "password": PASSWORD}, status=status)

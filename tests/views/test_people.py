@@ -215,7 +215,7 @@ class TestAccess:
         amelia.groups = []
         db.session.commit()
         answer = admin.post(f"/users/{amelia.id}/access", form | {"groups": "all"}, 303)
-        assert "Somebody else changed" in admin.get(answer.location).page.text
+        assert "Someone else changed" in admin.get(answer.location).page.text
         assert not fresh(amelia).all_groups
 
     def test_nobody_reaches_above_themselves(self, admin, amelia):

@@ -258,5 +258,5 @@ class TestReverted:
         undo = revert(admin, batch)
         assert plans(undo) == {"ana": ("attention", "Changed since.")}
         assert confirm(admin, undo).state is BatchState.REVIEWING
-        assert "Nobody is left to do this to" in admin.get(f"/batches/{undo.id}").page.text
+        assert "No one is left for this action" in admin.get(f"/batches/{undo.id}").page.text
         assert db.session.get(Batch, batch.id).state is BatchState.FINISHED

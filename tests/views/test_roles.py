@@ -183,7 +183,7 @@ def test_a_role_that_nobody_has_is_deleted_at_once(owner):
     make_invitation("gone@northfield.example", "Remote", state=InvitationState.ACCEPTED)
     review, path = paste(owner, "Remote"), f"/roles/{role('Remote').id}/deletion"
     page = owner.get(path).page
-    assert "Nobody has this role" in page.text
+    assert "No one has this role" in page.text
     assert "1 row under review names it" in page.text
     owner.post(path, {"seen": page.values("seen")[0]})
     assert "Remote" not in names()
@@ -221,7 +221,7 @@ def test_nobody_erased_counts_but_they_get_another_role_too(owner):
     assert "Remote 10 0 0" in owner.get("/roles").page.text
     path = f"/roles/{role('Remote').id}/deletion"
     page = owner.get(path).page
-    assert "Nobody has this role" in page.text
+    assert "No one has this role" in page.text
     owner.post(path, {"seen": page.values("seen")[0]})
     db.session.expire_all()
     assert "Remote" not in names()

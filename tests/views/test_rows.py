@@ -250,4 +250,4 @@ def test_who_may_only_look_gets_no_controls(admin, batch, sign_in):
 def test_the_uploader_cannot_change_their_own_role(admin):
     make_user("Other Admin", "Admin")
     batch = stage(admin, f"Email,Role,Groups\n{admin.user.email},Analyst,\n")
-    assert "Nobody changes their own role." in admin.get(f"/batches/{batch.id}").page.text
+    assert "You cannot change your own role." in admin.get(f"/batches/{batch.id}").page.text

@@ -26,7 +26,7 @@ class OutOfRankError(NotFoundError):
 
 
 class ConflictError(MusterError):
-    """Somebody else was first, or the thing is no longer in the state that this needs."""
+    """Someone else was first, or the thing is no longer in the state that this needs."""
 
     status = 409
 

@@ -139,7 +139,7 @@ def wrong_origin(error: WrongOriginError) -> Response:
     text = (
         f"Your browser says that this form came from another site ({error.said}), so nothing was changed. "
         f"Open {here} and repeat the last step. If that is where you are, a proxy changes the address on its way: "
-        "whoever runs Muster should check MUSTER_PUBLIC_URL, and that the proxy passes Host on."
+        "the person who runs Muster should check MUSTER_PUBLIC_URL and that the proxy forwards Host."
     )
     return answer(400, "This form came from another site", text)
 
@@ -148,7 +148,7 @@ def wrong_host(error: WrongHostError) -> Response:
     """The request is for a host that is not ours."""
     here = current_app.extensions["muster_settings"].public_url
     text = (
-        f"Open {here} instead. If this address should work, whoever runs Muster has to set MUSTER_PUBLIC_URL to it, "
+        f"Open {here} instead. If this address should work, the person who runs Muster has to set MUSTER_PUBLIC_URL to it, "
         "or have the proxy pass Host on."
     )
     return answer(400, "Muster is not known by this address", text)
@@ -187,7 +187,7 @@ def beaten(error: IntegrityError) -> Response:
     """Two did the same at once, and a unique key let one of them."""
     db.session.rollback()
     current_app.logger.info("lost a race: %s", type(error.orig).__name__)
-    return answer(409, "Somebody else was first", TITLES[409][1])
+    return answer(409, "Someone else was first", TITLES[409][1])
 
 
 def database_away(error: OperationalError | InterfaceError | PoolTimeout) -> Response:

@@ -71,7 +71,7 @@ class Installation(Collector):
             yield _gauge("muster_mail_held_up", "Whether all sending waits for the mail server.", now.is_mail_held_up)
             yield _gauge("muster_outbox_oldest_due_seconds", "How long the oldest message has been due.", now.oldest_due_seconds)
             yield _labelled("muster_outbox_messages", "Messages by state.", "state", now.messages)
-            yield _gauge("muster_invitations_pending", "Invitations that nobody has accepted yet.", now.pending_invitations)
+            yield _gauge("muster_invitations_pending", "Invitations that are not accepted yet.", now.pending_invitations)
             yield _gauge("muster_database_bytes", "How large the database is.", now.database_bytes)
             yield _labelled("muster_batches", "Batches by state.", "state", now.batches)
             ended = HistogramMetricFamily("muster_batch_seconds", "From confirming a batch to its end.")

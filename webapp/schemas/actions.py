@@ -14,7 +14,7 @@ from webapp.core.plan.planner import Ref
 ALL = "all"
 """Among the groups: the explicit All groups."""
 WHAT = "Choose what to do to these people."
-NOBODY = "Nobody was chosen. Tick the people in the list, and choose what to do."
+NOBODY = "No one was chosen. Tick the people in the list, and choose what to do."
 _ID = re.compile(r"[1-9][0-9]{0,8}")
 _PERSON = re.compile(r"(user|invitation)-([1-9][0-9]{0,8})")
 

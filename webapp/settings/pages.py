@@ -38,9 +38,9 @@ class Section:
 
 
 MODES = {"replace": "Replace a user’s groups", "add": "Add to a user’s groups", "remove": "Remove from a user’s groups"}
-REQUIRED_OF = {"off": "Nobody", "managers": "People who manage users", "everyone": "Everyone"}
+REQUIRED_OF = {"off": "No one", "managers": "People who manage users", "everyone": "Everyone"}
 
-REPLY_TO = {"no": "The address above", "yes": "Whoever confirmed it"}
+REPLY_TO = {"no": "The address above", "yes": "The person who confirmed it"}
 
 SECTIONS = {
     "sign-in": Section(

@@ -89,7 +89,7 @@ class Settings:
     require_totp: str = choice("off", "managers", "everyone", is_on_page=True)  # who must have two-step sign-in
     retention_days: int | None = days(0, 36_500)  # of rows, files and messages; None = everything is kept
     audit_days: int | None = days(LEAST_AUDIT_DAYS, 36_500, 730)  # of the audit log; None = everything is kept
-    # What a new upload does with groups, until somebody chooses
+    # What a new upload does with groups, until someone chooses
     upload_mode: Mode = setting(parsers.mode, "replace, add or remove", "replace", is_on_page=True)
     # Of invitations; "" = "Maren Okafor invited you to Northfield Academy"
     invite_subject: str = setting(parsers.subject, f"one line of up to {LONGEST_SUBJECT} characters", is_on_page=True)

@@ -38,7 +38,7 @@ def cell_too_long(number: int) -> UnreadableFileError:
 def lock_file() -> UnreadableFileError:
     """What a spreadsheet program puts beside a workbook that is open."""
     return UnreadableFileError(
-        "This is not the workbook, but the lock file that stands beside it while somebody has it open.",
+        "This is not the workbook, but the lock file that lies beside it while someone has it open.",
         "Upload the file of the same name without “~$” or “.~lock.” at its beginning.",
     )
 

@@ -187,7 +187,7 @@ _TOLD: dict[str, tuple[str, Callable[[Details], str] | None]] = {
     "origin.refused": ("Refused: a form came from another site, {}", None),
     "link.refused": ("Refused: {} does not work", None),
     "password_reset.refused": (
-        "Password reset for {} refused: nobody active has this email, or it was asked too often",
+        "Password reset for {} refused: no active user has this email, or it was requested too often",
         None,
     ),
     "second_factor.refused": ("Second step refused: the code is wrong", None),

@@ -65,7 +65,7 @@ def what_sending_does(invites: int, updates: int, admins: int) -> str:
     elif updates:
         told = f"Change the access of {plural(updates, 'person')}."
     else:
-        told = "Nobody is invited, and nobody’s access changes."
+        told = "No one is invited, and no access changes."
     return f"{told} {become_administrators(f'{admins:,}', admins)}." if admins else told
 
 

@@ -162,7 +162,7 @@ def advice(notice: Notice) -> str:
     """What to do about it."""
     return {
         "gone": f"It says {list_names(notice.words)}. They would be invited like the others.",
-        "text": f"Such as {list_names(notice.words)}. They hold back nobody but themselves.",
+        "text": f"Such as {list_names(notice.words)}. They hold back only themselves.",
         "replaced": "Each says by which one. Inviting the old address makes a second person of them.",
         "addresses": "These people are not invited. Change the columns if they should be.",
         "formulas": "Open the workbook in a spreadsheet program, save it and replace the file, or fill the cells in here.",

@@ -38,8 +38,8 @@ _PLAN: dict[str, Phrase] = {
     "grant_owner": "Owner cannot be assigned.",
     "grant_rank": "{role} ranks above your own role.",
     "nobody_to_remove_from": "Nobody to remove from.",
-    "owner": "Nobody changes the Owner.",
-    "own_role": "Nobody changes their own role.",
+    "owner": "The Owner cannot be changed.",
+    "own_role": "You cannot change your own role.",
     "rank": "You cannot change people with the role {role}: it ranks above yours.",
 }
 
@@ -53,7 +53,7 @@ _PEOPLE: dict[str, Phrase] = {
     "not_an_invitation": "Not an invitation.",
     "not_a_user": "Not a user yet.",
     "not_a_user_revoke": "Not a user yet: an invitation is revoked instead.",
-    "own_account": "Nobody deactivates themselves.",
+    "own_account": "You cannot deactivate yourself.",
     "person_gone": "This person is not here any more.",
     "resend_limit": "This invitation was sent {most} times again within an hour. Wait a while, or copy its link.",
     "role_gone": "This role is not there any more.",

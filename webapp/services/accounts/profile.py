@@ -130,7 +130,7 @@ def confirm_email(token: str) -> User:
     if user.state is not UserState.ACTIVE:
         raise ConflictError(account_links.DEAD)
     before = user.email
-    with raise_if_taken(EmailTakenError("Somebody else has this email.")):
+    with raise_if_taken(EmailTakenError("Another person has this email.")):
         promised = Invitation.email_key == link.email_key, Invitation.state == InvitationState.PENDING
         replaced_addresses.record(user.email_key, link.email, link.email_key)
         user.email, user.email_key = link.email, link.email_key

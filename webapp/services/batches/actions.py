@@ -37,7 +37,7 @@ def stage(people: Chosen, action: Action, by: User) -> Batch:
     batch = people_rows.new_batch(by, kind=BatchKind.ACTION, action=action.as_dict())
     chosen = people_rows.add(batch, ((None, ref) for ref in refs))
     if not chosen:
-        raise RuleViolationError("Nobody was chosen. Tick the people in the list, and choose what to do.")
+        raise RuleViolationError("No one was chosen. Tick the people in the list, and choose what to do.")
     batch.title = batch_phrases.name_action(action, chosen, registry)
     replan.plan_batch(batch)
     events.record(by, AuditAction.BATCH_STAGED, batch, does=action.as_dict(), rows=chosen)

@@ -28,7 +28,7 @@ def heir(user_id: int, by: User) -> User:
     if user is None:
         raise NotFoundError("There is no such user.")
     if user.id == by.id:
-        raise RuleViolationError("You are the Owner already. Choose somebody else.")
+        raise RuleViolationError("You are the Owner already. Choose another person.")
     if user.state is not UserState.ACTIVE:
         raise RuleViolationError(f"{user.name} is deactivated. Choose somebody who can sign in.")
     return user

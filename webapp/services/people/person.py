@@ -140,7 +140,7 @@ def change_access(kind: Kind, id: int, action: Action, by: User, *, as_seen: str
     """
     person, registry = get_person(kind, id), lookup.registry()
     if as_seen is not None and as_seen != access_key(person):
-        raise ConflictError("Somebody else changed this person’s access in the meantime. Load the page again, then choose.")
+        raise ConflictError("Someone else changed this person’s access in the meantime. Load the page again, then choose.")
     held_now, wanted = registry.role_by_id[person.role_id], registry.role_by_id.get(action.role or 0)
     if action.do is Do.REACTIVATE:
         becomes = held_now if held_now.manages_people and not held_now.is_owner else None

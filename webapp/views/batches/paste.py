@@ -48,7 +48,7 @@ def warnings(result: Result) -> list[Toast]:
     toasts = []
     if newer:
         title = f"{plural(newer, 'cell')} {'was' if newer == 1 else 'were'} left alone"
-        text = f"Somebody else changed {'it' if newer == 1 else 'them'}. The newer value is shown."
+        text = f"Someone else changed {'it' if newer == 1 else 'them'}. The newer value is shown."
         toasts.append({"text": text, "title": title, "tone": "warn"})
     if removed:
         title = f"{plural(removed, 'row')} {'was' if removed == 1 else 'were'} removed meanwhile"
