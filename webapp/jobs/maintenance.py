@@ -1,4 +1,4 @@
-"""The sweep, by each worker's own timer: it needs no queue, and finds what every bell has missed."""
+"""The sweep, by each worker's own timer: it needs no queue, and finds what no job was enqueued for."""
 
 from __future__ import annotations
 

@@ -120,7 +120,7 @@ def _select_made_by(by: User, who: ColumnElement[bool]) -> Select[Any]:
 def add_invitations(
     people: Sequence[tuple[Address, Access]], by: User, *, valid_days: int, batch_id: int | None = None
 ) -> list[int]:
-    """Part of a command: fresh invitations; expired ones for the same e-mails are closed in the same transaction.
+    """Add invitations; expired ones of the same e-mails are closed. Does not commit.
 
     -> their ids, in the order of the people. A fixed number of statements, however many.
     """
@@ -160,7 +160,7 @@ def _close_expired(email_keys: Sequence[str], by: User) -> None:
 
 
 def renew(invitation: Invitation) -> dict[str, dict[str, str | None]]:
-    """Part of a command that sends it again: the link already sent stays good, and its time begins anew, expired or not.
+    """Restart the invitation's time, expired or not; the link already sent stays good. Does not commit.
 
     -> the expiry before and after, as the audit log keeps it.
     """
@@ -172,7 +172,7 @@ def renew(invitation: Invitation) -> dict[str, dict[str, str | None]]:
 
 
 def hand_over(invitation: Invitation) -> tuple[str, dict[str, dict[str, str | None]]]:
-    """Part of a command that shows the link of an open invitation: its time begins, if that has not yet.
+    """Return the link of an open invitation; its time begins, if it has not yet. Does not commit.
 
     -> the link, and the expiry before and after, as the audit log keeps it.
     """
@@ -189,14 +189,14 @@ def _expiry(invitation: Invitation) -> dict[str, str | None]:
 
 
 def revoke(invitation: Invitation, by: User, batch_id: int | None = None) -> None:
-    """Part of a command: its link no longer works, and what of its e-mails has not gone yet never goes."""
+    """Revoke an invitation and cancel its unsent messages. Does not commit."""
     invitation.state, invitation.closed_at = InvitationState.REVOKED, utcnow()
     outbox.cancel_for_invitations([invitation.id])
     events.record(by, AuditAction.INVITATION_REVOKED, invitation, batch=batch_id)
 
 
 def revoke_made_by(user: User, theirs: Theirs, by: User, batch_id: int | None = None) -> int:
-    """Part of a command that deactivates somebody: pending invitations that they made are revoked. -> how many."""
+    """Revoke pending invitations that a deactivated user made. Returns how many. Does not commit."""
     if theirs is Theirs.KEEP:
         return 0
     wanted = _select_made_by(by, Invitation.invited_by_id == user.id)

@@ -20,7 +20,7 @@ CHUNK = 200
 
 
 def send_reminders() -> int:
-    """A command: queue a reminder for each invitation that is due for one, up to CHUNK, each once. -> how many.
+    """Queue a reminder for each invitation that is due for one, up to CHUNK, each once. Commits. Returns how many.
 
     Due are pending invitations that expire within `MUSTER_REMINDER_DAYS`, and whose last e-mail went: none that failed, is
     still to go or was never made. Those that are good for no longer than that anyway get none.

@@ -63,7 +63,7 @@ def is_sendable(now: datetime) -> ColumnElement[bool]:
 
 
 def create_link(user: User, purpose: LinkPurpose, **values: Any) -> AccountLink:
-    """Part of a command: a fresh link."""
+    """Add a link. Does not commit."""
     now = utcnow()
     link = AccountLink(
         user_id=user.id,
@@ -81,12 +81,12 @@ def create_link(user: User, purpose: LinkPurpose, **values: Any) -> AccountLink:
 
 
 def refresh_hash(link: AccountLink) -> None:
-    """Part of a command: store the hash of the link that is derived now; another one after the server's key was changed."""
+    """Store the hash of the link as it is derived now; the link changes with the server's key. Does not commit."""
     link.token_hash = tokens.hash_token(_token(link))
 
 
 def use_link(given: str, purpose: LinkPurpose) -> AccountLink:
-    """Part of a command: use a link. Of two at once one wins; the other gets ConflictError, as for a link that does not work."""
+    """Use a link, once. Raises ConflictError if it does not work, or another was faster. Does not commit."""
     spent = update(AccountLink).where(_is(given, purpose), _is_open()).values(closed_at=utcnow()).returning(AccountLink.id)
     id = db.session.scalar(spent)
     if id is None:
@@ -96,7 +96,7 @@ def use_link(given: str, purpose: LinkPurpose) -> AccountLink:
 
 
 def close_links(user: User, *purposes: LinkPurpose) -> None:
-    """Part of a command: this person's links of these kinds end."""
+    """Close this person's links of these kinds. Does not commit."""
     own = AccountLink.user_id == user.id, AccountLink.purpose.in_(purposes), AccountLink.closed_at.is_(None)
     db.session.execute(update(AccountLink).where(*own).values(closed_at=utcnow()))
 

@@ -1,4 +1,4 @@
-"""The links in invitations: derived, never stored (docs/rules.md, "Sending")."""
+"""Links of invitations. They are derived, never stored (docs/rules.md, "Sending")."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def is_good(invitation: Invitation) -> bool:
 
 
 def ensure_link(invitation: Invitation) -> None:
-    """Part of a command: where the server's key was changed, raise the version and store the hash of the new link."""
+    """If the server's key was changed, raise the version and store the hash of the new link. Does not commit."""
     if not is_good(invitation):
         invitation.version += 1
         invitation.token_hash = tokens.hash_token(token(invitation))

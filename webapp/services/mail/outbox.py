@@ -1,6 +1,6 @@
-"""The outbox: e-mails that commands queue, retry and withdraw, and what of them may be seen.
+"""The outbox: adds, retries and cancels messages, and lists those that a person may see.
 
-The worker's half: `claims` (claimed and written), `outcomes` (what became of a message), `gate` (throttle and alarm).
+The worker's half: `claim` (claims and renders), `results` (what became of a message), `throttle` (pace and alarm).
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def add_message(
     link_id: int | None = None,
     priority: int,
 ) -> Message:
-    """Part of a command: a message that is due now, with a Message-ID of its own.
+    """Add a message that is due now, with a Message-ID of its own. Does not commit.
 
     user_id: whose account it is about. priority: lower goes first; password resets 0, tests 1, single invites 2, batches 3.
     """
@@ -76,7 +76,7 @@ def add_message(
 
 
 def add_messages(kind: MessageKind, to: Iterable[tuple[int, str, int | None]], *, priority: int) -> None:
-    """Part of a command: the same for many invitations, each an id, its address, and its row if any; in one statement."""
+    """Add messages for many invitations (id, address, row or None), in one statement. Does not commit."""
     same = {"kind": kind, "priority": priority}
     messages = [
         {**same, "recipient": email, "message_id": _message_id(), "invitation_id": id, "row_id": row_id}
@@ -145,7 +145,7 @@ def unfinished_row(invitation_id: int) -> Row | None:
 
 
 def reassign_row(row: Row, invitation_id: int, address: Address) -> None:
-    """Part of a command that invites another address in place of an invitation: its row waits for the new e-mail.
+    """Let the row of a replaced invitation wait for the new message. Does not commit.
 
     What comes of the old e-mails is the row's no longer.
     """
@@ -164,7 +164,7 @@ def reassign_row(row: Row, invitation_id: int, address: Address) -> None:
 
 
 def cancel_queued(batch: Batch, by: User) -> int:
-    """Part of a command: what of this batch has not gone yet never goes, and the invitations that it made are withdrawn.
+    """Cancel the batch's messages that were not sent yet, and revoke their invitations. Does not commit.
 
     A message that is with the mail server at this moment, or may have been taken, goes on. -> how many are withdrawn.
     """
@@ -187,7 +187,7 @@ def cancel_queued(batch: Batch, by: User) -> int:
 
 
 def cancel_for_invitations(invitation_ids: Sequence[int]) -> None:
-    """Part of a command that revokes invitations: what of their e-mails has not gone yet never goes."""
+    """Cancel the messages of revoked invitations that were not sent yet. Does not commit."""
     unsent = among(Message.invitation_id, invitation_ids), Message.state == MessageState.QUEUED, Message.maybe_sent.is_(False)
     result = {"code": "revoked_unsent"}
     settled = {"outcome": Outcome.SKIPPED, "reason": result, "done_at": utcnow()}
