@@ -124,20 +124,20 @@ class GroupsCell(_Cell[GroupWish]):
     def _nearby(self, name: str, known: list[str]) -> str | None:
         """The group that is meant, or all of them where other signs than commas stand between; None where one is not certain."""
         decoded = decode_again(name)
-        if decoded and (found_name := self._known_name(decoded)):
+        if decoded and (found_name := self._find_name(decoded)):
             return found_name
-        if found := split_known(name, self._known_name):
+        if found := split_known(name, self._find_name):
             return ", ".join(dict.fromkeys(found))
         pieces = split_names(name)
         if len(pieces) < 2:
             return nearest(name, known)
-        meant = [self._known_name(piece) or nearest(piece, known) for piece in pieces]
+        meant = [self._find_name(piece) or nearest(piece, known) for piece in pieces]
         whole = [each for each in meant if each]
         if len(whole) == len(meant):
             return ", ".join(dict.fromkeys(whole))
         return None if whole else nearest(name, known)
 
-    def _known_name(self, word: str) -> str | None:
+    def _find_name(self, word: str) -> str | None:
         group = self.registry.group_by_key.get(fold(word))
         return group.name if group else None
 

@@ -59,7 +59,7 @@ def guess_columns(
     A field that several columns are named for goes to the one whose cells look most like it; one that none is named for,
     to one half of whose cells, at least, look like it.
     """
-    cells = _filled_cells(lines, len(header))
+    cells = _nonblank_cells(lines, len(header))
     tests = _tests(roles, groups)
     named = find_named(header)
     members = {place for place, is_plain in find_named_like_groups(header, lines, groups).items() if is_plain}
@@ -95,7 +95,7 @@ def guess_best_column(
 
     Some cells must look like the field; but a role may have names of its own: then it is what is repeated most.
     """
-    columns = _filled_cells(lines, max(free, default=-1) + 1)
+    columns = _nonblank_cells(lines, max(free, default=-1) + 1)
     test = _tests(roles, groups)[field]
 
     def likeness(place: int) -> tuple[float, float]:
@@ -107,7 +107,7 @@ def guess_best_column(
     return best if best is not None and any(likeness(best)) else None
 
 
-def _filled_cells(lines: Sequence[Sequence[str]], width: int) -> list[list[str]]:
+def _nonblank_cells(lines: Sequence[Sequence[str]], width: int) -> list[list[str]]:
     """The cells of each column that hold something, in the first lines."""
     head = lines[:LOOKED_AT]
     return [[line[place] for line in head if place < len(line) and line[place]] for place in range(width)]

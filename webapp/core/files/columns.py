@@ -95,10 +95,10 @@ def match_columns(header: Sequence[str]) -> Mapping:
         if field is Field.GROUPS:
             more = tuple(places[1:])
         elif len(places) > 1:
-            raise _doubled(field, [header[place] for place in places])
+            raise _explain_doubled(field, [header[place] for place in places])
         fields[field] = places[0]
     if missing := [field for field in REQUIRED if field not in fields]:
-        raise _missing(missing, header)
+        raise _explain_missing(missing, header)
     return _make_mapping(Places(fields, more), header)
 
 
@@ -182,7 +182,7 @@ def names_of(places: Places, header: Sequence[str]) -> dict[str, str]:
     return names
 
 
-def _doubled(field: Field, names: Sequence[str]) -> UnmatchedColumnsError:
+def _explain_doubled(field: Field, names: Sequence[str]) -> UnmatchedColumnsError:
     count = "Two" if len(names) == 2 else str(len(names))
     if len({name.casefold() for name in names}) == 1:
         title = f"{count} columns are called {list_names(names[:1])}."
@@ -194,7 +194,7 @@ def _doubled(field: Field, names: Sequence[str]) -> UnmatchedColumnsError:
     )
 
 
-def _missing(fields: Sequence[Field], header: Sequence[str]) -> UnmatchedColumnsError:
+def _explain_missing(fields: Sequence[Field], header: Sequence[str]) -> UnmatchedColumnsError:
     wanted = list_names([field.heading for field in fields])
     held = " and ".join(_CONTENTS[field] for field in fields)
     names = [name for name in header if name]

@@ -179,7 +179,7 @@ def replace_rows(batch: Batch, table: Table, people: Sequence[Cells], hints: Map
 
     An edited row stays, with its id and its undo, where the new file has the same row. Raises EditsLostError unless `lose`.
     """
-    staying, lost, edits = _edited_rows(batch, people)
+    staying, lost, edits = _find_edited_rows(batch, people)
     if lost and not lose:
         db.session.rollback()
         raise EditsLostError(lost, edits)
@@ -204,7 +204,7 @@ def replace_rows(batch: Batch, table: Table, people: Sequence[Cells], hints: Map
     return lost
 
 
-def _edited_rows(batch: Batch, people: Sequence[Cells]) -> tuple[dict[int, Row], int, int]:
+def _find_edited_rows(batch: Batch, people: Sequence[Cells]) -> tuple[dict[int, Row], int, int]:
     """The edited rows that stay, by their new line; how many edits are lost, and of how many. Rows added by hand come last."""
     same: defaultdict[tuple[str, ...], deque[int]] = defaultdict(deque)
     for line, *cells in people:

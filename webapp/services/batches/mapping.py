@@ -204,7 +204,7 @@ def _uses(places: Places) -> dict[int, Field | str]:
     return uses | dict.fromkeys(places.members, columns.MEMBER)
 
 
-def _used_places(shown: Sequence[Column]) -> Places:
+def _places_in_use(shown: Sequence[Column]) -> Places:
     """The columns that are used; of those chosen for the same field, except Groups, the first."""
     fields: dict[Field, int] = {}
     more = []
@@ -218,12 +218,12 @@ def _used_places(shown: Sequence[Column]) -> Places:
 
 
 def _count_prefilled(table: Table, shown: Sequence[Column]) -> int:
-    places = _used_places(shown)
+    places = _places_in_use(shown)
     return len(find_prefilled(table, places)) if Field.EMAIL in places.fields else 0
 
 
 def _preview(table: Table, shown: Sequence[Column], secret: set[int]) -> list[dict[Field, str]]:
-    places = _used_places(shown)
+    places = _places_in_use(shown)
     lines = []
     for line in table.lines[:PREVIEWED]:
         cells = {}
