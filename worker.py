@@ -42,7 +42,7 @@ log = logging.getLogger("worker")
 
 def main(arguments: list[str]) -> int:
     """The exit code: 0 after a stop that was asked for, 2 for a wrong setting."""
-    processes.follow_parent()
+    processes.exit_with_parent()
     try:
         settings = Settings.from_environment(os.environ)
         data_folder.guard(settings.data_dir)
@@ -51,7 +51,7 @@ def main(arguments: list[str]) -> int:
         return 2
     logs.set_up("worker", settings.log_format)
     app = create_app(settings)
-    processes.settle()
+    processes.tune_gc()
     name = processes.unique_name(arguments[0] if arguments else socket.gethostname())
     ended = threading.Event()
     obey_signals(ended)

@@ -33,7 +33,7 @@ def main() -> int:
     asked = parser.parse_args()
     if unknown := set(asked.tables) - set(TABLES):
         parser.error(f"there is no table {', '.join(sorted(unknown))}")
-    processes.settle()
+    processes.tune_gc()
     found = []
     for name in asked.tables or TABLES:
         figures = TABLES[name]()

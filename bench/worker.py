@@ -157,7 +157,7 @@ def _workers(muster: Portal, number: int) -> Iterator[list[_Worker]]:
 
 def _serve() -> None:
     app = create_app()
-    processes.settle()
+    processes.tune_gc()
     print(0, flush=True)
     for line in sys.stdin:
         with app.app_context():

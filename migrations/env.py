@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Enum
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.types import TypeDecorator
 
-from webapp.db import db, take_turns
+from webapp.db import advisory_lock, db
 
 
 def render_item(kind: str, item: object, _: object) -> str | bool:
@@ -69,7 +69,7 @@ with reachable() as connection:
         alembic.configure(connection=connection, target_metadata=db.metadata, **hooks, **arguments)
         with alembic.begin_transaction():
             if connection.dialect.name == "postgresql":  # of processes that start together, one migrates
-                take_turns(connection, "migrate")
+                advisory_lock(connection, "migrate")
             refuse_newer(alembic.get_context())
             alembic.run_migrations()
     finally:

@@ -30,7 +30,7 @@ from webapp import queue as queue_module
 from webapp.core.security import passwords
 from webapp.db import Base, db, utcnow
 from webapp.models import User
-from webapp.run.processes import end, settle
+from webapp.run.processes import end, tune_gc
 from webapp.services.accounts import sessions, two_factor
 from webapp.services.operations import first_run
 from webapp.settings.settings import Settings
@@ -136,7 +136,7 @@ def whole_app(settings: Settings) -> Iterator[Flask]:
             if (rows := [dict(row) for row in db.session.execute(table.select()).mappings()])
         }
         db.session.rollback()
-    settle()
+    tune_gc()
     yield app
     with app.app_context():
         db.session.rollback()

@@ -98,7 +98,7 @@ def utcnow() -> datetime:
     return datetime.now(UTC)
 
 
-def choice(enum: type) -> Enum:
+def enum_column(enum: type) -> Enum:
     """A column type for a StrEnum: its values as text, so that a new member needs no migration."""
     return Enum(enum, native_enum=False, create_constraint=False, length=32, values_callable=lambda e: [m.value for m in e])
 
@@ -189,7 +189,7 @@ def engine_options(url: str, threads: int) -> dict[str, Any]:
     return options
 
 
-def take_turns(connection: Connection, what: str) -> None:
+def advisory_lock(connection: Connection, what: str) -> None:
     """On PostgreSQL, one process at a time does `what` until this transaction ends; it waits for the other, however long."""
     connection.execute(text("SELECT set_config('lock_timeout', '0', true)"))
     connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:what, 0))"), {"what": f"muster {what}"})
@@ -221,7 +221,7 @@ _LOCK, _LOCK_SHARED = (
 )
 
 
-def empty_log() -> None:
+def truncate_wal() -> None:
     """After a commit that deleted what must not stay: SQLite's write-ahead log has it still, until that is emptied.
 
     Where others read just now, that is left to a later time: the log is written over again and again.
@@ -240,7 +240,7 @@ def empty_log() -> None:
         connection.close()
 
 
-def in_database(statement: Update | Delete, values: Mapping[str, Any] | None = None) -> Any:
+def bulk_execute(statement: Update | Delete, values: Mapping[str, Any] | None = None) -> Any:
     """Part of a command: an UPDATE of many, without bringing what the session has loaded up to date."""
     return db.session.execute(statement, values, execution_options={"synchronize_session": False})
 
@@ -266,24 +266,24 @@ def upsert(table: type[Any]) -> sqlite.Insert | postgresql.Insert:
     return sqlite.insert(table) if db.engine.dialect.name == "sqlite" else postgresql.insert(table)
 
 
-class by_letter(FunctionElement[str]):
+class binary_order(FunctionElement[str]):
     """For ORDER BY of a text: by code points, as SQLite does. So lists stand alike, whatever language PostgreSQL sorts by."""
 
     inherit_cache = True
     type = String()
 
 
-@compiles(by_letter)
-def _as_it_is(element: by_letter, compiler: SQLCompiler, **more: Any) -> str:
+@compiles(binary_order)
+def _as_it_is(element: binary_order, compiler: SQLCompiler, **more: Any) -> str:
     return compiler.process(element.clauses, **more)
 
 
-@compiles(by_letter, "postgresql")
-def _without_language(element: by_letter, compiler: SQLCompiler, **more: Any) -> str:
+@compiles(binary_order, "postgresql")
+def _without_language(element: binary_order, compiler: SQLCompiler, **more: Any) -> str:
     return f'{compiler.process(element.clauses, **more)} COLLATE "C"'
 
 
-def among(column: QueryableAttribute[Any] | ColumnElement[Any], values: Iterable[str] | Iterable[int]) -> ColumnElement[bool]:
+def in_json(column: QueryableAttribute[Any] | ColumnElement[Any], values: Iterable[str] | Iterable[int]) -> ColumnElement[bool]:
     """`column IN values` with one bound parameter, however many values there are."""
     wanted = list(values)
     if len(wanted) == 1:

@@ -41,8 +41,8 @@ def set_up(program: str, log_format: str) -> None:
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     logging.captureWarnings(True)
     logging.getLogger("alembic").setLevel(logging.WARNING)
-    sys.excepthook = _crashed
-    threading.excepthook = lambda thread: _crashed(thread.exc_type, thread.exc_value, thread.exc_traceback)
+    sys.excepthook = _log_crash
+    threading.excepthook = lambda thread: _log_crash(thread.exc_type, thread.exc_value, thread.exc_traceback)
 
 
 @contextmanager
@@ -118,7 +118,7 @@ class _Json(JsonFormatter):
             log_data["exception"] = without_tokens(str(crash))
 
 
-def _crashed(kind: type[BaseException], error: BaseException | None, trace: TracebackType | None) -> None:
+def _log_crash(kind: type[BaseException], error: BaseException | None, trace: TracebackType | None) -> None:
     if error is None or issubclass(kind, (KeyboardInterrupt, SystemExit)):
         return
     log.critical("ended by an error", exc_info=(kind, error, trace))

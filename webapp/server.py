@@ -235,7 +235,7 @@ def _connection_limit() -> int:
 def main() -> int:
     """The exit code: 0 after a stop, 1 when the port is taken, 2 when a setting is wrong."""
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # a line for each request that waits for a thread
-    processes.follow_parent()
+    processes.exit_with_parent()
 
     def stop(signum: int, frame: FrameType | None) -> None:
         raise SystemExit(0)
@@ -247,7 +247,7 @@ def main() -> int:
         data_folder.guard(settings.data_dir)
         logs.set_up("web", settings.log_format)
         app = create_app(settings)
-        processes.settle()
+        processes.tune_gc()
         serve(app, settings)
     except ConfigError as error:
         print(error, file=sys.stderr)

@@ -19,7 +19,7 @@ from typing import IO
 from webapp import logs
 from webapp.run import data_folder, valkey
 from webapp.run.listening import why_not
-from webapp.run.processes import Child, Kept, end, how_it_ended, spawn
+from webapp.run.processes import Child, SupervisedProcess, describe_end, end, spawn
 from webapp.settings.settings import ConfigError, Settings
 from webapp.version import version
 
@@ -49,9 +49,9 @@ class Supervisor:
         self.environ = {**os.environ, "MUSTER_DATA_DIR": str(settings.data_dir), "PYTHONUNBUFFERED": "1"}
         self.stop_asked = False
         self.stop_signal = 0
-        self.queue: Kept | None = None
-        self.workers: list[Kept] = []
-        self.web: Kept | None = None
+        self.queue: SupervisedProcess | None = None
+        self.workers: list[SupervisedProcess] = []
+        self.web: SupervisedProcess | None = None
 
     def run(self) -> None:
         """Start everything, keep it alive, stop it.
@@ -91,18 +91,18 @@ class Supervisor:
             log.warning("the packages in %s are not those of this version: run “make venv” as its owner", sys.prefix)
         self._start_queue()
         self._finish("muster", "prepare", "--upgrade")
-        self.web = Kept("the web server", partial(self._python, "-m", "webapp.server"))
+        self.web = SupervisedProcess("the web server", partial(self._python, "-m", "webapp.server"))
         self._wait_for_web(self.web.child)
         for number in range(1, self.settings.workers + 1):
             argv = [str(TOP / "worker.py"), f"{socket.gethostname()[:40]}-{number}"]
-            self.workers.append(Kept(f"worker {number}", partial(self._python, *argv)))
+            self.workers.append(SupervisedProcess(f"worker {number}", partial(self._python, *argv)))
         print(f"Muster is running at {self.settings.public_url}", flush=True)
 
     def _start_queue(self) -> None:
         settings = self.settings
         if settings.embedded_queue:
             server = valkey.find_server()
-            self.queue = Kept("the queue server", partial(valkey.start, settings, server))
+            self.queue = SupervisedProcess("the queue server", partial(valkey.start, settings, server))
             deadline = time.monotonic() + START_PATIENCE
             while not valkey.answers(settings):
                 if self.queue.child.poll() is not None or time.monotonic() > deadline:
@@ -121,7 +121,7 @@ class Supervisor:
                 end([child], WORKER_PATIENCE)
                 raise
         if child.returncode:
-            said = f"“flask {' '.join(command)}” {how_it_ended(child)}"
+            said = f"“flask {' '.join(command)}” {describe_end(child)}"
             raise NotStartedError(f"The database could not be made ready: {said}; what it said stands above.")
 
     def _wait_for_web(self, web: Child) -> None:

@@ -23,7 +23,7 @@ DRY_RUN, CONFIRMED = "dry run", "preview and confirm"
 
 def main(python: str) -> int:
     """The exit code: 1 where a goal was missed. python: of the environment with the peers."""
-    processes.settle()
+    processes.tune_gc()
     data = people(ROWS)
     with portal(users=USERS) as muster, TemporaryDirectory(prefix="muster-peers-") as folder:
         (csv_file := Path(folder) / "people.csv").write_bytes(data)

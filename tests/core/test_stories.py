@@ -2,7 +2,7 @@
 
 import pytest
 
-from webapp.core.text.audit_phrases import story
+from webapp.core.text.audit_phrases import describe
 
 BEFORE = {"role": "Analyst", "groups": ["Exam Laptops", "Student Devices"]}
 AFTER = {"role": "Admin", "groups": ["Student Devices", "Teacher Laptops", "Admin Office"]}
@@ -42,13 +42,13 @@ AFTER = {"role": "Admin", "groups": ["Student Devices", "Teacher Laptops", "Admi
     ],
 )  # fmt: skip
 def test_each_action_has_its_words(action, details, subject, said):
-    told = story(action, details, subject=subject).text(subject)
+    told = describe(action, details, subject=subject).text(subject)
     assert said is None or told == said
-    assert subject in told or not story(action, details, subject=subject).names
+    assert subject in told or not describe(action, details, subject=subject).names
 
 
 def test_repeated_refusals_are_counted():
-    assert story("access.refused", {}, 3, "GET /users").text("GET /users").endswith("opening /users (3 times within the hour)")
+    assert describe("access.refused", {}, 3, "GET /users").text("GET /users").endswith("opening /users (3 times within the hour)")
 
 
 def test_settings_are_told_by_their_labels_and_long_ones_are_cut():
@@ -56,7 +56,7 @@ def test_settings_are_told_by_their_labels_and_long_ones_are_cut():
         "before": {"require_totp": "off", "invite_message": ""},
         "after": {"require_totp": "managers", "invite_message": "a\nb " * 50},
     }
-    told = story("organisation.changed", changed, subject="Northfield").text("Northfield")
+    told = describe("organisation.changed", changed, subject="Northfield").text("Northfield")
     assert told.startswith(
         "Changed settings: “Two-step sign-in is required of” Nobody to People who manage users, “Words in every"
     )
@@ -72,4 +72,4 @@ def test_settings_are_told_by_their_labels_and_long_ones_are_cut():
     ],
 )
 def test_a_refusal_tells_what_was_tried(request_, told):
-    assert story("access.refused", {}, subject=request_).text(request_) == told
+    assert describe("access.refused", {}, subject=request_).text(request_) == told

@@ -66,7 +66,7 @@ def tamper(statement, **values):
 def age(days):
     """Everything happened so many days earlier, as if Muster had written it then."""
     begin_write()
-    with audit.unlocked():
+    with audit.unlock():
         for event in events():
             event.at -= timedelta(days=days)
             audit.stamp(event)
@@ -187,7 +187,7 @@ class TestTheDatabase:
         record(2)
         seal_all()
         begin_write()
-        with audit.unlocked():
+        with audit.unlock():
             pass
         with pytest.raises(exc.DBAPIError, match="only appended"):
             db.session.execute(text("DELETE FROM audit_events"))
@@ -407,7 +407,7 @@ class TestForgetting:
         db.session.commit()
         seal_all()
         begin_write()
-        assert audit.forget(hannah, "Erased person 7") == 5
+        assert audit.erase_names(hannah, "Erased person 7") == 5
         db.session.commit()
         words = " ".join(f"{e.actor} {e.subject} {e.details}" for e in events())
         kept = words.casefold().replace("ann.hannah.whitcombe", "").replace("hannah'", "")
@@ -426,7 +426,7 @@ class TestForgetting:
         first, second, third = events()
         tamper(update(AuditEvent).where(AuditEvent.id == first.id).values(subject="x@northfield.example"))
         begin_write()
-        audit.forget(hannah, "Erased person 7")
+        audit.erase_names(hannah, "Erased person 7")
         db.session.commit()
         tamper(update(AuditEvent).where(AuditEvent.id == second.id).values(actor="Erased person 8"))
         tamper(update(AuditEvent).where(AuditEvent.id == third.id).values(personal={}))
@@ -443,7 +443,7 @@ class TestForgetting:
         seal_all()
         for user, pseudonym in ((hannah, "Person 1"), (tomasz, "Person 2")):
             begin_write()
-            audit.forget(user, pseudonym)
+            audit.erase_names(user, pseudonym)
             db.session.commit()
         (event,) = events()
         assert (event.actor, event.subject) == ("Person 1", "Person 2")
@@ -455,7 +455,7 @@ class TestForgetting:
         audit.record(hannah, AuditAction.SIGNED_IN, hannah)
         db.session.commit()
         begin_write()
-        audit.forget(hannah, "Person 1")
+        audit.erase_names(hannah, "Person 1")
         db.session.commit()
         seal_all()
         assert not audit_chain.verify().wrong
@@ -540,7 +540,7 @@ def test_whatever_muster_does_the_chain_holds_and_any_change_by_others_is_found(
             seal_all()
         elif step == "forget":
             begin_write()
-            audit.forget(hannah, "Erased person")
+            audit.erase_names(hannah, "Erased person")
             db.session.commit()
         else:
             later = utcnow() + timedelta(days=40)
@@ -570,7 +570,7 @@ def _change(event, other, change):
 
 def _empty():
     begin_write()
-    with audit.unlocked():
+    with audit.unlock():
         db.session.execute(delete(AuditEvent))
     fresh = {"seq": 0, "link": "", "sealed_at": None, "first_seq": 0, "first_link": "", "pruned": 0, "pruned_until": None}
     db.session.execute(update(AuditChain).values(**fresh, signature=""))

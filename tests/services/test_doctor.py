@@ -214,7 +214,7 @@ def test_an_audit_log_that_somebody_changed(install):
     assert "are unchanged" in examine(app)[1]["audit log"]
 
     def tamper():
-        with events.unlocked():
+        with events.unlock():
             db.session.execute(db.text("UPDATE audit_events SET actor = 'somebody'"))
 
     within(app, tamper)

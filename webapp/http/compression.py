@@ -40,7 +40,7 @@ def compress(response: Response) -> Response:
     if len(data) < SHORTEST:
         return response
     response.set_data(
-        _packed_file(data) if is_file else packed(data, secrets.randbelow(PADDING) if request.method == "GET" else 0)
+        _gzip_file(data) if is_file else gzip_bytes(data, secrets.randbelow(PADDING) if request.method == "GET" else 0)
     )
     response.headers["Content-Encoding"] = "gzip"
     tag, _ = response.get_etag()
@@ -50,8 +50,8 @@ def compress(response: Response) -> Response:
 
 
 @lru_cache(maxsize=64)
-def _packed_file(data: bytes) -> bytes:
-    return packed(data, level=9)
+def _gzip_file(data: bytes) -> bytes:
+    return gzip_bytes(data, level=9)
 
 
 def packer(file: IO[bytes]) -> GzipFile:
@@ -59,7 +59,7 @@ def packer(file: IO[bytes]) -> GzipFile:
     return GzipFile("-" * secrets.randbelow(PADDING), "wb", 6, file, mtime=0)
 
 
-def packed(data: bytes, padding: int = 0, level: int = 6) -> bytes:
+def gzip_bytes(data: bytes, padding: int = 0, level: int = 6) -> bytes:
     """Gzipped; padding: so many bytes more, as a file name that nobody reads."""
     out = io.BytesIO()
     with GzipFile("-" * padding, "wb", level, out, mtime=0) as file:

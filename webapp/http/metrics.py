@@ -55,7 +55,7 @@ class Installation(Collector):
         self._figures, self._waiting_jobs = figures, waiting_jobs
 
     def collect(self) -> Iterator[Metric]:
-        yield _labelled("muster_version", "1 for the version that answers.", "version", {self._version: 1})
+        yield _count_by_label("muster_version", "1 for the version that answers.", "version", {self._version: 1})
         yield _gauge("muster_database_up", "Whether the database answers.", self._figures is not None)
         yield _gauge("muster_queue_up", "Whether the queue server answers.", self._waiting_jobs is not None)
         machine = self._machine
@@ -70,17 +70,17 @@ class Installation(Collector):
             yield _gauge("muster_workers_alive", "Workers that were seen within 30 seconds.", now.workers)
             yield _gauge("muster_mail_held_up", "Whether all sending waits for the mail server.", now.is_mail_held_up)
             yield _gauge("muster_outbox_oldest_due_seconds", "How long the oldest message has been due.", now.oldest_due_seconds)
-            yield _labelled("muster_outbox_messages", "Messages by state.", "state", now.messages)
+            yield _count_by_label("muster_outbox_messages", "Messages by state.", "state", now.messages)
             yield _gauge("muster_invitations_pending", "Invitations that are not accepted yet.", now.pending_invitations)
             yield _gauge("muster_database_bytes", "How large the database is.", now.database_bytes)
-            yield _labelled("muster_batches", "Batches by state.", "state", now.batches)
+            yield _count_by_label("muster_batches", "Batches by state.", "state", now.batches)
             ended = HistogramMetricFamily("muster_batch_seconds", "From confirming a batch to its end.")
             buckets = [("+Inf" if limit == inf else str(limit), n) for limit, n in now.batch_seconds.items()]
             ended.add_metric([], buckets, now.batch_seconds_in_all)
             yield ended
 
 
-def written(latency: Latency, installation: Installation) -> bytes:
+def render(latency: Latency, installation: Installation) -> bytes:
     """Everything, in Prometheus' text format."""
     of_all = CollectorRegistry()
     of_all.register(installation)
@@ -91,7 +91,7 @@ def _gauge(name: str, words: str, value: float) -> Metric:
     return GaugeMetricFamily(name, words, value=value)
 
 
-def _labelled(name: str, words: str, label: str, values: Mapping[str, int]) -> Metric:
+def _count_by_label(name: str, words: str, label: str, values: Mapping[str, int]) -> Metric:
     family = GaugeMetricFamily(name, words, labels=[label])
     for of, value in values.items():
         family.add_metric([of], value)

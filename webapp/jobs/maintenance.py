@@ -57,4 +57,4 @@ def _delete_what_is_old(end: float) -> None:
         left = _work_until(end, step)
         if left or left is None:
             return
-    retention.done()
+    retention.mark_done()

@@ -28,7 +28,7 @@ class FileTransport:
         temporary = self._folder / f".{name}.part"
         self._write(temporary, message.data)
         os.replace(temporary, self._folder / name)
-        data_folder.sync(self._folder)
+        data_folder.sync_folder(self._folder)
         return {"code": "file", "name": name}
 
     def probe(self) -> None:
@@ -40,7 +40,7 @@ class FileTransport:
     def _write(self, path: Path, data: bytes) -> None:
         try:
             self._folder.mkdir(mode=0o700, exist_ok=True)
-            with open(path, "wb", opener=data_folder.private) as file:
+            with open(path, "wb", opener=data_folder.private_opener) as file:
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())

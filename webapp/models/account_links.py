@@ -8,7 +8,7 @@ from enum import StrEnum
 from sqlalchemy import ForeignKey, Index, String
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from webapp.db import Model, UTCDateTime, choice, utcnow
+from webapp.db import Model, UTCDateTime, enum_column, utcnow
 from webapp.models.users import User
 
 
@@ -31,7 +31,7 @@ class AccountLink(Model):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
-    purpose: Mapped[LinkPurpose] = mapped_column(choice(LinkPurpose))
+    purpose: Mapped[LinkPurpose] = mapped_column(enum_column(LinkPurpose))
     nonce: Mapped[str] = mapped_column(String(32), server_default="")
     """Random, and part of what the token is derived from. Empty only for links from before there was one."""
     token_hash: Mapped[str] = mapped_column(String(64), unique=True)

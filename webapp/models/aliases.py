@@ -8,7 +8,7 @@ from enum import StrEnum
 from sqlalchemy import JSON, ForeignKey, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from webapp.db import Model, UTCDateTime, choice, utcnow
+from webapp.db import Model, UTCDateTime, enum_column, utcnow
 
 
 class AliasKind(StrEnum):
@@ -25,7 +25,7 @@ class Alias(Model):
     __table_args__ = (UniqueConstraint("kind", "key"),)
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    kind: Mapped[AliasKind] = mapped_column(choice(AliasKind))
+    kind: Mapped[AliasKind] = mapped_column(enum_column(AliasKind))
     word: Mapped[str] = mapped_column(String(80))
     key: Mapped[str] = mapped_column(String(80))
     """The word folded, as files are matched."""

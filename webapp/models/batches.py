@@ -13,7 +13,7 @@ from webapp.core.plan.actions import Action
 from webapp.core.plan.planner import Mode, Plan
 from webapp.core.text import batch_phrases
 from webapp.core.text.phrases import Said
-from webapp.db import Model, UTCDateTime, choice, utcnow
+from webapp.db import Model, UTCDateTime, enum_column, utcnow
 from webapp.models.users import User
 
 
@@ -50,8 +50,8 @@ class Batch(Model):
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    kind: Mapped[BatchKind] = mapped_column(choice(BatchKind), default=BatchKind.UPLOAD)
-    state: Mapped[BatchState] = mapped_column(choice(BatchState), default=BatchState.REVIEWING)
+    kind: Mapped[BatchKind] = mapped_column(enum_column(BatchKind), default=BatchKind.UPLOAD)
+    state: Mapped[BatchState] = mapped_column(enum_column(BatchState), default=BatchState.REVIEWING)
     file_name: Mapped[str] = mapped_column("name", String(255), default="")
     """The file's name as uploaded."""
     title: Mapped[Said] = mapped_column(JSON, default=dict, server_default=text("'{}'"))
@@ -67,7 +67,7 @@ class Batch(Model):
     notices: Mapped[list[dict[str, Any]]] = mapped_column(JSON, default=list, server_default=text("'[]'"))
     """`core.notices.Notice` as dictionaries: what reading the file came upon and a person should look at."""
 
-    mode: Mapped[Mode] = mapped_column(choice(Mode), default=Mode.REPLACE)
+    mode: Mapped[Mode] = mapped_column(enum_column(Mode), default=Mode.REPLACE)
     change_roles: Mapped[bool] = mapped_column(default=False)
     skip_errors: Mapped[bool] = mapped_column(default=False)
     valid_days: Mapped[int]

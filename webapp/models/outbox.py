@@ -10,7 +10,7 @@ from sqlalchemy import JSON, ForeignKey, Index, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from webapp.core.text.mail_phrases import describe_mail
-from webapp.db import Model, UTCDateTime, choice, utcnow
+from webapp.db import Model, UTCDateTime, enum_column, utcnow
 
 
 class MessageKind(StrEnum):
@@ -79,7 +79,7 @@ class Message(Model):
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    kind: Mapped[MessageKind] = mapped_column(choice(MessageKind))
+    kind: Mapped[MessageKind] = mapped_column(enum_column(MessageKind))
     priority: Mapped[int]
     """A `Priority`."""
     recipient: Mapped[str] = mapped_column(String(320))
@@ -90,8 +90,8 @@ class Message(Model):
     user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
     """Whose account it is about, unless it is about an invitation or a batch."""
     link_id: Mapped[int | None] = mapped_column(ForeignKey("account_links.id", ondelete="CASCADE"))
-    state: Mapped[MessageState] = mapped_column(choice(MessageState), default=MessageState.QUEUED)
-    phase: Mapped[Phase | None] = mapped_column(choice(Phase))
+    state: Mapped[MessageState] = mapped_column(enum_column(MessageState), default=MessageState.QUEUED)
+    phase: Mapped[Phase | None] = mapped_column(enum_column(Phase))
     maybe_sent: Mapped[bool] = mapped_column(default=False)
     """A worker died after DATA began: the next hand-over makes it `uncertain`."""
     attempts: Mapped[int] = mapped_column(default=0)

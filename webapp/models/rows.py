@@ -12,7 +12,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from webapp.core.plan.planner import Plan, PlannedChange
 from webapp.core.text import row_phrases
 from webapp.core.text.phrases import Said
-from webapp.db import Model, UTCDateTime, choice, utcnow
+from webapp.db import Model, UTCDateTime, enum_column, utcnow
 
 
 class Outcome(StrEnum):
@@ -84,11 +84,11 @@ class Row(Model):
     """Whether an issue is about this cell, so that rows can be filtered by it."""
     likely_domain: Mapped[str | None] = mapped_column(String(255))
     """The domain that the e-mail's probably is a misspelling of; also in `step`, here to be found by."""
-    plan: Mapped[Plan] = mapped_column(choice(Plan), default=Plan.ATTENTION)
+    plan: Mapped[Plan] = mapped_column(enum_column(Plan), default=Plan.ATTENTION)
     step: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
     """`core.plan.planner.PlannedChange` as a dictionary: whom it is about, before, after, notes."""
 
-    outcome: Mapped[Outcome | None] = mapped_column(choice(Outcome))
+    outcome: Mapped[Outcome | None] = mapped_column(enum_column(Outcome))
     """None: not yet claimed by a worker."""
     reason: Mapped[Said] = mapped_column(JSON, default=dict, server_default=text("'{}'"))
     """Why it came to this outcome: a code with parameters, worded by `why`; {}: nothing to say."""
@@ -168,4 +168,4 @@ class RowEdit(Model):
     field: Mapped[str] = mapped_column(String(32))
     before: Mapped[str] = mapped_column(Text)
     after: Mapped[str] = mapped_column(Text)
-    state: Mapped[EditState] = mapped_column(choice(EditState), default=EditState.DONE, server_default="done")
+    state: Mapped[EditState] = mapped_column(enum_column(EditState), default=EditState.DONE, server_default="done")

@@ -9,7 +9,7 @@ from sqlalchemy import ForeignKey, Index, String, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from webapp.core.security.permissions import Powers, may_grant
-from webapp.db import Model, UTCDateTime, by_letter, choice, utcnow
+from webapp.db import Model, UTCDateTime, binary_order, enum_column, utcnow
 from webapp.models.groups import Group, user_groups
 from webapp.models.roles import OWNER_ROLE_ID, Role
 
@@ -46,7 +46,7 @@ class User(Model):
     password_hash: Mapped[str] = mapped_column(String(200))
     role_id: Mapped[int] = mapped_column(ForeignKey("roles.id"))
     all_groups: Mapped[bool] = mapped_column(default=False)
-    state: Mapped[UserState] = mapped_column(choice(UserState), default=UserState.ACTIVE)
+    state: Mapped[UserState] = mapped_column(enum_column(UserState), default=UserState.ACTIVE)
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=utcnow)
     seen_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
 
@@ -57,7 +57,7 @@ class User(Model):
     """The time step of the newest code that was taken: no code is taken twice."""
 
     role: Mapped[Role] = relationship(lazy="joined", innerjoin=True)
-    groups: Mapped[list[Group]] = relationship(secondary=user_groups, order_by=by_letter(Group.key))
+    groups: Mapped[list[Group]] = relationship(secondary=user_groups, order_by=binary_order(Group.key))
 
     @property
     def initials(self) -> str:

@@ -77,7 +77,7 @@ def _tighten(path: Path) -> None:
             ) from None
 
 
-def kept_secret(file: Path) -> str:
+def load_secret_key(file: Path) -> str:
     """The key kept in `file`, made on the first start.
 
     Of processes that start together one makes it for all: written beside, whole, then linked into place.
@@ -108,12 +108,12 @@ def kept_secret(file: Path) -> str:
     return key
 
 
-def private(path: str, flags: int) -> int:
+def private_opener(path: str, flags: int) -> int:
     """An opener for `open`: what it makes is for this user alone."""
     return os.open(path, flags, 0o600)
 
 
-def sync(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Have the disk know by which names the files in it are found."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
@@ -124,7 +124,7 @@ def sync(folder: Path) -> None:
 
 def note_backup(folder: Path, file: Path) -> None:
     """Write down that a backup was made now, and where."""
-    with open(folder / LAST_BACKUP, "w", encoding="utf-8", opener=private) as note:
+    with open(folder / LAST_BACKUP, "w", encoding="utf-8", opener=private_opener) as note:
         note.write(f"{file}\n")
 
 
@@ -137,7 +137,7 @@ def last_backup(folder: Path) -> tuple[datetime, str] | None:
         return None
 
 
-def is_held(folder: Path) -> bool:
+def is_locked(folder: Path) -> bool:
     """Whether a Muster runs on it."""
     try:
         with (folder / "up.lock").open() as file:

@@ -44,7 +44,7 @@ def spawn(
 
     In a session of its own it does not see the terminal's Ctrl-C, which then reaches only the parent.
     Call it from the main thread: on Linux the signal comes when the thread that started the child ends.
-    Elsewhere a child of ours looks after its parent itself, with `follow_parent`.
+    Elsewhere a child of ours looks after its parent itself, with `exit_with_parent`.
     """
     parent = os.getpid()
 
@@ -66,7 +66,7 @@ def spawn(
     )
 
 
-def follow_parent() -> None:
+def exit_with_parent() -> None:
     """Anywhere but on Linux, where the kernel does it: SIGTERM for this process when its parent is gone."""
     parent = os.environ.get(_PARENT, "")
     if _libc or not parent:
@@ -99,7 +99,7 @@ def end(children: Iterable[Child], patience: float) -> None:
             child.wait()
 
 
-class Kept:
+class SupervisedProcess:
     """A child that is started again when it dies, after 0.4 s at first and later each time, 10 s at most."""
 
     def __init__(self, name: str, start: Callable[[], Child]) -> None:
@@ -120,7 +120,7 @@ class Kept:
             return
         if self._due is None:
             self._pause = FIRST_PAUSE if time.monotonic() - self._began > STEADY else self._pause
-            self._wait(how_it_ended(self.child))
+            self._wait(describe_end(self.child))
         elif time.monotonic() >= self._due:
             try:
                 self._begin()
@@ -133,7 +133,7 @@ class Kept:
         self._pause = min(self._pause * 2, LONGEST_PAUSE)
 
 
-def how_it_ended(child: Child) -> str:
+def describe_end(child: Child) -> str:
     """ "ended with code 1" or "was ended by signal 9"."""
     code = child.returncode
     return f"was ended by signal {-code}" if code is not None and code < 0 else f"ended with code {code}"
@@ -144,7 +144,7 @@ def unique_name(label: str) -> str:
     return f"{label[:50]}-{os.getpid()}-{secrets.token_hex(4)}"
 
 
-def settle() -> None:
+def tune_gc() -> None:
     """Once the app is there: look for garbage less often, and never among what stays for good.
 
     By its default Python looks through everything whenever 700 objects are new; a step over fifty thousand rows then

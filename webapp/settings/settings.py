@@ -141,7 +141,7 @@ class Settings:
         data_folder.make(data_dir)
         if settings.secret_key:
             return settings
-        return replace(settings, secret_key=data_folder.kept_secret(data_dir / "secret_key"))
+        return replace(settings, secret_key=data_folder.load_secret_key(data_dir / "secret_key"))
 
     def overlaid(self, texts: Mapping[str, str]) -> tuple[Self, dict[str, str]]:
         """These settings with those of the pages, as far as they are valid, and a sentence by name for those that are not.

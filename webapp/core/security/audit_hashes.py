@@ -26,33 +26,33 @@ def derive_key(secret_key: str) -> bytes:
     return hmac.digest(secret_key.encode(), b"audit", "sha256")
 
 
-def keyed(key: bytes, purpose: str, *parts: Any) -> str:
+def hmac_hex(key: bytes, purpose: str, *parts: Any) -> str:
     """HMAC-SHA256, in hex, of JSON values."""
     return hmac.digest(key, _encode([purpose, *parts]).encode(), "sha256").hex()
 
 
 def digest_field(key: bytes, name: str, value: Any, salt: str) -> Digest:
     """The digest of a personal field."""
-    return {"salt": salt, "digest": keyed(key, name, salt, value)}
+    return {"salt": salt, "digest": hmac_hex(key, name, salt, value)}
 
 
 def digest_event(key: bytes, facts: Mapping[str, Any], personal: Mapping[str, Digest]) -> str:
     """The stamp of an event: its facts, which name nobody, and the digests of its personal fields."""
-    return keyed(key, "event", dict(facts), {name: personal[name]["digest"] for name in PERSONAL})
+    return hmac_hex(key, "event", dict(facts), {name: personal[name]["digest"] for name in PERSONAL})
 
 
 def chain_link(key: bytes, previous: str, seq: int, event_id: int, stamp: str) -> str:
     """The link of the event at place `seq`. previous: the link before it, "" for the first."""
-    return keyed(key, "link", previous, seq, event_id, stamp)
+    return hmac_hex(key, "link", previous, seq, event_id, stamp)
 
 
 def erase_field(key: bytes, name: str, value: Any, digest: Digest) -> Digest:
     """The digest of a field whose words were replaced by `value`. Without its salt nobody can guess the old words."""
-    return {"digest": digest["digest"], "mark": keyed(key, "erased", name, digest["digest"], value)}
+    return {"digest": digest["digest"], "mark": hmac_hex(key, "erased", name, digest["digest"], value)}
 
 
 def field_matches(key: bytes, name: str, value: Any, digest: Digest) -> bool:
     """Whether a personal field says what was recorded, or what Muster wrote there when it erased a person."""
     if "salt" in digest:
-        return hmac.compare_digest(keyed(key, name, digest["salt"], value), digest["digest"])
+        return hmac.compare_digest(hmac_hex(key, name, digest["salt"], value), digest["digest"])
     return hmac.compare_digest(erase_field(key, name, value, digest)["mark"], digest["mark"])

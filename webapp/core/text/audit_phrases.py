@@ -13,7 +13,7 @@ Details = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Story:
+class Sentence:
     """A sentence around its subject, which a page links to. names: whether the subject stands in it."""
 
     before: str
@@ -25,21 +25,21 @@ class Story:
         return f"{self.before}{subject}{self.after}" if self.names else self.before
 
 
-def story(action: str, details: Details, count: int = 1, subject: str = "") -> Story:
+def describe(action: str, details: Details, count: int = 1, subject: str = "") -> Sentence:
     """What happened, whichever action it was: one that is not known here is told by its own name."""
-    template, after = _TOLD.get(action) or (_by_name(action), changes)
+    template, after = TEMPLATES.get(action) or (_by_name(action), changes)
     template = template.replace("{word}", str(details.get("word", "")))
     before, slot, rest = template.partition("{}")
     times = f" ({count:,} times within the hour)" if count > 1 else ""
     ending = rest + (after(details) if after else "") + times
     if action == "access.refused":
-        return Story(f"{before}{_attempted(subject)}{ending}", names=False)
+        return Sentence(f"{before}{_describe_attempt(subject)}{ending}", names=False)
     if slot and subject:
-        return Story(before, ending)
-    return Story(before.rstrip() + ending, names=False)
+        return Sentence(before, ending)
+    return Sentence(before.rstrip() + ending, names=False)
 
 
-def _attempted(request: str) -> str:
+def _describe_attempt(request: str) -> str:
     """What a refused request was for: "GET /audit" -> "opening /audit"."""
     method, _, path = request.partition(" ")
     return f"{'opening' if method in ('GET', 'HEAD') else 'what is done at'} {path}" if path else request
@@ -120,7 +120,7 @@ def _n(name: str, noun: str, form: str = ": {}") -> Callable[[Details], str]:
     return told
 
 
-def _quoted(name: str, form: str) -> Callable[[Details], str]:
+def _quote(name: str, form: str) -> Callable[[Details], str]:
     def told(details: Details) -> str:
         text = details.get(name)
         return form.format(text) if text else ""
@@ -154,19 +154,19 @@ def _effect(details: Details) -> str:
     return f": {', '.join(told)}" if told else ""
 
 
-def _uploaded(details: Details) -> str:
+def _describe_upload(details: Details) -> str:
     again = details.get("again")
     return _n("rows", "row", " with {}")(details) + (f", taken from upload {again} for another review" if again else "")
 
 
-def _replaced(details: Details) -> str:
-    old = _quoted("before", " in place of “{}”")(details)
+def _describe_replacement(details: Details) -> str:
+    old = _quote("before", " in place of “{}”")(details)
     return (
         old + _n("rows", "row")(details) + (_n("lost_edits", "edit", ", {} lost")(details) if details.get("lost_edits") else "")
     )
 
 
-def _cancelled(details: Details) -> str:
+def _describe_cancelling(details: Details) -> str:
     return _n("withdrawn", "invitation", ", {} withdrawn")(details) if details.get("withdrawn") else ""
 
 
@@ -174,7 +174,7 @@ def _too_old(name: str, noun: str, form: str) -> Callable[[Details], str]:
     return lambda details: _n(name, noun, form)(details) + _n("days", "day", " older than {}")(details)
 
 
-_TOLD: dict[str, tuple[str, Callable[[Details], str] | None]] = {
+TEMPLATES: dict[str, tuple[str, Callable[[Details], str] | None]] = {
     "setup.done": ("Set Muster up", None),
     "organisation.changed": ("Changed settings", _settings),
     "session.started": ("Signed in", None),
@@ -212,21 +212,21 @@ _TOLD: dict[str, tuple[str, Callable[[Details], str] | None]] = {
     "role.deleted": ("Deleted the role {}", None),
     "group.created": ("Created the group {}", None),
     "group.changed": ("Changed the group {}", changes),
-    "group.merged": ("Merged the group {}", _quoted("into", " into {}")),
+    "group.merged": ("Merged the group {}", _quote("into", " into {}")),
     "group.deleted": ("Deleted the group {}", _effect),
     "alias.remembered": ("Had “{word}” mean {} from now on", None),
     "alias.forgotten": ("Had “{word}” mean {} no longer", None),
     "columns.remembered": ("Had the columns of {} remembered", None),
     "columns.forgotten": ("Had the columns of {} forgotten", None),
-    "batch.uploaded": ("Uploaded {}", _uploaded),
+    "batch.uploaded": ("Uploaded {}", _describe_upload),
     "batch.staged": ("Prepared {}", _n("rows", "person")),
     "batch.changed": ("Changed how {} is applied", changes),
     "batch.matched": ("Matched the columns of {}", _n("rows", "row")),
-    "batch.file_replaced": ("Uploaded {}", _replaced),
+    "batch.file_replaced": ("Uploaded {}", _describe_replacement),
     "batch.confirmed": ("Confirmed {}", _counts),
     "batch.paused": ("Paused {}", None),
     "batch.resumed": ("Resumed {}", None),
-    "batch.cancelled": ("Cancelled {}", _cancelled),
+    "batch.cancelled": ("Cancelled {}", _describe_cancelling),
     "batch.discarded": ("Discarded {}", None),
     "batch.finished": ("Finished {}", _outcomes),
     "batch.reverted": ("Reverted {}", None),
@@ -235,13 +235,13 @@ _TOLD: dict[str, tuple[str, Callable[[Details], str] | None]] = {
     "invitation.changed": ("Changed the invitation of {}", changes),
     "invitation.sent_again": ("Sent the invitation of {} again", None),
     "invitation.accepted": ("Accepted the invitation", _access),
-    "invitation.closed": ("Closed the invitation of {}", _quoted("reason", ": {}")),
+    "invitation.closed": ("Closed the invitation of {}", _quote("reason", ": {}")),
     "invitation.reminded": ("Reminded {} of the invitation", None),
     "invitation.readdressed": ("Invited another address in place of {}", changes),
     "invitation.revoked": ("Revoked the invitation of {}", None),
     "invitation.link_copied": ("Copied the invitation link of {}", None),
     "invitation.link_on_sheet": ("Put the invitation link of {} on a sheet", None),
-    "message.failed": ("Email to {} failed", _quoted("reason", ": {}")),
+    "message.failed": ("Email to {} failed", _quote("reason", ": {}")),
     "message.test_queued": ("Sent a test to {}", None),
     "messages.retried": ("Sent failed emails of {} again", _n("messages", "email")),
     "messages.deleted": ("Deleted", _too_old("messages", "email", " {}")),

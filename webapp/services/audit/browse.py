@@ -13,8 +13,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, Text, cast, literal, or_, select, tuple_
 
 from webapp.core.text import audit_phrases
-from webapp.core.text.audit_phrases import Story
-from webapp.db import begin_write, by_letter, db, utcnow
+from webapp.core.text.audit_phrases import Sentence
+from webapp.db import begin_write, binary_order, db, utcnow
 from webapp.models import AuditEvent, Batch, Group, Invitation, Role, User
 from webapp.services.audit import events
 from webapp.services.audit.events import AuditAction
@@ -73,7 +73,7 @@ class Entry:
     event: AuditEvent
     who: str
     whom: str
-    story: Story
+    story: Sentence
     is_there: bool
     batch: Batch | None = None
 
@@ -156,7 +156,7 @@ def _entry(
     who = names.get(event.actor_id or 0) or event.actor or ("Not signed in" if event.action.endswith(".refused") else "Muster")
     whom = names.get(event.subject_id or 0, "") if event.subject_type == User.__tablename__ else ""
     whom = whom or event.subject
-    told = audit_phrases.story(event.action, event.details, event.count, whom)
+    told = audit_phrases.describe(event.action, event.details, event.count, whom)
     is_there = (event.subject_type, event.subject_id) in there
     return Entry(event, who, whom, told, is_there, batches.get(event.details.get("batch", 0)))
 
@@ -164,7 +164,7 @@ def _entry(
 def actors() -> list[tuple[int, str]]:
     """Who did something, by name; one query."""
     did = select(AuditEvent.id).where(AuditEvent.actor_id == User.id).exists()
-    query = select(User.id, User.name).where(did).order_by(by_letter(User.name), User.id).limit(ACTORS)
+    query = select(User.id, User.name).where(did).order_by(binary_order(User.name), User.id).limit(ACTORS)
     return list(db.session.execute(query))
 
 
@@ -299,7 +299,7 @@ def _local(at: datetime, exactly: bool = False) -> str:
     return local.isoformat(sep=" ", timespec="seconds") if exactly else f"{local.day} {local:%B %Y, %H:%M:%S}"
 
 
-def exported(by_id: int, address: str, form: str, wanted: Mapping[str, str], count: int) -> None:
+def record_export(by_id: int, address: str, form: str, wanted: Mapping[str, str], count: int) -> None:
     """A command for after the answer: note that somebody took what this filter finds away with them."""
     begin_write()
     by = db.session.get(User, by_id)

@@ -15,7 +15,7 @@ from sqlalchemy import delete, exists, or_, select, update
 
 from webapp.core.security import audit_hashes
 from webapp.core.text.audit_problems import Verdict
-from webapp.db import begin_write, db, in_database, utcnow
+from webapp.db import begin_write, bulk_execute, db, utcnow
 from webapp.models import AuditChain, AuditEvent, Organisation
 from webapp.services.audit import events as audit
 from webapp.services.audit.events import HOUR, AuditAction
@@ -78,8 +78,8 @@ def prune() -> int:
     if not old:
         db.session.rollback()
         return 0
-    with audit.unlocked():
-        in_database(delete(AuditEvent).where(AuditEvent.seq <= old[-1].seq))
+    with audit.unlock():
+        bulk_execute(delete(AuditEvent).where(AuditEvent.seq <= old[-1].seq))
     chain.first_seq, chain.first_link = old[-1].seq, old[-1].link
     chain.pruned += len(old)
     until = max([event.at for event in old] + ([chain.pruned_until] if chain.pruned_until else []))
@@ -102,10 +102,10 @@ def start_over() -> Verdict:
     """
     verdict = verify()
     begin_write()
-    with audit.unlocked():
-        in_database(update(AuditEvent).values(stamp=None, personal={}, seq=None, link=None))
+    with audit.unlock():
+        bulk_execute(update(AuditEvent).values(stamp=None, personal={}, seq=None, link=None))
     empty = {"seq": 0, "link": "", "sealed_at": None, "first_seq": 0, "first_link": "", "pruned": 0, "pruned_until": None}
-    in_database(update(AuditChain).values(**empty, signature=""))
+    bulk_execute(update(AuditChain).values(**empty, signature=""))
     _anchor().unlink(missing_ok=True)
     audit.record(None, AuditAction.AUDIT_BEGUN_ANEW, problems=verdict.wrong, found=verdict.problems)
     db.session.commit()
@@ -196,7 +196,7 @@ def _is_genuine(chain: AuditChain) -> bool:
 def _signature(key: bytes, chain: AuditChain) -> str:
     sealed_at, pruned_until = (at.astimezone(UTC).isoformat() if at else "" for at in (chain.sealed_at, chain.pruned_until))
     ends = chain.seq, chain.link, sealed_at, chain.first_seq, chain.first_link, chain.pruned, pruned_until
-    return audit_hashes.keyed(key, "chain", *ends)
+    return audit_hashes.hmac_hex(key, "chain", *ends)
 
 
 # The last link is kept outside of the database: that shows that an older copy of the database was put back.

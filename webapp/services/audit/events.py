@@ -20,7 +20,7 @@ from sqlalchemy.orm import Mapper
 from webapp.core.security import audit_hashes
 from webapp.core.security.peers import place_of
 from webapp.core.text.redact import Redactor
-from webapp.db import among, begin_write, db, utcnow
+from webapp.db import begin_write, db, in_json, utcnow
 from webapp.models import AuditChain, AuditEvent, Batch, Group, Invitation, Message, Organisation, Role, User
 from webapp.settings.settings import Settings
 
@@ -131,7 +131,7 @@ def record_many(
     def told(id: int) -> dict[str, Any]:
         return {**same["details"], **(own or {}).get(id, {})}
 
-    rows = [_stamped({**same, "subject_id": id, "subject": words[:320], "details": told(id)}, by) for id, words in subjects]
+    rows = [_with_stamp({**same, "subject_id": id, "subject": words[:320], "details": told(id)}, by) for id, words in subjects]
     if rows:
         db.session.execute(insert(AuditEvent), rows)
 
@@ -184,14 +184,14 @@ def facts(values: dict[str, Any]) -> dict[str, Any]:
     return {"at": values["at"].astimezone(UTC).isoformat(), **{name: values[name] for name in named}}
 
 
-def _stamped(values: dict[str, Any], by: bytes) -> dict[str, Any]:
+def _with_stamp(values: dict[str, Any], by: bytes) -> dict[str, Any]:
     personal = {name: audit_hashes.digest_field(by, name, values[name], secrets.token_hex(8)) for name in audit_hashes.PERSONAL}
     return {**values, "personal": personal, "stamp": audit_hashes.digest_event(by, facts(values), personal)}
 
 
 def stamp(one: AuditEvent) -> None:
     """Part of a command, on an event that is not sealed yet: its stamp stands for what it says now."""
-    for name, value in _stamped(values_of(one), key()).items():
+    for name, value in _with_stamp(values_of(one), key()).items():
         setattr(one, name, value)
 
 
@@ -218,7 +218,7 @@ def count_refusal(action: StrEnum, actor: User | None, label: str, address: str,
     address = place_of(address) if actor is None else address
     begin_write()
     if not _count_again(action, actor, label[:320], address[:64]):
-        if (shared := _shared_address(actor, address[:64])) is not None:
+        if (shared := _address_of_others(actor, address[:64])) is not None:
             label, address, details = OTHERS, shared, {}
         if label != OTHERS or not _count_again(action, actor, label, address):
             db.session.add(AuditEvent(**_values(actor, action, "", None, label, address, details)))
@@ -239,7 +239,7 @@ def _count_again(action: StrEnum, actor: User | None, label: str, address: str) 
     return True
 
 
-def _shared_address(actor: User | None, address: str) -> str | None:
+def _address_of_others(actor: User | None, address: str) -> str | None:
     """The address under which one more refusal is counted with others; None while it may stand by itself."""
     rows = _recent_refusals(actor).with_only_columns(func.count()).order_by(None)
     here = rows.where(AuditEvent.address == address)
@@ -261,7 +261,7 @@ def _recent_refusals(actor: User | None) -> Select[AuditEvent]:
 
 
 @contextmanager
-def unlocked() -> Iterator[None]:
+def unlock() -> Iterator[None]:
     """Part of a command: what is done within may change and delete sealed events. Only for erasing and pruning."""
     db.session.flush()
     db.session.execute(update(AuditChain).values(unlocked=True))
@@ -270,7 +270,7 @@ def unlocked() -> Iterator[None]:
     db.session.execute(update(AuditChain).values(unlocked=False))
 
 
-def known_as(user: User) -> set[str]:
+def find_names(user: User) -> set[str]:
     """The e-mails and names under which this person is in the log: those they have, and those that they had before."""
     acted = select(AuditEvent.actor).where(AuditEvent.actor_id == user.id).distinct()
     named = select(AuditEvent.subject).where(*_is_about(user.id)).distinct()
@@ -291,7 +291,7 @@ def events_naming(user: User, known: Collection[str], since: int = 0) -> list[in
     return list(db.session.scalars(select(AuditEvent.id).where(touched, AuditEvent.id > since)))
 
 
-def forget(user: User, pseudonym: str, known: Collection[str] | None = None, events: Collection[int] | None = None) -> int:
+def erase_names(user: User, pseudonym: str, known: Collection[str] | None = None, events: Collection[int] | None = None) -> int:
     """Part of a command that erases somebody: the pseudonym stands in the log for their e-mails and names. -> events changed.
 
     Call it while the user still has them, and record the erasure itself once they are gone. known: their e-mails and names,
@@ -299,13 +299,13 @@ def forget(user: User, pseudonym: str, known: Collection[str] | None = None, eve
     and what takes their place is marked as ours.
     """
     db.session.flush()
-    texts = known_as(user) if known is None else set(known)
+    texts = find_names(user) if known is None else set(known)
     words = Redactor({text for text in texts if "@" in text}, {text for text in texts if "@" not in text}, pseudonym)
     ids = events_naming(user, texts) if events is None else events
     n = 0
-    with unlocked():
-        for event in db.session.scalars(select(AuditEvent).where(among(AuditEvent.id, ids))).all():
-            n += _forget_in(event, user.id, words)
+    with unlock():
+        for event in db.session.scalars(select(AuditEvent).where(in_json(AuditEvent.id, ids))).all():
+            n += _erase_from_event(event, user.id, words)
     return n
 
 
@@ -313,7 +313,7 @@ def _is_about(user_id: int) -> tuple[ColumnElement[bool], ...]:
     return AuditEvent.subject_type == User.__tablename__, AuditEvent.subject_id == user_id
 
 
-def _forget_in(one: AuditEvent, user_id: int, words: Redactor) -> bool:
+def _erase_from_event(one: AuditEvent, user_id: int, words: Redactor) -> bool:
     is_own = one.subject_type == User.__tablename__ and one.subject_id == user_id
     after = {
         "actor": words.pseudonym if one.actor_id == user_id else words(one.actor),

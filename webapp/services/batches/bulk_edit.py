@@ -12,7 +12,7 @@ from webapp.core.errors import NotFoundError, RuleViolationError
 from webapp.core.files.cleaning import LONGEST_CELL, clean, clip
 from webapp.core.lists.row_filter import Find
 from webapp.core.plan.registry import ALL_GROUPS, Registry, fold
-from webapp.db import among, db
+from webapp.db import db, in_json
 from webapp.models import Batch, Row, User
 from webapp.schemas.rows import FIELDS, split_groups
 from webapp.services.batches import changes, planner, row_search
@@ -120,7 +120,7 @@ def _cells(batch: Batch, field: str) -> Sequence[Any]:
 
 
 def _load(batch: Batch, ids: Iterable[int]) -> list[Row]:
-    return planner.load(planner.select_rows(batch).where(among(Row.id, ids)))
+    return planner.load(planner.select_rows(batch).where(in_json(Row.id, ids)))
 
 
 def change_cells(rows: Iterable[Row], field: str, new: Callable[[str], str]) -> Proposal:

@@ -16,7 +16,7 @@ from webapp.core.errors import ConflictError, NotFoundError
 from webapp.core.files.cleaning import LONGEST_CELL
 from webapp.core.plan.planner import Plan
 from webapp.core.plan.registry import ALL_GROUPS, Registry, fold
-from webapp.db import among, db
+from webapp.db import db, in_json
 from webapp.models import Batch, Row, User
 from webapp.schemas.rows import FIELDS, RowSchema, is_too_long, split_groups
 from webapp.services.batches import bulk_edit, changes, planner
@@ -211,4 +211,4 @@ def _rows_with(batch: Batch, field: str, old: str) -> list[Row]:
     cells = db.session.scalars(_wrong(batch, field, select(cell)).distinct())
     words = split_groups if field == "groups" else lambda cell: [cell]
     having = [cell for cell in cells if fold(old) in map(fold, words(cell))]
-    return planner.load(_wrong(batch, field, select(Row)).where(among(cell, having)))
+    return planner.load(_wrong(batch, field, select(Row)).where(in_json(cell, having)))

@@ -11,7 +11,7 @@ from webapp.core.errors import ConflictError, NotFoundError, RuleViolationError
 from webapp.core.files.cleaning import clean, clip
 from webapp.core.plan.planner import Plan
 from webapp.core.text.formatting import plural
-from webapp.db import among, db, utcnow
+from webapp.db import db, in_json, utcnow
 from webapp.models import Batch, Row, RowEdit, User
 from webapp.schemas.rows import FIELDS
 from webapp.services.batches import changes, review
@@ -137,7 +137,7 @@ def _clean(value: str) -> str:
 
 
 def _find_rows(batch_id: int, ids: Collection[int]) -> dict[int, Row]:
-    query = select(Row).where(Row.batch_id == batch_id, among(Row.id, ids))
+    query = select(Row).where(Row.batch_id == batch_id, in_json(Row.id, ids))
     rows = {row.id: row for row in db.session.scalars(query)}
     if len(rows) < len(ids):
         raise NotFoundError("There is no such row in this upload, or it was discarded. Load the page again.")

@@ -15,7 +15,7 @@ from sqlalchemy import and_, insert, or_, select, update
 
 from webapp.core.errors import RuleViolationError
 from webapp.core.files.cleaning import LONGEST_CELL
-from webapp.db import among, begin_write, commit_and_keep, db, in_database, utcnow
+from webapp.db import begin_write, bulk_execute, commit_and_keep, db, in_json, utcnow
 from webapp.models import UNDONE, Batch, BatchKind, EditState, Row, RowEdit, User
 from webapp.schemas.rows import RowSchema
 from webapp.services.audit import events
@@ -214,7 +214,7 @@ def _sharing(batch: Batch, keys: Iterable[str | None], touched: Mapping[int, Row
     wanted = sorted(key for key in keys if key)
     if not wanted:
         return []
-    others = planner.select_rows(batch).where(among(Row.email_key, wanted), ~among(Row.id, touched))
+    others = planner.select_rows(batch).where(in_json(Row.email_key, wanted), ~in_json(Row.id, touched))
     return list(db.session.scalars(others))
 
 
@@ -252,4 +252,4 @@ def _discard_redo(batch: Batch, by: User) -> None:
         return
     of_steps = and_(RowEdit.version.in_(undone.values()), RowEdit.state == EditState.UNDONE)
     discarded = RowEdit.batch_id == batch.id, or_(RowEdit.id.in_(undone), of_steps)
-    in_database(update(RowEdit).where(*discarded).values(state=EditState.DROPPED))
+    bulk_execute(update(RowEdit).where(*discarded).values(state=EditState.DROPPED))

@@ -8,7 +8,7 @@ from webapp import queue
 from webapp.core.errors import ConflictError, ForbiddenError, MusterError, PasswordRequiredError
 from webapp.core.plan.planner import Plan
 from webapp.core.text.formatting import become_administrators, plural
-from webapp.db import db, empty_log, utcnow
+from webapp.db import db, truncate_wal, utcnow
 from webapp.models import MARKERS, Batch, BatchKind, BatchState, Row, RowEdit, User
 from webapp.services.audit import events
 from webapp.services.audit.events import AuditAction
@@ -54,7 +54,7 @@ def confirm(batch_id: int, version: int, by: User, *, proven: bool = False) -> b
     discard.delete_file(batch)
     events.record(by, AuditAction.BATCH_CONFIRMED, batch, counts=batch.counts, **batch.settings())
     db.session.commit()
-    empty_log()
+    truncate_wal()
     queue.enqueue_batch(batch_id)
     return True
 

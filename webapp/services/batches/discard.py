@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import JSON, delete, func, literal, literal_column, update
 
 from webapp.core.files.columns import Places
-from webapp.db import begin_write, db, empty_log, in_database
+from webapp.db import begin_write, bulk_execute, db, truncate_wal
 from webapp.models import Batch, BatchFile, BatchState, Row, User
 from webapp.services.audit import events
 from webapp.services.audit.events import AuditAction
@@ -26,7 +26,7 @@ def discard(batch_id: int, by: User) -> Batch:
         raise NotUnderReviewError(batch)
     discard_locked(batch, by)
     db.session.commit()
-    empty_log()
+    truncate_wal()
     return batch
 
 
@@ -58,4 +58,4 @@ def _forget_other_columns(batch: Batch) -> None:
         make_list = func.json_array if db.engine.dialect.name == "sqlite" else func.json_build_array
         blank: Any = literal_column("''")
         kept = make_list(*(by_place.get(place, blank) for place in range(width)), type_=JSON)
-    in_database(update(Row).where(Row.batch_id == batch.id).values(read_cells=kept))
+    bulk_execute(update(Row).where(Row.batch_id == batch.id).values(read_cells=kept))

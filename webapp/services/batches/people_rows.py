@@ -16,7 +16,7 @@ from webapp.core.plan import actions, revert
 from webapp.core.plan.planner import Access, Person, Plan, PlannedChange, Policy, Ref
 from webapp.core.plan.registry import Registry
 from webapp.core.security.permissions import Permission
-from webapp.db import among, db
+from webapp.db import db, in_json
 from webapp.models import AuditEvent, Batch, BatchKind, BatchState, Invitation, Outcome, Row, User, UserState
 from webapp.services.audit.events import AuditAction
 from webapp.services.batches import apply
@@ -84,9 +84,11 @@ def add(batch: Batch, refs: Iterable[tuple[int | None, Ref]]) -> int:
 
 def _emails(refs: Collection[Ref]) -> dict[Ref, tuple[str, str]]:
     """The e-mail's key and the e-mail of each of these people who exists."""
-    users = select(User.id, User.email_key, User.email).where(User.state != UserState.ERASED, among(User.id, _ids(refs, "user")))
+    users = select(User.id, User.email_key, User.email).where(
+        User.state != UserState.ERASED, in_json(User.id, _ids(refs, "user"))
+    )
     invited = select(Invitation.id, Invitation.email_key, Invitation.email)
-    invited = invited.where(among(Invitation.id, _ids(refs, "invitation")))
+    invited = invited.where(in_json(Invitation.id, _ids(refs, "invitation")))
     found: dict[Ref, tuple[str, str]] = {}
     for kind, query in (("user", users), ("invitation", invited)):
         for subject_id, key, email in db.session.execute(query):
@@ -123,7 +125,7 @@ def subject_of(row: Row) -> Ref:
 def _plan_reverts(
     batch: Batch, refs: Mapping[int, Ref], people: Mapping[Ref, Person], policy: Policy
 ) -> dict[int, PlannedChange]:
-    original = select(Row).where(Row.batch_id == batch.reverts_id, among(Row.line, sorted(refs)))
+    original = select(Row).where(Row.batch_id == batch.reverts_id, in_json(Row.line, sorted(refs)))
     done = {row.line: row.change for row in db.session.scalars(original)}
     accepted = _accepted_access(people.values())
     planned = {}
@@ -140,7 +142,7 @@ def _accepted_access(people: Iterable[Person]) -> dict[Ref, Access]:
     accepted = [person.id for person in people if person.kind == "invitation" and person.state == "accepted"]
     if not accepted:
         return {}
-    by_invitation = select(Invitation.id, Invitation.user_id).where(among(Invitation.id, accepted))
+    by_invitation = select(Invitation.id, Invitation.user_id).where(in_json(Invitation.id, accepted))
     refs: dict[Ref, Ref] = {}
     for invitation_id, user_id in db.session.execute(by_invitation):
         if user_id:
@@ -184,7 +186,7 @@ def _touching_events(table: str, ids: list[int]) -> Select[*tuple[Any, ...]]:
         select(AuditEvent.subject_id, AuditEvent.action, AuditEvent.at, AuditEvent.details, User.name)
         .outerjoin(User, User.id == AuditEvent.actor_id)
         .where(AuditEvent.subject_type == table, AuditEvent.action.in_([action.value for action in TOUCHING]))
-        .where(among(AuditEvent.subject_id, ids))
+        .where(in_json(AuditEvent.subject_id, ids))
         .order_by(AuditEvent.id.desc())
     )
 
@@ -210,7 +212,7 @@ def removed_rows(batch: Batch) -> Sequence[Row]:
 def names(rows: Iterable[Row]) -> dict[int, str]:
     """The names of the users that these rows are about, by row id; one query."""
     subjects = {row.id: subject_of(row) for row in rows}
-    query = select(User.id, User.name).where(among(User.id, _ids(subjects.values(), "user")))
+    query = select(User.id, User.name).where(in_json(User.id, _ids(subjects.values(), "user")))
     found = {("user", user_id): name for user_id, name in db.session.execute(query)}
     return {row_id: found[ref] for row_id, ref in subjects.items() if ref in found}
 

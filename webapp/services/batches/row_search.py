@@ -15,7 +15,7 @@ from sqlalchemy.orm import defer
 from webapp.core.lists.paging import Page, page_of
 from webapp.core.lists.row_filter import PLANS_IN_ORDER, Find, Hint, Mark, Sort
 from webapp.core.plan.planner import Plan
-from webapp.db import by_letter, db
+from webapp.db import binary_order, db
 from webapp.models import Batch, Row
 from webapp.schemas.rows import split_groups
 from webapp.services.directory import lookup, replaced_addresses
@@ -127,7 +127,7 @@ def _ordered(query: Select[*Columns], batch: Batch, find: Find) -> Select[*Colum
         return query.order_by(Row.line.desc())
     if find.sort.column == "line":
         return query.order_by(Row.line)
-    key = _PLACE if find.sort.column == "plan" else by_letter(func.lower(getattr(Row, find.sort.column)))
+    key = _PLACE if find.sort.column == "plan" else binary_order(func.lower(getattr(Row, find.sort.column)))
     return query.order_by(key.desc() if find.sort.is_down else key, Row.line)
 
 

@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, Select, and_, func, select, update
 
 from webapp.core.errors import ConflictError, RuleViolationError
 from webapp.core.text.formatting import plural
-from webapp.db import db, in_database
+from webapp.db import bulk_execute, db
 from webapp.models import MARKERS, REDONE, UNDONE, Batch, BatchKind, EditState, Row, RowEdit, User
 from webapp.schemas.rows import FIELDS
 from webapp.services.batches import changes
@@ -177,7 +177,7 @@ def _replay(batch: Batch, by: User, version: int, step: Sequence[Change], marker
     state = EditState.UNDONE if marker == UNDONE else EditState.DONE
 
     def log() -> None:
-        in_database(update(RowEdit).where(_of_step(batch, version)).values(state=state))
+        bulk_execute(update(RowEdit).where(_of_step(batch, version)).values(state=state))
         # Who undid the step can redo it. Once it is redone, or undone by somebody else, no earlier undo counts.
         earlier = (
             RowEdit.batch_id == batch.id,
@@ -185,7 +185,7 @@ def _replay(batch: Batch, by: User, version: int, step: Sequence[Change], marker
             RowEdit.state == EditState.DONE,
             RowEdit.before == str(version),
         )
-        in_database(update(RowEdit).where(*earlier).values(state=EditState.UNDONE))
+        bulk_execute(update(RowEdit).where(*earlier).values(state=EditState.UNDONE))
         db.session.add(
             RowEdit(batch_id=batch.id, version=batch.version, user_id=by.id, field=marker, before=str(version), after=name)
         )

@@ -14,7 +14,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 from webapp.core.errors import NotFoundError, RuleViolationError
 from webapp.core.files.columns import Places, names_of
 from webapp.core.plan.registry import fold
-from webapp.db import begin_write, by_letter, db
+from webapp.db import begin_write, binary_order, db
 from webapp.models import Alias, AliasKind, Batch, BatchState, Group, HeaderMapping, Role, Row, User
 from webapp.schemas.names import Name
 from webapp.schemas.rows import split_groups
@@ -179,7 +179,7 @@ def refuse_taken(kind: AliasKind, names: Iterable[str], but: Named | None = None
     """Refuse names that another role or group has, or that are aliases of one. Raises RuleViolationError."""
     model, keys = MODELS[kind], [fold(name) for name in names]
     but_id = but.id if but else 0
-    called = select(model.name).where(model.key.in_(keys), model.id != but_id).order_by(by_letter(model.key))
+    called = select(model.name).where(model.key.in_(keys), model.id != but_id).order_by(binary_order(model.key))
     if taken := db.session.scalars(called).all():
         db.session.rollback()
         quoted = ", ".join(f"“{name}”" for name in taken)
@@ -190,7 +190,7 @@ def refuse_taken(kind: AliasKind, names: Iterable[str], but: Named | None = None
         select(Alias.word, model.name)
         .join(model, model.id == _column(kind))
         .where(Alias.kind == kind, Alias.key.in_(keys), model.id != but_id)
-        .order_by(by_letter(Alias.key))
+        .order_by(binary_order(Alias.key))
     )
     if other := db.session.execute(meanings.limit(1)).first():
         db.session.rollback()
@@ -209,7 +209,7 @@ def get_named(kind: AliasKind, id: int) -> Any:
 def list_aliases(kind: AliasKind) -> dict[int, list[Alias]]:
     """The aliases of all roles or groups, by id, in one query."""
     found: defaultdict[int, list[Alias]] = defaultdict(list)
-    for alias in db.session.scalars(select(Alias).where(Alias.kind == kind).order_by(by_letter(Alias.key))):
+    for alias in db.session.scalars(select(Alias).where(Alias.kind == kind).order_by(binary_order(Alias.key))):
         found[alias.role_id or alias.group_id or 0].append(alias)
     return found
 

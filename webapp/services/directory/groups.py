@@ -13,7 +13,7 @@ from webapp.core.errors import ConflictError, NotFoundError, RuleViolationError
 from webapp.core.lists.people_filter import Filter
 from webapp.core.plan.registry import ALL_GROUPS, fold
 from webapp.core.text.formatting import clipped
-from webapp.db import begin_write, by_letter, db, raise_if_taken
+from webapp.db import begin_write, binary_order, db, raise_if_taken
 from webapp.models import Alias, AliasKind, Group, Invitation, InvitationState, Role, User
 from webapp.models.groups import invitation_groups, user_groups
 from webapp.schemas.groups import GroupSchema
@@ -81,7 +81,7 @@ def list_groups(group_id: int | None = None) -> list[GroupCount]:
         select(Group.id, Group.name, Group.description, func.coalesce(users.c.n, 0), func.coalesce(invited.c.n, 0))
         .outerjoin(users, users.c.group_id == Group.id)
         .outerjoin(invited, invited.c.group_id == Group.id)
-        .order_by(by_letter(Group.key))
+        .order_by(binary_order(Group.key))
     )
     if group_id is not None:
         found = found.where(Group.id == group_id)

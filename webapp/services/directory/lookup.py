@@ -31,7 +31,7 @@ from sqlalchemy.orm import Session, SessionTransaction, aliased
 from webapp.core.plan.planner import Access, Person, Policy, Ref
 from webapp.core.plan.registry import GroupEntry, Registry, RoleEntry
 from webapp.core.security.permissions import Permission, what_it_does
-from webapp.db import KEEPING, among, db, utcnow
+from webapp.db import KEEPING, db, in_json, utcnow
 from webapp.models import (
     OWNER_ROLE_ID,
     Alias,
@@ -100,7 +100,7 @@ def administrators() -> frozenset[int]:
 
 def is_to_grantable(by: User) -> ColumnElement[bool]:
     """A condition on Invitation: its role is one that this person may give."""
-    return among(Invitation.role_id, [role.id for role in grantable(by)])
+    return in_json(Invitation.role_id, [role.id for role in grantable(by)])
 
 
 def policy(by: User, registry: Registry, **more: Any) -> Policy:
@@ -137,8 +137,8 @@ def bump_version() -> None:
 def people(keys: Iterable[str]) -> dict[str, Person]:
     """Who has these e-mail keys, users before invitations; five queries at most, however many keys."""
     wanted = list(keys)
-    pending = among(Invitation.email_key, wanted) & (Invitation.state == InvitationState.PENDING)
-    return dict(_invitations(pending)) | dict(_users(among(User.email_key, wanted)))
+    pending = in_json(Invitation.email_key, wanted) & (Invitation.state == InvitationState.PENDING)
+    return dict(_invitations(pending)) | dict(_users(in_json(User.email_key, wanted)))
 
 
 def people_by_id(refs: Iterable[Ref]) -> dict[Ref, Person]:
@@ -146,8 +146,8 @@ def people_by_id(refs: Iterable[Ref]) -> dict[Ref, Person]:
     wanted = list(refs)
     ids: dict[str, list[int]] = {"user": sorted(id for kind, id in wanted if kind == "user")}
     ids["invitation"] = sorted(id for kind, id in wanted if kind == "invitation")
-    is_wanted = among(Invitation.id, ids["invitation"])
-    found = (*_users(among(User.id, ids["user"])), *_invitations(is_wanted, _sendings(is_wanted)))
+    is_wanted = in_json(Invitation.id, ids["invitation"])
+    found = (*_users(in_json(User.id, ids["user"])), *_invitations(is_wanted, _sendings(is_wanted)))
     return {(person.kind, person.id): person for _, person in found}
 
 
@@ -179,7 +179,7 @@ def _invitations(
         return
     ids = [id for _, id, *_ in found]
     groups = _memberships(invitation_groups.c.invitation_id, ids)
-    failed = set(db.session.scalars(select_failed_invitations(among(Invitation.id, ids))))
+    failed = set(db.session.scalars(select_failed_invitations(in_json(Invitation.id, ids))))
     now = utcnow()
     for key, id, role_id, everything, state, expires_at in found:
         is_over = state is InvitationState.PENDING and expires_at and expires_at <= now
@@ -236,6 +236,6 @@ def select_never_emailed(*which: ColumnElement[bool]) -> Select[int | None]:
 
 def _memberships(owner: Column[int], ids: Iterable[int]) -> defaultdict[int, list[int]]:
     members: defaultdict[int, list[int]] = defaultdict(list)
-    for id, group_id in db.session.execute(select(owner, owner.table.c.group_id).where(among(owner, ids))):
+    for id, group_id in db.session.execute(select(owner, owner.table.c.group_id).where(in_json(owner, ids))):
         members[id].append(group_id)
     return members

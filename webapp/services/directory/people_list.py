@@ -33,7 +33,7 @@ from webapp.core.plan.actions import Do
 from webapp.core.plan.planner import Access, Person, Ref
 from webapp.core.plan.registry import ALL_GROUPS, Registry
 from webapp.core.weeks import monday
-from webapp.db import by_letter, db, utcnow
+from webapp.db import binary_order, db, utcnow
 from webapp.models import Group, Invitation, InvitationState, Role, Row, User, UserState
 from webapp.models.groups import invitation_groups, user_groups
 from webapp.services.directory import lookup
@@ -190,7 +190,7 @@ def export_lines(wanted: Filter) -> list[Sequence[str]]:
     for kind, table, owner_id in _MEMBERS:
         found = select(everybody.c.id).where(everybody.c.kind == kind)
         members = select(owner_id, Group.name).join(Group, Group.id == table.c.group_id).where(owner_id.in_(found))
-        for id, name in db.session.execute(members.order_by(by_letter(Group.key))):
+        for id, name in db.session.execute(members.order_by(binary_order(Group.key))):
             groups[kind, id].append(name)
     columns = everybody.c.kind, everybody.c.id, everybody.c.email, everybody.c.role, everybody.c.all_groups
     lines = _of_status(select(*columns), everybody, wanted.status).order_by(*_order(everybody, wanted.sort))
@@ -315,7 +315,7 @@ def _of_status(query: Select[Any], everybody: Subquery, status: Status | None) -
 def _order(everybody: Subquery, sort: Sort) -> list[ColumnElement[Any]]:
     """The chosen order, then by name. People who were never active come last either way."""
     statuses = case({status.value: place for place, status in enumerate(OWN)}, value=everybody.c.status)
-    name = by_letter(everybody.c.name)
+    name = binary_order(everybody.c.name)
     keys = {"name": name, "role": -everybody.c.rank, "status": statuses, "activity": everybody.c.activity}
     key = keys[sort.column]
     first = [everybody.c.activity.is_(None)] if sort.column == Sort.ACTIVITY else []

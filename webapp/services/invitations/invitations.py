@@ -17,7 +17,7 @@ from webapp.core.plan.planner import Access, Plan
 from webapp.core.security import tokens
 from webapp.core.security.passwords import hash_password
 from webapp.core.security.permissions import Permission
-from webapp.db import among, begin_write, db, in_database, raise_if_taken, utcnow
+from webapp.db import begin_write, bulk_execute, db, in_json, raise_if_taken, utcnow
 from webapp.models import Batch, Group, Invitation, InvitationState, Row, User
 from webapp.models.groups import invitation_groups
 from webapp.services.audit import events
@@ -111,7 +111,7 @@ def count_made_by_people_of(batch: Batch, by: User) -> MadeCounts:
 
 def _select_made_by(by: User, who: ColumnElement[bool]) -> Select[Any]:
     changeable = [role.id for role in lookup.registry().roles if not role.is_owner and role.rank <= by.role.rank]
-    return select(Invitation).where(who, Invitation.state == InvitationState.PENDING, among(Invitation.role_id, changeable))
+    return select(Invitation).where(who, Invitation.state == InvitationState.PENDING, in_json(Invitation.role_id, changeable))
 
 
 # Made and closed, as parts of commands
@@ -153,9 +153,9 @@ def add_invitations(
 
 def _close_expired(email_keys: Sequence[str], by: User) -> None:
     now = utcnow()
-    expired = among(Invitation.email_key, email_keys), Invitation.state == InvitationState.PENDING, Invitation.expires_at <= now
+    expired = in_json(Invitation.email_key, email_keys), Invitation.state == InvitationState.PENDING, Invitation.expires_at <= now
     closed = update(Invitation).where(*expired).values(state=InvitationState.REVOKED, closed_at=now)
-    gone = in_database(closed.returning(Invitation.id, Invitation.email)).all()
+    gone = bulk_execute(closed.returning(Invitation.id, Invitation.email)).all()
     events.record_many(by, AuditAction.INVITATION_CLOSED, Invitation, gone, reason="it had expired, a fresh one takes its place")
 
 
@@ -201,10 +201,10 @@ def revoke_made_by(user: User, theirs: Theirs, by: User, batch_id: int | None = 
         return 0
     wanted = _select_made_by(by, Invitation.invited_by_id == user.id)
     if theirs is Theirs.REVOKE_MANAGING:
-        wanted = wanted.where(among(Invitation.role_id, lookup.administrators()))
+        wanted = wanted.where(in_json(Invitation.role_id, lookup.administrators()))
     ids = db.session.scalars(wanted.with_only_columns(Invitation.id)).all()
-    closed = update(Invitation).where(among(Invitation.id, ids)).values(state=InvitationState.REVOKED, closed_at=utcnow())
-    revoked = in_database(closed.returning(Invitation.id, Invitation.email)).all()
+    closed = update(Invitation).where(in_json(Invitation.id, ids)).values(state=InvitationState.REVOKED, closed_at=utcnow())
+    revoked = bulk_execute(closed.returning(Invitation.id, Invitation.email)).all()
     outbox.cancel_for_invitations(ids)
     events.record_many(by, AuditAction.INVITATION_REVOKED, Invitation, revoked, batch=batch_id)
     return len(ids)

@@ -18,7 +18,7 @@ from sqlalchemy import ColumnElement, case, exists, func, or_, select, update
 from webapp.core import mail_answers
 from webapp.core.errors import ConflictError
 from webapp.core.text.phrases import Said
-from webapp.db import begin_write, db, in_database, utcnow
+from webapp.db import begin_write, bulk_execute, db, utcnow
 from webapp.mail.messages import Email
 from webapp.models import Batch, BatchState, Invitation, InvitationState, MailCircuit, Message, MessageState, Phase, Row
 from webapp.services.links import account_links
@@ -77,7 +77,7 @@ def claim(worker: str, limit: int = 20) -> list[int]:
     # Two statements: as one, PostgreSQL may run the select once a row, and its limit then holds for nothing.
     ids = list(db.session.scalars(due)) if limit else []
     claimed = {"state": MessageState.SENDING, "phase": Phase.CLAIMED, "claimed_by": worker, "lease_until": now + LEASE}
-    in_database(update(Message).where(Message.id.in_(ids)).values(**claimed))
+    bulk_execute(update(Message).where(Message.id.in_(ids)).values(**claimed))
     if ids and circuit.paused_at:
         circuit.retry_at = now + throttle.PROBE
     db.session.commit()
@@ -88,7 +88,7 @@ def renew(worker: str) -> None:
     """Extend the leases of a worker that lives. What another has taken over meanwhile is left alone."""
     begin_write()
     own = Message.state == MessageState.SENDING, Message.claimed_by == worker
-    in_database(update(Message).where(*own).values(lease_until=utcnow() + LEASE))
+    bulk_execute(update(Message).where(*own).values(lease_until=utcnow() + LEASE))
     db.session.commit()
 
 
@@ -112,7 +112,7 @@ def _release(which: ColumnElement[bool], *, surely_unsent: bool = False) -> None
     values = {"state": MessageState.QUEUED, "phase": None, "claimed_by": None, "lease_until": None}
     maybe_sent = case((was_begun, True), else_=False)
     left = Message.state == MessageState.SENDING, which
-    in_database(update(Message).where(*left).values(maybe_sent=maybe_sent, **values))
+    bulk_execute(update(Message).where(*left).values(maybe_sent=maybe_sent, **values))
 
 
 # What a worker learns about the mail server
@@ -126,7 +126,7 @@ def server_unreachable(worker: str, cause: Said, refused: Sequence[int] = ()) ->
     """
     begin_write()
     _release(Message.claimed_by == worker, surely_unsent=True)
-    in_database(update(Message).where(Message.id.in_(refused)).values(due_at=utcnow() + throttle.PROBE))
+    bulk_execute(update(Message).where(Message.id.in_(refused)).values(due_at=utcnow() + throttle.PROBE))
     throttle.trip(cause)
     db.session.commit()
 
@@ -265,7 +265,7 @@ def begin_data(id: int, worker: str, *, is_file: bool = False) -> None:
     begin_write(shared=True)
     now = utcnow()
     is_pending = Invitation.id == Message.invitation_id, Invitation.state == InvitationState.PENDING
-    begun = in_database(
+    begun = bulk_execute(
         update(Message)
         .where(
             Message.id == id,

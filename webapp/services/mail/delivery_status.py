@@ -13,7 +13,7 @@ from enum import StrEnum
 from sqlalchemy import func, select
 from sqlalchemy.orm import lazyload
 
-from webapp.db import among, db, utcnow
+from webapp.db import db, in_json, utcnow
 from webapp.models import (
     Batch,
     BatchState,
@@ -95,7 +95,7 @@ def find_deliveries(ids: Iterable[int]) -> dict[int, Delivery]:
         .outerjoin(Row, Row.id == Message.row_id)
         .outerjoin(Batch, Batch.id == Row.batch_id)
         .outerjoin(MailCircuit, (MailCircuit.id == 1) & MailCircuit.paused_at.is_not(None))
-        .where(among(Invitation.id, ids))
+        .where(in_json(Invitation.id, ids))
         .options(lazyload(Invitation.role), lazyload(Invitation.groups))
     )
     return {

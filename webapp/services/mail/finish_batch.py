@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from sqlalchemy import func, or_, select, update
 
-from webapp.db import begin_write, db, in_database, utcnow
+from webapp.db import begin_write, bulk_execute, db, utcnow
 from webapp.models import Batch, BatchState, Outcome, Row
 from webapp.services.audit import events
 from webapp.services.audit.events import AuditAction
@@ -30,7 +30,7 @@ def finish_if_done(batch_id: int) -> bool:
         db.session.rollback()
         return False
     begin_write()
-    finished = in_database(
+    finished = bulk_execute(
         update(Batch)
         .where(Batch.id == batch_id, Batch.state.in_([BatchState.PROCESSING, BatchState.PAUSED]), ~is_open)
         .values(state=BatchState.FINISHED, finished_at=utcnow())
@@ -55,13 +55,13 @@ def finish_all(batch_ids: Iterable[int | None]) -> None:
 def reopen(batch_id: int) -> None:
     """Set a finished batch to processing: rows of it wait again. Does not commit."""
     finished = Batch.id == batch_id, Batch.state == BatchState.FINISHED
-    in_database(update(Batch).where(*finished).values(state=BatchState.PROCESSING, finished_at=None))
+    bulk_execute(update(Batch).where(*finished).values(state=BatchState.PROCESSING, finished_at=None))
 
 
 def _mark_reverted(revert: Batch) -> None:
     """Mark the batch that this finished revert took back. Does not commit."""
     undone = Batch.id == revert.reverts_id, Batch.state.in_([BatchState.FINISHED, BatchState.CANCELLED])
-    if in_database(update(Batch).where(*undone).values(state=BatchState.REVERTED)).rowcount != 1:
+    if bulk_execute(update(Batch).where(*undone).values(state=BatchState.REVERTED)).rowcount != 1:
         return  # it is at work again, or an earlier revert has said so
     original = db.session.get(Batch, revert.reverts_id, populate_existing=True)
     events.record(revert.confirmed_by, AuditAction.BATCH_REVERTED, original, revert=revert.id)

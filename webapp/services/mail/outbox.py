@@ -17,7 +17,7 @@ from sqlalchemy import Select, func, insert, or_, select, update
 from webapp import queue
 from webapp.core.addresses import Address
 from webapp.core.errors import NotFoundError
-from webapp.db import among, begin_write, db, in_database, utcnow
+from webapp.db import begin_write, bulk_execute, db, in_json, utcnow
 from webapp.mail.messages import Email
 from webapp.models import (
     SECRET_KINDS,
@@ -150,7 +150,7 @@ def reassign_row(row: Row, invitation_id: int, address: Address) -> None:
     What comes of the old e-mails is the row's no longer.
     """
     was_for = Message.invitation_id == invitation_id, Message.row_id == row.id
-    in_database(update(Message).where(*was_for).values(row_id=None))
+    bulk_execute(update(Message).where(*was_for).values(row_id=None))
     goes_on: dict[str, Any] = {
         "email": address.display,
         "email_key": address.key,
@@ -158,7 +158,7 @@ def reassign_row(row: Row, invitation_id: int, address: Address) -> None:
         "reason": {},
         "done_at": None,
     }
-    in_database(update(Row).where(Row.id == row.id).values(**goes_on))
+    bulk_execute(update(Row).where(Row.id == row.id).values(**goes_on))
     db.session.expire(row)
     finish_batch.reopen(row.batch_id)
 
@@ -177,23 +177,23 @@ def cancel_queued(batch: Batch, by: User) -> int:
     settled = {"outcome": Outcome.SKIPPED, "reason": result, "done_at": now}
     theirs = select(Invitation.id).where(*made_here, Invitation.id.in_(select(Message.invitation_id).where(*unsent)))
     closed = update(Invitation).where(Invitation.id.in_(theirs))
-    gone = in_database(closed.values(**withdrawn).returning(Invitation.id, Invitation.email)).all()
+    gone = bulk_execute(closed.values(**withdrawn).returning(Invitation.id, Invitation.email)).all()
     events.record_many(by, AuditAction.INVITATION_CLOSED, Invitation, gone, reason="its upload was cancelled", batch=batch.id)
     cancelled = update(Message).where(*unsent).values(state=MessageState.CANCELLED, result=result)
-    rows = in_database(cancelled.returning(Message.row_id)).scalars().all()
-    in_database(update(Row).where(among(Row.id, rows)).values(**settled))
+    rows = bulk_execute(cancelled.returning(Message.row_id)).scalars().all()
+    bulk_execute(update(Row).where(in_json(Row.id, rows)).values(**settled))
     lookup.bump_version()
     return len(gone)
 
 
 def cancel_for_invitations(invitation_ids: Sequence[int]) -> None:
     """Cancel the messages of revoked invitations that were not sent yet. Does not commit."""
-    unsent = among(Message.invitation_id, invitation_ids), Message.state == MessageState.QUEUED, Message.maybe_sent.is_(False)
+    unsent = in_json(Message.invitation_id, invitation_ids), Message.state == MessageState.QUEUED, Message.maybe_sent.is_(False)
     result = {"code": "revoked_unsent"}
     settled = {"outcome": Outcome.SKIPPED, "reason": result, "done_at": utcnow()}
     cancelled = update(Message).where(*unsent).values(state=MessageState.CANCELLED, result=result)
-    rows = [id for id in in_database(cancelled.returning(Message.row_id)).scalars() if id]
-    in_database(update(Row).where(among(Row.id, rows), Row.outcome == Outcome.WAITING).values(**settled))
+    rows = [id for id in bulk_execute(cancelled.returning(Message.row_id)).scalars() if id]
+    bulk_execute(update(Row).where(in_json(Row.id, rows), Row.outcome == Outcome.WAITING).values(**settled))
 
 
 # Questions

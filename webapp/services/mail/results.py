@@ -12,7 +12,7 @@ from sqlalchemy.orm import lazyload
 
 from webapp.core.text.mail_phrases import describe_mail
 from webapp.core.text.phrases import Said
-from webapp.db import begin_write, db, in_database, utcnow
+from webapp.db import begin_write, bulk_execute, db, utcnow
 from webapp.models import Invitation, Message, MessageKind, MessageState, Outcome, Row
 from webapp.services.audit import events
 from webapp.services.audit.events import AuditAction
@@ -127,7 +127,7 @@ def settle_row(message: Message, outcome: Outcome, reason: Said) -> int | None:
         .values(outcome=outcome, reason=dict(reason), done_at=utcnow())
         .returning(Row.batch_id)
     )
-    batch_id: int | None = in_database(settled).scalar()
+    batch_id: int | None = bulk_execute(settled).scalar()
     return batch_id
 
 

@@ -10,7 +10,7 @@ from sqlalchemy import func, or_, select, update
 
 from webapp.core.text.mail_phrases import describe_mail
 from webapp.core.text.phrases import Said
-from webapp.db import db, in_database, upsert, utcnow
+from webapp.db import bulk_execute, db, upsert, utcnow
 from webapp.models import MailCircuit, Message, MessageState
 from webapp.services.settings import in_force
 
@@ -148,4 +148,4 @@ def suspect(cause: Said, message_id: int) -> None:
 
 def reset() -> None:
     """End the alarm: the server has answered, whatever it said. Does not commit."""
-    in_database(update(MailCircuit).where(NEEDS_RESET).values(paused_at=None, cause={}, retry_at=None, suspect_id=None))
+    bulk_execute(update(MailCircuit).where(NEEDS_RESET).values(paused_at=None, cause={}, retry_at=None, suspect_id=None))

@@ -72,7 +72,7 @@ def make(file: Path, *, force: bool = False, with_database: bool = True) -> list
             written = folder / "backup"
             emails = _write(written, folder, about, settings.data_dir / OUTBOX)
             os.replace(written, file)
-            data_folder.sync(file.parent)
+            data_folder.sync_folder(file.parent)
     except SQLAlchemyError as error:
         raise BackupError("The database cannot be read: flask --app wsgi muster doctor says why.") from error
     except dumps.ProgramFailedError as error:
@@ -109,7 +109,7 @@ def _copy_database(source: Path, copy: Path) -> None:
         with closing(sqlite3.connect(copy)) as there:
             here.backup(there)
             _forget_files(there)
-            _look_through(there)
+            _check_database(there)
 
 
 def _forget_files(copy: sqlite3.Connection) -> None:
@@ -125,7 +125,7 @@ def _forget_files(copy: sqlite3.Connection) -> None:
     copy.commit()
 
 
-def _look_through(database: sqlite3.Connection) -> None:
+def _check_database(database: sqlite3.Connection) -> None:
     (answer,) = database.execute("PRAGMA quick_check(1)").fetchone()
     if answer != "ok":
         raise sqlite3.DatabaseError(f"the database is damaged ({answer})")
@@ -135,7 +135,7 @@ def _write(written: Path, folder: Path, about: dict[str, Any], outbox: Path) -> 
     """-> how many e-mails are in it."""
     (folder / MANIFEST).write_text(json.dumps(about, indent=1), encoding="ascii")
     n = 0
-    with open(written, "wb", opener=data_folder.private) as out:
+    with open(written, "wb", opener=data_folder.private_opener) as out:
         with tarfile.open(fileobj=out, mode="w:gz", compresslevel=6) as archive:
             for name in (MANIFEST, *KEPT, DATABASE, DUMP):
                 if (folder / name).exists():
@@ -158,16 +158,16 @@ def restore(file: Path, *, force: bool = False) -> list[str]:
     While the new files are made, the old ones stay as they are: what goes wrong before the last step changes nothing.
     """
     settings = in_force.environment()
-    with _held(settings.data_dir), tempfile.TemporaryDirectory(dir=settings.data_dir, prefix=".restore-") as kept:
+    with _lock_folder(settings.data_dir), tempfile.TemporaryDirectory(dir=settings.data_dir, prefix=".restore-") as kept:
         folder = Path(kept)
         try:
-            about = _unpacked(file, folder)
+            about = _unpack(file, folder)
         except UNREADABLE as error:
             raise BackupError(
                 f"{file} cannot be read as a backup ({error or type(error).__name__}). Nothing was changed."
             ) from error
         _refuse_misfit(about)
-        used = _used(settings.data_dir)
+        used = _files_in_use(settings.data_dir)
         if used and not force:
             raise BackupError(f"{used[0]} is there already: restore into an empty folder, or set it aside with --force.")
         has_dump = (folder / DUMP).exists()
@@ -179,7 +179,7 @@ def restore(file: Path, *, force: bool = False) -> list[str]:
                 os.replace(folder / name, settings.data_dir / name)
         if target := _sqlite_file():
             _move(folder / DATABASE, target)
-        data_folder.sync(settings.data_dir)
+        data_folder.sync_folder(settings.data_dir)
         has_key = (settings.data_dir / "secret_key").exists() or "SECRET_KEY" in settings.given
     at = datetime.fromisoformat(about["made_at"])
     lines = [f"Restored the backup of {at:%Y-%m-%d %H:%M} UTC into {settings.data_dir}."]
@@ -209,7 +209,7 @@ def _put_database_back(dump: Path, *, force: bool) -> None:
 
 
 @contextmanager
-def _held(folder: Path) -> Iterator[None]:
+def _lock_folder(folder: Path) -> Iterator[None]:
     try:
         lock: IO[str] = data_folder.lock(folder)
     except data_folder.DataFolderLockedError as held:
@@ -218,7 +218,7 @@ def _held(folder: Path) -> Iterator[None]:
         yield
 
 
-def _unpacked(file: Path, folder: Path) -> dict[str, Any]:
+def _unpack(file: Path, folder: Path) -> dict[str, Any]:
     """The backup's files, in `folder`, each looked at; -> what it says of itself. Names of its own making are not followed."""
     with gzip.open(file) as stream, tarfile.open(fileobj=stream, mode="r|") as archive:
         for member in archive:
@@ -229,7 +229,7 @@ def _unpacked(file: Path, folder: Path) -> dict[str, Any]:
             (folder / OUTBOX).mkdir(mode=0o700, exist_ok=True)
             source = archive.extractfile(member)
             assert source is not None
-            with source, open(folder / member.name, "xb", opener=data_folder.private) as out:
+            with source, open(folder / member.name, "xb", opener=data_folder.private_opener) as out:
                 shutil.copyfileobj(source, out)
                 out.flush()
                 os.fsync(out.fileno())
@@ -240,7 +240,7 @@ def _unpacked(file: Path, folder: Path) -> dict[str, Any]:
     datetime.fromisoformat(about["made_at"])
     if (folder / DATABASE).exists():
         with closing(sqlite3.connect(folder / DATABASE)) as database:
-            _look_through(database)
+            _check_database(database)
     elif about["database"] == "sqlite":
         raise ValueError("its database is missing")
     return about
@@ -254,7 +254,7 @@ def _refuse_misfit(about: dict[str, Any]) -> None:
         raise BackupError(f"This backup is of an installation on {about['database']}: set MUSTER_DATABASE_URL as it was there.")
 
 
-def _used(data_dir: Path) -> list[Path]:
+def _files_in_use(data_dir: Path) -> list[Path]:
     """What a backup would take the place of; [] where nobody has used the data folder yet."""
     there = [data_dir / name for name in ("audit_head", OUTBOX)]
     if target := _sqlite_file():
@@ -276,9 +276,9 @@ def _move(copy: Path, target: Path) -> None:
     """Into its place at once, also where that is on another disk."""
     beside = target.with_name(f".{target.name}.restored")
     target.parent.mkdir(parents=True, exist_ok=True)
-    with copy.open("rb") as source, open(beside, "wb", opener=data_folder.private) as out:
+    with copy.open("rb") as source, open(beside, "wb", opener=data_folder.private_opener) as out:
         shutil.copyfileobj(source, out)
         out.flush()
         os.fsync(out.fileno())
     os.replace(beside, target)
-    data_folder.sync(target.parent)
+    data_folder.sync_folder(target.parent)

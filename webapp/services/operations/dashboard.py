@@ -65,8 +65,8 @@ def attention(by: User) -> Attention:
 def weeks() -> list[Week]:
     """The last weeks, this one too, in the organisation's time zone; none while nobody was invited. Two queries."""
     edges = _mondays()
-    invited = _counted(Invitation.created_at, edges)
-    accepted = _counted(Invitation.closed_at, edges, InvitationState.ACCEPTED)
+    invited = _count_between(Invitation.created_at, edges)
+    accepted = _count_between(Invitation.closed_at, edges, InvitationState.ACCEPTED)
     if not any((*invited, *accepted)):
         return []
     return [Week(begins.date(), *each) for begins, *each in zip(edges, invited, accepted, strict=False)]
@@ -78,7 +78,7 @@ def _mondays() -> list[datetime]:
     return [monday(now, zone, n) for n in range(1 - WEEKS, 2)]
 
 
-def _counted(
+def _count_between(
     at: QueryableAttribute[datetime] | QueryableAttribute[datetime | None],
     edges: Sequence[datetime],
     state: InvitationState | None = None,

@@ -230,7 +230,7 @@ def _workers() -> Found:
 
 def _is_stopped() -> bool:
     settings = in_force.environment()
-    return settings.embedded_queue and not data_folder.is_held(settings.data_dir)
+    return settings.embedded_queue and not data_folder.is_locked(settings.data_dir)
 
 
 def _mail() -> Found:

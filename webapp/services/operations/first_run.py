@@ -60,7 +60,7 @@ def prepare() -> list[str]:
             events.record(None, AuditAction.GROUP_CREATED, group)
         lines.append(f"Made {plural(len(names), 'group')} from MUSTER_GROUPS.")
     if is_waiting() and owner:
-        _crown(owner)
+        _create_owner(owner)
         events.record(owner, AuditAction.SETUP_DONE, owner)
         lines.append(f"Made the Owner {owner.email} from MUSTER_OWNER_EMAIL.")
     if is_waiting():
@@ -90,7 +90,7 @@ def finish(token: str, organisation: str, name: str, address: Address, password:
         raise ConflictError(DONE)
     owner = User(email=address.display, email_key=address.key, name=name, password_hash=password_hash)
     try:
-        _crown(owner)
+        _create_owner(owner)
     except IntegrityError as error:
         db.session.rollback()
         raise ConflictError(DONE) from error
@@ -100,7 +100,7 @@ def finish(token: str, organisation: str, name: str, address: Address, password:
     return owner
 
 
-def _crown(owner: User) -> None:
+def _create_owner(owner: User) -> None:
     """Create the Owner, with All groups, and close a pending invitation of the address. Does not commit."""
     owner.role_id, owner.all_groups = OWNER_ROLE_ID, True
     db.session.add(owner)

@@ -165,7 +165,7 @@ def is_due() -> bool:
     return done != _today()
 
 
-def done() -> None:
+def mark_done() -> None:
     """Nothing is left to be deleted today."""
     begin_write()
     db.session.get_one(AuditChain, 1).swept_on = _today()

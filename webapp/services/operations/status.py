@@ -48,7 +48,7 @@ class Facts:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class MonitorStatus:
     """What the database tells a monitor. held_up: why no e-mail goes out, as one word without names; "" while it does."""
 
     workers: int
@@ -101,11 +101,11 @@ def health() -> Health:
     return Health(queue.ping(), heartbeats.alive(), *throttle.circuit_status())
 
 
-def standing() -> Standing:
+def monitor_status() -> MonitorStatus:
     """Three queries."""
     alarm = throttle.alarm()
     held_up = _monitor_word(alarm.cause) if alarm else ""
-    return Standing(heartbeats.alive(heartbeats.SEEN), held_up, _oldest_due_seconds())
+    return MonitorStatus(heartbeats.alive(heartbeats.SEEN), held_up, _oldest_due_seconds())
 
 
 def _monitor_word(cause: Said) -> str:

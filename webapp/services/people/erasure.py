@@ -46,7 +46,7 @@ class Traces:
 
 def traces(user: User) -> Traces:
     """What erasing this person takes away in addition to the account itself; six queries."""
-    known = audit.known_as(user)
+    known = audit.find_names(user)
     keyed = {name: key for name in known if (key := sessions.account_key(name))}
     others = set(db.session.scalars(select(User.email_key).where(User.email_key.in_(keyed.values()), User.id != user.id)))
     own = {name: key for name, key in keyed.items() if key not in others}
@@ -105,7 +105,7 @@ def erase(user_id: int, by: User) -> str:
     for model in (Session, RecoveryCode, AccountLink):
         db.session.execute(delete(model).where(model.user_id == user.id))
     replaced_addresses.forget({key for text in addresses if (key := sessions.account_key(text))})
-    audit.forget(user, name, found.names)
+    audit.erase_names(user, name, found.names)
     _anonymise(user, name)
     audit.record(by, AuditAction.USER_ERASED, user)
     lookup.bump_version()

@@ -14,7 +14,7 @@ from webapp.core.errors import ConflictError, PasswordRequiredError, RuleViolati
 from webapp.core.lists.people_filter import Filter
 from webapp.core.plan.planner import Ref
 from webapp.core.plan.registry import ALL_GROUPS
-from webapp.db import among, begin_write, by_letter, db, utcnow
+from webapp.db import begin_write, binary_order, db, in_json, utcnow
 from webapp.models import Group, Invitation, InvitationState, User
 from webapp.models.groups import invitation_groups
 from webapp.services.audit import events
@@ -109,7 +109,7 @@ def _are(chosen: Chosen) -> ColumnElement[bool]:
     if isinstance(chosen, int):
         return people_list.is_of_batch(chosen)
     people = people_list.find_refs(chosen) if isinstance(chosen, Filter) else chosen
-    return among(Invitation.id, sorted(id for kind, id in people if kind == "invitation"))
+    return in_json(Invitation.id, sorted(id for kind, id in people if kind == "invitation"))
 
 
 def _is_open() -> ColumnElement[bool]:
@@ -119,7 +119,7 @@ def _is_open() -> ColumnElement[bool]:
 def _groups(ids: Sequence[int]) -> defaultdict[int, list[str]]:
     names: defaultdict[int, list[str]] = defaultdict(list)
     members = select(invitation_groups.c.invitation_id, Group.name).join(Group, Group.id == invitation_groups.c.group_id)
-    theirs = members.where(among(invitation_groups.c.invitation_id, ids)).order_by(by_letter(Group.key))
+    theirs = members.where(in_json(invitation_groups.c.invitation_id, ids)).order_by(binary_order(Group.key))
     for id, name in db.session.execute(theirs):
         names[id].append(name)
     return names

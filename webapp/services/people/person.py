@@ -10,7 +10,7 @@ from sqlalchemy import and_, or_, select
 from webapp.core.errors import ConflictError, NotFoundError, PasswordRequiredError, RuleViolationError
 from webapp.core.plan.actions import Action, Do
 from webapp.core.plan.registry import ALL_GROUPS
-from webapp.core.text.audit_phrases import story
+from webapp.core.text.audit_phrases import describe
 from webapp.db import begin_write, db
 from webapp.models import AuditEvent, Batch, Invitation, Message, User, UserState
 from webapp.schemas.actions import ALL
@@ -107,7 +107,7 @@ def _history_entry(event: AuditEvent, name: str | None, batches: dict[int, Batch
     return HistoryEntry(
         event,
         name or event.actor or "Muster",
-        story(event.action, event.details, event.count, event.subject).text(event.subject),
+        describe(event.action, event.details, event.count, event.subject).text(event.subject),
         [group for group in was or () if group in (now or ())] if changed else [],
         [group for group in now or () if group not in (was or ())] if changed else [],
         [group for group in was or () if group not in (now or ())] if changed else [],

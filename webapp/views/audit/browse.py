@@ -37,7 +37,7 @@ PAGES = {
 @require(Permission.AUDIT_READ)
 def index() -> str:
     """The log, newest first, as the address filters it."""
-    wanted = asked_for()
+    wanted = filter_from_request()
     listing = browse.listing(wanted, get_number(request.args, "before"))
     actors = browse.actors()
     return render_template(
@@ -63,19 +63,19 @@ def index() -> str:
 @require(Permission.AUDIT_READ)
 def csv() -> Response:
     """All that the filter finds, for a spreadsheet."""
-    return exported("csv", lambda entries: write_lines(browse.HEADER, map(browse.row, entries)), "text/csv")
+    return export("csv", lambda entries: write_lines(browse.HEADER, map(browse.row, entries)), "text/csv")
 
 
 @bp.get("/events.jsonl")
 @require(Permission.AUDIT_READ)
 def lines() -> Response:
     """All that the filter finds, one JSON object a line, with the links of the chain."""
-    return exported("jsonl", browse.lines, "application/jsonl")
+    return export("jsonl", browse.lines, "application/jsonl")
 
 
-def exported(form: str, told: Callable[[Iterable[Entry]], Iterator[bytes]], mimetype: str) -> Response:
+def export(form: str, write: Callable[[Iterable[Entry]], Iterator[bytes]], mimetype: str) -> Response:
     """A file of what the filter finds; that it was taken is noted once it is on its way, with how many entries it has."""
-    wanted, counted, who, peer = asked_for(), [0], current_user().id, request.remote_addr or ""
+    wanted, counted, who, peer = filter_from_request(), [0], current_user().id, request.remote_addr or ""
     given = {name: of for name, of in request.args.items() if of}
 
     def entries() -> Iterator[Entry]:
@@ -84,13 +84,13 @@ def exported(form: str, told: Callable[[Iterable[Entry]], Iterator[bytes]], mime
             yield entry
 
     def note() -> None:
-        browse.exported(who, peer, form, given, counted[0])
+        browse.record_export(who, peer, form, given, counted[0])
 
     run_after_response(note)
-    return attach(told(entries()), f"audit-log-{utcnow():%Y-%m-%d}.{form}", mimetype)
+    return attach(write(entries()), f"audit-log-{utcnow():%Y-%m-%d}.{form}", mimetype)
 
 
-def asked_for() -> Filter:
+def filter_from_request() -> Filter:
     """The filter that the address carries; what it does not know is left out."""
     given = request.args
     newest = get_number(given, "days")

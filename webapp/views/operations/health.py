@@ -37,7 +37,7 @@ def live() -> dict[str, str]:
 @require(PUBLIC)
 def show() -> tuple[dict[str, Any], int]:
     """200 while all is well; 503 with what is wrong. Waits two seconds for the database and a third for the queue, no more."""
-    here = _from_database(status.standing, PATIENCE)
+    here = _from_database(status.monitor_status, PATIENCE)
     found: dict[str, Any] = {
         "database": "ok" if here else "away",
         "queue": "ok" if queue.ping() else "away",
@@ -61,7 +61,7 @@ def figures() -> Response:
         abort(404)
     here = _from_database(status.figures, PATIENCE_FOR_FIGURES)
     latency: metrics.Latency = current_app.extensions["muster_latency"]
-    text = metrics.written(latency, metrics.Installation(version(), status.machine(), here, queue.depth()))
+    text = metrics.render(latency, metrics.Installation(version(), status.machine(), here, queue.depth()))
     return Response(text, content_type=metrics.CONTENT_TYPE)
 
 
