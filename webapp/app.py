@@ -31,7 +31,6 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.extensions["muster_settings"] = settings
     app.config.update(_flask_config(settings))
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
-    app.jinja_env.add_extension(web.Unindented)
 
     app.url_map.converters["int"] = SmallInteger
     database.init_app(app)

@@ -71,4 +71,4 @@ def test_resend_is_three_an_hour_however_old_the_first_message_is(admin):
     db.session.commit()
     for _ in range(3):
         admin.post(f"/invitations/{invitation.id}/messages")
-    admin.post(f"/invitations/{invitation.id}/messages", status=422)
+    admin.post(f"/invitations/{invitation.id}/messages", status=429)

@@ -1,4 +1,4 @@
-"""What every view shares: who asks and what they may, page or fragment, headers of every answer."""
+"""What every view shares: the current user and their permissions, pages and fragments, headers of every answer."""
 
 from __future__ import annotations
 
@@ -24,7 +24,6 @@ from flask import (
     session,
     url_for,
 )
-from jinja2.ext import Extension
 from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import BadRequest, RequestEntityTooLarge
@@ -65,7 +64,7 @@ View = TypeVar("View", bound=Callable[..., Any])
 
 
 def require(who: Permission | str) -> Callable[[View], View]:
-    """Declare who may call a view: a Permission, SIGNED_IN or PUBLIC. A view without it is refused to everybody."""
+    """Declare who may call a view: a Permission, SIGNED_IN or PUBLIC. A view without it is refused to everyone."""
 
     def mark(view: View) -> View:
         view.required = who  # type: ignore[attr-defined]
@@ -75,23 +74,23 @@ def require(who: Permission | str) -> Callable[[View], View]:
 
 
 def requirement_of(app: Flask, endpoint: str) -> str | None:
-    """Who may call an endpoint, or None where nobody said."""
+    """Who may call an endpoint, or None if it is not declared."""
     who = getattr(app.view_functions[endpoint], "required", None)
     return str(who) if who else None
 
 
 def may_call(endpoint: str) -> bool:
-    """Whether who asks, signed in or not, may call an endpoint."""
+    """Whether the current user, signed in or not, may call an endpoint."""
     who = requirement_of(current_app, endpoint)
     return who == PUBLIC or bool(who and g.user and (who == SIGNED_IN or g.user.may(who)))
 
 
 class FormTooLongError(RequestEntityTooLarge):
-    """More than LONGEST_FORM in a form that takes no table."""
+    """A form that takes no table is longer than LONGEST_FORM."""
 
 
 def refuse_long_form() -> None:
-    """Before every request: only a table is long. A form is held in memory as a whole, and a file is not."""
+    """Before every request: refuse long forms, which are held in memory as a whole, except those that take a table."""
     is_form = request.mimetype == FORM
     takes_table = request.path == "/batches" or request.path.startswith("/batches/")
     if is_form and not takes_table and (request.content_length or 0) > LONGEST_FORM:
@@ -99,7 +98,7 @@ def refuse_long_form() -> None:
 
 
 class OwnRequest(Request):
-    """A request whose form is looked at when it is read, urlencoded or multipart: it holds no NUL."""
+    """A request that refuses NUL in its form when the form is read, urlencoded or multipart."""
 
     def _load_form_data(self) -> None:
         is_read = "form" in self.__dict__
@@ -117,13 +116,13 @@ _LINK_AND_MORE = re.compile(
 
 
 def mend_link() -> BaseResponse | None:
-    """Before every request: what mail programs take for the end of a link, such as `.` or `>`, is left out by a redirect."""
+    """Before every request: redirect links with what mail programs add at their end, such as `.` or `>`, to the bare link."""
     found = _LINK_AND_MORE.fullmatch(request.path)
     return redirect(request.script_root + found[1]) if found and request.method in ("GET", "HEAD") else None
 
 
 def refuse_nul() -> None:
-    """Before every request: a NUL is in no text that a person types, and PostgreSQL cannot keep it."""
+    """Before every request: refuse NUL, which nobody types and PostgreSQL cannot store."""
     _refuse_nul([request.path, *request.args.keys(), *request.args.values()])
 
 
@@ -133,13 +132,13 @@ def _refuse_nul(texts: Iterable[str]) -> None:
 
 
 def get_number(values: MultiDict[str, str], name: str) -> int | None:
-    """A number of a query or a form, from 1 to what the database takes; None where there is none."""
+    """A positive number of a query or form that the database can store, or None."""
     found = values.get(name, type=int)
     return found if found is not None and 0 < found <= LARGEST else None
 
 
 def check_permission() -> BaseResponse | None:
-    """Before every request: refuse what the table does not allow. Runs on the server, whatever the page showed."""
+    """Before every request: refuse views that the current user may not call, whatever the page showed."""
     if request.endpoint is None or request.endpoint == "static" or may_call(request.endpoint):
         return None
     if g.user is None:
@@ -148,10 +147,7 @@ def check_permission() -> BaseResponse | None:
 
 
 def to_sign_in() -> BaseResponse:
-    """Signed out: a page goes to the sign-in and back again; a fragment tells htmx to go there, and back to its page.
-
-    That a command was lost is said there.
-    """
+    """Redirect a signed-out person to the sign-in and back again, by HX-Redirect for htmx. A lost command is mentioned there."""
     if request.method != "GET" and request.endpoint != "sessions.delete":
         flash("Your last change was not saved.", "warn")
     if is_fragment():
@@ -163,14 +159,14 @@ def to_sign_in() -> BaseResponse:
 
 
 def page_of_fragment() -> str | None:
-    """The path and query, below our own prefix, of the page that htmx asks from."""
+    """The path and query, without our prefix, of the page that sent an htmx request."""
     here = urlsplit(request.headers.get("HX-Current-URL", ""))
     path = here.path.removeprefix(request.script_root)
     return safe_next(f"{path}?{here.query}" if here.query else path)
 
 
 def current_user() -> User:
-    """The person who asks; only behind SIGNED_IN or a permission."""
+    """The signed-in person; only behind SIGNED_IN or a permission."""
     assert isinstance(g.user, User)
     return g.user
 
@@ -198,28 +194,28 @@ def run_after_response(command: Callable[..., None], *args: Any, **details: Any)
 
 
 def is_fragment() -> bool:
-    """Whether htmx asks for a part of a page. A restore from history wants the whole one."""
+    """Whether htmx asks for a part of a page. A restore from history needs the whole page."""
     return request.headers.get("HX-Request") == "true" and request.headers.get("HX-Request-Type") != "full"
 
 
 def is_elsewhere(address: str) -> bool:
-    """Whether htmx says that it asks from another page than the one at this address."""
+    """Whether htmx asks from another page than the one at this address."""
     here = request.headers.get("HX-Current-URL")
     return here is not None and urlsplit(here).path != address
 
 
 def page_or_fragment(page: str, fragment: str, /, status: int = 200, **context: Any) -> tuple[str, int]:
-    """One address, two answers: the fragment for htmx, the page that includes it for everybody else."""
+    """Render the fragment for htmx, and the page that includes it for other requests."""
     return render_template(fragment if is_fragment() else page, **context), status
 
 
 def redirect_to(
     endpoint: str, *, say: str | None = None, back: str | None = None, acted: str = "", **values: Any
 ) -> BaseResponse:
-    """After a command: on to a page, by redirect or, for htmx, by HX-Redirect; `say` becomes its toast.
+    """Redirect after a command, for htmx by HX-Redirect; `say` becomes a toast.
 
-    back: the path that a form came from, which goes before the endpoint where it is one of ours. acted: the key of whom
-    something was done to, whose menu the next page gives the focus back to.
+    back: the path that a form came from; it takes precedence over the endpoint if it is one of ours. acted: the key of the
+    changed person, whose menu gets the focus on the next page.
     """
     if say:
         flash(say)
@@ -233,19 +229,19 @@ def redirect_to(
 
 
 def safe_next(target: str | None) -> str | None:
-    """A path of our own to go on to after signing in, or None."""
+    """The path if it is one of ours to go on to, or None."""
     if target and target.startswith("/") and not target.startswith(("//", "/\\")) and target.isprintable():
         return target
     return None
 
 
 def security_headers(response: Response) -> Response:
-    """After every request: nothing of ours is framed, sniffed, cached when signed in, or loads from elsewhere."""
+    """After every request: set headers against framing, sniffing, caching and loading from other sites."""
     headers = response.headers
     headers["Muster-Answer"] = "1"  # muster.js lets no other answer into a page
     headers.setdefault("Content-Security-Policy", CSP)
     headers.setdefault("X-Content-Type-Options", "nosniff")
-    # An address with a token in it is told to nobody, not even to ourselves.
+    # An address with a token is sent to nobody, not even to ourselves.
     headers.setdefault("Referrer-Policy", "no-referrer" if "token" in (request.view_args or {}) else "same-origin")
     headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
     headers.setdefault("Permissions-Policy", "camera=(), microphone=(), geolocation=()")
@@ -260,7 +256,7 @@ def security_headers(response: Response) -> Response:
 
 
 def asset(name: str) -> str:
-    """The address of a static file with its hash, so that it may be cached for ever; each is put together once."""
+    """The address of a static file with its hash, so that it can be cached forever."""
     return _asset(name, request.script_root)
 
 
@@ -270,18 +266,8 @@ def _asset(name: str, root: str) -> str:
     return url_for("static", filename=name, v=hashlib.sha256(content).hexdigest()[:8])
 
 
-class Unindented(Extension):
-    """Templates are indented for who reads them; pages are sent without. Words stay apart: after a tag, whose line break goes
-    (`trim_blocks`), one space stays."""
-
-    def preprocess(self, source: str, name: str | None, filename: str | None = None) -> str:
-        if not name or not name.endswith(".html"):
-            return source
-        return re.sub(r"([%#]\})?\n[ \t]+", lambda found: f"{found[1]}\n " if found[1] else "\n", source)
-
-
 def register_words(app: Flask) -> None:
-    """Filters and names that every template may use."""
+    """Register filters and names that every template may use."""
     from webapp.services.settings import in_force
 
     app.jinja_env.filters["when"] = lambda value: when(value, utcnow(), in_force.settings().time_zone)
