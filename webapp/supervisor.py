@@ -82,7 +82,7 @@ class Supervisor:
 
     def _look(self) -> None:
         for kept in filter(None, (self.queue, *self.workers, self.web)):
-            kept.look()
+            kept.poll()
 
     def _start(self) -> None:
         _wait_for_port(self.settings)

@@ -114,7 +114,7 @@ class SupervisedProcess:
         self._began = time.monotonic()
         self._due = None
 
-    def look(self) -> None:
+    def poll(self) -> None:
         """Call often: notices a death, and starts the child again once its pause is over."""
         if self.child.poll() is None:
             return

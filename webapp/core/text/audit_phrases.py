@@ -26,7 +26,7 @@ class Sentence:
 
 
 def describe(action: str, details: Details, count: int = 1, subject: str = "") -> Sentence:
-    """What happened, whichever action it was: one that is not known here is told by its own name."""
+    """What happened, as a sentence. An action that is not known here is described by its own name."""
     template, after = TEMPLATES.get(action) or (_by_name(action), changes)
     template = template.replace("{word}", str(details.get("word", "")))
     before, slot, rest = template.partition("{}")
@@ -46,7 +46,7 @@ def _describe_attempt(request: str) -> str:
 
 
 def changes(details: Details) -> str:
-    """ ": role Analyst to Admin, 2 groups added", or "" where nothing is told of before and after."""
+    """ ": role Analyst to Admin, 2 groups added", or "" where the details have no before and after."""
     before, after = details.get("before"), details.get("after")
     if not isinstance(before, dict) or not isinstance(after, dict):
         return ""
@@ -111,21 +111,21 @@ def _by_name(action: str) -> str:
 
 
 def _n(name: str, noun: str, form: str = ": {}") -> Callable[[Details], str]:
-    """A number of details with its noun; "" where it is not told."""
+    """A number of details with its noun; "" where it is missing."""
 
-    def told(details: Details) -> str:
+    def describe_detail(details: Details) -> str:
         n = details.get(name)
         return form.format(plural(n, noun)) if isinstance(n, int) else ""
 
-    return told
+    return describe_detail
 
 
 def _quote(name: str, form: str) -> Callable[[Details], str]:
-    def told(details: Details) -> str:
+    def describe_detail(details: Details) -> str:
         text = details.get(name)
         return form.format(text) if text else ""
 
-    return told
+    return describe_detail
 
 
 def _access(details: Details) -> str:

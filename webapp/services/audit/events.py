@@ -128,10 +128,13 @@ def record_many(
     """The same for many subjects, each an id and what it is called, in one statement. own: details of single ones, by id."""
     same, by = _values(actor, action, kind.__tablename__, None, "", _peer(), details), key()
 
-    def told(id: int) -> dict[str, Any]:
+    def merge_details(id: int) -> dict[str, Any]:
         return {**same["details"], **(own or {}).get(id, {})}
 
-    rows = [_with_stamp({**same, "subject_id": id, "subject": words[:320], "details": told(id)}, by) for id, words in subjects]
+    rows = [
+        _with_stamp({**same, "subject_id": id, "subject": words[:320], "details": merge_details(id)}, by)
+        for id, words in subjects
+    ]
     if rows:
         db.session.execute(insert(AuditEvent), rows)
 
