@@ -1,13 +1,12 @@
-"""Plans of a batch's rows: the schema and the planner put to work on what is stored."""
+"""Plans stored rows: applies the schema and the planner to the rows of a batch, and keeps its counts."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any, NamedTuple
 
-from sqlalchemy import Select, Table, bindparam, select, update
+from sqlalchemy import Select, select, update
 from sqlalchemy.orm import load_only
 from sqlalchemy.orm.attributes import set_committed_value
 
@@ -28,7 +27,7 @@ _WRITTEN = (
 
 
 class Judgement(NamedTuple):
-    """What a row's cells and the directory together say of it. values: columns of `Row`."""
+    """The plan of one row. values: the columns of `Row` that follow from it."""
 
     email_key: str | None
     step: PlannedChange
@@ -36,7 +35,7 @@ class Judgement(NamedTuple):
 
 
 def column_values(step: PlannedChange) -> dict[str, Any]:
-    """A step as columns of `Row`."""
+    """A planned change as columns of `Row`."""
     wrong = {issue.field for issue in step.issues}
     return {
         "issues": [issue.as_dict() for issue in step.issues],
@@ -60,7 +59,7 @@ def make_policy(batch: Batch, by: User, registry: Registry) -> Policy:
 
 
 def plan_rows(rows: Iterable[tuple[int, str, str, str]], policy: Policy) -> dict[int, Judgement]:
-    """Judge rows (line, email, role, groups), given in the order of lines; five queries, however many rows. By line."""
+    """Plan rows (line, email, role, groups), given in the order of lines. By line; five queries for any number."""
     schema = RowSchema(policy.registry)
     candidates = [make_candidate(schema, *row) for row in rows]
     steps = plan(candidates, lookup.people(email_keys(candidates)), policy)
@@ -77,7 +76,7 @@ def _judgement(email_key: str | None, step: PlannedChange, **cells: str) -> Judg
 
 
 def make_candidate(schema: RowSchema, line: int, email: str, role: str, groups: str) -> Candidate:
-    """One row by the schema alone; a broken one keeps its e-mail key, for its twins."""
+    """Check one row by the schema. A row in error keeps its e-mail key, so that its duplicates are found."""
     address, wrong_email = schema.cell("email", email)
     entry, wrong_role = schema.cell("role", role)
     wish, wrong_groups = schema.cell("groups", groups)
@@ -94,47 +93,48 @@ def make_candidate(schema: RowSchema, line: int, email: str, role: str, groups: 
 
 
 def select_rows(batch: Batch) -> Select[Row]:
-    """The rows that were not removed."""
+    """Select the rows that were not removed."""
     return select(Row).where(Row.batch_id == batch.id, Row.removed_at.is_(None))
 
 
 def load_rows(batch: Batch) -> list[Row]:
-    """The same, as `loaded`."""
+    """Load the rows that were not removed."""
     return load(select_rows(batch))
 
 
 def load(query: Select[Row]) -> list[Row]:
-    """Rows in the file's order, with what planning needs of them; the cells as read stay in the database."""
+    """Load rows in the file's order, with the columns that planning needs."""
     return list(db.session.scalars(query.options(_PLANNED).order_by(Row.line)))
 
 
 _PLANNED = load_only(*(getattr(Row, name) for name in ("batch_id", "line", *_WRITTEN)))
 
 
-def plan_stored_rows(batch: Batch, rows: Sequence[Row], by: User | None = None, **options: Any) -> dict[int, Judgement]:
-    """Judge stored rows anew, for who is assumed to confirm. Twins must be among the rows. By line.
+def plan_stored_rows(batch: Batch, rows: Sequence[Row], by: User | None = None) -> dict[int, Judgement]:
+    """Plan stored rows for `by`, or for the person whose plans are stored. Returns plans by line.
 
-    options: of the batch, as they will be.
+    All rows with the same e-mail must be among them.
     """
-    by = by or batch.planned_for
-    policy = replace(make_policy(batch, by, lookup.registry(batch.uploaded_by)), **options)
+    policy = make_policy(batch, by or batch.planned_for, lookup.registry(batch.uploaded_by))
     if batch.kind is not BatchKind.UPLOAD:
-        return _judged_by_aim(batch, rows, policy)
+        return _plan_people(batch, rows, policy)
     return plan_rows(((row.line, row.email, row.role, row.groups) for row in rows), policy)
 
 
-def _judged_by_aim(batch: Batch, rows: Sequence[Row], policy: Policy) -> dict[int, Judgement]:
-    keys, planned = {row.line: row.email_key for row in rows}, people_rows.plan_people(batch, rows, policy)
-    return {line: _judgement(keys[line], step, **people_rows.cells(step, policy.registry)) for line, step in planned.items()}
+def _plan_people(batch: Batch, rows: Sequence[Row], policy: Policy) -> dict[int, Judgement]:
+    """Plan the rows of an action or a revert."""
+    keys = {row.line: row.email_key for row in rows}
+    plans = people_rows.plan_people(batch, rows, policy)
+    return {line: _judgement(keys[line], step, **people_rows.cells(step, policy.registry)) for line, step in plans.items()}
 
 
 def find_changed(rows: Sequence[Row], judgements: Mapping[int, Judgement]) -> list[Row]:
-    """Those rows whose stored plan is no longer what the judgement says."""
+    """The rows whose stored plan differs from the new one."""
     return [row for row in rows if any(getattr(row, k) != v for k, v in judgements[row.line].values.items())]
 
 
 def put_plans(counts: Counter[str], rows: Sequence[Row], judgements: Mapping[int, Judgement]) -> None:
-    """Put the judgements into these rows and into the counts; nothing is written."""
+    """Put new plans into these rows as loaded, and into the counts. Nothing is written."""
     add_to_counts(counts, map(count_keys, rows), -1)
     for row in rows:
         for name, value in judgements[row.line].values.items():
@@ -142,23 +142,19 @@ def put_plans(counts: Counter[str], rows: Sequence[Row], judgements: Mapping[int
     add_to_counts(counts, map(count_keys, rows), +1)
 
 
-_ROWS: Table = Row.__table__  # type: ignore[assignment]
-_WRITE = update(_ROWS).where(_ROWS.c.id == bindparam("row_id")).values({name: bindparam(f"new_{name}") for name in _WRITTEN})
-
-
 def row_values(row: Row) -> dict[str, Any]:
-    """A row as `write` takes it."""
-    return {"row_id": row.id} | {f"new_{name}": getattr(row, name) for name in _WRITTEN}
+    """A row as `write_rows` takes it."""
+    return {"id": row.id} | {name: getattr(row, name) for name in _WRITTEN}
 
 
 def write_rows(rows: Sequence[Mapping[str, Any]]) -> None:
-    """Part of a command: what steps and plans may change of these rows, in one statement."""
+    """Write what steps and plans may change of these rows, in one statement. Does not commit."""
     if rows:
-        db.session.execute(_WRITE, rows)
+        db.session.execute(update(Row), rows)
 
 
 def set_value(row: Row, name: str, value: Any) -> None:
-    """Set a row's value, for `write` to write: the session's own bookkeeping would take longer than all the rest."""
+    """Set a value of a row as loaded; `write_rows` writes it. The session keeps no record of it, which saves most of the time."""
     set_committed_value(row, name, value)
 
 
@@ -167,13 +163,13 @@ Counted = tuple[str, Mapping[str, Any], Sequence[Mapping[str, Any]]]
 
 
 def count_keys(row: Row) -> Counted:
-    """A row as `tally` takes it."""
+    """What the counts see of a row."""
     return row.plan, row.step, row.issues
 
 
 def add_to_counts(counts: Counter[str], rows: Iterable[Counted], by: int) -> None:
-    """Move a batch's counts by these rows: their plans, their marks, "problem:role" and the like, and "misspelt" where the
-    domain probably is; that is no problem, and only counted for `bulk_fixes.offers` to know of it."""
+    """Add these rows to counts, or with by=-1 take them off: by plan, by mark, by column with a problem, and "misspelt" where
+    the domain probably is."""
     for planned, step, issues in rows:
         counts[str(planned)] += by
         for mark in step.get("marks", ()):
@@ -185,7 +181,7 @@ def add_to_counts(counts: Counter[str], rows: Iterable[Counted], by: int) -> Non
 
 
 def update_counts(batch: Batch, rows: Iterable[Counted], by: int) -> None:
-    """Part of a command: move the batch's counts by these rows."""
+    """Add these rows to the counts of a batch, or take them off. Does not commit."""
     counts = Counter(batch.counts)
     add_to_counts(counts, rows, by)
     batch.counts = {key: n for key, n in counts.items() if n}
