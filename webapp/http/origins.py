@@ -1,7 +1,7 @@
-"""Which host a request is for, and which site its form came from.
+"""Checks which host a request is for, and which site its form came from.
 
-The CSRF token proves that a form is ours. What the browser says about its origin comes on top: a request that names another
-site is refused, a request that names none is not.
+The CSRF token proves that a form is ours. In addition, a request that names another site as its origin is refused; a request
+that names none is not.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from webapp.settings.settings import Settings
 
 CHANGING = {"POST", "PUT", "PATCH", "DELETE"}
 ANY_HOST = {"static", "health.show", "health.live", "health.figures"}
-"""Health checks ask by whatever name their network gives to this machine."""
+"""Health checks use any name that their network gives to this machine."""
 PORTS = {"http": 80, "https": 443}
 
 Origin = tuple[str, str, int | None]
@@ -56,7 +56,7 @@ def check_origin() -> None:
 
 
 def _foreign(own: set[Origin]) -> str:
-    """The header by which the request says that it comes from another site; "" where none says so."""
+    """The header that names another site; "" if none does."""
     site, origin, referer = (request.headers.get(name, "") for name in ("Sec-Fetch-Site", "Origin", "Referer"))
     if site in ("same-origin", "none") or _origin(origin) in own:
         return ""
@@ -123,7 +123,7 @@ def _ascii(host: str) -> str:
 
 
 def _line(text: str) -> str:
-    """On one line and not too long, for the log and a page."""
+    """The text on one line and not too long, for the log and a page."""
     return "".join(c if c.isprintable() else "?" for c in text)[:100]
 
 

@@ -1,5 +1,4 @@
-"""The question before what nobody wants to do by accident: a page at the very address that does it, or, over the page that
-leads there, a dialog."""
+"""The question before a command that nobody should run by accident: a page at the command's own address, or a dialog."""
 
 from __future__ import annotations
 
@@ -11,7 +10,7 @@ from flask import request, url_for
 from webapp.http.web import page_or_fragment, safe_next
 
 PEOPLE = (("Account Settings", "settings.index"), ("Role Management", "users.index"))
-"""Where questions about people stand: a trail of names and endpoints."""
+"""The trail of questions about people: names and endpoints."""
 SETTINGS = PEOPLE[:1]
 
 
@@ -34,7 +33,7 @@ class Question:
 
 
 def ask(question: Question, problem: str = "", status: int = 200) -> tuple[str, int]:
-    """The page, or for htmx its form alone. problem: what was wrong with the password."""
+    """Show the question as a page, or as a form for htmx. problem: what was wrong with the password."""
     return page_or_fragment(
         "questions/show.html",
         "questions/_form.html",

@@ -102,22 +102,26 @@ def list_history(
 
 
 def _history_entry(event: AuditEvent, name: str | None, batches: dict[int, Batch]) -> HistoryEntry:
-    was, now = (_groups(event.details.get(when)) for when in ("before", "after"))
-    changed = was is not None and now is not None and was != now
+    details = event.details
+    before, after = _groups(details.get("before")), _groups(details.get("after"))
+    if before is None or after is None or before == after:
+        before = after = []
     return HistoryEntry(
         event,
-        name or event.actor or "Muster",
-        describe(event.action, event.details, event.count, event.subject).text(event.subject),
-        [group for group in was or () if group in (now or ())] if changed else [],
-        [group for group in now or () if group not in (was or ())] if changed else [],
-        [group for group in was or () if group not in (now or ())] if changed else [],
-        batches.get(event.details.get("batch") or 0),
+        actor=name or event.actor or "Muster",
+        text=describe(event.action, details, event.count, event.subject).text(event.subject),
+        kept=[group for group in before if group in after],
+        added=[group for group in after if group not in before],
+        removed=[group for group in before if group not in after],
+        batch=batches.get(details.get("batch") or 0),
     )
 
 
 def _groups(access: object) -> list[str] | None:
     groups = access.get("groups") if isinstance(access, dict) else None
-    return [ALL_GROUPS] if groups == ALL_GROUPS else groups if isinstance(groups, list) else None
+    if groups == ALL_GROUPS:
+        return [ALL_GROUPS]
+    return groups if isinstance(groups, list) else None
 
 
 def current_access(person: User | Invitation, part: str) -> list[str]:
