@@ -58,7 +58,7 @@ def test_settings_are_told_by_their_labels_and_long_ones_are_cut():
     }
     told = describe("organisation.changed", changed, subject="Northfield").text("Northfield")
     assert told.startswith(
-        "Changed settings: “Two-step sign-in is required of” Nobody to People who manage users, “Words in every"
+        "Changed settings: “Two-step sign-in is required of” No one to People who manage users, “Words in every"
     )
     assert told.endswith("…")
     assert "\n" not in told
