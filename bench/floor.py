@@ -175,12 +175,12 @@ def same_page(html: str) -> str:
     rows = re.findall(r'<tr role="row" id="row-.*?</tr>', html, re.DOTALL)
     frame = re.sub(r'<tr role="row" id="row-.*</tr>', "ROWS", html, count=1, flags=re.DOTALL)
     row = rows[1]
-    found = re.search(r'id="row-(\d+)".*?class="num">(\d+)<', row, re.DOTALL)
+    found = re.search(r'id="row-(\d+)".*?id="line-(\d+)"', row, re.DOTALL)
     assert found
     id, line = found.groups()
     for pattern, expression in (
-        (rf"(?<=row-){id}(?=\b)", "{{ row.id }}"),
-        (rf"(?<=>){line}(?=<)", "{{ row.line }}"),
+        (rf'(row-|rows/|value="){id}\b', r"\1{{ row.id }}"),
+        (rf"(>|line-|row ){line}\b", r"\1{{ row.line }}"),
         (r"new\.person\d+@northfield\.example", "{{ row.email }}"),
         (r"<option .*</option>", OPTIONS),
         (r'<span class="token">.*?</span>(?=</span></button>)', TOKENS),

@@ -42,6 +42,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.before_request(origins.check_origin)
     _register_views(app)
     web.register_words(app)
+    web.register_static(app)
 
     latency = app.extensions["muster_latency"] = metrics.Latency()
     app.wsgi_app = UnderPrefix(app.wsgi_app, settings.prefix)  # type: ignore[method-assign]

@@ -216,7 +216,7 @@ class TestRows:
         answer = post(admin, batch, "rows")
         new = rows_of(batch)[-1]
         assert (new.line, new.email) == (7, "")
-        assert "autofocus" in answer.page.all("input", aria_label="Email")[-1]
+        assert "autofocus" in answer.page.all("input", aria_label="Email, row 7")[-1]
         assert len([i for i in answer.page.all("input") if "autofocus" in i]) == 1
 
     def test_one_more_on_another_page_leads_there(self, admin, change_settings):

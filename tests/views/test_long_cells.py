@@ -127,8 +127,8 @@ class TestOfAFile:
         make_group("Library")
         batch = stage(admin, f'Email,Role,Groups\nana@x.org,Analyst,"{long_cell}"\n')
         [row] = rows_of(batch)
-        [cell] = [field for field in admin.get(f"/batches/{batch.id}").page.all("input", name="value") if "data-seen" in field]
-        form = {"field": "groups", "value": "Library", "seen": cell["data-seen"]}
+        [cell] = admin.get(f"/batches/{batch.id}").page.all("input", id=f"row-{row.id}-groups")
+        form = {"field": "groups", "value": "Library", "seen": json.loads(cell["hx-vals"])["seen"]}
         admin.patch(f"/batches/{batch.id}/rows/{row.id}", form, htmx=True)
         assert rows_of(batch)[0].plan is Plan.INVITE
         admin.post(f"/batches/{batch.id}/undos", status=200, htmx=True)

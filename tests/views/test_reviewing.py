@@ -147,7 +147,7 @@ class TestRowsThatAreGone:
         owner.post(f"/batches/{batch.id}/rows/{row.id}/removal", status=200, htmx=True)
         answer = edit(admin, batch, 2, "role", "Analyst", status=409)
         assert targets(answer)[0] == f"#row-{row.id}"
-        assert answer.page.all("button", aria_label="Put row back")
+        assert answer.page.all("button", aria_label="Put row 2 back")
         assert f"#batch-{batch.id}-summary" in targets(answer)
         assert rows_of(batch)[0].role == "Analsyt"
 
@@ -157,7 +157,7 @@ class TestRowsThatAreGone:
         block = f'{{"cells": [{{"row_id": {row.id}, "field": "role", "value": "Remote", "seen": "Analsyt"}}], "lines": []}}'
         answer = admin.post(f"/batches/{batch.id}/blocks", {"block": block}, 200, htmx=True)
         assert f"#row-{row.id}" in targets(answer)
-        assert answer.page.all("button", aria_label="Put row back")
+        assert answer.page.all("button", aria_label="Put row 2 back")
 
 
 class TestWords:

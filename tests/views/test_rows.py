@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from tests.factories import make_group, make_user
@@ -32,9 +34,9 @@ def test_each_kind_of_mistake_has_its_sentence_and_one_click(admin, batch):
         assert said in page.text
     offered = [button["aria-label"] for button in page.all("button", class_="suggest")]
     assert offered == [
-        "Replace “Analsyt” by “Analyst”",
-        "Replace “Techer Laptops” by “Teacher Laptops”",
-        "Use @northfield.example",
+        "Replace “Analsyt” by “Analyst”, row 2",
+        "Replace “Techer Laptops” by “Teacher Laptops”, row 3",
+        "Use @northfield.example, row 4",
     ]
 
 
@@ -43,8 +45,10 @@ def test_a_group_by_another_name_is_found_and_picked_by_its_own(admin):
     aliases.remember(AliasKind.GROUP, "Kiosk pads", "Student Devices", admin.user, first.id)
     batch = stage(admin, "Email,Role,Groups\nana@northfield.example,Analyst,Kiosk pads\nben@northfield.example,Analyst,\n")
     page = admin.get(f"/batches/{batch.id}").page
-    [cell] = [field for field in page.all("input", name="value") if "data-seen" in field]
-    assert (cell["value"], cell["data-seen"]) == ("Student Devices", "Kiosk pads")
+    row = rows_of(batch)[0]
+    [cell] = page.all("input", id=f"row-{row.id}-groups")
+    assert cell["value"] == "Student Devices"
+    assert json.loads(cell["hx-vals"]) == {"field": "groups", "seen": "Kiosk pads"}
     for words in ("student dev", "kiosk"):
         assert "1–1 of 1" in admin.get(f"/batches/{batch.id}?q={words}").page.text
 
@@ -59,10 +63,10 @@ def test_what_stands_around_an_address_or_between_groups_is_put_right_by_one_cli
     batch = stage(admin, "\n".join(["Email;Role;Groups", *lines]))
     page = admin.get(f"/batches/{batch.id}").page
     assert [button["aria-label"] for button in page.all("button", class_="suggest")] == [
-        "Replace “mailto:ana@northfield.example” by “ana@northfield.example”",
-        "Use @northfield.example",
-        "Replace “Teacher Laptops; exam laptops” by “Teacher Laptops, Exam Laptops”",
-        "Use @northfield.example",
+        "Replace “mailto:ana@northfield.example” by “ana@northfield.example”, row 2",
+        "Use @northfield.example, row 3",
+        "Replace “Teacher Laptops; exam laptops” by “Teacher Laptops, Exam Laptops”, row 3",
+        "Use @northfield.example, row 4",
     ]
     assert "“@northfield.example;”" in page.text, "in two rows: one fix for both"
 
@@ -80,8 +84,8 @@ class TestMisspeltDomains:
         assert "Create 3 invitations" in page.text
         assert not page.all("input", aria_invalid="true")
         offered = {button["aria-label"]: button["value"] for button in page.all("button", class_="suggest")}
-        assert offered["Replace “@gmial.com” by “@gmail.com”"] == "ana@gmail.com"
-        assert "ben@outlook.com" in offered["Replace “@outlok.com” by “@outlook.com”"]
+        assert offered["Replace “@gmial.com” by “@gmail.com”, row 2"] == "ana@gmail.com"
+        assert "ben@outlook.com" in offered["Replace “@outlok.com” by “@outlook.com”, row 3"]
 
     def test_one_click_answers_without_the_note(self, admin, batch):
         answer = edit(admin, batch, 2, "email", "ana@gmail.com")
@@ -97,7 +101,7 @@ class TestMisspeltDomains:
         batch = stage(admin, "Email,Role\nana@norhtfield.example,Analyst\n")
         page = admin.get(f"/batches/{batch.id}").page
         assert "Domain not allowed here." in page.text
-        assert page.all("button", aria_label="Replace “@norhtfield.example” by “@northfield.example”")
+        assert page.all("button", aria_label="Replace “@norhtfield.example” by “@northfield.example”, row 2")
 
     def test_an_edit_costs_the_same_beside_one_and_many(self, admin, queries, change_settings):
         change_settings(max_rows=1500)
@@ -112,7 +116,7 @@ class TestMisspeltDomains:
 
 def test_a_good_edit_answers_with_the_cell_and_what_else_moved(admin, batch):
     answer = edit(admin, batch, 2, "role", "Analyst")
-    assert answer.page.all("select", aria_label="Role")
+    assert answer.page.all("select", aria_label="Role, row 2")
     targets = [a["hx-target"] for a in answer.page.all("hx-partial")]
     assert f"#batch-{batch.id}-summary" in targets
     assert f"#batch-{batch.id}-why" in targets

@@ -60,6 +60,9 @@ LONGEST_FORM = 500_000
 LARGEST = 2**31 - 1
 """What an integer column of PostgreSQL holds."""
 
+MAIN_QUEUE = "#main:queue all"
+"""The value of hx-sync by which a page sends what changes its batch one request after another."""
+
 View = TypeVar("View", bound=Callable[..., Any])
 
 
@@ -238,7 +241,7 @@ def safe_next(target: str | None) -> str | None:
 def security_headers(response: Response) -> Response:
     """After every request: set headers against framing, sniffing, caching and loading from other sites."""
     headers = response.headers
-    headers["Muster-Answer"] = "1"  # muster.js lets no other answer into a page
+    headers["Muster-Answer"] = "1"  # js/requests.js lets no other answer into a page
     headers.setdefault("Content-Security-Policy", CSP)
     headers.setdefault("X-Content-Type-Options", "nosniff")
     # An address with a token is sent to nobody, not even to ourselves.
@@ -246,7 +249,7 @@ def security_headers(response: Response) -> Response:
     headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
     headers.setdefault("Permissions-Policy", "camera=(), microphone=(), geolocation=()")
     if request.endpoint == "static":
-        headers["Cache-Control"] = "public, max-age=31536000, immutable" if request.args.get("v") else "no-cache"
+        headers["Cache-Control"] = "public, max-age=31536000, immutable" if "version" in (request.view_args or {}) else "no-cache"
     else:
         headers["Cache-Control"] = "no-store"
         response.vary.add("HX-Request")
@@ -255,15 +258,31 @@ def security_headers(response: Response) -> Response:
     return response
 
 
+def register_static(app: Flask) -> None:
+    """Serve static files also at an address with their version, so that they can be cached forever.
+
+    The version is a part of the path: scripts import each other by relative addresses, and so in the same version.
+    """
+    app.view_functions["static"] = lambda filename, version="": app.send_static_file(filename)
+    app.add_url_rule("/static/v-<version>/<path:filename>", endpoint="static")
+
+
 def asset(name: str) -> str:
-    """The address of a static file with its hash, so that it can be cached forever."""
+    """The address of a static file with the version of all of them; each is put together once."""
     return _asset(name, request.script_root)
 
 
 @cache
 def _asset(name: str, root: str) -> str:
-    content = (Path(str(current_app.static_folder)) / name).read_bytes()
-    return url_for("static", filename=name, v=hashlib.sha256(content).hexdigest()[:8])
+    return url_for("static", filename=name, version=_version(str(current_app.static_folder)))
+
+
+@cache
+def _version(folder: str) -> str:
+    content = hashlib.sha256()
+    for path in sorted(Path(folder).rglob("*.*")):
+        content.update(path.read_bytes())
+    return content.hexdigest()[:8]
 
 
 def register_words(app: Flask) -> None:
@@ -278,6 +297,7 @@ def register_words(app: Flask) -> None:
     app.jinja_env.filters["clip"] = clip
     app.jinja_env.globals.update(
         asset=asset,
+        main_queue=MAIN_QUEUE,
         plural=plural,
         what_sending_does=what_sending_does,
         become_administrators=become_administrators,

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from rapidfuzz.distance import OSA
+
 _SPELT_OUT = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ø": "oe", "å": "aa", "æ": "ae"})
 _DASHES = dict.fromkeys(map(ord, "‐‑‒–—―−"), "-")
 
@@ -20,19 +22,8 @@ def plain(text: str) -> str:
 
 
 def letters_apart(a: str, b: str, most: int) -> int:
-    """How many letters were added, dropped, changed, or swapped with the next one; any number above `most` means too many."""
-    if abs(len(a) - len(b)) > most or len(set(a) ^ set(b)) > 2 * most:  # cheap, and true of most words there are
-        return most + 1
-    before: list[int] = []
-    row = list(range(len(b) + 1))
-    for i, letter in enumerate(a, start=1):
-        before, above, row = row, before, [i]
-        for j, other in enumerate(b, start=1):
-            cost = min(before[j] + 1, row[j - 1] + 1, before[j - 1] + (letter != other))
-            if i > 1 and j > 1 and letter == b[j - 2] and a[i - 2] == other:
-                cost = min(cost, above[j - 2] + 1)
-            row.append(cost)
-    return row[-1]
+    """How many letters were added, dropped, changed, or swapped with the next one; `most` + 1 where it is more than `most`."""
+    return OSA.distance(a, b, score_cutoff=most)
 
 
 def by_number(name: str) -> list[tuple[int, str]]:

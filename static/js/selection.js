@@ -1,0 +1,72 @@
+// Changes of many rows of a review: which fix was dismissed, and where the focus goes. Which rows are picked: picks.js.
+import { $, $$, isModal, on } from "./dom.js";
+import { clear, show } from "./picks.js";
+
+// ------------------------------------------------------------------------------------------ Selected rows
+
+const changes = (source) => source instanceof Element && source.matches("[hx-post]") && !!source.closest("#selection, #selection-roles, #regroup");
+function changing(is) {
+  $("#selection").ariaBusy = String(is);
+  show();
+}
+document.addEventListener("htmx:before:request", (e) => { if (changes(e.detail.ctx.sourceElement)) changing(true); });
+document.addEventListener("htmx:finally:request", (e) => { if (changes(e.detail.ctx.sourceElement)) changing(false); });
+
+// ------------------------------------------------------------------------------------------ Answers
+
+on("click", "[data-hides]", (_, button) => button.closest("[popover]")?.hidePopover());
+document.addEventListener("htmx:after:request", (e) => {
+  const source = e.target, { status } = e.detail.ctx.response ?? {};
+  if (!(source instanceof Element) || !status || status >= 400) return;
+  if (source.matches("[data-closes]")) { source.closest("dialog")?.close(); source.reset(); }
+  if (changes(source)) clear();
+});
+
+// A toast that offers to undo goes when the next step is told: it may be that very step which was undone by other means.
+const STEP = /\/(undos|redos|fixes|words|changes|replacements|merger|retention)(\?|$)/;
+const over = new WeakMap();
+document.addEventListener("htmx:before:request", (e) => {
+  if (STEP.test(e.target.getAttribute?.("hx-post") ?? "")) over.set(e.target, $$(".toast:has([hx-post*='/undos'])"));
+});
+document.addEventListener("htmx:finally:request", (e) => {
+  if (e.detail.ctx?.response?.status < 400) for (const toast of over.get(e.target) ?? []) toast.remove();
+});
+
+// What asked is often gone with the answer: then the focus goes to the next fix, or to the counts. Not into a cell: its text would be
+// selected, and the next key would replace it.
+const nextFix = () => $("[data-fix]:not([hidden]) .actions button") ?? $(".stats [aria-current]") ?? $(".stats a") ?? $("h1");
+document.addEventListener("htmx:finally:request", () => {
+  if (document.activeElement && document.activeElement !== document.body) return;
+  if (isModal()) return;
+  nextFix()?.focus({ preventScroll: true });
+});
+
+// ------------------------------------------------------------------------------------------ Fixes that were dismissed
+
+const dismissed = new Set();
+function hideDismissed() {
+  for (const fix of $$("[data-fix]")) fix.hidden = dismissed.has(fix.id);
+  for (const list of $$(".more-fixes")) {
+    const left = $$("[data-fix]:not([hidden])", list).length;
+    list.hidden = !left;
+    const first = list.parentElement.querySelector(":scope > [data-fix]:not([hidden])");
+    if (!first && left) list.open = true; // the first was dismissed: show what is left
+  }
+}
+on("click", "[data-dismiss-fix]", (_, button) => {
+  const inside = button.contains(document.activeElement);
+  dismissed.add(button.closest("[data-fix]").id);
+  hideDismissed();
+  if (inside) nextFix()?.focus();
+});
+document.addEventListener("htmx:after:swap", hideDismissed);
+
+// ------------------------------------------------------------------------------------------ To a row
+
+const cellOf = (line) => document.getElementById(`line-${line}`)?.closest("tr").querySelector(":is(input, select, button).cell");
+on("click", "a[data-line]", (e, link) => {
+  const cell = cellOf(link.dataset.line);
+  if (!cell || e.ctrlKey || e.metaKey || e.shiftKey) return; // it is on another page: the link leads there
+  e.preventDefault();
+  cell.focus();
+});

@@ -1,0 +1,113 @@
+// Uploads of a file, with their progress.
+import { $, $$, on } from "./dom.js";
+import { focusProblem } from "./dialogs.js";
+import { foreign } from "./requests.js";
+
+// The upload: XMLHttpRequest, because fetch (and so htmx) tells nothing about progress. It starts as soon as a file is chosen
+// or dropped; a drop needs no code, for the file input lies over the whole zone.
+let upload = null;
+export const abortUpload = () => upload?.abort();
+const size = (bytes) => bytes < 1e3 ? `${bytes} bytes` : bytes < 1e6 ? `${(bytes / 1e3).toFixed(1)} kB` : `${(bytes / 1e6).toFixed(1)} MB`;
+
+function nameFile(panel, file) {
+  for (const part of $$("[data-file-name]", panel)) part.textContent = file.name;
+  for (const part of $$("[data-file-size]", panel)) part.textContent = size(file.size);
+}
+// Says in the dialog why nothing was uploaded. The file stays chosen; again: offer to send the same file once more.
+function refuse(panel, title, text, again) {
+  const banner = $("#upload-refused").content.firstElementChild.cloneNode(true);
+  banner.id = "upload-error";
+  $("b", banner).textContent = title;
+  $("p", banner).textContent = text;
+  const button = $("button", banner);
+  if (again) button.addEventListener("click", () => send(panel));
+  else button.remove();
+  for (const old of $$("[role=alert]", panel)) old.remove();
+  $(".body", panel).prepend(banner);
+  $("[type=file]", panel).setAttribute("aria-describedby", "limits upload-error");
+  state(panel, null);
+  banner.focus();
+}
+function state(panel, name) {
+  const zone = $(".dropzone", panel);
+  if (name) zone.dataset.state = name;
+  else delete zone.dataset.state;
+  zone.toggleAttribute("aria-busy", name === "busy");
+  if (name === "busy") zone.setAttribute("aria-busy", "true");
+  $("[type=file]", panel).disabled = name === "busy";
+}
+
+function send(panel, button) {
+  const input = $("[type=file]", panel), file = input.files[0];
+  if (!file || upload) return;
+  nameFile(panel, file);
+  const most = Number(panel.dataset.maxMb);
+  if (file.size > most * 1024 * 1024) // the server would cut the connection in the middle and could not say why
+    return refuse(panel, `This file is ${Math.ceil(file.size / 1024 / 1024)} MB. The limit is ${most} MB.`, "Remove columns that Muster does not need. Nothing was sent.");
+  const body = new FormData(panel, button); // before the input is disabled: what is disabled is not sent
+  for (const old of $$("[role=alert]", panel)) old.remove();
+  state(panel, "busy");
+  const progress = $("progress", panel), status = $("[data-upload-status]", panel);
+  progress.value = 0;
+  status.textContent = `Uploading ${size(file.size)}`;
+  const request = upload = new XMLHttpRequest();
+  request.open("POST", panel.action);
+  request.setRequestHeader("HX-Request", "true");
+  request.setRequestHeader("X-CSRFToken", body.get("csrf_token"));
+  request.upload.onprogress = (e) => { if (e.lengthComputable) progress.value = (100 * e.loaded) / e.total; };
+  request.upload.onload = () => { progress.removeAttribute("value"); status.textContent = "Checking the rows"; };
+  request.onload = () => { upload = null; answered(panel, request); };
+  request.onerror = () => {
+    upload = null;
+    refuse(panel, "The file did not reach the server.", "Check your connection. The file is still chosen, and nothing was sent.", true);
+  };
+  request.onabort = () => { upload = null; input.value = ""; state(panel, null); };
+  request.send(body);
+}
+
+function answered(panel, request) {
+  if (!request.getResponseHeader("Muster-Answer") && request.status !== 413)
+    return refuse(panel, foreign(request.status), "Nothing was sent. The file is still chosen.", true);
+  const to = request.getResponseHeader("HX-Redirect");
+  if (to) return location.assign(to);
+  const answer = new DOMParser().parseFromString(request.responseText, "text/html");
+  const fresh = request.status < 500 && answer.getElementById(panel.id);
+  if (!fresh) {
+    const said = $(".toast > span", answer)?.textContent.trim();
+    if (said) return refuse(panel, said, "Nothing was sent.");
+    if (request.status === 413) return refuse(panel, "The server takes no file of this size.", "Remove columns that Muster does not need. Nothing was sent.");
+    if (request.status < 500) return refuse(panel, `The server refused the file (${request.status}).`, "Load the page again, then repeat the upload. Nothing was sent.");
+    return refuse(panel, "Something went wrong on our side.", "Nothing was sent. Try again in a minute.", true);
+  }
+  // Our own markup of the same origin. The new input takes over the file, so that it stays named and chosen.
+  const files = $("[type=file]", panel).files;
+  document.adoptNode(fresh);
+  panel.replaceWith(fresh);
+  $("[type=file]", fresh).files = files;
+  if (files[0]) nameFile(fresh, files[0]);
+  focusProblem(fresh);
+}
+
+on("change", "[data-upload] [type=file]", (_, input) => send(input.form));
+on("submit", "[data-upload]", (e, panel) => { e.preventDefault(); send(panel, e.submitter); });
+// Choosing the same file again after it was mended must count as a change.
+on("click", "[data-upload] [type=file]", (_, input) => { input.value = ""; });
+for (const [event, over] of [["dragenter", true], ["dragover", true], ["dragleave", false], ["drop", false]])
+  on(event, ".dropzone", (e, zone) => {
+    if (zone.dataset.state === "busy") return;
+    if (over && e.dataTransfer?.types.includes("Files")) { zone.dataset.before ??= zone.dataset.state ?? ""; zone.dataset.state = "over"; }
+    else if (!over && zone.dataset.state === "over") {
+      if (zone.dataset.before) zone.dataset.state = zone.dataset.before;
+      else delete zone.dataset.state;
+      delete zone.dataset.before;
+    }
+  });
+// A browser takes no two files, and says nothing.
+on("drop", ".dropzone", (e, zone) => {
+  if (zone.dataset.state === "busy" || !(e.dataTransfer?.files.length > 1)) return;
+  e.preventDefault();
+  refuse(zone.closest("[data-upload]"), `These are ${e.dataTransfer.files.length} files. One at a time.`, "Nothing was sent. Drop one of them, then the next once it is under review.");
+});
+// A file dropped beside the zone must not replace the page.
+for (const event of ["dragover", "drop"])
+  document.addEventListener(event, (e) => { if (!e.target.closest?.("[type=file]") && e.dataTransfer?.types.includes("Files")) e.preventDefault(); });
