@@ -249,7 +249,7 @@ def test_the_link_is_never_in_outgoing_mail(client, owner, amelia):
 def test_the_answer_tells_of_an_email_only_where_one_is_sent(client, amelia, change_settings):
     for email in (AMELIA, "nobody@northfield.example"):
         page = ask(client, email).page
-        assert f"Muster sends no email here. If {email} has an account, whoever manages users" in page.text
+        assert f"Muster sends no email here. If {email} has an account, a person who manages users" in page.text
         assert "on its way" not in page.text
     change_settings(mail_url="smtp://mail.northfield.example")
     page = ask(client).page
@@ -261,7 +261,7 @@ def test_the_answer_tells_of_an_email_only_where_one_is_sent(client, amelia, cha
 
 
 def test_without_a_mail_server_one_who_manages_users_hands_a_link_over(admin, client, amelia):
-    assert "Ask whoever manages users for a link" in client.get("/password-resets/new").page.text
+    assert "Ask a person who manages users for a link" in client.get("/password-resets/new").page.text
     listed = admin.get("/users").text
     assert f"/users/{amelia.id}/reset-link" in listed
     assert listed.index("Make reset link") < listed.index(f"/users/{amelia.id}/deactivation"), "what destroys stands last"
