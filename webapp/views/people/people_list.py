@@ -97,7 +97,7 @@ def columns(wanted: Filter) -> dict[str, SimpleNamespace]:
 
 
 def empty_message(wanted: Filter, registry: Any) -> str:
-    """Why the list is empty: "Nobody with status Expired in Exam Laptops matches “wood”."."""
+    """Why the list is empty: "No one with status Expired in Exam Laptops matches “wood”."."""
     role, group = registry.role_by_id.get(wanted.role_id), registry.group_by_id.get(wanted.group_id)
     parts = [f"with status {NAMES[wanted.status]}"] if wanted.status else []
     parts += [f"with the role {role.name}"] if role else []
@@ -105,7 +105,7 @@ def empty_message(wanted: Filter, registry: Any) -> str:
     parts += [f"among those {CONCERNED[wanted.concern]}"] if wanted.concern else []
     parts += ["invited by this upload"] if wanted.batch_id else []
     parts += [f"matches “{wanted.search}”" if wanted.search else "is here"]
-    return f"Nobody {' '.join(parts)}."
+    return f"No one {' '.join(parts)}."
 
 
 def export_hint(left_out: dict[str, int]) -> str:
