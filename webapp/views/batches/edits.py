@@ -1,8 +1,8 @@
-"""Edits of a batch under review beyond one cell: undo and redo, the same fix in many rows, selected rows, twins."""
+"""Edits of a batch under review beyond one cell: undo and redo, fixes and changes of many rows, duplicates."""
 
 from __future__ import annotations
 
-from dataclasses import replace as changed
+from dataclasses import replace as with_values
 from typing import Any
 
 from flask import Blueprint, render_template, request
@@ -29,8 +29,8 @@ MAKE = Permission.INVITATIONS_MAKE
 
 
 @bp.app_context_processor
-def _offered() -> dict[str, Any]:
-    """What parts of the review ask for where they show it: each costs queries, so none is asked in vain."""
+def _add_review_functions() -> dict[str, Any]:
+    """Give templates the functions that parts of the review call only where they show the result: each costs queries."""
     return {
         "undoing": lambda batch, before=None: history.available(batch, current_user(), before),
         "suggest_fixes": bulk_fix.suggest,
@@ -262,7 +262,7 @@ def problem(batch_id: int) -> BaseResponse:
     """To the next row that needs attention, on whatever page it is; without the filter where that leaves none in."""
     batch, find = review.get_batch(batch_id), asked_for()
     start, back = get_number(request.args, "from"), "back" in request.args
-    for wanted in (find, changed(find, plan=None, problem=None, mark=None, hint=None, text="")):
+    for wanted in (find, with_values(find, plan=None, problem=None, mark=None, hint=None, text="")):
         if there := row_search.find_problem(batch, wanted, start, back=back):
             page, row = there
             field = row.issues[0]["field"] if row.issues else "email"
