@@ -230,7 +230,7 @@ def test_a_worker_cut_off_while_it_writes_a_file_leaves_nothing_uncertain(
 ) -> None:
     """No mail server is set: nobody was e-mailed, and nobody may have been."""
     batch = make_sending_batch(INES, JONAS)
-    monkeypatch.setattr("webapp.run.data_folder.sync", _exit)
+    monkeypatch.setattr("webapp.run.data_folder.sync_folder", _exit)
     with pytest.raises(SystemExit):
         jobs.send()
     monkeypatch.undo()

@@ -369,7 +369,7 @@ class TestOnePerson:
         owner = make_persona("Owner")
         with pytest.raises(RuleViolationError, match="The Owner cannot be changed"):
             actions.do_now("user", owner.id, Action(Do.DEACTIVATE), admin.user)
-        with pytest.raises(RuleViolationError, match="No one can change their own role"):
+        with pytest.raises(RuleViolationError, match="You cannot change your own role"):
             actions.do_now("user", admin.user.id, Action(Do.SET_ROLE, role=role("Analyst").id), admin.user)
         with pytest.raises(RuleViolationError, match="Owner cannot be assigned"):
             actions.do_now("user", ana.id, Action(Do.SET_ROLE, role=role("Owner").id), owner)
@@ -389,7 +389,10 @@ class TestRetryingAResend:
                 finish(results.record_failed(id, "worker", {"code": "refused", "words": "550 No such user"}))
             else:
                 finish(results.record_sent(id, "worker", {"code": "accepted", "words": "250 OK"}))
-        assert outcomes_of(batch) == {"gone": ("invited", ""), "refused": ("failed", "550 No such user")}
+        assert outcomes_of(batch) == {
+            "gone": ("invited", ""),
+            "refused": ("failed", "Refused by the mail server (550 No such user)"),
+        }
         to = admin.post(f"/batches/{batch.id}/retries").location
         assert "1 email queued again." in admin.get(to).page.text
         assert outcomes_of(batch) == {"gone": ("invited", ""), "refused": ("waiting", "")}

@@ -236,7 +236,7 @@ class TestWordsOfTheReview:
         edit(admin, batch, 2, "role", "Remote")
         edit(owner, batch, 2, "role", "Analyst")
         answer = admin.post(f"/batches/{batch.id}/undos", status=409, htmx=True)
-        assert "Role in row 2 was changed since by Maren Okafor. Nothing was undone. Undo goes on" in answer.page.text
+        assert "Role in row 2 was changed since by Maren Okafor. Nothing was undone. Undo continues" in answer.page.text
         undo = answer.page.all("button", id="undo")[0]
         assert "aria-disabled" not in undo
         admin.post(undo["hx-post"], status=200, htmx=True)
