@@ -77,7 +77,7 @@ def obey_signals(ended: threading.Event) -> None:
         if not ended.wait(GONE):
             os._exit(1)
 
-    def handle(signum: int, frame: FrameType | None) -> None:
+    def handle(_signum: int, _frame: FrameType | None) -> None:
         if not asked_at:
             asked_at.append(time.monotonic())
             stopping.set()

@@ -53,7 +53,7 @@ class _Held:
         options = connection.get_execution_options()  # type: ignore[attr-defined]
         self._since = time.process_time() if options.get("write") else 0.0
 
-    def _end(self, connection: object) -> None:
+    def _end(self, _connection: object) -> None:
         if self._since:
             self.seconds += time.process_time() - self._since
         self._since = 0.0

@@ -97,7 +97,7 @@ class Floor:
             self.db.session.add(FloorSession(token_hash=sha256(TOKEN.encode()).hexdigest(), user_id=owner.id))
             self.db.session.commit()
         self.page = self.app.jinja_env.from_string("")
-        self.app.add_url_rule("/rows/<int:id>", view_func=self._patch, methods=["PATCH"])
+        self.app.add_url_rule("/rows/<int:row_id>", view_func=self._patch, methods=["PATCH"])
         self.app.add_url_rule("/rows", view_func=self._page)
         self.app.add_url_rule("/batch", view_func=self._upload, methods=["POST"])
         self.grid, self.cell = (self.app.jinja_env.from_string(source) for source in (GRID, CELL))
@@ -118,15 +118,15 @@ class Floor:
         rows = self.db.session.execute(select(FloorRow).order_by(FloorRow.line).limit(100)).scalars()
         return self.page.render(rows=rows)
 
-    def _patch(self, id: int) -> str:
+    def _patch(self, row_id: int) -> str:
         assert self._who().role == "Owner"
         rows = self.db.session
-        row = rows.execute(select(FloorRow).where(FloorRow.id == id)).scalar_one()
+        row = rows.execute(select(FloorRow).where(FloorRow.id == row_id)).scalar_one()
         value = request.form["value"]
         error = "" if value in ROLES else "Not a role."
         rows.execute(update(FloorRow).where(FloorRow.id == row.id).values(role=value, error=error))
         rows.commit()
-        return self.cell.render(id=id, value=value, error=error)
+        return self.cell.render(id=row_id, value=value, error=error)
 
     def _upload(self) -> str:
         file = request.files["file"]
@@ -177,9 +177,9 @@ def same_page(html: str) -> str:
     row = rows[1]
     found = re.search(r'id="row-(\d+)".*?id="line-(\d+)"', row, re.DOTALL)
     assert found
-    id, line = found.groups()
+    row_id, line = found.groups()
     for pattern, expression in (
-        (rf'(row-|rows/|value="){id}\b', r"\1{{ row.id }}"),
+        (rf'(row-|rows/|value="){row_id}\b', r"\1{{ row.id }}"),
         (rf"(>|line-|row ){line}\b", r"\1{{ row.line }}"),
         (r"new\.person\d+@northfield\.example", "{{ row.email }}"),
         (r"<option .*</option>", OPTIONS),

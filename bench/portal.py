@@ -122,7 +122,9 @@ def _fill(users: int) -> None:
         db.session.execute(insert(User), people)
         members = Base.metadata.tables["user_groups"]
         ids = db.session.scalars(select(User.id).where(User.email_key.startswith("person")).order_by(User.id)).all()
-        db.session.execute(insert(members), [{"user_id": id, "group_id": groups[n % len(groups)]} for n, id in enumerate(ids)])
+        db.session.execute(
+            insert(members), [{"user_id": row_id, "group_id": groups[n % len(groups)]} for n, row_id in enumerate(ids)]
+        )
     db.session.commit()
 
 

@@ -135,13 +135,13 @@ def confirm_figures() -> list[Figure]:
     with portal() as muster:
         ids = [muster.upload(people(LARGEST)) for _ in range(3)]
         taken = []
-        for id in ids:
-            version = re.search(r'name="version"[^>]*value="(\d+)"', muster.get(f"/batches/{id}").decode())
+        for batch_id in ids:
+            version = re.search(r'name="version"[^>]*value="(\d+)"', muster.get(f"/batches/{batch_id}").decode())
             assert version
             start = time.perf_counter()
             answer = muster.browser.post(
-                f"/batches/{id}/confirmation", data={"version": version[1]}, headers=muster.headers(htmx=True)
+                f"/batches/{batch_id}/confirmation", data={"version": version[1]}, headers=muster.headers(htmx=True)
             )
             taken.append(time.perf_counter() - start)
-            assert answer.headers.get("HX-Redirect") == f"/batches/{id}", answer.get_data(as_text=True)[:500]
+            assert answer.headers.get("HX-Redirect") == f"/batches/{batch_id}", answer.get_data(as_text=True)[:500]
     return [Figure("confirm of 50,000 rows answers", statistics.median(taken) * 1e3, "ms")]

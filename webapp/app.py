@@ -114,8 +114,8 @@ class Portal(Flask):
 class SmallInteger(IntegerConverter):
     """A number in an address, as large as the database takes one."""
 
-    def __init__(self, map: Map) -> None:
-        super().__init__(map, max=web.LARGEST)
+    def __init__(self, url_map: Map) -> None:
+        super().__init__(url_map, max=web.LARGEST)
 
 
 class UnderPrefix:

@@ -90,8 +90,8 @@ class _Text(logging.Formatter):
         self._program = program
 
     def formatMessage(self, record: logging.LogRecord) -> str:
-        id = request_id()
-        return f"{self._program}: {record.message}{f' [{id}]' if id else ''}"
+        known_id = request_id()
+        return f"{self._program}: {record.message}{f' [{known_id}]' if known_id else ''}"
 
     def format(self, record: logging.LogRecord) -> str:
         return without_tokens(super().format(record))

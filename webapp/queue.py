@@ -107,8 +107,8 @@ def _connection() -> _Connection:
 
 def _is_waiting(client: redis.Redis, name: str) -> bool:
     """Whether a job of this name is in the queue."""
-    ids = [id for id in client.lrange(_WAITING, 0, -1) if isinstance(id, bytes)]
-    return any(id.rpartition(b"-")[0] == name.encode() for id in ids)
+    ids = [job_id for job_id in client.lrange(_WAITING, 0, -1) if isinstance(job_id, bytes)]
+    return any(job_id.rpartition(b"-")[0] == name.encode() for job_id in ids)
 
 
 def _enqueue(queue: Queue, job: str, args: tuple[int, ...], job_id: str) -> None:

@@ -78,9 +78,9 @@ class Channel(HTTPChannel):  # type: ignore[misc]
     total_outbufs_len: int
     requests: list[Any]
 
-    def __init__(self, server: BaseWSGIServer, sock: Any, addr: Any, adj: Any, map: Any = None) -> None:
+    def __init__(self, server: BaseWSGIServer, sock: Any, addr: Any, adj: Any, socket_map: Any = None) -> None:
         self.peer = place_of(addr[0])
-        super().__init__(server, sock, addr, adj, map=map)
+        super().__init__(server, sock, addr, adj, map=socket_map)
         self._make_room()
 
     def handle_read(self) -> None:
@@ -237,7 +237,7 @@ def main() -> int:
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # a line for each request that waits for a thread
     processes.exit_with_parent()
 
-    def stop(signum: int, frame: FrameType | None) -> None:
+    def stop(_signum: int, _frame: FrameType | None) -> None:
         raise SystemExit(0)
 
     signal.signal(signal.SIGTERM, stop)

@@ -76,7 +76,7 @@ class Supervisor:
                 self._stop()
         log.info("Muster has stopped")
 
-    def _ask_to_stop(self, number: int, frame: FrameType | None) -> None:
+    def _ask_to_stop(self, number: int, _frame: FrameType | None) -> None:
         self.stop_asked = True
         self.stop_signal = number
 

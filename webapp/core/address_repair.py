@@ -55,7 +55,7 @@ def repair_address(text: str, allowed_domains: Collection[str] = (), known_domai
     if len(found) != 1:
         return None
     [address] = found.values()
-    if not _is_all_there_is(undressed, address):
+    if not _is_all_there_is(undressed):
         return None
     if key_of(address, allowed_domains):
         return address if address != text else None
@@ -88,7 +88,7 @@ def _candidates(text: str) -> list[str]:
     return found
 
 
-def _is_all_there_is(text: str, address: str) -> bool:
+def _is_all_there_is(text: str) -> bool:
     """Whether nothing else is said but a name in brackets or in front of them: then it is plain who is meant."""
     if _NAMED.fullmatch(text):
         return True

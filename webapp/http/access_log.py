@@ -62,13 +62,13 @@ class AccessLog:
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         began, answered = time.perf_counter(), []
         given = environ.get("HTTP_X_REQUEST_ID", "") if self._believes else ""
-        id = given if _SANE.fullmatch(given) else secrets.token_hex(6)
+        request_id = given if _SANE.fullmatch(given) else secrets.token_hex(6)
 
         def begin(status: str, headers: list[tuple[str, str]], crash: Any = None) -> Any:
             answered.append(int(status[:3]))
-            return start_response(status, [*headers, ("X-Request-ID", id)], crash)
+            return start_response(status, [*headers, ("X-Request-ID", request_id)], crash)
 
-        about = logs.about(request=id)
+        about = logs.about(request=request_id)
         about.__enter__()
 
         def end() -> None:

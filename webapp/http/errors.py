@@ -125,7 +125,7 @@ def note_refusal(kind: Refusal) -> None:
         run_after_response(sessions.record_refusal, kind, g.user.id, f"{request.method} {request.path}", peer())
 
 
-def page_too_old(error: CSRFError) -> Response:
+def page_too_old(_error: CSRFError) -> Response:
     """The form's token is not that of the session: somebody signed in or out since the page was loaded."""
     logs.refuse("token", f"the form’s token is not that of the session ({request.method} {request.endpoint})")
     return answer(400, "This page was open for too long", "Load it again and repeat the last step. Nothing was changed.")
@@ -144,7 +144,7 @@ def wrong_origin(error: WrongOriginError) -> Response:
     return answer(400, "This form came from another site", text)
 
 
-def wrong_host(error: WrongHostError) -> Response:
+def wrong_host(_error: WrongHostError) -> Response:
     """The request is for a host that is not ours."""
     here = current_app.extensions["muster_settings"].public_url
     text = (
@@ -176,7 +176,7 @@ def http_error(error: HTTPException) -> Response:
     return response
 
 
-def crash(error: InternalServerError) -> Response:
+def crash(_error: InternalServerError) -> Response:
     """A fault of ours. Flask has logged what happened; the request's id finds it."""
     reference = logs.request_id()
     current_app.logger.error("the answer was 500, reference %s", reference)

@@ -40,7 +40,7 @@ def to_one_line(text: str | None) -> str:
 def require_text(sentence: str) -> Callable[[Form, Field], None]:
     """A validator: spaces alone are no text. It marks the control as required."""
 
-    def check(form: Form, field: Field) -> None:
+    def check(_form: Form, field: Field) -> None:
         if not (field.data or "").strip():
             raise StopValidation(sentence)
 

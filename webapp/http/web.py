@@ -263,7 +263,7 @@ def register_static(app: Flask) -> None:
 
     The version is a part of the path: scripts import each other by relative addresses, and so in the same version.
     """
-    app.view_functions["static"] = lambda filename, version="": app.send_static_file(filename)
+    app.view_functions["static"] = lambda filename, **_version: app.send_static_file(filename)
     app.add_url_rule("/static/v-<version>/<path:filename>", endpoint="static")
 
 
@@ -273,7 +273,7 @@ def asset(name: str) -> str:
 
 
 @cache
-def _asset(name: str, root: str) -> str:
+def _asset(name: str, _root: str) -> str:
     return url_for("static", filename=name, version=_version(str(current_app.static_folder)))
 
 

@@ -145,19 +145,19 @@ def _send(transport: Transport, message: ClaimedMessage, worker: str, refusals: 
 
     Raises MailServerUnavailableError, MailThrottledError, ConnectionLostError and UncertainDeliveryError.
     """
-    id = message.id
+    message_id = message.id
     try:
         mail = mime.build(message.email, message.sender, message.message_id, message.date, message.reply_to)
     except PermanentDeliveryError as error:
-        return {results.record_failed(id, worker, error.answer, by_server=False)}
+        return {results.record_failed(message_id, worker, error.answer, by_server=False)}
     try:
-        answer = transport.send(mail, lambda: claim.begin_data(id, worker, is_file=transport.is_file))
+        answer = transport.send(mail, lambda: claim.begin_data(message_id, worker, is_file=transport.is_file))
     except (TemporaryDeliveryError, SenderRefusedError) as error:
-        return {*refusals.add(id, error)}
+        return {*refusals.add(message_id, error)}
     except PermanentDeliveryError as error:
-        current_app.logger.info("message %d was refused for good, Message-ID %s", id, message.message_id)
-        return {*refusals.end(), results.record_failed(id, worker, error.answer)}
+        current_app.logger.info("message %d was refused for good, Message-ID %s", message_id, message.message_id)
+        return {*refusals.end(), results.record_failed(message_id, worker, error.answer)}
     except ConflictError:
-        return {results.release(id, worker)}
-    current_app.logger.info("message %d was handed over, Message-ID %s", id, message.message_id)
-    return {results.record_sent(id, worker, answer, is_file=transport.is_file), *refusals.end(has_taken=True)}
+        return {results.release(message_id, worker)}
+    current_app.logger.info("message %d was handed over, Message-ID %s", message_id, message.message_id)
+    return {results.record_sent(message_id, worker, answer, is_file=transport.is_file), *refusals.end(has_taken=True)}

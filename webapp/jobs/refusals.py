@@ -27,17 +27,17 @@ class Refusals:
         self._has_taken = self._has_taken or has_taken
         waiting = self._waiting
         self._waiting = {}
-        batch_ids = {self._record(id, error) for id, error in waiting.items()}
+        batch_ids = {self._record(message_id, error) for message_id, error in waiting.items()}
         return {batch_id for batch_id in batch_ids if batch_id}
 
-    def add(self, id: int, error: Refusal) -> set[int]:
+    def add(self, message_id: int, error: Refusal) -> set[int]:
         """Add a refusal. Returns as `end` does.
 
         Raises MailServerUnavailableError or MailThrottledError if the server is the cause, and forgets the refusals.
         """
         is_another = any(_codes(each) != _codes(error) for each in self._waiting.values())
         settled = self.end() if is_another else set()
-        self._waiting[id] = error
+        self._waiting[message_id] = error
         if self._is_about_recipient(error):
             return settled | self.end()
         state = claim.server_state()
@@ -63,10 +63,10 @@ class Refusals:
         self._waiting = {}
         return ids
 
-    def _record(self, id: int, error: Refusal) -> int | None:
+    def _record(self, message_id: int, error: Refusal) -> int | None:
         if isinstance(error, SenderRefusedError):
-            return results.record_failed(id, self._worker, error.answer)
-        return results.defer(id, self._worker, error.answer)
+            return results.record_failed(message_id, self._worker, error.answer)
+        return results.defer(message_id, self._worker, error.answer)
 
 
 def _codes(error: Refusal) -> str:

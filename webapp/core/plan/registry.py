@@ -43,7 +43,7 @@ Entry = TypeVar("Entry", RoleEntry, GroupEntry)
 
 
 def _meant(aliases: Mapping[str, int], by_id: Mapping[int, Entry]) -> dict[str, Entry]:
-    return {key: by_id[id] for key, id in aliases.items() if id in by_id}
+    return {key: by_id[entry_id] for key, entry_id in aliases.items() if entry_id in by_id}
 
 
 @dataclass(frozen=True)

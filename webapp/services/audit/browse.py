@@ -139,7 +139,9 @@ def entries(found: Sequence[AuditEvent]) -> list[Entry]:
     names = dict(db.session.execute(people).all()) if found else {}
     uploads = {event.details["batch"] for event in found if isinstance(event.details.get("batch"), int)}
     batches = {batch.id: batch for batch in db.session.scalars(select(Batch).where(Batch.id.in_(uploads)))} if uploads else {}
-    there = {(kind.__tablename__, id) for kind in _WITH_A_PAGE for id in _existing(kind, subjects[kind.__tablename__])}
+    there = {
+        (kind.__tablename__, subject_id) for kind in _WITH_A_PAGE for subject_id in _existing(kind, subjects[kind.__tablename__])
+    }
     return [_entry(event, names, batches, there) for event in found]
 
 

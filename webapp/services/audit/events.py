@@ -111,8 +111,8 @@ def record(actor: User | None, action: AuditAction, subject: Subject | None = No
     there is no such row.
     """
     words = _label(subject) if subject else str(details.pop("label", ""))
-    kind, id = (subject.__tablename__, subject.id) if subject else ("", None)
-    made = AuditEvent(**_values(actor, action, kind, id, words, _peer(), details))
+    kind, subject_id = (subject.__tablename__, subject.id) if subject else ("", None)
+    made = AuditEvent(**_values(actor, action, kind, subject_id, words, _peer(), details))
     db.session.add(made)
     return made
 
@@ -128,12 +128,12 @@ def record_many(
     """The same for many subjects, each an id and what it is called, in one statement. own: details of single ones, by id."""
     same, by = _values(actor, action, kind.__tablename__, None, "", _peer(), details), key()
 
-    def merge_details(id: int) -> dict[str, Any]:
-        return {**same["details"], **(own or {}).get(id, {})}
+    def merge_details(subject_id: int) -> dict[str, Any]:
+        return {**same["details"], **(own or {}).get(subject_id, {})}
 
     rows = [
-        _with_stamp({**same, "subject_id": id, "subject": words[:320], "details": merge_details(id)}, by)
-        for id, words in subjects
+        _with_stamp({**same, "subject_id": subject_id, "subject": words[:320], "details": merge_details(subject_id)}, by)
+        for subject_id, words in subjects
     ]
     if rows:
         db.session.execute(insert(AuditEvent), rows)
@@ -151,7 +151,7 @@ def _label(subject: Subject) -> str:
 
 
 def _values(
-    actor: User | None, action: StrEnum, kind: str, id: int | None, words: str, address: str, details: dict[str, Any]
+    actor: User | None, action: StrEnum, kind: str, subject_id: int | None, words: str, address: str, details: dict[str, Any]
 ) -> dict[str, Any]:
     return {
         "at": utcnow(),
@@ -159,7 +159,7 @@ def _values(
         "actor": actor.email if actor else "",
         "action": action.value,
         "subject_type": kind,
-        "subject_id": id,
+        "subject_id": subject_id,
         "subject": words[:320],
         "address": address[:64],
         "details": json.loads(json.dumps(details)),  # as the database gives it back

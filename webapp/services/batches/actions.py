@@ -45,7 +45,7 @@ def stage(people: Chosen, action: Action, by: User) -> Batch:
     return batch
 
 
-def do_now(kind: Kind, id: int, action: Action, by: User, theirs: Theirs = Theirs.REVOKE_MANAGING) -> str:
+def do_now(kind: Kind, person_id: int, action: Action, by: User, theirs: Theirs = Theirs.REVOKE_MANAGING) -> str:
     """Apply an action to one person, in one transaction. Returns the sentence for the toast.
 
     theirs: what becomes of the invitations of somebody who is deactivated. Raises ForbiddenError, NotFoundError; ConflictError
@@ -53,14 +53,16 @@ def do_now(kind: Kind, id: int, action: Action, by: User, theirs: Theirs = Their
     where somebody becomes an administrator.
     """
     begin_write()
-    person = lookup.people_by_id([(kind, id), ("user", by.id)]).get((kind, id))
+    person = lookup.people_by_id([(kind, person_id), ("user", by.id)]).get((kind, person_id))
     db.session.refresh(by)  # two who demote each other at once are not both still allowed to
     registry = _check(action, by)
     if person is None:
         raise NotFoundError(row_phrases.describe({"code": "person_gone"}))
     change = actions.plan(person, action, lookup.policy(by, registry))
     _raise_refusal(change)
-    subject: User | Invitation = db.session.get_one(User, id) if kind == "user" else db.session.get_one(Invitation, id)
+    subject: User | Invitation = (
+        db.session.get_one(User, person_id) if kind == "user" else db.session.get_one(Invitation, person_id)
+    )
     who = subject.name if isinstance(subject, User) else subject.email
     if change.plan is Plan.UNCHANGED:
         db.session.rollback()

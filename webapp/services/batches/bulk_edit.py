@@ -138,14 +138,14 @@ def set_role(batch_id: int, chosen: Chosen, name: str, by: User) -> Result:
         role = lookup.registry().role_by_key.get(fold(name))
         if role is None or role not in lookup.grantable(by):
             raise RuleViolationError("Choose a role that you may grant.", field="role")
-        return change_cells(_selected(batch, chosen), "role", lambda cell: role.name)
+        return change_cells(_selected(batch, chosen), "role", lambda _cell: role.name)
 
     return changes.apply(batch_id, by, propose)
 
 
 def set_groups(batch_id: int, chosen: Chosen, names: Sequence[str], by: User) -> Result:
     """Write these groups, and no others, into the selected rows."""
-    return _change_groups(batch_id, chosen, by, lambda cell, registry: unite(names, registry))
+    return _change_groups(batch_id, chosen, by, lambda _cell, registry: unite(names, registry))
 
 
 def add_groups(batch_id: int, chosen: Chosen, names: Sequence[str], by: User) -> Result:

@@ -196,7 +196,7 @@ def _fixing(field: str, old: str, new: str) -> Callable[[str], str]:
         names = [new if fold(name) == fold(old) else name for name in split_groups(cell)]
         return ", ".join(split_groups(",".join(names)))
 
-    return {"email": fix_email, "role": lambda cell: new, "groups": fix_groups}[field]
+    return {"email": fix_email, "role": lambda _cell: new, "groups": fix_groups}[field]
 
 
 def _rows_with(batch: Batch, field: str, old: str) -> list[Row]:

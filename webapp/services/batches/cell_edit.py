@@ -63,7 +63,7 @@ def paste(batch_id: int, cells: Sequence[CellEdit], by: User) -> Result:
     never in the way. A row that was removed meanwhile stays as it is. Raises NotFoundError.
     """
 
-    def propose(batch: Batch) -> Proposal:
+    def propose(_batch: Batch) -> Proposal:
         rows = _find_rows(batch_id, {cell.row_id for cell in cells})
         wanted = {}
         unseen = set()

@@ -126,7 +126,7 @@ def changed_since(batch: Batch) -> Sequence[Row]:
 
 def unsent(batch: Batch) -> set[int]:
     """The ids of the batch's pending invitations that were never e-mailed: their messages became files. One query."""
-    return {id for id in db.session.scalars(lookup.select_never_emailed(people_list.is_of_batch(batch.id))) if id}
+    return {row_id for row_id in db.session.scalars(lookup.select_never_emailed(people_list.is_of_batch(batch.id))) if row_id}
 
 
 def valid_until(batch: Batch) -> datetime | None:

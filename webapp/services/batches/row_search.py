@@ -43,11 +43,11 @@ def find_page(batch: Batch, find: Find, size: int = PAGE) -> Page[Row]:
         return Page(db.session.scalars(query.limit(size).offset((number - 1) * size)).all(), number, total, size)
     cells = _ordered(select(Row.id, Row.email, Row.role, Row.groups), batch, find)
     says = _says(find)
-    ids = [id for id, *texts in db.session.execute(cells) if says(*texts)]
+    ids = [row_id for row_id, *texts in db.session.execute(cells) if says(*texts)]
     number = page_of(find.page, len(ids), size)
     shown = ids[(number - 1) * size : number * size]
     found = {row.id: row for row in db.session.scalars(select(Row).options(_SHOWN).where(Row.id.in_(shown)))}
-    return Page([found[id] for id in shown if id in found], number, len(ids), size)
+    return Page([found[row_id] for row_id in shown if row_id in found], number, len(ids), size)
 
 
 def find_look_alikes(batch: Batch, most: int = 5) -> Sequence[Row]:
@@ -73,11 +73,11 @@ def find_problem(batch: Batch, find: Find, start: int | None, *, back: bool = Fa
     cells = (Row.email, Row.role, Row.groups) if find.text else ()
     asked = db.session.execute(_ordered(select(Row.id, Row.plan, *cells), batch, find))
     says = _says(find)
-    found = [(id, plan) for id, plan, *texts in asked if says(*texts)]
+    found = [(row_id, plan) for row_id, plan, *texts in asked if says(*texts)]
     places = [place for place, (_, plan) in enumerate(found) if plan is Plan.ATTENTION]
     if not places:
         return None
-    here = next((place for place, (id, _) in enumerate(found) if id == start), len(found) if back else -1)
+    here = next((place for place, (row_id, _) in enumerate(found) if row_id == start), len(found) if back else -1)
     beyond = [place for place in places if (place < here if back else place > here)] or places
     place = beyond[-1 if back else 0]
     return place // PAGE + 1, db.session.get_one(Row, found[place][0])
@@ -86,7 +86,7 @@ def find_problem(batch: Batch, find: Find, start: int | None, *, back: bool = Fa
 def _says(find: Find) -> Callable[..., bool]:
     """Whether cells (e-mail, role, groups) say what is looked for, as they stand or in the names that the grid shows."""
     if not find.text:
-        return lambda *cells: True
+        return lambda *_cells: True
     registry = lookup.registry()
     role_name = cache(registry.role_name)
     names = cache(lambda groups: ", ".join(map(registry.group_name, split_groups(groups))))

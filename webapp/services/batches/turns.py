@@ -22,18 +22,18 @@ _previews = threading.BoundedSemaphore(PREVIEWS)
 @contextmanager
 def upload(by: User) -> Iterator[None]:
     """Read a file for this person, one at a time. Raises UnreadableFileError while another one of theirs is read."""
-    id = by.id
+    user_id = by.id
     with _lock:
-        if id in _uploading:
+        if user_id in _uploading:
             raise UnreadableFileError(
                 "Muster is still reading another file of yours.", "Wait until it is done, then upload this one."
             )
-        _uploading.add(id)
+        _uploading.add(user_id)
     try:
         yield
     finally:
         with _lock:
-            _uploading.remove(id)
+            _uploading.remove(user_id)
 
 
 @contextmanager

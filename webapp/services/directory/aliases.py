@@ -75,18 +75,18 @@ def list_header_mappings() -> list[HeaderMapping]:
     return list(db.session.scalars(select(HeaderMapping).order_by(HeaderMapping.created_at.desc(), HeaderMapping.id.desc())))
 
 
-def get_header_mapping(id: int) -> HeaderMapping:
+def get_header_mapping(alias_id: int) -> HeaderMapping:
     """What is remembered of one header. Raises NotFoundError."""
-    known = db.session.get(HeaderMapping, id)
+    known = db.session.get(HeaderMapping, alias_id)
     if known is None:
         raise NotFoundError("These columns are forgotten already.")
     return known
 
 
-def forget_columns_of(id: int, by: User) -> None:
+def forget_columns_of(alias_id: int, by: User) -> None:
     """Read files with a remembered header by their column names again. Raises NotFoundError."""
     begin_write()
-    known = get_header_mapping(id)
+    known = get_header_mapping(alias_id)
     label = ", ".join(known.names.values()) or "files of before"
     events.record(by, AuditAction.COLUMNS_FORGOTTEN, label=label, columns=known.names)
     db.session.delete(known)
@@ -197,9 +197,9 @@ def refuse_taken(kind: AliasKind, names: Iterable[str], but: Named | None = None
         raise RuleViolationError(f"“{other[0]}” is another name of “{other[1]}”. Remove it there first.", field=field)
 
 
-def get_named(kind: AliasKind, id: int) -> Any:
+def get_named(kind: AliasKind, alias_id: int) -> Any:
     """The role or group with this id. Raises NotFoundError."""
-    found = db.session.get(MODELS[kind], id)
+    found = db.session.get(MODELS[kind], alias_id)
     if found is None:
         db.session.rollback()
         raise NotFoundError(f"There is no such {kind.value} any more. It may have been merged or deleted.")

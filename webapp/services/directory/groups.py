@@ -195,7 +195,7 @@ def merge_groups(group_id: int, others: Sequence[int], by: User, seen: str) -> G
     Raises RuleViolationError if there is nothing to merge, NotFoundError, or ConflictError if the page said otherwise.
     """
     begin_write()
-    gone: dict[int, Group] = {id: aliases.get_named(AliasKind.GROUP, id) for id in sorted({group_id, *others})}
+    gone: dict[int, Group] = {group_id: aliases.get_named(AliasKind.GROUP, group_id) for group_id in sorted({group_id, *others})}
     group = gone.pop(group_id)
     if not gone:
         db.session.rollback()

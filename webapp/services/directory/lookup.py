@@ -144,8 +144,8 @@ def people(keys: Iterable[str]) -> dict[str, Person]:
 def people_by_id(refs: Iterable[Ref]) -> dict[Ref, Person]:
     """These users and invitations, including closed ones, without erased people; six queries, however many."""
     wanted = list(refs)
-    ids: dict[str, list[int]] = {"user": sorted(id for kind, id in wanted if kind == "user")}
-    ids["invitation"] = sorted(id for kind, id in wanted if kind == "invitation")
+    ids: dict[str, list[int]] = {"user": sorted(person_id for kind, person_id in wanted if kind == "user")}
+    ids["invitation"] = sorted(person_id for kind, person_id in wanted if kind == "invitation")
     is_wanted = in_json(Invitation.id, ids["invitation"])
     found = (*_users(in_json(User.id, ids["user"])), *_invitations(is_wanted, _sendings(is_wanted)))
     return {(person.kind, person.id): person for _, person in found}
@@ -157,10 +157,10 @@ def _users(is_wanted: ColumnElement[bool]) -> Iterator[tuple[str, Person]]:
     query = select(User.email_key, User.id, User.role_id, User.all_groups, User.state).where(here)
     if not (found := db.session.execute(query).all()):
         return
-    groups = _memberships(user_groups.c.user_id, [id for _, id, *_ in found])
-    for key, id, role_id, everything, state in found:
-        access = Access(role_id, frozenset(groups[id]), everything)
-        yield key, Person("user", id, access, "active" if state is UserState.ACTIVE else "deactivated")
+    groups = _memberships(user_groups.c.user_id, [person_id for _, person_id, *_ in found])
+    for key, person_id, role_id, everything, state in found:
+        access = Access(role_id, frozenset(groups[person_id]), everything)
+        yield key, Person("user", person_id, access, "active" if state is UserState.ACTIVE else "deactivated")
 
 
 def _invitations(
@@ -177,16 +177,23 @@ def _invitations(
     )
     if not (found := db.session.execute(select(*columns).where(is_wanted)).all()):
         return
-    ids = [id for _, id, *_ in found]
+    ids = [person_id for _, person_id, *_ in found]
     groups = _memberships(invitation_groups.c.invitation_id, ids)
     failed = set(db.session.scalars(select_failed_invitations(in_json(Invitation.id, ids))))
     now = utcnow()
-    for key, id, role_id, everything, state, expires_at in found:
+    for key, person_id, role_id, everything, state, expires_at in found:
         is_over = state is InvitationState.PENDING and expires_at and expires_at <= now
-        access = Access(role_id, frozenset(groups.get(id, ())), everything)
+        access = Access(role_id, frozenset(groups.get(person_id, ())), everything)
         yield (
             key,
-            Person("invitation", id, access, "expired" if is_over else state.value, id in failed, *sendings.get(id, (0, 0))),
+            Person(
+                "invitation",
+                person_id,
+                access,
+                "expired" if is_over else state.value,
+                person_id in failed,
+                *sendings.get(person_id, (0, 0)),
+            ),
         )
 
 
@@ -201,7 +208,7 @@ def _sendings(is_wanted: ColumnElement[bool]) -> dict[int, tuple[int, int]]:
         .group_by(Message.invitation_id)
     )
     rows = db.session.execute(counted)
-    return {id: (sent, recent - (1 if first > hour_ago else 0)) for id, sent, recent, first in rows}
+    return {person_id: (sent, recent - (1 if first > hour_ago else 0)) for person_id, sent, recent, first in rows}
 
 
 def select_failed_invitations(*which: ColumnElement[bool]) -> Select[int | None]:
@@ -236,6 +243,6 @@ def select_never_emailed(*which: ColumnElement[bool]) -> Select[int | None]:
 
 def _memberships(owner: Column[int], ids: Iterable[int]) -> defaultdict[int, list[int]]:
     members: defaultdict[int, list[int]] = defaultdict(list)
-    for id, group_id in db.session.execute(select(owner, owner.table.c.group_id).where(in_json(owner, ids))):
-        members[id].append(group_id)
+    for person_id, group_id in db.session.execute(select(owner, owner.table.c.group_id).where(in_json(owner, ids))):
+        members[person_id].append(group_id)
     return members

@@ -95,13 +95,13 @@ def list_people(wanted: Filter, page: int = 1, by: User | None = None) -> Listin
     lines = _of_status(select(everybody.c.status, everybody.c.kind, everybody.c.id), everybody, wanted.status)
     rows = db.session.execute(lines.order_by(*_order(everybody, wanted.sort)).limit(PAGE).offset((number - 1) * PAGE)).all()
     people: dict[tuple[str, int], User | Invitation] = {}
-    present = select(User).where(User.id.in_([id for _, kind, id in rows if kind == "user"]))
+    present = select(User).where(User.id.in_([person_id for _, kind, person_id in rows if kind == "user"]))
     for user in db.session.scalars(present.options(selectinload(User.groups))):
         people["user", user.id] = user
-    expected = [id for _, kind, id in rows if kind == "invitation"]
+    expected = [person_id for _, kind, person_id in rows if kind == "invitation"]
     for invitation in db.session.scalars(select(Invitation).where(Invitation.id.in_(expected))):
         people["invitation", invitation.id] = invitation
-    entries = [Entry(Status(status), people[kind, id]) for status, kind, id in rows if (kind, id) in people]
+    entries = [Entry(Status(status), people[kind, person_id]) for status, kind, person_id in rows if (kind, person_id) in people]
     return Listing(Page(entries, number, total, PAGE), tally)
 
 
@@ -127,7 +127,7 @@ def count_allowed_actions(found: Listing, wanted: Filter, by: User, registry: Re
     return counts
 
 
-def count_linkable(found: Listing, wanted: Filter, by: User, registry: Registry) -> int:
+def count_linkable(found: Listing, wanted: Filter, by: User) -> int:
     """How many people of all pages are invited to a role that one may grant, so that their link can be handed over. No query."""
     if wanted.status and Status.INVITED not in wanted.status.parts:
         return 0
@@ -152,7 +152,7 @@ def find_refs(wanted: Filter) -> frozenset[Ref]:
     """All people that the filter finds, on all pages; one query."""
     people = _people(wanted).subquery()
     found = _of_status(select(people.c.kind, people.c.id), people, wanted.status)
-    return frozenset((kind, id) for kind, id in db.session.execute(found))
+    return frozenset((kind, person_id) for kind, person_id in db.session.execute(found))
 
 
 def is_only_one() -> bool:
@@ -190,13 +190,13 @@ def export_lines(wanted: Filter) -> list[Sequence[str]]:
     for kind, table, owner_id in _MEMBERS:
         found = select(everybody.c.id).where(everybody.c.kind == kind)
         members = select(owner_id, Group.name).join(Group, Group.id == table.c.group_id).where(owner_id.in_(found))
-        for id, name in db.session.execute(members.order_by(binary_order(Group.key))):
-            groups[kind, id].append(name)
+        for person_id, name in db.session.execute(members.order_by(binary_order(Group.key))):
+            groups[kind, person_id].append(name)
     columns = everybody.c.kind, everybody.c.id, everybody.c.email, everybody.c.role, everybody.c.all_groups
     lines = _of_status(select(*columns), everybody, wanted.status).order_by(*_order(everybody, wanted.sort))
     return [
-        (email, role, ALL_GROUPS if everything else ", ".join(groups[kind, id]))
-        for kind, id, email, role, everything in db.session.execute(lines)
+        (email, role, ALL_GROUPS if everything else ", ".join(groups[kind, person_id]))
+        for kind, person_id, email, role, everything in db.session.execute(lines)
     ]
 
 

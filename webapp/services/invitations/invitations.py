@@ -142,10 +142,15 @@ def add_invitations(
     ]
     ids = list(db.session.scalars(insert(Invitation).returning(Invitation.id, sort_by_parameter_order=True), made))
     made_links = zip(ids, nonces, strict=True)
-    hashes = [{"id": id, "token_hash": tokens.hash_token(invitation_links.derive_token(id, nonce))} for id, nonce in made_links]
+    hashes = [
+        {"id": invitation_id, "token_hash": tokens.hash_token(invitation_links.derive_token(invitation_id, nonce))}
+        for invitation_id, nonce in made_links
+    ]
     db.session.execute(update(Invitation), hashes)
-    groups = ((id, sorted(access.groups)) for id, (_, access) in zip(ids, people, strict=True))
-    members = [{"invitation_id": id, "group_id": group_id} for id, group_ids in groups for group_id in group_ids]
+    groups = ((invitation_id, sorted(access.groups)) for invitation_id, (_, access) in zip(ids, people, strict=True))
+    members = [
+        {"invitation_id": invitation_id, "group_id": group_id} for invitation_id, group_ids in groups for group_id in group_ids
+    ]
     if members:
         db.session.execute(insert(invitation_groups), members)
     return ids

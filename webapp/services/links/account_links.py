@@ -88,11 +88,11 @@ def refresh_hash(link: AccountLink) -> None:
 def use_link(given: str, purpose: LinkPurpose) -> AccountLink:
     """Use a link, once. Raises ConflictError if it does not work, or another was faster. Does not commit."""
     spent = update(AccountLink).where(_is(given, purpose), _is_open()).values(closed_at=utcnow()).returning(AccountLink.id)
-    id = db.session.scalar(spent)
-    if id is None:
+    link_id = db.session.scalar(spent)
+    if link_id is None:
         db.session.rollback()
         raise ConflictError(DEAD)
-    return db.session.get_one(AccountLink, id)
+    return db.session.get_one(AccountLink, link_id)
 
 
 def close_links(user: User, *purposes: LinkPurpose) -> None:

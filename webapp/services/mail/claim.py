@@ -228,35 +228,35 @@ def render_claimed(ids: Sequence[int], worker: str) -> list[ClaimedMessage]:
     rendered = render(list(messages.values()), sending=True)
     sender = in_force.settings().mail_from
     reply_to = in_force.reply_to()
-    headers = {id: (message.message_id, message.created_at, sender) for id, message in messages.items()}
+    headers = {message_id: (message.message_id, message.created_at, sender) for message_id, message in messages.items()}
     batch_ids = set()
-    for id, message in messages.items():
-        if obstacle := rendered[id].obstacle:
+    for message_id, message in messages.items():
+        if obstacle := rendered[message_id].obstacle:
             batch_ids.add(results.cancel(message, {"code": obstacle}))
-            del headers[id]
+            del headers[message_id]
     db.session.commit()
     finish_batch.finish_all(batch_ids)
     ready = []
-    for id in ids:
-        write = rendered[id].write if id in headers else None
-        email = _write(id, worker, write) if write else None
+    for message_id in ids:
+        write = rendered[message_id].write if message_id in headers else None
+        email = _write(message_id, worker, write) if write else None
         if email:
             reply = email.reply_to if email.reply_to[1] else reply_to
-            ready.append(ClaimedMessage(id, *headers[id], reply, email))
+            ready.append(ClaimedMessage(message_id, *headers[message_id], reply, email))
     return ready
 
 
-def _write(id: int, worker: str, write: Callable[[], Email]) -> Email | None:
+def _write(message_id: int, worker: str, write: Callable[[], Email]) -> Email | None:
     """Call `write`; a message that cannot be written fails by itself and never holds up the others."""
     try:
         return write()
     except Exception:
-        current_app.logger.exception("message %s could not be written", id)
-        finish_batch.finish_all([results.record_failed(id, worker, {"code": "failed_here"}, by_server=False)])
+        current_app.logger.exception("message %s could not be written", message_id)
+        finish_batch.finish_all([results.record_failed(message_id, worker, {"code": "failed_here"}, by_server=False)])
         return None
 
 
-def begin_data(id: int, worker: str, *, is_file: bool = False) -> None:
+def begin_data(message_id: int, worker: str, *, is_file: bool = False) -> None:
     """Note that the server gets the message itself next. Raises ConflictError if it is not to be sent after all.
 
     That is so when another worker has taken it over, and when its invitation was closed a moment ago. is_file: it becomes a
@@ -268,7 +268,7 @@ def begin_data(id: int, worker: str, *, is_file: bool = False) -> None:
     begun = bulk_execute(
         update(Message)
         .where(
-            Message.id == id,
+            Message.id == message_id,
             Message.state == MessageState.SENDING,
             Message.claimed_by == worker,
             Message.lease_until > now,

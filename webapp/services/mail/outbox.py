@@ -79,8 +79,8 @@ def add_messages(kind: MessageKind, to: Iterable[tuple[int, str, int | None]], *
     """Add messages for many invitations (id, address, row or None), in one statement. Does not commit."""
     same = {"kind": kind, "priority": priority}
     messages = [
-        {**same, "recipient": email, "message_id": _message_id(), "invitation_id": id, "row_id": row_id}
-        for id, email, row_id in to
+        {**same, "recipient": email, "message_id": _message_id(), "invitation_id": message_id, "row_id": row_id}
+        for message_id, email, row_id in to
     ]
     if messages:
         db.session.execute(insert(Message), messages)
@@ -127,7 +127,7 @@ def retry_failed(batch: Batch, by: User) -> int:
         return 0
     now = utcnow()
     again = {"state": MessageState.QUEUED, "attempts": 0, "created_at": now, "due_at": now, "result": {}}
-    db.session.execute(update(Message), [{"id": id, **again} for id, _ in found])
+    db.session.execute(update(Message), [{"id": message_id, **again} for message_id, _ in found])
     waiting: dict[str, Any] = {"outcome": Outcome.WAITING, "reason": {}, "done_at": None}
     db.session.execute(update(Row), [{"id": row_id, **waiting} for _, row_id in found])
     finish_batch.reopen(batch_id)
@@ -192,7 +192,7 @@ def cancel_for_invitations(invitation_ids: Sequence[int]) -> None:
     result = {"code": "revoked_unsent"}
     settled = {"outcome": Outcome.SKIPPED, "reason": result, "done_at": utcnow()}
     cancelled = update(Message).where(*unsent).values(state=MessageState.CANCELLED, result=result)
-    rows = [id for id in bulk_execute(cancelled.returning(Message.row_id)).scalars() if id]
+    rows = [message_id for message_id in bulk_execute(cancelled.returning(Message.row_id)).scalars() if message_id]
     bulk_execute(update(Row).where(in_json(Row.id, rows), Row.outcome == Outcome.WAITING).values(**settled))
 
 
@@ -221,9 +221,9 @@ def count_by_state(viewer: User) -> Mapping[MessageState, int]:
     return dict(db.session.execute(counted).all())
 
 
-def get_message(id: int, viewer: User) -> Message:
+def get_message(message_id: int, viewer: User) -> Message:
     """One message. Raises NotFoundError, also where the viewer may not see it."""
-    message = db.session.scalar(_seen_by(viewer, select(Message)).where(Message.id == id))
+    message = db.session.scalar(_seen_by(viewer, select(Message)).where(Message.id == message_id))
     if message is None:
         raise NotFoundError("There is no such message.")
     return message

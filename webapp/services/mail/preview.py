@@ -97,7 +97,7 @@ def _access(row: Row, registry: Registry) -> tuple[str, list[str] | str]:
     """The role and the groups in names: as planned, or as the cells say where nothing can be planned yet."""
     if "after" in row.step:
         access = Access.from_dict(row.step["after"])
-        names = sorted(registry.group_by_id[id].name for id in access.groups if id in registry.group_by_id)
+        names = sorted(registry.group_by_id[group_id].name for group_id in access.groups if group_id in registry.group_by_id)
         if role := registry.role_by_id.get(access.role):  # a role may be deleted after its rows were planned
             return role.name, ALL_GROUPS if access.everything else names
     named = registry.role_by_key.get(fold(row.role))

@@ -47,7 +47,9 @@ def render(messages: Sequence[Message], *, sending: bool = False) -> dict[int, R
     by_kind = defaultdict(list)
     for message in messages:
         by_kind[message.kind].append(message)
-    return {id: draft for kind, of_kind in by_kind.items() for id, draft in RENDERERS[kind](of_kind, sending).items()}
+    return {
+        message_id: draft for kind, of_kind in by_kind.items() for message_id, draft in RENDERERS[kind](of_kind, sending).items()
+    }
 
 
 def _to_invited(email: Callable[..., Email]) -> Renderer:
@@ -101,7 +103,7 @@ def _days_left(invitation: Invitation, now: datetime) -> int:
     return max(1, math.ceil(left))
 
 
-def _tests(messages: Sequence[Message], sending: bool) -> dict[int, Rendered]:
+def _tests(messages: Sequence[Message], _sending: bool) -> dict[int, Rendered]:
     found = preview.values_of_tests(messages)
     gone = Rendered(None, "discarded_unsent")
     return {m.id: Rendered(partial(emails.invitation, **found[m.id])) if m.id in found else gone for m in messages}
@@ -129,7 +131,7 @@ def _with_link(email: Callable[..., Email]) -> Renderer:
 def _notice(email: Callable[..., Email]) -> Renderer:
     """An e-mail that tells of something that happened to its recipient's account, and when."""
 
-    def write(messages: Sequence[Message], sending: bool) -> dict[int, Rendered]:
+    def write(messages: Sequence[Message], _sending: bool) -> dict[int, Rendered]:
         place, zone = in_force.organisation_name(), in_force.settings().time_zone
         return {m.id: Rendered(partial(email, to=m.recipient, organisation=place, at=full(m.created_at, zone))) for m in messages}
 

@@ -120,9 +120,11 @@ def _make_rows() -> None:
     if db.session.get(AuditChain, 1) is None:
         db.session.add(AuditChain(id=1))
     if not db.session.scalar(select(func.count(Role.id))):
-        for id, shipped in enumerate(SHIPPED_ROLES, OWNER_ROLE_ID):
+        for role_id, shipped in enumerate(SHIPPED_ROLES, OWNER_ROLE_ID):
             permissions = [permission.value for permission in shipped.permissions]
-            db.session.add(Role(id=id, name=shipped.name, key=fold(shipped.name), rank=shipped.rank, permissions=permissions))
+            db.session.add(
+                Role(id=role_id, name=shipped.name, key=fold(shipped.name), rank=shipped.rank, permissions=permissions)
+            )
         db.session.flush()
         if db.engine.dialect.name == "postgresql":  # ids that were given by hand do not move its sequence
             db.session.execute(text("SELECT setval(pg_get_serial_sequence('roles', 'id'), (SELECT max(id) FROM roles))"))

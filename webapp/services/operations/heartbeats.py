@@ -48,6 +48,6 @@ def unfinished_batches() -> list[tuple[int, bool]]:
         .where(Batch.state.in_((BatchState.QUEUED, BatchState.PROCESSING)))
         .order_by(Batch.id)
     )
-    found = [(id, bool(has_unclaimed)) for id, has_unclaimed in db.session.execute(at_work)]
+    found = [(batch_id, bool(has_unclaimed)) for batch_id, has_unclaimed in db.session.execute(at_work)]
     db.session.rollback()
     return found

@@ -133,7 +133,7 @@ def delete_files() -> int:
         db.session.rollback()
         return 0
     old = func.coalesce(Message.handed_at, Message.created_at) < before
-    staying = {file_name(id) for id in db.session.scalars(select(Message.message_id).where(old))}
+    staying = {file_name(row_id) for row_id in db.session.scalars(select(Message.message_id).where(old))}
     db.session.rollback()
     with os.scandir(folder) as entries:
         for entry in entries:

@@ -109,7 +109,7 @@ def _are(chosen: Chosen) -> ColumnElement[bool]:
     if isinstance(chosen, int):
         return people_list.is_of_batch(chosen)
     people = people_list.find_refs(chosen) if isinstance(chosen, Filter) else chosen
-    return in_json(Invitation.id, sorted(id for kind, id in people if kind == "invitation"))
+    return in_json(Invitation.id, sorted(invitation_id for kind, invitation_id in people if kind == "invitation"))
 
 
 def _is_open() -> ColumnElement[bool]:
@@ -120,6 +120,6 @@ def _groups(ids: Sequence[int]) -> defaultdict[int, list[str]]:
     names: defaultdict[int, list[str]] = defaultdict(list)
     members = select(invitation_groups.c.invitation_id, Group.name).join(Group, Group.id == invitation_groups.c.group_id)
     theirs = members.where(in_json(invitation_groups.c.invitation_id, ids)).order_by(binary_order(Group.key))
-    for id, name in db.session.execute(theirs):
-        names[id].append(name)
+    for invitation_id, name in db.session.execute(theirs):
+        names[invitation_id].append(name)
     return names

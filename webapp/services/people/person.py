@@ -48,9 +48,9 @@ class HistoryEntry:
     batch: Batch | None = None
 
 
-def get_person(kind: Kind, id: int) -> User | Invitation:
+def get_person(kind: Kind, person_id: int) -> User | Invitation:
     """The user or invitation. Raises NotFoundError, also if the person is erased."""
-    person = db.session.get(User, id) if kind == "user" else db.session.get(Invitation, id)
+    person = db.session.get(User, person_id) if kind == "user" else db.session.get(Invitation, person_id)
     if person is None or person.state is UserState.ERASED:
         raise NotFoundError("This user is not here any more." if kind == "user" else "There is no such invitation.")
     return person
@@ -97,7 +97,10 @@ def list_history(
         wanted = wanted.where(AuditEvent.id < before)
     events = db.session.execute(wanted.order_by(AuditEvent.id.desc()).limit(HISTORY + 1)).all()
     ids = {event.details.get("batch") for event, _ in events}
-    batches = {batch.id: batch for batch in db.session.scalars(select(Batch).where(Batch.id.in_([id for id in ids if id])))}
+    batches = {
+        batch.id: batch
+        for batch in db.session.scalars(select(Batch).where(Batch.id.in_([person_id for person_id in ids if person_id])))
+    }
     return [_history_entry(event, name, batches) for event, name in events[:HISTORY]], len(events) > HISTORY
 
 
@@ -136,13 +139,13 @@ def access_key(person: User | Invitation) -> str:
     return ":".join([*current_access(person, "role"), *current_access(person, "groups")])
 
 
-def change_access(kind: Kind, id: int, action: Action, by: User, *, as_seen: str | None, proven: bool) -> str:
+def change_access(kind: Kind, person_id: int, action: Action, by: User, *, as_seen: str | None, proven: bool) -> str:
     """Change one person. as_seen: `access_key` of what the form showed. -> the sentence for the toast.
 
     proven: `by` has just given their password. Raises PasswordRequiredError, ConflictError where somebody else changed it in
     between, and what `actions.do_now` raises.
     """
-    person, registry = get_person(kind, id), lookup.registry()
+    person, registry = get_person(kind, person_id), lookup.registry()
     if as_seen is not None and as_seen != access_key(person):
         raise ConflictError("Someone else changed this person’s access in the meantime. Load the page again, then choose.")
     held_now, wanted = registry.role_by_id[person.role_id], registry.role_by_id.get(action.role or 0)
@@ -152,7 +155,7 @@ def change_access(kind: Kind, id: int, action: Action, by: User, *, as_seen: str
         becomes = wanted if wanted and wanted.manages_people and not held_now.manages_people else None
     if becomes and not proven:
         raise PasswordRequiredError(f"Type your password: this person becomes {becomes.name}.")
-    return actions.do_now(kind, id, action, by)
+    return actions.do_now(kind, person_id, action, by)
 
 
 def get_user_to_sign_out(user_id: int, by: User) -> User:

@@ -108,8 +108,12 @@ def filter_from_request() -> Filter:
 
 def _about(text: str) -> tuple[str, int] | None:
     """ "users-12" as ("users", 12)."""
-    kind, _, id = text.rpartition("-")
-    return (kind, int(id)) if kind and id.isascii() and id.isdigit() and len(id) < 11 and int(id) <= LARGEST else None
+    kind, _, subject_id = text.rpartition("-")
+    return (
+        (kind, int(subject_id))
+        if kind and subject_id.isascii() and subject_id.isdigit() and len(subject_id) < 11 and int(subject_id) <= LARGEST
+        else None
+    )
 
 
 def _day(text: str) -> date | None:
@@ -134,10 +138,10 @@ def address(wanted: Filter, endpoint: str = "audit.index", **changed: Any) -> st
     return url_for(endpoint, **{name: value for name, value in values.items() if value is not None})
 
 
-def page_of(kind: str, id: int | None) -> str | None:
+def page_of(kind: str, subject_id: int | None) -> str | None:
     """The page of a subject, where it has one that whoever reads may see."""
     may_see, endpoint, argument = PAGES.get(kind, (None, "", ""))
     if may_see is None or not current_user().may(may_see):
         return None
-    found: dict[str, Any] = {argument: id}
+    found: dict[str, Any] = {argument: subject_id}
     return url_for(endpoint, **found)

@@ -230,7 +230,7 @@ def selection() -> bulk_edit.Chosen:
 def numbers(name: str) -> frozenset[int]:
     """Ids, between commas."""
     ids = request.form.get(name, "").split(",")
-    return frozenset(int(id) for id in ids if id.isascii() and id.isdigit() and len(id) < 16)
+    return frozenset(int(row_id) for row_id in ids if row_id.isascii() and row_id.isdigit() and len(row_id) < 16)
 
 
 # Rows: one more, and those with the same e-mail

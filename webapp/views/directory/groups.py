@@ -171,7 +171,7 @@ def merger_page(group_id: int, problem: str = "") -> str:
 def chosen() -> list[int]:
     """The groups that were ticked."""
     own = (request.view_args or {})["group_id"]
-    return [id for id in request.values.getlist("with", type=int) if 0 < id <= LARGEST and id != own]
+    return [group_id for group_id in request.values.getlist("with", type=int) if 0 < group_id <= LARGEST and group_id != own]
 
 
 @bp.get("/<int:group_id>/deletion")

@@ -44,7 +44,7 @@ def index() -> tuple[str, int]:
     wanted = Filter.parse(request.args)
     listing = people_list.list_people(wanted, get_number(request.args, "page") or 1, current_user())
     registry = lookup.registry()
-    linkable = people_list.count_linkable(listing, wanted, current_user(), registry)
+    linkable = people_list.count_linkable(listing, wanted, current_user())
     counts = {do.value: n for do, n in people_list.count_allowed_actions(listing, wanted, current_user(), registry).items()} | {
         "link": linkable
     }

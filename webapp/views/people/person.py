@@ -50,9 +50,9 @@ def invitation(invitation_id: int) -> str:
     return page("invitation", invitation_id)
 
 
-def page(kind: Kind, id: int) -> str:
+def page(kind: Kind, person_id: int) -> str:
     """Access, where it came from, messages, and what else the person who asks may see."""
-    person = people.get_person(kind, id)
+    person = people.get_person(kind, person_id)
     own = people.list_invitations(person)
     events, has_more = people.list_history(person, own, get_number(request.args, "before"))
     may_sign_out = current_user().may(Permission.USERS_MANAGE) and person.role.rank <= current_user().role.rank
@@ -60,7 +60,7 @@ def page(kind: Kind, id: int) -> str:
         "people/show.html",
         entry=people_list.entry_of(person),
         origin=people.find_origin(person, own),
-        delivery=delivery_status.find_deliveries([id])[id] if isinstance(person, Invitation) else None,
+        delivery=delivery_status.find_deliveries([person_id])[person_id] if isinstance(person, Invitation) else None,
         messages=people.list_messages(own),
         events=events if current_user().may(Permission.AUDIT_READ) else None,
         has_more=has_more,
@@ -193,9 +193,9 @@ def action_from_request() -> Action:
     return action
 
 
-def form(kind: Kind, id: int, part: str, problem: str = "", status: int = 200) -> tuple[str, int]:
+def form(kind: Kind, person_id: int, part: str, problem: str = "", status: int = 200) -> tuple[str, int]:
     """The form for one person's access, as a page or for the dialog. Raises NotFoundError where one may not do it to them."""
-    values, sent = about(kind, id, PARTS[part]), request.form
+    values, sent = about(kind, person_id, PARTS[part]), request.form
     person = values["entry"].person
     values |= {
         "part": part,
@@ -206,40 +206,44 @@ def form(kind: Kind, id: int, part: str, problem: str = "", status: int = 200) -
     return page_or_fragment("people/access.html", "people/_access.html", status, **values)
 
 
-def question(kind: Kind, id: int, do: Do, problem: str = "", status: int = 200) -> tuple[str, int]:
+def question(kind: Kind, person_id: int, do: Do, problem: str = "", status: int = 200) -> tuple[str, int]:
     """What it does and a button, as a page or for the dialog. Raises NotFoundError where one may not do it to them."""
-    values = about(kind, id, do)
+    values = about(kind, person_id, do)
     manages = values["registry"].role_by_id[values["entry"].person.role_id].manages_people
-    values["made"] = invitations.count_made_by(current_user(), Invitation.invited_by_id == id) if do is Do.DEACTIVATE else None
+    values["made"] = (
+        invitations.count_made_by(current_user(), Invitation.invited_by_id == person_id) if do is Do.DEACTIVATE else None
+    )
     values |= {"do": do, "noun": NOUNS[do], "proof": do is Do.REACTIVATE and manages, "problem": problem}
     return page_or_fragment("people/question.html", "people/_question.html", status, **values)
 
 
-def about(kind: Kind, id: int, do: Do) -> dict[str, Any]:
+def about(kind: Kind, person_id: int, do: Do) -> dict[str, Any]:
     """What both need: who it is, and where to go back to."""
-    entry, values = people_list.entry_of(people.get_person(kind, id)), menu_context(lookup.registry())
+    entry, values = people_list.entry_of(people.get_person(kind, person_id)), menu_context(lookup.registry())
     if do not in values["does"](entry):
         raise NotFoundError("This cannot be changed, or not by you. Load the page again to see how things stand.")
     return values | {"entry": entry, "back": safe_next(request.form.get("next") or request.args.get("next")) or ""}
 
 
-def change(kind: Kind, id: int, action: Action) -> BaseResponse | tuple[str, int]:
+def change(kind: Kind, person_id: int, action: Action) -> BaseResponse | tuple[str, int]:
     """Do it; where that is refused, the form again, which asks for a password where one is needed."""
     try:
         proven = check_given_password("Nothing was changed.")
         return redirect_after(
-            kind, id, people.change_access(kind, id, action, current_user(), as_seen=request.form.get("seen"), proven=proven)
+            kind,
+            person_id,
+            people.change_access(kind, person_id, action, current_user(), as_seen=request.form.get("seen"), proven=proven),
         )
     except RuleViolationError as refusal:
         said, status = str(refusal), refusal.status
         try:
             if action.do in NOUNS:
-                return question(kind, id, action.do, said, status)
-            return form(kind, id, "role" if action.do is Do.SET_ROLE else "groups", said, status)
+                return question(kind, person_id, action.do, said, status)
+            return form(kind, person_id, "role" if action.do is Do.SET_ROLE else "groups", said, status)
         except NotFoundError:
             raise refusal from None
 
 
-def redirect_after(kind: Kind, id: int, said: str) -> BaseResponse:
+def redirect_after(kind: Kind, person_id: int, said: str) -> BaseResponse:
     """Back to where the form was, with what was done, and to the menu of whom it was done to."""
-    return redirect_to("users.index", say=said, back=request.form.get("next"), acted=f"{kind}-{id}")
+    return redirect_to("users.index", say=said, back=request.form.get("next"), acted=f"{kind}-{person_id}")
