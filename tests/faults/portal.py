@@ -23,6 +23,7 @@ from tests.factories import make_user
 from tests.faults import checker
 from tests.faults.checker import Findings, HandOver, Interruption, Mail, Promise
 from tests.faults.mail_server import MailServer
+from tests.faults.points import sitecustomize
 from tests.run.conftest import TOP, Muster, wait_until
 from tests.servers import PostgreSQL, Valkey
 from webapp import create_app, queue
@@ -126,6 +127,9 @@ class Points:
     @contextmanager
     def armed(self, point: str) -> Iterator[Callable[[], int]]:
         """`with points.armed("claim.after") as reached: …; pid = reached()`: the first process that comes there waits."""
+        function, _, place = point.partition(".")
+        assert function in sitecustomize.FUNCTIONS, f"no function has a point {point}"
+        assert place in sitecustomize.PLACES, f"no function has a point {point}"
         armed, reached, go = (self.folder / f"{point}.{what}" for what in ("armed", "reached", "go"))
         for file in (reached, go):
             file.unlink(missing_ok=True)
@@ -278,8 +282,8 @@ class Portal:
             theirs = or_(false(), *(Message.claimed_by.like(f"%-{pid}-%") for pid in self.gone))
             sending = update(Message).where(Message.state == MessageState.SENDING, theirs).values(lease_until=past)
             waiting = update(Message).where(Message.state == MessageState.QUEUED).values(due_at=past)
-            gate = update(MailCircuit).where(MailCircuit.retry_at.is_not(None)).values(retry_at=past)
-            for statement in (sending, waiting, gate):
+            circuit = update(MailCircuit).where(MailCircuit.retry_at.is_not(None)).values(retry_at=past)
+            for statement in (sending, waiting, circuit):
                 db.session.execute(statement, execution_options=alive)
             db.session.commit()
             self.ring()
@@ -404,14 +408,14 @@ class Portal:
         )
         found = []
         for message, row, invitation in db.session.execute(query):
-            named = row.outcome is Outcome.WAITING and row.why.startswith("Due again at") and message.due_at > utcnow()
-            may_have_arrived = message.state is MessageState.FAILED and "may have arrived" in message.result_text
+            named = row.outcome is Outcome.WAITING and row.reason.get("code") == "due_again" and message.due_at > utcnow()
+            is_doubtful = message.result.get("maybe_sent") or message.result.get("code") == "uncertain_twice"
             mail = Mail(
                 message_id=message.message_id,
                 recipient=message.recipient,
                 state=message.state.value,
                 answer=message.result_text,
-                marked=message.state is MessageState.UNCERTAIN or may_have_arrived,
+                marked=message.state is MessageState.UNCERTAIN or (message.state is MessageState.FAILED and is_doubtful),
                 may_go_on=message.state is MessageState.QUEUED and named,
                 token_hash=invitation.token_hash,
                 attempts=message.attempts,

@@ -15,13 +15,13 @@ pytestmark = [pytest.mark.slow, pytest.mark.faults, ON_POSTGRESQL]
 
 HOW = {"in order": signal.SIGINT, "by a crash": signal.SIGQUIT}
 POINTS = [
-    "work_off.commit",
-    "work_off.committed",
+    "run_chunk.commit",
+    "run_chunk.committed",
     "claim.commit",
     "claim.after",
     "begin_data.commit",
-    "sent.before",
-    "sent.commit",
+    "record_sent.before",
+    "record_sent.commit",
 ]
 
 

@@ -41,7 +41,7 @@ def test_the_queue_forgets(portal: Portal, verdict: Verdict, fault: Callable[[Po
         fault(portal)
         began, batch_id = time.monotonic(), portal.invite(40)
     else:
-        with portal.points.armed("work_off.committed" if "rows" in when else "sent.committed") as reached:
+        with portal.points.armed("run_chunk.committed" if "rows" in when else "record_sent.committed") as reached:
             batch_id = portal.invite(40)
             reached()
             fault(portal)
@@ -61,7 +61,7 @@ def test_flushed_while_messages_go(portal: Portal, verdict: Verdict) -> None:
 
 
 def test_killed_between_confirmation_and_work(portal: Portal, verdict: Verdict) -> None:
-    with portal.points.armed("work_off.before") as reached:
+    with portal.points.armed("run_chunk.before") as reached:
         batch_id = portal.invite(40)
         reached()
         kill(portal)

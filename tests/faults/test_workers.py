@@ -18,10 +18,10 @@ from tests.faults.seed import SEED
 from tests.run.conftest import wait_until
 
 IN_THE_WORKER = [
-    "work_off.before", "work_off.commit", "work_off.committed",
-    "claim.before", "claim.commit", "claim.after", "letters.after",
+    "run_chunk.before", "run_chunk.commit", "run_chunk.committed",
+    "claim.before", "claim.commit", "claim.after", "render_claimed.after",
     "begin_data.before", "begin_data.commit", "begin_data.committed",
-    "sent.before", "sent.commit", "sent.committed", "sent.after",
+    "record_sent.before", "record_sent.commit", "record_sent.committed", "record_sent.after",
 ]  # fmt: skip
 AT_THE_MAIL_SERVER = [f"mail.{point}" for point in POINTS]
 SIGNALS = [signal.SIGKILL, signal.SIGSTOP, signal.SIGTERM]
@@ -122,7 +122,7 @@ def test_ended_at_one_point_after_another_in_real_time(portal: Portal, verdict: 
 
 
 @pytest.mark.faults
-@pytest.mark.parametrize("point", ["claim.after", "begin_data.committed", "mail.dot", "sent.before"])
+@pytest.mark.parametrize("point", ["claim.after", "begin_data.committed", "mail.dot", "record_sent.before"])
 def test_frozen_for_longer_than_a_lease_in_real_time(portal: Portal, verdict: Verdict, point: str) -> None:
     """Others take over what it had; when it goes on, nothing of that is its own any more."""
     batch_id = portal.uploaded()

@@ -1,9 +1,10 @@
-"""Named points in the real processes, without a hook in the product: Python imports this by itself where PYTHONPATH leads to it.
+"""Named points in the real processes, without a hook in the product: Python imports this file at its start from PYTHONPATH.
 
-A process that comes to `claim.before` looks whether FAULTS_POINTS/claim.before.armed is there. Whoever renames it away waits at
-that point, with its process id in claim.before.reached, until claim.before.go is there. See `Points` in portal.py.
+A process that comes to `claim.before` looks for the file FAULTS_POINTS/claim.before.armed. The first one renames it and waits at
+that point, with its process id in claim.before.reached, until there is a file claim.before.go. See `Points` in portal.py.
 
-Of each function there are four points: before it, before its (first) COMMIT, after that COMMIT, and after the function.
+Each function has four points (`PLACES`): before it, before its first COMMIT, after that COMMIT, and after the function.
+A module or function that does not exist ends the process at its start; test_points.py finds it without one.
 """
 
 from __future__ import annotations
@@ -14,15 +15,27 @@ import os
 import sys
 import threading
 import time
+from typing import Any
 
 FOLDER = os.environ.get("FAULTS_POINTS", "")
-MODULES = ["webapp.services." + name for name in ("outbox", "claims", "outcomes", "processing", "batches", "uploads")]
-FUNCTIONS = ("claim", "letters", "begin_data", "sent", "put_off", "work_off", "confirm", "stage")
+FUNCTIONS = {
+    "stage": "webapp.services.batches.upload",
+    "confirm": "webapp.services.batches.confirmation",
+    "run_chunk": "webapp.services.batches.execute",
+    "claim": "webapp.services.mail.claim",
+    "render_claimed": "webapp.services.mail.claim",
+    "begin_data": "webapp.services.mail.claim",
+    "record_sent": "webapp.services.mail.results",
+}
+"""The functions that have points, each with its module."""
+CONDITIONS = {"claim": "has_work"}
+"""A function of the same module that says whether a call counts: a claim that finds nothing is not a point."""
+PLACES = ("before", "commit", "committed", "after")
 within = threading.local()
 
 
 def reach(point):
-    """Wait here, if somebody wants it."""
+    """Wait here if the point is armed."""
     path = os.path.join(FOLDER, point)
     try:
         os.rename(f"{path}.armed", f"{path}.{os.getpid()}")
@@ -35,21 +48,25 @@ def reach(point):
         time.sleep(0.01)
 
 
-def watched(function, module):
+def watch(module, name):
+    """Replace a function of the module by one that stops at its points. Raises AttributeError if it is not there."""
+    function = getattr(module, name)
+    counts = getattr(module, CONDITIONS[name]) if name in CONDITIONS else lambda: True
+
     @functools.wraps(function)
     def run(*args, **kwargs):
-        if function.__name__ == "claim" and not module.due():
-            return function(*args, **kwargs)  # a claim that finds nothing is no point of anything
-        outer, within.name = getattr(within, "name", None), function.__name__
-        reach(f"{function.__name__}.before")
+        if not counts():
+            return function(*args, **kwargs)
+        outer, within.name = getattr(within, "name", None), name
+        reach(f"{name}.before")
         try:
             answer = function(*args, **kwargs)
         finally:
             within.name = outer
-        reach(f"{function.__name__}.after")
+        reach(f"{name}.after")
         return answer
 
-    return run
+    setattr(module, name, run)
 
 
 def watch_commits():
@@ -65,23 +82,24 @@ def watch_commits():
         if name:
             reach(f"{name}.committed")
 
-    DefaultDialect.do_commit = do_commit
+    DefaultDialect.do_commit = do_commit  # type: ignore[method-assign]
 
 
 class Finder(importlib.abc.MetaPathFinder):
     def find_spec(self, name, path, target=None):
-        if name not in MODULES:
+        functions = [function for function, module in FUNCTIONS.items() if module == name]
+        if not functions:
             return None
         others = (finder for finder in sys.meta_path if finder is not self)
-        spec = next((spec for finder in others if (spec := finder.find_spec(name, path, target))), None)
+        spec: Any = next(filter(None, (finder.find_spec(name, path, target) for finder in others)), None)
+        if spec is None:
+            return None
         execute = spec.loader.exec_module
 
         def exec_module(module):
             execute(module)
-            for function in FUNCTIONS:
-                found = getattr(module, function, None)
-                if getattr(found, "__module__", "") == name:
-                    setattr(module, function, watched(found, module))
+            for function in functions:
+                watch(module, function)
 
         spec.loader.exec_module = exec_module
         return spec
