@@ -78,9 +78,9 @@ class Channel(HTTPChannel):  # type: ignore[misc]
     total_outbufs_len: int
     requests: list[Any]
 
-    def __init__(self, server: BaseWSGIServer, sock: Any, addr: Any, adj: Any, socket_map: Any = None) -> None:
+    def __init__(self, server: BaseWSGIServer, sock: Any, addr: Any, adj: Any, map: Any = None) -> None:  # noqa: A002 -- waitress gives it by this name
         self.peer = place_of(addr[0])
-        super().__init__(server, sock, addr, adj, map=socket_map)
+        super().__init__(server, sock, addr, adj, map=map)
         self._make_room()
 
     def handle_read(self) -> None:
