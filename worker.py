@@ -34,8 +34,13 @@ from webapp.settings.settings import ConfigError, Settings
 
 TICK = 15.0  # seconds
 PAUSE = 1.0  # seconds between two tries to reach the queue server
-CUT, GONE = 2.0, 3.5  # seconds from the stop until the running job is cut off, and on until this process ends in any case
-SAME_SIGNAL = 1.0  # seconds; what comes again within them was sent once, by a terminal and by a parent
+CUT, GONE = (
+    2.0,
+    3.5,
+)  # seconds from the stop until the running job is cut off, and on until this process ends in any case
+SAME_SIGNAL = (
+    1.0  # seconds; what comes again within them was sent once, by a terminal and by a parent
+)
 
 log = logging.getLogger("worker")
 
@@ -106,7 +111,9 @@ def run_jobs(app: Flask, queue_url: str) -> None:
     was_away = False
     while not stopping.is_set():
         try:
-            JobRunner(app, connect(queue_url, timeout=5)).work(logging_level="WARNING")  # its INFO is four lines a job
+            JobRunner(app, connect(queue_url, timeout=5)).work(
+                logging_level="WARNING"
+            )  # its INFO is four lines a job
             was_away = False
         except redis.RedisError as error:
             if not was_away:
@@ -127,14 +134,21 @@ def leave(app: Flask, name: str) -> None:
 class OwnJob(Job):
     """A job as the queue server hands it over. Others may write there too, so nothing that it names is called but `JOBS`."""
 
-    success_callback = failure_callback = stopped_callback = None  # RQ would import what is named there
+    success_callback = failure_callback = stopped_callback = (
+        None  # RQ would import what is named there
+    )
 
     @property
     def is_ours(self) -> bool:
         """Whether it is one of `JOBS`, with numbers alone."""
         try:
             name, args, rest = self.func_name, self.args, self.kwargs or self.instance
-            return not rest and name in JOBS and JOBS[name] == len(args) and all(type(each) is int for each in args)
+            return (
+                not rest
+                and name in JOBS
+                and JOBS[name] == len(args)
+                and all(type(each) is int for each in args)
+            )
         except Exception:  # it cannot be read, or is of another form
             return False
 
@@ -145,7 +159,9 @@ class OwnJob(Job):
 class JobRunner(SimpleWorker):
     """Runs jobs of the one queue, each in an app context of its own, until `stopping` is set."""
 
-    max_connection_wait_time = 2.0  # seconds between two tries to reach the queue server; 60 by default
+    max_connection_wait_time = (
+        2.0  # seconds between two tries to reach the queue server; 60 by default
+    )
 
     def __init__(self, app: Flask, connection: redis.Redis) -> None:
         super().__init__(
@@ -173,10 +189,18 @@ class JobRunner(SimpleWorker):
         with self._app.app_context(), logs.about(job=job.id, request=job.meta.get("request")):
             is_done = super().perform_job(job, queue, execution)
             ms = round((time.perf_counter() - began) * 1000, 1)
-            log.info("job %s %s in %.0f ms", job.id, "done" if is_done else "failed", ms, extra={"ms": ms})
+            log.info(
+                "job %s %s in %.0f ms",
+                job.id,
+                "done" if is_done else "failed",
+                ms,
+                extra={"ms": ms},
+            )
         return is_done
 
-    def dequeue_job_and_maintain_ttl(self, timeout: int | None, max_idle_time: int | None = None) -> tuple[Job, Queue] | None:
+    def dequeue_job_and_maintain_ttl(
+        self, timeout: int | None, max_idle_time: int | None = None
+    ) -> tuple[Job, Queue] | None:
         """The next job; waits for it a second at a time and then looks whether to stop.
 
         RQ would stop a waiting worker by an exception from the signal handler. That can come just after a job

@@ -27,9 +27,18 @@ TABLES = {
 
 def main() -> int:
     """The exit code: 1 where a goal was missed."""
-    parser = argparse.ArgumentParser(prog="python -m bench", description="Muster's figures, each beside its floor.")
-    parser.add_argument("tables", nargs="*", metavar="TABLE", help=f"what to measure: {', '.join(TABLES)}; all by default")
-    parser.add_argument("--json", type=Path, default=Path("bench.json"), help="where the figures are written to")
+    parser = argparse.ArgumentParser(
+        prog="python -m bench", description="Muster's figures, each beside its floor."
+    )
+    parser.add_argument(
+        "tables",
+        nargs="*",
+        metavar="TABLE",
+        help=f"what to measure: {', '.join(TABLES)}; all by default",
+    )
+    parser.add_argument(
+        "--json", type=Path, default=Path("bench.json"), help="where the figures are written to"
+    )
     asked = parser.parse_args()
     if unknown := set(asked.tables) - set(TABLES):
         parser.error(f"there is no table {', '.join(sorted(unknown))}")
@@ -39,7 +48,9 @@ def main() -> int:
         figures = TABLES[name]()
         print(table(figures), end="\n\n", flush=True)
         found += figures
-    asked.json.write_text(json.dumps([{**asdict(f), "ratio": f.ratio, "verdict": f.verdict} for f in found], indent=1))
+    asked.json.write_text(
+        json.dumps([{**asdict(f), "ratio": f.ratio, "verdict": f.verdict} for f in found], indent=1)
+    )
     return int(any(figure.verdict == "MISSED" for figure in found))
 
 

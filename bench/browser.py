@@ -43,7 +43,9 @@ def figures() -> list[Figure]:
     """The load of a review of 100 rows, half of them with problems, and an edit of one of its cells."""
     path = chromium.find()
     if not path:
-        print("There is no Chromium, so the browser is not measured. `make test` installs one; CHROMIUM_PATH names your own.")
+        print(
+            "There is no Chromium, so the browser is not measured. `make test` installs one; CHROMIUM_PATH names your own."
+        )
         return []
     with portal() as muster, _served(muster) as address, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
@@ -52,7 +54,9 @@ def figures() -> list[Figure]:
         review = f"{address}/batches/{muster.upload(people(ROWS, wrong_role_every=2))}"
         debugger = page.context.new_cdp_session(page)
         debugger.send("Performance.enable", {"timeDomain": "threadTicks"})
-        loads = [_load(page, debugger, address, review) for _ in range(ROUNDS + 1)][1:]  # the first fills the cache
+        loads = [_load(page, debugger, address, review) for _ in range(ROUNDS + 1)][
+            1:
+        ]  # the first fills the cache
         edits = _edits(page, debugger)[2:]
         blocked = _blocked(page, debugger, address, review)
         browser.close()
@@ -63,7 +67,13 @@ def figures() -> list[Figure]:
         Figure("of it style", load["RecalcStyleDuration"], "ms"),
         Figure("of it layout", load["LayoutDuration"], "ms"),
         Figure("of it script", load["ScriptDuration"], "ms"),
-        Figure("an edit of a cell until it is painted, main thread", edit["TaskDuration"], "ms", 60, 1.0),
+        Figure(
+            "an edit of a cell until it is painted, main thread",
+            edit["TaskDuration"],
+            "ms",
+            60,
+            1.0,
+        ),
         Figure("of it style", edit["RecalcStyleDuration"], "ms", 10, 1.0),
         Figure("of it layout", edit["LayoutDuration"], "ms"),
         Figure("of it script", edit["ScriptDuration"], "ms"),

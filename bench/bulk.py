@@ -27,7 +27,10 @@ def figures() -> list[Figure]:
                 start, held.seconds = time.process_time(), 0.0
                 step(by)
                 taken = time.process_time() - start
-                return [Figure(what, taken, "s"), Figure(f"{what}: write lock held", held.seconds, "s")]
+                return [
+                    Figure(what, taken, "s"),
+                    Figure(f"{what}: write lock held", held.seconds, "s"),
+                ]
 
             return [
                 *measured(
@@ -35,8 +38,14 @@ def figures() -> list[Figure]:
                     lambda by: bulk_fix.fix(batch_id, "role", "Analsyt", "Analyst", by),
                 ),
                 *measured("undo that", lambda by: undo.undo(batch_id, by)),
-                *measured("switch the mode", lambda by: options.change(batch_id, options.Options(mode=Mode.REMOVE), by)),
-                *measured("skip wrong rows", lambda by: options.change(batch_id, options.Options(skip_errors=True), by)),
+                *measured(
+                    "switch the mode",
+                    lambda by: options.change(batch_id, options.Options(mode=Mode.REMOVE), by),
+                ),
+                *measured(
+                    "skip wrong rows",
+                    lambda by: options.change(batch_id, options.Options(skip_errors=True), by),
+                ),
             ]
 
 

@@ -81,7 +81,10 @@ class Floor:
 
     def __init__(self, folder: Path, users: int) -> None:
         self.app = Flask("floor")
-        self.app.config.update(SECRET_KEY=os.urandom(16).hex(), SQLALCHEMY_DATABASE_URI=f"sqlite:///{folder}/floor.sqlite")
+        self.app.config.update(
+            SECRET_KEY=os.urandom(16).hex(),
+            SQLALCHEMY_DATABASE_URI=f"sqlite:///{folder}/floor.sqlite",
+        )
         self.db = SQLAlchemy(model_class=Base)
         self.db.init_app(self.app)
         CSRFProtect(self.app)
@@ -89,12 +92,21 @@ class Floor:
             tune_sqlite(self.db.engine)
             Base.metadata.create_all(self.db.engine)
             people = [
-                {"email": f"person{n}@northfield.example", "role": ROLES[n % 3], "groups": GROUPS[n % 5]} for n in range(users)
+                {
+                    "email": f"person{n}@northfield.example",
+                    "role": ROLES[n % 3],
+                    "groups": GROUPS[n % 5],
+                }
+                for n in range(users)
             ]
             people.append({"email": "owner@northfield.example", "role": "Owner", "groups": ""})
             self.db.session.execute(insert(FloorUser), people)
-            owner = self.db.session.scalars(select(FloorUser).where(FloorUser.role == "Owner")).one()
-            self.db.session.add(FloorSession(token_hash=sha256(TOKEN.encode()).hexdigest(), user_id=owner.id))
+            owner = self.db.session.scalars(
+                select(FloorUser).where(FloorUser.role == "Owner")
+            ).one()
+            self.db.session.add(
+                FloorSession(token_hash=sha256(TOKEN.encode()).hexdigest(), user_id=owner.id)
+            )
             self.db.session.commit()
         self.page = self.app.jinja_env.from_string("")
         self.app.add_url_rule("/rows/<int:row_id>", view_func=self._patch, methods=["PATCH"])
@@ -111,11 +123,19 @@ class Floor:
 
     def _who(self) -> FloorUser:
         token_hash = sha256(session["sid"].encode()).hexdigest()
-        return self.db.session.execute(select(FloorSession).where(FloorSession.token_hash == token_hash)).scalar_one().user
+        return (
+            self.db.session.execute(
+                select(FloorSession).where(FloorSession.token_hash == token_hash)
+            )
+            .scalar_one()
+            .user
+        )
 
     def _page(self) -> str:
         assert self._who().role == "Owner"
-        rows = self.db.session.execute(select(FloorRow).order_by(FloorRow.line).limit(100)).scalars()
+        rows = self.db.session.execute(
+            select(FloorRow).order_by(FloorRow.line).limit(100)
+        ).scalars()
         return self.page.render(rows=rows)
 
     def _patch(self, row_id: int) -> str:
@@ -131,8 +151,14 @@ class Floor:
     def _upload(self) -> str:
         file = request.files["file"]
         self.stage(file.read())
-        shown = self.db.session.execute(select(FloorRow).order_by(FloorRow.line).limit(100)).scalars()
-        return self.grid.render(rows=[[("email", row.email), ("role", row.role), ("groups", row.groups)] for row in shown])
+        shown = self.db.session.execute(
+            select(FloorRow).order_by(FloorRow.line).limit(100)
+        ).scalars()
+        return self.grid.render(
+            rows=[
+                [("email", row.email), ("role", row.role), ("groups", row.groups)] for row in shown
+            ]
+        )
 
     def stage(self, data: bytes) -> None:
         """Decode, csv.reader, marshmallow per row, e-mail check, classify against who exists, insert."""
@@ -191,7 +217,8 @@ def same_page(html: str) -> str:
 
 GRANTED = ("Admin", "Investigator", "Analyst", "Broadcaster", "Remote")
 OPTIONS = "".join(
-    f'<option value="{role}"{{% if row.role == "{role}" %}} selected{{% endif %}}>{role}</option>' for role in GRANTED
+    f'<option value="{role}"{{% if row.role == "{role}" %}} selected{{% endif %}}>{role}</option>'
+    for role in GRANTED
 )
 TOKENS = '{% for name in row.groups.split(", ") %}<span class="token">{{ name }}</span>{% endfor %}'
 

@@ -54,7 +54,12 @@ class FloorWorker:
         self.db = SQLAlchemy(model_class=Base)
         self.db.init_app(self.app)
         self._port = port
-        self._templates = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, trim_blocks=True, lstrip_blocks=True)
+        self._templates = Environment(
+            loader=FileSystemLoader(TEMPLATES),
+            autoescape=True,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
         with self.app.app_context():
             tune_sqlite(self.db.engine)
             Base.metadata.create_all(self.db.engine)
@@ -87,32 +92,56 @@ class FloorWorker:
                     self._update([row["message_id"]], state="data")
                     self.db.session.commit()
                     answer = smtp.data(made.as_bytes())[1].decode()
-                    self._update([row["message_id"]], state="sent", answer=answer, handed_at=datetime.now(UTC))
+                    self._update(
+                        [row["message_id"]],
+                        state="sent",
+                        answer=answer,
+                        handed_at=datetime.now(UTC),
+                    )
                     self.db.session.commit()
 
     def _claimed(self) -> list[dict[str, str]]:
         columns = FloorInvitation.message_id, FloorInvitation.email, FloorInvitation.role
-        found = self.db.session.execute(select(*columns).where(FloorInvitation.state == "queued").limit(CLAIM)).all()
+        found = self.db.session.execute(
+            select(*columns).where(FloorInvitation.state == "queued").limit(CLAIM)
+        ).all()
         self._update([row.message_id for row in found], state="claimed")
         self.db.session.commit()
         return [dict(row._mapping) for row in found]
 
     def _update(self, message_ids: list[str], **values: object) -> None:
-        self.db.session.execute(update(FloorInvitation).where(FloorInvitation.message_id.in_(message_ids)).values(**values))
+        self.db.session.execute(
+            update(FloorInvitation)
+            .where(FloorInvitation.message_id.in_(message_ids))
+            .values(**values)
+        )
 
     def _made(self, row: dict[str, str], token: str) -> EmailMessage:
         link = f"http://localhost:8000/invitations/{token}"
-        values = {"to": row["email"], "place": "Northfield Academy", "subject": SAID, "role": row["role"], "link": link}
+        values = {
+            "to": row["email"],
+            "place": "Northfield Academy",
+            "subject": SAID,
+            "role": row["role"],
+            "link": link,
+        }
         values |= {"groups": "Student Devices", "validity": "7 days", "words": "", "message": ""}
         made = EmailMessage(policy=SMTP)
         made["From"], made["To"], made["Subject"] = f"Muster <{SENDER}>", row["email"], SAID
         made["Date"], made["Message-ID"] = datetime.now(UTC), row["message_id"]
         made.set_content(self._templates.get_template("invitation.txt").render(values))
-        made.add_alternative(self._templates.get_template("invitation.html").render(values), subtype="html")
+        made.add_alternative(
+            self._templates.get_template("invitation.html").render(values), subtype="html"
+        )
         return made
 
 
 def _invited(email: str) -> tuple[dict[str, str], str]:
     token = secrets.token_urlsafe(32)
-    row = {"email": email, "role": "Analyst", "message_id": f"<{uuid4()}@northfield.example>", "state": "queued"}
+    row = {
+        "email": email,
+        "role": "Analyst",
+        "message_id": f"<{uuid4()}@northfield.example>",
+        "state": "queued",
+    }
     return row | {"token_hash": hashlib.sha256(token.encode()).hexdigest()}, token

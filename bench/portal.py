@@ -24,7 +24,13 @@ from webapp.models import Batch, Group, Role, Row, User
 from webapp.services.operations import first_run
 from webapp.settings.settings import Settings
 
-GROUPS = ("Student Devices", "Teacher Laptops", "Library Chromebooks", "Science Lab iPads", "Exam Laptops")
+GROUPS = (
+    "Student Devices",
+    "Teacher Laptops",
+    "Library Chromebooks",
+    "Science Lab iPads",
+    "Exam Laptops",
+)
 ROLES = ("Analyst", "Remote", "Broadcaster")
 LARGEST = 50_000
 PASSWORD = "correct horse battery"
@@ -43,7 +49,11 @@ class Portal:
     def __init__(self, app: Flask, environ: dict[str, str]) -> None:
         self.app, self.environ = app, environ
         self.browser: FlaskClient = app.test_client()
-        self.browser.post("/sign-in", data={"email": "owner@northfield.example", "password": PASSWORD}, headers=self.headers())
+        self.browser.post(
+            "/sign-in",
+            data={"email": "owner@northfield.example", "password": PASSWORD},
+            headers=self.headers(),
+        )
 
     def headers(self, *, htmx: bool = False) -> dict[str, str]:
         """What htmx sends with a request: among it a CSRF token of the session."""
@@ -52,7 +62,9 @@ class Portal:
 
     def upload(self, data: bytes) -> int:
         """A file to its review. -> the batch's id."""
-        answer = self.browser.post("/batches", data={"file": (io.BytesIO(data), "people.csv")}, headers=self.headers())
+        answer = self.browser.post(
+            "/batches", data={"file": (io.BytesIO(data), "people.csv")}, headers=self.headers()
+        )
         found = re.search(r"/batches/(\d+)$", answer.headers.get("Location", ""))
         assert found, answer.get_data(as_text=True)[:2000]
         return int(found[1])
@@ -61,7 +73,9 @@ class Portal:
         """Send what the review shows."""
         with self.app.app_context():
             version = db.session.get_one(Batch, batch_id).version
-        answer = self.browser.post(f"/batches/{batch_id}/confirmation", data={"version": version}, headers=self.headers())
+        answer = self.browser.post(
+            f"/batches/{batch_id}/confirmation", data={"version": version}, headers=self.headers()
+        )
         assert answer.status_code in (200, 302, 303), answer.get_data(as_text=True)[:2000]
 
     def get(self, path: str) -> bytes:
@@ -73,7 +87,13 @@ class Portal:
     def row(self, batch_id: int, place: int) -> tuple[int, str]:
         """The id and the role of a batch's nth row."""
         with self.app.app_context():
-            found = select(Row.id, Row.role).where(Row.batch_id == batch_id).order_by(Row.line).offset(place).limit(1)
+            found = (
+                select(Row.id, Row.role)
+                .where(Row.batch_id == batch_id)
+                .order_by(Row.line)
+                .offset(place)
+                .limit(1)
+            )
             return db.session.execute(found).one()._tuple()
 
 
@@ -121,9 +141,15 @@ def _fill(users: int) -> None:
     if people:
         db.session.execute(insert(User), people)
         members = Base.metadata.tables["user_groups"]
-        ids = db.session.scalars(select(User.id).where(User.email_key.startswith("person")).order_by(User.id)).all()
+        ids = db.session.scalars(
+            select(User.id).where(User.email_key.startswith("person")).order_by(User.id)
+        ).all()
         db.session.execute(
-            insert(members), [{"user_id": row_id, "group_id": groups[n % len(groups)]} for n, row_id in enumerate(ids)]
+            insert(members),
+            [
+                {"user_id": row_id, "group_id": groups[n % len(groups)]}
+                for n, row_id in enumerate(ids)
+            ],
         )
     db.session.commit()
 
@@ -132,7 +158,11 @@ def people(rows: int, *, wrong_role_every: int = 0) -> bytes:
     """A CSV file of so many people; every tenth of them is in a directory of 10,000 users already."""
     lines = ["Email,Role,Groups"]
     for n in range(rows):
-        email = f"person{n % 10_000}@northfield.example" if n % 10 == 0 and n < 10_000 else f"new.person{n}@northfield.example"
+        email = (
+            f"person{n % 10_000}@northfield.example"
+            if n % 10 == 0 and n < 10_000
+            else f"new.person{n}@northfield.example"
+        )
         role = "Analsyt" if wrong_role_every and n % wrong_role_every == 0 else ROLES[n % 3]
         lines.append(f'{email},{role},"{GROUPS[n % 5]}, {GROUPS[(n + 1) % 5]}"')
     return "\n".join(lines).encode()

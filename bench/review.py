@@ -31,16 +31,41 @@ def edit_figures() -> list[Figure]:
         roles = itertools.cycle(["Remote", "Analyst"])
 
         def patch() -> None:
-            answer = minimal.browser.patch(f"/rows/{row_id}", data={"value": next(roles)}, headers=minimal.headers())
+            answer = minimal.browser.patch(
+                f"/rows/{row_id}", data={"value": next(roles)}, headers=minimal.headers()
+            )
             assert answer.status_code == 200, answer.status
 
         minimum, *taken = in_turns(patch, *tasks, rounds=ROUNDS)
-    found = [Figure("edit of a cell, 100 rows, beside a minimal PATCH", taken[0] * 1e3, "ms", minimum * 1e3, 3.0)]
+    found = [
+        Figure(
+            "edit of a cell, 100 rows, beside a minimal PATCH",
+            taken[0] * 1e3,
+            "ms",
+            minimum * 1e3,
+            3.0,
+        )
+    ]
     for size, seconds in list(zip(SIZES, taken, strict=True))[1:]:
-        found.append(Figure(f"edit of a cell, {size:,} rows, beside 100 rows", seconds * 1e3, "ms", taken[0] * 1e3, 1.25))
+        found.append(
+            Figure(
+                f"edit of a cell, {size:,} rows, beside 100 rows",
+                seconds * 1e3,
+                "ms",
+                taken[0] * 1e3,
+                1.25,
+            )
+        )
     found.append(Figure("bytes of its answer, gzipped, 100 rows", sizes[100], "B", 3000, 1.0))
     found += [
-        Figure(f"bytes of its answer, {size:,} rows, beside 100 rows", sizes[size], "B", sizes[100], 1.1) for size in SIZES[1:]
+        Figure(
+            f"bytes of its answer, {size:,} rows, beside 100 rows",
+            sizes[size],
+            "B",
+            sizes[100],
+            1.1,
+        )
+        for size in SIZES[1:]
     ]
     return found
 
@@ -54,7 +79,9 @@ def _edit(muster: Portal, batch_id: int, size: int, sizes: dict[int, int]) -> Ca
         nonlocal seen
         value = next(roles)
         data = {"field": "role", "value": value, "seen": seen}
-        answer = muster.browser.patch(f"/batches/{batch_id}/rows/{row_id}", data=data, headers=muster.headers(htmx=True))
+        answer = muster.browser.patch(
+            f"/batches/{batch_id}/rows/{row_id}", data=data, headers=muster.headers(htmx=True)
+        )
         assert answer.status_code == 200, answer.get_data(as_text=True)[:500]
         seen = value
         sizes[size] = zipped(answer.get_data())
@@ -74,10 +101,15 @@ def stage_figures() -> list[Figure]:
 
             def staged(data: bytes = data) -> None:
                 file = {"file": (io.BytesIO(data), "people.csv")}
-                assert minimal.browser.post("/batch", data=file, headers=minimal.headers()).status_code == 200
+                assert (
+                    minimal.browser.post("/batch", data=file, headers=minimal.headers()).status_code
+                    == 200
+                )
 
             minimum, taken = in_turns(staged, upload, rounds=5, clock=time.process_time)
-            found.append(Figure(f"upload to first review page, {size:,} rows", taken, "s", minimum, 2.5))
+            found.append(
+                Figure(f"upload to first review page, {size:,} rows", taken, "s", minimum, 2.5)
+            )
     return found
 
 
@@ -98,10 +130,33 @@ def page_figures() -> list[Figure]:
         assert abs(len(page()) - len(body)) < len(body) / 50, (len(page()), len(body))
         pages = (lambda: muster.get(f"/batches/{small}")), (lambda: muster.get(f"/batches/{large}"))
         minimum, first, other = in_turns(page, *pages, rounds=20)
-        found.append(Figure("first page of the grid, 100 rows, beside the same HTML", first * 1e3, "ms", minimum * 1e3))
-        found.append(Figure("first page of the grid, 50,000 rows, beside 100", other * 1e3, "ms", first * 1e3, 1.5))
+        found.append(
+            Figure(
+                "first page of the grid, 100 rows, beside the same HTML",
+                first * 1e3,
+                "ms",
+                minimum * 1e3,
+            )
+        )
+        found.append(
+            Figure(
+                "first page of the grid, 50,000 rows, beside 100",
+                other * 1e3,
+                "ms",
+                first * 1e3,
+                1.5,
+            )
+        )
         found.append(Figure("its bytes, gzipped, 100 rows", zipped(body), "B", 20_000, 1.0))
-        found.append(Figure("its bytes, gzipped, 50,000 rows", zipped(muster.get(f"/batches/{large}")), "B", 20_000, 1.0))
+        found.append(
+            Figure(
+                "its bytes, gzipped, 50,000 rows",
+                zipped(muster.get(f"/batches/{large}")),
+                "B",
+                20_000,
+                1.0,
+            )
+        )
     return found
 
 
@@ -115,9 +170,19 @@ def visit_figures() -> list[Figure]:
             "the review of 100 rows at once": f"/batches/{batch}",
         }
         stranger = muster.app.test_client()
-        bodies = {name: (stranger if path == "/sign-in" else muster.browser).get(path).get_data() for name, path in pages.items()}
-        sizes = {name: zipped(body) + sum(_loaded(muster, body.decode()).values()) for name, body in bodies.items()}
-        htmx = next(n for path, n in _loaded(muster, bodies["Home at once"].decode()).items() if "htmx" in path)
+        bodies = {
+            name: (stranger if path == "/sign-in" else muster.browser).get(path).get_data()
+            for name, path in pages.items()
+        }
+        sizes = {
+            name: zipped(body) + sum(_loaded(muster, body.decode()).values())
+            for name, body in bodies.items()
+        }
+        htmx = next(
+            n
+            for path, n in _loaded(muster, bodies["Home at once"].decode()).items()
+            if "htmx" in path
+        )
     first, *later = sizes.items()
     found = [Figure(f"bytes of {first[0]}, gzipped", first[1], "B", 45_000, 1.0)]
     found += [Figure(f"bytes of {name}, gzipped", size, "B") for name, size in later]
@@ -136,12 +201,18 @@ def confirm_figures() -> list[Figure]:
         ids = [muster.upload(people(LARGEST)) for _ in range(3)]
         taken = []
         for batch_id in ids:
-            version = re.search(r'name="version"[^>]*value="(\d+)"', muster.get(f"/batches/{batch_id}").decode())
+            version = re.search(
+                r'name="version"[^>]*value="(\d+)"', muster.get(f"/batches/{batch_id}").decode()
+            )
             assert version
             start = time.perf_counter()
             answer = muster.browser.post(
-                f"/batches/{batch_id}/confirmation", data={"version": version[1]}, headers=muster.headers(htmx=True)
+                f"/batches/{batch_id}/confirmation",
+                data={"version": version[1]},
+                headers=muster.headers(htmx=True),
             )
             taken.append(time.perf_counter() - start)
-            assert answer.headers.get("HX-Redirect") == f"/batches/{batch_id}", answer.get_data(as_text=True)[:500]
+            assert answer.headers.get("HX-Redirect") == f"/batches/{batch_id}", answer.get_data(
+                as_text=True
+            )[:500]
     return [Figure("confirm of 50,000 rows answers", statistics.median(taken) * 1e3, "ms")]

@@ -30,10 +30,16 @@ class Figure:
     def verdict(self) -> str:
         if self.goal is None or self.ratio is None:
             return ""
-        return "ok" if (self.ratio >= self.goal if self.is_least else self.ratio <= self.goal) else "MISSED"
+        return (
+            "ok"
+            if (self.ratio >= self.goal if self.is_least else self.ratio <= self.goal)
+            else "MISSED"
+        )
 
 
-def in_turns(*tasks: Callable[[], object], rounds: int, clock: Callable[[], float] = time.perf_counter) -> list[float]:
+def in_turns(
+    *tasks: Callable[[], object], rounds: int, clock: Callable[[], float] = time.perf_counter
+) -> list[float]:
     """The median seconds of each task, run one after another `rounds` times; one round before that is not counted.
 
     clock: `time.process_time` for what takes long and all happens here, as others' work then does not count.
@@ -62,5 +68,7 @@ def table(figures: Sequence[Figure], what: tuple[str, str] = ("Muster", "floor")
         ratio = f"{figure.ratio:.2f}" if figure.ratio else ""
         goal = f"{figure.goal:g}" if figure.goal else ""
         value = f"{figure.value:,.2f} {figure.unit}"
-        lines.append(f"{figure.what:58} {value:>10} {floor:>10} {ratio:>7} {goal:>6} {figure.verdict}")
+        lines.append(
+            f"{figure.what:58} {value:>10} {floor:>10} {ratio:>7} {goal:>6} {figure.verdict}"
+        )
     return "\n".join(lines)

@@ -60,7 +60,15 @@ def _memory(port: int) -> list[Figure]:
     """The most that a worker ever took."""
     with _portal(port) as muster, _workers(muster, 1) as (worker,):
         small, large = (_peak(worker, _confirmed(muster, rows)) for rows in (ROWS, MANY))
-    return [Figure(f"worker: memory after {MANY:,} rows, beside {ROWS:,}", large / 1024, "MB", small / 1024, 1.1)]
+    return [
+        Figure(
+            f"worker: memory after {MANY:,} rows, beside {ROWS:,}",
+            large / 1024,
+            "MB",
+            small / 1024,
+            1.1,
+        )
+    ]
 
 
 def _peak(worker: _Worker, batch_id: int) -> int:
@@ -74,7 +82,10 @@ def _two_workers(port: int, folder: Path) -> list[Figure]:
 
     server = get_server(str(folder / "pg"), cleanup_mode="delete")
     try:
-        with _portal(port, MUSTER_DATABASE_URL=server.get_uri()) as muster, _workers(muster, 2) as workers:
+        with (
+            _portal(port, MUSTER_DATABASE_URL=server.get_uri()) as muster,
+            _workers(muster, 2) as workers,
+        ):
             confirmed = [_confirmed(muster, ROWS) for _ in range(2 * (ROUNDS + 1))]
 
             def by(n: int) -> None:
@@ -84,7 +95,10 @@ def _two_workers(port: int, folder: Path) -> list[Figure]:
                 for worker in workers[:n]:
                     worker.finish()
 
-            one, two = (seconds / ROWS * 1e3 for seconds in in_turns(lambda: by(1), lambda: by(2), rounds=ROUNDS))
+            one, two = (
+                seconds / ROWS * 1e3
+                for seconds in in_turns(lambda: by(1), lambda: by(2), rounds=ROUNDS)
+            )
     finally:
         server.cleanup()
     return [Figure("two workers on PostgreSQL: a row, beside one worker", two, "ms", one, 1 / 1.4)]
@@ -119,7 +133,10 @@ def _confirmed(muster: Portal, rows: int) -> int:
 
 def _work_off(batch_id: int) -> None:
     """What a worker does with a confirmed batch, until every e-mail has gone."""
-    while db.session.scalar(select(Batch.state).where(Batch.id == batch_id)) is not BatchState.FINISHED:
+    while (
+        db.session.scalar(select(Batch.state).where(Batch.id == batch_id))
+        is not BatchState.FINISHED
+    ):
         batches.process(batch_id)
         outbox.send()
 
@@ -130,7 +147,12 @@ class _Worker:
     def __init__(self, environ: dict[str, str]) -> None:
         command = [sys.executable, "-m", "bench.worker"]
         self.process = subprocess.Popen(
-            command, env={**os.environ, **environ}, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
+            command,
+            env={**os.environ, **environ},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            bufsize=1,
         )
 
     def begin(self, batch_id: int) -> None:

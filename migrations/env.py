@@ -30,7 +30,11 @@ def switch_foreign_keys(connection: Connection, on: bool) -> None:
 
 def write_no_empty_file(context: MigrationContext, revision: object, directives: list[Any]) -> None:
     """No file for a migration without a change."""
-    if context.config and getattr(context.config.cmd_opts, "autogenerate", False) and directives[0].upgrade_ops.is_empty():
+    if (
+        context.config
+        and getattr(context.config.cmd_opts, "autogenerate", False)
+        and directives[0].upgrade_ops.is_empty()
+    ):
         directives[:] = []
 
 
@@ -51,7 +55,9 @@ def reachable() -> Connection:
         return db.engine.connect().execution_options(write=True)
     except OperationalError as error:
         reason = str(error.orig).strip().splitlines()[0]
-        raise CommandError(f"The database cannot be reached: {reason}. Check MUSTER_DATABASE_URL, and that it runs.") from error
+        raise CommandError(
+            f"The database cannot be reached: {reason}. Check MUSTER_DATABASE_URL, and that it runs."
+        ) from error
 
 
 def check_what_was_put_off(*, ctx: MigrationContext, **_: Any) -> None:
@@ -61,14 +67,19 @@ def check_what_was_put_off(*, ctx: MigrationContext, **_: Any) -> None:
             ctx.connection.exec_driver_sql(f"SET CONSTRAINTS ALL {when}")
 
 
-arguments = {"process_revision_directives": write_no_empty_file, **current_app.extensions["migrate"].configure_args}
+arguments = {
+    "process_revision_directives": write_no_empty_file,
+    **current_app.extensions["migrate"].configure_args,
+}
 with reachable() as connection:
     switch_foreign_keys(connection, on=False)
     try:
         hooks = {"render_item": render_item, "on_version_apply": check_what_was_put_off}
         alembic.configure(connection=connection, target_metadata=db.metadata, **hooks, **arguments)
         with alembic.begin_transaction():
-            if connection.dialect.name == "postgresql":  # of processes that start together, one migrates
+            if (
+                connection.dialect.name == "postgresql"
+            ):  # of processes that start together, one migrates
                 advisory_lock(connection, "migrate")
             refuse_newer(alembic.get_context())
             alembic.run_migrations()

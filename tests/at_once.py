@@ -7,7 +7,6 @@ import threading
 from collections.abc import Callable
 
 from flask import Flask
-
 from webapp.db import db
 
 

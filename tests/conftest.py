@@ -19,12 +19,6 @@ import pytest
 from argon2 import PasswordHasher
 from flask import Flask
 from sqlalchemy import event
-
-from tests import properties, servers
-from tests.client import Client
-from tests.factories import make_group, make_persona
-from tests.faults.seed import pytest_terminal_summary as pytest_terminal_summary
-from tests.ports import free_port
 from webapp import cli, create_app, logs
 from webapp import queue as queue_module
 from webapp.core.security import passwords
@@ -34,6 +28,12 @@ from webapp.run.processes import end, tune_gc
 from webapp.services.accounts import sessions, two_factor
 from webapp.services.operations import first_run
 from webapp.settings.settings import Settings
+
+from tests import properties, servers
+from tests.client import Client
+from tests.factories import make_group, make_persona
+from tests.faults.seed import pytest_terminal_summary as pytest_terminal_summary
+from tests.ports import free_port
 
 properties.register_profiles()
 

@@ -6,12 +6,12 @@ from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import update
-
-from tests.factories import make_batch, make_invitation, make_persona
 from webapp.core.plan.planner import Plan
 from webapp.db import db, utcnow
 from webapp.models import Batch, BatchState, Invitation, MailCircuit, Message, MessageKind, MessageState, Outcome, Row, User
 from webapp.services.mail import finish_batch, outbox
+
+from tests.factories import make_batch, make_invitation, make_persona
 
 
 def make_message(email: str = "ines.carvalho@northfield.example", *, priority: int = 2, **invitation: Any) -> Message:

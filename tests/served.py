@@ -12,10 +12,10 @@ from typing import Any
 
 from flask import Flask
 from waitress import wasyncore
+from webapp.server import make_server
 
 from tests.client import Client
 from tests.ports import free_port
-from webapp.server import make_server
 
 
 @dataclass

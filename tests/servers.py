@@ -19,10 +19,10 @@ from urllib.parse import urlsplit
 
 import psycopg
 from sqlalchemy import make_url
-
-from tests.ports import free_port
 from webapp.run import processes, valkey
 from webapp.settings.settings import Settings
+
+from tests.ports import free_port
 
 PATIENCE = 60  # seconds until a server answers
 TUNING = {

@@ -7,13 +7,14 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from tests.client import Answer, Client, Page
-from tests.factories import make_batch
 from webapp.core.plan.planner import Plan
 from webapp.db import db
 from webapp.jobs import batches as job
 from webapp.models import Batch, BatchState, Invitation, Row, User
 from webapp.services.batches import planner, replan
+
+from tests.client import Answer, Client, Page
+from tests.factories import make_batch
 
 # Over HTTP: upload, match the columns, edit, confirm, act on people
 

@@ -15,7 +15,6 @@ from typing import Any, cast
 import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
-
 from webapp.mail import messages, mime
 from webapp.mail.errors import PermanentDeliveryError
 from webapp.mail.messages import Email

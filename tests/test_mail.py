@@ -10,9 +10,6 @@ from email import message_from_bytes
 from typing import Any
 
 import pytest
-
-from tests.scripted_smtp import Scripted
-from tests.smtp_sink import CERTIFICATE, CUT, HANG, Sink
 from webapp.core.errors import ConflictError
 from webapp.core.mail_answers import explain_refusal
 from webapp.core.text.mail_phrases import describe_mail
@@ -26,6 +23,9 @@ from webapp.mail.errors import (
 )
 from webapp.mail.mime import MimeMessage
 from webapp.settings.settings import Settings
+
+from tests.scripted_smtp import Scripted
+from tests.smtp_sink import CERTIFICATE, CUT, HANG, Sink
 
 pytestmark = pytest.mark.any_database
 

@@ -6,9 +6,6 @@ import re
 from pathlib import Path
 
 import pytest
-
-from tests.factories import make_group, make_invitation, make_persona, make_user, token_of
-from tests.steps import stage
 from webapp.cli import route_lines
 from webapp.core.security.permissions import SHIPPED_ROLES
 from webapp.db import db
@@ -27,6 +24,9 @@ from webapp.models import (
     Row,
 )
 from webapp.services.links import account_links
+
+from tests.factories import make_group, make_invitation, make_persona, make_user, token_of
+from tests.steps import stage
 
 LISTED = Path(__file__).parent.parent / "routes.txt"
 PERMISSIONS = {role.name: {str(permission) for permission in role.permissions} for role in SHIPPED_ROLES}

@@ -9,10 +9,6 @@ from pathlib import Path
 
 import pytest
 from flask import Flask
-
-from tests.client import Client
-from tests.factories import PASSWORD
-from tests.smtp_sink import Sink
 from webapp import cli, create_app
 from webapp.db import db
 from webapp.jobs import maintenance
@@ -20,6 +16,10 @@ from webapp.models import User
 from webapp.services.operations import first_run
 from webapp.settings.settings import Settings
 from webapp.upgrade import upgrade
+
+from tests.client import Client
+from tests.factories import PASSWORD
+from tests.smtp_sink import Sink
 
 pytestmark = pytest.mark.slow
 

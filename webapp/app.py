@@ -49,7 +49,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     if settings.trusted_proxies:
         n = settings.trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=n, x_proto=n, x_host=n)  # type: ignore[method-assign]
-    app.wsgi_app = access_log.AccessLog(app.wsgi_app, latency, believes=settings.trusted_proxies > 0)  # type: ignore[method-assign]
+    logged = access_log.AccessLog(app.wsgi_app, latency, believes=settings.trusted_proxies > 0)
+    app.wsgi_app = logged  # type: ignore[method-assign]
     return app
 
 
@@ -65,7 +66,9 @@ def _flask_config(settings: Settings) -> dict[str, object]:
         "SESSION_COOKIE_HTTPONLY": True,
         "SESSION_COOKIE_SAMESITE": "Lax",
         "SESSION_COOKIE_PATH": "/",
-        "PERMANENT_SESSION_LIFETIME": timedelta(days=400),  # what browsers keep at most: the session's own limits decide
+        "PERMANENT_SESSION_LIFETIME": timedelta(
+            days=400
+        ),  # what browsers keep at most: the session's own limits decide
         "WTF_CSRF_TIME_LIMIT": None,
         "WTF_CSRF_SSL_STRICT": False,  # it wants a Referer, which browsers and proxies may leave out: see `origins`
     }
@@ -74,7 +77,11 @@ def _flask_config(settings: Settings) -> dict[str, object]:
 def _cookie_name(settings: Settings) -> str:
     """One for each path: two portals under one host name keep their sessions apart."""
     name = "__Host-muster" if settings.https else "muster"
-    return f"{name}-{hashlib.sha256(settings.prefix.encode()).hexdigest()[:8]}" if settings.prefix else name
+    return (
+        f"{name}-{hashlib.sha256(settings.prefix.encode()).hexdigest()[:8]}"
+        if settings.prefix
+        else name
+    )
 
 
 def _register_requests(app: Flask) -> None:
@@ -108,7 +115,9 @@ class Portal(Flask):
     request_class = web.OwnRequest
 
     def log_exception(self, exc_info: Any) -> None:
-        self.logger.error("Exception in %s [%s]", request.endpoint, request.method, exc_info=exc_info)
+        self.logger.error(
+            "Exception in %s [%s]", request.endpoint, request.method, exc_info=exc_info
+        )
 
 
 class SmallInteger(IntegerConverter):

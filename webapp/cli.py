@@ -35,7 +35,12 @@ def register(app: Flask) -> None:
 
 
 @muster.command("prepare")
-@click.option("--upgrade", "upgrades", is_flag=True, help="Upgrade the database first, as `flask db upgrade` does.")
+@click.option(
+    "--upgrade",
+    "upgrades",
+    is_flag=True,
+    help="Upgrade the database first, as `flask db upgrade` does.",
+)
 def prepare(upgrades: bool) -> None:
     """Make what a start needs; prints the set-up link while there is no Owner."""
     try:
@@ -50,7 +55,11 @@ def prepare(upgrades: bool) -> None:
 
 
 @muster.command("owner-link")
-@click.option("--without-second-factor", is_flag=True, help="Using the link turns the Owner's two-step sign-in off, too.")
+@click.option(
+    "--without-second-factor",
+    is_flag=True,
+    help="Using the link turns the Owner's two-step sign-in off, too.",
+)
 def owner_link(without_second_factor: bool) -> None:
     """Print a one-time link that signs the Owner in, who is locked out."""
     try:
@@ -58,8 +67,14 @@ def owner_link(without_second_factor: bool) -> None:
     except ConflictError as conflict:
         raise click.ClickException(str(conflict)) from conflict
     minutes = account_links.validity(link.purpose)
-    off = " and turns their two-step sign-in off" if link.without_second_factor and link.user.has_second_factor else ""
-    click.echo(f"Signs in {link.user.email}{off}, once, within {minutes}: {account_links.link_url(link)}")
+    off = (
+        " and turns their two-step sign-in off"
+        if link.without_second_factor and link.user.has_second_factor
+        else ""
+    )
+    click.echo(
+        f"Signs in {link.user.email}{off}, once, within {minutes}: {account_links.link_url(link)}"
+    )
 
 
 @muster.command("doctor")
@@ -79,14 +94,20 @@ def examine(context: click.Context) -> None:
 @muster.command("backup")
 @click.argument("file", type=click.Path(dir_okay=False, resolve_path=True, path_type=Path))
 @click.option("--force", is_flag=True, help="Replace the file if it is there.")
-@click.option("--without-database", is_flag=True, help="Leave a PostgreSQL database out, which is backed up by other means.")
+@click.option(
+    "--without-database",
+    is_flag=True,
+    help="Leave a PostgreSQL database out, which is backed up by other means.",
+)
 def backup(file: Path, force: bool, without_database: bool) -> None:
     """Write everything that must be kept to one file, while Muster runs; on PostgreSQL by means of pg_dump."""
     _tell(lambda: backups.make(file, force=force, with_database=not without_database))
 
 
 @muster.command("restore")
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, resolve_path=True, path_type=Path))
+@click.argument(
+    "file", type=click.Path(exists=True, dir_okay=False, resolve_path=True, path_type=Path)
+)
 @click.option("--force", is_flag=True, help="Set aside what is in the data folder.")
 def restore(file: Path, force: bool) -> None:
     """Put a backup into an empty data folder, while Muster does not run."""
@@ -139,7 +160,17 @@ def route_lines() -> list[str]:
     """The lines of routes.txt, by path and method; "NOBODY" where a view does not say who may call it."""
     rows = []
     for rule in current_app.url_map.iter_rules():
-        who = "public" if rule.endpoint == "static" else requirement_of(current_app, rule.endpoint) or "NOBODY"
-        rows += [(rule.rule, method, rule.endpoint, who) for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"})]
+        who = (
+            "public"
+            if rule.endpoint == "static"
+            else requirement_of(current_app, rule.endpoint) or "NOBODY"
+        )
+        rows += [
+            (rule.rule, method, rule.endpoint, who)
+            for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"})
+        ]
     width = max(len(path) for path, *_ in rows)
-    return [f"{method:<6} {path:<{width}} {endpoint:<24} {who}" for path, method, endpoint, who in sorted(rows)]
+    return [
+        f"{method:<6} {path:<{width}} {endpoint:<24} {who}"
+        for path, method, endpoint, who in sorted(rows)
+    ]

@@ -100,7 +100,13 @@ def utcnow() -> datetime:
 
 def enum_column(enum: type) -> Enum:
     """A column type for a StrEnum: its values as text, so that a new member needs no migration."""
-    return Enum(enum, native_enum=False, create_constraint=False, length=32, values_callable=lambda e: [m.value for m in e])
+    return Enum(
+        enum,
+        native_enum=False,
+        create_constraint=False,
+        length=32,
+        values_callable=lambda e: [m.value for m in e],
+    )
 
 
 def tune(engine: Engine) -> None:
@@ -174,7 +180,11 @@ def engine_options(url: str, threads: int) -> dict[str, Any]:
 
     A process keeps as many as the web server has threads for pages; in need one for each of its threads (see `server.Threads`).
     """
-    options: dict[str, Any] = {"hide_parameters": True, "pool_size": threads, "max_overflow": threads + OTHER_THREADS}
+    options: dict[str, Any] = {
+        "hide_parameters": True,
+        "pool_size": threads,
+        "max_overflow": threads + OTHER_THREADS,
+    }
     if url.startswith("postgresql"):
         options |= {
             "pool_pre_ping": True,  # a server that was restarted in between costs nobody an error
@@ -192,8 +202,12 @@ def engine_options(url: str, threads: int) -> dict[str, Any]:
 def advisory_lock(connection: Connection, what: str) -> None:
     """On PostgreSQL, one process at a time does `what` until this transaction ends; it waits for the other, however long."""
     connection.execute(text("SELECT set_config('lock_timeout', '0', true)"))
-    connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:what, 0))"), {"what": f"muster {what}"})
-    connection.execute(text("SELECT set_config('lock_timeout', :busy, true)"), {"busy": str(MAX_BUSY_MS)})
+    connection.execute(
+        text("SELECT pg_advisory_xact_lock(hashtextextended(:what, 0))"), {"what": f"muster {what}"}
+    )
+    connection.execute(
+        text("SELECT set_config('lock_timeout', :busy, true)"), {"busy": str(MAX_BUSY_MS)}
+    )
 
 
 def begin_write(*, shared: bool = False) -> None:
@@ -283,7 +297,9 @@ def _without_language(element: binary_order, compiler: SQLCompiler, **more: Any)
     return f'{compiler.process(element.clauses, **more)} COLLATE "C"'
 
 
-def in_json(column: QueryableAttribute[Any] | ColumnElement[Any], values: Iterable[str] | Iterable[int]) -> ColumnElement[bool]:
+def in_json(
+    column: QueryableAttribute[Any] | ColumnElement[Any], values: Iterable[str] | Iterable[int]
+) -> ColumnElement[bool]:
     """`column IN values` with one bound parameter, however many values there are."""
     wanted = list(values)
     if len(wanted) == 1:
@@ -296,7 +312,9 @@ def in_json(column: QueryableAttribute[Any] | ColumnElement[Any], values: Iterab
     return column.in_(select(cast(texts, Integer) if isinstance(column.type, Integer) else texts))
 
 
-def seconds_between(earlier: QueryableAttribute[Any], later: QueryableAttribute[Any]) -> ColumnElement[float]:
+def seconds_between(
+    earlier: QueryableAttribute[Any], later: QueryableAttribute[Any]
+) -> ColumnElement[float]:
     """How long from one moment to the other; NULL where one of them is missing."""
     if db.engine.dialect.name == "sqlite":
         return (func.julianday(later) - func.julianday(earlier)) * 86_400

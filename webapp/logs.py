@@ -42,7 +42,9 @@ def set_up(program: str, log_format: str) -> None:
     logging.captureWarnings(True)
     logging.getLogger("alembic").setLevel(logging.WARNING)
     sys.excepthook = _log_crash
-    threading.excepthook = lambda thread: _log_crash(thread.exc_type, thread.exc_value, thread.exc_traceback)
+    threading.excepthook = lambda thread: _log_crash(
+        thread.exc_type, thread.exc_value, thread.exc_traceback
+    )
 
 
 @contextmanager
@@ -102,7 +104,9 @@ class _Json(JsonFormatter):
         super().__init__(json_ensure_ascii=False)
         self._program = program
 
-    def add_fields(self, log_data: dict[str, Any], record: logging.LogRecord, message_dict: dict[str, Any]) -> None:
+    def add_fields(
+        self, log_data: dict[str, Any], record: logging.LogRecord, message_dict: dict[str, Any]
+    ) -> None:
         """In the same order in every line, what is not known left out."""
         log_data |= {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
@@ -112,13 +116,17 @@ class _Json(JsonFormatter):
             "logger": record.name,
             "message": without_tokens(record.message),
             **_about.get(),
-            **{name: value for name in FIELDS if (value := getattr(record, name, None)) is not None},
+            **{
+                name: value for name in FIELDS if (value := getattr(record, name, None)) is not None
+            },
         }
         if crash := message_dict.get("exc_info"):
             log_data["exception"] = without_tokens(str(crash))
 
 
-def _log_crash(kind: type[BaseException], error: BaseException | None, trace: TracebackType | None) -> None:
+def _log_crash(
+    kind: type[BaseException], error: BaseException | None, trace: TracebackType | None
+) -> None:
     if error is None or issubclass(kind, (KeyboardInterrupt, SystemExit)):
         return
     log.critical("ended by an error", exc_info=(kind, error, trace))

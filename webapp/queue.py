@@ -92,7 +92,9 @@ def depth() -> int | None:
 
 def connect(url: str, timeout: float) -> redis.Redis:
     """A client that gives up after `timeout` seconds and does not try again by itself."""
-    return redis.Redis.from_url(url, socket_timeout=timeout, socket_connect_timeout=timeout, retry=NoRetry(NoBackoff(), 0))
+    return redis.Redis.from_url(
+        url, socket_timeout=timeout, socket_connect_timeout=timeout, retry=NoRetry(NoBackoff(), 0)
+    )
 
 
 def _connection() -> _Connection:

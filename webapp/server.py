@@ -38,13 +38,19 @@ if TYPE_CHECKING:
 CONNECTIONS = 1000  # at once; the next ones wait in the kernel's queue
 SPARE = 10  # of those: what is over them takes the place of another
 OTHER_FILES = 200  # descriptors for everything that is not a connection: database, queue, templates
-WHOLE_REQUEST = 180  # seconds for a request to arrive, and for a connection of a trusted proxy to stay idle
+WHOLE_REQUEST = (
+    180  # seconds for a request to arrive, and for a connection of a trusted proxy to stay idle
+)
 IDLE = 20  # seconds that a connection of anybody else stays without a request
 STALLED = 60  # seconds that an answer waits for a reader who takes none of it
 UNREAD = 1 << 30  # bytes of answers that are not read yet, of all connections together
 PIPELINED = 10  # requests of one connection that wait for each other
-READING = re.compile(r"/batches|/batches/\d+/(file|mapping)")  # of files: these wait for each other, in threads of their own
-EXPORTING = re.compile(r"/.*\.(csv|jsonl)")  # files to be saved: made one after another by EXPORTERS, however many ask
+READING = re.compile(
+    r"/batches|/batches/\d+/(file|mapping)"
+)  # of files: these wait for each other, in threads of their own
+EXPORTING = re.compile(
+    r"/.*\.(csv|jsonl)"
+)  # files to be saved: made one after another by EXPORTERS, however many ask
 EXPORTERS = 2
 MONITORING = {"/healthz/live": 1, "/healthz": 4, "/metrics": 2}  # threads for these alone
 
@@ -78,7 +84,14 @@ class Channel(HTTPChannel):  # type: ignore[misc]
     total_outbufs_len: int
     requests: list[Any]
 
-    def __init__(self, server: BaseWSGIServer, sock: Any, addr: Any, adj: Any, map: Any = None) -> None:  # noqa: A002 -- waitress gives it by this name
+    def __init__(
+        self,
+        server: BaseWSGIServer,
+        sock: Any,
+        addr: Any,
+        adj: Any,
+        map: Any = None,  # noqa: A002 -- waitress gives it by this name
+    ) -> None:
         self.peer = place_of(addr[0])
         super().__init__(server, sock, addr, adj, map=map)
         self._make_room()
@@ -125,8 +138,14 @@ class Channel(HTTPChannel):  # type: ignore[misc]
             peer = by_peer.most_common(1)[0][0]
         elif by_peer[peer] <= max(SPARE, most // 4):
             return
-        waiting = [each for each in channels if each.peer == peer and each is not self and each.is_waiting()]
-        min(waiting, key=lambda each: (each.request is not None, each.last_activity), default=self).handle_close()
+        waiting = [
+            each
+            for each in channels
+            if each.peer == peer and each is not self and each.is_waiting()
+        ]
+        min(
+            waiting, key=lambda each: (each.request is not None, each.last_activity), default=self
+        ).handle_close()
 
     def is_waiting(self) -> bool:
         """Whether the client has to say something, or something more."""
@@ -146,7 +165,9 @@ class Threads(ThreadedTaskDispatcher):  # type: ignore[misc]
         self.monitors = {path: _threads(count) for path, count in MONITORING.items()}
 
     def add_task(self, task: Channel) -> None:
-        path = getattr(task.requests[0], "path", "").removeprefix(self.prefix)  # none where it could not be read
+        path = getattr(task.requests[0], "path", "").removeprefix(
+            self.prefix
+        )  # none where it could not be read
         if path in self.monitors:
             self.monitors[path].add_task(task)
         elif READING.fullmatch(path) and (path != "/batches" or task.requests[0].command == "POST"):
@@ -229,12 +250,18 @@ def _connection_limit() -> int:
     if soft != resource.RLIM_INFINITY and soft < wanted:
         soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    return CONNECTIONS if soft == resource.RLIM_INFINITY else max(20, min(CONNECTIONS, (soft - OTHER_FILES) // 2))
+    return (
+        CONNECTIONS
+        if soft == resource.RLIM_INFINITY
+        else max(20, min(CONNECTIONS, (soft - OTHER_FILES) // 2))
+    )
 
 
 def main() -> int:
     """The exit code: 0 after a stop, 1 when the port is taken, 2 when a setting is wrong."""
-    logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # a line for each request that waits for a thread
+    logging.getLogger("waitress.queue").setLevel(
+        logging.ERROR
+    )  # a line for each request that waits for a thread
     processes.exit_with_parent()
 
     def stop(_signum: int, _frame: FrameType | None) -> None:

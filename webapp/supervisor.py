@@ -24,7 +24,11 @@ from webapp.settings.settings import ConfigError, Settings
 from webapp.version import version
 
 TOP = Path(__file__).resolve().parent.parent
-WEB_PATIENCE, WORKER_PATIENCE, QUEUE_PATIENCE = 2.0, 6.0, 1.0  # seconds until SIGKILL; less than ten in all
+WEB_PATIENCE, WORKER_PATIENCE, QUEUE_PATIENCE = (
+    2.0,
+    6.0,
+    1.0,
+)  # seconds until SIGKILL; less than ten in all
 STEP = 0.1  # seconds between two looks at the children
 START_PATIENCE = 60.0  # seconds for the queue server, and for the web, to answer
 PORT_PATIENCE = 3.0  # seconds for the web of a run that was killed to leave the port
@@ -46,7 +50,11 @@ class Supervisor:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         # The children get the folder's whole path: theirs is another working directory.
-        self.environ = {**os.environ, "MUSTER_DATA_DIR": str(settings.data_dir), "PYTHONUNBUFFERED": "1"}
+        self.environ = {
+            **os.environ,
+            "MUSTER_DATA_DIR": str(settings.data_dir),
+            "PYTHONUNBUFFERED": "1",
+        }
         self.stop_asked = False
         self.stop_signal = 0
         self.queue: SupervisedProcess | None = None
@@ -88,7 +96,10 @@ class Supervisor:
         _wait_for_port(self.settings)
         log.info("Muster %s starts", version())
         if not _has_right_packages():
-            log.warning("the packages in %s are not those of this version: run “make venv” as its owner", sys.prefix)
+            log.warning(
+                "the packages in %s are not those of this version: run “make venv” as its owner",
+                sys.prefix,
+            )
         self._start_queue()
         self._finish("muster", "prepare", "--upgrade")
         self.web = SupervisedProcess("the web server", partial(self._python, "-m", "webapp.server"))
@@ -102,14 +113,20 @@ class Supervisor:
         settings = self.settings
         if settings.embedded_queue:
             server = valkey.find_server()
-            self.queue = SupervisedProcess("the queue server", partial(valkey.start, settings, server))
+            self.queue = SupervisedProcess(
+                "the queue server", partial(valkey.start, settings, server)
+            )
             deadline = time.monotonic() + START_PATIENCE
             while not valkey.answers(settings):
                 if self.queue.child.poll() is not None or time.monotonic() > deadline:
-                    raise NotStartedError(f"The queue server did not start. See {settings.data_dir / 'valkey.log'}.")
+                    raise NotStartedError(
+                        f"The queue server did not start. See {settings.data_dir / 'valkey.log'}."
+                    )
                 self._pause()
         elif not valkey.answers(settings, timeout=3):
-            log.warning("the server of MUSTER_REDIS_URL does not answer; work goes on without it, more slowly")
+            log.warning(
+                "the server of MUSTER_REDIS_URL does not answer; work goes on without it, more slowly"
+            )
 
     def _finish(self, *command: str) -> None:
         """Run one of the app's commands to its end; what it prints is for the person who started Muster."""
@@ -122,7 +139,9 @@ class Supervisor:
                 raise
         if child.returncode:
             said = f"“flask {' '.join(command)}” {describe_end(child)}"
-            raise NotStartedError(f"The database could not be made ready: {said}; what it said stands above.")
+            raise NotStartedError(
+                f"The database could not be made ready: {said}; what it said stands above."
+            )
 
     def _wait_for_web(self, web: Child) -> None:
         deadline = time.monotonic() + START_PATIENCE
@@ -152,7 +171,9 @@ class Supervisor:
 def _has_right_packages() -> bool:
     """Whether the environment was made from the requirements of this version; true where it was made in another way."""
     made_from = Path(sys.prefix, "requirements.txt")
-    return not made_from.exists() or made_from.read_bytes() == (TOP / "requirements.txt").read_bytes()
+    return (
+        not made_from.exists() or made_from.read_bytes() == (TOP / "requirements.txt").read_bytes()
+    )
 
 
 def _wait_for_port(settings: Settings) -> None:
@@ -166,7 +187,9 @@ def _wait_for_port(settings: Settings) -> None:
 
 def _why_taken(host: str, port: int) -> str:
     try:
-        for family, kind, protocol, _, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
+        for family, kind, protocol, _, address in socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM
+        ):
             with socket.socket(family, kind, protocol) as attempt:
                 attempt.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 attempt.bind(address)

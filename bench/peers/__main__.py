@@ -44,7 +44,9 @@ def main(python: str) -> int:
             )
             peer.communicate()
     found = [
-        Figure(f"{DRY_RUN} of {ROWS:,} rows, beside the review", dry_run, "s", own, 40, is_least=True),
+        Figure(
+            f"{DRY_RUN} of {ROWS:,} rows, beside the review", dry_run, "s", own, 40, is_least=True
+        ),
         Figure(f"{CONFIRMED}, beside the review", theirs, "s", own, 100, is_least=True),
         Figure(f"{CONFIRMED}, beside the review and its confirmation", theirs, "s", confirmed),
     ]
@@ -52,7 +54,9 @@ def main(python: str) -> int:
     return int(any(figure.verdict == "MISSED" for figure in found))
 
 
-def _medians(own: Callable[[], object], confirmed: Callable[[], object], *theirs: Callable[[], float]) -> list[float]:
+def _medians(
+    own: Callable[[], object], confirmed: Callable[[], object], *theirs: Callable[[], float]
+) -> list[float]:
     """Seconds of the processor, taken in turns: theirs are told by the other process."""
 
     def taken(task: Callable[[], object]) -> float:
@@ -83,7 +87,9 @@ def _confirmed(muster: Portal, data: bytes) -> None:
     batch_id, page = _reviewed(muster, data)
     version = re.search(rb'name="version" value="(\d+)"', page)
     assert version
-    answer = muster.browser.post(f"/batches/{batch_id}/confirmation", data={"version": version[1]}, headers=muster.headers())
+    answer = muster.browser.post(
+        f"/batches/{batch_id}/confirmation", data={"version": version[1]}, headers=muster.headers()
+    )
     assert answer.status_code == 303, answer.status
 
 

@@ -67,7 +67,13 @@ from people.models import Group, Person  # noqa: E402
 from tablib import Dataset  # noqa: E402
 
 urlpatterns = [path("admin/", admin.site.urls)]
-GROUPS = ("Student Devices", "Teacher Laptops", "Library Chromebooks", "Science Lab iPads", "Exam Laptops")
+GROUPS = (
+    "Student Devices",
+    "Teacher Laptops",
+    "Library Chromebooks",
+    "Science Lab iPads",
+    "Exam Laptops",
+)
 ROLES = ("Analyst", "Remote", "Broadcaster")
 
 
@@ -76,9 +82,13 @@ def prepare() -> None:
     call_command("migrate", run_syncdb=True, verbosity=0)
     User.objects.create_superuser("owner", password=settings.SECRET_KEY)
     groups = Group.objects.bulk_create(Group(name=name) for name in GROUPS)
-    people = Person.objects.bulk_create(Person(email=f"person{n}@northfield.example", role=ROLES[n % 3]) for n in range(known))
+    people = Person.objects.bulk_create(
+        Person(email=f"person{n}@northfield.example", role=ROLES[n % 3]) for n in range(known)
+    )
     through = Person.groups.through
-    through.objects.bulk_create(through(person=person, group=groups[n % 5]) for n, person in enumerate(people))
+    through.objects.bulk_create(
+        through(person=person, group=groups[n % 5]) for n, person in enumerate(people)
+    )
     connection.close()
     shutil.copy(database, folder / "prepared.sqlite3")
 
@@ -96,14 +106,19 @@ def preview_and_confirm() -> None:
     browser = Client()
     browser.force_login(User.objects.get())
     with csv_file.open("rb") as file:
-        preview = browser.post("/admin/people/person/import/", {"import_file": file, "format": "0", "resource": "0"})
+        preview = browser.post(
+            "/admin/people/person/import/", {"import_file": file, "format": "0", "resource": "0"}
+        )
     page = preview.content.decode()
     hidden = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', page))
     answer = browser.post("/admin/people/person/process_import/", hidden)
     assert answer.status_code == 302, page[:2000]
 
 
-TASKS: dict[str, Callable[[], None]] = {"dry run": dry_run, "preview and confirm": preview_and_confirm}
+TASKS: dict[str, Callable[[], None]] = {
+    "dry run": dry_run,
+    "preview and confirm": preview_and_confirm,
+}
 
 
 def main() -> None:

@@ -18,11 +18,11 @@ import pytest
 import redis
 from axe_playwright_python.base import AXE_SCRIPT
 from playwright.sync_api import APIResponse, Browser, BrowserContext, ConsoleMessage, Error, Page, Request, Route, expect
+from webapp.settings.settings import Settings
 
 from tests import chromium
 from tests.run.conftest import Muster, wait_until
 from tests.smtp_sink import Sink
-from webapp.settings.settings import Settings
 
 OWNER = "maren.okafor@northfield.example"
 PASSWORD = "correct horse battery"

@@ -14,10 +14,10 @@ from datetime import UTC, datetime
 
 import pytest
 from playwright.sync_api import expect
+from webapp.core.security import totp
 
 from tests.browser.conftest import OWNER, PASSWORD, sign_in, upload
 from tests.run.conftest import wait_until
-from webapp.core.security import totp
 
 SETTINGS = {"MUSTER_MAIL_URL": ""}
 AMELIA, HART = "amelia.hart@northfield.example", "a.hart@northfield.example"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from playwright.sync_api import expect
+from webapp.core.security import totp
 
 from tests.browser.conftest import OWNER, PASSWORD
-from webapp.core.security import totp
 
 SETTINGS = {"MUSTER_REQUIRE_TOTP": "managers", "MUSTER_MAIL_URL": ""}
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-
-from tests.core.values import ADMIN, ANALYST, OWNER, REMOTE, A, B, C, invited, policy, user
 from webapp.core.plan import actions, revert
 from webapp.core.plan.actions import Action, Do
 from webapp.core.plan.planner import Access, Effect, Person, Plan, PlannedChange
 from webapp.core.text import action_phrases, row_phrases
+
+from tests.core.values import ADMIN, ANALYST, OWNER, REMOTE, A, B, C, invited, policy, user
 
 ROLE = Action(Do.SET_ROLE, role=REMOTE)
 ADD_B = Action(Do.ADD_GROUPS, groups=frozenset({B}))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from webapp.core.address_repair import repair_address
 from webapp.core.addresses import key_of
 from webapp.core.text.lookalikes import look_alike

@@ -6,7 +6,6 @@ import pytest
 from email_validator import EmailNotValidError, validate_email
 from hypothesis import given
 from hypothesis import strategies as st
-
 from webapp.core.addresses import InvalidAddressError, key_of, parse
 
 

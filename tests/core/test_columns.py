@@ -5,8 +5,6 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from tests.reading import read
 from webapp.core.files.column_guesses import Guess, guess_columns
 from webapp.core.files.columns import Field, Mapping, Places, UnmatchedColumnsError, map_chosen, match_columns
 from webapp.core.files.errors import UnreadableFileError
@@ -17,6 +15,8 @@ from webapp.core.files.source_file import open_pasted
 from webapp.core.files.table import Table
 from webapp.core.text import batch_phrases
 from webapp.core.text.phrases import Said
+
+from tests.reading import read
 
 FILES = Path(__file__).parent.parent / "files"
 

@@ -7,7 +7,6 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-
 from webapp.settings.settings import NAMES, ConfigError, Settings
 
 

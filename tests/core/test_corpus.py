@@ -3,10 +3,10 @@
 # ruff: noqa: E501 - what stands in a file is clearer on one line
 
 import pytest
+from webapp.core.files.errors import UnreadableFileError
 
 from tests.files.make_corpus import FILES, all_files
 from tests.reading import read
-from webapp.core.files.errors import UnreadableFileError
 
 EMPTY = "This file is empty. Add at least one user below the header row."
 NOT_A_SPREADSHEET = (

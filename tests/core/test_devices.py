@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-
 from webapp.core.text.devices import device
 
 WINDOWS, MAC = "Mozilla/5.0 (Windows NT 10.0; Win64; x64)", "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7)"

@@ -6,7 +6,6 @@ import random
 import re
 
 import pytest
-
 from webapp.core.plan.near_names import nearest
 from webapp.core.plan.registry import GroupEntry, Registry, RoleEntry
 from webapp.schemas.rows import RowSchema

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-
-from tests.core.values import ADMIN, OWNER, REMOTE, invited, policy, user
 from webapp.core.lists.people_filter import Filter, Sort, Status, applicable
 from webapp.core.plan.actions import Do
+
+from tests.core.values import ADMIN, OWNER, REMOTE, invited, policy, user
 
 GROUPS = {Do.SET_GROUPS, Do.ADD_GROUPS, Do.REMOVE_GROUPS}
 

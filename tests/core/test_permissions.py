@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-
 from webapp.core.security.permissions import SHIPPED_ROLES, Permission, what_it_does
 
 TOLD = {

@@ -7,11 +7,11 @@ from itertools import pairwise
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from tests.core.values import ADMIN, ANALYST, MANAGES, OWNER, REGISTRY, REMOTE, A, B, C, invited, policy, user
 from webapp.core.plan.planner import Access, Candidate, Issue, Mode, Person, Plan, PlannedChange, Policy, plan
 from webapp.core.plan.registry import Registry
 from webapp.core.text import row_phrases
+
+from tests.core.values import ADMIN, ANALYST, MANAGES, OWNER, REGISTRY, REMOTE, A, B, C, invited, policy, user
 
 BROKEN = Issue("role", "role_unknown")
 

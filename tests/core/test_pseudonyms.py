@@ -1,7 +1,6 @@
 """A person's words taken out of what was written down."""
 
 import pytest
-
 from webapp.core.text.redact import Redactor
 
 ANN = Redactor({"ann@x.org"}, {"Ann Lee", "Admin"}, "Person 7")

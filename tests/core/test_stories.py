@@ -1,7 +1,6 @@
 """An audit event as a sentence."""
 
 import pytest
-
 from webapp.core.text.audit_phrases import describe
 
 BEFORE = {"role": "Analyst", "groups": ["Exam Laptops", "Student Devices"]}

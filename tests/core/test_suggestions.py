@@ -7,7 +7,6 @@ import time
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from webapp.core.plan.suggestions import likely_domain
 
 OWN = ("northfield.example", "nfa.example")

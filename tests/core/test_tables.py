@@ -12,15 +12,15 @@ from pathlib import Path
 import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
-
-from tests.core.values import is_whole
-from tests.reading import read
 from webapp.core.files import table
 from webapp.core.files.cleaning import clean
 from webapp.core.files.errors import UnreadableFileError
 from webapp.core.files.fields import recognise
 from webapp.core.files.source_file import Sheet, open_file, open_pasted
 from webapp.core.files.table import Line
+
+from tests.core.values import is_whole
+from tests.reading import read
 
 FILES = Path(__file__).parent.parent / "files"
 CANNOT_BE_READ = "The text in this file cannot be read. Save it as “CSV UTF-8” and try again."

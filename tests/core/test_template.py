@@ -6,13 +6,13 @@ import io
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from tests.reading import read
 from webapp.core.files.cleaning import clean, escape
 from webapp.core.files.columns import match_columns
 from webapp.core.files.csv_writer import EXAMPLES, template, write
 from webapp.core.files.errors import UnreadableFileError
 from webapp.core.files.extract import extract_people
+
+from tests.reading import read
 
 ROLES = ("Admin", "Analyst", "Remote")
 GROUPS = ("Student Devices", "Teacher Laptops", "Exam Laptops", "Loans")

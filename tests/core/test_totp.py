@@ -6,7 +6,6 @@ import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
-
 from webapp.core.security import totp
 
 KEY = "a key that is long enough for this here"

@@ -10,17 +10,17 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from webapp.core.files import workbook
+from webapp.core.files.cleaning import clean
+from webapp.core.files.errors import UnreadableFileError
+from webapp.core.files.table import Line
+from webapp.core.files.workbook import CannotOpenError, Reason, open_workbook
 
 from tests.core.values import is_whole
 from tests.files.make_corpus import FILES
 from tests.files.writers import OLE2, ods, ods_cell, rows_xml, sheet_xml, text_cell, xls, xlsx
 from tests.properties import fewer
 from tests.reading import read
-from webapp.core.files import workbook
-from webapp.core.files.cleaning import clean
-from webapp.core.files.errors import UnreadableFileError
-from webapp.core.files.table import Line
-from webapp.core.files.workbook import CannotOpenError, Reason, open_workbook
 
 PEOPLE = (FILES / "plain.xlsx").read_bytes()
 

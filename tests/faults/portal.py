@@ -18,6 +18,13 @@ from urllib.parse import urlencode
 import psutil
 from flask import Flask
 from sqlalchemy import false, func, or_, select, update
+from webapp import create_app, queue
+from webapp.core.security import tokens
+from webapp.core.text.mail_phrases import describe_mail
+from webapp.db import begin_write, db, utcnow
+from webapp.models import Batch, BatchState, Invitation, MailCircuit, Message, MessageState, Outcome, Row
+from webapp.run import valkey
+from webapp.settings.settings import Settings
 
 from tests.factories import make_user
 from tests.faults import checker
@@ -26,13 +33,6 @@ from tests.faults.mail_server import MailServer
 from tests.faults.points import sitecustomize
 from tests.run.conftest import TOP, Muster, wait_until
 from tests.servers import PostgreSQL, Valkey
-from webapp import create_app, queue
-from webapp.core.security import tokens
-from webapp.core.text.mail_phrases import describe_mail
-from webapp.db import begin_write, db, utcnow
-from webapp.models import Batch, BatchState, Invitation, MailCircuit, Message, MessageState, Outcome, Row
-from webapp.run import valkey
-from webapp.settings.settings import Settings
 
 OWNER, PASSWORD = "maren.okafor@northfield.example", "correct horse battery"
 DOMAIN = "northfield.example"

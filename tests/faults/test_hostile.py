@@ -10,13 +10,13 @@ import time
 from collections.abc import Callable, Iterator
 
 import pytest
+from webapp.db import begin_write, db
+from webapp.services.audit import events
+from webapp.services.audit.actions import AuditAction
 
 from tests.faults.portal import Browser, Portal
 from tests.files.writers import ods, sheet_xml, xlsx
 from tests.run.conftest import wait_until
-from webapp.db import begin_write, db
-from webapp.services.audit import events
-from webapp.services.audit.events import AuditAction
 
 pytestmark = pytest.mark.slow
 

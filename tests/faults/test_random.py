@@ -10,12 +10,12 @@ from collections.abc import Callable
 from contextlib import suppress
 
 import pytest
+from webapp.models import BatchState
 
 from tests.faults.conftest import Verdict
 from tests.faults.mail_server import CUT, HOLD, POINTS
 from tests.faults.portal import Portal
 from tests.run.conftest import wait_until
-from webapp.models import BatchState
 
 pytestmark = pytest.mark.slow
 

@@ -10,15 +10,15 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from sqlalchemy import select
+from webapp.db import db
+from webapp.models import AuditEvent, Batch, BatchState, Row, RowEdit
+from webapp.services.audit.actions import AuditAction
 
 from tests.faults.conftest import Verdict
 from tests.faults.portal import Browser, Portal
 from tests.faults.seed import SEED
 from tests.run.conftest import wait_until
 from tests.slow_clients import drip
-from webapp.db import db
-from webapp.models import AuditEvent, Batch, BatchState, Row, RowEdit
-from webapp.services.audit.events import AuditAction
 
 pytestmark = pytest.mark.slow
 

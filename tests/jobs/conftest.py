@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from webapp.jobs import stopping
 
 from tests.smtp_sink import Sink
-from webapp.jobs import stopping
 
 
 @pytest.fixture

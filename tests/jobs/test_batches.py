@@ -6,10 +6,6 @@ import threading
 
 import pytest
 from sqlalchemy import delete, update
-
-from tests.factories import make_invitation, make_user, role
-from tests.mail_fixtures import finish
-from tests.steps import rows_of, stage
 from webapp.core.security import tokens
 from webapp.db import begin_write, db
 from webapp.jobs import batches as job
@@ -33,6 +29,10 @@ from webapp.services.directory import lookup
 from webapp.services.invitations import invitations
 from webapp.services.links import invitation_links
 from webapp.services.mail import claim, outbox, results
+
+from tests.factories import make_invitation, make_user, role
+from tests.mail_fixtures import finish
+from tests.steps import rows_of, stage
 
 pytestmark = pytest.mark.usefixtures("known_groups")
 

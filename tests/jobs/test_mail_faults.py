@@ -10,10 +10,6 @@ from typing import Any
 
 import pytest
 from rq.timeouts import JobTimeoutException
-
-from tests.mail_fixtures import make_message, make_sending_batch, message_to, pass_time, row_of
-from tests.scripted_smtp import CUT, DRIP, FLOOD, HANG, Scripted
-from tests.smtp_sink import Sink
 from webapp.db import db
 from webapp.jobs import maintenance
 from webapp.jobs import outbox as jobs
@@ -21,6 +17,10 @@ from webapp.mail import smtp
 from webapp.models import Message, MessageState, Outcome
 from webapp.services.mail import outbox, throttle
 from webapp.services.operations import status
+
+from tests.mail_fixtures import make_message, make_sending_batch, message_to, pass_time, row_of
+from tests.scripted_smtp import CUT, DRIP, FLOOD, HANG, Scripted
+from tests.smtp_sink import Sink
 
 INES, JONAS, LENA = (f"{name}@northfield.example" for name in ("ines", "jonas", "lena"))
 AWAY = b"421 4.3.2 Not now\r\n"

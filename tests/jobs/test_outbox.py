@@ -14,10 +14,6 @@ import pytest
 from flask import Flask
 from redis import Redis
 from rq import Queue, SimpleWorker
-
-from tests.factories import make_batch, make_persona, token_of
-from tests.mail_fixtures import die, invitation_of, make_message, make_sending_batch, message_to, pass_time, row_of
-from tests.smtp_sink import CUT, HANG, Received, Sink
 from webapp.core.plan.planner import Plan
 from webapp.db import db
 from webapp.jobs import batches as batch_jobs
@@ -28,6 +24,10 @@ from webapp.queue import QUEUE
 from webapp.services.mail import claim, outbox, throttle
 from webapp.services.operations import heartbeats
 from webapp.settings.settings import Settings
+
+from tests.factories import make_batch, make_persona, token_of
+from tests.mail_fixtures import die, invitation_of, make_message, make_sending_batch, message_to, pass_time, row_of
+from tests.smtp_sink import CUT, HANG, Received, Sink
 
 INES, JONAS, LENA = (f"{name}@northfield.example" for name in ("ines", "jonas", "lena"))
 

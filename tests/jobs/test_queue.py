@@ -9,7 +9,6 @@ import pytest
 import rq
 from rq.job import Job, JobStatus
 from rq.registry import StartedJobRegistry
-
 from webapp.db import db
 from webapp.models import Message, MessageState
 from webapp.queue import QUEUE, connect, enqueue_send

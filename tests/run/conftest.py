@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from webapp.run import processes
 
 from tests.ports import free_port
-from webapp.run import processes
 
 TOP = Path(__file__).parents[2]
 STOP_LIMIT = 10  # seconds that a stop may take: a promise of the product

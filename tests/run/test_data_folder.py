@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
-from tests.run.conftest import TOP, Muster
 from webapp.run import data_folder
 from webapp.settings.fields import ConfigError
+
+from tests.run.conftest import TOP, Muster
 
 pytestmark = pytest.mark.slow
 

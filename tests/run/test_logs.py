@@ -9,9 +9,9 @@ from email.parser import BytesParser
 from email.policy import default
 
 import pytest
+from webapp.version import version
 
 from tests.run.conftest import Muster, wait_until
-from webapp.version import version
 
 pytestmark = pytest.mark.slow
 

@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 import rq
 from flask import Flask
+from webapp import create_app, queue
+from webapp.run import processes, valkey
+from webapp.settings.settings import Settings
 
 from tests.ports import free_port
 from tests.run.conftest import wait_until
 from tests.servers import start_valkey
-from webapp import create_app, queue
-from webapp.run import processes, valkey
-from webapp.settings.settings import Settings
 
 TIMEOUT = queue.TIMEOUT
 LONGEST_WAIT = 0.5  # seconds that no page waits longer for the queue: a promise of the product

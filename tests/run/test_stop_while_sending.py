@@ -4,15 +4,15 @@ import socket
 
 import pytest
 from sqlalchemy import func, insert, select
-
-from tests.factories import make_batch, make_invitation, make_persona, role
-from tests.run.conftest import STOP_LIMIT, Muster, wait_until
 from webapp import create_app, queue
 from webapp.core.plan.planner import Plan
 from webapp.db import begin_write, db
 from webapp.models import Batch, BatchState, Invitation, Message, MessageKind, MessageState, Row
 from webapp.services.mail import outbox
 from webapp.settings.settings import Settings
+
+from tests.factories import make_batch, make_invitation, make_persona, role
+from tests.run.conftest import STOP_LIMIT, Muster, wait_until
 
 pytestmark = pytest.mark.slow
 

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
-from tests.run.conftest import STOP_LIMIT, TOP, Muster, wait_until
 from webapp import supervisor
 from webapp.run import processes
+
+from tests.run.conftest import STOP_LIMIT, TOP, Muster, wait_until
 
 pytestmark = pytest.mark.slow
 

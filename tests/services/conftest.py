@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 from flask import Flask
-
 from webapp import cli, create_app
 from webapp.db import db
 from webapp.services.operations import first_run

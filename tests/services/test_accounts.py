@@ -8,8 +8,6 @@ from typing import Any
 
 import pytest
 from flask import Flask
-
-from tests.factories import PASSWORD, make_persona, make_user
 from webapp.core.addresses import parse
 from webapp.core.errors import ConflictError, MusterError
 from webapp.core.security import passwords
@@ -17,6 +15,8 @@ from webapp.db import db
 from webapp.models import AccountLink, AuditEvent, LinkPurpose, Message, MessageKind, Session, User
 from webapp.services.accounts import owner_recovery, password_reset, profile, sessions
 from webapp.services.links import account_links
+
+from tests.factories import PASSWORD, make_persona, make_user
 
 pytestmark = pytest.mark.slow  # passwords are hashed slowly on purpose
 

@@ -9,17 +9,17 @@ from datetime import UTC, timedelta
 import pytest
 from hypothesis import given, strategies
 from sqlalchemy import delete, exc, text, update
-
-from tests.factories import make_group, make_invitation, make_persona, make_user
-from tests.properties import fewer
 from webapp.core.text.audit_problems import describe_problems, list_advice, list_lines
 from webapp.db import begin_write, db, utcnow
 from webapp.models import AuditChain, AuditEvent
 from webapp.services.accounts.sessions import Refusal
 from webapp.services.audit import chain as audit_chain
 from webapp.services.audit import events as audit
-from webapp.services.audit.events import AuditAction
+from webapp.services.audit.actions import AuditAction
 from webapp.services.settings import in_force
+
+from tests.factories import make_group, make_invitation, make_persona, make_user
+from tests.properties import fewer
 
 HANNAH = "hannah.whitcombe@northfield.example"
 

@@ -12,18 +12,18 @@ import threading
 from contextlib import closing
 
 import pytest
-
-from tests.client import Client
-from tests.factories import make_group, make_invitation, make_persona, token_of
-from tests.services.conftest import within
 from webapp.db import begin_write, db, utcnow
 from webapp.models import Group, Invitation
 from webapp.run import data_folder
 from webapp.services.accounts import sessions
 from webapp.services.audit import chain, events
-from webapp.services.audit.events import AuditAction
+from webapp.services.audit.actions import AuditAction
 from webapp.services.batches import upload
 from webapp.services.directory import groups
+
+from tests.client import Client
+from tests.factories import make_group, make_invitation, make_persona, token_of
+from tests.services.conftest import within
 
 
 def run(app, command, *arguments):

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import pytest
-
-from tests.factories import make_group, make_persona
-from tests.steps import cell, make_review, rows_now, state_of_batch
 from webapp.core.errors import ConflictError, NotFoundError, RuleViolationError
 from webapp.core.lists.row_filter import Find
 from webapp.core.plan.planner import Plan
 from webapp.db import db
 from webapp.models import Batch, RowEdit
-from webapp.services.batches import bulk_edit, bulk_fix, cell_edit, duplicates, undo
+from webapp.services.batches import bulk_edit, bulk_fix, cell_edit, undo
 from webapp.services.batches.bulk_edit import Chosen, Replacement
+
+from tests.factories import make_group, make_persona
+from tests.steps import cell, make_review, rows_now, state_of_batch
 
 DOMAIN = "northfield.example"
 
@@ -272,7 +272,7 @@ class TestTwins:
     def test_merged_the_first_has_the_groups_of_all_and_the_others_go(self, admin):
         batch = make_review(admin, self.TWINS)
         before = state_of_batch(batch.id)
-        duplicates.merge(batch.id, rows_now(batch.id)[2].id, admin)
+        bulk_edit.merge_duplicates(batch.id, rows_now(batch.id)[2].id, admin)
         assert cell(batch, 2, "groups") == "Student Devices, Exam Laptops"
         assert db.session.get(Batch, batch.id).counts == {"invite": 2}
         undo.undo(batch.id, admin)
@@ -280,24 +280,24 @@ class TestTwins:
 
     def test_all_groups_with_anything_are_all_groups(self, admin):
         batch = make_review(admin, [(f"a@{DOMAIN}", "Analyst", "Student Devices"), (f"a@{DOMAIN}", "Analyst", "All groups")])
-        duplicates.merge(batch.id, rows_now(batch.id)[0].id, admin)
+        bulk_edit.merge_duplicates(batch.id, rows_now(batch.id)[0].id, admin)
         assert cell(batch, 2, "groups") == "All groups"
 
     def test_with_other_roles_they_are_not_merged(self, admin):
         batch = make_review(admin, [(f"a@{DOMAIN}", "Analyst", ""), (f"a@{DOMAIN}", "Remote", "")])
         with pytest.raises(RuleViolationError, match="Their roles differ"):
-            duplicates.merge(batch.id, rows_now(batch.id)[0].id, admin)
+            bulk_edit.merge_duplicates(batch.id, rows_now(batch.id)[0].id, admin)
 
     def test_kept_one_the_others_go(self, admin):
         batch = make_review(admin, self.TWINS)
-        duplicates.keep(batch.id, rows_now(batch.id)[2].id, admin)
+        bulk_edit.keep_one(batch.id, rows_now(batch.id)[2].id, admin)
         assert [row.line for row in rows_now(batch.id) if row.removed_at is None] == [3, 4]
         assert db.session.get(Batch, batch.id).counts == {"invite": 2}
 
     def test_without_a_twin_nothing_is_done(self, admin):
         batch = make_review(admin, self.TWINS)
         with pytest.raises(ConflictError, match="No other row has this email any more"):
-            duplicates.keep(batch.id, rows_now(batch.id)[1].id, admin)
+            bulk_edit.keep_one(batch.id, rows_now(batch.id)[1].id, admin)
 
 
 def test_a_row_added_is_empty_below_the_last_one_and_can_be_taken_back(admin, change_settings):

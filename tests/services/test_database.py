@@ -7,14 +7,14 @@ from collections.abc import Callable, Iterator
 import pytest
 from flask import Flask
 from sqlalchemy import select, text
-
-from tests.factories import make_group, make_user
-from tests.servers import hang_up
 from webapp import db as database
 from webapp.core.lists.people_filter import Filter
 from webapp.db import db
 from webapp.models import Organisation, User
 from webapp.services.directory import people_list
+
+from tests.factories import make_group, make_user
+from tests.servers import hang_up
 
 
 @pytest.fixture

@@ -5,13 +5,13 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-
-from tests.factories import make_invitation
-from tests.mail_fixtures import finish, make_message, make_sending_batch, message_to, pass_time
 from webapp.db import db, utcnow
 from webapp.models import BatchState, InvitationState, Message, MessageState, Outcome, Row
 from webapp.services.mail import claim, delivery_status, finish_batch, outbox, results
 from webapp.services.mail.delivery_status import Delivery, Stage
+
+from tests.factories import make_invitation
+from tests.mail_fixtures import finish, make_message, make_sending_batch, message_to, pass_time
 
 INES = "ines.carvalho@northfield.example"
 W = "worker"

@@ -9,14 +9,14 @@ import sqlite3
 import time
 
 import pytest
-
-from tests.services.conftest import within
-from tests.smtp_sink import Sink
 from webapp.db import db, utcnow
 from webapp.models import MailCircuit, Organisation, Worker
 from webapp.run import data_folder, valkey
 from webapp.services.audit import chain, events
-from webapp.services.audit.events import AuditAction
+from webapp.services.audit.actions import AuditAction
+
+from tests.services.conftest import within
+from tests.smtp_sink import Sink
 
 
 def examine(app):

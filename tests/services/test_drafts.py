@@ -5,15 +5,15 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-
-from tests.factories import make_persona, make_user
-from tests.mail_fixtures import make_message, message_to
 from webapp.core.errors import ConflictError, NotFoundError
 from webapp.db import db, utcnow
 from webapp.models import SECRET_KINDS, LinkPurpose, Message, MessageKind, MessageState, Priority, User
 from webapp.services.links import account_links
 from webapp.services.mail import claim, outbox, results
 from webapp.services.mail.render import RENDERERS
+
+from tests.factories import make_persona, make_user
+from tests.mail_fixtures import make_message, message_to
 
 AMELIA = "amelia.hart@northfield.example"
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import pytest
-
-from tests.at_once import at_once
-from tests.factories import make_group, make_persona, make_user
 from webapp.core.errors import MusterError, RuleViolationError
 from webapp.db import db
 from webapp.models import Group, User
 from webapp.services.directory import groups
+
+from tests.at_once import at_once
+from tests.factories import make_group, make_persona, make_user
 
 
 def test_all_or_none_are_added(app):

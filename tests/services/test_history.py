@@ -5,16 +5,16 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from tests.factories import make_group, make_persona, make_user
-from tests.properties import fewer
-from tests.steps import cell, make_review, rows_now, state_of_batch
 from webapp.core.errors import ConflictError, RuleViolationError
 from webapp.core.lists.row_filter import Find
 from webapp.core.plan.planner import Mode, Plan
 from webapp.db import db
 from webapp.models import Batch, Row, RowEdit
-from webapp.services.batches import bulk_edit, bulk_fix, cell_edit, confirmation, duplicates, options, planner, undo
+from webapp.services.batches import bulk_edit, bulk_fix, cell_edit, confirmation, options, planner, undo
+
+from tests.factories import make_group, make_persona, make_user
+from tests.properties import fewer
+from tests.steps import cell, make_review, rows_now, state_of_batch
 
 
 @pytest.fixture
@@ -105,9 +105,9 @@ def act(batch_id: int, action: tuple, by) -> None:
         elif kind == "remove_all":
             bulk_edit.remove(batch_id, chosen, by)
         elif kind == "merge" and place:
-            duplicates.merge(batch_id, place, by)
+            bulk_edit.merge_duplicates(batch_id, place, by)
         elif kind == "keep" and place:
-            duplicates.keep(batch_id, place, by)
+            bulk_edit.keep_one(batch_id, place, by)
     except (ConflictError, RuleViolationError):
         db.session.rollback()
 

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import pytest
 from hypothesis import strategies as st
-
-from tests.factories import make_group, make_persona
-from tests.files.make_corpus import FILES
 from webapp.core.files.columns import Places
 from webapp.core.files.fields import Field
 from webapp.core.files.source_file import open_pasted
@@ -16,6 +13,9 @@ from webapp.models import BatchFile, Row
 from webapp.services.batches import mapping, unknown_words, upload
 from webapp.services.batches.mapping import Choice
 from webapp.services.directory import aliases
+
+from tests.factories import make_group, make_persona
+from tests.files.make_corpus import FILES
 
 CELL = st.text(st.characters(blacklist_categories=("Cs", "Cc"), blacklist_characters="\u2028\u2029"), max_size=12)
 

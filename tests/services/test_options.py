@@ -7,15 +7,15 @@ from collections.abc import Callable
 
 import pytest
 from sqlalchemy import event
-
-from tests.factories import make_group, make_persona, make_user
-from tests.steps import make_review, state_of_batch, stored_plans
 from webapp.core.plan.planner import Mode, Plan
 from webapp.db import begin_write, db
 from webapp.models import Batch, Row, User
 from webapp.services.batches import cell_edit, options, undo
 from webapp.services.batches.options import Options
 from webapp.services.directory import lookup
+
+from tests.factories import make_group, make_persona, make_user
+from tests.steps import make_review, state_of_batch, stored_plans
 
 DOMAIN = "northfield.example"
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 from marshmallow import ValidationError
-
-from tests.factories import make_persona
 from webapp.db import db
 from webapp.models import Organisation
 from webapp.services.directory import lookup
 from webapp.services.mail import claim
 from webapp.services.operations import change_settings
 from webapp.services.settings import in_force
+
+from tests.factories import make_persona
 
 
 def keep(**texts: str) -> None:

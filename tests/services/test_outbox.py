@@ -9,9 +9,6 @@ from typing import Any
 
 import pytest
 from flask import Flask
-
-from tests.factories import make_batch, make_persona, token_of
-from tests.mail_fixtures import die, finish, invitation_of, make_message, make_sending_batch, message_to, pass_time, row_of
 from webapp.core.errors import ConflictError, NotFoundError
 from webapp.core.plan.actions import Action, Do
 from webapp.db import db, utcnow
@@ -21,6 +18,9 @@ from webapp.services.directory import lookup
 from webapp.services.invitations import invitations
 from webapp.services.links import invitation_links
 from webapp.services.mail import claim, finish_batch, outbox, results, throttle
+
+from tests.factories import make_batch, make_persona, token_of
+from tests.mail_fixtures import die, finish, invitation_of, make_message, make_sending_batch, message_to, pass_time, row_of
 
 INES, JONAS, LENA = (f"{name}@northfield.example" for name in ("ines", "jonas", "lena"))
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 from sqlalchemy.exc import IntegrityError
-
-from tests.at_once import at_once
-from tests.factories import make_persona, make_user, role
 from webapp.core.errors import ConflictError, MusterError, RuleViolationError
 from webapp.db import begin_write, db
 from webapp.models import OWNER_ROLE_ID, User, UserState
 from webapp.services.people import ownership
+
+from tests.at_once import at_once
+from tests.factories import make_persona, make_user, role
 
 
 def owners():

@@ -9,11 +9,6 @@ import os
 from collections.abc import Callable
 
 import pytest
-
-from tests.at_once import at_once
-from tests.factories import make_batch, make_group, make_invitation, make_persona, make_user, role
-from tests.mail_fixtures import make_message
-from tests.steps import make_review, stored_plans
 from webapp.core.errors import ConflictError, MusterError
 from webapp.core.plan.actions import Action, Do
 from webapp.core.plan.planner import Mode
@@ -38,9 +33,9 @@ from webapp.models import (
 from webapp.services.accounts import sessions
 from webapp.services.batches import (
     actions,
+    bulk_edit,
     cell_edit,
     confirmation,
-    duplicates,
     execute,
     options,
     replan,
@@ -52,6 +47,11 @@ from webapp.services.directory import aliases, groups, roles
 from webapp.services.mail import outbox
 from webapp.services.operations import retention
 from webapp.services.people import erasure
+
+from tests.at_once import at_once
+from tests.factories import make_batch, make_group, make_invitation, make_persona, make_user, role
+from tests.mail_fixtures import make_message
+from tests.steps import make_review, stored_plans
 
 ROUNDS = range(int(os.environ.get("MUSTER_RACES", "2")))
 pytestmark = pytest.mark.slow
@@ -117,8 +117,8 @@ def test_twins_kept_and_merged_and_rows_edited(round, admin, race):
     id = upload.stage("\n".join(["Email,Role,Groups", *lines]).encode(), "staff.csv", user(admin)).id
     places = [row_of(id, place) for place in range(5)]
     race(
-        lambda: duplicates.keep(id, places[0], user(admin)),
-        lambda: duplicates.merge(id, places[3], user(admin)),
+        lambda: bulk_edit.keep_one(id, places[0], user(admin)),
+        lambda: bulk_edit.merge_duplicates(id, places[3], user(admin)),
         lambda: cell_edit.edit(id, places[4], "role", "Remote", "Analyst", user(admin)),
         lambda: cell_edit.remove(id, places[2], user(admin)),
     )

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import pytest
-
-from tests.at_once import at_once
-from tests.factories import PASSWORD, make_group, make_invitation, make_persona, make_user, token_of
-from tests.mail_fixtures import finish, invitation_of, make_sending_batch, message_to, row_of
 from webapp.core.errors import ConflictError
 from webapp.db import db
 from webapp.models import AuditEvent, Batch, BatchState, Invitation, InvitationState, Message, MessageState, Outcome, User
 from webapp.services.batches import single_invite
 from webapp.services.invitations import invitations
 from webapp.services.mail import claim, finish_batch, results
+
+from tests.at_once import at_once
+from tests.factories import PASSWORD, make_group, make_invitation, make_persona, make_user, token_of
+from tests.mail_fixtures import finish, invitation_of, make_sending_batch, message_to, row_of
 
 WRONG, RIGHT = "ines.carvalo@northfield.example", "ines.carvalho@northfield.example"
 W = "worker"

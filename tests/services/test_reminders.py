@@ -5,15 +5,15 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-
-from tests.at_once import at_once
-from tests.factories import make_invitation, token_of
-from tests.mail_fixtures import invitation_of, make_message, message_to
 from webapp.db import db, utcnow
 from webapp.jobs import maintenance
 from webapp.models import AuditEvent, InvitationState, Message, MessageKind, MessageState
 from webapp.services.invitations import reminders
 from webapp.services.mail import claim, delivery_status, outbox, results
+
+from tests.at_once import at_once
+from tests.factories import make_invitation, token_of
+from tests.mail_fixtures import invitation_of, make_message, message_to
 
 INES = "ines.carvalho@northfield.example"
 

@@ -6,8 +6,6 @@ import os
 from datetime import timedelta
 
 import pytest
-
-from tests.factories import make_batch, make_invitation, make_persona, make_user
 from webapp.core.plan.planner import Plan
 from webapp.db import db, utcnow
 from webapp.jobs import maintenance, stopping
@@ -32,6 +30,8 @@ from webapp.services.audit import chain
 from webapp.services.batches import report
 from webapp.services.mail import outbox
 from webapp.services.operations import retention
+
+from tests.factories import make_batch, make_invitation, make_persona, make_user
 
 LONG_AGO = timedelta(days=91)
 

@@ -9,10 +9,6 @@ from itertools import count
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from tests.factories import make_group, make_invitation, make_persona, make_user, role, token_of
-from tests.properties import fewer
-from tests.steps import make_review
 from webapp.core.errors import ConflictError, ForbiddenError, MusterError, RuleViolationError
 from webapp.core.plan.actions import Action, Do
 from webapp.core.plan.planner import Mode
@@ -34,6 +30,10 @@ from webapp.models import (
 from webapp.services.accounts import sessions as sign_ins
 from webapp.services.batches import actions, confirmation, execute, options, reverts
 from webapp.services.invitations import invitations
+
+from tests.factories import make_group, make_invitation, make_persona, make_user, role, token_of
+from tests.properties import fewer
+from tests.steps import make_review
 
 GROUPS = ("Student Devices", "Teacher Laptops", "Exam Laptops")
 ROLES = ("Analyst", "Remote", "Broadcaster")

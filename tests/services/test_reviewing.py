@@ -8,9 +8,6 @@ import threading
 from collections.abc import Callable
 
 import pytest
-
-from tests.factories import make_group, make_invitation, make_persona, make_user
-from tests.steps import make_review, stored_plans
 from webapp.core.lists.row_filter import Find
 from webapp.core.plan.planner import Mode, Plan
 from webapp.db import begin_write, db
@@ -18,6 +15,9 @@ from webapp.models import Batch, Row, User
 from webapp.services.batches import cell_edit, confirmation, options, planner, replan, review, row_search
 from webapp.services.batches.options import Options
 from webapp.services.directory import lookup, roles
+
+from tests.factories import make_group, make_invitation, make_persona, make_user
+from tests.steps import make_review, stored_plans
 
 DOMAIN = "northfield.example"
 

@@ -7,8 +7,6 @@ import time
 
 import argon2
 import pytest
-
-from tests.factories import PASSWORD, make_persona, make_user, password_hash
 from webapp.core.errors import RuleViolationError
 from webapp.core.security import passwords
 from webapp.core.security.passwords import hash_password
@@ -16,6 +14,8 @@ from webapp.db import db
 from webapp.models import Session, User
 from webapp.schemas.passwords import problems
 from webapp.services.accounts import sessions
+
+from tests.factories import PASSWORD, make_persona, make_user, password_hash
 
 MAREN = {"name": "Maren Okafor", "email": "m.okafor@northfield.example"}
 

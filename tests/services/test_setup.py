@@ -9,8 +9,6 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import create_engine, inspect, text
-
-from tests.factories import PASSWORD, make_group, make_invitation, make_persona
 from webapp import create_app
 from webapp.core.addresses import parse
 from webapp.core.errors import ConflictError
@@ -21,6 +19,8 @@ from webapp.services.audit import chain
 from webapp.services.operations import first_run
 from webapp.settings.settings import ConfigError, Settings
 from webapp.upgrade import upgrade
+
+from tests.factories import PASSWORD, make_group, make_invitation, make_persona
 
 MAREN = "maren.okafor@northfield.example"
 

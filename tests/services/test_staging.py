@@ -6,11 +6,11 @@ from collections import Counter
 
 import pytest
 from sqlalchemy import select
-
-from tests.factories import make_group, make_persona
 from webapp.db import db
 from webapp.models import Row
 from webapp.services.batches import import_rows, planner, upload
+
+from tests.factories import make_group, make_persona
 
 ODD = ('=1+1 "quoted"', "two\nlines\tand a tab", "Zoë 😀 \\ \x1f end", "{}", "%s", "\\N")
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from tests.factories import make_invitation, make_persona, make_user
 from webapp.core.lists.people_filter import Filter, Status
 from webapp.models import InvitationState, UserState
 from webapp.services.directory import people_list
+
+from tests.factories import make_invitation, make_persona, make_user
 
 
 def test_everybody_is_counted_by_status(app):

@@ -6,13 +6,13 @@ import re
 from datetime import timedelta
 
 import pytest
+from webapp.db import db, utcnow
+from webapp.models import AuditEvent, Invitation, InvitationState, Message, MessageKind, MessageState, Session, User, UserState
+from webapp.services.mail import claim
 
 from tests.client import Client
 from tests.factories import PASSWORD, make_persona, make_user
 from tests.mail_fixtures import make_message, message_to
-from webapp.db import db, utcnow
-from webapp.models import AuditEvent, Invitation, InvitationState, Message, MessageKind, MessageState, Session, User, UserState
-from webapp.services.mail import claim
 
 pytestmark = pytest.mark.slow  # passwords are hashed slowly on purpose
 

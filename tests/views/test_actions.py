@@ -5,10 +5,6 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-
-from tests.factories import PASSWORD, make_group, make_invitation, make_persona, make_user, role
-from tests.mail_fixtures import finish
-from tests.steps import begin_action, carry_out, confirm, outcomes_of, refs, rows_of
 from webapp.core.errors import ConflictError, ForbiddenError, NotFoundError, RuleViolationError
 from webapp.core.plan.actions import Action, Do
 from webapp.db import db, utcnow
@@ -28,6 +24,10 @@ from webapp.models import (
 )
 from webapp.services.batches import actions
 from webapp.services.mail import claim, results
+
+from tests.factories import PASSWORD, make_group, make_invitation, make_persona, make_user, role
+from tests.mail_fixtures import finish
+from tests.steps import begin_action, carry_out, confirm, outcomes_of, refs, rows_of
 
 
 def audited() -> list[str]:

@@ -7,16 +7,16 @@ import tracemalloc
 from urllib.parse import unquote
 
 import pytest
+from webapp.core.files.csv_writer import write_lines
+from webapp.db import db
+from webapp.http.attachments import attach
+from webapp.models import BatchState
 from werkzeug.http import parse_options_header
 
 from tests.factories import make_invitation
 from tests.mail_fixtures import make_sending_batch
 from tests.served import served
 from tests.steps import stage
-from webapp.core.files.csv_writer import write_lines
-from webapp.db import db
-from webapp.http.attachments import attach
-from webapp.models import BatchState
 
 NAMES = [
     "staff.csv",

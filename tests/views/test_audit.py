@@ -8,8 +8,6 @@ import json
 from datetime import timedelta
 
 import pytest
-
-from tests.factories import PASSWORD, make_batch, make_group, make_invitation, make_persona, make_user, role, token_of
 from webapp.core.text import audit_phrases
 from webapp.db import begin_write, db, utcnow
 from webapp.models import AuditEvent
@@ -17,7 +15,9 @@ from webapp.services.accounts import sessions
 from webapp.services.accounts.sessions import Refusal
 from webapp.services.audit import chain
 from webapp.services.audit import events as audit
-from webapp.services.audit.events import AuditAction
+from webapp.services.audit.actions import AuditAction
+
+from tests.factories import PASSWORD, make_batch, make_group, make_invitation, make_persona, make_user, role, token_of
 
 
 def record(*args, days=0, **details):

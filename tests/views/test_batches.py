@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import pytest
-
-from tests.factories import make_batch, make_invitation, make_user
-from tests.steps import FILE, rows_of, stage, upload
 from webapp.core.plan.planner import Plan
 from webapp.db import db
 from webapp.models import AuditEvent, Batch, BatchState, Invitation, InvitationState, Outcome
 from webapp.services.batches import execute
 from webapp.services.directory import groups
+
+from tests.factories import make_batch, make_invitation, make_user
+from tests.steps import FILE, rows_of, stage, upload
 
 pytestmark = pytest.mark.usefixtures("known_groups")
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 
 import pytest
-
-from tests.steps import rows_of, stage
 from webapp.core.plan.planner import Plan
 from webapp.db import db
 from webapp.models import Batch, RowEdit
+
+from tests.steps import rows_of, stage
 
 pytestmark = pytest.mark.usefixtures("known_groups")
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import pytest
-
-from tests.client import Page
-from tests.factories import PASSWORD, make_user
-from tests.steps import rows_of, stage
 from webapp.core.errors import RuleViolationError
 from webapp.core.security.passwords import hash_password
 from webapp.core.text.formatting import what_sending_does
 from webapp.db import db
 from webapp.models import AuditEvent, Batch, BatchState
 from webapp.services.batches import confirmation
+
+from tests.client import Page
+from tests.factories import PASSWORD, make_user
+from tests.steps import rows_of, stage
 
 pytestmark = pytest.mark.usefixtures("known_groups")
 

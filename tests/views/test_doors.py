@@ -6,15 +6,15 @@ import io
 from dataclasses import replace
 
 import pytest
-
-from tests.client import Client
-from tests.factories import PASSWORD, make_invitation, make_persona, make_user, token_of
-from tests.steps import rows_of, stage
 from webapp import create_app
 from webapp.core.security import passwords
 from webapp.db import db
 from webapp.models import AuditEvent, InvitationState, LinkPurpose
 from webapp.services.links import account_links
+
+from tests.client import Client
+from tests.factories import PASSWORD, make_invitation, make_persona, make_user, token_of
+from tests.steps import rows_of, stage
 
 PATHS = ("invitations", "password-resets", "email-changes", "owner-links", "setup")
 

@@ -6,12 +6,12 @@ import csv
 import io
 
 import pytest
-
-from tests.factories import make_batch, make_group, make_user
-from tests.steps import rows_of, stage
 from webapp.db import db
 from webapp.models import Batch
 from webapp.services.directory import groups
+
+from tests.factories import make_batch, make_group, make_user
+from tests.steps import rows_of, stage
 
 FILE = (
     "Name;E-Mail;Access level;Phone;Teams\n"

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-
-from tests.steps import edit, rows_of, stage
 from webapp.core.plan.planner import Plan
 from webapp.db import db
 from webapp.models import Batch
+
+from tests.steps import edit, rows_of, stage
 
 pytestmark = pytest.mark.usefixtures("known_groups")
 

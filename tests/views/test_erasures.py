@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import pytest
 from sqlalchemy import Text, cast
-
-from tests.factories import PASSWORD, make_batch, make_group, make_invitation, make_persona, make_user
-from tests.mail_fixtures import make_message
 from webapp.core.errors import MusterError
 from webapp.core.plan.actions import Action, Do
 from webapp.core.plan.planner import Plan
@@ -29,10 +26,13 @@ from webapp.models import (
     UserState,
 )
 from webapp.services.audit import events
-from webapp.services.audit.events import AuditAction
+from webapp.services.audit.actions import AuditAction
 from webapp.services.batches import actions, people_rows
 from webapp.services.directory import lookup
 from webapp.services.links import account_links
+
+from tests.factories import PASSWORD, make_batch, make_group, make_invitation, make_persona, make_user
+from tests.mail_fixtures import make_message
 
 pytestmark = pytest.mark.slow  # passwords are hashed slowly on purpose
 

@@ -7,12 +7,12 @@ import sqlite3
 
 import pytest
 from sqlalchemy.exc import OperationalError
-
-from tests.factories import make_persona
 from webapp.core.errors import ConflictError, NotFoundError, RuleViolationError
 from webapp.db import db
 from webapp.models import AuditEvent
 from webapp.services.directory import groups
+
+from tests.factories import make_persona
 
 pytestmark = pytest.mark.any_database
 

@@ -9,15 +9,15 @@ from datetime import timedelta
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-
-from tests.factories import make_group, make_invitation, make_persona, make_user
-from tests.properties import fewer
-from tests.steps import rows_of, stage
 from webapp.core.addresses import InvalidAddressError, parse
 from webapp.core.plan.planner import Plan
 from webapp.db import db, utcnow
 from webapp.models import Batch, Invitation, InvitationState, Message, MessageKind, MessageState, Priority, User, UserState
 from webapp.services.mail import outbox
+
+from tests.factories import make_group, make_invitation, make_persona, make_user
+from tests.properties import fewer
+from tests.steps import rows_of, stage
 
 EXAM, LIBRARY = "Exam Laptops", "Library Chromebooks"
 EVERYTHING = ("All groups",)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import pytest
-
-from tests.factories import make_group, make_user
-from tests.steps import rows_of, stage
 from webapp.core.lists.row_filter import Find
 from webapp.db import db
 from webapp.models import Batch
 from webapp.services.batches import row_search
 from webapp.services.directory import groups
+
+from tests.factories import make_group, make_user
+from tests.steps import rows_of, stage
 
 FILE = (
     "Email,Role,Groups\n"

@@ -7,14 +7,14 @@ import csv
 import io
 
 import pytest
-
-from tests.client import Client
-from tests.factories import PASSWORD, make_invitation, make_user, role, token_of
-from tests.mail_fixtures import make_message
 from webapp.db import db
 from webapp.jobs import batches as job
 from webapp.jobs import outbox as mail_job
 from webapp.models import AuditEvent, Batch, Invitation, Message, Outcome, Row, User, UserState
+
+from tests.client import Client
+from tests.factories import PASSWORD, make_invitation, make_user, role, token_of
+from tests.mail_fixtures import make_message
 
 pytestmark = pytest.mark.slow  # passwords are hashed slowly on purpose
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-
-from tests.factories import make_batch, make_group, make_invitation, make_persona, make_user
 from webapp.db import db
 from webapp.models import Alias, AuditEvent, Group, InvitationState
 from webapp.services.directory import groups, lookup
+
+from tests.factories import make_batch, make_group, make_invitation, make_persona, make_user
 
 
 def names():

@@ -9,10 +9,6 @@ from datetime import timedelta
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy.exc import OperationalError
-
-from tests.factories import make_batch, make_invitation, make_persona, token_of
-from tests.mail_fixtures import make_message, pass_time
-from tests.smtp_sink import Sink
 from webapp import create_app
 from webapp import queue as bell
 from webapp.db import db, utcnow
@@ -23,6 +19,10 @@ from webapp.run import data_folder
 from webapp.services.mail import claim
 from webapp.settings.settings import Settings
 from webapp.views.operations import health
+
+from tests.factories import make_batch, make_invitation, make_persona, token_of
+from tests.mail_fixtures import make_message, pass_time
+from tests.smtp_sink import Sink
 
 TOKEN = "a-token-for-the-monitor"
 

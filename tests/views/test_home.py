@@ -6,12 +6,12 @@ import time
 from datetime import timedelta
 
 import pytest
-
-from tests.factories import make_batch, make_group, make_invitation, make_persona, role
 from webapp.core.charts import chart
 from webapp.db import db, utcnow
 from webapp.models import BatchState, Invitation, InvitationState, MailCircuit, Message, MessageKind, MessageState
 from webapp.services.operations import dashboard, heartbeats
+
+from tests.factories import make_batch, make_group, make_invitation, make_persona, role
 
 
 def test_the_first_steps_are_groups_and_invitations(owner):

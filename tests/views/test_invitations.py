@@ -6,11 +6,11 @@ import threading
 from datetime import timedelta
 
 import pytest
+from webapp.db import db, utcnow
+from webapp.models import AuditEvent, Invitation, InvitationState, MailCircuit, Message, Session, User
 
 from tests.client import Client
 from tests.factories import PASSWORD, make_group, make_invitation, make_user, token_of
-from webapp.db import db, utcnow
-from webapp.models import AuditEvent, Invitation, InvitationState, MailCircuit, Message, Session, User
 
 NEW = {"name": "Inês Carvalho", "password": "a long walk at dusk"}
 

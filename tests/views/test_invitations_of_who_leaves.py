@@ -5,13 +5,13 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from webapp.db import db
+from webapp.jobs import batches as job
+from webapp.models import AuditEvent, Batch, Invitation, InvitationState, MessageState
 
 from tests.client import Client
 from tests.factories import make_invitation, make_user, token_of
 from tests.mail_fixtures import make_message
-from webapp.db import db
-from webapp.jobs import batches as job
-from webapp.models import AuditEvent, Batch, Invitation, InvitationState, MessageState
 
 
 @pytest.fixture

@@ -6,17 +6,17 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-
-from tests.factories import PASSWORD, make_invitation, make_persona
-from tests.mail_fixtures import make_message, message_to, pass_time
-from tests.smtp_sink import Sink
-from tests.steps import rows_of, stage
 from webapp.core.plan.planner import Plan
 from webapp.db import db
 from webapp.jobs import outbox as jobs
 from webapp.models import AuditEvent, Batch, BatchState, Message, MessageKind, MessageState, Outcome, Role, RowEdit, UserState
 from webapp.services.batches import discard, execute
 from webapp.services.mail import claim, results
+
+from tests.factories import PASSWORD, make_invitation, make_persona
+from tests.mail_fixtures import make_message, message_to, pass_time
+from tests.smtp_sink import Sink
+from tests.steps import rows_of, stage
 
 pytestmark = pytest.mark.usefixtures("known_groups")
 

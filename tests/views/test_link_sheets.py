@@ -9,12 +9,12 @@ from datetime import timedelta
 from urllib.parse import unquote
 
 import pytest
-
-from tests.factories import make_group, make_invitation, make_persona, make_user, token_of
-from tests.mail_fixtures import make_sending_batch
 from webapp.db import db, utcnow
 from webapp.models import AuditEvent, BatchState, Invitation, InvitationState
 from webapp.services.people import link_sheets
+
+from tests.factories import make_group, make_invitation, make_persona, make_user, token_of
+from tests.mail_fixtures import make_sending_batch
 
 INES, JONAS = "ines@northfield.example", "jonas@northfield.example"
 

@@ -8,12 +8,12 @@ import re
 from base64 import urlsafe_b64encode
 
 import pytest
-
-from tests.client import Client
-from tests.factories import PASSWORD, make_group, make_persona, make_user
 from webapp.db import db
 from webapp.models import AccountLink, Group, Invitation, User, UserState
 from webapp.services.mail import claim
+
+from tests.client import Client
+from tests.factories import PASSWORD, make_group, make_persona, make_user
 
 pytestmark = pytest.mark.slow  # passwords are hashed slowly on purpose
 

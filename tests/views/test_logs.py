@@ -11,10 +11,6 @@ from urllib.parse import urlsplit
 
 import pytest
 from rq import Queue
-
-from tests.client import Client
-from tests.factories import PASSWORD, code_of, make_factor, make_invitation, make_persona, token_of
-from tests.mail_fixtures import make_message
 from webapp import create_app, logs
 from webapp import queue as bell
 from webapp.db import db, utcnow
@@ -22,6 +18,10 @@ from webapp.models import LinkPurpose
 from webapp.services.directory import groups
 from webapp.services.links import account_links
 from webapp.services.operations import first_run
+
+from tests.client import Client
+from tests.factories import PASSWORD, code_of, make_factor, make_invitation, make_persona, token_of
+from tests.mail_fixtures import make_message
 
 
 @pytest.fixture

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 
 import pytest
-
-from tests.factories import make_group
-from tests.steps import rows_of, stage
 from webapp.core.plan.planner import Plan
 from webapp.db import db
 from webapp.models import RowEdit
+
+from tests.factories import make_group
+from tests.steps import rows_of, stage
 
 TOO_LONG = "x" * 2001
 SENTENCE = "A cell holds at most 2,000 characters. Shorten it; nothing was changed."

@@ -6,13 +6,13 @@ import io
 from pathlib import Path
 
 import pytest
+from webapp.db import db, utcnow
+from webapp.models import Batch, BatchFile, BatchState, Row
 
 from tests.factories import make_group, make_invitation
 from tests.files.writers import MAIN, PACKAGE, RELATIONS, ods, ods_rows, rows_xml, sheet_xml, xlsx
 from tests.mail_fixtures import invitation_of
 from tests.steps import match_columns, newest_batch, rows_of, selected_use, stage
-from webapp.db import db, utcnow
-from webapp.models import Batch, BatchFile, BatchState, Row
 
 pytestmark = pytest.mark.any_database
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import io
 
 import pytest
-
-from tests.factories import make_invitation
-from tests.files.writers import xlsx
-from tests.steps import match_columns, newest_batch, rows_of, selected_use, stage, upload
 from webapp.core.plan.planner import Plan
 from webapp.db import db
 from webapp.models import Alias, AuditEvent, Batch, BatchFile, BatchState, HeaderMapping, Row, RowEdit
 from webapp.services.batches import execute
+
+from tests.factories import make_invitation
+from tests.files.writers import xlsx
+from tests.steps import match_columns, newest_batch, rows_of, selected_use, stage, upload
 
 pytestmark = pytest.mark.usefixtures("known_groups")
 

@@ -6,14 +6,14 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-
-from tests.client import Client
-from tests.factories import token_of
-from tests.mail_fixtures import invitation_of, make_message, message_to
 from webapp.db import db
 from webapp.jobs import outbox as jobs
 from webapp.models import MessageKind
 from webapp.services.mail import claim, outbox, throttle
+
+from tests.client import Client
+from tests.factories import token_of
+from tests.mail_fixtures import invitation_of, make_message, message_to
 
 INES, JONAS, LENA = (f"{name}@northfield.example" for name in ("ines", "jonas", "lena"))
 

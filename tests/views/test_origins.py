@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-
-from tests.client import Client
-from tests.factories import PASSWORD, make_invitation, make_persona, token_of
-from tests.steps import rows_of, stage
 from webapp import create_app
 from webapp.db import db
 from webapp.models import AuditEvent, User
 from webapp.services.operations import doctor
+
+from tests.client import Client
+from tests.factories import PASSWORD, make_invitation, make_persona, token_of
+from tests.steps import rows_of, stage
 
 pytestmark = pytest.mark.any_database
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 
 import pytest
-
-from tests.factories import PASSWORD, code_of, make_factor, make_persona
 from webapp.db import db, utcnow
 from webapp.models import AccountLink, AuditEvent, Session, User
 from webapp.services.people import ownership
+
+from tests.factories import PASSWORD, code_of, make_factor, make_persona
 
 pytestmark = pytest.mark.slow  # passwords are hashed slowly on purpose
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-
-from tests.factories import PASSWORD, make_invitation, make_persona, make_user, role
 from webapp.db import db
 from webapp.models import AuditEvent, User, UserState
+
+from tests.factories import PASSWORD, make_invitation, make_persona, make_user, role
 
 
 def owner_now():

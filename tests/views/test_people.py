@@ -5,8 +5,6 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-
-from tests.factories import PASSWORD, make_batch, make_invitation, make_persona, make_user, role
 from webapp.db import db, utcnow
 from webapp.models import (
     AuditEvent,
@@ -21,8 +19,10 @@ from webapp.models import (
     UserState,
 )
 from webapp.services.audit import events
-from webapp.services.audit.events import AuditAction
+from webapp.services.audit.actions import AuditAction
 from webapp.services.mail import outbox
+
+from tests.factories import PASSWORD, make_batch, make_invitation, make_persona, make_user, role
 
 EXAM, LIBRARY = "Exam Laptops", "Library Chromebooks"
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-
-from tests.factories import make_batch, make_group, make_user
-from tests.steps import stage
 from webapp.db import db
 from webapp.models import Alias, AliasKind, AuditEvent, Batch, BatchState, HeaderMapping
 from webapp.services.directory import aliases
+
+from tests.factories import make_batch, make_group, make_user
+from tests.steps import stage
 
 
 def address_of_reset_link(admin) -> str:

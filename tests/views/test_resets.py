@@ -8,10 +8,6 @@ import re
 from datetime import timedelta
 
 import pytest
-
-from tests.client import Client
-from tests.factories import PASSWORD, make_invitation, make_persona, make_user, token_of
-from tests.mail_fixtures import message_to
 from webapp.core.security import passwords
 from webapp.db import db, utcnow
 from webapp.jobs import outbox as jobs
@@ -30,6 +26,10 @@ from webapp.models import (
 from webapp.services.accounts import password_reset
 from webapp.services.links import account_links
 from webapp.services.mail import claim
+
+from tests.client import Client
+from tests.factories import PASSWORD, make_invitation, make_persona, make_user, token_of
+from tests.mail_fixtures import message_to
 
 pytestmark = pytest.mark.slow  # passwords are hashed slowly on purpose
 

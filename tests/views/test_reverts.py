@@ -5,9 +5,6 @@ from __future__ import annotations
 import re
 
 import pytest
-
-from tests.factories import make_group, make_invitation, make_user, role, token_of
-from tests.steps import begin_action, carry_out, confirm, outcomes_of, rows_of, stage
 from webapp.core.plan.actions import Action, Do
 from webapp.db import db
 from webapp.jobs import batches as job
@@ -17,6 +14,9 @@ from webapp.models.groups import user_groups
 from webapp.services.batches import actions, execute
 from webapp.services.directory import lookup
 from webapp.services.invitations import invitations
+
+from tests.factories import make_group, make_invitation, make_user, role, token_of
+from tests.steps import begin_action, carry_out, confirm, outcomes_of, rows_of, stage
 
 pytestmark = pytest.mark.usefixtures("known_groups")
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import pytest
-
-from tests.factories import make_user
-from tests.steps import edit, rows_of, stage
 from webapp.core.plan.planner import Plan
 from webapp.db import db
 from webapp.models import Batch
 from webapp.services.directory import groups
+
+from tests.factories import make_user
+from tests.steps import edit, rows_of, stage
 
 pytestmark = pytest.mark.usefixtures("known_groups")
 

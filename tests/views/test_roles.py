@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
-
-from tests.factories import PASSWORD, make_batch, make_group, make_invitation, make_persona, make_user, role
 from webapp.core.security.permissions import MEANINGS, SHIPPED_ROLES
 from webapp.db import db
 from webapp.models import Alias, AuditEvent, InvitationState, Role, UserState
 from webapp.services.directory import lookup
+
+from tests.factories import PASSWORD, make_batch, make_group, make_invitation, make_persona, make_user, role
 
 HEAD = {"name": "Head of Year", "rank": "70", "permissions": ["invitations:make", "users:manage"]}
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 
 import pytest
-
-from tests.factories import make_group, make_user
-from tests.steps import edit, rows_of, stage
 from webapp.core.plan.planner import Plan
 from webapp.db import db
 from webapp.models import AliasKind, Batch, RowEdit
 from webapp.services.directory import aliases
+
+from tests.factories import make_group, make_user
+from tests.steps import edit, rows_of, stage
 
 pytestmark = pytest.mark.usefixtures("known_groups")
 

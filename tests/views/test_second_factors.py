@@ -8,15 +8,15 @@ from datetime import timedelta
 from html import unescape
 
 import pytest
-
-from tests.client import Client
-from tests.factories import PASSWORD, code_of, make_factor, make_persona, make_user
-from tests.mail_fixtures import message_to
 from webapp.core.security import totp
 from webapp.core.security.tokens import hash_token
 from webapp.db import db
 from webapp.models import AuditEvent, Message, MessageKind, RecoveryCode, Session, User
 from webapp.services.settings import in_force
+
+from tests.client import Client
+from tests.factories import PASSWORD, code_of, make_factor, make_persona, make_user
+from tests.mail_fixtures import message_to
 
 AMELIA = "amelia.hart@northfield.example"
 

@@ -12,9 +12,6 @@ from dataclasses import replace
 from urllib.parse import unquote, urlencode
 
 import pytest
-
-from tests.served import Served, cookie, served
-from tests.steps import wait_for
 from webapp import create_app
 from webapp import server as web
 from webapp.core.security.peers import place_of
@@ -22,7 +19,10 @@ from webapp.db import begin_write, db
 from webapp.models import Group
 from webapp.server import make_server
 from webapp.services.audit import events
-from webapp.services.audit.events import AuditAction
+from webapp.services.audit.actions import AuditAction
+
+from tests.served import Served, cookie, served
+from tests.steps import wait_for
 
 
 def said(connection: socket.socket) -> bytes:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 
 import pytest
-
-from tests.client import Client
-from tests.factories import PASSWORD, code_of, make_factor, make_invitation, make_persona, make_user, token_of
 from webapp.db import db
 from webapp.models import AuditEvent, Session, User
 from webapp.services.accounts import owner_recovery
 from webapp.services.links.account_links import link_url
 from webapp.services.mail import claim
+
+from tests.client import Client
+from tests.factories import PASSWORD, code_of, make_factor, make_invitation, make_persona, make_user, token_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.any_database]  # passwords are hashed slowly on purpose
 

@@ -6,15 +6,15 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-
-from tests.client import Client
-from tests.factories import PASSWORD, make_persona, make_user
 from webapp import create_app
 from webapp.db import db, utcnow
 from webapp.http import rate_limits
 from webapp.models import AuditEvent, Session, User, UserState
 from webapp.services.accounts import sessions
 from webapp.services.audit import chain
+
+from tests.client import Client
+from tests.factories import PASSWORD, make_persona, make_user
 
 MAREN = "maren.okafor@northfield.example"
 

@@ -9,11 +9,6 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-
-from tests.client import Client
-from tests.factories import PASSWORD, make_batch, make_factor, make_group, make_invitation, token_of
-from tests.smtp_sink import Sink
-from tests.steps import rows_of, stage, upload
 from webapp.core.plan.planner import Mode
 from webapp.db import db, utcnow
 from webapp.jobs import outbox as jobs
@@ -21,6 +16,11 @@ from webapp.models import AuditEvent, BatchState, Invitation, MailCircuit, Messa
 from webapp.services.operations import change_settings, heartbeats
 from webapp.services.settings import in_force
 from webapp.settings.pages import SECTIONS
+
+from tests.client import Client
+from tests.factories import PASSWORD, make_batch, make_factor, make_group, make_invitation, token_of
+from tests.smtp_sink import Sink
+from tests.steps import rows_of, stage, upload
 
 
 def save(client: Client, section: str, status: int = 303, **typed: str) -> Any:

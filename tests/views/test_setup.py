@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
-
-from tests.client import Client
-from tests.factories import PASSWORD
 from webapp.db import db
 from webapp.models import AuditEvent, Organisation, User
 from webapp.services.operations import first_run
+
+from tests.client import Client
+from tests.factories import PASSWORD
 
 FILLED = {
     "organisation": "Northfield Academy",

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
-
-from tests.factories import make_group
-from tests.steps import rows_of, stage
 from webapp.core.plan.planner import Plan
 from webapp.db import db
 from webapp.models import AuditEvent, Batch, Group
+
+from tests.factories import make_group
+from tests.steps import rows_of, stage
 
 FORTY = [f"Klasse {year}{letter}" for year in range(1, 21) for letter in "ab"]
 

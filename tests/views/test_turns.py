@@ -8,16 +8,16 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
 import pytest
-
-from tests.factories import make_user
-from tests.files.make_corpus import FILES
-from tests.served import Served, served
-from tests.steps import FILE, upload, wait_for
 from webapp.core.files import workbook
 from webapp.core.files.workbook import Reason
 from webapp.db import begin_write, db
 from webapp.models import Batch, BatchState
 from webapp.services.batches import turns
+
+from tests.factories import make_user
+from tests.files.make_corpus import FILES
+from tests.served import Served, served
+from tests.steps import FILE, upload, wait_for
 
 pytestmark = pytest.mark.any_database
 

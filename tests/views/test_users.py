@@ -7,10 +7,10 @@ from collections import Counter
 from datetime import timedelta
 
 import pytest
-
-from tests.factories import make_invitation, make_user, role
 from webapp.db import utcnow
 from webapp.models import InvitationState, UserState
+
+from tests.factories import make_invitation, make_user, role
 
 EXAM, LIBRARY = "Exam Laptops", "Library Chromebooks"
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-
-from tests.factories import make_group, make_invitation, make_user
-from tests.smtp_sink import Sink
-from tests.steps import confirm, stage
 from webapp.db import db
 from webapp.jobs import batches as batch_job
 from webapp.jobs import outbox as outbox_job
 from webapp.models import Batch, Group, Invitation, Message, MessageState
 from webapp.services.invitations import reminders
+
+from tests.factories import make_group, make_invitation, make_user
+from tests.smtp_sink import Sink
+from tests.steps import confirm, stage
 
 INES, JONAS = "ines@northfield.example", "jonas@northfield.example"
 FILE = f"Email,Role,Groups\n{INES},Analyst,Labs\n{JONAS},Remote,\n"

@@ -19,7 +19,9 @@ _PRIMARY = re.compile(r"(?:^|[;,\s])SMTP:([^;,\s]+)")
 """Exchange writes the address that counts with capitals, the others as smtp:."""
 _LABEL = re.compile(r"^\W*[^\W\d_][\w.\- ]{0,30}:/*\s*")
 """“E-mail: ”, “https://”."""
-_CANDIDATE = re.compile(r"""[^\s@<>()\[\]{}"“”„«»,;:|\\/]+@[^\s@<>()\[\]{}"“”„«»,;:|\\/?]+(?:\?\S*)?""")
+_CANDIDATE = re.compile(
+    r"""[^\s@<>()\[\]{}"“”„«»,;:|\\/]+@[^\s@<>()\[\]{}"“”„«»,;:|\\/?]+(?:\?\S*)?"""
+)
 _IN_BRACKETS = re.compile(r"\([^()]*\)|<[^<>]*>|\[[^\[\]]*\]")
 _NAMED = re.compile(r"[^<>@]*<[^<>]*>[\s.,;]*")
 _EDGES = " \t.,;:'’‘`´?!|/\\"
@@ -39,7 +41,9 @@ _NO_MAILBOX = frozenset(_PLACEHOLDER_WORDS.split())
 """Words that stand where an address should, and are no part of a mailbox's name."""
 
 
-def repair_address(text: str, allowed_domains: Collection[str] = (), known_domains: Sequence[str] = ()) -> str | None:
+def repair_address(
+    text: str, allowed_domains: Collection[str] = (), known_domains: Sequence[str] = ()
+) -> str | None:
     """The address that is plainly meant, however it is dressed up.
 
     known_domains: the organisation's own, likeliest first; they complete what has no domain, or a broken one.
@@ -64,7 +68,9 @@ def repair_address(text: str, allowed_domains: Collection[str] = (), known_domai
 
 def _undress(text: str, known_domains: Sequence[str]) -> str:
     """The text with plain characters in place of entities, %-forms, (at), full-width letters and the like."""
-    text = unicodedata.normalize("NFKC", html.unescape(text)).translate(INVISIBLE).replace("。", ".")
+    text = (
+        unicodedata.normalize("NFKC", html.unescape(text)).translate(INVISIBLE).replace("。", ".")
+    )
     text = _QUERY.sub(r"\1", text)
     if "%40" in text:
         text = unquote(text)
@@ -97,7 +103,9 @@ def _is_all_there_is(text: str) -> bool:
     return not any(map(str.isalnum, rest)) and "/" not in rest.strip(_EDGES)
 
 
-def _with_whole_domain(address: str, allowed_domains: Collection[str], known_domains: Sequence[str]) -> str | None:
+def _with_whole_domain(
+    address: str, allowed_domains: Collection[str], known_domains: Sequence[str]
+) -> str | None:
     local, _, domain = address.rpartition("@")
     if not local or is_placeholder(local):
         return None
@@ -115,7 +123,11 @@ def _complete(text: str, known_domains: Sequence[str]) -> str | None:
         return None
     has_a_word = any(len(word) > 1 for word in _WORDS.findall(local.lower()))
     is_one_word = local.isalpha()  # a heading or a mailbox: nobody knows
-    return f"{local}@{domain or known_domains[0]}" if has_a_word and (domain or not is_one_word) else None
+    return (
+        f"{local}@{domain or known_domains[0]}"
+        if has_a_word and (domain or not is_one_word)
+        else None
+    )
 
 
 def is_placeholder(local: str) -> bool:

@@ -82,7 +82,9 @@ def _split(address: str, text: str) -> tuple[str, str]:
     return local, domain
 
 
-INVISIBLE = dict.fromkeys(map(ord, "\xad\u200b\u200c\u200d\u200e\u200f\u2060\ufeff\u202a\u202b\u202c\u202d\u202e"))
+INVISIBLE = dict.fromkeys(
+    map(ord, "\xad\u200b\u200c\u200d\u200e\u200f\u2060\ufeff\u202a\u202b\u202c\u202d\u202e")
+)
 
 
 def with_domain(text: str, domain: str) -> str:
@@ -121,7 +123,9 @@ def _check_domain(domain: str) -> tuple[str, str]:
 
 def _check_local(local: str) -> str:
     try:
-        checked = validate_email(f"{local}@example.org", check_deliverability=False, strict=True, test_environment=True)
+        checked = validate_email(
+            f"{local}@example.org", check_deliverability=False, strict=True, test_environment=True
+        )
     except EmailNotValidError as error:
         raise InvalidAddressError("email_invalid") from error
     return checked.local_part

@@ -36,7 +36,9 @@ class Chart:
     groups: tuple[Group, ...]
 
 
-def chart(values: Sequence[tuple[str, Sequence[int]]], width: int = 720, height: int = 120) -> Chart:
+def chart(
+    values: Sequence[tuple[str, Sequence[int]]], width: int = 720, height: int = 120
+) -> Chart:
     """Labels, each with its numbers -> bars that fill the drawing. A number that is not nothing is always to be seen."""
     top = _round(max((n for _, numbers in values for n in numbers), default=0))
     each = width / max(1, len(values))
@@ -46,7 +48,8 @@ def chart(values: Sequence[tuple[str, Sequence[int]]], width: int = 720, height:
         begin = place * each + each * 0.15
         tall = [max(2.0, n / top * height) if n else 0.0 for n in numbers]
         bars = (
-            Bar(round(begin + i * bar, 1), round(height - t, 1), round(bar * 0.9, 1), round(t, 1)) for i, t in enumerate(tall)
+            Bar(round(begin + i * bar, 1), round(height - t, 1), round(bar * 0.9, 1), round(t, 1))
+            for i, t in enumerate(tall)
         )
         groups.append(Group(label, round((place + 0.5) * each, 1), tuple(bars), tuple(numbers)))
     return Chart(width, height, top, tuple(groups))

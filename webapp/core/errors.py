@@ -46,7 +46,9 @@ class RuleViolationError(MusterError):
 
     status = 422
 
-    def __init__(self, sentence: str, *, field: str | None = None, link: tuple[str, str] | None = None) -> None:
+    def __init__(
+        self, sentence: str, *, field: str | None = None, link: tuple[str, str] | None = None
+    ) -> None:
         super().__init__(sentence)
         self.field = field
         self.link = link

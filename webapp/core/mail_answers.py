@@ -8,7 +8,8 @@ LONGEST_WORDS = 300
 
 _CODES = re.compile(r"(\d{3})(?: (\d\.(\d{1,3}\.\d{1,3}))\b)?")
 _SENDER = re.compile(
-    r"\bsender\b|\bsend (?:\w+ )?as\b|sendas|\bmail from\b|\bfrom[: ]+address\b|return[- ]path|envelope[- ]from", re.I
+    r"\bsender\b|\bsend (?:\w+ )?as\b|sendas|\bmail from\b|\bfrom[: ]+address\b|return[- ]path|envelope[- ]from",
+    re.I,
 )
 _SENDER_CODES = {"1.7", "1.8", "2.252", "7.23", "7.26", "7.27", "7.60"}
 """Enhanced codes (RFC 3463, 7372 and Exchange's own) that tell of the sender."""
@@ -16,14 +17,18 @@ _RECIPIENT_CODES = re.compile(r"1\.[0-6]|2\.\d+|4\.\d+")
 """Address, mailbox, and the way to its domain."""
 _GREYLIST = re.compile(r"gr[ae]y[- ]?list", re.I)
 _PACE = re.compile(
-    r"too (?:many|fast|quick|much)|\brates?\b|\blimit|\bslow|throttl|quota|exceed|flood|\bper (?:second|minute|hour|day)\b", re.I
+    r"too (?:many|fast|quick|much)|\brates?\b|\blimit|\bslow|throttl|quota|exceed|flood|\bper (?:second|minute|hour|day)\b",
+    re.I,
 )
 
 
 def words_of(code: int, text: bytes | str) -> str:
     """Put a reply on one line. The enhanced code, which smtplib leaves on every line, is kept once."""
     decoded = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
-    lines = ["".join(c if c.isprintable() else " " for c in line).strip() for line in decoded.splitlines()]
+    lines = [
+        "".join(c if c.isprintable() else " " for c in line).strip()
+        for line in decoded.splitlines()
+    ]
     first = lines[0] if lines else ""
     enhanced = re.match(r"\d\.\d{1,3}\.\d{1,3}(?= |$)", first)
     rest = [line.removeprefix(enhanced.group()) if enhanced else line for line in lines[1:]]
@@ -40,7 +45,11 @@ def explain_refusal(words: str, recipient: str) -> dict[str, str]:
     if detail == "2.2" or (words.startswith("552") and not detail):
         return {"code": "mailbox_full", "codes": codes(words)}
     if detail in ("1.2", "4.4"):
-        return {"code": "domain_not_found", "domain": recipient.rpartition("@")[2], "codes": codes(words)}
+        return {
+            "code": "domain_not_found",
+            "domain": recipient.rpartition("@")[2],
+            "codes": codes(words),
+        }
     return {"code": "refused", "words": words}
 
 

@@ -43,10 +43,14 @@ def note(response: Response) -> Response:
     """After every request: what its line will say."""
     if rule := request.url_rule:
         # An address of numbers can be told; another part of one may be a token, so that its pattern is told instead.
-        is_plain = request.endpoint == "static" or all(isinstance(each, int) for each in (request.view_args or {}).values())
+        is_plain = request.endpoint == "static" or all(
+            isinstance(each, int) for each in (request.view_args or {}).values()
+        )
         path = quote(request.path, safe="/") if is_plain else rule.rule
         user = g.get("user")
-        request.environ[_NOTED] = Noted(rule.endpoint, path, inspect(user).identity[0] if user else None)
+        request.environ[_NOTED] = Noted(
+            rule.endpoint, path, inspect(user).identity[0] if user else None
+        )
     return response
 
 
@@ -85,6 +89,12 @@ class AccessLog:
         noted = environ.get(_NOTED) or Noted()
         method = environ["REQUEST_METHOD"] if environ["REQUEST_METHOD"] in METHODS else "OTHER"
         self._latency.observe(noted.endpoint or "none", method, status, seconds)
-        facts = {"method": method, "path": noted.path, "status": status, "ms": round(seconds * 1000, 1), "user": noted.user}
+        facts = {
+            "method": method,
+            "path": noted.path,
+            "status": status,
+            "ms": round(seconds * 1000, 1),
+            "user": noted.user,
+        }
         words = f"{method} {noted.path} {status} in {seconds * 1000:.0f} ms"
         log.info("%s%s", words, f", user {noted.user}" if noted.user else "", extra=facts)

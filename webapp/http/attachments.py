@@ -39,8 +39,15 @@ def attach(parts: Iterable[bytes], name: str, mimetype: str = "text/csv") -> Res
 
 def set_name(response: Response, name: str) -> None:
     """Have the browser save this under a name: RFC 6266, with a name in ASCII for what does not know `filename*`."""
-    name = "".join(" " if unicodedata.category(letter) in ("Cc", "Cs", "Zl", "Zp") else letter for letter in name)
-    bare = "".join(letter for letter in unicodedata.normalize("NFKD", name) if not unicodedata.combining(letter))
+    name = "".join(
+        " " if unicodedata.category(letter) in ("Cc", "Cs", "Zl", "Zp") else letter
+        for letter in name
+    )
+    bare = "".join(
+        letter
+        for letter in unicodedata.normalize("NFKD", name)
+        if not unicodedata.combining(letter)
+    )
     plain = _NOT_PLAIN.sub("_", bare)
     names = {"filename": plain}
     if plain != name:

@@ -93,7 +93,9 @@ def go_on(target: str | None) -> BaseResponse:
     return redirect(request.script_root + path if path else url_for("home.index"), 303)
 
 
-def check_password(password: str, kept: str = "Nothing was sent.", field: str | None = None) -> None:
+def check_password(
+    password: str, kept: str = "Nothing was sent.", field: str | None = None
+) -> None:
     """Check the signed-in person's own password; counted like a sign-in. Raises RuleViolationError or TooManyTriesError.
 
     kept: how the sentence ends, such as "Nothing was sent." field: the form field that the sentence belongs to.
@@ -111,7 +113,9 @@ def check_given_password(kept: str = "Nothing was sent.") -> bool:
 
 
 @contextmanager
-def limit_tries(account: str, limit: Limit, kept: str = "", field: str | None = None) -> Iterator[None]:
+def limit_tries(
+    account: str, limit: Limit, kept: str = "", field: str | None = None
+) -> Iterator[None]:
     """Count a try of something that could be guessed; the block checks it, and a right guess is refunded.
 
     Raises TooManyTriesError instead of running the block, or the block's RuleViolationError with the tries left.
@@ -123,7 +127,9 @@ def limit_tries(account: str, limit: Limit, kept: str = "", field: str | None = 
         what = "second step" if limit is Limit.CODE else "own password"
         run_after_response(sessions.record_refusal, Refusal.LIMIT, user_id, what, peer())
         minutes = plural(max(1, round((tries.again_at - utcnow()).total_seconds() / 60)), "minute")
-        raise TooManyTriesError(f"Too many tries. Try again in {minutes}. {kept}".strip(), field=field)
+        raise TooManyTriesError(
+            f"Too many tries. Try again in {minutes}. {kept}".strip(), field=field
+        )
     try:
         yield
     except BusyError:
@@ -140,7 +146,11 @@ def say_tries_left(left: int) -> str:
     if left > FEW:
         return ""
     pause = f"a pause of {plural(rate_limits.MINUTES, 'minute')}"
-    return f"{plural(left, 'try', 'tries')} left before {pause}." if left else f"That was the last try before {pause}."
+    return (
+        f"{plural(left, 'try', 'tries')} left before {pause}."
+        if left
+        else f"That was the last try before {pause}."
+    )
 
 
 def refuse_try(form: FlaskForm, template: str, tries: Tries, what: str, whose: str) -> Page:
@@ -150,7 +160,9 @@ def refuse_try(form: FlaskForm, template: str, tries: Tries, what: str, whose: s
     run_after_response(sessions.record_refusal, Refusal.LIMIT, None, what, peer())
     assert tries.again_at
     seconds = _seconds_until(tries.again_at)
-    until = full(tries.again_at, current_app.extensions["muster_settings"].time_zone).rpartition(", ")[2]
+    until = full(tries.again_at, current_app.extensions["muster_settings"].time_zone).rpartition(
+        ", "
+    )[2]
     advice = f"Try again in {_minutes(seconds)}, at {until}."
     page = render_template(template, form=form, problem="Too many tries.", advice=advice)
     return page, 429, {"Retry-After": str(seconds)}
@@ -161,12 +173,16 @@ def answer_dead_link(what: str, page: tuple[str, int], is_known: bool = False) -
 
     is_known: whether it was a link once. Trying many that never were gets 429; working links still open from there.
     """
-    run_after_response(sessions.record_refusal, Refusal.LINK, g.user.id if g.user else None, what, peer())
+    run_after_response(
+        sessions.record_refusal, Refusal.LINK, g.user.id if g.user else None, what, peer()
+    )
     if is_known or not (again_at := rate_limits.hit_dead_link(peer()).again_at):
         return page
     seconds = _seconds_until(again_at)
     text = f"Many links that do not work were opened from here. Wait {_minutes(seconds)}, then try again."
-    html = render_template("errors/error.html", code=429, title="Too many links that do not work", text=text)
+    html = render_template(
+        "errors/error.html", code=429, title="Too many links that do not work", text=text
+    )
     return html, 429, {"Retry-After": str(seconds)}
 
 

@@ -40,7 +40,9 @@ def compress(response: Response) -> Response:
     if len(data) < SHORTEST:
         return response
     response.set_data(
-        _gzip_file(data) if is_file else gzip_bytes(data, secrets.randbelow(PADDING) if request.method == "GET" else 0)
+        _gzip_file(data)
+        if is_file
+        else gzip_bytes(data, secrets.randbelow(PADDING) if request.method == "GET" else 0)
     )
     response.headers["Content-Encoding"] = "gzip"
     tag, _ = response.get_etag()

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Flask, Response, current_app, flash, g, redirect, render_template, request, url_for
+from flask import (
+    Flask,
+    Response,
+    current_app,
+    flash,
+    g,
+    redirect,
+    render_template,
+    request,
+    url_for,
+)
 from flask_wtf.csrf import CSRFError
 from marshmallow import ValidationError
 from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError
@@ -13,7 +23,13 @@ from werkzeug.exceptions import HTTPException, InternalServerError, RequestEntit
 from werkzeug.wrappers import Response as BaseResponse
 
 from webapp import logs
-from webapp.core.errors import ForbiddenError, MusterError, OutOfRankError, RateLimitError, RuleViolationError
+from webapp.core.errors import (
+    ForbiddenError,
+    MusterError,
+    OutOfRankError,
+    RateLimitError,
+    RuleViolationError,
+)
 from webapp.db import db
 from webapp.http.origins import WrongHostError, WrongOriginError
 from webapp.http.web import (
@@ -30,9 +46,16 @@ from webapp.services.accounts import sessions
 from webapp.services.accounts.sessions import Refusal
 from webapp.services.batches.review import NotUnderReviewError
 
-NOTED = {ForbiddenError: Refusal.ACCESS, RateLimitError: Refusal.LIMIT, OutOfRankError: Refusal.RANK}
+NOTED = {
+    ForbiddenError: Refusal.ACCESS,
+    RateLimitError: Refusal.LIMIT,
+    OutOfRankError: Refusal.RANK,
+}
 """Which of our errors are refusals that the audit log counts."""
-CRASHED = ("Something went wrong on our side", "Your uploads are saved and nothing was sent twice. Try again in a minute.")
+CRASHED = (
+    "Something went wrong on our side",
+    "Your uploads are saved and nothing was sent twice. Try again in a minute.",
+)
 TITLES = {
     400: ("This was not understood", "Go back, load the page again and repeat the last step."),
     404: ("Nothing here", "The address may have a typing mistake, or what was here is gone."),
@@ -101,7 +124,11 @@ def came_from() -> str | None:
 def ways_on() -> list[tuple[str, str]] | None:
     """Where to go from an error's page: the section that it was in, for who may open that."""
     section = WAYS_ON.get(request.blueprint or "")
-    return [(f"Go to {section[0]}", url_for(section[1]))] if section and g.get("user") and may_call(section[1]) else None
+    return (
+        [(f"Go to {section[0]}", url_for(section[1]))]
+        if section and g.get("user") and may_call(section[1])
+        else None
+    )
 
 
 def too_late(error: NotUnderReviewError) -> BaseResponse:
@@ -122,13 +149,22 @@ def not_valid(error: ValidationError) -> BaseResponse:
 def note_refusal(kind: Refusal) -> None:
     """Have the audit log count this refusal, after the answer."""
     if g.get("user"):
-        run_after_response(sessions.record_refusal, kind, g.user.id, f"{request.method} {request.path}", peer())
+        run_after_response(
+            sessions.record_refusal, kind, g.user.id, f"{request.method} {request.path}", peer()
+        )
 
 
 def page_too_old(_error: CSRFError) -> Response:
     """The form's token is not that of the session: somebody signed in or out since the page was loaded."""
-    logs.refuse("token", f"the form’s token is not that of the session ({request.method} {request.endpoint})")
-    return answer(400, "This page was open for too long", "Load it again and repeat the last step. Nothing was changed.")
+    logs.refuse(
+        "token",
+        f"the form’s token is not that of the session ({request.method} {request.endpoint})",
+    )
+    return answer(
+        400,
+        "This page was open for too long",
+        "Load it again and repeat the last step. Nothing was changed.",
+    )
 
 
 def wrong_origin(error: WrongOriginError) -> Response:
@@ -157,11 +193,17 @@ def wrong_host(_error: WrongHostError) -> Response:
 def too_large(error: RequestEntityTooLarge) -> Response:
     """More than `MUSTER_MAX_UPLOAD_MB`, or than a form holds."""
     limit = f"{current_app.extensions['muster_settings'].max_upload_mb} MB"
-    is_within = (request.content_length or 0) <= current_app.config["MAX_CONTENT_LENGTH"]  # then it was the text in a form
+    is_within = (request.content_length or 0) <= current_app.config[
+        "MAX_CONTENT_LENGTH"
+    ]  # then it was the text in a form
     if is_within or isinstance(error, FormTooLongError):
         limit = f"{LONGEST_FORM // 1000} kB"
     logs.refuse("size", f"more than {limit} ({request.method} {request.endpoint})")
-    size = f"This is {-(-request.content_length // (1024 * 1024))} MB. " if request.content_length else ""
+    size = (
+        f"This is {-(-request.content_length // (1024 * 1024))} MB. "
+        if request.content_length
+        else ""
+    )
     return answer(413, "This is too large", f"{size}The limit is {limit}. Nothing was changed.")
 
 

@@ -50,7 +50,9 @@ def require_text(sentence: str) -> Callable[[Form, Field], None]:
 
 def new_password(form: Form, field: Field) -> None:
     """A validator for a new password; it must not be made of the form's name, e-mail or organisation."""
-    own = {name: form[name].data or "" for name in ("name", "email", "organisation") if name in form}
+    own = {
+        name: form[name].data or "" for name in ("name", "email", "organisation") if name in form
+    }
     own["organisation"] = own.get("organisation") or in_force.organisation_name()
     if problems := passwords.problems(field.data or "", **own):
         raise ValidationError(" ".join(problems))
@@ -58,7 +60,10 @@ def new_password(form: Form, field: Field) -> None:
 
 def organisation_name() -> StringField:
     """The field for the organisation's name."""
-    rules = [require_text("Type your organisation’s name."), Length(max=120, message="Use at most 120 characters.")]
+    rules = [
+        require_text("Type your organisation’s name."),
+        Length(max=120, message="Use at most 120 characters."),
+    ]
     return StringField("Organisation", validators=rules, filters=[to_one_line])
 
 
@@ -66,13 +71,20 @@ def own_name(**attributes: Any) -> StringField:
     """The field for a person's own name."""
     limit = Length(max=120, message="Use at most 120 characters.")
     return StringField(
-        "Full name", validators=[require_text("Type your name."), limit], filters=[to_one_line], render_kw=attributes
+        "Full name",
+        validators=[require_text("Type your name."), limit],
+        filters=[to_one_line],
+        render_kw=attributes,
     )
 
 
 def show_errors(form: Form, error: BadValues | RuleViolationError) -> None:
     """Put the sentences of a schema or a command under their fields."""
-    found = error.messages_dict if isinstance(error, BadValues) else {error.field: str(error).splitlines()}
+    found = (
+        error.messages_dict
+        if isinstance(error, BadValues)
+        else {error.field: str(error).splitlines()}
+    )
     for field in form:
         sentences = found.get(field.name, [])
         if isinstance(sentences, dict):  # of a list: by place
@@ -105,7 +117,9 @@ class NewPasswordForm(FlaskForm):  # type: ignore[misc]
 
     email = HiddenField()
     name = HiddenField()
-    password = PasswordField("New password", validators=[InputRequired("Choose a password."), new_password])
+    password = PasswordField(
+        "New password", validators=[InputRequired("Choose a password."), new_password]
+    )
 
     def of(self, name: str, email: str) -> Self:
         """Set whose password it becomes, whatever the form says."""
@@ -116,13 +130,17 @@ class NewPasswordForm(FlaskForm):  # type: ignore[misc]
 class OwnPasswordForm(NewPasswordForm):
     """A new password for oneself, with the current one."""
 
-    current = PasswordField("Current password", validators=[InputRequired("Type your current password.")])
+    current = PasswordField(
+        "Current password", validators=[InputRequired("Type your current password.")]
+    )
 
 
 class OwnerLinkForm(NewPasswordForm):
     """A new password for a locked-out Owner, if they want one."""
 
-    password = PasswordField("New password", validators=[Optional(strip_whitespace=False), new_password])
+    password = PasswordField(
+        "New password", validators=[Optional(strip_whitespace=False), new_password]
+    )
 
 
 class OwnNameForm(FlaskForm):  # type: ignore[misc]
@@ -135,7 +153,9 @@ class OwnEmailForm(FlaskForm):  # type: ignore[misc]
     """A new e-mail for oneself, with the password. `address`: the parsed e-mail."""
 
     email = EmailField("New email", validators=[require_text("Type your new email.")])
-    current = PasswordField("Current password", validators=[InputRequired("Type your current password.")])
+    current = PasswordField(
+        "Current password", validators=[InputRequired("Type your current password.")]
+    )
 
     address: Address
 
@@ -151,7 +171,9 @@ class OwnEmailForm(FlaskForm):  # type: ignore[misc]
 class SecondFactorForm(CodeForm):
     """A code and the password, to change how one signs in."""
 
-    current = PasswordField("Current password", validators=[InputRequired("Type your current password.")])
+    current = PasswordField(
+        "Current password", validators=[InputRequired("Type your current password.")]
+    )
 
 
 class ProofForm(FlaskForm):  # type: ignore[misc]
@@ -166,7 +188,9 @@ class SetupForm(FlaskForm):  # type: ignore[misc]
     organisation = organisation_name()
     name = own_name()
     email = EmailField("Email", validators=[require_text("Type your email.")])
-    password = PasswordField("Password", validators=[InputRequired("Choose a password."), new_password])
+    password = PasswordField(
+        "Password", validators=[InputRequired("Choose a password."), new_password]
+    )
 
     address: Address
 
@@ -188,7 +212,8 @@ class GroupsForm(FlaskForm):  # type: ignore[misc]
     """New groups. next: a path of ours to go back to."""
 
     names = TextAreaField(
-        "Group names", validators=[require_text("Type the name of a group, or several with commas between them.")]
+        "Group names",
+        validators=[require_text("Type the name of a group, or several with commas between them.")],
     )
     description = StringField("Description")
     next = HiddenField()
@@ -211,11 +236,17 @@ class RoleForm(FlaskForm):  # type: ignore[misc]
 
     name = StringField("Name")
     rank = StringField("Rank")
-    permissions = SelectMultipleField("Permissions", validate_choice=False, choices=[each.value for each in GIVABLE])
+    permissions = SelectMultipleField(
+        "Permissions", validate_choice=False, choices=[each.value for each in GIVABLE]
+    )
 
     def values(self) -> dict[str, Any]:
         """What was typed and ticked."""
-        return {"name": self.name.data, "rank": (self.rank.data or "").strip(), "permissions": self.permissions.data or []}
+        return {
+            "name": self.name.data,
+            "rank": (self.rank.data or "").strip(),
+            "permissions": self.permissions.data or [],
+        }
 
 
 class ReaddressForm(FlaskForm):  # type: ignore[misc]
@@ -236,12 +267,18 @@ class InviteForm(FlaskForm):  # type: ignore[misc]
 
     def cells(self) -> dict[str, str]:
         """What was typed, as the cells of a row."""
-        return {"email": clean(self.email.data or ""), "role": self.role.data or "", "groups": ", ".join(self.groups.data or [])}
+        return {
+            "email": clean(self.email.data or ""),
+            "role": self.role.data or "",
+            "groups": ", ".join(self.groups.data or []),
+        }
 
     def blame(self, issues: list[dict[str, Any]]) -> None:
         """Put each issue under its field, and nothing else there."""
         for field in (self.email, self.role, self.groups, self.password):
-            field.errors = [row_phrases.describe(issue) for issue in issues if issue["field"] == field.name]
+            field.errors = [
+                row_phrases.describe(issue) for issue in issues if issue["field"] == field.name
+            ]
 
 
 class UploadForm(FlaskForm):  # type: ignore[misc]
@@ -255,4 +292,6 @@ class AcceptForm(FlaskForm):  # type: ignore[misc]
 
     name = own_name(autocomplete="name")
     email = HiddenField()
-    password = PasswordField("Password", validators=[InputRequired("Choose a password."), new_password])
+    password = PasswordField(
+        "Password", validators=[InputRequired("Choose a password."), new_password]
+    )

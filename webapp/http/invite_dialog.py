@@ -17,7 +17,10 @@ TABS = ("single", "bulk")
 
 
 def dialog_context(
-    tab: str | None = None, single_form: InviteForm | None = None, upload_error: Any = None, in_the_way: Any = None
+    tab: str | None = None,
+    single_form: InviteForm | None = None,
+    upload_error: Any = None,
+    in_the_way: Any = None,
 ) -> dict[str, Any]:
     """What templates/invitations/_dialog.html needs; {} for those who may not invite."""
     if not current_user().may(Permission.INVITATIONS_MAKE):

@@ -57,7 +57,9 @@ def check_origin() -> None:
 
 def _foreign(own: set[Origin]) -> str:
     """The header that names another site; "" if none does."""
-    site, origin, referer = (request.headers.get(name, "") for name in ("Sec-Fetch-Site", "Origin", "Referer"))
+    site, origin, referer = (
+        request.headers.get(name, "") for name in ("Sec-Fetch-Site", "Origin", "Referer")
+    )
     if site in ("same-origin", "none") or _origin(origin) in own:
         return ""
     if origin and origin != "null":

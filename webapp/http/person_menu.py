@@ -9,7 +9,7 @@ from flask import request, session, url_for
 
 from webapp.core.plan.registry import Registry
 from webapp.http.web import current_user, safe_next
-from webapp.services.directory import people_list
+from webapp.services.directory import allowed_actions
 from webapp.services.directory.people_list import Entry
 
 ENDPOINTS = {
@@ -42,7 +42,7 @@ def menu_context(registry: Registry) -> dict[str, Any]:
     back = safe_next(request.args.get("next")) or request.full_path.rstrip("?")
     return {
         "address": person_address,
-        "does": partial(people_list.allowed_actions, by=current_user(), registry=registry),
+        "does": partial(allowed_actions.allowed_actions, by=current_user(), registry=registry),
         "back": back,
         "acted": session.pop("acted", ""),
         "registry": registry,

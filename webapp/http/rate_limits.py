@@ -65,7 +65,9 @@ class Counters:
             url, socket_timeout=TIMEOUT, socket_connect_timeout=TIMEOUT, retry=Retry(NoBackoff(), 0)
         )
         # The address is a formality: the pool knows it.
-        self._shared = FixedWindowRateLimiter(RedisStorage("redis://", connection_pool=pool, key_prefix="muster-limits"))
+        self._shared = FixedWindowRateLimiter(
+            RedisStorage("redis://", connection_pool=pool, key_prefix="muster-limits")
+        )
         self._own = FixedWindowRateLimiter(MemoryStorage())
         self._away_until = 0.0
 
@@ -77,7 +79,10 @@ class Counters:
                 return getattr(self._shared, method)(item, *names, **options)
             except (redis.RedisError, OSError) as error:
                 self._away_until = time.monotonic() + SILENCE
-                log.warning("the queue server does not count tries to sign in (%s); this process does", type(error).__name__)
+                log.warning(
+                    "the queue server does not count tries to sign in (%s); this process does",
+                    type(error).__name__,
+                )
         return getattr(self._own, method)(item, *names, **options)
 
 
@@ -105,7 +110,9 @@ def refund(account: str, peer: str, limit: Limit = Limit.SIGN_IN, device: str = 
 
 def hit_dead_link(peer: str) -> Tries:
     """Count the opening of a link that does not exist, for this address alone."""
-    return _hit((RateLimitItemPerMinute(BY_PEER, MINUTES, namespace="link-peer"), (place_of(peer),)))
+    return _hit(
+        (RateLimitItemPerMinute(BY_PEER, MINUTES, namespace="link-peer"), (place_of(peer),))
+    )
 
 
 def _hit(counter: Counter) -> Tries:

@@ -33,7 +33,15 @@ from werkzeug.wrappers import Response as BaseResponse
 from webapp.core.errors import ForbiddenError
 from webapp.core.files.cleaning import clip
 from webapp.core.security.permissions import Permission
-from webapp.core.text.formatting import become_administrators, day, full, lasting, plural, what_sending_does, when
+from webapp.core.text.formatting import (
+    become_administrators,
+    day,
+    full,
+    lasting,
+    plural,
+    what_sending_does,
+    when,
+)
 from webapp.db import utcnow
 from webapp.models import User
 
@@ -48,7 +56,9 @@ CSP = "; ".join(
         "font-src 'self'", "frame-src 'self'", "form-action 'self'", "base-uri 'none'", "frame-ancestors 'none'",
     )
 )  # fmt: skip
-FRAME_CSP = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self'; sandbox"
+FRAME_CSP = (
+    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self'; sandbox"
+)
 """For an e-mail's HTML: it may look as it likes, and do nothing."""
 
 Page = str | tuple[str, int] | tuple[str, int, dict[str, str]]
@@ -109,19 +119,26 @@ class OwnRequest(Request):
         if is_read:
             return
         texts = [text for pair in self.form.items(multi=True) for text in pair]
-        texts += [text for file in self.files.values() for text in (file.name or "", file.filename or "")]
+        texts += [
+            text for file in self.files.values() for text in (file.name or "", file.filename or "")
+        ]
         _refuse_nul(texts)
 
 
 _LINK_AND_MORE = re.compile(
-    r"(/(?:invitations|password-resets|email-changes|owner-links|setup)/[A-Za-z0-9_-]{43})[^A-Za-z0-9]+", re.ASCII
+    r"(/(?:invitations|password-resets|email-changes|owner-links|setup)/[A-Za-z0-9_-]{43})[^A-Za-z0-9]+",
+    re.ASCII,
 )
 
 
 def mend_link() -> BaseResponse | None:
     """Before every request: redirect links with what mail programs add at their end, such as `.` or `>`, to the bare link."""
     found = _LINK_AND_MORE.fullmatch(request.path)
-    return redirect(request.script_root + found[1]) if found and request.method in ("GET", "HEAD") else None
+    return (
+        redirect(request.script_root + found[1])
+        if found and request.method in ("GET", "HEAD")
+        else None
+    )
 
 
 def refuse_nul() -> None:
@@ -156,7 +173,9 @@ def to_sign_in() -> BaseResponse:
     if is_fragment():
         if "sid" not in session:  # otherwise the page says so by itself
             flash("You were signed out. Sign in to go on.", "warn")
-        return Response(status=401, headers={"HX-Redirect": url_for("sessions.new", next=page_of_fragment())})
+        return Response(
+            status=401, headers={"HX-Redirect": url_for("sessions.new", next=page_of_fragment())}
+        )
     here = request.full_path.rstrip("?") if request.method == "GET" else None
     return redirect(url_for("sessions.new", next=here), 303)
 
@@ -198,7 +217,10 @@ def run_after_response(command: Callable[..., None], *args: Any, **details: Any)
 
 def is_fragment() -> bool:
     """Whether htmx asks for a part of a page. A restore from history needs the whole page."""
-    return request.headers.get("HX-Request") == "true" and request.headers.get("HX-Request-Type") != "full"
+    return (
+        request.headers.get("HX-Request") == "true"
+        and request.headers.get("HX-Request-Type") != "full"
+    )
 
 
 def is_elsewhere(address: str) -> bool:
@@ -207,13 +229,20 @@ def is_elsewhere(address: str) -> bool:
     return here is not None and urlsplit(here).path != address
 
 
-def page_or_fragment(page: str, fragment: str, /, status: int = 200, **context: Any) -> tuple[str, int]:
+def page_or_fragment(
+    page: str, fragment: str, /, status: int = 200, **context: Any
+) -> tuple[str, int]:
     """Render the fragment for htmx, and the page that includes it for other requests."""
     return render_template(fragment if is_fragment() else page, **context), status
 
 
 def redirect_to(
-    endpoint: str, *, say: str | None = None, back: str | None = None, acted: str = "", **values: Any
+    endpoint: str,
+    *,
+    say: str | None = None,
+    back: str | None = None,
+    acted: str = "",
+    **values: Any,
 ) -> BaseResponse:
     """Redirect after a command, for htmx by HX-Redirect; `say` becomes a toast.
 
@@ -233,7 +262,12 @@ def redirect_to(
 
 def safe_next(target: str | None) -> str | None:
     """The path if it is one of ours to go on to, or None."""
-    if target and target.startswith("/") and not target.startswith(("//", "/\\")) and target.isprintable():
+    if (
+        target
+        and target.startswith("/")
+        and not target.startswith(("//", "/\\"))
+        and target.isprintable()
+    ):
         return target
     return None
 
@@ -245,11 +279,17 @@ def security_headers(response: Response) -> Response:
     headers.setdefault("Content-Security-Policy", CSP)
     headers.setdefault("X-Content-Type-Options", "nosniff")
     # An address with a token is sent to nobody, not even to ourselves.
-    headers.setdefault("Referrer-Policy", "no-referrer" if "token" in (request.view_args or {}) else "same-origin")
+    headers.setdefault(
+        "Referrer-Policy", "no-referrer" if "token" in (request.view_args or {}) else "same-origin"
+    )
     headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
     headers.setdefault("Permissions-Policy", "camera=(), microphone=(), geolocation=()")
     if request.endpoint == "static":
-        headers["Cache-Control"] = "public, max-age=31536000, immutable" if "version" in (request.view_args or {}) else "no-cache"
+        headers["Cache-Control"] = (
+            "public, max-age=31536000, immutable"
+            if "version" in (request.view_args or {})
+            else "no-cache"
+        )
     else:
         headers["Cache-Control"] = "no-store"
         response.vary.add("HX-Request")
@@ -289,10 +329,14 @@ def register_words(app: Flask) -> None:
     """Register filters and names that every template may use."""
     from webapp.services.settings import in_force
 
-    app.jinja_env.filters["when"] = lambda value: when(value, utcnow(), in_force.settings().time_zone)
+    app.jinja_env.filters["when"] = lambda value: when(
+        value, utcnow(), in_force.settings().time_zone
+    )
     app.jinja_env.filters["day"] = lambda value: day(value, utcnow(), in_force.settings().time_zone)
     app.jinja_env.filters["full"] = lambda value: full(value, in_force.settings().time_zone)
-    app.jinja_env.filters["clock"] = lambda value: value.astimezone(in_force.settings().time_zone).strftime("%H:%M:%S")
+    app.jinja_env.filters["clock"] = lambda value: value.astimezone(
+        in_force.settings().time_zone
+    ).strftime("%H:%M:%S")
     app.jinja_env.filters["lasting"] = lasting
     app.jinja_env.filters["clip"] = clip
     app.jinja_env.globals.update(

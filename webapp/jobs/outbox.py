@@ -103,7 +103,9 @@ def _renew_leases(worker: str) -> Iterator[None]:
         ended.set()
 
 
-def _send_claimed(transport: Transport, claimed: list[int], worker: str, end_of_turn: float) -> None:
+def _send_claimed(
+    transport: Transport, claimed: list[int], worker: str, end_of_turn: float
+) -> None:
     """Send what was claimed, then claim more. Returns when nothing is due, time is up, or the connection broke.
 
     Raises MailServerUnavailableError and MailThrottledError.
@@ -112,13 +114,21 @@ def _send_claimed(transport: Transport, claimed: list[int], worker: str, end_of_
     is_open = True
     try:
         while claimed and is_open:
-            is_open = _send_each(transport, claim.render_claimed(claimed, worker), worker, end_of_turn, refusals)
+            is_open = _send_each(
+                transport, claim.render_claimed(claimed, worker), worker, end_of_turn, refusals
+            )
             claimed = _claim(worker, end_of_turn) if is_open else []
     finally:
         finish_batch.finish_all(refusals.end())
 
 
-def _send_each(transport: Transport, messages: list[ClaimedMessage], worker: str, end_of_turn: float, refusals: Refusals) -> bool:
+def _send_each(
+    transport: Transport,
+    messages: list[ClaimedMessage],
+    worker: str,
+    end_of_turn: float,
+    refusals: Refusals,
+) -> bool:
     """Send messages until time is up or the connection breaks. Returns whether it is still open.
 
     Raises MailServerUnavailableError and MailThrottledError.
@@ -140,24 +150,37 @@ def _send_each(transport: Transport, messages: list[ClaimedMessage], worker: str
     return True
 
 
-def _send(transport: Transport, message: ClaimedMessage, worker: str, refusals: Refusals) -> set[int | None]:
+def _send(
+    transport: Transport, message: ClaimedMessage, worker: str, refusals: Refusals
+) -> set[int | None]:
     """Send one message and record the result. Returns the batches whose rows it settled.
 
     Raises MailServerUnavailableError, MailThrottledError, ConnectionLostError and UncertainDeliveryError.
     """
     message_id = message.id
     try:
-        mail = mime.build(message.email, message.sender, message.message_id, message.date, message.reply_to)
+        mail = mime.build(
+            message.email, message.sender, message.message_id, message.date, message.reply_to
+        )
     except PermanentDeliveryError as error:
         return {results.record_failed(message_id, worker, error.answer, by_server=False)}
     try:
-        answer = transport.send(mail, lambda: claim.begin_data(message_id, worker, is_file=transport.is_file))
+        answer = transport.send(
+            mail, lambda: claim.begin_data(message_id, worker, is_file=transport.is_file)
+        )
     except (TemporaryDeliveryError, SenderRefusedError) as error:
         return {*refusals.add(message_id, error)}
     except PermanentDeliveryError as error:
-        current_app.logger.info("message %d was refused for good, Message-ID %s", message_id, message.message_id)
+        current_app.logger.info(
+            "message %d was refused for good, Message-ID %s", message_id, message.message_id
+        )
         return {*refusals.end(), results.record_failed(message_id, worker, error.answer)}
     except ConflictError:
         return {results.release(message_id, worker)}
-    current_app.logger.info("message %d was handed over, Message-ID %s", message_id, message.message_id)
-    return {results.record_sent(message_id, worker, answer, is_file=transport.is_file), *refusals.end(has_taken=True)}
+    current_app.logger.info(
+        "message %d was handed over, Message-ID %s", message_id, message.message_id
+    )
+    return {
+        results.record_sent(message_id, worker, answer, is_file=transport.is_file),
+        *refusals.end(has_taken=True),
+    }

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 from webapp.core import mail_answers
-from webapp.mail.errors import MailServerUnavailableError, MailThrottledError, SenderRefusedError, TemporaryDeliveryError
+from webapp.mail.errors import (
+    MailServerUnavailableError,
+    MailThrottledError,
+    SenderRefusedError,
+    TemporaryDeliveryError,
+)
 from webapp.services.mail import claim, results
 from webapp.services.mail.claim import ServerState
 
@@ -44,7 +49,9 @@ class Refusals:
         if isinstance(error, SenderRefusedError):
             if len(self._waiting) >= (1 if state.is_held_up else SEVERAL):
                 raise MailServerUnavailableError(**error.answer, refused=self._forget())
-        elif len(self._waiting) >= (1 if state.pace_codes == _codes(error) else SEVERAL) and self._is_pace(error, state):
+        elif len(self._waiting) >= (
+            1 if state.pace_codes == _codes(error) else SEVERAL
+        ) and self._is_pace(error, state):
             self._forget()
             raise MailThrottledError(**error.answer)
         return settled
@@ -56,7 +63,11 @@ class Refusals:
 
     def _is_pace(self, error: Refusal, state: ServerState) -> bool:
         """A server that has taken none yet, and does not speak of too many, may want to see each message twice."""
-        return self._has_taken or state.took_lately or mail_answers.is_about_pace(error.answer["words"])
+        return (
+            self._has_taken
+            or state.took_lately
+            or mail_answers.is_about_pace(error.answer["words"])
+        )
 
     def _forget(self) -> list[int]:
         ids = list(self._waiting)

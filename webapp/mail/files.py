@@ -46,7 +46,9 @@ class FileTransport:
                 os.fsync(file.fileno())
         except OSError as error:
             words = error.strerror or str(error)
-            raise MailServerUnavailableError("folder", folder=str(self._folder), words=words) from error
+            raise MailServerUnavailableError(
+                "folder", folder=str(self._folder), words=words
+            ) from error
 
 
 def delete_files(folder: Path, message_ids: Iterable[str]) -> None:

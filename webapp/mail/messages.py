@@ -59,14 +59,21 @@ def invitation(
         "place": on_one_line(organisation) or NAMELESS,
         "subject": f"{said}, and you have not joined yet" if is_reminder else said,
         "role": on_one_line(role),
-        "groups": groups if isinstance(groups, str) else ", ".join(on_one_line(name) for name in groups),
+        "groups": groups
+        if isinstance(groups, str)
+        else ", ".join(on_one_line(name) for name in groups),
         "link": link,
         "validity": plural(expires_days, "day"),
         "words": _lines(words),
         "message": _lines(message or ""),
         "reply_to": on_one_line(reply_to[1]),
     }
-    email = _rendered("invitation", to, f"{'' if link else 'Test: '}{'Reminder: ' if is_reminder else ''}{heading}", values)
+    email = _rendered(
+        "invitation",
+        to,
+        f"{'' if link else 'Test: '}{'Reminder: ' if is_reminder else ''}{heading}",
+        values,
+    )
     return replace(email, reply_to=reply_to)
 
 
@@ -102,7 +109,10 @@ def email_changing(*, to: str, organisation: str, at: str) -> Email:
     """To the old address: another is about to take its place."""
     said = f"On {at} somebody who was signed in as you asked to change the email of your account."
     return _account(
-        to, organisation, "The email of your account is to change", f"{said} It changes when the new one is confirmed."
+        to,
+        organisation,
+        "The email of your account is to change",
+        f"{said} It changes when the new one is confirmed.",
     )
 
 
@@ -121,7 +131,10 @@ def second_factor_on(*, to: str, organisation: str, at: str) -> Email:
 def second_factor_off(*, to: str, organisation: str, at: str) -> Email:
     """Tells that the password is enough again."""
     return _account(
-        to, organisation, "Two-step sign-in is off", f"On {at} two-step sign-in was turned off: your password alone signs you in."
+        to,
+        organisation,
+        "Two-step sign-in is off",
+        f"On {at} two-step sign-in was turned off: your password alone signs you in.",
     )
 
 
@@ -141,12 +154,22 @@ def _account(
 ) -> Email:
     """An e-mail about the recipient's own account. button: what opening the link is for."""
     place = on_one_line(organisation) or NAMELESS
-    values = {"place": place, "subject": subject, "said": said, "button": button, "link": link, "fine": fine}
+    values = {
+        "place": place,
+        "subject": subject,
+        "said": said,
+        "button": button,
+        "link": link,
+        "fine": fine,
+    }
     return _rendered("account", to, f"{subject}: {place}", {**values, "unexpected": unexpected})
 
 
 def _rendered(template: str, to: str, subject: str, values: dict[str, Any]) -> Email:
-    text, html = (_templates().get_template(f"{template}.{kind}").render(values, to=to) for kind in ("txt", "html"))
+    text, html = (
+        _templates().get_template(f"{template}.{kind}").render(values, to=to)
+        for kind in ("txt", "html")
+    )
     return Email(to, subject, text, html)
 
 

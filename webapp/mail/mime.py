@@ -34,7 +34,9 @@ class MimeMessage:
     data: bytes
 
 
-def build(email: Email, sender: str, message_id: str, date: datetime, reply_to: tuple[str, str] = ("", "")) -> MimeMessage:
+def build(
+    email: Email, sender: str, message_id: str, date: datetime, reply_to: tuple[str, str] = ("", "")
+) -> MimeMessage:
     """Build the MIME message; the same bytes at every try.
 
     sender: `Name <address>`. message_id: with its angle brackets. date: aware. reply_to: name and address; blank: the sender.
@@ -104,7 +106,11 @@ def _encode(header: str, text: str) -> str:
 
 def _is_plain(text: str) -> bool:
     """Whether a header can carry the text as it is, folded between words."""
-    return text.isascii() and "=?" not in text and all(len(word) <= LONGEST_WORD for word in text.split())
+    return (
+        text.isascii()
+        and "=?" not in text
+        and all(len(word) <= LONGEST_WORD for word in text.split())
+    )
 
 
 def _transfer_encoding(text: str) -> str:

@@ -108,7 +108,9 @@ class SmtpTransport:
     def _connect(self) -> smtplib.SMTP:
         address = (self._url.hostname or "", self._port, self._local_name)
         if self._url.scheme == "smtps":
-            return _TlsClient(*address, timeout=OPENING_SECONDS, context=ssl.create_default_context())
+            return _TlsClient(
+                *address, timeout=OPENING_SECONDS, context=ssl.create_default_context()
+            )
         return _Client(*address, timeout=OPENING_SECONDS)
 
     def _sign_in(self) -> None:
@@ -176,9 +178,13 @@ class SmtpTransport:
         words = mail_answers.words_of(*reply)
         if reply[0] in AUTHENTICATION_CODES:
             raise MailServerUnavailableError("stopped", server=self._server, words=words)
-        concerns_message = mail_answers.is_about_size(words) or ("SMTPUTF8" in options and self._sender.isascii())
+        concerns_message = mail_answers.is_about_size(words) or (
+            "SMTPUTF8" in options and self._sender.isascii()
+        )
         if reply[0] >= 500 and not concerns_message:
-            raise MailServerUnavailableError("sender_refused", server=self._server, sender=self._sender, words=words)
+            raise MailServerUnavailableError(
+                "sender_refused", server=self._server, sender=self._sender, words=words
+            )
         self._check(reply, recipient)
 
     def _command(self, command: Callable[..., Reply], *args: Any) -> Reply:
@@ -187,7 +193,9 @@ class SmtpTransport:
             return command(*args)
         except Exception as error:
             self.close()
-            if not isinstance(error, OSError):  # the time-out of the job: no time is left for another connection
+            if not isinstance(
+                error, OSError
+            ):  # the time-out of the job: no time is left for another connection
                 self._is_proven = False
             raise ConnectionLostError("broken", server=self._server, cause=_cause(error)) from error
 
@@ -199,7 +207,9 @@ class SmtpTransport:
             reply = self._smtp.getreply()
         except Exception as error:  # the time-out of the job, too
             self.close()
-            raise UncertainDeliveryError("uncertain", server=self._server, cause=_cause(error)) from error
+            raise UncertainDeliveryError(
+                "uncertain", server=self._server, cause=_cause(error)
+            ) from error
         if reply[0] < 0:
             cause = {"code": "unreadable"}
             raise UncertainDeliveryError("uncertain", server=self._server, cause=cause)
@@ -221,7 +231,9 @@ class SmtpTransport:
         if code < 500:
             raise TemporaryDeliveryError("deferred", words=words)
         if mail_answers.is_about_sender(words, self._sender):
-            raise SenderRefusedError("sender_refused", server=self._server, sender=self._sender, words=words)
+            raise SenderRefusedError(
+                "sender_refused", server=self._server, sender=self._sender, words=words
+            )
         raise PermanentDeliveryError(**mail_answers.explain_refusal(words, recipient))
 
     def _reset(self) -> None:

@@ -11,7 +11,15 @@ from webapp.models.batches import Batch, BatchFile, BatchKind, BatchState
 from webapp.models.groups import Group
 from webapp.models.invitations import Invitation, InvitationState
 from webapp.models.organisation import Organisation
-from webapp.models.outbox import SECRET_KINDS, MailCircuit, Message, MessageKind, MessageState, Phase, Priority
+from webapp.models.outbox import (
+    SECRET_KINDS,
+    MailCircuit,
+    Message,
+    MessageKind,
+    MessageState,
+    Phase,
+    Priority,
+)
 from webapp.models.roles import OWNER_ROLE_ID, Role
 from webapp.models.rows import MARKERS, REDONE, UNDONE, EditState, Outcome, Row, RowEdit
 from webapp.models.second_factors import RecoveryCode

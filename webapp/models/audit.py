@@ -44,7 +44,9 @@ class AuditEvent(Model):
     count: Mapped[int] = mapped_column(default=1)
     """Repeated refusals are counted, not appended, until the event is sealed."""
 
-    personal: Mapped[dict[str, dict[str, str]]] = mapped_column(JSON, default=dict, server_default=text("'{}'"))
+    personal: Mapped[dict[str, dict[str, str]]] = mapped_column(
+        JSON, default=dict, server_default=text("'{}'")
+    )
     """`core.sealing.Digests` of actor, subject and details."""
     stamp: Mapped[str | None] = mapped_column(String(64), unique=True)
     """`core.sealing.stamp`. None only in events from before there were any, until the first sealing."""
@@ -88,7 +90,10 @@ TRIGGERS = {
     "sqlite": [
         f"CREATE TRIGGER audit_events_{name} BEFORE {what} ON audit_events WHEN {when}{_LOCKED.format(no=0)} "
         f"BEGIN SELECT RAISE(ABORT, '{_REFUSAL}'); END"
-        for name, what, when in (("not_changed", "UPDATE", "OLD.seq IS NOT NULL AND "), ("not_deleted", "DELETE", ""))
+        for name, what, when in (
+            ("not_changed", "UPDATE", "OLD.seq IS NOT NULL AND "),
+            ("not_deleted", "DELETE", ""),
+        )
     ],
     "postgresql": [
         "CREATE OR REPLACE FUNCTION audit_events_refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "

@@ -64,7 +64,9 @@ class Batch(Model):
     """The file's header as read."""
     columns: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict, server_default=text("'{}'"))
     """`core.columns.Places` as a dictionary: which columns hold what; {}: not known."""
-    notices: Mapped[list[dict[str, Any]]] = mapped_column(JSON, default=list, server_default=text("'[]'"))
+    notices: Mapped[list[dict[str, Any]]] = mapped_column(
+        JSON, default=list, server_default=text("'[]'")
+    )
     """`core.notices.Notice` as dictionaries: what reading the file came upon and a person should look at."""
 
     mode: Mapped[Mode] = mapped_column(enum_column(Mode), default=Mode.REPLACE)
@@ -106,7 +108,9 @@ class Batch(Model):
     """When the last of them was, because `MUSTER_RETENTION_DAYS` had passed."""
 
     uploaded_by: Mapped[User] = relationship(foreign_keys=[uploaded_by_id])
-    planned_for: Mapped[User] = relationship(foreign_keys=[planned_for_id], lazy="joined", innerjoin=True)
+    planned_for: Mapped[User] = relationship(
+        foreign_keys=[planned_for_id], lazy="joined", innerjoin=True
+    )
     confirmed_by: Mapped[User | None] = relationship(foreign_keys=[confirmed_by_id])
 
     @property
@@ -115,7 +119,9 @@ class Batch(Model):
         if self.title:
             return batch_phrases.describe_title(self.title)
         if self.parts > 1:
-            return batch_phrases.describe_title({"code": "part", "name": self.file_name, "part": self.part, "parts": self.parts})
+            return batch_phrases.describe_title(
+                {"code": "part", "name": self.file_name, "part": self.part, "parts": self.parts}
+            )
         return self.file_name
 
     @property
@@ -142,7 +148,11 @@ class Batch(Model):
         """How it is applied, as the audit log tells it."""
         if self.kind is not BatchKind.UPLOAD:
             return {"does": self.action, "reverts": self.reverts_id}
-        return {"mode": self.mode.value, "change_roles": self.change_roles, "skip_errors": self.skip_errors}
+        return {
+            "mode": self.mode.value,
+            "change_roles": self.change_roles,
+            "skip_errors": self.skip_errors,
+        }
 
 
 class BatchFile(Model):
@@ -150,7 +160,9 @@ class BatchFile(Model):
 
     __tablename__ = "batch_files"
 
-    batch_id: Mapped[int] = mapped_column(ForeignKey("batches.id", ondelete="CASCADE"), primary_key=True)
+    batch_id: Mapped[int] = mapped_column(
+        ForeignKey("batches.id", ondelete="CASCADE"), primary_key=True
+    )
     data: Mapped[bytes] = mapped_column(LargeBinary)
     sheet: Mapped[str | None] = mapped_column(String(255))
     header_row: Mapped[int | None]

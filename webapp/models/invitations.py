@@ -44,7 +44,9 @@ class Invitation(Model):
     email_key: Mapped[str] = mapped_column(String(320))
     role_id: Mapped[int] = mapped_column(ForeignKey("roles.id"))
     all_groups: Mapped[bool] = mapped_column(default=False)
-    state: Mapped[InvitationState] = mapped_column(enum_column(InvitationState), default=InvitationState.PENDING)
+    state: Mapped[InvitationState] = mapped_column(
+        enum_column(InvitationState), default=InvitationState.PENDING
+    )
     version: Mapped[int] = mapped_column(default=1)
     """Part of what the token is derived from: raising it makes every link sent before worthless."""
     nonce: Mapped[str] = mapped_column(String(32), server_default="")
@@ -67,7 +69,13 @@ class Invitation(Model):
     """When the one reminder of it was queued."""
 
     role: Mapped[Role] = relationship(lazy="joined", innerjoin=True)
-    groups: Mapped[list[Group]] = relationship(secondary=invitation_groups, order_by=binary_order(Group.key), lazy="selectin")
+    groups: Mapped[list[Group]] = relationship(
+        secondary=invitation_groups, order_by=binary_order(Group.key), lazy="selectin"
+    )
 
     def is_expired(self, now: datetime) -> bool:
-        return self.state is InvitationState.PENDING and self.expires_at is not None and self.expires_at <= now
+        return (
+            self.state is InvitationState.PENDING
+            and self.expires_at is not None
+            and self.expires_at <= now
+        )

@@ -35,7 +35,9 @@ class Organisation(Model):
     """SHA-256 (hex) of the one-time set-up link's token, while there is no Owner."""
     owner_id: Mapped[int | None]
     """None until Muster is set up."""
-    owner_role_id: Mapped[int] = mapped_column(default=OWNER_ROLE_ID, server_default=text(str(OWNER_ROLE_ID)))
+    owner_role_id: Mapped[int] = mapped_column(
+        default=OWNER_ROLE_ID, server_default=text(str(OWNER_ROLE_ID))
+    )
     """Never anything else: it stands here for the foreign key."""
     owner_state: Mapped[str] = mapped_column(String(32), default="active", server_default="active")
     """As above."""

@@ -85,12 +85,16 @@ class Message(Model):
     recipient: Mapped[str] = mapped_column(String(320))
     message_id: Mapped[str] = mapped_column(String(120), unique=True)
     """RFC 5322 Message-ID, with its angle brackets."""
-    invitation_id: Mapped[int | None] = mapped_column(ForeignKey("invitations.id", ondelete="CASCADE"))
+    invitation_id: Mapped[int | None] = mapped_column(
+        ForeignKey("invitations.id", ondelete="CASCADE")
+    )
     row_id: Mapped[int | None] = mapped_column(ForeignKey("rows.id", ondelete="SET NULL"))
     user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
     """Whose account it is about, unless it is about an invitation or a batch."""
     link_id: Mapped[int | None] = mapped_column(ForeignKey("account_links.id", ondelete="CASCADE"))
-    state: Mapped[MessageState] = mapped_column(enum_column(MessageState), default=MessageState.QUEUED)
+    state: Mapped[MessageState] = mapped_column(
+        enum_column(MessageState), default=MessageState.QUEUED
+    )
     phase: Mapped[Phase | None] = mapped_column(enum_column(Phase))
     maybe_sent: Mapped[bool] = mapped_column(default=False)
     """A worker died after DATA began: the next hand-over makes it `uncertain`."""

@@ -93,7 +93,9 @@ class Row(Model):
     reason: Mapped[Said] = mapped_column(JSON, default=dict, server_default=text("'{}'"))
     """Why it came to this outcome: a code with parameters, worded by `why`; {}: nothing to say."""
     done_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
-    invitation_id: Mapped[int | None] = mapped_column(ForeignKey("invitations.id", ondelete="SET NULL"))
+    invitation_id: Mapped[int | None] = mapped_column(
+        ForeignKey("invitations.id", ondelete="SET NULL")
+    )
 
     @property
     def why(self) -> str:
@@ -119,7 +121,11 @@ class Row(Model):
     @property
     def is_edited(self) -> bool:
         """Whether a cell is no longer what was read; so too a row that was added by hand and filled in."""
-        return (self.email, self.role, self.groups) != (self.read_email, self.read_role, self.read_groups)
+        return (self.email, self.role, self.groups) != (
+            self.read_email,
+            self.read_role,
+            self.read_groups,
+        )
 
     def issues_of(self, field: str) -> list[dict[str, Any]]:
         """The issues of one cell, each with its `text`."""
@@ -168,4 +174,6 @@ class RowEdit(Model):
     field: Mapped[str] = mapped_column(String(32))
     before: Mapped[str] = mapped_column(Text)
     after: Mapped[str] = mapped_column(Text)
-    state: Mapped[EditState] = mapped_column(enum_column(EditState), default=EditState.DONE, server_default="done")
+    state: Mapped[EditState] = mapped_column(
+        enum_column(EditState), default=EditState.DONE, server_default="done"
+    )

@@ -35,7 +35,9 @@ class User(Model):
             postgresql_where=text(f"role_id = {OWNER_ROLE_ID}"),
         ),
         Index("ix_users_role_id", "role_id"),
-        Index("users_as_owner", "id", "role_id", "state", unique=True),  # what organisation's owner refers to
+        Index(
+            "users_as_owner", "id", "role_id", "state", unique=True
+        ),  # what organisation's owner refers to
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -57,7 +59,9 @@ class User(Model):
     """The time step of the newest code that was taken: no code is taken twice."""
 
     role: Mapped[Role] = relationship(lazy="joined", innerjoin=True)
-    groups: Mapped[list[Group]] = relationship(secondary=user_groups, order_by=binary_order(Group.key))
+    groups: Mapped[list[Group]] = relationship(
+        secondary=user_groups, order_by=binary_order(Group.key)
+    )
 
     @property
     def initials(self) -> str:

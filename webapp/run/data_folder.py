@@ -15,7 +15,16 @@ from webapp.settings.parsers import SHORTEST_SECRET_KEY
 
 LAST_BACKUP = "last_backup"
 """A file that says when and where the last backup was made."""
-KEPT = ("muster.db*", "secret_key", "audit_head", "outbox", "valkey.*", "up.lock", "before-restore-*", LAST_BACKUP)
+KEPT = (
+    "muster.db*",
+    "secret_key",
+    "audit_head",
+    "outbox",
+    "valkey.*",
+    "up.lock",
+    "before-restore-*",
+    LAST_BACKUP,
+)
 """What Muster keeps in the folder. Whatever else lies there is not ours to change."""
 
 
@@ -84,7 +93,9 @@ def load_secret_key(file: Path) -> str:
     """
     try:
         if not file.exists():
-            descriptor, written = tempfile.mkstemp(dir=file.parent, prefix=".secret_key-")  # mode 0600
+            descriptor, written = tempfile.mkstemp(
+                dir=file.parent, prefix=".secret_key-"
+            )  # mode 0600
             try:
                 with open(descriptor, "w", encoding="ascii") as new:
                     new.write(secrets.token_urlsafe(48) + "\n")
@@ -99,7 +110,9 @@ def load_secret_key(file: Path) -> str:
         key = file.read_text(encoding="ascii").strip()
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not text"
-        raise ConfigError(f"The secret key in “{shorten(str(file))}” cannot be used ({reason}); check the file.") from None
+        raise ConfigError(
+            f"The secret key in “{shorten(str(file))}” cannot be used ({reason}); check the file."
+        ) from None
     if len(key) < SHORTEST_SECRET_KEY:
         raise ConfigError(
             f"The secret key in “{shorten(str(file))}” is shorter than {SHORTEST_SECRET_KEY} characters; "
@@ -132,7 +145,9 @@ def last_backup(folder: Path) -> tuple[datetime, str] | None:
     """When the last backup was made with this data folder, and where it was written; None where that is not known."""
     note = folder / LAST_BACKUP
     try:
-        return datetime.fromtimestamp(note.stat().st_mtime, UTC), note.read_text(encoding="utf-8", errors="replace").strip()
+        return datetime.fromtimestamp(note.stat().st_mtime, UTC), note.read_text(
+            encoding="utf-8", errors="replace"
+        ).strip()
     except OSError:
         return None
 

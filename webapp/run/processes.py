@@ -18,7 +18,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
-FIRST_PAUSE, LONGEST_PAUSE = 0.4, 10.0  # seconds before a dead child is started again; doubled each time
+FIRST_PAUSE, LONGEST_PAUSE = (
+    0.4,
+    10.0,
+)  # seconds before a dead child is started again; doubled each time
 STEADY = 30.0  # seconds of life after which a death counts as the first one again
 
 Child = subprocess.Popen[bytes]
@@ -136,7 +139,11 @@ class SupervisedProcess:
 def describe_end(child: Child) -> str:
     """ "ended with code 1" or "was ended by signal 9"."""
     code = child.returncode
-    return f"was ended by signal {-code}" if code is not None and code < 0 else f"ended with code {code}"
+    return (
+        f"was ended by signal {-code}"
+        if code is not None and code < 0
+        else f"ended with code {code}"
+    )
 
 
 def unique_name(label: str) -> str:

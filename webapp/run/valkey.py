@@ -28,7 +28,11 @@ def find_server() -> str:
 
     Raises QueueError when there is none that is new enough.
     """
-    for candidate in (_find_packaged_server(), shutil.which("valkey-server"), shutil.which("redis-server")):
+    for candidate in (
+        _find_packaged_server(),
+        shutil.which("valkey-server"),
+        shutil.which("redis-server"),
+    ):
         if candidate and _version(candidate) >= OLDEST:
             return candidate
     raise QueueError(
@@ -106,7 +110,9 @@ def _find_packaged_server() -> str | None:
 def _version(server: str) -> tuple[int, int]:
     """What `server --version` says ("Valkey server v=9.1.2 ..."), or (0, 0) when it does not run here."""
     try:
-        said = subprocess.run([server, "--version"], capture_output=True, text=True, timeout=5).stdout
+        said = subprocess.run(
+            [server, "--version"], capture_output=True, text=True, timeout=5
+        ).stdout
     except (OSError, subprocess.TimeoutExpired):
         return (0, 0)
     found = re.search(r"v=(\d+)\.(\d+)", said)
@@ -119,8 +125,14 @@ def _make_private(folder: Path, settings: Settings) -> None:
         return
     folder.mkdir(mode=0o700, exist_ok=True)
     found = folder.lstat()
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or stat.S_IMODE(found.st_mode) & 0o077:
-        raise QueueError(f"“{folder}” belongs to somebody else; remove it, or choose a MUSTER_DATA_DIR with a short path.")
+    if (
+        not stat.S_ISDIR(found.st_mode)
+        or found.st_uid != os.geteuid()
+        or stat.S_IMODE(found.st_mode) & 0o077
+    ):
+        raise QueueError(
+            f"“{folder}” belongs to somebody else; remove it, or choose a MUSTER_DATA_DIR with a short path."
+        )
 
 
 def _end_orphan(settings: Settings) -> None:

@@ -26,16 +26,22 @@ def _id(text: Any, sentence: str) -> int:
 
 
 class _Role(fields.Field[int | None]):
-    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> int | None:
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
+    ) -> int | None:
         return _id(value, "Choose a role.") if value else None
 
 
 class _Groups(fields.Field[tuple[set[int], bool]]):
     """Ids, or the word "all" among them."""
 
-    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> tuple[set[int], bool]:
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
+    ) -> tuple[set[int], bool]:
         given = [text for text in value if text]
-        return {_id(text, "Choose groups from the list.") for text in given if text != ALL}, ALL in given
+        return {
+            _id(text, "Choose groups from the list.") for text in given if text != ALL
+        }, ALL in given
 
 
 class ActionSchema(Schema):
@@ -44,7 +50,9 @@ class ActionSchema(Schema):
     class Meta(Schema.Meta):
         unknown = EXCLUDE
 
-    do = fields.Enum(Do, by_value=True, required=True, error_messages={"required": WHAT, "unknown": WHAT})
+    do = fields.Enum(
+        Do, by_value=True, required=True, error_messages={"required": WHAT, "unknown": WHAT}
+    )
     role = _Role(load_default=None)
     groups = _Groups(load_default=(frozenset(), False))
 
@@ -57,13 +65,17 @@ class ActionSchema(Schema):
             raise ValidationError("Choose at least one group.", "groups")
         if everything and groups:
             raise ValidationError("Choose All groups, or single groups.", "groups")
-        return Action(do, values["role"] if do is Do.SET_ROLE else None, frozenset(groups), everything)
+        return Action(
+            do, values["role"] if do is Do.SET_ROLE else None, frozenset(groups), everything
+        )
 
 
 class _People(fields.Field[frozenset[Ref]]):
     """ "user-12,invitation-5" -> {("user", 12), ("invitation", 5)}."""
 
-    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> frozenset[Ref]:
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
+    ) -> frozenset[Ref]:
         found = [_PERSON.fullmatch(word.strip()) for word in str(value).split(",") if word.strip()]
         if not found or not all(found):
             raise ValidationError(NOBODY)

@@ -17,10 +17,14 @@ DAYS = "Type a number of days from 1 to 365."
 class Words(fields.String):
     """Words of one's own, on several lines."""
 
-    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
+    ) -> str:
         text = as_typed(str(value or ""))
         if len(text) > LONGEST_MESSAGE:
-            raise ValidationError(f"Use at most {LONGEST_MESSAGE:,} characters; this has {len(text):,}.")
+            raise ValidationError(
+                f"Use at most {LONGEST_MESSAGE:,} characters; this has {len(text):,}."
+            )
         return text
 
 
@@ -30,8 +34,12 @@ class OptionsSchema(Schema):
     class Meta(Schema.Meta):
         unknown = EXCLUDE
 
-    mode = fields.Enum(Mode, by_value=True, error_messages={"unknown": "Choose Replace, Add or Remove."})
+    mode = fields.Enum(
+        Mode, by_value=True, error_messages={"unknown": "Choose Replace, Add or Remove."}
+    )
     change_roles = fields.Boolean()
     skip_errors = fields.Boolean()
-    valid_days = fields.Integer(validate=Range(1, 365, error=DAYS), error_messages={"invalid": DAYS, "too_large": DAYS})
+    valid_days = fields.Integer(
+        validate=Range(1, 365, error=DAYS), error_messages={"invalid": DAYS, "too_large": DAYS}
+    )
     message = Words()

@@ -42,5 +42,9 @@ class BlockSchema(Schema):
     class Meta(Schema.Meta):
         unknown = EXCLUDE
 
-    cells = fields.List(fields.Nested(CellSchema), load_default=list, validate=validate.Length(max=MOST))
-    lines = fields.List(fields.Nested(LineSchema), load_default=list, validate=validate.Length(max=MOST))
+    cells = fields.List(
+        fields.Nested(CellSchema), load_default=list, validate=validate.Length(max=MOST)
+    )
+    lines = fields.List(
+        fields.Nested(LineSchema), load_default=list, validate=validate.Length(max=MOST)
+    )

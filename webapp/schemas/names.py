@@ -20,7 +20,9 @@ class Name(fields.String):
         super().__init__(**kwargs)
         self.noun = noun
 
-    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
+    ) -> str:
         name = " ".join(str(value or "").split())
         if not name:
             raise ValidationError(f"Type a name for the {self.noun}.")
@@ -41,7 +43,9 @@ class Name(fields.String):
 class Description(fields.String):
     """One line that may be blank."""
 
-    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
+    ) -> str:
         text = "".join(c for c in " ".join(str(value or "").split()) if c.isprintable())
         if len(text) > LONGEST_DESCRIPTION:
             raise ValidationError(f"Use at most {LONGEST_DESCRIPTION} characters.")

@@ -23,7 +23,9 @@ _REST = 6
 """So many characters a password must have beside the words of names."""
 
 
-def problems(password: str, *, name: str = "", email: str = "", organisation: str = "") -> list[str]:
+def problems(
+    password: str, *, name: str = "", email: str = "", organisation: str = ""
+) -> list[str]:
     """What is wrong with a new password, each a sentence; empty where it is good.
 
     name, email: of the person whose password it becomes. Offline: the list of common passwords is zxcvbn's own.
@@ -37,9 +39,13 @@ def problems(password: str, *, name: str = "", email: str = "", organisation: st
     if _is_made_of(password, own):
         found.append("Not your name or email: choose something that others cannot guess.")
     if _score(password, "") < _COMMON:
-        found.append("This is a common password. Three or four words that do not belong together are better.")
+        found.append(
+            "This is a common password. Three or four words that do not belong together are better."
+        )
     if not found and (_is_made_of(password, names) or _score(password, names) < _COMMON):
-        found.append("Not the name of your organisation or of Muster: choose something that others cannot guess.")
+        found.append(
+            "Not the name of your organisation or of Muster: choose something that others cannot guess."
+        )
     return found
 
 

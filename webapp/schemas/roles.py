@@ -28,7 +28,10 @@ class RoleSchema(Schema):
         error_messages={"invalid": RANKS, "required": RANKS, "null": RANKS, "too_large": RANKS},
     )
     permissions = fields.List(
-        fields.String(validate=validate.OneOf(GIVABLE, error="Choose among the permissions of this page.")), load_default=list
+        fields.String(
+            validate=validate.OneOf(GIVABLE, error="Choose among the permissions of this page.")
+        ),
+        load_default=list,
     )
 
     @post_load

@@ -49,7 +49,9 @@ class _Cell(fields.Field[T]):
 class EmailCell(_Cell[Address]):
     """An e-mail address by `core.addresses`, with the nearest domain suggested."""
 
-    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> Address:
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
+    ) -> Address:
         text = str(value or "").strip()
         try:
             return parse(text, self.registry.allowed_domains)
@@ -70,7 +72,9 @@ class EmailCell(_Cell[Address]):
 class RoleCell(_Cell[RoleEntry]):
     """A role of the registry, by name without regard to case."""
 
-    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> RoleEntry:
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
+    ) -> RoleEntry:
         text = str(value or "").strip()
         if not text:
             raise ValidationError([Issue("role", "role_missing")])
@@ -95,7 +99,9 @@ class RoleCell(_Cell[RoleEntry]):
 class GroupsCell(_Cell[GroupWish]):
     """Names of groups separated by commas; repeats collapse; `All groups` stands alone."""
 
-    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> GroupWish:
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
+    ) -> GroupWish:
         names = split_groups(str(value or ""))
         if not names:
             return GroupWish(None)
@@ -119,7 +125,9 @@ class GroupsCell(_Cell[GroupWish]):
             return issue
         fixed = dict.fromkeys(fixes.get(name, name) for name in names)
         meant = dict.fromkeys(fixes.values())
-        return replace(issue, suggestion=", ".join(fixed), old=", ".join(fixes), new=", ".join(meant))
+        return replace(
+            issue, suggestion=", ".join(fixed), old=", ".join(fixes), new=", ".join(meant)
+        )
 
     def _nearby(self, name: str, known: list[str]) -> str | None:
         """The group that is meant, or all of them where other signs than commas stand between; None where one is not certain."""

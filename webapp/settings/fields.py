@@ -44,7 +44,9 @@ class Field:
         """The value of a text. Raises ConfigError."""
         text = text.strip() or self.default
         if self.is_list:
-            return tuple(self._parse(name, part.strip()) for part in text.split(",") if part.strip())
+            return tuple(
+                self._parse(name, part.strip()) for part in text.split(",") if part.strip()
+            )
         return self._parse(name, text) if text else self.blank
 
     def _parse(self, name: str, text: str) -> Any:
@@ -69,14 +71,21 @@ def any_text(**options: Any) -> Any:
 
 def number(lowest: int, highest: int, default: int, **options: Any) -> Any:
     """A whole number."""
-    return setting(_whole_number(lowest, highest), f"a whole number from {lowest} to {highest}", str(default), **options)
+    return setting(
+        _whole_number(lowest, highest),
+        f"a whole number from {lowest} to {highest}",
+        str(default),
+        **options,
+    )
 
 
 def days(fewest: int, most: int, default: int = 0) -> Any:
     """A number of days on a page; 0 is None, for ever or never."""
     expected = f"a whole number from {fewest} to {most}" + (", or 0" if fewest else "")
     read = _whole_number(fewest, most)
-    return setting(lambda text: None if text == "0" else read(text), expected, str(default), is_on_page=True)
+    return setting(
+        lambda text: None if text == "0" else read(text), expected, str(default), is_on_page=True
+    )
 
 
 def choice(*values: str, **options: Any) -> Any:

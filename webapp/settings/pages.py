@@ -37,7 +37,11 @@ class Section:
         return [each.name for each in self.asked]
 
 
-MODES = {"replace": "Replace a user’s groups", "add": "Add to a user’s groups", "remove": "Remove from a user’s groups"}
+MODES = {
+    "replace": "Replace a user’s groups",
+    "add": "Add to a user’s groups",
+    "remove": "Remove from a user’s groups",
+}
 REQUIRED_OF = {"off": "No one", "managers": "People who manage users", "everyone": "Everyone"}
 
 REPLY_TO = {"no": "The address above", "yes": "The person who confirmed it"}
@@ -55,8 +59,14 @@ SECTIONS = {
                 "choice",
                 choices=REQUIRED_OF,
             ),
-            Asked("SESSION_IDLE", "Sign out after inactivity", "A number with m, h or d: 30m, 8h, 7d."),
-            Asked("SESSION_MAX", "Sign out in any case after", "A number with m, h or d. Not shorter than the one above."),
+            Asked(
+                "SESSION_IDLE", "Sign out after inactivity", "A number with m, h or d: 30m, 8h, 7d."
+            ),
+            Asked(
+                "SESSION_MAX",
+                "Sign out in any case after",
+                "A number with m, h or d. Not shorter than the one above.",
+            ),
         ),
     ),
     "email": Section(
@@ -64,7 +74,11 @@ SECTIONS = {
         "Sender, invitation text and a test message",
         "mail",
         (
-            Asked("MAIL_FROM", "Sender", "Muster <muster@example.org>, or an address alone. The mail server has to let it pass."),
+            Asked(
+                "MAIL_FROM",
+                "Sender",
+                "Muster <muster@example.org>, or an address alone. The mail server has to let it pass.",
+            ),
             Asked(
                 "MAIL_REPLY_TO",
                 "Replies go to",
@@ -77,7 +91,11 @@ SECTIONS = {
                 "choice",
                 choices=REPLY_TO,
             ),
-            Asked("INVITE_SUBJECT", "Subject of invitations", "Blank: “Maren Okafor invited you to …”, with who invites."),
+            Asked(
+                "INVITE_SUBJECT",
+                "Subject of invitations",
+                "Blank: “Maren Okafor invited you to …”, with who invites.",
+            ),
             Asked(
                 "INVITE_MESSAGE",
                 "Words in every invitation",

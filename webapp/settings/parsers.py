@@ -62,7 +62,10 @@ def public_url(value: str) -> str:
     url = urlsplit(value)
     _refuse_unless(url.scheme in ("http", "https") and url.hostname and url.port != 0)
     _refuse_unless(not (url.query or url.fragment or "@" in url.netloc))
-    _refuse_unless(re.fullmatch(r"(/[A-Za-z0-9._~-]+)*/*", url.path) and not {".", ".."} & set(url.path.split("/")))
+    _refuse_unless(
+        re.fullmatch(r"(/[A-Za-z0-9._~-]+)*/*", url.path)
+        and not {".", ".."} & set(url.path.split("/"))
+    )
     host(url.hostname or "")
     return f"{url.scheme}://{url.netloc.lower()}{url.path.rstrip('/')}"
 
@@ -71,7 +74,9 @@ def database_url(value: str) -> str:
     """SQLAlchemy 2.1 takes postgresql:// to mean psycopg 3; postgres:// is what hosting services hand out."""
     value = re.sub(r"^postgres(ql)?://", "postgresql+psycopg://", value)
     url = make_url(value)
-    _refuse_unless(url.drivername == "postgresql+psycopg" or (url.drivername == "sqlite" and url.database))
+    _refuse_unless(
+        url.drivername == "postgresql+psycopg" or (url.drivername == "sqlite" and url.database)
+    )
     return value
 
 
@@ -90,7 +95,9 @@ def redis_url(value: str) -> str:
 def mail_url(value: str) -> str:
     """A mail server's address."""
     url = urlsplit(value)
-    _refuse_unless(url.scheme in ("smtp", "smtp+starttls", "smtps") and url.hostname and url.port != 0)
+    _refuse_unless(
+        url.scheme in ("smtp", "smtp+starttls", "smtps") and url.hostname and url.port != 0
+    )
     _refuse_unless(url.path in ("", "/") and not url.fragment)
     return value
 
@@ -178,7 +185,9 @@ def lasting(value: timedelta) -> str:
     """A length of time as `duration` takes it."""
     seconds = int(value.total_seconds())
     n, unit = next(
-        (seconds // each, unit) for unit, each in (("d", 86400), ("h", 3600), ("m", 60), ("s", 1)) if not seconds % each
+        (seconds // each, unit)
+        for unit, each in (("d", 86400), ("h", 3600), ("m", 60), ("s", 1))
+        if not seconds % each
     )
     return f"{n}{unit}"
 

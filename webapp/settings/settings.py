@@ -27,7 +27,17 @@ from webapp.core.plan.planner import Mode
 from webapp.core.text.formatting import LONGEST_MESSAGE
 from webapp.run import data_folder
 from webapp.settings import parsers
-from webapp.settings.fields import PREFIX, ConfigError, Field, any_text, choice, days, number, setting, shorten
+from webapp.settings.fields import (
+    PREFIX,
+    ConfigError,
+    Field,
+    any_text,
+    choice,
+    days,
+    number,
+    setting,
+    shorten,
+)
 from webapp.settings.parsers import LONGEST_SUBJECT, SHORTEST_SECRET_KEY, SHORTEST_TOKEN
 
 __all__ = ["NAMES", "ON_PAGES", "ConfigError", "Settings"]
@@ -44,17 +54,30 @@ class Settings:
     """What the environment asks for, checked. Made by `from_environment`; its repr() shows no secret."""
 
     data_dir: Path = any_text()  # absolute; exists, mode 0700 when we made it
-    host: str = setting(parsers.host, "an IP address or a host name, such as 127.0.0.1", "127.0.0.1")
+    host: str = setting(
+        parsers.host, "an IP address or a host name, such as 127.0.0.1", "127.0.0.1"
+    )
     port: int = number(1, 65535, 8000)
     # SQLite in data_dir unless given
-    database_url: str = setting(parsers.database_url, "sqlite:/// or postgresql+psycopg://", is_secret=True)
+    database_url: str = setting(
+        parsers.database_url, "sqlite:/// or postgresql+psycopg://", is_secret=True
+    )
     # "" = the embedded server; see queue_url
-    redis_url: str = setting(parsers.redis_url, "redis://, rediss://, or unix:// and a path without spaces", is_secret=True)
+    redis_url: str = setting(
+        parsers.redis_url,
+        "redis://, rediss://, or unix:// and a path without spaces",
+        is_secret=True,
+    )
     # None = .eml files in data_dir/outbox
     mail_url: str | None = setting(
-        parsers.mail_url, "smtp://, smtp+starttls:// or smtps:// and a host", blank=None, is_secret=True
+        parsers.mail_url,
+        "smtp://, smtp+starttls:// or smtps:// and a host",
+        blank=None,
+        is_secret=True,
     )
-    mail_from: str = setting(parsers.sender, "an address, such as Muster <muster@example.org>", is_on_page=True)
+    mail_from: str = setting(
+        parsers.sender, "an address, such as Muster <muster@example.org>", is_on_page=True
+    )
     # Where replies go; "" = the sender
     mail_reply_to: str = setting(
         parsers.reply_address,
@@ -69,7 +92,9 @@ class Settings:
         parsers.secret, f"{_KEY} each, with commas between", is_list=True, is_secret=True
     )
     # Without a slash at its end
-    public_url: str = setting(parsers.public_url, "a whole address, such as https://muster.example.org")
+    public_url: str = setting(
+        parsers.public_url, "a whole address, such as https://muster.example.org"
+    )
     trusted_proxies: int = number(0, 10, 0)  # how many reverse proxies in front may be believed
     max_rows: int = number(1, 50_000, 100, is_on_page=True)  # rows a file
     max_upload_mb: int = number(1, 1000, 10)
@@ -77,38 +102,64 @@ class Settings:
     reminder_days: int | None = days(0, 364)  # before an invitation expires; None = never
     # Lower-case, ASCII form; empty = any domain
     allowed_domains: tuple[str, ...] = setting(
-        parsers.domain, "domains, such as example.org, intranet.local", is_list=True, is_on_page=True
+        parsers.domain,
+        "domains, such as example.org, intranet.local",
+        is_list=True,
+        is_on_page=True,
     )
     # Made on the first start
-    groups: tuple[str, ...] = setting(parsers.group, "names that begin with none of = + - @ and are not All groups", is_list=True)
+    groups: tuple[str, ...] = setting(
+        parsers.group, "names that begin with none of = + - @ and are not All groups", is_list=True
+    )
     workers: int = number(1, 32, 2)
     threads: int = number(4, 64, 8)  # of the web server
-    time_zone: ZoneInfo = setting(ZoneInfo, "the name of a time zone, such as Europe/Berlin or UTC", is_on_page=True)
+    time_zone: ZoneInfo = setting(
+        ZoneInfo, "the name of a time zone, such as Europe/Berlin or UTC", is_on_page=True
+    )
     session_idle: timedelta = setting(parsers.duration, _LENGTH, "8h", is_on_page=True)
     session_max: timedelta = setting(parsers.duration, _LENGTH, "7d", is_on_page=True)
-    require_totp: str = choice("off", "managers", "everyone", is_on_page=True)  # who must have two-step sign-in
-    retention_days: int | None = days(0, 36_500)  # of rows, files and messages; None = everything is kept
-    audit_days: int | None = days(LEAST_AUDIT_DAYS, 36_500, 730)  # of the audit log; None = everything is kept
+    require_totp: str = choice(
+        "off", "managers", "everyone", is_on_page=True
+    )  # who must have two-step sign-in
+    retention_days: int | None = days(
+        0, 36_500
+    )  # of rows, files and messages; None = everything is kept
+    audit_days: int | None = days(
+        LEAST_AUDIT_DAYS, 36_500, 730
+    )  # of the audit log; None = everything is kept
     # What a new upload does with groups, until someone chooses
     upload_mode: Mode = setting(parsers.mode, "replace, add or remove", "replace", is_on_page=True)
     # Of invitations; "" = "Maren Okafor invited you to Northfield Academy"
-    invite_subject: str = setting(parsers.subject, f"one line of up to {LONGEST_SUBJECT} characters", is_on_page=True)
+    invite_subject: str = setting(
+        parsers.subject, f"one line of up to {LONGEST_SUBJECT} characters", is_on_page=True
+    )
     # The organisation's words in every invitation
-    invite_message: str = setting(parsers.words, f"up to {LONGEST_MESSAGE:,} characters", is_on_page=True)
+    invite_message: str = setting(
+        parsers.words, f"up to {LONGEST_MESSAGE:,} characters", is_on_page=True
+    )
     # Who shows it may read /metrics
     metrics_token: str | None = setting(
-        parsers.token, f"at least {SHORTEST_TOKEN} characters without spaces", blank=None, is_secret=True
+        parsers.token,
+        f"at least {SHORTEST_TOKEN} characters without spaces",
+        blank=None,
+        is_secret=True,
     )
     # Who comes from there may, too; with neither nobody may
     metrics_allow: tuple[IPv4Network | IPv6Network, ...] = setting(
         ip_network, "networks, such as 10.0.0.0/8, 192.0.2.7", is_list=True
     )
     log_format: str = choice("text", "json")
-    owner_email: str | None = setting(parsers.address, "one address, such as owner@example.org", blank=None)
+    owner_email: str | None = setting(
+        parsers.address, "one address, such as owner@example.org", blank=None
+    )
     owner_password: str | None = any_text(blank=None, is_secret=True)
 
-    given: frozenset[str] = dataclasses.field(repr=False)  # names (without prefix) that the environment set
-    runtime_dir: Path = dataclasses.field(repr=False)  # where the socket goes when data_dir's path is too long for one
+    given: frozenset[str] = dataclasses.field(
+        repr=False
+    )  # names (without prefix) that the environment set
+    runtime_dir: Path = dataclasses.field(
+        repr=False
+    )  # where the socket goes when data_dir's path is too long for one
 
     @property
     def opens_here_only(self) -> bool:
@@ -127,17 +178,23 @@ class Settings:
         data_dir = Path(os.path.abspath(Path(values["data_dir"] or "data").expanduser()))
         values["data_dir"] = data_dir
         values["public_url"] = values["public_url"] or _loopback_url(values["host"], values["port"])
-        values["mail_from"] = values["mail_from"] or f"Muster <muster@{_mail_domain(values['public_url'])}>"
+        values["mail_from"] = (
+            values["mail_from"] or f"Muster <muster@{_mail_domain(values['public_url'])}>"
+        )
         values["database_url"] = values["database_url"] or _sqlite_url(data_dir)
         values["time_zone"] = values["time_zone"] or parsers.server_zone(environ.get("TZ", ""))
         values["groups"] = parsers.drop_repeated(values["groups"])
         given = frozenset(name for name, text in texts.items() if text.strip())
         settings = cls(**values, given=given, runtime_dir=_runtime_dir(environ))
         if settings._is_idle_too_long():
-            raise ConfigError("MUSTER_SESSION_IDLE is longer than MUSTER_SESSION_MAX; make it as long, or shorter.")
+            raise ConfigError(
+                "MUSTER_SESSION_IDLE is longer than MUSTER_SESSION_MAX; make it as long, or shorter."
+            )
         if bool(settings.owner_email) != bool(settings.owner_password):
             absent = "PASSWORD" if settings.owner_email else "EMAIL"
-            raise ConfigError(f"MUSTER_OWNER_{absent} is not set; set MUSTER_OWNER_EMAIL and MUSTER_OWNER_PASSWORD both.")
+            raise ConfigError(
+                f"MUSTER_OWNER_{absent} is not set; set MUSTER_OWNER_EMAIL and MUSTER_OWNER_PASSWORD both."
+            )
         data_folder.make(data_dir)
         if settings.secret_key:
             return settings
@@ -159,7 +216,9 @@ class Settings:
         if changed._is_idle_too_long():
             changed = replace(changed, session_idle=self.session_idle, session_max=self.session_max)
             which = "SESSION_MAX" if "SESSION_IDLE" in self.given else "SESSION_IDLE"
-            problems[which] = "Nobody can be idle for longer than they can be signed in. Make this fit the other."
+            problems[which] = (
+                "Nobody can be idle for longer than they can be signed in. Make this fit the other."
+            )
         return changed, problems
 
     def text(self, name: str) -> str:
@@ -208,7 +267,9 @@ class Settings:
 
 
 FIELDS: dict[str, Field] = {
-    each.name.upper(): each.metadata["field"] for each in dataclasses.fields(Settings) if "field" in each.metadata
+    each.name.upper(): each.metadata["field"]
+    for each in dataclasses.fields(Settings)
+    if "field" in each.metadata
 }
 """All settings, by name without the prefix."""
 NAMES = tuple(FIELDS)
@@ -220,7 +281,9 @@ def _refuse_unknown_names(environ: Mapping[str, str]) -> None:
     for name in sorted(environ):
         if name.startswith(PREFIX) and (short := name.removeprefix(PREFIX)) not in FIELDS:
             near = difflib.get_close_matches(short.upper(), NAMES, n=1, cutoff=0)[0]
-            raise ConfigError(f"{shorten(name)} is not a setting of Muster. Did you mean {PREFIX}{near}?")
+            raise ConfigError(
+                f"{shorten(name)} is not a setting of Muster. Did you mean {PREFIX}{near}?"
+            )
 
 
 def _sqlite_url(data_dir: Path) -> str:
@@ -250,6 +313,10 @@ def _runtime_dir(environ: Mapping[str, str]) -> Path:
     """The user's own runtime folder, or the temporary one; /tmp where those are too long for a socket."""
     longest_name = "muster-0123456789abcdef/valkey.sock"
     for folder in (environ.get("XDG_RUNTIME_DIR", ""), tempfile.gettempdir()):
-        if folder.startswith("/") and os.path.isdir(folder) and _fits_a_socket(Path(folder) / longest_name):
+        if (
+            folder.startswith("/")
+            and os.path.isdir(folder)
+            and _fits_a_socket(Path(folder) / longest_name)
+        ):
             return Path(folder)
     return Path("/tmp")  # noqa: S108 (for a private folder in it: see valkey.py)

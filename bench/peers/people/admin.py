@@ -12,7 +12,11 @@ class PersonResource(resources.ModelResource):
 
     email = fields.Field(attribute="email", column_name="Email")
     role = fields.Field(attribute="role", column_name="Role")
-    groups = fields.Field(attribute="groups", column_name="Groups", widget=ManyToManyWidget(Group, field="name", separator=", "))
+    groups = fields.Field(
+        attribute="groups",
+        column_name="Groups",
+        widget=ManyToManyWidget(Group, field="name", separator=", "),
+    )
 
     class Meta:
         model = Person

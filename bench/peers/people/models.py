@@ -16,7 +16,9 @@ class Person(models.Model):
     """Somebody of the directory, or to be invited to it."""
 
     email = models.EmailField(unique=True)
-    role = models.CharField(max_length=80, choices=[(role, role) for role in ("Analyst", "Remote", "Broadcaster")])
+    role = models.CharField(
+        max_length=80, choices=[(role, role) for role in ("Analyst", "Remote", "Broadcaster")]
+    )
     groups = models.ManyToManyField(Group)
 
     def __str__(self) -> str:

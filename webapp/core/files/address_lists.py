@@ -20,7 +20,9 @@ _PERSON = re.compile(
     """,
     re.VERBOSE | re.IGNORECASE,
 )
-_BROKEN = re.compile(r"""(?P<text>(?:"[^"\n]{0,100}"|[^,;|\n"]){1,400}) (?:(?:\s*[,;|\n])+\s*|\s*\Z)""", re.VERBOSE)
+_BROKEN = re.compile(
+    r"""(?P<text>(?:"[^"\n]{0,100}"|[^,;|\n"]){1,400}) (?:(?:\s*[,;|\n])+\s*|\s*\Z)""", re.VERBOSE
+)
 """What stands between two signs on a list and is no address: half of one, or a name with nothing in its `<>`."""
 _HEADING = re.compile(r"\s*(?:(?:to|cc|bcc|an|à|para|a):)\s*", re.IGNORECASE)
 _SEPARATORS = " \t\r\n,;|"

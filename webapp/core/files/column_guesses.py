@@ -34,7 +34,9 @@ class Guess:
     is_member: bool = False
 
 
-def find_named_like_groups(header: Sequence[str], lines: Sequence[Sequence[str]], groups: Collection[str]) -> dict[int, bool]:
+def find_named_like_groups(
+    header: Sequence[str], lines: Sequence[Sequence[str]], groups: Collection[str]
+) -> dict[int, bool]:
     """The columns that are named like a group and say something of people -> whether one of their cells is a plain yes."""
     keys = {fold(group) for group in groups}
     found = {}
@@ -62,7 +64,11 @@ def guess_columns(
     cells = _nonblank_cells(lines, len(header))
     tests = _tests(roles, groups)
     named = find_named(header)
-    members = {place for place, is_plain in find_named_like_groups(header, lines, groups).items() if is_plain}
+    members = {
+        place
+        for place, is_plain in find_named_like_groups(header, lines, groups).items()
+        if is_plain
+    }
     found: dict[int, Field] = {}
     certain: set[int] = set()
     for field, places in named.items():
@@ -72,7 +78,11 @@ def guess_columns(
     for field in Field:
         if field in found.values():
             continue
-        free = [place for place in named.get(field, range(len(header))) if place not in found and place not in members]
+        free = [
+            place
+            for place in named.get(field, range(len(header)))
+            if place not in found and place not in members
+        ]
         shares = {place: _share(tests[field], cells[place]) for place in free}
         if field is Field.GROUPS:
             found |= {place: field for place, share in shares.items() if share >= LIKELY}
@@ -84,12 +94,25 @@ def guess_columns(
     for place in range(len(header)):
         samples = tuple(dict.fromkeys(cells[place]))[:SAMPLES]
         is_member = place in members and place not in found
-        guesses.append(Guess(place, name_of(header, place), samples, found.get(place), place in certain, is_member))
+        guesses.append(
+            Guess(
+                place,
+                name_of(header, place),
+                samples,
+                found.get(place),
+                place in certain,
+                is_member,
+            )
+        )
     return guesses
 
 
 def guess_best_column(
-    field: Field, free: Collection[int], lines: Sequence[Sequence[str]], roles: Collection[str], groups: Collection[str]
+    field: Field,
+    free: Collection[int],
+    lines: Sequence[Sequence[str]],
+    roles: Collection[str],
+    groups: Collection[str],
 ) -> int | None:
     """Of the unused columns the one that a person most probably wants for a field that no column holds.
 
@@ -110,7 +133,10 @@ def guess_best_column(
 def _nonblank_cells(lines: Sequence[Sequence[str]], width: int) -> list[list[str]]:
     """The cells of each column that hold something, in the first lines."""
     head = lines[:LOOKED_AT]
-    return [[line[place] for line in head if place < len(line) and line[place]] for place in range(width)]
+    return [
+        [line[place] for line in head if place < len(line) and line[place]]
+        for place in range(width)
+    ]
 
 
 def _share(test: Callable[[str], bool], cells: Sequence[str]) -> float:

@@ -102,16 +102,23 @@ def match_columns(header: Sequence[str]) -> Mapping:
     return _make_mapping(Places(fields, more), header)
 
 
-def map_chosen(chosen: Places, header: Sequence[str], required: Sequence[Field] = REQUIRED) -> Mapping:
+def map_chosen(
+    chosen: Places, header: Sequence[str], required: Sequence[Field] = REQUIRED
+) -> Mapping:
     """The mapping that a person chose.
 
     Raises UnmatchedColumnsError where a required field has no column, or a column is chosen twice or is not there.
     """
     for field in required:
         if field not in chosen.fields:
-            raise UnmatchedColumnsError(f"No column is chosen for the {_CONTENTS[field]}.", "Choose one and go on.")
+            raise UnmatchedColumnsError(
+                f"No column is chosen for the {_CONTENTS[field]}.", "Choose one and go on."
+            )
     held: dict[int, Field] = {}
-    uses = [*chosen.fields.items(), *((Field.GROUPS, place) for place in (*chosen.more, *chosen.members))]
+    uses = [
+        *chosen.fields.items(),
+        *((Field.GROUPS, place) for place in (*chosen.more, *chosen.members)),
+    ]
     for field, place in uses:
         if not 0 <= place < len(header):
             title = f"The column chosen for the {_CONTENTS[field]} is not in this file."
@@ -157,7 +164,21 @@ _SECRET = tuple(
     )
 )
 _SECRET_WHOLE = frozenset(
-    ("pw", "pwd", "pass", "pin", "pincode", "psw", "mdp", "otp", "token", "mpin", "clave", "secret", "secrets")
+    (
+        "pw",
+        "pwd",
+        "pass",
+        "pin",
+        "pincode",
+        "psw",
+        "mdp",
+        "otp",
+        "token",
+        "mpin",
+        "clave",
+        "secret",
+        "secrets",
+    )
 )
 _LONGEST_SECRET_NAME = 200
 
@@ -198,7 +219,9 @@ def _explain_missing(fields: Sequence[Field], header: Sequence[str]) -> Unmatche
     wanted = list_names([field.heading for field in fields])
     held = " and ".join(_CONTENTS[field] for field in fields)
     names = [name for name in header if name]
-    column, holds = ("column", "column that holds") if len(fields) == 1 else ("columns", "columns that hold")
+    column, holds = (
+        ("column", "column that holds") if len(fields) == 1 else ("columns", "columns that hold")
+    )
     return UnmatchedColumnsError(
         f"This file has no {column} called {wanted}.",
         f"{'Its columns are' if len(names) > 1 else 'Its only column is'} {list_names(names)}. "

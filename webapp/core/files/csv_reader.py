@@ -44,7 +44,9 @@ class Text(NamedTuple):
 def read_text(text: str, delimiter: str | None = None) -> Text:
     """The rows of a text, and the separator, found where it is not given."""
     delimiter, header_delimiter = find_separators(text, delimiter)
-    rows = unwrap_rows(read_records(_remove_spaces_after_quotes(text, delimiter), delimiter), delimiter)
+    rows = unwrap_rows(
+        read_records(_remove_spaces_after_quotes(text, delimiter), delimiter), delimiter
+    )
     if header_delimiter:
         rows = split_first_cells(rows, header_delimiter)
     return Text(rows, delimiter, header_delimiter)
@@ -83,9 +85,13 @@ def _is_split(text: str, names: str, rows: str) -> bool:
         is_alone = is_first_cell_alone(cells)
         if is_above and is_alone:
             is_above = len(find_known_fields(map(clean, split_cell(cells[:1], names)))) < 2
-        elif not is_above and not is_alone and _is_person(cells):  # a line that was left as it came tells nothing
+        elif (
+            not is_above and not is_alone and _is_person(cells)
+        ):  # a line that was left as it came tells nothing
             by_rows += 1
-    by_names = sum(_is_person(cells) and not cells[-1].endswith(rows) for cells in _first_lines(text, names))
+    by_names = sum(
+        _is_person(cells) and not cells[-1].endswith(rows) for cells in _first_lines(text, names)
+    )
     return by_rows > by_names
 
 
@@ -168,7 +174,11 @@ def unwrap_rows(records: Iterable[Record], delimiter: str) -> Iterator[Record]:
     for number, record in records:
         if len(record) == 1:
             inner = split_cell(record, delimiter)
-            if inner is not record and len(inner) >= widest and (wrapped or widest > 2 or find_known_fields(map(clean, inner))):
+            if (
+                inner is not record
+                and len(inner) >= widest
+                and (wrapped or widest > 2 or find_known_fields(map(clean, inner)))
+            ):
                 record, wrapped = inner, True
         if len(record) > widest:
             widest = len(record)
@@ -177,8 +187,16 @@ def unwrap_rows(records: Iterable[Record], delimiter: str) -> Iterator[Record]:
 
 def _reader(text: str, delimiter: str) -> "_csv.Reader":
     # `a, "b, c"`, as people type it: only then, for the spaces that csv skips cannot be counted any more.
-    spaced_quotes = ' "' in text and re.search(rf'(?:^|{re.escape(delimiter)}) +"', text, re.MULTILINE) is not None
-    return csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=spaced_quotes, strict=True)
+    spaced_quotes = (
+        ' "' in text
+        and re.search(rf'(?:^|{re.escape(delimiter)}) +"', text, re.MULTILINE) is not None
+    )
+    return csv.reader(
+        io.StringIO(text, newline=""),
+        delimiter=delimiter,
+        skipinitialspace=spaced_quotes,
+        strict=True,
+    )
 
 
 def _remove_spaces_after_quotes(text: str, delimiter: str) -> str:
@@ -215,7 +233,8 @@ def _bad_quote(error: str, number: int, lines: int) -> UnreadableFileError:
     """
     if lines > 1 or "end of data" in error:
         return UnreadableFileError(
-            f"Line {number} has an opening quote without a closing one.", "Fix that line and upload again."
+            f"Line {number} has an opening quote without a closing one.",
+            "Fix that line and upload again.",
         )
     if "limit" in error:
         return errors.cell_too_long(number)

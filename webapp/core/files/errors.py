@@ -32,7 +32,9 @@ def not_a_spreadsheet() -> UnreadableFileError:
 
 def cell_too_long(number: int) -> UnreadableFileError:
     """A cell beyond what is kept of one, in the row of this number."""
-    return UnreadableFileError(f"Line {number} has a cell that is too long.", "Shorten that cell and upload again.")
+    return UnreadableFileError(
+        f"Line {number} has a cell that is too long.", "Shorten that cell and upload again."
+    )
 
 
 def lock_file() -> UnreadableFileError:

@@ -76,7 +76,14 @@ def extract_people(table: Table, mapping: Mapping) -> Extract:
             longer += 1
         if mapping.overflow:
             names += extra
-        people.append(Cells(line.number, line.cell(email), "" if role is None else line.cell(role), ", ".join(names)))
+        people.append(
+            Cells(
+                line.number,
+                line.cell(email),
+                "" if role is None else line.cell(role),
+                ", ".join(names),
+            )
+        )
     unnamed = _count_unnamed(table, lines, places, beyond)
     cells = [cell for _, *cells in people for cell in cells]
     return Extract(
@@ -86,21 +93,28 @@ def extract_people(table: Table, mapping: Mapping) -> Extract:
         examples=tuple(examples),
         errors=sum(map(_has_error, cells)),
         prefilled=tuple(sorted(prefilled)),
-        controls=sum(not cell.isprintable() and _CONTROL.search(cell) is not None for cell in cells),
+        controls=sum(
+            not cell.isprintable() and _CONTROL.search(cell) is not None for cell in cells
+        ),
         addresses=_count_addresses(table, lines, places),
     )
 
 
 def _count_unnamed(table: Table, lines: Sequence[Line], places: Places, beyond: int) -> int:
     """How many lines have something in a column of the header without a name."""
-    nameless = [place for place in range(beyond) if not table.header[place] and place not in places.used]
+    nameless = [
+        place for place in range(beyond) if not table.header[place] and place not in places.used
+    ]
     return sum(any(line.cell(place) for place in nameless) for line in lines) if nameless else 0
 
 
 def _count_addresses(table: Table, lines: Sequence[Line], places: Places) -> dict[str, int]:
     """How many lines have an e-mail address in an ignored column, by its name."""
     ignored = [place for place in range(len(table.header)) if place not in places.used]
-    counts = {name_of(table.header, place): sum(is_address(line.cell(place)) for line in lines) for place in ignored}
+    counts = {
+        name_of(table.header, place): sum(is_address(line.cell(place)) for line in lines)
+        for place in ignored
+    }
     return {name: count for name, count in counts.items() if count}
 
 
@@ -138,13 +152,20 @@ def find_prefilled(table: Table, places: Places) -> set[int]:
     if len(below) == len(table.lines):
         return set()
     own = {*places.fields.values(), *places.more}
-    counts = Counter((place, cell) for line in below for place, cell in enumerate(line.cells) if cell and place not in own)
+    counts = Counter(
+        (place, cell)
+        for line in below
+        for place, cell in enumerate(line.cells)
+        if cell and place not in own
+    )
     different_groups = {tuple(line.cell(place) for place in places.groups) for line in below}
     may_go_on = len(different_groups) > 1 or len(below) == 1
 
     def names_somebody(line: Line, place: int) -> bool:
         cell = line.cell(place)
-        return counts[place, cell] == 1 and is_ticked(cell) is None and _WORD.search(cell) is not None
+        return (
+            counts[place, cell] == 1 and is_ticked(cell) is None and _WORD.search(cell) is not None
+        )
 
     found = set()
     for line in below:

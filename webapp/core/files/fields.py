@@ -57,7 +57,12 @@ class Known:
 
 def plain_letters(name: str) -> str:
     """Letters and digits only, lower case, no accents; of no Turkish dots either."""
-    split = unicodedata.normalize("NFKD", name.casefold()).replace("ı", "i").replace("ł", "l").replace("ø", "o")
+    split = (
+        unicodedata.normalize("NFKD", name.casefold())
+        .replace("ı", "i")
+        .replace("ł", "l")
+        .replace("ø", "o")
+    )
     return "".join(letter for letter in split if letter.isalnum())
 
 
@@ -149,7 +154,9 @@ def _key(name: str) -> str:
     if len(name) > _LONGEST_NAME:  # nobody's column name, and it would cost time
         return ""
     name = _BRACKETED.sub(" ", name)
-    if any(delimiter in name for delimiter in DELIMITERS):  # "Mail;Adresse" was read with the wrong separator
+    if any(
+        delimiter in name for delimiter in DELIMITERS
+    ):  # "Mail;Adresse" was read with the wrong separator
         return ""
     key = plain_letters(name)
     for remark in _REMARKS:

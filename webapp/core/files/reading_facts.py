@@ -47,12 +47,18 @@ def _describe_header_row(number: int) -> list[Said]:
 def _describe_form(table: Table) -> list[Said]:
     if table.sheet is not None:
         return _describe_sheet(table, table.sheet)
-    encoding: Said = {"code": "encoding", "encoding": table.encoding} if table.encoding else {"code": "pasted"}
+    encoding: Said = (
+        {"code": "encoding", "encoding": table.encoding} if table.encoding else {"code": "pasted"}
+    )
     if table.is_list:
         return [encoding, {"code": "address_list", "n": len(table.lines)}]
     separated: Said = {"code": "separated", "separation": table.delimiter}
     if table.header_delimiter:
-        separated = {"code": "separated_below", "separation": table.delimiter, "header": table.header_delimiter}
+        separated = {
+            "code": "separated_below",
+            "separation": table.delimiter,
+            "header": table.header_delimiter,
+        }
     return [separated, encoding] if table.encoding else [encoding, separated]
 
 
@@ -62,4 +68,7 @@ def _describe_sheet(table: Table, sheet: str) -> list[Said]:
         facts.append({"code": "lines_split", "separation": table.delimiter})
     if table.header_delimiter:
         facts.append({"code": "columns_split", "separation": table.header_delimiter})
-    return [*facts, *_count("sheets_unread", len(table.other_sheets), sheets=list(table.other_sheets))]
+    return [
+        *facts,
+        *_count("sheets_unread", len(table.other_sheets), sheets=list(table.other_sheets)),
+    ]

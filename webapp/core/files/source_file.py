@@ -39,7 +39,11 @@ class SourceFile:
     @property
     def sheets(self) -> list[Sheet]:
         """The sheets among which one can choose, in the workbook's order."""
-        return [Sheet(sheet.name, len(sheet.lines)) for sheet in self._workbook.sheets] if self._workbook else []
+        return (
+            [Sheet(sheet.name, len(sheet.lines)) for sheet in self._workbook.sheets]
+            if self._workbook
+            else []
+        )
 
     def grid(self, sheet: str | None = None) -> Grid:
         """The rows of this sheet; None: of the one with the most known column names, else the first."""
@@ -51,7 +55,11 @@ class SourceFile:
 
     def heads(self) -> list[list[list[str]]]:
         """The first rows of each sheet."""
-        return [[row.cells for row in head] for head in map(_read_head, self._workbook.sheets)] if self._workbook else []
+        return (
+            [[row.cells for row in head] for head in map(_read_head, self._workbook.sheets)]
+            if self._workbook
+            else []
+        )
 
     def table(self, sheet: str | None = None, header_row: int | None = None) -> Table:
         """A sheet's table below this row; 0: there is no header; None: find it. Raises UnreadableFileError."""
@@ -72,7 +80,11 @@ def open_file(data: bytes, filename: str) -> SourceFile:
     if people := people_in(text):
         return SourceFile(_list(*people, format="CSV", encoding=encoding))
     found = csv_reader.read_text(text, delimiter)
-    about = {"delimiter": found.delimiter, "header_delimiter": found.header_delimiter, "encoding": encoding}
+    about = {
+        "delimiter": found.delimiter,
+        "header_delimiter": found.header_delimiter,
+        "encoding": encoding,
+    }
     return SourceFile(Grid(read_rows(found.rows), about))
 
 
@@ -83,7 +95,9 @@ def open_pasted(text: str) -> SourceFile:
     """
     text, delimiter = csv_reader.remove_sep_line(text.lstrip("\ufeff"))
     if "\0" in text:
-        raise UnreadableFileError("This text cannot be read.", "Copy the cells again and paste them.")
+        raise UnreadableFileError(
+            "This text cannot be read.", "Copy the cells again and paste them."
+        )
     if people := people_in(text):
         return SourceFile(_list(*people, format="pasted"))
     first_line = next((line for line in text.splitlines() if line.strip()), "")
@@ -100,28 +114,47 @@ def open_pasted(text: str) -> SourceFile:
         lines = enumerate(io.StringIO(text, newline=None), start=1)
         rows = read_rows(_check_length((number, line.split("\t")) for number, line in lines))
         header_delimiter = ""
-    return SourceFile(Grid(rows, {"format": "pasted", "delimiter": delimiter, "header_delimiter": header_delimiter}))
+    return SourceFile(
+        Grid(
+            rows, {"format": "pasted", "delimiter": delimiter, "header_delimiter": header_delimiter}
+        )
+    )
 
 
 def _list(heading: str | None, people: list[str], **about: str) -> Grid:
     """A list of addresses as a grid of one column."""
     cells = [heading, *people] if heading else people
-    return Grid(read_rows((number, [cell]) for number, cell in enumerate(cells, start=1)), {**about, "is_list": True})
+    return Grid(
+        read_rows((number, [cell]) for number, cell in enumerate(cells, start=1)),
+        {**about, "is_list": True},
+    )
 
 
 _REFUSALS = {
-    Reason.PASSWORD: ("This workbook is protected by a password.", "Save it without one and upload again."),
-    Reason.ODD: ("This workbook holds what no spreadsheet program writes.", "Open it, save it again and upload that."),
+    Reason.PASSWORD: (
+        "This workbook is protected by a password.",
+        "Save it without one and upload again.",
+    ),
+    Reason.ODD: (
+        "This workbook holds what no spreadsheet program writes.",
+        "Open it, save it again and upload that.",
+    ),
     Reason.LARGE: (
         "This workbook holds too much to be read.",
         "Copy the rows with the users into a new workbook and upload that.",
     ),
-    Reason.DAMAGED: ("This workbook is damaged or was not uploaded whole.", "Open it, save it again and upload that."),
+    Reason.DAMAGED: (
+        "This workbook is damaged or was not uploaded whole.",
+        "Open it, save it again and upload that.",
+    ),
     Reason.BUSY: ("Muster is reading other workbooks.", "Upload this one again in a minute."),
 }
 
 
-_NO_SHEET = ("The sheet that was chosen is not in this workbook, or holds nothing.", "Choose another one.")
+_NO_SHEET = (
+    "The sheet that was chosen is not in this workbook, or holds nothing.",
+    "Choose another one.",
+)
 
 
 def _open_workbook(data: bytes, filename: str) -> workbook.Workbook:
@@ -131,7 +164,9 @@ def _open_workbook(data: bytes, filename: str) -> workbook.Workbook:
         if error.reason is not Reason.OTHER:
             raise UnreadableFileError(*_REFUSALS[error.reason]) from error
         if filename.lower().endswith(".numbers"):
-            raise UnreadableFileError("This is a Numbers file.", "Export it to Excel or CSV and upload that.") from error
+            raise UnreadableFileError(
+                "This is a Numbers file.", "Export it to Excel or CSV and upload that."
+            ) from error
         raise errors.not_a_spreadsheet() from error
     if not book.sheets:
         raise errors.empty()
@@ -149,7 +184,8 @@ def _read_sheet(book: workbook.Workbook, name: str | None) -> Grid:
         chosen = [each for each in book.sheets if each.name == name]
         if not chosen:
             raise UnreadableFileError(
-                "The sheet that was chosen is not in this workbook, or holds nothing.", "Choose another one."
+                "The sheet that was chosen is not in this workbook, or holds nothing.",
+                "Choose another one.",
             )
         [sheet] = chosen
     found = _split_lines(list(_check_length(_add_links(sheet))))

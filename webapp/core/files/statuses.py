@@ -42,7 +42,9 @@ _GONE = frozenset(
 _NOT_HERE = re.compile(
     "(?:not|no|non|nicht|niet|inte|ikke|nao|nie|ne)(?:active?|aktiv|actif|activo|attivo|ativo|actief|enabled|current)"
 )
-_NOT = frozenset(("not", "never", "non", "nicht", "nie", "pas", "niet", "inte", "ikke", "nao", "nunca"))
+_NOT = frozenset(
+    ("not", "never", "non", "nicht", "nie", "pas", "niet", "inte", "ikke", "nao", "nunca")
+)
 _PLAIN_NO = frozenset(("0", "false", "no", "falsch", "nein", "faux", "non", "falso"))
 _DATE = re.compile(r"\d{4}|\d[./-]\d")
 _WORD = re.compile(r"[^\W\d_]+")
@@ -68,11 +70,19 @@ def find_people_gone(table: Table, ignored: Collection[int]) -> list[Gone]:
         name = table.header[place]
         key = plain_letters(_BRACKETS.sub(" ", name))
         if key in _STATUS or key in _HERE or key in _GONE:
-            gone = [line for line in table.lines if line.cell(place) and _says_gone(key, line.cell(place))]
+            gone = [
+                line
+                for line in table.lines
+                if line.cell(place) and _says_gone(key, line.cell(place))
+            ]
             words = Counter(" ".join(line.cell(place).split())[:_LONGEST_WORD] for line in gone)
             if gone:
                 found.append(
-                    Gone(name, tuple(word for word, _ in words.most_common(_NAMED)), tuple(line.number for line in gone))
+                    Gone(
+                        name,
+                        tuple(word for word, _ in words.most_common(_NAMED)),
+                        tuple(line.number for line in gone),
+                    )
                 )
     return found
 

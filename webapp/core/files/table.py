@@ -89,12 +89,19 @@ class Grid:
         if not self.rows:
             raise errors.empty()
         header = self._find_header() if header_row is None else self._row(header_row)
-        below = [row for row in self.rows if row.number > header.number] if header else list(self.rows)
+        below = (
+            [row for row in self.rows if row.number > header.number] if header else list(self.rows)
+        )
         if not below:
             raise errors.empty()
         width = max(len(row.cells) for row in below)
-        names = list(header.cells) if header else [f"Column {letters(place)}" for place in range(width)]
-        lines = [Line(row.number, tuple(row.cells + [""] * (len(names) - len(row.cells)))) for row in below]
+        names = (
+            list(header.cells) if header else [f"Column {letters(place)}" for place in range(width)]
+        )
+        lines = [
+            Line(row.number, tuple(row.cells + [""] * (len(names) - len(row.cells))))
+            for row in below
+        ]
         if not _ends_with_groups(names):
             names += [""] * (width - len(names))
         above = header.number if header else below[0].number - 1
@@ -113,7 +120,9 @@ class Grid:
         for row in self.rows:
             if row.number == number:
                 return row
-        raise UnreadableFileError(f"Row {number} is blank.", "Choose the row that holds the column names.")
+        raise UnreadableFileError(
+            f"Row {number} is blank.", "Choose the row that holds the column names."
+        )
 
     def _find_header(self) -> Row | None:
         """The row with the column names; None where the first line is a person already, or nothing pasted is known as a name."""
@@ -176,9 +185,14 @@ def read_rows(records: Iterable[Record]) -> list[Row]:
             raise _too_wide(number, len(cells))
         filled += len(cells) - cells.count("")
         if len(rows) > MOST_LINES:
-            raise _too_long(f"{MOST_LINES:,} rows", "Split it into smaller files and upload them one by one.")
+            raise _too_long(
+                f"{MOST_LINES:,} rows", "Split it into smaller files and upload them one by one."
+            )
         if filled > MOST_CELLS:
-            raise _too_long(f"{MOST_CELLS:,} cells", "Remove the columns that Muster does not need and upload again.")
+            raise _too_long(
+                f"{MOST_CELLS:,} cells",
+                "Remove the columns that Muster does not need and upload again.",
+            )
         rows.append(Row(number, cells, trimmed))
     return rows
 

@@ -15,10 +15,15 @@ _MARKUP = re.compile(
 )
 
 
-_HTML = re.compile(r"\s*(?:<!--.*?-->\s*)?<(?:!doctype\s+html|html|head|body|table|meta|style|div)\b", re.IGNORECASE | re.DOTALL)
+_HTML = re.compile(
+    r"\s*(?:<!--.*?-->\s*)?<(?:!doctype\s+html|html|head|body|table|meta|style|div)\b",
+    re.IGNORECASE | re.DOTALL,
+)
 _OFFICE_NAME = 55
 """So many bytes has the name in a lock file of Office, with its length before it."""
-_LIBRE_OFFICE_LOCK = re.compile(rb",[^,\r\n]*,[^,\r\n]*,\d\d\.\d\d\.\d{4} \d\d:\d\d,file://[^,\r\n]*;\s*")
+_LIBRE_OFFICE_LOCK = re.compile(
+    rb",[^,\r\n]*,[^,\r\n]*,\d\d\.\d\d\.\d{4} \d\d:\d\d,file://[^,\r\n]*;\s*"
+)
 
 
 def _is_lock_file(data: bytes) -> bool:
@@ -29,7 +34,9 @@ def _is_lock_file(data: bytes) -> bool:
 
 
 def _is_office_lock(data: bytes) -> bool:
-    if not 0 < data[0] < _OFFICE_NAME <= len(data) < 200 or data[1 + data[0] : _OFFICE_NAME].strip(b" \0"):
+    if not 0 < data[0] < _OFFICE_NAME <= len(data) < 200 or data[1 + data[0] : _OFFICE_NAME].strip(
+        b" \0"
+    ):
         return False
     return len(data) == _OFFICE_NAME or data[0] in data[_OFFICE_NAME - 1 : _OFFICE_NAME + 2]
 
@@ -83,7 +90,9 @@ def _decode_as(data: bytes, codec: str) -> str:
 
 
 def _cannot_be_read() -> UnreadableFileError:
-    return UnreadableFileError("The text in this file cannot be read.", "Save it as “CSV UTF-8” and try again.")
+    return UnreadableFileError(
+        "The text in this file cannot be read.", "Save it as “CSV UTF-8” and try again."
+    )
 
 
 ODD = " with odd letters"

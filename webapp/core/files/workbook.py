@@ -107,10 +107,14 @@ def open_workbook(data: bytes) -> Workbook:
     Raises CannotOpenError. Takes up to 15 seconds for a hostile file; where others are being read it is refused after WAIT.
     """
     if data.startswith(_OLE2):
-        if any(stream.encode("utf-16-le") in data for stream in ("EncryptedPackage", "EncryptionInfo")):
+        if any(
+            stream.encode("utf-16-le") in data for stream in ("EncryptedPackage", "EncryptionInfo")
+        ):
             raise CannotOpenError(Reason.PASSWORD)
         if not _BOOK.search(data):
-            whole = "Root Entry".encode("utf-16-le") in data  # the directory is not there: the file was cut off before it
+            whole = (
+                "Root Entry".encode("utf-16-le") in data
+            )  # the directory is not there: the file was cut off before it
             raise CannotOpenError(Reason.OTHER if whole else Reason.DAMAGED)
     *lines, last = _run(data) or [b"{}"]
     about = json.loads(last)
@@ -123,7 +127,9 @@ def open_workbook(data: bytes) -> Workbook:
     for sheet in about["sheets"]:
         end = start + sheet["rows"]
         links = {(number, column): address for number, column, address in sheet["links"]}
-        sheets.append(Sheet(sheet["name"], sheet["hidden"], links, sheet["merged"], lines[start:end]))
+        sheets.append(
+            Sheet(sheet["name"], sheet["hidden"], links, sheet["merged"], lines[start:end])
+        )
         start = end
     return Workbook(about["program"], sheets)
 
@@ -159,7 +165,9 @@ def _run(data: bytes) -> list[bytes]:
             raise CannotOpenError(Reason.LARGE) from None
         finally:
             _turns.release()
-        if ended.returncode < 0 or ended.returncode == _TOO_MUCH:  # a limit was reached, or an allocation refused
+        if (
+            ended.returncode < 0 or ended.returncode == _TOO_MUCH
+        ):  # a limit was reached, or an allocation refused
             raise CannotOpenError(Reason.LARGE)
         if ended.returncode:
             raise CannotOpenError(Reason.DAMAGED)

@@ -13,9 +13,14 @@ from python_calamine import CalamineWorkbook
 from webapp.core.files import workbook_excel, workbook_opendocument
 
 _OPEN_DOCUMENT = b"application/vnd.oasis.opendocument.spreadsheet"
-_WORKBOOK = re.compile(r"(?:.*/)?workbook\.(?:xml|bin)", re.IGNORECASE)  # in xl/, but a few programs have no folders
+_WORKBOOK = re.compile(
+    r"(?:.*/)?workbook\.(?:xml|bin)", re.IGNORECASE
+)  # in xl/, but a few programs have no folders
 _PARTS = re.compile(r".*\.(?:xml|rels|bin)", re.IGNORECASE)
-_PICTURES = re.compile(r"xl/(?:media|drawings|charts|theme|printersettings|externallinks|pivot[^/]*)/|xl/vba", re.IGNORECASE)
+_PICTURES = re.compile(
+    r"xl/(?:media|drawings|charts|theme|printersettings|externallinks|pivot[^/]*)/|xl/vba",
+    re.IGNORECASE,
+)
 _MOST_MANIFEST = 1 << 20
 
 
@@ -33,7 +38,9 @@ class Extras(NamedTuple):
 Parts = dict[str, zipfile.ZipInfo]
 
 
-def open_container(data: bytes, unpacked: int, entries: int) -> tuple[str, CalamineWorkbook, dict[str, Extras]]:
+def open_container(
+    data: bytes, unpacked: int, entries: int
+) -> tuple[str, CalamineWorkbook, dict[str, Extras]]:
     """The program, the workbook, and what calamine does not tell of its sheets, by their names."""
     if not data.startswith(b"PK"):
         if _has_file_pass(data):
@@ -43,7 +50,11 @@ def open_container(data: bytes, unpacked: int, entries: int) -> tuple[str, Calam
         if len(container.infolist()) > entries:
             raise WorkbookRefusedError("large")
         # Some programs write \ between folders.
-        parts = {part.filename.replace("\\", "/"): part for part in container.infolist() if not part.is_dir()}
+        parts = {
+            part.filename.replace("\\", "/"): part
+            for part in container.infolist()
+            if not part.is_dir()
+        }
         program, wanted = _choose_parts(container, parts)
         if any(part.flag_bits & 1 for part in wanted.values()):
             raise WorkbookRefusedError("password")
@@ -52,7 +63,9 @@ def open_container(data: bytes, unpacked: int, entries: int) -> tuple[str, Calam
         contents = {name: _read_part(container, part) for name, part in wanted.items()}
     for name, content in contents.items():
         if name.lower().endswith((".xml", ".rels")) and b"<!DOCTYPE" in content:
-            raise WorkbookRefusedError("odd")  # entities, external ones among them: no spreadsheet program writes any
+            raise WorkbookRefusedError(
+                "odd"
+            )  # entities, external ones among them: no spreadsheet program writes any
     extras = _prepare_excel(contents) if program == "Excel" else _prepare_open_document(contents)
     return program, CalamineWorkbook.from_filelike(_pack(contents)), extras
 
@@ -77,7 +90,11 @@ def _has_file_pass(data: bytes) -> bool:
 def _choose_parts(container: zipfile.ZipFile, parts: Parts) -> tuple[str, Parts]:
     """The program, and the parts that are read."""
     if "[Content_Types].xml" in parts and any(map(_WORKBOOK.fullmatch, parts)):
-        return "Excel", {name: part for name, part in parts.items() if _PARTS.fullmatch(name) and not _PICTURES.match(name)}
+        return "Excel", {
+            name: part
+            for name, part in parts.items()
+            if _PARTS.fullmatch(name) and not _PICTURES.match(name)
+        }
     manifest = b""
     if (entry := parts.get("META-INF/manifest.xml")) and entry.file_size < _MOST_MANIFEST:
         manifest = container.read(entry)
@@ -93,14 +110,18 @@ def _choose_parts(container: zipfile.ZipFile, parts: Parts) -> tuple[str, Parts]
 def _read_part(container: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
     """A part, no longer than it said it was."""
     part = container.read(entry)
-    if part.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):  # XML may be so; calamine would find nothing in it
+    if part.startswith(
+        (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+    ):  # XML may be so; calamine would find nothing in it
         part = part.decode("utf-16").encode()
     return part
 
 
 def _prepare_excel(contents: dict[str, bytes]) -> dict[str, Extras]:
     """Prepare each sheet in place. -> what calamine does not tell of it."""
-    styles = next((part for name, part in contents.items() if name.lower().endswith("styles.xml")), b"")
+    styles = next(
+        (part for name, part in contents.items() if name.lower().endswith("styles.xml")), b""
+    )
     formats = workbook_excel.read_formats(styles)
     sheets = workbook_excel.read_sheet_names(contents)
     extras = {}
@@ -119,7 +140,9 @@ def _prepare_open_document(contents: dict[str, bytes]) -> dict[str, Extras]:
         raise ValueError("no content")
     content = contents["content.xml"]
     expat.ParserCreate().Parse(content, True)  # calamine never ends where a table does not
-    extras = {name: Extras(rows) for name, rows in workbook_opendocument.find_hidden_rows(content).items()}
+    extras = {
+        name: Extras(rows) for name, rows in workbook_opendocument.find_hidden_rows(content).items()
+    }
     contents["content.xml"] = workbook_opendocument.prepare_content(content)
     contents["mimetype"] = _OPEN_DOCUMENT
     contents["META-INF/manifest.xml"] = b"<manifest/>"
@@ -129,7 +152,9 @@ def _prepare_open_document(contents: dict[str, bytes]) -> dict[str, Extras]:
 def _pack(contents: dict[str, bytes]) -> io.BytesIO:
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as package:
-        for name in sorted(contents, key=lambda name: name != "mimetype"):  # OpenDocument has it first
+        for name in sorted(
+            contents, key=lambda name: name != "mimetype"
+        ):  # OpenDocument has it first
             package.writestr(name, contents.pop(name))
     file.seek(0)
     return file

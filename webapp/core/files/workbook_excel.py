@@ -16,14 +16,19 @@ _SHEET = re.compile(rb"<(?:\w+:)?sheet\s([^<>]*)>")
 _RELATION = re.compile(rb"<(?:\w+:)?Relationship\s([^<>]*)>")
 _LINK = re.compile(rb"<(?:\w+:)?hyperlink\s([^<>]*)>")
 _CELL = re.compile(r"([A-Z]{1,3})(\d{1,7})(?::.*)?")
-_HIDDEN_ROW = re.compile(rb"""<(?:\w+:)?row\s(?=[^<>]*?\shidden=["'](?:1|true)["'])[^<>]*?\br=["'](\d{1,7})["']""")
+_HIDDEN_ROW = re.compile(
+    rb"""<(?:\w+:)?row\s(?=[^<>]*?\shidden=["'](?:1|true)["'])[^<>]*?\br=["'](\d{1,7})["']"""
+)
 _ATTRIBUTE = re.compile(rb"""([\w:.-]+)\s*=\s*(?:"([^"]*)"|'([^']*)')""")
 
 
 def read_attributes(tag: bytes) -> dict[str, str]:
     """The attributes of a tag, without the prefixes of their names."""
     found = _ATTRIBUTE.findall(tag)
-    return {name.decode().rpartition(":")[2].lower(): html.unescape((one or other).decode()) for name, one, other in found}
+    return {
+        name.decode().rpartition(":")[2].lower(): html.unescape((one or other).decode())
+        for name, one, other in found
+    }
 
 
 def find_hidden_rows(sheet: bytes) -> list[int]:
@@ -109,10 +114,19 @@ def _show_formula(cell: re.Match[bytes]) -> bytes:
     if kind and kind[1] == b"str":
         return cell[0]
     attributes = _TYPE.sub(b"", attributes)
-    return b'<%bc%b t="str"><%bv>=%b</%bv></%bc>' % (prefix, attributes, prefix, formula, prefix, prefix)
+    return b'<%bc%b t="str"><%bv>=%b</%bv></%bc>' % (
+        prefix,
+        attributes,
+        prefix,
+        formula,
+        prefix,
+        prefix,
+    )
 
 
-_NUMBER = re.compile(rb"""<((?:\w+:)?)c(\s[^<>]*?\bs=["'](\d{1,5})["'][^<>]*)>\s*<\1v>(\d{1,15})</\1v>\s*</\1c>""")
+_NUMBER = re.compile(
+    rb"""<((?:\w+:)?)c(\s[^<>]*?\bs=["'](\d{1,5})["'][^<>]*)>\s*<\1v>(\d{1,15})</\1v>\s*</\1c>"""
+)
 
 
 def _show_number(cell: re.Match[bytes], formats: Formats) -> bytes:
@@ -124,7 +138,14 @@ def _show_number(cell: re.Match[bytes], formats: Formats) -> bytes:
     before, width, after = formats[style]
     text = html.escape(f"{before}{digits.decode().zfill(width)}{after}").encode()
     attributes = _TYPE.sub(b"", attributes)
-    return b'<%bc%b t="str"><%bv>%b</%bv></%bc>' % (prefix, attributes, prefix, text, prefix, prefix)
+    return b'<%bc%b t="str"><%bv>%b</%bv></%bc>' % (
+        prefix,
+        attributes,
+        prefix,
+        text,
+        prefix,
+        prefix,
+    )
 
 
 _FORMAT = re.compile(rb"<(?:\w+:)?numFmt\s([^<>]*)>")
@@ -141,9 +162,16 @@ def read_formats(styles: bytes) -> Formats:
         about = read_attributes(tag)
         found = _SIMPLE.fullmatch(about.get("formatcode", ""))
         if found and about["formatcode"] != "0":
-            simple[about.get("numfmtid")] = _read_literal(found[1]), len(found[2]), _read_literal(found[3])
+            simple[about.get("numfmtid")] = (
+                _read_literal(found[1]),
+                len(found[2]),
+                _read_literal(found[3]),
+            )
     cell_formats = _CELL_FORMATS.search(styles)
-    kinds = (read_attributes(tag).get("numfmtid") for tag in _CELL_FORMAT.findall(cell_formats[0] if cell_formats else b""))
+    kinds = (
+        read_attributes(tag).get("numfmtid")
+        for tag in _CELL_FORMAT.findall(cell_formats[0] if cell_formats else b"")
+    )
     return {str(place).encode(): simple[kind] for place, kind in enumerate(kinds) if kind in simple}
 
 

@@ -8,12 +8,17 @@ MOST_HIDDEN = 1000
 
 _BETWEEN = re.compile(rb">\s+(?=</?table:)|<!--.*?-->", re.DOTALL)
 _BREAK = re.compile(rb"<text:(line-break|tab)\b[^<>]*(?:/>|>\s*</text:\1>)")
-_ERROR_CELL = re.compile(rb"""<table:(?:covered-)?table-cell\s[^<]*?\bcalcext:value-type=(["'])error\1""")
-_VALUE = re.compile(rb"""\soffice:(?:string-)?value=(?:"[^"]*"|'[^']*')|\soffice:value-type=(?:"[^"]*"|'[^']*')""")
+_ERROR_CELL = re.compile(
+    rb"""<table:(?:covered-)?table-cell\s[^<]*?\bcalcext:value-type=(["'])error\1"""
+)
+_VALUE = re.compile(
+    rb"""\soffice:(?:string-)?value=(?:"[^"]*"|'[^']*')|\soffice:value-type=(?:"[^"]*"|'[^']*')"""
+)
 
 
 _SHAPE_TAG = re.compile(
-    rb"""<!--.*?-->|<!\[CDATA\[.*?\]\]>|<\?.*?\?>|<(?P<ends>/?)draw:(?:[^<>"']|"[^"]*"|'[^']*')*>""", re.DOTALL
+    rb"""<!--.*?-->|<!\[CDATA\[.*?\]\]>|<\?.*?\?>|<(?P<ends>/?)draw:(?:[^<>"']|"[^"]*"|'[^']*')*>""",
+    re.DOTALL,
 )
 """The beginning or the end of a drawn shape; or what may hold the letters of one and is none."""
 
@@ -44,7 +49,9 @@ def prepare_content(part: bytes) -> bytes:
     part = _BREAK.sub(lambda found: b"\t" if found[1] == b"tab" else b"\n", part)
     part = _FORMULA.sub(_show_formula, part)
     part = _NUMBER.sub(_show_number, part)
-    return _ERROR_CELL.sub(lambda cell: _VALUE.sub(b"", cell[0]) + b' office:value-type="string"', part)
+    return _ERROR_CELL.sub(
+        lambda cell: _VALUE.sub(b"", cell[0]) + b' office:value-type="string"', part
+    )
 
 
 _FORMULA = re.compile(
@@ -57,7 +64,10 @@ def _show_formula(cell: re.Match[bytes]) -> bytes:
     if b"office:value-type" in cell[1]:
         return cell[0]
     formula = cell[2] or cell[3]
-    return b'<table:table-cell%b office:value-type="string"><text:p>%b</text:p></table:table-cell>' % (cell[1], formula)
+    return (
+        b'<table:table-cell%b office:value-type="string"><text:p>%b</text:p></table:table-cell>'
+        % (cell[1], formula)
+    )
 
 
 _NUMBER = re.compile(
@@ -69,7 +79,11 @@ _FLOAT = re.compile(rb"""office:value-type=(["'])float\1""")
 def _show_number(cell: re.Match[bytes]) -> bytes:
     """A whole number as the cell shows it, where that is the number with zeros before it or words around it."""
     beginning, digits, shown = cell[1], cell[3], cell[4]
-    if shown == digits or not _FLOAT.search(beginning) or not re.fullmatch(rb"\D*0*%b\D*" % digits, shown):
+    if (
+        shown == digits
+        or not _FLOAT.search(beginning)
+        or not re.fullmatch(rb"\D*0*%b\D*" % digits, shown)
+    ):
         return cell[0]
     beginning = _VALUE.sub(b"", beginning)[:-1] + b' office:value-type="string">'
     return b"%b<text:p>%b</text:p></table:table-cell>" % (beginning, shown)

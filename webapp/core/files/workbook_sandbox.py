@@ -34,7 +34,14 @@ from pathlib import Path
 from typing import Any
 from xml.parsers import expat
 
-from python_calamine import CalamineError, CalamineSheet, CalamineWorkbook, PasswordError, SheetTypeEnum, SheetVisibleEnum
+from python_calamine import (
+    CalamineError,
+    CalamineSheet,
+    CalamineWorkbook,
+    PasswordError,
+    SheetTypeEnum,
+    SheetVisibleEnum,
+)
 
 sys.path.append(str(Path(__file__).parents[3]))  # -I leaves it out
 from webapp.core.files.workbook_container import Extras, WorkbookRefusedError, open_container
@@ -61,7 +68,15 @@ def main() -> None:
         os._exit(TOO_MUCH)  # at once, whatever was said already
     except OSError as error:
         os._exit(TOO_MUCH if error.errno == errno.EFBIG else DAMAGED)
-    except (CalamineError, zipfile.BadZipFile, zlib.error, expat.ExpatError, EOFError, NotImplementedError, ValueError):
+    except (
+        CalamineError,
+        zipfile.BadZipFile,
+        zlib.error,
+        expat.ExpatError,
+        EOFError,
+        NotImplementedError,
+        ValueError,
+    ):
         os._exit(DAMAGED)
 
 
@@ -77,14 +92,20 @@ def _set_limits(asked: dict[str, Any]) -> None:
         hardest = resource.getrlimit(kind)[1]
         if hardest != resource.RLIM_INFINITY:
             most = min(most, hardest)
-        with contextlib.suppress(ValueError, OSError):  # macOS refuses the limit of memory; the others still hold
+        with contextlib.suppress(
+            ValueError, OSError
+        ):  # macOS refuses the limit of memory; the others still hold
             resource.setrlimit(kind, (most, most))
 
 
-def _answer(program: str, workbook: CalamineWorkbook, extras: dict[str, Extras], most_rows: int) -> None:
+def _answer(
+    program: str, workbook: CalamineWorkbook, extras: dict[str, Extras], most_rows: int
+) -> None:
     sheets: dict[str, dict[str, Any]] = {}
     for about in workbook.sheets_metadata:
-        is_shown = about.visible == SheetVisibleEnum.Visible and about.typ == SheetTypeEnum.WorkSheet
+        is_shown = (
+            about.visible == SheetVisibleEnum.Visible and about.typ == SheetTypeEnum.WorkSheet
+        )
         if not is_shown or about.name in sheets:
             continue
         sheet = workbook.get_sheet_by_name(about.name)
@@ -94,7 +115,12 @@ def _answer(program: str, workbook: CalamineWorkbook, extras: dict[str, Extras],
             count += 1
         if count:
             more = extras.get(about.name, Extras())
-            found = {"rows": count, "hidden": more.hidden, "links": more.links, "merged": _find_merged(sheet)}
+            found = {
+                "rows": count,
+                "hidden": more.hidden,
+                "links": more.links,
+                "merged": _find_merged(sheet),
+            }
             sheets[about.name] = {"name": about.name, **found}
     _say({"program": program, "sheets": list(sheets.values())})
     sys.stdout.flush()
@@ -102,14 +128,18 @@ def _answer(program: str, workbook: CalamineWorkbook, extras: dict[str, Extras],
 
 def _find_merged(sheet: CalamineSheet) -> list[list[int]]:
     found = itertools.islice(sheet.merged_cell_ranges or (), MOST_MERGED)
-    return [[top + 1, bottom + 1, left, right] for (top, left), (bottom, right) in found if bottom > top]
+    return [
+        [top + 1, bottom + 1, left, right] for (top, left), (bottom, right) in found if bottom > top
+    ]
 
 
 def _read_rows(sheet: CalamineSheet) -> Iterator[Row]:
     """The rows that are not blank, with the spreadsheet's own numbers and from its first column on."""
     if sheet.start is None:
         return
-    left = [""] * sheet.start[1]  # iter_rows() puts the blank rows above the data back, but not these
+    left = [""] * sheet.start[
+        1
+    ]  # iter_rows() puts the blank rows above the data back, but not these
     for number, values in enumerate(sheet.iter_rows(), start=1):
         cells = [value if type(value) is str else _format(value) for value in values]
         while cells and not cells[-1]:

@@ -126,7 +126,11 @@ def applicable(person: Person, policy: Policy) -> frozenset[Do]:
     found = set()
     for do in Do:
         # Of what is done to groups, only setting them to something else changes everybody.
-        probe = Action(Do.SET_GROUPS if do in _OF_GROUPS else do, other_role, everything=not person.access.everything)
+        probe = Action(
+            Do.SET_GROUPS if do in _OF_GROUPS else do,
+            other_role,
+            everything=not person.access.everything,
+        )
         if actions.plan(person, probe, policy).plan in (Plan.UPDATE, Plan.INVITE):
             found.add(do)
     return frozenset(found)

@@ -50,7 +50,11 @@ class Do(StrEnum):
     @property
     def permission(self) -> Permission:
         """Who may do it."""
-        return Permission.INVITATIONS_MAKE if self in (Do.RESEND, Do.REVOKE) else Permission.USERS_MANAGE
+        return (
+            Permission.INVITATIONS_MAKE
+            if self in (Do.RESEND, Do.REVOKE)
+            else Permission.USERS_MANAGE
+        )
 
 
 class Theirs(StrEnum):
@@ -79,7 +83,12 @@ class Action:
     everything: bool = False
 
     def as_dict(self) -> dict[str, Any]:
-        return {"do": self.do.value, "role": self.role, "groups": sorted(self.groups), "everything": self.everything}
+        return {
+            "do": self.do.value,
+            "role": self.role,
+            "groups": sorted(self.groups),
+            "everything": self.everything,
+        }
 
     @classmethod
     def from_dict(cls, value: Mapping[str, Any]) -> Action:
@@ -99,7 +108,9 @@ def plan(person: Person | None, action: Action, policy: Policy) -> PlannedChange
 
 def about(planned: PlannedChange, person: Person) -> PlannedChange:
     """Note whom the change is about, and how they were when it was planned."""
-    return replace(planned, subject=(person.kind, person.id), before=person.access, was=person.lasting_state)
+    return replace(
+        planned, subject=(person.kind, person.id), before=person.access, was=person.lasting_state
+    )
 
 
 def refuse(code: str, **params: Any) -> PlannedChange:

@@ -71,7 +71,9 @@ def split_known(text: str, find: Callable[[str], str | None]) -> list[str]:
         places.append(found.end())
     ends.append(len(text))
     pieces = [(start, end) for start, end in zip(places, ends, strict=True) if end > start]
-    ends_with_a_sign = len(pieces) < len(places) and any(sign in text for sign in _SIGNS)  # “C++” is not C
+    ends_with_a_sign = len(pieces) < len(places) and any(
+        sign in text for sign in _SIGNS
+    )  # “C++” is not C
     if len(pieces) > MOST_PIECES or ends_with_a_sign:
         return []
     rest: dict[int, list[str]] = {len(pieces): []}
@@ -182,7 +184,10 @@ def _can_be_misspelt(word: str) -> bool:
 
 def _is_a_word_of_its_own(letter: str) -> bool:
     """Chinese, Japanese and Korean characters, and all that stand for a number."""
-    return unicodedata.east_asian_width(letter) in "WF" or unicodedata.numeric(letter, None) is not None
+    return (
+        unicodedata.east_asian_width(letter) in "WF"
+        or unicodedata.numeric(letter, None) is not None
+    )
 
 
 def _apart(words: list[str], others: list[str], known: set[str], most: int) -> int:

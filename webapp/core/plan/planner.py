@@ -208,7 +208,9 @@ class PlannedChange:
         return cls(plan, **value)
 
 
-def plan(candidates: Iterable[Candidate], people: Mapping[str, Person], policy: Policy) -> dict[int, PlannedChange]:
+def plan(
+    candidates: Iterable[Candidate], people: Mapping[str, Person], policy: Policy
+) -> dict[int, PlannedChange]:
     """Plan each row, by line. people: by e-mail key. Candidates come in the order of their lines."""
     planned: dict[int, PlannedChange] = {}
     by_email: defaultdict[str, list[Candidate]] = defaultdict(list)
@@ -234,7 +236,9 @@ def _plan_duplicates(rows: list[Candidate], planned: dict[int, PlannedChange]) -
             planned[leader.line] = _block(planned[leader.line], leader, later)
         else:
             change = planned[later.line]
-            planned[later.line] = replace(change, plan=Plan.DUPLICATE, twin=leader.line, after=None, marks=(), notes=())
+            planned[later.line] = replace(
+                change, plan=Plan.DUPLICATE, twin=leader.line, after=None, marks=(), notes=()
+            )
 
 
 def _block(change: PlannedChange, row: Candidate, other: Candidate) -> PlannedChange:
@@ -255,10 +259,14 @@ def _plan_single(row: Candidate, person: Person | None, policy: Policy) -> Plann
     subject = (person.kind, person.id) if person else None
     before = person.access if person and not person.is_gone else None
     likely = None
-    if row.domain and before is None:  # who is here, or is invited, has shown that the address is right
+    if (
+        row.domain and before is None
+    ):  # who is here, or is invited, has shown that the address is right
         likely = likely_domain(row.domain, policy.registry.known_domains)
     if row.issues or row.role is None:
-        return PlannedChange(Plan.ATTENTION, subject, before, issues=row.issues, likely_domain=likely)
+        return PlannedChange(
+            Plan.ATTENTION, subject, before, issues=row.issues, likely_domain=likely
+        )
     if person is None or person.is_gone:
         change = _plan_new(row, row.role, policy)
     else:
@@ -307,7 +315,9 @@ def _plan_existing(row: Candidate, role: int, person: Person, policy: Policy) ->
     if is_sent_again:
         kind = Plan.INVITE
         notes.append({"code": "again"})
-    return PlannedChange(kind, before=before, after=after, notes=tuple(notes), marks=marks_of(before, after, policy))
+    return PlannedChange(
+        kind, before=before, after=after, notes=tuple(notes), marks=marks_of(before, after, policy)
+    )
 
 
 def _requested_access(row: Candidate, role: int, person: Person, policy: Policy) -> Access | Issue:
@@ -320,7 +330,9 @@ def _requested_access(row: Candidate, role: int, person: Person, policy: Policy)
     return changed if isinstance(changed, Issue) else replace(changed, role=role)
 
 
-def why_forbidden(person: Person, policy: Policy, *, other_role: bool, other_groups: bool) -> Issue | None:
+def why_forbidden(
+    person: Person, policy: Policy, *, other_role: bool, other_groups: bool
+) -> Issue | None:
     """Why nobody, or not this person, may change what the row would change; None where they may."""
     if not (other_role or other_groups):
         return None
@@ -348,7 +360,9 @@ def why_not_grantable(role_id: int, policy: Policy) -> Issue | None:
     return None
 
 
-def change_groups(before: Access, groups: frozenset[int], everything: bool, mode: Mode) -> Access | Issue:
+def change_groups(
+    before: Access, groups: frozenset[int], everything: bool, mode: Mode
+) -> Access | Issue:
     """The access after these groups are set, added or removed; or why that cannot be done."""
     if everything:
         return Access(before.role, everything=mode is not Mode.REMOVE)
@@ -367,7 +381,9 @@ def marks_of(before: Access | None, after: Access, policy: Policy) -> tuple[str,
     """What deserves a second look: `PlannedChange.marks`."""
     by_id = policy.registry.role_by_id
     manages_now = by_id[after.role].manages_people
-    managed_before = before is not None and before.role in by_id and by_id[before.role].manages_people
+    managed_before = (
+        before is not None and before.role in by_id and by_id[before.role].manages_people
+    )
     marks = []
     if manages_now and not managed_before:
         marks.append("admin")

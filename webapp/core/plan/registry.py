@@ -71,8 +71,14 @@ class Registry:
             ("role_by_id", roles),
             ("group_by_id", groups),
             # A name wins over an alias that is spelt the same.
-            ("role_by_key", _meant(self.role_aliases, roles) | {fold(r.name): r for r in self.roles}),
-            ("group_by_key", _meant(self.group_aliases, groups) | {fold(g.name): g for g in self.groups}),
+            (
+                "role_by_key",
+                _meant(self.role_aliases, roles) | {fold(r.name): r for r in self.roles},
+            ),
+            (
+                "group_by_key",
+                _meant(self.group_aliases, groups) | {fold(g.name): g for g in self.groups},
+            ),
         ):
             object.__setattr__(self, name, value)
 

@@ -7,11 +7,20 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from webapp.core.plan.actions import about, plan_access, plan_state, refuse, refuse_for, why_forbidden_at_all
+from webapp.core.plan.actions import (
+    about,
+    plan_access,
+    plan_state,
+    refuse,
+    refuse_for,
+    why_forbidden_at_all,
+)
 from webapp.core.plan.planner import Access, Effect, Person, Plan, PlannedChange, Policy
 from webapp.core.plan.registry import Registry
 
-TOUCHED = frozenset(("accepted_since", "changed_since", "original_unknown", "person_gone", "resent_since"))
+TOUCHED = frozenset(
+    ("accepted_since", "changed_since", "original_unknown", "person_gone", "resent_since")
+)
 """Codes of issues of somebody who is no longer as the batch left them."""
 WITHDRAWS = "withdraws"
 """Mark of a change that revokes an invitation which the batch made."""
@@ -37,7 +46,11 @@ def plan(done: PlannedChange, person: Person | None, policy: Policy) -> PlannedC
     """Revoke the invitation that was made, or restore the former access and state, unless somebody touched them since."""
     if person is None:
         return refuse("person_gone")
-    planned = _plan_revoke(done, person, policy) if done.before is None else _plan_restore(done, person, policy)
+    planned = (
+        _plan_revoke(done, person, policy)
+        if done.before is None
+        else _plan_restore(done, person, policy)
+    )
     return about(planned, person)
 
 

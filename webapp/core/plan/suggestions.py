@@ -9,8 +9,24 @@ from functools import lru_cache
 from webapp.core.text.spelling import letters_apart
 
 _DIGITS = re.compile(r"\d")
-_COMMON_DOMAINS = ("gmail.com", "outlook.com", "hotmail.com", "yahoo.com", "icloud.com", "gmx.de", "web.de")
-_MISSPELT = ("gmail.com", "googlemail.com", "outlook.com", "hotmail.com", "yahoo.com", "icloud.com", "protonmail.com")
+_COMMON_DOMAINS = (
+    "gmail.com",
+    "outlook.com",
+    "hotmail.com",
+    "yahoo.com",
+    "icloud.com",
+    "gmx.de",
+    "web.de",
+)
+_MISSPELT = (
+    "gmail.com",
+    "googlemail.com",
+    "outlook.com",
+    "hotmail.com",
+    "yahoo.com",
+    "icloud.com",
+    "protonmail.com",
+)
 """Long enough for one letter more or less to be no domain of somebody else's, but for those in _PROVIDERS."""
 _PROVIDERS = frozenset(
     """
@@ -46,7 +62,10 @@ def likely_domain(domain: str, known: Sequence[str]) -> str | None:
 @lru_cache(maxsize=4096)
 def _likely_domain(domain: str, known: tuple[str, ...]) -> str | None:
     near = []
-    for wanted, most in (*((own, 2 if len(own) >= 8 else 1) for own in known), *((common, 1) for common in _MISSPELT)):
+    for wanted, most in (
+        *((own, 2 if len(own) >= 8 else 1) for own in known),
+        *((common, 1) for common in _MISSPELT),
+    ):
         apart = letters_apart(domain, wanted, most)
         if apart == 2 and domain[:1] != wanted[0]:  # as in northfield and southfield
             continue
@@ -64,11 +83,18 @@ def nearest_domain(domain: str, known: Sequence[str]) -> str | None:
     if domain in candidates:
         return domain
     for candidate in candidates:
-        if candidate.startswith(domain + ".") or candidate.removeprefix("www.").split(".")[0] == domain:
+        if (
+            candidate.startswith(domain + ".")
+            or candidate.removeprefix("www.").split(".")[0] == domain
+        ):
             return candidate
     if found := _likely_domain(domain, tuple(known)):
         return found
-    names = {name: candidate for candidate in reversed(candidates) if len(name := candidate.split(".")[0]) >= 5}
+    names = {
+        name: candidate
+        for candidate in reversed(candidates)
+        if len(name := candidate.split(".")[0]) >= 5
+    }
     near = [name for name in names if "." not in domain and _is_misspelt(domain, name)]
     return names[near[0]] if len(near) == 1 else None
 

@@ -38,7 +38,9 @@ def digest_field(key: bytes, name: str, value: Any, salt: str) -> Digest:
 
 def digest_event(key: bytes, facts: Mapping[str, Any], personal: Mapping[str, Digest]) -> str:
     """The stamp of an event: its facts, which name nobody, and the digests of its personal fields."""
-    return hmac_hex(key, "event", dict(facts), {name: personal[name]["digest"] for name in PERSONAL})
+    return hmac_hex(
+        key, "event", dict(facts), {name: personal[name]["digest"] for name in PERSONAL}
+    )
 
 
 def chain_link(key: bytes, previous: str, seq: int, event_id: int, stamp: str) -> str:
@@ -48,7 +50,10 @@ def chain_link(key: bytes, previous: str, seq: int, event_id: int, stamp: str) -
 
 def erase_field(key: bytes, name: str, value: Any, digest: Digest) -> Digest:
     """The digest of a field whose words were replaced by `value`. Without its salt nobody can guess the old words."""
-    return {"digest": digest["digest"], "mark": hmac_hex(key, "erased", name, digest["digest"], value)}
+    return {
+        "digest": digest["digest"],
+        "mark": hmac_hex(key, "erased", name, digest["digest"], value),
+    }
 
 
 def field_matches(key: bytes, name: str, value: Any, digest: Digest) -> bool:

@@ -45,7 +45,9 @@ def is_outdated(stored: str) -> bool:
 
 def dummy_hash() -> str:
     """A hash that takes as long to check as a real one, and that no password matches."""
-    salt, digest = (b64encode(os.urandom(n)).rstrip(b"=").decode() for n in (_hasher.salt_len, _hasher.hash_len))
+    salt, digest = (
+        b64encode(os.urandom(n)).rstrip(b"=").decode() for n in (_hasher.salt_len, _hasher.hash_len)
+    )
     cost = f"m={_hasher.memory_cost},t={_hasher.time_cost},p={_hasher.parallelism}"
     return f"$argon2id$v=19${cost}${salt}${digest}"
 

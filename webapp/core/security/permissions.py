@@ -40,17 +40,27 @@ MEANINGS = {
     Permission.BATCHES_SEE: Meaning("See uploads", "See uploads and their reports"),
     Permission.AUDIT_READ: Meaning("Audit log", "Read who changed what"),
     Permission.INVITATIONS_MAKE: Meaning(
-        "Invite", "Invite, upload, confirm and resend", (Permission.USERS_SEE, Permission.BATCHES_SEE)
+        "Invite",
+        "Invite, upload, confirm and resend",
+        (Permission.USERS_SEE, Permission.BATCHES_SEE),
     ),
     Permission.MESSAGES_SEE: Meaning(
-        "Outgoing mail", "Read outgoing mail and copy links, for roles that one may grant", (Permission.USERS_SEE,)
+        "Outgoing mail",
+        "Read outgoing mail and copy links, for roles that one may grant",
+        (Permission.USERS_SEE,),
     ),
-    Permission.USERS_MANAGE: Meaning("Manage people", "Change users and groups", (Permission.USERS_SEE,)),
-    Permission.ORGANISATION_MANAGE: Meaning("Organisation", "Settings, roles, and handing over ownership"),
+    Permission.USERS_MANAGE: Meaning(
+        "Manage people", "Change users and groups", (Permission.USERS_SEE,)
+    ),
+    Permission.ORGANISATION_MANAGE: Meaning(
+        "Organisation", "Settings, roles, and handing over ownership"
+    ),
 }
 """In the order in which they are shown."""
 
-GIVABLE = tuple(permission for permission in MEANINGS if permission is not Permission.ORGANISATION_MANAGE)
+GIVABLE = tuple(
+    permission for permission in MEANINGS if permission is not Permission.ORGANISATION_MANAGE
+)
 """What a role may be given; the organisation is the Owner's alone, so that no role can raise itself."""
 
 
@@ -116,7 +126,13 @@ OWNER_RANK = 100
 """Every other role ranks below."""
 
 _SEES = (Permission.USERS_SEE, Permission.BATCHES_SEE)
-_ADMIN = (*_SEES, Permission.AUDIT_READ, Permission.INVITATIONS_MAKE, Permission.MESSAGES_SEE, Permission.USERS_MANAGE)
+_ADMIN = (
+    *_SEES,
+    Permission.AUDIT_READ,
+    Permission.INVITATIONS_MAKE,
+    Permission.MESSAGES_SEE,
+    Permission.USERS_MANAGE,
+)
 
 SHIPPED_ROLES = (
     ShippedRole("Owner", OWNER_RANK, (*_ADMIN, Permission.ORGANISATION_MANAGE)),

@@ -42,7 +42,11 @@ def describe(action: str, details: Details, count: int = 1, subject: str = "") -
 def _describe_attempt(request: str) -> str:
     """What a refused request was for: "GET /audit" -> "opening /audit"."""
     method, _, path = request.partition(" ")
-    return f"{'opening' if method in ('GET', 'HEAD') else 'what is done at'} {path}" if path else request
+    return (
+        f"{'opening' if method in ('GET', 'HEAD') else 'what is done at'} {path}"
+        if path
+        else request
+    )
 
 
 def changes(details: Details) -> str:
@@ -50,7 +54,11 @@ def changes(details: Details) -> str:
     before, after = details.get("before"), details.get("after")
     if not isinstance(before, dict) or not isinstance(after, dict):
         return ""
-    told = [_change(name, before.get(name), after.get(name)) for name in after if before.get(name) != after.get(name)]
+    told = [
+        _change(name, before.get(name), after.get(name))
+        for name in after
+        if before.get(name) != after.get(name)
+    ]
     return f": {', '.join(told)}" if told else ""
 
 
@@ -58,8 +66,15 @@ def _change(name: str, before: Any, after: Any) -> str:
     label = words(name)
     if isinstance(before, list) and isinstance(after, list):
         noun = label[:-1] if label.endswith("s") else label
-        added, removed = [x for x in after if x not in before], [x for x in before if x not in after]
-        parts = [f"{plural(len(some), noun)} {did}" for some, did in ((added, "added"), (removed, "removed")) if some]
+        added, removed = (
+            [x for x in after if x not in before],
+            [x for x in before if x not in after],
+        )
+        parts = [
+            f"{plural(len(some), noun)} {did}"
+            for some, did in ((added, "added"), (removed, "removed"))
+            if some
+        ]
         return ", ".join(parts) or f"{label} reordered"
     if name == "groups":
         return "all groups given" if isinstance(before, list) else "all groups taken"
@@ -75,7 +90,10 @@ def _settings(details: Details) -> str:
     told = []
     for name in after:
         label = f"“{asked[name].label}”" if name in asked else words(name)
-        was, now = (asked[name].choices.get(str(of), of) if name in asked else of for of in (before.get(name), after[name]))
+        was, now = (
+            asked[name].choices.get(str(of), of) if name in asked else of
+            for of in (before.get(name), after[name])
+        )
         told.append(f"{label} {value(was)} to {value(now)}")
     return f": {', '.join(told)}" if told else ""
 
@@ -107,7 +125,11 @@ def value(of: Any) -> str:
 def _by_name(action: str) -> str:
     """ "group.renamed" -> "Renamed group {}"."""
     noun, _, verb = action.partition(".")
-    return f"{words(verb).capitalize()} {words(noun)} {{}}" if verb else f"{words(action).capitalize()} {{}}"
+    return (
+        f"{words(verb).capitalize()} {words(noun)} {{}}"
+        if verb
+        else f"{words(action).capitalize()} {{}}"
+    )
 
 
 def _n(name: str, noun: str, form: str = ": {}") -> Callable[[Details], str]:
@@ -139,13 +161,19 @@ def _access(details: Details) -> str:
 
 def _counts(details: Details) -> str:
     counts = details.get("counts") or {}
-    told = [plural(counts[plan], noun) for plan, noun in (("invite", "new invite"), ("update", "update")) if counts.get(plan)]
+    told = [
+        plural(counts[plan], noun)
+        for plan, noun in (("invite", "new invite"), ("update", "update"))
+        if counts.get(plan)
+    ]
     return f": {', '.join(told)}" if told else ""
 
 
 def _outcomes(details: Details) -> str:
     outcomes = details.get("outcomes") or {}
-    return ": " + ", ".join(f"{n:,} {outcome}" for outcome, n in outcomes.items()) if outcomes else ""
+    return (
+        ": " + ", ".join(f"{n:,} {outcome}" for outcome, n in outcomes.items()) if outcomes else ""
+    )
 
 
 def _effect(details: Details) -> str:
@@ -156,22 +184,30 @@ def _effect(details: Details) -> str:
 
 def _describe_upload(details: Details) -> str:
     again = details.get("again")
-    return _n("rows", "row", " with {}")(details) + (f", taken from upload {again} for another review" if again else "")
+    return _n("rows", "row", " with {}")(details) + (
+        f", taken from upload {again} for another review" if again else ""
+    )
 
 
 def _describe_replacement(details: Details) -> str:
     old = _quote("before", " in place of “{}”")(details)
     return (
-        old + _n("rows", "row")(details) + (_n("lost_edits", "edit", ", {} lost")(details) if details.get("lost_edits") else "")
+        old
+        + _n("rows", "row")(details)
+        + (_n("lost_edits", "edit", ", {} lost")(details) if details.get("lost_edits") else "")
     )
 
 
 def _describe_cancelling(details: Details) -> str:
-    return _n("withdrawn", "invitation", ", {} withdrawn")(details) if details.get("withdrawn") else ""
+    return (
+        _n("withdrawn", "invitation", ", {} withdrawn")(details) if details.get("withdrawn") else ""
+    )
 
 
 def _too_old(name: str, noun: str, form: str) -> Callable[[Details], str]:
-    return lambda details: _n(name, noun, form)(details) + _n("days", "day", " older than {}")(details)
+    return lambda details: (
+        _n(name, noun, form)(details) + _n("days", "day", " older than {}")(details)
+    )
 
 
 TEMPLATES: dict[str, tuple[str, Callable[[Details], str] | None]] = {
@@ -246,7 +282,10 @@ TEMPLATES: dict[str, tuple[str, Callable[[Details], str] | None]] = {
     "messages.retried": ("Sent failed emails of {} again", _n("messages", "email")),
     "messages.deleted": ("Deleted", _too_old("messages", "email", " {}")),
     "audit.exported": ("Exported the audit log", _n("events", "entry", ": {}")),
-    "audit.begun_anew": ("Began the audit log’s chain anew", _n("problems", "problem", ", with {} found before")),
+    "audit.begun_anew": (
+        "Began the audit log’s chain anew",
+        _n("problems", "problem", ", with {} found before"),
+    ),
     "audit.pruned": ("Deleted", _too_old("events", "audit entry", " {}")),
 }
 """By action: the sentence, {} for its subject, and what of the details follows."""

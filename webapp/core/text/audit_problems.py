@@ -70,12 +70,20 @@ class Verdict:
 
 def list_lines(verdict: Verdict, zone: tzinfo) -> list[str]:
     """How much was checked, and the problems."""
-    until = f"sealed until {full(verdict.sealed_at, zone)}" if verdict.sealed_at else "none of them sealed yet"
+    until = (
+        f"sealed until {full(verdict.sealed_at, zone)}"
+        if verdict.sealed_at
+        else "none of them sealed yet"
+    )
     counted = f"{plural(verdict.events, 'event')}, {until}"
     if verdict.wrong:
         more = verdict.wrong - len(verdict.problems)
         ending = [f"And {plural(more, 'problem')} more."] if more else []
-        return [f"{counted}, {plural(verdict.wrong, 'problem')}:", *describe_problems(verdict), *ending]
+        return [
+            f"{counted}, {plural(verdict.wrong, 'problem')}:",
+            *describe_problems(verdict),
+            *ending,
+        ]
     lines = [f"{counted}, nothing was changed."]
     if verdict.waiting and verdict.sealed_at:
         lines.append(f"{plural(verdict.waiting, 'event')} not sealed yet.")
@@ -98,4 +106,8 @@ def list_advice(verdict: Verdict, zone: tzinfo) -> list[str]:
         event_id, at = verdict.first
         whole = f"What stands before event {event_id} of {full(at, zone)} is whole. "
     meaning = f"{whole}What is named above is not what Muster left there: somebody who can write to the database changed it."
-    return [meaning, "What to do:", *(f"{number}. {advice}" for number, advice in enumerate(ADVICE, start=1))]
+    return [
+        meaning,
+        "What to do:",
+        *(f"{number}. {advice}" for number, advice in enumerate(ADVICE, start=1)),
+    ]

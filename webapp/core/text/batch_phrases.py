@@ -11,14 +11,23 @@ from webapp.core.text.formatting import list_names, list_numbers
 from webapp.core.text.phrases import Phrase, Said
 
 _TITLES: dict[str, Phrase] = {
-    "set_role": ("Change the role of {n:,} person to {role}", "Change the role of {n:,} people to {role}"),
+    "set_role": (
+        "Change the role of {n:,} person to {role}",
+        "Change the role of {n:,} people to {role}",
+    ),
     "set_groups": ("Set the groups of {n:,} person", "Set the groups of {n:,} people"),
     "add_group": ("Add “{group}” to {n:,} person", "Add “{group}” to {n:,} people"),
     "add_groups": ("Add {count:,} groups to {n:,} person", "Add {count:,} groups to {n:,} people"),
     "add_all_groups": ("Add All groups to {n:,} person", "Add All groups to {n:,} people"),
     "remove_group": ("Remove “{group}” from {n:,} person", "Remove “{group}” from {n:,} people"),
-    "remove_groups": ("Remove {count:,} groups from {n:,} person", "Remove {count:,} groups from {n:,} people"),
-    "remove_all_groups": ("Remove All groups from {n:,} person", "Remove All groups from {n:,} people"),
+    "remove_groups": (
+        "Remove {count:,} groups from {n:,} person",
+        "Remove {count:,} groups from {n:,} people",
+    ),
+    "remove_all_groups": (
+        "Remove All groups from {n:,} person",
+        "Remove All groups from {n:,} people",
+    ),
     "deactivate": ("Deactivate {n:,} person", "Deactivate {n:,} people"),
     "reactivate": ("Reactivate {n:,} person", "Reactivate {n:,} people"),
     "resend": ("Resend the invitation of {n:,} person", "Resend the invitations of {n:,} people"),
@@ -32,25 +41,40 @@ _READING: dict[str, Phrase] = {
         "{n:,} row of {kind} {batch} that had changed since its review",
         "{n:,} rows of {kind} {batch} that had changed since its review",
     ),
-    "address_list": ("a list of {n:,} address, each one person", "a list of {n:,} addresses, each one person"),
+    "address_list": (
+        "a list of {n:,} address, each one person",
+        "a list of {n:,} addresses, each one person",
+    ),
     "blank": ("{n:,} blank row skipped", "{n:,} blank rows skipped"),
     "chosen": "columns as you chose",
     "columns_split": "column names split, {separation}",
-    "control_characters": ("{n:,} cell with control characters", "{n:,} cells with control characters"),
+    "control_characters": (
+        "{n:,} cell with control characters",
+        "{n:,} cells with control characters",
+    ),
     "downloaded": "downloaded from Muster before",
     "encoding": "{encoding}",
     "errors": (
         "{n:,} cell with an error of the spreadsheet, such as #N/A",
         "{n:,} cells with an error of the spreadsheet, such as #N/A",
     ),
-    "examples": ("{n:,} example row from the template left out", "{n:,} example rows from the template left out"),
+    "examples": (
+        "{n:,} example row from the template left out",
+        "{n:,} example rows from the template left out",
+    ),
     "header_row": "header found in row {row}",
     "ignored": ("column {columns} ignored", "columns {columns} ignored"),
     "joined": "columns {columns} joined as groups",
     "lines_split": "lines of text split, {separation}",
-    "more_words": ("{n:,} more remembered word understood", "{n:,} more remembered words understood"),
+    "more_words": (
+        "{n:,} more remembered word understood",
+        "{n:,} more remembered words understood",
+    ),
     "no_header": "no header row",
-    "overflowed": ("extra cells of {n:,} row were read as groups", "extra cells of {n:,} rows were read as groups"),
+    "overflowed": (
+        "extra cells of {n:,} row were read as groups",
+        "extra cells of {n:,} rows were read as groups",
+    ),
     "pasted": "pasted",
     "prefilled": (
         "{n:,} row without an email below the last person skipped (row {rows})",
@@ -60,7 +84,10 @@ _READING: dict[str, Phrase] = {
     "separated": "{separation}",
     "separated_below": "{separation} rows below {header} column names",
     "sheets_unread": ("sheet {sheets} not read", "sheets {sheets} not read"),
-    "ticks": ("column {columns} read as ticks for groups", "columns {columns} read as ticks for groups"),
+    "ticks": (
+        "column {columns} read as ticks for groups",
+        "columns {columns} read as ticks for groups",
+    ),
     "trimmed": ("{n:,} cell trimmed", "{n:,} cells trimmed"),
     "unnamed": (
         "cells without a column name ignored in {n:,} row",

@@ -77,7 +77,9 @@ def become_administrators(who: str, n: int) -> str:
 def as_typed(text: str) -> str:
     """Plain text on several lines, as it was typed but for what cannot be seen: control characters, and space around it."""
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
-    return "\n".join("".join(c for c in line if c.isprintable() or c == "\t").rstrip() for line in lines).strip()
+    return "\n".join(
+        "".join(c for c in line if c.isprintable() or c == "\t").rstrip() for line in lines
+    ).strip()
 
 
 def list_names(names: Sequence[str], most: int = 6) -> str:

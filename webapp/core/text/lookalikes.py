@@ -31,7 +31,11 @@ class LookAlike:
 
     @property
     def sentence(self) -> str:
-        return f"Has a letter that only looks like “{self.latin}”." if self.latin else "Mixes the letters of two alphabets."
+        return (
+            f"Has a letter that only looks like “{self.latin}”."
+            if self.latin
+            else "Mixes the letters of two alphabets."
+        )
 
 
 def look_alike(address: str, known_domains: Collection[str] = ()) -> LookAlike | None:
@@ -41,22 +45,32 @@ def look_alike(address: str, known_domains: Collection[str] = ()) -> LookAlike |
         return None
     local, _, domain = address.rpartition("@")
     labels = [_decode_label(label) for label in domain.split(".")]
-    looks_known = ".".join(map(_to_latin, labels)).lower() in known_domains and not all(map(str.isascii, labels))
+    looks_known = ".".join(map(_to_latin, labels)).lower() in known_domains and not all(
+        map(str.isascii, labels)
+    )
     odd = [label for label in labels if looks_known or _is_mixed(label)]
     if _is_mixed(local):
         odd.insert(0, local)
     if not odd:
         return None
-    latin = [_to_latin(letter) for letter in "".join(odd) if not letter.isascii() and _to_latin(letter) != letter]
+    latin = [
+        _to_latin(letter)
+        for letter in "".join(odd)
+        if not letter.isascii() and _to_latin(letter) != letter
+    ]
     seen = next(filter(str.isascii, latin), "")
     if not all(_to_latin(part).isascii() for part in odd):
         return LookAlike(seen, None)
-    fixed_local, *fixed_labels = (_to_latin(part) if part in odd else part for part in (local, *labels))
+    fixed_local, *fixed_labels = (
+        _to_latin(part) if part in odd else part for part in (local, *labels)
+    )
     return LookAlike(seen, f"{fixed_local}@{'.'.join(fixed_labels)}")
 
 
 def _is_mixed(part: str) -> bool:
-    if unicodedata.normalize("NFKC", part) != unicodedata.normalize("NFC", part):  # full-width letters and the like
+    if unicodedata.normalize("NFKC", part) != unicodedata.normalize(
+        "NFC", part
+    ):  # full-width letters and the like
         return True
     alphabets = {_alphabet(letter) for letter in part if letter.isalpha()}
     others = alphabets & _ALIKE

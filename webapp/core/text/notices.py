@@ -32,14 +32,24 @@ class Notice:
     hint: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        return {"code": self.code, "columns": self.columns, "words": self.words, "rows": self.rows, "hint": self.hint}
+        return {
+            "code": self.code,
+            "columns": self.columns,
+            "words": self.words,
+            "rows": self.rows,
+            "hint": self.hint,
+        }
 
     @classmethod
     def from_dict(cls, kept: dict[str, Any]) -> Notice:
-        return cls(kept["code"], tuple(kept["columns"]), tuple(kept["words"]), kept["rows"], kept["hint"])
+        return cls(
+            kept["code"], tuple(kept["columns"]), tuple(kept["words"]), kept["rows"], kept["hint"]
+        )
 
 
-def find_notices(table: Table, mapping: Mapping, extract: Extract) -> tuple[list[Notice], dict[int, str]]:
+def find_notices(
+    table: Table, mapping: Mapping, extract: Extract
+) -> tuple[list[Notice], dict[int, str]]:
     """What a person should know of a file, and the hints of its rows by their numbers. The last hint of a row counts."""
     people = {person.line for person in extract.cells}
     hints: dict[int, str] = {}
@@ -49,11 +59,15 @@ def find_notices(table: Table, mapping: Mapping, extract: Extract) -> tuple[list
     notices += _find_texts(table, mapping, extract, people, hints)
     notices += _find_gone(table, mapping, people, hints)
     if extract.addresses:
-        notices.append(Notice("addresses", tuple(extract.addresses), rows=sum(extract.addresses.values())))
+        notices.append(
+            Notice("addresses", tuple(extract.addresses), rows=sum(extract.addresses.values()))
+        )
     return notices, hints
 
 
-def _find_texts(table: Table, mapping: Mapping, extract: Extract, people: set[int], hints: dict[int, str]) -> list[Notice]:
+def _find_texts(
+    table: Table, mapping: Mapping, extract: Extract, people: set[int], hints: dict[int, str]
+) -> list[Notice]:
     """Headings, footers and totals in place of a person; their hints are added."""
     lines = _without_a_person(table, mapping) & people
     if not lines:
@@ -63,7 +77,9 @@ def _find_texts(table: Table, mapping: Mapping, extract: Extract, people: set[in
     return [Notice("text", words=tuple(examples[:_EXAMPLES]), hint=Hint.TEXT)]
 
 
-def _find_gone(table: Table, mapping: Mapping, people: set[int], hints: dict[int, str]) -> list[Notice]:
+def _find_gone(
+    table: Table, mapping: Mapping, people: set[int], hints: dict[int, str]
+) -> list[Notice]:
     """People who are suspended or gone by another column; their hints are added."""
     ignored = [place for place in range(len(table.header)) if place not in mapping.places.used]
     gone = find_people_gone(table, ignored)
@@ -76,7 +92,9 @@ def _find_gone(table: Table, mapping: Mapping, people: set[int], hints: dict[int
     return [Notice("gone", columns, tuple(words), hint=Hint.GONE)]
 
 
-def _find_in_sheet(table: Table, mapping: Mapping, extract: Extract, people: set[int], hints: dict[int, str]) -> list[Notice]:
+def _find_in_sheet(
+    table: Table, mapping: Mapping, extract: Extract, people: set[int], hints: dict[int, str]
+) -> list[Notice]:
     """What a sheet does not show at first sight: hidden rows, merged cells, formulas; their hints are added."""
     notices = []
     if hidden := table.hidden & people:
@@ -93,7 +111,9 @@ def _find_in_sheet(table: Table, mapping: Mapping, extract: Extract, people: set
     if columns:
         hints |= dict.fromkeys(_below_first(lines, ranges), Hint.MERGED)
         notices.append(Notice("merged", tuple(columns), hint=Hint.MERGED))
-    formulas = {line for line, *cells in extract.cells if any(cell.startswith("=") for cell in cells)}
+    formulas = {
+        line for line, *cells in extract.cells if any(cell.startswith("=") for cell in cells)
+    }
     if formulas:
         hints |= dict.fromkeys(formulas, Hint.NO_RESULT)
         notices.append(Notice("formulas", hint=Hint.NO_RESULT))
@@ -124,12 +144,18 @@ def _without_a_person(table: Table, mapping: Mapping) -> set[int]:
     for line in table.lines:
         text = line.cell(email)
         others = [*line.cells[:email], *line.cells[email + 1 :]]
-        if text and not _MAY_BE_SOMEBODY.search(text[:MAX_LENGTH]) and not any(map(_has_letters, others)):
+        if (
+            text
+            and not _MAY_BE_SOMEBODY.search(text[:MAX_LENGTH])
+            and not any(map(_has_letters, others))
+        ):
             found.add(line.number)
     return found
 
 
-_MAY_BE_SOMEBODY = re.compile(r"[@\uff20]|^[^\s@]*[\w][._\d][^\s@]*$|\((?:at|arroba)\)|\[at\]", re.IGNORECASE)
+_MAY_BE_SOMEBODY = re.compile(
+    r"[@\uff20]|^[^\s@]*[\w][._\d][^\s@]*$|\((?:at|arroba)\)|\[at\]", re.IGNORECASE
+)
 """An address, or the first half of one."""
 
 
@@ -150,7 +176,9 @@ def title(notice: Notice, rows: int) -> str:
         verb = "holds" if len(notice.columns) == 1 else "hold"
         addresses = plural(rows, "email address", "email addresses")
         name = f"{'Column' if len(notice.columns) == 1 else 'Columns'} {list_names(notice.columns)}"
-        return f"{name} {verb} {addresses} and {'is' if len(notice.columns) == 1 else 'are'} not used"
+        return (
+            f"{name} {verb} {addresses} and {'is' if len(notice.columns) == 1 else 'are'} not used"
+        )
     return {
         "formulas": f"{plural(rows, 'row')} {'has' if rows == 1 else 'have'} formulas without a stored result",
         "hidden": f"{plural(rows, 'row')} of the sheet {'is' if rows == 1 else 'are'} hidden or filtered out",

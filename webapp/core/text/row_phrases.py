@@ -126,7 +126,9 @@ def describe(said: Said) -> str:
         return _describe_changes(said)
     shown = dict(said)
     if "permissions" in said:
-        shown["permissions"] = ", ".join(meaning.title for one, meaning in MEANINGS.items() if one in said["permissions"])
+        shown["permissions"] = ", ".join(
+            meaning.title for one, meaning in MEANINGS.items() if one in said["permissions"]
+        )
     if "at" in said:
         at = datetime.fromisoformat(said["at"])
         shown["date"] = full(at, at.tzinfo or UTC)

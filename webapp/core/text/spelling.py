@@ -29,7 +29,10 @@ def letters_apart(a: str, b: str, most: int) -> int:
 def by_number(name: str) -> list[tuple[int, str]]:
     """The place of a name among others, as people sort: Year 9 before Year 10."""
     pieces = re.findall(r"[0-9]+|[^0-9]+", plain(name))
-    return [(int(piece), "") if piece.isdecimal() and len(piece) < 19 else (-1, piece) for piece in pieces]
+    return [
+        (int(piece), "") if piece.isdecimal() and len(piece) < 19 else (-1, piece)
+        for piece in pieces
+    ]
 
 
 _TWICE = re.compile("[\u00c2-\u00f4][\u0080-\u00bf\u0152-\u2122]")

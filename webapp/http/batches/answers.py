@@ -19,20 +19,26 @@ Toast = dict[str, Any]
 """Arguments of the macro `ui.toast`."""
 
 
-def draw_rows(result: Result, fresh: Collection[Place] = (), toasts: Sequence[Toast] = (), status: str = "") -> str:
+def draw_rows(
+    result: Result, fresh: Collection[Place] = (), toasts: Sequence[Toast] = (), status: str = ""
+) -> str:
     """The changed rows, and every part of the review that depends on rows; always the same parts.
 
     fresh: further cells that are replaced; others are morphed, so that half typed text stays. status: for screen readers.
     """
     context: dict[str, Any] = {"result": result, "fresh": {*result.places, *result.newer, *fresh}}
-    return render_template("rows/_changed.html", **context, toasts=toasts, status=status, **row_context(result.batch))
+    return render_template(
+        "rows/_changed.html", **context, toasts=toasts, status=status, **row_context(result.batch)
+    )
 
 
 def draw_review(batch_id: int, said: str, undo: int | None = None) -> str | BaseResponse:
     """The whole review, with the same filter and page, and a toast. undo: the version of the step that it offers to undo."""
     if not is_fragment():
         return redirect_to("batches.show", batch_id=batch_id, say=said)
-    if is_elsewhere(url_for("batches.show", batch_id=batch_id)):  # from the page of one row: load that page again
+    if is_elsewhere(
+        url_for("batches.show", batch_id=batch_id)
+    ):  # from the page of one row: load that page again
         flash(said)
         return Response(status=200, headers={"HX-Refresh": "true"})
     context = review_context(review.get_batch(batch_id))
@@ -42,7 +48,9 @@ def draw_review(batch_id: int, said: str, undo: int | None = None) -> str | Base
 def draw_bulk_change(result: Result, said: str) -> str | BaseResponse:
     """The review after a bulk change. said: what it did, with "{rows}" for "3 rows"."""
     done = said.format(rows=plural(result.count, "row"))
-    return draw_review(result.batch.id, done if result.count else "Nothing had to change.", result.version)
+    return draw_review(
+        result.batch.id, done if result.count else "Nothing had to change.", result.version
+    )
 
 
 def undo_address(batch: Batch, version: int | None) -> str | None:

@@ -36,7 +36,10 @@ def shown_groups(row: Row, registry: Registry) -> Groups:
     step = row.change
     if row.plan is Plan.ATTENTION or step.before is None or step.after is None:
         return as_it_stands(row.groups, registry)
-    before, after = apply.group_names(step.before, registry), apply.group_names(step.after, registry)
+    before, after = (
+        apply.group_names(step.before, registry),
+        apply.group_names(step.after, registry),
+    )
     return Groups(
         tuple(name for name in after if name in before),
         tuple(name for name in after if name not in before),
@@ -51,12 +54,19 @@ def changed_access(row: Row, registry: Registry) -> Groups | None:
     if step.before is None or step.after is None:
         return None
     ids = step.before.groups | step.after.groups
-    if not (ids <= registry.group_by_id.keys() and {step.before.role, step.after.role} <= registry.role_by_id.keys()):
+    if not (
+        ids <= registry.group_by_id.keys()
+        and {step.before.role, step.after.role} <= registry.role_by_id.keys()
+    ):
         return None
     before, after = (
-        [registry.role_by_id[access.role].name, *apply.group_names(access, registry)] for access in (step.before, step.after)
+        [registry.role_by_id[access.role].name, *apply.group_names(access, registry)]
+        for access in (step.before, step.after)
     )
-    added, removed = (tuple(name for name in one if name not in other) for one, other in ((after, before), (before, after)))
+    added, removed = (
+        tuple(name for name in one if name not in other)
+        for one, other in ((after, before), (before, after))
+    )
     return Groups((), added, removed) if added or removed else None
 
 
@@ -66,7 +76,9 @@ def as_it_stands(cell: str, registry: Registry) -> Groups:
         beginning = clip(cell, CLIPPED)
         return Groups((beginning,), unknown=(beginning,), is_too_long=True)
     names = tuple(registry.group_name(name) for name in split_groups(cell))
-    unknown = tuple(name for name in names if fold(name) not in registry.group_by_key and name != ALL_GROUPS)
+    unknown = tuple(
+        name for name in names if fold(name) not in registry.group_by_key and name != ALL_GROUPS
+    )
     return Groups(names, unknown=unknown)
 
 
@@ -74,7 +86,11 @@ def look_alike_of(row: Row, known_domains: Sequence[str]) -> LookAlike | None:
     """What is to be said of letters in the row's address that only look Latin. fixed: the whole cell."""
     address = row.email.rpartition("<")[2].rstrip("> ")
     found = look_alike(address, known_domains)
-    return replace(found, fixed=row.email.replace(address, found.fixed)) if found and found.fixed else found
+    return (
+        replace(found, fixed=row.email.replace(address, found.fixed))
+        if found and found.fixed
+        else found
+    )
 
 
 @dataclass(frozen=True, slots=True)

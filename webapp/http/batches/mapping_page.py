@@ -18,7 +18,10 @@ from webapp.services.directory import lookup
 
 
 def mapping_page(
-    batch: Batch, asked: MultiDict[str, str], refusal: UnreadableFileError | None = None, status: int = 200
+    batch: Batch,
+    asked: MultiDict[str, str],
+    refusal: UnreadableFileError | None = None,
+    status: int = 200,
 ) -> tuple[str, int]:
     """The mapping page, or its parts for htmx. asked: what was chosen so far."""
     choice = choice_from(asked)
@@ -39,7 +42,11 @@ def mapping_page(
 def choice_from(values: MultiDict[str, str]) -> Choice:
     """A person's choice, as the form or the address has it: sheet, header_row, and column-0, column-1, … = email, member …"""
     row = values.get("header_row", type=int)
-    asked = {place: values[f"column-{place}"] for place in range(MOST_COLUMNS) if f"column-{place}" in values}
+    asked = {
+        place: values[f"column-{place}"]
+        for place in range(MOST_COLUMNS)
+        if f"column-{place}" in values
+    }
     held = {place: name for place, name in asked.items() if name in (*Field, MEMBER)}
     sheet, header_row = values.get("sheet") or None, row if row is not None and row >= 0 else None
     return Choice(sheet, header_row, held if asked else None, values.get("role", ""))

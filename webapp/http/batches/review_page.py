@@ -21,7 +21,14 @@ from webapp.core.text import notices as notice_words
 from webapp.http.batches import cells
 from webapp.http.web import current_user, run_after_response
 from webapp.models import Batch, BatchKind, BatchState, Row
-from webapp.services.batches import notices, people_rows, replan, reverts, review, row_search, upload
+from webapp.services.batches import (
+    people_rows,
+    replan,
+    reverts,
+    review,
+    row_search,
+    upload,
+)
 from webapp.services.directory import lookup, replaced_addresses
 from webapp.services.invitations import invitations
 
@@ -34,7 +41,10 @@ def review_context(batch: Batch) -> dict[str, Any]:
     context = {**row_context(batch), "page": page}
     if batch.kind is not BatchKind.UPLOAD:
         context["page"] = page = with_left_out(page, asked_for(), context["left_out"])
-        return context | {"names": people_rows.names(page.rows), "original": reverts.original(batch)}
+        return context | {
+            "names": people_rows.names(page.rows),
+            "original": reverts.original(batch),
+        }
     return {
         **context,
         "same_file": review.find_same_file(batch),
@@ -72,9 +82,15 @@ def row_context(batch: Batch) -> dict[str, Any]:
         "as_it_stands": cache(partial(cells.as_it_stands, registry=registry)),
         "role_list": cache(partial(cells.role_list, roles=roles, registry=registry)),
         "with_domain": with_domain,
-        "look_alike_of": partial(cells.look_alike_of, known_domains=lookup.registry(batch.uploaded_by).known_domains),
-        "replaced_by": lambda row: new_addresses().get(row.email_key) if row.plan is Plan.INVITE else None,
-        "notices": cache(lambda: notices.list_notices(batch) if batch.kind is BatchKind.UPLOAD else []),
+        "look_alike_of": partial(
+            cells.look_alike_of, known_domains=lookup.registry(batch.uploaded_by).known_domains
+        ),
+        "replaced_by": lambda row: (
+            new_addresses().get(row.email_key) if row.plan is Plan.INVITE else None
+        ),
+        "notices": cache(
+            lambda: row_search.list_notices(batch) if batch.kind is BatchKind.UPLOAD else []
+        ),
         "notice_words": notice_words,
         "find": find,
         "plan": find.plan,
@@ -91,10 +107,20 @@ def kind_context(batch: Batch) -> dict[str, Any]:
     if batch.kind is BatchKind.REVERT or action is None:
         words, does = action_phrases.REVERT, action_phrases.name_revert(batch.counts)
     else:
-        words, does = action_phrases.words_of(action), batch_phrases.describe_title({**batch.title, "n": batch.to_send})
-    deactivates = action is not None and action.do is Do.DEACTIVATE and batch.state is BatchState.REVIEWING
+        words, does = (
+            action_phrases.words_of(action),
+            batch_phrases.describe_title({**batch.title, "n": batch.to_send}),
+        )
+    deactivates = (
+        action is not None and action.do is Do.DEACTIVATE and batch.state is BatchState.REVIEWING
+    )
     made = invitations.count_made_by_people_of(batch, current_user()) if deactivates else None
-    return {"kind_words": words, "does": does, "rest": action_phrases.describe_rest(batch.counts, words), "made": made}
+    return {
+        "kind_words": words,
+        "does": does,
+        "rest": action_phrases.describe_rest(batch.counts, words),
+        "made": made,
+    }
 
 
 def asked_for() -> Find:

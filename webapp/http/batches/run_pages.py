@@ -31,7 +31,11 @@ def progress_context(batch: Batch) -> dict[str, Any]:
     """What the progress page and its live part show."""
     tally = report.tally(batch)
     alarm, slow = throttle.circuit_status()
-    stuck = tally.unclaimed and batch.state is not BatchState.PAUSED and not (queue.ping() and heartbeats.alive())
+    stuck = (
+        tally.unclaimed
+        and batch.state is not BatchState.PAUSED
+        and not (queue.ping() and heartbeats.alive())
+    )
     return {
         **kind_context(batch),
         "batch": batch,
@@ -49,7 +53,11 @@ def report_context(batch: Batch) -> dict[str, Any]:
     tally = report.tally(batch)
     alarm, slow = throttle.circuit_status() if tally["waiting"] else (None, None)
     is_offered = current_user().may(Permission.INVITATIONS_MAKE) and reverts.is_offered(batch)
-    rows_by = {each: report.outcomes(batch, each, MANY if each is shown else FEW) for each in Outcome if tally[each]}
+    rows_by = {
+        each: report.outcomes(batch, each, MANY if each is shown else FEW)
+        for each in Outcome
+        if tally[each]
+    }
     return {
         **kind_context(batch),
         "is_revertible": is_offered,
@@ -58,7 +66,9 @@ def report_context(batch: Batch) -> dict[str, Any]:
         "batch": batch,
         "tally": tally,
         "rows_by": rows_by,
-        "linkable": link_sheets.outlook(batch.id, current_user()).ready if current_user().may(Permission.MESSAGES_SEE) else 0,
+        "linkable": link_sheets.outlook(batch.id, current_user()).ready
+        if current_user().may(Permission.MESSAGES_SEE)
+        else 0,
         "deliveries": delivery_status.find_deliveries(
             {row.invitation_id for found in rows_by.values() for row in found if row.invitation_id}
         ),

@@ -11,7 +11,7 @@ from webapp.db import begin_write, db
 from webapp.models import OWNER_ROLE_ID, AccountLink, LinkPurpose, User, UserState
 from webapp.services.accounts import profile, two_factor
 from webapp.services.audit import events
-from webapp.services.audit.events import AuditAction
+from webapp.services.audit.actions import AuditAction
 from webapp.services.links import account_links
 
 
@@ -22,8 +22,12 @@ def make(*, without_second_factor: bool) -> AccountLink:
     if owner is None:
         raise ConflictError("There is no Owner yet: open the set-up link that the start printed.")
     account_links.close_links(owner, LinkPurpose.SIGN_IN)
-    link = account_links.create_link(owner, LinkPurpose.SIGN_IN, without_second_factor=without_second_factor)
-    events.record(None, AuditAction.OWNER_LINK_MADE, owner, without_second_factor=without_second_factor)
+    link = account_links.create_link(
+        owner, LinkPurpose.SIGN_IN, without_second_factor=without_second_factor
+    )
+    events.record(
+        None, AuditAction.OWNER_LINK_MADE, owner, without_second_factor=without_second_factor
+    )
     db.session.commit()
     return link
 

@@ -7,17 +7,31 @@ from datetime import timedelta
 from sqlalchemy import func, select
 
 from webapp import queue
-from webapp.core.errors import ConflictError, ForbiddenError, PasswordRequiredError, RuleViolationError
+from webapp.core.errors import (
+    ConflictError,
+    ForbiddenError,
+    PasswordRequiredError,
+    RuleViolationError,
+)
 from webapp.core.plan.actions import RESENDS_AN_HOUR
 from webapp.core.plan.planner import Ref
 from webapp.core.security.passwords import hash_password
 from webapp.core.security.permissions import Permission
 from webapp.db import begin_write, db, utcnow
-from webapp.models import AccountLink, Invitation, InvitationState, LinkPurpose, MessageKind, Priority, User, UserState
+from webapp.models import (
+    AccountLink,
+    Invitation,
+    InvitationState,
+    LinkPurpose,
+    MessageKind,
+    Priority,
+    User,
+    UserState,
+)
 from webapp.services.accounts import profile, sessions
 from webapp.services.accounts.sessions import Refusal
 from webapp.services.audit import events
-from webapp.services.audit.events import AuditAction
+from webapp.services.audit.actions import AuditAction
 from webapp.services.directory import lookup
 from webapp.services.links import account_links
 from webapp.services.mail import outbox
@@ -43,10 +57,14 @@ def in_need(user_id: int, by: User) -> User:
     works, ConflictError for a deactivated account.
     """
     if in_force.environment().mail_url:
-        raise RuleViolationError("Muster sends email here: have this person use “Forgot password?” on the sign-in page.")
+        raise RuleViolationError(
+            "Muster sends email here: have this person use “Forgot password?” on the sign-in page."
+        )
     user = profile.get_user_below(user_id, by)
     if not by.may_grant(user.role):
-        raise ForbiddenError("This person’s role may do what yours may not, so you cannot make a link to their account.")
+        raise ForbiddenError(
+            "This person’s role may do what yours may not, so you cannot make a link to their account."
+        )
     if user.state is not UserState.ACTIVE:
         raise ConflictError("This account is deactivated. Reactivate it first.")
     return user
@@ -70,10 +88,14 @@ def ask(email: str, peer: str) -> None:
         return
     if user is None or _had_enough(user):
         db.session.rollback()
-        events.count_refusal(Refusal.RESET, None, email.strip() if key else "(not an email address)", peer)
+        events.count_refusal(
+            Refusal.RESET, None, email.strip() if key else "(not an email address)", peer
+        )
         return
     link = account_links.create_link(user, LinkPurpose.RESET)
-    outbox.add_message(MessageKind.RESET, user.email, user_id=user.id, link_id=link.id, priority=Priority.RESET)
+    outbox.add_message(
+        MessageKind.RESET, user.email, user_id=user.id, link_id=link.id, priority=Priority.RESET
+    )
     events.record(None, AuditAction.PASSWORD_RESET_ASKED, user).address = peer
     db.session.commit()
     queue.enqueue_send()
@@ -89,7 +111,9 @@ def make_link(user_id: int, by: User, *, proven: bool = False) -> AccountLink:
     begin_write()
     user = in_need(user_id, by)
     if user.may(Permission.USERS_MANAGE) and not proven:
-        raise PasswordRequiredError(f"Type your password: whoever has this link is {user.role.name}. No link was made.")
+        raise PasswordRequiredError(
+            f"Type your password: whoever has this link is {user.role.name}. No link was made."
+        )
     account_links.close_links(user, LinkPurpose.RESET)
     link = account_links.create_link(user, LinkPurpose.RESET)
     events.record(by, AuditAction.PASSWORD_LINK_MADE, user)
@@ -126,7 +150,9 @@ def _send_invitation_again(email_key: str, peer: str) -> bool:
     ref: Ref = ("invitation", invitation.id)
     if lookup.people_by_id([ref])[ref].sent_this_hour >= RESENDS_AN_HOUR:
         return False
-    outbox.add_message(MessageKind.INVITATION, invitation.email, invitation=invitation, priority=Priority.SINGLE)
+    outbox.add_message(
+        MessageKind.INVITATION, invitation.email, invitation=invitation, priority=Priority.SINGLE
+    )
     events.record(None, AuditAction.INVITATION_SENT_AGAIN, invitation).address = peer
     lookup.bump_version()
     return True
@@ -134,5 +160,7 @@ def _send_invitation_again(email_key: str, peer: str) -> bool:
 
 def _had_enough(user: User) -> bool:
     of_late = AccountLink.user_id == user.id, AccountLink.created_at > utcnow() - timedelta(hours=1)
-    asked = select(func.count(AccountLink.id)).where(*of_late, AccountLink.purpose == LinkPurpose.RESET)
+    asked = select(func.count(AccountLink.id)).where(
+        *of_late, AccountLink.purpose == LinkPurpose.RESET
+    )
     return (db.session.scalar(asked) or 0) >= AN_HOUR

@@ -8,7 +8,13 @@ from sqlalchemy import func, select
 
 from webapp import queue
 from webapp.core.addresses import Address
-from webapp.core.errors import ConflictError, ForbiddenError, NotFoundError, RateLimitError, RuleViolationError
+from webapp.core.errors import (
+    ConflictError,
+    ForbiddenError,
+    NotFoundError,
+    RateLimitError,
+    RuleViolationError,
+)
 from webapp.core.security.passwords import hash_password
 from webapp.db import begin_write, db, raise_if_taken, utcnow
 from webapp.models import (
@@ -24,7 +30,7 @@ from webapp.models import (
 )
 from webapp.services.accounts import sessions
 from webapp.services.audit import events
-from webapp.services.audit.events import AuditAction
+from webapp.services.audit.actions import AuditAction
 from webapp.services.directory import lookup, replaced_addresses
 from webapp.services.invitations import invitations
 from webapp.services.links import account_links
@@ -62,7 +68,9 @@ def rename(user: User, name: str) -> None:
     before = user.name
     if name != before:
         user.name = name
-        events.record(user, AuditAction.USER_CHANGED, user, before={"name": before}, after={"name": name})
+        events.record(
+            user, AuditAction.USER_CHANGED, user, before={"name": before}, after={"name": name}
+        )
     db.session.commit()
 
 
@@ -97,8 +105,16 @@ def ask_for_email(user: User, address: Address) -> None:
         raise RuleViolationError("This is your email already.", field="email")
     refuse_flood(user, MessageKind.EMAIL_CHANGE)
     account_links.close_links(user, LinkPurpose.EMAIL)
-    link = account_links.create_link(user, LinkPurpose.EMAIL, email=address.display, email_key=address.key)
-    outbox.add_message(MessageKind.EMAIL_CHANGE, link.email, user_id=user.id, link_id=link.id, priority=Priority.RESET)
+    link = account_links.create_link(
+        user, LinkPurpose.EMAIL, email=address.display, email_key=address.key
+    )
+    outbox.add_message(
+        MessageKind.EMAIL_CHANGE,
+        link.email,
+        user_id=user.id,
+        link_id=link.id,
+        priority=Priority.RESET,
+    )
     tell(user, MessageKind.EMAIL_CHANGING)
     events.record(user, AuditAction.EMAIL_CHANGE_ASKED, user, after={"email": link.email})
     db.session.commit()
@@ -131,14 +147,23 @@ def confirm_email(token: str) -> User:
         raise ConflictError(account_links.DEAD)
     before = user.email
     with raise_if_taken(EmailTakenError("Another person has this email.")):
-        promised = Invitation.email_key == link.email_key, Invitation.state == InvitationState.PENDING
+        promised = (
+            Invitation.email_key == link.email_key,
+            Invitation.state == InvitationState.PENDING,
+        )
         replaced_addresses.record(user.email_key, link.email, link.email_key)
         user.email, user.email_key = link.email, link.email_key
         db.session.flush()
         for invitation in db.session.scalars(select(Invitation).where(*promised)).all():
             invitations.revoke(invitation, user)
         account_links.close_links(user, LinkPurpose.RESET)  # those went to the old address
-        events.record(user, AuditAction.USER_CHANGED, user, before={"email": before}, after={"email": user.email})
+        events.record(
+            user,
+            AuditAction.USER_CHANGED,
+            user,
+            before={"email": before},
+            after={"email": user.email},
+        )
         lookup.bump_version()
         db.session.commit()
     return user
@@ -146,9 +171,16 @@ def confirm_email(token: str) -> User:
 
 def refuse_flood(user: User, kind: MessageKind) -> None:
     """Refuse more than AN_HOUR e-mails of a kind about one's own account. Raises RateLimitError."""
-    of_late = Message.user_id == user.id, Message.kind == kind, Message.created_at > utcnow() - timedelta(hours=1)
+    of_late = (
+        Message.user_id == user.id,
+        Message.kind == kind,
+        Message.created_at > utcnow() - timedelta(hours=1),
+    )
     if (db.session.scalar(select(func.count(Message.id)).where(*of_late)) or 0) >= AN_HOUR:
-        raise RateLimitError(f"You did this {AN_HOUR} times within the hour. Wait a while, then try again.", field="email")
+        raise RateLimitError(
+            f"You did this {AN_HOUR} times within the hour. Wait a while, then try again.",
+            field="email",
+        )
 
 
 def tell(user: User, kind: MessageKind) -> None:

@@ -16,7 +16,8 @@ from webapp.core.security.tokens import hash_token
 from webapp.db import begin_write, db, utcnow
 from webapp.models import Session, User, UserState
 from webapp.services.audit import events
-from webapp.services.audit.events import AuditAction, count_refusal
+from webapp.services.audit.actions import AuditAction
+from webapp.services.audit.events import count_refusal
 from webapp.services.settings import in_force
 
 MINUTE = timedelta(minutes=1)
@@ -85,7 +86,9 @@ def _refuse_sign_in(email: str, address: str) -> NoReturn:
     raise RuleViolationError("Email or password is wrong.")
 
 
-def check_own_password(user: User, password: str, address: str = "", kept: str = "Nothing was sent.") -> None:
+def check_own_password(
+    user: User, password: str, address: str = "", kept: str = "Nothing was sent."
+) -> None:
     """Check that the signed-in person typed their own password. Raises RuleViolationError.
 
     kept: how the sentence ends.
@@ -112,7 +115,14 @@ def start_session(user: User, address: str, user_agent: str, replaces: str | Non
         db.session.delete(old)
         db.session.flush()
     db.session.execute(delete(Session).where(Session.user_id == user.id, _is_over()))
-    db.session.add(Session(token_hash=hash_token(token), user_id=user.id, address=address[:64], user_agent=user_agent[:200]))
+    db.session.add(
+        Session(
+            token_hash=hash_token(token),
+            user_id=user.id,
+            address=address[:64],
+            user_agent=user_agent[:200],
+        )
+    )
     user.seen_at = utcnow()
     events.record(user, AuditAction.SIGNED_IN, user)
     db.session.commit()
@@ -123,7 +133,9 @@ def renew_token(session_id: int) -> str:
     """Replace a session's token, so that copies of its cookie stop working. -> the new token."""
     token = secrets.token_urlsafe(32)
     begin_write()
-    db.session.execute(update(Session).where(Session.id == session_id).values(token_hash=hash_token(token)))
+    db.session.execute(
+        update(Session).where(Session.id == session_id).values(token_hash=hash_token(token))
+    )
     db.session.commit()
     return token
 
@@ -134,7 +146,10 @@ def note_activity(session_id: int) -> None:
     begin_write()
     stale = Session.id == session_id, Session.seen_at <= now - MINUTE
     owner = User.id.in_(select(Session.user_id).where(*stale))
-    if db.session.scalar(update(User).where(owner).values(seen_at=now).returning(User.id)) is not None:
+    if (
+        db.session.scalar(update(User).where(owner).values(seen_at=now).returning(User.id))
+        is not None
+    ):
         db.session.execute(update(Session).where(*stale).values(seen_at=now))
     db.session.commit()
 
@@ -173,7 +188,9 @@ def delete_expired() -> int:
     """Delete up to 500 expired sessions. -> how many."""
     begin_write()
     some = select(Session.id).where(_is_over()).limit(500)
-    deleted = db.session.scalars(delete(Session).where(Session.id.in_(some)).returning(Session.id)).all()
+    deleted = db.session.scalars(
+        delete(Session).where(Session.id.in_(some)).returning(Session.id)
+    ).all()
     db.session.commit()
     return len(deleted)
 
@@ -185,4 +202,7 @@ def record_refusal(kind: Refusal, user_id: int | None, what: str, address: str) 
 
 def _is_over() -> ColumnElement[bool]:
     settings, now = in_force.settings(), utcnow()
-    return or_(Session.seen_at <= now - settings.session_idle, Session.created_at <= now - settings.session_max)
+    return or_(
+        Session.seen_at <= now - settings.session_idle,
+        Session.created_at <= now - settings.session_max,
+    )

@@ -21,7 +21,7 @@ from webapp.models import MessageKind, RecoveryCode, User, UserState
 from webapp.services.accounts import profile
 from webapp.services.accounts.sessions import Refusal
 from webapp.services.audit import events
-from webapp.services.audit.events import AuditAction
+from webapp.services.audit.actions import AuditAction
 from webapp.services.settings import in_force
 
 HALF_WAY = timedelta(minutes=10)
@@ -31,7 +31,9 @@ HALF_WAY = timedelta(minutes=10)
 def must_enrol(user: User) -> bool:
     """Whether a person must set up two-step sign-in before anything else (MUSTER_REQUIRE_TOTP)."""
     required = in_force.settings().require_totp
-    is_meant = required == "everyone" or (required == "managers" and user.may(Permission.USERS_MANAGE))
+    is_meant = required == "everyone" or (
+        required == "managers" and user.may(Permission.USERS_MANAGE)
+    )
     return is_meant and not user.has_second_factor
 
 
@@ -47,7 +49,12 @@ def otpauth_address(user: User, salt: str) -> str:
 
 def codes_left(user: User) -> int:
     """How many recovery codes are unused."""
-    return db.session.scalar(select(func.count(RecoveryCode.id)).where(RecoveryCode.user_id == user.id)) or 0
+    return (
+        db.session.scalar(
+            select(func.count(RecoveryCode.id)).where(RecoveryCode.user_id == user.id)
+        )
+        or 0
+    )
 
 
 def pending_login(user: User) -> tuple[int, float, str]:
@@ -83,7 +90,10 @@ def turn_on(user: User, salt: str, code: str, peer: str) -> list[str]:
     profile.refuse_flood(user, MessageKind.SECOND_FACTOR_ON)
     values = {"totp_salt": salt, "totp_since": now, "totp_step": step}
     turned = db.session.scalar(
-        update(User).where(User.id == user.id, User.totp_salt.is_(None)).values(**values).returning(User.id)
+        update(User)
+        .where(User.id == user.id, User.totp_salt.is_(None))
+        .values(**values)
+        .returning(User.id)
     )
     if turned is None:
         raise ConflictError("Two-step sign-in is on already.")
@@ -167,11 +177,15 @@ def _is_current(user: User, code: str) -> bool:
         return False
     settings = in_force.environment()
     keys = (settings.secret_key, *settings.secret_key_fallbacks)
-    step = totp.step_of([totp.secret(key, user.id, user.totp_salt) for key in keys], totp.plain(code), utcnow())
+    step = totp.step_of(
+        [totp.secret(key, user.id, user.totp_salt) for key in keys], totp.plain(code), utcnow()
+    )
     if step is None:
         return False
     is_newer = or_(User.totp_step.is_(None), User.totp_step < step)
-    taken = update(User).where(User.id == user.id, is_newer).values(totp_step=step).returning(User.id)
+    taken = (
+        update(User).where(User.id == user.id, is_newer).values(totp_step=step).returning(User.id)
+    )
     return db.session.scalar(taken) is not None
 
 
@@ -187,5 +201,7 @@ def _is_recovery(user: User, code: str) -> bool:
 def _new_codes(user: User) -> list[str]:
     codes = [totp.new_recovery_code() for _ in range(totp.RECOVERY_CODES)]
     db.session.execute(delete(RecoveryCode).where(RecoveryCode.user_id == user.id))
-    db.session.add_all(RecoveryCode(user_id=user.id, code_hash=hash_token(totp.plain(code))) for code in codes)
+    db.session.add_all(
+        RecoveryCode(user_id=user.id, code_hash=hash_token(totp.plain(code))) for code in codes
+    )
     return codes

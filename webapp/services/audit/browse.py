@@ -17,7 +17,7 @@ from webapp.core.text.audit_phrases import Sentence
 from webapp.db import begin_write, binary_order, db, utcnow
 from webapp.models import AuditEvent, Batch, Group, Invitation, Role, User
 from webapp.services.audit import events
-from webapp.services.audit.events import AuditAction
+from webapp.services.audit.actions import AuditAction
 from webapp.services.settings import in_force
 
 PAGE = 50
@@ -91,18 +91,33 @@ class Entry:
         before, after = (self.event.details.get(side) for side in ("before", "after"))
         if not isinstance(before, dict) or not isinstance(after, dict):
             before, after = (
-                {"": side} if side is not None and not isinstance(side, dict) else side or {} for side in (before, after)
+                {"": side} if side is not None and not isinstance(side, dict) else side or {}
+                for side in (before, after)
             )
         names = dict.fromkeys((*before, *after))
-        return [(audit_phrases.words(name).capitalize(), _read(before.get(name)), _read(after.get(name))) for name in names]
+        return [
+            (
+                audit_phrases.words(name).capitalize(),
+                _read(before.get(name)),
+                _read(after.get(name)),
+            )
+            for name in names
+        ]
 
     @property
     def facts(self) -> list[tuple[str, str]]:
         """What else the details tell."""
-        told = {name: of for name, of in self.event.details.items() if name not in ("before", "after") and of is not None}
+        told = {
+            name: of
+            for name, of in self.event.details.items()
+            if name not in ("before", "after") and of is not None
+        }
         if self.batch:
             told.pop("batch", None)
-        return [(audit_phrases.words(name).capitalize(), audit_phrases.value(_read(of))) for name, of in told.items()]
+        return [
+            (audit_phrases.words(name).capitalize(), audit_phrases.value(_read(of)))
+            for name, of in told.items()
+        ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,10 +152,21 @@ def entries(found: Sequence[AuditEvent]) -> list[Entry]:
             subjects[event.subject_type].add(event.subject_id)
     people = select(User.id, User.name).where(User.id.in_(actors | subjects["users"]))
     names = dict(db.session.execute(people).all()) if found else {}
-    uploads = {event.details["batch"] for event in found if isinstance(event.details.get("batch"), int)}
-    batches = {batch.id: batch for batch in db.session.scalars(select(Batch).where(Batch.id.in_(uploads)))} if uploads else {}
+    uploads = {
+        event.details["batch"] for event in found if isinstance(event.details.get("batch"), int)
+    }
+    batches = (
+        {
+            batch.id: batch
+            for batch in db.session.scalars(select(Batch).where(Batch.id.in_(uploads)))
+        }
+        if uploads
+        else {}
+    )
     there = {
-        (kind.__tablename__, subject_id) for kind in _WITH_A_PAGE for subject_id in _existing(kind, subjects[kind.__tablename__])
+        (kind.__tablename__, subject_id)
+        for kind in _WITH_A_PAGE
+        for subject_id in _existing(kind, subjects[kind.__tablename__])
     }
     return [_entry(event, names, batches, there) for event in found]
 
@@ -153,9 +179,16 @@ def _existing(kind: Any, ids: Collection[int]) -> Iterable[int]:
 
 
 def _entry(
-    event: AuditEvent, names: Mapping[int, str], batches: Mapping[int, Batch], there: Collection[tuple[str, int | None]]
+    event: AuditEvent,
+    names: Mapping[int, str],
+    batches: Mapping[int, Batch],
+    there: Collection[tuple[str, int | None]],
 ) -> Entry:
-    who = names.get(event.actor_id or 0) or event.actor or ("Not signed in" if event.action.endswith(".refused") else "Muster")
+    who = (
+        names.get(event.actor_id or 0)
+        or event.actor
+        or ("Not signed in" if event.action.endswith(".refused") else "Muster")
+    )
     whom = names.get(event.subject_id or 0, "") if event.subject_type == User.__tablename__ else ""
     whom = whom or event.subject
     told = audit_phrases.describe(event.action, event.details, event.count, whom)
@@ -166,7 +199,12 @@ def _entry(
 def actors() -> list[tuple[int, str]]:
     """Who did something, by name; one query."""
     did = select(AuditEvent.id).where(AuditEvent.actor_id == User.id).exists()
-    query = select(User.id, User.name).where(did).order_by(binary_order(User.name), User.id).limit(ACTORS)
+    query = (
+        select(User.id, User.name)
+        .where(did)
+        .order_by(binary_order(User.name), User.id)
+        .limit(ACTORS)
+    )
     return list(db.session.execute(query))
 
 
@@ -186,7 +224,14 @@ def _conditions(wanted: Filter) -> list[ColumnElement[bool]]:
     if wanted.action == REFUSALS:
         found.append(AuditEvent.action.like("%.refused"))
     elif wanted.action in AREAS:
-        found.append(or_(*(AuditEvent.action.startswith(f"{noun}.", autoescape=True) for noun in AREAS[wanted.action][1])))
+        found.append(
+            or_(
+                *(
+                    AuditEvent.action.startswith(f"{noun}.", autoescape=True)
+                    for noun in AREAS[wanted.action][1]
+                )
+            )
+        )
     elif wanted.action:
         found.append(AuditEvent.action == wanted.action)
     if wanted.actor == ITSELF:
@@ -194,8 +239,15 @@ def _conditions(wanted: Filter) -> list[ColumnElement[bool]]:
     elif wanted.actor:
         found.append(AuditEvent.actor_id == wanted.actor)
     if wanted.about:
-        found += [AuditEvent.subject_type == wanted.about[0], AuditEvent.subject_id == wanted.about[1]]
-    return found + _within(wanted) + ([_says(" ".join(wanted.search.split()))] if wanted.search.strip() else [])
+        found += [
+            AuditEvent.subject_type == wanted.about[0],
+            AuditEvent.subject_id == wanted.about[1],
+        ]
+    return (
+        found
+        + _within(wanted)
+        + ([_says(" ".join(wanted.search.split()))] if wanted.search.strip() else [])
+    )
 
 
 def _within(wanted: Filter) -> list[ColumnElement[bool]]:
@@ -290,7 +342,9 @@ def _json(told: Any) -> str:
 
 def _read(of: Any) -> Any:
     """A value of details; a moment in the portal's time zone."""
-    return _local(datetime.fromisoformat(of)) if isinstance(of, str) and _MOMENT.fullmatch(of) else of
+    return (
+        _local(datetime.fromisoformat(of)) if isinstance(of, str) and _MOMENT.fullmatch(of) else of
+    )
 
 
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?\+00:00")
@@ -298,12 +352,20 @@ _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?\+00:00")
 
 def _local(at: datetime, exactly: bool = False) -> str:
     local = at.astimezone(in_force.settings().time_zone)
-    return local.isoformat(sep=" ", timespec="seconds") if exactly else f"{local.day} {local:%B %Y, %H:%M:%S}"
+    return (
+        local.isoformat(sep=" ", timespec="seconds")
+        if exactly
+        else f"{local.day} {local:%B %Y, %H:%M:%S}"
+    )
 
 
-def record_export(by_id: int, address: str, form: str, wanted: Mapping[str, str], count: int) -> None:
+def record_export(
+    by_id: int, address: str, form: str, wanted: Mapping[str, str], count: int
+) -> None:
     """A command for after the answer: note that somebody took what this filter finds away with them."""
     begin_write()
     by = db.session.get(User, by_id)
-    events.record(by, AuditAction.AUDIT_EXPORTED, form=form, filter=dict(wanted), events=count).address = address
+    events.record(
+        by, AuditAction.AUDIT_EXPORTED, form=form, filter=dict(wanted), events=count
+    ).address = address
     db.session.commit()

@@ -18,7 +18,8 @@ from webapp.core.text.audit_problems import Verdict
 from webapp.db import begin_write, bulk_execute, db, utcnow
 from webapp.models import AuditChain, AuditEvent, Organisation
 from webapp.services.audit import events as audit
-from webapp.services.audit.events import HOUR, AuditAction
+from webapp.services.audit.actions import AuditAction
+from webapp.services.audit.events import HOUR
 from webapp.services.settings import in_force
 
 CHUNK = 500
@@ -37,7 +38,9 @@ def seal() -> bool:
     chain = db.session.get_one(AuditChain, 1)
     if not _may_change(chain):
         return False
-    if not chain.signature and (unstamped := db.session.scalars(ripe.where(AuditEvent.stamp.is_(None))).all()):
+    if not chain.signature and (
+        unstamped := db.session.scalars(ripe.where(AuditEvent.stamp.is_(None))).all()
+    ):
         for event in unstamped:  # older than the stamps, or the chain was started over
             audit.stamp(event)
         db.session.commit()
@@ -45,7 +48,9 @@ def seal() -> bool:
     events = db.session.scalars(ripe.where(AuditEvent.stamp.is_not(None))).all()
     for event in events:
         chain.seq += 1
-        chain.link = audit_hashes.chain_link(audit.key(), chain.link, chain.seq, event.id, event.stamp or "")
+        chain.link = audit_hashes.chain_link(
+            audit.key(), chain.link, chain.seq, event.id, event.stamp or ""
+        )
         event.seq, event.link = chain.seq, chain.link
     chain.sealed_at = utcnow() if events else chain.sealed_at
     chain.signature = _signature(audit.key(), chain)
@@ -57,7 +62,9 @@ def seal() -> bool:
 
 def _ripe() -> tuple[Any, ...]:
     """Not sealed yet. A refusal is sealed only when its hour is over: until then it may be counted up."""
-    return AuditEvent.seq.is_(None), or_(AuditEvent.action.not_like("%.refused"), AuditEvent.at <= utcnow() - HOUR)
+    return AuditEvent.seq.is_(None), or_(
+        AuditEvent.action.not_like("%.refused"), AuditEvent.at <= utcnow() - HOUR
+    )
 
 
 def prune() -> int:
@@ -72,7 +79,9 @@ def prune() -> int:
     chain = db.session.get_one(AuditChain, 1)
     if not _may_change(chain):
         return 0
-    oldest = select(AuditEvent.seq, AuditEvent.link, AuditEvent.at).where(AuditEvent.seq > chain.first_seq)
+    oldest = select(AuditEvent.seq, AuditEvent.link, AuditEvent.at).where(
+        AuditEvent.seq > chain.first_seq
+    )
     events = db.session.execute(oldest.order_by(AuditEvent.seq).limit(CHUNK)).all()
     old = list(takewhile(lambda event: event.at < day_before(days), events))
     if not old:
@@ -85,7 +94,9 @@ def prune() -> int:
     until = max([event.at for event in old] + ([chain.pruned_until] if chain.pruned_until else []))
     chain.pruned_until = until
     chain.signature = _signature(audit.key(), chain)
-    audit.record(None, AuditAction.AUDIT_PRUNED, events=len(old), until=until.isoformat(), days=days)
+    audit.record(
+        None, AuditAction.AUDIT_PRUNED, events=len(old), until=until.isoformat(), days=days
+    )
     db.session.commit()
     return len(old)
 
@@ -104,7 +115,15 @@ def start_over() -> Verdict:
     begin_write()
     with audit.unlock():
         bulk_execute(update(AuditEvent).values(stamp=None, personal={}, seq=None, link=None))
-    empty = {"seq": 0, "link": "", "sealed_at": None, "first_seq": 0, "first_link": "", "pruned": 0, "pruned_until": None}
+    empty = {
+        "seq": 0,
+        "link": "",
+        "sealed_at": None,
+        "first_seq": 0,
+        "first_link": "",
+        "pruned": 0,
+        "pruned_until": None,
+    }
     bulk_execute(update(AuditChain).values(**empty, signature=""))
     _anchor().unlink(missing_ok=True)
     audit.record(None, AuditAction.AUDIT_BEGUN_ANEW, problems=verdict.wrong, found=verdict.problems)
@@ -123,7 +142,11 @@ def verify(newest: int | None = None) -> Verdict:
         verdict.add("ends_changed")
     _check_sealed(chain, verdict, newest)
     _check_waiting(verdict, newest)
-    if not verdict.events and not chain.signature and db.session.scalar(select(Organisation.owner_id)) is not None:
+    if (
+        not verdict.events
+        and not chain.signature
+        and db.session.scalar(select(Organisation.owner_id)) is not None
+    ):
         verdict.add("empty")
     anchor = _read_anchor()
     if anchor and _is_missing(*anchor):
@@ -144,7 +167,8 @@ def _check_sealed(chain: AuditChain, verdict: Verdict, newest: int | None) -> No
         if place > seq + 1:
             verdict.add("missing", event, n=place - seq - 1)
         elif not any(
-            event.link == audit_hashes.chain_link(key, link, seq + 1, event.id, event.stamp or "") for key in audit.all_keys()
+            event.link == audit_hashes.chain_link(key, link, seq + 1, event.id, event.stamp or "")
+            for key in audit.all_keys()
         ):
             verdict.add("moved", event, place=place)
         _check_event(event, verdict)
@@ -154,7 +178,9 @@ def _check_sealed(chain: AuditChain, verdict: Verdict, newest: int | None) -> No
 
 
 def _check_waiting(verdict: Verdict, newest: int | None) -> None:
-    waiting = select(AuditEvent).where(AuditEvent.seq.is_(None)).order_by(AuditEvent.id).limit(newest)
+    waiting = (
+        select(AuditEvent).where(AuditEvent.seq.is_(None)).order_by(AuditEvent.id).limit(newest)
+    )
     for event in db.session.scalars(waiting.execution_options(yield_per=CHUNK)):
         verdict.waiting += 1
         _check_event(event, verdict)
@@ -183,19 +209,33 @@ def _may_change(chain: AuditChain) -> bool:
     if _is_genuine(chain):
         return True
     db.session.rollback()
-    current_app.logger.error("the audit log was changed by others, so nothing is sealed: run flask muster audit verify")
+    current_app.logger.error(
+        "the audit log was changed by others, so nothing is sealed: run flask muster audit verify"
+    )
     return False
 
 
 def _is_genuine(chain: AuditChain) -> bool:
     if not chain.signature:
-        return not chain.seq and not db.session.scalar(select(exists().where(AuditEvent.seq.is_not(None))))
+        return not chain.seq and not db.session.scalar(
+            select(exists().where(AuditEvent.seq.is_not(None)))
+        )
     return any(_signature(key, chain) == chain.signature for key in audit.all_keys())
 
 
 def _signature(key: bytes, chain: AuditChain) -> str:
-    sealed_at, pruned_until = (at.astimezone(UTC).isoformat() if at else "" for at in (chain.sealed_at, chain.pruned_until))
-    ends = chain.seq, chain.link, sealed_at, chain.first_seq, chain.first_link, chain.pruned, pruned_until
+    sealed_at, pruned_until = (
+        at.astimezone(UTC).isoformat() if at else "" for at in (chain.sealed_at, chain.pruned_until)
+    )
+    ends = (
+        chain.seq,
+        chain.link,
+        sealed_at,
+        chain.first_seq,
+        chain.first_link,
+        chain.pruned,
+        pruned_until,
+    )
     return audit_hashes.hmac_hex(key, "chain", *ends)
 
 

@@ -14,14 +14,37 @@ from enum import StrEnum
 from typing import Any
 
 from flask import current_app, has_request_context, request
-from sqlalchemy import ColumnElement, Select, Text, and_, cast, event, func, insert, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    Text,
+    and_,
+    cast,
+    event,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.orm import Mapper
 
 from webapp.core.security import audit_hashes
 from webapp.core.security.peers import place_of
 from webapp.core.text.redact import Redactor
 from webapp.db import begin_write, db, in_json, utcnow
-from webapp.models import AuditChain, AuditEvent, Batch, Group, Invitation, Message, Organisation, Role, User
+from webapp.models import (
+    AuditChain,
+    AuditEvent,
+    Batch,
+    Group,
+    Invitation,
+    Message,
+    Organisation,
+    Role,
+    User,
+)
+from webapp.services.audit.actions import AuditAction
 from webapp.settings.settings import Settings
 
 Subject = User | Group | Invitation | Batch | Organisation | Role | Message
@@ -33,78 +56,12 @@ OF_ONE_PLACE, OF_STRANGERS, OF_ONE_PERSON = 20, 200, 100
 OTHERS = "(others)"
 
 
-class AuditAction(StrEnum):
-    """What is told of; the part before the dot is the noun."""
-
-    SETUP_DONE = "setup.done"
-    ORGANISATION_CHANGED = "organisation.changed"
-    SIGNED_IN = "session.started"
-    SIGN_IN_FAILED = "session.refused"
-    SIGNED_OUT = "session.ended"
-    OWNERSHIP_HANDED_OVER = "ownership.handed_over"
-    ROLE_CREATED = "role.created"
-    ROLE_CHANGED = "role.changed"
-    ROLE_DELETED = "role.deleted"
-    SESSIONS_ENDED = "sessions.ended"
-    GROUP_CREATED = "group.created"
-    GROUP_CHANGED = "group.changed"
-    GROUP_MERGED = "group.merged"
-    GROUP_DELETED = "group.deleted"
-    ALIAS_REMEMBERED = "alias.remembered"
-    ALIAS_FORGOTTEN = "alias.forgotten"
-    COLUMNS_REMEMBERED = "columns.remembered"
-    COLUMNS_FORGOTTEN = "columns.forgotten"
-    BATCH_STAGED = "batch.staged"
-    BATCH_UPLOADED = "batch.uploaded"
-    BATCH_CHANGED = "batch.changed"
-    BATCH_ROWS_DELETED = "batch.rows_deleted"
-    BATCH_MATCHED = "batch.matched"
-    BATCH_FILE_REPLACED = "batch.file_replaced"
-    BATCH_CONFIRMED = "batch.confirmed"
-    BATCH_PAUSED = "batch.paused"
-    BATCH_RESUMED = "batch.resumed"
-    BATCH_CANCELLED = "batch.cancelled"
-    BATCH_DISCARDED = "batch.discarded"
-    BATCH_FINISHED = "batch.finished"
-    BATCH_REVERTED = "batch.reverted"
-    INVITATION_CREATED = "invitation.created"
-    INVITATION_CHANGED = "invitation.changed"
-    INVITATION_SENT_AGAIN = "invitation.sent_again"
-    INVITATION_REMINDED = "invitation.reminded"
-    INVITATION_READDRESSED = "invitation.readdressed"
-    INVITATION_REVOKED = "invitation.revoked"
-    INVITATION_ACCEPTED = "invitation.accepted"
-    INVITATION_CLOSED = "invitation.closed"
-    INVITATION_LINK_COPIED = "invitation.link_copied"
-    INVITATION_LINK_ON_SHEET = "invitation.link_on_sheet"
-    USER_CHANGED = "user.changed"
-    USER_DEACTIVATED = "user.deactivated"
-    USER_REACTIVATED = "user.reactivated"
-    USER_ERASED = "user.erased"
-    PASSWORD_CHANGED = "password.changed"  # noqa: S105 -- a kind of event
-    PASSWORD_RESET_ASKED = "password.reset_asked"  # noqa: S105
-    PASSWORD_LINK_MADE = "password.link_made"  # noqa: S105
-    EMAIL_CHANGE_ASKED = "email.change_asked"
-    EMAIL_CHANGE_WITHDRAWN = "email.change_withdrawn"
-    SECOND_FACTOR_ON = "second_factor.on"
-    SECOND_FACTOR_OFF = "second_factor.off"
-    RECOVERY_CODES_MADE = "second_factor.codes_made"
-    RECOVERY_CODE_USED = "second_factor.code_used"
-    OWNER_LINK_MADE = "owner_link.made"
-    OWNER_LINK_USED = "owner_link.used"
-    MESSAGE_FAILED = "message.failed"
-    MESSAGES_RETRIED = "messages.retried"
-    TEST_QUEUED = "message.test_queued"
-    MESSAGES_DELETED = "messages.deleted"
-    AUDIT_EXPORTED = "audit.exported"
-    AUDIT_PRUNED = "audit.pruned"
-    AUDIT_BEGUN_ANEW = "audit.begun_anew"
-
-
 # Written, as part of a command
 
 
-def record(actor: User | None, action: AuditAction, subject: Subject | None = None, **details: Any) -> AuditEvent:
+def record(
+    actor: User | None, action: AuditAction, subject: Subject | None = None, **details: Any
+) -> AuditEvent:
     """Add one event to the running transaction; the caller commits.
 
     details: JSON values, such as before and after; never a token, a link or a password. label: the subject in words where
@@ -132,7 +89,15 @@ def record_many(
         return {**same["details"], **(own or {}).get(subject_id, {})}
 
     rows = [
-        _with_stamp({**same, "subject_id": subject_id, "subject": words[:320], "details": merge_details(subject_id)}, by)
+        _with_stamp(
+            {
+                **same,
+                "subject_id": subject_id,
+                "subject": words[:320],
+                "details": merge_details(subject_id),
+            },
+            by,
+        )
         for subject_id, words in subjects
     ]
     if rows:
@@ -151,7 +116,13 @@ def _label(subject: Subject) -> str:
 
 
 def _values(
-    actor: User | None, action: StrEnum, kind: str, subject_id: int | None, words: str, address: str, details: dict[str, Any]
+    actor: User | None,
+    action: StrEnum,
+    kind: str,
+    subject_id: int | None,
+    words: str,
+    address: str,
+    details: dict[str, Any],
 ) -> dict[str, Any]:
     return {
         "at": utcnow(),
@@ -178,18 +149,31 @@ def key() -> bytes:
 def all_keys() -> list[bytes]:
     """The keys that count when the log is checked: ours, then those of before the server's key was changed."""
     settings: Settings = current_app.extensions["muster_settings"]
-    return [audit_hashes.derive_key(secret) for secret in (settings.secret_key, *settings.secret_key_fallbacks)]
+    return [
+        audit_hashes.derive_key(secret)
+        for secret in (settings.secret_key, *settings.secret_key_fallbacks)
+    ]
 
 
 def facts(values: dict[str, Any]) -> dict[str, Any]:
     """What of an event is in its stamp as it stands."""
     named = ("actor_id", "action", "subject_type", "subject_id", "address", "count")
-    return {"at": values["at"].astimezone(UTC).isoformat(), **{name: values[name] for name in named}}
+    return {
+        "at": values["at"].astimezone(UTC).isoformat(),
+        **{name: values[name] for name in named},
+    }
 
 
 def _with_stamp(values: dict[str, Any], by: bytes) -> dict[str, Any]:
-    personal = {name: audit_hashes.digest_field(by, name, values[name], secrets.token_hex(8)) for name in audit_hashes.PERSONAL}
-    return {**values, "personal": personal, "stamp": audit_hashes.digest_event(by, facts(values), personal)}
+    personal = {
+        name: audit_hashes.digest_field(by, name, values[name], secrets.token_hex(8))
+        for name in audit_hashes.PERSONAL
+    }
+    return {
+        **values,
+        "personal": personal,
+        "stamp": audit_hashes.digest_event(by, facts(values), personal),
+    }
 
 
 def stamp(one: AuditEvent) -> None:
@@ -200,7 +184,18 @@ def stamp(one: AuditEvent) -> None:
 
 def values_of(one: AuditEvent) -> dict[str, Any]:
     """What an event says, by column."""
-    names = ("at", "actor_id", "actor", "action", "subject_type", "subject_id", "subject", "address", "details", "count")
+    names = (
+        "at",
+        "actor_id",
+        "actor",
+        "action",
+        "subject_type",
+        "subject_id",
+        "subject",
+        "address",
+        "details",
+        "count",
+    )
     return {name: getattr(one, name) for name in names}
 
 
@@ -213,7 +208,9 @@ def _stamp_new(_: Mapper[AuditEvent], __: Any, one: AuditEvent) -> None:
 # Commands
 
 
-def count_refusal(action: StrEnum, actor: User | None, label: str, address: str, **details: Any) -> None:
+def count_refusal(
+    action: StrEnum, actor: User | None, label: str, address: str, **details: Any
+) -> None:
     """Write a refusal to the audit log; the same one again within the hour is counted, not appended.
 
     Nobody can fill the log with them: beyond the limits above, others are counted together as OTHERS.
@@ -231,7 +228,9 @@ def count_refusal(action: StrEnum, actor: User | None, label: str, address: str,
 def _count_again(action: StrEnum, actor: User | None, label: str, address: str) -> bool:
     """Count the same refusal within the hour once more. False where there is none."""
     same = _recent_refusals(actor).where(
-        AuditEvent.action == action.value, AuditEvent.subject == label, AuditEvent.address == address
+        AuditEvent.action == action.value,
+        AuditEvent.subject == label,
+        AuditEvent.address == address,
     )
     first = db.session.scalar(same.order_by(AuditEvent.id.desc()).limit(1))
     if first is None:
@@ -256,7 +255,11 @@ def _address_of_others(actor: User | None, address: str) -> str | None:
 def _recent_refusals(actor: User | None) -> Select[AuditEvent]:
     """The refusals within the hour that are not sealed yet, of this person or of all who are not signed in."""
     whose = AuditEvent.actor_id.is_(None) if actor is None else AuditEvent.actor_id == actor.id
-    of_late = AuditEvent.seq.is_(None), AuditEvent.at > utcnow() - HOUR, AuditEvent.action.like("%.refused")
+    of_late = (
+        AuditEvent.seq.is_(None),
+        AuditEvent.at > utcnow() - HOUR,
+        AuditEvent.action.like("%.refused"),
+    )
     return select(AuditEvent).where(whose, *of_late)
 
 
@@ -277,8 +280,15 @@ def find_names(user: User) -> set[str]:
     """The e-mails and names under which this person is in the log: those they have, and those that they had before."""
     acted = select(AuditEvent.actor).where(AuditEvent.actor_id == user.id).distinct()
     named = select(AuditEvent.subject).where(*_is_about(user.id)).distinct()
-    invited = select(Invitation.email).where(or_(Invitation.user_id == user.id, Invitation.email_key == user.email_key))
-    found = {text for query in (acted, named, invited) for text in db.session.scalars(query) if "@" in text}
+    invited = select(Invitation.email).where(
+        or_(Invitation.user_id == user.id, Invitation.email_key == user.email_key)
+    )
+    found = {
+        text
+        for query in (acted, named, invited)
+        for text in db.session.scalars(query)
+        if "@" in text
+    }
     for details in db.session.scalars(select(AuditEvent.details).where(*_is_about(user.id))):
         for side in (details.get("before"), details.get("after")):
             if isinstance(side, dict):
@@ -289,12 +299,22 @@ def find_names(user: User) -> set[str]:
 def events_naming(user: User, known: Collection[str], since: int = 0) -> list[int]:
     """The events by or about this user, or that may hold one of these words; the whole log is read. since: newer than this."""
     columns = (AuditEvent.actor, AuditEvent.subject, cast(AuditEvent.details, Text))
-    named = [text.icontains(part, autoescape=True) for text in columns for word in known for part in {word, _in_json(word)}]
+    named = [
+        text.icontains(part, autoescape=True)
+        for text in columns
+        for word in known
+        for part in {word, _in_json(word)}
+    ]
     touched = or_(AuditEvent.actor_id == user.id, and_(*_is_about(user.id)), *named)
     return list(db.session.scalars(select(AuditEvent.id).where(touched, AuditEvent.id > since)))
 
 
-def erase_names(user: User, pseudonym: str, known: Collection[str] | None = None, events: Collection[int] | None = None) -> int:
+def erase_names(
+    user: User,
+    pseudonym: str,
+    known: Collection[str] | None = None,
+    events: Collection[int] | None = None,
+) -> int:
     """Part of a command that erases somebody: the pseudonym stands in the log for their e-mails and names. -> events changed.
 
     Call it while the user still has them, and record the erasure itself once they are gone. known: their e-mails and names,
@@ -303,11 +323,17 @@ def erase_names(user: User, pseudonym: str, known: Collection[str] | None = None
     """
     db.session.flush()
     texts = find_names(user) if known is None else set(known)
-    words = Redactor({text for text in texts if "@" in text}, {text for text in texts if "@" not in text}, pseudonym)
+    words = Redactor(
+        {text for text in texts if "@" in text},
+        {text for text in texts if "@" not in text},
+        pseudonym,
+    )
     ids = events_naming(user, texts) if events is None else events
     n = 0
     with unlock():
-        for event in db.session.scalars(select(AuditEvent).where(in_json(AuditEvent.id, ids))).all():
+        for event in db.session.scalars(
+            select(AuditEvent).where(in_json(AuditEvent.id, ids))
+        ).all():
             n += _erase_from_event(event, user.id, words)
     return n
 
@@ -328,7 +354,8 @@ def _erase_from_event(one: AuditEvent, user_id: int, words: Redactor) -> bool:
     for name, value in changed.items():
         # What somebody else changed before is erased, too, but gets no mark that would hide it.
         if name in personal and any(
-            audit_hashes.field_matches(each, name, getattr(one, name), personal[name]) for each in all_keys()
+            audit_hashes.field_matches(each, name, getattr(one, name), personal[name])
+            for each in all_keys()
         ):
             personal[name] = audit_hashes.erase_field(key(), name, value, personal[name])
         setattr(one, name, value)

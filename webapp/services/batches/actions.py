@@ -5,7 +5,13 @@ from __future__ import annotations
 from typing import Literal
 
 from webapp import queue
-from webapp.core.errors import ConflictError, ForbiddenError, NotFoundError, RateLimitError, RuleViolationError
+from webapp.core.errors import (
+    ConflictError,
+    ForbiddenError,
+    NotFoundError,
+    RateLimitError,
+    RuleViolationError,
+)
 from webapp.core.lists.people_filter import Filter
 from webapp.core.plan import actions
 from webapp.core.plan.actions import Action, Do, Theirs
@@ -15,7 +21,7 @@ from webapp.core.text import action_phrases, batch_phrases, row_phrases
 from webapp.db import begin_write, db
 from webapp.models import Batch, BatchKind, Invitation, User
 from webapp.services.audit import events
-from webapp.services.audit.events import AuditAction
+from webapp.services.audit.actions import AuditAction
 from webapp.services.batches import apply, people_rows, replan
 from webapp.services.directory import lookup, people_list
 from webapp.services.mail import outbox
@@ -37,7 +43,9 @@ def stage(people: Chosen, action: Action, by: User) -> Batch:
     batch = people_rows.new_batch(by, kind=BatchKind.ACTION, action=action.as_dict())
     chosen = people_rows.add(batch, ((None, ref) for ref in refs))
     if not chosen:
-        raise RuleViolationError("No one was chosen. Tick the people in the list, and choose what to do.")
+        raise RuleViolationError(
+            "No one was chosen. Tick the people in the list, and choose what to do."
+        )
     batch.title = batch_phrases.name_action(action, chosen, registry)
     replan.plan_batch(batch)
     events.record(by, AuditAction.BATCH_STAGED, batch, does=action.as_dict(), rows=chosen)
@@ -45,7 +53,9 @@ def stage(people: Chosen, action: Action, by: User) -> Batch:
     return batch
 
 
-def do_now(kind: Kind, person_id: int, action: Action, by: User, theirs: Theirs = Theirs.REVOKE_MANAGING) -> str:
+def do_now(
+    kind: Kind, person_id: int, action: Action, by: User, theirs: Theirs = Theirs.REVOKE_MANAGING
+) -> str:
     """Apply an action to one person, in one transaction. Returns the sentence for the toast.
 
     theirs: what becomes of the invitations of somebody who is deactivated. Raises ForbiddenError, NotFoundError; ConflictError
@@ -61,13 +71,17 @@ def do_now(kind: Kind, person_id: int, action: Action, by: User, theirs: Theirs 
     change = actions.plan(person, action, lookup.policy(by, registry))
     _raise_refusal(change)
     subject: User | Invitation = (
-        db.session.get_one(User, person_id) if kind == "user" else db.session.get_one(Invitation, person_id)
+        db.session.get_one(User, person_id)
+        if kind == "user"
+        else db.session.get_one(Invitation, person_id)
     )
     who = subject.name if isinstance(subject, User) else subject.email
     if change.plan is Plan.UNCHANGED:
         db.session.rollback()
         return f"Nothing to change for {who}."
-    apply.apply(change, None, by, registry, valid_days=in_force.settings().invite_days, theirs=theirs)
+    apply.apply(
+        change, None, by, registry, valid_days=in_force.settings().invite_days, theirs=theirs
+    )
     lookup.bump_version()
     db.session.commit()
     if change.plan is Plan.INVITE:
@@ -80,12 +94,16 @@ def do_now(kind: Kind, person_id: int, action: Action, by: User, theirs: Theirs 
 def _check(action: Action, by: User) -> Registry:
     """The registry, where `by` may do this. Raises ForbiddenError or RuleViolationError."""
     if not by.may(action.do.permission):
-        raise ForbiddenError("Your role does not include this. Ask an administrator if you need it.")
+        raise ForbiddenError(
+            "Your role does not include this. Ask an administrator if you need it."
+        )
     registry = lookup.registry(by)
     if action.do is Do.SET_ROLE and action.role not in registry.role_by_id:
         raise RuleViolationError("This role is not there any more. Choose another.", field="role")
     if not action.groups <= registry.group_by_id.keys():
-        raise RuleViolationError("One of these groups is not there any more. Choose again.", field="groups")
+        raise RuleViolationError(
+            "One of these groups is not there any more. Choose again.", field="groups"
+        )
     return registry
 
 

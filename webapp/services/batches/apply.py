@@ -17,7 +17,7 @@ from webapp.db import db
 from webapp.models import Invitation, MessageKind, Outcome, Priority, Session, User, UserState
 from webapp.models.groups import invitation_groups, user_groups
 from webapp.services.audit import events
-from webapp.services.audit.events import AuditAction
+from webapp.services.audit.actions import AuditAction
 from webapp.services.invitations import invitations
 from webapp.services.mail import outbox
 
@@ -27,7 +27,9 @@ Obstacle = tuple[Outcome, Said]
 CHANGED: Obstacle = (Outcome.SKIPPED, {"code": "changed"})
 
 
-def why_not(change: PlannedChange, now: Person | None, registry: Registry, by: User) -> Obstacle | None:
+def why_not(
+    change: PlannedChange, now: Person | None, registry: Registry, by: User
+) -> Obstacle | None:
     """Why the planned change of a file's row is not applied; None where the person still is as the review showed.
 
     now: who has the e-mail now. Already as the file wants: unchanged; anything else: skipped.
@@ -82,13 +84,24 @@ def apply(
     assert change.after is not None
     if change.before is None:
         assert address is not None
-        [new_id] = invite([(address, change.after, row_id)], by, registry, valid_days=valid_days, batch_id=batch_id)
+        [new_id] = invite(
+            [(address, change.after, row_id)],
+            by,
+            registry,
+            valid_days=valid_days,
+            batch_id=batch_id,
+        )
         return Outcome.WAITING, db.session.get_one(Invitation, new_id)
     person = _load_subject(change)
     if change.after != change.before:
         give(person, change.after)
-        action = AuditAction.USER_CHANGED if isinstance(person, User) else AuditAction.INVITATION_CHANGED
-        before, after = access_in_names(change.before, registry), access_in_names(change.after, registry)
+        action = (
+            AuditAction.USER_CHANGED if isinstance(person, User) else AuditAction.INVITATION_CHANGED
+        )
+        before, after = (
+            access_in_names(change.before, registry),
+            access_in_names(change.after, registry),
+        )
         events.record(by, action, person, before=before, after=after, batch=batch_id)
     if isinstance(person, User):
         if change.effect is Effect.DEACTIVATE:
@@ -104,7 +117,9 @@ def apply(
     expiry = invitations.renew(person) if change.effect is Effect.RESEND else {}
     events.record(by, AuditAction.INVITATION_SENT_AGAIN, person, batch=batch_id, **expiry)
     priority = Priority.BATCH if row_id else Priority.SINGLE
-    outbox.add_message(MessageKind.INVITATION, person.email, invitation=person, row_id=row_id, priority=priority)
+    outbox.add_message(
+        MessageKind.INVITATION, person.email, invitation=person, row_id=row_id, priority=priority
+    )
     return Outcome.WAITING, person
 
 
@@ -136,7 +151,10 @@ def invite(
         AuditAction.INVITATION_CREATED,
         Invitation,
         [(new_id, address.display) for new_id, (address, _, _) in invited],
-        own={new_id: {"after": access_in_names(access, registry)} for new_id, (_, access, _) in invited},
+        own={
+            new_id: {"after": access_in_names(access, registry)}
+            for new_id, (_, access, _) in invited
+        },
         batch=batch_id,
     )
     recipients = [(new_id, address.display, row_id) for new_id, (address, _, row_id) in invited]
@@ -165,7 +183,11 @@ def give(person: User | Invitation, access: Access) -> None:
     """Set a person's role and groups. Does not commit."""
     person.role_id = access.role
     person.all_groups = access.everything
-    table, owner = (user_groups, "user_id") if isinstance(person, User) else (invitation_groups, "invitation_id")
+    table, owner = (
+        (user_groups, "user_id")
+        if isinstance(person, User)
+        else (invitation_groups, "invitation_id")
+    )
     db.session.execute(delete(table).where(table.c[owner] == person.id))
     if access.groups:
         values = [{owner: person.id, "group_id": group_id} for group_id in sorted(access.groups)]
@@ -202,4 +224,8 @@ def group_names(access: Access, registry: Registry) -> list[str]:
     """The groups of an access by name, "All groups" as one of them; groups that are gone are left out."""
     if access.everything:
         return [ALL_GROUPS]
-    return sorted(registry.group_by_id[group_id].name for group_id in access.groups if group_id in registry.group_by_id)
+    return sorted(
+        registry.group_by_id[group_id].name
+        for group_id in access.groups
+        if group_id in registry.group_by_id
+    )

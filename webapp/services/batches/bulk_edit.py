@@ -1,4 +1,4 @@
-"""Many rows of a batch under review changed at once: find and replace, and changes of selected rows."""
+"""Changes many rows of a batch under review: find and replace, selected rows, rows with the same e-mail."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Any
 
 from sqlalchemy import func, select
 
-from webapp.core.errors import NotFoundError, RuleViolationError
+from webapp.core.errors import ConflictError, NotFoundError, RuleViolationError
 from webapp.core.files.cleaning import LONGEST_CELL, clean, clip
 from webapp.core.lists.row_filter import Find
 from webapp.core.plan.registry import ALL_GROUPS, Registry, fold
 from webapp.db import db, in_json
 from webapp.models import Batch, Row, User
 from webapp.schemas.rows import FIELDS, split_groups
-from webapp.services.batches import changes, planner, row_search
+from webapp.services.batches import cell_edit, changes, planner, row_search
 from webapp.services.batches.changes import CellTooLongError, Change, Proposal, Result, check_length
 from webapp.services.directory import lookup
 
@@ -58,7 +58,9 @@ class Replacement:
         found = text.count(find)
         if not found:
             return cell
-        if len(cell) + found * (len(self.by) - len(find)) > LONGEST_CELL:  # before anything so long is built
+        if (
+            len(cell) + found * (len(self.by) - len(find)) > LONGEST_CELL
+        ):  # before anything so long is built
             raise CellTooLongError
         pieces = []
         start = 0
@@ -72,7 +74,9 @@ class Replacement:
         if self.field not in FIELDS:
             raise RuleViolationError("There is no such column.", field="field")
         if not self.find and not self.whole:
-            raise RuleViolationError("Enter what to find, or choose “Whole cell” to fill empty cells.", field="find")
+            raise RuleViolationError(
+                "Enter what to find, or choose “Whole cell” to fill empty cells.", field="find"
+            )
         check_length(self.find)
         check_length(self.by)
 
@@ -98,7 +102,9 @@ def preview_replacement(batch: Batch, replacement: Replacement) -> Preview:
 
 def preview(changed: Sequence[tuple[int, str, str]], limit: int) -> Preview:
     """The first of these (line, before, after)."""
-    return Preview(len(changed), [(line, clip(before), clip(after)) for line, before, after in changed[:limit]])
+    return Preview(
+        len(changed), [(line, clip(before), clip(after)) for line, before, after in changed[:limit]]
+    )
 
 
 def replace(batch_id: int, replacement: Replacement, by: User) -> Result:
@@ -115,7 +121,9 @@ def replace(batch_id: int, replacement: Replacement, by: User) -> Result:
 
 def _cells(batch: Batch, field: str) -> Sequence[Any]:
     """The id, line and cell of all rows."""
-    query = select(Row.id, Row.line, getattr(Row, field)).where(Row.batch_id == batch.id, Row.removed_at.is_(None))
+    query = select(Row.id, Row.line, getattr(Row, field)).where(
+        Row.batch_id == batch.id, Row.removed_at.is_(None)
+    )
     return db.session.execute(query.order_by(Row.line)).all()
 
 
@@ -172,7 +180,9 @@ def remove_groups(batch_id: int, chosen: Chosen, names: Sequence[str], by: User)
     return _change_groups(batch_id, chosen, by, take)
 
 
-def _change_groups(batch_id: int, chosen: Chosen, by: User, new: Callable[[str, Registry], str]) -> Result:
+def _change_groups(
+    batch_id: int, chosen: Chosen, by: User, new: Callable[[str, Registry], str]
+) -> Result:
     def propose(batch: Batch) -> Proposal:
         registry = lookup.registry()
         return change_cells(_selected(batch, chosen), "groups", lambda cell: new(cell, registry))
@@ -212,7 +222,9 @@ def _selected(batch: Batch, chosen: Chosen) -> list[Row]:
     if chosen.find is None:
         rows = _load(batch, chosen.ids)
     else:
-        rows = [row for row in row_search.iterate_rows(batch, chosen.find) if row.id not in chosen.ids]
+        rows = [
+            row for row in row_search.iterate_rows(batch, chosen.find) if row.id not in chosen.ids
+        ]
     if not rows:
         raise RuleViolationError("None of the selected rows is there any more. Select rows again.")
     return rows
@@ -232,3 +244,52 @@ def address(batch: Batch, line: int) -> dict[str, Any]:
         raise NotFoundError(f"Row {line} is not there any more.")
     before = db.session.scalar(select(func.count(Row.id)).where(*here, Row.line < line)) or 0
     return {**Find().args(page=before // row_search.PAGE + 1), "_anchor": f"row-{row_id}-email"}
+
+
+# Rows with the same e-mail
+
+
+def merge_duplicates(batch_id: int, row_id: int, by: User) -> Result:
+    """Merge the rows with this row's e-mail: the first gets the groups of all, the others are removed.
+
+    Raises RuleViolationError where their roles differ.
+    """
+
+    def propose(batch: Batch) -> Proposal:
+        first, *later = rows = _with_same_email(batch, row_id)
+        registry = lookup.registry()
+        roles = {registry.role_by_key.get(fold(row.role)) for row in rows}
+        if len(roles) > 1 or None in roles:
+            raise RuleViolationError(
+                "Their roles differ, so nothing was merged. Make the roles the same, or choose “Keep this one”."
+            )
+        groups = unite((name for row in rows for name in split_groups(row.groups)), registry)
+        return Proposal([Change(first, "groups", first.groups, groups), *_removals(later)], rows)
+
+    return changes.apply(batch_id, by, propose)
+
+
+def keep_one(batch_id: int, row_id: int, by: User) -> Result:
+    """Keep this row, and remove the others with its e-mail."""
+
+    def propose(batch: Batch) -> Proposal:
+        return Proposal(
+            _removals([row for row in _with_same_email(batch, row_id) if row.id != row_id])
+        )
+
+    return changes.apply(batch_id, by, propose)
+
+
+def _removals(rows: Sequence[Row]) -> list[Change]:
+    return [Change(row, "removed", "", "removed") for row in rows]
+
+
+def _with_same_email(batch: Batch, row_id: int) -> list[Row]:
+    """The rows with this row's e-mail, itself included. Raises ConflictError where it is the only one."""
+    row = cell_edit.find_row(batch.id, row_id)
+    if row.removed_at or row.email_key is None:
+        raise ConflictError("That row was removed or changed in the meantime. Nothing was changed.")
+    rows = planner.load(planner.select_rows(batch).where(Row.email_key == row.email_key))
+    if len(rows) < 2:
+        raise ConflictError("No other row has this email any more. Nothing was changed.")
+    return rows

@@ -97,14 +97,20 @@ def _fixes_of(batch: Batch, field: str) -> list[SuggestedFix]:
         spelt = min(spellings[key], key=lambda word: (-spellings[key][word], word))
         new = suggestion(schema, field, spelt) if len(lines[key]) > 1 else None
         if new:
-            fixes.append(SuggestedFix(field, f"@{spelt}" if field == "email" else spelt, new, tuple(lines[key])))
+            fixes.append(
+                SuggestedFix(
+                    field, f"@{spelt}" if field == "email" else spelt, new, tuple(lines[key])
+                )
+            )
     return fixes
 
 
 def _fixes_of_domains(batch: Batch) -> list[SuggestedFix]:
     """The same for domains that are valid, and probably misspelt."""
     lines: defaultdict[tuple[str, str], list[int]] = defaultdict(list)
-    query = _misspelt(batch, select(_domain(Row.email_key), Row.likely_domain, Row.line)).order_by(Row.line)
+    query = _misspelt(batch, select(_domain(Row.email_key), Row.likely_domain, Row.line)).order_by(
+        Row.line
+    )
     for domain, likely, line in db.session.execute(query):
         lines[domain, likely].append(line)
     return [
@@ -116,7 +122,9 @@ def _fixes_of_domains(batch: Batch) -> list[SuggestedFix]:
 
 def _misspelt(batch: Batch, query: Select[Any]) -> Select[Any]:
     """Only rows whose domain is valid, and probably misspelt."""
-    return query.where(Row.batch_id == batch.id, Row.removed_at.is_(None), Row.likely_domain.is_not(None))
+    return query.where(
+        Row.batch_id == batch.id, Row.removed_at.is_(None), Row.likely_domain.is_not(None)
+    )
 
 
 def _value(field: str) -> Any:
@@ -131,9 +139,15 @@ def _domain(email: Any) -> Any:
 
 def _wrong(batch: Batch, field: str, query: Select[Any]) -> Select[Any]:
     """Only rows whose cell of this field does not pass the schema."""
-    query = query.where(Row.batch_id == batch.id, Row.plan == Plan.ATTENTION, Row.removed_at.is_(None))
-    query = query.where(getattr(Row, f"{field}_wrong"), func.length(getattr(Row, field)) <= LONGEST_CELL)
-    return query.where(Row.email_key.is_(None), Row.email.contains("@")) if field == "email" else query
+    query = query.where(
+        Row.batch_id == batch.id, Row.plan == Plan.ATTENTION, Row.removed_at.is_(None)
+    )
+    query = query.where(
+        getattr(Row, f"{field}_wrong"), func.length(getattr(Row, field)) <= LONGEST_CELL
+    )
+    return (
+        query.where(Row.email_key.is_(None), Row.email.contains("@")) if field == "email" else query
+    )
 
 
 def _wrong_words(field: str, cell: str, registry: Registry) -> list[str]:
@@ -143,7 +157,11 @@ def _wrong_words(field: str, cell: str, registry: Registry) -> list[str]:
         return [cell]
     if field == "role":
         return [cell] if fold(cell) not in registry.role_by_key else []
-    return [name for name in split_groups(cell) if fold(name) not in registry.group_by_key and fold(name) != fold(ALL_GROUPS)]
+    return [
+        name
+        for name in split_groups(cell)
+        if fold(name) not in registry.group_by_key and fold(name) != fold(ALL_GROUPS)
+    ]
 
 
 def suggestion(schema: RowSchema, field: str, word: str) -> str | None:
@@ -155,7 +173,9 @@ def suggestion(schema: RowSchema, field: str, word: str) -> str | None:
         _, issues = schema.cell(field, word)
         return next((issue.new for issue in issues if issue.new), None)
     _, issues = schema.cell(field, f"someone@{word}")
-    return next((issue.new for issue in issues if issue.new.startswith("@") and not issue.old), None)
+    return next(
+        (issue.new for issue in issues if issue.new.startswith("@") and not issue.old), None
+    )
 
 
 # Done
@@ -165,7 +185,9 @@ def fix(batch_id: int, field: str, old: str, new: str, by: User) -> Result:
     """Replace a wrong value in every row that has it. Raises ConflictError where no row has it any more."""
 
     def propose(batch: Batch) -> Proposal:
-        return bulk_edit.change_cells(_rows_with(batch, field, old), field, _fixing(field, old, new))
+        return bulk_edit.change_cells(
+            _rows_with(batch, field, old), field, _fixing(field, old, new)
+        )
 
     result = changes.apply(batch_id, by, propose)
     if not result.count:
@@ -175,7 +197,9 @@ def fix(batch_id: int, field: str, old: str, new: str, by: User) -> Result:
 
 def preview(batch: Batch, field: str, old: str, new: str, limit: int = PREVIEWED) -> Preview:
     """What `fix` would do."""
-    proposal = bulk_edit.change_cells(_rows_with(batch, field, old), field, _fixing(field, old, new))
+    proposal = bulk_edit.change_cells(
+        _rows_with(batch, field, old), field, _fixing(field, old, new)
+    )
     changed = [
         (change.row.line, change.before, change.after)
         for change in proposal.changes
@@ -189,7 +213,9 @@ def _fixing(field: str, old: str, new: str) -> Callable[[str], str]:
     new = " ".join(new.split())
 
     def fix_email(cell: str) -> str:
-        is_no_address = is_placeholder(cell.rpartition("@")[0]) and key_of(cell) is None  # “none@school”
+        is_no_address = (
+            is_placeholder(cell.rpartition("@")[0]) and key_of(cell) is None
+        )  # “none@school”
         return cell if is_no_address else with_domain(cell, new.lstrip("@"))
 
     def fix_groups(cell: str) -> str:
@@ -205,8 +231,12 @@ def _rows_with(batch: Batch, field: str, old: str) -> list[Row]:
         raise NotFoundError("There is no such fix.")
     if field == "email":
         domain = old.lstrip("@").lower()
-        misspelt = planner.load(_misspelt(batch, select(Row)).where(_domain(Row.email_key) == domain))
-        return misspelt or planner.load(_wrong(batch, field, select(Row)).where(_value(field) == domain))
+        misspelt = planner.load(
+            _misspelt(batch, select(Row)).where(_domain(Row.email_key) == domain)
+        )
+        return misspelt or planner.load(
+            _wrong(batch, field, select(Row)).where(_value(field) == domain)
+        )
     cell = getattr(Row, field)
     cells = db.session.scalars(_wrong(batch, field, select(cell)).distinct())
     words = split_groups if field == "groups" else lambda cell: [cell]

@@ -33,7 +33,9 @@ class RowRemovedError(ConflictError):
     """The row was removed meanwhile; nothing was changed."""
 
     def __init__(self, row: Row) -> None:
-        super().__init__(f"Row {row.line} was removed in the meantime. Put it back, then repeat your edit.")
+        super().__init__(
+            f"Row {row.line} was removed in the meantime. Put it back, then repeat your edit."
+        )
         self.batch_id = row.batch_id
         self.row_id = row.id
 
@@ -71,18 +73,25 @@ def paste(batch_id: int, cells: Sequence[CellEdit], by: User) -> Result:
             if cell.field not in FIELDS:
                 raise NotFoundError("There is no such column.")
             if cell.seen is None:
-                raise RuleViolationError("The request does not say what the cell held. Load the page again and repeat the edit.")
+                raise RuleViolationError(
+                    "The request does not say what the cell held. Load the page again and repeat the edit."
+                )
             row = rows[cell.row_id]
             current = row.cell(cell.field)
             value = _clean(cell.value)
-            if row.removed_at or value in (current, clip(current)):  # a page shows the beginning of a long cell
+            if row.removed_at or value in (
+                current,
+                clip(current),
+            ):  # a page shows the beginning of a long cell
                 continue
             place = (row.id, cell.field)
             wanted[place] = Change(row, cell.field, current, value)
             if not _is_shown_as(current, cell.seen):
                 unseen.add(place)
         newer = _changed_by_others(unseen, by)
-        return Proposal([wanted[place] for place in wanted if place not in newer], rows.values(), newer)
+        return Proposal(
+            [wanted[place] for place in wanted if place not in newer], rows.values(), newer
+        )
 
     return changes.apply(batch_id, by, propose)
 
@@ -95,14 +104,18 @@ def add_rows(batch_id: int, lines: Sequence[Mapping[str, str]], by: User) -> Res
         size = batch.size + len(lines)
         if size > limit:
             more = plural(len(lines), "row")
-            raise ConflictError(f"{more} more would make {size:,}. The limit is {limit:,}. Nothing was added.")
+            raise ConflictError(
+                f"{more} more would make {size:,}. The limit is {limit:,}. Nothing was added."
+            )
         last = db.session.scalar(select(func.max(Row.line)).where(Row.batch_id == batch_id)) or 1
         rows = [_new_row(batch, line) for line in range(last + 1, last + 1 + len(lines))]
         db.session.add_all(rows)
         db.session.flush()
         added = [Change(row, "added", "", "added") for row in rows]
         filled = [
-            Change(row, field, "", _clean(line.get(field, ""))) for row, line in zip(rows, lines, strict=True) for field in FIELDS
+            Change(row, field, "", _clean(line.get(field, "")))
+            for row, line in zip(rows, lines, strict=True)
+            for field in FIELDS
         ]
         return Proposal([*added, *filled])
 
@@ -140,13 +153,17 @@ def _find_rows(batch_id: int, ids: Collection[int]) -> dict[int, Row]:
     query = select(Row).where(Row.batch_id == batch_id, in_json(Row.id, ids))
     rows = {row.id: row for row in db.session.scalars(query)}
     if len(rows) < len(ids):
-        raise NotFoundError("There is no such row in this upload, or it was discarded. Load the page again.")
+        raise NotFoundError(
+            "There is no such row in this upload, or it was discarded. Load the page again."
+        )
     return rows
 
 
 def _is_shown_as(value: str, seen: str) -> bool:
     """Whether a page that shows this value says that it has `seen` that: HTML knows one kind of line break."""
-    return seen in (value, clip(value)) or "\n".join(value.splitlines()) == "\n".join(seen.splitlines())
+    return seen in (value, clip(value)) or "\n".join(value.splitlines()) == "\n".join(
+        seen.splitlines()
+    )
 
 
 def _changed_by_others(places: Collection[Place], by: User) -> dict[Place, str]:
@@ -169,7 +186,9 @@ def _changed_by_others(places: Collection[Place], by: User) -> dict[Place, str]:
 
 def _new_row(batch: Batch, line: int) -> Row:
     """An empty row, which the step puts there."""
-    row = Row(batch_id=batch.id, line=line, plan=Plan.ATTENTION, step={}, issues=[], removed_at=utcnow())
+    row = Row(
+        batch_id=batch.id, line=line, plan=Plan.ATTENTION, step={}, issues=[], removed_at=utcnow()
+    )
     for field in FIELDS:
         setattr(row, field, "")
         setattr(row, f"read_{field}", "")

@@ -19,7 +19,7 @@ from webapp.db import begin_write, bulk_execute, commit_and_keep, db, in_json, u
 from webapp.models import UNDONE, Batch, BatchKind, EditState, Row, RowEdit, User
 from webapp.schemas.rows import RowSchema
 from webapp.services.audit import events
-from webapp.services.audit.events import AuditAction
+from webapp.services.audit.actions import AuditAction
 from webapp.services.batches import planner, replan, review
 from webapp.services.directory import lookup
 
@@ -86,7 +86,9 @@ class CellTooLongError(RuleViolationError):
     """A cell would hold more than it may. Nothing is cut, nothing is stored."""
 
     def __init__(self) -> None:
-        super().__init__(f"A cell holds at most {LONGEST_CELL:,} characters. Shorten it; nothing was changed.")
+        super().__init__(
+            f"A cell holds at most {LONGEST_CELL:,} characters. Shorten it; nothing was changed."
+        )
 
 
 def check_length(text: str) -> None:
@@ -95,7 +97,9 @@ def check_length(text: str) -> None:
         raise CellTooLongError
 
 
-def apply(batch_id: int, by: User, propose: Callable[[Batch], Proposal], *, any_kind: bool = False) -> Result:
+def apply(
+    batch_id: int, by: User, propose: Callable[[Batch], Proposal], *, any_kind: bool = False
+) -> Result:
     """Carry out what `propose` finds in the locked batch, as one step that can be undone. Commits once.
 
     any_kind: also for an action or a revert, whose rows can only be removed and put back. Raises NotUnderReview,
@@ -105,7 +109,9 @@ def apply(batch_id: int, by: User, propose: Callable[[Batch], Proposal], *, any_
     batch = review.lock_under_review(batch_id, any_kind=any_kind)
     proposal = propose(batch)
     changes = [change for change in proposal.changes if change.before != change.after]
-    rows = {row.id: row for row in (*proposal.rows, *(change.row for change in changes if change.row))}
+    rows = {
+        row.id: row for row in (*proposal.rows, *(change.row for change in changes if change.row))
+    }
     in_order = sorted(rows.values(), key=lambda row: row.line)
     if not changes:
         db.session.rollback()
@@ -140,7 +146,11 @@ def current(batch: Batch, row: Row | None, field: str) -> str:
 def _carry_out(batch: Batch, by: User, changes: Sequence[Change]) -> Sequence[Row]:
     """Change rows and options, and plan again what depends on them. Does not commit. -> other rows whose plan changed."""
     others = _change_rows(batch, [change for change in changes if change.row])
-    options = {change.field: _option(batch, change.field, change.after) for change in changes if change.row is None}
+    options = {
+        change.field: _option(batch, change.field, change.after)
+        for change in changes
+        if change.row is None
+    }
     if options:
         before = {name: getattr(batch, name) for name in options}
         for name, value in options.items():
@@ -174,7 +184,9 @@ def _change_rows(batch: Batch, changes: Sequence[Change]) -> list[Row]:
         _set(change)
     standing = _standing(touched)
     sharing = _sharing(batch, keys | _email_keys(batch, standing), touched)
-    judgements = planner.plan_stored_rows(batch, sorted([*standing, *sharing], key=lambda row: row.line))
+    judgements = planner.plan_stored_rows(
+        batch, sorted([*standing, *sharing], key=lambda row: row.line)
+    )
     others = planner.find_changed(sharing, judgements)
     planner.add_to_counts(counts, map(planner.count_keys, others), -1)
     for row in (*standing, *others):
@@ -214,7 +226,9 @@ def _sharing(batch: Batch, keys: Iterable[str | None], touched: Mapping[int, Row
     wanted = sorted(key for key in keys if key)
     if not wanted:
         return []
-    others = planner.select_rows(batch).where(in_json(Row.email_key, wanted), ~in_json(Row.id, touched))
+    others = planner.select_rows(batch).where(
+        in_json(Row.email_key, wanted), ~in_json(Row.id, touched)
+    )
     return list(db.session.scalars(others))
 
 

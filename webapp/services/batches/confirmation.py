@@ -11,7 +11,7 @@ from webapp.core.text.formatting import become_administrators, plural
 from webapp.db import db, truncate_wal, utcnow
 from webapp.models import MARKERS, Batch, BatchKind, BatchState, Row, RowEdit, User
 from webapp.services.audit import events
-from webapp.services.audit.events import AuditAction
+from webapp.services.audit.actions import AuditAction
 from webapp.services.batches import discard, people_rows, replan, review
 from webapp.services.batches.replan import FreshPlans
 
@@ -40,7 +40,9 @@ def confirm(batch_id: int, version: int, by: User, *, proven: bool = False) -> b
         db.session.rollback()
         raise error
     if plans.changed:
-        error = PlansChangedError(f"{review.nothing_done(batch)} {_describe_changed_plans(batch, plans)}")
+        error = PlansChangedError(
+            f"{review.nothing_done(batch)} {_describe_changed_plans(batch, plans)}"
+        )
         replan.store(batch, plans)
         batch.version += 1
         db.session.commit()
@@ -66,7 +68,9 @@ def _permission_error(batch: Batch, by: User) -> MusterError | None:
     needed = people_rows.permission(batch)
     if by.may(needed):
         return None
-    return ForbiddenError(f"{review.nothing_done(batch)} Your role does not include this ({needed}). Ask an administrator.")
+    return ForbiddenError(
+        f"{review.nothing_done(batch)} Your role does not include this ({needed}). Ask an administrator."
+    )
 
 
 def _unseen_error(batch: Batch, version: int, by: User) -> MusterError | None:
@@ -79,7 +83,9 @@ def _unseen_error(batch: Batch, version: int, by: User) -> MusterError | None:
         RowEdit.version > version,
         RowEdit.user_id == by.id,
     )
-    if batch.version - version == db.session.scalar(own):  # what else raises it exchanges rows, or changes plans
+    if batch.version - version == db.session.scalar(
+        own
+    ):  # what else raises it exchanges rows, or changes plans
         return None
     return PlansChangedError(
         f"{nothing} What would happen has changed since this page was loaded. Look again, then {_verb(batch)}."
@@ -89,7 +95,9 @@ def _unseen_error(batch: Batch, version: int, by: User) -> MusterError | None:
 def _blocking_error(batch: Batch, *, proven: bool) -> MusterError | None:
     """What the person has to do before this batch can be queued."""
     if batch.kind is not BatchKind.UPLOAD and not batch.to_send:
-        return PlansChangedError(f"Nothing was done. There is nobody left to do it to: discard this {batch.kind.value}.")
+        return PlansChangedError(
+            f"Nothing was done. There is nobody left to do it to: discard this {batch.kind.value}."
+        )
     needing = batch.counts.get(Plan.ATTENTION, 0)
     if needing and not batch.skip_errors:
         needs, them = ("needs", "it") if needing == 1 else ("need", "them")
@@ -98,7 +106,9 @@ def _blocking_error(batch: Batch, *, proven: bool) -> MusterError | None:
         )
     admins = batch.counts.get("admin", 0)
     if admins and not proven:
-        return PasswordRequiredError(f"Type your password: {become_administrators(plural(admins, 'person'), admins)}.")
+        return PasswordRequiredError(
+            f"Type your password: {become_administrators(plural(admins, 'person'), admins)}."
+        )
     return None
 
 
@@ -126,7 +136,10 @@ def _edits_by_others(batch: Batch, version: int, by: User) -> str:
         .limit(NAMED + 1)
     )
     edits = db.session.execute(query).all()
-    sentences = [f"{name} {_describe_edit(field, line, after)}." for name, field, line, after in edits[:NAMED]]
+    sentences = [
+        f"{name} {_describe_edit(field, line, after)}."
+        for name, field, line, after in edits[:NAMED]
+    ]
     if len(edits) > NAMED:
         sentences.append("And more.")
     return " ".join(sentences)

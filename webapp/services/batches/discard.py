@@ -10,7 +10,7 @@ from webapp.core.files.columns import Places
 from webapp.db import begin_write, bulk_execute, db, truncate_wal
 from webapp.models import Batch, BatchFile, BatchState, Row, User
 from webapp.services.audit import events
-from webapp.services.audit.events import AuditAction
+from webapp.services.audit.actions import AuditAction
 from webapp.services.batches import review
 from webapp.services.batches.review import NotUnderReviewError
 
@@ -34,7 +34,10 @@ def discard_locked(batch: Batch, by: User) -> None:
     """Discard a locked batch. Does not commit."""
     batch.state = BatchState.DISCARDED
     batch.counts = {}
-    db.session.execute(delete(Row).where(Row.batch_id == batch.id), execution_options={"synchronize_session": False})
+    db.session.execute(
+        delete(Row).where(Row.batch_id == batch.id),
+        execution_options={"synchronize_session": False},
+    )
     delete_file(batch)
     events.record(by, AuditAction.BATCH_DISCARDED, batch)
 

@@ -81,7 +81,11 @@ def _status(batch: Batch, row: Row) -> tuple[str, str, str]:
         said.append({"code": "duplicate", "row": row.step["twin"]})
     said += row.step.get("notes", [])
     reasons = [row_phrases.describe(each) for each in said]
-    suggestions = [f"{Field(issue['field']).heading}: {issue['suggestion']}" for issue in row.issues if issue.get("suggestion")]
+    suggestions = [
+        f"{Field(issue['field']).heading}: {issue['suggestion']}"
+        for issue in row.issues
+        if issue.get("suggestion")
+    ]
     if row.likely_domain:
         reasons.append("Misspelt domain?")
         suggestions.append(f"{Field.EMAIL.heading}: {with_domain(row.email, row.likely_domain)}")

@@ -37,7 +37,9 @@ class TooManyRowsError(UnreadableFileError):
         advice = "Nothing was sent."
         if not self.parts:
             advice += f" It would make {parts:,} uploads. Split the file, or have the limit raised (MUSTER_MAX_ROWS)."
-        super().__init__(f"This file has {plural(users, 'user')}. The limit is {limit:,} per file.", advice)
+        super().__init__(
+            f"This file has {plural(users, 'user')}. The limit is {limit:,} per file.", advice
+        )
 
 
 class EditsLostError(UnreadableFileError):
@@ -48,7 +50,10 @@ class EditsLostError(UnreadableFileError):
         of = f"{lost:,} of your {plural(edits, 'edit')}" if edits > 1 else "Your edit"
         verb = "is" if lost == 1 else "are"
         rows = "on a row that is" if lost == 1 else "on rows that are"
-        super().__init__(f"{of} {verb} {rows} not in the new file.", "Replacing the file loses them. Nothing was changed yet.")
+        super().__init__(
+            f"{of} {verb} {rows} not in the new file.",
+            "Replacing the file loses them. Nothing was changed yet.",
+        )
 
 
 # Insert
@@ -77,7 +82,12 @@ class ImportPlan:
 
 
 def plan_rows(
-    batch: Batch, table: Table, people: Sequence[Cells], by: User, split: bool, hints: Mapping[int, str] = MappingProxyType({})
+    batch: Batch,
+    table: Table,
+    people: Sequence[Cells],
+    by: User,
+    split: bool,
+    hints: Mapping[int, str] = MappingProxyType({}),
 ) -> ImportPlan:
     """Plan a file's rows with the options of this batch, as if `by` confirmed it. Each part is planned by itself.
 
@@ -100,7 +110,9 @@ def plan_rows(
         steps = plan(part, known, policy)
         rows = []
         for person, row in zip(people[start : start + limit], part, strict=True):
-            rows.append(NewRow(person, lines[row.line], row.email_key, steps[row.line], hints.get(row.line)))
+            rows.append(
+                NewRow(person, lines[row.line], row.email_key, steps[row.line], hints.get(row.line))
+            )
         parts.append(rows)
     return ImportPlan(parts, version)
 
@@ -138,7 +150,9 @@ def _insert(batch: Batch, rows: Sequence[NewRow]) -> None:
             piece = rows[start : start + PIECE]
             values = [_cells(batch, row) | planner.column_values(row.step) for row in piece]
             db.session.execute(insert(Row), values)
-            planner.update_counts(batch, [(each["plan"], each["step"], each["issues"]) for each in values], +1)
+            planner.update_counts(
+                batch, [(each["plan"], each["step"], each["issues"]) for each in values], +1
+            )
 
 
 def _cells(batch: Batch, row: NewRow) -> dict[str, Any]:
@@ -171,10 +185,15 @@ def count_edits(batch: Batch) -> int:
     changed = sum((case((cell, 1), else_=0) for cell in _CHANGED_CELLS), start=literal(0))
     removed = case((Row.removed_at.is_not(None), 1), else_=0)
     edits = case((_IS_ADDED, 1 - removed), else_=changed + removed)
-    return db.session.scalar(select(func.coalesce(func.sum(edits), 0)).where(Row.batch_id == batch.id)) or 0
+    return (
+        db.session.scalar(select(func.coalesce(func.sum(edits), 0)).where(Row.batch_id == batch.id))
+        or 0
+    )
 
 
-def replace_rows(batch: Batch, table: Table, people: Sequence[Cells], hints: Mapping[int, str], *, lose: bool) -> int:
+def replace_rows(
+    batch: Batch, table: Table, people: Sequence[Cells], hints: Mapping[int, str], *, lose: bool
+) -> int:
     """Replace the rows by those of another file. -> how many edits were lost. Does not commit.
 
     An edited row stays, with its id and its undo, where the new file has the same row. Raises EditsLostError unless `lose`.
@@ -187,7 +206,11 @@ def replace_rows(batch: Batch, table: Table, people: Sequence[Cells], hints: Map
     version = lookup.directory_version()
     lines = dict(table.lines)
     new = [person for person in people if person.line not in staying]
-    standing = [Cells(line, row.email, row.role, row.groups) for line, row in staying.items() if row.removed_at is None]
+    standing = [
+        Cells(line, row.email, row.role, row.groups)
+        for line, row in staying.items()
+        if row.removed_at is None
+    ]
     policy = planner.make_policy(batch, batch.planned_for, lookup.registry(batch.uploaded_by))
     judgements = planner.plan_rows(sorted([*new, *standing]), policy)
     for line, row in staying.items():
@@ -198,8 +221,16 @@ def replace_rows(batch: Batch, table: Table, people: Sequence[Cells], hints: Map
                 setattr(row, name, value)
     db.session.flush()
     batch.counts = {}
-    planner.update_counts(batch, [planner.count_keys(staying[cells.line]) for cells in standing], +1)
-    _insert(batch, [NewRow(person, lines[person.line], *judgements[person.line][:2], hints.get(person.line)) for person in new])
+    planner.update_counts(
+        batch, [planner.count_keys(staying[cells.line]) for cells in standing], +1
+    )
+    _insert(
+        batch,
+        [
+            NewRow(person, lines[person.line], *judgements[person.line][:2], hints.get(person.line))
+            for person in new
+        ],
+    )
     batch.directory_version = version
     return lost
 

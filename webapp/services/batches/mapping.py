@@ -10,7 +10,12 @@ from sqlalchemy import delete, or_
 
 from webapp.core.errors import ConflictError
 from webapp.core.files import columns
-from webapp.core.files.column_guesses import Guess, find_named_like_groups, guess_best_column, guess_columns
+from webapp.core.files.column_guesses import (
+    Guess,
+    find_named_like_groups,
+    guess_best_column,
+    guess_columns,
+)
 from webapp.core.files.columns import Places
 from webapp.core.files.csv_reader import HEADER_WITHIN
 from webapp.core.files.errors import UnreadableFileError
@@ -22,7 +27,7 @@ from webapp.core.lists.row_filter import EVERYTHING
 from webapp.db import begin_write, db
 from webapp.models import MARKERS, Batch, BatchFile, BatchState, Row, RowEdit, User
 from webapp.services.audit import events
-from webapp.services.audit.events import AuditAction
+from webapp.services.audit.actions import AuditAction
 from webapp.services.batches import bulk_edit, import_rows, review, turns, unknown_words, upload
 from webapp.services.directory import aliases, lookup
 
@@ -120,13 +125,19 @@ def show_mapping(batch: Batch, choice: Choice) -> MappingPage:
 def _show(source: upload.Source, choice: Choice) -> MappingPage:
     file = source.open()
     grid = file.grid(choice.sheet)
-    page = MappingPage(file.sheets, grid.about.get("sheet"), _mask(grid.head()), choice.header_row or 0)
+    page = MappingPage(
+        file.sheets, grid.about.get("sheet"), _mask(grid.head()), choice.header_row or 0
+    )
     try:
         table = grid.table(choice.header_row)
     except UnreadableFileError as refusal:
         return replace(page, refusal=refusal)
     chosen = choice.columns
-    if chosen is None and source.columns and (source.sheet, source.header_row) == (choice.sheet, choice.header_row):
+    if (
+        chosen is None
+        and source.columns
+        and (source.sheet, source.header_row) == (choice.sheet, choice.header_row)
+    ):
         chosen = _uses(source.columns)
     lines = [line.cells for line in table.lines]
     registry = lookup.registry()
@@ -135,9 +146,16 @@ def _show(source: upload.Source, choice: Choice) -> MappingPage:
     secret = _secret_places([table.header, *lines[:HEADER_WITHIN]])
     guesses = guess_columns(table.header, lines, roles, groups)
     like_groups = set(find_named_like_groups(table.header, lines, groups))
-    if chosen is None and table.header_row and (known := aliases.columns_of({table.header_row: table.header})):
+    if (
+        chosen is None
+        and table.header_row
+        and (known := aliases.columns_of({table.header_row: table.header}))
+    ):
         chosen = _uses(known[1])
-    shown = [_show_column(guess, chosen, guess.place in secret, guess.place in like_groups) for guess in guesses]
+    shown = [
+        _show_column(guess, chosen, guess.place in secret, guess.place in like_groups)
+        for guess in guesses
+    ]
     held = Counter(column.field for column in shown if column.field)
     doubled = [field for field in Field if held[field] > 1 and field is not Field.GROUPS]
     missing = [field for field in REQUIRED if field not in held]
@@ -158,11 +176,16 @@ def _show(source: upload.Source, choice: Choice) -> MappingPage:
             wanted[place] = field
     return replace(
         page,
-        columns=[replace(column, is_doubled=column.field in doubled, wanted=wanted.get(column.place)) for column in shown],
+        columns=[
+            replace(column, is_doubled=column.field in doubled, wanted=wanted.get(column.place))
+            for column in shown
+        ],
     )
 
 
-def _show_column(guess: Guess, chosen: Mapping[int, Field | str] | None, is_secret: bool, is_like_group: bool) -> Column:
+def _show_column(
+    guess: Guess, chosen: Mapping[int, Field | str] | None, is_secret: bool, is_like_group: bool
+) -> Column:
     """A column, used as was chosen, else as it seems."""
     guessed = columns.MEMBER if guess.is_member else guess.field
     use = guessed if chosen is None else chosen.get(guess.place)
@@ -186,7 +209,9 @@ def _mask(head: Sequence[Line]) -> list[Line]:
     secret: set[int] = set()
     masked = []
     for line in head:
-        cells = [HIDDEN if cell and place in secret else cell for place, cell in enumerate(line.cells)]
+        cells = [
+            HIDDEN if cell and place in secret else cell for place, cell in enumerate(line.cells)
+        ]
         masked.append(Line(line.number, tuple(cells)))
         secret |= _secret_places([line.cells])
     return masked
@@ -237,7 +262,13 @@ def _preview(table: Table, shown: Sequence[Column], secret: set[int]) -> list[di
 
 
 def choose(
-    batch_id: int, choice: Choice, by: User, *, remember: bool = False, split: bool = False, version: int | None = None
+    batch_id: int,
+    choice: Choice,
+    by: User,
+    *,
+    remember: bool = False,
+    split: bool = False,
+    version: int | None = None,
 ) -> Batch:
     """Read the batch's file as a person says, and stage its rows in place of those there were. One commit.
 
@@ -255,14 +286,19 @@ def choose(
         raise columns.UnmatchedColumnsError(
             "No column is chosen for the roles.", "Choose one, or one role for all rows, and go on."
         )
-    source = replace(upload.load_source(batch), sheet=choice.sheet, header_row=choice.header_row, columns=held)
+    source = replace(
+        upload.load_source(batch), sheet=choice.sheet, header_row=choice.header_row, columns=held
+    )
     reading = upload.read(source)
     plan = import_rows.plan_rows(batch, reading.table, reading.people, by, split, reading.hints)
     begin_write()
     batch = _lock_batch(batch_id, version)
     batch.planned_for_id = by.id
     upload.store_reading(batch, source, reading)
-    of_rows = RowEdit.batch_id == batch_id, or_(RowEdit.row_id.is_not(None), RowEdit.field.in_(MARKERS))
+    of_rows = (
+        RowEdit.batch_id == batch_id,
+        or_(RowEdit.row_id.is_not(None), RowEdit.field.in_(MARKERS)),
+    )
     db.session.execute(delete(RowEdit).where(*of_rows))
     db.session.execute(delete(Row).where(Row.batch_id == batch_id))
     batch.version += 1
@@ -299,7 +335,8 @@ def _make_places(chosen: Mapping[int, Field | str]) -> Places:
             more.append(place)
         else:
             raise columns.UnmatchedColumnsError(
-                f"Two columns are used as {field.heading}.", "Choose “Ignore” for the one that does not count."
+                f"Two columns are used as {field.heading}.",
+                "Choose “Ignore” for the one that does not count.",
             )
     return Places(fields, tuple(more), tuple(members))
 
@@ -310,7 +347,9 @@ def _lock_batch(batch_id: int, version: int | None) -> Batch:
     if batch.state not in (BatchState.MAPPING, BatchState.REVIEWING):
         raise review.NotUnderReviewError(batch)
     if not upload.is_file_kept(batch):
-        raise ConflictError("This upload was split into parts in the meantime. The list of uploads shows them.")
+        raise ConflictError(
+            "This upload was split into parts in the meantime. The list of uploads shows them."
+        )
     if version is not None and version != batch.version:
         raise ConflictError(
             "Somebody changed this upload in the meantime. Look at it again, then match its columns. Nothing was lost."

@@ -26,6 +26,11 @@ def change(batch_id: int, options: Options, by: User) -> Batch:
     wanted = {name: str(value) for name, value in asdict(options).items() if value is not None}
 
     def propose(batch: Batch) -> Proposal:
-        return Proposal([Change(None, name, changes.current(batch, None, name), wanted[name]) for name in wanted])
+        return Proposal(
+            [
+                Change(None, name, changes.current(batch, None, name), wanted[name])
+                for name in wanted
+            ]
+        )
 
     return changes.apply(batch_id, by, propose).batch

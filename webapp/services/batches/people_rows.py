@@ -17,8 +17,18 @@ from webapp.core.plan.planner import Access, Person, Plan, PlannedChange, Policy
 from webapp.core.plan.registry import Registry
 from webapp.core.security.permissions import Permission
 from webapp.db import db, in_json
-from webapp.models import AuditEvent, Batch, BatchKind, BatchState, Invitation, Outcome, Row, User, UserState
-from webapp.services.audit.events import AuditAction
+from webapp.models import (
+    AuditEvent,
+    Batch,
+    BatchKind,
+    BatchState,
+    Invitation,
+    Outcome,
+    Row,
+    User,
+    UserState,
+)
+from webapp.services.audit.actions import AuditAction
 from webapp.services.batches import apply
 from webapp.services.batches.apply import CHANGED, Obstacle
 from webapp.services.directory import lookup
@@ -107,7 +117,9 @@ def plan_people(batch: Batch, rows: Sequence[Row], policy: Policy) -> dict[int, 
     if batch.kind is BatchKind.ACTION:
         action = batch.doing
         assert action is not None
-        planned = {line: actions.plan(people.get(ref), action, policy) for line, ref in refs.items()}
+        planned = {
+            line: actions.plan(people.get(ref), action, policy) for line, ref in refs.items()
+        }
     else:
         planned = _plan_reverts(batch, refs, people, policy)
     return {line: replace(change, subject=refs[line]) for line, change in planned.items()}
@@ -139,10 +151,14 @@ def _plan_reverts(
 
 def _accepted_access(people: Iterable[Person]) -> dict[Ref, Access]:
     """By accepted invitation, the access of the user who accepted it: what they keep. A fixed number of queries."""
-    accepted = [person.id for person in people if person.kind == "invitation" and person.state == "accepted"]
+    accepted = [
+        person.id for person in people if person.kind == "invitation" and person.state == "accepted"
+    ]
     if not accepted:
         return {}
-    by_invitation = select(Invitation.id, Invitation.user_id).where(in_json(Invitation.id, accepted))
+    by_invitation = select(Invitation.id, Invitation.user_id).where(
+        in_json(Invitation.id, accepted)
+    )
     refs: dict[Ref, Ref] = {}
     for invitation_id, user_id in db.session.execute(by_invitation):
         if user_id:
@@ -151,7 +167,9 @@ def _accepted_access(people: Iterable[Person]) -> dict[Ref, Access]:
     return {invitation: users[user].access for invitation, user in refs.items() if user in users}
 
 
-def _explain_touched(batch: Batch, planned: Mapping[int, PlannedChange], refs: Mapping[int, Ref]) -> dict[int, PlannedChange]:
+def _explain_touched(
+    batch: Batch, planned: Mapping[int, PlannedChange], refs: Mapping[int, Ref]
+) -> dict[int, PlannedChange]:
     """Say who touched whom since and when, as far as the audit log knows it; two queries."""
     explained = dict(planned)
     lines = {refs[line]: line for line, change in planned.items() if _is_touched(change)}
@@ -160,12 +178,16 @@ def _explain_touched(batch: Batch, planned: Mapping[int, PlannedChange], refs: M
     zone = in_force.settings().time_zone
     seen: set[Ref] = set()
     for kind, table in (("user", "users"), ("invitation", "invitations")):
-        for subject_id, action, at, details, who in db.session.execute(_touching_events(table, _ids(lines, kind))):
+        for subject_id, action, at, details, who in db.session.execute(
+            _touching_events(table, _ids(lines, kind))
+        ):
             ref = (kind, subject_id)
             if ref in seen:  # only the newest event counts
                 continue
             seen.add(ref)
-            if details.get("batch") == batch.reverts_id:  # nobody is known to have touched them since
+            if (
+                details.get("batch") == batch.reverts_id
+            ):  # nobody is known to have touched them since
                 continue
             params = {"at": at.astimezone(zone).isoformat()}
             if who and action != AuditAction.INVITATION_ACCEPTED:
@@ -183,9 +205,14 @@ def _is_touched(change: PlannedChange) -> bool:
 def _touching_events(table: str, ids: list[int]) -> Select[*tuple[Any, ...]]:
     """Events that touched these people, the newest first."""
     return (
-        select(AuditEvent.subject_id, AuditEvent.action, AuditEvent.at, AuditEvent.details, User.name)
+        select(
+            AuditEvent.subject_id, AuditEvent.action, AuditEvent.at, AuditEvent.details, User.name
+        )
         .outerjoin(User, User.id == AuditEvent.actor_id)
-        .where(AuditEvent.subject_type == table, AuditEvent.action.in_([action.value for action in TOUCHING]))
+        .where(
+            AuditEvent.subject_type == table,
+            AuditEvent.action.in_([action.value for action in TOUCHING]),
+        )
         .where(in_json(AuditEvent.subject_id, ids))
         .order_by(AuditEvent.id.desc())
     )
@@ -200,7 +227,10 @@ def cells(change: PlannedChange, registry: Registry) -> dict[str, str]:
     if access is None:
         return {}
     role = registry.role_by_id.get(access.role)
-    return {"role": role.name if role else "", "groups": ", ".join(apply.group_names(access, registry))}
+    return {
+        "role": role.name if role else "",
+        "groups": ", ".join(apply.group_names(access, registry)),
+    }
 
 
 def removed_rows(batch: Batch) -> Sequence[Row]:
@@ -225,7 +255,9 @@ def permission(batch: Batch) -> Permission:
     return batch.doing.do.permission if batch.doing else Permission.INVITATIONS_MAKE
 
 
-def why_not(frozen: PlannedChange, now: PlannedChange, by: User, needed: Permission) -> Obstacle | None:
+def why_not(
+    frozen: PlannedChange, now: PlannedChange, by: User, needed: Permission
+) -> Obstacle | None:
     """Why the planned change of such a row is not applied; None where planning it again comes to the same."""
     if now.plan is Plan.UNCHANGED:
         return Outcome.UNCHANGED, {"code": "already_so"}

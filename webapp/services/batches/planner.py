@@ -88,7 +88,8 @@ def make_candidate(schema: RowSchema, line: int, email: str, role: str, groups: 
         wish.groups if wish else None,
         wish.everything if wish else False,
         (*wrong_email, *wrong_role, *wrong_groups),
-        address is not None and look_alike(address.display, schema.registry.known_domains) is not None,
+        address is not None
+        and look_alike(address.display, schema.registry.known_domains) is not None,
     )
 
 
@@ -110,7 +111,9 @@ def load(query: Select[Row]) -> list[Row]:
 _PLANNED = load_only(*(getattr(Row, name) for name in ("batch_id", "line", *_WRITTEN)))
 
 
-def plan_stored_rows(batch: Batch, rows: Sequence[Row], by: User | None = None) -> dict[int, Judgement]:
+def plan_stored_rows(
+    batch: Batch, rows: Sequence[Row], by: User | None = None
+) -> dict[int, Judgement]:
     """Plan stored rows for `by`, or for the person whose plans are stored. Returns plans by line.
 
     All rows with the same e-mail must be among them.
@@ -125,15 +128,24 @@ def _plan_people(batch: Batch, rows: Sequence[Row], policy: Policy) -> dict[int,
     """Plan the rows of an action or a revert."""
     keys = {row.line: row.email_key for row in rows}
     plans = people_rows.plan_people(batch, rows, policy)
-    return {line: _judgement(keys[line], step, **people_rows.cells(step, policy.registry)) for line, step in plans.items()}
+    return {
+        line: _judgement(keys[line], step, **people_rows.cells(step, policy.registry))
+        for line, step in plans.items()
+    }
 
 
 def find_changed(rows: Sequence[Row], judgements: Mapping[int, Judgement]) -> list[Row]:
     """The rows whose stored plan differs from the new one."""
-    return [row for row in rows if any(getattr(row, k) != v for k, v in judgements[row.line].values.items())]
+    return [
+        row
+        for row in rows
+        if any(getattr(row, k) != v for k, v in judgements[row.line].values.items())
+    ]
 
 
-def put_plans(counts: Counter[str], rows: Sequence[Row], judgements: Mapping[int, Judgement]) -> None:
+def put_plans(
+    counts: Counter[str], rows: Sequence[Row], judgements: Mapping[int, Judgement]
+) -> None:
     """Put new plans into these rows as loaded, and into the counts. Nothing is written."""
     add_to_counts(counts, map(count_keys, rows), -1)
     for row in rows:

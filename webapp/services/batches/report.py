@@ -54,8 +54,13 @@ class Tally:
     @property
     def why_skipped(self) -> str:
         """Such as "5 rows that needed attention, 3 duplicates"."""
-        attention, duplicates = self.skipped.get(Plan.ATTENTION, 0), self.skipped.get(Plan.DUPLICATE, 0)
-        return batch_phrases.describe_skipped(attention, duplicates, self["skipped"] - attention - duplicates)
+        attention, duplicates = (
+            self.skipped.get(Plan.ATTENTION, 0),
+            self.skipped.get(Plan.DUPLICATE, 0),
+        )
+        return batch_phrases.describe_skipped(
+            attention, duplicates, self["skipped"] - attention - duplicates
+        )
 
     @property
     def total(self) -> int:
@@ -83,7 +88,11 @@ def tally(batch: Batch) -> Tally:
             unclaimed += n
             emails += n if plan is Plan.INVITE else 0
     made = Tally(by_outcome, batch.to_send, unclaimed, None, skipped)
-    return replace(made, time_left=_time_left(batch, made, emails)) if made.waiting and made.settled else made
+    return (
+        replace(made, time_left=_time_left(batch, made, emails))
+        if made.waiting and made.settled
+        else made
+    )
 
 
 def _time_left(batch: Batch, tally: Tally, emails: int) -> timedelta | None:
@@ -94,17 +103,23 @@ def _time_left(batch: Batch, tally: Tally, emails: int) -> timedelta | None:
     paced = (now - batch.confirmed_at) / tally.settled * tally.waiting
     throttled = timedelta(minutes=emails / in_force.environment().mail_rate)
     last_due = select(func.max(Message.due_at)).join(Row, Row.id == Message.row_id)
-    due_at = db.session.scalar(last_due.where(Row.batch_id == batch.id, Message.state == MessageState.QUEUED))
+    due_at = db.session.scalar(
+        last_due.where(Row.batch_id == batch.id, Message.state == MessageState.QUEUED)
+    )
     return max(paced, throttled, due_at - now if due_at else timedelta())
 
 
-def outcomes(batch: Batch, outcome: Outcome | None = None, limit: int = SHOWN, newest: bool = False) -> Sequence[Row]:
+def outcomes(
+    batch: Batch, outcome: Outcome | None = None, limit: int = SHOWN, newest: bool = False
+) -> Sequence[Row]:
     """Rows of a report: those with this outcome in the file's order, or the newest done."""
     query = select(Row).where(Row.batch_id == batch.id, Row.removed_at.is_(None))
     if outcome:
         query = query.where(Row.outcome == outcome)
     elif newest:
-        query = query.where(Row.done_at.is_not(None), Row.outcome.not_in([Outcome.SKIPPED, Outcome.UNCHANGED]))
+        query = query.where(
+            Row.done_at.is_not(None), Row.outcome.not_in([Outcome.SKIPPED, Outcome.UNCHANGED])
+        )
     order = (Row.done_at.desc(), Row.id.desc()) if newest else (Row.line,)
     return db.session.scalars(query.order_by(*order).limit(limit)).all()
 
@@ -119,14 +134,22 @@ def each(batch: Batch, outcome: Outcome | None = None) -> Iterator[Row]:
 def changed_since(batch: Batch) -> Sequence[Row]:
     """The rows that were skipped because their person had changed since the review."""
     query = select(Row).where(
-        Row.batch_id == batch.id, Row.outcome == Outcome.SKIPPED, Row.reason["code"].as_string() == "changed"
+        Row.batch_id == batch.id,
+        Row.outcome == Outcome.SKIPPED,
+        Row.reason["code"].as_string() == "changed",
     )
     return db.session.scalars(query.order_by(Row.line)).all()
 
 
 def unsent(batch: Batch) -> set[int]:
     """The ids of the batch's pending invitations that were never e-mailed: their messages became files. One query."""
-    return {row_id for row_id in db.session.scalars(lookup.select_never_emailed(people_list.is_of_batch(batch.id))) if row_id}
+    return {
+        row_id
+        for row_id in db.session.scalars(
+            lookup.select_never_emailed(people_list.is_of_batch(batch.id))
+        )
+        if row_id
+    }
 
 
 def valid_until(batch: Batch) -> datetime | None:

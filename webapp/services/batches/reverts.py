@@ -13,7 +13,7 @@ from webapp.core.plan.planner import Ref
 from webapp.db import begin_write, db
 from webapp.models import Batch, BatchKind, BatchState, Outcome, Row, User
 from webapp.services.audit import events
-from webapp.services.audit.events import AuditAction
+from webapp.services.audit.actions import AuditAction
 from webapp.services.batches import people_rows, replan, review
 
 _REVERTIBLE = (BatchState.FINISHED, BatchState.CANCELLED)
@@ -32,7 +32,9 @@ def stage(batch_id: int, by: User) -> tuple[Batch, bool]:
         db.session.rollback()
         return open_one, False
     if not by.may(people_rows.permission(original)):
-        raise ForbiddenError("Your role does not include this. Ask an administrator if you need it.")
+        raise ForbiddenError(
+            "Your role does not include this. Ask an administrator if you need it."
+        )
     refs = list(_revertible_rows(original)) if _may_have_any(original) else []
     if not refs:
         raise ConflictError(f"This {original.kind.value} left nothing that could be reverted.")
@@ -63,8 +65,14 @@ def _revertible_rows(original: Batch) -> Iterator[tuple[int, Ref]]:
 
 
 def _acted(original: Batch) -> ColumnElement[bool]:
-    invited = Row.outcome.in_([Outcome.INVITED, Outcome.WAITING, Outcome.FAILED]) & Row.invitation_id.is_not(None)
-    return and_(Row.batch_id == original.id, Row.removed_at.is_(None), or_(Row.outcome == Outcome.UPDATED, invited))
+    invited = Row.outcome.in_(
+        [Outcome.INVITED, Outcome.WAITING, Outcome.FAILED]
+    ) & Row.invitation_id.is_not(None)
+    return and_(
+        Row.batch_id == original.id,
+        Row.removed_at.is_(None),
+        or_(Row.outcome == Outcome.UPDATED, invited),
+    )
 
 
 def _may_have_any(original: Batch) -> bool:
@@ -77,7 +85,9 @@ def _may_have_any(original: Batch) -> bool:
 
 def is_offered(batch: Batch) -> bool:
     """Whether there may be something to revert; at most one query."""
-    return _may_have_any(batch) and bool(db.session.scalar(select(select(Row.id).where(_acted(batch)).exists())))
+    return _may_have_any(batch) and bool(
+        db.session.scalar(select(select(Row.id).where(_acted(batch)).exists()))
+    )
 
 
 def original(revert: Batch) -> Batch | None:

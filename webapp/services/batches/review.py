@@ -47,7 +47,9 @@ def lock_under_review(batch_id: int, *, any_kind: bool = False) -> Batch:
     if batch.state is not BatchState.REVIEWING:
         raise NotUnderReviewError(batch)
     if not any_kind and batch.kind is not BatchKind.UPLOAD:
-        raise ConflictError(f"The rows of this {batch.kind.value} cannot be edited; they can only be left out.")
+        raise ConflictError(
+            f"The rows of this {batch.kind.value} cannot be edited; they can only be left out."
+        )
     return batch
 
 
@@ -63,7 +65,9 @@ def get_batch(batch_id: int) -> Batch:
     """The batch. Raises NotFoundError."""
     batch = db.session.get(Batch, batch_id, options=_WHO)
     if batch is None:
-        raise NotFoundError(f"{NONE} It may have been removed; the list of uploads shows those there are.")
+        raise NotFoundError(
+            f"{NONE} It may have been removed; the list of uploads shows those there are."
+        )
     return batch
 
 
@@ -71,13 +75,17 @@ def find_same_file(batch: Batch) -> list[Batch]:
     """Earlier batches of the very same file that are under review or at work."""
     if not batch.content_hash:
         return []
-    query = select(Batch).where(Batch.content_hash == batch.content_hash, Batch.id < batch.id, Batch.state.in_(OPEN_STATES))
+    query = select(Batch).where(
+        Batch.content_hash == batch.content_hash, Batch.id < batch.id, Batch.state.in_(OPEN_STATES)
+    )
     if batch.parts > 1:
         query = query.where(Batch.parts_id.is_distinct_from(batch.parts_id))
     return list(db.session.scalars(query.order_by(Batch.id.desc()).limit(3)))
 
 
-def list_batches(before: int | None = None, limit: int = 50, kind: BatchKind | None = None) -> Sequence[Batch]:
+def list_batches(
+    before: int | None = None, limit: int = 50, kind: BatchKind | None = None
+) -> Sequence[Batch]:
     """All batches, or those of a kind, newest first; `before`: an id to go on from."""
     query = select(Batch).options(*_WHO).order_by(Batch.id.desc()).limit(limit)
     query = query.where(Batch.kind == kind) if kind else query

@@ -10,7 +10,7 @@ from webapp.db import begin_write, db
 from webapp.models import Batch, BatchKind, BatchState, Row, User
 from webapp.schemas.rows import FIELDS
 from webapp.services.audit import events
-from webapp.services.audit.events import AuditAction
+from webapp.services.audit.actions import AuditAction
 from webapp.services.batches import planner, replan, report, review
 
 
@@ -33,9 +33,13 @@ def stage(batch_id: int, by: User) -> Batch:
     db.session.flush()
     db.session.add_all([_copy_row(row, batch) for row in rows])
     db.session.flush()
-    planner.update_counts(batch, [(Plan.ATTENTION, {}, [])] * len(rows), +1)  # until they are planned below
+    planner.update_counts(
+        batch, [(Plan.ATTENTION, {}, [])] * len(rows), +1
+    )  # until they are planned below
     replan.plan_batch(batch)
-    action = AuditAction.BATCH_UPLOADED if batch.kind is BatchKind.UPLOAD else AuditAction.BATCH_STAGED
+    action = (
+        AuditAction.BATCH_UPLOADED if batch.kind is BatchKind.UPLOAD else AuditAction.BATCH_STAGED
+    )
     events.record(by, action, batch, rows=len(rows), again=old.id)
     db.session.commit()
     return batch

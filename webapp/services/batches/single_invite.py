@@ -14,7 +14,7 @@ from webapp.core.text import row_phrases
 from webapp.db import begin_write, db, raise_if_taken
 from webapp.models import Invitation, Row, User
 from webapp.services.audit import events
-from webapp.services.audit.events import AuditAction
+from webapp.services.audit.actions import AuditAction
 from webapp.services.batches import apply, planner
 from webapp.services.directory import lookup, replaced_addresses
 from webapp.services.invitations import invitations
@@ -42,7 +42,9 @@ def invite(cells: Mapping[str, str], by: User, *, proven: bool = False) -> Invit
     return _finish(change, address, registry, by, days)
 
 
-def replace_invitation(invitation_id: int, email: str, by: User, *, proven: bool = False) -> Invitation:
+def replace_invitation(
+    invitation_id: int, email: str, by: User, *, proven: bool = False
+) -> Invitation:
     """Revoke a pending invitation and invite another address in its place, with the same role and groups, in one transaction.
 
     The row of an upload that waits for its e-mail, or whose e-mail failed, goes on with the new one.
@@ -57,14 +59,22 @@ def replace_invitation(invitation_id: int, email: str, by: User, *, proven: bool
     change, address, registry = _plan(cells, by, proven)
     row = outbox.unfinished_row(old.id)
     invitations.revoke(old, by)
-    events.record(by, AuditAction.INVITATION_READDRESSED, old, before={"email": old.email}, after={"email": address.display})
+    events.record(
+        by,
+        AuditAction.INVITATION_READDRESSED,
+        old,
+        before={"email": old.email},
+        after={"email": address.display},
+    )
     replaced_addresses.record(old.email_key, address.display, address.key)
     if row:
         outbox.reassign_row(row, old.id, address)
     return _finish(change, address, registry, by, old.valid_days, old.batch_id, row)
 
 
-def _plan(cells: Mapping[str, str], by: User, proven: bool) -> tuple[PlannedChange, Address, Registry]:
+def _plan(
+    cells: Mapping[str, str], by: User, proven: bool
+) -> tuple[PlannedChange, Address, Registry]:
     """Plan the invite of one person. Raises InviteRefusedError. Does not commit."""
     registry = lookup.registry(by)
     row = (1, cells["email"], cells["role"], cells["groups"])
@@ -72,7 +82,9 @@ def _plan(cells: Mapping[str, str], by: User, proven: bool) -> tuple[PlannedChan
     change, key = judgement.step, str(judgement.email_key)
     person = lookup.people([key]).get(key)
     if person and not person.is_gone:
-        raise _refusal(Issue("email", "has_account" if person.kind == "user" else "is_invited"), person=person)
+        raise _refusal(
+            Issue("email", "has_account" if person.kind == "user" else "is_invited"), person=person
+        )
     if change.issues:
         raise _refusal(*change.issues)
     assert change.after is not None
@@ -94,7 +106,9 @@ def _finish(
     """Add the invitation and its message, commit, and wake a worker."""
     row_id = row.id if row else None
     with raise_if_taken(ConflictError("Somebody invited this person a moment ago.")):
-        _, invitation = apply.apply(change, address, by, registry, valid_days=days, batch_id=batch_id, row_id=row_id)
+        _, invitation = apply.apply(
+            change, address, by, registry, valid_days=days, batch_id=batch_id, row_id=row_id
+        )
         assert invitation is not None
         if row:
             row.invitation_id = invitation.id

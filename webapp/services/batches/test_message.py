@@ -11,7 +11,7 @@ from webapp.core.errors import RateLimitError, RuleViolationError
 from webapp.db import begin_write, db, utcnow
 from webapp.models import Message, MessageKind, Priority, User
 from webapp.services.audit import events
-from webapp.services.audit.events import AuditAction
+from webapp.services.audit.actions import AuditAction
 from webapp.services.batches import review
 from webapp.services.mail import outbox, preview
 
@@ -28,7 +28,9 @@ def send_test(batch_id: int, by: User) -> Message:
     _refuse_too_many(by)
     row = preview.example_row(batch)
     if row is None:
-        raise RuleViolationError("There is no row left to write an example for. Put one back, then send the test.")
+        raise RuleViolationError(
+            "There is no row left to write an example for. Put one back, then send the test."
+        )
     message = outbox.add_message(MessageKind.TEST, by.email, row_id=row.id, priority=Priority.TEST)
     return _commit(message, by, batch=batch.id)
 
@@ -37,7 +39,9 @@ def send_general_test(by: User) -> Message:
     """The same for what every invitation says, with nobody's upload."""
     begin_write()
     _refuse_too_many(by)
-    return _commit(outbox.add_message(MessageKind.TEST, by.email, user_id=by.id, priority=Priority.TEST), by)
+    return _commit(
+        outbox.add_message(MessageKind.TEST, by.email, user_id=by.id, priority=Priority.TEST), by
+    )
 
 
 def last_general_test(by: User) -> Message | None:
@@ -49,9 +53,15 @@ def last_general_test(by: User) -> Message | None:
 def _refuse_too_many(by: User) -> None:
     """Part of a command; all tests of an hour are counted together."""
     since = utcnow() - timedelta(hours=1)
-    own = Message.kind == MessageKind.TEST, Message.recipient == by.email, Message.created_at > since
+    own = (
+        Message.kind == MessageKind.TEST,
+        Message.recipient == by.email,
+        Message.created_at > since,
+    )
     if (db.session.scalar(select(func.count(Message.id)).where(*own)) or 0) >= TESTS_AN_HOUR:
-        raise RateLimitError(f"You had {TESTS_AN_HOUR} tests within the hour. Wait a while; the preview shows the same.")
+        raise RateLimitError(
+            f"You had {TESTS_AN_HOUR} tests within the hour. Wait a while; the preview shows the same."
+        )
 
 
 def _commit(message: Message, by: User, **details: int) -> Message:

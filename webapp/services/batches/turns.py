@@ -26,7 +26,8 @@ def upload(by: User) -> Iterator[None]:
     with _lock:
         if user_id in _uploading:
             raise UnreadableFileError(
-                "Muster is still reading another file of yours.", "Wait until it is done, then upload this one."
+                "Muster is still reading another file of yours.",
+                "Wait until it is done, then upload this one.",
             )
         _uploading.add(user_id)
     try:
@@ -40,7 +41,9 @@ def upload(by: User) -> Iterator[None]:
 def preview() -> Iterator[None]:
     """Read a file that is kept, to show what is in it. Raises UnreadableFileError where too many do."""
     if not _previews.acquire(timeout=WAIT):
-        raise UnreadableFileError("Muster is reading other files.", "Open this page again in a minute.")
+        raise UnreadableFileError(
+            "Muster is reading other files.", "Open this page again in a minute."
+        )
     try:
         yield
     finally:

@@ -104,7 +104,11 @@ def recent(batch: Batch) -> list[Step]:
         )
         .join(User, User.id == RowEdit.user_id)
         .outerjoin(Row, Row.id == RowEdit.row_id)
-        .where(RowEdit.batch_id == batch.id, RowEdit.state == EditState.DONE, RowEdit.field.not_in(MARKERS))
+        .where(
+            RowEdit.batch_id == batch.id,
+            RowEdit.state == EditState.DONE,
+            RowEdit.field.not_in(MARKERS),
+        )
         .group_by(RowEdit.version, User.name)
         .order_by(RowEdit.version.desc())
         .limit(RECENT)
@@ -127,7 +131,10 @@ def undo(batch_id: int, by: User, version: int | None = None, before: int | None
         step = _find_step(batch, wanted, EditState.DONE)
         if not step or wanted is None:
             raise RuleViolationError("There is nothing left to undo.")
-        backwards = [Change(change.row, change.field, change.after, change.before) for change in reversed(step)]
+        backwards = [
+            Change(change.row, change.field, change.after, change.before)
+            for change in reversed(step)
+        ]
         return _replay(batch, by, wanted, backwards, UNDONE, _name(step))
 
     return changes.apply(batch_id, by, propose)
@@ -149,29 +156,44 @@ def redo(batch_id: int, by: User) -> Result:
 
 def _own(batch: Batch, by: User) -> Select[int]:
     """This person's edits that were not undone, and their undos."""
-    return select(RowEdit.id).where(RowEdit.batch_id == batch.id, RowEdit.user_id == by.id, RowEdit.state == EditState.DONE)
+    return select(RowEdit.id).where(
+        RowEdit.batch_id == batch.id, RowEdit.user_id == by.id, RowEdit.state == EditState.DONE
+    )
 
 
 def _last_step(batch: Batch, by: User, before: int | None) -> int | None:
     """The version of this person's last step that was not undone, or of the last one before that version."""
-    own = _own(batch, by).where(RowEdit.field.not_in(MARKERS)).with_only_columns(func.max(RowEdit.version))
+    own = (
+        _own(batch, by)
+        .where(RowEdit.field.not_in(MARKERS))
+        .with_only_columns(func.max(RowEdit.version))
+    )
     return db.session.scalar(own if before is None else own.where(RowEdit.version < before))
 
 
 def _of_step(batch: Batch, version: int | None) -> ColumnElement[bool]:
-    return and_(RowEdit.batch_id == batch.id, RowEdit.version == version, RowEdit.field.not_in(MARKERS))
+    return and_(
+        RowEdit.batch_id == batch.id, RowEdit.version == version, RowEdit.field.not_in(MARKERS)
+    )
 
 
 def _find_step(batch: Batch, version: int | None, state: EditState) -> list[Change]:
     """What a step changed, in its order; two queries."""
     of_step = _of_step(batch, version)
-    logged = db.session.scalars(select(RowEdit).where(of_step, RowEdit.state == state).order_by(RowEdit.id)).all()
+    logged = db.session.scalars(
+        select(RowEdit).where(of_step, RowEdit.state == state).order_by(RowEdit.id)
+    ).all()
     of_rows = select(Row).where(Row.id.in_(select(RowEdit.row_id).where(of_step)))
     rows = {row.id: row for row in db.session.scalars(of_rows)}
-    return [Change(rows[edit.row_id] if edit.row_id else None, edit.field, edit.before, edit.after) for edit in logged]
+    return [
+        Change(rows[edit.row_id] if edit.row_id else None, edit.field, edit.before, edit.after)
+        for edit in logged
+    ]
 
 
-def _replay(batch: Batch, by: User, version: int, step: Sequence[Change], marker: str, name: str) -> Proposal:
+def _replay(
+    batch: Batch, by: User, version: int, step: Sequence[Change], marker: str, name: str
+) -> Proposal:
     """Carry out a step backwards (UNDONE) or again (REDONE). Raises UndoConflictError."""
     _check(batch, step, marker, version)
     state = EditState.UNDONE if marker == UNDONE else EditState.DONE
@@ -187,7 +209,14 @@ def _replay(batch: Batch, by: User, version: int, step: Sequence[Change], marker
         )
         bulk_execute(update(RowEdit).where(*earlier).values(state=EditState.UNDONE))
         db.session.add(
-            RowEdit(batch_id=batch.id, version=batch.version, user_id=by.id, field=marker, before=str(version), after=name)
+            RowEdit(
+                batch_id=batch.id,
+                version=batch.version,
+                user_id=by.id,
+                field=marker,
+                before=str(version),
+                after=name,
+            )
         )
 
     return Proposal(step, log=log, name=name)
@@ -195,7 +224,9 @@ def _replay(batch: Batch, by: User, version: int, step: Sequence[Change], marker
 
 def _check(batch: Batch, step: Sequence[Change], marker: str, version: int) -> None:
     """Raises UndoConflictError where a cell is no longer as the step left it, or its row was removed since."""
-    moving = {change.row.id for change in step if change.row and change.field in ("removed", "added")}
+    moving = {
+        change.row.id for change in step if change.row and change.field in ("removed", "added")
+    }
     for change in step:
         row = change.row
         is_gone = row is not None and row.removed_at is not None and row.id not in moving

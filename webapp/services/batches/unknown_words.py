@@ -76,7 +76,9 @@ def find_unknown_words(batch: Batch) -> Words:
 
 def find_missing_groups(batch: Batch) -> list[Word]:
     """Those of the unknown words that are likely to be names of groups, by name; the first MOST_CREATED of them."""
-    return sorted(_likely_groups(_find_unknown(batch, ("groups",))), key=lambda word: by_number(word.text))
+    return sorted(
+        _likely_groups(_find_unknown(batch, ("groups",))), key=lambda word: by_number(word.text)
+    )
 
 
 def _likely_groups(words: Sequence[Word]) -> list[Word]:
@@ -94,7 +96,9 @@ def _find_unknown(batch: Batch, fields: Sequence[str]) -> list[Word]:
 
 def _words_of(batch: Batch, name: str, registry: Registry) -> list[Word]:
     """The unknown words of one column, the commonest first."""
-    known = set(registry.role_by_key) if name == "role" else {fold(ALL_GROUPS), *registry.group_by_key}
+    known = (
+        set(registry.role_by_key) if name == "role" else {fold(ALL_GROUPS), *registry.group_by_key}
+    )
     schema = RowSchema(registry)
     rows, spelling = _count_words(batch, name)
     found: list[Word] = []
@@ -103,7 +107,9 @@ def _words_of(batch: Batch, name: str, registry: Registry) -> list[Word]:
         if key and key not in known and not bulk_fix.suggestion(schema, name, text):
             can_be_made = name == "groups" and not GroupSchema().validate({"name": text})
             is_a_name = can_be_made and key not in NO_GROUP and key not in registry.role_by_key
-            found.append(Word(name, text, n, len(text) <= aliases.LONGEST_WORD, can_be_made, is_a_name))
+            found.append(
+                Word(name, text, n, len(text) <= aliases.LONGEST_WORD, can_be_made, is_a_name)
+            )
     return found
 
 
@@ -117,7 +123,13 @@ def _count_words(batch: Batch, name: str) -> tuple[Counter[str], dict[str, str]]
         getattr(Row, f"{name}_wrong"),
         func.length(cell) <= LONGEST_CELL,
     )
-    query = select(cell, func.count()).where(*wrong).group_by(cell).order_by(func.count().desc(), func.min(Row.line)).limit(CELLS)
+    query = (
+        select(cell, func.count())
+        .where(*wrong)
+        .group_by(cell)
+        .order_by(func.count().desc(), func.min(Row.line))
+        .limit(CELLS)
+    )
     rows: Counter[str] = Counter()
     spelling: dict[str, str] = {}
     for text, n in db.session.execute(query):
@@ -143,7 +155,9 @@ def create_groups(batch_id: int, names: Sequence[str], by: User) -> list[Group]:
     return groups.add_groups(names, by)
 
 
-def translate(batch_id: int, name: str, word: str, meant: str, by: User, *, remember: bool = False) -> Result:
+def translate(
+    batch_id: int, name: str, word: str, meant: str, by: User, *, remember: bool = False
+) -> Result:
     """Write the role or the group that is meant into every row that says `word`, as one step that can be undone.
 
     remember: later files may say the word, too. Raises RuleViolationError for what cannot be meant, ConflictError where no row
@@ -155,7 +169,9 @@ def translate(batch_id: int, name: str, word: str, meant: str, by: User, *, reme
         aliases.check_word(word)
     done = bulk_fix.fix(batch_id, name, word, official, by)
     if remember:
-        aliases.remember(AliasKind.ROLE if name == "role" else AliasKind.GROUP, word, official, by, batch_id)
+        aliases.remember(
+            AliasKind.ROLE if name == "role" else AliasKind.GROUP, word, official, by, batch_id
+        )
     return done
 
 

@@ -31,7 +31,7 @@ from webapp.db import begin_write, db
 from webapp.models import Batch, BatchFile, BatchKind, BatchState, User
 from webapp.schemas.rows import split_groups
 from webapp.services.audit import events
-from webapp.services.audit.events import AuditAction
+from webapp.services.audit.actions import AuditAction
 from webapp.services.batches import export, import_rows, review
 from webapp.services.directory import aliases, lookup
 from webapp.services.settings import in_force
@@ -87,7 +87,9 @@ def read(source: Source, file: SourceFile | None = None) -> Reading:
     file = file or source.open()
     if source.columns:
         table = file.table(source.sheet, source.header_row)
-        mapping: columns.Mapping | None = columns.map_chosen(source.columns, table.header, (Field.EMAIL,))
+        mapping: columns.Mapping | None = columns.map_chosen(
+            source.columns, table.header, (Field.EMAIL,)
+        )
         how = "chosen"
     else:
         table, mapping, how = _match(source, file)
@@ -137,7 +139,9 @@ def _find_remembered_header(source: Source, file: SourceFile) -> tuple[Table, Pl
         return None
     number, held = known
     table = file.table(source.sheet, number)
-    places = held.within(len(table.header))  # columns without a name are only where something stands in them
+    places = held.within(
+        len(table.header)
+    )  # columns without a name are only where something stands in them
     return (table, places) if places else None
 
 
@@ -171,7 +175,10 @@ def _describe_aliases(people: Sequence[Cells]) -> list[Said]:
                 spelling.setdefault(key, word)
                 rows[key] += 1
     named = rows.most_common(NAMED_ALIASES)
-    facts: list[Said] = [{"code": "word", "word": spelling[key], "meaning": meanings[key], "n": n} for key, n in named]
+    facts: list[Said] = [
+        {"code": "word", "word": spelling[key], "meaning": meanings[key], "n": n}
+        for key, n in named
+    ]
     if more := len(rows) - len(named):
         facts.append({"code": "more_words", "n": more})
     return facts
@@ -194,13 +201,15 @@ def stage_pasted(text: str, by: User, *, split: bool = False) -> Batch:
     """The same for a table that was copied from a spreadsheet."""
     if not text.strip():
         raise UnreadableFileError(
-            "Nothing was pasted.", "Copy the rows in your spreadsheet, with or without the header, and paste them here."
+            "Nothing was pasted.",
+            "Copy the rows in your spreadsheet, with or without the header, and paste them here.",
         )
     source = Source(text.encode("utf-8", "replace"), PASTED)
     file = source.open()
     if file.table().header_row == 0 and "@" not in text:
         raise UnreadableFileError(
-            "There is no email in what was pasted.", "Copy the rows in your spreadsheet, the emails with them."
+            "There is no email in what was pasted.",
+            "Copy the rows in your spreadsheet, the emails with them.",
         )
     return _create_batch(source, read(source, file), by, split)
 
@@ -280,7 +289,12 @@ def is_file_kept(batch: Batch) -> bool:
 def store_source(batch: Batch, source: Source) -> None:
     """Replace the batch's file by this one. Does not commit."""
     held = source.columns.as_dict() if source.columns else {}
-    values = {"data": source.data, "sheet": source.sheet, "header_row": source.header_row, "columns": held}
+    values = {
+        "data": source.data,
+        "sheet": source.sheet,
+        "header_row": source.header_row,
+        "columns": held,
+    }
     db.session.execute(update(BatchFile).where(BatchFile.batch_id == batch.id).values(**values))
 
 
@@ -288,7 +302,9 @@ def parts_of(batch: Batch) -> Sequence[Batch]:
     """All parts of the file that this batch is a part of, in order; [] for a file of its own."""
     if batch.parts == 1:
         return []
-    return db.session.scalars(select(Batch).where(Batch.parts_id == batch.parts_id).order_by(Batch.part)).all()
+    return db.session.scalars(
+        select(Batch).where(Batch.parts_id == batch.parts_id).order_by(Batch.part)
+    ).all()
 
 
 # Another file in its place
@@ -300,7 +316,9 @@ def replace(batch_id: int, data: bytes, name: str, by: User, *, lose: bool = Fal
     Raises UnreadableFileError, TooManyRowsError, and EditsLostError where edits would be lost and `lose` does not agree to that.
     """
     batch = review.get_batch(batch_id)
-    source, reading = _read_as_before(Source(data, _file_name(name)), load_source(batch), batch.header)
+    source, reading = _read_as_before(
+        Source(data, _file_name(name)), load_source(batch), batch.header
+    )
     if reading.mapping is None:
         raise UnreadableFileError(
             "The columns of this file are not recognised.",
@@ -314,12 +332,22 @@ def replace(batch_id: int, data: bytes, name: str, by: User, *, lose: bool = Fal
     batch = review.lock_under_review(batch_id)
     if not is_file_kept(batch):
         raise ConflictError(_why_no_file(batch))
-    old_name, lost = batch.file_name, import_rows.replace_rows(batch, reading.table, reading.people, reading.hints, lose=lose)
+    old_name, lost = (
+        batch.file_name,
+        import_rows.replace_rows(batch, reading.table, reading.people, reading.hints, lose=lose),
+    )
     batch.file_name = source.name
     store_reading(batch, source, reading)
     store_source(batch, source)
     batch.version += 1
-    events.record(by, AuditAction.BATCH_FILE_REPLACED, batch, before=old_name, rows=len(reading.people), lost_edits=lost)
+    events.record(
+        by,
+        AuditAction.BATCH_FILE_REPLACED,
+        batch,
+        before=old_name,
+        rows=len(reading.people),
+        lost_edits=lost,
+    )
     db.session.commit()
     return batch
 

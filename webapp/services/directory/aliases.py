@@ -19,7 +19,7 @@ from webapp.models import Alias, AliasKind, Batch, BatchState, Group, HeaderMapp
 from webapp.schemas.names import Name
 from webapp.schemas.rows import split_groups
 from webapp.services.audit import events
-from webapp.services.audit.events import AuditAction
+from webapp.services.audit.actions import AuditAction
 from webapp.services.directory import lookup
 
 LONGEST_WORD = 80
@@ -41,7 +41,9 @@ def header_key(header: Iterable[str]) -> str:
 def columns_of(headers: Mapping[int, Sequence[str]]) -> tuple[int, Places] | None:
     """Of several lines, by number, the first that is a remembered header, and its columns; one query."""
     keys = {number: header_key(header) for number, header in headers.items()}
-    query = select(HeaderMapping.key, HeaderMapping.columns).where(HeaderMapping.key.in_(set(keys.values())))
+    query = select(HeaderMapping.key, HeaderMapping.columns).where(
+        HeaderMapping.key.in_(set(keys.values()))
+    )
     known = {found.key: found.columns for found in db.session.execute(query)}
     for number, key in keys.items():
         if key in known:
@@ -65,14 +67,22 @@ def remember_columns(header: Sequence[str], places: Places, batch: Batch, by: Us
 
 def forget_columns(header: Sequence[str], batch: Batch, by: User) -> None:
     """Read files with this header by their column names again. Does not commit."""
-    gone = db.session.execute(delete(HeaderMapping).where(HeaderMapping.key == header_key(header)).returning(HeaderMapping.id))
+    gone = db.session.execute(
+        delete(HeaderMapping)
+        .where(HeaderMapping.key == header_key(header))
+        .returning(HeaderMapping.id)
+    )
     if gone.first():
         events.record(by, AuditAction.COLUMNS_FORGOTTEN, batch, columns=list(header))
 
 
 def list_header_mappings() -> list[HeaderMapping]:
     """All remembered headers, the newest first."""
-    return list(db.session.scalars(select(HeaderMapping).order_by(HeaderMapping.created_at.desc(), HeaderMapping.id.desc())))
+    return list(
+        db.session.scalars(
+            select(HeaderMapping).order_by(HeaderMapping.created_at.desc(), HeaderMapping.id.desc())
+        )
+    )
 
 
 def get_header_mapping(alias_id: int) -> HeaderMapping:
@@ -120,7 +130,9 @@ def add(kind: AliasKind, meant_id: int, word: str, by: User) -> Alias:
 
     Raises ValidationError, RuleViolationError (field "word"), or NotFoundError.
     """
-    word = Schema.from_dict({"word": Name(kind.value, required=True)})().load({"word": word})["word"]
+    word = Schema.from_dict({"word": Name(kind.value, required=True)})().load({"word": word})[
+        "word"
+    ]
     begin_write()
     meant = get_named(kind, meant_id)
     if fold(word) in _words_of(kind, meant):
@@ -171,20 +183,29 @@ def rename(kind: AliasKind, meant: Named, name: str) -> None:
 def transfer_names(kind: AliasKind, old: Named, meant: Named) -> None:
     """Let the name and the aliases of `old` mean `meant`, before `old` is deleted. Does not commit."""
     column = _column(kind)
-    db.session.execute(update(Alias).where(Alias.kind == kind, column == old.id).values({column.key: meant.id}))
+    db.session.execute(
+        update(Alias).where(Alias.kind == kind, column == old.id).values({column.key: meant.id})
+    )
     _set_meaning(kind, old.name, meant)
 
 
-def refuse_taken(kind: AliasKind, names: Iterable[str], but: Named | None = None, field: str = "name") -> None:
+def refuse_taken(
+    kind: AliasKind, names: Iterable[str], but: Named | None = None, field: str = "name"
+) -> None:
     """Refuse names that another role or group has, or that are aliases of one. Raises RuleViolationError."""
     model, keys = MODELS[kind], [fold(name) for name in names]
     but_id = but.id if but else 0
-    called = select(model.name).where(model.key.in_(keys), model.id != but_id).order_by(binary_order(model.key))
+    called = (
+        select(model.name)
+        .where(model.key.in_(keys), model.id != but_id)
+        .order_by(binary_order(model.key))
+    )
     if taken := db.session.scalars(called).all():
         db.session.rollback()
         quoted = ", ".join(f"“{name}”" for name in taken)
         raise RuleViolationError(
-            f"{quoted} {'exists' if len(taken) == 1 else 'exist'} already. Nothing was changed.", field=field
+            f"{quoted} {'exists' if len(taken) == 1 else 'exist'} already. Nothing was changed.",
+            field=field,
         )
     meanings = (
         select(Alias.word, model.name)
@@ -194,7 +215,9 @@ def refuse_taken(kind: AliasKind, names: Iterable[str], but: Named | None = None
     )
     if other := db.session.execute(meanings.limit(1)).first():
         db.session.rollback()
-        raise RuleViolationError(f"“{other[0]}” is another name of “{other[1]}”. Remove it there first.", field=field)
+        raise RuleViolationError(
+            f"“{other[0]}” is another name of “{other[1]}”. Remove it there first.", field=field
+        )
 
 
 def get_named(kind: AliasKind, alias_id: int) -> Any:
@@ -202,14 +225,18 @@ def get_named(kind: AliasKind, alias_id: int) -> Any:
     found = db.session.get(MODELS[kind], alias_id)
     if found is None:
         db.session.rollback()
-        raise NotFoundError(f"There is no such {kind.value} any more. It may have been merged or deleted.")
+        raise NotFoundError(
+            f"There is no such {kind.value} any more. It may have been merged or deleted."
+        )
     return found
 
 
 def list_aliases(kind: AliasKind) -> dict[int, list[Alias]]:
     """The aliases of all roles or groups, by id, in one query."""
     found: defaultdict[int, list[Alias]] = defaultdict(list)
-    for alias in db.session.scalars(select(Alias).where(Alias.kind == kind).order_by(binary_order(Alias.key))):
+    for alias in db.session.scalars(
+        select(Alias).where(Alias.kind == kind).order_by(binary_order(Alias.key))
+    ):
         found[alias.role_id or alias.group_id or 0].append(alias)
     return found
 
@@ -218,7 +245,9 @@ def count_rows_naming(kind: AliasKind, ids: Iterable[int]) -> int:
     """How many rows under review name one of these roles or groups, by whatever name; three queries, however many rows."""
     model, wanted = MODELS[kind], list(ids)
     keys = set(db.session.scalars(select(model.key).where(model.id.in_(wanted))))
-    keys.update(db.session.scalars(select(Alias.key).where(Alias.kind == kind, _column(kind).in_(wanted))))
+    keys.update(
+        db.session.scalars(select(Alias.key).where(Alias.kind == kind, _column(kind).in_(wanted)))
+    )
     cell = Row.role if kind is AliasKind.ROLE else Row.groups
     said = (
         select(cell, func.count())
@@ -227,14 +256,18 @@ def count_rows_naming(kind: AliasKind, ids: Iterable[int]) -> int:
         .group_by(cell)
     )
     split = split_groups if kind is AliasKind.GROUP else lambda text: [text]
-    return sum(n for text, n in db.session.execute(said) if not keys.isdisjoint(map(fold, split(text))))
+    return sum(
+        n for text, n in db.session.execute(said) if not keys.isdisjoint(map(fold, split(text)))
+    )
 
 
 def check_word(word: str) -> str:
     """The word as it is stored. Raises RuleViolationError if it is empty or too long."""
     word = " ".join(word.split())
     if not word or len(word) > LONGEST_WORD:
-        raise RuleViolationError(f"Only words of up to {LONGEST_WORD} characters can be remembered.")
+        raise RuleViolationError(
+            f"Only words of up to {LONGEST_WORD} characters can be remembered."
+        )
     return word
 
 
@@ -264,6 +297,8 @@ def _find_named(kind: AliasKind, name: str) -> Named:
     meant: Any = db.session.scalar(select(model).where(model.key == fold(name)))
     if meant is None:
         db.session.rollback()
-        raise RuleViolationError(f"There is no {kind.value} called “{name}” any more. Load the page again.")
+        raise RuleViolationError(
+            f"There is no {kind.value} called “{name}” any more. Load the page again."
+        )
     found: Named = meant
     return found

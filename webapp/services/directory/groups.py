@@ -19,12 +19,19 @@ from webapp.models.groups import invitation_groups, user_groups
 from webapp.schemas.groups import GroupSchema
 from webapp.schemas.names import LONGEST
 from webapp.services.audit import events
-from webapp.services.audit.events import AuditAction
+from webapp.services.audit.actions import AuditAction
 from webapp.services.directory import aliases, lookup, people_list
 from webapp.services.directory.aliases import TAKEN
 from webapp.services.directory.people_list import Listing
 
-EXAMPLES = ("Student Devices", "Teacher Laptops", "Library Chromebooks", "Science Lab iPads", "Exam Laptops", "Admin Office")
+EXAMPLES = (
+    "Student Devices",
+    "Teacher Laptops",
+    "Library Chromebooks",
+    "Science Lab iPads",
+    "Exam Laptops",
+    "Admin Office",
+)
 
 MOST_AT_ONCE = 500
 """Groups that one form adds: everyone waits for that transaction."""
@@ -78,7 +85,13 @@ def list_groups(group_id: int | None = None) -> list[GroupCount]:
         .subquery()
     )
     found = (
-        select(Group.id, Group.name, Group.description, func.coalesce(users.c.n, 0), func.coalesce(invited.c.n, 0))
+        select(
+            Group.id,
+            Group.name,
+            Group.description,
+            func.coalesce(users.c.n, 0),
+            func.coalesce(invited.c.n, 0),
+        )
         .outerjoin(users, users.c.group_id == Group.id)
         .outerjoin(invited, invited.c.group_id == Group.id)
         .order_by(binary_order(Group.key))
@@ -88,12 +101,18 @@ def list_groups(group_id: int | None = None) -> list[GroupCount]:
     return [GroupCount(*row) for row in db.session.execute(found)]
 
 
-def filter_groups(groups: Sequence[GroupCount], other_names: Mapping[int, Sequence[Alias]], search: str) -> list[GroupCount]:
+def filter_groups(
+    groups: Sequence[GroupCount], other_names: Mapping[int, Sequence[Alias]], search: str
+) -> list[GroupCount]:
     """The groups whose name, description or alias contains the words; no query."""
     wanted = fold(search)
 
     def texts(group: GroupCount) -> Iterable[str]:
-        return (group.name, group.description, *(alias.word for alias in other_names.get(group.id, ())))
+        return (
+            group.name,
+            group.description,
+            *(alias.word for alias in other_names.get(group.id, ())),
+        )
 
     return [group for group in groups if any(wanted in fold(text) for text in texts(group))]
 
@@ -122,7 +141,10 @@ def list_members(group_id: int, search: str = "", page: int = 1) -> Listing:
 def effect_of_merging(group_id: int, others: Sequence[int], by: User) -> Effect:
     """Who would gain the group if the others were merged into it."""
     gain, promised = (
-        and_(table.c.group_id.in_(others), owner.not_in(select(owner).where(table.c.group_id == group_id)))
+        and_(
+            table.c.group_id.in_(others),
+            owner.not_in(select(owner).where(table.c.group_id == group_id)),
+        )
         for table, owner in _MEMBERS
     )
     return _effect(gain, promised, others, by)
@@ -130,19 +152,35 @@ def effect_of_merging(group_id: int, others: Sequence[int], by: User) -> Effect:
 
 def effect_of_deleting(group_id: int, by: User) -> Effect:
     """Who would lose the group."""
-    return _effect(user_groups.c.group_id == group_id, invitation_groups.c.group_id == group_id, [group_id], by)
+    return _effect(
+        user_groups.c.group_id == group_id, invitation_groups.c.group_id == group_id, [group_id], by
+    )
 
 
-_MEMBERS = ((user_groups, user_groups.c.user_id), (invitation_groups, invitation_groups.c.invitation_id))
+_MEMBERS = (
+    (user_groups, user_groups.c.user_id),
+    (invitation_groups, invitation_groups.c.invitation_id),
+)
 
 
-def _effect(members: ColumnElement[bool], promised: ColumnElement[bool], ids: Sequence[int], by: User) -> Effect:
+def _effect(
+    members: ColumnElement[bool], promised: ColumnElement[bool], ids: Sequence[int], by: User
+) -> Effect:
     is_one = User.id.in_(select(user_groups.c.user_id).where(members))
-    people = select(func.count(), func.count().filter(Role.rank > by.role.rank)).select_from(User).join(Role).where(is_one)
+    people = (
+        select(func.count(), func.count().filter(Role.rank > by.role.rank))
+        .select_from(User)
+        .join(Role)
+        .where(is_one)
+    )
     n, above = db.session.execute(people).one()
     is_promised = Invitation.id.in_(select(invitation_groups.c.invitation_id).where(promised))
-    pending = select(func.count(Invitation.id)).where(is_promised, Invitation.state == InvitationState.PENDING)
-    return Effect(n, db.session.scalar(pending) or 0, aliases.count_rows_naming(AliasKind.GROUP, ids), above)
+    pending = select(func.count(Invitation.id)).where(
+        is_promised, Invitation.state == InvitationState.PENDING
+    )
+    return Effect(
+        n, db.session.scalar(pending) or 0, aliases.count_rows_naming(AliasKind.GROUP, ids), above
+    )
 
 
 def add_groups(names: Iterable[str], by: User, description: str = "") -> list[Group]:
@@ -152,7 +190,10 @@ def add_groups(names: Iterable[str], by: User, description: str = "") -> list[Gr
     """
     typed = list(names)
     if len(typed) > MOST_AT_ONCE:
-        raise RuleViolationError(f"At most {MOST_AT_ONCE:,} groups are added at once. Add them in several steps.", field="names")
+        raise RuleViolationError(
+            f"At most {MOST_AT_ONCE:,} groups are added at once. Add them in several steps.",
+            field="names",
+        )
     wanted = clean_names(typed)
     described = GroupSchema(only=("description",)).load({"description": description})["description"]
     begin_write()
@@ -160,7 +201,9 @@ def add_groups(names: Iterable[str], by: User, description: str = "") -> list[Gr
         groups = create_groups(wanted, described)
     except IntegrityError as error:
         db.session.rollback()
-        raise RuleViolationError("Somebody else added such a group just now. Load the page again.", field="names") from error
+        raise RuleViolationError(
+            "Somebody else added such a group just now. Load the page again.", field="names"
+        ) from error
     for group in groups:
         events.record(by, AuditAction.GROUP_CREATED, group)
     lookup.bump_version()
@@ -195,7 +238,10 @@ def merge_groups(group_id: int, others: Sequence[int], by: User, seen: str) -> G
     Raises RuleViolationError if there is nothing to merge, NotFoundError, or ConflictError if the page said otherwise.
     """
     begin_write()
-    gone: dict[int, Group] = {group_id: aliases.get_named(AliasKind.GROUP, group_id) for group_id in sorted({group_id, *others})}
+    gone: dict[int, Group] = {
+        group_id: aliases.get_named(AliasKind.GROUP, group_id)
+        for group_id in sorted({group_id, *others})
+    }
     group = gone.pop(group_id)
     if not gone:
         db.session.rollback()
@@ -206,7 +252,9 @@ def merge_groups(group_id: int, others: Sequence[int], by: User, seen: str) -> G
         for table, owner in _MEMBERS:
             _give_to_members(table, owner, other.id, group_id)
         aliases.transfer_names(AliasKind.GROUP, other, group)
-        events.record(by, AuditAction.GROUP_MERGED, other, into=group.name, **_audit_details(gained))
+        events.record(
+            by, AuditAction.GROUP_MERGED, other, into=group.name, **_audit_details(gained)
+        )
         db.session.flush()
         db.session.execute(delete(Group).where(Group.id == other.id))
     lookup.bump_version()
@@ -224,7 +272,14 @@ def delete_group(group_id: int, by: User, seen: str) -> str:
     effect, name = effect_of_deleting(group_id, by), group.name
     _check_seen(effect, seen)
     names = [alias.word for alias in aliases.list_aliases(AliasKind.GROUP)[group_id]]
-    events.record(by, AuditAction.GROUP_DELETED, group, description=group.description, names=names, **_audit_details(effect))
+    events.record(
+        by,
+        AuditAction.GROUP_DELETED,
+        group,
+        description=group.description,
+        names=names,
+        **_audit_details(effect),
+    )
     db.session.flush()
     db.session.execute(delete(Group).where(Group.id == group_id))
     lookup.bump_version()
@@ -241,12 +296,19 @@ def _give_to_members(table: Table, owner: ColumnElement[int], of: int, group_id:
 def _check_seen(effect: Effect, seen: str) -> None:
     if effect.seen != seen:
         db.session.rollback()
-        raise ConflictError("Nothing was changed: other people are in it than this page said. Look again, then decide.")
+        raise ConflictError(
+            "Nothing was changed: other people are in it than this page said. Look again, then decide."
+        )
 
 
 def _audit_details(effect: Effect) -> dict[str, int]:
     """The effect for the audit log. Managing groups may touch people of higher rank, so that is recorded, too."""
-    return {"users": effect.users, "invitations": effect.invitations, "rows": effect.rows, "ranked_above": effect.above}
+    return {
+        "users": effect.users,
+        "invitations": effect.invitations,
+        "rows": effect.rows,
+        "ranked_above": effect.above,
+    }
 
 
 def clean_names(names: Iterable[str]) -> list[str]:
@@ -261,11 +323,16 @@ def clean_names(names: Iterable[str]) -> list[str]:
         try:
             good.setdefault(fold(name), schema.load({"name": name})["name"])
         except ValidationError as error:
-            sentences += [f"“{clipped(name, LONGEST)}”: {sentence}" for sentence in error.messages_dict["name"]]
+            sentences += [
+                f"“{clipped(name, LONGEST)}”: {sentence}"
+                for sentence in error.messages_dict["name"]
+            ]
     if sentences:
         raise RuleViolationError("\n".join(dict.fromkeys(sentences)), field="names")
     if not good:
-        raise RuleViolationError("Type the name of a group, or several with commas between them.", field="names")
+        raise RuleViolationError(
+            "Type the name of a group, or several with commas between them.", field="names"
+        )
     return list(good.values())
 
 

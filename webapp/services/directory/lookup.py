@@ -51,9 +51,36 @@ from webapp.services.settings import in_force
 
 _NO_NUMBER, _NO_LIST = cast(null(), Integer), cast(null(), JSON)
 _REGISTRY = union_all(  # kind, id, name, key, rank, permissions, what an alias stands for
-    select(literal("role"), Role.id, Role.name, Role.key, Role.rank, Role.permissions, _NO_NUMBER, _NO_NUMBER),
-    select(literal("group"), Group.id, Group.name, Group.key, _NO_NUMBER, _NO_LIST, _NO_NUMBER, _NO_NUMBER),
-    select(literal("alias"), _NO_NUMBER, Alias.key, Alias.key, _NO_NUMBER, _NO_LIST, Alias.role_id, Alias.group_id),
+    select(
+        literal("role"),
+        Role.id,
+        Role.name,
+        Role.key,
+        Role.rank,
+        Role.permissions,
+        _NO_NUMBER,
+        _NO_NUMBER,
+    ),
+    select(
+        literal("group"),
+        Group.id,
+        Group.name,
+        Group.key,
+        _NO_NUMBER,
+        _NO_LIST,
+        _NO_NUMBER,
+        _NO_NUMBER,
+    ),
+    select(
+        literal("alias"),
+        _NO_NUMBER,
+        Alias.key,
+        Alias.key,
+        _NO_NUMBER,
+        _NO_LIST,
+        Alias.role_id,
+        Alias.group_id,
+    ),
 )
 
 
@@ -61,12 +88,18 @@ def registry(by: User | None = None) -> Registry:
     """All roles (highest first), groups (by name) and their aliases; read once a transaction, in one query."""
     installation = in_force.installation()
     allowed = installation.settings.allowed_domains
-    own = [key.rpartition("@")[2] for key in (by.email_key if by else "", installation.owner_key) if key]
+    own = [
+        key.rpartition("@")[2]
+        for key in (by.email_key if by else "", installation.owner_key)
+        if key
+    ]
     known_domains = tuple(dict.fromkeys((*allowed, *own)))
     registries: dict[tuple[str, ...], Registry] = db.session.info.setdefault(_REGISTRIES, {})
     if known_domains not in registries:
         any_other = next(iter(registries.values()), None) or _read_registry()
-        registries[known_domains] = replace(any_other, allowed_domains=frozenset(allowed), known_domains=known_domains)
+        registries[known_domains] = replace(
+            any_other, allowed_domains=frozenset(allowed), known_domains=known_domains
+        )
     return registries[known_domains]
 
 
@@ -81,7 +114,10 @@ def _read_registry() -> Registry:
     roles = sorted(found["role"], key=lambda role: (-role[3], role[0]))
     groups = sorted(found["group"], key=lambda group: str(group[2]))
     return Registry(
-        roles=tuple(_role_entry(role_id, name, rank, tuple(may)) for role_id, name, _, rank, may, *_ in roles),
+        roles=tuple(
+            _role_entry(role_id, name, rank, tuple(may))
+            for role_id, name, _, rank, may, *_ in roles
+        ),
         groups=tuple(GroupEntry(group_id, name) for group_id, name, *_ in groups),
         role_aliases={key: role_id for _, key, *_, role_id, _ in found["alias"] if role_id},
         group_aliases={key: group_id for _, key, *_, group_id in found["alias"] if group_id},
@@ -111,7 +147,15 @@ def policy(by: User, registry: Registry, **more: Any) -> Policy:
 
 def _role_entry(role_id: int, name: str, rank: int, may: tuple[str, ...]) -> RoleEntry:
     manages_people = Permission.USERS_MANAGE in may
-    return RoleEntry(role_id, name, rank, role_id == OWNER_ROLE_ID, manages_people, what_it_does(may), frozenset(may))
+    return RoleEntry(
+        role_id,
+        name,
+        rank,
+        role_id == OWNER_ROLE_ID,
+        manages_people,
+        what_it_does(may),
+        frozenset(may),
+    )
 
 
 @event.listens_for(Session, "after_transaction_end")
@@ -131,7 +175,9 @@ def bump_version() -> None:
     db.session.info.pop(_REGISTRIES, None)
     in_force.forget()
     db.session.flush()
-    db.session.execute(update(Organisation).values(directory_version=Organisation.directory_version + 1))
+    db.session.execute(
+        update(Organisation).values(directory_version=Organisation.directory_version + 1)
+    )
 
 
 def people(keys: Iterable[str]) -> dict[str, Person]:
@@ -144,7 +190,9 @@ def people(keys: Iterable[str]) -> dict[str, Person]:
 def people_by_id(refs: Iterable[Ref]) -> dict[Ref, Person]:
     """These users and invitations, including closed ones, without erased people; six queries, however many."""
     wanted = list(refs)
-    ids: dict[str, list[int]] = {"user": sorted(person_id for kind, person_id in wanted if kind == "user")}
+    ids: dict[str, list[int]] = {
+        "user": sorted(person_id for kind, person_id in wanted if kind == "user")
+    }
     ids["invitation"] = sorted(person_id for kind, person_id in wanted if kind == "invitation")
     is_wanted = in_json(Invitation.id, ids["invitation"])
     found = (*_users(in_json(User.id, ids["user"])), *_invitations(is_wanted, _sendings(is_wanted)))
@@ -160,7 +208,12 @@ def _users(is_wanted: ColumnElement[bool]) -> Iterator[tuple[str, Person]]:
     groups = _memberships(user_groups.c.user_id, [person_id for _, person_id, *_ in found])
     for key, person_id, role_id, everything, state in found:
         access = Access(role_id, frozenset(groups[person_id]), everything)
-        yield key, Person("user", person_id, access, "active" if state is UserState.ACTIVE else "deactivated")
+        yield (
+            key,
+            Person(
+                "user", person_id, access, "active" if state is UserState.ACTIVE else "deactivated"
+            ),
+        )
 
 
 def _invitations(
@@ -208,7 +261,10 @@ def _sendings(is_wanted: ColumnElement[bool]) -> dict[int, tuple[int, int]]:
         .group_by(Message.invitation_id)
     )
     rows = db.session.execute(counted)
-    return {person_id: (sent, recent - (1 if first > hour_ago else 0)) for person_id, sent, recent, first in rows}
+    return {
+        person_id: (sent, recent - (1 if first > hour_ago else 0))
+        for person_id, sent, recent, first in rows
+    }
 
 
 def select_failed_invitations(*which: ColumnElement[bool]) -> Select[int | None]:
@@ -219,7 +275,9 @@ def select_failed_invitations(*which: ColumnElement[bool]) -> Select[int | None]
         .where(*which, Message.kind == MessageKind.INVITATION)
         .group_by(Message.invitation_id)
     )
-    return select(Message.invitation_id).where(Message.id.in_(newest), Message.state == MessageState.FAILED)
+    return select(Message.invitation_id).where(
+        Message.id.in_(newest), Message.state == MessageState.FAILED
+    )
 
 
 def select_never_emailed(*which: ColumnElement[bool]) -> Select[int | None]:
@@ -243,6 +301,8 @@ def select_never_emailed(*which: ColumnElement[bool]) -> Select[int | None]:
 
 def _memberships(owner: Column[int], ids: Iterable[int]) -> defaultdict[int, list[int]]:
     members: defaultdict[int, list[int]] = defaultdict(list)
-    for person_id, group_id in db.session.execute(select(owner, owner.table.c.group_id).where(in_json(owner, ids))):
+    for person_id, group_id in db.session.execute(
+        select(owner, owner.table.c.group_id).where(in_json(owner, ids))
+    ):
         members[person_id].append(group_id)
     return members

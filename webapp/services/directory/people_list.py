@@ -28,10 +28,9 @@ from sqlalchemy.orm import QueryableAttribute, selectinload
 from webapp.core.addresses import key_of
 from webapp.core.files.fields import Field
 from webapp.core.lists.paging import Page, page_of
-from webapp.core.lists.people_filter import OWN, Concern, Filter, Sort, Status, applicable
-from webapp.core.plan.actions import Do
-from webapp.core.plan.planner import Access, Person, Ref
-from webapp.core.plan.registry import ALL_GROUPS, Registry
+from webapp.core.lists.people_filter import OWN, Concern, Filter, Sort, Status
+from webapp.core.plan.planner import Ref
+from webapp.core.plan.registry import ALL_GROUPS
 from webapp.core.weeks import monday
 from webapp.db import binary_order, db, utcnow
 from webapp.models import Group, Invitation, InvitationState, Role, Row, User, UserState
@@ -76,7 +75,10 @@ class Listing:
     @property
     def counts(self) -> dict[Status, int]:
         """By status, for the filter without its status."""
-        return {status: sum(n for (own, *_), n in self.tally.items() if own in status.parts) for status in Status}
+        return {
+            status: sum(n for (own, *_), n in self.tally.items() if own in status.parts)
+            for status in Status
+        }
 
     @property
     def everybody(self) -> int:
@@ -86,66 +88,42 @@ class Listing:
 def list_people(wanted: Filter, page: int = 1, by: User | None = None) -> Listing:
     """Users and pending invitations in the order asked for, a page at a time; six queries, however many there are."""
     everybody = _people(replace(wanted, status=None)).subquery()
-    is_own = case((and_(everybody.c.kind == "user", everybody.c.id == (by.id if by else 0)), 1), else_=0).label("own")
+    is_own = case(
+        (and_(everybody.c.kind == "user", everybody.c.id == (by.id if by else 0)), 1), else_=0
+    ).label("own")
     # Grouped by the label: PostgreSQL takes two expressions with parameters for different ones.
-    counted = select(everybody.c.status, everybody.c.role_id, is_own, func.count()).group_by("status", "role_id", "own")
-    tally = {(Status(status), role_id, bool(own)): n for status, role_id, own, n in db.session.execute(counted)}
-    total = sum(n for (status, *_), n in tally.items() if not wanted.status or status in wanted.status.parts)
+    counted = select(everybody.c.status, everybody.c.role_id, is_own, func.count()).group_by(
+        "status", "role_id", "own"
+    )
+    tally = {
+        (Status(status), role_id, bool(own)): n
+        for status, role_id, own, n in db.session.execute(counted)
+    }
+    total = sum(
+        n for (status, *_), n in tally.items() if not wanted.status or status in wanted.status.parts
+    )
     number = page_of(page, total, PAGE)
-    lines = _of_status(select(everybody.c.status, everybody.c.kind, everybody.c.id), everybody, wanted.status)
-    rows = db.session.execute(lines.order_by(*_order(everybody, wanted.sort)).limit(PAGE).offset((number - 1) * PAGE)).all()
+    lines = _of_status(
+        select(everybody.c.status, everybody.c.kind, everybody.c.id), everybody, wanted.status
+    )
+    rows = db.session.execute(
+        lines.order_by(*_order(everybody, wanted.sort)).limit(PAGE).offset((number - 1) * PAGE)
+    ).all()
     people: dict[tuple[str, int], User | Invitation] = {}
-    present = select(User).where(User.id.in_([person_id for _, kind, person_id in rows if kind == "user"]))
+    present = select(User).where(
+        User.id.in_([person_id for _, kind, person_id in rows if kind == "user"])
+    )
     for user in db.session.scalars(present.options(selectinload(User.groups))):
         people["user", user.id] = user
     expected = [person_id for _, kind, person_id in rows if kind == "invitation"]
     for invitation in db.session.scalars(select(Invitation).where(Invitation.id.in_(expected))):
         people["invitation", invitation.id] = invitation
-    entries = [Entry(Status(status), people[kind, person_id]) for status, kind, person_id in rows if (kind, person_id) in people]
+    entries = [
+        Entry(Status(status), people[kind, person_id])
+        for status, kind, person_id in rows
+        if (kind, person_id) in people
+    ]
     return Listing(Page(entries, number, total, PAGE), tally)
-
-
-def allowed_actions(entry: Entry, by: User, registry: Registry) -> frozenset[Do]:
-    """What a person may do to an entry. No query."""
-    if entry.status is None:
-        return frozenset()
-    person = entry.person
-    access = Access(person.role_id, frozenset(group.id for group in person.groups), person.all_groups)
-    return _allowed_actions(
-        Person("user" if entry.is_user else "invitation", person.id, access, _STATES[entry.status]), by, registry
-    )
-
-
-def count_allowed_actions(found: Listing, wanted: Filter, by: User, registry: Registry) -> dict[Do, int]:
-    """For each action, to how many people of all pages it may be done. No query."""
-    counts = dict.fromkeys(Do, 0)
-    for (status, role_id, is_own), n in found.tally.items():
-        if not wanted.status or status in wanted.status.parts:
-            kind: Kind = "user" if status in (Status.ACTIVE, Status.DEACTIVATED) else "invitation"
-            for do in _allowed_actions(Person(kind, by.id if is_own else 0, Access(role_id), _STATES[status]), by, registry):
-                counts[do] += n
-    return counts
-
-
-def count_linkable(found: Listing, wanted: Filter, by: User) -> int:
-    """How many people of all pages are invited to a role that one may grant, so that their link can be handed over. No query."""
-    if wanted.status and Status.INVITED not in wanted.status.parts:
-        return 0
-    mine = {role.id for role in lookup.grantable(by)}
-    return sum(n for (status, role_id, _), n in found.tally.items() if status is Status.INVITED and role_id in mine)
-
-
-_STATES: dict[Status, State] = {
-    Status.ACTIVE: "active",
-    Status.INVITED: "pending",
-    Status.EXPIRED: "expired",
-    Status.DEACTIVATED: "deactivated",
-}
-
-
-def _allowed_actions(person: Person, by: User, registry: Registry) -> frozenset[Do]:
-    policy = lookup.policy(by, registry)
-    return frozenset(do for do in applicable(person, policy) if by.may(do.permission))
 
 
 def find_refs(wanted: Filter) -> frozenset[Ref]:
@@ -159,7 +137,10 @@ def is_only_one() -> bool:
     """Whether there are no other users or invitations."""
     expected = select(Invitation.id).where(Invitation.state == InvitationState.PENDING)
     here = select(User.id).where(User.state != UserState.ERASED)
-    return len(db.session.scalars(here.limit(2)).all()) < 2 and db.session.scalar(expected.limit(1)) is None
+    return (
+        len(db.session.scalars(here.limit(2)).all()) < 2
+        and db.session.scalar(expected.limit(1)) is None
+    )
 
 
 def count_by_status() -> dict[Status, int]:
@@ -170,7 +151,9 @@ def count_by_status() -> dict[Status, int]:
 def entry_of(person: User | Invitation) -> Entry:
     """A person as an entry of the list."""
     if isinstance(person, User):
-        return Entry(Status.ACTIVE if person.state is UserState.ACTIVE else Status.DEACTIVATED, person)
+        return Entry(
+            Status.ACTIVE if person.state is UserState.ACTIVE else Status.DEACTIVATED, person
+        )
     if person.state is not InvitationState.PENDING:
         return Entry(None, person)
     return Entry(Status.EXPIRED if person.is_expired(utcnow()) else Status.INVITED, person)
@@ -185,15 +168,29 @@ def export_lines(wanted: Filter) -> list[Sequence[str]]:
     Uploaded again they change nothing. Hence, unless a status or a concern is asked for, those are left out whom an
     upload could not leave as they are (see `left_out`).
     """
-    everybody = _people(wanted, leave_out=not (wanted.status or wanted.concern or wanted.batch_id)).subquery()
+    everybody = _people(
+        wanted, leave_out=not (wanted.status or wanted.concern or wanted.batch_id)
+    ).subquery()
     groups: defaultdict[tuple[str, int], list[str]] = defaultdict(list)
     for kind, table, owner_id in _MEMBERS:
         found = select(everybody.c.id).where(everybody.c.kind == kind)
-        members = select(owner_id, Group.name).join(Group, Group.id == table.c.group_id).where(owner_id.in_(found))
+        members = (
+            select(owner_id, Group.name)
+            .join(Group, Group.id == table.c.group_id)
+            .where(owner_id.in_(found))
+        )
         for person_id, name in db.session.execute(members.order_by(binary_order(Group.key))):
             groups[kind, person_id].append(name)
-    columns = everybody.c.kind, everybody.c.id, everybody.c.email, everybody.c.role, everybody.c.all_groups
-    lines = _of_status(select(*columns), everybody, wanted.status).order_by(*_order(everybody, wanted.sort))
+    columns = (
+        everybody.c.kind,
+        everybody.c.id,
+        everybody.c.email,
+        everybody.c.role,
+        everybody.c.all_groups,
+    )
+    lines = _of_status(select(*columns), everybody, wanted.status).order_by(
+        *_order(everybody, wanted.sort)
+    )
     return [
         (email, role, ALL_GROUPS if everything else ", ".join(groups[kind, person_id]))
         for kind, person_id, email, role, everything in db.session.execute(lines)
@@ -208,7 +205,9 @@ def count_not_exported(wanted: Filter, found: Listing) -> dict[str, int]:
     if wanted.status or wanted.concern or wanted.batch_id:
         return {}
     failed = _people(wanted, only_failed=True).subquery()
-    undelivered = db.session.scalar(select(func.count()).select_from(failed).where(failed.c.status == Status.INVITED.value))
+    undelivered = db.session.scalar(
+        select(func.count()).select_from(failed).where(failed.c.status == Status.INVITED.value)
+    )
     counts = {
         "deactivated": found.counts[Status.DEACTIVATED],
         "expired": found.counts[Status.EXPIRED],
@@ -223,7 +222,9 @@ _MEMBERS = (
 )
 
 
-def _people(wanted: Filter, *, leave_out: bool = False, only_failed: bool = False) -> CompoundSelect[Any]:
+def _people(
+    wanted: Filter, *, leave_out: bool = False, only_failed: bool = False
+) -> CompoundSelect[Any]:
     """leave_out: without those that an export leaves out. only_failed: invitations whose last e-mail failed for good."""
     users = (
         select(
@@ -276,7 +277,9 @@ def _people(wanted: Filter, *, leave_out: bool = False, only_failed: bool = Fals
 
 def is_of_batch(batch_id: int) -> ColumnElement[bool]:
     """A condition on Invitation: this upload made, resent or changed it."""
-    of_rows = select(Row.invitation_id).where(Row.batch_id == batch_id, Row.invitation_id.is_not(None))
+    of_rows = select(Row.invitation_id).where(
+        Row.batch_id == batch_id, Row.invitation_id.is_not(None)
+    )
     return or_(Invitation.batch_id == batch_id, Invitation.id.in_(of_rows))
 
 
@@ -287,16 +290,30 @@ def is_concern(concern: Concern) -> ColumnElement[bool]:
     if concern is Concern.UNSENT:
         return Invitation.id.in_(lookup.select_never_emailed())
     now = utcnow()
-    return and_(Invitation.expires_at > now, Invitation.expires_at < monday(now, in_force.settings().time_zone, ahead=1))
+    return and_(
+        Invitation.expires_at > now,
+        Invitation.expires_at < monday(now, in_force.settings().time_zone, ahead=1),
+    )
 
 
 def _narrow(
-    query: Select[Any], model: type[User] | type[Invitation], wanted: Filter, *texts: QueryableAttribute[str]
+    query: Select[Any],
+    model: type[User] | type[Invitation],
+    wanted: Filter,
+    *texts: QueryableAttribute[str],
 ) -> Select[Any]:
     for word in wanted.search.split():
         # SQLite knows upper and lower case only of ASCII: hence the spellings that names and keys are likely to have.
         spellings = {word, word.casefold(), word.title(), key_of(word) or word}
-        query = query.where(or_(*(text.icontains(each, autoescape=True) for text in texts for each in sorted(spellings))))
+        query = query.where(
+            or_(
+                *(
+                    text.icontains(each, autoescape=True)
+                    for text in texts
+                    for each in sorted(spellings)
+                )
+            )
+        )
     if wanted.role_id is not None:
         query = query.where(model.role_id == wanted.role_id)
     _, table, owner_id = _MEMBERS[0 if model is User else 1]
@@ -304,7 +321,9 @@ def _narrow(
         members = select(owner_id).where(table.c.group_id == wanted.group_id)
         query = query.where(or_(model.all_groups.is_(true()), model.id.in_(members)))
     if wanted.ungrouped:
-        query = query.where(model.all_groups.is_(false()), ~select(owner_id).where(owner_id == model.id).exists())
+        query = query.where(
+            model.all_groups.is_(false()), ~select(owner_id).where(owner_id == model.id).exists()
+        )
     return query
 
 
@@ -314,9 +333,16 @@ def _of_status(query: Select[Any], everybody: Subquery, status: Status | None) -
 
 def _order(everybody: Subquery, sort: Sort) -> list[ColumnElement[Any]]:
     """The chosen order, then by name. People who were never active come last either way."""
-    statuses = case({status.value: place for place, status in enumerate(OWN)}, value=everybody.c.status)
+    statuses = case(
+        {status.value: place for place, status in enumerate(OWN)}, value=everybody.c.status
+    )
     name = binary_order(everybody.c.name)
-    keys = {"name": name, "role": -everybody.c.rank, "status": statuses, "activity": everybody.c.activity}
+    keys = {
+        "name": name,
+        "role": -everybody.c.rank,
+        "status": statuses,
+        "activity": everybody.c.activity,
+    }
     key = keys[sort.column]
     first = [everybody.c.activity.is_(None)] if sort.column == Sort.ACTIVITY else []
     return [*first, key.desc() if sort.is_down else key, name, everybody.c.kind, everybody.c.id]

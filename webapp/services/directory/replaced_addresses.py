@@ -14,8 +14,12 @@ from webapp.models import Batch, ReplacedAddress, Row
 def record(old_key: str, email: str, email_key: str) -> None:
     """Record that an address replaces the old one, and those that the old one replaced. Does not commit."""
     now = {"email": email, "email_key": email_key, "at": utcnow()}
-    db.session.execute(update(ReplacedAddress).where(ReplacedAddress.email_key == old_key).values(now))
-    db.session.execute(delete(ReplacedAddress).where(ReplacedAddress.old_key.in_([old_key, email_key])))
+    db.session.execute(
+        update(ReplacedAddress).where(ReplacedAddress.email_key == old_key).values(now)
+    )
+    db.session.execute(
+        delete(ReplacedAddress).where(ReplacedAddress.old_key.in_([old_key, email_key]))
+    )
     db.session.execute(ReplacedAddress.__table__.insert(), {"old_key": old_key} | now)  # type: ignore[attr-defined]
 
 
@@ -33,8 +37,12 @@ def is_replaced() -> ColumnElement[bool]:
 
 def among_rows(batch: Batch) -> dict[str, ReplacedAddress]:
     """The replaced addresses among a batch's rows, by key; one query."""
-    here = exists().where(Row.batch_id == batch.id, Row.email_key == ReplacedAddress.old_key, Row.removed_at.is_(None))
-    return {found.old_key: found for found in db.session.scalars(select(ReplacedAddress).where(here))}
+    here = exists().where(
+        Row.batch_id == batch.id, Row.email_key == ReplacedAddress.old_key, Row.removed_at.is_(None)
+    )
+    return {
+        found.old_key: found for found in db.session.scalars(select(ReplacedAddress).where(here))
+    }
 
 
 def count(batch: Batch) -> int:

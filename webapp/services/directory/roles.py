@@ -11,10 +11,19 @@ from sqlalchemy import delete, func, select, update
 from webapp.core.errors import ConflictError, NotFoundError, RuleViolationError
 from webapp.core.plan.registry import fold
 from webapp.db import begin_write, db, raise_if_taken
-from webapp.models import OWNER_ROLE_ID, Alias, AliasKind, Invitation, InvitationState, Role, User, UserState
+from webapp.models import (
+    OWNER_ROLE_ID,
+    Alias,
+    AliasKind,
+    Invitation,
+    InvitationState,
+    Role,
+    User,
+    UserState,
+)
 from webapp.schemas.roles import RoleSchema
 from webapp.services.audit import events
-from webapp.services.audit.events import AuditAction
+from webapp.services.audit.actions import AuditAction
 from webapp.services.directory import aliases, lookup
 from webapp.services.directory.aliases import TAKEN
 
@@ -44,7 +53,9 @@ class Counted:
 def list_roles() -> list[Counted]:
     """All roles, the highest first, in two queries."""
     here = User.state != UserState.ERASED
-    users = select(User.role_id, func.count().label("n")).where(here).group_by(User.role_id).subquery()
+    users = (
+        select(User.role_id, func.count().label("n")).where(here).group_by(User.role_id).subquery()
+    )
     invited = (
         select(Invitation.role_id, func.count().label("n"))
         .where(Invitation.state == InvitationState.PENDING)
@@ -125,14 +136,22 @@ def remove(role_id: int, replacement_id: int | None, by: User, seen: str) -> str
     held = get_role(role_id)
     if held.seen != seen:
         db.session.rollback()
-        raise ConflictError("Nothing was changed: other people hold this role than this page said. Look again, then decide.")
+        raise ConflictError(
+            "Nothing was changed: other people hold this role than this page said. Look again, then decide."
+        )
     replacement = _replacement(role_id, replacement_id)
     if replacement is None or (held.is_held and replacement_id is None):
         db.session.rollback()
         raise RuleViolationError("Choose the role that they get instead.", field="replacement")
     for holder in (User, Invitation):
-        db.session.execute(update(holder).where(holder.role_id == role_id).values(role_id=replacement.id))
-    instead = {"users": held.users, "invitations": held.invited, "replacement": replacement.name} if held.is_held else {}
+        db.session.execute(
+            update(holder).where(holder.role_id == role_id).values(role_id=replacement.id)
+        )
+    instead = (
+        {"users": held.users, "invitations": held.invited, "replacement": replacement.name}
+        if held.is_held
+        else {}
+    )
     events.record(by, AuditAction.ROLE_DELETED, role, before=_audit_details(role), **instead)
     db.session.flush()
     name = role.name
@@ -144,7 +163,12 @@ def remove(role_id: int, replacement_id: int | None, by: User, seen: str) -> str
 
 def _replacement(role_id: int, wanted: int | None) -> Role | None:
     """The chosen role, or the lowest if none is chosen; never the deleted one, and never Owner."""
-    others = select(Role).where(Role.id.not_in((role_id, OWNER_ROLE_ID))).order_by(Role.rank, Role.id).limit(1)
+    others = (
+        select(Role)
+        .where(Role.id.not_in((role_id, OWNER_ROLE_ID)))
+        .order_by(Role.rank, Role.id)
+        .limit(1)
+    )
     return db.session.scalar(others if wanted is None else others.where(Role.id == wanted))
 
 
@@ -158,7 +182,9 @@ def _changeable(role_id: int) -> Role:
 
 def _refuse_owner(role: Role) -> None:
     if role.id == OWNER_ROLE_ID:
-        raise RuleViolationError("The Owner’s role stays as it is, so that nobody can lock the Owner out.")
+        raise RuleViolationError(
+            "The Owner’s role stays as it is, so that nobody can lock the Owner out."
+        )
 
 
 def _audit_details(role: Role) -> dict[str, Any]:

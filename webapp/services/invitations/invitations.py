@@ -21,7 +21,7 @@ from webapp.db import begin_write, bulk_execute, db, in_json, raise_if_taken, ut
 from webapp.models import Batch, Group, Invitation, InvitationState, Row, User
 from webapp.models.groups import invitation_groups
 from webapp.services.audit import events
-from webapp.services.audit.events import AuditAction
+from webapp.services.audit.actions import AuditAction
 from webapp.services.directory import lookup
 from webapp.services.links import invitation_links
 from webapp.services.mail import outbox
@@ -47,9 +47,13 @@ class LinkClosedError(ConflictError):
 
 def find_by_token(given: str) -> Invitation:
     """The invitation that a link belongs to. Raises NotFoundError."""
-    found = db.session.scalar(select(Invitation).where(Invitation.token_hash == tokens.hash_token(given)))
+    found = db.session.scalar(
+        select(Invitation).where(Invitation.token_hash == tokens.hash_token(given))
+    )
     if found is None:
-        raise NotFoundError("No invitation has this address. Check that the link was copied whole, or ask for a new one.")
+        raise NotFoundError(
+            "No invitation has this address. Check that the link was copied whole, or ask for a new one."
+        )
     return found
 
 
@@ -96,7 +100,11 @@ class MadeCounts(NamedTuple):
 
 def count_made_by(by: User, who: ColumnElement[bool]) -> MadeCounts:
     """Those that some users made and that `by` may revoke, expired ones too. who: a condition on Invitation."""
-    counted = _select_made_by(by, who).with_only_columns(Invitation.role_id, func.count()).group_by(Invitation.role_id)
+    counted = (
+        _select_made_by(by, who)
+        .with_only_columns(Invitation.role_id, func.count())
+        .group_by(Invitation.role_id)
+    )
     by_role = dict(db.session.execute(counted).all())
     managing = sum(by_role.get(role_id, 0) for role_id in lookup.administrators())
     return MadeCounts(managing, sum(by_role.values()) - managing)
@@ -110,15 +118,25 @@ def count_made_by_people_of(batch: Batch, by: User) -> MadeCounts:
 
 
 def _select_made_by(by: User, who: ColumnElement[bool]) -> Select[Any]:
-    changeable = [role.id for role in lookup.registry().roles if not role.is_owner and role.rank <= by.role.rank]
-    return select(Invitation).where(who, Invitation.state == InvitationState.PENDING, in_json(Invitation.role_id, changeable))
+    changeable = [
+        role.id
+        for role in lookup.registry().roles
+        if not role.is_owner and role.rank <= by.role.rank
+    ]
+    return select(Invitation).where(
+        who, Invitation.state == InvitationState.PENDING, in_json(Invitation.role_id, changeable)
+    )
 
 
 # Made and closed, as parts of commands
 
 
 def add_invitations(
-    people: Sequence[tuple[Address, Access]], by: User, *, valid_days: int, batch_id: int | None = None
+    people: Sequence[tuple[Address, Access]],
+    by: User,
+    *,
+    valid_days: int,
+    batch_id: int | None = None,
 ) -> list[int]:
     """Add invitations; expired ones of the same e-mails are closed. Does not commit.
 
@@ -140,16 +158,28 @@ def add_invitations(
         }
         for (address, access), nonce in zip(people, nonces, strict=True)
     ]
-    ids = list(db.session.scalars(insert(Invitation).returning(Invitation.id, sort_by_parameter_order=True), made))
+    ids = list(
+        db.session.scalars(
+            insert(Invitation).returning(Invitation.id, sort_by_parameter_order=True), made
+        )
+    )
     made_links = zip(ids, nonces, strict=True)
     hashes = [
-        {"id": invitation_id, "token_hash": tokens.hash_token(invitation_links.derive_token(invitation_id, nonce))}
+        {
+            "id": invitation_id,
+            "token_hash": tokens.hash_token(invitation_links.derive_token(invitation_id, nonce)),
+        }
         for invitation_id, nonce in made_links
     ]
     db.session.execute(update(Invitation), hashes)
-    groups = ((invitation_id, sorted(access.groups)) for invitation_id, (_, access) in zip(ids, people, strict=True))
+    groups = (
+        (invitation_id, sorted(access.groups))
+        for invitation_id, (_, access) in zip(ids, people, strict=True)
+    )
     members = [
-        {"invitation_id": invitation_id, "group_id": group_id} for invitation_id, group_ids in groups for group_id in group_ids
+        {"invitation_id": invitation_id, "group_id": group_id}
+        for invitation_id, group_ids in groups
+        for group_id in group_ids
     ]
     if members:
         db.session.execute(insert(invitation_groups), members)
@@ -158,10 +188,20 @@ def add_invitations(
 
 def _close_expired(email_keys: Sequence[str], by: User) -> None:
     now = utcnow()
-    expired = in_json(Invitation.email_key, email_keys), Invitation.state == InvitationState.PENDING, Invitation.expires_at <= now
+    expired = (
+        in_json(Invitation.email_key, email_keys),
+        Invitation.state == InvitationState.PENDING,
+        Invitation.expires_at <= now,
+    )
     closed = update(Invitation).where(*expired).values(state=InvitationState.REVOKED, closed_at=now)
     gone = bulk_execute(closed.returning(Invitation.id, Invitation.email)).all()
-    events.record_many(by, AuditAction.INVITATION_CLOSED, Invitation, gone, reason="it had expired, a fresh one takes its place")
+    events.record_many(
+        by,
+        AuditAction.INVITATION_CLOSED,
+        Invitation,
+        gone,
+        reason="it had expired, a fresh one takes its place",
+    )
 
 
 def renew(invitation: Invitation) -> dict[str, dict[str, str | None]]:
@@ -190,7 +230,11 @@ def hand_over(invitation: Invitation) -> tuple[str, dict[str, dict[str, str | No
 
 def _expiry(invitation: Invitation) -> dict[str, str | None]:
     """Until when the link works, as the audit log keeps it."""
-    return {"expires": invitation.expires_at.isoformat(timespec="seconds") if invitation.expires_at else None}
+    return {
+        "expires": invitation.expires_at.isoformat(timespec="seconds")
+        if invitation.expires_at
+        else None
+    }
 
 
 def revoke(invitation: Invitation, by: User, batch_id: int | None = None) -> None:
@@ -208,7 +252,11 @@ def revoke_made_by(user: User, theirs: Theirs, by: User, batch_id: int | None = 
     if theirs is Theirs.REVOKE_MANAGING:
         wanted = wanted.where(in_json(Invitation.role_id, lookup.administrators()))
     ids = db.session.scalars(wanted.with_only_columns(Invitation.id)).all()
-    closed = update(Invitation).where(in_json(Invitation.id, ids)).values(state=InvitationState.REVOKED, closed_at=utcnow())
+    closed = (
+        update(Invitation)
+        .where(in_json(Invitation.id, ids))
+        .values(state=InvitationState.REVOKED, closed_at=utcnow())
+    )
     revoked = bulk_execute(closed.returning(Invitation.id, Invitation.email)).all()
     outbox.cancel_for_invitations(ids)
     events.record_many(by, AuditAction.INVITATION_REVOKED, Invitation, revoked, batch=batch_id)
@@ -227,9 +275,13 @@ def copy_link(invitation_id: int, by: User, *, proven: bool = False) -> str:
     begin_write()
     invitation = get_pending(invitation_id, by)
     if Permission.USERS_MANAGE in invitation.role.permissions and not proven:
-        raise PasswordRequiredError(f"Type your password: whoever has this link becomes {invitation.role.name}.")
+        raise PasswordRequiredError(
+            f"Type your password: whoever has this link becomes {invitation.role.name}."
+        )
     if invitation.is_expired(utcnow()):
-        raise ConflictError("This invitation has expired. Invite this person anew, and a fresh link is made.")
+        raise ConflictError(
+            "This invitation has expired. Invite this person anew, and a fresh link is made."
+        )
     address, expiries = hand_over(invitation)
     events.record(by, AuditAction.INVITATION_LINK_COPIED, invitation, **expiries)
     db.session.commit()
@@ -246,8 +298,16 @@ def accept(given: str, name: str, password: str) -> User:
     begin_write()
     # One conditional update decides between many at once: those who lose wait for the winner, and not for each other.
     is_good = or_(Invitation.expires_at.is_(None), Invitation.expires_at > utcnow())
-    is_open = Invitation.token_hash == tokens.hash_token(given), Invitation.state == InvitationState.PENDING, is_good
-    claim = update(Invitation).where(*is_open).values(state=InvitationState.ACCEPTED, closed_at=utcnow())
+    is_open = (
+        Invitation.token_hash == tokens.hash_token(given),
+        Invitation.state == InvitationState.PENDING,
+        is_good,
+    )
+    claim = (
+        update(Invitation)
+        .where(*is_open)
+        .values(state=InvitationState.ACCEPTED, closed_at=utcnow())
+    )
     claimed = db.session.scalar(claim.returning(Invitation.id))
     invitation = find_by_token(given)
     if claimed is None:
@@ -263,17 +323,25 @@ def accept(given: str, name: str, password: str) -> User:
         all_groups=invitation.all_groups,
     )
     user.groups = list(
-        db.session.scalars(select(Group).join(invitation_groups).where(invitation_groups.c.invitation_id == invitation.id))
+        db.session.scalars(
+            select(Group)
+            .join(invitation_groups)
+            .where(invitation_groups.c.invitation_id == invitation.id)
+        )
     )
     with raise_if_taken(LinkClosedError(LinkState.HAS_ACCOUNT)):
         db.session.add(user)
         db.session.flush()
-        db.session.execute(update(Invitation).where(Invitation.id == invitation.id).values(user_id=user.id))
+        db.session.execute(
+            update(Invitation).where(Invitation.id == invitation.id).values(user_id=user.id)
+        )
         given_access = {
             "role": user.role.name,
             "groups": "All groups" if user.all_groups else sorted(g.name for g in user.groups),
         }
-        events.record(user, AuditAction.INVITATION_ACCEPTED, invitation, after=given_access, user=user.id)
+        events.record(
+            user, AuditAction.INVITATION_ACCEPTED, invitation, after=given_access, user=user.id
+        )
         lookup.bump_version()
         db.session.commit()
     return user

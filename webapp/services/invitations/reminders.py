@@ -11,7 +11,7 @@ from webapp import queue
 from webapp.db import begin_write, db, utcnow
 from webapp.models import Invitation, InvitationState, Message, MessageKind, MessageState, Priority
 from webapp.services.audit import events
-from webapp.services.audit.events import AuditAction
+from webapp.services.audit.actions import AuditAction
 from webapp.services.mail import outbox
 from webapp.services.settings import in_force
 
@@ -43,18 +43,26 @@ def send_reminders() -> int:
         Invitation.valid_days > days,
     )
     went = Message.id == newest, Message.state.in_([MessageState.SENT, MessageState.UNCERTAIN])
-    query = select(Invitation).join(Message, Message.invitation_id == Invitation.id).where(*due, *went)
+    query = (
+        select(Invitation).join(Message, Message.invitation_id == Invitation.id).where(*due, *went)
+    )
     if db.session.scalar(select(query.with_only_columns(Invitation.id).exists())) is not True:
         db.session.rollback()
         return 0
     begin_write()
-    query = query.order_by(Invitation.id).limit(CHUNK).options(lazyload(Invitation.role), lazyload(Invitation.groups))
+    query = (
+        query.order_by(Invitation.id)
+        .limit(CHUNK)
+        .options(lazyload(Invitation.role), lazyload(Invitation.groups))
+    )
     found = db.session.scalars(query).all()
     unreminded = Invitation.id.in_([each.id for each in found]), Invitation.reminded_at.is_(None)
     claimed = update(Invitation).where(*unreminded).values(reminded_at=now).returning(Invitation.id)
     ids = set(db.session.scalars(claimed, execution_options={"synchronize_session": False}))
     reminded = [(each.id, each.email) for each in found if each.id in ids]
-    outbox.add_messages(MessageKind.REMINDER, [(*each, None) for each in reminded], priority=Priority.BATCH)
+    outbox.add_messages(
+        MessageKind.REMINDER, [(*each, None) for each in reminded], priority=Priority.BATCH
+    )
     events.record_many(None, AuditAction.INVITATION_REMINDED, Invitation, reminded)
     db.session.commit()
     if reminded:

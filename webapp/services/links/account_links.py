@@ -17,7 +17,11 @@ from webapp.services.settings import in_force
 
 MINUTES = {LinkPurpose.RESET: 60, LinkPurpose.EMAIL: 24 * 60, LinkPurpose.SIGN_IN: 30}
 """How long a link works."""
-PATHS = {LinkPurpose.RESET: "password-resets", LinkPurpose.EMAIL: "email-changes", LinkPurpose.SIGN_IN: "owner-links"}
+PATHS = {
+    LinkPurpose.RESET: "password-resets",
+    LinkPurpose.EMAIL: "email-changes",
+    LinkPurpose.SIGN_IN: "owner-links",
+}
 DEAD = "This link does not work any more."
 
 
@@ -42,7 +46,9 @@ def find_by_token(given: str, purpose: LinkPurpose) -> AccountLink | None:
 
 def find_open(user: User, purpose: LinkPurpose) -> AccountLink | None:
     """The newest link of this person that works, or None."""
-    own = select(AccountLink).where(AccountLink.user_id == user.id, AccountLink.purpose == purpose, _is_open())
+    own = select(AccountLink).where(
+        AccountLink.user_id == user.id, AccountLink.purpose == purpose, _is_open()
+    )
     return db.session.scalar(own.order_by(AccountLink.id.desc()).limit(1))
 
 
@@ -87,7 +93,12 @@ def refresh_hash(link: AccountLink) -> None:
 
 def use_link(given: str, purpose: LinkPurpose) -> AccountLink:
     """Use a link, once. Raises ConflictError if it does not work, or another was faster. Does not commit."""
-    spent = update(AccountLink).where(_is(given, purpose), _is_open()).values(closed_at=utcnow()).returning(AccountLink.id)
+    spent = (
+        update(AccountLink)
+        .where(_is(given, purpose), _is_open())
+        .values(closed_at=utcnow())
+        .returning(AccountLink.id)
+    )
     link_id = db.session.scalar(spent)
     if link_id is None:
         db.session.rollback()
@@ -97,7 +108,11 @@ def use_link(given: str, purpose: LinkPurpose) -> AccountLink:
 
 def close_links(user: User, *purposes: LinkPurpose) -> None:
     """Close this person's links of these kinds. Does not commit."""
-    own = AccountLink.user_id == user.id, AccountLink.purpose.in_(purposes), AccountLink.closed_at.is_(None)
+    own = (
+        AccountLink.user_id == user.id,
+        AccountLink.purpose.in_(purposes),
+        AccountLink.closed_at.is_(None),
+    )
     db.session.execute(update(AccountLink).where(*own).values(closed_at=utcnow()))
 
 
@@ -110,4 +125,6 @@ def _is_open(now: datetime | None = None) -> ColumnElement[bool]:
 
 
 def _token(link: AccountLink) -> str:
-    return tokens.derive(in_force.environment().secret_key, link.purpose.value, link.id, 1, link.nonce)
+    return tokens.derive(
+        in_force.environment().secret_key, link.purpose.value, link.id, 1, link.nonce
+    )

@@ -14,7 +14,9 @@ def token(invitation: Invitation) -> str:
 
 def derive_token(invitation_id: int, nonce: str, version: int = 1) -> str:
     """Derive the token of the invitation with this id and random value."""
-    return tokens.derive(in_force.environment().secret_key, "invitation", invitation_id, version, nonce)
+    return tokens.derive(
+        in_force.environment().secret_key, "invitation", invitation_id, version, nonce
+    )
 
 
 def link_url(invitation: Invitation) -> str:

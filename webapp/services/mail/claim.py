@@ -20,7 +20,17 @@ from webapp.core.errors import ConflictError
 from webapp.core.text.phrases import Said
 from webapp.db import begin_write, bulk_execute, db, utcnow
 from webapp.mail.messages import Email
-from webapp.models import Batch, BatchState, Invitation, InvitationState, MailCircuit, Message, MessageState, Phase, Row
+from webapp.models import (
+    Batch,
+    BatchState,
+    Invitation,
+    InvitationState,
+    MailCircuit,
+    Message,
+    MessageState,
+    Phase,
+    Row,
+)
 from webapp.services.links import account_links
 from webapp.services.mail import finish_batch, results, throttle
 from webapp.services.mail.render import render
@@ -76,7 +86,12 @@ def claim(worker: str, limit: int = 20) -> list[int]:
     )
     # Two statements: as one, PostgreSQL may run the select once a row, and its limit then holds for nothing.
     ids = list(db.session.scalars(due)) if limit else []
-    claimed = {"state": MessageState.SENDING, "phase": Phase.CLAIMED, "claimed_by": worker, "lease_until": now + LEASE}
+    claimed = {
+        "state": MessageState.SENDING,
+        "phase": Phase.CLAIMED,
+        "claimed_by": worker,
+        "lease_until": now + LEASE,
+    }
     bulk_execute(update(Message).where(Message.id.in_(ids)).values(**claimed))
     if ids and circuit.paused_at:
         circuit.retry_at = now + throttle.PROBE
@@ -108,7 +123,11 @@ def release_claims(worker: str) -> None:
 
 def _release(which: ColumnElement[bool], *, surely_unsent: bool = False) -> None:
     """Make messages in `sending` due again. Does not commit."""
-    was_begun = Message.maybe_sent if surely_unsent else or_(Message.maybe_sent, Message.phase == Phase.DATA)
+    was_begun = (
+        Message.maybe_sent
+        if surely_unsent
+        else or_(Message.maybe_sent, Message.phase == Phase.DATA)
+    )
     values = {"state": MessageState.QUEUED, "phase": None, "claimed_by": None, "lease_until": None}
     maybe_sent = case((was_begun, True), else_=False)
     left = Message.state == MessageState.SENDING, which
@@ -126,7 +145,9 @@ def server_unreachable(worker: str, cause: Said, refused: Sequence[int] = ()) ->
     """
     begin_write()
     _release(Message.claimed_by == worker, surely_unsent=True)
-    bulk_execute(update(Message).where(Message.id.in_(refused)).values(due_at=utcnow() + throttle.PROBE))
+    bulk_execute(
+        update(Message).where(Message.id.in_(refused)).values(due_at=utcnow() + throttle.PROBE)
+    )
     throttle.trip(cause)
     db.session.commit()
 
@@ -210,7 +231,9 @@ def _waits(now: datetime) -> ColumnElement[bool]:
 
 def _is_paused() -> ColumnElement[bool]:
     """Whether a message belongs to a paused batch."""
-    return exists().where(Row.id == Message.row_id, Batch.id == Row.batch_id, Batch.state == BatchState.PAUSED)
+    return exists().where(
+        Row.id == Message.row_id, Batch.id == Row.batch_id, Batch.state == BatchState.PAUSED
+    )
 
 
 # Render and begin
@@ -223,12 +246,21 @@ def render_claimed(ids: Sequence[int], worker: str) -> list[ClaimedMessage]:
     the invitation gets the link that is sent.
     """
     begin_write()
-    is_claimed = Message.id.in_(ids), Message.state == MessageState.SENDING, Message.claimed_by == worker
-    messages = {message.id: message for message in db.session.scalars(select(Message).where(*is_claimed))}
+    is_claimed = (
+        Message.id.in_(ids),
+        Message.state == MessageState.SENDING,
+        Message.claimed_by == worker,
+    )
+    messages = {
+        message.id: message for message in db.session.scalars(select(Message).where(*is_claimed))
+    }
     rendered = render(list(messages.values()), sending=True)
     sender = in_force.settings().mail_from
     reply_to = in_force.reply_to()
-    headers = {message_id: (message.message_id, message.created_at, sender) for message_id, message in messages.items()}
+    headers = {
+        message_id: (message.message_id, message.created_at, sender)
+        for message_id, message in messages.items()
+    }
     batch_ids = set()
     for message_id, message in messages.items():
         if obstacle := rendered[message_id].obstacle:
@@ -252,7 +284,9 @@ def _write(message_id: int, worker: str, write: Callable[[], Email]) -> Email | 
         return write()
     except Exception:
         current_app.logger.exception("message %s could not be written", message_id)
-        finish_batch.finish_all([results.record_failed(message_id, worker, {"code": "failed_here"}, by_server=False)])
+        finish_batch.finish_all(
+            [results.record_failed(message_id, worker, {"code": "failed_here"}, by_server=False)]
+        )
         return None
 
 
@@ -275,7 +309,9 @@ def begin_data(message_id: int, worker: str, *, is_file: bool = False) -> None:
             or_(Message.invitation_id.is_(None), exists().where(*is_pending)),
             account_links.is_sendable(now),
         )
-        .values(phase=Phase.CLAIMED if is_file else Phase.DATA, lease_until=now + LEASE, tried_at=now)
+        .values(
+            phase=Phase.CLAIMED if is_file else Phase.DATA, lease_until=now + LEASE, tried_at=now
+        )
     )
     db.session.commit()
     if begun.rowcount != 1:

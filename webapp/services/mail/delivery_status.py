@@ -99,7 +99,9 @@ def find_deliveries(ids: Iterable[int]) -> dict[int, Delivery]:
         .options(lazyload(Invitation.role), lazyload(Invitation.groups))
     )
     return {
-        invitation.id: _delivery(invitation, role, message, _way(invitation, message, state is BatchState.PAUSED, gate))
+        invitation.id: _delivery(
+            invitation, role, message, _way(invitation, message, state is BatchState.PAUSED, gate)
+        )
         for invitation, role, message, state, gate in db.session.execute(query)
     }
 
@@ -119,11 +121,23 @@ def _delivery(invitation: Invitation, role: Role, message: Message | None, way: 
 _Way = tuple[Stage, datetime, str, datetime | None]
 
 
-def _way(invitation: Invitation, message: Message | None, is_paused: bool, gate: MailCircuit | None) -> _Way:
+def _way(
+    invitation: Invitation, message: Message | None, is_paused: bool, gate: MailCircuit | None
+) -> _Way:
     if invitation.state is not InvitationState.PENDING:
-        return Stage(invitation.state.value), invitation.closed_at or invitation.created_at, "", None
+        return (
+            Stage(invitation.state.value),
+            invitation.closed_at or invitation.created_at,
+            "",
+            None,
+        )
     if message is None:
-        return (Stage.LINK if invitation.expires_at else Stage.NOT_SENT), invitation.created_at, "", None
+        return (
+            (Stage.LINK if invitation.expires_at else Stage.NOT_SENT),
+            invitation.created_at,
+            "",
+            None,
+        )
     if message.state is MessageState.QUEUED:
         if is_paused:
             return Stage.PAUSED, message.created_at, message.result_text, None
@@ -132,4 +146,9 @@ def _way(invitation: Invitation, message: Message | None, is_paused: bool, gate:
         stage = Stage.PUT_OFF if message.attempts else Stage.QUEUED
         return stage, message.tried_at or message.created_at, message.result_text, message.due_at
     stage = Stage.HANDED if message.state is MessageState.SENT else Stage(message.state.value)
-    return stage, message.handed_at or message.tried_at or message.created_at, message.result_text, None
+    return (
+        stage,
+        message.handed_at or message.tried_at or message.created_at,
+        message.result_text,
+        None,
+    )

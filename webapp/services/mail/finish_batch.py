@@ -9,7 +9,7 @@ from sqlalchemy import func, or_, select, update
 from webapp.db import begin_write, bulk_execute, db, utcnow
 from webapp.models import Batch, BatchState, Outcome, Row
 from webapp.services.audit import events
-from webapp.services.audit.events import AuditAction
+from webapp.services.audit.actions import AuditAction
 
 
 def finish_if_done(batch_id: int) -> bool:
@@ -32,7 +32,11 @@ def finish_if_done(batch_id: int) -> bool:
     begin_write()
     finished = bulk_execute(
         update(Batch)
-        .where(Batch.id == batch_id, Batch.state.in_([BatchState.PROCESSING, BatchState.PAUSED]), ~is_open)
+        .where(
+            Batch.id == batch_id,
+            Batch.state.in_([BatchState.PROCESSING, BatchState.PAUSED]),
+            ~is_open,
+        )
         .values(state=BatchState.FINISHED, finished_at=utcnow())
     ).rowcount
     if finished:
@@ -55,12 +59,17 @@ def finish_all(batch_ids: Iterable[int | None]) -> None:
 def reopen(batch_id: int) -> None:
     """Set a finished batch to processing: rows of it wait again. Does not commit."""
     finished = Batch.id == batch_id, Batch.state == BatchState.FINISHED
-    bulk_execute(update(Batch).where(*finished).values(state=BatchState.PROCESSING, finished_at=None))
+    bulk_execute(
+        update(Batch).where(*finished).values(state=BatchState.PROCESSING, finished_at=None)
+    )
 
 
 def _mark_reverted(revert: Batch) -> None:
     """Mark the batch that this finished revert took back. Does not commit."""
-    undone = Batch.id == revert.reverts_id, Batch.state.in_([BatchState.FINISHED, BatchState.CANCELLED])
+    undone = (
+        Batch.id == revert.reverts_id,
+        Batch.state.in_([BatchState.FINISHED, BatchState.CANCELLED]),
+    )
     if bulk_execute(update(Batch).where(*undone).values(state=BatchState.REVERTED)).rowcount != 1:
         return  # it is at work again, or an earlier revert has said so
     original = db.session.get(Batch, revert.reverts_id, populate_existing=True)
@@ -68,5 +77,9 @@ def _mark_reverted(revert: Batch) -> None:
 
 
 def _count_outcomes(batch_id: int) -> dict[str, int]:
-    tally = select(Row.outcome, func.count()).where(Row.batch_id == batch_id, Row.outcome.is_not(None)).group_by(Row.outcome)
+    tally = (
+        select(Row.outcome, func.count())
+        .where(Row.batch_id == batch_id, Row.outcome.is_not(None))
+        .group_by(Row.outcome)
+    )
     return {outcome.value: count for outcome, count in db.session.execute(tally) if outcome}

@@ -32,7 +32,7 @@ from webapp.models import (
     User,
 )
 from webapp.services.audit import events
-from webapp.services.audit.events import AuditAction
+from webapp.services.audit.actions import AuditAction
 from webapp.services.directory import lookup
 from webapp.services.mail import finish_batch, throttle
 from webapp.services.mail.render import render
@@ -75,11 +75,19 @@ def add_message(
     return message
 
 
-def add_messages(kind: MessageKind, to: Iterable[tuple[int, str, int | None]], *, priority: int) -> None:
+def add_messages(
+    kind: MessageKind, to: Iterable[tuple[int, str, int | None]], *, priority: int
+) -> None:
     """Add messages for many invitations (id, address, row or None), in one statement. Does not commit."""
     same = {"kind": kind, "priority": priority}
     messages = [
-        {**same, "recipient": email, "message_id": _message_id(), "invitation_id": message_id, "row_id": row_id}
+        {
+            **same,
+            "recipient": email,
+            "message_id": _message_id(),
+            "invitation_id": message_id,
+            "row_id": row_id,
+        }
         for message_id, email, row_id in to
     ]
     if messages:
@@ -107,7 +115,11 @@ def retry_failed(batch: Batch, by: User) -> int:
     """
     batch_id = batch.id
     begin_write()
-    newer = select(func.max(Message.id)).where(Message.kind == MessageKind.INVITATION).group_by(Message.invitation_id)
+    newer = (
+        select(func.max(Message.id))
+        .where(Message.kind == MessageKind.INVITATION)
+        .group_by(Message.invitation_id)
+    )
     found = db.session.execute(
         select(Message.id, Message.row_id)
         .join(Row, Row.id == Message.row_id)
@@ -126,12 +138,20 @@ def retry_failed(batch: Batch, by: User) -> int:
         db.session.rollback()
         return 0
     now = utcnow()
-    again = {"state": MessageState.QUEUED, "attempts": 0, "created_at": now, "due_at": now, "result": {}}
+    again = {
+        "state": MessageState.QUEUED,
+        "attempts": 0,
+        "created_at": now,
+        "due_at": now,
+        "result": {},
+    }
     db.session.execute(update(Message), [{"id": message_id, **again} for message_id, _ in found])
     waiting: dict[str, Any] = {"outcome": Outcome.WAITING, "reason": {}, "done_at": None}
     db.session.execute(update(Row), [{"id": row_id, **waiting} for _, row_id in found])
     finish_batch.reopen(batch_id)
-    events.record(by, AuditAction.MESSAGES_RETRIED, db.session.get_one(Batch, batch_id), messages=len(found))
+    events.record(
+        by, AuditAction.MESSAGES_RETRIED, db.session.get_one(Batch, batch_id), messages=len(found)
+    )
     lookup.bump_version()
     db.session.commit()
     queue.enqueue_send()
@@ -175,10 +195,19 @@ def cancel_queued(batch: Batch, by: User) -> int:
     made_here = Invitation.batch_id == batch.id, Invitation.state == InvitationState.PENDING
     withdrawn = {"state": InvitationState.REVOKED, "closed_at": now}
     settled = {"outcome": Outcome.SKIPPED, "reason": result, "done_at": now}
-    theirs = select(Invitation.id).where(*made_here, Invitation.id.in_(select(Message.invitation_id).where(*unsent)))
+    theirs = select(Invitation.id).where(
+        *made_here, Invitation.id.in_(select(Message.invitation_id).where(*unsent))
+    )
     closed = update(Invitation).where(Invitation.id.in_(theirs))
     gone = bulk_execute(closed.values(**withdrawn).returning(Invitation.id, Invitation.email)).all()
-    events.record_many(by, AuditAction.INVITATION_CLOSED, Invitation, gone, reason="its upload was cancelled", batch=batch.id)
+    events.record_many(
+        by,
+        AuditAction.INVITATION_CLOSED,
+        Invitation,
+        gone,
+        reason="its upload was cancelled",
+        batch=batch.id,
+    )
     cancelled = update(Message).where(*unsent).values(state=MessageState.CANCELLED, result=result)
     rows = bulk_execute(cancelled.returning(Message.row_id)).scalars().all()
     bulk_execute(update(Row).where(in_json(Row.id, rows)).values(**settled))
@@ -188,12 +217,22 @@ def cancel_queued(batch: Batch, by: User) -> int:
 
 def cancel_for_invitations(invitation_ids: Sequence[int]) -> None:
     """Cancel the messages of revoked invitations that were not sent yet. Does not commit."""
-    unsent = in_json(Message.invitation_id, invitation_ids), Message.state == MessageState.QUEUED, Message.maybe_sent.is_(False)
+    unsent = (
+        in_json(Message.invitation_id, invitation_ids),
+        Message.state == MessageState.QUEUED,
+        Message.maybe_sent.is_(False),
+    )
     result = {"code": "revoked_unsent"}
     settled = {"outcome": Outcome.SKIPPED, "reason": result, "done_at": utcnow()}
     cancelled = update(Message).where(*unsent).values(state=MessageState.CANCELLED, result=result)
-    rows = [message_id for message_id in bulk_execute(cancelled.returning(Message.row_id)).scalars() if message_id]
-    bulk_execute(update(Row).where(in_json(Row.id, rows), Row.outcome == Outcome.WAITING).values(**settled))
+    rows = [
+        message_id
+        for message_id in bulk_execute(cancelled.returning(Message.row_id)).scalars()
+        if message_id
+    ]
+    bulk_execute(
+        update(Row).where(in_json(Row.id, rows), Row.outcome == Outcome.WAITING).values(**settled)
+    )
 
 
 # Questions
@@ -206,13 +245,18 @@ def delivery_notice() -> str:
     return "Email is held up: it goes out when the mail server answers." if throttle.alarm() else ""
 
 
-def list_messages(viewer: User, before_id: int | None = None, limit: int = PAGE) -> list[tuple[Message, str]]:
+def list_messages(
+    viewer: User, before_id: int | None = None, limit: int = PAGE
+) -> list[tuple[Message, str]]:
     """Messages that the viewer may see, each with its subject, newest first, older than `before_id`; a few queries."""
     older = [Message.id < before_id] if before_id else []
     query = _seen_by(viewer, select(Message)).where(*older).order_by(Message.id.desc()).limit(limit)
     listed = db.session.scalars(query).all()
     found = render(listed)
-    return [(message, write().subject if (write := found[message.id].write) else GONE) for message in listed]
+    return [
+        (message, write().subject if (write := found[message.id].write) else GONE)
+        for message in listed
+    ]
 
 
 def count_by_state(viewer: User) -> Mapping[MessageState, int]:

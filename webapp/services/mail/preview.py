@@ -20,11 +20,18 @@ from webapp.services.settings import in_force
 
 def example_row(batch: Batch) -> Row | None:
     """Whose e-mail is shown: the first who is invited, else the first who is there at all."""
-    standing = select(Row).where(Row.batch_id == batch.id, Row.removed_at.is_(None)).order_by(Row.line).limit(1)
+    standing = (
+        select(Row)
+        .where(Row.batch_id == batch.id, Row.removed_at.is_(None))
+        .order_by(Row.line)
+        .limit(1)
+    )
     return db.session.scalar(standing.where(Row.plan == Plan.INVITE)) or db.session.scalar(standing)
 
 
-def render_example(batch: Batch, row: Row, by: User, typed: Mapping[str, Any] | None = None) -> Email:
+def render_example(
+    batch: Batch, row: Row, by: User, typed: Mapping[str, Any] | None = None
+) -> Email:
     """What this row's person would get if `by` confirmed, but for the link, which leads nowhere.
 
     typed: valid_days and message that are not stored yet.
@@ -32,14 +39,18 @@ def render_example(batch: Batch, row: Row, by: User, typed: Mapping[str, Any] | 
     values = _values(batch, row, (by.name, by.email), lookup.registry())
     if typed:
         values |= {"expires_days": typed["valid_days"], "message": typed["message"]}
-    return messages.invitation(**values, to=row.email, link=f"{in_force.environment().public_url}/invitations/…")
+    return messages.invitation(
+        **values, to=row.email, link=f"{in_force.environment().public_url}/invitations/…"
+    )
 
 
 def render_general_example(by: User) -> Email:
     """What every invitation says, for somebody who does not exist, as if `by` invited them."""
     values = _general_values((by.name, by.email), lookup.registry())
     return messages.invitation(
-        **values, to="ines.carvalho@example.org", link=f"{in_force.environment().public_url}/invitations/…"
+        **values,
+        to="ines.carvalho@example.org",
+        link=f"{in_force.environment().public_url}/invitations/…",
     )
 
 
@@ -51,13 +62,25 @@ def values_of_tests(messages: Sequence[Message]) -> dict[int, dict[str, Any]]:
     if not messages:
         return {}
     wanted = {message.row_id for message in messages}
-    found = {row.id: (batch, row) for row, batch in db.session.execute(select(Row, Batch).join(Batch).where(Row.id.in_(wanted)))}
+    found = {
+        row.id: (batch, row)
+        for row, batch in db.session.execute(
+            select(Row, Batch).join(Batch).where(Row.id.in_(wanted))
+        )
+    }
     names, registry = requester_names(messages), lookup.registry()
     told = {}
     for message in messages:
-        inviter, of_row = (names.get(message.recipient, ""), message.recipient), found.get(message.row_id or 0)
+        inviter, of_row = (
+            (names.get(message.recipient, ""), message.recipient),
+            found.get(message.row_id or 0),
+        )
         if of_row or message.user_id:
-            values = _values(*of_row, inviter, registry) if of_row else _general_values(inviter, registry)
+            values = (
+                _values(*of_row, inviter, registry)
+                if of_row
+                else _general_values(inviter, registry)
+            )
             told[message.id] = {**values, "to": message.recipient, "link": None}
     return told
 
@@ -87,7 +110,10 @@ def _general_values(inviter: tuple[str, str], registry: Registry) -> dict[str, A
         **in_force.letterhead(),
         "inviter": inviter[0],
         "reply_to": in_force.reply_to(inviter),
-        "role": next((role.name for role in registry.roles if not role.manages_people and not role.is_owner), ""),
+        "role": next(
+            (role.name for role in registry.roles if not role.manages_people and not role.is_owner),
+            "",
+        ),
         "groups": [group.name for group in registry.groups[:2]],
         "expires_days": in_force.settings().invite_days,
     }
@@ -97,8 +123,14 @@ def _access(row: Row, registry: Registry) -> tuple[str, list[str] | str]:
     """The role and the groups in names: as planned, or as the cells say where nothing can be planned yet."""
     if "after" in row.step:
         access = Access.from_dict(row.step["after"])
-        names = sorted(registry.group_by_id[group_id].name for group_id in access.groups if group_id in registry.group_by_id)
-        if role := registry.role_by_id.get(access.role):  # a role may be deleted after its rows were planned
+        names = sorted(
+            registry.group_by_id[group_id].name
+            for group_id in access.groups
+            if group_id in registry.group_by_id
+        )
+        if role := registry.role_by_id.get(
+            access.role
+        ):  # a role may be deleted after its rows were planned
             return role.name, ALL_GROUPS if access.everything else names
     named = registry.role_by_key.get(fold(row.role))
     return named.name if named else row.role, split_groups(row.groups)

@@ -21,7 +21,17 @@ from webapp.core.text.formatting import full
 from webapp.db import db, utcnow
 from webapp.mail import messages as emails
 from webapp.mail.messages import Email
-from webapp.models import AccountLink, Batch, Invitation, InvitationState, Message, MessageKind, Row, User, UserState
+from webapp.models import (
+    AccountLink,
+    Batch,
+    Invitation,
+    InvitationState,
+    Message,
+    MessageKind,
+    Row,
+    User,
+    UserState,
+)
 from webapp.services.links import account_links, invitation_links
 from webapp.services.mail import preview
 from webapp.services.settings import in_force
@@ -48,7 +58,9 @@ def render(messages: Sequence[Message], *, sending: bool = False) -> dict[int, R
     for message in messages:
         by_kind[message.kind].append(message)
     return {
-        message_id: draft for kind, of_kind in by_kind.items() for message_id, draft in RENDERERS[kind](of_kind, sending).items()
+        message_id: draft
+        for kind, of_kind in by_kind.items()
+        for message_id, draft in RENDERERS[kind](of_kind, sending).items()
     }
 
 
@@ -79,9 +91,13 @@ def _to_invited(email: Callable[..., Email]) -> Renderer:
                 **letterhead,
                 "to": message.recipient,
                 "inviter": inviter or "",
-                "reply_to": in_force.reply_to((inviter, address) if state is UserState.ACTIVE else ("", "")),
+                "reply_to": in_force.reply_to(
+                    (inviter, address) if state is UserState.ACTIVE else ("", "")
+                ),
                 "role": invitation.role.name,
-                "groups": emails.ALL_GROUPS if invitation.all_groups else [group.name for group in invitation.groups],
+                "groups": emails.ALL_GROUPS
+                if invitation.all_groups
+                else [group.name for group in invitation.groups],
                 "link": link,
                 "expires_days": _days_left(invitation, now),
                 "message": words,
@@ -99,14 +115,21 @@ def _closed(invitation: Invitation, now: datetime) -> str:
 
 
 def _days_left(invitation: Invitation, now: datetime) -> int:
-    left = (invitation.expires_at - now) / timedelta(days=1) if invitation.expires_at else invitation.valid_days
+    left = (
+        (invitation.expires_at - now) / timedelta(days=1)
+        if invitation.expires_at
+        else invitation.valid_days
+    )
     return max(1, math.ceil(left))
 
 
 def _tests(messages: Sequence[Message], _sending: bool) -> dict[int, Rendered]:
     found = preview.values_of_tests(messages)
     gone = Rendered(None, "discarded_unsent")
-    return {m.id: Rendered(partial(emails.invitation, **found[m.id])) if m.id in found else gone for m in messages}
+    return {
+        m.id: Rendered(partial(emails.invitation, **found[m.id])) if m.id in found else gone
+        for m in messages
+    }
 
 
 def _with_link(email: Callable[..., Email]) -> Renderer:
@@ -120,7 +143,10 @@ def _with_link(email: Callable[..., Email]) -> Renderer:
         for message, link in ((message, found[message.link_id or 0]) for message in messages):
             if sending:
                 account_links.refresh_hash(link)
-            values: dict[str, Any] = {"link": account_links.link_url(link), "validity": account_links.validity(link.purpose)}
+            values: dict[str, Any] = {
+                "link": account_links.link_url(link),
+                "validity": account_links.validity(link.purpose),
+            }
             draft = partial(email, to=message.recipient, organisation=place, **values)
             written[message.id] = Rendered(draft, account_links.why_not_sendable(link))
         return written
@@ -133,7 +159,12 @@ def _notice(email: Callable[..., Email]) -> Renderer:
 
     def write(messages: Sequence[Message], _sending: bool) -> dict[int, Rendered]:
         place, zone = in_force.organisation_name(), in_force.settings().time_zone
-        return {m.id: Rendered(partial(email, to=m.recipient, organisation=place, at=full(m.created_at, zone))) for m in messages}
+        return {
+            m.id: Rendered(
+                partial(email, to=m.recipient, organisation=place, at=full(m.created_at, zone))
+            )
+            for m in messages
+        }
 
     return write
 

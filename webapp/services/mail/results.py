@@ -15,7 +15,7 @@ from webapp.core.text.phrases import Said
 from webapp.db import Base, begin_write, db, utcnow
 from webapp.models import MailCircuit, Message, MessageKind, MessageState, Outcome
 from webapp.services.audit import events
-from webapp.services.audit.events import AuditAction
+from webapp.services.audit.actions import AuditAction
 from webapp.services.directory import lookup
 from webapp.services.mail import throttle
 from webapp.services.mail.render import render
@@ -61,9 +61,16 @@ def record_sent(message_id: int, worker: str, result: Said, *, is_file: bool = F
     return batch_id
 
 
-_messages, _invitations, _rows = (Base.metadata.tables[name] for name in ("messages", "invitations", "rows"))
+_messages, _invitations, _rows = (
+    Base.metadata.tables[name] for name in ("messages", "invitations", "rows")
+)
 _READ = (
-    select(_messages.c.invitation_id, _invitations.c.valid_days, _invitations.c.expires_at, throttle.NEEDS_RESET)
+    select(
+        _messages.c.invitation_id,
+        _invitations.c.valid_days,
+        _invitations.c.expires_at,
+        throttle.NEEDS_RESET,
+    )
     .outerjoin_from(_messages, _invitations, _invitations.c.id == _messages.c.invitation_id)
     .outerjoin(MailCircuit, MailCircuit.id == 1)
     .where(_messages.c.id == bindparam("b_id"))
@@ -81,7 +88,9 @@ _SEND = (
         _messages.c.claimed_by == bindparam("b_worker"),
     )
     .values(
-        state=case((_messages.c.maybe_sent, MessageState.UNCERTAIN.value), else_=bindparam("b_state")),
+        state=case(
+            (_messages.c.maybe_sent, MessageState.UNCERTAIN.value), else_=bindparam("b_state")
+        ),
         result=bindparam("b_result"),
         handed_at=bindparam("b_now"),
         tried_at=bindparam("b_now"),
@@ -95,12 +104,16 @@ _SEND = (
 _SETTLE = (
     update(_rows)
     .where(_rows.c.id == bindparam("b_row"), _rows.c.outcome == Outcome.WAITING)
-    .values(outcome=bindparam("b_outcome"), reason=bindparam("b_reason"), done_at=bindparam("b_now"))
+    .values(
+        outcome=bindparam("b_outcome"), reason=bindparam("b_reason"), done_at=bindparam("b_now")
+    )
     .returning(_rows.c.batch_id)
 )
 
 
-def record_failed(message_id: int, worker: str, result: Said, *, by_server: bool = True) -> int | None:
+def record_failed(
+    message_id: int, worker: str, result: Said, *, by_server: bool = True
+) -> int | None:
     """The message was refused for good. by_server: the mail server said so, which also shows that it is there."""
     message = _begin(message_id, worker)
     if message is None:
@@ -118,7 +131,9 @@ def defer(message_id: int, worker: str, result: Said, *, broke_off: bool = False
     if message is None:
         return None
     _count_try(message)
-    due_at = utcnow() + timedelta(minutes=RETRY_MINUTES[min(message.attempts, len(RETRY_MINUTES)) - 1])
+    due_at = utcnow() + timedelta(
+        minutes=RETRY_MINUTES[min(message.attempts, len(RETRY_MINUTES)) - 1]
+    )
     if due_at > message.created_at + GIVE_UP_AFTER:
         batch_id = _fail(message, {"code": "given_up", "answer": result})
     else:
@@ -203,7 +218,9 @@ def _fail(message: Message, result: Said) -> int | None:
     message.state = MessageState.FAILED
     message.result = _with_doubt(message, result)
     reason = describe_mail(message.result)
-    events.record(None, AuditAction.MESSAGE_FAILED, message, reason=reason, attempts=message.attempts)
+    events.record(
+        None, AuditAction.MESSAGE_FAILED, message, reason=reason, attempts=message.attempts
+    )
     return settle_row(message, Outcome.FAILED, message.result)
 
 

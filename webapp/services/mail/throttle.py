@@ -34,7 +34,9 @@ class Slowdown:
 
 def alarm() -> MailCircuit | None:
     """Why sending is held up, since when, and when it is tried again; None while it is not."""
-    return db.session.scalar(select(MailCircuit).where(MailCircuit.id == 1, MailCircuit.paused_at.is_not(None)))
+    return db.session.scalar(
+        select(MailCircuit).where(MailCircuit.id == 1, MailCircuit.paused_at.is_not(None))
+    )
 
 
 def slowdown() -> Slowdown | None:
@@ -74,7 +76,9 @@ def count_taken_lately() -> int:
     """How many messages the server has taken within the last minute."""
     is_taken = Message.state.in_([MessageState.SENT, MessageState.UNCERTAIN])
     is_recent = Message.handed_at > utcnow() - MINUTE
-    return db.session.scalar(select(func.count()).select_from(Message).where(is_taken, is_recent)) or 0
+    return (
+        db.session.scalar(select(func.count()).select_from(Message).where(is_taken, is_recent)) or 0
+    )
 
 
 def _slowdown(circuit: MailCircuit | None) -> Slowdown | None:
@@ -131,7 +135,9 @@ def slow_down(words: str) -> None:
     circuit.paced_at = now
     circuit.pace_words = words
     circuit.retry_at = now + MINUTE
-    current_app.logger.warning("the mail server takes %d messages a minute: %s", circuit.pace, words)
+    current_app.logger.warning(
+        "the mail server takes %d messages a minute: %s", circuit.pace, words
+    )
 
 
 def suspect(cause: Said, message_id: int) -> None:
@@ -148,4 +154,8 @@ def suspect(cause: Said, message_id: int) -> None:
 
 def reset() -> None:
     """End the alarm: the server has answered, whatever it said. Does not commit."""
-    bulk_execute(update(MailCircuit).where(NEEDS_RESET).values(paused_at=None, cause={}, retry_at=None, suspect_id=None))
+    bulk_execute(
+        update(MailCircuit)
+        .where(NEEDS_RESET)
+        .values(paused_at=None, cause={}, retry_at=None, suspect_id=None)
+    )

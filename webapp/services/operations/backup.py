@@ -37,7 +37,16 @@ FORMAT = 1
 MANIFEST, DATABASE, DUMP, OUTBOX = "muster-backup.json", "muster.db", "muster.dump", "outbox"
 KEPT = ("audit_head", "secret_key")
 """Files of the data folder that belong to the database."""
-UNREADABLE = (OSError, EOFError, zlib.error, tarfile.TarError, sqlite3.Error, ValueError, KeyError, TypeError)
+UNREADABLE = (
+    OSError,
+    EOFError,
+    zlib.error,
+    tarfile.TarError,
+    sqlite3.Error,
+    ValueError,
+    KeyError,
+    TypeError,
+)
 """What a file raises that is no backup, or a damaged one."""
 
 
@@ -55,9 +64,13 @@ def make(file: Path, *, force: bool = False, with_database: bool = True) -> list
     """
     settings = in_force.environment()
     if not file.parent.is_dir():
-        raise BackupError(f"There is no folder {file.parent}: make it, and have it belong to the user that Muster runs as.")
+        raise BackupError(
+            f"There is no folder {file.parent}: make it, and have it belong to the user that Muster runs as."
+        )
     if file.exists() and not force:
-        raise BackupError(f"{file} is there already: choose another name, or replace it with --force.")
+        raise BackupError(
+            f"{file} is there already: choose another name, or replace it with --force."
+        )
     try:
         with tempfile.TemporaryDirectory(dir=file.parent, prefix=".muster-backup-") as kept:
             folder = Path(kept)
@@ -74,18 +87,28 @@ def make(file: Path, *, force: bool = False, with_database: bool = True) -> list
             os.replace(written, file)
             data_folder.sync_folder(file.parent)
     except SQLAlchemyError as error:
-        raise BackupError("The database cannot be read: flask --app wsgi muster doctor says why.") from error
+        raise BackupError(
+            "The database cannot be read: flask --app wsgi muster doctor says why."
+        ) from error
     except dumps.ProgramFailedError as error:
         raise BackupError(str(error)) from error
     except (OSError, sqlite3.Error) as error:
-        raise BackupError(f"{file} could not be written: {getattr(error, 'strerror', None) or error}.") from error
+        raise BackupError(
+            f"{file} could not be written: {getattr(error, 'strerror', None) or error}."
+        ) from error
     with suppress(OSError):  # the backup is there all the same
         data_folder.note_backup(settings.data_dir, file)
-    lines = [f"Wrote {file}, {file.stat().st_size / 1024**2:.1f} MB, with {plural(emails, 'email')} from the outbox."]
+    lines = [
+        f"Wrote {file}, {file.stat().st_size / 1024**2:.1f} MB, with {plural(emails, 'email')} from the outbox."
+    ]
     if "SECRET_KEY" in settings.given:
-        lines.append("MUSTER_SECRET_KEY is not in it: keep it apart, as without it second factors end and links are made anew.")
+        lines.append(
+            "MUSTER_SECRET_KEY is not in it: keep it apart, as without it second factors end and links are made anew."
+        )
     if source is None and not with_database:
-        lines.append(f"The database is not in it. Back it up now, after this, with: {dumps.dump_command()}")
+        lines.append(
+            f"The database is not in it. Back it up now, after this, with: {dumps.dump_command()}"
+        )
     lines.append("It opens every pending invitation: guard it like a password.")
     return lines
 
@@ -141,7 +164,9 @@ def _write(written: Path, folder: Path, about: dict[str, Any], outbox: Path) -> 
                 if (folder / name).exists():
                     archive.add(folder / name, name)
             for email in sorted(outbox.glob("*.eml")):
-                with suppress(FileNotFoundError):  # deleted meanwhile, as it is too old or its person was erased
+                with suppress(
+                    FileNotFoundError
+                ):  # deleted meanwhile, as it is too old or its person was erased
                     archive.add(email, f"{OUTBOX}/{email.name}")
                     n += 1
         out.flush()
@@ -158,7 +183,10 @@ def restore(file: Path, *, force: bool = False) -> list[str]:
     While the new files are made, the old ones stay as they are: what goes wrong before the last step changes nothing.
     """
     settings = in_force.environment()
-    with _lock_folder(settings.data_dir), tempfile.TemporaryDirectory(dir=settings.data_dir, prefix=".restore-") as kept:
+    with (
+        _lock_folder(settings.data_dir),
+        tempfile.TemporaryDirectory(dir=settings.data_dir, prefix=".restore-") as kept,
+    ):
         folder = Path(kept)
         try:
             about = _unpack(file, folder)
@@ -169,7 +197,9 @@ def restore(file: Path, *, force: bool = False) -> list[str]:
         _refuse_misfit(about)
         used = _files_in_use(settings.data_dir)
         if used and not force:
-            raise BackupError(f"{used[0]} is there already: restore into an empty folder, or set it aside with --force.")
+            raise BackupError(
+                f"{used[0]} is there already: restore into an empty folder, or set it aside with --force."
+            )
         has_dump = (folder / DUMP).exists()
         if has_dump:
             _put_database_back(folder / DUMP, force=force)
@@ -187,10 +217,14 @@ def restore(file: Path, *, force: bool = False) -> list[str]:
     if has_dump:
         lines.append("The database of MUSTER_DATABASE_URL was put back, too.")
     elif not target:
-        lines.append(f"Now put the database back, before anything starts: {dumps.restore_command()}")
+        lines.append(
+            f"Now put the database back, before anything starts: {dumps.restore_command()}"
+        )
     if not has_key:
         lines.append("The key is not in it: set MUSTER_SECRET_KEY as it was.")
-    lines.append("Start Muster. Emails that were waiting when the backup was made are sent, perhaps for the second time.")
+    lines.append(
+        "Start Muster. Emails that were waiting when the backup was made are sent, perhaps for the second time."
+    )
     return lines
 
 
@@ -203,7 +237,9 @@ def _put_database_back(dump: Path, *, force: bool) -> None:
             )
         dumps.load(dump)
     except SQLAlchemyError as error:
-        raise BackupError("The database cannot be reached: flask --app wsgi muster doctor says why.") from error
+        raise BackupError(
+            "The database cannot be reached: flask --app wsgi muster doctor says why."
+        ) from error
     except dumps.ProgramFailedError as error:
         raise BackupError(f"{error} Nothing was changed.") from error
 
@@ -224,7 +260,9 @@ def _unpack(file: Path, folder: Path) -> dict[str, Any]:
         for member in archive:
             parent, _, name = member.name.rpartition("/")
             is_email = parent == OUTBOX and name.endswith(".eml")
-            if not member.isreg() or not (is_email or member.name in (MANIFEST, DATABASE, DUMP, *KEPT)):
+            if not member.isreg() or not (
+                is_email or member.name in (MANIFEST, DATABASE, DUMP, *KEPT)
+            ):
                 raise ValueError(f"it holds “{member.name}”")
             (folder / OUTBOX).mkdir(mode=0o700, exist_ok=True)
             source = archive.extractfile(member)
@@ -249,9 +287,13 @@ def _unpack(file: Path, folder: Path) -> dict[str, Any]:
 def _refuse_misfit(about: dict[str, Any]) -> None:
     known = {script.revision for script in upgrade.scripts().walk_revisions()}
     if about["format"] != FORMAT or about["revision"] not in known:
-        raise BackupError(f"This backup was made by Muster {about['version']}, which is newer: install that version first.")
+        raise BackupError(
+            f"This backup was made by Muster {about['version']}, which is newer: install that version first."
+        )
     if (about["database"] == "sqlite") != (_sqlite_file() is not None):
-        raise BackupError(f"This backup is of an installation on {about['database']}: set MUSTER_DATABASE_URL as it was there.")
+        raise BackupError(
+            f"This backup is of an installation on {about['database']}: set MUSTER_DATABASE_URL as it was there."
+        )
 
 
 def _files_in_use(data_dir: Path) -> list[Path]:

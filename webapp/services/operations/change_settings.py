@@ -12,7 +12,7 @@ from webapp.core.text.formatting import clipped
 from webapp.db import begin_write, db
 from webapp.models import Organisation, User
 from webapp.services.audit import events
-from webapp.services.audit.events import AuditAction
+from webapp.services.audit.actions import AuditAction
 from webapp.services.directory import lookup
 from webapp.services.settings import in_force
 from webapp.settings.pages import NAME
@@ -24,10 +24,14 @@ LONGEST_QUOTE = 80
 def current_texts(names: Iterable[str]) -> dict[str, str]:
     """These settings as they are in force, as one would type them."""
     now = in_force.settings()
-    return {name: in_force.organisation_name() if name == NAME else now.text(name) for name in names}
+    return {
+        name: in_force.organisation_name() if name == NAME else now.text(name) for name in names
+    }
 
 
-def save(typed: Mapping[str, str], seen: Mapping[str, str], by: User, *, proven: bool = False) -> bool:
+def save(
+    typed: Mapping[str, str], seen: Mapping[str, str], by: User, *, proven: bool = False
+) -> bool:
     """Set what was typed; what the environment gives stays. -> whether anything changed.
 
     typed: by name; blank is the default again. seen: what the page showed when it was opened. proven: `by` has just given their
@@ -37,14 +41,27 @@ def save(typed: Mapping[str, str], seen: Mapping[str, str], by: User, *, proven:
     begin_write()
     place = db.session.get_one(Organisation, 1)
     given = in_force.environment()
-    wanted = {name: text.strip() for name, text in typed.items() if name in ON_PAGES and name not in given.given}
+    wanted = {
+        name: text.strip()
+        for name, text in typed.items()
+        if name in ON_PAGES and name not in given.given
+    }
     after, problems = given.overlaid(place.settings | wanted)
     before = current_texts(name for name in typed if name in wanted or name == NAME)
-    new = {name: typed[name] if name == NAME or name in problems else after.text(name) for name in before}
+    new = {
+        name: typed[name] if name == NAME or name in problems else after.text(name)
+        for name in before
+    }
     for name in before:
         if before[name] not in (new[name], seen.get(name)):
-            now = f"set this to “{clipped(before[name], LONGEST_QUOTE)}”" if before[name] else "emptied this"
-            problems[name] = f"Somebody {now} since you opened the page. Save again to have it as you typed it."
+            now = (
+                f"set this to “{clipped(before[name], LONGEST_QUOTE)}”"
+                if before[name]
+                else "emptied this"
+            )
+            problems[name] = (
+                f"Somebody {now} since you opened the page. Save again to have it as you typed it."
+            )
     if problems:
         db.session.rollback()
         raise ValidationError({name: [sentence] for name, sentence in problems.items()})
@@ -69,7 +86,9 @@ def _protects_less(before: Settings, after: Settings, changed: Collection[str]) 
     demands = "off", "managers", "everyone"
     fewer_people = demands.index(after.require_totp) < demands.index(before.require_totp)
     kept, keeps = before.audit_days or math.inf, after.audit_days or math.inf
-    return ("REQUIRE_TOTP" in changed and fewer_people) or ("AUDIT_DAYS" in changed and keeps < kept)
+    return ("REQUIRE_TOTP" in changed and fewer_people) or (
+        "AUDIT_DAYS" in changed and keeps < kept
+    )
 
 
 def _differing(given: Settings, texts: Mapping[str, str]) -> dict[str, str]:

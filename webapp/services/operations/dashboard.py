@@ -54,9 +54,13 @@ def attention(by: User) -> Attention:
     """What this person may know of, and do something about; four queries, however many people."""
     unsent = failed = expiring = 0
     if by.may(Permission.USERS_SEE):
-        pending = select(func.count(Invitation.id)).where(Invitation.state == InvitationState.PENDING)
+        pending = select(func.count(Invitation.id)).where(
+            Invitation.state == InvitationState.PENDING
+        )
         concerns = Concern.UNSENT, Concern.FAILED, Concern.EXPIRING
-        counts = [pending.where(people_list.is_concern(concern)).scalar_subquery() for concern in concerns]
+        counts = [
+            pending.where(people_list.is_concern(concern)).scalar_subquery() for concern in concerns
+        ]
         unsent, failed, expiring = db.session.execute(select(*counts)).one()
     cares = by.may(Permission.INVITATIONS_MAKE) or by.may(Permission.ORGANISATION_MANAGE)
     return Attention(unsent, failed, expiring, status.health() if cares else None)
@@ -69,7 +73,9 @@ def weeks() -> list[Week]:
     accepted = _count_between(Invitation.closed_at, edges, InvitationState.ACCEPTED)
     if not any((*invited, *accepted)):
         return []
-    return [Week(begins.date(), *each) for begins, *each in zip(edges, invited, accepted, strict=False)]
+    return [
+        Week(begins.date(), *each) for begins, *each in zip(edges, invited, accepted, strict=False)
+    ]
 
 
 def _mondays() -> list[datetime]:
@@ -84,7 +90,9 @@ def _count_between(
     state: InvitationState | None = None,
 ) -> list[int]:
     """How many invitations fall between each edge and the next."""
-    sums = [func.sum(case(((at >= begin) & (at < end), 1), else_=0)) for begin, end in pairwise(edges)]
+    sums = [
+        func.sum(case(((at >= begin) & (at < end), 1), else_=0)) for begin, end in pairwise(edges)
+    ]
     counted = select(*sums).where(at >= edges[0])
     if state:
         counted = counted.where(Invitation.state == state)

@@ -19,7 +19,14 @@ from webapp.db import db
 from webapp.services.settings import in_force
 
 DUMP = ("pg_dump", "--format=custom", "--no-owner", "--exclude-table-data=batch_files")
-RESTORE = ("pg_restore", "--clean", "--if-exists", "--no-owner", "--exit-on-error", "--single-transaction")
+RESTORE = (
+    "pg_restore",
+    "--clean",
+    "--if-exists",
+    "--no-owner",
+    "--exit-on-error",
+    "--single-transaction",
+)
 RUN = ("psql", "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--single-transaction")
 HAVE_THEM = "Install PostgreSQL's client programs, of the server's version or newer (Debian: apt-get install postgresql-client)"
 
@@ -41,7 +48,10 @@ def load(file: Path) -> None:
     drop, fill = file.with_suffix(".drop.sql"), file.with_suffix(".fill.sql")
     names = inspect(db.engine).get_table_names()
     quote = db.engine.dialect.identifier_preparer.quote
-    drop.write_text("".join(f"DROP TABLE IF EXISTS {quote(name)} CASCADE;\n" for name in names), encoding="utf-8")
+    drop.write_text(
+        "".join(f"DROP TABLE IF EXISTS {quote(name)} CASCADE;\n" for name in names),
+        encoding="utf-8",
+    )
     _run("pg_restore", "--clean", "--if-exists", "--no-owner", f"--file={fill}", str(file))
     _run(*RUN, f"--dbname={_address()}", f"--file={drop}", f"--file={fill}")
 
@@ -93,4 +103,6 @@ def _address() -> str:
     """The database's, without the password."""
     url = make_url(in_force.environment().database_url)
     query = {name: value for name, value in url.query.items() if name != "password"}
-    return URL.create("postgresql", url.username, None, url.host, url.port, url.database, query).render_as_string()
+    return URL.create(
+        "postgresql", url.username, None, url.host, url.port, url.database, query
+    ).render_as_string()

@@ -16,10 +16,20 @@ from webapp.core.security.tokens import hash_token
 from webapp.core.text import row_phrases
 from webapp.core.text.formatting import plural
 from webapp.db import begin_write, db, utcnow
-from webapp.models import OWNER_ROLE_ID, AuditChain, Group, Invitation, InvitationState, MailCircuit, Organisation, Role, User
+from webapp.models import (
+    OWNER_ROLE_ID,
+    AuditChain,
+    Group,
+    Invitation,
+    InvitationState,
+    MailCircuit,
+    Organisation,
+    Role,
+    User,
+)
 from webapp.schemas import passwords
 from webapp.services.audit import events
-from webapp.services.audit.events import AuditAction
+from webapp.services.audit.actions import AuditAction
 from webapp.services.directory import groups, lookup
 from webapp.services.settings import in_force
 from webapp.settings.settings import ConfigError
@@ -37,7 +47,9 @@ def is_waiting() -> bool:
 
 def is_open(token: str) -> bool:
     """Whether this is the set-up link that works."""
-    return is_waiting() and db.session.get_one(Organisation, 1).setup_token_hash == hash_token(token)
+    return is_waiting() and db.session.get_one(Organisation, 1).setup_token_hash == hash_token(
+        token
+    )
 
 
 # Commands
@@ -88,7 +100,9 @@ def finish(token: str, organisation: str, name: str, address: Address, password:
     if db.session.scalar(spent) is None:
         db.session.rollback()
         raise ConflictError(DONE)
-    owner = User(email=address.display, email_key=address.key, name=name, password_hash=password_hash)
+    owner = User(
+        email=address.display, email_key=address.key, name=name, password_hash=password_hash
+    )
     try:
         _create_owner(owner)
     except IntegrityError as error:
@@ -106,9 +120,13 @@ def _create_owner(owner: User) -> None:
     db.session.add(owner)
     db.session.flush()
     pending = Invitation.email_key == owner.email_key, Invitation.state == InvitationState.PENDING
-    closed = update(Invitation).where(*pending).values(state=InvitationState.REVOKED, closed_at=utcnow())
+    closed = (
+        update(Invitation).where(*pending).values(state=InvitationState.REVOKED, closed_at=utcnow())
+    )
     gone = db.session.execute(closed.returning(Invitation.id, Invitation.email)).all()
-    events.record_many(owner, AuditAction.INVITATION_CLOSED, Invitation, gone, reason="this person has an account")
+    events.record_many(
+        owner, AuditAction.INVITATION_CLOSED, Invitation, gone, reason="this person has an account"
+    )
     db.session.execute(update(Organisation).values(setup_token_hash=None, owner_id=owner.id))
 
 
@@ -123,11 +141,23 @@ def _make_rows() -> None:
         for role_id, shipped in enumerate(SHIPPED_ROLES, OWNER_ROLE_ID):
             permissions = [permission.value for permission in shipped.permissions]
             db.session.add(
-                Role(id=role_id, name=shipped.name, key=fold(shipped.name), rank=shipped.rank, permissions=permissions)
+                Role(
+                    id=role_id,
+                    name=shipped.name,
+                    key=fold(shipped.name),
+                    rank=shipped.rank,
+                    permissions=permissions,
+                )
             )
         db.session.flush()
-        if db.engine.dialect.name == "postgresql":  # ids that were given by hand do not move its sequence
-            db.session.execute(text("SELECT setval(pg_get_serial_sequence('roles', 'id'), (SELECT max(id) FROM roles))"))
+        if (
+            db.engine.dialect.name == "postgresql"
+        ):  # ids that were given by hand do not move its sequence
+            db.session.execute(
+                text(
+                    "SELECT setval(pg_get_serial_sequence('roles', 'id'), (SELECT max(id) FROM roles))"
+                )
+            )
     db.session.flush()
 
 
@@ -135,16 +165,27 @@ def _owner_from_settings() -> User:
     """The Owner as the environment names them, not yet stored; the name is made of the e-mail's local part."""
     settings = in_force.settings()
     email, password = settings.owner_email or "", settings.owner_password or ""
-    own_domain = email.rpartition("@")[2].lower()  # who runs the server knows their own domain, such as school.local
+    own_domain = email.rpartition("@")[
+        2
+    ].lower()  # who runs the server knows their own domain, such as school.local
     try:
         address = parse(email, (*settings.allowed_domains, own_domain))
     except InvalidAddressError as error:
         problem = row_phrases.describe({"code": error.code})
-        raise ConfigError(f"MUSTER_OWNER_EMAIL is “{email}”, which cannot be used: {problem}") from error
+        raise ConfigError(
+            f"MUSTER_OWNER_EMAIL is “{email}”, which cannot be used: {problem}"
+        ) from error
     if found := passwords.problems(password, email=email):
         raise ConfigError(f"MUSTER_OWNER_PASSWORD cannot be used: {found[0]}")
-    name = " ".join(address.display.partition("@")[0].replace(".", " ").replace("_", " ").split()).title()
-    return User(email=address.display, email_key=address.key, name=name[:120] or "Owner", password_hash=hash_password(password))
+    name = " ".join(
+        address.display.partition("@")[0].replace(".", " ").replace("_", " ").split()
+    ).title()
+    return User(
+        email=address.display,
+        email_key=address.key,
+        name=name[:120] or "Owner",
+        password_hash=hash_password(password),
+    )
 
 
 def _groups_from_settings() -> list[str]:
@@ -152,4 +193,6 @@ def _groups_from_settings() -> list[str]:
     try:
         return groups.clean_names(names) if names else []
     except RuleViolationError as refusal:
-        raise ConfigError(f"MUSTER_GROUPS cannot be used: {' '.join(str(refusal).splitlines())}") from refusal
+        raise ConfigError(
+            f"MUSTER_GROUPS cannot be used: {' '.join(str(refusal).splitlines())}"
+        ) from refusal

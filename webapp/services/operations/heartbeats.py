@@ -22,7 +22,11 @@ def beat(name: str) -> None:
     begin_write()
     now = utcnow()
     beaten = upsert(Worker).values(name=name, started_at=now, seen_at=now)
-    db.session.execute(beaten.on_conflict_do_update(index_elements=["name"], set_={"seen_at": beaten.excluded.seen_at}))
+    db.session.execute(
+        beaten.on_conflict_do_update(
+            index_elements=["name"], set_={"seen_at": beaten.excluded.seen_at}
+        )
+    )
     db.session.execute(delete(Worker).where(Worker.seen_at < now - FORGOTTEN))
     db.session.commit()
 
@@ -37,17 +41,26 @@ def leave(name: str) -> None:
 def alive(within: int = ALIVE) -> int:
     """How many workers were seen within so many seconds."""
     since = utcnow() - timedelta(seconds=within)
-    return db.session.scalar(select(func.count()).select_from(Worker).where(Worker.seen_at >= since)) or 0
+    return (
+        db.session.scalar(select(func.count()).select_from(Worker).where(Worker.seen_at >= since))
+        or 0
+    )
 
 
 def unfinished_batches() -> list[tuple[int, bool]]:
     """Batches at work, oldest first, each with whether rows of it are left for a worker to claim."""
-    unclaimed = select(Row.id).where(Row.batch_id == Batch.id, Row.outcome.is_(None), Row.removed_at.is_(None)).exists()
+    unclaimed = (
+        select(Row.id)
+        .where(Row.batch_id == Batch.id, Row.outcome.is_(None), Row.removed_at.is_(None))
+        .exists()
+    )
     at_work = (
         select(Batch.id, or_(Batch.state == BatchState.QUEUED, unclaimed))
         .where(Batch.state.in_((BatchState.QUEUED, BatchState.PROCESSING)))
         .order_by(Batch.id)
     )
-    found = [(batch_id, bool(has_unclaimed)) for batch_id, has_unclaimed in db.session.execute(at_work)]
+    found = [
+        (batch_id, bool(has_unclaimed)) for batch_id, has_unclaimed in db.session.execute(at_work)
+    ]
     db.session.rollback()
     return found

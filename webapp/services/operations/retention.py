@@ -30,8 +30,8 @@ from webapp.models import (
 )
 from webapp.services.accounts import sessions
 from webapp.services.audit import chain, events
+from webapp.services.audit.actions import AuditAction
 from webapp.services.audit.chain import day_before
-from webapp.services.audit.events import AuditAction
 from webapp.services.batches import report, review
 from webapp.services.settings import in_force
 
@@ -40,7 +40,13 @@ CHUNK = 500
 MOST_DAYS = 36_500
 
 ENDED = (BatchState.FINISHED, BatchState.CANCELLED, BatchState.DISCARDED, BatchState.REVERTED)
-OVER = (MessageState.SENT, MessageState.WRITTEN, MessageState.UNCERTAIN, MessageState.FAILED, MessageState.CANCELLED)
+OVER = (
+    MessageState.SENT,
+    MessageState.WRITTEN,
+    MessageState.UNCERTAIN,
+    MessageState.FAILED,
+    MessageState.CANCELLED,
+)
 
 
 def _cutoff() -> datetime | None:
@@ -66,13 +72,17 @@ def delete_rows() -> int:
     if batch.tally is None:
         tally = report.tally(batch)
         batch.tally = {"by_outcome": dict(tally.by_outcome), "skipped": dict(tally.skipped)}
-    ids = db.session.scalars(select(Row.id).where(Row.batch_id == batch_id).order_by(Row.id).limit(CHUNK)).all()
+    ids = db.session.scalars(
+        select(Row.id).where(Row.batch_id == batch_id).order_by(Row.id).limit(CHUNK)
+    ).all()
     unchecked = {"synchronize_session": False}
     db.session.execute(delete(RowEdit).where(RowEdit.row_id.in_(ids)), execution_options=unchecked)
     db.session.execute(delete(Row).where(Row.id.in_(ids)), execution_options=unchecked)
     if len(ids) < CHUNK:
         for table in (RowEdit, BatchFile):
-            db.session.execute(delete(table).where(table.batch_id == batch_id), execution_options=unchecked)
+            db.session.execute(
+                delete(table).where(table.batch_id == batch_id), execution_options=unchecked
+            )
         batch.rows_deleted_at = utcnow()
         total, days = sum(batch.tally["by_outcome"].values()), in_force.settings().retention_days
         if total:
@@ -86,9 +96,19 @@ def lost_by(typed: str) -> int:
     are kept as now. A question."""
     now = in_force.settings().retention_days
     digits = typed.strip().lstrip("0")
-    if not digits.isdecimal() or len(digits) > 9 or (days := int(digits)) > MOST_DAYS or (now and days >= now):
+    if (
+        not digits.isdecimal()
+        or len(digits) > 9
+        or (days := int(digits)) > MOST_DAYS
+        or (now and days >= now)
+    ):
         return 0
-    return db.session.scalar(select(func.count()).select_from(_due_batches(day_before(days)).subquery())) or 0
+    return (
+        db.session.scalar(
+            select(func.count()).select_from(_due_batches(day_before(days)).subquery())
+        )
+        or 0
+    )
 
 
 def _due_batch(before: datetime) -> Any:
@@ -100,7 +120,11 @@ def _due_batches(before: datetime) -> Select[int]:
     """Batches that ended long enough ago; not while a revert needs to know what they did."""
     ended_at = func.coalesce(Batch.finished_at, Batch.confirmed_at, Batch.created_at)
     revert = aliased(Batch)
-    is_reverted = select(revert.id).where(revert.reverts_id == Batch.id, revert.state.in_(review.OPEN_STATES)).exists()
+    is_reverted = (
+        select(revert.id)
+        .where(revert.reverts_id == Batch.id, revert.state.in_(review.OPEN_STATES))
+        .exists()
+    )
     due = Batch.state.in_(ENDED), Batch.rows_deleted_at.is_(None), ended_at < before, ~is_reverted
     return select(Batch.id).where(*due).order_by(ended_at, Batch.id)
 
@@ -109,21 +133,33 @@ def delete_messages() -> int:
     """Messages that went, failed or were cancelled; not those of invitations that are still pending."""
     before = _cutoff()
     query = select(Message.id).outerjoin(Invitation, Invitation.id == Message.invitation_id)
-    if before is None or not (ids := db.session.scalars(query.where(_is_old(before)).order_by(Message.id).limit(CHUNK)).all()):
+    if before is None or not (
+        ids := db.session.scalars(
+            query.where(_is_old(before)).order_by(Message.id).limit(CHUNK)
+        ).all()
+    ):
         db.session.rollback()
         return 0
     begin_write()
     still = Message.id.in_(ids), Message.state.in_(OVER)
-    gone = db.session.execute(delete(Message).where(*still), execution_options={"synchronize_session": False})
+    gone = db.session.execute(
+        delete(Message).where(*still), execution_options={"synchronize_session": False}
+    )
     n = gone.rowcount  # type: ignore[attr-defined]
-    events.record(None, AuditAction.MESSAGES_DELETED, messages=n, days=in_force.settings().retention_days)
+    events.record(
+        None, AuditAction.MESSAGES_DELETED, messages=n, days=in_force.settings().retention_days
+    )
     db.session.commit()
     return len(ids)
 
 
 def _is_old(before: datetime) -> ColumnElement[bool]:
     is_closed = or_(Message.invitation_id.is_(None), Invitation.state != InvitationState.PENDING)
-    return and_(Message.state.in_(OVER), func.coalesce(Message.handed_at, Message.created_at) < before, is_closed)
+    return and_(
+        Message.state.in_(OVER),
+        func.coalesce(Message.handed_at, Message.created_at) < before,
+        is_closed,
+    )
 
 
 def delete_files() -> int:
@@ -133,12 +169,18 @@ def delete_files() -> int:
         db.session.rollback()
         return 0
     old = func.coalesce(Message.handed_at, Message.created_at) < before
-    staying = {file_name(row_id) for row_id in db.session.scalars(select(Message.message_id).where(old))}
+    staying = {
+        file_name(row_id) for row_id in db.session.scalars(select(Message.message_id).where(old))
+    }
     db.session.rollback()
     with os.scandir(folder) as entries:
         for entry in entries:
             with suppress(OSError):  # another worker was at it
-                if entry.name.endswith(".eml") and entry.name not in staying and entry.stat().st_mtime < before.timestamp():
+                if (
+                    entry.name.endswith(".eml")
+                    and entry.name not in staying
+                    and entry.stat().st_mtime < before.timestamp()
+                ):
                     os.unlink(entry)
                     n += 1
             if n == CHUNK:

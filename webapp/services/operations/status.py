@@ -14,7 +14,15 @@ from sqlalchemy.engine import make_url
 from webapp import queue
 from webapp.core.text.phrases import Said
 from webapp.db import db, seconds_between, utcnow
-from webapp.models import Batch, BatchState, Invitation, InvitationState, MailCircuit, Message, MessageState
+from webapp.models import (
+    Batch,
+    BatchState,
+    Invitation,
+    InvitationState,
+    MailCircuit,
+    Message,
+    MessageState,
+)
 from webapp.run import data_folder
 from webapp.services.mail import claim, throttle
 from webapp.services.mail.throttle import Slowdown
@@ -122,7 +130,9 @@ def figures() -> Figures:
 
     seconds = seconds_between(Batch.confirmed_at, Batch.finished_at)
     within = [func.count(case((seconds <= limit, 1))) for limit in BATCH_SECONDS[:-1]]
-    ended = select(Batch.state, func.count(), func.sum(seconds), *within, func.count(seconds)).group_by(Batch.state)
+    ended = select(
+        Batch.state, func.count(), func.sum(seconds), *within, func.count(seconds)
+    ).group_by(Batch.state)
     batches, sums = {state.value: 0 for state in BatchState}, [0] * len(BATCH_SECONDS)
     in_all = 0.0
     for state, n, lasted, *counted in db.session.execute(ended):
@@ -145,7 +155,11 @@ def figures() -> Figures:
 def _pending_invitations() -> int:
     """Those whose link still works, or was not sent yet."""
     works = or_(Invitation.expires_at.is_(None), Invitation.expires_at > utcnow())
-    pending = select(func.count()).select_from(Invitation).where(Invitation.state == InvitationState.PENDING, works)
+    pending = (
+        select(func.count())
+        .select_from(Invitation)
+        .where(Invitation.state == InvitationState.PENDING, works)
+    )
     return db.session.scalar(pending) or 0
 
 
@@ -153,7 +167,9 @@ def machine() -> Machine:
     """No query."""
     settings = in_force.environment()
     backup = data_folder.last_backup(settings.data_dir)
-    return Machine(settings.workers, shutil.disk_usage(settings.data_dir).free, backup[0] if backup else None)
+    return Machine(
+        settings.workers, shutil.disk_usage(settings.data_dir).free, backup[0] if backup else None
+    )
 
 
 def _oldest_due_seconds() -> int:
@@ -166,7 +182,10 @@ def facts() -> Facts:
     waiting = select(func.count()).select_from(Message).where(Message.state == MessageState.QUEUED)
     went = Message.state.in_([MessageState.SENT, MessageState.UNCERTAIN])
     due, handed_at = db.session.execute(
-        select(waiting.scalar_subquery(), select(func.max(Message.handed_at)).where(went).scalar_subquery())
+        select(
+            waiting.scalar_subquery(),
+            select(func.max(Message.handed_at)).where(went).scalar_subquery(),
+        )
     ).one()
     return Facts(version(), due, handed_at, _size())
 
@@ -175,4 +194,6 @@ def _size() -> int:
     if db.engine.dialect.name == "postgresql":
         return db.session.scalar(text("SELECT pg_database_size(current_database())")) or 0
     file = Path(make_url(in_force.environment().database_url).database or "")
-    return sum(each.stat().st_size for each in (file, file.with_name(file.name + "-wal")) if each.is_file())
+    return sum(
+        each.stat().st_size for each in (file, file.with_name(file.name + "-wal")) if each.is_file()
+    )

@@ -27,7 +27,7 @@ from webapp.models import (
 )
 from webapp.services.accounts import profile, sessions
 from webapp.services.audit import events as audit
-from webapp.services.audit.events import AuditAction
+from webapp.services.audit.actions import AuditAction
 from webapp.services.batches import discard, planner, review
 from webapp.services.directory import lookup, replaced_addresses
 from webapp.services.settings import in_force
@@ -48,7 +48,11 @@ def traces(user: User) -> Traces:
     """What erasing this person takes away in addition to the account itself; six queries."""
     known = audit.find_names(user)
     keyed = {name: key for name in known if (key := sessions.account_key(name))}
-    others = set(db.session.scalars(select(User.email_key).where(User.email_key.in_(keyed.values()), User.id != user.id)))
+    others = set(
+        db.session.scalars(
+            select(User.email_key).where(User.email_key.in_(keyed.values()), User.id != user.id)
+        )
+    )
     own = {name: key for name, key in keyed.items() if key not in others}
     addresses = {name.lower() for name in own}
     keys = set(own.values())
@@ -84,7 +88,9 @@ def erasable(user_id: int, by: User) -> User:
     """
     user = profile.get_user_below(user_id, by)
     if user.state is not UserState.DEACTIVATED:
-        raise ConflictError("Only somebody deactivated can be erased. Deactivate this person first.")
+        raise ConflictError(
+            "Only somebody deactivated can be erased. Deactivate this person first."
+        )
     return user
 
 
@@ -135,19 +141,27 @@ def _erase_from_open_batches(found: Traces, redactor: Redactor, by: User) -> Non
             discard.discard_locked(batch, by)
             continue
         discard.delete_file(batch)
-        rows = db.session.scalars(select(Row).where(Row.batch_id == batch_id, Row.id.in_(found.rows))).all()
+        rows = db.session.scalars(
+            select(Row).where(Row.batch_id == batch_id, Row.id.in_(found.rows))
+        ).all()
         if not rows:
             continue
-        planner.update_counts(batch, [planner.count_keys(row) for row in rows if row.removed_at is None], -1)
+        planner.update_counts(
+            batch, [planner.count_keys(row) for row in rows if row.removed_at is None], -1
+        )
         are_theirs = Row.id.in_([row.id for row in rows])
-        db.session.execute(delete(Row).where(are_theirs).execution_options(synchronize_session=False))
+        db.session.execute(
+            delete(Row).where(are_theirs).execution_options(synchronize_session=False)
+        )
         batch.version += 1
 
 
 def _erase_from_rows(found: Traces, redactor: Redactor) -> None:
     """Replace the person in rows of confirmed uploads; the outcome stays. Does not commit."""
     name = redactor.pseudonym
-    for row in db.session.scalars(select(Row).where(Row.id.in_(found.rows)).execution_options(populate_existing=True)):
+    for row in db.session.scalars(
+        select(Row).where(Row.id.in_(found.rows)).execution_options(populate_existing=True)
+    ):
         row.email = row.read_email = name
         row.email_key, row.read_cells = None, []
         row.issues, row.step, row.reason = map(redactor, (row.issues, row.step, row.reason))

@@ -18,7 +18,7 @@ from webapp.db import begin_write, binary_order, db, in_json, utcnow
 from webapp.models import Group, Invitation, InvitationState, User
 from webapp.models.groups import invitation_groups
 from webapp.services.audit import events
-from webapp.services.audit.events import AuditAction
+from webapp.services.audit.actions import AuditAction
 from webapp.services.directory import lookup, people_list
 from webapp.services.invitations import invitations
 
@@ -53,7 +53,10 @@ class Outlook:
 
 def outlook(chosen: Chosen, by: User) -> Outlook:
     """What `make` would come to. A question; at most two queries."""
-    is_open, is_grantable = _is_open().label("is_open"), lookup.is_to_grantable(by).label("is_grantable")
+    is_open, is_grantable = (
+        _is_open().label("is_open"),
+        lookup.is_to_grantable(by).label("is_grantable"),
+    )
     counted = select(is_open, is_grantable, Invitation.role_id, func.count())
     # Grouped by the label: PostgreSQL takes two expressions with parameters for different ones.
     counted = counted.where(_are(chosen), Invitation.state == InvitationState.PENDING).group_by(
@@ -81,17 +84,28 @@ def make(chosen: Chosen, by: User, *, proven: bool = False) -> list[Slip]:
     proven: `by` has just given their password, as it takes where a role manages people.
     """
     begin_write()
-    wanted = _are(chosen), Invitation.state == InvitationState.PENDING, _is_open(), lookup.is_to_grantable(by)
+    wanted = (
+        _are(chosen),
+        Invitation.state == InvitationState.PENDING,
+        _is_open(),
+        lookup.is_to_grantable(by),
+    )
     query = select(Invitation).where(*wanted).order_by(Invitation.id)
     query = query.limit(MOST + 1).options(lazyload(Invitation.groups))
     found = db.session.scalars(query).all()
     if not found:
-        raise ConflictError("No invitation is open here any more. Load the page again to see how things stand.")
+        raise ConflictError(
+            "No invitation is open here any more. Load the page again to see how things stand."
+        )
     if len(found) > MOST:
-        raise RuleViolationError(f"A sheet holds at most {MOST:,} people. Narrow the filter, then make several sheets.")
+        raise RuleViolationError(
+            f"A sheet holds at most {MOST:,} people. Narrow the filter, then make several sheets."
+        )
     administrators = lookup.administrators()
     if not proven and any(each.role_id in administrators for each in found):
-        raise PasswordRequiredError("Type your password: some of these links make people manage users. No sheet was made.")
+        raise PasswordRequiredError(
+            "Type your password: some of these links make people manage users. No sheet was made."
+        )
     groups, handed, slips = _groups([each.id for each in found]), {}, []
     for each in found:
         link, handed[each.id] = invitations.hand_over(each)
@@ -100,7 +114,9 @@ def make(chosen: Chosen, by: User, *, proven: bool = False) -> list[Slip]:
         slips.append(Slip(each.email, each.role.name, names, link, each.expires_at))
     subjects = [(each.id, each.email) for each in found]
     batch = {"batch": chosen} if isinstance(chosen, int) else {}
-    events.record_many(by, AuditAction.INVITATION_LINK_ON_SHEET, Invitation, subjects, handed, **batch)
+    events.record_many(
+        by, AuditAction.INVITATION_LINK_ON_SHEET, Invitation, subjects, handed, **batch
+    )
     db.session.commit()
     return sorted(slips, key=lambda slip: slip.email.casefold())
 
@@ -109,7 +125,10 @@ def _are(chosen: Chosen) -> ColumnElement[bool]:
     if isinstance(chosen, int):
         return people_list.is_of_batch(chosen)
     people = people_list.find_refs(chosen) if isinstance(chosen, Filter) else chosen
-    return in_json(Invitation.id, sorted(invitation_id for kind, invitation_id in people if kind == "invitation"))
+    return in_json(
+        Invitation.id,
+        sorted(invitation_id for kind, invitation_id in people if kind == "invitation"),
+    )
 
 
 def _is_open() -> ColumnElement[bool]:
@@ -118,8 +137,12 @@ def _is_open() -> ColumnElement[bool]:
 
 def _groups(ids: Sequence[int]) -> defaultdict[int, list[str]]:
     names: defaultdict[int, list[str]] = defaultdict(list)
-    members = select(invitation_groups.c.invitation_id, Group.name).join(Group, Group.id == invitation_groups.c.group_id)
-    theirs = members.where(in_json(invitation_groups.c.invitation_id, ids)).order_by(binary_order(Group.key))
+    members = select(invitation_groups.c.invitation_id, Group.name).join(
+        Group, Group.id == invitation_groups.c.group_id
+    )
+    theirs = members.where(in_json(invitation_groups.c.invitation_id, ids)).order_by(
+        binary_order(Group.key)
+    )
     for invitation_id, name in db.session.execute(theirs):
         names[invitation_id].append(name)
     return names

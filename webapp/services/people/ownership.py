@@ -10,7 +10,7 @@ from webapp.db import begin_write, db
 from webapp.models import OWNER_ROLE_ID, Organisation, User, UserState
 from webapp.models.groups import user_groups
 from webapp.services.audit import events
-from webapp.services.audit.events import AuditAction
+from webapp.services.audit.actions import AuditAction
 from webapp.services.directory import lookup, people_list
 from webapp.services.directory.people_list import Listing
 
@@ -47,13 +47,24 @@ def hand_over(heir_id: int, by: User, seen_role_id: int) -> User:
     new = heir(heir_id, by)
     if new.role_id != seen_role_id:
         db.session.rollback()
-        raise ConflictError(f"Nothing was changed: {new.name} is {new.role.name} now. Look again, then decide.")
+        raise ConflictError(
+            f"Nothing was changed: {new.name} is {new.role.name} now. Look again, then decide."
+        )
     _claim(new, by)
     before = {"owner": by.email, "role": new.role.name}
-    for user_id, values in ((by.id, {"role_id": seen_role_id}), (new.id, {"role_id": OWNER_ROLE_ID, "all_groups": True})):
+    for user_id, values in (
+        (by.id, {"role_id": seen_role_id}),
+        (new.id, {"role_id": OWNER_ROLE_ID, "all_groups": True}),
+    ):
         db.session.execute(update(User).where(User.id == user_id).values(**values))
     db.session.execute(delete(user_groups).where(user_groups.c.user_id == new.id))
-    events.record(by, AuditAction.OWNERSHIP_HANDED_OVER, new, before=before, after={"owner": new.email, "role": "Owner"})
+    events.record(
+        by,
+        AuditAction.OWNERSHIP_HANDED_OVER,
+        new,
+        before=before,
+        after={"owner": new.email, "role": "Owner"},
+    )
     lookup.bump_version()
     db.session.commit()
     return new
@@ -61,7 +72,12 @@ def hand_over(heir_id: int, by: User, seen_role_id: int) -> User:
 
 def _claim(new: User, by: User) -> None:
     """The one conditional update that decides between two at once: only who is Owner now can hand over."""
-    claim = update(Organisation).where(Organisation.owner_id == by.id).values(owner_id=new.id).returning(Organisation.id)
+    claim = (
+        update(Organisation)
+        .where(Organisation.owner_id == by.id)
+        .values(owner_id=new.id)
+        .returning(Organisation.id)
+    )
     if db.session.scalar(claim) is None:
         db.session.rollback()
         raise ConflictError("Nothing was changed: the ownership was handed over already.")

@@ -7,7 +7,12 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import and_, or_, select
 
-from webapp.core.errors import ConflictError, NotFoundError, PasswordRequiredError, RuleViolationError
+from webapp.core.errors import (
+    ConflictError,
+    NotFoundError,
+    PasswordRequiredError,
+    RuleViolationError,
+)
 from webapp.core.plan.actions import Action, Do
 from webapp.core.plan.registry import ALL_GROUPS
 from webapp.core.text.audit_phrases import describe
@@ -16,7 +21,7 @@ from webapp.models import AuditEvent, Batch, Invitation, Message, User, UserStat
 from webapp.schemas.actions import ALL
 from webapp.services.accounts import sessions
 from webapp.services.audit import events
-from webapp.services.audit.events import AuditAction
+from webapp.services.audit.actions import AuditAction
 from webapp.services.batches import actions
 from webapp.services.batches.actions import Kind
 from webapp.services.directory import lookup
@@ -50,9 +55,13 @@ class HistoryEntry:
 
 def get_person(kind: Kind, person_id: int) -> User | Invitation:
     """The user or invitation. Raises NotFoundError, also if the person is erased."""
-    person = db.session.get(User, person_id) if kind == "user" else db.session.get(Invitation, person_id)
+    person = (
+        db.session.get(User, person_id) if kind == "user" else db.session.get(Invitation, person_id)
+    )
     if person is None or person.state is UserState.ERASED:
-        raise NotFoundError("This user is not here any more." if kind == "user" else "There is no such invitation.")
+        raise NotFoundError(
+            "This user is not here any more." if kind == "user" else "There is no such invitation."
+        )
     return person
 
 
@@ -61,7 +70,9 @@ def list_invitations(person: User | Invitation) -> Sequence[Invitation]:
     of_them = Invitation.email_key == person.email_key
     if isinstance(person, User):
         of_them = or_(of_them, Invitation.user_id == person.id)
-    return db.session.scalars(select(Invitation).where(of_them).order_by(Invitation.id.desc())).all()
+    return db.session.scalars(
+        select(Invitation).where(of_them).order_by(Invitation.id.desc())
+    ).all()
 
 
 def find_origin(person: User | Invitation, of_them: Sequence[Invitation]) -> Origin:
@@ -88,20 +99,31 @@ def list_history(
 
     of_them: their invitations, whose events are theirs.
     """
-    about = AuditEvent.subject_type == "invitations", AuditEvent.subject_id.in_([each.id for each in of_them])
+    about = (
+        AuditEvent.subject_type == "invitations",
+        AuditEvent.subject_id.in_([each.id for each in of_them]),
+    )
     theirs = and_(*about)
     if isinstance(person, User):
-        theirs = or_(theirs, and_(AuditEvent.subject_type == "users", AuditEvent.subject_id == person.id))
-    wanted = select(AuditEvent, User.name).outerjoin(User, User.id == AuditEvent.actor_id).where(theirs)
+        theirs = or_(
+            theirs, and_(AuditEvent.subject_type == "users", AuditEvent.subject_id == person.id)
+        )
+    wanted = (
+        select(AuditEvent, User.name).outerjoin(User, User.id == AuditEvent.actor_id).where(theirs)
+    )
     if before:
         wanted = wanted.where(AuditEvent.id < before)
     events = db.session.execute(wanted.order_by(AuditEvent.id.desc()).limit(HISTORY + 1)).all()
     ids = {event.details.get("batch") for event, _ in events}
     batches = {
         batch.id: batch
-        for batch in db.session.scalars(select(Batch).where(Batch.id.in_([person_id for person_id in ids if person_id])))
+        for batch in db.session.scalars(
+            select(Batch).where(Batch.id.in_([person_id for person_id in ids if person_id]))
+        )
     }
-    return [_history_entry(event, name, batches) for event, name in events[:HISTORY]], len(events) > HISTORY
+    return [_history_entry(event, name, batches) for event, name in events[:HISTORY]], len(
+        events
+    ) > HISTORY
 
 
 def _history_entry(event: AuditEvent, name: str | None, batches: dict[int, Batch]) -> HistoryEntry:
@@ -139,7 +161,9 @@ def access_key(person: User | Invitation) -> str:
     return ":".join([*current_access(person, "role"), *current_access(person, "groups")])
 
 
-def change_access(kind: Kind, person_id: int, action: Action, by: User, *, as_seen: str | None, proven: bool) -> str:
+def change_access(
+    kind: Kind, person_id: int, action: Action, by: User, *, as_seen: str | None, proven: bool
+) -> str:
     """Change one person. as_seen: `access_key` of what the form showed. -> the sentence for the toast.
 
     proven: `by` has just given their password. Raises PasswordRequiredError, ConflictError where somebody else changed it in
@@ -147,12 +171,19 @@ def change_access(kind: Kind, person_id: int, action: Action, by: User, *, as_se
     """
     person, registry = get_person(kind, person_id), lookup.registry()
     if as_seen is not None and as_seen != access_key(person):
-        raise ConflictError("Someone else changed this person’s access in the meantime. Load the page again, then choose.")
-    held_now, wanted = registry.role_by_id[person.role_id], registry.role_by_id.get(action.role or 0)
+        raise ConflictError(
+            "Someone else changed this person’s access in the meantime. Load the page again, then choose."
+        )
+    held_now, wanted = (
+        registry.role_by_id[person.role_id],
+        registry.role_by_id.get(action.role or 0),
+    )
     if action.do is Do.REACTIVATE:
         becomes = held_now if held_now.manages_people and not held_now.is_owner else None
     else:
-        becomes = wanted if wanted and wanted.manages_people and not held_now.manages_people else None
+        becomes = (
+            wanted if wanted and wanted.manages_people and not held_now.manages_people else None
+        )
     if becomes and not proven:
         raise PasswordRequiredError(f"Type your password: this person becomes {becomes.name}.")
     return actions.do_now(kind, person_id, action, by)

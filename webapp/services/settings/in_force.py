@@ -90,4 +90,8 @@ def reply_to(inviter: tuple[str, str] = ("", "")) -> tuple[str, str]:
 def letterhead() -> dict[str, str]:
     """What every invitation says about its sender: arguments of `messages.invitation`."""
     now = settings()
-    return {"organisation": organisation_name(), "own_subject": now.invite_subject, "words": now.invite_message}
+    return {
+        "organisation": organisation_name(),
+        "own_subject": now.invite_subject,
+        "words": now.invite_message,
+    }

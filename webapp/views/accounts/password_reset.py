@@ -8,11 +8,26 @@ from werkzeug.wrappers import Response as BaseResponse
 from webapp.core.errors import ConflictError, RuleViolationError
 from webapp.core.security.permissions import Permission
 from webapp.http import rate_limits
-from webapp.http.auth import account_of, answer_dead_link, check_given_password, device_of, label_account, refuse_try
+from webapp.http.auth import (
+    account_of,
+    answer_dead_link,
+    check_given_password,
+    device_of,
+    label_account,
+    refuse_try,
+)
 from webapp.http.forms import ForgottenForm, NewPasswordForm
 from webapp.http.questions import Question, ask
 from webapp.http.rate_limits import Limit
-from webapp.http.web import PUBLIC, Page, current_user, peer, redirect_to, require, run_after_response
+from webapp.http.web import (
+    PUBLIC,
+    Page,
+    current_user,
+    peer,
+    redirect_to,
+    require,
+    run_after_response,
+)
 from webapp.models import LinkPurpose
 from webapp.services.accounts import password_reset
 from webapp.services.links import account_links
@@ -37,7 +52,9 @@ def create() -> Page:
     account = account_of(form.email.data)
     tries = rate_limits.hit(account, peer(), Limit.RESET, device_of(account))
     if tries.again_at:
-        return refuse_try(form, "resets/new.html", tries, "password reset", f"for {label_account(account)}")
+        return refuse_try(
+            form, "resets/new.html", tries, "password reset", f"for {label_account(account)}"
+        )
     run_after_response(password_reset.ask, form.email.data, peer())
     validity = account_links.validity(LinkPurpose.RESET)
     return render_template("resets/asked.html", email=form.email.data.strip(), validity=validity)
@@ -50,7 +67,11 @@ def show(token: str) -> Page:
     user = password_reset.user_of(token)
     if user is None:
         return dead_link_page()
-    return render_template("resets/show.html", form=NewPasswordForm(formdata=None).of(user.name, user.email), token=token)
+    return render_template(
+        "resets/show.html",
+        form=NewPasswordForm(formdata=None).of(user.name, user.email),
+        token=token,
+    )
 
 
 @bp.post("/password-resets/<token>")
@@ -72,7 +93,9 @@ def use(token: str) -> Page | BaseResponse:
 
 def dead_link_page() -> Page:
     """The page for a link that does not work."""
-    return answer_dead_link("a link to reset a password", (render_template("resets/gone.html"), 410))
+    return answer_dead_link(
+        "a link to reset a password", (render_template("resets/gone.html"), 410)
+    )
 
 
 @bp.get("/users/<int:user_id>/reset-link")
@@ -88,16 +111,23 @@ def hand_over(user_id: int) -> str | tuple[str, int]:
     """A link for somebody ranked below, where no mail server could send it: shown this once."""
     password_reset.in_need(user_id, current_user())
     try:
-        link = password_reset.make_link(user_id, current_user(), proven=check_given_password("No link was made."))
+        link = password_reset.make_link(
+            user_id, current_user(), proven=check_given_password("No link was made.")
+        )
     except RuleViolationError as refusal:
         return link_question(user_id, str(refusal), refusal.status)
     validity = account_links.validity(link.purpose)
-    return render_template("resets/link.html", address=account_links.link_url(link), user=link.user, validity=validity)
+    return render_template(
+        "resets/link.html", address=account_links.link_url(link), user=link.user, validity=validity
+    )
 
 
 def link_question(user_id: int, problem: str = "", status: int = 200) -> tuple[str, int]:
     """The question, after a wrong password with what was wrong."""
-    user, validity = password_reset.in_need(user_id, current_user()), account_links.validity(LinkPurpose.RESET)
+    user, validity = (
+        password_reset.in_need(user_id, current_user()),
+        account_links.validity(LinkPurpose.RESET),
+    )
     question = Question(
         asks=f"Make a reset link for {user.name}?",
         tells=f"Whoever has it can choose their password. It is shown once and works for {validity}. One made earlier ends.",
@@ -105,6 +135,8 @@ def link_question(user_id: int, problem: str = "", status: int = 200) -> tuple[s
         keeps="Cancel",
         home=url_for("people.user", user_id=user_id),
         is_bad=False,
-        proof="This person manages users. Your password shows that it is you." if user.may(Permission.USERS_MANAGE) else "",
+        proof="This person manages users. Your password shows that it is you."
+        if user.may(Permission.USERS_MANAGE)
+        else "",
     )
     return ask(question, problem, status)

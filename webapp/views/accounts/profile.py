@@ -55,7 +55,9 @@ def change_password() -> Page | BaseResponse:
         return page(refusal.status, password_form=form)
     profile.change_password(current_user(), form.password.data, g.session_id)
     renew_session()
-    return redirect_to("account.show", say="Your password is changed. Other devices are signed out.")
+    return redirect_to(
+        "account.show", say="Your password is changed. Other devices are signed out."
+    )
 
 
 @bp.post("/account/email")
@@ -74,7 +76,9 @@ def ask_for_email() -> Page | BaseResponse:
             note_refusal(Refusal.LIMIT)
         return page(refusal.status, email_form=form)
     renew_session()
-    return redirect_to("account.show", say=f"Now open the link in the email to {form.address.display}.")
+    return redirect_to(
+        "account.show", say=f"Now open the link in the email to {form.address.display}."
+    )
 
 
 @bp.post("/account/email/withdrawal")
@@ -105,7 +109,10 @@ def confirm_email(token: str) -> Page | BaseResponse:
         return dead_link_page(taken=isinstance(conflict, profile.EmailTakenError))
     if g.user and g.user.id == user.id:
         renew_session()
-    return redirect_to("account.show" if g.user else "sessions.new", say=f"Your email is {user.email} now. Sign in with it.")
+    return redirect_to(
+        "account.show" if g.user else "sessions.new",
+        say=f"Your email is {user.email} now. Sign in with it.",
+    )
 
 
 def dead_link_page(taken: bool = False) -> Page:
@@ -119,7 +126,10 @@ def dead_link_page(taken: bool = False) -> Page:
 def end_session(session_id: int) -> BaseResponse:
     """Sign out on one other device."""
     ended = sessions.end_others(current_user(), g.session_id, only=session_id)
-    return redirect_to("account.show", say="That device is signed out." if ended else "That device was signed out already.")
+    return redirect_to(
+        "account.show",
+        say="That device is signed out." if ended else "That device was signed out already.",
+    )
 
 
 @bp.get("/account/sessions/end")
@@ -147,7 +157,10 @@ def ending_sessions() -> BaseResponse | tuple[str, int]:
 def end_sessions() -> BaseResponse:
     """Sign out everywhere else."""
     ended = sessions.end_others(current_user(), g.session_id)
-    return redirect_to("account.show", say=f"{plural(ended, 'other device')} {'is' if ended == 1 else 'are'} signed out.")
+    return redirect_to(
+        "account.show",
+        say=f"{plural(ended, 'other device')} {'is' if ended == 1 else 'are'} signed out.",
+    )
 
 
 def page(
@@ -166,7 +179,9 @@ def page(
         password_form=password_form.of(current_user().name, current_user().email),
         pending=profile.pending_email(current_user()),
         codes_left=two_factor.codes_left(current_user()),
-        sessions=[(each, device(each.user_agent)) for each in sessions.list_sessions(current_user())],
+        sessions=[
+            (each, device(each.user_agent)) for each in sessions.list_sessions(current_user())
+        ],
         current=g.session_id,
     )
     return html, status

@@ -54,7 +54,9 @@ def create() -> Page | BaseResponse:
     device = device_of(account)
     tries = rate_limits.hit(account, peer(), device=device)
     if tries.again_at:
-        return refuse_try(form, "sessions/new.html", tries, "sign-in", f"as {label_account(account)}")
+        return refuse_try(
+            form, "sessions/new.html", tries, "sign-in", f"as {label_account(account)}"
+        )
     try:
         user = sessions.sign_in(form.email.data, form.password.data, peer())
     except BusyError:
@@ -62,7 +64,9 @@ def create() -> Page | BaseResponse:
         raise
     except RuleViolationError as refusal:
         advice = say_tries_left(tries.left)
-        return render_template("sessions/new.html", form=form, problem=str(refusal), advice=advice), 422
+        return render_template(
+            "sessions/new.html", form=form, problem=str(refusal), advice=advice
+        ), 422
     rate_limits.refund(account, peer(), device=device)
     return continue_sign_in(user, form.next.data)
 
@@ -110,5 +114,7 @@ def delete() -> BaseResponse:
     sessions.end_session(session["sid"])
     clear_session()
     answer = redirect_to("sessions.new", say="You are signed out.")
-    answer.headers["Clear-Site-Data"] = '"cache"'  # pages that a browser still holds; the cookie ended on the server
+    answer.headers["Clear-Site-Data"] = (
+        '"cache"'  # pages that a browser still holds; the cookie ended on the server
+    )
     return answer

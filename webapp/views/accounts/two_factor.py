@@ -101,7 +101,10 @@ def reset(user_id: int) -> BaseResponse | tuple[str, int]:
     except RuleViolationError as refusal:
         return reset_question(user_id, str(refusal), refusal.status)
     user = two_factor.reset(user_id, current_user())
-    said, back = f"Two-step sign-in of {user.name} is off. Their password alone signs them in.", request.form.get("next")
+    said, back = (
+        f"Two-step sign-in of {user.name} is off. Their password alone signs them in.",
+        request.form.get("next"),
+    )
     return redirect_to("users.index", say=said, back=back, acted=f"user-{user_id}")
 
 
@@ -135,12 +138,16 @@ def run_behind_code(form: SecondFactorForm) -> Iterator[None]:
 def page(form: SecondFactorForm, status: int = 200) -> tuple[str, int]:
     """What there is to set up, or to change. The salt of a new secret waits in the cookie: a GET writes nothing."""
     if current_user().has_second_factor:
-        html = render_template("second_factors/on.html", form=form, left=two_factor.codes_left(current_user()))
+        html = render_template(
+            "second_factors/on.html", form=form, left=two_factor.codes_left(current_user())
+        )
         return html, status
     qr = segno.make(two_factor.otpauth_address(current_user(), salt()), error="m")
     picture = qr.svg_data_uri(dark="#000", light="#fff", border=3)
     secret, owed = two_factor.secret(current_user(), salt()), two_factor.must_enrol(current_user())
-    return render_template("second_factors/off.html", form=form, picture=picture, secret=secret, owed=owed), status
+    return render_template(
+        "second_factors/off.html", form=form, picture=picture, secret=secret, owed=owed
+    ), status
 
 
 def salt() -> str:

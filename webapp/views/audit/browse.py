@@ -63,7 +63,9 @@ def index() -> str:
 @require(Permission.AUDIT_READ)
 def csv() -> Response:
     """All that the filter finds, for a spreadsheet."""
-    return export("csv", lambda entries: write_lines(browse.HEADER, map(browse.row, entries)), "text/csv")
+    return export(
+        "csv", lambda entries: write_lines(browse.HEADER, map(browse.row, entries)), "text/csv"
+    )
 
 
 @bp.get("/events.jsonl")
@@ -73,9 +75,16 @@ def lines() -> Response:
     return export("jsonl", browse.lines, "application/jsonl")
 
 
-def export(form: str, write: Callable[[Iterable[Entry]], Iterator[bytes]], mimetype: str) -> Response:
+def export(
+    form: str, write: Callable[[Iterable[Entry]], Iterator[bytes]], mimetype: str
+) -> Response:
     """A file of what the filter finds; that it was taken is noted once it is on its way, with how many entries it has."""
-    wanted, counted, who, peer = filter_from_request(), [0], current_user().id, request.remote_addr or ""
+    wanted, counted, who, peer = (
+        filter_from_request(),
+        [0],
+        current_user().id,
+        request.remote_addr or "",
+    )
     given = {name: of for name, of in request.args.items() if of}
 
     def entries() -> Iterator[Entry]:
@@ -111,7 +120,11 @@ def _about(text: str) -> tuple[str, int] | None:
     kind, _, subject_id = text.rpartition("-")
     return (
         (kind, int(subject_id))
-        if kind and subject_id.isascii() and subject_id.isdigit() and len(subject_id) < 11 and int(subject_id) <= LARGEST
+        if kind
+        and subject_id.isascii()
+        and subject_id.isdigit()
+        and len(subject_id) < 11
+        and int(subject_id) <= LARGEST
         else None
     )
 

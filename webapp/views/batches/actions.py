@@ -19,6 +19,10 @@ bp = Blueprint("actions", __name__, url_prefix="/actions")
 def create() -> BaseResponse:
     """Stage an action: `do`, `role`, `groups`; `people` ("user-12,invitation-5"), or `all` and the list's filter in the query."""
     action = ActionSchema().load({**request.form, "groups": request.form.getlist("groups")})
-    people = Filter.parse(request.args) if request.form.get("all") else ChosenSchema().load(request.form)["people"]
+    people = (
+        Filter.parse(request.args)
+        if request.form.get("all")
+        else ChosenSchema().load(request.form)["people"]
+    )
     batch = actions.stage(people, action, current_user())
     return redirect_to("batches.show", batch_id=batch.id)

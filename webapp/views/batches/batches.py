@@ -14,7 +14,14 @@ from webapp.http.batches.mapping_page import mapping_page
 from webapp.http.batches.review_page import review_context, template_folder
 from webapp.http.batches.run_pages import progress_context, report_context
 from webapp.http.invite_dialog import dialog_context
-from webapp.http.web import current_user, get_number, is_fragment, page_or_fragment, redirect_to, require
+from webapp.http.web import (
+    current_user,
+    get_number,
+    is_fragment,
+    page_or_fragment,
+    redirect_to,
+    require,
+)
 from webapp.models import Batch, BatchKind, BatchState
 from webapp.services.batches import import_rows, turns, upload
 from webapp.services.batches import review as batches
@@ -31,7 +38,12 @@ def index() -> str:
     kind = member(BatchKind, asked)
     found = batches.list_batches(before, kind=kind)
     return render_template(
-        "batches/index.html", batches=found, before=before, kind=kind, more=len(found) == 50, **dialog_context()
+        "batches/index.html",
+        batches=found,
+        before=before,
+        kind=kind,
+        more=len(found) == 50,
+        **dialog_context(),
     )
 
 
@@ -41,7 +53,9 @@ def template() -> Response:
     """The CSV template, from this portal's own roles and groups."""
     registry = lookup.registry()
     names = [role.name for role in lookup.grantable(current_user())]
-    return attach([csv_template(names, [group.name for group in registry.groups])], "muster-template.csv")
+    return attach(
+        [csv_template(names, [group.name for group in registry.groups])], "muster-template.csv"
+    )
 
 
 @bp.post("")
@@ -55,13 +69,17 @@ def create() -> BaseResponse | tuple[str, int]:
             if pasted is not None:
                 batch = upload.stage_pasted(pasted, current_user(), split=split)
             elif file is None or not file.filename:
-                raise UnreadableFileError("No file was chosen.", "Choose a CSV, Excel or OpenDocument file and upload it.")
+                raise UnreadableFileError(
+                    "No file was chosen.", "Choose a CSV, Excel or OpenDocument file and upload it."
+                )
             else:
                 batch = upload.stage(file.read(), file.filename, current_user(), split=split)
     except UnreadableFileError as refusal:
         parts = refusal.parts if isinstance(refusal, import_rows.TooManyRowsError) else 0
         error = {"title": refusal.title, "advice": refusal.advice, "parts": parts, "pasted": pasted}
-        context = dialog_context(tab="bulk", upload_error=error | {"file_name": file.filename if file else ""})
+        context = dialog_context(
+            tab="bulk", upload_error=error | {"file_name": file.filename if file else ""}
+        )
         return page_or_fragment("invitations/new.html", "invitations/_bulk.html", 422, **context)
     answer = redirect_to("batches.show", batch_id=batch.id)
     if is_fragment():
@@ -90,4 +108,6 @@ def show(batch_id: int) -> str | BaseResponse:
 def review(batch: Batch) -> str:
     """The review page, or the part of it that a search changes."""
     context = review_context(batch)
-    return page_or_fragment(f"{template_folder(batch)}/review.html", f"{template_folder(batch)}/_found.html", **context)[0]
+    return page_or_fragment(
+        f"{template_folder(batch)}/review.html", f"{template_folder(batch)}/_found.html", **context
+    )[0]

@@ -24,7 +24,11 @@ def show(batch_id: int) -> BaseResponse | tuple[str, int]:
     """What the dialog before sending asks, as a page. `version`: of the batch, as the review showed it."""
     batch = review.get_batch(batch_id)
     if batch.state is not BatchState.REVIEWING:
-        return redirect_to("batches.show", batch_id=batch_id, say=already_confirmed(batch) if batch.confirmed_by_id else None)
+        return redirect_to(
+            "batches.show",
+            batch_id=batch_id,
+            say=already_confirmed(batch) if batch.confirmed_by_id else None,
+        )
     version = get_number(request.args, "version") or batch.version
     return question(batch, min(version, batch.version))  # nobody has seen what is still to come
 
@@ -32,7 +36,14 @@ def show(batch_id: int) -> BaseResponse | tuple[str, int]:
 def question(batch: Batch, seen: int, problem: str = "", status: int = 200) -> tuple[str, int]:
     """The dialog or the page. seen: the version of the batch that is confirmed by it."""
     dialog = f"{template_folder(batch)}/_confirm.html"
-    return page_or_fragment("batches/confirmation.html", dialog, status, seen=seen, problem=problem, **row_context(batch))
+    return page_or_fragment(
+        "batches/confirmation.html",
+        dialog,
+        status,
+        seen=seen,
+        problem=problem,
+        **row_context(batch),
+    )
 
 
 @bp.post("")
@@ -44,7 +55,9 @@ def create(batch_id: int) -> BaseResponse | tuple[str, int]:
         address = url_for("batches.show", batch_id=review.get_batch(batch_id).id)
         raise RuleViolationError(UNSEEN, link=("Open the review", address))
     try:
-        is_first = confirmation.confirm(batch_id, version, current_user(), proven=check_given_password())
+        is_first = confirmation.confirm(
+            batch_id, version, current_user(), proven=check_given_password()
+        )
     except confirmation.PlansChangedError as error:
         flash(str(error), "warn")
         return redirect_to("batches.show", batch_id=batch_id)

@@ -15,10 +15,24 @@ from webapp.core.security.permissions import Permission
 from webapp.core.text.formatting import plural
 from webapp.http.batches.answers import draw_bulk_change, draw_review, draw_rows
 from webapp.http.batches.review_page import asked_for, review_context
-from webapp.http.web import current_user, get_number, is_fragment, page_or_fragment, redirect_to, require
+from webapp.http.web import (
+    current_user,
+    get_number,
+    is_fragment,
+    page_or_fragment,
+    redirect_to,
+    require,
+)
 from webapp.models import Batch, BatchState
 from webapp.schemas.rows import FIELDS
-from webapp.services.batches import bulk_edit, bulk_fix, cell_edit, duplicates, review, row_search, unknown_words
+from webapp.services.batches import (
+    bulk_edit,
+    bulk_fix,
+    cell_edit,
+    review,
+    row_search,
+    unknown_words,
+)
 from webapp.services.batches import undo as history
 from webapp.services.batches.changes import Result
 from webapp.services.directory import lookup
@@ -65,7 +79,11 @@ def undo(batch_id: int) -> str | BaseResponse | tuple[str, int, dict[str, str]]:
     except history.UndoConflictError as conflict:
         if version or not is_fragment():
             raise
-        context = {"batch": review.get_batch(batch_id), "before": conflict.version, "said": str(conflict)}
+        context = {
+            "batch": review.get_batch(batch_id),
+            "before": conflict.version,
+            "said": str(conflict),
+        }
         return render_template("edits/_overtaken.html", **context), 409, {"X-Muster": "1"}
 
 
@@ -107,7 +125,9 @@ def fixes(batch_id: int) -> str | BaseResponse:
         return redirect_to("batches.show", batch_id=batch_id)
     field, old, new = args.get("field", ""), args.get("old", ""), args.get("new", "")
     preview = bulk_fix.preview(batch, field, old, new)
-    return render_template("edits/_fix.html", batch=batch, field=field, old=old, new=new, preview=preview)
+    return render_template(
+        "edits/_fix.html", batch=batch, field=field, old=old, new=new, preview=preview
+    )
 
 
 @bp.post("/fixes")
@@ -115,7 +135,9 @@ def fixes(batch_id: int) -> str | BaseResponse:
 def fix(batch_id: int) -> str | BaseResponse:
     """Replace a wrong value in every row that has it."""
     form = request.form
-    result = bulk_fix.fix(batch_id, form.get("field", ""), form.get("old", ""), form.get("new", ""), current_user())
+    result = bulk_fix.fix(
+        batch_id, form.get("field", ""), form.get("old", ""), form.get("new", ""), current_user()
+    )
     return draw_bulk_change(result, "Replaced in {rows}")
 
 
@@ -132,14 +154,18 @@ def preview(batch_id: int) -> tuple[str, int] | BaseResponse:
     except RuleViolationError as error:
         preview = None
         refusal = str(error)
-    return render_template("edits/_replaceable.html", batch=batch, preview=preview, refusal=refusal), 200
+    return render_template(
+        "edits/_replaceable.html", batch=batch, preview=preview, refusal=refusal
+    ), 200
 
 
 @bp.get("/replacements/new")
 @require(MAKE)
 def replacing(batch_id: int) -> tuple[str, int]:
     """Find and replace: the inside of its dialog, or a page."""
-    return page_or_fragment("edits/replace.html", "edits/_replace.html", batch=under_review(batch_id))
+    return page_or_fragment(
+        "edits/replace.html", "edits/_replace.html", batch=under_review(batch_id)
+    )
 
 
 @bp.post("/replacements")
@@ -170,7 +196,9 @@ def translate(batch_id: int) -> str | BaseResponse:
     remember = "remember" in form and current_user().may(Permission.USERS_MANAGE)
     word = form.get("word", "")
     meant = form.get("meant", "")
-    result = unknown_words.translate(batch_id, form.get("field", ""), word, meant, current_user(), remember=remember)
+    result = unknown_words.translate(
+        batch_id, form.get("field", ""), word, meant, current_user(), remember=remember
+    )
     remembered = ", and remembered for later files" if remember else ""
     said = f"“{word}” is now {meant} in {plural(result.count, 'row')}{remembered}."
     return draw_review(batch_id, said, result.version)
@@ -185,7 +213,9 @@ def regrouping(batch_id: int) -> str | BaseResponse:
     """Groups of the selected rows: the inside of the dialog."""
     if not is_fragment():
         return redirect_to("batches.show", batch_id=batch_id)
-    return render_template("edits/_regroup.html", batch=under_review(batch_id), registry=lookup.registry())
+    return render_template(
+        "edits/_regroup.html", batch=under_review(batch_id), registry=lookup.registry()
+    )
 
 
 @bp.post("/changes")
@@ -202,11 +232,18 @@ def change(batch_id: int) -> str | BaseResponse:
         case "remove":
             return draw_bulk_change(bulk_edit.remove(batch_id, selection(), by), "{rows} removed")
         case "set_groups":
-            return draw_bulk_change(bulk_edit.set_groups(batch_id, selection(), names, by), "Groups set in {rows}")
+            return draw_bulk_change(
+                bulk_edit.set_groups(batch_id, selection(), names, by), "Groups set in {rows}"
+            )
         case "add_groups" if names:
-            return draw_bulk_change(bulk_edit.add_groups(batch_id, selection(), names, by), "Groups added in {rows}")
+            return draw_bulk_change(
+                bulk_edit.add_groups(batch_id, selection(), names, by), "Groups added in {rows}"
+            )
         case "remove_groups" if names:
-            return draw_bulk_change(bulk_edit.remove_groups(batch_id, selection(), names, by), "Groups removed in {rows}")
+            return draw_bulk_change(
+                bulk_edit.remove_groups(batch_id, selection(), names, by),
+                "Groups removed in {rows}",
+            )
     raise RuleViolationError("Choose at least one group.")
 
 
@@ -230,7 +267,9 @@ def selection() -> bulk_edit.Chosen:
 def numbers(name: str) -> frozenset[int]:
     """Ids, between commas."""
     ids = request.form.get(name, "").split(",")
-    return frozenset(int(row_id) for row_id in ids if row_id.isascii() and row_id.isdigit() and len(row_id) < 16)
+    return frozenset(
+        int(row_id) for row_id in ids if row_id.isascii() and row_id.isdigit() and len(row_id) < 16
+    )
 
 
 # Rows: one more, and those with the same e-mail
@@ -244,8 +283,12 @@ def add(batch_id: int) -> str | BaseResponse:
     [added] = result.rows
     context = review_context(result.batch)
     if is_fragment() and added in context["page"].rows:
-        return render_template("edits/_redrawn.html", said=None, undo=None, focus=added.id, **context)
-    return redirect_to("batches.show", batch_id=batch_id, **bulk_edit.address(result.batch, added.line))
+        return render_template(
+            "edits/_redrawn.html", said=None, undo=None, focus=added.id, **context
+        )
+    return redirect_to(
+        "batches.show", batch_id=batch_id, **bulk_edit.address(result.batch, added.line)
+    )
 
 
 @bp.get("/lines/<int:line>")
@@ -267,20 +310,26 @@ def problem(batch_id: int) -> BaseResponse:
             page, row = there
             field = row.issues[0]["field"] if row.issues else "email"
             anchor = f"row-{row.id}-{field}{'-cell' if field == 'groups' else ''}"
-            return redirect_to("batches.show", batch_id=batch_id, **wanted.args(page=page), _anchor=anchor)
-    return redirect_to("batches.show", batch_id=batch_id, say="No row needs attention now.", **find.args())
+            return redirect_to(
+                "batches.show", batch_id=batch_id, **wanted.args(page=page), _anchor=anchor
+            )
+    return redirect_to(
+        "batches.show", batch_id=batch_id, say="No row needs attention now.", **find.args()
+    )
 
 
 @bp.post("/rows/<int:row_id>/merger")
 @require(MAKE)
 def merge(batch_id: int, row_id: int) -> str | BaseResponse:
     """Make one row of all that have this row's e-mail, with the groups of all."""
-    result = duplicates.merge(batch_id, row_id, current_user())
-    return draw_review(batch_id, f"Groups merged: {plural(len(result.rows), 'row')} made one", result.version)
+    result = bulk_edit.merge_duplicates(batch_id, row_id, current_user())
+    return draw_review(
+        batch_id, f"Groups merged: {plural(len(result.rows), 'row')} made one", result.version
+    )
 
 
 @bp.post("/rows/<int:row_id>/retention")
 @require(MAKE)
 def keep(batch_id: int, row_id: int) -> str | BaseResponse:
     """Keep this row, and remove the others with its e-mail."""
-    return draw_bulk_change(duplicates.keep(batch_id, row_id, current_user()), "{rows} removed")
+    return draw_bulk_change(bulk_edit.keep_one(batch_id, row_id, current_user()), "{rows} removed")

@@ -20,4 +20,7 @@ def rows(batch_id: int) -> Response:
     """The rows of the review as it is filtered and sorted; all of them where it is not."""
     batch, find = review.get_batch(batch_id), Find.parse(request.args)
     header, lines = export.rows(batch, find)
-    return attach(write_lines(header, lines), f"{export.stem(batch)}-{'blocked-' if find.plan == 'attention' else ''}rows.csv")
+    return attach(
+        write_lines(header, lines),
+        f"{export.stem(batch)}-{'blocked-' if find.plan == 'attention' else ''}rows.csv",
+    )

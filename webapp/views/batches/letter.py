@@ -12,7 +12,14 @@ from webapp.core.errors import NotFoundError, RuleViolationError
 from webapp.core.security.permissions import Permission
 from webapp.core.text.formatting import LONGEST_MESSAGE
 from webapp.http.batches.review_page import row_context
-from webapp.http.web import FRAME_CSP, current_user, is_fragment, page_or_fragment, redirect_to, require
+from webapp.http.web import (
+    FRAME_CSP,
+    current_user,
+    is_fragment,
+    page_or_fragment,
+    redirect_to,
+    require,
+)
 from webapp.models import Batch, BatchState
 from webapp.schemas.batches import OptionsSchema
 from webapp.services.batches import options, review, test_message
@@ -42,7 +49,8 @@ def html(batch_id: int) -> Response:
     if row is None:
         raise NotFoundError("There is no row to show an example for.")
     return Response(
-        examples.render_example(batch, row, current_user(), typed(batch)).html, headers={"Content-Security-Policy": FRAME_CSP}
+        examples.render_example(batch, row, current_user(), typed(batch)).html,
+        headers={"Content-Security-Policy": FRAME_CSP},
     )
 
 

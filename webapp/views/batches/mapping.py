@@ -10,7 +10,14 @@ from werkzeug.wrappers import Response as BaseResponse
 from webapp.core.files.errors import UnreadableFileError
 from webapp.core.security.permissions import Permission
 from webapp.http.batches.mapping_page import choice_from, mapping_page
-from webapp.http.web import current_user, get_number, is_fragment, page_or_fragment, redirect_to, require
+from webapp.http.web import (
+    current_user,
+    get_number,
+    is_fragment,
+    page_or_fragment,
+    redirect_to,
+    require,
+)
 from webapp.models import Batch, BatchState
 from webapp.services.batches import mapping, review, turns, upload
 from webapp.services.batches.import_rows import EditsLostError
@@ -38,7 +45,12 @@ def choose(batch_id: int) -> BaseResponse | tuple[str, int]:
     try:
         with turns.upload(current_user()):
             mapping.choose(
-                batch_id, choice_from(form), current_user(), remember=remember, split=split, version=get_number(form, "version")
+                batch_id,
+                choice_from(form),
+                current_user(),
+                remember=remember,
+                split=split,
+                version=get_number(form, "version"),
             )
     except UnreadableFileError as refusal:
         return mapping_page(review.get_batch(batch_id), form, refusal, 422)
@@ -64,9 +76,13 @@ def replace(batch_id: int) -> BaseResponse | tuple[str, int]:
         if sent is None or not sent.filename:
             raise UnreadableFileError("No file was chosen.", "Choose a file and upload it.")
         with turns.upload(current_user()):
-            upload.replace(batch_id, sent.read(), sent.filename, current_user(), lose="lose" in request.form)
+            upload.replace(
+                batch_id, sent.read(), sent.filename, current_user(), lose="lose" in request.form
+            )
     except UnreadableFileError as refusal:
-        context = replace_context(review.get_batch(batch_id), refusal, sent.filename if sent else None)
+        context = replace_context(
+            review.get_batch(batch_id), refusal, sent.filename if sent else None
+        )
         return page_or_fragment("mapping/replace.html", "mapping/_replace.html", 422, **context)
     answer = redirect_to("batches.show", batch_id=batch_id, say="The file was replaced.")
     if is_fragment():
@@ -74,8 +90,14 @@ def replace(batch_id: int) -> BaseResponse | tuple[str, int]:
     return answer
 
 
-def replace_context(batch: Batch, refusal: UnreadableFileError | None = None, name: str | None = None) -> dict[str, Any]:
+def replace_context(
+    batch: Batch, refusal: UnreadableFileError | None = None, name: str | None = None
+) -> dict[str, Any]:
     """What the page for another file shows. name: of the file that was refused."""
-    error = {"title": refusal.title, "advice": refusal.advice, "file_name": name or ""} if refusal else None
+    error = (
+        {"title": refusal.title, "advice": refusal.advice, "file_name": name or ""}
+        if refusal
+        else None
+    )
     lost = refusal.lost if isinstance(refusal, EditsLostError) else 0
     return {"batch": batch, "limits": in_force.settings(), "upload_error": error, "lost": lost}

@@ -27,7 +27,9 @@ bp = Blueprint("blocks", __name__, url_prefix="/batches/<int:batch_id>/blocks")
 def create(batch_id: int) -> str | BaseResponse:
     """Fill cells; lines that found no row are offered as new rows."""
     pasted = load_block()
-    result = cell_edit.paste(batch_id, [CellEdit(**cell) for cell in pasted["cells"]], current_user())
+    result = cell_edit.paste(
+        batch_id, [CellEdit(**cell) for cell in pasted["cells"]], current_user()
+    )
     if not is_fragment():
         return redirect_to("batches.show", batch_id=batch_id)
     said = f"{plural(len(result.changes), 'cell')} changed"
@@ -80,6 +82,8 @@ def load_block() -> dict[str, Any]:
     try:
         loaded = BlockSchema().load(json.loads(request.form.get("block", "{}")))
     except (ValueError, RecursionError, ValidationError) as error:
-        raise RuleViolationError("This block could not be read. Copy the cells again, then paste once more.") from error
+        raise RuleViolationError(
+            "This block could not be read. Copy the cells again, then paste once more."
+        ) from error
     assert isinstance(loaded, dict)
     return loaded

@@ -43,7 +43,9 @@ def stage_again(batch_id: int) -> BaseResponse:
 def revert(batch_id: int) -> BaseResponse:
     """On to the review of a revert: a new one, or the one that is under way."""
     batch, is_new = reverts.stage(batch_id, current_user())
-    return redirect_to("batches.show", batch_id=batch.id, say=None if is_new else "This is being reverted already.")
+    return redirect_to(
+        "batches.show", batch_id=batch.id, say=None if is_new else "This is being reverted already."
+    )
 
 
 @bp.get("/report.csv")
@@ -54,10 +56,23 @@ def report(batch_id: int) -> Response:
     unsent = reports.unsent(batch)
 
     def line(row: Row) -> tuple[str, ...]:
-        reason = row.why or ("Not emailed: no mail server was set" if row.invitation_id in unsent else "")
-        return str(row.line), row.email, row.role, row.groups, (row.outcome or Outcome.WAITING).value.capitalize(), reason
+        reason = row.why or (
+            "Not emailed: no mail server was set" if row.invitation_id in unsent else ""
+        )
+        return (
+            str(row.line),
+            row.email,
+            row.role,
+            row.groups,
+            (row.outcome or Outcome.WAITING).value.capitalize(),
+            reason,
+        )
 
     name = f"{batch.name.rpartition('.')[0] or batch.name}-{outcome or 'results'}.csv"
     return attach(
-        write_lines(("Row", "Email", "Role", "Groups", "Outcome", "Reason"), map(line, reports.each(batch, outcome))), name
+        write_lines(
+            ("Row", "Email", "Role", "Groups", "Outcome", "Reason"),
+            map(line, reports.each(batch, outcome)),
+        ),
+        name,
     )

@@ -23,7 +23,9 @@ bp = Blueprint("reviews", __name__, url_prefix="/batches/<int:batch_id>")
 @require(Permission.INVITATIONS_MAKE)
 def update(batch_id: int) -> str | BaseResponse:
     """Change how the batch is applied: mode, roles of existing users, skipping."""
-    batch = options.change(batch_id, options.Options(**OptionsSchema().load(request.form)), current_user())
+    batch = options.change(
+        batch_id, options.Options(**OptionsSchema().load(request.form)), current_user()
+    )
     if not is_fragment():
         return redirect_to("batches.show", batch_id=batch_id)
     return render_template("batches/_changed.html", **review_context(batch))
@@ -34,7 +36,11 @@ def update(batch_id: int) -> str | BaseResponse:
 def add_group(batch_id: int) -> BaseResponse:
     """Create groups that the file names; every row that waits for them is judged again."""
     made = unknown_words.create_groups(batch_id, request.form.getlist("name"), current_user())
-    said = f"Group “{made[0].name}” created." if len(made) == 1 else f"{plural(len(made), 'group')} created."
+    said = (
+        f"Group “{made[0].name}” created."
+        if len(made) == 1
+        else f"{plural(len(made), 'group')} created."
+    )
     return redirect_to("batches.show", batch_id=batch_id, say=said, **asked_for().args())
 
 
@@ -45,7 +51,9 @@ def missing_groups(batch_id: int) -> str | BaseResponse:
     batch = batches.get_batch(batch_id)
     if batch.state is not BatchState.REVIEWING:
         return redirect_to("batches.show", batch_id=batch_id)
-    return render_template("mapping/groups.html", batch=batch, words=unknown_words.find_missing_groups(batch))
+    return render_template(
+        "mapping/groups.html", batch=batch, words=unknown_words.find_missing_groups(batch)
+    )
 
 
 @bp.get("/discard")
@@ -56,7 +64,11 @@ def discarding(batch_id: int) -> BaseResponse | tuple[str, int]:
     if batch.state not in (BatchState.MAPPING, BatchState.REVIEWING):
         return redirect_to("batches.show", batch_id=batch_id)
     kind, is_edited = batch.kind.value, batch.state is BatchState.REVIEWING
-    lost = f"{batch.name} and every edit made to it are deleted." if is_edited else f"{batch.name} is deleted."
+    lost = (
+        f"{batch.name} and every edit made to it are deleted."
+        if is_edited
+        else f"{batch.name} is deleted."
+    )
     is_upload = batch.kind is BatchKind.UPLOAD
     return ask(
         Question(
@@ -76,4 +88,6 @@ def discarding(batch_id: int) -> BaseResponse | tuple[str, int]:
 def discard(batch_id: int) -> BaseResponse:
     """Give up what was not confirmed."""
     batch = discards.discard(batch_id, current_user())
-    return redirect_to("batches.index", say=f"“{batch.name}” was discarded. {batches.nothing_done(batch)}")
+    return redirect_to(
+        "batches.index", say=f"“{batch.name}” was discarded. {batches.nothing_done(batch)}"
+    )

@@ -37,7 +37,9 @@ def update(batch_id: int, row_id: int) -> BaseResponse | tuple[str, int]:
     """One cell: the field, its new value, and the value that it had."""
     form = request.form
     field = form.get("field", "")
-    result = cell_edit.edit(batch_id, row_id, field, form.get("value", ""), form.get("seen"), current_user())
+    result = cell_edit.edit(
+        batch_id, row_id, field, form.get("value", ""), form.get("seen"), current_user()
+    )
     if not is_fragment():
         return redirect_to("rows.show", batch_id=batch_id, row_id=row_id)
     status = 409 if result.newer else 422 if result.rows[0].issues_of(field) else 200
@@ -47,16 +49,25 @@ def update(batch_id: int, row_id: int) -> BaseResponse | tuple[str, int]:
 def describe_cell(result: Result) -> str:
     """What a screen reader says after an edit."""
     row = result.rows[0]
-    said = [f"{name} changed {field.capitalize()}. Showing the newer value." for (_, field), name in result.newer.items()]
+    said = [
+        f"{name} changed {field.capitalize()}. Showing the newer value."
+        for (_, field), name in result.newer.items()
+    ]
     if row.issues:
         said.append(row.problem)
     else:
-        said.append(f"Misspelt domain? Perhaps it is {row.likely_domain}." if row.likely_domain else "No problem.")
+        said.append(
+            f"Misspelt domain? Perhaps it is {row.likely_domain}."
+            if row.likely_domain
+            else "No problem."
+        )
     return f"Row {row.line}: {' '.join(said)}"
 
 
 @bp.errorhandler(cell_edit.RowRemovedError)
-def show_removed(error: cell_edit.RowRemovedError) -> BaseResponse | tuple[str, int, dict[str, str]]:
+def show_removed(
+    error: cell_edit.RowRemovedError,
+) -> BaseResponse | tuple[str, int, dict[str, str]]:
     """The row as it is, so that it is not edited once more; and why nothing was stored."""
     if not is_fragment():
         return errors.broken_promise(error)

@@ -22,7 +22,9 @@ bp = Blueprint("runs", __name__, url_prefix="/batches/<int:batch_id>")
 @require(Permission.INVITATIONS_MAKE)
 def pause(batch_id: int) -> BaseResponse:
     """Stop the claiming of rows."""
-    return switched(execute.pause, batch_id, "Paused. What is with the mail server now still goes out.")
+    return switched(
+        execute.pause, batch_id, "Paused. What is with the mail server now still goes out."
+    )
 
 
 @bp.post("/resumption")

@@ -25,7 +25,11 @@ bp = Blueprint("groups", __name__, url_prefix="/groups")
 @require(Permission.USERS_SEE)
 def index() -> str:
     """All groups, found by `?q=`; `?new` opens the dialog, `?edit=7` that row."""
-    return page(GroupsForm(formdata=None), is_open="new" in request.args, editing=get_number(request.args, "edit"))
+    return page(
+        GroupsForm(formdata=None),
+        is_open="new" in request.args,
+        editing=get_number(request.args, "edit"),
+    )
 
 
 @bp.post("")
@@ -40,7 +44,9 @@ def create() -> BaseResponse | tuple[str, int]:
     except (ValidationError, RuleViolationError) as refusal:
         show_errors(form, refusal)
         return page(form, is_open=True), 422
-    said = f"{plural(len(added), 'group')} added." if len(added) > 1 else f"“{added[0].name}” added."
+    said = (
+        f"{plural(len(added), 'group')} added." if len(added) > 1 else f"“{added[0].name}” added."
+    )
     return redirect_to("groups.index", say=said, back=form.next.data)
 
 
@@ -50,20 +56,30 @@ def update(group_id: int) -> BaseResponse | tuple[str, int]:
     """Rename and describe."""
     form = GroupForm()
     try:
-        group = groups.change_group(group_id, form.name.data or "", form.description.data or "", current_user())
+        group = groups.change_group(
+            group_id, form.name.data or "", form.description.data or "", current_user()
+        )
     except (ValidationError, RuleViolationError) as refusal:
         show_errors(form, refusal)
         return page(GroupsForm(formdata=None), is_open=False, editing=group_id, edit_form=form), 422
     return redirect_to("groups.index", say=f"“{group.name}” saved.")
 
 
-def page(form: GroupsForm, is_open: bool, editing: int | None = None, edit_form: GroupForm | None = None) -> str:
+def page(
+    form: GroupsForm, is_open: bool, editing: int | None = None, edit_form: GroupForm | None = None
+) -> str:
     """The list, with the dialog for new groups open or not, and a row to be edited or none."""
     everyone, search = groups.list_groups(), request.args.get("q", "").strip()[:100]
     other_names = aliases.list_aliases(AliasKind.GROUP)
-    row = next((each for each in everyone if each.id == editing), None) if current_user().may(Permission.USERS_MANAGE) else None
+    row = (
+        next((each for each in everyone if each.id == editing), None)
+        if current_user().may(Permission.USERS_MANAGE)
+        else None
+    )
     if row and edit_form is None:
-        edit_form = GroupForm(formdata=None, data={"name": row.name, "description": row.description})
+        edit_form = GroupForm(
+            formdata=None, data={"name": row.name, "description": row.description}
+        )
     return render_template(
         "groups/index.html",
         groups=groups.filter_groups(everyone, other_names, search),
@@ -145,7 +161,9 @@ def merger(group_id: int) -> str:
 def merge(group_id: int) -> BaseResponse | tuple[str, int]:
     """Make them one, as the page said."""
     try:
-        group = groups.merge_groups(group_id, chosen(), current_user(), request.form.get("seen", ""))
+        group = groups.merge_groups(
+            group_id, chosen(), current_user(), request.form.get("seen", "")
+        )
     except RuleViolationError as refusal:
         return merger_page(group_id, str(refusal)), 422
     except ConflictError as conflict:
@@ -163,7 +181,9 @@ def merger_page(group_id: int, problem: str = "") -> str:
         group=groups.get_group(group_id),
         others=others,
         wanted=wanted,
-        effect=groups.effect_of_merging(group_id, [each.id for each in wanted], current_user()) if wanted else None,
+        effect=groups.effect_of_merging(group_id, [each.id for each in wanted], current_user())
+        if wanted
+        else None,
         problem=problem,
     )
 
@@ -171,7 +191,11 @@ def merger_page(group_id: int, problem: str = "") -> str:
 def chosen() -> list[int]:
     """The groups that were ticked."""
     own = (request.view_args or {})["group_id"]
-    return [group_id for group_id in request.values.getlist("with", type=int) if 0 < group_id <= LARGEST and group_id != own]
+    return [
+        group_id
+        for group_id in request.values.getlist("with", type=int)
+        if 0 < group_id <= LARGEST and group_id != own
+    ]
 
 
 @bp.get("/<int:group_id>/deletion")

@@ -29,7 +29,9 @@ def new() -> str:
     """The form for a new role; `?like=3` begins with the rank and permissions of another."""
     like = get_number(request.args, "like")
     model = roles.get_role(like).role if like else None
-    form = RoleForm(formdata=None, data={"rank": model.rank, "permissions": model.permissions} if model else {})
+    form = RoleForm(
+        formdata=None, data={"rank": model.rank, "permissions": model.permissions} if model else {}
+    )
     return form_page(form)
 
 
@@ -70,7 +72,9 @@ def update(role_id: int) -> BaseResponse | tuple[str, int]:
 
 def form_page(form: RoleForm, held: Counted | None = None) -> str:
     """The form. held: the role that is changed, or None for a new one."""
-    return render_template("roles/form.html", form=form, held=held, meanings=MEANINGS, roles=roles.list_roles())
+    return render_template(
+        "roles/form.html", form=form, held=held, meanings=MEANINGS, roles=roles.list_roles()
+    )
 
 
 @bp.get("/<int:role_id>/deletion")
@@ -85,7 +89,12 @@ def deletion(role_id: int) -> str:
 def delete(role_id: int) -> BaseResponse | tuple[str, int]:
     """Delete it, as the page said."""
     try:
-        name = roles.remove(role_id, get_number(request.form, "replacement"), current_user(), request.form.get("seen", ""))
+        name = roles.remove(
+            role_id,
+            get_number(request.form, "replacement"),
+            current_user(),
+            request.form.get("seen", ""),
+        )
     except ConflictError as conflict:
         flash(str(conflict), "warn")
         return deletion_page(role_id), 409
@@ -97,7 +106,11 @@ def delete(role_id: int) -> BaseResponse | tuple[str, int]:
 def deletion_page(role_id: int, problem: str = "") -> str:
     """The question; `?replacement=4` shows what whoever holds the role gets instead."""
     held = roles.get_role(role_id)
-    others = [each.role for each in roles.list_roles() if each.role.id != role_id and not each.role.is_owner]
+    others = [
+        each.role
+        for each in roles.list_roles()
+        if each.role.id != role_id and not each.role.is_owner
+    ]
     wanted = get_number(request.values, "replacement")
     return render_template(
         "roles/deletion.html",

@@ -16,7 +16,15 @@ from webapp.http.auth import answer_dead_link, check_given_password, start_sessi
 from webapp.http.errors import note_refusal
 from webapp.http.forms import AcceptForm, ReaddressForm
 from webapp.http.invite_dialog import TABS, dialog_context, invite_form
-from webapp.http.web import PUBLIC, Page, current_user, page_or_fragment, redirect_to, require, safe_next
+from webapp.http.web import (
+    PUBLIC,
+    Page,
+    current_user,
+    page_or_fragment,
+    redirect_to,
+    require,
+    safe_next,
+)
 from webapp.models import Invitation
 from webapp.services.accounts.sessions import Refusal
 from webapp.services.batches import actions, single_invite
@@ -33,7 +41,9 @@ bp = Blueprint("invitations", __name__, url_prefix="/invitations")
 def new() -> str:
     """The dialog as a page of its own."""
     asked = request.args.get("invite")
-    return render_template("invitations/new.html", **dialog_context(tab=asked if asked in TABS else "bulk"))
+    return render_template(
+        "invitations/new.html", **dialog_context(tab=asked if asked in TABS else "bulk")
+    )
 
 
 @bp.post("")
@@ -42,16 +52,28 @@ def create() -> BaseResponse | tuple[str, int]:
     """Single Invite."""
     form = invite_form()
     try:
-        invitation = single_invite.invite(form.cells(), current_user(), proven=check_given_password())
+        invitation = single_invite.invite(
+            form.cells(), current_user(), proven=check_given_password()
+        )
     except RuleViolationError as refusal:
         issues, status = issues_of(refusal)
-        if any(issue["code"] in ("grant_more", "grant_owner", "grant_rank", "rank") for issue in issues):
+        if any(
+            issue["code"] in ("grant_more", "grant_owner", "grant_rank", "rank") for issue in issues
+        ):
             note_refusal(Refusal.RANK)
         form.blame(issues)
-        context = dialog_context(tab="single", single_form=form, in_the_way=getattr(refusal, "person", None))
-        return page_or_fragment("invitations/new.html", "invitations/_single.html", status, **context)
+        context = dialog_context(
+            tab="single", single_form=form, in_the_way=getattr(refusal, "person", None)
+        )
+        return page_or_fragment(
+            "invitations/new.html", "invitations/_single.html", status, **context
+        )
     waits = outbox.delivery_notice()
-    said = f"{invitation.email} is invited. {waits}" if waits else f"Invitation sent to {invitation.email}"
+    said = (
+        f"{invitation.email} is invited. {waits}"
+        if waits
+        else f"Invitation sent to {invitation.email}"
+    )
     return redirect_to("users.index", say=said)
 
 
@@ -67,7 +89,9 @@ def issues_of(refusal: RuleViolationError) -> tuple[list[dict[str, Any]], int]:
 def send_again(invitation_id: int) -> BaseResponse:
     """Resend: the link already sent stays good, its time is extended."""
     said = actions.do_now("invitation", invitation_id, Action(Do.RESEND), current_user())
-    return redirect_to("users.index", say=said, back=request.form.get("next"), acted=f"invitation-{invitation_id}")
+    return redirect_to(
+        "users.index", say=said, back=request.form.get("next"), acted=f"invitation-{invitation_id}"
+    )
 
 
 @bp.get("/<int:invitation_id>/email")
@@ -89,15 +113,22 @@ def change_email(invitation_id: int) -> BaseResponse | tuple[str, int]:
         return email_form(old, form, 422)
     try:
         proven = check_given_password()
-        made = single_invite.replace_invitation(invitation_id, clean(form.email.data), current_user(), proven=proven)
+        made = single_invite.replace_invitation(
+            invitation_id, clean(form.email.data), current_user(), proven=proven
+        )
     except RuleViolationError as refusal:
         issues, status = issues_of(refusal)
-        form.password.errors = [row_phrases.describe(issue) for issue in issues if issue["field"] == "password"]
-        form.email.errors = [row_phrases.describe(issue) for issue in issues if issue["field"] != "password"]
+        for issue in issues:
+            field = form.password if issue["field"] == "password" else form.email
+            field.errors = [*field.errors, row_phrases.describe(issue)]
         return email_form(invitations.get_pending(invitation_id, current_user()), form, status)
-    back = None if form.next.data == url_for("people.invitation", invitation_id=invitation_id) else form.next.data
-    said = [f"{made.email} is invited.", outbox.delivery_notice(), f"The link sent to {before} no longer works."]
-    return redirect_to("people.invitation", invitation_id=made.id, say=" ".join(filter(None, said)), back=back)
+    here = url_for("people.invitation", invitation_id=invitation_id)
+    back = None if form.next.data == here else form.next.data
+    gone = f"The link sent to {before} no longer works."
+    said = [f"{made.email} is invited.", outbox.delivery_notice(), gone]
+    return redirect_to(
+        "people.invitation", invitation_id=made.id, say=" ".join(filter(None, said)), back=back
+    )
 
 
 def email_form(invitation: Invitation, form: ReaddressForm, status: int = 200) -> tuple[str, int]:
@@ -111,7 +142,11 @@ def email_form(invitation: Invitation, form: ReaddressForm, status: int = 200) -
 @require(Permission.MESSAGES_SEE)
 def link(invitation_id: int) -> tuple[str, int]:
     """The link, to hand over by other means, as a page or for the dialog. To a role that manages people it costs the password."""
-    values: dict[str, Any] = {"address": "", "problem": "", "back": safe_next(request.form.get("next"))}
+    values: dict[str, Any] = {
+        "address": "",
+        "problem": "",
+        "back": safe_next(request.form.get("next")),
+    }
     status = 200
     try:
         values["address"] = invitations.copy_link(
@@ -149,7 +184,11 @@ def accept(token: str) -> Page | BaseResponse:
     form.email.data = invitation.email
     if not form.validate():
         worth = invitations.link_state(invitation)
-        return accept_page(token, form, invitation, 422) if worth is LinkState.OPEN else dead_link_page(worth, invitation)
+        return (
+            accept_page(token, form, invitation, 422)
+            if worth is LinkState.OPEN
+            else dead_link_page(worth, invitation)
+        )
     try:
         user = invitations.accept(token, form.name.data, form.password.data)
     except LinkClosedError as closed:
@@ -165,15 +204,30 @@ def _find_invitation(token: str) -> Invitation | None:
         return None
 
 
-def accept_page(token: str, form: AcceptForm, invitation: Invitation, status: int = 200) -> tuple[str, int]:
+def accept_page(
+    token: str, form: AcceptForm, invitation: Invitation, status: int = 200
+) -> tuple[str, int]:
     """Name and password, and who invites to what."""
     address = url_for("invitations.accept", token=token)
     inviter = invitations.inviter(invitation)
-    return render_template("invitations/accept.html", form=form, invitation=invitation, address=address, inviter=inviter), status
+    return render_template(
+        "invitations/accept.html",
+        form=form,
+        invitation=invitation,
+        address=address,
+        inviter=inviter,
+    ), status
 
 
 def dead_link_page(worth: LinkState | None, invitation: Invitation | None) -> Page:
     """A kind page for a link that does not work: 404 for an unknown one, else 410."""
-    what = f"the link of the invitation of {invitation.email}" if invitation else "the link of an invitation"
-    page = render_template("invitations/gone.html", worth=worth, invitation=invitation), 410 if worth else 404
+    what = (
+        f"the link of the invitation of {invitation.email}"
+        if invitation
+        else "the link of an invitation"
+    )
+    page = (
+        render_template("invitations/gone.html", worth=worth, invitation=invitation),
+        410 if worth else 404,
+    )
     return answer_dead_link(what, page, is_known=worth is not None)

@@ -34,7 +34,13 @@ def show(message_id: int) -> str:
     """One message: its text, its looks, its way so far."""
     message = outbox.get_message(message_id, current_user())
     alarm, slow = throttle.circuit_status()
-    return render_template("messages/show.html", message=message, email=outbox.render_message(message), alarm=alarm, slow=slow)
+    return render_template(
+        "messages/show.html",
+        message=message,
+        email=outbox.render_message(message),
+        alarm=alarm,
+        slow=slow,
+    )
 
 
 @bp.get("/<int:message_id>/html")

@@ -22,7 +22,10 @@ FEW = 10
 @require(SIGNED_IN)
 def index() -> str:
     """Home, by what one may do."""
-    invites, sees = current_user().may(Permission.INVITATIONS_MAKE), current_user().may(Permission.BATCHES_SEE)
+    invites, sees = (
+        current_user().may(Permission.INVITATIONS_MAKE),
+        current_user().may(Permission.BATCHES_SEE),
+    )
     unfinished = review.list_unfinished(FEW + 1) if sees else []
     weeks = dashboard.weeks() if current_user().may(Permission.USERS_SEE) else []
     return render_template(
@@ -35,7 +38,12 @@ def index() -> str:
         more=len(unfinished) > FEW,
         attention=dashboard.attention(current_user()),
         weeks=weeks,
-        chart=chart([(f"{week.begins.day} {week.begins:%b}", (week.invited, week.accepted)) for week in weeks]),
+        chart=chart(
+            [
+                (f"{week.begins.day} {week.begins:%b}", (week.invited, week.accepted))
+                for week in weeks
+            ]
+        ),
     )
 
 

@@ -33,7 +33,9 @@ def create(token: str) -> Page | BaseResponse:
     if not form.validate():
         return render_template("setup/show.html", form=form), 422
     try:
-        owner = first_run.finish(token, form.organisation.data, form.name.data, form.address, form.password.data)
+        owner = first_run.finish(
+            token, form.organisation.data, form.name.data, form.address, form.password.data
+        )
     except ConflictError:
         return dead_link_page()
     start_session(owner)
@@ -42,4 +44,7 @@ def create(token: str) -> Page | BaseResponse:
 
 def dead_link_page() -> Page:
     """410: the link was used, or a later start has printed a newer one."""
-    return answer_dead_link("a link to set Muster up", (render_template("setup/gone.html", waiting=first_run.is_waiting()), 410))
+    return answer_dead_link(
+        "a link to set Muster up",
+        (render_template("setup/gone.html", waiting=first_run.is_waiting()), 410),
+    )

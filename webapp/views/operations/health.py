@@ -45,7 +45,10 @@ def show() -> tuple[dict[str, Any], int]:
         "workers_expected": status.machine().workers_expected,
     }
     if here:
-        found |= {"mail": "held up" if here.held_up else "ok", "oldest_due_seconds": here.oldest_due_seconds}
+        found |= {
+            "mail": "held up" if here.held_up else "ok",
+            "oldest_due_seconds": here.oldest_due_seconds,
+        }
         found |= {"mail_reason": here.held_up} if here.held_up else {}
     wrong = [name for name, value in found.items() if value in ("away", "held up")]
     if found["workers"] < found["workers_expected"]:
@@ -61,7 +64,9 @@ def figures() -> Response:
         abort(404)
     here = _from_database(status.figures, PATIENCE_FOR_FIGURES)
     latency: metrics.Latency = current_app.extensions["muster_latency"]
-    text = metrics.render(latency, metrics.Installation(version(), status.machine(), here, queue.depth()))
+    text = metrics.render(
+        latency, metrics.Installation(version(), status.machine(), here, queue.depth())
+    )
     return Response(text, content_type=metrics.CONTENT_TYPE)
 
 

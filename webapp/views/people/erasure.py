@@ -36,10 +36,14 @@ def create(user_id: int) -> Page | BaseResponse:
         show_errors(form, refusal)
         return page(form, user, refusal.status)
     name = erasure.erase(user_id, current_user())
-    return redirect_to("users.index", say=f"This person is erased. The audit log calls them {name}.")
+    return redirect_to(
+        "users.index", say=f"This person is erased. The audit log calls them {name}."
+    )
 
 
 def page(form: ProofForm, user: User, status: int = 200) -> tuple[str, int]:
     """The question."""
     traces, pseudonym = erasure.traces(user), erasure.pseudonym(user)
-    return render_template("erasures/show.html", form=form, user=user, traces=traces, pseudonym=pseudonym), status
+    return render_template(
+        "erasures/show.html", form=form, user=user, traces=traces, pseudonym=pseudonym
+    ), status

@@ -47,19 +47,29 @@ def create() -> Response | str | tuple[str, int]:
     if form not in ("csv", "slips"):
         raise RuleViolationError("Choose a CSV file or slips to print.")
     try:
-        slips = link_sheets.make(_chosen(), current_user(), proven=check_given_password("No sheet was made."))
+        slips = link_sheets.make(
+            _chosen(), current_user(), proven=check_given_password("No sheet was made.")
+        )
     except RuleViolationError as refusal:
         return outlook(problem=str(refusal)), refusal.status
     if form == "csv":
         today = utcnow().astimezone(in_force.settings().time_zone).date()
-        return attach(write_lines(HEADER, [_line(slip) for slip in slips]), f"link-sheet-{today}.csv")
-    return render_template("link_sheets/show.html", slips=[(slip, code(slip.link)) for slip in slips])
+        return attach(
+            write_lines(HEADER, [_line(slip) for slip in slips]), f"link-sheet-{today}.csv"
+        )
+    return render_template(
+        "link_sheets/show.html", slips=[(slip, code(slip.link)) for slip in slips]
+    )
 
 
 def _chosen() -> Chosen:
     if batch_id := get_number(request.args, "batch"):
         return review.get_batch(batch_id).id
-    chosen: Chosen = ChosenSchema().load(request.form)["people"] if _people_field() else Filter.parse(request.args)
+    chosen: Chosen = (
+        ChosenSchema().load(request.form)["people"]
+        if _people_field()
+        else Filter.parse(request.args)
+    )
     return chosen
 
 
@@ -73,15 +83,25 @@ def outlook(problem: str = "") -> str:
     chosen = _chosen()
     batch = review.get_batch(chosen) if isinstance(chosen, int) else None
     query = {"batch": batch.id} if batch else Filter.parse(request.args).args()
-    context = {"batch": batch, "people": _people_field(), "address": url_for("link_sheets.create", **query), "problem": problem}
+    context = {
+        "batch": batch,
+        "people": _people_field(),
+        "address": url_for("link_sheets.create", **query),
+        "problem": problem,
+    }
     return render_template(
-        "link_sheets/new.html", found=link_sheets.outlook(chosen, current_user()), most=link_sheets.MOST, **context
+        "link_sheets/new.html",
+        found=link_sheets.outlook(chosen, current_user()),
+        most=link_sheets.MOST,
+        **context,
     )
 
 
 def code(link: str) -> str:
     """The link as a QR code, in an address that an image can have."""
-    return str(segno.make(link, error="m", micro=False).svg_data_uri(scale=4, border=2, light="#fff"))
+    return str(
+        segno.make(link, error="m", micro=False).svg_data_uri(scale=4, border=2, light="#fff")
+    )
 
 
 def _line(slip: Slip) -> tuple[str, ...]:

@@ -38,12 +38,18 @@ def hand_over() -> BaseResponse | tuple[str, int]:
     except RuleViolationError as refusal:
         return page(heir_id, str(refusal)), refusal.status
     renew_session()
-    return redirect_to("home.index", say=f"{heir.name} is the Owner now. You are {current_user().role.name}.")
+    return redirect_to(
+        "home.index", say=f"{heir.name} is the Owner now. You are {current_user().role.name}."
+    )
 
 
 def page(heir_id: int | None, problem: str = "") -> str:
     """The search for an heir, or the question before it is handed over."""
     search = request.args.get("q", "").strip()[:100]
-    listing = ownership.heirs(search, get_number(request.args, "page") or 1) if heir_id is None else None
+    listing = (
+        ownership.heirs(search, get_number(request.args, "page") or 1) if heir_id is None else None
+    )
     heir = ownership.heir(heir_id, current_user()) if heir_id else None
-    return render_template("ownership/show.html", heir=heir, listing=listing, search=search, problem=problem)
+    return render_template(
+        "ownership/show.html", heir=heir, listing=listing, search=search, problem=problem
+    )

@@ -11,13 +11,15 @@ from flask import Blueprint, Response, request, url_for
 
 from webapp.core.files.csv_writer import write_lines
 from webapp.core.lists.people_filter import Concern, Filter, Sort, Status
+from webapp.core.plan.registry import Registry
 from webapp.core.security.permissions import Permission
 from webapp.db import utcnow
 from webapp.http.attachments import attach
 from webapp.http.invite_dialog import dialog_context
 from webapp.http.person_menu import menu_context
 from webapp.http.web import current_user, get_number, page_or_fragment, require
-from webapp.services.directory import lookup, people_list
+from webapp.services.directory import allowed_actions, lookup, people_list
+from webapp.services.directory.people_list import Listing
 from webapp.services.mail import delivery_status
 from webapp.services.settings import in_force
 
@@ -44,31 +46,45 @@ def index() -> tuple[str, int]:
     wanted = Filter.parse(request.args)
     listing = people_list.list_people(wanted, get_number(request.args, "page") or 1, current_user())
     registry = lookup.registry()
-    linkable = people_list.count_linkable(listing, wanted, current_user())
-    counts = {do.value: n for do, n in people_list.count_allowed_actions(listing, wanted, current_user(), registry).items()} | {
-        "link": linkable
-    }
     return page_or_fragment(
         "users/index.html",
         "users/_found.html",
-        listing=listing,
         wanted=wanted,
-        counts=counts,
-        linkable=linkable,
-        deliveries=delivery_status.find_deliveries(entry.person.id for entry in listing.entries if not entry.is_user),
-        picking=current_user().may(Permission.INVITATIONS_MAKE),
-        filter=urlencode(wanted.args(sort=Sort.NAME)),
-        statuses=[(NAMES[status], listing.counts[status], status) for status in Status],
-        concerned=CONCERNED,
-        at=partial(address, wanted),
-        columns=columns(wanted),
-        nobody=empty_message(wanted, registry),
-        export=url_for("users.export", **wanted.args()),
-        left_out=export_hint(people_list.count_not_exported(wanted, listing)),
-        alone=not wanted.is_on and listing.everybody < 2,
+        **list_context(listing, wanted, registry),
+        **action_counts(listing, wanted, registry),
         **menu_context(registry),
         **dialog_context(),
     )
+
+
+def list_context(listing: Listing, wanted: Filter, registry: Registry) -> dict[str, Any]:
+    """The list with its filters, as the templates take them."""
+    invited = (entry.person.id for entry in listing.entries if not entry.is_user)
+    return {
+        "listing": listing,
+        "deliveries": delivery_status.find_deliveries(invited),
+        "filter": urlencode(wanted.args(sort=Sort.NAME)),
+        "statuses": [(NAMES[status], listing.counts[status], status) for status in Status],
+        "concerned": CONCERNED,
+        "at": partial(address, wanted),
+        "columns": columns(wanted),
+        "nobody": empty_message(wanted, registry),
+        "export": url_for("users.export", **wanted.args()),
+        "left_out": export_hint(people_list.count_not_exported(wanted, listing)),
+        "alone": not wanted.is_on and listing.everybody < 2,
+    }
+
+
+def action_counts(listing: Listing, wanted: Filter, registry: Registry) -> dict[str, Any]:
+    """To how many people of all pages each action applies."""
+    me = current_user()
+    linkable = allowed_actions.count_linkable(listing, wanted, me)
+    counts = allowed_actions.count_allowed_actions(listing, wanted, me, registry)
+    return {
+        "linkable": linkable,
+        "counts": {do.value: n for do, n in counts.items()} | {"link": linkable},
+        "picking": me.may(Permission.INVITATIONS_MAKE),
+    }
 
 
 @bp.get("/export.csv")
@@ -76,7 +92,10 @@ def index() -> tuple[str, int]:
 def export() -> Response:
     """What the filter finds, as a file that can be edited and uploaded."""
     today = utcnow().astimezone(in_force.settings().time_zone).date()
-    return attach(write_lines(people_list.HEADER, people_list.export_lines(Filter.parse(request.args))), f"people-{today}.csv")
+    return attach(
+        write_lines(people_list.HEADER, people_list.export_lines(Filter.parse(request.args))),
+        f"people-{today}.csv",
+    )
 
 
 def address(wanted: Filter, page: int = 1, **changed: Any) -> str:
@@ -90,7 +109,9 @@ def columns(wanted: Filter) -> dict[str, SimpleNamespace]:
     return {
         column: SimpleNamespace(
             address=address(wanted, sort=wanted.turned(column)),
-            direction=("descending" if wanted.sort.is_down else "ascending") if wanted.sort.column == column else None,
+            direction=("descending" if wanted.sort.is_down else "ascending")
+            if wanted.sort.column == column
+            else None,
         )
         for column in (Sort.NAME, Sort.ROLE, Sort.STATUS, Sort.ACTIVITY)
     }
@@ -110,7 +131,11 @@ def empty_message(wanted: Filter, registry: Any) -> str:
 
 def export_hint(left_out: dict[str, int]) -> str:
     """Whom the file leaves out: "Export CSV leaves out 3 deactivated and 1 expired. Choose a status to export them, too."."""
-    words = {"deactivated": "deactivated", "expired": "expired", "undelivered": "whose email failed"}
+    words = {
+        "deactivated": "deactivated",
+        "expired": "expired",
+        "undelivered": "whose email failed",
+    }
     parts = [f"{n:,} {words[which]}" for which, n in left_out.items()]
     if not parts:
         return ""

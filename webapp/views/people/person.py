@@ -16,7 +16,14 @@ from webapp.core.text.formatting import plural
 from webapp.http.auth import check_given_password
 from webapp.http.person_menu import menu_context
 from webapp.http.questions import Question, ask
-from webapp.http.web import current_user, get_number, page_or_fragment, redirect_to, require, safe_next
+from webapp.http.web import (
+    current_user,
+    get_number,
+    page_or_fragment,
+    redirect_to,
+    require,
+    safe_next,
+)
 from webapp.models import Invitation, User
 from webapp.schemas.actions import ActionSchema
 from webapp.services.accounts import sessions
@@ -31,7 +38,12 @@ bp = Blueprint("people", __name__)
 
 PARTS = {"role": Do.SET_ROLE, "groups": Do.SET_GROUPS}
 """What the form for somebody's access can be about."""
-NOUNS = {Do.RESEND: "messages", Do.REVOKE: "revocation", Do.DEACTIVATE: "deactivation", Do.REACTIVATE: "reactivation"}
+NOUNS = {
+    Do.RESEND: "messages",
+    Do.REVOKE: "revocation",
+    Do.DEACTIVATE: "deactivation",
+    Do.REACTIVATE: "reactivation",
+}
 """What is asked about first, by a page that does it at its own address."""
 OVER = "That session was over already."
 
@@ -55,16 +67,22 @@ def page(kind: Kind, person_id: int) -> str:
     person = people.get_person(kind, person_id)
     own = people.list_invitations(person)
     events, has_more = people.list_history(person, own, get_number(request.args, "before"))
-    may_sign_out = current_user().may(Permission.USERS_MANAGE) and person.role.rank <= current_user().role.rank
+    may_sign_out = (
+        current_user().may(Permission.USERS_MANAGE) and person.role.rank <= current_user().role.rank
+    )
     return render_template(
         "people/show.html",
         entry=people_list.entry_of(person),
         origin=people.find_origin(person, own),
-        delivery=delivery_status.find_deliveries([person_id])[person_id] if isinstance(person, Invitation) else None,
+        delivery=delivery_status.find_deliveries([person_id])[person_id]
+        if isinstance(person, Invitation)
+        else None,
         messages=people.list_messages(own),
         events=events if current_user().may(Permission.AUDIT_READ) else None,
         has_more=has_more,
-        sessions=sessions.list_sessions(person) if isinstance(person, User) and may_sign_out else None,
+        sessions=sessions.list_sessions(person)
+        if isinstance(person, User) and may_sign_out
+        else None,
         device=device,
         **menu_context(lookup.registry()),
     )
@@ -131,7 +149,11 @@ def another_message(invitation_id: int) -> tuple[str, int]:
 def deactivate(user_id: int) -> BaseResponse:
     """Sign a user out everywhere and let them in no more; as the form says, invitations of theirs are revoked."""
     theirs = member(Theirs, request.form.get("theirs")) or Theirs.REVOKE_MANAGING
-    return redirect_after("user", user_id, actions.do_now("user", user_id, Action(Do.DEACTIVATE), current_user(), theirs))
+    return redirect_after(
+        "user",
+        user_id,
+        actions.do_now("user", user_id, Action(Do.DEACTIVATE), current_user(), theirs),
+    )
 
 
 @bp.post("/users/<int:user_id>/reactivation")
@@ -146,7 +168,9 @@ def reactivate(user_id: int) -> BaseResponse | tuple[str, int]:
 def revoke(invitation_id: int) -> BaseResponse:
     """Make an invitation's link worthless."""
     return redirect_after(
-        "invitation", invitation_id, actions.do_now("invitation", invitation_id, Action(Do.REVOKE), current_user())
+        "invitation",
+        invitation_id,
+        actions.do_now("invitation", invitation_id, Action(Do.REVOKE), current_user()),
     )
 
 
@@ -154,7 +178,10 @@ def revoke(invitation_id: int) -> BaseResponse:
 @require(Permission.USERS_MANAGE)
 def ending_sessions(user_id: int) -> BaseResponse | tuple[str, int]:
     """The question before a user is signed out: from the session that the address names, or from all."""
-    user, only = people.get_user_to_sign_out(user_id, current_user()), get_number(request.args, "session")
+    user, only = (
+        people.get_user_to_sign_out(user_id, current_user()),
+        get_number(request.args, "session"),
+    )
     standing = [each for each in sessions.list_sessions(user) if only in (None, each.id)]
     if not standing:
         return redirect_to("people.user", user_id=user_id, say=OVER)
@@ -162,8 +189,12 @@ def ending_sessions(user_id: int) -> BaseResponse | tuple[str, int]:
     many = f"{plural(len(standing), 'session')} {'ends' if len(standing) == 1 else 'end'} at once."
     return ask(
         Question(
-            asks=f"End this session of {user.name}?" if only else f"Sign {user.name} out everywhere?",
-            tells=f"{one} is signed out at once, and can sign in again." if only else f"{many} They can sign in again.",
+            asks=f"End this session of {user.name}?"
+            if only
+            else f"Sign {user.name} out everywhere?",
+            tells=f"{one} is signed out at once, and can sign in again."
+            if only
+            else f"{many} They can sign in again.",
             does="End session" if only else "Sign out everywhere",
             home=url_for("people.user", user_id=user_id),
             values={"session": str(only)} if only else {},
@@ -193,36 +224,56 @@ def action_from_request() -> Action:
     return action
 
 
-def form(kind: Kind, person_id: int, part: str, problem: str = "", status: int = 200) -> tuple[str, int]:
+def form(
+    kind: Kind, person_id: int, part: str, problem: str = "", status: int = 200
+) -> tuple[str, int]:
     """The form for one person's access, as a page or for the dialog. Raises NotFoundError where one may not do it to them."""
     values, sent = about(kind, person_id, PARTS[part]), request.form
     person = values["entry"].person
     values |= {
         "part": part,
         "seen": people.access_key(person),
-        "chosen": [*sent.getlist("role"), *sent.getlist("groups")] or people.current_access(person, part),
+        "chosen": [*sent.getlist("role"), *sent.getlist("groups")]
+        or people.current_access(person, part),
         "problem": problem,
     }
     return page_or_fragment("people/access.html", "people/_access.html", status, **values)
 
 
-def question(kind: Kind, person_id: int, do: Do, problem: str = "", status: int = 200) -> tuple[str, int]:
+def question(
+    kind: Kind, person_id: int, do: Do, problem: str = "", status: int = 200
+) -> tuple[str, int]:
     """What it does and a button, as a page or for the dialog. Raises NotFoundError where one may not do it to them."""
     values = about(kind, person_id, do)
     manages = values["registry"].role_by_id[values["entry"].person.role_id].manages_people
     values["made"] = (
-        invitations.count_made_by(current_user(), Invitation.invited_by_id == person_id) if do is Do.DEACTIVATE else None
+        invitations.count_made_by(current_user(), Invitation.invited_by_id == person_id)
+        if do is Do.DEACTIVATE
+        else None
     )
-    values |= {"do": do, "noun": NOUNS[do], "proof": do is Do.REACTIVATE and manages, "problem": problem}
+    values |= {
+        "do": do,
+        "noun": NOUNS[do],
+        "proof": do is Do.REACTIVATE and manages,
+        "problem": problem,
+    }
     return page_or_fragment("people/question.html", "people/_question.html", status, **values)
 
 
 def about(kind: Kind, person_id: int, do: Do) -> dict[str, Any]:
     """What both need: who it is, and where to go back to."""
-    entry, values = people_list.entry_of(people.get_person(kind, person_id)), menu_context(lookup.registry())
+    entry, values = (
+        people_list.entry_of(people.get_person(kind, person_id)),
+        menu_context(lookup.registry()),
+    )
     if do not in values["does"](entry):
-        raise NotFoundError("This cannot be changed, or not by you. Load the page again to see how things stand.")
-    return values | {"entry": entry, "back": safe_next(request.form.get("next") or request.args.get("next")) or ""}
+        raise NotFoundError(
+            "This cannot be changed, or not by you. Load the page again to see how things stand."
+        )
+    return values | {
+        "entry": entry,
+        "back": safe_next(request.form.get("next") or request.args.get("next")) or "",
+    }
 
 
 def change(kind: Kind, person_id: int, action: Action) -> BaseResponse | tuple[str, int]:
@@ -232,18 +283,29 @@ def change(kind: Kind, person_id: int, action: Action) -> BaseResponse | tuple[s
         return redirect_after(
             kind,
             person_id,
-            people.change_access(kind, person_id, action, current_user(), as_seen=request.form.get("seen"), proven=proven),
+            people.change_access(
+                kind,
+                person_id,
+                action,
+                current_user(),
+                as_seen=request.form.get("seen"),
+                proven=proven,
+            ),
         )
     except RuleViolationError as refusal:
         said, status = str(refusal), refusal.status
         try:
             if action.do in NOUNS:
                 return question(kind, person_id, action.do, said, status)
-            return form(kind, person_id, "role" if action.do is Do.SET_ROLE else "groups", said, status)
+            return form(
+                kind, person_id, "role" if action.do is Do.SET_ROLE else "groups", said, status
+            )
         except NotFoundError:
             raise refusal from None
 
 
 def redirect_after(kind: Kind, person_id: int, said: str) -> BaseResponse:
     """Back to where the form was, with what was done, and to the menu of whom it was done to."""
-    return redirect_to("users.index", say=said, back=request.form.get("next"), acted=f"{kind}-{person_id}")
+    return redirect_to(
+        "users.index", say=said, back=request.form.get("next"), acted=f"{kind}-{person_id}"
+    )

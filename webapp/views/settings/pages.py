@@ -31,7 +31,10 @@ bp = Blueprint("settings", __name__, url_prefix="/settings")
 @require(SIGNED_IN)
 def index() -> str:
     """Where settings are, one's own part, and for the Owner how the installation is doing."""
-    sees, sets = current_user().may(Permission.USERS_SEE), current_user().may(Permission.ORGANISATION_MANAGE)
+    sees, sets = (
+        current_user().may(Permission.USERS_SEE),
+        current_user().may(Permission.ORGANISATION_MANAGE),
+    )
     return render_template(
         "settings/index.html",
         people=people() if sees else "",
@@ -65,7 +68,9 @@ def update(section: str) -> BaseResponse | tuple[str, int]:
         return page(section, error.messages_dict), 422
     except RuleViolationError as refusal:
         return page(section, {"password": [str(refusal)]}), refusal.status
-    return redirect_to("settings.show", section=section, say="Saved." if changed else "Nothing was changed.")
+    return redirect_to(
+        "settings.show", section=section, say="Saved." if changed else "Nothing was changed."
+    )
 
 
 @bp.post("/email/tests")
@@ -79,14 +84,19 @@ def test() -> BaseResponse | tuple[str, int]:
         return page("email", error.messages_dict), 422
     except RateLimitError as refusal:
         return page("email", {"test": [str(refusal)]}), refusal.status
-    return redirect_to("settings.show", section="email", say=f"Test on its way to {message.recipient}.")
+    return redirect_to(
+        "settings.show", section="email", say=f"Test on its way to {message.recipient}."
+    )
 
 
 @bp.get("/email/letter")
 @require(Permission.ORGANISATION_MANAGE)
 def letter() -> Response:
     """The invitation's HTML as a document of its own, for the frame."""
-    return Response(preview.render_general_example(current_user()).html, headers={"Content-Security-Policy": FRAME_CSP})
+    return Response(
+        preview.render_general_example(current_user()).html,
+        headers={"Content-Security-Policy": FRAME_CSP},
+    )
 
 
 def get_section(section: str) -> Section:
@@ -115,7 +125,9 @@ def page(section: str, problems: dict[str, Any] | None = None, lost: int = 0) ->
     """
     asked, problems = get_section(section), problems or {}
     now = change_settings.current_texts(asked.names)
-    kept = {name: request.form.get(f"seen-{name}", now[name]) for name in now if name not in problems}
+    kept = {
+        name: request.form.get(f"seen-{name}", now[name]) for name in now if name not in problems
+    }
     is_email = section == "email"
     return render_template(
         "settings/section.html",
@@ -135,17 +147,26 @@ def people() -> str:
     """ "163 users, 14 invited, 4 expired"."""
     counts = people_list.count_by_status()
     parts = [plural(counts[Status.ACTIVE] + counts[Status.DEACTIVATED], "user")]
-    parts += [f"{counts[status]:,} {status.value}" for status in (Status.INVITED, Status.EXPIRED) if counts[status]]
+    parts += [
+        f"{counts[status]:,} {status.value}"
+        for status in (Status.INVITED, Status.EXPIRED)
+        if counts[status]
+    ]
     return ", ".join(parts)
 
 
 def in_words(settings: Settings) -> dict[str, str]:
     """The one thing of each section that its line in the index tells."""
-    rows, log = (plural(days, "day") if days else "for good" for days in (settings.retention_days, settings.audit_days))
+    rows, log = (
+        plural(days, "day") if days else "for good"
+        for days in (settings.retention_days, settings.audit_days)
+    )
     return {
-        "sign-in": {"off": "Two-step off", "managers": "Two-step for managers", "everyone": "Two-step for everyone"}[
-            settings.require_totp
-        ],
+        "sign-in": {
+            "off": "Two-step off",
+            "managers": "Two-step for managers",
+            "everyone": "Two-step for everyone",
+        }[settings.require_totp],
         "email": settings.mail_from,
         "uploads": f"{plural(settings.max_rows, 'user')} per file",
         "general": settings.time_zone.key,
