@@ -38,7 +38,7 @@ def person_address(entry: Entry, noun: str = "", **values: Any) -> str:
 
 
 def menu_context(registry: Registry) -> dict[str, Any]:
-    """What templates/people/_menu.html needs in addition to the entry."""
+    """What templates/people/person/_menu.html needs in addition to the entry."""
     back = safe_next(request.args.get("next")) or request.full_path.rstrip("?")
     return {
         "address": person_address,

@@ -28,7 +28,11 @@ def draw_rows(
     """
     context: dict[str, Any] = {"result": result, "fresh": {*result.places, *result.newer, *fresh}}
     return render_template(
-        "rows/_changed.html", **context, toasts=toasts, status=status, **row_context(result.batch)
+        "batches/rows/_changed.html",
+        **context,
+        toasts=toasts,
+        status=status,
+        **row_context(result.batch),
     )
 
 
@@ -42,7 +46,7 @@ def draw_review(batch_id: int, said: str, undo: int | None = None) -> str | Base
         flash(said)
         return Response(status=200, headers={"HX-Refresh": "true"})
     context = review_context(review.get_batch(batch_id))
-    return render_template("edits/_redrawn.html", said=said, undo=undo, **context)
+    return render_template("batches/edits/_redrawn.html", said=said, undo=undo, **context)
 
 
 def draw_bulk_change(result: Result, said: str) -> str | BaseResponse:

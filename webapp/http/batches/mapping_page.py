@@ -36,7 +36,9 @@ def mapping_page(
         "source": request.headers.get("HX-Source", "").rpartition("#")[2],
         "roles": lookup.grantable(current_user()),
     }
-    return page_or_fragment("mapping/show.html", "mapping/_answer.html", status, **context)
+    return page_or_fragment(
+        "batches/mapping/show.html", "batches/mapping/_answer.html", status, **context
+    )
 
 
 def choice_from(values: MultiDict[str, str]) -> Choice:

@@ -16,7 +16,9 @@ bp = Blueprint("owner_links", __name__, url_prefix="/owner-links")
 
 def dead_link_page() -> Page:
     """The page for a link that does not work."""
-    return answer_dead_link("a link for the Owner", (render_template("owner_links/gone.html"), 410))
+    return answer_dead_link(
+        "a link for the Owner", (render_template("accounts/owner_recovery/gone.html"), 410)
+    )
 
 
 @bp.get("/<token>")
@@ -27,7 +29,7 @@ def show(token: str) -> Page:
     if link is None:
         return dead_link_page()
     form = OwnerLinkForm(formdata=None).of(link.user.name, link.user.email)
-    return render_template("owner_links/show.html", form=form, link=link, token=token)
+    return render_template("accounts/owner_recovery/show.html", form=form, link=link, token=token)
 
 
 @bp.post("/<token>")
@@ -39,7 +41,9 @@ def use(token: str) -> Page | BaseResponse:
         return dead_link_page()
     form = OwnerLinkForm().of(link.user.name, link.user.email)
     if not form.validate():
-        return render_template("owner_links/show.html", form=form, link=link, token=token), 422
+        return render_template(
+            "accounts/owner_recovery/show.html", form=form, link=link, token=token
+        ), 422
     try:
         owner = owner_recovery.use(token, form.password.data or "")
     except ConflictError:

@@ -39,7 +39,7 @@ bp = Blueprint("resets", __name__)
 @require(PUBLIC)
 def new() -> str:
     """The form that asks for an e-mail address."""
-    return render_template("resets/new.html", form=ForgottenForm(formdata=None))
+    return render_template("accounts/password_reset/new.html", form=ForgottenForm(formdata=None))
 
 
 @bp.post("/password-resets")
@@ -48,16 +48,22 @@ def create() -> Page:
     """Ask for a link. The answer is the same for every address; those that exist get their e-mail after it."""
     form = ForgottenForm()
     if not form.validate():
-        return render_template("resets/new.html", form=form), 422
+        return render_template("accounts/password_reset/new.html", form=form), 422
     account = account_of(form.email.data)
     tries = rate_limits.hit(account, peer(), Limit.RESET, device_of(account))
     if tries.again_at:
         return refuse_try(
-            form, "resets/new.html", tries, "password reset", f"for {label_account(account)}"
+            form,
+            "accounts/password_reset/new.html",
+            tries,
+            "password reset",
+            f"for {label_account(account)}",
         )
     run_after_response(password_reset.ask, form.email.data, peer())
     validity = account_links.validity(LinkPurpose.RESET)
-    return render_template("resets/asked.html", email=form.email.data.strip(), validity=validity)
+    return render_template(
+        "accounts/password_reset/asked.html", email=form.email.data.strip(), validity=validity
+    )
 
 
 @bp.get("/password-resets/<token>")
@@ -68,7 +74,7 @@ def show(token: str) -> Page:
     if user is None:
         return dead_link_page()
     return render_template(
-        "resets/show.html",
+        "accounts/password_reset/show.html",
         form=NewPasswordForm(formdata=None).of(user.name, user.email),
         token=token,
     )
@@ -83,7 +89,7 @@ def use(token: str) -> Page | BaseResponse:
         return dead_link_page()
     form = NewPasswordForm().of(user.name, user.email)
     if not form.validate():
-        return render_template("resets/show.html", form=form, token=token), 422
+        return render_template("accounts/password_reset/show.html", form=form, token=token), 422
     try:
         password_reset.use(token, form.password.data)
     except ConflictError:
@@ -94,7 +100,7 @@ def use(token: str) -> Page | BaseResponse:
 def dead_link_page() -> Page:
     """The page for a link that does not work."""
     return answer_dead_link(
-        "a link to reset a password", (render_template("resets/gone.html"), 410)
+        "a link to reset a password", (render_template("accounts/password_reset/gone.html"), 410)
     )
 
 
@@ -118,7 +124,10 @@ def hand_over(user_id: int) -> str | tuple[str, int]:
         return link_question(user_id, str(refusal), refusal.status)
     validity = account_links.validity(link.purpose)
     return render_template(
-        "resets/link.html", address=account_links.link_url(link), user=link.user, validity=validity
+        "accounts/password_reset/link.html",
+        address=account_links.link_url(link),
+        user=link.user,
+        validity=validity,
     )
 
 

@@ -96,7 +96,7 @@ def show_email(token: str) -> Page:
     link = account_links.find_by_token(token, LinkPurpose.EMAIL)
     if link is None:
         return dead_link_page()
-    return render_template("account/email.html", link=link, token=token)
+    return render_template("accounts/profile/email.html", link=link, token=token)
 
 
 @bp.post("/email-changes/<token>")
@@ -117,7 +117,7 @@ def confirm_email(token: str) -> Page | BaseResponse:
 
 def dead_link_page(taken: bool = False) -> Page:
     """The page for a link that does not work. taken: because somebody else has the address by now."""
-    page = render_template("account/email_gone.html", taken=taken), 410
+    page = render_template("accounts/profile/email_gone.html", taken=taken), 410
     return answer_dead_link("a link to confirm an email", page, is_known=taken)
 
 
@@ -173,7 +173,7 @@ def page(
     """The whole page, with what was typed into one of its forms."""
     password_form = password_form or OwnPasswordForm(formdata=None)
     html = render_template(
-        "account/show.html",
+        "accounts/profile/show.html",
         name_form=name_form or OwnNameForm(formdata=None, data={"name": current_user().name}),
         email_form=email_form or OwnEmailForm(formdata=None),
         password_form=password_form.of(current_user().name, current_user().email),

@@ -34,11 +34,11 @@ bp = Blueprint("sessions", __name__)
 def new() -> Page | BaseResponse:
     """The sign-in form; while there is no Owner, where to find the set-up link."""
     if first_run.is_waiting():
-        return render_template("setup/waiting.html")
+        return render_template("operations/first_run/waiting.html")
     if g.user:
         return go_on(request.args.get("next"))
     form = SignInForm(formdata=None, data={"next": safe_next(request.args.get("next"))})
-    return render_template("sessions/new.html", form=form, ended="sid" in session)
+    return render_template("accounts/sessions/new.html", form=form, ended="sid" in session)
 
 
 @bp.post("/sign-in")
@@ -49,13 +49,13 @@ def create() -> Page | BaseResponse:
         return new()
     form = SignInForm()
     if not form.validate():
-        return render_template("sessions/new.html", form=form), 422
+        return render_template("accounts/sessions/new.html", form=form), 422
     account = account_of(form.email.data)
     device = device_of(account)
     tries = rate_limits.hit(account, peer(), device=device)
     if tries.again_at:
         return refuse_try(
-            form, "sessions/new.html", tries, "sign-in", f"as {label_account(account)}"
+            form, "accounts/sessions/new.html", tries, "sign-in", f"as {label_account(account)}"
         )
     try:
         user = sessions.sign_in(form.email.data, form.password.data, peer())
@@ -65,7 +65,7 @@ def create() -> Page | BaseResponse:
     except RuleViolationError as refusal:
         advice = say_tries_left(tries.left)
         return render_template(
-            "sessions/new.html", form=form, problem=str(refusal), advice=advice
+            "accounts/sessions/new.html", form=form, problem=str(refusal), advice=advice
         ), 422
     rate_limits.refund(account, peer(), device=device)
     return continue_sign_in(user, form.next.data)
@@ -78,7 +78,7 @@ def second() -> Page | BaseResponse:
     user, _ = pending_sign_in()
     if user is None:
         return redirect_to("sessions.new")
-    return render_template("sessions/second.html", form=CodeForm(formdata=None))
+    return render_template("accounts/sessions/second.html", form=CodeForm(formdata=None))
 
 
 @bp.post("/sign-in/code")
@@ -90,13 +90,13 @@ def pass_second() -> Page | BaseResponse:
         return redirect_to("sessions.new", say="That took too long. Sign in again.")
     form = CodeForm()
     if not form.validate():
-        return render_template("sessions/second.html", form=form), 422
+        return render_template("accounts/sessions/second.html", form=form), 422
     try:
         with limit_tries(str(user.id), Limit.CODE, field="code"):
             two_factor.check_code(user, form.code.data, peer())
     except RuleViolationError as refusal:
         show_errors(form, refusal)
-        return render_template("sessions/second.html", form=form), refusal.status
+        return render_template("accounts/sessions/second.html", form=form), refusal.status
     start_session(user)
     return go_on(target)
 

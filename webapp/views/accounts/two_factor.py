@@ -52,7 +52,7 @@ def create() -> Page:
         return page(form, refusal.status)
     session.pop("totp_salt", None)
     renew_session()
-    return render_template("second_factors/codes.html", codes=codes, first=True)
+    return render_template("accounts/two_factor/codes.html", codes=codes, first=True)
 
 
 @bp.post("/account/second-factor/codes")
@@ -66,7 +66,7 @@ def renew_codes() -> Page:
     except RuleViolationError as refusal:
         return page(form, refusal.status)
     renew_session()
-    return render_template("second_factors/codes.html", codes=codes, first=False)
+    return render_template("accounts/two_factor/codes.html", codes=codes, first=False)
 
 
 @bp.post("/account/second-factor/removal")
@@ -139,14 +139,14 @@ def page(form: SecondFactorForm, status: int = 200) -> tuple[str, int]:
     """What there is to set up, or to change. The salt of a new secret waits in the cookie: a GET writes nothing."""
     if current_user().has_second_factor:
         html = render_template(
-            "second_factors/on.html", form=form, left=two_factor.codes_left(current_user())
+            "accounts/two_factor/on.html", form=form, left=two_factor.codes_left(current_user())
         )
         return html, status
     qr = segno.make(two_factor.otpauth_address(current_user(), salt()), error="m")
     picture = qr.svg_data_uri(dark="#000", light="#fff", border=3)
     secret, owed = two_factor.secret(current_user(), salt()), two_factor.must_enrol(current_user())
     return render_template(
-        "second_factors/off.html", form=form, picture=picture, secret=secret, owed=owed
+        "accounts/two_factor/off.html", form=form, picture=picture, secret=secret, owed=owed
     ), status
 
 

@@ -84,7 +84,7 @@ def undo(batch_id: int) -> str | BaseResponse | tuple[str, int, dict[str, str]]:
             "before": conflict.version,
             "said": str(conflict),
         }
-        return render_template("edits/_overtaken.html", **context), 409, {"X-Muster": "1"}
+        return render_template("batches/edits/_overtaken.html", **context), 409, {"X-Muster": "1"}
 
 
 @bp.post("/redos")
@@ -110,7 +110,7 @@ def steps(batch_id: int) -> str | BaseResponse:
     batch = review.get_batch(batch_id)
     if not is_fragment():
         return redirect_to("batches.show", batch_id=batch_id)
-    return render_template("edits/_steps.html", batch=batch, steps=history.recent(batch))
+    return render_template("batches/edits/_steps.html", batch=batch, steps=history.recent(batch))
 
 
 # The same fix in many rows
@@ -126,7 +126,7 @@ def fixes(batch_id: int) -> str | BaseResponse:
     field, old, new = args.get("field", ""), args.get("old", ""), args.get("new", "")
     preview = bulk_fix.preview(batch, field, old, new)
     return render_template(
-        "edits/_fix.html", batch=batch, field=field, old=old, new=new, preview=preview
+        "batches/edits/_fix.html", batch=batch, field=field, old=old, new=new, preview=preview
     )
 
 
@@ -155,7 +155,7 @@ def preview(batch_id: int) -> tuple[str, int] | BaseResponse:
         preview = None
         refusal = str(error)
     return render_template(
-        "edits/_replaceable.html", batch=batch, preview=preview, refusal=refusal
+        "batches/edits/_replaceable.html", batch=batch, preview=preview, refusal=refusal
     ), 200
 
 
@@ -164,7 +164,7 @@ def preview(batch_id: int) -> tuple[str, int] | BaseResponse:
 def replacing(batch_id: int) -> tuple[str, int]:
     """Find and replace: the inside of its dialog, or a page."""
     return page_or_fragment(
-        "edits/replace.html", "edits/_replace.html", batch=under_review(batch_id)
+        "batches/edits/replace.html", "batches/edits/_replace.html", batch=under_review(batch_id)
     )
 
 
@@ -214,7 +214,7 @@ def regrouping(batch_id: int) -> str | BaseResponse:
     if not is_fragment():
         return redirect_to("batches.show", batch_id=batch_id)
     return render_template(
-        "edits/_regroup.html", batch=under_review(batch_id), registry=lookup.registry()
+        "batches/edits/_regroup.html", batch=under_review(batch_id), registry=lookup.registry()
     )
 
 
@@ -284,7 +284,7 @@ def add(batch_id: int) -> str | BaseResponse:
     context = review_context(result.batch)
     if is_fragment() and added in context["page"].rows:
         return render_template(
-            "edits/_redrawn.html", said=None, undo=None, focus=added.id, **context
+            "batches/edits/_redrawn.html", said=None, undo=None, focus=added.id, **context
         )
     return redirect_to(
         "batches.show", batch_id=batch_id, **bulk_edit.address(result.batch, added.line)

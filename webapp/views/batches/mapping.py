@@ -64,7 +64,7 @@ def file(batch_id: int) -> str | BaseResponse:
     batch = review.get_batch(batch_id)
     if batch.state is not BatchState.REVIEWING:
         return redirect_to("batches.show", batch_id=batch_id)
-    return render_template("mapping/replace.html", **replace_context(batch))
+    return render_template("batches/mapping/replace.html", **replace_context(batch))
 
 
 @bp.post("/file")
@@ -83,7 +83,9 @@ def replace(batch_id: int) -> BaseResponse | tuple[str, int]:
         context = replace_context(
             review.get_batch(batch_id), refusal, sent.filename if sent else None
         )
-        return page_or_fragment("mapping/replace.html", "mapping/_replace.html", 422, **context)
+        return page_or_fragment(
+            "batches/mapping/replace.html", "batches/mapping/_replace.html", 422, **context
+        )
     answer = redirect_to("batches.show", batch_id=batch_id, say="The file was replaced.")
     if is_fragment():
         answer.status_code = 201

@@ -61,7 +61,7 @@ def warnings(result: Result) -> list[Toast]:
 
 def offer_rows(batch_id: int, lines: list[dict[str, str]]) -> str:
     """The question whether to add these lines as rows."""
-    return render_template("blocks/_rest.html", batch_id=batch_id, lines=lines)
+    return render_template("batches/paste/_rest.html", batch_id=batch_id, lines=lines)
 
 
 @bp.post("/rows")

@@ -52,7 +52,7 @@ def missing_groups(batch_id: int) -> str | BaseResponse:
     if batch.state is not BatchState.REVIEWING:
         return redirect_to("batches.show", batch_id=batch_id)
     return render_template(
-        "mapping/groups.html", batch=batch, words=unknown_words.find_missing_groups(batch)
+        "batches/mapping/groups.html", batch=batch, words=unknown_words.find_missing_groups(batch)
     )
 
 

@@ -28,7 +28,9 @@ def show(batch_id: int, row_id: int) -> BaseResponse | tuple[str, int]:
     row = cell_edit.find_row(batch_id, row_id)
     if batch.state is not BatchState.REVIEWING:
         return redirect_to("batches.show", batch_id=batch_id)
-    return page_or_fragment("rows/show.html", "rows/_row.html", row=row, **row_context(batch))
+    return page_or_fragment(
+        "batches/rows/show.html", "batches/rows/_row.html", row=row, **row_context(batch)
+    )
 
 
 @bp.patch("")
@@ -103,4 +105,6 @@ def draw_removal(result: Result, *toasts: dict[str, object]) -> str:
     """The answer to a row removed or put back."""
     if result.batch.kind is BatchKind.UPLOAD:
         return draw_rows(result, toasts=toasts)
-    return render_template("actions/_removed.html", row=result.rows[0], **row_context(result.batch))
+    return render_template(
+        "batches/actions/_removed.html", row=result.rows[0], **row_context(result.batch)
+    )

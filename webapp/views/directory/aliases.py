@@ -22,7 +22,7 @@ def index() -> str:
     """All that is remembered, to be forgotten."""
     registry = lookup.registry()
     return render_template(
-        "aliases/index.html",
+        "directory/aliases/index.html",
         words=[
             ("Groups", registry.groups, aliases.list_aliases(AliasKind.GROUP)),
             ("Roles", registry.roles, aliases.list_aliases(AliasKind.ROLE)),

@@ -81,7 +81,7 @@ def page(
             formdata=None, data={"name": row.name, "description": row.description}
         )
     return render_template(
-        "groups/index.html",
+        "directory/groups/index.html",
         groups=groups.filter_groups(everyone, other_names, search),
         total=len(everyone),
         everything=groups.count_all_groups(),
@@ -114,7 +114,7 @@ def members_page(group: GroupCount, problem: str = "") -> str:
     search = request.args.get("q", "").strip()[:100]
     listing = groups.list_members(group.id, search, get_number(request.args, "page") or 1)
     return render_template(
-        "groups/show.html",
+        "directory/groups/show.html",
         group=group,
         is_everything=group.id == EVERYTHING,
         address=address_of(group),
@@ -177,7 +177,7 @@ def merger_page(group_id: int, problem: str = "") -> str:
     others = [each for each in groups.list_groups() if each.id != group_id]
     wanted = [each for each in others if each.id in chosen()]
     return render_template(
-        "groups/merger.html",
+        "directory/groups/merger.html",
         group=groups.get_group(group_id),
         others=others,
         wanted=wanted,
@@ -220,4 +220,6 @@ def delete(group_id: int) -> BaseResponse | tuple[str, int]:
 def deletion_page(group_id: int) -> str:
     """The question, with what the answer does."""
     effect = groups.effect_of_deleting(group_id, current_user())
-    return render_template("groups/deletion.html", group=groups.get_group(group_id), effect=effect)
+    return render_template(
+        "directory/groups/deletion.html", group=groups.get_group(group_id), effect=effect
+    )

@@ -20,7 +20,9 @@ bp = Blueprint("roles", __name__, url_prefix="/roles")
 @require(Permission.USERS_SEE)
 def index() -> str:
     """Who may what."""
-    return render_template("roles/index.html", roles=roles.list_roles(), meanings=MEANINGS)
+    return render_template(
+        "directory/roles/index.html", roles=roles.list_roles(), meanings=MEANINGS
+    )
 
 
 @bp.get("/new")
@@ -73,7 +75,11 @@ def update(role_id: int) -> BaseResponse | tuple[str, int]:
 def form_page(form: RoleForm, held: Counted | None = None) -> str:
     """The form. held: the role that is changed, or None for a new one."""
     return render_template(
-        "roles/form.html", form=form, held=held, meanings=MEANINGS, roles=roles.list_roles()
+        "directory/roles/form.html",
+        form=form,
+        held=held,
+        meanings=MEANINGS,
+        roles=roles.list_roles(),
     )
 
 
@@ -113,7 +119,7 @@ def deletion_page(role_id: int, problem: str = "") -> str:
     ]
     wanted = get_number(request.values, "replacement")
     return render_template(
-        "roles/deletion.html",
+        "directory/roles/deletion.html",
         held=held,
         others=others,
         replacement=next((role for role in others if role.id == wanted), None),

@@ -19,7 +19,7 @@ def index() -> str:
     listed = outbox.list_messages(current_user(), get_number(request.args, "before"))
     alarm, slow = throttle.circuit_status()
     return render_template(
-        "messages/index.html",
+        "mail/index.html",
         listed=listed,
         more=len(listed) == outbox.PAGE,
         counts=outbox.count_by_state(current_user()),
@@ -35,7 +35,7 @@ def show(message_id: int) -> str:
     message = outbox.get_message(message_id, current_user())
     alarm, slow = throttle.circuit_status()
     return render_template(
-        "messages/show.html",
+        "mail/show.html",
         message=message,
         email=outbox.render_message(message),
         alarm=alarm,

@@ -29,7 +29,7 @@ def index() -> str:
     unfinished = review.list_unfinished(FEW + 1) if sees else []
     weeks = dashboard.weeks() if current_user().may(Permission.USERS_SEE) else []
     return render_template(
-        "home/index.html",
+        "operations/home/index.html",
         form=GroupsForm(formdata=None),
         examples=groups.EXAMPLES,
         has_groups=bool(lookup.registry().groups) if invites else True,

@@ -20,7 +20,7 @@ def show(token: str) -> Page:
     """The form, while the link works."""
     if not first_run.is_open(token):
         return dead_link_page()
-    return render_template("setup/show.html", form=SetupForm(formdata=None))
+    return render_template("operations/first_run/show.html", form=SetupForm(formdata=None))
 
 
 @bp.post("/<token>")
@@ -31,7 +31,7 @@ def create(token: str) -> Page | BaseResponse:
     if not first_run.is_open(token):
         return dead_link_page()
     if not form.validate():
-        return render_template("setup/show.html", form=form), 422
+        return render_template("operations/first_run/show.html", form=form), 422
     try:
         owner = first_run.finish(
             token, form.organisation.data, form.name.data, form.address, form.password.data
@@ -46,5 +46,5 @@ def dead_link_page() -> Page:
     """410: the link was used, or a later start has printed a newer one."""
     return answer_dead_link(
         "a link to set Muster up",
-        (render_template("setup/gone.html", waiting=first_run.is_waiting()), 410),
+        (render_template("operations/first_run/gone.html", waiting=first_run.is_waiting()), 410),
     )

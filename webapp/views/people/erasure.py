@@ -45,5 +45,5 @@ def page(form: ProofForm, user: User, status: int = 200) -> tuple[str, int]:
     """The question."""
     traces, pseudonym = erasure.traces(user), erasure.pseudonym(user)
     return render_template(
-        "erasures/show.html", form=form, user=user, traces=traces, pseudonym=pseudonym
+        "people/erasure/show.html", form=form, user=user, traces=traces, pseudonym=pseudonym
     ), status

@@ -58,7 +58,7 @@ def create() -> Response | str | tuple[str, int]:
             write_lines(HEADER, [_line(slip) for slip in slips]), f"link-sheet-{today}.csv"
         )
     return render_template(
-        "link_sheets/show.html", slips=[(slip, code(slip.link)) for slip in slips]
+        "people/link_sheets/show.html", slips=[(slip, code(slip.link)) for slip in slips]
     )
 
 
@@ -90,7 +90,7 @@ def outlook(problem: str = "") -> str:
         "problem": problem,
     }
     return render_template(
-        "link_sheets/new.html",
+        "people/link_sheets/new.html",
         found=link_sheets.outlook(chosen, current_user()),
         most=link_sheets.MOST,
         **context,

@@ -51,5 +51,5 @@ def page(heir_id: int | None, problem: str = "") -> str:
     )
     heir = ownership.heir(heir_id, current_user()) if heir_id else None
     return render_template(
-        "ownership/show.html", heir=heir, listing=listing, search=search, problem=problem
+        "people/ownership/show.html", heir=heir, listing=listing, search=search, problem=problem
     )

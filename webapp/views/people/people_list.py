@@ -47,8 +47,8 @@ def index() -> tuple[str, int]:
     listing = people_list.list_people(wanted, get_number(request.args, "page") or 1, current_user())
     registry = lookup.registry()
     return page_or_fragment(
-        "users/index.html",
-        "users/_found.html",
+        "people/list/index.html",
+        "people/list/_found.html",
         wanted=wanted,
         **list_context(listing, wanted, registry),
         **action_counts(listing, wanted, registry),

@@ -71,7 +71,7 @@ def page(kind: Kind, person_id: int) -> str:
         current_user().may(Permission.USERS_MANAGE) and person.role.rank <= current_user().role.rank
     )
     return render_template(
-        "people/show.html",
+        "people/person/show.html",
         entry=people_list.entry_of(person),
         origin=people.find_origin(person, own),
         delivery=delivery_status.find_deliveries([person_id])[person_id]
@@ -237,7 +237,9 @@ def form(
         or people.current_access(person, part),
         "problem": problem,
     }
-    return page_or_fragment("people/access.html", "people/_access.html", status, **values)
+    return page_or_fragment(
+        "people/person/access.html", "people/person/_access.html", status, **values
+    )
 
 
 def question(
@@ -257,7 +259,9 @@ def question(
         "proof": do is Do.REACTIVATE and manages,
         "problem": problem,
     }
-    return page_or_fragment("people/question.html", "people/_question.html", status, **values)
+    return page_or_fragment(
+        "people/person/question.html", "people/person/_question.html", status, **values
+    )
 
 
 def about(kind: Kind, person_id: int, do: Do) -> dict[str, Any]:
