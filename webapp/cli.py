@@ -143,7 +143,7 @@ def verify(context: click.Context) -> None:
     prompt="Everything in the log is taken as it stands, and sealed anew. What was changed cannot be found any more. Go on?"
 )
 def begin_anew() -> None:
-    """Begin the chain anew, where the former key is lost or what was changed is accepted; that it was done is recorded."""
+    """Start a new chain, if the old key is lost or a change is accepted. This is recorded in the log."""
     verdict = chain.start_over()
     for line in list_lines(verdict, in_force.settings().time_zone):
         click.echo(line)

@@ -165,7 +165,7 @@ _LIMITS = {
 
 
 def tune_postgresql(engine: Engine) -> None:
-    """No page waits for ever, and a process that hangs in the midst of a transaction holds up nobody for long."""
+    """Time-outs for PostgreSQL, so that no page waits forever and a hung process blocks others only briefly."""
 
     @event.listens_for(engine, "connect")
     def _connect(connection: psycopg.Connection, _: object) -> None:
@@ -281,7 +281,7 @@ def upsert(table: type[Any]) -> sqlite.Insert | postgresql.Insert:
 
 
 class binary_order(FunctionElement[str]):
-    """For ORDER BY of a text: by code points, as SQLite does. So lists stand alike, whatever language PostgreSQL sorts by."""
+    """Order a text by code points on both databases, whatever language PostgreSQL sorts by."""
 
     inherit_cache = True
     type = String()
@@ -323,7 +323,7 @@ def seconds_between(
 
 @contextmanager
 def raise_if_taken(error: ConflictError) -> Iterator[None]:
-    """Run the end of a command. Raises this error if a unique key refuses it, because somebody else was first."""
+    """Run the end of a command. Raises this error if a unique key refuses it because another command was first."""
     try:
         yield
     except IntegrityError as refusal:

@@ -49,7 +49,7 @@ def set_up(program: str, log_format: str) -> None:
 
 @contextmanager
 def about(**facts: str | None) -> Iterator[None]:
-    """Meanwhile every line says so, as in `about(request=…, job=…)`."""
+    """Add fields to every log line inside the block: `about(request=…, job=…)`."""
     before = _about.get()
     _about.set({**before, **{name: fact for name, fact in facts.items() if fact}})
     try:
@@ -64,7 +64,7 @@ def request_id() -> str | None:
 
 
 def refuse(kind: str, words: str) -> None:
-    """A line about a request that was refused for safety's sake; nobody can fill the log with them."""
+    """Log a request that was refused for security reasons, at most a bounded number a minute."""
     now = time.monotonic()
     with _refusals_lock:
         began, count = _refusals.get(kind, (now, 0))
@@ -85,7 +85,7 @@ def without_tokens(text: str) -> str:
 
 
 class _Text(logging.Formatter):
-    """`web: GET /users 200 in 12 ms [5f0c9b1d2a3e]`; a crash is told on the lines after that."""
+    """Formats a line for people: `web: GET /users 200 in 12 ms [5f0c9b1d2a3e]`, then the traceback of a crash."""
 
     def __init__(self, program: str) -> None:
         super().__init__()

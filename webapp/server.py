@@ -123,7 +123,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]
         return WHOLE_REQUEST if self.request is not None or self.is_behind_proxy else IDLE
 
     def _make_room(self) -> None:
-        """Close another connection where there are too many: of this peer, or of whoever has most where there are too many
+        """Close an idle connection if there are too many: of this peer, or of the peer with most if there are too many
         in all. The one that waited longest for its request goes, else the new one."""
         channels = list(self.server.active_channels.values())
         unread = [channel for channel in channels if channel.total_outbufs_len]

@@ -199,7 +199,7 @@ def _why_taken(host: str, port: int) -> str:
 
 
 def _web_answers(settings: Settings) -> bool:
-    """Whether there is an answer at all, be it that something is still amiss."""
+    """Whether the web server answers, healthy or not."""
     # Whoever listens on every address also listens on the loopback one.
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104
     connection = http.client.HTTPConnection(host, settings.port, timeout=2)

@@ -95,7 +95,7 @@ def _candidates(text: str) -> list[str]:
 
 
 def _is_all_there_is(text: str) -> bool:
-    """Whether nothing else is said but a name in brackets or in front of them: then it is plain who is meant."""
+    """Whether the text holds nothing but the address and perhaps a name, so that it is clear who is meant."""
     if _NAMED.fullmatch(text):
         return True
     rest = _IN_BRACKETS.sub(" ", text)
@@ -131,6 +131,6 @@ def _complete(text: str, known_domains: Sequence[str]) -> str | None:
 
 
 def is_placeholder(local: str) -> bool:
-    """Whether it holds words, and all of them are such as stand where an address should."""
+    """Whether the cell holds only placeholder words such as "n/a" or "TBC"."""
     words = _WORDS.findall(local.lower())
     return bool(words) and all(word in _NO_MAILBOX for word in words)

@@ -1,4 +1,4 @@
-"""Bars as numbers: where each stands and how tall it is, for a drawing made on the server."""
+"""Computes position and height of the bars of a chart that the server draws."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Bars side by side that belong together, and where the words below them stand."""
+    """A group of bars with the position of its label."""
 
     label: str
     middle: float

@@ -22,7 +22,7 @@ class NotFoundError(MusterError):
 
 
 class OutOfRankError(NotFoundError):
-    """It is about a person or role ranked above the one who asks: answered as if it did not exist."""
+    """The person or role ranks above the current user: answered as if it did not exist."""
 
 
 class ConflictError(MusterError):

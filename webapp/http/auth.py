@@ -56,7 +56,7 @@ def renew_session() -> None:
 
 
 def clear_session() -> None:
-    """Empty the cookie, except for what identifies this browser and who has signed in with it."""
+    """Clear the cookie, except for the browser's id and the accounts that signed in with it."""
     kept = {name: session[name] for name in ("device", "known") if name in session}
     session.clear()
     session.permanent = True

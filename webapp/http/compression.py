@@ -62,7 +62,7 @@ def packer(file: IO[bytes]) -> GzipFile:
 
 
 def gzip_bytes(data: bytes, padding: int = 0, level: int = 6) -> bytes:
-    """Gzipped; padding: so many bytes more, as a file name that nobody reads."""
+    """Gzip a body. padding: that many random bytes in the file name field, against BREACH."""
     out = io.BytesIO()
     with GzipFile("-" * padding, "wb", level, out, mtime=0) as file:
         file.write(data)

@@ -132,7 +132,7 @@ def ways_on() -> list[tuple[str, str]] | None:
 
 
 def too_late(error: NotUnderReviewError) -> BaseResponse:
-    """An edit of what is confirmed or gone: on to its page, which tells how things stand."""
+    """Answer an edit of a confirmed or discarded batch: go to its page, which shows the state."""
     flash(str(error), "warn")
     return redirect_to("batches.show", batch_id=error.batch_id)
 
@@ -155,7 +155,7 @@ def note_refusal(kind: Refusal) -> None:
 
 
 def page_too_old(_error: CSRFError) -> Response:
-    """The form's token is not that of the session: somebody signed in or out since the page was loaded."""
+    """Answer a form with an old CSRF token: the user signed in or out since the page was loaded."""
     logs.refuse(
         "token",
         f"the form’s token is not that of the session ({request.method} {request.endpoint})",
@@ -233,7 +233,7 @@ def beaten(error: IntegrityError) -> Response:
 
 
 def database_away(error: OperationalError | InterfaceError | PoolTimeout) -> Response:
-    """Somebody else held a lock for ten seconds, or the database server does not answer or went away."""
+    """Answer a database error: locked for ten seconds, not answering, or gone."""
     current_app.logger.error("the database did not answer: %s", getattr(error, "orig", error))
     return answer(503, *TITLES[503])
 

@@ -1,4 +1,4 @@
-"""The question before a command that nobody should run by accident: a page at the command's own address, or a dialog."""
+"""Asks before a command that should not happen by accident: as a page at the command's address, or as a dialog."""
 
 from __future__ import annotations
 

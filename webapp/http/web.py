@@ -142,7 +142,7 @@ def mend_link() -> BaseResponse | None:
 
 
 def refuse_nul() -> None:
-    """Before every request: refuse NUL, which nobody types and PostgreSQL cannot store."""
+    """Before every request: refuse NUL characters, which PostgreSQL cannot store."""
     _refuse_nul([request.path, *request.args.keys(), *request.args.values()])
 
 

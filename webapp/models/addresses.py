@@ -11,7 +11,7 @@ from webapp.db import Model, UTCDateTime, utcnow
 
 
 class ReplacedAddress(Model):
-    """An address that somebody was invited by, or signed in with, and the one that they have now."""
+    """A replaced address, and the address that the person has now."""
 
     __tablename__ = "replaced_addresses"
     __table_args__ = (Index("ix_replaced_addresses_email_key", "email_key"),)

@@ -35,7 +35,7 @@ class Alias(Model):
 
 
 class HeaderMapping(Model):
-    """Which columns hold what in files with this very header, as somebody chose and had remembered."""
+    """Remembered columns for files with this header."""
 
     __tablename__ = "header_mappings"
 

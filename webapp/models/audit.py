@@ -57,7 +57,7 @@ class AuditEvent(Model):
 
 
 class AuditChain(Model):
-    """One row: where the chain begins and ends, signed. Locked by whoever seals or prunes: one at a time."""
+    """One row: both ends of the chain, signed. Locked while sealing or pruning."""
 
     __tablename__ = "audit_chain"
 

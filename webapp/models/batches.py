@@ -131,7 +131,7 @@ class Batch(Model):
 
     @property
     def size(self) -> int:
-        """How many rows stand."""
+        """How many rows are not removed."""
         return sum(self.counts.get(plan, 0) for plan in Plan)
 
     @property
@@ -141,7 +141,7 @@ class Batch(Model):
 
     @property
     def doing(self) -> Action | None:
-        """What an action does, or what a revert takes back of one; None where a file stands behind it."""
+        """What an action does, or which action a revert takes back; None for uploads."""
         return Action.from_dict(self.action) if self.action else None
 
     def settings(self) -> dict[str, Any]:
@@ -156,7 +156,7 @@ class Batch(Model):
 
 
 class BatchFile(Model):
-    """The uploaded file itself, kept while its batch can still be read anew: until it is confirmed or discarded."""
+    """The uploaded file, kept until its batch is confirmed or discarded."""
 
     __tablename__ = "batch_files"
 

@@ -12,7 +12,7 @@ OWNER_ROLE_ID = 1
 
 
 class Role(Model):
-    """What a person may do. Ranks order roles: nobody grants a role that ranks above their own or may do more."""
+    """What a person may do. No one can grant a role that ranks above their own or may do more."""
 
     __tablename__ = "roles"
 

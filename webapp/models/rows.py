@@ -133,7 +133,7 @@ class Row(Model):
         return [{**issue, "text": row_phrases.describe(issue)} for issue in found]
 
     def cell(self, field: str) -> str:
-        """The cell as it stands now: `field` is email, role or groups."""
+        """The present value of a cell. field: email, role or groups."""
         return str(getattr(self, field))
 
 

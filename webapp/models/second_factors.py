@@ -1,4 +1,4 @@
-"""Recovery codes: a way in for who has lost the second factor. The factor itself stands with its user."""
+"""Recovery codes for people who lost their second factor. The factor itself is stored with the user."""
 
 from __future__ import annotations
 

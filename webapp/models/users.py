@@ -15,7 +15,7 @@ from webapp.models.roles import OWNER_ROLE_ID, Role
 
 
 class UserState(StrEnum):
-    """Somebody deactivated keeps their row and may do nothing; of somebody erased only a pseudonym is left."""
+    """A deactivated user keeps the row and may do nothing; an erased one keeps only a pseudonym."""
 
     ACTIVE = "active"
     DEACTIVATED = "deactivated"
@@ -74,9 +74,9 @@ class User(Model):
         return self.totp_salt is not None
 
     def may(self, permission: str) -> bool:
-        """Whether this person's role holds the permission; nobody deactivated may do anything."""
+        """Whether this user is active and has the permission."""
         return self.state is UserState.ACTIVE and permission in self.role.permissions
 
     def may_grant(self, role: Powers) -> bool:
-        """Whether this person may give somebody the role."""
+        """Whether this user may grant the role."""
         return may_grant(self.role.rank, self.role.permissions, role)

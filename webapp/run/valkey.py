@@ -120,7 +120,7 @@ def _version(server: str) -> tuple[int, int]:
 
 
 def _make_private(folder: Path, settings: Settings) -> None:
-    """The socket's folder, when it is not the data folder: nobody else may own it or reach into it."""
+    """Make the socket's folder outside the data folder: private to this user."""
     if folder == settings.data_dir:
         return
     folder.mkdir(mode=0o700, exist_ok=True)

@@ -50,7 +50,7 @@ def problems(
 
 
 def _score(password: str, names: str) -> int:
-    """zxcvbn's score. names: their words are what somebody who guesses tries first."""
+    """zxcvbn's score. names: words that an attacker would try first."""
     with _lock:  # it keeps them in a place that all threads share
         return int(zxcvbn(password[:_JUDGED], user_inputs=_words(names))["score"])
 

@@ -97,7 +97,7 @@ class RoleCell(_Cell[RoleEntry]):
 
 
 class GroupsCell(_Cell[GroupWish]):
-    """Names of groups separated by commas; repeats collapse; `All groups` stands alone."""
+    """Names of groups separated by commas. Repeats collapse; `All groups` must be alone."""
 
     def _deserialize(
         self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
@@ -130,7 +130,7 @@ class GroupsCell(_Cell[GroupWish]):
         )
 
     def _nearby(self, name: str, known: list[str]) -> str | None:
-        """The group that is meant, or all of them where other signs than commas stand between; None where one is not certain."""
+        """The group that is meant, or all groups if the cell uses another separator; None if any is uncertain."""
         decoded = decode_again(name)
         if decoded and (found_name := self._find_name(decoded)):
             return found_name

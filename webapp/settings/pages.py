@@ -1,4 +1,4 @@
-"""The pages of settings: which settings stand on each, and how they are asked for. Their meaning: `webapp.settings.settings`."""
+"""The settings pages: which settings each has, with labels and hints. Their meaning: `webapp.settings.settings`."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
 def is_loopback(host: str) -> bool:
-    """Whether it names this machine itself, for nobody else."""
+    """Whether this address is a loopback address."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -116,7 +116,7 @@ def sender(value: str) -> str:
 
 
 def reply_address(value: str) -> str:
-    """The same for replies: it stands in every message, so that every mail server has to take it."""
+    """The same for the reply address, which every mail server must accept."""
     sender(value)
     _refuse_unless(parseaddr(value)[1].rpartition("@")[0].isascii())
     return value
@@ -129,13 +129,13 @@ def yes_or_no(value: str) -> str:
 
 
 def secret(value: str) -> str:
-    """Long enough that nobody guesses it."""
+    """Checks that a secret is long enough."""
     _refuse_unless(len(value) >= SHORTEST_SECRET_KEY)
     return value
 
 
 def token(value: str) -> str:
-    """What a header can carry, and nobody guesses."""
+    """Checks that a token is long enough and can be sent in a header."""
     _refuse_unless(len(value) >= SHORTEST_TOKEN and re.fullmatch(r"[!-~]+", value))
     return value
 

@@ -1,4 +1,4 @@
-"""Lists of e-mail addresses, as mail programs write them: one person each, whatever stands between them.
+"""Reads lists of e-mail addresses as mail programs write them: each address is one person.
 
 `a@x.org, b@x.org; Bar, Erin <c@x.org>`, on one line or on many, is no table: its commas do not separate columns.
 """

@@ -18,7 +18,7 @@ class UnreadableWorkbookError(UnreadableFileError):
 
 
 def empty() -> UnreadableFileError:
-    """Nobody is in it."""
+    """The file has no people."""
     return UnreadableFileError("This file is empty.", "Add at least one user below the header row.")
 
 
@@ -38,7 +38,7 @@ def cell_too_long(number: int) -> UnreadableFileError:
 
 
 def lock_file() -> UnreadableFileError:
-    """What a spreadsheet program puts beside a workbook that is open."""
+    """The file is the lock file of an open workbook."""
     return UnreadableFileError(
         "This is not the workbook, but the lock file that lies beside it while someone has it open.",
         "Upload the file of the same name without “~$” or “.~lock.” at its beginning.",

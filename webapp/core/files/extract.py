@@ -50,7 +50,7 @@ _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f]")
 
 
 def extract_people(table: Table, mapping: Mapping) -> Extract:
-    """Take the mapped cells out of every line; skip the template's example rows, and rows that name nobody at the end.
+    """Extract the mapped cells of every line. Skips the template's example rows, and rows without a person at the end.
 
     Raises UnreadableFileError where the examples were the only rows.
     """
@@ -142,7 +142,7 @@ _WORD = re.compile(r"[^\W\d_]{2}")
 
 
 def find_prefilled(table: Table, places: Places) -> set[int]:
-    """The rows below the last person in which somebody dragged a role or a default down, and that name nobody.
+    """Rows below the last person that only repeat a role or a default and name no one.
 
     Rows of groups alone may go on with the person above, and a row with a word of its own in some other column may be a
     person whose e-mail was forgotten: those stay, to be looked at.

@@ -202,7 +202,7 @@ def _read_sheet(book: workbook.Workbook, name: str | None) -> Grid:
 
 
 def _add_links(sheet: workbook.Sheet) -> Iterator[Record]:
-    """The rows; where no cell is an address, but a name links to one, that one stands beside the name."""
+    """The rows. If no cell is an address but a name links to one, the address is added to the name."""
     for number, cells in sheet.rows():
         if sheet.links and not any("@" in cell for cell in cells):
             for place, cell in enumerate(cells):

@@ -88,7 +88,7 @@ def find_people_gone(table: Table, ignored: Collection[int]) -> list[Gone]:
 
 
 def _says_gone(key: str, cell: str) -> bool:
-    """Whether a cell of the column with this name says that somebody is gone."""
+    """Whether a cell of this column says that the person is gone."""
     word = plain_letters(cell)
     answer = is_ticked(cell)
     if answer is not None:

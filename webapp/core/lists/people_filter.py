@@ -19,7 +19,7 @@ NO_GROUPS = "none"
 
 
 class Status(StrEnum):
-    """What the list calls people. UNJOINED is asked for and nobody's own: everybody who is invited or expired."""
+    """Statuses of people in the list. UNJOINED is a filter only: invited or expired."""
 
     ACTIVE = "active"
     INVITED = "invited"
@@ -34,7 +34,7 @@ class Status(StrEnum):
 
 
 class Concern(StrEnum):
-    """Why an invitation needs somebody: its e-mail failed for good, there was none, or it expires before this week ends."""
+    """Why an invitation needs attention: its e-mail failed, was never sent, or the invitation expires this week."""
 
     FAILED = "failed"
     UNSENT = "unsent"
@@ -120,7 +120,7 @@ _OF_GROUPS = (Do.SET_GROUPS, Do.ADD_GROUPS, Do.REMOVE_GROUPS)
 
 
 def applicable(person: Person, policy: Policy) -> frozenset[Do]:
-    """What can be done to somebody at all, whatever role or groups would be chosen."""
+    """Actions that apply to a person, whatever role or groups would be chosen."""
     grantable = policy.registry.grantable(policy.rank, policy.permissions)
     other_role = next((role.id for role in grantable if role.id != person.access.role), None)
     found = set()

@@ -89,7 +89,7 @@ class Find:
         )
 
     def args(self, **changed: Any) -> dict[str, Any]:
-        """The address's query for this, with some of it changed; the page begins anew unless it is named."""
+        """The query parameters for this filter with changes; the page number is reset unless given."""
         wanted = replace(self, **{"page": 1, **changed})
         values = {
             "plan": wanted.plan,
@@ -112,7 +112,7 @@ class Find:
         return Sort(f"-{column}") if self.sort == Sort(column) else Sort(column)
 
     def says(self, *cells: str) -> bool:
-        """Whether the text stands in one of the cells, whatever their case and their spaces."""
+        """Whether one of the cells contains the text, ignoring case and repeated spaces."""
         wanted = self.text.casefold()
         return not wanted or any(wanted in " ".join(cell.casefold().split()) for cell in cells)
 

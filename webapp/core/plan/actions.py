@@ -58,7 +58,7 @@ class Do(StrEnum):
 
 
 class Theirs(StrEnum):
-    """What becomes of the pending invitations of somebody who is deactivated."""
+    """What happens to the pending invitations of a deactivated user."""
 
     REVOKE_MANAGING = "managing"
     """Those to roles that manage people are revoked, so that nobody leaves themselves a way back in."""
@@ -158,7 +158,7 @@ def _requested_access(before: Access, action: Action, policy: Policy) -> Access 
 
 
 def plan_access(person: Person, after: Access, policy: Policy) -> PlannedChange:
-    """Give somebody this access, or say why that may not be."""
+    """Plan this access for a person, or explain why it is not allowed."""
     before = person.access
     if after == before:
         return PlannedChange(Plan.UNCHANGED, after=after)
@@ -190,7 +190,7 @@ def plan_state(person: Person, effect: Effect, policy: Policy) -> PlannedChange:
 
 
 def why_forbidden_at_all(person: Person, policy: Policy) -> Issue | None:
-    """Why nobody, or not this person, may do anything to somebody; None where they may."""
+    """Why this person may not be changed by the current user; None if they may."""
     return why_forbidden(person, policy, other_role=False, other_groups=True)
 
 

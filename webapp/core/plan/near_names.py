@@ -60,7 +60,7 @@ def split_names(text: str) -> list[str]:
 
 
 def split_known(text: str, find: Callable[[str], str | None]) -> list[str]:
-    """The names of which a text consists, all of them known and the longest first; [] where some part of it is none.
+    """Split a text into known names, longest first; [] if any part is unknown.
 
     find: the name that a piece means, if any.
     """
@@ -146,7 +146,7 @@ def _split(name: str) -> list[str]:
 
 
 def _letters(name: str) -> tuple[str, ...]:
-    """Letters and numbers in their order, whatever stands between letters: “Year7” and “Year 7” are alike, 10-12 and 1012 not."""
+    """Split a name into letters and numbers: “Year7” and “Year 7” are alike, 10-12 and 1012 are not."""
     runs: list[str] = []
     between = ""
     for piece in _split(name):
@@ -167,7 +167,7 @@ def _letters(name: str) -> tuple[str, ...]:
 
 
 def _shape(words: list[str], letters: tuple[str, ...]) -> tuple[str, ...]:
-    """The words that must be the same, "" for each one that may be misspelt, and what stands between two numbers."""
+    """The words that must match exactly, "" for each word that may be misspelt, and separators between numbers."""
     between_numbers = (run for run in letters if not any(map(str.isalnum, run)))
     return (*("" if _can_be_misspelt(word) else word for word in words), *between_numbers)
 

@@ -46,7 +46,7 @@ class Plan(StrEnum):
 
 
 class Effect(StrEnum):
-    """What a change does to somebody who exists, besides giving access."""
+    """What a change does to an existing person, in addition to access."""
 
     DEACTIVATE = "deactivate"
     REACTIVATE = "reactivate"
@@ -112,7 +112,7 @@ class Candidate(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Who has the row's e-mail already. `failed`: a pending invitation whose last e-mail failed for good.
+    """The existing user or invitation with the row's e-mail. `failed`: its last e-mail failed for good.
 
     sent: how often an invitation was sent; sent_this_hour: how often of that within the last hour and not for the first
     time. Both are known only of people who are looked up by their id.
@@ -152,7 +152,7 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class PlannedChange:
-    """The plan of one row. before is None for somebody new; after is None where nothing can be planned.
+    """The plan of one row. before is None for a new person; after is None if nothing can be planned.
 
     notes: codes with parameters that are no errors.
     marks: "admin" where it makes somebody an administrator, "wide" where it widens access by much, "lookalike" where it
@@ -277,7 +277,7 @@ def _plan_single(row: Candidate, person: Person | None, policy: Policy) -> Plann
 
 
 def _plan_new(row: Candidate, role: int, policy: Policy) -> PlannedChange:
-    """Invite somebody who has no account and no open invitation."""
+    """Plan an invitation for a person without an account or an open invitation."""
     issue = why_not_grantable(role, policy)
     allowed = policy.registry.allowed_domains
     if policy.mode is Mode.REMOVE:
@@ -333,7 +333,7 @@ def _requested_access(row: Candidate, role: int, person: Person, policy: Policy)
 def why_forbidden(
     person: Person, policy: Policy, *, other_role: bool, other_groups: bool
 ) -> Issue | None:
-    """Why nobody, or not this person, may change what the row would change; None where they may."""
+    """Why the change of the row is not allowed for this user; None if it is."""
     if not (other_role or other_groups):
         return None
     role = policy.registry.role_by_id[person.access.role]

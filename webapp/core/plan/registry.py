@@ -95,5 +95,5 @@ class Registry:
         return group.name if group else word
 
     def grantable(self, rank: int, permissions: Collection[str]) -> list[RoleEntry]:
-        """The roles that somebody of this rank, with these permissions, may give to others."""
+        """The roles that a person of this rank and with these permissions may grant."""
         return [role for role in self.roles if may_grant(rank, permissions, role)]

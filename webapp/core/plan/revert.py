@@ -43,7 +43,7 @@ def can_be_undone(done: PlannedChange) -> bool:
 
 
 def plan(done: PlannedChange, person: Person | None, policy: Policy) -> PlannedChange:
-    """Revoke the invitation that was made, or restore the former access and state, unless somebody touched them since."""
+    """Revoke the invitation, or restore former access and state, unless the person was changed since."""
     if person is None:
         return refuse("person_gone")
     planned = (

@@ -37,7 +37,7 @@ def digest_field(key: bytes, name: str, value: Any, salt: str) -> Digest:
 
 
 def digest_event(key: bytes, facts: Mapping[str, Any], personal: Mapping[str, Digest]) -> str:
-    """The stamp of an event: its facts, which name nobody, and the digests of its personal fields."""
+    """The stamp of an event: an HMAC of its facts and of the digests of its personal fields."""
     return hmac_hex(
         key, "event", dict(facts), {name: personal[name]["digest"] for name in PERSONAL}
     )
@@ -49,7 +49,7 @@ def chain_link(key: bytes, previous: str, seq: int, event_id: int, stamp: str) -
 
 
 def erase_field(key: bytes, name: str, value: Any, digest: Digest) -> Digest:
-    """The digest of a field whose words were replaced by `value`. Without its salt nobody can guess the old words."""
+    """The digest of a field whose words were replaced by `value`. Without the salt the old words cannot be guessed."""
     return {
         "digest": digest["digest"],
         "mark": hmac_hex(key, "erased", name, digest["digest"], value),

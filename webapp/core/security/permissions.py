@@ -84,7 +84,7 @@ _DOES = (
 
 
 def what_it_does(permissions: Iterable[str]) -> str:
-    """What a role of these permissions lets somebody do: "Manages users and groups, invites people, reads the audit log".
+    """Describe the permissions of a role: "Manages users and groups, invites people, reads the audit log".
 
     What goes without saying is left out: what a permission named is no use without.
     """
@@ -109,7 +109,7 @@ class Powers(Protocol):
 
 
 def may_grant(rank: int, permissions: Collection[str], role: Powers) -> bool:
-    """Whether somebody of this rank, with these permissions, may give the role: never Owner, and nothing above their own."""
+    """Whether a person of this rank and with these permissions may grant the role: never Owner, nothing above their own."""
     return not role.is_owner and role.rank <= rank and set(role.permissions) <= set(permissions)
 
 

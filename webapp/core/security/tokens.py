@@ -29,7 +29,7 @@ def derive(secret_key: str, purpose: str, subject_id: int, version: int, nonce: 
 
 
 def digest(secret_key: str, text: str) -> bytes:
-    """HMAC-SHA256 under the server's key: what text stands for, and nobody without the key can tell."""
+    """HMAC-SHA256 of a text under the server's key."""
     return hmac.new(secret_key.encode(), text.encode(), hashlib.sha256).digest()
 
 

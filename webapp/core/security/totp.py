@@ -1,4 +1,4 @@
-"""Codes that change every half minute (RFC 6238), and recovery codes for who has lost the app that makes them."""
+"""Time-based one-time codes (RFC 6238), and recovery codes for people who lost their app."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ Details = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """A sentence around its subject, which a page links to. names: whether the subject stands in it."""
+    """A sentence in two halves around its subject, which a page links to. names: whether it names the subject."""
 
     before: str
     after: str = ""

@@ -1,4 +1,4 @@
-"""What is said of a batch: what an action or a revert is called, and how its file was read. Pure."""
+"""Words for batches: names of actions and reverts, and how a file was read. Pure."""
 
 from __future__ import annotations
 

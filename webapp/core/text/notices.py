@@ -80,7 +80,7 @@ def _find_texts(
 def _find_gone(
     table: Table, mapping: Mapping, people: set[int], hints: dict[int, str]
 ) -> list[Notice]:
-    """People who are suspended or gone by another column; their hints are added."""
+    """Find people whom another column calls suspended or gone, and add their hints."""
     ignored = [place for place in range(len(table.header)) if place not in mapping.places.used]
     gone = find_people_gone(table, ignored)
     lines = {number for each in gone for number in each.rows} & people

@@ -1,4 +1,4 @@
-"""What is said of a row: what is wrong with its cells, notes on its plan, and why it came to its outcome. Pure."""
+"""Words for rows: issues of cells, notes on the plan, and reasons of the outcome. Pure."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from webapp.services.batches import apply
 
 @dataclass(frozen=True, slots=True)
 class Groups:
-    """A row's groups as shown, in names: after the change where a change is planned, else the cell as it stands."""
+    """A row's groups as names: after the planned change if there is one, otherwise as in the cell."""
 
     kept: tuple[str, ...]
     added: tuple[str, ...] = ()
@@ -48,7 +48,7 @@ def shown_groups(row: Row, registry: Registry) -> Groups:
 
 
 def changed_access(row: Row, registry: Registry) -> Groups | None:
-    """What an update gave and took: groups and the role. None where nothing did, or where a role or group is gone by now: the
+    """What an update added and removed: groups and role. None if nothing, or if a role or group was deleted since: the
     row's reason names those."""
     step = row.change
     if step.before is None or step.after is None:
@@ -102,7 +102,7 @@ class RoleList:
 
 
 def role_list(cell: str, roles: Sequence[RoleEntry], registry: Registry) -> RoleList:
-    """The roles to choose from; first the cell as it stands, where it is none of them."""
+    """The roles to choose from; first the cell's own text if it is not one of them."""
     cell = clip(cell)
     role = registry.role_by_key.get(fold(cell))
     options = [(each.name, each.name) for each in roles]

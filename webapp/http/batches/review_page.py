@@ -54,7 +54,7 @@ def review_context(batch: Batch) -> dict[str, Any]:
 
 
 def with_left_out(page: Page[Row], find: Find, left_out: Sequence[Row]) -> Page[Row]:
-    """Whom somebody left out is listed with the others to whom nothing will be done, below those."""
+    """Add the people who were left out to the list of those to whom nothing is done."""
     if find.plan is not Plan.ATTENTION or find.text or page.next:
         return page
     return replace(page, rows=[*page.rows, *left_out], total=page.total + len(left_out))

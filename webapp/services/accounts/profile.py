@@ -41,7 +41,7 @@ AN_HOUR = 5
 
 
 class EmailTakenError(ConflictError):
-    """Somebody else has the new address by now."""
+    """Another person has the new address."""
 
 
 def pending_email(user: User) -> AccountLink | None:
@@ -50,7 +50,7 @@ def pending_email(user: User) -> AccountLink | None:
 
 
 def get_user_below(user_id: int, by: User) -> User:
-    """A person whose account `by` may act on: ranked below, so nobody acts on themselves or on the Owner.
+    """Get a user whom `by` may act on: one ranked below, never themselves or the Owner.
 
     Raises NotFoundError or ForbiddenError.
     """

@@ -4,7 +4,7 @@ from enum import StrEnum
 
 
 class AuditAction(StrEnum):
-    """What is told of; the part before the dot is the noun."""
+    """The kinds of events; the part before the dot is the subject."""
 
     SETUP_DONE = "setup.done"
     ORGANISATION_CHANGED = "organisation.changed"

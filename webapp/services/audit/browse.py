@@ -1,4 +1,4 @@
-"""Reading the audit log: found, told in words, exported. Questions, but for the note that somebody exported."""
+"""Searches, words and exports the audit log. Only an export is recorded."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ class Entry:
 
     @property
     def sides(self) -> list[tuple[str, Any, Any]]:
-        """What was changed: its name, before and after; one that is only told afterwards has None before."""
+        """A changed field: its name, before and after; before is None if only the new value is known."""
         before, after = (self.event.details.get(side) for side in ("before", "after"))
         if not isinstance(before, dict) or not isinstance(after, dict):
             before, after = (
@@ -362,7 +362,7 @@ def _local(at: datetime, exactly: bool = False) -> str:
 def record_export(
     by_id: int, address: str, form: str, wanted: Mapping[str, str], count: int
 ) -> None:
-    """A command for after the answer: note that somebody took what this filter finds away with them."""
+    """Record an export of what this filter finds. Runs after the response. Commits."""
     begin_write()
     by = db.session.get(User, by_id)
     events.record(

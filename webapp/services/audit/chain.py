@@ -107,7 +107,7 @@ def day_before(days: int) -> datetime:
 
 
 def start_over() -> Verdict:
-    """Take the log as it stands and start a new chain. Records that, and how many problems there were. Commits.
+    """Start a new chain from the present log. Records this and the number of problems. Commits.
 
     For when the former key is lost, or when the changes are known and accepted. Returns what checking found.
     """

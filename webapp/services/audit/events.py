@@ -156,7 +156,7 @@ def all_keys() -> list[bytes]:
 
 
 def facts(values: dict[str, Any]) -> dict[str, Any]:
-    """What of an event is in its stamp as it stands."""
+    """The fields of an event that its stamp covers in plain form."""
     named = ("actor_id", "action", "subject_type", "subject_id", "address", "count")
     return {
         "at": values["at"].astimezone(UTC).isoformat(),
@@ -242,7 +242,7 @@ def _count_again(action: StrEnum, actor: User | None, label: str, address: str) 
 
 
 def _address_of_others(actor: User | None, address: str) -> str | None:
-    """The address under which one more refusal is counted with others; None while it may stand by itself."""
+    """The address that collects further refusals; None while this one may have an event of its own."""
     rows = _recent_refusals(actor).with_only_columns(func.count()).order_by(None)
     here = rows.where(AuditEvent.address == address)
     if actor is not None:
@@ -315,7 +315,7 @@ def erase_names(
     known: Collection[str] | None = None,
     events: Collection[int] | None = None,
 ) -> int:
-    """Part of a command that erases somebody: the pseudonym stands in the log for their e-mails and names. -> events changed.
+    """Replace a person's e-mails and names in the log by the pseudonym; the number of events changed. Does not commit.
 
     Call it while the user still has them, and record the erasure itself once they are gone. known: their e-mails and names,
     `known_as` unless given. events: `events_naming` unless given. The chain stays whole: stamps hold digests of these words,
@@ -364,5 +364,5 @@ def _erase_from_event(one: AuditEvent, user_id: int, words: Redactor) -> bool:
 
 
 def _in_json(word: str) -> str:
-    """The word as it stands in stored JSON."""
+    """The word as JSON stores it."""
     return json.dumps(word)[1:-1]

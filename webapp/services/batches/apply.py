@@ -164,7 +164,7 @@ def invite(
 
 
 def _deactivate(user: User, theirs: Theirs, by: User, batch_id: int | None) -> None:
-    """Deactivate somebody: ends all sessions at once, and revokes invitations of theirs."""
+    """Deactivate a user: end all sessions and revoke their invitations. Does not commit."""
     states = _set_state(user, UserState.DEACTIVATED)
     ended = db.session.execute(delete(Session).where(Session.user_id == user.id)).rowcount  # type: ignore[attr-defined]
     details = {"sessions_ended": ended}

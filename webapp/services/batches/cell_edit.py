@@ -30,7 +30,7 @@ class CellEdit:
 
 
 class RowRemovedError(ConflictError):
-    """The row was removed meanwhile; nothing was changed."""
+    """The row was removed in the meantime; nothing was changed."""
 
     def __init__(self, row: Row) -> None:
         super().__init__(
@@ -167,7 +167,7 @@ def _is_shown_as(value: str, seen: str) -> bool:
 
 
 def _changed_by_others(places: Collection[Place], by: User) -> dict[Place, str]:
-    """Those of the cells that somebody else changed last, with that person's name; one query."""
+    """The cells that another person changed last, with that person's name; one query."""
     if not places:
         return {}
     newest = (

@@ -155,7 +155,7 @@ _OPTIONS = {
 
 
 def _describe_edit(field: str, line: int | None, after: str) -> str:
-    """What somebody did, after their name."""
+    """What a person did, as words after their name."""
     if field in MARKERS:
         return f"has {field}: {after}"
     if field in ("removed", "added"):

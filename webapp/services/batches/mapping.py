@@ -205,7 +205,7 @@ def _show_column(
 
 
 def _mask(head: Sequence[Line]) -> list[Line]:
-    """The first lines, without what stands in columns that one of them names as passwords."""
+    """The first lines, without columns that are named like passwords."""
     secret: set[int] = set()
     masked = []
     for line in head:
@@ -323,7 +323,7 @@ def choose(
 
 
 def _make_places(chosen: Mapping[int, Field | str]) -> Places:
-    """The columns that a person chose. Raises UnmatchedColumnsError where two are used as a field of which there is one."""
+    """The chosen columns. Raises UnmatchedColumnsError if two columns are used for one field."""
     fields: dict[Field, int] = {}
     more, members = [], []
     for place, use in sorted(chosen.items()):

@@ -1,4 +1,4 @@
-"""Plans a whole batch again: when the directory has moved, or for another person who confirms.
+"""Plans a whole batch again: after the directory changed, or for another person who confirms.
 
 Stored plans are made for one person, `Batch.planned_for`: who uploaded the batch, or who was last asked to look again.
 docs/decisions/0007.

@@ -28,7 +28,7 @@ def lock_batch(batch_id: int) -> Batch:
 
 
 class NotUnderReviewError(ConflictError):
-    """The batch was confirmed or discarded meanwhile: the person is better served on its page."""
+    """The batch was confirmed or discarded in the meantime."""
 
     def __init__(self, batch: Batch) -> None:
         who = f" by {batch.confirmed_by.name}" if batch.confirmed_by else ""

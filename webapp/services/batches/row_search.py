@@ -101,7 +101,7 @@ def find_problem(
 
 
 def _says(find: Find) -> Callable[..., bool]:
-    """Whether cells (e-mail, role, groups) say what is looked for, as they stand or in the names that the grid shows."""
+    """Whether cells (e-mail, role, groups) match the search, as written or by the names that the grid shows."""
     if not find.text:
         return lambda *_cells: True
     registry = lookup.registry()

@@ -19,7 +19,7 @@ TESTS_AN_HOUR = 5
 
 
 def send_test(batch_id: int, by: User) -> Message:
-    """Queue the batch's e-mail, written for an example person, to who asks. Raises RuleViolationError past five an hour.
+    """Queue a test of the batch's e-mail to the user. Raises RateLimitError after five in an hour. Commits.
 
     Nobody is invited by it: a sentence stands in place of the link.
     """
@@ -36,7 +36,7 @@ def send_test(batch_id: int, by: User) -> Message:
 
 
 def send_general_test(by: User) -> Message:
-    """The same for what every invitation says, with nobody's upload."""
+    """Queue a test of the general invitation text to the user. Commits."""
     begin_write()
     _refuse_too_many(by)
     return _commit(

@@ -32,7 +32,7 @@ _OPTIONS = {
 
 
 class UndoConflictError(ConflictError):
-    """Somebody changed a cell of the step since; nothing was undone. version: the step's, so that the one before it can be."""
+    """Another person changed a cell of the step since; nothing was undone. version: of the step."""
 
     def __init__(self, sentence: str, version: int) -> None:
         super().__init__(sentence)
@@ -69,7 +69,7 @@ def step_name(field: str | None, after: str, rows: int, line: int | None) -> str
 
 
 def step_sentence(field: str | None, after: str, rows: int, line: int | None) -> str:
-    """What somebody did, after their name: "changed Role in row 12", "removed 7 rows"."""
+    """What a person did, as words after their name: "changed Role in row 12", "removed 7 rows"."""
     where = f"row {line}" if rows == 1 else plural(rows, "row")
     if rows and field in ("removed", "added"):
         return f"{field} {where}" if after else f"put {where} back"

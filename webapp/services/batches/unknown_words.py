@@ -42,7 +42,7 @@ CELLS = 2000
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """A word of a file that is no role or group, and in how many rows it stands. field: "role" or "groups"."""
+    """An unknown word for a role or group, and its number of rows. field: "role" or "groups"."""
 
     field: str
     text: str
@@ -114,7 +114,7 @@ def _words_of(batch: Batch, name: str, registry: Registry) -> list[Word]:
 
 
 def _count_words(batch: Batch, name: str) -> tuple[Counter[str], dict[str, str]]:
-    """In how many wrong rows each word of a column stands, by its folded form, and how it is spelt first."""
+    """The unknown words of a column by folded form, each with its first spelling and number of rows."""
     cell = getattr(Row, name)
     wrong = (
         Row.batch_id == batch.id,

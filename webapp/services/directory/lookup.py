@@ -1,4 +1,4 @@
-"""Look-ups of the directory as plain values: the registry of roles and groups, and who has which e-mail."""
+"""Looks up roles, groups and people by e-mail, as plain values."""
 
 from __future__ import annotations
 
@@ -181,7 +181,7 @@ def bump_version() -> None:
 
 
 def people(keys: Iterable[str]) -> dict[str, Person]:
-    """Who has these e-mail keys, users before invitations; five queries at most, however many keys."""
+    """The people with these e-mail keys, users before invitations; at most five queries."""
     wanted = list(keys)
     pending = in_json(Invitation.email_key, wanted) & (Invitation.state == InvitationState.PENDING)
     return dict(_invitations(pending)) | dict(_users(in_json(User.email_key, wanted)))

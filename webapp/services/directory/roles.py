@@ -30,7 +30,7 @@ from webapp.services.directory.aliases import TAKEN
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """A role, how many users hold it (nobody erased), how many pending invitations promise it, and its other names."""
+    """A role with its numbers of users and pending invitations, and its other names."""
 
     role: Role
     users: int
@@ -126,7 +126,7 @@ def change(role_id: int, values: Mapping[str, Any], by: User) -> Role:
 
 
 def remove(role_id: int, replacement_id: int | None, by: User, seen: str) -> str:
-    """Delete a role. Whoever holds it or is promised it gets the replacement, which only a held role needs. -> its name.
+    """Delete a role. Its users and invitations get the replacement, if there are any. -> its name. Commits.
 
     seen: `Counted.seen` of the page. Invitations that were closed long ago name the replacement, too, or the lowest role.
     Raises NotFoundError, RuleViolationError (field "replacement"), or Conflict where others hold it than the page said.

@@ -100,7 +100,7 @@ def claim(worker: str, limit: int = 20) -> list[int]:
 
 
 def renew(worker: str) -> None:
-    """Extend the leases of a worker that lives. What another has taken over meanwhile is left alone."""
+    """Extend the leases of a worker. Messages that another worker took over are left alone. Commits."""
     begin_write()
     own = Message.state == MessageState.SENDING, Message.claimed_by == worker
     bulk_execute(update(Message).where(*own).values(lease_until=utcnow() + LEASE))

@@ -81,7 +81,7 @@ class Delivery:
 
 
 def find_deliveries(ids: Iterable[int]) -> dict[int, Delivery]:
-    """What became of these invitations, by id, told by the newest e-mail of each; one query, however many."""
+    """The delivery status of these invitations, by id, from the newest e-mail of each; one query."""
     newest = (
         select(func.max(Message.id))
         .where(Message.invitation_id == Invitation.id, Message.kind.in_(KINDS))

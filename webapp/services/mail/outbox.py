@@ -280,7 +280,7 @@ def render_message(message: Message) -> Email | None:
 
 
 def _seen_by(viewer: User, query: Select[*Columns]) -> Select[*Columns]:
-    """Only those to roles that the viewer may grant: an e-mail holds its link. Never a link to somebody's own account."""
+    """Only messages whose link the viewer may see: to roles they may grant, and no links to accounts."""
     return (
         query.select_from(Message)
         .outerjoin(Invitation, Invitation.id == Message.invitation_id)

@@ -45,7 +45,7 @@ def render_example(
 
 
 def render_general_example(by: User) -> Email:
-    """What every invitation says, for somebody who does not exist, as if `by` invited them."""
+    """The general invitation e-mail for an example person, as if `by` invited them."""
     values = _general_values((by.name, by.email), lookup.registry())
     return messages.invitation(
         **values,

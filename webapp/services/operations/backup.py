@@ -297,7 +297,7 @@ def _refuse_misfit(about: dict[str, Any]) -> None:
 
 
 def _files_in_use(data_dir: Path) -> list[Path]:
-    """What a backup would take the place of; [] where nobody has used the data folder yet."""
+    """What a restore would replace; [] if the data folder was never used."""
     there = [data_dir / name for name in ("audit_head", OUTBOX)]
     if target := _sqlite_file():
         there += [target.with_name(target.name + end) for end in ("", "-wal", "-shm")]

@@ -1,4 +1,4 @@
-"""What Home tells: what needs somebody, and how invitations went over the last weeks. Questions only."""
+"""Figures for Home: what needs attention, and invitations of the last weeks. Reads only."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ WEEKS = 12
 
 @dataclass(frozen=True, slots=True)
 class Attention:
-    """What needs somebody. unsent: invitations that were never e-mailed; failed: those that could not be delivered; expiring:
+    """What needs attention. unsent: invitations never e-mailed; failed: those that could not be delivered; expiring:
     those that end before this week does.
 
     health: for those who can do something about it.
@@ -67,7 +67,7 @@ def attention(by: User) -> Attention:
 
 
 def weeks() -> list[Week]:
-    """The last weeks, this one too, in the organisation's time zone; none while nobody was invited. Two queries."""
+    """Invitations of the last weeks in the organisation's time zone; [] while no one was invited. Two queries."""
     edges = _mondays()
     invited = _count_between(Invitation.created_at, edges)
     accepted = _count_between(Invitation.closed_at, edges, InvitationState.ACCEPTED)

@@ -163,7 +163,7 @@ def _is_old(before: datetime) -> ColumnElement[bool]:
 
 
 def delete_files() -> int:
-    """Messages that were written as files, up to CHUNK of them, but for those that stay; no transaction is open meanwhile."""
+    """Delete up to CHUNK old messages that were written as files. No transaction is open while files are deleted."""
     before, folder, n = _cutoff(), in_force.environment().data_dir / "outbox", 0
     if before is None or not folder.is_dir():
         db.session.rollback()

@@ -47,7 +47,7 @@ class Health:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What is told beside the settings. due: messages that wait; handed_at: when one last went; size: the database, in bytes."""
+    """Facts for the page of settings. due: waiting messages; handed_at: when the last one went; size: database, in bytes."""
 
     version: str
     due: int

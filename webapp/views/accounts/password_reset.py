@@ -114,7 +114,7 @@ def handing_over(user_id: int) -> tuple[str, int]:
 @bp.post("/users/<int:user_id>/reset-link")
 @require(Permission.USERS_MANAGE)
 def hand_over(user_id: int) -> str | tuple[str, int]:
-    """A link for somebody ranked below, where no mail server could send it: shown this once."""
+    """Make a reset link for a user ranked below, without a mail server; shown once."""
     password_reset.in_need(user_id, current_user())
     try:
         link = password_reset.make_link(

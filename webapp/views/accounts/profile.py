@@ -63,7 +63,7 @@ def change_password() -> Page | BaseResponse:
 @bp.post("/account/email")
 @require(SIGNED_IN)
 def ask_for_email() -> Page | BaseResponse:
-    """Ask for another e-mail: a link goes to the new address."""
+    """Request a new e-mail: a link goes to the new address."""
     form = OwnEmailForm()
     if not form.validate():
         return page(422, email_form=form)
@@ -116,7 +116,7 @@ def confirm_email(token: str) -> Page | BaseResponse:
 
 
 def dead_link_page(taken: bool = False) -> Page:
-    """The page for a link that does not work. taken: because somebody else has the address by now."""
+    """The page for a link that does not work. taken: another person has the address."""
     page = render_template("accounts/profile/email_gone.html", taken=taken), 410
     return answer_dead_link("a link to confirm an email", page, is_known=taken)
 

@@ -102,7 +102,7 @@ def pass_second() -> Page | BaseResponse:
 
 
 def pending_sign_in() -> tuple[User | None, str | None]:
-    """Who has passed the first step in this browser, and where they want to go."""
+    """The user who passed the first step in this browser, and where they want to go."""
     *ticket, target = session.get("half_way") or (0, 0.0, "", None)
     return two_factor.pending_user(*ticket), target
 

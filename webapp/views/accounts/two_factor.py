@@ -58,7 +58,7 @@ def create() -> Page:
 @bp.post("/account/second-factor/codes")
 @require(SIGNED_IN)
 def renew_codes() -> Page:
-    """Recovery codes anew, shown this once; those before end."""
+    """Make new recovery codes, shown once; the old ones stop working."""
     form = SecondFactorForm()
     try:
         with run_behind_code(form):
@@ -86,14 +86,14 @@ def turn_off() -> Page | BaseResponse:
 @bp.get("/users/<int:user_id>/second-factor/removal")
 @require(Permission.USERS_MANAGE)
 def resetting(user_id: int) -> tuple[str, int]:
-    """The question before it is turned off for somebody else."""
+    """Ask before turning two-step sign-in off for another user."""
     return reset_question(user_id)
 
 
 @bp.post("/users/<int:user_id>/second-factor/removal")
 @require(Permission.USERS_MANAGE)
 def reset(user_id: int) -> BaseResponse | tuple[str, int]:
-    """Turn it off for somebody ranked below, who has lost it; for one's own password."""
+    """Turn two-step sign-in off for a user ranked below; costs the current user's password."""
     two_factor.get_protected_user(user_id, current_user())
     try:
         if not check_given_password("Two-step sign-in stays on."):

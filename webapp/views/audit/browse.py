@@ -152,7 +152,7 @@ def address(wanted: Filter, endpoint: str = "audit.index", **changed: Any) -> st
 
 
 def page_of(kind: str, subject_id: int | None) -> str | None:
-    """The page of a subject, where it has one that whoever reads may see."""
+    """The page of an event's subject, if there is one that the reader may see."""
     may_see, endpoint, argument = PAGES.get(kind, (None, "", ""))
     if may_see is None or not current_user().may(may_see):
         return None

@@ -90,7 +90,7 @@ def create() -> BaseResponse | tuple[str, int]:
 @bp.get("/<int:batch_id>")
 @require(Permission.BATCHES_SEE)
 def show(batch_id: int) -> str | BaseResponse:
-    """The batch as it stands: its review (of which a search wants only a part), its progress, its report, or that it is gone."""
+    """The batch in its present state: review (or only the found rows), progress, report, or discarded."""
     batch = batches.get_batch(batch_id)
     if batch.state is BatchState.REVIEWING:
         return review(batch)

@@ -106,7 +106,7 @@ def draw_replay(result: Result, verb: str) -> str | BaseResponse:
 @bp.get("/steps")
 @require(MAKE)
 def steps(batch_id: int) -> str | BaseResponse:
-    """The last steps, whoever made them: the list beside Undo and Redo."""
+    """The list of the last steps of all people, shown with Undo and Redo."""
     batch = review.get_batch(batch_id)
     if not is_fragment():
         return redirect_to("batches.show", batch_id=batch_id)

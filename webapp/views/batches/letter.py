@@ -79,7 +79,7 @@ def typed(batch: Batch) -> dict[str, Any]:
 @bp.route("", methods=["PATCH", "POST"])
 @require(Permission.INVITATIONS_MAKE)
 def update(batch_id: int) -> str | BaseResponse | tuple[str, int]:
-    """Change it; wrong values are told under their fields, and nothing is stored."""
+    """Save the batch's e-mail. Wrong values are explained under their fields, and nothing is stored."""
     try:
         batch = save(batch_id)
     except ValidationError as error:
@@ -92,7 +92,7 @@ def update(batch_id: int) -> str | BaseResponse | tuple[str, int]:
 @bp.post("/tests")
 @require(Permission.INVITATIONS_MAKE)
 def test(batch_id: int) -> str | BaseResponse | tuple[str, int]:
-    """Save what is typed and send it to who asks; no invitation comes of it."""
+    """Save what is typed and send it to the current user as a test."""
     try:
         batch = save(batch_id)
         message = test_message.send_test(batch_id, current_user())

@@ -95,7 +95,7 @@ def replace(batch_id: int) -> BaseResponse | tuple[str, int]:
 def replace_context(
     batch: Batch, refusal: UnreadableFileError | None = None, name: str | None = None
 ) -> dict[str, Any]:
-    """What the page for another file shows. name: of the file that was refused."""
+    """The context of the page for another file. name: of the refused file."""
     error = (
         {"title": refusal.title, "advice": refusal.advice, "file_name": name or ""}
         if refusal

@@ -105,7 +105,7 @@ def show(group_id: int) -> str:
 @bp.get("/all")
 @require(Permission.USERS_SEE)
 def everything() -> str:
-    """Who has All groups."""
+    """The people with All groups."""
     return members_page(groups.count_all_groups())
 
 

@@ -110,7 +110,7 @@ def delete(role_id: int) -> BaseResponse | tuple[str, int]:
 
 
 def deletion_page(role_id: int, problem: str = "") -> str:
-    """The question; `?replacement=4` shows what whoever holds the role gets instead."""
+    """Ask before deleting a role; `?replacement=4` previews the replacement."""
     held = roles.get_role(role_id)
     others = [
         each.role

@@ -78,7 +78,7 @@ def create() -> BaseResponse | tuple[str, int]:
 
 
 def issues_of(refusal: RuleViolationError) -> tuple[list[dict[str, Any]], int]:
-    """What is said under which field, and the status: of what is not invited, or of a password that is not one's own."""
+    """Issues for the fields of the form and the status of the answer, for a refused invitation or a wrong password."""
     if isinstance(refusal, single_invite.InviteRefusedError):
         return refusal.issues, 422
     return [{"field": "password", "code": "text", "text": str(refusal)}], refusal.status
@@ -97,7 +97,7 @@ def send_again(invitation_id: int) -> BaseResponse:
 @bp.get("/<int:invitation_id>/email")
 @require(Permission.INVITATIONS_MAKE)
 def email(invitation_id: int) -> tuple[str, int]:
-    """The form for another address."""
+    """The form for a new address."""
     invitation = invitations.get_pending(invitation_id, current_user())
     given = {"email": invitation.email, "next": request.args.get("next", "")}
     return email_form(invitation, ReaddressForm(formdata=None, data=given))

@@ -87,7 +87,7 @@ def _shows_token() -> bool:
 
 
 def _comes_from_network() -> bool:
-    """By the peer's own address. Behind a proxy that is not believed everybody has the proxy's, so nobody passes."""
+    """Whether the peer's own address may read metrics. Behind an untrusted proxy no one may."""
     settings = in_force.environment()
     if not settings.trusted_proxies and "X-Forwarded-For" in request.headers:
         return False

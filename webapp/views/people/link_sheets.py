@@ -42,7 +42,7 @@ def new_for_selected() -> str:
 @bp.post("")
 @require(Permission.MESSAGES_SEE)
 def create() -> Response | str | tuple[str, int]:
-    """Hand the links over, as `form` says: "csv" or "slips"; for one's password where somebody will manage people."""
+    """Hand over the links as CSV or slips; costs the password if a link makes someone manage users."""
     form = request.form.get("form")
     if form not in ("csv", "slips"):
         raise RuleViolationError("Choose a CSV file or slips to print.")

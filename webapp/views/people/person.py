@@ -63,7 +63,7 @@ def invitation(invitation_id: int) -> str:
 
 
 def page(kind: Kind, person_id: int) -> str:
-    """Access, where it came from, messages, and what else the person who asks may see."""
+    """One person's page: access, origin, messages, and what else the current user may see."""
     person = people.get_person(kind, person_id)
     own = people.list_invitations(person)
     events, has_more = people.list_history(person, own, get_number(request.args, "before"))
@@ -159,7 +159,7 @@ def deactivate(user_id: int) -> BaseResponse:
 @bp.post("/users/<int:user_id>/reactivation")
 @require(Permission.USERS_MANAGE)
 def reactivate(user_id: int) -> BaseResponse | tuple[str, int]:
-    """Let a deactivated user in again; with one's password where that is somebody who manages users."""
+    """Reactivate a user; costs the password if they manage users."""
     return change("user", user_id, Action(Do.REACTIVATE))
 
 

@@ -58,7 +58,7 @@ def show(section: str) -> str:
 @bp.post("/<section>")
 @require(Permission.ORGANISATION_MANAGE)
 def update(section: str) -> BaseResponse | tuple[str, int]:
-    """Set what was typed; wrong values are told under their fields, and nothing is stored. Asks where much would be deleted."""
+    """Save a settings page. Wrong values are explained under their fields, and nothing is stored. Asks before deleting much."""
     days = request.form.get("RETENTION_DAYS", "")
     if request.form.get("lose") != days and (lost := retention.lost_by(days)):
         return page(section, lost=lost), 422
@@ -76,7 +76,7 @@ def update(section: str) -> BaseResponse | tuple[str, int]:
 @bp.post("/email/tests")
 @require(Permission.ORGANISATION_MANAGE)
 def test() -> BaseResponse | tuple[str, int]:
-    """Save what is typed and send it to who asks."""
+    """Save what is typed and send a test message to the current user."""
     try:
         store(get_section("email"))
         message = test_message.send_general_test(current_user())
@@ -119,7 +119,7 @@ def store(section: Section, *, proven: bool = False) -> bool:
 
 
 def page(section: str, problems: dict[str, Any] | None = None, lost: int = 0) -> str:
-    """The page, after a mistake with what was typed. What somebody else set in between counts as seen once it was told.
+    """The page again with what was typed. Another person's change counts as seen once it was shown.
 
     lost: of how many batches the rows would be deleted, which is asked about first.
     """
