@@ -19,7 +19,7 @@ Refusal = TemporaryDeliveryError | SenderRefusedError
 
 
 class Refusals:
-    """The same refusal of several recipients in a row. Their results are recorded once it is known what the cause is."""
+    """Collects identical refusals that follow each other, until it is clear whether a recipient or the server is the cause. Their results are recorded once it is known what the cause is."""
 
     def __init__(self, worker: str) -> None:
         self._worker = worker
@@ -28,7 +28,7 @@ class Refusals:
         self._has_taken = False
 
     def end(self, *, has_taken: bool = False) -> set[int]:
-        """End the row: each refusal was about its recipient. Returns the batches whose rows it settled."""
+        """Record each collected refusal as its recipient's own. Returns the batches whose rows it settled."""
         self._has_taken = self._has_taken or has_taken
         waiting = self._waiting
         self._waiting = {}
@@ -62,7 +62,7 @@ class Refusals:
         return not mail_answers.may_be_about_pace(error.answer["words"])
 
     def _is_pace(self, error: Refusal, state: ServerState) -> bool:
-        """A server that has taken none yet, and does not speak of too many, may want to see each message twice."""
+        """Whether this 4xx is a rate limit and not greylisting."""
         return (
             self._has_taken
             or state.took_lately

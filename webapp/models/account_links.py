@@ -24,7 +24,7 @@ class LinkPurpose(StrEnum):
 
 
 class AccountLink(Model):
-    """A link that was handed out; its token is derived (`services.account_links`), only a hash is here."""
+    """A link that was handed out; its token is derived (`services.links.account_links`), only a hash is here."""
 
     __tablename__ = "account_links"
     __table_args__ = (Index("ix_account_links_user_id", "user_id", "purpose"),)

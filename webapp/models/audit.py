@@ -47,13 +47,13 @@ class AuditEvent(Model):
     personal: Mapped[dict[str, dict[str, str]]] = mapped_column(
         JSON, default=dict, server_default=text("'{}'")
     )
-    """`core.sealing.Digests` of actor, subject and details."""
+    """`core.security.audit_hashes.Digests` of actor, subject and details."""
     stamp: Mapped[str | None] = mapped_column(String(64), unique=True)
-    """`core.sealing.stamp`. None only in events from before there were any, until the first sealing."""
+    """`core.security.audit_hashes.stamp`. None only in events from before there were any, until the first sealing."""
     seq: Mapped[int | None] = mapped_column(unique=True)
     """Its place in the chain, which is in the order of sealing. None: not sealed yet."""
     link: Mapped[str | None] = mapped_column(String(64))
-    """`core.sealing.link`."""
+    """`core.security.audit_hashes.link`."""
 
 
 class AuditChain(Model):

@@ -63,11 +63,11 @@ class Batch(Model):
     header: Mapped[list[str]] = mapped_column(JSON, default=list)
     """The file's header as read."""
     columns: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict, server_default=text("'{}'"))
-    """`core.columns.Places` as a dictionary: which columns hold what; {}: not known."""
+    """`core.files.columns.Places` as a dictionary: which columns hold what; {}: not known."""
     notices: Mapped[list[dict[str, Any]]] = mapped_column(
         JSON, default=list, server_default=text("'[]'")
     )
-    """`core.notices.Notice` as dictionaries: what reading the file came upon and a person should look at."""
+    """`core.text.notices.Notice` as dictionaries: what reading the file came upon and a person should look at."""
 
     mode: Mapped[Mode] = mapped_column(enum_column(Mode), default=Mode.REPLACE)
     change_roles: Mapped[bool] = mapped_column(default=False)
@@ -82,7 +82,7 @@ class Batch(Model):
     parts: Mapped[int] = mapped_column(default=1, server_default="1")
 
     action: Mapped[dict[str, Any] | None] = mapped_column(JSON)
-    """`core.actions.Action` as a dictionary: what an action does, or what a revert takes back."""
+    """`core.plan.actions.Action` as a dictionary: what an action does, or what a revert takes back."""
     reverts_id: Mapped[int | None] = mapped_column(ForeignKey("batches.id", ondelete="SET NULL"))
     """The batch that a revert takes back."""
     again_of_id: Mapped[int | None] = mapped_column(ForeignKey("batches.id", ondelete="SET NULL"))
@@ -168,4 +168,4 @@ class BatchFile(Model):
     header_row: Mapped[int | None]
     """As chosen by a person; None: found by Muster. 0: the file has no header."""
     columns: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
-    """`core.columns.Places` as a dictionary, as chosen by a person; {}: by the header's names."""
+    """`core.files.columns.Places` as a dictionary, as chosen by a person; {}: by the header's names."""

@@ -68,7 +68,7 @@ class Row(Model):
     read_cells: Mapped[list[str]] = mapped_column(JSON, default=list, server_default=text("'[]'"))
     """The whole line as read, by the columns of `Batch.header`; empty for a row that was added by hand."""
     hint: Mapped[str | None] = mapped_column(String(16))
-    """`core.notices.Hint`: what else the file says of this row."""
+    """`core.text.notices.Hint`: what else the file says of this row."""
     email: Mapped[str] = mapped_column(Text)
     role: Mapped[str] = mapped_column(Text)
     groups: Mapped[str] = mapped_column(Text)

@@ -120,7 +120,7 @@ def _version(server: str) -> tuple[int, int]:
 
 
 def _make_private(folder: Path, settings: Settings) -> None:
-    """Make the socket's folder outside the data folder: private to this user."""
+    """Create the socket's folder if it is not the data folder; refuse one that other users own or can open."""
     if folder == settings.data_dir:
         return
     folder.mkdir(mode=0o700, exist_ok=True)

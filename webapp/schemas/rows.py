@@ -170,7 +170,7 @@ def split_groups(text: str) -> list[str]:
 class RowSchema(Schema):
     """`load({"email": ..., "role": ..., "groups": ...})` -> {"email": Address, "role": RoleEntry, "groups": GroupWish}.
 
-    Raises ValidationError whose messages are, by field, lists of `core.planning.Issue`.
+    Raises ValidationError whose messages are, by field, lists of `core.plan.planner.Issue`.
     """
 
     class Meta(Schema.Meta):

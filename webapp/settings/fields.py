@@ -80,7 +80,7 @@ def number(lowest: int, highest: int, default: int, **options: Any) -> Any:
 
 
 def days(fewest: int, most: int, default: int = 0) -> Any:
-    """A number of days on a page; 0 is None, for ever or never."""
+    """A number of days that can be set on a page; 0 becomes None (no limit, or never)."""
     expected = f"a whole number from {fewest} to {most}" + (", or 0" if fewest else "")
     read = _whole_number(fewest, most)
     return setting(

@@ -1,4 +1,4 @@
-"""What the value of a setting may be: a check for each kind, text in and value out. They raise ValueError, or one like it."""
+"""Parsers of settings: each checks a text and returns its value. They raise ValueError, or one like it."""
 
 import ipaddress
 import os
@@ -40,7 +40,7 @@ def _refuse_unless(condition: object) -> None:
 
 
 def drop_repeated(names: tuple[str, ...]) -> tuple[str, ...]:
-    """The names but those that repeat an earlier one in whatever case: they would be one group."""
+    """The names without repeats, ignoring case; the first spelling stays."""
     first: dict[str, str] = {}
     for name in names:
         first.setdefault(name.casefold(), name)
@@ -71,7 +71,7 @@ def public_url(value: str) -> str:
 
 
 def database_url(value: str) -> str:
-    """SQLAlchemy 2.1 takes postgresql:// to mean psycopg 3; postgres:// is what hosting services hand out."""
+    """A database address; postgres:// and postgresql:// become postgresql+psycopg://."""
     value = re.sub(r"^postgres(ql)?://", "postgresql+psycopg://", value)
     url = make_url(value)
     _refuse_unless(
@@ -123,7 +123,7 @@ def reply_address(value: str) -> str:
 
 
 def yes_or_no(value: str) -> str:
-    """Whether something is so."""
+    """"yes" or "no", in lower case."""
     _refuse_unless(value.lower() in ("yes", "no"))
     return value.lower()
 

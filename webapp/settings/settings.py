@@ -201,7 +201,7 @@ class Settings:
         return replace(settings, secret_key=data_folder.load_secret_key(data_dir / "secret_key"))
 
     def overlaid(self, texts: Mapping[str, str]) -> tuple[Self, dict[str, str]]:
-        """These settings with those of the pages, as far as they are valid, and a sentence by name for those that are not.
+        """These settings with the valid ones of the pages applied, and an error sentence for each invalid one.
 
         Blank texts change nothing, and what the environment sets stays.
         """
@@ -222,7 +222,7 @@ class Settings:
         return changed, problems
 
     def text(self, name: str) -> str:
-        """A setting of `ON_PAGES` as one would type it: "8h", "example.org, school.local", "0" for days without end."""
+        """The text of a page setting for its input field; "0" stands for None."""
         value = getattr(self, name.lower())
         if isinstance(value, timedelta):
             return parsers.lasting(value)
@@ -250,7 +250,7 @@ class Settings:
 
     @property
     def queue_socket(self) -> Path:
-        """The embedded server's socket: in data_dir, or in a private folder where that path does not do.
+        """The embedded server's socket: in data_dir, or in a private folder if that path is too long or has spaces.
 
         A long path does not fit a socket address, and a space in it breaks RQ's reading of CLIENT INFO.
         """

@@ -23,7 +23,7 @@ class Problem(StrEnum):
 
 
 class Mark(StrEnum):
-    """What deserves a second look though it is no error; `core.planning.Step.marks`."""
+    """What deserves a second look though it is no error; `core.plan.planner.Step.marks`."""
 
     ADMIN = "admin"
     WIDE = "wide"

@@ -27,7 +27,7 @@ class RoleEntry:
     is_owner: bool = False
     manages_people: bool = False
     does: str = ""
-    """What its people may do, in words; `core.permissions.what_it_does`."""
+    """What its people may do, in words; `core.security.permissions.what_it_does`."""
     permissions: frozenset[str] = frozenset()
 
 

@@ -17,7 +17,7 @@ def plural(n: int, noun: str, nouns: str | None = None) -> str:
 
 
 def clipped(text: str, longest: int) -> str:
-    """On one line, and with "…" in place of what is beyond the longest that it may be."""
+    """The text on one line, cut after `longest` characters, then "…"."""
     line = " ".join(text.split())
     return line if len(line) <= longest else f"{line[:longest].rstrip()}…"
 
@@ -75,7 +75,7 @@ def become_administrators(who: str, n: int) -> str:
 
 
 def as_typed(text: str) -> str:
-    """Plain text on several lines, as it was typed but for what cannot be seen: control characters, and space around it."""
+    """The text without control characters and surrounding space; line breaks stay."""
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     return "\n".join(
         "".join(c for c in line if c.isprintable() or c == "\t").rstrip() for line in lines

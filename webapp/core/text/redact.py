@@ -7,11 +7,11 @@ from collections.abc import Iterable
 from typing import Any
 
 NAMES_OF_OTHERS = ("role", "groups")
-"""Under these keys stand names of roles and groups: a person may be called like one."""
+"""Keys whose values are names of roles and groups; a person's one-word name is kept there."""
 
 
 class Redactor:
-    """Called with a text or any JSON value, it returns it with a pseudonym in place of one person's e-mails and names.
+    """Replaces one person's e-mails and names with a pseudonym, in a text or any JSON value.
 
     An e-mail is found within a longer text, but not within a longer e-mail. One-word names are replaced only where they
     are the whole text.

@@ -65,7 +65,7 @@ class Filter:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """An event with what else is known of it by now. who, whom: names, or the words that were recorded.
+    """An audit event with today's names, its sentence and its batch. who, whom: names, or the words that were recorded.
 
     is_there: whether its subject still has a page. batch: of which it was a part.
     """
@@ -106,7 +106,7 @@ class Entry:
 
     @property
     def facts(self) -> list[tuple[str, str]]:
-        """What else the details tell."""
+        """The details other than before and after, as label and value."""
         told = {
             name: of
             for name, of in self.event.details.items()
@@ -144,7 +144,7 @@ def listing(wanted: Filter, before: int | None = None) -> Listing:
 
 
 def entries(found: Sequence[AuditEvent]) -> list[Entry]:
-    """Events with the names of today: a query for each kind of subject among them, however many there are."""
+    """Add current names and batches to events; one query per kind of subject."""
     actors = {event.actor_id for event in found if event.actor_id}
     subjects: defaultdict[str, set[int]] = defaultdict(set)
     for event in found:
@@ -197,7 +197,7 @@ def _entry(
 
 
 def actors() -> list[tuple[int, str]]:
-    """Who did something, by name; one query."""
+    """The people who appear as actors in the log, sorted by name. One query."""
     did = select(AuditEvent.id).where(AuditEvent.actor_id == User.id).exists()
     query = (
         select(User.id, User.name)
@@ -264,7 +264,7 @@ def _midnight(day: date) -> datetime:
 
 
 def _says(words: str) -> ColumnElement[bool]:
-    """Part of a person's name, of an e-mail, of whatever the subject is called, of the address, or of what was recorded."""
+    """The SQL condition of the search: words in actor, subject, address, details or a person's name."""
     named = select(User.id).where(User.name.icontains(words, autoescape=True))
     details = cast(AuditEvent.details, Text).icontains(json.dumps(words)[1:-1], autoescape=True)
     texts = (AuditEvent.actor, AuditEvent.subject, AuditEvent.address)

@@ -1,6 +1,6 @@
 """The audit log: events are added by the command that they tell of and share its commit.
 
-Whatever writes events stands here, since each is stamped as it is written (`core.sealing`).
+Whatever writes events stands here, since each is stamped as it is written (`core.security.audit_hashes`).
 """
 
 from __future__ import annotations

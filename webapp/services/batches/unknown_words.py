@@ -35,7 +35,7 @@ NO_GROUP = frozenset(
     all any every everyone everybody everything alle alles jeder tous tout toute toutes todos todas tutti tutte todo tudo
     """.split()  # noqa: SIM905 - words read better than a list of strings
 )
-"""Words that stand for no group, or for every one, and hardly name one: no group is offered for them among many."""
+"""Words such as "none" or "all", which are left out when many groups are offered at once."""
 CELLS = 2000
 """Different wrong cells of one column that are looked at; the commonest first."""
 
@@ -75,7 +75,7 @@ def find_unknown_words(batch: Batch) -> Words:
 
 
 def find_missing_groups(batch: Batch) -> list[Word]:
-    """Those of the unknown words that are likely to be names of groups, by name; the first MOST_CREATED of them."""
+    """Unknown words that are probably group names, sorted; at most MOST_CREATED."""
     return sorted(
         _likely_groups(_find_unknown(batch, ("groups",))), key=lambda word: by_number(word.text)
     )
@@ -114,7 +114,7 @@ def _words_of(batch: Batch, name: str, registry: Registry) -> list[Word]:
 
 
 def _count_words(batch: Batch, name: str) -> tuple[Counter[str], dict[str, str]]:
-    """The unknown words of a column by folded form, each with its first spelling and number of rows."""
+    """The words of a column in wrong rows by folded form, each with its first spelling and number of rows."""
     cell = getattr(Row, name)
     wrong = (
         Row.batch_id == batch.id,

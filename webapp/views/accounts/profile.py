@@ -26,7 +26,7 @@ KEPT = "Nothing was changed."
 @bp.get("/account")
 @require(SIGNED_IN)
 def show() -> Page:
-    """The page."""
+    """The page of one's own account."""
     return page()
 
 
@@ -84,7 +84,7 @@ def ask_for_email() -> Page | BaseResponse:
 @bp.post("/account/email/withdrawal")
 @require(SIGNED_IN)
 def withdraw_email() -> BaseResponse:
-    """Keep the e-mail as it is."""
+    """Cancel the requested change of the e-mail."""
     profile.withdraw_email(current_user())
     return redirect_to("account.show", say="Your email stays as it is.")
 
