@@ -123,7 +123,7 @@ def reply_address(value: str) -> str:
 
 
 def yes_or_no(value: str) -> str:
-    """"yes" or "no", in lower case."""
+    """ "yes" or "no", in lower case."""
     _refuse_unless(value.lower() in ("yes", "no"))
     return value.lower()
 

@@ -22,7 +22,7 @@ from webapp.http.web import (
 )
 from webapp.models import Batch, BatchState
 from webapp.schemas.batches import OptionsSchema
-from webapp.services.batches import options, review, test_message
+from webapp.services.batches import options, review, trial_message
 from webapp.services.mail import preview as examples
 
 bp = Blueprint("letters", __name__, url_prefix="/batches/<int:batch_id>/letter")
@@ -95,7 +95,7 @@ def test(batch_id: int) -> str | BaseResponse | tuple[str, int]:
     """Save what is typed and send it to the current user as a test."""
     try:
         batch = save(batch_id)
-        message = test_message.send_test(batch_id, current_user())
+        message = trial_message.send_test(batch_id, current_user())
     except ValidationError as error:
         return refused(batch_id, error.messages_dict)
     except RuleViolationError as refusal:

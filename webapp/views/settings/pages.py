@@ -16,7 +16,7 @@ from webapp.core.text.formatting import plural
 from webapp.http.auth import check_given_password
 from webapp.http.forms import OrganisationForm
 from webapp.http.web import FRAME_CSP, SIGNED_IN, current_user, redirect_to, require
-from webapp.services.batches import test_message
+from webapp.services.batches import trial_message
 from webapp.services.directory import groups, people_list, roles
 from webapp.services.mail import preview
 from webapp.services.operations import change_settings, retention, status
@@ -79,7 +79,7 @@ def test() -> BaseResponse | tuple[str, int]:
     """Save what is typed and send a test message to the current user."""
     try:
         store(get_section("email"))
-        message = test_message.send_general_test(current_user())
+        message = trial_message.send_general_test(current_user())
     except ValidationError as error:
         return page("email", error.messages_dict), 422
     except RateLimitError as refusal:
@@ -139,7 +139,7 @@ def page(section: str, problems: dict[str, Any] | None = None, lost: int = 0) ->
         problems=problems,
         lost=lost,
         email=preview.render_general_example(current_user()) if is_email else None,
-        last=test_message.last_general_test(current_user()) if is_email else None,
+        last=trial_message.last_general_test(current_user()) if is_email else None,
     )
 
 
