@@ -19,7 +19,10 @@ Refusal = TemporaryDeliveryError | SenderRefusedError
 
 
 class Refusals:
-    """Collects identical refusals that follow each other, until it is clear whether a recipient or the server is the cause. Their results are recorded once it is known what the cause is."""
+    """Collects identical refusals that follow each other, until it is clear whether a recipient or the server is the cause.
+
+    Then their results are recorded.
+    """
 
     def __init__(self, worker: str) -> None:
         self._worker = worker

@@ -113,7 +113,9 @@ def is_first_cell_alone(cells: list[str]) -> bool:
 
 
 def _is_person(cells: list[str]) -> bool:
-    return sum(map(bool, cells)) > 1 and any(map(is_address, cells))
+    """Whether a line has an address and something else. Addresses without a dotted domain prove nothing."""
+    has_address = any(is_address(cell) and "." in cell.rpartition("@")[2] for cell in cells)
+    return has_address and sum(map(bool, cells)) > 1
 
 
 def split_first_cells(records: Iterable[Record], delimiter: str) -> Iterator[Record]:
