@@ -7,9 +7,9 @@
 # installed. --whole runs all tests, not a few of them. WHO="root user" leaves cases out; SMALL_DEBIAN_DIR keeps the systems.
 source "$(dirname "$0")/small_debian.sh"
 
-A_FEW="tests/run/test_refusals.py tests/run/test_supervisor.py tests/run/test_logs.py tests/run/test_chromium.py tests/core/test_workbooks.py
-    tests/core/test_config.py tests/test_mail.py tests/services/test_backups.py tests/browser/test_first_run.py"
-A_FEW_ON_POSTGRES="tests/services/test_groups.py"
+A_FEW="tests/run/test_refusals.py tests/run/test_supervisor.py tests/run/test_logs.py tests/run/test_chromium.py tests/core/files/test_workbooks.py
+    tests/core/test_config.py tests/test_mail.py tests/services/operations/test_backups.py tests/browser/test_first_run.py"
+A_FEW_ON_POSTGRES="tests/services/directory/test_groups.py"
 if [ "${1:-}" = --whole ]; then
     shift
     A_FEW=""

@@ -696,7 +696,7 @@ class TestCopyAndPaste:
         expect(page.get_by_text("Choose a cell of Email, Role or Groups, then paste.")).to_be_visible()
 
     def test_ones_own_edit_in_another_tab_is_not_in_the_way(self, grid):
-        # The same account in two tabs is one person; a second person: tests/views/test_blocks.py.
+        # The same account in two tabs is one person; a second person: tests/views/batches/test_blocks.py.
         page = grid.page
         other = page.context.new_page()
         other.goto(page.url)

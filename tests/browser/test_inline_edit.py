@@ -105,7 +105,7 @@ def test_two_people_do_not_overwrite_each_other_silently(owner, portal):
     upload(owner, FILE)
     mine, theirs = owner.page, owner.page.context.new_page()
     theirs.goto(mine.url)
-    # The same account in two tabs is one person; a second person is told. See tests/views/test_rows.py for the latter.
+    # The same account in two tabs is one person; a second person is told. See tests/views/batches/test_rows.py for the latter.
     theirs.get_by_label("Email, row 2").fill("theirs@northfield.example")
     theirs.get_by_label("Email, row 2").press("Enter")
     expect(theirs.locator("#edit-status")).to_contain_text("Row 2")

@@ -22,7 +22,7 @@ from webapp.core.files.table import Line
 from tests.core.values import is_whole
 from tests.reading import read
 
-FILES = Path(__file__).parent.parent / "files"
+FILES = Path(__file__).parents[2] / "files"
 CANNOT_BE_READ = "The text in this file cannot be read. Save it as “CSV UTF-8” and try again."
 EMPTY = "This file is empty. Add at least one user below the header row."
 NOT_A_SPREADSHEET = (

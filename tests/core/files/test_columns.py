@@ -18,7 +18,7 @@ from webapp.core.text.phrases import Said
 
 from tests.reading import read
 
-FILES = Path(__file__).parent.parent / "files"
+FILES = Path(__file__).parents[2] / "files"
 
 
 def table_of(name: str) -> Table:
