@@ -4,7 +4,8 @@ A process that comes to `claim.before` looks for the file FAULTS_POINTS/claim.be
 that point, with its process id in claim.before.reached, until there is a file claim.before.go. See `Points` in portal.py.
 
 Each function has four points (`PLACES`): before it, before its first COMMIT, after that COMMIT, and after the function.
-A module or function that does not exist ends the process at its start; test_points.py finds it without one.
+A function that does not exist ends the process that imports its module. A module that does not exist is never imported: so
+`Points` and test_points.py import it themselves.
 """
 
 from __future__ import annotations
