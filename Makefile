@@ -40,6 +40,7 @@ lint: dev ## Check format, rules, types, layers, templates, scripts and styles
 	$(VENV)/bin/lint-imports
 	$(PY) -m djlint --lint --quiet templates
 	$(VENV)/bin/oxlint --quiet --deny-warnings static
+	@$(PY) -m tests.density
 
 format: dev ## Put the code into shape
 	$(PY) -m ruff format
