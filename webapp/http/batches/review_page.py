@@ -61,8 +61,8 @@ def with_left_out(page: Page[Row], find: Find, left_out: Sequence[Row]) -> Page[
 
 
 def template_folder(batch: Batch) -> str:
-    """Where the templates of its review are: a file is edited, an action and a revert are only looked through."""
-    return "batches" if batch.kind is BatchKind.UPLOAD else "actions"
+    """The folder of the review's templates: files are edited, actions and reverts are only looked through."""
+    return "batches" if batch.kind is BatchKind.UPLOAD else "batches/actions"
 
 
 def row_context(batch: Batch) -> dict[str, Any]:
