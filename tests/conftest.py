@@ -37,6 +37,8 @@ from tests.ports import free_port
 
 properties.register_profiles()
 
+passwords._hasher = PasswordHasher(time_cost=1, memory_cost=1024)  # argon2 is slow on purpose
+
 ON_POSTGRES = "MUSTER_TEST_DATABASE_URL"
 """Names a PostgreSQL server, on which each test process makes databases of its own. Unset: SQLite."""
 
@@ -126,7 +128,6 @@ def whole_app(settings: Settings) -> Iterator[Flask]:
     app = create_app(settings)
     cli.register(app)
     app.testing = True
-    passwords._hasher = PasswordHasher(time_cost=1, memory_cost=1024)  # argon2 is slow on purpose
     with app.app_context():
         db.create_all()
         first_run.prepare()
