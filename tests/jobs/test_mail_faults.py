@@ -30,7 +30,7 @@ SPOILT = (HANG, CUT, FLOOD)
 WAITS = {"OPENING_SECONDS": BEFORE_A_MESSAGE, "COMMAND_SECONDS": IN_ITS_MIDST, "ANSWER_SECONDS": ("DOT",)}
 """The time-outs of SMTP, and the commands at which each ends the wait."""
 
-pytestmark = pytest.mark.usefixtures("app")
+pytestmark = [pytest.mark.usefixtures("app"), pytest.mark.slow]
 
 
 @pytest.fixture

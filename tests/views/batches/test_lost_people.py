@@ -14,7 +14,7 @@ from tests.files.writers import MAIN, PACKAGE, RELATIONS, ods, ods_rows, rows_xm
 from tests.mail_fixtures import invitation_of
 from tests.steps import match_columns, newest_batch, rows_of, selected_use, stage
 
-pytestmark = pytest.mark.any_database
+pytestmark = [pytest.mark.any_database, pytest.mark.slow]
 
 PEOPLE = ["ana@x.org", "ben@x.org", "cy@x.org"]
 
