@@ -46,6 +46,12 @@ def among_rows(batch: Batch) -> dict[str, ReplacedAddress]:
 
 
 def count(batch: Batch) -> int:
-    """How many rows of a batch would invite one."""
-    here = Row.batch_id == batch.id, Row.removed_at.is_(None), is_replaced()
-    return db.session.scalar(select(func.count(Row.id)).where(*here)) or 0
+    """How many rows of a batch would invite one. Asks by address, which are few: only one row of an address invites."""
+    invites = exists().where(
+        Row.batch_id == batch.id,
+        Row.email_key == ReplacedAddress.old_key,
+        Row.removed_at.is_(None),
+        Row.plan == Plan.INVITE,
+    )
+    query = select(func.count()).select_from(ReplacedAddress).where(invites)
+    return db.session.scalar(query) or 0
