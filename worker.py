@@ -34,10 +34,11 @@ from webapp.settings.settings import ConfigError, Settings
 
 TICK = 15.0  # seconds
 PAUSE = 1.0  # seconds between two tries to reach the queue server
+# seconds from the stop until the running job is cut off, and on until this process ends in any case
 CUT, GONE = (
     2.0,
     3.5,
-)  # seconds from the stop until the running job is cut off, and on until this process ends in any case
+)
 SAME_SIGNAL = (
     1.0  # seconds; what comes again within them was sent once, by a terminal and by a parent
 )
@@ -111,9 +112,8 @@ def run_jobs(app: Flask, queue_url: str) -> None:
     was_away = False
     while not stopping.is_set():
         try:
-            JobRunner(app, connect(queue_url, timeout=5)).work(
-                logging_level="WARNING"
-            )  # its INFO is four lines a job
+            # its INFO is four lines a job
+            JobRunner(app, connect(queue_url, timeout=5)).work(logging_level="WARNING")
             was_away = False
         except redis.RedisError as error:
             if not was_away:

@@ -54,9 +54,8 @@ def figures() -> list[Figure]:
         review = f"{address}/batches/{muster.upload(people(ROWS, wrong_role_every=2))}"
         debugger = page.context.new_cdp_session(page)
         debugger.send("Performance.enable", {"timeDomain": "threadTicks"})
-        loads = [_load(page, debugger, address, review) for _ in range(ROUNDS + 1)][
-            1:
-        ]  # the first fills the cache
+        # the first fills the cache
+        loads = [_load(page, debugger, address, review) for _ in range(ROUNDS + 1)][1:]
         edits = _edits(page, debugger)[2:]
         blocked = _blocked(page, debugger, address, review)
         browser.close()

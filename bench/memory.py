@@ -31,9 +31,8 @@ def figures() -> list[Figure]:
 def main(rows: int) -> None:
     """Print the rise in bytes."""
     with portal(users=10_000) as muster, tempfile.TemporaryFile() as body:
-        muster.get(
-            f"/batches/{muster.upload(people(100))}"
-        )  # whatever is loaded on the first request
+        # whatever is loaded on the first request
+        muster.get(f"/batches/{muster.upload(people(100))}")
         body.write(
             f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="file"; filename="people.csv"\r\n\r\n'.encode()
         )

@@ -66,9 +66,8 @@ def _flask_config(settings: Settings) -> dict[str, object]:
         "SESSION_COOKIE_HTTPONLY": True,
         "SESSION_COOKIE_SAMESITE": "Lax",
         "SESSION_COOKIE_PATH": "/",
-        "PERMANENT_SESSION_LIFETIME": timedelta(
-            days=400
-        ),  # what browsers keep at most: the session's own limits decide
+        # what browsers keep at most: the session's own limits decide
+        "PERMANENT_SESSION_LIFETIME": timedelta(days=400),
         "WTF_CSRF_TIME_LIMIT": None,
         "WTF_CSRF_SSL_STRICT": False,  # it wants a Referer, which browsers and proxies may leave out: see `origins`
     }

@@ -45,12 +45,10 @@ IDLE = 20  # seconds that a connection of anybody else stays without a request
 STALLED = 60  # seconds that an answer waits for a reader who takes none of it
 UNREAD = 1 << 30  # bytes of answers that are not read yet, of all connections together
 PIPELINED = 10  # requests of one connection that wait for each other
-READING = re.compile(
-    r"/batches|/batches/\d+/(file|mapping)"
-)  # of files: these wait for each other, in threads of their own
-EXPORTING = re.compile(
-    r"/.*\.(csv|jsonl)"
-)  # files to be saved: made one after another by EXPORTERS, however many ask
+# of files: these wait for each other, in threads of their own
+READING = re.compile(r"/batches|/batches/\d+/(file|mapping)")
+# files to be saved: made one after another by EXPORTERS, however many ask
+EXPORTING = re.compile(r"/.*\.(csv|jsonl)")
 EXPORTERS = 2
 MONITORING = {"/healthz/live": 1, "/healthz": 4, "/metrics": 2}  # threads for these alone
 
@@ -165,9 +163,8 @@ class Threads(ThreadedTaskDispatcher):  # type: ignore[misc]
         self.monitors = {path: _threads(count) for path, count in MONITORING.items()}
 
     def add_task(self, task: Channel) -> None:
-        path = getattr(task.requests[0], "path", "").removeprefix(
-            self.prefix
-        )  # none where it could not be read
+        # none where it could not be read
+        path = getattr(task.requests[0], "path", "").removeprefix(self.prefix)
         if path in self.monitors:
             self.monitors[path].add_task(task)
         elif READING.fullmatch(path) and (path != "/batches" or task.requests[0].command == "POST"):
@@ -259,9 +256,8 @@ def _connection_limit() -> int:
 
 def main() -> int:
     """The exit code: 0 after a stop, 1 when the port is taken, 2 when a setting is wrong."""
-    logging.getLogger("waitress.queue").setLevel(
-        logging.ERROR
-    )  # a line for each request that waits for a thread
+    # a line for each request that waits for a thread
+    logging.getLogger("waitress.queue").setLevel(logging.ERROR)
     processes.exit_with_parent()
 
     def stop(_signum: int, _frame: FrameType | None) -> None:

@@ -24,11 +24,12 @@ from webapp.settings.settings import ConfigError, Settings
 from webapp.version import version
 
 TOP = Path(__file__).resolve().parent.parent
+# seconds until SIGKILL; less than ten in all
 WEB_PATIENCE, WORKER_PATIENCE, QUEUE_PATIENCE = (
     2.0,
     6.0,
     1.0,
-)  # seconds until SIGKILL; less than ten in all
+)
 STEP = 0.1  # seconds between two looks at the children
 START_PATIENCE = 60.0  # seconds for the queue server, and for the web, to answer
 PORT_PATIENCE = 3.0  # seconds for the web of a run that was killed to leave the port

@@ -193,9 +193,8 @@ def wrong_host(_error: WrongHostError) -> Response:
 def too_large(error: RequestEntityTooLarge) -> Response:
     """More than `MUSTER_MAX_UPLOAD_MB`, or than a form holds."""
     limit = f"{current_app.extensions['muster_settings'].max_upload_mb} MB"
-    is_within = (request.content_length or 0) <= current_app.config[
-        "MAX_CONTENT_LENGTH"
-    ]  # then it was the text in a form
+    # then it was the text in a form
+    is_within = (request.content_length or 0) <= current_app.config["MAX_CONTENT_LENGTH"]
     if is_within or isinstance(error, FormTooLongError):
         limit = f"{LONGEST_FORM // 1000} kB"
     logs.refuse("size", f"more than {limit} ({request.method} {request.endpoint})")

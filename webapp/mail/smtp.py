@@ -193,9 +193,8 @@ class SmtpTransport:
             return command(*args)
         except Exception as error:
             self.close()
-            if not isinstance(
-                error, OSError
-            ):  # the time-out of the job: no time is left for another connection
+            # the time-out of the job: no time is left for another connection
+            if not isinstance(error, OSError):
                 self._is_proven = False
             raise ConnectionLostError("broken", server=self._server, cause=_cause(error)) from error
 

@@ -35,9 +35,8 @@ class User(Model):
             postgresql_where=text(f"role_id = {OWNER_ROLE_ID}"),
         ),
         Index("ix_users_role_id", "role_id"),
-        Index(
-            "users_as_owner", "id", "role_id", "state", unique=True
-        ),  # what organisation's owner refers to
+        # what organisation's owner refers to
+        Index("users_as_owner", "id", "role_id", "state", unique=True),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)

@@ -93,9 +93,8 @@ def load_secret_key(file: Path) -> str:
     """
     try:
         if not file.exists():
-            descriptor, written = tempfile.mkstemp(
-                dir=file.parent, prefix=".secret_key-"
-            )  # mode 0600
+            # mode 0600
+            descriptor, written = tempfile.mkstemp(dir=file.parent, prefix=".secret_key-")
             try:
                 with open(descriptor, "w", encoding="ascii") as new:
                     new.write(secrets.token_urlsafe(48) + "\n")

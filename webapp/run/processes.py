@@ -18,10 +18,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
+# seconds before a dead child is started again; doubled each time
 FIRST_PAUSE, LONGEST_PAUSE = (
     0.4,
     10.0,
-)  # seconds before a dead child is started again; doubled each time
+)
 STEADY = 30.0  # seconds of life after which a death counts as the first one again
 
 Child = subprocess.Popen[bytes]

@@ -118,15 +118,12 @@ class Settings:
     )
     session_idle: timedelta = setting(parsers.duration, _LENGTH, "8h", is_on_page=True)
     session_max: timedelta = setting(parsers.duration, _LENGTH, "7d", is_on_page=True)
-    require_totp: str = choice(
-        "off", "managers", "everyone", is_on_page=True
-    )  # who must have two-step sign-in
-    retention_days: int | None = days(
-        0, 36_500
-    )  # of rows, files and messages; None = everything is kept
-    audit_days: int | None = days(
-        LEAST_AUDIT_DAYS, 36_500, 730
-    )  # of the audit log; None = everything is kept
+    # who must have two-step sign-in
+    require_totp: str = choice("off", "managers", "everyone", is_on_page=True)
+    # of rows, files and messages; None = everything is kept
+    retention_days: int | None = days(0, 36_500)
+    # of the audit log; None = everything is kept
+    audit_days: int | None = days(LEAST_AUDIT_DAYS, 36_500, 730)
     # What a new upload does with groups, until someone chooses
     upload_mode: Mode = setting(parsers.mode, "replace, add or remove", "replace", is_on_page=True)
     # Of invitations; "" = "Maren Okafor invited you to Northfield Academy"
@@ -154,12 +151,10 @@ class Settings:
     )
     owner_password: str | None = any_text(blank=None, is_secret=True)
 
-    given: frozenset[str] = dataclasses.field(
-        repr=False
-    )  # names (without prefix) that the environment set
-    runtime_dir: Path = dataclasses.field(
-        repr=False
-    )  # where the socket goes when data_dir's path is too long for one
+    # names (without prefix) that the environment set
+    given: frozenset[str] = dataclasses.field(repr=False)
+    # where the socket goes when data_dir's path is too long for one
+    runtime_dir: Path = dataclasses.field(repr=False)
 
     @property
     def opens_here_only(self) -> bool:

@@ -85,9 +85,8 @@ def _is_split(text: str, names: str, rows: str) -> bool:
         is_alone = is_first_cell_alone(cells)
         if is_above and is_alone:
             is_above = len(find_known_fields(map(clean, split_cell(cells[:1], names)))) < 2
-        elif (
-            not is_above and not is_alone and _is_person(cells)
-        ):  # a line that was left as it came tells nothing
+        elif not is_above and not is_alone and _is_person(cells):
+            # a line that was left as it came tells nothing
             by_rows += 1
     by_names = sum(
         _is_person(cells) and not cells[-1].endswith(rows) for cells in _first_lines(text, names)

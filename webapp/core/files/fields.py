@@ -154,9 +154,8 @@ def _key(name: str) -> str:
     if len(name) > _LONGEST_NAME:  # nobody's column name, and it would cost time
         return ""
     name = _BRACKETED.sub(" ", name)
-    if any(
-        delimiter in name for delimiter in DELIMITERS
-    ):  # "Mail;Adresse" was read with the wrong separator
+    # "Mail;Adresse" was read with the wrong separator
+    if any(delimiter in name for delimiter in DELIMITERS):
         return ""
     key = plain_letters(name)
     for remark in _REMARKS:

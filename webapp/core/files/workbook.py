@@ -112,9 +112,8 @@ def open_workbook(data: bytes) -> Workbook:
         ):
             raise CannotOpenError(Reason.PASSWORD)
         if not _BOOK.search(data):
-            whole = (
-                "Root Entry".encode("utf-16-le") in data
-            )  # the directory is not there: the file was cut off before it
+            # the directory is not there: the file was cut off before it
+            whole = "Root Entry".encode("utf-16-le") in data
             raise CannotOpenError(Reason.OTHER if whole else Reason.DAMAGED)
     *lines, last = _run(data) or [b"{}"]
     about = json.loads(last)
@@ -165,9 +164,8 @@ def _run(data: bytes) -> list[bytes]:
             raise CannotOpenError(Reason.LARGE) from None
         finally:
             _turns.release()
-        if (
-            ended.returncode < 0 or ended.returncode == _TOO_MUCH
-        ):  # a limit was reached, or an allocation refused
+        # a limit was reached, or an allocation refused
+        if ended.returncode < 0 or ended.returncode == _TOO_MUCH:
             raise CannotOpenError(Reason.LARGE)
         if ended.returncode:
             raise CannotOpenError(Reason.DAMAGED)

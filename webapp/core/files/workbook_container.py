@@ -13,9 +13,8 @@ from python_calamine import CalamineWorkbook
 from webapp.core.files import workbook_excel, workbook_opendocument
 
 _OPEN_DOCUMENT = b"application/vnd.oasis.opendocument.spreadsheet"
-_WORKBOOK = re.compile(
-    r"(?:.*/)?workbook\.(?:xml|bin)", re.IGNORECASE
-)  # in xl/, but a few programs have no folders
+# in xl/, but a few programs have no folders
+_WORKBOOK = re.compile(r"(?:.*/)?workbook\.(?:xml|bin)", re.IGNORECASE)
 _PARTS = re.compile(r".*\.(?:xml|rels|bin)", re.IGNORECASE)
 _PICTURES = re.compile(
     r"xl/(?:media|drawings|charts|theme|printersettings|externallinks|pivot[^/]*)/|xl/vba",
@@ -63,9 +62,8 @@ def open_container(
         contents = {name: _read_part(container, part) for name, part in wanted.items()}
     for name, content in contents.items():
         if name.lower().endswith((".xml", ".rels")) and b"<!DOCTYPE" in content:
-            raise WorkbookRefusedError(
-                "odd"
-            )  # entities, external ones among them: no spreadsheet program writes any
+            # entities, external ones among them: no spreadsheet program writes any
+            raise WorkbookRefusedError("odd")
     extras = _prepare_excel(contents) if program == "Excel" else _prepare_open_document(contents)
     return program, CalamineWorkbook.from_filelike(_pack(contents)), extras
 
@@ -110,9 +108,8 @@ def _choose_parts(container: zipfile.ZipFile, parts: Parts) -> tuple[str, Parts]
 def _read_part(container: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
     """A part, no longer than it said it was."""
     part = container.read(entry)
-    if part.startswith(
-        (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-    ):  # XML may be so; calamine would find nothing in it
+    # XML may be so; calamine would find nothing in it
+    if part.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         part = part.decode("utf-16").encode()
     return part
 
@@ -152,9 +149,8 @@ def _prepare_open_document(contents: dict[str, bytes]) -> dict[str, Extras]:
 def _pack(contents: dict[str, bytes]) -> io.BytesIO:
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as package:
-        for name in sorted(
-            contents, key=lambda name: name != "mimetype"
-        ):  # OpenDocument has it first
+        # OpenDocument has it first
+        for name in sorted(contents, key=lambda name: name != "mimetype"):
             package.writestr(name, contents.pop(name))
     file.seek(0)
     return file

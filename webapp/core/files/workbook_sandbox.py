@@ -92,9 +92,8 @@ def _set_limits(asked: dict[str, Any]) -> None:
         hardest = resource.getrlimit(kind)[1]
         if hardest != resource.RLIM_INFINITY:
             most = min(most, hardest)
-        with contextlib.suppress(
-            ValueError, OSError
-        ):  # macOS refuses the limit of memory; the others still hold
+        # macOS refuses the limit of memory; the others still hold
+        with contextlib.suppress(ValueError, OSError):
             resource.setrlimit(kind, (most, most))
 
 
@@ -137,9 +136,8 @@ def _read_rows(sheet: CalamineSheet) -> Iterator[Row]:
     """The rows that are not blank, with the spreadsheet's own numbers and from its first column on."""
     if sheet.start is None:
         return
-    left = [""] * sheet.start[
-        1
-    ]  # iter_rows() puts the blank rows above the data back, but not these
+    # iter_rows() puts the blank rows above the data back, but not these
+    left = [""] * sheet.start[1]
     for number, values in enumerate(sheet.iter_rows(), start=1):
         cells = [value if type(value) is str else _format(value) for value in values]
         while cells and not cells[-1]:

@@ -71,9 +71,8 @@ def split_known(text: str, find: Callable[[str], str | None]) -> list[str]:
         places.append(found.end())
     ends.append(len(text))
     pieces = [(start, end) for start, end in zip(places, ends, strict=True) if end > start]
-    ends_with_a_sign = len(pieces) < len(places) and any(
-        sign in text for sign in _SIGNS
-    )  # “C++” is not C
+    # “C++” is not C
+    ends_with_a_sign = len(pieces) < len(places) and any(sign in text for sign in _SIGNS)
     if len(pieces) > MOST_PIECES or ends_with_a_sign:
         return []
     rest: dict[int, list[str]] = {len(pieces): []}

@@ -259,9 +259,8 @@ def _plan_single(row: Candidate, person: Person | None, policy: Policy) -> Plann
     subject = (person.kind, person.id) if person else None
     before = person.access if person and not person.is_gone else None
     likely = None
-    if (
-        row.domain and before is None
-    ):  # who is here, or is invited, has shown that the address is right
+    # who is here, or is invited, has shown that the address is right
+    if row.domain and before is None:
         likely = likely_domain(row.domain, policy.registry.known_domains)
     if row.issues or row.role is None:
         return PlannedChange(

@@ -68,9 +68,8 @@ def look_alike(address: str, known_domains: Collection[str] = ()) -> LookAlike |
 
 
 def _is_mixed(part: str) -> bool:
-    if unicodedata.normalize("NFKC", part) != unicodedata.normalize(
-        "NFC", part
-    ):  # full-width letters and the like
+    # full-width letters and the like
+    if unicodedata.normalize("NFKC", part) != unicodedata.normalize("NFC", part):
         return True
     alphabets = {_alphabet(letter) for letter in part if letter.isalpha()}
     others = alphabets & _ALIKE

@@ -40,9 +40,8 @@ def draw_review(batch_id: int, said: str, undo: int | None = None) -> str | Base
     """The whole review, with the same filter and page, and a toast. undo: the version of the step that it offers to undo."""
     if not is_fragment():
         return redirect_to("batches.show", batch_id=batch_id, say=said)
-    if is_elsewhere(
-        url_for("batches.show", batch_id=batch_id)
-    ):  # from the page of one row: load that page again
+    # from the page of one row: load that page again
+    if is_elsewhere(url_for("batches.show", batch_id=batch_id)):
         flash(said)
         return Response(status=200, headers={"HX-Refresh": "true"})
     context = review_context(review.get_batch(batch_id))

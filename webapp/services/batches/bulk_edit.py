@@ -58,9 +58,8 @@ class Replacement:
         found = text.count(find)
         if not found:
             return cell
-        if (
-            len(cell) + found * (len(self.by) - len(find)) > LONGEST_CELL
-        ):  # before anything so long is built
+        # before anything so long is built
+        if len(cell) + found * (len(self.by) - len(find)) > LONGEST_CELL:
             raise CellTooLongError
         pieces = []
         start = 0

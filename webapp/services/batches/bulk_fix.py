@@ -213,9 +213,8 @@ def _fixing(field: str, old: str, new: str) -> Callable[[str], str]:
     new = " ".join(new.split())
 
     def fix_email(cell: str) -> str:
-        is_no_address = (
-            is_placeholder(cell.rpartition("@")[0]) and key_of(cell) is None
-        )  # “none@school”
+        # “none@school”
+        is_no_address = is_placeholder(cell.rpartition("@")[0]) and key_of(cell) is None
         return cell if is_no_address else with_domain(cell, new.lstrip("@"))
 
     def fix_groups(cell: str) -> str:

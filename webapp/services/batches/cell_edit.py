@@ -79,10 +79,11 @@ def paste(batch_id: int, cells: Sequence[CellEdit], by: User) -> Result:
             row = rows[cell.row_id]
             current = row.cell(cell.field)
             value = _clean(cell.value)
+            # a page shows the beginning of a long cell
             if row.removed_at or value in (
                 current,
                 clip(current),
-            ):  # a page shows the beginning of a long cell
+            ):
                 continue
             place = (row.id, cell.field)
             wanted[place] = Change(row, cell.field, current, value)

@@ -83,9 +83,8 @@ def _unseen_error(batch: Batch, version: int, by: User) -> MusterError | None:
         RowEdit.version > version,
         RowEdit.user_id == by.id,
     )
-    if batch.version - version == db.session.scalar(
-        own
-    ):  # what else raises it exchanges rows, or changes plans
+    # what else raises it exchanges rows, or changes plans
+    if batch.version - version == db.session.scalar(own):
         return None
     return PlansChangedError(
         f"{nothing} What would happen has changed since this page was loaded. Look again, then {_verb(batch)}."

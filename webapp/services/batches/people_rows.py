@@ -185,9 +185,8 @@ def _explain_touched(
             if ref in seen:  # only the newest event counts
                 continue
             seen.add(ref)
-            if (
-                details.get("batch") == batch.reverts_id
-            ):  # nobody is known to have touched them since
+            # nobody is known to have touched them since
+            if details.get("batch") == batch.reverts_id:
                 continue
             params = {"at": at.astimezone(zone).isoformat()}
             if who and action != AuditAction.INVITATION_ACCEPTED:

@@ -98,9 +98,8 @@ def store(batch: Batch, plans: FreshPlans) -> None:
 
 def _plan(batch: Batch, by: User) -> FreshPlans:
     """Plan all rows for `by`, as loaded."""
-    directory_version = (
-        lookup.directory_version()
-    )  # first: what changes from here on makes these plans stale
+    # first: what changes from here on makes these plans stale
+    directory_version = lookup.directory_version()
     rows = planner.load_rows(batch)
     judgements = planner.plan_stored_rows(batch, rows, by)
     changed = planner.find_changed(rows, judgements)

@@ -33,9 +33,8 @@ def stage(batch_id: int, by: User) -> Batch:
     db.session.flush()
     db.session.add_all([_copy_row(row, batch) for row in rows])
     db.session.flush()
-    planner.update_counts(
-        batch, [(Plan.ATTENTION, {}, [])] * len(rows), +1
-    )  # until they are planned below
+    # until they are planned below
+    planner.update_counts(batch, [(Plan.ATTENTION, {}, [])] * len(rows), +1)
     replan.plan_batch(batch)
     action = (
         AuditAction.BATCH_UPLOADED if batch.kind is BatchKind.UPLOAD else AuditAction.BATCH_STAGED

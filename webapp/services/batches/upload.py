@@ -139,9 +139,8 @@ def _find_remembered_header(source: Source, file: SourceFile) -> tuple[Table, Pl
         return None
     number, held = known
     table = file.table(source.sheet, number)
-    places = held.within(
-        len(table.header)
-    )  # columns without a name are only where something stands in them
+    # columns without a name are only where something stands in them
+    places = held.within(len(table.header))
     return (table, places) if places else None
 
 

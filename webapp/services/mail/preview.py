@@ -128,9 +128,8 @@ def _access(row: Row, registry: Registry) -> tuple[str, list[str] | str]:
             for group_id in access.groups
             if group_id in registry.group_by_id
         )
-        if role := registry.role_by_id.get(
-            access.role
-        ):  # a role may be deleted after its rows were planned
+        # a role may be deleted after its rows were planned
+        if role := registry.role_by_id.get(access.role):
             return role.name, ALL_GROUPS if access.everything else names
     named = registry.role_by_key.get(fold(row.role))
     return named.name if named else row.role, split_groups(row.groups)

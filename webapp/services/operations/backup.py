@@ -164,9 +164,8 @@ def _write(written: Path, folder: Path, about: dict[str, Any], outbox: Path) -> 
                 if (folder / name).exists():
                     archive.add(folder / name, name)
             for email in sorted(outbox.glob("*.eml")):
-                with suppress(
-                    FileNotFoundError
-                ):  # deleted meanwhile, as it is too old or its person was erased
+                # deleted meanwhile, as it is too old or its person was erased
+                with suppress(FileNotFoundError):
                     archive.add(email, f"{OUTBOX}/{email.name}")
                     n += 1
         out.flush()

@@ -150,9 +150,8 @@ def _make_rows() -> None:
                 )
             )
         db.session.flush()
-        if (
-            db.engine.dialect.name == "postgresql"
-        ):  # ids that were given by hand do not move its sequence
+        # ids that were given by hand do not move its sequence
+        if db.engine.dialect.name == "postgresql":
             db.session.execute(
                 text(
                     "SELECT setval(pg_get_serial_sequence('roles', 'id'), (SELECT max(id) FROM roles))"
