@@ -140,14 +140,14 @@ def verify(context: click.Context) -> None:
 
 @audit.command("begin-anew")
 @click.confirmation_option(
-    prompt="Everything in the log is taken as it stands, and sealed anew. What was changed cannot be found any more. Go on?"
+    prompt="The whole log is accepted as it is now, and sealed again. Earlier changes can no longer be found. Continue?"
 )
 def begin_anew() -> None:
     """Start a new chain, if the old key is lost or a change is accepted. This is recorded in the log."""
     verdict = chain.start_over()
     for line in list_lines(verdict, in_force.settings().time_zone):
         click.echo(line)
-    click.echo("The chain begins anew. The workers seal what is there within a minute.")
+    click.echo("A new chain has started. The workers seal the log within a minute.")
 
 
 @muster.command("routes")

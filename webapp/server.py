@@ -179,11 +179,11 @@ class Threads(ThreadedTaskDispatcher):  # type: ignore[misc]
         return sum(len(each.queue) for each in (self, self.readers, self.exporters))
 
     def shutdown(self, cancel_pending: bool = True, timeout: float = 5) -> bool:
-        beside = (self.readers, self.exporters, *self.monitors.values())
-        for dispatcher in beside:
+        others = (self.readers, self.exporters, *self.monitors.values())
+        for dispatcher in others:
             dispatcher.set_thread_count(0)  # all end at the same time
         is_cancelled = bool(super().shutdown(cancel_pending, timeout))
-        for dispatcher in beside:
+        for dispatcher in others:
             dispatcher.shutdown(timeout=0.5)
         return is_cancelled
 

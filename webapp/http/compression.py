@@ -17,7 +17,7 @@ TYPES = {
 SHORTEST = 500
 """Bytes; shorter answers fit one packet as they are."""
 PADDING = 100
-"""A page that another site can have opened gets up to so many bytes more, drawn anew each time."""
+"""A page that another site can have opened gets up to so many bytes more, random each time."""
 
 
 def is_wanted(mimetype: str) -> bool:

@@ -138,7 +138,7 @@ def second_factor_off(*, to: str, organisation: str, at: str) -> Email:
     )
 
 
-NOT_YOU = "If this was not you, choose a new password at once and tell whoever manages users where you are."
+NOT_YOU = "If this was not you, choose a new password at once and tell the people who manage users."
 
 
 def _account(

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from webapp.core.plan.actions import Action
 from webapp.core.plan.planner import Mode, Plan
 from webapp.core.text import batch_phrases
-from webapp.core.text.phrases import Said
+from webapp.core.text.phrases import CodedText
 from webapp.db import Model, UTCDateTime, enum_column, utcnow
 from webapp.models.users import User
 
@@ -54,11 +54,11 @@ class Batch(Model):
     state: Mapped[BatchState] = mapped_column(enum_column(BatchState), default=BatchState.REVIEWING)
     file_name: Mapped[str] = mapped_column("name", String(255), default="")
     """The file's name as uploaded."""
-    title: Mapped[Said] = mapped_column(JSON, default=dict, server_default=text("'{}'"))
+    title: Mapped[CodedText] = mapped_column(JSON, default=dict, server_default=text("'{}'"))
     """What an action or a revert is called, as a code with parameters; {}: an upload. `name` words it."""
     content_hash: Mapped[str] = mapped_column(String(64), default="")
     """SHA-256 (hex) of the file, so that the same file uploaded again is recognised."""
-    facts: Mapped[list[Said]] = mapped_column(JSON, default=list)
+    facts: Mapped[list[CodedText]] = mapped_column(JSON, default=list)
     """How the file was read, as codes with parameters; `reading` words it."""
     header: Mapped[list[str]] = mapped_column(JSON, default=list)
     """The file's header as read."""

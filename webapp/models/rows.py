@@ -11,7 +11,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from webapp.core.plan.planner import Plan, PlannedChange
 from webapp.core.text import row_phrases
-from webapp.core.text.phrases import Said
+from webapp.core.text.phrases import CodedText
 from webapp.db import Model, UTCDateTime, enum_column, utcnow
 
 
@@ -90,7 +90,7 @@ class Row(Model):
 
     outcome: Mapped[Outcome | None] = mapped_column(enum_column(Outcome))
     """None: not yet claimed by a worker."""
-    reason: Mapped[Said] = mapped_column(JSON, default=dict, server_default=text("'{}'"))
+    reason: Mapped[CodedText] = mapped_column(JSON, default=dict, server_default=text("'{}'"))
     """Why it came to this outcome: a code with parameters, worded by `why`; {}: nothing to say."""
     done_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     invitation_id: Mapped[int | None] = mapped_column(

@@ -1,1 +1,1 @@
-"""What runs beside the web app: child processes, the embedded Valkey, the data folder."""
+"""Child processes of the supervisor, the embedded Valkey, the data folder."""

@@ -115,7 +115,7 @@ def load_secret_key(file: Path) -> str:
     if len(key) < SHORTEST_SECRET_KEY:
         raise ConfigError(
             f"The secret key in “{shorten(str(file))}” is shorter than {SHORTEST_SECRET_KEY} characters; "
-            "restore the file, or delete it (everybody signs in anew, and links sent so far end)."
+            "restore the file, or delete it (everyone has to sign in again, and links sent so far stop working)."
         )
     return key
 

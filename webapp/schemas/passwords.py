@@ -12,7 +12,7 @@ from webapp.core.security.passwords import LONGEST
 SHORTEST = 12
 PRODUCT = "muster"
 RULES = (f"At least {SHORTEST} characters", "Not your name or email", "Not a common password")
-"""As a page lists them beside the field."""
+"""The rules as a page lists them next to the field."""
 
 _COMMON = 2
 """zxcvbn's score below which a password counts as common: fewer than a million guesses."""
@@ -20,7 +20,7 @@ _JUDGED = 72
 """zxcvbn takes no longer ones; a password that is common so far says enough."""
 _lock = threading.Lock()
 _REST = 6
-"""So many characters a password must have beside the words of names."""
+"""How many characters a password needs in addition to words of names."""
 
 
 def problems(

@@ -14,7 +14,7 @@ from webapp.core.files.reading_facts import find_reading_facts
 from webapp.core.files.source_file import open_pasted
 from webapp.core.files.table import Table
 from webapp.core.text import batch_phrases
-from webapp.core.text.phrases import Said
+from webapp.core.text.phrases import CodedText
 
 from tests.reading import read
 
@@ -31,7 +31,7 @@ def refusal(*header: str) -> str:
     return str(refused.value)
 
 
-def sentences(facts: list[Said]) -> list[str]:
+def sentences(facts: list[CodedText]) -> list[str]:
     return [batch_phrases.describe_reading(fact) for fact in facts]
 
 

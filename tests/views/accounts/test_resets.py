@@ -284,7 +284,7 @@ def test_a_link_to_the_account_of_who_manages_users_costs_the_password(owner, cl
     path = f"/users/{devika.id}/reset-link"
     assert owner.get(path).page.all("input", name="password")
     for sent, problem in (
-        ({}, "Type your password: whoever has this link is Admin."),
+        ({}, "Type your password: anyone with this link is Admin."),
         ({"password": "wrong"}, "No link was made"),
     ):
         for htmx in (False, True):

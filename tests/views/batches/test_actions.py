@@ -304,7 +304,7 @@ class TestCarriedOut:
     def test_nobody_left_to_do_it_to_is_not_confirmed(self, admin, ana):
         batch = begin_action(admin, "revoke", ana)
         assert confirm(admin, batch).state is BatchState.REVIEWING
-        assert "There is nobody left to do it to" in admin.get(f"/batches/{batch.id}").page.text
+        assert "No one is left for it" in admin.get(f"/batches/{batch.id}").page.text
 
     def test_who_confirmed_and_was_demoted_does_nothing_any_more(self, admin, owner, ana):
         batch = begin_action(admin, "deactivate", ana)

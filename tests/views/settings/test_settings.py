@@ -374,7 +374,7 @@ class TestRememberedWords:
         assert "“Mail” holds Email, “Job” holds Role" in page.text
         (asking,) = [each for each in page.all("a") if "/columns/" in each["href"]]
         asked = admin.get(asking["href"]).page
-        assert "Forget “Mail” and “Job”? The next such file is matched anew." in asked.text
+        assert "Forget “Mail” and “Job”? The columns of the next such file are asked for again." in asked.text
         (form,) = asked.all("form", id="question")
         admin.post(form["action"], {})
         assert "Forgotten." in admin.get("/aliases").page.text

@@ -214,7 +214,7 @@ def _remove_spaces_after_quotes(text: str, delimiter: str) -> str:
 
 
 def read_records(text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
-    """Each record with the row number that a spreadsheet shows, but for blank lines, which only count."""
+    """Each record that is not blank, with the row number that a spreadsheet shows."""
     reader = _reader(text, delimiter)
     number = lines_before = 0
     try:

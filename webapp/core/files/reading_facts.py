@@ -6,10 +6,10 @@ from typing import Any
 from webapp.core.files.columns import Mapping, name_of
 from webapp.core.files.extract import Extract
 from webapp.core.files.table import Table
-from webapp.core.text.phrases import Said
+from webapp.core.text.phrases import CodedText
 
 
-def find_reading_facts(table: Table, mapping: Mapping, extract: Extract) -> list[Said]:
+def find_reading_facts(table: Table, mapping: Mapping, extract: Extract) -> list[CodedText]:
     """What a person may want to know of it."""
     groups = [name_of(table.header, place) for place in mapping.places.groups]
     members = [name_of(table.header, place) for place in mapping.places.members]
@@ -30,29 +30,29 @@ def find_reading_facts(table: Table, mapping: Mapping, extract: Extract) -> list
     ]
 
 
-def _count(code: str, n: int, **params: Any) -> list[Said]:
+def _count(code: str, n: int, **params: Any) -> list[CodedText]:
     return [{"code": code, "n": n, **params}] if n else []
 
 
-def _name_columns(code: str, names: Sequence[str]) -> list[Said]:
+def _name_columns(code: str, names: Sequence[str]) -> list[CodedText]:
     return _count(code, len(names), columns=list(names))
 
 
-def _describe_header_row(number: int) -> list[Said]:
+def _describe_header_row(number: int) -> list[CodedText]:
     if number == 0:
         return [{"code": "no_header"}]
     return [{"code": "header_row", "row": number}] if number > 1 else []
 
 
-def _describe_form(table: Table) -> list[Said]:
+def _describe_form(table: Table) -> list[CodedText]:
     if table.sheet is not None:
         return _describe_sheet(table, table.sheet)
-    encoding: Said = (
+    encoding: CodedText = (
         {"code": "encoding", "encoding": table.encoding} if table.encoding else {"code": "pasted"}
     )
     if table.is_list:
         return [encoding, {"code": "address_list", "n": len(table.lines)}]
-    separated: Said = {"code": "separated", "separation": table.delimiter}
+    separated: CodedText = {"code": "separated", "separation": table.delimiter}
     if table.header_delimiter:
         separated = {
             "code": "separated_below",
@@ -62,8 +62,8 @@ def _describe_form(table: Table) -> list[Said]:
     return [separated, encoding] if table.encoding else [encoding, separated]
 
 
-def _describe_sheet(table: Table, sheet: str) -> list[Said]:
-    facts: list[Said] = [{"code": "workbook", "format": table.format, "sheets": [sheet]}]
+def _describe_sheet(table: Table, sheet: str) -> list[CodedText]:
+    facts: list[CodedText] = [{"code": "workbook", "format": table.format, "sheets": [sheet]}]
     if table.delimiter:
         facts.append({"code": "lines_split", "separation": table.delimiter})
     if table.header_delimiter:

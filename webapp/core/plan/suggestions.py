@@ -43,7 +43,7 @@ _PROVIDERS = frozenset(
     mail.ru yandex.ru yandex.com qq.com foxmail.com 163.com 126.com sina.com naver.com daum.net rediffmail.com
     """.split()  # noqa: SIM905 - words read better than a list of strings
 )
-"""Big mail providers: whoever writes one of these means it."""
+"""Big mail providers, which are never corrected."""
 
 
 def is_known_domain(domain: str, known: Sequence[str]) -> bool:

@@ -90,8 +90,8 @@ def what_it_does(permissions: Iterable[str]) -> str:
     """
     held = {Permission(permission) for permission in permissions}
     implied = {need for permission in held for need in MEANINGS[permission].needs}
-    told = [words for permission, words in _DOES if permission in held - implied]
-    text = ", ".join(told) or "sees their own role and groups"
+    phrases = [words for permission, words in _DOES if permission in held - implied]
+    text = ", ".join(phrases) or "sees their own role and groups"
     return text[0].upper() + text[1:]
 
 

@@ -54,12 +54,12 @@ def changes(details: Details) -> str:
     before, after = details.get("before"), details.get("after")
     if not isinstance(before, dict) or not isinstance(after, dict):
         return ""
-    told = [
+    parts = [
         _change(name, before.get(name), after.get(name))
         for name in after
         if before.get(name) != after.get(name)
     ]
-    return f": {', '.join(told)}" if told else ""
+    return f": {', '.join(parts)}" if parts else ""
 
 
 def _change(name: str, before: Any, after: Any) -> str:
@@ -87,15 +87,15 @@ def _settings(details: Details) -> str:
     """ ": “Invitations work for” 7 to 14", by the labels of the settings' pages."""
     before, after = details.get("before") or {}, details.get("after") or {}
     asked = {each.name.lower(): each for section in SECTIONS.values() for each in section.asked}
-    told = []
+    parts = []
     for name in after:
         label = f"“{asked[name].label}”" if name in asked else words(name)
         was, now = (
             asked[name].choices.get(str(of), of) if name in asked else of
             for of in (before.get(name), after[name])
         )
-        told.append(f"{label} {value(was)} to {value(now)}")
-    return f": {', '.join(told)}" if told else ""
+        parts.append(f"{label} {value(was)} to {value(now)}")
+    return f": {', '.join(parts)}" if parts else ""
 
 
 def words(name: str) -> str:
@@ -161,12 +161,12 @@ def _access(details: Details) -> str:
 
 def _counts(details: Details) -> str:
     counts = details.get("counts") or {}
-    told = [
+    parts = [
         plural(counts[plan], noun)
         for plan, noun in (("invite", "new invite"), ("update", "update"))
         if counts.get(plan)
     ]
-    return f": {', '.join(told)}" if told else ""
+    return f": {', '.join(parts)}" if parts else ""
 
 
 def _outcomes(details: Details) -> str:
@@ -178,8 +178,8 @@ def _outcomes(details: Details) -> str:
 
 def _effect(details: Details) -> str:
     nouns = (("users", "user"), ("invitations", "invitation"), ("rows", "row"))
-    told = [plural(details[name], noun) for name, noun in nouns if details.get(name)]
-    return f": {', '.join(told)}" if told else ""
+    parts = [plural(details[name], noun) for name, noun in nouns if details.get(name)]
+    return f": {', '.join(parts)}" if parts else ""
 
 
 def _describe_upload(details: Details) -> str:
@@ -283,7 +283,7 @@ TEMPLATES: dict[str, tuple[str, Callable[[Details], str] | None]] = {
     "messages.deleted": ("Deleted", _too_old("messages", "email", " {}")),
     "audit.exported": ("Exported the audit log", _n("events", "entry", ": {}")),
     "audit.begun_anew": (
-        "Began the audit log’s chain anew",
+        "Started a new chain of the audit log",
         _n("problems", "problem", ", with {} found before"),
     ),
     "audit.pruned": ("Deleted", _too_old("events", "audit entry", " {}")),

@@ -7,7 +7,7 @@ from datetime import datetime, tzinfo
 from typing import Any, Protocol
 
 from webapp.core.text.formatting import full, plural
-from webapp.core.text.phrases import Phrase, Said, describe
+from webapp.core.text.phrases import CodedText, Phrase, describe
 
 SHOWN = 20
 """Problems that are shown one by one."""
@@ -31,7 +31,7 @@ ADVICE = (
     "Keep a copy of everything as it is now, before anything else: flask --app wsgi muster backup FILE.",
     "Restore your last backups into other data folders and check them there. The newest one that is whole shows what the entries "
     "said; so does an export of the log that is kept elsewhere.",
-    "Find out who could write to the database or the data folder, and change its passwords. Whoever could read the secret key "
+    "Find out who could write to the database or the data folder, and change its passwords. Anyone who could read the secret key "
     "could write entries that pass: change that, too.",
     "Only when you know what was changed: flask --app wsgi muster audit begin-anew seals the log as it stands, and records that.",
 )
@@ -54,7 +54,7 @@ class Verdict:
     events: int = 0
     waiting: int = 0
     wrong: int = 0
-    problems: list[Said] = field(default_factory=list)
+    problems: list[CodedText] = field(default_factory=list)
     first: tuple[int, datetime] | None = None
     """The event of the first problem, where it is about one."""
 

@@ -8,7 +8,7 @@ from webapp.core.plan.actions import Action, Do
 from webapp.core.plan.registry import Registry
 from webapp.core.text import phrases
 from webapp.core.text.formatting import list_names, list_numbers
-from webapp.core.text.phrases import Phrase, Said
+from webapp.core.text.phrases import CodedText, Phrase
 
 _TITLES: dict[str, Phrase] = {
     "set_role": (
@@ -111,7 +111,7 @@ _SEPARATIONS = {
 }
 
 
-def describe_title(said: Said) -> str:
+def describe_title(said: CodedText) -> str:
     """What a batch is called: "Deactivate 12 people", "Revert of “staff.csv”"."""
     if "of" in said:
         return phrases.describe(_TITLES, {**said, "name": describe_title(said["of"])[:200]})
@@ -136,7 +136,7 @@ def name_action(action: Action, n: int, registry: Registry) -> dict[str, Any]:
     return said
 
 
-def describe_reading(said: Said) -> str:
+def describe_reading(said: CodedText) -> str:
     """One fact about how a file was read; several are joined by commas."""
     shown = dict(said)
     for name in ("columns", "sheets"):

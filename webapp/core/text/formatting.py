@@ -59,14 +59,14 @@ def lasting(value: timedelta) -> str:
 def what_sending_does(invites: int, updates: int, admins: int) -> str:
     """\"Invite 62 people, change the access of 21. 2 become administrators.\""""
     if invites and updates:
-        told = f"Invite {plural(invites, 'person')}, change the access of {updates:,}."
+        sentence = f"Invite {plural(invites, 'person')}, change the access of {updates:,}."
     elif invites:
-        told = f"Invite {plural(invites, 'person')}."
+        sentence = f"Invite {plural(invites, 'person')}."
     elif updates:
-        told = f"Change the access of {plural(updates, 'person')}."
+        sentence = f"Change the access of {plural(updates, 'person')}."
     else:
-        told = "No one is invited, and no access changes."
-    return f"{told} {become_administrators(f'{admins:,}', admins)}." if admins else told
+        sentence = "No one is invited, and no access changes."
+    return f"{sentence} {become_administrators(f'{admins:,}', admins)}." if admins else sentence
 
 
 def become_administrators(who: str, n: int) -> str:

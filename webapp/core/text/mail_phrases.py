@@ -5,7 +5,7 @@ The mail server's own words are parameters.
 
 from __future__ import annotations
 
-from webapp.core.text.phrases import Phrase, Said, describe
+from webapp.core.text.phrases import CodedText, Phrase, describe
 
 CAUSES: dict[str, Phrase] = {
     "timeout": "no answer in time",
@@ -59,7 +59,7 @@ PHRASES: dict[str, Phrase] = {
 MAYBE_SENT = "{text}. An earlier try broke off during the hand-over: it may have arrived"
 
 
-def describe_mail(said: Said) -> str:
+def describe_mail(said: CodedText) -> str:
     """The sentence for a message's result, the alarm's cause, or what a row says of its message; "" for {}."""
     if not said:
         return ""

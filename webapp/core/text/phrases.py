@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-Said = Mapping[str, Any]
+CodedText = Mapping[str, Any]
 """A code with its parameters: {"code": "duplicate", "row": 5}."""
 Phrase = str | tuple[str, str]
 """A sentence with its parameters in braces; or the one for n = 1 and the one for all other n."""
 
 
-def describe(phrases: Mapping[str, Phrase], said: Said) -> str:
+def describe(phrases: Mapping[str, Phrase], said: CodedText) -> str:
     """The sentence for a code and its parameters. A code that is not known is shown by its `text`, if it has one."""
     phrase = phrases.get(said["code"], "{text}")
     if isinstance(phrase, tuple):

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from webapp.core.security.permissions import MEANINGS
 from webapp.core.text import mail_phrases, phrases
 from webapp.core.text.formatting import full
-from webapp.core.text.phrases import Phrase, Said
+from webapp.core.text.phrases import CodedText, Phrase
 
 _EMAIL: dict[str, Phrase] = {
     "email_missing": "Email is missing.",
@@ -118,7 +118,7 @@ _SINGLE: dict[str, Phrase] = {
 PHRASES = _EMAIL | _CELLS | _PLAN | _PEOPLE | _SINCE | _NOTES | _REASONS | _SINGLE
 
 
-def describe(said: Said) -> str:
+def describe(said: CodedText) -> str:
     """An issue, a note or a reason as a sentence; also what became of the row's message."""
     if said["code"] in mail_phrases.PHRASES:
         return mail_phrases.describe_mail(said)
@@ -135,7 +135,7 @@ def describe(said: Said) -> str:
     return phrases.describe(PHRASES, shown)
 
 
-def _describe_changes(said: Said) -> str:
+def _describe_changes(said: CodedText) -> str:
     """What an update did: "Role Analyst to Remote; added Library, Labs; removed Year 4 iPads"."""
     parts = []
     for change in said["changes"]:

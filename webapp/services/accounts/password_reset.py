@@ -112,7 +112,7 @@ def make_link(user_id: int, by: User, *, proven: bool = False) -> AccountLink:
     user = in_need(user_id, by)
     if user.may(Permission.USERS_MANAGE) and not proven:
         raise PasswordRequiredError(
-            f"Type your password: whoever has this link is {user.role.name}. No link was made."
+            f"Type your password: anyone with this link is {user.role.name}. No link was made."
         )
     account_links.close_links(user, LinkPurpose.RESET)
     link = account_links.create_link(user, LinkPurpose.RESET)

@@ -107,16 +107,16 @@ class Entry:
     @property
     def facts(self) -> list[tuple[str, str]]:
         """The details other than before and after, as label and value."""
-        told = {
+        shown = {
             name: of
             for name, of in self.event.details.items()
             if name not in ("before", "after") and of is not None
         }
         if self.batch:
-            told.pop("batch", None)
+            shown.pop("batch", None)
         return [
             (audit_phrases.words(name).capitalize(), audit_phrases.value(_read(of)))
-            for name, of in told.items()
+            for name, of in shown.items()
         ]
 
 
@@ -191,9 +191,9 @@ def _entry(
     )
     whom = names.get(event.subject_id or 0, "") if event.subject_type == User.__tablename__ else ""
     whom = whom or event.subject
-    told = audit_phrases.describe(event.action, event.details, event.count, whom)
+    shown = audit_phrases.describe(event.action, event.details, event.count, whom)
     is_there = (event.subject_type, event.subject_id) in there
-    return Entry(event, who, whom, told, is_there, batches.get(event.details.get("batch", 0)))
+    return Entry(event, who, whom, shown, is_there, batches.get(event.details.get("batch", 0)))
 
 
 def actors() -> list[tuple[int, str]]:
@@ -286,10 +286,10 @@ def each(wanted: Filter) -> Iterator[Entry]:
     while True:  # what is recorded meanwhile is newer than where it began
         query = _newest_first(wanted, before).where(AuditEvent.at <= newest) if newest else None
         found = list(db.session.scalars(query.limit(CHUNK))) if query is not None else []
-        told = entries(found)
+        shown = entries(found)
         db.session.expunge_all()
         db.session.rollback()
-        yield from told
+        yield from shown
         if len(found) < CHUNK:
             return
         before = found[-1].id
@@ -307,7 +307,7 @@ def row(entry: Entry) -> tuple[str, ...]:
     before, after = details.pop("before", None), details.pop("after", None)
     return (
         _local(event.at, exactly=True), entry.who, event.actor, entry.sentence, str(event.count), event.subject, event.address,
-        *("" if told in (None, {}) else told if isinstance(told, str) else _json(told) for told in (before, after, details)),
+        *("" if shown in (None, {}) else shown if isinstance(shown, str) else _json(shown) for shown in (before, after, details)),
         event.action, str(event.id), str(event.seq or ""),
     )  # fmt: skip
 
@@ -336,8 +336,8 @@ def lines(found: Iterable[Entry]) -> Iterator[bytes]:
     return (f"{line(entry)}\n".encode() for entry in found)
 
 
-def _json(told: Any) -> str:
-    return json.dumps(told, ensure_ascii=False, separators=(", ", ": "))
+def _json(shown: Any) -> str:
+    return json.dumps(shown, ensure_ascii=False, separators=(", ", ": "))
 
 
 def _read(of: Any) -> Any:

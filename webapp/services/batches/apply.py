@@ -12,7 +12,7 @@ from webapp.core.plan.actions import Theirs
 from webapp.core.plan.planner import Access, Effect, Person, Plan, PlannedChange
 from webapp.core.plan.registry import ALL_GROUPS, Registry
 from webapp.core.security.permissions import Permission
-from webapp.core.text.phrases import Said
+from webapp.core.text.phrases import CodedText
 from webapp.db import db
 from webapp.models import Invitation, MessageKind, Outcome, Priority, Session, User, UserState
 from webapp.models.groups import invitation_groups, user_groups
@@ -21,7 +21,7 @@ from webapp.services.audit.actions import AuditAction
 from webapp.services.invitations import invitations
 from webapp.services.mail import outbox
 
-Obstacle = tuple[Outcome, Said]
+Obstacle = tuple[Outcome, CodedText]
 """What becomes of a row that is not applied, and why."""
 
 CHANGED: Obstacle = (Outcome.SKIPPED, {"code": "changed"})
@@ -202,7 +202,7 @@ def access_in_names(access: Access, registry: Registry) -> dict[str, Any]:
     return {"role": registry.role_by_id[access.role].name, "groups": groups}
 
 
-def diff(change: PlannedChange, registry: Registry) -> Said:
+def diff(change: PlannedChange, registry: Registry) -> CodedText:
     """What an update changed, in names; for `Row.reason`."""
     if change.before is None or change.after is None:
         return {}

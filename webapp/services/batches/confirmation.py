@@ -95,7 +95,7 @@ def _blocking_error(batch: Batch, *, proven: bool) -> MusterError | None:
     """What the person has to do before this batch can be queued."""
     if batch.kind is not BatchKind.UPLOAD and not batch.to_send:
         return PlansChangedError(
-            f"Nothing was done. There is nobody left to do it to: discard this {batch.kind.value}."
+            f"Nothing was done. No one is left for it: discard this {batch.kind.value}."
         )
     needing = batch.counts.get(Plan.ATTENTION, 0)
     if needing and not batch.skip_errors:

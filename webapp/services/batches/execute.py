@@ -14,7 +14,7 @@ from webapp.core.errors import ConflictError
 from webapp.core.plan.planner import Plan
 from webapp.core.plan.registry import Registry
 from webapp.core.text.formatting import plural
-from webapp.core.text.phrases import Said
+from webapp.core.text.phrases import CodedText
 from webapp.db import begin_write, db, utcnow
 from webapp.models import Batch, BatchKind, BatchState, Outcome, Row, User
 from webapp.services.audit import events
@@ -113,7 +113,7 @@ def _skip_inactive_rows(batch: Batch) -> None:
     _settle(batch, Plan.DUPLICATE, Outcome.SKIPPED, {})
 
 
-def _settle(batch: Batch, plan: Plan, outcome: Outcome, reason: Said) -> None:
+def _settle(batch: Batch, plan: Plan, outcome: Outcome, reason: CodedText) -> None:
     unclaimed = (
         Row.batch_id == batch.id,
         Row.plan == plan,

@@ -21,7 +21,7 @@ TESTS_AN_HOUR = 5
 def send_test(batch_id: int, by: User) -> Message:
     """Queue a test of the batch's e-mail to the user. Raises RateLimitError after five in an hour. Commits.
 
-    Nobody is invited by it: a sentence stands in place of the link.
+    No one is invited by it: a sentence takes the place of the link.
     """
     begin_write()
     batch = review.lock_under_review(batch_id)

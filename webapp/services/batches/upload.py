@@ -26,7 +26,7 @@ from webapp.core.files.table import Table
 from webapp.core.plan.registry import fold
 from webapp.core.text import notices
 from webapp.core.text.notices import Notice
-from webapp.core.text.phrases import Said
+from webapp.core.text.phrases import CodedText
 from webapp.db import begin_write, db
 from webapp.models import Batch, BatchFile, BatchKind, BatchState, User
 from webapp.schemas.rows import split_groups
@@ -70,7 +70,7 @@ class Reading:
 
     table: Table
     mapping: columns.Mapping | None
-    facts: Sequence[Said] = ()
+    facts: Sequence[CodedText] = ()
     people: Sequence[Cells] = ()
     notices: Sequence[Notice] = ()
     hints: Mapping[int, str] = field(default_factory=dict)
@@ -157,7 +157,7 @@ def _is_header(cells: Sequence[str]) -> bool:
     return True
 
 
-def _describe_aliases(people: Sequence[Cells]) -> list[Said]:
+def _describe_aliases(people: Sequence[Cells]) -> list[CodedText]:
     """Which remembered words were understood, and as what."""
     registry = lookup.registry()
     if not (registry.role_aliases or registry.group_aliases):
@@ -174,7 +174,7 @@ def _describe_aliases(people: Sequence[Cells]) -> list[Said]:
                 spelling.setdefault(key, word)
                 rows[key] += 1
     named = rows.most_common(NAMED_ALIASES)
-    facts: list[Said] = [
+    facts: list[CodedText] = [
         {"code": "word", "word": spelling[key], "meaning": meanings[key], "n": n}
         for key, n in named
     ]

@@ -276,11 +276,11 @@ def copy_link(invitation_id: int, by: User, *, proven: bool = False) -> str:
     invitation = get_pending(invitation_id, by)
     if Permission.USERS_MANAGE in invitation.role.permissions and not proven:
         raise PasswordRequiredError(
-            f"Type your password: whoever has this link becomes {invitation.role.name}."
+            f"Type your password: anyone with this link becomes {invitation.role.name}."
         )
     if invitation.is_expired(utcnow()):
         raise ConflictError(
-            "This invitation has expired. Invite this person anew, and a fresh link is made."
+            "This invitation has expired. Invite this person again; that makes a new link."
         )
     address, expiries = hand_over(invitation)
     events.record(by, AuditAction.INVITATION_LINK_COPIED, invitation, **expiries)

@@ -17,7 +17,7 @@ from sqlalchemy import ColumnElement, case, exists, func, or_, select, update
 
 from webapp.core import mail_answers
 from webapp.core.errors import ConflictError
-from webapp.core.text.phrases import Said
+from webapp.core.text.phrases import CodedText
 from webapp.db import begin_write, bulk_execute, db, utcnow
 from webapp.mail.messages import Email
 from webapp.models import (
@@ -137,7 +137,7 @@ def _release(which: ColumnElement[bool], *, surely_unsent: bool = False) -> None
 # What a worker learns about the mail server
 
 
-def server_unreachable(worker: str, cause: Said, refused: Sequence[int] = ()) -> None:
+def server_unreachable(worker: str, cause: CodedText, refused: Sequence[int] = ()) -> None:
     """Hold up sending for all workers, with one alarm: the mail server is away, or refuses the sender.
 
     What this worker has claimed is due again, and none of it has lost a try. refused: messages that were tried; others

@@ -110,7 +110,7 @@ def _domain(sender: str) -> str:
 def retry_failed(batch: Batch, by: User) -> int:
     """Send the batch's failed e-mails again, never those that went. -> how many.
 
-    They are the same messages; their tries and their day begin anew. Left out are invitations that are closed
+    They are the same messages; their tries and their day start again. Left out are invitations that are closed
     by now, that were sent again by other means, or whose role `by` may not grant.
     """
     batch_id = batch.id

@@ -32,7 +32,7 @@ def example_row(batch: Batch) -> Row | None:
 def render_example(
     batch: Batch, row: Row, by: User, typed: Mapping[str, Any] | None = None
 ) -> Email:
-    """What this row's person would get if `by` confirmed, but for the link, which leads nowhere.
+    """The e-mail that this row's person would get if `by` confirmed; its link leads nowhere.
 
     typed: valid_days and message that are not stored yet.
     """
@@ -69,7 +69,7 @@ def values_of_tests(messages: Sequence[Message]) -> dict[int, dict[str, Any]]:
         )
     }
     names, registry = requester_names(messages), lookup.registry()
-    told = {}
+    contents = {}
     for message in messages:
         inviter, of_row = (
             (names.get(message.recipient, ""), message.recipient),
@@ -81,8 +81,8 @@ def values_of_tests(messages: Sequence[Message]) -> dict[int, dict[str, Any]]:
                 if of_row
                 else _general_values(inviter, registry)
             )
-            told[message.id] = {**values, "to": message.recipient, "link": None}
-    return told
+            contents[message.id] = {**values, "to": message.recipient, "link": None}
+    return contents
 
 
 def requester_names(messages: Sequence[Message]) -> dict[str, str]:

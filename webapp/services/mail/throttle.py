@@ -9,7 +9,7 @@ from flask import current_app
 from sqlalchemy import func, or_, select, update
 
 from webapp.core.text.mail_phrases import describe_mail
-from webapp.core.text.phrases import Said
+from webapp.core.text.phrases import CodedText
 from webapp.db import bulk_execute, db, upsert, utcnow
 from webapp.models import MailCircuit, Message, MessageState
 from webapp.services.settings import in_force
@@ -113,7 +113,7 @@ def get_circuit() -> MailCircuit:
     return circuit
 
 
-def trip(cause: Said) -> None:
+def trip(cause: CodedText) -> None:
     """Hold up all sending for 30 s; then one message is tried. Does not commit."""
     circuit = get_circuit()
     now = utcnow()
@@ -140,7 +140,7 @@ def slow_down(words: str) -> None:
     )
 
 
-def suspect(cause: Said, message_id: int) -> None:
+def suspect(cause: CodedText, message_id: int) -> None:
     """Note that the connection broke in the middle of this message. Does not commit.
 
     The first message may be the cause itself; if the next one breaks off too, it is the server.

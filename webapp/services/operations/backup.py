@@ -103,7 +103,7 @@ def make(file: Path, *, force: bool = False, with_database: bool = True) -> list
     ]
     if "SECRET_KEY" in settings.given:
         lines.append(
-            "MUSTER_SECRET_KEY is not in it: keep it apart, as without it second factors end and links are made anew."
+            "MUSTER_SECRET_KEY is not in it: keep it apart, without it, second factors stop working and new links are needed."
         )
     if source is None and not with_database:
         lines.append(
@@ -137,7 +137,7 @@ def _copy_database(source: Path, copy: Path) -> None:
 
 def _forget_files(copy: sqlite3.Connection) -> None:
     """Uploaded files, and the columns that Muster does not use, stay in no backup. What is under review there can be reviewed
-    and sent after a restore, but not read anew; what waits for its columns is discarded."""
+    and sent after a restore, but not read again; what waits for its columns is discarded."""
     copy.execute("PRAGMA secure_delete=ON")
     for statement in (
         "DELETE FROM batch_files",
@@ -272,8 +272,10 @@ def _unpack(file: Path, folder: Path) -> dict[str, Any]:
                 os.fsync(out.fileno())
         while stream.read(1024**2):  # on to its end, where the checksum of all of it stands
             pass
-    told = json.loads((folder / MANIFEST).read_text(encoding="ascii"))
-    about = {name: told[name] for name in ("format", "made_at", "version", "database", "revision")}
+    manifest = json.loads((folder / MANIFEST).read_text(encoding="ascii"))
+    about = {
+        name: manifest[name] for name in ("format", "made_at", "version", "database", "revision")
+    }
     datetime.fromisoformat(about["made_at"])
     if (folder / DATABASE).exists():
         with closing(sqlite3.connect(folder / DATABASE)) as database:
@@ -315,11 +317,11 @@ def _set_aside(used: list[Path], data_dir: Path) -> Path:
 
 def _move(copy: Path, target: Path) -> None:
     """Into its place at once, also where that is on another disk."""
-    beside = target.with_name(f".{target.name}.restored")
+    temporary = target.with_name(f".{target.name}.restored")
     target.parent.mkdir(parents=True, exist_ok=True)
-    with copy.open("rb") as source, open(beside, "wb", opener=data_folder.private_opener) as out:
+    with copy.open("rb") as source, open(temporary, "wb", opener=data_folder.private_opener) as out:
         shutil.copyfileobj(source, out)
         out.flush()
         os.fsync(out.fileno())
-    os.replace(beside, target)
+    os.replace(temporary, target)
     data_folder.sync_folder(target.parent)

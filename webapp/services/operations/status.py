@@ -12,7 +12,7 @@ from sqlalchemy import case, func, or_, select, text
 from sqlalchemy.engine import make_url
 
 from webapp import queue
-from webapp.core.text.phrases import Said
+from webapp.core.text.phrases import CodedText
 from webapp.db import db, seconds_between, utcnow
 from webapp.models import (
     Batch,
@@ -116,7 +116,7 @@ def monitor_status() -> MonitorStatus:
     return MonitorStatus(heartbeats.alive(heartbeats.SEEN), held_up, _oldest_due_seconds())
 
 
-def _monitor_word(cause: Said) -> str:
+def _monitor_word(cause: CodedText) -> str:
     if cause.get("cause", {}).get("code") == "certificate":
         return "certificate"
     return _CAUSES.get(cause.get("code", ""), "other")

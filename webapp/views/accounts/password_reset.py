@@ -139,7 +139,7 @@ def link_question(user_id: int, problem: str = "", status: int = 200) -> tuple[s
     )
     question = Question(
         asks=f"Make a reset link for {user.name}?",
-        tells=f"Whoever has it can choose their password. It is shown once and works for {validity}. One made earlier ends.",
+        tells=f"Anyone with it can choose their password. It is shown once and works for {validity}. Earlier ones end.",
         does="Make reset link",
         keeps="Cancel",
         home=url_for("people.user", user_id=user_id),

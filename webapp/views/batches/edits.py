@@ -258,7 +258,7 @@ def remove_hinted(batch_id: int, hint: str) -> str | BaseResponse:
 
 
 def selection() -> bulk_edit.Chosen:
-    """The selected rows: by their ids, or all that the page's filter finds, but for some."""
+    """The selected rows: by their ids, or all that the page's filter finds except some."""
     if request.form.get("all"):
         return bulk_edit.Chosen(numbers("spared"), asked_for())
     return bulk_edit.Chosen(numbers("rows"))

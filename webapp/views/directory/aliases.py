@@ -68,7 +68,7 @@ def removal_of_columns(mapping_id: int) -> tuple[str, int]:
     return ask(
         Question(
             asks=f"Forget {' and '.join(f'“{name}”' for name in names.values()) or 'these columns'}?",
-            tells="The next such file is matched anew.",
+            tells="The columns of the next such file are asked for again.",
             does="Forget",
             home=url_for("aliases.index"),
             trail=REMEMBERED,
@@ -81,4 +81,6 @@ def removal_of_columns(mapping_id: int) -> tuple[str, int]:
 def remove_columns(mapping_id: int) -> BaseResponse:
     """From now on files with this header are read by their column names again."""
     aliases.forget_columns_of(mapping_id, current_user())
-    return redirect_to("aliases.index", say="Forgotten. Such files are matched anew.")
+    return redirect_to(
+        "aliases.index", say="Forgotten. The columns of such files are asked for again."
+    )
