@@ -100,7 +100,7 @@ class TestThePage:
             "Changed amelia.hart@northfield.example: role Remote to Analyst, 1 group added, 1 group removed",
             "Added: Exam Laptops Removed: Library Chromebooks Maren Okafor",
             "Accepted the invitation Amelia Hart",
-            "Invited amelia.hart@northfield.example as Remote, with 1 group Maren Okafor",
+            "Invited amelia.hart@northfield.example: role Remote, 1 group added Maren Okafor",
         ]
         assert [each for each in told if each in text] == told
         assert sorted(told, key=text.index) == told

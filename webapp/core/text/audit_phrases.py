@@ -2,100 +2,184 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Mapping
 from typing import Any
 
-from webapp.core.text.formatting import clipped, plural
+from webapp.core.text.formatting import clipped
+from webapp.core.text.phrases import Phrase, describe_counts
 from webapp.settings.pages import SECTIONS
 
 Details = Mapping[str, Any]
 
+LONGEST_VALUE = 60
+"""Characters of a value within a sentence. The details show all of it."""
 
-@dataclass(frozen=True, slots=True)
-class Sentence:
-    """A sentence in two halves around its subject, which a page links to. names: whether it names the subject."""
+SENTENCES = {
+    "setup.done": "Set Muster up",
+    "organisation.changed": "Changed settings: {changes}",
+    "session.started": "Signed in",
+    "session.ended": "Signed out",
+    "session.refused": "Sign-in as {} refused: email or password is wrong",
+    "password.refused": "Own password typed wrong",
+    "access.refused": "Refused, the role does not include it: {}",
+    "limit.refused": "Refused, too often: {}",
+    "rank.refused": "Refused, ranked above: {}",
+    "origin.refused": "Refused: a form came from another site, {}",
+    "link.refused": "Refused: {} does not work",
+    "password_reset.refused": "Password reset for {} refused: no active user has this email, or it was requested too often",
+    "second_factor.refused": "Second step refused: the code is wrong",
+    "user.changed": "Changed {}: {changes}",
+    "user.deactivated": "Deactivated {}",
+    "user.reactivated": "Reactivated {}",
+    "user.erased": "Erased {}",
+    "sessions.ended": "Signed out {} everywhere",
+    "password.changed": "Changed the password of {}",
+    "password.reset_asked": "Asked for a new password for {}",
+    "password.link_made": "Made a link for {} to reset their password",
+    "email.change_asked": "Asked to change the email of {}",
+    "email.change_withdrawn": "Withdrew the change of email of {}",
+    "second_factor.on": "Turned two-step sign-in of {} on",
+    "second_factor.off": "Turned two-step sign-in of {} off",
+    "second_factor.codes_made": "Made new recovery codes for {}",
+    "second_factor.code_used": "Used a recovery code of {}",
+    "owner_link.made": "Made a sign-in link for the Owner, {}",
+    "owner_link.used": "Signed in by the Owner’s link",
+    "ownership.handed_over": "Handed ownership over to {}",
+    "role.created": "Created the role {}",
+    "role.changed": "Changed the role {}: {changes}",
+    "role.deleted": "Deleted the role {}",
+    "group.created": "Created the group {}",
+    "group.changed": "Changed the group {}: {changes}",
+    "group.merged": "Merged the group {} into {into}",
+    "group.deleted": "Deleted the group {}: {counts}",
+    "alias.remembered": "Had “{word}” mean {} from now on",
+    "alias.forgotten": "Had “{word}” mean {} no longer",
+    "columns.remembered": "Had the columns of {} remembered",
+    "columns.forgotten": "Had the columns of {} forgotten",
+    "batch.uploaded": "Uploaded {}: {counts}",
+    "batch.staged": "Prepared {}: {counts}",
+    "batch.changed": "Changed how {} is applied: {changes}",
+    "batch.matched": "Matched the columns of {}: {counts}",
+    "batch.file_replaced": "Uploaded {} in place of “{before}”: {counts}",
+    "batch.confirmed": "Confirmed {}: {counts}",
+    "batch.paused": "Paused {}",
+    "batch.resumed": "Resumed {}",
+    "batch.cancelled": "Cancelled {}: {counts}",
+    "batch.discarded": "Discarded {}",
+    "batch.finished": "Finished {}: {counts}",
+    "batch.reverted": "Reverted {}",
+    "batch.rows_deleted": "Deleted the rows of {}: {counts}",
+    "invitation.created": "Invited {}: {changes}",
+    "invitation.changed": "Changed the invitation of {}: {changes}",
+    "invitation.sent_again": "Sent the invitation of {} again",
+    "invitation.accepted": "Accepted the invitation: {changes}",
+    "invitation.closed": "Closed the invitation of {}: {reason}",
+    "invitation.reminded": "Reminded {} of the invitation",
+    "invitation.readdressed": "Invited another address in place of {}: {changes}",
+    "invitation.revoked": "Revoked the invitation of {}",
+    "invitation.link_copied": "Copied the invitation link of {}",
+    "invitation.link_on_sheet": "Put the invitation link of {} on a sheet",
+    "message.failed": "Email to {} failed: {reason}",
+    "message.test_queued": "Sent a test to {}",
+    "messages.retried": "Sent failed emails of {} again: {counts}",
+    "messages.deleted": "Deleted old emails: {counts}",
+    "audit.exported": "Exported the audit log: {counts}",
+    "audit.begun_anew": "Started a new chain of the audit log: {counts}",
+    "audit.pruned": "Deleted old audit entries: {counts}",
+}
+"""By action. {} is the subject, {changes} what differs between before and after, {counts} the numbers in COUNTS, and every
+other name in braces a detail of the event. What follows a colon may be missing."""
 
-    before: str
-    after: str = ""
-    names: bool = True
-
-    def text(self, subject: str) -> str:
-        """The whole sentence."""
-        return f"{self.before}{subject}{self.after}" if self.names else self.before
-
-
-def describe(action: str, details: Details, count: int = 1, subject: str = "") -> Sentence:
-    """What happened, as a sentence. An action that is not known here is described by its own name."""
-    template, after = TEMPLATES.get(action) or (_by_name(action), changes)
-    template = template.replace("{word}", str(details.get("word", "")))
-    before, slot, rest = template.partition("{}")
-    times = f" ({count:,} times within the hour)" if count > 1 else ""
-    ending = rest + (after(details) if after else "") + times
-    if action == "access.refused":
-        return Sentence(f"{before}{_describe_attempt(subject)}{ending}", names=False)
-    if slot and subject:
-        return Sentence(before, ending)
-    return Sentence(before.rstrip() + ending, names=False)
+COUNTS: dict[str, Phrase] = {
+    "rows": ("{n} row", "{n:,} rows"),
+    "lost_edits": ("{n} edit lost", "{n:,} edits lost"),
+    "users": ("{n} user", "{n:,} users"),
+    "invitations": ("{n} invitation", "{n:,} invitations"),
+    "withdrawn": ("{n} invitation withdrawn", "{n:,} invitations withdrawn"),
+    "messages": ("{n} email", "{n:,} emails"),
+    "events": ("{n} entry", "{n:,} entries"),
+    "problems": ("{n} problem found before", "{n:,} problems found before"),
+    "days": ("older than {n} day", "older than {n:,} days"),
+    "invite": ("{n} new invite", "{n:,} new invites"),
+    "update": ("{n} update", "{n:,} updates"),
+    "invited": "{n:,} invited",
+    "updated": "{n:,} updated",
+    "unchanged": "{n:,} unchanged",
+    "skipped": "{n:,} skipped",
+    "failed": "{n:,} failed",
+}
 
 
-def _describe_attempt(request: str) -> str:
-    """What a refused request was for: "GET /audit" -> "opening /audit"."""
-    method, _, path = request.partition(" ")
-    return (
-        f"{'opening' if method in ('GET', 'HEAD') else 'what is done at'} {path}"
-        if path
-        else request
-    )
+def describe(action: str, details: Details, count: int = 1, subject: str = "") -> list[str]:
+    """What happened: the parts of a sentence before and after the subject, or one part if it does not name it.
+
+    `subject.join(parts)` is the whole sentence. An action that is not known here is shown by its own name.
+    """
+    if action == "organisation.changed":
+        details = _name_settings(details)
+    texts = defaultdict(str, details)
+    texts["changes"] = ", ".join(_list_changes(details))
+    texts["counts"] = ", ".join(_list_counts(details))
+    sentence = SENTENCES.get(action, f"{action} {{}}")
+    parts = [part.format_map(texts) for part in sentence.split("{}")]
+    parts[-1] = parts[-1].removesuffix(": ")
+    if count > 1:
+        parts[-1] += f" ({count:,} times within the hour)"
+    return parts if subject else ["".join(parts).rstrip()]
 
 
-def changes(details: Details) -> str:
-    """ ": role Analyst to Admin, 2 groups added", or "" where the details have no before and after."""
+def _list_counts(details: Details) -> list[str]:
+    numbers = {**details, **details.get("counts", {}), **details.get("outcomes", {})}
+    counts = {name: numbers[name] for name in COUNTS if isinstance(numbers.get(name), int)}
+    return describe_counts(COUNTS, counts)
+
+
+def _list_changes(details: Details) -> list[str]:
+    """["role Analyst to Admin", "2 groups added"]; empty where the details have no fields afterwards."""
     before, after = details.get("before"), details.get("after")
-    if not isinstance(before, dict) or not isinstance(after, dict):
-        return ""
-    parts = [
-        _change(name, before.get(name), after.get(name))
-        for name in after
-        if before.get(name) != after.get(name)
-    ]
-    return f": {', '.join(parts)}" if parts else ""
+    if not isinstance(after, dict):
+        return []
+    if not isinstance(before, dict):
+        before = {}
+    changes: list[str] = []
+    for name, now in after.items():
+        was = before.get(name)
+        if was != now:
+            changes += _describe_change(words(name), was, now)
+    return changes
 
 
-def _change(name: str, before: Any, after: Any) -> str:
-    label = words(name)
-    if isinstance(before, list) and isinstance(after, list):
-        noun = label[:-1] if label.endswith("s") else label
-        added, removed = (
-            [x for x in after if x not in before],
-            [x for x in before if x not in after],
-        )
-        parts = [
-            f"{plural(len(some), noun)} {did}"
-            for some, did in ((added, "added"), (removed, "removed"))
-            if some
-        ]
-        return ", ".join(parts) or f"{label} reordered"
-    if name == "groups":
-        return "all groups given" if isinstance(before, list) else "all groups taken"
-    if before in (None, ""):
-        return f"{label} {value(after)}"
-    return f"{label} {value(before)} to {value(after)}"
+def _describe_change(label: str, before: Any, after: Any) -> list[str]:
+    if isinstance(after, list) and isinstance(before or [], list):
+        old = before or []
+        counts = {
+            "added": len([each for each in after if each not in old]),
+            "removed": len([each for each in old if each not in after]),
+        }
+        single = label.removesuffix("s")
+        phrases: dict[str, Phrase] = {
+            did: (f"{{n}} {single} {did}", f"{{n:,}} {label} {did}") for did in counts
+        }
+        return describe_counts(phrases, counts)
+    old, new = (clipped(value(side), LONGEST_VALUE) for side in (before, after))
+    return [f"{label} {new}" if before in (None, "") else f"{label} {old} to {new}"]
 
 
-def _settings(details: Details) -> str:
-    """ ": “Invitations work for” 7 to 14", by the labels of the settings' pages."""
-    before, after = details.get("before") or {}, details.get("after") or {}
-    asked = {each.name.lower(): each for section in SECTIONS.values() for each in section.asked}
-    parts = []
-    for name in after:
-        label = f"“{asked[name].label}”" if name in asked else words(name)
-        was, now = (
-            asked[name].choices.get(str(of), of) if name in asked else of
-            for of in (before.get(name), after[name])
-        )
-        parts.append(f"{label} {value(was)} to {value(now)}")
-    return f": {', '.join(parts)}" if parts else ""
+def _name_settings(details: Details) -> Details:
+    """The details with labels and choices of the settings' pages in place of names and values."""
+    asked = {field.name.lower(): field for section in SECTIONS.values() for field in section.asked}
+
+    def name_all(values: Mapping[str, Any]) -> dict[str, Any]:
+        named = {}
+        for name, each in values.items():
+            if name in asked:
+                named[f"“{asked[name].label}”"] = asked[name].choices.get(str(each), each)
+            else:
+                named[name] = each
+        return named
+
+    return {side: name_all(details.get(side) or {}) for side in ("before", "after")}
 
 
 def words(name: str) -> str:
@@ -103,12 +187,8 @@ def words(name: str) -> str:
     return name.replace("_", " ")
 
 
-LONGEST_VALUE = 60
-"""Characters of a value within a sentence; all of it stands among the details."""
-
-
 def value(of: Any) -> str:
-    """A value of details as a person reads it, on one line and not too long."""
+    """A value of details as a person reads it."""
     if of is None or of == "" or of == []:
         return "nothing"
     if isinstance(of, bool):
@@ -119,173 +199,4 @@ def value(of: Any) -> str:
         return ", ".join(f"{words(name)}: {value(each)}" for name, each in of.items())
     if isinstance(of, int):
         return f"{of:,}"
-    return clipped(str(of), LONGEST_VALUE)
-
-
-def _by_name(action: str) -> str:
-    """ "group.renamed" -> "Renamed group {}"."""
-    noun, _, verb = action.partition(".")
-    return (
-        f"{words(verb).capitalize()} {words(noun)} {{}}"
-        if verb
-        else f"{words(action).capitalize()} {{}}"
-    )
-
-
-def _n(name: str, noun: str, form: str = ": {}") -> Callable[[Details], str]:
-    """A number of details with its noun; "" where it is missing."""
-
-    def describe_detail(details: Details) -> str:
-        n = details.get(name)
-        return form.format(plural(n, noun)) if isinstance(n, int) else ""
-
-    return describe_detail
-
-
-def _quote(name: str, form: str) -> Callable[[Details], str]:
-    def describe_detail(details: Details) -> str:
-        text = details.get(name)
-        return form.format(text) if text else ""
-
-    return describe_detail
-
-
-def _access(details: Details) -> str:
-    after = details.get("after")
-    if not isinstance(after, dict) or "role" not in after:
-        return ""
-    groups = after.get("groups")
-    place = f", with {plural(len(groups), 'group')}" if isinstance(groups, list) and groups else ""
-    return f" as {after['role']}{', with all groups' if isinstance(groups, str) else place}"
-
-
-def _counts(details: Details) -> str:
-    counts = details.get("counts") or {}
-    parts = [
-        plural(counts[plan], noun)
-        for plan, noun in (("invite", "new invite"), ("update", "update"))
-        if counts.get(plan)
-    ]
-    return f": {', '.join(parts)}" if parts else ""
-
-
-def _outcomes(details: Details) -> str:
-    outcomes = details.get("outcomes") or {}
-    return (
-        ": " + ", ".join(f"{n:,} {outcome}" for outcome, n in outcomes.items()) if outcomes else ""
-    )
-
-
-def _effect(details: Details) -> str:
-    nouns = (("users", "user"), ("invitations", "invitation"), ("rows", "row"))
-    parts = [plural(details[name], noun) for name, noun in nouns if details.get(name)]
-    return f": {', '.join(parts)}" if parts else ""
-
-
-def _describe_upload(details: Details) -> str:
-    again = details.get("again")
-    return _n("rows", "row", " with {}")(details) + (
-        f", taken from upload {again} for another review" if again else ""
-    )
-
-
-def _describe_replacement(details: Details) -> str:
-    old = _quote("before", " in place of “{}”")(details)
-    return (
-        old
-        + _n("rows", "row")(details)
-        + (_n("lost_edits", "edit", ", {} lost")(details) if details.get("lost_edits") else "")
-    )
-
-
-def _describe_cancelling(details: Details) -> str:
-    return (
-        _n("withdrawn", "invitation", ", {} withdrawn")(details) if details.get("withdrawn") else ""
-    )
-
-
-def _too_old(name: str, noun: str, form: str) -> Callable[[Details], str]:
-    return lambda details: (
-        _n(name, noun, form)(details) + _n("days", "day", " older than {}")(details)
-    )
-
-
-TEMPLATES: dict[str, tuple[str, Callable[[Details], str] | None]] = {
-    "setup.done": ("Set Muster up", None),
-    "organisation.changed": ("Changed settings", _settings),
-    "session.started": ("Signed in", None),
-    "session.ended": ("Signed out", None),
-    "session.refused": ("Sign-in as {} refused: email or password is wrong", None),
-    "password.refused": ("Own password typed wrong", None),
-    "access.refused": ("Refused: the role does not include {}", None),
-    "limit.refused": ("Refused, too often: {}", None),
-    "rank.refused": ("Refused, ranked above: {}", None),
-    "origin.refused": ("Refused: a form came from another site, {}", None),
-    "link.refused": ("Refused: {} does not work", None),
-    "password_reset.refused": (
-        "Password reset for {} refused: no active user has this email, or it was requested too often",
-        None,
-    ),
-    "second_factor.refused": ("Second step refused: the code is wrong", None),
-    "user.changed": ("Changed {}", changes),
-    "user.deactivated": ("Deactivated {}", None),
-    "user.reactivated": ("Reactivated {}", None),
-    "user.erased": ("Erased {}", None),
-    "password.changed": ("Changed the password of {}", None),
-    "password.reset_asked": ("Asked for a new password for {}", None),
-    "password.link_made": ("Made a link for {} to reset their password", None),
-    "email.change_asked": ("Asked to change the email of {}", None),
-    "email.change_withdrawn": ("Withdrew the change of email of {}", None),
-    "second_factor.on": ("Turned two-step sign-in of {} on", None),
-    "second_factor.off": ("Turned two-step sign-in of {} off", None),
-    "second_factor.codes_made": ("Made new recovery codes for {}", None),
-    "second_factor.code_used": ("Used a recovery code of {}", None),
-    "owner_link.made": ("Made a sign-in link for the Owner, {}", None),
-    "owner_link.used": ("Signed in by the Owner’s link", None),
-    "ownership.handed_over": ("Handed ownership over to {}", None),
-    "role.created": ("Created the role {}", None),
-    "role.changed": ("Changed the role {}", changes),
-    "role.deleted": ("Deleted the role {}", None),
-    "group.created": ("Created the group {}", None),
-    "group.changed": ("Changed the group {}", changes),
-    "group.merged": ("Merged the group {}", _quote("into", " into {}")),
-    "group.deleted": ("Deleted the group {}", _effect),
-    "alias.remembered": ("Had “{word}” mean {} from now on", None),
-    "alias.forgotten": ("Had “{word}” mean {} no longer", None),
-    "columns.remembered": ("Had the columns of {} remembered", None),
-    "columns.forgotten": ("Had the columns of {} forgotten", None),
-    "batch.uploaded": ("Uploaded {}", _describe_upload),
-    "batch.staged": ("Prepared {}", _n("rows", "person")),
-    "batch.changed": ("Changed how {} is applied", changes),
-    "batch.matched": ("Matched the columns of {}", _n("rows", "row")),
-    "batch.file_replaced": ("Uploaded {}", _describe_replacement),
-    "batch.confirmed": ("Confirmed {}", _counts),
-    "batch.paused": ("Paused {}", None),
-    "batch.resumed": ("Resumed {}", None),
-    "batch.cancelled": ("Cancelled {}", _describe_cancelling),
-    "batch.discarded": ("Discarded {}", None),
-    "batch.finished": ("Finished {}", _outcomes),
-    "batch.reverted": ("Reverted {}", None),
-    "batch.rows_deleted": ("Deleted the rows of {}", _too_old("rows", "row", ": {}")),
-    "invitation.created": ("Invited {}", _access),
-    "invitation.changed": ("Changed the invitation of {}", changes),
-    "invitation.sent_again": ("Sent the invitation of {} again", None),
-    "invitation.accepted": ("Accepted the invitation", _access),
-    "invitation.closed": ("Closed the invitation of {}", _quote("reason", ": {}")),
-    "invitation.reminded": ("Reminded {} of the invitation", None),
-    "invitation.readdressed": ("Invited another address in place of {}", changes),
-    "invitation.revoked": ("Revoked the invitation of {}", None),
-    "invitation.link_copied": ("Copied the invitation link of {}", None),
-    "invitation.link_on_sheet": ("Put the invitation link of {} on a sheet", None),
-    "message.failed": ("Email to {} failed", _quote("reason", ": {}")),
-    "message.test_queued": ("Sent a test to {}", None),
-    "messages.retried": ("Sent failed emails of {} again", _n("messages", "email")),
-    "messages.deleted": ("Deleted", _too_old("messages", "email", " {}")),
-    "audit.exported": ("Exported the audit log", _n("events", "entry", ": {}")),
-    "audit.begun_anew": (
-        "Started a new chain of the audit log",
-        _n("problems", "problem", ", with {} found before"),
-    ),
-    "audit.pruned": ("Deleted", _too_old("events", "audit entry", " {}")),
-}
-"""By action: the sentence, {} for its subject, and what of the details follows."""
+    return str(of)

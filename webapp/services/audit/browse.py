@@ -1,19 +1,18 @@
-"""Searches, words and exports the audit log. Only an export is recorded."""
+"""Searches the audit log, puts its events into words, and exports them. Only an export is recorded."""
 
 from __future__ import annotations
 
 import json
-import re
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Text, cast, literal, or_, select, tuple_
+from sqlalchemy import ColumnElement, Select, Text, cast, func, or_, select
 
 from webapp.core.text import audit_phrases
-from webapp.core.text.audit_phrases import Sentence
 from webapp.db import begin_write, binary_order, db, utcnow
 from webapp.models import AuditEvent, Batch, Group, Invitation, Role, User
 from webapp.services.audit import events
@@ -65,197 +64,157 @@ class Filter:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """An audit event with today's names, its sentence and its batch. who, whom: names, or the words that were recorded.
+    """An audit event in words, with today's names.
 
-    is_there: whether its subject still has a page. batch: of which it was a part.
+    who, whom: names, or what was recorded then. parts: the sentence around `whom`, or one part that does not name it.
+    is_there: whether the subject still has a page. batch: the upload that it was part of.
     """
 
     event: AuditEvent
     who: str
     whom: str
-    story: Sentence
+    parts: list[str]
     is_there: bool
-    batch: Batch | None = None
+    batch: Batch | None
 
     @property
     def sentence(self) -> str:
-        return self.story.text(self.whom)
+        return self.whom.join(self.parts)
 
     @property
     def is_refusal(self) -> bool:
         return self.event.action.endswith(".refused")
 
     @property
-    def sides(self) -> list[tuple[str, Any, Any]]:
-        """A changed field: its name, before and after; before is None if only the new value is known."""
-        before, after = (self.event.details.get(side) for side in ("before", "after"))
-        if not isinstance(before, dict) or not isinstance(after, dict):
-            before, after = (
-                {"": side} if side is not None and not isinstance(side, dict) else side or {}
-                for side in (before, after)
-            )
-        names = dict.fromkeys((*before, *after))
+    def changes(self) -> list[tuple[str, Any, Any]]:
+        """Each changed field: its name, before and after. Lists stay lists; None where only the other side is known."""
+        sides = []
+        for name in ("before", "after"):
+            side = self.event.details.get(name) or {}
+            sides.append(side if isinstance(side, dict) else {"file": side})
+        before, after = sides
         return [
-            (
-                audit_phrases.words(name).capitalize(),
-                _read(before.get(name)),
-                _read(after.get(name)),
-            )
-            for name in names
+            (_label(name), _show(before.get(name)), _show(after.get(name)))
+            for name in dict.fromkeys((*before, *after))
         ]
 
     @property
     def facts(self) -> list[tuple[str, str]]:
         """The details other than before and after, as label and value."""
-        shown = {
-            name: of
-            for name, of in self.event.details.items()
-            if name not in ("before", "after") and of is not None
-        }
-        if self.batch:
-            shown.pop("batch", None)
+        hidden = {"before", "after", "batch" if self.batch else ""}
         return [
-            (audit_phrases.words(name).capitalize(), audit_phrases.value(_read(of)))
-            for name, of in shown.items()
+            (_label(name), audit_phrases.value(_show(value)))
+            for name, value in self.event.details.items()
+            if name not in hidden and value is not None
         ]
 
 
-@dataclass(frozen=True, slots=True)
-class Listing:
-    """One page of the log, newest first. next: the id to go on from, None at the end."""
-
-    entries: Sequence[Entry]
-    next: int | None
-
-    def by_day(self) -> list[tuple[date, list[Entry]]]:
-        """The entries of each day, in the portal's time zone."""
-        zone = in_force.settings().time_zone
-        days: dict[date, list[Entry]] = {}
-        for entry in self.entries:
-            days.setdefault(entry.event.at.astimezone(zone).date(), []).append(entry)
-        return list(days.items())
+def _label(name: str) -> str:
+    return audit_phrases.words(name).capitalize()
 
 
-def listing(wanted: Filter, before: int | None = None) -> Listing:
-    """A page of what the filter finds; a few queries, however long the log is. before: the id after which it goes on."""
-    found = list(db.session.scalars(_newest_first(wanted, before).limit(PAGE + 1)))
-    shown = found[:PAGE]
-    return Listing(entries(shown), shown[-1].id if len(found) > PAGE else None)
+def _show(value: Any) -> Any:
+    """A value of details; a moment is shown in the portal's time zone."""
+    if isinstance(value, list):
+        return value
+    with suppress(TypeError, ValueError):
+        at = datetime.fromisoformat(value)
+        if at.tzinfo:
+            local = at.astimezone(in_force.settings().time_zone)
+            return f"{local.day} {local:%B %Y, %H:%M:%S}"
+    return None if value is None else audit_phrases.value(value)
 
 
-def entries(found: Sequence[AuditEvent]) -> list[Entry]:
-    """Add current names and batches to events; one query per kind of subject."""
-    actors = {event.actor_id for event in found if event.actor_id}
-    subjects: defaultdict[str, set[int]] = defaultdict(set)
+def list_page(wanted: Filter, before: int | None = None) -> tuple[list[Entry], int | None]:
+    """A page of what the filter finds, and the id to go on from, None at the end. Costs the same however long the log is.
+
+    before: the id that the last page ended with.
+    """
+    found = db.session.scalars(_newest_first(wanted, before).limit(PAGE + 1)).all()
+    following = found[PAGE - 1].id if len(found) > PAGE else None
+    return describe_events(found[:PAGE]), following
+
+
+def group_by_day(entries: Sequence[Entry]) -> dict[date, list[Entry]]:
+    """The entries of each day, in the portal's time zone."""
+    zone = in_force.settings().time_zone
+    days: defaultdict[date, list[Entry]] = defaultdict(list)
+    for entry in entries:
+        days[entry.event.at.astimezone(zone).date()].append(entry)
+    return days
+
+
+def describe_events(found: Sequence[AuditEvent]) -> list[Entry]:
+    """Add sentences, current names and uploads to events; one query per kind of subject."""
+    ids: defaultdict[str, set[int]] = defaultdict(set)
     for event in found:
         if event.subject_id:
-            subjects[event.subject_type].add(event.subject_id)
-    people = select(User.id, User.name).where(User.id.in_(actors | subjects["users"]))
-    names = dict(db.session.execute(people).all()) if found else {}
-    uploads = {
-        event.details["batch"] for event in found if isinstance(event.details.get("batch"), int)
-    }
-    batches = (
-        {
-            batch.id: batch
-            for batch in db.session.scalars(select(Batch).where(Batch.id.in_(uploads)))
-        }
-        if uploads
-        else {}
-    )
-    there = {
-        (kind.__tablename__, subject_id)
-        for kind in _WITH_A_PAGE
-        for subject_id in _existing(kind, subjects[kind.__tablename__])
-    }
-    return [_entry(event, names, batches, there) for event in found]
+            ids[event.subject_type].add(event.subject_id)
+        if event.actor_id:
+            ids["users"].add(event.actor_id)
+        if isinstance(event.details.get("batch"), int):
+            ids["batches"].add(event.details["batch"])
+    there: dict[tuple[str, int | None], Any] = {}
+    models: tuple[Any, ...] = (User, Batch, Group, Invitation, Role)
+    for model in models:
+        kind = model.__tablename__
+        for each in db.session.scalars(select(model).where(model.id.in_(ids[kind]))):
+            there[kind, each.id] = each
+    return [_describe_event(event, there) for event in found]
 
 
-_WITH_A_PAGE = (User, Batch, Group, Invitation, Role)
+def _describe_event(event: AuditEvent, there: Mapping[tuple[str, int | None], Any]) -> Entry:
+    actor = there.get(("users", event.actor_id))
+    who = actor.name if actor else event.actor
+    if not who:
+        who = "Not signed in" if event.action.endswith(".refused") else "Muster"
+    subject = there.get((event.subject_type, event.subject_id))
+    whom = subject.name if isinstance(subject, User) else event.subject
+    parts = audit_phrases.describe(event.action, event.details, event.count, whom)
+    batch = there.get(("batches", event.details.get("batch")))
+    return Entry(event, who, whom, parts, subject is not None, batch)
 
 
-def _existing(kind: Any, ids: Collection[int]) -> Iterable[int]:
-    return db.session.scalars(select(kind.id).where(kind.id.in_(ids))) if ids else ()
-
-
-def _entry(
-    event: AuditEvent,
-    names: Mapping[int, str],
-    batches: Mapping[int, Batch],
-    there: Collection[tuple[str, int | None]],
-) -> Entry:
-    who = (
-        names.get(event.actor_id or 0)
-        or event.actor
-        or ("Not signed in" if event.action.endswith(".refused") else "Muster")
-    )
-    whom = names.get(event.subject_id or 0, "") if event.subject_type == User.__tablename__ else ""
-    whom = whom or event.subject
-    shown = audit_phrases.describe(event.action, event.details, event.count, whom)
-    is_there = (event.subject_type, event.subject_id) in there
-    return Entry(event, who, whom, shown, is_there, batches.get(event.details.get("batch", 0)))
-
-
-def actors() -> list[tuple[int, str]]:
+def list_actors() -> list[tuple[int, str]]:
     """The people who appear as actors in the log, sorted by name. One query."""
     did = select(AuditEvent.id).where(AuditEvent.actor_id == User.id).exists()
-    query = (
-        select(User.id, User.name)
-        .where(did)
-        .order_by(binary_order(User.name), User.id)
-        .limit(ACTORS)
-    )
-    return list(db.session.execute(query))
+    query = select(User.id, User.name).where(did).order_by(binary_order(User.name), User.id)
+    return list(db.session.execute(query.limit(ACTORS)))
 
 
 # Found
 
 
-def _newest_first(wanted: Filter, before: int | None = None) -> Any:
-    query = select(AuditEvent).where(*_conditions(wanted))
-    if before:
-        edge = select(AuditEvent.at).where(AuditEvent.id == before).scalar_subquery()
-        query = query.where(tuple_(AuditEvent.at, AuditEvent.id) < tuple_(edge, literal(before)))
-    return query.order_by(AuditEvent.at.desc(), AuditEvent.id.desc())
+def _newest_first(wanted: Filter, before: int | None = None) -> Select[AuditEvent]:
+    query = select(AuditEvent).where(*_conditions(wanted)).order_by(AuditEvent.id.desc())
+    return query.where(AuditEvent.id < before) if before else query
 
 
 def _conditions(wanted: Filter) -> list[ColumnElement[bool]]:
     found: list[ColumnElement[bool]] = []
+    is_refusal = AuditEvent.action.endswith(".refused")
     if wanted.action == REFUSALS:
-        found.append(AuditEvent.action.like("%.refused"))
+        found.append(is_refusal)
     elif wanted.action in AREAS:
-        found.append(
-            or_(
-                *(
-                    AuditEvent.action.startswith(f"{noun}.", autoescape=True)
-                    for noun in AREAS[wanted.action][1]
-                )
-            )
-        )
+        nouns = AREAS[wanted.action][1]
+        found.append(or_(*(AuditEvent.action.like(f"{noun}.%") for noun in nouns)))
     elif wanted.action:
         found.append(AuditEvent.action == wanted.action)
     if wanted.actor == ITSELF:
-        found += [AuditEvent.actor_id.is_(None), AuditEvent.action.not_like("%.refused")]
+        found += [AuditEvent.actor_id.is_(None), ~is_refusal]
     elif wanted.actor:
         found.append(AuditEvent.actor_id == wanted.actor)
     if wanted.about:
-        found += [
-            AuditEvent.subject_type == wanted.about[0],
-            AuditEvent.subject_id == wanted.about[1],
-        ]
-    return (
-        found
-        + _within(wanted)
-        + ([_says(" ".join(wanted.search.split()))] if wanted.search.strip() else [])
-    )
-
-
-def _within(wanted: Filter) -> list[ColumnElement[bool]]:
-    found = [AuditEvent.at >= utcnow() - timedelta(days=wanted.newest)] if wanted.newest else []
+        kind, subject_id = wanted.about
+        found += [AuditEvent.subject_type == kind, AuditEvent.subject_id == subject_id]
+    if wanted.newest:
+        found.append(AuditEvent.at >= utcnow() - timedelta(days=wanted.newest))
     if wanted.first:
         found.append(AuditEvent.at >= _midnight(wanted.first))
     if wanted.last:
         found.append(AuditEvent.at < _midnight(wanted.last + timedelta(days=1)))
+    if wanted.search:
+        found.append(_says(wanted.search))
     return found
 
 
@@ -279,93 +238,91 @@ def _says(words: str) -> ColumnElement[bool]:
 # Exported
 
 
-def each(wanted: Filter) -> Iterator[Entry]:
-    """All that the filter finds, newest first, a chunk at a time; no transaction stays open between two of them."""
-    before: int | None = None
-    newest = db.session.scalar(_newest_first(wanted).with_only_columns(AuditEvent.at).limit(1))
-    while True:  # what is recorded meanwhile is newer than where it began
-        query = _newest_first(wanted, before).where(AuditEvent.at <= newest) if newest else None
-        found = list(db.session.scalars(query.limit(CHUNK))) if query is not None else []
-        shown = entries(found)
+def export(wanted: Filter, form: str, given: Mapping[str, str], by: User) -> Iterator[Entry]:
+    """Record an export, and return all that the filter finds, newest first. Commits.
+
+    form: csv or jsonl. given: the filter as the address has it.
+    """
+    begin_write()
+    query = select(func.count()).select_from(AuditEvent).where(*_conditions(wanted))
+    count = db.session.scalar(query)
+    event = events.record(
+        by, AuditAction.AUDIT_EXPORTED, form=form, filter=dict(given), events=count
+    )
+    db.session.flush()
+    end = event.id
+    db.session.commit()
+    return _read_before(wanted, end)
+
+
+def _read_before(wanted: Filter, end: int) -> Iterator[Entry]:
+    """A chunk at a time; no transaction stays open between two of them."""
+    while found := db.session.scalars(_newest_first(wanted, end).limit(CHUNK)).all():
+        end = found[-1].id
+        entries = describe_events(found)
         db.session.expunge_all()
         db.session.rollback()
-        yield from shown
-        if len(found) < CHUNK:
-            return
-        before = found[-1].id
+        yield from entries
 
 
 HEADER = (
-    "Time", "Done by", "Email", "What happened", "Times", "About", "From", "Before", "After", "Details",
-    "Action", "Entry", "Seal",
-)  # fmt: skip
+    "Time",
+    "Done by",
+    "Email",
+    "What happened",
+    "Times",
+    "About",
+    "From",
+    "Before",
+    "After",
+    "Details",
+    "Action",
+    "Entry",
+    "Seal",
+)
 
 
-def row(entry: Entry) -> tuple[str, ...]:
+def row(entry: Entry) -> list[str]:
     """A line of the CSV file, under HEADER."""
-    event, details = entry.event, dict(entry.event.details)
-    before, after = details.pop("before", None), details.pop("after", None)
-    return (
-        _local(event.at, exactly=True), entry.who, event.actor, entry.sentence, str(event.count), event.subject, event.address,
-        *("" if shown in (None, {}) else shown if isinstance(shown, str) else _json(shown) for shown in (before, after, details)),
-        event.action, str(event.id), str(event.seq or ""),
-    )  # fmt: skip
+    event = entry.event
+    details = dict(event.details)
+    local = event.at.astimezone(in_force.settings().time_zone)
+    return [
+        local.isoformat(sep=" ", timespec="seconds"),
+        entry.who,
+        event.actor,
+        entry.sentence,
+        str(event.count),
+        event.subject,
+        event.address,
+        _json(details.pop("before", None)),
+        _json(details.pop("after", None)),
+        _json(details),
+        event.action,
+        str(event.id),
+        str(event.seq or ""),
+    ]
 
 
-def line(entry: Entry) -> str:
+def line(entry: Entry) -> bytes:
     """A line of the JSON lines file: the event as it is stored, with names and sentence."""
     event = entry.event
-    return _json(
-        {
-            "id": event.id,
-            "at": event.at.astimezone(UTC).isoformat(),
-            "actor": {"id": event.actor_id, "email": event.actor, "name": entry.who},
-            "action": event.action,
-            "subject": {"type": event.subject_type, "id": event.subject_id, "text": event.subject},
-            "sentence": entry.sentence,
-            "from": event.address,
-            "details": event.details,
-            "count": event.count,
-            "seal": {"seq": event.seq, "link": event.link} if event.seq else None,
-        }
-    )
+    content = {
+        "id": event.id,
+        "at": event.at.astimezone(UTC).isoformat(),
+        "actor": {"id": event.actor_id, "email": event.actor, "name": entry.who},
+        "action": event.action,
+        "subject": {"type": event.subject_type, "id": event.subject_id, "text": event.subject},
+        "sentence": entry.sentence,
+        "from": event.address,
+        "details": event.details,
+        "count": event.count,
+        "seal": {"seq": event.seq, "link": event.link} if event.seq else None,
+    }
+    return f"{_json(content)}\n".encode()
 
 
-def lines(found: Iterable[Entry]) -> Iterator[bytes]:
-    """The JSON lines file."""
-    return (f"{line(entry)}\n".encode() for entry in found)
-
-
-def _json(shown: Any) -> str:
-    return json.dumps(shown, ensure_ascii=False, separators=(", ", ": "))
-
-
-def _read(of: Any) -> Any:
-    """A value of details; a moment in the portal's time zone."""
-    return (
-        _local(datetime.fromisoformat(of)) if isinstance(of, str) and _MOMENT.fullmatch(of) else of
-    )
-
-
-_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?\+00:00")
-
-
-def _local(at: datetime, exactly: bool = False) -> str:
-    local = at.astimezone(in_force.settings().time_zone)
-    return (
-        local.isoformat(sep=" ", timespec="seconds")
-        if exactly
-        else f"{local.day} {local:%B %Y, %H:%M:%S}"
-    )
-
-
-def record_export(
-    by_id: int, address: str, form: str, wanted: Mapping[str, str], count: int
-) -> None:
-    """Record an export of what this filter finds. Runs after the response. Commits."""
-    begin_write()
-    by = db.session.get(User, by_id)
-    events.record(
-        by, AuditAction.AUDIT_EXPORTED, form=form, filter=dict(wanted), events=count
-    ).address = address
-    db.session.commit()
+def _json(value: Any) -> str:
+    if not value or isinstance(value, str):
+        return value or ""
+    return json.dumps(value, ensure_ascii=False)

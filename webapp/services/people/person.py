@@ -134,7 +134,7 @@ def _history_entry(event: AuditEvent, name: str | None, batches: dict[int, Batch
     return HistoryEntry(
         event,
         actor=name or event.actor or "Muster",
-        text=describe(event.action, details, event.count, event.subject).text(event.subject),
+        text=event.subject.join(describe(event.action, details, event.count, event.subject)),
         kept=[group for group in before if group in after],
         added=[group for group in after if group not in before],
         removed=[group for group in before if group not in after],
