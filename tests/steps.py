@@ -115,7 +115,7 @@ def make_review(by: User, lines: Sequence[tuple[str, str, str]] = LINES) -> Batc
     for line, cells in enumerate(lines, 2):
         values = dict(zip(("email", "role", "groups"), cells, strict=True))
         read = {f"read_{field}": value for field, value in values.items()}
-        db.session.add(Row(batch_id=batch.id, line=line, plan=Plan.ATTENTION, step={}, issues=[], **values, **read))
+        db.session.add(Row(batch_id=batch.id, line=line, plan=Plan.ATTENTION, change_dict={}, issues=[], **values, **read))
         planner.update_counts(batch, [(Plan.ATTENTION, {}, [])], +1)
     db.session.flush()
     replan.plan_batch(batch)
@@ -139,7 +139,7 @@ def state_of_batch(batch_id: int) -> tuple[Any, ...]:
     db.session.rollback()
     batch = db.session.get_one(Batch, batch_id)
     standing = db.session.scalars(db.select(Row).where(Row.batch_id == batch_id, Row.removed_at.is_(None)).order_by(Row.line))
-    seen = [(r.line, r.email, r.role, r.groups, r.email_key, r.plan, r.issues, r.step) for r in standing]
+    seen = [(r.line, r.email, r.role, r.groups, r.email_key, r.plan, r.issues, r.change_dict) for r in standing]
     return seen, dict(batch.counts), batch.settings()
 
 

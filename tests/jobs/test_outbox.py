@@ -337,7 +337,7 @@ def test_where_many_rows_are_left_other_workers_are_rung_for(app: Flask, queue: 
     batch = make_batch(by, rows=rows, planned_for_id=by.id, confirmed_by_id=by.id, state=BatchState.PROCESSING)
     for row in db.session.scalars(db.select(Row)):
         row.plan, row.email_key = Plan.INVITE, row.email
-        row.step = {"after": {"role": by.role_id, "groups": [], "everything": False}}
+        row.change_dict = {"after": {"role": by.role_id, "groups": [], "everything": False}}
     db.session.commit()
     batch_jobs.process(batch.id)
     assert f"batch-{batch.id}" in names(queue)

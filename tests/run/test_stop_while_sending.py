@@ -82,4 +82,4 @@ def _row(batch_id: int, n: int, step: dict) -> dict:
     email = f"user{n}@northfield.example"
     cells = {"email": email, "role": "Analyst", "groups": ""}
     read = {f"read_{name}": value for name, value in cells.items()}
-    return {"batch_id": batch_id, "line": n + 2, "plan": Plan.INVITE, "email_key": email, "step": step, **cells, **read}
+    return {"batch_id": batch_id, "line": n + 2, "plan": Plan.INVITE, "email_key": email, "change_dict": step, **cells, **read}

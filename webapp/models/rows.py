@@ -83,9 +83,9 @@ class Row(Model):
     groups_wrong: Mapped[bool] = mapped_column(default=False, server_default=false())
     """Whether an issue is about this cell, so that rows can be filtered by it."""
     likely_domain: Mapped[str | None] = mapped_column(String(255))
-    """The domain that the e-mail's probably is a misspelling of; also in `step`, here to be found by."""
+    """The domain that the e-mail's probably is a misspelling of; also in `change_dict`, here to be found by."""
     plan: Mapped[Plan] = mapped_column(enum_column(Plan), default=Plan.ATTENTION)
-    step: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
+    change_dict: Mapped[dict[str, Any]] = mapped_column("step", JSON, default=dict)
     """`core.plan.planner.PlannedChange` as a dictionary: whom it is about, before, after, notes."""
 
     outcome: Mapped[Outcome | None] = mapped_column(enum_column(Outcome))
@@ -105,7 +105,7 @@ class Row(Model):
         if self.outcome is not Outcome.SKIPPED:
             return ""
         if self.plan is Plan.DUPLICATE:
-            return row_phrases.describe({"code": "duplicate", "row": self.step["twin"]})
+            return row_phrases.describe({"code": "duplicate", "row": self.change_dict["twin"]})
         return self.problem
 
     @property
@@ -116,7 +116,7 @@ class Row(Model):
     @property
     def change(self) -> PlannedChange:
         """The stored plan, without its issues."""
-        return PlannedChange.from_dict(self.plan, self.step)
+        return PlannedChange.from_dict(self.plan, self.change_dict)
 
     @property
     def is_edited(self) -> bool:

@@ -190,7 +190,7 @@ def test_of_three_rows_with_one_email_each_sentence_and_its_link_name_the_same_r
     roles = ("Analyst", "Remote", "Broadcaster")
     batch = stage(admin, "Email,Role,Groups\n" + "".join(f"ana@northfield.example,{role},\n" for role in roles))
     for row in rows_of(batch):
-        assert f"row {row.step['twin']}" in row.problem
+        assert f"row {row.change_dict['twin']}" in row.problem
 
 
 def test_signed_out_in_between_says_so_and_leads_back(admin, batch, client):

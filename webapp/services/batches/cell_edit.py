@@ -188,7 +188,12 @@ def _changed_by_others(places: Collection[Place], by: User) -> dict[Place, str]:
 def _new_row(batch: Batch, line: int) -> Row:
     """An empty row, which the step puts there."""
     row = Row(
-        batch_id=batch.id, line=line, plan=Plan.ATTENTION, step={}, issues=[], removed_at=utcnow()
+        batch_id=batch.id,
+        line=line,
+        plan=Plan.ATTENTION,
+        change_dict={},
+        issues=[],
+        removed_at=utcnow(),
     )
     for field in FIELDS:
         setattr(row, field, "")

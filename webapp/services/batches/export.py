@@ -78,8 +78,8 @@ def _status(batch: Batch, row: Row) -> tuple[str, str, str]:
     is_skipped = row.plan is Plan.ATTENTION and batch.skip_errors
     said = list(row.issues)
     if row.plan is Plan.DUPLICATE:
-        said.append({"code": "duplicate", "row": row.step["twin"]})
-    said += row.step.get("notes", [])
+        said.append({"code": "duplicate", "row": row.change_dict["twin"]})
+    said += row.change_dict.get("notes", [])
     reasons = [row_phrases.describe(each) for each in said]
     suggestions = [
         f"{Field(issue['field']).heading}: {issue['suggestion']}"

@@ -65,7 +65,7 @@ class NewRow(NamedTuple):
     person: Cells
     whole: Sequence[str]
     email_key: str | None
-    step: PlannedChange
+    change: PlannedChange
     hint: str | None
 
 
@@ -148,10 +148,10 @@ def _insert(batch: Batch, rows: Sequence[NewRow]) -> None:
     with db.session.no_autoflush:  # the batch is written once, with the commit
         for start in range(0, len(rows), PIECE):
             piece = rows[start : start + PIECE]
-            values = [_cells(batch, row) | planner.column_values(row.step) for row in piece]
+            values = [_cells(batch, row) | planner.column_values(row.change) for row in piece]
             db.session.execute(insert(Row), values)
             planner.update_counts(
-                batch, [(each["plan"], each["step"], each["issues"]) for each in values], +1
+                batch, [(each["plan"], each["change_dict"], each["issues"]) for each in values], +1
             )
 
 

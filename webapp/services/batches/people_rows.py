@@ -1,6 +1,6 @@
 """Rows of actions and reverts: each is about one person who exists.
 
-Such a row keeps whom it is about in its step's `subject`. Its cells are the person's e-mail, and role and groups as they
+Such a row keeps whom it is about in its `change_dict`. Its cells are the person's e-mail, and role and groups as they
 will be, or as they are where nothing changes them. A revert's row has the line of the row that it takes back.
 """
 
@@ -82,7 +82,7 @@ def add(batch: Batch, refs: Iterable[tuple[int | None, Ref]]) -> int:
                 **cells_as_read,
                 "email_key": key,
                 "plan": Plan.ATTENTION,
-                "step": {"subject": list(ref)},
+                "change_dict": {"subject": list(ref)},
                 "issues": [],
             }
         )
@@ -127,7 +127,7 @@ def plan_people(batch: Batch, rows: Sequence[Row], policy: Policy) -> dict[int, 
 
 def subject_of(row: Row) -> Ref:
     """Whom the row of an action or a revert is about."""
-    kind, subject_id = row.step["subject"]
+    kind, subject_id = row.change_dict["subject"]
     return kind, subject_id
 
 

@@ -20,8 +20,8 @@ from webapp.services.batches import people_rows
 from webapp.services.directory import lookup
 
 _WRITTEN = (
-    "email", "role", "groups", "removed_at", "email_key", "issues", "email_wrong", "role_wrong", "groups_wrong", "plan", "step",
-    "likely_domain",
+    "email", "role", "groups", "removed_at", "email_key", "issues", "email_wrong", "role_wrong", "groups_wrong", "plan",
+    "change_dict", "likely_domain",
 )  # fmt: skip
 """The columns of `Row` that a step may change."""
 
@@ -30,7 +30,7 @@ class Judgement(NamedTuple):
     """The plan of one row. values: the columns of `Row` that follow from it."""
 
     email_key: str | None
-    step: PlannedChange
+    change: PlannedChange
     values: Mapping[str, Any]
 
 
@@ -42,7 +42,7 @@ def column_values(step: PlannedChange) -> dict[str, Any]:
         **{f"{field}_wrong": field in wrong for field in FIELDS},
         "likely_domain": step.likely_domain,
         "plan": step.plan,
-        "step": step.as_dict(),
+        "change_dict": step.as_dict(),
     }
 
 
@@ -171,12 +171,12 @@ def set_value(row: Row, name: str, value: Any) -> None:
 
 
 Counted = tuple[str, Mapping[str, Any], Sequence[Mapping[str, Any]]]
-"""What the counts see of a row: its plan, its step and its issues as dictionaries."""
+"""What the counts see of a row: its plan, its change and its issues as dictionaries."""
 
 
 def count_keys(row: Row) -> Counted:
     """What the counts see of a row."""
-    return row.plan, row.step, row.issues
+    return row.plan, row.change_dict, row.issues
 
 
 def add_to_counts(counts: Counter[str], rows: Iterable[Counted], by: int) -> None:

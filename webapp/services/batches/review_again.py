@@ -75,7 +75,7 @@ def _copy_row(row: Row, batch: Batch) -> Row:
         batch_id=batch.id,
         line=row.line,
         email_key=row.email_key,
-        step={"subject": row.step["subject"]} if "subject" in row.step else {},
+        change_dict={"subject": row.change_dict["subject"]} if "subject" in row.change_dict else {},
         read_cells=row.read_cells,
         **cells,
         **{f"read_{field}": cell for field, cell in cells.items()},

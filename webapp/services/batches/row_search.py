@@ -142,7 +142,7 @@ def _narrowed(query: Select[*Columns], batch: Batch, find: Find) -> Select[*Colu
     if find.mark:
         wanted += [
             Row.plan.in_([Plan.INVITE, Plan.UPDATE]),
-            Row.step["marks"].as_string().contains(f'"{find.mark}"'),
+            Row.change_dict["marks"].as_string().contains(f'"{find.mark}"'),
         ]
     return query.where(*wanted)
 

@@ -79,7 +79,7 @@ def _plan(
     registry = lookup.registry(by)
     row = (1, cells["email"], cells["role"], cells["groups"])
     judgement = planner.plan_rows([row], lookup.policy(by, registry))[1]
-    change, key = judgement.step, str(judgement.email_key)
+    change, key = judgement.change, str(judgement.email_key)
     person = lookup.people([key]).get(key)
     if person and not person.is_gone:
         raise _refusal(

@@ -121,8 +121,8 @@ def _general_values(inviter: tuple[str, str], registry: Registry) -> dict[str, A
 
 def _access(row: Row, registry: Registry) -> tuple[str, list[str] | str]:
     """The role and the groups in names: as planned, or as the cells say where nothing can be planned yet."""
-    if "after" in row.step:
-        access = Access.from_dict(row.step["after"])
+    if "after" in row.change_dict:
+        access = Access.from_dict(row.change_dict["after"])
         names = sorted(
             registry.group_by_id[group_id].name
             for group_id in access.groups

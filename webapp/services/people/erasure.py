@@ -164,7 +164,9 @@ def _erase_from_rows(found: Traces, redactor: Redactor) -> None:
     ):
         row.email = row.read_email = name
         row.email_key, row.read_cells = None, []
-        row.issues, row.step, row.reason = map(redactor, (row.issues, row.step, row.reason))
+        row.issues, row.change_dict, row.reason = map(
+            redactor, (row.issues, row.change_dict, row.reason)
+        )
         if row.outcome in (None, Outcome.WAITING):
             row.outcome, row.reason, row.done_at = Outcome.SKIPPED, {"code": "erased"}, utcnow()
     db.session.flush()
