@@ -4,45 +4,31 @@ from __future__ import annotations
 
 from functools import partial
 from typing import Any
+from urllib.parse import urlencode
 
-from flask import request, session, url_for
+from flask import request, session
 
 from webapp.core.plan.registry import Registry
 from webapp.http.web import current_user, safe_next
-from webapp.services.directory import allowed_actions
-from webapp.services.directory.people_list import Entry
-
-ENDPOINTS = {
-    ("user", ""): "people.user",
-    ("user", "access"): "people.user_access",
-    ("user", "deactivation"): "people.deactivate",
-    ("user", "reactivation"): "people.reactivate",
-    ("user", "sessions"): "people.end_sessions",
-    ("user", "reset_link"): "resets.hand_over",
-    ("user", "second_factor"): "second_factors.reset",
-    ("user", "erasure"): "erasures.show",
-    ("invitation", ""): "people.invitation",
-    ("invitation", "access"): "people.invitation_access",
-    ("invitation", "revocation"): "people.revoke",
-    ("invitation", "messages"): "invitations.send_again",
-    ("invitation", "link"): "invitations.link",
-    ("invitation", "email"): "invitations.email",
-}
+from webapp.models import Invitation, User
+from webapp.services.directory import people_list
 
 
-def person_address(entry: Entry, noun: str = "", **values: Any) -> str:
-    """The address of a person's page, or of one of its nouns."""
-    kind = "user" if entry.is_user else "invitation"
-    values[f"{kind}_id"] = entry.person.id
-    return url_for(ENDPOINTS[kind, noun], **values)
+def person_address(person: User | Invitation, noun: str = "", **query: Any) -> str:
+    """The address of a person's page, or of something that can be done to them: "/users/12/deactivation"."""
+    page = f"users/{person.id}" if person.is_user else f"invitations/{person.id}"
+    if not noun and not person.is_user:
+        noun = "details"
+    parts = [request.script_root, page, *([noun] if noun else [])]
+    return "/".join(parts) + (f"?{urlencode(query)}" if query else "")
 
 
 def menu_context(registry: Registry) -> dict[str, Any]:
-    """What templates/people/person/_menu.html needs in addition to the entry."""
+    """What templates/people/person/_menu.html needs in addition to the person."""
     back = safe_next(request.args.get("next")) or request.full_path.rstrip("?")
     return {
         "address": person_address,
-        "does": partial(allowed_actions.allowed_actions, by=current_user(), registry=registry),
+        "does": partial(people_list.allowed_actions, by=current_user(), registry=registry),
         "back": back,
         "acted": session.pop("acted", ""),
         "registry": registry,

@@ -73,6 +73,24 @@ class Invitation(Model):
         secondary=invitation_groups, order_by=binary_order(Group.key), lazy="selectin"
     )
 
+    is_user = False
+
+    @property
+    def key(self) -> str:
+        """Its id in a page: "invitation-5"."""
+        return f"invitation-{self.id}"
+
+    @property
+    def title(self) -> str:
+        return self.email
+
+    @property
+    def status(self) -> str:
+        """As the list shows it: "invited" or "expired" while it is pending."""
+        if self.state is not InvitationState.PENDING:
+            return self.state.value
+        return "expired" if self.is_expired(utcnow()) else "invited"
+
     def is_expired(self, now: datetime) -> bool:
         return (
             self.state is InvitationState.PENDING

@@ -62,6 +62,21 @@ class User(Model):
         secondary=user_groups, order_by=binary_order(Group.key)
     )
 
+    is_user = True
+
+    @property
+    def key(self) -> str:
+        """Its id in a page: "user-12"."""
+        return f"user-{self.id}"
+
+    @property
+    def title(self) -> str:
+        return self.name
+
+    @property
+    def status(self) -> str:
+        return self.state.value
+
     @property
     def initials(self) -> str:
         words = ["".join(c for c in word if c.isalnum()) for word in self.name.split()]

@@ -6,7 +6,6 @@ import time
 from datetime import timedelta
 
 import pytest
-from webapp.core.charts import chart
 from webapp.db import db, utcnow
 from webapp.models import BatchState, Invitation, InvitationState, MailCircuit, Message, MessageKind, MessageState
 from webapp.services.operations import dashboard, heartbeats
@@ -170,13 +169,6 @@ class TestChart:
         assert page.all("svg", role="img")
         assert "3 people invited and 1 invitation accepted in the last 12 weeks." in page.text
         assert "Week from Invited Accepted" in page.text
-
-    def test_bars_fill_the_drawing_and_none_is_lost(self):
-        drawn = chart([("a", (0, 1)), ("b", (170, 40))], width=100, height=50)
-        assert drawn.top == 200
-        assert [[bar.height for bar in group.bars] for group in drawn.groups] == [[0, 2.0], [42.5, 10.0]]
-        assert all(bar.x >= 0 and bar.x + bar.width <= 100 and bar.y + bar.height == 50 for g in drawn.groups for bar in g.bars)
-        assert chart([]).groups == ()
 
 
 def test_home_costs_the_same_at_10_000_invitations(owner, queries):

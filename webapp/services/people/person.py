@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from typing import Any
 
 from sqlalchemy import and_, or_, select
 
@@ -13,7 +13,7 @@ from webapp.core.errors import (
     PasswordRequiredError,
     RuleViolationError,
 )
-from webapp.core.plan.actions import Action, Do
+from webapp.core.plan.actions import Action, Do, Theirs
 from webapp.core.plan.registry import ALL_GROUPS
 from webapp.core.text.audit_phrases import describe
 from webapp.db import begin_write, db
@@ -23,7 +23,6 @@ from webapp.services.accounts import sessions
 from webapp.services.audit import events
 from webapp.services.audit.actions import AuditAction
 from webapp.services.batches import actions
-from webapp.services.batches.actions import Kind
 from webapp.services.directory import lookup
 
 HISTORY = 20
@@ -31,38 +30,17 @@ HISTORY = 20
 MESSAGES = 20
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """Where a person came from: the invitation, the inviter and the upload, as far as they are known."""
-
-    invitation: Invitation | None = None
-    inviter: str = ""
-    batch: Batch | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class HistoryEntry:
-    """An event in words. actor: a name, or "Muster". kept, added, removed: groups, if it changed them."""
-
-    event: AuditEvent
-    actor: str
-    text: str
-    kept: list[str] = field(default_factory=list)
-    added: list[str] = field(default_factory=list)
-    removed: list[str] = field(default_factory=list)
-    batch: Batch | None = None
-
-
-def get_person(kind: Kind, person_id: int) -> User | Invitation:
+def get_person(user_id: int | None = None, invitation_id: int | None = None) -> User | Invitation:
     """The user or invitation. Raises NotFoundError, also if the person is erased."""
-    person = (
-        db.session.get(User, person_id) if kind == "user" else db.session.get(Invitation, person_id)
-    )
-    if person is None or person.state is UserState.ERASED:
-        raise NotFoundError(
-            "This user is not here any more." if kind == "user" else "There is no such invitation."
-        )
-    return person
+    if invitation_id is not None:
+        invitation = db.session.get(Invitation, invitation_id)
+        if invitation is None:
+            raise NotFoundError("There is no such invitation.")
+        return invitation
+    user = db.session.get(User, user_id)
+    if user is None or user.state is UserState.ERASED:
+        raise NotFoundError("This user is not here any more.")
+    return user
 
 
 def list_invitations(person: User | Invitation) -> Sequence[Invitation]:
@@ -70,20 +48,21 @@ def list_invitations(person: User | Invitation) -> Sequence[Invitation]:
     of_them = Invitation.email_key == person.email_key
     if isinstance(person, User):
         of_them = or_(of_them, Invitation.user_id == person.id)
-    return db.session.scalars(
-        select(Invitation).where(of_them).order_by(Invitation.id.desc())
-    ).all()
+    query = select(Invitation).where(of_them).order_by(Invitation.id.desc())
+    return db.session.scalars(query).all()
 
 
-def find_origin(person: User | Invitation, of_them: Sequence[Invitation]) -> Origin:
-    """Where a person came from. of_them: their invitations."""
+def find_origin(person: User | Invitation, of_them: Sequence[Invitation]) -> dict[str, Any]:
+    """Where a person came from: the `invitation`, its `inviter`, its `batch`. of_them: their invitations."""
     came_of = (each for each in of_them if each.user_id == person.id)
     invitation = person if isinstance(person, Invitation) else next(came_of, None)
     if invitation is None:
-        return Origin()
-    inviter = db.session.get(User, invitation.invited_by_id) if invitation.invited_by_id else None
-    batch = db.session.get(Batch, invitation.batch_id) if invitation.batch_id else None
-    return Origin(invitation, inviter.name if inviter else "", batch)
+        return {}
+    return {
+        "invitation": invitation,
+        "inviter": db.session.get(User, invitation.invited_by_id or 0),
+        "batch": db.session.get(Batch, invitation.batch_id or 0),
+    }
 
 
 def list_messages(of_them: Sequence[Invitation]) -> Sequence[Message]:
@@ -94,59 +73,58 @@ def list_messages(of_them: Sequence[Invitation]) -> Sequence[Message]:
 
 def list_history(
     person: User | Invitation, of_them: Sequence[Invitation], before: int | None = None
-) -> tuple[list[HistoryEntry], bool]:
-    """What happened to a person before an event, the newest first, and whether there is more; two queries.
+) -> list[dict[str, Any]]:
+    """What happened to a person before an event, the newest first, one more than a page shows; two queries.
 
     of_them: their invitations, whose events are theirs.
     """
-    about = (
+    of_invitations = and_(
         AuditEvent.subject_type == "invitations",
         AuditEvent.subject_id.in_([each.id for each in of_them]),
     )
-    theirs = and_(*about)
-    if isinstance(person, User):
-        theirs = or_(
-            theirs, and_(AuditEvent.subject_type == "users", AuditEvent.subject_id == person.id)
-        )
+    of_user = and_(AuditEvent.subject_type == "users", AuditEvent.subject_id == person.id)
     wanted = (
-        select(AuditEvent, User.name).outerjoin(User, User.id == AuditEvent.actor_id).where(theirs)
+        select(AuditEvent, User.name)
+        .outerjoin(User, User.id == AuditEvent.actor_id)
+        .where(or_(of_invitations, of_user) if isinstance(person, User) else of_invitations)
     )
     if before:
         wanted = wanted.where(AuditEvent.id < before)
-    events = db.session.execute(wanted.order_by(AuditEvent.id.desc()).limit(HISTORY + 1)).all()
-    ids = {event.details.get("batch") for event, _ in events}
+    found = db.session.execute(wanted.order_by(AuditEvent.id.desc()).limit(HISTORY + 1)).all()
+    batch_ids = {event.details.get("batch") or 0 for event, _ in found}
     batches = {
         batch.id: batch
-        for batch in db.session.scalars(
-            select(Batch).where(Batch.id.in_([person_id for person_id in ids if person_id]))
-        )
+        for batch in db.session.scalars(select(Batch).where(Batch.id.in_(batch_ids)))
     }
-    return [_history_entry(event, name, batches) for event, name in events[:HISTORY]], len(
-        events
-    ) > HISTORY
+    return [
+        {
+            "event": event,
+            "actor": name or event.actor or "Muster",
+            "text": event.subject.join(
+                describe(event.action, event.details, event.count, event.subject)
+            ),
+            "batch": batches.get(event.details.get("batch") or 0),
+            **_group_changes(event.details),
+        }
+        for event, name in found
+    ]
 
 
-def _history_entry(event: AuditEvent, name: str | None, batches: dict[int, Batch]) -> HistoryEntry:
-    details = event.details
+def _group_changes(details: dict[str, Any]) -> dict[str, list[str]]:
+    """The groups that an event changed: "kept", "added", "removed"."""
     before, after = _groups(details.get("before")), _groups(details.get("after"))
-    if before is None or after is None or before == after:
-        before = after = []
-    return HistoryEntry(
-        event,
-        actor=name or event.actor or "Muster",
-        text=event.subject.join(describe(event.action, details, event.count, event.subject)),
-        kept=[group for group in before if group in after],
-        added=[group for group in after if group not in before],
-        removed=[group for group in before if group not in after],
-        batch=batches.get(details.get("batch") or 0),
-    )
+    if before is None or after is None:
+        return {}
+    return {
+        "kept": [group for group in before if group in after],
+        "added": [group for group in after if group not in before],
+        "removed": [group for group in before if group not in after],
+    }
 
 
-def _groups(access: object) -> list[str] | None:
+def _groups(access: Any) -> list[str] | None:
     groups = access.get("groups") if isinstance(access, dict) else None
-    if groups == ALL_GROUPS:
-        return [ALL_GROUPS]
-    return groups if isinstance(groups, list) else None
+    return [ALL_GROUPS] if groups == ALL_GROUPS else groups
 
 
 def current_access(person: User | Invitation, part: str) -> list[str]:
@@ -161,32 +139,32 @@ def access_key(person: User | Invitation) -> str:
     return ":".join([*current_access(person, "role"), *current_access(person, "groups")])
 
 
-def change_access(
-    kind: Kind, person_id: int, action: Action, by: User, *, as_seen: str | None, proven: bool
+def change(
+    person: User | Invitation,
+    action: Action,
+    by: User,
+    *,
+    as_seen: str | None,
+    proven: bool,
+    theirs: Theirs,
 ) -> str:
-    """Change one person. as_seen: `access_key` of what the form showed. -> the sentence for the toast.
+    """Do something to one person. as_seen: `access_key` of what the form showed. -> the sentence for the toast.
 
     proven: `by` has just given their password. Raises PasswordRequiredError, ConflictError where somebody else changed it in
     between, and what `actions.do_now` raises.
     """
-    person, registry = get_person(kind, person_id), lookup.registry()
     if as_seen is not None and as_seen != access_key(person):
         raise ConflictError(
             "Someone else changed this person’s access in the meantime. Load the page again, then choose."
         )
-    held_now, wanted = (
-        registry.role_by_id[person.role_id],
-        registry.role_by_id.get(action.role or 0),
-    )
-    if action.do is Do.REACTIVATE:
-        becomes = held_now if held_now.manages_people and not held_now.is_owner else None
-    else:
-        becomes = (
-            wanted if wanted and wanted.manages_people and not held_now.manages_people else None
-        )
-    if becomes and not proven:
+    roles = lookup.registry().role_by_id
+    old, new = roles[person.role_id], roles.get(action.role or 0)
+    comes_back = action.do is Do.REACTIVATE and not old.is_owner
+    becomes = old if comes_back else new
+    is_new = comes_back or not old.manages_people
+    if becomes and becomes.manages_people and is_new and not proven:
         raise PasswordRequiredError(f"Type your password: this person becomes {becomes.name}.")
-    return actions.do_now(kind, person_id, action, by)
+    return actions.do_now("user" if person.is_user else "invitation", person.id, action, by, theirs)
 
 
 def get_user_to_sign_out(user_id: int, by: User) -> User:

@@ -115,7 +115,7 @@ def reset_question(user_id: int, problem: str = "", status: int = 200) -> tuple[
         asks=f"Turn off two-step sign-in of {user.name}?",
         tells="Their password alone signs them in until they set it up again.",
         does="Turn off two-step sign-in",
-        home=url_for("people.user", user_id=user_id),
+        home=url_for("people.show", user_id=user_id),
         proof="It makes their account easier to get into. Your password shows that it is you.",
     )
     return ask(question, problem, status)

@@ -9,7 +9,6 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from webapp.core.errors import NotFoundError, RuleViolationError
 from webapp.core.files.cleaning import clean
-from webapp.core.plan.actions import Action, Do
 from webapp.core.security.permissions import Permission
 from webapp.core.text import row_phrases
 from webapp.http.auth import answer_dead_link, check_given_password, start_session
@@ -27,7 +26,7 @@ from webapp.http.web import (
 )
 from webapp.models import Invitation
 from webapp.services.accounts.sessions import Refusal
-from webapp.services.batches import actions, single_invite
+from webapp.services.batches import single_invite
 from webapp.services.directory import lookup
 from webapp.services.invitations import invitations
 from webapp.services.invitations.invitations import LinkClosedError, LinkState
@@ -84,16 +83,6 @@ def issues_of(refusal: RuleViolationError) -> tuple[list[dict[str, Any]], int]:
     return [{"field": "password", "code": "text", "text": str(refusal)}], refusal.status
 
 
-@bp.post("/<int:invitation_id>/messages")
-@require(Permission.INVITATIONS_MAKE)
-def send_again(invitation_id: int) -> BaseResponse:
-    """Resend: the link already sent stays good, its time is extended."""
-    said = actions.do_now("invitation", invitation_id, Action(Do.RESEND), current_user())
-    return redirect_to(
-        "users.index", say=said, back=request.form.get("next"), acted=f"invitation-{invitation_id}"
-    )
-
-
 @bp.get("/<int:invitation_id>/email")
 @require(Permission.INVITATIONS_MAKE)
 def email(invitation_id: int) -> tuple[str, int]:
@@ -122,12 +111,12 @@ def change_email(invitation_id: int) -> BaseResponse | tuple[str, int]:
             field = form.password if issue["field"] == "password" else form.email
             field.errors = [*field.errors, row_phrases.describe(issue)]
         return email_form(invitations.get_pending(invitation_id, current_user()), form, status)
-    here = url_for("people.invitation", invitation_id=invitation_id)
+    here = url_for("people.show", invitation_id=invitation_id)
     back = None if form.next.data == here else form.next.data
     gone = f"The link sent to {before} no longer works."
     said = [f"{made.email} is invited.", outbox.delivery_notice(), gone]
     return redirect_to(
-        "people.invitation", invitation_id=made.id, say=" ".join(filter(None, said)), back=back
+        "people.show", invitation_id=made.id, say=" ".join(filter(None, said)), back=back
     )
 
 

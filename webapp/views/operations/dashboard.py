@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from flask import Blueprint, render_template
 
-from webapp.core.charts import chart
 from webapp.core.security.permissions import Permission
 from webapp.http.forms import GroupsForm
 from webapp.http.web import SIGNED_IN, current_user, page_or_fragment, require
@@ -38,12 +37,6 @@ def index() -> str:
         more=len(unfinished) > FEW,
         attention=dashboard.attention(current_user()),
         weeks=weeks,
-        chart=chart(
-            [
-                (f"{week.begins.day} {week.begins:%b}", (week.invited, week.accepted))
-                for week in weeks
-            ]
-        ),
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import partial
-from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlencode
 
@@ -18,7 +17,7 @@ from webapp.http.attachments import attach
 from webapp.http.invite_dialog import dialog_context
 from webapp.http.person_menu import menu_context
 from webapp.http.web import current_user, get_number, page_or_fragment, require
-from webapp.services.directory import allowed_actions, lookup, people_list
+from webapp.services.directory import lookup, people_list
 from webapp.services.directory.people_list import Listing
 from webapp.services.mail import delivery_status
 from webapp.services.settings import in_force
@@ -43,15 +42,18 @@ CONCERNED = {
 @require(Permission.USERS_SEE)
 def index() -> tuple[str, int]:
     """The list; `?invite=bulk` or `?invite=single` opens the dialog."""
-    wanted = Filter.parse(request.args)
-    listing = people_list.list_people(wanted, get_number(request.args, "page") or 1, current_user())
-    registry = lookup.registry()
+    wanted, me, registry = Filter.parse(request.args), current_user(), lookup.registry()
+    listing = people_list.list_people(wanted, get_number(request.args, "page") or 1)
+    linkable = people_list.count_linkable(listing, wanted, me)
+    counts = people_list.count_allowed_actions(listing, wanted, me, registry)
     return page_or_fragment(
         "people/list/index.html",
         "people/list/_found.html",
         wanted=wanted,
+        linkable=linkable,
+        counts=counts | {"link": linkable},
+        picking=me.may(Permission.INVITATIONS_MAKE),
         **list_context(listing, wanted, registry),
-        **action_counts(listing, wanted, registry),
         **menu_context(registry),
         **dialog_context(),
     )
@@ -59,7 +61,7 @@ def index() -> tuple[str, int]:
 
 def list_context(listing: Listing, wanted: Filter, registry: Registry) -> dict[str, Any]:
     """The list with its filters, as the templates take them."""
-    invited = (entry.person.id for entry in listing.entries if not entry.is_user)
+    invited = (person.id for person in listing.page.rows if not person.is_user)
     return {
         "listing": listing,
         "deliveries": delivery_status.find_deliveries(invited),
@@ -67,23 +69,10 @@ def list_context(listing: Listing, wanted: Filter, registry: Registry) -> dict[s
         "statuses": [(NAMES[status], listing.counts[status], status) for status in Status],
         "concerned": CONCERNED,
         "at": partial(address, wanted),
-        "columns": columns(wanted),
         "nobody": empty_message(wanted, registry),
         "export": url_for("users.export", **wanted.args()),
-        "left_out": export_hint(people_list.count_not_exported(wanted, listing)),
+        "left_out": export_hint(listing, wanted),
         "alone": not wanted.is_on and listing.everybody < 2,
-    }
-
-
-def action_counts(listing: Listing, wanted: Filter, registry: Registry) -> dict[str, Any]:
-    """To how many people of all pages each action applies."""
-    me = current_user()
-    linkable = allowed_actions.count_linkable(listing, wanted, me)
-    counts = allowed_actions.count_allowed_actions(listing, wanted, me, registry)
-    return {
-        "linkable": linkable,
-        "counts": {do.value: n for do, n in counts.items()} | {"link": linkable},
-        "picking": me.may(Permission.INVITATIONS_MAKE),
     }
 
 
@@ -104,19 +93,6 @@ def address(wanted: Filter, page: int = 1, **changed: Any) -> str:
     return url_for("users.index", **values)
 
 
-def columns(wanted: Filter) -> dict[str, SimpleNamespace]:
-    """By column that the list can be sorted by: where its heading leads, and how it is sorted now (None: by another)."""
-    return {
-        column: SimpleNamespace(
-            address=address(wanted, sort=wanted.turned(column)),
-            direction=("descending" if wanted.sort.is_down else "ascending")
-            if wanted.sort.column == column
-            else None,
-        )
-        for column in (Sort.NAME, Sort.ROLE, Sort.STATUS, Sort.ACTIVITY)
-    }
-
-
 def empty_message(wanted: Filter, registry: Any) -> str:
     """Why the list is empty: "No one with status Expired in Exam Laptops matches “wood”."."""
     role, group = registry.role_by_id.get(wanted.role_id), registry.group_by_id.get(wanted.group_id)
@@ -129,15 +105,13 @@ def empty_message(wanted: Filter, registry: Any) -> str:
     return f"No one {' '.join(parts)}."
 
 
-def export_hint(left_out: dict[str, int]) -> str:
+def export_hint(listing: Listing, wanted: Filter) -> str:
     """Whom the file leaves out: "Export CSV leaves out 3 deactivated and 1 expired. Choose a status to export them, too."."""
-    words = {
-        "deactivated": "deactivated",
-        "expired": "expired",
-        "undelivered": "whose email failed",
-    }
-    parts = [f"{n:,} {words[which]}" for which, n in left_out.items()]
+    parts = [
+        f"{listing.counts[status]:,} {status.value}"
+        for status in people_list.not_exported(wanted)
+        if listing.counts[status]
+    ]
     if not parts:
         return ""
-    listed = " and ".join(filter(None, (", ".join(parts[:-1]), parts[-1])))
-    return f"Export CSV leaves out {listed}. Choose a status to export them, too."
+    return f"Export CSV leaves out {' and '.join(parts)}. Choose a status to export them, too."

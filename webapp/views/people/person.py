@@ -27,9 +27,7 @@ from webapp.http.web import (
 from webapp.models import Invitation, User
 from webapp.schemas.actions import ActionSchema
 from webapp.services.accounts import sessions
-from webapp.services.batches import actions
-from webapp.services.batches.actions import Kind
-from webapp.services.directory import lookup, people_list
+from webapp.services.directory import lookup
 from webapp.services.invitations import invitations
 from webapp.services.mail import delivery_status
 from webapp.services.people import person as people
@@ -38,48 +36,28 @@ bp = Blueprint("people", __name__)
 
 PARTS = {"role": Do.SET_ROLE, "groups": Do.SET_GROUPS}
 """What the form for somebody's access can be about."""
-NOUNS = {
-    Do.RESEND: "messages",
-    Do.REVOKE: "revocation",
-    Do.DEACTIVATE: "deactivation",
-    Do.REACTIVATE: "reactivation",
-}
-"""What is asked about first, by a page that does it at its own address."""
 OVER = "That session was over already."
 
 
 @bp.get("/users/<int:user_id>")
-@require(Permission.USERS_SEE)
-def user(user_id: int) -> str:
-    """A user's page."""
-    return page("user", user_id)
-
-
 @bp.get("/invitations/<int:invitation_id>/details")
 @require(Permission.USERS_SEE)
-def invitation(invitation_id: int) -> str:
-    """An invitation's page; /invitations/<token> is the invited person's own."""
-    return page("invitation", invitation_id)
-
-
-def page(kind: Kind, person_id: int) -> str:
-    """One person's page: access, origin, messages, and what else the current user may see."""
-    person = people.get_person(kind, person_id)
+def show(**ids: int) -> str:
+    """One person's page: access, origin, messages, history, sessions. /invitations/<token> is the invited person's own."""
+    me, person = current_user(), people.get_person(**ids)
     own = people.list_invitations(person)
-    events, has_more = people.list_history(person, own, get_number(request.args, "before"))
-    may_sign_out = (
-        current_user().may(Permission.USERS_MANAGE) and person.role.rank <= current_user().role.rank
-    )
+    history = people.list_history(person, own, get_number(request.args, "before"))
+    may_sign_out = me.may(Permission.USERS_MANAGE) and person.role.rank <= me.role.rank
     return render_template(
         "people/person/show.html",
-        entry=people_list.entry_of(person),
+        person=person,
         origin=people.find_origin(person, own),
-        delivery=delivery_status.find_deliveries([person_id])[person_id]
+        delivery=delivery_status.find_deliveries([person.id])[person.id]
         if isinstance(person, Invitation)
         else None,
         messages=people.list_messages(own),
-        events=events if current_user().may(Permission.AUDIT_READ) else None,
-        has_more=has_more,
+        events=history[: people.HISTORY] if me.may(Permission.AUDIT_READ) else None,
+        has_more=len(history) > people.HISTORY,
         sessions=sessions.list_sessions(person)
         if isinstance(person, User) and may_sign_out
         else None,
@@ -89,89 +67,53 @@ def page(kind: Kind, person_id: int) -> str:
 
 
 @bp.get("/users/<int:user_id>/access")
-@require(Permission.USERS_MANAGE)
-def user_access(user_id: int) -> tuple[str, int]:
-    """The form for a user's role, or groups."""
-    return form("user", user_id, part_from_request())
-
-
 @bp.get("/invitations/<int:invitation_id>/access")
 @require(Permission.USERS_MANAGE)
-def invitation_access(invitation_id: int) -> tuple[str, int]:
-    """The form for an invitation's role, or groups."""
-    return form("invitation", invitation_id, part_from_request())
+def access(**ids: int) -> tuple[str, int]:
+    """The form for a person's role, or groups."""
+    part = request.args.get("part", "")
+    return form(people.get_person(**ids), part if part in PARTS else "role")
 
 
 @bp.post("/users/<int:user_id>/access")
-@require(Permission.USERS_MANAGE)
-def change_user(user_id: int) -> BaseResponse | tuple[str, int]:
-    """Set a user's role, or groups."""
-    return change("user", user_id, action_from_request())
-
-
 @bp.post("/invitations/<int:invitation_id>/access")
 @require(Permission.USERS_MANAGE)
-def change_invitation(invitation_id: int) -> BaseResponse | tuple[str, int]:
-    """Set an invitation's role, or groups."""
-    return change("invitation", invitation_id, action_from_request())
+def change_access(**ids: int) -> BaseResponse | tuple[str, int]:
+    """Set a person's role, or groups."""
+    action = ActionSchema().load({**request.form, "groups": request.form.getlist("groups")})
+    return change(people.get_person(**ids), action)
 
 
-@bp.get("/users/<int:user_id>/deactivation")
+@bp.get("/users/<int:user_id>/deactivation", defaults={"do": Do.DEACTIVATE})
+@bp.get("/users/<int:user_id>/reactivation", defaults={"do": Do.REACTIVATE})
 @require(Permission.USERS_MANAGE)
-def deactivation(user_id: int) -> tuple[str, int]:
-    """The question before a user is deactivated."""
-    return question("user", user_id, Do.DEACTIVATE)
+def ask_about_user(user_id: int, do: Do) -> tuple[str, int]:
+    """The question before a user is deactivated or comes back."""
+    return question(people.get_person(user_id), do)
 
 
-@bp.get("/users/<int:user_id>/reactivation")
+@bp.post("/users/<int:user_id>/deactivation", defaults={"do": Do.DEACTIVATE})
+@bp.post("/users/<int:user_id>/reactivation", defaults={"do": Do.REACTIVATE})
 @require(Permission.USERS_MANAGE)
-def reactivation(user_id: int) -> tuple[str, int]:
-    """The question before a user comes back."""
-    return question("user", user_id, Do.REACTIVATE)
+def change_user(user_id: int, do: Do) -> BaseResponse | tuple[str, int]:
+    """Deactivate a user, who is signed out everywhere, or let them in again."""
+    return change(people.get_person(user_id), Action(do))
 
 
-@bp.get("/invitations/<int:invitation_id>/revocation")
+@bp.get("/invitations/<int:invitation_id>/revocation", defaults={"do": Do.REVOKE})
+@bp.get("/invitations/<int:invitation_id>/messages", defaults={"do": Do.RESEND})
 @require(Permission.INVITATIONS_MAKE)
-def revocation(invitation_id: int) -> tuple[str, int]:
-    """The question before an invitation is revoked."""
-    return question("invitation", invitation_id, Do.REVOKE)
+def ask_about_invitation(invitation_id: int, do: Do) -> tuple[str, int]:
+    """The question before an invitation is revoked or sent again."""
+    return question(people.get_person(invitation_id=invitation_id), do)
 
 
-@bp.get("/invitations/<int:invitation_id>/messages")
+@bp.post("/invitations/<int:invitation_id>/revocation", defaults={"do": Do.REVOKE})
+@bp.post("/invitations/<int:invitation_id>/messages", defaults={"do": Do.RESEND})
 @require(Permission.INVITATIONS_MAKE)
-def another_message(invitation_id: int) -> tuple[str, int]:
-    """The question before an invitation is sent again."""
-    return question("invitation", invitation_id, Do.RESEND)
-
-
-@bp.post("/users/<int:user_id>/deactivation")
-@require(Permission.USERS_MANAGE)
-def deactivate(user_id: int) -> BaseResponse:
-    """Sign a user out everywhere and let them in no more; as the form says, invitations of theirs are revoked."""
-    theirs = member(Theirs, request.form.get("theirs")) or Theirs.REVOKE_MANAGING
-    return redirect_after(
-        "user",
-        user_id,
-        actions.do_now("user", user_id, Action(Do.DEACTIVATE), current_user(), theirs),
-    )
-
-
-@bp.post("/users/<int:user_id>/reactivation")
-@require(Permission.USERS_MANAGE)
-def reactivate(user_id: int) -> BaseResponse | tuple[str, int]:
-    """Reactivate a user; costs the password if they manage users."""
-    return change("user", user_id, Action(Do.REACTIVATE))
-
-
-@bp.post("/invitations/<int:invitation_id>/revocation")
-@require(Permission.INVITATIONS_MAKE)
-def revoke(invitation_id: int) -> BaseResponse:
-    """Make an invitation's link worthless."""
-    return redirect_after(
-        "invitation",
-        invitation_id,
-        actions.do_now("invitation", invitation_id, Action(Do.REVOKE), current_user()),
-    )
+def change_invitation(invitation_id: int, do: Do) -> BaseResponse | tuple[str, int]:
+    """Make an invitation's link worthless, or send it again: the link stays good, its time is extended."""
+    return change(people.get_person(invitation_id=invitation_id), Action(do))
 
 
 @bp.get("/users/<int:user_id>/sessions/removal")
@@ -184,7 +126,7 @@ def ending_sessions(user_id: int) -> BaseResponse | tuple[str, int]:
     )
     standing = [each for each in sessions.list_sessions(user) if only in (None, each.id)]
     if not standing:
-        return redirect_to("people.user", user_id=user_id, say=OVER)
+        return redirect_to("people.show", user_id=user_id, say=OVER)
     one = f"{device(standing[0].user_agent)}, {standing[0].address or 'address unknown'}"
     many = f"{plural(len(standing), 'session')} {'ends' if len(standing) == 1 else 'end'} at once."
     return ask(
@@ -196,7 +138,7 @@ def ending_sessions(user_id: int) -> BaseResponse | tuple[str, int]:
             if only
             else f"{many} They can sign in again.",
             does="End session" if only else "Sign out everywhere",
-            home=url_for("people.user", user_id=user_id),
+            home=url_for("people.show", user_id=user_id),
             values={"session": str(only)} if only else {},
         )
     )
@@ -208,108 +150,78 @@ def end_sessions(user_id: int) -> BaseResponse:
     """Sign a user out: from the session that the form names, or from all."""
     ended = people.end_sessions(user_id, current_user(), get_number(request.form, "session"))
     said = f"{plural(ended, 'session')} ended." if ended else OVER
-    return redirect_to("people.user", user_id=user_id, say=said)
-
-
-def part_from_request() -> str:
-    """What the form is to be about; the role where the address does not say."""
-    part = request.args.get("part", "")
-    return part if part in PARTS else "role"
-
-
-def action_from_request() -> Action:
-    """What a form asks for."""
-    action = ActionSchema().load({**request.form, "groups": request.form.getlist("groups")})
-    assert isinstance(action, Action)
-    return action
+    return redirect_to("people.show", user_id=user_id, say=said)
 
 
 def form(
-    kind: Kind, person_id: int, part: str, problem: str = "", status: int = 200
+    person: User | Invitation, part: str, problem: str = "", status: int = 200
 ) -> tuple[str, int]:
     """The form for one person's access, as a page or for the dialog. Raises NotFoundError where one may not do it to them."""
-    values, sent = about(kind, person_id, PARTS[part]), request.form
-    person = values["entry"].person
-    values |= {
-        "part": part,
-        "seen": people.access_key(person),
-        "chosen": [*sent.getlist("role"), *sent.getlist("groups")]
-        or people.current_access(person, part),
-        "problem": problem,
-    }
+    sent = request.form
     return page_or_fragment(
-        "people/person/access.html", "people/person/_access.html", status, **values
+        "people/person/access.html",
+        "people/person/_access.html",
+        status,
+        part=part,
+        seen=people.access_key(person),
+        chosen=[*sent.getlist("role"), *sent.getlist("groups")]
+        or people.current_access(person, part),
+        problem=problem,
+        **person_context(person, PARTS[part]),
     )
 
 
 def question(
-    kind: Kind, person_id: int, do: Do, problem: str = "", status: int = 200
+    person: User | Invitation, do: Do, problem: str = "", status: int = 200
 ) -> tuple[str, int]:
     """What it does and a button, as a page or for the dialog. Raises NotFoundError where one may not do it to them."""
-    values = about(kind, person_id, do)
-    manages = values["registry"].role_by_id[values["entry"].person.role_id].manages_people
-    values["made"] = (
-        invitations.count_made_by(current_user(), Invitation.invited_by_id == person_id)
-        if do is Do.DEACTIVATE
-        else None
-    )
-    values |= {
-        "do": do,
-        "noun": NOUNS[do],
-        "proof": do is Do.REACTIVATE and manages,
-        "problem": problem,
-    }
+    context = person_context(person, do)
+    manages = context["registry"].role_by_id[person.role_id].manages_people
+    made = None
+    if do is Do.DEACTIVATE:
+        made = invitations.count_made_by(current_user(), Invitation.invited_by_id == person.id)
     return page_or_fragment(
-        "people/person/question.html", "people/person/_question.html", status, **values
+        "people/person/question.html",
+        "people/person/_question.html",
+        status,
+        do=do,
+        made=made,
+        proof=do is Do.REACTIVATE and manages,
+        problem=problem,
+        **context,
     )
 
 
-def about(kind: Kind, person_id: int, do: Do) -> dict[str, Any]:
+def person_context(person: User | Invitation, do: Do) -> dict[str, Any]:
     """What both need: who it is, and where to go back to."""
-    entry, values = (
-        people_list.entry_of(people.get_person(kind, person_id)),
-        menu_context(lookup.registry()),
-    )
-    if do not in values["does"](entry):
+    context = menu_context(lookup.registry())
+    if do not in context["does"](person):
         raise NotFoundError(
             "This cannot be changed, or not by you. Load the page again to see how things stand."
         )
-    return values | {
-        "entry": entry,
-        "back": safe_next(request.form.get("next") or request.args.get("next")) or "",
-    }
+    back = safe_next(request.values.get("next")) or ""
+    return context | {"person": person, "back": back}
 
 
-def change(kind: Kind, person_id: int, action: Action) -> BaseResponse | tuple[str, int]:
+def change(person: User | Invitation, action: Action) -> BaseResponse | tuple[str, int]:
     """Do it; where that is refused, the form again, which asks for a password where one is needed."""
+    key = person.key
     try:
-        proven = check_given_password("Nothing was changed.")
-        return redirect_after(
-            kind,
-            person_id,
-            people.change_access(
-                kind,
-                person_id,
-                action,
-                current_user(),
-                as_seen=request.form.get("seen"),
-                proven=proven,
-            ),
+        said = people.change(
+            person,
+            action,
+            current_user(),
+            as_seen=request.form.get("seen"),
+            proven=check_given_password("Nothing was changed."),
+            theirs=member(Theirs, request.form.get("theirs")) or Theirs.REVOKE_MANAGING,
         )
     except RuleViolationError as refusal:
-        said, status = str(refusal), refusal.status
+        problem, status = str(refusal), refusal.status
         try:
-            if action.do in NOUNS:
-                return question(kind, person_id, action.do, said, status)
-            return form(
-                kind, person_id, "role" if action.do is Do.SET_ROLE else "groups", said, status
-            )
+            if action.do in PARTS.values():
+                part = "role" if action.do is Do.SET_ROLE else "groups"
+                return form(person, part, problem, status)
+            return question(person, action.do, problem, status)
         except NotFoundError:
             raise refusal from None
-
-
-def redirect_after(kind: Kind, person_id: int, said: str) -> BaseResponse:
-    """Back to where the form was, with what was done, and to the menu of whom it was done to."""
-    return redirect_to(
-        "users.index", say=said, back=request.form.get("next"), acted=f"{kind}-{person_id}"
-    )
+    return redirect_to("users.index", say=said, back=request.form.get("next"), acted=key)

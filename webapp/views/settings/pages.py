@@ -10,7 +10,7 @@ from marshmallow import ValidationError
 from werkzeug.wrappers import Response as BaseResponse
 
 from webapp.core.errors import NotFoundError, RateLimitError, RuleViolationError
-from webapp.core.lists.people_filter import Status
+from webapp.core.lists.people_filter import Filter, Status
 from webapp.core.security.permissions import Permission
 from webapp.core.text.formatting import plural
 from webapp.http.auth import check_given_password
@@ -145,7 +145,7 @@ def page(section: str, problems: dict[str, Any] | None = None, lost: int = 0) ->
 
 def people() -> str:
     """ "163 users, 14 invited, 4 expired"."""
-    counts = people_list.count_by_status()
+    counts = people_list.list_people(Filter()).counts
     parts = [plural(counts[Status.ACTIVE] + counts[Status.DEACTIVATED], "user")]
     parts += [
         f"{counts[status]:,} {status.value}"
