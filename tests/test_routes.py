@@ -32,7 +32,7 @@ LISTED = Path(__file__).parent.parent / "routes.txt"
 PERMISSIONS = {role.name: {str(permission) for permission in role.permissions} for role in SHIPPED_ROLES}
 PERSONAL = {"sessions.delete", "sessions.second", "sessions.pass_second"}
 """They end the session of who calls them, or are for who is half-way in."""
-LEADS_TO_SIGN_IN = {"resets.use"}
+LEADS_TO_SIGN_IN = {"password_reset.use"}
 """A new password is chosen: one signs in with it."""
 LINKS = {LinkPurpose.RESET: {}, LinkPurpose.EMAIL: {"email": "ada@x.example", "email_key": "ada@x.example"}}
 

@@ -90,7 +90,7 @@ def continue_sign_in(user: User, target: str | None = None) -> BaseResponse:
 def go_on(target: str | None) -> BaseResponse:
     """After signing in: redirect to the page that was asked for, or Home."""
     path = safe_next(target)
-    return redirect(request.script_root + path if path else url_for("home.index"), 303)
+    return redirect(request.script_root + path if path else url_for("dashboard.index"), 303)
 
 
 def check_password(

@@ -85,12 +85,12 @@ def register(app: Flask) -> None:
 
 
 WAYS_ON = {
-    "actions": ("Role Management", "users.index"),
+    "actions": ("Role Management", "people_list.index"),
     "batches": ("Uploads", "batches.index"),
     "groups": ("Device Groups", "groups.index"),
-    "invitations": ("Role Management", "users.index"),
+    "invitations": ("Role Management", "people_list.index"),
     "messages": ("Outgoing mail", "messages.index"),
-    "people": ("Role Management", "users.index"),
+    "person": ("Role Management", "people_list.index"),
     "roles": ("Roles", "roles.index"),
 }
 """By blueprint: what there is to go back to."""

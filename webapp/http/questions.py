@@ -9,7 +9,7 @@ from flask import request, url_for
 
 from webapp.http.web import page_or_fragment, safe_next
 
-PEOPLE = (("Account Settings", "settings.index"), ("Role Management", "users.index"))
+PEOPLE = (("Account Settings", "settings.index"), ("Role Management", "people_list.index"))
 """The trail of questions about people: names and endpoints."""
 SETTINGS = PEOPLE[:1]
 

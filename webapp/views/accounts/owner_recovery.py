@@ -11,7 +11,7 @@ from webapp.http.forms import OwnerLinkForm
 from webapp.http.web import PUBLIC, Page, require
 from webapp.services.accounts import owner_recovery
 
-bp = Blueprint("owner_links", __name__, url_prefix="/owner-links")
+bp = Blueprint("owner_recovery", __name__, url_prefix="/owner-links")
 
 
 def dead_link_page() -> Page:

@@ -32,7 +32,7 @@ from webapp.models import LinkPurpose
 from webapp.services.accounts import password_reset
 from webapp.services.links import account_links
 
-bp = Blueprint("resets", __name__)
+bp = Blueprint("password_reset", __name__)
 
 
 @bp.get("/password-resets/new")
@@ -142,7 +142,7 @@ def link_question(user_id: int, problem: str = "", status: int = 200) -> tuple[s
         tells=f"Anyone with it can choose their password. It is shown once and works for {validity}. Earlier ones end.",
         does="Make reset link",
         keeps="Cancel",
-        home=url_for("people.show", user_id=user_id),
+        home=url_for("person.show", user_id=user_id),
         is_bad=False,
         proof="This person manages users. Your password shows that it is you."
         if user.may(Permission.USERS_MANAGE)

@@ -18,7 +18,7 @@ from webapp.services.accounts import profile, sessions, two_factor
 from webapp.services.accounts.sessions import Refusal
 from webapp.services.links import account_links
 
-bp = Blueprint("account", __name__)
+bp = Blueprint("profile", __name__)
 
 KEPT = "Nothing was changed."
 
@@ -38,7 +38,7 @@ def rename() -> Page | BaseResponse:
     if not form.validate():
         return page(422, name_form=form)
     profile.rename(current_user(), form.name.data)
-    return redirect_to("account.show", say="Your name is changed.")
+    return redirect_to("profile.show", say="Your name is changed.")
 
 
 @bp.post("/account/password")
@@ -56,7 +56,7 @@ def change_password() -> Page | BaseResponse:
     profile.change_password(current_user(), form.password.data, g.session_id)
     renew_session()
     return redirect_to(
-        "account.show", say="Your password is changed. Other devices are signed out."
+        "profile.show", say="Your password is changed. Other devices are signed out."
     )
 
 
@@ -77,7 +77,7 @@ def ask_for_email() -> Page | BaseResponse:
         return page(refusal.status, email_form=form)
     renew_session()
     return redirect_to(
-        "account.show", say=f"Now open the link in the email to {form.address.display}."
+        "profile.show", say=f"Now open the link in the email to {form.address.display}."
     )
 
 
@@ -86,7 +86,7 @@ def ask_for_email() -> Page | BaseResponse:
 def withdraw_email() -> BaseResponse:
     """Cancel the requested change of the e-mail."""
     profile.withdraw_email(current_user())
-    return redirect_to("account.show", say="Your email stays as it is.")
+    return redirect_to("profile.show", say="Your email stays as it is.")
 
 
 @bp.get("/email-changes/<token>")
@@ -110,7 +110,7 @@ def confirm_email(token: str) -> Page | BaseResponse:
     if g.user and g.user.id == user.id:
         renew_session()
     return redirect_to(
-        "account.show" if g.user else "sessions.new",
+        "profile.show" if g.user else "sessions.new",
         say=f"Your email is {user.email} now. Sign in with it.",
     )
 
@@ -127,7 +127,7 @@ def end_session(session_id: int) -> BaseResponse:
     """Sign out on one other device."""
     ended = sessions.end_others(current_user(), g.session_id, only=session_id)
     return redirect_to(
-        "account.show",
+        "profile.show",
         say="That device is signed out." if ended else "That device was signed out already.",
     )
 
@@ -138,16 +138,16 @@ def ending_sessions() -> BaseResponse | tuple[str, int]:
     """The question before one is signed out everywhere else."""
     others = len(sessions.list_sessions(current_user())) - 1
     if others < 1:
-        return redirect_to("account.show", say="You are signed in nowhere else.")
+        return redirect_to("profile.show", say="You are signed in nowhere else.")
     return ask(
         Question(
             asks="Sign out everywhere else?",
             tells=f"{plural(others, 'other device')} {'has' if others == 1 else 'have'} to sign in again.",
             does="Sign out everywhere else",
             keeps="Cancel",
-            home=url_for("account.show"),
+            home=url_for("profile.show"),
             section="account",
-            trail=[("Your account", "account.show")],
+            trail=[("Your account", "profile.show")],
         )
     )
 
@@ -158,7 +158,7 @@ def end_sessions() -> BaseResponse:
     """Sign out everywhere else."""
     ended = sessions.end_others(current_user(), g.session_id)
     return redirect_to(
-        "account.show",
+        "profile.show",
         say=f"{plural(ended, 'other device')} {'is' if ended == 1 else 'are'} signed out.",
     )
 

@@ -19,9 +19,9 @@ from webapp.http.rate_limits import Limit
 from webapp.http.web import SIGNED_IN, Page, current_user, is_fragment, peer, redirect_to, require
 from webapp.services.accounts import two_factor
 
-bp = Blueprint("second_factors", __name__)
+bp = Blueprint("two_factor", __name__)
 
-FREE = {"second_factors.show", "second_factors.create", "sessions.delete", "static", "health.show"}
+FREE = {"two_factor.show", "two_factor.create", "sessions.delete", "static", "health.show"}
 """What who still owes a second factor may call."""
 
 
@@ -29,7 +29,7 @@ def demand() -> BaseResponse | None:
     """Before every request: who must have a second factor and has none sets it up first (MUSTER_REQUIRE_TOTP)."""
     if not g.user or request.endpoint in FREE or not two_factor.must_enrol(g.user):
         return None
-    target = url_for("second_factors.show")
+    target = url_for("two_factor.show")
     return Response(headers={"HX-Redirect": target}) if is_fragment() else redirect(target, 303)
 
 
@@ -80,7 +80,7 @@ def turn_off() -> Page | BaseResponse:
     except RuleViolationError as refusal:
         return page(form, refusal.status)
     renew_session()
-    return redirect_to("account.show", say="Two-step sign-in is off.")
+    return redirect_to("profile.show", say="Two-step sign-in is off.")
 
 
 @bp.get("/users/<int:user_id>/second-factor/removal")
@@ -105,7 +105,7 @@ def reset(user_id: int) -> BaseResponse | tuple[str, int]:
         f"Two-step sign-in of {user.name} is off. Their password alone signs them in.",
         request.form.get("next"),
     )
-    return redirect_to("users.index", say=said, back=back, acted=f"user-{user_id}")
+    return redirect_to("people_list.index", say=said, back=back, acted=f"user-{user_id}")
 
 
 def reset_question(user_id: int, problem: str = "", status: int = 200) -> tuple[str, int]:
@@ -115,7 +115,7 @@ def reset_question(user_id: int, problem: str = "", status: int = 200) -> tuple[
         asks=f"Turn off two-step sign-in of {user.name}?",
         tells="Their password alone signs them in until they set it up again.",
         does="Turn off two-step sign-in",
-        home=url_for("people.show", user_id=user_id),
+        home=url_for("person.show", user_id=user_id),
         proof="It makes their account easier to get into. Your password shows that it is you.",
     )
     return ask(question, problem, status)

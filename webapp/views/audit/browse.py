@@ -27,8 +27,8 @@ FILTERS = ("q", "action", "by", "about", "days", "from", "to")
 """Names in the address."""
 
 PAGES = {
-    "users": (Permission.USERS_SEE, "people.show", "user_id"),
-    "invitations": (Permission.USERS_SEE, "people.show", "invitation_id"),
+    "users": (Permission.USERS_SEE, "person.show", "user_id"),
+    "invitations": (Permission.USERS_SEE, "person.show", "invitation_id"),
     "batches": (Permission.BATCHES_SEE, "batches.show", "batch_id"),
     "groups": (Permission.USERS_SEE, "groups.show", "group_id"),
     "roles": (Permission.ORGANISATION_MANAGE, "roles.show", "role_id"),

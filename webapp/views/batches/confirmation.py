@@ -15,7 +15,7 @@ from webapp.services.batches import confirmation, review
 
 UNSEEN = "Nothing was done: this form does not say which review was looked at. Open the review, and confirm it there."
 
-bp = Blueprint("confirmations", __name__, url_prefix="/batches/<int:batch_id>/confirmation")
+bp = Blueprint("confirmation", __name__, url_prefix="/batches/<int:batch_id>/confirmation")
 
 
 @bp.get("")

@@ -11,7 +11,7 @@ from webapp.http.attachments import attach
 from webapp.http.web import require
 from webapp.services.batches import export, review
 
-bp = Blueprint("downloads", __name__, url_prefix="/batches/<int:batch_id>")
+bp = Blueprint("export", __name__, url_prefix="/batches/<int:batch_id>")
 
 
 @bp.get("/rows.csv")

@@ -25,7 +25,7 @@ from webapp.schemas.batches import OptionsSchema
 from webapp.services.batches import options, review, trial_message
 from webapp.services.mail import preview as examples
 
-bp = Blueprint("letters", __name__, url_prefix="/batches/<int:batch_id>/letter")
+bp = Blueprint("letter", __name__, url_prefix="/batches/<int:batch_id>/letter")
 
 ASKED = ("valid_days", "message")
 
@@ -60,7 +60,7 @@ def preview(batch_id: int) -> str | BaseResponse:
     """The e-mail with what is typed, before it is stored."""
     batch = review.get_batch(batch_id)
     if batch.state is not BatchState.REVIEWING or not is_fragment():
-        return redirect_to("letters.show", batch_id=batch_id)
+        return redirect_to("letter.show", batch_id=batch_id)
     return render_template("batches/_letter_preview.html", **context(batch))
 
 
@@ -85,7 +85,7 @@ def update(batch_id: int) -> str | BaseResponse | tuple[str, int]:
     except ValidationError as error:
         return refused(batch_id, error.messages_dict)
     if not is_fragment():
-        return redirect_to("letters.show", batch_id=batch_id, say="Saved.")
+        return redirect_to("letter.show", batch_id=batch_id, say="Saved.")
     return render_template("batches/_letter_saved.html", said="Invitation saved", **context(batch))
 
 
@@ -102,7 +102,7 @@ def test(batch_id: int) -> str | BaseResponse | tuple[str, int]:
         return refused(batch_id, {"test": [str(refusal)]})
     said = f"Test on its way to {message.recipient}"
     if not is_fragment():
-        return redirect_to("letters.show", batch_id=batch_id, say=said)
+        return redirect_to("letter.show", batch_id=batch_id, say=said)
     return render_template("batches/_letter_saved.html", said=said, **context(batch))
 
 

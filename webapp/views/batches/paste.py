@@ -19,7 +19,7 @@ from webapp.services.batches import cell_edit
 from webapp.services.batches.cell_edit import CellEdit
 from webapp.services.batches.changes import Result
 
-bp = Blueprint("blocks", __name__, url_prefix="/batches/<int:batch_id>/blocks")
+bp = Blueprint("paste", __name__, url_prefix="/batches/<int:batch_id>/blocks")
 
 
 @bp.post("")

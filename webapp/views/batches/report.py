@@ -17,7 +17,7 @@ from webapp.services.batches import reverts, review_again
 from webapp.services.batches import review as batches
 from webapp.services.mail import outbox
 
-bp = Blueprint("reports", __name__, url_prefix="/batches/<int:batch_id>")
+bp = Blueprint("report", __name__, url_prefix="/batches/<int:batch_id>")
 
 
 @bp.post("/retries")

@@ -16,7 +16,7 @@ from webapp.services.batches import discard as discards
 from webapp.services.batches import options, unknown_words
 from webapp.services.batches import review as batches
 
-bp = Blueprint("reviews", __name__, url_prefix="/batches/<int:batch_id>")
+bp = Blueprint("review", __name__, url_prefix="/batches/<int:batch_id>")
 
 
 @bp.patch("")

@@ -15,7 +15,7 @@ from webapp.models import BatchKind, User
 from webapp.services.batches import execute
 from webapp.services.batches import review as batches
 
-bp = Blueprint("runs", __name__, url_prefix="/batches/<int:batch_id>")
+bp = Blueprint("running", __name__, url_prefix="/batches/<int:batch_id>")
 
 
 @bp.post("/pause")

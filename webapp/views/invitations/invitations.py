@@ -73,7 +73,7 @@ def create() -> BaseResponse | tuple[str, int]:
         if waits
         else f"Invitation sent to {invitation.email}"
     )
-    return redirect_to("users.index", say=said)
+    return redirect_to("people_list.index", say=said)
 
 
 def issues_of(refusal: RuleViolationError) -> tuple[list[dict[str, Any]], int]:
@@ -111,12 +111,12 @@ def change_email(invitation_id: int) -> BaseResponse | tuple[str, int]:
             field = form.password if issue["field"] == "password" else form.email
             field.errors = [*field.errors, row_phrases.describe(issue)]
         return email_form(invitations.get_pending(invitation_id, current_user()), form, status)
-    here = url_for("people.show", invitation_id=invitation_id)
+    here = url_for("person.show", invitation_id=invitation_id)
     back = None if form.next.data == here else form.next.data
     gone = f"The link sent to {before} no longer works."
     said = [f"{made.email} is invited.", outbox.delivery_notice(), gone]
     return redirect_to(
-        "people.show", invitation_id=made.id, say=" ".join(filter(None, said)), back=back
+        "person.show", invitation_id=made.id, say=" ".join(filter(None, said)), back=back
     )
 
 
@@ -183,7 +183,7 @@ def accept(token: str) -> Page | BaseResponse:
     except LinkClosedError as closed:
         return dead_link_page(closed.state, invitations.find_by_token(token))
     start_session(user)
-    return redirect_to("home.index", say=f"Welcome, {user.name}. You are in.")
+    return redirect_to("dashboard.index", say=f"Welcome, {user.name}. You are in.")
 
 
 def _find_invitation(token: str) -> Invitation | None:

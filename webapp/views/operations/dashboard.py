@@ -11,7 +11,7 @@ from webapp.services.batches import review
 from webapp.services.directory import groups, lookup, people_list
 from webapp.services.operations import dashboard
 
-bp = Blueprint("home", __name__)
+bp = Blueprint("dashboard", __name__)
 
 FEW = 10
 """Unfinished uploads that Home lists; of more it leads to all."""

@@ -11,7 +11,7 @@ from webapp.http.forms import SetupForm
 from webapp.http.web import PUBLIC, Page, redirect_to, require
 from webapp.services.operations import first_run
 
-bp = Blueprint("setup", __name__, url_prefix="/setup")
+bp = Blueprint("first_run", __name__, url_prefix="/setup")
 
 
 @bp.get("/<token>")
@@ -39,7 +39,7 @@ def create(token: str) -> Page | BaseResponse:
     except ConflictError:
         return dead_link_page()
     start_session(owner)
-    return redirect_to("home.index", say=f"{form.organisation.data} is set up.")
+    return redirect_to("dashboard.index", say=f"{form.organisation.data} is set up.")
 
 
 def dead_link_page() -> Page:

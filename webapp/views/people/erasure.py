@@ -13,7 +13,7 @@ from webapp.http.web import Page, current_user, redirect_to, require
 from webapp.models import User
 from webapp.services.people import erasure
 
-bp = Blueprint("erasures", __name__, url_prefix="/users/<int:user_id>/erasure")
+bp = Blueprint("erasure", __name__, url_prefix="/users/<int:user_id>/erasure")
 
 
 @bp.get("")
@@ -37,7 +37,7 @@ def create(user_id: int) -> Page | BaseResponse:
         return page(form, user, refusal.status)
     name = erasure.erase(user_id, current_user())
     return redirect_to(
-        "users.index", say=f"This person is erased. The audit log calls them {name}."
+        "people_list.index", say=f"This person is erased. The audit log calls them {name}."
     )
 
 

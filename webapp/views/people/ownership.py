@@ -39,7 +39,7 @@ def hand_over() -> BaseResponse | tuple[str, int]:
         return page(heir_id, str(refusal)), refusal.status
     renew_session()
     return redirect_to(
-        "home.index", say=f"{heir.name} is the Owner now. You are {current_user().role.name}."
+        "dashboard.index", say=f"{heir.name} is the Owner now. You are {current_user().role.name}."
     )
 
 

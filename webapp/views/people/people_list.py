@@ -22,7 +22,7 @@ from webapp.services.directory.people_list import Listing
 from webapp.services.mail import delivery_status
 from webapp.services.settings import in_force
 
-bp = Blueprint("users", __name__, url_prefix="/users")
+bp = Blueprint("people_list", __name__, url_prefix="/users")
 
 NAMES = {
     Status.ACTIVE: "Active",
@@ -70,7 +70,7 @@ def list_context(listing: Listing, wanted: Filter, registry: Registry) -> dict[s
         "concerned": CONCERNED,
         "at": partial(address, wanted),
         "nobody": empty_message(wanted, registry),
-        "export": url_for("users.export", **wanted.args()),
+        "export": url_for("people_list.export", **wanted.args()),
         "left_out": export_hint(listing, wanted),
         "alone": not wanted.is_on and listing.everybody < 2,
     }
@@ -90,7 +90,7 @@ def export() -> Response:
 def address(wanted: Filter, page: int = 1, **changed: Any) -> str:
     """The address of the list with this filter and what is changed of it."""
     values = wanted.args(**changed) | ({"page": str(page)} if page > 1 else {})
-    return url_for("users.index", **values)
+    return url_for("people_list.index", **values)
 
 
 def empty_message(wanted: Filter, registry: Any) -> str:

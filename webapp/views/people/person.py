@@ -32,7 +32,7 @@ from webapp.services.invitations import invitations
 from webapp.services.mail import delivery_status
 from webapp.services.people import person as people
 
-bp = Blueprint("people", __name__)
+bp = Blueprint("person", __name__)
 
 PARTS = {"role": Do.SET_ROLE, "groups": Do.SET_GROUPS}
 """What the form for somebody's access can be about."""
@@ -126,7 +126,7 @@ def ending_sessions(user_id: int) -> BaseResponse | tuple[str, int]:
     )
     standing = [each for each in sessions.list_sessions(user) if only in (None, each.id)]
     if not standing:
-        return redirect_to("people.show", user_id=user_id, say=OVER)
+        return redirect_to("person.show", user_id=user_id, say=OVER)
     one = f"{device(standing[0].user_agent)}, {standing[0].address or 'address unknown'}"
     many = f"{plural(len(standing), 'session')} {'ends' if len(standing) == 1 else 'end'} at once."
     return ask(
@@ -138,7 +138,7 @@ def ending_sessions(user_id: int) -> BaseResponse | tuple[str, int]:
             if only
             else f"{many} They can sign in again.",
             does="End session" if only else "Sign out everywhere",
-            home=url_for("people.show", user_id=user_id),
+            home=url_for("person.show", user_id=user_id),
             values={"session": str(only)} if only else {},
         )
     )
@@ -150,7 +150,7 @@ def end_sessions(user_id: int) -> BaseResponse:
     """Sign a user out: from the session that the form names, or from all."""
     ended = people.end_sessions(user_id, current_user(), get_number(request.form, "session"))
     said = f"{plural(ended, 'session')} ended." if ended else OVER
-    return redirect_to("people.show", user_id=user_id, say=said)
+    return redirect_to("person.show", user_id=user_id, say=said)
 
 
 def form(
@@ -224,4 +224,4 @@ def change(person: User | Invitation, action: Action) -> BaseResponse | tuple[st
             return question(person, action.do, problem, status)
         except NotFoundError:
             raise refusal from None
-    return redirect_to("users.index", say=said, back=request.form.get("next"), acted=key)
+    return redirect_to("people_list.index", say=said, back=request.form.get("next"), acted=key)
