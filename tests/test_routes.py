@@ -53,6 +53,10 @@ def test_every_route_says_who_may_call_it(app):
     assert [endpoint for _, _, endpoint, who in routes(app) if who == "NOBODY"] == []
 
 
+def test_a_blueprint_is_named_like_its_module(app):
+    assert [name for name, bp in app.blueprints.items() if bp.import_name.rpartition(".")[2] != name] == []
+
+
 def test_routes_txt_lists_every_route(app):
     with app.app_context():
         lines = route_lines()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from webapp.views.accounts import owner_recovery, password_reset, profile, sessions, two_factor
-from webapp.views.audit import browse
+from webapp.views.audit import audit
 from webapp.views.batches import (
     actions,
     batches,
@@ -23,7 +23,7 @@ from webapp.views.invitations import invitations
 from webapp.views.mail import messages
 from webapp.views.operations import dashboard, first_run, health
 from webapp.views.people import erasure, link_sheets, ownership, people_list, person
-from webapp.views.settings import pages
+from webapp.views.settings import settings
 
 BLUEPRINTS = [
     module.bp
@@ -57,8 +57,8 @@ BLUEPRINTS = [
         invitations,
         link_sheets,
         messages,
-        pages,
-        browse,
+        settings,
+        audit,
         health,
     )
 ]
