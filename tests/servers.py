@@ -18,7 +18,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import psycopg
+import redis
 from sqlalchemy import make_url
+from webapp import queue
 from webapp.run import processes, valkey
 from webapp.settings.settings import Settings
 
@@ -128,8 +130,17 @@ def start_valkey(settings: Settings) -> processes.Child:
         child = valkey.start(settings, valkey.find_server())
     else:
         child = _valkey_on(urlsplit(settings.redis_url).port or 6379)
-    _wait_for(child, lambda: valkey.answers(settings), "the queue server")
+    _wait_for(child, lambda: answers(settings), "the queue server")
     return child
+
+
+def answers(settings: Settings) -> bool:
+    """Whether the queue server of these settings answers."""
+    try:
+        with queue.connect(settings.queue_url, 0.3) as client:
+            return bool(client.ping())
+    except (redis.RedisError, OSError):
+        return False
 
 
 class Valkey:

@@ -15,7 +15,6 @@ from webapp.core.errors import ConflictError
 from webapp.core.text.audit_problems import list_advice, list_lines
 from webapp.core.text.formatting import plural
 from webapp.http.web import requirement_of
-from webapp.run import data_folder
 from webapp.services.accounts import owner_recovery
 from webapp.services.audit import chain
 from webapp.services.links import account_links
@@ -46,7 +45,6 @@ def prepare(upgrades: bool) -> None:
     try:
         if upgrades:
             upgrade.upgrade()
-        data_folder.tighten(current_app.extensions["muster_settings"].data_dir)
         lines = first_run.prepare()
     except ConfigError as error:
         raise click.ClickException(str(error)) from error

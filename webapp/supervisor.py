@@ -11,6 +11,8 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Callable
+from contextlib import closing, suppress
 from functools import partial
 from pathlib import Path
 from types import FrameType
@@ -18,18 +20,16 @@ from typing import IO
 
 from webapp import logs
 from webapp.run import data_folder, valkey
-from webapp.run.listening import why_not
+from webapp.run.listening import problem
 from webapp.run.processes import Child, SupervisedProcess, describe_end, end, spawn
 from webapp.settings.settings import ConfigError, Settings
 from webapp.version import version
 
 TOP = Path(__file__).resolve().parent.parent
 # seconds until SIGKILL; less than ten in all
-WEB_PATIENCE, WORKER_PATIENCE, QUEUE_PATIENCE = (
-    2.0,
-    6.0,
-    1.0,
-)
+WEB_PATIENCE = 2.0
+WORKER_PATIENCE = 6.0
+QUEUE_PATIENCE = 1.0
 STEP = 0.1  # seconds between two looks at the children
 START_PATIENCE = 60.0  # seconds for the queue server, and for the web, to answer
 PORT_PATIENCE = 3.0  # seconds for the web of a run that was killed to leave the port
@@ -75,7 +75,8 @@ class Supervisor:
             try:
                 self._start()
                 while not self.stop_asked:
-                    self._look()
+                    for kept in filter(None, (self.queue, *self.workers, self.web)):
+                        kept.poll()
                     time.sleep(STEP)
             except StoppedError:
                 pass
@@ -89,10 +90,6 @@ class Supervisor:
         self.stop_asked = True
         self.stop_signal = number
 
-    def _look(self) -> None:
-        for kept in filter(None, (self.queue, *self.workers, self.web)):
-            kept.poll()
-
     def _start(self) -> None:
         _wait_for_port(self.settings)
         log.info("Muster %s starts", version())
@@ -101,33 +98,30 @@ class Supervisor:
                 "the packages in %s are not those of this version: run “make venv” as its owner",
                 sys.prefix,
             )
-        self._start_queue()
+        if self.settings.embedded_queue:
+            self._start_queue()
         self._finish("muster", "prepare", "--upgrade")
         self.web = SupervisedProcess("the web server", partial(self._python, "-m", "webapp.server"))
-        self._wait_for_web(self.web.child)
+        self._wait_until(
+            lambda: _web_answers(self.settings),
+            self.web.child,
+            "The web server did not start; what it said stands above.",
+        )
         for number in range(1, self.settings.workers + 1):
             argv = [str(TOP / "worker.py"), f"{socket.gethostname()[:40]}-{number}"]
             self.workers.append(SupervisedProcess(f"worker {number}", partial(self._python, *argv)))
         print(f"Muster is running at {self.settings.public_url}", flush=True)
 
     def _start_queue(self) -> None:
-        settings = self.settings
-        if settings.embedded_queue:
-            server = valkey.find_server()
-            self.queue = SupervisedProcess(
-                "the queue server", partial(valkey.start, settings, server)
-            )
-            deadline = time.monotonic() + START_PATIENCE
-            while not valkey.answers(settings):
-                if self.queue.child.poll() is not None or time.monotonic() > deadline:
-                    raise NotStartedError(
-                        f"The queue server did not start. See {settings.data_dir / 'valkey.log'}."
-                    )
-                self._pause()
-        elif not valkey.answers(settings, timeout=3):
-            log.warning(
-                "the server of MUSTER_REDIS_URL does not answer; work goes on without it, more slowly"
-            )
+        """Start the embedded queue server and wait until it answers."""
+        start = partial(valkey.start, self.settings, valkey.find_server())
+        self.queue = SupervisedProcess("the queue server", start)
+        said = self.settings.data_dir / "valkey.log"
+        self._wait_until(
+            lambda: valkey.answers(self.settings),
+            self.queue.child,
+            f"The queue server did not start. See {said}.",
+        )
 
     def _finish(self, *command: str) -> None:
         """Run one of the app's commands to its end; what it prints is for the person who started Muster."""
@@ -144,20 +138,20 @@ class Supervisor:
                 f"The database could not be made ready: {said}; what it said stands above."
             )
 
-    def _wait_for_web(self, web: Child) -> None:
+    def _wait_until(self, answers: Callable[[], bool], child: Child, problem: str) -> None:
+        """Raises NotStartedError if the child ends or needs too long."""
         deadline = time.monotonic() + START_PATIENCE
-        while not _web_answers(self.settings):
-            if web.poll() is not None or time.monotonic() > deadline:
-                raise NotStartedError("The web server did not start; what it said stands above.")
+        while not answers():
+            if child.poll() is not None or time.monotonic() > deadline:
+                raise NotStartedError(problem)
             self._pause()
 
     def _stop(self) -> None:
-        for children, patience in (
-            ([self.web], WEB_PATIENCE),
-            (self.workers, WORKER_PATIENCE),
-            ([self.queue], QUEUE_PATIENCE),
-        ):
-            end([kept.child for kept in children if kept], patience)
+        if self.web:
+            end([self.web.child], WEB_PATIENCE)
+        end([worker.child for worker in self.workers], WORKER_PATIENCE)
+        if self.queue:
+            end([self.queue.child], QUEUE_PATIENCE)
 
     def _pause(self) -> None:
         if self.stop_asked:
@@ -180,38 +174,22 @@ def _has_right_packages() -> bool:
 def _wait_for_port(settings: Settings) -> None:
     """Raises NotStartedError when another program keeps the address. A killed one of ours leaves it soon."""
     deadline = time.monotonic() + PORT_PATIENCE
-    while reason := _why_taken(settings.host, settings.port):
+    while reason := problem(settings.host, settings.port):
         if time.monotonic() > deadline:
             raise NotStartedError(reason)
         time.sleep(STEP)
 
 
-def _why_taken(host: str, port: int) -> str:
-    try:
-        for family, kind, protocol, _, address in socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM
-        ):
-            with socket.socket(family, kind, protocol) as attempt:
-                attempt.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                attempt.bind(address)
-    except OSError as error:
-        return why_not(host, port, error)
-    return ""
-
-
 def _web_answers(settings: Settings) -> bool:
     """Whether the web server answers, healthy or not."""
-    # Whoever listens on every address also listens on the loopback one.
+    # A server that listens on every address also listens on the loopback one.
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104
     connection = http.client.HTTPConnection(host, settings.port, timeout=2)
-    try:
+    with closing(connection), suppress(OSError, http.client.HTTPException):
         connection.request("GET", f"{settings.prefix}/healthz/live")
         connection.getresponse().read()
-    except (OSError, http.client.HTTPException):
-        return False
-    finally:
-        connection.close()
-    return True
+        return True
+    return False
 
 
 def main() -> int:

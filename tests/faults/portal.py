@@ -24,7 +24,6 @@ from webapp.core.security import tokens
 from webapp.core.text.mail_phrases import describe_mail
 from webapp.db import begin_write, db, utcnow
 from webapp.models import Batch, BatchState, Invitation, MailCircuit, Message, MessageState, Outcome, Row
-from webapp.run import valkey
 from webapp.settings.settings import Settings
 
 from tests.factories import make_user
@@ -33,7 +32,7 @@ from tests.faults.checker import Findings, HandOver, Interruption, Mail, Promise
 from tests.faults.mail_server import MailServer
 from tests.faults.points import sitecustomize
 from tests.run.conftest import TOP, Muster, wait_until
-from tests.servers import PostgreSQL, Valkey
+from tests.servers import PostgreSQL, Valkey, answers
 
 OWNER, PASSWORD = "maren.okafor@northfield.example", "correct horse battery"
 DOMAIN = "northfield.example"
@@ -311,7 +310,7 @@ class Portal:
             for pid in self.queue_servers():
                 os.kill(pid, signal.SIGKILL)
                 wait_until(partial(is_gone, pid), "the queue server is gone")
-        wait_until(lambda: valkey.answers(self.settings), "the queue server is back")
+        wait_until(lambda: answers(self.settings), "the queue server is back")
 
     def queue_servers(self) -> list[int]:
         return [self.valkey.pid] if self.valkey else self.muster.processes("valkey.sock")

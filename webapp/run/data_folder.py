@@ -15,17 +15,6 @@ from webapp.settings.parsers import SHORTEST_SECRET_KEY
 
 LAST_BACKUP = "last_backup"
 """A file that says when and where the last backup was made."""
-KEPT = (
-    "muster.db*",
-    "secret_key",
-    "audit_head",
-    "outbox",
-    "valkey.*",
-    "up.lock",
-    "before-restore-*",
-    LAST_BACKUP,
-)
-"""What Muster keeps in the folder. Whatever else lies there is not ours to change."""
 
 
 class DataFolderLockedError(Exception):
@@ -35,8 +24,7 @@ class DataFolderLockedError(Exception):
 def make(folder: Path) -> None:
     """Make it on the first start, for this user alone. Raises ConfigError where it cannot be used."""
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        folder.mkdir(mode=0o700, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         usable = os.access(folder, os.R_OK | os.W_OK | os.X_OK)
     except OSError as error:
         reason = error.strerror or "it cannot be made"
@@ -51,37 +39,20 @@ def make(folder: Path) -> None:
 
 
 def guard(folder: Path) -> None:
-    """At the start of a program: what it makes is for this user alone, and so is what was there before.
+    """At the start of a program: only this user may enter the data folder, and read what the program makes.
 
-    Raises ConfigError where something belongs to another user and is open to everybody.
+    Raises ConfigError where the folder belongs to another user and is open to everybody.
     """
     os.umask(0o077)
-    tighten(folder)
-
-
-def tighten(folder: Path) -> None:
-    """Take the folder, and what Muster keeps in it, from everybody but its owner. Raises ConfigError as `guard` does."""
-    _tighten(folder)
-    for pattern in KEPT:
-        for path in folder.glob(pattern):
-            _tighten(path)
-            for inside in path.rglob("*") if path.is_dir() and not path.is_symlink() else ():
-                _tighten(inside)
-
-
-def _tighten(path: Path) -> None:
-    try:
-        found = path.lstat()
-        mode = stat.S_IMODE(found.st_mode)
-        if stat.S_ISLNK(found.st_mode) or not mode & 0o077:
-            return
-        path.chmod(mode & 0o700)
-    except FileNotFoundError:
+    mode = stat.S_IMODE(folder.stat().st_mode)
+    if not mode & 0o077:
         return
+    try:
+        folder.chmod(mode & 0o700)
     except OSError:
         if mode & 0o007:
             raise ConfigError(
-                f"“{shorten(str(path))}” belongs to another user and is open to everybody on this machine; "
+                f"“{shorten(str(folder))}” belongs to another user and is open to everybody on this machine; "
                 "give it to the user that Muster runs as, or chmod 700 it."
             ) from None
 
@@ -89,21 +60,17 @@ def _tighten(path: Path) -> None:
 def load_secret_key(file: Path) -> str:
     """The key kept in `file`, made on the first start.
 
-    Of processes that start together one makes it for all: written beside, whole, then linked into place.
+    If processes start together, one makes it for all: it is written to another file, then linked into place.
     """
     try:
         if not file.exists():
             # mode 0600
-            descriptor, written = tempfile.mkstemp(dir=file.parent, prefix=".secret_key-")
-            try:
-                with open(descriptor, "w", encoding="ascii") as new:
-                    new.write(secrets.token_urlsafe(48) + "\n")
-                    new.flush()
-                    os.fsync(new.fileno())
+            with tempfile.NamedTemporaryFile("w", dir=file.parent, prefix=".secret_key-") as new:
+                new.write(secrets.token_urlsafe(48) + "\n")
+                new.flush()
+                os.fsync(new.fileno())
                 with suppress(FileExistsError):
-                    os.link(written, file)
-            finally:
-                os.unlink(written)
+                    os.link(new.name, file)
         if stat.S_IMODE(file.stat().st_mode) & 0o077:
             file.chmod(0o600)
         key = file.read_text(encoding="ascii").strip()

@@ -1,8 +1,19 @@
-"""Why an address cannot be listened on, in one line. For the web server, and for the supervisor before it starts one."""
+"""Why an address cannot be listened on. For the web server, and for the supervisor before it starts one."""
 
 from __future__ import annotations
 
 import errno
+import socket
+
+
+def problem(host: str, port: int) -> str:
+    """Try to listen on this address. -> why that is not possible, or ""."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        socket.create_server((host, port), family=family).close()
+    except OSError as error:
+        return why_not(host, port, error)
+    return ""
 
 
 def why_not(host: str, port: int, error: Exception) -> str:

@@ -96,7 +96,7 @@ def test_every_thread_gets_a_connection_to_the_database(settings):
     app = create_app(replace(settings, threads=20))
     server = make_server(app, replace(settings, threads=20, port=0))
     threads = server.task_dispatcher
-    all_of_them = threads, threads.readers, threads.exporters, *threads.monitors.values()
+    all_of_them = threads, threads.slow, threads.monitors
     with app.app_context(), contextlib.ExitStack() as held:
         for _ in range(sum(len(each.threads) for each in all_of_them)):
             held.enter_context(db.engine.connect())
@@ -205,10 +205,7 @@ def test_a_whole_network_of_ipv6_is_one_address():
     assert place_of("192.0.2.1") != place_of("192.0.2.2")
 
 
-def test_who_asks_much_at_once_and_reads_nothing_is_closed(server):
-    with server.connect() as greedy:
-        greedy.sendall(b"GET /static/muster.css HTTP/1.1\r\n\r\n" * 100)
-        wait_for(lambda: server.connections == 0, "it is closed")
+def test_requests_of_one_connection_are_answered_in_turn(server):
     with server.connect() as fair:
         fair.sendall(b"GET /healthz/live HTTP/1.1\r\n\r\n" * 4 + b"GET /healthz/live HTTP/1.1\r\nConnection: close\r\n\r\n")
         assert said(fair).count(b"HTTP/1.1 200") == 5
