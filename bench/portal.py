@@ -108,7 +108,6 @@ def portal(users: int = 0, **more: str) -> Iterator[Portal]:
         "MUSTER_OWNER_EMAIL": "owner@northfield.example",
         "MUSTER_OWNER_PASSWORD": PASSWORD,
         "MUSTER_GROUPS": ",".join(GROUPS),
-        "XDG_RUNTIME_DIR": str(folder),
         **more,
     }
     app = create_app(Settings.from_environment(environ))

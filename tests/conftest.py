@@ -116,7 +116,6 @@ def settings(new_database: Callable[[], str]) -> Iterator[Settings]:
         "MUSTER_ALLOWED_DOMAINS": "",
         "MUSTER_DATABASE_URL": new_database(),
         "MUSTER_REDIS_URL": "redis://127.0.0.1:1/0" if _server() else "",
-        "XDG_RUNTIME_DIR": str(folder),
     }
     yield Settings.from_environment(given)
     shutil.rmtree(folder, ignore_errors=True)

@@ -53,7 +53,7 @@ def install(tmp_path: Path, migrated_database: Path) -> Callable[..., Flask]:
         if migrated:
             data_dir.mkdir(0o700, exist_ok=True)
             shutil.copy(migrated_database, data_dir)
-        given = {"MUSTER_DATA_DIR": str(data_dir), "XDG_RUNTIME_DIR": str(tmp_path)}
+        given = {"MUSTER_DATA_DIR": str(data_dir)}
         app = create_app(Settings.from_environment(given | {f"MUSTER_{name}": value for name, value in settings.items()}))
         cli.register(app)
         return app

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import IO
 
 from webapp.settings.fields import ConfigError, shorten
-from webapp.settings.parsers import SHORTEST_SECRET_KEY
 
+SHORTEST_SECRET_KEY = 32  # characters
 LAST_BACKUP = "last_backup"
 """A file that says when and where the last backup was made."""
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy.exc import ArgumentError
+
+from webapp.settings.parsers import whole_number
 
 PREFIX = "MUSTER_"
 
@@ -43,73 +44,46 @@ class Field:
     def read(self, name: str, text: str) -> Any:
         """The value of a text. Raises ConfigError."""
         text = text.strip() or self.default
-        if self.is_list:
-            return tuple(
-                self._parse(name, part.strip()) for part in text.split(",") if part.strip()
-            )
-        return self._parse(name, text) if text else self.blank
-
-    def _parse(self, name: str, text: str) -> Any:
         try:
-            return self.parse(text)
+            if self.is_list:
+                return tuple(self.parse(part.strip()) for part in text.split(",") if part.strip())
+            return self.parse(text) if text else self.blank
         except (ValueError, KeyError, OSError, ArgumentError):
             what = "has a value that" if self.is_secret else f"is “{shorten(text)}”, which"
             line = f"{PREFIX}{name} {what} cannot be used. Expected: {self.expected}."
             raise ConfigError(line, f"Type {self.expected}.") from None
 
 
-def setting(parse: Callable[[str], Any], expected: str, default: str = "", **options: Any) -> Any:
+def setting(
+    parse: Callable[[str], Any] = str, expected: str = "", default: str = "", **options: Any
+) -> Any:
     """A dataclass field that holds a `Field`."""
     field = Field(parse, expected, default, **options)
     return dataclasses.field(repr=not field.is_secret, metadata={"field": field})
 
 
-def any_text(**options: Any) -> Any:
-    """A setting that may be any text."""
-    return setting(str, "", **options)
-
-
 def number(lowest: int, highest: int, default: int, **options: Any) -> Any:
     """A whole number."""
-    return setting(
-        _whole_number(lowest, highest),
-        f"a whole number from {lowest} to {highest}",
-        str(default),
-        **options,
-    )
+    expected = f"a whole number from {lowest} to {highest}"
+    return setting(whole_number(lowest, highest), expected, str(default), **options)
 
 
 def days(fewest: int, most: int, default: int = 0) -> Any:
     """A number of days that can be set on a page; 0 becomes None (no limit, or never)."""
     expected = f"a whole number from {fewest} to {most}" + (", or 0" if fewest else "")
-    read = _whole_number(fewest, most)
+    read = whole_number(fewest, most)
     return setting(
         lambda text: None if text == "0" else read(text), expected, str(default), is_on_page=True
     )
 
 
-def choice(*values: str, **options: Any) -> Any:
-    """One of a few words; the first is the default."""
+def choice(default: str, *values: str, **options: Any) -> Any:
+    """One of a few words."""
     *others, last = values
-    return setting(_one_of(values), f"{', '.join(others)} or {last}", values[0], **options)
-
-
-def _whole_number(lowest: int, highest: int) -> Callable[[str], int]:
-    def read(text: str) -> int:
-        if not re.fullmatch(r"[0-9]{1,9}", text) or not lowest <= int(text) <= highest:
-            raise ValueError
-        return int(text)
-
-    return read
-
-
-def _one_of(values: tuple[str, ...]) -> Callable[[str], str]:
-    def read(text: str) -> str:
-        if text.lower() not in values:
-            raise ValueError
-        return text.lower()
-
-    return read
+    by_text = {str(value): value for value in values}
+    return setting(
+        lambda text: by_text[text.lower()], f"{', '.join(others)} or {last}", default, **options
+    )
 
 
 def shorten(value: str) -> str:

@@ -11,7 +11,6 @@ import difflib
 import hashlib
 import os
 import re
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -26,34 +25,33 @@ from sqlalchemy.engine import URL
 from webapp.core.plan.planner import Mode
 from webapp.core.text.formatting import LONGEST_MESSAGE
 from webapp.run import data_folder
+from webapp.run.data_folder import SHORTEST_SECRET_KEY
 from webapp.settings import parsers
 from webapp.settings.fields import (
     PREFIX,
     ConfigError,
     Field,
-    any_text,
     choice,
     days,
     number,
     setting,
     shorten,
 )
-from webapp.settings.parsers import LONGEST_SUBJECT, SHORTEST_SECRET_KEY, SHORTEST_TOKEN
 
 __all__ = ["NAMES", "ON_PAGES", "ConfigError", "Settings"]
 
 LONGEST_SOCKET_PATH = 100  # bytes; a socket address holds 104 on macOS, 108 on Linux
-LEAST_AUDIT_DAYS = 30  # nobody deletes the last weeks of the audit log by a setting
 
-_LENGTH = "a length of time, such as 30m, 8h or 7d"
-_KEY = f"at least {SHORTEST_SECRET_KEY} characters"
+_DURATION = parsers.duration, "a length of time, such as 30m, 8h or 7d"
+_KEY = parsers.pattern(rf".{{{SHORTEST_SECRET_KEY},}}")
+_KEY_TEXT = f"at least {SHORTEST_SECRET_KEY} characters"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """What the environment asks for, checked. Made by `from_environment`; its repr() shows no secret."""
 
-    data_dir: Path = any_text()  # absolute; exists, mode 0700 when we made it
+    data_dir: Path = setting()  # absolute; exists, mode 0700 when we made it
     host: str = setting(
         parsers.host, "an IP address or a host name, such as 127.0.0.1", "127.0.0.1"
     )
@@ -85,11 +83,11 @@ class Settings:
         is_on_page=True,
     )
     # yes: replies to an invitation go to the person who confirmed it
-    mail_reply_to_inviter: str = setting(parsers.yes_or_no, "yes or no", "no", is_on_page=True)
+    mail_reply_to_inviter: str = choice("no", "yes", "no", is_on_page=True)
     mail_rate: int = number(1, 100_000, 600)  # messages a minute, for the whole installation
-    secret_key: str = setting(parsers.secret, _KEY, is_secret=True)
+    secret_key: str = setting(_KEY, _KEY_TEXT, is_secret=True)
     secret_key_fallbacks: tuple[str, ...] = setting(
-        parsers.secret, f"{_KEY} each, with commas between", is_list=True, is_secret=True
+        _KEY, f"{_KEY_TEXT} each, with commas between", is_list=True, is_secret=True
     )
     # Without a slash at its end
     public_url: str = setting(
@@ -107,28 +105,26 @@ class Settings:
         is_list=True,
         is_on_page=True,
     )
-    # Made on the first start
-    groups: tuple[str, ...] = setting(
-        parsers.group, "names that begin with none of = + - @ and are not All groups", is_list=True
-    )
+    # Checked and made on the first start
+    groups: tuple[str, ...] = setting(is_list=True)
     workers: int = number(1, 32, 2)
     threads: int = number(4, 64, 8)  # of the web server
     time_zone: ZoneInfo = setting(
         ZoneInfo, "the name of a time zone, such as Europe/Berlin or UTC", is_on_page=True
     )
-    session_idle: timedelta = setting(parsers.duration, _LENGTH, "8h", is_on_page=True)
-    session_max: timedelta = setting(parsers.duration, _LENGTH, "7d", is_on_page=True)
+    session_idle: timedelta = setting(*_DURATION, "8h", is_on_page=True)
+    session_max: timedelta = setting(*_DURATION, "7d", is_on_page=True)
     # who must have two-step sign-in
-    require_totp: str = choice("off", "managers", "everyone", is_on_page=True)
+    require_totp: str = choice("off", "off", "managers", "everyone", is_on_page=True)
     # of rows, files and messages; None = everything is kept
     retention_days: int | None = days(0, 36_500)
     # of the audit log; None = everything is kept
-    audit_days: int | None = days(LEAST_AUDIT_DAYS, 36_500, 730)
+    audit_days: int | None = days(30, 36_500, 730)
     # What a new upload does with groups, until someone chooses
-    upload_mode: Mode = setting(parsers.mode, "replace, add or remove", "replace", is_on_page=True)
+    upload_mode: Mode = choice("replace", Mode.REPLACE, Mode.ADD, Mode.REMOVE, is_on_page=True)
     # Of invitations; "" = "Maren Okafor invited you to Northfield Academy"
     invite_subject: str = setting(
-        parsers.subject, f"one line of up to {LONGEST_SUBJECT} characters", is_on_page=True
+        parsers.subject, "one line of up to 150 characters", is_on_page=True
     )
     # The organisation's words in every invitation
     invite_message: str = setting(
@@ -136,8 +132,8 @@ class Settings:
     )
     # Who shows it may read /metrics
     metrics_token: str | None = setting(
-        parsers.token,
-        f"at least {SHORTEST_TOKEN} characters without spaces",
+        parsers.pattern(r"[!-~]{20,}"),
+        "at least 20 characters without spaces",
         blank=None,
         is_secret=True,
     )
@@ -145,16 +141,13 @@ class Settings:
     metrics_allow: tuple[IPv4Network | IPv6Network, ...] = setting(
         ip_network, "networks, such as 10.0.0.0/8, 192.0.2.7", is_list=True
     )
-    log_format: str = choice("text", "json")
-    owner_email: str | None = setting(
-        parsers.address, "one address, such as owner@example.org", blank=None
-    )
-    owner_password: str | None = any_text(blank=None, is_secret=True)
+    log_format: str = choice("text", "text", "json")
+    # The Owner's e-mail and password are checked on the first start
+    owner_email: str = setting()
+    owner_password: str = setting(is_secret=True)
 
     # names (without prefix) that the environment set
     given: frozenset[str] = dataclasses.field(repr=False)
-    # where the socket goes when data_dir's path is too long for one
-    runtime_dir: Path = dataclasses.field(repr=False)
 
     @property
     def opens_here_only(self) -> bool:
@@ -178,9 +171,8 @@ class Settings:
         )
         values["database_url"] = values["database_url"] or _sqlite_url(data_dir)
         values["time_zone"] = values["time_zone"] or parsers.server_zone(environ.get("TZ", ""))
-        values["groups"] = parsers.drop_repeated(values["groups"])
         given = frozenset(name for name, text in texts.items() if text.strip())
-        settings = cls(**values, given=given, runtime_dir=_runtime_dir(environ))
+        settings = cls(**values, given=given)
         if settings._is_idle_too_long():
             raise ConfigError(
                 "MUSTER_SESSION_IDLE is longer than MUSTER_SESSION_MAX; make it as long, or shorter."
@@ -220,7 +212,7 @@ class Settings:
         """The text of a page setting for its input field; "0" stands for None."""
         value = getattr(self, name.lower())
         if isinstance(value, timedelta):
-            return parsers.lasting(value)
+            return parsers.format_duration(value)
         if isinstance(value, tuple):
             return ", ".join(value)
         return "0" if value is None else str(getattr(value, "key", value))
@@ -245,15 +237,15 @@ class Settings:
 
     @property
     def queue_socket(self) -> Path:
-        """The embedded server's socket: in data_dir, or in a private folder if that path is too long or has spaces.
+        """The embedded server's socket: in data_dir, or in a private folder of /tmp if that path is too long or has spaces.
 
         A long path does not fit a socket address, and a space in it breaks RQ's reading of CLIENT INFO.
         """
         inside = self.data_dir / "valkey.sock"
-        if _fits_a_socket(inside):
+        if len(os.fsencode(inside)) <= LONGEST_SOCKET_PATH and not re.search(r"\s", str(inside)):
             return inside
         digest = hashlib.sha256(os.fsencode(self.data_dir)).hexdigest()[:16]
-        return self.runtime_dir / f"muster-{digest}" / "valkey.sock"
+        return Path(f"/tmp/muster-{digest}/valkey.sock")  # noqa: S108 -- private: see valkey.py
 
     @property
     def queue_url(self) -> str:
@@ -298,20 +290,3 @@ def _mail_domain(public_url: str) -> str:
     """The host of the portal's own address, unless that is a bare IP address."""
     host = urlsplit(public_url).hostname or ""
     return "localhost" if re.fullmatch(r"[0-9.]*|.*:.*", host) else host
-
-
-def _fits_a_socket(path: Path) -> bool:
-    return len(os.fsencode(path)) <= LONGEST_SOCKET_PATH and not re.search(r"\s", str(path))
-
-
-def _runtime_dir(environ: Mapping[str, str]) -> Path:
-    """The user's own runtime folder, or the temporary one; /tmp where those are too long for a socket."""
-    longest_name = "muster-0123456789abcdef/valkey.sock"
-    for folder in (environ.get("XDG_RUNTIME_DIR", ""), tempfile.gettempdir()):
-        if (
-            folder.startswith("/")
-            and os.path.isdir(folder)
-            and _fits_a_socket(Path(folder) / longest_name)
-        ):
-            return Path(folder)
-    return Path("/tmp")  # noqa: S108 (for a private folder in it: see valkey.py)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextvars
 import os
 import socket
-import sqlite3
 import time
 
 import pytest
@@ -52,10 +51,7 @@ def test_an_installation_that_runs_is_well(install):
         assert not sink.messages
     assert code == 0, told
     assert {line.partition(":")[0] for lines in told.values() for line in lines.splitlines()} == {"ok"}
-    assert "2 workers seen" in told["workers"]
-    assert told["backup"] == "ok: The last one was made 0 hours ago: /var/backups/muster/one.tar.gz.\n"
-    assert "localhost answers and signs us in" in told["mail"]
-    assert "muster.db answers and is migrated to" in told["database"]
+    assert told["mail"] == "ok: The mail server answers.\n"
 
 
 def test_one_that_does_not_run_is_only_warned_of(install):
@@ -70,17 +66,18 @@ def test_one_that_does_not_run_is_only_warned_of(install):
 def test_a_backup_that_is_old(install, tmp_path):
     app, note = install(), tmp_path / "data" / "last_backup"
     data_folder.note_backup(tmp_path / "data", tmp_path / "one.tar.gz")
-    two_days_ago = time.time() - 2 * 86400
-    os.utime(note, (two_days_ago, two_days_ago))
+    os.utime(note, (86400, 86400))
     told = examine(app)[1]["backup"]
-    assert told.startswith("warning: The last one was made 48 hours ago")
+    assert told.startswith("warning: The last one was made on 1970-01-02")
     assert "muster-backup.timer" in told
 
 
 def test_fewer_workers_than_there_should_be(install):
     app = install(WORKERS="3")
     within(app, lambda: db.session.add(Worker(name="one")))
-    assert examine(app)[1]["workers"].startswith("warning: 1 worker seen within 30 seconds, where MUSTER_WORKERS says 3: ")
+    with data_folder.lock(app.extensions["muster_settings"].data_dir):
+        told = examine(app)[1]["workers"]
+    assert told.startswith("warning: 1 worker seen within 30 seconds, where MUSTER_WORKERS says 3: ")
 
 
 def test_without_the_queue_server_and_workers_it_should_have(install):
@@ -88,7 +85,7 @@ def test_without_the_queue_server_and_workers_it_should_have(install):
     with data_folder.lock(app.extensions["muster_settings"].data_dir):
         code, told = examine(app)
     assert code == 1
-    assert told["queue"].startswith("wrong: the embedded server does not answer")
+    assert told["queue"].startswith("wrong: The server does not answer")
     assert told["workers"].startswith("wrong: 0 workers seen within 30 seconds")
 
 
@@ -96,7 +93,7 @@ def test_a_database_that_is_not_migrated(install):
     code, told = examine(install(migrated=False))
     assert code == 1
     assert "wrong: Not migrated to this version: run “flask --app wsgi db upgrade”" in told["database"]
-    assert set(told) == {"settings", "data folder", "backup", "secret key", "database", "queue", "address"}
+    assert set(told) == {"data folder", "backup", "database", "queue", "address"}
 
 
 def test_a_database_of_a_newer_version(install):
@@ -116,16 +113,9 @@ def test_a_database_that_is_damaged(install, tmp_path):
         database.write(os.urandom(4096 * 10))
     code, told = examine(app)
     assert code == 1
-    assert "wrong: It is damaged (" in told["database"] or "cannot be read" in told["database"]
+    assert "wrong: It is damaged" in told["database"] or "does not answer" in told["database"]
     file.write_bytes(b"this is no database" * 1000)
-    assert "cannot be read (file is not a database)" in examine(install(migrated=False))[1]["database"]
-
-
-def test_a_row_that_lost_what_it_refers_to(install, tmp_path):
-    app = install()
-    with sqlite3.connect(tmp_path / "data" / "muster.db") as database:
-        database.execute("INSERT INTO user_groups (user_id, group_id) VALUES (77, 78)")
-    assert "A row of user_groups refers to one that is gone" in examine(app)[1]["database"]
+    assert "does not answer (file is not a database)" in examine(install(migrated=False))[1]["database"]
 
 
 def test_a_database_server_that_is_away_or_frozen(install, monkeypatch):
@@ -134,7 +124,7 @@ def test_a_database_server_that_is_away_or_frozen(install, monkeypatch):
         url = f"postgresql://muster:hunter2@127.0.0.1:{frozen.getsockname()[1]}/muster"
         code, told = examine(install(migrated=False, DATABASE_URL=url))
         assert code == 1
-        assert "wrong: The server at 127.0.0.1 does not answer (no answer in time)" in told["database"]
+        assert "wrong: It does not answer (no answer in time)" in told["database"]
     code, told = examine(install(migrated=False, DATABASE_URL=url))
     assert "Connection refused" in told["database"]
     assert "workers" not in told
@@ -182,17 +172,14 @@ def test_sending_that_is_held_up(install):
 def test_what_others_could_read(install, tmp_path):
     app = install()
     (tmp_path / "data").chmod(0o755)
-    (tmp_path / "data" / "secret_key").chmod(0o644)
     code, told = examine(app)
     assert code == 1
     assert "chmod 700" in told["data folder"]
-    assert "chmod 600" in told["secret key"]
 
 
 def test_a_disk_that_is_nearly_full(install, monkeypatch):
-    monkeypatch.setattr("webapp.services.operations.doctor.ALMOST_NONE", 2**60)
-    monkeypatch.setattr("webapp.services.operations.doctor.LITTLE", 2**61)
-    assert "make room" in told_wrong(install(), "data folder")
+    monkeypatch.setattr("webapp.services.operations.doctor.GB", 2**61)
+    assert "make room" in examine(install())[1]["data folder"]
 
 
 def test_addresses_worth_a_warning(install):

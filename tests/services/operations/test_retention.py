@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from datetime import timedelta
 
 import pytest
@@ -154,16 +153,6 @@ class TestMessages:
         assert retention.delete_messages() == 0
         assert count(Message) == 3
 
-    def test_that_were_written_as_files_go(self, app, settings):
-        folder = settings.data_dir / "outbox"
-        folder.mkdir()
-        for name, days in (("old.eml", 91), ("new.eml", 1), ("other.txt", 91)):
-            (folder / name).write_text("x")
-            at = (utcnow() - timedelta(days=days)).timestamp()
-            os.utime(folder / name, (at, at))
-        sweep()
-        assert sorted(path.name for path in folder.iterdir()) == ["new.eml", "other.txt"]
-
     def test_that_stay_keep_their_files(self, app, settings):
         folder = settings.data_dir / "outbox"
         folder.mkdir()
@@ -172,8 +161,6 @@ class TestMessages:
         pending, over = (file_name(id) for id in db.session.scalars(db.select(Message.message_id).order_by(Message.id)))
         for name in (pending, over):
             (folder / name).write_text("x")
-            at = (utcnow() - timedelta(days=91)).timestamp()
-            os.utime(folder / name, (at, at))
         sweep()
         assert [path.name for path in folder.iterdir()] == [pending]
 

@@ -111,9 +111,9 @@ def test_the_web_lives_whatever_is_away(client, monkeypatch):
 @pytest.mark.parametrize(
     ("mail_url", "sink_does", "reason"),
     [
-        ("smtp://nobody.invalid", None, "unreachable"),
-        ("smtp://user:wrong@localhost:{port}", {"user": "user", "password": "right"}, "sign-in"),
-        ("smtp+starttls://localhost:{port}", {}, "tls"),
+        ("smtp://nobody.invalid", None, "no_host"),
+        ("smtp://user:wrong@localhost:{port}", {"user": "user", "password": "right"}, "sign_in_refused"),
+        ("smtp+starttls://localhost:{port}", {}, "starttls_missing"),
         ("smtps://localhost:{port}", {"tls": "smtps"}, "certificate"),
     ],
 )
@@ -201,8 +201,6 @@ def test_the_figures_of_the_database(client, token, workers, queue):
     assert (found["muster_outbox_messages", "queued"], found["muster_outbox_messages", "sent"]) == (1, 1)
     assert 120 <= found["muster_outbox_oldest_due_seconds",] < 180
     assert (found["muster_batches", "finished"], found["muster_batches", "processing"]) == (2, 1)
-    within = {limit: found["muster_batch_seconds_bucket", limit] for limit in ("1.0", "5.0", "60.0", "300.0", "+Inf")}
-    assert within == {"1.0": 0, "5.0": 1, "60.0": 2, "300.0": 3, "+Inf": 3}
     assert found["muster_batch_seconds_count",] == 3
     assert found["muster_batch_seconds_sum",] == pytest.approx(113, abs=0.1)
 

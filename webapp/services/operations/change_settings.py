@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 
 from marshmallow import ValidationError
 
 from webapp.core.errors import PasswordRequiredError
 from webapp.core.text.formatting import clipped
 from webapp.db import begin_write, db
-from webapp.models import Organisation, User
+from webapp.models import User
 from webapp.services.audit import events
 from webapp.services.audit.actions import AuditAction
 from webapp.services.directory import lookup
 from webapp.services.settings import in_force
-from webapp.settings.pages import NAME
+from webapp.settings.pages import NAME, REQUIRED_OF
 from webapp.settings.settings import ON_PAGES, Settings
-
-LONGEST_QUOTE = 80
 
 
 def current_texts(names: Iterable[str]) -> dict[str, str]:
@@ -39,7 +37,7 @@ def save(
     ValidationError with a sentence for each name that is wrong, or that somebody else set in between; nothing is changed then.
     """
     begin_write()
-    place = db.session.get_one(Organisation, 1)
+    place = in_force.organisation()
     given = in_force.environment()
     wanted = {
         name: text.strip()
@@ -54,43 +52,34 @@ def save(
     }
     for name in before:
         if before[name] not in (new[name], seen.get(name)):
-            now = (
-                f"set this to “{clipped(before[name], LONGEST_QUOTE)}”"
-                if before[name]
-                else "emptied this"
-            )
             problems[name] = (
-                f"Somebody {now} since you opened the page. Save again to have it as you typed it."
+                f"Somebody set this to “{clipped(before[name], 80)}” since you opened the page. "
+                "Save again to have it as you typed it."
             )
     if problems:
         db.session.rollback()
         raise ValidationError({name: [sentence] for name, sentence in problems.items()})
     changed = [name for name in before if before[name] != new[name]]
-    if not proven and _protects_less(in_force.settings(), after, changed):
+    if not proven and _protects_less(in_force.settings(), after):
         db.session.rollback()
         raise PasswordRequiredError(
             "Type your password: this protects accounts or the audit log less than before. Nothing was saved."
         )
     place.name = new.get(NAME, place.name)
-    place.settings = _differing(given, {**place.settings, **{name: new[name] for name in wanted}})
+    texts = place.settings | {name: new[name] for name in wanted}
+    place.settings = {name: text for name, text in texts.items() if text != given.text(name)}
     if changed:
-        was, now_is = ({name.lower(): values[name] for name in changed} for values in (before, new))
-        events.record(by, AuditAction.ORGANISATION_CHANGED, place, before=was, after=now_is)
+        was = {name.lower(): before[name] for name in changed}
+        now = {name.lower(): new[name] for name in changed}
+        events.record(by, AuditAction.ORGANISATION_CHANGED, place, before=was, after=now)
         lookup.bump_version()  # which domains are allowed is part of what plans are made of
     db.session.commit()
     return bool(changed)
 
 
-def _protects_less(before: Settings, after: Settings, changed: Collection[str]) -> bool:
+def _protects_less(before: Settings, after: Settings) -> bool:
     """Whether two-step sign-in is required of fewer people, or the audit log kept for fewer days."""
-    demands = "off", "managers", "everyone"
+    demands = list(REQUIRED_OF)
     fewer_people = demands.index(after.require_totp) < demands.index(before.require_totp)
-    kept, keeps = before.audit_days or math.inf, after.audit_days or math.inf
-    return ("REQUIRE_TOTP" in changed and fewer_people) or (
-        "AUDIT_DAYS" in changed and keeps < kept
-    )
-
-
-def _differing(given: Settings, texts: Mapping[str, str]) -> dict[str, str]:
-    """Only what differs from what would be in force without it."""
-    return {name: text for name, text in texts.items() if text != given.text(name)}
+    fewer_days = (after.audit_days or math.inf) < (before.audit_days or math.inf)
+    return fewer_people or fewer_days

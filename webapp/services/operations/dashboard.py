@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from itertools import pairwise
+from typing import Any
 
-from sqlalchemy import case, func, select
-from sqlalchemy.orm import QueryableAttribute
+from sqlalchemy import ColumnElement, case, func, select
+from sqlalchemy.orm import InstrumentedAttribute
 
 from webapp.core.lists.people_filter import Concern
 from webapp.core.security.permissions import Permission
@@ -51,49 +52,39 @@ class Week:
 
 
 def attention(by: User) -> Attention:
-    """What this person may know of, and do something about; four queries, however many people."""
+    """What this person may know of, and do something about; six queries, however many people."""
     unsent = failed = expiring = 0
     if by.may(Permission.USERS_SEE):
-        pending = select(func.count(Invitation.id)).where(
-            Invitation.state == InvitationState.PENDING
+        unsent, failed, expiring = (
+            db.session.scalar(
+                select(func.count(Invitation.id)).where(
+                    Invitation.state == InvitationState.PENDING, people_list.is_concern(concern)
+                )
+            )
+            or 0
+            for concern in (Concern.UNSENT, Concern.FAILED, Concern.EXPIRING)
         )
-        concerns = Concern.UNSENT, Concern.FAILED, Concern.EXPIRING
-        counts = [
-            pending.where(people_list.is_concern(concern)).scalar_subquery() for concern in concerns
-        ]
-        unsent, failed, expiring = db.session.execute(select(*counts)).one()
     cares = by.may(Permission.INVITATIONS_MAKE) or by.may(Permission.ORGANISATION_MANAGE)
     return Attention(unsent, failed, expiring, status.health() if cares else None)
 
 
 def weeks() -> list[Week]:
     """Invitations of the last weeks in the organisation's time zone; [] while no one was invited. Two queries."""
-    edges = _mondays()
+    now, zone = utcnow(), in_force.settings().time_zone
+    edges = [monday(now, zone, ahead) for ahead in range(1 - WEEKS, 2)]
+    is_accepted = Invitation.state == InvitationState.ACCEPTED
     invited = _count_between(Invitation.created_at, edges)
-    accepted = _count_between(Invitation.closed_at, edges, InvitationState.ACCEPTED)
+    accepted = _count_between(Invitation.closed_at, edges, is_accepted)
     if not any((*invited, *accepted)):
         return []
-    return [
-        Week(begins.date(), *each) for begins, *each in zip(edges, invited, accepted, strict=False)
-    ]
-
-
-def _mondays() -> list[datetime]:
-    """When each of the last weeks began, this one too, and when this one ends; in the organisation's time zone."""
-    now, zone = utcnow(), in_force.settings().time_zone
-    return [monday(now, zone, n) for n in range(1 - WEEKS, 2)]
+    begins = [edge.date() for edge in edges[:-1]]
+    return [Week(*week) for week in zip(begins, invited, accepted, strict=True)]
 
 
 def _count_between(
-    at: QueryableAttribute[datetime] | QueryableAttribute[datetime | None],
-    edges: Sequence[datetime],
-    state: InvitationState | None = None,
+    at: InstrumentedAttribute[Any], edges: Sequence[datetime], *conditions: ColumnElement[bool]
 ) -> list[int]:
     """How many invitations fall between each edge and the next."""
-    sums = [
-        func.sum(case(((at >= begin) & (at < end), 1), else_=0)) for begin, end in pairwise(edges)
-    ]
-    counted = select(*sums).where(at >= edges[0])
-    if state:
-        counted = counted.where(Invitation.state == state)
-    return [n or 0 for n in db.session.execute(counted).one()]
+    counts = [func.count(case(((at >= begin) & (at < end), 1))) for begin, end in pairwise(edges)]
+    query = select(*counts).where(at >= edges[0], *conditions)
+    return list(db.session.execute(query).one())

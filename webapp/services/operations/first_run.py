@@ -163,7 +163,7 @@ def _make_rows() -> None:
 def _owner_from_settings() -> User:
     """The Owner as the environment names them, not yet stored; the name is made of the e-mail's local part."""
     settings = in_force.settings()
-    email, password = settings.owner_email or "", settings.owner_password or ""
+    email, password = settings.owner_email, settings.owner_password
     own_domain = email.rpartition("@")[
         2
     ].lower()  # who runs the server knows their own domain, such as school.local

@@ -5,17 +5,14 @@ Once a day (UTC) the workers' sweep works off `STEPS`, a small transaction at a 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, delete, func, or_, select
+from sqlalchemy import Select, delete, func, or_, select
 from sqlalchemy.orm import aliased
 
-from webapp.db import begin_write, db, utcnow
-from webapp.mail.files import file_name
+from webapp.db import begin_write, bulk_execute, db, utcnow
+from webapp.mail import files
 from webapp.models import (
     AuditChain,
     Batch,
@@ -34,10 +31,10 @@ from webapp.services.audit.actions import AuditAction
 from webapp.services.audit.chain import day_before
 from webapp.services.batches import report, review
 from webapp.services.settings import in_force
+from webapp.settings.settings import FIELDS, ConfigError
 
 CHUNK = 500
 """Rows or messages deleted in one transaction."""
-MOST_DAYS = 36_500
 
 ENDED = (BatchState.FINISHED, BatchState.CANCELLED, BatchState.DISCARDED, BatchState.REVERTED)
 OVER = (
@@ -61,7 +58,7 @@ def _cutoff() -> datetime | None:
 def delete_rows() -> int:
     """Rows of the batch that ended first, with what was edited in them, and its file. The batch stays, with its counts."""
     before = _cutoff()
-    if before is None or not (batch_id := db.session.scalar(_due_batch(before))):
+    if before is None or not (batch_id := db.session.scalar(_due_batches(before).limit(1))):
         db.session.rollback()
         return 0
     begin_write()
@@ -72,17 +69,13 @@ def delete_rows() -> int:
     if batch.tally is None:
         tally = report.tally(batch)
         batch.tally = {"by_outcome": dict(tally.by_outcome), "skipped": dict(tally.skipped)}
-    ids = db.session.scalars(
-        select(Row.id).where(Row.batch_id == batch_id).order_by(Row.id).limit(CHUNK)
-    ).all()
-    unchecked = {"synchronize_session": False}
-    db.session.execute(delete(RowEdit).where(RowEdit.row_id.in_(ids)), execution_options=unchecked)
-    db.session.execute(delete(Row).where(Row.id.in_(ids)), execution_options=unchecked)
+    rows = select(Row.id).where(Row.batch_id == batch_id).order_by(Row.id).limit(CHUNK)
+    ids = db.session.scalars(rows).all()
+    bulk_execute(delete(RowEdit).where(RowEdit.row_id.in_(ids)))
+    bulk_execute(delete(Row).where(Row.id.in_(ids)))
     if len(ids) < CHUNK:
-        for table in (RowEdit, BatchFile):
-            db.session.execute(
-                delete(table).where(table.batch_id == batch_id), execution_options=unchecked
-            )
+        bulk_execute(delete(RowEdit).where(RowEdit.batch_id == batch_id))
+        bulk_execute(delete(BatchFile).where(BatchFile.batch_id == batch_id))
         batch.rows_deleted_at = utcnow()
         total, days = sum(batch.tally["by_outcome"].values()), in_force.settings().retention_days
         if total:
@@ -92,28 +85,16 @@ def delete_rows() -> int:
 
 
 def lost_by(typed: str) -> int:
-    """Of how many batches the rows would go at the next deleting, were they kept for as many days as was typed, and not if they
-    are kept as now. A question."""
+    """How many batches would lose their rows next, if they were kept for the number of days that was typed."""
     now = in_force.settings().retention_days
-    digits = typed.strip().lstrip("0")
-    if (
-        not digits.isdecimal()
-        or len(digits) > 9
-        or (days := int(digits)) > MOST_DAYS
-        or (now and days >= now)
-    ):
+    try:
+        days = FIELDS["RETENTION_DAYS"].read("RETENTION_DAYS", typed)
+    except ConfigError:  # said under the field
         return 0
-    return (
-        db.session.scalar(
-            select(func.count()).select_from(_due_batches(day_before(days)).subquery())
-        )
-        or 0
-    )
-
-
-def _due_batch(before: datetime) -> Any:
-    """The batch that ended first of those."""
-    return _due_batches(before).limit(1)
+    if days is None or (now and days >= now):
+        return 0
+    due = _due_batches(day_before(days)).subquery()
+    return db.session.scalar(select(func.count()).select_from(due)) or 0
 
 
 def _due_batches(before: datetime) -> Select[int]:
@@ -130,69 +111,38 @@ def _due_batches(before: datetime) -> Select[int]:
 
 
 def delete_messages() -> int:
-    """Messages that went, failed or were cancelled; not those of invitations that are still pending."""
+    """Messages that went, failed or were cancelled, and their files; not those of invitations that are still pending."""
     before = _cutoff()
-    query = select(Message.id).outerjoin(Invitation, Invitation.id == Message.invitation_id)
-    if before is None or not (
-        ids := db.session.scalars(
-            query.where(_is_old(before)).order_by(Message.id).limit(CHUNK)
-        ).all()
-    ):
-        db.session.rollback()
+    if before is None:
         return 0
-    begin_write()
-    still = Message.id.in_(ids), Message.state.in_(OVER)
-    gone = db.session.execute(
-        delete(Message).where(*still), execution_options={"synchronize_session": False}
-    )
-    n = gone.rowcount  # type: ignore[attr-defined]
-    events.record(
-        None, AuditAction.MESSAGES_DELETED, messages=n, days=in_force.settings().retention_days
-    )
-    db.session.commit()
-    return len(ids)
-
-
-def _is_old(before: datetime) -> ColumnElement[bool]:
     is_closed = or_(Message.invitation_id.is_(None), Invitation.state != InvitationState.PENDING)
-    return and_(
-        Message.state.in_(OVER),
-        func.coalesce(Message.handed_at, Message.created_at) < before,
-        is_closed,
+    old = (
+        select(Message.id, Message.message_id)
+        .outerjoin(Invitation, Invitation.id == Message.invitation_id)
+        .where(Message.state.in_(OVER), is_closed)
+        .where(func.coalesce(Message.handed_at, Message.created_at) < before)
+        .order_by(Message.id)
+        .limit(CHUNK)
     )
-
-
-def delete_files() -> int:
-    """Delete up to CHUNK old messages that were written as files. No transaction is open while files are deleted."""
-    before, folder, n = _cutoff(), in_force.environment().data_dir / "outbox", 0
-    if before is None or not folder.is_dir():
-        db.session.rollback()
-        return 0
-    old = func.coalesce(Message.handed_at, Message.created_at) < before
-    staying = {
-        file_name(row_id) for row_id in db.session.scalars(select(Message.message_id).where(old))
-    }
+    found = db.session.execute(old).all()
     db.session.rollback()
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            with suppress(OSError):  # another worker was at it
-                if (
-                    entry.name.endswith(".eml")
-                    and entry.name not in staying
-                    and entry.stat().st_mtime < before.timestamp()
-                ):
-                    os.unlink(entry)
-                    n += 1
-            if n == CHUNK:
-                break
-    return n
+    if not found:
+        return 0
+    outbox = in_force.environment().data_dir / "outbox"
+    files.delete_files(outbox, [message_id for _, message_id in found])
+    begin_write()
+    ids = [row_id for row_id, _ in found]
+    gone = bulk_execute(delete(Message).where(Message.id.in_(ids), Message.state.in_(OVER)))
+    days = in_force.settings().retention_days
+    events.record(None, AuditAction.MESSAGES_DELETED, messages=gone.rowcount, days=days)
+    db.session.commit()
+    return len(found)
 
 
 STEPS: Sequence[Callable[[], int]] = (
     chain.prune,
     delete_rows,
     delete_messages,
-    delete_files,
     sessions.delete_expired,
 )
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 import shutil
 from dataclasses import dataclass
 from datetime import datetime
-from math import inf
+from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
-from sqlalchemy import case, func, or_, select, text
+from sqlalchemy import func, or_, select, text
 from sqlalchemy.engine import make_url
+from sqlalchemy.orm import InstrumentedAttribute
 
 from webapp import queue
-from webapp.core.text.phrases import CodedText
 from webapp.db import db, seconds_between, utcnow
 from webapp.models import (
     Batch,
@@ -55,121 +56,61 @@ class Facts:
     size: int
 
 
-@dataclass(frozen=True, slots=True)
-class MonitorStatus:
-    """What the database tells a monitor. held_up: why no e-mail goes out, as one word without names; "" while it does."""
-
-    workers: int
-    held_up: str
-    oldest_due_seconds: int
-
-
-@dataclass(frozen=True, slots=True)
-class Figures:
-    """What the database tells of everything that is counted. batch_seconds: how many ended within so many seconds, or fewer."""
-
-    workers: int
-    is_mail_held_up: bool
-    oldest_due_seconds: int
-    messages: dict[str, int]
-    batches: dict[str, int]
-    batch_seconds: dict[float, int]
-    batch_seconds_in_all: float
-    pending_invitations: int
-    database_bytes: int
-
-
-@dataclass(frozen=True, slots=True)
-class Machine:
-    """What is known without the database. backed_up_at: when the last backup was made, None where that is not known."""
-
-    workers_expected: int
-    free_bytes: int
-    backed_up_at: datetime | None
-
-
-BATCH_SECONDS = (1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 14_400.0, 86_400.0, inf)
-
-_CAUSES = {
-    "starttls_missing": "tls",
-    "sign_in_refused": "sign-in",
-    "unreachable": "unreachable",
-    "not_accepting": "refused",
-    "stopped": "refused",
-    "session_refused": "broke-off",
-    "broken": "broke-off",
-    "sender_refused": "sender",
-    "folder": "folder",
-}
-"""What a monitor reads for each code of `MailCircuit.cause`; a certificate that does not pass has a word of its own."""
-
-
 def health() -> Health:
     """Two queries, and at most a third of a second for the queue."""
     return Health(queue.ping(), heartbeats.alive(), *throttle.circuit_status())
 
 
-def monitor_status() -> MonitorStatus:
-    """Three queries."""
+def monitor_status() -> dict[str, Any]:
+    """What the database tells a monitor, in three queries. mail_reason: a code, without names."""
     alarm = throttle.alarm()
-    held_up = _monitor_word(alarm.cause) if alarm else ""
-    return MonitorStatus(heartbeats.alive(heartbeats.SEEN), held_up, _oldest_due_seconds())
+    found: dict[str, Any] = {
+        "workers": heartbeats.alive(heartbeats.SEEN),
+        "mail": "held up" if alarm else "ok",
+        "oldest_due_seconds": _oldest_due_seconds(),
+    }
+    if alarm:
+        cause = alarm.cause.get("cause") or alarm.cause
+        found["mail_reason"] = cause["code"]
+    return found
 
 
-def _monitor_word(cause: CodedText) -> str:
-    if cause.get("cause", {}).get("code") == "certificate":
-        return "certificate"
-    return _CAUSES.get(cause.get("code", ""), "other")
-
-
-def figures() -> Figures:
-    """Six queries, or seven, however much there is."""
-    by_state = select(Message.state, func.count()).group_by(Message.state)
-    messages = {state.value: 0 for state in MessageState}
-    messages |= {state.value: n for state, n in db.session.execute(by_state)}
-
+def figures() -> dict[str, float | dict[str, int]]:
+    """Everything in the database that is counted, in six queries or seven: numbers, or numbers by state."""
     seconds = seconds_between(Batch.confirmed_at, Batch.finished_at)
-    within = [func.count(case((seconds <= limit, 1))) for limit in BATCH_SECONDS[:-1]]
-    ended = select(
-        Batch.state, func.count(), func.sum(seconds), *within, func.count(seconds)
-    ).group_by(Batch.state)
-    batches, sums = {state.value: 0 for state in BatchState}, [0] * len(BATCH_SECONDS)
-    in_all = 0.0
-    for state, n, lasted, *counted in db.session.execute(ended):
-        batches[state.value] = n
-        in_all += float(lasted or 0)
-        sums = [so_far + more for so_far, more in zip(sums, counted, strict=True)]
-    return Figures(
-        workers=heartbeats.alive(heartbeats.SEEN),
-        is_mail_held_up=throttle.alarm() is not None,
-        oldest_due_seconds=_oldest_due_seconds(),
-        messages=messages,
-        batches=batches,
-        batch_seconds=dict(zip(BATCH_SECONDS, sums, strict=True)),
-        batch_seconds_in_all=in_all,
-        pending_invitations=_pending_invitations(),
-        database_bytes=_size(),
-    )
-
-
-def _pending_invitations() -> int:
-    """Those whose link still works, or was not sent yet."""
+    ended, lasted = db.session.execute(select(func.count(seconds), func.sum(seconds))).one()
     works = or_(Invitation.expires_at.is_(None), Invitation.expires_at > utcnow())
-    pending = (
-        select(func.count())
-        .select_from(Invitation)
-        .where(Invitation.state == InvitationState.PENDING, works)
+    pending = select(func.count(Invitation.id)).where(
+        Invitation.state == InvitationState.PENDING, works
     )
-    return db.session.scalar(pending) or 0
+    return {
+        "workers_alive": heartbeats.alive(heartbeats.SEEN),
+        "mail_held_up": throttle.alarm() is not None,
+        "outbox_oldest_due_seconds": _oldest_due_seconds(),
+        "outbox_messages": _count_by_state(Message.state, MessageState),
+        "batches": _count_by_state(Batch.state, BatchState),
+        "batch_seconds_count": ended,
+        "batch_seconds_sum": float(lasted or 0),
+        "invitations_pending": db.session.scalar(pending) or 0,
+        "database_bytes": _size(),
+    }
 
 
-def machine() -> Machine:
-    """No query."""
+def machine() -> dict[str, float]:
+    """What is known without the database."""
     settings = in_force.environment()
     backup = data_folder.last_backup(settings.data_dir)
-    return Machine(
-        settings.workers, shutil.disk_usage(settings.data_dir).free, backup[0] if backup else None
-    )
+    return {
+        "workers_expected": settings.workers,
+        "data_free_bytes": shutil.disk_usage(settings.data_dir).free,
+        "last_backup_timestamp_seconds": backup[0].timestamp() if backup else 0,
+    }
+
+
+def _count_by_state(state: InstrumentedAttribute[Any], states: type[StrEnum]) -> dict[str, int]:
+    counts = dict.fromkeys(map(str, states), 0)
+    query = select(state, func.count()).group_by(state)
+    return counts | {str(each): n for each, n in db.session.execute(query)}
 
 
 def _oldest_due_seconds() -> int:
@@ -178,16 +119,11 @@ def _oldest_due_seconds() -> int:
 
 
 def facts() -> Facts:
-    """Two queries or three."""
-    waiting = select(func.count()).select_from(Message).where(Message.state == MessageState.QUEUED)
+    """Two queries, or three on PostgreSQL."""
+    due = select(func.count(Message.id)).where(Message.state == MessageState.QUEUED)
     went = Message.state.in_([MessageState.SENT, MessageState.UNCERTAIN])
-    due, handed_at = db.session.execute(
-        select(
-            waiting.scalar_subquery(),
-            select(func.max(Message.handed_at)).where(went).scalar_subquery(),
-        )
-    ).one()
-    return Facts(version(), due, handed_at, _size())
+    handed_at = select(func.max(Message.handed_at)).where(went)
+    return Facts(version(), db.session.scalar(due) or 0, db.session.scalar(handed_at), _size())
 
 
 def _size() -> int:

@@ -39,17 +39,12 @@ def show() -> tuple[dict[str, Any], int]:
     """200 while all is well; 503 with what is wrong. Waits two seconds for the database and a third for the queue, no more."""
     here = _from_database(status.monitor_status, PATIENCE)
     found: dict[str, Any] = {
-        "database": "ok" if here else "away",
+        "database": "away" if here is None else "ok",
         "queue": "ok" if queue.ping() else "away",
-        "workers": here.workers if here else 0,
-        "workers_expected": status.machine().workers_expected,
+        "workers": 0,
+        "workers_expected": in_force.environment().workers,
+        **(here or {}),
     }
-    if here:
-        found |= {
-            "mail": "held up" if here.held_up else "ok",
-            "oldest_due_seconds": here.oldest_due_seconds,
-        }
-        found |= {"mail_reason": here.held_up} if here.held_up else {}
     wrong = [name for name, value in found.items() if value in ("away", "held up")]
     if found["workers"] < found["workers_expected"]:
         wrong.append("workers")
@@ -63,10 +58,17 @@ def figures() -> Response:
     if not (_shows_token() or _comes_from_network()):
         abort(404)
     here = _from_database(status.figures, PATIENCE_FOR_FIGURES)
-    latency: metrics.Latency = current_app.extensions["muster_latency"]
-    text = metrics.render(
-        latency, metrics.Installation(version(), status.machine(), here, queue.depth())
-    )
+    waiting_jobs = queue.depth()
+    found = {
+        "database_up": here is not None,
+        "queue_up": waiting_jobs is not None,
+        **status.machine(),
+        **(here or {}),
+    }
+    if waiting_jobs is not None:
+        found["queue_depth"] = waiting_jobs
+    latency = current_app.extensions["muster_latency"]
+    text = metrics.render(latency, version(), found)
     return Response(text, content_type=metrics.CONTENT_TYPE)
 
 

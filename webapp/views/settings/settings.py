@@ -10,19 +10,17 @@ from marshmallow import ValidationError
 from werkzeug.wrappers import Response as BaseResponse
 
 from webapp.core.errors import NotFoundError, RateLimitError, RuleViolationError
-from webapp.core.lists.people_filter import Filter, Status
+from webapp.core.lists.people_filter import Filter
 from webapp.core.security.permissions import Permission
-from webapp.core.text.formatting import plural
 from webapp.http.auth import check_given_password
 from webapp.http.forms import OrganisationForm
 from webapp.http.web import FRAME_CSP, SIGNED_IN, current_user, redirect_to, require
 from webapp.services.batches import trial_message
-from webapp.services.directory import groups, people_list, roles
+from webapp.services.directory import lookup, people_list
 from webapp.services.mail import preview
 from webapp.services.operations import change_settings, retention, status
 from webapp.services.settings import in_force
 from webapp.settings.pages import NAME, SECTIONS, Section
-from webapp.settings.settings import Settings
 
 bp = Blueprint("settings", __name__, url_prefix="/settings")
 
@@ -30,19 +28,18 @@ bp = Blueprint("settings", __name__, url_prefix="/settings")
 @bp.get("")
 @require(SIGNED_IN)
 def index() -> str:
-    """Where settings are, one's own part, and for the Owner how the installation is doing."""
-    sees, sets = (
-        current_user().may(Permission.USERS_SEE),
-        current_user().may(Permission.ORGANISATION_MANAGE),
-    )
+    """Show where settings are, one's own part, and the Owner how the installation is doing."""
+    sees = current_user().may(Permission.USERS_SEE)
+    sets = current_user().may(Permission.ORGANISATION_MANAGE)
+    given = in_force.environment()
     return render_template(
         "settings/index.html",
-        people=people() if sees else "",
-        groups=plural(len(groups.list_groups()), "group") if sees else "",
-        roles=plural(len(roles.list_roles()), "role") if sees else "",
-        sections=SECTIONS,
-        now=in_words(in_force.settings()) if sets else {},
-        server=server(in_force.environment()) if sets else {},
+        counts=people_list.list_people(Filter()).counts if sees else None,
+        registry=lookup.registry(),
+        sections=SECTIONS if sets else None,
+        given=given,
+        mail_host=urlsplit(given.mail_url or "").hostname,
+        queue_host=urlsplit(given.redis_url).hostname,
         health=status.health() if sets else None,
         facts=status.facts() if sets else None,
     )
@@ -141,60 +138,3 @@ def page(section: str, problems: dict[str, Any] | None = None, lost: int = 0) ->
         email=preview.render_general_example(current_user()) if is_email else None,
         last=trial_message.last_general_test(current_user()) if is_email else None,
     )
-
-
-def people() -> str:
-    """ "163 users, 14 invited, 4 expired"."""
-    counts = people_list.list_people(Filter()).counts
-    parts = [plural(counts[Status.ACTIVE] + counts[Status.DEACTIVATED], "user")]
-    parts += [
-        f"{counts[status]:,} {status.value}"
-        for status in (Status.INVITED, Status.EXPIRED)
-        if counts[status]
-    ]
-    return ", ".join(parts)
-
-
-def in_words(settings: Settings) -> dict[str, str]:
-    """The one thing of each section that its line in the index tells."""
-    rows, log = (
-        plural(days, "day") if days else "for good"
-        for days in (settings.retention_days, settings.audit_days)
-    )
-    return {
-        "sign-in": {
-            "off": "Two-step off",
-            "managers": "Two-step for managers",
-            "everyone": "Two-step for everyone",
-        }[settings.require_totp],
-        "email": settings.mail_from,
-        "uploads": f"{plural(settings.max_rows, 'user')} per file",
-        "general": settings.time_zone.key,
-        "data": f"Uploads kept {rows}, audit log {log}",
-    }
-
-
-def server(settings: Settings) -> dict[str, str]:
-    """What only the environment sets, without anything secret."""
-    return {
-        "Address": settings.public_url,
-        "Mail server": mail_server(settings),
-        "Sending speed": f"{plural(settings.mail_rate, 'message')} a minute",
-        "File size": f"At most {settings.max_upload_mb} MB",
-        "Database": "PostgreSQL" if settings.database_url.startswith("postgresql") else "SQLite",
-        "Queue server": queue_server(settings),
-    }
-
-
-def mail_server(settings: Settings) -> str:
-    """The mail server's host, or where the messages are kept."""
-    if not settings.mail_url:
-        return "None: kept as .eml files"
-    return urlsplit(settings.mail_url).hostname or ""
-
-
-def queue_server(settings: Settings) -> str:
-    """The queue server's host, or that it is Muster's own."""
-    if settings.embedded_queue:
-        return "Muster’s own"
-    return urlsplit(settings.redis_url).hostname or "On this machine"
