@@ -240,7 +240,6 @@ def test_backups_that_do_not_fit_are_refused(install, backed_up, tmp_path):
     whole = file.read_bytes()
     for change, words in (
         ({"revision": "9999"}, "which is newer"),
-        ({"format": 2}, "which is newer"),
         ({"database": "postgresql"}, "set MUSTER_DATABASE_URL as it was there"),
         ({"made_at": "yesterday"}, "cannot be read"),
         ({"database": None}, "set MUSTER_DATABASE_URL"),

@@ -76,7 +76,7 @@ def monitor_status() -> dict[str, Any]:
 
 
 def figures() -> dict[str, float | dict[str, int]]:
-    """Everything in the database that is counted, in six queries or seven: numbers, or numbers by state."""
+    """Everything in the database that is counted, in seven queries or eight: numbers, or numbers by state."""
     seconds = seconds_between(Batch.confirmed_at, Batch.finished_at)
     ended, lasted = db.session.execute(select(func.count(seconds), func.sum(seconds))).one()
     works = or_(Invitation.expires_at.is_(None), Invitation.expires_at > utcnow())
