@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import contextvars
 import os
 import re
+import secrets
 import shutil
 import socket
 import tempfile
@@ -22,10 +22,11 @@ from sqlalchemy import event
 from webapp import cli, create_app, logs
 from webapp import queue as queue_module
 from webapp.core.security import passwords
+from webapp.core.security.tokens import hash_token
 from webapp.db import Base, db, utcnow
-from webapp.models import User
+from webapp.models import Session, User
 from webapp.run.processes import end, tune_gc
-from webapp.services.accounts import sessions, two_factor
+from webapp.services.accounts import two_factor
 from webapp.services.operations import first_run
 from webapp.settings.settings import Settings
 
@@ -213,20 +214,17 @@ def sign_in(app: Flask) -> Callable[..., Client]:
     def sign(who: str | User = "Owner") -> Client:
         make_persona("Owner")
         user = make_persona(who) if isinstance(who, str) else who
+        token, user_id = secrets.token_urlsafe(32), user.id
+        rows = db.session.connection()
+        rows.execute(db.insert(Session.__table__).values(token_hash=hash_token(token), user_id=user_id, user_agent="pytest"))
+        rows.execute(db.update(User.__table__).where(User.id == user_id).values(seen_at=utcnow()))
+        db.session.commit()
         browser = Client(app)
-        user_id = user.id
-        token = contextvars.Context().run(_start_session, app, user_id)
-        db.session.rollback()
         browser.set_cookie(sid=token)
-        browser.user = db.session.get_one(User, user_id)
+        browser.user = user
         return browser
 
     return sign
-
-
-def _start_session(app: Flask, user_id: int) -> str:
-    with app.app_context():
-        return sessions.start_session(db.session.get_one(User, user_id), "192.0.2.1", "pytest")
 
 
 @pytest.fixture
