@@ -100,7 +100,7 @@ def make_persona(role_name: str) -> User:
             email=email, email_key=email, name=PERSONAS[role_name], password_hash=password_hash(),
             role_id=db.select(Role.id).where(Role.key == fold(role_name)).scalar_subquery(), all_groups=role_name == "Owner",
         )  # fmt: skip
-        (user_id,) = db.session.connection().execute(row).inserted_primary_key
+        user_id = db.session.connection().scalar(row.returning(User.id))
         if role_name == "Owner":
             db.session.connection().execute(db.update(Organisation.__table__).values(owner_id=user_id))
         db.session.commit()
