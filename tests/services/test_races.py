@@ -169,10 +169,9 @@ def test_a_group_merged_while_an_action_gives_it(round, admin, race):
     into, other = make_group(f"Into {round}").id, make_group(f"Other {round}").id
     ids = people(round)
     batch_id = at_work(ids, Action(Do.ADD_GROUPS, groups=frozenset({into, other})), admin)
-    seen = groups.effect_of_merging(into, [other], user(admin)).seen
     raised = race(
         lambda: job.process(batch_id),
-        lambda: groups.merge_groups(into, [other], user(admin), seen),
+        lambda: groups.merge_groups(into, [other], user(admin)),
         lambda: groups.change_group(into, f"Renamed {round}", "", user(admin)),
         lambda: actions.do_now("user", ids[0], Action(Do.SET_GROUPS, groups=frozenset({into})), user(admin)),
     )
@@ -191,7 +190,7 @@ def test_a_role_deleted_while_people_get_it_and_lose_it(round, admin, race):
     batch_id = at_work(ids, Action(Do.SET_ROLE, role=made_id), admin)
     race(
         lambda: job.process(batch_id),
-        lambda: roles.remove(made_id, remote, user(owner), "0-0"),
+        lambda: roles.remove(made_id, remote, user(owner)),
         lambda: actions.do_now("user", ids[-1], Action(Do.SET_ROLE, role=made_id), user(admin)),
         lambda: aliases.add(AliasKind.ROLE, made_id, f"helping {round}", user(admin)),
     )

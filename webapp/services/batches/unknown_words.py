@@ -169,9 +169,8 @@ def translate(
         aliases.check_word(word)
     done = bulk_fix.fix(batch_id, name, word, official, by)
     if remember:
-        aliases.remember(
-            AliasKind.ROLE if name == "role" else AliasKind.GROUP, word, official, by, batch_id
-        )
+        kind = AliasKind.ROLE if name == "role" else AliasKind.GROUP
+        aliases.remember(kind, word, official, by)
     return done
 
 

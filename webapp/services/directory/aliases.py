@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from marshmallow import Schema
-from sqlalchemy import delete, func, select, update
-from sqlalchemy.orm import InstrumentedAttribute
+from sqlalchemy import delete, func, select
 
 from webapp.core.errors import NotFoundError, RuleViolationError
 from webapp.core.files.columns import Places, names_of
-from webapp.core.plan.registry import fold
+from webapp.core.plan.registry import GroupEntry, RoleEntry, fold
 from webapp.db import begin_write, binary_order, db
 from webapp.models import Alias, AliasKind, Batch, BatchState, Group, HeaderMapping, Role, Row, User
 from webapp.schemas.names import Name
@@ -24,8 +23,6 @@ from webapp.services.directory import lookup
 
 LONGEST_WORD = 80
 """Characters of a word that can be remembered."""
-
-TAKEN = "Somebody else took this name just now. Load the page again."
 
 Named = Role | Group
 MODELS: dict[AliasKind, type[Role] | type[Group]] = {AliasKind.ROLE: Role, AliasKind.GROUP: Group}
@@ -53,36 +50,30 @@ def columns_of(headers: Mapping[int, Sequence[str]]) -> tuple[int, Places] | Non
 
 def remember_columns(header: Sequence[str], places: Places, batch: Batch, by: User) -> None:
     """Read files with this header so from now on. Does not commit."""
-    held = places.as_dict()
-    known = db.session.scalar(select(HeaderMapping).where(HeaderMapping.key == header_key(header)))
-    named = names_of(places, header)
-    if known and known.columns == held:
-        return
-    if known:
-        known.columns, known.names = held, named
-    else:
-        db.session.add(HeaderMapping(key=header_key(header), columns=held, names=named))
-    events.record(by, AuditAction.COLUMNS_REMEMBERED, batch, columns=named)
+    known = _find_columns(header)
+    if known is None:
+        known = HeaderMapping(key=header_key(header))
+        db.session.add(known)
+    if known.columns != places.as_dict():
+        known.columns, known.names = places.as_dict(), names_of(places, header)
+        events.record(by, AuditAction.COLUMNS_REMEMBERED, batch, columns=known.names)
 
 
 def forget_columns(header: Sequence[str], batch: Batch, by: User) -> None:
     """Read files with this header by their column names again. Does not commit."""
-    gone = db.session.execute(
-        delete(HeaderMapping)
-        .where(HeaderMapping.key == header_key(header))
-        .returning(HeaderMapping.id)
-    )
-    if gone.first():
+    if known := _find_columns(header):
+        db.session.delete(known)
         events.record(by, AuditAction.COLUMNS_FORGOTTEN, batch, columns=list(header))
 
 
-def list_header_mappings() -> list[HeaderMapping]:
+def _find_columns(header: Sequence[str]) -> HeaderMapping | None:
+    return db.session.scalar(select(HeaderMapping).where(HeaderMapping.key == header_key(header)))
+
+
+def list_header_mappings() -> Sequence[HeaderMapping]:
     """All remembered headers, the newest first."""
-    return list(
-        db.session.scalars(
-            select(HeaderMapping).order_by(HeaderMapping.created_at.desc(), HeaderMapping.id.desc())
-        )
-    )
+    newest = HeaderMapping.created_at.desc(), HeaderMapping.id.desc()
+    return db.session.scalars(select(HeaderMapping).order_by(*newest)).all()
 
 
 def get_header_mapping(alias_id: int) -> HeaderMapping:
@@ -106,44 +97,41 @@ def forget_columns_of(alias_id: int, by: User) -> None:
 # Words
 
 
-def remember(kind: AliasKind, word: str, name: str, by: User, batch_id: int) -> Alias:
-    """Let a file's word mean the role or group of this name. Raises RuleViolationError.
-
-    batch_id: the batch in which no row says so any more, so that its plans stay as good as they are.
-    """
+def remember(kind: AliasKind, word: str, name: str, by: User) -> None:
+    """Let a file's word mean the role or group of this name. Raises RuleViolationError."""
     word = check_word(word)
     begin_write()
-    meant = _find_named(kind, name)
-    alias = _set_meaning(kind, word, meant)
-    events.record(by, AuditAction.ALIAS_REMEMBERED, meant, word=word)
-    batch = db.session.get_one(Batch, batch_id)
-    is_fresh = batch.directory_version == lookup.directory_version()
-    lookup.bump_version()
-    if is_fresh:
-        batch.directory_version = lookup.directory_version()
-    db.session.commit()
-    return alias
+    entry = _entries(kind).get(fold(name))
+    if entry is None:
+        raise RuleViolationError(
+            f"There is no {kind.value} called “{name}” any more. Load the page again."
+        )
+    _remember(kind, word, get_named(kind, entry.id), by)
 
 
-def add(kind: AliasKind, meant_id: int, word: str, by: User) -> Alias:
-    """Another name for a role or a group, typed on its page.
+def add(kind: AliasKind, meant_id: int, word: str, by: User) -> str:
+    """Add another name for a role or a group, typed on its page. -> the name.
 
     Raises ValidationError, RuleViolationError (field "word"), or NotFoundError.
     """
-    word = Schema.from_dict({"word": Name(kind.value, required=True)})().load({"word": word})[
-        "word"
-    ]
+    schema = Schema.from_dict({"word": Name(kind.value, required=True)})()
+    word = schema.load({"word": word})["word"]
     begin_write()
     meant = get_named(kind, meant_id)
-    if fold(word) in _words_of(kind, meant):
-        db.session.rollback()
+    entry = _entries(kind).get(fold(word))
+    if entry and entry.id == meant_id:
         raise RuleViolationError(f"“{word}” means “{meant.name}” already.", field="word")
     refuse_taken(kind, [word], field="word")
-    alias = _set_meaning(kind, word, meant)
+    _remember(kind, word, meant, by)
+    return word
+
+
+def _remember(kind: AliasKind, word: str, meant: Named, by: User) -> None:
+    """Give a word its meaning, and commit."""
+    _set_meaning(kind, word, meant)
     events.record(by, AuditAction.ALIAS_REMEMBERED, meant, word=word)
     lookup.bump_version()
     db.session.commit()
-    return alias
 
 
 def get_alias(alias_id: int) -> tuple[Alias, Any]:
@@ -173,7 +161,7 @@ def rename(kind: AliasKind, meant: Named, name: str) -> None:
     """
     old, key = meant.name, fold(name)
     if key != meant.key:
-        refuse_taken(kind, [name], but=meant)
+        refuse_taken(kind, [name], meant.id)
         db.session.execute(delete(Alias).where(Alias.kind == kind, Alias.key == key))
         meant.name, meant.key = name, key
         _set_meaning(kind, old, meant)
@@ -182,49 +170,34 @@ def rename(kind: AliasKind, meant: Named, name: str) -> None:
 
 def transfer_names(kind: AliasKind, old: Named, meant: Named) -> None:
     """Let the name and the aliases of `old` mean `meant`, before `old` is deleted. Does not commit."""
-    column = _column(kind)
-    db.session.execute(
-        update(Alias).where(Alias.kind == kind, column == old.id).values({column.key: meant.id})
-    )
+    for alias in list_aliases(kind)[old.id]:
+        _set_meaning(kind, alias.word, meant)
     _set_meaning(kind, old.name, meant)
 
 
 def refuse_taken(
-    kind: AliasKind, names: Iterable[str], but: Named | None = None, field: str = "name"
+    kind: AliasKind, names: Iterable[str], but_id: int = 0, field: str = "name"
 ) -> None:
     """Refuse names that another role or group has, or that are aliases of one. Raises RuleViolationError."""
-    model, keys = MODELS[kind], [fold(name) for name in names]
-    but_id = but.id if but else 0
-    called = (
-        select(model.name)
-        .where(model.key.in_(keys), model.id != but_id)
-        .order_by(binary_order(model.key))
-    )
-    if taken := db.session.scalars(called).all():
-        db.session.rollback()
-        quoted = ", ".join(f"“{name}”" for name in taken)
+    entries = _entries(kind)
+    others = [(name, entries[fold(name)]) for name in names if fold(name) in entries]
+    others = [(name, entry) for name, entry in others if entry.id != but_id]
+    taken = sorted(f"“{entry.name}”" for name, entry in others if fold(entry.name) == fold(name))
+    if taken:
+        verb = "exists" if len(taken) == 1 else "exist"
         raise RuleViolationError(
-            f"{quoted} {'exists' if len(taken) == 1 else 'exist'} already. Nothing was changed.",
-            field=field,
+            f"{', '.join(taken)} {verb} already. Nothing was changed.", field=field
         )
-    meanings = (
-        select(Alias.word, model.name)
-        .join(model, model.id == _column(kind))
-        .where(Alias.kind == kind, Alias.key.in_(keys), model.id != but_id)
-        .order_by(binary_order(Alias.key))
-    )
-    if other := db.session.execute(meanings.limit(1)).first():
-        db.session.rollback()
+    for name, entry in others:
         raise RuleViolationError(
-            f"“{other[0]}” is another name of “{other[1]}”. Remove it there first.", field=field
+            f"“{name}” is another name of “{entry.name}”. Remove it there first.", field=field
         )
 
 
-def get_named(kind: AliasKind, alias_id: int) -> Any:
+def get_named(kind: AliasKind, meant_id: int) -> Any:
     """The role or group with this id. Raises NotFoundError."""
-    found = db.session.get(MODELS[kind], alias_id)
+    found = db.session.get(MODELS[kind], meant_id)
     if found is None:
-        db.session.rollback()
         raise NotFoundError(
             f"There is no such {kind.value} any more. It may have been merged or deleted."
         )
@@ -241,13 +214,9 @@ def list_aliases(kind: AliasKind) -> dict[int, list[Alias]]:
     return found
 
 
-def count_rows_naming(kind: AliasKind, ids: Iterable[int]) -> int:
-    """How many rows under review name one of these roles or groups, by whatever name; three queries, however many rows."""
-    model, wanted = MODELS[kind], list(ids)
-    keys = set(db.session.scalars(select(model.key).where(model.id.in_(wanted))))
-    keys.update(
-        db.session.scalars(select(Alias.key).where(Alias.kind == kind, _column(kind).in_(wanted)))
-    )
+def count_rows_naming(kind: AliasKind, ids: Collection[int]) -> int:
+    """How many rows under review name one of these roles or groups, by whatever name."""
+    keys = {key for key, entry in _entries(kind).items() if entry.id in ids}
     cell = Row.role if kind is AliasKind.ROLE else Row.groups
     said = (
         select(cell, func.count())
@@ -283,22 +252,7 @@ def _set_meaning(kind: AliasKind, word: str, meant: Named) -> Alias:
     return alias
 
 
-def _words_of(kind: AliasKind, meant: Named) -> set[str]:
-    aliases = select(Alias.key).where(Alias.kind == kind, _column(kind) == meant.id)
-    return {meant.key, *db.session.scalars(aliases)}
-
-
-def _column(kind: AliasKind) -> InstrumentedAttribute[int | None]:
-    return Alias.role_id if kind is AliasKind.ROLE else Alias.group_id
-
-
-def _find_named(kind: AliasKind, name: str) -> Named:
-    model = MODELS[kind]
-    meant: Any = db.session.scalar(select(model).where(model.key == fold(name)))
-    if meant is None:
-        db.session.rollback()
-        raise RuleViolationError(
-            f"There is no {kind.value} called “{name}” any more. Load the page again."
-        )
-    found: Named = meant
-    return found
+def _entries(kind: AliasKind) -> Mapping[str, RoleEntry | GroupEntry]:
+    """The roles or groups by every name that they have, folded."""
+    registry = lookup.registry()
+    return registry.role_by_key if kind is AliasKind.ROLE else registry.group_by_key

@@ -3,27 +3,21 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from types import MappingProxyType
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import (
-    JSON,
     Column,
     ColumnElement,
-    Integer,
     Select,
     case,
-    cast,
     event,
     exists,
     func,
-    literal,
-    null,
     select,
-    union_all,
     update,
 )
 from sqlalchemy.orm import Session, SessionTransaction, aliased
@@ -31,7 +25,7 @@ from sqlalchemy.orm import Session, SessionTransaction, aliased
 from webapp.core.plan.planner import Access, Person, Policy, Ref
 from webapp.core.plan.registry import GroupEntry, Registry, RoleEntry
 from webapp.core.security.permissions import Permission, what_it_does
-from webapp.db import KEEPING, db, in_json, utcnow
+from webapp.db import KEEPING, binary_order, db, in_json, utcnow
 from webapp.models import (
     OWNER_ROLE_ID,
     Alias,
@@ -49,78 +43,48 @@ from webapp.models import (
 from webapp.models.groups import invitation_groups, user_groups
 from webapp.services.settings import in_force
 
-_NO_NUMBER, _NO_LIST = cast(null(), Integer), cast(null(), JSON)
-_REGISTRY = union_all(  # kind, id, name, key, rank, permissions, what an alias stands for
-    select(
-        literal("role"),
-        Role.id,
-        Role.name,
-        Role.key,
-        Role.rank,
-        Role.permissions,
-        _NO_NUMBER,
-        _NO_NUMBER,
-    ),
-    select(
-        literal("group"),
-        Group.id,
-        Group.name,
-        Group.key,
-        _NO_NUMBER,
-        _NO_LIST,
-        _NO_NUMBER,
-        _NO_NUMBER,
-    ),
-    select(
-        literal("alias"),
-        _NO_NUMBER,
-        Alias.key,
-        Alias.key,
-        _NO_NUMBER,
-        _NO_LIST,
-        Alias.role_id,
-        Alias.group_id,
-    ),
-)
+_REGISTRY = "registry"
+"""In `Session.info`: the roles, groups and aliases that this transaction has read."""
 
 
 def registry(by: User | None = None) -> Registry:
-    """All roles (highest first), groups (by name) and their aliases; read once a transaction, in one query."""
+    """All roles (highest first), groups (by name) and their aliases; read once a transaction. by: whose domain is known, too."""
     installation = in_force.installation()
     allowed = installation.settings.allowed_domains
-    own = [
-        key.rpartition("@")[2]
-        for key in (by.email_key if by else "", installation.owner_key)
-        if key
-    ]
-    known_domains = tuple(dict.fromkeys((*allowed, *own)))
-    registries: dict[tuple[str, ...], Registry] = db.session.info.setdefault(_REGISTRIES, {})
-    if known_domains not in registries:
-        any_other = next(iter(registries.values()), None) or _read_registry()
-        registries[known_domains] = replace(
-            any_other, allowed_domains=frozenset(allowed), known_domains=known_domains
-        )
-    return registries[known_domains]
-
-
-_REGISTRIES = "registries"
+    keys = (by.email_key if by else "", installation.owner_key)
+    own = [key.rpartition("@")[2] for key in keys if key]
+    known: Registry = db.session.info.get(_REGISTRY) or _read_registry()
+    db.session.info[_REGISTRY] = known
+    return replace(
+        known,
+        allowed_domains=frozenset(allowed),
+        known_domains=tuple(dict.fromkeys((*allowed, *own))),
+    )
 
 
 def _read_registry() -> Registry:
     """Roles, groups and aliases, without the domains."""
-    found: dict[str, list[Sequence[Any]]] = {"role": [], "group": [], "alias": []}
-    for kind, *values in db.session.execute(_REGISTRY):
-        found[kind].append(values)
-    roles = sorted(found["role"], key=lambda role: (-role[3], role[0]))
-    groups = sorted(found["group"], key=lambda group: str(group[2]))
+    roles = select(Role.id, Role.name, Role.rank, Role.permissions)
+    groups = select(Group.id, Group.name).order_by(binary_order(Group.key))
+    aliases = db.session.execute(select(Alias.key, Alias.role_id, Alias.group_id)).all()
     return Registry(
         roles=tuple(
-            _role_entry(role_id, name, rank, tuple(may))
-            for role_id, name, _, rank, may, *_ in roles
+            RoleEntry(
+                role_id,
+                name,
+                rank,
+                role_id == OWNER_ROLE_ID,
+                Permission.USERS_MANAGE in permissions,
+                what_it_does(permissions),
+                frozenset(permissions),
+            )
+            for role_id, name, rank, permissions in db.session.execute(
+                roles.order_by(Role.rank.desc(), Role.id)
+            )
         ),
-        groups=tuple(GroupEntry(group_id, name) for group_id, name, *_ in groups),
-        role_aliases={key: role_id for _, key, *_, role_id, _ in found["alias"] if role_id},
-        group_aliases={key: group_id for _, key, *_, group_id in found["alias"] if group_id},
+        groups=tuple(GroupEntry(group_id, name) for group_id, name in db.session.execute(groups)),
+        role_aliases={key: role_id for key, role_id, _ in aliases if role_id},
+        group_aliases={key: group_id for key, _, group_id in aliases if group_id},
     )
 
 
@@ -145,24 +109,11 @@ def policy(by: User, registry: Registry, **more: Any) -> Policy:
     return Policy(registry, by.role.rank, frozenset(by.role.permissions), **values)
 
 
-def _role_entry(role_id: int, name: str, rank: int, may: tuple[str, ...]) -> RoleEntry:
-    manages_people = Permission.USERS_MANAGE in may
-    return RoleEntry(
-        role_id,
-        name,
-        rank,
-        role_id == OWNER_ROLE_ID,
-        manages_people,
-        what_it_does(may),
-        frozenset(may),
-    )
-
-
 @event.listens_for(Session, "after_transaction_end")
 def _forget(session: Session, transaction: SessionTransaction) -> None:
     """The next transaction may find other roles and groups."""
     if transaction.parent is None and KEEPING not in session.info:
-        session.info.pop(_REGISTRIES, None)
+        session.info.pop(_REGISTRY, None)
 
 
 def directory_version() -> int:
@@ -172,7 +123,7 @@ def directory_version() -> int:
 
 def bump_version() -> None:
     """Count a change of users, invitations, groups, roles or settings. Call it last: it locks one shared row. Does not commit."""
-    db.session.info.pop(_REGISTRIES, None)
+    db.session.info.pop(_REGISTRY, None)
     in_force.forget()
     db.session.flush()
     db.session.execute(
@@ -184,43 +135,39 @@ def people(keys: Iterable[str]) -> dict[str, Person]:
     """The people with these e-mail keys, users before invitations; at most five queries."""
     wanted = list(keys)
     pending = in_json(Invitation.email_key, wanted) & (Invitation.state == InvitationState.PENDING)
-    return dict(_invitations(pending)) | dict(_users(in_json(User.email_key, wanted)))
+    return dict(_find_invitations(pending)) | dict(_find_users(in_json(User.email_key, wanted)))
 
 
 def people_by_id(refs: Iterable[Ref]) -> dict[Ref, Person]:
     """These users and invitations, including closed ones, without erased people; six queries, however many."""
-    wanted = list(refs)
-    ids: dict[str, list[int]] = {
-        "user": sorted(person_id for kind, person_id in wanted if kind == "user")
-    }
-    ids["invitation"] = sorted(person_id for kind, person_id in wanted if kind == "invitation")
-    is_wanted = in_json(Invitation.id, ids["invitation"])
-    found = (*_users(in_json(User.id, ids["user"])), *_invitations(is_wanted, _sendings(is_wanted)))
+    wanted = sorted(refs)
+    users = in_json(User.id, [person_id for kind, person_id in wanted if kind == "user"])
+    invitations = in_json(
+        Invitation.id, [person_id for kind, person_id in wanted if kind == "invitation"]
+    )
+    found = [*_find_users(users), *_find_invitations(invitations, _count_sendings(invitations))]
     return {(person.kind, person.id): person for _, person in found}
 
 
-def _users(is_wanted: ColumnElement[bool]) -> Iterator[tuple[str, Person]]:
+def _find_users(is_wanted: ColumnElement[bool]) -> list[tuple[str, Person]]:
     """With the e-mail's key."""
-    here = is_wanted & (User.state != UserState.ERASED)
-    query = select(User.email_key, User.id, User.role_id, User.all_groups, User.state).where(here)
-    if not (found := db.session.execute(query).all()):
-        return
-    groups = _memberships(user_groups.c.user_id, [person_id for _, person_id, *_ in found])
-    for key, person_id, role_id, everything, state in found:
-        access = Access(role_id, frozenset(groups[person_id]), everything)
-        yield (
-            key,
-            Person(
-                "user", person_id, access, "active" if state is UserState.ACTIVE else "deactivated"
-            ),
-        )
+    wanted = is_wanted & (User.state != UserState.ERASED)
+    groups = _find_memberships(user_groups.c.user_id, User, wanted)
+    columns = select(User.email_key, User.id, User.role_id, User.all_groups, User.state)
+    found = []
+    for key, user_id, role_id, everything, state in db.session.execute(columns.where(wanted)):
+        access, status = Access(role_id, groups[user_id], everything), cast(Any, state.value)
+        found.append((key, Person("user", user_id, access, status)))
+    return found
 
 
-def _invitations(
+def _find_invitations(
     is_wanted: ColumnElement[bool], sendings: Mapping[int, tuple[int, int]] = MappingProxyType({})
-) -> Iterator[tuple[str, Person]]:
+) -> list[tuple[str, Person]]:
     """With the e-mail's key."""
-    columns = (
+    groups = _find_memberships(invitation_groups.c.invitation_id, Invitation, is_wanted)
+    failed = set(db.session.scalars(select_failed_invitations(is_wanted)))
+    columns = select(
         Invitation.email_key,
         Invitation.id,
         Invitation.role_id,
@@ -228,29 +175,19 @@ def _invitations(
         Invitation.state,
         Invitation.expires_at,
     )
-    if not (found := db.session.execute(select(*columns).where(is_wanted)).all()):
-        return
-    ids = [person_id for _, person_id, *_ in found]
-    groups = _memberships(invitation_groups.c.invitation_id, ids)
-    failed = set(db.session.scalars(select_failed_invitations(in_json(Invitation.id, ids))))
-    now = utcnow()
-    for key, person_id, role_id, everything, state, expires_at in found:
-        is_over = state is InvitationState.PENDING and expires_at and expires_at <= now
-        access = Access(role_id, frozenset(groups.get(person_id, ())), everything)
-        yield (
-            key,
-            Person(
-                "invitation",
-                person_id,
-                access,
-                "expired" if is_over else state.value,
-                person_id in failed,
-                *sendings.get(person_id, (0, 0)),
-            ),
-        )
+    now, found = utcnow(), []
+    for key, each, role_id, everything, state, until in db.session.execute(
+        columns.where(is_wanted)
+    ):
+        is_expired = state is InvitationState.PENDING and until and until <= now
+        access = Access(role_id, groups[each], everything)
+        status = cast(Any, "expired" if is_expired else state.value)
+        sent = sendings.get(each, (0, 0))
+        found.append((key, Person("invitation", each, access, status, each in failed, *sent)))
+    return found
 
 
-def _sendings(is_wanted: ColumnElement[bool]) -> dict[int, tuple[int, int]]:
+def _count_sendings(is_wanted: ColumnElement[bool]) -> dict[int, tuple[int, int]]:
     """How often these invitations were sent: `Person.sent` and `sent_this_hour`, by id."""
     hour_ago = utcnow() - timedelta(hours=1)
     lately = func.sum(case((Message.created_at > hour_ago, 1), else_=0))
@@ -299,10 +236,12 @@ def select_never_emailed(*which: ColumnElement[bool]) -> Select[int | None]:
     )
 
 
-def _memberships(owner: Column[int], ids: Iterable[int]) -> defaultdict[int, list[int]]:
-    members: defaultdict[int, list[int]] = defaultdict(list)
-    for person_id, group_id in db.session.execute(
-        select(owner, owner.table.c.group_id).where(in_json(owner, ids))
-    ):
-        members[person_id].append(group_id)
+def _find_memberships(
+    owner_id: Column[int], model: type[User] | type[Invitation], is_wanted: ColumnElement[bool]
+) -> defaultdict[int, frozenset[int]]:
+    """The ids of the groups of people, by the id of the person."""
+    query = select(owner_id, owner_id.table.c.group_id).join(model, model.id == owner_id)
+    members: defaultdict[int, frozenset[int]] = defaultdict(frozenset)
+    for person_id, group_id in db.session.execute(query.where(is_wanted)):
+        members[person_id] |= {group_id}
     return members

@@ -8,9 +8,9 @@ from typing import Any
 
 from sqlalchemy import delete, func, select, update
 
-from webapp.core.errors import ConflictError, NotFoundError, RuleViolationError
+from webapp.core.errors import NotFoundError, RuleViolationError
 from webapp.core.plan.registry import fold
-from webapp.db import begin_write, db, raise_if_taken
+from webapp.db import begin_write, db
 from webapp.models import (
     OWNER_ROLE_ID,
     Alias,
@@ -25,7 +25,6 @@ from webapp.schemas.roles import RoleSchema
 from webapp.services.audit import events
 from webapp.services.audit.actions import AuditAction
 from webapp.services.directory import aliases, lookup
-from webapp.services.directory.aliases import TAKEN
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,52 +40,31 @@ class Counted:
     def is_held(self) -> bool:
         return bool(self.users or self.invited)
 
-    @property
-    def seen(self) -> str:
-        """What a page carries, so that nothing is done but what it said."""
-        return f"{self.users}-{self.invited}"
-
-
-# Questions
-
 
 def list_roles() -> list[Counted]:
-    """All roles, the highest first, in two queries."""
-    here = User.state != UserState.ERASED
-    users = (
-        select(User.role_id, func.count().label("n")).where(here).group_by(User.role_id).subquery()
-    )
-    invited = (
-        select(Invitation.role_id, func.count().label("n"))
-        .where(Invitation.state == InvitationState.PENDING)
-        .group_by(Invitation.role_id)
-        .subquery()
-    )
-    query = (
-        select(Role, func.coalesce(users.c.n, 0), func.coalesce(invited.c.n, 0))
-        .outerjoin(users, users.c.role_id == Role.id)
-        .outerjoin(invited, invited.c.role_id == Role.id)
-        .order_by(Role.rank.desc(), Role.id)
-    )
+    """All roles, the highest first."""
+    users = select(User.role_id, func.count()).where(User.state != UserState.ERASED)
+    pending = Invitation.state == InvitationState.PENDING
+    invitations = select(Invitation.role_id, func.count()).where(pending)
+    held = dict(db.session.execute(users.group_by(User.role_id)).all())
+    promised = dict(db.session.execute(invitations.group_by(Invitation.role_id)).all())
     other_names = aliases.list_aliases(AliasKind.ROLE)
-    return [Counted(role, n, m, other_names[role.id]) for role, n, m in db.session.execute(query)]
+    return [
+        Counted(role, held.get(role.id, 0), promised.get(role.id, 0), other_names[role.id])
+        for role in db.session.scalars(select(Role).order_by(Role.rank.desc(), Role.id))
+    ]
 
 
 def get_role(role_id: int) -> Counted:
     """The role, counted, which is not the Owner's. Raises NotFoundError, or RuleViolationError for the Owner's."""
     for each in list_roles():
         if each.role.id == role_id:
-            _refuse_owner(each.role)
+            if each.role.is_owner:
+                raise RuleViolationError(
+                    "The Owner’s role stays as it is, so that nobody can lock the Owner out."
+                )
             return each
     raise NotFoundError("There is no such role. It may have been deleted.")
-
-
-def rows_naming(role_id: int) -> int:
-    """How many rows under review name the role."""
-    return aliases.count_rows_naming(AliasKind.ROLE, [role_id])
-
-
-# Commands
 
 
 def add(values: Mapping[str, Any], by: User) -> Role:
@@ -95,12 +73,11 @@ def add(values: Mapping[str, Any], by: User) -> Role:
     begin_write()
     aliases.refuse_taken(AliasKind.ROLE, [good["name"]])
     role = Role(key=fold(good["name"]), **good)
-    with raise_if_taken(ConflictError(TAKEN)):
-        db.session.add(role)
-        db.session.flush()
-        events.record(by, AuditAction.ROLE_CREATED, role, after=_audit_details(role))
-        lookup.bump_version()
-        db.session.commit()
+    db.session.add(role)
+    db.session.flush()
+    events.record(by, AuditAction.ROLE_CREATED, role, after=_audit_details(role))
+    lookup.bump_version()
+    db.session.commit()
     return role
 
 
@@ -111,80 +88,50 @@ def change(role_id: int, values: Mapping[str, Any], by: User) -> Role:
     """
     good = RoleSchema().load(values)
     begin_write()
-    role = _changeable(role_id)
+    role = get_role(role_id).role
     before = _audit_details(role)
-    with raise_if_taken(ConflictError(TAKEN)):
-        aliases.rename(AliasKind.ROLE, role, good["name"])
-        role.rank, role.permissions = good["rank"], good["permissions"]
-        if (after := _audit_details(role)) == before:
-            db.session.rollback()
-            return role
+    aliases.rename(AliasKind.ROLE, role, good["name"])
+    role.rank, role.permissions = good["rank"], good["permissions"]
+    if (after := _audit_details(role)) != before:
         events.record(by, AuditAction.ROLE_CHANGED, role, before=before, after=after)
         lookup.bump_version()
-        db.session.commit()
+    db.session.commit()
     return role
 
 
-def remove(role_id: int, replacement_id: int | None, by: User, seen: str) -> str:
+def remove(role_id: int, replacement_id: int | None, by: User) -> str:
     """Delete a role. Its users and invitations get the replacement, if there are any. -> its name. Commits.
 
-    seen: `Counted.seen` of the page. Invitations that were closed long ago name the replacement, too, or the lowest role.
-    Raises NotFoundError, RuleViolationError (field "replacement"), or Conflict where others hold it than the page said.
+    Invitations that were closed long ago name the replacement, too, or the lowest role.
+    Raises NotFoundError, or RuleViolationError (field "replacement").
     """
     begin_write()
-    role = _changeable(role_id)
     held = get_role(role_id)
-    if held.seen != seen:
-        db.session.rollback()
-        raise ConflictError(
-            "Nothing was changed: other people hold this role than this page said. Look again, then decide."
-        )
-    replacement = _replacement(role_id, replacement_id)
-    if replacement is None or (held.is_held and replacement_id is None):
-        db.session.rollback()
+    others = [each.role for each in list_roles() if each.role.id not in (role_id, OWNER_ROLE_ID)]
+    if replacement_id is None and not held.is_held:
+        chosen = others[-1:]
+    else:
+        chosen = [role for role in others if role.id == replacement_id]
+    if not chosen:
         raise RuleViolationError("Choose the role that they get instead.", field="replacement")
+    details: dict[str, Any] = {"before": _audit_details(held.role)}
+    if held.is_held:
+        details |= {
+            "users": held.users,
+            "invitations": held.invited,
+            "replacement": chosen[0].name,
+        }
     for holder in (User, Invitation):
         db.session.execute(
-            update(holder).where(holder.role_id == role_id).values(role_id=replacement.id)
+            update(holder).where(holder.role_id == role_id).values(role_id=chosen[0].id)
         )
-    instead = (
-        {"users": held.users, "invitations": held.invited, "replacement": replacement.name}
-        if held.is_held
-        else {}
-    )
-    events.record(by, AuditAction.ROLE_DELETED, role, before=_audit_details(role), **instead)
+    events.record(by, AuditAction.ROLE_DELETED, held.role, **details)
     db.session.flush()
-    name = role.name
+    name = held.role.name
     db.session.execute(delete(Role).where(Role.id == role_id))
     lookup.bump_version()
     db.session.commit()
     return name
-
-
-def _replacement(role_id: int, wanted: int | None) -> Role | None:
-    """The chosen role, or the lowest if none is chosen; never the deleted one, and never Owner."""
-    others = (
-        select(Role)
-        .where(Role.id.not_in((role_id, OWNER_ROLE_ID)))
-        .order_by(Role.rank, Role.id)
-        .limit(1)
-    )
-    return db.session.scalar(others if wanted is None else others.where(Role.id == wanted))
-
-
-def _changeable(role_id: int) -> Role:
-    role: Role = aliases.get_named(AliasKind.ROLE, role_id)
-    if role.is_owner:
-        db.session.rollback()
-    _refuse_owner(role)
-    return role
-
-
-def _refuse_owner(role: Role) -> None:
-    if role.id == OWNER_ROLE_ID:
-        raise RuleViolationError(
-            "The Owner’s role stays as it is, so that nobody can lock the Owner out."
-        )
 
 
 def _audit_details(role: Role) -> dict[str, Any]:

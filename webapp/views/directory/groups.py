@@ -5,11 +5,11 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from flask import Blueprint, flash, render_template, request, url_for
+from flask import Blueprint, render_template, request, url_for
 from marshmallow import ValidationError
 from werkzeug.wrappers import Response as BaseResponse
 
-from webapp.core.errors import ConflictError, RuleViolationError
+from webapp.core.errors import RuleViolationError
 from webapp.core.security.permissions import Permission
 from webapp.core.text.formatting import plural
 from webapp.http.forms import GroupForm, GroupsForm, show_errors
@@ -140,12 +140,12 @@ def address_of(group: GroupCount, **found: Any) -> str:
 def add_name(group_id: int) -> BaseResponse | tuple[str, int]:
     """Another name that files may say."""
     try:
-        alias = aliases.add(AliasKind.GROUP, group_id, request.form.get("word", ""), current_user())
+        word = aliases.add(AliasKind.GROUP, group_id, request.form.get("word", ""), current_user())
     except ValidationError as error:
         return members_page(groups.get_group(group_id), " ".join(error.messages_dict["word"])), 422
     except RuleViolationError as refusal:
         return members_page(groups.get_group(group_id), str(refusal)), 422
-    return redirect_to("groups.show", group_id=group_id, say=f"Files may say “{alias.word}” now.")
+    return redirect_to("groups.show", group_id=group_id, say=f"Files may say “{word}” now.")
 
 
 @bp.get("/<int:group_id>/merger")
@@ -159,16 +159,11 @@ def merger(group_id: int) -> str:
 @bp.post("/<int:group_id>/merger")
 @require(Permission.USERS_MANAGE)
 def merge(group_id: int) -> BaseResponse | tuple[str, int]:
-    """Make them one, as the page said."""
+    """Make them one."""
     try:
-        group = groups.merge_groups(
-            group_id, chosen(), current_user(), request.form.get("seen", "")
-        )
+        group = groups.merge_groups(group_id, chosen(), current_user())
     except RuleViolationError as refusal:
         return merger_page(group_id, str(refusal)), 422
-    except ConflictError as conflict:
-        flash(str(conflict), "warn")
-        return merger_page(group_id), 409
     return redirect_to("groups.show", group_id=group.id, say=f"Merged into “{group.name}”.")
 
 
@@ -181,45 +176,29 @@ def merger_page(group_id: int, problem: str = "") -> str:
         group=groups.get_group(group_id),
         others=others,
         wanted=wanted,
-        effect=groups.effect_of_merging(group_id, [each.id for each in wanted], current_user())
-        if wanted
-        else None,
+        effect=groups.effect_of([each.id for each in wanted], current_user(), group_id),
         problem=problem,
     )
 
 
 def chosen() -> list[int]:
     """The groups that were ticked."""
-    own = (request.view_args or {})["group_id"]
-    return [
-        group_id
-        for group_id in request.values.getlist("with", type=int)
-        if 0 < group_id <= LARGEST and group_id != own
-    ]
+    wanted = request.values.getlist("with", type=int)
+    return [group_id for group_id in wanted if 0 < group_id <= LARGEST]
 
 
 @bp.get("/<int:group_id>/deletion")
 @require(Permission.USERS_MANAGE)
 def deletion(group_id: int) -> str:
     """Who loses what, before it is deleted."""
-    return deletion_page(group_id)
+    group = groups.get_group(group_id)
+    effect = groups.effect_of([group_id], current_user())
+    return render_template("directory/groups/deletion.html", group=group, effect=effect)
 
 
 @bp.post("/<int:group_id>/deletion")
 @require(Permission.USERS_MANAGE)
-def delete(group_id: int) -> BaseResponse | tuple[str, int]:
-    """Delete it, as the page said."""
-    try:
-        name = groups.delete_group(group_id, current_user(), request.form.get("seen", ""))
-    except ConflictError as conflict:
-        flash(str(conflict), "warn")
-        return deletion_page(group_id), 409
+def delete(group_id: int) -> BaseResponse:
+    """Delete it."""
+    name = groups.delete_group(group_id, current_user())
     return redirect_to("groups.index", say=f"“{name}” deleted.")
-
-
-def deletion_page(group_id: int) -> str:
-    """The question, with what the answer does."""
-    effect = groups.effect_of_deleting(group_id, current_user())
-    return render_template(
-        "directory/groups/deletion.html", group=groups.get_group(group_id), effect=effect
-    )

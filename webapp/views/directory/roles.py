@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, flash, render_template, request
+from flask import Blueprint, render_template, request
 from marshmallow import ValidationError
 from werkzeug.wrappers import Response as BaseResponse
 
-from webapp.core.errors import ConflictError, RuleViolationError
+from webapp.core.errors import RuleViolationError
 from webapp.core.security.permissions import MEANINGS, Permission
 from webapp.http.forms import RoleForm, show_errors
 from webapp.http.web import current_user, get_number, redirect_to, require
-from webapp.services.directory import roles
+from webapp.models import AliasKind
+from webapp.services.directory import aliases, roles
 from webapp.services.directory.roles import Counted
 
 bp = Blueprint("roles", __name__, url_prefix="/roles")
@@ -93,17 +94,10 @@ def deletion(role_id: int) -> str:
 @bp.post("/<int:role_id>/deletion")
 @require(Permission.ORGANISATION_MANAGE)
 def delete(role_id: int) -> BaseResponse | tuple[str, int]:
-    """Delete it, as the page said."""
+    """Delete it; its people get the replacement."""
+    replacement = get_number(request.form, "replacement")
     try:
-        name = roles.remove(
-            role_id,
-            get_number(request.form, "replacement"),
-            current_user(),
-            request.form.get("seen", ""),
-        )
-    except ConflictError as conflict:
-        flash(str(conflict), "warn")
-        return deletion_page(role_id), 409
+        name = roles.remove(role_id, replacement, current_user())
     except RuleViolationError as refusal:
         return deletion_page(role_id, str(refusal)), 422
     return redirect_to("roles.index", say=f"“{name}” deleted.")
@@ -123,6 +117,6 @@ def deletion_page(role_id: int, problem: str = "") -> str:
         held=held,
         others=others,
         replacement=next((role for role in others if role.id == wanted), None),
-        rows=roles.rows_naming(role_id),
+        rows=aliases.count_rows_naming(AliasKind.ROLE, [role_id]),
         problem=problem,
     )
