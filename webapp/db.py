@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from flask import current_app
@@ -34,7 +35,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.orm import DeclarativeBase, QueryableAttribute
+from sqlalchemy.orm import DeclarativeBase, QueryableAttribute, registry
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator
@@ -54,30 +55,6 @@ MAX_IDLE_WRITING_MS = 8_000
 """The same while it has the write lock: less than others wait for it, so that a frozen process costs nobody an error."""
 WRITE_LOCK = 0x4D757374
 """The advisory lock of PostgreSQL that a writing command holds until its commit."""
-
-
-class Base(DeclarativeBase):
-    """Base of every model; the naming convention keeps constraint names the same on each database."""
-
-    metadata = MetaData(
-        naming_convention={
-            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-            "ck": "ck_%(table_name)s_%(constraint_name)s",
-            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
-            "pk": "pk_%(table_name)s",
-        }
-    )
-
-
-db = SQLAlchemy(model_class=Base)
-
-if TYPE_CHECKING:
-    import psycopg
-
-    Model = Base
-else:
-    Model = db.Model
 
 
 class UTCDateTime(TypeDecorator[datetime]):
@@ -107,6 +84,37 @@ def enum_column(enum: type) -> Enum:
         length=32,
         values_callable=lambda e: [m.value for m in e],
     )
+
+
+class Base(DeclarativeBase):
+    """Base of every model; the naming convention keeps constraint names the same on each database."""
+
+    registry = registry(
+        type_annotation_map={
+            datetime: UTCDateTime,
+            str: Text,
+            StrEnum: enum_column(StrEnum),
+        },
+        metadata=MetaData(
+            naming_convention={
+                "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+                "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+                "ck": "ck_%(table_name)s_%(constraint_name)s",
+                "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+                "pk": "pk_%(table_name)s",
+            }
+        ),
+    )
+
+
+db = SQLAlchemy(model_class=Base)
+
+if TYPE_CHECKING:
+    import psycopg
+
+    Model = Base
+else:
+    Model = db.Model
 
 
 def tune(engine: Engine) -> None:

@@ -8,7 +8,8 @@ from enum import StrEnum
 from sqlalchemy import ForeignKey, Index, String
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from webapp.db import Model, UTCDateTime, enum_column, utcnow
+from webapp.db import Model
+from webapp.models.columns import Digest, Email, Id, Now
 from webapp.models.users import User
 
 
@@ -29,20 +30,20 @@ class AccountLink(Model):
     __tablename__ = "account_links"
     __table_args__ = (Index("ix_account_links_user_id", "user_id", "purpose"),)
 
-    id: Mapped[int] = mapped_column(primary_key=True)
+    id: Mapped[Id]
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
-    purpose: Mapped[LinkPurpose] = mapped_column(enum_column(LinkPurpose))
-    nonce: Mapped[str] = mapped_column(String(32), server_default="")
+    purpose: Mapped[LinkPurpose]
+    nonce: Mapped[str] = mapped_column(String(32))
     """Random, and part of what the token is derived from. Empty only for links from before there was one."""
-    token_hash: Mapped[str] = mapped_column(String(64), unique=True)
-    email: Mapped[str] = mapped_column(String(320), default="")
+    token_hash: Mapped[Digest] = mapped_column(unique=True)
+    email: Mapped[Email] = mapped_column(default="")
     """The new address, where one is to be confirmed."""
-    email_key: Mapped[str] = mapped_column(String(320), default="")
+    email_key: Mapped[Email] = mapped_column(default="")
     without_second_factor: Mapped[bool] = mapped_column(default=False)
     """Whether using it turns the second factor off, too."""
-    created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=utcnow)
-    expires_at: Mapped[datetime] = mapped_column(UTCDateTime)
-    closed_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    created_at: Mapped[Now]
+    expires_at: Mapped[datetime]
+    closed_at: Mapped[datetime | None]
     """When it was used, or another way was taken."""
 
     user: Mapped[User] = relationship(lazy="joined", innerjoin=True)

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
-from sqlalchemy import Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from webapp.db import Model, UTCDateTime, utcnow
+from webapp.db import Model
+from webapp.models.columns import Email, Now
 
 
 class ReplacedAddress(Model):
     """A replaced address, and the address that the person has now."""
 
     __tablename__ = "replaced_addresses"
-    __table_args__ = (Index("ix_replaced_addresses_email_key", "email_key"),)
 
-    old_key: Mapped[str] = mapped_column(String(320), primary_key=True)
-    email: Mapped[str] = mapped_column(String(320))
+    old_key: Mapped[Email] = mapped_column(primary_key=True)
+    email: Mapped[Email]
     """The one that replaced it, as typed."""
-    email_key: Mapped[str] = mapped_column(String(320))
-    at: Mapped[datetime] = mapped_column(UTCDateTime, default=utcnow)
+    email_key: Mapped[Email] = mapped_column(index=True)
+    at: Mapped[Now]

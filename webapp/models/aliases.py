@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from enum import StrEnum
 
 from sqlalchemy import JSON, ForeignKey, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from webapp.db import Model, UTCDateTime, enum_column, utcnow
+from webapp.db import Model
+from webapp.models.columns import Digest, Id, Now
 
 
 class AliasKind(StrEnum):
@@ -24,14 +24,14 @@ class Alias(Model):
     __tablename__ = "aliases"
     __table_args__ = (UniqueConstraint("kind", "key"),)
 
-    id: Mapped[int] = mapped_column(primary_key=True)
-    kind: Mapped[AliasKind] = mapped_column(enum_column(AliasKind))
+    id: Mapped[Id]
+    kind: Mapped[AliasKind]
     word: Mapped[str] = mapped_column(String(80))
     key: Mapped[str] = mapped_column(String(80))
     """The word folded, as files are matched."""
     role_id: Mapped[int | None] = mapped_column(ForeignKey("roles.id", ondelete="CASCADE"))
     group_id: Mapped[int | None] = mapped_column(ForeignKey("groups.id", ondelete="CASCADE"))
-    created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=utcnow)
+    created_at: Mapped[Now]
 
 
 class HeaderMapping(Model):
@@ -39,11 +39,11 @@ class HeaderMapping(Model):
 
     __tablename__ = "header_mappings"
 
-    id: Mapped[int] = mapped_column(primary_key=True)
-    key: Mapped[str] = mapped_column(String(64), unique=True)
+    id: Mapped[Id]
+    key: Mapped[Digest] = mapped_column(unique=True)
     """SHA-256 (hex) of the folded names of the columns."""
     columns: Mapped[dict[str, int]] = mapped_column(JSON)
     """Field -> place of its column."""
-    names: Mapped[dict[str, str]] = mapped_column(JSON, default=dict, server_default="{}")
+    names: Mapped[dict[str, str]] = mapped_column(JSON, default=dict)
     """What the template calls a column -> what such files call it; empty for those remembered before this was kept."""
-    created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=utcnow)
+    created_at: Mapped[Now]

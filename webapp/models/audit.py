@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import DDL, JSON, ForeignKey, Index, String, event, false, text
+from sqlalchemy import DDL, JSON, Index, String, event
 from sqlalchemy.orm import Mapped, mapped_column
 
-from webapp.db import Model, UTCDateTime, utcnow
+from webapp.db import Model
+from webapp.models.columns import Digest, Email, Id, Now, UserId, partial_index
 
 
 class AuditEvent(Model):
@@ -19,19 +20,14 @@ class AuditEvent(Model):
         Index("ix_audit_events_at", "at", "id"),
         Index("ix_audit_events_subject", "subject_type", "subject_id"),
         Index("ix_audit_events_actor_id", "actor_id", "at"),
-        Index(
-            "ix_audit_events_unsealed",
-            "id",
-            sqlite_where=text("seq IS NULL"),
-            postgresql_where=text("seq IS NULL"),
-        ),
+        partial_index("ix_audit_events_unsealed", "id", where="seq IS NULL"),
     )
 
-    id: Mapped[int] = mapped_column(primary_key=True)
-    at: Mapped[datetime] = mapped_column(UTCDateTime, default=utcnow)
-    actor_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
+    id: Mapped[Id]
+    at: Mapped[Now]
+    actor_id: Mapped[UserId | None]
     """None: nobody signed in, or Muster itself."""
-    actor: Mapped[str] = mapped_column(String(320), default="")
+    actor: Mapped[Email] = mapped_column(default="")
     """The actor's e-mail at the time."""
     action: Mapped[str] = mapped_column(String(64))
     subject_type: Mapped[str] = mapped_column(String(32), default="")
@@ -44,15 +40,13 @@ class AuditEvent(Model):
     count: Mapped[int] = mapped_column(default=1)
     """Repeated refusals are counted, not appended, until the event is sealed."""
 
-    personal: Mapped[dict[str, dict[str, str]]] = mapped_column(
-        JSON, default=dict, server_default=text("'{}'")
-    )
+    personal: Mapped[dict[str, dict[str, str]]] = mapped_column(JSON, default=dict)
     """`core.security.audit_hashes.Digests` of actor, subject and details."""
-    stamp: Mapped[str | None] = mapped_column(String(64), unique=True)
+    stamp: Mapped[Digest | None] = mapped_column(unique=True)
     """`core.security.audit_hashes.stamp`. None only in events from before there were any, until the first sealing."""
     seq: Mapped[int | None] = mapped_column(unique=True)
     """Its place in the chain, which is in the order of sealing. None: not sealed yet."""
-    link: Mapped[str | None] = mapped_column(String(64))
+    link: Mapped[Digest | None]
     """`core.security.audit_hashes.link`."""
 
 
@@ -61,25 +55,25 @@ class AuditChain(Model):
 
     __tablename__ = "audit_chain"
 
-    id: Mapped[int] = mapped_column(primary_key=True)
-    seq: Mapped[int] = mapped_column(default=0, server_default=text("0"))
+    id: Mapped[Id]
+    seq: Mapped[int] = mapped_column(default=0)
     """The place of the event that was sealed last; 0: none was."""
-    link: Mapped[str] = mapped_column(String(64), default="", server_default="")
-    sealed_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    link: Mapped[Digest] = mapped_column(default="")
+    sealed_at: Mapped[datetime | None]
 
-    first_seq: Mapped[int] = mapped_column(default=0, server_default=text("0"))
+    first_seq: Mapped[int] = mapped_column(default=0)
     """The checkpoint: the place of the event that was pruned last, from which the chain is checked. 0: none was."""
-    first_link: Mapped[str] = mapped_column(String(64), default="", server_default="")
-    pruned: Mapped[int] = mapped_column(default=0, server_default=text("0"))
+    first_link: Mapped[Digest] = mapped_column(default="")
+    pruned: Mapped[int] = mapped_column(default=0)
     """How many events were pruned so far."""
-    pruned_until: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    pruned_until: Mapped[datetime | None]
     """When the newest of them happened."""
 
-    signature: Mapped[str] = mapped_column(String(64), default="", server_default="")
+    signature: Mapped[Digest] = mapped_column(default="")
     """Keyed digest of all of the above."""
-    swept_on: Mapped[str] = mapped_column(String(10), default="", server_default="")
+    swept_on: Mapped[str] = mapped_column(String(10), default="")
     """The day (UTC) whose pruning is done."""
-    unlocked: Mapped[bool] = mapped_column(default=False, server_default=false())
+    unlocked: Mapped[bool] = mapped_column(default=False)
     """Within a transaction that prunes or erases: its triggers let it. Never committed as true."""
 
 

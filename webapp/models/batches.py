@@ -6,14 +6,15 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, Index, LargeBinary, String, Text, text
+from sqlalchemy import JSON, ForeignKey, LargeBinary, String
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from webapp.core.plan.actions import Action
 from webapp.core.plan.planner import Mode, Plan
 from webapp.core.text import batch_phrases
 from webapp.core.text.phrases import CodedText
-from webapp.db import Model, UTCDateTime, enum_column, utcnow
+from webapp.db import Model
+from webapp.models.columns import Digest, Id, Now, UserId
 from webapp.models.users import User
 
 
@@ -43,47 +44,42 @@ class Batch(Model):
     """What was uploaded, how it is to be applied, and how far it has come."""
 
     __tablename__ = "batches"
-    __table_args__ = (
-        Index("ix_batches_state", "state"),
-        Index("ix_batches_content_hash", "content_hash"),
-        Index("ix_batches_reverts_id", "reverts_id"),
-    )
 
-    id: Mapped[int] = mapped_column(primary_key=True)
-    kind: Mapped[BatchKind] = mapped_column(enum_column(BatchKind), default=BatchKind.UPLOAD)
-    state: Mapped[BatchState] = mapped_column(enum_column(BatchState), default=BatchState.REVIEWING)
+    id: Mapped[Id]
+    kind: Mapped[BatchKind] = mapped_column(default=BatchKind.UPLOAD)
+    state: Mapped[BatchState] = mapped_column(default=BatchState.REVIEWING, index=True)
     file_name: Mapped[str] = mapped_column("name", String(255), default="")
     """The file's name as uploaded."""
-    title: Mapped[CodedText] = mapped_column(JSON, default=dict, server_default=text("'{}'"))
+    title: Mapped[CodedText] = mapped_column(JSON, default=dict)
     """What an action or a revert is called, as a code with parameters; {}: an upload. `name` words it."""
-    content_hash: Mapped[str] = mapped_column(String(64), default="")
+    content_hash: Mapped[Digest] = mapped_column(default="", index=True)
     """SHA-256 (hex) of the file, so that the same file uploaded again is recognised."""
     facts: Mapped[list[CodedText]] = mapped_column(JSON, default=list)
     """How the file was read, as codes with parameters; `reading` words it."""
     header: Mapped[list[str]] = mapped_column(JSON, default=list)
     """The file's header as read."""
-    columns: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict, server_default=text("'{}'"))
+    columns: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
     """`core.files.columns.Places` as a dictionary: which columns hold what; {}: not known."""
-    notices: Mapped[list[dict[str, Any]]] = mapped_column(
-        JSON, default=list, server_default=text("'[]'")
-    )
+    notices: Mapped[list[dict[str, Any]]] = mapped_column(JSON, default=list)
     """`core.text.notices.Notice` as dictionaries: what reading the file came upon and a person should look at."""
 
-    mode: Mapped[Mode] = mapped_column(enum_column(Mode), default=Mode.REPLACE)
+    mode: Mapped[Mode] = mapped_column(default=Mode.REPLACE)
     change_roles: Mapped[bool] = mapped_column(default=False)
     skip_errors: Mapped[bool] = mapped_column(default=False)
     valid_days: Mapped[int]
-    message: Mapped[str] = mapped_column(Text, default="", server_default="")
+    message: Mapped[str] = mapped_column(default="")
     """Personal words in this batch's invitations."""
 
     parts_id: Mapped[int | None] = mapped_column(ForeignKey("batches.id", ondelete="SET NULL"))
     """The first part, where a long file was split into several batches."""
-    part: Mapped[int] = mapped_column(default=1, server_default="1")
-    parts: Mapped[int] = mapped_column(default=1, server_default="1")
+    part: Mapped[int] = mapped_column(default=1)
+    parts: Mapped[int] = mapped_column(default=1)
 
     action: Mapped[dict[str, Any] | None] = mapped_column(JSON)
     """`core.plan.actions.Action` as a dictionary: what an action does, or what a revert takes back."""
-    reverts_id: Mapped[int | None] = mapped_column(ForeignKey("batches.id", ondelete="SET NULL"))
+    reverts_id: Mapped[int | None] = mapped_column(
+        ForeignKey("batches.id", ondelete="SET NULL"), index=True
+    )
     """The batch that a revert takes back."""
     again_of_id: Mapped[int | None] = mapped_column(ForeignKey("batches.id", ondelete="SET NULL"))
     """The finished batch whose changed rows are reviewed again here."""
@@ -92,26 +88,26 @@ class Batch(Model):
     """Raised by every change of rows, options or plans; confirming carries it."""
     directory_version: Mapped[int] = mapped_column(default=0)
     """`Organisation.directory_version` when the plans were made: another one makes them stale."""
-    planned_for_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
+    planned_for_id: Mapped[UserId]
     """The person whose rank the stored plans respect: who uploaded the batch, or who was last asked to look again."""
     counts: Mapped[dict[str, int]] = mapped_column(JSON, default=dict)
     """How many rows stand, by plan and by mark: kept up with every change, so that no page counts rows."""
 
-    uploaded_by_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
-    confirmed_by_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
-    created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=utcnow)
-    confirmed_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
-    finished_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    uploaded_by_id: Mapped[UserId]
+    confirmed_by_id: Mapped[UserId | None]
+    created_at: Mapped[Now]
+    confirmed_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
     tally: Mapped[dict[str, dict[str, int]] | None] = mapped_column(JSON(none_as_null=True))
     """How many rows came to which outcome (and the skipped, by plan): kept when the rows themselves are deleted."""
-    rows_deleted_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    rows_deleted_at: Mapped[datetime | None]
     """When the last of them was, because `MUSTER_RETENTION_DAYS` had passed."""
 
-    uploaded_by: Mapped[User] = relationship(foreign_keys=[uploaded_by_id])
+    uploaded_by: Mapped[User] = relationship(foreign_keys="Batch.uploaded_by_id")
     planned_for: Mapped[User] = relationship(
-        foreign_keys=[planned_for_id], lazy="joined", innerjoin=True
+        foreign_keys="Batch.planned_for_id", lazy="joined", innerjoin=True
     )
-    confirmed_by: Mapped[User | None] = relationship(foreign_keys=[confirmed_by_id])
+    confirmed_by: Mapped[User | None] = relationship(foreign_keys="Batch.confirmed_by_id")
 
     @property
     def name(self) -> str:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from sqlalchemy import Column, ForeignKey, Index, String, Table
 from sqlalchemy.orm import Mapped, mapped_column
 
-from webapp.db import Base, Model, UTCDateTime, utcnow
+from webapp.db import Base, Model
+from webapp.models.columns import Id, Now
 
 
 class Group(Model):
@@ -15,12 +14,12 @@ class Group(Model):
 
     __tablename__ = "groups"
 
-    id: Mapped[int] = mapped_column(primary_key=True)
+    id: Mapped[Id]
     name: Mapped[str] = mapped_column(String(80))
     key: Mapped[str] = mapped_column(String(80), unique=True)
     """The name case-folded with single spaces, as files are matched."""
     description: Mapped[str] = mapped_column(String(200), default="")
-    created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=utcnow)
+    created_at: Mapped[Now]
 
 
 def _members(owner: str) -> Table:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import ForeignKey, Index, String, text
+from sqlalchemy import ForeignKey, Index, String
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from webapp.db import Model, UTCDateTime, binary_order, enum_column, utcnow
+from webapp.db import Model, binary_order, utcnow
+from webapp.models.columns import Digest, Email, Id, Now, UserId, partial_index
 from webapp.models.groups import Group, invitation_groups
 from webapp.models.roles import Role
 
@@ -26,46 +27,39 @@ class Invitation(Model):
 
     __tablename__ = "invitations"
     __table_args__ = (
-        Index(
-            "one_pending_invitation",
-            "email_key",
-            unique=True,
-            sqlite_where=text("state = 'pending'"),
-            postgresql_where=text("state = 'pending'"),
+        partial_index(
+            "one_pending_invitation", "email_key", where="state = 'pending'", unique=True
         ),
-        Index("ix_invitations_email_key", "email_key"),
-        Index("ix_invitations_batch_id", "batch_id"),
-        Index("ix_invitations_user_id", "user_id"),
         Index("ix_invitations_state_expires_at", "state", "expires_at"),
     )
 
-    id: Mapped[int] = mapped_column(primary_key=True)
-    email: Mapped[str] = mapped_column(String(320))
-    email_key: Mapped[str] = mapped_column(String(320))
+    id: Mapped[Id]
+    email: Mapped[Email]
+    email_key: Mapped[Email] = mapped_column(index=True)
     role_id: Mapped[int] = mapped_column(ForeignKey("roles.id"))
     all_groups: Mapped[bool] = mapped_column(default=False)
-    state: Mapped[InvitationState] = mapped_column(
-        enum_column(InvitationState), default=InvitationState.PENDING
-    )
+    state: Mapped[InvitationState] = mapped_column(default=InvitationState.PENDING)
     version: Mapped[int] = mapped_column(default=1)
     """Part of what the token is derived from: raising it makes every link sent before worthless."""
-    nonce: Mapped[str] = mapped_column(String(32), server_default="")
+    nonce: Mapped[str] = mapped_column(String(32))
     """Random, and part of what the token is derived from, so that a row with the same id gets another link. Empty only for
     invitations from before there was one."""
-    token_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    token_hash: Mapped[Digest] = mapped_column(unique=True)
     """SHA-256 (hex) of the token; the token itself is stored nowhere."""
     valid_days: Mapped[int]
-    expires_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    expires_at: Mapped[datetime | None]
     """`valid_days` after the first hand-over; None until the link has been handed to anybody."""
-    invited_by_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
-    batch_id: Mapped[int | None] = mapped_column(ForeignKey("batches.id", ondelete="SET NULL"))
-    user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
+    invited_by_id: Mapped[UserId | None]
+    batch_id: Mapped[int | None] = mapped_column(
+        ForeignKey("batches.id", ondelete="SET NULL"), index=True
+    )
+    user_id: Mapped[UserId | None] = mapped_column(index=True)
     """Who came of it."""
-    created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=utcnow)
-    closed_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    created_at: Mapped[Now]
+    closed_at: Mapped[datetime | None]
     """When it was accepted or revoked."""
 
-    reminded_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    reminded_at: Mapped[datetime | None]
     """When the one reminder of it was queued."""
 
     role: Mapped[Role] = relationship(lazy="joined", innerjoin=True)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from sqlalchemy import JSON, ForeignKeyConstraint, String, text
+from sqlalchemy import JSON, ForeignKeyConstraint, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from webapp.db import Model
+from webapp.models.columns import Digest, Id
 from webapp.models.roles import OWNER_ROLE_ID
 
 
@@ -25,19 +26,17 @@ class Organisation(Model):
         ),
     )
 
-    id: Mapped[int] = mapped_column(primary_key=True)
+    id: Mapped[Id]
     name: Mapped[str] = mapped_column(String(120), default="")
-    settings: Mapped[dict[str, str]] = mapped_column(JSON, default=dict, server_default="{}")
+    settings: Mapped[dict[str, str]] = mapped_column(JSON, default=dict)
     """What was set on a page: the setting's name -> its value as text, as the environment would say it."""
     directory_version: Mapped[int] = mapped_column(default=1)
     """Raised by every change to users, invitations, groups and roles: stored plans that are older are made again."""
-    setup_token_hash: Mapped[str | None] = mapped_column(String(64))
+    setup_token_hash: Mapped[Digest | None]
     """SHA-256 (hex) of the one-time set-up link's token, while there is no Owner."""
     owner_id: Mapped[int | None]
     """None until Muster is set up."""
-    owner_role_id: Mapped[int] = mapped_column(
-        default=OWNER_ROLE_ID, server_default=text(str(OWNER_ROLE_ID))
-    )
+    owner_role_id: Mapped[int] = mapped_column(default=OWNER_ROLE_ID)
     """Never anything else: it stands here for the foreign key."""
-    owner_state: Mapped[str] = mapped_column(String(32), default="active", server_default="active")
+    owner_state: Mapped[str] = mapped_column(String(32), default="active")
     """As above."""

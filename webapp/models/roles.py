@@ -6,6 +6,7 @@ from sqlalchemy import JSON, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from webapp.db import Model
+from webapp.models.columns import Id
 
 OWNER_ROLE_ID = 1
 """The Owner's role has this id, so that the database itself can hold "exactly one Owner" (an index on users)."""
@@ -16,7 +17,7 @@ class Role(Model):
 
     __tablename__ = "roles"
 
-    id: Mapped[int] = mapped_column(primary_key=True)
+    id: Mapped[Id]
     name: Mapped[str] = mapped_column(String(80))
     key: Mapped[str] = mapped_column(String(80), unique=True)
     """The name case-folded, as files are matched."""

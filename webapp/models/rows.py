@@ -6,13 +6,14 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, Index, String, Text, false, text
+from sqlalchemy import JSON, ForeignKey, Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from webapp.core.plan.planner import Plan, PlannedChange
 from webapp.core.text import row_phrases
 from webapp.core.text.phrases import CodedText
-from webapp.db import Model, UTCDateTime, enum_column, utcnow
+from webapp.db import Model
+from webapp.models.columns import Email, Id, Now, UserId, partial_index
 
 
 class Outcome(StrEnum):
@@ -35,64 +36,52 @@ class Row(Model):
         Index("ix_rows_batch_id_plan", "batch_id", "plan", "line"),
         Index("ix_rows_batch_id_outcome", "batch_id", "outcome", "line"),
         Index("ix_rows_batch_id_email_key", "batch_id", "email_key"),
-        Index(
+        partial_index(
             "ix_rows_batch_id_likely_domain",
             "batch_id",
             "likely_domain",
-            sqlite_where=text("likely_domain IS NOT NULL"),
-            postgresql_where=text("likely_domain IS NOT NULL"),
+            where="likely_domain IS NOT NULL",
         ),
-        Index(
-            "ix_rows_batch_id_hint",
-            "batch_id",
-            "hint",
-            sqlite_where=text("hint IS NOT NULL"),
-            postgresql_where=text("hint IS NOT NULL"),
-        ),
-        Index(
-            "ix_rows_invitation_id",
-            "invitation_id",
-            sqlite_where=text("invitation_id IS NOT NULL"),
-            postgresql_where=text("invitation_id IS NOT NULL"),
-        ),
+        partial_index("ix_rows_batch_id_hint", "batch_id", "hint", where="hint IS NOT NULL"),
+        partial_index("ix_rows_invitation_id", "invitation_id", where="invitation_id IS NOT NULL"),
     )
 
-    id: Mapped[int] = mapped_column(primary_key=True)
+    id: Mapped[Id]
     batch_id: Mapped[int] = mapped_column(ForeignKey("batches.id", ondelete="CASCADE"))
     line: Mapped[int]
     """The row's number as the spreadsheet shows it; the header is row 1."""
 
-    read_email: Mapped[str] = mapped_column(Text)
-    read_role: Mapped[str] = mapped_column(Text)
-    read_groups: Mapped[str] = mapped_column(Text)
-    read_cells: Mapped[list[str]] = mapped_column(JSON, default=list, server_default=text("'[]'"))
+    read_email: Mapped[str]
+    read_role: Mapped[str]
+    read_groups: Mapped[str]
+    read_cells: Mapped[list[str]] = mapped_column(JSON, default=list)
     """The whole line as read, by the columns of `Batch.header`; empty for a row that was added by hand."""
     hint: Mapped[str | None] = mapped_column(String(16))
     """`core.text.notices.Hint`: what else the file says of this row."""
-    email: Mapped[str] = mapped_column(Text)
-    role: Mapped[str] = mapped_column(Text)
-    groups: Mapped[str] = mapped_column(Text)
-    removed_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    email: Mapped[str]
+    role: Mapped[str]
+    groups: Mapped[str]
+    removed_at: Mapped[datetime | None]
 
-    email_key: Mapped[str | None] = mapped_column(String(320))
+    email_key: Mapped[Email | None]
     """None where the e-mail does not pass."""
     issues: Mapped[list[dict[str, Any]]] = mapped_column(JSON, default=list)
     """`core.plan.planner.Issue` as dictionaries: what the schema and the planner found. `core.text.row_phrases` words them."""
-    email_wrong: Mapped[bool] = mapped_column(default=False, server_default=false())
-    role_wrong: Mapped[bool] = mapped_column(default=False, server_default=false())
-    groups_wrong: Mapped[bool] = mapped_column(default=False, server_default=false())
+    email_wrong: Mapped[bool] = mapped_column(default=False)
+    role_wrong: Mapped[bool] = mapped_column(default=False)
+    groups_wrong: Mapped[bool] = mapped_column(default=False)
     """Whether an issue is about this cell, so that rows can be filtered by it."""
     likely_domain: Mapped[str | None] = mapped_column(String(255))
     """The domain that the e-mail's probably is a misspelling of; also in `change_dict`, here to be found by."""
-    plan: Mapped[Plan] = mapped_column(enum_column(Plan), default=Plan.ATTENTION)
+    plan: Mapped[Plan] = mapped_column(default=Plan.ATTENTION)
     change_dict: Mapped[dict[str, Any]] = mapped_column("step", JSON, default=dict)
     """`core.plan.planner.PlannedChange` as a dictionary: whom it is about, before, after, notes."""
 
-    outcome: Mapped[Outcome | None] = mapped_column(enum_column(Outcome))
+    outcome: Mapped[Outcome | None]
     """None: not yet claimed by a worker."""
-    reason: Mapped[CodedText] = mapped_column(JSON, default=dict, server_default=text("'{}'"))
+    reason: Mapped[CodedText] = mapped_column(JSON, default=dict)
     """Why it came to this outcome: a code with parameters, worded by `why`; {}: nothing to say."""
-    done_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    done_at: Mapped[datetime | None]
     invitation_id: Mapped[int | None] = mapped_column(
         ForeignKey("invitations.id", ondelete="SET NULL")
     )
@@ -163,17 +152,15 @@ class RowEdit(Model):
         Index("ix_row_edits_row_id", "row_id", "id"),
     )
 
-    id: Mapped[int] = mapped_column(primary_key=True)
+    id: Mapped[Id]
     batch_id: Mapped[int] = mapped_column(ForeignKey("batches.id", ondelete="CASCADE"))
     row_id: Mapped[int | None] = mapped_column(ForeignKey("rows.id", ondelete="CASCADE"))
     """None for a change of the batch itself (mode, roles, skip)."""
     version: Mapped[int]
     """The batch's version that this edit made; edits of one step share it."""
-    user_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
-    at: Mapped[datetime] = mapped_column(UTCDateTime, default=utcnow)
+    user_id: Mapped[UserId]
+    at: Mapped[Now]
     field: Mapped[str] = mapped_column(String(32))
-    before: Mapped[str] = mapped_column(Text)
-    after: Mapped[str] = mapped_column(Text)
-    state: Mapped[EditState] = mapped_column(
-        enum_column(EditState), default=EditState.DONE, server_default="done"
-    )
+    before: Mapped[str]
+    after: Mapped[str]
+    state: Mapped[EditState] = mapped_column(default=EditState.DONE)

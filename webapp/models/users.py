@@ -5,11 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import ForeignKey, Index, String, text
+from sqlalchemy import ForeignKey, Index, String
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from webapp.core.security.permissions import Powers, may_grant
-from webapp.db import Model, UTCDateTime, binary_order, enum_column, utcnow
+from webapp.db import Model, binary_order
+from webapp.models.columns import Email, Id, Now, partial_index
 from webapp.models.groups import Group, user_groups
 from webapp.models.roles import OWNER_ROLE_ID, Role
 
@@ -27,33 +28,26 @@ class User(Model):
 
     __tablename__ = "users"
     __table_args__ = (
-        Index(
-            "one_owner",
-            "role_id",
-            unique=True,
-            sqlite_where=text(f"role_id = {OWNER_ROLE_ID}"),
-            postgresql_where=text(f"role_id = {OWNER_ROLE_ID}"),
-        ),
-        Index("ix_users_role_id", "role_id"),
+        partial_index("one_owner", "role_id", where=f"role_id = {OWNER_ROLE_ID}", unique=True),
         # what organisation's owner refers to
         Index("users_as_owner", "id", "role_id", "state", unique=True),
     )
 
-    id: Mapped[int] = mapped_column(primary_key=True)
-    email: Mapped[str] = mapped_column(String(320))
-    email_key: Mapped[str] = mapped_column(String(320), unique=True)
+    id: Mapped[Id]
+    email: Mapped[Email]
+    email_key: Mapped[Email] = mapped_column(unique=True)
     """docs/rules.md "Rules for a row": local part NFC and case-folded @ the ASCII form of the domain."""
     name: Mapped[str] = mapped_column(String(120))
     password_hash: Mapped[str] = mapped_column(String(200))
-    role_id: Mapped[int] = mapped_column(ForeignKey("roles.id"))
+    role_id: Mapped[int] = mapped_column(ForeignKey("roles.id"), index=True)
     all_groups: Mapped[bool] = mapped_column(default=False)
-    state: Mapped[UserState] = mapped_column(enum_column(UserState), default=UserState.ACTIVE)
-    created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=utcnow)
-    seen_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    state: Mapped[UserState] = mapped_column(default=UserState.ACTIVE)
+    created_at: Mapped[Now]
+    seen_at: Mapped[datetime | None]
 
     totp_salt: Mapped[str | None] = mapped_column(String(32))
     """What the second factor's secret is derived from, with the server's key; None: there is no second factor."""
-    totp_since: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    totp_since: Mapped[datetime | None]
     totp_step: Mapped[int | None]
     """The time step of the newest code that was taken: no code is taken twice."""
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from sqlalchemy import String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from webapp.db import Model, UTCDateTime, utcnow
+from webapp.db import Model
+from webapp.models.columns import Now
 
 
 class Worker(Model):
@@ -17,5 +16,5 @@ class Worker(Model):
 
     # Unique to the process (`webapp.run.processes.unique_name`): machines and containers may share a host name.
     name: Mapped[str] = mapped_column(String(80), primary_key=True)
-    started_at: Mapped[datetime] = mapped_column(UTCDateTime, default=utcnow)
-    seen_at: Mapped[datetime] = mapped_column(UTCDateTime, default=utcnow)
+    started_at: Mapped[Now]
+    seen_at: Mapped[Now]

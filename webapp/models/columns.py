@@ -1,0 +1,26 @@
+"""Columns that many tables have. Lengths count characters."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+
+from sqlalchemy import ForeignKey, Index, String, text
+from sqlalchemy.orm import mapped_column
+
+from webapp.db import utcnow
+
+Id = Annotated[int, mapped_column(primary_key=True)]
+UserId = Annotated[int, mapped_column(ForeignKey("users.id"))]
+Email = Annotated[str, mapped_column(String(320))]
+"""An e-mail, or its key."""
+Digest = Annotated[str, mapped_column(String(64))]
+"""SHA-256 or HMAC-SHA256, in hex."""
+Now = Annotated[datetime, mapped_column(default=utcnow)]
+"""When the row was made, if nothing else is said."""
+
+
+def partial_index(name: str, *columns: str, where: str, unique: bool = False) -> Index:
+    """An index of the rows that meet a condition in SQL, on both databases."""
+    condition = text(where)
+    return Index(name, *columns, unique=unique, sqlite_where=condition, postgresql_where=condition)
