@@ -138,10 +138,6 @@ class TestTheSlips:
         assert page.h1.strip() == "2 slips"
         assert {event.details["batch"] for event in events()} == {batch.id}
 
-    def test_neither_file_nor_slips(self, admin, invited):
-        admin.post("/link-sheets", {}, 422)
-        assert not events()
-
     def test_who_may_not_see_links_makes_none(self, sign_in, invited):
         analyst = sign_in("Analyst")
         analyst.get("/link-sheets/new", 403)

@@ -66,7 +66,7 @@ def report_context(batch: Batch) -> dict[str, Any]:
         "batch": batch,
         "tally": tally,
         "rows_by": rows_by,
-        "linkable": link_sheets.outlook(batch.id, current_user()).ready
+        "linkable": link_sheets.count_links(batch.id, current_user())["ready"]
         if current_user().may(Permission.MESSAGES_SEE)
         else 0,
         "deliveries": delivery_status.find_deliveries(

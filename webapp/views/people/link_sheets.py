@@ -8,16 +8,19 @@ from flask import Blueprint, Response, render_template, request, url_for
 from webapp.core.errors import RuleViolationError
 from webapp.core.files.csv_writer import write_lines
 from webapp.core.lists.people_filter import Filter
+from webapp.core.plan.planner import Ref
+from webapp.core.plan.registry import ALL_GROUPS
 from webapp.core.security.permissions import Permission
 from webapp.core.text.formatting import full
 from webapp.db import utcnow
 from webapp.http.attachments import attach
 from webapp.http.auth import check_given_password
 from webapp.http.web import current_user, get_number, require
+from webapp.models import Invitation
 from webapp.schemas.actions import ChosenSchema
 from webapp.services.batches import review
 from webapp.services.people import link_sheets
-from webapp.services.people.link_sheets import Chosen, Slip
+from webapp.services.people.link_sheets import Chosen
 from webapp.services.settings import in_force
 
 bp = Blueprint("link_sheets", __name__, url_prefix="/link-sheets")
@@ -26,84 +29,69 @@ HEADER = ("Email", "Role", "Groups", "Link", "Works until")
 
 
 @bp.get("/new")
-@require(Permission.MESSAGES_SEE)
-def new() -> str:
-    """Who would be on the sheet: `batch`, or the list's filter. Nothing is handed over yet."""
-    return outlook()
-
-
 @bp.post("/new")
 @require(Permission.MESSAGES_SEE)
-def new_for_selected() -> str:
-    """The same for people who were picked in the list."""
-    return outlook()
+def new(problem: str = "") -> str:
+    """Who would be on the sheet: `batch`, the people who were picked (POST), or the list's filter. Nothing is handed over yet."""
+    chosen = chosen_from_request()
+    batch = review.get_batch(chosen) if isinstance(chosen, int) else None
+    query = {"batch": batch.id} if batch else Filter.parse(request.args).args()
+    return render_template(
+        "people/link_sheets/new.html",
+        found=link_sheets.count_links(chosen, current_user()),
+        most=link_sheets.MOST,
+        batch=batch,
+        people=picked(),
+        address=url_for("link_sheets.create", **query),
+        problem=problem,
+    )
 
 
 @bp.post("")
 @require(Permission.MESSAGES_SEE)
 def create() -> Response | str | tuple[str, int]:
     """Hand over the links as CSV or slips; costs the password if a link makes someone manage users."""
-    form = request.form.get("form")
-    if form not in ("csv", "slips"):
-        raise RuleViolationError("Choose a CSV file or slips to print.")
     try:
-        slips = link_sheets.make(
-            _chosen(), current_user(), proven=check_given_password("No sheet was made.")
-        )
+        proven = check_given_password("No sheet was made.")
+        made = link_sheets.make(chosen_from_request(), current_user(), proven=proven)
     except RuleViolationError as refusal:
-        return outlook(problem=str(refusal)), refusal.status
-    if form == "csv":
-        today = utcnow().astimezone(in_force.settings().time_zone).date()
-        return attach(
-            write_lines(HEADER, [_line(slip) for slip in slips]), f"link-sheet-{today}.csv"
-        )
-    return render_template(
-        "people/link_sheets/show.html", slips=[(slip, code(slip.link)) for slip in slips]
-    )
+        return new(str(refusal)), refusal.status
+    if request.form.get("form") == "csv":
+        zone = in_force.settings().time_zone
+        lines = []
+        for each, link in made:
+            assert each.expires_at
+            until = full(each.expires_at, zone)
+            lines.append((each.email, each.role.name, groups_of(each), link, until))
+        name = f"link-sheet-{utcnow().astimezone(zone).date()}.csv"
+        return attach(write_lines(HEADER, lines), name)
+    slips = [(each, groups_of(each), link, code(link)) for each, link in made]
+    return render_template("people/link_sheets/show.html", slips=slips)
 
 
-def _chosen() -> Chosen:
+def chosen_from_request() -> Chosen:
+    """Whose links: of a batch, of people who were picked, or of all that the filter finds."""
     if batch_id := get_number(request.args, "batch"):
         return review.get_batch(batch_id).id
-    chosen: Chosen = (
-        ChosenSchema().load(request.form)["people"]
-        if _people_field()
-        else Filter.parse(request.args)
-    )
-    return chosen
+    if not picked():
+        return Filter.parse(request.args)
+    people: frozenset[Ref] = ChosenSchema().load(request.form)["people"]
+    return people
 
 
-def _people_field() -> str:
+def picked() -> str:
     """The people who were picked one by one, as the form has them."""
     return "" if request.form.get("all") else request.form.get("people", "")
 
 
-def outlook(problem: str = "") -> str:
-    """The page before the hand-over."""
-    chosen = _chosen()
-    batch = review.get_batch(chosen) if isinstance(chosen, int) else None
-    query = {"batch": batch.id} if batch else Filter.parse(request.args).args()
-    context = {
-        "batch": batch,
-        "people": _people_field(),
-        "address": url_for("link_sheets.create", **query),
-        "problem": problem,
-    }
-    return render_template(
-        "people/link_sheets/new.html",
-        found=link_sheets.outlook(chosen, current_user()),
-        most=link_sheets.MOST,
-        **context,
-    )
+def groups_of(invitation: Invitation) -> str:
+    """The groups that a link leads to."""
+    if invitation.all_groups:
+        return ALL_GROUPS
+    return ", ".join(group.name for group in invitation.groups)
 
 
 def code(link: str) -> str:
     """The link as a QR code, in an address that an image can have."""
-    return str(
-        segno.make(link, error="m", micro=False).svg_data_uri(scale=4, border=2, light="#fff")
-    )
-
-
-def _line(slip: Slip) -> tuple[str, ...]:
-    until = full(slip.expires_at, in_force.settings().time_zone)
-    return slip.email, slip.role, ", ".join(slip.groups), slip.link, until
+    qr = segno.make(link, error="m", micro=False)
+    return str(qr.svg_data_uri(scale=4, border=2, light="#fff"))
