@@ -8,8 +8,9 @@ from typing import Any
 from sqlalchemy import update
 from webapp.core.plan.planner import Plan
 from webapp.db import db, utcnow
+from webapp.mail.messages import Email
 from webapp.models import Batch, BatchState, Invitation, MailCircuit, Message, MessageKind, MessageState, Outcome, Row, User
-from webapp.services.mail import finish_batch, outbox
+from webapp.services.mail import claim, finish_batch, outbox, render
 
 from tests.factories import make_batch, make_invitation, make_persona
 
@@ -43,6 +44,16 @@ def make_sending_batch(*emails: str, by: User | None = None, state: BatchState =
     return batch
 
 
+def due_emails() -> list[Email]:
+    """The e-mails that are due, as they would be sent now; they stay due."""
+    ids = claim.claim("reader")
+    claim.render_claimed(ids, "reader")
+    messages = [db.session.get_one(Message, message_id) for message_id in ids]
+    emails = [render.render(each, sending=True) for each in messages if each.state is MessageState.SENDING]
+    claim.release("reader")
+    return [email for email in emails if email]
+
+
 def message_to(email: str) -> Message:
     """The newest message to this address, as it is in the database now."""
     db.session.rollback()
@@ -61,10 +72,9 @@ def invitation_of(email: str) -> Invitation:
     return db.session.scalars(db.select(Invitation).where(Invitation.email == email)).one()
 
 
-def finish(batch_id: int | None) -> None:
+def finish(_: None = None) -> None:
     """After the outcome of a message: its batch may be done, as the job sees a little later."""
-    if batch_id:
-        finish_batch.finish_if_done(batch_id)
+    finish_batch.finish_done()
 
 
 def pass_time(**time: float) -> None:

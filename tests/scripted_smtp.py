@@ -9,8 +9,8 @@ from collections.abc import Callable
 from typing import Self
 
 HANG, CUT = b"hang", b"cut"
-DRIP, FLOOD = b"drip", b"flood"
-"""An answer of ever more lines: slowly, or as fast as it goes."""
+DRIP = b"drip"
+"""An answer of ever more lines."""
 USUAL = {
     b"": b"220 scripted ESMTP\r\n",
     b"EHLO": b"250-scripted\r\n250-SIZE\r\n250-STARTTLS\r\n250 AUTH PLAIN\r\n",
@@ -85,8 +85,6 @@ class Scripted:
             connection.shutdown(socket.SHUT_RDWR)
         if answer in (CUT, HANG):
             return b""
-        while answer == FLOOD:
-            connection.sendall(b"250-and more\r\n" * 100)
         while answer == DRIP:
             connection.sendall(b"250-and more\r\n")
             time.sleep(0.05)

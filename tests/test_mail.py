@@ -231,18 +231,6 @@ def test_an_international_local_part_fails_without_it_and_the_next_goes_on(way: 
         assert sink.recipients == [INES]
 
 
-@pytest.mark.parametrize("most", [100, 600])
-def test_a_message_larger_than_the_server_takes_fails_at_once_and_the_next_goes_on(way: Way, most: int) -> None:
-    with Scripted(EHLO=f"250-scripted\r\n250 SIZE {most}\r\n".encode()) as server:
-        settings = replace(way(Sink()), mail_url=f"smtp://{server.address}")
-        with transports.connect(settings) as transport:
-            with pytest.raises(PermanentDeliveryError, match=rf"takes {most} bytes a message, and this one has 1,\d\d\d"):
-                transport.send(written(text="Welcome.\n" * 60), nothing)
-            assert server.taken == []
-            if most == 600:
-                assert transport.send(written(text="Hi"), nothing)["code"] == "accepted"
-
-
 @pytest.mark.parametrize("size", ["SIZE", "SIZE 0", "SIZE much"])
 def test_a_server_without_a_limit_of_size_takes_all(way: Way, size: str) -> None:
     with Scripted(EHLO=f"250-scripted\r\n250 {size}\r\n".encode()) as server:

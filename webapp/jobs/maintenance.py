@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 
 from webapp import queue
 from webapp.jobs import batches as batch_jobs
@@ -25,22 +26,16 @@ def tick(worker_name: str) -> None:
     """One sweep: the heartbeat; then what is due is rung for, or done right here while the queue is away."""
     end = time.monotonic() + BUDGET
     heartbeats.beat(worker_name)
-    claim.recover()
-    for batch_id, has_unclaimed in heartbeats.unfinished_batches():
-        if not has_unclaimed:
-            finish_batch.finish_if_done(batch_id)
-        elif not queue.enqueue_batch(batch_id):
-            _work_off(batch_id, end)
+    for batch_id in execute.batches_with_work():
+        if not queue.enqueue_batch(batch_id):
+            _work_until(end, partial(execute.run_chunk, batch_id, batch_jobs.CHUNK))
+    finish_batch.finish_done()
     _work_until(end, reminders.send_reminders)
     if claim.has_work() and not queue.enqueue_send():
         outbox_jobs.send(turn=end - time.monotonic())
     _work_until(time.monotonic() + CARE, chain.seal)
     if retention.is_due():
         _delete_what_is_old(time.monotonic() + CARE)
-
-
-def _work_off(batch_id: int, end: float) -> None:
-    _work_until(end, lambda: execute.run_chunk(batch_id, batch_jobs.CHUNK))
 
 
 def _work_until(end: float, step: Callable[[], int | bool | None]) -> int | bool | None:

@@ -5,19 +5,18 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from flask import Flask, current_app
 
 from webapp import queue
+from webapp.core import mail_answers
 from webapp.core.errors import ConflictError
 from webapp.jobs import stopping
-from webapp.jobs.refusals import Refusals
-from webapp.mail import mime, transports
+from webapp.mail import transports
 from webapp.mail.errors import (
     ConnectionLostError,
-    MailError,
     MailServerUnavailableError,
     MailThrottledError,
     PermanentDeliveryError,
@@ -25,15 +24,17 @@ from webapp.mail.errors import (
     TemporaryDeliveryError,
     UncertainDeliveryError,
 )
+from webapp.mail.mime import MimeMessage
 from webapp.mail.transports import Transport
 from webapp.run import processes
 from webapp.services.mail import claim, finish_batch, results
-from webapp.services.mail.claim import ClaimedMessage
 
 TURN = 20.0
 """Seconds after which the job gives way to others."""
 CLAIM = 20
 """Messages claimed at a time."""
+SEVERAL = 3
+"""After so many recipients in a row that are refused with the same codes, it is the server."""
 
 
 def send(turn: float = TURN) -> None:
@@ -46,28 +47,16 @@ def send(turn: float = TURN) -> None:
     while claimed := _claim(worker, end_of_turn):
         try:
             with _renew_leases(worker), transports.connect(claim.read_settings()) as transport:
-                _send_claimed(transport, claimed, worker, end_of_turn)
+                _Run(transport, worker, end_of_turn).send_all(claimed)
         except MailServerUnavailableError as error:
             claim.server_unreachable(worker, error.answer, error.refused)
         except MailThrottledError as error:
             claim.slow_down(worker, error.answer["words"])
         finally:
-            claim.release_claims(worker)
-    if not stopping.is_set() and claim.claim_probe():
-        _probe(worker)
+            claim.release(worker)
+            finish_batch.finish_done()
     if not stopping.is_set() and claim.has_work():
         queue.enqueue_send()
-
-
-def _probe(worker: str) -> None:
-    """Check whether the mail server is back, when no message is due that would show it."""
-    try:
-        with transports.connect(claim.read_settings()) as transport:
-            transport.probe()
-    except MailError as error:
-        claim.server_unreachable(worker, error.answer)
-    else:
-        claim.server_reachable()
 
 
 def _claim(worker: str, end_of_turn: float) -> list[int]:
@@ -103,84 +92,94 @@ def _renew_leases(worker: str) -> Iterator[None]:
         ended.set()
 
 
-def _send_claimed(
-    transport: Transport, claimed: list[int], worker: str, end_of_turn: float
-) -> None:
-    """Send what was claimed, then claim more. Returns when nothing is due, time is up, or the connection broke.
+class _Run:
+    """Sends over one connection, and tells refusals of single recipients from refusals that concern every message.
 
-    Raises MailServerUnavailableError and MailThrottledError.
+    Identical refusals that follow each other are collected until it is clear which they are.
     """
-    refusals = Refusals(worker)
-    is_open = True
-    try:
-        while claimed and is_open:
-            is_open = _send_each(
-                transport, claim.render_claimed(claimed, worker), worker, end_of_turn, refusals
+
+    def __init__(self, transport: Transport, worker: str, end_of_turn: float) -> None:
+        self._transport = transport
+        self._worker = worker
+        self._end_of_turn = end_of_turn
+        self._has_taken = False
+        self._codes = ""
+        self._refusals: dict[int, TemporaryDeliveryError | SenderRefusedError] = {}
+
+    def send_all(self, claimed: Sequence[int]) -> None:
+        """Send what was claimed, then claim more. Returns when nothing is due, time is up, or the connection broke.
+
+        Raises MailServerUnavailableError and MailThrottledError.
+        """
+        try:
+            while claimed:
+                for message_id, message in claim.render_claimed(claimed, self._worker):
+                    is_open = _has_time(self._end_of_turn) and self._send(message_id, message)
+                    if not is_open:
+                        return
+                claimed = _claim(self._worker, self._end_of_turn)
+        finally:
+            self._record_refusals()
+
+    def _send(self, message_id: int, message: MimeMessage) -> bool:
+        """Send one message and record the result. Returns whether the connection is still open. Raises as `send_all`."""
+        worker, is_file = self._worker, self._transport.is_file
+        logger = current_app.logger
+        try:
+            answer = self._transport.send(
+                message, lambda: claim.begin_data(message_id, worker, is_file=is_file)
             )
-            claimed = _claim(worker, end_of_turn) if is_open else []
-    finally:
-        finish_batch.finish_all(refusals.end())
+        except (TemporaryDeliveryError, SenderRefusedError) as error:
+            self._add_refusal(message_id, error)
+        except PermanentDeliveryError as error:
+            logger.info("message %d was refused, Message-ID %s", message_id, message.message_id)
+            self._record_refusals()
+            results.record_failed(message_id, worker, error.answer)
+        except ConnectionLostError as error:
+            results.defer(message_id, worker, error.answer, broke_off=True)
+            return False
+        except UncertainDeliveryError as error:
+            results.record_uncertain(message_id, worker, error.answer)
+            return False
+        except ConflictError:
+            pass  # it is released with the run; if its invitation is closed, the next claim cancels it
+        else:
+            logger.info("message %d was handed over, Message-ID %s", message_id, message.message_id)
+            results.record_sent(message_id, worker, answer, is_file=is_file)
+            self._has_taken = True
+            self._record_refusals()
+        return True
 
+    def _add_refusal(
+        self, message_id: int, error: TemporaryDeliveryError | SenderRefusedError
+    ) -> None:
+        """Add a refusal. If the server is the cause, forget them all, and raise why."""
+        words = error.answer["words"]
+        if mail_answers.codes(words) != self._codes:
+            self._record_refusals()
+        self._codes = mail_answers.codes(words)
+        self._refusals[message_id] = error
+        is_sender = isinstance(error, SenderRefusedError)
+        if self._has_taken if is_sender else not mail_answers.may_be_about_pace(words):
+            self._record_refusals()
+            return
+        is_held_up, took_lately = claim.server_state()
+        if len(self._refusals) < (1 if is_held_up else SEVERAL):
+            return
+        refused = list(self._refusals)
+        if is_sender:
+            self._refusals.clear()
+            raise MailServerUnavailableError(**error.answer, refused=refused)
+        # not so where a first try is never taken: that is greylisting
+        if self._has_taken or took_lately or mail_answers.is_about_pace(words):
+            self._refusals.clear()
+            raise MailThrottledError(**error.answer)
 
-def _send_each(
-    transport: Transport,
-    messages: list[ClaimedMessage],
-    worker: str,
-    end_of_turn: float,
-    refusals: Refusals,
-) -> bool:
-    """Send messages until time is up or the connection breaks. Returns whether it is still open.
-
-    Raises MailServerUnavailableError and MailThrottledError.
-    """
-    settled: set[int | None] = set()
-    try:
-        for message in messages:
-            if not _has_time(end_of_turn):
-                break
-            settled |= _send(transport, message, worker, refusals)
-    except ConnectionLostError as error:
-        settled.add(results.defer(message.id, worker, error.answer, broke_off=True))
-        return False
-    except UncertainDeliveryError as error:
-        settled.add(results.record_uncertain(message.id, worker, error.answer))
-        return False
-    finally:
-        finish_batch.finish_all(settled)
-    return True
-
-
-def _send(
-    transport: Transport, message: ClaimedMessage, worker: str, refusals: Refusals
-) -> set[int | None]:
-    """Send one message and record the result. Returns the batches whose rows it settled.
-
-    Raises MailServerUnavailableError, MailThrottledError, ConnectionLostError and UncertainDeliveryError.
-    """
-    message_id = message.id
-    try:
-        mail = mime.build(
-            message.email, message.sender, message.message_id, message.date, message.reply_to
-        )
-    except PermanentDeliveryError as error:
-        return {results.record_failed(message_id, worker, error.answer, by_server=False)}
-    try:
-        answer = transport.send(
-            mail, lambda: claim.begin_data(message_id, worker, is_file=transport.is_file)
-        )
-    except (TemporaryDeliveryError, SenderRefusedError) as error:
-        return {*refusals.add(message_id, error)}
-    except PermanentDeliveryError as error:
-        current_app.logger.info(
-            "message %d was refused for good, Message-ID %s", message_id, message.message_id
-        )
-        return {*refusals.end(), results.record_failed(message_id, worker, error.answer)}
-    except ConflictError:
-        return {results.release(message_id, worker)}
-    current_app.logger.info(
-        "message %d was handed over, Message-ID %s", message_id, message.message_id
-    )
-    return {
-        results.record_sent(message_id, worker, answer, is_file=transport.is_file),
-        *refusals.end(has_taken=True),
-    }
+    def _record_refusals(self) -> None:
+        """Record each collected refusal as its recipient's own."""
+        refusals, self._refusals = self._refusals, {}
+        for message_id, error in refusals.items():
+            if isinstance(error, SenderRefusedError):
+                results.record_failed(message_id, self._worker, error.answer)
+            else:
+                results.defer(message_id, self._worker, error.answer)

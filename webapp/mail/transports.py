@@ -2,34 +2,79 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from email.utils import parseaddr
-from typing import Any, Protocol
+from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
-from webapp.mail.files import FileTransport
+from webapp.mail.errors import MailServerUnavailableError
 from webapp.mail.mime import MimeMessage
 from webapp.mail.smtp import SmtpTransport
+from webapp.run import data_folder
 from webapp.settings.settings import Settings
 
 
-class Transport(Protocol):
-    """An open way out; it carries any number of messages."""
+class FileTransport:
+    """Writes each message to a folder, as an .eml file, for installations without a mail server."""
 
-    is_file: bool
-    """Whether messages become files instead of going to a mail server."""
+    is_file = True
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
 
     def send(self, message: MimeMessage, before_data: Callable[[], None]) -> dict[str, Any]:
-        """Hand one message over. -> what the server answered, as a code with parameters.
-
-        before_data is called when the server has agreed to the recipient, right before the message itself. What it raises
-        stops this message alone. After a reconnection it may be called a second time.
-        Raises the errors of `webapp.mail.errors`.
-        """
+        """Write a file, whole or not at all. Its name is made of the Message-ID: a second try replaces the first."""
+        name = file_name(message.message_id)
+        before_data()
+        temporary = self._folder / f".{name}.part"
+        self._write(temporary, message.data)
+        os.replace(temporary, self._folder / name)
+        data_folder.sync_folder(self._folder)
+        return {"code": "file", "name": name}
 
     def probe(self) -> None:
-        """Check that messages would be taken, without handing one over. Raises the errors of `webapp.mail.errors`."""
+        """Write and delete a file."""
+        file = self._folder / ".probe.part"
+        self._write(file, b"?")
+        file.unlink(missing_ok=True)
+
+    def _write(self, path: Path, data: bytes) -> None:
+        try:
+            self._folder.mkdir(mode=0o700, exist_ok=True)
+            with open(path, "wb", opener=data_folder.private_opener) as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            words = error.strerror or str(error)
+            raise MailServerUnavailableError(
+                "folder", folder=str(self._folder), words=words
+            ) from error
+
+
+def delete_files(folder: Path, message_ids: Iterable[str]) -> None:
+    """Delete the files of these messages, as far as there are any."""
+    for message_id in message_ids:
+        (folder / file_name(message_id)).unlink(missing_ok=True)
+
+
+def file_name(message_id: str) -> str:
+    """What a message's file is called."""
+    return re.sub(r"[^A-Za-z0-9.-]", "", message_id.partition("@")[0]) + ".eml"
+
+
+Transport = SmtpTransport | FileTransport
+"""An open way out; it carries any number of messages.
+
+`send(message, before_data)` hands one over and returns what was answered, as a code with parameters. It calls before_data
+when the server has agreed to the recipient, right before the message itself. What that raises stops this message alone.
+After a reconnection it may be called a second time. `send` and `probe`, which checks that messages would be taken, raise the
+errors of `webapp.mail.errors`.
+"""
 
 
 @contextmanager

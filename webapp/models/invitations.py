@@ -9,9 +9,11 @@ from sqlalchemy import ForeignKey, Index, String
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from webapp.db import Model, binary_order, utcnow
+from webapp.models.batches import Batch
 from webapp.models.columns import Digest, Email, Id, Now, UserId, partial_index
 from webapp.models.groups import Group, invitation_groups
 from webapp.models.roles import Role
+from webapp.models.users import User
 
 
 class InvitationState(StrEnum):
@@ -63,6 +65,8 @@ class Invitation(Model):
     """When the one reminder of it was queued."""
 
     role: Mapped[Role] = relationship(lazy="joined", innerjoin=True)
+    invited_by: Mapped[User | None] = relationship(foreign_keys="Invitation.invited_by_id")
+    batch: Mapped[Batch | None] = relationship()
     groups: Mapped[list[Group]] = relationship(
         secondary=invitation_groups, order_by=binary_order(Group.key), lazy="selectin"
     )

@@ -7,10 +7,13 @@ from enum import IntEnum, StrEnum
 from typing import Any
 
 from sqlalchemy import JSON, ForeignKey, Index, String, Text, text
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from webapp.core.text.mail_phrases import describe_mail
 from webapp.db import Model, UTCDateTime, enum_column, utcnow
+from webapp.models.account_links import AccountLink
+from webapp.models.invitations import Invitation
+from webapp.models.rows import Row
 
 
 class MessageKind(StrEnum):
@@ -45,7 +48,18 @@ class Priority(IntEnum):
 
 
 class MessageState(StrEnum):
-    """How far a message has come; docs/rules.md, "Sending"."""
+    """How far a message has come, and which function of `services.mail` moves it on.
+
+    | from | to | by |
+    |---|---|---|
+    | | queued | `outbox.add_message`, `add_messages`; and from failed by `outbox.retry_failed` |
+    | queued | sending | `claim.claim` |
+    | sending | sent, written, uncertain | `results.record_sent` |
+    | sending | failed | `results.record_failed` |
+    | sending | queued again | `results.defer`, `results.record_uncertain`, `claim.release`; `claim.claim` for dead workers |
+    | sending | cancelled | `claim.render_claimed` |
+    | queued | cancelled | `outbox.cancel_queued`, `outbox.cancel_for_invitations` |
+    """
 
     QUEUED = "queued"
     SENDING = "sending"
@@ -108,6 +122,11 @@ class Message(Model):
     tried_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     """When the mail server was last asked to take it: what the throttle counts, whatever the answer was."""
     handed_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+
+    invitation: Mapped[Invitation | None] = relationship()
+    row: Mapped[Row | None] = relationship()
+    """For a test: of whom it is an example."""
+    link: Mapped[AccountLink | None] = relationship()
 
     @property
     def result_text(self) -> str:

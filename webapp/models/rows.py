@@ -7,12 +7,13 @@ from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import JSON, ForeignKey, Index, String
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from webapp.core.plan.planner import Plan, PlannedChange
 from webapp.core.text import row_phrases
 from webapp.core.text.phrases import CodedText
 from webapp.db import Model
+from webapp.models.batches import Batch
 from webapp.models.columns import Email, Id, Now, UserId, partial_index
 
 
@@ -85,6 +86,8 @@ class Row(Model):
     invitation_id: Mapped[int | None] = mapped_column(
         ForeignKey("invitations.id", ondelete="SET NULL")
     )
+
+    batch: Mapped[Batch] = relationship()
 
     @property
     def why(self) -> str:

@@ -44,8 +44,8 @@ class TestTheTruth:
     def test_queued(self, message):
         found = delivery_of(message)
         assert found.stage is Stage.QUEUED
-        assert found.expires_at is None
-        assert found.valid_days == 7
+        assert found.invitation.expires_at is None
+        assert found.invitation.valid_days == 7
 
     def test_sending(self, claimed):
         assert delivery_of(claimed).stage is Stage.SENDING
@@ -55,7 +55,7 @@ class TestTheTruth:
         found = delivery_of(claimed)
         assert found.stage is Stage.HANDED
         assert found.at == message_to(INES).handed_at
-        assert found.expires_at
+        assert found.invitation.expires_at
         assert found.is_open
 
     def test_written_as_a_file_where_there_is_no_mail_server(self, claimed):
@@ -137,7 +137,7 @@ class TestWhereItIsTold:
             batch = make_sending_batch(*(f"p{i}@northfield.example" for i in range(start, start + n)))
             for id in claim.claim(W, 50):
                 results.record_sent(id, W, {"code": "accepted", "words": "250 OK"})
-            finish_batch.finish_if_done(batch.id)
+            finish_batch.finish_done()
             path = f"/batches/{batch.id}?show=invited"
             admin.get(path)
             queries.clear()

@@ -25,7 +25,7 @@ def failed(admin) -> Batch:
     claim.claim(W)
     finish(results.record_failed(message_to(WRONG).id, W, {"code": "refused", "words": "550 5.1.1 No such user here"}))
     finish(results.record_sent(message_to("jonas@northfield.example").id, W, {"code": "accepted", "words": "250 OK"}))
-    finish_batch.finish_if_done(batch.id)
+    finish_batch.finish_done()
     return batch
 
 

@@ -8,7 +8,7 @@ import pytest
 from webapp.core.plan.planner import Plan
 from webapp.db import db, utcnow
 from webapp.jobs import maintenance, stopping
-from webapp.mail.files import file_name
+from webapp.mail.transports import file_name
 from webapp.models import (
     AuditChain,
     AuditEvent,

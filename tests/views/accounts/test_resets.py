@@ -25,11 +25,11 @@ from webapp.models import (
 )
 from webapp.services.accounts import password_reset
 from webapp.services.links import account_links
-from webapp.services.mail import claim
+from webapp.services.mail import render
 
 from tests.client import Client
 from tests.factories import PASSWORD, make_invitation, make_persona, make_user, token_of
-from tests.mail_fixtures import message_to
+from tests.mail_fixtures import due_emails, message_to
 
 pytestmark = pytest.mark.slow  # passwords are hashed slowly on purpose
 
@@ -46,9 +46,8 @@ def amelia(app):
 
 def link_to(email):
     """The token of the newest link that was mailed to somebody."""
-    letters = claim.render_claimed(claim.claim("w1"), "w1")
-    claim.release_claims("w1")
-    (text,) = [letter.email.text for letter in letters if letter.email.to == email and "/password-resets/" in letter.email.text]
+    letters = due_emails()
+    (text,) = [letter.text for letter in letters if letter.to == email and "/password-resets/" in letter.text]
     return re.search(r"/password-resets/(\S+)", text)[1]
 
 
@@ -141,8 +140,8 @@ class TestWhoWasInvited:
         answers = {plain(ask(client, email).text.replace(email, "…")) for email in (INES, AMELIA, "nobody@northfield.example")}
         assert len(answers) == 1
         (message,) = self.sent()
-        (letter,) = [each for each in claim.render_claimed(claim.claim("w1"), "w1") if each.id == message.id]
-        assert f"/invitations/{token_of(invited)}" in letter.email.text
+        letter = render.render(message, sending=True)
+        assert f"/invitations/{token_of(invited)}" in letter.text
         assert db.session.get_one(Invitation, invited.id).expires_at == until, "its time is not extended"
         assert actions().count("invitation.sent_again") == 1
 

@@ -9,10 +9,10 @@ from webapp.db import db
 from webapp.models import AuditEvent, Session, User
 from webapp.services.accounts import owner_recovery
 from webapp.services.links.account_links import link_url
-from webapp.services.mail import claim
 
 from tests.client import Client
 from tests.factories import PASSWORD, code_of, make_factor, make_invitation, make_persona, make_user, token_of
+from tests.mail_fixtures import due_emails
 
 pytestmark = [pytest.mark.slow, pytest.mark.any_database]  # passwords are hashed slowly on purpose
 
@@ -118,9 +118,8 @@ class TestTheSessionThatChangesWhatSignsOneIn:
         victim.post("/account/email", {"current": PASSWORD, "email": "a.hart@northfield.example"})
         assert_ended(copy)
         second = copy_of(app, victim)
-        letters = claim.render_claimed(claim.claim("w1"), "w1")
-        (path,) = [found[0] for each in letters if (found := re.search(r"/email-changes/\S+", each.email.text))]
-        claim.release_claims("w1")
+        letters = due_emails()
+        (path,) = [found[0] for each in letters if (found := re.search(r"/email-changes/\S+", each.text))]
         victim.post(path)
         assert_ended(second)
         assert "a.hart@northfield.example" in victim.get("/account").page.text

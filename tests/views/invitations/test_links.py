@@ -10,10 +10,10 @@ from base64 import urlsafe_b64encode
 import pytest
 from webapp.db import db
 from webapp.models import AccountLink, Group, Invitation, User, UserState
-from webapp.services.mail import claim
 
 from tests.client import Client
 from tests.factories import PASSWORD, make_group, make_persona, make_user
+from tests.mail_fixtures import due_emails
 
 pytestmark = pytest.mark.slow  # passwords are hashed slowly on purpose
 
@@ -32,9 +32,8 @@ def invite(browser, email, role="Analyst"):
 def mailed(app, email, path):
     """Ask for a new password. -> the link in the e-mail."""
     Client(app).post("/password-resets", {"email": email}, status=200)
-    letters = claim.render_claimed(claim.claim("w1"), "w1")
-    claim.release_claims("w1")
-    texts = [letter.email.text for letter in letters if letter.email.to == email]
+    letters = due_emails()
+    texts = [letter.text for letter in letters if letter.to == email]
     return re.search(rf"/{path}/[\w-]+", texts[-1])[0]
 
 

@@ -29,10 +29,8 @@ PHRASES: dict[str, Phrase] = {
     "given_up": "Put off by the mail server for a day ({answer})",
     # why sending is held up
     "unreachable": "{server} cannot be reached ({cause}).",
-    "not_accepting": "{server} does not accept connections ({words}).",
     "starttls_missing": "{server} does not offer STARTTLS.",
     "sign_in_refused": "{server} refused the sign-in ({words}).",
-    "session_refused": "{server} broke off ({words}).",
     "broken": "{server} broke off ({cause}).",
     "stopped": "{server} does not go on ({words}).",
     "sender_refused": (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from flask import current_app
-from sqlalchemy import select, update
+from sqlalchemy import exists, or_, select, update
 from sqlalchemy.exc import OperationalError
 
 from webapp import queue
@@ -103,8 +103,20 @@ def run_chunk(batch_id: int, limit: int) -> bool:
     db.session.commit()
     if rows:
         current_app.logger.info("batch %d: %s worked off", batch_id, plural(len(rows), "row"))
-    finish_batch.finish_if_done(batch_id)
+    finish_batch.finish_done()
     return len(rows) == limit
+
+
+def batches_with_work() -> list[int]:
+    """Batches at work of which rows are left for a worker to claim, oldest first; no transaction stays open."""
+    is_left = exists().where(
+        Row.batch_id == Batch.id, Row.outcome.is_(None), Row.removed_at.is_(None)
+    )
+    is_running = (Batch.state == BatchState.PROCESSING) & is_left
+    with_work = select(Batch.id).where(or_(Batch.state == BatchState.QUEUED, is_running))
+    found = list(db.session.scalars(with_work.order_by(Batch.id)))
+    db.session.rollback()
+    return found
 
 
 def _skip_inactive_rows(batch: Batch) -> None:

@@ -8,18 +8,18 @@ uncertain (docs/rules.md, "Sending"). No transaction is open while SMTP runs.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from flask import current_app
-from sqlalchemy import ColumnElement, case, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, case, exists, func, or_, select, true, update
 
-from webapp.core import mail_answers
 from webapp.core.errors import ConflictError
 from webapp.core.text.phrases import CodedText
-from webapp.db import begin_write, bulk_execute, db, utcnow
-from webapp.mail.messages import Email
+from webapp.db import begin_write, bulk_execute, commit_and_keep, db, utcnow
+from webapp.mail import mime
+from webapp.mail.errors import PermanentDeliveryError
+from webapp.mail.mime import MimeMessage
 from webapp.models import (
     Batch,
     BatchState,
@@ -32,8 +32,7 @@ from webapp.models import (
     Row,
 )
 from webapp.services.links import account_links
-from webapp.services.mail import finish_batch, results, throttle
-from webapp.services.mail.render import render
+from webapp.services.mail import finish_batch, render, results, throttle
 from webapp.services.settings import in_force
 from webapp.settings.settings import Settings
 
@@ -43,44 +42,19 @@ RENEWAL = 10.0
 """Seconds between two renewals: a lease outlives all time-outs of SMTP, unless its worker is dead or frozen."""
 
 
-@dataclass(frozen=True, slots=True)
-class ClaimedMessage:
-    """A claimed message, ready to be sent: a plain value, so that no transaction stays open for it."""
-
-    id: int
-    message_id: str
-    date: datetime
-    sender: str
-    reply_to: tuple[str, str]
-    email: Email
-
-
-@dataclass(frozen=True, slots=True)
-class ServerState:
-    """What is known of the mail server. pace_codes: the answer by which it slows sending down, or ""."""
-
-    is_held_up: bool
-    pace_codes: str
-    took_lately: bool
-
-
-# Claims
-
-
 def claim(worker: str, limit: int = 20) -> list[int]:
     """Claim what is due for this worker, most urgent first, as far as the throttle allows. Returns the ids.
 
-    Messages whose worker has died are released first. While the mail server is away, one message every 30 s
-    goes to see whether it is back.
+    Messages whose worker has died are released first. While sending is held up, one message every 30 s goes to see
+    whether the mail server is back, due or not; where none is left, nothing is held up any more.
     """
     begin_write()
-    now = utcnow()
-    _release(Message.lease_until <= now)
+    _release(_is_abandoned())
     circuit = throttle.get_circuit()
-    limit = min(limit, throttle.quota_left(circuit, now))
+    limit = min(limit, throttle.quota_left(circuit))
     due = (
         select(Message.id)
-        .where(Message.state == MessageState.QUEUED, Message.due_at <= now, ~_is_paused())
+        .where(_is_due(circuit))
         .order_by(Message.priority, Message.due_at, Message.id)
         .limit(limit)
     )
@@ -90,11 +64,13 @@ def claim(worker: str, limit: int = 20) -> list[int]:
         "state": MessageState.SENDING,
         "phase": Phase.CLAIMED,
         "claimed_by": worker,
-        "lease_until": now + LEASE,
+        "lease_until": utcnow() + LEASE,
     }
     bulk_execute(update(Message).where(Message.id.in_(ids)).values(**claimed))
-    if ids and circuit.paused_at:
-        circuit.retry_at = now + throttle.PROBE
+    if circuit.paused_at and ids:
+        circuit.retry_at = utcnow() + throttle.PROBE
+    elif circuit.paused_at and limit and not _is_any_on_its_way():
+        throttle.reset()
     db.session.commit()
     return ids
 
@@ -102,49 +78,25 @@ def claim(worker: str, limit: int = 20) -> list[int]:
 def renew(worker: str) -> None:
     """Extend the leases of a worker. Messages that another worker took over are left alone. Commits."""
     begin_write()
-    own = Message.state == MessageState.SENDING, Message.claimed_by == worker
-    bulk_execute(update(Message).where(*own).values(lease_until=utcnow() + LEASE))
+    bulk_execute(update(Message).where(_is_of(worker)).values(lease_until=utcnow() + LEASE))
     db.session.commit()
 
 
-def recover() -> None:
-    """Make due again what workers that died had claimed."""
+def release(worker: str) -> None:
+    """Make due again what this worker has claimed and not brought to an end. Commits."""
     begin_write()
-    _release(Message.lease_until <= utcnow())
+    _release(_is_of(worker))
     db.session.commit()
-
-
-def release_claims(worker: str) -> None:
-    """Make due again what this worker has claimed and not brought to an end."""
-    begin_write()
-    _release(Message.claimed_by == worker)
-    db.session.commit()
-
-
-def _release(which: ColumnElement[bool], *, surely_unsent: bool = False) -> None:
-    """Make messages in `sending` due again. Does not commit."""
-    was_begun = (
-        Message.maybe_sent
-        if surely_unsent
-        else or_(Message.maybe_sent, Message.phase == Phase.DATA)
-    )
-    values = {"state": MessageState.QUEUED, "phase": None, "claimed_by": None, "lease_until": None}
-    maybe_sent = case((was_begun, True), else_=False)
-    left = Message.state == MessageState.SENDING, which
-    bulk_execute(update(Message).where(*left).values(maybe_sent=maybe_sent, **values))
-
-
-# What a worker learns about the mail server
 
 
 def server_unreachable(worker: str, cause: CodedText, refused: Sequence[int] = ()) -> None:
-    """Hold up sending for all workers, with one alarm: the mail server is away, or refuses the sender.
+    """Hold up sending for all workers, with one alarm: the mail server is away, or refuses the sender. Commits.
 
     What this worker has claimed is due again, and none of it has lost a try. refused: messages that were tried; others
     go first at the next try, so that these alone can hold up nobody.
     """
     begin_write()
-    _release(Message.claimed_by == worker, surely_unsent=True)
+    _release(_is_of(worker), surely_unsent=True)
     bulk_execute(
         update(Message).where(Message.id.in_(refused)).values(due_at=utcnow() + throttle.PROBE)
     )
@@ -153,34 +105,22 @@ def server_unreachable(worker: str, cause: CodedText, refused: Sequence[int] = (
 
 
 def slow_down(worker: str, words: str) -> None:
-    """Slow sending down: the mail server gets too much. What this worker has claimed waits, and none of it has lost a try."""
+    """Slow sending down: the mail server gets too much. What this worker has claimed waits, and none of it has lost a
+    try. Commits.
+    """
     begin_write()
-    _release(Message.claimed_by == worker, surely_unsent=True)
+    _release(_is_of(worker), surely_unsent=True)
     throttle.reset()
     throttle.slow_down(words)
     db.session.commit()
 
 
-def server_reachable() -> None:
-    """End the alarm: the mail server is back."""
-    begin_write()
-    throttle.reset()
-    db.session.commit()
-
-
-def claim_probe() -> bool:
-    """Claim the next try of a mail server that is away, if no message is due that would show whether it is back."""
-    if not _needs_probe(utcnow()):
-        db.session.rollback()
-        return False
-    begin_write()
-    now = utcnow()
-    circuit = throttle.get_circuit()
-    is_mine = throttle.probe_is_due(circuit, now)
-    if is_mine:
-        circuit.retry_at = now + throttle.PROBE
-    db.session.commit()
-    return is_mine
+def _release(which: ColumnElement[bool], *, surely_unsent: bool = False) -> None:
+    """Make messages in `sending` due again. Does not commit."""
+    was_begun = or_(Message.maybe_sent, Message.phase == Phase.DATA)
+    maybe_sent = Message.maybe_sent if surely_unsent else case((was_begun, True), else_=False)
+    values = {"state": MessageState.QUEUED, "maybe_sent": maybe_sent, **results.UNCLAIMED}
+    bulk_execute(update(Message).where(which).values(**values))
 
 
 # Questions
@@ -193,101 +133,94 @@ def read_settings() -> Settings:
     return settings
 
 
-def server_state() -> ServerState:
-    """What is known of the mail server; no transaction stays open."""
-    alarm, slowdown = throttle.circuit_status()
-    pace_codes = mail_answers.codes(slowdown.words) if slowdown else ""
-    state = ServerState(alarm is not None, pace_codes, throttle.count_taken_lately() > 0)
+def server_state() -> tuple[bool, bool]:
+    """Whether sending is held up, and whether the server took a message lately; no transaction stays open."""
+    state = throttle.alarm() is not None, throttle.count_taken_lately() > 0
     db.session.rollback()
     return state
 
 
 def has_work() -> bool:
     """Whether a claim would find something now, or the mail server is to be tried again."""
-    now = utcnow()
-    if not _is_waiting(now):
-        return _needs_probe(now)
-    return throttle.quota_left(db.session.get(MailCircuit, 1), now) > 0
+    circuit = db.session.get(MailCircuit, 1)
+    waits = select(exists().where(or_(_is_due(circuit), _is_abandoned())))
+    is_held_up = circuit is not None and circuit.paused_at is not None
+    return (is_held_up or bool(db.session.scalar(waits))) and throttle.quota_left(circuit) > 0
 
 
 def oldest_due() -> datetime | None:
     """Since when the oldest unsent message has been due; None while none waits. What is paused does not count."""
-    return db.session.scalar(select(func.min(Message.due_at)).where(_waits(utcnow())))
+    return db.session.scalar(
+        select(func.min(Message.due_at)).where(or_(_is_due(None), _is_abandoned()))
+    )
 
 
-def _needs_probe(now: datetime) -> bool:
-    return throttle.probe_is_due(db.session.get(MailCircuit, 1), now) and not _is_waiting(now)
+def _is_any_on_its_way() -> bool:
+    return bool(db.session.scalar(select(exists().where(Message.state == MessageState.SENDING))))
 
 
-def _is_waiting(now: datetime) -> bool:
-    return bool(db.session.scalar(select(select(Message.id).where(_waits(now)).exists())))
-
-
-def _waits(now: datetime) -> ColumnElement[bool]:
-    """Whether a message is due, or was left behind by a worker that is gone."""
-    is_due = (Message.state == MessageState.QUEUED) & (Message.due_at <= now) & ~_is_paused()
-    return or_(is_due, (Message.state == MessageState.SENDING) & (Message.lease_until <= now))
-
-
-def _is_paused() -> ColumnElement[bool]:
-    """Whether a message belongs to a paused batch."""
-    return exists().where(
+def _is_due(circuit: MailCircuit | None) -> ColumnElement[bool]:
+    """Whether a message may be claimed; of a paused batch none is."""
+    is_held_up = circuit is not None and circuit.paused_at is not None
+    is_paused = exists().where(
         Row.id == Message.row_id, Batch.id == Row.batch_id, Batch.state == BatchState.PAUSED
     )
+    is_time = true() if is_held_up else Message.due_at <= utcnow()
+    return and_(Message.state == MessageState.QUEUED, is_time, ~is_paused)
+
+
+def _is_abandoned() -> ColumnElement[bool]:
+    """Whether a message was left behind by a worker that is gone."""
+    return (Message.state == MessageState.SENDING) & (Message.lease_until <= utcnow())
+
+
+def _is_of(worker: str) -> ColumnElement[bool]:
+    return (Message.state == MessageState.SENDING) & (Message.claimed_by == worker)
 
 
 # Render and begin
 
 
-def render_claimed(ids: Sequence[int], worker: str) -> list[ClaimedMessage]:
+def render_claimed(ids: Sequence[int], worker: str) -> list[tuple[int, MimeMessage]]:
     """Render the claimed messages, in the order of the ids, in a fixed number of queries. Commits.
 
-    A message whose invitation or link is no longer open is cancelled instead. If the server's key was changed,
-    the invitation gets the link that is sent.
+    A message whose invitation or link is no longer open is cancelled instead. One that cannot be written fails by
+    itself and never holds up the others. If the server's key was changed, the invitation gets the link that is sent.
     """
     begin_write()
-    is_claimed = (
-        Message.id.in_(ids),
-        Message.state == MessageState.SENDING,
-        Message.claimed_by == worker,
-    )
-    messages = {
-        message.id: message for message in db.session.scalars(select(Message).where(*is_claimed))
-    }
-    rendered = render(list(messages.values()), sending=True)
-    sender = in_force.settings().mail_from
-    reply_to = in_force.reply_to()
-    headers = {
-        message_id: (message.message_id, message.created_at, sender)
-        for message_id, message in messages.items()
-    }
-    batch_ids = set()
-    for message_id, message in messages.items():
-        if obstacle := rendered[message_id].obstacle:
-            batch_ids.add(results.cancel(message, {"code": obstacle}))
-            del headers[message_id]
-    db.session.commit()
-    finish_batch.finish_all(batch_ids)
+    open_messages = {}
+    for message in render.load_messages(Message.id.in_(ids), _is_of(worker)):
+        if code := render.why_not_sent(message):
+            results.cancel(message, {"code": code})
+        else:
+            render.refresh_link(message)
+            open_messages[message.id] = message
+    commit_and_keep()
     ready = []
+    failed = {}
     for message_id in ids:
-        write = rendered[message_id].write if message_id in headers else None
-        email = _write(message_id, worker, write) if write else None
-        if email:
-            reply = email.reply_to if email.reply_to[1] else reply_to
-            ready.append(ClaimedMessage(message_id, *headers[message_id], reply, email))
+        if message_id not in open_messages:
+            continue
+        try:
+            ready.append((message_id, _build(open_messages[message_id])))
+        except PermanentDeliveryError as error:
+            failed[message_id] = error.answer
+        except Exception:
+            current_app.logger.exception("message %s could not be written", message_id)
+            failed[message_id] = {"code": "failed_here"}
+    db.session.rollback()
+    for message_id, answer in failed.items():
+        results.record_failed(message_id, worker, answer, by_server=False)
+    finish_batch.finish_done()
     return ready
 
 
-def _write(message_id: int, worker: str, write: Callable[[], Email]) -> Email | None:
-    """Call `write`; a message that cannot be written fails by itself and never holds up the others."""
-    try:
-        return write()
-    except Exception:
-        current_app.logger.exception("message %s could not be written", message_id)
-        finish_batch.finish_all(
-            [results.record_failed(message_id, worker, {"code": "failed_here"}, by_server=False)]
-        )
-        return None
+def _build(message: Message) -> MimeMessage:
+    email = render.render(message, sending=True)
+    assert email is not None
+    reply_to = email.reply_to if email.reply_to[1] else in_force.reply_to()
+    sender = in_force.settings().mail_from
+    return mime.build(email, sender, message.message_id, message.created_at, reply_to)
 
 
 def begin_data(message_id: int, worker: str, *, is_file: bool = False) -> None:
@@ -303,8 +236,7 @@ def begin_data(message_id: int, worker: str, *, is_file: bool = False) -> None:
         update(Message)
         .where(
             Message.id == message_id,
-            Message.state == MessageState.SENDING,
-            Message.claimed_by == worker,
+            _is_of(worker),
             Message.lease_until > now,
             or_(Message.invitation_id.is_(None), exists().where(*is_pending)),
             account_links.is_sendable(now),

@@ -23,7 +23,6 @@ from webapp.models import (
     Message,
     MessageKind,
     MessageState,
-    Role,
     Row,
 )
 
@@ -56,28 +55,25 @@ class Stage(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """at: since when it is so. answer: the mail server's words, or our own reason. next_try: when it is due (again).
+    """at: since when it is so. answer: the mail server's words, or our own reason. next_try: when it is due (again)."""
 
-    expires_at: until when the link works; None where its time has not begun, valid_days long.
-    """
-
+    invitation: Invitation
     stage: Stage
     at: datetime
     answer: str = ""
     next_try: datetime | None = None
-    expires_at: datetime | None = None
-    valid_days: int = 0
-    is_open: bool = False
-    """Pending, and not expired."""
-    role: Role | None = None
     is_reminder: bool = False
     """The newest e-mail is the reminder."""
-    reminded_at: datetime | None = None
 
     @property
     def is_pending(self) -> bool:
         """Expired ones, too."""
-        return self.stage not in (Stage.ACCEPTED, Stage.REVOKED)
+        return self.invitation.state is InvitationState.PENDING
+
+    @property
+    def is_open(self) -> bool:
+        """Pending, and not expired."""
+        return self.is_pending and not self.invitation.is_expired(utcnow())
 
 
 def find_deliveries(ids: Iterable[int]) -> dict[int, Delivery]:
@@ -89,66 +85,42 @@ def find_deliveries(ids: Iterable[int]) -> dict[int, Delivery]:
         .scalar_subquery()
     )
     query = (
-        select(Invitation, Role, Message, Batch.state, MailCircuit)
-        .join(Role, Role.id == Invitation.role_id)
+        select(Invitation, Message, Batch.state, MailCircuit)
         .outerjoin(Message, Message.id == newest)
         .outerjoin(Row, Row.id == Message.row_id)
         .outerjoin(Batch, Batch.id == Row.batch_id)
         .outerjoin(MailCircuit, (MailCircuit.id == 1) & MailCircuit.paused_at.is_not(None))
         .where(in_json(Invitation.id, ids))
-        .options(lazyload(Invitation.role), lazyload(Invitation.groups))
+        .options(lazyload(Invitation.groups))
     )
     return {
-        invitation.id: _delivery(
-            invitation, role, message, _way(invitation, message, state is BatchState.PAUSED, gate)
-        )
-        for invitation, role, message, state, gate in db.session.execute(query)
+        invitation.id: _describe(invitation, message, state, circuit)
+        for invitation, message, state, circuit in db.session.execute(query)
     }
 
 
-def _delivery(invitation: Invitation, role: Role, message: Message | None, way: _Way) -> Delivery:
-    return Delivery(
-        *way,
-        expires_at=invitation.expires_at,
-        valid_days=invitation.valid_days,
-        is_open=invitation.state is InvitationState.PENDING and not invitation.is_expired(utcnow()),
-        role=role,
-        is_reminder=message is not None and message.kind is MessageKind.REMINDER,
-        reminded_at=invitation.reminded_at,
-    )
-
-
-_Way = tuple[Stage, datetime, str, datetime | None]
-
-
-def _way(
-    invitation: Invitation, message: Message | None, is_paused: bool, gate: MailCircuit | None
-) -> _Way:
+def _describe(
+    invitation: Invitation,
+    message: Message | None,
+    state: BatchState | None,
+    circuit: MailCircuit | None,
+) -> Delivery:
     if invitation.state is not InvitationState.PENDING:
-        return (
-            Stage(invitation.state.value),
-            invitation.closed_at or invitation.created_at,
-            "",
-            None,
-        )
+        closed_at = invitation.closed_at or invitation.created_at
+        return Delivery(invitation, Stage(invitation.state.value), closed_at)
     if message is None:
-        return (
-            (Stage.LINK if invitation.expires_at else Stage.NOT_SENT),
-            invitation.created_at,
-            "",
-            None,
-        )
-    if message.state is MessageState.QUEUED:
-        if is_paused:
-            return Stage.PAUSED, message.created_at, message.result_text, None
-        if gate:
-            return Stage.HELD_UP, message.created_at, gate.cause_text, gate.retry_at
-        stage = Stage.PUT_OFF if message.attempts else Stage.QUEUED
-        return stage, message.tried_at or message.created_at, message.result_text, message.due_at
+        stage = Stage.LINK if invitation.expires_at else Stage.NOT_SENT
+        return Delivery(invitation, stage, invitation.created_at)
     stage = Stage.HANDED if message.state is MessageState.SENT else Stage(message.state.value)
-    return (
-        stage,
-        message.handed_at or message.tried_at or message.created_at,
-        message.result_text,
-        None,
-    )
+    answer, next_try = message.result_text, None
+    if message.state is MessageState.QUEUED:
+        next_try = message.due_at
+        if state is BatchState.PAUSED:
+            stage, next_try = Stage.PAUSED, None
+        elif circuit:
+            stage, answer, next_try = Stage.HELD_UP, circuit.cause_text, circuit.retry_at
+        elif message.attempts:
+            stage = Stage.PUT_OFF
+    at = message.handed_at or message.tried_at or message.created_at
+    is_reminder = message.kind is MessageKind.REMINDER
+    return Delivery(invitation, stage, at, answer, next_try, is_reminder)

@@ -7,18 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from email.utils import parseaddr
-from functools import cache
-from typing import Any, TypeVarTuple
+from typing import Any
 from uuid import uuid4
 
-import idna
-from sqlalchemy import Select, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Select, func, insert, or_, select, update
 
 from webapp import queue
 from webapp.core.addresses import Address
 from webapp.core.errors import NotFoundError
 from webapp.db import begin_write, bulk_execute, db, in_json, utcnow
-from webapp.mail.messages import Email
+from webapp.mail.mime import ascii_domain
 from webapp.models import (
     SECRET_KINDS,
     Batch,
@@ -34,14 +32,10 @@ from webapp.models import (
 from webapp.services.audit import events
 from webapp.services.audit.actions import AuditAction
 from webapp.services.directory import lookup
-from webapp.services.mail import finish_batch, throttle
-from webapp.services.mail.render import render
+from webapp.services.mail import finish_batch, render, throttle
 from webapp.services.settings import in_force
 
-Columns = TypeVarTuple("Columns")
-
 PAGE = 50
-GONE = "Test of an upload that was discarded"
 
 
 # Queued, as part of a command
@@ -52,24 +46,20 @@ def add_message(
     recipient: str,
     *,
     invitation: Invitation | None = None,
-    row_id: int | None = None,
-    user_id: int | None = None,
-    link_id: int | None = None,
     priority: int,
+    **ids: int | None,
 ) -> Message:
     """Add a message that is due now, with a Message-ID of its own. Does not commit.
 
-    user_id: whose account it is about. priority: lower goes first; password resets 0, tests 1, single invites 2, batches 3.
+    ids: user_id (whose account it is about), link_id and row_id. priority: a `Priority`.
     """
     message = Message(
         kind=kind,
         recipient=recipient,
         message_id=_message_id(),
         invitation_id=invitation.id if invitation else None,
-        row_id=row_id,
-        user_id=user_id,
-        link_id=link_id,
         priority=priority,
+        **ids,
     )
     db.session.add(message)
     return message
@@ -79,29 +69,24 @@ def add_messages(
     kind: MessageKind, to: Iterable[tuple[int, str, int | None]], *, priority: int
 ) -> None:
     """Add messages for many invitations (id, address, row or None), in one statement. Does not commit."""
-    same = {"kind": kind, "priority": priority}
     messages = [
         {
-            **same,
+            "kind": kind,
+            "priority": priority,
             "recipient": email,
             "message_id": _message_id(),
-            "invitation_id": message_id,
+            "invitation_id": invitation_id,
             "row_id": row_id,
         }
-        for message_id, email, row_id in to
+        for invitation_id, email, row_id in to
     ]
     if messages:
         db.session.execute(insert(Message), messages)
 
 
 def _message_id() -> str:
-    return f"<{uuid4()}@{_domain(in_force.settings().mail_from)}>"
-
-
-@cache
-def _domain(sender: str) -> str:
-    domain = parseaddr(sender)[1].rpartition("@")[2]
-    return domain if domain.isascii() else idna.encode(domain, uts46=True).decode()
+    sender = parseaddr(in_force.settings().mail_from)[1]
+    return f"<{uuid4()}@{ascii_domain(sender.rpartition('@')[2])}>"
 
 
 # Asked for by people
@@ -115,12 +100,12 @@ def retry_failed(batch: Batch, by: User) -> int:
     """
     batch_id = batch.id
     begin_write()
-    newer = (
+    newest = (
         select(func.max(Message.id))
         .where(Message.kind == MessageKind.INVITATION)
         .group_by(Message.invitation_id)
     )
-    found = db.session.execute(
+    failed = (
         select(Message.id, Message.row_id)
         .join(Row, Row.id == Message.row_id)
         .join(Invitation, Invitation.id == Message.invitation_id)
@@ -128,12 +113,12 @@ def retry_failed(batch: Batch, by: User) -> int:
             Row.batch_id == batch_id,
             Row.outcome == Outcome.FAILED,
             Message.state == MessageState.FAILED,
-            Message.id.in_(newer),
+            Message.id.in_(newest),
             Invitation.state == InvitationState.PENDING,
             lookup.is_to_grantable(by),
         )
-        .order_by(Message.id)
-    ).all()
+    )
+    found = db.session.execute(failed).all()
     if not found:
         db.session.rollback()
         return 0
@@ -145,17 +130,22 @@ def retry_failed(batch: Batch, by: User) -> int:
         "due_at": now,
         "result": {},
     }
-    db.session.execute(update(Message), [{"id": message_id, **again} for message_id, _ in found])
-    waiting: dict[str, Any] = {"outcome": Outcome.WAITING, "reason": {}, "done_at": None}
-    db.session.execute(update(Row), [{"id": row_id, **waiting} for _, row_id in found])
+    message_ids = in_json(Message.id, [message_id for message_id, _ in found])
+    bulk_execute(update(Message).where(message_ids).values(**again))
+    _set_waiting(in_json(Row.id, [row_id for _, row_id in found if row_id]))
     finish_batch.reopen(batch_id)
-    events.record(
-        by, AuditAction.MESSAGES_RETRIED, db.session.get_one(Batch, batch_id), messages=len(found)
-    )
+    batch = db.session.get_one(Batch, batch_id)
+    events.record(by, AuditAction.MESSAGES_RETRIED, batch, messages=len(found))
     lookup.bump_version()
     db.session.commit()
     queue.enqueue_send()
     return len(found)
+
+
+def _set_waiting(which: ColumnElement[bool], **values: Any) -> None:
+    """Let rows wait for an e-mail again. Does not commit."""
+    waiting = {"outcome": Outcome.WAITING, "reason": {}, "done_at": None, **values}
+    bulk_execute(update(Row).where(which).values(**waiting))
 
 
 def unfinished_row(invitation_id: int) -> Row | None:
@@ -171,14 +161,7 @@ def reassign_row(row: Row, invitation_id: int, address: Address) -> None:
     """
     was_for = Message.invitation_id == invitation_id, Message.row_id == row.id
     bulk_execute(update(Message).where(*was_for).values(row_id=None))
-    goes_on: dict[str, Any] = {
-        "email": address.display,
-        "email_key": address.key,
-        "outcome": Outcome.WAITING,
-        "reason": {},
-        "done_at": None,
-    }
-    bulk_execute(update(Row).where(Row.id == row.id).values(**goes_on))
+    _set_waiting(Row.id == row.id, email=address.display, email_key=address.key)
     db.session.expire(row)
     finish_batch.reopen(row.batch_id)
 
@@ -188,18 +171,17 @@ def cancel_queued(batch: Batch, by: User) -> int:
 
     A message that is with the mail server at this moment, or may have been taken, goes on. -> how many are withdrawn.
     """
-    of_batch = Message.row_id.in_(select(Row.id).where(Row.batch_id == batch.id))
-    is_unsent = Message.state == MessageState.QUEUED, Message.maybe_sent.is_(False)
-    unsent = of_batch, Message.kind == MessageKind.INVITATION, *is_unsent
-    result, now = {"code": "cancelled_unsent"}, utcnow()
-    made_here = Invitation.batch_id == batch.id, Invitation.state == InvitationState.PENDING
-    withdrawn = {"state": InvitationState.REVOKED, "closed_at": now}
-    settled = {"outcome": Outcome.SKIPPED, "reason": result, "done_at": now}
-    theirs = select(Invitation.id).where(
-        *made_here, Invitation.id.in_(select(Message.invitation_id).where(*unsent))
+    is_invitation = Message.kind == MessageKind.INVITATION
+    of_batch = is_invitation & Message.row_id.in_(select(Row.id).where(Row.batch_id == batch.id))
+    unsent = select(Message.invitation_id).where(of_batch, _IS_UNSENT)
+    made_here = (
+        Invitation.batch_id == batch.id,
+        Invitation.state == InvitationState.PENDING,
+        Invitation.id.in_(unsent),
     )
-    closed = update(Invitation).where(Invitation.id.in_(theirs))
-    gone = bulk_execute(closed.values(**withdrawn).returning(Invitation.id, Invitation.email)).all()
+    withdrawn = {"state": InvitationState.REVOKED, "closed_at": utcnow()}
+    closed = update(Invitation).where(*made_here).values(**withdrawn)
+    gone = bulk_execute(closed.returning(Invitation.id, Invitation.email)).all()
     events.record_many(
         by,
         AuditAction.INVITATION_CLOSED,
@@ -208,31 +190,28 @@ def cancel_queued(batch: Batch, by: User) -> int:
         reason="its upload was cancelled",
         batch=batch.id,
     )
-    cancelled = update(Message).where(*unsent).values(state=MessageState.CANCELLED, result=result)
-    rows = bulk_execute(cancelled.returning(Message.row_id)).scalars().all()
-    bulk_execute(update(Row).where(in_json(Row.id, rows)).values(**settled))
+    _cancel_unsent(of_batch, "cancelled_unsent")
     lookup.bump_version()
     return len(gone)
 
 
 def cancel_for_invitations(invitation_ids: Sequence[int]) -> None:
     """Cancel the messages of revoked invitations that were not sent yet. Does not commit."""
-    unsent = (
-        in_json(Message.invitation_id, invitation_ids),
-        Message.state == MessageState.QUEUED,
-        Message.maybe_sent.is_(False),
-    )
-    result = {"code": "revoked_unsent"}
+    _cancel_unsent(in_json(Message.invitation_id, invitation_ids), "revoked_unsent")
+
+
+_IS_UNSENT = (Message.state == MessageState.QUEUED) & Message.maybe_sent.is_(False)
+
+
+def _cancel_unsent(which: ColumnElement[bool], code: str) -> None:
+    """Cancel messages, and skip the rows that wait for them. Does not commit."""
+    result = {"code": code}
+    cancelled = update(Message).where(which, _IS_UNSENT)
+    cancelled = cancelled.values(state=MessageState.CANCELLED, result=result)
+    row_ids = bulk_execute(cancelled.returning(Message.row_id)).scalars()
+    waiting = in_json(Row.id, list(filter(None, row_ids))), Row.outcome == Outcome.WAITING
     settled = {"outcome": Outcome.SKIPPED, "reason": result, "done_at": utcnow()}
-    cancelled = update(Message).where(*unsent).values(state=MessageState.CANCELLED, result=result)
-    rows = [
-        message_id
-        for message_id in bulk_execute(cancelled.returning(Message.row_id)).scalars()
-        if message_id
-    ]
-    bulk_execute(
-        update(Row).where(in_json(Row.id, rows), Row.outcome == Outcome.WAITING).values(**settled)
-    )
+    bulk_execute(update(Row).where(*waiting).values(**settled))
 
 
 # Questions
@@ -250,39 +229,36 @@ def list_messages(
 ) -> list[tuple[Message, str]]:
     """Messages that the viewer may see, each with its subject, newest first, older than `before_id`; a few queries."""
     older = [Message.id < before_id] if before_id else []
-    query = _seen_by(viewer, select(Message)).where(*older).order_by(Message.id.desc()).limit(limit)
-    listed = db.session.scalars(query).all()
-    found = render(listed)
-    return [
-        (message, write().subject if (write := found[message.id].write) else GONE)
-        for message in listed
-    ]
+    ids = _seen_by(viewer, Message.id).where(*older).order_by(Message.id.desc()).limit(limit)
+    listed = render.load_messages(Message.id.in_(ids))
+    return [(message, _subject(message)) for message in listed]
+
+
+def _subject(message: Message) -> str:
+    email = None if message.kind is MessageKind.TEST else render.render(message)
+    return email.subject if email else "Test of an invitation"
 
 
 def count_by_state(viewer: User) -> Mapping[MessageState, int]:
     """How many of the messages that the viewer may see are in which state."""
-    counted = _seen_by(viewer, select(Message.state, func.count())).group_by(Message.state)
+    counted = _seen_by(viewer, Message.state, func.count()).group_by(Message.state)
     return dict(db.session.execute(counted).all())
 
 
 def get_message(message_id: int, viewer: User) -> Message:
     """One message. Raises NotFoundError, also where the viewer may not see it."""
-    message = db.session.scalar(_seen_by(viewer, select(Message)).where(Message.id == message_id))
+    found = _seen_by(viewer, Message).where(Message.id == message_id)
+    message: Message | None = db.session.scalar(found)
     if message is None:
         raise NotFoundError("There is no such message.")
     return message
 
 
-def render_message(message: Message) -> Email | None:
-    """The e-mail as it would be written now, to be read in the portal; None where nothing is left to write."""
-    write = render([message])[message.id].write
-    return write() if write else None
-
-
-def _seen_by(viewer: User, query: Select[*Columns]) -> Select[*Columns]:
-    """Only messages whose link the viewer may see: to roles they may grant, and no links to accounts."""
+def _seen_by(viewer: User, *columns: Any) -> Select[Any]:
+    """Select only messages whose link the viewer may see: to roles they may grant, and no links to accounts."""
     return (
-        query.select_from(Message)
+        select(*columns)
+        .select_from(Message)
         .outerjoin(Invitation, Invitation.id == Message.invitation_id)
         .where(
             Message.kind.not_in(SECRET_KINDS),

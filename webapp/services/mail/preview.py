@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import select
 
 from webapp.core.plan.planner import Access, Plan
-from webapp.core.plan.registry import ALL_GROUPS, Registry, fold
+from webapp.core.plan.registry import ALL_GROUPS, fold
 from webapp.db import db
 from webapp.mail import messages
 from webapp.mail.messages import Email
@@ -36,68 +36,45 @@ def render_example(
 
     typed: valid_days and message that are not stored yet.
     """
-    values = _values(batch, row, (by.name, by.email), lookup.registry())
+    values = _batch_values(batch, row)
     if typed:
         values |= {"expires_days": typed["valid_days"], "message": typed["message"]}
-    return messages.invitation(
-        **values, to=row.email, link=f"{in_force.environment().public_url}/invitations/…"
-    )
+    return _write(values, (by.name, by.email), row.email, _no_link())
 
 
 def render_general_example(by: User) -> Email:
     """The general invitation e-mail for an example person, as if `by` invited them."""
-    values = _general_values((by.name, by.email), lookup.registry())
+    return _write(_general_values(), (by.name, by.email), "ines.carvalho@example.org", _no_link())
+
+
+def render_test(message: Message) -> Email | None:
+    """A test, which is from its own recipient, who asked for it; None where its upload was discarded."""
+    if not (message.row or message.user_id):
+        return None
+    values = _batch_values(message.row.batch, message.row) if message.row else _general_values()
+    name = db.session.scalar(select(User.name).where(User.email == message.recipient))
+    return _write(values, (name or "", message.recipient), message.recipient, None)
+
+
+def _write(values: Mapping[str, Any], inviter: tuple[str, str], to: str, link: str | None) -> Email:
+    """inviter: name and e-mail."""
+    letterhead: dict[str, Any] = {**in_force.letterhead(), "inviter": inviter[0]}
     return messages.invitation(
+        **letterhead,
         **values,
-        to="ines.carvalho@example.org",
-        link=f"{in_force.environment().public_url}/invitations/…",
+        reply_to=in_force.reply_to(inviter),
+        to=to,
+        link=link,
     )
 
 
-def values_of_tests(messages: Sequence[Message]) -> dict[int, dict[str, Any]]:
-    """For test messages the arguments of `emails.invitation`, by their ids; without those whose row is gone.
-
-    A test is from its own recipient, who asked for it.
-    """
-    if not messages:
-        return {}
-    wanted = {message.row_id for message in messages}
-    found = {
-        row.id: (batch, row)
-        for row, batch in db.session.execute(
-            select(Row, Batch).join(Batch).where(Row.id.in_(wanted))
-        )
-    }
-    names, registry = requester_names(messages), lookup.registry()
-    contents = {}
-    for message in messages:
-        inviter, of_row = (
-            (names.get(message.recipient, ""), message.recipient),
-            found.get(message.row_id or 0),
-        )
-        if of_row or message.user_id:
-            values = (
-                _values(*of_row, inviter, registry)
-                if of_row
-                else _general_values(inviter, registry)
-            )
-            contents[message.id] = {**values, "to": message.recipient, "link": None}
-    return contents
+def _no_link() -> str:
+    return f"{in_force.environment().public_url}/invitations/…"
 
 
-def requester_names(messages: Sequence[Message]) -> dict[str, str]:
-    """The names of those who get these tests, by e-mail."""
-    addresses = {message.recipient for message in messages}
-    named = select(User.email, User.name).where(User.email.in_(addresses))
-    return dict(db.session.execute(named).all()) if addresses else {}
-
-
-def _values(batch: Batch, row: Row, inviter: tuple[str, str], registry: Registry) -> dict[str, Any]:
-    role, groups = _access(row, registry)
+def _batch_values(batch: Batch, row: Row) -> dict[str, Any]:
+    role, groups = _access(row)
     return {
-        **in_force.letterhead(),
-        "inviter": inviter[0],
-        "reply_to": in_force.reply_to(inviter),
         "role": role,
         "groups": groups,
         "expires_days": batch.valid_days,
@@ -105,29 +82,22 @@ def _values(batch: Batch, row: Row, inviter: tuple[str, str], registry: Registry
     }
 
 
-def _general_values(inviter: tuple[str, str], registry: Registry) -> dict[str, Any]:
+def _general_values() -> dict[str, Any]:
+    registry = lookup.registry()
+    ordinary = [role for role in registry.roles if not (role.manages_people or role.is_owner)]
     return {
-        **in_force.letterhead(),
-        "inviter": inviter[0],
-        "reply_to": in_force.reply_to(inviter),
-        "role": next(
-            (role.name for role in registry.roles if not role.manages_people and not role.is_owner),
-            "",
-        ),
+        "role": ordinary[0].name if ordinary else "",
         "groups": [group.name for group in registry.groups[:2]],
         "expires_days": in_force.settings().invite_days,
     }
 
 
-def _access(row: Row, registry: Registry) -> tuple[str, list[str] | str]:
+def _access(row: Row) -> tuple[str, list[str] | str]:
     """The role and the groups in names: as planned, or as the cells say where nothing can be planned yet."""
+    registry = lookup.registry()
     if "after" in row.change_dict:
         access = Access.from_dict(row.change_dict["after"])
-        names = sorted(
-            registry.group_by_id[group_id].name
-            for group_id in access.groups
-            if group_id in registry.group_by_id
-        )
+        names = [group.name for group in registry.groups if group.id in access.groups]
         # a role may be deleted after its rows were planned
         if role := registry.role_by_id.get(access.role):
             return role.name, ALL_GROUPS if access.everything else names

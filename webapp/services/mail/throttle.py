@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from flask import current_app
 from sqlalchemy import func, or_, select, update
@@ -17,44 +16,31 @@ from webapp.services.settings import in_force
 PROBE = timedelta(seconds=30)
 """How often a mail server that is away is tried again."""
 MINUTE = timedelta(seconds=60)
-PACE_DOUBLES = timedelta(minutes=10)
-"""How long a pace holds without another refusal, before twice as much is tried."""
-
-
-@dataclass(frozen=True, slots=True)
-class Slowdown:
-    """The mail server takes no more messages than this. pace: a minute; words: its own."""
-
-    pace: int
-    words: str
+PACE_HOLDS = timedelta(minutes=10)
+"""How long sending keeps to the server's own pace, before MUSTER_MAIL_RATE is tried again."""
 
 
 # Questions
 
 
+def circuit_status() -> tuple[MailCircuit | None, MailCircuit | None]:
+    """Why sending is held up, and how the mail server slows it down; None where it does not."""
+    circuit = db.session.get(MailCircuit, 1)
+    is_slow = _rate(circuit) < in_force.environment().mail_rate
+    return (circuit if circuit and circuit.paused_at else None), circuit if is_slow else None
+
+
 def alarm() -> MailCircuit | None:
     """Why sending is held up, since when, and when it is tried again; None while it is not."""
-    return db.session.scalar(
-        select(MailCircuit).where(MailCircuit.id == 1, MailCircuit.paused_at.is_not(None))
-    )
+    return circuit_status()[0]
 
 
-def slowdown() -> Slowdown | None:
-    """How the mail server slows sending down; None if MUSTER_MAIL_RATE is slow enough for it."""
-    return _slowdown(db.session.get(MailCircuit, 1))
-
-
-def circuit_status() -> tuple[MailCircuit | None, Slowdown | None]:
-    """`alarm` and `slowdown`, in one query."""
-    circuit = db.session.get(MailCircuit, 1)
-    return (circuit if circuit and circuit.paused_at else None), _slowdown(circuit)
-
-
-def quota_left(circuit: MailCircuit | None, now: datetime) -> int:
+def quota_left(circuit: MailCircuit | None) -> int:
     """How many messages may go out now: MUSTER_MAIL_RATE a minute, or the server's own pace if that is slower.
 
     While sending is held up, it is one, to see if the server is back.
     """
+    now = utcnow()
     if circuit and circuit.retry_at and circuit.retry_at > now:
         return 0
     if circuit and circuit.paused_at:
@@ -62,14 +48,7 @@ def quota_left(circuit: MailCircuit | None, now: datetime) -> int:
     is_on_its_way = (Message.state == MessageState.SENDING) & (Message.lease_until > now)
     is_used = or_(Message.tried_at > now - MINUTE, is_on_its_way)
     used = db.session.scalar(select(func.count()).select_from(Message).where(is_used)) or 0
-    return max(0, _rate(circuit, now) - used)
-
-
-def probe_is_due(circuit: MailCircuit | None, now: datetime) -> bool:
-    """Whether sending is held up and it is time to try the server again."""
-    if circuit is None or circuit.paused_at is None:
-        return False
-    return circuit.retry_at is None or circuit.retry_at <= now
+    return max(0, _rate(circuit) - used)
 
 
 def count_taken_lately() -> int:
@@ -81,27 +60,15 @@ def count_taken_lately() -> int:
     )
 
 
-def _slowdown(circuit: MailCircuit | None) -> Slowdown | None:
-    pace = _rate(circuit, utcnow())
-    if circuit is None or pace >= in_force.environment().mail_rate:
-        return None
-    return Slowdown(pace, circuit.pace_words)
-
-
-def _rate(circuit: MailCircuit | None, now: datetime) -> int:
-    """Messages a minute. The server's pace doubles as long as it refuses none: its limit may be one of an hour."""
+def _rate(circuit: MailCircuit | None) -> int:
+    """Messages a minute."""
     rate = in_force.environment().mail_rate
     if circuit is None or circuit.pace is None or circuit.paced_at is None:
         return rate
-    doublings = max(0, (now - circuit.paced_at) // PACE_DOUBLES)
-    return min(rate, circuit.pace << min(doublings, 20))
+    return min(rate, circuit.pace) if circuit.paced_at > utcnow() - PACE_HOLDS else rate
 
 
 # Parts of commands
-
-
-NEEDS_RESET = or_(MailCircuit.paused_at.is_not(None), MailCircuit.suspect_id.is_not(None))
-"""Whether an answer of the server would tell something new."""
 
 
 def get_circuit() -> MailCircuit:
@@ -131,7 +98,7 @@ def slow_down(words: str) -> None:
     """
     circuit = get_circuit()
     now = utcnow()
-    circuit.pace = count_taken_lately() or max(1, _rate(circuit, now) // 2)
+    circuit.pace = count_taken_lately() or max(1, _rate(circuit) // 2)
     circuit.paced_at = now
     circuit.pace_words = words
     circuit.retry_at = now + MINUTE
@@ -154,8 +121,9 @@ def suspect(cause: CodedText, message_id: int) -> None:
 
 def reset() -> None:
     """End the alarm: the server has answered, whatever it said. Does not commit."""
+    is_news = or_(MailCircuit.paused_at.is_not(None), MailCircuit.suspect_id.is_not(None))
     bulk_execute(
         update(MailCircuit)
-        .where(NEEDS_RESET)
+        .where(is_news)
         .values(paused_at=None, cause={}, retry_at=None, suspect_id=None)
     )

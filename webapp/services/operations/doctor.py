@@ -250,7 +250,7 @@ def _mail() -> Problems:
     if slow:
         yield (
             WARNING,
-            f"The mail server takes about {plural(slow.pace, 'message')} a minute ({slow.words}): "
+            f"The mail server takes about {plural(slow.pace or 0, 'message')} a minute ({slow.pace_words}): "
             f"set MUSTER_MAIL_RATE={slow.pace}.",
         )
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from sqlalchemy import delete, func, or_, select
+from sqlalchemy import delete, func, select
 
 from webapp.db import begin_write, db, upsert, utcnow
-from webapp.models import Batch, BatchState, Row, Worker
+from webapp.models import Worker
 
 ALIVE = 45
 """Seconds: three beats of 15 s."""
@@ -45,22 +45,3 @@ def alive(within: int = ALIVE) -> int:
         db.session.scalar(select(func.count()).select_from(Worker).where(Worker.seen_at >= since))
         or 0
     )
-
-
-def unfinished_batches() -> list[tuple[int, bool]]:
-    """Batches at work, oldest first, each with whether rows of it are left for a worker to claim."""
-    unclaimed = (
-        select(Row.id)
-        .where(Row.batch_id == Batch.id, Row.outcome.is_(None), Row.removed_at.is_(None))
-        .exists()
-    )
-    at_work = (
-        select(Batch.id, or_(Batch.state == BatchState.QUEUED, unclaimed))
-        .where(Batch.state.in_((BatchState.QUEUED, BatchState.PROCESSING)))
-        .order_by(Batch.id)
-    )
-    found = [
-        (batch_id, bool(has_unclaimed)) for batch_id, has_unclaimed in db.session.execute(at_work)
-    ]
-    db.session.rollback()
-    return found

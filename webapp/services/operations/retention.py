@@ -12,7 +12,7 @@ from sqlalchemy import Select, delete, func, or_, select
 from sqlalchemy.orm import aliased
 
 from webapp.db import begin_write, bulk_execute, db, utcnow
-from webapp.mail import files
+from webapp.mail import transports
 from webapp.models import (
     AuditChain,
     Batch,
@@ -129,7 +129,7 @@ def delete_messages() -> int:
     if not found:
         return 0
     outbox = in_force.environment().data_dir / "outbox"
-    files.delete_files(outbox, [message_id for _, message_id in found])
+    transports.delete_files(outbox, [message_id for _, message_id in found])
     begin_write()
     ids = [row_id for row_id, _ in found]
     gone = bulk_execute(delete(Message).where(Message.id.in_(ids), Message.state.in_(OVER)))

@@ -26,7 +26,6 @@ from webapp.models import (
 )
 from webapp.run import data_folder
 from webapp.services.mail import claim, throttle
-from webapp.services.mail.throttle import Slowdown
 from webapp.services.operations import heartbeats
 from webapp.services.settings import in_force
 from webapp.version import version
@@ -39,7 +38,7 @@ class Health:
     queue: bool
     workers: int
     gate: MailCircuit | None
-    slow: Slowdown | None
+    slow: MailCircuit | None
 
     @property
     def is_well(self) -> bool:

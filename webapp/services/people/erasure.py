@@ -9,7 +9,7 @@ from sqlalchemy import delete, func, or_, select, update
 from webapp.core.errors import ConflictError
 from webapp.core.text.redact import Redactor
 from webapp.db import begin_write, db, utcnow
-from webapp.mail.files import delete_files
+from webapp.mail.transports import delete_files
 from webapp.models import (
     AccountLink,
     Batch,

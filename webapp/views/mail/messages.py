@@ -7,7 +7,7 @@ from flask import Blueprint, Response, render_template, request
 from webapp.core.errors import NotFoundError
 from webapp.core.security.permissions import Permission
 from webapp.http.web import FRAME_CSP, current_user, get_number, require
-from webapp.services.mail import outbox, throttle
+from webapp.services.mail import outbox, render, throttle
 
 bp = Blueprint("messages", __name__, url_prefix="/messages")
 
@@ -37,7 +37,7 @@ def show(message_id: int) -> str:
     return render_template(
         "mail/show.html",
         message=message,
-        email=outbox.render_message(message),
+        email=render.render(message),
         alarm=alarm,
         slow=slow,
     )
@@ -47,7 +47,7 @@ def show(message_id: int) -> str:
 @require(Permission.MESSAGES_SEE)
 def html(message_id: int) -> Response:
     """The e-mail's HTML as a document of its own, for the frame on its page."""
-    email = outbox.render_message(outbox.get_message(message_id, current_user()))
+    email = render.render(outbox.get_message(message_id, current_user()))
     if email is None:
         raise NotFoundError("There is nothing left to show of this message.")
     return Response(email.html, headers={"Content-Security-Policy": FRAME_CSP})
