@@ -15,7 +15,7 @@ from webapp.core.errors import ConflictError
 from webapp.core.text.audit_problems import list_advice, list_lines
 from webapp.core.text.formatting import plural
 from webapp.http.web import requirement_of
-from webapp.services.accounts import owner_recovery
+from webapp.services.accounts import password_reset
 from webapp.services.audit import chain
 from webapp.services.links import account_links
 from webapp.services.operations import backup as backups
@@ -61,7 +61,7 @@ def prepare(upgrades: bool) -> None:
 def owner_link(without_second_factor: bool) -> None:
     """Print a one-time link that signs the Owner in, who is locked out."""
     try:
-        link = owner_recovery.make(without_second_factor=without_second_factor)
+        link = password_reset.make_owner_link(without_second_factor=without_second_factor)
     except ConflictError as conflict:
         raise click.ClickException(str(conflict)) from conflict
     minutes = account_links.validity(link.purpose)

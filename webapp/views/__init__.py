@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from webapp.views.accounts import owner_recovery, password_reset, profile, sessions, two_factor
+from webapp.views.accounts import password_reset, profile, sessions, two_factor
 from webapp.views.audit import audit
 from webapp.views.batches import (
     actions,
@@ -31,7 +31,6 @@ BLUEPRINTS = [
         sessions,
         first_run,
         password_reset,
-        owner_recovery,
         profile,
         two_factor,
         dashboard,

@@ -13,7 +13,7 @@ from webapp.core.errors import ConflictError, MusterError
 from webapp.core.security import passwords
 from webapp.db import db
 from webapp.models import AccountLink, AuditEvent, LinkPurpose, Message, MessageKind, Session, User
-from webapp.services.accounts import owner_recovery, password_reset, profile, sessions
+from webapp.services.accounts import password_reset, profile, sessions
 from webapp.services.links import account_links
 
 from tests.factories import PASSWORD, make_persona, make_user
@@ -53,7 +53,7 @@ def token_for(user: User, purpose: LinkPurpose, **values: str) -> str:
 def test_a_reset_link_used_at_once_by_several_has_one_winner(app: Flask) -> None:
     user = make_user()
     token = token_for(user, LinkPurpose.RESET)
-    results = at_once(app, *(lambda n=n: password_reset.use(token, f"{NEW} {n}") for n in range(4)))
+    results = at_once(app, *(lambda n=n: password_reset.use(token, LinkPurpose.RESET, f"{NEW} {n}") for n in range(4)))
     assert sorted(map(str, results)) == sorted(["done", *[str(ConflictError)] * 3])
     told = db.session.scalars(db.select(Message.kind)).all()
     assert told == [MessageKind.PASSWORD_CHANGED]
@@ -62,7 +62,7 @@ def test_a_reset_link_used_at_once_by_several_has_one_winner(app: Flask) -> None
 def test_the_owners_link_signs_in_once(app: Flask) -> None:
     owner = make_persona("Owner")
     token = token_for(owner, LinkPurpose.SIGN_IN)
-    results = at_once(app, *(lambda: owner_recovery.use(token) for _ in range(4)))
+    results = at_once(app, *(lambda: password_reset.use(token, LinkPurpose.SIGN_IN) for _ in range(4)))
     assert results.count("done") == 1
     assert results.count(ConflictError) == 3
 
@@ -89,11 +89,11 @@ def test_no_transaction_is_open_while_a_password_is_hashed(app: Flask, monkeypat
         return hash_(self, password)
 
     monkeypatch.setattr(passwords.PasswordHasher, "hash", watched)
-    owner_recovery.use(back, NEW)
+    password_reset.use(back, LinkPurpose.SIGN_IN, NEW)
     profile.change_password(owner, NEW, keep=0)
     assert db.session.scalar(db.select(AccountLink.closed_at).where(AccountLink.purpose == LinkPurpose.RESET)), "links ended"
     with pytest.raises(ConflictError):
-        password_reset.use(token, NEW)
+        password_reset.use(token, LinkPurpose.RESET, NEW)
     assert open_ones == [False] * 3
     assert sessions.sign_in(owner.email, NEW)
     assert PASSWORD != NEW
@@ -104,8 +104,8 @@ def test_a_change_of_email_that_waits_ends_with_a_new_password(app: Flask) -> No
     owner = make_persona("Owner")
     for renew in (
         lambda: profile.change_password(owner, NEW, keep=0),
-        lambda: password_reset.use(token_for(owner, LinkPurpose.RESET), NEW),
-        lambda: owner_recovery.use(token_for(owner, LinkPurpose.SIGN_IN), NEW),
+        lambda: password_reset.use(token_for(owner, LinkPurpose.RESET), LinkPurpose.RESET, NEW),
+        lambda: password_reset.use(token_for(owner, LinkPurpose.SIGN_IN), LinkPurpose.SIGN_IN, NEW),
     ):
         token = token_for(owner, LinkPurpose.EMAIL, email="x@away.example", email_key="x@away.example")
         renew()

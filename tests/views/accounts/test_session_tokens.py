@@ -7,7 +7,7 @@ import re
 import pytest
 from webapp.db import db
 from webapp.models import AuditEvent, Session, User
-from webapp.services.accounts import owner_recovery
+from webapp.services.accounts import password_reset
 from webapp.services.links.account_links import link_url
 
 from tests.client import Client
@@ -67,7 +67,7 @@ class TestOnTopOfSomebodyElsesSession:
         assert db.session.scalars(db.select(Session).where(Session.user_id == victim.user.id)).all() == []
 
     def test_the_owners_link_ends_it(self, app, victim):
-        link = owner_recovery.make(without_second_factor=False)
+        link = password_reset.make_owner_link(without_second_factor=False)
         path = re.search(r"/owner-links/\S+", link_url(link))[0]
         copy = copy_of(app, victim)
         victim.post(path, {})

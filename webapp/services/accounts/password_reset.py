@@ -1,4 +1,4 @@
-"""Forgotten passwords: a link by e-mail or, without a mail server, from a person who manages users."""
+"""Ways back in: a link by e-mail, one from a person who manages users, and the Owner's, printed on the server."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from webapp.core.security.passwords import hash_password
 from webapp.core.security.permissions import Permission
 from webapp.db import begin_write, db, utcnow
 from webapp.models import (
+    OWNER_ROLE_ID,
     AccountLink,
     Invitation,
     InvitationState,
@@ -28,7 +29,7 @@ from webapp.models import (
     User,
     UserState,
 )
-from webapp.services.accounts import profile, sessions
+from webapp.services.accounts import profile, sessions, two_factor
 from webapp.services.accounts.sessions import Refusal
 from webapp.services.audit import events
 from webapp.services.audit.actions import AuditAction
@@ -41,13 +42,16 @@ AN_HOUR = 3
 """So many e-mails an hour: the links sent before stay good, so nobody can keep a person from theirs."""
 
 
-# Questions
+def find_link(token: str, purpose: LinkPurpose) -> AccountLink | None:
+    """The link, while it works and its person may use it."""
+    link = account_links.find_by_token(token, purpose)
+    return link if link and _may_use(link) else None
 
 
-def user_of(token: str) -> User | None:
-    """Whose password the link lets one choose; None where it does not work."""
-    link = account_links.find_by_token(token, LinkPurpose.RESET)
-    return link.user if link and link.user.state is UserState.ACTIVE else None
+def _may_use(link: AccountLink) -> bool:
+    is_for_owner = link.purpose is LinkPurpose.SIGN_IN
+    user = link.user
+    return user.state is UserState.ACTIVE and (user.role.is_owner or not is_for_owner)
 
 
 def in_need(user_id: int, by: User) -> User:
@@ -68,9 +72,6 @@ def in_need(user_id: int, by: User) -> User:
     if user.state is not UserState.ACTIVE:
         raise ConflictError("This account is deactivated. Reactivate it first.")
     return user
-
-
-# Commands
 
 
 def ask(email: str, peer: str) -> None:
@@ -121,18 +122,40 @@ def make_link(user_id: int, by: User, *, proven: bool = False) -> AccountLink:
     return link
 
 
-def use(token: str, password: str) -> User:
-    """Choose a new password, which has passed `schemas.passwords`; everybody signed in with the old one is signed out.
+def make_owner_link(*, without_second_factor: bool) -> AccountLink:
+    """A fresh link that signs the Owner in; those before it end. Raises ConflictError while there is no Owner."""
+    begin_write()
+    owner = db.session.scalar(select(User).where(User.role_id == OWNER_ROLE_ID))
+    if owner is None:
+        raise ConflictError("There is no Owner yet: open the set-up link that the start printed.")
+    account_links.close_links(owner, LinkPurpose.SIGN_IN)
+    details = {"without_second_factor": without_second_factor}
+    link = account_links.create_link(owner, LinkPurpose.SIGN_IN, **details)
+    events.record(None, AuditAction.OWNER_LINK_MADE, owner, **details)
+    db.session.commit()
+    return link
 
-    Raises ConflictError where the link does not work; of two who use it at once one wins.
+
+def use(token: str, purpose: LinkPurpose, password: str = "") -> User:
+    """Set the new password, which has passed `schemas.passwords`, if there is one. -> whose link it is.
+
+    The Owner's link may turn two-step sign-in off. Everybody signed in with the old password is signed out. Raises
+    ConflictError where the link does not work; of two who use it at once one wins.
     """
     db.session.rollback()
-    password_hash = hash_password(password)  # slow: no transaction is open
+    password_hash = hash_password(password) if password else ""  # slow: no transaction is open
     begin_write()
-    user = account_links.use_link(token, LinkPurpose.RESET).user
-    if user.state is not UserState.ACTIVE:
+    link = account_links.use_link(token, purpose)
+    user, how = link.user, "by a link"
+    if not _may_use(link):
         raise ConflictError(account_links.DEAD)
-    profile.set_password(user, password_hash, how="by a link")
+    if purpose is LinkPurpose.SIGN_IN:
+        how = "by the Owner’s link"
+        events.record(user, AuditAction.OWNER_LINK_USED, user)
+        if link.without_second_factor and user.has_second_factor:
+            two_factor.clear(user, by=user, how=how)
+    if password_hash:
+        profile.set_password(user, password_hash, how=how)
     db.session.commit()
     queue.enqueue_send()
     return user

@@ -1,4 +1,4 @@
-"""Forgotten passwords: asking for a link, and the page behind it."""
+"""Ways back in: asking for a link to reset the password, and the pages behind it and behind the Owner's link."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from webapp.http.auth import (
     account_of,
     answer_dead_link,
     check_given_password,
+    continue_sign_in,
     device_of,
     label_account,
     refuse_try,
 )
-from webapp.http.forms import ForgottenForm, NewPasswordForm
+from webapp.http.forms import ForgottenForm, NewPasswordForm, OwnerLinkForm
 from webapp.http.questions import Question, ask
 from webapp.http.rate_limits import Limit
 from webapp.http.web import (
@@ -33,6 +34,13 @@ from webapp.services.accounts import password_reset
 from webapp.services.links import account_links
 
 bp = Blueprint("password_reset", __name__)
+
+FORMS = {LinkPurpose.RESET: NewPasswordForm, LinkPurpose.SIGN_IN: OwnerLinkForm}
+KINDS = {
+    LinkPurpose.RESET: "a link to reset a password",
+    LinkPurpose.SIGN_IN: "a link for the Owner",
+}
+"""The links, in the words of the audit log."""
 
 
 @bp.get("/password-resets/new")
@@ -66,42 +74,43 @@ def create() -> Page:
     )
 
 
-@bp.get("/password-resets/<token>")
+@bp.get("/password-resets/<token>", defaults={"purpose": LinkPurpose.RESET})
+@bp.get("/owner-links/<token>", defaults={"purpose": LinkPurpose.SIGN_IN})
 @require(PUBLIC)
-def show(token: str) -> Page:
+def show(token: str, purpose: LinkPurpose) -> Page:
     """The page behind the link. Opening it changes nothing: mail scanners open links."""
-    user = password_reset.user_of(token)
-    if user is None:
-        return dead_link_page()
-    return render_template(
-        "accounts/password_reset/show.html",
-        form=NewPasswordForm(formdata=None).of(user.name, user.email),
-        token=token,
-    )
+    link = password_reset.find_link(token, purpose)
+    if link is None:
+        return dead_link_page(purpose)
+    form = FORMS[purpose](formdata=None).of(link.user.name, link.user.email)
+    return render_template(f"accounts/password_reset/{purpose}.html", form=form, link=link)
 
 
-@bp.post("/password-resets/<token>")
+@bp.post("/password-resets/<token>", defaults={"purpose": LinkPurpose.RESET})
+@bp.post("/owner-links/<token>", defaults={"purpose": LinkPurpose.SIGN_IN})
 @require(PUBLIC)
-def use(token: str) -> Page | BaseResponse:
-    """Choose the new password; then one signs in with it."""
-    user = password_reset.user_of(token)
-    if user is None:
-        return dead_link_page()
-    form = NewPasswordForm().of(user.name, user.email)
+def use(token: str, purpose: LinkPurpose) -> Page | BaseResponse:
+    """Set the new password, with which one signs in. The Owner is signed in at once, or asked for the second factor."""
+    link = password_reset.find_link(token, purpose)
+    if link is None:
+        return dead_link_page(purpose)
+    form = FORMS[purpose]().of(link.user.name, link.user.email)
     if not form.validate():
-        return render_template("accounts/password_reset/show.html", form=form, token=token), 422
+        page = render_template(f"accounts/password_reset/{purpose}.html", form=form, link=link)
+        return page, 422
     try:
-        password_reset.use(token, form.password.data)
+        user = password_reset.use(token, purpose, form.password.data or "")
     except ConflictError:
-        return dead_link_page()
+        return dead_link_page(purpose)
+    if purpose is LinkPurpose.SIGN_IN:
+        return continue_sign_in(user)
     return redirect_to("sessions.new", say="Your password is changed. Sign in with it.")
 
 
-def dead_link_page() -> Page:
+def dead_link_page(purpose: LinkPurpose) -> Page:
     """The page for a link that does not work."""
-    return answer_dead_link(
-        "a link to reset a password", (render_template("accounts/password_reset/gone.html"), 410)
-    )
+    page = render_template("accounts/password_reset/gone.html", purpose=purpose.value), 410
+    return answer_dead_link(KINDS[purpose], page)
 
 
 @bp.get("/users/<int:user_id>/reset-link")
