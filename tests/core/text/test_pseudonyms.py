@@ -3,7 +3,7 @@
 import pytest
 from webapp.core.text.redact import Redactor
 
-ANN = Redactor({"ann@x.org"}, {"Ann Lee", "Admin"}, "Person 7")
+ANN = Redactor({"ann@x.org", "Ann Lee", "Admin"}, "Person 7")
 
 
 @pytest.mark.parametrize(
@@ -29,4 +29,4 @@ def test_only_theirs_go(text, after):
 
 
 def test_without_any_word_nothing_changes():
-    assert Redactor(set(), {""}, "Person 7")("anything") == "anything"
+    assert Redactor({""}, "Person 7")("anything") == "anything"

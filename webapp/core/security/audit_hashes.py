@@ -9,11 +9,16 @@ from __future__ import annotations
 
 import hmac
 import json
-from collections.abc import Mapping
+import secrets
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from datetime import UTC
 from typing import Any
 
 PERSONAL = ("actor", "subject", "details")
 """Fields of an event that may name a person."""
+PLAIN = ("actor_id", "action", "subject_type", "subject_id", "address", "count")
+FIELDS = ("at", *PLAIN, *PERSONAL)
 
 Digest = dict[str, str]
 """Of a personal field: its `digest` with the `salt`; or, once erased, with the `mark` of the new words."""
@@ -31,33 +36,45 @@ def hmac_hex(key: bytes, purpose: str, *parts: Any) -> str:
     return hmac.digest(key, _encode([purpose, *parts]).encode(), "sha256").hex()
 
 
-def digest_field(key: bytes, name: str, value: Any, salt: str) -> Digest:
-    """The digest of a personal field."""
-    return {"salt": salt, "digest": hmac_hex(key, name, salt, value)}
+def make_stamp(key: bytes, values: Mapping[str, Any]) -> dict[str, Any]:
+    """The stamp of an event, and the digests of its personal fields, by column. values: FIELDS by name."""
+    personal = {}
+    for name in PERSONAL:
+        salt = secrets.token_hex(8)
+        personal[name] = {"salt": salt, "digest": hmac_hex(key, name, salt, values[name])}
+    return {"personal": personal, "stamp": _digest_event(key, values, personal)}
 
 
-def digest_event(key: bytes, facts: Mapping[str, Any], personal: Mapping[str, Digest]) -> str:
-    """The stamp of an event: an HMAC of its facts and of the digests of its personal fields."""
-    return hmac_hex(
-        key, "event", dict(facts), {name: personal[name]["digest"] for name in PERSONAL}
-    )
+def _digest_event(key: bytes, values: Mapping[str, Any], personal: Mapping[str, Digest]) -> str:
+    facts = {name: values[name] for name in PLAIN}
+    facts["at"] = values["at"].astimezone(UTC).isoformat()
+    return hmac_hex(key, "event", facts, {name: personal[name]["digest"] for name in PERSONAL})
 
 
-def chain_link(key: bytes, previous: str, seq: int, event_id: int, stamp: str) -> str:
-    """The link of the event at place `seq`. previous: the link before it, "" for the first."""
-    return hmac_hex(key, "link", previous, seq, event_id, stamp)
+def is_unchanged(
+    keys: Sequence[bytes], values: Mapping[str, Any], personal: Any, stamp: str | None
+) -> bool:
+    """Whether an event says what was recorded, or what Muster wrote there when it erased a person. keys: any may fit."""
+    with suppress(KeyError, TypeError):  # what somebody wrote there may have any shape
+        return any(stamp == _digest_event(key, values, personal) for key in keys) and all(
+            field_matches(keys, name, values[name], personal[name]) for name in PERSONAL
+        )
+    return False
+
+
+def field_matches(keys: Sequence[bytes], name: str, value: Any, digest: Digest) -> bool:
+    """Whether a personal field says what was recorded, or what Muster wrote there."""
+    if "salt" in digest:
+        return any(hmac_hex(key, name, digest["salt"], value) == digest["digest"] for key in keys)
+    return any(erase_field(key, name, value, digest) == digest for key in keys)
 
 
 def erase_field(key: bytes, name: str, value: Any, digest: Digest) -> Digest:
     """The digest of a field whose words were replaced by `value`. Without the salt the old words cannot be guessed."""
-    return {
-        "digest": digest["digest"],
-        "mark": hmac_hex(key, "erased", name, digest["digest"], value),
-    }
+    mark = hmac_hex(key, "erased", name, digest["digest"], value)
+    return {"digest": digest["digest"], "mark": mark}
 
 
-def field_matches(key: bytes, name: str, value: Any, digest: Digest) -> bool:
-    """Whether a personal field says what was recorded, or what Muster wrote there when it erased a person."""
-    if "salt" in digest:
-        return hmac.compare_digest(hmac_hex(key, name, digest["salt"], value), digest["digest"])
-    return hmac.compare_digest(erase_field(key, name, value, digest)["mark"], digest["mark"])
+def chain_link(key: bytes, previous: str, seq: int, event_id: int, stamp: str | None) -> str:
+    """The link of the event at place `seq`. previous: the link before it, "" for the first."""
+    return hmac_hex(key, "link", previous, seq, event_id, stamp or "")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
-from typing import Any, Protocol
+from typing import Any
 
 from webapp.core.text.formatting import full, plural
 from webapp.core.text.phrases import CodedText, Phrase, describe
@@ -37,14 +37,6 @@ ADVICE = (
 )
 
 
-class Event(Protocol):
-    """What a problem says of an event."""
-
-    id: Any
-    action: Any
-    at: Any
-
-
 @dataclass
 class Verdict:
     """What checking found. waiting: events that are not sealed yet. problems: the first SHOWN of `wrong`."""
@@ -58,8 +50,8 @@ class Verdict:
     first: tuple[int, datetime] | None = None
     """The event of the first problem, where it is about one."""
 
-    def add(self, code: str, event: Event | None = None, **more: Any) -> None:
-        """Add a problem."""
+    def add(self, code: str, event: Any = None, **more: Any) -> None:
+        """Add a problem. event: the AuditEvent that it is about."""
         about = {"event": event.id, "action": event.action} if event else {}
         if event and not self.wrong:
             self.first = event.id, event.at

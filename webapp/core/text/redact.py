@@ -17,24 +17,16 @@ class Redactor:
     are the whole text.
     """
 
-    def __init__(self, addresses: Iterable[str], names: Iterable[str], pseudonym: str) -> None:
-        addresses, names = (
-            {text for text in addresses if "@" in text},
-            {text for text in names if text},
-        )
-        self.all = sorted(addresses | names, key=lambda text: (-len(text), text))
+    def __init__(self, words: Iterable[str], pseudonym: str) -> None:
+        self.all = sorted(filter(None, words), key=len, reverse=True)
         self.pseudonym = pseudonym
-        self._names = {name.casefold() for name in names}
-        parts = [
-            rf"(?<![\w.+-]){re.escape(text)}(?![\w-]|\.\w)"
-            for text in self.all
-            if text in addresses
-        ]
-        parts += [
-            rf"(?<!\w){re.escape(text)}(?!\w)"
-            for text in self.all
-            if text not in addresses and " " in text
-        ]
+        self._names = {text.casefold() for text in self.all if "@" not in text}
+        parts = []
+        for text in self.all:
+            if "@" in text:
+                parts.append(rf"(?<![\w.+-]){re.escape(text)}(?![\w-]|\.\w)")
+            elif " " in text:
+                parts.append(rf"(?<!\w){re.escape(text)}(?!\w)")
         self._pattern = re.compile("|".join(parts) or "(?!)", re.IGNORECASE)
 
     def __call__(self, value: Any, within: str = "") -> Any:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from itertools import takewhile
 from pathlib import Path
-from typing import Any
 
 from flask import current_app
-from sqlalchemy import delete, exists, or_, select, update
+from sqlalchemy import Select, delete, exists, or_, select, update
 
 from webapp.core.security import audit_hashes
 from webapp.core.text.audit_problems import Verdict
@@ -29,42 +29,38 @@ NEWEST = 2000
 
 
 def seal() -> bool:
-    """Give up to CHUNK events their place in the chain. Returns whether more may be left. Commits."""
-    ripe = select(AuditEvent).where(*_ripe()).order_by(AuditEvent.id).limit(CHUNK)
-    if not db.session.scalar(select(exists().where(*_ripe()))):
+    """Give up to CHUNK events their place in the chain. Returns whether more may be left. Commits.
+
+    A refusal is sealed only when its hour is over: until then it may be counted up.
+    """
+    is_final = or_(AuditEvent.action.not_like("%.refused"), AuditEvent.at <= utcnow() - HOUR)
+    ripe = select(AuditEvent).where(AuditEvent.seq.is_(None), is_final).order_by(AuditEvent.id)
+    if db.session.scalar(ripe.limit(1)) is None:
         db.session.rollback()
         return False
-    begin_write()
-    chain = db.session.get_one(AuditChain, 1)
-    if not _may_change(chain):
+    chain = _lock_chain()
+    if chain is None:
         return False
-    if not chain.signature and (
-        unstamped := db.session.scalars(ripe.where(AuditEvent.stamp.is_(None))).all()
-    ):
-        for event in unstamped:  # older than the stamps, or the chain was started over
-            audit.stamp(event)
-        db.session.commit()
-        return True
-    events = db.session.scalars(ripe.where(AuditEvent.stamp.is_not(None))).all()
+    if not chain.signature:  # events are older than the stamps, or the chain was started over
+        unstamped = ripe.where(AuditEvent.stamp.is_(None)).limit(CHUNK)
+        if events := db.session.scalars(unstamped).all():
+            for event in events:
+                audit.stamp(event)
+            db.session.commit()
+            return True
+    events = db.session.scalars(ripe.limit(CHUNK)).all()
     for event in events:
         chain.seq += 1
         chain.link = audit_hashes.chain_link(
-            audit.key(), chain.link, chain.seq, event.id, event.stamp or ""
+            audit.key(), chain.link, chain.seq, event.id, event.stamp
         )
         event.seq, event.link = chain.seq, chain.link
-    chain.sealed_at = utcnow() if events else chain.sealed_at
-    chain.signature = _signature(audit.key(), chain)
+    chain.sealed_at = utcnow()
+    chain.signature = _sign(audit.key(), chain)
     seq, link = chain.seq, chain.link
     db.session.commit()
     _write_anchor(seq, link)
     return len(events) == CHUNK
-
-
-def _ripe() -> tuple[Any, ...]:
-    """Not sealed yet. A refusal is sealed only when its hour is over: until then it may be counted up."""
-    return AuditEvent.seq.is_(None), or_(
-        AuditEvent.action.not_like("%.refused"), AuditEvent.at <= utcnow() - HOUR
-    )
 
 
 def prune() -> int:
@@ -73,30 +69,24 @@ def prune() -> int:
     The place and link of the last deleted event are kept: checking starts there.
     """
     days = in_force.settings().audit_days
-    if not days:
+    chain = _lock_chain() if days else None
+    if not days or chain is None:
         return 0
-    begin_write()
-    chain = db.session.get_one(AuditChain, 1)
-    if not _may_change(chain):
-        return 0
-    oldest = select(AuditEvent.seq, AuditEvent.link, AuditEvent.at).where(
-        AuditEvent.seq > chain.first_seq
-    )
-    events = db.session.execute(oldest.order_by(AuditEvent.seq).limit(CHUNK)).all()
+    oldest = select(AuditEvent.seq, AuditEvent.link, AuditEvent.at).order_by(AuditEvent.seq)
+    events = db.session.execute(oldest.where(AuditEvent.seq > chain.first_seq).limit(CHUNK)).all()
     old = list(takewhile(lambda event: event.at < day_before(days), events))
     if not old:
         db.session.rollback()
         return 0
+    last = old[-1]
     with audit.unlock():
-        bulk_execute(delete(AuditEvent).where(AuditEvent.seq <= old[-1].seq))
-    chain.first_seq, chain.first_link = old[-1].seq, old[-1].link
+        bulk_execute(delete(AuditEvent).where(AuditEvent.seq <= last.seq))
+    chain.first_seq, chain.first_link = last.seq, last.link
     chain.pruned += len(old)
-    until = max([event.at for event in old] + ([chain.pruned_until] if chain.pruned_until else []))
-    chain.pruned_until = until
-    chain.signature = _signature(audit.key(), chain)
-    audit.record(
-        None, AuditAction.AUDIT_PRUNED, events=len(old), until=until.isoformat(), days=days
-    )
+    chain.pruned_until = max(event.at for event in old)
+    chain.signature = _sign(audit.key(), chain)
+    until = chain.pruned_until.isoformat()
+    audit.record(None, AuditAction.AUDIT_PRUNED, events=len(old), until=until, days=days)
     db.session.commit()
     return len(old)
 
@@ -115,16 +105,9 @@ def start_over() -> Verdict:
     begin_write()
     with audit.unlock():
         bulk_execute(update(AuditEvent).values(stamp=None, personal={}, seq=None, link=None))
-    empty = {
-        "seq": 0,
-        "link": "",
-        "sealed_at": None,
-        "first_seq": 0,
-        "first_link": "",
-        "pruned": 0,
-        "pruned_until": None,
-    }
-    bulk_execute(update(AuditChain).values(**empty, signature=""))
+    db.session.delete(db.session.get_one(AuditChain, 1))
+    db.session.flush()
+    db.session.add(AuditChain(id=1))
     _anchor().unlink(missing_ok=True)
     audit.record(None, AuditAction.AUDIT_BEGUN_ANEW, problems=verdict.wrong, found=verdict.problems)
     db.session.commit()
@@ -141,12 +124,12 @@ def verify(newest: int | None = None) -> Verdict:
     if not _is_genuine(chain):
         verdict.add("ends_changed")
     _check_sealed(chain, verdict, newest)
-    _check_waiting(verdict, newest)
-    if (
-        not verdict.events
-        and not chain.signature
-        and db.session.scalar(select(Organisation.owner_id)) is not None
-    ):
+    waiting = select(AuditEvent).where(AuditEvent.seq.is_(None)).order_by(AuditEvent.id)
+    for event in _stream(waiting.limit(newest)):
+        verdict.waiting += 1
+        _check_event(event, verdict)
+    is_set_up = db.session.scalar(select(Organisation.owner_id)) is not None
+    if is_set_up and not verdict.events and not chain.signature:
         verdict.add("empty")
     anchor = _read_anchor()
     if anchor and _is_missing(*anchor):
@@ -162,14 +145,15 @@ def _check_sealed(chain: AuditChain, verdict: Verdict, newest: int | None) -> No
         seq = chain.seq - newest
         link = db.session.scalar(select(AuditEvent.link).where(AuditEvent.seq == seq)) or ""
         events = events.where(AuditEvent.seq > seq)
-    for event in db.session.scalars(events.execution_options(yield_per=CHUNK)):
+    for event in _stream(events):
         place = event.seq or 0
+        links = [
+            audit_hashes.chain_link(key, link, seq + 1, event.id, event.stamp)
+            for key in audit.all_keys()
+        ]
         if place > seq + 1:
             verdict.add("missing", event, n=place - seq - 1)
-        elif not any(
-            event.link == audit_hashes.chain_link(key, link, seq + 1, event.id, event.stamp or "")
-            for key in audit.all_keys()
-        ):
+        elif event.link not in links:
             verdict.add("moved", event, place=place)
         _check_event(event, verdict)
         seq, link = place, event.link or ""
@@ -177,66 +161,51 @@ def _check_sealed(chain: AuditChain, verdict: Verdict, newest: int | None) -> No
         verdict.add("cut_off", sealed=chain.seq, found=seq)
 
 
-def _check_waiting(verdict: Verdict, newest: int | None) -> None:
-    waiting = (
-        select(AuditEvent).where(AuditEvent.seq.is_(None)).order_by(AuditEvent.id).limit(newest)
-    )
-    for event in db.session.scalars(waiting.execution_options(yield_per=CHUNK)):
-        verdict.waiting += 1
-        _check_event(event, verdict)
+def _stream(query: Select[AuditEvent]) -> Iterator[AuditEvent]:
+    """The events one by one, without holding all of them."""
+    for event in db.session.scalars(query.execution_options(yield_per=CHUNK)):
+        db.session.expunge(event)
+        yield event
 
 
 def _check_event(event: AuditEvent, verdict: Verdict) -> None:
-    """Check that an event says what was recorded."""
     verdict.events += 1
-    db.session.expunge(event)
     if event.stamp is None and not verdict.sealed_at:
         return  # before the first sealing there may be events that are older than the stamps
-    values, personal, keys = audit.values_of(event), event.personal, audit.all_keys()
-    with suppress(KeyError, TypeError):  # what somebody wrote there may have any shape
-        stamps = [audit_hashes.digest_event(key, audit.facts(values), personal) for key in keys]
-        unchanged = [
-            any(audit_hashes.field_matches(key, name, values[name], personal[name]) for key in keys)
-            for name in audit_hashes.PERSONAL
-        ]
-        if event.stamp in stamps and all(unchanged):
-            return
-    verdict.add("changed", event)
+    values = audit.values_of(event)
+    if not audit_hashes.is_unchanged(audit.all_keys(), values, event.personal, event.stamp):
+        verdict.add("changed", event)
 
 
-def _may_change(chain: AuditChain) -> bool:
-    """Whether Muster wrote the chain's row. What others changed must not be sealed over."""
+# The ends of the chain
+
+
+def _lock_chain() -> AuditChain | None:
+    """Begin a writing transaction. Returns the chain's row, or None if others changed it: that must not be sealed over."""
+    begin_write()
+    chain = db.session.get_one(AuditChain, 1)
     if _is_genuine(chain):
-        return True
+        return chain
     db.session.rollback()
     current_app.logger.error(
         "the audit log was changed by others, so nothing is sealed: run flask muster audit verify"
     )
-    return False
+    return None
 
 
 def _is_genuine(chain: AuditChain) -> bool:
-    if not chain.signature:
-        return not chain.seq and not db.session.scalar(
-            select(exists().where(AuditEvent.seq.is_not(None)))
-        )
-    return any(_signature(key, chain) == chain.signature for key in audit.all_keys())
+    if chain.signature:
+        return chain.signature in [_sign(key, chain) for key in audit.all_keys()]
+    is_sealed = select(exists().where(AuditEvent.seq.is_not(None)))
+    return not chain.seq and not db.session.scalar(is_sealed)
 
 
-def _signature(key: bytes, chain: AuditChain) -> str:
+def _sign(key: bytes, chain: AuditChain) -> str:
     sealed_at, pruned_until = (
         at.astimezone(UTC).isoformat() if at else "" for at in (chain.sealed_at, chain.pruned_until)
     )
-    ends = (
-        chain.seq,
-        chain.link,
-        sealed_at,
-        chain.first_seq,
-        chain.first_link,
-        chain.pruned,
-        pruned_until,
-    )
-    return audit_hashes.hmac_hex(key, "chain", *ends)
+    first = (chain.first_seq, chain.first_link, chain.pruned, pruned_until)
+    return audit_hashes.hmac_hex(key, "chain", chain.seq, chain.link, sealed_at, *first)
 
 
 # The last link is kept outside of the database: that shows that an older copy of the database was put back.
