@@ -68,6 +68,8 @@ def _flask_config(settings: Settings) -> dict[str, object]:
         "SESSION_COOKIE_PATH": "/",
         # what browsers keep at most: the session's own limits decide
         "PERMANENT_SESSION_LIFETIME": timedelta(days=400),
+        # each sign-in renews the cookie, and a session ends long before it
+        "SESSION_REFRESH_EACH_REQUEST": False,
         "WTF_CSRF_TIME_LIMIT": None,
         "WTF_CSRF_SSL_STRICT": False,  # it wants a Referer, which browsers and proxies may leave out: see `origins`
     }

@@ -130,11 +130,10 @@ class Row(Model):
 
 
 class EditState(StrEnum):
-    """An edit can be undone and redone; one that was undone and then overtaken by a new edit cannot come back."""
+    """Whether an edit counts. One that was undone can be redone until the person who undid it makes another step."""
 
     DONE = "done"
     UNDONE = "undone"
-    DROPPED = "dropped"
 
 
 UNDONE, REDONE = "undone", "redone"

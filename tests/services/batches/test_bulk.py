@@ -8,7 +8,7 @@ from webapp.core.lists.row_filter import Find
 from webapp.core.plan.planner import Plan
 from webapp.db import db
 from webapp.models import Batch, RowEdit
-from webapp.services.batches import bulk_edit, bulk_fix, cell_edit, undo
+from webapp.services.batches import bulk_edit, bulk_fix, cell_edit, corrections, undo
 from webapp.services.batches.bulk_edit import Chosen, Replacement
 
 from tests.factories import make_group, make_persona
@@ -26,7 +26,7 @@ def admin(app):
 
 
 def offered(batch) -> list[tuple]:
-    found = bulk_fix.suggest(db.session.get(Batch, batch.id))
+    found = corrections.find_corrections(db.session.get(Batch, batch.id)).fixes
     return [(offer.field, offer.old, offer.new, offer.count, offer.lines) for offer in found]
 
 
@@ -93,7 +93,7 @@ class TestOffers:
             found = db.session.get(Batch, batch.id)
             assert found.counts is not None
             queries.clear()
-            bulk_fix.suggest(found)
+            corrections.find_corrections(found)
             counted.append(len(queries))
         assert counted[0] == 0, queries
         assert counted[2] <= counted[1], (counted, queries)

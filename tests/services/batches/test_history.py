@@ -10,7 +10,7 @@ from webapp.core.lists.row_filter import Find
 from webapp.core.plan.planner import Mode, Plan
 from webapp.db import db
 from webapp.models import Batch, Row, RowEdit
-from webapp.services.batches import bulk_edit, bulk_fix, cell_edit, confirmation, options, planner, undo
+from webapp.services.batches import bulk_edit, bulk_fix, cell_edit, confirmation, corrections, options, planner, undo
 
 from tests.factories import make_group, make_persona, make_user
 from tests.properties import fewer
@@ -79,7 +79,7 @@ def act(batch_id: int, action: tuple, by) -> None:
             cell_edit.restore(batch_id, gone[what[0] % len(gone)], by)
         return
     if kind == "fix":
-        offered = bulk_fix.suggest(batch)
+        offered = corrections.find_corrections(batch).fixes
         if offered:
             offer = offered[what[0] % len(offered)]
             bulk_fix.fix(batch_id, offer.field, offer.old, offer.new, by)

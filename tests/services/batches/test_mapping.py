@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import pytest
 from hypothesis import strategies as st
+from webapp.core.errors import RuleViolationError
 from webapp.core.files.columns import Places
 from webapp.core.files.fields import Field
 from webapp.core.files.source_file import open_pasted
 from webapp.core.files.table import Line
 from webapp.db import db
 from webapp.models import BatchFile, Row
-from webapp.services.batches import mapping, unknown_words, upload
+from webapp.services.batches import bulk_fix, corrections, mapping, upload
 from webapp.services.batches.mapping import Choice
 from webapp.services.directory import aliases
 
@@ -73,21 +74,15 @@ def test_words_are_counted_without_regard_to_case_and_within_cells(by):
         )
     )
     batch = upload.stage(text.encode(), "staff.csv", by)
-    found = unknown_words.find_unknown_words(batch)
-    words, is_more = found.shown, found.is_more
-    found = [(word.field, word.text, word.rows) for word in words]
-    assert not is_more
+    found = [(word.field, word.text, word.rows) for word in corrections.find_corrections(batch).words]
     assert found == [("groups", "Kollegium", 2), ("role", "Lehrer", 2), ("groups", "Mensa", 1)]
 
 
 def test_of_many_words_the_commonest_are_told_and_that_there_are_more(by):
     text = "Email,Role,Groups\n" + "".join(f"u{n}@x.org,Analyst,Raum {n // 2 if n < 4 else n:03}x{n:03}\n" for n in range(25))
-    found = unknown_words.find_unknown_words(upload.stage(text.encode(), "staff.csv", by))
-    words, is_more = found.shown, found.is_more
-    assert (len(words), is_more) == (unknown_words.WORDS, True)
-    words = unknown_words.find_unknown_words(
-        upload.stage(b"Email,Role,Groups\nu@x.org,Analyst,=Kiosk pads\n", "staff.csv", by)
-    ).shown
+    words = corrections.find_corrections(upload.stage(text.encode(), "staff.csv", by)).words
+    assert len(words) == 25
+    words = corrections.find_corrections(upload.stage(b"Email,Role,Groups\nu@x.org,Analyst,=Kiosk pads\n", "staff.csv", by)).words
     assert [(word.text, word.can_be_made) for word in words] == [("=Kiosk pads", False)]
 
 
@@ -95,14 +90,14 @@ def test_a_batch_without_such_a_problem_costs_no_query(by, queries):
     batch = upload.stage(b"Email,Role\nana@x.org,Analyst\n", "staff.csv", by)
     assert batch.counts == {"invite": 1}
     queries.clear()
-    assert unknown_words.find_unknown_words(batch) == unknown_words.Words()
+    assert corrections.find_corrections(batch) == corrections.Corrections([], [])
     assert len(queries) == 0, queries
 
 
 def test_a_word_too_long_to_be_remembered_changes_nothing(by):
     word = "Lehrer " * 20
     batch = upload.stage(f"Email,Role\nana@x.org,{word}\n".encode(), "staff.csv", by)
-    with pytest.raises(unknown_words.RuleViolationError, match="up to 80 characters"):
-        unknown_words.translate(batch.id, "role", word, "Analyst", by, remember=True)
+    with pytest.raises(RuleViolationError, match="up to 80 characters"):
+        bulk_fix.translate(batch.id, "role", word, "Analyst", by, remember=True)
     db.session.rollback()
     assert db.session.scalars(db.select(Row.role)).one() == word.strip()

@@ -12,8 +12,9 @@ from webapp.core.text.formatting import plural
 from webapp.http.batches.review_page import review_context, row_context
 from webapp.http.web import is_elsewhere, is_fragment, redirect_to
 from webapp.models import Batch
-from webapp.services.batches import review
+from webapp.services.batches import corrections, review
 from webapp.services.batches.changes import Place, Result
+from webapp.services.batches.undo import Available
 
 Toast = dict[str, Any]
 """Arguments of the macro `ui.toast`."""
@@ -22,14 +23,20 @@ Toast = dict[str, Any]
 def draw_rows(
     result: Result, fresh: Collection[Place] = (), toasts: Sequence[Toast] = (), status: str = ""
 ) -> str:
-    """The changed rows, and every part of the review that depends on rows; always the same parts.
+    """The changed rows, and every part of the review that depends on rows: always the same parts.
+
+    Fixes and unknown words follow where a row has or had a problem: else they are as they were.
 
     fresh: further cells that are replaced; others are morphed, so that half typed text stays. status: for screen readers.
     """
-    context: dict[str, Any] = {"result": result, "fresh": {*result.places, *result.newer, *fresh}}
+    # a new step is one's own: nothing can be redone any more
+    is_new_step = result.version and not result.name
     return render_template(
         "batches/rows/_changed.html",
-        **context,
+        result=result,
+        fresh={*result.places, *result.newer, *fresh},
+        own=Available(undo=True, redo=False) if is_new_step else None,
+        corrections_change=result.has_problems and corrections.are_cheap(result.batch),
         toasts=toasts,
         status=status,
         **row_context(result.batch),

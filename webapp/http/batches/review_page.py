@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache, partial
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from flask import request, url_for
 from werkzeug.datastructures import MultiDict
@@ -22,6 +22,7 @@ from webapp.http.batches import cells
 from webapp.http.web import current_user, run_after_response
 from webapp.models import Batch, BatchKind, BatchState, Row
 from webapp.services.batches import (
+    corrections,
     people_rows,
     replan,
     reverts,
@@ -69,6 +70,7 @@ def row_context(batch: Batch) -> dict[str, Any]:
     """What every part of a batch under review needs. at(plan=…): the review's address, with some of what is found changed."""
     registry, find = lookup.registry(), asked_for()
     roles = lookup.grantable(batch.planned_for)
+    here = url_for("batches.show", batch_id=batch.id)
     new_addresses = cache(lambda: replaced_addresses.among_rows(batch))
     return {
         **kind_context(batch),
@@ -76,7 +78,7 @@ def row_context(batch: Batch) -> dict[str, Any]:
         "left_out": [] if batch.kind is BatchKind.UPLOAD else people_rows.removed_rows(batch),
         "registry": registry,
         "roles": roles,
-        "rows_at": f"{url_for('batches.show', batch_id=batch.id)}/rows",
+        "rows_at": f"{here}/rows",
         "step_of": cache(lambda row: row.change),
         "shown_groups": cells.shown_groups,
         "as_it_stands": cache(partial(cells.as_it_stands, registry=registry)),
@@ -89,13 +91,18 @@ def row_context(batch: Batch) -> dict[str, Any]:
             new_addresses().get(row.email_key) if row.plan is Plan.INVITE else None
         ),
         "notices": cache(
-            lambda: row_search.list_notices(batch) if batch.kind is BatchKind.UPLOAD else []
+            lambda: (
+                row_search.list_notices(batch, new_addresses())
+                if batch.kind is BatchKind.UPLOAD
+                else []
+            )
         ),
+        "corrections": cache(lambda: corrections.find_corrections(batch)),
         "notice_words": notice_words,
         "find": find,
         "plan": find.plan,
         "parts": {part.part: part for part in upload.parts_of(batch)},
-        "at": lambda **changed: url_for("batches.show", batch_id=batch.id, **find.args(**changed)),
+        "at": lambda **changed: f"{here}?{urlencode(find.args(**changed))}".rstrip("?"),
     }
 
 

@@ -46,8 +46,9 @@ def account_key(email: str) -> str | None:
 
 def find_session(token: str) -> Session | None:
     """The session of a cookie's token, if it is not over and its user is active."""
-    is_it = Session.token_hash == hash_token(token), ~_is_over(), User.state == UserState.ACTIVE
-    return db.session.scalar(select(Session).join(Session.user).where(*is_it))
+    query = select(Session).where(Session.token_hash == hash_token(token), ~_is_over())
+    found = db.session.scalar(query)
+    return found if found and found.user.state is UserState.ACTIVE else None
 
 
 def list_sessions(user: User) -> list[Session]:

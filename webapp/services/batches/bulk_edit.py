@@ -142,12 +142,23 @@ def set_role(batch_id: int, chosen: Chosen, name: str, by: User) -> Result:
     """Write one role into the selected rows. Raises RuleViolationError for one that this person may not grant."""
 
     def propose(batch: Batch) -> Proposal:
-        role = lookup.registry().role_by_key.get(fold(name))
-        if role is None or role not in lookup.grantable(by):
-            raise RuleViolationError("Choose a role that you may grant.", field="role")
-        return change_cells(_selected(batch, chosen), "role", lambda _cell: role.name)
+        role = official_name("role", name, lookup.registry(), by)
+        return change_cells(_selected(batch, chosen), "role", lambda _cell: role)
 
     return changes.apply(batch_id, by, propose)
+
+
+def official_name(field: str, meant: str, registry: Registry, by: User) -> str:
+    """The name of the role or group that is meant. Raises RuleViolationError where there is none, or it may not be granted."""
+    if field == "role":
+        role = registry.role_by_key.get(fold(meant))
+        if role is None or role not in lookup.grantable(by):
+            raise RuleViolationError("Choose a role that you may grant.", field="role")
+        return role.name
+    group = registry.group_by_key.get(fold(meant)) if field == "groups" else None
+    if group is None:
+        raise RuleViolationError("Choose a group.")
+    return group.name
 
 
 def set_groups(batch_id: int, chosen: Chosen, names: Sequence[str], by: User) -> Result:

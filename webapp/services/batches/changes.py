@@ -11,13 +11,13 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
-from sqlalchemy import and_, insert, or_, select, update
+from sqlalchemy import insert
 
+from webapp.core.addresses import key_of
 from webapp.core.errors import RuleViolationError
 from webapp.core.files.cleaning import LONGEST_CELL
-from webapp.db import begin_write, bulk_execute, commit_and_keep, db, in_json, utcnow
-from webapp.models import UNDONE, Batch, BatchKind, EditState, Row, RowEdit, User
-from webapp.schemas.rows import RowSchema
+from webapp.db import begin_write, commit_and_keep, db, in_json, utcnow
+from webapp.models import Batch, BatchKind, Row, RowEdit, User
 from webapp.services.audit import events
 from webapp.services.audit.actions import AuditAction
 from webapp.services.batches import planner, replan, review
@@ -60,7 +60,8 @@ class Proposal:
 class Result:
     """What a command changed. others: further rows whose plan changed. version: its step; None where nothing was stored.
 
-    rows: those that were changed, or asked about, in the order of lines. newer, name: as in `Proposal`.
+    rows: those that were changed, or asked about, in the order of lines. newer, name: as in `Proposal`. had_problems: whether
+    one of them had a problem before.
     """
 
     batch: Batch
@@ -70,6 +71,12 @@ class Result:
     others: Sequence[Row]
     newer: Mapping[Place, str]
     name: str
+    had_problems: bool = False
+
+    @property
+    def has_problems(self) -> bool:
+        """Whether one of the rows has a problem, or had one before."""
+        return self.had_problems or _have_problems(self.rows)
 
     @property
     def places(self) -> set[Place]:
@@ -120,6 +127,7 @@ def apply(
         for change in changes:
             if change.row:
                 check_length(change.after)
+    had_problems = _have_problems(in_order)
     others = _carry_out(batch, by, changes)
     if proposal.log:
         batch.version += 1
@@ -128,7 +136,13 @@ def apply(
         _log(batch, by, changes)
     version = batch.version
     commit_and_keep()
-    return Result(batch, version, changes, in_order, others, proposal.newer, proposal.name)
+    return Result(
+        batch, version, changes, in_order, others, proposal.newer, proposal.name, had_problems
+    )
+
+
+def _have_problems(rows: Iterable[Row]) -> bool:
+    return any(row.issues or row.likely_domain for row in rows)
 
 
 def current(batch: Batch, row: Row | None, field: str) -> str:
@@ -216,9 +230,8 @@ def _set(change: Change) -> None:
 
 def _email_keys(batch: Batch, rows: Iterable[Row]) -> set[str | None]:
     """The e-mail keys of these rows' cells."""
-    schema = RowSchema(lookup.registry(batch.uploaded_by))
-    addresses = (schema.cell("email", row.email)[0] for row in rows)
-    return {address.key for address in addresses if address}
+    allowed = lookup.registry(batch.uploaded_by).allowed_domains
+    return {key_of(row.email, allowed) for row in rows}
 
 
 def _sharing(batch: Batch, keys: Iterable[str | None], touched: Mapping[int, Row]) -> list[Row]:
@@ -236,8 +249,7 @@ def _sharing(batch: Batch, keys: Iterable[str | None], touched: Mapping[int, Row
 
 
 def _log(batch: Batch, by: User, changes: Sequence[Change]) -> None:
-    """Keep what is changed as one new step. What `by` had undone cannot be redone any more. Does not commit."""
-    _discard_redo(batch, by)
+    """Keep what is changed as one new step. Does not commit."""
     batch.version += 1
     step = {"batch_id": batch.id, "version": batch.version, "user_id": by.id, "at": utcnow()}
     logged = [
@@ -250,20 +262,4 @@ def _log(batch: Batch, by: User, changes: Sequence[Change]) -> None:
         }
         for change in changes
     ]
-    db.session.execute(insert(RowEdit), logged)
-
-
-def _discard_redo(batch: Batch, by: User) -> None:
-    """End what this person could still redo. Does not commit."""
-    own = select(RowEdit.id, RowEdit.before).where(
-        RowEdit.batch_id == batch.id,
-        RowEdit.user_id == by.id,
-        RowEdit.state == EditState.DONE,
-        RowEdit.field == UNDONE,
-    )
-    undone = {marker: int(version) for marker, version in db.session.execute(own)}
-    if not undone:
-        return
-    of_steps = and_(RowEdit.version.in_(undone.values()), RowEdit.state == EditState.UNDONE)
-    discarded = RowEdit.batch_id == batch.id, or_(RowEdit.id.in_(undone), of_steps)
-    bulk_execute(update(RowEdit).where(*discarded).values(state=EditState.DROPPED))
+    db.session.connection().execute(insert(RowEdit), logged)

@@ -28,7 +28,7 @@ from webapp.db import begin_write, db
 from webapp.models import MARKERS, Batch, BatchFile, BatchState, Row, RowEdit, User
 from webapp.services.audit import events
 from webapp.services.audit.actions import AuditAction
-from webapp.services.batches import bulk_edit, import_rows, review, turns, unknown_words, upload
+from webapp.services.batches import bulk_edit, import_rows, review, turns, upload
 from webapp.services.directory import aliases, lookup
 
 PREVIEWED = 3
@@ -281,7 +281,7 @@ def choose(
     held = _make_places(choice.columns or {})
     role = choice.role if Field.ROLE not in held.fields else ""
     if role:
-        unknown_words.official_name("role", role, lookup.registry(), by)
+        bulk_edit.official_name("role", role, lookup.registry(), by)
     elif Field.ROLE not in held.fields:
         raise columns.UnmatchedColumnsError(
             "No column is chosen for the roles.", "Choose one, or one role for all rows, and go on."

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Select, select, update
+from sqlalchemy import Select, bindparam, select, update
 from sqlalchemy.orm import load_only
 from sqlalchemy.orm.attributes import set_committed_value
 
@@ -156,13 +156,15 @@ def put_plans(
 
 def row_values(row: Row) -> dict[str, Any]:
     """A row as `write_rows` takes it."""
-    return {"id": row.id} | {name: getattr(row, name) for name in _WRITTEN}
+    return {"row_id": row.id} | {name: getattr(row, name) for name in _WRITTEN}
 
 
 def write_rows(rows: Sequence[Mapping[str, Any]]) -> None:
     """Write what steps and plans may change of these rows, in one statement. Does not commit."""
     if rows:
-        db.session.execute(update(Row), rows)
+        statement = update(Row).where(Row.id == bindparam("row_id"))
+        statement = statement.values({name: bindparam(name) for name in _WRITTEN})
+        db.session.connection().execute(statement, rows)
 
 
 def set_value(row: Row, name: str, value: Any) -> None:

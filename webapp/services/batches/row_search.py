@@ -5,7 +5,7 @@ The database filters and sorts; free text is looked for here, because SQLite kno
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from typing import TypeVarTuple
@@ -18,7 +18,7 @@ from webapp.core.lists.row_filter import PLANS_IN_ORDER, Find, Hint, Mark, Sort
 from webapp.core.plan.planner import Plan
 from webapp.core.text.notices import Notice
 from webapp.db import binary_order, db
-from webapp.models import Batch, Row
+from webapp.models import Batch, ReplacedAddress, Row
 from webapp.schemas.rows import split_groups
 from webapp.services.directory import lookup, replaced_addresses
 
@@ -168,15 +168,18 @@ _PLACE = case({plan: place for place, plan in enumerate(PLANS_IN_ORDER)}, value=
 # Notices above the counts
 
 
-def list_notices(batch: Batch) -> list[Notice]:
-    """A batch's notices with how many rows each is about now; those about none are left out. Two queries at most."""
+def list_notices(batch: Batch, replaced: Mapping[str, ReplacedAddress]) -> list[Notice]:
+    """A batch's notices with how many rows each is about now; those about none are left out. Two queries at most.
+
+    replaced: the replaced addresses among the rows.
+    """
     kept = [Notice.from_dict(notice) for notice in batch.notices]
     counts = _count_hints(batch) if any(notice.hint for notice in kept) else {}
     notices = [
         replace(notice, rows=counts.get(notice.hint, 0)) if notice.hint else notice
         for notice in kept
     ]
-    if n := replaced_addresses.count(batch):
+    if n := replaced_addresses.count(batch) if replaced else 0:
         notices.append(Notice("replaced", rows=n, hint=Hint.REPLACED))
     return [notice for notice in notices if notice.rows]
 

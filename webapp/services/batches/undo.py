@@ -84,7 +84,7 @@ def available(batch: Batch, by: User, before: int | None = None) -> Available:
     undo = _own(batch, by).where(RowEdit.field.not_in(MARKERS))
     if before is not None:
         undo = undo.where(RowEdit.version < before)
-    redo = _own(batch, by).where(RowEdit.field == UNDONE)
+    redo = _own_undos(batch, by)
     can_undo, can_redo = db.session.execute(select(undo.exists(), redo.exists())).one()
     return Available(can_undo, can_redo)
 
@@ -144,7 +144,7 @@ def redo(batch_id: int, by: User) -> Result:
     """Do again what one undid last. Raises UndoConflictError, and changes nothing, where it no longer fits."""
 
     def propose(batch: Batch) -> Proposal:
-        newest = _own(batch, by).where(RowEdit.field == UNDONE).order_by(RowEdit.id.desc()).limit(1)
+        newest = _own_undos(batch, by).order_by(RowEdit.id.desc()).limit(1)
         wanted = db.session.scalar(newest.with_only_columns(RowEdit.before))
         step = _find_step(batch, int(wanted), EditState.UNDONE) if wanted else []
         if not step or wanted is None:
@@ -158,6 +158,17 @@ def _own(batch: Batch, by: User) -> Select[int]:
     """This person's edits that were not undone, and their undos."""
     return select(RowEdit.id).where(
         RowEdit.batch_id == batch.id, RowEdit.user_id == by.id, RowEdit.state == EditState.DONE
+    )
+
+
+def _own_undos(batch: Batch, by: User) -> Select[int]:
+    """This person's undos that can be redone: those after their last new step."""
+    steps = select(RowEdit.version).where(
+        RowEdit.batch_id == batch.id, RowEdit.user_id == by.id, RowEdit.field.not_in(MARKERS)
+    )
+    last_step = steps.order_by(RowEdit.version.desc()).limit(1).scalar_subquery()
+    return _own(batch, by).where(
+        RowEdit.field == UNDONE, RowEdit.version > func.coalesce(last_step, 0)
     )
 
 

@@ -37,12 +37,9 @@ def is_replaced() -> ColumnElement[bool]:
 
 def among_rows(batch: Batch) -> dict[str, ReplacedAddress]:
     """The replaced addresses among a batch's rows, by key; one query."""
-    here = exists().where(
-        Row.batch_id == batch.id, Row.email_key == ReplacedAddress.old_key, Row.removed_at.is_(None)
-    )
-    return {
-        found.old_key: found for found in db.session.scalars(select(ReplacedAddress).where(here))
-    }
+    query = select(ReplacedAddress).join(Row, Row.email_key == ReplacedAddress.old_key)
+    found = db.session.scalars(query.where(Row.batch_id == batch.id, Row.removed_at.is_(None)))
+    return {address.old_key: address for address in found}
 
 
 def count(batch: Batch) -> int:

@@ -31,7 +31,6 @@ from webapp.services.batches import (
     cell_edit,
     review,
     row_search,
-    unknown_words,
 )
 from webapp.services.batches import undo as history
 from webapp.services.batches.changes import Result
@@ -47,9 +46,6 @@ def _add_review_functions() -> dict[str, Any]:
     """Give templates the functions that parts of the review call only where they show the result: each costs queries."""
     return {
         "undoing": lambda batch, before=None: history.available(batch, current_user(), before),
-        "suggest_fixes": bulk_fix.suggest,
-        "fixes_are_cheap": bulk_fix.are_cheap,
-        "words_of": unknown_words.find_unknown_words,
         "look_alikes_of": row_search.find_look_alikes,
     }
 
@@ -196,7 +192,7 @@ def translate(batch_id: int) -> str | BaseResponse:
     remember = "remember" in form and current_user().may(Permission.USERS_MANAGE)
     word = form.get("word", "")
     meant = form.get("meant", "")
-    result = unknown_words.translate(
+    result = bulk_fix.translate(
         batch_id, form.get("field", ""), word, meant, current_user(), remember=remember
     )
     remembered = ", and remembered for later files" if remember else ""

@@ -12,8 +12,8 @@ from webapp.http.questions import Question, ask
 from webapp.http.web import current_user, is_fragment, redirect_to, require
 from webapp.models import BatchKind, BatchState
 from webapp.schemas.batches import OptionsSchema
+from webapp.services.batches import bulk_fix, corrections, options
 from webapp.services.batches import discard as discards
-from webapp.services.batches import options, unknown_words
 from webapp.services.batches import review as batches
 
 bp = Blueprint("review", __name__, url_prefix="/batches/<int:batch_id>")
@@ -35,7 +35,7 @@ def update(batch_id: int) -> str | BaseResponse:
 @require(Permission.USERS_MANAGE)
 def add_group(batch_id: int) -> BaseResponse:
     """Create groups that the file names; every row that waits for them is judged again."""
-    made = unknown_words.create_groups(batch_id, request.form.getlist("name"), current_user())
+    made = bulk_fix.create_groups(batch_id, request.form.getlist("name"), current_user())
     said = (
         f"Group “{made[0].name}” created."
         if len(made) == 1
@@ -52,7 +52,9 @@ def missing_groups(batch_id: int) -> str | BaseResponse:
     if batch.state is not BatchState.REVIEWING:
         return redirect_to("batches.show", batch_id=batch_id)
     return render_template(
-        "batches/mapping/groups.html", batch=batch, words=unknown_words.find_missing_groups(batch)
+        "batches/mapping/groups.html",
+        batch=batch,
+        words=corrections.find_corrections(batch).missing_groups,
     )
 
 
