@@ -9,7 +9,7 @@ BUSY_MACHINE = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 
 def register_profiles() -> None:
     """Define both profiles and take the one with few examples; an option of pytest comes after this."""
-    settings.register_profile("few", max_examples=100, deadline=None, suppress_health_check=BUSY_MACHINE)
+    settings.register_profile("few", max_examples=50, deadline=None, suppress_health_check=BUSY_MACHINE)
     settings.register_profile("many", max_examples=500, deadline=None, suppress_health_check=BUSY_MACHINE)
     settings.load_profile("few")
 

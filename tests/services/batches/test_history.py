@@ -263,9 +263,9 @@ def test_a_step_in_words(field, after, count, line, name, told):
 
 
 @pytest.mark.slow
-def test_undo_and_redo_cost_the_same_for_two_rows_and_two_thousand(admin, queries):
+def test_undo_and_redo_cost_the_same_for_two_rows_and_a_thousand(admin, queries):
     counted = []
-    for n in (2, 2500):
+    for n in (2, 1100):
         batch = make_review(admin, [(f"u{i}@northfield.example", "Analsyt", "") for i in range(n)])
         bulk_fix.fix(batch.id, "role", "Analsyt", "Analyst", admin)
         spent = []

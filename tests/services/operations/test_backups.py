@@ -177,15 +177,16 @@ def test_what_is_there_is_set_aside_and_only_when_that_is_said(install, backed_u
     assert within(app, lambda: token_of(db.session.scalars(db.select(Invitation)).one())) == token
 
 
-@pytest.mark.parametrize("part", [0.0, 0.2, 0.5, 0.9, 0.999])
-def test_a_backup_that_was_cut_off_changes_nothing(install, backed_up, tmp_path, part):
+def test_a_backup_that_was_cut_off_changes_nothing(install, backed_up, tmp_path):
     file, _ = backed_up
+    app = install(folder="new", migrated=False)
     whole = file.read_bytes()
-    file.write_bytes(whole[: int(len(whole) * part)])
-    code, said = run(install(folder="new", migrated=False), "restore", file)
-    assert code == 1
-    assert "cannot be read as a backup" in said
-    assert sorted(path.name for path in (tmp_path / "new").iterdir()) == ["secret_key", "up.lock"]
+    for part in (0.0, 0.2, 0.5, 0.9, 0.999):
+        file.write_bytes(whole[: int(len(whole) * part)])
+        code, said = run(app, "restore", file)
+        assert code == 1, part
+        assert "cannot be read as a backup" in said
+        assert sorted(path.name for path in (tmp_path / "new").iterdir()) == ["secret_key", "up.lock"]
 
 
 def test_a_backup_of_which_some_bytes_were_changed_changes_nothing(install, backed_up, tmp_path):
@@ -217,21 +218,21 @@ def rewritten(file, change=None, **more):
     file.write_bytes(out.getvalue())
 
 
-@pytest.mark.parametrize(
-    ("name", "kind"),
-    [
+def test_a_file_that_reaches_out_of_its_folder_is_refused(install, backed_up, tmp_path):
+    file, _ = backed_up
+    app = install(folder="new", migrated=False)
+    whole = file.read_bytes()
+    for name, kind in (
         ("../outside", tarfile.REGTYPE), ("/tmp/outside", tarfile.REGTYPE), ("outbox/../../x.eml", tarfile.REGTYPE),
         ("outbox/link.eml", tarfile.SYMTYPE), ("audit_head", tarfile.LNKTYPE), ("muster.db", tarfile.REGTYPE),
         ("outbox", tarfile.DIRTYPE),
-    ],
-)  # fmt: skip
-def test_a_file_that_reaches_out_of_its_folder_is_refused(install, backed_up, tmp_path, name, kind):
-    file, _ = backed_up
-    rewritten(file, **{name: kind})
-    code, said = run(install(folder="new", migrated=False), "restore", file)
-    assert code == 1
-    assert "cannot be read as a backup" in said
-    assert sorted(path.name for path in (tmp_path / "new").iterdir()) == ["secret_key", "up.lock"]
+    ):  # fmt: skip
+        file.write_bytes(whole)
+        rewritten(file, **{name: kind})
+        code, said = run(app, "restore", file)
+        assert code == 1, name
+        assert "cannot be read as a backup" in said
+        assert sorted(path.name for path in (tmp_path / "new").iterdir()) == ["secret_key", "up.lock"]
 
 
 def test_backups_that_do_not_fit_are_refused(install, backed_up, tmp_path):

@@ -128,7 +128,7 @@ class TestThePage:
         change_settings(audit_days=None)
         assert "Entries cannot be edited, and are kept." in owner.get("/audit").page.text
 
-    def test_costs_the_same_with_10_000_entries(self, owner, queries):
+    def test_costs_the_same_with_a_thousand_entries(self, owner, queries):
         people = [make_user(f"Person {n}") for n in range(5)]
         groups = [make_group(f"Group {n}") for n in range(5)]
         for n in range(3):
@@ -142,12 +142,12 @@ class TestThePage:
 
         few = cost()
         for person in people:
-            audit.record_many(person, AuditAction.USER_CHANGED, type(person), [(p.id, p.email) for p in people] * 200)
-            audit.record_many(person, AuditAction.GROUP_CREATED, type(groups[0]), [(g.id, g.name) for g in groups] * 200)
+            audit.record_many(person, AuditAction.USER_CHANGED, type(person), [(p.id, p.email) for p in people] * 20)
+            audit.record_many(person, AuditAction.GROUP_CREATED, type(groups[0]), [(g.id, g.name) for g in groups] * 20)
         for n in range(3):
             record(people[n], AuditAction.GROUP_CREATED, groups[n])
             record(people[n], AuditAction.USER_CHANGED, people[n + 1], batch=make_batch(owner.user).id)
-        assert db.session.scalar(db.select(db.func.count(AuditEvent.id))) > 10_000
+        assert db.session.scalar(db.select(db.func.count(AuditEvent.id))) > 1_000
         assert cost() == few, queries
         assert few <= 13, queries
 
@@ -171,37 +171,35 @@ class TestFinding:
         audit.count_refusal(AuditAction.SIGN_IN_FAILED, None, "ines@x.org", "198.51.100.7")
         self.made["refused"] = events("session.refused")[0]
 
-    @pytest.mark.parametrize(
-        ("query", "found"),
-        [
-            ("", {"group", "user", "sign-in", "failed", "refused"}),
-            ("action=people", {"user"}),
-            ("action=groups", {"group"}),
-            ("action=sign-ins", {"sign-in", "refused"}),
-            ("action=invitations", {"failed"}),
-            ("action=refusals", {"refused"}),
-            ("action=user.changed", {"user"}),
-            ("action=no.such", set()),
-            ("by=muster", {"failed"}),
-            ("days=7", {"user", "sign-in", "refused"}),
-            ("days=30", {"group", "user", "sign-in", "refused"}),
-            ("q=whitcombe", {"user", "sign-in"}),
-            ("q=HANNAH", {"user", "sign-in"}),
-            ("q=devika", {"group"}),
-            ("q=exam+lap", {"group"}),
-            ("q=ines@x.org", {"failed", "refused"}),
-            ("q=198.51.100", {"refused"}),
-            ("q=Büro", {"user"}),
-            ("q=550&days=7", set()),
-            ("q=100%25", set()),
-            ("from=2000-13-45&to=x&days=-1&by=x&about=x-y&before=0&action=%00".replace("%00", ""),
-             {"group", "user", "sign-in", "failed", "refused"}),
-            ("days=99999999&about=users-99999999999&by=99999999999", {"group", "user", "sign-in", "failed", "refused"}),
-        ],
-    )  # fmt: skip
-    def test_the_address_carries_the_filter(self, query, found):
-        page = self.owner.get(f"/audit?{query}").page
-        assert set(shown(page)) == {f"event-{self.made[name].id}" for name in found}
+    def test_the_address_carries_the_filter(self):
+        names = {f"event-{event.id}": name for name, event in self.made.items()}
+        everything = set(self.made)
+        wanted = {
+            "": everything,
+            "action=people": {"user"},
+            "action=groups": {"group"},
+            "action=sign-ins": {"sign-in", "refused"},
+            "action=invitations": {"failed"},
+            "action=refusals": {"refused"},
+            "action=user.changed": {"user"},
+            "action=no.such": set(),
+            "by=muster": {"failed"},
+            "days=7": {"user", "sign-in", "refused"},
+            "days=30": {"group", "user", "sign-in", "refused"},
+            "q=whitcombe": {"user", "sign-in"},
+            "q=HANNAH": {"user", "sign-in"},
+            "q=devika": {"group"},
+            "q=exam+lap": {"group"},
+            "q=ines@x.org": {"failed", "refused"},
+            "q=198.51.100": {"refused"},
+            "q=Büro": {"user"},
+            "q=550&days=7": set(),
+            "q=100%25": set(),
+            "from=2000-13-45&to=x&days=-1&by=x&about=x-y&before=0&action=": everything,
+            "days=99999999&about=users-99999999999&by=99999999999": everything,
+        }
+        found = {query: {names[id] for id in shown(self.owner.get(f"/audit?{query}").page)} for query in wanted}
+        assert found == wanted
 
     def test_by_who_did_it_and_by_whom_it_is_about(self):
         assert shown(self.owner.get(f"/audit?by={self.devika.id}").page) == [f"event-{self.made['group'].id}"]

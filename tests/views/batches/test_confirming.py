@@ -28,14 +28,13 @@ def confirm(client, batch, status=303, **form):
     return client.post(f"/batches/{batch.id}/confirmation", {"version": batch.version, **form}, status)
 
 
-@pytest.mark.parametrize("version", [None, "", "0", "-1", "1e3", "1.0", "0x1", "one", "9" * 30])
-def test_a_form_that_does_not_say_which_review_was_looked_at_sends_nothing(admin, version):
+def test_a_form_that_does_not_say_which_review_was_looked_at_sends_nothing(admin):
     batch = stage(admin, PEOPLE)
-    form = {} if version is None else {"version": version}
-    answer = admin.post(f"/batches/{batch.id}/confirmation", form, status=422)
-    assert "Nothing was done: this form does not say which review was looked at." in answer.page.text
-    assert answer.page.all("a", href=f"/batches/{batch.id}")
-    assert state_of(batch) is BatchState.REVIEWING
+    for form in ({}, *({"version": version} for version in ("", "0", "-1", "1e3", "1.0", "0x1", "one", "9" * 30))):
+        answer = admin.post(f"/batches/{batch.id}/confirmation", form, status=422)
+        assert "Nothing was done: this form does not say which review was looked at." in answer.page.text
+        assert answer.page.all("a", href=f"/batches/{batch.id}")
+        assert state_of(batch) is BatchState.REVIEWING
     admin.get(f"/batches/{batch.id}")
     confirm(admin, batch)
     assert state_of(batch) is BatchState.QUEUED

@@ -54,29 +54,31 @@ def batch(owner):
     return make_sending_batch("a@northfield.example", by=owner.user, state=BatchState.FINISHED)
 
 
-@pytest.mark.parametrize("name", NAMES, ids=ascii)
-def test_a_file_of_any_name_can_be_saved(app, owner, batch, name):
-    batch.file_name = name
-    db.session.commit()
-    stem = name.rpartition(".")[0] or name
-    shown = stem.replace("\r\n", "  ").replace("\u2028", " ")
+def test_a_file_of_any_name_can_be_saved(app, owner, batch):
     with served(app) as server:
-        for path, ending in zip(OF_A_BATCH, ("-rows.csv", "-results.csv", "-skipped.csv"), strict=True):
-            status, headers, data = server.ask(f"/batches/{batch.id}/{path}", owner)
-            assert status == 200, path
-            assert saved_as(headers) == shown + ending
-            assert int(headers["Content-Length"]) == len(data)
-            assert headers["Content-Type"] == "text/csv; charset=utf-8"
-            assert owner.get(f"/batches/{batch.id}/{path}").data == data
+        for name in NAMES:
+            batch.file_name = name
+            db.session.commit()
+            stem = name.rpartition(".")[0] or name
+            shown = stem.replace("\r\n", "  ").replace("\u2028", " ")
+            for path, ending in zip(OF_A_BATCH, ("-rows.csv", "-results.csv", "-skipped.csv"), strict=True):
+                status, headers, data = server.ask(f"/batches/{batch.id}/{path}", owner)
+                assert status == 200, (name, path)
+                assert saved_as(headers) == shown + ending
+                assert int(headers["Content-Length"]) == len(data)
+                assert headers["Content-Type"] == "text/csv; charset=utf-8"
+                assert owner.get(f"/batches/{batch.id}/{path}").data == data
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES[:-1] if "\n" not in name], ids=ascii)
-def test_an_upload_of_any_name_comes_back_under_it(app, owner, name):
-    uploaded = stage(owner, name=name)
+def test_an_upload_of_any_name_comes_back_under_it(app, owner):
     with served(app) as server:
-        status, headers, _ = server.ask(f"/batches/{uploaded.id}/rows.csv", owner)
-    assert status == 200
-    assert saved_as(headers) == f"{uploaded.name.rpartition('.')[0] or uploaded.name}-rows.csv"
+        for name in NAMES[:-1]:
+            if "\n" in name:
+                continue
+            uploaded = stage(owner, name=name)
+            status, headers, _ = server.ask(f"/batches/{uploaded.id}/rows.csv", owner)
+            assert status == 200, name
+            assert saved_as(headers) == f"{uploaded.name.rpartition('.')[0] or uploaded.name}-rows.csv"
 
 
 def test_a_browser_that_knows_only_ascii_gets_a_name_in_it(owner, batch):
@@ -117,7 +119,7 @@ def test_who_takes_gzip_gets_the_same_file(owner, path):
 
 def test_a_long_file_is_not_held_in_memory(app):
     """It goes to disk while it is made; what is held of it then is a block."""
-    lines = ([f"person{n}@northfield.example", "x" * 1000] for n in range(30_000))
+    lines = ([f"person{n}@northfield.example", "x" * 1000] for n in range(10_000))
     with app.test_request_context():
         tracemalloc.start()
         answer = attach(write_lines(["Email", "More"], lines), "long.csv")
@@ -125,5 +127,5 @@ def test_a_long_file_is_not_held_in_memory(app):
         most = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         answer.close()
-    assert length == answer.content_length > 30_000_000
+    assert length == answer.content_length > 10_000_000
     assert most < 5_000_000

@@ -10,15 +10,15 @@ from tests.steps import rows_of, stage
 HUGE = 10**30
 
 
-@pytest.mark.parametrize("path", ["/batches/{n}", "/batches/1/rows/{n}", "/messages/{n}", "/batches/{n}/report.csv"])
-def test_a_number_that_no_database_takes_is_not_there(admin, path):
-    admin.get(path.format(n=HUGE), 404)
+def test_a_number_that_no_database_takes_is_not_there(admin):
+    for path in (f"/batches/{HUGE}", f"/batches/1/rows/{HUGE}", f"/messages/{HUGE}", f"/batches/{HUGE}/report.csv"):
+        admin.get(path, 404)
 
 
 @pytest.mark.parametrize("path", ["/batches?before={n}", "/messages?before={n}", "/users?page={n}", "/users?role={n}&group={n}"])
-@pytest.mark.parametrize("n", [HUGE, -1, 2**31, "x"])
-def test_odd_numbers_in_a_query_are_ignored(admin, path, n):
-    admin.get(path.format(n=n))
+def test_odd_numbers_in_a_query_are_ignored(admin, path):
+    for n in (HUGE, -1, 2**31, "x"):
+        admin.get(path.format(n=n))
 
 
 def test_an_odd_page_or_version_of_a_batch(admin):

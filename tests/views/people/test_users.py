@@ -45,32 +45,31 @@ def test_users_and_invitations_stand_in_one_table_by_name(people):
     assert "1–6 of 6" in page.text
 
 
-@pytest.mark.parametrize(
-    ("query", "found"),
-    [
-        ("status=active", ["Amelia Hart", "Björn Håkansson", "Maren Okafor"]),
-        ("status=invited", ["b.adeyemi@"]),
-        ("status=expired", ["cover.teacher07@"]),
-        ("status=deactivated", ["Hannah Whitcombe"]),
-        ("q=hart", ["Amelia Hart"]),
-        ("q=TEACHER07", ["cover.teacher07@"]),
-        ("q=h%C3%A5kan", ["Björn Håkansson"]),
-        ("q=H%C3%85KANSSON", ["Björn Håkansson"]),
-        ("q=%25", []),
-        ("q=amelia&status=invited", []),
-        ("q=HART+amelia", ["Amelia Hart"]),
-        ("status=unjoined", ["b.adeyemi@", "cover.teacher07@"]),
-        ("group=none", ["cover.teacher07@", "Hannah Whitcombe"]),
-        ("sort=-name&status=active", ["Maren Okafor", "Björn Håkansson", "Amelia Hart"]),
-        ("sort=role", ["Maren Okafor", "b.adeyemi@", "Amelia Hart", "Björn Håkansson", "cover.teacher07@", "Hannah Whitcombe"]),
-        ("sort=-role&status=active", ["Björn Håkansson", "Amelia Hart", "Maren Okafor"]),
-        ("sort=status", ["Amelia Hart", "Björn Håkansson", "Maren Okafor", "b.adeyemi@", "cover.teacher07@", "Hannah Whitcombe"]),
-        ("status=nonsense&role=x&page=y", None),
-    ],
-)
-def test_the_list_is_narrowed_by_its_address(people, query, found):
-    page = people.get(f"/users?{query}").page
-    assert listed(page) == (listed(people.get("/users").page) if found is None else found)
+FOUND = {
+    "status=active": ["Amelia Hart", "Björn Håkansson", "Maren Okafor"],
+    "status=invited": ["b.adeyemi@"],
+    "status=expired": ["cover.teacher07@"],
+    "status=deactivated": ["Hannah Whitcombe"],
+    "q=hart": ["Amelia Hart"],
+    "q=TEACHER07": ["cover.teacher07@"],
+    "q=h%C3%A5kan": ["Björn Håkansson"],
+    "q=H%C3%85KANSSON": ["Björn Håkansson"],
+    "q=%25": [],
+    "q=amelia&status=invited": [],
+    "q=HART+amelia": ["Amelia Hart"],
+    "status=unjoined": ["b.adeyemi@", "cover.teacher07@"],
+    "group=none": ["cover.teacher07@", "Hannah Whitcombe"],
+    "sort=-name&status=active": ["Maren Okafor", "Björn Håkansson", "Amelia Hart"],
+    "sort=role": ["Maren Okafor", "b.adeyemi@", "Amelia Hart", "Björn Håkansson", "cover.teacher07@", "Hannah Whitcombe"],
+    "sort=-role&status=active": ["Björn Håkansson", "Amelia Hart", "Maren Okafor"],
+    "sort=status": ["Amelia Hart", "Björn Håkansson", "Maren Okafor", "b.adeyemi@", "cover.teacher07@", "Hannah Whitcombe"],
+}
+
+
+def test_the_list_is_narrowed_by_its_address(people):
+    assert {query: listed(people.get(f"/users?{query}").page) for query in FOUND} == FOUND
+    odd = people.get("/users?status=nonsense&role=x&page=y").page
+    assert listed(odd) == listed(people.get("/users").page)
 
 
 def test_the_list_is_narrowed_by_role_and_by_group(people):

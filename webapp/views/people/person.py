@@ -7,7 +7,7 @@ from typing import Any
 from flask import Blueprint, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
-from webapp.core.errors import NotFoundError, RuleViolationError
+from webapp.core.errors import NotFoundError, RateLimitError, RuleViolationError
 from webapp.core.lists.paging import member
 from webapp.core.plan.actions import Action, Do, Theirs
 from webapp.core.security.permissions import Permission
@@ -215,6 +215,8 @@ def change(person: User | Invitation, action: Action) -> BaseResponse | tuple[st
             proven=check_given_password("Nothing was changed."),
             theirs=member(Theirs, request.form.get("theirs")) or Theirs.REVOKE_MANAGING,
         )
+    except RateLimitError:
+        raise  # the audit log counts it
     except RuleViolationError as refusal:
         problem, status = str(refusal), refusal.status
         try:
