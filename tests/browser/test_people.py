@@ -270,7 +270,7 @@ class TestOnePerson:
         expect(dialog.get_by_label("Exam Laptops")).not_to_be_checked()
         dialog.get_by_role("button", name="Change groups").click()
         toast(people, "person12@northfield.example")
-        expect(people.get_by_text("all groups given")).to_be_visible()
+        expect(people.get_by_text("to All groups")).to_be_visible()
         people.get_by_role("button", name="Actions").click()
         people.get_by_role("link", name="Revoke invitation").click()
         people.get_by_role("dialog", name="Revoke the invitation").get_by_role("button", name="Revoke invitation").click()

@@ -125,7 +125,7 @@ class TestRows:
         assert "90 days after the end" in page.text
         assert not page.all("a", href=f"/batches/{batch.id}/report.csv")
         owner.get(f"/batches/{batch.id}/report.csv")
-        assert "Deleted the rows of autumn-term-staff.csv : 3 rows older than 90 days" in owner.get("/audit").page.text
+        assert "Deleted the rows of autumn-term-staff.csv : 3 rows, older than 90 days" in owner.get("/audit").page.text
 
 
 class TestMessages:
