@@ -28,6 +28,7 @@ from webapp.core.errors import RuleViolationError
 from webapp.core.files.cleaning import clean
 from webapp.core.security.permissions import GIVABLE
 from webapp.core.text import row_phrases
+from webapp.http.auth import check_password
 from webapp.schemas import passwords
 from webapp.services.settings import in_force
 
@@ -56,6 +57,19 @@ def new_password(form: Form, field: Field) -> None:
     own["organisation"] = own.get("organisation") or in_force.organisation_name()
     if problems := passwords.problems(field.data or "", **own):
         raise ValidationError(" ".join(problems))
+
+
+def own_password(label: str = "Current password") -> PasswordField:
+    """The field for the password that the signed-in person has now."""
+    is_typed = InputRequired("Type your current password.")
+    return PasswordField(label, validators=[is_typed, _is_own])
+
+
+def _is_own(_form: Form, field: Field) -> None:
+    try:
+        check_password(field.data, "Nothing was changed.")
+    except RuleViolationError as refusal:
+        raise ValidationError(str(refusal)) from refusal
 
 
 def organisation_name() -> StringField:
@@ -130,9 +144,7 @@ class NewPasswordForm(FlaskForm):  # type: ignore[misc]
 class OwnPasswordForm(NewPasswordForm):
     """A new password for oneself, with the current one."""
 
-    current = PasswordField(
-        "Current password", validators=[InputRequired("Type your current password.")]
-    )
+    current = own_password()
 
 
 class OwnerLinkForm(NewPasswordForm):
@@ -153,9 +165,7 @@ class OwnEmailForm(FlaskForm):  # type: ignore[misc]
     """A new e-mail for oneself, with the password. `address`: the parsed e-mail."""
 
     email = EmailField("New email", validators=[require_text("Type your new email.")])
-    current = PasswordField(
-        "Current password", validators=[InputRequired("Type your current password.")]
-    )
+    current = own_password()
 
     address: Address
 
@@ -171,15 +181,13 @@ class OwnEmailForm(FlaskForm):  # type: ignore[misc]
 class SecondFactorForm(CodeForm):
     """A code and the password, to change how one signs in."""
 
-    current = PasswordField(
-        "Current password", validators=[InputRequired("Type your current password.")]
-    )
+    current = own_password()
 
 
 class ProofForm(FlaskForm):  # type: ignore[misc]
     """One's own password, before something that cannot be undone."""
 
-    current = PasswordField("Your password", validators=[InputRequired("Type your password.")])
+    current = own_password("Your password")
 
 
 class SetupForm(FlaskForm):  # type: ignore[misc]

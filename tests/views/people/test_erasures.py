@@ -89,7 +89,7 @@ def test_the_page_says_what_goes_and_what_stays_and_asks_for_the_password(admin,
         assert said in page.text
     page = erase(admin, hannah, "wrong", status=422).page
     assert "This is not your password. Nothing was changed." in page.text
-    assert "Type your password." in erase(admin, hannah, "", status=422).page.text
+    assert "Type your current password." in erase(admin, hannah, "", status=422).page.text
     assert db.session.get_one(User, hannah.id).email == HANNAH
 
 

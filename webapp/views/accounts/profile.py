@@ -8,7 +8,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from webapp.core.errors import ConflictError, RateLimitError, RuleViolationError
 from webapp.core.text.devices import device
 from webapp.core.text.formatting import plural
-from webapp.http.auth import answer_dead_link, check_password, renew_session
+from webapp.http.auth import answer_dead_link, renew_session
 from webapp.http.errors import note_refusal
 from webapp.http.forms import OwnEmailForm, OwnNameForm, OwnPasswordForm, show_errors
 from webapp.http.questions import Question, ask
@@ -19,8 +19,6 @@ from webapp.services.accounts.sessions import Refusal
 from webapp.services.links import account_links
 
 bp = Blueprint("profile", __name__)
-
-KEPT = "Nothing was changed."
 
 
 @bp.get("/account")
@@ -48,11 +46,6 @@ def change_password() -> Page | BaseResponse:
     form = OwnPasswordForm().of(current_user().name, current_user().email)
     if not form.validate():
         return page(422, password_form=form)
-    try:
-        check_password(form.current.data, KEPT, "current")
-    except RuleViolationError as refusal:
-        show_errors(form, refusal)
-        return page(refusal.status, password_form=form)
     profile.change_password(current_user(), form.password.data, g.session_id)
     renew_session()
     return redirect_to(
@@ -68,7 +61,6 @@ def ask_for_email() -> Page | BaseResponse:
     if not form.validate():
         return page(422, email_form=form)
     try:
-        check_password(form.current.data, KEPT, "current")
         profile.ask_for_email(current_user(), form.address)
     except RuleViolationError as refusal:
         show_errors(form, refusal)

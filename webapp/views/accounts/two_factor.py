@@ -12,7 +12,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from webapp.core.errors import PasswordRequiredError, RuleViolationError
 from webapp.core.security.permissions import Permission
-from webapp.http.auth import check_given_password, check_password, limit_tries, renew_session
+from webapp.http.auth import check_given_password, limit_tries, renew_session
 from webapp.http.forms import SecondFactorForm, show_errors
 from webapp.http.questions import Question, ask
 from webapp.http.rate_limits import Limit
@@ -127,7 +127,6 @@ def run_behind_code(form: SecondFactorForm) -> Iterator[None]:
     if not form.validate():
         raise RuleViolationError("The form is not complete.")
     try:
-        check_password(form.current.data, "Nothing was changed.", "current")
         with limit_tries(str(current_user().id), Limit.CODE, field="code"):
             yield
     except RuleViolationError as refusal:
