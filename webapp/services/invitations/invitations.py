@@ -8,7 +8,7 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Select, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Select, func, insert, select, update
 
 from webapp.core.addresses import Address
 from webapp.core.errors import ConflictError, NotFoundError, OutOfRankError, PasswordRequiredError
@@ -17,8 +17,8 @@ from webapp.core.plan.planner import Access, Plan
 from webapp.core.security import tokens
 from webapp.core.security.passwords import hash_password
 from webapp.core.security.permissions import Permission
-from webapp.db import begin_write, bulk_execute, db, in_json, raise_if_taken, utcnow
-from webapp.models import Batch, Group, Invitation, InvitationState, Row, User
+from webapp.db import begin_write, bulk_execute, db, in_json, utcnow
+from webapp.models import Batch, Invitation, InvitationState, Row, User
 from webapp.models.groups import invitation_groups
 from webapp.services.audit import events
 from webapp.services.audit.actions import AuditAction
@@ -31,38 +31,17 @@ class LinkState(StrEnum):
     """What a link is worth now."""
 
     OPEN = "open"
+    UNKNOWN = "unknown"
     EXPIRED = "expired"
     REVOKED = "revoked"
     ACCEPTED = "accepted"
     HAS_ACCOUNT = "has account"
 
 
-class LinkClosedError(ConflictError):
-    """An invitation's link does not work. state: why."""
-
-    def __init__(self, state: LinkState) -> None:
-        super().__init__("This link does not work.")
-        self.state = state
-
-
-def find_by_token(given: str) -> Invitation:
-    """The invitation that a link belongs to. Raises NotFoundError."""
-    found = db.session.scalar(
-        select(Invitation).where(Invitation.token_hash == tokens.hash_token(given))
-    )
-    if found is None:
-        raise NotFoundError(
-            "No invitation has this address. Check that the link was copied whole, or ask for a new one."
-        )
-    return found
-
-
-def get_invitation(invitation_id: int) -> Invitation:
-    """The invitation. Raises NotFoundError."""
-    invitation = db.session.get(Invitation, invitation_id)
-    if invitation is None:
-        raise NotFoundError("There is no such invitation.")
-    return invitation
+def find_by_token(given: str) -> Invitation | None:
+    """The invitation that a link belongs to, or None."""
+    is_it = Invitation.token_hash == tokens.hash_token(given)
+    return db.session.scalar(select(Invitation).where(is_it))
 
 
 def get_pending(invitation_id: int, by: User) -> Invitation:
@@ -80,8 +59,10 @@ def inviter(invitation: Invitation) -> str | None:
     return db.session.scalar(select(User.name).where(User.id == invitation.invited_by_id))
 
 
-def link_state(invitation: Invitation) -> LinkState:
+def link_state(invitation: Invitation | None) -> LinkState:
     """What opening the invitation's link shows."""
+    if invitation is None:
+        return LinkState.UNKNOWN
     if invitation.state is InvitationState.ACCEPTED:
         return LinkState.ACCEPTED
     if db.session.scalar(select(User.id).where(User.email_key == invitation.email_key)):
@@ -209,11 +190,7 @@ def renew(invitation: Invitation) -> dict[str, dict[str, str | None]]:
 
     -> the expiry before and after, as the audit log keeps it.
     """
-    invitation_links.ensure_link(invitation)
-    before = _expiry(invitation)
-    if invitation.expires_at:
-        invitation.expires_at = utcnow() + timedelta(days=invitation.valid_days)
-    return {"before": before, "after": _expiry(invitation)}
+    return _set_expiry(invitation, starts_now=invitation.expires_at is not None)
 
 
 def hand_over(invitation: Invitation) -> tuple[str, dict[str, dict[str, str | None]]]:
@@ -221,20 +198,21 @@ def hand_over(invitation: Invitation) -> tuple[str, dict[str, dict[str, str | No
 
     -> the link, and the expiry before and after, as the audit log keeps it.
     """
+    expiries = _set_expiry(invitation, starts_now=invitation.expires_at is None)
+    return invitation_links.link_url(invitation), expiries
+
+
+def _set_expiry(invitation: Invitation, starts_now: bool) -> dict[str, dict[str, str | None]]:
     invitation_links.ensure_link(invitation)
     before = _expiry(invitation)
-    if invitation.expires_at is None:
+    if starts_now:
         invitation.expires_at = utcnow() + timedelta(days=invitation.valid_days)
-    return invitation_links.link_url(invitation), {"before": before, "after": _expiry(invitation)}
+    return {"before": before, "after": _expiry(invitation)}
 
 
 def _expiry(invitation: Invitation) -> dict[str, str | None]:
-    """Until when the link works, as the audit log keeps it."""
-    return {
-        "expires": invitation.expires_at.isoformat(timespec="seconds")
-        if invitation.expires_at
-        else None
-    }
+    until = invitation.expires_at
+    return {"expires": until.isoformat(timespec="seconds") if until else None}
 
 
 def revoke(invitation: Invitation, by: User, batch_id: int | None = None) -> None:
@@ -289,31 +267,16 @@ def copy_link(invitation_id: int, by: User, *, proven: bool = False) -> str:
 
 
 def accept(given: str, name: str, password: str) -> User:
-    """Turn an invitation into a user with its role and groups, once. Raises NotFoundError, or LinkClosedError.
+    """Turn an invitation into a user with its role and groups, once. Raises ConflictError where the link does not work.
 
     The values are judged by `schemas.passwords` before.
     """
     db.session.rollback()
     password_hash = hash_password(password)  # slow: no transaction is open
     begin_write()
-    # One conditional update decides between many at once: those who lose wait for the winner, and not for each other.
-    is_good = or_(Invitation.expires_at.is_(None), Invitation.expires_at > utcnow())
-    is_open = (
-        Invitation.token_hash == tokens.hash_token(given),
-        Invitation.state == InvitationState.PENDING,
-        is_good,
-    )
-    claim = (
-        update(Invitation)
-        .where(*is_open)
-        .values(state=InvitationState.ACCEPTED, closed_at=utcnow())
-    )
-    claimed = db.session.scalar(claim.returning(Invitation.id))
     invitation = find_by_token(given)
-    if claimed is None:
-        worth = link_state(invitation)
-        db.session.rollback()
-        raise LinkClosedError(worth)
+    if invitation is None or link_state(invitation) is not LinkState.OPEN:
+        raise ConflictError("This link does not work.")
     user = User(
         email=invitation.email,
         email_key=invitation.email_key,
@@ -321,27 +284,15 @@ def accept(given: str, name: str, password: str) -> User:
         password_hash=password_hash,
         role_id=invitation.role_id,
         all_groups=invitation.all_groups,
+        groups=list(invitation.groups),
     )
-    user.groups = list(
-        db.session.scalars(
-            select(Group)
-            .join(invitation_groups)
-            .where(invitation_groups.c.invitation_id == invitation.id)
-        )
-    )
-    with raise_if_taken(LinkClosedError(LinkState.HAS_ACCOUNT)):
-        db.session.add(user)
-        db.session.flush()
-        db.session.execute(
-            update(Invitation).where(Invitation.id == invitation.id).values(user_id=user.id)
-        )
-        given_access = {
-            "role": user.role.name,
-            "groups": "All groups" if user.all_groups else sorted(g.name for g in user.groups),
-        }
-        events.record(
-            user, AuditAction.INVITATION_ACCEPTED, invitation, after=given_access, user=user.id
-        )
-        lookup.bump_version()
-        db.session.commit()
+    db.session.add(user)
+    db.session.flush()
+    invitation.state, invitation.closed_at = InvitationState.ACCEPTED, utcnow()
+    invitation.user_id = user.id
+    groups = "All groups" if user.all_groups else sorted(group.name for group in user.groups)
+    access = {"role": invitation.role.name, "groups": groups}
+    events.record(user, AuditAction.INVITATION_ACCEPTED, invitation, after=access, user=user.id)
+    lookup.bump_version()
+    db.session.commit()
     return user

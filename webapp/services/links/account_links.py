@@ -25,9 +25,6 @@ PATHS = {
 DEAD = "This link does not work any more."
 
 
-# Questions
-
-
 def link_url(link: AccountLink) -> str:
     """The whole address, from MUSTER_PUBLIC_URL and never from a request."""
     return f"{in_force.environment().public_url}/{PATHS[link.purpose]}/{_token(link)}"
@@ -41,7 +38,8 @@ def validity(purpose: LinkPurpose) -> str:
 
 def find_by_token(given: str, purpose: LinkPurpose) -> AccountLink | None:
     """The link that works, or None."""
-    return db.session.scalar(select(AccountLink).where(_is(given, purpose), _is_open()))
+    is_it = AccountLink.token_hash == tokens.hash_token(given), AccountLink.purpose == purpose
+    return db.session.scalar(select(AccountLink).where(*is_it, _is_open()))
 
 
 def find_open(user: User, purpose: LinkPurpose) -> AccountLink | None:
@@ -63,9 +61,6 @@ def is_sendable(now: datetime) -> ColumnElement[bool]:
     """Condition on messages: they carry no such link, or one that works."""
     works = exists().where(AccountLink.id == Message.link_id, _is_open(now))
     return Message.link_id.is_(None) | works
-
-
-# Parts of commands
 
 
 def create_link(user: User, purpose: LinkPurpose, **values: Any) -> AccountLink:
@@ -93,31 +88,21 @@ def refresh_hash(link: AccountLink) -> None:
 
 def use_link(given: str, purpose: LinkPurpose) -> AccountLink:
     """Use a link, once. Raises ConflictError if it does not work, or another was faster. Does not commit."""
-    spent = (
-        update(AccountLink)
-        .where(_is(given, purpose), _is_open())
-        .values(closed_at=utcnow())
-        .returning(AccountLink.id)
-    )
-    link_id = db.session.scalar(spent)
-    if link_id is None:
-        db.session.rollback()
+    link = find_by_token(given, purpose)
+    if link is None:
         raise ConflictError(DEAD)
-    return db.session.get_one(AccountLink, link_id)
+    link.closed_at = utcnow()
+    return link
 
 
-def close_links(user: User, *purposes: LinkPurpose) -> None:
+def close_links(user: User, purpose: LinkPurpose) -> None:
     """Close this person's links of these kinds. Does not commit."""
     own = (
         AccountLink.user_id == user.id,
-        AccountLink.purpose.in_(purposes),
+        AccountLink.purpose == purpose,
         AccountLink.closed_at.is_(None),
     )
     db.session.execute(update(AccountLink).where(*own).values(closed_at=utcnow()))
-
-
-def _is(given: str, purpose: LinkPurpose) -> ColumnElement[bool]:
-    return (AccountLink.token_hash == tokens.hash_token(given)) & (AccountLink.purpose == purpose)
 
 
 def _is_open(now: datetime | None = None) -> ColumnElement[bool]:

@@ -7,7 +7,7 @@ from typing import Any
 from flask import Blueprint, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
-from webapp.core.errors import NotFoundError, RuleViolationError
+from webapp.core.errors import ConflictError, RuleViolationError
 from webapp.core.files.cleaning import clean
 from webapp.core.security.permissions import Permission
 from webapp.core.text import row_phrases
@@ -29,7 +29,7 @@ from webapp.services.accounts.sessions import Refusal
 from webapp.services.batches import single_invite
 from webapp.services.directory import lookup
 from webapp.services.invitations import invitations
-from webapp.services.invitations.invitations import LinkClosedError, LinkState
+from webapp.services.invitations.invitations import LinkState
 from webapp.services.mail import outbox
 
 bp = Blueprint("invitations", __name__, url_prefix="/invitations")
@@ -152,12 +152,9 @@ def link(invitation_id: int) -> tuple[str, int]:
 @require(PUBLIC)
 def show(token: str) -> Page:
     """The page behind the link. Opening it changes nothing: mail scanners open links."""
-    invitation = _find_invitation(token)
-    if invitation is None:
-        return dead_link_page(None, None)
-    worth = invitations.link_state(invitation)
-    if worth is not LinkState.OPEN:
-        return dead_link_page(worth, invitation)
+    invitation = invitations.find_by_token(token)
+    if invitation is None or invitations.link_state(invitation) is not LinkState.OPEN:
+        return dead_link_page(invitation)
     form = AcceptForm(formdata=None, data={"email": invitation.email})
     return accept_page(token, form, invitation)
 
@@ -166,57 +163,41 @@ def show(token: str) -> Page:
 @require(PUBLIC)
 def accept(token: str) -> Page | BaseResponse:
     """Accept: a name and a password, and the person is in."""
-    invitation = _find_invitation(token)
-    if invitation is None:
-        return dead_link_page(None, None)
+    invitation = invitations.find_by_token(token)
+    if invitation is None or invitations.link_state(invitation) is not LinkState.OPEN:
+        return dead_link_page(invitation)
     form = AcceptForm()
     form.email.data = invitation.email
     if not form.validate():
-        worth = invitations.link_state(invitation)
-        return (
-            accept_page(token, form, invitation, 422)
-            if worth is LinkState.OPEN
-            else dead_link_page(worth, invitation)
-        )
+        return accept_page(token, form, invitation, 422)
     try:
         user = invitations.accept(token, form.name.data, form.password.data)
-    except LinkClosedError as closed:
-        return dead_link_page(closed.state, invitations.find_by_token(token))
+    except ConflictError:
+        return dead_link_page(invitations.find_by_token(token))
     start_session(user)
     return redirect_to("dashboard.index", say=f"Welcome, {user.name}. You are in.")
-
-
-def _find_invitation(token: str) -> Invitation | None:
-    try:
-        return invitations.find_by_token(token)
-    except NotFoundError:
-        return None
 
 
 def accept_page(
     token: str, form: AcceptForm, invitation: Invitation, status: int = 200
 ) -> tuple[str, int]:
     """Name and password, and who invites to what."""
-    address = url_for("invitations.accept", token=token)
-    inviter = invitations.inviter(invitation)
     return render_template(
         "invitations/accept.html",
         form=form,
         invitation=invitation,
-        address=address,
-        inviter=inviter,
+        address=url_for("invitations.accept", token=token),
+        inviter=invitations.inviter(invitation),
     ), status
 
 
-def dead_link_page(worth: LinkState | None, invitation: Invitation | None) -> Page:
+def dead_link_page(invitation: Invitation | None) -> Page:
     """A kind page for a link that does not work: 404 for an unknown one, else 410."""
     what = (
         f"the link of the invitation of {invitation.email}"
         if invitation
         else "the link of an invitation"
     )
-    page = (
-        render_template("invitations/gone.html", worth=worth, invitation=invitation),
-        410 if worth else 404,
-    )
-    return answer_dead_link(what, page, is_known=worth is not None)
+    worth = invitations.link_state(invitation).value
+    html = render_template("invitations/gone.html", worth=worth, invitation=invitation)
+    return answer_dead_link(what, (html, 410 if invitation else 404), is_known=bool(invitation))
