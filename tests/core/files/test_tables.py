@@ -2,11 +2,9 @@
 
 import codecs
 import gzip
-import io
 import itertools
 import pickle
 import random
-import zipfile
 from pathlib import Path
 
 import pytest
@@ -16,11 +14,11 @@ from webapp.core.files import table
 from webapp.core.files.cleaning import clean
 from webapp.core.files.errors import UnreadableFileError
 from webapp.core.files.fields import recognise
-from webapp.core.files.source_file import Sheet, open_file, open_pasted
-from webapp.core.files.table import Line
+from webapp.core.files.source_file import open_file
+from webapp.core.files.table import Line, Table
 
 from tests.core.values import is_whole
-from tests.reading import read
+from tests.reading import fact, read, read_pasted
 
 FILES = Path(__file__).parents[2] / "files"
 CANNOT_BE_READ = "The text in this file cannot be read. Save it as “CSV UTF-8” and try again."
@@ -30,14 +28,22 @@ NOT_A_SPREADSHEET = (
 )
 
 
-def refusal(data: bytes, filename="people.csv") -> str:
+def refusal(data: bytes) -> str:
     with pytest.raises(UnreadableFileError) as refused:
-        read(data, filename)
+        read(data)
     return str(refused.value)
 
 
+def separation(table: Table) -> object:
+    return fact(table, "separated").get("separation")
+
+
+def encoding_of(table: Table) -> object:
+    return fact(table, "encoding").get("encoding")
+
+
 def rows(text: str, encoding="utf-8") -> list[tuple[int, tuple[str, ...]]]:
-    return [(line.number, line.cells) for line in read(text.encode(encoding), "people.csv").lines]
+    return [(line.number, line.cells) for line in read(text.encode(encoding)).lines]
 
 
 @pytest.mark.parametrize(
@@ -83,13 +89,6 @@ def rows(text: str, encoding="utf-8") -> list[tuple[int, tuple[str, ...]]]:
                 Line(2, ("élodie@northfield.org", "Analyst", "Portables, Tablettes")),
                 Line(3, ("œuvre@northfield.org", "Remote", "")),
             ],
-        ),
-        (
-            "utf16-big-endian-no-bom.csv",
-            ";",
-            "UTF-16",
-            ("Email", "Role"),
-            [Line(2, ("ana@northfield.org", "Analyst"))],
         ),
         (
             "pipe.csv",
@@ -167,8 +166,8 @@ def rows(text: str, encoding="utf-8") -> list[tuple[int, tuple[str, ...]]]:
     ],
 )
 def test_a_file_is_read_as_its_owner_meant_it(name, delimiter, encoding, header, lines):
-    table = read((FILES / name).read_bytes(), name)
-    assert (table.delimiter, table.encoding, table.header, table.lines) == (
+    table = read((FILES / name).read_bytes())
+    assert (separation(table), encoding_of(table), table.header, table.lines) == (
         delimiter,
         encoding,
         header,
@@ -177,13 +176,13 @@ def test_a_file_is_read_as_its_owner_meant_it(name, delimiter, encoding, header,
 
 
 def test_an_untidy_file_is_tidied_and_the_tidying_counted():
-    table = read((FILES / "untidy.csv").read_bytes(), "untidy.csv")
+    table = read((FILES / "untidy.csv").read_bytes())
     assert table.header == ("Email", "Role", "Groups", "Phone", "Notes")
     assert table.lines == [
         Line(2, ("ana@northfield.org", "Analyst", "Student Devices", "+44 20 1", "")),
         Line(5, ("bo@northfield.org", "Remote", "", "", "=later")),
     ]
-    assert table.trimmed == 6  # one name, three cells of row 2, two of row 5; none of the blank rows
+    assert table.sheet.trimmed == 5  # three cells of row 2, two of row 5; none of the blank rows
     assert table.blank == 2  # those between two people, not those at the end
 
 
@@ -229,7 +228,7 @@ def test_a_cell_is_cleaned_at_its_edges(cell, cleaned):
     ],
 )
 def test_the_separator_is_the_one_that_makes_sense_of_the_header(header, delimiter):
-    assert read(f"{header}\na,b;c|d\te".encode(), "people.csv").delimiter == delimiter
+    assert separation(read(f"{header}\na,b;c|d\te".encode())) == delimiter
 
 
 @pytest.mark.parametrize(
@@ -246,8 +245,8 @@ def test_the_separator_is_the_one_that_makes_sense_of_the_header(header, delimit
 )
 def test_a_sep_line_is_obeyed_and_does_not_count_as_a_row(first_line, delimiter):
     text = f"{first_line}\r\nEmail{delimiter}Role\r\nana@x.org{delimiter}Analyst\r\n"
-    table = read(text.encode(), "people.csv")
-    assert (table.delimiter, table.lines) == (delimiter, [Line(2, ("ana@x.org", "Analyst"))])
+    table = read(text.encode())
+    assert (separation(table), table.lines) == (delimiter, [Line(2, ("ana@x.org", "Analyst"))])
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
@@ -264,13 +263,9 @@ def test_separators_of_unicode_are_text_and_not_line_ends():
     assert rows("Email,Groups\na@x.org,A\u2028B\x0cC\x85D") == [(2, ("a@x.org", "A\u2028B\x0cC\x85D"))]
 
 
-def test_utf8_and_windows_1252_in_one_file_are_told_letter_by_letter():
-    data = "Email,Groups\nzoë@x.org,“Büro”, Á\n".encode() + "bo@x.org,Café\n".encode("cp1252")
-    table = read(data, "people.csv")
-    assert table.encoding == "UTF-8 and Windows-1252"
-    assert [line.cells for line in table.lines] == [("zoë@x.org", "“Büro”", "Á"), ("bo@x.org", "Café")]
-    by_chance = read("Email,Groups\na@x.org,“CAFÉ” für Élodie\n".encode("cp1252"), "people.csv")
-    assert (by_chance.encoding, by_chance.lines[0].cells[1]) == ("Windows-1252", "“CAFÉ” für Élodie")
+def test_windows_1252_that_looks_like_utf8_by_chance_is_read_as_what_it_is():
+    by_chance = read("Email,Groups\na@x.org,“CAFÉ” für Élodie\n".encode("cp1252"))
+    assert (encoding_of(by_chance), by_chance.lines[0].cells[1]) == ("Windows-1252", "“CAFÉ” für Élodie")
 
 
 def test_letters_that_no_western_text_has_are_called_odd():
@@ -279,27 +274,13 @@ def test_letters_that_no_western_text_has_are_called_odd():
         ("Планшеты".encode("cp1251").decode("cp1252"), True),
         ("Łucja Michał".encode("cp1250").decode("cp1252"), True),
     ]:
-        found = read(f"Email\tGroups\na@x.org\t{text}\n".encode("cp1252"), "people.csv").encoding
+        found = encoding_of(read(f"Email\tGroups\na@x.org\t{text}\n".encode("cp1252")))
         assert found == "Windows-1252" + " with odd letters" * odd
-
-
-def test_utf16_without_a_mark_is_known_whatever_the_script():
-    text = "Email\tРоль\tГруппы\nana@x.org\tАналитик\tПланшеты учеников младших классов\n"
-    for encoding in ("utf-16-le", "utf-16-be"):
-        table = read(text.encode(encoding), "people.csv")
-        assert (table.encoding, table.lines[0].cells[1]) == ("UTF-16", "Аналитик")
 
 
 def test_a_file_put_behind_another_brings_no_mark_into_the_cells():
     text = '\ufeffName,Email\r\n"Silva, Ana",a@x.org\r\n\ufeff"Lind, Bo",b@x.org\r\n'
     assert rows(text) == [(2, ("Silva, Ana", "a@x.org")), (3, ("Lind, Bo", "b@x.org"))]
-    assert rows("ï»¿Email,Role\na@x.org,Analyst") == [(2, ("a@x.org", "Analyst"))]
-
-
-def test_spaces_behind_a_quoted_cell_are_dropped_as_those_before_it():
-    assert rows('"Email" , "Groups"\n"a@x.org" , "A, B" \n') == [(2, ("a@x.org", "A, B"))]
-    within = 'Email,Groups\na@x.org,"5"" , then 7"" "\n'
-    assert rows(within) == [(2, ("a@x.org", '5" , then 7"'))]
 
 
 def test_a_line_that_was_quoted_as_a_whole_is_still_a_line():
@@ -348,7 +329,7 @@ def test_a_cell_beyond_all_measure_is_named():
 
 @pytest.mark.parametrize(
     ("text", "line"),
-    [("Email" + ",x" * 256, 1), ("Email,Groups\na@x.org" + ",x" * 256, 2)],
+    [("Email" + ",x" * 256 + "\na@x.org", 1), ("Email,Groups\na@x.org" + ",x" * 256, 2)],
 )
 def test_a_file_wider_than_any_sheet_of_people_is_refused(text, line):
     assert refusal(text.encode()) == (
@@ -361,10 +342,11 @@ def test_empty_cells_at_the_end_of_a_row_do_not_make_it_wide():
 
 
 def test_a_file_of_too_many_cells_is_refused(monkeypatch):
-    monkeypatch.setattr(table, "MOST_CELLS", 7)
+    monkeypatch.setattr(table, "MOST_CELLS", 5)
     assert len(rows("Email,Role\na,b\nc,\nd,e\n")) == 3
     assert refusal(b"Email,Role\na,b\nc,d\ne,f\n") == (
-        "This file has more than 7 cells. Remove the columns that Muster does not need and upload again."
+        "This file has more than 100,000 rows or 5 cells. "
+        "Remove the columns that Muster does not need, or split it into smaller files, and upload again."
     )
 
 
@@ -372,7 +354,8 @@ def test_a_file_longer_than_the_memory_set_aside_is_refused(monkeypatch):
     monkeypatch.setattr(table, "MOST_LINES", 3)
     assert len(rows("Email\n" + "a\n\n" * 3)) == 3
     assert refusal(b"Email\n" + b"a\n" * 4) == (
-        "This file has more than 3 rows. Split it into smaller files and upload them one by one."
+        "This file has more than 3 rows or 2,000,000 cells. "
+        "Remove the columns that Muster does not need, or split it into smaller files, and upload again."
     )
 
 
@@ -405,7 +388,7 @@ def test_a_file_without_people_is_empty(data):
     ],
 )
 def test_a_first_line_that_is_a_person_is_no_header(data):
-    table = read(data, "people.csv")
+    table = read(data)
     assert (table.header_row, table.header[0], table.lines[0].number) == (0, "Column A", 1)
 
 
@@ -415,17 +398,17 @@ def test_a_name_with_an_address_in_it_is_still_a_name():
 
 def test_the_row_of_the_header_can_be_chosen():
     data = b"Email,Role\n\nWho,What\nana@x.org,Analyst\n"
-    assert read(data, "people.csv").header_row == 1
-    table = read(data, "people.csv", header_row=3)
+    assert read(data).header_row == 1
+    table = read(data, header_row=3)
     assert (table.header_row, table.header, table.lines) == (3, ("Who", "What"), [Line(4, ("ana@x.org", "Analyst"))])
     for row in (2, 9):
         with pytest.raises(UnreadableFileError) as refused:
-            read(data, "people.csv", header_row=row)
+            read(data, header_row=row)
         assert str(refused.value) == f"Row {row} is blank. Choose the row that holds the column names."
 
 
 def test_a_file_may_be_said_to_have_no_header():
-    table = read((FILES / "no-header.csv").read_bytes(), "no-header.csv", header_row=0)
+    table = read((FILES / "no-header.csv").read_bytes(), header_row=0)
     assert table.header_row == 0
     assert table.header == ("Column A", "Column B", "Column C")
     assert table.lines[0].number == 1
@@ -433,7 +416,7 @@ def test_a_file_may_be_said_to_have_no_header():
 
 
 def test_without_a_header_the_widest_row_says_how_many_columns_there_are():
-    table = read(b"\na@x.org,A\n\nb@x.org,B,C" + b",x" * 24 + b"\n", "people.csv", header_row=0)
+    table = read(b"\na@x.org,A\n\nb@x.org,B,C" + b",x" * 24 + b"\n", header_row=0)
     assert table.header[25:] == ("Column Z", "Column AA")
     assert [(line.number, len(line.cells)) for line in table.lines] == [(2, 27), (4, 27)]
     assert table.blank == 1
@@ -441,71 +424,71 @@ def test_without_a_header_the_widest_row_says_how_many_columns_there_are():
 
 def test_a_header_deep_below_the_first_lines_is_not_looked_for():
     above = "".join(f"note {number},\n" for number in range(1, 20))
-    assert read(f"{above}Email,Role\na@x.org,Analyst\n".encode(), "people.csv").header_row == 20
-    assert read(f"{above}one more,\nEmail,Role\na@x.org,Analyst\n".encode(), "people.csv").header_row == 1
+    assert read(f"{above}Email,Role\na@x.org,Analyst\n".encode()).header_row == 20
+    assert read(f"{above}one more,\nEmail,Role\na@x.org,Analyst\n".encode()).header_row == 1
 
 
 def test_the_first_of_two_headers_counts():
-    assert read(b"Email,Role\na@x.org,Analyst\nEmail,Role\nb@x.org,Remote\n", "people.csv").header_row == 1
+    assert read(b"Email,Role\na@x.org,Analyst\nEmail,Role\nb@x.org,Remote\n").header_row == 1
 
 
 def test_no_header_is_looked_for_below_the_people_of_another():
     text = "Email,Role\na@x.org,Analyst\n\nEmail,Role,Groups\nb@x.org,Remote,A\n"
-    table = read(text.encode(), "people.csv")
+    table = read(text.encode())
     assert (table.header_row, [line.number for line in table.lines]) == (1, [2, 4, 5])
 
 
 def test_a_remark_with_column_names_in_it_is_not_the_header():
-    assert read(b"# Email, Role, and whatever you like\nEmail,Role\na@x.org,Analyst\n", "people.csv").header_row == 2
+    assert read(b"# Email, Role, and whatever you like\nEmail,Role\na@x.org,Analyst\n").header_row == 2
 
 
 def test_an_unknown_header_is_found_below_titles():
-    table = read(b"Staff\n\nWer;Was;Wo\na@x.org;A;B, C, D, E\n", "people.csv")
+    table = read(b"Staff\n\nWer;Was;Wo\na@x.org;A;B, C, D, E\n")
     assert (table.header_row, table.header) == (3, ("Wer", "Was", "Wo"))
-    assert read(b"Staff\na@x.org,Analyst\n", "people.csv").header_row == 1
-    assert read(b"Who\na@x.org\n", "people.csv").header_row == 1
+    assert read(b"Staff\na@x.org,Analyst\n").header_row == 1
+    assert read(b"Who\na@x.org\n").header_row == 1
 
 
 def test_people_tell_the_separator_where_no_name_is_known():
-    assert read(b"Staff, as of May, by IT\nWer;Was;Wo\na@x.org;A;B, C, D, E\n", "people.csv").delimiter == ";"
+    assert separation(read(b"Staff, as of May, by IT\nWer;Was;Wo\na@x.org;A;B, C, D, E\n")) == ";"
     blank = "\n" * 30
-    assert read(f"Staff, all\n{blank}Email;Role\na@x.org;A\n".encode(), "people.csv").delimiter == ";"
+    assert separation(read(f"Staff, all\n{blank}Email;Role\na@x.org;A\n".encode())) == ";"
 
 
 def test_columns_without_a_name_are_there_to_be_chosen():
-    table = read(b"Email,,\na@x.org,Analyst\nb@x.org,Remote,A,B\n", "people.csv")
+    table = read(b"Email,,\na@x.org,Analyst\nb@x.org,Remote,A,B\n")
     assert table.header == ("Email", "", "", "")
     assert [[line.cell(place) for place in range(4)] for line in table.lines] == [
         ["a@x.org", "Analyst", "", ""],
         ["b@x.org", "Remote", "A", "B"],
     ]
-    assert read(b"Email,Groups\na@x.org,A,B\n", "people.csv").header == ("Email", "Groups")
+    assert read(b"Email,Groups\na@x.org,A,B\n").header == ("Email", "Groups")
 
 
 def test_a_header_with_two_known_names_is_found_below_a_note_with_an_address():
-    assert read(b"it@x.org,Helpdesk\nEmail,Role\na@x.org,Analyst\n", "people.csv").header_row == 2
+    assert read(b"it@x.org,Helpdesk\nEmail,Role\na@x.org,Analyst\n").header_row == 2
 
 
 def test_the_sheets_of_a_workbook_are_those_with_data_that_are_shown():
     def found(name):
-        return open_file((FILES / name).read_bytes(), name).sheets
+        return [(sheet.name, len(sheet.lines)) for sheet in open_file((FILES / name).read_bytes())]
 
-    assert found("instructions-first.xlsx") == [Sheet("Read me", 2), Sheet("People", 3), Sheet("Lists", 2)]
-    assert found("kinds-of-cells.xls") == [Sheet("Notes", 1), Sheet("People", 3)]
-    assert found("hidden-sheet.ods") == [Sheet("People", 4)]
-    assert found("comma.csv") == []
+    assert found("instructions-first.xlsx") == [("Read me", 2), ("People", 3), ("Lists", 2)]
+    assert found("kinds-of-cells.xls") == [("Notes", 1), ("People", 3)]
+    assert found("hidden-sheet.ods") == [("People", 4)]
+    assert found("comma.csv") == [("", 4)]
 
 
 def test_the_sheet_with_the_known_names_is_read_and_another_can_be_chosen():
     data = (FILES / "instructions-first.xlsx").read_bytes()
-    table = read(data, "people.xlsx")
-    assert (table.sheet, table.other_sheets) == ("People", ("Read me", "Lists"))
-    table = read(data, "people.xlsx", sheet="Lists", header_row=0)
-    assert (table.sheet, table.other_sheets) == ("Lists", ("Read me", "People"))
+    table = read(data)
+    assert (table.sheet.name, fact(table, "sheets_unread")["sheets"]) == ("People", ["Read me", "Lists"])
+    table = read(data, sheet="Lists", header_row=0)
+    assert (table.sheet.name, fact(table, "sheets_unread")["sheets"]) == ("Lists", ["Read me", "People"])
     assert table.lines == [Line(1, ("Role",)), Line(2, ("Analyst",))]
     for name in ("Empty", "Nowhere", "\0\ud800", "x" * 1_000_000):
         with pytest.raises(UnreadableFileError) as refused:
-            read(data, "people.xlsx", sheet=name)
+            read(data, sheet=name)
         assert refused.value.title == "The sheet that was chosen is not in this workbook, or holds nothing."
 
 
@@ -537,40 +520,24 @@ def test_the_sheet_with_the_known_names_is_read_and_another_can_be_chosen():
     ],
 )  # fmt: skip
 def test_a_pasted_table_is_read_with_or_without_its_header(text, header_row, header, lines):
-    table = open_pasted(text).table()
-    assert (table.format, table.header_row, table.header, table.lines) == ("pasted", header_row, header, lines)
+    table = read_pasted(text)
+    assert (table.header_row, table.header, table.lines) == (header_row, header, lines)
 
 
 @pytest.mark.parametrize("text", ["", "\n\t\n", "\ufeff", "Email\tRole\n"])
 def test_nothing_pasted_is_empty(text):
     with pytest.raises(UnreadableFileError) as refused:
-        open_pasted(text).table()
+        read_pasted(text)
     assert str(refused.value) == EMPTY
 
 
 @given(st.text())
 def test_whatever_is_pasted_the_answer_is_a_table_or_a_sentence(text):
     try:
-        table = open_pasted(text).table()
+        table = read_pasted(text)
     except UnreadableFileError:
         return
     assert is_whole(table)
-
-
-def zipped(*names: str) -> bytes:
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name in names:
-            archive.writestr(name, "x" * 100)
-    return file.getvalue()
-
-
-OLE2 = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(500) + "Root Entry".encode("utf-16-le")
-
-
-def test_a_numbers_file_is_refused_with_the_way_to_export_it():
-    data = zipped("Index/Document.iwa")
-    assert refusal(data, "People.NUMBERS") == "This is a Numbers file. Export it to Excel or CSV and upload that."
 
 
 @pytest.mark.parametrize(
@@ -580,22 +547,16 @@ def test_a_numbers_file_is_refused_with_the_way_to_export_it():
         b"\xff\xd8\xff\xe0\x00\x10JFIF",
         b"%PDF-1.7\n% text, and more text\n",
         gzip.compress(b"Email,Role\n", mtime=0),
-        zipped("word/document.xml"),
-        OLE2 + "WordDocument".encode("utf-16-le"),
         random.Random(1).randbytes(5000),
         bytes(1000),
         b'<?xml version="1.0"?><Workbook/>',
         b"{\\rtf1 Email}",
         b'[{"email": "ana@x.org"}]',
+        b"<!DOCTYPE html><table><tr><td>Email</td></tr></table>",
     ],
 )
 def test_what_is_no_table_is_refused(data):
-    assert refusal(data, "photo.xyz") == NOT_A_SPREADSHEET
-
-
-def test_a_web_page_is_refused_as_one():
-    data = b"<!DOCTYPE html><table><tr><td>Email</td></tr></table>"
-    assert refusal(data, "people.xls").startswith("This is a web page (HTML)")
+    assert refusal(data) == NOT_A_SPREADSHEET
 
 
 @pytest.mark.parametrize(
@@ -633,7 +594,6 @@ ENCODINGS = {
     "utf-8": "UTF-8",
     "utf-8-sig": "UTF-8 with BOM",
     "utf-16": "UTF-16",
-    "utf-16-be": "UTF-16",
     "cp1252": "Windows-1252",
 }
 
@@ -649,8 +609,6 @@ def written_tables(draw):
     people = draw(st.lists(st.tuples(cell, cell, cell), min_size=1, max_size=8))
     if encoding == "cp1252":
         people.append(("é " * 200, "", ""))  # otherwise it may be UTF-8 as well
-    if encoding == "utf-16-be":
-        people.append(("plain text " * 40, "", ""))  # without a BOM it must plainly be UTF-16
 
     def quoted(text: str) -> str:
         must = always_quoted or any(special in text for special in f'"\r\n{delimiter}')
@@ -669,11 +627,11 @@ def test_whatever_wrote_it_a_table_is_read_back(written):
     if not expected:
         assert refusal(data) == EMPTY
         return
-    table = read(data, "people.csv")
+    table = read(data)
     assert table.header == ("Email", "Role", "Groups")
     assert table.lines == expected
-    assert table.delimiter == delimiter
-    assert table.encoding.removesuffix(" with odd letters") == ENCODINGS[encoding]
+    assert separation(table) == delimiter
+    assert str(encoding_of(table)).removesuffix(" with odd letters") == ENCODINGS[encoding]
 
 
 @given(st.lists(st.tuples(wide_cells, wide_cells, wide_cells), min_size=1, max_size=8), st.booleans())
@@ -685,9 +643,9 @@ def test_what_was_copied_from_a_spreadsheet_is_read_back(people, with_header):
     text = "\r\n".join(quoted)
     if not (expected := [line for line in lines if any(line[1])]):
         with pytest.raises(UnreadableFileError):
-            open_pasted(text).table()
+            read_pasted(text)
         return
-    found = open_pasted(text).table().lines
+    found = read_pasted(text).lines
     width = max(len(line.cells) for line in found)  # without a header, columns that are empty everywhere are none
     assert [(line.number, line.cells) for line in found] == [(number, row[:width]) for number, row in expected]
     assert not any(any(row[width:]) for _, row in expected)
@@ -722,7 +680,7 @@ csv_like = st.lists(
 @example(b'"')
 def test_whatever_the_bytes_the_answer_is_a_table_or_a_sentence(data):
     try:
-        table = read(data, "people.csv")
+        table = read(data)
     except UnreadableFileError as refused:
         sentences = (refused.title, refused.advice)
     else:

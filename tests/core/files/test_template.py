@@ -36,19 +36,19 @@ def test_the_template_shows_this_portals_own_roles_and_groups():
     ],
 )
 def test_the_template_of_a_young_portal_is_whole_too(roles, groups, rows):
-    table = read(template(roles, groups), "template.csv")
+    table = read(template(roles, groups))
     assert [line.cells for line in table.lines] == [(address, *row) for address, row in zip(EXAMPLES, rows, strict=True)]
 
 
 def test_users_put_below_the_examples_are_all_that_is_read():
-    table = read(template(ROLES, GROUPS) + b"ana@x.org,Analyst,Loans\r\n", "template.csv")
-    found = extract_people(table, match_columns(table.header))
-    assert [(cells.line, cells.email) for cells in found.cells] == [(4, "ana@x.org")]
-    assert found.examples == (2, 3)
+    table = read(template(ROLES, GROUPS) + b"ana@x.org,Analyst,Loans\r\n")
+    people, facts = extract_people(table, match_columns(table.header))
+    assert [(cells.line, cells.email) for cells in people] == [(4, "ana@x.org")]
+    assert {"code": "examples", "n": 2} in facts
 
 
 def test_the_template_as_it_is_invites_nobody():
-    table = read(template(ROLES, GROUPS), "template.csv")
+    table = read(template(ROLES, GROUPS))
     with pytest.raises(UnreadableFileError):
         extract_people(table, match_columns(table.header))
 
@@ -104,7 +104,7 @@ def test_a_download_can_be_uploaded_again(rows):
     # A reader drops what is invisible at the edges, and one ' before a formula: be it ours or another's.
     expected = [tuple(clean(escape(cell)) for cell in row) for row in rows]
     if any(any(row) for row in expected):
-        table = read(write(header, rows), "results.csv")
+        table = read(write(header, rows))
         assert [line.cells for line in table.lines] == [row for row in expected if any(row)]
 
 

@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 from webapp.core.errors import RuleViolationError
 from webapp.core.files.columns import Places
 from webapp.core.files.fields import Field
-from webapp.core.files.source_file import open_pasted
 from webapp.core.files.table import Line
 from webapp.db import db
 from webapp.models import BatchFile, Row
@@ -17,6 +16,7 @@ from webapp.services.directory import aliases
 
 from tests.factories import make_group, make_persona
 from tests.files.make_corpus import FILES
+from tests.reading import read_pasted
 
 CELL = st.text(st.characters(blacklist_categories=("Cs", "Cc"), blacklist_characters="\u2028\u2029"), max_size=12)
 
@@ -37,12 +37,14 @@ def test_headers_are_the_same_without_regard_to_case_and_spaces(app):
 )
 def test_what_was_pasted_is_read_again_as_it_was(by, text):
     batch = upload.stage_pasted(text, by)
-    assert upload.load_source(batch).open().table() == open_pasted(text).table()
+    [sheet] = upload.load_source(batch).open()
+    assert sheet.table() == read_pasted(text)
 
 
 def test_what_was_pasted_is_also_read_where_it_was_kept_with_its_separator(app):
     """As it was in earlier versions."""
-    table = upload.Source(b"sep=\t\nEmail\tRole\nana@x.org\tAnalyst, so\n", upload.PASTED).open().table()
+    [sheet] = upload.Source(b"sep=\t\nEmail\tRole\nana@x.org\tAnalyst, so\n", upload.PASTED).open()
+    table = sheet.table()
     assert (table.header, table.lines[0]) == (("Email", "Role"), Line(2, ("ana@x.org", "Analyst, so")))
 
 

@@ -195,7 +195,7 @@ class TestUploadedAgain:
             ("ana@northfield.example", "Analyst"),
             ("ben@northfield.example", "Analsyt"),
         ]
-        assert "Read as: downloaded from Muster before" in admin.get(f"/batches/{again.id}").page.text
+        assert "downloaded from Muster before" in admin.get(f"/batches/{again.id}").page.text
 
     def test_also_of_a_batch_that_was_sent_long_since(self, admin):
         odd = stage(admin, self.ODD)

@@ -123,7 +123,7 @@ class TestAFileWhoseColumnsAreNotRecognised:
         batch = stage(admin, file)
         page = admin.get(f"/batches/{batch.id}").page
         assert "Column B" in page.text
-        assert [selected_use(page, place) for place in range(4)] == ["email", "role", "groups", "groups"]
+        assert [selected_use(page, place) for place in range(4)] == ["email", "role", "groups", "ignore"]
         match_columns(admin, batch, "email", "role", "groups", "groups", header_row="1", remember="yes")
         assert [row.groups for row in rows_of(batch)] == ["Student Devices, Teacher Laptops", ""]
         assert events("batch.matched")[0].details["columns"]["Role"] == "Column B"
@@ -562,7 +562,7 @@ class TestPasting:
 
     def test_refused_it_keeps_what_was_pasted(self, admin):
         page = self.paste(admin, "Email\tRole\n", 422).page
-        assert "This file is empty." in page.text
+        assert "There is no email in what was pasted." in page.text
         assert "Email Role" in page.text
         assert [a for a in page.all("details", id="paste") if "open" in a]
 
@@ -686,7 +686,7 @@ def test_words_that_were_remembered_are_told_in_the_banner(admin):
     for field, word, meant in (("role", "Lehrer", "Analyst"), ("groups", "Kollegium", "Teacher Laptops")):
         form = {"field": field, "word": word, "meant": meant, "remember": "yes"}
         admin.post(f"/batches/{batch.id}/words", form)
-    again = stage(admin, "Email,Role,Groups\neva@x.org,lehrer,Kollegium\nben@x.org,Lehrer,\n", name="next.csv")
+    again = stage(admin, "Email,Role,Groups\neva@x.org,lehrer,Kollegium\nben@x.org,lehrer,\n", name="next.csv")
     facts = admin.get(f"/batches/{again.id}").page.text
     assert "“lehrer” read as Analyst in 2 rows, “Kollegium” read as Teacher Laptops in 1 row" in facts
 

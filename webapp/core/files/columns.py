@@ -6,16 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from webapp.core.files.errors import UnreadableFileError
 from webapp.core.files.fields import REQUIRED, Field, letters, plain_letters, recognise
-from webapp.core.text.formatting import list_names
 
 MEMBER = "member"
 """How a column is used that says by ticks who is in the group that it is named for."""
-
-
-class UnmatchedColumnsError(UnreadableFileError):
-    """The header leaves open which column holds a field: none is named so, or more than one is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +29,16 @@ class Places:
         return {*self.fields.values(), *self.more, *self.members}
 
     @property
-    def groups(self) -> tuple[int, ...]:
+    def groups(self) -> list[int]:
         """All columns of groups, in the file's order."""
         first = self.fields.get(Field.GROUPS)
-        return () if first is None else tuple(sorted((first, *self.more)))
+        return [] if first is None else sorted([first, *self.more])
+
+    def end(self, header: Sequence[str]) -> int | None:
+        """Where a row's extra cells are groups: behind Groups, if that is the last column (a file of unquoted groups)."""
+        beyond = max(self.groups, default=-1) + 1
+        is_last = beyond > max(self.used) and not any(header[beyond:])
+        return beyond if self.groups and is_last else None
 
     def within(self, width: int) -> Places | None:
         """The same in a header of so many columns; None where that has not all fields."""
@@ -63,81 +63,15 @@ class Places:
         return cls(fields, tuple(kept.get("more", ())), tuple(kept.get("members", ())))
 
 
-@dataclass(frozen=True, slots=True)
-class Mapping:
-    """Which column holds which field.
-
-    `places` are the columns that are used, `columns` their fields. `ignored` are the names of the other columns, in the
-    file's order. `overflow`: Groups is the last column, so that a row's extra cells are groups (a file of unquoted groups).
-    """
-
-    places: Places
-    ignored: tuple[str, ...]
-    overflow: bool
-
-    @property
-    def columns(self) -> dict[Field, int]:
-        return self.places.fields
-
-
-_CONTENTS = {
-    Field.EMAIL: "email addresses",
-    Field.ROLE: "roles",
-    Field.GROUPS: "groups",
-}
-
-
-def match_columns(header: Sequence[str]) -> Mapping:
-    """Find the columns by their names. Raises UnmatchedColumnsError for a missing one, and a doubled one except Groups."""
-    fields: dict[Field, int] = {}
-    more: tuple[int, ...] = ()
-    for field, places in find_named(header).items():
-        if field is Field.GROUPS:
-            more = tuple(places[1:])
-        elif len(places) > 1:
-            raise _explain_doubled(field, [header[place] for place in places])
-        fields[field] = places[0]
-    if missing := [field for field in REQUIRED if field not in fields]:
-        raise _explain_missing(missing, header)
-    return _make_mapping(Places(fields, more), header)
-
-
-def map_chosen(
-    chosen: Places, header: Sequence[str], required: Sequence[Field] = REQUIRED
-) -> Mapping:
-    """The mapping that a person chose.
-
-    Raises UnmatchedColumnsError where a required field has no column, or a column is chosen twice or is not there.
-    """
-    for field in required:
-        if field not in chosen.fields:
-            raise UnmatchedColumnsError(
-                f"No column is chosen for the {_CONTENTS[field]}.", "Choose one and go on."
-            )
-    held: dict[int, Field] = {}
-    uses = [
-        *chosen.fields.items(),
-        *((Field.GROUPS, place) for place in (*chosen.more, *chosen.members)),
-    ]
-    for field, place in uses:
-        if not 0 <= place < len(header):
-            title = f"The column chosen for the {_CONTENTS[field]} is not in this file."
-            raise UnmatchedColumnsError(title, "Choose another one.")
-        if other := held.get(place):
-            raise UnmatchedColumnsError(
-                f"{list_names([name_of(header, place)])} is chosen for both the {_CONTENTS[other]} and the {_CONTENTS[field]}.",
-                "Choose a column of its own for each.",
-            )
-        held[place] = field
-    return _make_mapping(chosen, header)
-
-
-def _make_mapping(places: Places, header: Sequence[str]) -> Mapping:
-    used = places.used
-    ignored = tuple(name for place, name in enumerate(header) if name and place not in used)
-    groups = places.groups
-    overflow = bool(groups) and groups[-1] == max(used) and not any(header[groups[-1] + 1 :])
-    return Mapping(places, ignored, overflow)
+def match_columns(header: Sequence[str]) -> Places | None:
+    """Find the columns by their names; None if a required one is missing, or one is doubled, except Groups."""
+    named = find_named(header)
+    if any(field not in named for field in REQUIRED):
+        return None
+    if any(len(places) > 1 for field, places in named.items() if field is not Field.GROUPS):
+        return None
+    more = tuple(named.get(Field.GROUPS, ())[1:])
+    return Places({field: places[0] for field, places in named.items()}, more)
 
 
 def find_named(header: Sequence[str]) -> dict[Field, list[int]]:
@@ -191,7 +125,8 @@ def is_secret(name: str) -> bool:
 
 def name_of(header: Sequence[str], place: int) -> str:
     """What a column is called, by a spreadsheet if it has no name."""
-    return header[place] or f"Column {letters(place)}"
+    name = header[place] if place < len(header) else ""
+    return name or f"Column {letters(place)}"
 
 
 def names_of(places: Places, header: Sequence[str]) -> dict[str, str]:
@@ -201,29 +136,3 @@ def names_of(places: Places, header: Sequence[str]) -> dict[str, str]:
         if held:
             names[title] = ", ".join(name_of(header, place) for place in held)
     return names
-
-
-def _explain_doubled(field: Field, names: Sequence[str]) -> UnmatchedColumnsError:
-    count = "Two" if len(names) == 2 else str(len(names))
-    if len({name.casefold() for name in names}) == 1:
-        title = f"{count} columns are called {list_names(names[:1])}."
-    else:
-        title = f"{count} columns could hold the {_CONTENTS[field]}: {list_names(names)}."
-    return UnmatchedColumnsError(
-        title,
-        f"Call the one that counts “{field.heading}”, rename or remove the rest, and upload again.",
-    )
-
-
-def _explain_missing(fields: Sequence[Field], header: Sequence[str]) -> UnmatchedColumnsError:
-    wanted = list_names([field.heading for field in fields])
-    held = " and ".join(_CONTENTS[field] for field in fields)
-    names = [name for name in header if name]
-    column, holds = (
-        ("column", "column that holds") if len(fields) == 1 else ("columns", "columns that hold")
-    )
-    return UnmatchedColumnsError(
-        f"This file has no {column} called {wanted}.",
-        f"{'Its columns are' if len(names) > 1 else 'Its only column is'} {list_names(names)}. "
-        f"Rename the {holds} the {held} to {wanted} and upload again.",
-    )

@@ -3,7 +3,6 @@
 import re
 from collections import Counter
 from collections.abc import Collection
-from dataclasses import dataclass
 
 from webapp.core.files.fields import is_ticked, plain_letters
 from webapp.core.files.table import Table
@@ -54,37 +53,26 @@ _NAMED = 4
 """Words of a column that are named."""
 
 
-@dataclass(frozen=True, slots=True)
-class Gone:
-    """A column that says who is gone: its name, the words that it says of those people, and the numbers of their rows."""
-
-    column: str
-    words: tuple[str, ...]
-    rows: tuple[int, ...]
-
-
-def find_people_gone(table: Table, ignored: Collection[int]) -> list[Gone]:
-    """Who is suspended or gone, by each of the ignored columns that tells of it."""
-    found = []
-    for place in sorted(ignored):
-        name = table.header[place]
+def find_people_gone(
+    table: Table, ignored: Collection[int]
+) -> tuple[list[int], list[str], list[str]]:
+    """The rows of people who are suspended or gone by one of the ignored columns; these columns, and their commonest words."""
+    rows = []
+    columns = []
+    words: Counter[str] = Counter()
+    for place in ignored:
+        name = table.header[place] if place < len(table.header) else ""
         key = plain_letters(_BRACKETS.sub(" ", name))
-        if key in _STATUS or key in _HERE or key in _GONE:
-            gone = [
-                line
-                for line in table.lines
-                if line.cell(place) and _says_gone(key, line.cell(place))
-            ]
-            words = Counter(" ".join(line.cell(place).split())[:_LONGEST_WORD] for line in gone)
-            if gone:
-                found.append(
-                    Gone(
-                        name,
-                        tuple(word for word, _ in words.most_common(_NAMED)),
-                        tuple(line.number for line in gone),
-                    )
-                )
-    return found
+        if key not in _STATUS | _HERE | _GONE:
+            continue
+        gone = [
+            line for line in table.lines if line.cell(place) and _says_gone(key, line.cell(place))
+        ]
+        if gone:
+            rows += [line.number for line in gone]
+            columns.append(name)
+            words.update(" ".join(line.cell(place).split())[:_LONGEST_WORD] for line in gone)
+    return rows, columns, [word for word, _ in words.most_common(_NAMED)]
 
 
 def _says_gone(key: str, cell: str) -> bool:

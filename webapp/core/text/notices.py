@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from webapp.core.addresses import MAX_LENGTH
-from webapp.core.files.columns import Mapping, name_of
-from webapp.core.files.extract import Extract
-from webapp.core.files.fields import Field
+from webapp.core.files.columns import Places, name_of
+from webapp.core.files.extract import Cells, find_ignored
+from webapp.core.files.fields import Field, is_address
 from webapp.core.files.statuses import find_people_gone
-from webapp.core.files.table import Table
+from webapp.core.files.table import Line, Table
 from webapp.core.lists.row_filter import Hint
-from webapp.core.text.formatting import list_names, plural
+from webapp.core.text import phrases
+from webapp.core.text.formatting import list_names
+from webapp.core.text.phrases import Phrase
 
 _EXAMPLES = 2
 """Texts in place of a person that are named."""
@@ -26,131 +27,75 @@ class Notice:
     """One thing to know. hint: of the rows that it is about, if these can be shown and removed."""
 
     code: str
-    columns: tuple[str, ...] = ()
-    words: tuple[str, ...] = ()
+    columns: Sequence[str] = ()
+    words: Sequence[str] = ()
     rows: int = 0
     hint: str | None = None
 
-    def as_dict(self) -> dict[str, Any]:
-        return {
-            "code": self.code,
-            "columns": self.columns,
-            "words": self.words,
-            "rows": self.rows,
-            "hint": self.hint,
-        }
-
-    @classmethod
-    def from_dict(cls, kept: dict[str, Any]) -> Notice:
-        return cls(
-            kept["code"], tuple(kept["columns"]), tuple(kept["words"]), kept["rows"], kept["hint"]
-        )
-
 
 def find_notices(
-    table: Table, mapping: Mapping, extract: Extract
-) -> tuple[list[Notice], dict[int, str]]:
+    table: Table, places: Places, people: Sequence[Cells]
+) -> tuple[list[Notice], Mapping[int, str]]:
     """What a person should know of a file, and the hints of its rows by their numbers. The last hint of a row counts."""
-    people = {person.line for person in extract.cells}
+    numbers = [person.line for person in people]
     hints: dict[int, str] = {}
     notices = []
-    if table.sheet is not None:
-        notices += _find_in_sheet(table, mapping, extract, people, hints)
-    notices += _find_texts(table, mapping, extract, people, hints)
-    notices += _find_gone(table, mapping, people, hints)
-    if extract.addresses:
-        notices.append(
-            Notice("addresses", tuple(extract.addresses), rows=sum(extract.addresses.values()))
-        )
+
+    def add(
+        hint: Hint, rows: Sequence[int], columns: Sequence[str] = (), words: Sequence[str] = ()
+    ) -> None:
+        if found := set(rows).intersection(numbers):
+            hints.update(dict.fromkeys(found, hint))
+            notices.append(Notice(_CODES.get(hint, hint.value), columns, words, hint=hint))
+
+    merged, columns = _find_merged(table, places, numbers)
+    formulas = [line for line, *cells in people if any(cell.startswith("=") for cell in cells)]
+    add(Hint.HIDDEN, table.sheet.hidden)
+    add(Hint.MERGED, merged, columns)
+    add(Hint.NO_RESULT, formulas if table.sheet.name else [])
+    texts = _find_texts(table, places.fields[Field.EMAIL])
+    examples = [_shorten(person.email) for person in people if person.line in texts]
+    add(Hint.TEXT, texts, words=examples[:_EXAMPLES])
+    ignored = find_ignored(table, places)
+    add(Hint.GONE, *find_people_gone(table, ignored))
+    addresses = {
+        name_of(table.header, place): sum(is_address(line.cell(place)) for line in table.lines)
+        for place in ignored
+    }
+    names = [name for name, n in addresses.items() if n]
+    if names:
+        notices.append(Notice("addresses", names, rows=sum(addresses.values())))
     return notices, hints
 
 
-def _find_texts(
-    table: Table, mapping: Mapping, extract: Extract, people: set[int], hints: dict[int, str]
-) -> list[Notice]:
-    """Headings, footers and totals in place of a person; their hints are added."""
-    lines = _without_a_person(table, mapping) & people
-    if not lines:
-        return []
-    hints |= dict.fromkeys(lines, Hint.TEXT)
-    examples = [_shorten(person.email) for person in extract.cells if person.line in lines]
-    return [Notice("text", words=tuple(examples[:_EXAMPLES]), hint=Hint.TEXT)]
+_CODES = {Hint.NO_RESULT: "formulas"}
 
 
-def _find_gone(
-    table: Table, mapping: Mapping, people: set[int], hints: dict[int, str]
-) -> list[Notice]:
-    """Find people whom another column calls suspended or gone, and add their hints."""
-    ignored = [place for place in range(len(table.header)) if place not in mapping.places.used]
-    gone = find_people_gone(table, ignored)
-    lines = {number for each in gone for number in each.rows} & people
-    if not lines:
-        return []
-    hints |= dict.fromkeys(lines, Hint.GONE)
-    columns = tuple(each.column for each in gone)
-    words = dict.fromkeys(word for each in gone for word in each.words)
-    return [Notice("gone", columns, tuple(words), hint=Hint.GONE)]
+def _find_merged(
+    table: Table, places: Places, numbers: Sequence[int]
+) -> tuple[list[int], list[str]]:
+    """The rows below the first in a merged cell of a column that is used, and the names of these columns."""
+    rows: list[int] = []
+    columns = set()
+    for first, last, left, right in table.sheet.merged:
+        used = [place for place in places.used if left <= place <= right]
+        below = numbers[bisect_right(numbers, first) : bisect_right(numbers, last)]
+        if used and below:
+            rows += below
+            columns.update(used)
+    return rows, [name_of(table.header, place) for place in sorted(columns)]
 
 
-def _find_in_sheet(
-    table: Table, mapping: Mapping, extract: Extract, people: set[int], hints: dict[int, str]
-) -> list[Notice]:
-    """What a sheet does not show at first sight: hidden rows, merged cells, formulas; their hints are added."""
-    notices = []
-    if hidden := table.hidden & people:
-        hints |= dict.fromkeys(hidden, Hint.HIDDEN)
-        notices.append(Notice("hidden", hint=Hint.HIDDEN))
-    lines = sorted(people)
-    columns: dict[str, None] = {}
-    ranges = []
-    for first, last, left, right in table.merged:
-        places = [place for place in mapping.places.used if left <= place <= right]
-        if places and bisect_right(lines, first) < bisect_right(lines, last):
-            ranges.append((first, last))
-            columns |= dict.fromkeys(name_of(table.header, place) for place in places)
-    if columns:
-        hints |= dict.fromkeys(_below_first(lines, ranges), Hint.MERGED)
-        notices.append(Notice("merged", tuple(columns), hint=Hint.MERGED))
-    formulas = {
-        line for line, *cells in extract.cells if any(cell.startswith("=") for cell in cells)
-    }
-    if formulas:
-        hints |= dict.fromkeys(formulas, Hint.NO_RESULT)
-        notices.append(Notice("formulas", hint=Hint.NO_RESULT))
-    return notices
-
-
-def _below_first(lines: Sequence[int], ranges: Sequence[tuple[int, int]]) -> list[int]:
-    """Those of the lines, in order, that are in a range and not its first. One look at each, however many ranges there are."""
-    found = []
-    waiting = sorted(ranges, reverse=True)
-    end = 0
-    for line in lines:
-        while waiting and waiting[-1][0] < line:
-            end = max(end, waiting.pop()[1])
-        if line <= end:
-            found.append(line)
-    return found
-
-
-def _shorten(text: str) -> str:
-    return text if len(text) <= 40 else text[:39].rstrip() + "…"
-
-
-def _without_a_person(table: Table, mapping: Mapping) -> set[int]:
+def _find_texts(table: Table, email: int) -> list[int]:
     """Rows with a text where the e-mail should be, and no letters in any other cell: headings, footers, totals."""
-    email = mapping.columns[Field.EMAIL]
-    found = set()
-    for line in table.lines:
-        text = line.cell(email)
-        others = [*line.cells[:email], *line.cells[email + 1 :]]
-        if (
-            text
-            and not _MAY_BE_SOMEBODY.search(text[:MAX_LENGTH])
-            and not any(map(_has_letters, others))
-        ):
-            found.add(line.number)
-    return found
+    return [line.number for line in table.lines if _is_text(line, email)]
+
+
+def _is_text(line: Line, email: int) -> bool:
+    text = line.cell(email)
+    others = [*line.cells[:email], *line.cells[email + 1 :]]
+    has_letters = any(letter.isalpha() for cell in others for letter in cell)
+    return bool(text) and not has_letters and not _MAY_BE_SOMEBODY.search(text[:MAX_LENGTH])
 
 
 _MAY_BE_SOMEBODY = re.compile(
@@ -159,41 +104,58 @@ _MAY_BE_SOMEBODY = re.compile(
 """An address, or the first half of one."""
 
 
-def _has_letters(cell: str) -> bool:
-    return any(letter.isalpha() for letter in cell)
+def _shorten(text: str) -> str:
+    return text if len(text) <= 40 else text[:39].rstrip() + "…"
+
+
+_TITLES: dict[str, Phrase] = {
+    "addresses": (
+        "{n:,} email address in {columns} is not used",
+        "{n:,} email addresses in {columns} are not used",
+    ),
+    "formulas": (
+        "{n:,} row has formulas without a stored result",
+        "{n:,} rows have formulas without a stored result",
+    ),
+    "gone": (
+        "{n:,} row is of somebody who is suspended or gone by {columns}",
+        "{n:,} rows are of people who are suspended or gone by {columns}",
+    ),
+    "hidden": (
+        "{n:,} row of the sheet is hidden or filtered out",
+        "{n:,} rows of the sheet are hidden or filtered out",
+    ),
+    "merged": (
+        "Merged cells: {n:,} row below the first is blank there",
+        "Merged cells: {n:,} rows below the first are blank there",
+    ),
+    "replaced": (
+        "{n:,} row has an email that was replaced by another one",
+        "{n:,} rows have an email that was replaced by another one",
+    ),
+    "text": (
+        "{n:,} row has text in place of a person",
+        "{n:,} rows have text in place of a person",
+    ),
+}
+_ADVICE: dict[str, Phrase] = {
+    "addresses": "These people are not invited. Change the columns if they should be.",
+    "formulas": "Open the workbook in a spreadsheet program, save it and replace the file, or fill the cells in here.",
+    "gone": "It says {words}. They would be invited like the others.",
+    "hidden": "They are read like the others. Remove them here if they should not be invited.",
+    "merged": "Only the first row has what stands in {columns}. Fill in the others.",
+    "replaced": "Each says by which one. Inviting the old address makes a second person of them.",
+    "text": "Such as {words}. They hold back only themselves.",
+}
 
 
 def title(notice: Notice, rows: int) -> str:
     """What a notice says. rows: how many it is about now."""
-    if notice.code == "gone":
-        verb = "is of somebody who is" if rows == 1 else "are of people who are"
-        return f"{plural(rows, 'row')} {verb} suspended or gone by {list_names(notice.columns)}"
-    if notice.code == "text":
-        return f"{plural(rows, 'row')} {'has' if rows == 1 else 'have'} text in place of a person"
-    if notice.code == "replaced":
-        return f"{plural(rows, 'row')} {'has' if rows == 1 else 'have'} an email that was replaced by another one"
-    if notice.code == "addresses":
-        verb = "holds" if len(notice.columns) == 1 else "hold"
-        addresses = plural(rows, "email address", "email addresses")
-        name = f"{'Column' if len(notice.columns) == 1 else 'Columns'} {list_names(notice.columns)}"
-        return (
-            f"{name} {verb} {addresses} and {'is' if len(notice.columns) == 1 else 'are'} not used"
-        )
-    return {
-        "formulas": f"{plural(rows, 'row')} {'has' if rows == 1 else 'have'} formulas without a stored result",
-        "hidden": f"{plural(rows, 'row')} of the sheet {'is' if rows == 1 else 'are'} hidden or filtered out",
-        "merged": f"Merged cells: {plural(rows, 'row')} below the first {'is' if rows == 1 else 'are'} blank there",
-    }[notice.code]
+    said = {"code": notice.code, "n": rows, "columns": list_names(notice.columns)}
+    return phrases.describe(_TITLES, said)
 
 
 def advice(notice: Notice) -> str:
     """What to do about it."""
-    return {
-        "gone": f"It says {list_names(notice.words)}. They would be invited like the others.",
-        "text": f"Such as {list_names(notice.words)}. They hold back only themselves.",
-        "replaced": "Each says by which one. Inviting the old address makes a second person of them.",
-        "addresses": "These people are not invited. Change the columns if they should be.",
-        "formulas": "Open the workbook in a spreadsheet program, save it and replace the file, or fill the cells in here.",
-        "hidden": "They are read like the others. Remove them here if they should not be invited.",
-        "merged": f"Only the first row has what stands in {list_names(notice.columns) or 'them'}. Fill in the others.",
-    }[notice.code]
+    words, columns = list_names(notice.words), list_names(notice.columns)
+    return phrases.describe(_ADVICE, {"code": notice.code, "words": words, "columns": columns})

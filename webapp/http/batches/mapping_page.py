@@ -6,9 +6,9 @@ from flask import request
 from werkzeug.datastructures import MultiDict
 
 from webapp.core.files.columns import MEMBER
-from webapp.core.files.csv_reader import MOST_COLUMNS
 from webapp.core.files.errors import UnreadableFileError
 from webapp.core.files.fields import Field
+from webapp.core.files.table import MOST_COLUMNS
 from webapp.http.web import current_user, page_or_fragment
 from webapp.models import Batch, BatchState
 from webapp.services.batches import import_rows, mapping

@@ -42,6 +42,15 @@ class TooManyRowsError(UnreadableFileError):
         )
 
 
+def refuse_too_many(people: Sequence[Cells], split: bool = False) -> None:
+    """Raises TooManyRowsError if these are more than one upload may have. split: if they are more than can be split."""
+    limit = in_force.settings().max_rows
+    if len(people) > limit:
+        refusal = TooManyRowsError(len(people), limit)
+        if not (split and refusal.parts):
+            raise refusal
+
+
 class EditsLostError(UnreadableFileError):
     """Replacing the file loses edits: so many of so many."""
 
@@ -93,17 +102,14 @@ def plan_rows(
 
     Slow: call it before `begin_write()`. Raises TooManyRowsError unless `split`.
     """
-    limit = in_force.settings().max_rows
-    if len(people) > limit:
-        refusal = TooManyRowsError(len(people), limit)
-        if not (split and refusal.parts):
-            raise refusal
+    refuse_too_many(people, split)
     version = lookup.directory_version()  # first: what changes from here on makes these plans stale
     policy = planner.make_policy(batch, by, lookup.registry(batch.uploaded_by or by))
     schema = RowSchema(policy.registry)
     candidates = [planner.make_candidate(schema, *person) for person in people]
     known = lookup.people(planner.email_keys(candidates))
     lines = dict(table.lines)
+    limit = in_force.settings().max_rows
     parts = []
     for start in range(0, len(people), limit):
         part = candidates[start : start + limit]

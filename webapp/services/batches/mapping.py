@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from sqlalchemy import delete, or_
 
 from webapp.core.errors import ConflictError
-from webapp.core.files import columns
 from webapp.core.files.column_guesses import (
-    Guess,
+    LOOKED_AT,
+    Uses,
     find_named_like_groups,
     guess_best_column,
     guess_columns,
 )
-from webapp.core.files.columns import Places
-from webapp.core.files.csv_reader import HEADER_WITHIN
+from webapp.core.files.columns import MEMBER, Places, is_secret, name_of, names_of
 from webapp.core.files.errors import UnreadableFileError
-from webapp.core.files.extract import find_prefilled, read_groups
+from webapp.core.files.extract import find_prefilled, read_cells
 from webapp.core.files.fields import REQUIRED, Field
-from webapp.core.files.source_file import Sheet
-from webapp.core.files.table import Line, Table
+from webapp.core.files.source_file import choose_sheet
+from webapp.core.files.table import HEADER_WITHIN, Line, Sheet, Table
 from webapp.core.lists.row_filter import EVERYTHING
 from webapp.db import begin_write, db
 from webapp.models import MARKERS, Batch, BatchFile, BatchState, Row, RowEdit, User
@@ -32,82 +31,66 @@ from webapp.services.batches import bulk_edit, import_rows, review, turns, uploa
 from webapp.services.directory import aliases, lookup
 
 PREVIEWED = 3
-"""Rows in the preview of the mapping page."""
+"""Rows in the preview of the mapping page, and cells of a column that are shown."""
 HIDDEN = "••••••"
 """In place of what stands in a column of passwords."""
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What a person says of a file. columns: place -> field, or MEMBER, of those that are used; None: not asked yet.
+    """What a person says of a file. columns: what those that are used are used as; None: not asked yet.
 
     role: the one of all rows, where no column holds it.
     """
 
     sheet: str | None = None
     header_row: int | None = None
-    columns: Mapping[int, Field | str] | None = None
+    columns: Uses | None = None
     role: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Column:
     """A column of the file as the page shows it. state: "recognised" by its name, a "guess", or "" for a person's choice.
 
-    wanted: the required field that no column holds yet, and that this one would be for. is_member: used for the ticks in it.
-    can_be_member: it is named like a group.
+    wanted: the required field that no column holds yet, and that this one would be for. is_like_group: it is named like one,
+    so that its ticks may say who is in it.
     """
 
     place: int
     name: str
     samples: Sequence[str]
-    field: Field | None
+    use: Field | str | None
     state: str
+    is_like_group: bool
     is_doubled: bool = False
     wanted: Field | None = None
-    is_member: bool = False
-    can_be_member: bool = False
-
-    @property
-    def is_used(self) -> bool:
-        return bool(self.field) or self.is_member
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class MappingPage:
-    """The mapping page. `refusal` says why this sheet or header row cannot be read; then there are no columns."""
+    """The mapping page. `refusal` says why this sheet or header row cannot be read; then there are no columns.
 
-    sheets: Sequence[Sheet]
-    sheet: str | None
-    head: Sequence[Line]
+    to_choose: required fields that are missing and that nothing else was said of; unplaced: those that no column looks like.
+    """
+
     header_row: int
+    sheets: Sequence[Sheet] = ()
+    sheet: str = ""
+    head: Sequence[Line] = ()
     columns: Sequence[Column] = ()
     rows: int = 0
     preview: Sequence[Mapping[Field, str]] = ()
     missing: Sequence[Field] = ()
+    to_choose: Sequence[Field] = ()
+    unplaced: Sequence[Field] = ()
     role: str = ""
     doubled: Sequence[Field] = ()
     refusal: UnreadableFileError | None = None
 
     @property
-    def has_ticks(self) -> bool:
-        """Whether a column is named like a group, so that it may say who is in it."""
-        return any(column.can_be_member for column in self.columns)
-
-    @property
-    def unplaced(self) -> list[Field]:
-        """Missing fields that no column looks like."""
-        offered = {column.wanted for column in self.columns}
-        return [field for field in self.to_choose if field not in offered]
-
-    @property
     def is_complete(self) -> bool:
         return not (self.refusal or self.to_choose or self.doubled)
-
-    @property
-    def to_choose(self) -> Sequence[Field]:
-        """Those that are missing and that nothing else was said of."""
-        return [field for field in self.missing if not (field is Field.ROLE and self.role)]
 
 
 def show_mapping(batch: Batch, choice: Choice) -> MappingPage:
@@ -115,150 +98,117 @@ def show_mapping(batch: Batch, choice: Choice) -> MappingPage:
     source = upload.load_source(batch)
     if choice.sheet is None and choice.header_row is None:
         choice = replace(choice, sheet=source.sheet, header_row=source.header_row)
+    page = MappingPage(choice.header_row or 0)
     try:
         with turns.preview():
-            return _show(source, choice)
+            page.sheets = source.open()
+        sheet = choose_sheet(page.sheets, choice.sheet)
+        page.sheet = sheet.name
+        page.head = _mask(sheet.head)
+        table = sheet.table(choice.header_row)
     except UnreadableFileError as refusal:
-        return MappingPage([], choice.sheet, [], 0, refusal=refusal)
+        page.refusal = refusal
+        return page
+    uses = choice.columns
+    if uses is None:
+        uses = _recall_uses(source, choice, table)
+    _show_columns(page, table, uses, choice.role)
+    return page
 
 
-def _show(source: upload.Source, choice: Choice) -> MappingPage:
-    file = source.open()
-    grid = file.grid(choice.sheet)
-    page = MappingPage(
-        file.sheets, grid.about.get("sheet"), _mask(grid.head()), choice.header_row or 0
-    )
-    try:
-        table = grid.table(choice.header_row)
-    except UnreadableFileError as refusal:
-        return replace(page, refusal=refusal)
-    chosen = choice.columns
-    if (
-        chosen is None
-        and source.columns
-        and (source.sheet, source.header_row) == (choice.sheet, choice.header_row)
-    ):
-        chosen = _uses(source.columns)
-    lines = [line.cells for line in table.lines]
+def _recall_uses(source: upload.Source, choice: Choice, table: Table) -> Uses | None:
+    """What the columns were used as before, in this file or in one with the same header."""
+    places = None
+    if (source.sheet, source.header_row) == (choice.sheet, choice.header_row):
+        places = source.columns
+    if not places and table.header_row:
+        known = aliases.columns_of({table.header_row: table.header})
+        places = known[1] if known else None
+    if not places:
+        return None
+    uses: dict[int, Field | str] = {place: field for field, place in places.fields.items()}
+    uses |= dict.fromkeys(places.more, Field.GROUPS)
+    return uses | dict.fromkeys(places.members, MEMBER)
+
+
+def _show_columns(page: MappingPage, table: Table, chosen: Uses | None, role: str) -> None:
+    """Add what the columns hold, and what is missing. chosen: None to show what they seem to hold."""
+    header = Line(table.header_row, table.header)
+    shown = replace(table, lines=_mask([header, *table.lines[:LOOKED_AT]])[1:])
     registry = lookup.registry()
-    roles = [role.name for role in registry.roles]
-    groups = [group.name for group in registry.groups]
-    secret = _secret_places([table.header, *lines[:HEADER_WITHIN]])
-    guesses = guess_columns(table.header, lines, roles, groups)
-    like_groups = set(find_named_like_groups(table.header, lines, groups))
-    if (
-        chosen is None
-        and table.header_row
-        and (known := aliases.columns_of({table.header_row: table.header}))
-    ):
-        chosen = _uses(known[1])
-    shown = [
-        _show_column(guess, chosen, guess.place in secret, guess.place in like_groups)
-        for guess in guesses
-    ]
-    held = Counter(column.field for column in shown if column.field)
-    doubled = [field for field in Field if held[field] > 1 and field is not Field.GROUPS]
-    missing = [field for field in REQUIRED if field not in held]
-    page = replace(
-        page,
-        header_row=table.header_row,
-        rows=len(table.lines) - _count_prefilled(table, shown),
-        preview=_preview(table, shown, secret),
-        missing=missing,
-        role=choice.role if Field.ROLE not in held else "",
-        doubled=doubled,
-    )
+    guessed, certain = guess_columns(shown, registry)
+    uses = guessed if chosen is None else chosen
+    like_groups = find_named_like_groups(shown, registry)
+    page.doubled = _find_doubled(uses)
+    page.missing = [field for field in REQUIRED if field not in uses.values()]
+    page.role = role if Field.ROLE in page.missing else ""
+    page.to_choose = [field for field in page.missing if not (field is Field.ROLE and page.role)]
     wanted: dict[int, Field] = {}
     for field in page.to_choose:
-        free = {column.place for column in shown if not column.is_used} - secret - wanted.keys()
-        place = guess_best_column(field, free, lines, roles, groups)
+        free = set(range(len(table.header))) - uses.keys() - wanted.keys()
+        place = guess_best_column(field, free, shown, registry)
         if place is not None:
             wanted[place] = field
-    return replace(
-        page,
-        columns=[
-            replace(column, is_doubled=column.field in doubled, wanted=wanted.get(column.place))
-            for column in shown
-        ],
-    )
+    page.unplaced = [field for field in page.to_choose if field not in wanted.values()]
+    page.columns = [
+        Column(
+            place,
+            name_of(table.header, place),
+            _sample(shown, place),
+            use := uses.get(place),
+            _describe_state(place, use, guessed, certain),
+            place in like_groups or use == MEMBER,
+            use in page.doubled,
+            wanted.get(place),
+        )
+        for place in range(len(table.header))
+    ]
+    places = make_places(uses)
+    prefilled = find_prefilled(table, places) if Field.EMAIL in places.fields else ()
+    page.header_row = table.header_row
+    page.rows = len(table.lines) - len(prefilled)
+    page.preview = [read_cells(shown, line, places) for line in shown.lines[:PREVIEWED]]
 
 
-def _show_column(
-    guess: Guess, chosen: Mapping[int, Field | str] | None, is_secret: bool, is_like_group: bool
-) -> Column:
-    """A column, used as was chosen, else as it seems."""
-    guessed = columns.MEMBER if guess.is_member else guess.field
-    use = guessed if chosen is None else chosen.get(guess.place)
-    state = ""
-    if use is not None and use == guessed:
-        state = "recognised" if guess.certain else "guess"
-    is_member = use == columns.MEMBER
-    return Column(
-        guess.place,
-        guess.name,
-        [HIDDEN] if guess.samples and is_secret else guess.samples,
-        None if is_member or use is None else Field(use),
-        state,
-        is_member=is_member,
-        can_be_member=is_member or is_like_group,
-    )
+def _describe_state(
+    place: int, use: Field | str | None, guessed: Uses, certain: Collection[int]
+) -> str:
+    if use is None or use != guessed.get(place):
+        return ""
+    return "recognised" if place in certain else "guess"
 
 
-def _mask(head: Sequence[Line]) -> list[Line]:
-    """The first lines, without columns that are named like passwords."""
+def _sample(table: Table, place: int) -> list[str]:
+    """The first different cells of a column."""
+    cells = (line.cell(place) for line in table.lines)
+    return list(dict.fromkeys(filter(None, cells)))[:PREVIEWED]
+
+
+def _mask(lines: Sequence[Line]) -> list[Line]:
+    """The same lines without what stands below a name of passwords in one of the first."""
     secret: set[int] = set()
     masked = []
-    for line in head:
-        cells = [
-            HIDDEN if cell and place in secret else cell for place, cell in enumerate(line.cells)
-        ]
-        masked.append(Line(line.number, tuple(cells)))
-        secret |= _secret_places([line.cells])
+    for number, cells in lines:
+        shown = [HIDDEN if cell and place in secret else cell for place, cell in enumerate(cells)]
+        masked.append(Line(number, tuple(shown)))
+        if len(masked) <= HEADER_WITHIN:
+            secret.update(place for place, cell in enumerate(cells) if is_secret(cell))
     return masked
 
 
-def _secret_places(lines: Sequence[Sequence[str]]) -> set[int]:
-    """The columns that hold passwords, as far as one of these lines is their header."""
-    return {place for cells in lines for place, cell in enumerate(cells) if columns.is_secret(cell)}
+def _find_doubled(uses: Uses) -> list[Field]:
+    """The fields that two columns are used for, though one may be."""
+    counts = Counter(uses.values())
+    return [field for field in REQUIRED if counts[field] > 1]
 
 
-def _uses(places: Places) -> dict[int, Field | str]:
-    """What each column is used as."""
-    uses: dict[int, Field | str] = {place: field for field, place in places.fields.items()}
-    uses |= dict.fromkeys(places.more, Field.GROUPS)
-    return uses | dict.fromkeys(places.members, columns.MEMBER)
-
-
-def _places_in_use(shown: Sequence[Column]) -> Places:
-    """The columns that are used; of those chosen for the same field, except Groups, the first."""
-    fields: dict[Field, int] = {}
-    more = []
-    for column in shown:
-        if column.field is Field.GROUPS and column.field in fields:
-            more.append(column.place)
-        elif column.field:
-            fields.setdefault(column.field, column.place)
-    members = tuple(column.place for column in shown if column.is_member)
-    return Places(fields, tuple(more), members)
-
-
-def _count_prefilled(table: Table, shown: Sequence[Column]) -> int:
-    places = _places_in_use(shown)
-    return len(find_prefilled(table, places)) if Field.EMAIL in places.fields else 0
-
-
-def _preview(table: Table, shown: Sequence[Column], secret: set[int]) -> list[dict[Field, str]]:
-    places = _places_in_use(shown)
-    lines = []
-    for line in table.lines[:PREVIEWED]:
-        cells = {}
-        for field, place in places.fields.items():
-            cell = line.cell(place)
-            cells[field] = HIDDEN if cell and place in secret else cell
-        if Field.GROUPS in cells or places.members:
-            cells[Field.GROUPS] = ", ".join(read_groups(table.header, line.cells, places))
-        lines.append(cells)
-    return lines
+def make_places(uses: Uses) -> Places:
+    """The columns that are used; of those for the same field, except Groups, the first."""
+    places: defaultdict[str, list[int]] = defaultdict(list)
+    for place, use in sorted(uses.items()):
+        places[use].append(place)
+    fields = {field: places[field][0] for field in Field if places[field]}
+    return Places(fields, tuple(places[Field.GROUPS][1:]), tuple(places[MEMBER]))
 
 
 def choose(
@@ -275,15 +225,25 @@ def choose(
     remember: from now on for every file with this header; else what was remembered for it is forgotten.
     version: the batch's version that the page showed; edits made since are not thrown away unseen.
     A role for all rows is written into them as a step of its own, which can be undone.
-    Raises UnmatchedColumnsError where fields are missing, UnreadableFileError, TooManyRowsError unless split, and ConflictError.
+    Raises UnreadableFileError, also where fields are missing, TooManyRowsError unless split, and ConflictError.
     """
     batch = review.get_batch(batch_id)
-    held = _make_places(choice.columns or {})
+    uses = choice.columns or {}
+    for field in _find_doubled(uses):
+        raise UnreadableFileError(
+            f"Two columns are used as {field.heading}.",
+            "Choose “Ignore” for the one that does not count.",
+        )
+    held = make_places(uses)
+    if Field.EMAIL not in held.fields:
+        raise UnreadableFileError(
+            "No column is chosen for the email addresses.", "Choose one and go on."
+        )
     role = choice.role if Field.ROLE not in held.fields else ""
     if role:
         bulk_edit.official_name("role", role, lookup.registry(), by)
     elif Field.ROLE not in held.fields:
-        raise columns.UnmatchedColumnsError(
+        raise UnreadableFileError(
             "No column is chosen for the roles.", "Choose one, or one role for all rows, and go on."
         )
     source = replace(
@@ -313,32 +273,13 @@ def choose(
             aliases.remember_columns(header, held, batch, by)
         else:
             aliases.forget_columns(header, batch, by)
-    named = columns.names_of(held, header)
+    named = names_of(held, header)
     events.record(by, AuditAction.BATCH_MATCHED, batch, columns=named, rows=plan.size)
     db.session.commit()
     if role:
         for part in upload.parts_of(batch) or [batch]:
             bulk_edit.set_role(part.id, bulk_edit.Chosen(find=EVERYTHING), role, by)
     return batch
-
-
-def _make_places(chosen: Mapping[int, Field | str]) -> Places:
-    """The chosen columns. Raises UnmatchedColumnsError if two columns are used for one field."""
-    fields: dict[Field, int] = {}
-    more, members = [], []
-    for place, use in sorted(chosen.items()):
-        if use == columns.MEMBER:
-            members.append(place)
-        elif (field := Field(use)) not in fields:
-            fields[field] = place
-        elif field is Field.GROUPS:
-            more.append(place)
-        else:
-            raise columns.UnmatchedColumnsError(
-                f"Two columns are used as {field.heading}.",
-                "Choose “Ignore” for the one that does not count.",
-            )
-    return Places(fields, tuple(more), tuple(members))
 
 
 def _lock_batch(batch_id: int, version: int | None) -> Batch:

@@ -173,7 +173,7 @@ def list_notices(batch: Batch, replaced: Mapping[str, ReplacedAddress]) -> list[
 
     replaced: the replaced addresses among the rows.
     """
-    kept = [Notice.from_dict(notice) for notice in batch.notices]
+    kept = [Notice(**notice) for notice in batch.notices]
     counts = _count_hints(batch) if any(notice.hint for notice in kept) else {}
     notices = [
         replace(notice, rows=counts.get(notice.hint, 0)) if notice.hint else notice

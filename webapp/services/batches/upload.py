@@ -8,24 +8,21 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
 from dataclasses import replace as with_values
 
-from sqlalchemy import exists, select, update
+from sqlalchemy import exists, select
 
 from webapp.core.errors import ConflictError
-from webapp.core.files import columns
 from webapp.core.files.column_guesses import find_named_like_groups
-from webapp.core.files.columns import Places
+from webapp.core.files.columns import Places, match_columns
 from webapp.core.files.errors import UnreadableFileError
 from webapp.core.files.extract import Cells, extract_people
-from webapp.core.files.fields import Field
-from webapp.core.files.reading_facts import find_reading_facts
-from webapp.core.files.source_file import SourceFile, open_file, open_pasted
-from webapp.core.files.table import Table
+from webapp.core.files.source_file import choose_sheet, open_file, open_pasted
+from webapp.core.files.table import Sheet, Table
 from webapp.core.plan.registry import fold
-from webapp.core.text import notices
-from webapp.core.text.notices import Notice
+from webapp.core.text.notices import Notice, find_notices
 from webapp.core.text.phrases import CodedText
 from webapp.db import begin_write, db
 from webapp.models import Batch, BatchFile, BatchKind, BatchState, User
@@ -40,7 +37,6 @@ PASTED = "Pasted table"
 """The name of a batch whose rows were pasted."""
 NAMED_ALIASES = 3
 """Remembered words that are named in the banner; of others, how many."""
-REMEMBERED = "remembered"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,24 +50,24 @@ class Source:
     header_row: int | None = None
     columns: Places | None = None
 
-    def open(self) -> SourceFile:
+    def open(self) -> list[Sheet]:
         """Raises UnreadableFileError."""
         if self.name == PASTED:
             return open_pasted(self.data.decode("utf-8", "replace"))
-        return open_file(self.data, self.name)
+        return open_file(self.data)
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a file says. mapping: None while a person has to match its columns. facts: how it was read.
+    """What a file says. places: None while a person has to match its columns. facts: how it was read.
 
     notices: what a person should look at; hints: the rows that these are about, by line.
     """
 
     table: Table
-    mapping: columns.Mapping | None
-    facts: Sequence[CodedText] = ()
+    places: Places | None
     people: Sequence[Cells] = ()
+    facts: Sequence[CodedText] = ()
     notices: Sequence[Notice] = ()
     hints: Mapping[int, str] = field(default_factory=dict)
 
@@ -79,82 +75,49 @@ class Reading:
 # Read
 
 
-def read(source: Source, file: SourceFile | None = None) -> Reading:
+def read(source: Source, sheets: Sequence[Sheet] | None = None) -> Reading:
     """Read a file and match its columns: as a person said, else as remembered, else by their names.
 
-    file: the source, if it is open already. Raises UnreadableFileError where nobody could make sense of it.
+    sheets: those of the file, if it is open already. Raises UnreadableFileError where nobody could make sense of it.
     """
-    file = file or source.open()
-    if source.columns:
-        table = file.table(source.sheet, source.header_row)
-        mapping: columns.Mapping | None = columns.map_chosen(
-            source.columns, table.header, (Field.EMAIL,)
-        )
-        how = "chosen"
-    else:
-        table, mapping, how = _match(source, file)
-    if mapping is None:
+    table, places, how = _match(source, sheets or source.open())
+    if places is None:
         return Reading(table, None)
-    extract = extract_people(table, mapping)
-    facts = find_reading_facts(table, mapping, extract) + _describe_aliases(extract.cells)
-    if export.places_in(table.header):
-        facts.insert(0, {"code": "downloaded"})
+    people, facts = extract_people(table, places)
+    facts += _describe_aliases(people)
     if how:
         facts.append({"code": how})
-    found, hints = notices.find_notices(table, mapping, extract)
-    return Reading(table, mapping, facts, extract.cells, found, hints)
+    return Reading(table, places, people, facts, *find_notices(table, places, people))
 
 
-def _match(source: Source, file: SourceFile) -> tuple[Table, columns.Mapping | None, str]:
-    """The table, which column holds what (None: a person has to say), and how that is known."""
-    table = file.table(source.sheet, source.header_row)
-    if table.header_row and (places := _recall_columns(table)):
-        return table, columns.map_chosen(places, table.header), REMEMBERED
-    if places := export.places_in(table.header):
-        return table, columns.map_chosen(places, table.header), ""
-    try:
-        mapping = columns.match_columns(table.header)
-    except columns.UnmatchedColumnsError:
-        if source.header_row is None and (below := _find_remembered_header(source, file)):
-            table, places = below
-            return table, columns.map_chosen(places, table.header), REMEMBERED
+def _match(source: Source, sheets: Sequence[Sheet]) -> tuple[Table, Places | None, str]:
+    """The table, which column holds what (None: a person has to say), and the code of how that is known."""
+    sheet = choose_sheet(sheets, source.sheet)
+    table = sheet.table(source.header_row)
+    if source.columns:
+        chosen = source.columns.within(len(table.header))
+        if chosen is None:
+            raise UnreadableFileError(
+                "The columns that were chosen are not in this file.", "Choose other ones."
+            )
+        return table, chosen, "chosen"
+    heads = {
+        line.number: line.cells
+        for line in sheet.head
+        if source.header_row is None or line.number == source.header_row
+    }
+    if known := aliases.columns_of(heads):
+        below = sheet.table(known[0])
+        if remembered := known[1].within(len(below.header)):
+            return below, remembered, "remembered"
+    if downloaded := export.places_in(table.header):
+        return table, downloaded, "downloaded"
+    named = match_columns(table.header)
+    fitting = [each for each in sheets if any(match_columns(line.cells) for line in each.head)]
+    is_open = source.sheet is None and len(fitting) > 1
+    if is_open or find_named_like_groups(table, lookup.registry()):
         return table, None, ""
-    if source.sheet is None and table.other_sheets and _do_several_sheets_fit(file):
-        return table, None, ""
-    groups = [group.name for group in lookup.registry().groups]
-    if find_named_like_groups(table.header, [line.cells for line in table.lines], groups):
-        return table, None, ""
-    return table, mapping, ""
-
-
-def _recall_columns(table: Table) -> Places | None:
-    known = aliases.columns_of({table.header_row: table.header})
-    return known[1].within(len(table.header)) if known else None
-
-
-def _find_remembered_header(source: Source, file: SourceFile) -> tuple[Table, Places] | None:
-    """The table below another of the first lines, where that one is a remembered header."""
-    known = aliases.columns_of({line.number: line.cells for line in file.grid(source.sheet).head()})
-    if known is None:
-        return None
-    number, held = known
-    table = file.table(source.sheet, number)
-    # columns without a name are only where something stands in them
-    places = held.within(len(table.header))
-    return (table, places) if places else None
-
-
-def _do_several_sheets_fit(file: SourceFile) -> bool:
-    """Whether several sheets of a workbook have a header that is recognised."""
-    return sum(any(map(_is_header, head)) for head in file.heads()) > 1
-
-
-def _is_header(cells: Sequence[str]) -> bool:
-    try:
-        columns.match_columns(cells)
-    except columns.UnmatchedColumnsError:
-        return False
-    return True
+    return table, named, ""
 
 
 def _describe_aliases(people: Sequence[Cells]) -> list[CodedText]:
@@ -162,21 +125,16 @@ def _describe_aliases(people: Sequence[Cells]) -> list[CodedText]:
     registry = lookup.registry()
     if not (registry.role_aliases or registry.group_aliases):
         return []
-    meanings = {("role", key): registry.role_name(key) for key in registry.role_aliases}
-    meanings |= {("groups", key): registry.group_name(key) for key in registry.group_aliases}
-    spelling: dict[tuple[str, str], str] = {}
     rows: Counter[tuple[str, str]] = Counter()
     for person in people:
-        words = [("role", person.role), *(("groups", word) for word in split_groups(person.groups))]
-        for kind, word in words:
-            key = kind, fold(word)
-            if key in meanings:
-                spelling.setdefault(key, word)
-                rows[key] += 1
+        if fold(person.role) in registry.role_aliases:
+            rows[person.role, registry.role_name(person.role)] += 1
+        for word in split_groups(person.groups):
+            if fold(word) in registry.group_aliases:
+                rows[word, registry.group_name(word)] += 1
     named = rows.most_common(NAMED_ALIASES)
     facts: list[CodedText] = [
-        {"code": "word", "word": spelling[key], "meaning": meanings[key], "n": n}
-        for key, n in named
+        {"code": "word", "word": word, "meaning": meaning, "n": n} for (word, meaning), n in named
     ]
     if more := len(rows) - len(named):
         facts.append({"code": "more_words", "n": more})
@@ -203,14 +161,13 @@ def stage_pasted(text: str, by: User, *, split: bool = False) -> Batch:
             "Nothing was pasted.",
             "Copy the rows in your spreadsheet, with or without the header, and paste them here.",
         )
-    source = Source(text.encode("utf-8", "replace"), PASTED)
-    file = source.open()
-    if file.table().header_row == 0 and "@" not in text:
+    if "@" not in text:
         raise UnreadableFileError(
             "There is no email in what was pasted.",
             "Copy the rows in your spreadsheet, the emails with them.",
         )
-    return _create_batch(source, read(source, file), by, split)
+    source = Source(text.encode("utf-8", "replace"), PASTED)
+    return _create_batch(source, read(source), by, split)
 
 
 def _file_name(name: str) -> str:
@@ -222,7 +179,7 @@ def _file_name(name: str) -> str:
 def _create_batch(source: Source, reading: Reading, by: User, split: bool) -> Batch:
     batch = Batch(
         kind=BatchKind.UPLOAD,
-        state=BatchState.REVIEWING if reading.mapping else BatchState.MAPPING,
+        state=BatchState.REVIEWING if reading.places else BatchState.MAPPING,
         file_name=source.name,
         mode=in_force.settings().upload_mode,
         change_roles=False,
@@ -238,14 +195,14 @@ def _create_batch(source: Source, reading: Reading, by: User, split: bool) -> Ba
     )
     store_reading(batch, source, reading)
     plan = None
-    if reading.mapping:
+    if reading.places:
         plan = import_rows.plan_rows(batch, reading.table, reading.people, by, split, reading.hints)
     begin_write()
     db.session.add(batch)
     db.session.flush()
     found = import_rows.insert_parts(batch, plan) if plan else [batch]
     if batch.parts == 1:
-        db.session.add(BatchFile(batch_id=batch.id, data=source.data, columns={}))
+        store_source(batch, source)
     sizes = map(len, plan.parts) if plan else [len(reading.table.lines)]
     for each, rows in zip(found, sizes, strict=True):
         events.record(by, AuditAction.BATCH_UPLOADED, each, rows=rows)
@@ -258,8 +215,8 @@ def store_reading(batch: Batch, source: Source, reading: Reading) -> None:
     batch.content_hash = hashlib.sha256(source.data).hexdigest()
     batch.facts = list(reading.facts)
     batch.header = list(reading.table.header)
-    batch.columns = reading.mapping.places.as_dict() if reading.mapping else {}
-    batch.notices = [notice.as_dict() for notice in reading.notices]
+    batch.columns = reading.places.as_dict() if reading.places else {}
+    batch.notices = [asdict(notice) for notice in reading.notices]
 
 
 # The file that is kept
@@ -287,14 +244,11 @@ def is_file_kept(batch: Batch) -> bool:
 
 def store_source(batch: Batch, source: Source) -> None:
     """Replace the batch's file by this one. Does not commit."""
-    held = source.columns.as_dict() if source.columns else {}
-    values = {
-        "data": source.data,
-        "sheet": source.sheet,
-        "header_row": source.header_row,
-        "columns": held,
-    }
-    db.session.execute(update(BatchFile).where(BatchFile.batch_id == batch.id).values(**values))
+    file = BatchFile(batch_id=batch.id, data=source.data)
+    file.sheet = source.sheet
+    file.header_row = source.header_row
+    file.columns = source.columns.as_dict() if source.columns else {}
+    db.session.merge(file)
 
 
 def parts_of(batch: Batch) -> Sequence[Batch]:
@@ -314,27 +268,19 @@ def replace(batch_id: int, data: bytes, name: str, by: User, *, lose: bool = Fal
 
     Raises UnreadableFileError, TooManyRowsError, and EditsLostError where edits would be lost and `lose` does not agree to that.
     """
-    batch = review.get_batch(batch_id)
-    source, reading = _read_as_before(
-        Source(data, _file_name(name)), load_source(batch), batch.header
-    )
-    if reading.mapping is None:
+    source, reading = _read_as_before(Source(data, _file_name(name)), review.get_batch(batch_id))
+    if reading.places is None:
         raise UnreadableFileError(
             "The columns of this file are not recognised.",
             "Upload it as a file of its own, so that its columns can be matched. Nothing was changed.",
         )
-    if len(reading.people) > (limit := in_force.settings().max_rows):
-        refusal = import_rows.TooManyRowsError(len(reading.people), limit)
-        refusal.parts = 0
-        raise refusal
+    import_rows.refuse_too_many(reading.people)
     begin_write()
     batch = review.lock_under_review(batch_id)
     if not is_file_kept(batch):
         raise ConflictError(_why_no_file(batch))
-    old_name, lost = (
-        batch.file_name,
-        import_rows.replace_rows(batch, reading.table, reading.people, reading.hints, lose=lose),
-    )
+    lost = import_rows.replace_rows(batch, reading.table, reading.people, reading.hints, lose=lose)
+    old_name = batch.file_name
     batch.file_name = source.name
     store_reading(batch, source, reading)
     store_source(batch, source)
@@ -351,15 +297,13 @@ def replace(batch_id: int, data: bytes, name: str, by: User, *, lose: bool = Fal
     return batch
 
 
-def _read_as_before(source: Source, old: Source, header: Sequence[str]) -> tuple[Source, Reading]:
-    """The new file, read as a person had said of the old one where its columns are the same; else on its own."""
-    file = source.open()
-    if old.columns or old.header_row is not None:
-        same = with_values(source, sheet=old.sheet, header_row=old.header_row, columns=old.columns)
-        try:
-            table = file.table(same.sheet, same.header_row)
-            if aliases.header_key(table.header) == aliases.header_key(header):
-                return same, read(same, file)
-        except UnreadableFileError:
-            pass  # another sheet, or nothing in that row: it is a file of its own
-    return source, read(source, file)
+def _read_as_before(source: Source, batch: Batch) -> tuple[Source, Reading]:
+    """A file, read as a person had said of the batch's where its columns are the same; else on its own."""
+    sheets = source.open()
+    same = with_values(load_source(batch), data=source.data, name=source.name)
+    # another sheet, or nothing in that row: it is a file of its own
+    with suppress(UnreadableFileError):
+        reading = read(same, sheets)
+        if aliases.header_key(reading.table.header) == aliases.header_key(batch.header):
+            return same, reading
+    return source, read(source, sheets)
