@@ -2,37 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
-from marshmallow import EXCLUDE, Schema, ValidationError, fields
+from marshmallow import ValidationError, fields
 from marshmallow.validate import Range
 
 from webapp.core.plan.planner import Mode
 from webapp.core.text.formatting import LONGEST_MESSAGE, as_typed
+from webapp.schemas.forms import FormSchema
 
 DAYS = "Type a number of days from 1 to 365."
 
 
-class Words(fields.String):
-    """Words of one's own, on several lines."""
-
-    def _deserialize(
-        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
-    ) -> str:
-        text = as_typed(str(value or ""))
-        if len(text) > LONGEST_MESSAGE:
-            raise ValidationError(
-                f"Use at most {LONGEST_MESSAGE:,} characters; this has {len(text):,}."
-            )
-        return text
+def _clean_message(value: str) -> str:
+    text = as_typed(value)
+    if len(text) > LONGEST_MESSAGE:
+        raise ValidationError(
+            f"Use at most {LONGEST_MESSAGE:,} characters; this has {len(text):,}."
+        )
+    return text
 
 
-class OptionsSchema(Schema):
+class OptionsSchema(FormSchema):
     """`load({"mode": "add"})` -> {"mode": Mode.ADD}; what is absent is left as it is."""
-
-    class Meta(Schema.Meta):
-        unknown = EXCLUDE
 
     mode = fields.Enum(
         Mode, by_value=True, error_messages={"unknown": "Choose Replace, Add or Remove."}
@@ -42,4 +32,4 @@ class OptionsSchema(Schema):
     valid_days = fields.Integer(
         validate=Range(1, 365, error=DAYS), error_messages={"invalid": DAYS, "too_large": DAYS}
     )
-    message = Words()
+    message = fields.Function(deserialize=_clean_message)

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from marshmallow import EXCLUDE, Schema, fields, validate
+from marshmallow import fields, validate
 
+from webapp.schemas.forms import FormSchema
 from webapp.schemas.rows import FIELDS
 
 MOST = 10_000
 """Cells, and lines, of one paste: more than a page shows, and about what the 500 kB of a form hold."""
 
 
-class CellSchema(Schema):
+class CellSchema(FormSchema):
     """One cell of a block."""
-
-    class Meta(Schema.Meta):
-        unknown = EXCLUDE
 
     row_id = fields.Integer(required=True, strict=True, validate=validate.Range(1, 2**31 - 1))
     field = fields.String(required=True, validate=validate.OneOf(FIELDS))
@@ -22,25 +20,19 @@ class CellSchema(Schema):
     seen = fields.String(required=True)
 
 
-class LineSchema(Schema):
+class LineSchema(FormSchema):
     """A line that found no row to go into."""
-
-    class Meta(Schema.Meta):
-        unknown = EXCLUDE
 
     email = fields.String()
     role = fields.String()
     groups = fields.String()
 
 
-class BlockSchema(Schema):
+class BlockSchema(FormSchema):
     """`loads(json)` -> {"cells": [{"row_id", "field", "value", "seen"}, ...], "lines": [{"email", ...}, ...]}.
 
     lines: those that are left when every row has its line.
     """
-
-    class Meta(Schema.Meta):
-        unknown = EXCLUDE
 
     cells = fields.List(
         fields.Nested(CellSchema), load_default=list, validate=validate.Length(max=MOST)

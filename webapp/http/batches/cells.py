@@ -10,7 +10,7 @@ from webapp.core.plan.planner import Plan
 from webapp.core.plan.registry import ALL_GROUPS, Registry, RoleEntry, fold
 from webapp.core.text.lookalikes import LookAlike, look_alike
 from webapp.models import Row
-from webapp.schemas.groups import GroupSchema
+from webapp.schemas.directory import GroupSchema
 from webapp.schemas.rows import is_too_long, split_groups
 from webapp.services.batches import apply
 

@@ -16,7 +16,7 @@ from webapp.core.plan.registry import ALL_GROUPS, Registry, fold
 from webapp.core.text.spelling import by_number
 from webapp.db import db
 from webapp.models import Batch, Row
-from webapp.schemas.groups import GroupSchema
+from webapp.schemas.directory import GroupSchema
 from webapp.schemas.rows import FIELDS, RowSchema, is_too_long, split_groups
 from webapp.services.directory import aliases, lookup
 

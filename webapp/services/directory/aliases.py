@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from marshmallow import Schema
+from marshmallow import ValidationError
 from sqlalchemy import delete, func, select
 
 from webapp.core.errors import NotFoundError, RuleViolationError
@@ -15,7 +15,7 @@ from webapp.core.files.columns import Places, names_of
 from webapp.core.plan.registry import GroupEntry, RoleEntry, fold
 from webapp.db import begin_write, binary_order, db
 from webapp.models import Alias, AliasKind, Batch, BatchState, Group, HeaderMapping, Role, Row, User
-from webapp.schemas.names import Name
+from webapp.schemas.directory import clean_name
 from webapp.schemas.rows import split_groups
 from webapp.services.audit import events
 from webapp.services.audit.actions import AuditAction
@@ -112,10 +112,12 @@ def remember(kind: AliasKind, word: str, name: str, by: User) -> None:
 def add(kind: AliasKind, meant_id: int, word: str, by: User) -> str:
     """Add another name for a role or a group, typed on its page. -> the name.
 
-    Raises ValidationError, RuleViolationError (field "word"), or NotFoundError.
+    Raises RuleViolationError (field "word"), or NotFoundError.
     """
-    schema = Schema.from_dict({"word": Name(kind.value, required=True)})()
-    word = schema.load({"word": word})["word"]
+    try:
+        word = clean_name(word, kind.value)
+    except ValidationError as error:
+        raise RuleViolationError(str(error), field="word") from error
     begin_write()
     meant = get_named(kind, meant_id)
     entry = _entries(kind).get(fold(word))

@@ -16,8 +16,7 @@ from webapp.core.text.formatting import clipped
 from webapp.db import begin_write, binary_order, db
 from webapp.models import Alias, AliasKind, Group, Invitation, InvitationState, Role, User
 from webapp.models.groups import invitation_groups, user_groups
-from webapp.schemas.groups import GroupSchema
-from webapp.schemas.names import LONGEST
+from webapp.schemas.directory import LONGEST, GroupSchema
 from webapp.services.audit import events
 from webapp.services.audit.actions import AuditAction
 from webapp.services.directory import aliases, lookup, people_list

@@ -21,7 +21,7 @@ from webapp.models import (
     User,
     UserState,
 )
-from webapp.schemas.roles import RoleSchema
+from webapp.schemas.directory import RoleSchema
 from webapp.services.audit import events
 from webapp.services.audit.actions import AuditAction
 from webapp.services.directory import aliases, lookup

@@ -8,7 +8,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from webapp.core.lists.people_filter import Filter
 from webapp.core.security.permissions import Permission
 from webapp.http.web import current_user, redirect_to, require
-from webapp.schemas.actions import ActionSchema, ChosenSchema
+from webapp.schemas.actions import ActionSchema, read_people
 from webapp.services.batches import actions
 
 bp = Blueprint("actions", __name__, url_prefix="/actions")
@@ -22,7 +22,7 @@ def create() -> BaseResponse:
     people = (
         Filter.parse(request.args)
         if request.form.get("all")
-        else ChosenSchema().load(request.form)["people"]
+        else read_people(request.form.get("people", ""))
     )
     batch = actions.stage(people, action, current_user())
     return redirect_to("batches.show", batch_id=batch.id)

@@ -141,8 +141,6 @@ def add_name(group_id: int) -> BaseResponse | tuple[str, int]:
     """Another name that files may say."""
     try:
         word = aliases.add(AliasKind.GROUP, group_id, request.form.get("word", ""), current_user())
-    except ValidationError as error:
-        return members_page(groups.get_group(group_id), " ".join(error.messages_dict["word"])), 422
     except RuleViolationError as refusal:
         return members_page(groups.get_group(group_id), str(refusal)), 422
     return redirect_to("groups.show", group_id=group_id, say=f"Files may say “{word}” now.")

@@ -17,7 +17,7 @@ from webapp.http.attachments import attach
 from webapp.http.auth import check_given_password
 from webapp.http.web import current_user, get_number, require
 from webapp.models import Invitation
-from webapp.schemas.actions import ChosenSchema
+from webapp.schemas.actions import read_people
 from webapp.services.batches import review
 from webapp.services.people import link_sheets
 from webapp.services.people.link_sheets import Chosen
@@ -75,7 +75,7 @@ def chosen_from_request() -> Chosen:
         return review.get_batch(batch_id).id
     if not picked():
         return Filter.parse(request.args)
-    people: frozenset[Ref] = ChosenSchema().load(request.form)["people"]
+    people: frozenset[Ref] = read_people(request.form.get("people", ""))
     return people
 
 
