@@ -19,7 +19,7 @@ import pytest
 from argon2 import PasswordHasher
 from flask import Flask
 from sqlalchemy import event
-from webapp import cli, create_app, logs
+from webapp import cli, create_app
 from webapp import queue as queue_module
 from webapp.core.security import passwords
 from webapp.core.security.tokens import hash_token
@@ -315,4 +315,3 @@ def _forget_queue(app: Flask) -> None:
     """The app's connections to the queue, and what it counted in memory."""
     app.extensions.pop("muster_queue", None)
     app.extensions.pop("muster_limits", None)
-    logs._refusals.clear()

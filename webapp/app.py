@@ -91,9 +91,8 @@ def _register_requests(app: Flask) -> None:
 
     app.after_request(access_log.note)
     app.before_request(origins.check_host)
-    app.before_request(web.refuse_long_form)
+    app.before_request(web.limit_form)
     app.before_request(web.refuse_nul)
-    app.before_request(web.mend_link)
     app.before_request(auth.load_user)
     app.before_request(two_factor.demand)
     app.before_request(web.check_permission)

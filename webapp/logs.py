@@ -8,7 +8,6 @@ import logging
 import re
 import sys
 import threading
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -24,12 +23,6 @@ FIELDS = ("method", "path", "status", "ms", "user")
 _TOKEN = re.compile(r"(?<![\w-])(?=[\w-]*[0-9])(?=[\w-]*[A-Z])(?=[\w-]*[a-z])[\w-]{40,}")
 _about: ContextVar[Mapping[str, str]] = ContextVar("about", default=MappingProxyType({}))
 
-REFUSALS = 20
-"""So many refusals of a kind get a line of their own within a minute; the rest of them are counted."""
-
-_refusals: dict[str, tuple[float, int]] = {}
-"""By kind: when its minute began, and how many there were since."""
-_refusals_lock = threading.Lock()
 
 log = logging.getLogger("muster")
 
@@ -61,22 +54,6 @@ def about(**facts: str | None) -> Iterator[None]:
 def request_id() -> str | None:
     """The id of the request that this is done for, in the web or in a job."""
     return _about.get().get("request")
-
-
-def refuse(kind: str, words: str) -> None:
-    """Log a request that was refused for security reasons, at most a bounded number a minute."""
-    now = time.monotonic()
-    with _refusals_lock:
-        began, count = _refusals.get(kind, (now, 0))
-        more = 0
-        if now - began > 60:
-            more, began, count = max(0, count - REFUSALS), now, 0
-        _refusals[kind] = (began, count + 1)
-    security = logging.getLogger("muster.security")
-    if more:
-        security.warning("refused (%s): %d more without a line", kind, more)
-    if count < REFUSALS:
-        security.warning("refused (%s): %s", kind, words)
 
 
 def without_tokens(text: str) -> str:

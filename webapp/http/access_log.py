@@ -7,7 +7,6 @@ import re
 import secrets
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -30,27 +29,19 @@ _NOTED = "muster.noted"
 log = logging.getLogger("muster.access")
 
 
-@dataclass(frozen=True, slots=True)
-class Noted:
-    """What Flask knows of a request. endpoint: "" where there is no such page."""
-
-    endpoint: str = ""
-    path: str = UNKNOWN
-    user: int | None = None
-
-
 def note(response: Response) -> Response:
-    """After every request: what its line will say."""
+    """After every request: note for its line which page it was for, and who asked."""
     if rule := request.url_rule:
         # An address of numbers can be told; another part of one may be a token, so that its pattern is told instead.
         is_plain = request.endpoint == "static" or all(
             isinstance(each, int) for each in (request.view_args or {}).values()
         )
-        path = quote(request.path, safe="/") if is_plain else rule.rule
         user = g.get("user")
-        request.environ[_NOTED] = Noted(
-            rule.endpoint, path, inspect(user).identity[0] if user else None
-        )
+        request.environ[_NOTED] = {
+            "endpoint": rule.endpoint,
+            "path": quote(request.path, safe="/") if is_plain else rule.rule,
+            "user": inspect(user).identity[0] if user else None,
+        }
     return response
 
 
@@ -86,15 +77,17 @@ class AccessLog:
             raise
 
     def _tell(self, environ: WSGIEnvironment, status: int, seconds: float) -> None:
-        noted = environ.get(_NOTED) or Noted()
-        method = environ["REQUEST_METHOD"] if environ["REQUEST_METHOD"] in METHODS else "OTHER"
-        self._latency.observe(noted.endpoint or "none", method, status, seconds)
+        noted = environ.get(_NOTED, {})
+        method = environ["REQUEST_METHOD"]
+        if method not in METHODS:
+            method = "OTHER"
+        self._latency.observe(noted.get("endpoint", "none"), method, status, seconds)
         facts = {
             "method": method,
-            "path": noted.path,
+            "path": noted.get("path", UNKNOWN),
             "status": status,
             "ms": round(seconds * 1000, 1),
-            "user": noted.user,
+            "user": noted.get("user"),
         }
-        words = f"{method} {noted.path} {status} in {seconds * 1000:.0f} ms"
-        log.info("%s%s", words, f", user {noted.user}" if noted.user else "", extra=facts)
+        words = f"{method} {facts['path']} {status} in {seconds * 1000:.0f} ms"
+        log.info("%s%s", words, f", user {facts['user']}" if facts["user"] else "", extra=facts)

@@ -13,7 +13,6 @@ from flask import (
     redirect,
     render_template,
     request,
-    url_for,
 )
 from flask_wtf.csrf import CSRFError
 from marshmallow import ValidationError
@@ -32,11 +31,10 @@ from webapp.core.errors import (
 )
 from webapp.db import db
 from webapp.http.origins import WrongHostError, WrongOriginError
+from webapp.http.rate_limits import log_refusal
 from webapp.http.web import (
     LONGEST_FORM,
-    FormTooLongError,
     is_fragment,
-    may_call,
     peer,
     redirect_to,
     run_after_response,
@@ -84,18 +82,6 @@ def register(app: Flask) -> None:
     app.register_error_handler(IntegrityError, beaten)
 
 
-WAYS_ON = {
-    "actions": ("Role Management", "people_list.index"),
-    "batches": ("Uploads", "batches.index"),
-    "groups": ("Device Groups", "groups.index"),
-    "invitations": ("Role Management", "people_list.index"),
-    "messages": ("Outgoing mail", "messages.index"),
-    "person": ("Role Management", "people_list.index"),
-    "roles": ("Roles", "roles.index"),
-}
-"""By blueprint: what there is to go back to."""
-
-
 def broken_promise(error: MusterError) -> BaseResponse:
     """One of our own errors: its sentence, under the title of its kind.
 
@@ -110,7 +96,7 @@ def broken_promise(error: MusterError) -> BaseResponse:
         flash(str(error), "bad")
         return redirect(back, 303)
     link = error.link if isinstance(error, RuleViolationError) else None
-    return answer(status, title, str(error), links=[link] if link else ways_on())
+    return answer(status, title, str(error), links=[link] if link else None)
 
 
 def came_from() -> str | None:
@@ -119,16 +105,6 @@ def came_from() -> str | None:
         return None
     path = safe_next(request.form.get("next"))
     return request.script_root + path if path else None
-
-
-def ways_on() -> list[tuple[str, str]] | None:
-    """Where to go from an error's page: the section that it was in, for who may open that."""
-    section = WAYS_ON.get(request.blueprint or "")
-    return (
-        [(f"Go to {section[0]}", url_for(section[1]))]
-        if section and g.get("user") and may_call(section[1])
-        else None
-    )
 
 
 def too_late(error: NotUnderReviewError) -> BaseResponse:
@@ -143,7 +119,7 @@ def not_valid(error: ValidationError) -> BaseResponse:
     if back := came_from():
         flash(sentences, "bad")
         return redirect(back, 303)
-    return answer(422, TITLES[422][0], sentences, links=ways_on())
+    return answer(422, TITLES[422][0], sentences)
 
 
 def note_refusal(kind: Refusal) -> None:
@@ -156,7 +132,7 @@ def note_refusal(kind: Refusal) -> None:
 
 def page_too_old(_error: CSRFError) -> Response:
     """Answer a form with an old CSRF token: the user signed in or out since the page was loaded."""
-    logs.refuse(
+    log_refusal(
         "token",
         f"the form’s token is not that of the session ({request.method} {request.endpoint})",
     )
@@ -190,14 +166,14 @@ def wrong_host(_error: WrongHostError) -> Response:
     return answer(400, "Muster is not known by this address", text)
 
 
-def too_large(error: RequestEntityTooLarge) -> Response:
+def too_large(_error: RequestEntityTooLarge) -> Response:
     """More than `MUSTER_MAX_UPLOAD_MB`, or than a form holds."""
-    limit = f"{current_app.extensions['muster_settings'].max_upload_mb} MB"
-    # then it was the text in a form
     is_within = (request.content_length or 0) <= current_app.config["MAX_CONTENT_LENGTH"]
-    if is_within or isinstance(error, FormTooLongError):
+    if is_within or request.max_content_length == LONGEST_FORM:  # then it was the text in a form
         limit = f"{LONGEST_FORM // 1000} kB"
-    logs.refuse("size", f"more than {limit} ({request.method} {request.endpoint})")
+    else:
+        limit = f"{current_app.extensions['muster_settings'].max_upload_mb} MB"
+    log_refusal("size", f"more than {limit} ({request.method} {request.endpoint})")
     size = (
         f"This is {-(-request.content_length // (1024 * 1024))} MB. "
         if request.content_length

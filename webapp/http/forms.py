@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, Self
 
 from flask import g
@@ -21,7 +20,7 @@ from wtforms import (
     TextAreaField,
     ValidationError,
 )
-from wtforms.validators import InputRequired, Length, Optional, StopValidation
+from wtforms.validators import DataRequired, InputRequired, Length, Optional
 
 from webapp.core.addresses import Address, InvalidAddressError, parse
 from webapp.core.errors import RuleViolationError
@@ -36,17 +35,6 @@ from webapp.services.settings import in_force
 def to_one_line(text: str | None) -> str:
     """A typed name on one line, with single spaces and without control characters."""
     return "".join(c for c in " ".join((text or "").split()) if c.isprintable())
-
-
-def require_text(sentence: str) -> Callable[[Form, Field], None]:
-    """A validator: spaces alone are no text. It marks the control as required."""
-
-    def check(_form: Form, field: Field) -> None:
-        if not (field.data or "").strip():
-            raise StopValidation(sentence)
-
-    check.field_flags = {"required": True}  # type: ignore[attr-defined]
-    return check
 
 
 def new_password(form: Form, field: Field) -> None:
@@ -72,24 +60,32 @@ def _is_own(_form: Form, field: Field) -> None:
         raise ValidationError(str(refusal)) from refusal
 
 
-def organisation_name() -> StringField:
-    """The field for the organisation's name."""
-    rules = [
-        require_text("Type your organisation’s name."),
-        Length(max=120, message="Use at most 120 characters."),
-    ]
-    return StringField("Organisation", validators=rules, filters=[to_one_line])
-
-
-def own_name(**attributes: Any) -> StringField:
-    """The field for a person's own name."""
-    limit = Length(max=120, message="Use at most 120 characters.")
+def line_field(label: str, sentence: str, **attributes: Any) -> StringField:
+    """A required field for a name. sentence: what to say if it is blank."""
     return StringField(
-        "Full name",
-        validators=[require_text("Type your name."), limit],
+        label,
+        validators=[DataRequired(sentence), Length(max=120, message="Use at most 120 characters.")],
         filters=[to_one_line],
         render_kw=attributes,
     )
+
+
+def email_field(label: str, sentence: str = "Type your email.") -> EmailField:
+    """A required field for an e-mail address. sentence: what to say if it is blank."""
+    return EmailField(label, validators=[DataRequired(sentence)])
+
+
+def password_field(label: str, sentence: str, *validators: Any) -> PasswordField:
+    """A required field for a password. sentence: what to say if it is blank."""
+    return PasswordField(label, validators=[InputRequired(sentence), *validators])
+
+
+def parse_address(text: str | None, *domains: str) -> Address:
+    """The address of a typed e-mail. domains: always valid, like allowed ones. Raises wtforms' ValidationError."""
+    try:
+        return parse((text or "").strip(), (*in_force.settings().allowed_domains, *domains))
+    except InvalidAddressError as error:
+        raise ValidationError(row_phrases.describe({"code": error.code})) from error
 
 
 def show_errors(form: Form, error: BadValues | RuleViolationError) -> None:
@@ -109,21 +105,21 @@ def show_errors(form: Form, error: BadValues | RuleViolationError) -> None:
 class SignInForm(FlaskForm):  # type: ignore[misc]
     """The first step of signing in. next: a path of ours to go on to."""
 
-    email = EmailField("Email", validators=[require_text("Type your email.")])
-    password = PasswordField("Password", validators=[InputRequired("Type your password.")])
+    email = email_field("Email")
+    password = password_field("Password", "Type your password.")
     next = HiddenField()
 
 
 class CodeForm(FlaskForm):  # type: ignore[misc]
     """The second step of signing in."""
 
-    code = StringField("Code", validators=[require_text("Type the code.")])
+    code = StringField("Code", validators=[DataRequired("Type the code.")])
 
 
 class ForgottenForm(FlaskForm):  # type: ignore[misc]
     """A forgotten password."""
 
-    email = EmailField("Email", validators=[require_text("Type your email.")])
+    email = email_field("Email")
 
 
 class NewPasswordForm(FlaskForm):  # type: ignore[misc]
@@ -131,9 +127,7 @@ class NewPasswordForm(FlaskForm):  # type: ignore[misc]
 
     email = HiddenField()
     name = HiddenField()
-    password = PasswordField(
-        "New password", validators=[InputRequired("Choose a password."), new_password]
-    )
+    password = password_field("New password", "Choose a password.", new_password)
 
     def of(self, name: str, email: str) -> Self:
         """Set whose password it becomes, whatever the form says."""
@@ -158,24 +152,20 @@ class OwnerLinkForm(NewPasswordForm):
 class OwnNameForm(FlaskForm):  # type: ignore[misc]
     """One's own name."""
 
-    name = own_name(autocomplete="name")
+    name = line_field("Full name", "Type your name.", autocomplete="name")
 
 
 class OwnEmailForm(FlaskForm):  # type: ignore[misc]
     """A new e-mail for oneself, with the password. `address`: the parsed e-mail."""
 
-    email = EmailField("New email", validators=[require_text("Type your new email.")])
+    email = email_field("New email", "Type your new email.")
     current = own_password()
 
     address: Address
 
     def validate_email(self, field: Field) -> None:
         """Set `address`. The own domain and allowed domains always pass."""
-        settings, own = in_force.settings(), g.user.email_key.rpartition("@")[2]
-        try:
-            self.address = parse((field.data or "").strip(), (*settings.allowed_domains, own))
-        except InvalidAddressError as error:
-            raise ValidationError(row_phrases.describe({"code": error.code})) from error
+        self.address = parse_address(field.data, g.user.email_key.rpartition("@")[2])
 
 
 class SecondFactorForm(CodeForm):
@@ -193,27 +183,22 @@ class ProofForm(FlaskForm):  # type: ignore[misc]
 class SetupForm(FlaskForm):  # type: ignore[misc]
     """The organisation's name and the Owner."""
 
-    organisation = organisation_name()
-    name = own_name()
-    email = EmailField("Email", validators=[require_text("Type your email.")])
-    password = PasswordField(
-        "Password", validators=[InputRequired("Choose a password."), new_password]
-    )
+    organisation = line_field("Organisation", "Type your organisation’s name.")
+    name = line_field("Full name", "Type your name.")
+    email = email_field("Email")
+    password = password_field("Password", "Choose a password.", new_password)
 
     address: Address
 
     def validate_email(self, field: Field) -> None:
         """Set `address`."""
-        try:
-            self.address = parse((field.data or "").strip(), in_force.settings().allowed_domains)
-        except InvalidAddressError as error:
-            raise ValidationError(row_phrases.describe({"code": error.code})) from error
+        self.address = parse_address(field.data)
 
 
 class OrganisationForm(FlaskForm):  # type: ignore[misc]
     """The organisation's name, among its settings."""
 
-    NAME = organisation_name()
+    NAME = line_field("Organisation", "Type your organisation’s name.")
 
 
 class GroupsForm(FlaskForm):  # type: ignore[misc]
@@ -221,7 +206,7 @@ class GroupsForm(FlaskForm):  # type: ignore[misc]
 
     names = TextAreaField(
         "Group names",
-        validators=[require_text("Type the name of a group, or several with commas between them.")],
+        validators=[DataRequired("Type the name of a group, or several with commas between them.")],
     )
     description = StringField("Description")
     next = HiddenField()
@@ -260,7 +245,7 @@ class RoleForm(FlaskForm):  # type: ignore[misc]
 class ReaddressForm(FlaskForm):  # type: ignore[misc]
     """Another address for an invitation. next: a path of ours to go on to."""
 
-    email = EmailField("Email", validators=[require_text("Type the email.")])
+    email = email_field("Email", "Type the email.")
     password = PasswordField("Your password")
     next = HiddenField()
 
@@ -298,8 +283,6 @@ class UploadForm(FlaskForm):  # type: ignore[misc]
 class AcceptForm(FlaskForm):  # type: ignore[misc]
     """Name and password of an invited person. `email` is set by the view, for the password's rules."""
 
-    name = own_name(autocomplete="name")
+    name = line_field("Full name", "Type your name.", autocomplete="name")
     email = HiddenField()
-    password = PasswordField(
-        "Password", validators=[InputRequired("Choose a password."), new_password]
-    )
+    password = password_field("Password", "Choose a password.", new_password)

@@ -12,17 +12,13 @@ from urllib.parse import urlsplit
 from flask import current_app, request
 from werkzeug.exceptions import BadRequest
 
-from webapp import logs
-from webapp.settings.parsers import is_loopback
+from webapp.http.rate_limits import log_refusal
 from webapp.settings.settings import Settings
 
 CHANGING = {"POST", "PUT", "PATCH", "DELETE"}
 ANY_HOST = {"static", "health.show", "health.live", "health.figures"}
 """Health checks use any name that their network gives to this machine."""
 PORTS = {"http": 80, "https": 443}
-
-Origin = tuple[str, str, int | None]
-"""Scheme, host, port."""
 
 
 class WrongHostError(BadRequest):
@@ -42,84 +38,66 @@ def check_host() -> None:
     if "HTTP_HOST" not in request.environ or request.endpoint in ANY_HOST:
         return
     if not _is_ours(request.host):
-        logs.refuse("host", f"“{_line(request.host)}” is not the host of MUSTER_PUBLIC_URL")
+        log_refusal("host", f"“{_line(request.host)}” is not the host of MUSTER_PUBLIC_URL")
         raise WrongHostError
 
 
 def check_origin() -> None:
     """Before a request that changes something, once its token is good: it must not come from another site."""
-    if request.method not in CHANGING:
-        return
-    if said := _foreign(_own()):
-        logs.refuse("origin", f"the form came from another site ({said})")
+    if request.method in CHANGING and (said := _foreign()):
+        log_refusal("origin", f"the form came from another site ({said})")
         raise WrongOriginError(said)
 
 
-def _foreign(own: set[Origin]) -> str:
+def _foreign() -> str:
     """The header that names another site; "" if none does."""
-    site, origin, referer = (
-        request.headers.get(name, "") for name in ("Sec-Fetch-Site", "Origin", "Referer")
-    )
-    if site in ("same-origin", "none") or _origin(origin) in own:
+    site = request.headers.get("Sec-Fetch-Site", "")
+    if site in ("same-origin", "none"):
         return ""
-    if origin and origin != "null":
-        return f"Origin: {_line(origin)}"
-    if referer and _origin(referer) not in own:
-        return f"Referer: {_line(_without_path(referer))}"
-    if site in ("cross-site", "same-site"):
-        return f"Sec-Fetch-Site: {site}"
-    return ""
-
-
-def _own() -> set[Origin]:
-    """Our own origins: of `MUSTER_PUBLIC_URL`, and of the address that the request was for."""
-    host = request.host
-    found = {_origin(_settings().public_url), _origin(f"{request.scheme}://{host}")}
+    own = {_origin(_settings().public_url), _origin(f"{request.scheme}://{request.host}")}
     if not request.is_secure:  # a proxy may speak https to the browser without telling us
-        found.add(_origin(f"https://{host}"))
-    return {origin for origin in found if origin}
+        own.add(_origin(f"https://{request.host}"))
+    for name in ("Origin", "Referer"):
+        address = request.headers.get(name, "")
+        if address in ("", "null"):
+            continue
+        # A path is left out: it may hold a token.
+        found = _origin(address)
+        return (
+            "" if found and found in own else f"{name}: {_line('/'.join(address.split('/')[:3]))}"
+        )
+    return f"Sec-Fetch-Site: {site}" if site else ""
 
 
-def _origin(address: str) -> Origin | None:
+def _origin(address: str) -> tuple[str, str, int] | None:
+    """Scheme, host and port of an address, or None if it is not one of the web."""
     try:
         parts = urlsplit(address)
-        host, port = parts.hostname, parts.port
-    except ValueError:
+        port = parts.port or PORTS[parts.scheme]
+    except (ValueError, KeyError):
         return None
-    if parts.scheme not in PORTS or not host:
-        return None
-    return parts.scheme, _ascii(host), port or PORTS[parts.scheme]
-
-
-def _without_path(address: str) -> str:
-    """Scheme and host alone: a path may hold a token."""
-    return "/".join(address.split("/")[:3])
+    return parts.scheme, _ascii(parts.hostname or ""), port
 
 
 def _is_ours(given: str) -> bool:
     try:
-        host = urlsplit(f"//{given}").hostname or ""
+        host = _ascii(urlsplit(f"//{given}").hostname or "")
     except ValueError:
         return False
-    host = _ascii(host)
-    if host in (_ascii(urlsplit(_settings().public_url).hostname or ""), _settings().host.lower()):
+    settings = _settings()
+    if host in (_ascii(urlsplit(settings.public_url).hostname or ""), settings.host.lower()):
         return True
-    return is_loopback(host) or host.endswith(".localhost") or _is_address(host)
-
-
-def _is_address(host: str) -> bool:
     try:
         ipaddress.ip_address(host)
     except ValueError:
-        return False
+        return host == "localhost" or host.endswith(".localhost")
     return True
 
 
 def _ascii(host: str) -> str:
     """One spelling of a host name: lower case, without a dot at its end, as it is sent."""
-    host = host.rstrip(".").lower()
     try:
-        return host.encode("idna").decode() if not host.isascii() else host
+        return host.rstrip(".").lower().encode("idna").decode()
     except UnicodeError:
         return host
 
@@ -130,6 +108,5 @@ def _line(text: str) -> str:
 
 
 def _settings() -> Settings:
-    found = current_app.extensions["muster_settings"]
-    assert isinstance(found, Settings)
+    found: Settings = current_app.extensions["muster_settings"]
     return found

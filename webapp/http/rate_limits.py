@@ -25,6 +25,7 @@ from webapp.core.security.peers import place_of
 
 MINUTES = 15
 BY_PEER = 100
+LINES = 20
 
 
 class Limit(StrEnum):
@@ -43,6 +44,7 @@ TIMEOUT = 0.2  # seconds
 SILENCE = 10.0  # seconds in which the queue server is not asked again after a failure
 
 log = logging.getLogger(__name__)
+security = logging.getLogger("muster.security")
 
 Counter = tuple[RateLimitItem, tuple[str, ...]]
 """A limit, and whose it is."""
@@ -68,7 +70,7 @@ class Counters:
         self._shared = FixedWindowRateLimiter(
             RedisStorage("redis://", connection_pool=pool, key_prefix="muster-limits")
         )
-        self._own = FixedWindowRateLimiter(MemoryStorage())
+        self.own = FixedWindowRateLimiter(MemoryStorage())
         self._away_until = 0.0
 
     def call(self, method: str, counter: Counter, **options: Any) -> Any:
@@ -83,7 +85,7 @@ class Counters:
                     "the queue server does not count tries to sign in (%s); this process does",
                     type(error).__name__,
                 )
-        return getattr(self._own, method)(item, *names, **options)
+        return getattr(self.own, method)(item, *names, **options)
 
 
 def hit(account: str, peer: str, limit: Limit = Limit.SIGN_IN, device: str = "") -> Tries:
@@ -113,6 +115,12 @@ def hit_dead_link(peer: str) -> Tries:
     return _hit(
         (RateLimitItemPerMinute(BY_PEER, MINUTES, namespace="link-peer"), (place_of(peer),))
     )
+
+
+def log_refusal(kind: str, words: str) -> None:
+    """Log a request that was refused for security reasons, at most LINES of a kind a minute."""
+    if _counters().own.hit(RateLimitItemPerMinute(LINES, namespace="log"), kind):
+        security.warning("refused (%s): %s", kind, words)
 
 
 def _hit(counter: Counter) -> Tries:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Callable, Iterable
 from functools import cache
 from pathlib import Path
@@ -26,7 +25,7 @@ from flask import (
 )
 from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.datastructures import MultiDict
-from werkzeug.exceptions import BadRequest, RequestEntityTooLarge
+from werkzeug.exceptions import BadRequest
 from werkzeug.urls import iri_to_uri
 from werkzeug.wrappers import Response as BaseResponse
 
@@ -98,47 +97,20 @@ def may_call(endpoint: str) -> bool:
     return who == PUBLIC or bool(who and g.user and (who == SIGNED_IN or g.user.may(who)))
 
 
-class FormTooLongError(RequestEntityTooLarge):
-    """A form that takes no table is longer than LONGEST_FORM."""
-
-
-def refuse_long_form() -> None:
-    """Before every request: refuse long forms, which are held in memory as a whole, except those that take a table."""
-    is_form = request.mimetype == FORM
-    takes_table = request.path == "/batches" or request.path.startswith("/batches/")
-    if is_form and not takes_table and (request.content_length or 0) > LONGEST_FORM:
-        raise FormTooLongError
+def limit_form() -> None:
+    """Before every request: limit forms, which are held in memory as a whole, except those that take a table."""
+    if request.mimetype == FORM and not request.path.startswith("/batches"):
+        request.max_content_length = LONGEST_FORM
 
 
 class OwnRequest(Request):
     """A request that refuses NUL in its form when the form is read, urlencoded or multipart."""
 
     def _load_form_data(self) -> None:
-        is_read = "form" in self.__dict__
         super()._load_form_data()
-        if is_read:
-            return
-        texts = [text for pair in self.form.items(multi=True) for text in pair]
-        texts += [
-            text for file in self.files.values() for text in (file.name or "", file.filename or "")
-        ]
-        _refuse_nul(texts)
-
-
-_LINK_AND_MORE = re.compile(
-    r"(/(?:invitations|password-resets|email-changes|owner-links|setup)/[A-Za-z0-9_-]{43})[^A-Za-z0-9]+",
-    re.ASCII,
-)
-
-
-def mend_link() -> BaseResponse | None:
-    """Before every request: redirect links with what mail programs add at their end, such as `.` or `>`, to the bare link."""
-    found = _LINK_AND_MORE.fullmatch(request.path)
-    return (
-        redirect(request.script_root + found[1])
-        if found and request.method in ("GET", "HEAD")
-        else None
-    )
+        files = self.files.values()
+        names = [text or "" for file in files for text in (file.name, file.filename)]
+        _refuse_nul([*names, *(text for pair in self.form.items(multi=True) for text in pair)])
 
 
 def refuse_nul() -> None:
@@ -262,14 +234,8 @@ def redirect_to(
 
 def safe_next(target: str | None) -> str | None:
     """The path if it is one of ours to go on to, or None."""
-    if (
-        target
-        and target.startswith("/")
-        and not target.startswith(("//", "/\\"))
-        and target.isprintable()
-    ):
-        return target
-    return None
+    is_path = target and target.startswith("/") and not target.startswith(("//", "/\\"))
+    return target if target and is_path and target.isprintable() else None
 
 
 def security_headers(response: Response) -> Response:

@@ -14,13 +14,13 @@ from webapp.core.addresses import parse
 from webapp.core.errors import ConflictError
 from webapp.core.security.permissions import SHIPPED_ROLES
 from webapp.db import Base, db
-from webapp.models import OWNER_ROLE_ID, AuditEvent, Group, Invitation, InvitationState, MailCircuit, Organisation, Role, User
+from webapp.models import OWNER_ROLE_ID, AuditEvent, Group, MailCircuit, Organisation, Role, User
 from webapp.services.audit import chain
 from webapp.services.operations import first_run
 from webapp.settings.settings import ConfigError, Settings
 from webapp.upgrade import upgrade
 
-from tests.factories import PASSWORD, make_group, make_invitation, make_persona
+from tests.factories import PASSWORD, make_group, make_persona
 
 MAREN = "maren.okafor@northfield.example"
 
@@ -103,12 +103,6 @@ def test_of_two_who_set_up_at_once_one_wins(app):
     db.session.rollback()
     assert sum(each is not None for each in outcomes) == 1
     assert db.session.scalars(db.select(User.name)).all() == [each for each in outcomes if each]
-
-
-def test_an_invitation_of_who_becomes_the_owner_is_closed(app):
-    make_invitation(MAREN)
-    first_run.finish(token(), "Northfield Academy", "Maren Okafor", parse(MAREN), PASSWORD)
-    assert db.session.scalars(db.select(Invitation)).one().state is InvitationState.REVOKED
 
 
 def test_nothing_is_open_once_there_is_an_owner(app):

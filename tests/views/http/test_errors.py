@@ -93,7 +93,7 @@ def test_too_large_names_the_limit(owner):
     assert "This is 12 MB. The limit is 10 MB." in page.text
 
 
-@pytest.mark.parametrize("path", ["/sign-in", "/groups", "/account/name", "/settings", "/nowhere", "/batchesx"])
+@pytest.mark.parametrize("path", ["/sign-in", "/groups", "/account/name", "/settings/general"])
 def test_a_form_that_takes_no_table_is_short(owner, path):
     """A form with a file is held to it, too: by werkzeug."""
     page = owner.post(path, {"names": "x" * 600_000}, status=413).page
@@ -142,14 +142,10 @@ class TestBackToWhereTheFormWas:
 
     def test_never_to_another_site(self, owner):
         answer = owner.post("/actions", {"do": "add_groups", "people": "user-1", "next": "//evil.example"}, status=422)
-        assert answer.page.all("a", href="/users")
+        assert answer.page.h1 == "That did not work"
 
     def test_never_after_what_one_may_not_do(self, sign_in):
         sign_in("Remote").post("/actions", {"do": "deactivate", "people": "user-1", "next": "/users"}, status=403)
-
-
-def test_the_page_of_an_error_leads_to_its_section(owner):
-    assert owner.get("/groups/999", status=404).page.all("a", href="/groups", class_="btn primary")
 
 
 @pytest.mark.parametrize(

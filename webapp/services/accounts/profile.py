@@ -63,7 +63,7 @@ def get_user_below(user_id: int, by: User) -> User:
 
 
 def rename(user: User, name: str) -> None:
-    """Change one's own name, which has passed `forms.own_name`."""
+    """Change one's own name, which has passed `forms.OwnNameForm`."""
     begin_write()
     before = user.name
     if name != before:

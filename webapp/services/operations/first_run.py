@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 
-from sqlalchemy import func, select, text, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import func, select, text
 
 from webapp.core.addresses import Address, InvalidAddressError, parse
 from webapp.core.errors import ConflictError, RuleViolationError
@@ -15,13 +15,11 @@ from webapp.core.security.permissions import SHIPPED_ROLES
 from webapp.core.security.tokens import hash_token
 from webapp.core.text import row_phrases
 from webapp.core.text.formatting import plural
-from webapp.db import begin_write, db, utcnow
+from webapp.db import begin_write, db
 from webapp.models import (
     OWNER_ROLE_ID,
     AuditChain,
     Group,
-    Invitation,
-    InvitationState,
     MailCircuit,
     Organisation,
     Role,
@@ -91,72 +89,46 @@ def finish(token: str, organisation: str, name: str, address: Address, password:
     db.session.rollback()
     password_hash = hash_password(password)  # slow: no transaction is open
     begin_write()
-    spent = (
-        update(Organisation)
-        .where(Organisation.id == 1, Organisation.setup_token_hash == hash_token(token))
-        .values(setup_token_hash=None, name=organisation)
-        .returning(Organisation.id)
-    )
-    if db.session.scalar(spent) is None:
+    place = in_force.organisation()
+    if place.setup_token_hash != hash_token(token):
         db.session.rollback()
         raise ConflictError(DONE)
+    place.name = organisation
     owner = User(
         email=address.display, email_key=address.key, name=name, password_hash=password_hash
     )
-    try:
-        _create_owner(owner)
-    except IntegrityError as error:
-        db.session.rollback()
-        raise ConflictError(DONE) from error
-    events.record(owner, AuditAction.SETUP_DONE, in_force.organisation())
+    _create_owner(owner)
+    events.record(owner, AuditAction.SETUP_DONE, place)
     lookup.bump_version()
     db.session.commit()
     return owner
 
 
 def _create_owner(owner: User) -> None:
-    """Create the Owner, with All groups, and close a pending invitation of the address. Does not commit."""
+    """Create the Owner, with All groups; the set-up link stops working. Does not commit."""
     owner.role_id, owner.all_groups = OWNER_ROLE_ID, True
     db.session.add(owner)
     db.session.flush()
-    pending = Invitation.email_key == owner.email_key, Invitation.state == InvitationState.PENDING
-    closed = (
-        update(Invitation).where(*pending).values(state=InvitationState.REVOKED, closed_at=utcnow())
-    )
-    gone = db.session.execute(closed.returning(Invitation.id, Invitation.email)).all()
-    events.record_many(
-        owner, AuditAction.INVITATION_CLOSED, Invitation, gone, reason="this person has an account"
-    )
-    db.session.execute(update(Organisation).values(setup_token_hash=None, owner_id=owner.id))
+    place = in_force.organisation()
+    place.setup_token_hash, place.owner_id = None, owner.id
 
 
 def _make_rows() -> None:
-    if db.session.get(Organisation, 1) is None:
-        db.session.add(Organisation(id=1))
-    if db.session.get(MailCircuit, 1) is None:
-        db.session.add(MailCircuit(id=1))
-    if db.session.get(AuditChain, 1) is None:
-        db.session.add(AuditChain(id=1))
+    for model in (Organisation, MailCircuit, AuditChain):
+        if db.session.get(model, 1) is None:
+            db.session.add(model(id=1))
     if not db.session.scalar(select(func.count(Role.id))):
         for role_id, shipped in enumerate(SHIPPED_ROLES, OWNER_ROLE_ID):
             permissions = [permission.value for permission in shipped.permissions]
-            db.session.add(
-                Role(
-                    id=role_id,
-                    name=shipped.name,
-                    key=fold(shipped.name),
-                    rank=shipped.rank,
-                    permissions=permissions,
-                )
-            )
+            role = Role(id=role_id, name=shipped.name, key=fold(shipped.name), rank=shipped.rank)
+            role.permissions = permissions
+            db.session.add(role)
         db.session.flush()
         # ids that were given by hand do not move its sequence
         if db.engine.dialect.name == "postgresql":
-            db.session.execute(
-                text(
-                    "SELECT setval(pg_get_serial_sequence('roles', 'id'), (SELECT max(id) FROM roles))"
-                )
-            )
+            newest = "(SELECT max(id) FROM roles)"
+            sequence = "pg_get_serial_sequence('roles', 'id')"
+            db.session.execute(text(f"SELECT setval({sequence}, {newest})"))
     db.session.flush()
 
 
@@ -164,9 +136,8 @@ def _owner_from_settings() -> User:
     """The Owner as the environment names them, not yet stored; the name is made of the e-mail's local part."""
     settings = in_force.settings()
     email, password = settings.owner_email, settings.owner_password
-    own_domain = email.rpartition("@")[
-        2
-    ].lower()  # who runs the server knows their own domain, such as school.local
+    # who runs the server knows their own domain, such as school.local
+    own_domain = email.rpartition("@")[2].lower()
     try:
         address = parse(email, (*settings.allowed_domains, own_domain))
     except InvalidAddressError as error:
@@ -176,9 +147,7 @@ def _owner_from_settings() -> User:
         ) from error
     if found := passwords.problems(password, email=email):
         raise ConfigError(f"MUSTER_OWNER_PASSWORD cannot be used: {found[0]}")
-    name = " ".join(
-        address.display.partition("@")[0].replace(".", " ").replace("_", " ").split()
-    ).title()
+    name = re.sub(r"[._\s]+", " ", address.display.partition("@")[0]).strip().title()
     return User(
         email=address.display,
         email_key=address.key,
