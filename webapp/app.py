@@ -92,8 +92,8 @@ def _register_requests(app: Flask) -> None:
     app.after_request(access_log.note)
     app.before_request(origins.check_host)
     app.before_request(web.limit_form)
-    app.before_request(web.refuse_nul)
     app.before_request(auth.load_user)
+    app.before_request(web.refuse_nul)
     app.before_request(two_factor.demand)
     app.before_request(web.check_permission)
     app.after_request(compression.compress)  # the last: these run from below
@@ -111,8 +111,6 @@ def _register_views(app: Flask) -> None:
 
 class Portal(Flask):
     """Flask with a log of crashes that names no address: an address may hold the token of an invitation."""
-
-    request_class = web.OwnRequest
 
     def log_exception(self, exc_info: Any) -> None:
         self.logger.error(

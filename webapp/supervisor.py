@@ -16,7 +16,6 @@ from contextlib import closing, suppress
 from functools import partial
 from pathlib import Path
 from types import FrameType
-from typing import IO
 
 from webapp import logs
 from webapp.run import data_folder, valkey
@@ -27,8 +26,7 @@ from webapp.version import version
 
 TOP = Path(__file__).resolve().parent.parent
 # seconds until SIGKILL; less than ten in all
-WEB_PATIENCE = 2.0
-WORKER_PATIENCE = 6.0
+PROGRAM_PATIENCE = 6.0
 QUEUE_PATIENCE = 1.0
 STEP = 0.1  # seconds between two looks at the children
 START_PATIENCE = 60.0  # seconds for the queue server, and for the web, to answer
@@ -42,7 +40,7 @@ class NotStartedError(Exception):
 
 
 class StoppedError(Exception):
-    """SIGTERM, SIGINT or SIGHUP came during the start."""
+    """SIGTERM, SIGINT or SIGHUP came."""
 
 
 class Supervisor:
@@ -56,11 +54,9 @@ class Supervisor:
             "MUSTER_DATA_DIR": str(settings.data_dir),
             "PYTHONUNBUFFERED": "1",
         }
-        self.stop_asked = False
         self.stop_signal = 0
-        self.queue: SupervisedProcess | None = None
-        self.workers: list[SupervisedProcess] = []
-        self.web: SupervisedProcess | None = None
+        self.queue: list[SupervisedProcess] = []
+        self.programs: list[SupervisedProcess] = []
 
     def run(self) -> None:
         """Start everything, keep it alive, stop it.
@@ -74,91 +70,81 @@ class Supervisor:
         with data_folder.lock(self.settings.data_dir):
             try:
                 self._start()
-                while not self.stop_asked:
-                    for kept in filter(None, (self.queue, *self.workers, self.web)):
-                        kept.poll()
-                    time.sleep(STEP)
+                while True:
+                    for each in (*self.queue, *self.programs):
+                        each.poll()
+                    self._pause()
             except StoppedError:
-                pass
+                log.info("asked to stop by %s", signal.Signals(self.stop_signal).name)
             finally:
-                if self.stop_signal:
-                    log.info("asked to stop by %s", signal.Signals(self.stop_signal).name)
-                self._stop()
+                end([each.child for each in self.programs], PROGRAM_PATIENCE)
+                end([each.child for each in self.queue], QUEUE_PATIENCE)
         log.info("Muster has stopped")
 
     def _ask_to_stop(self, number: int, _frame: FrameType | None) -> None:
-        self.stop_asked = True
         self.stop_signal = number
 
     def _start(self) -> None:
-        _wait_for_port(self.settings)
+        settings = self.settings
+        _wait_for_port(settings)
         log.info("Muster %s starts", version())
         if not _has_right_packages():
             log.warning(
                 "the packages in %s are not those of this version: run “make venv” as its owner",
                 sys.prefix,
             )
-        if self.settings.embedded_queue:
-            self._start_queue()
-        self._finish("muster", "prepare", "--upgrade")
-        self.web = SupervisedProcess("the web server", partial(self._python, "-m", "webapp.server"))
-        self._wait_until(
-            lambda: _web_answers(self.settings),
-            self.web.child,
-            "The web server did not start; what it said stands above.",
-        )
-        for number in range(1, self.settings.workers + 1):
-            argv = [str(TOP / "worker.py"), f"{socket.gethostname()[:40]}-{number}"]
-            self.workers.append(SupervisedProcess(f"worker {number}", partial(self._python, *argv)))
-        print(f"Muster is running at {self.settings.public_url}", flush=True)
+        if settings.embedded_queue:
+            start = partial(valkey.start, settings, valkey.find_server())
+            self.queue.append(SupervisedProcess("the queue server", start))
+            what_to_do = f"The queue server did not start. See {settings.data_dir / 'valkey.log'}."
+            self._wait_until(partial(valkey.answers, settings), self.queue[0], what_to_do)
+        self._prepare()
+        web = self._run("the web server", "-m", "webapp.server")
+        what_to_do = "The web server did not start; what it said stands above."
+        self._wait_until(partial(_web_answers, settings), web, what_to_do)
+        for number in range(1, settings.workers + 1):
+            name = f"{socket.gethostname()[:40]}-{number}"
+            self._run(f"worker {number}", str(TOP / "worker.py"), name)
+        print(f"Muster is running at {settings.public_url}", flush=True)
 
-    def _start_queue(self) -> None:
-        """Start the embedded queue server and wait until it answers."""
-        start = partial(valkey.start, self.settings, valkey.find_server())
-        self.queue = SupervisedProcess("the queue server", start)
-        said = self.settings.data_dir / "valkey.log"
-        self._wait_until(
-            lambda: valkey.answers(self.settings),
-            self.queue.child,
-            f"The queue server did not start. See {said}.",
-        )
+    def _run(self, name: str, *arguments: str) -> SupervisedProcess:
+        """Start a program of ours, which is kept alive from now on."""
+        made = SupervisedProcess(name, partial(self._python, *arguments))
+        self.programs.append(made)
+        return made
 
-    def _finish(self, *command: str) -> None:
-        """Run one of the app's commands to its end; what it prints is for the person who started Muster."""
-        child = self._python("-m", "flask", "--app", "wsgi", *command, stdout=None)
-        while child.poll() is None:
-            try:
+    def _prepare(self) -> None:
+        """Bring the database up to date; what the command prints is for the person who started Muster."""
+        argv = ("-m", "flask", "--app", "wsgi", "muster", "prepare", "--upgrade")
+        child = self._python(*argv, stdout=None)
+        try:
+            while child.poll() is None:
                 self._pause()
-            except StoppedError:
-                end([child], WORKER_PATIENCE)
-                raise
+        finally:
+            end([child], PROGRAM_PATIENCE)
         if child.returncode:
-            said = f"“flask {' '.join(command)}” {describe_end(child)}"
             raise NotStartedError(
-                f"The database could not be made ready: {said}; what it said stands above."
+                f"The database could not be made ready: “flask muster prepare” {describe_end(child)}; "
+                "what it said stands above."
             )
 
-    def _wait_until(self, answers: Callable[[], bool], child: Child, problem: str) -> None:
-        """Raises NotStartedError if the child ends or needs too long."""
+    def _wait_until(
+        self, answers: Callable[[], bool], process: SupervisedProcess, problem: str
+    ) -> None:
+        """Raises NotStartedError if the process ends or needs too long."""
         deadline = time.monotonic() + START_PATIENCE
         while not answers():
-            if child.poll() is not None or time.monotonic() > deadline:
+            if process.child.poll() is not None or time.monotonic() > deadline:
                 raise NotStartedError(problem)
             self._pause()
 
-    def _stop(self) -> None:
-        if self.web:
-            end([self.web.child], WEB_PATIENCE)
-        end([worker.child for worker in self.workers], WORKER_PATIENCE)
-        if self.queue:
-            end([self.queue.child], QUEUE_PATIENCE)
-
     def _pause(self) -> None:
-        if self.stop_asked:
+        """Raises StoppedError after a signal."""
+        if self.stop_signal:
             raise StoppedError
-        time.sleep(STEP / 2)
+        time.sleep(STEP)
 
-    def _python(self, *arguments: str, stdout: int | IO[bytes] | None = 2) -> Child:
+    def _python(self, *arguments: str, stdout: int | None = 2) -> Child:
         """A child that runs our Python; its stdout goes to stderr (2) unless said otherwise."""
         return spawn([sys.executable, *arguments], environ=self.environ, cwd=TOP, stdout=stdout)
 

@@ -12,7 +12,12 @@ from flask import current_app, g, redirect, render_template, request, session, u
 from flask_wtf import FlaskForm
 from werkzeug.wrappers import Response as BaseResponse
 
-from webapp.core.errors import BusyError, RuleViolationError, TooManyTriesError
+from webapp.core.errors import (
+    BusyError,
+    RateLimitError,
+    RuleViolationError,
+    TooManyTriesError,
+)
 from webapp.core.text.formatting import full, plural
 from webapp.db import utcnow
 from webapp.http import rate_limits
@@ -171,19 +176,17 @@ def refuse_try(form: FlaskForm, template: str, tries: Tries, what: str, whose: s
 def answer_dead_link(what: str, page: tuple[str, int], is_known: bool = False) -> Page:
     """Answer a link that does not work, and count it in the audit log. what: the link, in the words of the log.
 
-    is_known: whether it was a link once. Trying many that never were gets 429; working links still open from there.
+    is_known: whether it was a link once. Trying many that never were raises RateLimitError; working links still open from there.
     """
-    run_after_response(
-        sessions.record_refusal, Refusal.LINK, g.user.id if g.user else None, what, peer()
-    )
-    if is_known or not (again_at := rate_limits.hit_dead_link(peer()).again_at):
-        return page
-    seconds = _seconds_until(again_at)
-    text = f"Many links that do not work were opened from here. Wait {_minutes(seconds)}, then try again."
-    html = render_template(
-        "errors/error.html", code=429, title="Too many links that do not work", text=text
-    )
-    return html, 429, {"Retry-After": str(seconds)}
+    user_id = g.user.id if g.user else None
+    run_after_response(sessions.record_refusal, Refusal.LINK, user_id, what, peer())
+    again_at = None if is_known else rate_limits.hit_dead_link(peer()).again_at
+    if again_at:
+        raise RateLimitError(
+            "Many links that do not work were opened from here. "
+            f"Wait {_minutes(_seconds_until(again_at))}, then try again."
+        )
+    return page
 
 
 def _seconds_until(moment: datetime) -> int:

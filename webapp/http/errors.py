@@ -27,7 +27,6 @@ from webapp.core.errors import (
     MusterError,
     OutOfRankError,
     RateLimitError,
-    RuleViolationError,
 )
 from webapp.db import db
 from webapp.http.origins import WrongHostError, WrongOriginError
@@ -89,13 +88,14 @@ def broken_promise(error: MusterError) -> BaseResponse:
     that page is not lost.
     """
     status = error.status
-    if kind := next((kind for refusal, kind in NOTED.items() if isinstance(error, refusal)), None):
-        note_refusal(kind)
+    for kind, refusal in NOTED.items():
+        if isinstance(error, kind):
+            note_refusal(refusal)
     title = "You may not open this" if status == 403 else TITLES.get(status, CRASHED)[0]
     if status != 403 and (back := came_from()):
         flash(str(error), "bad")
         return redirect(back, 303)
-    link = error.link if isinstance(error, RuleViolationError) else None
+    link = getattr(error, "link", None)
     return answer(status, title, str(error), links=[link] if link else None)
 
 
@@ -125,9 +125,8 @@ def not_valid(error: ValidationError) -> BaseResponse:
 def note_refusal(kind: Refusal) -> None:
     """Have the audit log count this refusal, after the answer."""
     if g.get("user"):
-        run_after_response(
-            sessions.record_refusal, kind, g.user.id, f"{request.method} {request.path}", peer()
-        )
+        what = f"{request.method} {request.path}"
+        run_after_response(sessions.record_refusal, kind, g.user.id, what, peer())
 
 
 def page_too_old(_error: CSRFError) -> Response:

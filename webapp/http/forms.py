@@ -195,12 +195,6 @@ class SetupForm(FlaskForm):  # type: ignore[misc]
         self.address = parse_address(field.data)
 
 
-class OrganisationForm(FlaskForm):  # type: ignore[misc]
-    """The organisation's name, among its settings."""
-
-    NAME = line_field("Organisation", "Type your organisation’s name.")
-
-
 class GroupsForm(FlaskForm):  # type: ignore[misc]
     """New groups. next: a path of ours to go back to."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -11,7 +11,6 @@ from urllib.parse import urlsplit
 
 from flask import (
     Flask,
-    Request,
     Response,
     after_this_request,
     current_app,
@@ -103,22 +102,13 @@ def limit_form() -> None:
         request.max_content_length = LONGEST_FORM
 
 
-class OwnRequest(Request):
-    """A request that refuses NUL in its form when the form is read, urlencoded or multipart."""
-
-    def _load_form_data(self) -> None:
-        super()._load_form_data()
-        files = self.files.values()
-        names = [text or "" for file in files for text in (file.name, file.filename)]
-        _refuse_nul([*names, *(text for pair in self.form.items(multi=True) for text in pair)])
-
-
 def refuse_nul() -> None:
     """Before every request: refuse NUL characters, which PostgreSQL cannot store."""
-    _refuse_nul([request.path, *request.args.keys(), *request.args.values()])
-
-
-def _refuse_nul(texts: Iterable[str]) -> None:
+    texts = [request.path]
+    for values in (request.args, request.form):
+        texts += [text for pair in values.items(multi=True) for text in pair]
+    for file in request.files.values():
+        texts += [file.name or "", file.filename or ""]
     if any("\0" in text for text in texts):
         raise BadRequest
 

@@ -85,7 +85,7 @@ def test_a_browser_that_knows_only_ascii_gets_a_name_in_it(owner, batch):
     batch.file_name = "Lehrer–2026 “äöü” 名.csv"
     db.session.commit()
     disposition = owner.get(f"/batches/{batch.id}/rows.csv").headers["Content-Disposition"]
-    assert disposition.startswith("attachment; filename=\"Lehrer2026 aou  -rows.csv\"; filename*=UTF-8''")
+    assert disposition.startswith("attachment; filename=\"Lehrer2026 aou -rows.csv\"; filename*=UTF-8''")
     assert unquote(disposition).endswith("Lehrer–2026 “äöü” 名-rows.csv")
 
 

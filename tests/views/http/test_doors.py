@@ -47,8 +47,7 @@ def test_guessing_links_is_slowed_down_and_one_that_works_opens_all_the_same(cli
     client.get(f"/{path}/{'x' * 42}2", unknown)
     answer = client.get(f"/{path}/guess", 429)
     assert "Wait 15 minutes, then try again." in answer.page.text
-    assert 0 < int(answer.headers["Retry-After"]) <= 900
-    answer = client.post(f"/{path}/guess", {"password": "a long walk at dusk"}, 429)
+    client.post(f"/{path}/guess", {"password": "a long walk at dusk"}, 429)
     client.get(f"/invitations/{token_of(make_invitation())}")
     Client(client.app, peer="192.0.2.2").get(f"/{path}/guess", unknown)
 

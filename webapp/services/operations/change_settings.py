@@ -18,6 +18,8 @@ from webapp.services.settings import in_force
 from webapp.settings.pages import NAME, REQUIRED_OF
 from webapp.settings.settings import ON_PAGES, Settings
 
+LONGEST_NAME = 120
+
 
 def current_texts(names: Iterable[str]) -> dict[str, str]:
     """These settings as they are in force, as one would type them."""
@@ -46,10 +48,13 @@ def save(
     }
     after, problems = given.overlaid(place.settings | wanted)
     before = current_texts(name for name in typed if name in wanted or name == NAME)
-    new = {
-        name: typed[name] if name == NAME or name in problems else after.text(name)
-        for name in before
-    }
+    new = {name: typed[name] if name in problems else after.text(name) for name in wanted}
+    if NAME in typed:
+        new[NAME] = " ".join(typed[NAME].split())
+        if not new[NAME]:
+            problems[NAME] = "Type your organisation’s name."
+        elif len(new[NAME]) > LONGEST_NAME:
+            problems[NAME] = f"Use at most {LONGEST_NAME} characters."
     for name in before:
         if before[name] not in (new[name], seen.get(name)):
             problems[name] = (

@@ -89,10 +89,10 @@ def finish(token: str, organisation: str, name: str, address: Address, password:
     db.session.rollback()
     password_hash = hash_password(password)  # slow: no transaction is open
     begin_write()
-    place = in_force.organisation()
-    if place.setup_token_hash != hash_token(token):
+    if not is_open(token):
         db.session.rollback()
         raise ConflictError(DONE)
+    place = in_force.organisation()
     place.name = organisation
     owner = User(
         email=address.display, email_key=address.key, name=name, password_hash=password_hash

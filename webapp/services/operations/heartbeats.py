@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from sqlalchemy import delete, func, select
 
-from webapp.db import begin_write, db, upsert, utcnow
+from webapp.db import begin_write, db, utcnow
 from webapp.models import Worker
 
 ALIVE = 45
@@ -21,12 +21,11 @@ def beat(name: str) -> None:
     """Write down that this worker is alive now, and forget those unseen for an hour. name: of this one process alone."""
     begin_write()
     now = utcnow()
-    beaten = upsert(Worker).values(name=name, started_at=now, seen_at=now)
-    db.session.execute(
-        beaten.on_conflict_do_update(
-            index_elements=["name"], set_={"seen_at": beaten.excluded.seen_at}
-        )
-    )
+    worker = db.session.get(Worker, name)
+    if worker is None:
+        worker = Worker(name=name, started_at=now)
+        db.session.add(worker)
+    worker.seen_at = now
     db.session.execute(delete(Worker).where(Worker.seen_at < now - FORGOTTEN))
     db.session.commit()
 
@@ -41,7 +40,4 @@ def leave(name: str) -> None:
 def alive(within: int = ALIVE) -> int:
     """How many workers were seen within so many seconds."""
     since = utcnow() - timedelta(seconds=within)
-    return (
-        db.session.scalar(select(func.count()).select_from(Worker).where(Worker.seen_at >= since))
-        or 0
-    )
+    return db.session.scalar(select(func.count(Worker.name)).where(Worker.seen_at >= since)) or 0

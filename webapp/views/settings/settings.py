@@ -13,14 +13,13 @@ from webapp.core.errors import NotFoundError, RateLimitError, RuleViolationError
 from webapp.core.lists.people_filter import Filter
 from webapp.core.security.permissions import Permission
 from webapp.http.auth import check_given_password
-from webapp.http.forms import OrganisationForm
 from webapp.http.web import FRAME_CSP, SIGNED_IN, current_user, redirect_to, require
 from webapp.services.batches import trial_message
 from webapp.services.directory import lookup, people_list
 from webapp.services.mail import preview
 from webapp.services.operations import change_settings, retention, status
 from webapp.services.settings import in_force
-from webapp.settings.pages import NAME, SECTIONS, Section
+from webapp.settings.pages import SECTIONS, Section
 
 bp = Blueprint("settings", __name__, url_prefix="/settings")
 
@@ -106,11 +105,6 @@ def get_section(section: str) -> Section:
 def store(section: Section, *, proven: bool = False) -> bool:
     """What the form carries, and what it showed when it was opened."""
     typed = {name: request.form[name] for name in section.names if name in request.form}
-    if NAME in typed:
-        form = OrganisationForm()
-        if not form.validate():
-            raise ValidationError(form.errors)
-        typed[NAME] = form.NAME.data
     seen = {name: request.form.get(f"seen-{name}", "") for name in typed}
     return change_settings.save(typed, seen, current_user(), proven=proven)
 
