@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 from flask import Flask, current_app
 from flask.cli import AppGroup
+from sqlalchemy.exc import SQLAlchemyError
 
 from webapp import upgrade
 from webapp.core.errors import ConflictError
@@ -117,6 +118,10 @@ def _tell(command: Callable[[], list[str]]) -> None:
         lines = command()
     except ConflictError as conflict:
         raise click.ClickException(str(conflict)) from conflict
+    except SQLAlchemyError as error:
+        raise click.ClickException(
+            "The database cannot be read: flask --app wsgi muster doctor says why."
+        ) from error
     click.echo("\n".join(lines))
 
 

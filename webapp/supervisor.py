@@ -30,7 +30,6 @@ PROGRAM_PATIENCE = 6.0
 QUEUE_PATIENCE = 1.0
 STEP = 0.1  # seconds between two looks at the children
 START_PATIENCE = 60.0  # seconds for the queue server, and for the web, to answer
-PORT_PATIENCE = 3.0  # seconds for the web of a run that was killed to leave the port
 
 log = logging.getLogger("muster")
 
@@ -86,7 +85,8 @@ class Supervisor:
 
     def _start(self) -> None:
         settings = self.settings
-        _wait_for_port(settings)
+        if reason := problem(settings.host, settings.port):
+            raise NotStartedError(reason)
         log.info("Muster %s starts", version())
         if not _has_right_packages():
             log.warning(
@@ -155,15 +155,6 @@ def _has_right_packages() -> bool:
     return (
         not made_from.exists() or made_from.read_bytes() == (TOP / "requirements.txt").read_bytes()
     )
-
-
-def _wait_for_port(settings: Settings) -> None:
-    """Raises NotStartedError when another program keeps the address. A killed one of ours leaves it soon."""
-    deadline = time.monotonic() + PORT_PATIENCE
-    while reason := problem(settings.host, settings.port):
-        if time.monotonic() > deadline:
-            raise NotStartedError(reason)
-        time.sleep(STEP)
 
 
 def _web_answers(settings: Settings) -> bool:

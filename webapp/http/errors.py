@@ -49,20 +49,6 @@ NOTED = {
     OutOfRankError: Refusal.RANK,
 }
 """Which of our errors are refusals that the audit log counts."""
-CRASHED = (
-    "Something went wrong on our side",
-    "Your uploads are saved and nothing was sent twice. Try again in a minute.",
-)
-TITLES = {
-    400: ("This was not understood", "Go back, load the page again and repeat the last step."),
-    404: ("Nothing here", "The address may have a typing mistake, or what was here is gone."),
-    405: ("This address cannot do that", "Go back and use the buttons of the page."),
-    409: ("This cannot be done now", "Load the page again to see how things stand."),
-    413: ("This is too large", "Send a smaller file or less text. Nothing was changed."),
-    422: ("That did not work", "Check what was entered and try again. Nothing was changed."),
-    429: ("Too many tries", "Wait a few minutes, then try again."),
-    503: ("Muster is busy", "Try again in a minute. Nothing was lost."),
-}
 
 
 def register(app: Flask) -> None:
@@ -91,12 +77,11 @@ def broken_promise(error: MusterError) -> BaseResponse:
     for kind, refusal in NOTED.items():
         if isinstance(error, kind):
             note_refusal(refusal)
-    title = "You may not open this" if status == 403 else TITLES.get(status, CRASHED)[0]
     if status != 403 and (back := came_from()):
         flash(str(error), "bad")
         return redirect(back, 303)
     link = getattr(error, "link", None)
-    return answer(status, title, str(error), links=[link] if link else None)
+    return answer(status, text=str(error), links=[link] if link else None)
 
 
 def came_from() -> str | None:
@@ -119,7 +104,7 @@ def not_valid(error: ValidationError) -> BaseResponse:
     if back := came_from():
         flash(sentences, "bad")
         return redirect(back, 303)
-    return answer(422, TITLES[422][0], sentences)
+    return answer(422, text=sentences)
 
 
 def note_refusal(kind: Refusal) -> None:
@@ -184,8 +169,7 @@ def too_large(_error: RequestEntityTooLarge) -> Response:
 def http_error(error: HTTPException) -> Response:
     """Anything else that Flask itself refuses; its headers (Allow, Retry-After) are kept."""
     status = error.code or 500
-    title, text = TITLES.get(status, (error.name, "Go back and try again."))
-    response = answer(status, title, text)
+    response = answer(status)
     for name, value in error.get_headers(request.environ):
         if name.lower() not in ("content-type", "content-length"):
             response.headers[name] = value
@@ -196,31 +180,34 @@ def crash(_error: InternalServerError) -> Response:
     """A fault of ours. Flask has logged what happened; the request's id finds it."""
     reference = logs.request_id()
     current_app.logger.error("the answer was 500, reference %s", reference)
-    return answer(500, *CRASHED, reference=reference)
+    return answer(500, reference=reference)
 
 
 def beaten(error: IntegrityError) -> Response:
     """Two did the same at once, and a unique key let one of them."""
     db.session.rollback()
     current_app.logger.info("lost a race: %s", type(error.orig).__name__)
-    return answer(409, "Someone else was first", TITLES[409][1])
+    return answer(409, "Someone else was first")
 
 
 def database_away(error: OperationalError | InterfaceError | PoolTimeout) -> Response:
     """Answer a database error: locked for ten seconds, not answering, or gone."""
     current_app.logger.error("the database did not answer: %s", getattr(error, "orig", error))
-    return answer(503, *TITLES[503])
+    return answer(503)
 
 
-def answer(status: int, title: str, text: str, **more: Any) -> Response:
-    """The error as a page, or as a toast for htmx. Works also while the database does not."""
+def answer(status: int, title: str = "", text: str = "", **more: Any) -> Response:
+    """The error as a page, or as a toast for htmx. Works also while the database does not.
+
+    title, text: "" for the usual words of this status, which templates/macros/errors.html has.
+    """
     try:
         db.session.rollback()
         template = "errors/_partial.html" if is_fragment() else "errors/error.html"
         html = render_template(template, code=status, title=title, text=text, **more)
     except Exception:
         current_app.logger.exception("the page for this error could not be drawn")
-        html = f"<!doctype html><html lang=en><title>{title} · Muster</title><h1>{title}</h1><p>{text}</p></html>"
+        html = "<!doctype html><html lang=en><title>Muster</title><h1>Muster is busy</h1><p>Try again in a minute.</p></html>"
     response = Response(html, status)
     response.headers["X-Muster"] = "1"
     return response

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
 
+from webapp.core.errors import ConflictError
 from webapp.settings.fields import ConfigError, shorten
 
 SHORTEST_SECRET_KEY = 32  # characters
@@ -17,7 +18,7 @@ LAST_BACKUP = "last_backup"
 """A file that says when and where the last backup was made."""
 
 
-class DataFolderLockedError(Exception):
+class DataFolderLockedError(ConflictError):
     """Another Muster runs on the data folder; str() is one line that says so and what to do."""
 
 

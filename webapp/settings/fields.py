@@ -29,14 +29,12 @@ class ConfigError(Exception):
 class Field:
     """One setting. parse: raises ValueError or the like. expected: what the text has to be, in words.
 
-    default: the text where none is given. blank: the value where there is no default either. is_list: several texts with
-    commas between. is_on_page: it can be set on a page, too.
+    default: the text where none is given. is_list: several texts with commas between. is_on_page: it can be set on a page, too.
     """
 
     parse: Callable[[str], Any] = str
     expected: str = ""
     default: str = ""
-    blank: Any = ""
     is_list: bool = False
     is_secret: bool = False
     is_on_page: bool = False
@@ -47,7 +45,7 @@ class Field:
         try:
             if self.is_list:
                 return tuple(self.parse(part.strip()) for part in text.split(",") if part.strip())
-            return self.parse(text) if text else self.blank
+            return self.parse(text) if text else ""
         except (ValueError, KeyError, OSError, ArgumentError):
             what = "has a value that" if self.is_secret else f"is “{shorten(text)}”, which"
             line = f"{PREFIX}{name} {what} cannot be used. Expected: {self.expected}."

@@ -65,7 +65,7 @@ SECTIONS = {
             Asked(
                 "SESSION_MAX",
                 "Sign out in any case after",
-                "A number with m, h or d. Not shorter than the one above.",
+                "A number with m, h or d.",
             ),
         ),
     ),

@@ -66,11 +66,10 @@ class Settings:
         "redis://, rediss://, or unix:// and a path without spaces",
         is_secret=True,
     )
-    # None = .eml files in data_dir/outbox
-    mail_url: str | None = setting(
+    # "" = .eml files in data_dir/outbox
+    mail_url: str = setting(
         parsers.mail_url,
         "smtp://, smtp+starttls:// or smtps:// and a host",
-        blank=None,
         is_secret=True,
     )
     mail_from: str = setting(
@@ -131,10 +130,9 @@ class Settings:
         parsers.words, f"up to {LONGEST_MESSAGE:,} characters", is_on_page=True
     )
     # Who shows it may read /metrics
-    metrics_token: str | None = setting(
+    metrics_token: str = setting(
         parsers.pattern(r"[!-~]{20,}"),
         "at least 20 characters without spaces",
-        blank=None,
         is_secret=True,
     )
     # Who comes from there may, too; with neither nobody may
@@ -173,15 +171,6 @@ class Settings:
         values["time_zone"] = values["time_zone"] or parsers.server_zone(environ.get("TZ", ""))
         given = frozenset(name for name, text in texts.items() if text.strip())
         settings = cls(**values, given=given)
-        if settings._is_idle_too_long():
-            raise ConfigError(
-                "MUSTER_SESSION_IDLE is longer than MUSTER_SESSION_MAX; make it as long, or shorter."
-            )
-        if bool(settings.owner_email) != bool(settings.owner_password):
-            absent = "PASSWORD" if settings.owner_email else "EMAIL"
-            raise ConfigError(
-                f"MUSTER_OWNER_{absent} is not set; set MUSTER_OWNER_EMAIL and MUSTER_OWNER_PASSWORD both."
-            )
         data_folder.make(data_dir)
         if settings.secret_key:
             return settings
@@ -199,14 +188,7 @@ class Settings:
                     values[name.lower()] = FIELDS[name].read(name, text)
                 except ConfigError as error:
                     problems[name] = error.sentence
-        changed = replace(self, **values)
-        if changed._is_idle_too_long():
-            changed = replace(changed, session_idle=self.session_idle, session_max=self.session_max)
-            which = "SESSION_MAX" if "SESSION_IDLE" in self.given else "SESSION_IDLE"
-            problems[which] = (
-                "Nobody can be idle for longer than they can be signed in. Make this fit the other."
-            )
-        return changed, problems
+        return replace(self, **values), problems
 
     def text(self, name: str) -> str:
         """The text of a page setting for its input field; "0" stands for None."""
@@ -216,9 +198,6 @@ class Settings:
         if isinstance(value, tuple):
             return ", ".join(value)
         return "0" if value is None else str(getattr(value, "key", value))
-
-    def _is_idle_too_long(self) -> bool:
-        return self.session_idle > self.session_max
 
     @property
     def prefix(self) -> str:

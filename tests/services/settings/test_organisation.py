@@ -44,7 +44,7 @@ def test_there_are_settings_before_there_is_an_organisation(app):
 
 
 def test_what_is_stored_and_no_longer_goes_stops_nothing(app):
-    keep(MAX_ROWS="many", SESSION_IDLE="30d", NO_SETTING="1", INVITE_DAYS="3")
+    keep(MAX_ROWS="many", SESSION_IDLE="long", NO_SETTING="1", INVITE_DAYS="3")
     now = in_force.settings()
     assert (now.max_rows, now.invite_days, now.session_idle) == (100, 3, in_force.environment().session_idle)
 

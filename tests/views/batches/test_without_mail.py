@@ -165,7 +165,7 @@ class TestOnceThereIsAServer:
         assert "Handed to the mail server" in report
 
     def test_the_report_offers_those_of_its_own_upload(self, owner, batch, sink, change_settings):
-        change_settings(mail_url=None)
+        change_settings(mail_url="")
         other = finished(owner, "Email,Role\nlena@northfield.example,Analyst\n")
         change_settings(mail_url=sink.url)
         page = owner.get(f"/batches/{other.id}").page

@@ -13,7 +13,6 @@ import shutil
 import sqlite3
 import tarfile
 import tempfile
-import zlib
 from contextlib import closing, suppress
 from datetime import datetime
 from pathlib import Path
@@ -21,7 +20,6 @@ from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import SQLAlchemyError
 
 from webapp import upgrade
 from webapp.core.errors import ConflictError
@@ -35,17 +33,6 @@ from webapp.version import version
 MANIFEST, DATABASE, DUMP, OUTBOX = "muster-backup.json", "muster.db", "muster.dump", "outbox"
 KEPT = ("audit_head", "secret_key")
 """Files of the data folder that belong to the database."""
-UNREADABLE = (
-    OSError,
-    EOFError,
-    zlib.error,
-    tarfile.TarError,
-    sqlite3.Error,
-    ValueError,
-    KeyError,
-    TypeError,
-)
-"""What a file raises that is no backup, or a damaged one."""
 
 
 class BackupError(ConflictError):
@@ -58,7 +45,8 @@ class BackupError(ConflictError):
 def make(file: Path, *, force: bool = False, with_database: bool = True) -> list[str]:
     """Write a backup to `file`, whole or not at all, readable for its owner alone. -> lines to print.
 
-    with_database: False leaves a PostgreSQL database out, where it is backed up by other means. Raises ConflictError.
+    with_database: False leaves a PostgreSQL database out, where it is backed up by other means. Raises ConflictError, and
+    SQLAlchemyError where the database cannot be read.
     """
     settings = in_force.environment()
     if not file.parent.is_dir():
@@ -75,10 +63,6 @@ def make(file: Path, *, force: bool = False, with_database: bool = True) -> list
             emails = len(list((Path(folder) / OUTBOX).iterdir()))
             os.replace(made, file)
             data_folder.sync_folder(file.parent)
-    except SQLAlchemyError as error:
-        raise BackupError(
-            "The database cannot be read: flask --app wsgi muster doctor says why."
-        ) from error
     except (OSError, sqlite3.Error) as error:
         raise BackupError(f"{file} could not be written: {error}.") from error
     with suppress(OSError):  # the backup is there all the same
@@ -175,15 +159,14 @@ def restore(file: Path, *, force: bool = False) -> list[str]:
     Raises ConflictError.
     """
     data_dir = in_force.environment().data_dir
-    try:
-        lock = data_folder.lock(data_dir)
-    except data_folder.DataFolderLockedError as held:
-        raise BackupError(str(held)) from held
-    with lock, tempfile.TemporaryDirectory(dir=data_dir, prefix=".restore-") as kept:
+    with (
+        data_folder.lock(data_dir),
+        tempfile.TemporaryDirectory(dir=data_dir, prefix=".restore-") as kept,
+    ):
         folder = Path(kept)
         try:
             about = _unpack(file, folder)
-        except UNREADABLE as error:
+        except Exception as error:
             raise BackupError(
                 f"{file} cannot be read as a backup ({error or type(error).__name__}). Nothing was changed."
             ) from error
@@ -194,8 +177,12 @@ def restore(file: Path, *, force: bool = False) -> list[str]:
                 f"{used[0]} is there already: restore into an empty folder, or set it aside with --force."
             )
         has_dump = (folder / DUMP).exists()
+        if has_dump and not force and not dumps.is_empty():
+            raise BackupError(
+                "The database of MUSTER_DATABASE_URL has tables already: name an empty one, or replace its contents with --force."
+            )
         if has_dump:
-            _load_dump(folder / DUMP, force=force)
+            dumps.load(folder / DUMP)
         lines = [f"Restored the backup of {about['made_at']:%Y-%m-%d %H:%M} UTC into {data_dir}."]
         if used:
             aside = _set_aside(used, data_dir)
@@ -211,20 +198,6 @@ def restore(file: Path, *, force: bool = False) -> list[str]:
         "Start Muster. Emails that were waiting when the backup was made are sent, perhaps for the second time."
     )
     return lines
-
-
-def _load_dump(dump: Path, *, force: bool) -> None:
-    """Raises ConflictError, with the database as it was."""
-    try:
-        if not force and not dumps.is_empty():
-            raise BackupError(
-                "The database of MUSTER_DATABASE_URL has tables already: name an empty one, or replace its contents with --force."
-            )
-        dumps.load(dump)
-    except SQLAlchemyError as error:
-        raise BackupError(
-            "The database cannot be reached: flask --app wsgi muster doctor says why."
-        ) from error
 
 
 def _set_aside(used: list[Path], data_dir: Path) -> Path:
