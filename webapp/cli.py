@@ -81,9 +81,9 @@ def owner_link(without_second_factor: bool) -> None:
 def examine(context: click.Context) -> None:
     """Look at everything that Muster needs, and say what to do; exits with 1 where something is wrong."""
     found = Counter[Level]()
-    for finding in doctor.examine():
-        click.echo(f"{finding.level:<8} {finding.about:<12} {finding.words}")
-        found[finding.level] += 1
+    for about, level, words in doctor.examine():
+        click.echo(f"{level:<8} {about:<12} {words}")
+        found[level] += 1
     wrong, warnings = found[Level.WRONG], found[Level.WARNING]
     click.echo(f"{plural(wrong, 'thing')} wrong, {plural(warnings, 'warning')}.")
     if wrong:

@@ -32,7 +32,7 @@ from sqlalchemy import (
     select,
     text,
 )
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import DeclarativeBase, QueryableAttribute, registry
@@ -281,11 +281,6 @@ def commit_and_keep() -> None:
 
 KEEPING = "keeping"
 """In `Session.info` while `commit_and_keep` commits: what is kept a transaction outlives this one."""
-
-
-def upsert(table: type[Any]) -> sqlite.Insert | postgresql.Insert:
-    """An INSERT that can say `on_conflict_do_update` or `on_conflict_do_nothing`: of the database in use."""
-    return sqlite.insert(table) if db.engine.dialect.name == "sqlite" else postgresql.insert(table)
 
 
 class binary_order(FunctionElement[str]):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import secrets
 from functools import lru_cache
@@ -39,11 +40,13 @@ def compress(response: Response) -> Response:
     data = response.get_data()
     if len(data) < SHORTEST:
         return response
-    response.set_data(
-        _gzip_file(data)
-        if is_file
-        else gzip_bytes(data, secrets.randbelow(PADDING) if request.method == "GET" else 0)
-    )
+    if is_file:
+        response.set_data(_gzip_file(data))
+    else:
+        packed = io.BytesIO()
+        with packer(packed) as file:
+            file.write(data)
+        response.set_data(packed.getvalue())
     response.headers["Content-Encoding"] = "gzip"
     tag, _ = response.get_etag()
     if tag:
@@ -53,17 +56,12 @@ def compress(response: Response) -> Response:
 
 @lru_cache(maxsize=64)
 def _gzip_file(data: bytes) -> bytes:
-    return gzip_bytes(data, level=9)
+    return gzip.compress(data, mtime=0)
 
 
 def packer(file: IO[bytes]) -> GzipFile:
-    """What gzips into a file all that is written to it; closing it leaves that file open."""
+    """What gzips into a file all that is written to it; closing it leaves that file open.
+
+    The name in it is up to PADDING long, against BREACH.
+    """
     return GzipFile("-" * secrets.randbelow(PADDING), "wb", 6, file, mtime=0)
-
-
-def gzip_bytes(data: bytes, padding: int = 0, level: int = 6) -> bytes:
-    """Gzip a body. padding: that many random bytes in the file name field, against BREACH."""
-    out = io.BytesIO()
-    with GzipFile("-" * padding, "wb", level, out, mtime=0) as file:
-        file.write(data)
-    return out.getvalue()

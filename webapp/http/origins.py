@@ -13,6 +13,7 @@ from flask import current_app, request
 from werkzeug.exceptions import BadRequest
 
 from webapp.http.rate_limits import log_refusal
+from webapp.settings.fields import shorten
 from webapp.settings.settings import Settings
 
 CHANGING = {"POST", "PUT", "PATCH", "DELETE"}
@@ -38,7 +39,7 @@ def check_host() -> None:
     if "HTTP_HOST" not in request.environ or request.endpoint in ANY_HOST:
         return
     if not _is_ours(request.host):
-        log_refusal("host", f"“{_line(request.host)}” is not the host of MUSTER_PUBLIC_URL")
+        log_refusal("host", f"“{shorten(request.host)}” is not the host of MUSTER_PUBLIC_URL")
         raise WrongHostError
 
 
@@ -64,7 +65,7 @@ def _foreign() -> str:
         # A path is left out: it may hold a token.
         found = _origin(address)
         return (
-            "" if found and found in own else f"{name}: {_line('/'.join(address.split('/')[:3]))}"
+            "" if found and found in own else f"{name}: {shorten('/'.join(address.split('/')[:3]))}"
         )
     return f"Sec-Fetch-Site: {site}" if site else ""
 
@@ -100,11 +101,6 @@ def _ascii(host: str) -> str:
         return host.rstrip(".").lower().encode("idna").decode()
     except UnicodeError:
         return host
-
-
-def _line(text: str) -> str:
-    """The text on one line and not too long, for the log and a page."""
-    return "".join(c if c.isprintable() else "?" for c in text)[:100]
 
 
 def _settings() -> Settings:

@@ -118,7 +118,7 @@ def test_what_was_refused_is_counted_and_the_doctor_names_it(browser):
         sign_in(browser, BAD["foreign Origin"], 400)
     event = db.session.scalars(db.select(AuditEvent).where(AuditEvent.action == "origin.refused")).one()
     assert (event.subject, event.count) == ("Origin: https://evil.example", 3)
-    words = " ".join(each.words for each in doctor.examine() if each.about == "forms")
+    words = " ".join(words for about, _, words in doctor.examine() if about == "forms")
     assert "3 forms refused" in words
     assert "https://evil.example" in words
     assert "MUSTER_PUBLIC_URL" in words

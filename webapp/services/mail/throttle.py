@@ -9,7 +9,7 @@ from sqlalchemy import func, or_, select, update
 
 from webapp.core.text.mail_phrases import describe_mail
 from webapp.core.text.phrases import CodedText
-from webapp.db import bulk_execute, db, upsert, utcnow
+from webapp.db import bulk_execute, db, utcnow
 from webapp.models import MailCircuit, Message, MessageState
 from webapp.services.settings import in_force
 
@@ -75,8 +75,9 @@ def get_circuit() -> MailCircuit:
     """The circuit's one row; adds it if it is missing. Does not commit."""
     circuit = db.session.get(MailCircuit, 1)
     if circuit is None:
-        db.session.execute(upsert(MailCircuit).values(id=1).on_conflict_do_nothing())
-        circuit = db.session.get_one(MailCircuit, 1)
+        circuit = MailCircuit(id=1)
+        db.session.add(circuit)
+        db.session.flush()
     return circuit
 
 

@@ -48,15 +48,6 @@ class Level(StrEnum):
     WRONG = "wrong"
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """The result of one check."""
-
-    about: str
-    level: Level
-    words: str
-
-
 Problems = Iterator[tuple[Level, str]]
 WARNING, WRONG = Level.WARNING, Level.WRONG
 
@@ -71,20 +62,23 @@ class Check:
     needs_database: bool = False
 
 
-def examine() -> Iterator[Finding]:
-    """Run all checks. Those that need the database are left out while it cannot be used; the check of it says why."""
+def examine() -> Iterator[tuple[str, Level, str]]:
+    """Run all checks. -> what each is about, how good or bad it is, and in words.
+
+    Those that need the database are left out while it cannot be used; the check of it says why.
+    """
     is_usable = not _database_error() and inspect(db.engine).has_table(Organisation.__tablename__)
     for check in CHECKS:
         if check.needs_database and not is_usable:
             continue
         try:
-            found = [Finding(check.about, *problem) for problem in check.find()]
+            found = list(check.find())
         except Exception as error:
-            words = f"This check failed ({_first_line(error)})."
-            found = [Finding(check.about, WRONG, words)]
+            found = [(WRONG, f"This check failed ({_first_line(error)}).")]
         if is_usable:
             db.session.rollback()
-        yield from found or [Finding(check.about, Level.OK, check.fine)]
+        for level, words in found or [(Level.OK, check.fine)]:
+            yield check.about, level, words
 
 
 def _database_error() -> str:
