@@ -112,9 +112,7 @@ def refund(account: str, peer: str, limit: Limit = Limit.SIGN_IN, device: str = 
 
 def hit_dead_link(peer: str) -> Tries:
     """Count the opening of a link that does not exist, for this address alone."""
-    return _hit(
-        (RateLimitItemPerMinute(BY_PEER, MINUTES, namespace="link-peer"), (place_of(peer),))
-    )
+    return _hit(_counter(BY_PEER, "link-peer", place_of(peer)))
 
 
 def log_refusal(kind: str, words: str) -> None:
@@ -138,14 +136,18 @@ def _counters_of(account: str, peer: str, limit: Limit, device: str) -> list[Cou
     by_both, by_account = BY_BOTH_AND_ACCOUNT[limit]
     if device:
         return [
-            (RateLimitItemPerMinute(by_both, MINUTES, namespace=f"{limit}-device"), (who, device)),
-            (RateLimitItemPerMinute(by_account, MINUTES, namespace=f"{limit}-devices"), (who,)),
+            _counter(by_both, f"{limit}-device", who, device),
+            _counter(by_account, f"{limit}-devices", who),
         ]
     return [
-        (RateLimitItemPerMinute(BY_PEER, MINUTES, namespace=f"{limit}-peer"), (place,)),
-        (RateLimitItemPerMinute(by_both, MINUTES, namespace=f"{limit}-both"), (who, place)),
-        (RateLimitItemPerMinute(by_account, MINUTES, namespace=f"{limit}-account"), (who,)),
+        _counter(BY_PEER, f"{limit}-peer", place),
+        _counter(by_both, f"{limit}-both", who, place),
+        _counter(by_account, f"{limit}-account", who),
     ]
+
+
+def _counter(most: int, name: str, *whose: str) -> Counter:
+    return RateLimitItemPerMinute(most, MINUTES, namespace=name), whose
 
 
 def _counters() -> Counters:

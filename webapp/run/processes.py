@@ -39,7 +39,6 @@ def spawn(
     argv: Sequence[str],
     *,
     environ: dict[str, str] | None = None,
-    own_session: bool = True,
     cwd: Path | None = None,
     stdout: Output = None,
     stderr: Output = None,
@@ -65,7 +64,7 @@ def spawn(
         stdin=subprocess.DEVNULL,
         stdout=stdout,
         stderr=stderr,
-        start_new_session=own_session,
+        start_new_session=True,
         preexec_fn=die_with_parent,
     )
 
