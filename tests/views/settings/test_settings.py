@@ -101,7 +101,10 @@ class TestSaving:
             "after": {"name": "Northfield Academy", "time_zone": "Europe/Berlin"},
         }
         assert event.actor_id == owner.user.id
-        assert "Changed settings: “Organisation” Northfield Academy, “Time zone” UTC to Europe/Berlin" in owner.get("/audit").page.text
+        assert (
+            "Changed settings: “Organisation” Northfield Academy, “Time zone” UTC to Europe/Berlin"
+            in owner.get("/audit").page.text
+        )
 
     def test_what_is_there_already_is_no_change(self, owner):
         save(owner, "uploads")
