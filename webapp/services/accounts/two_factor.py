@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 from typing import NoReturn
 
-from sqlalchemy import delete, func, or_, select, update
+from sqlalchemy import delete, func, select
 
 from webapp import queue
 from webapp.core.errors import ConflictError, RuleViolationError
@@ -88,15 +86,9 @@ def turn_on(user: User, salt: str, code: str, peer: str) -> list[str]:
     if step is None:
         _refuse(user, peer)
     profile.refuse_flood(user, MessageKind.SECOND_FACTOR_ON)
-    values = {"totp_salt": salt, "totp_since": now, "totp_step": step}
-    turned = db.session.scalar(
-        update(User)
-        .where(User.id == user.id, User.totp_salt.is_(None))
-        .values(**values)
-        .returning(User.id)
-    )
-    if turned is None:
+    if user.has_second_factor:
         raise ConflictError("Two-step sign-in is on already.")
+    user.totp_salt, user.totp_since, user.totp_step = salt, now, step
     codes = _new_codes(user)
     profile.tell(user, MessageKind.SECOND_FACTOR_ON)
     events.record(user, AuditAction.SECOND_FACTOR_ON, user)
@@ -107,22 +99,27 @@ def turn_on(user: User, salt: str, code: str, peer: str) -> list[str]:
 
 def check_code(user: User, code: str, peer: str) -> None:
     """Check a code and use it up. Raises RuleViolationError; of two who use one code at once, one passes."""
-    with _using_code(user, code, peer):
-        pass
+    begin_write()
+    _use_code(user, code, peer)
+    db.session.commit()
 
 
 def renew_codes(user: User, code: str, peer: str) -> list[str]:
     """Replace the recovery codes. -> the new ones. Raises RuleViolationError if the code is wrong."""
-    with _using_code(user, code, peer):
-        codes = _new_codes(user)
-        events.record(user, AuditAction.RECOVERY_CODES_MADE, user)
+    begin_write()
+    _use_code(user, code, peer)
+    codes = _new_codes(user)
+    events.record(user, AuditAction.RECOVERY_CODES_MADE, user)
+    db.session.commit()
     return codes
 
 
 def turn_off(user: User, code: str, peer: str) -> None:
     """Turn two-step sign-in off. Raises RuleViolationError if the code is wrong."""
-    with _using_code(user, code, peer):
-        clear(user, by=user, how="by themselves")
+    begin_write()
+    _use_code(user, code, peer)
+    clear(user, by=user, how="by themselves")
+    db.session.commit()
     queue.enqueue_send()
 
 
@@ -155,47 +152,27 @@ def clear(user: User, *, by: User, how: str) -> None:
     events.record(by, AuditAction.SECOND_FACTOR_OFF, user, how=how)
 
 
-@contextmanager
-def _using_code(user: User, code: str, peer: str) -> Iterator[None]:
-    """Check a code, run the block, and commit both together."""
-    begin_write()
-    if not (_is_current(user, code) or _is_recovery(user, code)):
+def _use_code(user: User, code: str, peer: str) -> None:
+    """Use up the app's current code, or a recovery code. Raises RuleViolationError. Does not commit."""
+    settings = in_force.environment()
+    keys = (settings.secret_key, *settings.secret_key_fallbacks)
+    secrets = [totp.secret(key, user.id, user.totp_salt) for key in keys if user.totp_salt]
+    step = totp.step_of(secrets, totp.plain(code), utcnow())
+    if step is not None and step > (user.totp_step or 0):
+        user.totp_step = step
+        return
+    own = RecoveryCode.user_id == user.id, RecoveryCode.code_hash == hash_token(totp.plain(code))
+    recovery = db.session.scalar(select(RecoveryCode).where(*own))
+    if recovery is None:
         _refuse(user, peer)
-    yield
-    db.session.commit()
+    db.session.delete(recovery)
+    events.record(user, AuditAction.RECOVERY_CODE_USED, user, left=codes_left(user))
 
 
 def _refuse(user: User, peer: str) -> NoReturn:
     db.session.rollback()
     events.count_refusal(Refusal.CODE, user, "(second step)", peer)
     raise RuleViolationError("This code is not right, or was used already.", field="code")
-
-
-def _is_current(user: User, code: str) -> bool:
-    """Whether it is the app's current code, and newer than the last one used. Uses it up. Does not commit."""
-    if user.totp_salt is None:
-        return False
-    settings = in_force.environment()
-    keys = (settings.secret_key, *settings.secret_key_fallbacks)
-    step = totp.step_of(
-        [totp.secret(key, user.id, user.totp_salt) for key in keys], totp.plain(code), utcnow()
-    )
-    if step is None:
-        return False
-    is_newer = or_(User.totp_step.is_(None), User.totp_step < step)
-    taken = (
-        update(User).where(User.id == user.id, is_newer).values(totp_step=step).returning(User.id)
-    )
-    return db.session.scalar(taken) is not None
-
-
-def _is_recovery(user: User, code: str) -> bool:
-    """Whether it is an unused recovery code. Deletes it. Does not commit."""
-    own = RecoveryCode.user_id == user.id, RecoveryCode.code_hash == hash_token(totp.plain(code))
-    if db.session.scalar(delete(RecoveryCode).where(*own).returning(RecoveryCode.id)) is None:
-        return False
-    events.record(user, AuditAction.RECOVERY_CODE_USED, user, left=codes_left(user))
-    return True
 
 
 def _new_codes(user: User) -> list[str]:

@@ -14,8 +14,6 @@ from webapp.services.audit.actions import AuditAction
 from webapp.services.directory import lookup, people_list
 from webapp.services.directory.people_list import Listing
 
-# Questions
-
 
 def heirs(search: str, page: int = 1) -> Listing:
     """Active users, the Owner among them, found by name or e-mail."""
@@ -34,9 +32,6 @@ def heir(user_id: int, by: User) -> User:
     return user
 
 
-# Commands
-
-
 def hand_over(heir_id: int, by: User, seen_role_id: int) -> User:
     """The heir becomes Owner, with All groups; who was Owner gets the heir's role. -> the new Owner.
 
@@ -50,7 +45,9 @@ def hand_over(heir_id: int, by: User, seen_role_id: int) -> User:
         raise ConflictError(
             f"Nothing was changed: {new.name} is {new.role.name} now. Look again, then decide."
         )
-    _claim(new, by)
+    if not by.role.is_owner:
+        raise ConflictError("Nothing was changed: the ownership was handed over already.")
+    db.session.execute(update(Organisation).values(owner_id=new.id))
     before = {"owner": by.email, "role": new.role.name}
     for user_id, values in (
         (by.id, {"role_id": seen_role_id}),
@@ -68,16 +65,3 @@ def hand_over(heir_id: int, by: User, seen_role_id: int) -> User:
     lookup.bump_version()
     db.session.commit()
     return new
-
-
-def _claim(new: User, by: User) -> None:
-    """The one conditional update that decides between two at once: only who is Owner now can hand over."""
-    claim = (
-        update(Organisation)
-        .where(Organisation.owner_id == by.id)
-        .values(owner_id=new.id)
-        .returning(Organisation.id)
-    )
-    if db.session.scalar(claim) is None:
-        db.session.rollback()
-        raise ConflictError("Nothing was changed: the ownership was handed over already.")
