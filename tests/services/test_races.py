@@ -250,7 +250,7 @@ def test_somebody_deactivated_while_they_come_and_go(round, admin, race):
         lambda: actions.do_now("user", ana, Action(Do.DEACTIVATE), user(admin)),
         lambda: sessions.note_activity(touched[0]),
         lambda: sessions.end_session(tokens[1]),
-        lambda: sessions.end_others(user(ana), touched[2]),
+        lambda: sessions.end_sessions(user(ana), user(ana), touched[2]),
         lambda: sessions.start_session(user(ana), "192.0.2.7", "two", replaces=tokens[2]),
     )
     assert user(ana).state is UserState.DEACTIVATED

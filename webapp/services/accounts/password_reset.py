@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from webapp import queue
 from webapp.core.errors import (
@@ -87,7 +85,7 @@ def ask(email: str, peer: str) -> None:
         db.session.commit()
         queue.enqueue_send()
         return
-    if user is None or _had_enough(user):
+    if user is None or profile.count_lately(user, MessageKind.RESET) >= AN_HOUR:
         db.session.rollback()
         events.count_refusal(
             Refusal.RESET, None, email.strip() if key else "(not an email address)", peer
@@ -179,11 +177,3 @@ def _send_invitation_again(email_key: str, peer: str) -> bool:
     events.record(None, AuditAction.INVITATION_SENT_AGAIN, invitation).address = peer
     lookup.bump_version()
     return True
-
-
-def _had_enough(user: User) -> bool:
-    of_late = AccountLink.user_id == user.id, AccountLink.created_at > utcnow() - timedelta(hours=1)
-    asked = select(func.count(AccountLink.id)).where(
-        *of_late, AccountLink.purpose == LinkPurpose.RESET
-    )
-    return (db.session.scalar(asked) or 0) >= AN_HOUR

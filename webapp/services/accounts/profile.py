@@ -171,16 +171,20 @@ def confirm_email(token: str) -> User:
 
 def refuse_flood(user: User, kind: MessageKind) -> None:
     """Refuse more than AN_HOUR e-mails of a kind about one's own account. Raises RateLimitError."""
-    of_late = (
-        Message.user_id == user.id,
-        Message.kind == kind,
-        Message.created_at > utcnow() - timedelta(hours=1),
-    )
-    if (db.session.scalar(select(func.count(Message.id)).where(*of_late)) or 0) >= AN_HOUR:
+    if count_lately(user, kind) >= AN_HOUR:
         raise RateLimitError(
             f"You did this {AN_HOUR} times within the hour. Wait a while, then try again.",
             field="email",
         )
+
+
+def count_lately(user: User, kind: MessageKind) -> int:
+    """How many e-mails of a kind were made about an account within the last hour."""
+    lately = Message.created_at > utcnow() - timedelta(hours=1)
+    query = select(func.count(Message.id)).where(
+        Message.user_id == user.id, Message.kind == kind, lately
+    )
+    return db.session.scalar(query) or 0
 
 
 def tell(user: User, kind: MessageKind) -> None:

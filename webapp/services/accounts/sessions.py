@@ -7,7 +7,7 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import NoReturn
 
-from sqlalchemy import ColumnElement, delete, or_, select, update
+from sqlalchemy import ColumnElement, delete, or_, select
 
 from webapp.core.addresses import key_of
 from webapp.core.errors import RuleViolationError
@@ -134,9 +134,7 @@ def renew_token(session_id: int) -> str:
     """Replace a session's token, so that copies of its cookie stop working. -> the new token."""
     token = secrets.token_urlsafe(32)
     begin_write()
-    db.session.execute(
-        update(Session).where(Session.id == session_id).values(token_hash=hash_token(token))
-    )
+    db.session.get_one(Session, session_id).token_hash = hash_token(token)
     db.session.commit()
     return token
 
@@ -145,13 +143,9 @@ def note_activity(session_id: int) -> None:
     """Note that a person is still active, at most once a minute. Call it after the answer: a GET writes nothing before."""
     now = utcnow()
     begin_write()
-    stale = Session.id == session_id, Session.seen_at <= now - MINUTE
-    owner = User.id.in_(select(Session.user_id).where(*stale))
-    if (
-        db.session.scalar(update(User).where(owner).values(seen_at=now).returning(User.id))
-        is not None
-    ):
-        db.session.execute(update(Session).where(*stale).values(seen_at=now))
+    session = db.session.get(Session, session_id)
+    if session and session.seen_at <= now - MINUTE:
+        session.seen_at = session.user.seen_at = now
     db.session.commit()
 
 
@@ -161,16 +155,17 @@ def end_session(token: str) -> None:
     session = db.session.scalar(select(Session).where(Session.token_hash == hash_token(token)))
     if session:
         events.record(session.user, AuditAction.SIGNED_OUT, session.user)
-        db.session.execute(delete(Session).where(Session.id == session.id))
+        db.session.delete(session)
     db.session.commit()
 
 
-def end_others(user: User, keep: int, only: int | None = None) -> int:
-    """Sign a person out on all other devices, or on one of them. keep: the session that stays. -> how many ended."""
+def end_sessions(user: User, by: User, keep: int | None = None, only: int | None = None) -> int:
+    """Sign a person out everywhere but in the session `keep`, or in one session. -> how many ended."""
     begin_write()
     ended = end_all(user, keep, only)
     if ended:
-        events.record(user, AuditAction.SIGNED_OUT, user, sessions=ended)
+        action = AuditAction.SIGNED_OUT if user.id == by.id else AuditAction.SESSIONS_ENDED
+        events.record(by, action, user, sessions=ended)
     db.session.commit()
     return ended
 
@@ -189,9 +184,8 @@ def delete_expired() -> int:
     """Delete up to 500 expired sessions. -> how many."""
     begin_write()
     some = select(Session.id).where(_is_over()).limit(500)
-    deleted = db.session.scalars(
-        delete(Session).where(Session.id.in_(some)).returning(Session.id)
-    ).all()
+    gone = delete(Session).where(Session.id.in_(some)).returning(Session.id)
+    deleted = db.session.scalars(gone).all()
     db.session.commit()
     return len(deleted)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select
 from sqlalchemy.orm import lazyload
 
 from webapp import queue
@@ -46,25 +46,18 @@ def send_reminders() -> int:
     query = (
         select(Invitation).join(Message, Message.invitation_id == Invitation.id).where(*due, *went)
     )
-    if db.session.scalar(select(query.with_only_columns(Invitation.id).exists())) is not True:
-        db.session.rollback()
+    if not db.session.scalar(select(query.exists())):
         return 0
     begin_write()
-    query = (
-        query.order_by(Invitation.id)
-        .limit(CHUNK)
-        .options(lazyload(Invitation.role), lazyload(Invitation.groups))
-    )
+    query = query.order_by(Invitation.id).limit(CHUNK).options(lazyload("*"))
     found = db.session.scalars(query).all()
-    unreminded = Invitation.id.in_([each.id for each in found]), Invitation.reminded_at.is_(None)
-    claimed = update(Invitation).where(*unreminded).values(reminded_at=now).returning(Invitation.id)
-    ids = set(db.session.scalars(claimed, execution_options={"synchronize_session": False}))
-    reminded = [(each.id, each.email) for each in found if each.id in ids]
+    for invitation in found:
+        invitation.reminded_at = now
+    reminded = [(each.id, each.email) for each in found]
     outbox.add_messages(
         MessageKind.REMINDER, [(*each, None) for each in reminded], priority=Priority.BATCH
     )
     events.record_many(None, AuditAction.INVITATION_REMINDED, Invitation, reminded)
     db.session.commit()
-    if reminded:
-        queue.enqueue_send()
+    queue.enqueue_send()
     return len(reminded)

@@ -16,12 +16,9 @@ from webapp.core.errors import (
 from webapp.core.plan.actions import Action, Do, Theirs
 from webapp.core.plan.registry import ALL_GROUPS
 from webapp.core.text.audit_phrases import describe
-from webapp.db import begin_write, db
+from webapp.db import db
 from webapp.models import AuditEvent, Batch, Invitation, Message, User, UserState
 from webapp.schemas.actions import ALL
-from webapp.services.accounts import sessions
-from webapp.services.audit import events
-from webapp.services.audit.actions import AuditAction
 from webapp.services.batches import actions
 from webapp.services.directory import lookup
 
@@ -175,14 +172,3 @@ def get_user_to_sign_out(user_id: int, by: User) -> User:
     if user.role.rank > by.role.rank:
         raise RuleViolationError("You cannot sign out somebody whose role ranks above yours.")
     return user
-
-
-def end_sessions(user_id: int, by: User, session_id: int | None = None) -> int:
-    """End one or all sessions of a user. -> how many ended. Raises NotFoundError, RuleViolationError."""
-    begin_write()
-    user = get_user_to_sign_out(user_id, by)
-    ended = sessions.end_all(user, only=session_id)
-    if ended:
-        events.record(by, AuditAction.SESSIONS_ENDED, user, sessions=ended)
-    db.session.commit()
-    return ended

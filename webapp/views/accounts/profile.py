@@ -117,7 +117,7 @@ def dead_link_page(taken: bool = False) -> Page:
 @require(SIGNED_IN)
 def end_session(session_id: int) -> BaseResponse:
     """Sign out on one other device."""
-    ended = sessions.end_others(current_user(), g.session_id, only=session_id)
+    ended = sessions.end_sessions(current_user(), current_user(), g.session_id, session_id)
     return redirect_to(
         "profile.show",
         say="That device is signed out." if ended else "That device was signed out already.",
@@ -148,7 +148,7 @@ def ending_sessions() -> BaseResponse | tuple[str, int]:
 @require(SIGNED_IN)
 def end_sessions() -> BaseResponse:
     """Sign out everywhere else."""
-    ended = sessions.end_others(current_user(), g.session_id)
+    ended = sessions.end_sessions(current_user(), current_user(), g.session_id)
     return redirect_to(
         "profile.show",
         say=f"{plural(ended, 'other device')} {'is' if ended == 1 else 'are'} signed out.",

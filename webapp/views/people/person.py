@@ -148,7 +148,9 @@ def ending_sessions(user_id: int) -> BaseResponse | tuple[str, int]:
 @require(Permission.USERS_MANAGE)
 def end_sessions(user_id: int) -> BaseResponse:
     """Sign a user out: from the session that the form names, or from all."""
-    ended = people.end_sessions(user_id, current_user(), get_number(request.form, "session"))
+    user = people.get_user_to_sign_out(user_id, current_user())
+    only = get_number(request.form, "session")
+    ended = sessions.end_sessions(user, current_user(), only=only)
     said = f"{plural(ended, 'session')} ended." if ended else OVER
     return redirect_to("person.show", user_id=user_id, say=said)
 
