@@ -25,7 +25,6 @@ from webapp.services.audit.actions import AuditAction
 from webapp.services.batches import apply, people_rows, replan
 from webapp.services.directory import lookup, people_list
 from webapp.services.mail import outbox
-from webapp.services.settings import in_force
 
 Kind = Literal["user", "invitation"]
 Chosen = frozenset[Ref] | Filter
@@ -79,9 +78,7 @@ def do_now(
     if change.plan is Plan.UNCHANGED:
         db.session.rollback()
         return f"Nothing to change for {who}."
-    apply.apply(
-        change, None, by, registry, valid_days=in_force.settings().invite_days, theirs=theirs
-    )
+    apply.apply(change, by, registry, theirs=theirs)
     lookup.bump_version()
     db.session.commit()
     if change.plan is Plan.INVITE:

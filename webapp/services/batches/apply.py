@@ -68,40 +68,30 @@ def _differs(change: PlannedChange, present: Person | None) -> bool:
 
 def apply(
     change: PlannedChange,
-    address: Address | None,
     by: User,
     registry: Registry,
     *,
-    valid_days: int,
     batch_id: int | None = None,
     row_id: int | None = None,
     theirs: Theirs = Theirs.REVOKE_MANAGING,
-) -> tuple[Outcome, Invitation | None]:
-    """Make the change, with its invitation, message and audit events. Returns the row's outcome for now. Does not commit.
+) -> Outcome:
+    """Change the access of somebody who is there, with message and audit events. Does not commit.
 
-    address: for somebody new. theirs: what becomes of the invitations of somebody who is deactivated.
+    theirs: what becomes of the invitations of somebody who is deactivated. Returns the row's outcome for now.
     """
-    assert change.after is not None
-    if change.before is None:
-        assert address is not None
-        [new_id] = invite(
-            [(address, change.after, row_id)],
-            by,
-            registry,
-            valid_days=valid_days,
-            batch_id=batch_id,
-        )
-        return Outcome.WAITING, db.session.get_one(Invitation, new_id)
-    person = _load_subject(change)
+    assert change.before
+    assert change.after
+    assert change.subject
+    kind, subject_id = change.subject
+    model: type[User | Invitation] = User if kind == "user" else Invitation
+    person = db.session.get_one(model, subject_id)
     if change.after != change.before:
         give(person, change.after)
         action = (
             AuditAction.USER_CHANGED if isinstance(person, User) else AuditAction.INVITATION_CHANGED
         )
-        before, after = (
-            access_in_names(change.before, registry),
-            access_in_names(change.after, registry),
-        )
+        before = access_in_names(change.before, registry)
+        after = access_in_names(change.after, registry)
         events.record(by, action, person, before=before, after=after, batch=batch_id)
     if isinstance(person, User):
         if change.effect is Effect.DEACTIVATE:
@@ -109,26 +99,18 @@ def apply(
         elif change.effect is Effect.REACTIVATE:
             states = _set_state(person, UserState.ACTIVE)
             events.record(by, AuditAction.USER_REACTIVATED, person, **states, batch=batch_id)
-        return Outcome.UPDATED, None
+        return Outcome.UPDATED
     if change.effect is Effect.REVOKE:
         invitations.revoke(person, by, batch_id)
     if change.plan is not Plan.INVITE:
-        return Outcome.UPDATED, person
+        return Outcome.UPDATED
     expiry = invitations.renew(person) if change.effect is Effect.RESEND else {}
     events.record(by, AuditAction.INVITATION_SENT_AGAIN, person, batch=batch_id, **expiry)
     priority = Priority.BATCH if row_id else Priority.SINGLE
     outbox.add_message(
         MessageKind.INVITATION, person.email, invitation=person, row_id=row_id, priority=priority
     )
-    return Outcome.WAITING, person
-
-
-def _load_subject(change: PlannedChange) -> User | Invitation:
-    assert change.subject is not None
-    kind, subject_id = change.subject
-    if kind == "user":
-        return db.session.get_one(User, subject_id)
-    return db.session.get_one(Invitation, subject_id)
+    return Outcome.WAITING
 
 
 def invite(

@@ -8,7 +8,7 @@ from typing import Any
 from webapp import queue
 from webapp.core.addresses import Address, key_of, parse
 from webapp.core.errors import ConflictError, RuleViolationError
-from webapp.core.plan.planner import Issue, Person, PlannedChange
+from webapp.core.plan.planner import Access, Issue, Person
 from webapp.core.plan.registry import ALL_GROUPS, Registry
 from webapp.core.text import row_phrases
 from webapp.db import begin_write, db, raise_if_taken
@@ -38,8 +38,8 @@ def invite(cells: Mapping[str, str], by: User, *, proven: bool = False) -> Invit
     """
     days = in_force.settings().invite_days
     begin_write()
-    change, address, registry = _plan(cells, by, proven)
-    return _finish(change, address, registry, by, days)
+    access, address, registry = _plan(cells, by, proven)
+    return _finish(access, address, registry, by, days)
 
 
 def replace_invitation(
@@ -56,7 +56,7 @@ def replace_invitation(
         raise _refusal(Issue("email", "same_address"))
     groups = ALL_GROUPS if old.all_groups else ", ".join(group.name for group in old.groups)
     cells = {"email": email, "role": old.role.name, "groups": groups}
-    change, address, registry = _plan(cells, by, proven)
+    access, address, registry = _plan(cells, by, proven)
     row = outbox.unfinished_row(old.id)
     invitations.revoke(old, by)
     events.record(
@@ -69,13 +69,11 @@ def replace_invitation(
     replaced_addresses.record(old.email_key, address.display, address.key)
     if row:
         outbox.reassign_row(row, old.id, address)
-    return _finish(change, address, registry, by, old.valid_days, old.batch_id, row)
+    return _finish(access, address, registry, by, old.valid_days, old.batch_id, row)
 
 
-def _plan(
-    cells: Mapping[str, str], by: User, proven: bool
-) -> tuple[PlannedChange, Address, Registry]:
-    """Plan the invite of one person. Raises InviteRefusedError. Does not commit."""
+def _plan(cells: Mapping[str, str], by: User, proven: bool) -> tuple[Access, Address, Registry]:
+    """What one person would get, and their address. Raises InviteRefusedError. Does not commit."""
     registry = lookup.registry(by)
     row = (1, cells["email"], cells["role"], cells["groups"])
     judgement = planner.plan_rows([row], lookup.policy(by, registry))[1]
@@ -91,11 +89,11 @@ def _plan(
     role = registry.role_by_id[change.after.role]
     if role.manages_people and not proven:
         raise _refusal(Issue("password", "proof", {"role": role.name}))
-    return change, parse(cells["email"].strip(), registry.allowed_domains), registry
+    return change.after, parse(cells["email"].strip(), registry.allowed_domains), registry
 
 
 def _finish(
-    change: PlannedChange,
+    access: Access,
     address: Address,
     registry: Registry,
     by: User,
@@ -106,10 +104,10 @@ def _finish(
     """Add the invitation and its message, commit, and wake a worker."""
     row_id = row.id if row else None
     with raise_if_taken(ConflictError("Somebody invited this person a moment ago.")):
-        _, invitation = apply.apply(
-            change, address, by, registry, valid_days=days, batch_id=batch_id, row_id=row_id
+        [invitation_id] = apply.invite(
+            [(address, access, row_id)], by, registry, valid_days=days, batch_id=batch_id
         )
-        assert invitation is not None
+        invitation = db.session.get_one(Invitation, invitation_id)
         if row:
             row.invitation_id = invitation.id
         lookup.bump_version()
