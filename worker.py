@@ -15,7 +15,6 @@ import socket
 import sys
 import threading
 import time
-from types import FrameType
 from typing import Any
 
 import redis
@@ -34,14 +33,8 @@ from webapp.settings.settings import ConfigError, Settings
 
 TICK = 15.0  # seconds
 PAUSE = 1.0  # seconds between two tries to reach the queue server
-# seconds from the stop until the running job is cut off, and on until this process ends in any case
-CUT, GONE = (
-    2.0,
-    3.5,
-)
-SAME_SIGNAL = (
-    1.0  # seconds; what comes again within them was sent once, by a terminal and by a parent
-)
+CUT = 2.0  # seconds from the stop until the running job is cut off
+GONE = 5.5  # seconds from the stop until this process ends in any case
 
 log = logging.getLogger("worker")
 
@@ -59,8 +52,7 @@ def main(arguments: list[str]) -> int:
     app = create_app(settings)
     processes.tune_gc()
     name = processes.unique_name(arguments[0] if arguments else socket.gethostname())
-    ended = threading.Event()
-    obey_signals(ended)
+    obey_signals()
     timer = threading.Thread(target=keep_time, args=(app, name), daemon=True)
     timer.start()
     try:
@@ -69,30 +61,24 @@ def main(arguments: list[str]) -> int:
     except SystemExit:
         log.warning("what was running was cut off by the stop")
     leave(app, name)
-    ended.set()
     return 0
 
 
-def obey_signals(ended: threading.Event) -> None:
-    """The first SIGTERM or SIGINT sets `stopping`; a later one cuts off what is running. The process ends soon in any case."""
-    asked_at: list[float] = []
+def obey_signals() -> None:
+    """The first SIGTERM or SIGINT sets `stopping`. What is still running is cut off soon, and the process ends in any case."""
 
-    def end_in_time() -> None:
-        if not ended.wait(CUT):
-            os.kill(os.getpid(), signal.SIGTERM)
-        if not ended.wait(GONE):
-            os._exit(1)
+    def stop(*_: object) -> None:
+        if stopping.is_set():
+            return
+        stopping.set()
+        for seconds, number in ((CUT, signal.SIGUSR1), (GONE, signal.SIGKILL)):
+            timer = threading.Timer(seconds, os.kill, (os.getpid(), number))
+            timer.daemon = True
+            timer.start()
 
-    def handle(_signum: int, _frame: FrameType | None) -> None:
-        if not asked_at:
-            asked_at.append(time.monotonic())
-            stopping.set()
-            threading.Thread(target=end_in_time, daemon=True).start()
-        elif time.monotonic() - asked_at[0] > SAME_SIGNAL:
-            raise SystemExit(1)
-
-    signal.signal(signal.SIGTERM, handle)
-    signal.signal(signal.SIGINT, handle)
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    signal.signal(signal.SIGUSR1, lambda *_: sys.exit(1))
 
 
 def keep_time(app: Flask, name: str) -> None:
@@ -134,21 +120,16 @@ def leave(app: Flask, name: str) -> None:
 class OwnJob(Job):
     """A job as the queue server hands it over. Others may write there too, so nothing that it names is called but `JOBS`."""
 
-    success_callback = failure_callback = stopped_callback = (
-        None  # RQ would import what is named there
-    )
+    # RQ would import what is named there
+    success_callback = failure_callback = stopped_callback = None
 
     @property
     def is_ours(self) -> bool:
         """Whether it is one of `JOBS`, with numbers alone."""
         try:
-            name, args, rest = self.func_name, self.args, self.kwargs or self.instance
-            return (
-                not rest
-                and name in JOBS
-                and JOBS[name] == len(args)
-                and all(type(each) is int for each in args)
-            )
+            is_plain = not (self.kwargs or self.instance)
+            kinds = [type(each) for each in self.args]
+            return is_plain and kinds == [int] * JOBS[str(self.func_name)]
         except Exception:  # it cannot be read, or is of another form
             return False
 
@@ -159,9 +140,8 @@ class OwnJob(Job):
 class JobRunner(SimpleWorker):
     """Runs jobs of the one queue, each in an app context of its own, until `stopping` is set."""
 
-    max_connection_wait_time = (
-        2.0  # seconds between two tries to reach the queue server; 60 by default
-    )
+    # seconds between two tries to reach the queue server; 60 by default
+    max_connection_wait_time = 2.0
 
     def __init__(self, app: Flask, connection: redis.Redis) -> None:
         super().__init__(
@@ -189,13 +169,8 @@ class JobRunner(SimpleWorker):
         with self._app.app_context(), logs.about(job=job.id, request=job.meta.get("request")):
             is_done = super().perform_job(job, queue, execution)
             ms = round((time.perf_counter() - began) * 1000, 1)
-            log.info(
-                "job %s %s in %.0f ms",
-                job.id,
-                "done" if is_done else "failed",
-                ms,
-                extra={"ms": ms},
-            )
+            how = "done" if is_done else "failed"
+            log.info("job %s %s in %.0f ms", job.id, how, ms, extra={"ms": ms})
         return is_done
 
     def dequeue_job_and_maintain_ttl(
@@ -212,12 +187,6 @@ class JobRunner(SimpleWorker):
             if found := super().dequeue_job_and_maintain_ttl(1, 1):
                 return found
         raise StopRequested
-
-    def handle_exception(self, job: Job, *exc_info: Any) -> None:
-        if stopping.is_set() and exc_info[0] is SystemExit:
-            log.warning("job %s was cut off by the stop", job.id)
-        else:
-            super().handle_exception(job, *exc_info)
 
     def _install_signal_handlers(self) -> None:
         """Ours are there already."""

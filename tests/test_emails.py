@@ -196,8 +196,10 @@ def test_names_arrive_as_they_were_typed_and_as_nothing_else(
             words=organisation,
             is_reminder=is_reminder,
         ),
-        messages.reset(to="ines@northfield.example", organisation=organisation, link=LINK, validity="60 minutes"),
-        messages.password_changed(to="ines@northfield.example", organisation=organisation, at="noon"),
+        messages.account(
+            messages.RESET, to="ines@northfield.example", organisation=organisation, link=LINK, validity="60 minutes"
+        ),
+        messages.account(messages.PASSWORD_CHANGED, to="ines@northfield.example", organisation=organisation, at="noon"),
     )
     for email in written:
         read = read_back(mime.build(email, "Muster <muster@northfield.example>", "<1@northfield.example>", NOON))

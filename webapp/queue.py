@@ -8,7 +8,6 @@ second no time at all.
 import logging
 import secrets
 import time
-from dataclasses import dataclass
 
 import redis
 from flask import current_app
@@ -32,15 +31,11 @@ JOB_TIMEOUT = 300  # seconds; a job gives way after 20, but a message in hand ma
 FAILURE_TTL = 60  # seconds that a failed job is kept to be looked at
 TRIES_AGAIN = 2
 
+_CLIENT = "muster_queue"
+_AWAY_UNTIL = "muster_queue_away_until"
+"""Names in `app.extensions`."""
+
 log = logging.getLogger(__name__)
-
-
-@dataclass
-class _Connection:
-    """One app's client (safe to use from threads and after a fork) and until when not to try it."""
-
-    client: redis.Redis
-    away_until: float = 0.0
 
 
 def enqueue_send() -> bool:
@@ -60,32 +55,39 @@ def _enqueue_once(name: str, job: str, *args: int) -> bool:
     was killed and they only seem to run, for minutes. So a job that gives way can enqueue itself again, and one that finds
     much can ask another worker to help.
     """
-    connection = _connection()
-    if time.monotonic() < connection.away_until:
+    if time.monotonic() < current_app.extensions.get(_AWAY_UNTIL, 0):
         return False
     try:
-        if not _is_waiting(connection.client, name):
-            queue = Queue(QUEUE, connection=connection.client, serializer="json")
-            _enqueue(queue, job, args, f"{name}-{secrets.token_hex(4)}")
+        client = _client()
+        if not _is_waiting(client, name):
+            Queue(QUEUE, connection=client, serializer="json").enqueue(
+                job,
+                args=args,
+                kwargs={},
+                job_id=f"{name}-{secrets.token_hex(4)}",
+                job_timeout=JOB_TIMEOUT,
+                result_ttl=0,
+                failure_ttl=FAILURE_TTL,
+                retry=Retry(max=TRIES_AGAIN),
+                description=name,
+                meta={"request": logs.request_id()},  # what the worker logs is then found by it
+            )
         return True
     except Exception as error:
-        connection.away_until = time.monotonic() + SILENCE
+        current_app.extensions[_AWAY_UNTIL] = time.monotonic() + SILENCE
         log.warning("the queue did not take %s (%s); the sweep will", name, type(error).__name__)
         return False
 
 
 def ping() -> bool:
     """Whether the queue server answers now, within 0.3 s."""
-    try:
-        return bool(_connection().client.ping())
-    except (redis.RedisError, OSError):
-        return False
+    return depth() is not None
 
 
 def depth() -> int | None:
     """How many jobs wait; None while the queue server does not answer within 0.3 s."""
     try:
-        return int(_connection().client.llen(_WAITING))
+        return int(_client().llen(_WAITING))
     except (redis.RedisError, OSError):
         return None
 
@@ -97,32 +99,16 @@ def connect(url: str, timeout: float) -> redis.Redis:
     )
 
 
-def _connection() -> _Connection:
-    connection = current_app.extensions.get("muster_queue")
-    if connection is None:
-        settings: Settings = current_app.extensions["muster_settings"]
-        connection = _Connection(connect(settings.queue_url, TIMEOUT))
-        connection = current_app.extensions.setdefault("muster_queue", connection)
-    assert isinstance(connection, _Connection)
-    return connection
+def _client() -> redis.Redis:
+    """The app's client; it is safe to use from threads and after a fork."""
+    settings: Settings = current_app.extensions["muster_settings"]
+    if _CLIENT not in current_app.extensions:
+        current_app.extensions.setdefault(_CLIENT, connect(settings.queue_url, TIMEOUT))
+    client: redis.Redis = current_app.extensions[_CLIENT]
+    return client
 
 
 def _is_waiting(client: redis.Redis, name: str) -> bool:
     """Whether a job of this name is in the queue."""
     ids = [job_id for job_id in client.lrange(_WAITING, 0, -1) if isinstance(job_id, bytes)]
     return any(job_id.rpartition(b"-")[0] == name.encode() for job_id in ids)
-
-
-def _enqueue(queue: Queue, job: str, args: tuple[int, ...], job_id: str) -> None:
-    queue.enqueue(
-        job,
-        args=args,
-        kwargs={},
-        job_id=job_id,
-        job_timeout=JOB_TIMEOUT,
-        result_ttl=0,
-        failure_ttl=FAILURE_TTL,
-        retry=Retry(max=TRIES_AGAIN),
-        description=job_id,
-        meta={"request": logs.request_id()},  # what the worker logs is then found by it
-    )

@@ -1,4 +1,4 @@
-"""One function per e-mail: plain values in, an `Email` out. No models, no app. `mime` makes bytes of it."""
+"""Plain values in, an `Email` out. No models, no app. `mime` makes bytes of it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
@@ -77,92 +77,61 @@ def invitation(
     return replace(email, reply_to=reply_to)
 
 
-def reset(*, to: str, organisation: str, link: str, validity: str) -> Email:
-    """The link to choose a new password. validity: how long it works, "60 minutes"."""
-    return _account(
-        to,
-        organisation,
-        "Choose a new password",
-        "Somebody asked for a new password for your account, most likely you.",
-        button="Choose a new password",
-        link=link,
-        fine=f"This link works once, within {validity}. It is yours alone: do not pass it on.",
-        unexpected="If you did not ask for it, ignore this email: your password stays as it is.",
-    )
-
-
-def email_change(*, to: str, organisation: str, link: str, validity: str) -> Email:
-    """To the new address: the link that confirms it."""
-    return _account(
-        to,
-        organisation,
-        "Confirm your new email",
-        "You asked to sign in with this address from now on. Confirm that it is yours.",
-        button="Confirm this email",
-        link=link,
-        fine=f"This link works once, within {validity}. Until then you sign in with the old address.",
-        unexpected="If you did not ask for it, ignore this email, and nothing changes.",
-    )
-
-
-def email_changing(*, to: str, organisation: str, at: str) -> Email:
-    """To the old address: another is about to take its place."""
-    said = f"On {at} somebody who was signed in as you asked to change the email of your account."
-    return _account(
-        to,
-        organisation,
-        "The email of your account is to change",
-        f"{said} It changes when the new one is confirmed.",
-    )
-
-
-def password_changed(*, to: str, organisation: str, at: str) -> Email:
-    """Tells that the password is another now."""
-    said = f"The password of your account was changed on {at}, and other devices were signed out."
-    return _account(to, organisation, "Your password was changed", said)
-
-
-def second_factor_on(*, to: str, organisation: str, at: str) -> Email:
-    """Tells that signing in asks for a code from now on."""
-    said = f"On {at} two-step sign-in was turned on: from now on a code from your app is asked for, too."
-    return _account(to, organisation, "Two-step sign-in is on", said)
-
-
-def second_factor_off(*, to: str, organisation: str, at: str) -> Email:
-    """Tells that the password is enough again."""
-    return _account(
-        to,
-        organisation,
-        "Two-step sign-in is off",
-        f"On {at} two-step sign-in was turned off: your password alone signs you in.",
-    )
-
-
 NOT_YOU = "If this was not you, choose a new password at once and tell the people who manage users."
 
 
-def _account(
-    to: str,
-    organisation: str,
-    subject: str,
-    said: str,
-    *,
-    button: str = "",
-    link: str = "",
-    fine: str = "",
-    unexpected: str = NOT_YOU,
+class AccountText(NamedTuple):
+    """An e-mail about the recipient's own account. Parameters are in braces. button: what opening the link is for."""
+
+    subject: str
+    said: str
+    button: str = ""
+    fine: str = ""
+    unexpected: str = NOT_YOU
+
+
+RESET = AccountText(
+    "Choose a new password",
+    "Somebody asked for a new password for your account, most likely you.",
+    button="Choose a new password",
+    fine="This link works once, within {validity}. It is yours alone: do not pass it on.",
+    unexpected="If you did not ask for it, ignore this email: your password stays as it is.",
+)
+EMAIL_CHANGE = AccountText(
+    "Confirm your new email",
+    "You asked to sign in with this address from now on. Confirm that it is yours.",
+    button="Confirm this email",
+    fine="This link works once, within {validity}. Until then you sign in with the old address.",
+    unexpected="If you did not ask for it, ignore this email, and nothing changes.",
+)
+EMAIL_CHANGING = AccountText(
+    "The email of your account is to change",
+    "On {at} somebody who was signed in as you asked to change the email of your account. "
+    "It changes when the new one is confirmed.",
+)
+PASSWORD_CHANGED = AccountText(
+    "Your password was changed",
+    "The password of your account was changed on {at}, and other devices were signed out.",
+)
+SECOND_FACTOR_ON = AccountText(
+    "Two-step sign-in is on",
+    "On {at} two-step sign-in was turned on: from now on a code from your app is asked for, too.",
+)
+SECOND_FACTOR_OFF = AccountText(
+    "Two-step sign-in is off",
+    "On {at} two-step sign-in was turned off: your password alone signs you in.",
+)
+
+
+def account(
+    said: AccountText, *, to: str, organisation: str, link: str = "", **params: str
 ) -> Email:
-    """An e-mail about the recipient's own account. button: what opening the link is for."""
+    """An e-mail about an account. params: `validity` (how long the link works), or `at` (when it happened)."""
     place = on_one_line(organisation) or NAMELESS
-    values = {
-        "place": place,
-        "subject": subject,
-        "said": said,
-        "button": button,
-        "link": link,
-        "fine": fine,
-    }
-    return _rendered("account", to, f"{subject}: {place}", {**values, "unexpected": unexpected})
+    texts = {name: text.format(**params) for name, text in said._asdict().items()}
+    return _rendered(
+        "account", to, f"{said.subject}: {place}", {"place": place, "link": link, **texts}
+    )
 
 
 def _rendered(template: str, to: str, subject: str, values: dict[str, Any]) -> Email:

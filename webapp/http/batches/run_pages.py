@@ -40,7 +40,7 @@ def progress_context(batch: Batch) -> dict[str, Any]:
         **kind_context(batch),
         "batch": batch,
         "tally": tally,
-        "newest": report.outcomes(batch, limit=20, newest=True),
+        "newest": report.newest_done(batch, 20),
         "is_waiting_for_queue": stuck,
         "alarm": alarm,
         "slow": slow,

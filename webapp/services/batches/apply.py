@@ -83,8 +83,11 @@ def apply(
     assert change.after
     assert change.subject
     kind, subject_id = change.subject
-    model: type[User | Invitation] = User if kind == "user" else Invitation
-    person = db.session.get_one(model, subject_id)
+    person: User | Invitation = (
+        db.session.get_one(User, subject_id)
+        if kind == "user"
+        else db.session.get_one(Invitation, subject_id)
+    )
     if change.after != change.before:
         give(person, change.after)
         action = (

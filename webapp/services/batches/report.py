@@ -7,32 +7,31 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, Select, func, select
 
 from webapp.core.plan.planner import Plan
 from webapp.core.text import batch_phrases
 from webapp.db import db, utcnow
-from webapp.models import Batch, Invitation, InvitationState, Message, MessageState, Outcome, Row
+from webapp.models import Batch, Invitation, InvitationState, Outcome, Row
 from webapp.services.directory import lookup, people_list
 from webapp.services.settings import in_force
 
-SHOWN = 100
-"""Rows of one outcome on a report, unless more are asked for."""
 CHUNK = 500
 """Rows of a download that are held at once."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """How far a batch has come: rows by outcome, and how many of those to be invited or updated still wait."""
+    """How far a batch has come. acting: how many rows are to be invited or updated.
+
+    unclaimed: those of them that no worker has claimed yet. skipped: skipped rows by their plan.
+    """
 
     by_outcome: Mapping[str, int]
-    acting: int
-    unclaimed: int
-    """Rows to be invited or updated that no worker has claimed yet."""
-    time_left: timedelta | None
     skipped: Mapping[str, int]
-    """Skipped rows by their plan."""
+    acting: int
+    unclaimed: int = 0
+    time_left: timedelta | None = None
 
     def __getitem__(self, outcome: str) -> int:
         return self.by_outcome.get(outcome, 0)
@@ -54,13 +53,10 @@ class Tally:
     @property
     def why_skipped(self) -> str:
         """Such as "5 rows that needed attention, 3 duplicates"."""
-        attention, duplicates = (
-            self.skipped.get(Plan.ATTENTION, 0),
-            self.skipped.get(Plan.DUPLICATE, 0),
-        )
-        return batch_phrases.describe_skipped(
-            attention, duplicates, self["skipped"] - attention - duplicates
-        )
+        attention = self.skipped.get(Plan.ATTENTION, 0)
+        duplicates = self.skipped.get(Plan.DUPLICATE, 0)
+        others = self["skipped"] - attention - duplicates
+        return batch_phrases.describe_skipped(attention, duplicates, others)
 
     @property
     def total(self) -> int:
@@ -70,86 +66,72 @@ class Tally:
 def tally(batch: Batch) -> Tally:
     """Counts by outcome, in one query, and an estimate of the time left; as they were kept where the rows are deleted."""
     if batch.tally is not None:
-        return Tally(batch.tally["by_outcome"], batch.to_send, 0, None, batch.tally["skipped"])
+        return Tally(batch.tally["by_outcome"], batch.tally["skipped"], batch.to_send)
     query = (
         select(Row.outcome, Row.plan, func.count())
-        .where(Row.batch_id == batch.id, Row.removed_at.is_(None))
+        .where(_is_of(batch))
         .group_by(Row.outcome, Row.plan)
     )
     by_outcome: Counter[str] = Counter()
     skipped: Counter[str] = Counter()
-    unclaimed = emails = 0
+    unclaimed: Counter[str] = Counter()
     for outcome, plan, n in db.session.execute(query):
         if outcome is not None:
             by_outcome[outcome] += n
-            emails += n if outcome is Outcome.WAITING else 0
-            skipped[plan] += n if outcome is Outcome.SKIPPED else 0
-        elif plan in (Plan.INVITE, Plan.UPDATE):
-            unclaimed += n
-            emails += n if plan is Plan.INVITE else 0
-    made = Tally(by_outcome, batch.to_send, unclaimed, None, skipped)
-    return (
-        replace(made, time_left=_time_left(batch, made, emails))
-        if made.waiting and made.settled
-        else made
-    )
+        if outcome is Outcome.SKIPPED:
+            skipped[plan] += n
+        if outcome is None and plan in (Plan.INVITE, Plan.UPDATE):
+            unclaimed[plan] += n
+    made = Tally(by_outcome, skipped, batch.to_send, unclaimed.total())
+    emails = made["waiting"] + unclaimed[Plan.INVITE]
+    return replace(made, time_left=_time_left(batch, made, emails))
 
 
 def _time_left(batch: Batch, tally: Tally, emails: int) -> timedelta | None:
-    """At the pace so far, no faster than the throttle lets the e-mails go, and not before the last message is due."""
-    if batch.confirmed_at is None:
+    """At the pace so far, no faster than the throttle lets the e-mails go; None where nothing is settled yet."""
+    if batch.confirmed_at is None or not (tally.waiting and tally.settled):
         return None
-    now = utcnow()
-    paced = (now - batch.confirmed_at) / tally.settled * tally.waiting
-    throttled = timedelta(minutes=emails / in_force.environment().mail_rate)
-    last_due = select(func.max(Message.due_at)).join(Row, Row.id == Message.row_id)
-    due_at = db.session.scalar(
-        last_due.where(Row.batch_id == batch.id, Message.state == MessageState.QUEUED)
-    )
-    return max(paced, throttled, due_at - now if due_at else timedelta())
+    paced = (utcnow() - batch.confirmed_at) / tally.settled * tally.waiting
+    return max(paced, timedelta(minutes=emails / in_force.environment().mail_rate))
 
 
-def outcomes(
-    batch: Batch, outcome: Outcome | None = None, limit: int = SHOWN, newest: bool = False
-) -> Sequence[Row]:
-    """Rows of a report: those with this outcome in the file's order, or the newest done."""
-    query = select(Row).where(Row.batch_id == batch.id, Row.removed_at.is_(None))
-    if outcome:
-        query = query.where(Row.outcome == outcome)
-    elif newest:
-        query = query.where(
-            Row.done_at.is_not(None), Row.outcome.not_in([Outcome.SKIPPED, Outcome.UNCHANGED])
-        )
-    order = (Row.done_at.desc(), Row.id.desc()) if newest else (Row.line,)
-    return db.session.scalars(query.order_by(*order).limit(limit)).all()
+def outcomes(batch: Batch, outcome: Outcome, limit: int) -> Sequence[Row]:
+    """Rows of a report with this outcome, in the file's order."""
+    return db.session.scalars(_select_rows(batch, outcome).limit(limit)).all()
+
+
+def newest_done(batch: Batch, limit: int) -> Sequence[Row]:
+    """The rows for which something was done last, the newest first."""
+    is_done = Row.outcome.not_in([Outcome.SKIPPED, Outcome.UNCHANGED]) & Row.done_at.is_not(None)
+    query = select(Row).where(_is_of(batch), is_done)
+    return db.session.scalars(query.order_by(Row.done_at.desc(), Row.id.desc()).limit(limit)).all()
 
 
 def each(batch: Batch, outcome: Outcome | None = None) -> Iterator[Row]:
-    """The same rows, all of them, in the file's order; a chunk at a time."""
-    query = select(Row).where(Row.batch_id == batch.id, Row.removed_at.is_(None)).order_by(Row.line)
-    query = query.where(Row.outcome == outcome) if outcome else query
-    yield from db.session.scalars(query.execution_options(yield_per=CHUNK))
+    """All rows, or those with this outcome, in the file's order; a chunk at a time."""
+    query = _select_rows(batch, outcome).execution_options(yield_per=CHUNK)
+    yield from db.session.scalars(query)
+
+
+def _select_rows(batch: Batch, outcome: Outcome | None) -> Select[Row]:
+    query = select(Row).where(_is_of(batch)).order_by(Row.line)
+    return query.where(Row.outcome == outcome) if outcome else query
+
+
+def _is_of(batch: Batch) -> ColumnElement[bool]:
+    return (Row.batch_id == batch.id) & Row.removed_at.is_(None)
 
 
 def changed_since(batch: Batch) -> Sequence[Row]:
     """The rows that were skipped because their person had changed since the review."""
-    query = select(Row).where(
-        Row.batch_id == batch.id,
-        Row.outcome == Outcome.SKIPPED,
-        Row.reason["code"].as_string() == "changed",
-    )
-    return db.session.scalars(query.order_by(Row.line)).all()
+    is_changed = Row.reason["code"].as_string() == "changed"
+    return db.session.scalars(_select_rows(batch, Outcome.SKIPPED).where(is_changed)).all()
 
 
-def unsent(batch: Batch) -> set[int]:
+def unsent(batch: Batch) -> set[int | None]:
     """The ids of the batch's pending invitations that were never e-mailed: their messages became files. One query."""
-    return {
-        row_id
-        for row_id in db.session.scalars(
-            lookup.select_never_emailed(people_list.is_of_batch(batch.id))
-        )
-        if row_id
-    }
+    of_batch = people_list.is_of_batch(batch.id)
+    return set(db.session.scalars(lookup.select_never_emailed(of_batch)))
 
 
 def valid_until(batch: Batch) -> datetime | None:

@@ -1,6 +1,6 @@
 """What each message says, and whether it is still to be sent.
 
-A new kind is a member of `MessageKind`, a function in `webapp.mail.messages`, and a line in WRITERS.
+A new kind is a member of `MessageKind`, a text or a function in `webapp.mail.messages`, and a line in WRITERS.
 """
 
 from __future__ import annotations
@@ -39,12 +39,12 @@ WRITERS: dict[MessageKind, Callable[..., Email]] = {
     MessageKind.INVITATION: emails.invitation,
     MessageKind.REMINDER: partial(emails.invitation, is_reminder=True),
     MessageKind.TEST: emails.invitation,
-    MessageKind.RESET: emails.reset,
-    MessageKind.EMAIL_CHANGE: emails.email_change,
-    MessageKind.EMAIL_CHANGING: emails.email_changing,
-    MessageKind.PASSWORD_CHANGED: emails.password_changed,
-    MessageKind.SECOND_FACTOR_ON: emails.second_factor_on,
-    MessageKind.SECOND_FACTOR_OFF: emails.second_factor_off,
+    MessageKind.RESET: partial(emails.account, emails.RESET),
+    MessageKind.EMAIL_CHANGE: partial(emails.account, emails.EMAIL_CHANGE),
+    MessageKind.EMAIL_CHANGING: partial(emails.account, emails.EMAIL_CHANGING),
+    MessageKind.PASSWORD_CHANGED: partial(emails.account, emails.PASSWORD_CHANGED),
+    MessageKind.SECOND_FACTOR_ON: partial(emails.account, emails.SECOND_FACTOR_ON),
+    MessageKind.SECOND_FACTOR_OFF: partial(emails.account, emails.SECOND_FACTOR_OFF),
 }
 
 
