@@ -11,6 +11,7 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from functools import lru_cache
+from itertools import groupby
 
 from webapp.core.text.spelling import letters_apart, plain
 
@@ -19,8 +20,6 @@ LONGEST = 100
 SHORTEST_WORD, LONGEST_WORD = 4, 40
 """Letters in a word that is corrected."""
 
-_TOKEN = re.compile(r"[^\W_]+|[#&@%*§$€]|[^\w\s]", re.UNICODE)
-_NUMBER = re.compile(r"\d+|\D+")
 _ROMAN = re.compile(r"[ivxlcdm]+")
 _SIGNS = "#&@%*+§$€"
 """Signs that tell names apart (C, C++ and C#); other punctuation does not."""
@@ -64,40 +63,30 @@ def split_known(text: str, find: Callable[[str], str | None]) -> list[str]:
 
     find: the name that a piece means, if any.
     """
-    places = [0]
-    ends = []
-    for found in _OR_WITHIN.finditer(text):
-        ends.append(found.start())
-        places.append(found.end())
-    ends.append(len(text))
-    pieces = [(start, end) for start, end in zip(places, ends, strict=True) if end > start]
-    # “C++” is not C
-    ends_with_a_sign = len(pieces) < len(places) and any(sign in text for sign in _SIGNS)
-    if len(pieces) > MOST_PIECES or ends_with_a_sign:
-        return []
-    rest: dict[int, list[str]] = {len(pieces): []}
-    for first in reversed(range(len(pieces))):
-        for last in reversed(range(first, len(pieces))):
-            name = find(text[pieces[first][0] : pieces[last][1]]) if last + 1 in rest else None
-            if name:
-                rest[first] = [name, *rest[last + 1]]
-                break
-    return rest.get(0, [])
+    between = list(_OR_WITHIN.finditer(text))[:MOST_PIECES]
+    for found in reversed(between):
+        name = find(text[: found.start()])
+        if name:
+            rest = text[found.end() :]
+            last = find(rest)
+            names = [last] if last else split_known(rest, find)
+            if names:
+                return [name, *names]
+    return []
 
 
 class _Names:
-    """Names that are looked up in: by their letters and numbers, and by the words between their numbers."""
+    """Names that are looked up in: by their letters and numbers, and by what must match exactly."""
 
     def __init__(self, names: Iterable[str]) -> None:
-        self.by_letters: defaultdict[tuple[str, ...], list[str]] = defaultdict(list)
+        self.by_letters: defaultdict[str, list[str]] = defaultdict(list)
         self.by_shape: defaultdict[tuple[str, ...], list[tuple[list[str], str]]] = defaultdict(list)
-        self.words: set[str] = set()
+        self.pieces: set[str] = set()
         for name in names:
-            words = _words(name)
-            self.words.update(words)
-            letters = _letters(name)
-            self.by_letters[letters].append(name)
-            self.by_shape[_shape(words, letters)].append((words, name))
+            pieces = _split(name)
+            self.pieces.update(pieces)
+            self.by_letters["".join(pieces)].append(name)
+            self.by_shape[_shape(pieces)].append((pieces, name))
 
 
 _index = lru_cache(maxsize=32)(_Names)
@@ -111,64 +100,49 @@ def nearest(wanted: str, names: Iterable[str], most: int = 2) -> str | None:
 @lru_cache(maxsize=4096)
 def _nearest(wanted: str, names: tuple[str, ...], most: int) -> str | None:
     index = _index(names)
-    letters = _letters(wanted)
-    if not letters:
-        return None
-    if same := index.by_letters.get(letters):
-        return same[0] if len(same) == 1 else None
-    words = _words(wanted)
+    pieces = _split(wanted)
     near: defaultdict[int, list[str]] = defaultdict(list)
-    for others, name in index.by_shape.get(_shape(words, letters), ()):
-        apart = _apart(words, others, index.words, most)
-        if apart <= most:
-            near[apart].append(name)
-    best = near[min(near)] if near else []
+    if pieces:
+        near[0] += index.by_letters.get("".join(pieces), [])
+        for others, name in index.by_shape.get(_shape(pieces), ()):
+            apart = _apart(pieces, others, index.pieces, most)
+            if 0 < apart <= most:
+                near[apart].append(name)
+    best = next((near[apart] for apart in sorted(near) if near[apart]), [])
     return best[0] if len(best) == 1 else None
 
 
-def _words(name: str) -> list[str]:
-    """The words of a name, and signs that tell names apart."""
+def _split(name: str) -> list[str]:
+    """Split a name into words, numbers and signs that tell names apart. What stands between two numbers is a piece, too.
+
+    So “Year7” and “Year 7” are alike, 10-12 and 1012 are not.
+    """
+    text = plain(name).lstrip("=+-@*•·'\" ").replace("&", "and")
+    runs = [(kind, "".join(run)) for kind, run in groupby(text, _kind)]
     pieces = []
-    for piece in _split(name):
-        if piece == "&":
-            piece = "and"
-        if piece in _SIGNS or any(map(str.isalnum, piece)):
-            pieces.append(piece)
+    for place, (kind, run) in enumerate(runs):
+        if kind != "between":
+            pieces.append(run)
+        elif [kind for kind, _ in runs[max(place - 1, 0) : place + 2]] == _BETWEEN_NUMBERS:
+            pieces.append(run.strip() or " ")
     return pieces
 
 
-def _split(name: str) -> list[str]:
-    text = plain(name).lstrip("=+-@*•·'\" ")
-    # Marks of other scripts belong to their letter, though a pattern takes them for punctuation.
-    marked = "".join("x" if unicodedata.category(c).startswith("M") else c for c in text)
-    return [text[found.start() : found.end()] for found in _TOKEN.finditer(marked)]
+_BETWEEN_NUMBERS = ["number", "between", "number"]
 
 
-def _letters(name: str) -> tuple[str, ...]:
-    """Split a name into letters and numbers: “Year7” and “Year 7” are alike, 10-12 and 1012 are not."""
-    runs: list[str] = []
-    between = ""
-    for piece in _split(name):
-        if piece not in _SIGNS and not any(map(str.isalnum, piece)):
-            between += piece
-            continue
-        for run in _NUMBER.findall("and" if piece == "&" else piece):
-            is_number = run[0].isdecimal()
-            after_number = bool(runs) and runs[-1][-1].isdecimal()
-            if is_number and after_number:
-                runs += [between or " ", run]
-            elif is_number or after_number or not runs or run in _SIGNS or runs[-1] in _SIGNS:
-                runs.append(run)
-            else:
-                runs[-1] += run
-            between = ""
-    return tuple(runs)
+def _kind(character: str) -> str:
+    if character.isdecimal():
+        return "number"
+    # marks of other scripts belong to their letter
+    if character.isalnum() or unicodedata.category(character).startswith("M"):
+        return "letter"
+    return "sign" if character in _SIGNS else "between"
 
 
-def _shape(words: list[str], letters: tuple[str, ...]) -> tuple[str, ...]:
-    """The words that must match exactly, "" for each word that may be misspelt, and separators between numbers."""
-    between_numbers = (run for run in letters if not any(map(str.isalnum, run)))
-    return (*("" if _can_be_misspelt(word) else word for word in words), *between_numbers)
+def _shape(pieces: list[str]) -> tuple[str, ...]:
+    """What must match exactly, and "" for each word that may be misspelt."""
+    return tuple("" if _can_be_misspelt(piece) else piece for piece in pieces)
 
 
 def _can_be_misspelt(word: str) -> bool:
@@ -197,10 +171,8 @@ def _apart(words: list[str], others: list[str], known: set[str], most: int) -> i
             continue
         allowed = min(most, len(word) // 3, len(other) // 3)
         begins_alike = word[0] == other[0] or word[:2] == other[1::-1]
-        if word in known or not begins_alike:
-            return most + 1
         apart = letters_apart(word, other, allowed)
-        if apart > allowed:
+        if word in known or not begins_alike or apart > allowed:
             return most + 1
         total += apart
     return total
