@@ -157,7 +157,7 @@ def walk(at: Walk, muster: Muster, sink: Sink) -> None:
     page.get_by_text("Row 10 removed").wait_for()
     at.take("review-removed")
     page.locator(".toast").get_by_role("button", name="Undo").click()
-    page.get_by_text("Undone: removing row 10").wait_for()
+    page.get_by_text("Undone: removed row 10").wait_for()
     for name in ("Replace “Analsyt” by “Analyst”, row 6", "Use @northfield.example, row 4"):
         page.get_by_role("button", name=name).click()
         page.locator("#edit-status", has_text=f"Row {name[-1]}").wait_for(state="attached")

@@ -46,13 +46,13 @@ class TestUndo:
         expect(undo).to_be_enabled()
         review.reload()
         undo.click()
-        toast(review, "Undone: Role in row 2")
+        toast(review, "Undone: changed Role in row 2")
         expect(role(review, 2)).to_have_value("Analsyt")
         expect(undo).to_be_disabled()
         expect(undo).to_be_focused()  # also when nothing is left to undo
         owner.axe("after an undo")
         redo.press("Enter")
-        toast(review, "Redone: Role in row 2")
+        toast(review, "Redone: changed Role in row 2")
         expect(role(review, 2)).to_have_value("Analyst")
 
     def test_of_a_typed_email_shows_what_was_there(self, review):
@@ -71,7 +71,7 @@ class TestUndo:
         expect(review.locator("#steps li")).to_have_count(2)
         owner.axe("the recent changes")
         review.get_by_role("button", name="Undo: Maren Okafor changed Role in row 2").press("Enter")
-        toast(review, "Undone: Role in row 2")
+        toast(review, "Undone: changed Role in row 2")
         expect(role(review, 2)).to_have_value("Analsyt")
         expect(role(review, 5)).to_have_value("Analyst")
         expect(review.get_by_role("button", name="Recent changes")).to_be_focused()
@@ -118,7 +118,7 @@ class TestFix:
         toast(page, "Replaced in 120 rows")
         expect(page.get_by_role("button", name="Send 120 invitations")).to_be_visible()
         page.locator("#undo").click()
-        toast(page, "Undone: Role in 120 rows")
+        toast(page, "Undone: changed Role in 120 rows")
         expect(page.get_by_text("120 rows need attention").first).to_be_visible()
 
 
@@ -192,7 +192,7 @@ class TestSelection:
         toast(page, "130 rows removed")
         expect(page.get_by_text("Every row was removed")).to_be_visible()
         page.locator("#undo").click()
-        toast(page, "Undone: removing 130 rows")
+        toast(page, "Undone: removed 130 rows")
         expect(page.get_by_role("button", name="Send 130 invitations")).to_be_visible()
 
     def test_an_edit_of_one_cell_keeps_it(self, review):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from webapp.core.errors import ConflictError, NotFoundError, RuleViolationError
 from webapp.core.lists.row_filter import Find
-from webapp.core.plan.planner import Plan
+from webapp.core.plan.planner import Mode, Plan
 from webapp.db import db
 from webapp.models import Batch, RowEdit
 from webapp.services.batches import bulk_edit, bulk_fix, cell_edit, corrections, undo
@@ -129,7 +129,7 @@ class TestFix:
         batch = make_review(admin, [(f"u{n}@{DOMAIN}", "Analsyt", "") for n in range(4)])
         before = state_of_batch(batch.id)
         bulk_fix.fix(batch.id, "role", "Analsyt", "Analyst", admin)
-        assert undo.undo(batch.id, admin).name == "Role in 4 rows"
+        assert undo.undo(batch.id, admin).name == "changed Role in 4 rows"
         assert state_of_batch(batch.id) == before
 
     def test_says_so_where_nobody_has_it_any_more(self, admin):
@@ -219,7 +219,10 @@ class TestSelected:
             bulk_edit.set_role(batch.id, ids(batch, 2), role, admin)
 
     def test_groups_added(self, batch, admin):
-        assert bulk_edit.add_groups(batch.id, ids(batch, 2, 3, 4, 5), ["Student Devices", "Exam Laptops"], admin).count == 2
+        assert (
+            bulk_edit.change_groups(batch.id, ids(batch, 2, 3, 4, 5), ["Student Devices", "Exam Laptops"], Mode.ADD, admin).count
+            == 2
+        )
         assert [row.groups for row in rows_now(batch.id)] == [
             "Student Devices, Exam Laptops",
             "All groups",
@@ -228,12 +231,12 @@ class TestSelected:
         ]
 
     def test_groups_removed_however_they_are_spelt(self, batch, admin):
-        assert bulk_edit.remove_groups(batch.id, ids(batch, 2, 3, 4, 5), ["Student Devices"], admin).count == 2
+        assert bulk_edit.change_groups(batch.id, ids(batch, 2, 3, 4, 5), ["Student Devices"], Mode.REMOVE, admin).count == 2
         assert [row.groups for row in rows_now(batch.id)] == ["", "All groups", "", "Exam Laptops"]
 
     def test_groups_set(self, batch, admin):
-        bulk_edit.set_groups(batch.id, ids(batch, 2, 3), ["Exam Laptops"], admin)
-        bulk_edit.set_groups(batch.id, ids(batch, 4), ["All groups", "Exam Laptops"], admin)
+        bulk_edit.change_groups(batch.id, ids(batch, 2, 3), ["Exam Laptops"], Mode.REPLACE, admin)
+        bulk_edit.change_groups(batch.id, ids(batch, 4), ["All groups", "Exam Laptops"], Mode.REPLACE, admin)
         assert [row.groups for row in rows_now(batch.id)][:3] == ["Exam Laptops", "Exam Laptops", "All groups"]
 
     def test_removed(self, batch, admin):
@@ -256,9 +259,13 @@ class TestSelected:
     def test_each_is_one_step(self, batch, admin):
         before = state_of_batch(batch.id)
         bulk_edit.set_role(batch.id, ids(batch, 2, 3), "Remote", admin)
-        bulk_edit.add_groups(batch.id, ids(batch, 2, 4), ["Exam Laptops"], admin)
+        bulk_edit.change_groups(batch.id, ids(batch, 2, 4), ["Exam Laptops"], Mode.ADD, admin)
         bulk_edit.remove(batch.id, ids(batch, 2, 5), admin)
-        assert [undo.undo(batch.id, admin).name for _ in range(3)] == ["removing 2 rows", "Groups in 2 rows", "Role in 2 rows"]
+        assert [undo.undo(batch.id, admin).name for _ in range(3)] == [
+            "removed 2 rows",
+            "changed Groups in 2 rows",
+            "changed Role in 2 rows",
+        ]
         assert state_of_batch(batch.id) == before
 
 
@@ -305,7 +312,7 @@ def test_a_row_added_is_empty_below_the_last_one_and_can_be_taken_back(admin, ch
     before = state_of_batch(batch.id)
     added = cell_edit.add_rows(batch.id, [{}], admin).rows[0]
     assert (added.line, added.email, added.read_email, added.plan) == (3, "", "", Plan.ATTENTION)
-    assert undo.undo(batch.id, admin).name == "adding row 3"
+    assert undo.undo(batch.id, admin).name == "added row 3"
     assert state_of_batch(batch.id) == before
     change_settings(max_rows=1)
     with pytest.raises(ConflictError, match="The limit is 1"):

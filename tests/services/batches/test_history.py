@@ -100,8 +100,8 @@ def act(batch_id: int, action: tuple, by) -> None:
         elif kind == "set_role":
             bulk_edit.set_role(batch_id, chosen, what[1], by)
         elif kind == "groups":
-            change = {"add": bulk_edit.add_groups, "remove": bulk_edit.remove_groups, "set": bulk_edit.set_groups}[what[0]]
-            change(batch_id, chosen, [what[2]], by)
+            mode = {"add": Mode.ADD, "remove": Mode.REMOVE, "set": Mode.REPLACE}[what[0]]
+            bulk_edit.change_groups(batch_id, chosen, [what[2]], mode, by)
         elif kind == "remove_all":
             bulk_edit.remove(batch_id, chosen, by)
         elif kind == "merge" and place:
@@ -155,7 +155,7 @@ def edit(batch, line: int, field: str, value: str, by) -> None:
 class TestUndo:
     def test_says_what_it_took_back(self, batch, admin):
         edit(batch, 2, "role", "Analyst", admin)
-        assert undo.undo(batch.id, admin).name == "Role in row 2"
+        assert undo.undo(batch.id, admin).name == "changed Role in row 2"
         assert cell(batch, 2, "role") == "Analsyt"
 
     def test_is_of_ones_own_last_edit(self, batch, admin):
@@ -234,7 +234,7 @@ class TestUndo:
         edit(batch, 2, "role", "Analyst", admin)
         seen = db.session.get(Batch, batch.id).version
         undo.undo(batch.id, ana, seen)
-        with pytest.raises(confirmation.PlansChangedError, match="Ana Silva has undone: Role in row 2"):
+        with pytest.raises(confirmation.PlansChangedError, match="Ana Silva has undone: changed Role in row 2"):
             confirmation.confirm(batch.id, seen, admin)
 
     def test_comes_too_late_after_the_confirm(self, batch, admin):
@@ -246,20 +246,19 @@ class TestUndo:
 
 
 @pytest.mark.parametrize(
-    ("field", "after", "count", "line", "name", "told"),
+    ("field", "after", "count", "line", "said"),
     [
-        ("role", "x", 1, 12, "Role in row 12", "changed Role in row 12"),
-        ("groups", "x", 7, 2, "Groups in 7 rows", "changed Groups in 7 rows"),
-        ("removed", "removed", 1, 12, "removing row 12", "removed row 12"),
-        ("removed", "", 1, 12, "putting row 12 back", "put row 12 back"),
-        ("added", "added", 1, 12, "adding row 12", "added row 12"),
-        ("mode", "add", 0, None, "what happens to groups", "changed what happens to groups"),
-        (None, "", 2, 3, "several cells in 2 rows", "changed several cells in 2 rows"),
+        ("role", "x", 1, 12, "changed Role in row 12"),
+        ("groups", "x", 7, 2, "changed Groups in 7 rows"),
+        ("removed", "removed", 1, 12, "removed row 12"),
+        ("removed", "", 1, 12, "put row 12 back"),
+        ("added", "added", 1, 12, "added row 12"),
+        ("mode", "add", 0, None, "changed what happens to groups"),
+        (None, "", 2, 3, "changed several cells in 2 rows"),
     ],
 )
-def test_a_step_in_words(field, after, count, line, name, told):
-    assert undo.step_name(field, after, count, line) == name
-    assert undo.step_sentence(field, after, count, line) == told
+def test_a_step_in_words(field, after, count, line, said):
+    assert undo.describe_step(field, after, count, line) == said
 
 
 @pytest.mark.slow

@@ -50,14 +50,14 @@ class TestUndo:
         id = row_at(batch, 2).id
         assert f"#row-{id}-role-td" in targets(answer)
         assert f"#batch-{batch.id}-review" not in targets(answer)
-        assert "Undone: Role in row 2" in answer.page.text
+        assert "Undone: changed Role in row 2" in answer.page.text
         assert row_at(batch, 2).role == "Analsyt"
 
     def test_of_more_answers_with_the_review_and_keeps_the_filter(self, admin, batch):
         post(admin, batch, "fixes", {"field": "role", "old": "Analsyt", "new": "Analyst"})
         answer = post(admin, batch, "undos", here="?plan=attention")
         assert f"#batch-{batch.id}-review" in targets(answer)
-        assert "Undone: Role in 2 rows" in answer.page.text
+        assert "Undone: changed Role in 2 rows" in answer.page.text
         assert [a for a in answer.page.all("a", aria_current="true") if "plan=attention" in a["href"]]
 
     def test_the_buttons_say_whether_there_is_something(self, admin, batch):
@@ -71,7 +71,7 @@ class TestUndo:
         page = admin.get(path).page
         assert (disabled(page, "undo"), disabled(page, "redo")) == (True, False), "it must work after a refresh"
         answer = post(admin, batch, "redos")
-        assert "Redone: Role in row 2" in answer.page.text
+        assert "Redone: changed Role in row 2" in answer.page.text
         assert row_at(batch, 2).role == "Analyst"
 
     def test_is_a_sentence_where_somebody_changed_the_cell_since(self, admin, owner, batch):
@@ -97,7 +97,7 @@ class TestUndo:
         answer = post(admin, batch, f"rows/{id}/removal")
         undo = next(b["hx-post"] for b in answer.page.all("button") if "/undos?" in b.get("hx-post", ""))
         answer = admin.post(undo, None, 200, htmx=True)
-        assert "Undone: removing row 2" in answer.page.text
+        assert "Undone: removed row 2" in answer.page.text
         assert row_at(batch, 2).removed_at is None
 
     def test_without_the_script_it_goes_back_to_the_review(self, admin, batch):

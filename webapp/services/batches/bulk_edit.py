@@ -11,6 +11,7 @@ from sqlalchemy import func, select
 from webapp.core.errors import ConflictError, NotFoundError, RuleViolationError
 from webapp.core.files.cleaning import LONGEST_CELL, clean, clip
 from webapp.core.lists.row_filter import Find
+from webapp.core.plan.planner import Mode
 from webapp.core.plan.registry import ALL_GROUPS, Registry, fold
 from webapp.db import db, in_json
 from webapp.models import Batch, Row, User
@@ -161,43 +162,31 @@ def official_name(field: str, meant: str, registry: Registry, by: User) -> str:
     return group.name
 
 
-def set_groups(batch_id: int, chosen: Chosen, names: Sequence[str], by: User) -> Result:
-    """Write these groups, and no others, into the selected rows."""
-    return _change_groups(batch_id, chosen, by, lambda _cell, registry: unite(names, registry))
-
-
-def add_groups(batch_id: int, chosen: Chosen, names: Sequence[str], by: User) -> Result:
-    """Add groups to those in the selected rows. All groups hold every other already."""
-
-    def add(cell: str, registry: Registry) -> str:
-        present = _keys(split_groups(cell), registry)
-        if _key(ALL_GROUPS, registry) in present or _keys(names, registry) <= present:
-            return cell
-        return unite([*split_groups(cell), *names], registry)
-
-    return _change_groups(batch_id, chosen, by, add)
-
-
-def remove_groups(batch_id: int, chosen: Chosen, names: Sequence[str], by: User) -> Result:
-    """Take groups out of the selected rows, whatever their spelling there."""
-
-    def take(cell: str, registry: Registry) -> str:
-        removed = _keys(names, registry)
-        present = split_groups(cell)
-        kept = [name for name in present if _key(name, registry) not in removed]
-        return ", ".join(kept) if len(kept) < len(present) else cell
-
-    return _change_groups(batch_id, chosen, by, take)
-
-
-def _change_groups(
-    batch_id: int, chosen: Chosen, by: User, new: Callable[[str, Registry], str]
+def change_groups(
+    batch_id: int, chosen: Chosen, names: Sequence[str], mode: Mode, by: User
 ) -> Result:
+    """Set the groups of the selected rows, add groups to theirs, or take groups out of them, whatever their spelling there."""
+
     def propose(batch: Batch) -> Proposal:
         registry = lookup.registry()
-        return change_cells(_selected(batch, chosen), "groups", lambda cell: new(cell, registry))
+        return change_cells(
+            _selected(batch, chosen), "groups", lambda cell: _regroup(cell, names, mode, registry)
+        )
 
     return changes.apply(batch_id, by, propose)
+
+
+def _regroup(cell: str, names: Sequence[str], mode: Mode, registry: Registry) -> str:
+    """A Groups cell with these groups set, added or removed."""
+    present = split_groups(cell)
+    keys = _keys(names, registry)
+    if mode is Mode.REPLACE:
+        return unite(names, registry)
+    if mode is Mode.REMOVE:
+        kept = [name for name in present if _key(name, registry) not in keys]
+        return ", ".join(kept) if len(kept) < len(present) else cell
+    has_all = keys <= _keys(present, registry) or fold(ALL_GROUPS) in map(fold, present)
+    return cell if has_all else unite([*present, *names], registry)
 
 
 def remove(batch_id: int, chosen: Chosen, by: User) -> Result:

@@ -40,7 +40,8 @@ def find_page(batch: Batch, find: Find, size: int = PAGE) -> Page[Row]:
     """
     query = _ordered(select(Row).options(_SHOWN), batch, find)
     if not find.text:
-        total = _counted(batch, find)
+        count = _narrowed(select(func.count(Row.id)), batch, find)
+        total = (db.session.scalar(count) or 0) if find.is_on else batch.size
         number = page_of(find.page, total, size)
         return Page(
             db.session.scalars(query.limit(size).offset((number - 1) * size)).all(),
@@ -110,20 +111,6 @@ def _says(find: Find) -> Callable[..., bool]:
     return lambda email, role, groups: find.says(
         email, role, groups, role_name(role), names(groups)
     )
-
-
-def _counted(batch: Batch, find: Find) -> int:
-    """How many rows there are without regard to text: from the batch's own counts wherever these tell."""
-    asked = {name for name in ("plan", "problem", "mark", "hint") if getattr(find, name)}
-    if not asked:
-        return batch.size
-    if asked == {"plan"}:
-        return batch.counts.get(str(find.plan), 0)
-    if asked == {"mark"}:
-        return batch.counts.get(str(find.mark), 0)
-    if asked == {"problem"} or (asked == {"plan", "problem"} and find.plan is Plan.ATTENTION):
-        return batch.counts.get(f"problem:{find.problem}", 0)
-    return db.session.scalar(_narrowed(select(func.count(Row.id)), batch, find)) or 0
 
 
 def _narrowed(query: Select[*Columns], batch: Batch, find: Find) -> Select[*Columns]:

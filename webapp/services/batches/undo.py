@@ -32,11 +32,7 @@ _OPTIONS = {
 
 
 class UndoConflictError(ConflictError):
-    """Another person changed a cell of the step since; nothing was undone. version: of the step."""
-
-    def __init__(self, sentence: str, version: int) -> None:
-        super().__init__(sentence)
-        self.version = version
+    """Another person changed a cell of the step since; nothing was undone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,33 +53,21 @@ class Step:
     at: datetime
 
 
-def step_name(field: str | None, after: str, rows: int, line: int | None) -> str:
-    """A step in words: "Role in row 12", "removing 7 rows". field: None where it changed several columns."""
+def describe_step(field: str | None, after: str, rows: int, line: int | None) -> str:
+    """A step in words: "changed Role in row 12", "removed 7 rows". field: None where it changed several columns."""
     where = f"row {line}" if rows == 1 else plural(rows, "row")
     if rows == 0:
-        return _OPTIONS.get(field or "", "several options")
+        return f"changed {_OPTIONS.get(field or '', 'several options')}"
     if field in ("removed", "added"):
-        doing = "removing" if field == "removed" else "adding"
-        return f"{doing} {where}" if after else f"putting {where} back"
-    return f"{field.capitalize() if field else 'several cells'} in {where}"
-
-
-def step_sentence(field: str | None, after: str, rows: int, line: int | None) -> str:
-    """What a person did, as words after their name: "changed Role in row 12", "removed 7 rows"."""
-    where = f"row {line}" if rows == 1 else plural(rows, "row")
-    if rows and field in ("removed", "added"):
         return f"{field} {where}" if after else f"put {where} back"
-    name = step_name(field, after, rows, line)
-    return f"changed {name if field else name[:1].lower() + name[1:]}"
+    return f"changed {field.capitalize() if field else 'several cells'} in {where}"
 
 
-def available(batch: Batch, by: User, before: int | None = None) -> Available:
-    """What the buttons offer; one query. before: only steps before this version are left to undo."""
+def available(batch: Batch, by: User) -> Available:
+    """What the buttons offer; one query."""
     if batch.kind is not BatchKind.UPLOAD:
         return Available(undo=False, redo=False)
     undo = _own(batch, by).where(RowEdit.field.not_in(MARKERS))
-    if before is not None:
-        undo = undo.where(RowEdit.version < before)
     redo = _own_undos(batch, by)
     can_undo, can_redo = db.session.execute(select(undo.exists(), redo.exists())).one()
     return Available(can_undo, can_redo)
@@ -116,18 +100,18 @@ def recent(batch: Batch) -> list[Step]:
     steps = []
     for version, who, first, last, after, rows, line, at in db.session.execute(query):
         field = first if first in (last, "added") else None
-        steps.append(Step(version, who, step_sentence(field, after, rows, line), at))
+        steps.append(Step(version, who, describe_step(field, after, rows, line), at))
     return steps
 
 
-def undo(batch_id: int, by: User, version: int | None = None, before: int | None = None) -> Result:
-    """Take back one's own last step, of those before a version where one is given; or the named one, of anybody.
+def undo(batch_id: int, by: User, version: int | None = None) -> Result:
+    """Take back one's own last step, or the one of this version, of anybody.
 
     Raises UndoConflictError, and changes nothing, where somebody changed one of its cells since.
     """
 
     def propose(batch: Batch) -> Proposal:
-        wanted = version or _last_step(batch, by, before)
+        wanted = version or _last_step(batch, by)
         step = _find_step(batch, wanted, EditState.DONE)
         if not step or wanted is None:
             raise RuleViolationError("There is nothing left to undo.")
@@ -172,14 +156,10 @@ def _own_undos(batch: Batch, by: User) -> Select[int]:
     )
 
 
-def _last_step(batch: Batch, by: User, before: int | None) -> int | None:
-    """The version of this person's last step that was not undone, or of the last one before that version."""
-    own = (
-        _own(batch, by)
-        .where(RowEdit.field.not_in(MARKERS))
-        .with_only_columns(func.max(RowEdit.version))
-    )
-    return db.session.scalar(own if before is None else own.where(RowEdit.version < before))
+def _last_step(batch: Batch, by: User) -> int | None:
+    """The version of this person's last step that was not undone."""
+    own = _own(batch, by).where(RowEdit.field.not_in(MARKERS))
+    return db.session.scalar(own.with_only_columns(func.max(RowEdit.version)))
 
 
 def _of_step(batch: Batch, version: int | None) -> ColumnElement[bool]:
@@ -206,7 +186,7 @@ def _replay(
     batch: Batch, by: User, version: int, step: Sequence[Change], marker: str, name: str
 ) -> Proposal:
     """Carry out a step backwards (UNDONE) or again (REDONE). Raises UndoConflictError."""
-    _check(batch, step, marker, version)
+    _check(batch, step, marker)
     state = EditState.UNDONE if marker == UNDONE else EditState.DONE
 
     def log() -> None:
@@ -233,7 +213,7 @@ def _replay(
     return Proposal(step, log=log, name=name)
 
 
-def _check(batch: Batch, step: Sequence[Change], marker: str, version: int) -> None:
+def _check(batch: Batch, step: Sequence[Change], marker: str) -> None:
     """Raises UndoConflictError where a cell is no longer as the step left it, or its row was removed since."""
     moving = {
         change.row.id for change in step if change.row and change.field in ("removed", "added")
@@ -244,7 +224,7 @@ def _check(batch: Batch, step: Sequence[Change], marker: str, version: int) -> N
         is_filled = change.field == "added" and marker == UNDONE and _holds_more(row, step)
         if is_gone or is_filled or changes.current(batch, row, change.field) != change.before:
             sentence = _who_changed(batch, change, is_gone=is_gone)
-            raise UndoConflictError(f"{sentence} Nothing was {marker}.", version)
+            raise UndoConflictError(f"{sentence} Nothing was {marker}.")
 
 
 def _holds_more(row: Row | None, step: Sequence[Change]) -> bool:
@@ -270,10 +250,11 @@ def _who_changed(batch: Batch, change: Change, *, is_gone: bool) -> str:
         .limit(1)
     )
     who = db.session.scalar(last)
-    if row and field in ("removed", "added"):
-        what = f"Row {row.line}"
+    if row is None:
+        what = _OPTIONS[field]
     else:
-        what = step_name(field, change.after, 1 if row else 0, row.line if row else None)
+        column = "" if field in ("removed", "added") else f"{field.capitalize()} in "
+        what = f"{column}row {row.line}"
     by = f" by {who}" if who else ""
     return f"{what[:1].upper()}{what[1:]} was changed since{by}."
 
@@ -282,4 +263,4 @@ def _name(step: Sequence[Change]) -> str:
     fields = {change.field for change in step}
     lines = {change.row.line for change in step if change.row}
     field = fields.pop() if len(fields) == 1 else "added" if "added" in fields else None
-    return step_name(field, step[0].after, len(lines), min(lines, default=None))
+    return describe_step(field, step[0].after, len(lines), min(lines, default=None))

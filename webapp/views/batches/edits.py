@@ -11,6 +11,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from webapp.core.errors import NotFoundError, RuleViolationError
 from webapp.core.files.cleaning import clean
 from webapp.core.lists.row_filter import Find, Hint
+from webapp.core.plan.planner import Mode
 from webapp.core.security.permissions import Permission
 from webapp.core.text.formatting import plural
 from webapp.http.batches.answers import draw_bulk_change, draw_review, draw_rows
@@ -45,7 +46,7 @@ MAKE = Permission.INVITATIONS_MAKE
 def _add_review_functions() -> dict[str, Any]:
     """Give templates the functions that parts of the review call only where they show the result: each costs queries."""
     return {
-        "undoing": lambda batch, before=None: history.available(batch, current_user(), before),
+        "undoing": lambda batch: history.available(batch, current_user()),
         "look_alikes_of": row_search.find_look_alikes,
     }
 
@@ -63,24 +64,10 @@ def under_review(batch_id: int) -> Batch:
 
 @bp.post("/undos")
 @require(MAKE)
-def undo(batch_id: int) -> str | BaseResponse | tuple[str, int, dict[str, str]]:
-    """Take back one's own last step; or the one whose version the form names.
-
-    Where it was overtaken, the next Undo goes on with the step before it.
-    """
+def undo(batch_id: int) -> str | BaseResponse:
+    """Take back one's own last step; or the one whose version the form names."""
     version = get_number(request.values, "version")
-    before = get_number(request.values, "before")
-    try:
-        return draw_replay(history.undo(batch_id, current_user(), version, before), "Undone")
-    except history.UndoConflictError as conflict:
-        if version or not is_fragment():
-            raise
-        context = {
-            "batch": review.get_batch(batch_id),
-            "before": conflict.version,
-            "said": str(conflict),
-        }
-        return render_template("batches/edits/_overtaken.html", **context), 409, {"X-Muster": "1"}
+    return draw_replay(history.undo(batch_id, current_user(), version), "Undone")
 
 
 @bp.post("/redos")
@@ -104,9 +91,14 @@ def draw_replay(result: Result, verb: str) -> str | BaseResponse:
 def steps(batch_id: int) -> str | BaseResponse:
     """The list of the last steps of all people, shown with Undo and Redo."""
     batch = review.get_batch(batch_id)
+    return draw_part("batches/edits/_steps.html", batch, steps=history.recent(batch))
+
+
+def draw_part(template: str, batch: Batch, **context: Any) -> str | BaseResponse:
+    """A part of the review for htmx. A browser that asks for it goes to the review."""
     if not is_fragment():
-        return redirect_to("batches.show", batch_id=batch_id)
-    return render_template("batches/edits/_steps.html", batch=batch, steps=history.recent(batch))
+        return redirect_to("batches.show", batch_id=batch.id)
+    return render_template(template, batch=batch, **context)
 
 
 # The same fix in many rows
@@ -116,14 +108,10 @@ def steps(batch_id: int) -> str | BaseResponse:
 @require(MAKE)
 def fixes(batch_id: int) -> str | BaseResponse:
     """What a fix would change, row by row."""
-    batch, args = review.get_batch(batch_id), request.args
-    if not is_fragment():
-        return redirect_to("batches.show", batch_id=batch_id)
-    field, old, new = args.get("field", ""), args.get("old", ""), args.get("new", "")
-    preview = bulk_fix.preview(batch, field, old, new)
-    return render_template(
-        "batches/edits/_fix.html", batch=batch, field=field, old=old, new=new, preview=preview
-    )
+    batch = review.get_batch(batch_id)
+    asked = {name: request.args.get(name, "") for name in ("field", "old", "new")}
+    preview = bulk_fix.preview(batch, asked["field"], asked["old"], asked["new"])
+    return draw_part("batches/edits/_fix.html", batch, preview=preview, **asked)
 
 
 @bp.post("/fixes")
@@ -139,20 +127,15 @@ def fix(batch_id: int) -> str | BaseResponse:
 
 @bp.get("/replacements")
 @require(MAKE)
-def preview(batch_id: int) -> tuple[str, int] | BaseResponse:
+def preview(batch_id: int) -> str | BaseResponse:
     """What find and replace would do: in how many rows, and the first of them."""
     batch = review.get_batch(batch_id)
-    if not is_fragment():
-        return redirect_to("batches.show", batch_id=batch_id)
+    context: dict[str, Any] = {"preview": None, "refusal": ""}
     try:
-        preview = bulk_edit.preview_replacement(batch, load_replacement())
-        refusal = ""
+        context["preview"] = bulk_edit.preview_replacement(batch, load_replacement())
     except RuleViolationError as error:
-        preview = None
-        refusal = str(error)
-    return render_template(
-        "batches/edits/_replaceable.html", batch=batch, preview=preview, refusal=refusal
-    ), 200
+        context["refusal"] = str(error)
+    return draw_part("batches/edits/_replaceable.html", batch, **context)
 
 
 @bp.get("/replacements/new")
@@ -207,11 +190,8 @@ def translate(batch_id: int) -> str | BaseResponse:
 @require(MAKE)
 def regrouping(batch_id: int) -> str | BaseResponse:
     """Groups of the selected rows: the inside of the dialog."""
-    if not is_fragment():
-        return redirect_to("batches.show", batch_id=batch_id)
-    return render_template(
-        "batches/edits/_regroup.html", batch=under_review(batch_id), registry=lookup.registry()
-    )
+    batch = under_review(batch_id)
+    return draw_part("batches/edits/_regroup.html", batch, registry=lookup.registry())
 
 
 @bp.post("/changes")
@@ -221,26 +201,24 @@ def change(batch_id: int) -> str | BaseResponse:
     form = request.form
     by = current_user()
     names = form.getlist("groups")
-    match form.get("do"):
-        case "role":
-            result = bulk_edit.set_role(batch_id, selection(), form.get("role", ""), by)
-            return draw_bulk_change(result, "Role changed in {rows}")
-        case "remove":
-            return draw_bulk_change(bulk_edit.remove(batch_id, selection(), by), "{rows} removed")
-        case "set_groups":
-            return draw_bulk_change(
-                bulk_edit.set_groups(batch_id, selection(), names, by), "Groups set in {rows}"
-            )
-        case "add_groups" if names:
-            return draw_bulk_change(
-                bulk_edit.add_groups(batch_id, selection(), names, by), "Groups added in {rows}"
-            )
-        case "remove_groups" if names:
-            return draw_bulk_change(
-                bulk_edit.remove_groups(batch_id, selection(), names, by),
-                "Groups removed in {rows}",
-            )
-    raise RuleViolationError("Choose at least one group.")
+    do = form.get("do", "")
+    if do == "role":
+        result = bulk_edit.set_role(batch_id, selection(), form.get("role", ""), by)
+        return draw_bulk_change(result, "Role changed in {rows}")
+    if do == "remove":
+        return draw_bulk_change(bulk_edit.remove(batch_id, selection(), by), "{rows} removed")
+    if do not in REGROUPED or (not names and do != "set_groups"):
+        raise RuleViolationError("Choose at least one group.")
+    mode, said = REGROUPED[do]
+    result = bulk_edit.change_groups(batch_id, selection(), names, mode, by)
+    return draw_bulk_change(result, said)
+
+
+REGROUPED = {
+    "set_groups": (Mode.REPLACE, "Groups set in {rows}"),
+    "add_groups": (Mode.ADD, "Groups added in {rows}"),
+    "remove_groups": (Mode.REMOVE, "Groups removed in {rows}"),
+}
 
 
 @bp.post("/hints/<hint>/removal")
