@@ -212,14 +212,14 @@ class GroupsForm(FlaskForm):  # type: ignore[misc]
 
 
 class GroupForm(FlaskForm):  # type: ignore[misc]
-    """A group's name and description; judged by `schemas.groups`."""
+    """A group's name and description; judged by `schemas.directory`."""
 
     name = StringField("Group name")
     description = StringField("Description")
 
 
 class RoleForm(FlaskForm):  # type: ignore[misc]
-    """A role; judged by `schemas.roles`."""
+    """A role; judged by `schemas.directory`."""
 
     name = StringField("Name")
     rank = StringField("Rank")
