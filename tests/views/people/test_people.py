@@ -97,7 +97,7 @@ class TestThePage:
         db.session.commit()
         text = owner.get(f"/users/{amelia.id}").page.text
         told = [
-            "Changed amelia.hart@northfield.example: role Remote to Analyst, 1 group added, 1 group removed",
+            "Changed Amelia Hart: role Remote to Analyst, 1 group added, 1 group removed",
             "Added: Exam Laptops Removed: Library Chromebooks Maren Okafor",
             "Accepted the invitation Amelia Hart",
             "Invited amelia.hart@northfield.example: role Remote, 1 group added Maren Okafor",

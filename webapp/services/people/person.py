@@ -14,11 +14,11 @@ from webapp.core.errors import (
     RuleViolationError,
 )
 from webapp.core.plan.actions import Action, Do, Theirs
-from webapp.core.plan.registry import ALL_GROUPS
-from webapp.core.text.audit_phrases import describe
 from webapp.db import db
 from webapp.models import AuditEvent, Batch, Invitation, Message, User, UserState
 from webapp.schemas.actions import ALL
+from webapp.services.audit import browse
+from webapp.services.audit.browse import Entry
 from webapp.services.batches import actions
 from webapp.services.directory import lookup
 
@@ -70,58 +70,22 @@ def list_messages(of_them: Sequence[Invitation]) -> Sequence[Message]:
 
 def list_history(
     person: User | Invitation, of_them: Sequence[Invitation], before: int | None = None
-) -> list[dict[str, Any]]:
-    """What happened to a person before an event, the newest first, one more than a page shows; two queries.
+) -> list[Entry]:
+    """What happened to a person before an event, the newest first, one more than a page shows.
 
     of_them: their invitations, whose events are theirs.
     """
-    of_invitations = and_(
+    theirs = and_(
         AuditEvent.subject_type == "invitations",
         AuditEvent.subject_id.in_([each.id for each in of_them]),
     )
-    of_user = and_(AuditEvent.subject_type == "users", AuditEvent.subject_id == person.id)
-    wanted = (
-        select(AuditEvent, User.name)
-        .outerjoin(User, User.id == AuditEvent.actor_id)
-        .where(or_(of_invitations, of_user) if isinstance(person, User) else of_invitations)
-    )
+    if isinstance(person, User):
+        of_user = and_(AuditEvent.subject_type == "users", AuditEvent.subject_id == person.id)
+        theirs = or_(theirs, of_user)
+    wanted = select(AuditEvent).where(theirs).order_by(AuditEvent.id.desc()).limit(HISTORY + 1)
     if before:
         wanted = wanted.where(AuditEvent.id < before)
-    found = db.session.execute(wanted.order_by(AuditEvent.id.desc()).limit(HISTORY + 1)).all()
-    batch_ids = {event.details.get("batch") or 0 for event, _ in found}
-    batches = {
-        batch.id: batch
-        for batch in db.session.scalars(select(Batch).where(Batch.id.in_(batch_ids)))
-    }
-    return [
-        {
-            "event": event,
-            "actor": name or event.actor or "Muster",
-            "text": event.subject.join(
-                describe(event.action, event.details, event.count, event.subject)
-            ),
-            "batch": batches.get(event.details.get("batch") or 0),
-            **_group_changes(event.details),
-        }
-        for event, name in found
-    ]
-
-
-def _group_changes(details: dict[str, Any]) -> dict[str, list[str]]:
-    """The groups that an event changed: "kept", "added", "removed"."""
-    before, after = _groups(details.get("before")), _groups(details.get("after"))
-    if before is None or after is None:
-        return {}
-    return {
-        "kept": [group for group in before if group in after],
-        "added": [group for group in after if group not in before],
-        "removed": [group for group in before if group not in after],
-    }
-
-
-def _groups(access: Any) -> list[str] | None:
-    groups = access.get("groups") if isinstance(access, dict) else None
-    return [ALL_GROUPS] if groups == ALL_GROUPS else groups
+    return browse.describe_events(db.session.scalars(wanted).all())
 
 
 def current_access(person: User | Invitation, part: str) -> list[str]:
