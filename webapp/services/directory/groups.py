@@ -91,7 +91,9 @@ def count_all_groups() -> GroupCount:
 
 
 def get_group(group_id: int) -> GroupCount:
-    """The group, counted. Raises NotFoundError."""
+    """The group, or EVERYTHING, counted. Raises NotFoundError."""
+    if group_id == EVERYTHING:
+        return count_all_groups()
     for group in list_groups():
         if group.id == group_id:
             return group

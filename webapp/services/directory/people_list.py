@@ -122,40 +122,38 @@ def allowed_actions(person: User | Invitation, by: User, registry: Registry) -> 
 
 def count_allowed_actions(
     listing: Listing, wanted: Filter, by: User, registry: Registry
-) -> dict[Do, int]:
-    """For each action, to how many people of all pages it may be done. Oneself counts like a colleague. No query."""
-    counts = dict.fromkeys(Do, 0)
+) -> dict[str, int]:
+    """For each action, to how many people of all pages it may be done; "link": whose link may be handed over. No query.
+
+    Oneself counts like a colleague.
+    """
+    counts = dict.fromkeys([*Do, "link"], 0)
+    grantable = {role.id for role in lookup.grantable(by)}
     for (status, role_id), n in listing.tally.items():
         if _is_wanted(status, wanted):
             for do in _allowed_actions(status, 0, Access(role_id), by, registry):
                 counts[do] += n
+            if status is Status.INVITED and role_id in grantable:
+                counts["link"] += n
     return counts
+
+
+_STATES: dict[str, Any] = {
+    Status.ACTIVE: ("user", "active"),
+    Status.DEACTIVATED: ("user", "deactivated"),
+    Status.INVITED: ("invitation", "pending"),
+    Status.EXPIRED: ("invitation", "expired"),
+}
 
 
 def _allowed_actions(
     status: str, person_id: int, access: Access, by: User, registry: Registry
 ) -> frozenset[Do]:
-    if status not in OWN:
+    if status not in _STATES:
         return frozenset()
-    person = (
-        Person("user", person_id, access, "active" if status == Status.ACTIVE else "deactivated")
-        if status in (Status.ACTIVE, Status.DEACTIVATED)
-        else Person(
-            "invitation", person_id, access, "pending" if status == Status.INVITED else "expired"
-        )
-    )
-    found = applicable(person, lookup.policy(by, registry))
+    kind, state = _STATES[status]
+    found = applicable(Person(kind, person_id, access, state), lookup.policy(by, registry))
     return frozenset(do for do in found if by.may(do.permission))
-
-
-def count_linkable(listing: Listing, wanted: Filter, by: User) -> int:
-    """How many people of all pages are invited to a role that one may grant. No query."""
-    grantable = {role.id for role in lookup.grantable(by)}
-    return sum(
-        n
-        for (status, role_id), n in listing.tally.items()
-        if status is Status.INVITED and role_id in grantable and _is_wanted(status, wanted)
-    )
 
 
 def _is_wanted(status: Status, wanted: Filter) -> bool:

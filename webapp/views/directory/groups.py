@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
 
 from flask import Blueprint, render_template, request, url_for
 from marshmallow import ValidationError
 from werkzeug.wrappers import Response as BaseResponse
 
 from webapp.core.errors import RuleViolationError
+from webapp.core.lists.paging import searched
 from webapp.core.security.permissions import Permission
 from webapp.core.text.formatting import plural
 from webapp.http.forms import GroupForm, GroupsForm, show_errors
 from webapp.http.web import LARGEST, current_user, get_number, redirect_to, require
 from webapp.models import AliasKind
 from webapp.services.directory import aliases, groups
-from webapp.services.directory.groups import EVERYTHING, GroupCount
+from webapp.services.directory.groups import EVERYTHING
 
 bp = Blueprint("groups", __name__, url_prefix="/groups")
 
@@ -25,11 +25,7 @@ bp = Blueprint("groups", __name__, url_prefix="/groups")
 @require(Permission.USERS_SEE)
 def index() -> str:
     """All groups, found by `?q=`; `?new` opens the dialog, `?edit=7` that row."""
-    return page(
-        GroupsForm(formdata=None),
-        is_open="new" in request.args,
-        editing=get_number(request.args, "edit"),
-    )
+    return page(editing=get_number(request.args, "edit"))
 
 
 @bp.post("")
@@ -38,12 +34,12 @@ def create() -> BaseResponse | tuple[str, int]:
     """Add one or several."""
     form = GroupsForm()
     if not form.validate():
-        return page(form, is_open=True), 422
+        return page(form), 422
     try:
         added = groups.add_groups(form.split_names(), current_user(), form.description.data or "")
     except (ValidationError, RuleViolationError) as refusal:
         show_errors(form, refusal)
-        return page(form, is_open=True), 422
+        return page(form), 422
     said = (
         f"{plural(len(added), 'group')} added." if len(added) > 1 else f"“{added[0].name}” added."
     )
@@ -61,25 +57,19 @@ def update(group_id: int) -> BaseResponse | tuple[str, int]:
         )
     except (ValidationError, RuleViolationError) as refusal:
         show_errors(form, refusal)
-        return page(GroupsForm(formdata=None), is_open=False, editing=group_id, edit_form=form), 422
+        return page(editing=group_id, edit_form=form), 422
     return redirect_to("groups.index", say=f"“{group.name}” saved.")
 
 
 def page(
-    form: GroupsForm, is_open: bool, editing: int | None = None, edit_form: GroupForm | None = None
+    form: GroupsForm | None = None,
+    editing: int | None = None,
+    edit_form: GroupForm | None = None,
 ) -> str:
-    """The list, with the dialog for new groups open or not, and a row to be edited or none."""
-    everyone, search = groups.list_groups(), request.args.get("q", "").strip()[:100]
+    """The list, with the dialog for new groups open if its form is given, and a row to be edited or none."""
+    everyone, search = groups.list_groups(), searched(request.args.get("q", ""))
     other_names = aliases.list_aliases(AliasKind.GROUP)
-    row = (
-        next((each for each in everyone if each.id == editing), None)
-        if current_user().may(Permission.USERS_MANAGE)
-        else None
-    )
-    if row and edit_form is None:
-        edit_form = GroupForm(
-            formdata=None, data={"name": row.name, "description": row.description}
-        )
+    row = next((each for each in everyone if each.id == editing), None)
     return render_template(
         "directory/groups/index.html",
         groups=groups.filter_groups(everyone, other_names, search),
@@ -87,52 +77,38 @@ def page(
         everything=groups.count_all_groups(),
         other_names=other_names,
         search=search,
-        editing=row.id if row else None,
-        edit_form=edit_form,
-        form=form,
-        is_open=is_open,
+        editing=editing,
+        edit_form=edit_form or GroupForm(formdata=None, obj=row),
+        form=form or GroupsForm(formdata=None),
+        is_open=form is not None or "new" in request.args,
         examples=groups.EXAMPLES,
     )
 
 
+@bp.get("/all", defaults={"group_id": EVERYTHING})
 @bp.get("/<int:group_id>")
 @require(Permission.USERS_SEE)
 def show(group_id: int) -> str:
-    """A group: who reaches it, and what else it is called."""
-    return members_page(groups.get_group(group_id))
+    """A group, or All groups: who reaches it, and what else it is called."""
+    return members_page(group_id)
 
 
-@bp.get("/all")
-@require(Permission.USERS_SEE)
-def everything() -> str:
-    """The people with All groups."""
-    return members_page(groups.count_all_groups())
-
-
-def members_page(group: GroupCount, problem: str = "") -> str:
+def members_page(group_id: int, problem: str = "") -> str:
     """The people of a group. problem: what was wrong with another name that was typed."""
-    search = request.args.get("q", "").strip()[:100]
-    listing = groups.list_members(group.id, search, get_number(request.args, "page") or 1)
+    group, search = groups.get_group(group_id), searched(request.args.get("q", ""))
     return render_template(
         "directory/groups/show.html",
         group=group,
-        is_everything=group.id == EVERYTHING,
-        address=address_of(group),
+        is_everything=group_id == EVERYTHING,
+        address=url_for("groups.show", group_id=group_id),
         search=search,
-        listing=listing,
-        through_all=groups.count_all_groups() if group.id != EVERYTHING else None,
-        at=partial(address_of, group, q=search or None),
-        other_names=aliases.list_aliases(AliasKind.GROUP)[group.id],
+        listing=groups.list_members(group_id, search, get_number(request.args, "page") or 1),
+        through_all=groups.count_all_groups(),
+        at=partial(url_for, "groups.show", group_id=group_id, q=search or None),
+        other_names=aliases.list_aliases(AliasKind.GROUP)[group_id],
         word=request.form.get("word", ""),
         problem=problem,
     )
-
-
-def address_of(group: GroupCount, **found: Any) -> str:
-    """The address of a group's page, with what was found on it."""
-    if group.id == EVERYTHING:
-        return url_for("groups.everything", **found)
-    return url_for("groups.show", group_id=group.id, **found)
 
 
 @bp.post("/<int:group_id>/names")
@@ -141,8 +117,10 @@ def add_name(group_id: int) -> BaseResponse | tuple[str, int]:
     """Another name that files may say."""
     try:
         word = aliases.add(AliasKind.GROUP, group_id, request.form.get("word", ""), current_user())
+    except ValidationError as error:
+        return members_page(group_id, " ".join(error.messages_dict["word"])), 422
     except RuleViolationError as refusal:
-        return members_page(groups.get_group(group_id), str(refusal)), 422
+        return members_page(group_id, str(refusal)), 422
     return redirect_to("groups.show", group_id=group_id, say=f"Files may say “{word}” now.")
 
 

@@ -6,6 +6,7 @@ from flask import Blueprint, flash, render_template, request
 from werkzeug.wrappers import Response as BaseResponse
 
 from webapp.core.errors import ConflictError, RuleViolationError
+from webapp.core.lists.paging import searched
 from webapp.core.security.permissions import Permission
 from webapp.http.auth import check_password, renew_session
 from webapp.http.web import current_user, get_number, redirect_to, require
@@ -45,7 +46,7 @@ def hand_over() -> BaseResponse | tuple[str, int]:
 
 def page(heir_id: int | None, problem: str = "") -> str:
     """The search for an heir, or the question before it is handed over."""
-    search = request.args.get("q", "").strip()[:100]
+    search = searched(request.args.get("q", ""))
     listing = (
         ownership.heirs(search, get_number(request.args, "page") or 1) if heir_id is None else None
     )

@@ -44,14 +44,11 @@ def index() -> tuple[str, int]:
     """The list; `?invite=bulk` or `?invite=single` opens the dialog."""
     wanted, me, registry = Filter.parse(request.args), current_user(), lookup.registry()
     listing = people_list.list_people(wanted, get_number(request.args, "page") or 1)
-    linkable = people_list.count_linkable(listing, wanted, me)
-    counts = people_list.count_allowed_actions(listing, wanted, me, registry)
     return page_or_fragment(
         "people/list/index.html",
         "people/list/_found.html",
         wanted=wanted,
-        linkable=linkable,
-        counts=counts | {"link": linkable},
+        counts=people_list.count_allowed_actions(listing, wanted, me, registry),
         picking=me.may(Permission.INVITATIONS_MAKE),
         **list_context(listing, wanted, registry),
         **menu_context(registry),
