@@ -235,7 +235,7 @@ def test_what_was_pasted_and_refused_is_still_there(owner):
     page.get_by_text("Paste from a spreadsheet").click()
     page.get_by_label("Rows, with or without the header").fill("Email\tRole")
     page.get_by_role("button", name="Review pasted rows").click()
-    expect(page.get_by_role("alert")).to_contain_text("This file is empty.")
+    expect(page.get_by_role("alert")).to_contain_text("There is no email in what was pasted.")
     expect(page.get_by_label("Rows, with or without the header")).to_have_value("Email\tRole")
     owner.axe("a paste that was refused")
 

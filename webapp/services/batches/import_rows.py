@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections import defaultdict, deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from types import MappingProxyType
-from typing import Any, NamedTuple
+from dataclasses import dataclass, field
+from typing import Any
 
-from sqlalchemy import case, delete, exists, func, insert, literal, or_, select
+from sqlalchemy import delete, exists, insert, or_, select
 
+from webapp.core.files.columns import Places
 from webapp.core.files.errors import UnreadableFileError
 from webapp.core.files.extract import Cells
 from webapp.core.files.table import Table
-from webapp.core.plan.planner import PlannedChange, plan
+from webapp.core.plan.planner import plan
 from webapp.core.text.formatting import plural
+from webapp.core.text.notices import Notice
+from webapp.core.text.phrases import CodedText
 from webapp.db import db
 from webapp.models import Batch, BatchState, Row, RowEdit, User
 from webapp.schemas.rows import FIELDS, RowSchema
@@ -68,59 +70,77 @@ class EditsLostError(UnreadableFileError):
 # Insert
 
 
-class NewRow(NamedTuple):
-    """A row to be inserted: the person and the whole line as read, the e-mail's key, the plan, and what the file hints at."""
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a file says. places: None while a person has to match its columns. facts: how it was read.
 
-    person: Cells
-    whole: Sequence[str]
-    email_key: str | None
-    change: PlannedChange
-    hint: str | None
+    notices: what a person should look at; hints: the rows that these are about, by line.
+    """
+
+    table: Table
+    places: Places | None
+    people: Sequence[Cells] = ()
+    facts: Sequence[CodedText] = ()
+    notices: Sequence[Notice] = ()
+    hints: Mapping[int, str] = field(default_factory=dict)
+
+
+Values = Mapping[str, Any]
+"""The columns of a new `Row`, without its batch."""
 
 
 @dataclass(frozen=True, slots=True)
 class ImportPlan:
     """Planned rows, as a list for each part of the file, and the directory's version when they were planned."""
 
-    parts: Sequence[Sequence[NewRow]]
+    parts: Sequence[Sequence[Values]]
     directory_version: int
 
-    @property
-    def size(self) -> int:
-        return sum(len(part) for part in self.parts)
 
-
-def plan_rows(
-    batch: Batch,
-    table: Table,
-    people: Sequence[Cells],
-    by: User,
-    split: bool,
-    hints: Mapping[int, str] = MappingProxyType({}),
-) -> ImportPlan:
+def plan_rows(batch: Batch, reading: Reading, by: User, split: bool) -> ImportPlan:
     """Plan a file's rows with the options of this batch, as if `by` confirmed it. Each part is planned by itself.
 
     Slow: call it before `begin_write()`. Raises TooManyRowsError unless `split`.
     """
+    people = reading.people
     refuse_too_many(people, split)
     version = lookup.directory_version()  # first: what changes from here on makes these plans stale
     policy = planner.make_policy(batch, by, lookup.registry(batch.uploaded_by or by))
     schema = RowSchema(policy.registry)
     candidates = [planner.make_candidate(schema, *person) for person in people]
     known = lookup.people(planner.email_keys(candidates))
-    lines = dict(table.lines)
     limit = in_force.settings().max_rows
     parts = []
     for start in range(0, len(people), limit):
         part = candidates[start : start + limit]
         steps = plan(part, known, policy)
-        rows = []
-        for person, row in zip(people[start : start + limit], part, strict=True):
-            rows.append(
-                NewRow(person, lines[row.line], row.email_key, steps[row.line], hints.get(row.line))
-            )
-        parts.append(rows)
+        planned = {
+            row.line: {"email_key": row.email_key} | planner.column_values(steps[row.line])
+            for row in part
+        }
+        parts.append(_row_values(reading, people[start : start + limit], planned))
     return ImportPlan(parts, version)
+
+
+def _row_values(
+    reading: Reading, people: Sequence[Cells], planned: Mapping[int, Values]
+) -> list[Values]:
+    lines = dict(reading.table.lines)
+    return [
+        {
+            "line": line,
+            "read_email": email,
+            "read_role": role,
+            "read_groups": groups,
+            "read_cells": list(lines[line]),
+            "hint": reading.hints.get(line),
+            "email": email,
+            "role": role,
+            "groups": groups,
+            **planned[line],
+        }
+        for line, email, role, groups in people
+    ]
 
 
 def insert_parts(first: Batch, ready: ImportPlan) -> list[Batch]:
@@ -149,69 +169,56 @@ _SHARED_BY_PARTS = (
 )  # fmt: skip
 
 
-def _insert(batch: Batch, rows: Sequence[NewRow]) -> None:
+def _insert(batch: Batch, rows: Sequence[Values]) -> None:
     """Insert these rows and add them to the batch's counts. Does not commit."""
     with db.session.no_autoflush:  # the batch is written once, with the commit
         for start in range(0, len(rows), PIECE):
-            piece = rows[start : start + PIECE]
-            values = [_cells(batch, row) | planner.column_values(row.change) for row in piece]
+            values = [{**row, "batch_id": batch.id} for row in rows[start : start + PIECE]]
             db.session.execute(insert(Row), values)
             planner.update_counts(
                 batch, [(each["plan"], each["change_dict"], each["issues"]) for each in values], +1
             )
 
 
-def _cells(batch: Batch, row: NewRow) -> dict[str, Any]:
-    """The columns of a new `Row`, without its plan."""
-    line, email, role, groups = row.person
-    return {
-        "batch_id": batch.id,
-        "line": line,
-        "read_email": email,
-        "read_role": role,
-        "read_groups": groups,
-        "read_cells": list(row.whole),
-        "hint": row.hint,
-        "email": email,
-        "role": role,
-        "groups": groups,
-        "email_key": row.email_key,
-    }
-
-
 # Replace
 
 
 _IS_ADDED = exists().where(RowEdit.row_id == Row.id, RowEdit.field == "added")
-_CHANGED_CELLS = [getattr(Row, name) != getattr(Row, f"read_{name}") for name in FIELDS]
 
 
 def count_edits(batch: Batch) -> int:
-    """How many edits would be lost if the rows were read again: changed cells, and rows removed or added. One query."""
-    changed = sum((case((cell, 1), else_=0) for cell in _CHANGED_CELLS), start=literal(0))
-    removed = case((Row.removed_at.is_not(None), 1), else_=0)
-    edits = case((_IS_ADDED, 1 - removed), else_=changed + removed)
-    return (
-        db.session.scalar(select(func.coalesce(func.sum(edits), 0)).where(Row.batch_id == batch.id))
-        or 0
-    )
+    """How many edits would be lost if the rows were read again. One query."""
+    return sum(n for _, _, n in _find_edits(batch))
 
 
-def replace_rows(
-    batch: Batch, table: Table, people: Sequence[Cells], hints: Mapping[int, str], *, lose: bool
-) -> int:
+def _find_edits(batch: Batch) -> list[tuple[Row, bool, int]]:
+    """The edited rows: whether each was added by hand, and how many edits it holds (changed cells, its removal or addition)."""
+    changed = [getattr(Row, name) != getattr(Row, f"read_{name}") for name in FIELDS]
+    is_edited = or_(*changed, Row.removed_at.is_not(None), _IS_ADDED)
+    query = select(Row, _IS_ADDED).where(Row.batch_id == batch.id, is_edited).order_by(Row.line)
+    found = []
+    for row, is_added in db.session.execute(query):
+        is_removed = row.removed_at is not None
+        cells = sum(row.cell(name) != getattr(row, f"read_{name}") for name in FIELDS)
+        found.append((row, is_added, int(not is_removed) if is_added else cells + is_removed))
+    return found
+
+
+def replace_rows(batch: Batch, reading: Reading, *, lose: bool) -> int:
     """Replace the rows by those of another file. -> how many edits were lost. Does not commit.
 
     An edited row stays, with its id and its undo, where the new file has the same row. Raises EditsLostError unless `lose`.
     """
-    staying, lost, edits = _find_edited_rows(batch, people)
+    edits = _find_edits(batch)
+    staying = _find_same_rows([(row, is_added) for row, is_added, _ in edits], reading.people)
+    kept = set(staying.values())
+    lost = sum(n for row, _, n in edits if row not in kept)
     if lost and not lose:
         db.session.rollback()
-        raise EditsLostError(lost, edits)
+        raise EditsLostError(lost, sum(n for _, _, n in edits))
     _delete_others(batch, staying)
-    version = lookup.directory_version()
-    lines = dict(table.lines)
-    new = [person for person in people if person.line not in staying]
+    batch.directory_version = lookup.directory_version()
+    new = [person for person in reading.people if person.line not in staying]
     standing = [
         Cells(line, row.email, row.role, row.groups)
         for line, row in staying.items()
@@ -219,57 +226,35 @@ def replace_rows(
     ]
     policy = planner.make_policy(batch, batch.planned_for, lookup.registry(batch.uploaded_by))
     judgements = planner.plan_rows(sorted([*new, *standing]), policy)
+    planned = {line: judgement.values for line, judgement in judgements.items()}
+    lines = dict(reading.table.lines)
     for line, row in staying.items():
         row.read_cells = list(lines.get(line, ()))
-        row.hint = hints.get(line)
+        row.hint = reading.hints.get(line)
         if row.removed_at is None:
-            for name, value in judgements[line].values.items():
+            for name, value in planned[line].items():
                 setattr(row, name, value)
     db.session.flush()
     batch.counts = {}
-    planner.update_counts(
-        batch, [planner.count_keys(staying[cells.line]) for cells in standing], +1
-    )
-    _insert(
-        batch,
-        [
-            NewRow(person, lines[person.line], *judgements[person.line][:2], hints.get(person.line))
-            for person in new
-        ],
-    )
-    batch.directory_version = version
+    planner.update_counts(batch, [planner.count_keys(staying[each.line]) for each in standing], +1)
+    _insert(batch, _row_values(reading, new, planned))
     return lost
 
 
-def _find_edited_rows(batch: Batch, people: Sequence[Cells]) -> tuple[dict[int, Row], int, int]:
-    """The edited rows that stay, by their new line; how many edits are lost, and of how many. Rows added by hand come last."""
+def _find_same_rows(edited: Sequence[tuple[Row, bool]], people: Sequence[Cells]) -> dict[int, Row]:
+    """Those that stay, by their new line: where a line of the new file reads the same. Rows added by hand come last."""
     same: defaultdict[tuple[str, ...], deque[int]] = defaultdict(deque)
     for line, *cells in people:
         same[tuple(cells)].append(line)
     next_line = max(person.line for person in people) + 1
     staying: dict[int, Row] = {}
-    lost = edits = 0
-    is_edited = or_(*_CHANGED_CELLS, Row.removed_at.is_not(None), _IS_ADDED)
-    query = select(Row, _IS_ADDED).where(Row.batch_id == batch.id, is_edited).order_by(Row.line)
-    for row, is_added in db.session.execute(query):
-        n = _edits_of(row, is_added)
-        edits += n
+    for row, is_added in edited:
         if is_added:
             staying[next_line] = row
             next_line += 1
         elif lines := same[row.read_email, row.read_role, row.read_groups]:
             staying[lines.popleft()] = row
-        else:
-            lost += n
-    return staying, lost, edits
-
-
-def _edits_of(row: Row, is_added: bool) -> int:
-    is_removed = row.removed_at is not None
-    if is_added:
-        return 0 if is_removed else 1
-    changed = [name for name in FIELDS if row.cell(name) != getattr(row, f"read_{name}")]
-    return len(changed) + is_removed
+    return staying
 
 
 def _delete_others(batch: Batch, staying: Mapping[int, Row]) -> None:

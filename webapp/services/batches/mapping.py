@@ -250,7 +250,7 @@ def choose(
         upload.load_source(batch), sheet=choice.sheet, header_row=choice.header_row, columns=held
     )
     reading = upload.read(source)
-    plan = import_rows.plan_rows(batch, reading.table, reading.people, by, split, reading.hints)
+    plan = import_rows.plan_rows(batch, reading, by, split)
     begin_write()
     batch = _lock_batch(batch_id, version)
     batch.planned_for_id = by.id
@@ -274,7 +274,7 @@ def choose(
         else:
             aliases.forget_columns(header, batch, by)
     named = names_of(held, header)
-    events.record(by, AuditAction.BATCH_MATCHED, batch, columns=named, rows=plan.size)
+    events.record(by, AuditAction.BATCH_MATCHED, batch, columns=named, rows=len(reading.people))
     db.session.commit()
     if role:
         for part in upload.parts_of(batch) or [batch]:

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from dataclasses import replace as with_values
 
 from sqlalchemy import exists, select
@@ -22,7 +22,7 @@ from webapp.core.files.extract import Cells, extract_people
 from webapp.core.files.source_file import choose_sheet, open_file, open_pasted
 from webapp.core.files.table import Sheet, Table
 from webapp.core.plan.registry import fold
-from webapp.core.text.notices import Notice, find_notices
+from webapp.core.text.notices import find_notices
 from webapp.core.text.phrases import CodedText
 from webapp.db import begin_write, db
 from webapp.models import Batch, BatchFile, BatchKind, BatchState, User
@@ -30,6 +30,7 @@ from webapp.schemas.rows import split_groups
 from webapp.services.audit import events
 from webapp.services.audit.actions import AuditAction
 from webapp.services.batches import export, import_rows, review
+from webapp.services.batches.import_rows import Reading
 from webapp.services.directory import aliases, lookup
 from webapp.services.settings import in_force
 
@@ -55,21 +56,6 @@ class Source:
         if self.name == PASTED:
             return open_pasted(self.data.decode("utf-8", "replace"))
         return open_file(self.data)
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """What a file says. places: None while a person has to match its columns. facts: how it was read.
-
-    notices: what a person should look at; hints: the rows that these are about, by line.
-    """
-
-    table: Table
-    places: Places | None
-    people: Sequence[Cells] = ()
-    facts: Sequence[CodedText] = ()
-    notices: Sequence[Notice] = ()
-    hints: Mapping[int, str] = field(default_factory=dict)
 
 
 # Read
@@ -196,7 +182,7 @@ def _create_batch(source: Source, reading: Reading, by: User, split: bool) -> Ba
     store_reading(batch, source, reading)
     plan = None
     if reading.places:
-        plan = import_rows.plan_rows(batch, reading.table, reading.people, by, split, reading.hints)
+        plan = import_rows.plan_rows(batch, reading, by, split)
     begin_write()
     db.session.add(batch)
     db.session.flush()
@@ -279,7 +265,7 @@ def replace(batch_id: int, data: bytes, name: str, by: User, *, lose: bool = Fal
     batch = review.lock_under_review(batch_id)
     if not is_file_kept(batch):
         raise ConflictError(_why_no_file(batch))
-    lost = import_rows.replace_rows(batch, reading.table, reading.people, reading.hints, lose=lose)
+    lost = import_rows.replace_rows(batch, reading, lose=lose)
     old_name = batch.file_name
     batch.file_name = source.name
     store_reading(batch, source, reading)
