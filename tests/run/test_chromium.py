@@ -31,6 +31,12 @@ def test_a_browser_of_the_system_is_taken(tmp_path: Path) -> None:
     assert (found.returncode, found.stdout) == (0, f"{chromium}\n")
 
 
+def test_the_one_that_costs_least_is_taken_first(tmp_path: Path) -> None:
+    program(tmp_path / "chromium", "echo Chromium 156")
+    shell = program(tmp_path / "chromium-headless-shell", "echo Chromium 156")
+    assert ask(tmp_path).stdout == f"{shell}\n"
+
+
 def test_one_that_does_not_run_is_passed_over(tmp_path: Path) -> None:
     program(tmp_path / "chromium", "exit 127")
     chrome = program(tmp_path / "google-chrome", "echo Chrome 156")
