@@ -177,6 +177,8 @@ class Portal:
     def start(self) -> Portal:
         """Everything runs, and the Owner is signed in."""
         self.mail.start()
+        if not self.postgresql:
+            self.muster.migrated()
         self.muster.started()
         given = {name: value for name, value in self.muster.environ.items() if name.startswith("MUSTER_")}
         self.settings = Settings.from_environment(given)

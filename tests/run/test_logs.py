@@ -36,7 +36,7 @@ def ask_for_a_reset(muster: Muster) -> None:
 
 def test_every_line_is_json_and_a_job_names_the_request_that_it_is_for(muster: Muster) -> None:
     muster.environ |= {"MUSTER_LOG_FORMAT": "json", "MUSTER_TRUSTED_PROXIES": "1", **OWNER}
-    muster.started()
+    muster.migrated().started()
     wait_until(lambda: muster.health().get("status") == "ok", "all is well")
     ask_for_a_reset(muster)
     done = re.compile(rf'"job": "outbox-\w+", "request": "{REQUEST}"')

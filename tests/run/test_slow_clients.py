@@ -14,7 +14,7 @@ pytestmark = pytest.mark.slow
 
 
 def test_the_portal_answers_while_two_hundred_clients_drip(muster: Muster) -> None:
-    muster.started()
+    muster.migrated().started()
     with drip(muster.port) as clients:
         for _ in range(20):
             status, _ = muster.get("/healthz", timeout=30)

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.slow
 def test_a_mail_server_that_says_nothing_does_not_hold_up_the_stop(muster: Muster) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         muster.environ["MUSTER_MAIL_URL"] = f"smtp://127.0.0.1:{silent.getsockname()[1]}"
-        muster.started()
+        muster.migrated().started()
         settings = {name: value for name, value in muster.environ.items() if name.startswith("MUSTER_")}
         app = create_app(Settings.from_environment(settings))
         with app.app_context():
@@ -49,7 +49,7 @@ def test_a_mail_server_that_says_nothing_does_not_hold_up_the_stop(muster: Muste
 
 def test_a_batch_that_is_being_worked_off_stops_between_two_chunks(muster: Muster) -> None:
     rows = 20_000
-    muster.started()
+    muster.migrated().started()
     settings = {name: value for name, value in muster.environ.items() if name.startswith("MUSTER_")}
     app = create_app(Settings.from_environment(settings))
     with app.app_context():
