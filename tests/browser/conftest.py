@@ -9,7 +9,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 import pytest
 import redis
 from axe_playwright_python.base import AXE_SCRIPT
-from playwright.sync_api import APIResponse, Browser, BrowserContext, ConsoleMessage, Error, Page, Request, Route, expect
+from playwright.sync_api import APIResponse, Browser, ConsoleMessage, Error, Page, Request, Route, ViewportSize, expect
 from webapp.settings.settings import Settings
 
 from tests import chromium
@@ -29,6 +29,7 @@ PASSWORD = "correct horse battery"
 GROUPS = "Student Devices,Teacher Laptops,Library Chromebooks,Science Lab iPads,Exam Laptops,Admin Office"
 EXPECTED = "Failed to load resource: the server responded with a status of 4"
 """Chromium's own line on an answer of 4xx, which some tests provoke."""
+WINDOW: ViewportSize = {"width": 1440, "height": 900}
 PATIENCE = 30_000  # milliseconds until what should be on the screen is not
 ASKED = """
 const asked = window.asked = new Set();
@@ -41,6 +42,7 @@ UNHURRIED = (
     "const later = setTimeout; window.setTimeout = (call, ms, ...more) => later(call, ms === 10000 ? 90000 : ms, ...more);"
 )
 """A toast goes after ten seconds: on a machine that is busy, before anybody has looked."""
+ON_TOP = "document.querySelector('dialog:modal, [popover]:popover-open') ?? document"
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 
 
@@ -66,8 +68,8 @@ class Portal:
 
     muster: Muster
     sink: Sink
-    states: dict[str, Any] = field(default_factory=dict)
-    """By e-mail: the cookies of a browser in which they are signed in."""
+    kept: Watched | None = None
+    """The Owner's page, which the tests of this process use one after the other."""
 
     @property
     def url(self) -> str:
@@ -92,7 +94,6 @@ class Portal:
 
     def empty(self) -> None:
         """Everything is again as it was after the start: for the next module's tests."""
-        self.states.clear()
         self.sink.messages.clear()
         self.sink.forget()
         redis.Redis(unix_socket_path=str(self._socket())).flushall()
@@ -106,6 +107,11 @@ class Portal:
                     database.execute(f"INSERT INTO {name} VALUES ({', '.join('?' * len(row))})", row)
             database.execute("COMMIT")
         (self.muster.data_dir / "audit_head").unlink(missing_ok=True)
+
+    def let_leases_end(self) -> None:
+        """What a killed worker was about to send is free at once, not after the 40 s that its lease lasts."""
+        with self._database() as database:
+            database.execute("UPDATE messages SET lease_until = '2000-01-01 00:00:00.000000' WHERE state = 'sending'")
 
     def _socket(self) -> Path:
         return Settings.from_environment(self.muster.environ).queue_socket
@@ -121,38 +127,43 @@ TABLES = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT IN ('
 
 @pytest.fixture(scope="session")
 def portals(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[dict[str, str]], Portal]]:
-    """`portals({"MUSTER_MAX_ROWS": "4"})`: an installation with these settings, with an Owner and groups. Those of a test process
-    share it, one module after the other, and each finds it empty."""
-    running: dict[frozenset[tuple[str, str]], Portal] = {}
+    """`portals({"MUSTER_MAX_ROWS": "4"})`: an installation with these settings, with an Owner and groups. The modules of a test
+    process that ask for none share one, which each finds empty; another one ends when the next module begins."""
+    started: list[tuple[dict[str, str], Portal]] = []
 
     def get(given: dict[str, str]) -> Portal:
-        key = frozenset(given.items())
-        if key in running:
-            running[key].empty()
-        else:
-            sink = Sink()
-            environ = {
-                "MUSTER_OWNER_EMAIL": OWNER,
-                "MUSTER_OWNER_PASSWORD": PASSWORD,
-                "MUSTER_GROUPS": GROUPS,
-                "MUSTER_MAIL_URL": sink.__enter__().url,
-                "MUSTER_MAIL_FROM": "Northfield Academy <muster@northfield.example>",
-                "MUSTER_MAIL_RATE": "6000",
-                "MUSTER_MAX_ROWS": "1000",
-                "MUSTER_TIME_ZONE": "UTC",
-                **given,
-            }
-            folder = tmp_path_factory.mktemp("portal") / "data"
-            running[key] = Portal(Muster(folder, None, **{k: v for k, v in environ.items() if v}), sink).start()
-        return running[key]
+        for settings, portal in started:
+            if settings:
+                portal.muster.ask_to_stop()
+            elif not given:
+                portal.empty()
+                return portal
+        sink = Sink()
+        environ = {
+            "MUSTER_OWNER_EMAIL": OWNER,
+            "MUSTER_OWNER_PASSWORD": PASSWORD,
+            "MUSTER_GROUPS": GROUPS,
+            "MUSTER_MAIL_URL": sink.__enter__().url,
+            "MUSTER_MAIL_FROM": "Northfield Academy <muster@northfield.example>",
+            "MUSTER_MAIL_RATE": "6000",
+            "MUSTER_MAX_ROWS": "1000",
+            "MUSTER_TIME_ZONE": "UTC",
+            **given,
+        }
+        folder = tmp_path_factory.mktemp("portal") / "data"
+        muster = Muster(folder, None, **{k: v for k, v in environ.items() if v}).migrated()
+        started.append((given, Portal(muster, sink)))
+        return started[-1][1].start()
 
     try:
         yield get
-        for portal in running.values():
-            assert portal.muster.stop() == 0, portal.muster.output()
+        for _, portal in started:
+            portal.muster.ask_to_stop()
+        for _, portal in started:
+            assert portal.muster.wait_for_end() == 0, portal.muster.output()
             assert "Traceback" not in portal.muster.output(), portal.muster.output()
     finally:
-        for portal in running.values():
+        for _, portal in started:
             portal.muster.clean_up()
             portal.sink.__exit__(None, None, None)
 
@@ -180,40 +191,53 @@ class Watched:
             self.page.goto(self.portal.url + path)
         return self.page
 
-    def axe(self, what: str = "") -> None:
+    def axe(self, what: str = "", *, dark: bool = True) -> None:
         """Check what is on the screen now: all rules in light, contrast in dark, which is all that differs there.
 
+        Of a page under a dialog or a menu only these: it is checked in a state of its own.
         axe comes in by the debugger, so that the policy stays in force.
         """
         self.page.wait_for_load_state()
         if not self.page.evaluate("'axe' in window"):
             self.page.evaluate(AXE_SCRIPT)
-        for scheme, rules in (("light", RULES), ("dark", ["color-contrast"])):
-            self.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
-            options = json.dumps({"runOnly": rules, "resultTypes": ["violations"]})
-            found = self.page.evaluate(f"axe.run(document, {options}).then(r => r.violations)")
+        for scheme, rules in (("light", RULES), ("dark", ["color-contrast"]))[: 1 + dark]:
+            self.page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+            options = json.dumps({"runOnly": rules, "resultTypes": ["violations"], "preload": False, "iframes": False})
+            found = self.page.evaluate(f"axe.run({ON_TOP}, {options}).then(r => r.violations)")
             told = [f"{v['id']}: {v['nodes'][0]['html'][:200]} {v['nodes'][0]['failureSummary']}" for v in found]
             assert not told, f"{what or self.page.url} in {scheme}:\n" + "\n".join(told)
-        self.page.emulate_media(color_scheme="light")
+        if dark:
+            self.page.emulate_media(color_scheme="light")
+
+    def axe_at_both_widths(self, what: str) -> None:
+        """No violation, and nothing stands out of the page, on a phone and on a desk."""
+        for width in (390, 1440):
+            fits(self.page, width)
+            self.axe(f"{what} at {width}", dark=width == 390)
+
+
+def new_watched(browser: Browser, portal: Portal, **options: Any) -> Watched:
+    """A page of a fresh browser, watched. Takes Playwright's options of a context."""
+    context = browser.new_context(**{"viewport": WINDOW, "reduced_motion": "reduce", **options})
+    context.set_default_timeout(PATIENCE)
+    watched = Watched(context.new_page(), portal, [])
+    _watch(watched)
+    return watched
 
 
 @pytest.fixture
 def open_page(browser: Browser, portal: Portal) -> Iterator[Callable[..., Watched]]:
     """`open_page()`: a fresh browser with nobody signed in, watched. Takes Playwright's options of a context."""
-    opened: list[tuple[BrowserContext, Watched]] = []
+    opened: list[Watched] = []
 
     def make(**options: Any) -> Watched:
-        context = browser.new_context(**{"viewport": {"width": 1440, "height": 900}, **options})
-        context.set_default_timeout(PATIENCE)
-        watched = Watched(context.new_page(), portal, [])
-        _watch(watched)
-        opened.append((context, watched))
-        return watched
+        opened.append(new_watched(browser, portal, **options))
+        return opened[-1]
 
     yield make
-    for context, watched in opened:
+    for watched in opened:
         problems = list(watched.problems)
-        context.close()
+        watched.page.context.close()
         assert not problems, problems
 
 
@@ -236,18 +260,29 @@ def _watch(watched: Watched) -> None:
 
 
 @pytest.fixture
-def owner(open_page: Callable[..., Watched], portal: Portal) -> Watched:
-    """The Owner, signed in: by the form once a module, then by the cookies of that."""
-    if OWNER in portal.states:
-        watched = open_page(storage_state=portal.states[OWNER])
-        watched.go("/")
-        if urlsplit(watched.page.url).path == "/":
-            return watched
-    else:
-        watched = open_page()
-    sign_in(watched, OWNER)
-    portal.states[OWNER] = watched.page.context.storage_state()
-    return watched
+def owner(browser: Browser, portal: Portal) -> Iterator[Watched]:
+    """The Owner, signed in, on an empty page. A test leaves nothing to the next one but what the browser has loaded."""
+    watched = portal.kept = portal.kept or new_watched(browser, portal)
+    context, page = watched.page.context, watched.page
+    if context.request.get(portal.url + "/account", max_redirects=0).status != 200:
+        sign_in(watched, OWNER)
+    yield watched
+    problems = list(watched.problems)
+    try:
+        for other in context.pages:
+            if other is not page:
+                other.close()
+        page.unroute_all(behavior="ignoreErrors")
+        context.set_offline(False)
+        context.clear_permissions()
+        page.set_viewport_size(WINDOW)
+        page.goto(portal.url + "/static/theme.js")  # about:blank would end Chromium's process for these pages
+        page.evaluate("localStorage.clear(), sessionStorage.clear()")
+        watched.problems.clear()
+    except Error:
+        context.close()
+        portal.kept = None
+    assert not problems, problems
 
 
 def until(page: Page, condition: str, argument: object = None) -> None:
@@ -301,6 +336,14 @@ def fits(page: Page, width: int, height: int = 900) -> None:
 
 
 def sign_in(watched: Watched, email: str, password: str = PASSWORD) -> None:
+    """This browser has a session from now on. For the form itself: `sign_in_by_form`."""
+    request, address = watched.page.context.request, watched.portal.url + "/sign-in"
+    form: dict[str, str | float | bool] = {"email": email, "password": password, "csrf_token": token(watched, "/sign-in")}
+    answer = request.post(address, form=form, max_redirects=0)
+    assert answer.status == 303, answer.text()
+
+
+def sign_in_by_form(watched: Watched, email: str, password: str = PASSWORD) -> None:
     page = watched.go("/sign-in")
     page.get_by_label("Email").fill(email)
     page.get_by_label("Password", exact=True).fill(password)
@@ -309,11 +352,22 @@ def sign_in(watched: Watched, email: str, password: str = PASSWORD) -> None:
 
 
 def upload(watched: Watched, text: str, name: str = "staff.csv") -> str:
-    """Upload by Browse Files; the address of the review."""
-    page = watched.go("/users?invite=bulk")
-    page.set_input_files("#upload-file", {"name": name, "mimeType": "text/csv", "buffer": text.encode()})
-    page.wait_for_url("**/batches/*")
-    return urlsplit(page.url).path
+    """Upload, and open the review; its address. By no dialog: that is tried where the dialog is the subject."""
+    file = {"name": name, "mimeType": "text/csv", "buffer": text.encode()}
+    form = {"csrf_token": token(watched, "/account"), "file": file}
+    request = watched.page.context.request
+    answer = request.post(watched.portal.url + "/batches", multipart=form, max_redirects=0)  # type: ignore[arg-type]
+    assert answer.status == 303, answer.text()
+    watched.go(answer.headers["location"])
+    return urlsplit(watched.page.url).path
+
+
+def token(watched: Watched, path: str) -> str:
+    """What a form of this page carries against forged requests."""
+    said = watched.page.context.request.get(watched.portal.url + path).text()
+    found = re.search(r'name="csrf_token"[^>]* value="([^"]+)"', said)
+    assert found, said
+    return found[1]
 
 
 def send(page: Page, name: str | re.Pattern[str], password: str = PASSWORD, *, twice: bool = False) -> None:

@@ -16,7 +16,7 @@ import pytest
 from playwright.sync_api import expect
 from webapp.core.security import totp
 
-from tests.browser.conftest import OWNER, PASSWORD, sign_in, upload
+from tests.browser.conftest import OWNER, PASSWORD, sign_in, sign_in_by_form, upload
 from tests.run.conftest import wait_until
 
 SETTINGS = {"MUSTER_MAIL_URL": ""}
@@ -96,7 +96,7 @@ def test_a_forgotten_password_is_chosen_anew_on_a_phone(open_page, portal):
     expect(page.get_by_text("Your password is changed. Sign in with it.")).to_be_visible()
     page.goto(link)
     watched.axe("a link that was used")
-    sign_in(watched, AMELIA)
+    sign_in_by_form(watched, AMELIA)
 
 
 @pytest.mark.usefixtures("joined")
@@ -104,6 +104,7 @@ def test_name_password_email_and_sessions_are_ones_own(open_page, portal):
     watched, elsewhere = open_page(), open_page(user_agent="Mozilla/5.0 (iPhone; like Mac OS X) Safari/604.1")
     for each in (elsewhere, watched):
         sign_in(each, AMELIA)
+        each.go("/")
     page = watched.page
     page.get_by_role("button", name=re.compile("Amelia Hart")).click()
     watched.axe("the account menu")

@@ -6,7 +6,7 @@ import re
 
 from playwright.sync_api import expect
 
-from tests.browser.conftest import PASSWORD, fits, send, sign_in, upload
+from tests.browser.conftest import PASSWORD, fits, send, sign_in, sign_in_by_form, upload
 
 SETTINGS = {"MUSTER_OWNER_EMAIL": "", "MUSTER_OWNER_PASSWORD": "", "MUSTER_GROUPS": "", "MUSTER_MAIL_URL": ""}
 OWNER = "maren.okafor@northfield.example"
@@ -88,7 +88,7 @@ def test_pages_on_a_phone_and_what_is_refused(open_page, portal):
     page.get_by_role("button", name="Sign in").click()
     expect(page.get_by_text("Email or password is wrong.")).to_be_visible()
     watched.axe("a refused sign-in")
-    sign_in(watched, OWNER)
+    sign_in_by_form(watched, OWNER)
     for path in (
         "/",
         "/users",

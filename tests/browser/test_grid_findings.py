@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Dialog, Page, expect
 
 from tests.browser.conftest import OWNER, PASSWORD, Held, Watched, answered, sign_in, upload
 
@@ -31,6 +33,20 @@ def long(owner: Watched) -> Page:
     roles = {3: "Nobody", 240: "Nobody"}
     upload(owner, "Email,Role,Groups\n" + "".join(f"u{n:03}@x.org,{roles.get(n, 'Analyst')},\n" for n in range(2, 302)))
     return owner.page
+
+
+@contextmanager
+def browser_questions(page: Page) -> Iterator[list[str]]:
+    """What the browser itself asks meanwhile; each question is answered with no."""
+    asked = []
+
+    def answer(dialog: Dialog) -> None:
+        asked.append(dialog.type)
+        dialog.dismiss()
+
+    page.on("dialog", answer)
+    yield asked
+    page.remove_listener("dialog", answer)
 
 
 def expect_offline(review: Watched) -> None:
@@ -89,23 +105,23 @@ class TestNothingTypedIsLost:
 
     def test_leaving_the_page_does_not_ask_because_a_cell_holds_a_line_break(self, owner):
         upload(owner, 'Email,Role,Groups\n"ana@northfield.example\nben@northfield.example",Analyst,\n')
-        page, asked = owner.page, []
-        page.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.accept()))
-        page.get_by_label("Role, row 2").click()
-        page.keyboard.press("Escape")
-        page.reload()
+        page = owner.page
+        with browser_questions(page) as asked:
+            page.get_by_label("Role, row 2").click()
+            page.keyboard.press("Escape")
+            page.reload()
         assert not asked
 
     def test_leaving_the_page_asks_while_a_cell_is_half_typed(self, review):
-        page, asked = review.page, []
-        page.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.dismiss()))
-        page.get_by_label("Email, row 5", exact=True).click()
-        page.keyboard.type("half")
-        with page.expect_event("dialog"):
-            page.evaluate("location.reload()")
-        assert asked == ["beforeunload"]
-        page.keyboard.press("Escape")
-        page.reload()
+        page = review.page
+        with browser_questions(page) as asked:
+            page.get_by_label("Email, row 5", exact=True).click()
+            page.keyboard.type("half")
+            with page.expect_event("dialog"):
+                page.evaluate("location.reload()")
+            assert asked == ["beforeunload"]
+            page.keyboard.press("Escape")
+            page.reload()
         assert asked == ["beforeunload"]
 
     def test_closing_the_invitation_asks_before_a_message_is_lost(self, review):

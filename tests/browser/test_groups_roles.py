@@ -7,16 +7,9 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import PASSWORD, fits, upload
+from tests.browser.conftest import PASSWORD, upload
 
 PHONE = {"width": 390, "height": 844}
-
-
-def checked(watched, what: str) -> None:
-    """No violation, and nothing stands out of the page, at either width."""
-    for width in (390, 1440):
-        fits(watched.page, width)
-        watched.axe(f"{what} at {width}")
 
 
 def menu(page: Page, name: str, entry: str) -> None:
@@ -27,17 +20,17 @@ def menu(page: Page, name: str, entry: str) -> None:
 
 def test_a_group_is_renamed_by_keyboard_and_files_go_on_saying_the_old_name(owner):
     page = owner.go("/groups")
-    checked(owner, "groups")
+    owner.axe_at_both_widths("groups")
     menu(page, "Exam Laptops", "Rename or describe")
     name = page.get_by_label("Group name", exact=True)
     expect(name).to_be_focused()
-    checked(owner, "a group edited")
+    owner.axe_at_both_widths("a group edited")
     name.fill("Library Chromebooks")
     name.press("Enter")
     expect(page.get_by_text("“Library Chromebooks” exists already.")).to_be_visible()
     expect(name).to_have_value("Library Chromebooks")
     expect(name).to_be_focused()
-    checked(owner, "a group with a name that is taken")
+    owner.axe_at_both_widths("a group with a name that is taken")
     name.fill("Exam Room Laptops")
     page.keyboard.press("Tab")
     page.keyboard.type("Locked down")
@@ -58,29 +51,29 @@ def test_groups_are_found_as_one_types(owner):
     expect(page.get_by_label("Find a group")).to_be_focused()
     page.keyboard.type("xyz")
     expect(page.get_by_role("heading", name="No group matches “studentxyz”")).to_be_visible()
-    checked(owner, "no group found")
+    owner.axe_at_both_widths("no group found")
     page.get_by_role("link", name="Show all groups").click()
     page.get_by_role("link", name="All groups", exact=True).click()
     expect(page.get_by_role("heading", name="All groups", level=1)).to_be_visible()
     expect(page.get_by_text("maren.okafor@northfield.example")).to_be_visible()
-    checked(owner, "All groups")
+    owner.axe_at_both_widths("All groups")
 
 
 def test_two_groups_become_one_and_one_goes(owner):
     page = owner.go("/groups")
     menu(page, "Student Devices", "Merge others into it")
-    checked(owner, "which groups to merge")
+    owner.axe_at_both_widths("which groups to merge")
     page.get_by_label("Science Lab iPads").press("Space")
     page.get_by_role("button", name="Show what happens").press("Enter")
     expect(page.get_by_role("heading", name="No one gains “Student Devices”")).to_be_visible()
-    checked(owner, "before merging")
+    owner.axe_at_both_widths("before merging")
     page.get_by_role("button", name="Merge 1 group").press("Enter")
     expect(page.get_by_role("heading", name="Student Devices", level=1)).to_be_visible()
     expect(page.locator(".names")).to_contain_text("Science Lab iPads")
     page.get_by_label("Another name").fill("Pupils")
     page.get_by_label("Another name").press("Enter")
     expect(page.locator(".names")).to_contain_text("Pupils")
-    checked(owner, "a group")
+    owner.axe_at_both_widths("a group")
     page.get_by_role("link", name="Forget Pupils").press("Enter")
     asked = page.get_by_role("dialog", name="Forget “Pupils”?")
     expect(asked.get_by_role("link", name="Keep")).to_be_focused()
@@ -89,7 +82,7 @@ def test_two_groups_become_one_and_one_goes(owner):
     expect(page.locator(".names")).not_to_contain_text("Pupils")
     menu(owner.go("/groups"), "Admin Office", "Delete")
     expect(page.get_by_role("link", name="Keep it")).to_be_focused()
-    checked(owner, "before deleting")
+    owner.axe_at_both_widths("before deleting")
     page.get_by_role("button", name="Delete group").press("Enter")
     expect(page.get_by_text("“Admin Office” deleted.")).to_be_visible()
 
@@ -98,10 +91,10 @@ def test_a_role_of_ones_own_is_made_used_and_deleted(owner):
     page = owner.go("/settings")
     page.get_by_role("link", name="Roles").press("Enter")
     expect(page.get_by_role("heading", name="Roles", level=1)).to_be_visible()
-    checked(owner, "the matrix")
+    owner.axe_at_both_widths("the matrix")
     page.get_by_role("link", name="New role").press("Enter")
     expect(page.get_by_label("Name")).to_be_focused()
-    checked(owner, "a new role")
+    owner.axe_at_both_widths("a new role")
     page.keyboard.type("Analyst")
     page.keyboard.press("Tab")
     page.keyboard.type("70")
@@ -109,7 +102,7 @@ def test_a_role_of_ones_own_is_made_used_and_deleted(owner):
     page.get_by_role("button", name="Add role").press("Enter")
     expect(page.get_by_text("“Analyst” exists already.")).to_be_visible()
     expect(page.get_by_label("Rank")).to_have_value("70")
-    checked(owner, "a role with a name that is taken")
+    owner.axe_at_both_widths("a role with a name that is taken")
     page.get_by_label("Name").fill("Head of Year")
     page.get_by_role("button", name="Add role").press("Enter")
     row = page.get_by_role("row", name=re.compile("Head of Year"))
@@ -122,10 +115,10 @@ def test_a_role_of_ones_own_is_made_used_and_deleted(owner):
     page.get_by_role("button", name="Save role").press("Enter")
     expect(page.get_by_text("also “Head of Year”")).to_be_visible()
     menu(page, "Year Lead", "Change")
-    checked(owner, "a role with another name")
+    owner.axe_at_both_widths("a role with another name")
     page.get_by_role("link", name="Delete role").press("Enter")
     expect(page.get_by_text("1 row under review names it")).to_be_visible()
-    checked(owner, "before a role is deleted")
+    owner.axe_at_both_widths("before a role is deleted")
     page.get_by_role("button", name="Delete role").press("Enter")
     expect(page.get_by_text("“Year Lead” deleted.")).to_be_visible()
 
@@ -135,7 +128,7 @@ def test_the_ownership_is_handed_over_and_back(owner, open_page, page_size):
     page = owner.go("/users?invite=single")
     page.get_by_label("Email").fill("ines.carvalho@northfield.example")
     page.get_by_role("dialog").get_by_role("radio", name="Admin").check()
-    checked(owner, "a single invite of an administrator")
+    owner.axe_at_both_widths("a single invite of an administrator")
     page.get_by_label("Your password").fill(PASSWORD)
     page.get_by_role("button", name="Send invitation").click()
     page.wait_for_url("**/users")
@@ -147,14 +140,14 @@ def test_the_ownership_is_handed_over_and_back(owner, open_page, page_size):
     ines.page.get_by_role("button", name=re.compile("Join|Accept|Create")).click()
     ines.page.wait_for_url(owner.portal.url + "/")
     owner.go("/ownership")
-    checked(owner, "who becomes Owner")
+    owner.axe_at_both_widths("who becomes Owner")
     page.get_by_role("link", name="Choose Ines Carvalho").press("Enter")
     expect(page.get_by_role("heading", name="Ines Carvalho becomes Owner. You become Admin.")).to_be_visible()
-    checked(owner, "before handing over")
+    owner.axe_at_both_widths("before handing over")
     page.get_by_label("Your password", exact=True).fill("wrong")
     page.keyboard.press("Enter")
     expect(page.get_by_text("This is not your password. Nothing was changed.")).to_be_visible()
-    checked(owner, "a wrong password")
+    owner.axe_at_both_widths("a wrong password")
     page.get_by_label("Your password", exact=True).fill(PASSWORD)
     page.keyboard.press("Enter")
     expect(page.get_by_text("Ines Carvalho is the Owner now. You are Admin.")).to_be_visible()

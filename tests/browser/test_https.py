@@ -72,7 +72,7 @@ def portal(tmp_path_factory):
         Proxy.muster = muster.port
         threading.Thread(target=proxy.serve_forever, daemon=True).start()
         try:
-            yield Portal(muster.started(), sink)
+            yield Portal(muster.migrated().started(), sink)
             assert muster.stop() == 0, muster.output()
         finally:
             muster.clean_up()

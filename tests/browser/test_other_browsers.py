@@ -81,6 +81,7 @@ def test_tables_of_a_preview_have_columns(owner, review):
 def test_home_on_a_phone_and_the_table_of_its_chart(open_page: Callable[..., Watched], owner, review):
     phone = open_page(viewport={"width": 390, "height": 800}, has_touch=True, is_mobile=True)
     sign_in(phone, OWNER)
+    phone.go("/")
     assert phone.page.locator("#step-invite > div").evaluate("(words) => words.clientWidth") > 200
     send(review, "Send 4 invitations")
     expect(review.get_by_role("heading", level=1)).to_contain_text("4 of 4 done", timeout=30_000)

@@ -6,31 +6,24 @@ import re
 
 from playwright.sync_api import expect
 
-from tests.browser.conftest import OWNER, Watched, fits, upload
+from tests.browser.conftest import OWNER, Watched, upload
 from tests.run.conftest import wait_until
 
 SETTINGS = {"MUSTER_MAIL_FROM": "", "MUSTER_MAX_ROWS": "", "MUSTER_INVITE_DAYS": "14"}
-
-
-def checked(watched: Watched, what: str) -> None:
-    """No violation, and nothing stands out of the page, at either width."""
-    for width in (390, 1440):
-        fits(watched.page, width)
-        watched.axe(f"{what} at {width}")
 
 
 def test_settings_are_found_changed_and_tried_out(owner: Watched) -> None:
     wait_until(lambda: owner.portal.muster.health().get("status") == "ok", "the workers are there")
     page = owner.go("/settings")
     expect(page.get_by_text("Healthy")).to_be_visible()
-    checked(owner, "the index")
+    owner.axe_at_both_widths("the index")
     page.get_by_role("link", name="General").press("Enter")
     name = page.get_by_label("Organisation")
     name.fill("")
     name.press("Enter")
     expect(page.get_by_text("Type your organisation’s name.")).to_be_visible()
     expect(name).to_be_focused()
-    checked(owner, "a name that is missing")
+    owner.axe_at_both_widths("a name that is missing")
     name.fill("Northfield Academy")
     name.press("Enter")
     expect(page.locator("#toasts")).to_contain_text("Saved.")
@@ -46,7 +39,7 @@ def test_settings_are_found_changed_and_tried_out(owner: Watched) -> None:
     assert "Bring your laptop.\nLunch is at noon." in owner.portal.mail_to(OWNER)
     expect(page.frame_locator("iframe").get_by_text("Bring your laptop.")).to_be_visible()
     page.get_by_text("As text").click()
-    checked(owner, "what invitations say")
+    owner.axe_at_both_widths("what invitations say")
 
     page = owner.go("/settings/uploads")
     page.get_by_label("Users in a file, at most").fill("many")
@@ -54,19 +47,19 @@ def test_settings_are_found_changed_and_tried_out(owner: Watched) -> None:
     page.get_by_role("button", name="Save").press("Enter")
     expect(page.get_by_text("Type a whole number from 1 to 50000.")).to_be_visible()
     expect(page.get_by_label("Groups of people who are here already")).to_have_value("add")
-    checked(owner, "a wrong number")
+    owner.axe_at_both_widths("a wrong number")
     page.get_by_label("Users in a file, at most").fill("3")
     page.get_by_role("button", name="Save").press("Enter")
     expect(page.locator("#toasts")).to_contain_text("Saved.")
     for path in ("/settings/sign-in", "/settings/data", "/aliases"):
         owner.go(path)
-        checked(owner, path)
+        owner.axe_at_both_widths(path)
 
 
 def test_home_tells_what_waits_and_draws_the_weeks(owner: Watched) -> None:
     page = owner.go("/")
     expect(page.get_by_text("No one was invited in the last 12 weeks.")).to_be_visible()
-    checked(owner, "Home in the first days")
+    owner.axe_at_both_widths("Home in the first days")
     upload(owner, "Email,Role,Groups\nines.carvalho@northfield.example,Analyst,\n")
     page = owner.go("/users?invite=single")
     page.get_by_label("Email").fill("tom.ashworth@northfield.example")
@@ -77,4 +70,4 @@ def test_home_tells_what_waits_and_draws_the_weeks(owner: Watched) -> None:
     expect(page.get_by_role("img", name="Invitations by week")).to_be_visible()
     expect(page.get_by_role("link", name="staff.csv")).to_be_visible()
     expect(page.locator("#all-well")).to_be_visible()
-    checked(owner, "Home with a chart")
+    owner.axe_at_both_widths("Home with a chart")
