@@ -102,6 +102,13 @@ def show_errors(form: Form, error: BadValues | RuleViolationError) -> None:
         field.errors = list(dict.fromkeys(sentences))
 
 
+def show_issues(form: Form, issues: list[dict[str, Any]]) -> None:
+    """Put each issue of a row under its field, and nothing else there."""
+    for field in form:
+        mine = [issue for issue in issues if issue["field"] == field.name]
+        field.errors = [row_phrases.describe(issue) for issue in mine]
+
+
 class SignInForm(FlaskForm):  # type: ignore[misc]
     """The first step of signing in. next: a path of ours to go on to."""
 
@@ -245,7 +252,7 @@ class ReaddressForm(FlaskForm):  # type: ignore[misc]
 
 
 class InviteForm(FlaskForm):  # type: ignore[misc]
-    """One person; the values are judged by the schema of a row, whose issues `blame` puts under the fields."""
+    """One person; the values are judged by the schema of a row, whose issues `show_issues` puts under the fields."""
 
     email = StringField("Email")
     role = SelectField("Role", validate_choice=False)
@@ -259,13 +266,6 @@ class InviteForm(FlaskForm):  # type: ignore[misc]
             "role": self.role.data or "",
             "groups": ", ".join(self.groups.data or []),
         }
-
-    def blame(self, issues: list[dict[str, Any]]) -> None:
-        """Put each issue under its field, and nothing else there."""
-        for field in (self.email, self.role, self.groups, self.password):
-            field.errors = [
-                row_phrases.describe(issue) for issue in issues if issue["field"] == field.name
-            ]
 
 
 class UploadForm(FlaskForm):  # type: ignore[misc]

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from webapp import queue
 from webapp.core.addresses import Address, key_of, parse
-from webapp.core.errors import ConflictError, RuleViolationError
+from webapp.core.errors import RuleViolationError
 from webapp.core.plan.planner import Access, Issue, Person
 from webapp.core.plan.registry import ALL_GROUPS, Registry
 from webapp.core.text import row_phrases
-from webapp.db import begin_write, db, raise_if_taken
+from webapp.db import begin_write, db
 from webapp.models import Invitation, Row, User
 from webapp.services.audit import events
 from webapp.services.audit.actions import AuditAction
@@ -25,9 +24,9 @@ from webapp.services.settings import in_force
 class InviteRefusedError(RuleViolationError):
     """A single invite that was refused: issues by field, and the person or invitation in its way."""
 
-    def __init__(self, issues: list[dict[str, Any]], person: Person | None = None) -> None:
-        super().__init__(" ".join(row_phrases.describe(issue) for issue in issues))
-        self.issues = issues
+    def __init__(self, *issues: Issue, person: Person | None = None) -> None:
+        self.issues = [issue.as_dict() for issue in issues]
+        super().__init__(" ".join(map(row_phrases.describe, self.issues)))
         self.person = person
 
 
@@ -53,7 +52,7 @@ def replace_invitation(
     begin_write()
     old = invitations.get_pending(invitation_id, by)
     if key_of(email) == old.email_key:
-        raise _refusal(Issue("email", "same_address"))
+        raise InviteRefusedError(Issue("email", "same_address"))
     groups = ALL_GROUPS if old.all_groups else ", ".join(group.name for group in old.groups)
     cells = {"email": email, "role": old.role.name, "groups": groups}
     access, address, registry = _plan(cells, by, proven)
@@ -80,15 +79,15 @@ def _plan(cells: Mapping[str, str], by: User, proven: bool) -> tuple[Access, Add
     change, key = judgement.change, str(judgement.email_key)
     person = lookup.people([key]).get(key)
     if person and not person.is_gone:
-        raise _refusal(
+        raise InviteRefusedError(
             Issue("email", "has_account" if person.kind == "user" else "is_invited"), person=person
         )
     if change.issues:
-        raise _refusal(*change.issues)
+        raise InviteRefusedError(*change.issues)
     assert change.after is not None
     role = registry.role_by_id[change.after.role]
     if role.manages_people and not proven:
-        raise _refusal(Issue("password", "proof", {"role": role.name}))
+        raise InviteRefusedError(Issue("password", "proof", {"role": role.name}))
     return change.after, parse(cells["email"].strip(), registry.allowed_domains), registry
 
 
@@ -103,18 +102,13 @@ def _finish(
 ) -> Invitation:
     """Add the invitation and its message, commit, and wake a worker."""
     row_id = row.id if row else None
-    with raise_if_taken(ConflictError("Somebody invited this person a moment ago.")):
-        [invitation_id] = apply.invite(
-            [(address, access, row_id)], by, registry, valid_days=days, batch_id=batch_id
-        )
-        invitation = db.session.get_one(Invitation, invitation_id)
-        if row:
-            row.invitation_id = invitation.id
-        lookup.bump_version()
-        db.session.commit()
+    [invitation_id] = apply.invite(
+        [(address, access, row_id)], by, registry, valid_days=days, batch_id=batch_id
+    )
+    invitation = db.session.get_one(Invitation, invitation_id)
+    if row:
+        row.invitation_id = invitation.id
+    lookup.bump_version()
+    db.session.commit()
     queue.enqueue_send()
     return invitation
-
-
-def _refusal(*issues: Issue, person: Person | None = None) -> InviteRefusedError:
-    return InviteRefusedError([issue.as_dict() for issue in issues], person)

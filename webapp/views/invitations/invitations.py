@@ -10,10 +10,9 @@ from werkzeug.wrappers import Response as BaseResponse
 from webapp.core.errors import ConflictError, RuleViolationError
 from webapp.core.files.cleaning import clean
 from webapp.core.security.permissions import Permission
-from webapp.core.text import row_phrases
 from webapp.http.auth import answer_dead_link, check_given_password, start_session
 from webapp.http.errors import note_refusal
-from webapp.http.forms import AcceptForm, ReaddressForm
+from webapp.http.forms import AcceptForm, ReaddressForm, show_issues
 from webapp.http.invite_dialog import TABS, dialog_context, invite_form
 from webapp.http.web import (
     PUBLIC,
@@ -34,6 +33,9 @@ from webapp.services.mail import outbox
 
 bp = Blueprint("invitations", __name__, url_prefix="/invitations")
 
+BEYOND_RANK = ("grant_more", "grant_owner", "grant_rank", "rank")
+"""Codes of issues that the audit log counts as refusals."""
+
 
 @bp.get("/new")
 @require(Permission.INVITATIONS_MAKE)
@@ -51,36 +53,29 @@ def create() -> BaseResponse | tuple[str, int]:
     """Single Invite."""
     form = invite_form()
     try:
-        invitation = single_invite.invite(
-            form.cells(), current_user(), proven=check_given_password()
-        )
+        proven = check_given_password()
+        invitation = single_invite.invite(form.cells(), current_user(), proven=proven)
     except RuleViolationError as refusal:
-        issues, status = issues_of(refusal)
-        if any(
-            issue["code"] in ("grant_more", "grant_owner", "grant_rank", "rank") for issue in issues
-        ):
+        issues = issues_of(refusal)
+        if any(issue["code"] in BEYOND_RANK for issue in issues):
             note_refusal(Refusal.RANK)
-        form.blame(issues)
-        context = dialog_context(
-            tab="single", single_form=form, in_the_way=getattr(refusal, "person", None)
-        )
+        show_issues(form, issues)
+        person = getattr(refusal, "person", None)
+        context = dialog_context(tab="single", single_form=form, in_the_way=person)
         return page_or_fragment(
-            "invitations/new.html", "invitations/_single.html", status, **context
+            "invitations/new.html", "invitations/_single.html", refusal.status, **context
         )
     waits = outbox.delivery_notice()
-    said = (
-        f"{invitation.email} is invited. {waits}"
-        if waits
-        else f"Invitation sent to {invitation.email}"
-    )
+    invited = f"{invitation.email} is invited. {waits}"
+    said = invited if waits else f"Invitation sent to {invitation.email}"
     return redirect_to("people_list.index", say=said)
 
 
-def issues_of(refusal: RuleViolationError) -> tuple[list[dict[str, Any]], int]:
-    """Issues for the fields of the form and the status of the answer, for a refused invitation or a wrong password."""
+def issues_of(refusal: RuleViolationError) -> list[dict[str, Any]]:
+    """Issues for the fields of the form, for a refused invitation or a wrong password."""
     if isinstance(refusal, single_invite.InviteRefusedError):
-        return refusal.issues, 422
-    return [{"field": "password", "code": "text", "text": str(refusal)}], refusal.status
+        return refusal.issues
+    return [{"field": "password", "code": "text", "text": str(refusal)}]
 
 
 @bp.get("/<int:invitation_id>/email")
@@ -106,11 +101,9 @@ def change_email(invitation_id: int) -> BaseResponse | tuple[str, int]:
             invitation_id, clean(form.email.data), current_user(), proven=proven
         )
     except RuleViolationError as refusal:
-        issues, status = issues_of(refusal)
-        for issue in issues:
-            field = form.password if issue["field"] == "password" else form.email
-            field.errors = [*field.errors, row_phrases.describe(issue)]
-        return email_form(invitations.get_pending(invitation_id, current_user()), form, status)
+        show_issues(form, issues_of(refusal))
+        old = invitations.get_pending(invitation_id, current_user())
+        return email_form(old, form, refusal.status)
     here = url_for("person.show", invitation_id=invitation_id)
     back = None if form.next.data == here else form.next.data
     gone = f"The link sent to {before} no longer works."
