@@ -26,7 +26,7 @@ _REST = 6
 def problems(
     password: str, *, name: str = "", email: str = "", organisation: str = ""
 ) -> list[str]:
-    """What is wrong with a new password, each a sentence; empty where it is good.
+    """What is wrong with a new password, as a sentence; empty where it is good.
 
     name, email: of the person whose password it becomes. Offline: the list of common passwords is zxcvbn's own.
     """
@@ -34,19 +34,16 @@ def problems(
         return [f"Use at least {SHORTEST} characters."]
     if len(password) > LONGEST:
         return [f"Use at most {LONGEST} characters."]
-    own, names = f"{name} {email}", f"{name} {email} {organisation} {PRODUCT}"
-    found = []
-    if _is_made_of(password, own):
-        found.append("Not your name or email: choose something that others cannot guess.")
-    if _score(password, "") < _COMMON:
-        found.append(
+    names = f"{name} {email} {organisation} {PRODUCT}"
+    if _is_made_of(password, names):
+        return [
+            "Not your name or email, nor that of your organisation or of Muster: choose something that others cannot guess."
+        ]
+    if _score(password, names) < _COMMON:
+        return [
             "This is a common password. Three or four words that do not belong together are better."
-        )
-    if not found and (_is_made_of(password, names) or _score(password, names) < _COMMON):
-        found.append(
-            "Not the name of your organisation or of Muster: choose something that others cannot guess."
-        )
-    return found
+        ]
+    return []
 
 
 def _score(password: str, names: str) -> int:

@@ -47,13 +47,16 @@ def test_passwords_that_do_not(password, begin):
     assert problems(password, **MAREN)[0].startswith(begin)
 
 
-@pytest.mark.parametrize(
-    "password", ["muster2024!!", "Muster123456", "Ashby-2024-2025", "ashbycollege1", "AshbyCollege2024", "!ashby!college!"]
-)
+@pytest.mark.parametrize("password", ["muster2024!!", "Ashby-2024-2025", "ashbycollege1", "AshbyCollege2024", "!ashby!college!"])
 def test_the_words_of_the_product_and_the_organisation_are_guessed_first(password):
     assert problems(password, **MAREN, organisation="Ashby College")[0].startswith(
-        "Not the name of your organisation or of Muster"
+        "Not your name or email, nor that of your organisation or of Muster"
     )
+
+
+def test_such_a_word_and_a_row_of_digits_is_a_common_password():
+    (problem,) = problems("Muster123456", **MAREN, organisation="Ashby College")
+    assert problem.startswith("This is a common password.")
 
 
 def test_one_such_word_among_others_does_no_harm():
