@@ -27,46 +27,6 @@ from webapp.models.sessions import Session
 from webapp.models.users import User, UserState
 from webapp.models.workers import Worker
 
-__all__ = [
-    "MARKERS",
-    "OWNER_ROLE_ID",
-    "REDONE",
-    "SECRET_KINDS",
-    "UNDONE",
-    "AccountLink",
-    "Alias",
-    "AliasKind",
-    "AuditChain",
-    "AuditEvent",
-    "Batch",
-    "BatchFile",
-    "BatchKind",
-    "BatchState",
-    "EditState",
-    "Group",
-    "HeaderMapping",
-    "Invitation",
-    "InvitationState",
-    "LinkPurpose",
-    "MailCircuit",
-    "Message",
-    "MessageKind",
-    "MessageState",
-    "Organisation",
-    "Outcome",
-    "Phase",
-    "Priority",
-    "RecoveryCode",
-    "ReplacedAddress",
-    "Role",
-    "Row",
-    "RowEdit",
-    "Session",
-    "User",
-    "UserState",
-    "Worker",
-]
-
 _ONE_ROW = {"audit_chain", "mail_gate", "organisation"}
 
 # No id is given out twice. The log, pages that are open, and links name things by their id, also after these are deleted.

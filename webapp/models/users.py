@@ -73,9 +73,8 @@ class User(Model):
 
     @property
     def initials(self) -> str:
-        words = ["".join(c for c in word if c.isalnum()) for word in self.name.split()]
-        words = [word for word in words if word] or [self.email]
-        return (words[0][0] + (words[-1][0] if len(words) > 1 else "")).upper()
+        letters = [word[0] for word in self.name.split() if word[0].isalnum()] or [self.email[0]]
+        return "".join((letters[0], *letters[1:][-1:])).upper()
 
     @property
     def has_second_factor(self) -> bool:

@@ -12,9 +12,11 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Select, Text, cast, func, or_, select
 
+from webapp.core.lists.paging import searched
 from webapp.core.text import audit_phrases
 from webapp.db import begin_write, binary_order, db, utcnow
 from webapp.models import AuditEvent, Batch, Group, Invitation, Role, User
+from webapp.schemas.audit import ITSELF
 from webapp.services.audit import events
 from webapp.services.audit.actions import AuditAction
 from webapp.services.settings import in_force
@@ -24,8 +26,6 @@ CHUNK = 500
 """Events that an export reads at once."""
 ACTORS = 200
 """People offered in the filter, by name."""
-ITSELF = "muster"
-"""Who did it, where nobody did."""
 
 AREAS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "people": ("People", ("user", "email", "password", "password_reset", "second_factor")),
@@ -41,25 +41,8 @@ AREAS: Mapping[str, tuple[str, tuple[str, ...]]] = {
 REFUSALS = "refusals"
 
 
-@dataclass(frozen=True, slots=True)
-class Filter:
-    """What is shown of the log. Each field that is empty leaves out nothing.
-
-    action: a key of AREAS, REFUSALS, or one action by its own name. actor: a user's id, or ITSELF. about: a table and an id.
-    first, last: days in the portal's time zone. newest: so many days up to now.
-    """
-
-    search: str = ""
-    action: str = ""
-    actor: int | str | None = None
-    about: tuple[str, int] | None = None
-    newest: int | None = None
-    first: date | None = None
-    last: date | None = None
-
-    @property
-    def is_on(self) -> bool:
-        return self != Filter()
+Filter = Mapping[str, Any]
+"""What is shown of the log, as `schemas.audit.LogFilterSchema` loads it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,28 +176,28 @@ def _newest_first(wanted: Filter, before: int | None = None) -> Select[AuditEven
 def _conditions(wanted: Filter) -> list[ColumnElement[bool]]:
     found: list[ColumnElement[bool]] = []
     is_refusal = AuditEvent.action.endswith(".refused")
-    if wanted.action == REFUSALS:
+    action, by = wanted.get("action", ""), wanted.get("by")
+    if action == REFUSALS:
         found.append(is_refusal)
-    elif wanted.action in AREAS:
-        nouns = AREAS[wanted.action][1]
-        found.append(or_(*(AuditEvent.action.like(f"{noun}.%") for noun in nouns)))
-    elif wanted.action:
-        found.append(AuditEvent.action == wanted.action)
-    if wanted.actor == ITSELF:
+    elif action in AREAS:
+        found.append(or_(*(AuditEvent.action.like(f"{noun}.%") for noun in AREAS[action][1])))
+    elif action:
+        found.append(AuditEvent.action == action)
+    if by == ITSELF:
         found += [AuditEvent.actor_id.is_(None), ~is_refusal]
-    elif wanted.actor:
-        found.append(AuditEvent.actor_id == wanted.actor)
-    if wanted.about:
-        kind, subject_id = wanted.about
-        found += [AuditEvent.subject_type == kind, AuditEvent.subject_id == subject_id]
-    if wanted.newest:
-        found.append(AuditEvent.at >= utcnow() - timedelta(days=wanted.newest))
-    if wanted.first:
-        found.append(AuditEvent.at >= _midnight(wanted.first))
-    if wanted.last:
-        found.append(AuditEvent.at < _midnight(wanted.last + timedelta(days=1)))
-    if wanted.search:
-        found.append(_says(wanted.search))
+    elif by:
+        found.append(AuditEvent.actor_id == int(by))
+    if about := wanted.get("about"):
+        kind, _, subject_id = about.partition("-")
+        found += [AuditEvent.subject_type == kind, AuditEvent.subject_id == int(subject_id)]
+    if days := wanted.get("days"):
+        found.append(AuditEvent.at >= utcnow() - timedelta(days=days))
+    if first := wanted.get("first"):
+        found.append(AuditEvent.at >= _midnight(first))
+    if last := wanted.get("last"):
+        found.append(AuditEvent.at < _midnight(last + timedelta(days=1)))
+    if words := searched(wanted.get("q", "")):
+        found.append(_says(words))
     return found
 
 

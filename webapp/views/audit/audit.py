@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import re
-from contextlib import suppress
-from datetime import date
 from typing import Any
 
 from flask import Blueprint, Response, render_template, request, url_for
 
 from webapp.core.files.csv_writer import write_lines
-from webapp.core.lists.paging import searched
 from webapp.core.security.permissions import Permission
 from webapp.db import utcnow
 from webapp.http.attachments import attach
-from webapp.http.web import LARGEST, current_user, get_number, require
+from webapp.http.web import current_user, get_number, require
+from webapp.schemas.audit import LogFilterSchema
 from webapp.services.audit import browse
 from webapp.services.audit.browse import Filter
 from webapp.services.settings import in_force
@@ -45,7 +42,8 @@ def index() -> str:
     return render_template(
         "audit/index.html",
         wanted=wanted,
-        between=request.args.get("days") == "between" or bool(wanted.first or wanted.last),
+        is_on=bool(wanted),
+        between=request.args.get("days") == "between" or "first" in wanted or "last" in wanted,
         days=browse.group_by_day(entries).items(),
         next_url=address(before=following) if following else None,
         is_first=not request.args.get("before"),
@@ -84,32 +82,12 @@ def address(endpoint: str = "audit.index", **changed: Any) -> str:
 
 def filter_from_request() -> Filter:
     """The filter that the address carries; what it does not know is left out."""
-    given = request.args
-    newest = get_number(given, "days")
-    by_itself = given.get("by") == browse.ITSELF
-    return Filter(
-        search=searched(given.get("q", "")),
-        action=given.get("action", "").strip(),
-        actor=browse.ITSELF if by_itself else get_number(given, "by"),
-        about=_about(given.get("about", "")),
-        newest=newest if newest and newest < 36_500 else None,
-        first=_day(given.get("from", "")),
-        last=_day(given.get("to", "")),
+    schema = LogFilterSchema()
+    wrong = schema.validate(request.args)
+    wanted: Filter = schema.load(
+        {name: text for name, text in request.args.items() if name not in wrong}
     )
-
-
-def _about(text: str) -> tuple[str, int] | None:
-    """ "users-12" as ("users", 12)."""
-    found = re.fullmatch(r"([a-z]+)-([0-9]{1,10})", text)
-    return (found[1], int(found[2])) if found and int(found[2]) <= LARGEST else None
-
-
-def _day(text: str) -> date | None:
-    with suppress(ValueError):
-        day = date.fromisoformat(text)
-        if 1970 <= day.year < 9999:
-            return day
-    return None
+    return wanted
 
 
 def page_of(kind: str, subject_id: int | None) -> str | None:
