@@ -234,14 +234,6 @@ class RoleForm(FlaskForm):  # type: ignore[misc]
         "Permissions", validate_choice=False, choices=[each.value for each in GIVABLE]
     )
 
-    def values(self) -> dict[str, Any]:
-        """What was typed and ticked."""
-        return {
-            "name": self.name.data,
-            "rank": (self.rank.data or "").strip(),
-            "permissions": self.permissions.data or [],
-        }
-
 
 class ReaddressForm(FlaskForm):  # type: ignore[misc]
     """Another address for an invitation. next: a path of ours to go on to."""

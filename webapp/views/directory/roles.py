@@ -44,7 +44,7 @@ def create() -> BaseResponse | tuple[str, int]:
     """Make a role; it is in the template, the pickers and the checks at once."""
     form = RoleForm()
     try:
-        role = roles.add(form.values(), current_user())
+        role = roles.add(form.data, current_user())
     except (ValidationError, RuleViolationError) as refusal:
         show_errors(form, refusal)
         return form_page(form), 422
@@ -66,7 +66,7 @@ def update(role_id: int) -> BaseResponse | tuple[str, int]:
     """Change a role; it holds from everybody's next click on."""
     form = RoleForm()
     try:
-        role = roles.change(role_id, form.values(), current_user())
+        role = roles.change(role_id, form.data, current_user())
     except (ValidationError, RuleViolationError) as refusal:
         show_errors(form, refusal)
         return form_page(form, roles.get_role(role_id)), 422
