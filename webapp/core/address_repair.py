@@ -14,9 +14,6 @@ from webapp.core.plan.suggestions import is_known_domain, nearest_domain
 
 _AT = re.compile(r"\s*[(\[{<]\s*(?:at|ät|@)\s*[)\]}>]\s*", re.IGNORECASE)
 _DOT = re.compile(r"\s*[(\[{<]\s*(?:dot|punkt|point|\.)\s*[)\]}>]\s*", re.IGNORECASE)
-_QUERY = re.compile(r"(mailto:[^?\s]*)\?\S*", re.IGNORECASE)
-_PRIMARY = re.compile(r"(?:^|[;,\s])SMTP:([^;,\s]+)")
-"""Exchange writes the address that counts with capitals, the others as smtp:."""
 _LABEL = re.compile(r"^\W*[^\W\d_][\w.\- ]{0,30}:/*\s*")
 """“E-mail: ”, “https://”."""
 _CANDIDATE = re.compile(
@@ -68,16 +65,10 @@ def repair_address(
 
 def _undress(text: str, known_domains: Sequence[str]) -> str:
     """The text with plain characters in place of entities, %-forms, (at), full-width letters and the like."""
-    text = (
-        unicodedata.normalize("NFKC", html.unescape(text)).translate(INVISIBLE).replace("。", ".")
-    )
-    text = _QUERY.sub(r"\1", text)
+    text = unicodedata.normalize("NFKC", html.unescape(text)).translate(INVISIBLE)
     if "%40" in text:
         text = unquote(text)
     text = _DOT.sub(".", _AT.sub("@", text))
-    primary = _PRIMARY.findall(text)
-    if len(primary) == 1:
-        text = primary[0]
     text = re.sub(r"mailto:|smtp:", " ", text, flags=re.IGNORECASE)
     text = _LABEL.sub("", text)
     text = re.sub(r"\s*@[\s@]*", "@", text).strip()

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import Any
 
 from marshmallow import EXCLUDE, Schema, ValidationError, fields
 
@@ -17,8 +17,6 @@ from webapp.core.plan.near_names import nearest, split_known, split_names
 from webapp.core.plan.planner import Issue
 from webapp.core.plan.registry import ALL_GROUPS, Registry, RoleEntry, fold
 from webapp.core.text.spelling import decode_again
-
-T = TypeVar("T")
 
 FIELDS = ("email", "role", "groups")
 Judged = tuple[Any, tuple[Issue, ...]]
@@ -36,118 +34,105 @@ class GroupWish:
     everything: bool = False
 
 
-class _Cell(fields.Field[T]):
-    """A cell judged against the registry of the schema that it belongs to."""
+class Cell(fields.Field[Any]):
+    """A cell, judged by a function of its text and the registry of the schema that it belongs to."""
 
-    registry: Registry
-
-    def _bind_to_schema(self, field_name: str, parent: Any) -> None:
-        super()._bind_to_schema(field_name, parent)
-        self.registry = parent.registry
-
-
-class EmailCell(_Cell[Address]):
-    """An e-mail address by `core.addresses`, with the nearest domain suggested."""
+    def __init__(self, judge: Callable[[str, Registry], Any]) -> None:
+        super().__init__(required=True)
+        self.judge = judge
 
     def _deserialize(
         self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
-    ) -> Address:
-        text = str(value or "").strip()
-        try:
-            return parse(text, self.registry.allowed_domains)
-        except InvalidAddressError as error:
-            raise ValidationError([self._issue(text, error.code)]) from error
+    ) -> Any:
+        assert isinstance(self.parent, RowSchema)
+        return self.judge(str(value or "").strip(), self.parent.registry)
 
-    def _issue(self, text: str, code: str) -> Issue:
-        meant = repair_address(text, self.registry.allowed_domains, self.registry.known_domains)
-        if not meant:
-            return Issue("email", code)
-        local = text.rpartition("@")[0] or text
-        end = meant.removeprefix(local)
+
+def judge_email(text: str, registry: Registry) -> Address:
+    """An e-mail address by `core.addresses`, with the nearest domain suggested. Raises ValidationError."""
+    try:
+        return parse(text, registry.allowed_domains)
+    except InvalidAddressError as error:
+        issue = Issue("email", error.code)
+    meant = repair_address(text, registry.allowed_domains, registry.known_domains)
+    if meant:
+        end = meant.removeprefix(text.rpartition("@")[0] or text)
         if end.startswith("@"):  # only the domain is wrong: so it can be in other rows
-            return Issue("email", code, suggestion=meant, new=end)
-        return Issue("email", code, suggestion=meant, old=text, new=meant)
+            issue = replace(issue, suggestion=meant, new=end)
+        else:
+            issue = replace(issue, suggestion=meant, old=text, new=meant)
+    raise ValidationError([issue])
 
 
-class RoleCell(_Cell[RoleEntry]):
-    """A role of the registry, by name without regard to case."""
-
-    def _deserialize(
-        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
-    ) -> RoleEntry:
-        text = str(value or "").strip()
-        if not text:
-            raise ValidationError([Issue("role", "role_missing")])
-        if role := self.registry.role_by_key.get(fold(text)):
-            return role
-        names = [name for name in split_names(text) if fold(name) in self.registry.role_by_key]
-        if len(names) > 1 or (names and len(split_names(text)) > 1):
-            raise ValidationError([Issue("role", "role_several")])
-        nearby = self._nearby(text)
-        issue = Issue("role", "role_unknown", suggestion=nearby, old=text, new=nearby or "")
-        raise ValidationError([issue])
-
-    def _nearby(self, text: str) -> str | None:
-        names = [role.name for role in self.registry.roles if not role.is_owner]
-        found = nearest(decode_again(text) or text, names)
-        role = self.registry.role_by_key.get(fold(found)) if found else None
-        if role and role.manages_people:  # nobody is made an administrator by more than one letter
-            return nearest(text, names, most=1)
-        return found
+def judge_role(text: str, registry: Registry) -> RoleEntry:
+    """A role of the registry, by name without regard to case. Raises ValidationError."""
+    if not text:
+        raise ValidationError([Issue("role", "role_missing")])
+    if role := registry.role_by_key.get(fold(text)):
+        return role
+    pieces = split_names(text)
+    if len(pieces) > 1 and any(fold(piece) in registry.role_by_key for piece in pieces):
+        raise ValidationError([Issue("role", "role_several")])
+    nearby = _nearest_role(text, registry)
+    issue = Issue("role", "role_unknown", suggestion=nearby, old=text, new=nearby or "")
+    raise ValidationError([issue])
 
 
-class GroupsCell(_Cell[GroupWish]):
-    """Names of groups separated by commas. Repeats collapse; `All groups` must be alone."""
+def _nearest_role(text: str, registry: Registry) -> str | None:
+    names = [role.name for role in registry.roles if not role.is_owner]
+    found = nearest(decode_again(text) or text, names)
+    role = registry.role_by_key.get(fold(found)) if found else None
+    if role and role.manages_people:  # nobody is made an administrator by more than one letter
+        return nearest(text, names, most=1)
+    return found
 
-    def _deserialize(
-        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
-    ) -> GroupWish:
-        names = split_groups(str(value or ""))
-        if not names:
-            return GroupWish(None)
-        if len(names) > MOST_NAMES:
-            raise ValidationError([Issue("groups", "groups_many", {"most": MOST_NAMES})])
-        if fold(ALL_GROUPS) in map(fold, names):
-            if len(names) > 1:
-                raise ValidationError([Issue("groups", "all_groups_alone")])
-            return GroupWish(frozenset(), everything=True)
-        found = {name: self.registry.group_by_key.get(fold(name)) for name in names}
-        if unknown := [name for name, group in found.items() if group is None]:
-            raise ValidationError([self._issue(names, unknown)])
-        return GroupWish(frozenset(group.id for group in found.values() if group))
 
-    def _issue(self, names: list[str], unknown: list[str]) -> Issue:
-        known = [group.name for group in self.registry.groups]
-        nearby = {name: self._nearby(name, known) for name in unknown}
-        fixes = {name: fix for name, fix in nearby.items() if fix}
-        issue = Issue("groups", "groups_unknown", {"n": len(unknown)})
-        if not fixes:
-            return issue
-        fixed = dict.fromkeys(fixes.get(name, name) for name in names)
-        meant = dict.fromkeys(fixes.values())
-        return replace(
-            issue, suggestion=", ".join(fixed), old=", ".join(fixes), new=", ".join(meant)
-        )
+def judge_groups(text: str, registry: Registry) -> GroupWish:
+    """Names of groups separated by commas. Repeats collapse; `All groups` must be alone. Raises ValidationError."""
+    names = split_groups(text)
+    if not names:
+        return GroupWish(None)
+    if len(names) > MOST_NAMES:
+        raise ValidationError([Issue("groups", "groups_many", {"most": MOST_NAMES})])
+    if fold(ALL_GROUPS) in map(fold, names):
+        if len(names) > 1:
+            raise ValidationError([Issue("groups", "all_groups_alone")])
+        return GroupWish(frozenset(), everything=True)
+    found = {name: registry.group_by_key.get(fold(name)) for name in names}
+    if unknown := [name for name, group in found.items() if group is None]:
+        raise ValidationError([_unknown_groups(names, unknown, registry)])
+    return GroupWish(frozenset(group.id for group in found.values() if group))
 
-    def _nearby(self, name: str, known: list[str]) -> str | None:
-        """The group that is meant, or all groups if the cell uses another separator; None if any is uncertain."""
-        decoded = decode_again(name)
-        if decoded and (found_name := self._find_name(decoded)):
-            return found_name
-        if found := split_known(name, self._find_name):
-            return ", ".join(dict.fromkeys(found))
-        pieces = split_names(name)
-        if len(pieces) < 2:
-            return nearest(name, known)
-        meant = [self._find_name(piece) or nearest(piece, known) for piece in pieces]
-        whole = [each for each in meant if each]
-        if len(whole) == len(meant):
-            return ", ".join(dict.fromkeys(whole))
-        return None if whole else nearest(name, known)
 
-    def _find_name(self, word: str) -> str | None:
-        group = self.registry.group_by_key.get(fold(word))
+def _unknown_groups(names: list[str], unknown: list[str], registry: Registry) -> Issue:
+    nearby = {name: _nearest_groups(name, registry) for name in unknown}
+    fixes = {name: fix for name, fix in nearby.items() if fix}
+    issue = Issue("groups", "groups_unknown", {"n": len(unknown)})
+    if not fixes:
+        return issue
+    fixed = dict.fromkeys(fixes.get(name, name) for name in names)
+    meant = dict.fromkeys(fixes.values())
+    return replace(issue, suggestion=", ".join(fixed), old=", ".join(fixes), new=", ".join(meant))
+
+
+def _nearest_groups(name: str, registry: Registry) -> str | None:
+    """The group that is meant, or all groups if the cell uses another separator; None if any is uncertain."""
+
+    def find(word: str) -> str | None:
+        group = registry.group_by_key.get(fold(word))
         return group.name if group else None
+
+    known = [group.name for group in registry.groups]
+    decoded = decode_again(name)
+    if decoded and find(decoded):
+        return find(decoded)
+    if found := split_known(name, find):
+        return ", ".join(dict.fromkeys(found))
+    pieces = split_names(name)
+    meant = [find(piece) or nearest(piece, known) for piece in pieces]
+    if len(pieces) > 1 and any(meant):
+        return ", ".join(dict.fromkeys(filter(None, meant))) if all(meant) else None
+    return nearest(name, known)
 
 
 def is_too_long(field: str, text: str) -> bool:
@@ -176,9 +161,9 @@ class RowSchema(Schema):
     class Meta(Schema.Meta):
         unknown = EXCLUDE
 
-    email = EmailCell(required=True)
-    role = RoleCell(required=True)
-    groups = GroupsCell(required=True)
+    email = Cell(judge_email)
+    role = Cell(judge_role)
+    groups = Cell(judge_groups)
 
     def __init__(self, registry: Registry) -> None:
         self.registry = registry

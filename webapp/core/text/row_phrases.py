@@ -64,21 +64,18 @@ _SINCE: dict[str, Phrase] = {
     "changed_since": "Changed since.",
     "original_unknown": "What was done to this person is not known any more.",
     "resent_since": "Sent again since.",
-    "user.changed": "Changed since on {date}.",
-    "user.changed_by": "Changed since by {who} on {date}.",
-    "user.deactivated": "Deactivated on {date}.",
-    "user.deactivated_by": "Deactivated by {who} on {date}.",
-    "user.reactivated": "Reactivated on {date}.",
-    "user.reactivated_by": "Reactivated by {who} on {date}.",
-    "invitation.accepted": "Accepted on {date}.",
-    "invitation.changed": "Changed since on {date}.",
-    "invitation.changed_by": "Changed since by {who} on {date}.",
-    "invitation.revoked": "Revoked on {date}.",
-    "invitation.revoked_by": "Revoked by {who} on {date}.",
-    "invitation.sent_again": "Sent again since on {date}.",
-    "invitation.sent_again_by": "Sent again since by {who} on {date}.",
 }
-"""Who touched a person since: an audit action, with "_by" where it is known who did it."""
+
+_TOUCHED = {
+    "user.changed": "Changed since",
+    "user.deactivated": "Deactivated",
+    "user.reactivated": "Reactivated",
+    "invitation.accepted": "Accepted",
+    "invitation.changed": "Changed since",
+    "invitation.revoked": "Revoked",
+    "invitation.sent_again": "Sent again since",
+}
+"""Who touched a person since, by the audit action: it has `at`, and `who` where that is known."""
 
 _NOTES: dict[str, Phrase] = {
     "again": "Its email failed; it is sent again",
@@ -131,7 +128,10 @@ def describe(said: CodedText) -> str:
         )
     if "at" in said:
         at = datetime.fromisoformat(said["at"])
-        shown["date"] = full(at, at.tzinfo or UTC)
+        # earlier versions stored "_by" where somebody is named
+        touched = _TOUCHED[said["code"].removesuffix("_by")]
+        by = f" by {said['who']}" if "who" in said else ""
+        return f"{touched}{by} on {full(at, at.tzinfo or UTC)}."
     return phrases.describe(PHRASES, shown)
 
 

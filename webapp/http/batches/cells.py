@@ -36,10 +36,12 @@ def shown_groups(row: Row, registry: Registry) -> Groups:
     step = row.change
     if row.plan is Plan.ATTENTION or step.before is None or step.after is None:
         return as_it_stands(row.groups, registry)
-    before, after = (
-        apply.group_names(step.before, registry),
-        apply.group_names(step.after, registry),
-    )
+    before = apply.group_names(step.before, registry)
+    after = apply.group_names(step.after, registry)
+    return _compare(before, after)
+
+
+def _compare(before: Sequence[str], after: Sequence[str]) -> Groups:
     return Groups(
         tuple(name for name in after if name in before),
         tuple(name for name in after if name not in before),
@@ -63,11 +65,8 @@ def changed_access(row: Row, registry: Registry) -> Groups | None:
         [registry.role_by_id[access.role].name, *apply.group_names(access, registry)]
         for access in (step.before, step.after)
     )
-    added, removed = (
-        tuple(name for name in one if name not in other)
-        for one, other in ((after, before), (before, after))
-    )
-    return Groups((), added, removed) if added or removed else None
+    groups = _compare(before, after)
+    return groups if groups.added or groups.removed else None
 
 
 def as_it_stands(cell: str, registry: Registry) -> Groups:

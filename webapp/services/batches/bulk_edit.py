@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 from sqlalchemy import func, select
 
 from webapp.core.errors import ConflictError, NotFoundError, RuleViolationError
-from webapp.core.files.cleaning import LONGEST_CELL, clean, clip
+from webapp.core.files.cleaning import clean, clip
 from webapp.core.lists.row_filter import Find
 from webapp.core.plan.planner import Mode
 from webapp.core.plan.registry import ALL_GROUPS, Registry, fold
@@ -17,7 +18,7 @@ from webapp.db import db, in_json
 from webapp.models import Batch, Row, User
 from webapp.schemas.rows import FIELDS, split_groups
 from webapp.services.batches import cell_edit, changes, planner, row_search
-from webapp.services.batches.changes import CellTooLongError, Change, Proposal, Result, check_length
+from webapp.services.batches.changes import Change, Proposal, Result, check_length
 from webapp.services.directory import lookup
 
 EXAMPLES = 10
@@ -55,19 +56,12 @@ class Replacement:
         if self.whole:
             same = cell == self.find if self.exactly else fold(cell) == fold(self.find)
             return self.by if same else cell
-        text, find = (cell, self.find) if self.exactly else (_lower(cell), _lower(self.find))
-        found = text.count(find)
+        flags = re.NOFLAG if self.exactly else re.IGNORECASE
+        replaced, found = re.subn(re.escape(self.find), lambda _: self.by, cell, flags=flags)
         if not found:
             return cell
-        # before anything so long is built
-        if len(cell) + found * (len(self.by) - len(find)) > LONGEST_CELL:
-            raise CellTooLongError
-        pieces = []
-        start = 0
-        for piece in text.split(find):
-            pieces.append(cell[start : start + len(piece)])
-            start += len(piece) + len(find)
-        return clean(self.by.join(pieces))
+        check_length(replaced)
+        return clean(replaced)
 
     def check(self) -> None:
         """Raises RuleViolationError where there is nothing to look for, or a text is longer than a cell may be."""
@@ -79,11 +73,6 @@ class Replacement:
             )
         check_length(self.find)
         check_length(self.by)
-
-
-def _lower(text: str) -> str:
-    """In lower case, and as long as it was."""
-    return "".join(c.lower() if len(c.lower()) == 1 else c for c in text)
 
 
 # Find and replace

@@ -191,7 +191,6 @@ def _explain_touched(
             params = {"at": at.astimezone(zone).isoformat()}
             if who and action != AuditAction.INVITATION_ACCEPTED:
                 params["who"] = who
-                action += "_by"
             line = lines[ref]
             explained[line] = replace(planned[line], issues=actions.refuse(action, **params).issues)
     return explained
