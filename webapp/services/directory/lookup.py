@@ -152,12 +152,15 @@ def people_by_id(refs: Iterable[Ref]) -> dict[Ref, Person]:
 def _find_users(is_wanted: ColumnElement[bool]) -> list[tuple[str, Person]]:
     """With the e-mail's key."""
     wanted = is_wanted & (User.state != UserState.ERASED)
-    groups = _find_memberships(user_groups.c.user_id, User, wanted)
     columns = select(User.email_key, User.id, User.role_id, User.all_groups, User.state)
+    users = db.session.execute(columns.where(wanted)).all()
+    if not users:  # as mostly where one cell is edited
+        return []
+    groups = _find_memberships(user_groups.c.user_id, User, wanted)
     found = []
-    for key, user_id, role_id, everything, state in db.session.execute(columns.where(wanted)):
-        access, status = Access(role_id, groups[user_id], everything), cast(Any, state.value)
-        found.append((key, Person("user", user_id, access, status)))
+    for key, user_id, role_id, everything, state in users:
+        access = Access(role_id, groups[user_id], everything)
+        found.append((key, Person("user", user_id, access, cast(Any, state.value))))
     return found
 
 
@@ -165,8 +168,6 @@ def _find_invitations(
     is_wanted: ColumnElement[bool], sendings: Mapping[int, tuple[int, int]] = MappingProxyType({})
 ) -> list[tuple[str, Person]]:
     """With the e-mail's key."""
-    groups = _find_memberships(invitation_groups.c.invitation_id, Invitation, is_wanted)
-    failed = set(db.session.scalars(select_failed_invitations(is_wanted)))
     columns = select(
         Invitation.email_key,
         Invitation.id,
@@ -175,10 +176,13 @@ def _find_invitations(
         Invitation.state,
         Invitation.expires_at,
     )
+    invitations = db.session.execute(columns.where(is_wanted)).all()
+    if not invitations:
+        return []
+    groups = _find_memberships(invitation_groups.c.invitation_id, Invitation, is_wanted)
+    failed = set(db.session.scalars(select_failed_invitations(is_wanted)))
     now, found = utcnow(), []
-    for key, each, role_id, everything, state, until in db.session.execute(
-        columns.where(is_wanted)
-    ):
+    for key, each, role_id, everything, state, until in invitations:
         is_expired = state is InvitationState.PENDING and until and until <= now
         access = Access(role_id, groups[each], everything)
         status = cast(Any, "expired" if is_expired else state.value)
