@@ -144,7 +144,7 @@ def look(batch_id: int) -> None:
 
 @pytest.mark.parametrize("round", ROUNDS)
 def test_two_look_while_rows_are_edited_and_people_come(round, parts, admin, race):
-    roles.add({"name": f"Helper {round}", "rank": 55, "permissions": ["invitations:make"]}, make_persona("Owner"))
+    roles.save(None, {"name": f"Helper {round}", "rank": 55, "permissions": ["invitations:make"]}, make_persona("Owner"))
     helper = make_user("Hal Pern", f"Helper {round}", email=f"hal{round}@northfield.example").id
     ids = parts(round)
     for id in ids:
@@ -183,7 +183,7 @@ def test_a_group_merged_while_an_action_gives_it(round, admin, race):
 
 @pytest.mark.parametrize("round", ROUNDS)
 def test_a_role_deleted_while_people_get_it_and_lose_it(round, admin, race):
-    made = roles.add({"name": f"Helper {round}", "rank": 5, "permissions": []}, make_persona("Owner"))
+    made = roles.save(None, {"name": f"Helper {round}", "rank": 5, "permissions": []}, make_persona("Owner"))
     made_id, remote = made.id, role("Remote").id
     ids = people(round)
     owner = make_persona("Owner").id

@@ -67,34 +67,27 @@ def get_role(role_id: int) -> Counted:
     raise NotFoundError("There is no such role. It may have been deleted.")
 
 
-def add(values: Mapping[str, Any], by: User) -> Role:
-    """A role of the organisation's own. Raises ValidationError, or RuleViolationError (field "name")."""
-    good = RoleSchema().load(values)
-    begin_write()
-    aliases.refuse_taken(AliasKind.ROLE, [good["name"]])
-    role = Role(key=fold(good["name"]), **good)
-    db.session.add(role)
-    db.session.flush()
-    events.record(by, AuditAction.ROLE_CREATED, role, after=_audit_details(role))
-    lookup.bump_version()
-    db.session.commit()
-    return role
-
-
-def change(role_id: int, values: Mapping[str, Any], by: User) -> Role:
-    """Rename a role, set its rank and permissions; it holds from everybody's next request on.
+def save(role_id: int | None, values: Mapping[str, Any], by: User) -> Role:
+    """Make a role (role_id: None), or change its name, rank and permissions, which hold from everybody's next request on.
 
     The old name becomes another name of the role. Raises ValidationError, RuleViolationError (field "name") or NotFoundError.
     """
     good = RoleSchema().load(values)
     begin_write()
-    role = get_role(role_id).role
-    before = _audit_details(role)
-    aliases.rename(AliasKind.ROLE, role, good["name"])
-    role.rank, role.permissions = good["rank"], good["permissions"]
-    if (after := _audit_details(role)) != before:
-        events.record(by, AuditAction.ROLE_CHANGED, role, before=before, after=after)
-        lookup.bump_version()
+    if role_id is None:
+        aliases.refuse_taken(AliasKind.ROLE, [good["name"]])
+        role = Role(key=fold(good["name"]), **good)
+        db.session.add(role)
+        db.session.flush()
+        events.record(by, AuditAction.ROLE_CREATED, role, after=good)
+    else:
+        role = get_role(role_id).role
+        if (before := _audit_details(role)) == good:
+            return role
+        aliases.rename(AliasKind.ROLE, role, good["name"])
+        role.rank, role.permissions = good["rank"], good["permissions"]
+        events.record(by, AuditAction.ROLE_CHANGED, role, before=before, after=good)
+    lookup.bump_version()
     db.session.commit()
     return role
 

@@ -27,50 +27,32 @@ def index() -> str:
 
 
 @bp.get("/new")
+@bp.get("/<int:role_id>")
 @require(Permission.ORGANISATION_MANAGE)
-def new() -> str:
-    """The form for a new role; `?like=3` begins with the rank and permissions of another."""
+def show(role_id: int | None = None) -> str:
+    """The form of a role, or for a new one; `?like=3` begins with the rank and permissions of another."""
+    held = roles.get_role(role_id) if role_id else None
     like = get_number(request.args, "like")
-    model = roles.get_role(like).role if like else None
-    form = RoleForm(
-        formdata=None, data={"rank": model.rank, "permissions": model.permissions} if model else {}
-    )
-    return form_page(form)
+    model = held or (roles.get_role(like) if like else None)
+    form = RoleForm(formdata=None, obj=model.role if model else None)
+    if held is None:
+        form.name.data = ""
+    return form_page(form, held)
 
 
 @bp.post("")
-@require(Permission.ORGANISATION_MANAGE)
-def create() -> BaseResponse | tuple[str, int]:
-    """Make a role; it is in the template, the pickers and the checks at once."""
-    form = RoleForm()
-    try:
-        role = roles.add(form.data, current_user())
-    except (ValidationError, RuleViolationError) as refusal:
-        show_errors(form, refusal)
-        return form_page(form), 422
-    return redirect_to("roles.index", say=f"“{role.name}” added.")
-
-
-@bp.get("/<int:role_id>")
-@require(Permission.ORGANISATION_MANAGE)
-def show(role_id: int) -> str:
-    """The form of a role."""
-    held = roles.get_role(role_id)
-    values = {"name": held.role.name, "rank": held.role.rank, "permissions": held.role.permissions}
-    return form_page(RoleForm(formdata=None, data=values), held)
-
-
 @bp.post("/<int:role_id>")
 @require(Permission.ORGANISATION_MANAGE)
-def update(role_id: int) -> BaseResponse | tuple[str, int]:
-    """Change a role; it holds from everybody's next click on."""
+def save(role_id: int | None = None) -> BaseResponse | tuple[str, int]:
+    """Make or change a role; it is in the template, the pickers and the checks at once."""
     form = RoleForm()
     try:
-        role = roles.change(role_id, form.data, current_user())
+        role = roles.save(role_id, form.data, current_user())
     except (ValidationError, RuleViolationError) as refusal:
         show_errors(form, refusal)
-        return form_page(form, roles.get_role(role_id)), 422
-    return redirect_to("roles.index", say=f"“{role.name}” saved.")
+        return form_page(form, roles.get_role(role_id) if role_id else None), 422
+    said = f"“{role.name}” {'saved' if role_id else 'added'}."
+    return redirect_to("roles.index", say=said)
 
 
 def form_page(form: RoleForm, held: Counted | None = None) -> str:
