@@ -304,7 +304,7 @@ class TestSessions:
         asking = [link["href"] for link in page.all("a", hx_target="#access-form") if "session=" in link["href"]]
         assert len(asking) == 3
         asked = admin.get(max(asking, key=lambda link: int(link.rpartition("=")[2]))).page
-        assert "is signed out at once, and can sign in again." in asked.text
+        assert "1 session ends at once. They can sign in again." in asked.text
         third.get("/")
         (newest,) = asked.values("session")
         admin.post(f"/users/{amelia.id}/sessions/removal", {"session": newest})

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from ipaddress import ip_address, ip_network
 
 
 def place_of(peer: str) -> str:
     """An IPv4 address as it is; of an IPv6 address its /64, which one household or one attacker has to itself."""
-    address = _address(peer)
-    if address is None:
-        return peer
-    return str(ip_network((address, 64), strict=False)) if address.version == 6 else str(address)
-
-
-def _address(peer: str) -> IPv4Address | IPv6Address | None:
     try:
         address = ip_address(peer.partition("%")[0])
     except ValueError:
-        return None
-    return address.ipv4_mapped or address if isinstance(address, IPv6Address) else address
+        return peer
+    if address.version == 4:
+        return str(address)
+    if address.ipv4_mapped:
+        return str(address.ipv4_mapped)
+    return str(ip_network((address, 64), strict=False))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import delete, func, or_, select, update
@@ -38,26 +39,22 @@ class Traces:
     """What there is of a person. names: their e-mails and names in the log, without addresses that someone else has now."""
 
     names: set[str]
-    invitations: list[int]
-    messages: list[str]
+    invitations: Sequence[int]
+    messages: Sequence[str]
     """Message-IDs."""
-    rows: list[int]
+    rows: Sequence[int]
 
 
 def traces(user: User) -> Traces:
     """What erasing this person takes away in addition to the account itself; six queries."""
-    known = audit.find_names(user)
-    keyed = {name: key for name in known if (key := sessions.account_key(name))}
-    others = set(
-        db.session.scalars(
-            select(User.email_key).where(User.email_key.in_(keyed.values()), User.id != user.id)
-        )
-    )
-    own = {name: key for name, key in keyed.items() if key not in others}
-    addresses = {name.lower() for name in own}
-    keys = set(own.values())
+    keys_by_name = {name: sessions.account_key(name) for name in audit.find_names(user)}
+    is_taken = User.email_key.in_(filter(None, keys_by_name.values())), User.id != user.id
+    taken = set(db.session.scalars(select(User.email_key).where(*is_taken)))
+    own = {name: key for name, key in keys_by_name.items() if key not in taken}
+    keys = set(filter(None, own.values()))
+    addresses = {name.lower() for name, key in own.items() if key}
     is_invited = or_(Invitation.user_id == user.id, Invitation.email_key.in_(keys))
-    invitations = list(db.session.scalars(select(Invitation.id).where(is_invited)))
+    invitations = db.session.scalars(select(Invitation.id).where(is_invited)).all()
     is_written = or_(
         Message.user_id == user.id,
         func.lower(Message.recipient).in_(addresses),
@@ -69,10 +66,10 @@ def traces(user: User) -> Traces:
         func.lower(Row.read_email).in_(addresses),
     )
     return Traces(
-        names=known - (keyed.keys() - own.keys()),
+        names=set(own),
         invitations=invitations,
-        messages=list(db.session.scalars(select(Message.message_id).where(is_written))),
-        rows=list(db.session.scalars(select(Row.id).where(is_row))),
+        messages=db.session.scalars(select(Message.message_id).where(is_written)).all(),
+        rows=db.session.scalars(select(Row.id).where(is_row)).all(),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from flask import Blueprint, g, render_template, url_for
+from flask_wtf import FlaskForm
 from werkzeug.wrappers import Response as BaseResponse
 
 from webapp.core.errors import ConflictError, RateLimitError, RuleViolationError
@@ -155,25 +156,20 @@ def end_sessions() -> BaseResponse:
     )
 
 
-def page(
-    status: int = 200,
-    *,
-    name_form: OwnNameForm | None = None,
-    email_form: OwnEmailForm | None = None,
-    password_form: OwnPasswordForm | None = None,
-) -> tuple[str, int]:
-    """The whole page, with what was typed into one of its forms."""
-    password_form = password_form or OwnPasswordForm(formdata=None)
+def page(status: int = 200, **forms: FlaskForm) -> tuple[str, int]:
+    """The whole page, with what was typed into one of its forms: `name_form`, `email_form` or `password_form`."""
+    me = current_user()
+    context = {
+        "name_form": OwnNameForm(formdata=None, data={"name": me.name}),
+        "email_form": OwnEmailForm(formdata=None),
+        "password_form": OwnPasswordForm(formdata=None).of(me.name, me.email),
+    }
     html = render_template(
         "accounts/profile/show.html",
-        name_form=name_form or OwnNameForm(formdata=None, data={"name": current_user().name}),
-        email_form=email_form or OwnEmailForm(formdata=None),
-        password_form=password_form.of(current_user().name, current_user().email),
-        pending=profile.pending_email(current_user()),
-        codes_left=two_factor.codes_left(current_user()),
-        sessions=[
-            (each, device(each.user_agent)) for each in sessions.list_sessions(current_user())
-        ],
+        pending=profile.pending_email(me),
+        codes_left=two_factor.codes_left(me),
+        sessions=[(each, device(each.user_agent)) for each in sessions.list_sessions(me)],
         current=g.session_id,
+        **context | forms,
     )
     return html, status

@@ -120,23 +120,16 @@ def change_invitation(invitation_id: int, do: Do) -> BaseResponse | tuple[str, i
 @require(Permission.USERS_MANAGE)
 def ending_sessions(user_id: int) -> BaseResponse | tuple[str, int]:
     """The question before a user is signed out: from the session that the address names, or from all."""
-    user, only = (
-        people.get_user_to_sign_out(user_id, current_user()),
-        get_number(request.args, "session"),
-    )
-    standing = [each for each in sessions.list_sessions(user) if only in (None, each.id)]
-    if not standing:
+    user = people.get_user_to_sign_out(user_id, current_user())
+    only = get_number(request.args, "session")
+    n = sum(only in (None, each.id) for each in sessions.list_sessions(user))
+    if not n:
         return redirect_to("person.show", user_id=user_id, say=OVER)
-    one = f"{device(standing[0].user_agent)}, {standing[0].address or 'address unknown'}"
-    many = f"{plural(len(standing), 'session')} {'ends' if len(standing) == 1 else 'end'} at once."
+    name = user.name
     return ask(
         Question(
-            asks=f"End this session of {user.name}?"
-            if only
-            else f"Sign {user.name} out everywhere?",
-            tells=f"{one} is signed out at once, and can sign in again."
-            if only
-            else f"{many} They can sign in again.",
+            asks=f"End this session of {name}?" if only else f"Sign {name} out everywhere?",
+            tells=f"{plural(n, 'session ends', 'sessions end')} at once. They can sign in again.",
             does="End session" if only else "Sign out everywhere",
             home=url_for("person.show", user_id=user_id),
             values={"session": str(only)} if only else {},
