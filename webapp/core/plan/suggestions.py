@@ -9,15 +9,6 @@ from functools import lru_cache
 from webapp.core.text.spelling import letters_apart
 
 _DIGITS = re.compile(r"\d")
-_COMMON_DOMAINS = (
-    "gmail.com",
-    "outlook.com",
-    "hotmail.com",
-    "yahoo.com",
-    "icloud.com",
-    "gmx.de",
-    "web.de",
-)
 _MISSPELT = (
     "gmail.com",
     "googlemail.com",
@@ -79,26 +70,10 @@ def nearest_domain(domain: str, known: Sequence[str]) -> str | None:
     domain = ".".join(piece for piece in re.split(r"[\s.,]+", domain.lower()) if piece)
     if not domain:
         return known[0] if known else None
-    candidates = dict.fromkeys((*known, *_COMMON_DOMAINS))
+    candidates = dict.fromkeys((*known, *_MISSPELT))
     if domain in candidates:
         return domain
     for candidate in candidates:
-        if (
-            candidate.startswith(domain + ".")
-            or candidate.removeprefix("www.").split(".")[0] == domain
-        ):
+        if candidate.startswith(domain + "."):
             return candidate
-    if found := _likely_domain(domain, tuple(known)):
-        return found
-    names = {
-        name: candidate
-        for candidate in reversed(candidates)
-        if len(name := candidate.split(".")[0]) >= 5
-    }
-    near = [name for name in names if "." not in domain and _is_misspelt(domain, name)]
-    return names[near[0]] if len(near) == 1 else None
-
-
-def _is_misspelt(word: str, name: str) -> bool:
-    same_numbers = _DIGITS.findall(word) == _DIGITS.findall(name)
-    return word[:1] == name[:1] and same_numbers and letters_apart(word, name, 1) <= 1
+    return _likely_domain(domain, tuple(known))

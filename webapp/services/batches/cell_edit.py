@@ -14,7 +14,7 @@ from webapp.core.text.formatting import plural
 from webapp.db import db, in_json, utcnow
 from webapp.models import Batch, Row, RowEdit, User
 from webapp.schemas.rows import FIELDS
-from webapp.services.batches import changes, review
+from webapp.services.batches import changes
 from webapp.services.batches.changes import Change, Place, Proposal, Result
 from webapp.services.settings import in_force
 
@@ -29,33 +29,23 @@ class CellEdit:
     seen: str | None
 
 
-class RowRemovedError(ConflictError):
-    """The row was removed in the meantime; nothing was changed."""
-
-    def __init__(self, row: Row) -> None:
-        super().__init__(
-            f"Row {row.line} was removed in the meantime. Put it back, then repeat your edit."
-        )
-        self.batch_id = row.batch_id
-        self.row_id = row.id
-
-
 def find_row(batch_id: int, row_id: int) -> Row:
     """A row of this batch, removed or not. Raises NotFoundError."""
     return _find_rows(batch_id, {row_id})[row_id]
 
 
-def unchanged(batch_id: int, row_id: int) -> Result:
-    """A row as it is, for an answer to what was not done."""
-    return Result(review.get_batch(batch_id), None, [], [find_row(batch_id, row_id)], [], {}, "")
-
-
 def edit(batch_id: int, row_id: int, field: str, value: str, seen: str | None, by: User) -> Result:
-    """Set one cell, by the rules of `paste`. Raises RowRemovedError."""
+    """Set one cell, by the rules of `paste`. Raises ConflictError for a row that was removed."""
     result = paste(batch_id, [CellEdit(row_id, field, value, seen)], by)
-    if result.rows[0].removed_at:
-        raise RowRemovedError(result.rows[0])
+    _check_standing(result.rows[0])
     return result
+
+
+def _check_standing(row: Row) -> None:
+    if row.removed_at:
+        raise ConflictError(
+            f"Row {row.line} was removed in the meantime. Load the page again to put it back."
+        )
 
 
 def paste(batch_id: int, cells: Sequence[CellEdit], by: User) -> Result:
@@ -124,12 +114,11 @@ def add_rows(batch_id: int, lines: Sequence[Mapping[str, str]], by: User) -> Res
 
 
 def remove(batch_id: int, row_id: int, by: User) -> Result:
-    """Take a row out of the batch; the next with its e-mail takes its place at once. Raises RowRemovedError."""
+    """Take a row out of the batch; the next with its e-mail takes its place at once. Raises ConflictError."""
 
     def propose(_batch: Batch) -> Proposal:
         row = find_row(batch_id, row_id)
-        if row.removed_at:
-            raise RowRemovedError(row)
+        _check_standing(row)
         return Proposal([Change(row, "removed", "", "removed")])
 
     return changes.apply(batch_id, by, propose, any_kind=True)

@@ -12,6 +12,7 @@ from enum import Enum
 from typing import Any
 
 from sqlalchemy import insert
+from sqlalchemy.orm.attributes import set_committed_value
 
 from webapp.core.addresses import key_of
 from webapp.core.errors import RuleViolationError
@@ -205,7 +206,7 @@ def _change_rows(batch: Batch, changes: Sequence[Change]) -> list[Row]:
     planner.add_to_counts(counts, map(planner.count_keys, others), -1)
     for row in (*standing, *others):
         for name, value in judgements[row.line].values.items():
-            planner.set_value(row, name, value)
+            set_committed_value(row, name, value)
     planner.add_to_counts(counts, map(planner.count_keys, (*standing, *others)), +1)
     batch.counts = {name: n for name, n in counts.items() if n}
     planner.write_rows([planner.row_values(row) for row in (*touched.values(), *others)])
@@ -223,9 +224,9 @@ def _set(change: Change) -> None:
         return
     if change.field in ("removed", "added"):
         is_there = (change.field == "added") == bool(change.after)
-        planner.set_value(row, "removed_at", None if is_there else utcnow())
+        set_committed_value(row, "removed_at", None if is_there else utcnow())
     else:
-        planner.set_value(row, change.field, change.after)
+        set_committed_value(row, change.field, change.after)
 
 
 def _email_keys(batch: Batch, rows: Iterable[Row]) -> set[str | None]:

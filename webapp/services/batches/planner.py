@@ -146,11 +146,14 @@ def find_changed(rows: Sequence[Row], judgements: Mapping[int, Judgement]) -> li
 def put_plans(
     counts: Counter[str], rows: Sequence[Row], judgements: Mapping[int, Judgement]
 ) -> None:
-    """Put new plans into these rows as loaded, and into the counts. Nothing is written."""
+    """Put new plans into these rows as loaded, and into the counts. Nothing is written.
+
+    The session keeps no record of the new values, which saves most of the time; `write_rows` writes them.
+    """
     add_to_counts(counts, map(count_keys, rows), -1)
     for row in rows:
         for name, value in judgements[row.line].values.items():
-            set_value(row, name, value)
+            set_committed_value(row, name, value)
     add_to_counts(counts, map(count_keys, rows), +1)
 
 
@@ -165,11 +168,6 @@ def write_rows(rows: Sequence[Mapping[str, Any]]) -> None:
         statement = update(Row).where(Row.id == bindparam("row_id"))
         statement = statement.values({name: bindparam(name) for name in _WRITTEN})
         db.session.connection().execute(statement, rows)
-
-
-def set_value(row: Row, name: str, value: Any) -> None:
-    """Set a value of a row as loaded; `write_rows` writes it. The session keeps no record of it, which saves most of the time."""
-    set_committed_value(row, name, value)
 
 
 Counted = tuple[str, Mapping[str, Any], Sequence[Mapping[str, Any]]]

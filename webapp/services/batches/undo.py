@@ -31,10 +31,6 @@ _OPTIONS = {
 }
 
 
-class UndoConflictError(ConflictError):
-    """Another person changed a cell of the step since; nothing was undone."""
-
-
 @dataclass(frozen=True, slots=True)
 class Available:
     """Whether there is something of one's own to undo, and to redo."""
@@ -107,7 +103,7 @@ def recent(batch: Batch) -> list[Step]:
 def undo(batch_id: int, by: User, version: int | None = None) -> Result:
     """Take back one's own last step, or the one of this version, of anybody.
 
-    Raises UndoConflictError, and changes nothing, where somebody changed one of its cells since.
+    Raises ConflictError, and changes nothing, where somebody changed one of its cells since.
     """
 
     def propose(batch: Batch) -> Proposal:
@@ -125,7 +121,7 @@ def undo(batch_id: int, by: User, version: int | None = None) -> Result:
 
 
 def redo(batch_id: int, by: User) -> Result:
-    """Do again what one undid last. Raises UndoConflictError, and changes nothing, where it no longer fits."""
+    """Do again what one undid last. Raises ConflictError, and changes nothing, where it no longer fits."""
 
     def propose(batch: Batch) -> Proposal:
         newest = _own_undos(batch, by).order_by(RowEdit.id.desc()).limit(1)
@@ -185,7 +181,7 @@ def _find_step(batch: Batch, version: int | None, state: EditState) -> list[Chan
 def _replay(
     batch: Batch, by: User, version: int, step: Sequence[Change], marker: str, name: str
 ) -> Proposal:
-    """Carry out a step backwards (UNDONE) or again (REDONE). Raises UndoConflictError."""
+    """Carry out a step backwards (UNDONE) or again (REDONE). Raises ConflictError."""
     _check(batch, step, marker)
     state = EditState.UNDONE if marker == UNDONE else EditState.DONE
 
@@ -214,7 +210,7 @@ def _replay(
 
 
 def _check(batch: Batch, step: Sequence[Change], marker: str) -> None:
-    """Raises UndoConflictError where a cell is no longer as the step left it, or its row was removed since."""
+    """Raises ConflictError where a cell is no longer as the step left it, or its row was removed since."""
     moving = {
         change.row.id for change in step if change.row and change.field in ("removed", "added")
     }
@@ -224,7 +220,7 @@ def _check(batch: Batch, step: Sequence[Change], marker: str) -> None:
         is_filled = change.field == "added" and marker == UNDONE and _holds_more(row, step)
         if is_gone or is_filled or changes.current(batch, row, change.field) != change.before:
             sentence = _who_changed(batch, change, is_gone=is_gone)
-            raise UndoConflictError(f"{sentence} Nothing was {marker}.")
+            raise ConflictError(f"{sentence} Nothing was {marker}.")
 
 
 def _holds_more(row: Row | None, step: Sequence[Change]) -> bool:

@@ -6,7 +6,6 @@ from flask import Blueprint, render_template, request
 from werkzeug.wrappers import Response as BaseResponse
 
 from webapp.core.security.permissions import Permission
-from webapp.http import errors
 from webapp.http.batches.answers import draw_rows, undo_address
 from webapp.http.batches.review_page import row_context
 from webapp.http.web import current_user, is_fragment, page_or_fragment, redirect_to, require
@@ -15,9 +14,6 @@ from webapp.services.batches import cell_edit, review
 from webapp.services.batches.changes import Result
 
 bp = Blueprint("rows", __name__, url_prefix="/batches/<int:batch_id>/rows/<int:row_id>")
-
-HEARD = {"X-Muster": "1"}
-"""The header of an answer that says by itself why nothing was stored."""
 
 
 @bp.get("")
@@ -64,17 +60,6 @@ def describe_cell(result: Result) -> str:
             else "No problem."
         )
     return f"Row {row.line}: {' '.join(said)}"
-
-
-@bp.errorhandler(cell_edit.RowRemovedError)
-def show_removed(
-    error: cell_edit.RowRemovedError,
-) -> BaseResponse | tuple[str, int, dict[str, str]]:
-    """The row as it is, so that it is not edited once more; and why nothing was stored."""
-    if not is_fragment():
-        return errors.broken_promise(error)
-    result = cell_edit.unchanged(error.batch_id, error.row_id)
-    return draw_rows(result, toasts=[{"text": str(error), "tone": "warn"}]), 409, HEARD
 
 
 @bp.post("/removal")
