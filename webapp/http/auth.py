@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 
-from flask import current_app, g, redirect, render_template, request, session, url_for
-from flask_wtf import FlaskForm
+from flask import g, redirect, request, session, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
 from webapp.core.errors import (
@@ -18,7 +18,7 @@ from webapp.core.errors import (
     RuleViolationError,
     TooManyTriesError,
 )
-from webapp.core.text.formatting import full, plural
+from webapp.core.text.formatting import plural
 from webapp.db import utcnow
 from webapp.http import rate_limits
 from webapp.http.rate_limits import Limit, Tries
@@ -73,11 +73,6 @@ def account_of(email: str) -> str:
     return sessions.account_key(email) or email.strip().casefold()
 
 
-def label_account(account: str) -> str:
-    """An account as the audit log shows it: not what was typed by mistake, such as a password."""
-    return account if "@" in account else "(not an email address)"
-
-
 def device_of(account: str) -> str:
     """This browser's name if this account has signed in with it before, otherwise ""."""
     return str(session.get("device", "")) if _digest(account) in session.get("known", ()) else ""
@@ -105,7 +100,7 @@ def check_password(
 
     kept: how the sentence ends, such as "Nothing was sent." field: the form field that the sentence belongs to.
     """
-    with limit_tries(current_user().email_key, Limit.SIGN_IN, kept, field):
+    with limit_tries(current_user().email_key, Limit.SIGN_IN, "own password", kept, field):
         sessions.check_own_password(current_user(), password, peer(), kept)
 
 
@@ -117,24 +112,36 @@ def check_given_password(kept: str = "Nothing was sent.") -> bool:
     return bool(password)
 
 
+def count_try(
+    account: str, limit: Limit, what: str, kept: str = "", field: str | None = None
+) -> Tries:
+    """Count a try of something that could be guessed. Raises TooManyTriesError.
+
+    what: in the audit log, "sign-in: as" for "sign-in as ines@x.org", or for "sign-in" beyond an address's own limit.
+    """
+    tries = rate_limits.hit(account, peer(), limit, device_of(account))
+    if tries.again_at:
+        name = account if "@" in account else "(not an email address)"
+        what, _, of = what.partition(": ")
+        if of and not tries.of_place:
+            what = f"{what} {of} {name}"
+        user_id = g.user.id if g.user else None
+        run_after_response(sessions.record_refusal, Refusal.LIMIT, user_id, what, peer())
+        sentence = f"Too many tries. Try again in {_minutes_until(tries.again_at)}. {kept}"
+        raise TooManyTriesError(sentence.strip(), field=field)
+    return tries
+
+
 @contextmanager
 def limit_tries(
-    account: str, limit: Limit, kept: str = "", field: str | None = None
+    account: str, limit: Limit, what: str, kept: str = "", field: str | None = None
 ) -> Iterator[None]:
-    """Count a try of something that could be guessed; the block checks it, and a right guess is refunded.
+    """Count a try as `count_try` does; the block checks it, and a right guess is refunded.
 
     Raises TooManyTriesError instead of running the block, or the block's RuleViolationError with the tries left.
     """
+    tries = count_try(account, limit, what, kept, field)
     device = device_of(account)
-    tries = rate_limits.hit(account, peer(), limit, device)
-    if tries.again_at:
-        user_id = g.user.id if g.user else None
-        what = "second step" if limit is Limit.CODE else "own password"
-        run_after_response(sessions.record_refusal, Refusal.LIMIT, user_id, what, peer())
-        minutes = plural(max(1, round((tries.again_at - utcnow()).total_seconds() / 60)), "minute")
-        raise TooManyTriesError(
-            f"Too many tries. Try again in {minutes}. {kept}".strip(), field=field
-        )
     try:
         yield
     except BusyError:
@@ -158,21 +165,6 @@ def say_tries_left(left: int) -> str:
     )
 
 
-def refuse_try(form: FlaskForm, template: str, tries: Tries, what: str, whose: str) -> Page:
-    """Answer a try too many with 429 and the form as it was typed. what, whose: "sign-in", "as a@x.org", for the audit log."""
-    if not tries.of_place:  # beyond the address's own limit it does not matter what was typed
-        what = f"{what} {whose}"
-    run_after_response(sessions.record_refusal, Refusal.LIMIT, None, what, peer())
-    assert tries.again_at
-    seconds = _seconds_until(tries.again_at)
-    until = full(tries.again_at, current_app.extensions["muster_settings"].time_zone).rpartition(
-        ", "
-    )[2]
-    advice = f"Try again in {_minutes(seconds)}, at {until}."
-    page = render_template(template, form=form, problem="Too many tries.", advice=advice)
-    return page, 429, {"Retry-After": str(seconds)}
-
-
 def answer_dead_link(what: str, page: tuple[str, int], is_known: bool = False) -> Page:
     """Answer a link that does not work, and count it in the audit log. what: the link, in the words of the log.
 
@@ -184,17 +176,14 @@ def answer_dead_link(what: str, page: tuple[str, int], is_known: bool = False) -
     if again_at:
         raise RateLimitError(
             "Many links that do not work were opened from here. "
-            f"Wait {_minutes(_seconds_until(again_at))}, then try again."
+            f"Wait {_minutes_until(again_at)}, then try again."
         )
     return page
 
 
-def _seconds_until(moment: datetime) -> int:
-    return max(1, round((moment - utcnow()).total_seconds()))
-
-
-def _minutes(seconds: int) -> str:
-    return plural(-(-seconds // 60), "minute")
+def _minutes_until(moment: datetime) -> str:
+    seconds = (moment - utcnow()).total_seconds()
+    return plural(max(1, math.ceil(seconds / 60)), "minute")
 
 
 def _digest(account: str) -> str:

@@ -109,8 +109,7 @@ def test_asking_is_limited_by_account_and_peer_and_says_so(client, amelia):
     for _ in range(10):
         ask(client)
     answer = ask(client, status=429)
-    assert "Too many tries. Try again in 15 minutes, at " in answer.page.text
-    assert answer.headers["Retry-After"]
+    assert "Too many tries. Try again in 15 minutes." in answer.page.text
     (event,) = db.session.scalars(db.select(AuditEvent).where(AuditEvent.action == "limit.refused"))
     assert (event.subject, event.address) == (f"password reset for {AMELIA}", client.peer)
     client.post("/sign-in", {"email": AMELIA, "password": PASSWORD})  # signing in is counted by itself

@@ -152,9 +152,8 @@ def test_the_11th_try_of_an_account_from_one_peer_has_to_wait(client):
     page = sign_in(client, "Nobody@northfield.example", "wrong", status=422).page
     assert "That was the last try before a pause of 15 minutes." in page.text
     answer = sign_in(client, "nobody@northfield.example", "wrong", status=429)
-    assert "Too many tries. Try again in 15 minutes, at " in answer.page.text
+    assert "Too many tries. Try again in 15 minutes." in answer.page.text
     assert answer.page.values("email") == ["nobody@northfield.example"]
-    assert 0 < int(answer.headers["Retry-After"]) <= 900
     sign_in(client)  # another account from here is not held up
     sign_in(Client(client.app, peer="192.0.2.2"), "nobody@northfield.example", "wrong", status=422)
 

@@ -5,17 +5,14 @@ from __future__ import annotations
 from flask import Blueprint, render_template, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
-from webapp.core.errors import ConflictError, RuleViolationError
+from webapp.core.errors import ConflictError, RuleViolationError, TooManyTriesError
 from webapp.core.security.permissions import Permission
-from webapp.http import rate_limits
 from webapp.http.auth import (
     account_of,
     answer_dead_link,
     check_given_password,
     continue_sign_in,
-    device_of,
-    label_account,
-    refuse_try,
+    count_try,
 )
 from webapp.http.forms import ForgottenForm, NewPasswordForm, OwnerLinkForm
 from webapp.http.questions import Question, ask
@@ -57,16 +54,11 @@ def create() -> Page:
     form = ForgottenForm()
     if not form.validate():
         return render_template("accounts/password_reset/new.html", form=form), 422
-    account = account_of(form.email.data)
-    tries = rate_limits.hit(account, peer(), Limit.RESET, device_of(account))
-    if tries.again_at:
-        return refuse_try(
-            form,
-            "accounts/password_reset/new.html",
-            tries,
-            "password reset",
-            f"for {label_account(account)}",
-        )
+    try:
+        count_try(account_of(form.email.data), Limit.RESET, "password reset: for")
+    except TooManyTriesError as refusal:
+        page = render_template("accounts/password_reset/new.html", form=form, problem=str(refusal))
+        return page, refusal.status
     run_after_response(password_reset.ask, form.email.data, peer())
     validity = account_links.validity(LinkPurpose.RESET)
     return render_template(

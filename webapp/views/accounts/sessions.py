@@ -5,18 +5,13 @@ from __future__ import annotations
 from flask import Blueprint, g, render_template, request, session
 from werkzeug.wrappers import Response as BaseResponse
 
-from webapp.core.errors import BusyError, RuleViolationError
-from webapp.http import rate_limits
+from webapp.core.errors import RuleViolationError
 from webapp.http.auth import (
     account_of,
     clear_session,
     continue_sign_in,
-    device_of,
     go_on,
-    label_account,
     limit_tries,
-    refuse_try,
-    say_tries_left,
     start_session,
 )
 from webapp.http.forms import CodeForm, SignInForm, show_errors
@@ -50,24 +45,12 @@ def create() -> Page | BaseResponse:
     form = SignInForm()
     if not form.validate():
         return render_template("accounts/sessions/new.html", form=form), 422
-    account = account_of(form.email.data)
-    device = device_of(account)
-    tries = rate_limits.hit(account, peer(), device=device)
-    if tries.again_at:
-        return refuse_try(
-            form, "accounts/sessions/new.html", tries, "sign-in", f"as {label_account(account)}"
-        )
     try:
-        user = sessions.sign_in(form.email.data, form.password.data, peer())
-    except BusyError:
-        rate_limits.refund(account, peer(), device=device)
-        raise
+        with limit_tries(account_of(form.email.data), Limit.SIGN_IN, "sign-in: as"):
+            user = sessions.sign_in(form.email.data, form.password.data, peer())
     except RuleViolationError as refusal:
-        advice = say_tries_left(tries.left)
-        return render_template(
-            "accounts/sessions/new.html", form=form, problem=str(refusal), advice=advice
-        ), 422
-    rate_limits.refund(account, peer(), device=device)
+        page = render_template("accounts/sessions/new.html", form=form, problem=str(refusal))
+        return page, refusal.status
     return continue_sign_in(user, form.next.data)
 
 
@@ -92,7 +75,7 @@ def pass_second() -> Page | BaseResponse:
     if not form.validate():
         return render_template("accounts/sessions/second.html", form=form), 422
     try:
-        with limit_tries(str(user.id), Limit.CODE, field="code"):
+        with limit_tries(str(user.id), Limit.CODE, "second step", field="code"):
             two_factor.check_code(user, form.code.data, peer())
     except RuleViolationError as refusal:
         show_errors(form, refusal)

@@ -127,7 +127,7 @@ def run_behind_code(form: SecondFactorForm) -> Iterator[None]:
     if not form.validate():
         raise RuleViolationError("The form is not complete.")
     try:
-        with limit_tries(str(current_user().id), Limit.CODE, field="code"):
+        with limit_tries(str(current_user().id), Limit.CODE, "second step", field="code"):
             yield
     except RuleViolationError as refusal:
         show_errors(form, refusal)
