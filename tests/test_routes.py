@@ -6,7 +6,6 @@ import re
 from pathlib import Path
 
 import pytest
-from webapp.cli import route_lines
 from webapp.core.security.permissions import SHIPPED_ROLES
 from webapp.db import db
 from webapp.jobs import batches
@@ -26,6 +25,7 @@ from webapp.models import (
 from webapp.services.links import account_links
 
 from tests.factories import make_group, make_invitation, make_persona, make_user, token_of
+from tests.routes import route_lines
 from tests.steps import stage
 
 LISTED = Path(__file__).parent.parent / "routes.txt"
@@ -39,8 +39,7 @@ LINKS = {LinkPurpose.RESET: {}, LinkPurpose.EMAIL: {"email": "ada@x.example", "e
 
 def routes(app):
     """(method, path, endpoint, who) of every route but the static files."""
-    with app.app_context():
-        rows = [line.split(maxsplit=3) for line in route_lines()]
+    rows = [line.split(maxsplit=3) for line in route_lines(app)]
     return [(method, path, endpoint, who) for method, path, endpoint, who in rows if endpoint != "static"]
 
 
@@ -58,10 +57,8 @@ def test_a_blueprint_is_named_like_its_module(app):
 
 
 def test_routes_txt_lists_every_route(app):
-    with app.app_context():
-        lines = route_lines()
-    assert LISTED.read_text(encoding="utf-8").splitlines() == lines, (
-        "Look at the new routes, then: flask muster routes > routes.txt"
+    assert LISTED.read_text(encoding="utf-8").splitlines() == route_lines(app), (
+        "Look at the new routes, then: python -m tests.routes > routes.txt"
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import click
-from flask import Flask, current_app
+from flask import Flask
 from flask.cli import AppGroup
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -15,7 +15,6 @@ from webapp import upgrade
 from webapp.core.errors import ConflictError
 from webapp.core.text.audit_problems import list_advice, list_lines
 from webapp.core.text.formatting import plural
-from webapp.http.web import requirement_of
 from webapp.services.accounts import password_reset
 from webapp.services.audit import chain
 from webapp.services.links import account_links
@@ -151,29 +150,3 @@ def begin_anew() -> None:
     for line in list_lines(verdict, in_force.settings().time_zone):
         click.echo(line)
     click.echo("A new chain has started. The workers seal the log within a minute.")
-
-
-@muster.command("routes")
-def routes() -> None:
-    """Every route: method, path, endpoint and who may call it, as routes.txt keeps them."""
-    click.echo("\n".join(route_lines()))
-
-
-def route_lines() -> list[str]:
-    """The lines of routes.txt, by path and method; "NOBODY" where a view does not say who may call it."""
-    rows = []
-    for rule in current_app.url_map.iter_rules():
-        who = (
-            "public"
-            if rule.endpoint == "static"
-            else requirement_of(current_app, rule.endpoint) or "NOBODY"
-        )
-        rows += [
-            (rule.rule, method, rule.endpoint, who)
-            for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"})
-        ]
-    width = max(len(path) for path, *_ in rows)
-    return [
-        f"{method:<6} {path:<{width}} {endpoint:<24} {who}"
-        for path, method, endpoint, who in sorted(rows)
-    ]

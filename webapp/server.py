@@ -15,7 +15,6 @@ import resource
 import signal
 import sys
 import time
-from collections import Counter
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -36,8 +35,6 @@ if TYPE_CHECKING:
 
 CONNECTIONS = 1000
 """At once; the next ones wait in the kernel's queue."""
-SPARE = 10
-"""Connections that stay free: another one is closed for a new one before that."""
 OTHER_FILES = 200
 """File descriptors for everything that is not a connection: database, queue, templates."""
 WHOLE_REQUEST = 180
@@ -151,20 +148,11 @@ class Server(TcpWSGIServer):  # type: ignore[misc]
                 channel.handle_close()
 
     def make_room(self, new: Channel) -> None:
-        """Close one connection if the new one's peer has more than a quarter, or if nearly all are taken.
-
-        The one that has waited longest is closed: of that peer, or of the peer that has most.
-        """
-        if self.is_behind_proxy:
+        """Close the connection of a peer that has waited longest if the peer has more than a quarter of all."""
+        channels = [each for each in self.active_channels.values() if each.peer == new.peer]
+        if self.is_behind_proxy or len(channels) <= self.adj.connection_limit // 4:
             return
-        channels = list(self.active_channels.values())
-        counts = Counter(channel.peer for channel in channels)
-        peer = new.peer
-        if len(channels) > self.adj.connection_limit - SPARE:
-            peer = counts.most_common(1)[0][0]
-        elif counts[peer] <= max(SPARE, self.adj.connection_limit // 4):
-            return
-        waiting = [each for each in channels if each.peer == peer and each.is_waiting()]
+        waiting = [each for each in channels if each.is_waiting()]
         min(waiting, key=lambda each: float(each.last_activity), default=new).handle_close()
 
 
@@ -203,7 +191,7 @@ def _connection_limit() -> int:
     if most != resource.RLIM_INFINITY:
         files = min(files, most)
     resource.setrlimit(resource.RLIMIT_NOFILE, (files, most))
-    return max(2 * SPARE, (files - OTHER_FILES) // 2)
+    return max(20, (files - OTHER_FILES) // 2)
 
 
 def main() -> int:

@@ -148,21 +148,14 @@ def limit_tries(
         rate_limits.refund(account, peer(), limit, device)
         raise
     except RuleViolationError as refusal:
-        sentence = f"{refusal} {say_tries_left(tries.left)}".strip()
+        sentence = str(refusal)
+        pause = f"before a pause of {plural(rate_limits.MINUTES, 'minute')}."
+        if tries.left == 0:
+            sentence += f" That was the last try {pause}"
+        elif tries.left <= FEW:
+            sentence += f" {plural(tries.left, 'try', 'tries')} left {pause}"
         raise RuleViolationError(sentence, field=field or refusal.field) from refusal
     rate_limits.refund(account, peer(), limit, device)
-
-
-def say_tries_left(left: int) -> str:
-    """How many tries there are before a pause, if they are few."""
-    if left > FEW:
-        return ""
-    pause = f"a pause of {plural(rate_limits.MINUTES, 'minute')}"
-    return (
-        f"{plural(left, 'try', 'tries')} left before {pause}."
-        if left
-        else f"That was the last try before {pause}."
-    )
 
 
 def answer_dead_link(what: str, page: tuple[str, int], is_known: bool = False) -> Page:

@@ -55,7 +55,7 @@ def register(app: Flask) -> None:
     """Every error becomes an answer that says what happened and what to do."""
     app.register_error_handler(MusterError, broken_promise)
     app.register_error_handler(NotUnderReviewError, too_late)
-    app.register_error_handler(ValidationError, not_valid)
+    app.register_error_handler(ValidationError, broken_promise)
     app.register_error_handler(CSRFError, page_too_old)
     app.register_error_handler(WrongOriginError, wrong_origin)
     app.register_error_handler(WrongHostError, wrong_host)
@@ -67,21 +67,24 @@ def register(app: Flask) -> None:
     app.register_error_handler(IntegrityError, beaten)
 
 
-def broken_promise(error: MusterError) -> BaseResponse:
-    """One of our own errors: its sentence, under the title of its kind.
+def broken_promise(error: MusterError | ValidationError) -> BaseResponse:
+    """One of our own errors, or a value that no control of ours sends: its sentence.
 
     Where a form came from a page that it names, one is back there with the sentence: what was searched for or picked on
     that page is not lost.
     """
-    status = error.status
+    status = getattr(error, "status", 422)
+    text = str(error)
+    if isinstance(error, ValidationError):
+        text = " ".join(str(one) for several in error.messages_dict.values() for one in several)
     for kind, refusal in NOTED.items():
         if isinstance(error, kind):
             note_refusal(refusal)
     if status != 403 and (back := came_from()):
-        flash(str(error), "bad")
+        flash(text, "bad")
         return redirect(back, 303)
     link = getattr(error, "link", None)
-    return answer(status, text=str(error), links=[link] if link else None)
+    return answer(status, text=text, links=[link] if link else None)
 
 
 def came_from() -> str | None:
@@ -96,15 +99,6 @@ def too_late(error: NotUnderReviewError) -> BaseResponse:
     """Answer an edit of a confirmed or discarded batch: go to its page, which shows the state."""
     flash(str(error), "warn")
     return redirect_to("batches.show", batch_id=error.batch_id)
-
-
-def not_valid(error: ValidationError) -> BaseResponse:
-    """A value that no control of ours sends; forms put their sentences under their fields themselves."""
-    sentences = " ".join(str(text) for texts in error.messages_dict.values() for text in texts)
-    if back := came_from():
-        flash(sentences, "bad")
-        return redirect(back, 303)
-    return answer(422, text=sentences)
 
 
 def note_refusal(kind: Refusal) -> None:

@@ -8,7 +8,6 @@ import pytest
 from webapp import create_app
 from webapp.db import db
 from webapp.models import AuditEvent, User
-from webapp.services.operations import doctor
 
 from tests.client import Client
 from tests.factories import PASSWORD, make_invitation, make_persona, token_of
@@ -113,15 +112,11 @@ def test_a_path_is_in_neither_the_page_nor_the_log(browser, caplog):
     assert "secret" not in page.text + caplog.text
 
 
-def test_what_was_refused_is_counted_and_the_doctor_names_it(browser):
+def test_what_was_refused_is_counted(browser):
     for _ in range(3):
         sign_in(browser, BAD["foreign Origin"], 400)
     event = db.session.scalars(db.select(AuditEvent).where(AuditEvent.action == "origin.refused")).one()
     assert (event.subject, event.count) == ("Origin: https://evil.example", 3)
-    words = " ".join(words for about, _, words in doctor.examine() if about == "forms")
-    assert "3 forms refused" in words
-    assert "https://evil.example" in words
-    assert "MUSTER_PUBLIC_URL" in words
 
 
 def test_a_wrong_token_still_says_that_the_page_was_open_for_too_long(browser):

@@ -180,24 +180,6 @@ def test_one_address_has_a_bounded_part_of_the_connections(app, few):
             connection.close()
 
 
-def test_where_all_are_taken_the_address_that_has_most_gives_way(app, few):
-    with served(app, threads=4) as server:
-        held = [server.connect(f"127.0.0.{number}") for number in (*[2] * 24, *[3] * 23, *[4] * 22, *[5] * 19, 6, 7)]
-        lonely = held[-2:]
-        wait_for(lambda: server.connections == 90, "all are taken")
-        for number in range(10, 40):
-            with server.connect(f"127.0.0.{number}") as newcomer:
-                ask(newcomer, "/healthz/live", {"Connection": "close"})
-                assert said(newcomer).startswith(b"HTTP/1.1 200")
-            if number < 30:
-                held.append(server.connect(f"127.0.0.{number}"))
-        for connection in lonely:
-            ask(connection, "/healthz/live", {"Connection": "close"})
-            assert said(connection).startswith(b"HTTP/1.1 200")
-        for connection in held:
-            connection.close()
-
-
 def test_a_whole_network_of_ipv6_is_one_address():
     assert place_of("2001:db8:1:2::1") == place_of("2001:db8:1:2:ffff::9")
     assert place_of("2001:db8:1:3::1") != place_of("2001:db8:1:2::1")

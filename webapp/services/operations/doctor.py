@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 import redis
 from alembic.migration import MigrationContext
-from sqlalchemy import func, inspect, select, text
+from sqlalchemy import inspect, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from webapp import queue, upgrade
@@ -25,9 +25,8 @@ from webapp.core.text.formatting import plural
 from webapp.db import db, utcnow
 from webapp.mail import transports
 from webapp.mail.errors import MailError
-from webapp.models import AuditEvent, Organisation
+from webapp.models import Organisation
 from webapp.run import data_folder, valkey
-from webapp.services.accounts.sessions import Refusal
 from webapp.services.audit import chain
 from webapp.services.mail import throttle
 from webapp.services.operations import heartbeats
@@ -268,20 +267,6 @@ def _address() -> Problems:
         )
 
 
-def _origins() -> Problems:
-    """Forms that were refused within a day because they seemed to come from another site."""
-    lately = AuditEvent.action == Refusal.ORIGIN, AuditEvent.at > utcnow() - timedelta(days=1)
-    refused = db.session.scalar(select(func.sum(AuditEvent.count)).where(*lately))
-    if refused:
-        newest = select(AuditEvent.subject).where(*lately).order_by(AuditEvent.id.desc()).limit(1)
-        yield (
-            WARNING,
-            f"{plural(refused, 'form')} refused within a day as from another site, the last one by "
-            f"“{db.session.scalar(newest)}”. If that is this portal, set MUSTER_PUBLIC_URL to it "
-            f"(it is {in_force.environment().public_url}), or have the proxy pass Host on.",
-        )
-
-
 def _first_line(error: Exception) -> str:
     return str(getattr(error, "orig", None) or error).splitlines()[0].strip().rstrip(".")
 
@@ -296,5 +281,4 @@ CHECKS = (
     Check("workers", _workers, "As many are seen as MUSTER_WORKERS says.", True),
     Check("mail", _mail, "The mail server answers.", True),
     Check("address", _address, "People reach Muster safely."),
-    Check("forms", _origins, "None was refused within a day as from another site.", True),
 )
