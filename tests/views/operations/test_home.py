@@ -181,7 +181,7 @@ def test_home_costs_the_same_at_10_000_invitations(owner, queries):
             [
                 {
                     "email": f"n{n}u{i}@northfield.example", "email_key": f"n{n}u{i}@northfield.example", "role_id": analyst,
-                    "token_hash": f"{n}-{i}", "valid_days": 7, "expires_at": now + timedelta(days=i % 20),
+                    "token_hash": f"{n}-{i}", "nonce": "", "valid_days": 7, "expires_at": now + timedelta(days=i % 20),
                 }
                 for i in range(n)
             ],
