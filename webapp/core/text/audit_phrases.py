@@ -33,7 +33,7 @@ SENTENCES = {
     "user.deactivated": "Deactivated {}",
     "user.reactivated": "Reactivated {}",
     "user.erased": "Erased {}",
-    "sessions.ended": "Signed out {} everywhere",
+    "sessions.ended": "Ended sessions of {}: {counts}",
     "password.changed": "Changed the password of {}",
     "password.reset_asked": "Asked for a new password for {}",
     "password.link_made": "Made a link for {} to reset their password",
@@ -94,6 +94,7 @@ other name in braces a detail of the event. What follows a colon may be missing.
 COUNTS: dict[str, Phrase] = {
     "rows": ("{n} row", "{n:,} rows"),
     "lost_edits": ("{n} edit lost", "{n:,} edits lost"),
+    "sessions": ("{n} session", "{n:,} sessions"),
     "users": ("{n} user", "{n:,} users"),
     "invitations": ("{n} invitation", "{n:,} invitations"),
     "withdrawn": ("{n} invitation withdrawn", "{n:,} invitations withdrawn"),

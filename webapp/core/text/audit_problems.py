@@ -62,21 +62,13 @@ class Verdict:
 
 def list_lines(verdict: Verdict, zone: tzinfo) -> list[str]:
     """How much was checked, and the problems."""
-    until = (
-        f"sealed until {full(verdict.sealed_at, zone)}"
-        if verdict.sealed_at
-        else "none of them sealed yet"
-    )
-    counted = f"{plural(verdict.events, 'event')}, {until}"
-    if verdict.wrong:
-        more = verdict.wrong - len(verdict.problems)
-        ending = [f"And {plural(more, 'problem')} more."] if more else []
-        return [
-            f"{counted}, {plural(verdict.wrong, 'problem')}:",
-            *describe_problems(verdict),
-            *ending,
-        ]
-    lines = [f"{counted}, nothing was changed."]
+    sealed = "none of them sealed yet"
+    if verdict.sealed_at:
+        sealed = f"sealed until {full(verdict.sealed_at, zone)}"
+    result = f"{plural(verdict.wrong, 'problem')}:" if verdict.wrong else "nothing was changed."
+    lines = [f"{plural(verdict.events, 'event')}, {sealed}, {result}", *describe_problems(verdict)]
+    if verdict.wrong > SHOWN:
+        lines.append(f"And {plural(verdict.wrong - SHOWN, 'problem')} more.")
     if verdict.waiting and verdict.sealed_at:
         lines.append(f"{plural(verdict.waiting, 'event')} not sealed yet.")
     if verdict.pruned:
@@ -98,8 +90,5 @@ def list_advice(verdict: Verdict, zone: tzinfo) -> list[str]:
         event_id, at = verdict.first
         whole = f"What stands before event {event_id} of {full(at, zone)} is whole. "
     meaning = f"{whole}What is named above is not what Muster left there: somebody who can write to the database changed it."
-    return [
-        meaning,
-        "What to do:",
-        *(f"{number}. {advice}" for number, advice in enumerate(ADVICE, start=1)),
-    ]
+    steps = [f"{number}. {advice}" for number, advice in enumerate(ADVICE, start=1)]
+    return [meaning, "What to do:", *steps]

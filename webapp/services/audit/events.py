@@ -146,9 +146,7 @@ def _stamp_new(_: Mapper[AuditEvent], __: Any, one: AuditEvent) -> None:
 # Refusals
 
 
-def count_refusal(
-    action: StrEnum, actor: User | None, label: str, address: str, **details: Any
-) -> None:
+def count_refusal(action: StrEnum, actor: User | None, label: str, address: str) -> None:
     """Record a refusal; the same one again within the hour is counted, not added. Commits.
 
     Nobody can fill the log with them: beyond the limits above, others are counted together as OTHERS.
@@ -166,12 +164,12 @@ def count_refusal(
     if (action.value, label[:320], place) not in ids:
         here = [one for one in known if one.address == place]
         if len(known) >= (OF_ONE_PERSON if actor else OF_STRANGERS):
-            label, place, details = OTHERS, "", {}
+            label, place = OTHERS, ""
         elif actor is None and len(here) >= OF_ONE_PLACE:
-            label, details = OTHERS, {}
+            label = OTHERS
     known_id = ids.get((action.value, label[:320], place))
     if known_id is None:
-        db.session.add(AuditEvent(**_values(actor, action, label, place, details)))
+        db.session.add(AuditEvent(**_values(actor, action, label, place, {})))
     else:
         first = db.session.get_one(AuditEvent, known_id)
         first.count += 1
