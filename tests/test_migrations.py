@@ -200,42 +200,43 @@ SERVER = "The mail server mail.northfield.example:587"
 MAYBE = "An earlier try broke off during the hand-over: it may have arrived"
 
 
-@pytest.mark.parametrize(
-    ("state", "sentence", "result"),
-    [
-        ("queued", "", {}),
-        ("uncertain", "250 2.0.0 queued", {"code": "accepted", "words": "250 2.0.0 queued"}),
-        ("queued", "451 4.7.1 Later.", {"code": "deferred", "words": "451 4.7.1 Later."}),
-        ("failed", f"Mailbox full (552 5.2.2). {MAYBE}", {"code": "mailbox_full", "codes": "552 5.2.2", "maybe_sent": True}),
-        (
-            "failed",
-            f"Put off by the mail server for a day ({SERVER} broke off (no answer in time))",
-            {"code": "given_up", "answer": {"code": "broken", "server": SERVER, "cause": {"code": "timeout"}}},
-        ),
-        (
-            "failed",
-            "The mail server takes 1,000 bytes a message, and this one has 2,345. Shorten its words.",
-            {"code": "too_large", "limit": 1000, "size": 2345},
-        ),
-        ("cancelled", "The link expired before its email went", {"code": "link_expired"}),
-        ("failed", "Nobody knows.", {"code": "text", "text": "Nobody knows."}),
-    ],
-)
-def test_sentences_about_messages_become_codes(
-    upgraded: Callable[[str], None], state: str, sentence: str, result: dict[str, Any]
-) -> None:
+MESSAGES: list[tuple[str, str, dict[str, Any]]] = [
+    ("queued", "", {}),
+    ("uncertain", "250 2.0.0 queued", {"code": "accepted", "words": "250 2.0.0 queued"}),
+    ("queued", "451 4.7.1 Later.", {"code": "deferred", "words": "451 4.7.1 Later."}),
+    ("failed", f"Mailbox full (552 5.2.2). {MAYBE}", {"code": "mailbox_full", "codes": "552 5.2.2", "maybe_sent": True}),
+    (
+        "failed",
+        f"Put off by the mail server for a day ({SERVER} broke off (no answer in time))",
+        {"code": "given_up", "answer": {"code": "broken", "server": SERVER, "cause": {"code": "timeout"}}},
+    ),
+    (
+        "failed",
+        "The mail server takes 1,000 bytes a message, and this one has 2,345. Shorten its words.",
+        {"code": "too_large", "limit": 1000, "size": 2345},
+    ),
+    ("cancelled", "The link expired before its email went", {"code": "link_expired"}),
+    ("failed", "Nobody knows.", {"code": "text", "text": "Nobody knows."}),
+]
+"""State and sentence of messages at version 0036, and what is stored in place of the sentence."""
+
+
+def test_sentences_about_messages_become_codes(upgraded: Callable[[str], None]) -> None:
     upgraded("0036")
     insert("organisation", "roles", "groups", "users", "batches", "invitations", "rows")
     cause = f"{SERVER} cannot be reached (its certificate does not pass: expired)."
     insert("mail_gate", reason=cause)
     tables = tables_now().tables
     values = next(row for name, row in ROWS if name == "messages")
-    db.session.execute(tables["messages"].insert(), [{**values, "state": state, "answer": sentence}])
+    for id, (state, sentence, _) in enumerate(MESSAGES, start=1):
+        told = {"id": id, "message_id": f"<{id}@muster>", "state": state, "answer": sentence}
+        db.session.execute(tables["messages"].insert(), [values | told])
     db.session.commit()
     upgraded("head")
-    message = db.session.get_one(Message, 1)
-    assert message.result == result
-    assert message.result_text.replace("its text", "its words").rstrip(".") == sentence.rstrip(".")
+    messages = db.session.scalars(select(Message).order_by(Message.id)).all()
+    assert [message.result for message in messages] == [result for _, _, result in MESSAGES]
+    for message, (_, sentence, _) in zip(messages, MESSAGES, strict=True):
+        assert message.result_text.replace("its text", "its words").rstrip(".") == sentence.rstrip(".")
     assert db.session.scalars(select(MailCircuit)).one().cause_text == cause
 
 

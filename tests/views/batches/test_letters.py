@@ -129,6 +129,7 @@ class TestForm:
         looking.post(f"/batches/{batch.id}/letter/tests", {}, 403)
 
 
+@pytest.mark.any_database
 class TestPreview:
     def test_shows_the_email_to_the_first_who_is_invited(self, admin, batch):
         save(admin, batch, valid_days="3", message=WORDS)
@@ -327,6 +328,7 @@ def test_a_letter_for_a_role_that_was_deleted_is_still_shown_and_sent(owner, sin
     assert test.state is MessageState.SENT
 
 
+@pytest.mark.any_database
 class TestWhatPeopleType:
     """An encoded word in a name or an address is what its letters say, for Muster and for every mail program."""
 
@@ -360,6 +362,7 @@ class TestWhatPeopleType:
         assert "Not an email address." in changed.page.text
 
 
+@pytest.mark.any_database
 class TestReplies:
     """Where an answer to an e-mail goes, and that the person invited sees it."""
 

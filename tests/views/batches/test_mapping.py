@@ -30,6 +30,7 @@ def events(action: str) -> list[AuditEvent]:
     return list(db.session.scalars(db.select(AuditEvent).where(AuditEvent.action == action).order_by(AuditEvent.id)))
 
 
+@pytest.mark.any_database
 class TestAFileWhoseColumnsAreNotRecognised:
     def test_is_no_refusal_but_a_page_at_the_batchs_address(self, admin):
         batch = stage(admin, UNKNOWN)
@@ -302,6 +303,7 @@ class TestOneRoleForAllRows:
         assert sorted((row.email[:3], row.role) for row in rows_of(batch)) == [("ana", "Remote"), ("ben", "Remote"), ("eva", "")]
 
 
+@pytest.mark.any_database
 class TestWorkbooks:
     STAFF = (("Email", "Role"), ("ana@northfield.example", "Analyst"))
     GUESTS = (("Email", "Role"), ("ben@northfield.example", "Remote"), ("eva@northfield.example", "Remote"))
@@ -537,6 +539,7 @@ class TestOneEmailInSeveralParts:
         assert counted[0] == counted[1], queries
 
 
+@pytest.mark.any_database
 class TestPasting:
     def paste(self, client, text: str, status: int = 303, **more):
         return client.post("/batches", {"pasted": text, **more}, status)

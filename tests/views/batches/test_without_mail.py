@@ -194,19 +194,18 @@ class TestOnceThereIsAServer:
         assert not sign_in("Analyst").get("/").page.all("button", id="send-unsent")
 
 
+@pytest.mark.any_database
 class TestLinksThatOpenHereOnly:
     PLACES = "/batches/{batch}/confirmation", "/batches/{batch}/letter", "/link-sheets/new", "/settings/email"
 
-    @pytest.mark.parametrize("place", PLACES)
-    @pytest.mark.parametrize(
-        ("address", "warned"), [("http://127.0.0.1:8000", True), ("https://muster.northfield.example", False)]
-    )
-    def test_are_warned_of(self, owner, change_settings, place, address, warned):
-        change_settings(public_url=address)
+    def test_are_warned_of(self, owner, change_settings):
         make_invitation("lena@northfield.example")
         batch = stage(owner, FILE)
-        page = owner.get(place.format(batch=batch.id)).page
-        assert ("The links open on this computer only" in page.text) is warned
+        for address, warned in (("http://127.0.0.1:8000", True), ("https://muster.northfield.example", False)):
+            change_settings(public_url=address)
+            for place in self.PLACES:
+                page = owner.get(place.format(batch=batch.id)).page
+                assert ("The links open on this computer only" in page.text) is warned, (address, place)
 
     def test_with_a_copied_link_and_on_paper(self, owner):
         invitation = make_invitation("lena@northfield.example")

@@ -153,24 +153,21 @@ def test_another_spelling_of_its_own_name_is_no_other_name(owner):
     assert aliases() == {}
 
 
-@pytest.mark.parametrize(
-    ("typed", "sentence"),
-    [
+def test_a_name_that_does_not_do_is_told_beside_the_field_and_kept(owner):
+    library, group = make_group("Library"), make_group("Exam Laptops")
+    owner.post(f"/groups/{library.id}/names", {"word": "Kiosks"})
+    for typed, sentence in (
         ("Library", "“Library” exists already."),
         ("Kiosks", "“Kiosks” is another name of “Library”. Remove it there first."),
         ("", "Type a name for the group."),
         ("a,b", "no comma"),
         ("+1", "does not begin with"),
         ("ß" * 50, "at most 80 characters"),
-    ],
-)
-def test_a_name_that_does_not_do_is_told_beside_the_field_and_kept(owner, typed, sentence):
-    library, group = make_group("Library"), make_group("Exam Laptops")
-    owner.post(f"/groups/{library.id}/names", {"word": "Kiosks"})
-    answer = owner.post(f"/groups/{group.id}", {"name": typed, "description": "kept"}, status=422)
-    assert sentence in answer.page.text
-    field = answer.page.all("input", id=f"group-{group.id}-name")[0]
-    assert (field["value"], field["aria-invalid"]) == (typed, "true")
+    ):
+        answer = owner.post(f"/groups/{group.id}", {"name": typed, "description": "kept"}, status=422)
+        assert sentence in answer.page.text
+        field = answer.page.all("input", id=f"group-{group.id}-name")[0]
+        assert (field["value"], field["aria-invalid"]) == (typed, "true")
     assert names() == ["Exam Laptops", "Library"]
     assert owner.post("/groups", {"names": "kiosks"}, status=422).page.text.count("another name of “Library”") == 1
 

@@ -54,6 +54,7 @@ def batch(owner):
     return make_sending_batch("a@northfield.example", by=owner.user, state=BatchState.FINISHED)
 
 
+@pytest.mark.any_database
 def test_a_file_of_any_name_can_be_saved(app, owner, batch):
     with served(app) as server:
         for name in NAMES:
@@ -70,6 +71,7 @@ def test_a_file_of_any_name_can_be_saved(app, owner, batch):
                 assert owner.get(f"/batches/{batch.id}/{path}").data == data
 
 
+@pytest.mark.any_database
 def test_an_upload_of_any_name_comes_back_under_it(app, owner):
     with served(app) as server:
         for name in NAMES[:-1]:
@@ -117,6 +119,7 @@ def test_who_takes_gzip_gets_the_same_file(owner, path):
         assert gzip.decompress(packed.data) == plain.data
 
 
+@pytest.mark.any_database
 def test_a_long_file_is_not_held_in_memory(app):
     """It goes to disk while it is made; what is held of it then is a block."""
     lines = ([f"person{n}@northfield.example", "x" * 1000] for n in range(10_000))

@@ -111,6 +111,7 @@ def test_how_many_wait_is_among_the_figures(app, owner, change_settings):
     assert "\nmuster_requests_waiting 0.0\n" in figures
 
 
+@pytest.mark.any_database
 def test_readers_that_do_not_read_hold_no_thread(server, owner, admin):
     """More of them than there are threads ask for an export that no buffer of the network holds."""
     begin_write()
@@ -131,6 +132,7 @@ def test_readers_that_do_not_read_hold_no_thread(server, owner, admin):
     first.close()
 
 
+@pytest.mark.any_database
 def test_a_reader_that_takes_nothing_is_closed(server, owner, monkeypatch):
     monkeypatch.setattr(web, "STALLED", 1)
     begin_write()
@@ -143,6 +145,7 @@ def test_a_reader_that_takes_nothing_is_closed(server, owner, monkeypatch):
         wait_for(lambda: server.connections == 0, "it is closed")
 
 
+@pytest.mark.any_database
 def test_a_connection_without_a_request_is_closed(app, monkeypatch):
     monkeypatch.setattr(web, "IDLE", 1)
     with served(app) as server, server.connect() as fresh, server.connect() as kept:
@@ -151,6 +154,7 @@ def test_a_connection_without_a_request_is_closed(app, monkeypatch):
         assert said(kept).startswith(b"HTTP/1.1 200")
 
 
+@pytest.mark.any_database
 def test_a_connection_of_a_proxy_stays(app, monkeypatch):
     monkeypatch.setattr(web, "IDLE", 0.2)
     with served(app, trusted_proxies=1) as server, server.connect() as kept:
@@ -166,6 +170,7 @@ def few(monkeypatch) -> None:
     monkeypatch.setattr(web, "_connection_limit", lambda: 100)
 
 
+@pytest.mark.any_database
 def test_one_address_has_a_bounded_part_of_the_connections(app, few):
     """A new one takes the place of the one that waited longest; nobody else loses theirs."""
     with served(app, threads=4) as server:
@@ -187,6 +192,7 @@ def test_a_whole_network_of_ipv6_is_one_address():
     assert place_of("192.0.2.1") != place_of("192.0.2.2")
 
 
+@pytest.mark.any_database
 def test_requests_of_one_connection_are_answered_in_turn(server):
     with server.connect() as fair:
         fair.sendall(b"GET /healthz/live HTTP/1.1\r\n\r\n" * 4 + b"GET /healthz/live HTTP/1.1\r\nConnection: close\r\n\r\n")

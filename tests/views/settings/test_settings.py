@@ -38,6 +38,7 @@ def events() -> list[AuditEvent]:
     )
 
 
+@pytest.mark.any_database
 class TestIndex:
     def test_it_leads_to_role_management_and_device_groups(self, owner):
         make_group("Exam Laptops")
@@ -310,6 +311,7 @@ def sink(change_settings: Callable[..., Any]) -> Iterator[Sink]:
         yield server
 
 
+@pytest.mark.any_database
 class TestTestMessage:
     def test_saves_what_is_typed_and_tells_what_the_server_answered(self, owner, sink):
         form = {"INVITE_SUBJECT": "Come in", "seen-INVITE_SUBJECT": ""}
