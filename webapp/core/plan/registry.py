@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TypeVar
 
 from webapp.core.security.permissions import may_grant
@@ -59,28 +60,26 @@ class Registry:
     group_aliases: Mapping[str, int] = field(default_factory=dict)
     known_domains: tuple[str, ...] = ()
     """For suggestions, likeliest first."""
-    role_by_key: dict[str, RoleEntry] = field(init=False, repr=False)
-    group_by_key: dict[str, GroupEntry] = field(init=False, repr=False)
-    role_by_id: dict[int, RoleEntry] = field(init=False, repr=False)
-    group_by_id: dict[int, GroupEntry] = field(init=False, repr=False)
 
-    def __post_init__(self) -> None:
-        roles = {role.id: role for role in self.roles}
-        groups = {group.id: group for group in self.groups}
-        for name, value in (
-            ("role_by_id", roles),
-            ("group_by_id", groups),
-            # A name wins over an alias that is spelt the same.
-            (
-                "role_by_key",
-                _meant(self.role_aliases, roles) | {fold(r.name): r for r in self.roles},
-            ),
-            (
-                "group_by_key",
-                _meant(self.group_aliases, groups) | {fold(g.name): g for g in self.groups},
-            ),
-        ):
-            object.__setattr__(self, name, value)
+    @cached_property
+    def role_by_id(self) -> dict[int, RoleEntry]:
+        return {role.id: role for role in self.roles}
+
+    @cached_property
+    def group_by_id(self) -> dict[int, GroupEntry]:
+        return {group.id: group for group in self.groups}
+
+    @cached_property
+    def role_by_key(self) -> dict[str, RoleEntry]:
+        """Roles by folded name or alias. A name wins over an alias that is spelt the same."""
+        aliases = _meant(self.role_aliases, self.role_by_id)
+        return aliases | {fold(role.name): role for role in self.roles}
+
+    @cached_property
+    def group_by_key(self) -> dict[str, GroupEntry]:
+        """Groups by folded name or alias."""
+        aliases = _meant(self.group_aliases, self.group_by_id)
+        return aliases | {fold(group.name): group for group in self.groups}
 
     def role_name(self, word: str) -> str:
         """The name of the role that is meant by a word; the word itself where none is."""

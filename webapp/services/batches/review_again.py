@@ -47,25 +47,21 @@ def stage(batch_id: int, by: User) -> Batch:
 def _copy(old: Batch, rows: int, by: User) -> Batch:
     """A batch that is applied as the old one was."""
     return Batch(
-        kind=old.kind,
+        **{name: getattr(old, name) for name in _COPIED},
         state=BatchState.REVIEWING,
-        file_name=old.file_name,
         title={**old.title, "n": rows} if old.kind is BatchKind.ACTION else old.title,
         facts=[{"code": "again", "n": rows, "kind": old.kind.value, "batch": old.id}],
-        header=old.header,
-        columns=old.columns,
-        mode=old.mode,
-        change_roles=old.change_roles,
         skip_errors=old.kind is not BatchKind.UPLOAD,
-        valid_days=old.valid_days,
-        message=old.message,
-        action=old.action,
-        reverts_id=old.reverts_id,
         again_of_id=old.id,
         planned_for_id=by.id,
         uploaded_by_id=by.id,
         counts={},
     )
+
+
+_COPIED = (
+    "kind", "file_name", "header", "columns", "mode", "change_roles", "valid_days", "message", "action", "reverts_id",
+)  # fmt: skip
 
 
 def _copy_row(row: Row, batch: Batch) -> Row:
