@@ -123,7 +123,8 @@ class Batch(Model):
     @property
     def reading(self) -> str:
         """How the file was read, in words."""
-        return ", ".join(batch_phrases.describe_reading(fact) for fact in self.facts)
+        facts = map(batch_phrases.describe_reading, self.facts)
+        return ", ".join(filter(None, facts))
 
     @property
     def size(self) -> int:

@@ -47,17 +47,8 @@ _READING: dict[str, Phrase] = {
     ),
     "blank": ("{n:,} blank row skipped", "{n:,} blank rows skipped"),
     "chosen": "columns as you chose",
-    "columns_split": "column names split, {separation}",
-    "control_characters": (
-        "{n:,} cell with control characters",
-        "{n:,} cells with control characters",
-    ),
     "downloaded": "downloaded from Muster before",
     "encoding": "{encoding}",
-    "errors": (
-        "{n:,} cell with an error of the spreadsheet, such as #N/A",
-        "{n:,} cells with an error of the spreadsheet, such as #N/A",
-    ),
     "examples": (
         "{n:,} example row from the template left out",
         "{n:,} example rows from the template left out",
@@ -65,7 +56,6 @@ _READING: dict[str, Phrase] = {
     "header_row": "header found in row {row}",
     "ignored": ("column {columns} ignored", "columns {columns} ignored"),
     "joined": "columns {columns} joined as groups",
-    "lines_split": "lines of text split, {separation}",
     "more_words": (
         "{n:,} more remembered word understood",
         "{n:,} more remembered words understood",
@@ -89,10 +79,6 @@ _READING: dict[str, Phrase] = {
         "columns {columns} read as ticks for groups",
     ),
     "trimmed": ("{n:,} cell trimmed", "{n:,} cells trimmed"),
-    "unnamed": (
-        "cells without a column name ignored in {n:,} row",
-        "cells without a column name ignored in {n:,} rows",
-    ),
     "word": ("“{word}” read as {meaning} in {n:,} row", "“{word}” read as {meaning} in {n:,} rows"),
     "workbook": "{format} workbook, sheet {sheets}",
 }

@@ -52,7 +52,7 @@ class Replacement:
     exactly: bool = False
 
     def replace_in(self, cell: str) -> str:
-        """The cell afterwards. Raises CellTooLongError."""
+        """The cell afterwards. Raises RuleViolationError."""
         if self.whole:
             same = cell == self.find if self.exactly else fold(cell) == fold(self.find)
             return self.by if same else cell

@@ -90,19 +90,12 @@ class Result:
         return len({row_id for row_id, _ in self.places})
 
 
-class CellTooLongError(RuleViolationError):
-    """A cell would hold more than it may. Nothing is cut, nothing is stored."""
-
-    def __init__(self) -> None:
-        super().__init__(
+def check_length(text: str) -> None:
+    """The one rule for what is typed, pasted, replaced or merged: nothing is cut. Raises RuleViolationError."""
+    if len(text) > LONGEST_CELL:
+        raise RuleViolationError(
             f"A cell holds at most {LONGEST_CELL:,} characters. Shorten it; nothing was changed."
         )
-
-
-def check_length(text: str) -> None:
-    """Raises CellTooLongError: the one rule for what is typed, pasted, replaced or merged."""
-    if len(text) > LONGEST_CELL:
-        raise CellTooLongError
 
 
 def apply(
@@ -111,7 +104,7 @@ def apply(
     """Carry out what `propose` finds in the locked batch, as one step that can be undone. Commits once.
 
     any_kind: also for an action or a revert, whose rows can only be removed and put back. Raises NotUnderReview,
-    CellTooLongError. Everything happens under the lock: changing 10,000 rows holds it for about a second.
+    RuleViolationError. Everything happens under the lock: changing 10,000 rows holds it for about a second.
     """
     begin_write()
     batch = review.lock_under_review(batch_id, any_kind=any_kind)

@@ -12,7 +12,7 @@ from webapp.db import db, truncate_wal, utcnow
 from webapp.models import MARKERS, Batch, BatchKind, BatchState, Row, RowEdit, User
 from webapp.services.audit import events
 from webapp.services.audit.actions import AuditAction
-from webapp.services.batches import discard, people_rows, replan, review
+from webapp.services.batches import discard, people_rows, replan, review, undo
 from webapp.services.batches.replan import FreshPlans
 
 NAMED = 3
@@ -144,19 +144,8 @@ def _edits_by_others(batch: Batch, version: int, by: User) -> str:
     return " ".join(sentences)
 
 
-_OPTIONS = {
-    "mode": "changed what happens to groups",
-    "change_roles": "changed the tick “Also change roles of existing users”",
-    "skip_errors": "changed the tick “Skip them”",
-    "valid_days": "changed how long the links work",
-    "message": "changed the personal message",
-}
-
-
 def _describe_edit(field: str, line: int | None, after: str) -> str:
     """What a person did, as words after their name."""
     if field in MARKERS:
         return f"has {field}: {after}"
-    if field in ("removed", "added"):
-        return f"{field} row {line}, or put it back"
-    return _OPTIONS.get(field, f"changed {field.capitalize()} in row {line}")
+    return undo.describe_step(field, after, 1 if line else 0, line)
