@@ -14,18 +14,17 @@ from sqlalchemy import (
     ColumnElement,
     Select,
     case,
-    event,
     exists,
     func,
     select,
     update,
 )
-from sqlalchemy.orm import Session, SessionTransaction, aliased
+from sqlalchemy.orm import aliased
 
 from webapp.core.plan.planner import Access, Person, Policy, Ref
 from webapp.core.plan.registry import GroupEntry, Registry, RoleEntry
 from webapp.core.security.permissions import Permission, what_it_does
-from webapp.db import KEEPING, binary_order, db, in_json, utcnow
+from webapp.db import binary_order, db, in_json, utcnow
 from webapp.models import (
     OWNER_ROLE_ID,
     Alias,
@@ -43,9 +42,6 @@ from webapp.models import (
 from webapp.models.groups import invitation_groups, user_groups
 from webapp.services.settings import in_force
 
-_REGISTRY = "registry"
-"""In `Session.info`: the roles, groups and aliases that this transaction has read."""
-
 
 def registry(by: User | None = None) -> Registry:
     """All roles (highest first), groups (by name) and their aliases; read once a transaction. by: whose domain is known, too."""
@@ -53,10 +49,11 @@ def registry(by: User | None = None) -> Registry:
     allowed = installation.settings.allowed_domains
     keys = (by.email_key if by else "", installation.owner_key)
     own = [key.rpartition("@")[2] for key in keys if key]
-    known: Registry = db.session.info.get(_REGISTRY) or _read_registry()
-    db.session.info[_REGISTRY] = known
+    cache = in_force.transaction_cache()
+    if "registry" not in cache:
+        cache["registry"] = _read_registry()
     return replace(
-        known,
+        cast(Registry, cache["registry"]),
         allowed_domains=frozenset(allowed),
         known_domains=tuple(dict.fromkeys((*allowed, *own))),
     )
@@ -109,13 +106,6 @@ def policy(by: User, registry: Registry, **more: Any) -> Policy:
     return Policy(registry, by.role.rank, frozenset(by.role.permissions), **values)
 
 
-@event.listens_for(Session, "after_transaction_end")
-def _forget(session: Session, transaction: SessionTransaction) -> None:
-    """The next transaction may find other roles and groups."""
-    if transaction.parent is None and KEEPING not in session.info:
-        session.info.pop(_REGISTRY, None)
-
-
 def directory_version() -> int:
     """The directory's version: plans of an older one are refreshed before they are used."""
     return db.session.scalars(select(Organisation.directory_version)).one()
@@ -123,7 +113,6 @@ def directory_version() -> int:
 
 def bump_version() -> None:
     """Count a change of users, invitations, groups, roles or settings. Call it last: it locks one shared row. Does not commit."""
-    db.session.info.pop(_REGISTRY, None)
     in_force.forget()
     db.session.flush()
     db.session.execute(

@@ -14,13 +14,11 @@ from webapp.models import Batch, ReplacedAddress, Row
 def record(old_key: str, email: str, email_key: str) -> None:
     """Record that an address replaces the old one, and those that the old one replaced. Does not commit."""
     now = {"email": email, "email_key": email_key, "at": utcnow()}
-    db.session.execute(
-        update(ReplacedAddress).where(ReplacedAddress.email_key == old_key).values(now)
-    )
-    db.session.execute(
-        delete(ReplacedAddress).where(ReplacedAddress.old_key.in_([old_key, email_key]))
-    )
-    db.session.execute(ReplacedAddress.__table__.insert(), {"old_key": old_key} | now)  # type: ignore[attr-defined]
+    followed = update(ReplacedAddress).where(ReplacedAddress.email_key == old_key)
+    db.session.execute(followed.values(now))
+    known = ReplacedAddress.old_key.in_([old_key, email_key])
+    db.session.execute(delete(ReplacedAddress).where(known))
+    db.session.add(ReplacedAddress(old_key=old_key, **now))
 
 
 def forget(keys: Collection[str]) -> None:

@@ -6,9 +6,8 @@ import secrets
 from collections.abc import Sequence
 from datetime import timedelta
 from enum import StrEnum
-from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Select, func, insert, select, update
+from sqlalchemy import ColumnElement, func, insert, select, update
 
 from webapp.core.addresses import Address
 from webapp.core.errors import ConflictError, NotFoundError, OutOfRankError, PasswordRequiredError
@@ -72,41 +71,31 @@ def link_state(invitation: Invitation | None) -> LinkState:
     return LinkState.EXPIRED if invitation.is_expired(utcnow()) else LinkState.OPEN
 
 
-class MadeCounts(NamedTuple):
-    """How many pending invitations some people have made: to roles that manage people, and to others."""
+def count_made_by(by: User, who: ColumnElement[bool]) -> dict[str, int]:
+    """How many pending invitations some users made that `by` may revoke: "managing" people, and "others".
 
-    managing: int
-    others: int
-
-
-def count_made_by(by: User, who: ColumnElement[bool]) -> MadeCounts:
-    """Those that some users made and that `by` may revoke, expired ones too. who: a condition on Invitation."""
-    counted = (
-        _select_made_by(by, who)
-        .with_only_columns(Invitation.role_id, func.count())
-        .group_by(Invitation.role_id)
-    )
-    by_role = dict(db.session.execute(counted).all())
-    managing = sum(by_role.get(role_id, 0) for role_id in lookup.administrators())
-    return MadeCounts(managing, sum(by_role.values()) - managing)
+    who: a condition on Invitation.
+    """
+    counted = select(Invitation.role_id, func.count()).where(*_made_by(by, who))
+    administrators = lookup.administrators()
+    counts = {"managing": 0, "others": 0}
+    for role_id, n in db.session.execute(counted.group_by(Invitation.role_id)):
+        counts["managing" if role_id in administrators else "others"] += n
+    return counts
 
 
-def count_made_by_people_of(batch: Batch, by: User) -> MadeCounts:
+def count_made_by_people_of(batch: Batch, by: User) -> dict[str, int]:
     """Those of the people whom a batch deactivates."""
     acting = Row.batch_id == batch.id, Row.removed_at.is_(None), Row.plan == Plan.UPDATE
     people = select(User.id).join(Row, Row.email_key == User.email_key).where(*acting)
     return count_made_by(by, Invitation.invited_by_id.in_(people))
 
 
-def _select_made_by(by: User, who: ColumnElement[bool]) -> Select[Any]:
-    changeable = [
-        role.id
-        for role in lookup.registry().roles
-        if not role.is_owner and role.rank <= by.role.rank
-    ]
-    return select(Invitation).where(
-        who, Invitation.state == InvitationState.PENDING, in_json(Invitation.role_id, changeable)
-    )
+def _made_by(by: User, who: ColumnElement[bool]) -> tuple[ColumnElement[bool], ...]:
+    roles = [role for role in lookup.registry().roles if not role.is_owner]
+    changeable = [role.id for role in roles if role.rank <= by.role.rank]
+    is_pending = Invitation.state == InvitationState.PENDING
+    return who, is_pending, in_json(Invitation.role_id, changeable)
 
 
 # Made and closed, as parts of commands
@@ -226,19 +215,15 @@ def revoke_made_by(user: User, theirs: Theirs, by: User, batch_id: int | None = 
     """Revoke pending invitations that a deactivated user made. Returns how many. Does not commit."""
     if theirs is Theirs.KEEP:
         return 0
-    wanted = _select_made_by(by, Invitation.invited_by_id == user.id)
+    wanted = _made_by(by, Invitation.invited_by_id == user.id)
     if theirs is Theirs.REVOKE_MANAGING:
-        wanted = wanted.where(in_json(Invitation.role_id, lookup.administrators()))
-    ids = db.session.scalars(wanted.with_only_columns(Invitation.id)).all()
-    closed = (
-        update(Invitation)
-        .where(in_json(Invitation.id, ids))
-        .values(state=InvitationState.REVOKED, closed_at=utcnow())
-    )
-    revoked = bulk_execute(closed.returning(Invitation.id, Invitation.email)).all()
-    outbox.cancel_for_invitations(ids)
+        wanted = (*wanted, in_json(Invitation.role_id, lookup.administrators()))
+    closed = {"state": InvitationState.REVOKED, "closed_at": utcnow()}
+    revoke_all = update(Invitation).where(*wanted).values(closed)
+    revoked = bulk_execute(revoke_all.returning(Invitation.id, Invitation.email)).all()
+    outbox.cancel_for_invitations([invitation_id for invitation_id, _ in revoked])
     events.record_many(by, AuditAction.INVITATION_REVOKED, Invitation, revoked, batch=batch_id)
-    return len(ids)
+    return len(revoked)
 
 
 # Commands

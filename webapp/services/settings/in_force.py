@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from email.utils import parseaddr
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from flask import current_app
 from sqlalchemy import event, select
@@ -13,7 +13,7 @@ from webapp.db import KEEPING, db
 from webapp.models import OWNER_ROLE_ID, Organisation, User
 from webapp.settings.settings import Settings
 
-_KEPT = "settings"
+_KEPT = "installation"
 
 
 class Installation(NamedTuple):
@@ -50,7 +50,7 @@ def organisation() -> Organisation:
 def installation() -> Installation:
     """Settings, name and Owner; one query a transaction."""
     given = environment()
-    kept: Installation | None = db.session.info.get(_KEPT)
+    kept: Installation | None = transaction_cache().get("installation")
     if kept is None or kept.given is not given:
         row = db.session.execute(
             select(Organisation.name, Organisation.settings, User.email_key)
@@ -59,18 +59,24 @@ def installation() -> Installation:
         ).one_or_none()
         name, texts, owner_key = row or ("", {}, "")  # no row before the first start
         kept = Installation(given, given.overlaid(texts)[0], name, owner_key or "")
-        db.session.info[_KEPT] = kept
+        transaction_cache()["installation"] = kept
+    return kept
+
+
+def transaction_cache() -> dict[str, Any]:
+    """What this transaction has read of the installation; the next one begins with nothing."""
+    kept: dict[str, Any] = db.session.info.setdefault(_KEPT, {})
     return kept
 
 
 def forget() -> None:
-    """Read the settings again when they are next asked for."""
+    """Read all of it again when it is next asked for."""
     db.session.info.pop(_KEPT, None)
 
 
 @event.listens_for(Session, "after_transaction_end")
 def _forget(session: Session, transaction: SessionTransaction) -> None:
-    """The next transaction may find other settings."""
+    """The next transaction may find something else."""
     if transaction.parent is None and KEEPING not in session.info:
         session.info.pop(_KEPT, None)
 
