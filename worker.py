@@ -27,9 +27,8 @@ from rq.job import Job
 from webapp import create_app, logs
 from webapp.jobs import maintenance, stopping
 from webapp.queue import JOBS, QUEUE, connect
-from webapp.run import data_folder, processes
+from webapp.run import processes, program
 from webapp.services.operations import heartbeats
-from webapp.settings.settings import ConfigError, Settings
 
 TICK = 15.0  # seconds
 PAUSE = 1.0  # seconds between two tries to reach the queue server
@@ -40,15 +39,8 @@ log = logging.getLogger("worker")
 
 
 def main(arguments: list[str]) -> int:
-    """The exit code: 0 after a stop that was asked for, 2 for a wrong setting."""
-    processes.exit_with_parent()
-    try:
-        settings = Settings.from_environment(os.environ)
-        data_folder.guard(settings.data_dir)
-    except ConfigError as error:
-        print(error, file=sys.stderr)
-        return 2
-    logs.set_up("worker", settings.log_format)
+    """The exit code: 0 after a stop that was asked for."""
+    settings = program.begin("worker")
     app = create_app(settings)
     processes.tune_gc()
     name = processes.unique_name(arguments[0] if arguments else socket.gethostname())

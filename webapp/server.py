@@ -9,7 +9,6 @@ files. Connections are what clients can hold, and their number is limited here. 
 from __future__ import annotations
 
 import logging
-import os
 import re
 import resource
 import signal
@@ -24,11 +23,11 @@ from waitress.channel import HTTPChannel
 from waitress.server import BaseWSGIServer, TcpWSGIServer, create_server
 from waitress.task import ErrorTask, ThreadedTaskDispatcher
 
-from webapp import create_app, logs
+from webapp import create_app
 from webapp.core.security.peers import place_of
-from webapp.run import data_folder, processes
+from webapp.run import processes, program
 from webapp.run.listening import why_not
-from webapp.settings.settings import ConfigError, Settings
+from webapp.settings.settings import Settings
 
 if TYPE_CHECKING:
     from webapp.http.metrics import Latency
@@ -195,26 +194,20 @@ def _connection_limit() -> int:
 
 
 def main() -> int:
-    """The exit code: 0 after a stop, 1 when the port is taken, 2 when a setting is wrong."""
+    """The exit code: 0 after a stop, 1 when the port is taken."""
     # a line for each request that waits for a thread
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)
-    processes.exit_with_parent()
 
     def stop(_signum: int, _frame: FrameType | None) -> None:
         raise SystemExit(0)
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
+    settings = program.begin("web")
+    app = create_app(settings)
+    processes.tune_gc()
     try:
-        settings = Settings.from_environment(os.environ)
-        data_folder.guard(settings.data_dir)
-        logs.set_up("web", settings.log_format)
-        app = create_app(settings)
-        processes.tune_gc()
         make_server(app, settings).run()
-    except ConfigError as error:
-        print(error, file=sys.stderr)
-        return 2
     except PortTakenError as error:
         print(error, file=sys.stderr)
         return 1

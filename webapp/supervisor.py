@@ -17,11 +17,10 @@ from functools import partial
 from pathlib import Path
 from types import FrameType
 
-from webapp import logs
-from webapp.run import data_folder, valkey
+from webapp.run import data_folder, program, valkey
 from webapp.run.listening import problem
 from webapp.run.processes import Child, SupervisedProcess, describe_end, end, spawn
-from webapp.settings.settings import ConfigError, Settings
+from webapp.settings.settings import Settings
 from webapp.version import version
 
 TOP = Path(__file__).resolve().parent.parent
@@ -170,15 +169,10 @@ def _web_answers(settings: Settings) -> bool:
 
 
 def main() -> int:
-    """The exit code: 0 after a stop, 1 when something else is in the way, 2 when a setting is wrong."""
+    """The exit code: 0 after a stop, 1 when something else is in the way."""
+    settings = program.begin("muster")
     try:
-        settings = Settings.from_environment(os.environ)
-        data_folder.guard(settings.data_dir)
-        logs.set_up("muster", settings.log_format)
         Supervisor(settings).run()
-    except ConfigError as error:
-        print(error, file=sys.stderr)
-        return 2
     except (NotStartedError, data_folder.DataFolderLockedError, valkey.QueueError) as error:
         print(error, file=sys.stderr)
         return 1

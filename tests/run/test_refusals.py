@@ -29,7 +29,7 @@ def test_a_wrong_setting_stops_a_command_with_the_same_line(muster: Muster) -> N
     argv = [sys.executable, "-m", "flask", "--app", "wsgi", "muster", "doctor"]
     environ = muster.environ | {"MUSTER_PROT": "8000"}
     refused = subprocess.run(argv, cwd=TOP, env=environ, capture_output=True, text=True)
-    assert refused.returncode == 1
+    assert refused.returncode == 2
     assert refused.stderr.splitlines() == ["MUSTER_PROT is not a setting of Muster. Did you mean MUSTER_PORT?"]
 
 

@@ -27,14 +27,10 @@ from webapp.core.errors import RuleViolationError
 from webapp.core.files.cleaning import clean
 from webapp.core.security.permissions import GIVABLE
 from webapp.core.text import row_phrases
+from webapp.core.text.formatting import to_one_line
 from webapp.http.auth import check_password
 from webapp.schemas import passwords
 from webapp.services.settings import in_force
-
-
-def to_one_line(text: str | None) -> str:
-    """A typed name on one line, with single spaces and without control characters."""
-    return "".join(c for c in " ".join((text or "").split()) if c.isprintable())
 
 
 def new_password(form: Form, field: Field) -> None:

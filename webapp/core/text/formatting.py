@@ -82,6 +82,11 @@ def as_typed(text: str) -> str:
     ).strip()
 
 
+def to_one_line(text: str | None) -> str:
+    """A typed name on one line, with single spaces and without control characters."""
+    return "".join(c for c in " ".join((text or "").split()) if c.isprintable())
+
+
 def list_names(names: Sequence[str], most: int = 6) -> str:
     """“Name”, “Phone” and “Notes”; of many only the first, and how many more there are."""
     quoted = [f"“{clipped(name, 39)}”" for name in names[:most]]

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from marshmallow import ValidationError
 
 from webapp.core.errors import PasswordRequiredError
-from webapp.core.text.formatting import clipped
+from webapp.core.text.formatting import clipped, to_one_line
 from webapp.db import begin_write, db
 from webapp.models import User
 from webapp.services.audit import events
@@ -50,7 +50,7 @@ def save(
     before = current_texts(name for name in typed if name in wanted or name == NAME)
     new = {name: typed[name] if name in problems else after.text(name) for name in wanted}
     if NAME in typed:
-        new[NAME] = " ".join(typed[NAME].split())
+        new[NAME] = to_one_line(typed[NAME])
         if not new[NAME]:
             problems[NAME] = "Type your organisation’s name."
         elif len(new[NAME]) > LONGEST_NAME:

@@ -1,0 +1,24 @@
+"""How each of our programs begins."""
+
+import os
+import sys
+
+from webapp import logs
+from webapp.run import data_folder, processes
+from webapp.settings.settings import ConfigError, Settings
+
+
+def begin(name: str) -> Settings:
+    """Read the settings of the environment and begin to log. Ends the program with one line where a setting is wrong.
+
+    name: of the program, in each line of its log.
+    """
+    processes.exit_with_parent()
+    try:
+        settings = Settings.from_environment(os.environ)
+        data_folder.guard(settings.data_dir)
+    except ConfigError as error:
+        print(error, file=sys.stderr)
+        sys.exit(2)
+    logs.set_up(name, settings.log_format)
+    return settings
