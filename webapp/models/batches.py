@@ -14,7 +14,7 @@ from webapp.core.plan.planner import Mode, Plan
 from webapp.core.text import batch_phrases
 from webapp.core.text.phrases import CodedText
 from webapp.db import Model
-from webapp.models.columns import Digest, Id, Now, UserId
+from webapp.models.columns import BatchId, Digest, Id, Now, UserId
 from webapp.models.users import User
 
 
@@ -70,18 +70,16 @@ class Batch(Model):
     message: Mapped[str] = mapped_column(default="")
     """Personal words in this batch's invitations."""
 
-    parts_id: Mapped[int | None] = mapped_column(ForeignKey("batches.id", ondelete="SET NULL"))
+    parts_id: Mapped[BatchId | None]
     """The first part, where a long file was split into several batches."""
     part: Mapped[int] = mapped_column(default=1)
     parts: Mapped[int] = mapped_column(default=1)
 
     action: Mapped[dict[str, Any] | None] = mapped_column(JSON)
     """`core.plan.actions.Action` as a dictionary: what an action does, or what a revert takes back."""
-    reverts_id: Mapped[int | None] = mapped_column(
-        ForeignKey("batches.id", ondelete="SET NULL"), index=True
-    )
+    reverts_id: Mapped[BatchId | None] = mapped_column(index=True)
     """The batch that a revert takes back."""
-    again_of_id: Mapped[int | None] = mapped_column(ForeignKey("batches.id", ondelete="SET NULL"))
+    again_of_id: Mapped[BatchId | None]
     """The finished batch whose changed rows are reviewed again here."""
 
     version: Mapped[int] = mapped_column(default=1)

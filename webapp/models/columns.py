@@ -12,6 +12,7 @@ from webapp.db import utcnow
 
 Id = Annotated[int, mapped_column(primary_key=True)]
 UserId = Annotated[int, mapped_column(ForeignKey("users.id"))]
+BatchId = Annotated[int, mapped_column(ForeignKey("batches.id", ondelete="SET NULL"))]
 Email = Annotated[str, mapped_column(String(320))]
 """An e-mail, or its key."""
 Digest = Annotated[str, mapped_column(String(64))]

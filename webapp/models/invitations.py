@@ -10,7 +10,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from webapp.db import Model, binary_order, utcnow
 from webapp.models.batches import Batch
-from webapp.models.columns import Digest, Email, Id, Now, UserId, partial_index
+from webapp.models.columns import BatchId, Digest, Email, Id, Now, UserId, partial_index
 from webapp.models.groups import Group, invitation_groups
 from webapp.models.roles import Role
 from webapp.models.users import User
@@ -52,9 +52,7 @@ class Invitation(Model):
     expires_at: Mapped[datetime | None]
     """`valid_days` after the first hand-over; None until the link has been handed to anybody."""
     invited_by_id: Mapped[UserId | None]
-    batch_id: Mapped[int | None] = mapped_column(
-        ForeignKey("batches.id", ondelete="SET NULL"), index=True
-    )
+    batch_id: Mapped[BatchId | None] = mapped_column(index=True)
     user_id: Mapped[UserId | None] = mapped_column(index=True)
     """Who came of it."""
     created_at: Mapped[Now]

@@ -10,7 +10,7 @@ from webapp.core.files.csv_writer import write_lines
 from webapp.core.security.permissions import Permission
 from webapp.db import utcnow
 from webapp.http.attachments import attach
-from webapp.http.web import current_user, get_number, require
+from webapp.http.web import current_user, get_number, may_call, require
 from webapp.schemas.audit import LogFilterSchema
 from webapp.services.audit import browse
 from webapp.services.audit.browse import Filter
@@ -24,13 +24,13 @@ FILTERS = ("q", "action", "by", "about", "days", "from", "to")
 """Names in the address."""
 
 PAGES = {
-    "users": (Permission.USERS_SEE, "person.show", "user_id"),
-    "invitations": (Permission.USERS_SEE, "person.show", "invitation_id"),
-    "batches": (Permission.BATCHES_SEE, "batches.show", "batch_id"),
-    "groups": (Permission.USERS_SEE, "groups.show", "group_id"),
-    "roles": (Permission.ORGANISATION_MANAGE, "roles.show", "role_id"),
+    "users": ("person.show", "user_id"),
+    "invitations": ("person.show", "invitation_id"),
+    "batches": ("batches.show", "batch_id"),
+    "groups": ("groups.show", "group_id"),
+    "roles": ("roles.show", "role_id"),
 }
-"""By the table of a subject: who may see its page, and which that is."""
+"""The page of a subject, by its table."""
 
 
 @bp.get("")
@@ -92,8 +92,8 @@ def filter_from_request() -> Filter:
 
 def page_of(kind: str, subject_id: int | None) -> str | None:
     """The page of an event's subject, if there is one that the reader may see."""
-    may_see, endpoint, argument = PAGES.get(kind, (None, "", ""))
-    if may_see is None or not current_user().may(may_see):
+    endpoint, argument = PAGES.get(kind, ("", ""))
+    if not endpoint or not may_call(endpoint):
         return None
-    found: dict[str, Any] = {argument: subject_id}
-    return url_for(endpoint, **found)
+    values: dict[str, Any] = {argument: subject_id}
+    return url_for(endpoint, **values)
