@@ -27,6 +27,7 @@ from webapp import create_app
 from webapp.core.security.peers import place_of
 from webapp.run import processes, program
 from webapp.run.listening import why_not
+from webapp.run.program import NotStartedError
 from webapp.settings.settings import Settings
 
 if TYPE_CHECKING:
@@ -48,10 +49,6 @@ MONITORS = 6
 MONITORING = re.compile(r"/healthz/live|/healthz|/metrics")
 SLOW = re.compile(r"/batches/\d+/(file|mapping)|/.*\.(csv|jsonl)")
 """Files to be read and files to be saved: these wait for each other, and block no page."""
-
-
-class PortTakenError(Exception):
-    """The address cannot be listened on; str() is one line that says why and what to do."""
 
 
 class ServerErrorTask(ErrorTask):  # type: ignore[misc]
@@ -156,7 +153,7 @@ class Server(TcpWSGIServer):  # type: ignore[misc]
 
 
 def make_server(app: Flask, settings: Settings) -> BaseWSGIServer:
-    """The server of this process, listening; `run()` serves until SystemExit. Raises PortTakenError."""
+    """The server of this process, listening; `run()` serves until SystemExit. Raises NotStartedError."""
     waitress.server.TcpWSGIServer = Server  # `create_server` makes it by this name
     Server.is_behind_proxy = settings.trusted_proxies > 0
     threads = Threads(settings.threads, settings.prefix)
@@ -180,7 +177,7 @@ def make_server(app: Flask, settings: Settings) -> BaseWSGIServer:
         )
     except (OSError, ValueError) as error:  # ValueError: waitress could not look up the host
         threads.shutdown(timeout=0)
-        raise PortTakenError(why_not(settings.host, settings.port, error)) from None
+        raise NotStartedError(why_not(settings.host, settings.port, error)) from None
 
 
 def _connection_limit() -> int:
@@ -208,7 +205,7 @@ def main() -> int:
     processes.tune_gc()
     try:
         make_server(app, settings).run()
-    except PortTakenError as error:
+    except NotStartedError as error:
         print(error, file=sys.stderr)
         return 1
     return 0

@@ -20,6 +20,7 @@ from types import FrameType
 from webapp.run import data_folder, program, valkey
 from webapp.run.listening import problem
 from webapp.run.processes import Child, SupervisedProcess, describe_end, end, spawn
+from webapp.run.program import NotStartedError
 from webapp.settings.settings import Settings
 from webapp.version import version
 
@@ -31,10 +32,6 @@ STEP = 0.1  # seconds between two looks at the children
 START_PATIENCE = 60.0  # seconds for the queue server, and for the web, to answer
 
 log = logging.getLogger("muster")
-
-
-class NotStartedError(Exception):
-    """Muster cannot be started; str() is one line that says why and what to do."""
 
 
 class StoppedError(Exception):
@@ -173,7 +170,7 @@ def main() -> int:
     settings = program.begin("muster")
     try:
         Supervisor(settings).run()
-    except (NotStartedError, data_folder.DataFolderLockedError, valkey.QueueError) as error:
+    except (NotStartedError, data_folder.DataFolderLockedError) as error:
         print(error, file=sys.stderr)
         return 1
     return 0

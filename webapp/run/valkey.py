@@ -13,24 +13,21 @@ from contextlib import suppress
 from pathlib import Path
 
 from webapp.run.processes import Child, spawn
+from webapp.run.program import NotStartedError
 from webapp.settings.settings import Settings
 
 OLDEST = (6, 2)  # the first with BLMOVE, by which a job is taken without ever being nowhere
 
 
-class QueueError(Exception):
-    """The queue server cannot be started; str() is one line for the person who starts Muster."""
-
-
 def find_server() -> str:
     """The path of a server: the one that comes with requirements.txt, else Valkey or Redis of the system.
 
-    Raises QueueError when there is none.
+    Raises NotStartedError when there is none.
     """
     installed = shutil.which("valkey-server") or shutil.which("redis-server")
     if found := _find_packaged_server() or installed:
         return found
-    raise QueueError(
+    raise NotStartedError(
         "No queue server was found. Install Valkey, or Redis 6.2 or newer (Debian: apt-get install "
         "redis-server), or set MUSTER_REDIS_URL to one that runs already."
     )
@@ -40,7 +37,7 @@ def start(settings: Settings, server: str) -> Child:
     """Start `server` on settings.queue_socket; what it has to say goes to valkey.log in the data folder.
 
     Whoever calls holds the data folder's lock: a server that still answers there was left by a run that was
-    killed, and is ended first. Raises QueueError.
+    killed, and is ended first. Raises NotStartedError.
     """
     path = settings.queue_socket
     _make_private(path.parent, settings)
@@ -104,7 +101,7 @@ def _make_private(folder: Path, settings: Settings) -> None:
         or found.st_uid != os.geteuid()
         or stat.S_IMODE(found.st_mode) & 0o077
     ):
-        raise QueueError(
+        raise NotStartedError(
             f"“{folder}” belongs to somebody else; remove it, or choose a MUSTER_DATA_DIR with a short path."
         )
 
