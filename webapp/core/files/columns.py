@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from webapp.core.files.fields import REQUIRED, Field, letters, plain_letters, recognise
@@ -12,7 +13,7 @@ MEMBER = "member"
 """How a column is used that says by ticks who is in the group that it is named for."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Places:
     """Which columns of a file are used, by their places in its header, from 0.
 
@@ -24,11 +25,11 @@ class Places:
     more: tuple[int, ...] = ()
     members: tuple[int, ...] = ()
 
-    @property
+    @cached_property
     def used(self) -> set[int]:
         return {*self.fields.values(), *self.more, *self.members}
 
-    @property
+    @cached_property
     def groups(self) -> list[int]:
         """All columns of groups, in the file's order."""
         first = self.fields.get(Field.GROUPS)

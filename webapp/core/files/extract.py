@@ -31,6 +31,7 @@ def extract_people(table: Table, places: Places) -> tuple[list[Cells], list[Code
     were the only rows.
     """
     email = places.fields[Field.EMAIL]
+    end = places.end(table.header)
     prefilled = find_prefilled(table, places)
     lines = [line for line in table.lines if line.number not in prefilled]
     people = []
@@ -39,7 +40,7 @@ def extract_people(table: Table, places: Places) -> tuple[list[Cells], list[Code
         if line.cell(email).casefold() in EXAMPLES:
             examples += 1
             continue
-        cells = read_cells(table, line, places)
+        cells = read_cells(table, line, places, end)
         person = [cells.get(field, "") for field in Field]
         people.append(Cells(line.number, *person))
     if not people:
@@ -52,7 +53,6 @@ def extract_people(table: Table, places: Places) -> tuple[list[Cells], list[Code
         facts.append(
             {"code": "header_row" if table.header_row else "no_header", "row": table.header_row}
         )
-    end = places.end(table.header)
     groups = places.groups if len(places.groups) > 1 else []
     ignored = find_ignored(table, places)
     return people, [
@@ -87,16 +87,17 @@ def find_ignored(table: Table, places: Places) -> list[int]:
     ]
 
 
-def read_cells(table: Table, line: Line, places: Places) -> dict[Field, str]:
+def read_cells(table: Table, line: Line, places: Places, end: int | None) -> dict[Field, str]:
     """What a line says in the fields that have columns. Groups: of all their columns, and the names of the ticked ones.
 
+    end: where a row's extra cells are groups.
     A tick that says neither yes nor no stays beside the name, for the row to be looked at.
     """
     cells = {field: line.cell(place) for field, place in places.fields.items()}
     if Field.GROUPS not in cells and not places.members:
         return cells
     names = [line.cell(place) for place in places.groups]
-    if end := places.end(table.header):
+    if end:
         names += line.cells[end:]
     for place in places.members:
         name, answer = table.header[place], is_ticked(line.cell(place))

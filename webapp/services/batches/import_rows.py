@@ -85,7 +85,7 @@ class Reading:
     hints: Mapping[int, str] = field(default_factory=dict)
 
 
-Values = Mapping[str, Any]
+Values = dict[str, Any]
 """The columns of a new `Row`, without its batch."""
 
 
@@ -123,7 +123,7 @@ def plan_rows(batch: Batch, reading: Reading, by: User, split: bool) -> ImportPl
 
 
 def _row_values(
-    reading: Reading, people: Sequence[Cells], planned: Mapping[int, Values]
+    reading: Reading, people: Sequence[Cells], planned: Mapping[int, Mapping[str, Any]]
 ) -> list[Values]:
     lines = dict(reading.table.lines)
     return [
@@ -173,10 +173,12 @@ def _insert(batch: Batch, rows: Sequence[Values]) -> None:
     """Insert these rows and add them to the batch's counts. Does not commit."""
     with db.session.no_autoflush:  # the batch is written once, with the commit
         for start in range(0, len(rows), PIECE):
-            values = [{**row, "batch_id": batch.id} for row in rows[start : start + PIECE]]
-            db.session.execute(insert(Row), values)
+            piece = rows[start : start + PIECE]
+            for row in piece:
+                row["batch_id"] = batch.id
+            db.session.execute(insert(Row), piece)
             planner.update_counts(
-                batch, [(each["plan"], each["change_dict"], each["issues"]) for each in values], +1
+                batch, [(row["plan"], row["change_dict"], row["issues"]) for row in piece], +1
             )
 
 

@@ -167,7 +167,10 @@ def _show_columns(page: MappingPage, table: Table, chosen: Uses | None, role: st
     prefilled = find_prefilled(table, places) if Field.EMAIL in places.fields else ()
     page.header_row = table.header_row
     page.rows = len(table.lines) - len(prefilled)
-    page.preview = [read_cells(shown, line, places) for line in shown.lines[:PREVIEWED]]
+    page.preview = [
+        read_cells(shown, line, places, places.end(table.header))
+        for line in shown.lines[:PREVIEWED]
+    ]
 
 
 def _describe_state(
