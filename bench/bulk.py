@@ -40,11 +40,11 @@ def figures() -> list[Figure]:
                 *measured("undo that", lambda by: undo.undo(batch_id, by)),
                 *measured(
                     "switch the mode",
-                    lambda by: options.change(batch_id, options.Options(mode=Mode.REMOVE), by),
+                    lambda by: options.change(batch_id, by, mode=Mode.REMOVE),
                 ),
                 *measured(
                     "skip wrong rows",
-                    lambda by: options.change(batch_id, options.Options(skip_errors=True), by),
+                    lambda by: options.change(batch_id, by, skip_errors=True),
                 ),
             ]
 

@@ -251,7 +251,7 @@ def test_another_file_in_its_place(owner):
     owner.axe("replace file")
     choose_file(page, "Email,Role,Groups\nnew@northfield.example,Analyst,\nold1@northfield.example,Analyst,\n", "second.csv")
     alert = page.get_by_role("alert")
-    expect(alert).to_contain_text("1 of your 2 edits is on a row that is not in the new file.")
+    expect(alert).to_contain_text("Replacing the file loses 1 of your 2 edits.")
     expect(alert).to_be_focused()
     owner.axe("what would be lost")
     page.get_by_role("button", name="Replace the file, lose 1 edit").click()

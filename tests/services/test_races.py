@@ -149,11 +149,11 @@ def test_two_look_while_rows_are_edited_and_people_come(round, parts, admin, rac
     ids = parts(round)
     for id in ids:
         cell_edit.edit(id, row_of(id, 1), "role", "Admin", "Analyst", user(admin))
-    options.change(ids[1], options.Options(skip_errors=True), user(helper))
+    options.change(ids[1], user(helper), skip_errors=True)
     raised = race(
         lambda: look(ids[1]),
         lambda: look(ids[1]),
-        lambda: options.change(ids[1], options.Options(mode=Mode.ADD), user(helper)),
+        lambda: options.change(ids[1], user(helper), mode=Mode.ADD),
         lambda: cell_edit.edit(ids[0], row_of(ids[0]), "role", "Remote", "Analyst", user(admin)),
         lambda: single_invite.invite({"email": f"t{round}-0@northfield.example", "role": "Remote", "groups": ""}, user(admin)),
         lambda: look(ids[0]),

@@ -8,6 +8,10 @@ from webapp.core.files.errors import UnreadableFileError
 from tests.files.make_corpus import FILES, all_files
 from tests.reading import fact, read
 
+CANNOT = (
+    "cannot be read. It has a quote that is not closed, a quote in the middle of a quoted cell, or a very long cell. "
+    "Fix that line and upload again."
+)
 EMPTY = "This file is empty. Add at least one user below the header row."
 NOT_A_SPREADSHEET = (
     "This is not a spreadsheet. Muster reads CSV, Excel and OpenDocument files. Save the sheet as one of these and upload that."
@@ -66,8 +70,8 @@ REFUSED = {
     "password.xlsx": PASSWORD,
     "picture-called-csv.csv": NOT_A_SPREADSHEET,
     "pretty-printed.ods": DAMAGED,
-    "quotes-not-doubled.csv": "Line 2 has a quote in the middle of a quoted cell. Remove it, or write it twice, and upload again.",
-    "spaces-behind-quotes.csv": "Line 1 has a quote in the middle of a quoted cell. Remove it, or write it twice, and upload again.",
+    "quotes-not-doubled.csv": "Line 2 " + CANNOT,
+    "spaces-behind-quotes.csv": "Line 1 " + CANNOT,
     "spreadsheet-xml-2003.xls": NOT_A_SPREADSHEET,
     "stray-cell-far-right.xlsx": "Line 9 has 16,384 columns. Muster reads up to 256. "
     "Remove those that Muster does not need and upload again.",
@@ -77,7 +81,7 @@ REFUSED = {
     "text-document.odt": DAMAGED,
     "three-hundred-columns.csv": "Line 1 has 300 columns. Muster reads up to 256. "
     "Remove those that Muster does not need and upload again.",
-    "unclosed-quote.csv": "Line 3 has an opening quote without a closing one. Fix that line and upload again.",
+    "unclosed-quote.csv": "Line 3 " + CANNOT,
     "users.xml": NOT_A_SPREADSHEET,
     "utf16-big-endian-no-bom.csv": NOT_A_SPREADSHEET,
     "utf16-cyrillic-no-bom.tsv": NOT_A_SPREADSHEET,

@@ -22,6 +22,10 @@ from tests.reading import fact, read, read_pasted
 
 FILES = Path(__file__).parents[2] / "files"
 CANNOT_BE_READ = "The text in this file cannot be read. Save it as “CSV UTF-8” and try again."
+CANNOT = (
+    "cannot be read. It has a quote that is not closed, a quote in the middle of a quoted cell, or a very long cell. "
+    "Fix that line and upload again."
+)
 EMPTY = "This file is empty. Add at least one user below the header row."
 NOT_A_SPREADSHEET = (
     "This is not a spreadsheet. Muster reads CSV, Excel and OpenDocument files. Save the sheet as one of these and upload that."
@@ -311,20 +315,16 @@ def test_a_quote_inside_an_unquoted_cell_is_text():
     ],
 )
 def test_an_unclosed_quote_is_named_by_the_line_where_it_opens(text, line):
-    sentence = f"Line {line} has an opening quote without a closing one. Fix that line and upload again."
+    sentence = f"Line {line} {CANNOT}"
     assert refusal(text.encode()) == sentence
 
 
 def test_a_quote_in_the_middle_of_a_quoted_cell_is_named():
-    assert refusal(b'Email,Role\na@x.org,"An "old" role"\n') == (
-        "Line 2 has a quote in the middle of a quoted cell. Remove it, or write it twice, and upload again."
-    )
+    assert refusal(b'Email,Role\na@x.org,"An "old" role"\n') == ("Line 2 " + CANNOT)
 
 
 def test_a_cell_beyond_all_measure_is_named():
-    assert refusal(b"Email,Role\na@x.org," + b"a" * 200_000) == (
-        "Line 2 has a cell that is too long. Shorten that cell and upload again."
-    )
+    assert refusal(b"Email,Role\na@x.org," + b"a" * 200_000) == ("Line 2 " + CANNOT)
 
 
 @pytest.mark.parametrize(
@@ -508,12 +508,6 @@ def test_the_sheet_with_the_known_names_is_read_and_another_can_be_chosen():
             0,
             ("Column A", "Column B"),
             [Line(1, ("a@x.org", 'A\nB "C"')), Line(2, ("b@x.org", "D"))],
-        ),
-        (
-            'a@x.org\t"Best" school\nb@x.org\t5"\n',
-            0,
-            ("Column A", "Column B"),
-            [Line(1, ("a@x.org", '"Best" school')), Line(2, ("b@x.org", '5"'))],
         ),
         ("a@x.org\nb@x.org\n", 0, ("Column A",), [Line(1, ("a@x.org",)), Line(2, ("b@x.org",))]),
         ("Email;Role\na@x.org;Analyst\n", 1, ("Email", "Role"), [Line(2, ("a@x.org", "Analyst"))]),

@@ -68,7 +68,7 @@ def act(batch_id: int, action: tuple, by) -> None:
     kind, *what = action
     batch = db.session.get(Batch, batch_id)
     if kind in ("mode", "change_roles", "skip_errors"):
-        options.change(batch_id, options.Options(**{kind: what[0]}), by)
+        options.change(batch_id, by, **{kind: what[0]})
         return
     if kind == "add":
         cell_edit.add_rows(batch_id, [{}], by)
@@ -239,7 +239,7 @@ class TestUndo:
 
     def test_comes_too_late_after_the_confirm(self, batch, admin):
         edit(batch, 2, "role", "Analyst", admin)
-        options.change(batch.id, options.Options(skip_errors=True), admin)
+        options.change(batch.id, admin, skip_errors=True)
         confirmation.confirm(batch.id, db.session.get(Batch, batch.id).version, admin)
         with pytest.raises(ConflictError, match="already confirmed"):
             undo.undo(batch.id, admin)

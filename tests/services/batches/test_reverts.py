@@ -136,7 +136,7 @@ def test_a_reverted_upload_leaves_what_was_before_and_what_was_touched(admin, di
     lines = [(email(n, example), row[0], ", ".join(sorted(row[1]))) for n, row in enumerate(file) if row]
     admin, owner = make_persona("Admin"), make_persona("Owner")
     batch = make_review(admin, lines)
-    options.change(batch.id, options.Options(mode=mode, change_roles=change_roles, skip_errors=True), admin)
+    options.change(batch.id, admin, mode=mode, change_roles=change_roles, skip_errors=True)
     before = state(example)
     batch_id = confirmed(db.session.get(Batch, batch.id), make_persona("Admin"))
     finish_sending(batch_id)

@@ -72,7 +72,7 @@ def test_somebody_elses_newer_value_is_left_alone_and_told(admin, owner, batch):
     answer = paste(admin, batch, {"cells": stale})
     assert [row.role for row in rows_of(batch)][:2] == ["Investigator", "Remote"]
     assert "Maren Okafor changed this cell. Showing the newer value." in answer.page.text
-    assert "1 cell was left alone. Someone else changed it." in answer.page.text
+    assert "1 cell left alone. Someone else made newer changes there" in answer.page.text
     paste(admin, batch, {"cells": cells(batch, {(2, "role"): "Remote"})})
     assert rows_of(batch)[0].role == "Remote"
 
@@ -88,7 +88,7 @@ def test_a_row_that_was_removed_meanwhile_stays_as_it_is(admin, batch):
     block = cells(batch, {(2, "role"): "Remote", (3, "role"): "Remote"})
     admin.post(f"/batches/{batch.id}/rows/{block[0]['row_id']}/removal", status=200, htmx=True)
     answer = paste(admin, batch, {"cells": block})
-    assert "1 row was removed meanwhile" in answer.page.text
+    assert "1 row removed meanwhile" in answer.page.text
     assert [row.role for row in db.session.scalars(db.select(type(rows_of(batch)[0])).order_by("line"))][:2] == [
         "Analyst",
         "Remote",

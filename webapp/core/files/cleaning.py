@@ -1,6 +1,7 @@
 """Cleans a cell: trims invisible characters and undoes formula escaping."""
 
 import re
+from unicodedata import category
 
 LONGEST_CELL = 2000
 """Characters in a cell; no e-mail or list of groups comes near. A file may hold more: then the cell is in error."""
@@ -18,15 +19,9 @@ _ESCAPED_SEPARATOR = re.compile(r"([;|\t\r\n])'")
 
 # What is invisible at the edge of a cell: all white space (with no-break spaces), control characters, the
 # zero-width ones, and the marks of direction that come along when an address is copied from a dialog.
-_EDGES = "".join(
-    character
-    for character in map(chr, range(0x3001))
-    if character.isspace()
-    or character < " "
-    or character in "\x7f\xad\u180e\u200b\u200c\u200d\u200e\u200f\u2060\u2061\u2062\u2063\u2064"
-    or "\u202a" <= character <= "\u202e"
-    or "\u2066" <= character <= "\u2069"
-) + "\ufeff"  # fmt: skip
+_EDGES = "\ufeff" + "".join(
+    character for character in map(chr, range(0x3001)) if category(character)[0] in "CZ"
+)
 _FORMULA_STARTS = tuple(FORMULA_STARTS)
 
 

@@ -37,17 +37,15 @@ class Places:
 
     def end(self, header: Sequence[str]) -> int | None:
         """Where a row's extra cells are groups: behind Groups, if that is the last column (a file of unquoted groups)."""
-        beyond = max(self.groups, default=-1) + 1
-        is_last = beyond > max(self.used) and not any(header[beyond:])
-        return beyond if self.groups and is_last else None
-
-    def within(self, width: int) -> Places | None:
-        """The same in a header of so many columns; None where that has not all fields."""
-        if max(self.fields.values()) >= width:
+        if not self.groups:
             return None
-        more = tuple(place for place in self.more if place < width)
-        members = tuple(place for place in self.members if place < width)
-        return Places(self.fields, more, members)
+        beyond = self.groups[-1] + 1
+        is_last = beyond > max(self.used) and not any(header[beyond:])
+        return beyond if is_last else None
+
+    def fits(self, header: Sequence[str]) -> bool:
+        """Whether a header has all fields; further columns of groups may be left out."""
+        return max(self.fields.values()) < len(header)
 
     def as_dict(self) -> dict[str, Any]:
         """As it is kept: {"email": 0, "groups": 2, "more": [3]}."""
@@ -99,21 +97,7 @@ _SECRET = tuple(
     )
 )
 _SECRET_WHOLE = frozenset(
-    (
-        "pw",
-        "pwd",
-        "pass",
-        "pin",
-        "pincode",
-        "psw",
-        "mdp",
-        "otp",
-        "token",
-        "mpin",
-        "clave",
-        "secret",
-        "secrets",
-    )
+    "pw pwd pass pin pincode psw mdp otp token mpin clave secret secrets".split()  # noqa: SIM905
 )
 _LONGEST_SECRET_NAME = 200
 

@@ -113,27 +113,14 @@ def _read(text: str, delimiter: str) -> "_csv.Reader":
 
 def read_records(text: str, delimiter: str) -> Iterator[Record]:
     """Each record that is not blank, with the row number that a spreadsheet shows. Raises UnreadableFileError."""
-    reader = _read(text, delimiter)
-    number = lines_before = 0
+    number = 0
     try:
-        for number, record in enumerate(reader, start=1):
-            lines_before = reader.line_num
+        for number, record in enumerate(_read(text, delimiter), start=1):
             if record:
                 yield number, record
     except csv.Error as error:
-        # A quote that is never closed shows at the next quote, at the longest cell allowed, or at the end of the
-        # file, whichever comes first: what all three have in common is that the cell runs over its line.
-        if reader.line_num - lines_before > 1 or "end of data" in str(error):
-            raise UnreadableFileError(
-                f"Line {number + 1} has an opening quote without a closing one.",
-                "Fix that line and upload again.",
-            ) from error
-        if "limit" in str(error):
-            raise UnreadableFileError(
-                f"Line {number + 1} has a cell that is too long.",
-                "Shorten that cell and upload again.",
-            ) from error
         raise UnreadableFileError(
-            f"Line {number + 1} has a quote in the middle of a quoted cell.",
-            "Remove it, or write it twice, and upload again.",
+            f"Line {number + 1} cannot be read.",
+            "It has a quote that is not closed, a quote in the middle of a quoted cell, or a very long cell. "
+            "Fix that line and upload again.",
         ) from error

@@ -4,6 +4,11 @@
 class UnreadableFileError(Exception):
     """A file that Muster cannot take: `title` says what is wrong, `advice` what to do, in whole sentences."""
 
+    parts = 0
+    """Into how many uploads a file that is too long can be split."""
+    lost = 0
+    """How many edits would be lost with it."""
+
     def __init__(self, title: str, advice: str) -> None:
         super().__init__(title, advice)
         self.title = title

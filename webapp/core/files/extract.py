@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Sequence
 from itertools import takewhile
 from typing import Any, NamedTuple
 
@@ -53,18 +54,13 @@ def extract_people(table: Table, places: Places) -> tuple[list[Cells], list[Code
         facts.append(
             {"code": "header_row" if table.header_row else "no_header", "row": table.header_row}
         )
-    groups = places.groups if len(places.groups) > 1 else []
-    ignored = find_ignored(table, places)
+    groups = places.groups if len(places.groups) > 1 else ()
     return people, [
         *facts,
         *_count("trimmed", table.sheet.trimmed),
-        *_count("joined", len(groups), columns=[name_of(table.header, place) for place in groups]),
-        *_count(
-            "ticks", len(places.members), columns=[table.header[place] for place in places.members]
-        ),
-        *_count(
-            "ignored", len(ignored), columns=[name_of(table.header, place) for place in ignored]
-        ),
+        *_name_columns("joined", table, groups),
+        *_name_columns("ticks", table, places.members),
+        *_name_columns("ignored", table, find_ignored(table, places)),
         *_count("overflowed", sum(any(line.cells[end:]) for line in lines) if end else 0),
         *_count("prefilled", len(prefilled), rows=sorted(prefilled)),
         *_count("blank", table.blank),
@@ -74,6 +70,11 @@ def extract_people(table: Table, places: Places) -> tuple[list[Cells], list[Code
 
 def _count(code: str, n: int, **params: Any) -> list[CodedText]:
     return [{"code": code, "n": n, **params}] if n else []
+
+
+def _name_columns(code: str, table: Table, places: Sequence[int]) -> list[CodedText]:
+    names = [name_of(table.header, place) for place in places]
+    return _count(code, len(names), columns=names)
 
 
 def find_ignored(table: Table, places: Places) -> list[int]:
@@ -100,7 +101,7 @@ def read_cells(table: Table, line: Line, places: Places, end: int | None) -> dic
     if end:
         names += line.cells[end:]
     for place in places.members:
-        name, answer = table.header[place], is_ticked(line.cell(place))
+        name, answer = name_of(table.header, place), is_ticked(line.cell(place))
         if answer is None:
             names.append(f"{name} ({line.cell(place)})")
         elif answer:

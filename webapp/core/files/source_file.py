@@ -4,7 +4,6 @@ The content, never the name, decides what a file is. Whatever the format, the an
 mean is decided in `columns`. Rules: docs/rules.md: The file.
 """
 
-import io
 from collections.abc import Sequence
 
 from webapp.core.files import csv_reader, errors, text_encoding, workbook
@@ -70,17 +69,9 @@ def _read_text(text: str, origin: CodedText, *, is_pasted: bool = False) -> Shee
     separated: CodedText = {"code": "separated", "separation": delimiter}
     if names != delimiter:
         separated = {"code": "separated_below", "separation": delimiter, "header": names}
-    try:
-        records = list(csv_reader.unwrap_rows(csv_reader.read_records(text, delimiter), names))
-    except UnreadableFileError:
-        if not (is_pasted and "\t" in text):
-            raise
-        # a cell such as `"Best" school` is copied without quotes around it
-        lines = enumerate(io.StringIO(text, newline=None), start=1)
-        records = [(number, line.split("\t")) for number, line in lines]
-    return make_sheet(
-        records, [origin, separated] if is_pasted else [separated, origin], is_pasted=is_pasted
-    )
+    records = csv_reader.unwrap_rows(csv_reader.read_records(text, delimiter), names)
+    facts = [origin, separated] if is_pasted else [separated, origin]
+    return make_sheet(records, facts, is_pasted=is_pasted)
 
 
 def _open_workbook(data: bytes) -> list[Sheet]:

@@ -41,10 +41,8 @@ _GONE = frozenset(
 _NOT_HERE = re.compile(
     "(?:not|no|non|nicht|niet|inte|ikke|nao|nie|ne)(?:active?|aktiv|actif|activo|attivo|ativo|actief|enabled|current)"
 )
-_NOT = frozenset(
-    ("not", "never", "non", "nicht", "nie", "pas", "niet", "inte", "ikke", "nao", "nunca")
-)
-_PLAIN_NO = frozenset(("0", "false", "no", "falsch", "nein", "faux", "non", "falso"))
+_NOT = frozenset("not never non nicht nie pas niet inte ikke nao nunca".split())  # noqa: SIM905
+_PLAIN_NO = frozenset("0 false no falsch nein faux non falso".split())  # noqa: SIM905
 _DATE = re.compile(r"\d{4}|\d[./-]\d")
 _WORD = re.compile(r"[^\W\d_]+")
 _BRACKETS = re.compile(r"[\[(][^\[\]()]*[\])]")

@@ -61,7 +61,14 @@ class Sheet:
 
     def table(self, header_row: int | None = None) -> Table:
         """The table below this row; 0: there is no header; None: find it. Raises UnreadableFileError."""
-        header = self._find_header() if header_row is None else self._line(header_row)
+        if header_row is None:
+            header = self._find_header()
+        else:
+            header = next((line for line in self.lines if line.number == header_row), None)
+            if header_row and header is None:
+                raise UnreadableFileError(
+                    f"Row {header_row} is blank.", "Choose the row that holds the column names."
+                )
         start = header.number if header else 0
         below = [line for line in self.lines if line.number > start]
         if not below:
@@ -85,16 +92,6 @@ class Sheet:
             names = [*names, *[""] * (width - len(names))]
         blank = below[-1].number - (start or below[0].number - 1) - len(below)
         return Table(tuple(names), lines, self, start, blank)
-
-    def _line(self, number: int) -> Line | None:
-        if number == 0:
-            return None
-        for line in self.lines:
-            if line.number == number:
-                return line
-        raise UnreadableFileError(
-            f"Row {number} is blank.", "Choose the row that holds the column names."
-        )
 
     def _find_header(self) -> Line | None:
         """The line with the column names; None where the first line is a person already, or nothing pasted is known as a name."""

@@ -70,10 +70,7 @@ def _set_limits(asked: dict[str, int]) -> None:
         resource.RLIMIT_NOFILE: 3,  # the three there are
     }
     for kind, most in limits.items():
-        hardest = resource.getrlimit(kind)[1]
-        if hardest != resource.RLIM_INFINITY:
-            most = min(most, hardest)
-        # macOS refuses the limit of memory; the others still hold
+        # refused where a lower one is set already; macOS refuses the limit of memory
         with contextlib.suppress(ValueError, OSError):
             resource.setrlimit(kind, (most, most))
 

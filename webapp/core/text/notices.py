@@ -18,8 +18,8 @@ from webapp.core.text import phrases
 from webapp.core.text.formatting import list_names
 from webapp.core.text.phrases import Phrase
 
-_EXAMPLES = 2
-"""Texts in place of a person that are named."""
+_EXAMPLES, _LONGEST = 2, 100
+"""Texts in place of a person that are named, and their characters that are kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ def find_notices(
     add(Hint.MERGED, merged, columns)
     add(Hint.NO_RESULT, formulas if table.sheet.name else [])
     texts = _find_texts(table, places.fields[Field.EMAIL])
-    examples = [_shorten(person.email) for person in people if person.line in texts]
+    examples = [person.email[:_LONGEST] for person in people if person.line in texts]
     add(Hint.TEXT, texts, words=examples[:_EXAMPLES])
     ignored = find_ignored(table, places)
     add(Hint.GONE, *find_people_gone(table, ignored))
@@ -102,10 +102,6 @@ _MAY_BE_SOMEBODY = re.compile(
     r"[@\uff20]|^[^\s@]*[\w][._\d][^\s@]*$|\((?:at|arroba)\)|\[at\]", re.IGNORECASE
 )
 """An address, or the first half of one."""
-
-
-def _shorten(text: str) -> str:
-    return text if len(text) <= 40 else text[:39].rstrip() + "…"
 
 
 _TITLES: dict[str, Phrase] = {

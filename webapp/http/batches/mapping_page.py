@@ -12,7 +12,6 @@ from webapp.core.files.table import MOST_COLUMNS
 from webapp.http.web import current_user, page_or_fragment
 from webapp.models import Batch, BatchState
 from webapp.services.batches import import_rows, mapping
-from webapp.services.batches.import_rows import TooManyRowsError
 from webapp.services.batches.mapping import Choice
 from webapp.services.directory import lookup
 
@@ -31,7 +30,6 @@ def mapping_page(
         "lost_edits": import_rows.count_edits(batch) if batch.state is BatchState.REVIEWING else 0,
         "remembers": "remember" in asked or choice.columns is None,
         "refusal": refusal,
-        "parts": refusal.parts if isinstance(refusal, TooManyRowsError) else 0,
         "Field": Field,
         "source": request.headers.get("HX-Source", "").rpartition("#")[2],
         "roles": lookup.grantable(current_user()),

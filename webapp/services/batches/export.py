@@ -38,14 +38,15 @@ def rows(batch: Batch, find: Find) -> tuple[Sequence[str], Iterator[Sequence[str
     """
     others = _other_columns(batch)
     names = [batch.header[place] for place in others]
-    lines = (_line(batch, row, others) for row in _rows(batch, find))
-    return (*FIRST_COLUMNS, *names, *STATUS_COLUMNS), lines
+    return (*FIRST_COLUMNS, *names, *STATUS_COLUMNS), _lines(batch, find, others)
 
 
-def _rows(batch: Batch, find: Find) -> Iterator[Row]:
+def _lines(batch: Batch, find: Find, others: Sequence[int]) -> Iterator[Sequence[str]]:
     """The rows with the plans that the review shows."""
     plans = replan.show(batch)  # kept until the last row is read
-    yield from row_search.iterate_rows(batch, find)
+    for row in row_search.iterate_rows(batch, find):
+        cells = [row.read_cells[place] if place < len(row.read_cells) else "" for place in others]
+        yield [row.email, row.role, row.groups, *cells, *_status(batch, row)]
     del plans
 
 
@@ -65,11 +66,6 @@ def _other_columns(batch: Batch) -> list[int]:
         width -= len(STATUS_COLUMNS)
     used = Places.from_dict(batch.columns).used
     return [place for place in range(width) if place not in used]
-
-
-def _line(batch: Batch, row: Row, others: Sequence[int]) -> list[str]:
-    cells = [row.read_cells[place] if place < len(row.read_cells) else "" for place in others]
-    return [row.email, row.role, row.groups, *cells, *_status(batch, row)]
 
 
 def _status(batch: Batch, row: Row) -> tuple[str, str, str]:

@@ -58,12 +58,9 @@ class EditsLostError(UnreadableFileError):
 
     def __init__(self, lost: int, edits: int) -> None:
         self.lost = lost
-        of = f"{lost:,} of your {plural(edits, 'edit')}" if edits > 1 else "Your edit"
-        verb = "is" if lost == 1 else "are"
-        rows = "on a row that is" if lost == 1 else "on rows that are"
         super().__init__(
-            f"{of} {verb} {rows} not in the new file.",
-            "Replacing the file loses them. Nothing was changed yet.",
+            f"Replacing the file loses {lost:,} of your {plural(edits, 'edit')}.",
+            "The rows are not in the new file. Nothing was changed yet.",
         )
 
 

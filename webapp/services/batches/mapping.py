@@ -290,10 +290,7 @@ def _lock_batch(batch_id: int, version: int | None) -> Batch:
     batch = review.lock_batch(batch_id)
     if batch.state not in (BatchState.MAPPING, BatchState.REVIEWING):
         raise review.NotUnderReviewError(batch)
-    if not upload.is_file_kept(batch):
-        raise ConflictError(
-            "This upload was split into parts in the meantime. The list of uploads shows them."
-        )
+    upload.load_source(batch)
     if version is not None and version != batch.version:
         raise ConflictError(
             "Somebody changed this upload in the meantime. Look at it again, then match its columns. Nothing was lost."

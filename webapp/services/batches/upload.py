@@ -81,12 +81,11 @@ def _match(source: Source, sheets: Sequence[Sheet]) -> tuple[Table, Places | Non
     sheet = choose_sheet(sheets, source.sheet)
     table = sheet.table(source.header_row)
     if source.columns:
-        chosen = source.columns.within(len(table.header))
-        if chosen is None:
+        if not source.columns.fits(table.header):
             raise UnreadableFileError(
                 "The columns that were chosen are not in this file.", "Choose other ones."
             )
-        return table, chosen, "chosen"
+        return table, source.columns, "chosen"
     heads = {
         line.number: line.cells
         for line in sheet.head
@@ -94,8 +93,8 @@ def _match(source: Source, sheets: Sequence[Sheet]) -> tuple[Table, Places | Non
     }
     if known := aliases.columns_of(heads):
         below = sheet.table(known[0])
-        if remembered := known[1].within(len(below.header)):
-            return below, remembered, "remembered"
+        if known[1].fits(below.header):
+            return below, known[1], "remembered"
     if downloaded := export.places_in(table.header):
         return table, downloaded, "downloaded"
     named = match_columns(table.header)
@@ -142,15 +141,10 @@ def stage(data: bytes, name: str, by: User, *, split: bool = False) -> Batch:
 
 def stage_pasted(text: str, by: User, *, split: bool = False) -> Batch:
     """The same for a table that was copied from a spreadsheet."""
-    if not text.strip():
-        raise UnreadableFileError(
-            "Nothing was pasted.",
-            "Copy the rows in your spreadsheet, with or without the header, and paste them here.",
-        )
     if "@" not in text:
         raise UnreadableFileError(
             "There is no email in what was pasted.",
-            "Copy the rows in your spreadsheet, the emails with them.",
+            "Copy the rows in your spreadsheet, the emails with them, and paste them here.",
         )
     source = Source(text.encode("utf-8", "replace"), PASTED)
     return _create_batch(source, read(source), by, split)
@@ -212,15 +206,15 @@ def load_source(batch: Batch) -> Source:
     """The batch's file, as it was read. Raises ConflictError where it is not kept."""
     file = db.session.get(BatchFile, batch.id)
     if file is None:
-        raise ConflictError(_why_no_file(batch))
+        if batch.parts > 1:
+            raise ConflictError(
+                "This upload is one part of a long file, and its columns stay as they are. Discard the parts to start again."
+            )
+        raise ConflictError(
+            "The file of this upload is not kept any more. Upload it again to start over."
+        )
     held = Places.from_dict(file.columns) if file.columns else None
     return Source(file.data, batch.file_name, file.sheet, file.header_row, held)
-
-
-def _why_no_file(batch: Batch) -> str:
-    if batch.parts > 1:
-        return "This upload is one part of a long file, and its columns stay as they are. Discard the parts to start again."
-    return "The file of this upload is not kept any more. Upload it again to start over."
 
 
 def is_file_kept(batch: Batch) -> bool:
@@ -263,8 +257,7 @@ def replace(batch_id: int, data: bytes, name: str, by: User, *, lose: bool = Fal
     import_rows.refuse_too_many(reading.people)
     begin_write()
     batch = review.lock_under_review(batch_id)
-    if not is_file_kept(batch):
-        raise ConflictError(_why_no_file(batch))
+    load_source(batch)
     lost = import_rows.replace_rows(batch, reading, lose=lose)
     old_name = batch.file_name
     batch.file_name = source.name

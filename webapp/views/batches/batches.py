@@ -23,8 +23,8 @@ from webapp.http.web import (
     require,
 )
 from webapp.models import Batch, BatchKind, BatchState
-from webapp.services.batches import import_rows, turns, upload
 from webapp.services.batches import review as batches
+from webapp.services.batches import turns, upload
 from webapp.services.directory import lookup
 
 bp = Blueprint("batches", __name__, url_prefix="/batches")
@@ -75,11 +75,8 @@ def create() -> BaseResponse | tuple[str, int]:
             else:
                 batch = upload.stage(file.read(), file.filename, current_user(), split=split)
     except UnreadableFileError as refusal:
-        parts = refusal.parts if isinstance(refusal, import_rows.TooManyRowsError) else 0
-        error = {"title": refusal.title, "advice": refusal.advice, "parts": parts, "pasted": pasted}
-        context = dialog_context(
-            tab="bulk", upload_error=error | {"file_name": file.filename if file else ""}
-        )
+        context = dialog_context(tab="bulk", upload_error=refusal)
+        context |= {"pasted": pasted, "file_name": file.filename if file else ""}
         return page_or_fragment("invitations/new.html", "invitations/_bulk.html", 422, **context)
     answer = redirect_to("batches.show", batch_id=batch.id)
     if is_fragment():

@@ -67,9 +67,8 @@ def preview(batch_id: int) -> str | BaseResponse:
 def typed(batch: Batch) -> dict[str, Any]:
     """What the address carries of the form, as far as it could be stored; else what is stored."""
     stored = {"valid_days": batch.valid_days, "message": batch.message}
-    given = {name: request.args[name] for name in ASKED if name in request.args}
     try:
-        good = OptionsSchema().load(given)
+        good = OptionsSchema(only=ASKED).load(request.args)
     except ValidationError as error:
         good = error.valid_data
     assert isinstance(good, dict)
@@ -108,25 +107,26 @@ def test(batch_id: int) -> str | BaseResponse | tuple[str, int]:
 
 def save(batch_id: int) -> Batch:
     """Store the two options that the form carries."""
-    given = {name: request.form[name] for name in ASKED if name in request.form}
-    return options.change(batch_id, options.Options(**OptionsSchema().load(given)), current_user())
+    return options.change(batch_id, current_user(), **OptionsSchema(only=ASKED).load(request.form))
 
 
 def refused(batch_id: int, problems: dict[str, Any]) -> tuple[str, int]:
     """The form again, with what was typed."""
-    shown = context(review.get_batch(batch_id)) | {"problems": problems}
-    shown["typed"] = {name: request.form.get(name, shown["typed"][name]) for name in ASKED}
+    shown = context(review.get_batch(batch_id))
+    shown["typed"] |= {name: request.form[name] for name in ASKED if name in request.form}
+    shown["problems"] = problems
     return page_or_fragment("batches/letter.html", "batches/_letter.html", 422, **shown)
 
 
 def context(batch: Batch) -> dict[str, Any]:
     """What the form and the preview show."""
     row = examples.example_row(batch)
+    shown = typed(batch)
     return {
         **row_context(batch),
-        "typed": typed(batch),
+        "typed": shown,
         "problems": {},
         "longest": LONGEST_MESSAGE,
         "example": row,
-        "email": examples.render_example(batch, row, current_user(), typed(batch)) if row else None,
+        "email": examples.render_example(batch, row, current_user(), shown) if row else None,
     }

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from flask import Blueprint, render_template, request
 from werkzeug.wrappers import Response as BaseResponse
 
@@ -18,9 +16,8 @@ from webapp.http.web import (
     redirect_to,
     require,
 )
-from webapp.models import Batch, BatchState
+from webapp.models import BatchState
 from webapp.services.batches import mapping, review, turns, upload
-from webapp.services.batches.import_rows import EditsLostError
 from webapp.services.settings import in_force
 
 bp = Blueprint("mapping", __name__, url_prefix="/batches/<int:batch_id>")
@@ -64,7 +61,9 @@ def file(batch_id: int) -> str | BaseResponse:
     batch = review.get_batch(batch_id)
     if batch.state is not BatchState.REVIEWING:
         return redirect_to("batches.show", batch_id=batch_id)
-    return render_template("batches/mapping/replace.html", **replace_context(batch))
+    return render_template(
+        "batches/mapping/replace.html", batch=batch, limits=in_force.settings(), upload_error=None
+    )
 
 
 @bp.post("/file")
@@ -80,26 +79,16 @@ def replace(batch_id: int) -> BaseResponse | tuple[str, int]:
                 batch_id, sent.read(), sent.filename, current_user(), lose="lose" in request.form
             )
     except UnreadableFileError as refusal:
-        context = replace_context(
-            review.get_batch(batch_id), refusal, sent.filename if sent else None
-        )
         return page_or_fragment(
-            "batches/mapping/replace.html", "batches/mapping/_replace.html", 422, **context
+            "batches/mapping/replace.html",
+            "batches/mapping/_replace.html",
+            422,
+            batch=review.get_batch(batch_id),
+            limits=in_force.settings(),
+            upload_error=refusal,
+            file_name=sent.filename if sent else "",
         )
     answer = redirect_to("batches.show", batch_id=batch_id, say="The file was replaced.")
     if is_fragment():
         answer.status_code = 201
     return answer
-
-
-def replace_context(
-    batch: Batch, refusal: UnreadableFileError | None = None, name: str | None = None
-) -> dict[str, Any]:
-    """The context of the page for another file. name: of the refused file."""
-    error = (
-        {"title": refusal.title, "advice": refusal.advice, "file_name": name or ""}
-        if refusal
-        else None
-    )
-    lost = refusal.lost if isinstance(refusal, EditsLostError) else 0
-    return {"batch": batch, "limits": in_force.settings(), "upload_error": error, "lost": lost}

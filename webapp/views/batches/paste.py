@@ -45,16 +45,15 @@ def create(batch_id: int) -> str | BaseResponse:
 
 def warnings(result: Result) -> list[Toast]:
     """What was not pasted, and why."""
-    newer = len(result.newer)
     removed = sum(bool(row.removed_at) for row in result.rows)
-    toasts = []
-    if newer:
-        title = f"{plural(newer, 'cell')} {'was' if newer == 1 else 'were'} left alone"
-        text = f"Someone else changed {'it' if newer == 1 else 'them'}. The newer value is shown."
+    toasts: list[Toast] = []
+    if result.newer:
+        title = f"{plural(len(result.newer), 'cell')} left alone"
+        text = "Someone else made newer changes there, and they are shown."
         toasts.append({"text": text, "title": title, "tone": "warn"})
     if removed:
-        title = f"{plural(removed, 'row')} {'was' if removed == 1 else 'were'} removed meanwhile"
-        text = f"Nothing was pasted there: put {'it' if removed == 1 else 'them'} back first."
+        title = f"{plural(removed, 'row')} removed meanwhile"
+        text = "Nothing was pasted there: put back what was removed first."
         toasts.append({"text": text, "title": title, "tone": "warn"})
     return toasts
 

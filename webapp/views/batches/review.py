@@ -23,9 +23,7 @@ bp = Blueprint("review", __name__, url_prefix="/batches/<int:batch_id>")
 @require(Permission.INVITATIONS_MAKE)
 def update(batch_id: int) -> str | BaseResponse:
     """Change how the batch is applied: mode, roles of existing users, skipping."""
-    batch = options.change(
-        batch_id, options.Options(**OptionsSchema().load(request.form)), current_user()
-    )
+    batch = options.change(batch_id, current_user(), **OptionsSchema().load(request.form))
     if not is_fragment():
         return redirect_to("batches.show", batch_id=batch_id)
     return render_template("batches/_changed.html", **review_context(batch))
