@@ -9,7 +9,7 @@ from sqlalchemy import ForeignKey, Index, String
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from webapp.db import Model
-from webapp.models.columns import Digest, Email, Id, Now
+from webapp.models.columns import Digest, Email, Flag, Id, Now
 from webapp.models.users import User
 
 
@@ -39,7 +39,7 @@ class AccountLink(Model):
     email: Mapped[Email] = mapped_column(default="")
     """The new address, where one is to be confirmed."""
     email_key: Mapped[Email] = mapped_column(default="")
-    without_second_factor: Mapped[bool] = mapped_column(default=False)
+    without_second_factor: Mapped[Flag]
     """Whether using it turns the second factor off, too."""
     created_at: Mapped[Now]
     expires_at: Mapped[datetime]

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import DDL, JSON, Index, String, event
 from sqlalchemy.orm import Mapped, mapped_column
 
 from webapp.db import Model
-from webapp.models.columns import Digest, Email, Id, Now, UserId, partial_index
+from webapp.models.columns import Digest, Email, Flag, Id, JsonDict, Now, UserId, partial_index
 
 
 class AuditEvent(Model):
@@ -35,7 +34,7 @@ class AuditEvent(Model):
     subject: Mapped[str] = mapped_column(String(320), default="")
     """The subject in words: an e-mail, a group's name, a file's name."""
     address: Mapped[str] = mapped_column(String(64), default="")
-    details: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
+    details: Mapped[JsonDict]
     """`before` and `after`, or what else tells the story."""
     count: Mapped[int] = mapped_column(default=1)
     """Repeated refusals are counted, not appended, until the event is sealed."""
@@ -73,7 +72,7 @@ class AuditChain(Model):
     """Keyed digest of all of the above."""
     swept_on: Mapped[str] = mapped_column(String(10), default="")
     """The day (UTC) whose pruning is done."""
-    unlocked: Mapped[bool] = mapped_column(default=False)
+    unlocked: Mapped[Flag]
     """Within a transaction that prunes or erases: its triggers let it. Never committed as true."""
 
 

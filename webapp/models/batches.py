@@ -14,7 +14,7 @@ from webapp.core.plan.planner import Mode, Plan
 from webapp.core.text import batch_phrases
 from webapp.core.text.phrases import CodedText
 from webapp.db import Model
-from webapp.models.columns import BatchId, Digest, Id, Now, UserId
+from webapp.models.columns import BatchId, Digest, Flag, Id, JsonDict, JsonList, Now, UserId
 from webapp.models.users import User
 
 
@@ -58,14 +58,14 @@ class Batch(Model):
     """How the file was read, as codes with parameters; `reading` words it."""
     header: Mapped[list[str]] = mapped_column(JSON, default=list)
     """The file's header as read."""
-    columns: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
+    columns: Mapped[JsonDict]
     """`core.files.columns.Places` as a dictionary: which columns hold what; {}: not known."""
-    notices: Mapped[list[dict[str, Any]]] = mapped_column(JSON, default=list)
+    notices: Mapped[JsonList]
     """`core.text.notices.Notice` as dictionaries: what reading the file came upon and a person should look at."""
 
     mode: Mapped[Mode] = mapped_column(default=Mode.REPLACE)
-    change_roles: Mapped[bool] = mapped_column(default=False)
-    skip_errors: Mapped[bool] = mapped_column(default=False)
+    change_roles: Mapped[Flag]
+    skip_errors: Mapped[Flag]
     valid_days: Mapped[int]
     message: Mapped[str] = mapped_column(default="")
     """Personal words in this batch's invitations."""
@@ -162,5 +162,5 @@ class BatchFile(Model):
     sheet: Mapped[str | None] = mapped_column(String(255))
     header_row: Mapped[int | None]
     """As chosen by a person; None: found by Muster. 0: the file has no header."""
-    columns: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
+    columns: Mapped[JsonDict]
     """`core.files.columns.Places` as a dictionary, as chosen by a person; {}: by the header's names."""

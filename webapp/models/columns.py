@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
-from sqlalchemy import ForeignKey, Index, String, text
+from sqlalchemy import JSON, ForeignKey, Index, String, text
 from sqlalchemy.orm import mapped_column
 
 from webapp.db import utcnow
@@ -17,6 +17,9 @@ Email = Annotated[str, mapped_column(String(320))]
 """An e-mail, or its key."""
 Digest = Annotated[str, mapped_column(String(64))]
 """SHA-256 or HMAC-SHA256, in hex."""
+Flag = Annotated[bool, mapped_column(default=False)]
+JsonDict = Annotated[dict[str, Any], mapped_column(JSON, default=dict)]
+JsonList = Annotated[list[dict[str, Any]], mapped_column(JSON, default=list)]
 Now = Annotated[datetime, mapped_column(default=utcnow)]
 """When the row was made, if nothing else is said."""
 

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from webapp.db import Model, binary_order, utcnow
 from webapp.models.batches import Batch
-from webapp.models.columns import BatchId, Digest, Email, Id, Now, UserId, partial_index
+from webapp.models.columns import BatchId, Digest, Email, Flag, Id, Now, UserId, partial_index
 from webapp.models.groups import Group, invitation_groups
 from webapp.models.roles import Role
 from webapp.models.users import User
@@ -39,7 +39,7 @@ class Invitation(Model):
     email: Mapped[Email]
     email_key: Mapped[Email] = mapped_column(index=True)
     role_id: Mapped[int] = mapped_column(ForeignKey("roles.id"))
-    all_groups: Mapped[bool] = mapped_column(default=False)
+    all_groups: Mapped[Flag]
     state: Mapped[InvitationState] = mapped_column(default=InvitationState.PENDING)
     version: Mapped[int] = mapped_column(default=1)
     """Part of what the token is derived from: raising it makes every link sent before worthless."""

@@ -14,7 +14,7 @@ from webapp.core.text import row_phrases
 from webapp.core.text.phrases import CodedText
 from webapp.db import Model
 from webapp.models.batches import Batch
-from webapp.models.columns import Email, Id, Now, UserId, partial_index
+from webapp.models.columns import Email, Flag, Id, JsonDict, JsonList, Now, UserId, partial_index
 
 
 class Outcome(StrEnum):
@@ -66,16 +66,16 @@ class Row(Model):
 
     email_key: Mapped[Email | None]
     """None where the e-mail does not pass."""
-    issues: Mapped[list[dict[str, Any]]] = mapped_column(JSON, default=list)
+    issues: Mapped[JsonList]
     """`core.plan.planner.Issue` as dictionaries: what the schema and the planner found. `core.text.row_phrases` words them."""
-    email_wrong: Mapped[bool] = mapped_column(default=False)
-    role_wrong: Mapped[bool] = mapped_column(default=False)
-    groups_wrong: Mapped[bool] = mapped_column(default=False)
+    email_wrong: Mapped[Flag]
+    role_wrong: Mapped[Flag]
+    groups_wrong: Mapped[Flag]
     """Whether an issue is about this cell, so that rows can be filtered by it."""
     likely_domain: Mapped[str | None] = mapped_column(String(255))
     """The domain that the e-mail's probably is a misspelling of; also in `change_dict`, here to be found by."""
     plan: Mapped[Plan] = mapped_column(default=Plan.ATTENTION)
-    change_dict: Mapped[dict[str, Any]] = mapped_column("step", JSON, default=dict)
+    change_dict: Mapped[JsonDict] = mapped_column("step")
     """`core.plan.planner.PlannedChange` as a dictionary: whom it is about, before, after, notes."""
 
     outcome: Mapped[Outcome | None]

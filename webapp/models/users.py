@@ -10,7 +10,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from webapp.core.security.permissions import Powers, may_grant
 from webapp.db import Model, binary_order
-from webapp.models.columns import Email, Id, Now, partial_index
+from webapp.models.columns import Email, Flag, Id, Now, partial_index
 from webapp.models.groups import Group, user_groups
 from webapp.models.roles import OWNER_ROLE_ID, Role
 
@@ -40,7 +40,7 @@ class User(Model):
     name: Mapped[str] = mapped_column(String(120))
     password_hash: Mapped[str] = mapped_column(String(200))
     role_id: Mapped[int] = mapped_column(ForeignKey("roles.id"), index=True)
-    all_groups: Mapped[bool] = mapped_column(default=False)
+    all_groups: Mapped[Flag]
     state: Mapped[UserState] = mapped_column(default=UserState.ACTIVE)
     created_at: Mapped[Now]
     seen_at: Mapped[datetime | None]
