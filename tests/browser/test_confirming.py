@@ -162,7 +162,7 @@ def test_a_test_arrives_and_invites_nobody(owner, portal):
     page.keyboard.press("Escape")
     expect(page.get_by_role("button", name="Send 1 invitation")).to_be_visible()
     owner.go("/messages")
-    expect(page.get_by_text("Test: ").first).to_be_visible()
+    expect(page.get_by_text("Test of an invitation").first).to_be_visible()
     owner.axe("Outgoing mail with a test")
 
 
