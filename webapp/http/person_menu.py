@@ -16,11 +16,9 @@ from webapp.services.directory import people_list
 
 def person_address(person: User | Invitation, noun: str = "", **query: Any) -> str:
     """The address of a person's page, or of something that can be done to them: "/users/12/deactivation"."""
-    page = f"users/{person.id}" if person.is_user else f"invitations/{person.id}"
-    if not noun and not person.is_user:
-        noun = "details"
-    parts = [request.script_root, page, *([noun] if noun else [])]
-    return "/".join(parts) + (f"?{urlencode(query)}" if query else "")
+    kind, page = ("users", "") if person.is_user else ("invitations", "details")
+    path = f"{request.script_root}/{kind}/{person.id}/{noun or page}".rstrip("/")
+    return f"{path}?{urlencode(query)}" if query else path
 
 
 def menu_context(registry: Registry) -> dict[str, Any]:

@@ -133,24 +133,13 @@ def add_invitations(
             insert(Invitation).returning(Invitation.id, sort_by_parameter_order=True), made
         )
     )
-    made_links = zip(ids, nonces, strict=True)
-    hashes = [
-        {
-            "id": invitation_id,
-            "token_hash": tokens.hash_token(invitation_links.derive_token(invitation_id, nonce)),
-        }
-        for invitation_id, nonce in made_links
-    ]
+    hashes, members = [], []
+    for invitation_id, nonce, (_, access) in zip(ids, nonces, people, strict=True):
+        token = invitation_links.derive_token(invitation_id, nonce)
+        hashes.append({"id": invitation_id, "token_hash": tokens.hash_token(token)})
+        for group_id in sorted(access.groups):
+            members.append({"invitation_id": invitation_id, "group_id": group_id})
     db.session.execute(update(Invitation), hashes)
-    groups = (
-        (invitation_id, sorted(access.groups))
-        for invitation_id, (_, access) in zip(ids, people, strict=True)
-    )
-    members = [
-        {"invitation_id": invitation_id, "group_id": group_id}
-        for invitation_id, group_ids in groups
-        for group_id in group_ids
-    ]
     if members:
         db.session.execute(insert(invitation_groups), members)
     return ids
