@@ -16,9 +16,8 @@ from webapp.core.errors import (
     RuleViolationError,
 )
 from webapp.core.security.passwords import hash_password
-from webapp.db import begin_write, db, raise_if_taken, utcnow
+from webapp.db import begin_write, db, utcnow
 from webapp.models import (
-    AccountLink,
     Invitation,
     InvitationState,
     LinkPurpose,
@@ -42,11 +41,6 @@ AN_HOUR = 5
 
 class EmailTakenError(ConflictError):
     """Another person has the new address."""
-
-
-def pending_email(user: User) -> AccountLink | None:
-    """The open link for a new address, if there is one."""
-    return account_links.find_open(user, LinkPurpose.EMAIL)
 
 
 def get_user_below(user_id: int, by: User) -> User:
@@ -130,7 +124,7 @@ def withdraw_email(user: User) -> None:
 
 def _keep_email(user: User) -> None:
     """End a change of e-mail that waits to be confirmed. Does not commit."""
-    if link := pending_email(user):
+    if link := account_links.find_open(user, LinkPurpose.EMAIL):
         account_links.close_links(user, LinkPurpose.EMAIL)
         events.record(user, AuditAction.EMAIL_CHANGE_WITHDRAWN, user, after={"email": link.email})
 
@@ -145,27 +139,22 @@ def confirm_email(token: str) -> User:
     user = link.user
     if user.state is not UserState.ACTIVE:
         raise ConflictError(account_links.DEAD)
-    before = user.email
-    with raise_if_taken(EmailTakenError("Another person has this email.")):
-        promised = (
-            Invitation.email_key == link.email_key,
-            Invitation.state == InvitationState.PENDING,
-        )
-        replaced_addresses.record(user.email_key, link.email, link.email_key)
-        user.email, user.email_key = link.email, link.email_key
-        db.session.flush()
-        for invitation in db.session.scalars(select(Invitation).where(*promised)).all():
-            invitations.revoke(invitation, user)
-        account_links.close_links(user, LinkPurpose.RESET)  # those went to the old address
-        events.record(
-            user,
-            AuditAction.USER_CHANGED,
-            user,
-            before={"email": before},
-            after={"email": user.email},
-        )
-        lookup.bump_version()
-        db.session.commit()
+    if db.session.scalar(select(User.id).where(User.email_key == link.email_key)):
+        raise EmailTakenError("Another person has this email.")
+    before = {"email": user.email}
+    replaced_addresses.record(user.email_key, link.email, link.email_key)
+    user.email, user.email_key = link.email, link.email_key
+    promised = (
+        Invitation.email_key == link.email_key,
+        Invitation.state == InvitationState.PENDING,
+    )
+    for invitation in db.session.scalars(select(Invitation).where(*promised)).all():
+        invitations.revoke(invitation, user)
+    account_links.close_links(user, LinkPurpose.RESET)  # those went to the old address
+    after = {"email": user.email}
+    events.record(user, AuditAction.USER_CHANGED, user, before=before, after=after)
+    lookup.bump_version()
+    db.session.commit()
     return user
 
 

@@ -10,7 +10,6 @@ from marshmallow import ValidationError
 from sqlalchemy import ColumnElement, delete, func, insert, literal, select
 
 from webapp.core.errors import NotFoundError, RuleViolationError
-from webapp.core.lists.people_filter import Filter
 from webapp.core.plan.registry import ALL_GROUPS, fold
 from webapp.core.text.formatting import clipped
 from webapp.db import begin_write, binary_order, db
@@ -19,8 +18,7 @@ from webapp.models.groups import invitation_groups, user_groups
 from webapp.schemas.directory import LONGEST, GroupSchema
 from webapp.services.audit import events
 from webapp.services.audit.actions import AuditAction
-from webapp.services.directory import aliases, lookup, people_list
-from webapp.services.directory.people_list import Listing
+from webapp.services.directory import aliases, lookup
 
 EXAMPLES = (
     "Student Devices",
@@ -98,11 +96,6 @@ def get_group(group_id: int) -> GroupCount:
         if group.id == group_id:
             return group
     raise NotFoundError("There is no such group. It may have been merged or deleted.")
-
-
-def list_members(group_id: int, search: str = "", page: int = 1) -> Listing:
-    """The people of a group, including those with All groups; for EVERYTHING only those."""
-    return people_list.list_people(Filter(search=search, group_id=group_id), page)
 
 
 def effect_of(ids: Sequence[int], by: User, into: int | None = None) -> dict[str, int]:

@@ -5,19 +5,12 @@ from __future__ import annotations
 from sqlalchemy import delete, update
 
 from webapp.core.errors import ConflictError, NotFoundError, RuleViolationError
-from webapp.core.lists.people_filter import Filter, Status
 from webapp.db import begin_write, db
 from webapp.models import OWNER_ROLE_ID, Organisation, User, UserState
 from webapp.models.groups import user_groups
 from webapp.services.audit import events
 from webapp.services.audit.actions import AuditAction
-from webapp.services.directory import lookup, people_list
-from webapp.services.directory.people_list import Listing
-
-
-def heirs(search: str, page: int = 1) -> Listing:
-    """Active users, the Owner among them, found by name or e-mail."""
-    return people_list.list_people(Filter(Status.ACTIVE, search=search), page)
+from webapp.services.directory import lookup
 
 
 def heir(user_id: int, by: User) -> User:

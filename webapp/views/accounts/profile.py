@@ -166,7 +166,7 @@ def page(status: int = 200, **forms: FlaskForm) -> tuple[str, int]:
     }
     html = render_template(
         "accounts/profile/show.html",
-        pending=profile.pending_email(me),
+        pending=account_links.find_open(me, LinkPurpose.EMAIL),
         codes_left=two_factor.codes_left(me),
         sessions=[(each, device(each.user_agent)) for each in sessions.list_sessions(me)],
         current=g.session_id,

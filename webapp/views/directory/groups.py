@@ -10,12 +10,13 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from webapp.core.errors import RuleViolationError
 from webapp.core.lists.paging import searched
+from webapp.core.lists.people_filter import Filter
 from webapp.core.security.permissions import Permission
 from webapp.core.text.formatting import plural
 from webapp.http.forms import GroupForm, GroupsForm, show_errors
 from webapp.http.web import LARGEST, current_user, get_number, redirect_to, require
 from webapp.models import AliasKind
-from webapp.services.directory import aliases, groups
+from webapp.services.directory import aliases, groups, people_list
 from webapp.services.directory.groups import EVERYTHING
 
 bp = Blueprint("groups", __name__, url_prefix="/groups")
@@ -96,13 +97,14 @@ def show(group_id: int) -> str:
 def members_page(group_id: int, problem: str = "") -> str:
     """The people of a group. problem: what was wrong with another name that was typed."""
     group, search = groups.get_group(group_id), searched(request.args.get("q", ""))
+    wanted = Filter(search=search, group_id=group_id)
     return render_template(
         "directory/groups/show.html",
         group=group,
         is_everything=group_id == EVERYTHING,
         address=url_for("groups.show", group_id=group_id),
         search=search,
-        listing=groups.list_members(group_id, search, get_number(request.args, "page") or 1),
+        listing=people_list.list_people(wanted, get_number(request.args, "page") or 1),
         through_all=groups.count_all_groups(),
         at=partial(url_for, "groups.show", group_id=group_id, q=search or None),
         other_names=aliases.list_aliases(AliasKind.GROUP)[group_id],

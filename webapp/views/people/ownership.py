@@ -7,9 +7,11 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from webapp.core.errors import ConflictError, RuleViolationError
 from webapp.core.lists.paging import searched
+from webapp.core.lists.people_filter import Filter, Status
 from webapp.core.security.permissions import Permission
 from webapp.http.auth import check_password, renew_session
 from webapp.http.web import current_user, get_number, redirect_to, require
+from webapp.services.directory import people_list
 from webapp.services.people import ownership
 
 bp = Blueprint("ownership", __name__, url_prefix="/ownership")
@@ -46,10 +48,10 @@ def hand_over() -> BaseResponse | tuple[str, int]:
 
 def page(heir_id: int | None, problem: str = "") -> str:
     """The search for an heir, or the question before it is handed over."""
-    search = searched(request.args.get("q", ""))
-    listing = (
-        ownership.heirs(search, get_number(request.args, "page") or 1) if heir_id is None else None
-    )
+    search, listing = searched(request.args.get("q", "")), None
+    if heir_id is None:
+        wanted = Filter(Status.ACTIVE, search=search)
+        listing = people_list.list_people(wanted, get_number(request.args, "page") or 1)
     heir = ownership.heir(heir_id, current_user()) if heir_id else None
     return render_template(
         "people/ownership/show.html", heir=heir, listing=listing, search=search, problem=problem
