@@ -27,7 +27,7 @@ from webapp.jobs import batches, outbox
 from webapp.models import Batch, BatchState
 from webapp.run import processes, valkey
 
-ROWS, MANY = 2_000, 20_000
+ROWS, MANY = 200, 2_000
 ROUNDS = 3
 
 _numbers = itertools.count()

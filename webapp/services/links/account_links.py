@@ -6,7 +6,7 @@ import secrets
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, exists, select, update
+from sqlalchemy import BindParameter, ColumnElement, exists, select, update
 
 from webapp.core.errors import ConflictError
 from webapp.core.security import tokens
@@ -57,7 +57,7 @@ def why_not_sendable(link: AccountLink) -> str:
     return "link_expired" if link.expires_at <= utcnow() else ""
 
 
-def is_sendable(now: datetime) -> ColumnElement[bool]:
+def is_sendable(now: datetime | BindParameter[Any]) -> ColumnElement[bool]:
     """Condition on messages: they carry no such link, or one that works."""
     works = exists().where(AccountLink.id == Message.link_id, _is_open(now))
     return Message.link_id.is_(None) | works
@@ -105,8 +105,10 @@ def close_links(user: User, purpose: LinkPurpose) -> None:
     db.session.execute(update(AccountLink).where(*own).values(closed_at=utcnow()))
 
 
-def _is_open(now: datetime | None = None) -> ColumnElement[bool]:
-    return AccountLink.closed_at.is_(None) & (AccountLink.expires_at > (now or utcnow()))
+def _is_open(now: datetime | BindParameter[Any] | None = None) -> ColumnElement[bool]:
+    return AccountLink.closed_at.is_(None) & (
+        AccountLink.expires_at > (utcnow() if now is None else now)
+    )
 
 
 def _token(link: AccountLink) -> str:

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from flask import current_app
-from sqlalchemy import ColumnElement, and_, case, exists, func, or_, select, true, update
+from sqlalchemy import ColumnElement, and_, bindparam, case, exists, func, or_, select, true, update
 
 from webapp.core.errors import ConflictError
 from webapp.core.text.phrases import CodedText
@@ -231,20 +232,27 @@ def begin_data(message_id: int, worker: str, *, is_file: bool = False) -> None:
     """
     begin_write(shared=True)
     now = utcnow()
-    is_pending = Invitation.id == Message.invitation_id, Invitation.state == InvitationState.PENDING
-    begun = bulk_execute(
-        update(Message)
-        .where(
-            Message.id == message_id,
-            _is_of(worker),
-            Message.lease_until > now,
-            or_(Message.invitation_id.is_(None), exists().where(*is_pending)),
-            account_links.is_sendable(now),
-        )
-        .values(
-            phase=Phase.CLAIMED if is_file else Phase.DATA, lease_until=now + LEASE, tried_at=now
-        )
-    )
+    phase = Phase.CLAIMED if is_file else Phase.DATA
+    values = {"b_id": message_id, "b_worker": worker, "b_phase": phase, "b_now": now}
+    begun: Any = db.session.execute(_BEGIN_DATA, {**values, "b_until": now + LEASE})
     db.session.commit()
     if begun.rowcount != 1:
         raise ConflictError("This message is not to be sent any more, or not by this worker.")
+
+
+_BEGIN_DATA = (
+    update(results.MESSAGES)
+    .where(
+        results.IS_OWN,
+        Message.lease_until > bindparam("b_now"),
+        Message.invitation_id.is_(None)
+        | exists().where(
+            Invitation.id == Message.invitation_id, Invitation.state == InvitationState.PENDING
+        ),
+        account_links.is_sendable(bindparam("b_now")),
+    )
+    .values(
+        phase=bindparam("b_phase"), lease_until=bindparam("b_until"), tried_at=bindparam("b_now")
+    )
+)
+"""Runs for every message, and is built once for that."""

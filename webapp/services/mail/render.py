@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any
 
 from sqlalchemy import ColumnElement, select
-from sqlalchemy.orm import selectinload
+from sqlalchemy.orm import load_only, selectinload
 
 from webapp.core.security.permissions import Permission
 from webapp.core.text.formatting import full
@@ -54,7 +54,7 @@ def load_messages(*where: ColumnElement[bool]) -> Sequence[Message]:
     query = select(Message).where(*where)
     query = query.options(
         selectinload(Message.invitation).options(inviter, selectinload(Invitation.batch)),
-        selectinload(Message.row).selectinload(Row.batch),
+        selectinload(Message.row).options(load_only(Row.batch_id), selectinload(Row.batch)),
         selectinload(Message.link),
     )
     return db.session.scalars(query.order_by(Message.id.desc())).all()

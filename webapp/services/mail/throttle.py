@@ -68,6 +68,10 @@ def _rate(circuit: MailCircuit | None) -> int:
     return min(rate, circuit.pace) if circuit.paced_at > utcnow() - PACE_HOLDS else rate
 
 
+NEEDS_RESET = or_(MailCircuit.paused_at.is_not(None), MailCircuit.suspect_id.is_not(None))
+"""Whether an answer of the server would tell something new."""
+
+
 # Parts of commands
 
 
@@ -122,9 +126,8 @@ def suspect(cause: CodedText, message_id: int) -> None:
 
 def reset() -> None:
     """End the alarm: the server has answered, whatever it said. Does not commit."""
-    is_news = or_(MailCircuit.paused_at.is_not(None), MailCircuit.suspect_id.is_not(None))
     bulk_execute(
         update(MailCircuit)
-        .where(is_news)
+        .where(NEEDS_RESET)
         .values(paused_at=None, cause={}, retry_at=None, suspect_id=None)
     )
