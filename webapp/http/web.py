@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 from flask import (
     Flask,
@@ -59,8 +60,8 @@ FRAME_CSP = (
 )
 """For an e-mail's HTML: it may look as it likes, and do nothing."""
 
-Page = str | tuple[str, int] | tuple[str, int, dict[str, str]]
-"""A page, with its status if that is not 200, and headers."""
+Page = str | tuple[str, int]
+"""A page, with its status if that is not 200."""
 
 FORM = "application/x-www-form-urlencoded"
 LONGEST_FORM = 500_000
@@ -264,7 +265,7 @@ def register_static(app: Flask) -> None:
 
 
 def asset(name: str) -> str:
-    """The address of a static file with the version of all of them; each is put together once."""
+    """The address of a static file with the version of all of them. A page has hundreds of icons: each is made once."""
     return _asset(name, request.script_root)
 
 
@@ -285,16 +286,17 @@ def register_words(app: Flask) -> None:
     """Register filters and names that every template may use."""
     from webapp.services.settings import in_force
 
-    app.jinja_env.filters["when"] = lambda value: when(
-        value, utcnow(), in_force.settings().time_zone
+    def zone() -> ZoneInfo:
+        return in_force.settings().time_zone
+
+    app.jinja_env.filters.update(
+        when=lambda moment: when(moment, utcnow(), zone()),
+        day=lambda moment: day(moment, utcnow(), zone()),
+        full=lambda moment: full(moment, zone()),
+        clock=lambda moment: moment.astimezone(zone()).strftime("%H:%M:%S"),
+        lasting=lasting,
+        clip=clip,
     )
-    app.jinja_env.filters["day"] = lambda value: day(value, utcnow(), in_force.settings().time_zone)
-    app.jinja_env.filters["full"] = lambda value: full(value, in_force.settings().time_zone)
-    app.jinja_env.filters["clock"] = lambda value: value.astimezone(
-        in_force.settings().time_zone
-    ).strftime("%H:%M:%S")
-    app.jinja_env.filters["lasting"] = lasting
-    app.jinja_env.filters["clip"] = clip
     app.jinja_env.globals.update(
         asset=asset,
         main_queue=MAIN_QUEUE,
