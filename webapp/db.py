@@ -5,13 +5,11 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from flask import current_app
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import (
     ColumnElement,
@@ -33,14 +31,12 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.dialects import postgresql
-from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import DeclarativeBase, QueryableAttribute, registry
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator
-
-from webapp.core.errors import ConflictError
 
 MAX_BUSY_MS = 10_000
 """How long a command waits for another, on either database."""
@@ -322,14 +318,3 @@ def seconds_between(
     if db.engine.dialect.name == "sqlite":
         return (func.julianday(later) - func.julianday(earlier)) * 86_400
     return cast(func.extract("epoch", later - earlier), Float)
-
-
-@contextmanager
-def raise_if_taken(error: ConflictError) -> Iterator[None]:
-    """Run the end of a command. Raises this error if a unique key refuses it because another command was first."""
-    try:
-        yield
-    except IntegrityError as refusal:
-        db.session.rollback()
-        current_app.logger.info("lost a race: %s", type(refusal.orig).__name__)
-        raise error from refusal
