@@ -147,7 +147,7 @@ def stored_plans(batch_id: int) -> dict[int, Plan]:
     """Return the stored plans by line, and check that planning everything again makes the same ones."""
     db.session.rollback()
     batch = db.session.get_one(Batch, batch_id)
-    found = planner.load_rows(batch)
+    found = planner.load(planner.select_rows(batch))
     assert planner.find_changed(found, planner.plan_stored_rows(batch, found)) == []
     counted = [row.plan for row in found]
     assert {plan: batch.counts.get(plan, 0) for plan in Plan} == {plan: counted.count(plan) for plan in Plan}

@@ -122,7 +122,7 @@ def test_undoing_everything_gives_the_state_before_and_redoing_gives_it_back(adm
         before = db.session.get(Batch, batch_id).version
         act(batch_id, action, admin)
         now = state_of_batch(batch_id)
-        standing_rows = planner.load_rows(db.session.get(Batch, batch_id))
+        standing_rows = planner.load(planner.select_rows(db.session.get(Batch, batch_id)))
         judged = planner.plan_stored_rows(db.session.get(Batch, batch_id), standing_rows)
         assert planner.find_changed(standing_rows, judged) == [], (
             "what a step leaves alone must be what judging everything would say"

@@ -95,16 +95,10 @@ def list_names(names: Sequence[str], most: int = 6) -> str:
     return _join(quoted)
 
 
-def list_numbers(numbers: Sequence[int]) -> str:
-    """2 to 4, 7 and 9; of many ranges only the first."""
-    ranges: list[list[int]] = []
-    for number in numbers:
-        if ranges and number == ranges[-1][-1] + 1:
-            ranges[-1][1:] = [number]
-        else:
-            ranges.append([number])
-    named = [" to ".join(map(str, each)) for each in ranges[:6]]
-    if len(ranges) > 6:
+def list_numbers(numbers: Sequence[int], most: int = 6) -> str:
+    """2, 3 and 7; of many numbers only the first."""
+    named = list(map(str, numbers[:most]))
+    if len(numbers) > most:
         named.append("others")
     return _join(named)
 

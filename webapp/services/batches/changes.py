@@ -198,8 +198,7 @@ def _change_rows(batch: Batch, changes: Sequence[Change]) -> list[Row]:
     others = planner.find_changed(sharing, judgements)
     planner.add_to_counts(counts, map(planner.count_keys, others), -1)
     for row in (*standing, *others):
-        for name, value in judgements[row.line].values.items():
-            set_committed_value(row, name, value)
+        planner.set_plan(row, judgements[row.line])
     planner.add_to_counts(counts, map(planner.count_keys, (*standing, *others)), +1)
     batch.counts = {name: n for name, n in counts.items() if n}
     planner.write_rows([planner.row_values(row) for row in (*touched.values(), *others)])

@@ -98,11 +98,6 @@ def select_rows(batch: Batch) -> Select[Row]:
     return select(Row).where(Row.batch_id == batch.id, Row.removed_at.is_(None))
 
 
-def load_rows(batch: Batch) -> list[Row]:
-    """Load the rows that were not removed."""
-    return load(select_rows(batch))
-
-
 def load(query: Select[Row]) -> list[Row]:
     """Load rows in the file's order, with the columns that planning needs."""
     return list(db.session.scalars(query.options(_PLANNED).order_by(Row.line)))
@@ -146,15 +141,17 @@ def find_changed(rows: Sequence[Row], judgements: Mapping[int, Judgement]) -> li
 def put_plans(
     counts: Counter[str], rows: Sequence[Row], judgements: Mapping[int, Judgement]
 ) -> None:
-    """Put new plans into these rows as loaded, and into the counts. Nothing is written.
-
-    The session keeps no record of the new values, which saves most of the time; `write_rows` writes them.
-    """
+    """Put new plans into these rows as loaded, and into the counts. Nothing is written."""
     add_to_counts(counts, map(count_keys, rows), -1)
     for row in rows:
-        for name, value in judgements[row.line].values.items():
-            set_committed_value(row, name, value)
+        set_plan(row, judgements[row.line])
     add_to_counts(counts, map(count_keys, rows), +1)
+
+
+def set_plan(row: Row, judgement: Judgement) -> None:
+    """Put a new plan into a row as loaded. The session keeps no record of it, which saves most of the time."""
+    for name, value in judgement.values.items():
+        set_committed_value(row, name, value)
 
 
 def row_values(row: Row) -> dict[str, Any]:

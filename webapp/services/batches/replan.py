@@ -100,7 +100,7 @@ def _plan(batch: Batch, by: User) -> FreshPlans:
     """Plan all rows for `by`, as loaded."""
     # first: what changes from here on makes these plans stale
     directory_version = lookup.directory_version()
-    rows = planner.load_rows(batch)
+    rows = planner.load(planner.select_rows(batch))
     judgements = planner.plan_stored_rows(batch, rows, by)
     changed = planner.find_changed(rows, judgements)
     counts = Counter(batch.counts)
