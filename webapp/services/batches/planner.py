@@ -162,9 +162,14 @@ def row_values(row: Row) -> dict[str, Any]:
 def write_rows(rows: Sequence[Mapping[str, Any]]) -> None:
     """Write what steps and plans may change of these rows, in one statement. Does not commit."""
     if rows:
-        statement = update(Row).where(Row.id == bindparam("row_id"))
-        statement = statement.values({name: bindparam(name) for name in _WRITTEN})
-        db.session.connection().execute(statement, rows)
+        db.session.connection().execute(_WRITE, rows)
+
+
+_WRITE = (
+    update(Row)
+    .where(Row.id == bindparam("row_id"))
+    .values({name: bindparam(name) for name in _WRITTEN})
+)
 
 
 Counted = tuple[str, Mapping[str, Any], Sequence[Mapping[str, Any]]]
