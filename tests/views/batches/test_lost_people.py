@@ -456,6 +456,10 @@ class TestColumnsThatMusterDoesNotUse:
         batch = stage(admin, f"Email,Job,{name}\nana@x.org,Analyst,hunter2\nben@x.org,Remote,hunter2\n")
         assert "hunter2" not in admin.get(f"/batches/{batch.id}").text
 
+    def test_they_are_not_proposed_as_the_role(self, admin):
+        batch = stage(admin, "Email,Password\nana@x.org,hunter2\nben@x.org,hunter2\n")
+        assert not admin.get(f"/batches/{batch.id}").page.all("button", id="column-1-use")
+
     def test_a_secretary_is_no_secret(self, admin):
         batch = stage(admin, "Email,Job,Secretary\nana@x.org,Analyst,Ms Wood\nben@x.org,Remote,Ms Wood\n")
         assert "Ms Wood" in admin.get(f"/batches/{batch.id}").text

@@ -143,9 +143,11 @@ def _show_columns(page: MappingPage, table: Table, chosen: Uses | None, role: st
     page.missing = [field for field in REQUIRED if field not in uses.values()]
     page.role = role if Field.ROLE in page.missing else ""
     page.to_choose = [field for field in page.missing if not (field is Field.ROLE and page.role)]
+    samples = [_sample(shown, place) for place in range(len(table.header))]
+    secret = {place for place, cells in enumerate(samples) if HIDDEN in cells}
     wanted: dict[int, Field] = {}
     for field in page.to_choose:
-        free = set(range(len(table.header))) - uses.keys() - wanted.keys()
+        free = set(range(len(samples))) - secret - uses.keys() - wanted.keys()
         place = guess_best_column(field, free, shown, registry)
         if place is not None:
             wanted[place] = field
@@ -154,14 +156,14 @@ def _show_columns(page: MappingPage, table: Table, chosen: Uses | None, role: st
         Column(
             place,
             name_of(table.header, place),
-            _sample(shown, place),
+            cells,
             use := uses.get(place),
             _describe_state(place, use, guessed, certain),
             place in like_groups or use == MEMBER,
             use in page.doubled,
             wanted.get(place),
         )
-        for place in range(len(table.header))
+        for place, cells in enumerate(samples)
     ]
     places = make_places(uses)
     prefilled = find_prefilled(table, places) if Field.EMAIL in places.fields else ()
@@ -231,24 +233,10 @@ def choose(
     Raises UnreadableFileError, also where fields are missing, TooManyRowsError unless split, and ConflictError.
     """
     batch = review.get_batch(batch_id)
-    uses = choice.columns or {}
-    for field in _find_doubled(uses):
-        raise UnreadableFileError(
-            f"Two columns are used as {field.heading}.",
-            "Choose “Ignore” for the one that does not count.",
-        )
-    held = make_places(uses)
-    if Field.EMAIL not in held.fields:
-        raise UnreadableFileError(
-            "No column is chosen for the email addresses.", "Choose one and go on."
-        )
+    held = _check_columns(choice)
     role = choice.role if Field.ROLE not in held.fields else ""
     if role:
         bulk_edit.official_name("role", role, lookup.registry(), by)
-    elif Field.ROLE not in held.fields:
-        raise UnreadableFileError(
-            "No column is chosen for the roles.", "Choose one, or one role for all rows, and go on."
-        )
     source = replace(
         upload.load_source(batch), sheet=choice.sheet, header_row=choice.header_row, columns=held
     )
@@ -283,6 +271,26 @@ def choose(
         for part in upload.parts_of(batch) or [batch]:
             bulk_edit.set_role(part.id, bulk_edit.Chosen(find=EVERYTHING), role, by)
     return batch
+
+
+def _check_columns(choice: Choice) -> Places:
+    """The chosen columns. Raises UnreadableFileError where a field has none, or two."""
+    uses = choice.columns or {}
+    for field in _find_doubled(uses):
+        raise UnreadableFileError(
+            f"Two columns are used as {field.heading}.",
+            "Choose “Ignore” for the one that does not count.",
+        )
+    held = make_places(uses)
+    if Field.EMAIL not in held.fields:
+        raise UnreadableFileError(
+            "No column is chosen for the email addresses.", "Choose one and go on."
+        )
+    if Field.ROLE not in held.fields and not choice.role:
+        raise UnreadableFileError(
+            "No column is chosen for the roles.", "Choose one, or one role for all rows, and go on."
+        )
+    return held
 
 
 def _lock_batch(batch_id: int, version: int | None) -> Batch:
