@@ -69,6 +69,7 @@ def test_a_new_password_needs_the_old_one_and_signs_other_devices_out(sign_in, a
     assert event.details == {"how": "by themselves", "sessions_ended": 1}
 
 
+@pytest.mark.any_database
 def test_a_password_that_does_not_do_changes_nothing(amelia, client):
     for current, password, said in (
         ("wrong horse battery", NEW, "This is not your password. Nothing was changed."),
@@ -124,6 +125,7 @@ def test_users_win_a_pending_invitation_for_the_new_address_is_revoked(amelia, c
     assert waiting.state is MessageState.CANCELLED
 
 
+@pytest.mark.any_database
 def test_an_email_that_does_not_do_changes_nothing(amelia):
     for email, current, said in (
         ("nowhere", PASSWORD, "No @ in email."),

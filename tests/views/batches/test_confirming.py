@@ -28,6 +28,7 @@ def confirm(client, batch, status=303, **form):
     return client.post(f"/batches/{batch.id}/confirmation", {"version": batch.version, **form}, status)
 
 
+@pytest.mark.any_database
 def test_a_form_that_does_not_say_which_review_was_looked_at_sends_nothing(admin):
     batch = stage(admin, PEOPLE)
     for form in ({}, *({"version": version} for version in ("", "0", "-1", "1e3", "1.0", "0x1", "one", "9" * 30))):

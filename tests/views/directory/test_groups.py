@@ -153,6 +153,7 @@ def test_another_spelling_of_its_own_name_is_no_other_name(owner):
     assert aliases() == {}
 
 
+@pytest.mark.any_database
 def test_a_name_that_does_not_do_is_told_beside_the_field_and_kept(owner):
     library, group = make_group("Library"), make_group("Exam Laptops")
     owner.post(f"/groups/{library.id}/names", {"word": "Kiosks"})

@@ -108,6 +108,7 @@ CANNOT_BE = [
 ]
 
 
+@pytest.mark.any_database
 def test_what_a_role_cannot_be_is_told_beside_the_field_and_kept(owner):
     db.session.add(Alias(kind="role", word="Checker", key="checker", role_id=role("Investigator").id))
     db.session.commit()

@@ -41,6 +41,7 @@ def logged(capsys):
     logging.captureWarnings(False)
 
 
+@pytest.mark.any_database
 def test_a_request_is_one_line_of_json(admin, logged):
     logged("json")
     answer = admin.get("/users?search=amelia.hart%40northfield.example")
@@ -55,6 +56,7 @@ def test_a_request_is_one_line_of_json(admin, logged):
     }  # fmt: skip
 
 
+@pytest.mark.any_database
 def test_or_one_line_of_text(admin, logged):
     logged("text")
     id = admin.get("/groups").headers["X-Request-ID"]
@@ -63,6 +65,7 @@ def test_or_one_line_of_text(admin, logged):
     assert line.endswith(f", user {admin.user.id} [{id}]")
 
 
+@pytest.mark.any_database
 def test_a_static_file_and_a_page_that_there_is_not(client, logged):
     logged("json")
     client.get("/static/muster.css?v=1")
@@ -92,6 +95,7 @@ def test_a_crash_is_one_line_that_its_reference_finds(owner, logged, monkeypatch
     assert token_of(invited) not in "".join(told)
 
 
+@pytest.mark.any_database
 @pytest.mark.parametrize("given", ["edge-20261125.0001", "0" * 64])
 def test_an_id_is_taken_from_a_proxy_that_is_believed(settings, given):
     asker = create_app(replace(settings, trusted_proxies=1)).test_client()
@@ -99,6 +103,7 @@ def test_an_id_is_taken_from_a_proxy_that_is_believed(settings, given):
     assert answer.headers["X-Request-ID"] == given
 
 
+@pytest.mark.any_database
 @pytest.mark.parametrize("given", ["short", "a" * 65, "with space and more", "новый-запрос", "{}'\"<script>", "-------------"])
 def test_an_id_that_is_not_sane_is_replaced(settings, given):
     asker = create_app(replace(settings, trusted_proxies=1)).test_client()

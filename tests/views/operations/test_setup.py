@@ -78,6 +78,7 @@ WRONG = [
 ]
 
 
+@pytest.mark.any_database
 def test_what_does_not_do_is_said_under_its_field_and_the_rest_is_kept(client, link):
     for field, value, sentence in WRONG:
         page = client.post(link, {**FILLED, field: value}, status=422).page
