@@ -6,12 +6,13 @@ from datetime import datetime
 from enum import IntEnum, StrEnum
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, Index, String, Text, text
+from sqlalchemy import JSON, ForeignKey, Index, String
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from webapp.core.text.mail_phrases import describe_mail
-from webapp.db import Model, UTCDateTime, enum_column, utcnow
+from webapp.db import Model
 from webapp.models.account_links import AccountLink
+from webapp.models.columns import Email, Id, Now
 from webapp.models.invitations import Invitation
 from webapp.models.rows import Row
 
@@ -83,45 +84,42 @@ class Message(Model):
     """One e-mail. It keeps its Message-ID through all its attempts; a resend is a new message."""
 
     __tablename__ = "messages"
-    __table_args__ = (
-        Index("ix_messages_state_due_at", "state", "priority", "due_at", "id"),
-        Index("ix_messages_tried_at", "tried_at"),
-        Index("ix_messages_invitation_id", "invitation_id"),
-        Index("ix_messages_row_id", "row_id"),
-        Index("ix_messages_user_id", "user_id"),
-        Index("ix_messages_link_id", "link_id"),
-    )
+    __table_args__ = (Index("ix_messages_state_due_at", "state", "priority", "due_at", "id"),)
 
-    id: Mapped[int] = mapped_column(primary_key=True)
-    kind: Mapped[MessageKind] = mapped_column(enum_column(MessageKind))
+    id: Mapped[Id]
+    kind: Mapped[MessageKind]
     priority: Mapped[int]
     """A `Priority`."""
-    recipient: Mapped[str] = mapped_column(String(320))
+    recipient: Mapped[Email]
     message_id: Mapped[str] = mapped_column(String(120), unique=True)
     """RFC 5322 Message-ID, with its angle brackets."""
     invitation_id: Mapped[int | None] = mapped_column(
-        ForeignKey("invitations.id", ondelete="CASCADE")
+        ForeignKey("invitations.id", ondelete="CASCADE"), index=True
     )
-    row_id: Mapped[int | None] = mapped_column(ForeignKey("rows.id", ondelete="SET NULL"))
-    user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    row_id: Mapped[int | None] = mapped_column(
+        ForeignKey("rows.id", ondelete="SET NULL"), index=True
+    )
+    user_id: Mapped[int | None] = mapped_column(
+        ForeignKey("users.id", ondelete="CASCADE"), index=True
+    )
     """Whose account it is about, unless it is about an invitation or a batch."""
-    link_id: Mapped[int | None] = mapped_column(ForeignKey("account_links.id", ondelete="CASCADE"))
-    state: Mapped[MessageState] = mapped_column(
-        enum_column(MessageState), default=MessageState.QUEUED
+    link_id: Mapped[int | None] = mapped_column(
+        ForeignKey("account_links.id", ondelete="CASCADE"), index=True
     )
-    phase: Mapped[Phase | None] = mapped_column(enum_column(Phase))
+    state: Mapped[MessageState] = mapped_column(default=MessageState.QUEUED)
+    phase: Mapped[Phase | None]
     maybe_sent: Mapped[bool] = mapped_column(default=False)
     """A worker died after DATA began: the next hand-over makes it `uncertain`."""
     attempts: Mapped[int] = mapped_column(default=0)
-    due_at: Mapped[datetime] = mapped_column(UTCDateTime, default=utcnow)
+    due_at: Mapped[Now]
     claimed_by: Mapped[str | None] = mapped_column(String(80))
-    lease_until: Mapped[datetime | None] = mapped_column(UTCDateTime)
-    result: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict, server_default=text("'{}'"))
+    lease_until: Mapped[datetime | None]
+    result: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
     """What became of the last try, or why it is not sent: a code with parameters; {}: not tried yet."""
-    created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=utcnow)
-    tried_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    created_at: Mapped[Now]
+    tried_at: Mapped[datetime | None] = mapped_column(index=True)
     """When the mail server was last asked to take it: what the throttle counts, whatever the answer was."""
-    handed_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    handed_at: Mapped[datetime | None]
 
     invitation: Mapped[Invitation | None] = relationship()
     row: Mapped[Row | None] = relationship()
@@ -144,17 +142,17 @@ class MailCircuit(Model):
 
     __tablename__ = "mail_circuit"
 
-    id: Mapped[int] = mapped_column(primary_key=True)
-    paused_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
-    cause: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict, server_default=text("'{}'"))
+    id: Mapped[Id]
+    paused_at: Mapped[datetime | None]
+    cause: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
     """Why it is held up: a code with parameters."""
-    retry_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    retry_at: Mapped[datetime | None]
     suspect_id: Mapped[int | None]
     """The last message in whose midst the connection broke, as long as the server has answered none since."""
     pace: Mapped[int | None]
     """How many messages a minute the server took when it last said that they are too many."""
-    paced_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
-    pace_words: Mapped[str] = mapped_column(Text, default="", server_default="")
+    paced_at: Mapped[datetime | None]
+    pace_words: Mapped[str] = mapped_column(default="")
     """What it said."""
 
     @property
