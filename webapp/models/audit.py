@@ -40,13 +40,13 @@ class AuditEvent(Model):
     """Repeated refusals are counted, not appended, until the event is sealed."""
 
     personal: Mapped[dict[str, dict[str, str]]] = mapped_column(JSON, default=dict)
-    """`core.security.audit_hashes.Digests` of actor, subject and details."""
+    """`core.security.audit_hashes.Digest` of actor, subject and details."""
     stamp: Mapped[Digest | None] = mapped_column(unique=True)
-    """`core.security.audit_hashes.stamp`. None only in events from before there were any, until the first sealing."""
+    """`core.security.audit_hashes.make_stamp`."""
     seq: Mapped[int | None] = mapped_column(unique=True)
     """Its place in the chain, which is in the order of sealing. None: not sealed yet."""
     link: Mapped[Digest | None]
-    """`core.security.audit_hashes.link`."""
+    """`core.security.audit_hashes.chain_link`."""
 
 
 class AuditChain(Model):
@@ -66,7 +66,7 @@ class AuditChain(Model):
     pruned: Mapped[int] = mapped_column(default=0)
     """How many events were pruned so far."""
     pruned_until: Mapped[datetime | None]
-    """When the newest of them happened."""
+    """All of them happened before then."""
 
     signature: Mapped[Digest] = mapped_column(default="")
     """Keyed digest of all of the above."""

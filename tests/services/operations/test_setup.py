@@ -15,7 +15,6 @@ from webapp.core.errors import ConflictError
 from webapp.core.security.permissions import SHIPPED_ROLES
 from webapp.db import Base, db
 from webapp.models import OWNER_ROLE_ID, AuditEvent, Group, MailCircuit, Organisation, Role, User
-from webapp.services.audit import chain
 from webapp.services.operations import first_run
 from webapp.settings.settings import ConfigError, Settings
 from webapp.upgrade import upgrade
@@ -132,22 +131,6 @@ def test_the_migrations_make_the_tables_of_the_models(tmp_path):
             triggers = text("SELECT name, sql FROM sqlite_master WHERE type = 'trigger' ORDER BY name")
             assert connection.execute(triggers).all() == another.execute(triggers).all() != []
         assert first_run.prepare()
-        db.engine.dispose()
-
-
-def test_what_was_recorded_before_there_was_a_chain_is_sealed_into_it(tmp_path):
-    app = create_app(Settings.from_environment({"MUSTER_DATA_DIR": str(tmp_path / "data")}))
-    with app.app_context():
-        upgrade(revision="0002")
-        with db.engine.begin() as connection:
-            old = "INSERT INTO audit_events (at, actor, action, subject_type, subject, address, details, count) VALUES "
-            connection.execute(text(f"{old} ('2026-01-01 10:00:00.000000', '', 'setup.done', '', '', '', '{{}}', 1)"))
-        upgrade()
-        first_run.prepare()
-        while chain.seal():
-            pass
-        verdict = chain.verify()
-        assert (verdict.events, verdict.waiting, verdict.wrong) == (1, 0, 0)
         db.engine.dispose()
 
 

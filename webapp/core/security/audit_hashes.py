@@ -12,18 +12,18 @@ import json
 import secrets
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from datetime import UTC
+from datetime import datetime
 from typing import Any
 
 PERSONAL = ("actor", "subject", "details")
 """Fields of an event that may name a person."""
-PLAIN = ("actor_id", "action", "subject_type", "subject_id", "address", "count")
-FIELDS = ("at", *PLAIN, *PERSONAL)
+PLAIN = ("at", "actor_id", "action", "subject_type", "subject_id", "address", "count")
+FIELDS = PLAIN + PERSONAL
 
 Digest = dict[str, str]
 """Of a personal field: its `digest` with the `salt`; or, once erased, with the `mark` of the new words."""
 
-_encode = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
+_JSON = json.JSONEncoder(sort_keys=True, separators=(",", ":"), default=datetime.isoformat)
 
 
 def derive_key(secret_key: str) -> bytes:
@@ -33,7 +33,8 @@ def derive_key(secret_key: str) -> bytes:
 
 def hmac_hex(key: bytes, purpose: str, *parts: Any) -> str:
     """HMAC-SHA256, in hex, of JSON values."""
-    return hmac.digest(key, _encode([purpose, *parts]).encode(), "sha256").hex()
+    text = _JSON.encode([purpose, *parts])
+    return hmac.digest(key, text.encode(), "sha256").hex()
 
 
 def make_stamp(key: bytes, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -46,9 +47,9 @@ def make_stamp(key: bytes, values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _digest_event(key: bytes, values: Mapping[str, Any], personal: Mapping[str, Digest]) -> str:
-    facts = {name: values[name] for name in PLAIN}
-    facts["at"] = values["at"].astimezone(UTC).isoformat()
-    return hmac_hex(key, "event", facts, {name: personal[name]["digest"] for name in PERSONAL})
+    plain = {name: values[name] for name in PLAIN}
+    digests = {name: personal[name]["digest"] for name in PERSONAL}
+    return hmac_hex(key, "event", plain, digests)
 
 
 def is_unchanged(
@@ -56,17 +57,17 @@ def is_unchanged(
 ) -> bool:
     """Whether an event says what was recorded, or what Muster wrote there when it erased a person. keys: any may fit."""
     with suppress(KeyError, TypeError):  # what somebody wrote there may have any shape
-        return any(stamp == _digest_event(key, values, personal) for key in keys) and all(
-            field_matches(keys, name, values[name], personal[name]) for name in PERSONAL
-        )
+        if stamp in [_digest_event(key, values, personal) for key in keys]:
+            return all(field_matches(keys, name, values[name], personal[name]) for name in PERSONAL)
     return False
 
 
 def field_matches(keys: Sequence[bytes], name: str, value: Any, digest: Digest) -> bool:
     """Whether a personal field says what was recorded, or what Muster wrote there."""
     if "salt" in digest:
-        return any(hmac_hex(key, name, digest["salt"], value) == digest["digest"] for key in keys)
-    return any(erase_field(key, name, value, digest) == digest for key in keys)
+        salt = digest["salt"]
+        return digest["digest"] in [hmac_hex(key, name, salt, value) for key in keys]
+    return digest in [erase_field(key, name, value, digest) for key in keys]
 
 
 def erase_field(key: bytes, name: str, value: Any, digest: Digest) -> Digest:

@@ -3,29 +3,23 @@
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Iterator
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
-from itertools import takewhile
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from flask import current_app
-from sqlalchemy import Select, delete, exists, or_, select, update
+from sqlalchemy import delete, func, or_, select, update
 
 from webapp.core.security import audit_hashes
 from webapp.core.text.audit_problems import Verdict
 from webapp.db import begin_write, bulk_execute, db, utcnow
-from webapp.models import AuditChain, AuditEvent, Organisation
+from webapp.models import AuditChain, AuditEvent, User
 from webapp.services.audit import events as audit
 from webapp.services.audit.actions import AuditAction
-from webapp.services.audit.events import HOUR
 from webapp.services.settings import in_force
 
 CHUNK = 500
-"""Events that are sealed or pruned in one transaction."""
-NEWEST = 2000
-"""Events that the doctor checks."""
+"""Events that are sealed in one transaction."""
 
 
 def seal() -> bool:
@@ -33,7 +27,7 @@ def seal() -> bool:
 
     A refusal is sealed only when its hour is over: until then it may be counted up.
     """
-    is_final = or_(AuditEvent.action.not_like("%.refused"), AuditEvent.at <= utcnow() - HOUR)
+    is_final = or_(AuditEvent.action.not_like("%.refused"), AuditEvent.at <= utcnow() - audit.HOUR)
     ripe = select(AuditEvent).where(AuditEvent.seq.is_(None), is_final).order_by(AuditEvent.id)
     if db.session.scalar(ripe.limit(1)) is None:
         db.session.rollback()
@@ -41,30 +35,26 @@ def seal() -> bool:
     chain = _lock_chain()
     if chain is None:
         return False
-    if not chain.signature:  # events are older than the stamps, or the chain was started over
-        unstamped = ripe.where(AuditEvent.stamp.is_(None)).limit(CHUNK)
-        if events := db.session.scalars(unstamped).all():
-            for event in events:
-                audit.stamp(event)
-            db.session.commit()
-            return True
     events = db.session.scalars(ripe.limit(CHUNK)).all()
+    key = audit.key()
     for event in events:
         chain.seq += 1
-        chain.link = audit_hashes.chain_link(
-            audit.key(), chain.link, chain.seq, event.id, event.stamp
-        )
-        event.seq, event.link = chain.seq, chain.link
+        chain.link = audit_hashes.chain_link(key, chain.link, chain.seq, event.id, event.stamp)
+        event.seq = chain.seq
+        event.link = chain.link
     chain.sealed_at = utcnow()
-    chain.signature = _sign(audit.key(), chain)
-    seq, link = chain.seq, chain.link
+    chain.signature = _sign(key, chain)
+    noted = json.dumps({"seq": chain.seq, "link": chain.link})
     db.session.commit()
-    _write_anchor(seq, link)
+    if not _find_missing_link():  # later links must not hide that it is missing
+        with suppress(OSError):  # the doctor says if the data folder cannot be written
+            _anchor().write_text(noted)
+    db.session.rollback()
     return len(events) == CHUNK
 
 
 def prune() -> int:
-    """Delete up to CHUNK events from the start of the chain that are too old. Returns how many. Commits.
+    """Delete the events that are too old, from the start of the chain. Returns how many. Commits.
 
     The place and link of the last deleted event are kept: checking starts there.
     """
@@ -72,23 +62,27 @@ def prune() -> int:
     chain = _lock_chain() if days else None
     if not days or chain is None:
         return 0
-    oldest = select(AuditEvent.seq, AuditEvent.link, AuditEvent.at).order_by(AuditEvent.seq)
-    events = db.session.execute(oldest.where(AuditEvent.seq > chain.first_seq).limit(CHUNK)).all()
-    old = list(takewhile(lambda event: event.at < day_before(days), events))
-    if not old:
+    bound = day_before(days)
+    young = select(func.min(AuditEvent.seq)).where(AuditEvent.at >= bound)
+    end = db.session.scalar(young) or chain.seq + 1
+    old = select(AuditEvent.seq, AuditEvent.link).order_by(AuditEvent.seq.desc())
+    is_old = AuditEvent.seq.between(chain.first_seq + 1, end - 1)
+    last = db.session.execute(old.where(is_old).limit(1)).first()
+    if last is None:
         db.session.rollback()
         return 0
-    last = old[-1]
     with audit.unlock():
         bulk_execute(delete(AuditEvent).where(AuditEvent.seq <= last.seq))
-    chain.first_seq, chain.first_link = last.seq, last.link
-    chain.pruned += len(old)
-    chain.pruned_until = max(event.at for event in old)
+    pruned: int = last.seq - chain.first_seq
+    chain.first_seq = last.seq
+    chain.first_link = last.link
+    chain.pruned += pruned
+    chain.pruned_until = bound
     chain.signature = _sign(audit.key(), chain)
-    until = chain.pruned_until.isoformat()
-    audit.record(None, AuditAction.AUDIT_PRUNED, events=len(old), until=until, days=days)
+    until = bound.isoformat()
+    audit.record(None, AuditAction.AUDIT_PRUNED, events=pruned, until=until, days=days)
     db.session.commit()
-    return len(old)
+    return pruned
 
 
 def day_before(days: int) -> datetime:
@@ -104,7 +98,12 @@ def start_over() -> Verdict:
     verdict = verify()
     begin_write()
     with audit.unlock():
-        bulk_execute(update(AuditEvent).values(stamp=None, personal={}, seq=None, link=None))
+        bulk_execute(update(AuditEvent).values(seq=None, link=None))
+        events = select(AuditEvent).execution_options(yield_per=CHUNK)
+        for chunk in db.session.scalars(events).partitions():
+            for event in chunk:
+                audit.stamp(event)
+            db.session.flush()
     db.session.delete(db.session.get_one(AuditChain, 1))
     db.session.flush()
     db.session.add(AuditChain(id=1))
@@ -114,8 +113,8 @@ def start_over() -> Verdict:
     return verdict
 
 
-def verify(newest: int | None = None) -> Verdict:
-    """Check every event, its place in the chain, and both ends of the chain. newest: only so many of the last events."""
+def verify() -> Verdict:
+    """Check every event, its place in the chain, and both ends of the chain."""
     db.session.rollback()
     if db.engine.dialect.name == "postgresql":
         db.session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
@@ -123,61 +122,31 @@ def verify(newest: int | None = None) -> Verdict:
     verdict = Verdict(chain.sealed_at, chain.pruned)
     if not _is_genuine(chain):
         verdict.add("ends_changed")
-    _check_sealed(chain, verdict, newest)
-    waiting = select(AuditEvent).where(AuditEvent.seq.is_(None)).order_by(AuditEvent.id)
-    for event in _stream(waiting.limit(newest)):
-        verdict.waiting += 1
-        _check_event(event, verdict)
-    is_set_up = db.session.scalar(select(Organisation.owner_id)) is not None
-    if is_set_up and not verdict.events and not chain.signature:
-        verdict.add("empty")
-    anchor = _read_anchor()
-    if anchor and _is_missing(*anchor):
-        verdict.add("anchor_missing", link=anchor[0], file=_anchor().name)
-    db.session.rollback()
-    return verdict
-
-
-def _check_sealed(chain: AuditChain, verdict: Verdict, newest: int | None) -> None:
+    keys = audit.all_keys()
     seq, link = chain.first_seq, chain.first_link
-    events = select(AuditEvent).where(AuditEvent.seq.is_not(None)).order_by(AuditEvent.seq)
-    if newest and chain.seq - newest > seq:
-        seq = chain.seq - newest
-        link = db.session.scalar(select(AuditEvent.link).where(AuditEvent.seq == seq)) or ""
-        events = events.where(AuditEvent.seq > seq)
-    for event in _stream(events):
-        place = event.seq or 0
-        links = [
-            audit_hashes.chain_link(key, link, seq + 1, event.id, event.stamp)
-            for key in audit.all_keys()
-        ]
-        if place > seq + 1:
-            verdict.add("missing", event, n=place - seq - 1)
-        elif event.link not in links:
-            verdict.add("moved", event, place=place)
-        _check_event(event, verdict)
-        seq, link = place, event.link or ""
+    events = select(AuditEvent).order_by(AuditEvent.seq.nulls_last(), AuditEvent.id)
+    for event in db.session.scalars(events.execution_options(yield_per=CHUNK)):
+        verdict.events += 1
+        if event.seq is None:
+            verdict.waiting += 1
+        else:
+            place = (link, seq + 1, event.id, event.stamp)
+            if event.seq > seq + 1:
+                verdict.add("missing", event, n=event.seq - seq - 1)
+            elif event.link not in [audit_hashes.chain_link(key, *place) for key in keys]:
+                verdict.add("moved", event, place=event.seq)
+            seq, link = event.seq, event.link or ""
+        values = audit.values_of(event)
+        if not audit_hashes.is_unchanged(keys, values, event.personal, event.stamp):
+            verdict.add("changed", event)
     if (seq, link) != (chain.seq, chain.link):
         verdict.add("cut_off", sealed=chain.seq, found=seq)
-
-
-def _stream(query: Select[AuditEvent]) -> Iterator[AuditEvent]:
-    """The events one by one, without holding all of them."""
-    for event in db.session.scalars(query.execution_options(yield_per=CHUNK)):
-        db.session.expunge(event)
-        yield event
-
-
-def _check_event(event: AuditEvent, verdict: Verdict) -> None:
-    verdict.events += 1
-    if event.stamp is None and not verdict.sealed_at:
-        return  # before the first sealing there may be events that are older than the stamps
-    values = audit.values_of(event)
-    if not audit_hashes.is_unchanged(audit.all_keys(), values, event.personal, event.stamp):
-        verdict.add("changed", event)
-
-
-# The ends of the chain
+    if not verdict.events and db.session.scalar(select(User.id).limit(1)):
+        verdict.add("empty")
+    if lost := _find_missing_link():
+        verdict.add("anchor_missing", link=lost, file=_anchor().name)
+    db.session.rollback()
+    return verdict
 
 
 def _lock_chain() -> AuditChain | None:
@@ -196,48 +165,27 @@ def _lock_chain() -> AuditChain | None:
 def _is_genuine(chain: AuditChain) -> bool:
     if chain.signature:
         return chain.signature in [_sign(key, chain) for key in audit.all_keys()]
-    is_sealed = select(exists().where(AuditEvent.seq.is_not(None)))
-    return not chain.seq and not db.session.scalar(is_sealed)
+    is_sealed = select(AuditEvent.id).where(AuditEvent.seq.is_not(None)).limit(1)
+    return not chain.seq and db.session.scalar(is_sealed) is None
 
 
 def _sign(key: bytes, chain: AuditChain) -> str:
-    sealed_at, pruned_until = (
-        at.astimezone(UTC).isoformat() if at else "" for at in (chain.sealed_at, chain.pruned_until)
-    )
-    first = (chain.first_seq, chain.first_link, chain.pruned, pruned_until)
-    return audit_hashes.hmac_hex(key, "chain", chain.seq, chain.link, sealed_at, *first)
-
-
-# The last link is kept outside of the database: that shows that an older copy of the database was put back.
+    ends = (chain.seq, chain.link, chain.sealed_at or "", chain.first_seq, chain.first_link)
+    return audit_hashes.hmac_hex(key, "chain", *ends, chain.pruned, chain.pruned_until or "")
 
 
 def _anchor() -> Path:
+    """The file with the last link. It shows that an older copy of the database was put back."""
     return in_force.environment().data_dir / "audit_head"
 
 
-def _read_anchor() -> tuple[int, str] | None:
+def _find_missing_link() -> int:
+    """The place of the link in the file, if the chain lacks it and was not pruned beyond it; else 0."""
     with suppress(OSError, ValueError, KeyError, TypeError):
-        kept = json.loads(_anchor().read_text(encoding="ascii"))
-        return int(kept["seq"]), str(kept["link"])
-    return None
-
-
-def _write_anchor(seq: int, link: str) -> None:
-    """Note the last link, unless the one that is noted is not in the chain any more."""
-    kept = _read_anchor()
-    if kept and (seq <= kept[0] or _is_missing(*kept)):
-        return
-    temporary = _anchor().with_suffix(f".{os.getpid()}")
-    try:
-        temporary.write_text(json.dumps({"seq": seq, "link": link}), encoding="ascii")
-        os.replace(temporary, _anchor())
-    except OSError as error:
-        current_app.logger.warning("the audit log's last link could not be kept: %s", error)
-
-
-def _is_missing(seq: int, link: str) -> bool:
-    """Whether the chain lacks this link, and was not pruned beyond it."""
-    first_seq = db.session.scalar(select(AuditChain.first_seq)) or 0
-    found = db.session.scalar(select(AuditEvent.link).where(AuditEvent.seq == seq))
-    db.session.rollback()
-    return seq > first_seq and found != link
+        noted = json.loads(_anchor().read_text())
+        seq = int(noted["seq"])
+        first_seq = db.session.scalar(select(AuditChain.first_seq)) or 0
+        link = db.session.scalar(select(AuditEvent.link).where(AuditEvent.seq == seq))
+        if seq > first_seq and link != noted["link"]:
+            return seq
+    return 0
