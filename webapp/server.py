@@ -47,7 +47,7 @@ MONITORS = 6
 """Threads for `MONITORING` alone."""
 
 MONITORING = re.compile(r"/healthz/live|/healthz|/metrics")
-SLOW = re.compile(r"/batches/\d+/(file|mapping)|/.*\.(csv|jsonl)")
+SLOW = re.compile(r"/batches/\d+/(file|mapping)|/(?!batches/template).*\.(csv|jsonl)")
 """Files to be read and files to be saved: these wait for each other, and block no page."""
 
 
