@@ -44,13 +44,11 @@ def create_app(settings: Settings | None = None) -> Flask:
     web.register_words(app)
     web.register_static(app)
 
-    latency = app.extensions["muster_latency"] = metrics.Latency()
+    app.extensions["muster_latency"] = metrics.Latency()
     app.wsgi_app = UnderPrefix(app.wsgi_app, settings.prefix)  # type: ignore[method-assign]
     if settings.trusted_proxies:
         n = settings.trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=n, x_proto=n, x_host=n)  # type: ignore[method-assign]
-    logged = access_log.AccessLog(app.wsgi_app, latency, believes=settings.trusted_proxies > 0)
-    app.wsgi_app = logged  # type: ignore[method-assign]
     return app
 
 
@@ -89,14 +87,15 @@ def _register_requests(app: Flask) -> None:
     from webapp.http import auth
     from webapp.views.accounts import two_factor
 
-    app.after_request(access_log.note)
+    app.before_request(access_log.begin_request)
+    app.after_request(access_log.end_request)  # these run from below: it is the last
     app.before_request(origins.check_host)
     app.before_request(web.limit_form)
     app.before_request(auth.load_user)
     app.before_request(web.refuse_nul)
     app.before_request(two_factor.demand)
     app.before_request(web.check_permission)
-    app.after_request(compression.compress)  # the last: these run from below
+    app.after_request(compression.compress)
     app.after_request(web.security_headers)
 
 

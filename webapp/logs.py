@@ -4,6 +4,7 @@ What a line is about (which request, which job) is told once, around what happen
 Whatever looks like the token of a link or a session is left out, wherever it comes from.
 """
 
+import json
 import logging
 import re
 import sys
@@ -13,9 +14,6 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from types import MappingProxyType, TracebackType
-from typing import Any
-
-from pythonjsonlogger.json import JsonFormatter
 
 FIELDS = ("method", "path", "status", "ms", "user")
 """What a line may carry beside its words, by `extra`; what libraries add is not taken over."""
@@ -38,6 +36,11 @@ def set_up(program: str, log_format: str) -> None:
     threading.excepthook = lambda thread: _log_crash(
         thread.exc_type, thread.exc_value, thread.exc_traceback
     )
+
+
+def begin_request(request_id: str) -> None:
+    """Add the id of a request to every log line of this thread, until the next request."""
+    _about.set({"request": request_id})
 
 
 @contextmanager
@@ -76,29 +79,26 @@ class _Text(logging.Formatter):
         return without_tokens(super().format(record))
 
 
-class _Json(JsonFormatter):
-    def __init__(self, program: str) -> None:
-        super().__init__(json_ensure_ascii=False)
-        self._program = program
+class _Json(_Text):
+    """Formats a line as one JSON object, always in the same order, without what is not known."""
 
-    def add_fields(
-        self, log_data: dict[str, Any], record: logging.LogRecord, message_dict: dict[str, Any]
-    ) -> None:
-        """In the same order in every line, what is not known left out."""
-        log_data |= {
-            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+    def format(self, record: logging.LogRecord) -> str:
+        at = datetime.fromtimestamp(record.created, UTC)
+        fields = {
+            "time": at.isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
             "program": self._program,
             "process": record.process,
             "logger": record.name,
-            "message": without_tokens(record.message),
+            "message": without_tokens(record.getMessage()),
             **_about.get(),
-            **{
-                name: value for name in FIELDS if (value := getattr(record, name, None)) is not None
-            },
         }
-        if crash := message_dict.get("exc_info"):
-            log_data["exception"] = without_tokens(str(crash))
+        for name in FIELDS:
+            fields[name] = getattr(record, name, None)
+        if record.exc_info:
+            fields["exception"] = without_tokens(self.formatException(record.exc_info))
+        known = {name: value for name, value in fields.items() if value is not None}
+        return json.dumps(known, ensure_ascii=False, default=str)
 
 
 def _log_crash(

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import math
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
 
 from flask import g, redirect, request, session, url_for
 from werkzeug.wrappers import Response as BaseResponse
@@ -21,7 +19,7 @@ from webapp.core.errors import (
 from webapp.core.text.formatting import plural
 from webapp.db import utcnow
 from webapp.http import rate_limits
-from webapp.http.rate_limits import Limit, Tries
+from webapp.http.rate_limits import MINUTES, Limit
 from webapp.http.web import Page, current_user, peer, run_after_response, safe_next
 from webapp.models import User
 from webapp.services.accounts import sessions, two_factor
@@ -69,8 +67,8 @@ def clear_session() -> None:
 
 
 def account_of(email: str) -> str:
-    """What tries to sign in are counted by: the account's key, or what was typed where it is no address."""
-    return sessions.account_key(email) or email.strip().casefold()
+    """What tries to sign in are counted by: the account's key. All that is no address is counted together."""
+    return sessions.account_key(email) or "(not an email address)"
 
 
 def device_of(account: str) -> str:
@@ -93,14 +91,12 @@ def go_on(target: str | None) -> BaseResponse:
     return redirect(request.script_root + path if path else url_for("dashboard.index"), 303)
 
 
-def check_password(
-    password: str, kept: str = "Nothing was sent.", field: str | None = None
-) -> None:
+def check_password(password: str, kept: str = "Nothing was sent.") -> None:
     """Check the signed-in person's own password; counted like a sign-in. Raises RuleViolationError or TooManyTriesError.
 
-    kept: how the sentence ends, such as "Nothing was sent." field: the form field that the sentence belongs to.
+    kept: how the sentence ends.
     """
-    with limit_tries(current_user().email_key, Limit.SIGN_IN, "own password", kept, field):
+    with limit_tries(current_user().email_key, Limit.SIGN_IN, "own password", kept):
         sessions.check_own_password(current_user(), password, peer(), kept)
 
 
@@ -114,22 +110,17 @@ def check_given_password(kept: str = "Nothing was sent.") -> bool:
 
 def count_try(
     account: str, limit: Limit, what: str, kept: str = "", field: str | None = None
-) -> Tries:
-    """Count a try of something that could be guessed. Raises TooManyTriesError.
+) -> int:
+    """Count a try of something that could be guessed. -> how many are left. Raises TooManyTriesError.
 
-    what: in the audit log, "sign-in: as" for "sign-in as ines@x.org", or for "sign-in" beyond an address's own limit.
+    what: in the audit log, such as "second step".
     """
-    tries = rate_limits.hit(account, peer(), limit, device_of(account))
-    if tries.again_at:
-        name = account if "@" in account else "(not an email address)"
-        what, _, of = what.partition(": ")
-        if of and not tries.of_place:
-            what = f"{what} {of} {name}"
-        user_id = g.user.id if g.user else None
-        run_after_response(sessions.record_refusal, Refusal.LIMIT, user_id, what, peer())
-        sentence = f"Too many tries. Try again in {_minutes_until(tries.again_at)}. {kept}"
+    left = rate_limits.hit(account, peer(), limit, device_of(account))
+    if left < 0:
+        record_refusal(Refusal.LIMIT, what)
+        sentence = f"Too many tries. Try again in {MINUTES} minutes. {kept}"
         raise TooManyTriesError(sentence.strip(), field=field)
-    return tries
+    return left
 
 
 @contextmanager
@@ -140,20 +131,17 @@ def limit_tries(
 
     Raises TooManyTriesError instead of running the block, or the block's RuleViolationError with the tries left.
     """
-    tries = count_try(account, limit, what, kept, field)
+    left = count_try(account, limit, what, kept, field)
     device = device_of(account)
     try:
         yield
-    except BusyError:
+    except BusyError:  # nothing was checked
         rate_limits.refund(account, peer(), limit, device)
         raise
     except RuleViolationError as refusal:
         sentence = str(refusal)
-        pause = f"before a pause of {plural(rate_limits.MINUTES, 'minute')}."
-        if tries.left == 0:
-            sentence += f" That was the last try {pause}"
-        elif tries.left <= FEW:
-            sentence += f" {plural(tries.left, 'try', 'tries')} left {pause}"
+        if left <= FEW:
+            sentence += f" {plural(left, 'try', 'tries')} left before a pause of {MINUTES} minutes."
         raise RuleViolationError(sentence, field=field or refusal.field) from refusal
     rate_limits.refund(account, peer(), limit, device)
 
@@ -163,20 +151,20 @@ def answer_dead_link(what: str, page: tuple[str, int], is_known: bool = False) -
 
     is_known: whether it was a link once. Trying many that never were raises RateLimitError; working links still open from there.
     """
-    user_id = g.user.id if g.user else None
-    run_after_response(sessions.record_refusal, Refusal.LINK, user_id, what, peer())
-    again_at = None if is_known else rate_limits.hit_dead_link(peer()).again_at
-    if again_at:
+    record_refusal(Refusal.LINK, what)
+    if not is_known and rate_limits.hit_dead_link(peer()):
         raise RateLimitError(
             "Many links that do not work were opened from here. "
-            f"Wait {_minutes_until(again_at)}, then try again."
+            f"Wait {MINUTES} minutes, then try again."
         )
     return page
 
 
-def _minutes_until(moment: datetime) -> str:
-    seconds = (moment - utcnow()).total_seconds()
-    return plural(max(1, math.ceil(seconds / 60)), "minute")
+def record_refusal(kind: Refusal, what: str = "") -> None:
+    """Have the audit log count a refusal, after the answer. what: "" for the method and path of this request."""
+    user = g.get("user")
+    what = what or f"{request.method} {request.path}"
+    run_after_response(sessions.record_refusal, kind, user.id if user else None, what, peer())
 
 
 def _digest(account: str) -> str:

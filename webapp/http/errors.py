@@ -29,17 +29,10 @@ from webapp.core.errors import (
     RateLimitError,
 )
 from webapp.db import db
+from webapp.http.auth import record_refusal
 from webapp.http.origins import WrongHostError, WrongOriginError
 from webapp.http.rate_limits import log_refusal
-from webapp.http.web import (
-    LONGEST_FORM,
-    is_fragment,
-    peer,
-    redirect_to,
-    run_after_response,
-    safe_next,
-)
-from webapp.services.accounts import sessions
+from webapp.http.web import LONGEST_FORM, is_fragment, redirect_to, safe_next
 from webapp.services.accounts.sessions import Refusal
 from webapp.services.batches.review import NotUnderReviewError
 
@@ -68,7 +61,7 @@ def register(app: Flask) -> None:
 
 
 def broken_promise(error: MusterError | ValidationError) -> BaseResponse:
-    """One of our own errors, or a value that no control of ours sends: its sentence.
+    """Answer one of our own errors, or a value that no control of ours sends, with its sentence.
 
     Where a form came from a page that it names, one is back there with the sentence: what was searched for or picked on
     that page is not lost.
@@ -77,35 +70,21 @@ def broken_promise(error: MusterError | ValidationError) -> BaseResponse:
     text = str(error)
     if isinstance(error, ValidationError):
         text = " ".join(str(one) for several in error.messages_dict.values() for one in several)
-    for kind, refusal in NOTED.items():
-        if isinstance(error, kind):
-            note_refusal(refusal)
-    if status != 403 and (back := came_from()):
+    kind = NOTED.get(type(error))
+    if kind and g.get("user"):
+        record_refusal(kind)
+    back = safe_next(request.form.get("next"))
+    if back and status != 403 and g.get("user") and not is_fragment():
         flash(text, "bad")
-        return redirect(back, 303)
+        return redirect(request.script_root + back, 303)
     link = getattr(error, "link", None)
     return answer(status, text=text, links=[link] if link else None)
-
-
-def came_from() -> str | None:
-    """The page that the form was on, where it says so; None for htmx, whose page stays as it is."""
-    if request.method != "POST" or is_fragment() or not g.get("user"):
-        return None
-    path = safe_next(request.form.get("next"))
-    return request.script_root + path if path else None
 
 
 def too_late(error: NotUnderReviewError) -> BaseResponse:
     """Answer an edit of a confirmed or discarded batch: go to its page, which shows the state."""
     flash(str(error), "warn")
     return redirect_to("batches.show", batch_id=error.batch_id)
-
-
-def note_refusal(kind: Refusal) -> None:
-    """Have the audit log count this refusal, after the answer."""
-    if g.get("user"):
-        what = f"{request.method} {request.path}"
-        run_after_response(sessions.record_refusal, kind, g.user.id, what, peer())
 
 
 def page_too_old(_error: CSRFError) -> Response:
@@ -122,9 +101,8 @@ def page_too_old(_error: CSRFError) -> Response:
 
 
 def wrong_origin(error: WrongOriginError) -> Response:
-    """The form came from another site, or a proxy makes it look so."""
-    user_id = g.user.id if g.get("user") else None
-    run_after_response(sessions.record_refusal, Refusal.ORIGIN, user_id, error.said, peer())
+    """Answer a form that came from another site, or that a proxy makes look so."""
+    record_refusal(Refusal.ORIGIN, error.said)
     here = current_app.extensions["muster_settings"].public_url
     text = (
         f"Your browser says that this form came from another site ({error.said}), so nothing was changed. "
@@ -135,7 +113,7 @@ def wrong_origin(error: WrongOriginError) -> Response:
 
 
 def wrong_host(_error: WrongHostError) -> Response:
-    """The request is for a host that is not ours."""
+    """Answer a request for a host that is not ours."""
     here = current_app.extensions["muster_settings"].public_url
     text = (
         f"Open {here} instead. If this address should work, the person who runs Muster has to set MUSTER_PUBLIC_URL to it, "
@@ -145,25 +123,17 @@ def wrong_host(_error: WrongHostError) -> Response:
 
 
 def too_large(_error: RequestEntityTooLarge) -> Response:
-    """More than `MUSTER_MAX_UPLOAD_MB`, or than a form holds."""
-    is_within = (request.content_length or 0) <= current_app.config["MAX_CONTENT_LENGTH"]
-    if is_within or request.max_content_length == LONGEST_FORM:  # then it was the text in a form
-        limit = f"{LONGEST_FORM // 1000} kB"
-    else:
-        limit = f"{current_app.extensions['muster_settings'].max_upload_mb} MB"
-    log_refusal("size", f"more than {limit} ({request.method} {request.endpoint})")
-    size = (
-        f"This is {-(-request.content_length // (1024 * 1024))} MB. "
-        if request.content_length
-        else ""
-    )
-    return answer(413, "This is too large", f"{size}The limit is {limit}. Nothing was changed.")
+    """Answer more than `MUSTER_MAX_UPLOAD_MB`, or than a form holds."""
+    size = request.content_length or 0
+    log_refusal("size", f"{size} bytes ({request.method} {request.endpoint})")
+    most = current_app.extensions["muster_settings"].max_upload_mb
+    text = f"A file may have {most} MB, and what is typed {LONGEST_FORM // 1000} kB. Nothing was changed."
+    return answer(413, text=text)
 
 
 def http_error(error: HTTPException) -> Response:
-    """Anything else that Flask itself refuses; its headers (Allow, Retry-After) are kept."""
-    status = error.code or 500
-    response = answer(status)
+    """Answer anything else that Flask itself refuses; its headers, such as Allow, are kept."""
+    response = answer(error.code or 500)
     for name, value in error.get_headers(request.environ):
         if name.lower() not in ("content-type", "content-length"):
             response.headers[name] = value

@@ -19,7 +19,6 @@ from webapp.settings.settings import Settings
 CHANGING = {"POST", "PUT", "PATCH", "DELETE"}
 ANY_HOST = {"static", "health.show", "health.live", "health.figures"}
 """Health checks use any name that their network gives to this machine."""
-PORTS = {"http": 80, "https": 443}
 
 
 class WrongHostError(BadRequest):
@@ -35,10 +34,8 @@ class WrongOriginError(BadRequest):
 
 
 def check_host() -> None:
-    """Before every request: the host must be that of `MUSTER_PUBLIC_URL`, this machine, or an address in figures."""
-    if "HTTP_HOST" not in request.environ or request.endpoint in ANY_HOST:
-        return
-    if not _is_ours(request.host):
+    """Before every request: the host must be that of `MUSTER_PUBLIC_URL`, this machine, or an IP address."""
+    if request.endpoint not in ANY_HOST and not _is_ours():
         log_refusal("host", f"“{shorten(request.host)}” is not the host of MUSTER_PUBLIC_URL")
         raise WrongHostError
 
@@ -55,52 +52,29 @@ def _foreign() -> str:
     site = request.headers.get("Sec-Fetch-Site", "")
     if site in ("same-origin", "none"):
         return ""
-    own = {_origin(_settings().public_url), _origin(f"{request.scheme}://{request.host}")}
-    if not request.is_secure:  # a proxy may speak https to the browser without telling us
-        own.add(_origin(f"https://{request.host}"))
-    for name in ("Origin", "Referer"):
-        address = request.headers.get(name, "")
-        if address in ("", "null"):
-            continue
-        # A path is left out: it may hold a token.
-        found = _origin(address)
-        return (
-            "" if found and found in own else f"{name}: {shorten('/'.join(address.split('/')[:3]))}"
-        )
-    return f"Sec-Fetch-Site: {site}" if site else ""
+    origin = request.headers.get("Origin", "null")
+    if origin == "null":
+        return f"Sec-Fetch-Site: {shorten(site)}" if site else ""
+    public = urlsplit(_settings().public_url)
+    own = (
+        f"{public.scheme}://{public.netloc}",
+        f"{request.scheme}://{request.host}",
+        f"https://{request.host}",  # a proxy may speak https to the browser without telling us
+    )
+    return "" if origin in own else f"Origin: {shorten(origin)}"
 
 
-def _origin(address: str) -> tuple[str, str, int] | None:
-    """Scheme, host and port of an address, or None if it is not one of the web."""
-    try:
-        parts = urlsplit(address)
-        port = parts.port or PORTS[parts.scheme]
-    except (ValueError, KeyError):
-        return None
-    return parts.scheme, _ascii(parts.hostname or ""), port
-
-
-def _is_ours(given: str) -> bool:
-    try:
-        host = _ascii(urlsplit(f"//{given}").hostname or "")
-    except ValueError:
-        return False
+def _is_ours() -> bool:
     settings = _settings()
-    if host in (_ascii(urlsplit(settings.public_url).hostname or ""), settings.host.lower()):
-        return True
+    public = urlsplit(settings.public_url).hostname or ""
     try:
+        host = (urlsplit(f"//{request.host}").hostname or "").rstrip(".")
+        if host in (public.encode("idna").decode(), settings.host, "localhost"):
+            return True
         ipaddress.ip_address(host)
     except ValueError:
-        return host == "localhost" or host.endswith(".localhost")
+        return False
     return True
-
-
-def _ascii(host: str) -> str:
-    """One spelling of a host name: lower case, without a dot at its end, as it is sent."""
-    try:
-        return host.rstrip(".").lower().encode("idna").decode()
-    except UnicodeError:
-        return host
 
 
 def _settings() -> Settings:

@@ -42,6 +42,7 @@ from webapp.core.text.formatting import (
     when,
 )
 from webapp.db import utcnow
+from webapp.http.rate_limits import MINUTES
 from webapp.models import User
 
 PUBLIC = "public"
@@ -250,6 +251,8 @@ def security_headers(response: Response) -> Response:
     else:
         headers["Cache-Control"] = "no-store"
         response.vary.add("HX-Request")
+    if response.status_code == 429:
+        headers.setdefault("Retry-After", str(MINUTES * 60))
     if current_app.extensions["muster_settings"].https:
         headers.setdefault("Strict-Transport-Security", "max-age=31536000")
     return response

@@ -76,7 +76,7 @@ def test_blanks_are_said_under_their_fields_and_cost_no_try(client):
     page = sign_in(client, "", "", status=422).page
     assert "Type your email." in page.text
     assert "Type your password." in page.text
-    assert rate_limits.hit(MAREN, client.peer).left == 9
+    assert rate_limits.hit(MAREN, client.peer) == 9
 
 
 def test_each_sign_in_has_a_fresh_session_and_ends_the_one_before_it(client):
@@ -150,9 +150,10 @@ def test_the_11th_try_of_an_account_from_one_peer_has_to_wait(client):
     for _ in range(9):
         sign_in(client, "nobody@northfield.example", "wrong", status=422)
     page = sign_in(client, "Nobody@northfield.example", "wrong", status=422).page
-    assert "That was the last try before a pause of 15 minutes." in page.text
+    assert "0 tries left before a pause of 15 minutes." in page.text
     answer = sign_in(client, "nobody@northfield.example", "wrong", status=429)
     assert "Too many tries. Try again in 15 minutes." in answer.page.text
+    assert answer.headers["Retry-After"] == "900"
     assert answer.page.values("email") == ["nobody@northfield.example"]
     sign_in(client)  # another account from here is not held up
     sign_in(Client(client.app, peer="192.0.2.2"), "nobody@northfield.example", "wrong", status=422)
@@ -160,27 +161,27 @@ def test_the_11th_try_of_an_account_from_one_peer_has_to_wait(client):
 
 def test_tries_that_were_right_do_not_count(app):
     for _ in range(150):
-        assert rate_limits.hit(MAREN, "192.0.2.9").again_at is None
+        assert rate_limits.hit(MAREN, "192.0.2.9") >= 0
         rate_limits.refund(MAREN, "192.0.2.9")
 
 
 @pytest.mark.parametrize(("accounts", "peers", "limit"), [(1, 60, 50), (200, 1, 100), (1, 1, 10)])
 def test_limits_by_account_by_peer_and_by_both(app, accounts, peers, limit):
     tries = (rate_limits.hit(f"{n % accounts}@x.org", f"192.0.2.{n % peers}") for n in range(200))
-    assert next(n for n, each in enumerate(tries) if each.again_at) == limit
+    assert next(n for n, each in enumerate(tries) if each < 0) == limit
 
 
 def test_tries_are_counted_on_the_queue_server_for_all_processes(queue, app):
     for _ in range(10):
         rate_limits.hit(MAREN, "192.0.2.1")
     app.extensions.pop("muster_limits")  # another process
-    assert rate_limits.hit(MAREN, "192.0.2.1").again_at
+    assert rate_limits.hit(MAREN, "192.0.2.1") < 0
 
 
 def test_tries_are_counted_in_memory_while_the_queue_server_is_away(app):
     for _ in range(10):
         rate_limits.hit(MAREN, "192.0.2.1")
-    assert rate_limits.hit(MAREN, "192.0.2.1").again_at
+    assert rate_limits.hit(MAREN, "192.0.2.1") < 0
 
 
 def test_a_frozen_queue_server_holds_nobody_up(client, frozen_queue):
@@ -229,7 +230,7 @@ class TestLockedByOthers:
         sign_in(browser)
         browser.post("/sign-out")
         for n in range(48):
-            assert not rate_limits.hit(MAREN, f"203.0.113.{n % 8}", device=f"browser {n % 8}").again_at
+            assert rate_limits.hit(MAREN, f"203.0.113.{n % 8}", device=f"browser {n % 8}") >= 0
         statuses = [sign_in(browser, password="wrong", status=None).status for _ in range(4)]
         assert statuses == [422, 422, 429, 429]
 
@@ -265,11 +266,11 @@ class TestLockedByOthers:
 def test_an_ipv6_network_is_one_peer(app):
     for n in range(10):
         rate_limits.hit(MAREN, f"2001:db8:1:2::{n}")
-    assert rate_limits.hit(MAREN, "2001:db8:1:2:ffff::1").again_at
-    assert not rate_limits.hit(MAREN, "2001:db8:1:3::1").again_at
+    assert rate_limits.hit(MAREN, "2001:db8:1:2:ffff::1") < 0
+    assert rate_limits.hit(MAREN, "2001:db8:1:3::1") >= 0
     for _ in range(9):
         rate_limits.hit(MAREN, "::ffff:192.0.2.1")
-    assert rate_limits.hit(MAREN, "192.0.2.1").left == 0
+    assert rate_limits.hit(MAREN, "192.0.2.1") == 0
 
 
 class TestNobodyFillsTheLog:
@@ -280,21 +281,6 @@ class TestNobodyFillsTheLog:
     def refused(self, peer, n):
         for i in range(n):
             sessions.record_refusal(sessions.Refusal.LIMIT, None, f"sign-in as {i}@x.org", peer)
-
-    def test_beyond_the_peers_limit_tries_are_counted_by_peer(self, client):
-        for _ in range(100):
-            rate_limits.hit("x@x.org", client.peer)
-        for i in range(5):
-            sign_in(client, f"a{i}@x.org", status=429)
-        told = [(each.action, each.subject, each.count) for each in self.events(client.app)]
-        assert told == [("limit.refused", "sign-in", 5)]
-
-    def test_so_are_resets(self, client):
-        for _ in range(100):
-            rate_limits.hit("x@x.org", client.peer, rate_limits.Limit.RESET)
-        for i in range(3):
-            client.post("/password-resets", {"email": f"a{i}@x.org"}, 429)
-        assert [(each.subject, each.count) for each in self.events(client.app)] == [("password reset", 3)]
 
     def test_one_place_gets_twenty_lines_an_hour_and_the_rest_are_counted(self, app):
         self.refused("192.0.2.7", 50)

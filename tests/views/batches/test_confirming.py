@@ -204,7 +204,7 @@ class TestPassword:
     def test_tries_are_limited_as_at_the_sign_in(self, admin):
         batch = stage(admin, ADMINS)
         said = [confirm(admin, batch, 422, password=f"wrong {n}").page.text for n in range(10)]
-        assert "That was the last try before a pause of 15 minutes." in said[-1]
+        assert "0 tries left before a pause of 15 minutes." in said[-1]
         page = confirm(admin, batch, 429, password=PASSWORD).page
         assert "Too many tries. Try again in 15 minutes. Nothing was sent." in page.text
         assert state_of(batch) is BatchState.REVIEWING

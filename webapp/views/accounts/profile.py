@@ -9,8 +9,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from webapp.core.errors import ConflictError, RateLimitError, RuleViolationError
 from webapp.core.text.devices import device
 from webapp.core.text.formatting import plural
-from webapp.http.auth import answer_dead_link, renew_session
-from webapp.http.errors import note_refusal
+from webapp.http.auth import answer_dead_link, record_refusal, renew_session
 from webapp.http.forms import OwnEmailForm, OwnNameForm, OwnPasswordForm, show_errors
 from webapp.http.questions import Question, ask
 from webapp.http.web import PUBLIC, SIGNED_IN, Page, current_user, redirect_to, require
@@ -66,7 +65,7 @@ def ask_for_email() -> Page | BaseResponse:
     except RuleViolationError as refusal:
         show_errors(form, refusal)
         if isinstance(refusal, RateLimitError):
-            note_refusal(Refusal.LIMIT)
+            record_refusal(Refusal.LIMIT)
         return page(refusal.status, email_form=form)
     renew_session()
     return redirect_to(

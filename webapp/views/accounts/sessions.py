@@ -46,7 +46,8 @@ def create() -> Page | BaseResponse:
     if not form.validate():
         return render_template("accounts/sessions/new.html", form=form), 422
     try:
-        with limit_tries(account_of(form.email.data), Limit.SIGN_IN, "sign-in: as"):
+        account = account_of(form.email.data)
+        with limit_tries(account, Limit.SIGN_IN, f"sign-in as {account}"):
             user = sessions.sign_in(form.email.data, form.password.data, peer())
     except RuleViolationError as refusal:
         page = render_template("accounts/sessions/new.html", form=form, problem=str(refusal))

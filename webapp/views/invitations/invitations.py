@@ -10,8 +10,12 @@ from werkzeug.wrappers import Response as BaseResponse
 from webapp.core.errors import ConflictError, RuleViolationError
 from webapp.core.files.cleaning import clean
 from webapp.core.security.permissions import Permission
-from webapp.http.auth import answer_dead_link, check_given_password, start_session
-from webapp.http.errors import note_refusal
+from webapp.http.auth import (
+    answer_dead_link,
+    check_given_password,
+    record_refusal,
+    start_session,
+)
 from webapp.http.forms import AcceptForm, ReaddressForm, show_issues
 from webapp.http.invite_dialog import TABS, dialog_context, invite_form
 from webapp.http.web import (
@@ -58,7 +62,7 @@ def create() -> BaseResponse | tuple[str, int]:
     except RuleViolationError as refusal:
         issues = issues_of(refusal)
         if any(issue["code"] in BEYOND_RANK for issue in issues):
-            note_refusal(Refusal.RANK)
+            record_refusal(Refusal.RANK)
         show_issues(form, issues)
         person = getattr(refusal, "person", None)
         context = dialog_context(tab="single", single_form=form, in_the_way=person)
