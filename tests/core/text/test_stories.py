@@ -52,8 +52,6 @@ def test_settings_are_told_by_their_labels_and_long_ones_are_cut():
         "after": {"require_totp": "managers", "invite_message": "a\nb " * 50},
     }
     (told,) = describe("organisation.changed", changed, subject="Northfield")
-    assert told.startswith(
-        "Changed settings: “Two-step sign-in is required of” No one to People who manage users, “Words in every"
-    )
+    assert told.startswith("Changed settings: “Two-step sign-in is required of” off to managers, “Words in every")
     assert told.endswith("…")
     assert "\n" not in told

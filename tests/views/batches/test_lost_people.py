@@ -487,7 +487,7 @@ class TestWhatASheetDoesNotShow:
         assert rows[0].email == '=LOWER(D2)&"@x.org"'
         page = admin.get(f"/batches/{batch.id}").page
         assert "2 rows have formulas without a stored result" in page.text
-        assert page.all("a", id="notice-formulas-show")
+        assert page.all("a", id="notice-no_result-show")
 
     def test_hidden_and_filtered_rows_are_told_and_removed_together(self, admin):
         lines = HEAD + rows_xml([["ana@x.org", "Analyst"]], top=2).replace('<row r="2"', '<row r="2" spans="1:3" hidden="1"')

@@ -81,7 +81,7 @@ class TestLookAlikes:
     def test_are_noted_on_the_cell_with_the_latin_form(self, admin):
         batch = stage(admin, self.FILE)
         page = admin.get(f"/batches/{batch.id}").page
-        assert "Has a letter that only looks like “o”." in page.text
+        assert "Has letters that only look Latin." in page.text
         assert suggestions(page) == ["ana@northfield.example", "Ćiro <ciro@northfield.example>"]
         assert [row.plan for row in rows_of(batch)] == [Plan.INVITE] * 3
         assert "Look-alike letters (2)" in page.text

@@ -10,7 +10,6 @@ from webapp.core.plan.planner import Plan
 from webapp.core.plan.registry import Registry
 from webapp.core.plan.revert import WITHDRAWS
 from webapp.core.text import phrases
-from webapp.core.text.phrases import Phrase
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +42,7 @@ def words_of(action: Action) -> Words:
     return _WORDS[action.do]
 
 
-_DONE: dict[str, Phrase] = {
+_DONE = {
     "set_role": "{who} is {role} now.",
     "set_groups": "The groups of {who} were changed.",
     "add_groups": "The groups of {who} were changed.",
@@ -54,13 +53,13 @@ _DONE: dict[str, Phrase] = {
     "revoke": "The invitation to {who} was revoked. Its link no longer works.",
 }
 
-_COUNTS: dict[str, Phrase] = {
-    "revoke": ("revoke {n:,} invitation", "revoke {n:,} invitations"),
-    "restore": ("restore {n:,} person", "restore {n:,} people"),
-    "as_before": ("{n:,} is as before already.", "{n:,} are as before already."),
-    "kept": ("{n:,} is kept.", "{n:,} are kept."),
-    "so_already": ("{n:,} is so already.", "{n:,} are so already."),
-    "impossible": ("{n:,} cannot be changed.", "{n:,} cannot be changed."),
+_COUNTS = {
+    "revoke": "revoke {n} {n:invitation|invitations}",
+    "restore": "restore {n} {n:person|people}",
+    "as_before": "{n} {n:is|are} as before already.",
+    "kept": "{n} {n:is|are} kept.",
+    "so_already": "{n} {n:is|are} so already.",
+    "impossible": "{n} cannot be changed.",
 }
 
 

@@ -6,8 +6,8 @@ from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
 
-from webapp.core.text.formatting import clipped
-from webapp.core.text.phrases import Phrase, describe_counts
+from webapp.core.text.formatting import clipped, plural
+from webapp.core.text.phrases import describe_counts
 from webapp.settings.pages import SECTIONS
 
 Details = Mapping[str, Any]
@@ -91,19 +91,19 @@ SENTENCES = {
 """By action. {} is the subject, {changes} what differs between before and after, {counts} the numbers in COUNTS, and every
 other name in braces a detail of the event. What follows a colon may be missing."""
 
-COUNTS: dict[str, Phrase] = {
-    "rows": ("{n} row", "{n:,} rows"),
-    "lost_edits": ("{n} edit lost", "{n:,} edits lost"),
-    "sessions": ("{n} session", "{n:,} sessions"),
-    "users": ("{n} user", "{n:,} users"),
-    "invitations": ("{n} invitation", "{n:,} invitations"),
-    "withdrawn": ("{n} invitation withdrawn", "{n:,} invitations withdrawn"),
-    "messages": ("{n} email", "{n:,} emails"),
-    "events": ("{n} entry", "{n:,} entries"),
-    "problems": ("{n} problem found before", "{n:,} problems found before"),
-    "days": ("older than {n} day", "older than {n:,} days"),
-    "invite": ("{n} new invite", "{n:,} new invites"),
-    "update": ("{n} update", "{n:,} updates"),
+COUNTS = {
+    "rows": "{n} {n:row|rows}",
+    "lost_edits": "{n} {n:edit|edits} lost",
+    "sessions": "{n} {n:session|sessions}",
+    "users": "{n} {n:user|users}",
+    "invitations": "{n} {n:invitation|invitations}",
+    "withdrawn": "{n} {n:invitation|invitations} withdrawn",
+    "messages": "{n} {n:email|emails}",
+    "events": "{n} {n:entry|entries}",
+    "problems": "{n} {n:problem|problems} found before",
+    "days": "older than {n} {n:day|days}",
+    "invite": "{n} new {n:invite|invites}",
+    "update": "{n} {n:update|updates}",
     "invited": "{n:,} invited",
     "updated": "{n:,} updated",
     "unchanged": "{n:,} unchanged",
@@ -112,15 +112,22 @@ COUNTS: dict[str, Phrase] = {
 }
 
 
+_SETTINGS = {
+    field.name.lower(): f"“{field.label}”"
+    for section in SECTIONS.values()
+    for field in section.asked
+}
+"""The labels of the settings' pages, by name."""
+
+
 def describe(action: str, details: Details, count: int = 1, subject: str = "") -> list[str]:
     """What happened: the parts of a sentence before and after the subject, or one part if it does not name it.
 
     `subject.join(parts)` is the whole sentence. An action that is not known here is shown by its own name.
     """
-    if action == "organisation.changed":
-        details = _name_settings(details)
     texts = defaultdict(str, details)
-    texts["changes"] = ", ".join(_list_changes(details))
+    labels = _SETTINGS if action == "organisation.changed" else {}
+    texts["changes"] = ", ".join(_list_changes(details, labels))
     texts["counts"] = ", ".join(_list_counts(details))
     sentence = SENTENCES.get(action, f"{action} {{}}")
     parts = [part.format_map(texts) for part in sentence.split("{}")]
@@ -136,7 +143,7 @@ def _list_counts(details: Details) -> list[str]:
     return describe_counts(COUNTS, counts)
 
 
-def _list_changes(details: Details) -> list[str]:
+def _list_changes(details: Details, labels: Mapping[str, str]) -> list[str]:
     """["role Analyst to Admin", "2 groups added"]; empty where the details have no fields afterwards."""
     before, after = details.get("before"), details.get("after")
     if not isinstance(after, dict):
@@ -147,40 +154,20 @@ def _list_changes(details: Details) -> list[str]:
     for name, now in after.items():
         was = before.get(name)
         if was != now:
-            changes += _describe_change(words(name), was, now)
+            changes += _describe_change(labels.get(name, words(name)), was, now)
     return changes
 
 
 def _describe_change(label: str, before: Any, after: Any) -> list[str]:
-    if isinstance(after, list) and isinstance(before or [], list):
-        old = before or []
-        counts = {
-            "added": len([each for each in after if each not in old]),
-            "removed": len([each for each in old if each not in after]),
-        }
-        single = label.removesuffix("s")
-        phrases: dict[str, Phrase] = {
-            did: (f"{{n}} {single} {did}", f"{{n:,}} {label} {did}") for did in counts
-        }
-        return describe_counts(phrases, counts)
+    if isinstance(after, list):
+        earlier = before if isinstance(before, list) else []
+        added = [each for each in after if each not in earlier]
+        removed = [each for each in earlier if each not in after]
+        counts = {"added": len(added), "removed": len(removed)}
+        noun = label.removesuffix("s")
+        return [f"{plural(n, noun, label)} {what}" for what, n in counts.items() if n]
     old, new = (clipped(value(side), LONGEST_VALUE) for side in (before, after))
     return [f"{label} {new}" if before in (None, "") else f"{label} {old} to {new}"]
-
-
-def _name_settings(details: Details) -> Details:
-    """The details with labels and choices of the settings' pages in place of names and values."""
-    asked = {field.name.lower(): field for section in SECTIONS.values() for field in section.asked}
-
-    def name_all(values: Mapping[str, Any]) -> dict[str, Any]:
-        named = {}
-        for name, each in values.items():
-            if name in asked:
-                named[f"“{asked[name].label}”"] = asked[name].choices.get(str(each), each)
-            else:
-                named[name] = each
-        return named
-
-    return {side: name_all(details.get(side) or {}) for side in ("before", "after")}
 
 
 def words(name: str) -> str:

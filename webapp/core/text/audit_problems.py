@@ -7,17 +7,14 @@ from datetime import datetime, tzinfo
 from typing import Any
 
 from webapp.core.text.formatting import full, plural
-from webapp.core.text.phrases import CodedText, Phrase, describe
+from webapp.core.text.phrases import CodedText, describe
 
 SHOWN = 20
 """Problems that are shown one by one."""
 
-PROBLEMS: dict[str, Phrase] = {
+PROBLEMS = {
     "ends_changed": "The chain’s own record of its ends was changed, so its end or its beginning may be missing.",
-    "missing": (
-        "Before event {event}: {n} sealed event is missing.",
-        "Before event {event}: {n:,} sealed events are missing.",
-    ),
+    "missing": "Before event {event}: {n} sealed {n:event is|events are} missing.",
     "moved": "Event {event} is not the one that was sealed in its place ({place:,}), or not in that order.",
     "changed": "Event {event} ({action}) was changed, or not written by Muster.",
     "cut_off": "The chain was sealed up to {sealed:,}, but its last event is {found:,}.",
@@ -47,14 +44,10 @@ class Verdict:
     waiting: int = 0
     wrong: int = 0
     problems: list[CodedText] = field(default_factory=list)
-    first: tuple[int, datetime] | None = None
-    """The event of the first problem, where it is about one."""
 
     def add(self, code: str, event: Any = None, **more: Any) -> None:
         """Add a problem. event: the AuditEvent that it is about."""
         about = {"event": event.id, "action": event.action} if event else {}
-        if event and not self.wrong:
-            self.first = event.id, event.at
         self.wrong += 1
         if self.wrong <= SHOWN:
             self.problems.append({"code": code, **about, **more})
@@ -81,14 +74,13 @@ def describe_problems(verdict: Verdict) -> list[str]:
     return [describe(PROBLEMS, problem) for problem in verdict.problems]
 
 
-def list_advice(verdict: Verdict, zone: tzinfo) -> list[str]:
+def list_advice(verdict: Verdict) -> list[str]:
     """What the problems mean and what to do; nothing where there are none."""
     if not verdict.wrong:
         return []
-    whole = ""
-    if verdict.first:
-        event_id, at = verdict.first
-        whole = f"What stands before event {event_id} of {full(at, zone)} is whole. "
-    meaning = f"{whole}What is named above is not what Muster left there: somebody who can write to the database changed it."
-    steps = [f"{number}. {advice}" for number, advice in enumerate(ADVICE, start=1)]
-    return [meaning, "What to do:", *steps]
+    lines = ["What is named above is not what Muster left there: somebody changed the database."]
+    if "event" in verdict.problems[0]:
+        lines.append(f"What stands before event {verdict.problems[0]['event']} is whole.")
+    lines.append("What to do:")
+    lines += [f"{number}. {advice}" for number, advice in enumerate(ADVICE, start=1)]
+    return lines

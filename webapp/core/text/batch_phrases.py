@@ -7,86 +7,56 @@ from typing import Any
 from webapp.core.plan.actions import Action, Do
 from webapp.core.plan.registry import Registry
 from webapp.core.text import phrases
-from webapp.core.text.formatting import list_names, list_numbers
-from webapp.core.text.phrases import CodedText, Phrase
+from webapp.core.text.formatting import list_names
+from webapp.core.text.phrases import CodedText
 
-_TITLES: dict[str, Phrase] = {
-    "set_role": (
-        "Change the role of {n:,} person to {role}",
-        "Change the role of {n:,} people to {role}",
-    ),
-    "set_groups": ("Set the groups of {n:,} person", "Set the groups of {n:,} people"),
-    "add_group": ("Add “{group}” to {n:,} person", "Add “{group}” to {n:,} people"),
-    "add_groups": ("Add {count:,} groups to {n:,} person", "Add {count:,} groups to {n:,} people"),
-    "add_all_groups": ("Add All groups to {n:,} person", "Add All groups to {n:,} people"),
-    "remove_group": ("Remove “{group}” from {n:,} person", "Remove “{group}” from {n:,} people"),
-    "remove_groups": (
-        "Remove {count:,} groups from {n:,} person",
-        "Remove {count:,} groups from {n:,} people",
-    ),
-    "remove_all_groups": (
-        "Remove All groups from {n:,} person",
-        "Remove All groups from {n:,} people",
-    ),
-    "deactivate": ("Deactivate {n:,} person", "Deactivate {n:,} people"),
-    "reactivate": ("Reactivate {n:,} person", "Reactivate {n:,} people"),
-    "resend": ("Resend the invitation of {n:,} person", "Resend the invitations of {n:,} people"),
-    "revoke": ("Revoke the invitation of {n:,} person", "Revoke the invitations of {n:,} people"),
+_TITLES = {
+    "set_role": "Change the role of {n} {n:person|people} to {role}",
+    "set_groups": "Set the groups of {n} {n:person|people}",
+    "add_group": "Add “{group}” to {n} {n:person|people}",
+    "add_groups": "Add {count:,} groups to {n} {n:person|people}",
+    "add_all_groups": "Add All groups to {n} {n:person|people}",
+    "remove_group": "Remove “{group}” from {n} {n:person|people}",
+    "remove_groups": "Remove {count:,} groups from {n} {n:person|people}",
+    "remove_all_groups": "Remove All groups from {n} {n:person|people}",
+    "deactivate": "Deactivate {n} {n:person|people}",
+    "reactivate": "Reactivate {n} {n:person|people}",
+    "resend": "Resend the {n:invitation|invitations} of {n} {n:person|people}",
+    "revoke": "Revoke the {n:invitation|invitations} of {n} {n:person|people}",
     "revert": "Revert of “{name}”",
     "part": "{name}, part {part} of {parts}",
 }
 
-_READING: dict[str, Phrase] = {
-    "again": (
-        "{n:,} row of {kind} {batch} that had changed since its review",
-        "{n:,} rows of {kind} {batch} that had changed since its review",
-    ),
-    "address_list": (
-        "a list of {n:,} address, each one person",
-        "a list of {n:,} addresses, each one person",
-    ),
-    "blank": ("{n:,} blank row skipped", "{n:,} blank rows skipped"),
+_READING = {
+    "again": "{n} {n:row|rows} of {kind} {batch} that had changed since its review",
+    "address_list": "a list of {n} {n:address|addresses}, each one person",
+    "blank": "{n} blank {n:row|rows} skipped",
     "chosen": "columns as you chose",
     "downloaded": "downloaded from Muster before",
     "encoding": "{encoding}",
-    "examples": (
-        "{n:,} example row from the template left out",
-        "{n:,} example rows from the template left out",
-    ),
+    "examples": "{n} example {n:row|rows} from the template left out",
     "header_row": "header found in row {row}",
-    "ignored": ("column {columns} ignored", "columns {columns} ignored"),
+    "ignored": "{n:column|columns} {columns} ignored",
     "joined": "columns {columns} joined as groups",
-    "more_words": (
-        "{n:,} more remembered word understood",
-        "{n:,} more remembered words understood",
-    ),
+    "more_words": "{n} more remembered {n:word|words} understood",
     "no_header": "no header row",
-    "overflowed": (
-        "extra cells of {n:,} row were read as groups",
-        "extra cells of {n:,} rows were read as groups",
-    ),
+    "overflowed": "extra cells of {n} {n:row|rows} were read as groups",
     "pasted": "pasted",
-    "prefilled": (
-        "{n:,} row without an email below the last person skipped (row {rows})",
-        "{n:,} rows without an email below the last person skipped (rows {rows})",
-    ),
+    "prefilled": "{n} {n:row|rows} without an email below the last person skipped ({n:row|rows} {rows})",
     "remembered": "columns as remembered for files with these headers",
     "separated": "{separation}",
     "separated_below": "{separation} rows below {header} column names",
-    "sheets_unread": ("sheet {sheets} not read", "sheets {sheets} not read"),
-    "ticks": (
-        "column {columns} read as ticks for groups",
-        "columns {columns} read as ticks for groups",
-    ),
-    "trimmed": ("{n:,} cell trimmed", "{n:,} cells trimmed"),
-    "word": ("“{word}” read as {meaning} in {n:,} row", "“{word}” read as {meaning} in {n:,} rows"),
+    "sheets_unread": "{n:sheet|sheets} {sheets} not read",
+    "ticks": "{n:column|columns} {columns} read as ticks for groups",
+    "trimmed": "{n} {n:cell|cells} trimmed",
+    "word": "“{word}” read as {meaning} in {n} {n:row|rows}",
     "workbook": "{format} workbook, sheet {sheets}",
 }
 
-_SKIPPED: dict[str, Phrase] = {
-    "attention": ("{n:,} row that needed attention", "{n:,} rows that needed attention"),
-    "duplicate": ("{n:,} duplicate", "{n:,} duplicates"),
-    "other": ("{n:,} row for another reason", "{n:,} rows for another reason"),
+_SKIPPED = {
+    "attention": "{n} {n:row|rows} that needed attention",
+    "duplicate": "{n} {n:duplicate|duplicates}",
+    "other": "{n} {n:row|rows} for another reason",
 }
 
 _SEPARATIONS = {
@@ -100,7 +70,7 @@ _SEPARATIONS = {
 def describe_title(said: CodedText) -> str:
     """What a batch is called: "Deactivate 12 people", "Revert of “staff.csv”"."""
     if "of" in said:
-        return phrases.describe(_TITLES, {**said, "name": describe_title(said["of"])[:200]})
+        said = {**said, "name": describe_title(said["of"])[:200]}
     return phrases.describe(_TITLES, said)
 
 
@@ -129,7 +99,8 @@ def describe_reading(said: CodedText) -> str:
         if name in said:
             shown[name] = list_names(said[name])
     if "rows" in said:
-        shown["rows"] = list_numbers(said["rows"])
+        first, last = said["rows"][0], said["rows"][-1]
+        shown["rows"] = f"{first} to {last}" if last > first else str(first)
     for name in ("separation", "header"):
         if name in said:
             shown[name] = _SEPARATIONS.get(said[name], f"separated by “{said[name]}”")

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-_BROWSERS = (
-    ("Edg", "Edge"), ("OPR/", "Opera"), ("SamsungBrowser/", "Samsung Internet"), ("FxiOS/", "Firefox"), ("Firefox/", "Firefox"),
-    ("CriOS/", "Chrome"), ("Chrome/", "Chrome"), ("Safari/", "Safari"), ("curl/", "curl"), ("python-requests/", "A script"),
-)  # fmt: skip
-_SYSTEMS = (
-    ("iPhone", "iPhone"), ("iPad", "iPad"), ("Android", "Android"), ("CrOS", "ChromeOS"), ("Windows", "Windows"),
-    ("Macintosh", "Mac"), ("Linux", "Linux"),
-)  # fmt: skip
+_BROWSERS = {
+    "Edg": "Edge",
+    "FxiOS/": "Firefox",
+    "Firefox/": "Firefox",
+    "CriOS/": "Chrome",
+    "Chrome/": "Chrome",
+    "Safari/": "Safari",
+}
+"""By a mark in the text. Others pretend to be Chrome and Safari, so these come last."""
+_SYSTEMS = {
+    "iPhone": "iPhone",
+    "iPad": "iPad",
+    "Android": "Android",
+    "CrOS": "ChromeOS",
+    "Windows": "Windows",
+    "Macintosh": "Mac",
+    "Linux": "Linux",
+}
 
 
 def device(user_agent: str) -> str:
-    """\"Firefox on Windows". Others pretend to be Chrome and Safari, so these come last."""
-    browser = next((name for mark, name in _BROWSERS if mark in user_agent), "")
-    system = next((name for mark, name in _SYSTEMS if mark in user_agent), "")
-    if browser and system:
-        return f"{browser} on {system}"
-    return browser or system or "Unknown device"
+    """\"Firefox on Windows"; a browser that is not in the tables has the name of the one that it pretends to be."""
+    browsers = [name for mark, name in _BROWSERS.items() if mark in user_agent]
+    systems = [name for mark, name in _SYSTEMS.items() if mark in user_agent]
+    return " on ".join(browsers[:1] + systems[:1]) or "Unknown device"

@@ -37,7 +37,7 @@ def when(value: datetime, now: datetime, zone: tzinfo) -> str:
         return f"{names[days]} at {local:%H:%M}"
     if 1 < days < 7:
         return f"{days} days ago"
-    return f"{local.day} {local:%B}" if local.year == today.year else f"{local.day} {local:%B %Y}"
+    return day(value, now, zone)
 
 
 def day(value: datetime, now: datetime, zone: tzinfo) -> str:
@@ -50,7 +50,7 @@ def lasting(value: timedelta) -> str:
     """\"about 40 seconds", "about 3 minutes": rounded for people who wait."""
     seconds = max(1, round(value.total_seconds()))
     if seconds < 60:
-        return f"about {plural(max(seconds // 10 * 10, 1) if seconds >= 10 else seconds, 'second')}"
+        return f"about {plural(round(seconds, -1) or 1, 'second')}"
     if seconds < 5400:
         return f"about {plural(round(seconds / 60), 'minute')}"
     return f"about {plural(round(seconds / 3600), 'hour')}"
@@ -92,19 +92,6 @@ def list_names(names: Sequence[str], most: int = 6) -> str:
     quoted = [f"“{clipped(name, 39)}”" for name in names[:most]]
     if len(names) > most:
         quoted.append(f"{len(names) - most} more")
-    return _join(quoted)
-
-
-def list_numbers(numbers: Sequence[int], most: int = 6) -> str:
-    """2, 3 and 7; of many numbers only the first."""
-    named = list(map(str, numbers[:most]))
-    if len(numbers) > most:
-        named.append("others")
-    return _join(named)
-
-
-def _join(words: list[str]) -> str:
-    """\"a, b and c"."""
-    if len(words) < 2:
-        return "".join(words)
-    return f"{', '.join(words[:-1])} and {words[-1]}"
+    if len(quoted) < 2:
+        return "".join(quoted)
+    return f"{', '.join(quoted[:-1])} and {quoted[-1]}"

@@ -5,9 +5,9 @@ The mail server's own words are parameters.
 
 from __future__ import annotations
 
-from webapp.core.text.phrases import CodedText, Phrase, describe
+from webapp.core.text.phrases import CodedText, describe
 
-CAUSES: dict[str, Phrase] = {
+CAUSES = {
     "timeout": "no answer in time",
     "no_host": "no such host",
     "closed": "it closed the connection",
@@ -15,7 +15,7 @@ CAUSES: dict[str, Phrase] = {
 }
 """Why a connection failed. Other causes are texts of the operating system."""
 
-PHRASES: dict[str, Phrase] = {
+PHRASES = {
     # what the mail server said to a message
     "accepted": "{words}",
     "deferred": "{words}",

@@ -7,7 +7,6 @@ from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from webapp.core.addresses import MAX_LENGTH
 from webapp.core.files.columns import Places, name_of
 from webapp.core.files.extract import Cells, find_ignored
 from webapp.core.files.fields import Field, is_address
@@ -16,7 +15,6 @@ from webapp.core.files.table import Line, Table
 from webapp.core.lists.row_filter import Hint
 from webapp.core.text import phrases
 from webapp.core.text.formatting import list_names
-from webapp.core.text.phrases import Phrase
 
 _EXAMPLES, _LONGEST = 2, 100
 """Texts in place of a person that are named, and their characters that are kept."""
@@ -38,37 +36,35 @@ def find_notices(
 ) -> tuple[list[Notice], Mapping[int, str]]:
     """What a person should know of a file, and the hints of its rows by their numbers. The last hint of a row counts."""
     numbers = [person.line for person in people]
-    hints: dict[int, str] = {}
-    notices = []
-
-    def add(
-        hint: Hint, rows: Sequence[int], columns: Sequence[str] = (), words: Sequence[str] = ()
-    ) -> None:
-        if found := set(rows).intersection(numbers):
-            hints.update(dict.fromkeys(found, hint))
-            notices.append(Notice(_CODES.get(hint, hint.value), columns, words, hint=hint))
-
-    merged, columns = _find_merged(table, places, numbers)
+    email = places.fields[Field.EMAIL]
+    merged, merged_columns = _find_merged(table, places, numbers)
     formulas = [line for line, *cells in people if any(cell.startswith("=") for cell in cells)]
-    add(Hint.HIDDEN, table.sheet.hidden)
-    add(Hint.MERGED, merged, columns)
-    add(Hint.NO_RESULT, formulas if table.sheet.name else [])
-    texts = _find_texts(table, places.fields[Field.EMAIL])
+    texts = [line.number for line in table.lines if _is_text(line, email)]
     examples = [person.email[:_LONGEST] for person in people if person.line in texts]
-    add(Hint.TEXT, texts, words=examples[:_EXAMPLES])
     ignored = find_ignored(table, places)
-    add(Hint.GONE, *find_people_gone(table, ignored))
-    addresses = {
-        name_of(table.header, place): sum(is_address(line.cell(place)) for line in table.lines)
-        for place in ignored
-    }
-    names = [name for name, n in addresses.items() if n]
-    if names:
-        notices.append(Notice("addresses", names, rows=sum(addresses.values())))
+    gone, gone_columns, gone_words = find_people_gone(table, ignored)
+    found: list[tuple[Hint, Sequence[int], Sequence[str], Sequence[str]]] = [
+        (Hint.HIDDEN, table.sheet.hidden, (), ()),
+        (Hint.MERGED, merged, merged_columns, ()),
+        (Hint.NO_RESULT, formulas if table.sheet.name else [], (), ()),
+        (Hint.TEXT, texts, (), examples[:_EXAMPLES]),
+        (Hint.GONE, gone, gone_columns, gone_words),
+    ]
+    notices = []
+    hints: dict[int, str] = {}
+    for hint, rows, columns, words in found:
+        if here := set(rows).intersection(numbers):
+            hints.update(dict.fromkeys(here, hint))
+            notices.append(Notice(hint.value, columns, words, hint=hint))
+    unused = []
+    addresses = 0
+    for place in ignored:
+        if n := sum(is_address(line.cell(place)) for line in table.lines):
+            unused.append(name_of(table.header, place))
+            addresses += n
+    if unused:
+        notices.append(Notice("addresses", unused, rows=addresses))
     return notices, hints
-
-
-_CODES = {Hint.NO_RESULT: "formulas"}
 
 
 def _find_merged(
@@ -86,57 +82,28 @@ def _find_merged(
     return rows, [name_of(table.header, place) for place in sorted(columns)]
 
 
-def _find_texts(table: Table, email: int) -> list[int]:
-    """Rows with a text where the e-mail should be, and no letters in any other cell: headings, footers, totals."""
-    return [line.number for line in table.lines if _is_text(line, email)]
-
-
 def _is_text(line: Line, email: int) -> bool:
+    """Whether a row has a text where the e-mail should be, and no letters in any other cell: a heading, a footer, a total."""
     text = line.cell(email)
-    others = [*line.cells[:email], *line.cells[email + 1 :]]
-    has_letters = any(letter.isalpha() for cell in others for letter in cell)
-    return bool(text) and not has_letters and not _MAY_BE_SOMEBODY.search(text[:MAX_LENGTH])
+    others = "".join([*line.cells[:email], *line.cells[email + 1 :]])
+    if not text or any(letter.isalpha() for letter in others):
+        return False
+    may_be_name = " " not in text and re.search(r"[._\d]", text)  # the first half of an address
+    return not may_be_name and not re.search("[@＠]", text)
 
 
-_MAY_BE_SOMEBODY = re.compile(
-    r"[@\uff20]|^[^\s@]*[\w][._\d][^\s@]*$|\((?:at|arroba)\)|\[at\]", re.IGNORECASE
-)
-"""An address, or the first half of one."""
-
-
-_TITLES: dict[str, Phrase] = {
-    "addresses": (
-        "{n:,} email address in {columns} is not used",
-        "{n:,} email addresses in {columns} are not used",
-    ),
-    "formulas": (
-        "{n:,} row has formulas without a stored result",
-        "{n:,} rows have formulas without a stored result",
-    ),
-    "gone": (
-        "{n:,} row is of somebody who is suspended or gone by {columns}",
-        "{n:,} rows are of people who are suspended or gone by {columns}",
-    ),
-    "hidden": (
-        "{n:,} row of the sheet is hidden or filtered out",
-        "{n:,} rows of the sheet are hidden or filtered out",
-    ),
-    "merged": (
-        "Merged cells: {n:,} row below the first is blank there",
-        "Merged cells: {n:,} rows below the first are blank there",
-    ),
-    "replaced": (
-        "{n:,} row has an email that was replaced by another one",
-        "{n:,} rows have an email that was replaced by another one",
-    ),
-    "text": (
-        "{n:,} row has text in place of a person",
-        "{n:,} rows have text in place of a person",
-    ),
+_TITLES = {
+    "addresses": "{n} email {n:address|addresses} in {columns} {n:is|are} not used",
+    "no_result": "{n} {n:row has|rows have} formulas without a stored result",
+    "gone": "{n} {n:row is|rows are} of {n:somebody|people} who {n:is|are} suspended or gone by {columns}",
+    "hidden": "{n} {n:row|rows} of the sheet {n:is|are} hidden or filtered out",
+    "merged": "Merged cells: {n} {n:row|rows} below the first {n:is|are} blank there",
+    "replaced": "{n} {n:row has|rows have} an email that was replaced by another one",
+    "text": "{n} {n:row has|rows have} text in place of a person",
 }
-_ADVICE: dict[str, Phrase] = {
+_ADVICE = {
     "addresses": "These people are not invited. Change the columns if they should be.",
-    "formulas": "Open the workbook in a spreadsheet program, save it and replace the file, or fill the cells in here.",
+    "no_result": "Open the workbook in a spreadsheet program, save it and replace the file, or fill the cells in here.",
     "gone": "It says {words}. They would be invited like the others.",
     "hidden": "They are read like the others. Remove them here if they should not be invited.",
     "merged": "Only the first row has what stands in {columns}. Fill in the others.",
@@ -145,13 +112,12 @@ _ADVICE: dict[str, Phrase] = {
 }
 
 
-def title(notice: Notice, rows: int) -> str:
-    """What a notice says. rows: how many it is about now."""
-    said = {"code": notice.code, "n": rows, "columns": list_names(notice.columns)}
-    return phrases.describe(_TITLES, said)
-
-
-def advice(notice: Notice) -> str:
-    """What to do about it."""
-    words, columns = list_names(notice.words), list_names(notice.columns)
-    return phrases.describe(_ADVICE, {"code": notice.code, "words": words, "columns": columns})
+def describe(notice: Notice) -> tuple[str, str]:
+    """What a notice says, and what to do about it."""
+    said = {
+        "code": notice.hint or notice.code,
+        "n": notice.rows,
+        "columns": list_names(notice.columns),
+        "words": list_names(notice.words),
+    }
+    return phrases.describe(_TITLES, said), phrases.describe(_ADVICE, said)

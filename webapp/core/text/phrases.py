@@ -10,18 +10,25 @@ from typing import Any
 
 CodedText = Mapping[str, Any]
 """A code with its parameters: {"code": "duplicate", "row": 5}."""
-Phrase = str | tuple[str, str]
-"""A sentence with its parameters in braces; or the one for n = 1 and the one for all other n."""
 
 
-def describe(phrases: Mapping[str, Phrase], said: CodedText) -> str:
+class Number(int):
+    """A number that a sentence is written for: "{n} {n:row is|rows are} hidden"."""
+
+    def __format__(self, words: str) -> str:
+        one, _, many = words.partition("|")
+        if many:
+            return one if self == 1 else many
+        return f"{int(self):,}"
+
+
+def describe(phrases: Mapping[str, str], said: CodedText) -> str:
     """The sentence for a code and its parameters. A code that is not known is shown by its `text`, if it has one."""
     phrase = phrases.get(said["code"], "{text}")
-    if isinstance(phrase, tuple):
-        phrase = phrase[0] if said["n"] == 1 else phrase[1]
-    return phrase.format(**{"text": "", **said})
+    number = Number(said.get("n", 0))
+    return phrase.format_map({"text": "", **said, "n": number})
 
 
-def describe_counts(phrases: Mapping[str, Phrase], counts: Mapping[str, int]) -> list[str]:
+def describe_counts(phrases: Mapping[str, str], counts: Mapping[str, int]) -> list[str]:
     """The phrases of those codes that are counted at all, each with its number as `n`."""
     return [describe(phrases, {"code": code, "n": n}) for code, n in counts.items() if n]

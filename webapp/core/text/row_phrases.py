@@ -7,28 +7,25 @@ from datetime import UTC, datetime
 from webapp.core.security.permissions import MEANINGS
 from webapp.core.text import mail_phrases, phrases
 from webapp.core.text.formatting import full
-from webapp.core.text.phrases import CodedText, Phrase
+from webapp.core.text.phrases import CodedText
 
-_EMAIL: dict[str, Phrase] = {
+PHRASES = {
+    # an e-mail that does not pass
     "email_missing": "Email is missing.",
     "email_long": "Email is too long.",
     "email_without_at": "No @ in email.",
     "email_several": "More than one email.",
     "email_invalid": "Not an email address.",
     "email_domain_incomplete": "Incomplete domain.",
-}
-
-_CELLS: dict[str, Phrase] = {
+    # other cells
     "cell_long": "Too long: a cell holds at most {most:,} characters.",
     "role_missing": "Role is missing.",
     "role_several": "One role a person.",
     "role_unknown": "Not a role.",
     "groups_many": "Too long: a cell holds at most {most:,} groups.",
-    "groups_unknown": ("No such group.", "{n:,} groups do not exist."),
+    "groups_unknown": "{n:No such group|{n} groups do not exist}.",
     "all_groups_alone": "“All groups” stands alone, or not at all.",
-}
-
-_PLAN: dict[str, Phrase] = {
+    # what the plan says of a row
     "all_groups_kept": "Has All groups: single groups cannot be taken from that.",
     "deactivated": "This account is deactivated. Reactivate it, or remove the row.",
     "domain_not_allowed": "Domain not allowed here.",
@@ -41,9 +38,7 @@ _PLAN: dict[str, Phrase] = {
     "owner": "The Owner cannot be changed.",
     "own_role": "You cannot change your own role.",
     "rank": "You cannot change people with the role {role}: it ranks above yours.",
-}
-
-_PEOPLE: dict[str, Phrase] = {
+    # why an action does not go for somebody
     "deactivated_person": "This account is deactivated. Reactivate it first.",
     "expired": "This invitation has expired. Resend it first.",
     "former_role_gone": "The former role is not there any more.",
@@ -57,13 +52,31 @@ _PEOPLE: dict[str, Phrase] = {
     "person_gone": "This person is not here any more.",
     "resend_limit": "This invitation was sent {most} times again within an hour. Wait a while, or copy its link.",
     "role_gone": "This role is not there any more.",
-}
-
-_SINCE: dict[str, Phrase] = {
+    # why something is not reverted
     "accepted_since": "Accepted since.",
     "changed_since": "Changed since.",
     "original_unknown": "What was done to this person is not known any more.",
     "resent_since": "Sent again since.",
+    # notes on the plan
+    "again": "Its email failed; it is sent again",
+    "merge": "Only the groups differ",
+    "role_kept": "File says {role}",
+    # what came of a row
+    "already_as_file": "Already as the file wants",
+    "already_so": "Already so",
+    "cancelled": "Cancelled before it was done",
+    "changed": "Changed since the review",
+    "erased": "This person was erased",
+    "failed": "Something went wrong on our side. Nothing was done for this row",
+    "may_not_do": "{name} may no longer do this",
+    "may_not_grant": "{name} may not grant or change this role",
+    "may_not_invite": "{name} may no longer invite",
+    "resent": "Sent again since the review",
+    # a single invitation
+    "has_account": "This person already has an account.",
+    "is_invited": "This person is already invited.",
+    "proof": "Type your password: this person becomes {role}.",
+    "same_address": "This invitation has that address already. Type another, or resend it.",
 }
 
 _TOUCHED = {
@@ -77,26 +90,7 @@ _TOUCHED = {
 }
 """Who touched a person since, by the audit action: it has `at`, and `who` where that is known."""
 
-_NOTES: dict[str, Phrase] = {
-    "again": "Its email failed; it is sent again",
-    "merge": "Only the groups differ",
-    "role_kept": "File says {role}",
-}
-
-_REASONS: dict[str, Phrase] = {
-    "already_as_file": "Already as the file wants",
-    "already_so": "Already so",
-    "cancelled": "Cancelled before it was done",
-    "changed": "Changed since the review",
-    "erased": "This person was erased",
-    "failed": "Something went wrong on our side. Nothing was done for this row",
-    "may_not_do": "{name} may no longer do this",
-    "may_not_grant": "{name} may not grant or change this role",
-    "may_not_invite": "{name} may no longer invite",
-    "resent": "Sent again since the review",
-}
-
-_CHANGES: dict[str, Phrase] = {
+_CHANGES = {
     "deactivate": "deactivated",
     "reactivate": "reactivated",
     "revoke": "invitation revoked",
@@ -104,15 +98,6 @@ _CHANGES: dict[str, Phrase] = {
     "added": "added {names}",
     "removed": "removed {names}",
 }
-
-_SINGLE: dict[str, Phrase] = {
-    "has_account": "This person already has an account.",
-    "is_invited": "This person is already invited.",
-    "proof": "Type your password: this person becomes {role}.",
-    "same_address": "This invitation has that address already. Type another, or resend it.",
-}
-
-PHRASES = _EMAIL | _CELLS | _PLAN | _PEOPLE | _SINCE | _NOTES | _REASONS | _SINGLE
 
 
 def describe(said: CodedText) -> str:

@@ -29,27 +29,13 @@ def letters_apart(a: str, b: str, most: int) -> int:
 def by_number(name: str) -> list[tuple[int, str]]:
     """The place of a name among others, as people sort: Year 9 before Year 10."""
     pieces = re.findall(r"[0-9]+|[^0-9]+", plain(name))
-    return [
-        (int(piece), "") if piece.isdecimal() and len(piece) < 19 else (-1, piece)
-        for piece in pieces
-    ]
-
-
-_TWICE = re.compile("[\u00c2-\u00f4][\u0080-\u00bf\u0152-\u2122]")
+    return [(int(piece), "") if piece.isdecimal() else (-1, piece) for piece in pieces]
 
 
 def decode_again(text: str) -> str | None:
     """What UTF-8 said before it was read as Windows-1252 (“CafÃ©”); None where it was not."""
-    if not _TWICE.search(text):
-        return None
     try:
-        return b"".join(map(_byte, text)).decode()
+        again = text.encode("cp1252").decode()
     except UnicodeError:
         return None
-
-
-def _byte(character: str) -> bytes:
-    try:
-        return character.encode("cp1252")
-    except UnicodeError:
-        return character.encode("latin-1")  # the five bytes that Windows-1252 does not know
+    return again if again != text else None

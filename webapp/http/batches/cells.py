@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from webapp.core.files.cleaning import CLIPPED, clip
 from webapp.core.plan.planner import Plan
 from webapp.core.plan.registry import ALL_GROUPS, Registry, RoleEntry, fold
-from webapp.core.text.lookalikes import LookAlike, look_alike
+from webapp.core.text.lookalikes import look_alike
 from webapp.models import Row
 from webapp.schemas.directory import GroupSchema
 from webapp.schemas.rows import is_too_long, split_groups
@@ -81,15 +81,11 @@ def as_it_stands(cell: str, registry: Registry) -> Groups:
     return Groups(names, unknown=unknown)
 
 
-def look_alike_of(row: Row, known_domains: Sequence[str]) -> LookAlike | None:
-    """What is to be said of letters in the row's address that only look Latin. fixed: the whole cell."""
+def look_alike_of(row: Row, known_domains: Sequence[str]) -> str | None:
+    """The row's cell in Latin letters, if its address has letters that only look Latin; "" if it cannot be written so."""
     address = row.email.rpartition("<")[2].rstrip("> ")
-    found = look_alike(address, known_domains)
-    return (
-        replace(found, fixed=row.email.replace(address, found.fixed))
-        if found and found.fixed
-        else found
-    )
+    latin = look_alike(address, known_domains)
+    return row.email.replace(address, latin) if latin else latin
 
 
 @dataclass(frozen=True, slots=True)
