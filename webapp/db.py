@@ -6,6 +6,7 @@ import json
 import sqlite3
 import time
 from collections.abc import Iterable, Mapping
+from contextlib import closing
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,6 @@ from sqlalchemy import (
     Delete,
     Engine,
     Enum,
-    Float,
     Integer,
     MetaData,
     String,
@@ -162,9 +162,6 @@ def tune_sqlite(engine: Engine) -> None:
 _LIMITS = {
     "lock_timeout": MAX_BUSY_MS,
     "idle_in_transaction_session_timeout": MAX_IDLE_MS,
-    "tcp_keepalives_idle": 10,
-    "tcp_keepalives_interval": 5,
-    "tcp_keepalives_count": 3,
 }
 
 
@@ -246,16 +243,11 @@ def truncate_wal() -> None:
     """
     if db.engine.dialect.name != "sqlite":
         return
-    connection = db.engine.raw_connection()
-    try:
+    with closing(db.engine.raw_connection()) as connection:
         driver: Any = connection.driver_connection
         driver.execute(f"PRAGMA busy_timeout={TURN_MS}")
-        try:
-            driver.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        finally:
-            driver.execute(f"PRAGMA busy_timeout={MAX_BUSY_MS}")
-    finally:
-        connection.close()
+        driver.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        driver.execute(f"PRAGMA busy_timeout={MAX_BUSY_MS}")
 
 
 def bulk_execute(statement: Update | Delete, values: Mapping[str, Any] | None = None) -> Any:
@@ -309,12 +301,3 @@ def in_json(
         return column.in_(select(each.c.value))
     texts = func.jsonb_array_elements_text(cast(cast(payload, Text), postgresql.JSONB))
     return column.in_(select(cast(texts, Integer) if isinstance(column.type, Integer) else texts))
-
-
-def seconds_between(
-    earlier: QueryableAttribute[Any], later: QueryableAttribute[Any]
-) -> ColumnElement[float]:
-    """How long from one moment to the other; NULL where one of them is missing."""
-    if db.engine.dialect.name == "sqlite":
-        return (func.julianday(later) - func.julianday(earlier)) * 86_400
-    return cast(func.extract("epoch", later - earlier), Float)

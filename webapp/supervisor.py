@@ -44,11 +44,7 @@ class Supervisor:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         # The children get the folder's whole path: theirs is another working directory.
-        self.environ = {
-            **os.environ,
-            "MUSTER_DATA_DIR": str(settings.data_dir),
-            "PYTHONUNBUFFERED": "1",
-        }
+        self.environ = os.environ | {"MUSTER_DATA_DIR": str(settings.data_dir)}
         self.stop_signal = 0
         self.queue: list[SupervisedProcess] = []
         self.programs: list[SupervisedProcess] = []
@@ -84,11 +80,6 @@ class Supervisor:
         if reason := problem(settings.host, settings.port):
             raise NotStartedError(reason)
         log.info("Muster %s starts", version())
-        if not _has_right_packages():
-            log.warning(
-                "the packages in %s are not those of this version: run “make venv” as its owner",
-                sys.prefix,
-            )
         if settings.embedded_queue:
             start = partial(valkey.start, settings, valkey.find_server())
             self.queue.append(SupervisedProcess("the queue server", start))
@@ -143,14 +134,6 @@ class Supervisor:
     def _python(self, *arguments: str, stdout: int | None = 2) -> Child:
         """A child that runs our Python; its stdout goes to stderr (2) unless said otherwise."""
         return spawn([sys.executable, *arguments], environ=self.environ, cwd=TOP, stdout=stdout)
-
-
-def _has_right_packages() -> bool:
-    """Whether the environment was made from the requirements of this version; true where it was made in another way."""
-    made_from = Path(sys.prefix, "requirements.txt")
-    return (
-        not made_from.exists() or made_from.read_bytes() == (TOP / "requirements.txt").read_bytes()
-    )
 
 
 def _web_answers(settings: Settings) -> bool:

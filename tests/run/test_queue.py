@@ -166,13 +166,3 @@ def test_the_socket_is_private_and_short_whatever_the_folder(tmp_path: Path) -> 
     finally:
         server.stop()
         settings.queue_socket.parent.rmdir()
-
-
-def test_a_server_that_a_killed_run_left_is_ended_first(tmp_path: Path) -> None:
-    server = Server(Settings.from_environment({"MUSTER_DATA_DIR": str(tmp_path)}))
-    second = valkey.start(server.settings, valkey.find_server())
-    try:
-        assert server.child.wait(60) == 0
-        wait_until(lambda: valkey.answers(server.settings), "the new one answers")
-    finally:
-        processes.end([server.child, second], 1)

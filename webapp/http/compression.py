@@ -8,7 +8,14 @@ from gzip import GzipFile
 
 from flask import Response, request
 
-TYPES = {"text/html", "text/css", "text/javascript", "application/json", "image/svg+xml"}
+TYPES = {
+    "text/html",
+    "text/css",
+    "text/javascript",
+    "application/javascript",
+    "application/json",
+    "image/svg+xml",
+}
 SHORTEST = 500
 """Bytes; shorter answers fit one packet as they are."""
 PADDING = 100

@@ -60,8 +60,6 @@ MEANINGS = {
     "outbox_oldest_due_seconds": "How long the oldest message has been due.",
     "outbox_messages": "Messages by state.",
     "batches": "Batches by state.",
-    "batch_seconds_count": "How many batches have ended.",
-    "batch_seconds_sum": "Seconds from confirming to the end, of all batches together.",
     "invitations_pending": "Invitations that are not accepted yet.",
     "database_bytes": "How large the database is.",
 }

@@ -26,13 +26,11 @@ def make(folder: Path) -> None:
     """Make it on the first start, for this user alone. Raises ConfigError where it cannot be used."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        usable = os.access(folder, os.R_OK | os.W_OK | os.X_OK)
     except OSError as error:
-        reason = error.strerror or "it cannot be made"
         raise ConfigError(
-            f"MUSTER_DATA_DIR is “{shorten(str(folder))}”, which cannot be made: {reason}. Name another one."
+            f"MUSTER_DATA_DIR is “{shorten(str(folder))}”, which cannot be made: {error.strerror}. Name another one."
         ) from None
-    if not usable:
+    if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
         raise ConfigError(
             f"MUSTER_DATA_DIR is “{shorten(str(folder))}”, which this user cannot read and write; "
             "change its owner, or name another folder."
@@ -65,15 +63,13 @@ def load_secret_key(file: Path) -> str:
     """
     try:
         if not file.exists():
-            # mode 0600
-            with tempfile.NamedTemporaryFile("w", dir=file.parent, prefix=".secret_key-") as new:
+            with tempfile.NamedTemporaryFile("w", dir=file.parent) as new:  # mode 0600
                 new.write(secrets.token_urlsafe(48) + "\n")
                 new.flush()
                 os.fsync(new.fileno())
                 with suppress(FileExistsError):
                     os.link(new.name, file)
-        if stat.S_IMODE(file.stat().st_mode) & 0o077:
-            file.chmod(0o600)
+        file.chmod(0o600)
         key = file.read_text(encoding="ascii").strip()
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not text"
@@ -104,17 +100,15 @@ def sync_folder(folder: Path) -> None:
 
 def note_backup(folder: Path, file: Path) -> None:
     """Write down that a backup was made now, and where."""
-    with open(folder / LAST_BACKUP, "w", encoding="utf-8", opener=private_opener) as note:
-        note.write(f"{file}\n")
+    (folder / LAST_BACKUP).write_text(f"{file}\n", encoding="utf-8")
 
 
 def last_backup(folder: Path) -> tuple[datetime, str] | None:
     """When the last backup was made with this data folder, and where it was written; None where that is not known."""
     note = folder / LAST_BACKUP
     try:
-        return datetime.fromtimestamp(note.stat().st_mtime, UTC), note.read_text(
-            encoding="utf-8", errors="replace"
-        ).strip()
+        made_at = datetime.fromtimestamp(note.stat().st_mtime, UTC)
+        return made_at, note.read_text(encoding="utf-8", errors="replace").strip()
     except OSError:
         return None
 

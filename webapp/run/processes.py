@@ -11,7 +11,6 @@ import secrets
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
@@ -19,16 +18,13 @@ from pathlib import Path
 from typing import IO
 
 # seconds before a dead child is started again; doubled each time
-FIRST_PAUSE, LONGEST_PAUSE = (
-    0.4,
-    10.0,
-)
+FIRST_PAUSE = 0.4
+LONGEST_PAUSE = 10.0
 STEADY = 30.0  # seconds of life after which a death counts as the first one again
 
 Child = subprocess.Popen[bytes]
 Output = int | IO[bytes] | None
 
-_PARENT = "_MUSTER_PARENT"  # in a child's environment: the id of the process that spawned it
 _PR_SET_PDEATHSIG = 1  # <sys/prctl.h>
 _libc = ctypes.CDLL(None) if sys.platform == "linux" else None
 
@@ -43,11 +39,10 @@ def spawn(
     stdout: Output = None,
     stderr: Output = None,
 ) -> Child:
-    """Start a child that gets SIGTERM when its parent dies.
+    """Start a child that gets SIGTERM when its parent dies, on Linux.
 
     In a session of its own it does not see the terminal's Ctrl-C, which then reaches only the parent.
-    Call it from the main thread: on Linux the signal comes when the thread that started the child ends.
-    Elsewhere a child of ours looks after its parent itself, with `exit_with_parent`.
+    Call it from the main thread: the signal comes when the thread that started the child ends.
     """
     parent = os.getpid()
 
@@ -59,7 +54,7 @@ def spawn(
 
     return subprocess.Popen(
         argv,
-        env={**(os.environ if environ is None else environ), _PARENT: str(parent)},
+        env=environ,
         cwd=cwd,
         stdin=subprocess.DEVNULL,
         stdout=stdout,
@@ -67,20 +62,6 @@ def spawn(
         start_new_session=True,
         preexec_fn=die_with_parent,
     )
-
-
-def exit_with_parent() -> None:
-    """Anywhere but on Linux, where the kernel does it: SIGTERM for this process when its parent is gone."""
-    parent = os.environ.get(_PARENT, "")
-    if _libc or not parent:
-        return
-
-    def watch() -> None:
-        while os.getppid() == int(parent):
-            time.sleep(1)
-        os.kill(os.getpid(), signal.SIGTERM)
-
-    threading.Thread(target=watch, daemon=True).start()
 
 
 def end(children: Iterable[Child], patience: float) -> None:
@@ -95,10 +76,8 @@ def end(children: Iterable[Child], patience: float) -> None:
     for child in alive:
         if child.poll() is None:
             log.warning("process %d did not stop and is killed", child.pid)
-            with suppress(ProcessLookupError, PermissionError):
-                os.killpg(child.pid, signal.SIGKILL)
             with suppress(ProcessLookupError):
-                child.kill()
+                os.killpg(child.pid, signal.SIGKILL)
             child.wait()
 
 
@@ -122,28 +101,22 @@ class SupervisedProcess:
         if self.child.poll() is None:
             return
         if self._due is None:
-            self._pause = FIRST_PAUSE if time.monotonic() - self._began > STEADY else self._pause
-            self._wait(describe_end(self.child))
+            if time.monotonic() - self._began > STEADY:
+                self._pause = FIRST_PAUSE
+            end = describe_end(self.child)
+            log.warning("%s %s; it is started again in %.1f s", self.name, end, self._pause)
+            self._due = time.monotonic() + self._pause
+            self._pause = min(self._pause * 2, LONGEST_PAUSE)
         elif time.monotonic() >= self._due:
-            try:
-                self._begin()
-            except OSError as error:  # no memory, no descriptors: it may pass
-                self._wait(f"could not be started ({error})")
-
-    def _wait(self, what: str) -> None:
-        self._due = time.monotonic() + self._pause
-        log.warning("%s %s; it is started again in %.1f s", self.name, what, self._pause)
-        self._pause = min(self._pause * 2, LONGEST_PAUSE)
+            self._begin()
 
 
 def describe_end(child: Child) -> str:
     """ "ended with code 1" or "was ended by signal 9"."""
-    code = child.returncode
-    return (
-        f"was ended by signal {-code}"
-        if code is not None and code < 0
-        else f"ended with code {code}"
-    )
+    code = child.returncode or 0
+    if code < 0:
+        return f"was ended by signal {-code}"
+    return f"ended with code {code}"
 
 
 def unique_name(label: str) -> str:

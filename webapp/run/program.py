@@ -4,7 +4,7 @@ import os
 import sys
 
 from webapp import logs
-from webapp.run import data_folder, processes
+from webapp.run import data_folder
 from webapp.settings.settings import ConfigError, Settings
 
 
@@ -17,7 +17,6 @@ def begin(name: str) -> Settings:
 
     name: of the program, in each line of its log.
     """
-    processes.exit_with_parent()
     try:
         settings = Settings.from_environment(os.environ)
         data_folder.guard(settings.data_dir)

@@ -8,7 +8,6 @@ import os
 import shutil
 import socket
 import stat
-import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -24,8 +23,8 @@ def find_server() -> str:
 
     Raises NotStartedError when there is none.
     """
-    installed = shutil.which("valkey-server") or shutil.which("redis-server")
-    if found := _find_packaged_server() or installed:
+    found = _find_packaged_server() or shutil.which("valkey-server") or shutil.which("redis-server")
+    if found:
         return found
     raise NotStartedError(
         "No queue server was found. Install Valkey, or Redis 6.2 or newer (Debian: apt-get install "
@@ -36,12 +35,10 @@ def find_server() -> str:
 def start(settings: Settings, server: str) -> Child:
     """Start `server` on settings.queue_socket; what it has to say goes to valkey.log in the data folder.
 
-    Whoever calls holds the data folder's lock: a server that still answers there was left by a run that was
-    killed, and is ended first. Raises NotStartedError.
+    Whoever calls holds the data folder's lock. Raises NotStartedError.
     """
     path = settings.queue_socket
     _make_private(path.parent, settings)
-    _end_orphan(settings)
     path.unlink(missing_ok=True)
     options = {
         "--port": "0",
@@ -64,17 +61,12 @@ def answers(settings: Settings) -> bool:
 
     It says PING in the server's own protocol: importing redis costs the supervisor 0.4 CPU seconds and 10 MB.
     """
-    return _say(settings, b"PING", 0.3) == b"+PONG"
-
-
-def _say(settings: Settings, command: bytes, timeout: float) -> bytes:
-    """The answer to a command without arguments, or b"" for none."""
     with suppress(OSError), socket.socket(socket.AF_UNIX) as connection:
-        connection.settimeout(timeout)
+        connection.settimeout(0.3)
         connection.connect(str(settings.queue_socket))
-        connection.sendall(command + b"\r\n")
-        return connection.recv(100).strip()
-    return b""
+        connection.sendall(b"PING\r\n")
+        return connection.recv(100) == b"+PONG\r\n"
+    return False
 
 
 def _find_packaged_server() -> str | None:
@@ -96,20 +88,8 @@ def _make_private(folder: Path, settings: Settings) -> None:
         return
     folder.mkdir(mode=0o700, exist_ok=True)
     found = folder.lstat()
-    if (
-        not stat.S_ISDIR(found.st_mode)
-        or found.st_uid != os.geteuid()
-        or stat.S_IMODE(found.st_mode) & 0o077
-    ):
+    is_ours = stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid()
+    if not is_ours or found.st_mode & 0o077:
         raise NotStartedError(
             f"“{folder}” belongs to somebody else; remove it, or choose a MUSTER_DATA_DIR with a short path."
         )
-
-
-def _end_orphan(settings: Settings) -> None:
-    if not answers(settings):
-        return
-    _say(settings, b"SHUTDOWN NOSAVE NOW", 1)
-    deadline = time.monotonic() + 3
-    while answers(settings) and time.monotonic() < deadline:
-        time.sleep(0.05)

@@ -201,8 +201,6 @@ def test_the_figures_of_the_database(client, token, workers, queue):
     assert (found["muster_outbox_messages", "queued"], found["muster_outbox_messages", "sent"]) == (1, 1)
     assert 120 <= found["muster_outbox_oldest_due_seconds",] < 180
     assert (found["muster_batches", "finished"], found["muster_batches", "processing"]) == (2, 1)
-    assert found["muster_batch_seconds_count",] == 3
-    assert found["muster_batch_seconds_sum",] == pytest.approx(113, abs=0.1)
 
 
 def test_the_figures_of_the_machine(app, client, token):

@@ -13,7 +13,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.orm import InstrumentedAttribute
 
 from webapp import queue
-from webapp.db import db, seconds_between, utcnow
+from webapp.db import db, utcnow
 from webapp.models import (
     Batch,
     BatchState,
@@ -64,9 +64,7 @@ def monitor_status() -> dict[str, Any]:
 
 
 def figures() -> dict[str, float | dict[str, int]]:
-    """Everything in the database that is counted, in seven queries or eight: numbers, or numbers by state."""
-    seconds = seconds_between(Batch.confirmed_at, Batch.finished_at)
-    ended, lasted = db.session.execute(select(func.count(seconds), func.sum(seconds))).one()
+    """Everything in the database that is counted, in six queries or seven: numbers, or numbers by state."""
     works = or_(Invitation.expires_at.is_(None), Invitation.expires_at > utcnow())
     pending = select(func.count(Invitation.id)).where(
         Invitation.state == InvitationState.PENDING, works
@@ -77,8 +75,6 @@ def figures() -> dict[str, float | dict[str, int]]:
         "outbox_oldest_due_seconds": _oldest_due_seconds(),
         "outbox_messages": _count_by_state(Message.state, MessageState),
         "batches": _count_by_state(Batch.state, BatchState),
-        "batch_seconds_count": ended,
-        "batch_seconds_sum": float(lasted or 0),
         "invitations_pending": db.session.scalar(pending) or 0,
         "database_bytes": _size(),
     }
