@@ -8,8 +8,8 @@ import socket
 import time
 
 import pytest
-from webapp.db import db, utcnow
-from webapp.models import MailCircuit, Organisation, Worker
+from webapp.db import db
+from webapp.models import Organisation, Worker
 from webapp.run import data_folder, valkey
 from webapp.services.audit import chain, events
 from webapp.services.audit.actions import AuditAction
@@ -156,17 +156,6 @@ def told_wrong(app, about):
     code, told = examine(app)
     assert code == 1, told
     return told[about]
-
-
-def test_sending_that_is_held_up(install):
-    app = install()
-    held = {
-        "paused_at": utcnow(),
-        "retry_at": utcnow(),
-        "cause": {"code": "unreachable", "server": "The mail server x", "cause": {"code": "no_host"}},
-    }
-    within(app, lambda: db.session.execute(db.update(MailCircuit).values(**held)))
-    assert "Sending is held up: The mail server x cannot be reached" in examine(app)[1]["mail"]
 
 
 def test_what_others_could_read(install, tmp_path):

@@ -97,17 +97,6 @@ class TestRows:
         sweep()
         assert count(Row) == 3
 
-    def test_go_in_small_transactions(self, app, monkeypatch):
-        monkeypatch.setattr(retention, "CHUNK", 2)
-        batch = ended(rows=5)
-        before = dict(report.tally(batch).by_outcome)
-        assert retention.delete_rows() == 2
-        assert count(Row) == 3
-        assert dict(report.tally(db.session.get_one(Batch, batch.id)).by_outcome) == before, "the report is whole meanwhile"
-        sweep()
-        assert count(Row) == 0
-        assert len(events("batch.rows_deleted")) == 1
-
     def test_stay_while_a_revert_needs_to_know_what_they_did(self, app):
         batch = ended()
         revert = make_batch(make_persona("Owner"), kind=BatchKind.REVERT, reverts_id=batch.id)

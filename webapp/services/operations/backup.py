@@ -62,7 +62,7 @@ def make(file: Path, *, force: bool = False, with_database: bool = True) -> list
             made = _fill(Path(folder), with_database=with_database)
             emails = len(list((Path(folder) / OUTBOX).iterdir()))
             os.replace(made, file)
-            data_folder.sync_folder(file.parent)
+            os.sync()
     except (OSError, sqlite3.Error) as error:
         raise BackupError(f"{file} could not be written: {error}.") from error
     with suppress(OSError):  # the backup is there all the same
@@ -104,15 +104,14 @@ def _fill(folder: Path, *, with_database: bool) -> Path:
         with suppress(FileNotFoundError):
             shutil.copyfile(email, folder / OUTBOX / email.name)
     archive = folder / "backup.tar.gz"
-    with open(archive, "wb", opener=data_folder.private_opener) as out:
-        with tarfile.open(fileobj=out, mode="w:gz", compresslevel=6) as packed:
-            for name in (MANIFEST, *KEPT, DATABASE, DUMP):
-                if (folder / name).exists():
-                    packed.add(folder / name, name)
-            for email in sorted((folder / OUTBOX).iterdir()):
-                packed.add(email, f"{OUTBOX}/{email.name}")
-        out.flush()
-        os.fsync(out.fileno())
+    with tarfile.open(archive, "w:gz", compresslevel=6) as packed:
+        for name in (MANIFEST, *KEPT, DATABASE, DUMP):
+            if (folder / name).exists():
+                packed.add(folder / name, name)
+        for email in sorted((folder / OUTBOX).iterdir()):
+            packed.add(email, f"{OUTBOX}/{email.name}")
+    archive.chmod(0o600)
+    os.sync()
     return archive
 
 

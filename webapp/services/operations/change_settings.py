@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from marshmallow import ValidationError
 
 from webapp.core.errors import PasswordRequiredError
-from webapp.core.text.formatting import clipped, to_one_line
+from webapp.core.text.formatting import to_one_line
 from webapp.db import begin_write, db
 from webapp.models import User
 from webapp.services.audit import events
@@ -29,53 +29,44 @@ def current_texts(names: Iterable[str]) -> dict[str, str]:
     }
 
 
-def save(
-    typed: Mapping[str, str], seen: Mapping[str, str], by: User, *, proven: bool = False
-) -> bool:
+def save(typed: Mapping[str, str], by: User, *, proven: bool = False) -> bool:
     """Set what was typed; what the environment gives stays. -> whether anything changed.
 
-    typed: by name; blank is the default again. seen: what the page showed when it was opened. proven: `by` has just given their
-    password, as it takes to protect accounts or the audit log less than before. Raises PasswordRequiredError without it, and
-    ValidationError with a sentence for each name that is wrong, or that somebody else set in between; nothing is changed then.
+    typed: by name; blank is the default again. proven: `by` has just given their password, as it takes to protect
+    accounts or the audit log less than before. Raises PasswordRequiredError without it, and ValidationError with a
+    sentence for each name that is wrong; nothing is changed then.
     """
     begin_write()
     place = in_force.organisation()
     given = in_force.environment()
     wanted = {
-        name: text.strip()
-        for name, text in typed.items()
-        if name in ON_PAGES and name not in given.given
+        each: text.strip()
+        for each, text in typed.items()
+        if each in ON_PAGES and each not in given.given
     }
     after, problems = given.overlaid(place.settings | wanted)
-    before = current_texts(name for name in typed if name in wanted or name == NAME)
-    new = {name: typed[name] if name in problems else after.text(name) for name in wanted}
-    if NAME in typed:
-        new[NAME] = to_one_line(typed[NAME])
-        if not new[NAME]:
-            problems[NAME] = "Type your organisation’s name."
-        elif len(new[NAME]) > LONGEST_NAME:
-            problems[NAME] = f"Use at most {LONGEST_NAME} characters."
-    for name in before:
-        if before[name] not in (new[name], seen.get(name)):
-            problems[name] = (
-                f"Somebody set this to “{clipped(before[name], 80)}” since you opened the page. "
-                "Save again to have it as you typed it."
-            )
+    name = to_one_line(typed.get(NAME, place.name))
+    if NAME in typed and not name:
+        problems[NAME] = "Type your organisation’s name."
+    if len(name) > LONGEST_NAME:
+        problems[NAME] = f"Use at most {LONGEST_NAME} characters."
     if problems:
         db.session.rollback()
-        raise ValidationError({name: [sentence] for name, sentence in problems.items()})
-    changed = [name for name in before if before[name] != new[name]]
+        raise ValidationError({each: [sentence] for each, sentence in problems.items()})
     if not proven and _protects_less(in_force.settings(), after):
         db.session.rollback()
         raise PasswordRequiredError(
             "Type your password: this protects accounts or the audit log less than before. Nothing was saved."
         )
-    place.name = new.get(NAME, place.name)
-    texts = place.settings | {name: new[name] for name in wanted}
-    place.settings = {name: text for name, text in texts.items() if text != given.text(name)}
+    before = current_texts((*wanted, NAME))
+    new = {NAME: name} | {each: after.text(each) for each in wanted}
+    texts = place.settings | {each: new[each] for each in wanted}
+    place.settings = {each: text for each, text in texts.items() if text != given.text(each)}
+    place.name = name
+    changed = [each for each in new if before[each] != new[each]]
     if changed:
-        was = {name.lower(): before[name] for name in changed}
-        now = {name.lower(): new[name] for name in changed}
+        was = {each.lower(): before[each] for each in changed}
+        now = {each.lower(): new[each] for each in changed}
         events.record(by, AuditAction.ORGANISATION_CHANGED, place, before=was, after=now)
         lookup.bump_version()  # which domains are allowed is part of what plans are made of
     db.session.commit()

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import shutil
 import stat
-import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -28,7 +27,6 @@ from webapp.mail.errors import MailError
 from webapp.models import Organisation
 from webapp.run import data_folder, valkey
 from webapp.services.audit import chain
-from webapp.services.mail import throttle
 from webapp.services.operations import heartbeats
 from webapp.services.settings import in_force
 from webapp.settings.parsers import is_loopback
@@ -110,15 +108,6 @@ def _data_folder() -> Problems:
     free = shutil.disk_usage(folder).free
     if free < GB:
         yield WARNING, f"{free / GB:.1f} GB free in {folder}: make room, or move the data."
-    try:
-        with tempfile.TemporaryFile(dir=folder) as file:
-            file.write(b"?")
-            file.flush()
-    except OSError as error:
-        yield (
-            WRONG,
-            f"{folder} cannot be written to ({error.strerror}): change its owner, or make room.",
-        )
 
 
 def _backup() -> Problems:
@@ -162,8 +151,6 @@ def _database() -> Problems:
 
 
 def _check_sqlite() -> Problems:
-    if db.session.scalar(text("PRAGMA journal_mode")) != "wal":
-        yield WRONG, "Its disk does not let several processes share it: move it to a local disk."
     try:
         is_whole = db.session.scalar(text("PRAGMA quick_check(1)")) == "ok"
     except SQLAlchemyError:
@@ -234,18 +221,6 @@ def _mail() -> Problems:
             WRONG,
             "The mail server’s password travels unencrypted: use smtp+starttls:// or smtps://.",
         )
-    alarm, slow = throttle.circuit_status()
-    if alarm:
-        yield (
-            WARNING,
-            f"Sending is held up: {alarm.cause_text} A worker tries it again every 30 seconds.",
-        )
-    if slow:
-        yield (
-            WARNING,
-            f"The mail server takes about {plural(slow.pace or 0, 'message')} a minute ({slow.pace_words}): "
-            f"set MUSTER_MAIL_RATE={slow.pace}.",
-        )
 
 
 def _address() -> Problems:
@@ -273,7 +248,7 @@ def _first_line(error: Exception) -> str:
 
 CHECKS = (
     Check("settings", _settings, "Those of the pages and of the environment can be used.", True),
-    Check("data folder", _data_folder, "It can be written to, and only its owner can read it."),
+    Check("data folder", _data_folder, "It has room, and only its owner can read it."),
     Check("backup", _backup, "The last one is not older than a day and a half."),
     Check("database", _database, "It answers and has the tables of this version."),
     Check("audit log", _audit_log, "Its newest entries are unchanged.", True),

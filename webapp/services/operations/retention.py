@@ -34,7 +34,7 @@ from webapp.services.settings import in_force
 from webapp.settings.settings import FIELDS, ConfigError
 
 CHUNK = 500
-"""Rows or messages deleted in one transaction."""
+"""Messages deleted in one transaction."""
 
 ENDED = (BatchState.FINISHED, BatchState.CANCELLED, BatchState.DISCARDED, BatchState.REVERTED)
 OVER = (
@@ -58,30 +58,25 @@ def _cutoff() -> datetime | None:
 def delete_rows() -> int:
     """Rows of the batch that ended first, with what was edited in them, and its file. The batch stays, with its counts."""
     before = _cutoff()
-    if before is None or not (batch_id := db.session.scalar(_due_batches(before).limit(1))):
-        db.session.rollback()
+    if before is None:
         return 0
     begin_write()
-    batch = review.lock_batch(batch_id)
-    if batch.rows_deleted_at:
+    batch_id = db.session.scalar(_due_batches(before).limit(1))
+    if batch_id is None:
         db.session.rollback()
-        return 1  # another worker has just finished it: look for the next
-    if batch.tally is None:
-        tally = report.tally(batch)
-        batch.tally = {"by_outcome": dict(tally.by_outcome), "skipped": dict(tally.skipped)}
-    rows = select(Row.id).where(Row.batch_id == batch_id).order_by(Row.id).limit(CHUNK)
-    ids = db.session.scalars(rows).all()
-    bulk_execute(delete(RowEdit).where(RowEdit.row_id.in_(ids)))
-    bulk_execute(delete(Row).where(Row.id.in_(ids)))
-    if len(ids) < CHUNK:
-        bulk_execute(delete(RowEdit).where(RowEdit.batch_id == batch_id))
-        bulk_execute(delete(BatchFile).where(BatchFile.batch_id == batch_id))
-        batch.rows_deleted_at = utcnow()
-        total, days = sum(batch.tally["by_outcome"].values()), in_force.settings().retention_days
-        if total:
-            events.record(None, AuditAction.BATCH_ROWS_DELETED, batch, rows=total, days=days)
+        return 0
+    batch = db.session.get_one(Batch, batch_id)
+    tally = report.tally(batch)
+    batch.tally = {"by_outcome": dict(tally.by_outcome), "skipped": dict(tally.skipped)}
+    batch.rows_deleted_at = utcnow()
+    for model in (RowEdit, BatchFile, Row):
+        bulk_execute(delete(model).where(model.batch_id == batch_id))
+    rows = sum(tally.by_outcome.values())
+    if rows:
+        days = in_force.settings().retention_days
+        events.record(None, AuditAction.BATCH_ROWS_DELETED, batch, rows=rows, days=days)
     db.session.commit()
-    return max(len(ids), 1)
+    return 1
 
 
 def lost_by(typed: str) -> int:
@@ -124,17 +119,16 @@ def delete_messages() -> int:
         .order_by(Message.id)
         .limit(CHUNK)
     )
-    found = db.session.execute(old).all()
-    db.session.rollback()
+    begin_write()
+    found = {message.id: message.message_id for message in db.session.execute(old)}
     if not found:
+        db.session.rollback()
         return 0
     outbox = in_force.environment().data_dir / "outbox"
-    transports.delete_files(outbox, [message_id for _, message_id in found])
-    begin_write()
-    ids = [row_id for row_id, _ in found]
-    gone = bulk_execute(delete(Message).where(Message.id.in_(ids), Message.state.in_(OVER)))
+    transports.delete_files(outbox, found.values())
+    bulk_execute(delete(Message).where(Message.id.in_(found)))
     days = in_force.settings().retention_days
-    events.record(None, AuditAction.MESSAGES_DELETED, messages=gone.rowcount, days=days)
+    events.record(None, AuditAction.MESSAGES_DELETED, messages=len(found), days=days)
     db.session.commit()
     return len(found)
 

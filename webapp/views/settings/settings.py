@@ -103,22 +103,22 @@ def get_section(section: str) -> Section:
 
 
 def store(section: Section, *, proven: bool = False) -> bool:
-    """What the form carries, and what it showed when it was opened."""
-    typed = {name: request.form[name] for name in section.names if name in request.form}
-    seen = {name: request.form.get(f"seen-{name}", "") for name in typed}
-    return change_settings.save(typed, seen, current_user(), proven=proven)
+    """Save what was typed since the page was opened: other fields may have been set by somebody else meanwhile."""
+    typed = {
+        name: request.form[name]
+        for name in section.names
+        if name in request.form and request.form[name] != request.form.get(f"seen-{name}")
+    }
+    return change_settings.save(typed, current_user(), proven=proven)
 
 
 def page(section: str, problems: dict[str, Any] | None = None, lost: int = 0) -> str:
-    """The page again with what was typed. Another person's change counts as seen once it was shown.
+    """The page, after a refusal with what was typed.
 
     lost: of how many batches the rows would be deleted, which is asked about first.
     """
-    asked, problems = get_section(section), problems or {}
+    asked = get_section(section)
     now = change_settings.current_texts(asked.names)
-    kept = {
-        name: request.form.get(f"seen-{name}", now[name]) for name in now if name not in problems
-    }
     is_email = section == "email"
     return render_template(
         "settings/section.html",
@@ -126,8 +126,8 @@ def page(section: str, problems: dict[str, Any] | None = None, lost: int = 0) ->
         section_shown=asked,
         given=in_force.environment().given,
         typed={name: request.form.get(name, now[name]) for name in now},
-        seen=now | kept,
-        problems=problems,
+        seen={name: request.form.get(f"seen-{name}", now[name]) for name in now},
+        problems=problems or {},
         lost=lost,
         email=preview.render_general_example(current_user()) if is_email else None,
         last=trial_message.last_general_test(current_user()) if is_email else None,
