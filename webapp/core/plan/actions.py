@@ -11,28 +11,22 @@ from enum import StrEnum
 from typing import Any
 
 from webapp.core.plan.planner import (
-    Access,
     Effect,
-    Issue,
     Mode,
     Person,
     Plan,
     PlannedChange,
     Policy,
     change_groups,
-    marks_of,
-    why_forbidden,
-    why_not_grantable,
+    plan_access,
+    refuse,
+    refuse_person,
+    refuse_role,
 )
 from webapp.core.security.permissions import Permission
 
 RESENDS_AN_HOUR = 3
 """How often one invitation is sent again within an hour."""
-
-STATE_CODES = frozenset(
-    ("deactivated_person", "expired", "invitation_accepted", "invitation_revoked", "person_gone"),
-)
-"""Issues about the person's state: they may have changed in the meantime."""
 
 
 class Do(StrEnum):
@@ -71,6 +65,23 @@ _MODES = {
     Do.ADD_GROUPS: Mode.ADD,
     Do.REMOVE_GROUPS: Mode.REMOVE,
 }
+_USERS_ONLY = {Do.DEACTIVATE: "not_a_user_revoke", Do.REACTIVATE: "not_a_user"}
+_INVITATIONS_ONLY = {Do.RESEND: "not_an_invitation", Do.REVOKE: "not_an_invitation"}
+"""What is done to users, or invitations, alone; and what is wrong with the others."""
+_CLOSED = {
+    "revoked": "invitation_revoked",
+    "accepted": "invitation_accepted",
+}
+"""States in which nothing can be done to a person, and what is wrong with them."""
+_SET_ASIDE = {"deactivated": "deactivated_person", "expired": "expired"}
+"""States in which access cannot be changed."""
+STATE_CODES = frozenset(("person_gone", *_CLOSED.values(), *_SET_ASIDE.values()))
+"""Issues about the person's state: they may have changed in the meantime."""
+STATE_AFTER = {
+    Effect.DEACTIVATE: "deactivated",
+    Effect.REACTIVATE: "active",
+    Effect.REVOKE: "revoked",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,115 +110,59 @@ def plan(person: Person | None, action: Action, policy: Policy) -> PlannedChange
     """Plan the action for one person: `update` (`invite` where an e-mail goes out), `unchanged`, or `attention`."""
     if person is None:
         return refuse("person_gone")
-    if person.state in ("revoked", "accepted"):
-        planned = refuse(f"invitation_{person.state}")
-    else:
-        planned = _plan_open(person, action, policy)
-    return about(planned, person)
+    return about(_plan_present(person, action, policy), person)
 
 
 def about(planned: PlannedChange, person: Person) -> PlannedChange:
-    """Note whom the change is about, and how they were when it was planned."""
+    """Note whom the change is about, and how they were when it was planned.
+
+    Issues are shown at the e-mail: such a row has no cells to correct.
+    """
     return replace(
-        planned, subject=(person.kind, person.id), before=person.access, was=person.lasting_state
+        planned,
+        subject=(person.kind, person.id),
+        before=person.access,
+        was=person.lasting_state,
+        issues=tuple(replace(issue, field="email") for issue in planned.issues),
     )
 
 
-def refuse(code: str, **params: Any) -> PlannedChange:
-    """A change that is not made, and why."""
-    return refuse_for(Issue("email", code, params))
-
-
-def refuse_for(issue: Issue) -> PlannedChange:
-    """A change that is not made because of an issue. It is shown at the e-mail: the row has no cells to correct."""
-    return PlannedChange(Plan.ATTENTION, issues=(replace(issue, field="email"),))
-
-
-def _plan_open(person: Person, action: Action, policy: Policy) -> PlannedChange:
-    match action.do:
-        case Do.RESEND:
-            return _plan_resend(person, policy)
-        case Do.REVOKE:
-            return _plan_revoke(person, policy)
-        case Do.DEACTIVATE:
-            if person.kind != "user":
-                return refuse("not_a_user_revoke")
-            return plan_state(person, Effect.DEACTIVATE, policy)
-        case Do.REACTIVATE:
-            if person.kind != "user":
-                return refuse("not_a_user")
-            return plan_state(person, Effect.REACTIVATE, policy)
-    if person.state == "deactivated":
-        return refuse("deactivated_person")
-    if person.state == "expired":
-        return refuse("expired")
-    after = _requested_access(person.access, action, policy)
-    if isinstance(after, Issue):
-        return refuse_for(after)
-    return plan_access(person, after, policy)
-
-
-def _requested_access(before: Access, action: Action, policy: Policy) -> Access | Issue:
+def _plan_present(person: Person, action: Action, policy: Policy) -> PlannedChange:
+    others = _INVITATIONS_ONLY if person.kind == "user" else _USERS_ONLY
+    problem = _CLOSED.get(person.state) or others.get(action.do)
+    if problem:
+        return refuse(problem)
+    if action.do in _INVITATIONS_ONLY or action.do in _USERS_ONLY:
+        return plan_effect(person, Effect(action.do), policy)
+    if problem := _SET_ASIDE.get(person.state):
+        return refuse(problem)
     if action.do is Do.SET_ROLE:
         if action.role not in policy.registry.role_by_id:
-            return Issue("role", "role_gone")
-        return replace(before, role=action.role)
+            return refuse("role_gone")
+        return plan_access(person, replace(person.access, role=action.role), policy)
     if not action.groups <= policy.registry.group_by_id.keys():
-        return Issue("groups", "group_gone")
-    return change_groups(before, action.groups, action.everything, _MODES[action.do])
+        return refuse("group_gone")
+    mode = _MODES[action.do]
+    after = change_groups(person.access, action.groups, action.everything, mode)
+    return after if isinstance(after, PlannedChange) else plan_access(person, after, policy)
 
 
-def plan_access(person: Person, after: Access, policy: Policy) -> PlannedChange:
-    """Plan this access for a person, or explain why it is not allowed."""
-    before = person.access
-    if after == before:
-        return PlannedChange(Plan.UNCHANGED, after=after)
-    other_role = after.role != before.role
-    issue = why_forbidden(person, policy, other_role=other_role, other_groups=True)
-    if issue is None and other_role:
-        issue = why_not_grantable(after.role, policy)
-    if issue:
-        return refuse_for(issue)
-    return PlannedChange(Plan.UPDATE, after=after, marks=marks_of(before, after, policy))
-
-
-def plan_state(person: Person, effect: Effect, policy: Policy) -> PlannedChange:
-    """Deactivate or reactivate a user, or say why that may not be."""
-    deactivates = effect is Effect.DEACTIVATE
-    if person.state == ("deactivated" if deactivates else "active"):
-        return PlannedChange(Plan.UNCHANGED, after=person.access)
-    if deactivates and person.id in policy.protected:
+def plan_effect(person: Person, effect: Effect, policy: Policy) -> PlannedChange:
+    """Deactivate, reactivate, resend or revoke, or say why that may not be."""
+    access = person.access
+    if person.state == STATE_AFTER.get(effect):
+        return PlannedChange(Plan.UNCHANGED, after=access)
+    if effect is Effect.DEACTIVATE and person.id in policy.protected:
         return refuse("own_account")
-    issue = why_forbidden_at_all(person, policy)
-    if issue is None and not deactivates:
-        issue = why_not_grantable(person.access.role, policy)
-    if issue:
-        return refuse_for(issue)
-    marks: tuple[str, ...] = ()
-    if not deactivates and "admin" in marks_of(None, person.access, policy):
-        marks = ("admin",)
-    return PlannedChange(Plan.UPDATE, after=person.access, effect=effect, marks=marks)
-
-
-def why_forbidden_at_all(person: Person, policy: Policy) -> Issue | None:
-    """Why this person may not be changed by the current user; None if they may."""
-    return why_forbidden(person, policy, other_role=False, other_groups=True)
-
-
-def _plan_revoke(person: Person, policy: Policy) -> PlannedChange:
-    if person.kind != "invitation":
-        return refuse("not_an_invitation")
-    if issue := why_forbidden_at_all(person, policy):
-        return refuse_for(issue)
-    return PlannedChange(Plan.UPDATE, after=person.access, effect=Effect.REVOKE)
-
-
-def _plan_resend(person: Person, policy: Policy) -> PlannedChange:
-    if person.kind != "invitation":
-        return refuse("not_an_invitation")
-    issue = why_forbidden_at_all(person, policy) or why_not_grantable(person.access.role, policy)
-    if issue:
-        return refuse_for(issue)
-    if person.sent_this_hour >= RESENDS_AN_HOUR:
-        return refuse("resend_limit", most=RESENDS_AN_HOUR)
-    return PlannedChange(Plan.INVITE, after=person.access, effect=Effect.RESEND, sent=person.sent)
+    refusal = refuse_person(person, policy, "groups")
+    if refusal is None and effect in (Effect.REACTIVATE, Effect.RESEND):
+        refusal = refuse_role(access.role, policy)
+    if refusal:
+        return refusal
+    if effect is Effect.RESEND:
+        if person.sent_this_hour >= RESENDS_AN_HOUR:
+            return refuse("resend_limit", most=RESENDS_AN_HOUR)
+        return PlannedChange(Plan.INVITE, after=access, effect=effect, sent=person.sent)
+    manages = policy.registry.role_by_id[access.role].manages_people
+    marks = ("admin",) if manages and effect is Effect.REACTIVATE else ()
+    return PlannedChange(Plan.UPDATE, after=access, effect=effect, marks=marks)

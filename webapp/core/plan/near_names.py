@@ -7,11 +7,10 @@ numeral, a month or the like, or stands in some other name. Two names that are e
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
-from itertools import groupby
+from itertools import chain
 
 from webapp.core.text.spelling import letters_apart, plain
 
@@ -21,8 +20,14 @@ SHORTEST_WORD, LONGEST_WORD = 4, 40
 """Letters in a word that is corrected."""
 
 _ROMAN = re.compile(r"[ivxlcdm]+")
-_SIGNS = "#&@%*+§$€"
-"""Signs that tell names apart (C, C++ and C#); other punctuation does not."""
+_PIECE = re.compile(
+    r"""
+    \d+ (?: [\W_]+ \d+ )*    # numbers with what stands between them: 10-12 is not 1012
+    | [#%*+@$]              # signs that tell names apart (C, C++ and C#)
+    | [^\d\s_!-/:-@\[-`{-~\u00a1-\u00bf\u2010-\u206f\u3001-\u3030]+  # words: all but punctuation
+    """,
+    re.VERBOSE,
+)
 _FAMILY_WORDS = """
     zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen
     eighteen nineteen twenty thirty forty fifty sixty seventy eighty ninety first second third fourth fifth sixth seventh
@@ -75,23 +80,6 @@ def split_known(text: str, find: Callable[[str], str | None]) -> list[str]:
     return []
 
 
-class _Names:
-    """Names that are looked up in: by their letters and numbers, and by what must match exactly."""
-
-    def __init__(self, names: Iterable[str]) -> None:
-        self.by_letters: defaultdict[str, list[str]] = defaultdict(list)
-        self.by_shape: defaultdict[tuple[str, ...], list[tuple[list[str], str]]] = defaultdict(list)
-        self.pieces: set[str] = set()
-        for name in names:
-            pieces = _split(name)
-            self.pieces.update(pieces)
-            self.by_letters["".join(pieces)].append(name)
-            self.by_shape[_shape(pieces)].append((pieces, name))
-
-
-_index = lru_cache(maxsize=32)(_Names)
-
-
 def nearest(wanted: str, names: Iterable[str], most: int = 2) -> str | None:
     """The one name that `wanted` is a misspelling of, by `most` letters; None where that is not certain."""
     return _nearest(wanted, tuple(names), most) if 0 < len(wanted) <= LONGEST else None
@@ -99,71 +87,50 @@ def nearest(wanted: str, names: Iterable[str], most: int = 2) -> str | None:
 
 @lru_cache(maxsize=4096)
 def _nearest(wanted: str, names: tuple[str, ...], most: int) -> str | None:
-    index = _index(names)
     pieces = _split(wanted)
+    if not pieces:
+        return None
+    others = _split_all(names)
+    known = set(chain.from_iterable(others.values()))
     near: defaultdict[int, list[str]] = defaultdict(list)
-    if pieces:
-        near[0] += index.by_letters.get("".join(pieces), [])
-        for others, name in index.by_shape.get(_shape(pieces), ()):
-            apart = _apart(pieces, others, index.pieces, most)
-            if 0 < apart <= most:
-                near[apart].append(name)
-    best = next((near[apart] for apart in sorted(near) if near[apart]), [])
-    return best[0] if len(best) == 1 else None
+    for name, words in others.items():
+        if "".join(words) == "".join(pieces):
+            near[0].append(name)
+        elif _shape(words) == _shape(pieces):
+            near[_apart(pieces, words, known, most)].append(name)
+    best = min(near, default=most + 1)
+    return near[best][0] if best <= most and len(near[best]) == 1 else None
 
 
-def _split(name: str) -> list[str]:
-    """Split a name into words, numbers and signs that tell names apart. What stands between two numbers is a piece, too.
+@lru_cache(maxsize=32)
+def _split_all(names: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+    return {name: _split(name) for name in names}
 
-    So “Year7” and “Year 7” are alike, 10-12 and 1012 are not.
-    """
+
+@lru_cache(maxsize=4096)
+def _split(name: str) -> tuple[str, ...]:
+    """Split a name into words, numbers and signs that tell names apart. “Year7” and “Year 7” are alike."""
     text = plain(name).lstrip("=+-@*•·'\" ").replace("&", "and")
-    runs = [(kind, "".join(run)) for kind, run in groupby(text, _kind)]
-    pieces = []
-    for place, (kind, run) in enumerate(runs):
-        if kind != "between":
-            pieces.append(run)
-        elif [kind for kind, _ in runs[max(place - 1, 0) : place + 2]] == _BETWEEN_NUMBERS:
-            pieces.append(run.strip() or " ")
-    return pieces
+    return tuple(_PIECE.findall(text))
 
 
-_BETWEEN_NUMBERS = ["number", "between", "number"]
-
-
-def _kind(character: str) -> str:
-    if character.isdecimal():
-        return "number"
-    # marks of other scripts belong to their letter
-    if character.isalnum() or unicodedata.category(character).startswith("M"):
-        return "letter"
-    return "sign" if character in _SIGNS else "between"
-
-
-def _shape(pieces: list[str]) -> tuple[str, ...]:
+@lru_cache(maxsize=4096)
+def _shape(pieces: tuple[str, ...]) -> tuple[str, ...]:
     """What must match exactly, and "" for each word that may be misspelt."""
     return tuple("" if _can_be_misspelt(piece) else piece for piece in pieces)
 
 
 def _can_be_misspelt(word: str) -> bool:
+    """Whether a letter more or less leaves it the same word. Where a script has no small letters, nobody can tell."""
     return (
         SHORTEST_WORD <= len(word) <= LONGEST_WORD
-        and word.isalpha()
+        and all(map(str.islower, word))
         and word not in _FAMILIES
         and not _ROMAN.fullmatch(word)
-        and not any(_is_a_word_of_its_own(letter) for letter in word)
     )
 
 
-def _is_a_word_of_its_own(letter: str) -> bool:
-    """Chinese, Japanese and Korean characters, and all that stand for a number."""
-    return (
-        unicodedata.east_asian_width(letter) in "WF"
-        or unicodedata.numeric(letter, None) is not None
-    )
-
-
-def _apart(words: list[str], others: list[str], known: set[str], most: int) -> int:
+def _apart(words: Sequence[str], others: Sequence[str], known: set[str], most: int) -> int:
     """How many letters the words are apart in all; more than `most` where one of them is another word."""
     total = 0
     for word, other in zip(words, others, strict=True):

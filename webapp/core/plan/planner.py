@@ -179,19 +179,16 @@ class PlannedChange:
 
     def as_dict(self) -> dict[str, Any]:
         """As stored with the row; its plan and its issues are stored separately."""
-        value = {
-            "subject": list(self.subject) if self.subject else None,
-            "before": self.before.as_dict() if self.before else None,
-            "after": self.after.as_dict() if self.after else None,
-            "notes": list(self.notes) or None,
-            "marks": list(self.marks) or None,
-            "twin": self.twin,
-            "effect": self.effect,
-            "was": self.was,
-            "sent": self.sent,
-            "likely_domain": self.likely_domain,
-        }
-        return {name: each for name, each in value.items() if each is not None}
+        value: dict[str, Any] = {}
+        for name in _STORED:
+            each = getattr(self, name)
+            if isinstance(each, Access):
+                value[name] = each.as_dict()
+            elif isinstance(each, tuple) and each:
+                value[name] = list(each)
+            elif each or each == 0:
+                value[name] = each
+        return value
 
     @classmethod
     def from_dict(cls, plan: Plan, stored: Mapping[str, Any]) -> PlannedChange:
@@ -206,6 +203,18 @@ class PlannedChange:
         if "effect" in value:
             value["effect"] = Effect(value["effect"])
         return cls(plan, **value)
+
+
+_STORED = [
+    field.name
+    for field in dataclasses.fields(PlannedChange)
+    if field.name not in ("plan", "issues")
+]
+
+
+def refuse(code: str, field: str = "email", **params: Any) -> PlannedChange:
+    """A change that is not made, and why."""
+    return PlannedChange(Plan.ATTENTION, issues=(Issue(field, code, params),))
 
 
 def plan(
@@ -263,28 +272,25 @@ def _plan_single(row: Candidate, person: Person | None, policy: Policy) -> Plann
     if row.domain and before is None:
         likely = likely_domain(row.domain, policy.registry.known_domains)
     if row.issues or row.role is None:
-        return PlannedChange(
-            Plan.ATTENTION, subject, before, issues=row.issues, likely_domain=likely
-        )
-    if person is None or person.is_gone:
+        change = PlannedChange(Plan.ATTENTION, issues=row.issues)
+    elif person is None or person.is_gone:
         change = _plan_new(row, row.role, policy)
     else:
         change = _plan_existing(row, row.role, person, policy)
     if subject or likely:
-        change = replace(change, subject=subject, likely_domain=likely)
+        change = replace(change, subject=subject, before=before, likely_domain=likely)
     return change
 
 
 def _plan_new(row: Candidate, role: int, policy: Policy) -> PlannedChange:
     """Plan an invitation for a person without an account or an open invitation."""
-    issue = why_not_grantable(role, policy)
-    allowed = policy.registry.allowed_domains
     if policy.mode is Mode.REMOVE:
-        issue = Issue("email", "nobody_to_remove_from")
-    elif issue is None and allowed and row.domain not in allowed:
-        issue = Issue("email", "domain_not_allowed")
-    if issue:
-        return PlannedChange(Plan.ATTENTION, issues=(issue,))
+        return refuse("nobody_to_remove_from")
+    if refusal := refuse_role(role, policy):
+        return refusal
+    allowed = policy.registry.allowed_domains
+    if allowed and row.domain not in allowed:
+        return refuse("domain_not_allowed")
     after = Access(role, row.groups or frozenset(), row.everything)
     marks = marks_of(None, after, policy)
     if row.looks_alike:
@@ -294,74 +300,77 @@ def _plan_new(row: Candidate, role: int, policy: Policy) -> PlannedChange:
 
 def _plan_existing(row: Candidate, role: int, person: Person, policy: Policy) -> PlannedChange:
     """Change the access of a user or of a pending invitation."""
-    before = person.access
-    follows_file = person.kind == "invitation" or policy.change_roles
-    after = _requested_access(row, role if follows_file else before.role, person, policy)
-    if isinstance(after, Issue):
-        return PlannedChange(Plan.ATTENTION, before=before, issues=(after,))
-    is_sent_again = person.failed and after == before and policy.mode is not Mode.REMOVE
-    other_role = role != before.role
-    other_groups = (after.groups, after.everything) != (before.groups, before.everything)
-    issue = why_forbidden(person, policy, other_role=other_role, other_groups=other_groups)
-    if issue is None and (after.role != before.role or is_sent_again):
-        issue = why_not_grantable(after.role, policy)
-    if issue:
-        return PlannedChange(Plan.ATTENTION, before=before, issues=(issue,))
-    notes = []
-    if other_role and not follows_file:
-        notes.append({"code": "role_kept", "role": policy.registry.role_by_id[role].name})
-    kind = Plan.UNCHANGED if after == before else Plan.UPDATE
-    if is_sent_again:
-        kind = Plan.INVITE
-        notes.append({"code": "again"})
-    return PlannedChange(
-        kind, before=before, after=after, notes=tuple(notes), marks=marks_of(before, after, policy)
-    )
-
-
-def _requested_access(row: Candidate, role: int, person: Person, policy: Policy) -> Access | Issue:
     if person.state == "deactivated":
-        return Issue("email", "deactivated")
+        return refuse("deactivated")
+    follows_file = person.kind == "invitation" or policy.change_roles
+    after = replace(person.access, role=role) if follows_file else person.access
     is_blank = row.groups is None and not row.everything
-    if is_blank:
-        return replace(person.access, role=role)
-    changed = change_groups(person.access, row.groups or frozenset(), row.everything, policy.mode)
-    return changed if isinstance(changed, Issue) else replace(changed, role=role)
+    if not is_blank:
+        groups = row.groups or frozenset()
+        changed = change_groups(after, groups, row.everything, policy.mode)
+        if isinstance(changed, PlannedChange):
+            return changed
+        after = changed
+    change = plan_access(person, after, policy, requested_role=role)
+    if change.plan is Plan.ATTENTION:
+        return change
+    notes = []
+    if role != after.role:
+        notes.append({"code": "role_kept", "role": policy.registry.role_by_id[role].name})
+    if person.failed and change.plan is Plan.UNCHANGED and policy.mode is not Mode.REMOVE:
+        if refusal := refuse_role(after.role, policy):
+            return refusal
+        change = replace(change, plan=Plan.INVITE)
+        notes.append({"code": "again"})
+    return replace(change, notes=tuple(notes))
 
 
-def why_forbidden(
-    person: Person, policy: Policy, *, other_role: bool, other_groups: bool
-) -> Issue | None:
-    """Why the change of the row is not allowed for this user; None if it is."""
-    if not (other_role or other_groups):
-        return None
+def plan_access(
+    person: Person, after: Access, policy: Policy, requested_role: int | None = None
+) -> PlannedChange:
+    """Plan this access for a person, or explain why it is not allowed. requested_role: by the file, which may not be followed."""
+    before = person.access
+    is_same_role = after.role == before.role
+    field = "groups" if (requested_role or after.role) == before.role else "role"
+    if field == "groups" and after == before:
+        return PlannedChange(Plan.UNCHANGED, after=after)
+    refusal = refuse_person(person, policy, field)
+    if refusal is None and not is_same_role:
+        refusal = refuse_role(after.role, policy)
+    if refusal:
+        return refusal
+    kind = Plan.UNCHANGED if after == before else Plan.UPDATE
+    return PlannedChange(kind, after=after, marks=marks_of(before, after, policy))
+
+
+def refuse_person(person: Person, policy: Policy, field: str) -> PlannedChange | None:
+    """Refuse to change this person where the current user may not. field: "role" where it would be another one."""
     role = policy.registry.role_by_id[person.access.role]
-    field = "role" if other_role else "groups"
     if role.is_owner:
-        return Issue(field, "owner")
-    if other_role and person.kind == "user" and person.id in policy.protected:
-        return Issue("role", "own_role")
+        return refuse("owner", field)
+    if field == "role" and person.kind == "user" and person.id in policy.protected:
+        return refuse("own_role", field)
     if role.rank > policy.rank:
-        return Issue(field, "rank", {"role": role.name})
+        return refuse("rank", field, role=role.name)
     return None
 
 
-def why_not_grantable(role_id: int, policy: Policy) -> Issue | None:
-    """Why this role may not be given; None where it may."""
+def refuse_role(role_id: int, policy: Policy) -> PlannedChange | None:
+    """Refuse to give this role where the current user may not."""
     role = policy.registry.role_by_id[role_id]
     if role.is_owner:
-        return Issue("role", "grant_owner")
+        return refuse("grant_owner", "role")
     if role.rank > policy.rank:
-        return Issue("role", "grant_rank", {"role": role.name})
+        return refuse("grant_rank", "role", role=role.name)
     if not may_grant(policy.rank, policy.permissions, role):
         more = sorted(role.permissions - policy.permissions)
-        return Issue("role", "grant_more", {"role": role.name, "permissions": more})
+        return refuse("grant_more", "role", role=role.name, permissions=more)
     return None
 
 
 def change_groups(
     before: Access, groups: frozenset[int], everything: bool, mode: Mode
-) -> Access | Issue:
+) -> Access | PlannedChange:
     """The access after these groups are set, added or removed; or why that cannot be done."""
     if everything:
         return Access(before.role, everything=mode is not Mode.REMOVE)
@@ -369,7 +378,7 @@ def change_groups(
         return Access(before.role, groups)
     if before.everything:
         if mode is Mode.REMOVE and groups:
-            return Issue("groups", "all_groups_kept")
+            return refuse("all_groups_kept", "groups")
         return before
     if mode is Mode.ADD:
         return replace(before, groups=before.groups | groups)
@@ -379,15 +388,12 @@ def change_groups(
 def marks_of(before: Access | None, after: Access, policy: Policy) -> tuple[str, ...]:
     """What deserves a second look: `PlannedChange.marks`."""
     by_id = policy.registry.role_by_id
-    manages_now = by_id[after.role].manages_people
-    managed_before = (
-        before is not None and before.role in by_id and by_id[before.role].manages_people
-    )
+    had = before or Access(0)
+    role_before = by_id.get(had.role)
     marks = []
-    if manages_now and not managed_before:
+    if by_id[after.role].manages_people and not (role_before and role_before.manages_people):
         marks.append("admin")
-    had = before.groups if before else frozenset()
-    gains_everything = after.everything and not (before and before.everything)
-    if gains_everything or len(after.groups - had) >= MANY_GROUPS:
+    gains_everything = after.everything and not had.everything
+    if gains_everything or len(after.groups - had.groups) >= MANY_GROUPS:
         marks.append("wide")
     return tuple(marks)

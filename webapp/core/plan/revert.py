@@ -7,15 +7,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from webapp.core.plan.actions import (
-    about,
+from webapp.core.plan.actions import STATE_AFTER, about, plan_effect
+from webapp.core.plan.planner import (
+    Access,
+    Effect,
+    Person,
+    Plan,
+    PlannedChange,
+    Policy,
     plan_access,
-    plan_state,
     refuse,
-    refuse_for,
-    why_forbidden_at_all,
 )
-from webapp.core.plan.planner import Access, Effect, Person, Plan, PlannedChange, Policy
 from webapp.core.plan.registry import Registry
 
 TOUCHED = frozenset(
@@ -25,14 +27,7 @@ TOUCHED = frozenset(
 WITHDRAWS = "withdraws"
 """Mark of a change that revokes an invitation which the batch made."""
 
-_OPPOSITE: dict[Effect | None, Effect] = {
-    Effect.DEACTIVATE: Effect.REACTIVATE,
-    Effect.REACTIVATE: Effect.DEACTIVATE,
-}
-_STATE_AFTER: dict[Effect | None, str] = {
-    Effect.DEACTIVATE: "deactivated",
-    Effect.REACTIVATE: "active",
-}
+_OPPOSITE = {Effect.DEACTIVATE: Effect.REACTIVATE, Effect.REACTIVATE: Effect.DEACTIVATE}
 
 
 def can_be_undone(done: PlannedChange) -> bool:
@@ -46,41 +41,36 @@ def plan(done: PlannedChange, person: Person | None, policy: Policy) -> PlannedC
     """Revoke the invitation, or restore former access and state, unless the person was changed since."""
     if person is None:
         return refuse("person_gone")
-    planned = (
-        _plan_revoke(done, person, policy)
-        if done.before is None
-        else _plan_restore(done, person, policy)
-    )
-    return about(planned, person)
+    plan_one = _plan_revoke if done.before is None else _plan_restore
+    return about(plan_one(done, person, policy), person)
 
 
 def _plan_revoke(done: PlannedChange, person: Person, policy: Policy) -> PlannedChange:
     assert done.after is not None
-    if person.state == "revoked":
-        return PlannedChange(Plan.UNCHANGED, after=person.access)
-    if person.state == "accepted":
-        return refuse("accepted_since")
-    if person.access != _without_deleted_groups(done.after, policy.registry):
-        return refuse("changed_since")
-    if person.sent > 1:
-        return refuse("resent_since")
-    if issue := why_forbidden_at_all(person, policy):
-        return refuse_for(issue)
-    return PlannedChange(Plan.UPDATE, after=person.access, effect=Effect.REVOKE, marks=(WITHDRAWS,))
+    if person.state != "revoked":
+        if person.state == "accepted":
+            return refuse("accepted_since")
+        if person.access != _without_deleted_groups(done.after, policy.registry):
+            return refuse("changed_since")
+        if person.sent > 1:
+            return refuse("resent_since")
+    planned = plan_effect(person, Effect.REVOKE, policy)
+    return replace(planned, marks=(WITHDRAWS,)) if planned.plan is Plan.UPDATE else planned
 
 
 def _plan_restore(done: PlannedChange, person: Person, policy: Policy) -> PlannedChange:
     assert done.before is not None
     assert done.after is not None
-    usual_state = done.was or ("active" if person.kind == "user" else "pending")
+    former_state = done.was or ("active" if person.kind == "user" else "pending")
     former = _without_deleted_groups(done.before, policy.registry)
-    if person.access == former and person.lasting_state == usual_state:
+    if (person.access, person.lasting_state) == (former, former_state):
         return PlannedChange(Plan.UNCHANGED, after=former)
-    is_as_left = person.access == _without_deleted_groups(done.after, policy.registry)
-    if not is_as_left or person.lasting_state != _STATE_AFTER.get(done.effect, usual_state):
+    access_after = _without_deleted_groups(done.after, policy.registry)
+    state_after = STATE_AFTER[done.effect] if done.effect in _OPPOSITE else former_state
+    if (person.access, person.lasting_state) != (access_after, state_after):
         return refuse("changed_since")
     if done.effect in _OPPOSITE:
-        return plan_state(person, _OPPOSITE[done.effect], policy)
+        return plan_effect(person, _OPPOSITE[done.effect], policy)
     if former.role not in policy.registry.role_by_id:
         return refuse("former_role_gone")
     return plan_access(person, former, policy)

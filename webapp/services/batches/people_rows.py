@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import Select, insert, select
 
 from webapp.core.plan import actions, revert
-from webapp.core.plan.planner import Access, Person, Plan, PlannedChange, Policy, Ref
+from webapp.core.plan.planner import Access, Person, Plan, PlannedChange, Policy, Ref, refuse
 from webapp.core.plan.registry import Registry
 from webapp.core.security.permissions import Permission
 from webapp.db import db, in_json
@@ -142,7 +142,7 @@ def _plan_reverts(
     accepted = _accepted_access(people.values())
     planned = {}
     for line, ref in refs.items():
-        change = actions.refuse("original_unknown")
+        change = refuse("original_unknown")
         if line in done:
             change = revert.plan(done[line], people.get(ref), policy)
         planned[line] = replace(change, before=accepted.get(ref, change.before))
@@ -192,7 +192,7 @@ def _explain_touched(
             if who and action != AuditAction.INVITATION_ACCEPTED:
                 params["who"] = who
             line = lines[ref]
-            explained[line] = replace(planned[line], issues=actions.refuse(action, **params).issues)
+            explained[line] = replace(planned[line], issues=refuse(action, **params).issues)
     return explained
 
 
