@@ -10,7 +10,7 @@ from urllib.parse import unquote
 
 from webapp.core.addresses import INVISIBLE, LONGEST_TEXT, key_of
 from webapp.core.files.fields import recognise
-from webapp.core.plan.suggestions import is_known_domain, nearest_domain
+from webapp.core.plan.suggestions import nearest_domain
 
 _AT = re.compile(r"\s*[(\[{<]\s*(?:at|ät|@)\s*[)\]}>]\s*", re.IGNORECASE)
 _DOT = re.compile(r"\s*[(\[{<]\s*(?:dot|punkt|point|\.)\s*[)\]}>]\s*", re.IGNORECASE)
@@ -47,23 +47,23 @@ def repair_address(
     """
     if len(text) > LONGEST_TEXT:
         return None
-    undressed = _undress(text, known_domains)
-    if "@" not in undressed:
-        return _complete(undressed, known_domains)
-    if undressed.endswith("@") and _MAILBOX.fullmatch(undressed[:-1]):
-        return _with_whole_domain(undressed, allowed_domains, known_domains)
-    found = {candidate.lower(): candidate for candidate in _candidates(undressed)}
-    if len(found) != 1:
+    plain = _undress(text)
+    if "@" not in plain:
+        return _complete(plain, known_domains)
+    found = _find_addresses(plain)
+    if len(found) != 1 or not _is_all_there_is(plain):
         return None
-    [address] = found.values()
-    if not _is_all_there_is(undressed):
-        return None
-    if key_of(address, allowed_domains):
-        return address if address != text else None
-    return _with_whole_domain(address, allowed_domains, known_domains)
+    [address] = found
+    if not key_of(address, allowed_domains):
+        local, _, domain = address.rpartition("@")
+        nearby = nearest_domain(domain, known_domains)
+        if not nearby or not local or is_placeholder(local):
+            return None
+        address = f"{local}@{nearby}"
+    return address if address != text and key_of(address, allowed_domains) else None
 
 
-def _undress(text: str, known_domains: Sequence[str]) -> str:
+def _undress(text: str) -> str:
     """The text with plain characters in place of entities, %-forms, (at), full-width letters and the like."""
     text = unicodedata.normalize("NFKC", html.unescape(text)).translate(INVISIBLE)
     if "%40" in text:
@@ -71,18 +71,18 @@ def _undress(text: str, known_domains: Sequence[str]) -> str:
     text = _DOT.sub(".", _AT.sub("@", text))
     text = re.sub(r"mailto:|smtp:", " ", text, flags=re.IGNORECASE)
     text = _LABEL.sub("", text)
-    text = re.sub(r"\s*@[\s@]*", "@", text).strip()
-    local, _, domain = text.rpartition("@")
-    joined = re.sub(r"\s*[.,]\s*", ".", domain.strip(_EDGES)).lower()
-    return f"{local}@{joined}" if is_known_domain(joined, known_domains) else text
+    return re.sub(r"\s*@[\s@]*", "@", text).strip()
 
 
-def _candidates(text: str) -> list[str]:
-    found = []
+def _find_addresses(text: str) -> Collection[str]:
+    """What looks like an address, without repeats."""
+    found = {}
     for candidate in _CANDIDATE.findall(text):
         local, _, domain = candidate.partition("?")[0].strip(_EDGES).rpartition("@")
-        found.append(f"{local.strip(_LOCAL_EDGES)}@{re.sub(r'[.]{2,}', '.', domain)}")
-    return found
+        domain = re.sub(r"\.{2,}", ".", domain)
+        address = f"{local.strip(_LOCAL_EDGES)}@{domain}"
+        found[address.lower()] = address
+    return found.values()
 
 
 def _is_all_there_is(text: str) -> bool:
@@ -94,31 +94,15 @@ def _is_all_there_is(text: str) -> bool:
     return not any(map(str.isalnum, rest)) and "/" not in rest.strip(_EDGES)
 
 
-def _with_whole_domain(
-    address: str, allowed_domains: Collection[str], known_domains: Sequence[str]
-) -> str | None:
-    local, _, domain = address.rpartition("@")
-    if not local or is_placeholder(local):
-        return None
-    nearby = nearest_domain(domain, known_domains)
-    return f"{local}@{nearby}" if nearby and key_of(f"{local}@{nearby}", allowed_domains) else None
-
-
 def _complete(text: str, known_domains: Sequence[str]) -> str | None:
-    """A mailbox's name, or a whole address without its @, at a domain of the organisation."""
-    if not known_domains:
+    """A mailbox's name at the first domain of the organisation."""
+    if not known_domains or text.lower().endswith(tuple(known_domains)):
         return None
-    domain = next((known for known in known_domains if text.lower().endswith(known)), None)
-    local = text[: -len(domain)].rstrip(".") if domain else text
-    if not _MAILBOX.fullmatch(local) or is_placeholder(local) or recognise(text):
+    if not _MAILBOX.fullmatch(text) or is_placeholder(text) or recognise(text):
         return None
-    has_a_word = any(len(word) > 1 for word in _WORDS.findall(local.lower()))
-    is_one_word = local.isalpha()  # a heading or a mailbox: nobody knows
-    return (
-        f"{local}@{domain or known_domains[0]}"
-        if has_a_word and (domain or not is_one_word)
-        else None
-    )
+    has_a_word = any(len(word) > 1 for word in _WORDS.findall(text.lower()))
+    is_one_word = text.isalpha()  # a heading or a mailbox: nobody knows
+    return f"{text}@{known_domains[0]}" if has_a_word and not is_one_word else None
 
 
 def is_placeholder(local: str) -> bool:

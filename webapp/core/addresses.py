@@ -54,9 +54,9 @@ def parse(text: str, allowed_domains: Collection[str] = ()) -> Address:
     named = _NAMED.fullmatch(text)
     address = named[1].strip() if named else text
     local, domain = _split(address, text)
-    ascii_domain = _to_ascii(domain.lower())
-    if not ascii_domain or ascii_domain not in allowed_domains:
-        ascii_domain, problem = _check_domain(domain.lower())
+    ascii_domain = domain.lower()
+    if not domain.isascii() or ascii_domain not in allowed_domains:
+        ascii_domain, problem = _check_domain(ascii_domain)
         if problem:
             raise InvalidAddressError(problem)
     if not (_PLAIN_LOCAL.fullmatch(local) and len(local) <= 64):
@@ -99,15 +99,6 @@ def key_of(text: str, allowed_domains: Collection[str] = ()) -> str | None:
         return parse(text.strip(), allowed_domains).key
     except InvalidAddressError:
         return None
-
-
-@functools.lru_cache(maxsize=4096)
-def _to_ascii(domain: str) -> str:
-    """The domain in ASCII, "" where it has no such form."""
-    try:
-        return domain if domain.isascii() else domain.encode("idna").decode()
-    except UnicodeError:
-        return ""
 
 
 @functools.lru_cache(maxsize=4096)

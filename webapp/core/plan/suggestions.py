@@ -37,43 +37,34 @@ _PROVIDERS = frozenset(
 """Big mail providers, which are never corrected."""
 
 
-def is_known_domain(domain: str, known: Sequence[str]) -> bool:
-    """Whether it is the organisation's own, or a big provider's. domain: ASCII, lower case."""
-    return domain in known or domain in _PROVIDERS
-
-
 def likely_domain(domain: str, known: Sequence[str]) -> str | None:
     """The domain that a valid one is probably a misspelling of: the organisation's own, or a big provider's.
 
     domain: ASCII, lower case. None for one that is known, or that differs in nothing but a number (school-2.example).
     """
-    return None if is_known_domain(domain, known) else _likely_domain(domain, tuple(known))
+    if domain in known or domain in _PROVIDERS:
+        return None
+    return _likely_domain(domain, tuple(known))
 
 
 @lru_cache(maxsize=4096)
 def _likely_domain(domain: str, known: tuple[str, ...]) -> str | None:
-    near = []
-    for wanted, most in (
-        *((own, 2 if len(own) >= 8 else 1) for own in known),
-        *((common, 1) for common in _MISSPELT),
-    ):
+    found, nearest = None, 3
+    for wanted in (*known, *_MISSPELT):
+        most = 2 if wanted in known and len(wanted) >= 8 else 1
         apart = letters_apart(domain, wanted, most)
         if apart == 2 and domain[:1] != wanted[0]:  # as in northfield and southfield
             continue
-        if apart <= most and _DIGITS.sub("", domain) != _DIGITS.sub("", wanted):
-            near.append((apart, wanted))
-    return min(near, key=lambda found: found[0])[1] if near else None
+        is_another_number = _DIGITS.sub("", domain) == _DIGITS.sub("", wanted)
+        if apart <= most and apart < nearest and not is_another_number:
+            found, nearest = wanted, apart
+    return found
 
 
 def nearest_domain(domain: str, known: Sequence[str]) -> str | None:
     """A whole domain for one that is broken: the organisation's own first, then the common ones. None where none is certain."""
-    domain = ".".join(piece for piece in re.split(r"[\s.,]+", domain.lower()) if piece)
-    if not domain:
-        return known[0] if known else None
-    candidates = dict.fromkeys((*known, *_MISSPELT))
-    if domain in candidates:
-        return domain
-    for candidate in candidates:
+    domain = domain.lower()
+    for candidate in (*known, *_MISSPELT):
         if candidate.startswith(domain + "."):
             return candidate
     return _likely_domain(domain, tuple(known))
