@@ -76,7 +76,7 @@ def test_words_are_counted_without_regard_to_case_and_within_cells(by):
         )
     )
     batch = upload.stage(text.encode(), "staff.csv", by)
-    found = [(word.field, word.text, word.rows) for word in corrections.find_corrections(batch).words]
+    found = [(word.field, word.old, word.count) for word in corrections.find_corrections(batch).words]
     assert found == [("groups", "Kollegium", 2), ("role", "Lehrer", 2), ("groups", "Mensa", 1)]
 
 
@@ -85,14 +85,14 @@ def test_of_many_words_the_commonest_are_told_and_that_there_are_more(by):
     words = corrections.find_corrections(upload.stage(text.encode(), "staff.csv", by)).words
     assert len(words) == 25
     words = corrections.find_corrections(upload.stage(b"Email,Role,Groups\nu@x.org,Analyst,=Kiosk pads\n", "staff.csv", by)).words
-    assert [(word.text, word.can_be_made) for word in words] == [("=Kiosk pads", False)]
+    assert [(word.old, word.can_be_made) for word in words] == [("=Kiosk pads", False)]
 
 
 def test_a_batch_without_such_a_problem_costs_no_query(by, queries):
     batch = upload.stage(b"Email,Role\nana@x.org,Analyst\n", "staff.csv", by)
     assert batch.counts == {"invite": 1}
     queries.clear()
-    assert corrections.find_corrections(batch) == corrections.Corrections([], [])
+    assert corrections.find_corrections(batch) == corrections.Corrections([], [], [])
     assert len(queries) == 0, queries
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,8 +21,8 @@ from webapp.services.batches import cell_edit, changes, planner, row_search
 from webapp.services.batches.changes import Change, Proposal, Result, check_length
 from webapp.services.directory import lookup
 
-EXAMPLES = 10
-"""Rows shown as what a replacement would do."""
+LISTED = 25
+"""Rows shown as what a change would do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,61 +63,15 @@ class Replacement:
         check_length(replaced)
         return clean(replaced)
 
-    def check(self) -> None:
-        """Raises RuleViolationError where there is nothing to look for, or a text is longer than a cell may be."""
-        if self.field not in FIELDS:
-            raise RuleViolationError("There is no such column.", field="field")
-        if not self.find and not self.whole:
-            raise RuleViolationError(
-                "Enter what to find, or choose “Whole cell” to fill empty cells.", field="find"
-            )
-        check_length(self.find)
-        check_length(self.by)
 
-
-# Find and replace
-
-
-def preview_replacement(batch: Batch, replacement: Replacement) -> Preview:
-    """What `replace` would do; one query, of the column alone."""
-    replacement.check()
+def preview(proposal: Proposal) -> Preview:
+    """What carrying this out would do to cells."""
     changed = [
-        (line, cell, after)
-        for _, line, cell in _cells(batch, replacement.field)
-        if (after := replacement.replace_in(cell)) != cell
+        (change.row.line, clip(change.before), clip(change.after))
+        for change in proposal.changes
+        if change.row and change.before != change.after
     ]
-    return preview(changed, EXAMPLES)
-
-
-def preview(changed: Sequence[tuple[int, str, str]], limit: int) -> Preview:
-    """The first of these (line, before, after)."""
-    return Preview(
-        len(changed), [(line, clip(before), clip(after)) for line, before, after in changed[:limit]]
-    )
-
-
-def replace(batch_id: int, replacement: Replacement, by: User) -> Result:
-    """Find and replace in a column, in all rows of the batch."""
-    replacement.check()
-
-    def propose(batch: Batch) -> Proposal:
-        cells = _cells(batch, replacement.field)
-        found = [row_id for row_id, _, cell in cells if replacement.replace_in(cell) != cell]
-        return change_cells(_load(batch, found), replacement.field, replacement.replace_in)
-
-    return changes.apply(batch_id, by, propose)
-
-
-def _cells(batch: Batch, field: str) -> Sequence[Any]:
-    """The id, line and cell of all rows."""
-    query = select(Row.id, Row.line, getattr(Row, field)).where(
-        Row.batch_id == batch.id, Row.removed_at.is_(None)
-    )
-    return db.session.execute(query.order_by(Row.line)).all()
-
-
-def _load(batch: Batch, ids: Iterable[int]) -> list[Row]:
-    return planner.load(planner.select_rows(batch).where(in_json(Row.id, ids)))
+    return Preview(len(changed), changed[:LISTED])
 
 
 def change_cells(rows: Iterable[Row], field: str, new: Callable[[str], str]) -> Proposal:
@@ -125,17 +79,43 @@ def change_cells(rows: Iterable[Row], field: str, new: Callable[[str], str]) -> 
     return Proposal([Change(row, field, row.cell(field), new(row.cell(field))) for row in rows])
 
 
+def load_rows(batch: Batch, ids: Iterable[int]) -> list[Row]:
+    """Those of these rows that were not removed."""
+    return planner.load(planner.select_rows(batch).where(in_json(Row.id, ids)))
+
+
+# Find and replace
+
+
+def replace(batch_id: int, replacement: Replacement, by: User) -> Result:
+    """Find and replace in a column, in all rows of the batch."""
+    return changes.apply(batch_id, by, lambda batch: propose_replacement(batch, replacement))
+
+
+def propose_replacement(batch: Batch, replacement: Replacement) -> Proposal:
+    """What `replace` changes. Raises RuleViolationError where there is nothing to look for."""
+    field = replacement.field
+    if field not in FIELDS:
+        raise RuleViolationError("There is no such column.", field="field")
+    if not replacement.find and not replacement.whole:
+        raise RuleViolationError(
+            "Enter what to find, or choose “Whole cell” to fill empty cells.",
+            field="find",
+        )
+    cells = planner.select_rows(batch).with_only_columns(Row.id, getattr(Row, field))
+    found = [
+        row_id for row_id, cell in db.session.execute(cells) if replacement.replace_in(cell) != cell
+    ]
+    return change_cells(load_rows(batch, found), field, replacement.replace_in)
+
+
 # Selected rows
 
 
 def set_role(batch_id: int, chosen: Chosen, name: str, by: User) -> Result:
     """Write one role into the selected rows. Raises RuleViolationError for one that this person may not grant."""
-
-    def propose(batch: Batch) -> Proposal:
-        role = official_name("role", name, lookup.registry(), by)
-        return change_cells(_selected(batch, chosen), "role", lambda _cell: role)
-
-    return changes.apply(batch_id, by, propose)
+    role = official_name("role", name, lookup.registry(), by)
+    return _change_selected(batch_id, chosen, by, "role", lambda _cell: role)
 
 
 def official_name(field: str, meant: str, registry: Registry, by: User) -> str:
@@ -155,64 +135,68 @@ def change_groups(
     batch_id: int, chosen: Chosen, names: Sequence[str], mode: Mode, by: User
 ) -> Result:
     """Set the groups of the selected rows, add groups to theirs, or take groups out of them, whatever their spelling there."""
+    registry = lookup.registry()
+    return _change_selected(
+        batch_id,
+        chosen,
+        by,
+        "groups",
+        lambda cell: _regroup(cell, names, mode, registry),
+    )
 
-    def propose(batch: Batch) -> Proposal:
-        registry = lookup.registry()
-        return change_cells(
-            _selected(batch, chosen), "groups", lambda cell: _regroup(cell, names, mode, registry)
-        )
 
-    return changes.apply(batch_id, by, propose)
+def _change_selected(
+    batch_id: int, chosen: Chosen, by: User, field: str, new: Callable[[str], str]
+) -> Result:
+    return changes.apply(
+        batch_id,
+        by,
+        lambda batch: change_cells(_selected(batch, chosen), field, new),
+    )
 
 
 def _regroup(cell: str, names: Sequence[str], mode: Mode, registry: Registry) -> str:
     """A Groups cell with these groups set, added or removed."""
-    present = split_groups(cell)
-    keys = _keys(names, registry)
     if mode is Mode.REPLACE:
-        return unite(names, registry)
-    if mode is Mode.REMOVE:
-        kept = [name for name in present if _key(name, registry) not in keys]
-        return ", ".join(kept) if len(kept) < len(present) else cell
-    has_all = keys <= _keys(present, registry) or fold(ALL_GROUPS) in map(fold, present)
-    return cell if has_all else unite([*present, *names], registry)
+        return _unite(names, registry)
+    present = {_key(name, registry): name for name in split_groups(cell)}
+    keys = {_key(name, registry) for name in names}
+    if mode is Mode.ADD:
+        has_all = keys <= present.keys()
+        return cell if has_all else _unite([*present.values(), *names], registry)
+    kept = [name for key, name in present.items() if key not in keys]
+    return ", ".join(kept) if len(kept) < len(present) else cell
+
+
+def _unite(names: Iterable[str], registry: Registry) -> str:
+    """A Groups cell that holds all of these, each once, whatever their spelling."""
+    found: dict[str, str] = {}
+    for name in names:
+        found.setdefault(_key(name, registry), name)
+    return ALL_GROUPS if fold(ALL_GROUPS) in found else ", ".join(found.values())
+
+
+def _key(name: str, registry: Registry) -> str:
+    """The same for all spellings of a group."""
+    return fold(registry.group_name(name))
 
 
 def remove(batch_id: int, chosen: Chosen, by: User) -> Result:
     """Take the selected rows out of the batch."""
-
-    def propose(batch: Batch) -> Proposal:
-        return Proposal([Change(row, "removed", "", "removed") for row in _selected(batch, chosen)])
-
-    return changes.apply(batch_id, by, propose)
+    return changes.apply(batch_id, by, lambda batch: Proposal(_removals(_selected(batch, chosen))))
 
 
-def unite(names: Iterable[str], registry: Registry) -> str:
-    """A Groups cell that holds all of these, each once, whatever their spelling."""
-    found: dict[int | str, str] = {}
-    for name in names:
-        found.setdefault(_key(name, registry), name)
-    return ALL_GROUPS if _key(ALL_GROUPS, registry) in found else ", ".join(found.values())
-
-
-def _keys(names: Collection[str], registry: Registry) -> set[int | str]:
-    return {_key(name, registry) for name in names}
-
-
-def _key(name: str, registry: Registry) -> int | str:
-    """The same for all spellings of a group."""
-    group = registry.group_by_key.get(fold(name))
-    return group.id if group else fold(name)
+def _removals(rows: Sequence[Row]) -> list[Change]:
+    return [Change(row, "removed", "", "removed") for row in rows]
 
 
 def _selected(batch: Batch, chosen: Chosen) -> list[Row]:
     """The selected rows. Raises RuleViolationError where there is none."""
     if chosen.find is None:
-        rows = _load(batch, chosen.ids)
+        rows = load_rows(batch, chosen.ids)
     else:
-        rows = [
-            row for row in row_search.iterate_rows(batch, chosen.find) if row.id not in chosen.ids
-        ]
+        found = row_search.iterate_rows(batch, chosen.find)
+        rows = [row for row in found if row.id not in chosen.ids]
     if not rows:
         raise RuleViolationError("None of the selected rows is there any more. Select rows again.")
     return rows
@@ -251,7 +235,7 @@ def merge_duplicates(batch_id: int, row_id: int, by: User) -> Result:
             raise RuleViolationError(
                 "Their roles differ, so nothing was merged. Make the roles the same, or choose “Keep this one”."
             )
-        groups = unite((name for row in rows for name in split_groups(row.groups)), registry)
+        groups = _unite((name for row in rows for name in split_groups(row.groups)), registry)
         return Proposal([Change(first, "groups", first.groups, groups), *_removals(later)], rows)
 
     return changes.apply(batch_id, by, propose)
@@ -266,10 +250,6 @@ def keep_one(batch_id: int, row_id: int, by: User) -> Result:
         )
 
     return changes.apply(batch_id, by, propose)
-
-
-def _removals(rows: Sequence[Row]) -> list[Change]:
-    return [Change(row, "removed", "", "removed") for row in rows]
 
 
 def _with_same_email(batch: Batch, row_id: int) -> list[Row]:

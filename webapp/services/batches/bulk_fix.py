@@ -2,81 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
-from sqlalchemy import select
-
-from webapp.core.address_repair import is_placeholder
-from webapp.core.addresses import key_of, with_domain
+from webapp.core.addresses import with_domain
 from webapp.core.errors import ConflictError, NotFoundError, RuleViolationError
 from webapp.core.plan.registry import fold
-from webapp.db import db, in_json
-from webapp.models import AliasKind, Batch, Group, Row, User
+from webapp.models import AliasKind, Batch, Group, User
 from webapp.schemas.rows import FIELDS, split_groups
-from webapp.services.batches import bulk_edit, changes, corrections, planner, review
-from webapp.services.batches.bulk_edit import Preview
+from webapp.services.batches import bulk_edit, changes, corrections, review
 from webapp.services.batches.changes import Proposal, Result
 from webapp.services.batches.corrections import MOST_CREATED
 from webapp.services.directory import aliases, groups, lookup
 
-PREVIEWED = 100
-"""Rows listed as what a fix would change."""
-
 
 def fix(batch_id: int, field: str, old: str, new: str, by: User) -> Result:
-    """Replace a wrong value in every row that has it. Raises ConflictError where no row has it any more."""
-    result = changes.apply(batch_id, by, lambda batch: _propose(batch, field, old, new))
+    """Replace a wrong word in every row that has it. Raises ConflictError where no row has it any more."""
+    result = changes.apply(batch_id, by, lambda batch: propose_fix(batch, field, old, new))
     if not result.count:
         raise ConflictError("No row has that value any more. Nothing was replaced.")
     return result
 
 
-def preview(batch: Batch, field: str, old: str, new: str, limit: int = PREVIEWED) -> Preview:
-    """What `fix` would do."""
-    changed = [
-        (change.row.line, change.before, change.after)
-        for change in _propose(batch, field, old, new).changes
-        if change.row and change.before != change.after
-    ]
-    return bulk_edit.preview(changed, limit)
-
-
-def _propose(batch: Batch, field: str, old: str, new: str) -> Proposal:
-    return bulk_edit.change_cells(_rows_with(batch, field, old), field, _fixing(field, old, new))
-
-
-def _fixing(field: str, old: str, new: str) -> Callable[[str], str]:
-    """What a fix makes of a cell."""
-    new = " ".join(new.split())
-
-    def fix_email(cell: str) -> str:
-        # “none@school”
-        is_no_address = is_placeholder(cell.rpartition("@")[0]) and key_of(cell) is None
-        return cell if is_no_address else with_domain(cell, new.lstrip("@"))
-
-    def fix_groups(cell: str) -> str:
-        names = [new if fold(name) == fold(old) else name for name in split_groups(cell)]
-        return ", ".join(split_groups(",".join(names)))
-
-    return {"email": fix_email, "role": lambda _cell: new, "groups": fix_groups}[field]
-
-
-def _rows_with(batch: Batch, field: str, old: str) -> list[Row]:
-    """The rows that have this wrong value. Raises NotFoundError."""
-    if field not in FIELDS or not old.strip("@ "):
+def propose_fix(batch: Batch, field: str, old: str, new: str) -> Proposal:
+    """What `fix` changes. Raises NotFoundError."""
+    if field not in FIELDS:
         raise NotFoundError("There is no such fix.")
-    wrong = corrections.wrong_rows(batch, field, select(Row))
+    ids = {
+        word.row_id
+        for word in corrections.list_wrong_words(batch, field)
+        if fold(word.text) == fold(old)
+    }
+    new = " ".join(new.split())
+    rows = bulk_edit.load_rows(batch, ids)
+    return bulk_edit.change_cells(rows, field, lambda cell: _fix_cell(field, cell, old, new))
+
+
+def _fix_cell(field: str, cell: str, old: str, new: str) -> str:
     if field == "email":
-        domain = old.lstrip("@").lower()
-        misspelt = corrections.misspelt_rows(batch, select(Row))
-        return planner.load(
-            misspelt.where(corrections.domain(Row.email_key) == domain)
-        ) or planner.load(wrong.where(corrections.value(field) == domain))
-    cell = getattr(Row, field)
-    cells = db.session.scalars(wrong.with_only_columns(cell).distinct())
-    words = split_groups if field == "groups" else lambda cell: [cell]
-    having = [cell for cell in cells if fold(old) in map(fold, words(cell))]
-    return planner.load(wrong.where(in_json(cell, having)))
+        return with_domain(cell, new.lstrip("@"))
+    if field == "role":
+        return new
+    names = [new if fold(name) == fold(old) else name for name in split_groups(cell)]
+    # one word may mean several groups
+    return ", ".join(split_groups(",".join(names)))
 
 
 # Unknown words

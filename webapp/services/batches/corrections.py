@@ -4,26 +4,23 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import NamedTuple
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import and_, or_, select
 
-from webapp.core.files.cleaning import LONGEST_CELL
 from webapp.core.plan.planner import Plan
-from webapp.core.plan.registry import ALL_GROUPS, Registry, fold
+from webapp.core.plan.registry import Registry, fold
 from webapp.core.text.spelling import by_number
 from webapp.db import db
 from webapp.models import Batch, Row
 from webapp.schemas.directory import GroupSchema
-from webapp.schemas.rows import FIELDS, RowSchema, is_too_long, split_groups
-from webapp.services.directory import aliases, lookup
+from webapp.schemas.rows import FIELDS, RowSchema, split_groups
+from webapp.services.directory import lookup
 
 FIXES = 20
 """Fixes on one page; the commonest first."""
-NAMED = 5
-"""A fix of so many rows, or fewer, names them; for more, what would change is listed before it is done."""
 CHEAP = 500
 """Rows that need attention, or have a misspelt domain. With more, the answer to one edited cell leaves the corrections as
 they are: finding them reads all those rows, and an edit has to cost the same in a batch of any size."""
@@ -42,62 +39,53 @@ NO_GROUP = frozenset(
 """Words such as "none" or "all", which are left out when many groups are offered at once."""
 
 
+class WrongWord(NamedTuple):
+    """A word of a row that is no role or group; of an e-mail the domain with its @, where a better one is known.
+
+    likely: what is suggested instead; of a group it is not known yet.
+    """
+
+    row_id: int
+    line: int
+    text: str
+    likely: str = ""
+
+
 @dataclass(frozen=True, slots=True)
-class SuggestedFix:
-    """One fix for the same wrong value in two rows or more. all_lines: of these rows."""
+class Correction:
+    """A wrong word, and what it probably should be. lines: of its rows. new: "" where there is nothing to suggest."""
 
     field: str
     old: str
     new: str
-    all_lines: Sequence[int]
+    lines: Sequence[int]
 
     @property
     def count(self) -> int:
         """How many rows it changes."""
-        return len(self.all_lines)
-
-    @property
-    def lines(self) -> Sequence[int]:
-        """The rows, where they are few."""
-        return self.all_lines if self.count <= NAMED else ()
+        return len(self.lines)
 
     @property
     def id(self) -> str:
         """The same as long as the mistake is the same."""
         return f"fix-{self.field}-{hashlib.sha256(fold(self.old).encode()).hexdigest()[:8]}"
 
-
-@dataclass(frozen=True, slots=True)
-class Word:
-    """An unknown word for a role or group, and its number of rows. field: "role" or "groups".
-
-    can_be_made: whether a group may have this name. is_a_name: whether it is likely to be one, too: no role, and no word
-    such as "none" or "all".
-    """
-
-    field: str
-    text: str
-    rows: int
-    can_be_made: bool = False
-    is_a_name: bool = False
-
     @property
-    def can_be_remembered(self) -> bool:
-        return len(self.text) <= aliases.LONGEST_WORD
+    def can_be_made(self) -> bool:
+        """Whether a group may have this name."""
+        return self.field == "groups" and not GroupSchema().validate({"name": self.old})
 
 
 @dataclass(frozen=True, slots=True)
 class Corrections:
-    """Fixes and unknown words, each the commonest first."""
+    """Fixes for two rows or more, and words for which there is nothing to suggest, each the commonest first.
 
-    fixes: Sequence[SuggestedFix]
-    words: Sequence[Word]
+    missing_groups: the words that are probably names of groups, sorted.
+    """
 
-    @property
-    def missing_groups(self) -> list[Word]:
-        """The words that are probably names of groups, sorted; at most MOST_CREATED."""
-        names = [word for word in self.words if word.is_a_name][:MOST_CREATED]
-        return sorted(names, key=lambda word: by_number(word.text))
+    fixes: Sequence[Correction]
+    words: Sequence[Correction]
+    missing_groups: Sequence[Correction]
 
 
 def are_cheap(batch: Batch) -> bool:
@@ -106,119 +94,86 @@ def are_cheap(batch: Batch) -> bool:
 
 
 def find_corrections(batch: Batch) -> Corrections:
-    """What can be fixed in two rows or more at once, and the words for which there is nothing to suggest.
-
-    A batch whose counts tell of no such problem costs no query, any other one a column. Only rows in attention, or with a
-    misspelt domain, are read.
-    """
-    fixes: list[SuggestedFix] = []
-    words: list[Word] = []
+    """What can be corrected in many rows at once. A batch without such problems costs no query, any other one a column."""
+    found: list[Correction] = []
     for field in FIELDS:
-        if batch.counts.get(f"problem:{field}", 0) > (field == "email"):
-            _correct_column(batch, field, fixes, words)
-    if batch.counts.get("misspelt", 0) > 1:
-        fixes += _fixes_of_domains(batch)
-    fixes.sort(key=lambda fix: (-fix.count, fix.field, fix.old))
-    words.sort(key=lambda word: (-word.rows, word.field, fold(word.text)))
-    return Corrections(fixes[:FIXES], words)
+        kinds = [f"problem:{field}"]
+        if field == "email":
+            kinds.append("misspelt")
+        if any(batch.counts.get(kind) for kind in kinds):
+            found += _correct_column(batch, field)
+    found.sort(key=lambda each: (-each.count, each.field, fold(each.old)))
+    fixes = [each for each in found if each.new and each.count > 1]
+    words = [each for each in found if not each.new]
+    return Corrections(fixes[:FIXES], words, _missing_groups(batch, words))
 
 
-def _correct_column(batch: Batch, field: str, fixes: list[SuggestedFix], words: list[Word]) -> None:
-    """Add the fixes and the unknown words of one column."""
-    registry = lookup.registry(batch.uploaded_by)
-    schema = RowSchema(registry)
-    for text, lines in _wrong_words(batch, field, registry):
-        new = suggestion(schema, field, text)
-        if new and len(lines) > 1:
-            old = f"@{text}" if field == "email" else text
-            fixes.append(SuggestedFix(field, old, new, lines))
-        elif not new and field != "email":
-            words.append(_unknown_word(field, text, len(lines), registry))
-
-
-def _unknown_word(field: str, text: str, rows: int, registry: Registry) -> Word:
-    can_be_made = field == "groups" and not GroupSchema().validate({"name": text})
-    is_a_name = can_be_made and fold(text) not in (*NO_GROUP, *registry.role_by_key)
-    return Word(field, text, rows, can_be_made, is_a_name)
-
-
-def _wrong_words(batch: Batch, field: str, registry: Registry) -> list[tuple[str, Sequence[int]]]:
-    """The wrong words of a column, each in its commonest spelling, with the lines of its rows; the commonest first."""
-    lines: defaultdict[str, list[int]] = defaultdict(list)
-    spellings: defaultdict[str, Counter[str]] = defaultdict(Counter)
-    cells = wrong_rows(batch, field, select(value(field), Row.line)).order_by(Row.line)
-    for cell, line in db.session.execute(cells):
-        for word in _words_in(field, cell, registry):
-            lines[fold(word)].append(line)
-            spellings[fold(word)][word] += 1
-    commonest = sorted(lines, key=lambda key: -len(lines[key]))[:LOOKED_AT]
-    return [(spellings[key].most_common(1)[0][0], tuple(lines[key])) for key in commonest]
-
-
-def _words_in(field: str, cell: str, registry: Registry) -> list[str]:
-    """The words of a cell that are not known; of an e-mail its domain."""
-    if not cell or is_too_long(field, cell):
+def _missing_groups(batch: Batch, words: Sequence[Correction]) -> list[Correction]:
+    if not words:
         return []
+    no_names = {*NO_GROUP, *lookup.registry(batch.uploaded_by).role_by_key}
+    names = [word for word in words if word.can_be_made and fold(word.old) not in no_names]
+    return sorted(names[:MOST_CREATED], key=lambda word: by_number(word.old))
+
+
+def _correct_column(batch: Batch, field: str) -> list[Correction]:
+    """The commonest wrong words of a column, each in its commonest spelling."""
+    found: defaultdict[str, list[WrongWord]] = defaultdict(list)
+    for word in list_wrong_words(batch, field):
+        found[fold(word.text)].append(word)
+    commonest = sorted(found.values(), key=len, reverse=True)[:LOOKED_AT]
+    schema = RowSchema(lookup.registry(batch.uploaded_by))
+    corrections = []
+    for words in commonest:
+        spellings = Counter(word.text for word in words)
+        [(old, _)] = spellings.most_common(1)
+        new = words[0].likely
+        if field == "groups":
+            _, issues = schema.cell(field, old)
+            new = issues[0].new if issues else ""
+        lines = tuple(word.line for word in words)
+        corrections.append(Correction(field, old, new, lines))
+    return corrections
+
+
+def list_wrong_words(batch: Batch, field: str) -> list[WrongWord]:
+    """The wrong words of a column, in the order of rows; one query, of the rows that have a problem there."""
+    registry = lookup.registry(batch.uploaded_by)
+    is_wrong = and_(Row.plan == Plan.ATTENTION, getattr(Row, f"{field}_wrong"))
     if field == "email":
-        return [cell]
-    if field == "role":
-        return [] if fold(cell) in registry.role_by_key else [" ".join(cell.split())]
-    known = {fold(ALL_GROUPS), *registry.group_by_key}
-    return [name for name in split_groups(cell) if fold(name) not in known]
+        is_wrong = or_(is_wrong, Row.likely_domain.is_not(None))
+    query = select(
+        Row.id,
+        Row.line,
+        getattr(Row, field),
+        Row.issues,
+        Row.email_key,
+        Row.likely_domain,
+    ).where(Row.batch_id == batch.id, Row.removed_at.is_(None), is_wrong)
+    words = []
+    for row_id, line, cell, issues, email_key, likely_domain in db.session.execute(
+        query.order_by(Row.line)
+    ):
+        if field == "email" and likely_domain:
+            domain = email_key.rpartition("@")[2]
+            words.append(WrongWord(row_id, line, f"@{domain}", f"@{likely_domain}"))
+            continue
+        for text, likely in _words_in(field, cell, issues, registry):
+            words.append(WrongWord(row_id, line, text, likely))
+    return words
 
 
-def _fixes_of_domains(batch: Batch) -> list[SuggestedFix]:
-    """Fixes for domains that are valid, and probably misspelt."""
-    lines: defaultdict[tuple[str, str], list[int]] = defaultdict(list)
-    query = misspelt_rows(batch, select(domain(Row.email_key), Row.likely_domain, Row.line))
-    for found, likely, line in db.session.execute(query.order_by(Row.line)):
-        lines[found, likely].append(line)
-    return [
-        SuggestedFix("email", f"@{found}", f"@{likely}", tuple(numbers))
-        for (found, likely), numbers in lines.items()
-        if len(numbers) > 1
-    ]
-
-
-def misspelt_rows(batch: Batch, query: Select[Any]) -> Select[Any]:
-    """Only rows whose domain is valid, and probably misspelt."""
-    return query.where(
-        Row.batch_id == batch.id, Row.removed_at.is_(None), Row.likely_domain.is_not(None)
-    )
-
-
-def wrong_rows(batch: Batch, field: str, query: Select[Any]) -> Select[Any]:
-    """Only rows whose cell of this field does not pass the schema."""
-    query = query.where(
-        Row.batch_id == batch.id,
-        Row.plan == Plan.ATTENTION,
-        Row.removed_at.is_(None),
-        getattr(Row, f"{field}_wrong"),
-        func.length(getattr(Row, field)) <= LONGEST_CELL,
-    )
-    if field == "email":
-        query = query.where(Row.email_key.is_(None), Row.email.contains("@"))
-    return query
-
-
-def value(field: str) -> Any:
-    """What is compared: the whole cell, or an e-mail's domain."""
-    return getattr(Row, field) if field != "email" else func.lower(domain(Row.email))
-
-
-def domain(email: Any) -> Any:
-    """What stands behind the @."""
-    place = func.instr if db.engine.dialect.name == "sqlite" else func.strpos
-    return func.substr(email, place(email, "@") + 1)
-
-
-def suggestion(schema: RowSchema, field: str, word: str) -> str | None:
-    """What the schema suggests instead of a wrong word, so that a bulk fix and a cell's own suggestion never differ.
-
-    Of an e-mail the word is the domain, and so is what is suggested.
-    """
-    _, issues = schema.cell(field, f"someone@{word}" if field == "email" else word)
+def _words_in(
+    field: str, cell: str, issues: Sequence[Mapping[str, str]], registry: Registry
+) -> Iterator[tuple[str, str]]:
+    """The wrong words of a cell by its issues, each with what is suggested instead."""
     for issue in issues:
-        if issue.new and (field != "email" or (issue.new.startswith("@") and not issue.old)):
-            return issue.new
-    return None
+        new = issue.get("new", "")
+        if issue["code"] in ("role_unknown", "role_several") and field == "role":
+            yield " ".join(cell.split()), new
+        if issue["code"] == "groups_unknown" and field == "groups":
+            for name in split_groups(cell):
+                if fold(name) not in registry.group_by_key:
+                    yield name, ""
+        if issue["field"] == field == "email" and new.startswith("@") and "@" in cell:
+            yield "@" + cell.rpartition("@")[2].lower(), new

@@ -110,7 +110,7 @@ def fixes(batch_id: int) -> str | BaseResponse:
     """What a fix would change, row by row."""
     batch = review.get_batch(batch_id)
     asked = {name: request.args.get(name, "") for name in ("field", "old", "new")}
-    preview = bulk_fix.preview(batch, asked["field"], asked["old"], asked["new"])
+    preview = bulk_edit.preview(bulk_fix.propose_fix(batch, **asked))
     return draw_part("batches/edits/_fix.html", batch, preview=preview, **asked)
 
 
@@ -130,12 +130,12 @@ def fix(batch_id: int) -> str | BaseResponse:
 def preview(batch_id: int) -> str | BaseResponse:
     """What find and replace would do: in how many rows, and the first of them."""
     batch = review.get_batch(batch_id)
-    context: dict[str, Any] = {"preview": None, "refusal": ""}
+    shown, refusal = None, ""
     try:
-        context["preview"] = bulk_edit.preview_replacement(batch, load_replacement())
+        shown = bulk_edit.preview(bulk_edit.propose_replacement(batch, load_replacement()))
     except RuleViolationError as error:
-        context["refusal"] = str(error)
-    return draw_part("batches/edits/_replaceable.html", batch, **context)
+        refusal = str(error)
+    return draw_part("batches/edits/_replaceable.html", batch, preview=shown, refusal=refusal)
 
 
 @bp.get("/replacements/new")
