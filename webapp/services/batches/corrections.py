@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from sqlalchemy import and_, or_, select
+from sqlalchemy import select
 
 from webapp.core.plan.planner import Plan
 from webapp.core.plan.registry import Registry, fold
@@ -137,29 +137,34 @@ def _correct_column(batch: Batch, field: str) -> list[Correction]:
 
 
 def list_wrong_words(batch: Batch, field: str) -> list[WrongWord]:
-    """The wrong words of a column, in the order of rows; one query, of the rows that have a problem there."""
+    """The wrong words of a column, in the order of rows. Only rows that have a problem there are read."""
     registry = lookup.registry(batch.uploaded_by)
-    is_wrong = and_(Row.plan == Plan.ATTENTION, getattr(Row, f"{field}_wrong"))
-    if field == "email":
-        is_wrong = or_(is_wrong, Row.likely_domain.is_not(None))
-    query = select(
-        Row.id,
-        Row.line,
-        getattr(Row, field),
-        Row.issues,
-        Row.email_key,
-        Row.likely_domain,
-    ).where(Row.batch_id == batch.id, Row.removed_at.is_(None), is_wrong)
+    query = (
+        select(Row.id, Row.line, getattr(Row, field), Row.issues)
+        .where(Row.batch_id == batch.id, Row.removed_at.is_(None))
+        .where(Row.plan == Plan.ATTENTION, getattr(Row, f"{field}_wrong"))
+        .order_by(Row.line)
+    )
+    words = [
+        WrongWord(row_id, line, text, likely)
+        for row_id, line, cell, issues in db.session.execute(query)
+        for text, likely in _words_in(field, cell, issues, registry)
+    ]
+    return words + _misspelt_domains(batch) if field == "email" else words
+
+
+def _misspelt_domains(batch: Batch) -> list[WrongWord]:
+    """The domains that are valid and probably misspelt. A query of its own: one with OR would read all rows."""
+    query = (
+        select(Row.id, Row.line, Row.email_key, Row.likely_domain)
+        .where(Row.batch_id == batch.id, Row.removed_at.is_(None))
+        .where(Row.likely_domain.is_not(None))
+        .order_by(Row.line)
+    )
     words = []
-    for row_id, line, cell, issues, email_key, likely_domain in db.session.execute(
-        query.order_by(Row.line)
-    ):
-        if field == "email" and likely_domain:
-            domain = email_key.rpartition("@")[2]
-            words.append(WrongWord(row_id, line, f"@{domain}", f"@{likely_domain}"))
-            continue
-        for text, likely in _words_in(field, cell, issues, registry):
-            words.append(WrongWord(row_id, line, text, likely))
+    for row_id, line, email_key, likely_domain in db.session.execute(query):
+        domain = email_key.rpartition("@")[2]
+        words.append(WrongWord(row_id, line, f"@{domain}", f"@{likely_domain}"))
     return words
 
 
