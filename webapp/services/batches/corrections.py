@@ -163,7 +163,7 @@ def _misspelt_domains(batch: Batch) -> list[WrongWord]:
     )
     words = []
     for row_id, line, email_key, likely_domain in db.session.execute(query):
-        domain = email_key.rpartition("@")[2]
+        domain = str(email_key).rpartition("@")[2]
         words.append(WrongWord(row_id, line, f"@{domain}", f"@{likely_domain}"))
     return words
 
