@@ -73,7 +73,7 @@ def test_one_day_is_one_day_and_no_groups_are_not_mentioned() -> None:
 
 
 def test_all_groups_are_said_as_such() -> None:
-    assert "Device groups: All groups\n" in invitation(groups=messages.ALL_GROUPS).text
+    assert "Device groups: All groups\n" in invitation(groups=["All groups"]).text
 
 
 def test_an_organisation_and_an_inviter_without_a_name() -> None:
@@ -196,10 +196,8 @@ def test_names_arrive_as_they_were_typed_and_as_nothing_else(
             words=organisation,
             is_reminder=is_reminder,
         ),
-        messages.account(
-            messages.RESET, to="ines@northfield.example", organisation=organisation, link=LINK, validity="60 minutes"
-        ),
-        messages.account(messages.PASSWORD_CHANGED, to="ines@northfield.example", organisation=organisation, at="noon"),
+        messages.account("reset", to="ines@northfield.example", organisation=organisation, link=LINK, validity="60 minutes"),
+        messages.account("password_changed", to="ines@northfield.example", organisation=organisation, at="noon"),
     )
     for email in written:
         read = read_back(mime.build(email, "Muster <muster@northfield.example>", "<1@northfield.example>", NOON))

@@ -13,7 +13,6 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 from webapp.core.text.formatting import plural
 
 TEMPLATES = Path(__file__).parents[2] / "templates" / "emails"
-ALL_GROUPS = "All groups"
 NAMELESS = "Muster"
 """Stands for an organisation without a name."""
 
@@ -36,10 +35,10 @@ def invitation(
     organisation: str,
     inviter: str,
     role: str,
-    groups: Sequence[str] | str,
+    groups: Sequence[str],
     link: str | None,
     expires_days: int,
-    message: str | None = None,
+    message: str = "",
     own_subject: str = "",
     words: str = "",
     reply_to: tuple[str, str] = ("", ""),
@@ -47,7 +46,7 @@ def invitation(
 ) -> Email:
     """The invitation to an account, or the reminder of it before the link expires.
 
-    organisation, inviter: may be blank. groups: names, or "All groups". message: the inviter's own words, on
+    organisation, inviter: may be blank. groups: names. message: the inviter's own words, on
     several lines if they like. own_subject, words: the organisation's own, in every invitation; the first sentence
     stays what it is. reply_to: name and address of who gets the replies; the e-mail tells the address. link: None for a
     test, which says so in its place. Line breaks and control characters in names become spaces, so that no name adds a
@@ -59,16 +58,14 @@ def invitation(
         "place": on_one_line(organisation) or NAMELESS,
         "subject": f"{said}, and you have not joined yet" if is_reminder else said,
         "role": on_one_line(role),
-        "groups": groups
-        if isinstance(groups, str)
-        else ", ".join(on_one_line(name) for name in groups),
+        "groups": ", ".join(on_one_line(name) for name in groups),
         "link": link,
         "validity": plural(expires_days, "day"),
         "words": _lines(words),
-        "message": _lines(message or ""),
+        "message": _lines(message),
         "reply_to": on_one_line(reply_to[1]),
     }
-    email = _rendered(
+    email = _render(
         "invitation",
         to,
         f"{'' if link else 'Test: '}{'Reminder: ' if is_reminder else ''}{heading}",
@@ -90,51 +87,52 @@ class AccountText(NamedTuple):
     unexpected: str = NOT_YOU
 
 
-RESET = AccountText(
-    "Choose a new password",
-    "Somebody asked for a new password for your account, most likely you.",
-    button="Choose a new password",
-    fine="This link works once, within {validity}. It is yours alone: do not pass it on.",
-    unexpected="If you did not ask for it, ignore this email: your password stays as it is.",
-)
-EMAIL_CHANGE = AccountText(
-    "Confirm your new email",
-    "You asked to sign in with this address from now on. Confirm that it is yours.",
-    button="Confirm this email",
-    fine="This link works once, within {validity}. Until then you sign in with the old address.",
-    unexpected="If you did not ask for it, ignore this email, and nothing changes.",
-)
-EMAIL_CHANGING = AccountText(
-    "The email of your account is to change",
-    "On {at} somebody who was signed in as you asked to change the email of your account. "
-    "It changes when the new one is confirmed.",
-)
-PASSWORD_CHANGED = AccountText(
-    "Your password was changed",
-    "The password of your account was changed on {at}, and other devices were signed out.",
-)
-SECOND_FACTOR_ON = AccountText(
-    "Two-step sign-in is on",
-    "On {at} two-step sign-in was turned on: from now on a code from your app is asked for, too.",
-)
-SECOND_FACTOR_OFF = AccountText(
-    "Two-step sign-in is off",
-    "On {at} two-step sign-in was turned off: your password alone signs you in.",
-)
+ACCOUNT_TEXTS = {
+    "reset": AccountText(
+        "Choose a new password",
+        "Somebody asked for a new password for your account, most likely you.",
+        button="Choose a new password",
+        fine="This link works once, within {validity}. It is yours alone: do not pass it on.",
+        unexpected="If you did not ask for it, ignore this email: your password stays as it is.",
+    ),
+    "email_change": AccountText(
+        "Confirm your new email",
+        "You asked to sign in with this address from now on. Confirm that it is yours.",
+        button="Confirm this email",
+        fine="This link works once, within {validity}. Until then you sign in with the old address.",
+        unexpected="If you did not ask for it, ignore this email, and nothing changes.",
+    ),
+    "email_changing": AccountText(
+        "The email of your account is to change",
+        "On {at} somebody who was signed in as you asked to change the email of your account. "
+        "It changes when the new one is confirmed.",
+    ),
+    "password_changed": AccountText(
+        "Your password was changed",
+        "The password of your account was changed on {at}, and other devices were signed out.",
+    ),
+    "second_factor_on": AccountText(
+        "Two-step sign-in is on",
+        "On {at} two-step sign-in was turned on: from now on a code from your app is asked for, too.",
+    ),
+    "second_factor_off": AccountText(
+        "Two-step sign-in is off",
+        "On {at} two-step sign-in was turned off: your password alone signs you in.",
+    ),
+}
+"""By the kind of the message."""
 
 
-def account(
-    said: AccountText, *, to: str, organisation: str, link: str = "", **params: str
-) -> Email:
+def account(kind: str, *, to: str, organisation: str, link: str = "", **params: str) -> Email:
     """An e-mail about an account. params: `validity` (how long the link works), or `at` (when it happened)."""
     place = on_one_line(organisation) or NAMELESS
-    texts = {name: text.format(**params) for name, text in said._asdict().items()}
-    return _rendered(
-        "account", to, f"{said.subject}: {place}", {"place": place, "link": link, **texts}
-    )
+    said = ACCOUNT_TEXTS[kind]._asdict()
+    values = {name: text.format(**params) for name, text in said.items()}
+    values |= {"place": place, "link": link}
+    return _render("account", to, f"{values['subject']}: {place}", values)
 
 
-def _rendered(template: str, to: str, subject: str, values: dict[str, Any]) -> Email:
+def _render(template: str, to: str, subject: str, values: dict[str, Any]) -> Email:
     text, html = (
         _templates().get_template(f"{template}.{kind}").render(values, to=to)
         for kind in ("txt", "html")

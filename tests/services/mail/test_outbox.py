@@ -586,12 +586,12 @@ def test_the_list_holds_only_what_one_may_see() -> None:
 
 
 def test_pages_go_on_where_the_last_one_ended() -> None:
-    for n in range(5):
+    for n in range(outbox.PAGE + 2):
         make_message(f"user{n}@northfield.example")
     viewer = make_persona("Admin")
-    first = outbox.list_messages(viewer, limit=3)
-    rest = outbox.list_messages(viewer, before_id=first[-1][0].id, limit=3)
-    assert [message.recipient.partition("@")[0] for message, _ in first + rest] == ["user4", "user3", "user2", "user1", "user0"]
+    first = outbox.list_messages(viewer)
+    rest = outbox.list_messages(viewer, before_id=first[-1][0].id)
+    assert [message.recipient.partition("@")[0] for message, _ in rest] == ["user1", "user0"]
 
 
 def test_a_fresh_database_is_silent() -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Literal, NamedTuple
 
-from webapp.core.plan.registry import Registry
+from webapp.core.plan.registry import ALL_GROUPS, Registry
 from webapp.core.plan.suggestions import likely_domain
 from webapp.core.security.permissions import may_grant
 
@@ -68,6 +68,12 @@ class Access:
     @classmethod
     def from_dict(cls, value: Mapping[str, Any]) -> Access:
         return cls(value["role"], frozenset(value["groups"]), value["everything"])
+
+    def group_names(self, registry: Registry) -> list[str]:
+        """The groups by name, "All groups" as one of them; groups that are gone are left out."""
+        if self.everything:
+            return [ALL_GROUPS]
+        return sorted(group.name for group in registry.groups if group.id in self.groups)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,6 @@ from webapp.core.text.lookalikes import look_alike
 from webapp.models import Row
 from webapp.schemas.directory import GroupSchema
 from webapp.schemas.rows import is_too_long, split_groups
-from webapp.services.batches import apply
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +35,8 @@ def shown_groups(row: Row, registry: Registry) -> Groups:
     step = row.change
     if row.plan is Plan.ATTENTION or step.before is None or step.after is None:
         return as_it_stands(row.groups, registry)
-    before = apply.group_names(step.before, registry)
-    after = apply.group_names(step.after, registry)
+    before = step.before.group_names(registry)
+    after = step.after.group_names(registry)
     return _compare(before, after)
 
 
@@ -62,7 +61,7 @@ def changed_access(row: Row, registry: Registry) -> Groups | None:
     ):
         return None
     before, after = (
-        [registry.role_by_id[access.role].name, *apply.group_names(access, registry)]
+        [registry.role_by_id[access.role].name, *access.group_names(registry)]
         for access in (step.before, step.after)
     )
     groups = _compare(before, after)

@@ -172,7 +172,10 @@ def _send_invitation_again(email_key: str, peer: str) -> bool:
     if lookup.people_by_id([ref])[ref].sent_this_hour >= RESENDS_AN_HOUR:
         return False
     outbox.add_message(
-        MessageKind.INVITATION, invitation.email, invitation=invitation, priority=Priority.SINGLE
+        MessageKind.INVITATION,
+        invitation.email,
+        invitation_id=invitation.id,
+        priority=Priority.SINGLE,
     )
     events.record(None, AuditAction.INVITATION_SENT_AGAIN, invitation).address = peer
     lookup.bump_version()

@@ -111,7 +111,11 @@ def apply(
     events.record(by, AuditAction.INVITATION_SENT_AGAIN, person, batch=batch_id, **expiry)
     priority = Priority.BATCH if row_id else Priority.SINGLE
     outbox.add_message(
-        MessageKind.INVITATION, person.email, invitation=person, row_id=row_id, priority=priority
+        MessageKind.INVITATION,
+        person.email,
+        invitation_id=person.id,
+        row_id=row_id,
+        priority=priority,
     )
     return Outcome.WAITING
 
@@ -142,9 +146,16 @@ def invite(
         },
         batch=batch_id,
     )
-    recipients = [(new_id, address.display, row_id) for new_id, (address, _, row_id) in invited]
-    priority = Priority.BATCH if recipients[0][2] else Priority.SINGLE
-    outbox.add_messages(MessageKind.INVITATION, recipients, priority=priority)
+    messages = [
+        {
+            "recipient": address.display,
+            "invitation_id": new_id,
+            "row_id": row_id,
+            "priority": Priority.BATCH if row_id else Priority.SINGLE,
+        }
+        for new_id, (address, _, row_id) in invited
+    ]
+    outbox.add_messages(MessageKind.INVITATION, messages)
     return ids
 
 
@@ -183,7 +194,7 @@ def give(person: User | Invitation, access: Access) -> None:
 
 def access_in_names(access: Access, registry: Registry) -> dict[str, Any]:
     """An access in names, as the audit log keeps it."""
-    groups = ALL_GROUPS if access.everything else group_names(access, registry)
+    groups = ALL_GROUPS if access.everything else access.group_names(registry)
     return {"role": registry.role_by_id[access.role].name, "groups": groups}
 
 
@@ -197,20 +208,9 @@ def diff(change: PlannedChange, registry: Registry) -> CodedText:
     if change.before.role != change.after.role:
         roles = [registry.role_by_id[access.role].name for access in (change.before, change.after)]
         changes.append({"code": "role", "role": roles})
-    before, after = group_names(change.before, registry), group_names(change.after, registry)
+    before, after = change.before.group_names(registry), change.after.group_names(registry)
     if added := [name for name in after if name not in before]:
         changes.append({"code": "added", "groups": added})
     if removed := [name for name in before if name not in after]:
         changes.append({"code": "removed", "groups": removed})
     return {"code": "updated", "changes": changes} if changes else {}
-
-
-def group_names(access: Access, registry: Registry) -> list[str]:
-    """The groups of an access by name, "All groups" as one of them; groups that are gone are left out."""
-    if access.everything:
-        return [ALL_GROUPS]
-    return sorted(
-        registry.group_by_id[group_id].name
-        for group_id in access.groups
-        if group_id in registry.group_by_id
-    )

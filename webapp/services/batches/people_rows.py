@@ -29,7 +29,6 @@ from webapp.models import (
     UserState,
 )
 from webapp.services.audit.actions import AuditAction
-from webapp.services.batches import apply
 from webapp.services.batches.apply import CHANGED, Obstacle
 from webapp.services.directory import lookup
 from webapp.services.settings import in_force
@@ -227,7 +226,7 @@ def cells(change: PlannedChange, registry: Registry) -> dict[str, str]:
     role = registry.role_by_id.get(access.role)
     return {
         "role": role.name if role else "",
-        "groups": ", ".join(apply.group_names(access, registry)),
+        "groups": ", ".join(access.group_names(registry)),
     }
 
 

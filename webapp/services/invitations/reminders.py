@@ -54,9 +54,11 @@ def send_reminders() -> int:
     for invitation in found:
         invitation.reminded_at = now
     reminded = [(each.id, each.email) for each in found]
-    outbox.add_messages(
-        MessageKind.REMINDER, [(*each, None) for each in reminded], priority=Priority.BATCH
-    )
+    messages = [
+        {"recipient": email, "invitation_id": invitation_id, "priority": Priority.BATCH}
+        for invitation_id, email in reminded
+    ]
+    outbox.add_messages(MessageKind.REMINDER, messages)
     events.record_many(None, AuditAction.INVITATION_REMINDED, Invitation, reminded)
     db.session.commit()
     queue.enqueue_send()

@@ -41,47 +41,21 @@ PAGE = 50
 # Queued, as part of a command
 
 
-def add_message(
-    kind: MessageKind,
-    recipient: str,
-    *,
-    invitation: Invitation | None = None,
-    priority: int,
-    **ids: int | None,
-) -> Message:
+def add_message(kind: MessageKind, recipient: str, **columns: Any) -> Message:
     """Add a message that is due now, with a Message-ID of its own. Does not commit.
 
-    ids: user_id (whose account it is about), link_id and row_id. priority: a `Priority`.
+    columns: the priority, and whom it is about: invitation_id, row_id, user_id, link_id.
     """
-    message = Message(
-        kind=kind,
-        recipient=recipient,
-        message_id=_message_id(),
-        invitation_id=invitation.id if invitation else None,
-        priority=priority,
-        **ids,
-    )
+    message = Message(kind=kind, recipient=recipient, message_id=_message_id(), **columns)
     db.session.add(message)
     return message
 
 
-def add_messages(
-    kind: MessageKind, to: Iterable[tuple[int, str, int | None]], *, priority: int
-) -> None:
-    """Add messages for many invitations (id, address, row or None), in one statement. Does not commit."""
-    messages = [
-        {
-            "kind": kind,
-            "priority": priority,
-            "recipient": email,
-            "message_id": _message_id(),
-            "invitation_id": invitation_id,
-            "row_id": row_id,
-        }
-        for invitation_id, email, row_id in to
-    ]
-    if messages:
-        db.session.execute(insert(Message), messages)
+def add_messages(kind: MessageKind, messages: Iterable[Mapping[str, Any]]) -> None:
+    """Add messages, each given as its columns, in one statement. Does not commit."""
+    values = [{"kind": kind, "message_id": _message_id(), **columns} for columns in messages]
+    if values:
+        db.session.execute(insert(Message), values)
 
 
 def _message_id() -> str:
@@ -106,7 +80,7 @@ def retry_failed(batch: Batch, by: User) -> int:
         .group_by(Message.invitation_id)
     )
     failed = (
-        select(Message.id, Message.row_id)
+        select(Message, Row)
         .join(Row, Row.id == Message.row_id)
         .join(Invitation, Invitation.id == Message.invitation_id)
         .where(
@@ -122,17 +96,12 @@ def retry_failed(batch: Batch, by: User) -> int:
     if not found:
         db.session.rollback()
         return 0
-    now = utcnow()
-    again = {
-        "state": MessageState.QUEUED,
-        "attempts": 0,
-        "created_at": now,
-        "due_at": now,
-        "result": {},
-    }
-    message_ids = in_json(Message.id, [message_id for message_id, _ in found])
-    bulk_execute(update(Message).where(message_ids).values(**again))
-    _set_waiting(in_json(Row.id, [row_id for _, row_id in found if row_id]))
+    for message, row in found:
+        message.state = MessageState.QUEUED
+        message.attempts = 0
+        message.created_at = message.due_at = utcnow()
+        message.result = {}
+        _let_wait(row)
     finish_batch.reopen(batch_id)
     batch = db.session.get_one(Batch, batch_id)
     events.record(by, AuditAction.MESSAGES_RETRIED, batch, messages=len(found))
@@ -142,10 +111,11 @@ def retry_failed(batch: Batch, by: User) -> int:
     return len(found)
 
 
-def _set_waiting(which: ColumnElement[bool], **values: Any) -> None:
-    """Let rows wait for an e-mail again. Does not commit."""
-    waiting = {"outcome": Outcome.WAITING, "reason": {}, "done_at": None, **values}
-    bulk_execute(update(Row).where(which).values(**waiting))
+def _let_wait(row: Row) -> None:
+    """Let a row wait for an e-mail again. Does not commit."""
+    row.outcome = Outcome.WAITING
+    row.reason = {}
+    row.done_at = None
 
 
 def unfinished_row(invitation_id: int) -> Row | None:
@@ -161,8 +131,10 @@ def reassign_row(row: Row, invitation_id: int, address: Address) -> None:
     """
     was_for = Message.invitation_id == invitation_id, Message.row_id == row.id
     bulk_execute(update(Message).where(*was_for).values(row_id=None))
-    _set_waiting(Row.id == row.id, email=address.display, email_key=address.key)
-    db.session.expire(row)
+    db.session.refresh(row)
+    _let_wait(row)
+    row.email = address.display
+    row.email_key = address.key
     finish_batch.reopen(row.batch_id)
 
 
@@ -224,12 +196,10 @@ def delivery_notice() -> str:
     return "Email is held up: it goes out when the mail server answers." if throttle.alarm() else ""
 
 
-def list_messages(
-    viewer: User, before_id: int | None = None, limit: int = PAGE
-) -> list[tuple[Message, str]]:
+def list_messages(viewer: User, before_id: int | None = None) -> list[tuple[Message, str]]:
     """Messages that the viewer may see, each with its subject, newest first, older than `before_id`; a few queries."""
     older = [Message.id < before_id] if before_id else []
-    ids = _seen_by(viewer, Message.id).where(*older).order_by(Message.id.desc()).limit(limit)
+    ids = _seen_by(viewer, Message.id).where(*older).order_by(Message.id.desc()).limit(PAGE)
     listed = render.load_messages(Message.id.in_(ids))
     return [(message, _subject(message)) for message in listed]
 

@@ -1,19 +1,20 @@
-"""What each message says, and whether it is still to be sent.
+"""What each message says, whether it is still to be sent, and a batch's e-mail before anybody gets it.
 
-A new kind is a member of `MessageKind`, a text or a function in `webapp.mail.messages`, and a line in WRITERS.
+A new kind is a member of `MessageKind` and a text in `webapp.mail.messages`.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
-from functools import partial
 from typing import Any
 
 from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import load_only, selectinload
 
+from webapp.core.plan.planner import Plan
+from webapp.core.plan.registry import ALL_GROUPS
 from webapp.core.security.permissions import Permission
 from webapp.core.text.formatting import full
 from webapp.db import db, utcnow
@@ -28,24 +29,13 @@ from webapp.models import (
     User,
     UserState,
 )
+from webapp.schemas.rows import split_groups
+from webapp.services.directory import lookup
 from webapp.services.links import account_links, invitation_links
-from webapp.services.mail import preview
 from webapp.services.settings import in_force
 
 DEAD_LINK = "(no longer good, as the server’s key was changed: resend the invitation)"
 HIDDEN_LINK = "(not shown here: “Copy invitation link” shows it, for your password)"
-
-WRITERS: dict[MessageKind, Callable[..., Email]] = {
-    MessageKind.INVITATION: emails.invitation,
-    MessageKind.REMINDER: partial(emails.invitation, is_reminder=True),
-    MessageKind.TEST: emails.invitation,
-    MessageKind.RESET: partial(emails.account, emails.RESET),
-    MessageKind.EMAIL_CHANGE: partial(emails.account, emails.EMAIL_CHANGE),
-    MessageKind.EMAIL_CHANGING: partial(emails.account, emails.EMAIL_CHANGING),
-    MessageKind.PASSWORD_CHANGED: partial(emails.account, emails.PASSWORD_CHANGED),
-    MessageKind.SECOND_FACTOR_ON: partial(emails.account, emails.SECOND_FACTOR_ON),
-    MessageKind.SECOND_FACTOR_OFF: partial(emails.account, emails.SECOND_FACTOR_OFF),
-}
 
 
 def load_messages(*where: ColumnElement[bool]) -> Sequence[Message]:
@@ -68,8 +58,12 @@ def why_not_sent(message: Message) -> str:
         return "expired_unsent" if invitation.is_expired(utcnow()) else ""
     if message.link:
         return account_links.why_not_sendable(message.link)
-    is_discarded = message.kind is MessageKind.TEST and not (message.row or message.user_id)
-    return "discarded_unsent" if is_discarded else ""
+    return "discarded_unsent" if _is_of_discarded(message) else ""
+
+
+def _is_of_discarded(message: Message) -> bool:
+    """Whether it is the test of an upload that was discarded."""
+    return message.kind is MessageKind.TEST and not (message.row or message.user_id)
 
 
 def refresh_link(message: Message) -> None:
@@ -83,35 +77,45 @@ def refresh_link(message: Message) -> None:
 def render(message: Message, *, sending: bool = False) -> Email | None:
     """The e-mail of a message; None for the test of an upload that was discarded."""
     if message.kind is MessageKind.TEST:
-        return preview.render_test(message)
-    write = partial(WRITERS[message.kind], to=message.recipient)
+        return None if _is_of_discarded(message) else _render_test(message)
     if message.invitation:
-        return write(**_invitation_values(message, message.invitation, sending))
-    organisation = in_force.organisation_name()
-    if link := message.link:
-        url, validity = account_links.link_url(link), account_links.validity(link.purpose)
-        return write(organisation=organisation, link=url, validity=validity)
-    at = full(message.created_at, in_force.settings().time_zone)
-    return write(organisation=organisation, at=at)
+        return _render_invitation(message, message.invitation, sending)
+    link = message.link
+    return emails.account(
+        message.kind,
+        to=message.recipient,
+        organisation=in_force.organisation_name(),
+        link=account_links.link_url(link) if link else "",
+        validity=account_links.validity(link.purpose) if link else "",
+        at=full(message.created_at, in_force.settings().time_zone),
+    )
 
 
-def _invitation_values(message: Message, invitation: Invitation, sending: bool) -> dict[str, Any]:
-    """Who invites to what, until when, and the personal words of the upload."""
-    by = invitation.invited_by
-    is_here = by is not None and by.state is UserState.ACTIVE
+def _render_invitation(message: Message, invitation: Invitation, sending: bool) -> Email:
     batch = message.row.batch if message.row else invitation.batch
-    return {
-        **in_force.letterhead(),
-        "inviter": by.name if by else "",
-        "reply_to": in_force.reply_to((by.name, by.email) if by and is_here else ("", "")),
-        "role": invitation.role.name,
-        "groups": emails.ALL_GROUPS
-        if invitation.all_groups
-        else [group.name for group in invitation.groups],
-        "link": _link(invitation, sending),
-        "expires_days": _days_left(invitation),
-        "message": batch.message if batch else "",
-    }
+    groups = [group.name for group in invitation.groups]
+    return _write_invitation(
+        message.recipient,
+        invitation.invited_by,
+        role=invitation.role.name,
+        groups=[ALL_GROUPS] if invitation.all_groups else groups,
+        link=_link(invitation, sending),
+        expires_days=_days_left(invitation),
+        message=batch.message if batch else "",
+        is_reminder=message.kind is MessageKind.REMINDER,
+    )
+
+
+def _write_invitation(to: str, by: User | None, **values: Any) -> Email:
+    """An invitation from `by`, who may be gone: replies go to them only while they are here."""
+    is_here = by is not None and by.state is UserState.ACTIVE
+    values |= in_force.letterhead()
+    return emails.invitation(
+        to=to,
+        inviter=by.name if by else "",
+        reply_to=in_force.reply_to((by.name, by.email) if by and is_here else ("", "")),
+        **values,
+    )
 
 
 def _link(invitation: Invitation, sending: bool) -> str:
@@ -126,3 +130,75 @@ def _days_left(invitation: Invitation) -> int:
     if invitation.expires_at is None:
         return invitation.valid_days
     return max(1, math.ceil((invitation.expires_at - utcnow()) / timedelta(days=1)))
+
+
+# Examples: previews and tests
+
+
+def example_row(batch_id: int) -> Row | None:
+    """Whose e-mail is shown: the first who is invited, else the first who is there at all."""
+    query = select(Row).where(Row.batch_id == batch_id, Row.removed_at.is_(None))
+    is_invited = Row.plan == Plan.INVITE
+    return db.session.scalar(query.order_by(is_invited.desc(), Row.line).limit(1))
+
+
+def render_example(row: Row, by: User, valid_days: int, message: str) -> Email:
+    """The e-mail that this row's person would get if `by` confirmed; its link leads nowhere."""
+    return _write_example(row.email, by, _example_link(), row, valid_days, message)
+
+
+def render_general_example(by: User) -> Email:
+    """The general invitation e-mail for an example person, as if `by` invited them."""
+    return _write_example("ines.carvalho@example.org", by, _example_link())
+
+
+def _render_test(message: Message) -> Email:
+    """A test is from its own recipient, who asked for it, and has no link."""
+    to, row = message.recipient, message.row
+    by = db.session.scalar(select(User).where(User.email == to))
+    if row is None:
+        return _write_example(to, by, None)
+    return _write_example(to, by, None, row, row.batch.valid_days, row.batch.message)
+
+
+def _write_example(
+    to: str,
+    by: User | None,
+    link: str | None,
+    row: Row | None = None,
+    valid_days: int | None = None,
+    message: str = "",
+) -> Email:
+    """row: whose role and groups it names; without one, some that are common."""
+    role, groups = _access_of(row) if row else _common_access()
+    return _write_invitation(
+        to,
+        by,
+        role=role,
+        groups=groups,
+        link=link,
+        expires_days=valid_days or in_force.settings().invite_days,
+        message=message,
+    )
+
+
+def _example_link() -> str:
+    return f"{in_force.environment().public_url}/invitations/…"
+
+
+def _common_access() -> tuple[str, list[str]]:
+    registry = lookup.registry()
+    for role in registry.roles:
+        if not (role.manages_people or role.is_owner):
+            return role.name, [group.name for group in registry.groups[:2]]
+    return "", []
+
+
+def _access_of(row: Row) -> tuple[str, list[str]]:
+    """The role and the groups in names: as planned, or as the cells say where nothing can be planned yet."""
+    registry = lookup.registry()
+    after = row.change.after
+    # a role may be deleted after its rows were planned
+    if after and after.role in registry.role_by_id:
+        return registry.role_by_id[after.role].name, after.group_names(registry)
+    return row.role, split_groups(row.groups)

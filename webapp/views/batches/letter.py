@@ -23,7 +23,7 @@ from webapp.http.web import (
 from webapp.models import Batch, BatchState
 from webapp.schemas.batches import OptionsSchema
 from webapp.services.batches import options, review, trial_message
-from webapp.services.mail import preview as examples
+from webapp.services.mail import render
 
 bp = Blueprint("letter", __name__, url_prefix="/batches/<int:batch_id>/letter")
 
@@ -45,11 +45,11 @@ def show(batch_id: int) -> BaseResponse | tuple[str, int]:
 def html(batch_id: int) -> Response:
     """The e-mail's HTML for an example person, as a document of its own for the frame; with what is typed, or stored."""
     batch = review.get_batch(batch_id)
-    row = examples.example_row(batch)
+    row = render.example_row(batch_id)
     if row is None:
         raise NotFoundError("There is no row to show an example for.")
     return Response(
-        examples.render_example(batch, row, current_user(), typed(batch)).html,
+        render.render_example(row, current_user(), **typed(batch)).html,
         headers={"Content-Security-Policy": FRAME_CSP},
     )
 
@@ -94,7 +94,7 @@ def test(batch_id: int) -> str | BaseResponse | tuple[str, int]:
     """Save what is typed and send it to the current user as a test."""
     try:
         batch = save(batch_id)
-        message = trial_message.send_test(batch_id, current_user())
+        message = trial_message.send_test(current_user(), batch_id)
     except ValidationError as error:
         return refused(batch_id, error.messages_dict)
     except RuleViolationError as refusal:
@@ -120,7 +120,7 @@ def refused(batch_id: int, problems: dict[str, Any]) -> tuple[str, int]:
 
 def context(batch: Batch) -> dict[str, Any]:
     """What the form and the preview show."""
-    row = examples.example_row(batch)
+    row = render.example_row(batch.id)
     shown = typed(batch)
     return {
         **row_context(batch),
@@ -128,5 +128,5 @@ def context(batch: Batch) -> dict[str, Any]:
         "problems": {},
         "longest": LONGEST_MESSAGE,
         "example": row,
-        "email": examples.render_example(batch, row, current_user(), shown) if row else None,
+        "email": render.render_example(row, current_user(), **shown) if row else None,
     }

@@ -9,14 +9,14 @@ from flask import Blueprint, Response, render_template, request
 from marshmallow import ValidationError
 from werkzeug.wrappers import Response as BaseResponse
 
-from webapp.core.errors import NotFoundError, RateLimitError, RuleViolationError
+from webapp.core.errors import NotFoundError, RuleViolationError
 from webapp.core.lists.people_filter import Filter
 from webapp.core.security.permissions import Permission
 from webapp.http.auth import check_given_password
 from webapp.http.web import FRAME_CSP, SIGNED_IN, current_user, redirect_to, require
 from webapp.services.batches import trial_message
 from webapp.services.directory import lookup, people_list
-from webapp.services.mail import preview
+from webapp.services.mail import render
 from webapp.services.operations import change_settings, retention, status
 from webapp.services.settings import in_force
 from webapp.settings.pages import SECTIONS, Section
@@ -75,11 +75,9 @@ def test() -> BaseResponse | tuple[str, int]:
     """Save what is typed and send a test message to the current user."""
     try:
         store(get_section("email"))
-        message = trial_message.send_general_test(current_user())
+        message = trial_message.send_test(current_user())
     except ValidationError as error:
         return page("email", error.messages_dict), 422
-    except RateLimitError as refusal:
-        return page("email", {"test": [str(refusal)]}), refusal.status
     return redirect_to(
         "settings.show", section="email", say=f"Test on its way to {message.recipient}."
     )
@@ -90,7 +88,7 @@ def test() -> BaseResponse | tuple[str, int]:
 def letter() -> Response:
     """The invitation's HTML as a document of its own, for the frame."""
     return Response(
-        preview.render_general_example(current_user()).html,
+        render.render_general_example(current_user()).html,
         headers={"Content-Security-Policy": FRAME_CSP},
     )
 
@@ -129,6 +127,6 @@ def page(section: str, problems: dict[str, Any] | None = None, lost: int = 0) ->
         seen={name: request.form.get(f"seen-{name}", now[name]) for name in now},
         problems=problems or {},
         lost=lost,
-        email=preview.render_general_example(current_user()) if is_email else None,
+        email=render.render_general_example(current_user()) if is_email else None,
         last=trial_message.last_general_test(current_user()) if is_email else None,
     )
