@@ -215,9 +215,9 @@ class TestUndo:
     def test_a_new_edit_ends_what_can_be_redone(self, batch, admin):
         edit(batch, 2, "role", "Analyst", admin)
         undo.undo(batch.id, admin)
-        assert undo.available(db.session.get(Batch, batch.id), admin) == undo.Available(undo=False, redo=True)
+        assert undo.available(db.session.get(Batch, batch.id), admin) == {"undo": False, "redo": True}
         edit(batch, 3, "role", "Analyst", admin)
-        assert undo.available(db.session.get(Batch, batch.id), admin) == undo.Available(undo=True, redo=False)
+        assert undo.available(db.session.get(Batch, batch.id), admin) == {"undo": True, "redo": False}
         with pytest.raises(RuleViolationError):
             undo.redo(batch.id, admin)
 

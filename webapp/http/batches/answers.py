@@ -14,7 +14,6 @@ from webapp.http.web import is_elsewhere, is_fragment, redirect_to
 from webapp.models import Batch
 from webapp.services.batches import corrections, review
 from webapp.services.batches.changes import Place, Result
-from webapp.services.batches.undo import Available
 
 Toast = dict[str, Any]
 """Arguments of the macro `ui.toast`."""
@@ -35,8 +34,8 @@ def draw_rows(
         "batches/rows/_changed.html",
         result=result,
         fresh={*result.places, *result.newer, *fresh},
-        own=Available(undo=True, redo=False) if is_new_step else None,
-        corrections_change=result.has_problems and corrections.are_cheap(result.batch),
+        own={"undo": True, "redo": False} if is_new_step else None,
+        corrections_change=result.had_problems and corrections.are_cheap(result.batch),
         toasts=toasts,
         status=status,
         **row_context(result.batch),

@@ -5,11 +5,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
-from typing import Any
 
 from sqlalchemy import insert
 from sqlalchemy.orm.attributes import set_committed_value
@@ -19,6 +17,7 @@ from webapp.core.errors import RuleViolationError
 from webapp.core.files.cleaning import LONGEST_CELL
 from webapp.db import begin_write, commit_and_keep, db, in_json, utcnow
 from webapp.models import Batch, BatchKind, Row, RowEdit, User
+from webapp.schemas.rows import FIELDS
 from webapp.services.audit import events
 from webapp.services.audit.actions import AuditAction
 from webapp.services.batches import planner, replan, review
@@ -59,25 +58,21 @@ class Proposal:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a command changed. others: further rows whose plan changed. version: its step; None where nothing was stored.
+    """What a command changed.
 
-    rows: those that were changed, or asked about, in the order of lines. newer, name: as in `Proposal`. had_problems: whether
-    one of them had a problem before.
+    rows: those that were changed, or asked about, in the order of lines. others: further rows whose plan changed.
+    newer, name: as in `Proposal`. version: its step; None where nothing was stored. had_problems: whether one of the rows has a
+    problem, or had one before.
     """
 
     batch: Batch
-    version: int | None
-    changes: Sequence[Change]
     rows: Sequence[Row]
-    others: Sequence[Row]
     newer: Mapping[Place, str]
     name: str
+    version: int | None = None
+    changes: Sequence[Change] = ()
+    others: Sequence[Row] = ()
     had_problems: bool = False
-
-    @property
-    def has_problems(self) -> bool:
-        """Whether one of the rows has a problem, or had one before."""
-        return self.had_problems or _have_problems(self.rows)
 
     @property
     def places(self) -> set[Place]:
@@ -110,28 +105,31 @@ def apply(
     batch = review.lock_under_review(batch_id, any_kind=any_kind)
     proposal = propose(batch)
     changes = [change for change in proposal.changes if change.before != change.after]
-    rows = {
-        row.id: row for row in (*proposal.rows, *(change.row for change in changes if change.row))
-    }
-    in_order = sorted(rows.values(), key=lambda row: row.line)
+    rows = {*proposal.rows, *(change.row for change in changes if change.row)}
+    in_order = sorted(rows, key=lambda row: row.line)
+    result = Result(batch, in_order, proposal.newer, proposal.name)
     if not changes:
         db.session.rollback()
-        return Result(batch, None, [], in_order, [], proposal.newer, proposal.name)
+        return result
     if proposal.log is None:  # what is put back may be longer: a file's cell was
         for change in changes:
             if change.row:
                 check_length(change.after)
     had_problems = _have_problems(in_order)
     others = _carry_out(batch, by, changes)
+    batch.version += 1
     if proposal.log:
-        batch.version += 1
         proposal.log()
     else:
         _log(batch, by, changes)
     version = batch.version
     commit_and_keep()
-    return Result(
-        batch, version, changes, in_order, others, proposal.newer, proposal.name, had_problems
+    return replace(
+        result,
+        version=version,
+        changes=changes,
+        others=others,
+        had_problems=had_problems or _have_problems(in_order),
     )
 
 
@@ -153,28 +151,20 @@ def current(batch: Batch, row: Row | None, field: str) -> str:
 
 def _carry_out(batch: Batch, by: User, changes: Sequence[Change]) -> Sequence[Row]:
     """Change rows and options, and plan again what depends on them. Does not commit. -> other rows whose plan changed."""
-    others = _change_rows(batch, [change for change in changes if change.row])
-    options = {
-        change.field: _option(batch, change.field, change.after)
-        for change in changes
-        if change.row is None
-    }
+    others = _change_rows(batch, changes)
+    options = {change.field: change.after for change in changes if change.row is None}
     if options:
         before = {name: getattr(batch, name) for name in options}
-        for name, value in options.items():
-            setattr(batch, name, value)
-        events.record(by, AuditAction.BATCH_CHANGED, batch, before=before, after=options)
+        for name, text in options.items():
+            kind = type(before[name])
+            setattr(batch, name, text == "True" if kind is bool else kind(text))
+        after = {name: getattr(batch, name) for name in options}
+        events.record(by, AuditAction.BATCH_CHANGED, batch, before=before, after=after)
     if options.keys() & set(OF_PLANS):
         replan.plan_batch(batch)
     if batch.kind is BatchKind.ACTION:  # it is called by how many it is for
         batch.title = {**batch.title, "n": batch.size}
     return others
-
-
-def _option(batch: Batch, field: str, text: str) -> Any:
-    """An option of the batch, from its text."""
-    kind = type(getattr(batch, field))
-    return text == "True" if kind is bool else kind(text)
 
 
 def _change_rows(batch: Batch, changes: Sequence[Change]) -> list[Row]:
@@ -185,46 +175,35 @@ def _change_rows(batch: Batch, changes: Sequence[Change]) -> list[Row]:
     touched = {change.row.id: change.row for change in changes if change.row}
     if not touched:
         return []
-    counts = Counter(batch.counts)
+    counted = [planner.count_keys(row) for row in touched.values() if not row.removed_at]
+    planner.update_counts(batch, counted, -1)
     keys = {row.email_key for row in touched.values()}
-    planner.add_to_counts(counts, map(planner.count_keys, _standing(touched)), -1)
     for change in changes:
         _set(change)
-    standing = _standing(touched)
-    sharing = _sharing(batch, keys | _email_keys(batch, standing), touched)
-    judgements = planner.plan_stored_rows(
-        batch, sorted([*standing, *sharing], key=lambda row: row.line)
-    )
+    standing = [row for row in touched.values() if not row.removed_at]
+    allowed = lookup.registry(batch.uploaded_by).allowed_domains
+    keys |= {key_of(row.email, allowed) for row in standing}
+    sharing = _sharing(batch, keys, touched)
+    in_order = sorted([*standing, *sharing], key=lambda row: row.line)
+    judgements = planner.plan_stored_rows(batch, in_order)
     others = planner.find_changed(sharing, judgements)
-    planner.add_to_counts(counts, map(planner.count_keys, others), -1)
+    planner.update_counts(batch, map(planner.count_keys, others), -1)
     for row in (*standing, *others):
         planner.set_plan(row, judgements[row.line])
-    planner.add_to_counts(counts, map(planner.count_keys, (*standing, *others)), +1)
-    batch.counts = {name: n for name, n in counts.items() if n}
+    planner.update_counts(batch, map(planner.count_keys, (*standing, *others)), +1)
     planner.write_rows([planner.row_values(row) for row in (*touched.values(), *others)])
     return others
 
 
-def _standing(rows: Mapping[int, Row]) -> list[Row]:
-    return [row for row in rows.values() if row.removed_at is None]
-
-
 def _set(change: Change) -> None:
     """Put one change into its row as loaded."""
-    row = change.row
-    if row is None:
+    if change.row is None:
         return
-    if change.field in ("removed", "added"):
-        is_there = (change.field == "added") == bool(change.after)
-        set_committed_value(row, "removed_at", None if is_there else utcnow())
-    else:
-        set_committed_value(row, change.field, change.after)
-
-
-def _email_keys(batch: Batch, rows: Iterable[Row]) -> set[str | None]:
-    """The e-mail keys of these rows' cells."""
-    allowed = lookup.registry(batch.uploaded_by).allowed_domains
-    return {key_of(row.email, allowed) for row in rows}
+    if change.field in FIELDS:
+        set_committed_value(change.row, change.field, change.after)
+        return
+    is_there = (change.field == "added") == bool(change.after)
+    set_committed_value(change.row, "removed_at", None if is_there else utcnow())
 
 
 def _sharing(batch: Batch, keys: Iterable[str | None], touched: Mapping[int, Row]) -> list[Row]:
@@ -233,7 +212,8 @@ def _sharing(batch: Batch, keys: Iterable[str | None], touched: Mapping[int, Row
     if not wanted:
         return []
     others = planner.select_rows(batch).where(
-        in_json(Row.email_key, wanted), ~in_json(Row.id, touched)
+        in_json(Row.email_key, wanted),
+        ~in_json(Row.id, touched),
     )
     return list(db.session.scalars(others))
 
@@ -243,7 +223,6 @@ def _sharing(batch: Batch, keys: Iterable[str | None], touched: Mapping[int, Row
 
 def _log(batch: Batch, by: User, changes: Sequence[Change]) -> None:
     """Keep what is changed as one new step. Does not commit."""
-    batch.version += 1
     step = {"batch_id": batch.id, "version": batch.version, "user_id": by.id, "at": utcnow()}
     logged = [
         {
