@@ -19,7 +19,7 @@ from types import FrameType
 
 from webapp.run import data_folder, program, valkey
 from webapp.run.listening import problem
-from webapp.run.processes import Child, SupervisedProcess, describe_end, end, spawn
+from webapp.run.processes import Child, SupervisedProcess, end, spawn
 from webapp.run.program import NotStartedError
 from webapp.settings.settings import Settings
 from webapp.version import version
@@ -83,12 +83,10 @@ class Supervisor:
         if settings.embedded_queue:
             start = partial(valkey.start, settings, valkey.find_server())
             self.queue.append(SupervisedProcess("the queue server", start))
-            what_to_do = f"The queue server did not start. See {settings.data_dir / 'valkey.log'}."
-            self._wait_until(partial(valkey.answers, settings), self.queue[0], what_to_do)
+            self._wait_until(valkey.answers, self.queue[0], f"See {settings.data_dir}/valkey.log.")
         self._prepare()
         web = self._run("the web server", "-m", "webapp.server")
-        what_to_do = "The web server did not start; what it said stands above."
-        self._wait_until(partial(_web_answers, settings), web, what_to_do)
+        self._wait_until(_web_answers, web, "What it said stands above.")
         for number in range(1, settings.workers + 1):
             name = f"{socket.gethostname()[:40]}-{number}"
             self._run(f"worker {number}", str(TOP / "worker.py"), name)
@@ -111,18 +109,17 @@ class Supervisor:
             end([child], PROGRAM_PATIENCE)
         if child.returncode:
             raise NotStartedError(
-                f"The database could not be made ready: “flask muster prepare” {describe_end(child)}; "
-                "what it said stands above."
+                "The database could not be made ready. What was said stands above."
             )
 
     def _wait_until(
-        self, answers: Callable[[], bool], process: SupervisedProcess, problem: str
+        self, answers: Callable[[Settings], bool], process: SupervisedProcess, why: str
     ) -> None:
-        """Raises NotStartedError if the process ends or needs too long."""
+        """Wait for the first answer. Raises NotStartedError if the process ends or needs too long."""
         deadline = time.monotonic() + START_PATIENCE
-        while not answers():
+        while not answers(self.settings):
             if process.child.poll() is not None or time.monotonic() > deadline:
-                raise NotStartedError(problem)
+                raise NotStartedError(f"{process.name.capitalize()} did not start. {why}")
             self._pause()
 
     def _pause(self) -> None:

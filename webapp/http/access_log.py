@@ -12,6 +12,7 @@ from flask import Response, current_app, g, request
 from sqlalchemy import inspect
 
 from webapp import logs
+from webapp.services.settings import in_force
 
 METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 
@@ -24,7 +25,7 @@ def begin_request() -> None:
     """Before every request: give it an id and start its time. A trusted proxy in front may give the id."""
     g.began = time.perf_counter()
     given = request.headers.get("X-Request-ID", "")
-    is_trusted = current_app.extensions["muster_settings"].trusted_proxies > 0
+    is_trusted = in_force.environment().trusted_proxies > 0
     logs.begin_request(given if is_trusted and _ID.fullmatch(given) else secrets.token_hex(6))
 
 

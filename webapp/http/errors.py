@@ -35,6 +35,7 @@ from webapp.http.rate_limits import log_refusal
 from webapp.http.web import LONGEST_FORM, is_fragment, redirect_to, safe_next
 from webapp.services.accounts.sessions import Refusal
 from webapp.services.batches.review import NotUnderReviewError
+from webapp.services.settings import in_force
 
 NOTED = {
     ForbiddenError: Refusal.ACCESS,
@@ -103,7 +104,7 @@ def page_too_old(_error: CSRFError) -> Response:
 def wrong_origin(error: WrongOriginError) -> Response:
     """Answer a form that came from another site, or that a proxy makes look so."""
     record_refusal(Refusal.ORIGIN, error.said)
-    here = current_app.extensions["muster_settings"].public_url
+    here = in_force.environment().public_url
     text = (
         f"Your browser says that this form came from another site ({error.said}), so nothing was changed. "
         f"Open {here} and repeat the last step. If that is where you are, a proxy changes the address on its way: "
@@ -114,7 +115,7 @@ def wrong_origin(error: WrongOriginError) -> Response:
 
 def wrong_host(_error: WrongHostError) -> Response:
     """Answer a request for a host that is not ours."""
-    here = current_app.extensions["muster_settings"].public_url
+    here = in_force.environment().public_url
     text = (
         f"Open {here} instead. If this address should work, the person who runs Muster has to set MUSTER_PUBLIC_URL to it, "
         "or have the proxy pass Host on."
@@ -126,7 +127,7 @@ def too_large(_error: RequestEntityTooLarge) -> Response:
     """Answer more than `MUSTER_MAX_UPLOAD_MB`, or than a form holds."""
     size = request.content_length or 0
     log_refusal("size", f"{size} bytes ({request.method} {request.endpoint})")
-    most = current_app.extensions["muster_settings"].max_upload_mb
+    most = in_force.environment().max_upload_mb
     text = f"A file may have {most} MB, and what is typed {LONGEST_FORM // 1000} kB. Nothing was changed."
     return answer(413, text=text)
 

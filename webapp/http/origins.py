@@ -9,12 +9,12 @@ from __future__ import annotations
 import ipaddress
 from urllib.parse import urlsplit
 
-from flask import current_app, request
+from flask import request
 from werkzeug.exceptions import BadRequest
 
 from webapp.http.rate_limits import log_refusal
+from webapp.services.settings import in_force
 from webapp.settings.fields import shorten
-from webapp.settings.settings import Settings
 
 CHANGING = {"POST", "PUT", "PATCH", "DELETE"}
 ANY_HOST = {"static", "health.show", "health.live", "health.figures"}
@@ -55,7 +55,7 @@ def _foreign() -> str:
     origin = request.headers.get("Origin", "null")
     if origin == "null":
         return f"Sec-Fetch-Site: {shorten(site)}" if site else ""
-    public = urlsplit(_settings().public_url)
+    public = urlsplit(in_force.environment().public_url)
     own = (
         f"{public.scheme}://{public.netloc}",
         f"{request.scheme}://{request.host}",
@@ -65,7 +65,7 @@ def _foreign() -> str:
 
 
 def _is_ours() -> bool:
-    settings = _settings()
+    settings = in_force.environment()
     public = urlsplit(settings.public_url).hostname or ""
     try:
         host = (urlsplit(f"//{request.host}").hostname or "").rstrip(".")
@@ -75,8 +75,3 @@ def _is_ours() -> bool:
     except ValueError:
         return False
     return True
-
-
-def _settings() -> Settings:
-    found: Settings = current_app.extensions["muster_settings"]
-    return found

@@ -17,6 +17,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from webapp.core.security.peers import place_of
+from webapp.services.settings import in_force
 
 MINUTES = 15
 """How long a counter lives."""
@@ -122,6 +123,6 @@ def _limits(account: str, peer: str, limit: Limit, device: str) -> dict[str, int
 def _counters() -> Counters:
     found: Counters | None = current_app.extensions.get("muster_limits")
     if found is None:
-        url = current_app.extensions["muster_settings"].queue_url
+        url = in_force.environment().queue_url
         found = current_app.extensions.setdefault("muster_limits", Counters(url))
     return found

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -44,6 +43,7 @@ from webapp.core.text.formatting import (
 from webapp.db import utcnow
 from webapp.http.rate_limits import MINUTES
 from webapp.models import User
+from webapp.services.settings import in_force
 
 PUBLIC = "public"
 """Anybody may call it, signed in or not."""
@@ -107,11 +107,11 @@ def limit_form() -> None:
 def refuse_nul() -> None:
     """Before every request: refuse NUL characters, which PostgreSQL cannot store."""
     texts = [request.path]
-    for values in (request.args, request.form):
-        texts += [text for pair in values.items(multi=True) for text in pair]
+    for name, text in (*request.args.items(multi=True), *request.form.items(multi=True)):
+        texts += [name, text]
     for file in request.files.values():
         texts += [file.name or "", file.filename or ""]
-    if any("\0" in text for text in texts):
+    if "\0" in "".join(texts):
         raise BadRequest
 
 
@@ -123,7 +123,7 @@ def get_number(values: MultiDict[str, str], name: str) -> int | None:
 
 def check_permission() -> BaseResponse | None:
     """Before every request: refuse views that the current user may not call, whatever the page showed."""
-    if request.endpoint is None or request.endpoint == "static" or may_call(request.endpoint):
+    if request.endpoint in (None, "static") or may_call(str(request.endpoint)):
         return None
     if g.user is None:
         return to_sign_in()
@@ -134,21 +134,15 @@ def to_sign_in() -> BaseResponse:
     """Redirect a signed-out person to the sign-in and back again, by HX-Redirect for htmx. A lost command is mentioned there."""
     if request.method != "GET" and request.endpoint != "sessions.delete":
         flash("Your last change was not saved.", "warn")
-    if is_fragment():
-        if "sid" not in session:  # otherwise the page says so by itself
-            flash("You were signed out. Sign in to go on.", "warn")
-        return Response(
-            status=401, headers={"HX-Redirect": url_for("sessions.new", next=page_of_fragment())}
-        )
-    here = request.full_path.rstrip("?") if request.method == "GET" else None
-    return redirect(url_for("sessions.new", next=here), 303)
-
-
-def page_of_fragment() -> str | None:
-    """The path and query, without our prefix, of the page that sent an htmx request."""
-    here = urlsplit(request.headers.get("HX-Current-URL", ""))
-    path = here.path.removeprefix(request.script_root)
-    return safe_next(f"{path}?{here.query}" if here.query else path)
+    if not is_fragment():
+        here = request.full_path.rstrip("?") if request.method == "GET" else None
+        return redirect(url_for("sessions.new", next=here), 303)
+    if "sid" not in session:  # otherwise the page says so by itself
+        flash("You were signed out. Sign in to go on.", "warn")
+    page = urlsplit(request.headers.get("HX-Current-URL", ""))
+    path = page.path.removeprefix(request.script_root)
+    here = safe_next(f"{path}?{page.query}" if page.query else path)
+    return Response(status=401, headers={"HX-Redirect": url_for("sessions.new", next=here)})
 
 
 def current_user() -> User:
@@ -233,28 +227,25 @@ def safe_next(target: str | None) -> str | None:
 def security_headers(response: Response) -> Response:
     """After every request: set headers against framing, sniffing, caching and loading from other sites."""
     headers = response.headers
+    parts = request.view_args or {}
     headers["Muster-Answer"] = "1"  # js/requests.js lets no other answer into a page
     headers.setdefault("Content-Security-Policy", CSP)
-    headers.setdefault("X-Content-Type-Options", "nosniff")
+    headers["X-Content-Type-Options"] = "nosniff"
     # An address with a token is sent to nobody, not even to ourselves.
-    headers.setdefault(
-        "Referrer-Policy", "no-referrer" if "token" in (request.view_args or {}) else "same-origin"
-    )
-    headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
-    headers.setdefault("Permissions-Policy", "camera=(), microphone=(), geolocation=()")
-    if request.endpoint == "static":
-        headers["Cache-Control"] = (
-            "public, max-age=31536000, immutable"
-            if "version" in (request.view_args or {})
-            else "no-cache"
-        )
-    else:
+    headers["Referrer-Policy"] = "no-referrer" if "token" in parts else "same-origin"
+    headers["Cross-Origin-Opener-Policy"] = "same-origin"
+    headers["Permissions-Policy"] = "camera=(), microphone=(), geolocation=()"
+    if request.endpoint != "static":
         headers["Cache-Control"] = "no-store"
         response.vary.add("HX-Request")
+    elif "version" in parts:
+        headers["Cache-Control"] = "public, max-age=31536000, immutable"
+    else:
+        headers["Cache-Control"] = "no-cache"
     if response.status_code == 429:
-        headers.setdefault("Retry-After", str(MINUTES * 60))
-    if current_app.extensions["muster_settings"].https:
-        headers.setdefault("Strict-Transport-Security", "max-age=31536000")
+        headers["Retry-After"] = str(MINUTES * 60)
+    if in_force.environment().https:
+        headers["Strict-Transport-Security"] = "max-age=31536000"
     return response
 
 
@@ -263,31 +254,18 @@ def register_static(app: Flask) -> None:
 
     The version is a part of the path: scripts import each other by relative addresses, and so in the same version.
     """
+    content = hashlib.sha256()
+    for path in sorted(Path(str(app.static_folder)).rglob("*.*")):
+        content.update(path.read_bytes())
+    version = content.hexdigest()[:8]
     app.view_functions["static"] = lambda filename, **_version: app.send_static_file(filename)
     app.add_url_rule("/static/v-<version>/<path:filename>", endpoint="static")
-
-
-def asset(name: str) -> str:
-    """The address of a static file with the version of all of them. A page has hundreds of icons: each is made once."""
-    return _asset(name, request.script_root)
-
-
-@cache
-def _asset(name: str, _root: str) -> str:
-    return url_for("static", filename=name, version=_version(str(current_app.static_folder)))
-
-
-@cache
-def _version(folder: str) -> str:
-    content = hashlib.sha256()
-    for path in sorted(Path(folder).rglob("*.*")):
-        content.update(path.read_bytes())
-    return content.hexdigest()[:8]
+    # A page has hundreds of icons: url_for would take longer.
+    app.jinja_env.globals["asset"] = lambda name: f"{request.script_root}/static/v-{version}/{name}"
 
 
 def register_words(app: Flask) -> None:
     """Register filters and names that every template may use."""
-    from webapp.services.settings import in_force
 
     def zone() -> ZoneInfo:
         return in_force.settings().time_zone
@@ -301,7 +279,6 @@ def register_words(app: Flask) -> None:
         clip=clip,
     )
     app.jinja_env.globals.update(
-        asset=asset,
         main_queue=MAIN_QUEUE,
         plural=plural,
         what_sending_does=what_sending_does,

@@ -82,21 +82,22 @@ def database_url(value: str) -> str:
     return value
 
 
+def server(*schemes: str) -> Callable[[str], str]:
+    """A parser for the address of a server, with one of these schemes."""
+
+    def read(value: str) -> str:
+        url = urlsplit(value)
+        _refuse_unless(url.scheme in schemes and url.hostname and url.port != 0)
+        return value
+
+    return read
+
+
 def redis_url(value: str) -> str:
     """A queue server's address."""
-    url = urlsplit(value)
-    is_socket = url.scheme == "unix" and re.fullmatch(r"/((?!%20)\S)+", url.path)
-    _refuse_unless(is_socket or (url.scheme in ("redis", "rediss") and url.hostname))
-    _refuse_unless(url.port != 0)
-    return value
-
-
-def mail_url(value: str) -> str:
-    """A mail server's address."""
-    url = urlsplit(value)
-    _refuse_unless(url.scheme in ("smtp", "smtp+starttls", "smtps") and url.hostname)
-    _refuse_unless(url.port != 0)
-    return value
+    if value.startswith("unix:"):
+        return pattern(r"unix:///((?!%20)\S)+")(value)
+    return server("redis", "rediss")(value)
 
 
 def sender(value: str) -> str:

@@ -68,7 +68,7 @@ class Settings:
     )
     # "" = .eml files in data_dir/outbox
     mail_url: str = setting(
-        parsers.mail_url,
+        parsers.server("smtp", "smtp+starttls", "smtps"),
         "smtp://, smtp+starttls:// or smtps:// and a host",
         is_secret=True,
     )

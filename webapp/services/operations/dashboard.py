@@ -24,7 +24,7 @@ from webapp.services.settings import in_force
 WEEKS = 12
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Attention:
     """What needs attention. unsent: invitations never e-mailed; failed: those that could not be delivered; expiring:
     those that end before this week does.
@@ -32,10 +32,10 @@ class Attention:
     health: for those who can do something about it.
     """
 
-    unsent: int
-    failed: int
-    expiring: int
-    health: Health | None
+    unsent: int = 0
+    failed: int = 0
+    expiring: int = 0
+    health: Health | None = None
 
     def __bool__(self) -> bool:
         is_unwell = self.health and (self.health.slow or not self.health.is_well)
@@ -53,19 +53,20 @@ class Week:
 
 def attention(by: User) -> Attention:
     """What this person may know of, and do something about; six queries, however many people."""
-    unsent = failed = expiring = 0
+    found = Attention()
     if by.may(Permission.USERS_SEE):
-        unsent, failed, expiring = (
-            db.session.scalar(
-                select(func.count(Invitation.id)).where(
-                    Invitation.state == InvitationState.PENDING, people_list.is_concern(concern)
-                )
-            )
-            or 0
-            for concern in (Concern.UNSENT, Concern.FAILED, Concern.EXPIRING)
-        )
-    cares = by.may(Permission.INVITATIONS_MAKE) or by.may(Permission.ORGANISATION_MANAGE)
-    return Attention(unsent, failed, expiring, status.health() if cares else None)
+        found.unsent = _count(Concern.UNSENT)
+        found.failed = _count(Concern.FAILED)
+        found.expiring = _count(Concern.EXPIRING)
+    if by.may(Permission.INVITATIONS_MAKE) or by.may(Permission.ORGANISATION_MANAGE):
+        found.health = status.health()
+    return found
+
+
+def _count(concern: Concern) -> int:
+    is_pending = Invitation.state == InvitationState.PENDING
+    query = select(func.count(Invitation.id)).where(is_pending, people_list.is_concern(concern))
+    return db.session.scalar(query) or 0
 
 
 def weeks() -> list[Week]:

@@ -45,9 +45,7 @@ def is_waiting() -> bool:
 
 def is_open(token: str) -> bool:
     """Whether this is the set-up link that works."""
-    return is_waiting() and db.session.get_one(Organisation, 1).setup_token_hash == hash_token(
-        token
-    )
+    return is_waiting() and in_force.organisation().setup_token_hash == hash_token(token)
 
 
 # Commands
@@ -71,10 +69,9 @@ def prepare() -> list[str]:
         lines.append(f"Made {plural(len(names), 'group')} from MUSTER_GROUPS.")
     if is_waiting() and owner:
         _create_owner(owner)
-        events.record(owner, AuditAction.SETUP_DONE, owner)
         lines.append(f"Made the Owner {owner.email} from MUSTER_OWNER_EMAIL.")
     if is_waiting():
-        db.session.get_one(Organisation, 1).setup_token_hash = hash_token(token)
+        in_force.organisation().setup_token_hash = hash_token(token)
         lines.append(f"Set up Muster: {settings.public_url}/setup/{token}")
     lookup.bump_version()
     db.session.commit()
@@ -92,13 +89,11 @@ def finish(token: str, organisation: str, name: str, address: Address, password:
     if not is_open(token):
         db.session.rollback()
         raise ConflictError(DONE)
-    place = in_force.organisation()
-    place.name = organisation
+    in_force.organisation().name = organisation
     owner = User(
         email=address.display, email_key=address.key, name=name, password_hash=password_hash
     )
     _create_owner(owner)
-    events.record(owner, AuditAction.SETUP_DONE, place)
     lookup.bump_version()
     db.session.commit()
     return owner
@@ -110,7 +105,9 @@ def _create_owner(owner: User) -> None:
     db.session.add(owner)
     db.session.flush()
     place = in_force.organisation()
-    place.setup_token_hash, place.owner_id = None, owner.id
+    place.setup_token_hash = None
+    place.owner_id = owner.id
+    events.record(owner, AuditAction.SETUP_DONE, place)
 
 
 def _make_rows() -> None:
@@ -119,16 +116,14 @@ def _make_rows() -> None:
             db.session.add(model(id=1))
     if not db.session.scalar(select(func.count(Role.id))):
         for role_id, shipped in enumerate(SHIPPED_ROLES, OWNER_ROLE_ID):
-            permissions = [permission.value for permission in shipped.permissions]
             role = Role(id=role_id, name=shipped.name, key=fold(shipped.name), rank=shipped.rank)
-            role.permissions = permissions
+            role.permissions = [permission.value for permission in shipped.permissions]
             db.session.add(role)
         db.session.flush()
         # ids that were given by hand do not move its sequence
         if db.engine.dialect.name == "postgresql":
-            newest = "(SELECT max(id) FROM roles)"
-            sequence = "pg_get_serial_sequence('roles', 'id')"
-            db.session.execute(text(f"SELECT setval({sequence}, {newest})"))
+            move = "SELECT setval(pg_get_serial_sequence('roles', 'id'), max(id)) FROM roles"
+            db.session.execute(text(move))
     db.session.flush()
 
 
