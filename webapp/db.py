@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from contextlib import closing
 from datetime import UTC, datetime
@@ -286,6 +287,12 @@ def _as_it_is(element: binary_order, compiler: SQLCompiler, **more: Any) -> str:
 @compiles(binary_order, "postgresql")
 def _without_language(element: binary_order, compiler: SQLCompiler, **more: Any) -> str:
     return f'{compiler.process(element.clauses, **more)} COLLATE "C"'
+
+
+def count_by(column: Any, *which: ColumnElement[bool]) -> Counter[Any]:
+    """How many rows that meet the conditions have each value of a column; one query."""
+    counted = select(column, func.count()).where(*which).group_by(column)
+    return Counter(dict(db.session.execute(counted).all()))
 
 
 def in_json(

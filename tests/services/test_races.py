@@ -172,7 +172,7 @@ def test_a_group_merged_while_an_action_gives_it(round, admin, race):
     raised = race(
         lambda: job.process(batch_id),
         lambda: groups.merge_groups(into, [other], user(admin)),
-        lambda: groups.change_group(into, f"Renamed {round}", "", user(admin)),
+        lambda: groups.change_group(into, {"name": f"Renamed {round}"}, user(admin)),
         lambda: actions.do_now("user", ids[0], Action(Do.SET_GROUPS, groups=frozenset({into})), user(admin)),
     )
     job.process(batch_id)
@@ -192,7 +192,7 @@ def test_a_role_deleted_while_people_get_it_and_lose_it(round, admin, race):
         lambda: job.process(batch_id),
         lambda: roles.remove(made_id, remote, user(owner)),
         lambda: actions.do_now("user", ids[-1], Action(Do.SET_ROLE, role=made_id), user(admin)),
-        lambda: aliases.add(AliasKind.ROLE, made_id, f"helping {round}", user(admin)),
+        lambda: aliases.remember(AliasKind.ROLE, f"helping {round}", f"Helper {round}", user(admin)),
     )
     job.process(batch_id)
     held = {user(id).role.name for id in ids}

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from sqlalchemy import Column, ForeignKey, Index, String, Table
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from webapp.db import Base, Model
+from webapp.models.aliases import Alias
 from webapp.models.columns import Id, Now
 
 
@@ -20,6 +21,8 @@ class Group(Model):
     """The name case-folded with single spaces, as files are matched."""
     description: Mapped[str] = mapped_column(String(200), default="")
     created_at: Mapped[Now]
+
+    aliases: Mapped[list[Alias]] = relationship(order_by=Alias.key, viewonly=True)
 
 
 def _members(owner: str) -> Table:

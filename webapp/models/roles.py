@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from sqlalchemy import JSON, String
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from webapp.db import Model
+from webapp.models.aliases import Alias
 from webapp.models.columns import Id
 
 OWNER_ROLE_ID = 1
@@ -23,6 +24,8 @@ class Role(Model):
     """The name case-folded, as files are matched."""
     rank: Mapped[int]
     permissions: Mapped[list[str]] = mapped_column(JSON)
+
+    aliases: Mapped[list[Alias]] = relationship(order_by=Alias.key, viewonly=True)
 
     @property
     def is_owner(self) -> bool:

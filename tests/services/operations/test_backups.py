@@ -75,7 +75,7 @@ def test_what_was_backed_up_while_it_was_written_to_is_whole_again_in_another_fo
             with app.app_context():
                 owner = make_persona("Owner")
                 begin_write()
-                made = groups.create_groups([name])
+                made = groups.create_groups([name], None)
                 for group in made:
                     events.record(owner, AuditAction.GROUP_CREATED, group)
                 db.session.commit()

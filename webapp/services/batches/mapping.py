@@ -262,8 +262,8 @@ def choose(
     if reading.table.header_row and not role:
         if remember:
             aliases.remember_columns(header, held, batch, by)
-        else:
-            aliases.forget_columns(header, batch, by)
+        elif known := aliases.find_columns(header):
+            aliases.forget_columns(known, by)
     named = names_of(held, header)
     events.record(by, AuditAction.BATCH_MATCHED, batch, columns=named, rows=len(reading.people))
     db.session.commit()

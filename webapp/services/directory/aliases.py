@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -13,7 +12,7 @@ from sqlalchemy import delete, func, select
 from webapp.core.errors import NotFoundError, RuleViolationError
 from webapp.core.files.columns import Places, names_of
 from webapp.core.plan.registry import GroupEntry, RoleEntry, fold
-from webapp.db import begin_write, binary_order, db
+from webapp.db import begin_write, db
 from webapp.models import Alias, AliasKind, Batch, BatchState, Group, HeaderMapping, Role, Row, User
 from webapp.schemas.directory import clean_name
 from webapp.schemas.rows import split_groups
@@ -36,61 +35,55 @@ def header_key(header: Iterable[str]) -> str:
 
 
 def columns_of(headers: Mapping[int, Sequence[str]]) -> tuple[int, Places] | None:
-    """Of several lines, by number, the first that is a remembered header, and its columns; one query."""
-    keys = {number: header_key(header) for number, header in headers.items()}
-    query = select(HeaderMapping.key, HeaderMapping.columns).where(
-        HeaderMapping.key.in_(set(keys.values()))
-    )
-    known = {found.key: found.columns for found in db.session.execute(query)}
-    for number, key in keys.items():
-        if key in known:
-            return number, Places.from_dict(known[key])
+    """Of several lines, by number, the first that is a remembered header, and its columns."""
+    known = {mapping.key: mapping.columns for mapping in list_header_mappings()}
+    for number, header in headers.items():
+        if columns := known.get(header_key(header)):
+            return number, Places.from_dict(columns)
     return None
+
+
+def find_columns(header: Sequence[str]) -> HeaderMapping | None:
+    """What is remembered of a header."""
+    return db.session.scalar(select(HeaderMapping).where(HeaderMapping.key == header_key(header)))
 
 
 def remember_columns(header: Sequence[str], places: Places, batch: Batch, by: User) -> None:
     """Read files with this header so from now on. Does not commit."""
-    known = _find_columns(header)
+    known = find_columns(header)
     if known is None:
         known = HeaderMapping(key=header_key(header))
         db.session.add(known)
     if known.columns != places.as_dict():
-        known.columns, known.names = places.as_dict(), names_of(places, header)
+        known.columns = places.as_dict()
+        known.names = names_of(places, header)
         events.record(by, AuditAction.COLUMNS_REMEMBERED, batch, columns=known.names)
 
 
-def forget_columns(header: Sequence[str], batch: Batch, by: User) -> None:
+def forget_columns(known: HeaderMapping, by: User) -> None:
     """Read files with this header by their column names again. Does not commit."""
-    if known := _find_columns(header):
-        db.session.delete(known)
-        events.record(by, AuditAction.COLUMNS_FORGOTTEN, batch, columns=list(header))
-
-
-def _find_columns(header: Sequence[str]) -> HeaderMapping | None:
-    return db.session.scalar(select(HeaderMapping).where(HeaderMapping.key == header_key(header)))
+    label = ", ".join(known.names.values()) or "files of before"
+    events.record(by, AuditAction.COLUMNS_FORGOTTEN, label=label, columns=known.names)
+    db.session.delete(known)
 
 
 def list_header_mappings() -> Sequence[HeaderMapping]:
     """All remembered headers, the newest first."""
-    newest = HeaderMapping.created_at.desc(), HeaderMapping.id.desc()
-    return db.session.scalars(select(HeaderMapping).order_by(*newest)).all()
+    return db.session.scalars(select(HeaderMapping).order_by(HeaderMapping.id.desc())).all()
 
 
-def get_header_mapping(alias_id: int) -> HeaderMapping:
+def get_header_mapping(mapping_id: int) -> HeaderMapping:
     """What is remembered of one header. Raises NotFoundError."""
-    known = db.session.get(HeaderMapping, alias_id)
+    known = db.session.get(HeaderMapping, mapping_id)
     if known is None:
         raise NotFoundError("These columns are forgotten already.")
     return known
 
 
-def forget_columns_of(alias_id: int, by: User) -> None:
-    """Read files with a remembered header by their column names again. Raises NotFoundError."""
+def forget_header_mapping(mapping_id: int, by: User) -> None:
+    """Forget the columns of one header. Raises NotFoundError."""
     begin_write()
-    known = get_header_mapping(alias_id)
-    label = ", ".join(known.names.values()) or "files of before"
-    events.record(by, AuditAction.COLUMNS_FORGOTTEN, label=label, columns=known.names)
-    db.session.delete(known)
+    forget_columns(get_header_mapping(mapping_id), by)
     db.session.commit()
 
 
@@ -106,31 +99,28 @@ def remember(kind: AliasKind, word: str, name: str, by: User) -> None:
         raise RuleViolationError(
             f"There is no {kind.value} called “{name}” any more. Load the page again."
         )
-    _remember(kind, word, get_named(kind, entry.id), by)
+    _remember(word, get_named(kind, entry.id), by)
 
 
-def add(kind: AliasKind, meant_id: int, word: str, by: User) -> str:
-    """Add another name for a role or a group, typed on its page. -> the name.
-
-    Raises RuleViolationError (field "word"), or NotFoundError.
-    """
+def add(group_id: int, word: str, by: User) -> str:
+    """Add another name of a group, typed on its page. -> the name. Raises RuleViolationError or NotFoundError."""
     try:
-        word = clean_name(word, kind.value)
+        word = clean_name(word, "group")
     except ValidationError as error:
-        raise RuleViolationError(str(error), field="word") from error
+        raise RuleViolationError(str(error)) from error
     begin_write()
-    meant = get_named(kind, meant_id)
-    entry = _entries(kind).get(fold(word))
-    if entry and entry.id == meant_id:
-        raise RuleViolationError(f"“{word}” means “{meant.name}” already.", field="word")
-    refuse_taken(kind, [word], field="word")
-    _remember(kind, word, meant, by)
+    group = get_named(AliasKind.GROUP, group_id)
+    entry = _entries(AliasKind.GROUP).get(fold(word))
+    if entry and entry.id == group_id:
+        raise RuleViolationError(f"“{word}” means “{group.name}” already.")
+    refuse_taken(AliasKind.GROUP, [word])
+    _remember(word, group, by)
     return word
 
 
-def _remember(kind: AliasKind, word: str, meant: Named, by: User) -> None:
+def _remember(word: str, meant: Named, by: User) -> None:
     """Give a word its meaning, and commit."""
-    _set_meaning(kind, word, meant)
+    _set_meaning(word, meant)
     events.record(by, AuditAction.ALIAS_REMEMBERED, meant, word=word)
     lookup.bump_version()
     db.session.commit()
@@ -141,59 +131,54 @@ def get_alias(alias_id: int) -> tuple[Alias, Any]:
     alias = db.session.get(Alias, alias_id)
     if alias is None:
         raise NotFoundError("There is no such name any more.")
-    return alias, db.session.get_one(MODELS[alias.kind], alias.role_id or alias.group_id)
+    return alias, get_named(alias.kind, alias.role_id or alias.group_id or 0)
 
 
-def forget(alias_id: int, by: User) -> tuple[int | None, str]:
-    """Delete an alias. -> the id of its group, None for a role, and the word. Raises NotFoundError."""
+def forget(alias_id: int, by: User) -> None:
+    """Delete an alias. Raises NotFoundError."""
     begin_write()
     alias, meant = get_alias(alias_id)
-    group_id, word = alias.group_id, alias.word
-    events.record(by, AuditAction.ALIAS_FORGOTTEN, meant, word=word)
+    events.record(by, AuditAction.ALIAS_FORGOTTEN, meant, word=alias.word)
     db.session.delete(alias)
     lookup.bump_version()
     db.session.commit()
-    return group_id, word
 
 
-def rename(kind: AliasKind, meant: Named, name: str) -> None:
+def rename(meant: Named, name: str) -> None:
     """Rename a role or group; the old name becomes an alias of it. Does not commit.
 
     Raises RuleViolationError (field "name") if the name means another one.
     """
-    old, key = meant.name, fold(name)
-    if key != meant.key:
-        refuse_taken(kind, [name], meant.id)
-        db.session.execute(delete(Alias).where(Alias.kind == kind, Alias.key == key))
-        meant.name, meant.key = name, key
-        _set_meaning(kind, old, meant)
+    old, kind = meant.name, _kind_of(meant)
+    refuse_taken(kind, [name], meant.id)
     meant.name = name
+    meant.key = fold(name)
+    if meant.key != fold(old):
+        db.session.execute(delete(Alias).where(Alias.kind == kind, Alias.key == meant.key))
+        _set_meaning(old, meant)
 
 
-def transfer_names(kind: AliasKind, old: Named, meant: Named) -> None:
+def transfer_names(old: Named, meant: Named) -> None:
     """Let the name and the aliases of `old` mean `meant`, before `old` is deleted. Does not commit."""
-    for alias in list_aliases(kind)[old.id]:
-        _set_meaning(kind, alias.word, meant)
-    _set_meaning(kind, old.name, meant)
+    for word in [old.name, *(alias.word for alias in old.aliases)]:
+        _set_meaning(word, meant)
 
 
 def refuse_taken(
     kind: AliasKind, names: Iterable[str], but_id: int = 0, field: str = "name"
 ) -> None:
-    """Refuse names that another role or group has, or that are aliases of one. Raises RuleViolationError."""
-    entries = _entries(kind)
-    others = [(name, entries[fold(name)]) for name in names if fold(name) in entries]
-    others = [(name, entry) for name, entry in others if entry.id != but_id]
-    taken = sorted(f"“{entry.name}”" for name, entry in others if fold(entry.name) == fold(name))
-    if taken:
-        verb = "exists" if len(taken) == 1 else "exist"
-        raise RuleViolationError(
-            f"{', '.join(taken)} {verb} already. Nothing was changed.", field=field
-        )
-    for name, entry in others:
-        raise RuleViolationError(
-            f"“{name}” is another name of “{entry.name}”. Remove it there first.", field=field
-        )
+    """Refuse names that another role or group has, or that are aliases of one. Raises RuleViolationError, a line a name."""
+    entries, sentences = _entries(kind), []
+    for name in names:
+        entry = entries.get(fold(name))
+        if entry is None or entry.id == but_id:
+            continue
+        if fold(entry.name) == fold(name):
+            sentences.append(f"“{entry.name}” exists already. Nothing was changed.")
+        else:
+            sentences.append(f"“{name}” is another name of “{entry.name}”. Remove it there first.")
+    if sentences:
+        raise RuleViolationError("\n".join(sentences), field=field)
 
 
 def get_named(kind: AliasKind, meant_id: int) -> Any:
@@ -206,30 +191,17 @@ def get_named(kind: AliasKind, meant_id: int) -> Any:
     return found
 
 
-def list_aliases(kind: AliasKind) -> dict[int, list[Alias]]:
-    """The aliases of all roles or groups, by id, in one query."""
-    found: defaultdict[int, list[Alias]] = defaultdict(list)
-    for alias in db.session.scalars(
-        select(Alias).where(Alias.kind == kind).order_by(binary_order(Alias.key))
-    ):
-        found[alias.role_id or alias.group_id or 0].append(alias)
-    return found
-
-
 def count_rows_naming(kind: AliasKind, ids: Collection[int]) -> int:
     """How many rows under review name one of these roles or groups, by whatever name."""
     keys = {key for key, entry in _entries(kind).items() if entry.id in ids}
     cell = Row.role if kind is AliasKind.ROLE else Row.groups
-    said = (
-        select(cell, func.count())
-        .join(Batch, Batch.id == Row.batch_id)
-        .where(Batch.state == BatchState.REVIEWING, Row.removed_at.is_(None), cell != "")
-        .group_by(cell)
-    )
-    split = split_groups if kind is AliasKind.GROUP else lambda text: [text]
-    return sum(
-        n for text, n in db.session.execute(said) if not keys.isdisjoint(map(fold, split(text)))
-    )
+    said = select(cell, func.count()).join(Batch, Batch.id == Row.batch_id).group_by(cell)
+    said = said.where(Batch.state == BatchState.REVIEWING, Row.removed_at.is_(None), cell != "")
+    found = 0
+    for text, rows in db.session.execute(said):
+        if not keys.isdisjoint(map(fold, split_groups(text))):
+            found += rows
+    return found
 
 
 def check_word(word: str) -> str:
@@ -242,16 +214,20 @@ def check_word(word: str) -> str:
     return word
 
 
-def _set_meaning(kind: AliasKind, word: str, meant: Named) -> Alias:
+def _set_meaning(word: str, meant: Named) -> None:
     """Let the word mean this role or group, whatever it meant before. Does not commit."""
-    alias = db.session.scalar(select(Alias).where(Alias.kind == kind, Alias.key == fold(word)))
+    kind, key = _kind_of(meant), fold(word)
+    alias = db.session.scalar(select(Alias).where(Alias.kind == kind, Alias.key == key))
     if alias is None:
-        alias = Alias(kind=kind, key=fold(word))
+        alias = Alias(kind=kind, key=key)
         db.session.add(alias)
     alias.word = word
     alias.role_id = meant.id if kind is AliasKind.ROLE else None
     alias.group_id = meant.id if kind is AliasKind.GROUP else None
-    return alias
+
+
+def _kind_of(meant: Named) -> AliasKind:
+    return AliasKind.ROLE if isinstance(meant, Role) else AliasKind.GROUP
 
 
 def _entries(kind: AliasKind) -> Mapping[str, RoleEntry | GroupEntry]:

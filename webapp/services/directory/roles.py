@@ -2,69 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import select, update
+from sqlalchemy.orm import selectinload
 
-from webapp.core.errors import NotFoundError, RuleViolationError
+from webapp.core.errors import RuleViolationError
 from webapp.core.plan.registry import fold
-from webapp.db import begin_write, db
-from webapp.models import (
-    OWNER_ROLE_ID,
-    Alias,
-    AliasKind,
-    Invitation,
-    InvitationState,
-    Role,
-    User,
-    UserState,
-)
+from webapp.db import begin_write, count_by, db
+from webapp.models import AliasKind, Invitation, InvitationState, Role, User, UserState
 from webapp.schemas.directory import RoleSchema
 from webapp.services.audit import events
 from webapp.services.audit.actions import AuditAction
 from webapp.services.directory import aliases, lookup
 
 
-@dataclass(frozen=True, slots=True)
-class Counted:
-    """A role with its numbers of users and pending invitations, and its other names."""
-
-    role: Role
-    users: int
-    invited: int
-    other_names: list[Alias]
-
-    @property
-    def is_held(self) -> bool:
-        return bool(self.users or self.invited)
+def list_roles() -> Sequence[Role]:
+    """All roles, the highest first, with their other names."""
+    query = select(Role).options(selectinload(Role.aliases))
+    return db.session.scalars(query.order_by(Role.rank.desc(), Role.id)).all()
 
 
-def list_roles() -> list[Counted]:
-    """All roles, the highest first."""
-    users = select(User.role_id, func.count()).where(User.state != UserState.ERASED)
-    pending = Invitation.state == InvitationState.PENDING
-    invitations = select(Invitation.role_id, func.count()).where(pending)
-    held = dict(db.session.execute(users.group_by(User.role_id)).all())
-    promised = dict(db.session.execute(invitations.group_by(Invitation.role_id)).all())
-    other_names = aliases.list_aliases(AliasKind.ROLE)
-    return [
-        Counted(role, held.get(role.id, 0), promised.get(role.id, 0), other_names[role.id])
-        for role in db.session.scalars(select(Role).order_by(Role.rank.desc(), Role.id))
-    ]
+def count_holders() -> dict[str, Counter[int]]:
+    """How many `users` and how many pending invitations (`invited`) have each role, by its id."""
+    users = count_by(User.role_id, User.state != UserState.ERASED)
+    invited = count_by(Invitation.role_id, Invitation.state == InvitationState.PENDING)
+    return {"users": users, "invited": invited}
 
 
-def get_role(role_id: int) -> Counted:
-    """The role, counted, which is not the Owner's. Raises NotFoundError, or RuleViolationError for the Owner's."""
-    for each in list_roles():
-        if each.role.id == role_id:
-            if each.role.is_owner:
-                raise RuleViolationError(
-                    "The Owner’s role stays as it is, so that nobody can lock the Owner out."
-                )
-            return each
-    raise NotFoundError("There is no such role. It may have been deleted.")
+def get_role(role_id: int) -> Role:
+    """A role that can be changed. Raises NotFoundError, or RuleViolationError for the Owner's."""
+    role: Role = aliases.get_named(AliasKind.ROLE, role_id)
+    if role.is_owner:
+        raise RuleViolationError(
+            "The Owner’s role stays as it is, so that nobody can lock the Owner out."
+        )
+    return role
 
 
 def save(role_id: int | None, values: Mapping[str, Any], by: User) -> Role:
@@ -81,15 +56,22 @@ def save(role_id: int | None, values: Mapping[str, Any], by: User) -> Role:
         db.session.flush()
         events.record(by, AuditAction.ROLE_CREATED, role, after=good)
     else:
-        role = get_role(role_id).role
-        if (before := _audit_details(role)) == good:
+        role = get_role(role_id)
+        before = _audit_details(role)
+        if before == good:
             return role
-        aliases.rename(AliasKind.ROLE, role, good["name"])
-        role.rank, role.permissions = good["rank"], good["permissions"]
+        aliases.rename(role, good["name"])
+        role.rank = good["rank"]
+        role.permissions = good["permissions"]
         events.record(by, AuditAction.ROLE_CHANGED, role, before=before, after=good)
     lookup.bump_version()
     db.session.commit()
     return role
+
+
+def list_replacements(role: Role) -> list[Role]:
+    """The roles that can take the place of one that is deleted, the highest first."""
+    return [other for other in list_roles() if other is not role and not other.is_owner]
 
 
 def remove(role_id: int, replacement_id: int | None, by: User) -> str:
@@ -99,29 +81,28 @@ def remove(role_id: int, replacement_id: int | None, by: User) -> str:
     Raises NotFoundError, or RuleViolationError (field "replacement").
     """
     begin_write()
-    held = get_role(role_id)
-    others = [each.role for each in list_roles() if each.role.id not in (role_id, OWNER_ROLE_ID)]
-    if replacement_id is None and not held.is_held:
-        chosen = others[-1:]
-    else:
-        chosen = [role for role in others if role.id == replacement_id]
-    if not chosen:
+    role = get_role(role_id)
+    held = {kind: counted[role_id] for kind, counted in count_holders().items()}
+    is_held = any(held.values())
+    others = {other.id: other for other in list_replacements(role)}
+    if others and not is_held and replacement_id is None:
+        replacement_id = list(others)[-1]
+    replacement = others.get(replacement_id or 0)
+    if replacement is None:
         raise RuleViolationError("Choose the role that they get instead.", field="replacement")
-    details: dict[str, Any] = {"before": _audit_details(held.role)}
-    if held.is_held:
+    details: dict[str, Any] = {"before": _audit_details(role)}
+    if is_held:
         details |= {
-            "users": held.users,
-            "invitations": held.invited,
-            "replacement": chosen[0].name,
+            "users": held["users"],
+            "invitations": held["invited"],
+            "replacement": replacement.name,
         }
     for holder in (User, Invitation):
-        db.session.execute(
-            update(holder).where(holder.role_id == role_id).values(role_id=chosen[0].id)
-        )
-    events.record(by, AuditAction.ROLE_DELETED, held.role, **details)
-    db.session.flush()
-    name = held.role.name
-    db.session.execute(delete(Role).where(Role.id == role_id))
+        moved = update(holder).where(holder.role_id == role_id)
+        db.session.execute(moved.values(role_id=replacement.id))
+    events.record(by, AuditAction.ROLE_DELETED, role, **details)
+    name = role.name
+    db.session.delete(role)
     lookup.bump_version()
     db.session.commit()
     return name

@@ -64,8 +64,7 @@ def prepare() -> list[str]:
     begin_write()
     _make_rows()
     if names and not db.session.scalar(select(func.count(Group.id))):
-        for group in groups.create_groups(names):
-            events.record(None, AuditAction.GROUP_CREATED, group)
+        groups.create_groups(names, None)
         lines.append(f"Made {plural(len(names), 'group')} from MUSTER_GROUPS.")
     if is_waiting() and owner:
         _create_owner(owner)

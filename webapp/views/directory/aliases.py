@@ -7,9 +7,8 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from webapp.core.security.permissions import Permission
 from webapp.http.questions import SETTINGS, Question, ask
-from webapp.http.web import current_user, redirect_to, require
-from webapp.models import AliasKind
-from webapp.services.directory import aliases, lookup
+from webapp.http.web import Page, current_user, redirect_to, require
+from webapp.services.directory import aliases, groups, roles
 
 bp = Blueprint("aliases", __name__, url_prefix="/aliases")
 
@@ -20,67 +19,44 @@ REMEMBERED = (*SETTINGS, ("Remembered words", "aliases.index"))
 @require(Permission.USERS_MANAGE)
 def index() -> str:
     """All that is remembered, to be forgotten."""
-    registry = lookup.registry()
     return render_template(
         "directory/aliases/index.html",
-        words=[
-            ("Groups", registry.groups, aliases.list_aliases(AliasKind.GROUP)),
-            ("Roles", registry.roles, aliases.list_aliases(AliasKind.ROLE)),
-        ],
+        words=[("Groups", groups.list_groups()), ("Roles", roles.list_roles())],
         columns=aliases.list_header_mappings(),
     )
 
 
 @bp.get("/<int:alias_id>/removal")
-@require(Permission.USERS_MANAGE)
-def removal(alias_id: int) -> tuple[str, int]:
-    """The question before a word is forgotten."""
-    alias, meant = aliases.get_alias(alias_id)
-    return ask(
-        Question(
-            asks=f"Forget “{alias.word}”?",
-            tells=f"Files that say it no longer mean {meant.name}.",
-            does="Forget",
-            home=url_for("aliases.index"),
-            trail=REMEMBERED,
-        )
-    )
-
-
 @bp.post("/<int:alias_id>/removal")
 @require(Permission.USERS_MANAGE)
-def remove(alias_id: int) -> BaseResponse:
-    """From now on the word means nothing."""
-    group_id, word = aliases.forget(alias_id, current_user())
-    said, back = f"“{word}” means nothing to files any more.", request.form.get("next")
-    return (
-        redirect_to("groups.show", group_id=group_id, say=said, back=back)
-        if group_id
-        else redirect_to("roles.index", say=said, back=back)
-    )
+def removal(alias_id: int) -> BaseResponse | Page:
+    """The question before a word is forgotten; a POST forgets it."""
+    alias, meant = aliases.get_alias(alias_id)
+    if request.method != "POST":
+        return ask_to_forget(f"“{alias.word}”", f"Files that say it no longer mean {meant.name}.")
+    said, group_id = f"“{alias.word}” means nothing to files any more.", alias.group_id
+    aliases.forget(alias_id, current_user())
+    back = request.form.get("next")
+    if group_id:
+        return redirect_to("groups.show", group_id=group_id, say=said, back=back)
+    return redirect_to("roles.index", say=said, back=back)
 
 
 @bp.get("/columns/<int:mapping_id>/removal")
-@require(Permission.USERS_MANAGE)
-def removal_of_columns(mapping_id: int) -> tuple[str, int]:
-    """The question before columns are forgotten."""
-    names = aliases.get_header_mapping(mapping_id).names
-    return ask(
-        Question(
-            asks=f"Forget {' and '.join(f'“{name}”' for name in names.values()) or 'these columns'}?",
-            tells="The columns of the next such file are asked for again.",
-            does="Forget",
-            home=url_for("aliases.index"),
-            trail=REMEMBERED,
-        )
-    )
-
-
 @bp.post("/columns/<int:mapping_id>/removal")
 @require(Permission.USERS_MANAGE)
-def remove_columns(mapping_id: int) -> BaseResponse:
-    """From now on files with this header are read by their column names again."""
-    aliases.forget_columns_of(mapping_id, current_user())
-    return redirect_to(
-        "aliases.index", say="Forgotten. The columns of such files are asked for again."
-    )
+def removal_of_columns(mapping_id: int) -> BaseResponse | Page:
+    """The question before columns are forgotten; a POST has files with this header read by their column names again."""
+    if request.method != "POST":
+        names = aliases.get_header_mapping(mapping_id).names.values()
+        what = " and ".join(f"“{name}”" for name in names) or "these columns"
+        return ask_to_forget(what, "The columns of the next such file are asked for again.")
+    aliases.forget_header_mapping(mapping_id, current_user())
+    said = "Forgotten. The columns of such files are asked for again."
+    return redirect_to("aliases.index", say=said)
+
+
+def ask_to_forget(what: str, tells: str) -> tuple[str, int]:
+    """The question before something is forgotten."""
+    home = url_for("aliases.index")
+    return ask(Question(f"Forget {what}?", tells, "Forget", home, trail=REMEMBERED))
