@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import Column, ForeignKey, Index, String, Table
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
+from webapp.core.plan.registry import ALL_GROUPS
 from webapp.db import Base, Model
 from webapp.models.aliases import Alias
 from webapp.models.columns import Id, Now
@@ -37,3 +40,10 @@ def _members(owner: str) -> Table:
 
 user_groups = _members("user")
 invitation_groups = _members("invitation")
+
+
+def join_group_names(person: Any) -> str:
+    """The groups of a user or an invitation as a cell of a file has them."""
+    if person.all_groups:
+        return ALL_GROUPS
+    return ", ".join(group.name for group in person.groups)

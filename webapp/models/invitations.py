@@ -11,7 +11,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from webapp.db import Model, binary_order, utcnow
 from webapp.models.batches import Batch
 from webapp.models.columns import BatchId, Digest, Email, Flag, Id, Now, UserId, partial_index
-from webapp.models.groups import Group, invitation_groups
+from webapp.models.groups import Group, invitation_groups, join_group_names
 from webapp.models.roles import Role
 from webapp.models.users import User
 
@@ -69,6 +69,7 @@ class Invitation(Model):
         secondary=invitation_groups, order_by=binary_order(Group.key), lazy="selectin"
     )
 
+    group_names = property(join_group_names)
     is_user = False
 
     @property

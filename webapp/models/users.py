@@ -11,7 +11,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from webapp.core.security.permissions import Powers, may_grant
 from webapp.db import Model, binary_order
 from webapp.models.columns import Email, Flag, Id, Now, partial_index
-from webapp.models.groups import Group, user_groups
+from webapp.models.groups import Group, join_group_names, user_groups
 from webapp.models.roles import OWNER_ROLE_ID, Role
 
 
@@ -56,6 +56,7 @@ class User(Model):
         secondary=user_groups, order_by=binary_order(Group.key)
     )
 
+    group_names = property(join_group_names)
     is_user = True
 
     @property

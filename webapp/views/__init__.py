@@ -22,7 +22,7 @@ from webapp.views.directory import aliases, groups, roles
 from webapp.views.invitations import invitations
 from webapp.views.mail import messages
 from webapp.views.operations import dashboard, first_run, health
-from webapp.views.people import erasure, link_sheets, ownership, people_list, person
+from webapp.views.people import link_sheets, ownership, people_list, person
 from webapp.views.settings import settings
 
 BLUEPRINTS = [
@@ -35,7 +35,6 @@ BLUEPRINTS = [
         two_factor,
         dashboard,
         people_list,
-        erasure,
         person,
         groups,
         aliases,

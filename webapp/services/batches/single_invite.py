@@ -8,7 +8,7 @@ from webapp import queue
 from webapp.core.addresses import Address, key_of, parse
 from webapp.core.errors import RuleViolationError
 from webapp.core.plan.planner import Access, Issue, Person
-from webapp.core.plan.registry import ALL_GROUPS, Registry
+from webapp.core.plan.registry import Registry
 from webapp.core.text import row_phrases
 from webapp.db import begin_write, db
 from webapp.models import Invitation, Row, User
@@ -53,8 +53,7 @@ def replace_invitation(
     old = invitations.get_pending(invitation_id, by)
     if key_of(email) == old.email_key:
         raise InviteRefusedError(Issue("email", "same_address"))
-    groups = ALL_GROUPS if old.all_groups else ", ".join(group.name for group in old.groups)
-    cells = {"email": email, "role": old.role.name, "groups": groups}
+    cells = {"email": email, "role": old.role.name, "groups": old.group_names}
     access, address, registry = _plan(cells, by, proven)
     row = outbox.unfinished_row(old.id)
     invitations.revoke(old, by)

@@ -30,7 +30,7 @@ from webapp.core.lists.paging import Page, page_of
 from webapp.core.lists.people_filter import OWN, Concern, Filter, Status, applicable
 from webapp.core.plan.actions import Do
 from webapp.core.plan.planner import Access, Person, Ref
-from webapp.core.plan.registry import ALL_GROUPS, Registry
+from webapp.core.plan.registry import Registry
 from webapp.core.weeks import monday
 from webapp.db import binary_order, db, in_json, utcnow
 from webapp.models import Invitation, InvitationState, Role, Row, User, UserState
@@ -96,11 +96,7 @@ def export_lines(wanted: Filter) -> list[Sequence[str]]:
     people = _load(db.session.execute(_in_order(wanted)).all())
     left_out = not_exported(wanted)
     return [
-        (
-            each.email,
-            each.role.name,
-            ALL_GROUPS if each.all_groups else ", ".join(group.name for group in each.groups),
-        )
+        (each.email, each.role.name, each.group_names)
         for each in people
         if each.status not in left_out
     ]

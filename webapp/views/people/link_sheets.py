@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import segno
-from flask import Blueprint, Response, render_template, request, url_for
+from flask import Blueprint, Response, render_template, request
 
 from webapp.core.errors import RuleViolationError
 from webapp.core.files.csv_writer import write_lines
 from webapp.core.lists.people_filter import Filter
-from webapp.core.plan.planner import Ref
-from webapp.core.plan.registry import ALL_GROUPS
 from webapp.core.security.permissions import Permission
 from webapp.core.text.formatting import full
 from webapp.db import utcnow
 from webapp.http.attachments import attach
 from webapp.http.auth import check_given_password
-from webapp.http.web import current_user, get_number, require
-from webapp.models import Invitation
+from webapp.http.web import Page, current_user, get_number, require
 from webapp.schemas.actions import read_people
 from webapp.services.batches import review
 from webapp.services.people import link_sheets
@@ -28,32 +25,27 @@ bp = Blueprint("link_sheets", __name__, url_prefix="/link-sheets")
 HEADER = ("Email", "Role", "Groups", "Link", "Works until")
 
 
-@bp.get("/new")
-@bp.post("/new")
+@bp.route("/new", methods=["GET", "POST"])
 @require(Permission.MESSAGES_SEE)
 def new(problem: str = "") -> str:
     """Who would be on the sheet: `batch`, the people who were picked (POST), or the list's filter. Nothing is handed over yet."""
-    chosen = chosen_from_request()
-    batch = review.get_batch(chosen) if isinstance(chosen, int) else None
-    query = {"batch": batch.id} if batch else Filter.parse(request.args).args()
+    chosen = read_chosen()
     return render_template(
         "people/link_sheets/new.html",
         found=link_sheets.count_links(chosen, current_user()),
         most=link_sheets.MOST,
-        batch=batch,
-        people=picked(),
-        address=url_for("link_sheets.create", **query),
+        batch=review.get_batch(chosen) if isinstance(chosen, int) else None,
         problem=problem,
     )
 
 
 @bp.post("")
 @require(Permission.MESSAGES_SEE)
-def create() -> Response | str | tuple[str, int]:
+def create() -> Response | Page:
     """Hand over the links as CSV or slips; costs the password if a link makes someone manage users."""
     try:
         proven = check_given_password("No sheet was made.")
-        made = link_sheets.make(chosen_from_request(), current_user(), proven=proven)
+        made = link_sheets.make(read_chosen(), current_user(), proven=proven)
     except RuleViolationError as refusal:
         return new(str(refusal)), refusal.status
     if request.form.get("form") == "csv":
@@ -62,36 +54,23 @@ def create() -> Response | str | tuple[str, int]:
         for each, link in made:
             assert each.expires_at
             until = full(each.expires_at, zone)
-            lines.append((each.email, each.role.name, groups_of(each), link, until))
-        name = f"link-sheet-{utcnow().astimezone(zone).date()}.csv"
-        return attach(write_lines(HEADER, lines), name)
-    slips = [(each, groups_of(each), link, code(link)) for each, link in made]
+            lines.append((each.email, each.role.name, each.group_names, link, until))
+        return attach(write_lines(HEADER, lines), f"link-sheet-{utcnow():%Y-%m-%d}.csv")
+    slips = [(each, link, draw_code(link)) for each, link in made]
     return render_template("people/link_sheets/show.html", slips=slips)
 
 
-def chosen_from_request() -> Chosen:
+def read_chosen() -> Chosen:
     """Whose links: of a batch, of people who were picked, or of all that the filter finds."""
     if batch_id := get_number(request.args, "batch"):
         return review.get_batch(batch_id).id
-    if not picked():
-        return Filter.parse(request.args)
-    people: frozenset[Ref] = read_people(request.form.get("people", ""))
-    return people
+    people = request.form.get("people")
+    if people and not request.form.get("all"):
+        return read_people(people)
+    return Filter.parse(request.args)
 
 
-def picked() -> str:
-    """The people who were picked one by one, as the form has them."""
-    return "" if request.form.get("all") else request.form.get("people", "")
-
-
-def groups_of(invitation: Invitation) -> str:
-    """The groups that a link leads to."""
-    if invitation.all_groups:
-        return ALL_GROUPS
-    return ", ".join(group.name for group in invitation.groups)
-
-
-def code(link: str) -> str:
+def draw_code(link: str) -> str:
     """The link as a QR code, in an address that an image can have."""
     qr = segno.make(link, error="m", micro=False)
     return str(qr.svg_data_uri(scale=4, border=2, light="#fff"))
