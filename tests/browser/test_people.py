@@ -295,7 +295,7 @@ class TestOnePerson:
         expect(ending).to_be_focused()
         ending.press("Enter")
         asked.get_by_role("button", name="End session").press("Enter")
-        toast(people, "1 session ended.")
+        toast(people, "The session ended.")
         other.go("/users")
         expect(other.page).to_have_url(re.compile("/sign-in"))
 

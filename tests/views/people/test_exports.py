@@ -85,7 +85,6 @@ def test_whom_an_upload_could_not_leave_alone_is_left_out_unless_a_status_is_ask
     page = people.get("/users").page
     told = "Export CSV leaves out 1 deactivated and 1 expired. Choose a status to export them, too."
     assert told in page.text
-    assert page.all("a", id="export")[0]["title"] == told
     assert len(exported(people)) == 5
     assert [email for email, *_ in exported(people, "?status=deactivated")] == ["hannah.whitcombe@northfield.example"]
     unjoined = ["b.adeyemi@northfield.example", "cover.teacher07@northfield.example", "owen@northfield.example"]

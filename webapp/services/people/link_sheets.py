@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from sqlalchemy import ColumnElement, func, or_, select
+from sqlalchemy import ColumnElement, or_, select
 
 from webapp.core.errors import ConflictError, PasswordRequiredError, RuleViolationError
 from webapp.core.lists.people_filter import Filter
@@ -29,24 +29,18 @@ def count_links(chosen: Chosen, by: User) -> Counter[str]:
 
     "administrators": of those ready, to roles that manage people. Their links cost one's own password.
     """
-    is_open = _is_open().label("is_open")
-    # Grouped by the label: PostgreSQL takes two expressions with parameters for different ones.
-    counted = (
-        select(Invitation.role_id, is_open, func.count())
-        .where(_is_chosen(chosen), Invitation.state == InvitationState.PENDING)
-        .group_by(Invitation.role_id, "is_open")
-    )
+    wanted = select(Invitation.role_id, Invitation.expires_at).where(*_are_chosen(chosen))
     grantable = {role.id: role for role in lookup.grantable(by)}
+    now = utcnow()
     found: Counter[str] = Counter()
-    for role_id, open_now, n in db.session.execute(counted):
-        role = grantable.get(role_id)
-        if role is None:
-            found["above"] += n
-        elif open_now:
-            found["ready"] += n
-            found["administrators"] += n * role.manages_people
+    for role_id, until in db.session.execute(wanted):
+        if role_id not in grantable:
+            found["above"] += 1
+        elif until and until <= now:
+            found["expired"] += 1
         else:
-            found["expired"] += n
+            found["ready"] += 1
+            found["administrators"] += grantable[role_id].manages_people
     return found
 
 
@@ -60,9 +54,8 @@ def make(chosen: Chosen, by: User, *, proven: bool = False) -> Sequence[tuple[In
     query = (
         select(Invitation)
         .where(
-            _is_chosen(chosen),
-            Invitation.state == InvitationState.PENDING,
-            _is_open(),
+            *_are_chosen(chosen),
+            or_(Invitation.expires_at.is_(None), Invitation.expires_at > utcnow()),
             lookup.is_to_grantable(by),
         )
         .order_by(Invitation.email_key)
@@ -94,12 +87,11 @@ def make(chosen: Chosen, by: User, *, proven: bool = False) -> Sequence[tuple[In
     return [(each, links[each.id]) for each in found]
 
 
-def _is_chosen(chosen: Chosen) -> ColumnElement[bool]:
+def _are_chosen(chosen: Chosen) -> tuple[ColumnElement[bool], ...]:
+    """Conditions on Invitation: pending, and chosen."""
+    is_pending = Invitation.state == InvitationState.PENDING
     if isinstance(chosen, int):
-        return people_list.is_of_batch(chosen)
+        return is_pending, people_list.is_of_batch(chosen)
     people = people_list.find_refs(chosen) if isinstance(chosen, Filter) else chosen
-    return in_json(Invitation.id, [each for kind, each in people if kind == "invitation"])
-
-
-def _is_open() -> ColumnElement[bool]:
-    return or_(Invitation.expires_at.is_(None), Invitation.expires_at > utcnow())
+    ids = [person_id for kind, person_id in people if kind == "invitation"]
+    return is_pending, in_json(Invitation.id, ids)
