@@ -19,13 +19,13 @@ from webapp.core.errors import (
 from webapp.core.text.formatting import plural
 from webapp.db import utcnow
 from webapp.http import rate_limits
+from webapp.http.origins import ANY_HOST
 from webapp.http.rate_limits import MINUTES, Limit
 from webapp.http.web import Page, current_user, peer, run_after_response, safe_next
 from webapp.models import User
 from webapp.services.accounts import sessions, two_factor
 from webapp.services.accounts.sessions import Refusal
 
-WITHOUT_USER = {"static", "health.show", "health.live", "health.figures"}
 KNOWN = 5
 """How many accounts a browser is known by: people share one."""
 FEW = 3
@@ -35,7 +35,7 @@ FEW = 3
 def load_user() -> None:
     """Before every request: set `g.user` by the cookie. That they are still here is noted after the answer."""
     g.user = g.session_id = None
-    token = None if request.endpoint in WITHOUT_USER else session.get("sid")
+    token = None if request.endpoint in ANY_HOST else session.get("sid")
     found = sessions.find_session(token) if token else None
     if found:
         g.user, g.session_id = found.user, found.id

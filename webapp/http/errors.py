@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from flask import (
@@ -43,22 +44,6 @@ NOTED = {
     OutOfRankError: Refusal.RANK,
 }
 """Which of our errors are refusals that the audit log counts."""
-
-
-def register(app: Flask) -> None:
-    """Every error becomes an answer that says what happened and what to do."""
-    app.register_error_handler(MusterError, broken_promise)
-    app.register_error_handler(NotUnderReviewError, too_late)
-    app.register_error_handler(ValidationError, broken_promise)
-    app.register_error_handler(CSRFError, page_too_old)
-    app.register_error_handler(WrongOriginError, wrong_origin)
-    app.register_error_handler(WrongHostError, wrong_host)
-    app.register_error_handler(RequestEntityTooLarge, too_large)
-    app.register_error_handler(HTTPException, http_error)
-    app.register_error_handler(InternalServerError, crash)
-    for away in (OperationalError, InterfaceError, PoolTimeout):
-        app.register_error_handler(away, database_away)
-    app.register_error_handler(IntegrityError, beaten)
 
 
 def broken_promise(error: MusterError | ValidationError) -> BaseResponse:
@@ -176,3 +161,26 @@ def answer(status: int, title: str = "", text: str = "", **more: Any) -> Respons
     response = Response(html, status)
     response.headers["X-Muster"] = "1"
     return response
+
+
+HANDLERS: dict[type[Exception], Callable[[Any], BaseResponse]] = {
+    MusterError: broken_promise,
+    ValidationError: broken_promise,
+    NotUnderReviewError: too_late,
+    CSRFError: page_too_old,
+    WrongOriginError: wrong_origin,
+    WrongHostError: wrong_host,
+    RequestEntityTooLarge: too_large,
+    HTTPException: http_error,
+    InternalServerError: crash,
+    OperationalError: database_away,
+    InterfaceError: database_away,
+    PoolTimeout: database_away,
+    IntegrityError: beaten,
+}
+
+
+def register(app: Flask) -> None:
+    """Make every error an answer that says what happened and what to do."""
+    for kind, handler in HANDLERS.items():
+        app.register_error_handler(kind, handler)

@@ -47,37 +47,14 @@ class Latency:
         self._seconds.labels(endpoint, method, f"{status // 100}xx").observe(seconds)
 
 
-MEANINGS = {
-    "version": "1 for the version that answers.",
-    "database_up": "Whether the database answers.",
-    "queue_up": "Whether the queue server answers.",
-    "queue_depth": "Jobs that wait for a worker.",
-    "last_backup_timestamp_seconds": "When the last backup was made, in seconds since 1970; 0 if never.",
-    "data_free_bytes": "Free space on the disk of the data folder.",
-    "workers_expected": "Workers that there should be, by MUSTER_WORKERS.",
-    "workers_alive": "Workers that were seen within 30 seconds.",
-    "mail_held_up": "Whether all sending waits for the mail server.",
-    "outbox_oldest_due_seconds": "How long the oldest message has been due.",
-    "outbox_messages": "Messages by state.",
-    "batches": "Batches by state.",
-    "invitations_pending": "Invitations that are not accepted yet.",
-    "database_bytes": "How large the database is.",
-}
-
-
 def render(
     latency: Latency, version: str, figures: Mapping[str, float | Mapping[str, int]]
 ) -> bytes:
-    """Everything, in Prometheus' text format. figures: by the names of `MEANINGS`, those of states by state."""
-    registry = CollectorRegistry()
-    Gauge("muster_version", MEANINGS["version"], ["version"], registry=registry).labels(
-        version
-    ).set(1)
+    """Everything in Prometheus' text format. docs/operations.md says what each figure means."""
+    lines = [f'muster_version{{version="{version}"}} 1']
     for name, value in figures.items():
         if isinstance(value, Mapping):
-            gauge = Gauge(f"muster_{name}", MEANINGS[name], ["state"], registry=registry)
-            for state, n in value.items():
-                gauge.labels(state).set(n)
+            lines += [f'muster_{name}{{state="{state}"}} {n}' for state, n in value.items()]
         else:
-            Gauge(f"muster_{name}", MEANINGS[name], registry=registry).set(value)
-    return generate_latest(registry) + generate_latest(latency.registry)
+            lines.append(f"muster_{name} {float(value)}")
+    return "\n".join([*lines, ""]).encode() + generate_latest(latency.registry)

@@ -18,7 +18,7 @@ from webapp.settings.fields import shorten
 
 CHANGING = {"POST", "PUT", "PATCH", "DELETE"}
 ANY_HOST = {"static", "health.show", "health.live", "health.figures"}
-"""Health checks use any name that their network gives to this machine."""
+"""Health checks use any name that their network gives to this machine. Nobody is signed in there."""
 
 
 class WrongHostError(BadRequest):

@@ -35,10 +35,6 @@ KEPT = ("audit_head", "secret_key")
 """Files of the data folder that belong to the database."""
 
 
-class BackupError(ConflictError):
-    """Nothing was made, or nothing was put back; str() says why and what to do."""
-
-
 # Making one
 
 
@@ -50,11 +46,11 @@ def make(file: Path, *, force: bool = False, with_database: bool = True) -> list
     """
     settings = in_force.environment()
     if not file.parent.is_dir():
-        raise BackupError(
+        raise ConflictError(
             f"There is no folder {file.parent}: make it, and have it belong to the user that Muster runs as."
         )
     if file.exists() and not force:
-        raise BackupError(
+        raise ConflictError(
             f"{file} is there already: choose another name, or replace it with --force."
         )
     try:
@@ -64,7 +60,7 @@ def make(file: Path, *, force: bool = False, with_database: bool = True) -> list
             os.replace(made, file)
             os.sync()
     except (OSError, sqlite3.Error) as error:
-        raise BackupError(f"{file} could not be written: {error}.") from error
+        raise ConflictError(f"{file} could not be written: {error}.") from error
     with suppress(OSError):  # the backup is there all the same
         data_folder.note_backup(settings.data_dir, file)
     size = file.stat().st_size / 1024**2
@@ -166,18 +162,18 @@ def restore(file: Path, *, force: bool = False) -> list[str]:
         try:
             about = _unpack(file, folder)
         except Exception as error:
-            raise BackupError(
+            raise ConflictError(
                 f"{file} cannot be read as a backup ({error or type(error).__name__}). Nothing was changed."
             ) from error
         _refuse_misfit(about)
         used = _files_in_use(data_dir)
         if used and not force:
-            raise BackupError(
+            raise ConflictError(
                 f"{used[0]} is there already: restore into an empty folder, or set it aside with --force."
             )
         has_dump = (folder / DUMP).exists()
         if has_dump and not force and not dumps.is_empty():
-            raise BackupError(
+            raise ConflictError(
                 "The database of MUSTER_DATABASE_URL has tables already: name an empty one, or replace its contents with --force."
             )
         if has_dump:
@@ -245,11 +241,11 @@ def _unpack(file: Path, folder: Path) -> dict[str, Any]:
 def _refuse_misfit(about: dict[str, Any]) -> None:
     known = {script.revision for script in upgrade.scripts().walk_revisions()}
     if about["revision"] not in known:
-        raise BackupError(
+        raise ConflictError(
             f"This backup was made by Muster {about['version']}, which is newer: install that version first."
         )
     if (about["database"] == "sqlite") != (_sqlite_file() is not None):
-        raise BackupError(
+        raise ConflictError(
             f"This backup is of an installation on {about['database']}: set MUSTER_DATABASE_URL as it was there."
         )
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import shutil
 import stat
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 from urllib.parse import urlsplit
@@ -49,14 +48,8 @@ Problems = Iterator[tuple[Level, str]]
 WARNING, WRONG = Level.WARNING, Level.WRONG
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One check. fine: the sentence where it finds no problem."""
-
-    about: str
-    find: Callable[[], Problems]
-    fine: str
-    needs_database: bool = False
+Check = tuple[str, Callable[[], Problems], str]
+"""What a check is about, what finds its problems, and the sentence where there are none."""
 
 
 def examine() -> Iterator[tuple[str, Level, str]]:
@@ -65,17 +58,15 @@ def examine() -> Iterator[tuple[str, Level, str]]:
     Those that need the database are left out while it cannot be used; the check of it says why.
     """
     is_usable = not _database_error() and inspect(db.engine).has_table(Organisation.__tablename__)
-    for check in CHECKS:
-        if check.needs_database and not is_usable:
-            continue
+    for about, find, fine in (*CHECKS, *(CHECKS_OF_DATABASE if is_usable else ())):
         try:
-            found = list(check.find())
+            found = list(find())
         except Exception as error:
             found = [(WRONG, f"This check failed ({_first_line(error)}).")]
         if is_usable:
             db.session.rollback()
-        for level, words in found or [(Level.OK, check.fine)]:
-            yield check.about, level, words
+        for level, words in found or [(Level.OK, fine)]:
+            yield about, level, words
 
 
 def _database_error() -> str:
@@ -246,14 +237,16 @@ def _first_line(error: Exception) -> str:
     return str(getattr(error, "orig", None) or error).splitlines()[0].strip().rstrip(".")
 
 
-CHECKS = (
-    Check("settings", _settings, "Those of the pages and of the environment can be used.", True),
-    Check("data folder", _data_folder, "It has room, and only its owner can read it."),
-    Check("backup", _backup, "The last one is not older than a day and a half."),
-    Check("database", _database, "It answers and has the tables of this version."),
-    Check("audit log", _audit_log, "Its newest entries are unchanged.", True),
-    Check("queue", _queue, "The server answers."),
-    Check("workers", _workers, "As many are seen as MUSTER_WORKERS says.", True),
-    Check("mail", _mail, "The mail server answers.", True),
-    Check("address", _address, "People reach Muster safely."),
+CHECKS: tuple[Check, ...] = (
+    ("data folder", _data_folder, "It has room, and only its owner can read it."),
+    ("backup", _backup, "The last one is not older than a day and a half."),
+    ("database", _database, "It answers and has the tables of this version."),
+    ("queue", _queue, "The server answers."),
+    ("address", _address, "People reach Muster safely."),
+)
+CHECKS_OF_DATABASE: tuple[Check, ...] = (
+    ("settings", _settings, "Those of the pages and of the environment can be used."),
+    ("audit log", _audit_log, "Its newest entries are unchanged."),
+    ("workers", _workers, "As many are seen as MUSTER_WORKERS says."),
+    ("mail", _mail, "The mail server answers."),
 )

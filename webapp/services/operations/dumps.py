@@ -21,17 +21,13 @@ LOAD = ("psql", "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--single-tra
 PROGRAMS = "PostgreSQL's client programs, of the server's version or newer (Debian: apt-get install postgresql-client)"
 
 
-class ProgramFailedError(ConflictError):
-    """The database was not dumped, or not put back; str() says why and what to do."""
-
-
 def dump(file: Path) -> None:
-    """Write the database to `file`, as of one moment. Raises ProgramFailedError."""
+    """Write the database to `file`, as of one moment. Raises ConflictError."""
     _run(*DUMP, f"--file={file}", _address())
 
 
 def load(file: Path) -> None:
-    """Put such a file in place of what the database holds, whole or not at all. Raises ProgramFailedError.
+    """Put such a file in place of what the database holds, whole or not at all. Raises ConflictError.
 
     `pg_restore --clean` drops only what the file has too: tables that a newer version made would stay and be in the way.
     """
@@ -62,15 +58,13 @@ def _run(program: str, *arguments: str) -> None:
             errors="replace",
         )
     except FileNotFoundError:
-        raise ProgramFailedError(
+        raise ConflictError(
             f"{program} was not found, which the database needs. Install {PROGRAMS}, or use --without-database, "
             "where the database is kept by other means."
         ) from None
     except subprocess.CalledProcessError as failed:
         said = " ".join(failed.stderr.split()) or f"code {failed.returncode}"
-        raise ProgramFailedError(
-            f"{program} failed: {said.rstrip('.')}. It needs {PROGRAMS}."
-        ) from None
+        raise ConflictError(f"{program} failed: {said.rstrip('.')}. It needs {PROGRAMS}.") from None
 
 
 def _address() -> str:
