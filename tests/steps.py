@@ -116,7 +116,6 @@ def make_review(by: User, lines: Sequence[tuple[str, str, str]] = LINES) -> Batc
         values = dict(zip(("email", "role", "groups"), cells, strict=True))
         read = {f"read_{field}": value for field, value in values.items()}
         db.session.add(Row(batch_id=batch.id, line=line, plan=Plan.ATTENTION, change_dict={}, issues=[], **values, **read))
-        planner.update_counts(batch, [(Plan.ATTENTION, {}, [])], +1)
     db.session.flush()
     replan.plan_batch(batch)
     db.session.commit()

@@ -141,7 +141,7 @@ def test_who_confirms_is_shown_what_planning_everything_for_them_makes(owner, ad
         options.change(batch_id, by, mode=Mode.REPLACE, change_roles=True, skip_errors=True)
         batch = db.session.get(Batch, batch_id)
         rows = planner.load(planner.select_rows(batch))
-        expected = [(row.line, planner.plan_stored_rows(batch, rows, by)[row.line].values["plan"]) for row in rows]
+        expected = [(row.line, planner.plan_stored_rows(batch, rows, by)[row.line]["plan"]) for row in rows]
         stored = look(batch_id)
         try:
             confirmation.confirm(batch_id, db.session.get(Batch, batch_id).version, by, proven=True)

@@ -8,6 +8,7 @@ from webapp import queue
 from webapp.core.errors import (
     ConflictError,
     ForbiddenError,
+    MusterError,
     NotFoundError,
     RateLimitError,
     RuleViolationError,
@@ -15,14 +16,12 @@ from webapp.core.errors import (
 from webapp.core.lists.people_filter import Filter
 from webapp.core.plan import actions
 from webapp.core.plan.actions import Action, Do, Theirs
-from webapp.core.plan.planner import Plan, PlannedChange, Ref
+from webapp.core.plan.planner import Plan, Ref
 from webapp.core.plan.registry import Registry
 from webapp.core.text import action_phrases, batch_phrases, row_phrases
 from webapp.db import begin_write, db
 from webapp.models import Batch, BatchKind, Invitation, User
-from webapp.services.audit import events
-from webapp.services.audit.actions import AuditAction
-from webapp.services.batches import apply, people_rows, replan
+from webapp.services.batches import apply, staging
 from webapp.services.directory import lookup, people_list
 from webapp.services.mail import outbox
 
@@ -39,17 +38,18 @@ def stage(people: Chosen, action: Action, by: User) -> Batch:
     begin_write()
     registry = _check(action, by)
     refs = people_list.find_refs(people) if isinstance(people, Filter) else people
-    batch = people_rows.new_batch(by, kind=BatchKind.ACTION, action=action.as_dict())
-    chosen = people_rows.add(batch, ((None, ref) for ref in refs))
-    if not chosen:
+    rows = sorted(staging.find_people(refs).values(), key=lambda row: row["email_key"])
+    if not rows:
         raise RuleViolationError(
             "No one was chosen. Tick the people in the list, and choose what to do."
         )
-    batch.title = batch_phrases.name_action(action, chosen, registry)
-    replan.plan_batch(batch)
-    events.record(by, AuditAction.BATCH_STAGED, batch, does=action.as_dict(), rows=chosen)
-    db.session.commit()
-    return batch
+    for line, row in enumerate(rows, start=1):
+        row["line"] = line
+    does = action.as_dict()
+    title = batch_phrases.name_action(action, len(rows), registry)
+    return staging.stage_rows(
+        rows, by, {"does": does}, kind=BatchKind.ACTION, action=does, title=title
+    )
 
 
 def do_now(
@@ -62,13 +62,13 @@ def do_now(
     where somebody becomes an administrator.
     """
     begin_write()
-    person = lookup.people_by_id([(kind, person_id), ("user", by.id)]).get((kind, person_id))
+    person = lookup.people_by_id([(kind, person_id)]).get((kind, person_id))
     db.session.refresh(by)  # two who demote each other at once are not both still allowed to
     registry = _check(action, by)
-    if person is None:
-        raise NotFoundError(row_phrases.describe({"code": "person_gone"}))
     change = actions.plan(person, action, lookup.policy(by, registry))
-    _raise_refusal(change)
+    for issue in change.issues:
+        error = _ERRORS.get(issue.code, RuleViolationError)
+        raise error(row_phrases.describe(issue.as_dict()))
     subject: User | Invitation = (
         db.session.get_one(User, person_id)
         if kind == "user"
@@ -104,11 +104,9 @@ def _check(action: Action, by: User) -> Registry:
     return registry
 
 
-def _raise_refusal(change: PlannedChange) -> None:
-    for issue in change.issues:
-        sentence = row_phrases.describe(issue.as_dict())
-        if issue.code in actions.STATE_CODES:
-            raise ConflictError(sentence)
-        if issue.code == "resend_limit":
-            raise RateLimitError(sentence)
-        raise RuleViolationError(sentence)
+_ERRORS: dict[str, type[MusterError]] = {
+    "resend_limit": RateLimitError,
+    **dict.fromkeys(actions.STATE_CODES, ConflictError),
+    "person_gone": NotFoundError,
+}
+"""Errors by the code of an issue; RuleViolationError for all others."""

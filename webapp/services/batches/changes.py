@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
@@ -175,8 +176,7 @@ def _change_rows(batch: Batch, changes: Sequence[Change]) -> list[Row]:
     touched = {change.row.id: change.row for change in changes if change.row}
     if not touched:
         return []
-    counted = [planner.count_keys(row) for row in touched.values() if not row.removed_at]
-    planner.update_counts(batch, counted, -1)
+    before = [planner.row_values(row) for row in touched.values() if not row.removed_at]
     keys = {row.email_key for row in touched.values()}
     for change in changes:
         _set(change)
@@ -185,12 +185,14 @@ def _change_rows(batch: Batch, changes: Sequence[Change]) -> list[Row]:
     keys |= {key_of(row.email, allowed) for row in standing}
     sharing = _sharing(batch, keys, touched)
     in_order = sorted([*standing, *sharing], key=lambda row: row.line)
-    judgements = planner.plan_stored_rows(batch, in_order)
-    others = planner.find_changed(sharing, judgements)
-    planner.update_counts(batch, map(planner.count_keys, others), -1)
+    plans = planner.plan_stored_rows(batch, in_order)
+    others = planner.find_changed(sharing, plans)
+    before += map(planner.row_values, others)
+    after = [plans[row.line] for row in (*standing, *others)]
     for row in (*standing, *others):
-        planner.set_plan(row, judgements[row.line])
-    planner.update_counts(batch, map(planner.count_keys, (*standing, *others)), +1)
+        planner.set_plan(row, plans[row.line])
+    counts = Counter(batch.counts) + planner.count_rows(after)
+    batch.counts = dict(counts - planner.count_rows(before))
     planner.write_rows([planner.row_values(row) for row in (*touched.values(), *others)])
     return others
 

@@ -116,8 +116,9 @@ def _verb(batch: Batch) -> str:
 
 
 def _describe_changed_plans(batch: Batch, plans: FreshPlans) -> str:
-    lines = ", ".join(map(str, plans.lines[:5])) + (" …" if len(plans.lines) > 5 else "")
-    where = f"{plural(len(plans.lines), 'row')} ({lines})"
+    lines = list(plans.values)
+    named = ", ".join(map(str, lines[:5])) + (" …" if len(lines) > 5 else "")
+    where = f"{plural(len(lines), 'row')} ({named})"
     is_for_another = batch.planned_for_id != plans.for_id
     if is_for_another and batch.directory_version == plans.directory_version:
         return f"Plans changed for your role: look again, then {_verb(batch)}. It is about {where}."

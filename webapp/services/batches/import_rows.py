@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,13 +13,12 @@ from webapp.core.files.columns import Places
 from webapp.core.files.errors import UnreadableFileError
 from webapp.core.files.extract import Cells
 from webapp.core.files.table import Table
-from webapp.core.plan.planner import plan
 from webapp.core.text.formatting import plural
 from webapp.core.text.notices import Notice
 from webapp.core.text.phrases import CodedText
 from webapp.db import db
 from webapp.models import Batch, BatchState, Row, RowEdit, User
-from webapp.schemas.rows import FIELDS, RowSchema
+from webapp.schemas.rows import FIELDS
 from webapp.services.batches import planner
 from webapp.services.directory import lookup
 from webapp.services.settings import in_force
@@ -103,19 +102,11 @@ def plan_rows(batch: Batch, reading: Reading, by: User, split: bool) -> ImportPl
     refuse_too_many(people, split)
     version = lookup.directory_version()  # first: what changes from here on makes these plans stale
     policy = planner.make_policy(batch, by, lookup.registry(batch.uploaded_by or by))
-    schema = RowSchema(policy.registry)
-    candidates = [planner.make_candidate(schema, *person) for person in people]
-    known = lookup.people(planner.email_keys(candidates))
     limit = in_force.settings().max_rows
     parts = []
     for start in range(0, len(people), limit):
-        part = candidates[start : start + limit]
-        steps = plan(part, known, policy)
-        planned = {
-            row.line: {"email_key": row.email_key} | planner.column_values(steps[row.line])
-            for row in part
-        }
-        parts.append(_row_values(reading, people[start : start + limit], planned))
+        part = people[start : start + limit]
+        parts.append(_row_values(reading, part, planner.plan_rows(part, policy)))
     return ImportPlan(parts, version)
 
 
@@ -174,9 +165,7 @@ def _insert(batch: Batch, rows: Sequence[Values]) -> None:
             for row in piece:
                 row["batch_id"] = batch.id
             db.session.execute(insert(Row), piece)
-            planner.update_counts(
-                batch, [(row["plan"], row["change_dict"], row["issues"]) for row in piece], +1
-            )
+            batch.counts = dict(Counter(batch.counts) + planner.count_rows(piece))
 
 
 # Replace
@@ -224,8 +213,7 @@ def replace_rows(batch: Batch, reading: Reading, *, lose: bool) -> int:
         if row.removed_at is None
     ]
     policy = planner.make_policy(batch, batch.planned_for, lookup.registry(batch.uploaded_by))
-    judgements = planner.plan_rows(sorted([*new, *standing]), policy)
-    planned = {line: judgement.values for line, judgement in judgements.items()}
+    planned = planner.plan_rows(sorted([*new, *standing]), policy)
     lines = dict(reading.table.lines)
     for line, row in staying.items():
         row.read_cells = list(lines.get(line, ()))
@@ -234,8 +222,7 @@ def replace_rows(batch: Batch, reading: Reading, *, lose: bool) -> int:
             for name, value in planned[line].items():
                 setattr(row, name, value)
     db.session.flush()
-    batch.counts = {}
-    planner.update_counts(batch, [planner.count_keys(staying[each.line]) for each in standing], +1)
+    batch.counts = dict(planner.count_rows(planned[each.line] for each in standing))
     _insert(batch, _row_values(reading, new, planned))
     return lost
 

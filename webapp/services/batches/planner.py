@@ -1,10 +1,10 @@
-"""Plans stored rows: applies the schema and the planner to the rows of a batch, and keeps its counts."""
+"""Plans stored rows: applies the schema and the planner to the rows of a batch, and counts them."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from sqlalchemy import Select, bindparam, select, update
 from sqlalchemy.orm import load_only
@@ -25,25 +25,8 @@ _WRITTEN = (
 )  # fmt: skip
 """The columns of `Row` that a step may change."""
 
-
-class Judgement(NamedTuple):
-    """The plan of one row. values: the columns of `Row` that follow from it."""
-
-    email_key: str | None
-    change: PlannedChange
-    values: Mapping[str, Any]
-
-
-def column_values(step: PlannedChange) -> dict[str, Any]:
-    """A planned change as columns of `Row`."""
-    wrong = {issue.field for issue in step.issues}
-    return {
-        "issues": [issue.as_dict() for issue in step.issues],
-        **{f"{field}_wrong": field in wrong for field in FIELDS},
-        "likely_domain": step.likely_domain,
-        "plan": step.plan,
-        "change_dict": step.as_dict(),
-    }
+Values = Mapping[str, Any]
+"""Columns of `Row`. A plan of a row is the columns that follow from it."""
 
 
 def make_policy(batch: Batch, by: User, registry: Registry) -> Policy:
@@ -58,24 +41,16 @@ def make_policy(batch: Batch, by: User, registry: Registry) -> Policy:
     )
 
 
-def plan_rows(rows: Iterable[tuple[int, str, str, str]], policy: Policy) -> dict[int, Judgement]:
+def plan_rows(rows: Iterable[tuple[int, str, str, str]], policy: Policy) -> dict[int, Values]:
     """Plan rows (line, email, role, groups), given in the order of lines. By line; five queries for any number."""
     schema = RowSchema(policy.registry)
-    candidates = [make_candidate(schema, *row) for row in rows]
-    steps = plan(candidates, lookup.people(email_keys(candidates)), policy)
-    return {row.line: _judgement(row.email_key, steps[row.line]) for row in candidates}
+    candidates = [_check_row(schema, *row) for row in rows]
+    people = lookup.people({row.email_key for row in candidates if row.email_key})
+    steps = plan(candidates, people, policy)
+    return {row.line: _column_values(row.email_key, steps[row.line]) for row in candidates}
 
 
-def email_keys(candidates: Iterable[Candidate]) -> set[str]:
-    """The e-mail keys of these rows."""
-    return {row.email_key for row in candidates if row.email_key}
-
-
-def _judgement(email_key: str | None, step: PlannedChange, **cells: str) -> Judgement:
-    return Judgement(email_key, step, {"email_key": email_key, **column_values(step), **cells})
-
-
-def make_candidate(schema: RowSchema, line: int, email: str, role: str, groups: str) -> Candidate:
+def _check_row(schema: RowSchema, line: int, email: str, role: str, groups: str) -> Candidate:
     """Check one row by the schema. A row in error keeps its e-mail key, so that its duplicates are found."""
     address, wrong_email = schema.cell("email", email)
     entry, wrong_role = schema.cell("role", role)
@@ -93,6 +68,19 @@ def make_candidate(schema: RowSchema, line: int, email: str, role: str, groups: 
     )
 
 
+def _column_values(email_key: str | None, step: PlannedChange) -> dict[str, Any]:
+    """A planned change as columns of `Row`."""
+    wrong = {issue.field for issue in step.issues}
+    return {
+        "email_key": email_key,
+        "issues": [issue.as_dict() for issue in step.issues],
+        **{f"{field}_wrong": field in wrong for field in FIELDS},
+        "likely_domain": step.likely_domain,
+        "plan": step.plan,
+        "change_dict": step.as_dict(),
+    }
+
+
 def select_rows(batch: Batch) -> Select[Row]:
     """Select the rows that were not removed."""
     return select(Row).where(Row.batch_id == batch.id, Row.removed_at.is_(None))
@@ -108,49 +96,35 @@ _PLANNED = load_only(*(getattr(Row, name) for name in ("batch_id", "line", *_WRI
 
 def plan_stored_rows(
     batch: Batch, rows: Sequence[Row], by: User | None = None
-) -> dict[int, Judgement]:
+) -> dict[int, Values]:
     """Plan stored rows for `by`, or for the person whose plans are stored. Returns plans by line.
 
     All rows with the same e-mail must be among them.
     """
     policy = make_policy(batch, by or batch.planned_for, lookup.registry(batch.uploaded_by))
-    if batch.kind is not BatchKind.UPLOAD:
-        return _plan_people(batch, rows, policy)
-    return plan_rows(((row.line, row.email, row.role, row.groups) for row in rows), policy)
+    if batch.kind is BatchKind.UPLOAD:
+        return plan_rows(((row.line, row.email, row.role, row.groups) for row in rows), policy)
+    steps = people_rows.plan_people(batch, rows, policy)
+    planned: dict[int, Values] = {}
+    for row in rows:
+        step = steps[row.line]
+        cells = people_rows.cells(step, policy.registry)
+        planned[row.line] = _column_values(row.email_key, step) | cells
+    return planned
 
 
-def _plan_people(batch: Batch, rows: Sequence[Row], policy: Policy) -> dict[int, Judgement]:
-    """Plan the rows of an action or a revert."""
-    keys = {row.line: row.email_key for row in rows}
-    plans = people_rows.plan_people(batch, rows, policy)
-    return {
-        line: _judgement(keys[line], step, **people_rows.cells(step, policy.registry))
-        for line, step in plans.items()
-    }
-
-
-def find_changed(rows: Sequence[Row], judgements: Mapping[int, Judgement]) -> list[Row]:
+def find_changed(rows: Sequence[Row], plans: Mapping[int, Values]) -> list[Row]:
     """The rows whose stored plan differs from the new one."""
     return [
         row
         for row in rows
-        if any(getattr(row, k) != v for k, v in judgements[row.line].values.items())
+        if any(getattr(row, name) != value for name, value in plans[row.line].items())
     ]
 
 
-def put_plans(
-    counts: Counter[str], rows: Sequence[Row], judgements: Mapping[int, Judgement]
-) -> None:
-    """Put new plans into these rows as loaded, and into the counts. Nothing is written."""
-    add_to_counts(counts, map(count_keys, rows), -1)
-    for row in rows:
-        set_plan(row, judgements[row.line])
-    add_to_counts(counts, map(count_keys, rows), +1)
-
-
-def set_plan(row: Row, judgement: Judgement) -> None:
+def set_plan(row: Row, plan: Values) -> None:
     """Put a new plan into a row as loaded. The session keeps no record of it, which saves most of the time."""
-    for name, value in judgement.values.items():
+    for name, value in plan.items():
         set_committed_value(row, name, value)
 
 
@@ -159,7 +133,7 @@ def row_values(row: Row) -> dict[str, Any]:
     return {"row_id": row.id} | {name: getattr(row, name) for name in _WRITTEN}
 
 
-def write_rows(rows: Sequence[Mapping[str, Any]]) -> None:
+def write_rows(rows: Sequence[Values]) -> None:
     """Write what steps and plans may change of these rows, in one statement. Does not commit."""
     if rows:
         db.session.connection().execute(_WRITE, rows)
@@ -172,30 +146,16 @@ _WRITE = (
 )
 
 
-Counted = tuple[str, Mapping[str, Any], Sequence[Mapping[str, Any]]]
-"""What the counts see of a row: its plan, its change and its issues as dictionaries."""
-
-
-def count_keys(row: Row) -> Counted:
-    """What the counts see of a row."""
-    return row.plan, row.change_dict, row.issues
-
-
-def add_to_counts(counts: Counter[str], rows: Iterable[Counted], by: int) -> None:
-    """Add these rows to counts, or with by=-1 take them off: by plan, by mark, by column with a problem, and "misspelt" where
-    the domain probably is."""
-    for planned, step, issues in rows:
-        counts[str(planned)] += by
-        for mark in step.get("marks", ()):
-            counts[mark] += by
-        for field in {issue["field"] for issue in issues}:
-            counts[f"problem:{field}"] += by
-        if "likely_domain" in step:
-            counts["misspelt"] += by
-
-
-def update_counts(batch: Batch, rows: Iterable[Counted], by: int) -> None:
-    """Add these rows to the counts of a batch, or take them off. Does not commit."""
-    counts = Counter(batch.counts)
-    add_to_counts(counts, rows, by)
-    batch.counts = {key: n for key, n in counts.items() if n}
+def count_rows(rows: Iterable[Values]) -> Counter[str]:
+    """Count rows by plan, by mark, by column with a problem, and "misspelt" where the domain probably is."""
+    counts: Counter[str] = Counter()
+    for row in rows:
+        counts[row["plan"].value] += 1
+        for mark in row["change_dict"].get("marks", ()):
+            counts[mark] += 1
+        for field in FIELDS:
+            if row[f"{field}_wrong"]:
+                counts[f"problem:{field}"] += 1
+        if row["likely_domain"]:
+            counts["misspelt"] += 1
+    return counts

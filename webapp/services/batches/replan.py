@@ -6,7 +6,6 @@ docs/decisions/0007.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -21,7 +20,7 @@ from webapp.services.directory import lookup
 class FreshPlans:
     """New plans of a batch, which can be stored in a later transaction.
 
-    changed: the rows whose plan differs from the stored one; values: the same for `planner.write_rows`. lines: their row numbers.
+    changed: the rows whose plan differs from the stored one. values: the same by line, for `planner.write_rows`.
     version, directory_version: of the batch and the directory when they were made.
     """
 
@@ -29,8 +28,7 @@ class FreshPlans:
     version: int
     directory_version: int
     changed: Sequence[Row]
-    values: Sequence[dict[str, Any]]
-    lines: Sequence[int]
+    values: dict[int, dict[str, Any]]
     counts: dict[str, int]
 
 
@@ -93,7 +91,7 @@ def store(batch: Batch, plans: FreshPlans) -> None:
     batch.planned_for_id = plans.for_id
     batch.directory_version = plans.directory_version
     batch.counts = plans.counts
-    planner.write_rows(plans.values)
+    planner.write_rows(list(plans.values.values()))
 
 
 def _plan(batch: Batch, by: User) -> FreshPlans:
@@ -101,16 +99,15 @@ def _plan(batch: Batch, by: User) -> FreshPlans:
     # first: what changes from here on makes these plans stale
     directory_version = lookup.directory_version()
     rows = planner.load(planner.select_rows(batch))
-    judgements = planner.plan_stored_rows(batch, rows, by)
-    changed = planner.find_changed(rows, judgements)
-    counts = Counter(batch.counts)
-    planner.put_plans(counts, changed, judgements)
+    plans = planner.plan_stored_rows(batch, rows, by)
+    changed = planner.find_changed(rows, plans)
+    for row in changed:
+        planner.set_plan(row, plans[row.line])
     return FreshPlans(
         for_id=by.id,
         version=batch.version,
         directory_version=directory_version,
         changed=changed,
-        values=[planner.row_values(row) for row in changed],
-        lines=[row.line for row in changed],
-        counts={name: n for name, n in counts.items() if n},
+        values={row.line: planner.row_values(row) for row in changed},
+        counts=dict(planner.count_rows(plans.values())),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 from sqlalchemy import ColumnElement, and_, or_, select
 
@@ -12,9 +12,8 @@ from webapp.core.plan.actions import Do
 from webapp.core.plan.planner import Ref
 from webapp.db import begin_write, db
 from webapp.models import Batch, BatchKind, BatchState, Outcome, Row, User
-from webapp.services.audit import events
-from webapp.services.audit.actions import AuditAction
-from webapp.services.batches import people_rows, replan, review
+from webapp.services.batches import people_rows, review, staging
+from webapp.services.batches.staging import NewRow
 
 _REVERTIBLE = (BatchState.FINISHED, BatchState.CANCELLED)
 _FINAL = (Do.RESEND, Do.REVOKE)
@@ -35,33 +34,34 @@ def stage(batch_id: int, by: User) -> tuple[Batch, bool]:
         raise ForbiddenError(
             "Your role does not include this. Ask an administrator if you need it."
         )
-    refs = list(_revertible_rows(original)) if _may_have_any(original) else []
-    if not refs:
+    rows = _find_rows(original) if _may_have_any(original) else []
+    if not rows:
         raise ConflictError(f"This {original.kind.value} left nothing that could be reverted.")
-    batch = people_rows.new_batch(
+    batch = staging.stage_rows(
+        rows,
         by,
+        {"reverts": original.id},
         kind=BatchKind.REVERT,
         title={"code": "revert", "of": original.title or {"code": "text", "text": original.name}},
         action=original.action,
         reverts_id=original.id,
     )
-    people_rows.add(batch, refs)
-    replan.plan_batch(batch)
-    events.record(by, AuditAction.BATCH_STAGED, batch, reverts=original.id, rows=len(refs))
-    db.session.commit()
     return batch, True
 
 
-def _revertible_rows(original: Batch) -> Iterator[tuple[int, Ref]]:
-    """Line and person of each row that did something which can be taken back."""
+def _find_rows(original: Batch) -> list[NewRow]:
+    """A row for each that did something which can be taken back, with the same number."""
+    refs: dict[int, Ref] = {}
     for row in db.session.scalars(select(Row).where(_acted(original)).order_by(Row.line)):
         done = row.change
         if not revert.can_be_undone(done):
             continue
         if done.before is not None and done.subject:
-            yield row.line, done.subject
+            refs[row.line] = done.subject
         elif row.invitation_id:
-            yield row.line, ("invitation", row.invitation_id)
+            refs[row.line] = ("invitation", row.invitation_id)
+    people = staging.find_people(refs.values())
+    return [people[ref] | {"line": line} for line, ref in refs.items() if ref in people]
 
 
 def _acted(original: Batch) -> ColumnElement[bool]:

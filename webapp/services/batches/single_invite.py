@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from webapp import queue
 from webapp.core.addresses import Address, key_of, parse
 from webapp.core.errors import RuleViolationError
-from webapp.core.plan.planner import Access, Issue, Person
-from webapp.core.plan.registry import Registry
+from webapp.core.plan.planner import Access, Person
 from webapp.core.text import row_phrases
 from webapp.db import begin_write, db
 from webapp.models import Invitation, Row, User
@@ -24,8 +24,8 @@ from webapp.services.settings import in_force
 class InviteRefusedError(RuleViolationError):
     """A single invite that was refused: issues by field, and the person or invitation in its way."""
 
-    def __init__(self, *issues: Issue, person: Person | None = None) -> None:
-        self.issues = [issue.as_dict() for issue in issues]
+    def __init__(self, *issues: dict[str, Any], person: Person | None = None) -> None:
+        self.issues = list(issues)
         super().__init__(" ".join(map(row_phrases.describe, self.issues)))
         self.person = person
 
@@ -35,10 +35,9 @@ def invite(cells: Mapping[str, str], by: User, *, proven: bool = False) -> Invit
 
     proven: `by` has just given their password, as it takes where the role manages people.
     """
-    days = in_force.settings().invite_days
     begin_write()
-    access, address, registry = _plan(cells, by, proven)
-    return _finish(access, address, registry, by, days)
+    address, access = _plan(cells, by, proven)
+    return _finish(address, access, by, in_force.settings().invite_days)
 
 
 def replace_invitation(
@@ -52,9 +51,9 @@ def replace_invitation(
     begin_write()
     old = invitations.get_pending(invitation_id, by)
     if key_of(email) == old.email_key:
-        raise InviteRefusedError(Issue("email", "same_address"))
+        raise InviteRefusedError({"field": "email", "code": "same_address"})
     cells = {"email": email, "role": old.role.name, "groups": old.group_names}
-    access, address, registry = _plan(cells, by, proven)
+    address, access = _plan(cells, by, proven)
     row = outbox.unfinished_row(old.id)
     invitations.revoke(old, by)
     events.record(
@@ -67,47 +66,44 @@ def replace_invitation(
     replaced_addresses.record(old.email_key, address.display, address.key)
     if row:
         outbox.reassign_row(row, old.id, address)
-    return _finish(access, address, registry, by, old.valid_days, old.batch_id, row)
+    return _finish(address, access, by, old.valid_days, old.batch_id, row)
 
 
-def _plan(cells: Mapping[str, str], by: User, proven: bool) -> tuple[Access, Address, Registry]:
-    """What one person would get, and their address. Raises InviteRefusedError. Does not commit."""
+def _plan(cells: Mapping[str, str], by: User, proven: bool) -> tuple[Address, Access]:
+    """One person's address, and what they would get. Raises InviteRefusedError. Does not commit."""
     registry = lookup.registry(by)
     row = (1, cells["email"], cells["role"], cells["groups"])
-    judgement = planner.plan_rows([row], lookup.policy(by, registry))[1]
-    change, key = judgement.change, str(judgement.email_key)
-    person = lookup.people([key]).get(key)
+    planned = planner.plan_rows([row], lookup.policy(by, registry))[1]
+    key = planned["email_key"]
+    person = lookup.people([key]).get(key) if key else None
     if person and not person.is_gone:
-        raise InviteRefusedError(
-            Issue("email", "has_account" if person.kind == "user" else "is_invited"), person=person
-        )
-    if change.issues:
-        raise InviteRefusedError(*change.issues)
-    assert change.after is not None
-    role = registry.role_by_id[change.after.role]
+        code = "has_account" if person.kind == "user" else "is_invited"
+        raise InviteRefusedError({"field": "email", "code": code}, person=person)
+    if planned["issues"]:
+        raise InviteRefusedError(*planned["issues"])
+    access = Access.from_dict(planned["change_dict"]["after"])
+    role = registry.role_by_id[access.role]
     if role.manages_people and not proven:
-        raise InviteRefusedError(Issue("password", "proof", {"role": role.name}))
-    return change.after, parse(cells["email"].strip(), registry.allowed_domains), registry
+        raise InviteRefusedError({"field": "password", "code": "proof", "role": role.name})
+    return parse(cells["email"].strip(), registry.allowed_domains), access
 
 
 def _finish(
-    access: Access,
     address: Address,
-    registry: Registry,
+    access: Access,
     by: User,
     days: int,
     batch_id: int | None = None,
     row: Row | None = None,
 ) -> Invitation:
     """Add the invitation and its message, commit, and wake a worker."""
-    row_id = row.id if row else None
+    people = [(address, access, row.id if row else None)]
     [invitation_id] = apply.invite(
-        [(address, access, row_id)], by, registry, valid_days=days, batch_id=batch_id
+        people, by, lookup.registry(by), valid_days=days, batch_id=batch_id
     )
-    invitation = db.session.get_one(Invitation, invitation_id)
     if row:
-        row.invitation_id = invitation.id
+        row.invitation_id = invitation_id
     lookup.bump_version()
     db.session.commit()
     queue.enqueue_send()
-    return invitation
+    return db.session.get_one(Invitation, invitation_id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -145,8 +146,8 @@ def _erase_from_open_batches(found: Traces, redactor: Redactor, by: User) -> Non
         discard.delete_file(batch)
         are_theirs = Row.batch_id == batch.id, Row.id.in_(found.rows)
         rows = db.session.scalars(select(Row).where(*are_theirs)).all()
-        standing = [planner.count_keys(row) for row in rows if row.removed_at is None]
-        planner.update_counts(batch, standing, -1)
+        standing = [planner.row_values(row) for row in rows if row.removed_at is None]
+        batch.counts = dict(Counter(batch.counts) - planner.count_rows(standing))
         bulk_execute(delete(Row).where(*are_theirs))
         batch.version += 1
 

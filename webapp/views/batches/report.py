@@ -13,7 +13,7 @@ from webapp.http.attachments import attach
 from webapp.http.web import current_user, redirect_to, require
 from webapp.models import Outcome, Row
 from webapp.services.batches import report as reports
-from webapp.services.batches import reverts, review_again
+from webapp.services.batches import reverts, staging
 from webapp.services.batches import review as batches
 from webapp.services.mail import outbox
 
@@ -34,7 +34,7 @@ def retry(batch_id: int) -> BaseResponse:
 @require(Permission.INVITATIONS_MAKE)
 def stage_again(batch_id: int) -> BaseResponse:
     """A batch under review from the rows that had changed since this one's review: a new one, or the one there is."""
-    batch = review_again.stage(batch_id, current_user())
+    batch = staging.stage_again(batch_id, current_user())
     return redirect_to("batches.show", batch_id=batch.id)
 
 
