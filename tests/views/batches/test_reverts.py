@@ -108,14 +108,12 @@ class TestTheDryRun:
         made = {i.email.partition("@")[0]: i for i in db.session.scalars(db.select(Invitation))}
         actions.do_now("user", ana.id, Action(Do.SET_GROUPS), owner.user)
         actions.do_now("user", ben.id, Action(Do.DEACTIVATE), owner.user)
-        joined = invitations.accept(token_of(made["accepted"]), "Li Wei", "correct horse battery")
-        actions.do_now("user", joined.id, Action(Do.SET_ROLE, role=role("Remote").id), owner.user)
+        invitations.accept(token_of(made["accepted"]), "Li Wei", "correct horse battery")
         actions.do_now("invitation", made["again"].id, Action(Do.RESEND), owner.user)
         actions.do_now("invitation", made["revoked"].id, Action(Do.REVOKE), owner.user)
         actions.do_now("invitation", made["other"].id, Action(Do.SET_ROLE, role=role("Remote").id), owner.user)
         undo = revert(admin, batch)
         found = plans(undo)
-        assert {row.email: row.role for row in rows_of(undo)}["accepted@northfield.example"] == "Remote"  # as it is today
         assert re.fullmatch(f"Changed since by Maren Okafor on {DATE}.", found["ana"][1])
         assert re.fullmatch(f"Deactivated by Maren Okafor on {DATE}.", found["ben"][1])
         assert re.fullmatch(f"Accepted on {DATE}.", found["accepted"][1])
