@@ -24,7 +24,8 @@ from webapp.http.rate_limits import MINUTES, Limit
 from webapp.http.web import Page, current_user, peer, run_after_response, safe_next
 from webapp.models import User
 from webapp.services.accounts import sessions, two_factor
-from webapp.services.accounts.sessions import Refusal
+from webapp.services.audit.actions import AuditAction
+from webapp.services.audit.events import count_refusal
 
 KNOWN = 5
 """How many accounts a browser is known by: people share one."""
@@ -45,12 +46,13 @@ def load_user() -> None:
 
 def start_session(user: User) -> None:
     """Sign this person in on this device. The answer should load a whole page: forms of open pages are no longer valid."""
-    old = session.get("sid")
+    if g.user:
+        sessions.end_sessions(g.user, g.user, only=g.session_id)
     clear_session()
     session["device"] = session.get("device") or secrets.token_hex(8)
     known = [_digest(user.email_key), *session.get("known", [])]
     session["known"] = list(dict.fromkeys(known))[:KNOWN]
-    session["sid"] = sessions.start_session(user, peer(), request.user_agent.string, replaces=old)
+    session["sid"] = sessions.start_session(user, peer(), request.user_agent.string)
 
 
 def renew_session() -> None:
@@ -68,7 +70,7 @@ def clear_session() -> None:
 
 def account_of(email: str) -> str:
     """What tries to sign in are counted by: the account's key. All that is no address is counted together."""
-    return sessions.account_key(email) or "(not an email address)"
+    return sessions.account_key(email) or sessions.NO_ADDRESS
 
 
 def device_of(account: str) -> str:
@@ -97,7 +99,7 @@ def check_password(password: str, kept: str = "Nothing was sent.") -> None:
     kept: how the sentence ends.
     """
     with limit_tries(current_user().email_key, Limit.SIGN_IN, "own password", kept):
-        sessions.check_own_password(current_user(), password, peer(), kept)
+        sessions.check_own_password(current_user(), password, kept)
 
 
 def check_given_password(kept: str = "Nothing was sent.") -> bool:
@@ -117,7 +119,7 @@ def count_try(
     """
     left = rate_limits.hit(account, peer(), limit, device_of(account))
     if left < 0:
-        record_refusal(Refusal.LIMIT, what)
+        record_refusal(AuditAction.LIMIT_REFUSED, what)
         sentence = f"Too many tries. Try again in {MINUTES} minutes. {kept}"
         raise TooManyTriesError(sentence.strip(), field=field)
     return left
@@ -151,7 +153,7 @@ def answer_dead_link(what: str, page: tuple[str, int], is_known: bool = False) -
 
     is_known: whether it was a link once. Trying many that never were raises RateLimitError; working links still open from there.
     """
-    record_refusal(Refusal.LINK, what)
+    record_refusal(AuditAction.LINK_REFUSED, what)
     if not is_known and rate_limits.hit_dead_link(peer()):
         raise RateLimitError(
             "Many links that do not work were opened from here. "
@@ -160,11 +162,11 @@ def answer_dead_link(what: str, page: tuple[str, int], is_known: bool = False) -
     return page
 
 
-def record_refusal(kind: Refusal, what: str = "") -> None:
+def record_refusal(kind: AuditAction, what: str = "") -> None:
     """Have the audit log count a refusal, after the answer. what: "" for the method and path of this request."""
     user = g.get("user")
     what = what or f"{request.method} {request.path}"
-    run_after_response(sessions.record_refusal, kind, user.id if user else None, what, peer())
+    run_after_response(count_refusal, kind, user.id if user else None, what, peer())
 
 
 def _digest(account: str) -> str:

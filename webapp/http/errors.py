@@ -34,14 +34,14 @@ from webapp.http.auth import record_refusal
 from webapp.http.origins import WrongHostError, WrongOriginError
 from webapp.http.rate_limits import log_refusal
 from webapp.http.web import LONGEST_FORM, is_fragment, redirect_to, safe_next
-from webapp.services.accounts.sessions import Refusal
+from webapp.services.audit.actions import AuditAction
 from webapp.services.batches.review import NotUnderReviewError
 from webapp.services.settings import in_force
 
 NOTED = {
-    ForbiddenError: Refusal.ACCESS,
-    RateLimitError: Refusal.LIMIT,
-    OutOfRankError: Refusal.RANK,
+    ForbiddenError: AuditAction.ACCESS_REFUSED,
+    RateLimitError: AuditAction.LIMIT_REFUSED,
+    OutOfRankError: AuditAction.RANK_REFUSED,
 }
 """Which of our errors are refusals that the audit log counts."""
 
@@ -88,7 +88,7 @@ def page_too_old(_error: CSRFError) -> Response:
 
 def wrong_origin(error: WrongOriginError) -> Response:
     """Answer a form that came from another site, or that a proxy makes look so."""
-    record_refusal(Refusal.ORIGIN, error.said)
+    record_refusal(AuditAction.ORIGIN_REFUSED, error.said)
     here = in_force.environment().public_url
     text = (
         f"Your browser says that this form came from another site ({error.said}), so nothing was changed. "

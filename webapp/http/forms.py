@@ -169,6 +169,8 @@ class OwnEmailForm(FlaskForm):  # type: ignore[misc]
     def validate_email(self, field: Field) -> None:
         """Set `address`. The own domain and allowed domains always pass."""
         self.address = parse_address(field.data, g.user.email_key.rpartition("@")[2])
+        if self.address.key == g.user.email_key:
+            raise ValidationError("This is your email already.")
 
 
 class SecondFactorForm(CodeForm):

@@ -73,8 +73,8 @@ def test_one_address_confirmed_by_two_people_at_once_belongs_to_one(app: Flask) 
         token_for(make_user(name), LinkPurpose.EMAIL, email=address.display, email_key=address.key)
         for name in ("Amelia Hart", "Albert Hart")
     ]
-    results = at_once(app, *(lambda token=token: profile.confirm_email(token) for token in tokens))
-    assert sorted(map(str, results)) == sorted(["done", str(profile.EmailTakenError)])
+    results = at_once(app, *(lambda token=token: password_reset.use(token, LinkPurpose.EMAIL) for token in tokens))
+    assert sorted(map(str, results)) == sorted(["done", str(ConflictError)])
     assert db.session.scalars(db.select(User.email_key).where(User.email_key == address.key)).all() == [address.key]
 
 
@@ -110,6 +110,6 @@ def test_a_change_of_email_that_waits_ends_with_a_new_password(app: Flask) -> No
         token = token_for(owner, LinkPurpose.EMAIL, email="x@away.example", email_key="x@away.example")
         renew()
         with pytest.raises(ConflictError):
-            profile.confirm_email(token)
+            password_reset.use(token, LinkPurpose.EMAIL)
     told = db.session.scalars(db.select(AuditEvent).where(AuditEvent.action == "email.change_withdrawn")).all()
     assert [event.details for event in told] == [{"after": {"email": "x@away.example"}}] * 3

@@ -145,9 +145,10 @@ def test_a_token_opens_its_own_session_only(app):
     token, other = (sessions.start_session(user, "192.0.2.1", "x" * 500) for _ in range(2))
     assert len(token) == 43
     assert sessions.find_session(token).id != sessions.find_session(other).id
-    sessions.end_session(token)
+    own = sessions.find_session(token).id
+    sessions.end_sessions(user, user, only=own)
     assert sessions.find_session(token) is None
     assert sessions.find_session(other).user.id == user.id
     assert sessions.find_session("") is None
-    sessions.end_session(token)
+    assert sessions.end_sessions(user, user, only=own) == 0
     assert len(db.session.scalars(db.select(Session)).all()) == 1

@@ -13,7 +13,6 @@ from webapp.core.text.audit_problems import describe_problems, list_advice, list
 from webapp.core.text.redact import Redactor
 from webapp.db import begin_write, db, utcnow
 from webapp.models import AuditChain, AuditEvent
-from webapp.services.accounts.sessions import Refusal
 from webapp.services.audit import chain as audit_chain
 from webapp.services.audit import events as audit
 from webapp.services.audit.actions import AuditAction
@@ -113,7 +112,7 @@ class TestSealing:
 
     def test_a_refusal_is_sealed_once_its_hour_is_over_and_counted_until_then(self):
         for _ in range(3):
-            audit.count_refusal(Refusal.ACCESS, make_persona("Remote"), "GET /audit", "192.0.2.1")
+            audit.count_refusal(AuditAction.ACCESS_REFUSED, make_persona("Remote").id, "GET /audit", "192.0.2.1")
             seal_all()
         (event,) = events()
         assert (event.count, event.seq) == (3, None)
@@ -121,7 +120,7 @@ class TestSealing:
         age(1)
         seal_all()
         assert events()[0].seq == 1
-        audit.count_refusal(Refusal.ACCESS, make_persona("Remote"), "GET /audit", "192.0.2.1")
+        audit.count_refusal(AuditAction.ACCESS_REFUSED, make_persona("Remote").id, "GET /audit", "192.0.2.1")
         assert [each.count for each in events()] == [3, 1]
         assert not audit_chain.verify().wrong
 

@@ -113,6 +113,13 @@ def test_the_email_changes_when_the_new_address_is_confirmed(amelia, client):
     assert (event.details["before"], event.details["after"]) == ({"email": AMELIA}, {"email": HART})
 
 
+def test_confirming_an_email_sets_no_password(amelia, client):
+    ask(amelia)
+    client.post(f"/email-changes/{token_to(HART)}", {"password": NEW})
+    client.post("/sign-in", {"email": HART, "password": NEW}, status=422)
+    client.post("/sign-in", {"email": HART, "password": PASSWORD})
+
+
 def test_users_win_a_pending_invitation_for_the_new_address_is_revoked(amelia, client):
     invitation = db.session.get_one(Invitation, make_message(HART).invitation_id)
     ask(amelia)
@@ -142,7 +149,7 @@ def test_whether_somebody_has_an_account_is_not_said_to_who_asks_for_their_addre
     taken, free = ask(amelia, maren), ask(amelia, "nobody@northfield.example")
     assert (taken.status, taken.location) == (free.status, free.location)
     ask(amelia, maren)
-    assert "Another person has this email" in client.post(f"/email-changes/{token_to(maren)}", status=410).page.text
+    assert "Another person may have this email" in client.post(f"/email-changes/{token_to(maren)}", status=410).page.text
     assert db.session.get_one(User, amelia.user.id).email == AMELIA
 
 
@@ -184,7 +191,7 @@ def test_somebody_who_takes_the_address_meanwhile_keeps_it(amelia, client):
     ask(amelia)
     token = token_to(HART)
     make_user("Albert Hart", email=HART)
-    assert "Another person has this email" in client.post(f"/email-changes/{token}", status=410).page.text
+    assert "Another person may have this email" in client.post(f"/email-changes/{token}", status=410).page.text
     assert db.session.get_one(User, amelia.user.id).email == AMELIA
 
 
@@ -223,14 +230,14 @@ def test_sessions_are_listed_with_device_address_and_time_and_ended_one_by_one(s
     assert not page.all("form", action=f"/account/sessions/{here.id}/end")
     amelia.post(f"/account/sessions/{there.id}/end")
     elsewhere.get("/", status=303)
-    assert "1 other device has to sign in again." in amelia.get("/account/sessions/end").page.text
+    assert "Your other devices have to sign in again." in amelia.get("/account/sessions/end").page.text
     third.get("/")
     amelia.post("/account/sessions/end")
-    assert "1 other device is signed out." in amelia.get("/account").page.text
+    assert "Signed out on 1 other device." in amelia.get("/account").page.text
     third.get("/", status=303)
     amelia.get("/account")
     amelia.post(f"/account/sessions/{here.id}/end")
-    assert "That device was signed out already." in amelia.get("/account").page.text, "not this one: that is signing out"
+    assert "Signed out on 0 other devices." in amelia.get("/account").page.text, "not this one: that is signing out"
 
 
 def test_nobody_ends_the_session_of_somebody_else(amelia, owner):

@@ -79,11 +79,10 @@ class TestOnTopOfSomebodyElsesSession:
         victim.post("/sign-in", {"email": other.email, "password": PASSWORD})
         elsewhere.get("/account")
 
-    def test_signing_in_again_as_oneself_is_no_sign_out(self, app, victim):
+    def test_signing_in_again_as_oneself_ends_the_session_before(self, app, victim):
         copy = copy_of(app, victim)
         victim.post("/sign-in", {"email": victim.user.email, "password": PASSWORD})
         assert_ended(copy)
-        assert signed_out(victim.user) == []
 
 
 class TestTheSessionThatChangesWhatSignsOneIn:

@@ -28,7 +28,6 @@ from webapp.models import (
     UserState,
 )
 from webapp.services.accounts import profile, sessions, two_factor
-from webapp.services.accounts.sessions import Refusal
 from webapp.services.audit import events
 from webapp.services.audit.actions import AuditAction
 from webapp.services.directory import lookup
@@ -43,13 +42,11 @@ AN_HOUR = 3
 def find_link(token: str, purpose: LinkPurpose) -> AccountLink | None:
     """The link, while it works and its person may use it."""
     link = account_links.find_by_token(token, purpose)
-    return link if link and _may_use(link) else None
-
-
-def _may_use(link: AccountLink) -> bool:
-    is_for_owner = link.purpose is LinkPurpose.SIGN_IN
-    user = link.user
-    return user.state is UserState.ACTIVE and (user.role.is_owner or not is_for_owner)
+    if link is None or link.user.state is not UserState.ACTIVE:
+        return None
+    if purpose is LinkPurpose.SIGN_IN and not link.user.role.is_owner:
+        return None
+    return link
 
 
 def in_need(user_id: int, by: User) -> User:
@@ -79,25 +76,30 @@ def ask(email: str, peer: str) -> None:
     """
     key = sessions.account_key(email)
     begin_write()
-    is_here = User.email_key == key, User.state == UserState.ACTIVE
-    user = db.session.scalar(select(User).where(*is_here)) if key else None
-    if user is None and key and _send_invitation_again(key, peer):
+    is_theirs = User.email_key == key, User.state == UserState.ACTIVE
+    user = db.session.scalar(select(User).where(*is_theirs)) if key else None
+    is_sent = False
+    if user:
+        is_sent = _send_link(user, peer)
+    elif key:
+        is_sent = _send_invitation_again(key, peer)
+    if is_sent:
         db.session.commit()
         queue.enqueue_send()
-        return
-    if user is None or profile.count_lately(user, MessageKind.RESET) >= AN_HOUR:
+    else:
         db.session.rollback()
-        events.count_refusal(
-            Refusal.RESET, None, email.strip() if key else "(not an email address)", peer
-        )
-        return
+        label = key or sessions.NO_ADDRESS
+        events.count_refusal(AuditAction.PASSWORD_RESET_REFUSED, None, label, peer)
+
+
+def _send_link(user: User, peer: str) -> bool:
+    """Send a link, unless AN_HOUR were sent within the hour. Does not commit."""
+    if profile.count_lately(user, MessageKind.RESET) >= AN_HOUR:
+        return False
     link = account_links.create_link(user, LinkPurpose.RESET)
-    outbox.add_message(
-        MessageKind.RESET, user.email, user_id=user.id, link_id=link.id, priority=Priority.RESET
-    )
+    profile.tell(user, MessageKind.RESET, link)
     events.record(None, AuditAction.PASSWORD_RESET_ASKED, user).address = peer
-    db.session.commit()
-    queue.enqueue_send()
+    return True
 
 
 def make_link(user_id: int, by: User, *, proven: bool = False) -> AccountLink:
@@ -135,24 +137,28 @@ def make_owner_link(*, without_second_factor: bool) -> AccountLink:
 
 
 def use(token: str, purpose: LinkPurpose, password: str = "") -> User:
-    """Set the new password, which has passed `schemas.passwords`, if there is one. -> whose link it is.
+    """Do what a link is for, and set the new password, which has passed `schemas.passwords`. Returns whose link it is.
 
-    The Owner's link may turn two-step sign-in off. Everybody signed in with the old password is signed out. Raises
-    ConflictError where the link does not work; of two who use it at once one wins.
+    Everybody signed in with the old password is signed out. Raises ConflictError if the link does not work, or another was
+    faster, or somebody else has the new e-mail.
     """
     db.session.rollback()
     password_hash = hash_password(password) if password else ""  # slow: no transaction is open
     begin_write()
-    link = account_links.use_link(token, purpose)
-    user, how = link.user, "by a link"
-    if not _may_use(link):
-        raise ConflictError(account_links.DEAD)
+    link = find_link(token, purpose)
+    if link is None:
+        raise ConflictError("This link does not work any more.")
+    link.closed_at = utcnow()
+    user = link.user
+    how = "by a link"
     if purpose is LinkPurpose.SIGN_IN:
         how = "by the Owner’s link"
         events.record(user, AuditAction.OWNER_LINK_USED, user)
         if link.without_second_factor and user.has_second_factor:
             two_factor.clear(user, by=user, how=how)
-    if password_hash:
+    if purpose is LinkPurpose.EMAIL:
+        profile.change_email(link)
+    elif password_hash:
         profile.set_password(user, password_hash, how=how)
     db.session.commit()
     queue.enqueue_send()

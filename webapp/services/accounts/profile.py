@@ -13,11 +13,11 @@ from webapp.core.errors import (
     ForbiddenError,
     NotFoundError,
     RateLimitError,
-    RuleViolationError,
 )
 from webapp.core.security.passwords import hash_password
 from webapp.db import begin_write, db, utcnow
 from webapp.models import (
+    AccountLink,
     Invitation,
     InvitationState,
     LinkPurpose,
@@ -37,10 +37,6 @@ from webapp.services.mail import outbox
 
 AN_HOUR = 5
 """How many e-mails of one kind people may cause about their own account within an hour."""
-
-
-class EmailTakenError(ConflictError):
-    """Another person has the new address."""
 
 
 def get_user_below(user_id: int, by: User) -> User:
@@ -90,25 +86,17 @@ def set_password(user: User, password_hash: str, *, how: str, keep: int | None =
 
 
 def ask_for_email(user: User, address: Address) -> None:
-    """Send a link to the new address; the e-mail changes when it is confirmed. Raises RuleViolationError.
+    """Send a link to the new address; the e-mail changes when it is confirmed. Raises RateLimitError.
 
     Whether someone else has the address is only revealed to people who can read its mail, when they confirm the link.
     """
     begin_write()
-    if address.key == user.email_key:
-        raise RuleViolationError("This is your email already.", field="email")
     refuse_flood(user, MessageKind.EMAIL_CHANGE)
     account_links.close_links(user, LinkPurpose.EMAIL)
     link = account_links.create_link(
         user, LinkPurpose.EMAIL, email=address.display, email_key=address.key
     )
-    outbox.add_message(
-        MessageKind.EMAIL_CHANGE,
-        link.email,
-        user_id=user.id,
-        link_id=link.id,
-        priority=Priority.RESET,
-    )
+    tell(user, MessageKind.EMAIL_CHANGE, link)
     tell(user, MessageKind.EMAIL_CHANGING)
     events.record(user, AuditAction.EMAIL_CHANGE_ASKED, user, after={"email": link.email})
     db.session.commit()
@@ -129,21 +117,18 @@ def _keep_email(user: User) -> None:
         events.record(user, AuditAction.EMAIL_CHANGE_WITHDRAWN, user, after={"email": link.email})
 
 
-def confirm_email(token: str) -> User:
-    """Change the e-mail to the confirmed address. A pending invitation for it is revoked.
+def change_email(link: AccountLink) -> None:
+    """Change the e-mail to the confirmed one. A pending invitation for it is revoked. Does not commit.
 
-    Raises ConflictError if the link does not work, or EmailTakenError.
+    Raises ConflictError if another person has it.
     """
-    begin_write()
-    link = account_links.use_link(token, LinkPurpose.EMAIL)
     user = link.user
-    if user.state is not UserState.ACTIVE:
-        raise ConflictError(account_links.DEAD)
     if db.session.scalar(select(User.id).where(User.email_key == link.email_key)):
-        raise EmailTakenError("Another person has this email.")
+        raise ConflictError("Another person has this email.")
     before = {"email": user.email}
     replaced_addresses.record(user.email_key, link.email, link.email_key)
-    user.email, user.email_key = link.email, link.email_key
+    user.email = link.email
+    user.email_key = link.email_key
     promised = (
         Invitation.email_key == link.email_key,
         Invitation.state == InvitationState.PENDING,
@@ -154,16 +139,13 @@ def confirm_email(token: str) -> User:
     after = {"email": user.email}
     events.record(user, AuditAction.USER_CHANGED, user, before=before, after=after)
     lookup.bump_version()
-    db.session.commit()
-    return user
 
 
 def refuse_flood(user: User, kind: MessageKind) -> None:
     """Refuse more than AN_HOUR e-mails of a kind about one's own account. Raises RateLimitError."""
     if count_lately(user, kind) >= AN_HOUR:
         raise RateLimitError(
-            f"You did this {AN_HOUR} times within the hour. Wait a while, then try again.",
-            field="email",
+            f"You did this {AN_HOUR} times within the hour. Wait a while, then try again."
         )
 
 
@@ -176,6 +158,10 @@ def count_lately(user: User, kind: MessageKind) -> int:
     return db.session.scalar(query) or 0
 
 
-def tell(user: User, kind: MessageKind) -> None:
-    """Queue an e-mail about what happened to the account. Does not commit."""
-    outbox.add_message(kind, user.email, user_id=user.id, priority=Priority.SINGLE)
+def tell(user: User, kind: MessageKind, link: AccountLink | None = None) -> None:
+    """Queue an e-mail about the account, with a link, which may go to a new address. Does not commit."""
+    if link is None:
+        outbox.add_message(kind, user.email, user_id=user.id, priority=Priority.SINGLE)
+        return
+    address = link.email or user.email
+    outbox.add_message(kind, address, user_id=user.id, link_id=link.id, priority=Priority.RESET)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import secrets
 from datetime import timedelta
-from enum import StrEnum
-from typing import NoReturn
 
 from sqlalchemy import ColumnElement, delete, or_, select
 
@@ -21,19 +19,8 @@ from webapp.services.audit.events import count_refusal
 from webapp.services.settings import in_force
 
 MINUTE = timedelta(minutes=1)
-
-
-class Refusal(StrEnum):
-    """What the audit log counts in addition to failed sign-ins; all end in ".refused", by which it finds them."""
-
-    ACCESS = "access.refused"
-    PASSWORD = "password.refused"  # noqa: S105 -- a kind of event
-    RESET = "password_reset.refused"
-    CODE = "second_factor.refused"
-    LIMIT = "limit.refused"
-    RANK = "rank.refused"
-    ORIGIN = "origin.refused"
-    LINK = "link.refused"
+NO_ADDRESS = "(not an email address)"
+"""In the audit log, in place of what was typed: it may be a password."""
 
 
 def account_key(email: str) -> str | None:
@@ -57,39 +44,31 @@ def list_sessions(user: User) -> list[Session]:
     return list(db.session.scalars(own.order_by(Session.seen_at.desc(), Session.id.desc())))
 
 
-def sign_in(email: str, password: str, address: str = "") -> User:
-    """The active user with this e-mail and password. address: the network address, for the audit log.
+def sign_in(email: str, password: str) -> User:
+    """The active user with this e-mail and password.
 
     A wrong password, an unknown e-mail and a deactivated account get the same RuleViolationError after the same time.
     """
     key = account_key(email)
     user = db.session.scalar(select(User).where(User.email_key == key)) if key else None
-    is_active = user is not None and user.state is UserState.ACTIVE
-    user_id = user.id if user else None
     stored = user.password_hash if user else passwords.dummy_hash()
     db.session.rollback()  # no transaction is open while the password is checked
 
     is_right = passwords.matches(stored, password)
-    if not is_right or not is_active:
-        _refuse_sign_in(email.strip() if key else "(not an email address)", address)
-    new_hash = passwords.hash_password(password) if passwords.is_outdated(stored) else stored
+    is_outdated = is_right and passwords.is_outdated(stored)
+    new_hash = passwords.hash_password(password) if is_outdated else stored
     begin_write()
-    user = db.session.get_one(User, user_id)
-    if user.state is not UserState.ACTIVE or user.password_hash != stored:
-        _refuse_sign_in(user.email, address)
+    is_same = user is not None and user.password_hash == stored
+    if user is None or not is_right or not is_same or user.state is not UserState.ACTIVE:
+        db.session.rollback()
+        count_refusal(AuditAction.SIGN_IN_FAILED, None, key or NO_ADDRESS)
+        raise RuleViolationError("Email or password is wrong.")
     user.password_hash = new_hash
     db.session.commit()
     return user
 
 
-def _refuse_sign_in(email: str, address: str) -> NoReturn:
-    count_refusal(AuditAction.SIGN_IN_FAILED, None, email, address)
-    raise RuleViolationError("Email or password is wrong.")
-
-
-def check_own_password(
-    user: User, password: str, address: str = "", kept: str = "Nothing was sent."
-) -> None:
+def check_own_password(user: User, password: str, kept: str = "Nothing was sent.") -> None:
     """Check that the signed-in person typed their own password. Raises RuleViolationError.
 
     kept: how the sentence ends.
@@ -97,33 +76,21 @@ def check_own_password(
     stored, user_id = user.password_hash, user.id
     db.session.rollback()  # nothing is open while the password is checked
     if not passwords.matches(stored, password):
-        count_refusal(Refusal.PASSWORD, db.session.get(User, user_id), "(own password)", address)
+        count_refusal(AuditAction.PASSWORD_REFUSED, user_id, "(own password)")
         raise RuleViolationError(f"This is not your password. {kept}")
 
 
-def start_session(user: User, address: str, user_agent: str, replaces: str | None = None) -> str:
-    """Start a session and return its token (256 bits) for the cookie; only the token's hash is stored.
-
-    replaces: the token of this browser's session so far, which ends, whoever's it is. The user's expired sessions are
-    deleted.
-    """
+def start_session(user: User, address: str, user_agent: str) -> str:
+    """Start a session and return its token (256 bits) for the cookie; only the token's hash is stored."""
     token = secrets.token_urlsafe(32)
     begin_write()
-    old = db.session.scalar(select(Session).where(Session.token_hash == hash_token(replaces or "")))
-    if old:
-        if old.user_id != user.id:
-            events.record(old.user, AuditAction.SIGNED_OUT, old.user)
-        db.session.delete(old)
-        db.session.flush()
-    db.session.execute(delete(Session).where(Session.user_id == user.id, _is_over()))
-    db.session.add(
-        Session(
-            token_hash=hash_token(token),
-            user_id=user.id,
-            address=address[:64],
-            user_agent=user_agent[:200],
-        )
+    session = Session(
+        token_hash=hash_token(token),
+        user_id=user.id,
+        address=address[:64],
+        user_agent=user_agent[:200],
     )
+    db.session.add(session)
     user.seen_at = utcnow()
     events.record(user, AuditAction.SIGNED_IN, user)
     db.session.commit()
@@ -146,16 +113,6 @@ def note_activity(session_id: int) -> None:
     session = db.session.get(Session, session_id)
     if session and session.seen_at <= now - MINUTE:
         session.seen_at = session.user.seen_at = now
-    db.session.commit()
-
-
-def end_session(token: str) -> None:
-    """Sign out: delete the session, if it still exists."""
-    begin_write()
-    session = db.session.scalar(select(Session).where(Session.token_hash == hash_token(token)))
-    if session:
-        events.record(session.user, AuditAction.SIGNED_OUT, session.user)
-        db.session.delete(session)
     db.session.commit()
 
 
@@ -188,11 +145,6 @@ def delete_expired() -> int:
     deleted = db.session.scalars(gone).all()
     db.session.commit()
     return len(deleted)
-
-
-def record_refusal(kind: Refusal, user_id: int | None, what: str, address: str) -> None:
-    """Record a refusal in the audit log. what: what was asked for, such as a method and path."""
-    count_refusal(kind, db.session.get(User, user_id) if user_id else None, what, address)
 
 
 def _is_over() -> ColumnElement[bool]:

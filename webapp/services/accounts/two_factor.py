@@ -12,12 +12,11 @@ from webapp import queue
 from webapp.core.errors import ConflictError, RuleViolationError
 from webapp.core.security import totp
 from webapp.core.security.permissions import Permission
-from webapp.core.security.tokens import digest, hash_token
+from webapp.core.security.tokens import hash_token
 from webapp.db import begin_write, db, utcnow
 from webapp.mail.messages import NAMELESS
 from webapp.models import MessageKind, RecoveryCode, User, UserState
 from webapp.services.accounts import profile
-from webapp.services.accounts.sessions import Refusal
 from webapp.services.audit import events
 from webapp.services.audit.actions import AuditAction
 from webapp.services.settings import in_force
@@ -71,11 +70,10 @@ def pending_user(user_id: int, since: float, proof: str) -> User | None:
 
 
 def _proof(user: User, since: float) -> str:
-    text = f"half-way|{user.id}|{user.password_hash}|{user.totp_salt}|{since}"
-    return digest(in_force.environment().secret_key, text).hex()
+    return hash_token(f"{user.id}|{user.password_hash}|{user.totp_salt}|{since}")
 
 
-def turn_on(user: User, salt: str, code: str, peer: str) -> list[str]:
+def turn_on(user: User, salt: str, code: str) -> list[str]:
     """Turn two-step sign-in on. -> the recovery codes, shown this once.
 
     Raises RuleViolationError if the code is wrong, ConflictError if it is already on.
@@ -84,7 +82,7 @@ def turn_on(user: User, salt: str, code: str, peer: str) -> list[str]:
     now = utcnow()
     step = totp.step_of([secret(user, salt)], totp.plain(code), now)
     if step is None:
-        _refuse(user, peer)
+        _refuse(user)
     profile.refuse_flood(user, MessageKind.SECOND_FACTOR_ON)
     if user.has_second_factor:
         raise ConflictError("Two-step sign-in is on already.")
@@ -97,27 +95,27 @@ def turn_on(user: User, salt: str, code: str, peer: str) -> list[str]:
     return codes
 
 
-def check_code(user: User, code: str, peer: str) -> None:
+def check_code(user: User, code: str) -> None:
     """Check a code and use it up. Raises RuleViolationError; of two who use one code at once, one passes."""
     begin_write()
-    _use_code(user, code, peer)
+    _use_code(user, code)
     db.session.commit()
 
 
-def renew_codes(user: User, code: str, peer: str) -> list[str]:
+def renew_codes(user: User, code: str) -> list[str]:
     """Replace the recovery codes. -> the new ones. Raises RuleViolationError if the code is wrong."""
     begin_write()
-    _use_code(user, code, peer)
+    _use_code(user, code)
     codes = _new_codes(user)
     events.record(user, AuditAction.RECOVERY_CODES_MADE, user)
     db.session.commit()
     return codes
 
 
-def turn_off(user: User, code: str, peer: str) -> None:
+def turn_off(user: User, code: str) -> None:
     """Turn two-step sign-in off. Raises RuleViolationError if the code is wrong."""
     begin_write()
-    _use_code(user, code, peer)
+    _use_code(user, code)
     clear(user, by=user, how="by themselves")
     db.session.commit()
     queue.enqueue_send()
@@ -152,7 +150,7 @@ def clear(user: User, *, by: User, how: str) -> None:
     events.record(by, AuditAction.SECOND_FACTOR_OFF, user, how=how)
 
 
-def _use_code(user: User, code: str, peer: str) -> None:
+def _use_code(user: User, code: str) -> None:
     """Use up the app's current code, or a recovery code. Raises RuleViolationError. Does not commit."""
     settings = in_force.environment()
     keys = (settings.secret_key, *settings.secret_key_fallbacks)
@@ -164,14 +162,14 @@ def _use_code(user: User, code: str, peer: str) -> None:
     own = RecoveryCode.user_id == user.id, RecoveryCode.code_hash == hash_token(totp.plain(code))
     recovery = db.session.scalar(select(RecoveryCode).where(*own))
     if recovery is None:
-        _refuse(user, peer)
+        _refuse(user)
     db.session.delete(recovery)
     events.record(user, AuditAction.RECOVERY_CODE_USED, user, left=codes_left(user))
 
 
-def _refuse(user: User, peer: str) -> NoReturn:
+def _refuse(user: User) -> NoReturn:
     db.session.rollback()
-    events.count_refusal(Refusal.CODE, user, "(second step)", peer)
+    events.count_refusal(AuditAction.SECOND_FACTOR_REFUSED, user.id, "(second step)")
     raise RuleViolationError("This code is not right, or was used already.", field="code")
 
 

@@ -4,12 +4,20 @@ from enum import StrEnum
 
 
 class AuditAction(StrEnum):
-    """The kinds of events; the part before the dot is the subject."""
+    """The kinds of events; the part before the dot is the subject. Refusals are counted: they are found by ".refused"."""
 
     SETUP_DONE = "setup.done"
     ORGANISATION_CHANGED = "organisation.changed"
     SIGNED_IN = "session.started"
     SIGN_IN_FAILED = "session.refused"
+    ACCESS_REFUSED = "access.refused"
+    PASSWORD_REFUSED = "password.refused"  # noqa: S105 -- a kind of event
+    PASSWORD_RESET_REFUSED = "password_reset.refused"  # noqa: S105
+    SECOND_FACTOR_REFUSED = "second_factor.refused"
+    LIMIT_REFUSED = "limit.refused"
+    RANK_REFUSED = "rank.refused"
+    ORIGIN_REFUSED = "origin.refused"
+    LINK_REFUSED = "link.refused"
     SIGNED_OUT = "session.ended"
     OWNERSHIP_HANDED_OVER = "ownership.handed_over"
     ROLE_CREATED = "role.created"

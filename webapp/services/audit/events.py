@@ -9,7 +9,6 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
-from enum import StrEnum
 from typing import Any
 
 from flask import current_app, has_request_context, request
@@ -95,7 +94,7 @@ def _label(subject: Subject) -> str:
 
 
 def _values(
-    actor: User | None, action: StrEnum, label: str, address: str, details: dict[str, Any]
+    actor: User | None, action: AuditAction, label: str, address: str, details: dict[str, Any]
 ) -> dict[str, Any]:
     return {
         "at": utcnow(),
@@ -146,15 +145,20 @@ def _stamp_new(_: Mapper[AuditEvent], __: Any, one: AuditEvent) -> None:
 # Refusals
 
 
-def count_refusal(action: StrEnum, actor: User | None, label: str, address: str) -> None:
+def count_refusal(
+    action: AuditAction, user_id: int | None, label: str, address: str | None = None
+) -> None:
     """Record a refusal; the same one again within the hour is counted, not added. Commits.
 
-    Nobody can fill the log with them: beyond the limits above, others are counted together as OTHERS.
+    Nobody can fill the log with them: beyond the limits above, others are counted together as OTHERS. address: of the
+    request, unless it has ended.
     """
-    place = (address if actor else place_of(address))[:64]
+    address = _peer() if address is None else address
+    place = (address if user_id else place_of(address))[:64]
     begin_write()
+    actor = db.session.get(User, user_id) if user_id else None
     recent = select(AuditEvent.id, AuditEvent.action, AuditEvent.subject, AuditEvent.address).where(
-        AuditEvent.actor_id == (actor.id if actor else None),
+        AuditEvent.actor_id == user_id,
         AuditEvent.seq.is_(None),
         AuditEvent.at > utcnow() - HOUR,
         AuditEvent.action.endswith(".refused"),

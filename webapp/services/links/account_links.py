@@ -8,7 +8,6 @@ from typing import Any
 
 from sqlalchemy import BindParameter, ColumnElement, exists, select, update
 
-from webapp.core.errors import ConflictError
 from webapp.core.security import tokens
 from webapp.core.text.formatting import plural
 from webapp.db import db, utcnow
@@ -22,7 +21,6 @@ PATHS = {
     LinkPurpose.EMAIL: "email-changes",
     LinkPurpose.SIGN_IN: "owner-links",
 }
-DEAD = "This link does not work any more."
 
 
 def link_url(link: AccountLink) -> str:
@@ -84,15 +82,6 @@ def create_link(user: User, purpose: LinkPurpose, **values: Any) -> AccountLink:
 def refresh_hash(link: AccountLink) -> None:
     """Store the hash of the link as it is derived now; the link changes with the server's key. Does not commit."""
     link.token_hash = tokens.hash_token(_token(link))
-
-
-def use_link(given: str, purpose: LinkPurpose) -> AccountLink:
-    """Use a link, once. Raises ConflictError if it does not work, or another was faster. Does not commit."""
-    link = find_by_token(given, purpose)
-    if link is None:
-        raise ConflictError(DEAD)
-    link.closed_at = utcnow()
-    return link
 
 
 def close_links(user: User, purpose: LinkPurpose) -> None:

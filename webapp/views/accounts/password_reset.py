@@ -1,11 +1,11 @@
-"""Ways back in: asking for a link to reset the password, and the pages behind it and behind the Owner's link."""
+"""Asking for a link to reset the password, making one for another user, and the pages behind all links to an account."""
 
 from __future__ import annotations
 
-from flask import Blueprint, render_template, url_for
+from flask import Blueprint, g, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
-from webapp.core.errors import ConflictError, RuleViolationError, TooManyTriesError
+from webapp.core.errors import ConflictError, RuleViolationError
 from webapp.core.security.permissions import Permission
 from webapp.http.auth import (
     account_of,
@@ -13,6 +13,7 @@ from webapp.http.auth import (
     check_given_password,
     continue_sign_in,
     count_try,
+    renew_session,
 )
 from webapp.http.forms import ForgottenForm, NewPasswordForm, OwnerLinkForm
 from webapp.http.questions import Question, ask
@@ -32,9 +33,14 @@ from webapp.services.links import account_links
 
 bp = Blueprint("password_reset", __name__)
 
-FORMS = {LinkPurpose.RESET: NewPasswordForm, LinkPurpose.SIGN_IN: OwnerLinkForm}
+FORMS = {
+    LinkPurpose.RESET: NewPasswordForm,
+    LinkPurpose.EMAIL: OwnerLinkForm,
+    LinkPurpose.SIGN_IN: OwnerLinkForm,
+}
 KINDS = {
     LinkPurpose.RESET: "a link to reset a password",
+    LinkPurpose.EMAIL: "a link to confirm an email",
     LinkPurpose.SIGN_IN: "a link for the Owner",
 }
 """The links, in the words of the audit log."""
@@ -54,12 +60,8 @@ def create() -> Page:
     form = ForgottenForm()
     if not form.validate():
         return render_template("accounts/password_reset/new.html", form=form), 422
-    try:
-        account = account_of(form.email.data)
-        count_try(account, Limit.RESET, f"password reset for {account}")
-    except TooManyTriesError as refusal:
-        page = render_template("accounts/password_reset/new.html", form=form, problem=str(refusal))
-        return page, refusal.status
+    account = account_of(form.email.data)
+    count_try(account, Limit.RESET, f"password reset for {account}")
     run_after_response(password_reset.ask, form.email.data, peer())
     validity = account_links.validity(LinkPurpose.RESET)
     return render_template(
@@ -68,6 +70,7 @@ def create() -> Page:
 
 
 @bp.get("/password-resets/<token>", defaults={"purpose": LinkPurpose.RESET})
+@bp.get("/email-changes/<token>", defaults={"purpose": LinkPurpose.EMAIL})
 @bp.get("/owner-links/<token>", defaults={"purpose": LinkPurpose.SIGN_IN})
 @require(PUBLIC)
 def show(token: str, purpose: LinkPurpose) -> Page:
@@ -80,10 +83,11 @@ def show(token: str, purpose: LinkPurpose) -> Page:
 
 
 @bp.post("/password-resets/<token>", defaults={"purpose": LinkPurpose.RESET})
+@bp.post("/email-changes/<token>", defaults={"purpose": LinkPurpose.EMAIL})
 @bp.post("/owner-links/<token>", defaults={"purpose": LinkPurpose.SIGN_IN})
 @require(PUBLIC)
 def use(token: str, purpose: LinkPurpose) -> Page | BaseResponse:
-    """Set the new password, with which one signs in. The Owner is signed in at once, or asked for the second factor."""
+    """Do what the link is for. The Owner is signed in at once, or asked for the second factor."""
     link = password_reset.find_link(token, purpose)
     if link is None:
         return dead_link_page(purpose)
@@ -97,7 +101,12 @@ def use(token: str, purpose: LinkPurpose) -> Page | BaseResponse:
         return dead_link_page(purpose)
     if purpose is LinkPurpose.SIGN_IN:
         return continue_sign_in(user)
-    return redirect_to("sessions.new", say="Your password is changed. Sign in with it.")
+    said = "Your password is changed. Sign in with it."
+    if purpose is LinkPurpose.EMAIL:
+        if g.user == user:
+            renew_session()
+        said = f"Your email is {user.email} now. Sign in with it."
+    return redirect_to("sessions.new", say=said)
 
 
 def dead_link_page(purpose: LinkPurpose) -> Page:
@@ -106,39 +115,13 @@ def dead_link_page(purpose: LinkPurpose) -> Page:
     return answer_dead_link(KINDS[purpose], page)
 
 
-@bp.get("/users/<int:user_id>/reset-link")
+@bp.route("/users/<int:user_id>/reset-link", methods=["GET", "POST"])
 @require(Permission.USERS_MANAGE)
-def handing_over(user_id: int) -> tuple[str, int]:
-    """The question before a link is made."""
-    return link_question(user_id)
-
-
-@bp.post("/users/<int:user_id>/reset-link")
-@require(Permission.USERS_MANAGE)
-def hand_over(user_id: int) -> str | tuple[str, int]:
-    """Make a reset link for a user ranked below, without a mail server; shown once."""
-    password_reset.in_need(user_id, current_user())
-    try:
-        link = password_reset.make_link(
-            user_id, current_user(), proven=check_given_password("No link was made.")
-        )
-    except RuleViolationError as refusal:
-        return link_question(user_id, str(refusal), refusal.status)
-    validity = account_links.validity(link.purpose)
-    return render_template(
-        "accounts/password_reset/link.html",
-        address=account_links.link_url(link),
-        user=link.user,
-        validity=validity,
-    )
-
-
-def link_question(user_id: int, problem: str = "", status: int = 200) -> tuple[str, int]:
-    """The question, after a wrong password with what was wrong."""
-    user, validity = (
-        password_reset.in_need(user_id, current_user()),
-        account_links.validity(LinkPurpose.RESET),
-    )
+def hand_over(user_id: int) -> Page:
+    """Ask first, then make a reset link for a user ranked below, without a mail server; shown once."""
+    user = password_reset.in_need(user_id, current_user())
+    validity = account_links.validity(LinkPurpose.RESET)
+    why = "This person manages users. Your password shows that it is you."
     question = Question(
         asks=f"Make a reset link for {user.name}?",
         tells=f"Anyone with it can choose their password. It is shown once and works for {validity}. Earlier ones end.",
@@ -146,8 +129,16 @@ def link_question(user_id: int, problem: str = "", status: int = 200) -> tuple[s
         keeps="Cancel",
         home=url_for("person.show", user_id=user_id),
         is_bad=False,
-        proof="This person manages users. Your password shows that it is you."
-        if user.may(Permission.USERS_MANAGE)
-        else "",
+        proof=why if user.may(Permission.USERS_MANAGE) else "",
     )
-    return ask(question, problem, status)
+    if request.method == "GET":
+        return ask(question)
+    try:
+        proven = check_given_password("No link was made.")
+        link = password_reset.make_link(user_id, current_user(), proven=proven)
+    except RuleViolationError as refusal:
+        return ask(question, str(refusal), refusal.status)
+    address = account_links.link_url(link)
+    return render_template(
+        "accounts/password_reset/link.html", address=address, user=link.user, validity=validity
+    )

@@ -16,7 +16,7 @@ from webapp.http.auth import (
 )
 from webapp.http.forms import CodeForm, SignInForm, show_errors
 from webapp.http.rate_limits import Limit
-from webapp.http.web import PUBLIC, SIGNED_IN, Page, peer, redirect_to, require, safe_next
+from webapp.http.web import PUBLIC, SIGNED_IN, Page, current_user, redirect_to, require, safe_next
 from webapp.models import User
 from webapp.services.accounts import sessions, two_factor
 from webapp.services.operations import first_run
@@ -48,7 +48,7 @@ def create() -> Page | BaseResponse:
     try:
         account = account_of(form.email.data)
         with limit_tries(account, Limit.SIGN_IN, f"sign-in as {account}"):
-            user = sessions.sign_in(form.email.data, form.password.data, peer())
+            user = sessions.sign_in(form.email.data, form.password.data)
     except RuleViolationError as refusal:
         page = render_template("accounts/sessions/new.html", form=form, problem=str(refusal))
         return page, refusal.status
@@ -77,7 +77,7 @@ def pass_second() -> Page | BaseResponse:
         return render_template("accounts/sessions/second.html", form=form), 422
     try:
         with limit_tries(str(user.id), Limit.CODE, "second step", field="code"):
-            two_factor.check_code(user, form.code.data, peer())
+            two_factor.check_code(user, form.code.data)
     except RuleViolationError as refusal:
         show_errors(form, refusal)
         return render_template("accounts/sessions/second.html", form=form), refusal.status
@@ -95,7 +95,7 @@ def pending_sign_in() -> tuple[User | None, str | None]:
 @require(SIGNED_IN)
 def delete() -> BaseResponse:
     """Sign out."""
-    sessions.end_session(session["sid"])
+    sessions.end_sessions(current_user(), current_user(), only=g.session_id)
     clear_session()
     answer = redirect_to("sessions.new", say="You are signed out.")
     answer.headers["Clear-Site-Data"] = (

@@ -16,7 +16,7 @@ from webapp.http.auth import check_given_password, limit_tries, renew_session
 from webapp.http.forms import SecondFactorForm, show_errors
 from webapp.http.questions import Question, ask
 from webapp.http.rate_limits import Limit
-from webapp.http.web import SIGNED_IN, Page, current_user, is_fragment, peer, redirect_to, require
+from webapp.http.web import SIGNED_IN, Page, current_user, is_fragment, redirect_to, require
 from webapp.services.accounts import two_factor
 
 bp = Blueprint("two_factor", __name__)
@@ -40,33 +40,23 @@ def show() -> Page:
     return page(SecondFactorForm(formdata=None))
 
 
-@bp.post("/account/second-factor")
+@bp.post("/account/second-factor", defaults={"first": True})
+@bp.post("/account/second-factor/codes", defaults={"first": False})
 @require(SIGNED_IN)
-def create() -> Page:
-    """Turn it on, by the first code of the app. The answer shows the recovery codes, this once."""
+def create(first: bool) -> Page:
+    """Turn it on by the first code of the app, or make new recovery codes. The answer shows the codes, this once."""
     form = SecondFactorForm()
     try:
         with run_behind_code(form):
-            codes = two_factor.turn_on(current_user(), salt(), form.code.data, peer())
+            if first:
+                codes = two_factor.turn_on(current_user(), salt(), form.code.data)
+            else:
+                codes = two_factor.renew_codes(current_user(), form.code.data)
     except RuleViolationError as refusal:
         return page(form, refusal.status)
     session.pop("totp_salt", None)
     renew_session()
-    return render_template("accounts/two_factor/codes.html", codes=codes, first=True)
-
-
-@bp.post("/account/second-factor/codes")
-@require(SIGNED_IN)
-def renew_codes() -> Page:
-    """Make new recovery codes, shown once; the old ones stop working."""
-    form = SecondFactorForm()
-    try:
-        with run_behind_code(form):
-            codes = two_factor.renew_codes(current_user(), form.code.data, peer())
-    except RuleViolationError as refusal:
-        return page(form, refusal.status)
-    renew_session()
-    return render_template("accounts/two_factor/codes.html", codes=codes, first=False)
+    return render_template("accounts/two_factor/codes.html", codes=codes, first=first)
 
 
 @bp.post("/account/second-factor/removal")
@@ -76,40 +66,17 @@ def turn_off() -> Page | BaseResponse:
     form = SecondFactorForm()
     try:
         with run_behind_code(form):
-            two_factor.turn_off(current_user(), form.code.data, peer())
+            two_factor.turn_off(current_user(), form.code.data)
     except RuleViolationError as refusal:
         return page(form, refusal.status)
     renew_session()
     return redirect_to("profile.show", say="Two-step sign-in is off.")
 
 
-@bp.get("/users/<int:user_id>/second-factor/removal")
+@bp.route("/users/<int:user_id>/second-factor/removal", methods=["GET", "POST"])
 @require(Permission.USERS_MANAGE)
-def resetting(user_id: int) -> tuple[str, int]:
-    """Ask before turning two-step sign-in off for another user."""
-    return reset_question(user_id)
-
-
-@bp.post("/users/<int:user_id>/second-factor/removal")
-@require(Permission.USERS_MANAGE)
-def reset(user_id: int) -> BaseResponse | tuple[str, int]:
-    """Turn two-step sign-in off for a user ranked below; costs the current user's password."""
-    two_factor.get_protected_user(user_id, current_user())
-    try:
-        if not check_given_password("Two-step sign-in stays on."):
-            raise PasswordRequiredError("Type your password. Two-step sign-in stays on.")
-    except RuleViolationError as refusal:
-        return reset_question(user_id, str(refusal), refusal.status)
-    user = two_factor.reset(user_id, current_user())
-    said, back = (
-        f"Two-step sign-in of {user.name} is off. Their password alone signs them in.",
-        request.form.get("next"),
-    )
-    return redirect_to("people_list.index", say=said, back=back, acted=f"user-{user_id}")
-
-
-def reset_question(user_id: int, problem: str = "", status: int = 200) -> tuple[str, int]:
-    """The question, after a wrong password with what was wrong."""
+def reset(user_id: int) -> Page | BaseResponse:
+    """Ask first, then turn two-step sign-in off for a user ranked below; costs the current user's password."""
     user = two_factor.get_protected_user(user_id, current_user())
     question = Question(
         asks=f"Turn off two-step sign-in of {user.name}?",
@@ -118,7 +85,20 @@ def reset_question(user_id: int, problem: str = "", status: int = 200) -> tuple[
         home=url_for("person.show", user_id=user_id),
         proof="It makes their account easier to get into. Your password shows that it is you.",
     )
-    return ask(question, problem, status)
+    if request.method == "GET":
+        return ask(question)
+    try:
+        if not check_given_password("Two-step sign-in stays on."):
+            raise PasswordRequiredError("Type your password. Two-step sign-in stays on.")
+    except RuleViolationError as refusal:
+        return ask(question, str(refusal), refusal.status)
+    user = two_factor.reset(user_id, current_user())
+    return redirect_to(
+        "people_list.index",
+        say=f"Two-step sign-in of {user.name} is off. Their password alone signs them in.",
+        back=request.form.get("next"),
+        acted=f"user-{user_id}",
+    )
 
 
 @contextmanager

@@ -28,7 +28,7 @@ from webapp.http.web import (
     safe_next,
 )
 from webapp.models import Invitation
-from webapp.services.accounts.sessions import Refusal
+from webapp.services.audit.actions import AuditAction
 from webapp.services.batches import single_invite
 from webapp.services.directory import lookup
 from webapp.services.invitations import invitations
@@ -62,7 +62,7 @@ def create() -> BaseResponse | tuple[str, int]:
     except RuleViolationError as refusal:
         issues = issues_of(refusal)
         if any(issue["code"] in BEYOND_RANK for issue in issues):
-            record_refusal(Refusal.RANK)
+            record_refusal(AuditAction.RANK_REFUSED)
         show_issues(form, issues)
         person = getattr(refusal, "person", None)
         context = dialog_context(tab="single", single_form=form, in_the_way=person)
