@@ -35,12 +35,10 @@ from webapp.services.settings import in_force
 
 def new_password(form: Form, field: Field) -> None:
     """A validator for a new password; it must not be made of the form's name, e-mail or organisation."""
-    own = {
-        name: form[name].data or "" for name in ("name", "email", "organisation") if name in form
-    }
-    own["organisation"] = own.get("organisation") or in_force.organisation_name()
-    if problems := passwords.problems(field.data or "", **own):
-        raise ValidationError(" ".join(problems))
+    names = [form[name].data or "" for name in ("name", "email", "organisation") if name in form]
+    names.append(in_force.organisation_name())
+    if problem := passwords.find_problem(field.data or "", *names):
+        raise ValidationError(problem)
 
 
 def own_password(label: str = "Current password") -> PasswordField:

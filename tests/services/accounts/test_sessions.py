@@ -12,12 +12,12 @@ from webapp.core.security import passwords
 from webapp.core.security.passwords import hash_password
 from webapp.db import db
 from webapp.models import Session, User
-from webapp.schemas.passwords import problems
+from webapp.schemas.passwords import find_problem
 from webapp.services.accounts import sessions
 
 from tests.factories import PASSWORD, make_persona, make_user, password_hash
 
-MAREN = {"name": "Maren Okafor", "email": "m.okafor@northfield.example"}
+MAREN = ("Maren Okafor", "m.okafor@northfield.example")
 
 
 @pytest.mark.parametrize(
@@ -25,7 +25,7 @@ MAREN = {"name": "Maren Okafor", "email": "m.okafor@northfield.example"}
     ["correct horse battery", "plum tree river", "maren likes purple tea", "!$%&/()=?*+#-.", "x9" * 4 + "Kü!ß" + "f" * 244],
 )
 def test_passwords_that_do(password):
-    assert problems(password, **MAREN) == []
+    assert find_problem(password, *MAREN) == ""
 
 
 @pytest.mark.parametrize(
@@ -44,28 +44,25 @@ def test_passwords_that_do(password):
     ],
 )
 def test_passwords_that_do_not(password, begin):
-    assert problems(password, **MAREN)[0].startswith(begin)
+    assert find_problem(password, *MAREN).startswith(begin)
 
 
-@pytest.mark.parametrize("password", ["muster2024!!", "Ashby-2024-2025", "ashbycollege1", "AshbyCollege2024", "!ashby!college!"])
+@pytest.mark.parametrize(
+    "password", ["muster2024!!", "Ashby-2024-2025", "ashbycollege1", "AshbyCollege2024", "!ashby!college!", "Muster123456"]
+)
 def test_the_words_of_the_product_and_the_organisation_are_guessed_first(password):
-    assert problems(password, **MAREN, organisation="Ashby College")[0].startswith(
+    assert find_problem(password, *MAREN, "Ashby College").startswith(
         "Not your name or email, nor that of your organisation or of Muster"
     )
 
 
-def test_such_a_word_and_a_row_of_digits_is_a_common_password():
-    (problem,) = problems("Muster123456", **MAREN, organisation="Ashby College")
-    assert problem.startswith("This is a common password.")
-
-
 def test_one_such_word_among_others_does_no_harm():
-    assert problems("muster otter violin nine", **MAREN, organisation="Ashby College") == []
+    assert find_problem("muster otter violin nine", *MAREN, "Ashby College") == ""
 
 
 def test_the_name_and_the_email_are_guessed_first_too():
-    assert problems("okafor2024maren!!", **MAREN) != []
-    assert problems("okafor2024maren!!", name="Jun-ho Park", email="j@x.example") == []
+    assert find_problem("okafor2024maren!!", *MAREN)
+    assert find_problem("okafor2024maren!!", "Jun-ho Park", "j@x.example") == ""
 
 
 def test_only_so_many_passwords_are_checked_at_once(app, monkeypatch):

@@ -139,8 +139,8 @@ def _owner_from_settings() -> User:
         raise ConfigError(
             f"MUSTER_OWNER_EMAIL is “{email}”, which cannot be used: {problem}"
         ) from error
-    if found := passwords.problems(password, email=email):
-        raise ConfigError(f"MUSTER_OWNER_PASSWORD cannot be used: {found[0]}")
+    if problem := passwords.find_problem(password, email):
+        raise ConfigError(f"MUSTER_OWNER_PASSWORD cannot be used: {problem}")
     name = re.sub(r"[._\s]+", " ", address.display.partition("@")[0]).strip().title()
     return User(
         email=address.display,

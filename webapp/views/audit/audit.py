@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from flask import Blueprint, Response, render_template, request, url_for
+from marshmallow import ValidationError
 
 from webapp.core.files.csv_writer import write_lines
 from webapp.core.security.permissions import Permission
@@ -18,8 +19,6 @@ from webapp.services.settings import in_force
 
 bp = Blueprint("audit", __name__, url_prefix="/audit")
 
-DAYS = (7, 30, 365)
-"""Periods that the page offers, up to now."""
 FILTERS = ("q", "action", "by", "about", "days", "from", "to")
 """Names in the address."""
 
@@ -37,20 +36,17 @@ PAGES = {
 @require(Permission.AUDIT_READ)
 def index() -> str:
     """The log, newest first, as the address filters it."""
-    wanted = filter_from_request()
-    entries, following = browse.list_page(wanted, get_number(request.args, "before"))
+    wanted = read_filter()
+    before = get_number(request.args, "before")
+    entries, following = browse.list_page(wanted, before)
     return render_template(
         "audit/index.html",
         wanted=wanted,
-        is_on=bool(wanted),
-        between=request.args.get("days") == "between" or "first" in wanted or "last" in wanted,
         days=browse.group_by_day(entries).items(),
-        next_url=address(before=following) if following else None,
-        is_first=not request.args.get("before"),
+        before=before,
+        following=following,
         actors=browse.list_actors(),
         areas=browse.AREAS,
-        kept_days=in_force.settings().audit_days,
-        periods=DAYS,
         today=utcnow().astimezone(in_force.settings().time_zone).date(),
         address=address,
         page_of=page_of,
@@ -62,7 +58,7 @@ def index() -> str:
 @require(Permission.AUDIT_READ)
 def export(form: str) -> Response:
     """All that the filter finds: for a spreadsheet, or one JSON object a line with the links of the chain."""
-    entries = browse.export(filter_from_request(), form, filters(), current_user())
+    entries = browse.export(read_filter(), form, filters(), current_user())
     name = f"audit-log-{utcnow():%Y-%m-%d}.{form}"
     if form == "csv":
         return attach(write_lines(browse.HEADER, map(browse.row, entries)), name)
@@ -80,14 +76,13 @@ def address(endpoint: str = "audit.index", **changed: Any) -> str:
     return url_for(endpoint, **values)
 
 
-def filter_from_request() -> Filter:
+def read_filter() -> Filter:
     """The filter that the address carries; what it does not know is left out."""
-    schema = LogFilterSchema()
-    wrong = schema.validate(request.args)
-    wanted: Filter = schema.load(
-        {name: text for name, text in request.args.items() if name not in wrong}
-    )
-    return wanted
+    try:
+        found = LogFilterSchema().load(request.args)
+    except ValidationError as wrong:
+        found = wrong.valid_data
+    return cast(Filter, found)
 
 
 def page_of(kind: str, subject_id: int | None) -> str | None:
