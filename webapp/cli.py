@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click
 from flask import Flask
 from flask.cli import AppGroup
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import OperationalError
 
 from webapp import upgrade
 from webapp.core.errors import ConflictError
@@ -24,7 +24,22 @@ from webapp.services.operations.doctor import Level
 from webapp.services.settings import in_force
 from webapp.settings.settings import ConfigError
 
-muster = AppGroup("muster", help="Muster's own commands.")
+
+class Commands(AppGroup):
+    """A group of commands whose expected errors are one line."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (ConfigError, ConflictError) as error:
+            raise click.ClickException(str(error)) from error
+        except OperationalError as error:
+            raise click.ClickException(
+                "The database cannot be read: flask --app wsgi muster doctor says why."
+            ) from error
+
+
+muster = Commands("muster", help="Muster's own commands.")
 
 
 def register(app: Flask) -> None:
@@ -42,14 +57,9 @@ def register(app: Flask) -> None:
 )
 def prepare(upgrades: bool) -> None:
     """Make what a start needs; prints the set-up link while there is no Owner."""
-    try:
-        if upgrades:
-            upgrade.upgrade()
-        lines = first_run.prepare()
-    except ConfigError as error:
-        raise click.ClickException(str(error)) from error
-    for line in lines:
-        click.echo(line)
+    if upgrades:
+        upgrade.upgrade()
+    click.echo("\n".join(first_run.prepare()))
 
 
 @muster.command("owner-link")
@@ -60,16 +70,9 @@ def prepare(upgrades: bool) -> None:
 )
 def owner_link(without_second_factor: bool) -> None:
     """Print a one-time link that signs the Owner in, who is locked out."""
-    try:
-        link = password_reset.make_owner_link(without_second_factor=without_second_factor)
-    except ConflictError as conflict:
-        raise click.ClickException(str(conflict)) from conflict
+    link = password_reset.make_owner_link(without_second_factor=without_second_factor)
     minutes = account_links.validity(link.purpose)
-    off = (
-        " and turns their two-step sign-in off"
-        if link.without_second_factor and link.user.has_second_factor
-        else ""
-    )
+    off = " and turns their two-step sign-in off" if link.without_second_factor else ""
     click.echo(
         f"Signs in {link.user.email}{off}, once, within {minutes}: {account_links.link_url(link)}"
     )
@@ -99,7 +102,8 @@ def examine(context: click.Context) -> None:
 )
 def backup(file: Path, force: bool, without_database: bool) -> None:
     """Write everything that must be kept to one file, while Muster runs; on PostgreSQL by means of pg_dump."""
-    _tell(lambda: backups.make(file, force=force, with_database=not without_database))
+    lines = backups.make(file, force=force, with_database=not without_database)
+    click.echo("\n".join(lines))
 
 
 @muster.command("restore")
@@ -109,19 +113,7 @@ def backup(file: Path, force: bool, without_database: bool) -> None:
 @click.option("--force", is_flag=True, help="Set aside what is in the data folder.")
 def restore(file: Path, force: bool) -> None:
     """Put a backup into an empty data folder, while Muster does not run."""
-    _tell(lambda: backups.restore(file, force=force))
-
-
-def _tell(command: Callable[[], list[str]]) -> None:
-    try:
-        lines = command()
-    except ConflictError as conflict:
-        raise click.ClickException(str(conflict)) from conflict
-    except SQLAlchemyError as error:
-        raise click.ClickException(
-            "The database cannot be read: flask --app wsgi muster doctor says why."
-        ) from error
-    click.echo("\n".join(lines))
+    click.echo("\n".join(backups.restore(file, force=force)))
 
 
 @muster.group("audit")

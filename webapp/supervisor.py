@@ -4,7 +4,6 @@
 within ten seconds. What it starts dies with it, even when it is killed.
 """
 
-import http.client
 import logging
 import os
 import signal
@@ -12,11 +11,12 @@ import socket
 import sys
 import time
 from collections.abc import Callable
-from contextlib import closing, suppress
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from types import FrameType
 
+from webapp.core.errors import ConflictError
 from webapp.run import data_folder, program, valkey
 from webapp.run.listening import problem
 from webapp.run.processes import Child, SupervisedProcess, end, spawn
@@ -52,7 +52,7 @@ class Supervisor:
     def run(self) -> None:
         """Start everything, keep it alive, stop it.
 
-        Raises NotStartedError or DataFolderLockedError, with everything stopped again.
+        Raises NotStartedError or ConflictError, with everything stopped again.
         """
         signal.signal(signal.SIGTERM, self._ask_to_stop)
         signal.signal(signal.SIGINT, self._ask_to_stop)
@@ -134,13 +134,10 @@ class Supervisor:
 
 
 def _web_answers(settings: Settings) -> bool:
-    """Whether the web server answers, healthy or not."""
+    """Whether the web server takes connections."""
     # A server that listens on every address also listens on the loopback one.
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104
-    connection = http.client.HTTPConnection(host, settings.port, timeout=2)
-    with closing(connection), suppress(OSError, http.client.HTTPException):
-        connection.request("GET", f"{settings.prefix}/healthz/live")
-        connection.getresponse().read()
+    with suppress(OSError), socket.create_connection((host, settings.port), timeout=2):
         return True
     return False
 
@@ -150,7 +147,7 @@ def main() -> int:
     settings = program.begin("muster")
     try:
         Supervisor(settings).run()
-    except (NotStartedError, data_folder.DataFolderLockedError) as error:
+    except (NotStartedError, ConflictError) as error:
         print(error, file=sys.stderr)
         return 1
     return 0

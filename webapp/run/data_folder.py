@@ -18,10 +18,6 @@ LAST_BACKUP = "last_backup"
 """A file that says when and where the last backup was made."""
 
 
-class DataFolderLockedError(ConflictError):
-    """Another Muster runs on the data folder; str() is one line that says so and what to do."""
-
-
 def make(folder: Path) -> None:
     """Make it on the first start, for this user alone. Raises ConfigError where it cannot be used."""
     try:
@@ -115,27 +111,29 @@ def last_backup(folder: Path) -> tuple[datetime, str] | None:
 
 def is_locked(folder: Path) -> bool:
     """Whether a Muster runs on it."""
-    try:
-        with (folder / "up.lock").open() as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except FileNotFoundError:
+    file = folder / "up.lock"
+    if not file.exists():
         return False
-    except OSError:
-        return True
+    with file.open() as held:
+        try:
+            fcntl.flock(held, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError:
+            return True
     return False
 
 
 def lock(folder: Path) -> IO[str]:
-    """Hold the data folder while the file is open. Raises DataFolderLockedError when another process holds it."""
+    """Hold the data folder while the file is open. Raises ConflictError when another process holds it."""
     file = (folder / "up.lock").open("a+")
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         file.seek(0)
-        holder = f", as process {number}" if (number := file.read().strip()) else ""
+        holder = file.read().strip()
         file.close()
-        raise DataFolderLockedError(
-            f"Muster runs already on the data folder “{folder}”{holder}. Stop it first, or set MUSTER_DATA_DIR to another folder."
+        raise ConflictError(
+            f"Muster runs already on the data folder “{folder}”, as process {holder}. "
+            "Stop it first, or set MUSTER_DATA_DIR to another folder."
         ) from None
     file.truncate(0)
     file.write(f"{os.getpid()}\n")
