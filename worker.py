@@ -15,18 +15,17 @@ import socket
 import sys
 import threading
 import time
-from typing import Any
 
 import redis
 from flask import Flask
 from rq import Queue, SimpleWorker
 from rq.exceptions import StopRequested
-from rq.executions import Execution
 from rq.job import Job
+from rq.timeouts import JobTimeoutException
 
 from webapp import create_app, logs
 from webapp.jobs import maintenance, stopping
-from webapp.queue import JOBS, QUEUE, connect
+from webapp.queue import JOB_TIMEOUT, JOBS, QUEUE, connect
 from webapp.run import processes, program
 from webapp.services.operations import heartbeats
 
@@ -109,61 +108,41 @@ def leave(app: Flask, name: str) -> None:
         log.warning("the last heartbeat stays for a while (%s)", type(error).__name__)
 
 
-class OwnJob(Job):
-    """A job as the queue server hands it over. Others may write there too, so nothing that it names is called but `JOBS`."""
-
-    # RQ would import what is named there
-    success_callback = failure_callback = stopped_callback = None
-
-    @property
-    def is_ours(self) -> bool:
-        """Whether it is one of `JOBS`, with numbers alone."""
-        try:
-            is_plain = not (self.kwargs or self.instance)
-            kinds = [type(each) for each in self.args]
-            return is_plain and kinds == [int] * JOBS[str(self.func_name)]
-        except Exception:  # it cannot be read, or is of another form
-            return False
-
-    def send_webhooks(self, *_: Any, **__: Any) -> None:
-        """None: ours have none."""
-
-
 class JobRunner(SimpleWorker):
-    """Runs jobs of the one queue, each in an app context of its own, until `stopping` is set."""
+    """Runs jobs of the one queue, each in an app context of its own, until `stopping` is set.
+
+    Others may write to the queue server, too. So nothing that a job names is imported or called but one of `JOBS`.
+    """
 
     # seconds between two tries to reach the queue server; 60 by default
     max_connection_wait_time = 2.0
 
     def __init__(self, app: Flask, connection: redis.Redis) -> None:
-        super().__init__(
-            [Queue(QUEUE, connection=connection, serializer="json", job_class=OwnJob)],
-            connection=connection,
-            serializer="json",
-            job_class=OwnJob,
-            worker_ttl=16,
-            maintenance_interval=15,  # seconds; jobs of workers that are gone are found this often
-            log_job_description=False,
-        )
+        queue = Queue(QUEUE, connection=connection, serializer="json")
+        super().__init__([queue], connection=connection, serializer="json", worker_ttl=16)
         self._app = app
 
     def execute_job(self, job: Job, queue: Queue) -> None:
-        """Run a job of ours; drop any other."""
-        if isinstance(job, OwnJob) and job.is_ours:
-            super().execute_job(job, queue)
-            return
-        log.warning("a job that is not ours was dropped: %r", job.id[:100])
-        job.delete()
+        """Run a job of ours; drop any other. A job that fails is not kept: the sweep finds again what is due."""
         self.connection.lrem(queue.intermediate_queue_key, 1, job.id)
-
-    def perform_job(self, job: Job, queue: Queue, execution: Execution) -> bool:
+        job.delete()
+        if not is_ours(job):
+            log.warning("a job that is not ours was dropped: %r", job.id[:100])
+            return
         began = time.perf_counter()
+        how = "done"
         with self._app.app_context(), logs.about(job=job.id, request=job.meta.get("request")):
-            is_done = super().perform_job(job, queue, execution)
+            try:
+                with self.death_penalty_class(JOB_TIMEOUT, JobTimeoutException):
+                    job.func(*job.args)
+            except Exception:
+                how = "failed"
+                log.exception("job %s raised an error", job.id)
             ms = round((time.perf_counter() - began) * 1000, 1)
-            how = "done" if is_done else "failed"
             log.info("job %s %s in %.0f ms", job.id, how, ms, extra={"ms": ms})
-        return is_done
+
+    def run_maintenance_tasks(self) -> None:
+        """None: RQ would look for jobs of dead workers, and call what those name."""
 
     def dequeue_job_and_maintain_ttl(
         self, timeout: int | None, max_idle_time: int | None = None
@@ -182,6 +161,15 @@ class JobRunner(SimpleWorker):
 
     def _install_signal_handlers(self) -> None:
         """Ours are there already."""
+
+
+def is_ours(job: Job) -> bool:
+    """Whether it is one of `JOBS`, with numbers alone."""
+    try:
+        kinds = [type(each) for each in job.args]
+        return not (job.kwargs or job.instance) and kinds == [int] * JOBS[str(job.func_name)]
+    except Exception:  # it cannot be read, or is of another form
+        return False
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from tests.factories import make_batch, make_invitation, make_persona
 def make_message(email: str = "ines.carvalho@northfield.example", *, priority: int = 2, **invitation: Any) -> Message:
     """A queued invitation e-mail, committed; `invitation`: see make_invitation."""
     invited = make_invitation(email, **{"expires_in": None, "by": make_persona("Admin"), **invitation})
-    message = outbox.add_message(MessageKind.INVITATION, invited.email, invitation=invited, priority=priority)
+    message = outbox.add_message(MessageKind.INVITATION, invited.email, invitation_id=invited.id, priority=priority)
     db.session.commit()
     return message
 
@@ -39,7 +39,7 @@ def make_sending_batch(*emails: str, by: User | None = None, state: BatchState =
         )
         db.session.add(row)
         db.session.flush()
-        outbox.add_message(MessageKind.INVITATION, email, invitation=invitation, row_id=row.id, priority=3)
+        outbox.add_message(MessageKind.INVITATION, email, invitation_id=invitation.id, row_id=row.id, priority=3)
     db.session.commit()
     return batch
 

@@ -194,18 +194,6 @@ def test_a_connection_that_ends_after_the_message_leaves_it_uncertain(
     assert sink.recipients == [INES], "it was taken, this time"
 
 
-@pytest.mark.parametrize("limit", ["421 4.7.0 Too many messages on this connection", CUT])
-def test_a_server_that_ends_a_used_connection_gets_a_new_one(sink: Sink, way: Way, limit: str) -> None:
-    begun: list[str] = []
-    with transports.connect(way(sink)) as transport:
-        transport.send(written(INES), nothing)
-        sink.answer(JONAS, limit, times=1)
-        transport.send(written(JONAS), lambda: begun.append(JONAS))
-    assert sink.recipients == [INES, JONAS]
-    assert sink.connections == 2
-    assert begun == [JONAS]
-
-
 def test_an_international_domain_needs_no_smtputf8(way: Way) -> None:
     with Sink(smtputf8=False) as sink:
         to = mime.envelope_address("ines@schüle.example")

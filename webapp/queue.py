@@ -13,7 +13,7 @@ import redis
 from flask import current_app
 from redis.backoff import NoBackoff
 from redis.retry import Retry as NoRetry
-from rq import Queue, Retry
+from rq import Queue
 
 from webapp import logs
 from webapp.settings.settings import Settings
@@ -28,8 +28,6 @@ TIMEOUT = 0.3  # seconds
 SILENCE = 1.0  # seconds in which nobody tries again after a failure
 
 JOB_TIMEOUT = 300  # seconds; a job gives way after 20, but a message in hand may wait for a server at each command
-FAILURE_TTL = 60  # seconds that a failed job is kept to be looked at
-TRIES_AGAIN = 2
 
 _CLIENT = "muster_queue"
 _AWAY_UNTIL = "muster_queue_away_until"
@@ -65,10 +63,6 @@ def _enqueue_once(name: str, job: str, *args: int) -> bool:
                 args=args,
                 kwargs={},
                 job_id=f"{name}-{secrets.token_hex(4)}",
-                job_timeout=JOB_TIMEOUT,
-                result_ttl=0,
-                failure_ttl=FAILURE_TTL,
-                retry=Retry(max=TRIES_AGAIN),
                 description=name,
                 meta={"request": logs.request_id()},  # what the worker logs is then found by it
             )

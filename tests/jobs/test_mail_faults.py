@@ -77,22 +77,24 @@ def test_a_connection_that_fails_before_a_message_costs_no_try_and_raises_one_al
 
 @pytest.mark.any_database
 @pytest.mark.parametrize(("at", "does"), [*itertools.product(("RCPT", "DATA"), (*SPOILT, AWAY)), ("DOT", AWAY)])
-def test_one_message_that_breaks_each_connection_holds_up_no_other(sent_by: Callable[..., None], at: str, does: bytes) -> None:
+def test_one_message_that_breaks_each_connection_lets_others_go_first(sent_by: Callable[..., None], at: str, does: bytes) -> None:
     """At the dot only a clear no: what may have been taken is another matter, below."""
     make_sending_batch(INES, JONAS, LENA)
     with Scripted(to=INES, **{at: does}) as server:
+        sent_by(server)
+        assert throttle.alarm()
+        message = message_to(INES)
+        assert (message.state, message.attempts, message.maybe_sent) == (MessageState.QUEUED, 1, False)
+        assert row_of(INES).why.startswith(f"Due again at {message.due_at:%H:%M}: The mail server {server.address} ")
+        pass_time(seconds=31)
+        sent_by(server)
+        assert throttle.alarm() is None
+        assert {message_to(email).state for email in (JONAS, LENA)} == {MessageState.SENT}
+        assert message_to(JONAS).attempts == message_to(LENA).attempts == 1
         for tries, minutes in enumerate((1, 5, 15, 60), start=1):
-            sent_by(server)
-            assert throttle.alarm() is None
-            message = message_to(INES)
-            assert (message.state, message.attempts, message.maybe_sent) == (MessageState.QUEUED, tries, False)
-            assert row_of(INES).why.startswith(f"Due again at {message.due_at:%H:%M}: The mail server {server.address} ")
-            assert {message_to(email).state for email in (JONAS, LENA)} == {MessageState.SENT}
-            assert message_to(JONAS).attempts == message_to(LENA).attempts == 1
-            pass_time(seconds=minutes * 60 - 5)
-            sent_by(server)
             assert message_to(INES).attempts == tries
-            pass_time(seconds=5)
+            pass_time(minutes=minutes)
+            sent_by(server)
 
 
 def test_the_words_of_the_server_are_told_when_it_breaks_off(sent_by: Callable[..., None]) -> None:
@@ -105,20 +107,19 @@ def test_the_words_of_the_server_are_told_when_it_breaks_off(sent_by: Callable[.
 
 @pytest.mark.any_database
 @pytest.mark.parametrize(("at", "does"), itertools.product(IN_ITS_MIDST, (*SPOILT, AWAY)))
-def test_a_second_message_in_a_row_is_the_servers_fault(sent_by: Callable[..., None], at: str, does: bytes) -> None:
+def test_a_server_that_breaks_off_each_time_is_tried_with_another_message(
+    sent_by: Callable[..., None], at: str, does: bytes
+) -> None:
     make_sending_batch(INES, JONAS, LENA)
     with Scripted(**{at: does}) as server:
-        sent_by(server)
-        alarm = throttle.alarm()
-        assert alarm
-        assert alarm.cause_text.startswith(f"The mail server {server.address} ")
-        assert [message_to(email).attempts for email in (INES, JONAS, LENA)] == [1, 1, 0]
-        sent_by(server)
-        assert message_to(LENA).attempts == 0
-        pass_time(seconds=31)
-        sent_by(server)
-        assert throttle.alarm()
-        assert [message_to(email).attempts for email in (INES, JONAS, LENA)] == [1, 1, 1], "the probe is another one each time"
+        for attempts in ([1, 0, 0], [1, 1, 0], [1, 1, 1]):
+            sent_by(server)
+            sent_by(server)
+            alarm = throttle.alarm()
+            assert alarm
+            assert alarm.cause_text.startswith(f"The mail server {server.address} ")
+            assert [message_to(email).attempts for email in (INES, JONAS, LENA)] == attempts
+            pass_time(seconds=31)
         assert server.taken == []
     with Scripted() as server:
         pass_time(minutes=1)
@@ -150,7 +151,7 @@ def test_a_message_that_breaks_off_for_a_day_fails(sent_by: Callable[..., None])
     ("at", "states"),
     [
         ("GREETING", [(MessageState.QUEUED, 0), (MessageState.QUEUED, 0)]),
-        ("RCPT", [(MessageState.QUEUED, 1), (MessageState.SENT, 1)]),
+        ("RCPT", [(MessageState.QUEUED, 1), (MessageState.QUEUED, 0)]),
         ("DOT", [(MessageState.UNCERTAIN, 2), (MessageState.SENT, 1)]),
     ],
 )
@@ -162,7 +163,7 @@ def test_an_answer_that_never_ends_is_cut_by_the_time_out_of_the_job(
         server.on_drip = time_out
         sent_by(server)
     assert states_of(INES, JONAS) == states
-    assert (throttle.alarm() is not None) == (at == "GREETING")
+    assert (throttle.alarm() is not None) == (at != "DOT")
 
 
 @pytest.fixture
@@ -348,15 +349,16 @@ def test_a_recipient_who_does_not_want_this_sender_fails_where_others_take_it(se
         sent_by(server)
     assert throttle.alarm() is None
     assert [state for state, _ in states_of(*PEOPLE[:6])] == [MessageState.SENT, *[MessageState.FAILED] * 4, MessageState.SENT]
-    assert "refuses the sender muster@northfield.example" in row_of(PEOPLE[1]).why
+    assert row_of(PEOPLE[1]).why.startswith("Refused by the mail server (")
 
 
 def test_messages_that_show_a_refused_sender_let_others_go_first(sent_by: Callable[..., None]) -> None:
     make_sending_batch(INES, JONAS, LENA, PEOPLE[0])
     with Scripted(times=3, RCPT=NOT_THIS_SENDER[0]) as server:
-        sent_by(server)
-        assert throttle.alarm()
-        pass_time(seconds=31)
+        for _ in range(3):
+            sent_by(server)
+            assert throttle.alarm()
+            pass_time(seconds=31)
         sent_by(server)
         assert len(server.taken) == 4
     assert throttle.alarm() is None

@@ -29,7 +29,7 @@ def test_a_mail_server_that_says_nothing_does_not_hold_up_the_stop(muster: Muste
             begin_write()
             invitation = make_invitation(by=owner, expires_in=None)
             begin_write()
-            message = outbox.add_message(MessageKind.INVITATION, invitation.email, invitation=invitation, priority=2)
+            message = outbox.add_message(MessageKind.INVITATION, invitation.email, invitation_id=invitation.id, priority=2)
             db.session.commit()
             queue.enqueue_send()
 

@@ -221,7 +221,7 @@ def test_somebody_erased_while_their_mail_is_sent_and_old_things_are_deleted(rou
     invitation = make_invitation(email, state=InvitationState.PENDING, expires_in=None)
     message = make_message(f"other{round}@northfield.example")
     message.recipient = email
-    outbox.add_message(outbox.MessageKind.INVITATION, email, invitation=invitation, priority=3)
+    outbox.add_message(outbox.MessageKind.INVITATION, email, invitation_id=invitation.id, priority=3)
     batch = make_batch(user(admin), rows=2)
     row = db.session.get_one(Row, row_of(batch.id))
     row.email = row.email_key = email

@@ -20,7 +20,6 @@ from webapp.mail.errors import (
     MailServerUnavailableError,
     MailThrottledError,
     PermanentDeliveryError,
-    SenderRefusedError,
     TemporaryDeliveryError,
     UncertainDeliveryError,
 )
@@ -34,7 +33,7 @@ TURN = 20.0
 CLAIM = 20
 """Messages claimed at a time."""
 SEVERAL = 3
-"""After so many recipients in a row that are refused with the same codes, it is the server."""
+"""After so many messages in a row that are put off with the same codes, it is the server."""
 
 
 def send(turn: float = TURN) -> None:
@@ -49,7 +48,7 @@ def send(turn: float = TURN) -> None:
             with _renew_leases(worker), transports.connect(claim.read_settings()) as transport:
                 _Run(transport, worker, end_of_turn).send_all(claimed)
         except MailServerUnavailableError as error:
-            claim.server_unreachable(worker, error.answer, error.refused)
+            claim.server_unreachable(worker, error.answer)
         except MailThrottledError as error:
             claim.slow_down(worker, error.answer["words"])
         finally:
@@ -93,18 +92,18 @@ def _renew_leases(worker: str) -> Iterator[None]:
 
 
 class _Run:
-    """Sends over one connection, and tells refusals of single recipients from refusals that concern every message.
+    """Sends over one connection, and tells what is put off for one recipient from what is put off for everybody.
 
-    Identical refusals that follow each other are collected until it is clear which they are.
+    Messages that are put off with the same codes, one after the other, are collected until it is clear which they are.
     """
 
     def __init__(self, transport: Transport, worker: str, end_of_turn: float) -> None:
         self._transport = transport
         self._worker = worker
         self._end_of_turn = end_of_turn
+        self._has_answered = False
         self._has_taken = False
-        self._codes = ""
-        self._refusals: dict[int, TemporaryDeliveryError | SenderRefusedError] = {}
+        self._put_off: dict[int, TemporaryDeliveryError] = {}
 
     def send_all(self, claimed: Sequence[int]) -> None:
         """Send what was claimed, then claim more. Returns when nothing is due, time is up, or the connection broke.
@@ -119,7 +118,7 @@ class _Run:
                         return
                 claimed = _claim(self._worker, self._end_of_turn)
         finally:
-            self._record_refusals()
+            self._defer_collected()
 
     def _send(self, message_id: int, message: MimeMessage) -> bool:
         """Send one message and record the result. Returns whether the connection is still open. Raises as `send_all`."""
@@ -129,57 +128,45 @@ class _Run:
             answer = self._transport.send(
                 message, lambda: claim.begin_data(message_id, worker, is_file=is_file)
             )
-        except (TemporaryDeliveryError, SenderRefusedError) as error:
-            self._add_refusal(message_id, error)
-        except PermanentDeliveryError as error:
-            logger.info("message %d was refused, Message-ID %s", message_id, message.message_id)
-            self._record_refusals()
-            results.record_failed(message_id, worker, error.answer)
         except ConnectionLostError as error:
-            results.defer(message_id, worker, error.answer, broke_off=True)
-            return False
+            if self._has_answered:  # servers do this after some messages; it is sent over a new one
+                return False
+            results.defer(message_id, worker, error.answer, by_server=False)
+            raise MailServerUnavailableError(**error.answer) from error
         except UncertainDeliveryError as error:
             results.record_uncertain(message_id, worker, error.answer)
             return False
+        except TemporaryDeliveryError as error:
+            self._collect(message_id, error)
+        except PermanentDeliveryError as error:
+            logger.info("message %d was refused, Message-ID %s", message_id, message.message_id)
+            self._defer_collected()
+            results.record_failed(message_id, worker, error.answer)
         except ConflictError:
             pass  # it is released with the run; if its invitation is closed, the next claim cancels it
         else:
             logger.info("message %d was handed over, Message-ID %s", message_id, message.message_id)
             results.record_sent(message_id, worker, answer, is_file=is_file)
             self._has_taken = True
-            self._record_refusals()
+            self._defer_collected()
+        self._has_answered = True
         return True
 
-    def _add_refusal(
-        self, message_id: int, error: TemporaryDeliveryError | SenderRefusedError
-    ) -> None:
-        """Add a refusal. If the server is the cause, forget them all, and raise why."""
+    def _collect(self, message_id: int, error: TemporaryDeliveryError) -> None:
+        """Add a message that was put off. If the server gets too much, forget them all, and raise that."""
         words = error.answer["words"]
-        if mail_answers.codes(words) != self._codes:
-            self._record_refusals()
-        self._codes = mail_answers.codes(words)
-        self._refusals[message_id] = error
-        is_sender = isinstance(error, SenderRefusedError)
-        if self._has_taken if is_sender else not mail_answers.may_be_about_pace(words):
-            self._record_refusals()
-            return
-        is_held_up, took_lately = claim.server_state()
-        if len(self._refusals) < (1 if is_held_up else SEVERAL):
-            return
-        refused = list(self._refusals)
-        if is_sender:
-            self._refusals.clear()
-            raise MailServerUnavailableError(**error.answer, refused=refused)
+        before = [mail_answers.codes(each.answer["words"]) for each in self._put_off.values()]
+        if mail_answers.codes(words) not in before:
+            self._defer_collected()
+        self._put_off[message_id] = error
         # not so where a first try is never taken: that is greylisting
-        if self._has_taken or took_lately or mail_answers.is_about_pace(words):
-            self._refusals.clear()
+        is_likely = self._has_taken or mail_answers.is_about_pace(words)
+        if is_likely and mail_answers.may_be_about_pace(words) and len(self._put_off) >= SEVERAL:
+            self._put_off.clear()
             raise MailThrottledError(**error.answer)
 
-    def _record_refusals(self) -> None:
-        """Record each collected refusal as its recipient's own."""
-        refusals, self._refusals = self._refusals, {}
-        for message_id, error in refusals.items():
-            if isinstance(error, SenderRefusedError):
-                results.record_failed(message_id, self._worker, error.answer)
-            else:
-                results.defer(message_id, self._worker, error.answer)
+    def _defer_collected(self) -> None:
+        """Defer each collected message by itself."""
+        put_off, self._put_off = self._put_off, {}
+        for message_id, error in put_off.items():
+            results.defer(message_id, self._worker, error.answer)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from webapp.core.errors import MusterError
@@ -25,12 +24,8 @@ class PermanentDeliveryError(MailError):
     """The message is refused for good (SMTP 5xx), or cannot be built."""
 
 
-class SenderRefusedError(PermanentDeliveryError):
-    """The message is refused for good, and the server's words are about the sender."""
-
-
 class ConnectionLostError(MailError):
-    """The connection failed before the message was handed over. It had just been opened, so the message may be the cause."""
+    """The connection failed before the message was handed over; where it had just been opened, the message may be the cause."""
 
 
 class UncertainDeliveryError(MailError):
@@ -38,14 +33,7 @@ class UncertainDeliveryError(MailError):
 
 
 class MailServerUnavailableError(MailError):
-    """The connection, the sign-in or the sender was refused: no message's fault, so it costs no message a try.
-
-    refused: ids of the messages by which that was seen.
-    """
-
-    def __init__(self, code: str, refused: Sequence[int] = (), **params: Any) -> None:
-        super().__init__(code, **params)
-        self.refused = refused
+    """The connection, the sign-in or the sender was refused: no message's fault, so it costs no message a try."""
 
 
 class MailThrottledError(MailError):

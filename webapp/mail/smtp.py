@@ -23,7 +23,6 @@ from webapp.mail.errors import (
     MailError,
     MailServerUnavailableError,
     PermanentDeliveryError,
-    SenderRefusedError,
     TemporaryDeliveryError,
     UncertainDeliveryError,
 )
@@ -43,7 +42,7 @@ Reply = tuple[int, bytes | str]
 
 
 class SmtpTransport:
-    """One connection to the mail server; a new one if the server closes it between two messages."""
+    """One connection to the mail server."""
 
     is_file = False
 
@@ -54,27 +53,8 @@ class SmtpTransport:
         self._local_name = local_name
         self._port = url.port or PORTS[url.scheme]
         self._server = f"The mail server {url.hostname}:{self._port}"
-        self._open()
-
-    def send(self, message: MimeMessage, before_data: Callable[[], None]) -> dict[str, Any]:
-        """See `transports.Transport`."""
-        try:
-            return self._hand_over(message, before_data)
-        except ConnectionLostError:
-            if not self._has_answered:
-                raise
-            self._open()
-            return self._hand_over(message, before_data)
-
-    def probe(self) -> None:
-        """See `transports.Transport`. Asks whether the sender may send."""
-        try:
-            reply = self._smtp.mail(self._sender)
-            self._smtp.rset()
-        except OSError as error:
-            raise self._unavailable("broken", error) from error
-        if reply[0] != 250:
-            raise self._refusal(reply, "", at_mail=True)
+        self._smtp = self._open()
+        self._has_taken = False
 
     def quit(self) -> None:
         """Say goodbye, without waiting long for the answer."""
@@ -88,32 +68,27 @@ class SmtpTransport:
         """End the connection."""
         self._smtp.close()
 
-    def _open(self) -> None:
+    def _open(self) -> _Client:
         """Connect, encrypt and sign in, as the URL says."""
-        self._has_answered = (
-            False  # whether the server has answered to a message on this connection
-        )
+        address = (self._url.hostname or "", self._port, self._local_name)
         try:
-            self._smtp = self._connect()
+            if self._url.scheme == "smtps":
+                context = ssl.create_default_context()
+                smtp: _Client = _TlsClient(*address, timeout=COMMAND_SECONDS, context=context)
+            else:
+                smtp = _Client(*address, timeout=COMMAND_SECONDS)
         except Exception as error:
             raise self._unavailable("unreachable", error) from error
         try:
-            self._sign_in()
+            self._sign_in(smtp)
         except Exception as error:
-            self.close()
+            smtp.close()
             if isinstance(error, MailServerUnavailableError):
                 raise
             raise self._unavailable("broken", error) from error
+        return smtp
 
-    def _connect(self) -> _Client:
-        address = (self._url.hostname or "", self._port, self._local_name)
-        if self._url.scheme == "smtps":
-            context = ssl.create_default_context()
-            return _TlsClient(*address, timeout=COMMAND_SECONDS, context=context)
-        return _Client(*address, timeout=COMMAND_SECONDS)
-
-    def _sign_in(self) -> None:
-        smtp = self._smtp
+    def _sign_in(self, smtp: _Client) -> None:
         smtp.ehlo_or_helo_if_needed()
         if self._url.scheme == "smtp+starttls":
             if not smtp.has_extn("starttls"):
@@ -133,7 +108,8 @@ class SmtpTransport:
     def _unavailable(self, code: str, error: Exception) -> MailServerUnavailableError:
         return MailServerUnavailableError(code, server=self._server, cause=_cause(error))
 
-    def _hand_over(self, message: MimeMessage, before_data: Callable[[], None]) -> dict[str, Any]:
+    def send(self, message: MimeMessage, before_data: Callable[[], None]) -> dict[str, Any]:
+        """See `transports.Transport`."""
         smtp = self._smtp
         smtp.before_data = before_data
         smtp.is_in_data = False
@@ -152,15 +128,11 @@ class SmtpTransport:
             raise self._refusal(reply, message.recipient, at_mail=at_mail) from error
         except (OSError, BaseTimeoutException) as error:
             self.close()
-            if isinstance(error, BaseTimeoutException):
-                self._has_answered = False  # no time is left for another connection
-            lost, code = (
-                (UncertainDeliveryError, "uncertain")
-                if smtp.is_in_data
-                else (ConnectionLostError, "broken")
-            )
-            raise lost(code, server=self._server, cause=_cause(error)) from error
-        self._has_answered = True
+            about = {"server": self._server, "cause": _cause(error)}
+            if smtp.is_in_data:
+                raise UncertainDeliveryError("uncertain", **about) from error
+            raise ConnectionLostError("broken", **about) from error
+        self._has_taken = True
         return {"code": "accepted", "words": mail_answers.words_of(*smtp.reply)}
 
     def _refusal(self, reply: Reply, recipient: str, *, at_mail: bool = False) -> MailError:
@@ -172,14 +144,14 @@ class SmtpTransport:
         if code == 421 or code < 0:
             self.close()
             return ConnectionLostError("stopped", server=self._server, words=words)
-        self._has_answered = True  # if the server hangs up now, that is no reason for an alarm
         if code < 500:
             return TemporaryDeliveryError("deferred", words=words)
         is_about_message = mail_answers.is_about_size(words) or not recipient.isascii()
         is_about_all = at_mail and not is_about_message
-        if is_about_all or mail_answers.is_about_sender(words, self._sender):
-            refused = MailServerUnavailableError if is_about_all else SenderRefusedError
-            return refused("sender_refused", server=self._server, sender=self._sender, words=words)
+        is_about_sender = mail_answers.is_about_sender(words, self._sender)
+        if is_about_all or (is_about_sender and not self._has_taken):
+            about = {"server": self._server, "sender": self._sender, "words": words}
+            return MailServerUnavailableError("sender_refused", **about)
         return PermanentDeliveryError(**mail_answers.explain_refusal(words, recipient))
 
 

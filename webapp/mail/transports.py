@@ -36,12 +36,6 @@ class FileTransport:
         data_folder.sync_folder(self._folder)
         return {"code": "file", "name": name}
 
-    def probe(self) -> None:
-        """Write and delete a file."""
-        file = self._folder / ".probe.part"
-        self._write(file, b"?")
-        file.unlink(missing_ok=True)
-
     def _write(self, path: Path, data: bytes) -> None:
         try:
             self._folder.mkdir(mode=0o700, exist_ok=True)
@@ -72,8 +66,7 @@ Transport = SmtpTransport | FileTransport
 
 `send(message, before_data)` hands one over and returns what was answered, as a code with parameters. It calls before_data
 when the server has agreed to the recipient, right before the message itself. What that raises stops this message alone.
-After a reconnection it may be called a second time. `send` and `probe`, which checks that messages would be taken, raise the
-errors of `webapp.mail.errors`.
+It raises the errors of `webapp.mail.errors`.
 """
 
 

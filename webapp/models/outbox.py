@@ -147,8 +147,6 @@ class MailCircuit(Model):
     cause: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
     """Why it is held up: a code with parameters."""
     retry_at: Mapped[datetime | None]
-    suspect_id: Mapped[int | None]
-    """The last message in whose midst the connection broke, as long as the server has answered none since."""
     pace: Mapped[int | None]
     """How many messages a minute the server took when it last said that they are too many."""
     paced_at: Mapped[datetime | None]

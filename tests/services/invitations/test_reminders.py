@@ -90,7 +90,7 @@ class TestWho:
 
     def test_not_while_it_was_sent_again_and_that_failed(self):
         message = went()
-        again = outbox.add_message(MessageKind.INVITATION, INES, invitation=invitation_of(INES), priority=2)
+        again = outbox.add_message(MessageKind.INVITATION, INES, invitation_id=invitation_of(INES).id, priority=2)
         again.state = MessageState.FAILED
         db.session.commit()
         assert message.id < again.id

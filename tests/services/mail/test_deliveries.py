@@ -102,7 +102,7 @@ class TestTheTruth:
     def test_the_newest_email_counts(self, claimed):
         results.record_failed(claimed.id, W, {"code": "refused", "words": "550 No"})
         invitation = db.session.get(delivery_status.Invitation, claimed.invitation_id)
-        outbox.add_message(claimed.kind, INES, invitation=invitation, priority=2)
+        outbox.add_message(claimed.kind, INES, invitation_id=invitation.id, priority=2)
         db.session.commit()
         assert delivery_of(claimed).stage is Stage.QUEUED
 

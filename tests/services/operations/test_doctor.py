@@ -146,12 +146,6 @@ def test_a_mail_server_that_does_not_do(install, url, tls, words):
     assert words in told["mail"]
 
 
-def test_a_folder_for_emails_that_is_none(install, tmp_path):
-    app = install()
-    (tmp_path / "data" / "outbox").write_text("in the way")
-    assert told_wrong(app, "mail").startswith("wrong: Emails cannot be written to")
-
-
 def told_wrong(app, about):
     code, told = examine(app)
     assert code == 1, told

@@ -119,7 +119,7 @@ class TestRows:
 
 class TestMessages:
     def message(self, state, ago=LONG_AGO, invitation=None, recipient="x@northfield.example"):
-        message = outbox.add_message(MessageKind.INVITATION, recipient, invitation=invitation, priority=3)
+        message = outbox.add_message(MessageKind.INVITATION, recipient, invitation_id=invitation.id, priority=3)
         message.state, message.created_at = state, utcnow() - ago
         db.session.commit()
         return message

@@ -53,7 +53,7 @@ def people(owner):
 
 def failed_for(invitation: Invitation) -> None:
     """Its e-mail was refused for good."""
-    message = outbox.add_message(MessageKind.INVITATION, invitation.email, invitation=invitation, priority=Priority.BATCH)
+    message = outbox.add_message(MessageKind.INVITATION, invitation.email, invitation_id=invitation.id, priority=Priority.BATCH)
     message.state = MessageState.FAILED
     db.session.commit()
 

@@ -68,7 +68,7 @@ class TestThePage:
         assert "Not signed in anywhere." in page.text
 
     def test_tells_of_an_invitation_its_state_and_its_emails(self, owner, ines):
-        message = outbox.add_message(MessageKind.INVITATION, ines.email, invitation=ines, priority=Priority.SINGLE)
+        message = outbox.add_message(MessageKind.INVITATION, ines.email, invitation_id=ines.id, priority=Priority.SINGLE)
         message.state = MessageState.FAILED
         message.result = {"code": "refused", "words": "550 5.1.1 No such user here"}
         db.session.commit()
@@ -162,7 +162,7 @@ class TestThePage:
 
 
 def message_for(invitation: Invitation) -> Message:
-    message = outbox.add_message(MessageKind.INVITATION, invitation.email, invitation=invitation, priority=Priority.SINGLE)
+    message = outbox.add_message(MessageKind.INVITATION, invitation.email, invitation_id=invitation.id, priority=Priority.SINGLE)
     db.session.commit()
     return message
 

@@ -53,12 +53,10 @@ def claim(worker: str, limit: int = 20) -> list[int]:
     _release(_is_abandoned())
     circuit = throttle.get_circuit()
     limit = min(limit, throttle.quota_left(circuit))
-    due = (
-        select(Message.id)
-        .where(_is_due(circuit))
-        .order_by(Message.priority, Message.due_at, Message.id)
-        .limit(limit)
-    )
+    order = [Message.due_at, Message.id]
+    if not circuit.paused_at:  # else another message goes each time, whatever its priority
+        order.insert(0, Message.priority)
+    due = select(Message.id).where(_is_due(circuit)).order_by(*order).limit(limit)
     # Two statements: as one, PostgreSQL may run the select once a row, and its limit then holds for nothing.
     ids = list(db.session.scalars(due)) if limit else []
     claimed = {
@@ -90,17 +88,14 @@ def release(worker: str) -> None:
     db.session.commit()
 
 
-def server_unreachable(worker: str, cause: CodedText, refused: Sequence[int] = ()) -> None:
+def server_unreachable(worker: str, cause: CodedText) -> None:
     """Hold up sending for all workers, with one alarm: the mail server is away, or refuses the sender. Commits.
 
-    What this worker has claimed is due again, and none of it has lost a try. refused: messages that were tried; others
-    go first at the next try, so that these alone can hold up nobody.
+    What this worker has claimed is due again soon, and none of it has lost a try. Others go first, so that these alone can
+    hold up nobody.
     """
     begin_write()
-    _release(_is_of(worker), surely_unsent=True)
-    bulk_execute(
-        update(Message).where(Message.id.in_(refused)).values(due_at=utcnow() + throttle.PROBE)
-    )
+    _release(_is_of(worker), surely_unsent=True, due_at=utcnow() + throttle.PROBE)
     throttle.trip(cause)
     db.session.commit()
 
@@ -116,11 +111,11 @@ def slow_down(worker: str, words: str) -> None:
     db.session.commit()
 
 
-def _release(which: ColumnElement[bool], *, surely_unsent: bool = False) -> None:
+def _release(which: ColumnElement[bool], *, surely_unsent: bool = False, **values: Any) -> None:
     """Make messages in `sending` due again. Does not commit."""
     was_begun = or_(Message.maybe_sent, Message.phase == Phase.DATA)
     maybe_sent = Message.maybe_sent if surely_unsent else case((was_begun, True), else_=False)
-    values = {"state": MessageState.QUEUED, "maybe_sent": maybe_sent, **results.UNCLAIMED}
+    values |= {"state": MessageState.QUEUED, "maybe_sent": maybe_sent, **results.UNCLAIMED}
     bulk_execute(update(Message).where(which).values(**values))
 
 
@@ -132,13 +127,6 @@ def read_settings() -> Settings:
     settings = in_force.settings()
     db.session.rollback()
     return settings
-
-
-def server_state() -> tuple[bool, bool]:
-    """Whether sending is held up, and whether the server took a message lately; no transaction stays open."""
-    state = throttle.alarm() is not None, throttle.count_taken_lately() > 0
-    db.session.rollback()
-    return state
 
 
 def has_work() -> bool:

@@ -13,7 +13,7 @@ from sqlalchemy import bindparam, case, exists, select, update
 from webapp.core.text.mail_phrases import describe_mail
 from webapp.core.text.phrases import CodedText
 from webapp.db import Base, begin_write, db, utcnow
-from webapp.models import Message, MessageKind, MessageState, Outcome
+from webapp.models import MailCircuit, Message, MessageKind, MessageState, Outcome
 from webapp.services.audit import events
 from webapp.services.audit.actions import AuditAction
 from webapp.services.directory import lookup
@@ -45,7 +45,7 @@ def record_sent(message_id: int, worker: str, result: CodedText, *, is_file: boo
         db.session.execute(_START_DAYS, {"b_id": sent.invitation_id, "b_until": until})
     reason = {"code": "sent_twice"} if sent.maybe_sent else {}
     _settle_row(sent.row_id, sent.kind, Outcome.INVITED, reason)
-    if sent.needs_reset:
+    if sent.is_held_up:
         throttle.reset()
     db.session.commit()
 
@@ -79,7 +79,7 @@ _SEND = (
         .where(_INVITATIONS.c.id == MESSAGES.c.invitation_id, _INVITATIONS.c.expires_at.is_(None))
         .scalar_subquery()
         .label("days"),
-        exists().where(throttle.NEEDS_RESET).label("needs_reset"),
+        exists().where(MailCircuit.paused_at.is_not(None)).label("is_held_up"),
     )
 )
 """days: how long the link works from now on, unless its time runs already."""
@@ -106,11 +106,8 @@ def record_failed(
         _end(message, by_server=by_server)
 
 
-def defer(message_id: int, worker: str, result: CodedText, *, broke_off: bool = False) -> None:
-    """The server puts the message off: it is due again after 1, 5, 15, then every 60 minutes, and fails after a day.
-
-    broke_off: the server did not say so but ended the connection, perhaps because of this message (`throttle.suspect`).
-    """
+def defer(message_id: int, worker: str, result: CodedText, *, by_server: bool = True) -> None:
+    """The server puts the message off: it is due again after 1, 5, 15, then every 60 minutes, and fails after a day."""
     message = _begin(message_id, worker)
     if message is None:
         return
@@ -125,9 +122,7 @@ def defer(message_id: int, worker: str, result: CodedText, *, broke_off: bool = 
         clock = due_at.astimezone(in_force.settings().time_zone)
         reason = {"code": "due_again", "clock": f"{clock:%H:%M}", "answer": result}
         _settle_row(message.row_id, message.kind, Outcome.WAITING, reason)
-    if broke_off:
-        throttle.suspect(result, message.id)
-    _end(message, by_server=not broke_off)
+    _end(message, by_server=by_server)
 
 
 def record_uncertain(message_id: int, worker: str, result: CodedText) -> None:

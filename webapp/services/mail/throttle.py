@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from flask import current_app
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import ColumnElement, func, or_, select, update
 
 from webapp.core.text.mail_phrases import describe_mail
 from webapp.core.text.phrases import CodedText
@@ -47,17 +47,11 @@ def quota_left(circuit: MailCircuit | None) -> int:
         return 1
     is_on_its_way = (Message.state == MessageState.SENDING) & (Message.lease_until > now)
     is_used = or_(Message.tried_at > now - MINUTE, is_on_its_way)
-    used = db.session.scalar(select(func.count()).select_from(Message).where(is_used)) or 0
-    return max(0, _rate(circuit) - used)
+    return max(0, _rate(circuit) - _count_messages(is_used))
 
 
-def count_taken_lately() -> int:
-    """How many messages the server has taken within the last minute."""
-    is_taken = Message.state.in_([MessageState.SENT, MessageState.UNCERTAIN])
-    is_recent = Message.handed_at > utcnow() - MINUTE
-    return (
-        db.session.scalar(select(func.count()).select_from(Message).where(is_taken, is_recent)) or 0
-    )
+def _count_messages(*which: ColumnElement[bool]) -> int:
+    return db.session.scalar(select(func.count(Message.id)).where(*which)) or 0
 
 
 def _rate(circuit: MailCircuit | None) -> int:
@@ -66,10 +60,6 @@ def _rate(circuit: MailCircuit | None) -> int:
     if circuit is None or circuit.pace is None or circuit.paced_at is None:
         return rate
     return min(rate, circuit.pace) if circuit.paced_at > utcnow() - PACE_HOLDS else rate
-
-
-NEEDS_RESET = or_(MailCircuit.paused_at.is_not(None), MailCircuit.suspect_id.is_not(None))
-"""Whether an answer of the server would tell something new."""
 
 
 # Parts of commands
@@ -103,7 +93,9 @@ def slow_down(words: str) -> None:
     """
     circuit = get_circuit()
     now = utcnow()
-    circuit.pace = count_taken_lately() or max(1, _rate(circuit) // 2)
+    is_taken = Message.state.in_([MessageState.SENT, MessageState.UNCERTAIN])
+    taken = _count_messages(is_taken, Message.handed_at > now - MINUTE)
+    circuit.pace = taken or max(1, _rate(circuit) // 2)
     circuit.paced_at = now
     circuit.pace_words = words
     circuit.retry_at = now + MINUTE
@@ -112,22 +104,7 @@ def slow_down(words: str) -> None:
     )
 
 
-def suspect(cause: CodedText, message_id: int) -> None:
-    """Note that the connection broke in the middle of this message. Does not commit.
-
-    The first message may be the cause itself; if the next one breaks off too, it is the server.
-    """
-    circuit = get_circuit()
-    if circuit.paused_at is None and circuit.suspect_id in (None, message_id):
-        circuit.suspect_id = message_id
-    else:
-        trip(cause)
-
-
 def reset() -> None:
     """End the alarm: the server has answered, whatever it said. Does not commit."""
-    bulk_execute(
-        update(MailCircuit)
-        .where(NEEDS_RESET)
-        .values(paused_at=None, cause={}, retry_at=None, suspect_id=None)
-    )
+    held_up = update(MailCircuit).where(MailCircuit.paused_at.is_not(None))
+    bulk_execute(held_up.values(paused_at=None, cause={}, retry_at=None))

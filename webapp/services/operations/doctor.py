@@ -201,8 +201,8 @@ def _mail() -> Problems:
     db.session.rollback()  # no transaction stays open while a server is asked
     url = urlsplit(settings.mail_url or "")
     try:
-        with transports.connect(settings) as transport:
-            transport.probe()
+        with transports.connect(settings):
+            pass
     except MailError as error:
         yield WRONG, f"{error} Correct MUSTER_MAIL_URL, or ask who runs that server."
     if not settings.mail_url:
