@@ -13,6 +13,7 @@ from flask_wtf.csrf import CSRFProtect
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.routing import IntegerConverter, Map
 
+from webapp.core.lists.paging import LARGEST
 from webapp.db import db as database
 from webapp.db import engine_options, tune
 from webapp.http import access_log, compression, metrics, origins, web
@@ -121,7 +122,7 @@ class SmallInteger(IntegerConverter):
     """A number in an address, as large as the database takes one."""
 
     def __init__(self, url_map: Map) -> None:
-        super().__init__(url_map, max=web.LARGEST)
+        super().__init__(url_map, max=LARGEST)
 
 
 class UnderPrefix:

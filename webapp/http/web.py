@@ -30,6 +30,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from webapp.core.errors import ForbiddenError
 from webapp.core.files.cleaning import clip
+from webapp.core.lists.paging import read_number
 from webapp.core.security.permissions import Permission
 from webapp.core.text.formatting import (
     become_administrators,
@@ -67,8 +68,6 @@ Page = str | tuple[str, int]
 FORM = "application/x-www-form-urlencoded"
 LONGEST_FORM = 500_000
 """Bytes; as many as werkzeug takes in the fields of a form with files."""
-LARGEST = 2**31 - 1
-"""What an integer column of PostgreSQL holds."""
 
 MAIN_QUEUE = "#main:queue all"
 """The value of hx-sync by which a page sends what changes its batch one request after another."""
@@ -117,8 +116,7 @@ def refuse_nul() -> None:
 
 def get_number(values: MultiDict[str, str], name: str) -> int | None:
     """A positive number of a query or form that the database can store, or None."""
-    found = values.get(name, type=int)
-    return found if found is not None and 0 < found <= LARGEST else None
+    return read_number(values.get(name))
 
 
 def check_permission() -> BaseResponse | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from marshmallow import fields, validate
 
+from webapp.core.lists.paging import LARGEST
 from webapp.schemas.forms import FormSchema
 from webapp.schemas.rows import FIELDS
 
@@ -14,7 +15,7 @@ MOST = 10_000
 class CellSchema(FormSchema):
     """One cell of a block."""
 
-    row_id = fields.Integer(required=True, strict=True, validate=validate.Range(1, 2**31 - 1))
+    row_id = fields.Integer(required=True, strict=True, validate=validate.Range(1, LARGEST))
     field = fields.String(required=True, validate=validate.OneOf(FIELDS))
     value = fields.String(required=True)
     seen = fields.String(required=True)

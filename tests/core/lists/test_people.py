@@ -44,7 +44,7 @@ def test_a_search_is_one_line_of_limited_length():
 
 def test_an_order_leaves_nobody_out():
     assert not Filter(sort=Sort.ROLE).is_on
-    assert Filter(ungrouped=True).is_on
+    assert Filter(group_id="none").is_on
 
 
 def test_a_second_click_turns_the_order_and_the_newest_activity_comes_first():

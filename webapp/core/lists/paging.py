@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import StrEnum
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
 Member = TypeVar("Member", bound=StrEnum)
 
 LONGEST_SEARCH = 100
 """Characters."""
+IN_ADDRESSES = {
+    "search": "q",
+    "text": "q",
+    "role_id": "role",
+    "group_id": "group",
+    "batch_id": "upload",
+}
+"""What an address calls fields of filters, where that is not the field's name."""
+LARGEST = 2**31 - 1
+"""What an integer column of PostgreSQL holds."""
 
 
 class Order(StrEnum):
@@ -31,6 +42,12 @@ def member(enum: type[Member], name: str | None) -> Member | None:
     return enum(name) if name in list(enum) else None
 
 
+def read_number(text: str | None) -> int | None:
+    """A positive number that the database can store, or None."""
+    number = int(text) if text and re.fullmatch("[0-9]{1,10}", text) else 0
+    return number if 0 < number <= LARGEST else None
+
+
 def searched(text: str) -> str:
     """What is searched for, on one line, as long as a search may be."""
     return " ".join(text.split())[:LONGEST_SEARCH].strip()
@@ -39,6 +56,26 @@ def searched(text: str) -> str:
 def page_of(wanted: int, total: int, size: int) -> int:
     """The number of the page that is shown: the one asked for, or the last one there is."""
     return max(1, min(wanted, -(-total // size)))
+
+
+@dataclass(frozen=True, slots=True)
+class ListFilter:
+    """What a list shows, as its address carries it; each list adds its fields."""
+
+    def args(self, **changed: Any) -> dict[str, Any]:
+        """The address's query for this, with some of it changed; what is as usual is left out, and the page is the first."""
+        changed = {"page": 1, **changed}
+        values = {}
+        for field in fields(self):
+            value = changed.get(field.name, getattr(self, field.name))
+            if value != field.default:
+                values[IN_ADDRESSES.get(field.name, field.name)] = str(value)
+        return values
+
+    @property
+    def is_on(self) -> bool:
+        """Whether it may leave something out."""
+        return bool(self.args().keys() - {"sort"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
 
-from webapp.core.lists.paging import Order, member, searched
+from webapp.core.lists.paging import ListFilter, Order, member, read_number, searched
 from webapp.core.plan import actions
 from webapp.core.plan.actions import Action, Do
 from webapp.core.plan.planner import Person, Plan, Policy
 
-LARGEST = 2**31 - 1
-"""What an integer column of PostgreSQL holds."""
 NO_GROUPS = "none"
 """What the address says in place of a group's id."""
 
@@ -60,15 +57,14 @@ class Sort(Order):
 
 
 @dataclass(frozen=True, slots=True)
-class Filter:
+class Filter(ListFilter):
     """What the list shows. status, role_id, group_id: None for any. search: words of a name or an e-mail, on one line."""
 
     status: Status | None = None
     search: str = ""
     role_id: int | None = None
-    group_id: int | None = None
-    ungrouped: bool = False
-    """Only those without any group."""
+    group_id: int | str | None = None
+    """NO_GROUPS: only those without any group."""
     concern: Concern | None = None
     """Only invitations that need somebody for this."""
     batch_id: int | None = None
@@ -78,35 +74,16 @@ class Filter:
     @classmethod
     def parse(cls, args: Mapping[str, str]) -> Filter:
         """From the address's query; what it does not know is left out."""
+        group = args.get("group")
         return cls(
             member(Status, args.get("status")),
             searched(args.get("q", "")),
-            _number(args.get("role")),
-            _number(args.get("group")),
-            args.get("group") == NO_GROUPS,
+            read_number(args.get("role")),
+            group if group == NO_GROUPS else read_number(group),
             member(Concern, args.get("concern")),
-            _number(args.get("upload")),
+            read_number(args.get("upload")),
             member(Sort, args.get("sort")) or Sort.NAME,
         )
-
-    def args(self, **changed: Any) -> dict[str, Any]:
-        """The address's query for this, with some of it changed."""
-        wanted = replace(self, **changed)
-        values = {
-            "status": wanted.status,
-            "q": wanted.search or None,
-            "role": wanted.role_id,
-            "group": NO_GROUPS if wanted.ungrouped else wanted.group_id,
-            "concern": wanted.concern,
-            "upload": wanted.batch_id,
-            "sort": wanted.sort if wanted.sort is not Sort.NAME else None,
-        }
-        return {name: str(value) for name, value in values.items() if value is not None}
-
-    @property
-    def is_on(self) -> bool:
-        """Whether it may leave people out."""
-        return replace(self, sort=Sort.NAME) != Filter()
 
     def turned(self, column: str) -> Sort:
         """The order that a click on a column's name asks for: the other way at the second click, the newest activity first."""
@@ -134,8 +111,3 @@ def applicable(person: Person, policy: Policy) -> frozenset[Do]:
         if actions.plan(person, probe, policy).plan in (Plan.UPDATE, Plan.INVITE):
             found.add(do)
     return frozenset(found)
-
-
-def _number(text: str | None) -> int | None:
-    number = int(text) if text and text.isascii() and text.isdigit() and len(text) < 11 else 0
-    return number if 0 < number <= LARGEST else None

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
 
-from webapp.core.lists.paging import Order, member, searched
+from webapp.core.lists.paging import ListFilter, Order, member, read_number, searched
 from webapp.core.plan.planner import Plan
 
 PLANS_IN_ORDER = (Plan.ATTENTION, Plan.DUPLICATE, Plan.INVITE, Plan.UPDATE, Plan.UNCHANGED)
@@ -63,7 +62,7 @@ class Sort(Order):
 
 
 @dataclass(frozen=True, slots=True)
-class Find:
+class Find(ListFilter):
     """What the review shows. plan, problem, mark, hint: None for any. text: part of a cell, on one line. page: from 1."""
 
     plan: Plan | None = None
@@ -77,7 +76,6 @@ class Find:
     @classmethod
     def parse(cls, args: Mapping[str, str]) -> Find:
         """From the address's query; what it does not know is left out."""
-        page = args.get("page", "")
         return cls(
             member(Plan, args.get("plan")),
             member(Problem, args.get("problem")),
@@ -85,27 +83,8 @@ class Find:
             member(Hint, args.get("hint")),
             searched(args.get("q", "")),
             member(Sort, args.get("sort")) or Sort.LINE,
-            max(1, int(page)) if page.isascii() and page.isdigit() and len(page) < 9 else 1,
+            read_number(args.get("page")) or 1,
         )
-
-    def args(self, **changed: Any) -> dict[str, Any]:
-        """The query parameters for this filter with changes; the page number is reset unless given."""
-        wanted = replace(self, **{"page": 1, **changed})
-        values = {
-            "plan": wanted.plan,
-            "problem": wanted.problem,
-            "mark": wanted.mark,
-            "hint": wanted.hint,
-            "q": wanted.text or None,
-            "sort": wanted.sort if wanted.sort != Sort.LINE else None,
-            "page": wanted.page if wanted.page > 1 else None,
-        }
-        return {name: str(value) for name, value in values.items() if value is not None}
-
-    @property
-    def is_on(self) -> bool:
-        """Whether it may leave rows out."""
-        return bool(self.plan or self.problem or self.mark or self.hint or self.text)
 
     def turned(self, column: str) -> Sort:
         """The order that a click on a column's name asks for: that column, and the other way at the second click."""

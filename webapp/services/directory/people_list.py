@@ -27,7 +27,7 @@ from sqlalchemy.orm import QueryableAttribute, selectinload
 from webapp.core.addresses import key_of
 from webapp.core.files.fields import Field
 from webapp.core.lists.paging import Page, page_of
-from webapp.core.lists.people_filter import OWN, Concern, Filter, Status, applicable
+from webapp.core.lists.people_filter import NO_GROUPS, OWN, Concern, Filter, Status, applicable
 from webapp.core.plan.actions import Do
 from webapp.core.plan.planner import Access, Person, Ref
 from webapp.core.plan.registry import Registry
@@ -270,9 +270,9 @@ def _narrow(
     if wanted.role_id is not None:
         query = query.where(model.role_id == wanted.role_id)
     owner_id = members.c[f"{model.__name__.lower()}_id"]
-    if wanted.group_id is not None:
+    if wanted.group_id == NO_GROUPS:
+        query = query.where(~model.all_groups, model.id.not_in(select(owner_id)))
+    elif wanted.group_id is not None:
         in_group = select(owner_id).where(members.c.group_id == wanted.group_id)
         query = query.where(or_(model.all_groups, model.id.in_(in_group)))
-    if wanted.ungrouped:
-        query = query.where(~model.all_groups, model.id.not_in(select(owner_id)))
     return query

@@ -9,13 +9,13 @@ from marshmallow import ValidationError
 from werkzeug.wrappers import Response as BaseResponse
 
 from webapp.core.errors import RuleViolationError
-from webapp.core.lists.paging import searched
+from webapp.core.lists.paging import LARGEST, searched
 from webapp.core.lists.people_filter import Filter
 from webapp.core.plan.registry import fold
 from webapp.core.security.permissions import Permission
 from webapp.core.text.formatting import plural
 from webapp.http.forms import GroupForm, GroupsForm, show_errors
-from webapp.http.web import LARGEST, Page, current_user, get_number, redirect_to, require
+from webapp.http.web import Page, current_user, get_number, redirect_to, require
 from webapp.models import Group
 from webapp.services.directory import aliases, groups, people_list
 from webapp.services.directory.groups import EVERYTHING
