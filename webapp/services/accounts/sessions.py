@@ -11,7 +11,7 @@ from webapp.core.addresses import key_of
 from webapp.core.errors import RuleViolationError
 from webapp.core.security import passwords
 from webapp.core.security.tokens import hash_token
-from webapp.db import begin_write, db, utcnow
+from webapp.db import begin_write, bulk_execute, db, utcnow
 from webapp.models import Session, User, UserState
 from webapp.services.audit import events
 from webapp.services.audit.actions import AuditAction
@@ -128,10 +128,8 @@ def end_sessions(user: User, by: User, keep: int | None = None, only: int | None
 
 
 def end_all(user: User, keep: int | None = None, only: int | None = None) -> int:
-    """End a person's sessions, except `keep`; or `only` one. -> how many ended. Does not commit."""
-    query = delete(Session).where(Session.user_id == user.id)
-    if keep is not None:
-        query = query.where(Session.id != keep)
+    """End a person's sessions, except `keep`; or `only` one. Returns how many ended. Does not commit."""
+    query = delete(Session).where(Session.user_id == user.id, Session.id != (keep or 0))
     if only is not None:
         query = query.where(Session.id == only)
     return len(db.session.scalars(query.returning(Session.id)).all())
@@ -141,10 +139,9 @@ def delete_expired() -> int:
     """Delete up to 500 expired sessions. -> how many."""
     begin_write()
     some = select(Session.id).where(_is_over()).limit(500)
-    gone = delete(Session).where(Session.id.in_(some)).returning(Session.id)
-    deleted = db.session.scalars(gone).all()
+    gone = bulk_execute(delete(Session).where(Session.id.in_(some)))
     db.session.commit()
-    return len(deleted)
+    return int(gone.rowcount)
 
 
 def _is_over() -> ColumnElement[bool]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
 from datetime import timedelta
 from typing import NoReturn
 
@@ -46,12 +45,8 @@ def otpauth_address(user: User, salt: str) -> str:
 
 def codes_left(user: User) -> int:
     """How many recovery codes are unused."""
-    return (
-        db.session.scalar(
-            select(func.count(RecoveryCode.id)).where(RecoveryCode.user_id == user.id)
-        )
-        or 0
-    )
+    own = select(func.count()).where(RecoveryCode.user_id == user.id)
+    return db.session.scalar(own) or 0
 
 
 def pending_login(user: User) -> tuple[int, float, str]:
@@ -65,8 +60,9 @@ def pending_user(user_id: int, since: float, proof: str) -> User | None:
     user = db.session.get(User, user_id)
     if user is None or user.state is not UserState.ACTIVE or not user.has_second_factor:
         return None
-    in_time = utcnow().timestamp() - since <= HALF_WAY.total_seconds()
-    return user if in_time and hmac.compare_digest(_proof(user, since), proof) else None
+    if utcnow().timestamp() - since > HALF_WAY.total_seconds():
+        return None
+    return user if proof == _proof(user, since) else None
 
 
 def _proof(user: User, since: float) -> str:
@@ -153,14 +149,18 @@ def clear(user: User, *, by: User, how: str) -> None:
 def _use_code(user: User, code: str) -> None:
     """Use up the app's current code, or a recovery code. Raises RuleViolationError. Does not commit."""
     settings = in_force.environment()
-    keys = (settings.secret_key, *settings.secret_key_fallbacks)
-    secrets = [totp.secret(key, user.id, user.totp_salt) for key in keys if user.totp_salt]
-    step = totp.step_of(secrets, totp.plain(code), utcnow())
+    code = totp.plain(code)
+    secrets = [
+        totp.secret(key, user.id, user.totp_salt or "")
+        for key in (settings.secret_key, *settings.secret_key_fallbacks)
+    ]
+    step = totp.step_of(secrets, code, utcnow()) if user.has_second_factor else None
     if step is not None and step > (user.totp_step or 0):
         user.totp_step = step
         return
-    own = RecoveryCode.user_id == user.id, RecoveryCode.code_hash == hash_token(totp.plain(code))
-    recovery = db.session.scalar(select(RecoveryCode).where(*own))
+    is_own = RecoveryCode.user_id == user.id
+    is_typed = RecoveryCode.code_hash == hash_token(code)
+    recovery = db.session.scalar(select(RecoveryCode).where(is_own, is_typed))
     if recovery is None:
         _refuse(user)
     db.session.delete(recovery)
@@ -174,9 +174,9 @@ def _refuse(user: User) -> NoReturn:
 
 
 def _new_codes(user: User) -> list[str]:
-    codes = [totp.new_recovery_code() for _ in range(totp.RECOVERY_CODES)]
     db.session.execute(delete(RecoveryCode).where(RecoveryCode.user_id == user.id))
-    db.session.add_all(
-        RecoveryCode(user_id=user.id, code_hash=hash_token(totp.plain(code))) for code in codes
-    )
+    codes = [totp.new_recovery_code() for _ in range(totp.RECOVERY_CODES)]
+    for code in codes:
+        code_hash = hash_token(totp.plain(code))
+        db.session.add(RecoveryCode(user_id=user.id, code_hash=code_hash))
     return codes
