@@ -14,6 +14,7 @@ from sqlalchemy import ColumnElement, Select, Text, cast, func, or_, select
 
 from webapp.core.lists.paging import searched
 from webapp.core.text import audit_phrases
+from webapp.core.text.formatting import full
 from webapp.db import begin_write, binary_order, db, utcnow
 from webapp.models import AuditEvent, Batch, Group, Invitation, Role, User
 from webapp.schemas.audit import ITSELF
@@ -76,20 +77,25 @@ class Entry:
             side = self.event.details.get(name) or {}
             sides.append(side if isinstance(side, dict) else {"file": side})
         before, after = sides
-        return [
-            (_label(name), _show(before.get(name)), _show(after.get(name)))
-            for name in dict.fromkeys((*before, *after))
-        ]
+        changes = []
+        for name in before | after:
+            old = _show(before.get(name))
+            new = _show(after.get(name))
+            changes.append((_label(name), old, new))
+        return changes
 
     @property
     def facts(self) -> list[tuple[str, str]]:
         """The details other than before and after, as label and value."""
-        hidden = {"before", "after", "batch" if self.batch else ""}
-        return [
-            (_label(name), audit_phrases.value(_show(value)))
-            for name, value in self.event.details.items()
-            if name not in hidden and value is not None
-        ]
+        hidden = {"before", "after"}
+        if self.batch:
+            hidden.add("batch")
+        facts = []
+        for name, value in self.event.details.items():
+            if name not in hidden and value is not None:
+                text = audit_phrases.value(_show(value))
+                facts.append((_label(name), text))
+        return facts
 
 
 def _label(name: str) -> str:
@@ -100,12 +106,13 @@ def _show(value: Any) -> Any:
     """A value of details; a moment is shown in the portal's time zone."""
     if isinstance(value, list):
         return value
+    if value is None:
+        return None
     with suppress(TypeError, ValueError):
         at = datetime.fromisoformat(value)
         if at.tzinfo:
-            local = at.astimezone(in_force.settings().time_zone)
-            return f"{local.day} {local:%B %Y, %H:%M:%S}"
-    return None if value is None else audit_phrases.value(value)
+            return full(at, in_force.settings().time_zone)
+    return audit_phrases.value(value)
 
 
 def list_page(wanted: Filter, before: int | None = None) -> tuple[list[Entry], int | None]:
@@ -113,9 +120,11 @@ def list_page(wanted: Filter, before: int | None = None) -> tuple[list[Entry], i
 
     before: the id that the last page ended with.
     """
-    found = db.session.scalars(_newest_first(wanted, before).limit(PAGE + 1)).all()
-    following = found[PAGE - 1].id if len(found) > PAGE else None
-    return describe_events(found[:PAGE]), following
+    query = _newest_first(wanted, before).limit(PAGE + 1)
+    found = db.session.scalars(query).all()
+    shown = found[:PAGE]
+    following = shown[-1].id if len(found) > PAGE else None
+    return describe_events(shown), following
 
 
 def group_by_day(entries: Sequence[Entry]) -> dict[date, list[Entry]]:
@@ -123,7 +132,8 @@ def group_by_day(entries: Sequence[Entry]) -> dict[date, list[Entry]]:
     zone = in_force.settings().time_zone
     days: defaultdict[date, list[Entry]] = defaultdict(list)
     for entry in entries:
-        days[entry.event.at.astimezone(zone).date()].append(entry)
+        local = entry.event.at.astimezone(zone)
+        days[local.date()].append(entry)
     return days
 
 
@@ -135,13 +145,15 @@ def describe_events(found: Sequence[AuditEvent]) -> list[Entry]:
             ids[event.subject_type].add(event.subject_id)
         if event.actor_id:
             ids["users"].add(event.actor_id)
-        if isinstance(event.details.get("batch"), int):
-            ids["batches"].add(event.details["batch"])
+        batch_id = event.details.get("batch")
+        if isinstance(batch_id, int):
+            ids["batches"].add(batch_id)
     there: dict[tuple[str, int | None], Any] = {}
     models: tuple[Any, ...] = (User, Batch, Group, Invitation, Role)
     for model in models:
         kind = model.__tablename__
-        for each in db.session.scalars(select(model).where(model.id.in_(ids[kind]))):
+        query = select(model).where(model.id.in_(ids[kind]))
+        for each in db.session.scalars(query):
             there[kind, each.id] = each
     return [_describe_event(event, there) for event in found]
 
@@ -161,26 +173,31 @@ def _describe_event(event: AuditEvent, there: Mapping[tuple[str, int | None], An
 def list_actors() -> list[tuple[int, str]]:
     """The people who appear as actors in the log, sorted by name. One query."""
     did = select(AuditEvent.id).where(AuditEvent.actor_id == User.id).exists()
-    query = select(User.id, User.name).where(did).order_by(binary_order(User.name), User.id)
-    return list(db.session.execute(query.limit(ACTORS)))
+    query = select(User.id, User.name).where(did)
+    by_name = query.order_by(binary_order(User.name), User.id)
+    return list(db.session.execute(by_name.limit(ACTORS)))
 
 
 # Found
 
 
 def _newest_first(wanted: Filter, before: int | None = None) -> Select[AuditEvent]:
-    query = select(AuditEvent).where(*_conditions(wanted)).order_by(AuditEvent.id.desc())
-    return query.where(AuditEvent.id < before) if before else query
+    query = select(AuditEvent).where(*_conditions(wanted))
+    if before:
+        query = query.where(AuditEvent.id < before)
+    return query.order_by(AuditEvent.id.desc())
 
 
 def _conditions(wanted: Filter) -> list[ColumnElement[bool]]:
     found: list[ColumnElement[bool]] = []
     is_refusal = AuditEvent.action.endswith(".refused")
-    action, by = wanted.get("action", ""), wanted.get("by")
+    action = wanted.get("action", "")
+    by = wanted.get("by")
     if action == REFUSALS:
         found.append(is_refusal)
     elif action in AREAS:
-        found.append(or_(*(AuditEvent.action.like(f"{noun}.%") for noun in AREAS[action][1])))
+        _, nouns = AREAS[action]
+        found.append(or_(*(AuditEvent.action.startswith(f"{noun}.") for noun in nouns)))
     elif action:
         found.append(AuditEvent.action == action)
     if by == ITSELF:
@@ -189,13 +206,16 @@ def _conditions(wanted: Filter) -> list[ColumnElement[bool]]:
         found.append(AuditEvent.actor_id == int(by))
     if about := wanted.get("about"):
         kind, _, subject_id = about.partition("-")
-        found += [AuditEvent.subject_type == kind, AuditEvent.subject_id == int(subject_id)]
+        found.append(AuditEvent.subject_type == kind)
+        found.append(AuditEvent.subject_id == int(subject_id))
     if days := wanted.get("days"):
-        found.append(AuditEvent.at >= utcnow() - timedelta(days=days))
+        since = utcnow() - timedelta(days=days)
+        found.append(AuditEvent.at >= since)
     if first := wanted.get("first"):
         found.append(AuditEvent.at >= _midnight(first))
     if last := wanted.get("last"):
-        found.append(AuditEvent.at < _midnight(last + timedelta(days=1)))
+        following = last + timedelta(days=1)
+        found.append(AuditEvent.at < _midnight(following))
     if words := searched(wanted.get("q", "")):
         found.append(_says(words))
     return found
@@ -208,13 +228,15 @@ def _midnight(day: date) -> datetime:
 def _says(words: str) -> ColumnElement[bool]:
     """The SQL condition of the search: words in actor, subject, address, details or a person's name."""
     named = select(User.id).where(User.name.icontains(words, autoescape=True))
-    details = cast(AuditEvent.details, Text).icontains(json.dumps(words)[1:-1], autoescape=True)
-    texts = (AuditEvent.actor, AuditEvent.subject, AuditEvent.address)
+    is_user = AuditEvent.subject_type == User.__tablename__
+    as_json = json.dumps(words)[1:-1]
     return or_(
-        *(text.icontains(words, autoescape=True) for text in texts),
-        details,
+        AuditEvent.actor.icontains(words, autoescape=True),
+        AuditEvent.subject.icontains(words, autoescape=True),
+        AuditEvent.address.icontains(words, autoescape=True),
+        cast(AuditEvent.details, Text).icontains(as_json, autoescape=True),
         AuditEvent.actor_id.in_(named),
-        (AuditEvent.subject_type == User.__tablename__) & AuditEvent.subject_id.in_(named),
+        is_user & AuditEvent.subject_id.in_(named),
     )
 
 
@@ -228,9 +250,12 @@ def export(wanted: Filter, form: str, given: Mapping[str, str], by: User) -> Ite
     """
     begin_write()
     query = select(func.count()).select_from(AuditEvent).where(*_conditions(wanted))
-    count = db.session.scalar(query)
     event = events.record(
-        by, AuditAction.AUDIT_EXPORTED, form=form, filter=dict(given), events=count
+        by,
+        AuditAction.AUDIT_EXPORTED,
+        form=form,
+        filter=dict(given),
+        events=db.session.scalar(query),
     )
     db.session.flush()
     end = event.id
@@ -240,12 +265,16 @@ def export(wanted: Filter, form: str, given: Mapping[str, str], by: User) -> Ite
 
 def _read_before(wanted: Filter, end: int) -> Iterator[Entry]:
     """A chunk at a time; no transaction stays open between two of them."""
-    while found := db.session.scalars(_newest_first(wanted, end).limit(CHUNK)).all():
-        end = found[-1].id
+    while True:
+        query = _newest_first(wanted, end).limit(CHUNK)
+        found = db.session.scalars(query).all()
         entries = describe_events(found)
         db.session.expunge_all()
         db.session.rollback()
         yield from entries
+        if not found:
+            return
+        end = found[-1].id
 
 
 HEADER = (
@@ -293,9 +322,17 @@ def line(entry: Entry) -> bytes:
     content = {
         "id": event.id,
         "at": event.at.astimezone(UTC).isoformat(),
-        "actor": {"id": event.actor_id, "email": event.actor, "name": entry.who},
+        "actor": {
+            "id": event.actor_id,
+            "email": event.actor,
+            "name": entry.who,
+        },
         "action": event.action,
-        "subject": {"type": event.subject_type, "id": event.subject_id, "text": event.subject},
+        "subject": {
+            "type": event.subject_type,
+            "id": event.subject_id,
+            "text": event.subject,
+        },
         "sentence": entry.sentence,
         "from": event.address,
         "details": event.details,
