@@ -75,7 +75,7 @@ class Row(Model):
     likely_domain: Mapped[str | None] = mapped_column(String(255))
     """The domain that the e-mail's probably is a misspelling of; also in `change_dict`, here to be found by."""
     plan: Mapped[Plan] = mapped_column(default=Plan.ATTENTION)
-    change_dict: Mapped[JsonDict] = mapped_column("step")
+    change_dict: Mapped[JsonDict] = mapped_column("step", key="change_dict")
     """`core.plan.planner.PlannedChange` as a dictionary: whom it is about, before, after, notes."""
 
     outcome: Mapped[Outcome | None]
@@ -111,13 +111,10 @@ class Row(Model):
         return PlannedChange.from_dict(self.plan, self.change_dict)
 
     @property
-    def is_edited(self) -> bool:
-        """Whether a cell is no longer what was read; so too a row that was added by hand and filled in."""
-        return (self.email, self.role, self.groups) != (
-            self.read_email,
-            self.read_role,
-            self.read_groups,
-        )
+    def changed_cells(self) -> int:
+        """How many cells are no longer what was read; so too in a row that was added by hand and filled in."""
+        fields = ("email", "role", "groups")
+        return sum(self.cell(field) != getattr(self, f"read_{field}") for field in fields)
 
     def issues_of(self, field: str) -> list[dict[str, Any]]:
         """The issues of one cell, each with its `text`."""

@@ -115,21 +115,21 @@ def test_case_spaces_hyphens_and_underscores_do_not_matter(name, data):
     [
         (
             ("Email", "Role", "Groups"),
-            Places({Field.EMAIL: 0, Field.ROLE: 1, Field.GROUPS: 2}),
+            Places({0: Field.EMAIL, 1: Field.ROLE, 2: Field.GROUPS}),
             3,
         ),
-        (("Role", "Email"), Places({Field.EMAIL: 1, Field.ROLE: 0}), None),
+        (("Role", "Email"), Places({1: Field.EMAIL, 0: Field.ROLE}), None),
         (
             ("Name", "Teams", "", "Mail", "Access level"),
-            Places({Field.EMAIL: 3, Field.ROLE: 4, Field.GROUPS: 1}),
+            Places({3: Field.EMAIL, 4: Field.ROLE, 1: Field.GROUPS}),
             None,
         ),
         (
             ("User principal name", "Mail", "Role"),
-            Places({Field.EMAIL: 1, Field.ROLE: 2}),
+            Places({1: Field.EMAIL, 2: Field.ROLE}),
             None,
         ),
-        (("Login", "Profile"), Places({Field.EMAIL: 0, Field.ROLE: 1}), None),
+        (("Login", "Profile"), Places({0: Field.EMAIL, 1: Field.ROLE}), None),
     ],
 )
 def test_columns_are_matched_in_any_order(header, places, end):
@@ -170,13 +170,13 @@ def test_columns_without_a_name_are_ignored_and_named_as_a_spreadsheet_does():
 
 def test_a_column_without_a_name_can_be_chosen():
     table = read(b"Email,,\na@x.org\nb@x.org,Remote,A,B\n")
-    chosen = Places({Field.EMAIL: 0, Field.ROLE: 1, Field.GROUPS: 2})
+    chosen = Places({0: Field.EMAIL, 1: Field.ROLE, 2: Field.GROUPS})
     assert people_of(table, chosen) == [Cells(2, "a@x.org", "", ""), Cells(3, "b@x.org", "Remote", "A, B")]
 
 
 def test_groups_before_another_column_take_no_extra_cells():
-    assert Places({Field.EMAIL: 0, Field.ROLE: 2, Field.GROUPS: 1}).end(("Email", "Wo", "Was", "")) is None
-    assert Places({Field.EMAIL: 0, Field.ROLE: 1, Field.GROUPS: 2}).end(("Email", "Was", "Wo", "", "Tel")) is None
+    assert Places({0: Field.EMAIL, 2: Field.ROLE, 1: Field.GROUPS}).end(("Email", "Wo", "Was", "")) is None
+    assert Places({0: Field.EMAIL, 1: Field.ROLE, 2: Field.GROUPS}).end(("Email", "Was", "Wo", "", "Tel")) is None
 
 
 def test_a_row_without_an_address_is_kept_to_be_mended():
@@ -269,7 +269,7 @@ def test_the_page_is_told_which_sheet_and_which_header_were_read(name, expected)
 
 def test_the_page_is_told_of_what_was_pasted():
     table = read_pasted("a@x.org\tAnalyst\n")
-    chosen = Places({Field.EMAIL: 0, Field.ROLE: 1})
+    chosen = Places({0: Field.EMAIL, 1: Field.ROLE})
     assert sentences(extract_people(table, chosen)[1]) == [
         "pasted",
         "tab-separated",
@@ -303,7 +303,7 @@ def test_columns_are_guessed_by_their_names_and_then_by_their_cells(text, uses, 
 def test_a_pasted_table_without_header_is_told_by_its_cells():
     table = read_pasted("Loans\tAnalyst\ta@x.org\n\tRemote\tb@x.org\n")
     uses, _ = guess_columns(table, REGISTRY)
-    chosen = Places({Field(use): place for place, use in uses.items()})
+    chosen = Places(uses)
     assert people_of(table, chosen) == [Cells(1, "a@x.org", "Analyst", "Loans"), Cells(2, "b@x.org", "Remote", "")]
 
 

@@ -37,13 +37,13 @@ def test_headers_are_the_same_without_regard_to_case_and_spaces(app):
 )
 def test_what_was_pasted_is_read_again_as_it_was(by, text):
     batch = upload.stage_pasted(text, by)
-    [sheet] = upload.load_source(batch).open()
+    [sheet] = upload.open_source(upload.load_source(batch))
     assert sheet.table() == read_pasted(text)
 
 
 def test_what_was_pasted_is_also_read_where_it_was_kept_with_its_separator(app):
     """As it was in earlier versions."""
-    [sheet] = upload.Source(b"sep=\t\nEmail\tRole\nana@x.org\tAnalyst, so\n", upload.PASTED).open()
+    [sheet] = upload.open_source(upload.Source(b"sep=\t\nEmail\tRole\nana@x.org\tAnalyst, so\n", upload.PASTED))
     table = sheet.table()
     assert (table.header, table.lines[0]) == (("Email", "Role"), Line(2, ("ana@x.org", "Analyst, so")))
 
@@ -56,7 +56,7 @@ def test_a_batchs_file_is_read_again_as_it_was_chosen(by):
     batch = upload.stage(b"Kennung,Amt\nana@x.org,Analyst\n", "staff.csv", by)
     mapping.choose(batch.id, Choice(None, 1, {0: Field.EMAIL, 1: Field.ROLE}), by)
     source = upload.load_source(batch)
-    assert (source.header_row, source.columns) == (1, Places({Field.EMAIL: 0, Field.ROLE: 1}))
+    assert (source.header_row, source.columns) == (1, Places({0: Field.EMAIL, 1: Field.ROLE}))
     assert [person.role for person in upload.read(source).people] == ["Analyst"]
 
 

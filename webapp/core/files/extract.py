@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Sequence
-from itertools import takewhile
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from webapp.core.files.columns import Places, name_of
+from webapp.core.files.columns import MEMBER, Places, name_of
 from webapp.core.files.csv_writer import EXAMPLES
 from webapp.core.files.errors import UnreadableFileError
 from webapp.core.files.fields import Field, is_ticked
@@ -31,116 +29,109 @@ def extract_people(table: Table, places: Places) -> tuple[list[Cells], list[Code
     Skips the template's example rows, and rows without a person at the end. Raises UnreadableFileError where the examples
     were the only rows.
     """
-    email = places.fields[Field.EMAIL]
-    end = places.end(table.header)
     prefilled = find_prefilled(table, places)
     lines = [line for line in table.lines if line.number not in prefilled]
-    people = []
-    examples = 0
-    for line in lines:
-        if line.cell(email).casefold() in EXAMPLES:
-            examples += 1
-            continue
-        cells = read_cells(table, line, places, end)
-        person = [cells.get(field, "") for field in Field]
-        people.append(Cells(line.number, *person))
+    people = [person for person in read_people(table, lines, places) if not _is_example(person)]
     if not people:
         raise UnreadableFileError(
             "This file holds only the example rows of the template.",
             "Put your users in their place and upload again.",
         )
-    facts = [*table.sheet.facts]
-    if table.header_row != 1:
-        facts.append(
-            {"code": "header_row" if table.header_row else "no_header", "row": table.header_row}
-        )
-    groups = places.groups if len(places.groups) > 1 else ()
-    return people, [
-        *facts,
-        *_count("trimmed", table.sheet.trimmed),
-        *_name_columns("joined", table, groups),
-        *_name_columns("ticks", table, places.members),
-        *_name_columns("ignored", table, find_ignored(table, places)),
-        *_count("overflowed", sum(any(line.cells[end:]) for line in lines) if end else 0),
-        *_count("prefilled", len(prefilled), rows=sorted(prefilled)),
-        *_count("blank", table.blank),
-        *_count("examples", examples),
-    ]
+    facts = list(table.sheet.facts)
+
+    def add(code: str, n: int, **params: Any) -> None:
+        if n:
+            facts.append({"code": code, "n": n, **params})
+
+    def add_columns(code: str, places: Sequence[int]) -> None:
+        add(code, len(places), columns=[name_of(table.header, place) for place in places])
+
+    if table.header_row == 0:
+        facts.append({"code": "no_header"})
+    elif table.header_row != 1:
+        facts.append({"code": "header_row", "row": table.header_row})
+    add("trimmed", table.sheet.trimmed)
+    groups = places.of(Field.GROUPS)
+    if len(groups) > 1:
+        add_columns("joined", groups)
+    add_columns("ticks", places.of(MEMBER))
+    add_columns("ignored", find_ignored(table, places))
+    if end := places.end(table.header):
+        add("overflowed", sum(any(line.cells[end:]) for line in lines))
+    add("prefilled", len(prefilled), rows=sorted(prefilled))
+    add("blank", table.blank)
+    add("examples", len(lines) - len(people))
+    return people, facts
 
 
-def _count(code: str, n: int, **params: Any) -> list[CodedText]:
-    return [{"code": code, "n": n, **params}] if n else []
-
-
-def _name_columns(code: str, table: Table, places: Sequence[int]) -> list[CodedText]:
-    names = [name_of(table.header, place) for place in places]
-    return _count(code, len(names), columns=names)
+def _is_example(person: Cells) -> bool:
+    return person.email.casefold() in EXAMPLES
 
 
 def find_ignored(table: Table, places: Places) -> list[int]:
     """The columns that are not used and have a name, or a cell that is filled."""
-    width = places.end(table.header) or max(len(line.cells) for line in table.lines)
-    return [
-        place
-        for place in range(max(width, len(table.header)))
-        if place not in places.used
-        and (any(table.header[place : place + 1]) or any(line.cell(place) for line in table.lines))
-    ]
+    width = places.end(table.header)
+    if width is None:
+        width = max(len(line.cells) for line in table.lines)
+    ignored = []
+    for place in range(max(width, len(table.header))):
+        if place in places.uses:
+            continue
+        has_name = any(table.header[place : place + 1])
+        if has_name or any(line.cell(place) for line in table.lines):
+            ignored.append(place)
+    return ignored
 
 
-def read_cells(table: Table, line: Line, places: Places, end: int | None) -> dict[Field, str]:
-    """What a line says in the fields that have columns. Groups: of all their columns, and the names of the ticked ones.
-
-    end: where a row's extra cells are groups.
-    A tick that says neither yes nor no stays beside the name, for the row to be looked at.
-    """
-    cells = {field: line.cell(place) for field, place in places.fields.items()}
-    if Field.GROUPS not in cells and not places.members:
-        return cells
-    names = [line.cell(place) for place in places.groups]
-    if end:
-        names += line.cells[end:]
-    for place in places.members:
-        name, answer = name_of(table.header, place), is_ticked(line.cell(place))
-        if answer is None:
-            names.append(f"{name} ({line.cell(place)})")
-        elif answer:
-            names.append(name)
-    cells[Field.GROUPS] = ", ".join(filter(None, names))
-    return cells
+def read_people(table: Table, lines: Iterable[Line], places: Places) -> Iterator[Cells]:
+    """What these lines say; a field without a column is "". Groups: of all their columns, and the names of the ticked ones."""
+    email = next(iter(places.of(Field.EMAIL)), None)
+    role = next(iter(places.of(Field.ROLE)), None)
+    groups = places.of(Field.GROUPS)
+    end = places.end(table.header)
+    members = {place: name_of(table.header, place) for place in places.of(MEMBER)}
+    for line in lines:
+        names = [line.cell(place) for place in groups]
+        if end:
+            names += line.cells[end:]
+        for place, name in members.items():
+            answer = is_ticked(line.cell(place))
+            if answer is None:
+                # neither yes nor no: it stays beside the name, for the row to be looked at
+                names.append(f"{name} ({line.cell(place)})")
+            elif answer:
+                names.append(name)
+        yield Cells(
+            line.number,
+            "" if email is None else line.cell(email),
+            "" if role is None else line.cell(role),
+            ", ".join(filter(None, names)),
+        )
 
 
 _WORD = re.compile(r"[^\W\d_]{2}")
 
 
-def find_prefilled(table: Table, places: Places) -> set[int]:
-    """Rows below the last person that only repeat a role or a default and name no one.
+def find_prefilled(table: Table, places: Places) -> list[int]:
+    """Rows below the last person that only repeat a role or a default and name no one, by number.
 
-    Rows of groups alone may go on with the person above, and a row with a word of its own in some other column may be a
-    person whose e-mail was forgotten: those stay, to be looked at.
+    Some stay, to be looked at: a row of groups without a role may go on with the person above, and one with a word in some other
+    column may be a person whose e-mail was forgotten.
     """
-    email = places.fields[Field.EMAIL]
-    below = list(takewhile(lambda line: not line.cell(email), reversed(table.lines)))
-    if len(below) == len(table.lines):
-        return set()
-    own = {*places.fields.values(), *places.more}
-    words = Counter(word for line in below for word in _find_words(line, own))
-    different_groups = {tuple(map(line.cell, places.groups)) for line in below}
-    may_go_on = len(different_groups) > 1 or len(below) == 1
-    found = set()
-    for line in below:
-        filled = {place for place, cell in enumerate(line.cells) if cell}
-        is_somebody = any(words[word] == 1 for word in _find_words(line, own))
-        has_groups_alone = filled <= set(places.groups)
-        if not is_somebody and not (has_groups_alone and may_go_on):
-            found.add(line.number)
-    return found
+    prefilled: list[int] = []
+    for line in reversed(table.lines):
+        uses = {places.uses.get(place) for place, cell in enumerate(line.cells) if cell}
+        if Field.EMAIL in uses:
+            return prefilled
+        with_words = {
+            places.uses.get(place) for place, cell in enumerate(line.cells) if _has_word(cell)
+        }
+        is_going_on = Field.GROUPS in with_words and Field.ROLE not in uses
+        if not is_going_on and with_words <= set(Field):
+            prefilled.append(line.number)
+    return []  # nobody has an e-mail: then it is the columns that are wrong
 
 
-def _find_words(line: Line, own: set[int]) -> list[tuple[int, str]]:
-    """The cells of other columns that may name somebody."""
-    return [
-        (place, cell)
-        for place, cell in enumerate(line.cells)
-        if place not in own and _WORD.search(cell) and is_ticked(cell) is None
-    ]
+def _has_word(cell: str) -> bool:
+    """Whether a cell has a word that is not just a yes or a no."""
+    return bool(_WORD.search(cell)) and is_ticked(cell) is None

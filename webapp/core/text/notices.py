@@ -36,7 +36,7 @@ def find_notices(
 ) -> tuple[list[Notice], Mapping[int, str]]:
     """What a person should know of a file, and the hints of its rows by their numbers. The last hint of a row counts."""
     numbers = [person.line for person in people]
-    email = places.fields[Field.EMAIL]
+    email = places.of(Field.EMAIL)[0]
     merged, merged_columns = _find_merged(table, places, numbers)
     formulas = [line for line, *cells in people if any(cell.startswith("=") for cell in cells)]
     texts = [line.number for line in table.lines if _is_text(line, email)]
@@ -74,7 +74,7 @@ def _find_merged(
     rows: list[int] = []
     columns = set()
     for first, last, left, right in table.sheet.merged:
-        used = [place for place in places.used if left <= place <= right]
+        used = [place for place in places.uses if left <= place <= right]
         below = numbers[bisect_right(numbers, first) : bisect_right(numbers, last)]
         if used and below:
             rows += below

@@ -10,7 +10,7 @@ from webapp.core.files.errors import UnreadableFileError
 from webapp.core.files.fields import Field
 from webapp.core.files.table import MOST_COLUMNS
 from webapp.http.web import current_user, page_or_fragment
-from webapp.models import Batch, BatchState
+from webapp.models import Batch
 from webapp.services.batches import import_rows, mapping
 from webapp.services.batches.mapping import Choice
 from webapp.services.directory import lookup
@@ -27,7 +27,7 @@ def mapping_page(
     context = {
         "batch": batch,
         "matching": mapping.show_mapping(batch, choice),
-        "lost_edits": import_rows.count_edits(batch) if batch.state is BatchState.REVIEWING else 0,
+        "lost_edits": import_rows.count_edits(import_rows.find_edited_rows(batch)),
         "remembers": "remember" in asked or choice.columns is None,
         "refusal": refusal,
         "Field": Field,
@@ -41,12 +41,15 @@ def mapping_page(
 
 def choice_from(values: MultiDict[str, str]) -> Choice:
     """A person's choice, as the form or the address has it: sheet, header_row, and column-0, column-1, … = email, member …"""
-    row = values.get("header_row", type=int)
-    asked = {
-        place: values[f"column-{place}"]
-        for place in range(MOST_COLUMNS)
-        if f"column-{place}" in values
-    }
-    held = {place: name for place, name in asked.items() if name in (*Field, MEMBER)}
-    sheet, header_row = values.get("sheet") or None, row if row is not None and row >= 0 else None
-    return Choice(sheet, header_row, held if asked else None, values.get("role", ""))
+    asked = {}
+    for place in range(MOST_COLUMNS):
+        if use := values.get(f"column-{place}"):
+            asked[place] = use
+    used = {place: use for place, use in asked.items() if use in (*Field, MEMBER)}
+    header_row = values.get("header_row", type=int)
+    return Choice(
+        sheet=values.get("sheet") or None,
+        header_row=None if header_row is None or header_row < 0 else header_row,
+        columns=used if asked else None,
+        role=values.get("role", ""),
+    )

@@ -36,7 +36,11 @@ def rows(batch: Batch, find: Find) -> tuple[Sequence[str], Iterator[Sequence[str
 
     Email, Role and Groups come first, then the file's other columns as read, then what Muster says of the row.
     """
-    others = _other_columns(batch)
+    used = Places.from_dict(batch.columns).uses
+    width = len(batch.header)
+    if is_download(batch.header):
+        width -= len(STATUS_COLUMNS)
+    others = [place for place in range(width) if place not in used]
     names = [batch.header[place] for place in others]
     return (*FIRST_COLUMNS, *names, *STATUS_COLUMNS), _lines(batch, find, others)
 
@@ -45,44 +49,35 @@ def _lines(batch: Batch, find: Find, others: Sequence[int]) -> Iterator[Sequence
     """The rows with the plans that the review shows."""
     plans = replan.show(batch)  # kept until the last row is read
     for row in row_search.iterate_rows(batch, find):
-        cells = [row.read_cells[place] if place < len(row.read_cells) else "" for place in others]
+        read = dict(enumerate(row.read_cells))
+        cells = [read.get(place, "") for place in others]
         yield [row.email, row.role, row.groups, *cells, *_status(batch, row)]
     del plans
 
 
-def places_in(header: Sequence[str]) -> Places | None:
-    """Which columns hold what in a file that was downloaded here; None if it was not."""
+def is_download(header: Sequence[str]) -> bool:
+    """Whether a file with this header was downloaded here."""
     first = tuple(header[: len(FIRST_COLUMNS)])
     last = tuple(header[-len(STATUS_COLUMNS) :])
-    if first != FIRST_COLUMNS or last != STATUS_COLUMNS:
-        return None
-    return Places({field: place for place, field in enumerate(Field)})
-
-
-def _other_columns(batch: Batch) -> list[int]:
-    """The places of the columns that hold no field; the status columns of an earlier download are left out."""
-    width = len(batch.header)
-    if places_in(batch.header):
-        width -= len(STATUS_COLUMNS)
-    used = Places.from_dict(batch.columns).used
-    return [place for place in range(width) if place not in used]
+    return (first, last) == (FIRST_COLUMNS, STATUS_COLUMNS)
 
 
 def _status(batch: Batch, row: Row) -> tuple[str, str, str]:
     if row.outcome:
         return row.outcome.value.capitalize(), row.why, ""
-    is_skipped = row.plan is Plan.ATTENTION and batch.skip_errors
+    status = _PLANS[row.plan]
+    if row.plan is Plan.ATTENTION and batch.skip_errors:
+        status = "Skipped"
     said = list(row.issues)
     if row.plan is Plan.DUPLICATE:
         said.append({"code": "duplicate", "row": row.change_dict["twin"]})
     said += row.change_dict.get("notes", [])
     reasons = [row_phrases.describe(each) for each in said]
-    suggestions = [
-        f"{Field(issue['field']).heading}: {issue['suggestion']}"
-        for issue in row.issues
-        if issue.get("suggestion")
-    ]
+    suggestions = []
+    for issue in row.issues:
+        if issue.get("suggestion"):
+            suggestions.append(f"{Field(issue['field']).heading}: {issue['suggestion']}")
     if row.likely_domain:
         reasons.append("Misspelt domain?")
         suggestions.append(f"{Field.EMAIL.heading}: {with_domain(row.email, row.likely_domain)}")
-    return "Skipped" if is_skipped else _PLANS[row.plan], " ".join(reasons), "; ".join(suggestions)
+    return status, " ".join(reasons), "; ".join(suggestions)

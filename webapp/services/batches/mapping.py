@@ -2,32 +2,32 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 
 from sqlalchemy import delete, or_
 
 from webapp.core.errors import ConflictError
 from webapp.core.files.column_guesses import (
+    A_LITTLE,
     LOOKED_AT,
-    Uses,
+    find_likeliest,
     find_named_like_groups,
-    guess_best_column,
     guess_columns,
 )
-from webapp.core.files.columns import MEMBER, Places, is_secret, name_of, names_of
+from webapp.core.files.columns import MEMBER, Places, Uses, is_secret, name_of, names_of
 from webapp.core.files.errors import UnreadableFileError
-from webapp.core.files.extract import find_prefilled, read_cells
+from webapp.core.files.extract import Cells, find_prefilled, read_people
 from webapp.core.files.fields import REQUIRED, Field
 from webapp.core.files.source_file import choose_sheet
 from webapp.core.files.table import HEADER_WITHIN, Line, Sheet, Table
 from webapp.core.lists.row_filter import EVERYTHING
 from webapp.db import begin_write, db
-from webapp.models import MARKERS, Batch, BatchFile, BatchState, Row, RowEdit, User
+from webapp.models import MARKERS, Batch, BatchState, Row, RowEdit, User
 from webapp.services.audit import events
 from webapp.services.audit.actions import AuditAction
 from webapp.services.batches import bulk_edit, import_rows, review, turns, upload
+from webapp.services.batches.import_rows import Source
 from webapp.services.directory import aliases, lookup
 
 PREVIEWED = 3
@@ -38,10 +38,7 @@ HIDDEN = "••••••"
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What a person says of a file. columns: what those that are used are used as; None: not asked yet.
-
-    role: the one of all rows, where no column holds it.
-    """
+    """What a person says of a file. columns: None: not asked yet. role: the one of all rows, where no column holds it."""
 
     sheet: str | None = None
     header_row: int | None = None
@@ -53,17 +50,16 @@ class Choice:
 class Column:
     """A column of the file as the page shows it. state: "recognised" by its name, a "guess", or "" for a person's choice.
 
-    wanted: the required field that no column holds yet, and that this one would be for. is_like_group: it is named like one,
-    so that its ticks may say who is in it.
+    is_like_group: it is named like one, so that its ticks may say who is in it. wanted: the required field that no column holds
+    yet, and that this one would be for.
     """
 
     place: int
     name: str
     samples: Sequence[str]
-    use: Field | str | None
+    use: str | None
     state: str
     is_like_group: bool
-    is_doubled: bool = False
     wanted: Field | None = None
 
 
@@ -71,7 +67,8 @@ class Column:
 class MappingPage:
     """The mapping page. `refusal` says why this sheet or header row cannot be read; then there are no columns.
 
-    to_choose: required fields that are missing and that nothing else was said of; unplaced: those that no column looks like.
+    doubled: fields that two columns are used for. missing: required ones that no column is used for; to_choose: of these, what
+    nothing else was said of; unplaced: of these, what no column looks like.
     """
 
     header_row: int
@@ -80,10 +77,10 @@ class MappingPage:
     head: Sequence[Line] = ()
     columns: Sequence[Column] = ()
     rows: int = 0
-    preview: Sequence[Mapping[Field, str]] = ()
+    preview: Sequence[Cells] = ()
     missing: Sequence[Field] = ()
-    to_choose: Sequence[Field] = ()
-    unplaced: Sequence[Field] = ()
+    to_choose: list[Field] = field(default_factory=list)
+    unplaced: list[Field] = field(default_factory=list)
     role: str = ""
     doubled: Sequence[Field] = ()
     refusal: UnreadableFileError | None = None
@@ -101,7 +98,7 @@ def show_mapping(batch: Batch, choice: Choice) -> MappingPage:
     page = MappingPage(choice.header_row or 0)
     try:
         with turns.preview():
-            page.sheets = source.open()
+            page.sheets = upload.open_source(source)
         sheet = choose_sheet(page.sheets, choice.sheet)
         page.sheet = sheet.name
         page.head = _mask(sheet.head)
@@ -116,19 +113,12 @@ def show_mapping(batch: Batch, choice: Choice) -> MappingPage:
     return page
 
 
-def _recall_uses(source: upload.Source, choice: Choice, table: Table) -> Uses | None:
+def _recall_uses(source: Source, choice: Choice, table: Table) -> Uses | None:
     """What the columns were used as before, in this file or in one with the same header."""
-    places = None
-    if (source.sheet, source.header_row) == (choice.sheet, choice.header_row):
-        places = source.columns
-    if not places and table.header_row:
-        known = aliases.columns_of({table.header_row: table.header})
-        places = known[1] if known else None
-    if not places:
-        return None
-    uses: dict[int, Field | str] = {place: field for field, place in places.fields.items()}
-    uses |= dict.fromkeys(places.more, Field.GROUPS)
-    return uses | dict.fromkeys(places.members, MEMBER)
+    if source.columns and (source.sheet, source.header_row) == (choice.sheet, choice.header_row):
+        return source.columns.uses
+    known = aliases.columns_of({table.header_row: table.header}) if table.header_row else None
+    return known[1].uses if known else None
 
 
 def _show_columns(page: MappingPage, table: Table, chosen: Uses | None, role: str) -> None:
@@ -139,54 +129,39 @@ def _show_columns(page: MappingPage, table: Table, chosen: Uses | None, role: st
     guessed, certain = guess_columns(shown, registry)
     uses = guessed if chosen is None else chosen
     like_groups = find_named_like_groups(shown, registry)
+    columns = []
+    for place in range(len(table.header)):
+        use = uses.get(place)
+        state = ""
+        if use and use == guessed.get(place):
+            state = "recognised" if place in certain else "guess"
+        cells = filter(None, [line.cell(place) for line in shown.lines])
+        samples = list(dict.fromkeys(cells))[:PREVIEWED]
+        is_like_group = place in like_groups or use == MEMBER
+        title = name_of(table.header, place)
+        columns.append(Column(place, title, samples, use, state, is_like_group))
+    page.columns = columns
     page.doubled = _find_doubled(uses)
-    page.missing = [field for field in REQUIRED if field not in uses.values()]
-    page.role = role if Field.ROLE in page.missing else ""
-    page.to_choose = [field for field in page.missing if not (field is Field.ROLE and page.role)]
-    samples = [_sample(shown, place) for place in range(len(table.header))]
-    secret = {place for place, cells in enumerate(samples) if HIDDEN in cells}
-    wanted: dict[int, Field] = {}
-    for field in page.to_choose:
-        free = set(range(len(samples))) - secret - uses.keys() - wanted.keys()
-        place = guess_best_column(field, free, shown, registry)
-        if place is not None:
-            wanted[place] = field
-    page.unplaced = [field for field in page.to_choose if field not in wanted.values()]
-    page.columns = [
-        Column(
-            place,
-            name_of(table.header, place),
-            cells,
-            use := uses.get(place),
-            _describe_state(place, use, guessed, certain),
-            place in like_groups or use == MEMBER,
-            use in page.doubled,
-            wanted.get(place),
-        )
-        for place, cells in enumerate(samples)
-    ]
-    places = make_places(uses)
-    prefilled = find_prefilled(table, places) if Field.EMAIL in places.fields else ()
+    page.missing = [each for each in REQUIRED if each not in uses.values()]
+    page.to_choose = list(page.missing)
+    if role and Field.ROLE in page.missing:
+        page.role = role
+        page.to_choose.remove(Field.ROLE)
+    free = {
+        column.place: column
+        for column in columns
+        if not column.use and HIDDEN not in column.samples
+    }
+    for wanted in page.to_choose:
+        best = find_likeliest(wanted, free, shown, registry, A_LITTLE)
+        if best is None:
+            page.unplaced.append(wanted)
+        else:
+            free.pop(best).wanted = wanted
+    places = Places(uses)
     page.header_row = table.header_row
-    page.rows = len(table.lines) - len(prefilled)
-    page.preview = [
-        read_cells(shown, line, places, places.end(table.header))
-        for line in shown.lines[:PREVIEWED]
-    ]
-
-
-def _describe_state(
-    place: int, use: Field | str | None, guessed: Uses, certain: Collection[int]
-) -> str:
-    if use is None or use != guessed.get(place):
-        return ""
-    return "recognised" if place in certain else "guess"
-
-
-def _sample(table: Table, place: int) -> list[str]:
-    """The first different cells of a column."""
-    cells = (line.cell(place) for line in table.lines)
-    return list(dict.fromkeys(filter(None, cells)))[:PREVIEWED]
+    page.rows = len(table.lines) - len(find_prefilled(table, places))
+    page.preview = list(read_people(shown, shown.lines[:PREVIEWED], places))
 
 
 def _mask(lines: Sequence[Line]) -> list[Line]:
@@ -194,7 +169,9 @@ def _mask(lines: Sequence[Line]) -> list[Line]:
     secret: set[int] = set()
     masked = []
     for number, cells in lines:
-        shown = [HIDDEN if cell and place in secret else cell for place, cell in enumerate(cells)]
+        shown = list(cells)
+        for place in secret & set(range(len(cells))):
+            shown[place] = shown[place] and HIDDEN
         masked.append(Line(number, tuple(shown)))
         if len(masked) <= HEADER_WITHIN:
             secret.update(place for place, cell in enumerate(cells) if is_secret(cell))
@@ -203,17 +180,8 @@ def _mask(lines: Sequence[Line]) -> list[Line]:
 
 def _find_doubled(uses: Uses) -> list[Field]:
     """The fields that two columns are used for, though one may be."""
-    counts = Counter(uses.values())
-    return [field for field in REQUIRED if counts[field] > 1]
-
-
-def make_places(uses: Uses) -> Places:
-    """The columns that are used; of those for the same field, except Groups, the first."""
-    places: defaultdict[str, list[int]] = defaultdict(list)
-    for place, use in sorted(uses.items()):
-        places[use].append(place)
-    fields = {field: places[field][0] for field in Field if places[field]}
-    return Places(fields, tuple(places[Field.GROUPS][1:]), tuple(places[MEMBER]))
+    used = list(uses.values())
+    return [each for each in REQUIRED if used.count(each) > 1]
 
 
 def choose(
@@ -234,30 +202,21 @@ def choose(
     """
     batch = review.get_batch(batch_id)
     held = _check_columns(choice)
-    role = choice.role if Field.ROLE not in held.fields else ""
+    role = choice.role if not held.of(Field.ROLE) else ""
     if role:
         bulk_edit.official_name("role", role, lookup.registry(), by)
     source = replace(
         upload.load_source(batch), sheet=choice.sheet, header_row=choice.header_row, columns=held
     )
     reading = upload.read(source)
-    plan = import_rows.plan_rows(batch, reading, by, split)
+    parts = import_rows.plan_rows(batch, reading, by, split=split)
     begin_write()
     batch = _lock_batch(batch_id, version)
-    batch.planned_for_id = by.id
-    upload.store_reading(batch, source, reading)
-    of_rows = (
-        RowEdit.batch_id == batch_id,
-        or_(RowEdit.row_id.is_not(None), RowEdit.field.in_(MARKERS)),
-    )
-    db.session.execute(delete(RowEdit).where(*of_rows))
+    of_rows = or_(RowEdit.row_id.is_not(None), RowEdit.field.in_(MARKERS))
+    db.session.execute(delete(RowEdit).where(RowEdit.batch_id == batch_id, of_rows))
     db.session.execute(delete(Row).where(Row.batch_id == batch_id))
     batch.version += 1
-    import_rows.insert_parts(batch, plan)
-    if batch.parts > 1:
-        db.session.execute(delete(BatchFile).where(BatchFile.batch_id == batch_id))
-    else:
-        upload.store_source(batch, source)
+    batches = upload.store(batch, reading, parts, by)
     header = reading.table.header
     if reading.table.header_row and not role:
         if remember:
@@ -268,25 +227,24 @@ def choose(
     events.record(by, AuditAction.BATCH_MATCHED, batch, columns=named, rows=len(reading.people))
     db.session.commit()
     if role:
-        for part in upload.parts_of(batch) or [batch]:
+        for part in batches:
             bulk_edit.set_role(part.id, bulk_edit.Chosen(find=EVERYTHING), role, by)
     return batch
 
 
 def _check_columns(choice: Choice) -> Places:
     """The chosen columns. Raises UnreadableFileError where a field has none, or two."""
-    uses = choice.columns or {}
-    for field in _find_doubled(uses):
+    held = Places(choice.columns or {})
+    for doubled in _find_doubled(held.uses):
         raise UnreadableFileError(
-            f"Two columns are used as {field.heading}.",
+            f"Two columns are used as {doubled.heading}.",
             "Choose “Ignore” for the one that does not count.",
         )
-    held = make_places(uses)
-    if Field.EMAIL not in held.fields:
+    if not held.of(Field.EMAIL):
         raise UnreadableFileError(
             "No column is chosen for the email addresses.", "Choose one and go on."
         )
-    if Field.ROLE not in held.fields and not choice.role:
+    if not held.of(Field.ROLE) and not choice.role:
         raise UnreadableFileError(
             "No column is chosen for the roles.", "Choose one, or one role for all rows, and go on."
         )

@@ -5,14 +5,14 @@ The file is kept with its batch until that is confirmed or discarded, so that it
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
-from dataclasses import replace as with_values
+from dataclasses import asdict
 
-from sqlalchemy import exists, select
+from sqlalchemy import delete, exists, select
 
 from webapp.core.errors import ConflictError
 from webapp.core.files.column_guesses import find_named_like_groups
@@ -25,12 +25,12 @@ from webapp.core.plan.registry import fold
 from webapp.core.text.notices import find_notices
 from webapp.core.text.phrases import CodedText
 from webapp.db import begin_write, db
-from webapp.models import Batch, BatchFile, BatchKind, BatchState, User
+from webapp.models import Batch, BatchFile, BatchState, User
 from webapp.schemas.rows import split_groups
 from webapp.services.audit import events
 from webapp.services.audit.actions import AuditAction
 from webapp.services.batches import export, import_rows, review
-from webapp.services.batches.import_rows import Reading
+from webapp.services.batches.import_rows import Reading, Source, Values
 from webapp.services.directory import aliases, lookup
 from webapp.services.settings import in_force
 
@@ -40,25 +40,14 @@ NAMED_ALIASES = 3
 """Remembered words that are named in the banner; of others, how many."""
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
-    """A file and what a person said of it. header_row: None to have it found, 0 for none. columns: None to go by the names;
-    without the role, where a person said one for all rows."""
-
-    data: bytes
-    name: str
-    sheet: str | None = None
-    header_row: int | None = None
-    columns: Places | None = None
-
-    def open(self) -> list[Sheet]:
-        """Raises UnreadableFileError."""
-        if self.name == PASTED:
-            return open_pasted(self.data.decode("utf-8", "replace"))
-        return open_file(self.data)
-
-
 # Read
+
+
+def open_source(source: Source) -> list[Sheet]:
+    """The sheets of a file. Raises UnreadableFileError."""
+    if source.name == PASTED:
+        return open_pasted(source.data.decode("utf-8", "replace"))
+    return open_file(source.data)
 
 
 def read(source: Source, sheets: Sequence[Sheet] | None = None) -> Reading:
@@ -66,14 +55,16 @@ def read(source: Source, sheets: Sequence[Sheet] | None = None) -> Reading:
 
     sheets: those of the file, if it is open already. Raises UnreadableFileError where nobody could make sense of it.
     """
-    table, places, how = _match(source, sheets or source.open())
+    version = lookup.directory_version()
+    table, places, how = _match(source, sheets or open_source(source))
     if places is None:
-        return Reading(table, None)
+        return Reading(source, table, version)
     people, facts = extract_people(table, places)
     facts += _describe_aliases(people)
     if how:
         facts.append({"code": how})
-    return Reading(table, places, people, facts, *find_notices(table, places, people))
+    notices, hints = find_notices(table, places, people)
+    return Reading(source, table, version, places, people, facts, notices, hints)
 
 
 def _match(source: Source, sheets: Sequence[Sheet]) -> tuple[Table, Places | None, str]:
@@ -87,22 +78,20 @@ def _match(source: Source, sheets: Sequence[Sheet]) -> tuple[Table, Places | Non
             )
         return table, source.columns, "chosen"
     heads = {
-        line.number: line.cells
-        for line in sheet.head
-        if source.header_row is None or line.number == source.header_row
+        line.number: line.cells for line in sheet.head if source.header_row in (None, line.number)
     }
     if known := aliases.columns_of(heads):
-        below = sheet.table(known[0])
-        if known[1].fits(below.header):
-            return below, known[1], "remembered"
-    if downloaded := export.places_in(table.header):
-        return table, downloaded, "downloaded"
-    named = match_columns(table.header)
+        row, places = known
+        below = sheet.table(row)
+        if places.fits(below.header):
+            return below, places, "remembered"
+    if export.is_download(table.header):
+        return table, match_columns(table.header[:3]), "downloaded"
     fitting = [each for each in sheets if any(match_columns(line.cells) for line in each.head)]
     is_open = source.sheet is None and len(fitting) > 1
     if is_open or find_named_like_groups(table, lookup.registry()):
         return table, None, ""
-    return table, named, ""
+    return table, match_columns(table.header), ""
 
 
 def _describe_aliases(people: Sequence[Cells]) -> list[CodedText]:
@@ -117,12 +106,11 @@ def _describe_aliases(people: Sequence[Cells]) -> list[CodedText]:
         for word in split_groups(person.groups):
             if fold(word) in registry.group_aliases:
                 rows[word, registry.group_name(word)] += 1
-    named = rows.most_common(NAMED_ALIASES)
-    facts: list[CodedText] = [
-        {"code": "word", "word": word, "meaning": meaning, "n": n} for (word, meaning), n in named
-    ]
-    if more := len(rows) - len(named):
-        facts.append({"code": "more_words", "n": more})
+    facts: list[CodedText] = []
+    for (word, meaning), n in rows.most_common(NAMED_ALIASES):
+        facts.append({"code": "word", "word": word, "meaning": meaning, "n": n})
+    if len(rows) > NAMED_ALIASES:
+        facts.append({"code": "more_words", "n": len(rows) - NAMED_ALIASES})
     return facts
 
 
@@ -136,7 +124,7 @@ def stage(data: bytes, name: str, by: User, *, split: bool = False) -> Batch:
     Raises UnreadableFileError, with a title and what to do, where nothing can be staged; TooManyRowsError unless split.
     """
     source = Source(data, _file_name(name))
-    return _create_batch(source, read(source), by, split)
+    return _create_batch(read(source), by, split)
 
 
 def stage_pasted(text: str, by: User, *, split: bool = False) -> Batch:
@@ -147,7 +135,7 @@ def stage_pasted(text: str, by: User, *, split: bool = False) -> Batch:
             "Copy the rows in your spreadsheet, the emails with them, and paste them here.",
         )
     source = Source(text.encode("utf-8", "replace"), PASTED)
-    return _create_batch(source, read(source), by, split)
+    return _create_batch(read(source), by, split)
 
 
 def _file_name(name: str) -> str:
@@ -156,43 +144,41 @@ def _file_name(name: str) -> str:
     return "upload.csv" if printable in ("", PASTED) else printable[-255:]
 
 
-def _create_batch(source: Source, reading: Reading, by: User, split: bool) -> Batch:
+def _create_batch(reading: Reading, by: User, split: bool) -> Batch:
     batch = Batch(
-        kind=BatchKind.UPLOAD,
-        state=BatchState.REVIEWING if reading.places else BatchState.MAPPING,
-        file_name=source.name,
         mode=in_force.settings().upload_mode,
-        change_roles=False,
-        skip_errors=False,
         valid_days=in_force.settings().invite_days,
-        message="",
-        planned_for_id=by.id,
         uploaded_by_id=by.id,
-        version=1,
-        part=1,
-        parts=1,
-        counts={},
     )
-    store_reading(batch, source, reading)
-    plan = None
-    if reading.places:
-        plan = import_rows.plan_rows(batch, reading, by, split)
+    parts = import_rows.plan_rows(batch, reading, by, split=split)
     begin_write()
-    db.session.add(batch)
-    db.session.flush()
-    found = import_rows.insert_parts(batch, plan) if plan else [batch]
-    if batch.parts == 1:
-        store_source(batch, source)
-    sizes = map(len, plan.parts) if plan else [len(reading.table.lines)]
-    for each, rows in zip(found, sizes, strict=True):
-        events.record(by, AuditAction.BATCH_UPLOADED, each, rows=rows)
+    for each, rows in zip(store(batch, reading, parts, by), parts, strict=True):
+        n = len(rows) or len(reading.table.lines)
+        events.record(by, AuditAction.BATCH_UPLOADED, each, rows=n)
     db.session.commit()
     return batch
 
 
-def store_reading(batch: Batch, source: Source, reading: Reading) -> None:
+def store(
+    batch: Batch, reading: Reading, parts: Sequence[Sequence[Values]], by: User
+) -> Sequence[Batch]:
+    """Store a file with its rows in a batch, and in further ones if there are several parts. -> all of them. Does not commit."""
+    batch.state = BatchState.REVIEWING if reading.places else BatchState.MAPPING
+    batch.planned_for_id = by.id
+    store_reading(batch, reading)
+    batches = import_rows.insert_parts(batch, parts)
+    if len(batches) > 1:
+        db.session.execute(delete(BatchFile).where(BatchFile.batch_id == batch.id))
+    else:
+        store_file(batch, reading.source)
+    return batches
+
+
+def store_reading(batch: Batch, reading: Reading) -> None:
     """Store what the batch knows of the file as a whole. Does not commit."""
-    batch.content_hash = hashlib.sha256(source.data).hexdigest()
+    batch.file_name = reading.source.name
+    batch.content_hash = hashlib.sha256(reading.source.data).hexdigest()
+    batch.directory_version = reading.directory_version
     batch.facts = list(reading.facts)
     batch.header = list(reading.table.header)
     batch.columns = reading.places.as_dict() if reading.places else {}
@@ -222,12 +208,15 @@ def is_file_kept(batch: Batch) -> bool:
     return bool(db.session.scalar(select(exists().where(BatchFile.batch_id == batch.id))))
 
 
-def store_source(batch: Batch, source: Source) -> None:
-    """Replace the batch's file by this one. Does not commit."""
-    file = BatchFile(batch_id=batch.id, data=source.data)
-    file.sheet = source.sheet
-    file.header_row = source.header_row
-    file.columns = source.columns.as_dict() if source.columns else {}
+def store_file(batch: Batch, source: Source) -> None:
+    """Keep this file as the batch's. Does not commit."""
+    file = BatchFile(
+        batch_id=batch.id,
+        data=source.data,
+        sheet=source.sheet,
+        header_row=source.header_row,
+        columns=source.columns.as_dict() if source.columns else {},
+    )
     db.session.merge(file)
 
 
@@ -248,21 +237,21 @@ def replace(batch_id: int, data: bytes, name: str, by: User, *, lose: bool = Fal
 
     Raises UnreadableFileError, TooManyRowsError, and EditsLostError where edits would be lost and `lose` does not agree to that.
     """
-    source, reading = _read_as_before(Source(data, _file_name(name)), review.get_batch(batch_id))
+    batch = review.get_batch(batch_id)
+    reading = _read_as_before(Source(data, _file_name(name)), batch)
     if reading.places is None:
         raise UnreadableFileError(
             "The columns of this file are not recognised.",
             "Upload it as a file of its own, so that its columns can be matched. Nothing was changed.",
         )
-    import_rows.refuse_too_many(reading.people)
+    [rows] = import_rows.plan_rows(batch, reading, by)
     begin_write()
     batch = review.lock_under_review(batch_id)
     load_source(batch)
-    lost = import_rows.replace_rows(batch, reading, lose=lose)
+    lost = import_rows.replace_rows(batch, reading.people, rows, lose=lose)
     old_name = batch.file_name
-    batch.file_name = source.name
-    store_reading(batch, source, reading)
-    store_source(batch, source)
+    store_reading(batch, reading)
+    store_file(batch, reading.source)
     batch.version += 1
     events.record(
         by,
@@ -276,13 +265,13 @@ def replace(batch_id: int, data: bytes, name: str, by: User, *, lose: bool = Fal
     return batch
 
 
-def _read_as_before(source: Source, batch: Batch) -> tuple[Source, Reading]:
-    """A file, read as a person had said of the batch's where its columns are the same; else on its own."""
-    sheets = source.open()
-    same = with_values(load_source(batch), data=source.data, name=source.name)
+def _read_as_before(source: Source, batch: Batch) -> Reading:
+    """Read a file as a person had said of the batch's where its columns are the same; else on its own."""
+    sheets = open_source(source)
+    same = dataclasses.replace(load_source(batch), data=source.data, name=source.name)
     # another sheet, or nothing in that row: it is a file of its own
     with suppress(UnreadableFileError):
         reading = read(same, sheets)
         if aliases.header_key(reading.table.header) == aliases.header_key(batch.header):
-            return same, reading
-    return source, read(source, sheets)
+            return reading
+    return read(source, sheets)

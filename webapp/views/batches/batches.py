@@ -51,11 +51,9 @@ def index() -> str:
 @require(Permission.INVITATIONS_MAKE)
 def template() -> Response:
     """The CSV template, from this portal's own roles and groups."""
-    registry = lookup.registry()
-    names = [role.name for role in lookup.grantable(current_user())]
-    return attach(
-        [csv_template(names, [group.name for group in registry.groups])], "muster-template.csv"
-    )
+    roles = [role.name for role in lookup.grantable(current_user())]
+    groups = [group.name for group in lookup.registry().groups]
+    return attach(csv_template(roles, groups), "muster-template.csv")
 
 
 @bp.post("")
