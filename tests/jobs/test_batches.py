@@ -23,7 +23,7 @@ from webapp.models import (
     User,
     UserState,
 )
-from webapp.models.groups import user_groups
+from webapp.models.directory import user_groups
 from webapp.services.batches import execute
 from webapp.services.directory import lookup
 from webapp.services.invitations import invitations

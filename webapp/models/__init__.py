@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from webapp.db import Base
-from webapp.models.account_links import AccountLink, LinkPurpose
-from webapp.models.addresses import ReplacedAddress
-from webapp.models.aliases import Alias, AliasKind, HeaderMapping
+from webapp.models.accounts import AccountLink, LinkPurpose, RecoveryCode, Session
 from webapp.models.audit import AuditChain, AuditEvent
 from webapp.models.batches import Batch, BatchFile, BatchKind, BatchState
-from webapp.models.groups import Group
+from webapp.models.directory import (
+    OWNER_ROLE_ID,
+    Alias,
+    AliasKind,
+    Group,
+    HeaderMapping,
+    ReplacedAddress,
+    Role,
+)
 from webapp.models.invitations import Invitation, InvitationState
 from webapp.models.organisation import Organisation
 from webapp.models.outbox import (
@@ -20,10 +26,7 @@ from webapp.models.outbox import (
     Phase,
     Priority,
 )
-from webapp.models.roles import OWNER_ROLE_ID, Role
 from webapp.models.rows import MARKERS, REDONE, UNDONE, EditState, Outcome, Row, RowEdit
-from webapp.models.second_factors import RecoveryCode
-from webapp.models.sessions import Session
 from webapp.models.users import User, UserState
 from webapp.models.workers import Worker
 

@@ -11,8 +11,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from webapp.db import Model, binary_order, utcnow
 from webapp.models.batches import Batch
 from webapp.models.columns import BatchId, Digest, Email, Flag, Id, Now, UserId, partial_index
-from webapp.models.groups import Group, invitation_groups, join_group_names
-from webapp.models.roles import Role
+from webapp.models.directory import Group, Role, invitation_groups, join_group_names
 from webapp.models.users import User
 
 

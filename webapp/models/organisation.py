@@ -7,7 +7,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from webapp.db import Model
 from webapp.models.columns import Digest, Id
-from webapp.models.roles import OWNER_ROLE_ID
+from webapp.models.directory import OWNER_ROLE_ID
 
 
 class Organisation(Model):

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from webapp.core.text.mail_phrases import describe_mail
 from webapp.db import Model
-from webapp.models.account_links import AccountLink
+from webapp.models.accounts import AccountLink
 from webapp.models.columns import Email, Id, Now
 from webapp.models.invitations import Invitation
 from webapp.models.rows import Row

@@ -11,8 +11,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from webapp.core.security.permissions import Powers, may_grant
 from webapp.db import Model, binary_order
 from webapp.models.columns import Email, Flag, Id, Now, partial_index
-from webapp.models.groups import Group, join_group_names, user_groups
-from webapp.models.roles import OWNER_ROLE_ID, Role
+from webapp.models.directory import OWNER_ROLE_ID, Group, Role, join_group_names, user_groups
 
 
 class UserState(StrEnum):

@@ -10,7 +10,7 @@ from webapp.db import db
 from webapp.jobs import batches as job
 from webapp.jobs import outbox as outbox_job
 from webapp.models import AuditEvent, Batch, BatchKind, BatchState, Invitation, InvitationState, Session, User, UserState
-from webapp.models.groups import user_groups
+from webapp.models.directory import user_groups
 from webapp.services.batches import actions, execute
 from webapp.services.directory import lookup
 from webapp.services.invitations import invitations

@@ -15,7 +15,7 @@ from webapp.core.security.permissions import Permission
 from webapp.core.text.phrases import CodedText
 from webapp.db import db
 from webapp.models import Invitation, MessageKind, Outcome, Priority, Session, User, UserState
-from webapp.models.groups import invitation_groups, user_groups
+from webapp.models.directory import invitation_groups, user_groups
 from webapp.services.audit import events
 from webapp.services.audit.actions import AuditAction
 from webapp.services.invitations import invitations

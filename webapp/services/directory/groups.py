@@ -14,7 +14,7 @@ from webapp.core.plan.registry import ALL_GROUPS, fold
 from webapp.core.text.formatting import clipped
 from webapp.db import begin_write, binary_order, count_by, db
 from webapp.models import AliasKind, Group, Invitation, InvitationState, Role, User
-from webapp.models.groups import invitation_groups, user_groups
+from webapp.models.directory import invitation_groups, user_groups
 from webapp.schemas.directory import LONGEST, GroupSchema, clean_name
 from webapp.services.audit import events
 from webapp.services.audit.actions import AuditAction

@@ -39,7 +39,7 @@ from webapp.models import (
     User,
     UserState,
 )
-from webapp.models.groups import invitation_groups, user_groups
+from webapp.models.directory import invitation_groups, user_groups
 from webapp.services.settings import in_force
 
 

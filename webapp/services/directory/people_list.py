@@ -34,7 +34,7 @@ from webapp.core.plan.registry import Registry
 from webapp.core.weeks import monday
 from webapp.db import binary_order, db, in_json, utcnow
 from webapp.models import Invitation, InvitationState, Role, Row, User, UserState
-from webapp.models.groups import invitation_groups, user_groups
+from webapp.models.directory import invitation_groups, user_groups
 from webapp.services.directory import lookup
 from webapp.services.settings import in_force
 

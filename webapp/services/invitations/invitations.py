@@ -18,7 +18,7 @@ from webapp.core.security.passwords import hash_password
 from webapp.core.security.permissions import Permission
 from webapp.db import begin_write, bulk_execute, db, in_json, utcnow
 from webapp.models import Batch, Invitation, InvitationState, Row, User
-from webapp.models.groups import invitation_groups
+from webapp.models.directory import invitation_groups
 from webapp.services.audit import events
 from webapp.services.audit.actions import AuditAction
 from webapp.services.directory import lookup

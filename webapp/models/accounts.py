@@ -1,4 +1,4 @@
-"""One-time links to something of one's own account."""
+"""How people sign in: their sessions, recovery codes, and one-time links to something of one's own account."""
 
 from __future__ import annotations
 
@@ -11,6 +11,32 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from webapp.db import Model
 from webapp.models.columns import Digest, Email, Flag, Id, Now
 from webapp.models.users import User
+
+
+class Session(Model):
+    """One sign-in on one device. The cookie holds a random id; only its hash is here. Ending it deletes the row."""
+
+    __tablename__ = "sessions"
+
+    id: Mapped[Id]
+    token_hash: Mapped[Digest] = mapped_column(unique=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    created_at: Mapped[Now]
+    seen_at: Mapped[Now]
+    address: Mapped[str] = mapped_column(String(64), default="")
+    user_agent: Mapped[str] = mapped_column(String(200), default="")
+
+    user: Mapped[User] = relationship(lazy="joined", innerjoin=True)
+
+
+class RecoveryCode(Model):
+    """One code that was not used yet, hashed. Using it deletes the row."""
+
+    __tablename__ = "recovery_codes"
+
+    id: Mapped[Id]
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    code_hash: Mapped[Digest]
 
 
 class LinkPurpose(StrEnum):

@@ -1,0 +1,121 @@
+"""Roles and device groups, and what the organisation calls things: remembered answers of those who map columns and values."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import JSON, Column, ForeignKey, Index, String, Table, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from webapp.core.plan.registry import ALL_GROUPS
+from webapp.db import Base, Model
+from webapp.models.columns import Digest, Email, Id, Now
+
+OWNER_ROLE_ID = 1
+"""The Owner's role has this id, so that the database itself can hold "exactly one Owner" (an index on users)."""
+
+
+class AliasKind(StrEnum):
+    """What an alias stands for."""
+
+    ROLE = "role"
+    GROUP = "group"
+
+
+class Alias(Model):
+    """Another word for a role or a group, such as "administrator" for Admin. It goes with what it stands for."""
+
+    __tablename__ = "aliases"
+    __table_args__ = (UniqueConstraint("kind", "key"),)
+
+    id: Mapped[Id]
+    kind: Mapped[AliasKind]
+    word: Mapped[str] = mapped_column(String(80))
+    key: Mapped[str] = mapped_column(String(80))
+    """The word folded, as files are matched."""
+    role_id: Mapped[int | None] = mapped_column(ForeignKey("roles.id", ondelete="CASCADE"))
+    group_id: Mapped[int | None] = mapped_column(ForeignKey("groups.id", ondelete="CASCADE"))
+    created_at: Mapped[Now]
+
+
+class Role(Model):
+    """What a person may do. No one can grant a role that ranks above their own or may do more."""
+
+    __tablename__ = "roles"
+
+    id: Mapped[Id]
+    name: Mapped[str] = mapped_column(String(80))
+    key: Mapped[str] = mapped_column(String(80), unique=True)
+    """The name case-folded, as files are matched."""
+    rank: Mapped[int]
+    permissions: Mapped[list[str]] = mapped_column(JSON)
+
+    aliases: Mapped[list[Alias]] = relationship(order_by=Alias.key, viewonly=True)
+
+    @property
+    def is_owner(self) -> bool:
+        return self.id == OWNER_ROLE_ID
+
+
+class Group(Model):
+    """A device group such as "Student Devices"."""
+
+    __tablename__ = "groups"
+
+    id: Mapped[Id]
+    name: Mapped[str] = mapped_column(String(80))
+    key: Mapped[str] = mapped_column(String(80), unique=True)
+    """The name case-folded with single spaces, as files are matched."""
+    description: Mapped[str] = mapped_column(String(200), default="")
+    created_at: Mapped[Now]
+
+    aliases: Mapped[list[Alias]] = relationship(order_by=Alias.key, viewonly=True)
+
+
+def _members(owner: str) -> Table:
+    return Table(
+        f"{owner}_groups",
+        Base.metadata,
+        Column(f"{owner}_id", ForeignKey(f"{owner}s.id", ondelete="CASCADE"), primary_key=True),
+        Column("group_id", ForeignKey("groups.id", ondelete="CASCADE"), primary_key=True),
+        Index(f"ix_{owner}_groups_group_id", "group_id"),
+    )
+
+
+user_groups = _members("user")
+invitation_groups = _members("invitation")
+
+
+def join_group_names(person: Any) -> str:
+    """The groups of a user or an invitation as a cell of a file has them."""
+    if person.all_groups:
+        return ALL_GROUPS
+    return ", ".join(group.name for group in person.groups)
+
+
+class HeaderMapping(Model):
+    """Remembered columns for files with this header."""
+
+    __tablename__ = "header_mappings"
+
+    id: Mapped[Id]
+    key: Mapped[Digest] = mapped_column(unique=True)
+    """SHA-256 (hex) of the folded names of the columns."""
+    columns: Mapped[dict[str, int]] = mapped_column(JSON)
+    """Field -> place of its column."""
+    names: Mapped[dict[str, str]] = mapped_column(JSON, default=dict)
+    """What the template calls a column -> what such files call it; empty for those remembered before this was kept."""
+    created_at: Mapped[Now]
+
+
+class ReplacedAddress(Model):
+    """A replaced address, and the address that the person has now."""
+
+    __tablename__ = "replaced_addresses"
+
+    old_key: Mapped[Email] = mapped_column(primary_key=True)
+    email: Mapped[Email]
+    """The one that replaced it, as typed."""
+    email_key: Mapped[Email] = mapped_column(index=True)
+    at: Mapped[Now]
