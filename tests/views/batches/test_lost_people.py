@@ -287,7 +287,7 @@ class TestPeopleWhoAreSuspendedOrGone:
         found = admin.get(show["href"]).page
         assert "2 of 3 rows" in found.text
         assert found.all("a", id="hint-gone", aria_current="true")
-        admin.post(f"/batches/{batch.id}/hints/gone/removal", {}, 200, htmx=True)
+        admin.post(f"/batches/{batch.id}/changes", {"do": "remove", "hint": "gone"}, 200, htmx=True)
         assert [row.email for row in rows_of(batch) if row.removed_at is None] == ["ana@x.org"]
         assert "suspended or gone" not in admin.get(f"/batches/{batch.id}").page.text
         admin.post(f"/batches/{batch.id}/undos", {}, 200, htmx=True)
@@ -336,10 +336,10 @@ class TestPeopleWhoAreSuspendedOrGone:
         batch = stage(admin, self.FILE)
         analyst = sign_in("Analyst")
         assert not analyst.get(f"/batches/{batch.id}").page.all("button", id="notice-gone-remove")
-        analyst.post(f"/batches/{batch.id}/hints/gone/removal", {}, 403)
+        analyst.post(f"/batches/{batch.id}/changes", {"do": "remove", "hint": "gone"}, 403)
 
     def test_a_kind_that_there_is_not(self, admin):
-        admin.post(f"/batches/{stage(admin, self.FILE).id}/hints/odd/removal", {}, 404)
+        admin.post(f"/batches/{stage(admin, self.FILE).id}/changes", {"do": "remove", "hint": "odd"}, 422)
 
 
 def test_headings_and_footers_between_people_are_told_and_removed_together(admin):
@@ -349,7 +349,7 @@ def test_headings_and_footers_between_people_are_told_and_removed_together(admin
     page = admin.get(f"/batches/{batch.id}").page
     assert "3 rows have text in place of a person" in page.text
     assert "“Languages” and “Science and Art”" in page.text
-    admin.post(f"/batches/{batch.id}/hints/text/removal", {}, 200, htmx=True)
+    admin.post(f"/batches/{batch.id}/changes", {"do": "remove", "hint": "text"}, 200, htmx=True)
     assert [row.email for row in rows_of(batch) if row.removed_at is None] == ["ana@x.org", "ben@x.org", "erin.b"]
 
 
@@ -493,7 +493,7 @@ class TestWhatASheetDoesNotShow:
         lines = HEAD + rows_xml([["ana@x.org", "Analyst"]], top=2).replace('<row r="2"', '<row r="2" spans="1:3" hidden="1"')
         batch = stage(admin, xlsx({"R&D": sheet_of(lines + rows_xml([["ben@x.org", "Analyst"]], top=3))}), name="people.xlsx")
         assert "1 row of the sheet is hidden or filtered out" in admin.get(f"/batches/{batch.id}").page.text
-        admin.post(f"/batches/{batch.id}/hints/hidden/removal", {}, 200, htmx=True)
+        admin.post(f"/batches/{batch.id}/changes", {"do": "remove", "hint": "hidden"}, 200, htmx=True)
         assert [row.email for row in rows_of(batch) if row.removed_at is None] == ["ben@x.org"]
 
     def test_those_of_an_open_document(self, admin):

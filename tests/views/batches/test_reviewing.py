@@ -179,11 +179,6 @@ class TestWords:
         assert {row["id"] for row in answer.page.all("tr") if row.get("id")} == {f"row-{rows_of(batch)[0].id}"}
 
 
-def test_a_dot_where_the_at_sign_belongs(admin, batch):
-    page = admin.get(f"/batches/{batch.id}").page
-    assert "dan@northfield.example" in [button["value"] for button in page.all("button", class_="suggest")]
-
-
 def test_of_three_rows_with_one_email_each_sentence_and_its_link_name_the_same_row(admin):
     roles = ("Analyst", "Remote", "Broadcaster")
     batch = stage(admin, "Email,Role,Groups\n" + "".join(f"ana@northfield.example,{role},\n" for role in roles))

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from webapp.core.files.cleaning import CLIPPED, clip
+from webapp.core.files.cleaning import CLIPPED, LONGEST_CELL, clip
 from webapp.core.plan.planner import Plan
 from webapp.core.plan.registry import ALL_GROUPS, Registry, RoleEntry, fold
 from webapp.core.text.lookalikes import look_alike
 from webapp.models import Row
 from webapp.schemas.directory import GroupSchema
-from webapp.schemas.rows import is_too_long, split_groups
+from webapp.schemas.rows import MOST_NAMES, split_groups
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +70,10 @@ def changed_access(row: Row, registry: Registry) -> Groups | None:
 
 def as_it_stands(cell: str, registry: Registry) -> Groups:
     """The groups of a cell, in the registry's spelling."""
-    if is_too_long("groups", cell):
+    names = tuple(map(registry.group_name, split_groups(cell)))
+    if len(cell) > LONGEST_CELL or len(names) > MOST_NAMES:
         beginning = clip(cell, CLIPPED)
         return Groups((beginning,), unknown=(beginning,), is_too_long=True)
-    names = tuple(registry.group_name(name) for name in split_groups(cell))
     unknown = tuple(
         name for name in names if fold(name) not in registry.group_by_key and name != ALL_GROUPS
     )
@@ -87,20 +87,14 @@ def look_alike_of(row: Row, known_domains: Sequence[str]) -> str | None:
     return row.email.replace(address, latin) if latin else latin
 
 
-@dataclass(frozen=True, slots=True)
-class RoleList:
-    """The options of a row's role, as (value, words), and the value of the chosen one."""
-
-    options: Sequence[tuple[str, str]]
-    chosen: str
-
-
-def role_list(cell: str, roles: Sequence[RoleEntry], registry: Registry) -> RoleList:
-    """The roles to choose from; first the cell's own text if it is not one of them."""
+def role_list(
+    cell: str, roles: Sequence[RoleEntry], registry: Registry
+) -> tuple[list[tuple[str, str]], str]:
+    """The roles to choose from as (value, words), and the chosen value; first the cell's own text if it is not one of them."""
     cell = clip(cell)
+    options = [(role.name, role.name) for role in roles]
     role = registry.role_by_key.get(fold(cell))
-    options = [(each.name, each.name) for each in roles]
-    if role in roles and role:
-        return RoleList(options, role.name)
-    words = role.name if role else cell or "Choose a role"
-    return RoleList([(cell, words), *options], cell)
+    if role in roles:
+        return options, registry.role_name(cell)
+    words = registry.role_name(cell) or "Choose a role"
+    return [(cell, words), *options], cell

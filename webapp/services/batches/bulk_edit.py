@@ -102,6 +102,8 @@ def propose_replacement(batch: Batch, replacement: Replacement) -> Proposal:
             "Enter what to find, or choose “Whole cell” to fill empty cells.",
             field="find",
         )
+    check_length(replacement.find)
+    check_length(replacement.by)
     cells = planner.select_rows(batch).with_only_columns(Row.id, getattr(Row, field))
     found = [
         row_id for row_id, cell in db.session.execute(cells) if replacement.replace_in(cell) != cell

@@ -55,36 +55,34 @@ def paste(batch_id: int, cells: Sequence[CellEdit], by: User) -> Result:
     never in the way. A row that was removed meanwhile stays as it is. Raises NotFoundError.
     """
 
-    def propose(_batch: Batch) -> Proposal:
-        rows = _find_rows(batch_id, {cell.row_id for cell in cells})
-        wanted = {}
-        unseen = set()
-        for cell in cells:
-            if cell.field not in FIELDS:
-                raise NotFoundError("There is no such column.")
-            if cell.seen is None:
-                raise RuleViolationError(
-                    "The request does not say what the cell held. Load the page again and repeat the edit."
-                )
-            row = rows[cell.row_id]
-            current = row.cell(cell.field)
-            value = _clean(cell.value)
-            # a page shows the beginning of a long cell
-            if row.removed_at or value in (
-                current,
-                clip(current),
-            ):
-                continue
-            place = (row.id, cell.field)
-            wanted[place] = Change(row, cell.field, current, value)
-            if not _is_shown_as(current, cell.seen):
-                unseen.add(place)
-        newer = _changed_by_others(unseen, by)
-        return Proposal(
-            [wanted[place] for place in wanted if place not in newer], rows.values(), newer
-        )
+    return changes.apply(batch_id, by, lambda batch: _propose_paste(batch, cells, by))
 
-    return changes.apply(batch_id, by, propose)
+
+def _propose_paste(batch: Batch, cells: Sequence[CellEdit], by: User) -> Proposal:
+    rows = _find_rows(batch.id, {cell.row_id for cell in cells})
+    wanted: dict[Place, Change] = {}
+    unseen = set()
+    for cell in cells:
+        if cell.field not in FIELDS:
+            raise NotFoundError("There is no such column.")
+        if cell.seen is None:
+            raise RuleViolationError(
+                "The request does not say what the cell held. Load the page again and repeat the edit."
+            )
+        row = rows[cell.row_id]
+        current = row.cell(cell.field)
+        value = _clean(cell.value)
+        # a page shows the beginning of a long cell
+        is_unchanged = value in (current, clip(current))
+        if row.removed_at or is_unchanged:
+            continue
+        place = (row.id, cell.field)
+        wanted[place] = Change(row, cell.field, current, value)
+        if not _is_shown_as(current, cell.seen):
+            unseen.add(place)
+    newer = _changed_by_others(unseen, by)
+    edits = [change for place, change in wanted.items() if place not in newer]
+    return Proposal(edits, rows.values(), newer)
 
 
 def add_rows(batch_id: int, lines: Sequence[Mapping[str, str]], by: User) -> Result:
@@ -99,16 +97,14 @@ def add_rows(batch_id: int, lines: Sequence[Mapping[str, str]], by: User) -> Res
                 f"{more} more would make {size:,}. The limit is {limit:,}. Nothing was added."
             )
         last = db.session.scalar(select(func.max(Row.line)).where(Row.batch_id == batch_id)) or 1
-        rows = [_new_row(batch, line) for line in range(last + 1, last + 1 + len(lines))]
+        rows = [_new_row(batch, last + n) for n in range(1, len(lines) + 1)]
         db.session.add_all(rows)
         db.session.flush()
         added = [Change(row, "added", "", "added") for row in rows]
-        filled = [
-            Change(row, field, "", _clean(line.get(field, "")))
-            for row, line in zip(rows, lines, strict=True)
-            for field in FIELDS
-        ]
-        return Proposal([*added, *filled])
+        for row, line in zip(rows, lines, strict=True):
+            for field in FIELDS:
+                added.append(Change(row, field, "", _clean(line.get(field, ""))))
+        return Proposal(added)
 
     return changes.apply(batch_id, by, propose)
 
@@ -127,9 +123,10 @@ def remove(batch_id: int, row_id: int, by: User) -> Result:
 def restore(batch_id: int, row_id: int, by: User) -> Result:
     """Put a removed row back."""
 
-    def propose(batch: Batch) -> Proposal:
+    def propose(_batch: Batch) -> Proposal:
         row = find_row(batch_id, row_id)
-        return Proposal([Change(row, "removed", changes.current(batch, row, "removed"), "")], [row])
+        before = "removed" if row.removed_at else ""
+        return Proposal([Change(row, "removed", before, "")], [row])
 
     return changes.apply(batch_id, by, propose, any_kind=True)
 
@@ -160,31 +157,30 @@ def _changed_by_others(places: Collection[Place], by: User) -> dict[Place, str]:
     """The cells that another person changed last, with that person's name; one query."""
     if not places:
         return {}
-    newest = (
-        select(func.max(RowEdit.id))
-        .where(RowEdit.row_id.in_({row_id for row_id, _ in places}), RowEdit.field.in_(FIELDS))
-        .group_by(RowEdit.row_id, RowEdit.field)
-    )
     query = (
-        select(RowEdit.row_id, RowEdit.field, User.name)
+        select(RowEdit.row_id, RowEdit.field, User.id, User.name)
         .join(User, User.id == RowEdit.user_id)
-        .where(RowEdit.id.in_(newest), User.id != by.id)
+        .where(RowEdit.row_id.in_({row_id for row_id, _ in places}))
+        .order_by(RowEdit.id)
     )
-    others = {(row_id, field): name for row_id, field, name in db.session.execute(query)}
-    return {place: others[place] for place in places if place in others}
+    last = {(row_id, field): (who, name) for row_id, field, who, name in db.session.execute(query)}
+    newer = {}
+    for place in places:
+        who, name = last.get(place, (by.id, ""))
+        if who != by.id:
+            newer[place] = name
+    return newer
 
 
 def _new_row(batch: Batch, line: int) -> Row:
     """An empty row, which the step puts there."""
-    row = Row(
+    return Row(
         batch_id=batch.id,
         line=line,
         plan=Plan.ATTENTION,
         change_dict={},
         issues=[],
         removed_at=utcnow(),
+        **dict.fromkeys(FIELDS, ""),
+        **{f"read_{field}": "" for field in FIELDS},
     )
-    for field in FIELDS:
-        setattr(row, field, "")
-        setattr(row, f"read_{field}", "")
-    return row

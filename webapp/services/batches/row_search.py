@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
-from typing import TypeVarTuple
+from typing import Any, TypeVarTuple
 
 from sqlalchemy import ColumnElement, Select, case, func, select
 from sqlalchemy.orm import defer
 
 from webapp.core.lists.paging import Page, page_of
-from webapp.core.lists.row_filter import PLANS_IN_ORDER, Find, Hint, Mark, Sort
+from webapp.core.lists.row_filter import PLANS_IN_ORDER, Find, Hint, Mark
 from webapp.core.plan.planner import Plan
 from webapp.core.text.notices import Notice
 from webapp.db import binary_order, db
@@ -38,27 +38,29 @@ def find_page(batch: Batch, find: Find, size: int = PAGE) -> Page[Row]:
 
     A page past the last one is the last one: rows may have gone since the address was made.
     """
-    query = _ordered(select(Row).options(_SHOWN), batch, find)
-    if not find.text:
-        count = _narrowed(select(func.count(Row.id)), batch, find)
-        total = (db.session.scalar(count) or 0) if find.is_on else batch.size
-        number = page_of(find.page, total, size)
-        return Page(
-            db.session.scalars(query.limit(size).offset((number - 1) * size)).all(),
-            number,
-            total,
-            size,
-        )
-    cells = _ordered(select(Row.id, Row.email, Row.role, Row.groups), batch, find)
+    ids: list[int] = []
+    total = batch.size
+    if find.text:
+        ids = [row_id for row_id, _ in _find_ids(batch, find)]
+        total = len(ids)
+    elif find.is_on:
+        count = _filter(select(func.count(Row.id)), batch, find).order_by(None)
+        total = db.session.scalar(count) or 0
+    number = page_of(find.page, total, size)
+    start = (number - 1) * size
+    shown = ids[start : start + size]
+    query = _filter(select(Row).options(_SHOWN), batch, find)
+    rows = query.where(Row.id.in_(shown)) if find.text else query.limit(size).offset(start)
+    return Page(db.session.scalars(rows).all(), number, total, size)
+
+
+def _find_ids(batch: Batch, find: Find) -> list[tuple[int, Plan]]:
+    """The ids and plans of all rows that are asked for, in order; one query."""
+    # cells are read only where they are looked through
+    cells = (Row.email, Row.role, Row.groups) if find.text else ()
     says = _says(find)
-    ids = [row_id for row_id, *texts in db.session.execute(cells) if says(*texts)]
-    number = page_of(find.page, len(ids), size)
-    shown = ids[(number - 1) * size : number * size]
-    found = {
-        row.id: row
-        for row in db.session.scalars(select(Row).options(_SHOWN).where(Row.id.in_(shown)))
-    }
-    return Page([found[row_id] for row_id in shown if row_id in found], number, len(ids), size)
+    rows = db.session.execute(_filter(select(Row.id, Row.plan, *cells), batch, find))
+    return [(row_id, plan) for row_id, plan, *texts in rows if says(*texts)]
 
 
 def find_look_alikes(batch: Batch, most: int = 5) -> Sequence[Row]:
@@ -71,9 +73,8 @@ def find_look_alikes(batch: Batch, most: int = 5) -> Sequence[Row]:
 def iterate_rows(batch: Batch, find: Find) -> Iterator[Row]:
     """All rows that are asked for, on whatever page, in order; a chunk at a time."""
     says = _says(find)
-    for row in db.session.scalars(
-        _ordered(select(Row), batch, find).execution_options(yield_per=CHUNK)
-    ):
+    query = _filter(select(Row), batch, find).execution_options(yield_per=CHUNK)
+    for row in db.session.scalars(query):
         if says(row.email, row.role, row.groups):
             yield row
 
@@ -85,20 +86,14 @@ def find_problem(
 
     From the end it goes on at the other end; `start` None, or not there, begins at one. One query of ids, one of the row.
     """
-    cells = (Row.email, Row.role, Row.groups) if find.text else ()
-    asked = db.session.execute(_ordered(select(Row.id, Row.plan, *cells), batch, find))
-    says = _says(find)
-    found = [(row_id, plan) for row_id, plan, *texts in asked if says(*texts)]
-    places = [place for place, (_, plan) in enumerate(found) if plan is Plan.ATTENTION]
-    if not places:
-        return None
-    here = next(
-        (place for place, (row_id, _) in enumerate(found) if row_id == start),
-        len(found) if back else -1,
-    )
-    beyond = [place for place in places if (place < here if back else place > here)] or places
-    place = beyond[-1 if back else 0]
-    return place // PAGE + 1, db.session.get_one(Row, found[place][0])
+    found = list(enumerate(_find_ids(batch, find)))
+    if back:
+        found.reverse()
+    here = next((n for n, (_, (row_id, _)) in enumerate(found) if row_id == start), -1)
+    for place, (row_id, plan) in found[here + 1 :] + found[: here + 1]:
+        if plan is Plan.ATTENTION:
+            return place // PAGE + 1, db.session.get_one(Row, row_id)
+    return None
 
 
 def _says(find: Find) -> Callable[..., bool]:
@@ -113,38 +108,29 @@ def _says(find: Find) -> Callable[..., bool]:
     )
 
 
-def _narrowed(query: Select[*Columns], batch: Batch, find: Find) -> Select[*Columns]:
+def _filter(query: Select[*Columns], batch: Batch, find: Find) -> Select[*Columns]:
+    """Only the rows that are asked for but for the text, in order."""
     query = query.where(Row.batch_id == batch.id, Row.removed_at.is_(None))
-    if find.hint:
-        query = query.where(
-            replaced_addresses.is_replaced()
-            if find.hint is Hint.REPLACED
-            else Row.hint == find.hint
-        )
-    wanted: list[ColumnElement[bool]] = []
+    if find.hint is Hint.REPLACED:
+        query = query.where(replaced_addresses.is_replaced())
+    elif find.hint:
+        query = query.where(Row.hint == find.hint)
     if find.plan:
-        wanted.append(Row.plan == find.plan)
+        query = query.where(Row.plan == find.plan)
     if find.problem:  # what has a problem needs attention: said, so that the index of plans is used
-        wanted += [Row.plan == Plan.ATTENTION, getattr(Row, f"{find.problem}_wrong")]
+        query = query.where(Row.plan == Plan.ATTENTION, getattr(Row, f"{find.problem}_wrong"))
     if find.mark:
-        wanted += [
+        marks = Row.change_dict["marks"].as_string()
+        query = query.where(
             Row.plan.in_([Plan.INVITE, Plan.UPDATE]),
-            Row.change_dict["marks"].as_string().contains(f'"{find.mark}"'),
-        ]
-    return query.where(*wanted)
-
-
-def _ordered(query: Select[*Columns], batch: Batch, find: Find) -> Select[*Columns]:
-    query = _narrowed(query, batch, find)
-    if find.sort == Sort.LINE_DOWN:
-        return query.order_by(Row.line.desc())
-    if find.sort.column == "line":
-        return query.order_by(Row.line)
-    key = (
-        _PLACE
-        if find.sort.column == "plan"
-        else binary_order(func.lower(getattr(Row, find.sort.column)))
-    )
+            marks.contains(f'"{find.mark}"'),
+        )
+    column = find.sort.column
+    key: ColumnElement[Any] = Row.line.expression
+    if column == "plan":
+        key = _PLACE
+    elif column != "line":
+        key = binary_order(func.lower(getattr(Row, column)))
     return query.order_by(key.desc() if find.sort.is_down else key, Row.line)
 
 
@@ -160,19 +146,16 @@ def list_notices(batch: Batch, replaced: Mapping[str, ReplacedAddress]) -> list[
 
     replaced: the replaced addresses among the rows.
     """
-    kept = [Notice(**notice) for notice in batch.notices]
-    counts = _count_hints(batch) if any(notice.hint for notice in kept) else {}
-    notices = [
-        replace(notice, rows=counts.get(notice.hint, 0)) if notice.hint else notice
-        for notice in kept
-    ]
-    if n := replaced_addresses.count(batch) if replaced else 0:
+    notices = [Notice(**notice) for notice in batch.notices]
+    if any(notice.hint for notice in notices):
+        here = Row.batch_id == batch.id, Row.hint.is_not(None), Row.removed_at.is_(None)
+        query = select(Row.hint, func.count()).where(*here).group_by(Row.hint)
+        counts = dict(db.session.execute(query).tuples())
+        notices = [
+            replace(notice, rows=counts.get(notice.hint, 0)) if notice.hint else notice
+            for notice in notices
+        ]
+    if replaced:
+        n = replaced_addresses.count(batch)
         notices.append(Notice("replaced", rows=n, hint=Hint.REPLACED))
     return [notice for notice in notices if notice.rows]
-
-
-def _count_hints(batch: Batch) -> dict[str, int]:
-    """How many standing rows have each hint."""
-    here = Row.batch_id == batch.id, Row.hint.is_not(None), Row.removed_at.is_(None)
-    query = select(Row.hint, func.count()).where(*here).group_by(Row.hint)
-    return {str(hint): n for hint, n in db.session.execute(query)}

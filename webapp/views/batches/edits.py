@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace as with_values
 from typing import Any
 
 from flask import Blueprint, render_template, request
 from werkzeug.wrappers import Response as BaseResponse
 
-from webapp.core.errors import NotFoundError, RuleViolationError
+from webapp.core.errors import RuleViolationError
 from webapp.core.files.cleaning import clean
+from webapp.core.lists.paging import member
 from webapp.core.lists.row_filter import Find, Hint
 from webapp.core.plan.planner import Mode
 from webapp.core.security.permissions import Permission
@@ -24,7 +24,7 @@ from webapp.http.web import (
     redirect_to,
     require,
 )
-from webapp.models import Batch, BatchState
+from webapp.models import BatchState
 from webapp.schemas.rows import FIELDS
 from webapp.services.batches import (
     bulk_edit,
@@ -51,12 +51,12 @@ def _add_review_functions() -> dict[str, Any]:
     }
 
 
-def under_review(batch_id: int) -> Batch:
-    """The batch whose dialog is asked for. Raises NotUnderReviewError."""
+def draw_part(template: str, batch_id: int, **context: Any) -> str | BaseResponse:
+    """A part of the review for htmx. A browser that asks for it goes to the review, and so does who comes too late."""
     batch = review.get_batch(batch_id)
-    if batch.state is not BatchState.REVIEWING:
-        raise review.NotUnderReviewError(batch)
-    return batch
+    if not is_fragment() or batch.state is not BatchState.REVIEWING:
+        return redirect_to("batches.show", batch_id=batch_id)
+    return render_template(template, batch=batch, **context)
 
 
 # Undo and redo
@@ -90,15 +90,8 @@ def draw_replay(result: Result, verb: str) -> str | BaseResponse:
 @require(MAKE)
 def steps(batch_id: int) -> str | BaseResponse:
     """The list of the last steps of all people, shown with Undo and Redo."""
-    batch = review.get_batch(batch_id)
-    return draw_part("batches/edits/_steps.html", batch, steps=history.recent(batch))
-
-
-def draw_part(template: str, batch: Batch, **context: Any) -> str | BaseResponse:
-    """A part of the review for htmx. A browser that asks for it goes to the review."""
-    if not is_fragment():
-        return redirect_to("batches.show", batch_id=batch.id)
-    return render_template(template, batch=batch, **context)
+    steps = history.recent(review.get_batch(batch_id))
+    return draw_part("batches/edits/_steps.html", batch_id, steps=steps)
 
 
 # The same fix in many rows
@@ -108,21 +101,22 @@ def draw_part(template: str, batch: Batch, **context: Any) -> str | BaseResponse
 @require(MAKE)
 def fixes(batch_id: int) -> str | BaseResponse:
     """What a fix would change, row by row."""
-    batch = review.get_batch(batch_id)
-    asked = {name: request.args.get(name, "") for name in ("field", "old", "new")}
-    preview = bulk_edit.preview(bulk_fix.propose_fix(batch, **asked))
-    return draw_part("batches/edits/_fix.html", batch, preview=preview, **asked)
+    asked = load_fix()
+    shown = bulk_edit.preview(bulk_fix.propose_fix(review.get_batch(batch_id), **asked))
+    return draw_part("batches/edits/_fix.html", batch_id, preview=shown, **asked)
 
 
 @bp.post("/fixes")
 @require(MAKE)
 def fix(batch_id: int) -> str | BaseResponse:
     """Replace a wrong value in every row that has it."""
-    form = request.form
-    result = bulk_fix.fix(
-        batch_id, form.get("field", ""), form.get("old", ""), form.get("new", ""), current_user()
-    )
+    result = bulk_fix.fix(batch_id, **load_fix(), by=current_user())
     return draw_bulk_change(result, "Replaced in {rows}")
+
+
+def load_fix() -> dict[str, str]:
+    """The column, the wrong word, and what takes its place."""
+    return {name: request.values.get(name, "") for name in ("field", "old", "new")}
 
 
 @bp.get("/replacements")
@@ -135,15 +129,20 @@ def preview(batch_id: int) -> str | BaseResponse:
         shown = bulk_edit.preview(bulk_edit.propose_replacement(batch, load_replacement()))
     except RuleViolationError as error:
         refusal = str(error)
-    return draw_part("batches/edits/_replaceable.html", batch, preview=shown, refusal=refusal)
+    return draw_part("batches/edits/_replaceable.html", batch_id, preview=shown, refusal=refusal)
 
 
 @bp.get("/replacements/new")
 @require(MAKE)
-def replacing(batch_id: int) -> tuple[str, int]:
+def replacing(batch_id: int) -> tuple[str, int] | BaseResponse:
     """Find and replace: the inside of its dialog, or a page."""
+    batch = review.get_batch(batch_id)
+    if batch.state is not BatchState.REVIEWING:
+        return redirect_to("batches.show", batch_id=batch_id)
     return page_or_fragment(
-        "batches/edits/replace.html", "batches/edits/_replace.html", batch=under_review(batch_id)
+        "batches/edits/replace.html",
+        "batches/edits/_replace.html",
+        batch=batch,
     )
 
 
@@ -190,8 +189,7 @@ def translate(batch_id: int) -> str | BaseResponse:
 @require(MAKE)
 def regrouping(batch_id: int) -> str | BaseResponse:
     """Groups of the selected rows: the inside of the dialog."""
-    batch = under_review(batch_id)
-    return draw_part("batches/edits/_regroup.html", batch, registry=lookup.registry())
+    return draw_part("batches/edits/_regroup.html", batch_id, registry=lookup.registry())
 
 
 @bp.post("/changes")
@@ -200,17 +198,18 @@ def change(batch_id: int) -> str | BaseResponse:
     """One change to all selected rows."""
     form = request.form
     by = current_user()
-    names = form.getlist("groups")
+    rows = selection()
     do = form.get("do", "")
     if do == "role":
-        result = bulk_edit.set_role(batch_id, selection(), form.get("role", ""), by)
+        result = bulk_edit.set_role(batch_id, rows, form.get("role", ""), by)
         return draw_bulk_change(result, "Role changed in {rows}")
     if do == "remove":
-        return draw_bulk_change(bulk_edit.remove(batch_id, selection(), by), "{rows} removed")
+        return draw_bulk_change(bulk_edit.remove(batch_id, rows, by), "{rows} removed")
+    names = form.getlist("groups")
     if do not in REGROUPED or (not names and do != "set_groups"):
         raise RuleViolationError("Choose at least one group.")
     mode, said = REGROUPED[do]
-    result = bulk_edit.change_groups(batch_id, selection(), names, mode, by)
+    result = bulk_edit.change_groups(batch_id, rows, names, mode, by)
     return draw_bulk_change(result, said)
 
 
@@ -221,18 +220,10 @@ REGROUPED = {
 }
 
 
-@bp.post("/hints/<hint>/removal")
-@require(MAKE)
-def remove_hinted(batch_id: int, hint: str) -> str | BaseResponse:
-    """Remove all rows that a notice above the counts is about, as one step."""
-    if hint not in list(Hint):
-        raise NotFoundError("There is no such notice.")
-    rows = bulk_edit.Chosen(find=Find(hint=Hint(hint)))
-    return draw_bulk_change(bulk_edit.remove(batch_id, rows, current_user()), "{rows} removed")
-
-
 def selection() -> bulk_edit.Chosen:
-    """The selected rows: by their ids, or all that the page's filter finds except some."""
+    """The selected rows: by their ids; all that the page's filter finds except some; or those that a notice is about."""
+    if hint := member(Hint, request.form.get("hint")):
+        return bulk_edit.Chosen(find=Find(hint=hint))
     if request.form.get("all"):
         return bulk_edit.Chosen(numbers("spared"), asked_for())
     return bulk_edit.Chosen(numbers("rows"))
@@ -241,9 +232,7 @@ def selection() -> bulk_edit.Chosen:
 def numbers(name: str) -> frozenset[int]:
     """Ids, between commas."""
     ids = request.form.get(name, "").split(",")
-    return frozenset(
-        int(row_id) for row_id in ids if row_id.isascii() and row_id.isdigit() and len(row_id) < 16
-    )
+    return frozenset(int(row_id) for row_id in ids if row_id.isdecimal() and len(row_id) < 16)
 
 
 # Rows: one more, and those with the same e-mail
@@ -269,8 +258,8 @@ def add(batch_id: int) -> str | BaseResponse:
 @require(Permission.BATCHES_SEE)
 def line(batch_id: int, line: int) -> BaseResponse:
     """To the row of this line, on whatever page it is."""
-    batch: Batch = review.get_batch(batch_id)
-    return redirect_to("batches.show", batch_id=batch_id, **bulk_edit.address(batch, line))
+    place = bulk_edit.address(review.get_batch(batch_id), line)
+    return redirect_to("batches.show", batch_id=batch_id, **place)
 
 
 @bp.get("/problem")
@@ -279,16 +268,22 @@ def problem(batch_id: int) -> BaseResponse:
     """To the next row that needs attention, on whatever page it is; without the filter where that leaves none in."""
     batch, find = review.get_batch(batch_id), asked_for()
     start, back = get_number(request.args, "from"), "back" in request.args
-    for wanted in (find, with_values(find, plan=None, problem=None, mark=None, hint=None, text="")):
+    for wanted in (find, Find(sort=find.sort)):
         if there := row_search.find_problem(batch, wanted, start, back=back):
             page, row = there
             field = row.issues[0]["field"] if row.issues else "email"
-            anchor = f"row-{row.id}-{field}{'-cell' if field == 'groups' else ''}"
+            cell = f"row-{row.id}-{field}"
             return redirect_to(
-                "batches.show", batch_id=batch_id, **wanted.args(page=page), _anchor=anchor
+                "batches.show",
+                batch_id=batch_id,
+                _anchor=f"{cell}-cell" if field == "groups" else cell,
+                **wanted.args(page=page),
             )
     return redirect_to(
-        "batches.show", batch_id=batch_id, say="No row needs attention now.", **find.args()
+        "batches.show",
+        batch_id=batch_id,
+        say="No row needs attention now.",
+        **find.args(),
     )
 
 

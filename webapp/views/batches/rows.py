@@ -51,14 +51,10 @@ def describe_cell(result: Result) -> str:
         f"{name} changed {field.capitalize()}. Showing the newer value."
         for (_, field), name in result.newer.items()
     ]
-    if row.issues:
-        said.append(row.problem)
-    else:
-        said.append(
-            f"Misspelt domain? Perhaps it is {row.likely_domain}."
-            if row.likely_domain
-            else "No problem."
-        )
+    problem = row.problem
+    if row.likely_domain and not problem:
+        problem = f"Misspelt domain? Perhaps it is {row.likely_domain}."
+    said.append(problem or "No problem.")
     return f"Row {row.line}: {' '.join(said)}"
 
 
