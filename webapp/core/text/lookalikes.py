@@ -8,7 +8,13 @@ from collections.abc import Collection
 _CYRILLIC = ("аԁеԛорсуһхіјѕѵѡӏкмтнвгьпАВЕНІЈКМОРԚЅТУХ", "adeqopcyhxijsvwlkmthbrbnABEHIJKMOPQSTYX")
 _GREEK = ("αοριυνκεητχγωϲϳΑΒΕΖΗΙΚΜΝΟΡΤΥΧ", "aopiuvkentxywcjABEZHIKMNOPTYX")
 _LATIN = str.maketrans(*_CYRILLIC) | str.maketrans(*_GREEK)
-_ALIKE = {"CYRILLIC", "GREEK", "ARMENIAN", "COPTIC", "CHEROKEE"}
+_ALIKE = {
+    "CYRILLIC",
+    "GREEK",
+    "ARMENIAN",
+    "COPTIC",
+    "CHEROKEE",
+}
 """Alphabets with letters that look Latin."""
 
 
@@ -19,18 +25,24 @@ def look_alike(address: str, known_domains: Collection[str] = ()) -> str | None:
     """
     if address.isascii():
         return None
-    latin = unicodedata.normalize("NFKC", address).translate(_LATIN)
+    usual = unicodedata.normalize("NFKC", address)
+    latin = usual.translate(_LATIN)
     local, _, domain = address.rpartition("@")
-    looks_known = not domain.isascii() and latin.rpartition("@")[2].lower() in known_domains
-    if looks_known or any(_is_mixed(part) for part in (local, *domain.split("."))):
-        return latin if latin.isascii() else ""
-    return None
+    _, _, latin_domain = latin.rpartition("@")
+    looks_known = not domain.isascii() and latin_domain.lower() in known_domains
+    parts = [local, *domain.split(".")]
+    if not looks_known and not any(map(_is_mixed, parts)):
+        return None
+    return latin if latin.isascii() else ""
 
 
 def _is_mixed(part: str) -> bool:
-    # full-width letters and the like
-    if unicodedata.normalize("NFKC", part) != unicodedata.normalize("NFC", part):
-        return True
-    alphabets = {unicodedata.name(letter, "").split(" ")[0] for letter in part if letter.isalpha()}
+    usual = unicodedata.normalize("NFKC", part)
+    if usual != unicodedata.normalize("NFC", part):
+        return True  # full-width letters and the like
+    alphabets = set()
+    for letter in filter(str.isalpha, part):
+        alphabet, _, _ = unicodedata.name(letter, "").partition(" ")
+        alphabets.add(alphabet)
     others = alphabets & _ALIKE
     return len(others) > 1 or bool(others and "LATIN" in alphabets)

@@ -7,18 +7,28 @@ import unicodedata
 
 from rapidfuzz.distance import OSA
 
-_SPELT_OUT = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ø": "oe", "å": "aa", "æ": "ae"})
-_DASHES = dict.fromkeys(map(ord, "‐‑‒–—―−"), "-")
+_SPELT_OUT = {
+    "ä": "ae",
+    "ö": "oe",
+    "ü": "ue",
+    "ø": "oe",
+    "å": "aa",
+    "æ": "ae",
+}
+_DASHES = dict.fromkeys("‐‑‒–—―−", "-")
+_USUAL = str.maketrans(_SPELT_OUT | _DASHES)
 
 
 def plain(text: str) -> str:
     """A name in small letters, without accents on Latin letters, in the usual form of each character."""
-    text = unicodedata.normalize("NFKC", text).casefold().translate(_DASHES).translate(_SPELT_OUT)
-    found: list[str] = []
+    text = unicodedata.normalize("NFKC", text)
+    text = text.casefold().translate(_USUAL)
+    found = ""
     for character in unicodedata.normalize("NFD", text):
-        if not (unicodedata.combining(character) and found and "a" <= found[-1] <= "z"):
-            found.append(character)
-    return unicodedata.normalize("NFC", "".join(found))
+        is_accent = unicodedata.combining(character)
+        if not is_accent or not "a" <= found[-1:] <= "z":
+            found += character
+    return unicodedata.normalize("NFC", found)
 
 
 def letters_apart(a: str, b: str, most: int) -> int:
@@ -28,8 +38,11 @@ def letters_apart(a: str, b: str, most: int) -> int:
 
 def by_number(name: str) -> list[tuple[int, str]]:
     """The place of a name among others, as people sort: Year 9 before Year 10."""
-    pieces = re.findall(r"[0-9]+|[^0-9]+", plain(name))
-    return [(int(piece), "") if piece.isdecimal() else (-1, piece) for piece in pieces]
+    pieces = []
+    for piece in re.findall(r"[0-9]+|[^0-9]+", plain(name)):
+        number = int(piece) if piece.isdecimal() else -1
+        pieces.append((number, piece))
+    return pieces
 
 
 def decode_again(text: str) -> str | None:
@@ -38,4 +51,6 @@ def decode_again(text: str) -> str | None:
         again = text.encode("cp1252").decode()
     except UnicodeError:
         return None
-    return again if again != text else None
+    if again == text:
+        return None
+    return again

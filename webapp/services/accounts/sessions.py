@@ -33,15 +33,18 @@ def account_key(email: str) -> str | None:
 
 def find_session(token: str) -> Session | None:
     """The session of a cookie's token, if it is not over and its user is active."""
-    query = select(Session).where(Session.token_hash == hash_token(token), ~_is_over())
-    found = db.session.scalar(query)
-    return found if found and found.user.state is UserState.ACTIVE else None
+    is_it = Session.token_hash == hash_token(token)
+    found = db.session.scalar(select(Session).where(is_it, ~_is_over()))
+    if found and found.user.state is UserState.ACTIVE:
+        return found
+    return None
 
 
 def list_sessions(user: User) -> list[Session]:
     """Where this person is signed in, the latest activity first."""
     own = select(Session).where(Session.user_id == user.id, ~_is_over())
-    return list(db.session.scalars(own.order_by(Session.seen_at.desc(), Session.id.desc())))
+    newest_first = own.order_by(Session.seen_at.desc(), Session.id.desc())
+    return list(db.session.scalars(newest_first))
 
 
 def sign_in(email: str, password: str) -> User:
@@ -50,7 +53,7 @@ def sign_in(email: str, password: str) -> User:
     A wrong password, an unknown e-mail and a deactivated account get the same RuleViolationError after the same time.
     """
     key = account_key(email)
-    user = db.session.scalar(select(User).where(User.email_key == key)) if key else None
+    user = db.session.scalar(select(User).where(User.email_key == key))
     stored = user.password_hash if user else passwords.dummy_hash()
     db.session.rollback()  # no transaction is open while the password is checked
 
@@ -73,7 +76,8 @@ def check_own_password(user: User, password: str, kept: str = "Nothing was sent.
 
     kept: how the sentence ends.
     """
-    stored, user_id = user.password_hash, user.id
+    stored = user.password_hash
+    user_id = user.id
     db.session.rollback()  # nothing is open while the password is checked
     if not passwords.matches(stored, password):
         count_refusal(AuditAction.PASSWORD_REFUSED, user_id, "(own password)")
@@ -101,7 +105,8 @@ def renew_token(session_id: int) -> str:
     """Replace a session's token, so that copies of its cookie stop working. -> the new token."""
     token = secrets.token_urlsafe(32)
     begin_write()
-    db.session.get_one(Session, session_id).token_hash = hash_token(token)
+    session = db.session.get_one(Session, session_id)
+    session.token_hash = hash_token(token)
     db.session.commit()
     return token
 
@@ -112,7 +117,8 @@ def note_activity(session_id: int) -> None:
     begin_write()
     session = db.session.get(Session, session_id)
     if session and session.seen_at <= now - MINUTE:
-        session.seen_at = session.user.seen_at = now
+        session.seen_at = now
+        session.user.seen_at = now
     db.session.commit()
 
 
@@ -121,7 +127,9 @@ def end_sessions(user: User, by: User, keep: int | None = None, only: int | None
     begin_write()
     ended = end_all(user, keep, only)
     if ended:
-        action = AuditAction.SIGNED_OUT if user.id == by.id else AuditAction.SESSIONS_ENDED
+        action = AuditAction.SESSIONS_ENDED
+        if user.id == by.id:
+            action = AuditAction.SIGNED_OUT
         events.record(by, action, user, sessions=ended)
     db.session.commit()
     return ended
@@ -145,7 +153,8 @@ def delete_expired() -> int:
 
 
 def _is_over() -> ColumnElement[bool]:
-    settings, now = in_force.settings(), utcnow()
+    settings = in_force.settings()
+    now = utcnow()
     return or_(
         Session.seen_at <= now - settings.session_idle,
         Session.created_at <= now - settings.session_max,
