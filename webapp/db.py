@@ -260,16 +260,10 @@ def commit_and_keep() -> None:
     """Commit a command whose answer shows what it read and wrote itself: nothing of that is read again for the answer."""
     session = db.session()
     session.expire_on_commit = False
-    session.info[KEEPING] = True
     try:
         session.commit()
     finally:
         session.expire_on_commit = True
-        del session.info[KEEPING]
-
-
-KEEPING = "keeping"
-"""In `Session.info` while `commit_and_keep` commits: what is kept a transaction outlives this one."""
 
 
 class binary_order(FunctionElement[str]):

@@ -28,13 +28,16 @@ log = logging.getLogger("muster")
 def set_up(program: str, log_format: str) -> None:
     """Once, at the start of a process: from here on everything goes to standard error in this format."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_Json(program) if log_format == "json" else _Text(program))
+    formatter = _Json if log_format == "json" else _Text
+    handler.setFormatter(formatter(program))
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     logging.captureWarnings(True)
     logging.getLogger("alembic").setLevel(logging.WARNING)
     sys.excepthook = _log_crash
     threading.excepthook = lambda thread: _log_crash(
-        thread.exc_type, thread.exc_value, thread.exc_traceback
+        thread.exc_type,
+        thread.exc_value,
+        thread.exc_traceback,
     )
 
 
@@ -47,7 +50,8 @@ def begin_request(request_id: str) -> None:
 def about(**facts: str | None) -> Iterator[None]:
     """Add fields to every log line inside the block: `about(request=…, job=…)`."""
     before = _about.get()
-    _about.set({**before, **{name: fact for name, fact in facts.items() if fact}})
+    known = {name: fact for name, fact in facts.items() if fact}
+    _about.set({**before, **known})
     try:
         yield
     finally:
@@ -72,8 +76,10 @@ class _Text(logging.Formatter):
         self._program = program
 
     def formatMessage(self, record: logging.LogRecord) -> str:
-        known_id = request_id()
-        return f"{self._program}: {record.message}{f' [{known_id}]' if known_id else ''}"
+        line = f"{self._program}: {record.message}"
+        if known_id := request_id():
+            line += f" [{known_id}]"
+        return line
 
     def format(self, record: logging.LogRecord) -> str:
         return without_tokens(super().format(record))
@@ -102,8 +108,13 @@ class _Json(_Text):
 
 
 def _log_crash(
-    kind: type[BaseException], error: BaseException | None, trace: TracebackType | None
+    kind: type[BaseException],
+    error: BaseException | None,
+    trace: TracebackType | None,
 ) -> None:
     if error is None or issubclass(kind, (KeyboardInterrupt, SystemExit)):
         return
-    log.critical("ended by an error", exc_info=(kind, error, trace))
+    log.critical(
+        "ended by an error",
+        exc_info=(kind, error, trace),
+    )

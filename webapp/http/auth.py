@@ -21,7 +21,13 @@ from webapp.db import utcnow
 from webapp.http import rate_limits
 from webapp.http.origins import ANY_HOST
 from webapp.http.rate_limits import MINUTES, Limit
-from webapp.http.web import Page, current_user, peer, run_after_response, safe_next
+from webapp.http.web import (
+    Page,
+    current_user,
+    peer,
+    run_after_response,
+    safe_next,
+)
 from webapp.models import User
 from webapp.services.accounts import sessions, two_factor
 from webapp.services.audit.actions import AuditAction
@@ -39,7 +45,8 @@ def load_user() -> None:
     token = None if request.endpoint in ANY_HOST else session.get("sid")
     found = sessions.find_session(token) if token else None
     if found:
-        g.user, g.session_id = found.user, found.id
+        g.user = found.user
+        g.session_id = found.id
         if utcnow() - found.seen_at > sessions.MINUTE:
             run_after_response(sessions.note_activity, found.id)
 
@@ -62,10 +69,9 @@ def renew_session() -> None:
 
 def clear_session() -> None:
     """Clear the cookie, except for the browser's id and the accounts that signed in with it."""
-    kept = {name: session[name] for name in ("device", "known") if name in session}
-    session.clear()
+    for name in {*session} - {"device", "known"}:
+        del session[name]
     session.permanent = True
-    session.update(kept)
 
 
 def account_of(email: str) -> str:
@@ -75,7 +81,9 @@ def account_of(email: str) -> str:
 
 def device_of(account: str) -> str:
     """This browser's name if this account has signed in with it before, otherwise ""."""
-    return str(session.get("device", "")) if _digest(account) in session.get("known", ()) else ""
+    if _digest(account) not in session.get("known", ()):
+        return ""
+    return str(session.get("device", ""))
 
 
 def continue_sign_in(user: User, target: str | None = None) -> BaseResponse:
@@ -90,7 +98,9 @@ def continue_sign_in(user: User, target: str | None = None) -> BaseResponse:
 def go_on(target: str | None) -> BaseResponse:
     """After signing in: redirect to the page that was asked for, or Home."""
     path = safe_next(target)
-    return redirect(request.script_root + path if path else url_for("dashboard.index"), 303)
+    if path:
+        return redirect(request.script_root + path, 303)
+    return redirect(url_for("dashboard.index"), 303)
 
 
 def check_password(password: str, kept: str = "Nothing was sent.") -> None:
@@ -111,7 +121,11 @@ def check_given_password(kept: str = "Nothing was sent.") -> bool:
 
 
 def count_try(
-    account: str, limit: Limit, what: str, kept: str = "", field: str | None = None
+    account: str,
+    limit: Limit,
+    what: str,
+    kept: str = "",
+    field: str | None = None,
 ) -> int:
     """Count a try of something that could be guessed. -> how many are left. Raises TooManyTriesError.
 
@@ -127,7 +141,11 @@ def count_try(
 
 @contextmanager
 def limit_tries(
-    account: str, limit: Limit, what: str, kept: str = "", field: str | None = None
+    account: str,
+    limit: Limit,
+    what: str,
+    kept: str = "",
+    field: str | None = None,
 ) -> Iterator[None]:
     """Count a try as `count_try` does; the block checks it, and a right guess is refunded.
 
@@ -157,7 +175,7 @@ def answer_dead_link(what: str, page: tuple[str, int], is_known: bool = False) -
     if not is_known and rate_limits.hit_dead_link(peer()):
         raise RateLimitError(
             "Many links that do not work were opened from here. "
-            f"Wait {MINUTES} minutes, then try again."
+            f"Wait {MINUTES} minutes, then try again.",
         )
     return page
 

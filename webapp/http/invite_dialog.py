@@ -27,14 +27,17 @@ def dialog_context(
         return {}
     asked = request.args.get("invite")
     registry = lookup.registry()
+    administrators = [role.name for role in registry.roles if role.manages_people]
+    if tab is None and asked in TABS:
+        tab = asked
     return {
         "single_form": single_form or invite_form(is_empty=True),
         "about": {role.name: role.does for role in registry.roles},
-        "administrators": [role.name for role in registry.roles if role.manages_people],
+        "administrators": administrators,
         "upload_form": UploadForm(formdata=None),
         "limits": in_force.settings(),
         "example_groups": [group.name for group in registry.groups[:2]],
-        "invite_tab": tab or (asked if asked in TABS else None),
+        "invite_tab": tab,
         "upload_error": upload_error,
         "in_the_way": in_the_way,
     }
@@ -44,8 +47,9 @@ def invite_form(is_empty: bool = False) -> InviteForm:
     """The form for one person, with the roles that one may grant and the groups there are."""
     form = InviteForm(formdata=None) if is_empty else InviteForm()
     roles = [role.name for role in lookup.grantable(current_user())]
+    groups = [group.name for group in lookup.registry().groups]
     form.role.choices = roles
-    form.groups.choices = [ALL_GROUPS, *(group.name for group in lookup.registry().groups)]
+    form.groups.choices = [ALL_GROUPS, *groups]
     if is_empty and roles:
         form.role.data = roles[-1]  # the least powerful
     return form

@@ -16,9 +16,12 @@ from webapp.services.directory import people_list
 
 def person_address(person: User | Invitation, noun: str = "", **query: Any) -> str:
     """The address of a person's page, or of something that can be done to them: "/users/12/deactivation"."""
-    kind, page = ("users", "") if person.is_user else ("invitations", "details")
-    path = f"{request.script_root}/{kind}/{person.id}/{noun or page}".rstrip("/")
-    return f"{path}?{urlencode(query)}" if query else path
+    path = f"{request.script_root}/invitations/{person.id}/{noun or 'details'}"
+    if person.is_user:
+        path = f"{request.script_root}/users/{person.id}/{noun}".rstrip("/")
+    if query:
+        path += f"?{urlencode(query)}"
+    return path
 
 
 def menu_context(registry: Registry) -> dict[str, Any]:
@@ -26,7 +29,11 @@ def menu_context(registry: Registry) -> dict[str, Any]:
     back = safe_next(request.args.get("next")) or request.full_path.rstrip("?")
     return {
         "address": person_address,
-        "does": partial(people_list.allowed_actions, by=current_user(), registry=registry),
+        "does": partial(
+            people_list.allowed_actions,
+            by=current_user(),
+            registry=registry,
+        ),
         "back": back,
         "acted": session.pop("acted", ""),
         "registry": registry,

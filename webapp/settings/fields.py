@@ -44,43 +44,66 @@ class Field:
         text = text.strip() or self.default
         try:
             if self.is_list:
-                return tuple(self.parse(part.strip()) for part in text.split(",") if part.strip())
+                parts = [part.strip() for part in text.split(",")]
+                return tuple(self.parse(part) for part in parts if part)
             return self.parse(text) if text else ""
         except (ValueError, KeyError, OSError, ArgumentError):
-            what = "has a value that" if self.is_secret else f"is “{shorten(text)}”, which"
-            line = f"{PREFIX}{name} {what} cannot be used. Expected: {self.expected}."
-            raise ConfigError(line, f"Type {self.expected}.") from None
+            value = f"is “{shorten(text)}”, which"
+            if self.is_secret:
+                value = "has a value that"
+            raise ConfigError(
+                f"{PREFIX}{name} {value} cannot be used. Expected: {self.expected}.",
+                f"Type {self.expected}.",
+            ) from None
 
 
 def setting(
-    parse: Callable[[str], Any] = str, expected: str = "", default: str = "", **options: Any
+    parse: Callable[[str], Any] = str,
+    expected: str = "",
+    default: str = "",
+    **options: Any,
 ) -> Any:
     """A dataclass field that holds a `Field`."""
     field = Field(parse, expected, default, **options)
-    return dataclasses.field(repr=not field.is_secret, metadata={"field": field})
+    return dataclasses.field(
+        repr=not field.is_secret,
+        metadata={"field": field},
+    )
 
 
 def number(lowest: int, highest: int, default: int, **options: Any) -> Any:
     """A whole number."""
-    expected = f"a whole number from {lowest} to {highest}"
-    return setting(whole_number(lowest, highest), expected, str(default), **options)
+    return setting(
+        whole_number(lowest, highest),
+        f"a whole number from {lowest} to {highest}",
+        str(default),
+        **options,
+    )
 
 
 def days(fewest: int, most: int, default: int = 0) -> Any:
     """A number of days that can be set on a page; 0 becomes None (no limit, or never)."""
-    expected = f"a whole number from {fewest} to {most}" + (", or 0" if fewest else "")
     read = whole_number(fewest, most)
+
+    def parse(text: str) -> int | None:
+        return None if text == "0" else read(text)
+
     return setting(
-        lambda text: None if text == "0" else read(text), expected, str(default), is_on_page=True
+        parse,
+        f"0, or a whole number from {fewest or 1} to {most}",
+        str(default),
+        is_on_page=True,
     )
 
 
 def choice(default: str, *values: str, **options: Any) -> Any:
     """One of a few words."""
-    *others, last = values
     by_text = {str(value): value for value in values}
     return setting(
-        lambda text: by_text[text.lower()], f"{', '.join(others)} or {last}", default, **options
+        lambda text: by_text[text.lower()],
+        f"one of {', '.join(values)}",
+        default,
+        **options,
     )
 
 

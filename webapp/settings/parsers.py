@@ -49,7 +49,8 @@ def whole_number(lowest: int, highest: int) -> Callable[[str], int]:
     """A parser for whole numbers from the lowest to the highest."""
 
     def read(value: str) -> int:
-        _refuse_unless(re.fullmatch(r"[0-9]{1,9}", value) and lowest <= int(value) <= highest)
+        _refuse_unless(re.fullmatch(r"[0-9]{1,9}", value))
+        _refuse_unless(lowest <= int(value) <= highest)
         return int(value)
 
     return read
@@ -68,7 +69,8 @@ def host(value: str) -> str:
 def public_url(value: str) -> str:
     """The portal's own address; -> without a slash at its end."""
     url = urlsplit(value)
-    _refuse_unless(_PUBLIC_URL.fullmatch(value) and url.port != 0)
+    _refuse_unless(_PUBLIC_URL.fullmatch(value))
+    _refuse_unless(url.port != 0)
     host(url.hostname or "")
     return f"{url.scheme}://{url.netloc.lower()}{url.path.rstrip('/')}"
 
@@ -103,7 +105,9 @@ def redis_url(value: str) -> str:
 def sender(value: str) -> str:
     """An e-mail address, perhaps with a name."""
     address = parseaddr(value)[1]
-    _refuse_unless(value.isprintable() and _ADDRESS.fullmatch(address) and "=?" not in address)
+    _refuse_unless(value.isprintable())
+    _refuse_unless(_ADDRESS.fullmatch(address))
+    _refuse_unless("=?" not in address)
     return value
 
 
@@ -130,15 +134,16 @@ def words(value: str) -> str:
 def domain(value: str) -> str:
     """An e-mail domain; -> its ASCII form."""
     value = value.removeprefix("@").rstrip(".").lower()
-    ascii_form = value if value.isascii() else idna.encode(value, uts46=True).decode()
-    _refuse_unless(_HOST_NAME.fullmatch(ascii_form))
-    return ascii_form
+    if not value.isascii():
+        value = idna.encode(value, uts46=True).decode()
+    _refuse_unless(_HOST_NAME.fullmatch(value))
+    return value
 
 
 def duration(value: str) -> timedelta:
     """A number of seconds, minutes, hours or days: 30m, 8h, 7d."""
-    number, unit = value[:-1].strip(), value[-1].lower()
-    return timedelta(seconds=whole_number(1, 999_999)(number) * _UNITS[unit])
+    number = whole_number(1, 999_999)(value[:-1].strip())
+    return timedelta(seconds=number * _UNITS[value[-1].lower()])
 
 
 def format_duration(value: timedelta) -> str:
@@ -152,7 +157,8 @@ def format_duration(value: timedelta) -> str:
 
 def server_zone(tz: str) -> ZoneInfo:
     """The server's own zone: TZ, then where /etc/localtime points; else UTC."""
-    for name in (tz, os.path.realpath("/etc/localtime").partition("/zoneinfo/")[2]):
+    local = os.path.realpath("/etc/localtime")
+    for name in (tz, local.partition("/zoneinfo/")[2]):
         with suppress(ValueError, KeyError, OSError):
             return ZoneInfo(name)
     return ZoneInfo("UTC")

@@ -24,9 +24,8 @@ LONGEST_NAME = 120
 def current_texts(names: Iterable[str]) -> dict[str, str]:
     """These settings as they are in force, as one would type them."""
     now = in_force.settings()
-    return {
-        name: in_force.organisation_name() if name == NAME else now.text(name) for name in names
-    }
+    texts = {name: now.text(name) for name in names if name != NAME}
+    return {NAME: in_force.organisation_name()} | texts
 
 
 def save(typed: Mapping[str, str], by: User, *, proven: bool = False) -> bool:
@@ -40,7 +39,7 @@ def save(typed: Mapping[str, str], by: User, *, proven: bool = False) -> bool:
     place = in_force.organisation()
     given = in_force.environment()
     wanted = {
-        each: text.strip()
+        each: text.strip()  # blank: the default
         for each, text in typed.items()
         if each in ON_PAGES and each not in given.given
     }
@@ -52,22 +51,33 @@ def save(typed: Mapping[str, str], by: User, *, proven: bool = False) -> bool:
         problems[NAME] = f"Use at most {LONGEST_NAME} characters."
     if problems:
         db.session.rollback()
-        raise ValidationError({each: [sentence] for each, sentence in problems.items()})
+        raise ValidationError(
+            {each: [sentence] for each, sentence in problems.items()},
+        )
     if not proven and _protects_less(in_force.settings(), after):
         db.session.rollback()
         raise PasswordRequiredError(
             "Type your password: this protects accounts or the audit log less than before. Nothing was saved."
         )
-    before = current_texts((*wanted, NAME))
-    new = {NAME: name} | {each: after.text(each) for each in wanted}
-    texts = place.settings | {each: new[each] for each in wanted}
-    place.settings = {each: text for each, text in texts.items() if text != given.text(each)}
+    before = current_texts(wanted)
+    new = {each: after.text(each) for each in wanted}
+    texts = place.settings | new
+    place.settings = {
+        each: text
+        for each, text in texts.items()
+        if text != given.text(each)  # a default is not kept
+    }
     place.name = name
+    new = {NAME: name} | new
     changed = [each for each in new if before[each] != new[each]]
     if changed:
-        was = {each.lower(): before[each] for each in changed}
-        now = {each.lower(): new[each] for each in changed}
-        events.record(by, AuditAction.ORGANISATION_CHANGED, place, before=was, after=now)
+        events.record(
+            by,
+            AuditAction.ORGANISATION_CHANGED,
+            place,
+            before={each.lower(): before[each] for each in changed},
+            after={each.lower(): new[each] for each in changed},
+        )
         lookup.bump_version()  # which domains are allowed is part of what plans are made of
     db.session.commit()
     return bool(changed)
@@ -76,6 +86,6 @@ def save(typed: Mapping[str, str], by: User, *, proven: bool = False) -> bool:
 def _protects_less(before: Settings, after: Settings) -> bool:
     """Whether two-step sign-in is required of fewer people, or the audit log kept for fewer days."""
     demands = list(REQUIRED_OF)
-    fewer_people = demands.index(after.require_totp) < demands.index(before.require_totp)
-    fewer_days = (after.audit_days or math.inf) < (before.audit_days or math.inf)
-    return fewer_people or fewer_days
+    if demands.index(after.require_totp) < demands.index(before.require_totp):
+        return True
+    return (after.audit_days or math.inf) < (before.audit_days or math.inf)

@@ -64,26 +64,36 @@ def attention(by: User) -> Attention:
 
 
 def _count(concern: Concern) -> int:
-    is_pending = Invitation.state == InvitationState.PENDING
-    query = select(func.count(Invitation.id)).where(is_pending, people_list.is_concern(concern))
+    query = select(func.count(Invitation.id)).where(
+        Invitation.state == InvitationState.PENDING,
+        people_list.is_concern(concern),
+    )
     return db.session.scalar(query) or 0
 
 
 def weeks() -> list[Week]:
     """Invitations of the last weeks in the organisation's time zone; [] while no one was invited. Two queries."""
-    now, zone = utcnow(), in_force.settings().time_zone
+    now = utcnow()
+    zone = in_force.settings().time_zone
     edges = [monday(now, zone, ahead) for ahead in range(1 - WEEKS, 2)]
-    is_accepted = Invitation.state == InvitationState.ACCEPTED
     invited = _count_between(Invitation.created_at, edges)
-    accepted = _count_between(Invitation.closed_at, edges, is_accepted)
+    accepted = _count_between(
+        Invitation.closed_at,
+        edges,
+        Invitation.state == InvitationState.ACCEPTED,
+    )
     if not any((*invited, *accepted)):
         return []
-    begins = [edge.date() for edge in edges[:-1]]
-    return [Week(*week) for week in zip(begins, invited, accepted, strict=True)]
+    return [
+        Week(edge.date(), *counts)
+        for edge, *counts in zip(edges[:-1], invited, accepted, strict=True)
+    ]
 
 
 def _count_between(
-    at: InstrumentedAttribute[Any], edges: Sequence[datetime], *conditions: ColumnElement[bool]
+    at: InstrumentedAttribute[Any],
+    edges: Sequence[datetime],
+    *conditions: ColumnElement[bool],
 ) -> list[int]:
     """How many invitations fall between each edge and the next."""
     counts = [func.count(case(((at >= begin) & (at < end), 1))) for begin, end in pairwise(edges)]

@@ -26,7 +26,8 @@ def beat(name: str) -> None:
         worker = Worker(name=name, started_at=now)
         db.session.add(worker)
     worker.seen_at = now
-    db.session.execute(delete(Worker).where(Worker.seen_at < now - FORGOTTEN))
+    unseen = Worker.seen_at < now - FORGOTTEN
+    db.session.execute(delete(Worker).where(unseen))
     db.session.commit()
 
 
@@ -40,4 +41,7 @@ def leave(name: str) -> None:
 def alive(within: int = ALIVE) -> int:
     """How many workers were seen within so many seconds."""
     since = utcnow() - timedelta(seconds=within)
-    return db.session.scalar(select(func.count(Worker.name)).where(Worker.seen_at >= since)) or 0
+    query = select(func.count(Worker.name)).where(
+        Worker.seen_at >= since,
+    )
+    return db.session.scalar(query) or 0

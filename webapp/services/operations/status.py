@@ -65,7 +65,9 @@ def monitor_status() -> dict[str, Any]:
 
 def figures() -> dict[str, float | dict[str, int]]:
     """Everything in the database that is counted, in six queries or seven: numbers, or numbers by state."""
-    pending = select(func.count(Invitation.id)).where(Invitation.state == InvitationState.PENDING)
+    pending = select(func.count(Invitation.id)).where(
+        Invitation.state == InvitationState.PENDING,
+    )
     return {
         "workers_alive": heartbeats.alive(heartbeats.SEEN),
         "mail_held_up": throttle.alarm() is not None,
@@ -96,12 +98,16 @@ def _count_by_state(state: InstrumentedAttribute[Any], states: type[StrEnum]) ->
 
 def _oldest_due_seconds() -> int:
     since = claim.oldest_due()
-    return max(0, int((utcnow() - since).total_seconds())) if since else 0
+    if since is None:
+        return 0
+    return max(0, int((utcnow() - since).total_seconds()))
 
 
 def facts() -> dict[str, Any]:
     """Facts for the page of settings: waiting messages, when the last one went, the size of the database in bytes."""
-    due = select(func.count(Message.id)).where(Message.state == MessageState.QUEUED)
+    due = select(func.count(Message.id)).where(
+        Message.state == MessageState.QUEUED,
+    )
     went = Message.state.in_([MessageState.SENT, MessageState.UNCERTAIN])
     handed_at = select(func.max(Message.handed_at)).where(went)
     return {

@@ -9,7 +9,7 @@ from flask import current_app
 from sqlalchemy import event, select
 from sqlalchemy.orm import Session, SessionTransaction
 
-from webapp.db import KEEPING, db
+from webapp.db import db
 from webapp.models import OWNER_ROLE_ID, Organisation, User
 from webapp.settings.settings import Settings
 
@@ -77,7 +77,7 @@ def forget() -> None:
 @event.listens_for(Session, "after_transaction_end")
 def _forget(session: Session, transaction: SessionTransaction) -> None:
     """The next transaction may find something else."""
-    if transaction.parent is None and KEEPING not in session.info:
+    if transaction.parent is None:
         session.info.pop(_KEPT, None)
 
 

@@ -13,7 +13,13 @@ from webapp.core.errors import NotFoundError, RuleViolationError
 from webapp.core.lists.people_filter import Filter
 from webapp.core.security.permissions import Permission
 from webapp.http.auth import check_given_password
-from webapp.http.web import FRAME_CSP, SIGNED_IN, current_user, redirect_to, require
+from webapp.http.web import (
+    FRAME_CSP,
+    SIGNED_IN,
+    current_user,
+    redirect_to,
+    require,
+)
 from webapp.services.batches import trial_message
 from webapp.services.directory import lookup, people_list
 from webapp.services.mail import render
@@ -59,13 +65,16 @@ def update(section: str) -> BaseResponse | tuple[str, int]:
     if request.form.get("lose") != days and (lost := retention.lost_by(days)):
         return page(section, lost=lost), 422
     try:
-        changed = store(get_section(section), proven=check_given_password("Nothing was saved."))
+        proven = check_given_password("Nothing was saved.")
+        changed = store(get_section(section), proven=proven)
     except ValidationError as error:
         return page(section, error.messages_dict), 422
     except RuleViolationError as refusal:
         return page(section, {"password": [str(refusal)]}), refusal.status
     return redirect_to(
-        "settings.show", section=section, say="Saved." if changed else "Nothing was changed."
+        "settings.show",
+        section=section,
+        say="Saved." if changed else "Nothing was changed.",
     )
 
 
@@ -79,7 +88,9 @@ def test() -> BaseResponse | tuple[str, int]:
     except ValidationError as error:
         return page("email", error.messages_dict), 422
     return redirect_to(
-        "settings.show", section="email", say=f"Test on its way to {message.recipient}."
+        "settings.show",
+        section="email",
+        say=f"Test on its way to {message.recipient}.",
     )
 
 
@@ -116,17 +127,21 @@ def page(section: str, problems: dict[str, Any] | None = None, lost: int = 0) ->
     lost: of how many batches the rows would be deleted, which is asked about first.
     """
     asked = get_section(section)
+    form = request.form
     now = change_settings.current_texts(asked.names)
-    is_email = section == "email"
+    email = last = None
+    if section == "email":
+        email = render.render_general_example(current_user())
+        last = trial_message.last_general_test(current_user())
     return render_template(
         "settings/section.html",
         address=section,
         section_shown=asked,
         given=in_force.environment().given,
-        typed={name: request.form.get(name, now[name]) for name in now},
-        seen={name: request.form.get(f"seen-{name}", now[name]) for name in now},
+        typed={name: form.get(name, now[name]) for name in now},
+        seen={name: form.get(f"seen-{name}", now[name]) for name in now},
         problems=problems or {},
         lost=lost,
-        email=render.render_general_example(current_user()) if is_email else None,
-        last=trial_message.last_general_test(current_user()) if is_email else None,
+        email=email,
+        last=last,
     )
