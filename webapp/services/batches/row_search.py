@@ -150,7 +150,7 @@ def list_notices(batch: Batch, replaced: Mapping[str, ReplacedAddress]) -> list[
     if any(notice.hint for notice in notices):
         here = Row.batch_id == batch.id, Row.hint.is_not(None), Row.removed_at.is_(None)
         query = select(Row.hint, func.count()).where(*here).group_by(Row.hint)
-        counts = dict(db.session.execute(query).tuples())
+        counts = {str(hint): n for hint, n in db.session.execute(query)}
         notices = [
             replace(notice, rows=counts.get(notice.hint, 0)) if notice.hint else notice
             for notice in notices
