@@ -13,8 +13,8 @@ MANAGES = frozenset({"users:manage"})
 
 REGISTRY = Registry(
     [
-        RoleEntry(OWNER, "Owner", 100, is_owner=True, manages_people=True),
-        RoleEntry(ADMIN, "Admin", 80, manages_people=True, permissions=MANAGES),
+        RoleEntry(OWNER, "Owner", 100, is_owner=True, permissions=MANAGES),
+        RoleEntry(ADMIN, "Admin", 80, permissions=MANAGES),
         RoleEntry(ANALYST, "Analyst", 50),
         RoleEntry(REMOTE, "Remote", 10),
     ],

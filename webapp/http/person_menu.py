@@ -8,6 +8,8 @@ from urllib.parse import urlencode
 
 from flask import request, session
 
+from webapp.core.plan.actions import Do
+from webapp.core.plan.planner import Access
 from webapp.core.plan.registry import Registry
 from webapp.http.web import current_user, safe_next
 from webapp.models import Invitation, User
@@ -24,16 +26,18 @@ def person_address(person: User | Invitation, noun: str = "", **query: Any) -> s
     return path
 
 
+def allowed_actions(registry: Registry, person: User | Invitation) -> frozenset[Do]:
+    """What the current user may do to a person. No query."""
+    access = Access(person.role_id, everything=person.all_groups)
+    return people_list.allowed_actions(person.status, access, current_user(), registry, person.id)
+
+
 def menu_context(registry: Registry) -> dict[str, Any]:
     """What templates/people/person/_menu.html needs in addition to the person."""
     back = safe_next(request.args.get("next")) or request.full_path.rstrip("?")
     return {
         "address": person_address,
-        "does": partial(
-            people_list.allowed_actions,
-            by=current_user(),
-            registry=registry,
-        ),
+        "does": partial(allowed_actions, registry),
         "back": back,
         "acted": session.pop("acted", ""),
         "registry": registry,

@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from sqlalchemy import ForeignKey, Index, String
-from sqlalchemy.orm import Mapped, mapped_column, relationship
+from sqlalchemy.orm import Mapped, mapped_column, relationship, synonym
 
 from webapp.db import Model, binary_order, utcnow
 from webapp.models.batches import Batch
@@ -36,6 +36,8 @@ class Invitation(Model):
 
     id: Mapped[Id]
     email: Mapped[Email]
+    title: Mapped[str] = synonym("email")
+    """What pages call this person."""
     email_key: Mapped[Email] = mapped_column(index=True)
     role_id: Mapped[int] = mapped_column(ForeignKey("roles.id"))
     all_groups: Mapped[Flag]
@@ -75,10 +77,6 @@ class Invitation(Model):
     def key(self) -> str:
         """Its id in a page: "invitation-5"."""
         return f"invitation-{self.id}"
-
-    @property
-    def title(self) -> str:
-        return self.email
 
     @property
     def status(self) -> str:

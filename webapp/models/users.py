@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from sqlalchemy import ForeignKey, Index, String
-from sqlalchemy.orm import Mapped, mapped_column, relationship
+from sqlalchemy.orm import Mapped, mapped_column, relationship, synonym
 
 from webapp.core.security.permissions import Powers, may_grant
 from webapp.db import Model, binary_order
@@ -37,6 +37,8 @@ class User(Model):
     email_key: Mapped[Email] = mapped_column(unique=True)
     """docs/rules.md "Rules for a row": local part NFC and case-folded @ the ASCII form of the domain."""
     name: Mapped[str] = mapped_column(String(120))
+    title: Mapped[str] = synonym("name")
+    """What pages call this person."""
     password_hash: Mapped[str] = mapped_column(String(200))
     role_id: Mapped[int] = mapped_column(ForeignKey("roles.id"), index=True)
     all_groups: Mapped[Flag]
@@ -62,10 +64,6 @@ class User(Model):
     def key(self) -> str:
         """Its id in a page: "user-12"."""
         return f"user-{self.id}"
-
-    @property
-    def title(self) -> str:
-        return self.name
 
     @property
     def status(self) -> str:

@@ -121,7 +121,7 @@ class Person:
     """The existing user or invitation with the row's e-mail. `failed`: its last e-mail failed for good.
 
     sent: how often an invitation was sent; sent_this_hour: how often of that within the last hour and not for the first
-    time. Both are known only of people who are looked up by their id.
+    time.
     """
 
     kind: Literal["user", "invitation"]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TypeVar
 
-from webapp.core.security.permissions import may_grant
+from webapp.core.security.permissions import Permission, may_grant
 
 ALL_GROUPS = "All groups"
 
@@ -26,10 +26,11 @@ class RoleEntry:
     name: str
     rank: int
     is_owner: bool = False
-    manages_people: bool = False
-    does: str = ""
-    """What its people may do, in words; `core.security.permissions.what_it_does`."""
     permissions: frozenset[str] = frozenset()
+
+    @property
+    def manages_people(self) -> bool:
+        return Permission.USERS_MANAGE in self.permissions
 
 
 @dataclass(frozen=True, slots=True)

@@ -107,7 +107,7 @@ def apply(
         invitations.revoke(person, by, batch_id)
     if change.plan is not Plan.INVITE:
         return Outcome.UPDATED
-    expiry = invitations.renew(person) if change.effect is Effect.RESEND else {}
+    expiry = invitations.hand_over(person, again=True) if change.effect is Effect.RESEND else {}
     events.record(by, AuditAction.INVITATION_SENT_AGAIN, person, batch=batch_id, **expiry)
     priority = Priority.BATCH if row_id else Priority.SINGLE
     outbox.add_message(

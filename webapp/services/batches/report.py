@@ -9,11 +9,12 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, Select, func, select
 
+from webapp.core.lists.people_filter import Concern
 from webapp.core.plan.planner import Plan
 from webapp.core.text import batch_phrases
 from webapp.db import db, utcnow
 from webapp.models import Batch, Invitation, InvitationState, Outcome, Row
-from webapp.services.directory import lookup, people_list
+from webapp.services.directory import people_list
 from webapp.services.settings import in_force
 
 CHUNK = 500
@@ -130,8 +131,9 @@ def changed_since(batch: Batch) -> Sequence[Row]:
 
 def unsent(batch: Batch) -> set[int | None]:
     """The ids of the batch's pending invitations that were never e-mailed: their messages became files. One query."""
-    of_batch = people_list.is_of_batch(batch.id)
-    return set(db.session.scalars(lookup.select_never_emailed(of_batch)))
+    is_unsent = people_list.is_of_batch(batch.id) & people_list.is_concern(Concern.UNSENT)
+    is_pending = Invitation.state == InvitationState.PENDING
+    return set(db.session.scalars(select(Invitation.id).where(is_unsent, is_pending)))
 
 
 def valid_until(batch: Batch) -> datetime | None:

@@ -3,27 +3,15 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import timedelta
-from types import MappingProxyType
 from typing import Any, cast
 
-from sqlalchemy import (
-    Column,
-    ColumnElement,
-    Select,
-    case,
-    exists,
-    func,
-    select,
-    update,
-)
-from sqlalchemy.orm import aliased
+from sqlalchemy import Column, ColumnElement, select, update
 
 from webapp.core.plan.planner import Access, Person, Policy, Ref
 from webapp.core.plan.registry import GroupEntry, Registry, RoleEntry
-from webapp.core.security.permissions import Permission, what_it_does
 from webapp.db import binary_order, db, in_json, utcnow
 from webapp.models import (
     OWNER_ROLE_ID,
@@ -44,42 +32,38 @@ from webapp.services.settings import in_force
 
 
 def registry(by: User | None = None) -> Registry:
-    """All roles (highest first), groups (by name) and their aliases; read once a transaction. by: whose domain is known, too."""
-    installation = in_force.installation()
-    allowed = installation.settings.allowed_domains
-    keys = (by.email_key if by else "", installation.owner_key)
-    own = [key.rpartition("@")[2] for key in keys if key]
+    """All roles (highest first), groups (by name) and their aliases; made once a transaction. by: whose domain is known, too."""
     cache = in_force.transaction_cache()
     if "registry" not in cache:
         cache["registry"] = _read_registry()
-    return replace(
-        cast(Registry, cache["registry"]),
-        allowed_domains=frozenset(allowed),
-        known_domains=tuple(dict.fromkeys((*allowed, *own))),
-    )
+    key = f"registry for {by.email_key if by else 'anybody'}"
+    if key not in cache:
+        installation = in_force.installation()
+        allowed = installation.settings.allowed_domains
+        emails = [by.email_key] if by else []
+        known = [email.rpartition("@")[2] for email in (*emails, installation.owner_key)]
+        cache[key] = replace(
+            cache["registry"],
+            allowed_domains=frozenset(allowed),
+            known_domains=tuple(dict.fromkeys((*allowed, *filter(None, known)))),
+        )
+    return cast(Registry, cache[key])
 
 
 def _read_registry() -> Registry:
     """Roles, groups and aliases, without the domains."""
-    roles = select(Role.id, Role.name, Role.rank, Role.permissions)
+    columns = select(Role.id, Role.name, Role.rank, Role.permissions)
+    roles = []
+    for role_id, name, rank, permissions in db.session.execute(
+        columns.order_by(Role.rank.desc(), Role.id)
+    ):
+        is_owner = role_id == OWNER_ROLE_ID
+        roles.append(RoleEntry(role_id, name, rank, is_owner, frozenset(permissions)))
     groups = select(Group.id, Group.name).order_by(binary_order(Group.key))
     aliases = db.session.execute(select(Alias.key, Alias.role_id, Alias.group_id)).all()
     return Registry(
-        roles=tuple(
-            RoleEntry(
-                role_id,
-                name,
-                rank,
-                role_id == OWNER_ROLE_ID,
-                Permission.USERS_MANAGE in permissions,
-                what_it_does(permissions),
-                frozenset(permissions),
-            )
-            for role_id, name, rank, permissions in db.session.execute(
-                roles.order_by(Role.rank.desc(), Role.id)
-            )
-        ),
-        groups=tuple(GroupEntry(group_id, name) for group_id, name in db.session.execute(groups)),
+        roles=roles,
+        groups=[GroupEntry(*group) for group in db.session.execute(groups)],
         role_aliases={key: role_id for key, role_id, _ in aliases if role_id},
         group_aliases={key: group_id for key, _, group_id in aliases if group_id},
     )
@@ -128,13 +112,12 @@ def people(keys: Iterable[str]) -> dict[str, Person]:
 
 
 def people_by_id(refs: Iterable[Ref]) -> dict[Ref, Person]:
-    """These users and invitations, including closed ones, without erased people; six queries, however many."""
-    wanted = sorted(refs)
-    users = in_json(User.id, [person_id for kind, person_id in wanted if kind == "user"])
-    invitations = in_json(
-        Invitation.id, [person_id for kind, person_id in wanted if kind == "invitation"]
-    )
-    found = [*_find_users(users), *_find_invitations(invitations, _count_sendings(invitations))]
+    """These users and invitations, including closed ones, without erased people; five queries, however many."""
+    ids: dict[str, list[int]] = {"user": [], "invitation": []}
+    for kind, person_id in sorted(refs):
+        ids[kind].append(person_id)
+    found = _find_users(in_json(User.id, ids["user"]))
+    found += _find_invitations(in_json(Invitation.id, ids["invitation"]))
     return {(person.kind, person.id): person for _, person in found}
 
 
@@ -145,17 +128,15 @@ def _find_users(is_wanted: ColumnElement[bool]) -> list[tuple[str, Person]]:
     users = db.session.execute(columns.where(wanted)).all()
     if not users:  # as mostly where one cell is edited
         return []
-    groups = _find_memberships(user_groups.c.user_id, User, wanted)
+    groups = _find_groups(user_groups.c.user_id, User.id, wanted)
     found = []
     for key, user_id, role_id, everything, state in users:
-        access = Access(role_id, groups[user_id], everything)
+        access = Access(role_id, frozenset(groups[user_id]), everything)
         found.append((key, Person("user", user_id, access, cast(Any, state.value))))
     return found
 
 
-def _find_invitations(
-    is_wanted: ColumnElement[bool], sendings: Mapping[int, tuple[int, int]] = MappingProxyType({})
-) -> list[tuple[str, Person]]:
+def _find_invitations(is_wanted: ColumnElement[bool]) -> list[tuple[str, Person]]:
     """With the e-mail's key."""
     columns = select(
         Invitation.email_key,
@@ -168,73 +149,40 @@ def _find_invitations(
     invitations = db.session.execute(columns.where(is_wanted)).all()
     if not invitations:
         return []
-    groups = _find_memberships(invitation_groups.c.invitation_id, Invitation, is_wanted)
-    failed = set(db.session.scalars(select_failed_invitations(is_wanted)))
+    groups = _find_groups(invitation_groups.c.invitation_id, Invitation.id, is_wanted)
+    sendings = _count_sendings(is_wanted)
     now, found = utcnow(), []
     for key, each, role_id, everything, state, until in invitations:
         is_expired = state is InvitationState.PENDING and until and until <= now
-        access = Access(role_id, groups[each], everything)
+        access = Access(role_id, frozenset(groups[each]), everything)
         status = cast(Any, "expired" if is_expired else state.value)
-        sent = sendings.get(each, (0, 0))
-        found.append((key, Person("invitation", each, access, status, each in failed, *sent)))
+        sent = sendings.get(each, (False, 0, 0))
+        found.append((key, Person("invitation", each, access, status, *sent)))
     return found
 
 
-def _count_sendings(is_wanted: ColumnElement[bool]) -> dict[int, tuple[int, int]]:
-    """How often these invitations were sent: `Person.sent` and `sent_this_hour`, by id."""
+def _find_groups(
+    owner_id: Column[int], person_id: Any, is_wanted: ColumnElement[bool]
+) -> defaultdict[int, list[int]]:
+    """The ids of people's groups, by the id of the person."""
+    group_id = owner_id.table.c.group_id
+    found: defaultdict[int, list[int]] = defaultdict(list)
+    for person, group in db.session.execute(
+        select(owner_id, group_id).where(owner_id == person_id, is_wanted)
+    ):
+        found[person].append(group)
+    return found
+
+
+def _count_sendings(is_wanted: ColumnElement[bool]) -> dict[int | None, tuple[bool, int, int]]:
+    """What became of the e-mails of these invitations: `Person.failed`, `sent` and `sent_this_hour`, by id."""
+    sendings = select(Message.invitation_id, Message.created_at, Message.state).where(
+        Message.invitation_id == Invitation.id, Message.kind == MessageKind.INVITATION, is_wanted
+    )
     hour_ago = utcnow() - timedelta(hours=1)
-    lately = func.sum(case((Message.created_at > hour_ago, 1), else_=0))
-    counted = (
-        select(Message.invitation_id, func.count(), lately, func.min(Message.created_at))
-        .join(Invitation, Invitation.id == Message.invitation_id)
-        .where(is_wanted, Message.kind == MessageKind.INVITATION)
-        .group_by(Message.invitation_id)
-    )
-    rows = db.session.execute(counted)
-    return {
-        person_id: (sent, recent - (1 if first > hour_ago else 0))
-        for person_id, sent, recent, first in rows
-    }
-
-
-def select_failed_invitations(*which: ColumnElement[bool]) -> Select[int | None]:
-    """The ids of invitations whose last e-mail failed for good. which: conditions on Invitation."""
-    newest = (
-        select(func.max(Message.id))
-        .join(Invitation, Invitation.id == Message.invitation_id)
-        .where(*which, Message.kind == MessageKind.INVITATION)
-        .group_by(Message.invitation_id)
-    )
-    return select(Message.invitation_id).where(
-        Message.id.in_(newest), Message.state == MessageState.FAILED
-    )
-
-
-def select_never_emailed(*which: ColumnElement[bool]) -> Select[int | None]:
-    """The ids of pending invitations whose e-mail became a file and never went to a mail server. which: conditions on Invitation.
-
-    One that waits in the outbox does not count: it is about to go.
-    """
-    went = [MessageState.SENT, MessageState.UNCERTAIN, MessageState.QUEUED, MessageState.SENDING]
-    gone = aliased(Message)
-    return (
-        select(Message.invitation_id)
-        .join(Invitation, Invitation.id == Message.invitation_id)
-        .where(
-            *which,
-            Invitation.state == InvitationState.PENDING,
-            Message.state == MessageState.WRITTEN,
-            ~exists().where(gone.invitation_id == Message.invitation_id, gone.state.in_(went)),
-        )
-    )
-
-
-def _find_memberships(
-    owner_id: Column[int], model: type[User] | type[Invitation], is_wanted: ColumnElement[bool]
-) -> defaultdict[int, frozenset[int]]:
-    """The ids of the groups of people, by the id of the person."""
-    query = select(owner_id, owner_id.table.c.group_id).join(model, model.id == owner_id)
-    members: defaultdict[int, frozenset[int]] = defaultdict(frozenset)
-    for person_id, group_id in db.session.execute(query.where(is_wanted)):
-        members[person_id] |= {group_id}
-    return members
+    found: dict[int | None, tuple[bool, int, int]] = {}
+    for invitation_id, at, state in db.session.execute(sendings.order_by(Message.id)):
+        _, sent, lately = found.get(invitation_id, (False, 0, 0))
+        is_resent_now = sent > 0 and at > hour_ago
+        found[invitation_id] = (state is MessageState.FAILED, sent + 1, lately + is_resent_now)
+    return found

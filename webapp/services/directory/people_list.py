@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import (
@@ -11,9 +12,8 @@ from sqlalchemy import (
     Select,
     String,
     Subquery,
-    Table,
-    and_,
     case,
+    exists,
     false,
     func,
     literal,
@@ -22,7 +22,7 @@ from sqlalchemy import (
     type_coerce,
     union_all,
 )
-from sqlalchemy.orm import QueryableAttribute, selectinload
+from sqlalchemy.orm import aliased, selectinload
 
 from webapp.core.addresses import key_of
 from webapp.core.files.fields import Field
@@ -33,12 +33,25 @@ from webapp.core.plan.planner import Access, Person, Ref
 from webapp.core.plan.registry import Registry
 from webapp.core.weeks import monday
 from webapp.db import binary_order, db, in_json, utcnow
-from webapp.models import Invitation, InvitationState, Role, Row, User, UserState
-from webapp.models.directory import invitation_groups, user_groups
-from webapp.services.directory import lookup
+from webapp.models import (
+    Group,
+    Invitation,
+    InvitationState,
+    Message,
+    MessageKind,
+    MessageState,
+    Role,
+    Row,
+    User,
+    UserState,
+)
+from webapp.services.directory import lookup, roles
 from webapp.services.settings import in_force
 
 PAGE = 25
+KINDS: dict[str, type[Any]] = {"user": User, "invitation": Invitation}
+OTHER = aliased(Message)
+"""Another e-mail of the same invitation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,31 +59,28 @@ class Listing:
     """One page of the list. tally: how many there are by status and role, of any status."""
 
     page: Page[User | Invitation]
-    tally: dict[tuple[Status, int], int]
+    tally: Counter[tuple[Status, int]]
 
     @property
     def counts(self) -> dict[Status, int]:
         """By status, for the filter without its status."""
-        return {
-            status: sum(n for (own, _), n in self.tally.items() if own in status.parts)
-            for status in Status
-        }
-
-    @property
-    def everybody(self) -> int:
-        return sum(self.tally.values())
+        counted = dict.fromkeys(Status, 0)
+        for (own, _), n in self.tally.items():
+            for status in Status:
+                counted[status] += n * (own in status.parts)
+        return counted
 
 
 def list_people(wanted: Filter, page: int = 1) -> Listing:
     """Users and pending invitations in the order asked for, a page at a time."""
-    people = _people(replace(wanted, status=None))
+    people = _people(wanted)
     by_status = select(people.c.status, people.c.role_id, func.count())
     counted = db.session.execute(by_status.group_by(people.c.status, people.c.role_id))
-    tally = {(Status(status), role_id): n for status, role_id, n in counted}
+    tally = Counter({(Status(status), role_id): n for status, role_id, n in counted})
     total = sum(n for (status, _), n in tally.items() if _is_wanted(status, wanted))
     number = page_of(page, total, PAGE)
     in_order = _in_order(wanted).limit(PAGE).offset((number - 1) * PAGE)
-    return Listing(Page(_load(db.session.execute(in_order).all()), number, total, PAGE), tally)
+    return Listing(Page(_load(in_order), number, total, PAGE), tally)
 
 
 def find_refs(wanted: Filter) -> frozenset[Ref]:
@@ -80,9 +90,7 @@ def find_refs(wanted: Filter) -> frozenset[Ref]:
 
 def is_only_one() -> bool:
     """Whether there are no other users or invitations."""
-    users = select(func.count(User.id)).where(User.state != UserState.ERASED)
-    pending = select(func.count(Invitation.id)).where(Invitation.state == InvitationState.PENDING)
-    return (db.session.scalar(users) or 0) + (db.session.scalar(pending) or 0) < 2
+    return sum(counted.total() for counted in roles.count_holders().values()) < 2
 
 
 HEADER = [field.heading for field in Field]
@@ -93,8 +101,8 @@ def export_lines(wanted: Filter) -> list[Sequence[str]]:
 
     People of the statuses in `not_exported` are left out.
     """
-    people = _load(db.session.execute(_in_order(wanted)).all())
     left_out = not_exported(wanted)
+    people = _load(_in_order(wanted))
     return [
         (each.email, each.role.name, each.group_names)
         for each in people
@@ -109,11 +117,23 @@ def not_exported(wanted: Filter) -> Sequence[Status]:
     return (Status.DEACTIVATED, Status.EXPIRED)
 
 
-def allowed_actions(person: User | Invitation, by: User, registry: Registry) -> frozenset[Do]:
+_STATES: dict[str, Any] = {
+    Status.ACTIVE: ("user", "active"),
+    Status.DEACTIVATED: ("user", "deactivated"),
+    Status.INVITED: ("invitation", "pending"),
+    Status.EXPIRED: ("invitation", "expired"),
+}
+
+
+def allowed_actions(
+    status: str, access: Access, by: User, registry: Registry, person_id: int = 0
+) -> frozenset[Do]:
     """What one may do to a person. No query."""
-    groups = frozenset(group.id for group in person.groups)
-    access = Access(person.role_id, groups, person.all_groups)
-    return _allowed_actions(person.status, person.id, access, by, registry)
+    if status not in _STATES:
+        return frozenset()
+    kind, state = _STATES[status]
+    found = applicable(Person(kind, person_id, access, state), lookup.policy(by, registry))
+    return frozenset(do for do in found if by.may(do.permission))
 
 
 def count_allowed_actions(
@@ -124,100 +144,75 @@ def count_allowed_actions(
     Oneself counts like a colleague.
     """
     counts = dict.fromkeys([*Do, "link"], 0)
-    grantable = {role.id for role in lookup.grantable(by)}
     for (status, role_id), n in listing.tally.items():
         if _is_wanted(status, wanted):
-            for do in _allowed_actions(status, 0, Access(role_id), by, registry):
+            for do in allowed_actions(status, Access(role_id), by, registry):
                 counts[do] += n
-            if status is Status.INVITED and role_id in grantable:
+            if status is Status.INVITED and by.may_grant(registry.role_by_id[role_id]):
                 counts["link"] += n
     return counts
-
-
-_STATES: dict[str, Any] = {
-    Status.ACTIVE: ("user", "active"),
-    Status.DEACTIVATED: ("user", "deactivated"),
-    Status.INVITED: ("invitation", "pending"),
-    Status.EXPIRED: ("invitation", "expired"),
-}
-
-
-def _allowed_actions(
-    status: str, person_id: int, access: Access, by: User, registry: Registry
-) -> frozenset[Do]:
-    if status not in _STATES:
-        return frozenset()
-    kind, state = _STATES[status]
-    found = applicable(Person(kind, person_id, access, state), lookup.policy(by, registry))
-    return frozenset(do for do in found if by.may(do.permission))
 
 
 def _is_wanted(status: Status, wanted: Filter) -> bool:
     return not wanted.status or status in wanted.status.parts
 
 
-def _load(rows: Sequence[Any]) -> list[User | Invitation]:
-    """The people of rows of kind and id, in their order."""
-    found: dict[Any, User | Invitation] = {}
-    for user in _load_of(User, [person_id for kind, person_id in rows if kind == "user"]):
-        found["user", user.id] = user
-    for invitation in _load_of(Invitation, [each for kind, each in rows if kind == "invitation"]):
-        found["invitation", invitation.id] = invitation
-    return [found[kind, person_id] for kind, person_id in rows if (kind, person_id) in found]
-
-
-def _load_of(model: type[Any], ids: Sequence[int]) -> Sequence[Any]:
-    wanted = select(model).where(in_json(model.id, ids)).options(selectinload(model.groups))
-    return db.session.scalars(wanted).all()
+def _load(query: Select[Any]) -> list[User | Invitation]:
+    """The people whose kind and id a query finds, in its order."""
+    keys = db.session.execute(query).all()
+    found: dict[tuple[str, int], User | Invitation] = {}
+    for kind, model in KINDS.items():
+        ids = [person_id for own, person_id in keys if own == kind]
+        people = select(model).where(in_json(model.id, ids)).options(selectinload(model.groups))
+        for person in db.session.scalars(people):
+            found[kind, person.id] = person
+    return [found[kind, person_id] for kind, person_id in keys if (kind, person_id) in found]
 
 
 def _people(wanted: Filter) -> Subquery:
-    """Users and pending invitations that the filter finds, whatever the order."""
-    users = (
-        select(
-            literal("user", String).label("kind"),
-            User.id,
-            type_coerce(User.state, String).label("status"),
-            func.lower(User.name).label("name"),
-            User.role_id,
-            Role.rank,
-            User.seen_at.label("activity"),
-        )
-        .join_from(User, Role)
-        .where(User.state != UserState.ERASED)
-    )
-    is_expired = and_(Invitation.expires_at.is_not(None), Invitation.expires_at <= utcnow())
-    invitations = (
-        select(
-            literal("invitation", String),
-            Invitation.id,
-            case((is_expired, Status.EXPIRED.value), else_=Status.INVITED.value),
-            func.lower(Invitation.email),
-            Invitation.role_id,
-            Role.rank,
-            case((is_expired, Invitation.expires_at), else_=Invitation.created_at),
-        )
-        .join_from(Invitation, Role)
-        .where(Invitation.state == InvitationState.PENDING)
-    )
+    """Users and pending invitations that the filter finds, of any status and in no order."""
+    users = _find("user", type_coerce(User.state, String), User.seen_at, wanted)
+    users = users.where(User.state != UserState.ERASED)
+    is_expired = Invitation.expires_at <= utcnow()
+    status = case((is_expired, Status.EXPIRED.value), else_=Status.INVITED.value)
+    activity = case((is_expired, Invitation.expires_at), else_=Invitation.created_at)
+    invitations = _find("invitation", status, activity, wanted)
+    invitations = invitations.where(Invitation.state == InvitationState.PENDING)
     if wanted.concern:
-        users, invitations = users.where(false()), invitations.where(is_concern(wanted.concern))
-    if wanted.batch_id is not None:
-        users, invitations = users.where(false()), invitations.where(is_of_batch(wanted.batch_id))
-    people = union_all(
-        _narrow(users, User, user_groups, wanted, User.name, User.email, User.email_key),
-        _narrow(
-            invitations,
-            Invitation,
-            invitation_groups,
-            wanted,
-            Invitation.email,
-            Invitation.email_key,
-        ),
-    ).subquery()
-    if not wanted.status:
-        return people
-    return select(people).where(people.c.status.in_(wanted.status.parts)).subquery()
+        invitations = invitations.where(is_concern(wanted.concern))
+    if wanted.batch_id:
+        invitations = invitations.where(is_of_batch(wanted.batch_id))
+    if wanted.concern or wanted.batch_id:
+        users = users.where(false())
+    return union_all(users, invitations).subquery()
+
+
+def _find(kind: str, status: Any, activity: Any, wanted: Filter) -> Select[Any]:
+    """The people of a kind with the filter's words, role and group."""
+    person = KINDS[kind]
+    query = select(
+        literal(kind, String).label("kind"),
+        person.id,
+        status.label("status"),
+        func.lower(person.title).label("name"),
+        person.role_id,
+        Role.rank,
+        activity.label("activity"),
+    ).join_from(person, Role)
+    for word in wanted.search.split():
+        # SQLite knows upper and lower case only of ASCII: hence the spellings that names and keys are likely to have.
+        spellings = {word, word.casefold(), word.title(), key_of(word) or word}
+        texts = (person.title, person.email, person.email_key)
+        likes = (text.icontains(each, autoescape=True) for text in texts for each in spellings)
+        query = query.where(or_(*likes))
+    if wanted.role_id:
+        query = query.where(person.role_id == wanted.role_id)
+    if wanted.group_id == NO_GROUPS:
+        query = query.where(~person.all_groups, ~person.groups.any())
+    elif wanted.group_id is not None:
+        in_group = person.groups.any(Group.id == wanted.group_id)
+        query = query.where(or_(person.all_groups, in_group))
+    return query
 
 
 def _in_order(wanted: Filter) -> Select[Any]:
@@ -233,7 +228,10 @@ def _in_order(wanted: Filter) -> Select[Any]:
     }
     key = keys[sort.column]
     first = (key.desc() if sort.is_down else key.asc()).nulls_last()
-    return select(people.c.kind, people.c.id).order_by(first, name, people.c.kind, people.c.id)
+    query = select(people.c.kind, people.c.id)
+    if wanted.status:
+        query = query.where(people.c.status.in_(wanted.status.parts))
+    return query.order_by(first, name, people.c.kind, people.c.id)
 
 
 def is_of_batch(batch_id: int) -> ColumnElement[bool]:
@@ -247,32 +245,21 @@ def is_of_batch(batch_id: int) -> ColumnElement[bool]:
 def is_concern(concern: Concern) -> ColumnElement[bool]:
     """A condition on Invitation: it needs attention for this reason."""
     if concern is Concern.FAILED:
-        return Invitation.id.in_(lookup.select_failed_invitations())
+        return is_email([MessageState.FAILED], OTHER.id > Message.id)
     if concern is Concern.UNSENT:
-        return Invitation.id.in_(lookup.select_never_emailed())
+        # one that waits in the outbox is about to go
+        went = [MessageState.SENT, MessageState.UNCERTAIN]
+        went += [MessageState.QUEUED, MessageState.SENDING]
+        return is_email([MessageState.WRITTEN], OTHER.state.in_(went))
     now = utcnow()
     next_week = monday(now, in_force.settings().time_zone, ahead=1)
-    return and_(Invitation.expires_at > now, Invitation.expires_at < next_week)
+    return (Invitation.expires_at > now) & (Invitation.expires_at < next_week)
 
 
-def _narrow(
-    query: Select[Any],
-    model: type[User] | type[Invitation],
-    members: Table,
-    wanted: Filter,
-    *texts: QueryableAttribute[str],
-) -> Select[Any]:
-    for word in wanted.search.split():
-        # SQLite knows upper and lower case only of ASCII: hence the spellings that names and keys are likely to have.
-        spellings = sorted({word, word.casefold(), word.title(), key_of(word) or word})
-        likes = (text.icontains(each, autoescape=True) for text in texts for each in spellings)
-        query = query.where(or_(*likes))
-    if wanted.role_id is not None:
-        query = query.where(model.role_id == wanted.role_id)
-    owner_id = members.c[f"{model.__name__.lower()}_id"]
-    if wanted.group_id == NO_GROUPS:
-        query = query.where(~model.all_groups, model.id.not_in(select(owner_id)))
-    elif wanted.group_id is not None:
-        in_group = select(owner_id).where(members.c.group_id == wanted.group_id)
-        query = query.where(or_(model.all_groups, model.id.in_(in_group)))
-    return query
+def is_email(states: Sequence[MessageState], *but: ColumnElement[bool]) -> ColumnElement[bool]:
+    """A condition on Invitation: one of its e-mails is in such a state, and no OTHER one meets the conditions `but`."""
+    other = exists().where(OTHER.invitation_id == Message.invitation_id, *but)
+    found = select(Message.invitation_id).where(
+        Message.kind == MessageKind.INVITATION, Message.state.in_(states), ~other
+    )
+    return Invitation.id.in_(found)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import secrets
 from collections.abc import Sequence
 from datetime import timedelta
-from enum import StrEnum
+from typing import Any
 
-from sqlalchemy import ColumnElement, func, insert, select, update
+from sqlalchemy import ColumnElement, insert, select, update
 
 from webapp.core.addresses import Address
 from webapp.core.errors import ConflictError, NotFoundError, OutOfRankError, PasswordRequiredError
@@ -16,7 +16,7 @@ from webapp.core.plan.planner import Access, Plan
 from webapp.core.security import tokens
 from webapp.core.security.passwords import hash_password
 from webapp.core.security.permissions import Permission
-from webapp.db import begin_write, bulk_execute, db, in_json, utcnow
+from webapp.db import begin_write, bulk_execute, count_by, db, in_json, utcnow
 from webapp.models import Batch, Invitation, InvitationState, Row, User
 from webapp.models.directory import invitation_groups
 from webapp.services.audit import events
@@ -25,16 +25,7 @@ from webapp.services.directory import lookup
 from webapp.services.links import invitation_links
 from webapp.services.mail import outbox
 
-
-class LinkState(StrEnum):
-    """What a link is worth now."""
-
-    OPEN = "open"
-    UNKNOWN = "unknown"
-    EXPIRED = "expired"
-    REVOKED = "revoked"
-    ACCEPTED = "accepted"
-    HAS_ACCOUNT = "has account"
+IS_PENDING = Invitation.state == InvitationState.PENDING
 
 
 def find_by_token(given: str) -> Invitation | None:
@@ -53,22 +44,15 @@ def get_pending(invitation_id: int, by: User) -> Invitation:
     return invitation
 
 
-def inviter(invitation: Invitation) -> str | None:
-    """The name of who invited."""
-    return db.session.scalar(select(User.name).where(User.id == invitation.invited_by_id))
-
-
-def link_state(invitation: Invitation | None) -> LinkState:
-    """What opening the invitation's link shows."""
+def link_state(invitation: Invitation | None) -> str:
+    """What opening the link shows: "open", "unknown", "expired", "revoked", "accepted" or "has account"."""
     if invitation is None:
-        return LinkState.UNKNOWN
+        return "unknown"
     if invitation.state is InvitationState.ACCEPTED:
-        return LinkState.ACCEPTED
+        return "accepted"
     if db.session.scalar(select(User.id).where(User.email_key == invitation.email_key)):
-        return LinkState.HAS_ACCOUNT
-    if invitation.state is InvitationState.REVOKED:
-        return LinkState.REVOKED
-    return LinkState.EXPIRED if invitation.is_expired(utcnow()) else LinkState.OPEN
+        return "has account"
+    return "open" if invitation.status == "invited" else invitation.status
 
 
 def count_made_by(by: User, who: ColumnElement[bool]) -> dict[str, int]:
@@ -76,10 +60,9 @@ def count_made_by(by: User, who: ColumnElement[bool]) -> dict[str, int]:
 
     who: a condition on Invitation.
     """
-    counted = select(Invitation.role_id, func.count()).where(*_made_by(by, who))
     administrators = lookup.administrators()
     counts = {"managing": 0, "others": 0}
-    for role_id, n in db.session.execute(counted.group_by(Invitation.role_id)):
+    for role_id, n in count_by(Invitation.role_id, who, _is_revocable(by)).items():
         counts["managing" if role_id in administrators else "others"] += n
     return counts
 
@@ -91,11 +74,11 @@ def count_made_by_people_of(batch: Batch, by: User) -> dict[str, int]:
     return count_made_by(by, Invitation.invited_by_id.in_(people))
 
 
-def _made_by(by: User, who: ColumnElement[bool]) -> tuple[ColumnElement[bool], ...]:
+def _is_revocable(by: User) -> ColumnElement[bool]:
+    """A condition on Invitation: it is pending, and its role does not rank above one's own."""
     roles = [role for role in lookup.registry().roles if not role.is_owner]
     changeable = [role.id for role in roles if role.rank <= by.role.rank]
-    is_pending = Invitation.state == InvitationState.PENDING
-    return who, is_pending, in_json(Invitation.role_id, changeable)
+    return IS_PENDING & in_json(Invitation.role_id, changeable)
 
 
 # Made and closed, as parts of commands
@@ -112,7 +95,10 @@ def add_invitations(
 
     -> their ids, in the order of the people. A fixed number of statements, however many.
     """
-    _close_expired([address.key for address, _ in people], by)
+    keys = [address.key for address, _ in people]
+    closed = _close(in_json(Invitation.email_key, keys), Invitation.expires_at <= utcnow())
+    reason = "it had expired, a fresh one takes its place"
+    events.record_many(by, AuditAction.INVITATION_CLOSED, Invitation, closed, reason=reason)
     nonces = [tokens.new_nonce() for _ in people]
     made = [
         {
@@ -145,45 +131,23 @@ def add_invitations(
     return ids
 
 
-def _close_expired(email_keys: Sequence[str], by: User) -> None:
-    now = utcnow()
-    expired = (
-        in_json(Invitation.email_key, email_keys),
-        Invitation.state == InvitationState.PENDING,
-        Invitation.expires_at <= now,
-    )
-    closed = update(Invitation).where(*expired).values(state=InvitationState.REVOKED, closed_at=now)
-    gone = bulk_execute(closed.returning(Invitation.id, Invitation.email)).all()
-    events.record_many(
-        by,
-        AuditAction.INVITATION_CLOSED,
-        Invitation,
-        gone,
-        reason="it had expired, a fresh one takes its place",
-    )
+def _close(*which: ColumnElement[bool]) -> Sequence[Any]:
+    """Close the pending invitations that meet the conditions. Does not commit. -> the id and the e-mail of each."""
+    values = {"state": InvitationState.REVOKED, "closed_at": utcnow()}
+    closed = update(Invitation).where(IS_PENDING, *which).values(values)
+    found: Sequence[Any] = bulk_execute(closed.returning(Invitation.id, Invitation.email)).all()
+    return found
 
 
-def renew(invitation: Invitation) -> dict[str, dict[str, str | None]]:
-    """Restart the invitation's time, expired or not; the link already sent stays good. Does not commit.
+def hand_over(invitation: Invitation, again: bool = False) -> dict[str, Any]:
+    """Let the link of an open invitation be given to its person; its time begins, if it has not yet. Does not commit.
 
-    -> the expiry before and after, as the audit log keeps it.
+    again: it is sent again, so its time begins afresh; the link already sent stays good. -> the expiry before and after, as the
+    audit log keeps it.
     """
-    return _set_expiry(invitation, starts_now=invitation.expires_at is not None)
-
-
-def hand_over(invitation: Invitation) -> tuple[str, dict[str, dict[str, str | None]]]:
-    """Return the link of an open invitation; its time begins, if it has not yet. Does not commit.
-
-    -> the link, and the expiry before and after, as the audit log keeps it.
-    """
-    expiries = _set_expiry(invitation, starts_now=invitation.expires_at is None)
-    return invitation_links.link_url(invitation), expiries
-
-
-def _set_expiry(invitation: Invitation, starts_now: bool) -> dict[str, dict[str, str | None]]:
     invitation_links.ensure_link(invitation)
     before = _expiry(invitation)
-    if starts_now:
+    if again == (invitation.expires_at is not None):
         invitation.expires_at = utcnow() + timedelta(days=invitation.valid_days)
     return {"before": before, "after": _expiry(invitation)}
 
@@ -204,12 +168,10 @@ def revoke_made_by(user: User, theirs: Theirs, by: User, batch_id: int | None = 
     """Revoke pending invitations that a deactivated user made. Returns how many. Does not commit."""
     if theirs is Theirs.KEEP:
         return 0
-    wanted = _made_by(by, Invitation.invited_by_id == user.id)
+    wanted = [Invitation.invited_by_id == user.id, _is_revocable(by)]
     if theirs is Theirs.REVOKE_MANAGING:
-        wanted = (*wanted, in_json(Invitation.role_id, lookup.administrators()))
-    closed = {"state": InvitationState.REVOKED, "closed_at": utcnow()}
-    revoke_all = update(Invitation).where(*wanted).values(closed)
-    revoked = bulk_execute(revoke_all.returning(Invitation.id, Invitation.email)).all()
+        wanted.append(in_json(Invitation.role_id, lookup.administrators()))
+    revoked = _close(*wanted)
     outbox.cancel_for_invitations([invitation_id for invitation_id, _ in revoked])
     events.record_many(by, AuditAction.INVITATION_REVOKED, Invitation, revoked, batch=batch_id)
     return len(revoked)
@@ -234,10 +196,10 @@ def copy_link(invitation_id: int, by: User, *, proven: bool = False) -> str:
         raise ConflictError(
             "This invitation has expired. Invite this person again; that makes a new link."
         )
-    address, expiries = hand_over(invitation)
+    expiries = hand_over(invitation)
     events.record(by, AuditAction.INVITATION_LINK_COPIED, invitation, **expiries)
     db.session.commit()
-    return address
+    return invitation_links.link_url(invitation)
 
 
 def accept(given: str, name: str, password: str) -> User:
@@ -249,7 +211,7 @@ def accept(given: str, name: str, password: str) -> User:
     password_hash = hash_password(password)  # slow: no transaction is open
     begin_write()
     invitation = find_by_token(given)
-    if invitation is None or link_state(invitation) is not LinkState.OPEN:
+    if invitation is None or link_state(invitation) != "open":
         raise ConflictError("This link does not work.")
     user = User(
         email=invitation.email,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import lazyload
 
 from webapp import queue
@@ -12,6 +12,8 @@ from webapp.db import begin_write, db, utcnow
 from webapp.models import Invitation, InvitationState, Message, MessageKind, MessageState, Priority
 from webapp.services.audit import events
 from webapp.services.audit.actions import AuditAction
+from webapp.services.directory import people_list
+from webapp.services.directory.people_list import OTHER
 from webapp.services.mail import outbox
 from webapp.services.settings import in_force
 
@@ -29,28 +31,20 @@ def send_reminders() -> int:
     if not days:
         return 0
     now = utcnow()
-    newest = (
-        select(func.max(Message.id))
-        .where(Message.invitation_id == Invitation.id, Message.kind == MessageKind.INVITATION)
-        .correlate(Invitation)
-        .scalar_subquery()
-    )
-    due = (
+    went = [MessageState.SENT, MessageState.UNCERTAIN]
+    due = select(Invitation).where(
         Invitation.state == InvitationState.PENDING,
         Invitation.expires_at > now,
         Invitation.expires_at <= now + timedelta(days=days),
         Invitation.reminded_at.is_(None),
         Invitation.valid_days > days,
+        people_list.is_email(went, OTHER.id > Message.id),
     )
-    went = Message.id == newest, Message.state.in_([MessageState.SENT, MessageState.UNCERTAIN])
-    query = (
-        select(Invitation).join(Message, Message.invitation_id == Invitation.id).where(*due, *went)
-    )
-    if not db.session.scalar(select(query.exists())):
+    if not db.session.scalar(select(due.exists())):
         return 0
     begin_write()
-    query = query.order_by(Invitation.id).limit(CHUNK).options(lazyload("*"))
-    found = db.session.scalars(query).all()
+    due = due.order_by(Invitation.id).limit(CHUNK).options(lazyload("*"))
+    found = db.session.scalars(due).all()
     for invitation in found:
         invitation.reminded_at = now
     reminded = [(each.id, each.email) for each in found]

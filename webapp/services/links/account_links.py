@@ -14,6 +14,7 @@ from webapp.db import db, utcnow
 from webapp.models import AccountLink, LinkPurpose, Message, User
 from webapp.services.settings import in_force
 
+Moment = datetime | BindParameter[Any]
 MINUTES = {LinkPurpose.RESET: 60, LinkPurpose.EMAIL: 24 * 60, LinkPurpose.SIGN_IN: 30}
 """How long a link works."""
 PATHS = {
@@ -37,15 +38,14 @@ def validity(purpose: LinkPurpose) -> str:
 def find_by_token(given: str, purpose: LinkPurpose) -> AccountLink | None:
     """The link that works, or None."""
     is_it = AccountLink.token_hash == tokens.hash_token(given), AccountLink.purpose == purpose
-    return db.session.scalar(select(AccountLink).where(*is_it, _is_open()))
+    return db.session.scalar(select(AccountLink).where(*is_it, _is_open(utcnow())))
 
 
 def find_open(user: User, purpose: LinkPurpose) -> AccountLink | None:
     """The newest link of this person that works, or None."""
-    own = select(AccountLink).where(
-        AccountLink.user_id == user.id, AccountLink.purpose == purpose, _is_open()
-    )
-    return db.session.scalar(own.order_by(AccountLink.id.desc()).limit(1))
+    own = AccountLink.user_id == user.id, AccountLink.purpose == purpose
+    query = select(AccountLink).where(*own, _is_open(utcnow())).order_by(AccountLink.id.desc())
+    return db.session.scalars(query).first()
 
 
 def why_not_sendable(link: AccountLink) -> str:
@@ -55,7 +55,7 @@ def why_not_sendable(link: AccountLink) -> str:
     return "link_expired" if link.expires_at <= utcnow() else ""
 
 
-def is_sendable(now: datetime | BindParameter[Any]) -> ColumnElement[bool]:
+def is_sendable(now: Moment) -> ColumnElement[bool]:
     """Condition on messages: they carry no such link, or one that works."""
     works = exists().where(AccountLink.id == Message.link_id, _is_open(now))
     return Message.link_id.is_(None) | works
@@ -85,19 +85,14 @@ def refresh_hash(link: AccountLink) -> None:
 
 
 def close_links(user: User, purpose: LinkPurpose) -> None:
-    """Close this person's links of these kinds. Does not commit."""
-    own = (
-        AccountLink.user_id == user.id,
-        AccountLink.purpose == purpose,
-        AccountLink.closed_at.is_(None),
-    )
-    db.session.execute(update(AccountLink).where(*own).values(closed_at=utcnow()))
+    """Close this person's links of this kind. Does not commit."""
+    own = AccountLink.user_id == user.id, AccountLink.purpose == purpose
+    closed = update(AccountLink).where(*own, AccountLink.closed_at.is_(None))
+    db.session.execute(closed.values(closed_at=utcnow()))
 
 
-def _is_open(now: datetime | BindParameter[Any] | None = None) -> ColumnElement[bool]:
-    return AccountLink.closed_at.is_(None) & (
-        AccountLink.expires_at > (utcnow() if now is None else now)
-    )
+def _is_open(now: Moment) -> ColumnElement[bool]:
+    return AccountLink.closed_at.is_(None) & (AccountLink.expires_at > now)
 
 
 def _token(link: AccountLink) -> str:

@@ -16,6 +16,7 @@ from webapp.services.audit import events
 from webapp.services.audit.actions import AuditAction
 from webapp.services.directory import lookup, people_list
 from webapp.services.invitations import invitations
+from webapp.services.links import invitation_links
 
 MOST = 1000
 """People on one sheet."""
@@ -75,16 +76,14 @@ def make(chosen: Chosen, by: User, *, proven: bool = False) -> Sequence[tuple[In
         raise PasswordRequiredError(
             "Type your password: some of these links make people manage users. No sheet was made."
         )
-    links, expiries = {}, {}
-    for each in found:
-        links[each.id], expiries[each.id] = invitations.hand_over(each)
+    expiries = {each.id: invitations.hand_over(each) for each in found}
     subjects = [(each.id, each.email) for each in found]
     batch = {"batch": chosen} if isinstance(chosen, int) else {}
     events.record_many(
         by, AuditAction.INVITATION_LINK_ON_SHEET, Invitation, subjects, expiries, **batch
     )
     commit_and_keep()
-    return [(each, links[each.id]) for each in found]
+    return [(each, invitation_links.link_url(each)) for each in found]
 
 
 def _are_chosen(chosen: Chosen) -> tuple[ColumnElement[bool], ...]:

@@ -32,7 +32,6 @@ from webapp.services.audit.actions import AuditAction
 from webapp.services.batches import single_invite
 from webapp.services.directory import lookup
 from webapp.services.invitations import invitations
-from webapp.services.invitations.invitations import LinkState
 from webapp.services.mail import outbox
 
 bp = Blueprint("invitations", __name__, url_prefix="/invitations")
@@ -57,21 +56,23 @@ def create() -> BaseResponse | tuple[str, int]:
     """Single Invite."""
     form = invite_form()
     try:
-        proven = check_given_password()
-        invitation = single_invite.invite(form.cells(), current_user(), proven=proven)
+        invitation = single_invite.invite(
+            form.cells(), current_user(), proven=check_given_password()
+        )
     except RuleViolationError as refusal:
         issues = issues_of(refusal)
         if any(issue["code"] in BEYOND_RANK for issue in issues):
             record_refusal(AuditAction.RANK_REFUSED)
         show_issues(form, issues)
-        person = getattr(refusal, "person", None)
-        context = dialog_context(tab="single", single_form=form, in_the_way=person)
         return page_or_fragment(
-            "invitations/new.html", "invitations/_single.html", refusal.status, **context
+            "invitations/new.html",
+            "invitations/_single.html",
+            refusal.status,
+            **dialog_context("single", form, in_the_way=getattr(refusal, "person", None)),
         )
-    waits = outbox.delivery_notice()
-    invited = f"{invitation.email} is invited. {waits}"
-    said = invited if waits else f"Invitation sent to {invitation.email}"
+    said = f"Invitation sent to {invitation.email}"
+    if waits := outbox.delivery_notice():
+        said = f"{invitation.email} is invited. {waits}"
     return redirect_to("people_list.index", say=said)
 
 
@@ -83,26 +84,18 @@ def issues_of(refusal: RuleViolationError) -> list[dict[str, Any]]:
 
 
 @bp.get("/<int:invitation_id>/email")
-@require(Permission.INVITATIONS_MAKE)
-def email(invitation_id: int) -> tuple[str, int]:
-    """The form for a new address."""
-    invitation = invitations.get_pending(invitation_id, current_user())
-    given = {"email": invitation.email, "next": request.args.get("next", "")}
-    return email_form(invitation, ReaddressForm(formdata=None, data=given))
-
-
 @bp.post("/<int:invitation_id>/email")
 @require(Permission.INVITATIONS_MAKE)
-def change_email(invitation_id: int) -> BaseResponse | tuple[str, int]:
-    """Edit email: the invitation is revoked, and another address is invited in its place."""
-    old, form = invitations.get_pending(invitation_id, current_user()), ReaddressForm()
+def email(invitation_id: int) -> BaseResponse | Page:
+    """Edit email: a POST revokes the invitation and invites another address in its place."""
+    old = invitations.get_pending(invitation_id, current_user())
     before = old.email
-    if not form.validate():
-        return email_form(old, form, 422)
+    form = ReaddressForm(data={"email": before, "next": request.args.get("next", "")})
+    if not form.validate_on_submit():
+        return email_form(old, form, 422 if form.is_submitted() else 200)
     try:
-        proven = check_given_password()
         made = single_invite.replace_invitation(
-            invitation_id, clean(form.email.data), current_user(), proven=proven
+            invitation_id, clean(form.email.data), current_user(), proven=check_given_password()
         )
     except RuleViolationError as refusal:
         show_issues(form, issues_of(refusal))
@@ -117,7 +110,7 @@ def change_email(invitation_id: int) -> BaseResponse | tuple[str, int]:
     )
 
 
-def email_form(invitation: Invitation, form: ReaddressForm, status: int = 200) -> tuple[str, int]:
+def email_form(invitation: Invitation, form: ReaddressForm, status: int) -> tuple[str, int]:
     """The form, as a page or for the dialog."""
     role = lookup.registry().role_by_id[invitation.role_id]
     context = {"invitation": invitation, "form": form, "is_administrator": role.manages_people}
@@ -128,73 +121,51 @@ def email_form(invitation: Invitation, form: ReaddressForm, status: int = 200) -
 @require(Permission.MESSAGES_SEE)
 def link(invitation_id: int) -> tuple[str, int]:
     """The link, to hand over by other means, as a page or for the dialog. To a role that manages people it costs the password."""
-    values: dict[str, Any] = {
-        "address": "",
-        "problem": "",
-        "back": safe_next(request.form.get("next")),
-    }
-    status = 200
+    address, problem, status = "", "", 200
     try:
-        values["address"] = invitations.copy_link(
-            invitation_id, current_user(), proven=check_given_password("The link was not shown.")
-        )
+        proven = check_given_password("The link was not shown.")
+        address = invitations.copy_link(invitation_id, current_user(), proven=proven)
     except RuleViolationError as refusal:
         status = refusal.status
-        values["problem"] = str(refusal) if "password" in request.form else ""
-    values["invitation"] = invitations.get_pending(invitation_id, current_user())
-    return page_or_fragment("invitations/link.html", "invitations/_link.html", status, **values)
+        problem = str(refusal) if "password" in request.form else ""
+    return page_or_fragment(
+        "invitations/link.html",
+        "invitations/_link.html",
+        status,
+        invitation=invitations.get_pending(invitation_id, current_user()),
+        address=address,
+        problem=problem,
+        back=safe_next(request.form.get("next")),
+    )
 
 
 @bp.get("/<token>")
-@require(PUBLIC)
-def show(token: str) -> Page:
-    """The page behind the link. Opening it changes nothing: mail scanners open links."""
-    invitation = invitations.find_by_token(token)
-    if invitation is None or invitations.link_state(invitation) is not LinkState.OPEN:
-        return dead_link_page(invitation)
-    form = AcceptForm(formdata=None, data={"email": invitation.email})
-    return accept_page(token, form, invitation)
-
-
 @bp.post("/<token>")
 @require(PUBLIC)
-def accept(token: str) -> Page | BaseResponse:
-    """Accept: a name and a password, and the person is in."""
+def show(token: str) -> Page | BaseResponse:
+    """The page behind the link. Opening it changes nothing: mail scanners open links. A POST accepts, and the person is in."""
     invitation = invitations.find_by_token(token)
-    if invitation is None or invitations.link_state(invitation) is not LinkState.OPEN:
-        return dead_link_page(invitation)
+    worth = invitations.link_state(invitation)
+    if invitation is None or worth != "open":
+        return dead_link_page(invitation, worth)
     form = AcceptForm()
     form.email.data = invitation.email
-    if not form.validate():
-        return accept_page(token, form, invitation, 422)
+    if not form.validate_on_submit():
+        page = render_template("invitations/accept.html", form=form, invitation=invitation)
+        return page, 422 if form.is_submitted() else 200
     try:
         user = invitations.accept(token, form.name.data, form.password.data)
     except ConflictError:
-        return dead_link_page(invitations.find_by_token(token))
+        invitation = invitations.find_by_token(token)
+        return dead_link_page(invitation, invitations.link_state(invitation))
     start_session(user)
     return redirect_to("dashboard.index", say=f"Welcome, {user.name}. You are in.")
 
 
-def accept_page(
-    token: str, form: AcceptForm, invitation: Invitation, status: int = 200
-) -> tuple[str, int]:
-    """Name and password, and who invites to what."""
-    return render_template(
-        "invitations/accept.html",
-        form=form,
-        invitation=invitation,
-        address=url_for("invitations.accept", token=token),
-        inviter=invitations.inviter(invitation),
-    ), status
-
-
-def dead_link_page(invitation: Invitation | None) -> Page:
+def dead_link_page(invitation: Invitation | None, worth: str) -> Page:
     """A kind page for a link that does not work: 404 for an unknown one, else 410."""
-    what = (
-        f"the link of the invitation of {invitation.email}"
-        if invitation
-        else "the link of an invitation"
-    )
-    worth = invitations.link_state(invitation).value
+    what = "the link of an invitation"
+    if invitation:
+        what = f"the link of the invitation of {invitation.email}"
     html = render_template("invitations/gone.html", worth=worth, invitation=invitation)
     return answer_dead_link(what, (html, 410 if invitation else 404), is_known=bool(invitation))
