@@ -15,24 +15,7 @@ ALL = "all"
 """Among the groups: the explicit All groups."""
 WHAT = "Choose what to do to these people."
 NOBODY = "No one was chosen. Tick the people in the list, and choose what to do."
-_ID = re.compile(r"[1-9][0-9]{0,8}")
-_PERSON = re.compile(r"(user|invitation)-([1-9][0-9]{0,8})")
-
-
-def _read_role(text: str) -> int | None:
-    return _read_id(text, "Choose a role.") if text else None
-
-
-def _read_groups(texts: list[str]) -> tuple[frozenset[int], bool]:
-    """Ids, and whether the word "all" is among them."""
-    ids = [text for text in texts if text and text != ALL]
-    return frozenset(_read_id(text, "Choose groups from the list.") for text in ids), ALL in texts
-
-
-def _read_id(text: Any, sentence: str) -> int:
-    if not _ID.fullmatch(str(text)):
-        raise ValidationError(sentence)
-    return int(text)
+_PERSON = re.compile(r"\b(user|invitation)-([1-9][0-9]{0,8})\b")
 
 
 class ActionSchema(FormSchema):
@@ -41,29 +24,32 @@ class ActionSchema(FormSchema):
     do = fields.Enum(
         Do, by_value=True, required=True, error_messages={"required": WHAT, "unknown": WHAT}
     )
-    role = fields.Function(deserialize=_read_role, load_default=None)
-    groups = fields.Function(deserialize=_read_groups, load_default=(frozenset(), False))
+    role = fields.String(load_default="")
+    groups = fields.List(fields.String(), load_default=[])
 
     @post_load
     def _make_action(self, values: dict[str, Any], **_: Any) -> Action:
-        do, role, (groups, everything) = values["do"], values["role"], values["groups"]
-        if do is Do.SET_ROLE and role is None:
-            raise ValidationError("Choose a role.", "role")
-        if do in (Do.ADD_GROUPS, Do.REMOVE_GROUPS) and not groups and not everything:
-            raise ValidationError("Choose at least one group.", "groups")
+        do = values["do"]
+        named = {text for text in values["groups"] if text}
+        everything = ALL in named
+        groups = frozenset(_read_id(text, "Choose groups from the list.") for text in named - {ALL})
+        if do in (Do.ADD_GROUPS, Do.REMOVE_GROUPS) and not named:
+            raise ValidationError("Choose at least one group.")
         if everything and groups:
-            raise ValidationError("Choose All groups, or single groups.", "groups")
-        return Action(do, role if do is Do.SET_ROLE else None, groups, everything)
+            raise ValidationError("Choose All groups, or single groups.")
+        role = _read_id(values["role"], "Choose a role.") if do is Do.SET_ROLE else None
+        return Action(do, role, groups, everything)
+
+
+def _read_id(text: str, sentence: str) -> int:
+    if not text.isdecimal() or len(text) > 9:
+        raise ValidationError(sentence)
+    return int(text)
 
 
 def read_people(text: str) -> frozenset[Ref]:
     """ "user-12,invitation-5" -> {("user", 12), ("invitation", 5)}. Raises ValidationError."""
-    people: set[Ref] = set()
-    for word in filter(None, map(str.strip, text.split(","))):
-        match = _PERSON.fullmatch(word)
-        if not match:
-            raise ValidationError({"people": [NOBODY]})
-        people.add((match[1], int(match[2])))
+    people = frozenset((kind, int(number)) for kind, number in _PERSON.findall(text))
     if not people:
         raise ValidationError({"people": [NOBODY]})
-    return frozenset(people)
+    return people

@@ -114,11 +114,11 @@ class TestTheDryRun:
         actions.do_now("invitation", made["other"].id, Action(Do.SET_ROLE, role=role("Remote").id), owner.user)
         undo = revert(admin, batch)
         found = plans(undo)
-        assert re.fullmatch(f"Changed since by Maren Okafor on {DATE}.", found["ana"][1])
-        assert re.fullmatch(f"Deactivated by Maren Okafor on {DATE}.", found["ben"][1])
-        assert re.fullmatch(f"Accepted on {DATE}.", found["accepted"][1])
-        assert re.fullmatch(f"Sent again since by Maren Okafor on {DATE}.", found["again"][1])
-        assert re.fullmatch(f"Changed since by Maren Okafor on {DATE}.", found["other"][1])
+        assert found["ana"][1] == "Changed since."
+        assert found["ben"][1] == "Changed since."
+        assert found["accepted"][1] == "Accepted since."
+        assert found["again"][1] == "Sent again since."
+        assert found["other"][1] == "Changed since."
         assert {name: plan for name, (plan, _) in found.items()} == {
             "ana": "attention", "ben": "attention", "cleo": "update", "accepted": "attention", "again": "attention",
             "revoked": "unchanged", "other": "attention", "open": "update",
@@ -208,7 +208,7 @@ class TestReverted:
         assert outcomes_of(undo)["ana"] == ("skipped", "Changed since the review")
         assert now(ana) == ("Analyst", set())
         to = admin.post(f"/batches/{undo.id}/changed-rows").location
-        assert "Changed since by Maren Okafor" in admin.get(to).page.text
+        assert "Changed since." in admin.get(to).page.text
 
     def test_groups_that_were_deleted_since_are_left_out(self, admin, ana):
         batch = uploaded(admin, "ana@northfield.example,Analyst,Teacher Laptops\n")

@@ -84,7 +84,6 @@ def test_uploads_wait_for_each_other_and_pages_do_not(server, sign_in, owner):
 def soon(monkeypatch) -> None:
     """Whoever waits for a turn waits a short time only."""
     monkeypatch.setattr(workbook, "WAIT", 0.1)
-    monkeypatch.setattr(turns, "WAIT", 0.1)
 
 
 @contextmanager
@@ -130,10 +129,6 @@ def test_the_columns_of_a_workbook_that_gets_no_turn_are_shown_a_minute_later(ad
     assert "Email" in admin.get(f"/batches/{batch.id}/mapping").page.text
     batch.state = BatchState.MAPPING
     db.session.commit()
-    with ExitStack() as stack:
-        for _ in range(turns.PREVIEWS):
-            stack.enter_context(turns.preview())
-        assert "Muster is reading other files." in admin.get(f"/batches/{batch.id}").page.text
     assert "Email" in admin.get(f"/batches/{batch.id}").page.text
 
 

@@ -77,15 +77,13 @@ def test_an_upload_goes_on_until_the_question_is_answered(admin):
     assert db.session.scalars(db.select(Batch.state)).all() == [BatchState.CANCELLED]
 
 
-@pytest.mark.parametrize(
-    ("file", "said"), [("Email,Role\nana@x.org,Remote\n", "every edit made to it are deleted"), ("A,B\n1,2\n", "is deleted")]
-)
-def test_an_upload_is_discarded_after_a_question(admin, file, said):
+@pytest.mark.parametrize("file", ["Email,Role\nana@x.org,Remote\n", "A,B\n1,2\n"])
+def test_an_upload_is_discarded_after_a_question(admin, file):
     batch = stage(admin, file)
     (link,) = admin.get(f"/batches/{batch.id}").page.all("a", id="discard")
     page = admin.get(link["href"]).page
     assert "Discard this upload?" in page.text
-    assert said in page.text
+    assert "staff.csv and every edit made to it are deleted" in page.text
     assert "Nothing has been sent." in page.text
     (form,) = page.all("form", id="question")
     admin.post(form["action"])

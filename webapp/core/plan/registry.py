@@ -44,8 +44,13 @@ class GroupEntry:
 Entry = TypeVar("Entry", RoleEntry, GroupEntry)
 
 
-def _meant(aliases: Mapping[str, int], by_id: Mapping[int, Entry]) -> dict[str, Entry]:
-    return {key: by_id[entry_id] for key, entry_id in aliases.items() if entry_id in by_id}
+def _by_key(entries: Sequence[Entry], aliases: Mapping[str, int]) -> dict[str, Entry]:
+    """By folded name or alias. A name wins over an alias that is spelt the same."""
+    by_id = {entry.id: entry for entry in entries}
+    found = {key: by_id[entry_id] for key, entry_id in aliases.items() if entry_id in by_id}
+    for entry in entries:
+        found[fold(entry.name)] = entry
+    return found
 
 
 @dataclass(frozen=True)
@@ -72,15 +77,13 @@ class Registry:
 
     @cached_property
     def role_by_key(self) -> dict[str, RoleEntry]:
-        """Roles by folded name or alias. A name wins over an alias that is spelt the same."""
-        aliases = _meant(self.role_aliases, self.role_by_id)
-        return aliases | {fold(role.name): role for role in self.roles}
+        """Roles by folded name or alias."""
+        return _by_key(self.roles, self.role_aliases)
 
     @cached_property
     def group_by_key(self) -> dict[str, GroupEntry]:
         """Groups by folded name or alias."""
-        aliases = _meant(self.group_aliases, self.group_by_id)
-        return aliases | {fold(group.name): group for group in self.groups}
+        return _by_key(self.groups, self.group_aliases)
 
     def role_name(self, word: str) -> str:
         """The name of the role that is meant by a word; the word itself where none is."""

@@ -20,10 +20,6 @@ from webapp.core.plan.planner import (
 )
 from webapp.core.plan.registry import Registry
 
-TOUCHED = frozenset(
-    ("accepted_since", "changed_since", "original_unknown", "person_gone", "resent_since")
-)
-"""Codes of issues of somebody who is no longer as the batch left them."""
 WITHDRAWS = "withdraws"
 """Mark of a change that revokes an invitation which the batch made."""
 
@@ -37,8 +33,13 @@ def can_be_undone(done: PlannedChange) -> bool:
     return done.effect is None and done.before != done.after
 
 
-def plan(done: PlannedChange, person: Person | None, policy: Policy) -> PlannedChange:
-    """Revoke the invitation, or restore former access and state, unless the person was changed since."""
+def plan(done: PlannedChange | None, person: Person | None, policy: Policy) -> PlannedChange:
+    """Revoke the invitation, or restore former access and state, unless the person was changed since.
+
+    done: None where it is not known any more.
+    """
+    if done is None:
+        return refuse("original_unknown")
     if person is None:
         return refuse("person_gone")
     plan_one = _plan_revoke if done.before is None else _plan_restore

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 from webapp.core.security.permissions import MEANINGS
 from webapp.core.text import mail_phrases, phrases
-from webapp.core.text.formatting import full
 from webapp.core.text.phrases import CodedText
 
 PHRASES = {
@@ -79,17 +76,6 @@ PHRASES = {
     "same_address": "This invitation has that address already. Type another, or resend it.",
 }
 
-_TOUCHED = {
-    "user.changed": "Changed since",
-    "user.deactivated": "Deactivated",
-    "user.reactivated": "Reactivated",
-    "invitation.accepted": "Accepted",
-    "invitation.changed": "Changed since",
-    "invitation.revoked": "Revoked",
-    "invitation.sent_again": "Sent again since",
-}
-"""Who touched a person since, by the audit action: it has `at`, and `who` where that is known."""
-
 _CHANGES = {
     "deactivate": "deactivated",
     "reactivate": "reactivated",
@@ -111,12 +97,8 @@ def describe(said: CodedText) -> str:
         shown["permissions"] = ", ".join(
             meaning.title for one, meaning in MEANINGS.items() if one in said["permissions"]
         )
-    if "at" in said:
-        at = datetime.fromisoformat(said["at"])
-        # earlier versions stored "_by" where somebody is named
-        touched = _TOUCHED[said["code"].removesuffix("_by")]
-        by = f" by {said['who']}" if "who" in said else ""
-        return f"{touched}{by} on {full(at, at.tzinfo or UTC)}."
+    if "at" in said:  # earlier versions stored who changed a person, and when
+        shown["code"] = "changed_since"
     return phrases.describe(PHRASES, shown)
 
 

@@ -61,7 +61,7 @@ def report_context(batch: Batch) -> dict[str, Any]:
     return {
         **kind_context(batch),
         "is_revertible": is_offered,
-        "revert": reverts.open_revert(batch) if is_offered else reverts.finished_revert(batch),
+        "revert": reverts.find_revert(batch),
         "original": reverts.original(batch),
         "batch": batch,
         "tally": tally,

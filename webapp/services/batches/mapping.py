@@ -26,7 +26,7 @@ from webapp.db import begin_write, db
 from webapp.models import MARKERS, Batch, BatchState, Row, RowEdit, User
 from webapp.services.audit import events
 from webapp.services.audit.actions import AuditAction
-from webapp.services.batches import bulk_edit, import_rows, review, turns, upload
+from webapp.services.batches import bulk_edit, import_rows, review, upload
 from webapp.services.batches.import_rows import Source
 from webapp.services.directory import aliases, lookup
 
@@ -97,8 +97,7 @@ def show_mapping(batch: Batch, choice: Choice) -> MappingPage:
         choice = replace(choice, sheet=source.sheet, header_row=source.header_row)
     page = MappingPage(choice.header_row or 0)
     try:
-        with turns.preview():
-            page.sheets = upload.open_source(source)
+        page.sheets = upload.open_source(source)
         sheet = choose_sheet(page.sheets, choice.sheet)
         page.sheet = sheet.name
         page.head = _mask(sheet.head)

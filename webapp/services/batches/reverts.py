@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
-from sqlalchemy import ColumnElement, and_, or_, select
+from sqlalchemy import ColumnElement, select
 
 from webapp.core.errors import ConflictError, ForbiddenError
 from webapp.core.plan import revert
@@ -27,7 +25,7 @@ def stage(batch_id: int, by: User) -> tuple[Batch, bool]:
     """
     begin_write()
     original = review.lock_batch(batch_id)
-    if open_one := open_revert(original):
+    if _may_have_any(original) and (open_one := find_revert(original)):
         db.session.rollback()
         return open_one, False
     if not by.may(people_rows.permission(original)):
@@ -65,14 +63,8 @@ def _find_rows(original: Batch) -> list[NewRow]:
 
 
 def _acted(original: Batch) -> ColumnElement[bool]:
-    invited = Row.outcome.in_(
-        [Outcome.INVITED, Outcome.WAITING, Outcome.FAILED]
-    ) & Row.invitation_id.is_not(None)
-    return and_(
-        Row.batch_id == original.id,
-        Row.removed_at.is_(None),
-        or_(Row.outcome == Outcome.UPDATED, invited),
-    )
+    acted = Row.outcome.in_([Outcome.INVITED, Outcome.WAITING, Outcome.FAILED, Outcome.UPDATED])
+    return (Row.batch_id == original.id) & Row.removed_at.is_(None) & acted
 
 
 def _may_have_any(original: Batch) -> bool:
@@ -85,9 +77,9 @@ def _may_have_any(original: Batch) -> bool:
 
 def is_offered(batch: Batch) -> bool:
     """Whether there may be something to revert; at most one query."""
-    return _may_have_any(batch) and bool(
-        db.session.scalar(select(select(Row.id).where(_acted(batch)).exists()))
-    )
+    if not _may_have_any(batch):
+        return False
+    return db.session.scalar(select(Row.id).where(_acted(batch)).limit(1)) is not None
 
 
 def original(revert: Batch) -> Batch | None:
@@ -95,16 +87,9 @@ def original(revert: Batch) -> Batch | None:
     return db.session.get(Batch, revert.reverts_id) if revert.reverts_id else None
 
 
-def open_revert(batch: Batch) -> Batch | None:
-    """The revert of this batch that is under review or at work."""
-    return _newest(batch, (BatchState.REVIEWING, *review.AT_WORK))
-
-
-def finished_revert(batch: Batch) -> Batch | None:
-    """The revert that took this batch back."""
-    return _newest(batch, (BatchState.FINISHED,)) if batch.state is BatchState.REVERTED else None
-
-
-def _newest(batch: Batch, states: Iterable[BatchState]) -> Batch | None:
+def find_revert(batch: Batch) -> Batch | None:
+    """The revert that took this batch back, or that is under review or at work."""
+    is_reverted = batch.state is BatchState.REVERTED
+    states = [BatchState.FINISHED] if is_reverted else [BatchState.REVIEWING, *review.AT_WORK]
     query = select(Batch).where(Batch.reverts_id == batch.id, Batch.state.in_(states))
     return db.session.scalar(query.order_by(Batch.id.desc()).limit(1))

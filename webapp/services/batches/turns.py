@@ -9,14 +9,8 @@ from contextlib import contextmanager
 from webapp.core.files.errors import UnreadableFileError
 from webapp.models import User
 
-PREVIEWS = 3
-"""Pages with the columns of a file that are made at once."""
-WAIT = 1.0
-"""Seconds for the turn of a page."""
-
 _lock = threading.Lock()
 _uploading: set[int] = set()
-_previews = threading.BoundedSemaphore(PREVIEWS)
 
 
 @contextmanager
@@ -35,16 +29,3 @@ def upload(by: User) -> Iterator[None]:
     finally:
         with _lock:
             _uploading.remove(user_id)
-
-
-@contextmanager
-def preview() -> Iterator[None]:
-    """Read a file that is kept, to show what is in it. Raises UnreadableFileError where too many do."""
-    if not _previews.acquire(timeout=WAIT):
-        raise UnreadableFileError(
-            "Muster is reading other files.", "Open this page again in a minute."
-        )
-    try:
-        yield
-    finally:
-        _previews.release()

@@ -34,11 +34,7 @@ def update(batch_id: int) -> str | BaseResponse:
 def add_group(batch_id: int) -> BaseResponse:
     """Create groups that the file names; every row that waits for them is judged again."""
     made = bulk_fix.create_groups(batch_id, request.form.getlist("name"), current_user())
-    said = (
-        f"Group “{made[0].name}” created."
-        if len(made) == 1
-        else f"{plural(len(made), 'group')} created."
-    )
+    said = f"{plural(len(made), 'group')} created."
     return redirect_to("batches.show", batch_id=batch_id, say=said, **asked_for().args())
 
 
@@ -63,19 +59,18 @@ def discarding(batch_id: int) -> BaseResponse | tuple[str, int]:
     batch = batches.get_batch(batch_id)
     if batch.state not in (BatchState.MAPPING, BatchState.REVIEWING):
         return redirect_to("batches.show", batch_id=batch_id)
-    kind, is_edited = batch.kind.value, batch.state is BatchState.REVIEWING
-    lost = (
-        f"{batch.name} and every edit made to it are deleted."
-        if is_edited
-        else f"{batch.name} is deleted."
-    )
-    is_upload = batch.kind is BatchKind.UPLOAD
+    kind = batch.kind.value
+    keeps = "Keep it"
+    tells = "Nothing has been done."
+    if batch.kind is BatchKind.UPLOAD:
+        tells = f"{batch.name} and every edit made to it are deleted. Nothing has been sent."
+        keeps = "Keep editing"
     return ask(
         Question(
             asks=f"Discard this {kind}?",
-            tells=f"{lost} Nothing has been sent." if is_upload else "Nothing has been done.",
+            tells=tells,
             does=f"Discard {kind}",
-            keeps="Keep editing" if is_upload and is_edited else "Keep it",
+            keeps=keeps,
             home=url_for("batches.show", batch_id=batch_id),
             section="uploads",
             trail=[("Uploads", "batches.index")],
