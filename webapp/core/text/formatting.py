@@ -77,9 +77,10 @@ def what_sending_does(invites: int, updates: int, admins: int) -> str:
     return sentence
 
 
-def become_administrators(who: str, n: int) -> str:
+def become_administrators(who: str | int, n: int) -> str:
     """\"1 person becomes an administrator", "2 become administrators". who: the n of them, in words."""
-    return who + (" becomes an administrator" if n == 1 else " become administrators")
+    does = "becomes an administrator" if n == 1 else "become administrators"
+    return f"{who} {does}"
 
 
 def as_typed(text: str) -> str:
