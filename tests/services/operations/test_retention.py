@@ -79,7 +79,6 @@ class TestRows:
         batch = db.session.get_one(Batch, batch.id)
         tally = report.tally(batch)
         assert dict(tally.by_outcome) == dict(before.by_outcome) == {"invited": 2, "skipped": 1}
-        assert tally.why_skipped == before.why_skipped == "1 row that needed attention"
         assert batch.rows_deleted_at
         (event,) = events("batch.rows_deleted")
         assert (event.subject_id, event.actor_id, event.details) == (batch.id, None, {"rows": 3, "days": 90})
@@ -119,7 +118,7 @@ class TestRows:
 
 class TestMessages:
     def message(self, state, ago=LONG_AGO, invitation=None, recipient="x@northfield.example"):
-        message = outbox.add_message(MessageKind.INVITATION, recipient, invitation_id=invitation.id, priority=3)
+        message = outbox.add_message(MessageKind.INVITATION, recipient, invitation_id=invitation and invitation.id, priority=3)
         message.state, message.created_at = state, utcnow() - ago
         db.session.commit()
         return message

@@ -53,12 +53,6 @@ _READING = {
     "workbook": "{format} workbook, sheet {sheets}",
 }
 
-_SKIPPED = {
-    "attention": "{n} {n:row|rows} that needed attention",
-    "duplicate": "{n} {n:duplicate|duplicates}",
-    "other": "{n} {n:row|rows} for another reason",
-}
-
 _SEPARATIONS = {
     ",": "comma-separated",
     ";": "semicolon-separated",
@@ -105,11 +99,3 @@ def describe_reading(said: CodedText) -> str:
         if name in said:
             shown[name] = _SEPARATIONS.get(said[name], f"separated by “{said[name]}”")
     return phrases.describe(_READING, shown)
-
-
-def describe_skipped(attention: int, duplicates: int, others: int) -> str:
-    """Why rows were skipped: "5 rows that needed attention, 3 duplicates"."""
-    if not attention and not duplicates:
-        return "Nothing was done for these rows."
-    counts = {"attention": attention, "duplicate": duplicates, "other": others}
-    return ", ".join(phrases.describe_counts(_SKIPPED, counts))

@@ -48,26 +48,6 @@ def _compare(before: Sequence[str], after: Sequence[str]) -> Groups:
     )
 
 
-def changed_access(row: Row, registry: Registry) -> Groups | None:
-    """What an update added and removed: groups and role. None if nothing, or if a role or group was deleted since: the
-    row's reason names those."""
-    step = row.change
-    if step.before is None or step.after is None:
-        return None
-    ids = step.before.groups | step.after.groups
-    if not (
-        ids <= registry.group_by_id.keys()
-        and {step.before.role, step.after.role} <= registry.role_by_id.keys()
-    ):
-        return None
-    before, after = (
-        [registry.role_by_id[access.role].name, *access.group_names(registry)]
-        for access in (step.before, step.after)
-    )
-    groups = _compare(before, after)
-    return groups if groups.added or groups.removed else None
-
-
 def as_it_stands(cell: str, registry: Registry) -> Groups:
     """The groups of a cell, in the registry's spelling."""
     names = tuple(map(registry.group_name, split_groups(cell)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import delete, insert
+from sqlalchemy import delete
 
 from webapp.core.addresses import Address
 from webapp.core.plan.actions import Theirs
@@ -14,8 +14,17 @@ from webapp.core.plan.registry import ALL_GROUPS, Registry
 from webapp.core.security.permissions import Permission
 from webapp.core.text.phrases import CodedText
 from webapp.db import db
-from webapp.models import Invitation, MessageKind, Outcome, Priority, Session, User, UserState
-from webapp.models.directory import invitation_groups, user_groups
+from webapp.models import (
+    Group,
+    Invitation,
+    MessageKind,
+    Outcome,
+    Priority,
+    Role,
+    Session,
+    User,
+    UserState,
+)
 from webapp.services.audit import events
 from webapp.services.audit.actions import AuditAction
 from webapp.services.invitations import invitations
@@ -37,33 +46,23 @@ def why_not(
     assert change.after is not None
     before, after = change.before, change.after
     present = now if now and not now.is_gone else None
-    if _is_applied(change, present):
-        return Outcome.UNCHANGED, ({"code": "already_as_file"} if before != after else {})
+    is_active = present is not None and present.state != "deactivated"
+    is_sent_again = change.plan is Plan.INVITE and present is not None and present.failed
+    if present and is_active and present.access == after and not is_sent_again:
+        return Outcome.UNCHANGED, ({} if before == after else {"code": "already_as_file"})
     if not by.may(Permission.INVITATIONS_MAKE):
         return Outcome.SKIPPED, {"code": "may_not_invite", "name": by.name}
+    seen = (change.subject, before) if before else None
+    found = ((present.kind, present.id), present.access) if present else None
     role = registry.role_by_id.get(after.role)
-    if _differs(change, present) or role is None or not after.groups <= registry.group_by_id.keys():
+    is_there = role is not None and after.groups <= registry.group_by_id.keys()
+    if seen != found or not is_there or (present and not is_active):
         return CHANGED
     gives_role = before is None or before.role != after.role or change.plan is Plan.INVITE
     is_above = before is not None and registry.role_by_id[before.role].rank > by.role.rank
-    if is_above or (gives_role and not by.may_grant(role)):
+    if is_above or (gives_role and not by.may_grant(registry.role_by_id[after.role])):
         return Outcome.SKIPPED, {"code": "may_not_grant", "name": by.name}
     return None
-
-
-def _is_applied(change: PlannedChange, present: Person | None) -> bool:
-    if present is None or present.state == "deactivated":
-        return False
-    is_sent_again = change.plan is Plan.INVITE and present.failed
-    return present.access == change.after and not is_sent_again
-
-
-def _differs(change: PlannedChange, present: Person | None) -> bool:
-    """Whether the person is another one, or has another access, than when it was planned."""
-    if change.before is None or present is None:
-        return change.before is not None or present is not None
-    is_same = (present.kind, present.id) == change.subject and present.access == change.before
-    return not is_same or present.state == "deactivated"
 
 
 def apply(
@@ -90,12 +89,15 @@ def apply(
     )
     if change.after != change.before:
         give(person, change.after)
-        action = (
-            AuditAction.USER_CHANGED if isinstance(person, User) else AuditAction.INVITATION_CHANGED
+        is_user = isinstance(person, User)
+        events.record(
+            by,
+            AuditAction.USER_CHANGED if is_user else AuditAction.INVITATION_CHANGED,
+            person,
+            before=access_in_names(change.before, registry),
+            after=access_in_names(change.after, registry),
+            batch=batch_id,
         )
-        before = access_in_names(change.before, registry)
-        after = access_in_names(change.after, registry)
-        events.record(by, action, person, before=before, after=after, batch=batch_id)
     if isinstance(person, User):
         if change.effect is Effect.DEACTIVATE:
             _deactivate(person, theirs, by, batch_id)
@@ -177,19 +179,10 @@ def _set_state(user: User, state: UserState) -> dict[str, Any]:
 
 def give(person: User | Invitation, access: Access) -> None:
     """Set a person's role and groups. Does not commit."""
-    person.role_id = access.role
+    person.role = db.session.get_one(Role, access.role)
     person.all_groups = access.everything
-    table, owner = (
-        (user_groups, "user_id")
-        if isinstance(person, User)
-        else (invitation_groups, "invitation_id")
-    )
-    db.session.execute(delete(table).where(table.c[owner] == person.id))
-    if access.groups:
-        values = [{owner: person.id, "group_id": group_id} for group_id in sorted(access.groups)]
-        db.session.execute(insert(table), values)
+    person.groups = [db.session.get_one(Group, group_id) for group_id in sorted(access.groups)]
     db.session.flush()
-    db.session.expire(person, ["role", "groups"])
 
 
 def access_in_names(access: Access, registry: Registry) -> dict[str, Any]:
@@ -200,17 +193,17 @@ def access_in_names(access: Access, registry: Registry) -> dict[str, Any]:
 
 def diff(change: PlannedChange, registry: Registry) -> CodedText:
     """What an update changed, in names; for `Row.reason`."""
-    if change.before is None or change.after is None:
+    before, after = change.before, change.after
+    if before is None or after is None:
         return {}
     changes: list[dict[str, Any]] = []
     if change.effect and change.effect is not Effect.RESEND:
         changes.append({"code": change.effect.value})
-    if change.before.role != change.after.role:
-        roles = [registry.role_by_id[access.role].name for access in (change.before, change.after)]
+    if before.role != after.role:
+        roles = [registry.role_by_id[access.role].name for access in (before, after)]
         changes.append({"code": "role", "role": roles})
-    before, after = change.before.group_names(registry), change.after.group_names(registry)
-    if added := [name for name in after if name not in before]:
-        changes.append({"code": "added", "groups": added})
-    if removed := [name for name in before if name not in after]:
-        changes.append({"code": "removed", "groups": removed})
+    had, has = set(before.group_names(registry)), set(after.group_names(registry))
+    for code, names in (("added", has - had), ("removed", had - has)):
+        if names:
+            changes.append({"code": code, "groups": sorted(names)})
     return {"code": "updated", "changes": changes} if changes else {}

@@ -138,10 +138,10 @@ def reassign_row(row: Row, invitation_id: int, address: Address) -> None:
     finish_batch.reopen(row.batch_id)
 
 
-def cancel_queued(batch: Batch, by: User) -> int:
+def cancel_queued(batch: Batch, by: User) -> None:
     """Cancel the batch's messages that were not sent yet, and revoke their invitations. Does not commit.
 
-    A message that is with the mail server at this moment, or may have been taken, goes on. -> how many are withdrawn.
+    A message that is with the mail server at this moment, or may have been taken, goes on.
     """
     is_invitation = Message.kind == MessageKind.INVITATION
     of_batch = is_invitation & Message.row_id.in_(select(Row.id).where(Row.batch_id == batch.id))
@@ -164,7 +164,6 @@ def cancel_queued(batch: Batch, by: User) -> int:
     )
     _cancel_unsent(of_batch, "cancelled_unsent")
     lookup.bump_version()
-    return len(gone)
 
 
 def cancel_for_invitations(invitation_ids: Sequence[int]) -> None:

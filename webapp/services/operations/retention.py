@@ -67,7 +67,7 @@ def delete_rows() -> int:
         return 0
     batch = db.session.get_one(Batch, batch_id)
     tally = report.tally(batch)
-    batch.tally = {"by_outcome": dict(tally.by_outcome), "skipped": dict(tally.skipped)}
+    batch.tally = {"by_outcome": dict(tally.by_outcome)}
     batch.rows_deleted_at = utcnow()
     for model in (RowEdit, BatchFile, Row):
         bulk_execute(delete(model).where(model.batch_id == batch_id))

@@ -72,7 +72,7 @@ def report(batch_id: int) -> Response:
     return attach(
         write_lines(
             ("Row", "Email", "Role", "Groups", "Outcome", "Reason"),
-            map(line, reports.each(batch, outcome)),
+            map(line, reports.list_rows(batch, outcome)),
         ),
         name,
     )
