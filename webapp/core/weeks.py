@@ -8,4 +8,6 @@ from datetime import datetime, time, timedelta, tzinfo
 def monday(now: datetime, zone: tzinfo, ahead: int = 0) -> datetime:
     """When this week began in the zone, or the one so many weeks ahead."""
     today = now.astimezone(zone).date()
-    return datetime.combine(today + timedelta(weeks=ahead, days=-today.weekday()), time(), zone)
+    first = today - timedelta(days=today.weekday())
+    first += timedelta(weeks=ahead)
+    return datetime.combine(first, time(), zone)

@@ -71,8 +71,8 @@ class User(Model):
 
     @property
     def initials(self) -> str:
-        letters = [word[0] for word in self.name.split() if word[0].isalnum()] or [self.email[0]]
-        return "".join((letters[0], *letters[1:][-1:])).upper()
+        letters = [word[0] for word in self.name.split()]
+        return "".join(letters[:1] + letters[1:][-1:]).upper()
 
     @property
     def has_second_factor(self) -> bool:

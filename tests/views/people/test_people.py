@@ -106,7 +106,7 @@ class TestThePage:
         assert sorted(told, key=text.index) == told
 
     def test_a_long_history_has_pages(self, owner, amelia):
-        for n in range(45):
+        for n in range(145):
             events.record(owner.user, AuditAction.INVITATION_LINK_COPIED, amelia, n=n)
         db.session.commit()
         page, seen = owner.get(f"/users/{amelia.id}").page, 0
@@ -114,7 +114,7 @@ class TestThePage:
             seen += len([a for a in page.all("li") if a.get("id", "").startswith("event-")])
             older = [a["href"] for a in page.all("a") if "before=" in a.get("href", "")]
             page = owner.get(older[0]).page if older else page
-        assert (seen, older) == (45, [])
+        assert (seen, older) == (145, [])
 
     def test_the_history_is_for_those_who_may_read_the_audit_log(self, owner, amelia, sign_in):
         assert "History" in sign_in("Investigator").get(f"/users/{amelia.id}").page.text

@@ -93,21 +93,13 @@ class Filter(ListFilter):
         return second if self.sort is first else first
 
 
-_OF_GROUPS = (Do.SET_GROUPS, Do.ADD_GROUPS, Do.REMOVE_GROUPS)
-
-
 def applicable(person: Person, policy: Policy) -> frozenset[Do]:
-    """Actions that apply to a person, whatever role or groups would be chosen."""
+    """Actions that apply to a person, whatever role or groups would be chosen. SET_GROUPS stands for adding and removing, too."""
     grantable = policy.registry.grantable(policy.rank, policy.permissions)
     other_role = next((role.id for role in grantable if role.id != person.access.role), None)
     found = set()
-    for do in Do:
-        # Of what is done to groups, only setting them to something else changes everybody.
-        probe = Action(
-            Do.SET_GROUPS if do in _OF_GROUPS else do,
-            other_role,
-            everything=not person.access.everything,
-        )
+    for do in set(Do) - {Do.ADD_GROUPS, Do.REMOVE_GROUPS}:
+        probe = Action(do, other_role, everything=not person.access.everything)
         if actions.plan(person, probe, policy).plan in (Plan.UPDATE, Plan.INVITE):
             found.add(do)
     return frozenset(found)

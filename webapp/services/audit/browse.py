@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, Text, cast, func, or_, select
+from sqlalchemy import ColumnElement, Select, Text, and_, cast, func, or_, select
 
 from webapp.core.lists.paging import searched
 from webapp.core.text import audit_phrases
@@ -205,9 +205,12 @@ def _conditions(wanted: Filter) -> list[ColumnElement[bool]]:
     elif by:
         found.append(AuditEvent.actor_id == int(by))
     if about := wanted.get("about"):
-        kind, _, subject_id = about.partition("-")
-        found.append(AuditEvent.subject_type == kind)
-        found.append(AuditEvent.subject_id == int(subject_id))
+        subjects = []
+        for subject in about.split(","):
+            kind, _, subject_id = subject.partition("-")
+            is_it = AuditEvent.subject_type == kind, AuditEvent.subject_id == int(subject_id)
+            subjects.append(and_(*is_it))
+        found.append(or_(*subjects))
     if days := wanted.get("days"):
         since = utcnow() - timedelta(days=days)
         found.append(AuditEvent.at >= since)

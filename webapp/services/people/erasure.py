@@ -49,8 +49,11 @@ class Traces:
 def find_traces(user: User) -> Traces:
     """What erasing this person takes away in addition to the account itself; six queries."""
     keys = {name: sessions.account_key(name) for name in audit.find_names(user)}
-    others = User.email_key.in_(filter(None, keys.values())), User.id != user.id
-    taken = db.session.scalars(select(User.email_key).where(*others)).all()
+    others = select(User.email_key).where(
+        User.email_key.in_(filter(None, keys.values())),
+        User.id != user.id,
+    )
+    taken = db.session.scalars(others).all()
     names = {name for name, key in keys.items() if key not in taken}
     addresses = set()
     for name in names:
@@ -123,15 +126,18 @@ def erase(user_id: int, by: User) -> str:
 
 def _anonymise(user: User, name: str) -> None:
     """Keep the row under the pseudonym, so that what this person did for others still has an author. Does not commit."""
-    user.email = user.name = name
+    user.email = name
+    user.name = name
     user.email_key = f"erased-{user.id}"
     user.password_hash = ""
     user.role_id = lookup.registry().roles[-1].id
     user.all_groups = False
     user.groups = []
-    user.seen_at = user.totp_salt = user.totp_since = user.totp_step = None
+    user.seen_at = None
+    user.totp_salt = None
+    user.totp_since = None
+    user.totp_step = None
     user.state = UserState.ERASED
-    db.session.flush()
 
 
 def _erase_from_open_batches(found: Traces, redactor: Redactor, by: User) -> None:
@@ -156,7 +162,8 @@ def _erase_from_rows(found: Traces, redactor: Redactor) -> None:
     """Replace the person in rows of confirmed uploads; the outcome stays. Does not commit."""
     theirs = select(Row).where(Row.id.in_(found.rows))
     for row in db.session.scalars(theirs.execution_options(populate_existing=True)):
-        row.email = row.read_email = redactor.pseudonym
+        row.email = redactor.pseudonym
+        row.read_email = redactor.pseudonym
         row.email_key = None
         row.read_cells = []
         row.issues = redactor(row.issues)

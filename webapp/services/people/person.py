@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import and_, or_, select
+from sqlalchemy import or_, select
 
 from webapp.core.errors import (
     ConflictError,
@@ -14,14 +14,14 @@ from webapp.core.errors import (
 )
 from webapp.core.plan.actions import Action, Do, Theirs
 from webapp.db import db
-from webapp.models import AuditEvent, Invitation, Message, User, UserState
+from webapp.models import Invitation, Message, User, UserState
 from webapp.services.audit import browse
 from webapp.services.audit.browse import Entry
 from webapp.services.batches import actions
 from webapp.services.directory import lookup
 
-MOST = 20
-"""Events of a person's history, and e-mails, on one page."""
+MESSAGES = 20
+"""E-mails that a page shows."""
 
 
 def get_person(user_id: int | None = None, invitation_id: int | None = None) -> User | Invitation:
@@ -61,28 +61,21 @@ def find_origin(person: User | Invitation, own: Sequence[Invitation]) -> Invitat
 def list_messages(own: Sequence[Invitation]) -> Sequence[Message]:
     """The latest e-mails of these invitations, the newest first."""
     is_own = Message.invitation_id.in_([each.id for each in own])
-    query = select(Message).where(is_own).order_by(Message.id.desc()).limit(MOST)
+    query = select(Message).where(is_own).order_by(Message.id.desc()).limit(MESSAGES)
     return db.session.scalars(query).all()
 
 
 def list_history(
     person: User | Invitation, own: Sequence[Invitation], before: int | None = None
-) -> list[Entry]:
-    """What happened to a person before an event, the newest first, one more than a page shows.
+) -> tuple[list[Entry], int | None]:
+    """A page of what happened to a person, the newest first, and the id to go on from.
 
-    own: their invitations, whose events are theirs.
+    own: their invitations, whose events are theirs. before: the id that the last page ended with.
     """
-    is_own = and_(
-        AuditEvent.subject_type == "invitations",
-        AuditEvent.subject_id.in_([each.id for each in own]),
-    )
-    if isinstance(person, User):
-        of_user = and_(AuditEvent.subject_type == "users", AuditEvent.subject_id == person.id)
-        is_own = or_(is_own, of_user)
-    wanted = select(AuditEvent).where(is_own).order_by(AuditEvent.id.desc()).limit(MOST + 1)
-    if before:
-        wanted = wanted.where(AuditEvent.id < before)
-    return browse.describe_events(db.session.scalars(wanted).all())
+    about = [f"invitations-{each.id}" for each in own]
+    if person.is_user:
+        about.append(f"users-{person.id}")
+    return browse.list_page({"about": ",".join(about)}, before)
 
 
 def access_key(person: User | Invitation) -> str:

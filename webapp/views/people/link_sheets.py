@@ -53,8 +53,14 @@ def create() -> Response | Page:
         lines = []
         for each, link in made:
             assert each.expires_at
-            until = full(each.expires_at, zone)
-            lines.append((each.email, each.role.name, each.group_names, link, until))
+            line = (
+                each.email,
+                each.role.name,
+                each.group_names,
+                link,
+                full(each.expires_at, zone),
+            )
+            lines.append(line)
         return attach(write_lines(HEADER, lines), f"link-sheet-{utcnow():%Y-%m-%d}.csv")
     slips = [(each, link, draw_code(link)) for each, link in made]
     return render_template("people/link_sheets/show.html", slips=slips)

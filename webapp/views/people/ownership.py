@@ -25,7 +25,11 @@ def show() -> BaseResponse | Page:
     if heir_id is None:
         wanted = Filter(Status.ACTIVE, searched(request.args.get("q", "")))
         listing = people_list.list_people(wanted)
-        return render_template("people/ownership/index.html", listing=listing, search=wanted.search)
+        return render_template(
+            "people/ownership/index.html",
+            listing=listing,
+            search=wanted.search,
+        )
     me = current_user()
     heir = ownership.get_heir(heir_id, me)
     problem: ConflictError | RuleViolationError | None = None
@@ -38,5 +42,10 @@ def show() -> BaseResponse | Page:
             return redirect_to("dashboard.index", say=said)
         except (ConflictError, RuleViolationError) as refusal:
             problem = refusal
-    page = render_template("people/ownership/show.html", heir=heir, problem=problem)
-    return page, problem.status if problem else 200
+    page = render_template(
+        "people/ownership/show.html",
+        heir=heir,
+        problem=problem,
+    )
+    status = problem.status if problem else 200
+    return page, status

@@ -45,15 +45,15 @@ def show(**ids: int) -> str:
     """One person's page: access, origin, messages, history, sessions. /invitations/<token> is the invited person's own."""
     person = people.get_person(**ids)
     own = people.list_invitations(person)
-    history = people.list_history(person, own, get_number(request.args, "before"))
+    events, following = people.list_history(person, own, get_number(request.args, "before"))
     return render_template(
         "people/person/show.html",
         person=person,
         origin=people.find_origin(person, own),
         deliveries=delivery_status.find_deliveries(each.id for each in own),
         messages=people.list_messages(own),
-        events=history[: people.MOST],
-        has_more=len(history) > people.MOST,
+        events=events,
+        following=following,
         sessions=sessions.list_sessions(person) if isinstance(person, User) else [],
         device=device,
         **menu_context(lookup.registry()),
