@@ -42,7 +42,8 @@ def make_stamp(key: bytes, values: Mapping[str, Any]) -> dict[str, Any]:
     personal = {}
     for name in PERSONAL:
         salt = secrets.token_hex(8)
-        personal[name] = {"salt": salt, "digest": hmac_hex(key, name, salt, values[name])}
+        digest = hmac_hex(key, name, salt, values[name])
+        personal[name] = {"salt": salt, "digest": digest}
     return {"personal": personal, "stamp": _digest_event(key, values, personal)}
 
 

@@ -73,12 +73,19 @@ def name_revert(counts: Mapping[str, int]) -> str:
 
 def describe_rest(counts: Mapping[str, int], words: Words) -> str:
     """What is left as it is, after the sentence of what is done: "2 are so already. 3 cannot be changed." """
-    same, others = ("as_before", "kept") if words is REVERT else ("so_already", "impossible")
-    found = {same: counts.get(Plan.UNCHANGED, 0), others: counts.get(Plan.ATTENTION, 0)}
+    same, others = "so_already", "impossible"
+    if words is REVERT:
+        same, others = "as_before", "kept"
+    found = {
+        same: counts.get(Plan.UNCHANGED, 0),
+        others: counts.get(Plan.ATTENTION, 0),
+    }
     return " ".join(phrases.describe_counts(_COUNTS, found))
 
 
 def describe_done(action: Action, who: str, registry: Registry) -> str:
     """What was done to one person, as a sentence."""
-    role = registry.role_by_id[action.role].name if action.role else ""
-    return phrases.describe(_DONE, {"code": action.do.value, "who": who, "role": role})
+    said = {"code": action.do.value, "who": who}
+    if action.role:
+        said["role"] = registry.role_by_id[action.role].name
+    return phrases.describe(_DONE, said)

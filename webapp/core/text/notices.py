@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from webapp.core.files.columns import Places, name_of
@@ -38,12 +38,12 @@ def find_notices(
     numbers = [person.line for person in people]
     email = places.of(Field.EMAIL)[0]
     merged, merged_columns = _find_merged(table, places, numbers)
-    formulas = [line for line, *cells in people if any(cell.startswith("=") for cell in cells)]
-    texts = [line.number for line in table.lines if _is_text(line, email)]
+    formulas = [person.line for person in people if _has_formula(person)]
+    texts = {line.number for line in table.lines if _is_text(line, email)}
     examples = [person.email[:_LONGEST] for person in people if person.line in texts]
     ignored = find_ignored(table, places)
     gone, gone_columns, gone_words = find_people_gone(table, ignored)
-    found: list[tuple[Hint, Sequence[int], Sequence[str], Sequence[str]]] = [
+    found: list[tuple[Hint, Collection[int], Sequence[str], Sequence[str]]] = [
         (Hint.HIDDEN, table.sheet.hidden, (), ()),
         (Hint.MERGED, merged, merged_columns, ()),
         (Hint.NO_RESULT, formulas if table.sheet.name else [], (), ()),
@@ -59,12 +59,19 @@ def find_notices(
     unused = []
     addresses = 0
     for place in ignored:
-        if n := sum(is_address(line.cell(place)) for line in table.lines):
+        cells = [line.cell(place) for line in table.lines]
+        n = sum(map(is_address, cells))
+        if n:
             unused.append(name_of(table.header, place))
             addresses += n
     if unused:
         notices.append(Notice("addresses", unused, rows=addresses))
     return notices, hints
+
+
+def _has_formula(person: Cells) -> bool:
+    cells = (person.email, person.role, person.groups)
+    return any(cell.startswith("=") for cell in cells)
 
 
 def _find_merged(
@@ -75,7 +82,9 @@ def _find_merged(
     columns = set()
     for first, last, left, right in table.sheet.merged:
         used = [place for place in places.uses if left <= place <= right]
-        below = numbers[bisect_right(numbers, first) : bisect_right(numbers, last)]
+        start = bisect_right(numbers, first)
+        end = bisect_right(numbers, last)
+        below = numbers[start:end]
         if used and below:
             rows += below
             columns.update(used)

@@ -31,4 +31,8 @@ def describe(phrases: Mapping[str, str], said: CodedText) -> str:
 
 def describe_counts(phrases: Mapping[str, str], counts: Mapping[str, int]) -> list[str]:
     """The phrases of those codes that are counted at all, each with its number as `n`."""
-    return [describe(phrases, {"code": code, "n": n}) for code, n in counts.items() if n]
+    found = []
+    for code, n in counts.items():
+        if n:
+            found.append(describe(phrases, {"code": code, "n": n}))
+    return found

@@ -21,17 +21,22 @@ class Redactor:
         self.all = sorted(filter(None, words), key=len, reverse=True)
         self.pseudonym = pseudonym
         self._names = {text.casefold() for text in self.all if "@" not in text}
-        parts = []
+        parts = ["(?!)"]  # matches nothing
         for text in self.all:
+            escaped = re.escape(text)
             if "@" in text:
-                parts.append(rf"(?<![\w.+-]){re.escape(text)}(?![\w-]|\.\w)")
+                parts.append(rf"(?<![\w.+-]){escaped}(?![\w-]|\.\w)")
             elif " " in text:
-                parts.append(rf"(?<!\w){re.escape(text)}(?!\w)")
-        self._pattern = re.compile("|".join(parts) or "(?!)", re.IGNORECASE)
+                parts.append(rf"(?<!\w){escaped}(?!\w)")
+        pattern = "|".join(parts)
+        self._pattern = re.compile(pattern, re.IGNORECASE)
 
     def __call__(self, value: Any, within: str = "") -> Any:
         if isinstance(value, dict):
-            return {self(name): self(each, name) for name, each in value.items()}
+            redacted = {}
+            for name, each in value.items():
+                redacted[self(name)] = self(each, name)
+            return redacted
         if isinstance(value, list):
             return [self(each, within) for each in value]
         if not isinstance(value, str):

@@ -59,7 +59,11 @@ def rename(user: User, name: str) -> None:
     if name != before:
         user.name = name
         events.record(
-            user, AuditAction.USER_CHANGED, user, before={"name": before}, after={"name": name}
+            user,
+            AuditAction.USER_CHANGED,
+            user,
+            before={"name": before},
+            after={"name": name},
         )
     db.session.commit()
 

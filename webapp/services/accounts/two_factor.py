@@ -26,21 +26,24 @@ HALF_WAY = timedelta(minutes=10)
 
 def must_enrol(user: User) -> bool:
     """Whether a person must set up two-step sign-in before anything else (MUSTER_REQUIRE_TOTP)."""
+    if user.has_second_factor:
+        return False
     required = in_force.settings().require_totp
-    is_meant = required == "everyone" or (
-        required == "managers" and user.may(Permission.USERS_MANAGE)
-    )
-    return is_meant and not user.has_second_factor
+    if required == "managers":
+        return user.may(Permission.USERS_MANAGE)
+    return required == "everyone"
 
 
 def secret(user: User, salt: str) -> str:
     """The secret for the app. salt: in the cookie until the first code proves that the app has the secret."""
-    return totp.secret(in_force.environment().secret_key, user.id, salt)
+    key = in_force.environment().secret_key
+    return totp.secret(key, user.id, salt)
 
 
 def otpauth_address(user: User, salt: str) -> str:
     """The secret as the otpauth:// address for a QR code."""
-    return totp.address(secret(user, salt), user.email, in_force.organisation_name() or NAMELESS)
+    issuer = in_force.organisation_name() or NAMELESS
+    return totp.address(secret(user, salt), user.email, issuer)
 
 
 def codes_left(user: User) -> int:
@@ -58,15 +61,17 @@ def pending_login(user: User) -> tuple[int, float, str]:
 def pending_user(user_id: int, since: float, proof: str) -> User | None:
     """The user of a `pending_login`, or None if it is void or too old."""
     user = db.session.get(User, user_id)
-    if user is None or user.state is not UserState.ACTIVE or not user.has_second_factor:
+    if user is None or user.state is not UserState.ACTIVE:
         return None
-    if utcnow().timestamp() - since > HALF_WAY.total_seconds():
+    took = utcnow().timestamp() - since
+    if took > HALF_WAY.total_seconds() or proof != _proof(user, since):
         return None
-    return user if proof == _proof(user, since) else None
+    return user
 
 
 def _proof(user: User, since: float) -> str:
-    return hash_token(f"{user.id}|{user.password_hash}|{user.totp_salt}|{since}")
+    parts = (user.id, user.password_hash, user.totp_salt, since)
+    return hash_token("|".join(map(str, parts)))
 
 
 def turn_on(user: User, salt: str, code: str) -> list[str]:
@@ -82,7 +87,9 @@ def turn_on(user: User, salt: str, code: str) -> list[str]:
     profile.refuse_flood(user, MessageKind.SECOND_FACTOR_ON)
     if user.has_second_factor:
         raise ConflictError("Two-step sign-in is on already.")
-    user.totp_salt, user.totp_since, user.totp_step = salt, now, step
+    user.totp_salt = salt
+    user.totp_since = now
+    user.totp_step = step
     codes = _new_codes(user)
     profile.tell(user, MessageKind.SECOND_FACTOR_ON)
     events.record(user, AuditAction.SECOND_FACTOR_ON, user)
@@ -140,7 +147,9 @@ def reset(user_id: int, by: User) -> User:
 
 def clear(user: User, *, by: User, how: str) -> None:
     """Remove the second factor, e-mail the user, record it. Does not commit."""
-    user.totp_salt = user.totp_since = user.totp_step = None
+    user.totp_salt = None
+    user.totp_since = None
+    user.totp_step = None
     db.session.execute(delete(RecoveryCode).where(RecoveryCode.user_id == user.id))
     profile.tell(user, MessageKind.SECOND_FACTOR_OFF)
     events.record(by, AuditAction.SECOND_FACTOR_OFF, user, how=how)
@@ -149,12 +158,12 @@ def clear(user: User, *, by: User, how: str) -> None:
 def _use_code(user: User, code: str) -> None:
     """Use up the app's current code, or a recovery code. Raises RuleViolationError. Does not commit."""
     settings = in_force.environment()
+    keys = [settings.secret_key, *settings.secret_key_fallbacks]
+    secrets = []
+    if user.totp_salt:
+        secrets = [totp.secret(key, user.id, user.totp_salt) for key in keys]
     code = totp.plain(code)
-    secrets = [
-        totp.secret(key, user.id, user.totp_salt or "")
-        for key in (settings.secret_key, *settings.secret_key_fallbacks)
-    ]
-    step = totp.step_of(secrets, code, utcnow()) if user.has_second_factor else None
+    step = totp.step_of(secrets, code, utcnow())
     if step is not None and step > (user.totp_step or 0):
         user.totp_step = step
         return
