@@ -104,22 +104,3 @@ def test_many_rows_are_changed_while_a_cell_is_on_its_way(page, held):
     expect(page.get_by_label("Email, row 4")).to_have_value("cleo@northfield.example")
     expect(page.locator("#toasts [data-tone=warn]")).to_have_count(0)
     is_what_a_reload_shows(page)
-
-
-def test_the_page_of_one_row_stays_true(page):
-    """It has no counts, no send bar: what an edit tells of them has no place there, nothing is said in the console, and what
-    changes more than one cell draws the page anew."""
-    row = page.locator("tbody tr").first.get_attribute("id")
-    page.goto(f"{page.url.partition('?')[0]}/rows/{row.removeprefix('row-')}")
-    page.get_by_label("Role, row 2").select_option("Analyst")
-    expect(page.get_by_text("New invite")).to_be_visible()
-    page.get_by_role("heading").click()
-    page.keyboard.press("Control+z")
-    expect(page.get_by_text("Not a role.")).to_be_visible()
-    expect(page.get_by_label("Role, row 2")).to_have_value("Analsyt")
-    page.get_by_role("button", name="Remove row 2").click()
-    expect(page.get_by_text("Removed", exact=True)).to_be_visible()
-    page.locator("#toasts").get_by_role("button", name="Undo").click()
-    expect(page.get_by_text("Not a role.")).to_be_visible()
-    expect(page.get_by_role("button", name="Remove row 2")).to_be_visible()
-    expect(page.get_by_role("heading", level=1)).to_have_text("Row 2 of staff.csv")

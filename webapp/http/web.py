@@ -179,12 +179,6 @@ def is_fragment() -> bool:
     )
 
 
-def is_elsewhere(address: str) -> bool:
-    """Whether htmx asks from another page than the one at this address."""
-    here = request.headers.get("HX-Current-URL")
-    return here is not None and urlsplit(here).path != address
-
-
 def page_or_fragment(
     page: str, fragment: str, /, status: int = 200, **context: Any
 ) -> tuple[str, int]:

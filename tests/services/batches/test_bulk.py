@@ -70,7 +70,7 @@ class TestOffers:
     def test_many_rows_with_a_misspelt_domain_are_counted_and_listed_first(self, admin):
         batch = make_review(admin, [(f"u{n}@gmial.com", "Analyst", "") for n in range(11)])
         assert offered(batch) == [("email", "@gmial.com", "@gmail.com", tuple(range(2, 13)))]
-        assert bulk_edit.preview(bulk_fix.propose_fix(batch, "email", "@gmial.com", "@gmail.com")).count == 11
+        assert len(bulk_fix.propose_fix(batch, "email", "@gmial.com", "@gmail.com").changes) == 11
 
     def test_a_word_that_resembles_nothing_is_not_offered(self, admin):
         assert offered(make_review(admin, [(f"a@{DOMAIN}", "Zzzz", ""), (f"b@{DOMAIN}", "Zzzz", "")])) == []
@@ -138,8 +138,8 @@ class TestFix:
     def test_is_shown_first_row_by_row(self, admin):
         batch = make_review(admin, [(f"u{n}@{DOMAIN}", "Analsyt", "") for n in range(4)])
         proposal = bulk_fix.propose_fix(db.session.get(Batch, batch.id), "role", "Analsyt", "Analyst")
-        expected = [(line, "Analsyt", "Analyst") for line in (2, 3, 4, 5)]
-        assert bulk_edit.preview(proposal) == bulk_edit.Preview(4, expected)
+        shown = [(change.row.line, change.before, change.after) for change in proposal.changes]
+        assert shown == [(line, "Analsyt", "Analyst") for line in (2, 3, 4, 5)]
         assert cell(batch, 2, "role") == "Analsyt"
 
     @pytest.mark.slow
@@ -172,9 +172,9 @@ class TestReplace:
     def test_counts_and_shows_first_then_changes_all_rows_in_one_step(self, admin):
         batch = make_review(admin, [(f"u{n}@old.example", "Analyst", "") for n in range(30)])
         asked = Replacement("email", "@old.example", f"@{DOMAIN}")
-        preview = bulk_edit.preview(bulk_edit.propose_replacement(db.session.get(Batch, batch.id), asked))
-        assert (preview.count, len(preview.examples)) == (30, bulk_edit.LISTED)
-        assert preview.examples[0] == (2, "u0@old.example", f"u0@{DOMAIN}")
+        found = bulk_edit.propose_replacement(db.session.get(Batch, batch.id), asked).changes
+        assert (found[0].before, found[0].after) == ("u0@old.example", f"u0@{DOMAIN}")
+        assert len(found) == 30
         done = bulk_edit.replace(batch.id, asked, admin)
         assert done.count == 30
         assert {row.email.partition("@")[2] for row in rows_now(batch.id)} == {DOMAIN}

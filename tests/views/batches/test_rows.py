@@ -223,12 +223,6 @@ class TestTwins:
         assert db.session.get(Batch, batch.id).counts == before
 
 
-def test_a_row_has_an_address_of_its_own(admin, batch):
-    row = rows_of(batch)[0]
-    assert admin.get(f"/batches/{batch.id}/rows/{row.id}").page.h1 == "Row 2 of staff.csv"
-    admin.get(f"/batches/{batch.id + 1}/rows/{row.id}", 404)
-
-
 def test_an_edit_of_a_removed_row_is_a_conflict(admin, batch):
     row = rows_of(batch)[0]
     admin.post(f"/batches/{batch.id}/rows/{row.id}/removal", status=200, htmx=True)

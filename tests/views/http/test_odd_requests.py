@@ -11,7 +11,7 @@ HUGE = 10**30
 
 
 def test_a_number_that_no_database_takes_is_not_there(admin):
-    for path in (f"/batches/{HUGE}", f"/batches/1/rows/{HUGE}", f"/messages/{HUGE}", f"/batches/{HUGE}/report.csv"):
+    for path in (f"/batches/{HUGE}", f"/batches/1/lines/{HUGE}", f"/messages/{HUGE}", f"/batches/{HUGE}/report.csv"):
         admin.get(path, 404)
 
 

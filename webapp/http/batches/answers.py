@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from flask import Response, flash, render_template, url_for
+from flask import render_template, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
 from webapp.core.text.formatting import plural
 from webapp.http.batches.review_page import review_context, row_context
-from webapp.http.web import is_elsewhere, is_fragment, redirect_to
+from webapp.http.web import is_fragment, redirect_to
 from webapp.models import Batch
 from webapp.services.batches import corrections, review
 from webapp.services.batches.changes import Place, Result
@@ -46,10 +46,6 @@ def draw_review(batch_id: int, said: str, undo: int | None = None) -> str | Base
     """The whole review, with the same filter and page, and a toast. undo: the version of the step that it offers to undo."""
     if not is_fragment():
         return redirect_to("batches.show", batch_id=batch_id, say=said)
-    # from the page of one row: load that page again
-    if is_elsewhere(url_for("batches.show", batch_id=batch_id)):
-        flash(said)
-        return Response(status=200, headers={"HX-Refresh": "true"})
     context = review_context(review.get_batch(batch_id))
     return render_template("batches/edits/_redrawn.html", said=said, undo=undo, **context)
 

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import func, select
 
 from webapp.core.errors import ConflictError, NotFoundError, RuleViolationError
-from webapp.core.files.cleaning import clean, clip
+from webapp.core.files.cleaning import clean
 from webapp.core.lists.row_filter import Find
 from webapp.core.plan.planner import Mode
 from webapp.core.plan.registry import ALL_GROUPS, Registry, fold
@@ -20,17 +20,6 @@ from webapp.schemas.rows import FIELDS, split_groups
 from webapp.services.batches import cell_edit, changes, planner, row_search
 from webapp.services.batches.changes import Change, Proposal, Result, check_length
 from webapp.services.directory import lookup
-
-LISTED = 25
-"""Rows shown as what a change would do."""
-
-
-@dataclass(frozen=True, slots=True)
-class Preview:
-    """What a change would do: in how many rows, and (line, before, after) of the first of them."""
-
-    count: int
-    examples: Sequence[tuple[int, str, str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,19 +53,15 @@ class Replacement:
         return clean(replaced)
 
 
-def preview(proposal: Proposal) -> Preview:
-    """What carrying this out would do to cells."""
-    changed = [
-        (change.row.line, clip(change.before), clip(change.after))
-        for change in proposal.changes
-        if change.row and change.before != change.after
-    ]
-    return Preview(len(changed), changed[:LISTED])
-
-
 def change_cells(rows: Iterable[Row], field: str, new: Callable[[str], str]) -> Proposal:
     """Make something else of a cell of each of these rows."""
-    return Proposal([Change(row, field, row.cell(field), new(row.cell(field))) for row in rows])
+    changed = []
+    for row in rows:
+        cell = row.cell(field)
+        after = new(cell)
+        if after != cell:
+            changed.append(Change(row, field, cell, after))
+    return Proposal(changed)
 
 
 def load_rows(batch: Batch, ids: Iterable[int]) -> list[Row]:

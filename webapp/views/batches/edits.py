@@ -20,7 +20,6 @@ from webapp.http.web import (
     current_user,
     get_number,
     is_fragment,
-    page_or_fragment,
     redirect_to,
     require,
 )
@@ -102,8 +101,8 @@ def steps(batch_id: int) -> str | BaseResponse:
 def fixes(batch_id: int) -> str | BaseResponse:
     """What a fix would change, row by row."""
     asked = load_fix()
-    shown = bulk_edit.preview(bulk_fix.propose_fix(review.get_batch(batch_id), **asked))
-    return draw_part("batches/edits/_fix.html", batch_id, preview=shown, **asked)
+    proposal = bulk_fix.propose_fix(review.get_batch(batch_id), **asked)
+    return draw_part("batches/edits/_fix.html", batch_id, changes=proposal.changes, **asked)
 
 
 @bp.post("/fixes")
@@ -124,26 +123,19 @@ def load_fix() -> dict[str, str]:
 def preview(batch_id: int) -> str | BaseResponse:
     """What find and replace would do: in how many rows, and the first of them."""
     batch = review.get_batch(batch_id)
-    shown, refusal = None, ""
+    template = "batches/edits/_replaceable.html"
     try:
-        shown = bulk_edit.preview(bulk_edit.propose_replacement(batch, load_replacement()))
+        proposal = bulk_edit.propose_replacement(batch, load_replacement())
     except RuleViolationError as error:
-        refusal = str(error)
-    return draw_part("batches/edits/_replaceable.html", batch_id, preview=shown, refusal=refusal)
+        return draw_part(template, batch_id, changes=[], refusal=str(error))
+    return draw_part(template, batch_id, changes=proposal.changes, refusal="")
 
 
 @bp.get("/replacements/new")
 @require(MAKE)
-def replacing(batch_id: int) -> tuple[str, int] | BaseResponse:
-    """Find and replace: the inside of its dialog, or a page."""
-    batch = review.get_batch(batch_id)
-    if batch.state is not BatchState.REVIEWING:
-        return redirect_to("batches.show", batch_id=batch_id)
-    return page_or_fragment(
-        "batches/edits/replace.html",
-        "batches/edits/_replace.html",
-        batch=batch,
-    )
+def replacing(batch_id: int) -> str | BaseResponse:
+    """Find and replace: the inside of its dialog."""
+    return draw_part("batches/edits/_replace.html", batch_id)
 
 
 @bp.post("/replacements")

@@ -1,4 +1,4 @@
-"""Rows under review: every row at its own address, each cell edited in place."""
+"""Rows under review, one at a time: each cell edited in place, rows removed and put back."""
 
 from __future__ import annotations
 
@@ -8,25 +8,12 @@ from werkzeug.wrappers import Response as BaseResponse
 from webapp.core.security.permissions import Permission
 from webapp.http.batches.answers import draw_rows, undo_address
 from webapp.http.batches.review_page import row_context
-from webapp.http.web import current_user, is_fragment, page_or_fragment, redirect_to, require
-from webapp.models import BatchKind, BatchState
-from webapp.services.batches import cell_edit, review
+from webapp.http.web import current_user, is_fragment, redirect_to, require
+from webapp.models import BatchKind
+from webapp.services.batches import cell_edit
 from webapp.services.batches.changes import Result
 
 bp = Blueprint("rows", __name__, url_prefix="/batches/<int:batch_id>/rows/<int:row_id>")
-
-
-@bp.get("")
-@require(Permission.BATCHES_SEE)
-def show(batch_id: int, row_id: int) -> BaseResponse | tuple[str, int]:
-    """One row: as a part of the grid for htmx, as a page of its own otherwise."""
-    batch = review.get_batch(batch_id)
-    row = cell_edit.find_row(batch_id, row_id)
-    if batch.state is not BatchState.REVIEWING:
-        return redirect_to("batches.show", batch_id=batch_id)
-    return page_or_fragment(
-        "batches/rows/show.html", "batches/rows/_row.html", row=row, **row_context(batch)
-    )
 
 
 @bp.patch("")
@@ -39,7 +26,7 @@ def update(batch_id: int, row_id: int) -> BaseResponse | tuple[str, int]:
         batch_id, row_id, field, form.get("value", ""), form.get("seen"), current_user()
     )
     if not is_fragment():
-        return redirect_to("rows.show", batch_id=batch_id, row_id=row_id)
+        return redirect_to("batches.show", batch_id=batch_id)
     status = 409 if result.newer else 422 if result.rows[0].issues_of(field) else 200
     return draw_rows(result, {(row_id, field)}, status=describe_cell(result)), status
 
