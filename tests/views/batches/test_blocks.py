@@ -176,11 +176,3 @@ class TestRefused:
         admin.post(f"/batches/{batch.id}/discard", status=303)
         answer = paste(admin, batch, {"cells": block}, None)
         assert answer.location == f"/batches/{batch.id}"
-
-
-def test_without_htmx_it_lands_on_the_review(admin, batch):
-    block = json.dumps({"cells": cells(batch, {(2, "role"): "Remote"})})
-    assert admin.post(f"/batches/{batch.id}/blocks", {"block": block}, 303).location == f"/batches/{batch.id}"
-    block = json.dumps({"lines": [{"email": "new@x.org", "role": "Remote"}]})
-    assert admin.post(f"/batches/{batch.id}/blocks/rows", {"block": block}, 303).location == f"/batches/{batch.id}"
-    assert [row.email for row in rows_of(batch)][4:] == ["new@x.org"]

@@ -86,7 +86,7 @@ class TestAFileWhoseColumnsAreNotRecognised:
         batch = stage(admin, HR)
         page = match_columns(admin, batch, "ignore", "role", "ignore", status=422).page
         assert [selected_use(page, place) for place in range(3)] == ["ignore", "role", "ignore"]
-        assert "No column is chosen for the email addresses." in page.text
+        assert "One column has to hold the email addresses" in page.text
         assert "No column holds the email yet." in page.text
         assert not [a for a in page.all("input", id="remember") if "checked" in a]
         assert db.session.get(Batch, batch.id).state is BatchState.MAPPING
@@ -94,7 +94,7 @@ class TestAFileWhoseColumnsAreNotRecognised:
     def test_two_columns_for_one_field_ask_which_counts(self, admin):
         batch = stage(admin, HR)
         page = match_columns(admin, batch, "email", "role", "role", status=422).page
-        assert "Two columns are used as Role." in page.text
+        assert "One column has to hold the email addresses, and one the roles." in page.text
         assert page.text.count("Which one counts?") == 2
 
     def test_another_choice_is_drawn_anew_and_stands_in_the_address(self, admin):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
@@ -140,8 +141,9 @@ def _show_columns(page: MappingPage, table: Table, chosen: Uses | None, role: st
         title = name_of(table.header, place)
         columns.append(Column(place, title, samples, use, state, is_like_group))
     page.columns = columns
-    page.doubled = _find_doubled(uses)
-    page.missing = [each for each in REQUIRED if each not in uses.values()]
+    counts = Counter(uses.values())
+    page.doubled = [each for each in REQUIRED if counts[each] > 1]
+    page.missing = [each for each in REQUIRED if not counts[each]]
     page.to_choose = list(page.missing)
     if role and Field.ROLE in page.missing:
         page.role = role
@@ -177,12 +179,6 @@ def _mask(lines: Sequence[Line]) -> list[Line]:
     return masked
 
 
-def _find_doubled(uses: Uses) -> list[Field]:
-    """The fields that two columns are used for, though one may be."""
-    used = list(uses.values())
-    return [each for each in REQUIRED if used.count(each) > 1]
-
-
 def choose(
     batch_id: int,
     choice: Choice,
@@ -200,8 +196,13 @@ def choose(
     Raises UnreadableFileError, also where fields are missing, TooManyRowsError unless split, and ConflictError.
     """
     batch = review.get_batch(batch_id)
-    held = _check_columns(choice)
-    role = choice.role if not held.of(Field.ROLE) else ""
+    held = Places(choice.columns or {})
+    role = "" if held.of(Field.ROLE) else choice.role
+    if len(held.of(Field.EMAIL)) != 1 or len(held.of(Field.ROLE)) != (not role):
+        raise UnreadableFileError(
+            "One column has to hold the email addresses, and one the roles.",
+            "Choose these, or one role for all rows, and go on.",
+        )
     if role:
         bulk_edit.official_name("role", role, lookup.registry(), by)
     source = replace(
@@ -229,25 +230,6 @@ def choose(
         for part in batches:
             bulk_edit.set_role(part.id, bulk_edit.Chosen(find=EVERYTHING), role, by)
     return batch
-
-
-def _check_columns(choice: Choice) -> Places:
-    """The chosen columns. Raises UnreadableFileError where a field has none, or two."""
-    held = Places(choice.columns or {})
-    for doubled in _find_doubled(held.uses):
-        raise UnreadableFileError(
-            f"Two columns are used as {doubled.heading}.",
-            "Choose “Ignore” for the one that does not count.",
-        )
-    if not held.of(Field.EMAIL):
-        raise UnreadableFileError(
-            "No column is chosen for the email addresses.", "Choose one and go on."
-        )
-    if not held.of(Field.ROLE) and not choice.role:
-        raise UnreadableFileError(
-            "No column is chosen for the roles.", "Choose one, or one role for all rows, and go on."
-        )
-    return held
 
 
 def _lock_batch(batch_id: int, version: int | None) -> Batch:

@@ -78,44 +78,41 @@ def typed(batch: Batch) -> dict[str, Any]:
 @bp.route("", methods=["PATCH", "POST"])
 @require(Permission.INVITATIONS_MAKE)
 def update(batch_id: int) -> str | BaseResponse | tuple[str, int]:
-    """Save the batch's e-mail. Wrong values are explained under their fields, and nothing is stored."""
-    try:
-        batch = save(batch_id)
-    except ValidationError as error:
-        return refused(batch_id, error.messages_dict)
-    if not is_fragment():
-        return redirect_to("letter.show", batch_id=batch_id, say="Saved.")
-    return render_template("batches/_letter_saved.html", said="Invitation saved", **context(batch))
+    """Save the batch's e-mail."""
+    return save(batch_id, is_test=False)
 
 
 @bp.post("/tests")
 @require(Permission.INVITATIONS_MAKE)
 def test(batch_id: int) -> str | BaseResponse | tuple[str, int]:
     """Save what is typed and send it to the current user as a test."""
+    return save(batch_id, is_test=True)
+
+
+def save(batch_id: int, *, is_test: bool) -> str | BaseResponse | tuple[str, int]:
+    """Store what is typed. Wrong values are explained under their fields, and nothing is stored."""
+    said = "Invitation saved"
+    problems = {}
     try:
-        batch = save(batch_id)
-        message = trial_message.send_test(current_user(), batch_id)
+        asked = OptionsSchema(only=ASKED).load(request.form)
+        options.change(batch_id, current_user(), **asked)
+        if is_test:
+            message = trial_message.send_test(current_user(), batch_id)
+            said = f"Test on its way to {message.recipient}"
     except ValidationError as error:
-        return refused(batch_id, error.messages_dict)
+        problems = error.messages_dict
     except RuleViolationError as refusal:
-        return refused(batch_id, {"test": [str(refusal)]})
-    said = f"Test on its way to {message.recipient}"
-    if not is_fragment():
-        return redirect_to("letter.show", batch_id=batch_id, say=said)
-    return render_template("batches/_letter_saved.html", said=said, **context(batch))
-
-
-def save(batch_id: int) -> Batch:
-    """Store the two options that the form carries."""
-    return options.change(batch_id, current_user(), **OptionsSchema(only=ASKED).load(request.form))
-
-
-def refused(batch_id: int, problems: dict[str, Any]) -> tuple[str, int]:
-    """The form again, with what was typed."""
+        if not is_test:
+            raise
+        problems = {"test": [str(refusal)]}
     shown = context(review.get_batch(batch_id))
-    shown["typed"] |= {name: request.form[name] for name in ASKED if name in request.form}
-    shown["problems"] = problems
-    return page_or_fragment("batches/letter.html", "batches/_letter.html", 422, **shown)
+    if problems:
+        shown["typed"] |= {name: request.form[name] for name in ASKED if name in request.form}
+        shown["problems"] = problems
+        return page_or_fragment("batches/letter.html", "batches/_letter.html", 422, **shown)
+    if not is_fragment():
+        return redirect_to("letter.show", batch_id=batch_id, say=f"{said}.")
+    return render_template("batches/_letter_saved.html", said=said, **shown)
 
 
 def context(batch: Batch) -> dict[str, Any]:

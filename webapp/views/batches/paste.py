@@ -7,55 +7,50 @@ from typing import Any
 
 from flask import Blueprint, render_template, request
 from marshmallow import ValidationError
-from werkzeug.wrappers import Response as BaseResponse
 
 from webapp.core.errors import RuleViolationError
 from webapp.core.security.permissions import Permission
 from webapp.core.text.formatting import plural
-from webapp.http.batches.answers import Toast, draw_rows, undo_address
-from webapp.http.web import current_user, is_fragment, redirect_to, require
+from webapp.http.batches.answers import draw_rows, undo_address
+from webapp.http.web import current_user, require
 from webapp.schemas.blocks import BlockSchema
 from webapp.services.batches import cell_edit
 from webapp.services.batches.cell_edit import CellEdit
-from webapp.services.batches.changes import Result
 
 bp = Blueprint("paste", __name__, url_prefix="/batches/<int:batch_id>/blocks")
 
 
 @bp.post("")
 @require(Permission.INVITATIONS_MAKE)
-def create(batch_id: int) -> str | BaseResponse:
+def create(batch_id: int) -> str:
     """Fill cells; lines that found no row are offered as new rows."""
     pasted = load_block()
-    result = cell_edit.paste(
-        batch_id, [CellEdit(**cell) for cell in pasted["cells"]], current_user()
-    )
-    if not is_fragment():
-        return redirect_to("batches.show", batch_id=batch_id)
+    edits = [CellEdit(**cell) for cell in pasted["cells"]]
+    result = cell_edit.paste(batch_id, edits, current_user())
     said = f"{plural(len(result.changes), 'cell')} changed"
+    status = f"{said}."
     problems = sum(bool(row.issues) for row in result.rows if not row.removed_at)
-    status = (
-        f"{said}. {plural(problems, 'row')} of the block {'has' if problems == 1 else 'have'} a problem."
-        if problems
-        else f"{said}."
-    )
-    toasts = [{"text": said, "undo": undo_address(result.batch, result.version)}, *warnings(result)]
-    return draw_rows(result, toasts=toasts, status=status) + offer_rows(batch_id, pasted["lines"])
-
-
-def warnings(result: Result) -> list[Toast]:
-    """What was not pasted, and why."""
-    removed = sum(bool(row.removed_at) for row in result.rows)
-    toasts: list[Toast] = []
+    if problems:
+        have = "has" if problems == 1 else "have"
+        status += f" {plural(problems, 'row')} of the block {have} a problem."
+    toasts = [{"text": said, "undo": undo_address(result.batch, result.version)}]
     if result.newer:
-        title = f"{plural(len(result.newer), 'cell')} left alone"
-        text = "Someone else made newer changes there, and they are shown."
-        toasts.append({"text": text, "title": title, "tone": "warn"})
-    if removed:
-        title = f"{plural(removed, 'row')} removed meanwhile"
-        text = "Nothing was pasted there: put back what was removed first."
-        toasts.append({"text": text, "title": title, "tone": "warn"})
-    return toasts
+        toasts.append(
+            {
+                "tone": "warn",
+                "title": f"{plural(len(result.newer), 'cell')} left alone",
+                "text": "Someone else made newer changes there, and they are shown.",
+            }
+        )
+    if removed := sum(bool(row.removed_at) for row in result.rows):
+        toasts.append(
+            {
+                "tone": "warn",
+                "title": f"{plural(removed, 'row')} removed meanwhile",
+                "text": "Nothing was pasted there: put back what was removed first.",
+            }
+        )
+    return draw_rows(result, toasts=toasts, status=status) + offer_rows(batch_id, pasted["lines"])
 
 
 def offer_rows(batch_id: int, lines: list[dict[str, str]]) -> str:
@@ -65,12 +60,10 @@ def offer_rows(batch_id: int, lines: list[dict[str, str]]) -> str:
 
 @bp.post("/rows")
 @require(Permission.INVITATIONS_MAKE)
-def append(batch_id: int) -> str | BaseResponse:
+def append(batch_id: int) -> str:
     """Add the lines that found no row as rows of their own."""
     result = cell_edit.add_rows(batch_id, load_block()["lines"], current_user())
     said = f"{plural(len(result.rows), 'row')} added"
-    if not is_fragment():
-        return redirect_to("batches.show", batch_id=batch_id, say=f"{said}.")
     undo = undo_address(result.batch, result.version)
     toasts = [{"text": f"{said} below the last one", "undo": undo}]
     return draw_rows(result, toasts=toasts, status=f"{said}.") + offer_rows(batch_id, [])
