@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Literal, NamedTuple
@@ -20,8 +20,6 @@ MANY_GROUPS = 5
 """So many groups gained at once count as widening somebody's access by much."""
 MERGEABLE = {"code": "merge"}
 """Note of a row whose groups, and nothing else, differ from those of another row with the same e-mail."""
-DUPLICATE_CODES = ("duplicate", "duplicate_differs")
-"""Codes of issues with another row of the same e-mail."""
 
 Ref = tuple[str, int]
 """A person by kind ("user" or "invitation") and id."""
@@ -199,17 +197,23 @@ class PlannedChange:
     @classmethod
     def from_dict(cls, plan: Plan, stored: Mapping[str, Any]) -> PlannedChange:
         """The change as it was stored, without its issues."""
-        value = dict(stored)
-        for name in ("before", "after"):
-            if name in value:
-                value[name] = Access.from_dict(value[name])
-        for name in ("subject", "notes", "marks"):
-            if name in value:
-                value[name] = tuple(value[name])
-        if "effect" in value:
-            value["effect"] = Effect(value["effect"])
+        value = {name: _READ.get(name, _as_stored)(each) for name, each in stored.items()}
         return cls(plan, **value)
 
+
+def _as_stored(value: Any) -> Any:
+    return value
+
+
+_READ: dict[str, Callable[[Any], Any]] = {
+    "subject": tuple,
+    "before": Access.from_dict,
+    "after": Access.from_dict,
+    "notes": tuple,
+    "marks": tuple,
+    "effect": Effect,
+}
+"""What a stored value becomes again."""
 
 _STORED = [
     field.name
@@ -258,15 +262,21 @@ def _plan_duplicates(rows: list[Candidate], planned: dict[int, PlannedChange]) -
 
 def _block(change: PlannedChange, row: Candidate, other: Candidate) -> PlannedChange:
     """Note the conflict with another row of the same e-mail. Of several others, the first one is named."""
+    if change.twin is not None:
+        return change
     is_broken = bool(row.issues or other.issues)
-    notes, issues = change.notes, change.issues
-    if row.role == other.role and not is_broken and MERGEABLE not in notes:
+    code = "duplicate" if is_broken else "duplicate_differs"
+    notes = change.notes
+    if row.role == other.role and not is_broken:
         notes = (*notes, MERGEABLE)
-    if not any(issue.code in DUPLICATE_CODES for issue in issues):
-        code = "duplicate" if is_broken else "duplicate_differs"
-        issues = (*issues, Issue("email", code, {"row": other.line}))
-    twin = other.line if change.twin is None else change.twin
-    return replace(change, plan=Plan.ATTENTION, marks=(), issues=issues, notes=notes, twin=twin)
+    return replace(
+        change,
+        plan=Plan.ATTENTION,
+        marks=(),
+        issues=(*change.issues, Issue("email", code, {"row": other.line})),
+        notes=notes,
+        twin=other.line,
+    )
 
 
 def _plan_single(row: Candidate, person: Person | None, policy: Policy) -> PlannedChange:

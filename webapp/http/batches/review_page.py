@@ -38,19 +38,20 @@ def review_context(batch: Batch) -> dict[str, Any]:
     """What review.html and its parts show. Stale plans are made again for it, and stored once it has answered."""
     if plans := replan.show(batch):
         run_after_response(replan.store_shown, batch.id, plans)
-    page = row_search.find_page(batch, asked_for())
-    context = {**row_context(batch), "page": page}
-    if batch.kind is not BatchKind.UPLOAD:
-        context["page"] = page = with_left_out(page, asked_for(), context["left_out"])
+    context = row_context(batch)
+    page = row_search.find_page(batch, context["find"])
+    if batch.kind is BatchKind.UPLOAD:
         return context | {
-            "names": people_rows.names(page.rows),
-            "original": reverts.original(batch),
+            "page": page,
+            "same_file": review.find_same_file(batch),
+            "is_file_kept": upload.is_file_kept(batch),
+            "Mode": Mode,
         }
-    return {
-        **context,
-        "same_file": review.find_same_file(batch),
-        "is_file_kept": upload.is_file_kept(batch),
-        "Mode": Mode,
+    page = with_left_out(page, context["find"], context["left_out"])
+    return context | {
+        "page": page,
+        "names": people_rows.names(page.rows),
+        "original": reverts.original(batch),
     }
 
 
@@ -110,18 +111,15 @@ def kind_context(batch: Batch) -> dict[str, Any]:
     """What an action or a revert is called: `kind_words`, and in `does` what is done to how many; None for an upload."""
     if batch.kind is BatchKind.UPLOAD:
         return {"kind_words": None}
-    action = batch.doing
-    if batch.kind is BatchKind.REVERT or action is None:
+    made = None
+    if batch.kind is BatchKind.REVERT:
         words, does = action_phrases.REVERT, action_phrases.name_revert(batch.counts)
     else:
-        words, does = (
-            action_phrases.words_of(action),
-            batch_phrases.describe_title({**batch.title, "n": batch.to_send}),
-        )
-    deactivates = (
-        action is not None and action.do is Do.DEACTIVATE and batch.state is BatchState.REVIEWING
-    )
-    made = invitations.count_made_by_people_of(batch, current_user()) if deactivates else None
+        assert batch.doing is not None
+        words = action_phrases.words_of(batch.doing)
+        does = batch_phrases.describe_title({**batch.title, "n": batch.to_send})
+        if batch.doing.do is Do.DEACTIVATE and batch.state is BatchState.REVIEWING:
+            made = invitations.count_made_by_people_of(batch, current_user())
     return {
         "kind_words": words,
         "does": does,

@@ -95,12 +95,9 @@ def _check(action: Action, by: User) -> Registry:
             "Your role does not include this. Ask an administrator if you need it."
         )
     registry = lookup.registry(by)
-    if action.do is Do.SET_ROLE and action.role not in registry.role_by_id:
-        raise RuleViolationError("This role is not there any more. Choose another.", field="role")
-    if not action.groups <= registry.group_by_id.keys():
-        raise RuleViolationError(
-            "One of these groups is not there any more. Choose again.", field="groups"
-        )
+    is_role_gone = action.do is Do.SET_ROLE and action.role not in registry.role_by_id
+    if is_role_gone or not action.groups <= registry.group_by_id.keys():
+        raise RuleViolationError("This role or group is not there any more. Choose another.")
     return registry
 
 

@@ -20,9 +20,19 @@ from webapp.services.batches import people_rows
 from webapp.services.directory import lookup
 
 _WRITTEN = (
-    "email", "role", "groups", "removed_at", "email_key", "issues", "email_wrong", "role_wrong", "groups_wrong", "plan",
-    "change_dict", "likely_domain",
-)  # fmt: skip
+    "email",
+    "role",
+    "groups",
+    "removed_at",
+    "email_key",
+    "issues",
+    "email_wrong",
+    "role_wrong",
+    "groups_wrong",
+    "plan",
+    "change_dict",
+    "likely_domain",
+)
 """The columns of `Row` that a step may change."""
 
 Values = Mapping[str, Any]

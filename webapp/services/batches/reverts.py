@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, and_, select
 
 from webapp.core.errors import ConflictError, ForbiddenError
 from webapp.core.plan import revert
@@ -16,6 +16,15 @@ from webapp.services.batches.staging import NewRow
 _REVERTIBLE = (BatchState.FINISHED, BatchState.CANCELLED)
 _FINAL = (Do.RESEND, Do.REVOKE)
 """Neither an e-mail nor a link that was ended can be taken back."""
+
+
+_ACTED = (
+    Outcome.INVITED,
+    Outcome.WAITING,
+    Outcome.FAILED,
+    Outcome.UPDATED,
+)
+"""Outcomes of rows for which something was done."""
 
 
 def stage(batch_id: int, by: User) -> tuple[Batch, bool]:
@@ -35,12 +44,13 @@ def stage(batch_id: int, by: User) -> tuple[Batch, bool]:
     rows = _find_rows(original) if _may_have_any(original) else []
     if not rows:
         raise ConflictError(f"This {original.kind.value} left nothing that could be reverted.")
+    title = original.title or {"code": "text", "text": original.name}
     batch = staging.stage_rows(
         rows,
         by,
         {"reverts": original.id},
         kind=BatchKind.REVERT,
-        title={"code": "revert", "of": original.title or {"code": "text", "text": original.name}},
+        title={"code": "revert", "of": title},
         action=original.action,
         reverts_id=original.id,
     )
@@ -50,7 +60,8 @@ def stage(batch_id: int, by: User) -> tuple[Batch, bool]:
 def _find_rows(original: Batch) -> list[NewRow]:
     """A row for each that did something which can be taken back, with the same number."""
     refs: dict[int, Ref] = {}
-    for row in db.session.scalars(select(Row).where(_acted(original)).order_by(Row.line)):
+    acted = select(Row).where(_acted(original)).order_by(Row.line)
+    for row in db.session.scalars(acted):
         done = row.change
         if not revert.can_be_undone(done):
             continue
@@ -59,17 +70,25 @@ def _find_rows(original: Batch) -> list[NewRow]:
         elif row.invitation_id:
             refs[row.line] = ("invitation", row.invitation_id)
     people = staging.find_people(refs.values())
-    return [people[ref] | {"line": line} for line, ref in refs.items() if ref in people]
+    rows = []
+    for line, ref in refs.items():
+        if ref in people:
+            rows.append(people[ref] | {"line": line})
+    return rows
 
 
 def _acted(original: Batch) -> ColumnElement[bool]:
-    acted = Row.outcome.in_([Outcome.INVITED, Outcome.WAITING, Outcome.FAILED, Outcome.UPDATED])
-    return (Row.batch_id == original.id) & Row.removed_at.is_(None) & acted
+    return and_(
+        Row.batch_id == original.id,
+        Row.removed_at.is_(None),
+        Row.outcome.in_(_ACTED),
+    )
 
 
 def _may_have_any(original: Batch) -> bool:
-    is_final = original.doing is not None and original.doing.do in _FINAL
-    return original.state in _REVERTIBLE and original.kind is not BatchKind.REVERT and not is_final
+    if original.kind is BatchKind.REVERT or original.state not in _REVERTIBLE:
+        return False
+    return original.doing is None or original.doing.do not in _FINAL
 
 
 # Questions

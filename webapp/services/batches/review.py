@@ -84,18 +84,20 @@ def find_same_file(batch: Batch) -> list[Batch]:
 
 
 def list_batches(
-    before: int | None = None, limit: int = 50, kind: BatchKind | None = None
+    limit: int = 50,
+    before: int | None = None,
+    kind: BatchKind | None = None,
+    states: Sequence[BatchState] = (),
 ) -> Sequence[Batch]:
-    """All batches, or those of a kind, newest first; `before`: an id to go on from."""
-    query = select(Batch).options(*_WHO).order_by(Batch.id.desc()).limit(limit)
-    query = query.where(Batch.kind == kind) if kind else query
-    return db.session.scalars(query.where(Batch.id < before) if before else query).all()
-
-
-def list_unfinished(limit: int) -> Sequence[Batch]:
-    """What is under review or at work, newest first."""
-    standing = select(Batch).options(*_WHO).where(Batch.state.in_(OPEN_STATES))
-    return db.session.scalars(standing.order_by(Batch.id.desc()).limit(limit)).all()
+    """Batches of any kind and state, or of some, newest first; `before`: an id to go on from."""
+    query = select(Batch).options(*_WHO)
+    if states:
+        query = query.where(Batch.state.in_(states))
+    if kind:
+        query = query.where(Batch.kind == kind)
+    if before:
+        query = query.where(Batch.id < before)
+    return db.session.scalars(query.order_by(Batch.id.desc()).limit(limit)).all()
 
 
 _WHO = tuple(joinedload(who).lazyload(User.role) for who in (Batch.uploaded_by, Batch.confirmed_by))

@@ -26,15 +26,23 @@ def stage_rows(rows: Sequence[NewRow], by: User, details: dict[str, Any], **colu
 
     details: what the audit log says of it. columns: of the batch.
     """
-    usual = {"skip_errors": True, "valid_days": in_force.settings().invite_days}
-    whose = {"planned_for_id": by.id, "uploaded_by_id": by.id}
-    batch = Batch(state=BatchState.REVIEWING, counts={}, **(usual | whose | columns))
+    values = {
+        "state": BatchState.REVIEWING,
+        "skip_errors": True,
+        "valid_days": in_force.settings().invite_days,
+        "planned_for_id": by.id,
+        "uploaded_by_id": by.id,
+        "counts": {},
+        **columns,
+    }
+    batch = Batch(**values)
     db.session.add(batch)
     db.session.flush()
-    unplanned = {"batch_id": batch.id, "plan": Plan.ATTENTION, "issues": []}
-    read = [{f"read_{field}": row[field] for field in FIELDS} for row in rows]
-    values = [unplanned | row | cells for row, cells in zip(rows, read, strict=True)]
-    db.session.execute(insert(Row), values)
+    for row in rows:
+        row |= {"batch_id": batch.id, "plan": Plan.ATTENTION, "issues": []}
+        for field in FIELDS:
+            row[f"read_{field}"] = row[field]
+    db.session.execute(insert(Row), rows)
     replan.plan_batch(batch)
     is_upload = batch.kind is BatchKind.UPLOAD
     action = AuditAction.BATCH_UPLOADED if is_upload else AuditAction.BATCH_STAGED
@@ -73,7 +81,7 @@ def stage_again(batch_id: int, by: User) -> Batch:
     if found := db.session.scalar(open_one):
         db.session.rollback()
         return found
-    rows = [_copy_row(row) for row in report.changed_since(old)]
+    rows = [_copy(row, _COPIED_OF_ROW) for row in report.changed_since(old)]
     if not rows:
         raise ConflictError(f"No row of this {old.kind.value} was skipped because of a change.")
     number = {"n": len(rows)}
@@ -81,7 +89,7 @@ def stage_again(batch_id: int, by: User) -> Batch:
         rows,
         by,
         {"again": old.id},
-        **{name: getattr(old, name) for name in _COPIED},
+        **_copy(old, _COPIED),
         title={**old.title, **number} if old.kind is BatchKind.ACTION else old.title,
         facts=[{"code": "again", **number, "kind": old.kind.value, "batch": old.id}],
         skip_errors=old.kind is not BatchKind.UPLOAD,
@@ -89,13 +97,28 @@ def stage_again(batch_id: int, by: User) -> Batch:
     )
 
 
+def _copy(model: Batch | Row, names: Sequence[str]) -> dict[str, Any]:
+    return {name: getattr(model, name) for name in names}
+
+
 _COPIED = (
-    "kind", "file_name", "header", "columns", "mode", "change_roles", "valid_days", "message", "action", "reverts_id",
-)  # fmt: skip
-
-
-def _copy_row(row: Row) -> NewRow:
-    """The row with its cells as they were edited."""
-    copied = ("line", "email", "email_key", "role", "groups", "read_cells")
-    subject = {name: row.change_dict[name] for name in ("subject",) if name in row.change_dict}
-    return {name: getattr(row, name) for name in copied} | {"change_dict": subject}
+    "kind",
+    "file_name",
+    "header",
+    "columns",
+    "mode",
+    "change_roles",
+    "valid_days",
+    "message",
+    "action",
+    "reverts_id",
+)
+_COPIED_OF_ROW = (
+    "line",
+    "email",
+    "email_key",
+    "role",
+    "groups",
+    "read_cells",
+    "change_dict",
+)

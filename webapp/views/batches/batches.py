@@ -36,7 +36,7 @@ def index() -> str:
     """All uploads, actions and reverts, or those of a kind, newest first."""
     before, asked = get_number(request.args, "before"), request.args.get("kind")
     kind = member(BatchKind, asked)
-    found = batches.list_batches(before, kind=kind)
+    found = batches.list_batches(before=before, kind=kind)
     return render_template(
         "batches/index.html",
         batches=found,

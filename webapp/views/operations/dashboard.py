@@ -25,7 +25,7 @@ def index() -> str:
         current_user().may(Permission.INVITATIONS_MAKE),
         current_user().may(Permission.BATCHES_SEE),
     )
-    unfinished = review.list_unfinished(FEW + 1) if sees else []
+    unfinished = review.list_batches(FEW + 1, states=review.OPEN_STATES) if sees else []
     weeks = dashboard.weeks() if current_user().may(Permission.USERS_SEE) else []
     return render_template(
         "operations/home/index.html",
