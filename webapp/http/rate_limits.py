@@ -13,9 +13,8 @@ from enum import StrEnum
 import redis
 from flask import current_app
 from limits.storage import MemoryStorage, RedisStorage
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
+from webapp import queue
 from webapp.core.security.peers import place_of
 from webapp.services.settings import in_force
 
@@ -48,11 +47,12 @@ class Counters:
     """One app's counters: on the queue server, and in memory while that does not answer."""
 
     def __init__(self, url: str) -> None:
-        pool = redis.ConnectionPool.from_url(
-            url, socket_timeout=TIMEOUT, socket_connect_timeout=TIMEOUT, retry=Retry(NoBackoff(), 0)
-        )
         # The address is a formality: the pool knows it.
-        self._shared = RedisStorage("redis://", connection_pool=pool, key_prefix="muster-limits")
+        self._shared = RedisStorage(
+            "redis://",
+            connection_pool=queue.connect(url, TIMEOUT).connection_pool,
+            key_prefix="muster-limits",
+        )
         self.own = MemoryStorage()
         self._away_until = 0.0
 
