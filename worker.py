@@ -131,7 +131,8 @@ class JobRunner(SimpleWorker):
             return
         began = time.perf_counter()
         how = "done"
-        with self._app.app_context(), logs.about(job=job.id, request=job.meta.get("request")):
+        logs.set_context(job=job.id, request=job.meta.get("request"))
+        with self._app.app_context():
             try:
                 with self.death_penalty_class(JOB_TIMEOUT, JobTimeoutException):
                     job.func(*job.args)
@@ -140,6 +141,7 @@ class JobRunner(SimpleWorker):
                 log.exception("job %s raised an error", job.id)
             ms = round((time.perf_counter() - began) * 1000, 1)
             log.info("job %s %s in %.0f ms", job.id, how, ms, extra={"ms": ms})
+        logs.set_context()
 
     def run_maintenance_tasks(self) -> None:
         """None: RQ would look for jobs of dead workers, and call what those name."""

@@ -1,6 +1,6 @@
 """Lines of the log, alike for web, workers, supervisor and commands: text for people, or one JSON object a line.
 
-What a line is about (which request, which job) is told once, around what happens, and stands in every line meanwhile.
+What a line is about (which request, which job) is set once, where it begins, and stands in every line from then on.
 Whatever looks like the token of a link or a session is left out, wherever it comes from.
 """
 
@@ -9,8 +9,7 @@ import logging
 import re
 import sys
 import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from types import MappingProxyType, TracebackType
@@ -20,7 +19,6 @@ FIELDS = ("method", "path", "status", "ms", "user")
 
 _TOKEN = re.compile(r"(?<![\w-])(?=[\w-]*[0-9])(?=[\w-]*[A-Z])(?=[\w-]*[a-z])[\w-]{40,}")
 _about: ContextVar[Mapping[str, str]] = ContextVar("about", default=MappingProxyType({}))
-
 
 log = logging.getLogger("muster")
 
@@ -41,21 +39,9 @@ def set_up(program: str, log_format: str) -> None:
     )
 
 
-def begin_request(request_id: str) -> None:
-    """Add the id of a request to every log line of this thread, until the next request."""
-    _about.set({"request": request_id})
-
-
-@contextmanager
-def about(**facts: str | None) -> Iterator[None]:
-    """Add fields to every log line inside the block: `about(request=…, job=…)`."""
-    before = _about.get()
-    known = {name: fact for name, fact in facts.items() if fact}
-    _about.set({**before, **known})
-    try:
-        yield
-    finally:
-        _about.set(before)
+def set_context(**facts: str | None) -> None:
+    """Say what every log line of this thread is about from now on: `set_context(request=…, job=…)`."""
+    _about.set({name: fact for name, fact in facts.items() if fact})
 
 
 def request_id() -> str | None:

@@ -26,7 +26,9 @@ def begin_request() -> None:
     g.began = time.perf_counter()
     given = request.headers.get("X-Request-ID", "")
     is_trusted = in_force.environment().trusted_proxies > 0
-    logs.begin_request(given if is_trusted and _ID.fullmatch(given) else secrets.token_hex(6))
+    if not (is_trusted and _ID.fullmatch(given)):
+        given = secrets.token_hex(6)
+    logs.set_context(request=given)
 
 
 def end_request(response: Response) -> Response:

@@ -119,8 +119,8 @@ def test_an_id_of_somebody_else_is_not_believed(client):
 
 
 def test_a_job_carries_the_id_of_who_rang(app, client, queue):
-    with logs.about(request="0123456789ab"):
-        bell.enqueue_send()
+    logs.set_context(request="0123456789ab")
+    bell.enqueue_send()
     job = Queue(bell.QUEUE, connection=bell.connect(queue, 1), serializer="json").jobs[0]
     assert job.meta == {"request": "0123456789ab"}
 

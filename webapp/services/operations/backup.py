@@ -45,10 +45,6 @@ def make(file: Path, *, force: bool = False, with_database: bool = True) -> list
     SQLAlchemyError where the database cannot be read.
     """
     settings = in_force.environment()
-    if not file.parent.is_dir():
-        raise ConflictError(
-            f"There is no folder {file.parent}: make it, and have it belong to the user that Muster runs as."
-        )
     if file.exists() and not force:
         raise ConflictError(
             f"{file} is there already: choose another name, or replace it with --force."
