@@ -25,14 +25,11 @@ _PACE = re.compile(
 def words_of(code: int, text: bytes | str) -> str:
     """Put a reply on one line. The enhanced code, which smtplib leaves on every line, is kept once."""
     decoded = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
-    lines = [
-        "".join(c if c.isprintable() else " " for c in line).strip()
-        for line in decoded.splitlines()
-    ]
-    first = lines[0] if lines else ""
-    enhanced = re.match(r"\d\.\d{1,3}\.\d{1,3}(?= |$)", first)
-    rest = [line.removeprefix(enhanced.group()) if enhanced else line for line in lines[1:]]
-    words = " ".join(" ".join((str(code), first, *rest)).split())
+    said = "".join(c if c.isprintable() else " " for c in decoded)
+    first, *rest = said.split() or [""]
+    if re.fullmatch(r"\d\.\d{1,3}\.\d{1,3}", first):
+        rest = [word for word in rest if word != first]
+    words = " ".join([str(code), first, *rest]).strip()
     return words if len(words) <= LONGEST_WORDS else words[: LONGEST_WORDS - 1] + "…"
 
 

@@ -20,7 +20,7 @@ from webapp.mail.errors import PermanentDeliveryError
 from webapp.mail.messages import Email, on_one_line
 
 LONGEST_LINE = 998
-"""What every server takes (RFC 5322, 2.1.1)."""
+"""What every server takes (RFC 5322, 2.1.1). Shorter lines in ASCII stay as they are, so that a file shows the link whole."""
 LONGEST_WORD = 60
 """A longer one in a header would be folded where it begins, which some programs read as a space."""
 
@@ -53,8 +53,8 @@ def build(
         message["Date"] = format_datetime(date)
         message["Message-ID"] = message_id
         message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no out-of-office answers
-        message.set_content(email.text, cte=_transfer_encoding(email.text))
-        message.add_alternative(email.html, subtype="html", cte=_transfer_encoding(email.html))
+        message.set_content(email.text)
+        message.add_alternative(email.html, subtype="html")
         message.set_boundary("=_" + re.sub(r"[^0-9A-Za-z]", "", message_id.partition("@")[0])[:60])
         return MimeMessage(message_id, recipient, message.as_bytes())
     except (ValueError, LookupError, MessageError) as error:
@@ -87,7 +87,13 @@ class _HeadersAsGiven(EmailPolicy):
         return name, value
 
 
-_POLICY = _HeadersAsGiven(linesep="\r\n", refold_source="none", utf8=True)
+_POLICY = _HeadersAsGiven(
+    linesep="\r\n",
+    refold_source="none",
+    utf8=True,
+    cte_type="7bit",
+    max_line_length=LONGEST_LINE,
+)
 """utf8: an address with letters outside ASCII before the @ travels as it is (SMTPUTF8); all else is ASCII."""
 
 
@@ -111,13 +117,6 @@ def _is_plain(text: str) -> bool:
         and "=?" not in text
         and all(len(word) <= LONGEST_WORD for word in text.split())
     )
-
-
-def _transfer_encoding(text: str) -> str:
-    """Plain where every server takes it, so that a file shows the link whole."""
-    lines = text.encode().splitlines()
-    is_plain = text.isascii() and all(len(line) <= LONGEST_LINE for line in lines)
-    return "7bit" if is_plain else "quoted-printable"
 
 
 @lru_cache(1000)

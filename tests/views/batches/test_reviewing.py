@@ -61,7 +61,7 @@ class TestWhoseReviewItIs:
         path = f"/batches/{shared.id}"
         other.post(f"{path}/confirmation", self.version(other, shared))
         page = other.get(path).page.text
-        assert "Nothing was sent. Plans changed for your role: look again, then send. It is about 1 row (2)." in page
+        assert "Nothing was sent. Plans changed for your role: look again at 1 row (2), then send." in page
         assert "You cannot change your own role." in page
         assert rows_of(shared)[0].plan is Plan.ATTENTION
         other.patch(path, {"skip_errors": "true"}, htmx=True)

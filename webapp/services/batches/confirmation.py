@@ -9,7 +9,7 @@ from webapp.core.errors import ConflictError, ForbiddenError, MusterError, Passw
 from webapp.core.plan.planner import Plan
 from webapp.core.text.formatting import become_administrators, plural
 from webapp.db import db, truncate_wal, utcnow
-from webapp.models import MARKERS, Batch, BatchKind, BatchState, Row, RowEdit, User
+from webapp.models import Batch, BatchKind, BatchState, RowEdit, User
 from webapp.services.audit import events
 from webapp.services.audit.actions import AuditAction
 from webapp.services.batches import discard, people_rows, replan, review, undo
@@ -30,26 +30,15 @@ def confirm(batch_id: int, version: int, by: User, *, proven: bool = False) -> b
     somebody else edited since, or where planning again for `by` makes another plan; PasswordRequiredError; ForbiddenError;
     NotUnderReviewError where the batch was discarded.
     """
-    if review.get_batch(batch_id).confirmed_by_id is not None:
-        return False
     batch, plans = replan.lock_with_plans(batch_id, by.id)
     if batch.confirmed_by_id is not None:
         db.session.rollback()
         return False
-    if error := _permission_error(batch, by) or _unseen_error(batch, version, by):
+    try:
+        _check(batch, version, by, plans, proven)
+    except MusterError:
         db.session.rollback()
-        raise error
-    if plans.changed:
-        error = PlansChangedError(
-            f"{review.nothing_done(batch)} {_describe_changed_plans(batch, plans)}"
-        )
-        replan.store(batch, plans)
-        batch.version += 1
-        db.session.commit()
-        raise error
-    if error := _blocking_error(batch, proven=proven):
-        db.session.rollback()
-        raise error
+        raise
     batch.state = BatchState.QUEUED
     batch.confirmed_by = by
     batch.confirmed_at = utcnow()
@@ -61,92 +50,67 @@ def confirm(batch_id: int, version: int, by: User, *, proven: bool = False) -> b
     return True
 
 
-def _permission_error(batch: Batch, by: User) -> MusterError | None:
-    """Why this person cannot confirm this batch at all."""
+def _check(batch: Batch, version: int, by: User, plans: FreshPlans, proven: bool) -> None:
+    """Raise why this person cannot confirm the batch as they saw it. Plans that changed are stored and committed."""
     if batch.state is not BatchState.REVIEWING:
-        return review.NotUnderReviewError(batch)
-    needed = people_rows.permission(batch)
-    if by.may(needed):
-        return None
-    return ForbiddenError(
-        f"{review.nothing_done(batch)} Your role does not include this ({needed}). Ask an administrator."
-    )
-
-
-def _unseen_error(batch: Batch, version: int, by: User) -> MusterError | None:
-    """What changed since the page was loaded, other than by this person's own edits."""
+        raise review.NotUnderReviewError(batch)
+    is_upload = batch.kind is BatchKind.UPLOAD
     nothing = review.nothing_done(batch)
-    if edits := _edits_by_others(batch, version, by):
-        return PlansChangedError(f"{nothing} {edits} Look at the rows again, then {_verb(batch)}.")
+    again = "then send" if is_upload else "then confirm"
+    needed = people_rows.permission(batch)
+    if not by.may(needed):
+        raise ForbiddenError(
+            f"{nothing} Your role does not include this ({needed}). Ask an administrator."
+        )
+    if unseen := _describe_unseen(batch, version, by):
+        raise PlansChangedError(f"{nothing} {unseen} Look again, {again}.")
+    if plans.changed:
+        error = PlansChangedError(f"{nothing} {_describe_changed_plans(batch, plans)}, {again}.")
+        replan.store(batch, plans)
+        batch.version += 1
+        db.session.commit()
+        raise error
+    if not is_upload and not batch.to_send:
+        raise PlansChangedError(
+            f"{nothing} No one is left for it: discard this {batch.kind.value}."
+        )
+    needing = batch.counts.get(Plan.ATTENTION, 0)
+    if needing and not batch.skip_errors:
+        need = "row needs" if needing == 1 else "rows need"
+        raise PlansChangedError(
+            f"{nothing} {needing:,} {need} attention: fix it, or tick “Skip them”."
+        )
+    admins = batch.counts.get("admin", 0)
+    if admins and not proven:
+        who = become_administrators(plural(admins, "person"), admins)
+        raise PasswordRequiredError(f"Type your password: {who}.")
+
+
+def _describe_unseen(batch: Batch, version: int, by: User) -> str:
+    """What changed since the page was loaded, other than by this person's own edits; "" where nothing did."""
+    others = [
+        f"{step.who} {step.words}."
+        for step in undo.recent(batch)
+        if step.version > version and step.who != by.name
+    ]
+    if others:
+        return " ".join(others[:NAMED])
     own = select(func.count(RowEdit.version.distinct())).where(
         RowEdit.batch_id == batch.id,
         RowEdit.version > version,
         RowEdit.user_id == by.id,
     )
-    # what else raises it exchanges rows, or changes plans
     if batch.version - version == db.session.scalar(own):
-        return None
-    return PlansChangedError(
-        f"{nothing} What would happen has changed since this page was loaded. Look again, then {_verb(batch)}."
-    )
-
-
-def _blocking_error(batch: Batch, *, proven: bool) -> MusterError | None:
-    """What the person has to do before this batch can be queued."""
-    if batch.kind is not BatchKind.UPLOAD and not batch.to_send:
-        return PlansChangedError(
-            f"Nothing was done. No one is left for it: discard this {batch.kind.value}."
-        )
-    needing = batch.counts.get(Plan.ATTENTION, 0)
-    if needing and not batch.skip_errors:
-        needs, them = ("needs", "it") if needing == 1 else ("need", "them")
-        return PlansChangedError(
-            f"Nothing was sent. {plural(needing, 'row')} {needs} attention: fix {them}, or tick “Skip them”."
-        )
-    admins = batch.counts.get("admin", 0)
-    if admins and not proven:
-        return PasswordRequiredError(
-            f"Type your password: {become_administrators(plural(admins, 'person'), admins)}."
-        )
-    return None
-
-
-def _verb(batch: Batch) -> str:
-    return "send" if batch.kind is BatchKind.UPLOAD else "confirm"
+        return ""
+    # what else raises it exchanges rows, or changes plans
+    return "What would happen has changed since this page was loaded."
 
 
 def _describe_changed_plans(batch: Batch, plans: FreshPlans) -> str:
+    """What changed, without a full stop."""
     lines = list(plans.values)
-    named = ", ".join(map(str, lines[:5])) + (" …" if len(lines) > 5 else "")
-    where = f"{plural(len(lines), 'row')} ({named})"
+    where = f"{plural(len(lines), 'row')} ({', '.join(map(str, lines[:5]))})"
     is_for_another = batch.planned_for_id != plans.for_id
     if is_for_another and batch.directory_version == plans.directory_version:
-        return f"Plans changed for your role: look again, then {_verb(batch)}. It is about {where}."
-    return f"What would happen has changed in {where}, because people, groups or roles changed. Look again, then {_verb(batch)}."
-
-
-def _edits_by_others(batch: Batch, version: int, by: User) -> str:
-    """A sentence on what others changed after `version`, or ""."""
-    query = (
-        select(User.name, RowEdit.field, Row.line, RowEdit.after)
-        .join(User, User.id == RowEdit.user_id)
-        .outerjoin(Row, Row.id == RowEdit.row_id)
-        .where(RowEdit.batch_id == batch.id, RowEdit.version > version, RowEdit.user_id != by.id)
-        .order_by(RowEdit.id.desc())
-        .limit(NAMED + 1)
-    )
-    edits = db.session.execute(query).all()
-    sentences = [
-        f"{name} {_describe_edit(field, line, after)}."
-        for name, field, line, after in edits[:NAMED]
-    ]
-    if len(edits) > NAMED:
-        sentences.append("And more.")
-    return " ".join(sentences)
-
-
-def _describe_edit(field: str, line: int | None, after: str) -> str:
-    """What a person did, as words after their name."""
-    if field in MARKERS:
-        return f"has {field}: {after}"
-    return undo.describe_step(field, after, 1 if line else 0, line)
+        return f"Plans changed for your role: look again at {where}"
+    return f"What would happen has changed in {where}, because people, groups or roles changed. Look again"
