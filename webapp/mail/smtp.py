@@ -12,6 +12,7 @@ import socket
 import ssl
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import Any
 from urllib.parse import SplitResult, unquote
 
@@ -70,43 +71,26 @@ class SmtpTransport:
 
     def _open(self) -> _Client:
         """Connect, encrypt and sign in, as the URL says."""
-        address = (self._url.hostname or "", self._port, self._local_name)
+        url = self._url
+        context = ssl.create_default_context()
+        client = partial(_TlsClient, context=context) if url.scheme == "smtps" else _Client
         try:
-            if self._url.scheme == "smtps":
-                context = ssl.create_default_context()
-                smtp: _Client = _TlsClient(*address, timeout=COMMAND_SECONDS, context=context)
-            else:
-                smtp = _Client(*address, timeout=COMMAND_SECONDS)
-        except Exception as error:
-            raise self._unavailable("unreachable", error) from error
-        try:
-            self._sign_in(smtp)
-        except Exception as error:
-            smtp.close()
-            if isinstance(error, MailServerUnavailableError):
-                raise
-            raise self._unavailable("broken", error) from error
-        return smtp
-
-    def _sign_in(self, smtp: _Client) -> None:
-        smtp.ehlo_or_helo_if_needed()
-        if self._url.scheme == "smtp+starttls":
-            if not smtp.has_extn("starttls"):
-                raise MailServerUnavailableError("starttls_missing", server=self._server)
-            smtp.starttls(context=ssl.create_default_context())
+            smtp = client(url.hostname or "", self._port, self._local_name, timeout=COMMAND_SECONDS)
+            if url.scheme == "smtp+starttls":
+                smtp.starttls(context=context)
             smtp.ehlo_or_helo_if_needed()
-        if not self._url.username:
-            return
-        try:
-            smtp.login(unquote(self._url.username), unquote(self._url.password or ""))
+            if url.username:
+                smtp.login(unquote(url.username), unquote(url.password or ""))
         except smtplib.SMTPAuthenticationError as error:
             words = mail_answers.words_of(error.smtp_code, error.smtp_error)
             raise MailServerUnavailableError(
                 "sign_in_refused", server=self._server, words=words
             ) from error
-
-    def _unavailable(self, code: str, error: Exception) -> MailServerUnavailableError:
-        return MailServerUnavailableError(code, server=self._server, cause=_cause(error))
+        except Exception as error:
+            raise MailServerUnavailableError(
+                "unreachable", server=self._server, cause=_cause(error)
+            ) from error
+        return smtp
 
     def send(self, message: MimeMessage, before_data: Callable[[], None]) -> dict[str, Any]:
         """See `transports.Transport`."""

@@ -68,8 +68,10 @@ def claim(worker: str, limit: int = 20) -> list[int]:
     bulk_execute(update(Message).where(Message.id.in_(ids)).values(**claimed))
     if circuit.paused_at and ids:
         circuit.retry_at = utcnow() + throttle.PROBE
-    elif circuit.paused_at and limit and not _is_any_on_its_way():
-        throttle.reset()
+    elif circuit.paused_at and limit:
+        is_sending = exists().where(Message.state == MessageState.SENDING)
+        if not db.session.scalar(select(is_sending)):
+            throttle.reset()
     db.session.commit()
     return ids
 
@@ -142,10 +144,6 @@ def oldest_due() -> datetime | None:
     return db.session.scalar(
         select(func.min(Message.due_at)).where(or_(_is_due(None), _is_abandoned()))
     )
-
-
-def _is_any_on_its_way() -> bool:
-    return bool(db.session.scalar(select(exists().where(Message.state == MessageState.SENDING))))
 
 
 def _is_due(circuit: MailCircuit | None) -> ColumnElement[bool]:
