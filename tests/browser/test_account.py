@@ -142,7 +142,7 @@ def test_name_password_email_and_sessions_are_ones_own(open_page, portal):
     expect(page.get_by_text(f"You sign in with {HART}.")).to_be_visible()
     device = page.get_by_role("listitem").filter(has_text="Safari on iPhone")
     device.get_by_role("button", name="Sign out").click()
-    expect(page.get_by_text("That device is signed out.")).to_be_visible()
+    expect(page.get_by_text("Signed out on 1 other device.")).to_be_visible()
     elsewhere.page.reload()
     expect(elsewhere.page.get_by_text("Sign in again to go on.")).to_be_visible()
 
