@@ -76,26 +76,24 @@ class AuditChain(Model):
     """Within a transaction that prunes or erases: its triggers let it. Never committed as true."""
 
 
-_LOCKED = "coalesce((SELECT unlocked FROM audit_chain WHERE id = 1), {no}) = {no}"
-_REFUSAL = "audit events are only appended"
-
 TRIGGERS = {
     "sqlite": [
-        f"CREATE TRIGGER audit_events_{name} BEFORE {what} ON audit_events WHEN {when}{_LOCKED.format(no=0)} "
-        f"BEGIN SELECT RAISE(ABORT, '{_REFUSAL}'); END"
-        for name, what, when in (
-            ("not_changed", "UPDATE", "OLD.seq IS NOT NULL AND "),
-            ("not_deleted", "DELETE", ""),
-        )
+        "CREATE TRIGGER audit_events_not_changed BEFORE UPDATE ON audit_events WHEN OLD.seq IS NOT NULL"
+        " AND coalesce((SELECT unlocked FROM audit_chain WHERE id = 1), 0) = 0"
+        " BEGIN SELECT RAISE(ABORT, 'audit events are only appended'); END",
+        "CREATE TRIGGER audit_events_not_deleted BEFORE DELETE ON audit_events"
+        " WHEN coalesce((SELECT unlocked FROM audit_chain WHERE id = 1), 0) = 0"
+        " BEGIN SELECT RAISE(ABORT, 'audit events are only appended'); END",
     ],
     "postgresql": [
-        "CREATE OR REPLACE FUNCTION audit_events_refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
-        f"IF {_LOCKED.format(no='false')} THEN RAISE EXCEPTION '{_REFUSAL}'; END IF; "
-        "IF TG_OP = 'DELETE' THEN RETURN OLD; END IF; RETURN NEW; END $$",
-        "CREATE TRIGGER audit_events_not_changed BEFORE UPDATE ON audit_events FOR EACH ROW WHEN (OLD.seq IS NOT NULL) "
-        "EXECUTE FUNCTION audit_events_refuse()",
-        "CREATE TRIGGER audit_events_not_deleted BEFORE DELETE ON audit_events FOR EACH ROW "
-        "EXECUTE FUNCTION audit_events_refuse()",
+        "CREATE OR REPLACE FUNCTION audit_events_refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+        " IF coalesce((SELECT unlocked FROM audit_chain WHERE id = 1), false) = false"
+        " THEN RAISE EXCEPTION 'audit events are only appended'; END IF;"
+        " IF TG_OP = 'DELETE' THEN RETURN OLD; END IF; RETURN NEW; END $$",
+        "CREATE TRIGGER audit_events_not_changed BEFORE UPDATE ON audit_events FOR EACH ROW"
+        " WHEN (OLD.seq IS NOT NULL) EXECUTE FUNCTION audit_events_refuse()",
+        "CREATE TRIGGER audit_events_not_deleted BEFORE DELETE ON audit_events FOR EACH ROW"
+        " EXECUTE FUNCTION audit_events_refuse()",
     ],
 }
 """By dialect; the migration has the same. A sealed event is never changed, and none is deleted, but by `services.audit`."""

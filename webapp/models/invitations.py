@@ -81,13 +81,11 @@ class Invitation(Model):
     @property
     def status(self) -> str:
         """As the list shows it: "invited" or "expired" while it is pending."""
-        if self.state is not InvitationState.PENDING:
-            return self.state.value
-        return "expired" if self.is_expired(utcnow()) else "invited"
+        if self.is_expired:
+            return "expired"
+        return "invited" if self.state is InvitationState.PENDING else self.state.value
 
-    def is_expired(self, now: datetime) -> bool:
-        return (
-            self.state is InvitationState.PENDING
-            and self.expires_at is not None
-            and self.expires_at <= now
-        )
+    @property
+    def is_expired(self) -> bool:
+        is_pending = self.state is InvitationState.PENDING
+        return is_pending and self.expires_at is not None and self.expires_at <= utcnow()

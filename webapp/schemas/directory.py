@@ -24,8 +24,7 @@ def clean_name(value: Any, noun: str) -> str:
     if len(name) > LONGEST or len(fold(name)) > LONGEST:
         raise ValidationError(f"A {noun}’s name has at most {LONGEST} characters.")
     if "," in name or any(ord(c) < 32 for c in str(value).strip()):
-        why = ": files separate groups by commas" if noun == "group" else ""
-        raise ValidationError(f"A {noun}’s name holds no comma and no line break{why}.")
+        raise ValidationError(f"A {noun}’s name holds no comma and no line break.")
     if name[0] in "=+-@":
         raise ValidationError(
             f"A {noun}’s name does not begin with =, +, - or @: spreadsheets would read it as a formula."

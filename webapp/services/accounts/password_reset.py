@@ -172,7 +172,7 @@ def _send_invitation_again(email_key: str, peer: str) -> bool:
     """
     is_theirs = Invitation.email_key == email_key, Invitation.state == InvitationState.PENDING
     invitation = db.session.scalar(select(Invitation).where(*is_theirs))
-    if invitation is None or invitation.expires_at is None or invitation.is_expired(utcnow()):
+    if invitation is None or invitation.expires_at is None or invitation.is_expired:
         return False
     ref: Ref = ("invitation", invitation.id)
     if lookup.people_by_id([ref])[ref].sent_this_hour >= RESENDS_AN_HOUR:

@@ -192,7 +192,7 @@ def copy_link(invitation_id: int, by: User, *, proven: bool = False) -> str:
         raise PasswordRequiredError(
             f"Type your password: anyone with this link becomes {invitation.role.name}."
         )
-    if invitation.is_expired(utcnow()):
+    if invitation.is_expired:
         raise ConflictError(
             "This invitation has expired. Invite this person again; that makes a new link."
         )

@@ -13,7 +13,7 @@ from enum import StrEnum
 from sqlalchemy import func, select
 from sqlalchemy.orm import lazyload
 
-from webapp.db import db, in_json, utcnow
+from webapp.db import db, in_json
 from webapp.models import (
     Batch,
     BatchState,
@@ -73,7 +73,7 @@ class Delivery:
     @property
     def is_open(self) -> bool:
         """Pending, and not expired."""
-        return self.is_pending and not self.invitation.is_expired(utcnow())
+        return self.is_pending and not self.invitation.is_expired
 
 
 def find_deliveries(ids: Iterable[int]) -> dict[int, Delivery]:

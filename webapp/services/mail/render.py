@@ -55,7 +55,7 @@ def why_not_sent(message: Message) -> str:
     if invitation := message.invitation:
         if invitation.state is not InvitationState.PENDING:
             return f"{invitation.state.value}_unsent"
-        return "expired_unsent" if invitation.is_expired(utcnow()) else ""
+        return "expired_unsent" if invitation.is_expired else ""
     if message.link:
         return account_links.why_not_sendable(message.link)
     return "discarded_unsent" if _is_of_discarded(message) else ""
