@@ -96,6 +96,8 @@ ONE_ROW = {"audit_chain", "mail_circuit", "organisation"}
 CHANGED = {
     ("organisation", "directory_version"), ("organisation", "owner_id"), ("messages", "state"), ("messages", "answer"),
     ("mail_gate", "reason"), ("batches", "facts"), ("rows", "attempt"), ("rows", "issues"), ("rows", "reason"),
+    ("account_links", "created_at"), ("aliases", "created_at"), ("groups", "created_at"), ("replaced_addresses", "at"),
+    ("workers", "started_at"),
 }  # fmt: skip
 """What migrations change on purpose."""
 RENAMED = {"mail_gate": "mail_circuit"}

@@ -67,7 +67,6 @@ class AccountLink(Model):
     email_key: Mapped[Email] = mapped_column(default="")
     without_second_factor: Mapped[Flag]
     """Whether using it turns the second factor off, too."""
-    created_at: Mapped[Now]
     expires_at: Mapped[datetime]
     closed_at: Mapped[datetime | None]
     """When it was used, or another way was taken."""

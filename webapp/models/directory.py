@@ -36,7 +36,6 @@ class Alias(Model):
     """The word folded, as files are matched."""
     role_id: Mapped[int | None] = mapped_column(ForeignKey("roles.id", ondelete="CASCADE"))
     group_id: Mapped[int | None] = mapped_column(ForeignKey("groups.id", ondelete="CASCADE"))
-    created_at: Mapped[Now]
 
 
 class Role(Model):
@@ -68,7 +67,6 @@ class Group(Model):
     key: Mapped[str] = mapped_column(String(80), unique=True)
     """The name case-folded with single spaces, as files are matched."""
     description: Mapped[str] = mapped_column(String(200), default="")
-    created_at: Mapped[Now]
 
     aliases: Mapped[list[Alias]] = relationship(order_by=Alias.key, viewonly=True)
 
@@ -118,4 +116,3 @@ class ReplacedAddress(Model):
     email: Mapped[Email]
     """The one that replaced it, as typed."""
     email_key: Mapped[Email] = mapped_column(index=True)
-    at: Mapped[Now]

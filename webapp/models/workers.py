@@ -16,5 +16,4 @@ class Worker(Model):
 
     # Unique to the process (`webapp.run.processes.unique_name`): machines and containers may share a host name.
     name: Mapped[str] = mapped_column(String(80), primary_key=True)
-    started_at: Mapped[Now]
     seen_at: Mapped[Now]

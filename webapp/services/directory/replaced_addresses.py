@@ -7,13 +7,13 @@ from collections.abc import Collection
 from sqlalchemy import ColumnElement, delete, exists, func, or_, select, update
 
 from webapp.core.plan.planner import Plan
-from webapp.db import db, utcnow
+from webapp.db import db
 from webapp.models import Batch, ReplacedAddress, Row
 
 
 def record(old_key: str, email: str, email_key: str) -> None:
     """Record that an address replaces the old one, and those that the old one replaced. Does not commit."""
-    now = {"email": email, "email_key": email_key, "at": utcnow()}
+    now = {"email": email, "email_key": email_key}
     followed = update(ReplacedAddress).where(ReplacedAddress.email_key == old_key)
     db.session.execute(followed.values(now))
     known = ReplacedAddress.old_key.in_([old_key, email_key])

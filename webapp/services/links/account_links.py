@@ -63,14 +63,12 @@ def is_sendable(now: Moment) -> ColumnElement[bool]:
 
 def create_link(user: User, purpose: LinkPurpose, **values: Any) -> AccountLink:
     """Add a link. Does not commit."""
-    now = utcnow()
     link = AccountLink(
         user_id=user.id,
         purpose=purpose,
         nonce=tokens.new_nonce(),
         token_hash=secrets.token_hex(32),  # the real one needs the id
-        created_at=now,
-        expires_at=now + timedelta(minutes=MINUTES[purpose]),
+        expires_at=utcnow() + timedelta(minutes=MINUTES[purpose]),
         **values,
     )
     db.session.add(link)

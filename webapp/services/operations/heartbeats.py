@@ -21,11 +21,7 @@ def beat(name: str) -> None:
     """Write down that this worker is alive now, and forget those unseen for an hour. name: of this one process alone."""
     begin_write()
     now = utcnow()
-    worker = db.session.get(Worker, name)
-    if worker is None:
-        worker = Worker(name=name, started_at=now)
-        db.session.add(worker)
-    worker.seen_at = now
+    db.session.merge(Worker(name=name, seen_at=now))
     unseen = Worker.seen_at < now - FORGOTTEN
     db.session.execute(delete(Worker).where(unseen))
     db.session.commit()
