@@ -11,6 +11,7 @@ from typing import Any
 from uuid import uuid4
 
 from sqlalchemy import ColumnElement, Select, func, insert, or_, select, update
+from sqlalchemy.orm import selectinload
 
 from webapp import queue
 from webapp.core.addresses import Address
@@ -32,7 +33,7 @@ from webapp.models import (
 from webapp.services.audit import events
 from webapp.services.audit.actions import AuditAction
 from webapp.services.directory import lookup
-from webapp.services.mail import finish_batch, render, throttle
+from webapp.services.mail import finish_batch, render, results, throttle
 from webapp.services.settings import in_force
 
 PAGE = 50
@@ -143,26 +144,18 @@ def cancel_queued(batch: Batch, by: User) -> None:
 
     A message that is with the mail server at this moment, or may have been taken, goes on.
     """
-    is_invitation = Message.kind == MessageKind.INVITATION
-    of_batch = is_invitation & Message.row_id.in_(select(Row.id).where(Row.batch_id == batch.id))
-    unsent = select(Message.invitation_id).where(of_batch, _IS_UNSENT)
-    made_here = (
-        Invitation.batch_id == batch.id,
-        Invitation.state == InvitationState.PENDING,
-        Invitation.id.in_(unsent),
-    )
-    withdrawn = {"state": InvitationState.REVOKED, "closed_at": utcnow()}
-    closed = update(Invitation).where(*made_here).values(**withdrawn)
-    gone = bulk_execute(closed.returning(Invitation.id, Invitation.email)).all()
-    events.record_many(
-        by,
-        AuditAction.INVITATION_CLOSED,
-        Invitation,
-        gone,
-        reason="its upload was cancelled",
-        batch=batch.id,
-    )
-    _cancel_unsent(of_batch, "cancelled_unsent")
+    rows = select(Row.id).where(Row.batch_id == batch.id)
+    of_batch = (Message.kind == MessageKind.INVITATION) & Message.row_id.in_(rows)
+    for message in _cancel_unsent(of_batch, "cancelled_unsent"):
+        invitation = message.invitation
+        if invitation is None or invitation.batch_id != batch.id:
+            continue
+        if invitation.state is InvitationState.PENDING:
+            invitation.state = InvitationState.REVOKED
+            invitation.closed_at = utcnow()
+            why = "its upload was cancelled"
+            action = AuditAction.INVITATION_CLOSED
+            events.record(by, action, invitation, reason=why, batch=batch.id)
     lookup.bump_version()
 
 
@@ -171,18 +164,14 @@ def cancel_for_invitations(invitation_ids: Sequence[int]) -> None:
     _cancel_unsent(in_json(Message.invitation_id, invitation_ids), "revoked_unsent")
 
 
-_IS_UNSENT = (Message.state == MessageState.QUEUED) & Message.maybe_sent.is_(False)
-
-
-def _cancel_unsent(which: ColumnElement[bool], code: str) -> None:
-    """Cancel messages, and skip the rows that wait for them. Does not commit."""
-    result = {"code": code}
-    cancelled = update(Message).where(which, _IS_UNSENT)
-    cancelled = cancelled.values(state=MessageState.CANCELLED, result=result)
-    row_ids = bulk_execute(cancelled.returning(Message.row_id)).scalars()
-    waiting = in_json(Row.id, list(filter(None, row_ids))), Row.outcome == Outcome.WAITING
-    settled = {"outcome": Outcome.SKIPPED, "reason": result, "done_at": utcnow()}
-    bulk_execute(update(Row).where(*waiting).values(**settled))
+def _cancel_unsent(which: ColumnElement[bool], code: str) -> Sequence[Message]:
+    """Cancel messages that were not sent, and skip the rows that wait for them. Does not commit."""
+    is_unsent = (Message.state == MessageState.QUEUED) & Message.maybe_sent.is_(False)
+    query = select(Message).where(which, is_unsent).options(selectinload(Message.invitation))
+    messages = db.session.scalars(query).all()
+    for message in messages:
+        results.cancel(message, {"code": code})
+    return messages
 
 
 # Questions

@@ -24,11 +24,7 @@ def show(batch_id: int) -> BaseResponse | tuple[str, int]:
     """What the dialog before sending asks, as a page. `version`: of the batch, as the review showed it."""
     batch = review.get_batch(batch_id)
     if batch.state is not BatchState.REVIEWING:
-        return redirect_to(
-            "batches.show",
-            batch_id=batch_id,
-            say=already_confirmed(batch) if batch.confirmed_by_id else None,
-        )
+        return redirect_to("batches.show", batch_id=batch_id)
     version = get_number(request.args, "version") or batch.version
     return question(batch, min(version, batch.version))  # nobody has seen what is still to come
 
@@ -63,10 +59,6 @@ def create(batch_id: int) -> BaseResponse | tuple[str, int]:
         return redirect_to("batches.show", batch_id=batch_id)
     except RuleViolationError as error:
         return question(review.get_batch(batch_id), version, str(error), error.status)
-    note = None if is_first else already_confirmed(review.get_batch(batch_id))
+    kind = review.get_batch(batch_id).kind.value
+    note = None if is_first else f"This {kind} was confirmed already; it is done once."
     return redirect_to("batches.show", batch_id=batch_id, say=note)
-
-
-def already_confirmed(batch: Batch) -> str:
-    """What another tab, or a second press, is answered."""
-    return f"This {batch.kind.value} was confirmed already; it is done once."
