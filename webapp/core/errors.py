@@ -14,6 +14,11 @@ class ForbiddenError(MusterError):
 
     status = 403
 
+    def __init__(
+        self, text: str = "Your role does not include this. Ask an administrator if you need it."
+    ) -> None:
+        super().__init__(text)
+
 
 class NotFoundError(MusterError):
     """No such thing, or none that this person may see."""

@@ -125,7 +125,7 @@ def check_permission() -> BaseResponse | None:
         return None
     if g.user is None:
         return to_sign_in()
-    raise ForbiddenError("Your role does not include this. Ask an administrator if you need it.")
+    raise ForbiddenError
 
 
 def to_sign_in() -> BaseResponse:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
 from functools import cache, partial
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
@@ -12,15 +10,14 @@ from flask import request, url_for
 from werkzeug.datastructures import MultiDict
 
 from webapp.core.addresses import with_domain
-from webapp.core.lists.paging import Page
 from webapp.core.lists.row_filter import Find
 from webapp.core.plan.actions import Do
-from webapp.core.plan.planner import Mode, Plan
+from webapp.core.plan.planner import Mode
 from webapp.core.text import action_phrases, batch_phrases
 from webapp.core.text import notices as notice_words
 from webapp.http.batches import cells
 from webapp.http.web import current_user, run_after_response
-from webapp.models import Batch, BatchKind, BatchState, Row
+from webapp.models import Batch, BatchKind, BatchState
 from webapp.services.batches import (
     corrections,
     people_rows,
@@ -47,19 +44,11 @@ def review_context(batch: Batch) -> dict[str, Any]:
             "is_file_kept": upload.is_file_kept(batch),
             "Mode": Mode,
         }
-    page = with_left_out(page, context["find"], context["left_out"])
     return context | {
         "page": page,
-        "names": people_rows.names(page.rows),
+        "names": people_rows.names([*page.rows, *context["left_out"]]),
         "original": reverts.original(batch),
     }
-
-
-def with_left_out(page: Page[Row], find: Find, left_out: Sequence[Row]) -> Page[Row]:
-    """Add the people who were left out to the list of those to whom nothing is done."""
-    if find.plan is not Plan.ATTENTION or find.text or page.next:
-        return page
-    return replace(page, rows=[*page.rows, *left_out], total=page.total + len(left_out))
 
 
 def template_folder(batch: Batch) -> str:
@@ -88,20 +77,11 @@ def row_context(batch: Batch) -> dict[str, Any]:
         "look_alike_of": partial(
             cells.look_alike_of, known_domains=lookup.registry(batch.uploaded_by).known_domains
         ),
-        "replaced_by": lambda row: (
-            new_addresses().get(row.email_key) if row.plan is Plan.INVITE else None
-        ),
-        "notices": cache(
-            lambda: (
-                row_search.list_notices(batch, new_addresses())
-                if batch.kind is BatchKind.UPLOAD
-                else []
-            )
-        ),
+        "new_addresses": new_addresses,
+        "notices": cache(lambda: row_search.list_notices(batch, new_addresses())),
         "corrections": cache(lambda: corrections.find_corrections(batch)),
         "notice_words": notice_words,
         "find": find,
-        "plan": find.plan,
         "parts": {part.part: part for part in upload.parts_of(batch)},
         "at": lambda **changed: f"{here}?{urlencode(find.args(**changed))}".rstrip("?"),
     }

@@ -91,9 +91,7 @@ def do_now(
 def _check(action: Action, by: User) -> Registry:
     """The registry, where `by` may do this. Raises ForbiddenError or RuleViolationError."""
     if not by.may(action.do.permission):
-        raise ForbiddenError(
-            "Your role does not include this. Ask an administrator if you need it."
-        )
+        raise ForbiddenError
     registry = lookup.registry(by)
     is_role_gone = action.do is Do.SET_ROLE and action.role not in registry.role_by_id
     if is_role_gone or not action.groups <= registry.group_by_id.keys():

@@ -65,16 +65,18 @@ def _check_row(schema: RowSchema, line: int, email: str, role: str, groups: str)
     address, wrong_email = schema.cell("email", email)
     entry, wrong_role = schema.cell("role", role)
     wish, wrong_groups = schema.cell("groups", groups)
+    issues = (*wrong_email, *wrong_role, *wrong_groups)
+    key, domain = (address.key, address.domain) if address else (None, "")
+    if issues:
+        return Candidate(line, key, domain, issues=issues)
     return Candidate(
         line,
-        address.key if address else None,
-        address.domain if address else "",
-        entry.id if entry else None,
-        wish.groups if wish else None,
-        wish.everything if wish else False,
-        (*wrong_email, *wrong_role, *wrong_groups),
-        address is not None
-        and look_alike(address.display, schema.registry.known_domains) is not None,
+        key,
+        domain,
+        entry.id,
+        wish.groups,
+        wish.everything,
+        looks_alike=look_alike(address.display, schema.registry.known_domains) is not None,
     )
 
 

@@ -38,9 +38,7 @@ def stage(batch_id: int, by: User) -> tuple[Batch, bool]:
         db.session.rollback()
         return open_one, False
     if not by.may(people_rows.permission(original)):
-        raise ForbiddenError(
-            "Your role does not include this. Ask an administrator if you need it."
-        )
+        raise ForbiddenError
     rows = _find_rows(original) if _may_have_any(original) else []
     if not rows:
         raise ConflictError(f"This {original.kind.value} left nothing that could be reverted.")
