@@ -168,18 +168,18 @@ class TestUndo:
     def test_of_somebody_elses_step_by_its_number(self, batch, admin):
         ana = make_user("Ana Silva", "Admin")
         edit(batch, 3, "role", "Analyst", ana)
-        step = undo.recent(db.session.get(Batch, batch.id))[0]
+        step = undo.list_steps(db.session.get(Batch, batch.id), undo.IS_DONE)[0]
         assert (step.who, step.words) == ("Ana Silva", "changed Role in row 3")
         undo.undo(batch.id, admin, step.version)
         assert cell(batch, 3, "role") == "Remote"
-        assert undo.recent(db.session.get(Batch, batch.id)) == []
+        assert undo.list_steps(db.session.get(Batch, batch.id), undo.IS_DONE) == []
 
     def test_is_refused_where_somebody_changed_the_cell_since(self, batch, admin):
         ana = make_user("Ana Silva", "Admin")
         edit(batch, 2, "role", "Analyst", admin)
         edit(batch, 2, "role", "Remote", ana)
         before = state_of_batch(batch.id)
-        with pytest.raises(ConflictError, match=r"^Role in row 2 was changed since by Ana Silva\. Nothing was undone\.$"):
+        with pytest.raises(ConflictError, match=r"^Ana Silva has since changed Role in row 2\. Nothing was undone\.$"):
             undo.undo(batch.id, admin)
         assert state_of_batch(batch.id) == before
 
@@ -187,7 +187,7 @@ class TestUndo:
         ana = make_user("Ana Silva", "Admin")
         bulk_fix.fix(batch.id, "role", "Analsyt", "Analyst", admin)
         edit(batch, 6, "role", "Remote", ana)
-        with pytest.raises(ConflictError, match="Role in row 6 was changed since by Ana Silva"):
+        with pytest.raises(ConflictError, match="Ana Silva has since changed Role in row 6"):
             undo.undo(batch.id, admin)
         assert cell(batch, 2, "role") == "Analyst"
 
@@ -195,14 +195,14 @@ class TestUndo:
         ana = make_user("Ana Silva", "Admin")
         edit(batch, 2, "role", "Analyst", admin)
         cell_edit.remove(batch.id, next(row.id for row in rows_now(batch.id) if row.line == 2), ana)
-        with pytest.raises(ConflictError, match="Row 2 was changed since by Ana Silva"):
+        with pytest.raises(ConflictError, match="Ana Silva has since removed row 2"):
             undo.undo(batch.id, admin)
 
     def test_of_an_added_row_that_somebody_filled_is_refused(self, batch, admin):
         ana = make_user("Ana Silva", "Admin")
         cell_edit.add_rows(batch.id, [{}], admin)
         edit(batch, 8, "email", "zoe@northfield.example", ana)
-        with pytest.raises(ConflictError, match="Row 8 was changed since by Ana Silva"):
+        with pytest.raises(ConflictError, match="Ana Silva has since changed Email in row 8"):
             undo.undo(batch.id, admin)
 
     def test_twice_is_once(self, batch, admin):

@@ -78,7 +78,7 @@ class TestUndo:
         edit(admin, batch, 2, "role", "Analyst")
         edit(owner, batch, 2, "role", "Remote")
         answer = post(admin, batch, "undos", status=409)
-        assert "Role in row 2 was changed since by Maren Okafor. Nothing was undone." in answer.page.text
+        assert "Maren Okafor has since changed Role in row 2. Nothing was undone." in answer.page.text
         assert row_at(batch, 2).role == "Remote"
 
     def test_of_somebody_elses_step_from_the_list(self, admin, owner, batch):

@@ -228,7 +228,7 @@ class TestWordsOfTheReview:
         edit(admin, batch, 2, "role", "Remote")
         edit(owner, batch, 2, "role", "Analyst")
         answer = admin.post(f"/batches/{batch.id}/undos", status=409, htmx=True)
-        assert "Role in row 2 was changed since by Maren Okafor. Nothing was undone." in answer.page.text
+        assert "Maren Okafor has since changed Role in row 2. Nothing was undone." in answer.page.text
 
     def test_nothing_left_to_undo_blames_nobody(self, admin, batch):
         answer = admin.post(f"/batches/{batch.id}/undos", status=422, htmx=True)

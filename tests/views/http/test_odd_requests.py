@@ -45,7 +45,7 @@ def test_a_cell_longer_than_any_list_of_groups_is_told_and_not_cut(admin):
 
 def test_an_edit_must_say_what_the_cell_held(admin):
     batch = stage(admin)
-    admin.patch(f"/batches/{batch.id}/rows/{rows_of(batch)[0].id}", {"field": "email", "value": "x@x.org"}, 422, htmx=True)
+    admin.patch(f"/batches/{batch.id}/rows/{rows_of(batch)[0].id}", {"field": "email", "value": "x@x.org"}, 400, htmx=True)
 
 
 def test_invisible_characters_that_are_typed_or_pasted_are_dropped(admin):

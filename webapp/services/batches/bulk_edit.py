@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -101,12 +101,13 @@ def propose_replacement(batch: Batch, replacement: Replacement) -> Proposal:
 
 def set_role(batch_id: int, chosen: Chosen, name: str, by: User) -> Result:
     """Write one role into the selected rows. Raises RuleViolationError for one that this person may not grant."""
-    role = official_name("role", name, lookup.registry(), by)
+    role = official_name("role", name, by)
     return _change_selected(batch_id, chosen, by, "role", lambda _cell: role)
 
 
-def official_name(field: str, meant: str, registry: Registry, by: User) -> str:
+def official_name(field: str, meant: str, by: User) -> str:
     """The name of the role or group that is meant. Raises RuleViolationError where there is none, or it may not be granted."""
+    registry = lookup.registry()
     if field == "role":
         role = registry.role_by_key.get(fold(meant))
         if role is None or role not in lookup.grantable(by):
@@ -144,28 +145,28 @@ def _change_selected(
 
 def _regroup(cell: str, names: Sequence[str], mode: Mode, registry: Registry) -> str:
     """A Groups cell with these groups set, added or removed."""
+    wanted = _by_key(names, registry)
     if mode is Mode.REPLACE:
-        return _unite(names, registry)
-    present = {_key(name, registry): name for name in split_groups(cell)}
-    keys = {_key(name, registry) for name in names}
+        return _join(wanted)
+    present = _by_key(split_groups(cell), registry)
     if mode is Mode.ADD:
-        has_all = keys <= present.keys()
-        return cell if has_all else _unite([*present.values(), *names], registry)
-    kept = [name for key, name in present.items() if key not in keys]
+        has_all = wanted.keys() <= present.keys()
+        return cell if has_all else _join({**present, **wanted, **present})
+    kept = [name for key, name in present.items() if key not in wanted]
     return ", ".join(kept) if len(kept) < len(present) else cell
 
 
-def _unite(names: Iterable[str], registry: Registry) -> str:
-    """A Groups cell that holds all of these, each once, whatever their spelling."""
+def _by_key(names: Iterable[str], registry: Registry) -> dict[str, str]:
+    """Each group once, in its first spelling, by a key that is the same for all spellings."""
     found: dict[str, str] = {}
     for name in names:
-        found.setdefault(_key(name, registry), name)
-    return ALL_GROUPS if fold(ALL_GROUPS) in found else ", ".join(found.values())
+        found.setdefault(fold(registry.group_name(name)), name)
+    return found
 
 
-def _key(name: str, registry: Registry) -> str:
-    """The same for all spellings of a group."""
-    return fold(registry.group_name(name))
+def _join(groups: Mapping[str, str]) -> str:
+    """A Groups cell that holds all of these."""
+    return ALL_GROUPS if fold(ALL_GROUPS) in groups else ", ".join(groups.values())
 
 
 def remove(batch_id: int, chosen: Chosen, by: User) -> Result:
@@ -222,7 +223,8 @@ def merge_duplicates(batch_id: int, row_id: int, by: User) -> Result:
             raise RuleViolationError(
                 "Their roles differ, so nothing was merged. Make the roles the same, or choose “Keep this one”."
             )
-        groups = _unite((name for row in rows for name in split_groups(row.groups)), registry)
+        names = ",".join(row.groups for row in rows)
+        groups = _join(_by_key(split_groups(names), registry))
         return Proposal([Change(first, "groups", first.groups, groups), *_removals(later)], rows)
 
     return changes.apply(batch_id, by, propose)
@@ -241,10 +243,9 @@ def keep_one(batch_id: int, row_id: int, by: User) -> Result:
 
 def _with_same_email(batch: Batch, row_id: int) -> list[Row]:
     """The rows with this row's e-mail, itself included. Raises ConflictError where it is the only one."""
-    row = cell_edit.find_row(batch.id, row_id)
-    if row.removed_at or row.email_key is None:
-        raise ConflictError("That row was removed or changed in the meantime. Nothing was changed.")
-    rows = planner.load(planner.select_rows(batch).where(Row.email_key == row.email_key))
-    if len(rows) < 2:
+    key = cell_edit.find_row(batch.id, row_id).email_key
+    same = planner.select_rows(batch).where(Row.email_key.is_not(None), Row.email_key == key)
+    rows = planner.load(same)
+    if len(rows) < 2 or row_id not in [row.id for row in rows]:
         raise ConflictError("No other row has this email any more. Nothing was changed.")
     return rows

@@ -12,7 +12,7 @@ from webapp.schemas.rows import FIELDS, split_groups
 from webapp.services.batches import bulk_edit, changes, corrections, review
 from webapp.services.batches.changes import Proposal, Result
 from webapp.services.batches.corrections import MOST_CREATED
-from webapp.services.directory import aliases, groups, lookup
+from webapp.services.directory import aliases, groups
 
 
 def fix(batch_id: int, field: str, old: str, new: str, by: User) -> Result:
@@ -58,7 +58,7 @@ def translate(
     remember: later files may say the word, too. Raises RuleViolationError for what cannot be meant, ConflictError where no row
     says so.
     """
-    name = bulk_edit.official_name(field, meant, lookup.registry(), by)
+    name = bulk_edit.official_name(field, meant, by)
     if remember:
         aliases.check_word(word)
     result = fix(batch_id, field, word, name, by)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import func, select
 
-from webapp.core.errors import ConflictError, NotFoundError, RuleViolationError
+from webapp.core.errors import ConflictError, NotFoundError
 from webapp.core.files.cleaning import clean, clip
 from webapp.core.plan.planner import Plan
 from webapp.core.text.formatting import plural
@@ -26,7 +26,7 @@ class CellEdit:
     row_id: int
     field: str
     value: str
-    seen: str | None
+    seen: str
 
 
 def find_row(batch_id: int, row_id: int) -> Row:
@@ -34,18 +34,15 @@ def find_row(batch_id: int, row_id: int) -> Row:
     return _find_rows(batch_id, {row_id})[row_id]
 
 
-def edit(batch_id: int, row_id: int, field: str, value: str, seen: str | None, by: User) -> Result:
+def edit(batch_id: int, row_id: int, field: str, value: str, seen: str, by: User) -> Result:
     """Set one cell, by the rules of `paste`. Raises ConflictError for a row that was removed."""
     result = paste(batch_id, [CellEdit(row_id, field, value, seen)], by)
-    _check_standing(result.rows[0])
-    return result
-
-
-def _check_standing(row: Row) -> None:
+    row = result.rows[0]
     if row.removed_at:
         raise ConflictError(
             f"Row {row.line} was removed in the meantime. Load the page again to put it back."
         )
+    return result
 
 
 def paste(batch_id: int, cells: Sequence[CellEdit], by: User) -> Result:
@@ -54,7 +51,6 @@ def paste(batch_id: int, cells: Sequence[CellEdit], by: User) -> Result:
     A cell that somebody else changed since it was `seen` keeps their value (`Result.newer`); one's own earlier edit is
     never in the way. A row that was removed meanwhile stays as it is. Raises NotFoundError.
     """
-
     return changes.apply(batch_id, by, lambda batch: _propose_paste(batch, cells, by))
 
 
@@ -65,10 +61,6 @@ def _propose_paste(batch: Batch, cells: Sequence[CellEdit], by: User) -> Proposa
     for cell in cells:
         if cell.field not in FIELDS:
             raise NotFoundError("There is no such column.")
-        if cell.seen is None:
-            raise RuleViolationError(
-                "The request does not say what the cell held. Load the page again and repeat the edit."
-            )
         row = rows[cell.row_id]
         current = row.cell(cell.field)
         value = _clean(cell.value)
@@ -78,7 +70,8 @@ def _propose_paste(batch: Batch, cells: Sequence[CellEdit], by: User) -> Proposa
             continue
         place = (row.id, cell.field)
         wanted[place] = Change(row, cell.field, current, value)
-        if not _is_shown_as(current, cell.seen):
+        # HTML knows one kind of line break
+        if cell.seen.split() not in (current.split(), clip(current).split()):
             unseen.add(place)
     newer = _changed_by_others(unseen, by)
     edits = [change for place, change in wanted.items() if place not in newer]
@@ -110,23 +103,20 @@ def add_rows(batch_id: int, lines: Sequence[Mapping[str, str]], by: User) -> Res
 
 
 def remove(batch_id: int, row_id: int, by: User) -> Result:
-    """Take a row out of the batch; the next with its e-mail takes its place at once. Raises ConflictError."""
-
-    def propose(_batch: Batch) -> Proposal:
-        row = find_row(batch_id, row_id)
-        _check_standing(row)
-        return Proposal([Change(row, "removed", "", "removed")])
-
-    return changes.apply(batch_id, by, propose, any_kind=True)
+    """Take a row out of the batch; the next with its e-mail takes its place at once."""
+    return _move(batch_id, row_id, by, "removed")
 
 
 def restore(batch_id: int, row_id: int, by: User) -> Result:
     """Put a removed row back."""
+    return _move(batch_id, row_id, by, "")
 
-    def propose(_batch: Batch) -> Proposal:
+
+def _move(batch_id: int, row_id: int, by: User, after: str) -> Result:
+    def propose(batch: Batch) -> Proposal:
         row = find_row(batch_id, row_id)
-        before = "removed" if row.removed_at else ""
-        return Proposal([Change(row, "removed", before, "")], [row])
+        before = changes.current(batch, row, "removed")
+        return Proposal([Change(row, "removed", before, after)], [row])
 
     return changes.apply(batch_id, by, propose, any_kind=True)
 
@@ -146,14 +136,7 @@ def _find_rows(batch_id: int, ids: Collection[int]) -> dict[int, Row]:
     return rows
 
 
-def _is_shown_as(value: str, seen: str) -> bool:
-    """Whether a page that shows this value says that it has `seen` that: HTML knows one kind of line break."""
-    return seen in (value, clip(value)) or "\n".join(value.splitlines()) == "\n".join(
-        seen.splitlines()
-    )
-
-
-def _changed_by_others(places: Collection[Place], by: User) -> dict[Place, str]:
+def _changed_by_others(places: set[Place], by: User) -> dict[Place, str]:
     """The cells that another person changed last, with that person's name; one query."""
     if not places:
         return {}
@@ -165,8 +148,8 @@ def _changed_by_others(places: Collection[Place], by: User) -> dict[Place, str]:
     )
     last = {(row_id, field): (who, name) for row_id, field, who, name in db.session.execute(query)}
     newer = {}
-    for place in places:
-        who, name = last.get(place, (by.id, ""))
+    for place in places & last.keys():
+        who, name = last[place]
         if who != by.id:
             newer[place] = name
     return newer

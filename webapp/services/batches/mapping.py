@@ -204,7 +204,7 @@ def choose(
             "Choose these, or one role for all rows, and go on.",
         )
     if role:
-        bulk_edit.official_name("role", role, lookup.registry(), by)
+        bulk_edit.official_name("role", role, by)
     source = replace(
         upload.load_source(batch), sheet=choice.sheet, header_row=choice.header_row, columns=held
     )

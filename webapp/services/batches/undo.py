@@ -31,8 +31,8 @@ _OPTIONS = {
 }
 
 
-_IS_STEP = RowEdit.field.not_in(MARKERS)
-_IS_DONE = RowEdit.state == EditState.DONE
+IS_STEP = RowEdit.field.not_in(MARKERS)
+IS_DONE = RowEdit.state == EditState.DONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +63,8 @@ def available(batch: Batch, by: User) -> dict[str, bool]:
     }
 
 
-def recent(batch: Batch) -> list[Step]:
-    """The last steps that were not undone, newest first, of all people; one query."""
+def list_steps(batch: Batch, *wanted: ColumnElement[bool]) -> list[Step]:
+    """The last of these steps, newest first, of all people; one query."""
     query = (
         select(
             RowEdit.version,
@@ -78,7 +78,7 @@ def recent(batch: Batch) -> list[Step]:
         )
         .join(User, User.id == RowEdit.user_id)
         .outerjoin(Row, Row.id == RowEdit.row_id)
-        .where(RowEdit.batch_id == batch.id, _IS_STEP, _IS_DONE)
+        .where(RowEdit.batch_id == batch.id, IS_STEP, *wanted)
         .group_by(RowEdit.version, User.name)
         .order_by(RowEdit.version.desc())
         .limit(RECENT)
@@ -113,14 +113,14 @@ def redo(batch_id: int, by: User) -> Result:
 
 def _last_step(batch: Batch, by: User) -> int | None:
     """The version of this person's last step that was not undone."""
-    edit = _newest(batch, by, _IS_STEP, _IS_DONE)
+    edit = _newest(batch, by, IS_STEP, IS_DONE)
     return edit.version if edit else None
 
 
 def _last_undone(batch: Batch, by: User) -> int | None:
     """The version of the step that this person undid last, if they made no step since."""
-    edit = _newest(batch, by, _IS_STEP)
-    undo = _newest(batch, by, RowEdit.field == UNDONE, _IS_DONE)
+    edit = _newest(batch, by, IS_STEP)
+    undo = _newest(batch, by, RowEdit.field == UNDONE, IS_DONE)
     if undo is None or (edit and edit.version > undo.version):
         return None
     return int(undo.before)
@@ -134,7 +134,7 @@ def _newest(batch: Batch, by: User, *wanted: ColumnElement[bool]) -> RowEdit | N
 def _replay(batch: Batch, by: User, version: int | None, marker: str) -> Proposal:
     """Carry out a step backwards (UNDONE) or again (REDONE). Raises RuleViolationError, ConflictError."""
     is_undo = marker == UNDONE
-    of_step = [RowEdit.batch_id == batch.id, RowEdit.version == version, _IS_STEP]
+    of_step = [RowEdit.batch_id == batch.id, RowEdit.version == version, IS_STEP]
     state = EditState.DONE if is_undo else EditState.UNDONE
     logged = (
         select(RowEdit, Row)
@@ -147,7 +147,7 @@ def _replay(batch: Batch, by: User, version: int | None, marker: str) -> Proposa
     ]
     if not step:
         raise RuleViolationError(f"There is nothing left to {'undo' if is_undo else 'redo'}.")
-    name = _name(step)
+    name = list_steps(batch, RowEdit.version == version)[0].words
     if is_undo:
         step = [
             Change(change.row, change.field, change.after, change.before)
@@ -197,34 +197,22 @@ def _check(batch: Batch, step: Sequence[Change], marker: str) -> None:
 
 
 def _who_changed(batch: Batch, row: Row | None, field: str) -> str:
-    """Who changed this cell, or row, last: "Role in row 12 was changed since by Ana Silva."."""
+    """Who changed this cell, or row, last: "Ana Silva has since changed Role in row 12."."""
     last = (
-        select(User.name)
+        select(User.name, RowEdit.field, RowEdit.after)
         .join(RowEdit, RowEdit.user_id == User.id)
         .where(
             RowEdit.batch_id == batch.id,
             RowEdit.row_id == (row.id if row else None),
             RowEdit.field.in_(FIELDS if field == "added" else (field, "removed")),
-            _IS_DONE,
+            IS_DONE,
         )
         .order_by(RowEdit.id.desc())
         .limit(1)
     )
-    who = db.session.scalar(last)
-    if row is None:
-        what = _OPTIONS[field]
-    elif row.removed_at or field not in FIELDS:
-        what = f"Row {row.line}"
-    else:
-        what = f"{field.capitalize()} in row {row.line}"
-    by = f" by {who}" if who else ""
-    return f"{what[0].upper()}{what[1:]} was changed since{by}."
-
-
-def _name(step: Sequence[Change]) -> str:
-    fields = {change.field for change in step}
-    lines = {change.row.line for change in step if change.row}
-    field = fields.pop() if len(fields) == 1 else None
-    if "added" in fields:
-        field = "added"
-    return describe_step(field, step[0].after, len(lines), min(lines, default=None))
+    found = db.session.execute(last).first()
+    if found is None:
+        return "What it changed is no longer as it was."
+    who, what, after = found
+    line = row.line if row else None
+    return f"{who} has since {describe_step(what, after, 1 if row else 0, line)}."

@@ -89,7 +89,7 @@ def draw_replay(result: Result, verb: str) -> str | BaseResponse:
 @require(MAKE)
 def steps(batch_id: int) -> str | BaseResponse:
     """The list of the last steps of all people, shown with Undo and Redo."""
-    steps = history.recent(review.get_batch(batch_id))
+    steps = history.list_steps(review.get_batch(batch_id), history.IS_DONE)
     return draw_part("batches/edits/_steps.html", batch_id, steps=steps)
 
 

@@ -23,7 +23,7 @@ def update(batch_id: int, row_id: int) -> BaseResponse | tuple[str, int]:
     form = request.form
     field = form.get("field", "")
     result = cell_edit.edit(
-        batch_id, row_id, field, form.get("value", ""), form.get("seen"), current_user()
+        batch_id, row_id, field, form.get("value", ""), form["seen"], current_user()
     )
     if not is_fragment():
         return redirect_to("batches.show", batch_id=batch_id)
