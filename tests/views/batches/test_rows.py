@@ -232,7 +232,7 @@ def test_an_edit_of_a_removed_row_is_a_conflict(admin, batch):
 
 def test_an_unknown_column_changes_nothing(admin, batch):
     row = rows_of(batch)[0]
-    admin.patch(f"/batches/{batch.id}/rows/{row.id}", {"field": "plan", "value": "invite"}, 404, htmx=True)
+    admin.patch(f"/batches/{batch.id}/rows/{row.id}", {"field": "plan", "value": "invite", "seen": ""}, 404, htmx=True)
 
 
 def test_who_may_only_look_gets_no_controls(admin, batch, sign_in):
