@@ -88,13 +88,10 @@ def _check(batch: Batch, version: int, by: User, plans: FreshPlans, proven: bool
 
 def _describe_unseen(batch: Batch, version: int, by: User) -> str:
     """What changed since the page was loaded, other than by this person's own edits; "" where nothing did."""
-    others = [
-        f"{step.who} {step.words}."
-        for step in undo.recent(batch)
-        if step.version > version and step.who != by.name
-    ]
+    is_unseen = RowEdit.version > version
+    others = undo.list_steps(batch, undo.IS_DONE, is_unseen, RowEdit.user_id != by.id)
     if others:
-        return " ".join(others[:NAMED])
+        return " ".join(f"{step.who} {step.words}." for step in others[:NAMED])
     own = select(func.count(RowEdit.version.distinct())).where(
         RowEdit.batch_id == batch.id,
         RowEdit.version > version,
