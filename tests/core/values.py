@@ -13,7 +13,7 @@ MANAGES = frozenset({"users:manage"})
 
 REGISTRY = Registry(
     [
-        RoleEntry(OWNER, "Owner", 100, is_owner=True, permissions=MANAGES),
+        RoleEntry(OWNER, "Owner", 100, permissions=MANAGES),
         RoleEntry(ADMIN, "Admin", 80, permissions=MANAGES),
         RoleEntry(ANALYST, "Analyst", 50),
         RoleEntry(REMOTE, "Remote", 10),

@@ -192,7 +192,7 @@ def test_a_role_deleted_while_people_get_it_and_lose_it(round, admin, race):
         lambda: job.process(batch_id),
         lambda: roles.remove(made_id, remote, user(owner)),
         lambda: actions.do_now("user", ids[-1], Action(Do.SET_ROLE, role=made_id), user(admin)),
-        lambda: aliases.remember(AliasKind.ROLE, f"helping {round}", f"Helper {round}", user(admin)),
+        lambda: aliases.add(AliasKind.ROLE, f"helping {round}", f"Helper {round}", user(admin)),
     )
     job.process(batch_id)
     held = {user(id).role.name for id in ids}

@@ -18,7 +18,7 @@ NAMES = (
 
 
 def registry(names=NAMES) -> Registry:
-    roles = [RoleEntry(1, "Owner", 100, True), RoleEntry(2, "Admin", 80), RoleEntry(3, "Analyst", 40)]
+    roles = [RoleEntry(1, "Owner", 100), RoleEntry(2, "Admin", 80), RoleEntry(3, "Analyst", 40)]
     roles += [RoleEntry(4, "Broadcaster", 30), RoleEntry(5, "Remote", 10)]
     return Registry(roles, [GroupEntry(n, name) for n, name in enumerate(names, 1)])
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 from webapp.db import db
-from webapp.models import Alias, AuditEvent, Batch, BatchState, HeaderMapping
+from webapp.models import Alias, AliasKind, AuditEvent, Batch, BatchState, HeaderMapping
 from webapp.services.directory import aliases
 
 from tests.factories import make_batch, make_group, make_user
@@ -22,7 +22,7 @@ def address_of_sessions(admin) -> str:
 
 
 def address_of_word(admin) -> str:
-    aliases.add(make_group("Student Devices").id, "Pupils", admin.user)
+    aliases.add(AliasKind.GROUP, "Pupils", make_group("Student Devices").name, admin.user)
     return f"/aliases/{db.session.scalar(db.select(Alias.id))}/removal"
 
 

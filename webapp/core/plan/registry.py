@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TypeVar
 
-from webapp.core.security.permissions import Permission, may_grant
+from webapp.core.security.permissions import OWNER_RANK, Permission, may_grant
 
 ALL_GROUPS = "All groups"
 
@@ -25,8 +25,11 @@ class RoleEntry:
     id: int
     name: str
     rank: int
-    is_owner: bool = False
     permissions: frozenset[str] = frozenset()
+
+    @property
+    def is_owner(self) -> bool:
+        return self.rank == OWNER_RANK
 
     @property
     def manages_people(self) -> bool:

@@ -59,12 +59,12 @@ def translate(
     says so.
     """
     name = bulk_edit.official_name(field, meant, by)
+    kind = AliasKind.ROLE if field == "role" else AliasKind.GROUP
     if remember:
-        aliases.check_word(word)
+        aliases.check_word(kind, word)
     result = fix(batch_id, field, word, name, by)
     if remember:
-        kind = AliasKind.ROLE if field == "role" else AliasKind.GROUP
-        aliases.remember(kind, word, name, by)
+        aliases.add(kind, word, name, by)
     return result
 
 

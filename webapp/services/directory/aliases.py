@@ -3,28 +3,23 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from marshmallow import ValidationError
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, select
 
 from webapp.core.errors import NotFoundError, RuleViolationError
 from webapp.core.files.columns import Places, names_of
 from webapp.core.plan.registry import GroupEntry, RoleEntry, fold
 from webapp.db import begin_write, db
-from webapp.models import Alias, AliasKind, Batch, BatchState, Group, HeaderMapping, Role, Row, User
+from webapp.models import Alias, AliasKind, Batch, Group, HeaderMapping, Role, User
 from webapp.schemas.directory import clean_name
-from webapp.schemas.rows import split_groups
 from webapp.services.audit import events
 from webapp.services.audit.actions import AuditAction
 from webapp.services.directory import lookup
 
-LONGEST_WORD = 80
-"""Characters of a word that can be remembered."""
-
 Named = Role | Group
-MODELS: dict[AliasKind, type[Role] | type[Group]] = {AliasKind.ROLE: Role, AliasKind.GROUP: Group}
 
 # Columns
 
@@ -90,40 +85,32 @@ def forget_header_mapping(mapping_id: int, by: User) -> None:
 # Words
 
 
-def remember(kind: AliasKind, word: str, name: str, by: User) -> None:
-    """Let a file's word mean the role or group of this name. Raises RuleViolationError."""
-    word = check_word(word)
+def add(kind: AliasKind, word: str, name: str, by: User) -> str:
+    """Let files say a word for the role or group of this name. -> the word as it is kept. Raises RuleViolationError."""
+    word = check_word(kind, word)
     begin_write()
-    entry = _entries(kind).get(fold(name))
+    entries = _entries(kind)
+    entry = entries.get(fold(name))
     if entry is None:
         raise RuleViolationError(
             f"There is no {kind.value} called “{name}” any more. Load the page again."
         )
-    _remember(word, get_named(kind, entry.id), by)
-
-
-def add(group_id: int, word: str, by: User) -> str:
-    """Add another name of a group, typed on its page. -> the name. Raises RuleViolationError or NotFoundError."""
-    try:
-        word = clean_name(word, "group")
-    except ValidationError as error:
-        raise RuleViolationError(str(error)) from error
-    begin_write()
-    group = get_named(AliasKind.GROUP, group_id)
-    entry = _entries(AliasKind.GROUP).get(fold(word))
-    if entry and entry.id == group_id:
-        raise RuleViolationError(f"“{word}” means “{group.name}” already.")
-    refuse_taken(AliasKind.GROUP, [word])
-    _remember(word, group, by)
+    if entries.get(fold(word)) is entry:
+        raise RuleViolationError(f"“{word}” means “{entry.name}” already.")
+    refuse_taken(kind, [word])
+    meant = get_named(kind, entry.id)
+    _set_meaning(word, meant)
+    events.record(by, AuditAction.ALIAS_REMEMBERED, meant, word=word)
+    lookup.commit()
     return word
 
 
-def _remember(word: str, meant: Named, by: User) -> None:
-    """Give a word its meaning, and commit."""
-    _set_meaning(word, meant)
-    events.record(by, AuditAction.ALIAS_REMEMBERED, meant, word=word)
-    lookup.bump_version()
-    db.session.commit()
+def check_word(kind: AliasKind, word: str) -> str:
+    """The word as it is kept. Raises RuleViolationError where files cannot say it."""
+    try:
+        return clean_name(word, kind.value)
+    except ValidationError as error:
+        raise RuleViolationError(str(error)) from error
 
 
 def get_alias(alias_id: int) -> tuple[Alias, Any]:
@@ -140,8 +127,7 @@ def forget(alias_id: int, by: User) -> None:
     alias, meant = get_alias(alias_id)
     events.record(by, AuditAction.ALIAS_FORGOTTEN, meant, word=alias.word)
     db.session.delete(alias)
-    lookup.bump_version()
-    db.session.commit()
+    lookup.commit()
 
 
 def rename(meant: Named, name: str) -> None:
@@ -183,35 +169,12 @@ def refuse_taken(
 
 def get_named(kind: AliasKind, meant_id: int) -> Any:
     """The role or group with this id. Raises NotFoundError."""
-    found = db.session.get(MODELS[kind], meant_id)
+    found = db.session.get(Role if kind is AliasKind.ROLE else Group, meant_id)
     if found is None:
         raise NotFoundError(
             f"There is no such {kind.value} any more. It may have been merged or deleted."
         )
     return found
-
-
-def count_rows_naming(kind: AliasKind, ids: Collection[int]) -> int:
-    """How many rows under review name one of these roles or groups, by whatever name."""
-    keys = {key for key, entry in _entries(kind).items() if entry.id in ids}
-    cell = Row.role if kind is AliasKind.ROLE else Row.groups
-    said = select(cell, func.count()).join(Batch, Batch.id == Row.batch_id).group_by(cell)
-    said = said.where(Batch.state == BatchState.REVIEWING, Row.removed_at.is_(None), cell != "")
-    found = 0
-    for text, rows in db.session.execute(said):
-        if not keys.isdisjoint(map(fold, split_groups(text))):
-            found += rows
-    return found
-
-
-def check_word(word: str) -> str:
-    """The word as it is stored. Raises RuleViolationError if it is empty or too long."""
-    word = " ".join(word.split())
-    if not word or len(word) > LONGEST_WORD:
-        raise RuleViolationError(
-            f"Only words of up to {LONGEST_WORD} characters can be remembered."
-        )
-    return word
 
 
 def _set_meaning(word: str, meant: Named) -> None:

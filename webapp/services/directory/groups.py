@@ -67,7 +67,7 @@ def get_group(group_id: int) -> Group:
 
 
 def effect_of(ids: Collection[int], by: User, into: int = 0) -> dict[str, int]:
-    """How many people and rows it touches to delete these groups, or to merge them into another one.
+    """How many people it touches to delete these groups, or to merge them into another one.
 
     They are counted for the audit log, too: `ranked_above` because managing groups may touch people of higher rank.
     """
@@ -80,22 +80,15 @@ def effect_of(ids: Collection[int], by: User, into: int = 0) -> dict[str, int]:
     return {
         "users": len(ranks),
         "invitations": db.session.scalar(invitations) or 0,
-        "rows": aliases.count_rows_naming(AliasKind.GROUP, ids),
         "ranked_above": sum(rank > by.role.rank for rank in ranks),
     }
 
 
 def add_groups(names: Iterable[str], by: User, description: str = "") -> list[Group]:
-    """Add groups, all or none; a repeated name counts once. description: of each of them.
-
-    Raises RuleViolationError (field "names") for invalid names, ValidationError for a description that is too long.
-    """
-    wanted = clean_names(names)
-    described = GroupSchema(only=("description",)).load({"description": description})["description"]
+    """Add groups, all or none. Raises what `create_groups` raises."""
     begin_write()
-    groups = create_groups(wanted, by, described)
-    lookup.bump_version()
-    db.session.commit()
+    groups = create_groups(names, by, description)
+    lookup.commit()
     return groups
 
 
@@ -112,8 +105,7 @@ def change_group(group_id: int, typed: Mapping[str, str], by: User) -> Group:
         aliases.rename(group, values["name"])
         group.description = values["description"]
         events.record(by, AuditAction.GROUP_CHANGED, group, before=before, after=values)
-        lookup.bump_version()
-    db.session.commit()
+        lookup.commit()
     return group
 
 
@@ -138,8 +130,7 @@ def merge_groups(group_id: int, others: Iterable[int], by: User) -> Group:
         events.record(by, AuditAction.GROUP_MERGED, other, into=group.name, **effect)
         db.session.delete(other)
         db.session.flush()
-    lookup.bump_version()
-    db.session.commit()
+    lookup.commit()
     return group
 
 
@@ -155,16 +146,17 @@ def delete_group(group_id: int, by: User) -> str:
     }
     events.record(by, AuditAction.GROUP_DELETED, group, **details)
     db.session.delete(group)
-    lookup.bump_version()
-    db.session.commit()
+    lookup.commit()
     return name
 
 
-def clean_names(names: Iterable[str]) -> list[str]:
-    """The names as they are stored.
+def create_groups(names: Iterable[str], by: User | None, description: str = "") -> list[Group]:
+    """Create groups, all or none; a repeated name counts once. description: of each of them. Does not commit.
 
-    Raises RuleViolationError (field "names"; a line a sentence) where there are none or too many, or one does not do.
+    Raises RuleViolationError (field "names"; a line a sentence) where there are none or too many, or a name is taken or does not
+    do, and ValidationError for a description that is too long.
     """
+    described = GroupSchema(only=("description",)).load({"description": description})
     good: dict[str, str] = {}
     sentences: list[str] = []
     for name in names:
@@ -178,14 +170,8 @@ def clean_names(names: Iterable[str]) -> list[str]:
         sentences = [f"At most {MOST_AT_ONCE} groups are added at once. Add them in several steps."]
     if sentences:
         raise RuleViolationError("\n".join(dict.fromkeys(sentences)), field="names")
-    return list(good.values())
-
-
-def create_groups(names: Iterable[str], by: User | None, description: str = "") -> list[Group]:
-    """Create groups with these clean names. Raises RuleViolationError if a name is taken. Does not commit."""
-    keys = {fold(name): name for name in names}
-    aliases.refuse_taken(AliasKind.GROUP, keys.values(), field="names")
-    groups = [Group(name=name, key=key, description=description) for key, name in keys.items()]
+    aliases.refuse_taken(AliasKind.GROUP, good.values(), field="names")
+    groups = [Group(name=name, key=key, **described) for key, name in good.items()]
     db.session.add_all(groups)
     db.session.flush()
     for group in groups:

@@ -8,13 +8,12 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any, cast
 
-from sqlalchemy import Column, ColumnElement, select, update
+from sqlalchemy import Column, ColumnElement, null, select, update
 
 from webapp.core.plan.planner import Access, Person, Policy, Ref
 from webapp.core.plan.registry import GroupEntry, Registry, RoleEntry
 from webapp.db import binary_order, db, in_json, utcnow
 from webapp.models import (
-    OWNER_ROLE_ID,
     Alias,
     Group,
     Invitation,
@@ -52,17 +51,15 @@ def registry(by: User | None = None) -> Registry:
 
 def _read_registry() -> Registry:
     """Roles, groups and aliases, without the domains."""
-    columns = select(Role.id, Role.name, Role.rank, Role.permissions)
-    roles = []
-    for role_id, name, rank, permissions in db.session.execute(
-        columns.order_by(Role.rank.desc(), Role.id)
-    ):
-        is_owner = role_id == OWNER_ROLE_ID
-        roles.append(RoleEntry(role_id, name, rank, is_owner, frozenset(permissions)))
+    roles = select(Role.id, Role.name, Role.rank, Role.permissions)
+    roles = roles.order_by(Role.rank.desc(), Role.id)
     groups = select(Group.id, Group.name).order_by(binary_order(Group.key))
     aliases = db.session.execute(select(Alias.key, Alias.role_id, Alias.group_id)).all()
     return Registry(
-        roles=roles,
+        roles=[
+            RoleEntry(role_id, name, rank, frozenset(permissions))
+            for role_id, name, rank, permissions in db.session.execute(roles)
+        ],
         groups=[GroupEntry(*group) for group in db.session.execute(groups)],
         role_aliases={key: role_id for key, role_id, _ in aliases if role_id},
         group_aliases={key: group_id for key, _, group_id in aliases if group_id},
@@ -104,11 +101,18 @@ def bump_version() -> None:
     )
 
 
+def commit() -> None:
+    """Commit a command that changed the directory."""
+    bump_version()
+    db.session.commit()
+
+
 def people(keys: Iterable[str]) -> dict[str, Person]:
     """The people with these e-mail keys, users before invitations; at most five queries."""
     wanted = list(keys)
     pending = in_json(Invitation.email_key, wanted) & (Invitation.state == InvitationState.PENDING)
-    return dict(_find_invitations(pending)) | dict(_find_users(in_json(User.email_key, wanted)))
+    users = in_json(User.email_key, wanted) & (User.state != UserState.ERASED)
+    return dict(_find(Invitation, pending) + _find(User, users))
 
 
 def people_by_id(refs: Iterable[Ref]) -> dict[Ref, Person]:
@@ -116,48 +120,30 @@ def people_by_id(refs: Iterable[Ref]) -> dict[Ref, Person]:
     ids: dict[str, list[int]] = {"user": [], "invitation": []}
     for kind, person_id in sorted(refs):
         ids[kind].append(person_id)
-    found = _find_users(in_json(User.id, ids["user"]))
-    found += _find_invitations(in_json(Invitation.id, ids["invitation"]))
+    users = in_json(User.id, ids["user"]) & (User.state != UserState.ERASED)
+    found = _find(User, users) + _find(Invitation, in_json(Invitation.id, ids["invitation"]))
     return {(person.kind, person.id): person for _, person in found}
 
 
-def _find_users(is_wanted: ColumnElement[bool]) -> list[tuple[str, Person]]:
-    """With the e-mail's key."""
-    wanted = is_wanted & (User.state != UserState.ERASED)
-    columns = select(User.email_key, User.id, User.role_id, User.all_groups, User.state)
-    users = db.session.execute(columns.where(wanted)).all()
-    if not users:  # as mostly where one cell is edited
+def _find(model: Any, is_wanted: ColumnElement[bool]) -> list[tuple[str, Person]]:
+    """The users or invitations that meet a condition, each with the e-mail's key."""
+    is_user = model is User
+    kind: Any = "user" if is_user else "invitation"
+    expires_at = null() if is_user else Invitation.expires_at
+    columns = model.email_key, model.id, model.role_id, model.all_groups, model.state, expires_at
+    people = db.session.execute(select(*columns).where(is_wanted)).all()
+    if not people:  # as mostly where one cell is edited
         return []
-    groups = _find_groups(user_groups.c.user_id, User.id, wanted)
-    found = []
-    for key, user_id, role_id, everything, state in users:
-        access = Access(role_id, frozenset(groups[user_id]), everything)
-        found.append((key, Person("user", user_id, access, cast(Any, state.value))))
-    return found
-
-
-def _find_invitations(is_wanted: ColumnElement[bool]) -> list[tuple[str, Person]]:
-    """With the e-mail's key."""
-    columns = select(
-        Invitation.email_key,
-        Invitation.id,
-        Invitation.role_id,
-        Invitation.all_groups,
-        Invitation.state,
-        Invitation.expires_at,
-    )
-    invitations = db.session.execute(columns.where(is_wanted)).all()
-    if not invitations:
-        return []
-    groups = _find_groups(invitation_groups.c.invitation_id, Invitation.id, is_wanted)
-    sendings = _count_sendings(is_wanted)
+    owner_id = user_groups.c.user_id if is_user else invitation_groups.c.invitation_id
+    groups = _find_groups(owner_id, model.id, is_wanted)
+    sendings = {} if is_user else _count_sendings(is_wanted)
     now, found = utcnow(), []
-    for key, each, role_id, everything, state, until in invitations:
+    for key, person_id, role_id, everything, state, until in people:
+        access = Access(role_id, frozenset(groups[person_id]), everything)
         is_expired = state is InvitationState.PENDING and until and until <= now
-        access = Access(role_id, frozenset(groups[each]), everything)
         status = cast(Any, "expired" if is_expired else state.value)
-        sent = sendings.get(each, (False, 0, 0))
-        found.append((key, Person("invitation", each, access, status, *sent)))
+        sent = sendings.get(person_id, (False, 0, 0))
+        found.append((key, Person(kind, person_id, access, status, *sent)))
     return found
 
 

@@ -64,8 +64,7 @@ def save(role_id: int | None, values: Mapping[str, Any], by: User) -> Role:
         role.rank = good["rank"]
         role.permissions = good["permissions"]
         events.record(by, AuditAction.ROLE_CHANGED, role, before=before, after=good)
-    lookup.bump_version()
-    db.session.commit()
+    lookup.commit()
     return role
 
 
@@ -103,8 +102,7 @@ def remove(role_id: int, replacement_id: int | None, by: User) -> str:
     events.record(by, AuditAction.ROLE_DELETED, role, **details)
     name = role.name
     db.session.delete(role)
-    lookup.bump_version()
-    db.session.commit()
+    lookup.commit()
     return name
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
@@ -107,7 +106,7 @@ def add_invitations(
             "role_id": access.role,
             "all_groups": access.everything,
             "nonce": nonce,
-            "token_hash": secrets.token_hex(32),  # the real one needs the id
+            "token_hash": nonce,  # the real one needs the id
             "valid_days": valid_days,
             "invited_by_id": by.id,
             "batch_id": batch_id,
@@ -229,6 +228,5 @@ def accept(given: str, name: str, password: str) -> User:
     groups = "All groups" if user.all_groups else sorted(group.name for group in user.groups)
     access = {"role": invitation.role.name, "groups": groups}
     events.record(user, AuditAction.INVITATION_ACCEPTED, invitation, after=access, user=user.id)
-    lookup.bump_version()
-    db.session.commit()
+    lookup.commit()
     return user

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -63,11 +62,12 @@ def is_sendable(now: Moment) -> ColumnElement[bool]:
 
 def create_link(user: User, purpose: LinkPurpose, **values: Any) -> AccountLink:
     """Add a link. Does not commit."""
+    nonce = tokens.new_nonce()
     link = AccountLink(
         user_id=user.id,
         purpose=purpose,
-        nonce=tokens.new_nonce(),
-        token_hash=secrets.token_hex(32),  # the real one needs the id
+        nonce=nonce,
+        token_hash=nonce,  # the real one needs the id
         expires_at=utcnow() + timedelta(minutes=MINUTES[purpose]),
         **values,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
+from collections.abc import Sequence
 
 from sqlalchemy import func, select, text
 
@@ -58,14 +59,12 @@ def prepare() -> list[str]:
     """
     settings = in_force.settings()
     owner = _owner_from_settings() if is_waiting() and settings.owner_email else None
-    names = _groups_from_settings()
     token = secrets.token_urlsafe(32)
     lines = []
     begin_write()
     _make_rows()
-    if names and not db.session.scalar(select(func.count(Group.id))):
-        groups.create_groups(names, None)
-        lines.append(f"Made {plural(len(names), 'group')} from MUSTER_GROUPS.")
+    if settings.groups and not db.session.scalar(select(func.count(Group.id))):
+        lines.append(_create_groups(settings.groups))
     if is_waiting() and owner:
         _create_owner(owner)
         lines.append(f"Made the Owner {owner.email} from MUSTER_OWNER_EMAIL.")
@@ -150,11 +149,12 @@ def _owner_from_settings() -> User:
     )
 
 
-def _groups_from_settings() -> list[str]:
-    names = in_force.settings().groups
+def _create_groups(names: Sequence[str]) -> str:
+    """Create the groups of MUSTER_GROUPS. -> the line to print. Does not commit."""
     try:
-        return groups.clean_names(names) if names else []
+        made = groups.create_groups(names, None)
     except RuleViolationError as refusal:
         raise ConfigError(
             f"MUSTER_GROUPS cannot be used: {' '.join(str(refusal).splitlines())}"
         ) from refusal
+    return f"Made {plural(len(made), 'group')} from MUSTER_GROUPS."

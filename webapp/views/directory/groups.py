@@ -16,7 +16,7 @@ from webapp.core.security.permissions import Permission
 from webapp.core.text.formatting import plural
 from webapp.http.forms import GroupForm, GroupsForm, show_errors
 from webapp.http.web import Page, current_user, get_number, redirect_to, require
-from webapp.models import Group
+from webapp.models import AliasKind, Group
 from webapp.services.directory import aliases, groups, people_list
 from webapp.services.directory.groups import EVERYTHING
 
@@ -106,8 +106,9 @@ def show(group_id: int, problem: str = "") -> str:
 @require(Permission.USERS_MANAGE)
 def add_name(group_id: int) -> BaseResponse | Page:
     """Another name that files may say."""
+    name = groups.get_group(group_id).name
     try:
-        word = aliases.add(group_id, request.form.get("word", ""), current_user())
+        word = aliases.add(AliasKind.GROUP, request.form.get("word", ""), name, current_user())
     except RuleViolationError as refusal:
         return show(group_id, str(refusal)), 422
     return redirect_to("groups.show", group_id=group_id, say=f"Files may say “{word}” now.")

@@ -12,8 +12,7 @@ from webapp.core.errors import RuleViolationError
 from webapp.core.security.permissions import MEANINGS, Permission
 from webapp.http.forms import RoleForm, show_errors
 from webapp.http.web import Page, current_user, get_number, redirect_to, require
-from webapp.models import AliasKind
-from webapp.services.directory import aliases, roles
+from webapp.services.directory import roles
 
 bp = Blueprint("roles", __name__, url_prefix="/roles")
 
@@ -71,7 +70,6 @@ def deletion(role_id: int) -> BaseResponse | Page:
         role_id,
         others=others,
         replacement=next((role for role in others if role.id == wanted), None),
-        rows=aliases.count_rows_naming(AliasKind.ROLE, [role_id]),
         problem=problem,
     )
     return html, 422 if problem else 200
