@@ -14,7 +14,16 @@ from webapp.core.plan.planner import Mode, Plan
 from webapp.core.text import batch_phrases
 from webapp.core.text.phrases import CodedText
 from webapp.db import Model
-from webapp.models.columns import BatchId, Digest, Flag, Id, JsonDict, JsonList, Now, UserId
+from webapp.models.columns import (
+    BatchId,
+    Digest,
+    Flag,
+    Id,
+    JsonDict,
+    JsonList,
+    Now,
+    UserId,
+)
 from webapp.models.users import User
 
 

@@ -14,7 +14,16 @@ from webapp.core.text import row_phrases
 from webapp.core.text.phrases import CodedText
 from webapp.db import Model
 from webapp.models.batches import Batch
-from webapp.models.columns import Email, Flag, Id, JsonDict, JsonList, Now, UserId, partial_index
+from webapp.models.columns import (
+    Email,
+    Flag,
+    Id,
+    JsonDict,
+    JsonList,
+    Now,
+    UserId,
+    partial_index,
+)
 
 
 class Outcome(StrEnum):

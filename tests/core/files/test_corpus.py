@@ -25,7 +25,7 @@ LARGE = "This workbook holds too much to be read. Copy the rows with the users i
 UNTOLD = "The text in this file cannot be read. Save it as “CSV UTF-8” and try again."
 
 TOO_MANY_ROWS = (
-    "This file has more than 100,000 rows or 2,000,000 cells. "
+    "This file has more than 100,000 rows, 256 columns or 2,000,000 cells. "
     "Remove the columns that Muster does not need, or split it into smaller files, and upload again."
 )
 
@@ -73,14 +73,12 @@ REFUSED = {
     "quotes-not-doubled.csv": "Line 2 " + CANNOT,
     "spaces-behind-quotes.csv": "Line 1 " + CANNOT,
     "spreadsheet-xml-2003.xls": NOT_A_SPREADSHEET,
-    "stray-cell-far-right.xlsx": "Line 9 has 16,384 columns. Muster reads up to 256. "
-    "Remove those that Muster does not need and upload again.",
+    "stray-cell-far-right.xlsx": TOO_MANY_ROWS,
     "table-without-end.ods": DAMAGED,
     "text-document-called-xls.xls": DAMAGED,
     "text-document-called-xlsx.xlsx": DAMAGED,
     "text-document.odt": DAMAGED,
-    "three-hundred-columns.csv": "Line 1 has 300 columns. Muster reads up to 256. "
-    "Remove those that Muster does not need and upload again.",
+    "three-hundred-columns.csv": TOO_MANY_ROWS,
     "unclosed-quote.csv": "Line 3 " + CANNOT,
     "users.xml": NOT_A_SPREADSHEET,
     "utf16-big-endian-no-bom.csv": NOT_A_SPREADSHEET,

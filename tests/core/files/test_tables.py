@@ -327,14 +327,9 @@ def test_a_cell_beyond_all_measure_is_named():
     assert refusal(b"Email,Role\na@x.org," + b"a" * 200_000) == ("Line 2 " + CANNOT)
 
 
-@pytest.mark.parametrize(
-    ("text", "line"),
-    [("Email" + ",x" * 256 + "\na@x.org", 1), ("Email,Groups\na@x.org" + ",x" * 256, 2)],
-)
-def test_a_file_wider_than_any_sheet_of_people_is_refused(text, line):
-    assert refusal(text.encode()) == (
-        f"Line {line} has 257 columns. Muster reads up to 256. Remove those that Muster does not need and upload again."
-    )
+@pytest.mark.parametrize("text", ["Email" + ",x" * 256 + "\na@x.org", "Email,Groups\na@x.org" + ",x" * 256])
+def test_a_file_wider_than_any_sheet_of_people_is_refused(text):
+    assert "more than 100,000 rows, 256 columns or 2,000,000 cells" in refusal(text.encode())
 
 
 def test_empty_cells_at_the_end_of_a_row_do_not_make_it_wide():
@@ -342,10 +337,10 @@ def test_empty_cells_at_the_end_of_a_row_do_not_make_it_wide():
 
 
 def test_a_file_of_too_many_cells_is_refused(monkeypatch):
-    monkeypatch.setattr(table, "MOST_CELLS", 5)
+    monkeypatch.setattr(table, "MOST_CELLS", 7)
     assert len(rows("Email,Role\na,b\nc,\nd,e\n")) == 3
     assert refusal(b"Email,Role\na,b\nc,d\ne,f\n") == (
-        "This file has more than 100,000 rows or 5 cells. "
+        "This file has more than 100,000 rows, 256 columns or 7 cells. "
         "Remove the columns that Muster does not need, or split it into smaller files, and upload again."
     )
 
@@ -354,7 +349,7 @@ def test_a_file_longer_than_the_memory_set_aside_is_refused(monkeypatch):
     monkeypatch.setattr(table, "MOST_LINES", 3)
     assert len(rows("Email\n" + "a\n\n" * 3)) == 3
     assert refusal(b"Email\n" + b"a\n" * 4) == (
-        "This file has more than 3 rows or 2,000,000 cells. "
+        "This file has more than 3 rows, 256 columns or 2,000,000 cells. "
         "Remove the columns that Muster does not need, or split it into smaller files, and upload again."
     )
 

@@ -310,7 +310,6 @@ class TestPeopleWhoAreSuspendedOrGone:
             ("Statut", "actif", "désactivé"),
             ("Estado", "Activo", "Suspendido"),
             ("Aktiv", "ja", "nein"),
-            ("Status", "current", "not active"),
             ("Status", "not suspended", "suspended"),
             ("Status", "nicht gesperrt", "gesperrt"),
             ("Employment status", "employed", "Left 31.08.2025"),

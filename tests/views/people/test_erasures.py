@@ -205,4 +205,4 @@ def test_files_of_all_open_uploads_go_and_one_that_is_only_a_file_is_discarded(a
     ]
     admin.get(under_review)
     page = admin.get(f"/batches/{reviewed.id}/mapping", status=409).page
-    assert "The file of this upload is not kept any more." in page.text
+    assert "The file of this upload is not kept, so its columns stay" in page.text

@@ -17,7 +17,10 @@ A_LITTLE = 0.001
 """What words that are repeated add to this for roles, which may have names of their own; and what is enough to be offered."""
 
 
-def find_named_like_groups(table: Table, registry: Registry) -> dict[int, bool]:
+def find_named_like_groups(
+    table: Table,
+    registry: Registry,
+) -> dict[int, bool]:
     """The columns that are named like a group and say something of people -> whether one of their cells is a plain yes."""
     found = {}
     for place, name in enumerate(table.header):
@@ -29,7 +32,10 @@ def find_named_like_groups(table: Table, registry: Registry) -> dict[int, bool]:
     return found
 
 
-def guess_columns(table: Table, registry: Registry) -> tuple[Uses, Collection[int]]:
+def guess_columns(
+    table: Table,
+    registry: Registry,
+) -> tuple[Uses, Collection[int]]:
     """What each column seems to hold: by its name, else by its cells; and the columns whose names leave no doubt.
 
     No two columns are taken for the same field, except Groups. A field that several columns are named for goes to the one
@@ -57,7 +63,11 @@ def guess_columns(table: Table, registry: Registry) -> tuple[Uses, Collection[in
 
 
 def find_likeliest(
-    field: Field, places: Collection[int], table: Table, registry: Registry, least: float
+    field: Field,
+    places: Collection[int],
+    table: Table,
+    registry: Registry,
+    least: float,
 ) -> int | None:
     """Of these columns the one whose cells look most like a field; None if less than this share of them does."""
     shares = {}
@@ -72,7 +82,11 @@ def find_likeliest(
     return None if best is None or shares[best] < least else best
 
 
-def _looks_like(cell: str, field: Field, registry: Registry) -> bool:
+def _looks_like(
+    cell: str,
+    field: Field,
+    registry: Registry,
+) -> bool:
     if field is Field.EMAIL:
         return is_address(cell)
     if field is Field.ROLE:

@@ -6,7 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from webapp.core.files.fields import REQUIRED, Field, letters, plain_letters, recognise
+from webapp.core.files.fields import (
+    REQUIRED,
+    Field,
+    letters,
+    plain_letters,
+    recognise,
+)
 
 MEMBER = "member"
 """How a column is used that says by ticks (x, ✓, 1, TRUE) who is in the group that it is named for."""
@@ -44,30 +50,37 @@ class Places:
         kept: dict[str, Any] = {}
         for place, use in sorted(self.uses.items()):
             if use == MEMBER:
-                kept.setdefault("members", []).append(place)
+                kept.setdefault("members", [])
+                kept["members"].append(place)
             elif use in kept:
-                kept.setdefault("more", []).append(place)
+                kept.setdefault("more", [])
+                kept["more"].append(place)
             else:
                 kept[use] = place
         return kept
 
     @classmethod
     def from_dict(cls, kept: Mapping[str, Any]) -> Places:
-        uses: dict[int, str] = {kept[field]: field for field in Field if field in kept}
-        uses |= dict.fromkeys(kept.get("more", ()), Field.GROUPS)
-        uses |= dict.fromkeys(kept.get("members", ()), MEMBER)
+        uses: dict[int, str] = {}
+        for field in Field:
+            if field in kept:
+                uses[kept[field]] = field
+        for place in kept.get("more", ()):
+            uses[place] = Field.GROUPS
+        for place in kept.get("members", ()):
+            uses[place] = MEMBER
         return cls(uses)
 
 
 def match_columns(header: Sequence[str]) -> Places | None:
     """Find the columns by their names; None if a required one is missing, or one is doubled, except Groups."""
-    uses: dict[int, str] = {}
-    for field, places in find_named(header).items():
-        if len(places) > 1 and field is not Field.GROUPS:
+    named = find_named(header)
+    for field in REQUIRED:
+        if len(named.get(field, ())) != 1:
             return None
+    uses: dict[int, str] = {}
+    for field, places in named.items():
         uses |= dict.fromkeys(places, field)
-    if not set(REQUIRED) <= set(uses.values()):
-        return None
     return Places(uses)
 
 
@@ -101,13 +114,19 @@ def is_secret(name: str) -> bool:
     return any(word in key for word in _SECRET)
 
 
-def name_of(header: Sequence[str], place: int) -> str:
+def name_of(
+    header: Sequence[str],
+    place: int,
+) -> str:
     """What a column is called, by a spreadsheet if it has no name."""
     name = header[place] if place < len(header) else ""
     return name or f"Column {letters(place)}"
 
 
-def names_of(places: Places, header: Sequence[str]) -> dict[str, str]:
+def names_of(
+    places: Places,
+    header: Sequence[str],
+) -> dict[str, str]:
     """What the template calls a column -> what the file calls it: for the audit log, and the page of what is remembered."""
     names = {}
     for use in (*Field, MEMBER):

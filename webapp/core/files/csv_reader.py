@@ -47,7 +47,11 @@ def find_delimiters(text: str) -> tuple[str, str]:
     return max(candidates, key=lambda each: _score(text, *each))
 
 
-def _score(text: str, rows: str, names: str) -> tuple[int, int, bool, int]:
+def _score(
+    text: str,
+    rows: str,
+    names: str,
+) -> tuple[int, int, bool, int]:
     """How well separators fit the first lines: the most known names in one of them, the people, the cells.
 
     A person is a line with an address and something else, without having to be split, and no separator at its end.
@@ -68,7 +72,10 @@ def is_first_cell_alone(cells: list[str]) -> bool:
     return bool(cells[0]) and not any(cells[1:])
 
 
-def _first_lines(text: str, delimiter: str) -> Iterator[list[str]]:
+def _first_lines(
+    text: str,
+    delimiter: str,
+) -> Iterator[list[str]]:
     """The cells of the first lines that are not blank, as far as they can be read with this separator."""
     try:
         yield from itertools.islice(filter(any, _read(text[:_WINDOW], delimiter)), LINES_LOOKED_AT)
@@ -76,13 +83,19 @@ def _first_lines(text: str, delimiter: str) -> Iterator[list[str]]:
         return
 
 
-def split_cell(cell: str, delimiter: str) -> list[str]:
+def split_cell(
+    cell: str,
+    delimiter: str,
+) -> list[str]:
     """The cells of a line that some program took for one cell."""
     lines = list(_first_lines(cell, delimiter))
     return lines[0] if len(lines) == 1 else [cell]
 
 
-def unwrap_rows(records: Iterable[Record], delimiter: str) -> Iterator[Record]:
+def unwrap_rows(
+    records: Iterable[Record],
+    delimiter: str,
+) -> Iterator[Record]:
     """The rows, and in place of one with nothing but a first cell the cells that this separator brings out of it.
 
     That is so where column names come out, and below them; also where the rows above have three cells or more, and no
@@ -100,7 +113,10 @@ def unwrap_rows(records: Iterable[Record], delimiter: str) -> Iterator[Record]:
         yield number, record
 
 
-def _read(text: str, delimiter: str) -> "_csv.Reader":
+def _read(
+    text: str,
+    delimiter: str,
+) -> "_csv.Reader":
     # `a, "b, c"`, as people type it: only then, for the spaces that csv skips cannot be counted any more
     has_spaced_quotes = f'{delimiter} "' in text
     return csv.reader(
@@ -111,7 +127,10 @@ def _read(text: str, delimiter: str) -> "_csv.Reader":
     )
 
 
-def read_records(text: str, delimiter: str) -> Iterator[Record]:
+def read_records(
+    text: str,
+    delimiter: str,
+) -> Iterator[Record]:
     """Each record that is not blank, with the row number that a spreadsheet shows. Raises UnreadableFileError."""
     number = 0
     try:

@@ -13,20 +13,27 @@ EXAMPLES = ("example.one@example.com", "example.two@example.com")
 """Whom the template's example rows invite. Left in a file they are skipped (RFC 2606: nobody's domain)."""
 
 
-def template(roles: Sequence[str], groups: Sequence[str]) -> Iterator[bytes]:
+def template(
+    roles: Sequence[str],
+    groups: Sequence[str],
+) -> Iterator[bytes]:
     """The file to fill in, with this portal's own roles (those that may be granted) and groups.
 
     The roles named last are taken to be the lesser ones: the examples have these.
     """
-    lesser_roles = [*reversed(roles)] or [""]
+    least = roles[-1] if roles else ""
+    second = roles[-2] if len(roles) > 1 else least
     rows = [
-        (EXAMPLES[0], lesser_roles[0], ", ".join(groups[:2])),
-        (EXAMPLES[1], lesser_roles[1 % len(lesser_roles)], ", ".join(groups[:1])),
+        (EXAMPLES[0], least, ", ".join(groups[:2])),
+        (EXAMPLES[1], second, ", ".join(groups[:1])),
     ]
     return write_lines([field.heading for field in Field], rows)
 
 
-def write_lines(header: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[bytes]:
+def write_lines(
+    header: Sequence[str],
+    rows: Iterable[Sequence[str]],
+) -> Iterator[bytes]:
     """A CSV file for download, line by line: RFC 4180, every cell quoted and escaped, UTF-8 with the BOM that Excel needs."""
     file = io.StringIO(newline="")
     writer = csv.writer(file, lineterminator="\r\n", quoting=csv.QUOTE_ALL)

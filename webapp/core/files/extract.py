@@ -23,7 +23,10 @@ class Cells(NamedTuple):
     groups: str
 
 
-def extract_people(table: Table, places: Places) -> tuple[list[Cells], list[CodedText]]:
+def extract_people(
+    table: Table,
+    places: Places,
+) -> tuple[list[Cells], list[CodedText]]:
     """What every line says, and how the file was read: codes with parameters, which `core.text.batch_phrases` words.
 
     Skips the template's example rows, and rows without a person at the end. Raises UnreadableFileError where the examples
@@ -31,7 +34,10 @@ def extract_people(table: Table, places: Places) -> tuple[list[Cells], list[Code
     """
     prefilled = find_prefilled(table, places)
     lines = [line for line in table.lines if line.number not in prefilled]
-    people = [person for person in read_people(table, lines, places) if not _is_example(person)]
+    people = []
+    for person in read_people(table, lines, places):
+        if person.email.casefold() not in EXAMPLES:
+            people.append(person)
     if not people:
         raise UnreadableFileError(
             "This file holds only the example rows of the template.",
@@ -43,8 +49,12 @@ def extract_people(table: Table, places: Places) -> tuple[list[Cells], list[Code
         if n:
             facts.append({"code": code, "n": n, **params})
 
-    def add_columns(code: str, places: Sequence[int]) -> None:
-        add(code, len(places), columns=[name_of(table.header, place) for place in places])
+    def add_columns(
+        code: str,
+        places: Sequence[int],
+    ) -> None:
+        names = [name_of(table.header, place) for place in places]
+        add(code, len(names), columns=names)
 
     if table.header_row == 0:
         facts.append({"code": "no_header"})
@@ -64,11 +74,10 @@ def extract_people(table: Table, places: Places) -> tuple[list[Cells], list[Code
     return people, facts
 
 
-def _is_example(person: Cells) -> bool:
-    return person.email.casefold() in EXAMPLES
-
-
-def find_ignored(table: Table, places: Places) -> list[int]:
+def find_ignored(
+    table: Table,
+    places: Places,
+) -> list[int]:
     """The columns that are not used and have a name, or a cell that is filled."""
     width = places.end(table.header)
     if width is None:
@@ -83,10 +92,14 @@ def find_ignored(table: Table, places: Places) -> list[int]:
     return ignored
 
 
-def read_people(table: Table, lines: Iterable[Line], places: Places) -> Iterator[Cells]:
+def read_people(
+    table: Table,
+    lines: Iterable[Line],
+    places: Places,
+) -> Iterator[Cells]:
     """What these lines say; a field without a column is "". Groups: of all their columns, and the names of the ticked ones."""
-    email = next(iter(places.of(Field.EMAIL)), None)
-    role = next(iter(places.of(Field.ROLE)), None)
+    emails = places.of(Field.EMAIL)
+    roles = places.of(Field.ROLE)
     groups = places.of(Field.GROUPS)
     end = places.end(table.header)
     members = {place: name_of(table.header, place) for place in places.of(MEMBER)}
@@ -103,8 +116,8 @@ def read_people(table: Table, lines: Iterable[Line], places: Places) -> Iterator
                 names.append(name)
         yield Cells(
             line.number,
-            "" if email is None else line.cell(email),
-            "" if role is None else line.cell(role),
+            line.cell(emails[0]) if emails else "",
+            line.cell(roles[0]) if roles else "",
             ", ".join(filter(None, names)),
         )
 
@@ -112,7 +125,10 @@ def read_people(table: Table, lines: Iterable[Line], places: Places) -> Iterator
 _WORD = re.compile(r"[^\W\d_]{2}")
 
 
-def find_prefilled(table: Table, places: Places) -> list[int]:
+def find_prefilled(
+    table: Table,
+    places: Places,
+) -> list[int]:
     """Rows below the last person that only repeat a role or a default and name no one, by number.
 
     Some stay, to be looked at: a row of groups without a role may go on with the person above, and one with a word in some other

@@ -39,7 +39,10 @@ def open_pasted(text: str) -> list[Sheet]:
     return [_read_text(text.lstrip("\ufeff"), {"code": "pasted"}, is_pasted=True)]
 
 
-def choose_sheet(sheets: Sequence[Sheet], name: str | None = None) -> Sheet:
+def choose_sheet(
+    sheets: Sequence[Sheet],
+    name: str | None = None,
+) -> Sheet:
     """The sheet of this name; None: the one with the most known column names, else the first. Raises UnreadableFileError."""
     if name is None or not sheets[0].name:
         return max(sheets, key=lambda sheet: find_known_header(sheet.head)[1])
@@ -52,15 +55,18 @@ def choose_sheet(sheets: Sequence[Sheet], name: str | None = None) -> Sheet:
     )
 
 
-def _read_text(text: str, origin: CodedText, *, is_pasted: bool = False) -> Sheet:
+def _read_text(
+    text: str,
+    origin: CodedText,
+    *,
+    is_pasted: bool = False,
+) -> Sheet:
     text, delimiter = csv_reader.remove_sep_line(text)
-    if people := people_in(text):
+    people = people_in(text)
+    if people:
         facts = [origin, {"code": "address_list", "n": len(people)}]
-        return make_sheet(
-            ((number, [person]) for number, person in enumerate(people, start=1)),
-            facts,
-            is_pasted=is_pasted,
-        )
+        lines = [[person] for person in people]
+        return make_sheet(enumerate(lines, start=1), facts, is_pasted=is_pasted)
     if is_pasted and "\t" in text.lstrip("\r\n").partition("\n")[0]:
         delimiter = "\t"
     names = delimiter
@@ -69,7 +75,8 @@ def _read_text(text: str, origin: CodedText, *, is_pasted: bool = False) -> Shee
     separated: CodedText = {"code": "separated", "separation": delimiter}
     if names != delimiter:
         separated = {"code": "separated_below", "separation": delimiter, "header": names}
-    records = csv_reader.unwrap_rows(csv_reader.read_records(text, delimiter), names)
+    read = csv_reader.read_records(text, delimiter)
+    records = csv_reader.unwrap_rows(read, names)
     facts = [origin, separated] if is_pasted else [separated, origin]
     return make_sheet(records, facts, is_pasted=is_pasted)
 
@@ -77,9 +84,11 @@ def _read_text(text: str, origin: CodedText, *, is_pasted: bool = False) -> Shee
 def _open_workbook(data: bytes) -> list[Sheet]:
     found = workbook.read_workbook(data)
     sheets = []
+    names = [sheet["name"] for sheet in found["sheets"]]
     for sheet in found["sheets"]:
-        others = [each["name"] for each in found["sheets"] if each is not sheet]
-        facts = [{"code": "workbook", "format": found["program"], "sheets": [sheet["name"]]}]
+        name = sheet["name"]
+        others = [other for other in names if other != name]
+        facts = [{"code": "workbook", "format": found["program"], "sheets": [name]}]
         if others:
             facts.append({"code": "sheets_unread", "n": len(others), "sheets": others})
         records = _split_lines(sheet.pop("records"))
@@ -91,6 +100,8 @@ def _open_workbook(data: bytes) -> list[Sheet]:
 
 def _split_lines(records: list[Record]) -> list[Record]:
     """The rows, split where a sheet has whole lines of CSV in its first column."""
-    first_cells = "\n".join(cells[0] for _, cells in records[: csv_reader.LINES_LOOKED_AT])
-    _, delimiter = csv_reader.find_delimiters(first_cells)
+    first_cells = []
+    for _, cells in records[: csv_reader.LINES_LOOKED_AT]:
+        first_cells.append(cells[0])
+    _, delimiter = csv_reader.find_delimiters("\n".join(first_cells))
     return list(csv_reader.unwrap_rows(records, delimiter))

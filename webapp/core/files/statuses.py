@@ -38,9 +38,6 @@ _GONE = frozenset(
     заблокирован неактивен удален удалён уволен 停止 無効 削除 退職 退学 停用 已删除 已停用 离职 중지 삭제
     """.split()  # noqa: SIM905
 )
-_NOT_HERE = re.compile(
-    "(?:not|no|non|nicht|niet|inte|ikke|nao|nie|ne)(?:active?|aktiv|actif|activo|attivo|ativo|actief|enabled|current)"
-)
 _NOT = frozenset("not never non nicht nie pas niet inte ikke nao nunca".split())  # noqa: SIM905
 _PLAIN_NO = frozenset("0 false no falsch nein faux non falso".split())  # noqa: SIM905
 _DATE = re.compile(r"\d{4}|\d[./-]\d")
@@ -63,13 +60,12 @@ def find_people_gone(
         key = plain_letters(_BRACKETS.sub(" ", name))
         if key not in _STATUS | _HERE | _GONE:
             continue
-        gone = [
-            line for line in table.lines if line.cell(place) and _says_gone(key, line.cell(place))
-        ]
+        filled = [line for line in table.lines if line.cell(place)]
+        gone = [line for line in filled if _says_gone(key, line.cell(place))]
         if gone:
             rows += [line.number for line in gone]
             columns.append(name)
-            words.update(" ".join(line.cell(place).split())[:_LONGEST_WORD] for line in gone)
+            words.update(line.cell(place)[:_LONGEST_WORD] for line in gone)
     return rows, columns, [word for word, _ in words.most_common(_NAMED)]
 
 
@@ -81,9 +77,7 @@ def _says_gone(key: str, cell: str) -> bool:
         if key in _STATUS:  # NE is a state, and no answer
             return word in _PLAIN_NO
         return answer if key in _GONE else not answer
-    if word in _GONE or _NOT_HERE.match(word):
-        return True
-    if key in _GONE and _DATE.search(cell):
+    if word in _GONE or (key in _GONE and _DATE.search(cell)):
         return True
     words = {plain_letters(word) for word in _WORD.findall(cell)[:4]}
     return bool(words & _GONE) and not words & _NOT

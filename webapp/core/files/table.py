@@ -73,23 +73,23 @@ class Sheet:
         below = [line for line in self.lines if line.number > start]
         if not below:
             raise errors.empty()
-        if len(below) > MOST_LINES or sum(len(line.cells) for line in below) > MOST_CELLS:
+        widths = [len(line.cells) for line in (header or below[0], *below)]
+        width = max(widths)
+        if len(below) > MOST_LINES or sum(widths) > MOST_CELLS or width > MOST_COLUMNS:
             raise UnreadableFileError(
-                f"This file has more than {MOST_LINES:,} rows or {MOST_CELLS:,} cells.",
+                f"This file has more than {MOST_LINES:,} rows, {MOST_COLUMNS} columns or {MOST_CELLS:,} cells.",
                 "Remove the columns that Muster does not need, or split it into smaller files, and upload again.",
             )
-        widest = max([*below, header or below[0]], key=lambda line: len(line.cells))
-        width = len(widest.cells)
-        if width > MOST_COLUMNS:
-            raise UnreadableFileError(
-                f"Line {widest.number} has {width:,} columns.",
-                f"Muster reads up to {MOST_COLUMNS}. Remove those that Muster does not need and upload again.",
-            )
-        names = header.cells if header else [f"Column {letters(place)}" for place in range(width)]
+        names = [f"Column {letters(place)}" for place in range(width)]
+        if header:
+            names = list(header.cells)
+        lines = []
+        for number, cells in below:
+            missing = len(names) - len(cells)
+            lines.append(Line(number, cells + ("",) * missing))
         last = recognise(names[-1])
-        lines = [Line(number, cells + ("",) * (len(names) - len(cells))) for number, cells in below]
         if last is None or last.field is not Field.GROUPS:
-            names = [*names, *[""] * (width - len(names))]
+            names += [""] * (width - len(names))
         blank = below[-1].number - (start or below[0].number - 1) - len(below)
         return Table(tuple(names), lines, self, start, blank)
 
@@ -102,8 +102,11 @@ class Sheet:
         if len(above) == len(self.head):
             return self.head[0]
         # no name is known: the first that is no title, a single cell above a person of several
-        header = next((line for line in above if len(line.cells) > 1), self.head[0])
-        return None if any("@" in cell for cell in header.cells) else header
+        for line in above:
+            if len(line.cells) > 1:
+                return line
+        header = self.head[0]
+        return None if "@" in "".join(header.cells) else header
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +162,8 @@ def find_known_header(head: Sequence[Line]) -> tuple[Line | None, tuple[int, boo
             has_people = True
             continue
         known = find_known_fields(line.cells)
-        score = len(known), Field.EMAIL in known, len(known) - sum(map(bool, line.cells))
+        unknown = sum(map(bool, line.cells)) - len(known)
+        score = len(known), Field.EMAIL in known, -unknown
         if known and score > most and (len(known) > 1 or not has_people):
             best, most = line, score
     return best, most

@@ -76,10 +76,6 @@ def _set_limits(asked: dict[str, int]) -> None:
 
 
 _PARTS = re.compile(r"mimetype|.*\.(?:xml|rels|bin)", re.IGNORECASE)
-_WITHOUT_CELLS = re.compile(
-    r"xl/(?:media|drawings|charts|theme|printersettings|externallinks|pivot[^/]*)/|xl/vba",
-    re.IGNORECASE,
-)
 
 
 def _open(data: bytes) -> tuple[str, CalamineWorkbook, Hidden]:
@@ -87,11 +83,7 @@ def _open(data: bytes) -> tuple[str, CalamineWorkbook, Hidden]:
     if not data.startswith(b"PK"):
         return "Excel", CalamineWorkbook.from_filelike(io.BytesIO(data)), {}
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        parts = [
-            part
-            for part in archive.infolist()
-            if _PARTS.fullmatch(part.filename) and not _WITHOUT_CELLS.match(part.filename)
-        ]
+        parts = [part for part in archive.infolist() if _PARTS.fullmatch(part.filename)]
         size = sum(part.file_size for part in parts)
         if len(archive.infolist()) > MOST_ENTRIES or size > MOST_UNPACKED:
             raise MemoryError
@@ -179,18 +171,16 @@ def _read_sheets(book: CalamineWorkbook, hidden: Hidden) -> Iterator[dict[str, A
             filled += len(cells) - cells.count("")
             if filled > MOST_CELLS:
                 raise MemoryError
+        merged = []
+        for (top, left), (bottom, right) in (sheet.merged_cell_ranges or ())[:MOST_MERGED]:
+            if bottom > top:
+                merged.append((top + 1, bottom + 1, left, right))
         if records:
             yield {
                 "name": about.name,
                 "records": records,
                 "hidden": hidden.get(about.name, []),
-                "merged": [
-                    (top + 1, bottom + 1, left, right)
-                    for (top, left), (bottom, right) in (sheet.merged_cell_ranges or ())[
-                        :MOST_MERGED
-                    ]
-                    if bottom > top
-                ],
+                "merged": merged,
             }
 
 

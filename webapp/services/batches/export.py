@@ -26,12 +26,10 @@ _PLANS = {
 }
 
 
-def stem(batch: Batch) -> str:
-    """The file's name without its ending."""
-    return batch.file_name.rpartition(".")[0] or batch.file_name
-
-
-def rows(batch: Batch, find: Find) -> tuple[Sequence[str], Iterator[Sequence[str]]]:
+def rows(
+    batch: Batch,
+    find: Find,
+) -> tuple[Sequence[str], Iterator[Sequence[str]]]:
     """The header and lines of what the filter finds, on all pages.
 
     Email, Role and Groups come first, then the file's other columns as read, then what Muster says of the row.
@@ -41,28 +39,37 @@ def rows(batch: Batch, find: Find) -> tuple[Sequence[str], Iterator[Sequence[str
     if is_download(batch.header):
         width -= len(STATUS_COLUMNS)
     others = [place for place in range(width) if place not in used]
-    names = [batch.header[place] for place in others]
-    return (*FIRST_COLUMNS, *names, *STATUS_COLUMNS), _lines(batch, find, others)
+    header = [*FIRST_COLUMNS]
+    header += [batch.header[place] for place in others]
+    header += STATUS_COLUMNS
+    return header, _lines(batch, find, others)
 
 
-def _lines(batch: Batch, find: Find, others: Sequence[int]) -> Iterator[Sequence[str]]:
+def _lines(
+    batch: Batch,
+    find: Find,
+    others: Sequence[int],
+) -> Iterator[Sequence[str]]:
     """The rows with the plans that the review shows."""
     plans = replan.show(batch)  # kept until the last row is read
     for row in row_search.iterate_rows(batch, find):
         read = dict(enumerate(row.read_cells))
-        cells = [read.get(place, "") for place in others]
-        yield [row.email, row.role, row.groups, *cells, *_status(batch, row)]
+        cells = [row.email, row.role, row.groups]
+        cells += [read.get(place, "") for place in others]
+        yield [*cells, *_status(batch, row)]
     del plans
 
 
 def is_download(header: Sequence[str]) -> bool:
     """Whether a file with this header was downloaded here."""
-    first = tuple(header[: len(FIRST_COLUMNS)])
-    last = tuple(header[-len(STATUS_COLUMNS) :])
-    return (first, last) == (FIRST_COLUMNS, STATUS_COLUMNS)
+    columns = tuple(header)
+    return columns[:3] == FIRST_COLUMNS and columns[-3:] == STATUS_COLUMNS
 
 
-def _status(batch: Batch, row: Row) -> tuple[str, str, str]:
+def _status(
+    batch: Batch,
+    row: Row,
+) -> tuple[str, str, str]:
     if row.outcome:
         return row.outcome.value.capitalize(), row.why, ""
     status = _PLANS[row.plan]
@@ -76,8 +83,9 @@ def _status(batch: Batch, row: Row) -> tuple[str, str, str]:
     suggestions = []
     for issue in row.issues:
         if issue.get("suggestion"):
-            suggestions.append(f"{Field(issue['field']).heading}: {issue['suggestion']}")
+            heading = Field(issue["field"]).heading
+            suggestions.append(f"{heading}: {issue['suggestion']}")
     if row.likely_domain:
         reasons.append("Misspelt domain?")
-        suggestions.append(f"{Field.EMAIL.heading}: {with_domain(row.email, row.likely_domain)}")
+        suggestions.append(f"Email: {with_domain(row.email, row.likely_domain)}")
     return status, " ".join(reasons), "; ".join(suggestions)

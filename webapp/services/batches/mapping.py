@@ -16,7 +16,14 @@ from webapp.core.files.column_guesses import (
     find_named_like_groups,
     guess_columns,
 )
-from webapp.core.files.columns import MEMBER, Places, Uses, is_secret, name_of, names_of
+from webapp.core.files.columns import (
+    MEMBER,
+    Places,
+    Uses,
+    is_secret,
+    name_of,
+    names_of,
+)
 from webapp.core.files.errors import UnreadableFileError
 from webapp.core.files.extract import Cells, find_prefilled, read_people
 from webapp.core.files.fields import REQUIRED, Field
@@ -24,7 +31,14 @@ from webapp.core.files.source_file import choose_sheet
 from webapp.core.files.table import HEADER_WITHIN, Line, Sheet, Table
 from webapp.core.lists.row_filter import EVERYTHING
 from webapp.db import begin_write, db
-from webapp.models import MARKERS, Batch, BatchState, Row, RowEdit, User
+from webapp.models import (
+    MARKERS,
+    Batch,
+    BatchState,
+    Row,
+    RowEdit,
+    User,
+)
 from webapp.services.audit import events
 from webapp.services.audit.actions import AuditAction
 from webapp.services.batches import bulk_edit, import_rows, review, upload
@@ -91,7 +105,10 @@ class MappingPage:
         return not (self.refusal or self.to_choose or self.doubled)
 
 
-def show_mapping(batch: Batch, choice: Choice) -> MappingPage:
+def show_mapping(
+    batch: Batch,
+    choice: Choice,
+) -> MappingPage:
     """What the mapping page shows for a choice that need not be a good one. Raises ConflictError: the file is not kept."""
     source = upload.load_source(batch)
     if choice.sheet is None and choice.header_row is None:
@@ -113,7 +130,11 @@ def show_mapping(batch: Batch, choice: Choice) -> MappingPage:
     return page
 
 
-def _recall_uses(source: Source, choice: Choice, table: Table) -> Uses | None:
+def _recall_uses(
+    source: Source,
+    choice: Choice,
+    table: Table,
+) -> Uses | None:
     """What the columns were used as before, in this file or in one with the same header."""
     if source.columns and (source.sheet, source.header_row) == (choice.sheet, choice.header_row):
         return source.columns.uses
@@ -121,7 +142,12 @@ def _recall_uses(source: Source, choice: Choice, table: Table) -> Uses | None:
     return known[1].uses if known else None
 
 
-def _show_columns(page: MappingPage, table: Table, chosen: Uses | None, role: str) -> None:
+def _show_columns(
+    page: MappingPage,
+    table: Table,
+    chosen: Uses | None,
+    role: str,
+) -> None:
     """Add what the columns hold, and what is missing. chosen: None to show what they seem to hold."""
     header = Line(table.header_row, table.header)
     shown = replace(table, lines=_mask([header, *table.lines[:LOOKED_AT]])[1:])
@@ -232,7 +258,10 @@ def choose(
     return batch
 
 
-def _lock_batch(batch_id: int, version: int | None) -> Batch:
+def _lock_batch(
+    batch_id: int,
+    version: int | None,
+) -> Batch:
     """The locked batch, whose columns can still be matched."""
     batch = review.lock_batch(batch_id)
     if batch.state not in (BatchState.MAPPING, BatchState.REVIEWING):

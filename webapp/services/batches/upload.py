@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict
 
-from sqlalchemy import delete, exists, select
+from sqlalchemy import delete, select
 
 from webapp.core.errors import ConflictError
 from webapp.core.files.column_guesses import find_named_like_groups
@@ -50,7 +50,10 @@ def open_source(source: Source) -> list[Sheet]:
     return open_file(source.data)
 
 
-def read(source: Source, sheets: Sequence[Sheet] | None = None) -> Reading:
+def read(
+    source: Source,
+    sheets: Sequence[Sheet] | None = None,
+) -> Reading:
     """Read a file and match its columns: as a person said, else as remembered, else by their names.
 
     sheets: those of the file, if it is open already. Raises UnreadableFileError where nobody could make sense of it.
@@ -67,7 +70,10 @@ def read(source: Source, sheets: Sequence[Sheet] | None = None) -> Reading:
     return Reading(source, table, version, places, people, facts, notices, hints)
 
 
-def _match(source: Source, sheets: Sequence[Sheet]) -> tuple[Table, Places | None, str]:
+def _match(
+    source: Source,
+    sheets: Sequence[Sheet],
+) -> tuple[Table, Places | None, str]:
     """The table, which column holds what (None: a person has to say), and the code of how that is known."""
     sheet = choose_sheet(sheets, source.sheet)
     table = sheet.table(source.header_row)
@@ -117,7 +123,13 @@ def _describe_aliases(people: Sequence[Cells]) -> list[CodedText]:
 # Stage
 
 
-def stage(data: bytes, name: str, by: User, *, split: bool = False) -> Batch:
+def stage(
+    data: bytes,
+    name: str,
+    by: User,
+    *,
+    split: bool = False,
+) -> Batch:
     """Read an uploaded file into a batch: under review, or waiting for its columns to be matched. One commit.
 
     split: a file that is too long becomes several batches, in order; the first is returned.
@@ -127,7 +139,12 @@ def stage(data: bytes, name: str, by: User, *, split: bool = False) -> Batch:
     return _create_batch(read(source), by, split)
 
 
-def stage_pasted(text: str, by: User, *, split: bool = False) -> Batch:
+def stage_pasted(
+    text: str,
+    by: User,
+    *,
+    split: bool = False,
+) -> Batch:
     """The same for a table that was copied from a spreadsheet."""
     if "@" not in text:
         raise UnreadableFileError(
@@ -144,7 +161,11 @@ def _file_name(name: str) -> str:
     return "upload.csv" if printable in ("", PASTED) else printable[-255:]
 
 
-def _create_batch(reading: Reading, by: User, split: bool) -> Batch:
+def _create_batch(
+    reading: Reading,
+    by: User,
+    split: bool,
+) -> Batch:
     batch = Batch(
         mode=in_force.settings().upload_mode,
         valid_days=in_force.settings().invite_days,
@@ -160,7 +181,10 @@ def _create_batch(reading: Reading, by: User, split: bool) -> Batch:
 
 
 def store(
-    batch: Batch, reading: Reading, parts: Sequence[Sequence[Values]], by: User
+    batch: Batch,
+    reading: Reading,
+    parts: Sequence[Sequence[Values]],
+    by: User,
 ) -> Sequence[Batch]:
     """Store a file with its rows in a batch, and in further ones if there are several parts. -> all of them. Does not commit."""
     batch.state = BatchState.REVIEWING if reading.places else BatchState.MAPPING
@@ -174,7 +198,10 @@ def store(
     return batches
 
 
-def store_reading(batch: Batch, reading: Reading) -> None:
+def store_reading(
+    batch: Batch,
+    reading: Reading,
+) -> None:
     """Store what the batch knows of the file as a whole. Does not commit."""
     batch.file_name = reading.source.name
     batch.content_hash = hashlib.sha256(reading.source.data).hexdigest()
@@ -192,12 +219,8 @@ def load_source(batch: Batch) -> Source:
     """The batch's file, as it was read. Raises ConflictError where it is not kept."""
     file = db.session.get(BatchFile, batch.id)
     if file is None:
-        if batch.parts > 1:
-            raise ConflictError(
-                "This upload is one part of a long file, and its columns stay as they are. Discard the parts to start again."
-            )
         raise ConflictError(
-            "The file of this upload is not kept any more. Upload it again to start over."
+            "The file of this upload is not kept, so its columns stay as they are. Discard it and upload it again to start over."
         )
     held = Places.from_dict(file.columns) if file.columns else None
     return Source(file.data, batch.file_name, file.sheet, file.header_row, held)
@@ -205,10 +228,14 @@ def load_source(batch: Batch) -> Source:
 
 def is_file_kept(batch: Batch) -> bool:
     """Whether the batch's file can still be read again; one small query."""
-    return bool(db.session.scalar(select(exists().where(BatchFile.batch_id == batch.id))))
+    kept = select(BatchFile.batch_id).where(BatchFile.batch_id == batch.id)
+    return db.session.scalar(kept) is not None
 
 
-def store_file(batch: Batch, source: Source) -> None:
+def store_file(
+    batch: Batch,
+    source: Source,
+) -> None:
     """Keep this file as the batch's. Does not commit."""
     file = BatchFile(
         batch_id=batch.id,
@@ -224,15 +251,21 @@ def parts_of(batch: Batch) -> Sequence[Batch]:
     """All parts of the file that this batch is a part of, in order; [] for a file of its own."""
     if batch.parts == 1:
         return []
-    return db.session.scalars(
-        select(Batch).where(Batch.parts_id == batch.parts_id).order_by(Batch.part)
-    ).all()
+    parts = select(Batch).where(Batch.parts_id == batch.parts_id)
+    return db.session.scalars(parts.order_by(Batch.part)).all()
 
 
 # Another file in its place
 
 
-def replace(batch_id: int, data: bytes, name: str, by: User, *, lose: bool = False) -> Batch:
+def replace(
+    batch_id: int,
+    data: bytes,
+    name: str,
+    by: User,
+    *,
+    lose: bool = False,
+) -> Batch:
     """Put another file in the place of a batch's; edits of rows that are read the same stay. One commit.
 
     Raises UnreadableFileError, TooManyRowsError, and EditsLostError where edits would be lost and `lose` does not agree to that.
@@ -265,7 +298,10 @@ def replace(batch_id: int, data: bytes, name: str, by: User, *, lose: bool = Fal
     return batch
 
 
-def _read_as_before(source: Source, batch: Batch) -> Reading:
+def _read_as_before(
+    source: Source,
+    batch: Batch,
+) -> Reading:
     """Read a file as a person had said of the batch's where its columns are the same; else on its own."""
     sheets = open_source(source)
     same = dataclasses.replace(load_source(batch), data=source.data, name=source.name)

@@ -18,9 +18,9 @@ bp = Blueprint("export", __name__, url_prefix="/batches/<int:batch_id>")
 @require(Permission.BATCHES_SEE)
 def rows(batch_id: int) -> Response:
     """The rows of the review as it is filtered and sorted; all of them where it is not."""
-    batch, find = review.get_batch(batch_id), Find.parse(request.args)
+    batch = review.get_batch(batch_id)
+    find = Find.parse(request.args)
     header, lines = export.rows(batch, find)
-    return attach(
-        write_lines(header, lines),
-        f"{export.stem(batch)}-{'blocked-' if find.plan == 'attention' else ''}rows.csv",
-    )
+    stem = batch.file_name.rpartition(".")[0] or batch.file_name
+    which = "blocked-rows" if find.plan == "attention" else "rows"
+    return attach(write_lines(header, lines), f"{stem}-{which}.csv")

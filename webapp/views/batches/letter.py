@@ -89,7 +89,11 @@ def test(batch_id: int) -> str | BaseResponse | tuple[str, int]:
     return save(batch_id, is_test=True)
 
 
-def save(batch_id: int, *, is_test: bool) -> str | BaseResponse | tuple[str, int]:
+def save(
+    batch_id: int,
+    *,
+    is_test: bool,
+) -> str | BaseResponse | tuple[str, int]:
     """Store what is typed. Wrong values are explained under their fields, and nothing is stored."""
     said = "Invitation saved"
     problems = {}

@@ -53,7 +53,10 @@ def create(batch_id: int) -> str:
     return draw_rows(result, toasts=toasts, status=status) + offer_rows(batch_id, pasted["lines"])
 
 
-def offer_rows(batch_id: int, lines: list[dict[str, str]]) -> str:
+def offer_rows(
+    batch_id: int,
+    lines: list[dict[str, str]],
+) -> str:
     """The question whether to add these lines as rows."""
     return render_template("batches/paste/_rest.html", batch_id=batch_id, lines=lines)
 
