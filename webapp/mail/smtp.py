@@ -63,10 +63,6 @@ class SmtpTransport:
             if self._smtp.sock:
                 self._smtp.sock.settimeout(1)
             self._smtp.quit()
-        self.close()
-
-    def close(self) -> None:
-        """End the connection."""
         self._smtp.close()
 
     def _open(self) -> _Client:
@@ -111,7 +107,7 @@ class SmtpTransport:
             reply = error.smtp_code, error.smtp_error
             raise self._refusal(reply, message.recipient, at_mail=at_mail) from error
         except (OSError, BaseTimeoutException) as error:
-            self.close()
+            self._smtp.close()
             about = {"server": self._server, "cause": _cause(error)}
             if smtp.is_in_data:
                 raise UncertainDeliveryError("uncertain", **about) from error
@@ -126,7 +122,7 @@ class SmtpTransport:
         if code in AUTHENTICATION_CODES:
             return MailServerUnavailableError("stopped", server=self._server, words=words)
         if code == 421 or code < 0:
-            self.close()
+            self._smtp.close()
             return ConnectionLostError("stopped", server=self._server, words=words)
         if code < 500:
             return TemporaryDeliveryError("deferred", words=words)

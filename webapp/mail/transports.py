@@ -81,7 +81,5 @@ def connect(settings: Settings) -> Iterator[Transport]:
     smtp = SmtpTransport(urlsplit(settings.mail_url), sender, local_name or "localhost")
     try:
         yield smtp
-    except BaseException:
-        smtp.close()
-        raise
-    smtp.quit()
+    finally:
+        smtp.quit()

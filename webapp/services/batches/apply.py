@@ -102,8 +102,7 @@ def apply(
         if change.effect is Effect.DEACTIVATE:
             _deactivate(person, theirs, by, batch_id)
         elif change.effect is Effect.REACTIVATE:
-            states = _set_state(person, UserState.ACTIVE)
-            events.record(by, AuditAction.USER_REACTIVATED, person, **states, batch=batch_id)
+            _set_state(person, UserState.ACTIVE, by, batch=batch_id)
         return Outcome.UPDATED
     if change.effect is Effect.REVOKE:
         invitations.revoke(person, by, batch_id)
@@ -136,45 +135,47 @@ def invite(
     """
     new = [(address, access) for address, access, _ in people]
     ids = invitations.add_invitations(new, by, valid_days=valid_days, batch_id=batch_id)
-    invited = list(zip(ids, people, strict=True))
-    events.record_many(
-        by,
-        AuditAction.INVITATION_CREATED,
-        Invitation,
-        [(new_id, address.display) for new_id, (address, _, _) in invited],
-        own={
-            new_id: {"after": access_in_names(access, registry)}
-            for new_id, (_, access, _) in invited
-        },
-        batch=batch_id,
-    )
-    messages = [
-        {
-            "recipient": address.display,
-            "invitation_id": new_id,
-            "row_id": row_id,
-            "priority": Priority.BATCH if row_id else Priority.SINGLE,
-        }
-        for new_id, (address, _, row_id) in invited
-    ]
+    invited = []
+    details = {}
+    messages = []
+    for new_id, (address, access, row_id) in zip(ids, people, strict=True):
+        invited.append((new_id, address.display))
+        details[new_id] = {"after": access_in_names(access, registry)}
+        messages.append(
+            {
+                "recipient": address.display,
+                "invitation_id": new_id,
+                "row_id": row_id,
+                "priority": Priority.BATCH if row_id else Priority.SINGLE,
+            }
+        )
+    action = AuditAction.INVITATION_CREATED
+    events.record_many(by, action, Invitation, invited, own=details, batch=batch_id)
     outbox.add_messages(MessageKind.INVITATION, messages)
     return ids
 
 
 def _deactivate(user: User, theirs: Theirs, by: User, batch_id: int | None) -> None:
     """Deactivate a user: end all sessions and revoke their invitations. Does not commit."""
-    states = _set_state(user, UserState.DEACTIVATED)
     ended = db.session.execute(delete(Session).where(Session.user_id == user.id)).rowcount  # type: ignore[attr-defined]
     details = {"sessions_ended": ended}
     if revoked := invitations.revoke_made_by(user, theirs, by, batch_id):
         details["invitations_revoked"] = revoked
-    events.record(by, AuditAction.USER_DEACTIVATED, user, **states, batch=batch_id, **details)
+    _set_state(user, UserState.DEACTIVATED, by, batch=batch_id, **details)
 
 
-def _set_state(user: User, state: UserState) -> dict[str, Any]:
-    """Set a user's state. Returns before and after for the audit log."""
+def _set_state(user: User, state: UserState, by: User, **details: Any) -> None:
+    """Set a user's state, and record it. Does not commit."""
     before, user.state = user.state, state
-    return {"before": {"state": before.value}, "after": {"state": state.value}}
+    is_active = state is UserState.ACTIVE
+    events.record(
+        by,
+        AuditAction.USER_REACTIVATED if is_active else AuditAction.USER_DEACTIVATED,
+        user,
+        before={"state": before.value},
+        after={"state": state.value},
+        **details,
+    )
 
 
 def give(person: User | Invitation, access: Access) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from flask import current_app
-from sqlalchemy import ColumnElement, exists, or_, select, update
+from sqlalchemy import ColumnElement, exists, select, update
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import InstrumentedAttribute
 
@@ -105,8 +105,10 @@ def run_chunk(batch_id: int, limit: int) -> bool:
 
 def batches_with_work() -> list[int]:
     """Batches at work of which rows are left for a worker to claim, oldest first; no transaction stays open."""
-    is_running = (Batch.state == BatchState.PROCESSING) & exists().where(_is_unclaimed(Batch.id))
-    with_work = select(Batch.id).where(or_(Batch.state == BatchState.QUEUED, is_running))
+    is_queued = Batch.state == BatchState.QUEUED
+    is_running = Batch.state == BatchState.PROCESSING
+    has_rows = exists().where(_is_unclaimed(Batch.id))
+    with_work = select(Batch.id).where(is_queued | (is_running & has_rows))
     found = list(db.session.scalars(with_work.order_by(Batch.id)))
     db.session.rollback()
     return found
@@ -119,9 +121,12 @@ def _skip_inactive_rows(batch: Batch) -> None:
 
 
 def _settle(batch: Batch, plan: Plan, outcome: Outcome, reason: CodedText) -> None:
-    values = {"outcome": outcome, "reason": reason, "done_at": utcnow()}
-    planned = _is_unclaimed(batch.id) & (Row.plan == plan)
-    db.session.execute(update(Row).where(planned).values(**values))
+    settled = (
+        update(Row)
+        .where(_is_unclaimed(batch.id), Row.plan == plan)
+        .values(outcome=outcome, reason=reason, done_at=utcnow())
+    )
+    db.session.execute(settled)
 
 
 def _is_unclaimed(batch_id: int | InstrumentedAttribute[int]) -> ColumnElement[bool]:
@@ -145,26 +150,39 @@ def _apply_rows(batch: Batch, rows: Sequence[Row], by: User) -> None:
     if not _try_to_apply(batch, clear, by, registry):
         for row in clear:
             if not _try_to_apply(batch, [row], by, registry):
-                row.outcome, row.reason = Outcome.FAILED, {"code": "failed"}
+                row.outcome = Outcome.FAILED
+                row.reason = {"code": "failed"}
     lookup.bump_version()
 
 
 def _find_obstacles(
-    batch: Batch, rows: Sequence[Row], by: User, registry: Registry
+    batch: Batch,
+    rows: Sequence[Row],
+    by: User,
+    registry: Registry,
 ) -> dict[int, Obstacle | None]:
     """Why a row is not applied, or None, by its id."""
+    found = {}
     if batch.kind is BatchKind.UPLOAD:
         people = lookup.people([row.email_key for row in rows if row.email_key])
-        return {
-            row.id: apply.why_not(row.change, people.get(row.email_key or ""), registry, by)
-            for row in rows
-        }
-    now = people_rows.plan_people(batch, rows, planner.make_policy(batch, by, registry))
+        for row in rows:
+            person = people.get(row.email_key or "")
+            found[row.id] = apply.why_not(row.change, person, registry, by)
+        return found
+    policy = planner.make_policy(batch, by, registry)
+    now = people_rows.plan_people(batch, rows, policy)
     needed = people_rows.permission(batch)
-    return {row.id: people_rows.why_not(row.change, now[row.line], by, needed) for row in rows}
+    for row in rows:
+        found[row.id] = people_rows.why_not(row.change, now[row.line], by, needed)
+    return found
 
 
-def _try_to_apply(batch: Batch, rows: Sequence[Row], by: User, registry: Registry) -> bool:
+def _try_to_apply(
+    batch: Batch,
+    rows: Sequence[Row],
+    by: User,
+    registry: Registry,
+) -> bool:
     """Apply rows in a savepoint, all or none. Returns whether that succeeded. Does not commit."""
     try:
         with db.session.begin_nested():
@@ -181,16 +199,23 @@ def _try_to_apply(batch: Batch, rows: Sequence[Row], by: User, registry: Registr
     return True
 
 
-def _invite(rows: Sequence[Row], batch: Batch, by: User, registry: Registry) -> None:
+def _invite(
+    rows: Sequence[Row],
+    batch: Batch,
+    by: User,
+    registry: Registry,
+) -> None:
     """Invite new people in a few statements: 1.3 ms of CPU a row; one by one it is 11."""
     people = []
     for row in rows:
         assert row.change.after
         domain = (row.email_key or "").rpartition("@")[2]  # it was judged at the review
         people.append((parse(row.email.strip(), {domain}), row.change.after, row.id))
-    ids = apply.invite(people, by, registry, valid_days=batch.valid_days, batch_id=batch.id)
+    days = batch.valid_days
+    ids = apply.invite(people, by, registry, valid_days=days, batch_id=batch.id)
     for row, invitation_id in zip(rows, ids, strict=True):
-        row.outcome, row.invitation_id = Outcome.WAITING, invitation_id
+        row.outcome = Outcome.WAITING
+        row.invitation_id = invitation_id
 
 
 def _update(row: Row, batch: Batch, by: User, registry: Registry) -> None:
