@@ -45,7 +45,9 @@ def choose_sheet(
 ) -> Sheet:
     """The sheet of this name; None: the one with the most known column names, else the first. Raises UnreadableFileError."""
     if name is None or not sheets[0].name:
-        return max(sheets, key=lambda sheet: find_known_header(sheet.head)[1])
+        scores = [find_known_header(sheet.head)[1] for sheet in sheets]
+        best = max(scores)
+        return sheets[scores.index(best)]
     for sheet in sheets:
         if sheet.name == name:
             return sheet
@@ -77,7 +79,9 @@ def _read_text(
         separated = {"code": "separated_below", "separation": delimiter, "header": names}
     read = csv_reader.read_records(text, delimiter)
     records = csv_reader.unwrap_rows(read, names)
-    facts = [origin, separated] if is_pasted else [separated, origin]
+    facts = [separated, origin]
+    if is_pasted:
+        facts.reverse()
     return make_sheet(records, facts, is_pasted=is_pasted)
 
 
@@ -88,7 +92,8 @@ def _open_workbook(data: bytes) -> list[Sheet]:
     for sheet in found["sheets"]:
         name = sheet["name"]
         others = [other for other in names if other != name]
-        facts = [{"code": "workbook", "format": found["program"], "sheets": [name]}]
+        facts: list[CodedText] = []
+        facts.append({"code": "workbook", "format": found["program"], "sheets": [name]})
         if others:
             facts.append({"code": "sheets_unread", "n": len(others), "sheets": others})
         records = _split_lines(sheet.pop("records"))

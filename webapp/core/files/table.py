@@ -90,7 +90,9 @@ class Sheet:
         last = recognise(names[-1])
         if last is None or last.field is not Field.GROUPS:
             names += [""] * (width - len(names))
-        blank = below[-1].number - (start or below[0].number - 1) - len(below)
+        first = start or below[0].number - 1
+        last_line = below[-1].number
+        blank = last_line - first - len(below)
         return Table(tuple(names), lines, self, start, blank)
 
     def _find_header(self) -> Line | None:

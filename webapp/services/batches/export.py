@@ -56,14 +56,17 @@ def _lines(
         read = dict(enumerate(row.read_cells))
         cells = [row.email, row.role, row.groups]
         cells += [read.get(place, "") for place in others]
-        yield [*cells, *_status(batch, row)]
+        cells += _status(batch, row)
+        yield cells
     del plans
 
 
 def is_download(header: Sequence[str]) -> bool:
     """Whether a file with this header was downloaded here."""
     columns = tuple(header)
-    return columns[:3] == FIRST_COLUMNS and columns[-3:] == STATUS_COLUMNS
+    if columns[:3] != FIRST_COLUMNS:
+        return False
+    return columns[-3:] == STATUS_COLUMNS
 
 
 def _status(

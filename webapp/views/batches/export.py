@@ -21,6 +21,10 @@ def rows(batch_id: int) -> Response:
     batch = review.get_batch(batch_id)
     find = Find.parse(request.args)
     header, lines = export.rows(batch, find)
-    stem = batch.file_name.rpartition(".")[0] or batch.file_name
-    which = "blocked-rows" if find.plan == "attention" else "rows"
-    return attach(write_lines(header, lines), f"{stem}-{which}.csv")
+    name = batch.file_name.rpartition(".")[0] or batch.file_name
+    name += "-"
+    if find.plan == "attention":
+        name += "blocked-"
+    name += "rows.csv"
+    content = write_lines(header, lines)
+    return attach(content, name)
