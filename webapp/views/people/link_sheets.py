@@ -62,7 +62,10 @@ def create() -> Response | Page:
             )
             lines.append(line)
         return attach(write_lines(HEADER, lines), f"link-sheet-{utcnow():%Y-%m-%d}.csv")
-    slips = [(each, link, draw_code(link)) for each, link in made]
+    slips = []
+    for each, link in made:
+        code = segno.make(link, error="m", micro=False)
+        slips.append((each, link, code.svg_data_uri(scale=4, border=2, light="#fff")))
     return render_template("people/link_sheets/show.html", slips=slips)
 
 
@@ -74,9 +77,3 @@ def read_chosen() -> Chosen:
     if people and not request.form.get("all"):
         return read_people(people)
     return Filter.parse(request.args)
-
-
-def draw_code(link: str) -> str:
-    """The link as a QR code, in an address that an image can have."""
-    qr = segno.make(link, error="m", micro=False)
-    return str(qr.svg_data_uri(scale=4, border=2, light="#fff"))
