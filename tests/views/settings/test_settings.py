@@ -132,6 +132,7 @@ class TestSaving:
         assert not events()
 
     def test_the_name_is_not_left_out_nor_long(self, owner):
+        assert "Type your organisation’s name." in save(owner, "general", 422, NAME="").page.text
         assert "Type your organisation’s name." in save(owner, "general", 422, NAME=" ").page.text
         assert "Use at most 120 characters." in save(owner, "general", 422, NAME="x" * 121).page.text
 

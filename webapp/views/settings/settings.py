@@ -25,7 +25,7 @@ from webapp.services.directory import lookup, people_list
 from webapp.services.mail import render
 from webapp.services.operations import change_settings, retention, status
 from webapp.services.settings import in_force
-from webapp.settings.pages import SECTIONS, Section
+from webapp.settings.pages import NAME, SECTIONS, Section
 
 bp = Blueprint("settings", __name__, url_prefix="/settings")
 
@@ -113,11 +113,14 @@ def get_section(section: str) -> Section:
 
 def store(section: Section, *, proven: bool = False) -> bool:
     """Save what was typed since the page was opened: other fields may have been set by somebody else meanwhile."""
+    form = request.form
     typed = {
-        name: request.form[name]
+        name: form[name]
         for name in section.names
-        if name in request.form and request.form[name] != request.form.get(f"seen-{name}")
+        if name in form and form[name] != form.get(f"seen-{name}")
     }
+    if form.get(NAME) == "":  # it is refused, also where there was none
+        typed[NAME] = ""
     return change_settings.save(typed, current_user(), proven=proven)
 
 
