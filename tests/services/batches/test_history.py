@@ -234,7 +234,7 @@ class TestUndo:
         edit(batch, 2, "role", "Analyst", admin)
         seen = db.session.get(Batch, batch.id).version
         undo.undo(batch.id, ana, seen)
-        with pytest.raises(confirmation.PlansChangedError, match="Ana Silva has undone: changed Role in row 2"):
+        with pytest.raises(confirmation.PlansChangedError, match="What would happen has changed"):
             confirmation.confirm(batch.id, seen, admin)
 
     def test_comes_too_late_after_the_confirm(self, batch, admin):
