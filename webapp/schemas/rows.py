@@ -10,9 +10,18 @@ from typing import Any
 from webapp.core.address_repair import repair_address
 from webapp.core.addresses import Address, InvalidAddressError, parse
 from webapp.core.files.cleaning import LONGEST_CELL
-from webapp.core.plan.near_names import nearest, split_known, split_names
+from webapp.core.plan.near_names import (
+    nearest,
+    split_known,
+    split_names,
+)
 from webapp.core.plan.planner import Issue
-from webapp.core.plan.registry import ALL_GROUPS, Registry, RoleEntry, fold
+from webapp.core.plan.registry import (
+    ALL_GROUPS,
+    Registry,
+    RoleEntry,
+    fold,
+)
 from webapp.core.text.spelling import decode_again
 
 FIELDS = ("email", "role", "groups")
@@ -42,7 +51,11 @@ class RowSchema:
     def _judge(self, field: str, text: str) -> Judged:
         if len(text) > LONGEST_CELL:
             return None, (Issue(field, "cell_long", {"most": LONGEST_CELL}),)
-        judge = {"email": judge_email, "role": judge_role, "groups": judge_groups}[field]
+        judge = {
+            "email": judge_email,
+            "role": judge_role,
+            "groups": judge_groups,
+        }[field]
         found = judge(text.strip(), self.registry)
         return (None, (found,)) if isinstance(found, Issue) else (found, ())
 
@@ -72,7 +85,13 @@ def judge_role(text: str, registry: Registry) -> RoleEntry | Issue:
     if len(pieces) > 1 and any(fold(piece) in registry.role_by_key for piece in pieces):
         return Issue("role", "role_several")
     nearby = _nearest_role(text, registry)
-    return Issue("role", "role_unknown", suggestion=nearby, old=text, new=nearby or "")
+    return Issue(
+        "role",
+        "role_unknown",
+        suggestion=nearby,
+        old=text,
+        new=nearby or "",
+    )
 
 
 def _nearest_role(text: str, registry: Registry) -> str | None:
@@ -106,7 +125,12 @@ def judge_groups(text: str, registry: Registry) -> GroupWish | Issue:
         return issue
     fixed = dict.fromkeys(fixes.get(name, name) for name in names)
     meant = dict.fromkeys(fixes.values())
-    return replace(issue, suggestion=", ".join(fixed), old=", ".join(fixes), new=", ".join(meant))
+    return replace(
+        issue,
+        suggestion=", ".join(fixed),
+        old=", ".join(fixes),
+        new=", ".join(meant),
+    )
 
 
 def _nearest_groups(name: str, registry: Registry) -> str | None:

@@ -5,9 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from webapp.core.files.cleaning import CLIPPED, LONGEST_CELL, clip
+from webapp.core.files.cleaning import (
+    CLIPPED,
+    LONGEST_CELL,
+    clip,
+)
 from webapp.core.plan.planner import Plan
-from webapp.core.plan.registry import ALL_GROUPS, Registry, RoleEntry, fold
+from webapp.core.plan.registry import (
+    ALL_GROUPS,
+    Registry,
+    RoleEntry,
+    fold,
+)
 from webapp.core.text.lookalikes import look_alike
 from webapp.models import Row
 from webapp.schemas.directory import GroupSchema
@@ -53,7 +62,11 @@ def as_it_stands(cell: str, registry: Registry) -> Groups:
     names = tuple(map(registry.group_name, split_groups(cell)))
     if len(cell) > LONGEST_CELL or len(names) > MOST_NAMES:
         beginning = clip(cell, CLIPPED)
-        return Groups((beginning,), unknown=(beginning,), is_too_long=True)
+        return Groups(
+            (beginning,),
+            unknown=(beginning,),
+            is_too_long=True,
+        )
     unknown = tuple(
         name for name in names if fold(name) not in registry.group_by_key and name != ALL_GROUPS
     )

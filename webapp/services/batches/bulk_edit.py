@@ -9,7 +9,11 @@ from typing import Any
 
 from sqlalchemy import func, select
 
-from webapp.core.errors import ConflictError, NotFoundError, RuleViolationError
+from webapp.core.errors import (
+    ConflictError,
+    NotFoundError,
+    RuleViolationError,
+)
 from webapp.core.files.cleaning import clean
 from webapp.core.lists.row_filter import Find
 from webapp.core.plan.planner import Mode
@@ -18,7 +22,12 @@ from webapp.db import db, in_json
 from webapp.models import Batch, Row, User
 from webapp.schemas.rows import FIELDS, split_groups
 from webapp.services.batches import cell_edit, changes, planner, row_search
-from webapp.services.batches.changes import Change, Proposal, Result, check_length
+from webapp.services.batches.changes import (
+    Change,
+    Proposal,
+    Result,
+    check_length,
+)
 from webapp.services.directory import lookup
 
 
@@ -134,7 +143,11 @@ def change_groups(
 
 
 def _change_selected(
-    batch_id: int, chosen: Chosen, by: User, field: str, new: Callable[[str], str]
+    batch_id: int,
+    chosen: Chosen,
+    by: User,
+    field: str,
+    new: Callable[[str], str],
 ) -> Result:
     return changes.apply(
         batch_id,
@@ -171,7 +184,11 @@ def _join(groups: Mapping[str, str]) -> str:
 
 def remove(batch_id: int, chosen: Chosen, by: User) -> Result:
     """Take the selected rows out of the batch."""
-    return changes.apply(batch_id, by, lambda batch: Proposal(_removals(_selected(batch, chosen))))
+    return changes.apply(
+        batch_id,
+        by,
+        lambda batch: Proposal(_removals(_selected(batch, chosen))),
+    )
 
 
 def _removals(rows: Sequence[Row]) -> list[Change]:
@@ -203,7 +220,10 @@ def address(batch: Batch, line: int) -> dict[str, Any]:
     if row_id is None:
         raise NotFoundError(f"Row {line} is not there any more.")
     before = db.session.scalar(select(func.count(Row.id)).where(*here, Row.line < line)) or 0
-    return {**Find().args(page=before // row_search.PAGE + 1), "_anchor": f"row-{row_id}-email"}
+    return {
+        **Find().args(page=before // row_search.PAGE + 1),
+        "_anchor": f"row-{row_id}-email",
+    }
 
 
 # Rows with the same e-mail
@@ -225,7 +245,13 @@ def merge_duplicates(batch_id: int, row_id: int, by: User) -> Result:
             )
         names = ",".join(row.groups for row in rows)
         groups = _join(_by_key(split_groups(names), registry))
-        return Proposal([Change(first, "groups", first.groups, groups), *_removals(later)], rows)
+        return Proposal(
+            [
+                Change(first, "groups", first.groups, groups),
+                *_removals(later),
+            ],
+            rows,
+        )
 
     return changes.apply(batch_id, by, propose)
 

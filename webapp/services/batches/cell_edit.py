@@ -15,7 +15,12 @@ from webapp.db import db, in_json, utcnow
 from webapp.models import Batch, Row, RowEdit, User
 from webapp.schemas.rows import FIELDS
 from webapp.services.batches import changes
-from webapp.services.batches.changes import Change, Place, Proposal, Result
+from webapp.services.batches.changes import (
+    Change,
+    Place,
+    Proposal,
+    Result,
+)
 from webapp.services.settings import in_force
 
 
@@ -34,7 +39,14 @@ def find_row(batch_id: int, row_id: int) -> Row:
     return _find_rows(batch_id, {row_id})[row_id]
 
 
-def edit(batch_id: int, row_id: int, field: str, value: str, seen: str, by: User) -> Result:
+def edit(
+    batch_id: int,
+    row_id: int,
+    field: str,
+    value: str,
+    seen: str,
+    by: User,
+) -> Result:
     """Set one cell, by the rules of `paste`. Raises ConflictError for a row that was removed."""
     result = paste(batch_id, [CellEdit(row_id, field, value, seen)], by)
     row = result.rows[0]
@@ -71,7 +83,10 @@ def _propose_paste(batch: Batch, cells: Sequence[CellEdit], by: User) -> Proposa
         place = (row.id, cell.field)
         wanted[place] = Change(row, cell.field, current, value)
         # HTML knows one kind of line break
-        if cell.seen.split() not in (current.split(), clip(current).split()):
+        if cell.seen.split() not in (
+            current.split(),
+            clip(current).split(),
+        ):
             unseen.add(place)
     newer = _changed_by_others(unseen, by)
     edits = [change for place, change in wanted.items() if place not in newer]

@@ -5,22 +5,41 @@ The database filters and sorts; free text is looked for here, because SQLite kno
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import (
+    Callable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from dataclasses import replace
 from functools import cache
 from typing import Any, TypeVarTuple
 
-from sqlalchemy import ColumnElement, Select, case, func, select
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    case,
+    func,
+    select,
+)
 from sqlalchemy.orm import defer
 
 from webapp.core.lists.paging import Page, page_of
-from webapp.core.lists.row_filter import PLANS_IN_ORDER, Find, Hint, Mark
+from webapp.core.lists.row_filter import (
+    PLANS_IN_ORDER,
+    Find,
+    Hint,
+    Mark,
+)
 from webapp.core.plan.planner import Plan
 from webapp.core.text.notices import Notice
 from webapp.db import binary_order, db
 from webapp.models import Batch, ReplacedAddress, Row
 from webapp.schemas.rows import split_groups
-from webapp.services.directory import lookup, replaced_addresses
+from webapp.services.directory import (
+    lookup,
+    replaced_addresses,
+)
 
 Columns = TypeVarTuple("Columns")
 
@@ -80,7 +99,11 @@ def iterate_rows(batch: Batch, find: Find) -> Iterator[Row]:
 
 
 def find_problem(
-    batch: Batch, find: Find, start: int | None, *, back: bool = False
+    batch: Batch,
+    find: Find,
+    start: int | None,
+    *,
+    back: bool = False,
 ) -> tuple[int, Row] | None:
     """The next row that needs attention, after (back: before) the row whose id is `start`, and the number of its page.
 
@@ -89,7 +112,10 @@ def find_problem(
     found = list(enumerate(_find_ids(batch, find)))
     if back:
         found.reverse()
-    here = next((n for n, (_, (row_id, _)) in enumerate(found) if row_id == start), -1)
+    here = next(
+        (n for n, (_, (row_id, _)) in enumerate(found) if row_id == start),
+        -1,
+    )
     for place, (row_id, plan) in found[here + 1 :] + found[: here + 1]:
         if plan is Plan.ATTENTION:
             return place // PAGE + 1, db.session.get_one(Row, row_id)
@@ -118,7 +144,10 @@ def _filter(query: Select[*Columns], batch: Batch, find: Find) -> Select[*Column
     if find.plan:
         query = query.where(Row.plan == find.plan)
     if find.problem:  # what has a problem needs attention: said, so that the index of plans is used
-        query = query.where(Row.plan == Plan.ATTENTION, getattr(Row, f"{find.problem}_wrong"))
+        query = query.where(
+            Row.plan == Plan.ATTENTION,
+            getattr(Row, f"{find.problem}_wrong"),
+        )
     if find.mark:
         marks = Row.change_dict["marks"].as_string()
         query = query.where(
@@ -134,7 +163,10 @@ def _filter(query: Select[*Columns], batch: Batch, find: Find) -> Select[*Column
     return query.order_by(key.desc() if find.sort.is_down else key, Row.line)
 
 
-_PLACE = case({plan: place for place, plan in enumerate(PLANS_IN_ORDER)}, value=Row.plan)
+_PLACE = case(
+    {plan: place for place, plan in enumerate(PLANS_IN_ORDER)},
+    value=Row.plan,
+)
 """The place of a row's plan among PLANS_IN_ORDER."""
 
 
@@ -148,7 +180,11 @@ def list_notices(batch: Batch, replaced: Mapping[str, ReplacedAddress]) -> list[
     """
     notices = [Notice(**notice) for notice in batch.notices]
     if any(notice.hint for notice in notices):
-        here = Row.batch_id == batch.id, Row.hint.is_not(None), Row.removed_at.is_(None)
+        here = (
+            Row.batch_id == batch.id,
+            Row.hint.is_not(None),
+            Row.removed_at.is_(None),
+        )
         query = select(Row.hint, func.count()).where(*here).group_by(Row.hint)
         counts = {str(hint): n for hint, n in db.session.execute(query)}
         notices = [

@@ -74,5 +74,7 @@ def draw_removal(result: Result, *toasts: dict[str, object]) -> str:
     if result.batch.kind is BatchKind.UPLOAD:
         return draw_rows(result, toasts=toasts)
     return render_template(
-        "batches/actions/_removed.html", row=result.rows[0], **row_context(result.batch)
+        "batches/actions/_removed.html",
+        row=result.rows[0],
+        **row_context(result.batch),
     )
