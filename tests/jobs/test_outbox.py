@@ -396,7 +396,7 @@ def test_a_retry_rings_and_a_worker_sends(sink: Sink, run_jobs: Callable[[], Non
     sink.answer(INES, "552 5.2.2 Over quota", times=1)
     batch = make_sending_batch(INES, JONAS)
     jobs.send()
-    assert outcomes(batch)["ines"] == "failed: Mailbox full (552 5.2.2)"
+    assert outcomes(batch)["ines"] == "failed: Refused by the mail server (552 5.2.2 Over quota)"
     assert outbox.retry_failed(db.session.get_one(Batch, batch.id), make_persona("Admin")) == 1
     run_jobs()
     assert sink.recipients == [JONAS, INES]

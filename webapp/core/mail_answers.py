@@ -33,23 +33,6 @@ def words_of(code: int, text: bytes | str) -> str:
     return words if len(words) <= LONGEST_WORDS else words[: LONGEST_WORDS - 1] + "…"
 
 
-def explain_refusal(words: str, recipient: str) -> dict[str, str]:
-    """What a final refusal ("552 5.2.2 Over quota") means, as a code with parameters.
-
-    The enhanced code decides where there is one (RFC 3463): a plain 552 may also mean that the message is too large.
-    """
-    detail = _detail(words)
-    if detail == "2.2" or (words.startswith("552") and not detail):
-        return {"code": "mailbox_full", "codes": codes(words)}
-    if detail in ("1.2", "4.4"):
-        return {
-            "code": "domain_not_found",
-            "domain": recipient.rpartition("@")[2],
-            "codes": codes(words),
-        }
-    return {"code": "refused", "words": words}
-
-
 def codes(words: str) -> str:
     """The code and, where there is one, the enhanced code: "450 4.7.1". Two answers with the same ones are the same."""
     found = _CODES.match(words)

@@ -132,7 +132,7 @@ class SmtpTransport:
         if is_about_all or (is_about_sender and not self._has_taken):
             about = {"server": self._server, "sender": self._sender, "words": words}
             return MailServerUnavailableError("sender_refused", **about)
-        return PermanentDeliveryError(**mail_answers.explain_refusal(words, recipient))
+        return PermanentDeliveryError("refused", words=words)
 
 
 class _Client(smtplib.SMTP):

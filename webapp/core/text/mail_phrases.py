@@ -20,13 +20,14 @@ PHRASES = {
     "accepted": "{words}",
     "deferred": "{words}",
     "refused": "Refused by the mail server ({words})",
-    "mailbox_full": "Mailbox full ({codes})",
-    "domain_not_found": "Mail server for {domain} not found ({codes})",
     "smtputf8_missing": "The mail server does not take addresses with letters outside ASCII before the @ (it lacks SMTPUTF8).",
-    "too_large": "The mail server takes {limit:,} bytes a message, and this one has {size:,}. Shorten its text.",
     "uncertain": "{server} broke off while the message was handed over ({cause}).",
     "uncertain_twice": "The connection broke twice during the hand-over: it may have arrived. Retry to send it once more",
     "given_up": "Put off by the mail server for a day ({answer})",
+    # stored by earlier versions
+    "mailbox_full": "Mailbox full ({codes})",
+    "domain_not_found": "Mail server for {domain} not found ({codes})",
+    "too_large": "The mail server takes {limit:,} bytes a message, and this one has {size:,}. Shorten its text.",
     # why sending is held up
     "unreachable": "{server} cannot be reached ({cause}).",
     "starttls_missing": "{server} does not offer STARTTLS.",

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from sqlalchemy import exists, func, or_, select, update
+from sqlalchemy import exists, func, or_, select
 
-from webapp.db import begin_write, bulk_execute, db, utcnow
+from webapp.db import begin_write, db, utcnow
 from webapp.models import Batch, BatchState, Outcome, Row
 from webapp.services.audit import events
 from webapp.services.audit.actions import AuditAction
@@ -21,7 +21,10 @@ def finish_done() -> None:
         or_(Row.outcome.is_(None), Row.outcome == Outcome.WAITING),
     )
     running = (BatchState.PROCESSING, BatchState.PAUSED)
-    done = select(Batch).where(Batch.state.in_(running), ~is_open)
+    done = select(Batch).where(
+        Batch.state.in_(running),
+        ~is_open,
+    )
     if not db.session.scalar(select(done.exists())):
         db.session.rollback()
         return
@@ -35,9 +38,12 @@ def _finish(batch: Batch) -> None:
     """Finish a batch; a revert marks the batch that it took back. Does not commit."""
     batch.state = BatchState.FINISHED
     batch.finished_at = utcnow()
-    query = select(Row.outcome, func.count()).where(Row.batch_id == batch.id)
-    counted = db.session.execute(query.group_by(Row.outcome))
-    outcomes = {outcome.value: n for outcome, n in counted if outcome}
+    query = (
+        select(Row.outcome, func.count())
+        .where(Row.batch_id == batch.id, Row.outcome.is_not(None))
+        .group_by(Row.outcome)
+    )
+    outcomes = dict(db.session.execute(query).all())
     events.record(None, AuditAction.BATCH_FINISHED, batch, outcomes=outcomes)
     if not batch.reverts_id or Outcome.UPDATED not in outcomes:
         return
@@ -45,12 +51,13 @@ def _finish(batch: Batch) -> None:
     # else it is at work again, or an earlier revert has marked it
     if original.state in (BatchState.FINISHED, BatchState.CANCELLED):
         original.state = BatchState.REVERTED
-        events.record(batch.confirmed_by, AuditAction.BATCH_REVERTED, original, revert=batch.id)
+        by = batch.confirmed_by
+        events.record(by, AuditAction.BATCH_REVERTED, original, revert=batch.id)
 
 
 def reopen(batch_id: int) -> None:
     """Set a finished batch to processing: rows of it wait again. Does not commit."""
-    finished = Batch.id == batch_id, Batch.state == BatchState.FINISHED
-    bulk_execute(
-        update(Batch).where(*finished).values(state=BatchState.PROCESSING, finished_at=None)
-    )
+    batch = db.session.get_one(Batch, batch_id)
+    if batch.state is BatchState.FINISHED:
+        batch.state = BatchState.PROCESSING
+        batch.finished_at = None
