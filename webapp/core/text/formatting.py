@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta, tzinfo
+from datetime import datetime, time, timedelta, tzinfo
 
 LONGEST_MESSAGE = 1000
 """Characters of words of one's own in an e-mail."""
@@ -51,6 +51,14 @@ def day(value: datetime, now: datetime, zone: tzinfo) -> str:
     if local.year == now.astimezone(zone).year:
         return f"{local.day} {local:%B}"
     return f"{local.day} {local:%B %Y}"
+
+
+def monday(now: datetime, zone: tzinfo, ahead: int = 0) -> datetime:
+    """When this week began in the zone, or the one so many weeks ahead."""
+    today = now.astimezone(zone).date()
+    first = today - timedelta(days=today.weekday())
+    first += timedelta(weeks=ahead)
+    return datetime.combine(first, time(), zone)
 
 
 def lasting(value: timedelta) -> str:

@@ -31,7 +31,7 @@ from webapp.core.lists.people_filter import NO_GROUPS, OWN, Concern, Filter, Sta
 from webapp.core.plan.actions import Do
 from webapp.core.plan.planner import Access, Person, Ref
 from webapp.core.plan.registry import Registry
-from webapp.core.weeks import monday
+from webapp.core.text.formatting import monday
 from webapp.db import binary_order, db, in_json, utcnow
 from webapp.models import (
     Group,

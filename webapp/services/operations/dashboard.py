@@ -13,7 +13,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from webapp.core.lists.people_filter import Concern
 from webapp.core.security.permissions import Permission
-from webapp.core.weeks import monday
+from webapp.core.text.formatting import monday
 from webapp.db import db, utcnow
 from webapp.models import Invitation, InvitationState, User
 from webapp.services.directory import people_list
