@@ -117,7 +117,7 @@ def test_a_role_of_ones_own_is_made_used_and_deleted(owner):
     menu(page, "Year Lead", "Change")
     owner.axe_at_both_widths("a role with another name")
     page.get_by_role("link", name="Delete role").press("Enter")
-    expect(page.get_by_text("1 row under review names it")).to_be_visible()
+    expect(page.get_by_text("Rows under review that name it need attention then.")).to_be_visible()
     owner.axe_at_both_widths("before a role is deleted")
     page.get_by_role("button", name="Delete role").press("Enter")
     expect(page.get_by_text("“Year Lead” deleted.")).to_be_visible()

@@ -12,7 +12,7 @@ from webapp.jobs import outbox as outbox_jobs
 from webapp.jobs import stopping
 from webapp.services.audit import chain
 from webapp.services.batches import execute
-from webapp.services.invitations import reminders
+from webapp.services.invitations import invitations
 from webapp.services.mail import claim, finish_batch
 from webapp.services.operations import heartbeats, retention
 
@@ -30,7 +30,7 @@ def tick(worker_name: str) -> None:
         if not queue.enqueue_batch(batch_id):
             _work_until(end, partial(execute.run_chunk, batch_id, batch_jobs.CHUNK))
     finish_batch.finish_done()
-    _work_until(end, reminders.send_reminders)
+    _work_until(end, invitations.send_reminders)
     if claim.has_work() and not queue.enqueue_send():
         outbox_jobs.send(turn=end - time.monotonic())
     _work_until(time.monotonic() + CARE, chain.seal)

@@ -8,7 +8,7 @@ import pytest
 from webapp.db import db, utcnow
 from webapp.jobs import maintenance
 from webapp.models import AuditEvent, InvitationState, Message, MessageKind, MessageState
-from webapp.services.invitations import reminders
+from webapp.services.invitations import invitations
 from webapp.services.mail import claim, delivery_status, outbox, results
 
 from tests.at_once import at_once
@@ -41,7 +41,7 @@ def test_off_at_first_with_no_query_but_for_the_settings(app, queries, settings)
     went()
     queries.clear()
     assert settings.reminder_days is None
-    assert reminders.send_reminders() == 0
+    assert invitations.send_reminders() == 0
     assert len(queries) <= 1, queries
 
 
@@ -51,24 +51,24 @@ class TestWho:
     def test_who_was_invited_and_has_two_days_left_once(self):
         went("soon@northfield.example", 1.9)
         went("later@northfield.example", 2.1)
-        assert [reminders.send_reminders(), reminders.send_reminders()] == [1, 0]
+        assert [invitations.send_reminders(), invitations.send_reminders()] == [1, 0]
         assert reminded() == ["soon@northfield.example"]
         assert invitation_of("soon@northfield.example").reminded_at
         assert invitation_of("later@northfield.example").reminded_at is None
 
     def test_where_delivery_was_uncertain_too(self):
         went(state=MessageState.UNCERTAIN)
-        assert reminders.send_reminders() == 1
+        assert invitations.send_reminders() == 1
 
     @pytest.mark.parametrize("state", [MessageState.FAILED, MessageState.QUEUED, MessageState.SENDING, MessageState.CANCELLED])
     def test_never_one_whose_email_did_not_go(self, state):
         went(state=state)
-        assert reminders.send_reminders() == 0
+        assert invitations.send_reminders() == 0
 
     def test_never_one_without_an_email(self):
         make_invitation(expires_in=timedelta(days=1))
         make_invitation("never@northfield.example", expires_in=None)
-        assert reminders.send_reminders() == 0
+        assert invitations.send_reminders() == 0
 
     @pytest.mark.parametrize("state", [InvitationState.ACCEPTED, InvitationState.REVOKED])
     def test_never_a_closed_one(self, state):
@@ -76,17 +76,17 @@ class TestWho:
         invitation = invitation_of(INES)
         invitation.state, invitation.closed_at = state, utcnow()
         db.session.commit()
-        assert reminders.send_reminders() == 0
+        assert invitations.send_reminders() == 0
 
     def test_never_an_expired_one(self):
         went(days_left=-1)
-        assert reminders.send_reminders() == 0
+        assert invitations.send_reminders() == 0
 
     def test_not_where_the_link_is_good_for_no_longer_anyway(self):
         went()
         invitation_of(INES).valid_days = 2
         db.session.commit()
-        assert reminders.send_reminders() == 0
+        assert invitations.send_reminders() == 0
 
     def test_not_while_it_was_sent_again_and_that_failed(self):
         message = went()
@@ -94,13 +94,13 @@ class TestWho:
         again.state = MessageState.FAILED
         db.session.commit()
         assert message.id < again.id
-        assert reminders.send_reminders() == 0
+        assert invitations.send_reminders() == 0
 
 
 class TestTheEmail:
     def test_has_the_same_link_and_a_message_id_of_its_own(self, app, two_days):
         first = went().message_id
-        reminders.send_reminders()
+        invitations.send_reminders()
         (letter,) = due_emails()
         assert message_to(INES).message_id != first
         assert letter.subject.startswith("Reminder: Devika Raman invited you to ")
@@ -109,7 +109,7 @@ class TestTheEmail:
 
     def test_does_not_go_once_its_invitation_is_closed(self, app, two_days):
         went()
-        reminders.send_reminders()
+        invitations.send_reminders()
         invitation_of(INES).state = InvitationState.REVOKED
         db.session.commit()
         ids = claim.claim("worker")
@@ -119,14 +119,14 @@ class TestTheEmail:
     def test_leaves_the_expiry_as_it_is(self, app, two_days):
         went()
         before = invitation_of(INES).expires_at
-        reminders.send_reminders()
+        invitations.send_reminders()
         (id,) = claim.claim("worker")
         results.record_sent(id, "worker", {"code": "accepted", "words": "250 OK"})
         assert invitation_of(INES).expires_at == before
 
     def test_is_audited_and_told(self, admin, two_days):
         went()
-        reminders.send_reminders()
+        invitations.send_reminders()
         event = db.session.scalars(db.select(AuditEvent).where(AuditEvent.action == "invitation.reminded")).one()
         assert (event.subject, event.actor_id) == (INES, None)
         id = invitation_of(INES).id
@@ -149,7 +149,7 @@ class TestTheSweep:
                 went(f"p{i}-of-{n}@northfield.example")
             db.session.rollback()
             queries.clear()
-            assert reminders.send_reminders() == n
+            assert invitations.send_reminders() == n
             counts.append(len(queries))
         assert counts[0] == counts[1], "\n".join(q[:90] for q in queries[:10])
 
@@ -157,5 +157,5 @@ class TestTheSweep:
         for n in range(5):
             went(f"p{n}@northfield.example")
         db.session.rollback()
-        assert at_once(app, reminders.send_reminders, reminders.send_reminders, reminders.send_reminders) == []
+        assert at_once(app, invitations.send_reminders, invitations.send_reminders, invitations.send_reminders) == []
         assert reminded() == [f"p{n}@northfield.example" for n in range(5)]

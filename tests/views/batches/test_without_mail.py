@@ -9,7 +9,7 @@ from webapp.db import db
 from webapp.jobs import batches as batch_job
 from webapp.jobs import outbox as outbox_job
 from webapp.models import Batch, Group, Invitation, Message, MessageState
-from webapp.services.invitations import reminders
+from webapp.services.invitations import invitations
 
 from tests.factories import make_group, make_invitation, make_user
 from tests.smtp_sink import Sink
@@ -130,7 +130,7 @@ class TestNothingSaysSent:
             invitation.expires_at = invitation.created_at + timedelta(days=1)
         db.session.commit()
         change_settings(reminder_days=3)
-        reminders.send_reminders()
+        invitations.send_reminders()
         assert db.session.scalar(db.select(db.func.count(Message.id))) == 2
 
 

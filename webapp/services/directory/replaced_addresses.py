@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 from sqlalchemy import ColumnElement, delete, exists, func, or_, select, update
 
 from webapp.core.plan.planner import Plan
-from webapp.db import db
+from webapp.db import db, in_json
 from webapp.models import Batch, ReplacedAddress, Row
 
 
@@ -41,13 +41,8 @@ def among_rows(batch: Batch) -> dict[str, ReplacedAddress]:
     return {address.old_key: address for address in found}
 
 
-def count(batch: Batch) -> int:
-    """How many rows of a batch would invite one. Asks by address, which are few: only one row of an address invites."""
-    invites = exists().where(
-        Row.batch_id == batch.id,
-        Row.email_key == ReplacedAddress.old_key,
-        Row.removed_at.is_(None),
-        Row.plan == Plan.INVITE,
-    )
-    query = select(func.count()).select_from(ReplacedAddress).where(invites)
-    return db.session.scalar(query) or 0
+def count(batch: Batch, keys: Iterable[str]) -> int:
+    """How many rows of a batch would invite one of these."""
+    rows = select(func.count(Row.id)).where(Row.batch_id == batch.id, Row.removed_at.is_(None))
+    rows = rows.where(Row.plan == Plan.INVITE, in_json(Row.email_key, keys))
+    return db.session.scalar(rows) or 0

@@ -1,4 +1,4 @@
-"""Invitations: made, linked, accepted, closed."""
+"""Invitations: made, linked, reminded of, accepted, closed."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, insert, select, update
+from sqlalchemy.orm import lazyload
 
+from webapp import queue
 from webapp.core.addresses import Address
 from webapp.core.errors import ConflictError, NotFoundError, OutOfRankError, PasswordRequiredError
 from webapp.core.plan.actions import Theirs
@@ -16,15 +18,29 @@ from webapp.core.security import tokens
 from webapp.core.security.passwords import hash_password
 from webapp.core.security.permissions import Permission
 from webapp.db import begin_write, bulk_execute, count_by, db, in_json, utcnow
-from webapp.models import Batch, Invitation, InvitationState, Row, User
+from webapp.models import (
+    Batch,
+    Invitation,
+    InvitationState,
+    Message,
+    MessageKind,
+    MessageState,
+    Priority,
+    Row,
+    User,
+)
 from webapp.models.directory import invitation_groups
 from webapp.services.audit import events
 from webapp.services.audit.actions import AuditAction
-from webapp.services.directory import lookup
+from webapp.services.directory import lookup, people_list
+from webapp.services.directory.people_list import OTHER
 from webapp.services.links import invitation_links
 from webapp.services.mail import outbox
+from webapp.services.settings import in_force
 
 IS_PENDING = Invitation.state == InvitationState.PENDING
+CHUNK = 200
+"""Reminders queued in one transaction."""
 
 
 def find_by_token(given: str) -> Invitation | None:
@@ -230,3 +246,41 @@ def accept(given: str, name: str, password: str) -> User:
     events.record(user, AuditAction.INVITATION_ACCEPTED, invitation, after=access, user=user.id)
     lookup.commit()
     return user
+
+
+def send_reminders() -> int:
+    """Queue a reminder for each invitation that is due for one, up to CHUNK, each once. Commits. Returns how many.
+
+    Due are pending invitations that expire within `MUSTER_REMINDER_DAYS`, and whose last e-mail went: none that failed, is
+    still to go or was never made. Those that are good for no longer than that anyway get none.
+    """
+    days = in_force.settings().reminder_days
+    if not days:
+        return 0
+    now = utcnow()
+    went = [MessageState.SENT, MessageState.UNCERTAIN]
+    due = select(Invitation).where(
+        IS_PENDING,
+        Invitation.expires_at > now,
+        Invitation.expires_at <= now + timedelta(days=days),
+        Invitation.reminded_at.is_(None),
+        Invitation.valid_days > days,
+        people_list.is_email(went, OTHER.id > Message.id),
+    )
+    if not db.session.scalar(select(due.exists())):
+        return 0
+    begin_write()
+    due = due.order_by(Invitation.id).limit(CHUNK).options(lazyload("*"))
+    found = db.session.scalars(due).all()
+    for invitation in found:
+        invitation.reminded_at = now
+    reminded = [(each.id, each.email) for each in found]
+    messages = [
+        {"recipient": email, "invitation_id": invitation_id, "priority": Priority.BATCH}
+        for invitation_id, email in reminded
+    ]
+    outbox.add_messages(MessageKind.REMINDER, messages)
+    events.record_many(None, AuditAction.INVITATION_REMINDED, Invitation, reminded)
+    db.session.commit()
+    queue.enqueue_send()
+    return len(reminded)
