@@ -6,7 +6,12 @@ mean is decided in `columns`. Rules: docs/rules.md: The file.
 
 from collections.abc import Sequence
 
-from webapp.core.files import csv_reader, errors, text_encoding, workbook
+from webapp.core.files import (
+    csv_reader,
+    errors,
+    text_encoding,
+    workbook,
+)
 from webapp.core.files.address_lists import people_in
 from webapp.core.files.csv_reader import Record
 from webapp.core.files.errors import UnreadableFileError

@@ -33,7 +33,12 @@ from collections.abc import Iterator
 from typing import Any
 from xml.etree import ElementTree
 
-from python_calamine import CalamineSheet, CalamineWorkbook, SheetTypeEnum, SheetVisibleEnum
+from python_calamine import (
+    CalamineSheet,
+    CalamineWorkbook,
+    SheetTypeEnum,
+    SheetVisibleEnum,
+)
 
 MOST_ENTRIES = 10_000
 MOST_UNPACKED = 256 << 20
