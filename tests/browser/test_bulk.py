@@ -108,7 +108,7 @@ class TestFix:
         page = owner.page
         page.get_by_role("button", name="Show 120 rows").press("Enter")
         dialog = page.get_by_role("dialog", name="What will change")
-        expect(dialog.get_by_text("And 20 more rows.")).to_be_visible()
+        expect(dialog.get_by_text("And 95 more rows.")).to_be_visible()
         owner.axe("what will change")
         page.keyboard.press("Escape")
         expect(page.get_by_role("button", name="Show 120 rows")).to_be_focused()
