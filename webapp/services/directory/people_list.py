@@ -139,15 +139,17 @@ def allowed_actions(
 def count_allowed_actions(
     listing: Listing, wanted: Filter, by: User, registry: Registry
 ) -> dict[str, int]:
-    """For each action, to how many people of all pages it may be done. No query.
+    """For each action, to how many people of all pages it may be done; "link": whose link may be handed over. No query.
 
     Oneself counts like a colleague.
     """
-    counts: dict[str, int] = dict.fromkeys(Do, 0)
+    counts: dict[str, int] = dict.fromkeys([*Do, "link"], 0)
     for (status, role_id), n in listing.tally.items():
         if _is_wanted(status, wanted):
             for do in allowed_actions(status, Access(role_id), by, registry):
                 counts[do] += n
+            if status is Status.INVITED and by.may_grant(registry.role_by_id[role_id]):
+                counts["link"] += n
     return counts
 
 
