@@ -6,7 +6,7 @@ import io
 from pathlib import Path
 
 import pytest
-from webapp.db import db, utcnow
+from webapp.db import db
 from webapp.models import Batch, BatchFile, BatchState, Row
 
 from tests.factories import make_group, make_invitation
@@ -367,14 +367,13 @@ class TestAddressesThatWereReplaced:
         batch = stage(admin, "Email,Role\nana.wrogn@northfield.example,Analyst\nben@northfield.example,Analyst\n")
         page = admin.get(f"/batches/{batch.id}").page
         assert "1 row has an email that was replaced by another one" in page.text
-        assert f"Replaced on {utcnow().day} " in page.text
-        assert "by ana.wrong@northfield.example" in page.text
+        assert "Replaced by ana.wrong@northfield.example" in page.text
         (button,) = page.all("button", class_="suggest")
         assert button["value"] == "ana.wrong@northfield.example"
         row = rows_of(batch)[0]
         edit = {"field": "email", "value": button["value"], "seen": row.email}
         part = admin.patch(f"/batches/{batch.id}/rows/{row.id}", edit, htmx=True)
-        assert "Replaced on" not in part.page.text
+        assert "Replaced by" not in part.page.text
         assert rows_of(batch)[0].plan == "unchanged"
         assert "was replaced" not in admin.get(f"/batches/{batch.id}").page.text
 
