@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Literal, NamedTuple
@@ -197,29 +197,17 @@ class PlannedChange:
     @classmethod
     def from_dict(cls, plan: Plan, stored: Mapping[str, Any]) -> PlannedChange:
         """The change as it was stored, without its issues."""
-        value = {name: _READ.get(name, _as_stored)(each) for name, each in stored.items()}
+        value = dict(stored)
+        for name in ("before", "after"):
+            if name in value:
+                value[name] = Access.from_dict(value[name])
+        for name in ("subject", "notes", "marks"):
+            if name in value:
+                value[name] = tuple(value[name])
         return cls(plan, **value)
 
 
-def _as_stored(value: Any) -> Any:
-    return value
-
-
-_READ: dict[str, Callable[[Any], Any]] = {
-    "subject": tuple,
-    "before": Access.from_dict,
-    "after": Access.from_dict,
-    "notes": tuple,
-    "marks": tuple,
-    "effect": Effect,
-}
-"""What a stored value becomes again."""
-
-_STORED = [
-    field.name
-    for field in dataclasses.fields(PlannedChange)
-    if field.name not in ("plan", "issues")
-]
+_STORED = [field.name for field in dataclasses.fields(PlannedChange)[1:] if field.name != "issues"]
 
 
 def refuse(code: str, field: str = "email", **params: Any) -> PlannedChange:
