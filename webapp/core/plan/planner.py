@@ -17,7 +17,7 @@ from webapp.core.plan.suggestions import likely_domain
 from webapp.core.security.permissions import may_grant
 
 MANY_GROUPS = 5
-"""So many groups gained at once count as widening somebody's access by much."""
+"""So many groups gained at once widen somebody's access by much."""
 MERGEABLE = {"code": "merge"}
 """Note of a row whose groups, and nothing else, differ from those of another row with the same e-mail."""
 
@@ -147,7 +147,6 @@ class Policy:
     registry: Registry
     rank: int
     permissions: frozenset[str] = frozenset()
-    """Of the person who applies it: nobody gives a role that may do more."""
     protected: frozenset[int] = frozenset()
     mode: Mode = Mode.REPLACE
     change_roles: bool = False
@@ -204,6 +203,8 @@ class PlannedChange:
         for name in ("subject", "notes", "marks"):
             if name in value:
                 value[name] = tuple(value[name])
+        if "effect" in value:
+            value["effect"] = Effect(value["effect"])
         return cls(plan, **value)
 
 
@@ -272,7 +273,6 @@ def _plan_single(row: Candidate, person: Person | None, policy: Policy) -> Plann
     subject = (person.kind, person.id) if person else None
     before = person.access if person and not person.is_gone else None
     likely = None
-    # who is here, or is invited, has shown that the address is right
     if row.domain and before is None:
         likely = likely_domain(row.domain, policy.registry.known_domains)
     if row.issues or row.role is None:
@@ -310,8 +310,7 @@ def _plan_existing(row: Candidate, role: int, person: Person, policy: Policy) ->
     after = replace(person.access, role=role) if follows_file else person.access
     is_blank = row.groups is None and not row.everything
     if not is_blank:
-        groups = row.groups or frozenset()
-        changed = change_groups(after, groups, row.everything, policy.mode)
+        changed = change_groups(after, row.groups or frozenset(), row.everything, policy.mode)
         if isinstance(changed, PlannedChange):
             return changed
         after = changed
@@ -334,12 +333,11 @@ def plan_access(
 ) -> PlannedChange:
     """Plan this access for a person, or explain why it is not allowed. requested_role: by the file, which may not be followed."""
     before = person.access
-    is_same_role = after.role == before.role
     field = "groups" if (requested_role or after.role) == before.role else "role"
     if field == "groups" and after == before:
         return PlannedChange(Plan.UNCHANGED, after=after)
     refusal = refuse_person(person, policy, field)
-    if refusal is None and not is_same_role:
+    if refusal is None and after.role != before.role:
         refusal = refuse_role(after.role, policy)
     if refusal:
         return refusal
