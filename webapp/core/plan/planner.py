@@ -118,8 +118,7 @@ class Candidate(NamedTuple):
 class Person:
     """The existing user or invitation with the row's e-mail. `failed`: its last e-mail failed for good.
 
-    sent: how often an invitation was sent; sent_this_hour: how often of that within the last hour and not for the first
-    time.
+    sent: how often an invitation was sent; sent_this_hour: how often again within the last hour.
     """
 
     kind: Literal["user", "invitation"]
