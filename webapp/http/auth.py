@@ -19,7 +19,6 @@ from webapp.core.errors import (
 from webapp.core.text.formatting import plural
 from webapp.db import utcnow
 from webapp.http import rate_limits
-from webapp.http.origins import ANY_HOST
 from webapp.http.rate_limits import MINUTES, Limit
 from webapp.http.web import (
     Page,
@@ -33,8 +32,12 @@ from webapp.services.accounts import sessions, two_factor
 from webapp.services.audit.actions import AuditAction
 from webapp.services.audit.events import count_refusal
 
+ANY_HOST = {"static", "health.show", "health.live", "health.figures"}
+"""Health checks use any name that their network gives to this machine. Nobody is signed in there."""
 KNOWN = 5
 """How many accounts a browser is known by: people share one."""
+FIELDS = {Limit.CODE: "code"}
+"""The form's field that the sentence of a refused try belongs to."""
 FEW = 3
 """From this many tries left on, the page says how many."""
 
@@ -74,11 +77,6 @@ def clear_session() -> None:
     session.permanent = True
 
 
-def account_of(email: str) -> str:
-    """What tries to sign in are counted by: the account's key. All that is no address is counted together."""
-    return sessions.account_key(email) or sessions.NO_ADDRESS
-
-
 def device_of(account: str) -> str:
     """This browser's name if this account has signed in with it before, otherwise ""."""
     if _digest(account) not in session.get("known", ()):
@@ -97,36 +95,25 @@ def continue_sign_in(user: User, target: str | None = None) -> BaseResponse:
 
 def go_on(target: str | None) -> BaseResponse:
     """After signing in: redirect to the page that was asked for, or Home."""
-    path = safe_next(target)
-    if path:
-        return redirect(request.script_root + path, 303)
-    return redirect(url_for("dashboard.index"), 303)
+    path = safe_next(target) or "/"
+    return redirect(request.script_root + path, 303)
 
 
-def check_password(password: str, kept: str = "Nothing was sent.") -> None:
-    """Check the signed-in person's own password; counted like a sign-in. Raises RuleViolationError or TooManyTriesError.
-
-    kept: how the sentence ends.
-    """
-    with limit_tries(current_user().email_key, Limit.SIGN_IN, "own password", kept):
-        sessions.check_own_password(current_user(), password, kept)
+def check_password(password: str) -> None:
+    """Check the signed-in person's own password; counted like a sign-in. Raises RuleViolationError or TooManyTriesError."""
+    with limit_tries(current_user().email_key, Limit.SIGN_IN, "own password"):
+        sessions.check_own_password(current_user(), password)
 
 
-def check_given_password(kept: str = "Nothing was sent.") -> bool:
+def check_given_password() -> bool:
     """Whether the form brings a password. Raises like `check_password` where it is not one's own."""
     password = request.form.get("password", "")
     if password:
-        check_password(password, kept)
+        check_password(password)
     return bool(password)
 
 
-def count_try(
-    account: str,
-    limit: Limit,
-    what: str,
-    kept: str = "",
-    field: str | None = None,
-) -> int:
+def count_try(account: str, limit: Limit, what: str) -> int:
     """Count a try of something that could be guessed. -> how many are left. Raises TooManyTriesError.
 
     what: in the audit log, such as "second step".
@@ -134,24 +121,20 @@ def count_try(
     left = rate_limits.hit(account, peer(), limit, device_of(account))
     if left < 0:
         record_refusal(AuditAction.LIMIT_REFUSED, what)
-        sentence = f"Too many tries. Try again in {MINUTES} minutes. {kept}"
-        raise TooManyTriesError(sentence.strip(), field=field)
+        raise TooManyTriesError(
+            f"Too many tries. Try again in {MINUTES} minutes.",
+            field=FIELDS.get(limit),
+        )
     return left
 
 
 @contextmanager
-def limit_tries(
-    account: str,
-    limit: Limit,
-    what: str,
-    kept: str = "",
-    field: str | None = None,
-) -> Iterator[None]:
+def limit_tries(account: str, limit: Limit, what: str) -> Iterator[None]:
     """Count a try as `count_try` does; the block checks it, and a right guess is refunded.
 
     Raises TooManyTriesError instead of running the block, or the block's RuleViolationError with the tries left.
     """
-    left = count_try(account, limit, what, kept, field)
+    left = count_try(account, limit, what)
     device = device_of(account)
     try:
         yield
@@ -162,7 +145,7 @@ def limit_tries(
         sentence = str(refusal)
         if left <= FEW:
             sentence += f" {plural(left, 'try', 'tries')} left before a pause of {MINUTES} minutes."
-        raise RuleViolationError(sentence, field=field or refusal.field) from refusal
+        raise RuleViolationError(sentence, field=FIELDS.get(limit)) from refusal
     rate_limits.refund(account, peer(), limit, device)
 
 

@@ -31,7 +31,7 @@ from webapp.core.errors import (
 )
 from webapp.db import db
 from webapp.http.auth import record_refusal
-from webapp.http.origins import WrongHostError, WrongOriginError
+from webapp.http.origins import WrongAddressError
 from webapp.http.rate_limits import log_refusal
 from webapp.http.web import LONGEST_FORM, is_fragment, redirect_to, safe_next
 from webapp.services.audit.actions import AuditAction
@@ -86,26 +86,9 @@ def page_too_old(_error: CSRFError) -> Response:
     )
 
 
-def wrong_origin(error: WrongOriginError) -> Response:
-    """Answer a form that came from another site, or that a proxy makes look so."""
-    record_refusal(AuditAction.ORIGIN_REFUSED, error.said)
-    here = in_force.environment().public_url
-    text = (
-        f"Your browser says that this form came from another site ({error.said}), so nothing was changed. "
-        f"Open {here} and repeat the last step. If that is where you are, a proxy changes the address on its way: "
-        "the person who runs Muster should check MUSTER_PUBLIC_URL and that the proxy forwards Host."
-    )
-    return answer(400, "This form came from another site", text)
-
-
-def wrong_host(_error: WrongHostError) -> Response:
-    """Answer a request for a host that is not ours."""
-    here = in_force.environment().public_url
-    text = (
-        f"Open {here} instead. If this address should work, the person who runs Muster has to set MUSTER_PUBLIC_URL to it, "
-        "or have the proxy pass Host on."
-    )
-    return answer(400, "Muster is not known by this address", text)
+def wrong_address(error: WrongAddressError) -> Response:
+    """Answer a request for a host that is not ours, or a form from another site."""
+    return answer(400, error.title, error.text)
 
 
 def too_large(_error: RequestEntityTooLarge) -> Response:
@@ -121,7 +104,7 @@ def http_error(error: HTTPException) -> Response:
     """Answer anything else that Flask itself refuses; its headers, such as Allow, are kept."""
     response = answer(error.code or 500)
     for name, value in error.get_headers(request.environ):
-        if name.lower() not in ("content-type", "content-length"):
+        if name != "Content-Type":
             response.headers[name] = value
     return response
 
@@ -168,8 +151,7 @@ HANDLERS: dict[type[Exception], Callable[[Any], BaseResponse]] = {
     ValidationError: broken_promise,
     NotUnderReviewError: too_late,
     CSRFError: page_too_old,
-    WrongOriginError: wrong_origin,
-    WrongHostError: wrong_host,
+    WrongAddressError: wrong_address,
     RequestEntityTooLarge: too_large,
     HTTPException: http_error,
     InternalServerError: crash,

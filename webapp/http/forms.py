@@ -49,7 +49,7 @@ def own_password(label: str = "Current password") -> PasswordField:
 
 def _is_own(_form: Form, field: Field) -> None:
     try:
-        check_password(field.data, "Nothing was changed.")
+        check_password(field.data)
     except RuleViolationError as refusal:
         raise ValidationError(str(refusal)) from refusal
 

@@ -12,39 +12,46 @@ from urllib.parse import urlsplit
 from flask import request
 from werkzeug.exceptions import BadRequest
 
+from webapp.http.auth import ANY_HOST, record_refusal
 from webapp.http.rate_limits import log_refusal
+from webapp.services.audit.actions import AuditAction
 from webapp.services.settings import in_force
 from webapp.settings.fields import shorten
 
 CHANGING = {"POST", "PUT", "PATCH", "DELETE"}
-ANY_HOST = {"static", "health.show", "health.live", "health.figures"}
-"""Health checks use any name that their network gives to this machine. Nobody is signed in there."""
 
 
-class WrongHostError(BadRequest):
-    """The request is for a host that this portal is not known by."""
+class WrongAddressError(BadRequest):
+    """The request is for a host that is not ours, or its form came from another site."""
 
-
-class WrongOriginError(BadRequest):
-    """The form came from another site. said: what the browser said, such as "Origin: https://evil.example"."""
-
-    def __init__(self, said: str) -> None:
+    def __init__(self, title: str, text: str) -> None:
         super().__init__()
-        self.said = said
+        self.title = title
+        self.text = text
 
 
 def check_host() -> None:
     """Before every request: the host must be that of `MUSTER_PUBLIC_URL`, this machine, or an IP address."""
     if request.endpoint not in ANY_HOST and not _is_ours():
         log_refusal("host", f"“{shorten(request.host)}” is not the host of MUSTER_PUBLIC_URL")
-        raise WrongHostError
+        raise WrongAddressError(
+            "Muster is not known by this address",
+            f"Open {in_force.environment().public_url} instead. If this address should work, the person who runs Muster has "
+            "to set MUSTER_PUBLIC_URL to it, or have the proxy pass Host on.",
+        )
 
 
 def check_origin() -> None:
     """Before a request that changes something, once its token is good: it must not come from another site."""
     if request.method in CHANGING and (said := _foreign()):
         log_refusal("origin", f"the form came from another site ({said})")
-        raise WrongOriginError(said)
+        record_refusal(AuditAction.ORIGIN_REFUSED, said)
+        raise WrongAddressError(
+            "This form came from another site",
+            f"Your browser says that this form came from another site ({said}), so nothing was changed. "
+            f"Open {in_force.environment().public_url} and repeat the last step. If that is where you are, a proxy changes "
+            "the address on its way: the person who runs Muster should check MUSTER_PUBLIC_URL and that the proxy forwards Host.",
+        )
 
 
 def _foreign() -> str:

@@ -271,7 +271,7 @@ def test_a_link_to_the_account_of_who_manages_users_costs_the_password(owner, cl
     assert owner.get(path).page.all("input", name="password")
     for sent, problem in (
         ({}, "Type your password: anyone with this link is Admin."),
-        ({"password": "wrong"}, "No link was made"),
+        ({"password": "wrong"}, "This is not your password"),
     ):
         for htmx in (False, True):
             assert problem in owner.post(path, sent, status=422, htmx=htmx).page.text

@@ -282,7 +282,7 @@ def test_who_manages_users_turns_it_off_for_somebody_ranked_below(admin, amelia,
     path = f"/users/{amelia.id}/second-factor/removal"
     assert "Type your password." in admin.post(path, {"next": back}, status=422).page.text
     wrong = admin.post(path, {"next": back, "password": "wrong wrong wrong"}, status=422).page
-    assert "This is not your password. Two-step sign-in stays on." in wrong.text
+    assert "This is not your password. Nothing was changed." in wrong.text
     assert wrong.values("next") == [back]
     assert db.session.get_one(User, amelia.id).has_second_factor
     assert admin.post(path, {"next": back, "password": PASSWORD}).location == "/users?q=hart"

@@ -179,7 +179,7 @@ class TestPassword:
         form = {"version": batch.version, "password": "not my password"}
         answer = admin.post(f"/batches/{batch.id}/confirmation", form, 422, htmx=htmx)
         (field,) = answer.page.all("input", name="password")
-        assert "This is not your password. Nothing was sent." in answer.page.text
+        assert "This is not your password. Nothing was changed." in answer.page.text
         assert (field["aria-invalid"], field.get("value")) == ("true", None)
         assert answer.page.whole is not htmx
         assert state_of(batch) is BatchState.REVIEWING
@@ -206,7 +206,7 @@ class TestPassword:
         said = [confirm(admin, batch, 422, password=f"wrong {n}").page.text for n in range(10)]
         assert "0 tries left before a pause of 15 minutes." in said[-1]
         page = confirm(admin, batch, 429, password=PASSWORD).page
-        assert "Too many tries. Try again in 15 minutes. Nothing was sent." in page.text
+        assert "Too many tries. Try again in 15 minutes." in page.text
         assert state_of(batch) is BatchState.REVIEWING
 
     @pytest.mark.slow

@@ -77,7 +77,7 @@ class TestSingleInvite:
         assert "Type your password: this person becomes Admin." in answer.page.text
         assert answer.page.values("email") == ["ines@northfield.example"]
         answer = owner.post("/invitations", wanted | {"password": "not mine at all"}, 422, htmx=True)
-        assert "This is not your password. Nothing was sent." in answer.page.text
+        assert "This is not your password. Nothing was changed." in answer.page.text
         assert db.session.scalars(db.select(Invitation)).all() == []
         owner.post("/invitations", wanted | {"password": PASSWORD})
         invitation = db.session.scalars(db.select(Invitation)).one()

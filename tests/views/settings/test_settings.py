@@ -261,7 +261,7 @@ class TestTakesEffect:
             assert "Type your password" in asked.text
             assert asked.all("input", name="password", type="password")
             assert (
-                "This is not your password. Nothing was saved."
+                "This is not your password. Nothing was changed."
                 in save(owner, section, 422, **typed, password="wrong wrong wrong").page.text
             )
         assert (in_force.settings().require_totp, in_force.settings().audit_days) == ("managers", 730)

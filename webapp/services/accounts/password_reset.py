@@ -77,19 +77,13 @@ def ask(email: str, peer: str) -> None:
     key = sessions.account_key(email)
     begin_write()
     is_theirs = User.email_key == key, User.state == UserState.ACTIVE
-    user = db.session.scalar(select(User).where(*is_theirs)) if key else None
-    is_sent = False
-    if user:
-        is_sent = _send_link(user, peer)
-    elif key:
-        is_sent = _send_invitation_again(key, peer)
-    if is_sent:
+    user = db.session.scalar(select(User).where(*is_theirs))
+    if _send_link(user, peer) if user else _send_invitation_again(key, peer):
         db.session.commit()
         queue.enqueue_send()
     else:
         db.session.rollback()
-        label = key or sessions.NO_ADDRESS
-        events.count_refusal(AuditAction.PASSWORD_RESET_REFUSED, None, label, peer)
+        events.count_refusal(AuditAction.PASSWORD_RESET_REFUSED, None, key, peer)
 
 
 def _send_link(user: User, peer: str) -> bool:

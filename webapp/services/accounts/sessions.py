@@ -23,12 +23,12 @@ NO_ADDRESS = "(not an email address)"
 """In the audit log, in place of what was typed: it may be a password."""
 
 
-def account_key(email: str) -> str | None:
-    """The key by which an account is looked up, or None if the text is no e-mail address.
+def account_key(email: str) -> str:
+    """The key by which an account is looked up, and tries are counted; NO_ADDRESS if the text is no e-mail address.
 
     Any domain passes: people who joined before `MUSTER_ALLOWED_DOMAINS` changed can still sign in.
     """
-    return key_of(email, (email.strip().rpartition("@")[2].lower(),))
+    return key_of(email, (email.strip().rpartition("@")[2].lower(),)) or NO_ADDRESS
 
 
 def find_session(token: str) -> Session | None:
@@ -64,24 +64,21 @@ def sign_in(email: str, password: str) -> User:
     is_same = user is not None and user.password_hash == stored
     if user is None or not is_right or not is_same or user.state is not UserState.ACTIVE:
         db.session.rollback()
-        count_refusal(AuditAction.SIGN_IN_FAILED, None, key or NO_ADDRESS)
+        count_refusal(AuditAction.SIGN_IN_FAILED, None, key)
         raise RuleViolationError("Email or password is wrong.")
     user.password_hash = new_hash
     db.session.commit()
     return user
 
 
-def check_own_password(user: User, password: str, kept: str = "Nothing was sent.") -> None:
-    """Check that the signed-in person typed their own password. Raises RuleViolationError.
-
-    kept: how the sentence ends.
-    """
+def check_own_password(user: User, password: str) -> None:
+    """Check that the signed-in person typed their own password. Raises RuleViolationError."""
     stored = user.password_hash
     user_id = user.id
     db.session.rollback()  # nothing is open while the password is checked
     if not passwords.matches(stored, password):
         count_refusal(AuditAction.PASSWORD_REFUSED, user_id, "(own password)")
-        raise RuleViolationError(f"This is not your password. {kept}")
+        raise RuleViolationError("This is not your password. Nothing was changed.")
 
 
 def start_session(user: User, address: str, user_agent: str) -> str:

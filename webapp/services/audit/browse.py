@@ -7,11 +7,12 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, Text, and_, cast, func, or_, select
 
+from webapp.core.files.csv_writer import write_lines
 from webapp.core.lists.paging import searched
 from webapp.core.text import audit_phrases
 from webapp.core.text.formatting import full
@@ -246,8 +247,28 @@ def _says(words: str) -> ColumnElement[bool]:
 # Exported
 
 
-def export(wanted: Filter, form: str, given: Mapping[str, str], by: User) -> Iterator[Entry]:
-    """Record an export, and return all that the filter finds, newest first. Commits.
+FIELDS = (
+    "id",
+    "time",
+    "done_by",
+    "email",
+    "what_happened",
+    "times",
+    "about",
+    "from",
+    "details",
+    "action",
+    "actor_id",
+    "subject_type",
+    "subject_id",
+    "seal",
+    "link",
+)
+"""Of a JSON line; the headings of the CSV file are the same words."""
+
+
+def export(wanted: Filter, form: str, given: Mapping[str, str], by: User) -> Iterator[bytes]:
+    """Record an export, and return the file: all that the filter finds, newest first. Commits.
 
     form: csv or jsonl. given: the filter as the address has it.
     """
@@ -263,89 +284,58 @@ def export(wanted: Filter, form: str, given: Mapping[str, str], by: User) -> Ite
     db.session.flush()
     end = event.id
     db.session.commit()
-    return _read_before(wanted, end)
+    rows = _read_before(wanted, end)
+    if form == "csv":
+        header = [name.replace("_", " ").capitalize() for name in FIELDS]
+        return write_lines(header, map(_texts, rows))
+    return map(_json_line, rows)
 
 
-def _read_before(wanted: Filter, end: int) -> Iterator[Entry]:
+def _read_before(wanted: Filter, end: int) -> Iterator[list[Any]]:
     """A chunk at a time; no transaction stays open between two of them."""
     while True:
         query = _newest_first(wanted, end).limit(CHUNK)
         found = db.session.scalars(query).all()
-        entries = describe_events(found)
-        db.session.expunge_all()
-        db.session.rollback()
-        yield from entries
+        rows = [_row(entry) for entry in describe_events(found)]
         if not found:
             return
         end = found[-1].id
+        db.session.expunge_all()
+        db.session.rollback()
+        yield from rows
 
 
-HEADER = (
-    "Time",
-    "Done by",
-    "Email",
-    "What happened",
-    "Times",
-    "About",
-    "From",
-    "Before",
-    "After",
-    "Details",
-    "Action",
-    "Entry",
-    "Seal",
-)
-
-
-def row(entry: Entry) -> list[str]:
-    """A line of the CSV file, under HEADER."""
+def _row(entry: Entry) -> list[Any]:
+    """The values of FIELDS."""
     event = entry.event
-    details = dict(event.details)
     local = event.at.astimezone(in_force.settings().time_zone)
     return [
+        event.id,
         local.isoformat(sep=" ", timespec="seconds"),
         entry.who,
         event.actor,
         entry.sentence,
-        str(event.count),
+        event.count,
         event.subject,
         event.address,
-        _json(details.pop("before", None)),
-        _json(details.pop("after", None)),
-        _json(details),
+        event.details,
         event.action,
-        str(event.id),
-        str(event.seq or ""),
+        event.actor_id,
+        event.subject_type,
+        event.subject_id,
+        event.seq,
+        event.link,
     ]
 
 
-def line(entry: Entry) -> bytes:
-    """A line of the JSON lines file: the event as it is stored, with names and sentence."""
-    event = entry.event
-    content = {
-        "id": event.id,
-        "at": event.at.astimezone(UTC).isoformat(),
-        "actor": {
-            "id": event.actor_id,
-            "email": event.actor,
-            "name": entry.who,
-        },
-        "action": event.action,
-        "subject": {
-            "type": event.subject_type,
-            "id": event.subject_id,
-            "text": event.subject,
-        },
-        "sentence": entry.sentence,
-        "from": event.address,
-        "details": event.details,
-        "count": event.count,
-        "seal": {"seq": event.seq, "link": event.link} if event.seq else None,
-    }
+def _texts(row: list[Any]) -> list[str]:
+    return [each if isinstance(each, str) else _json(each) for each in row]
+
+
+def _json_line(row: list[Any]) -> bytes:
+    content = dict(zip(FIELDS, row, strict=True))
     return f"{_json(content)}\n".encode()
 
 
 def _json(value: Any) -> str:
-    if not value or isinstance(value, str):
-        return value or ""
-    return json.dumps(value, ensure_ascii=False)
+    return "" if value is None else json.dumps(value, ensure_ascii=False)

@@ -50,15 +50,15 @@ def find_traces(user: User) -> Traces:
     """What erasing this person takes away in addition to the account itself; six queries."""
     keys = {name: sessions.account_key(name) for name in audit.find_names(user)}
     others = select(User.email_key).where(
-        User.email_key.in_(filter(None, keys.values())),
+        User.email_key.in_(keys.values()),
         User.id != user.id,
     )
     taken = db.session.scalars(others).all()
     names = {name for name, key in keys.items() if key not in taken}
     addresses = set()
     for name in names:
-        if key := keys[name]:
-            addresses |= {key, name.lower()}
+        if keys[name] != sessions.NO_ADDRESS:
+            addresses |= {keys[name], name.lower()}
     is_invited = or_(Invitation.user_id == user.id, Invitation.email_key.in_(addresses))
     invitations = db.session.scalars(select(Invitation.id).where(is_invited)).all()
     is_written = or_(

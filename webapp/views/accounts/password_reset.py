@@ -8,7 +8,6 @@ from werkzeug.wrappers import Response as BaseResponse
 from webapp.core.errors import ConflictError, RuleViolationError
 from webapp.core.security.permissions import Permission
 from webapp.http.auth import (
-    account_of,
     answer_dead_link,
     check_given_password,
     continue_sign_in,
@@ -28,7 +27,7 @@ from webapp.http.web import (
     run_after_response,
 )
 from webapp.models import LinkPurpose
-from webapp.services.accounts import password_reset
+from webapp.services.accounts import password_reset, sessions
 from webapp.services.links import account_links
 
 bp = Blueprint("password_reset", __name__)
@@ -60,7 +59,7 @@ def create() -> Page:
     form = ForgottenForm()
     if not form.validate():
         return render_template("accounts/password_reset/new.html", form=form), 422
-    account = account_of(form.email.data)
+    account = sessions.account_key(form.email.data)
     count_try(account, Limit.RESET, f"password reset for {account}")
     run_after_response(password_reset.ask, form.email.data, peer())
     validity = account_links.validity(LinkPurpose.RESET)
@@ -134,7 +133,7 @@ def hand_over(user_id: int) -> Page:
     if request.method == "GET":
         return ask(question)
     try:
-        proven = check_given_password("No link was made.")
+        proven = check_given_password()
         link = password_reset.make_link(user_id, current_user(), proven=proven)
     except RuleViolationError as refusal:
         return ask(question, str(refusal), refusal.status)

@@ -7,7 +7,6 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from webapp.core.errors import RuleViolationError
 from webapp.http.auth import (
-    account_of,
     clear_session,
     continue_sign_in,
     go_on,
@@ -46,7 +45,7 @@ def create() -> Page | BaseResponse:
     if not form.validate():
         return render_template("accounts/sessions/new.html", form=form), 422
     try:
-        account = account_of(form.email.data)
+        account = sessions.account_key(form.email.data)
         with limit_tries(account, Limit.SIGN_IN, f"sign-in as {account}"):
             user = sessions.sign_in(form.email.data, form.password.data)
     except RuleViolationError as refusal:
@@ -76,7 +75,7 @@ def pass_second() -> Page | BaseResponse:
     if not form.validate():
         return render_template("accounts/sessions/second.html", form=form), 422
     try:
-        with limit_tries(str(user.id), Limit.CODE, "second step", field="code"):
+        with limit_tries(str(user.id), Limit.CODE, "second step"):
             two_factor.check_code(user, form.code.data)
     except RuleViolationError as refusal:
         show_errors(form, refusal)

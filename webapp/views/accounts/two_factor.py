@@ -88,7 +88,7 @@ def reset(user_id: int) -> Page | BaseResponse:
     if request.method == "GET":
         return ask(question)
     try:
-        if not check_given_password("Two-step sign-in stays on."):
+        if not check_given_password():
             raise PasswordRequiredError("Type your password. Two-step sign-in stays on.")
     except RuleViolationError as refusal:
         return ask(question, str(refusal), refusal.status)
@@ -107,7 +107,7 @@ def run_behind_code(form: SecondFactorForm) -> Iterator[None]:
     if not form.validate():
         raise RuleViolationError("The form is not complete.")
     try:
-        with limit_tries(str(current_user().id), Limit.CODE, "second step", field="code"):
+        with limit_tries(str(current_user().id), Limit.CODE, "second step"):
             yield
     except RuleViolationError as refusal:
         show_errors(form, refusal)

@@ -7,7 +7,6 @@ from typing import Any, cast
 from flask import Blueprint, Response, render_template, request, url_for
 from marshmallow import ValidationError
 
-from webapp.core.files.csv_writer import write_lines
 from webapp.core.security.permissions import Permission
 from webapp.db import utcnow
 from webapp.http.attachments import attach
@@ -21,6 +20,8 @@ bp = Blueprint("audit", __name__, url_prefix="/audit")
 
 FILTERS = ("q", "action", "by", "about", "days", "from", "to")
 """Names in the address."""
+
+MIMETYPES = {"csv": "text/csv", "jsonl": "application/jsonl"}
 
 PAGES = {
     "users": ("person.show", "user_id"),
@@ -58,11 +59,8 @@ def index() -> str:
 @require(Permission.AUDIT_READ)
 def export(form: str) -> Response:
     """All that the filter finds: for a spreadsheet, or one JSON object a line with the links of the chain."""
-    entries = browse.export(read_filter(), form, filters(), current_user())
-    name = f"audit-log-{utcnow():%Y-%m-%d}.{form}"
-    if form == "csv":
-        return attach(write_lines(browse.HEADER, map(browse.row, entries)), name)
-    return attach(map(browse.line, entries), name, "application/jsonl")
+    file = browse.export(read_filter(), form, filters(), current_user())
+    return attach(file, f"audit-log-{utcnow():%Y-%m-%d}.{form}", MIMETYPES[form])
 
 
 def filters() -> dict[str, str]:

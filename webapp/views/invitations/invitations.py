@@ -123,7 +123,7 @@ def link(invitation_id: int) -> tuple[str, int]:
     """The link, to hand over by other means, as a page or for the dialog. To a role that manages people it costs the password."""
     address, problem, status = "", "", 200
     try:
-        proven = check_given_password("The link was not shown.")
+        proven = check_given_password()
         address = invitations.copy_link(invitation_id, current_user(), proven=proven)
     except RuleViolationError as refusal:
         status = refusal.status

@@ -44,7 +44,7 @@ def new(problem: str = "") -> str:
 def create() -> Response | Page:
     """Hand over the links as CSV or slips; costs the password if a link makes someone manage users."""
     try:
-        proven = check_given_password("No sheet was made.")
+        proven = check_given_password()
         made = link_sheets.make(read_chosen(), current_user(), proven=proven)
     except RuleViolationError as refusal:
         return new(str(refusal)), refusal.status

@@ -35,7 +35,7 @@ def show() -> BaseResponse | Page:
     problem: ConflictError | RuleViolationError | None = None
     if request.method == "POST":
         try:
-            check_password(request.form.get("password", ""), "Nothing was changed.")
+            check_password(request.form.get("password", ""))
             ownership.hand_over(heir_id, me, get_number(request.form, "role"))
             renew_session()
             said = f"{heir.name} is the Owner now. You are {me.role.name}."

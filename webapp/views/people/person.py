@@ -142,7 +142,7 @@ def change(person: User | Invitation, action: Action) -> BaseResponse | Page:
             action,
             current_user(),
             as_seen=request.form.get("seen"),
-            proven=check_given_password("Nothing was changed."),
+            proven=check_given_password(),
             theirs=member(Theirs, request.form.get("theirs")) or Theirs.REVOKE_MANAGING,
         )
     except RateLimitError:

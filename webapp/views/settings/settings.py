@@ -65,7 +65,7 @@ def update(section: str) -> BaseResponse | tuple[str, int]:
     if request.form.get("lose") != days and (lost := retention.lost_by(days)):
         return page(section, lost=lost), 422
     try:
-        proven = check_given_password("Nothing was saved.")
+        proven = check_given_password()
         changed = store(get_section(section), proven=proven)
     except ValidationError as error:
         return page(section, error.messages_dict), 422
