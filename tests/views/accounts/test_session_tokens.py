@@ -7,7 +7,7 @@ import re
 import pytest
 from webapp.db import db
 from webapp.models import AuditEvent, Session, User
-from webapp.services.accounts import password_reset
+from webapp.services.accounts import password_reset, profile, sessions
 from webapp.services.links.account_links import link_url
 
 from tests.client import Client
@@ -94,6 +94,17 @@ class TestTheSessionThatChangesWhatSignsOneIn:
         victim.post("/account/password", {"current": PASSWORD, "password": NEW})
         assert_ended(copy)
         assert "Your password is changed." in victim.get("/account").page.text
+
+    def test_one_that_was_ended_meanwhile_stays_ended(self, app, victim, monkeypatch):
+        change = profile.change_password
+
+        def change_and_end(user, *args):
+            change(user, *args)
+            sessions.end_sessions(user, user)
+
+        monkeypatch.setattr(profile, "change_password", change_and_end)
+        victim.post("/account/password", {"current": PASSWORD, "password": NEW})
+        assert_ended(victim)
 
     def test_two_step_sign_in_on(self, victim, copy, now):
         page = victim.get("/account/second-factor").page

@@ -99,11 +99,14 @@ def start_session(user: User, address: str, user_agent: str) -> str:
 
 
 def renew_token(session_id: int) -> str:
-    """Replace a session's token, so that copies of its cookie stop working. -> the new token."""
+    """Replace a session's token, so that copies of its cookie stop working. -> the new token.
+
+    One that was ended in the meantime stays ended: the new token opens nothing.
+    """
     token = secrets.token_urlsafe(32)
     begin_write()
-    session = db.session.get_one(Session, session_id)
-    session.token_hash = hash_token(token)
+    if session := db.session.get(Session, session_id):
+        session.token_hash = hash_token(token)
     db.session.commit()
     return token
 
