@@ -203,6 +203,15 @@ def test_421_after_the_final_dot_is_no_yes(sent_by: Callable[..., None]) -> None
     assert "421 4.3.2 Shutting down" in message.result_text
 
 
+@pytest.mark.parametrize("at", ["DATA", "DOT"])
+def test_421_over_a_used_connection_leaves_nothing_uncertain(sent_by: Callable[..., None], at: str) -> None:
+    make_sending_batch(INES, JONAS)
+    with Scripted(times=1, to=JONAS, **{at: b"421 4.3.2 Shutting down\r\n"}) as server:
+        sent_by(server)
+    message = message_to(JONAS)
+    assert (message.state, message.attempts, message.maybe_sent) == (MessageState.SENT, 1, False)
+
+
 # The sign-in, and what else a server says
 
 

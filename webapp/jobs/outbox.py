@@ -130,6 +130,8 @@ class _Run:
             )
         except ConnectionLostError as error:
             if self._has_answered:  # servers do this after some messages; it is sent over a new one
+                self._defer_collected()
+                claim.release(worker, surely_unsent=True)
                 return False
             results.defer(message_id, worker, error.answer, by_server=False)
             raise MailServerUnavailableError(**error.answer) from error

@@ -83,10 +83,13 @@ def renew(worker: str) -> None:
     db.session.commit()
 
 
-def release(worker: str) -> None:
-    """Make due again what this worker has claimed and not brought to an end. Commits."""
+def release(worker: str, *, surely_unsent: bool = False) -> None:
+    """Make due again what this worker has claimed and not brought to an end. Commits.
+
+    surely_unsent: the server has not taken the one that was begun, either.
+    """
     begin_write()
-    _release(_is_of(worker))
+    _release(_is_of(worker), surely_unsent=surely_unsent)
     db.session.commit()
 
 
