@@ -14,7 +14,7 @@ from webapp.services.batches import discard, execute
 from webapp.services.mail import claim, results
 
 from tests.factories import PASSWORD, make_invitation, make_persona
-from tests.mail_fixtures import make_message, message_to
+from tests.mail_fixtures import make_message, message_to, pass_time
 from tests.smtp_sink import Sink
 from tests.steps import rows_of, stage
 
@@ -285,6 +285,16 @@ class TestTest:
         self.send(admin, batch)
         event = db.session.scalars(db.select(AuditEvent).where(AuditEvent.action == "message.test_queued")).one()
         assert (event.actor_id, event.subject, event.details) == (admin.user.id, admin.user.email, {"batch": batch.id})
+
+    def test_comes_at_most_five_times_an_hour_for_each_person(self, admin, owner, batch):
+        for _ in range(5):
+            self.send(admin, batch)
+        answer = self.send(admin, batch, 422, message="kept")
+        assert "You had 5 tests within the hour." in answer.page.text
+        assert "kept" in answer.page.text
+        self.send(owner, batch)
+        pass_time(minutes=61)
+        self.send(admin, batch)
 
     def test_is_not_sent_with_values_that_cannot_be(self, admin, batch):
         self.send(admin, batch, 422, valid_days="0")

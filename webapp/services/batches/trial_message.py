@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
-from sqlalchemy import select
+from datetime import timedelta
+
+from sqlalchemy import func, select
 
 from webapp import queue
-from webapp.core.errors import RuleViolationError
-from webapp.db import begin_write, db
+from webapp.core.errors import RateLimitError, RuleViolationError
+from webapp.db import begin_write, db, utcnow
 from webapp.models import Message, MessageKind, Priority, User
 from webapp.services.audit import events
 from webapp.services.audit.actions import AuditAction
 from webapp.services.batches import review
 from webapp.services.mail import outbox, render
 
+AN_HOUR = 5
+"""Tests that one person may have: they go before the e-mails of batches."""
+
 
 def send_test(by: User, batch_id: int | None = None) -> Message:
     """Queue a test of the batch's e-mail, or else of the general one, to the user. Commits.
 
-    No one is invited by it: a sentence takes the place of the link.
+    No one is invited by it: a sentence takes the place of the link. Raises RateLimitError beyond AN_HOUR, RuleViolationError.
     """
     begin_write()
+    _refuse_flood(by)
     about: dict[str, int] = {"user_id": by.id}
     details: dict[str, int] = {}
     if batch_id is not None:
@@ -37,6 +43,15 @@ def send_test(by: User, batch_id: int | None = None) -> Message:
     db.session.commit()
     queue.enqueue_send()
     return message
+
+
+def _refuse_flood(by: User) -> None:
+    lately = Message.created_at > utcnow() - timedelta(hours=1)
+    own = Message.kind == MessageKind.TEST, Message.recipient == by.email
+    if (db.session.scalar(select(func.count(Message.id)).where(*own, lately)) or 0) >= AN_HOUR:
+        raise RateLimitError(
+            f"You had {AN_HOUR} tests within the hour. Wait a while; the preview shows the same."
+        )
 
 
 def last_general_test(by: User) -> Message | None:
