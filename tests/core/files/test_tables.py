@@ -15,7 +15,7 @@ from webapp.core.files.cleaning import clean
 from webapp.core.files.errors import UnreadableFileError
 from webapp.core.files.fields import recognise
 from webapp.core.files.source_file import open_file
-from webapp.core.files.table import Line, Table
+from webapp.core.files.table import Line, Table, make_sheet
 
 from tests.core.values import is_whole
 from tests.reading import fact, read, read_pasted
@@ -348,6 +348,8 @@ def test_a_file_of_too_many_cells_is_refused(monkeypatch):
 def test_a_file_longer_than_the_memory_set_aside_is_refused(monkeypatch):
     monkeypatch.setattr(table, "MOST_LINES", 3)
     assert len(rows("Email\n" + "a\n\n" * 3)) == 3
+    with pytest.raises(UnreadableFileError):
+        make_sheet(((n, ["a"]) for n in itertools.count()), [])  # it does not wait for the end
     assert refusal(b"Email\n" + b"a\n" * 4) == (
         "This file has more than 3 rows, 256 columns or 2,000,000 cells. "
         "Remove the columns that Muster does not need, or split it into smaller files, and upload again."

@@ -76,10 +76,7 @@ class Sheet:
         widths = [len(line.cells) for line in (header or below[0], *below)]
         width = max(widths)
         if len(below) > MOST_LINES or sum(widths) > MOST_CELLS or width > MOST_COLUMNS:
-            raise UnreadableFileError(
-                f"This file has more than {MOST_LINES:,} rows, {MOST_COLUMNS} columns or {MOST_CELLS:,} cells.",
-                "Remove the columns that Muster does not need, or split it into smaller files, and upload again.",
-            )
+            raise _too_large()
         names = [f"Column {letters(place)}" for place in range(width)]
         if header:
             names = list(header.cells)
@@ -129,9 +126,12 @@ class Table:
 
 
 def make_sheet(records: Iterable[Record], facts: Sequence[CodedText], **about: Any) -> Sheet:
-    """The lines of these records. about: further fields of `Sheet`."""
-    lines = []
-    trimmed = 0
+    """The lines of these records. about: further fields of `Sheet`. Raises UnreadableFileError.
+
+    Far above the limits it stops at once: 10 MB can hold five million lines, which take a gigabyte.
+    """
+    lines: list[Line] = []
+    filled = trimmed = 0
     for number, record in records:
         cells = [clean(cell) for cell in record]
         changed = sum(map(str.__ne__, cells, record))
@@ -139,8 +139,18 @@ def make_sheet(records: Iterable[Record], facts: Sequence[CodedText], **about: A
             cells.pop()
         if cells:
             trimmed += changed
+            filled += len(cells)
             lines.append(Line(number, tuple(cells)))
+            if len(lines) > 2 * MOST_LINES or filled > 2 * MOST_CELLS:
+                raise _too_large()
     return Sheet(lines, facts, trimmed, **about)
+
+
+def _too_large() -> UnreadableFileError:
+    return UnreadableFileError(
+        f"This file has more than {MOST_LINES:,} rows, {MOST_COLUMNS} columns or {MOST_CELLS:,} cells.",
+        "Remove the columns that Muster does not need, or split it into smaller files, and upload again.",
+    )
 
 
 def _is_person(line: Line) -> bool:
