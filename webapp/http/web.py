@@ -104,9 +104,13 @@ def limit_form() -> None:
 
 
 def refuse_nul() -> None:
-    """Before every request: refuse NUL characters, which PostgreSQL cannot store."""
+    """Before every request: refuse NUL characters, which PostgreSQL cannot store, and a query that is no UTF-8."""
+    try:
+        asked = request.args
+    except UnicodeDecodeError:  # no browser sends that
+        raise BadRequest from None
     texts = [request.path]
-    for name, text in (*request.args.items(multi=True), *request.form.items(multi=True)):
+    for name, text in (*asked.items(multi=True), *request.form.items(multi=True)):
         texts += [name, text]
     for file in request.files.values():
         texts += [file.name or "", file.filename or ""]

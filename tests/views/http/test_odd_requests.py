@@ -28,6 +28,13 @@ def test_an_odd_page_or_version_of_a_batch(admin):
     admin.post(f"/batches/{batch.id}/confirmation", {"version": HUGE}, status=None)
 
 
+@pytest.mark.parametrize("path", ["/users", "/sign-in", "/nowhere"])
+def test_a_query_that_is_no_utf8_is_refused(admin, path):
+    answer = admin.flask.get(path, environ_overrides={"REMOTE_ADDR": admin.peer, "QUERY_STRING": "q=\xff"})
+    assert answer.status_code == 400
+    assert "Muster is busy" not in answer.text
+
+
 def test_a_nul_is_refused(admin):
     batch = stage(admin)
     admin.get("/users?q=%00", 400)
