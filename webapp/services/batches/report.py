@@ -102,8 +102,12 @@ def list_rows(
 
 def changed_since(batch: Batch) -> Sequence[Row]:
     """The rows that were skipped because their person had changed since the review."""
-    skipped = list_rows(batch, Outcome.SKIPPED)
-    return [row for row in skipped if row.reason.get("code") == "changed"]
+    query = select(Row).where(
+        Row.batch_id == batch.id,
+        Row.outcome == Outcome.SKIPPED,
+        Row.reason["code"].as_string() == "changed",
+    )
+    return db.session.scalars(query.order_by(Row.line)).all()
 
 
 def unsent(batch: Batch) -> set[int | None]:
